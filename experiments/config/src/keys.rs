@@ -1,0 +1,130 @@
+//! The set of legal keys, derived from one fully written configuration.
+
+use crate::{Complaint, Config, InitConfig, Source};
+use std::path::PathBuf;
+use toml::{Table, Value};
+
+/// A configuration with every optional key present: the schema of the tree.
+fn full() -> Table {
+    let mut config = Config::default();
+    config.model.init = InitConfig {
+        embedding_std: Some(0.02),
+        gain: Some(1.0),
+    };
+    config.data.sources = vec![Source {
+        name: Some(String::new()),
+        path: Some(PathBuf::new()),
+        ..Source::default()
+    }];
+    Table::try_from(&config).expect("a Config is representable in TOML")
+}
+
+/// Every dotted key with a value, in file order, for example `model.layers`.
+#[must_use]
+pub fn every_key() -> Vec<String> {
+    fn walk(prefix: &str, table: &Table, keys: &mut Vec<String>) {
+        for (key, value) in table {
+            let path = join(prefix, key);
+            match value {
+                Value::Table(inner) => walk(&path, inner, keys),
+                _ => keys.push(path),
+            }
+        }
+    }
+    let mut keys = Vec::new();
+    walk("", &full(), &mut keys);
+    keys
+}
+
+/// Whether `key` is a dotted key with a value.
+#[must_use]
+pub fn is_key(key: &str) -> bool {
+    every_key().iter().any(|k| k == key)
+}
+
+/// The legal key that `key` is most likely a misspelling of. The last component weighs most:
+/// `lr` finds `optimizer.lr`.
+#[must_use]
+pub fn nearest(key: &str) -> Option<String> {
+    closest(key, every_key())
+}
+
+/// The candidate most similar to `word`, if any is similar enough to suggest.
+pub(crate) fn closest(word: &str, candidates: impl IntoIterator<Item = String>) -> Option<String> {
+    let last = |key: &str| key.rsplit('.').next().unwrap_or(key).to_owned();
+    candidates
+        .into_iter()
+        .map(|candidate| {
+            let whole = strsim::jaro_winkler(word, &candidate);
+            let tail = strsim::jaro_winkler(&last(word), &last(&candidate));
+            (whole.max(0.8 * tail), candidate)
+        })
+        .filter(|(score, _)| *score > 0.75)
+        .max_by(|a, b| a.0.total_cmp(&b.0))
+        .map(|(_, candidate)| candidate)
+}
+
+/// Complaints about every key of `table` that the tree does not know.
+pub(crate) fn unknown_keys(table: &Table) -> Vec<Complaint> {
+    fn walk(prefix: &str, table: &Table, schema: &Table, complaints: &mut Vec<Complaint>) {
+        for (key, value) in table {
+            let path = join(prefix, key);
+            match (value, schema.get(key)) {
+                (_, None) => complaints.push(Complaint {
+                    hint: nearest(&path)
+                        .or_else(|| closest(&path, schema.keys().map(|k| join(prefix, k))))
+                        .map(|k| format!("did you mean `{k}`?")),
+                    message: "no such key".to_owned(),
+                    key: path,
+                }),
+                (Value::Table(inner), Some(Value::Table(known))) => {
+                    walk(&path, inner, known, complaints);
+                }
+                (Value::Array(items), Some(Value::Array(known))) => {
+                    let Some(Value::Table(known)) = known.first() else {
+                        continue;
+                    };
+                    for (index, item) in items.iter().enumerate() {
+                        if let Value::Table(inner) = item {
+                            walk(&format!("{path}[{index}]"), inner, known, complaints);
+                        }
+                    }
+                }
+                _ => {}
+            }
+        }
+    }
+    let mut complaints = Vec::new();
+    walk("", table, &full(), &mut complaints);
+    complaints
+}
+
+fn join(prefix: &str, key: &str) -> String {
+    if prefix.is_empty() {
+        key.to_owned()
+    } else {
+        format!("{prefix}.{key}")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn misspelt_keys_find_their_neighbour() {
+        assert_eq!(nearest("optimizer.lrr").as_deref(), Some("optimizer.lr"));
+        assert_eq!(nearest("lr").as_deref(), Some("optimizer.lr"));
+        assert_eq!(
+            nearest("model.num_head").as_deref(),
+            Some("model.num_heads")
+        );
+        assert_eq!(nearest("qqqqqq"), None);
+    }
+
+    #[test]
+    fn optional_keys_are_known() {
+        assert!(is_key("model.init.embedding_std"));
+        assert!(!is_key("model.init"));
+    }
+}

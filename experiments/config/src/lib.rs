@@ -1,0 +1,141 @@
+//! The configuration tree of one training run. It holds no tensor, so that sweeps can check a
+//! card's axes against the real keys without building a model.
+//!
+//! One decision shapes this crate: a [`Config`] is *complete*. Presets, `extends` and `--set`
+//! are resolved on plain TOML tables ([`load`]), and only the result becomes a `Config`; the
+//! resolved file written into a run directory therefore needs nothing else to be read again.
+
+mod error;
+mod keys;
+mod load;
+mod model;
+mod training;
+mod validate;
+
+pub use error::{Complaint, ConfigError};
+pub use keys::{every_key, is_key, nearest};
+pub use load::{Override, load_file, load_preset, preset_names, preset_table, resolve};
+pub use model::{InitConfig, ModelConfig, Norm};
+pub use training::{
+    BatchConfig, CheckpointConfig, DataConfig, EgsConfig, EgsPath, EvalConfig, Format,
+    LossScaleConfig, LossScaleMode, ObjectiveConfig, OptimizerConfig, PrecisionConfig,
+    RecordConfig, RuntimeConfig, Source, TokenizerConfig,
+};
+
+use serde::{Deserialize, Serialize};
+
+/// Everything that determines a run. Unknown keys are refused, see [`resolve`].
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Config {
+    /// Random seed. One seed fixes initialisation, data order and dropout masks, each from its
+    /// own stream, so that two arms with the same seed differ only in what the arm changes.
+    pub seed: u64,
+    /// Optimiser steps to run (skipped steps count).
+    pub steps: u64,
+    /// The proxy.
+    pub model: ModelConfig,
+    /// The tokenizer trained on the corpus.
+    pub tokenizer: TokenizerConfig,
+    /// Where the text comes from.
+    pub data: DataConfig,
+    /// GLM blank infilling.
+    pub objective: ObjectiveConfig,
+    /// Batch shape.
+    pub batch: BatchConfig,
+    /// AdamW and its learning-rate schedule.
+    pub optimizer: OptimizerConfig,
+    /// Embedding gradient shrink.
+    pub egs: EgsConfig,
+    /// Number formats and loss scaling.
+    pub precision: PrecisionConfig,
+    /// Held-out evaluation.
+    pub eval: EvalConfig,
+    /// Checkpoints.
+    pub checkpoint: CheckpointConfig,
+    /// What is recorded.
+    pub record: RecordConfig,
+    /// How the run is executed. Not part of [`Config::hash`].
+    pub runtime: RuntimeConfig,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            seed: 1234,
+            steps: 200,
+            model: ModelConfig::default(),
+            tokenizer: TokenizerConfig::default(),
+            data: DataConfig::default(),
+            objective: ObjectiveConfig::default(),
+            batch: BatchConfig::default(),
+            optimizer: OptimizerConfig::default(),
+            egs: EgsConfig::default(),
+            precision: PrecisionConfig::default(),
+            eval: EvalConfig::default(),
+            checkpoint: CheckpointConfig::default(),
+            record: RecordConfig::default(),
+            runtime: RuntimeConfig::default(),
+        }
+    }
+}
+
+impl Config {
+    /// Samples (sequences) consumed by one optimiser step.
+    #[must_use]
+    pub fn samples_per_step(&self) -> u64 {
+        self.batch.micro_batch as u64 * self.batch.gradient_accumulation as u64
+    }
+
+    /// Token slots processed by one optimiser step, padding included.
+    #[must_use]
+    pub fn tokens_per_step(&self) -> u64 {
+        self.samples_per_step() * self.model.seq_len as u64
+    }
+
+    /// The configuration as TOML, every key written out.
+    #[must_use]
+    pub fn to_toml(&self) -> String {
+        // Serialising plain structs of numbers, strings and lists cannot fail.
+        toml::to_string(self).expect("a Config is representable in TOML")
+    }
+
+    /// BLAKE3 hash (hex) of the resolved configuration without [`Config::runtime`]: thread
+    /// counts, devices and paths do not change what is trained.
+    #[must_use]
+    pub fn hash(&self) -> String {
+        let hashed = Self {
+            runtime: RuntimeConfig::default(),
+            ..self.clone()
+        };
+        blake3::hash(hashed.to_toml().as_bytes())
+            .to_hex()
+            .to_string()
+    }
+
+    /// The first eight digits of [`Config::hash`], used in run names.
+    #[must_use]
+    pub fn short_hash(&self) -> String {
+        self.hash()[..8].to_owned()
+    }
+
+    /// Estimated size of one checkpoint in bytes: FP32 weights and two FP32 Adam moments, plus
+    /// names and state.
+    #[must_use]
+    pub fn checkpoint_bytes(&self) -> u64 {
+        self.model.parameter_count(self.tokenizer.vocab_size) * 12 + 64 * 1024
+    }
+
+    /// Estimated disk use of one whole run in bytes: the checkpoints that retention leaves (plus
+    /// the one being written) and the metric lines.
+    #[must_use]
+    pub fn disk_bytes(&self) -> u64 {
+        let kept = match self.checkpoint.interval {
+            0 => 1,
+            interval => (self.steps / interval + 1).min(self.checkpoint.keep as u64 + 1),
+        };
+        // A line holds about 30 scalars and about a dozen arrays with one number per layer.
+        let line = 1_000 + 180 * self.model.layers as u64;
+        kept * self.checkpoint_bytes() + self.steps * line
+    }
+}

@@ -1,0 +1,2 @@
+//! The `workbench` binary.
+fn main() {}
