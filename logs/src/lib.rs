@@ -1,1 +1,35 @@
-//! logs
+//! What a training run leaves behind: writing it, reading it while it grows, judging it, exporting it.
+//!
+//! One decision shapes this crate: *the files are the interface*. A run appends one checksummed
+//! JSON line per step to a file of its own attempt and knows no reader; the monitor, the report and
+//! the statistics tail the same files, so a run that is live, killed, finished or copied from
+//! another machine is read by one path. The crate knows no tensor and no configuration type.
+//!
+//! - [`record`] is one step, [`signal`](mod@signal) the names it may hold, [`line`](mod@line) the checksummed line.
+//! - [`run`] writes a run directory, under a [`lease`]; [`disk`] replaces small files atomically.
+//! - [`read`] follows a run directory.
+//! - [`alarm`] watches signals as they arrive.
+//! - [`decimate`] and [`smooth`] prepare curves for drawing, [`export`] writes CSV and `TensorBoard`.
+
+pub mod alarm;
+pub mod decimate;
+pub mod disk;
+mod error;
+pub mod export;
+pub mod lease;
+pub mod line;
+pub mod read;
+pub mod record;
+pub mod run;
+pub mod signal;
+pub mod smooth;
+
+pub use alarm::{Alarm, AlarmKind, Watch, alarms};
+pub use disk::{write_atomic, write_json_atomic};
+pub use error::LogError;
+pub use lease::Lease;
+pub use line::LineError;
+pub use read::{Liveness, RunReader};
+pub use record::Record;
+pub use run::{Event, EventKind, Manifest, RunWriter, Status, Summary};
+pub use signal::{SIGNALS, Signal, TIMINGS, signal};

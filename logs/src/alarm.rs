@@ -1,0 +1,77 @@
+//! Detectors: small pure state machines that watch a signal as it arrives.
+//!
+//! All follow the same rules. A value is judged *before* it enters the baseline (inside its own window,
+//! a value's score cannot exceed (n − 1)/√n, so a 7-sigma rule could not fire for n ≤ 50); during a spike
+//! the baseline is frozen; a value that is not finite is an alarm of its own and never enters
+//! a baseline; the state serialises, so that a resumed run continues it exactly.
+
+use serde::{Deserialize, Serialize};
+
+use crate::record::Record;
+
+mod loss_scale;
+mod number;
+mod spike;
+mod watch;
+
+pub use loss_scale::LossScaleDetector;
+pub use spike::{SpikeDetector, SpikeRule, spike_score};
+pub use watch::Watch;
+
+/// Something a person should look at.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Alarm {
+    /// The step.
+    pub step: u64,
+    /// What was seen.
+    pub kind: AlarmKind,
+    /// The signal it was seen in.
+    pub signal: String,
+    /// The rule that saw it, for example `olmo-core-128/6`.
+    pub rule: String,
+    /// The value.
+    #[serde(with = "number")]
+    pub value: f64,
+    /// Standard deviations from the mean for a spike, halvings for the loss scale; infinite for a value
+    /// that is not finite.
+    #[serde(with = "number")]
+    pub score: f64,
+    /// One line for people.
+    pub message: String,
+}
+
+/// What was seen.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum AlarmKind {
+    /// A value far from its recent mean. Raised where the spike begins.
+    Spike,
+    /// NaN or infinity. Raised at the first of several in a row.
+    NonFinite,
+    /// The loss scale was halved again and again.
+    LossScaleFalling,
+}
+
+impl Alarm {
+    pub(super) fn non_finite(step: u64, signal: &str, value: f64) -> Self {
+        Self {
+            step,
+            kind: AlarmKind::NonFinite,
+            signal: signal.to_owned(),
+            rule: "non-finite".to_owned(),
+            value,
+            score: f64::INFINITY,
+            message: format!("{signal} is {}", crate::record::kind(value)),
+        }
+    }
+}
+
+/// The alarms of the standard [`Watch`] over whole records, in order.
+#[must_use]
+pub fn alarms(records: &[Record]) -> Vec<Alarm> {
+    let mut watch = Watch::default();
+    records
+        .iter()
+        .flat_map(|record| watch.observe(record))
+        .collect()
+}

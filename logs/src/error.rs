@@ -1,0 +1,105 @@
+//! Errors that name the file and say what to do.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+/// Why a run directory could not be written or read.
+#[derive(Debug, thiserror::Error)]
+pub enum LogError {
+    /// The disk (or the user's quota) is full.
+    #[error(
+        "no space left on the disk that holds `{}`; what was recorded so far stays readable: free some space, then give the same command again to continue",
+        path.display()
+    )]
+    Disk {
+        /// The file that was being written.
+        path: PathBuf,
+        /// The cause.
+        source: io::Error,
+    },
+    /// Any other failure of the operating system.
+    #[error("cannot {action} `{}`", path.display())]
+    Io {
+        /// What was tried, for example `read`.
+        action: &'static str,
+        /// The file or directory.
+        path: PathBuf,
+        /// The cause.
+        source: io::Error,
+    },
+    /// Another process writes this run.
+    #[error(
+        "`{}` is in use by process {pid} on {host} since {since}; stop that process first, or wait until it ends",
+        path.display()
+    )]
+    Held {
+        /// The lease file.
+        path: PathBuf,
+        /// The process that holds it.
+        pid: u32,
+        /// The machine it runs on.
+        host: String,
+        /// When it took the lease.
+        since: String,
+    },
+    /// The path is not a directory.
+    #[error("`{}` is a file; expected a run directory (the one that holds `run.toml`)", path.display())]
+    NotARun {
+        /// What was given.
+        path: PathBuf,
+    },
+    /// The file was written by a newer version of this program.
+    #[error(
+        "`{}` has format version {found}, but this program reads versions up to {supported}; use the program version that wrote it, or a newer one",
+        path.display()
+    )]
+    Newer {
+        /// The file.
+        path: PathBuf,
+        /// Its version.
+        found: u64,
+        /// The newest version this program reads.
+        supported: u32,
+    },
+    /// The file is not what its name promises.
+    #[error("`{}` is damaged: {message}", path.display())]
+    Damaged {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong, with line and column where known.
+        message: String,
+    },
+    /// A record holds a name that the line format cannot carry.
+    #[error(
+        "`{name}` cannot name a recorded signal: a name is not empty, holds no `[`, is used once, and is not `step`, `nonfinite` or `crc`"
+    )]
+    Name {
+        /// The name.
+        name: String,
+    },
+    /// A value could not be written as JSON.
+    #[error("`{}` cannot be written as JSON", path.display())]
+    Encode {
+        /// The file.
+        path: PathBuf,
+        /// The cause.
+        source: serde_json::Error,
+    },
+}
+
+impl LogError {
+    /// Wraps a failure of the operating system, telling a full disk from the rest.
+    pub(crate) fn io(action: &'static str, path: &Path, source: io::Error) -> Self {
+        let path = path.to_owned();
+        match source.kind() {
+            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
+                Self::Disk { path, source }
+            }
+            _ => Self::Io {
+                action,
+                path,
+                source,
+            },
+        }
+    }
+}

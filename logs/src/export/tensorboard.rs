@@ -1,0 +1,192 @@
+//! `TensorBoard` event files.
+//!
+//! A file is a sequence of records, each `length: u64 LE`, `masked CRC-32C of the length`, `payload`,
+//! `masked CRC-32C of the payload`, with mask(c) = rotr(c, 15) + 0xa282ead8 (TensorFlow's
+//! `lib/io/record_writer.cc`, `lib/hash/crc32c.h`). A payload is a `tensorflow.Event` of protocol
+//! buffers (`core/util/event.proto`), the first of which names the format version.
+
+use std::io::{self, BufWriter, Write};
+use std::path::{Path, PathBuf};
+
+use prost::Message;
+
+use crate::disk;
+use crate::error::LogError;
+use crate::record::Record;
+
+/// The fields of `tensorflow.Event` that we write. In TensorFlow `file_version` and `summary` belong to a
+/// oneof, so their presence counts; hence `optional`.
+#[derive(Clone, PartialEq, Message)]
+struct Event {
+    #[prost(double, tag = "1")]
+    wall_time: f64,
+    #[prost(int64, tag = "2")]
+    step: i64,
+    #[prost(string, optional, tag = "3")]
+    file_version: Option<String>,
+    #[prost(message, optional, tag = "5")]
+    summary: Option<Summary>,
+}
+
+#[derive(Clone, PartialEq, Message)]
+struct Summary {
+    #[prost(message, repeated, tag = "1")]
+    value: Vec<Value>,
+}
+
+#[derive(Clone, PartialEq, Message)]
+struct Value {
+    #[prost(string, tag = "1")]
+    tag: String,
+    #[prost(float, optional, tag = "2")]
+    simple_value: Option<f32>,
+}
+
+/// Writes `records` as an event file in the directory `dir`, which is created where needed, and
+/// returns its path. Exporting again replaces the file.
+///
+/// Tags are the names, per-layer signals as `layers/grad_norm/3`. Values become f32, as `TensorBoard`
+/// stores them. `start` is the time of step 0 in seconds since 1970, see
+/// [`crate::Manifest::created_seconds`]; later steps follow by their `step_seconds`.
+pub fn tensorboard(records: &[Record], dir: &Path, start: f64) -> Result<PathBuf, LogError> {
+    std::fs::create_dir_all(dir).map_err(|error| LogError::io("create", dir, error))?;
+    let path = dir.join("events.out.tfevents.0000000000.workbench");
+    disk::replace(&path, |file| {
+        let mut out = BufWriter::new(file);
+        write_events(records, start, &mut out)?;
+        out.flush()
+    })
+    .map_err(|error| LogError::io("write", &path, error))?;
+    Ok(path)
+}
+
+fn write_events(records: &[Record], start: f64, out: &mut impl Write) -> io::Result<()> {
+    let version = Event {
+        wall_time: start,
+        file_version: Some("brain.Event:2".to_owned()),
+        ..Event::default()
+    };
+    frame(&version.encode_to_vec(), out)?;
+    let mut wall_time = start;
+    for record in records {
+        let seconds = record.scalar("step_seconds").unwrap_or(0.0);
+        wall_time += if seconds.is_finite() { seconds } else { 0.0 };
+        let event = Event {
+            wall_time,
+            step: i64::try_from(record.step).unwrap_or(i64::MAX),
+            file_version: None,
+            summary: Some(Summary {
+                value: values(record),
+            }),
+        };
+        frame(&event.encode_to_vec(), out)?;
+    }
+    Ok(())
+}
+
+fn values(record: &Record) -> Vec<Value> {
+    let value = |tag: String, value: f64| Value {
+        tag,
+        simple_value: Some(value as f32),
+    };
+    let scalars = record
+        .scalars
+        .iter()
+        .map(|(name, &v)| value(name.clone(), v));
+    let layers = record.layers.iter().flat_map(|(name, layers)| {
+        let name = name.strip_prefix("layer_").unwrap_or(name);
+        let tagged = layers.iter().enumerate();
+        tagged.map(move |(layer, &v)| value(format!("layers/{name}/{layer}"), v))
+    });
+    scalars.chain(layers).collect()
+}
+
+fn frame(payload: &[u8], out: &mut impl Write) -> io::Result<()> {
+    let length = (payload.len() as u64).to_le_bytes();
+    out.write_all(&length)?;
+    out.write_all(&masked_crc(&length).to_le_bytes())?;
+    out.write_all(payload)?;
+    out.write_all(&masked_crc(payload).to_le_bytes())
+}
+
+fn masked_crc(bytes: &[u8]) -> u32 {
+    crc32c::crc32c(bytes)
+        .rotate_right(15)
+        .wrapping_add(0xa282_ead8)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Takes a file apart by the rules above and checks every checksum.
+    fn unframe(mut bytes: &[u8]) -> Vec<Event> {
+        let mut events = Vec::new();
+        while !bytes.is_empty() {
+            let (length, rest) = bytes.split_at(8);
+            let (length_crc, rest) = rest.split_at(4);
+            assert_eq!(length_crc, masked_crc(length).to_le_bytes());
+            let n = u64::from_le_bytes(length.try_into().unwrap()) as usize;
+            let (payload, rest) = rest.split_at(n);
+            let (payload_crc, rest) = rest.split_at(4);
+            assert_eq!(payload_crc, masked_crc(payload).to_le_bytes());
+            events.push(Event::decode(payload).unwrap());
+            bytes = rest;
+        }
+        events
+    }
+
+    #[test]
+    fn the_checksum_is_crc32c_with_tensorflows_mask() {
+        // RFC 3720, B.4: the CRC-32C of 32 zero bytes is 0x8a9136aa.
+        assert_eq!(crc32c::crc32c(&[0; 32]), 0x8a91_36aa);
+        assert_eq!(
+            masked_crc(&[0; 32]),
+            0x6d55_1522_u32.wrapping_add(0xa282_ead8)
+        );
+    }
+
+    #[test]
+    fn the_first_event_is_the_published_header() {
+        // The first 24 bytes + payload of any TensorBoard file: length 24, its known masked CRC.
+        let mut out = Vec::new();
+        write_events(&[], 1.0, &mut out).unwrap();
+        assert_eq!(
+            &out[..12],
+            [0x18, 0, 0, 0, 0, 0, 0, 0, 0xa3, 0x7f, 0x4b, 0x22]
+        );
+        assert_eq!(
+            unframe(&out)[0].file_version.as_deref(),
+            Some("brain.Event:2")
+        );
+    }
+
+    #[test]
+    fn steps_times_tags_and_zeros_arrive() {
+        let mut record = Record::new(4);
+        record.set("skipped", 0.0);
+        record.set("step_seconds", 0.5);
+        record.set_layers("layer_grad_norm", vec![1.0, f64::NAN]);
+        let dir = tempfile::tempdir().unwrap();
+        let path = tensorboard(&[record], &dir.path().join("tb"), 100.0).unwrap();
+        let events = unframe(&std::fs::read(&path).unwrap());
+        assert_eq!((events[1].step, events[1].wall_time), (4, 100.5));
+        let values = &events[1].summary.as_ref().unwrap().value;
+        let tags: Vec<_> = values.iter().map(|value| value.tag.as_str()).collect();
+        assert_eq!(
+            tags,
+            [
+                "skipped",
+                "step_seconds",
+                "layers/grad_norm/0",
+                "layers/grad_norm/1"
+            ]
+        );
+        assert_eq!(
+            values[0].simple_value,
+            Some(0.0),
+            "a zero is written, not left out"
+        );
+        assert!(values[3].simple_value.unwrap().is_nan());
+    }
+}

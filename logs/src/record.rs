@@ -1,0 +1,169 @@
+//! One training step as numbers by name, and its line in the metrics file.
+
+use std::collections::BTreeMap;
+
+use crate::error::LogError;
+use crate::line::{self, LineError};
+
+mod parse;
+
+/// What was recorded at one step.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Record {
+    /// Finished steps, counting this one (the first step is 1).
+    pub step: u64,
+    /// Numbers by name; names, units and meanings are in [`crate::SIGNALS`].
+    pub scalars: BTreeMap<String, f64>,
+    /// Per-layer numbers by name, in layer order.
+    pub layers: BTreeMap<String, Vec<f64>>,
+}
+
+impl Record {
+    /// A record without values.
+    #[must_use]
+    pub fn new(step: u64) -> Self {
+        Self {
+            step,
+            ..Self::default()
+        }
+    }
+
+    /// Adds or replaces a scalar.
+    pub fn set(&mut self, name: &str, value: f64) {
+        self.scalars.insert(name.to_owned(), value);
+    }
+
+    /// Adds or replaces a per-layer signal, in layer order.
+    pub fn set_layers(&mut self, name: &str, values: Vec<f64>) {
+        self.layers.insert(name.to_owned(), values);
+    }
+
+    /// A scalar by name.
+    #[must_use]
+    pub fn scalar(&self, name: &str) -> Option<f64> {
+        self.scalars.get(name).copied()
+    }
+
+    /// A scalar by name, or one layer of a per-layer signal as `layer_grad_norm[3]`.
+    #[must_use]
+    pub fn value(&self, name: &str) -> Option<f64> {
+        let Some((base, layer)) = split_index(name) else {
+            return self.scalar(name);
+        };
+        self.layers.get(base)?.get(layer).copied()
+    }
+
+    /// Whether the update of this step was skipped.
+    #[must_use]
+    pub fn skipped(&self) -> bool {
+        self.scalar("skipped") == Some(1.0)
+    }
+
+    /// The line of the metrics file, without the newline.
+    ///
+    /// JSON has no NaN and no infinity: such a number is `null` in its place, so that the column
+    /// stays numeric, and its kind stands in the object `nonfinite`, under `name` or `name[layer]`.
+    #[must_use]
+    pub fn to_line(&self) -> String {
+        let mut text = format!("{{\"step\":{}", self.step);
+        let mut nonfinite = serde_json::Map::new();
+        for (name, &value) in &self.scalars {
+            push_key(&mut text, name);
+            if !push_number(&mut text, value) {
+                nonfinite.insert(name.clone(), kind(value).into());
+            }
+        }
+        for (name, values) in &self.layers {
+            push_key(&mut text, name);
+            text.push('[');
+            for (layer, &value) in values.iter().enumerate() {
+                if layer > 0 {
+                    text.push(',');
+                }
+                if !push_number(&mut text, value) {
+                    nonfinite.insert(format!("{name}[{layer}]"), kind(value).into());
+                }
+            }
+            text.push(']');
+        }
+        if !nonfinite.is_empty() {
+            push_key(&mut text, NONFINITE);
+            text.push_str(&serde_json::Value::Object(nonfinite).to_string());
+        }
+        line::seal(text)
+    }
+
+    /// Reads a line of the metrics file, without its newline.
+    pub fn parse_line(line: &str) -> Result<Self, LineError> {
+        Self::parse_bytes(line.as_bytes(), true)
+    }
+
+    /// Like [`Record::parse_line`] for bytes that may be anything. Without `layers`, the per-layer arrays, which
+    /// are nine tenths of a line, are passed over.
+    pub(crate) fn parse_bytes(line: &[u8], layers: bool) -> Result<Self, LineError> {
+        parse::record(line::check(line)?, layers)
+    }
+
+    /// Refuses names that a line could not carry unambiguously.
+    pub(crate) fn check_names(&self) -> Result<(), LogError> {
+        let refused = |name: &&String| {
+            name.is_empty()
+                || name.contains('[')
+                || [STEP, NONFINITE, CRC].contains(&name.as_str())
+                || (self.scalars.contains_key(*name) && self.layers.contains_key(*name))
+        };
+        match self.scalars.keys().chain(self.layers.keys()).find(refused) {
+            Some(name) => Err(LogError::Name { name: name.clone() }),
+            None => Ok(()),
+        }
+    }
+}
+
+const STEP: &str = "step";
+const NONFINITE: &str = "nonfinite";
+const CRC: &str = "crc";
+
+/// `layer_grad_norm[3]` → (`layer_grad_norm`, 3).
+fn split_index(name: &str) -> Option<(&str, usize)> {
+    let (base, index) = name.strip_suffix(']')?.rsplit_once('[')?;
+    Some((base, index.parse().ok()?))
+}
+
+/// The name of a number that JSON cannot hold.
+pub(crate) fn kind(value: f64) -> &'static str {
+    if value.is_nan() {
+        "nan"
+    } else if value > 0.0 {
+        "inf"
+    } else {
+        "-inf"
+    }
+}
+
+/// The inverse of [`kind`].
+pub(crate) fn from_kind(kind: &str) -> Option<f64> {
+    match kind {
+        "nan" => Some(f64::NAN),
+        "inf" => Some(f64::INFINITY),
+        "-inf" => Some(f64::NEG_INFINITY),
+        _ => None,
+    }
+}
+
+fn push_key(text: &mut String, name: &str) {
+    text.push(',');
+    text.push_str(&serde_json::Value::from(name).to_string());
+    text.push(':');
+}
+
+/// Appends the shortest decimal that reads back as exactly `value`, or `null`; false for the latter.
+fn push_number(text: &mut String, value: f64) -> bool {
+    match serde_json::Number::from_f64(value) {
+        Some(number) => text.push_str(&number.to_string()),
+        None => text.push_str("null"),
+    }
+    value.is_finite()
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,192 @@
+//! From a checked line to a [`Record`], in one pass and without building a JSON tree: opening a
+//! sweep means reading a hundred thousand of these.
+
+use std::fmt;
+
+use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
+
+use super::{CRC, NONFINITE, Record, STEP, from_kind, split_index};
+use crate::line::LineError;
+
+pub(super) fn record(line: &str, layers: bool) -> Result<Record, LineError> {
+    let mut json = serde_json::Deserializer::from_str(line);
+    RecordSeed { layers }
+        .deserialize(&mut json)
+        .and_then(|record| json.end().map(|()| record))
+        .map_err(|error| LineError::Content(error.to_string()))
+}
+
+struct RecordSeed {
+    layers: bool,
+}
+
+impl<'de> DeserializeSeed<'de> for RecordSeed {
+    type Value = Record;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Record, D::Error> {
+        deserializer.deserialize_map(self)
+    }
+}
+
+impl<'de> Visitor<'de> for RecordSeed {
+    type Value = Record;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object with a `step`")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Record, A::Error> {
+        let mut record = Record::default();
+        let mut step = None;
+        let mut nonfinite: Vec<(String, String)> = Vec::new();
+        while let Some(name) = map.next_key::<String>()? {
+            match name.as_str() {
+                STEP => step = Some(map.next_value()?),
+                CRC => {
+                    map.next_value::<IgnoredAny>()?;
+                }
+                NONFINITE => nonfinite = map.next_value_seed(Kinds)?,
+                _ => match map.next_value_seed(CellSeed {
+                    layers: self.layers,
+                })? {
+                    Cell::Number(value) => {
+                        record.scalars.insert(name, value);
+                    }
+                    Cell::Layers(values) => {
+                        record.layers.insert(name, values);
+                    }
+                    Cell::Null | Cell::Foreign => {}
+                },
+            }
+        }
+        record.step = step.ok_or_else(|| serde::de::Error::missing_field(STEP))?;
+        restore(&mut record, &nonfinite);
+        Ok(record)
+    }
+}
+
+/// Puts the non-finite numbers back where the line has `null`.
+fn restore(record: &mut Record, nonfinite: &[(String, String)]) {
+    for (name, kind) in nonfinite {
+        let Some(value) = from_kind(kind) else {
+            continue;
+        };
+        match split_index(name) {
+            Some((base, layer)) => {
+                if let Some(slot) = record.layers.get_mut(base).and_then(|l| l.get_mut(layer)) {
+                    *slot = value;
+                }
+            }
+            None => {
+                record.scalars.insert(name.clone(), value);
+            }
+        }
+    }
+}
+
+/// The object `nonfinite`: name → kind.
+struct Kinds;
+
+impl<'de> DeserializeSeed<'de> for Kinds {
+    type Value = Vec<(String, String)>;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
+        deserializer.deserialize_map(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Kinds {
+    type Value = Vec<(String, String)>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object of \"nan\", \"inf\" and \"-inf\" by name")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+        let mut kinds = Vec::new();
+        while let Some(entry) = map.next_entry()? {
+            kinds.push(entry);
+        }
+        Ok(kinds)
+    }
+}
+
+/// The value of one field.
+enum Cell {
+    Number(f64),
+    Layers(Vec<f64>),
+    /// A number that is not finite (restored later), or an array that was passed over.
+    Null,
+    /// A kind of value that a newer version writes.
+    Foreign,
+}
+
+struct CellSeed {
+    layers: bool,
+}
+
+impl<'de> DeserializeSeed<'de> for CellSeed {
+    type Value = Cell;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Cell, D::Error> {
+        deserializer.deserialize_any(self)
+    }
+}
+
+impl<'de> Visitor<'de> for CellSeed {
+    type Value = Cell;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a number or an array of numbers")
+    }
+
+    fn visit_f64<E>(self, value: f64) -> Result<Cell, E> {
+        Ok(Cell::Number(value))
+    }
+
+    fn visit_u64<E>(self, value: u64) -> Result<Cell, E> {
+        Ok(Cell::Number(value as f64))
+    }
+
+    fn visit_i64<E>(self, value: i64) -> Result<Cell, E> {
+        Ok(Cell::Number(value as f64))
+    }
+
+    fn visit_unit<E>(self) -> Result<Cell, E> {
+        Ok(Cell::Null)
+    }
+
+    fn visit_bool<E>(self, _: bool) -> Result<Cell, E> {
+        Ok(Cell::Foreign)
+    }
+
+    fn visit_str<E>(self, _: &str) -> Result<Cell, E> {
+        Ok(Cell::Foreign)
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Cell, A::Error> {
+        if !self.layers {
+            while seq.next_element::<IgnoredAny>()?.is_some() {}
+            return Ok(Cell::Null);
+        }
+        let mut values = Vec::new();
+        let mut foreign = false;
+        while let Some(cell) = seq.next_element_seed(CellSeed { layers: true })? {
+            match cell {
+                Cell::Number(value) => values.push(value),
+                Cell::Null => values.push(f64::NAN),
+                Cell::Layers(_) | Cell::Foreign => foreign = true,
+            }
+        }
+        Ok(if foreign {
+            Cell::Foreign
+        } else {
+            Cell::Layers(values)
+        })
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Cell, A::Error> {
+        while map.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
+        Ok(Cell::Foreign)
+    }
+}

@@ -1,0 +1,141 @@
+use super::*;
+use proptest::prelude::*;
+
+/// Equality in which NaN equals NaN: the bits are what a reader must get back.
+fn same(a: &Record, b: &Record) -> bool {
+    let bits = |v: f64| if v.is_nan() { u64::MAX } else { v.to_bits() };
+    let scalars = |r: &Record| -> Vec<_> {
+        r.scalars
+            .iter()
+            .map(|(k, v)| (k.clone(), bits(*v)))
+            .collect()
+    };
+    let layers = |r: &Record| -> Vec<_> {
+        r.layers
+            .iter()
+            .map(|(k, v)| (k.clone(), v.iter().map(|v| bits(*v)).collect::<Vec<_>>()))
+            .collect()
+    };
+    a.step == b.step && scalars(a) == scalars(b) && layers(a) == layers(b)
+}
+
+#[test]
+fn nonfinite_numbers_are_null_in_place_and_named_aside() {
+    let mut record = Record::new(7);
+    record.set("loss", f64::NAN);
+    record.set("lr", 0.001);
+    record.set_layers(
+        "layer_grad_norm",
+        vec![1.0, f64::INFINITY, f64::NEG_INFINITY],
+    );
+    let line = record.to_line();
+    assert!(
+        line.starts_with(
+            r#"{"step":7,"loss":null,"lr":0.001,"layer_grad_norm":[1.0,null,null],"nonfinite":{"loss":"nan","layer_grad_norm[1]":"inf","layer_grad_norm[2]":"-inf"},"crc":""#
+        ),
+        "{line}"
+    );
+    let json: serde_json::Value = serde_json::from_str(&line).unwrap();
+    assert!(json["loss"].is_null(), "any JSON reader accepts the line");
+    assert!(same(&Record::parse_line(&line).unwrap(), &record));
+}
+
+#[test]
+fn values_are_found_by_name_and_layer() {
+    let mut record = Record::new(1);
+    record.set("skipped", 1.0);
+    record.set_layers("layer_grad_norm", vec![0.5, 0.25]);
+    assert_eq!(record.value("layer_grad_norm[1]"), Some(0.25));
+    assert_eq!(record.value("layer_grad_norm[2]"), None);
+    assert_eq!(record.value("skipped"), Some(1.0));
+    assert!(record.skipped());
+}
+
+#[test]
+fn fields_of_a_newer_version_do_not_stop_reading() {
+    let line = line::seal(
+        r#"{"step":1,"loss":2.5,"phase":"warm-up","ok":true,"host":{"a":[1]},"absent":null"#.into(),
+    );
+    let record = Record::parse_line(&line).unwrap();
+    assert_eq!(record.scalars.len(), 1);
+    assert_eq!(record.scalar("loss"), Some(2.5));
+}
+
+#[test]
+fn a_whole_line_without_a_step_is_refused() {
+    let error = Record::parse_line(&line::seal("{\"loss\":1.0".into())).unwrap_err();
+    assert!(error.to_string().contains("step"), "{error}");
+}
+
+#[test]
+fn names_the_format_cannot_carry_are_refused() {
+    for name in ["", "step", "crc", "nonfinite", "loss[0]"] {
+        let mut record = Record::new(1);
+        record.set(name, 1.0);
+        assert!(record.check_names().is_err(), "{name}");
+    }
+    let mut record = Record::new(1);
+    record.set("both", 1.0);
+    record.set_layers("both", vec![1.0]);
+    assert!(record.check_names().is_err());
+}
+
+#[test]
+fn layers_can_be_passed_over() {
+    let mut record = Record::new(3);
+    record.set("loss", f64::INFINITY);
+    record.set_layers("layer_grad_norm", vec![f64::NAN, 1.0]);
+    let read = Record::parse_bytes(record.to_line().as_bytes(), false).unwrap();
+    assert_eq!(read.scalar("loss"), Some(f64::INFINITY));
+    assert!(read.layers.is_empty());
+}
+
+#[test]
+fn nested_arrays_of_a_newer_version_are_passed_over() {
+    let text = r#"{"step":1,"shape":[[1,2],["]"]],"loss":2.5,"layer_x":[1.0,2.0],"lr":0.5"#;
+    for layers in [true, false] {
+        let read = Record::parse_bytes(line::seal(text.into()).as_bytes(), layers).unwrap();
+        let names: Vec<_> = read.scalars.keys().collect();
+        assert_eq!(names, ["loss", "lr"]);
+        assert_eq!(read.layers.len(), usize::from(layers));
+    }
+}
+
+fn number() -> impl Strategy<Value = f64> {
+    any::<u64>().prop_map(f64::from_bits)
+}
+
+fn record() -> impl Strategy<Value = Record> {
+    (
+        any::<u64>(),
+        prop::collection::btree_map("[a-z_\"\\\\é]{1,6}", number(), 0..6),
+        prop::collection::btree_map(
+            "layer_[a-z/ ]{0,4}",
+            prop::collection::vec(number(), 0..5),
+            0..4,
+        ),
+    )
+        .prop_map(|(step, scalars, layers)| Record {
+            step,
+            scalars,
+            layers,
+        })
+}
+
+proptest! {
+    #[test]
+    fn every_record_reads_back_bit_for_bit(record in record()) {
+        prop_assume!(record.check_names().is_ok());
+        let line = record.to_line();
+        prop_assert!(same(&Record::parse_line(&line).unwrap(), &record));
+        let scalars = Record { layers: BTreeMap::new(), ..record };
+        prop_assert!(same(&Record::parse_bytes(line.as_bytes(), false).unwrap(), &scalars));
+    }
+
+    #[test]
+    fn no_text_makes_the_parser_panic(text in any::<String>(), bytes in any::<Vec<u8>>()) {
+        let _ = Record::parse_line(&text);
+        let _ = Record::parse_bytes(&bytes, true);
+        let _ = Record::parse_line(&line::seal(text));
+    }
+}

@@ -1,0 +1,130 @@
+//! What happened in a run, beside the numbers.
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use crate::line::{self, LineError};
+
+/// One line of `events.jsonl`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Event {
+    /// When, RFC 3339 in UTC.
+    pub time: String,
+    /// The attempt; set by the writer.
+    pub attempt: u32,
+    /// Finished steps at that time.
+    pub step: u64,
+    /// What kind of event.
+    pub kind: EventKind,
+    /// One line for people.
+    pub message: String,
+    /// Details for programs.
+    #[serde(default)]
+    pub data: Map<String, Value>,
+}
+
+/// Kinds of events; `snake_case` in the file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum EventKind {
+    /// The run began.
+    Start,
+    /// An attempt continues from a checkpoint.
+    Resume,
+    /// A checkpoint was written.
+    Checkpoint,
+    /// A gradient was not finite, and the step was skipped.
+    Overflow,
+    /// The loss scale changed.
+    LossScale,
+    /// The loss scale reached its minimum.
+    LossScaleMinimum,
+    /// A detector fired.
+    Alarm,
+    /// The loss was not finite.
+    Nonfinite,
+    /// A person or a policy changed the run.
+    Intervention,
+    /// The held-out loss was measured.
+    Evaluation,
+    /// The run stopped on request.
+    Stop,
+    /// The run finished.
+    Finish,
+    /// The run failed.
+    Fail,
+    /// A kind that a newer version of this program writes.
+    #[serde(other)]
+    Other,
+}
+
+impl Event {
+    /// An event that happens now.
+    #[must_use]
+    pub fn now(step: u64, kind: EventKind, message: impl Into<String>) -> Self {
+        Self {
+            time: now(),
+            attempt: 0,
+            step,
+            kind,
+            message: message.into(),
+            data: Map::new(),
+        }
+    }
+
+    /// Adds a detail.
+    #[must_use]
+    pub fn with(mut self, key: &str, value: impl Into<Value>) -> Self {
+        self.data.insert(key.to_owned(), value.into());
+        self
+    }
+
+    /// The line of the events file for `attempt`, without the newline.
+    pub(super) fn to_line(&self, attempt: u32) -> Result<String, serde_json::Error> {
+        let mut text = serde_json::to_string(&Self {
+            attempt,
+            ..self.clone()
+        })?;
+        text.pop(); // the closing brace comes back with the checksum
+        Ok(line::seal(text))
+    }
+
+    /// Reads a line of the events file, without its newline.
+    pub(crate) fn parse_bytes(bytes: &[u8]) -> Result<Self, LineError> {
+        serde_json::from_str(line::check(bytes)?)
+            .map_err(|error| LineError::Content(error.to_string()))
+    }
+}
+
+/// The present time, RFC 3339 in UTC, to the millisecond.
+pub(crate) fn now() -> String {
+    let now = jiff::Timestamp::now();
+    let rounded = now.round(jiff::Unit::Millisecond).unwrap_or(now);
+    rounded.to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_event_reads_back_with_the_writers_attempt() {
+        let event = Event::now(50, EventKind::LossScaleMinimum, "at 1").with("scale", 1.0);
+        let line = event.to_line(3).unwrap();
+        assert!(line.contains("\"kind\":\"loss_scale_minimum\""), "{line}");
+        let expected = Event {
+            attempt: 3,
+            ..event
+        };
+        assert_eq!(Event::parse_bytes(line.as_bytes()).unwrap(), expected);
+    }
+
+    #[test]
+    fn a_kind_of_a_newer_version_is_other() {
+        let line = line::seal(
+            r#"{"time":"2030-01-01T00:00:00Z","attempt":1,"step":2,"kind":"teleported","message":"m","extra":1"#.into(),
+        );
+        let event = Event::parse_bytes(line.as_bytes()).unwrap();
+        assert_eq!(event.kind, EventKind::Other);
+    }
+}

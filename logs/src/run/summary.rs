@@ -1,0 +1,60 @@
+//! How an attempt ended.
+
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+
+use super::{FORMAT_VERSION, SUMMARY_FILE, load};
+use crate::error::LogError;
+
+/// `summary.json`, written when an attempt ends in an orderly way.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Summary {
+    /// Version of the format.
+    pub version: u32,
+    /// How it ended.
+    pub status: Status,
+    /// Finished steps.
+    pub steps: u64,
+    /// The attempt.
+    pub attempt: u32,
+    /// The last held-out loss, nats per target token; none where it was not measured or not finite.
+    pub held_out_loss: Option<f64>,
+    /// Wall time of the attempt, seconds.
+    pub seconds: f64,
+    /// Why, for a run that stopped or failed.
+    pub message: Option<String>,
+}
+
+/// How an attempt ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Status {
+    /// All planned steps are done, or a stop rule of the configuration applied.
+    Finished,
+    /// It stopped on request and can continue.
+    Stopped,
+    /// It failed.
+    Failed,
+}
+
+impl Summary {
+    /// A summary in the present format.
+    #[must_use]
+    pub fn new(status: Status, steps: u64, attempt: u32, seconds: f64) -> Self {
+        Self {
+            version: FORMAT_VERSION,
+            status,
+            steps,
+            attempt,
+            held_out_loss: None,
+            seconds,
+            message: None,
+        }
+    }
+
+    /// Reads the summary of a run directory; none if no attempt has ended yet.
+    pub fn load(dir: &Path) -> Result<Option<Self>, LogError> {
+        load(&dir.join(SUMMARY_FILE))
+    }
+}

@@ -1,0 +1,107 @@
+//! The names a record may hold, each with its unit and meaning. One table serves the
+//! documentation, the monitor and the report; a record may hold other names as well.
+
+/// One recorded quantity.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Signal {
+    /// The name, as in the metrics file.
+    pub name: &'static str,
+    /// The unit; `1` for a pure number.
+    pub unit: &'static str,
+    /// One line for help screens.
+    pub meaning: &'static str,
+    /// Whether the value is an array in layer order instead of a number.
+    pub per_layer: bool,
+}
+
+const fn scalar(name: &'static str, unit: &'static str, meaning: &'static str) -> Signal {
+    Signal {
+        name,
+        unit,
+        meaning,
+        per_layer: false,
+    }
+}
+
+const fn layer(name: &'static str, unit: &'static str, meaning: &'static str) -> Signal {
+    Signal {
+        name,
+        unit,
+        meaning,
+        per_layer: true,
+    }
+}
+
+/// Every known signal: scalars first, then per-layer signals, in the order of display.
+#[rustfmt::skip] // a table reads better with one row per line
+pub const SIGNALS: &[Signal] = &[
+    scalar("loss", "nats/token", "mean training loss over the target tokens of the step"),
+    scalar("loss_gmask", "nats/token", "the same over [gMASK] sequences; absent when the batch has none"),
+    scalar("loss_mask", "nats/token", "the same over [MASK] sequences; absent when the batch has none"),
+    scalar("held_out_loss", "nats/token", "loss on the held-out split; only at evaluation steps"),
+    scalar("lr", "1", "learning rate of the step"),
+    scalar("loss_scale", "1", "factor on the loss before the backward pass (FP16)"),
+    scalar("skipped", "0/1", "1 when the update was skipped because a gradient was not finite"),
+    scalar("samples", "sequences", "sequences consumed since the start of the run"),
+    scalar("tokens", "tokens", "tokens consumed since the start of the run"),
+    scalar("tokens_per_second", "tokens/s", "throughput of the step (a timing)"),
+    scalar("step_seconds", "s", "wall time of the step (a timing)"),
+    scalar("record_seconds", "s", "wall time spent on recording (a timing)"),
+    scalar("grad_norm", "1", "global L2 norm of the unscaled gradient before clipping"),
+    scalar("grad_norm_embedding", "1", "L2 norm of the gradient of the word embedding"),
+    scalar("grad_norm_embedding_input", "1", "its part that arrives through the input path"),
+    scalar("grad_norm_embedding_logit", "1", "its part that arrives through the output logits"),
+    scalar("embedding_share", "1", "share of the embedding in the squared global gradient norm"),
+    scalar("clip_coefficient", "1", "factor applied by global-norm clipping; 1 when it did nothing"),
+    scalar("update_norm", "1", "L2 norm of the change of all parameters"),
+    scalar("update_norm_embedding", "1", "L2 norm of the change of the word embedding"),
+    scalar("param_norm", "1", "L2 norm of all parameters"),
+    scalar("adam_rms", "1", "RMS_t = sqrt(mean(g²/max(v, ε²))) of StableAdamW (arXiv 2304.13013)"),
+    scalar("max_attention_logit", "1", "largest attention score before the softmax, over all layers"),
+    scalar("overflow_count", "values", "values rounded to infinity in the step's number format"),
+    scalar("underflow_count", "values", "non-zero values rounded to zero in the step's number format"),
+    layer("layer_grad_norm", "1", "L2 norm of the layer's gradient before clipping"),
+    layer("layer_grad_norm_attention", "1", "the same over the attention parameters"),
+    layer("layer_grad_norm_ffn", "1", "the same over the feed-forward parameters"),
+    layer("layer_grad_norm_norm", "1", "the same over the layer-norm parameters"),
+    layer("layer_param_norm", "1", "L2 norm of the layer's parameters"),
+    layer("layer_update_norm", "1", "L2 norm of the change of the layer's parameters"),
+    layer("layer_max_attention_logit", "1", "largest attention score of the layer before the softmax"),
+    layer("layer_norm_input_rms", "1", "root mean square of the input of the layer's first norm"),
+    layer("layer_activation_rms", "1", "root mean square of the layer's output"),
+    layer("layer_overflow_count", "values", "values rounded to infinity in the layer"),
+    layer("layer_underflow_count", "values", "non-zero values rounded to zero in the layer"),
+];
+
+/// Signals that depend on the machine's speed: left out when two runs are compared bit for bit.
+pub const TIMINGS: &[&str] = &["tokens_per_second", "step_seconds", "record_seconds"];
+
+/// Looks a signal up by name. `layer_grad_norm[3]` finds `layer_grad_norm`.
+#[must_use]
+pub fn signal(name: &str) -> Option<&'static Signal> {
+    let name = name.split_once('[').map_or(name, |(base, _)| base);
+    SIGNALS.iter().find(|signal| signal.name == name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_unique_and_timings_are_known() {
+        for (i, signal) in SIGNALS.iter().enumerate() {
+            assert!(
+                SIGNALS[..i].iter().all(|other| other.name != signal.name),
+                "{} twice",
+                signal.name
+            );
+            assert_eq!(signal.per_layer, signal.name.starts_with("layer_"));
+        }
+        assert!(TIMINGS.iter().all(|name| signal(name).is_some()));
+        assert_eq!(
+            signal("layer_grad_norm[3]").map(|s| s.name),
+            Some("layer_grad_norm")
+        );
+        assert_eq!(signal("los"), None);
+    }
+}
