@@ -1,1 +1,22 @@
-//! kernels
+//! Number formats and custom operations with their backward passes. Knows no model.
+//!
+//! The central trait is [`Kernels`]: an extension of burn's `Backend` with the operations that
+//! the training recipe needs and burn lacks. Every operation has a plain version in burn tensor
+//! operations, which is the specification and the fall-back of other backends, and a version for
+//! the CPU backend; property tests hold the latter to a plain scalar reference.
+//!
+//! One decision: FP16 and BF16 are *emulated* on FP32 storage. A value is rounded to the format
+//! where a half-precision program would store it ([`Rounding`]), so matrix products accumulate in
+//! FP32 as tensor cores do, and the same bits come out on every CPU.
+
+mod backend;
+mod format;
+mod gate;
+mod layer_norm;
+mod range;
+
+pub use backend::Kernels;
+pub use format::{HalfFormat, RangeCount, round_slice};
+pub use gate::{Gate, gate};
+pub use layer_norm::{LayerNormGradients, layer_norm};
+pub use range::{RangeSite, Rounding, SiteTotals};

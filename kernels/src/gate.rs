@@ -1,0 +1,183 @@
+//! The gate: an operation that lets values through, changed only by rounding, and lets gradients
+//! back, changed only by a factor and rounding.
+//!
+//! `forward: y = round(x)` or `y = x` · `backward: dx = round(factor · dy)`
+//!
+//! Three uses share it: rounding a stored activation (both passes), rounding the gradient of one
+//! of several consumers (backward only), and embedding gradient shrink, identity forward and
+//! gradient times α (arXiv 2210.02414 §3).
+
+use crate::range::Pass;
+use crate::{Kernels, Rounding};
+use burn::backend::Autodiff;
+use burn::backend::autodiff::checkpoint::{base::Checkpointer, strategy::CheckpointStrategy};
+use burn::backend::autodiff::grads::Gradients;
+use burn::backend::autodiff::ops::{Backward, Ops, OpsKind, unary};
+use burn::tensor::ops::FloatTensor;
+use burn::tensor::{Tensor, TensorPrimitive};
+
+/// What happens to values and gradients at a gate.
+#[derive(Debug, Clone)]
+pub struct Gate {
+    /// Rounding of the value; absent lets it through.
+    pub forward: Option<Rounding>,
+    /// Factor on the gradient.
+    pub factor: f32,
+    /// Rounding of the gradient, after the factor.
+    pub backward: Option<Rounding>,
+}
+
+impl Gate {
+    /// Rounds values and gradients.
+    #[must_use]
+    pub fn round(rounding: Rounding) -> Self {
+        Self {
+            forward: Some(rounding.clone()),
+            factor: 1.0,
+            backward: Some(rounding),
+        }
+    }
+
+    /// Rounds gradients only.
+    #[must_use]
+    pub fn round_gradient(rounding: Rounding) -> Self {
+        Self {
+            forward: None,
+            factor: 1.0,
+            backward: Some(rounding),
+        }
+    }
+
+    /// Multiplies gradients by `factor`, then rounds them where asked.
+    #[must_use]
+    pub fn shrink_gradient(factor: f32, rounding: Option<Rounding>) -> Self {
+        Self {
+            forward: None,
+            factor,
+            backward: rounding,
+        }
+    }
+}
+
+pub(crate) fn apply<B: Kernels>(x: FloatTensor<B>, rounding: Option<&Rounding>, pass: Pass) -> FloatTensor<B> {
+    let Some(rounding) = rounding else { return x };
+    let (rounded, count) = B::round(x, rounding.format);
+    rounding.count(pass, count);
+    rounded
+}
+
+/// The operation on the autodiff graph.
+pub(crate) fn differentiable<B: Kernels, C: CheckpointStrategy>(
+    x: FloatTensor<Autodiff<B, C>>,
+    gate: &Gate,
+) -> FloatTensor<Autodiff<B, C>> {
+    #[derive(Debug)]
+    struct GateBackward;
+
+    impl<B: Kernels> Backward<B, 1> for GateBackward {
+        type State = Gate;
+
+        fn backward(
+            self,
+            ops: Ops<Gate, 1>,
+            grads: &mut Gradients,
+            _checkpointer: &mut Checkpointer,
+        ) {
+            let Gate {
+                factor, backward, ..
+            } = ops.state;
+            unary::<B, _>(ops.parents, ops.node, grads, |grad| {
+                let grad = if factor == 1.0 {
+                    grad
+                } else {
+                    B::float_mul_scalar(grad, factor.into())
+                };
+                apply::<B>(grad, backward.as_ref(), Pass::Backward)
+            });
+        }
+    }
+
+    let output = B::gate(x.primitive, gate);
+    match GateBackward
+        .prepare::<C>([x.node])
+        .compute_bound()
+        .stateful()
+    {
+        OpsKind::Tracked(prepared) => prepared.finish(gate.clone(), output),
+        OpsKind::UnTracked(prepared) => prepared.finish(output),
+    }
+}
+
+/// Sends a tensor through a gate.
+///
+/// # Shapes
+/// - input and output: any, the same
+pub fn gate<B: Kernels, const D: usize>(x: Tensor<B, D>, gate: &Gate) -> Tensor<B, D> {
+    let x = x.into_primitive().tensor();
+    Tensor::from_primitive(TensorPrimitive::Float(B::gate(x, gate)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{HalfFormat, RangeSite};
+    use burn::tensor::backend::Backend;
+    use burn_flex::Flex;
+    use burn::tensor::TensorData;
+    use std::sync::Arc;
+
+    type Cpu = Autodiff<Flex>;
+
+    fn tensor(values: &[f32]) -> Tensor<Cpu, 1> {
+        Tensor::from_data(TensorData::from(values), &Default::default())
+    }
+
+    fn values<B: Backend>(t: Tensor<B, 1>) -> Vec<f32> {
+        t.into_data().to_vec().unwrap()
+    }
+
+    fn fp16(site: Option<Arc<RangeSite>>) -> Rounding {
+        Rounding {
+            format: HalfFormat::Fp16,
+            site,
+        }
+    }
+
+    #[test]
+    fn rounding_acts_forward_and_backward_and_counts_both() {
+        let site = Arc::new(RangeSite::new("test", None));
+        let x = tensor(&[0.1, 70_000.0, 1e-8]).require_grad();
+        let y = gate(x.clone(), &Gate::round(fp16(Some(site.clone()))));
+        assert_eq!(
+            values(y.clone().inner()),
+            [0.099_975_586, f32::INFINITY, 0.0]
+        );
+        let grads = (y * tensor(&[0.1, 1e-9, 1e6])).sum().backward();
+        let grad = values(x.grad(&grads).unwrap());
+        assert_eq!(grad, [0.099_975_586, 0.0, f32::INFINITY]);
+        let totals = site.take();
+        assert_eq!((totals.forward.overflow, totals.forward.underflow), (1, 1));
+        assert_eq!(
+            (totals.backward.overflow, totals.backward.underflow),
+            (1, 1)
+        );
+    }
+
+    #[test]
+    fn shrink_leaves_the_value_and_scales_the_gradient() {
+        let x = tensor(&[0.3, -7.0]).require_grad();
+        let y = gate(x.clone(), &Gate::shrink_gradient(0.125, None));
+        assert_eq!(values(y.clone().inner()), [0.3, -7.0]);
+        let grads = y.sum().backward();
+        assert_eq!(values(x.grad(&grads).unwrap()), [0.125, 0.125]);
+    }
+
+    #[test]
+    fn rounding_a_view_leaves_the_rest_of_its_buffer_alone() {
+        let whole = tensor(&[0.1, 0.2, 0.3]).inner();
+        let view = whole.clone().slice(1..2);
+        let rounded = gate(view, &Gate::round(fp16(None)));
+        assert_eq!(values(rounded), [0.199_951_17]);
+        assert_eq!(values(whole), [0.1, 0.2, 0.3]);
+    }
+}

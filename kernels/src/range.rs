@@ -1,0 +1,111 @@
+//! Where in the network values are rounded, and what that cost in range.
+
+use crate::{HalfFormat, RangeCount};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// Totals of one rounding point since the last [`RangeSite::take`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct SiteTotals {
+    /// Range losses in the forward pass.
+    pub forward: RangeCount,
+    /// Range losses in the backward pass.
+    pub backward: RangeCount,
+}
+
+/// A named point at which values are rounded. Rounding happens inside the autodiff graph, whose
+/// steps cannot return anything but tensors; hence the shared counters.
+#[derive(Debug, Default)]
+pub struct RangeSite {
+    /// What is rounded here, for example `attention.scores`.
+    pub name: &'static str,
+    /// Layer counted from 0; absent outside the layers.
+    pub layer: Option<usize>,
+    counts: [AtomicU64; 4],
+}
+
+impl RangeSite {
+    /// A site with all counters at zero.
+    #[must_use]
+    pub fn new(name: &'static str, layer: Option<usize>) -> Self {
+        Self {
+            name,
+            layer,
+            counts: Default::default(),
+        }
+    }
+
+    fn add(&self, pass: Pass, count: RangeCount) {
+        let base = pass as usize;
+        // Most passes lose nothing, and an atomic addition is not free.
+        for (slot, value) in [(base, count.overflow), (base + 1, count.underflow)] {
+            if value > 0 {
+                self.counts[slot].fetch_add(value, Ordering::Relaxed);
+            }
+        }
+    }
+
+    /// Reads the totals and sets them to zero.
+    pub fn take(&self) -> SiteTotals {
+        let [a, b, c, d] = &self.counts;
+        let pair = |overflow: &AtomicU64, underflow: &AtomicU64| RangeCount {
+            overflow: overflow.swap(0, Ordering::Relaxed),
+            underflow: underflow.swap(0, Ordering::Relaxed),
+        };
+        SiteTotals {
+            forward: pair(a, b),
+            backward: pair(c, d),
+        }
+    }
+}
+
+/// Forward or backward; the value is the first counter's index.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Pass {
+    Forward = 0,
+    Backward = 2,
+}
+
+/// Rounding to a 16-bit format at a site.
+#[derive(Debug, Clone)]
+pub struct Rounding {
+    /// Target format.
+    pub format: HalfFormat,
+    /// Where losses are counted; absent when nobody asks.
+    pub site: Option<Arc<RangeSite>>,
+}
+
+impl Rounding {
+    pub(crate) fn count(&self, pass: Pass, count: RangeCount) {
+        if let Some(site) = &self.site {
+            site.add(pass, count);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn taking_totals_resets_them_and_keeps_passes_apart() {
+        let site = RangeSite::new("scores", Some(3));
+        site.add(
+            Pass::Forward,
+            RangeCount {
+                overflow: 2,
+                underflow: 0,
+            },
+        );
+        site.add(
+            Pass::Backward,
+            RangeCount {
+                overflow: 0,
+                underflow: 5,
+            },
+        );
+        let totals = site.take();
+        assert_eq!((totals.forward.overflow, totals.backward.underflow), (2, 5));
+        assert_eq!(site.take(), SiteTotals::default());
+    }
+}
