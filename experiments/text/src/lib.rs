@@ -1,1 +1,34 @@
-//! experiments-text
+//! Text, tokenizer and tokens of a run. It knows no tensor and no model.
+//!
+//! One decision shapes this crate: *work is done once and found again by content*. A text is
+//! fetched and cleaned once ([`get`]), a tokenizer trained once and a text tokenised once
+//! ([`Corpus::prepare`]); each product is a file in the [`Cache`] whose name is a hash of
+//! everything it depends on, written to a temporary name and renamed. The many processes of a
+//! sweep therefore share one copy and start within milliseconds, a changed text or setting can
+//! never meet a stale file, and deleting the cache costs nothing but time.
+//!
+//! The way of a text: [`catalogue`] entry or file of the user → [`resolve_sources`] (what is
+//! really there) → documents → [`Tokenizer`] → token file → [`Corpus::sample`].
+
+pub mod catalogue;
+
+mod cache;
+mod clean;
+mod corpus;
+mod entropy;
+mod error;
+mod fetch;
+mod source_text;
+mod sources;
+mod special;
+mod tokenizer;
+mod tokens;
+
+pub use cache::Cache;
+pub use corpus::{Corpus, Split};
+pub use entropy::unigram_entropy;
+pub use error::TextError;
+pub use fetch::{CachedText, cached, get, verify};
+pub use sources::{Resolved, resolve_sources};
+pub use special::{SPECIAL, SpecialIds};
+pub use tokenizer::Tokenizer;

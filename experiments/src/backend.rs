@@ -1,0 +1,54 @@
+//! The border of `B: Backend`: everything above names a device, everything below is generic.
+
+#[cfg_attr(feature = "cuda", path = "backend/cuda_enabled.rs")]
+#[cfg_attr(not(feature = "cuda"), path = "backend/cuda_disabled.rs")]
+mod cuda;
+
+use crate::error::TrainError;
+use crate::trainer::{Outcome, Session};
+use burn::backend::{Autodiff, Flex};
+
+/// Where a run computes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Device {
+    /// The CPU, by burn's flex backend.
+    Cpu,
+    /// The first CUDA device.
+    Cuda,
+}
+
+impl Device {
+    /// The device called `name` (`cpu` or `cuda`), if this build and this machine have it.
+    pub fn select(name: &str) -> Result<Self, TrainError> {
+        if name == "cpu" {
+            return Ok(Self::Cpu);
+        }
+        match cuda::available() {
+            Ok(()) => Ok(Self::Cuda),
+            Err(problem) => Err(TrainError::Device { device: name.to_owned(), problem }),
+        }
+    }
+
+    /// Name of the backend for the manifest.
+    #[must_use]
+    pub fn backend_name(self) -> &'static str {
+        match self {
+            Self::Cpu => "burn-flex 0.21.0",
+            Self::Cuda => "burn-cuda 0.21.0",
+        }
+    }
+
+    /// Runs a prepared session on the device.
+    pub(crate) fn run(self, session: Session) -> Result<Outcome, TrainError> {
+        match self {
+            Self::Cpu => session.run::<Autodiff<Flex>>(&Default::default()),
+            Self::Cuda => cuda::run(session),
+        }
+    }
+}
+
+/// Optional features compiled in.
+#[must_use]
+pub fn features() -> Vec<String> {
+    cuda::FEATURE.map(str::to_owned).into_iter().collect()
+}

@@ -1,0 +1,276 @@
+//! Checkpoints: everything needed to go on bit for bit.
+//!
+//! ```text
+//! checkpoints/step-00000050/weights.safetensors     FP32 master weights by name
+//!                           optimizer.safetensors   Adam moments, exp_avg.NAME and exp_avg_sq.NAME
+//!                           state.json              counters and loss-scaler state
+//! ```
+//!
+//! A checkpoint is written to a temporary name, synced and renamed, so one that has its final
+//! name is whole. Random state needs no file: every stream is named by seed and index.
+
+use crate::adamw::AdamW;
+use crate::error::TrainError;
+use crate::loss_scaler::LossScaler;
+use crate::parameters::{Parameter, Parameters};
+use experiments_config::CheckpointConfig;
+use safetensors::tensor::TensorView;
+use safetensors::{Dtype, SafeTensors};
+use serde::{Deserialize, Serialize};
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
+
+const VERSION: u32 = 1;
+const WEIGHTS: &str = "weights.safetensors";
+const MOMENTS: &str = "optimizer.safetensors";
+const STATE: &str = "state.json";
+
+/// Counters of a run after `step` finished steps.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct State {
+    version: u32,
+    /// Hash of the configuration that was trained.
+    pub(crate) config_hash: String,
+    /// Finished steps, skipped ones too.
+    pub(crate) step: u64,
+    /// Sequences consumed, which is also the position in the data.
+    pub(crate) samples: u64,
+    /// Updates made by Adam.
+    pub(crate) updates: u64,
+    /// Steps in a row whose loss was not finite.
+    pub(crate) nonfinite_steps: u64,
+    pub(crate) scaler: LossScaler,
+}
+
+impl State {
+    pub(crate) fn new(config_hash: String, scaler: LossScaler) -> Self {
+        Self {
+            version: VERSION,
+            config_hash,
+            step: 0,
+            samples: 0,
+            updates: 0,
+            nonfinite_steps: 0,
+            scaler,
+        }
+    }
+}
+
+/// The checkpoints of one run.
+pub(crate) struct Checkpoints {
+    directory: PathBuf,
+    keep: usize,
+}
+
+impl Checkpoints {
+    pub(crate) fn new(run: &Path, config: &CheckpointConfig) -> Self {
+        Self { directory: run.join(logs::run::CHECKPOINTS_DIR), keep: config.keep }
+    }
+
+    /// Writes the checkpoint of `state.step` and drops those beyond retention.
+    pub(crate) fn save(
+        &self,
+        state: &State,
+        parameters: &Parameters,
+        adam: &AdamW,
+    ) -> Result<PathBuf, TrainError> {
+        let path = self.directory.join(format!("step-{:08}", state.step));
+        if path.exists() {
+            return Ok(path);
+        }
+        let partial = self.directory.join(format!(".step-{:08}.partial", state.step));
+        let io = |what: &Path| {
+            let what = what.to_owned();
+            move |error: std::io::Error| io_problem(&what, &error)
+        };
+        // Left behind by a process that was killed while it wrote.
+        if partial.exists() {
+            fs::remove_dir_all(&partial).map_err(io(&partial))?;
+        }
+        fs::create_dir_all(&partial).map_err(io(&partial))?;
+        let table = parameters.table();
+        write(&partial.join(WEIGHTS), &views(table, &[("", parameters.values())]))?;
+        let moments = [("exp_avg.", &adam.first[..]), ("exp_avg_sq.", &adam.second[..])];
+        write(&partial.join(MOMENTS), &views(table, &moments))?;
+        logs::write_json_atomic(&partial.join(STATE), state)?;
+        fs::rename(&partial, &path).map_err(io(&path))?;
+        sync_directory(&self.directory)?;
+        self.drop_old()?;
+        Ok(path)
+    }
+
+    /// The newest checkpoint's state, loaded into `parameters` and `adam`; absent without one.
+    pub(crate) fn load_latest(
+        &self,
+        parameters: &mut Parameters,
+        adam: &mut AdamW,
+    ) -> Result<Option<State>, TrainError> {
+        let Some(path) = self.steps()?.pop() else { return Ok(None) };
+        let file = path.join(STATE);
+        let text = fs::read(&file).map_err(|error| io_problem(&file, &error))?;
+        let state: State = serde_json::from_slice(&text)
+            .map_err(|error| problem(&file, format!("is damaged: {error}")))?;
+        if state.version > VERSION {
+            let found = state.version;
+            let text = format!("has version {found}, this program reads up to {VERSION}");
+            return Err(problem(&file, text));
+        }
+        let table = parameters.table().to_vec();
+        read(&path.join(WEIGHTS), &table, &mut [("", parameters.values_mut())])?;
+        let mut moments = [("exp_avg.", &mut adam.first[..]), ("exp_avg_sq.", &mut adam.second[..])];
+        read(&path.join(MOMENTS), &table, &mut moments)?;
+        adam.updates = state.updates;
+        Ok(Some(state))
+    }
+
+    /// Whole checkpoints, oldest first.
+    fn steps(&self) -> Result<Vec<PathBuf>, TrainError> {
+        let entries = match fs::read_dir(&self.directory) {
+            Ok(entries) => entries,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
+            Err(error) => return Err(io_problem(&self.directory, &error)),
+        };
+        let mut found: Vec<PathBuf> = entries
+            .filter_map(Result::ok)
+            .filter(|e| e.file_name().to_str().is_some_and(|name| name.starts_with("step-")))
+            .map(|e| e.path())
+            .collect();
+        found.sort();
+        Ok(found)
+    }
+
+    fn drop_old(&self) -> Result<(), TrainError> {
+        let steps = self.steps()?;
+        for old in &steps[..steps.len().saturating_sub(self.keep)] {
+            fs::remove_dir_all(old).map_err(|error| io_problem(old, &error))?;
+        }
+        Ok(())
+    }
+}
+
+/// Flat buffers with the prefix of their names in a file.
+type Buffers<'a> = [(&'a str, &'a [f32])];
+
+fn views(table: &[Parameter], buffers: &Buffers) -> Vec<(String, Vec<usize>, Vec<u8>)> {
+    let tensor = |prefix: &str, values: &[f32], p: &Parameter| {
+        let bytes = values[p.range.clone()].iter().flat_map(|v| v.to_le_bytes()).collect();
+        (format!("{prefix}{}", p.name), p.shape.clone(), bytes)
+    };
+    buffers
+        .iter()
+        .flat_map(|(prefix, values)| table.iter().map(move |p| tensor(prefix, values, p)))
+        .collect()
+}
+
+fn write(path: &Path, tensors: &[(String, Vec<usize>, Vec<u8>)]) -> Result<(), TrainError> {
+    let views = tensors
+        .iter()
+        .map(|(name, shape, bytes)| {
+            let view = TensorView::new(Dtype::F32, shape.clone(), bytes)
+                .map_err(|error| problem(path, error.to_string()))?;
+            Ok((name.as_str(), view))
+        })
+        .collect::<Result<Vec<_>, TrainError>>()?;
+    let bytes =
+        safetensors::serialize(views, None).map_err(|error| problem(path, error.to_string()))?;
+    logs::write_atomic(path, &bytes)?;
+    Ok(())
+}
+
+fn read(
+    path: &Path,
+    table: &[Parameter],
+    buffers: &mut [(&str, &mut [f32])],
+) -> Result<(), TrainError> {
+    let bytes = fs::read(path).map_err(|error| io_problem(path, &error))?;
+    let file = SafeTensors::deserialize(&bytes)
+        .map_err(|error| problem(path, format!("is damaged: {error}")))?;
+    for (prefix, values) in buffers {
+        for parameter in table {
+            let name = format!("{prefix}{}", parameter.name);
+            let tensor =
+                file.tensor(&name).map_err(|_| problem(path, format!("lacks `{name}`")))?;
+            if tensor.dtype() != Dtype::F32 || tensor.shape() != parameter.shape {
+                let (dtype, shape) = (tensor.dtype(), tensor.shape());
+                let expected = &parameter.shape;
+                return Err(problem(
+                    path,
+                    format!("`{name}` is {dtype:?} {shape:?}, expected F32 {expected:?}"),
+                ));
+            }
+            let target = &mut values[parameter.range.clone()];
+            for (value, bytes) in target.iter_mut().zip(tensor.data().as_chunks::<4>().0) {
+                *value = f32::from_le_bytes(*bytes);
+            }
+        }
+    }
+    Ok(())
+}
+
+fn sync_directory(path: &Path) -> Result<(), TrainError> {
+    File::open(path).and_then(|d| d.sync_all()).map_err(|error| io_problem(path, &error))
+}
+
+fn problem(path: &Path, problem: String) -> TrainError {
+    TrainError::Checkpoint { path: path.to_owned(), problem }
+}
+
+fn io_problem(path: &Path, error: &std::io::Error) -> TrainError {
+    problem(path, error.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use experiments_config::{LossScaleConfig, ModelConfig};
+
+    fn run(name: &str) -> PathBuf {
+        let path = std::env::temp_dir().join(format!("checkpoint-{name}-{}", std::process::id()));
+        let _ = fs::remove_dir_all(&path);
+        path
+    }
+
+    fn parts() -> (Parameters, AdamW, State) {
+        let model = ModelConfig { layers: 1, hidden_size: 8, ffn_hidden_size: 8, ..ModelConfig::default() };
+        let parameters = Parameters::initialise(&model, 16, 3);
+        let mut adam = AdamW::new(parameters.len());
+        adam.second.fill(f32::from_bits(1)); // a subnormal must survive
+        let state = State::new("hash".to_owned(), LossScaler::new(&LossScaleConfig::default()));
+        (parameters, adam, state)
+    }
+
+    #[test]
+    fn a_checkpoint_brings_back_every_bit_and_retention_keeps_the_newest() {
+        let run = run("bits");
+        let (parameters, adam, mut state) = parts();
+        let checkpoints = Checkpoints::new(&run, &CheckpointConfig { interval: 1, keep: 2 });
+        for step in 1..=3 {
+            state.step = step;
+            checkpoints.save(&state, &parameters, &adam).unwrap();
+        }
+        assert_eq!(checkpoints.steps().unwrap().len(), 2);
+        let mut fresh = parameters.clone();
+        fresh.values_mut().fill(0.0);
+        let mut moments = AdamW::new(fresh.len());
+        let loaded = checkpoints.load_latest(&mut fresh, &mut moments).unwrap().unwrap();
+        assert_eq!(loaded, state);
+        assert_eq!(fresh.values(), parameters.values());
+        assert_eq!(moments, adam);
+        fs::remove_dir_all(run).unwrap();
+    }
+
+    #[test]
+    fn damage_and_a_half_written_checkpoint_are_told_apart() {
+        let run = run("damage");
+        let (mut parameters, mut adam, mut state) = parts();
+        let checkpoints = Checkpoints::new(&run, &CheckpointConfig { interval: 1, keep: 2 });
+        state.step = 1;
+        let path = checkpoints.save(&state, &parameters, &adam).unwrap();
+        fs::create_dir_all(run.join("checkpoints/.step-00000002.partial")).unwrap();
+        assert!(checkpoints.load_latest(&mut parameters, &mut adam).unwrap().is_some());
+        fs::write(path.join(WEIGHTS), b"short").unwrap();
+        let error = checkpoints.load_latest(&mut parameters, &mut adam).unwrap_err().to_string();
+        assert!(error.contains(WEIGHTS) && error.contains("damaged"), "{error}");
+        fs::remove_dir_all(run).unwrap();
+    }
+}

@@ -1,0 +1,175 @@
+//! From sample numbers to batches.
+
+use crate::objective::{Kind, Sample, gmask_text_len, mask_text_len, sample_gmask, sample_mask};
+use crate::random::stream;
+use experiments_config::Config;
+use experiments_text::{Corpus, Split};
+use rand::RngExt;
+
+/// Several sequences of one forward pass, `B` sequences of `S` slots.
+#[derive(Debug, Clone)]
+pub struct Batch {
+    /// The sequences.
+    pub samples: Vec<Sample>,
+    /// Language of each sequence, an index into [`Corpus::languages`].
+    pub languages: Vec<usize>,
+}
+
+/// Draws sequences by number: sample `i` of a seed is always the same sequence.
+pub(crate) struct Sampler<'a> {
+    pub(crate) config: &'a Config,
+    pub(crate) corpus: &'a Corpus,
+    pub(crate) split: Split,
+    /// Seed of the data order.
+    pub(crate) seed: u64,
+}
+
+impl Sampler<'_> {
+    /// Sample number `index` and its language.
+    pub(crate) fn sample(&self, index: u64) -> (Sample, usize) {
+        let objective = &self.config.objective;
+        let seq_len = self.config.model.seq_len;
+        let special = self.corpus.special();
+        let mut rng = stream(self.seed, "data", index);
+        let mut text = Vec::new();
+        if rng.random_bool(objective.gmask_ratio) {
+            let len = gmask_text_len(seq_len);
+            let language = self.corpus.sample(self.split, &mut rng, len, &mut text);
+            (sample_gmask(objective, &special, &text, seq_len, &mut rng), language)
+        } else {
+            let len = mask_text_len(objective, seq_len);
+            let language = self.corpus.sample(self.split, &mut rng, len, &mut text);
+            (sample_mask(objective, &special, &text, seq_len, &mut rng), language)
+        }
+    }
+
+    /// Samples `first .. first + count`.
+    pub(crate) fn batch(&self, first: u64, count: usize) -> Batch {
+        let (samples, languages) = (first..first + count as u64).map(|i| self.sample(i)).unzip();
+        Batch { samples, languages }
+    }
+}
+
+impl Batch {
+    /// Slots with a target as flat indices `sequence · S + slot`, their targets, and the weight
+    /// of each in the mean over sequences: every sequence weighs equally, whatever its number of
+    /// targets (`LargeScale` `gpt_model.py`, micro-batches of one).
+    #[must_use]
+    pub fn targets(&self) -> Targets {
+        let mut targets = Targets::default();
+        let share = 1.0 / self.samples.len() as f64;
+        for (sequence, sample) in self.samples.iter().enumerate() {
+            let weight = share / sample.target_count() as f64;
+            for (slot, target) in sample.targets.iter().enumerate() {
+                if let Some(target) = target {
+                    targets.slots.push((sequence * sample.tokens.len() + slot) as i64);
+                    targets.tokens.push(i64::from(*target));
+                    targets.weights.push(weight as f32);
+                }
+            }
+        }
+        targets
+    }
+
+    /// The mean over sequences of the mean over targets, of all sequences and per objective.
+    #[must_use]
+    pub fn losses(&self, token_losses: &[f32]) -> Losses {
+        let mut rest = token_losses;
+        let mut losses = Losses::default();
+        for sample in &self.samples {
+            let (own, after) = rest.split_at(sample.target_count());
+            rest = after;
+            let mean = own.iter().map(|l| f64::from(*l)).sum::<f64>() / own.len() as f64;
+            losses.all.add(mean);
+            match sample.kind {
+                Kind::Gmask => losses.gmask.add(mean),
+                Kind::Mask => losses.mask.add(mean),
+            }
+        }
+        losses
+    }
+}
+
+/// Where the loss is taken.
+#[derive(Debug, Clone, Default)]
+pub struct Targets {
+    /// Flat slot indices, `[T]`.
+    pub slots: Vec<i64>,
+    /// Target tokens, `[T]`.
+    pub tokens: Vec<i64>,
+    /// Weights summing to 1, `[T]`.
+    pub weights: Vec<f32>,
+}
+
+/// A running mean.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Mean {
+    sum: f64,
+    count: u64,
+}
+
+impl Mean {
+    fn add(&mut self, value: f64) {
+        self.sum += value;
+        self.count += 1;
+    }
+
+    /// Takes in another mean's values.
+    pub fn join(&mut self, other: Self) {
+        self.sum += other.sum;
+        self.count += other.count;
+    }
+
+    /// The mean; absent without values.
+    #[must_use]
+    pub fn value(self) -> Option<f64> {
+        (self.count > 0).then(|| self.sum / self.count as f64)
+    }
+}
+
+/// Loss over sequences, in nats per target token.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Losses {
+    /// All sequences.
+    pub all: Mean,
+    /// [gMASK] sequences.
+    pub gmask: Mean,
+    /// [MASK] sequences.
+    pub mask: Mean,
+}
+
+impl Losses {
+    /// Takes in another batch's losses.
+    pub fn join(&mut self, other: &Self) {
+        self.all.join(other.all);
+        self.gmask.join(other.gmask);
+        self.mask.join(other.mask);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sample(kind: Kind, targets: &[Option<u32>]) -> Sample {
+        let n = targets.len();
+        Sample { kind, tokens: vec![0; n], positions: vec![0; n], targets: targets.to_vec(), prefix: 1 }
+    }
+
+    #[test]
+    fn every_sequence_weighs_equally() {
+        let batch = Batch {
+            samples: vec![
+                sample(Kind::Gmask, &[None, Some(1), Some(2), Some(3)]),
+                sample(Kind::Mask, &[None, None, None, Some(4)]),
+            ],
+            languages: vec![0, 0],
+        };
+        let targets = batch.targets();
+        assert_eq!(targets.slots, [1, 2, 3, 7]);
+        assert_eq!(targets.weights, [1.0 / 6.0, 1.0 / 6.0, 1.0 / 6.0, 0.5]);
+        let losses = batch.losses(&[1.0, 2.0, 3.0, 6.0]);
+        assert_eq!(losses.all.value(), Some(4.0));
+        assert_eq!((losses.gmask.value(), losses.mask.value()), (Some(2.0), Some(6.0)));
+    }
+}

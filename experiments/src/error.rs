@@ -1,0 +1,53 @@
+//! Why a run could not start or go on.
+
+use std::path::PathBuf;
+
+/// Errors of a training run.
+#[derive(Debug, thiserror::Error)]
+pub enum TrainError {
+    /// The text could not be prepared.
+    #[error(transparent)]
+    Text(#[from] experiments_text::TextError),
+    /// The run directory could not be read or written.
+    #[error(transparent)]
+    Log(#[from] logs::LogError),
+    /// A checkpoint could not be read or written.
+    #[error("checkpoint `{}`: {problem}", path.display())]
+    Checkpoint {
+        /// File or directory.
+        path: PathBuf,
+        /// What is wrong and what was expected.
+        problem: String,
+    },
+    /// A run directory was begun with something else.
+    #[error(
+        "`{}` was begun with the {what} {}, now it is {}; use another directory, or the command that began it",
+        path.display(), &began[..began.len().min(12)], &now[..now.len().min(12)]
+    )]
+    Changed {
+        /// The run directory.
+        path: PathBuf,
+        /// `configuration`, `corpus` or `tokenizer`.
+        what: &'static str,
+        /// Its hash at the beginning.
+        began: String,
+        /// Its hash now.
+        now: String,
+    },
+    /// The device is not there.
+    #[error("device `{device}` cannot be used: {problem}")]
+    Device {
+        /// `runtime.device`.
+        device: String,
+        /// What is missing and what to do.
+        problem: String,
+    },
+    /// The tokenizer does not fit the model.
+    #[error("the tokenizer has {found} entries, but `tokenizer.vocab_size` is {expected}")]
+    Vocabulary {
+        /// Entries of the tokenizer.
+        found: usize,
+        /// Entries of the embedding.
+        expected: usize,
+    },
+}

@@ -1,0 +1,68 @@
+//! GeGLU feed-forward (arXiv 2002.05202 by way of 2210.02414 eq. 4).
+
+use super::{Context, Weights};
+use crate::precision::At;
+use burn::tensor::{Tensor, activation};
+use experiments_config::ModelConfig;
+use kernels::Kernels;
+
+/// A linear map `x Wᵀ + b`: the bias is added before the one rounding.
+pub(crate) struct Linear<B: Kernels> {
+    weight_oi: Tensor<B, 2>,
+    bias_o: Option<Tensor<B, 1>>,
+}
+
+impl<B: Kernels> Linear<B> {
+    pub(crate) fn new(name: &str, model: &ModelConfig, weights: &mut Weights<B>) -> Self {
+        Self {
+            weight_oi: weights.matrix(&format!("{name}.weight")),
+            bias_o: model.bias.then(|| weights.vector(&format!("{name}.bias"))),
+        }
+    }
+
+    /// # Shapes
+    /// - input: `[b·s, in]`
+    /// - output: `[b·s, out]`
+    pub(crate) fn forward(&self, x_si: Tensor<B, 2>) -> Tensor<B, 2> {
+        let y_so = x_si.matmul(self.weight_oi.clone().transpose());
+        match &self.bias_o {
+            Some(bias_o) => y_so + bias_o.clone().unsqueeze(),
+            None => y_so,
+        }
+    }
+}
+
+/// `FFN(x) = (x₁ ⊙ GELU(x₂)) W_down` with `[x₁, x₂] = x W_up`; GELU is exact (erf), and it is the
+/// *second* half that is gated (`LargeScale` `glu_activations.py`).
+pub(crate) struct FeedForward<B: Kernels> {
+    up: Linear<B>,
+    down: Linear<B>,
+}
+
+impl<B: Kernels> FeedForward<B> {
+    pub(crate) fn new(name: &str, model: &ModelConfig, weights: &mut Weights<B>) -> Self {
+        Self {
+            up: Linear::new(&format!("{name}.up"), model, weights),
+            down: Linear::new(&format!("{name}.down"), model, weights),
+        }
+    }
+
+    /// # Shapes
+    /// - input and output: `[b·s, h]`
+    pub(crate) fn forward(
+        &self,
+        x_sh: Tensor<B, 2>,
+        layer: usize,
+        context: &mut Context,
+    ) -> Tensor<B, 2> {
+        let precision = context.precision;
+        let up = precision.store(self.up.forward(x_sh), At::Up, layer);
+        let f = up.dims()[1] / 2;
+        let (value_sf, gate_sf) = (up.clone().narrow(1, 0, f), up.narrow(1, f, f));
+        let gate_sf = precision.store(activation::gelu(gate_sf), At::Gelu, layer);
+        let product_sf = precision.store(value_sf * gate_sf, At::Glu, layer);
+        let down = precision.store(self.down.forward(product_sf), At::Down, layer);
+        let dropout = context.config.model.dropout;
+        context.drop(down, dropout, At::Down, layer)
+    }
+}

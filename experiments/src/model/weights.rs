@@ -1,0 +1,125 @@
+//! The working copy of the weights for one pass, and the way back to their gradients.
+
+use crate::parameters::{Parameters, Role};
+use crate::precision::Precision;
+use burn::tensor::backend::AutodiffBackend;
+use burn::tensor::{Tensor, TensorData};
+use kernels::{HalfFormat, Kernels, round_slice};
+
+/// The name under which the logit path of tied embeddings appears: the same numbers as
+/// `embedding.weight`, but a leaf of its own, so that the two paths' gradients stay apart.
+const LOGIT_PATH: &str = "embedding.weight";
+
+/// Leaves of one forward pass: the master weights, matrices rounded to the format of the pass
+/// (layer norms stay FP32), as tensors.
+pub(crate) struct Weights<'a, B: Kernels> {
+    parameters: &'a Parameters,
+    half: Option<HalfFormat>,
+    device: &'a B::Device,
+    /// Set on a backend that differentiates: `require_grad` for every leaf.
+    track: bool,
+    leaves: Vec<Leaf<B>>,
+}
+
+/// A flat leaf tensor and the parameter it stands for.
+pub(crate) struct Leaf<B: Kernels> {
+    parameter: usize,
+    logit_path: bool,
+    tensor: Tensor<B, 1>,
+}
+
+impl<'a, B: Kernels> Weights<'a, B> {
+    pub(crate) fn new(
+        parameters: &'a Parameters,
+        precision: &Precision,
+        device: &'a B::Device,
+        track: bool,
+    ) -> Self {
+        Self { parameters, half: precision.half(), device, track, leaves: Vec::new() }
+    }
+
+    /// # Panics
+    /// If the model asks for a name that the table lacks: both come from the same configuration.
+    fn leaf(&mut self, name: &str, logit_path: bool) -> Tensor<B, 1> {
+        let parameter = self.parameters.find(name).expect("model and table agree on names");
+        let entry = &self.parameters.table()[parameter];
+        let mut values = self.parameters.values()[entry.range.clone()].to_vec();
+        if let (Some(format), true) = (self.half, entry.role != Role::Norm) {
+            round_slice(&mut values, format);
+        }
+        let len = values.len();
+        let tensor = Tensor::from_data(TensorData::new(values, [len]), self.device);
+        let tensor = if self.track { tensor.require_grad() } else { tensor };
+        self.leaves.push(Leaf { parameter, logit_path, tensor: tensor.clone() });
+        tensor
+    }
+
+    /// A vector parameter, `[n]`.
+    pub(crate) fn vector(&mut self, name: &str) -> Tensor<B, 1> {
+        self.leaf(name, false)
+    }
+
+    /// A matrix parameter, `[out, in]`.
+    pub(crate) fn matrix(&mut self, name: &str) -> Tensor<B, 2> {
+        let shape = self.shape(name);
+        self.leaf(name, false).reshape(shape)
+    }
+
+    /// The output projection, `[v, h]`: `head.weight`, or the embedding by its logit path.
+    pub(crate) fn head(&mut self) -> Tensor<B, 2> {
+        match self.parameters.find("head.weight") {
+            Some(_) => self.matrix("head.weight"),
+            None => {
+                let shape = self.shape(LOGIT_PATH);
+                self.leaf(LOGIT_PATH, true).reshape(shape)
+            }
+        }
+    }
+
+    fn shape(&self, name: &str) -> [usize; 2] {
+        let parameter = self.parameters.find(name).expect("model and table agree on names");
+        let shape = &self.parameters.table()[parameter].shape;
+        [shape[0], shape[1]]
+    }
+
+    pub(crate) fn into_leaves(self) -> Vec<Leaf<B>> {
+        self.leaves
+    }
+}
+
+/// Gradients of one micro-batch, still times the loss scale.
+pub(crate) struct Gradients {
+    /// Flat, in the layout of the parameters; for tied embeddings the input path only.
+    pub(crate) flat: Vec<f32>,
+    /// Gradient of tied embeddings by the logit path, `[v·h]`; empty when untied.
+    pub(crate) logit_path: Vec<f32>,
+}
+
+/// Collects the gradients of all leaves, rounded to the format in which they are stored.
+pub(crate) fn collect<B: AutodiffBackend + Kernels>(
+    leaves: Vec<Leaf<B>>,
+    grads: &mut B::Gradients,
+    parameters: &Parameters,
+    half: Option<HalfFormat>,
+) -> Gradients {
+    let mut flat = vec![0.0; parameters.len()];
+    let mut logit_path = Vec::new();
+    for leaf in leaves {
+        let entry = &parameters.table()[leaf.parameter];
+        // A leaf that the loss does not depend on has no gradient.
+        let Some(gradient) = leaf.tensor.grad_remove(grads) else { continue };
+        let data = gradient.into_data();
+        let Ok(values) = data.as_slice::<f32>() else { continue };
+        let place = if leaf.logit_path {
+            logit_path = values.to_vec();
+            &mut logit_path[..]
+        } else {
+            flat[entry.range.clone()].copy_from_slice(values);
+            &mut flat[entry.range.clone()]
+        };
+        if let (Some(format), true) = (half, entry.role != Role::Norm) {
+            round_slice(place, format);
+        }
+    }
+    Gradients { flat, logit_path }
+}

@@ -1,0 +1,238 @@
+//! Where the network rounds to 16 bits: one rounding per operation, forward and, for the
+//! gradient, backward, as `PyTorch` eager half does (`glm130b-facts` §3, rounding points).
+//!
+//! Layer norm, cross-entropy and, by default, softmax compute in FP32 between two such points.
+//! The attention scale is folded into q with a rounding of its own, as `LargeScale` does.
+
+use experiments_config::{Format, PrecisionConfig};
+use kernels::{Gate, HalfFormat, Kernels, RangeSite, Rounding, gate};
+use burn::tensor::Tensor;
+use std::sync::Arc;
+
+/// A tensor that a half-precision program stores, in network order. The first four are outside
+/// the layers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum At {
+    Embedding,
+    FinalNorm,
+    Head,
+    Logits,
+    AttentionNorm,
+    Qkv,
+    Query,
+    Key,
+    Scores,
+    Softmax,
+    Probabilities,
+    Context,
+    AttentionOut,
+    AttentionOutNorm,
+    AttentionSkip,
+    AttentionSum,
+    FfnNorm,
+    Up,
+    Gelu,
+    Glu,
+    Down,
+    FfnOutNorm,
+    FfnSkip,
+    FfnSum,
+}
+
+impl At {
+    const OUTSIDE: [(Self, &str); 4] = [
+        (Self::Embedding, "embedding"),
+        (Self::FinalNorm, "final_norm"),
+        (Self::Head, "head.weight"),
+        (Self::Logits, "logits"),
+    ];
+
+    const INSIDE: [(Self, &str); 20] = [
+        (Self::AttentionNorm, "attention_norm"),
+        (Self::Qkv, "attention.qkv"),
+        (Self::Query, "attention.query"),
+        (Self::Key, "attention.key"),
+        (Self::Scores, "attention.scores"),
+        (Self::Softmax, "attention.softmax"),
+        (Self::Probabilities, "attention.probabilities"),
+        (Self::Context, "attention.context"),
+        (Self::AttentionOut, "attention.out"),
+        (Self::AttentionOutNorm, "attention_out_norm"),
+        (Self::AttentionSkip, "attention.skip"),
+        (Self::AttentionSum, "attention.sum"),
+        (Self::FfnNorm, "ffn_norm"),
+        (Self::Up, "ffn.up"),
+        (Self::Gelu, "ffn.gelu"),
+        (Self::Glu, "ffn.glu"),
+        (Self::Down, "ffn.down"),
+        (Self::FfnOutNorm, "ffn_out_norm"),
+        (Self::FfnSkip, "ffn.skip"),
+        (Self::FfnSum, "ffn.sum"),
+    ];
+}
+
+/// Range losses of one step.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct RangeReport {
+    /// Finite values that became infinite, per layer.
+    pub layer_overflow: Vec<u64>,
+    /// Values other than 0 that became 0, per layer.
+    pub layer_underflow: Vec<u64>,
+    /// All overflows, outside the layers too.
+    pub overflow: u64,
+    /// All underflows.
+    pub underflow: u64,
+    /// The tensor that overflowed first, for example `layers.3.attention.scores (forward)`.
+    pub first_overflow: Option<String>,
+}
+
+/// The format of the pass and the counters of its rounding points.
+#[derive(Debug)]
+pub struct Precision {
+    half: Option<HalfFormat>,
+    softmax_half: bool,
+    outside: Vec<Arc<RangeSite>>,
+    layers: Vec<Vec<Arc<RangeSite>>>,
+}
+
+impl Precision {
+    /// Rounding points for a model of `layers` layers.
+    #[must_use]
+    pub fn new(config: &PrecisionConfig, layers: usize) -> Self {
+        let sites = |names: &[(At, &'static str)], layer| {
+            names.iter().map(|(_, name)| Arc::new(RangeSite::new(name, layer))).collect()
+        };
+        Self {
+            half: half_format(config.format),
+            softmax_half: config.softmax != Format::Fp32,
+            outside: sites(&At::OUTSIDE, None),
+            layers: (0..layers).map(|layer| sites(&At::INSIDE, Some(layer))).collect(),
+        }
+    }
+
+    /// Whether softmax computes in the format of the pass instead of FP32.
+    pub(crate) fn softmax_half(&self) -> bool {
+        self.softmax_half
+    }
+
+    /// The format of the pass; absent for FP32.
+    pub(crate) fn half(&self) -> Option<HalfFormat> {
+        self.half
+    }
+
+    /// The rounding of a point; absent in FP32. `layer` is ignored outside the layers.
+    pub(crate) fn rounding(&self, at: At, layer: usize) -> Option<Rounding> {
+        let format = self.half?;
+        let index = at as usize;
+        let site = match index.checked_sub(At::OUTSIDE.len()) {
+            None => &self.outside[index],
+            Some(inside) => &self.layers[layer][inside],
+        };
+        Some(Rounding { format, site: Some(site.clone()) })
+    }
+
+    /// Stores the result of an operation: rounds the value, and the gradient that comes back.
+    pub(crate) fn store<B: Kernels, const D: usize>(
+        &self,
+        x: Tensor<B, D>,
+        at: At,
+        layer: usize,
+    ) -> Tensor<B, D> {
+        match self.rounding(at, layer) {
+            Some(rounding) => gate(x, &Gate::round(rounding)),
+            None => x,
+        }
+    }
+
+    /// Lets a stored value into one of several consumers: each consumer's gradient is rounded
+    /// before the sum, which the producer's own point then rounds again.
+    pub(crate) fn branch<B: Kernels, const D: usize>(
+        &self,
+        x: Tensor<B, D>,
+        at: At,
+        layer: usize,
+    ) -> Tensor<B, D> {
+        match self.rounding(at, layer) {
+            Some(rounding) => gate(x, &Gate::round_gradient(rounding)),
+            None => x,
+        }
+    }
+
+    /// Reads and resets all counters.
+    pub fn take_report(&self) -> RangeReport {
+        let mut report = RangeReport::default();
+        let (mut forward, mut backward) = (None, None);
+        // Network order, so that the first forward loss met is the first that happened, and the
+        // last backward loss met is the first that happened there.
+        let sites = self.outside[..1].iter().chain(self.layers.iter().flatten());
+        for site in sites.chain(&self.outside[1..]) {
+            let totals = site.take();
+            let overflow = totals.forward.overflow + totals.backward.overflow;
+            let underflow = totals.forward.underflow + totals.backward.underflow;
+            report.overflow += overflow;
+            report.underflow += underflow;
+            if let Some(layer) = site.layer {
+                report.layer_overflow.resize(self.layers.len(), 0);
+                report.layer_underflow.resize(self.layers.len(), 0);
+                report.layer_overflow[layer] += overflow;
+                report.layer_underflow[layer] += underflow;
+            }
+            if totals.forward.overflow > 0 && forward.is_none() {
+                forward = Some(label(site, "forward"));
+            }
+            if totals.backward.overflow > 0 {
+                backward = Some(label(site, "backward"));
+            }
+        }
+        report.first_overflow = forward.or(backward);
+        report
+    }
+}
+
+fn label(site: &RangeSite, pass: &str) -> String {
+    match site.layer {
+        Some(layer) => format!("layers.{layer}.{} ({pass})", site.name),
+        None => format!("{} ({pass})", site.name),
+    }
+}
+
+/// The kernel's format for a configured one; absent for FP32.
+pub(crate) fn half_format(format: Format) -> Option<HalfFormat> {
+    match format {
+        Format::Fp32 => None,
+        Format::Fp16 => Some(HalfFormat::Fp16),
+        Format::Bf16 => Some(HalfFormat::Bf16),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use burn::backend::Flex;
+    use burn::tensor::TensorData;
+
+    fn fp16() -> Precision {
+        Precision::new(&PrecisionConfig { format: Format::Fp16, ..PrecisionConfig::default() }, 2)
+    }
+
+    #[test]
+    fn every_point_finds_its_own_site() {
+        let precision = fp16();
+        for (at, name) in At::OUTSIDE.into_iter().chain(At::INSIDE) {
+            let site = precision.rounding(at, 1).unwrap().site.unwrap();
+            assert_eq!(site.name, name);
+        }
+    }
+
+    #[test]
+    fn the_first_overflow_is_named() {
+        let precision = fp16();
+        let big = || Tensor::<Flex, 1>::from_data(TensorData::from([1e6_f32]), &Default::default());
+        precision.store(big(), At::Down, 1);
+        precision.store(big(), At::Scores, 1);
+        let report = precision.take_report();
+        assert_eq!(report.first_overflow.as_deref(), Some("layers.1.attention.scores (forward)"));
+        assert_eq!((report.overflow, report.layer_overflow), (2, vec![0, 2]));
+        assert_eq!(precision.take_report().overflow, 0);
+    }
+}

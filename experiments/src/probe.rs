@@ -1,0 +1,62 @@
+//! Per-layer signals read from the forward pass.
+
+use burn::tensor::Tensor;
+use burn::tensor::backend::Backend;
+
+/// Signals of one forward pass, in layer order. Reading them copies tensors to the host.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Probe {
+    /// Largest allowed attention score, after scaling.
+    pub(crate) max_attention_logit: Vec<f64>,
+    /// RMS of the layer's input, which its first norm sees.
+    pub(crate) norm_input_rms: Vec<f64>,
+    /// RMS of the layer's output.
+    pub(crate) activation_rms: Vec<f64>,
+}
+
+impl Probe {
+    pub(crate) fn attention_scores<B: Backend>(&mut self, layer: usize, scores: &Tensor<B, 4>) {
+        let largest = host(scores).iter().fold(f32::NEG_INFINITY, |a, b| {
+            // `max` would drop a NaN, which is the one score that must not be lost.
+            if b.is_nan() || *b > a { *b } else { a }
+        });
+        put(&mut self.max_attention_logit, layer, f64::from(largest));
+    }
+
+    pub(crate) fn layer_input<B: Backend>(&mut self, layer: usize, x: &Tensor<B, 2>) {
+        put(&mut self.norm_input_rms, layer, rms(&host(x)));
+    }
+
+    pub(crate) fn layer_output<B: Backend>(&mut self, layer: usize, x: &Tensor<B, 2>) {
+        put(&mut self.activation_rms, layer, rms(&host(x)));
+    }
+
+    /// Keeps the larger value of two micro-batches.
+    pub(crate) fn join(&mut self, other: &Self) {
+        join(&mut self.max_attention_logit, &other.max_attention_logit);
+        join(&mut self.norm_input_rms, &other.norm_input_rms);
+        join(&mut self.activation_rms, &other.activation_rms);
+    }
+}
+
+fn join(ours: &mut Vec<f64>, theirs: &[f64]) {
+    if ours.is_empty() {
+        ours.extend_from_slice(theirs);
+    }
+    for (a, b) in ours.iter_mut().zip(theirs) {
+        *a = if a.is_nan() || *a > *b { *a } else { *b };
+    }
+}
+
+fn put(signal: &mut Vec<f64>, layer: usize, value: f64) {
+    signal.resize(signal.len().max(layer + 1), 0.0);
+    signal[layer] = value;
+}
+
+fn rms(values: &[f32]) -> f64 {
+    (crate::adamw::sum_of_squares(values) / values.len() as f64).sqrt()
+}
+
+fn host<B: Backend, const D: usize>(x: &Tensor<B, D>) -> Vec<f32> {
+    x.clone().detach().into_data().to_vec().unwrap_or_default()
+}

@@ -1,0 +1,11 @@
+//! The training loop on three levels: the run (cadence, files), the step (timing, policy), and
+//! the pass (pure maths, in `pass`).
+//!
+//! *Step* k means: k optimiser steps are finished. The record of step k describes the step that
+//! led from k-1 to k, with the learning rate and loss scale it used.
+
+mod session;
+mod step;
+
+pub(crate) use session::{Outcome, Session};
+pub use session::{Ending, Request, train};

@@ -1,0 +1,286 @@
+//! A run from its directory to its end.
+
+use super::step::{Trained, evaluate, step};
+use crate::adamw::AdamW;
+use crate::backend::{Device, features};
+use crate::checkpoint::{Checkpoints, State};
+use crate::data::Sampler;
+use crate::entropy::unigram_entropy;
+use crate::error::TrainError;
+use crate::loss_scaler::LossScaler;
+use crate::parameters::Parameters;
+use crate::pass::Setting;
+use crate::precision::Precision;
+use crate::provenance;
+use burn::tensor::backend::AutodiffBackend;
+use experiments_config::{Config, Format};
+use experiments_text::{Cache, Corpus, Split};
+use kernels::Kernels;
+use logs::{Event, EventKind, Manifest, Record, RunReader, RunWriter, Status, Summary};
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Instant;
+
+/// Steps in a row without a finite loss after which a run ends: weights no longer change, so
+/// neither will the loss.
+const NONFINITE_PATIENCE: u64 = 20;
+
+/// What to train, where, and who asks.
+pub struct Request<'a> {
+    /// Run directory; made if missing, continued if it holds a checkpoint.
+    pub directory: &'a Path,
+    /// Resolved configuration.
+    pub config: &'a Config,
+    /// Text and token cache.
+    pub cache: &'a Cache,
+    /// Version of the program, its commit and whether the tree was changed.
+    pub program: (&'a str, Option<&'a str>, Option<bool>),
+    /// Languages the corpus was meant to have and lacks.
+    pub missing_languages: &'a [String],
+    /// Set from outside to stop after the current step.
+    pub stop: &'a AtomicBool,
+    /// Called with every record.
+    pub on_step: &'a mut dyn FnMut(&Record),
+}
+
+/// How a run ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ending {
+    /// All steps are done, or the loss stayed non-finite.
+    Finished,
+    /// Stopped on request after a checkpoint; the same request continues.
+    Stopped,
+}
+
+/// Trains to the end or until told to stop. A run that is finished already is left alone.
+pub fn train(request: Request) -> Result<Ending, TrainError> {
+    let device = Device::select(&request.config.runtime.device)?;
+    if Summary::load(request.directory)?.is_some_and(|s| s.status == Status::Finished) {
+        return Ok(Ending::Finished);
+    }
+    let mut writer = RunWriter::open(request.directory)?;
+    let attempt = writer.attempt();
+    let start = Instant::now();
+    let directory = request.directory.to_owned();
+    let result = prepare(request, &mut writer, device).and_then(|session| device.run(session));
+    let seconds = start.elapsed().as_secs_f64();
+    match result {
+        Ok(outcome) => {
+            let status = match outcome.ending {
+                Ending::Finished => Status::Finished,
+                Ending::Stopped => Status::Stopped,
+            };
+            let mut summary = Summary::new(status, outcome.step, attempt, seconds);
+            summary.held_out_loss = outcome.held_out_loss;
+            summary.message = outcome.message;
+            writer.finish(&summary)?;
+            Ok(outcome.ending)
+        }
+        Err(error) => {
+            // The disk may be full: whatever can still be said is said, the first error wins.
+            let latest = RunReader::open(&directory).ok().and_then(|mut reader| {
+                reader.poll().ok()?;
+                reader.latest().map(|record| record.step)
+            });
+            let step = latest.unwrap_or(0);
+            let _ = writer.event(&Event::now(step, EventKind::Fail, error.to_string()));
+            let mut summary = Summary::new(Status::Failed, step, attempt, seconds);
+            summary.message = Some(error.to_string());
+            let _ = writer.finish(&summary);
+            Err(error)
+        }
+    }
+}
+
+/// Where a run stands when its process is done with it.
+pub(crate) struct Outcome {
+    ending: Ending,
+    step: u64,
+    held_out_loss: Option<f64>,
+    message: Option<String>,
+}
+
+/// A run with its files and text, before a backend is chosen.
+pub(crate) struct Session<'a> {
+    request: Request<'a>,
+    writer: &'a mut RunWriter,
+    corpus: Corpus,
+}
+
+/// Loads the text and checks or writes what identifies the run.
+fn prepare<'a>(
+    request: Request<'a>,
+    writer: &'a mut RunWriter,
+    device: Device,
+) -> Result<Session<'a>, TrainError> {
+    let config = request.config;
+    let corpus = Corpus::prepare(config, request.cache, &mut |_| {})?;
+    let (found, expected) = (corpus.vocab_size(), config.tokenizer.vocab_size);
+    if found > expected {
+        return Err(TrainError::Vocabulary { found, expected });
+    }
+    let directory = request.directory;
+    match Manifest::load(directory)? {
+        Some(manifest) => check_same(directory, config, &corpus, &manifest)?,
+        None => {
+            let text = config.to_toml();
+            logs::write_atomic(&directory.join(logs::run::CONFIG_FILE), text.as_bytes())?;
+            manifest(&request, &corpus, device).save(directory)?;
+        }
+    }
+    Ok(Session { request, writer, corpus })
+}
+
+/// A run goes on only with the configuration and text it began with.
+fn check_same(
+    directory: &Path,
+    config: &Config,
+    corpus: &Corpus,
+    manifest: &Manifest,
+) -> Result<(), TrainError> {
+    let pairs = [
+        ("configuration", &manifest.config_hash, config.hash()),
+        ("corpus", &manifest.corpus_hash, corpus.hash().to_owned()),
+        ("tokenizer", &manifest.tokenizer_hash, corpus.tokenizer_hash().to_owned()),
+    ];
+    for (what, began, now) in pairs {
+        if *began != now {
+            let path = directory.to_owned();
+            return Err(TrainError::Changed { path, what, began: began.clone(), now });
+        }
+    }
+    Ok(())
+}
+
+fn manifest(request: &Request, corpus: &Corpus, device: Device) -> Manifest {
+    let config = request.config;
+    let entropy = unigram_entropy(config, corpus);
+    let (version, commit, dirty) = request.program;
+    Manifest {
+        version: logs::run::FORMAT_VERSION,
+        program_version: version.to_owned(),
+        git_commit: commit.map(str::to_owned),
+        git_dirty: dirty,
+        features: features(),
+        backend: device.backend_name().to_owned(),
+        device: config.runtime.device.clone(),
+        cpu: provenance::cpu(),
+        threads: rayon::current_num_threads(),
+        host: provenance::host(),
+        os: provenance::os(),
+        seed: config.seed,
+        config_hash: config.hash(),
+        corpus_hash: corpus.hash().to_owned(),
+        tokenizer_hash: corpus.tokenizer_hash().to_owned(),
+        languages: corpus.languages().to_vec(),
+        missing_languages: request.missing_languages.to_vec(),
+        unigram_entropy: entropy.conditional,
+        unigram_entropy_mixture: entropy.mixture,
+        parameters: config.model.parameter_count(config.tokenizer.vocab_size),
+        steps: config.steps,
+        command: std::env::args().collect(),
+        parent: None,
+        created: Event::now(0, EventKind::Start, "").time,
+    }
+}
+
+impl Session<'_> {
+    /// The loop: step, record, and at their intervals evaluate and checkpoint.
+    pub(crate) fn run<B>(mut self, device: &B::Device) -> Result<Outcome, TrainError>
+    where
+        B: AutodiffBackend + Kernels,
+        B::InnerBackend: Kernels,
+    {
+        let config = self.request.config;
+        let corpus = self.corpus;
+        let precision = Precision::new(&config.precision, config.model.layers);
+        let setting = Setting::<B> { config, precision: &precision, device };
+        let inner = Setting::<B::InnerBackend> { config, precision: &precision, device };
+        let sampler =
+            Sampler { config, corpus: &corpus, split: Split::Train, seed: config.seed };
+        let checkpoints = Checkpoints::new(self.request.directory, &config.checkpoint);
+        let mut trained = self.load(&checkpoints)?;
+
+        let mut held_out_loss = None;
+        let mut message = None;
+        while trained.state.step < config.steps {
+            if self.request.stop.load(Ordering::Relaxed) {
+                return self.stop(&checkpoints, &trained);
+            }
+            let (mut record, events) = step(&setting, &sampler, &mut trained);
+            let number = trained.state.step;
+            let gave_up = trained.state.nonfinite_steps >= NONFINITE_PATIENCE;
+            let last = number == config.steps || gave_up;
+            if last || due(number, config.eval.interval) {
+                held_out_loss = evaluate(&inner, &sampler, &trained.parameters);
+                if let Some(loss) = held_out_loss {
+                    record.set("held_out_loss", loss);
+                }
+            }
+            for event in &events {
+                self.writer.event(event)?;
+            }
+            self.writer.step(&record)?;
+            (self.request.on_step)(&record);
+            if last || due(number, config.checkpoint.interval) {
+                self.save(&checkpoints, &trained)?;
+            }
+            if gave_up {
+                message = Some(format!("no finite loss for {NONFINITE_PATIENCE} steps"));
+                break;
+            }
+        }
+        let step = trained.state.step;
+        self.writer.event(&Event::now(step, EventKind::Finish, "training is finished"))?;
+        Ok(Outcome { ending: Ending::Finished, step, held_out_loss, message })
+    }
+
+    /// The newest checkpoint, or a fresh start.
+    fn load(&mut self, checkpoints: &Checkpoints) -> Result<Trained, TrainError> {
+        let config = self.request.config;
+        let mut parameters =
+            Parameters::initialise(&config.model, config.tokenizer.vocab_size, config.seed);
+        let mut adam = AdamW::new(parameters.len());
+        let event = match checkpoints.load_latest(&mut parameters, &mut adam)? {
+            Some(state) => {
+                let text = format!("continued from the checkpoint of step {}", state.step);
+                let event = Event::now(state.step, EventKind::Resume, text);
+                self.writer.event(&event)?;
+                return Ok(Trained { parameters, adam, state });
+            }
+            None => Event::now(0, EventKind::Start, "training starts"),
+        };
+        self.writer.event(&event)?;
+        let scaler = match config.precision.format {
+            Format::Fp16 => LossScaler::new(&config.precision.loss_scale),
+            Format::Fp32 | Format::Bf16 => LossScaler::off(),
+        };
+        let state = State::new(config.hash(), scaler);
+        Ok(Trained { parameters, adam, state })
+    }
+
+    fn save(&mut self, checkpoints: &Checkpoints, trained: &Trained) -> Result<(), TrainError> {
+        // Records first: a checkpoint must never be ahead of what is on disk about its steps.
+        self.writer.sync()?;
+        checkpoints.save(&trained.state, &trained.parameters, &trained.adam)?;
+        let text = format!("checkpoint of step {}", trained.state.step);
+        self.writer.event(&Event::now(trained.state.step, EventKind::Checkpoint, text))?;
+        Ok(())
+    }
+
+    fn stop(
+        mut self,
+        checkpoints: &Checkpoints,
+        trained: &Trained,
+    ) -> Result<Outcome, TrainError> {
+        self.save(checkpoints, trained)?;
+        let step = trained.state.step;
+        self.writer.event(&Event::now(step, EventKind::Stop, "stopped on request"))?;
+        Ok(Outcome { ending: Ending::Stopped, step, held_out_loss: None, message: None })
+    }
+}
+
+/// Whether something done every `interval` steps is done at `step`; never for 0.
+fn due(step: u64, interval: u64) -> bool {
+    interval > 0 && step.is_multiple_of(interval)
+}

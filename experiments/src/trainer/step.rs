@@ -1,0 +1,231 @@
+//! One optimiser step.
+
+use crate::adamw::AdamW;
+use crate::checkpoint::State;
+use crate::data::{Losses, Sampler};
+use crate::dropout::Dropout;
+use crate::loss_scaler::ScaleChange;
+use crate::parameters::Parameters;
+use crate::pass::{self, Setting};
+use crate::precision::half_format;
+use crate::probe::Probe;
+use crate::schedule::learning_rate;
+use crate::signals::{GradientNorms, Recorder};
+use burn::tensor::backend::AutodiffBackend;
+use experiments_config::Format;
+use experiments_text::Split;
+use kernels::{Kernels, round_slice};
+use logs::{Event, EventKind, Record};
+use std::time::Instant;
+
+/// What training changes.
+pub(super) struct Trained {
+    pub(super) parameters: Parameters,
+    pub(super) adam: AdamW,
+    pub(super) state: State,
+}
+
+/// Gradients summed over the micro-batches of a step.
+struct Accumulated {
+    losses: Losses,
+    flat: Vec<f32>,
+    logit_path: Vec<f32>,
+    probe: Option<Probe>,
+}
+
+/// Runs one step: fetch, forward, backward, unscale, inspect, decide, update, record.
+pub(super) fn step<B: AutodiffBackend + Kernels>(
+    setting: &Setting<B>,
+    sampler: &Sampler,
+    trained: &mut Trained,
+) -> (Record, Vec<Event>) {
+    let start = Instant::now();
+    let config = setting.config;
+    let number = trained.state.step + 1;
+    let with_layers = number.is_multiple_of(config.record.layer_stride);
+    let scale = trained.state.scaler.scale;
+    let lr = learning_rate(&config.optimizer, trained.state.samples);
+
+    let mut sum = accumulate(setting, sampler, trained, scale, with_layers);
+    let recording = Instant::now();
+    let norms = unscale(&mut sum, &trained.parameters, scale);
+    let global = norms.global();
+    let mut record_seconds = recording.elapsed().as_secs_f64();
+
+    let finite = global.is_finite();
+    let limit = config.optimizer.clip_grad;
+    let clip = if limit > 0.0 && global > limit { limit / global } else { 1.0 };
+    let reports = finite.then(|| {
+        let table = trained.parameters.table().to_vec();
+        let weights = trained.parameters.values_mut();
+        trained.adam.update(&config.optimizer, &table, weights, &sum.flat, clip as f32, lr)
+    });
+    let range = setting.precision.take_report();
+    let events = decide(setting, trained, number, finite, &sum.losses, range.first_overflow.as_deref());
+
+    let recording = Instant::now();
+    let mut recorder = Recorder {
+        table: trained.parameters.table(),
+        layers: config.model.layers,
+        with_layers,
+        record: Record::new(number),
+    };
+    recorder.losses(&sum.losses);
+    recorder.record.set("lr", lr);
+    recorder.record.set("loss_scale", scale);
+    recorder.record.set("skipped", f64::from(u8::from(!finite)));
+    recorder.record.set("samples", trained.state.samples as f64);
+    let tokens = trained.state.samples * config.model.seq_len as u64;
+    recorder.record.set("tokens", tokens as f64);
+    recorder.gradients(&norms, if finite { clip } else { 0.0 });
+    if let Some(reports) = reports {
+        recorder.update(&reports, trained.parameters.len());
+    }
+    recorder.probe(sum.probe);
+    if config.precision.format != Format::Fp32 {
+        recorder.range(range);
+    }
+    let mut record = recorder.record;
+    record_seconds += recording.elapsed().as_secs_f64();
+    let seconds = start.elapsed().as_secs_f64();
+    record.set("step_seconds", seconds);
+    record.set("record_seconds", record_seconds);
+    record.set("tokens_per_second", config.tokens_per_step() as f64 / seconds);
+    (record, events)
+}
+
+/// Forward and backward over all micro-batches, gradients summed in the configured format.
+fn accumulate<B: AutodiffBackend + Kernels>(
+    setting: &Setting<B>,
+    sampler: &Sampler,
+    trained: &mut Trained,
+    scale: f64,
+    with_layers: bool,
+) -> Accumulated {
+    let config = setting.config;
+    let micro_batches = config.batch.gradient_accumulation as u64;
+    let size = config.batch.micro_batch;
+    let format = half_format(config.precision.grad_accumulation);
+    let mut sum: Option<Accumulated> = None;
+    for micro in 0..micro_batches {
+        let batch = sampler.batch(trained.state.samples, size);
+        let dropout = Dropout::new(config.seed, trained.state.step * micro_batches + micro);
+        let scale = scale / micro_batches as f64;
+        let pass =
+            pass::train(setting, &trained.parameters, &batch, scale, dropout, with_layers);
+        trained.state.samples += size as u64;
+        let gradients = pass.gradients;
+        match &mut sum {
+            None => {
+                sum = Some(Accumulated {
+                    losses: pass.losses,
+                    flat: gradients.flat,
+                    logit_path: gradients.logit_path,
+                    probe: pass.probe,
+                });
+            }
+            Some(sum) => {
+                sum.losses.join(&pass.losses);
+                add(&mut sum.flat, &gradients.flat);
+                add(&mut sum.logit_path, &gradients.logit_path);
+                if let Some(format) = format {
+                    round_slice(&mut sum.flat, format);
+                    round_slice(&mut sum.logit_path, format);
+                }
+                if let (Some(ours), Some(theirs)) = (&mut sum.probe, &pass.probe) {
+                    ours.join(theirs);
+                }
+            }
+        }
+    }
+    // `batch.gradient_accumulation` is checked to be at least 1.
+    sum.expect("at least one micro-batch")
+}
+
+fn add(sum: &mut [f32], term: &[f32]) {
+    sum.iter_mut().zip(term).for_each(|(a, b)| *a += b);
+}
+
+/// Divides by the loss scale in FP32, joins the two paths into tied embeddings and takes norms.
+fn unscale(sum: &mut Accumulated, parameters: &Parameters, scale: f64) -> GradientNorms {
+    let inverse = (1.0 / scale) as f32;
+    sum.flat.iter_mut().chain(&mut sum.logit_path).for_each(|g| *g *= inverse);
+    let paths = (!sum.logit_path.is_empty()).then(|| {
+        // The embedding comes first in the table, its two gradients have the same layout.
+        let input = &mut sum.flat[..sum.logit_path.len()];
+        let squares = crate::adamw::sum_of_squares;
+        let paths = [squares(input), squares(&sum.logit_path)];
+        add(input, &sum.logit_path);
+        paths
+    });
+    GradientNorms::new(parameters.table(), &sum.flat, paths)
+}
+
+/// Moves the loss scale and the counters, and says what happened.
+fn decide<B: AutodiffBackend>(
+    setting: &Setting<B>,
+    trained: &mut Trained,
+    step: u64,
+    finite: bool,
+    losses: &Losses,
+    first_overflow: Option<&str>,
+) -> Vec<Event> {
+    let config = setting.config;
+    let state = &mut trained.state;
+    state.step = step;
+    state.updates = trained.adam.updates;
+    let mut events = Vec::new();
+    let loss_finite = losses.all.value().is_some_and(f64::is_finite);
+    state.nonfinite_steps = if loss_finite { 0 } else { state.nonfinite_steps + 1 };
+    if !loss_finite {
+        events.push(Event::now(step, EventKind::Nonfinite, "the loss is not finite"));
+    }
+    if !finite {
+        let place = first_overflow.map_or_else(String::new, |t| format!("; first in {t}"));
+        let text = format!("a gradient is not finite, the update is skipped{place}");
+        let event = Event::now(step, EventKind::Overflow, text);
+        events.push(match first_overflow {
+            Some(tensor) => event.with("first_overflow", tensor),
+            None => event,
+        });
+    }
+    if config.precision.format == Format::Fp16 {
+        let before = state.scaler.scale;
+        let change = state.scaler.update(&config.precision.loss_scale, !finite);
+        let after = state.scaler.scale;
+        let moved = || format!("loss scale {before} → {after}");
+        match change {
+            ScaleChange::None => {}
+            ScaleChange::Raised | ScaleChange::Lowered => {
+                events.push(Event::now(step, EventKind::LossScale, moved()));
+            }
+            ScaleChange::AtMinimum => {
+                let text = format!("overflow at the minimal loss scale {after}");
+                events.push(Event::now(step, EventKind::LossScaleMinimum, text));
+            }
+        }
+    }
+    events
+}
+
+/// Held-out batches are numbered from here, so that they never meet training samples even where
+/// the seeds agree.
+const HELD_OUT_SEED: u64 = 0x4e1d_0f75;
+
+/// Mean loss over fixed held-out batches: the same for every arm and every seed.
+pub(super) fn evaluate<B: Kernels>(
+    setting: &Setting<B>,
+    sampler: &Sampler,
+    parameters: &Parameters,
+) -> Option<f64> {
+    let size = setting.config.batch.micro_batch;
+    let held_out = Sampler { split: Split::HeldOut, seed: HELD_OUT_SEED, ..*sampler };
+    let mut losses = Losses::default();
+    for index in 0..setting.config.eval.batches {
+        let batch = held_out.batch((index * size) as u64, size);
+        losses.join(&pass::evaluate(setting, parameters, &batch));
+    }
+    // Evaluation rounds too; its range losses belong to no step.
+    setting.precision.take_report();
+    losses.all.value()
+}
