@@ -41,8 +41,26 @@ pub fn unigram_entropy(config: &Config, corpus: &Corpus) -> UnigramEntropy {
     let mut conditional = 0.0;
     for (_, counts) in &groups {
         let share = counts.iter().sum::<f64>() / SEQUENCES as f64;
-        conditional += share * experiments_text::unigram_entropy(counts);
+        conditional += share * entropy(counts);
         mixture.iter_mut().zip(counts).for_each(|(sum, count)| *sum += count);
     }
-    UnigramEntropy { conditional, mixture: experiments_text::unigram_entropy(&mixture) }
+    UnigramEntropy { conditional, mixture: entropy(&mixture) }
+}
+
+/// Entropy of the distribution proportional to `weights`, in nats.
+fn entropy(weights: &[f64]) -> f64 {
+    let total: f64 = weights.iter().sum();
+    let shares = weights.iter().map(|w| w / total).filter(|p| *p > 0.0);
+    -shares.map(|p| p * p.ln()).sum::<f64>()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn entropy_of_known_distributions() {
+        assert!((entropy(&[2.0; 8]) - 8.0_f64.ln()).abs() < 1e-12);
+        assert_eq!(entropy(&[3.0, 0.0]), 0.0);
+    }
 }

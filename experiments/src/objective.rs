@@ -65,7 +65,7 @@ impl Sample {
 
 /// Text tokens that a [gMASK] sequence takes: [gMASK] and sop come in, the last token never does.
 #[must_use]
-pub fn gmask_text_len(seq_len: usize) -> usize {
+pub(crate) fn gmask_text_len(seq_len: usize) -> usize {
     seq_len - 1
 }
 
@@ -76,7 +76,7 @@ pub fn gmask_text_len(seq_len: usize) -> usize {
 /// The original cuts 500 tokens of text and their targets at 512 slots, which loses about a third
 /// of the targets; here nothing is cut.
 #[must_use]
-pub fn mask_text_len(config: &ObjectiveConfig, seq_len: usize) -> usize {
+pub(crate) fn mask_text_len(config: &ObjectiveConfig, seq_len: usize) -> usize {
     let mean = truncated_mean(config.span_lambda, config.max_span);
     let per_token = 1.0 + 2.0 * config.mask_ratio / mean;
     (((seq_len - 2) as f64 / per_token) as usize).max(2)

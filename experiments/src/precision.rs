@@ -73,22 +73,22 @@ impl At {
 
 /// Range losses of one step.
 #[derive(Debug, Clone, Default, PartialEq)]
-pub struct RangeReport {
+pub(crate) struct RangeReport {
     /// Finite values that became infinite, per layer.
-    pub layer_overflow: Vec<u64>,
+    pub(crate) layer_overflow: Vec<u64>,
     /// Values other than 0 that became 0, per layer.
-    pub layer_underflow: Vec<u64>,
+    pub(crate) layer_underflow: Vec<u64>,
     /// All overflows, outside the layers too.
-    pub overflow: u64,
+    pub(crate) overflow: u64,
     /// All underflows.
-    pub underflow: u64,
+    pub(crate) underflow: u64,
     /// The tensor that overflowed first, for example `layers.3.attention.scores (forward)`.
-    pub first_overflow: Option<String>,
+    pub(crate) first_overflow: Option<String>,
 }
 
 /// The format of the pass and the counters of its rounding points.
 #[derive(Debug)]
-pub struct Precision {
+pub(crate) struct Precision {
     half: Option<HalfFormat>,
     softmax_half: bool,
     outside: Vec<Arc<RangeSite>>,
@@ -98,7 +98,7 @@ pub struct Precision {
 impl Precision {
     /// Rounding points for a model of `layers` layers.
     #[must_use]
-    pub fn new(config: &PrecisionConfig, layers: usize) -> Self {
+    pub(crate) fn new(config: &PrecisionConfig, layers: usize) -> Self {
         let sites = |names: &[(At, &'static str)], layer| {
             names.iter().map(|(_, name)| Arc::new(RangeSite::new(name, layer))).collect()
         };
@@ -159,7 +159,7 @@ impl Precision {
     }
 
     /// Reads and resets all counters.
-    pub fn take_report(&self) -> RangeReport {
+    pub(crate) fn take_report(&self) -> RangeReport {
         let mut report = RangeReport::default();
         let (mut forward, mut backward) = (None, None);
         // Network order, so that the first forward loss met is the first that happened, and the

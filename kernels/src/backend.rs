@@ -30,7 +30,7 @@ pub trait Kernels: Backend {
     }
 
     /// Layer norm of `x` `[rows, width]`; see [`crate::layer_norm()`].
-    fn layer_norm(
+    fn norm_rows(
         x: FloatTensor<Self>,
         gamma: FloatTensor<Self>,
         beta: FloatTensor<Self>,
@@ -39,8 +39,8 @@ pub trait Kernels: Backend {
         layer_norm::plain::<Self>(x, gamma, beta, eps)
     }
 
-    /// The backward pass of [`Kernels::layer_norm`] for the output gradient `dy`.
-    fn layer_norm_backward(
+    /// The backward pass of [`Kernels::norm_rows`] for the output gradient `dy`.
+    fn norm_rows_backward(
         x: FloatTensor<Self>,
         gamma: FloatTensor<Self>,
         dy: FloatTensor<Self>,
@@ -63,7 +63,7 @@ impl Kernels for Flex {
         (x, count)
     }
 
-    fn layer_norm(
+    fn norm_rows(
         x: FloatTensor<Self>,
         gamma: FloatTensor<Self>,
         beta: FloatTensor<Self>,
@@ -72,7 +72,7 @@ impl Kernels for Flex {
         layer_norm::flex(&x, &gamma, &beta, eps)
     }
 
-    fn layer_norm_backward(
+    fn norm_rows_backward(
         x: FloatTensor<Self>,
         gamma: FloatTensor<Self>,
         dy: FloatTensor<Self>,
@@ -98,7 +98,7 @@ impl<B: Kernels, C: CheckpointStrategy> Kernels for Autodiff<B, C> {
         crate::gate::differentiable::<B, C>(x, gate)
     }
 
-    fn layer_norm(
+    fn norm_rows(
         x: FloatTensor<Self>,
         gamma: FloatTensor<Self>,
         beta: FloatTensor<Self>,

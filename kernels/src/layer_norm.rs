@@ -37,7 +37,7 @@ pub fn layer_norm<B: Kernels>(
     eps: f64,
 ) -> Tensor<B, 2> {
     let primitive = |t: TensorPrimitive<B>| t.tensor();
-    let output = B::layer_norm(
+    let output = B::norm_rows(
         primitive(x.into_primitive()),
         primitive(gamma.into_primitive()),
         primitive(beta.into_primitive()),
@@ -196,7 +196,7 @@ pub(crate) fn differentiable<B: Kernels, C: CheckpointStrategy>(
         ) {
             let dy = grads.consume::<B>(&ops.node);
             let (x, gamma, eps) = ops.state;
-            let gradients = B::layer_norm_backward(x, gamma, dy, eps);
+            let gradients = B::norm_rows_backward(x, gamma, dy, eps);
             let all = [gradients.x, gradients.gamma, gradients.beta];
             for (parent, gradient) in ops.parents.into_iter().zip(all) {
                 if let Some(parent) = parent {
@@ -206,7 +206,7 @@ pub(crate) fn differentiable<B: Kernels, C: CheckpointStrategy>(
         }
     }
 
-    let output = B::layer_norm(x.primitive.clone(), gamma.primitive.clone(), beta.primitive, eps);
+    let output = B::norm_rows(x.primitive.clone(), gamma.primitive.clone(), beta.primitive, eps);
     let nodes = [x.node, gamma.node, beta.node];
     match LayerNormBackward.prepare::<C>(nodes).compute_bound().stateful() {
         OpsKind::Tracked(prepared) => prepared.finish((x.primitive, gamma.primitive, eps), output),

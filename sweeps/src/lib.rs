@@ -1,1 +1,39 @@
-//! sweeps
+//! From an experiment card to a verdict: expansion, execution, outcomes, statistics.
+//!
+//! One decision shapes this crate: a sweep is a *directory*, and everything that follows it —
+//! status, monitor, report, verdict, a second executor tomorrow — reads that directory. The
+//! executor keeps nothing in memory that would be missed if it were killed. What decides the
+//! verdict is written down and hashed before the first run starts.
+//!
+//! - [`card`] is the question: hypothesis, axes, seeds, metric, outcome rules, criterion.
+//! - [`plan`] turns it into runs, whose ids depend on their configuration and nothing else.
+//! - [`sweep`] is the directory, [`reader`] follows it, [`overview`] prints it.
+//! - [`executor`] runs it as processes on this machine.
+//! - [`outcome`] says how a run ended, [`stats`] compares arms, [`verdict`] decides.
+//!
+//! The crate knows no tensor, and of a run only what the `logs` crate reads from its directory.
+
+pub mod card;
+mod error;
+pub mod executor;
+pub mod outcome;
+pub mod overview;
+pub mod plan;
+pub mod reader;
+pub mod stats;
+pub mod sweep;
+mod table;
+#[cfg(test)]
+mod testing;
+pub mod verdict;
+
+pub use card::{Card, Role, Settings};
+pub use error::SweepError;
+pub use executor::{LocalExecutor, Progress, Tally};
+pub use outcome::{Classified, Outcome, OutcomeRules, classify};
+pub use overview::{PlanOverview, Status};
+pub use plan::{Plan, PlannedRun};
+pub use reader::{RunState, State, SweepReader};
+pub use sweep::{Registration, Request, Sweep};
+pub use table::{bytes, count, duration};
+pub use verdict::{Verdict, VerdictStatus};

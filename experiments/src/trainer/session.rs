@@ -101,18 +101,23 @@ pub(crate) struct Outcome {
 }
 
 /// A run with its files and text, before a backend is chosen.
-pub(crate) struct Session<'a> {
-    request: Request<'a>,
-    writer: &'a mut RunWriter,
+pub(crate) struct Session<'a, 'w> {
+    run: Run<'a, 'w>,
     corpus: Corpus,
 }
 
-/// Loads the text and checks or writes what identifies the run.
-fn prepare<'a>(
+/// The request and the open run directory.
+struct Run<'a, 'w> {
     request: Request<'a>,
-    writer: &'a mut RunWriter,
+    writer: &'w mut RunWriter,
+}
+
+/// Loads the text and checks or writes what identifies the run.
+fn prepare<'a, 'w>(
+    request: Request<'a>,
+    writer: &'w mut RunWriter,
     device: Device,
-) -> Result<Session<'a>, TrainError> {
+) -> Result<Session<'a, 'w>, TrainError> {
     let config = request.config;
     let corpus = Corpus::prepare(config, request.cache, &mut |_| {})?;
     let (found, expected) = (corpus.vocab_size(), config.tokenizer.vocab_size);
@@ -128,7 +133,7 @@ fn prepare<'a>(
             manifest(&request, &corpus, device).save(directory)?;
         }
     }
-    Ok(Session { request, writer, corpus })
+    Ok(Session { run: Run { request, writer }, corpus })
 }
 
 /// A run goes on only with the configuration and text it began with.
@@ -184,28 +189,28 @@ fn manifest(request: &Request, corpus: &Corpus, device: Device) -> Manifest {
     }
 }
 
-impl Session<'_> {
+impl Session<'_, '_> {
     /// The loop: step, record, and at their intervals evaluate and checkpoint.
-    pub(crate) fn run<B>(mut self, device: &B::Device) -> Result<Outcome, TrainError>
+    pub(crate) fn run<B>(self, device: &B::Device) -> Result<Outcome, TrainError>
     where
         B: AutodiffBackend + Kernels,
         B::InnerBackend: Kernels,
     {
-        let config = self.request.config;
-        let corpus = self.corpus;
+        let Self { mut run, corpus } = self;
+        let config = run.request.config;
         let precision = Precision::new(&config.precision, config.model.layers);
         let setting = Setting::<B> { config, precision: &precision, device };
         let inner = Setting::<B::InnerBackend> { config, precision: &precision, device };
         let sampler =
             Sampler { config, corpus: &corpus, split: Split::Train, seed: config.seed };
-        let checkpoints = Checkpoints::new(self.request.directory, &config.checkpoint);
-        let mut trained = self.load(&checkpoints)?;
+        let checkpoints = Checkpoints::new(run.request.directory, &config.checkpoint);
+        let mut trained = run.load(&checkpoints)?;
 
         let mut held_out_loss = None;
         let mut message = None;
         while trained.state.step < config.steps {
-            if self.request.stop.load(Ordering::Relaxed) {
-                return self.stop(&checkpoints, &trained);
+            if run.request.stop.load(Ordering::Relaxed) {
+                return run.stop(&checkpoints, &trained);
             }
             let (mut record, events) = step(&setting, &sampler, &mut trained);
             let number = trained.state.step;
@@ -218,12 +223,12 @@ impl Session<'_> {
                 }
             }
             for event in &events {
-                self.writer.event(event)?;
+                run.writer.event(event)?;
             }
-            self.writer.step(&record)?;
-            (self.request.on_step)(&record);
+            run.writer.step(&record)?;
+            (run.request.on_step)(&record);
             if last || due(number, config.checkpoint.interval) {
-                self.save(&checkpoints, &trained)?;
+                run.save(&checkpoints, &trained)?;
             }
             if gave_up {
                 message = Some(format!("no finite loss for {NONFINITE_PATIENCE} steps"));
@@ -231,10 +236,12 @@ impl Session<'_> {
             }
         }
         let step = trained.state.step;
-        self.writer.event(&Event::now(step, EventKind::Finish, "training is finished"))?;
+        run.writer.event(&Event::now(step, EventKind::Finish, "training is finished"))?;
         Ok(Outcome { ending: Ending::Finished, step, held_out_loss, message })
     }
+}
 
+impl Run<'_, '_> {
     /// The newest checkpoint, or a fresh start.
     fn load(&mut self, checkpoints: &Checkpoints) -> Result<Trained, TrainError> {
         let config = self.request.config;

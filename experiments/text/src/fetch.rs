@@ -64,7 +64,10 @@ pub fn get(
         return Ok(text);
     }
     let (documents, package, package_sha256) = if entry.manager == Manager::Cargo {
-        progress(&format!("collecting {} from cargo's registry folder", entry.name));
+        progress(&format!(
+            "collecting {} from cargo's registry folder",
+            entry.name
+        ));
         let documents = cargo_docs::collect(entry)?;
         (documents, "cargo registry folder".to_owned(), None)
     } else {

@@ -15,7 +15,6 @@ pub mod catalogue;
 mod cache;
 mod clean;
 mod corpus;
-mod entropy;
 mod error;
 mod fetch;
 mod source_text;
@@ -26,7 +25,6 @@ mod tokens;
 
 pub use cache::Cache;
 pub use corpus::{Corpus, Split};
-pub use entropy::unigram_entropy;
 pub use error::TextError;
 pub use fetch::{CachedText, cached, get, verify};
 pub use sources::{Resolved, resolve_sources};

@@ -1,0 +1,153 @@
+//! Checks of single values.
+
+use crate::card::value::closest;
+use crate::card::{Direction, Kind, Role, Test};
+use experiments_config::Complaint;
+use toml::Value;
+
+pub(super) fn complain(
+    complaints: &mut Vec<Complaint>,
+    key: &str,
+    message: impl Into<String>,
+    hint: Option<String>,
+) {
+    complaints.push(Complaint {
+        key: key.to_owned(),
+        message: message.into(),
+        hint,
+    });
+}
+
+/// The text of a key that must be there; empty when it is not, with a complaint.
+pub(super) fn required(
+    value: Option<String>,
+    key: &str,
+    expected: &str,
+    complaints: &mut Vec<Complaint>,
+) -> String {
+    let value = value.unwrap_or_default();
+    if value.trim().is_empty() {
+        complain(
+            complaints,
+            key,
+            format!("is missing; expected {expected}"),
+            None,
+        );
+    }
+    value
+}
+
+/// A word out of a few. The first is the default where a card may leave it out.
+pub(super) trait Choice: Sized + Copy + 'static {
+    const CHOICES: &'static [(&'static str, Self)];
+    const OPTIONAL: bool;
+
+    fn choose(word: Option<String>, key: &str, complaints: &mut Vec<Complaint>) -> Self {
+        let words = || Self::CHOICES.iter().map(|(word, _)| *word);
+        let list = || {
+            words()
+                .map(|w| format!("`{w}`"))
+                .collect::<Vec<_>>()
+                .join(" or ")
+        };
+        match &word {
+            None if Self::OPTIONAL => {}
+            None => complain(
+                complaints,
+                key,
+                format!("is missing; expected {}", list()),
+                None,
+            ),
+            Some(word) => match Self::CHOICES.iter().find(|(known, _)| known == word) {
+                Some((_, choice)) => return *choice,
+                None => complain(
+                    complaints,
+                    key,
+                    format!("is `{word}`; expected {}", list()),
+                    closest(word, words()).map(|near| format!("did you mean `{near}`?")),
+                ),
+            },
+        }
+        Self::CHOICES[0].1
+    }
+}
+
+impl Choice for Kind {
+    const CHOICES: &'static [(&'static str, Self)] =
+        &[("symptom", Self::Symptom), ("mechanism", Self::Mechanism)];
+    const OPTIONAL: bool = false;
+}
+
+impl Choice for Role {
+    const CHOICES: &'static [(&'static str, Self)] = &[
+        ("confirmatory", Self::Confirmatory),
+        ("descriptive", Self::Descriptive),
+    ];
+    const OPTIONAL: bool = true;
+}
+
+impl Choice for Test {
+    const CHOICES: &'static [(&'static str, Self)] = &[("fisher", Self::Fisher)];
+    const OPTIONAL: bool = true;
+}
+
+impl Choice for Direction {
+    const CHOICES: &'static [(&'static str, Self)] = &[
+        ("treatment_more", Self::TreatmentMore),
+        ("treatment_less", Self::TreatmentLess),
+    ];
+    const OPTIONAL: bool = false;
+}
+
+/// Seeds as a list, or as a count: of 1, 2, … for a card, of the first of `all` for an arm.
+pub(super) fn seeds(
+    value: Option<&Value>,
+    all: Option<&[u64]>,
+    key: &str,
+    complaints: &mut Vec<Complaint>,
+) -> Vec<u64> {
+    let mut refuse = |message: String| {
+        complain(complaints, key, message, None);
+        Vec::new()
+    };
+    match value {
+        None => refuse("is missing; expected a list of seeds or their number".to_owned()),
+        Some(Value::Integer(count)) => match (usize::try_from(*count), all) {
+            (Err(_) | Ok(0), _) => refuse(format!("is {count}; expected at least 1")),
+            // A card that was refused for its own seeds needs no second complaint.
+            (Ok(_), Some([])) => Vec::new(),
+            (Ok(count), Some(all)) if count > all.len() => refuse(format!(
+                "is {count}, but the card has only {} seeds",
+                all.len()
+            )),
+            (Ok(count), Some(all)) => all[..count].to_vec(),
+            (Ok(count), None) if count > 10_000 => refuse(format!("is {count}; at most 10000")),
+            (Ok(count), None) => (1..=count as u64).collect(),
+        },
+        Some(Value::Array(items)) => {
+            let list: Vec<u64> = items
+                .iter()
+                .filter_map(|item| u64::try_from(item.as_integer()?).ok())
+                .collect();
+            let repeated = (1..list.len()).find(|index| list[..*index].contains(&list[*index]));
+            if list.len() < items.len() {
+                refuse("holds something else than whole numbers from 0".to_owned())
+            } else if list.is_empty() {
+                refuse("is an empty list".to_owned())
+            } else if let Some(index) = repeated {
+                refuse(format!("has {} twice", list[index]))
+            } else if let Some(seed) = list
+                .iter()
+                .find(|seed| all.is_some_and(|all| !all.is_empty() && !all.contains(seed)))
+            {
+                refuse(format!("has {seed}, which is no seed of the card"))
+            } else {
+                list
+            }
+        }
+        Some(other) => refuse(format!(
+            "is a {}; expected a list of seeds or their number",
+            other.type_str()
+        )),
+    }
+}

@@ -1,0 +1,82 @@
+//! Values of axes: comparing, naming and finding them.
+
+use crate::card::Settings;
+use toml::{Table, Value};
+
+/// Whether two values are the same setting; `1` and `1.0` are.
+#[must_use]
+pub fn same(a: &Value, b: &Value) -> bool {
+    match (a, b) {
+        (Value::Integer(a), Value::Float(b)) | (Value::Float(b), Value::Integer(a)) => {
+            *a as f64 == *b
+        }
+        _ => a == b,
+    }
+}
+
+/// A value as people write it: `post`, `24`, `1e-4`, `true`.
+#[must_use]
+pub fn label(value: &Value) -> String {
+    match value {
+        Value::String(text) => text.clone(),
+        Value::Float(number) if *number != 0.0 && !(1e-3..1e6).contains(&number.abs()) => {
+            format!("{number:e}")
+        }
+        Value::Float(number) => number.to_string(),
+        other => other.to_string(),
+    }
+}
+
+/// Nested tables as dotted keys: `[fixed.optimizer] lr = 1` becomes `optimizer.lr`.
+pub(super) fn flatten(table: &Table) -> Settings {
+    fn walk(prefix: &str, table: &Table, flat: &mut Settings) {
+        for (key, value) in table {
+            let path = match prefix {
+                "" => key.clone(),
+                _ => format!("{prefix}.{key}"),
+            };
+            match value {
+                Value::Table(inner) => walk(&path, inner, flat),
+                _ => {
+                    flat.insert(path, value.clone());
+                }
+            }
+        }
+    }
+    let mut flat = Settings::new();
+    walk("", table, &mut flat);
+    flat
+}
+
+/// The candidate most similar to `word`, if any is similar enough to suggest.
+pub(crate) fn closest<'a>(
+    word: &str,
+    candidates: impl IntoIterator<Item = &'a str>,
+) -> Option<&'a str> {
+    candidates
+        .into_iter()
+        .map(|candidate| (strsim::jaro_winkler(word, candidate), candidate))
+        .filter(|(score, _)| *score > 0.75)
+        .max_by(|a, b| a.0.total_cmp(&b.0))
+        .map(|(_, candidate)| candidate)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_are_named_as_people_write_them() {
+        let named: Vec<String> = [1e-8, 0.001, 0.3, 1.0, 0.0, 65_536.0, 1e9]
+            .map(|number| label(&Value::Float(number)))
+            .into();
+        assert_eq!(named, ["1e-8", "0.001", "0.3", "1", "0", "65536", "1e9"]);
+        assert_eq!(label(&Value::Boolean(true)), "true");
+    }
+
+    #[test]
+    fn an_integer_matches_the_float_of_the_same_value() {
+        assert!(same(&Value::Integer(1), &Value::Float(1.0)));
+        assert!(!same(&Value::Integer(1), &Value::String("1".to_owned())));
+    }
+}

@@ -1,0 +1,162 @@
+//! What can go wrong between a card and its verdict.
+
+use experiments_config::{Complaint, ConfigError};
+use std::path::PathBuf;
+
+/// Why a card, a sweep directory or an executor could not be used.
+#[derive(Debug, thiserror::Error)]
+pub enum SweepError {
+    /// A file could not be read.
+    #[error("cannot read `{}`", path.display())]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// The cause.
+        source: std::io::Error,
+    },
+    /// A file could not be written.
+    #[error("cannot write `{}`", path.display())]
+    Write {
+        /// The file.
+        path: PathBuf,
+        /// The cause.
+        source: std::io::Error,
+    },
+    /// The card is not TOML.
+    #[error("{origin} is not valid TOML: {message}")]
+    Syntax {
+        /// The card.
+        origin: String,
+        /// The parser's message with line and column.
+        message: String,
+    },
+    /// The card says something that cannot be done; every complaint at once.
+    #[error("{origin} cannot be used:\n{}", list(complaints))]
+    Card {
+        /// The card.
+        origin: String,
+        /// All complaints.
+        complaints: Vec<Complaint>,
+    },
+    /// `--set` arguments do not fit the card; every complaint at once.
+    #[error("`--set` does not fit the card `{card}`:\n{}", list(complaints))]
+    Override {
+        /// Name of the card.
+        card: String,
+        /// All complaints.
+        complaints: Vec<Complaint>,
+    },
+    /// A configuration of a run does not resolve.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// The directory holds no sweep.
+    #[error(
+        "`{}` is no sweep directory: it has no `sweep.json` (make one with `workbench sweep run CARD`)",
+        path.display()
+    )]
+    NotASweep {
+        /// The directory.
+        path: PathBuf,
+    },
+    /// A new sweep was asked for in a directory with other files in it.
+    #[error(
+        "`{}` holds other files (`{found}`); name a new or empty directory for the sweep",
+        path.display()
+    )]
+    Occupied {
+        /// The directory.
+        path: PathBuf,
+        /// One of the files.
+        found: String,
+    },
+    /// The sweep was written by a newer program.
+    #[error(
+        "`{}` has format version {found}, this program reads up to {ours}: use the program that wrote it",
+        path.display()
+    )]
+    Version {
+        /// The file.
+        path: PathBuf,
+        /// Version of the file.
+        found: u64,
+        /// Newest version this program knows.
+        ours: u64,
+    },
+    /// `sweep.json` cannot be understood.
+    #[error("`{}` is damaged: {message}", path.display())]
+    Damaged {
+        /// The file.
+        path: PathBuf,
+        /// The parser's message.
+        message: String,
+    },
+    /// The directory holds the sweep of another card.
+    #[error(
+        "`{}` was started from a card that differs in {differs}; a card is fixed once its sweep has begun: choose another directory, or undo the change",
+        path.display()
+    )]
+    OtherCard {
+        /// The sweep directory.
+        path: PathBuf,
+        /// The parts that differ, for example `seeds`, `criterion`.
+        differs: String,
+    },
+    /// The card is the same but its runs are not.
+    #[error(
+        "`{}` was planned with other runs ({detail}): overrides or available texts have changed; choose another directory",
+        path.display()
+    )]
+    OtherRuns {
+        /// The sweep directory.
+        path: PathBuf,
+        /// What differs.
+        detail: String,
+    },
+    /// No run has this name.
+    #[error("no run of the sweep is called `{name}`{hint}")]
+    UnknownRun {
+        /// What was asked for.
+        name: String,
+        /// `; did you mean ...?`, a list of matches, or empty.
+        hint: String,
+    },
+    /// Another executor works on the sweep.
+    #[error(
+        "another executor{} works on `{}`; attach with `workbench monitor`, or end it with `workbench sweep stop`",
+        pid.map(|pid| format!(" (process {pid})")).unwrap_or_default(),
+        path.display()
+    )]
+    Busy {
+        /// The sweep directory.
+        path: PathBuf,
+        /// Its process, where known.
+        pid: Option<u32>,
+    },
+    /// The trainer could not be started at all.
+    #[error("cannot start the trainer `{}`", program.display())]
+    Spawn {
+        /// The program.
+        program: PathBuf,
+        /// The cause.
+        source: std::io::Error,
+    },
+    /// A trainer's end could not be observed.
+    #[error("lost sight of the process of run `{run}`")]
+    Wait {
+        /// The run.
+        run: String,
+        /// The cause.
+        source: std::io::Error,
+    },
+    /// A run directory could not be read or written.
+    #[error(transparent)]
+    Log(#[from] logs::LogError),
+}
+
+fn list(complaints: &[Complaint]) -> String {
+    complaints
+        .iter()
+        .map(|complaint| format!("  {complaint}"))
+        .collect::<Vec<_>>()
+        .join("\n")
+}

@@ -1,0 +1,77 @@
+//! Runs a sweep as separate processes on this machine.
+//!
+//! The contract with the trainer: it is started as `program train RUN_DIRECTORY`, reads
+//! `run.toml` there, continues from the newest checkpoint if there is one, and exits with 0 when
+//! all steps are done, 3 when it was asked to stop (SIGTERM) and has saved its state, 2 on bad
+//! input, anything else on failure.
+
+mod process;
+mod progress;
+mod session;
+
+pub use progress::{Progress, Tally};
+
+use crate::{Sweep, SweepError};
+use session::Session;
+use std::path::PathBuf;
+use std::sync::atomic::AtomicBool;
+use std::time::Duration;
+
+/// Starts up to `workers` runs at a time.
+#[derive(Debug, Clone)]
+pub struct LocalExecutor {
+    /// The program to start for each run, usually this one.
+    pub program: PathBuf,
+    /// Arguments before the run directory.
+    pub arguments: Vec<String>,
+    /// Runs at a time, at least 1.
+    pub workers: usize,
+    /// CPU threads of one run; 0 leaves it to the run.
+    pub threads: usize,
+    /// Whether runs that have failed are tried again.
+    pub retry_failed: bool,
+    /// Time between two looks at the sweep directory. The end of a process is noticed at once.
+    pub interval: Duration,
+}
+
+impl LocalExecutor {
+    /// An executor for `program train RUN_DIRECTORY`, one run at a time.
+    #[must_use]
+    pub fn new(program: impl Into<PathBuf>) -> Self {
+        Self {
+            program: program.into(),
+            arguments: vec!["train".to_owned()],
+            workers: 1,
+            threads: 0,
+            retry_failed: false,
+            interval: Duration::from_millis(500),
+        }
+    }
+
+    /// Runs everything that is not done: pending runs are started, interrupted and stopped ones
+    /// go on, finished and skipped ones are left alone. A failed run does not stop the others.
+    ///
+    /// Setting `stop` (from a signal handler, for example) or a request in the directory makes all
+    /// runs checkpoint and end, and then returns; the same call continues later. Also returns
+    /// when some runs could not be finished: see [`Tally`].
+    pub fn run(
+        &self,
+        sweep: &Sweep,
+        stop: &AtomicBool,
+        progress: &mut dyn FnMut(Progress),
+    ) -> Result<Tally, SweepError> {
+        let _lock = sweep.lock()?;
+        // A request from before this executor was meant for another one.
+        sweep.withdraw_stop()?;
+        let mut session = Session::new(self, sweep);
+        let driven = session.drive(stop, progress);
+        if driven.is_err() {
+            // No process may outlive an executor that gives up.
+            session.abandon();
+        }
+        driven
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,265 @@
+//! Following a sweep, live or finished, by reading its directory only.
+
+mod follower;
+
+use crate::card::Role;
+use crate::outcome::Classified;
+use crate::{Outcome, PlannedRun, Request, Sweep, SweepError};
+use follower::Follower;
+use logs::RunReader;
+use serde::{Deserialize, Serialize};
+use std::fmt;
+use std::path::Path;
+
+/// How far a run has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum State {
+    /// Not begun.
+    Pending,
+    /// A process writes it now.
+    Running,
+    /// Begun, and its process is gone; goes on with the next `sweep run`.
+    Interrupted,
+    /// All steps done.
+    Finished,
+    /// Ended on request after a checkpoint; goes on with the next `sweep run`.
+    Stopped,
+    /// Not to be run, on request.
+    Skipped,
+    /// Its process ended with an error, or its directory cannot be read.
+    Failed,
+}
+
+impl State {
+    /// All states, in the order in which they are counted for people.
+    pub const ALL: [Self; 7] = [
+        Self::Finished,
+        Self::Running,
+        Self::Pending,
+        Self::Interrupted,
+        Self::Stopped,
+        Self::Skipped,
+        Self::Failed,
+    ];
+
+    /// The name used in tables and JSON.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Pending => "pending",
+            Self::Running => "running",
+            Self::Interrupted => "interrupted",
+            Self::Finished => "finished",
+            Self::Stopped => "stopped",
+            Self::Skipped => "skipped",
+            Self::Failed => "failed",
+        }
+    }
+}
+
+impl fmt::Display for State {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.name())
+    }
+}
+
+/// One run, as its directory stands.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct RunState {
+    /// Run id.
+    pub id: String,
+    /// Label of the arm.
+    pub arm: String,
+    /// Seed.
+    pub seed: u64,
+    /// Whether it counts for the verdict.
+    pub role: Role,
+    /// How far it has come.
+    pub state: State,
+    /// Finished steps.
+    pub step: u64,
+    /// Planned steps.
+    pub steps: u64,
+    /// Last training loss, nats per target token.
+    pub loss: Option<f64>,
+    /// Last held-out loss, nats per target token.
+    pub held_out_loss: Option<f64>,
+    /// Tokens per second at the last step.
+    pub tokens_per_second: Option<f64>,
+    /// Value of the card's metric, once finished.
+    pub metric: Option<f64>,
+    /// Outcome with its reason, once finished.
+    pub classified: Option<Classified>,
+    /// Languages the run found no text for.
+    pub missing_languages: Vec<String>,
+    /// What the run said at its end, or why it cannot be read.
+    pub message: Option<String>,
+}
+
+impl RunState {
+    fn new(run: &PlannedRun) -> Self {
+        Self {
+            id: run.id.clone(),
+            arm: run.arm.clone(),
+            seed: run.seed,
+            role: run.role,
+            state: State::Pending,
+            step: 0,
+            steps: run.steps,
+            loss: None,
+            held_out_loss: None,
+            tokens_per_second: None,
+            metric: None,
+            classified: None,
+            missing_languages: Vec::new(),
+            message: None,
+        }
+    }
+
+    /// The outcome, once finished.
+    #[must_use]
+    pub fn outcome(&self) -> Option<Outcome> {
+        self.classified.as_ref().map(|found| found.outcome)
+    }
+}
+
+/// Follows all runs of a sweep. A poll reads only what was appended since the last one, and
+/// nothing of runs that have finished.
+#[derive(Debug)]
+pub struct SweepReader {
+    sweep: Sweep,
+    followers: Vec<Follower>,
+    states: Vec<RunState>,
+}
+
+impl SweepReader {
+    /// Opens the sweep in `dir` and polls once.
+    pub fn open(dir: &Path) -> Result<Self, SweepError> {
+        Ok(Self::new(Sweep::open(dir)?))
+    }
+
+    /// Follows `sweep`, polled once.
+    #[must_use]
+    pub fn new(sweep: Sweep) -> Self {
+        let mut reader = Self {
+            followers: sweep.runs().iter().map(|_| Follower::default()).collect(),
+            states: sweep.runs().iter().map(RunState::new).collect(),
+            sweep,
+        };
+        reader.poll();
+        reader
+    }
+
+    /// Takes in what has happened since the last poll; returns the number of new records. A run
+    /// that cannot be read is shown as failed, the others are followed all the same.
+    pub fn poll(&mut self) -> usize {
+        (0..self.states.len())
+            .map(|index| self.poll_run(index))
+            .sum()
+    }
+
+    /// The sweep followed.
+    #[must_use]
+    pub fn sweep(&self) -> &Sweep {
+        &self.sweep
+    }
+
+    /// All runs in the order of the plan.
+    #[must_use]
+    pub fn states(&self) -> &[RunState] {
+        &self.states
+    }
+
+    /// Records and events of one run; `None` when its directory cannot be read. Records come
+    /// without per-layer signals until [`SweepReader::read_layers`] asks for them.
+    #[must_use]
+    pub fn reader(&self, index: usize) -> Option<&RunReader> {
+        self.followers.get(index)?.reader.as_ref()
+    }
+
+    /// Reads the per-layer signals of one run from now on, those already written included.
+    pub fn read_layers(&mut self, index: usize) -> Result<(), SweepError> {
+        let follower = self.followers.get_mut(index);
+        if let Some(reader) = follower.and_then(|follower| follower.reader.as_mut()) {
+            reader.read_layers();
+            // Finished runs are not polled any more.
+            reader.poll()?;
+        }
+        Ok(())
+    }
+
+    /// Runs in a state.
+    #[must_use]
+    pub fn count(&self, state: State) -> usize {
+        self.states.iter().filter(|run| run.state == state).count()
+    }
+
+    /// Finished steps and planned steps over all runs that were not skipped and have not failed.
+    #[must_use]
+    pub fn progress(&self) -> (u64, u64) {
+        self.states
+            .iter()
+            .filter(|run| !matches!(run.state, State::Skipped | State::Failed))
+            .fold((0, 0), |(done, all), run| {
+                (done + run.step.min(run.steps), all + run.steps)
+            })
+    }
+
+    /// Seconds left, from the recent step times of the runs that are running now; absent when
+    /// none is. Start-up and evaluation of the runs to come are not in it.
+    #[must_use]
+    pub fn eta_seconds(&self) -> Option<f64> {
+        let rate: f64 = self
+            .states
+            .iter()
+            .zip(&self.followers)
+            .filter(|(run, _)| run.state == State::Running)
+            .filter_map(|(_, follower)| follower.steps_per_second())
+            .sum();
+        let (done, all) = self.progress();
+        (rate > 0.0).then(|| (all - done) as f64 / rate)
+    }
+
+    fn poll_run(&mut self, index: usize) -> usize {
+        let run = &self.sweep.runs()[index];
+        let state = &mut self.states[index];
+        if state.classified.is_some() {
+            return 0;
+        }
+        let follower = &mut self.followers[index];
+        let new = match follower.poll(&self.sweep.run_dir(&run.id)) {
+            Ok(new) => {
+                follower.observe(state, &self.sweep);
+                new
+            }
+            Err(error) => {
+                state.state = State::Failed;
+                state.message = Some(describe(&error));
+                0
+            }
+        };
+        let idle = matches!(
+            state.state,
+            State::Pending | State::Interrupted | State::Stopped
+        );
+        if idle && self.sweep.requested(&run.id, Request::Skip) {
+            state.state = State::Skipped;
+        }
+        new
+    }
+}
+
+/// An error with its causes, in one line.
+pub(crate) fn describe(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(inner) = cause {
+        text = format!("{text}: {inner}");
+        cause = inner.source();
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests;

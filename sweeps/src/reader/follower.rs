@@ -1,0 +1,109 @@
+//! Following one run of a sweep.
+
+use crate::Sweep;
+use crate::outcome::classify;
+use crate::reader::{RunState, State};
+use logs::{Liveness, LogError, RunReader};
+use std::path::Path;
+
+/// A run's reader, and how much of it has gone into the run's state.
+#[derive(Debug, Default)]
+pub(super) struct Follower {
+    pub(super) reader: Option<RunReader>,
+    seen: usize,
+    revision: u64,
+}
+
+impl Follower {
+    /// Takes in what is new; the number of new records.
+    pub(super) fn poll(&mut self, directory: &Path) -> Result<usize, LogError> {
+        if let Some(reader) = &mut self.reader {
+            return reader.poll();
+        }
+        let reader = self.reader.insert(RunReader::open_scalars(directory)?);
+        Ok(reader.records().len())
+    }
+
+    /// Brings the state up to date, looking at new records only.
+    pub(super) fn observe(&mut self, run: &mut RunState, sweep: &Sweep) {
+        let Some(reader) = &self.reader else { return };
+        run.state = match reader.liveness() {
+            Liveness::Pending => State::Pending,
+            Liveness::Running => State::Running,
+            Liveness::Interrupted => State::Interrupted,
+            Liveness::Finished => State::Finished,
+            Liveness::Stopped => State::Stopped,
+            Liveness::Failed => State::Failed,
+        };
+        run.message = reader.summary().and_then(|summary| summary.message.clone());
+        if self.revision != reader.revision() {
+            self.revision = reader.revision();
+            self.seen = 0;
+            (run.loss, run.held_out_loss, run.tokens_per_second) = (None, None, None);
+        }
+        // Records behind the newest attempt's position are those of an attempt that was killed
+        // after its last checkpoint.
+        run.step = reader.latest().map_or(0, |record| record.step);
+        let records = reader.records();
+        let reached = records.partition_point(|record| record.step <= run.step);
+        let new = &records[self.seen.min(reached)..reached];
+        self.seen = reached;
+        for (name, value) in [
+            ("loss", &mut run.loss),
+            ("held_out_loss", &mut run.held_out_loss),
+            ("tokens_per_second", &mut run.tokens_per_second),
+        ] {
+            let last = new.iter().rev().find_map(|record| record.scalar(name));
+            *value = last.or(*value);
+        }
+        if let Some(manifest) = reader.manifest() {
+            run.missing_languages
+                .clone_from(&manifest.missing_languages);
+        }
+        if run.state == State::Finished {
+            conclude(run, reader, sweep);
+        }
+    }
+
+    /// From the last twenty steps that carry a time.
+    pub(super) fn steps_per_second(&self) -> Option<f64> {
+        let recent: Vec<f64> = self
+            .reader
+            .as_ref()?
+            .records()
+            .iter()
+            .rev()
+            .filter_map(|record| record.scalar("step_seconds"))
+            .filter(|seconds| *seconds > 0.0)
+            .take(20)
+            .collect();
+        let total: f64 = recent.iter().sum();
+        (total > 0.0).then(|| recent.len() as f64 / total)
+    }
+}
+
+/// The outcome of a run that has finished, or why it cannot be told.
+fn conclude(run: &mut RunState, reader: &RunReader, sweep: &Sweep) {
+    let Some(manifest) = reader.manifest() else {
+        run.message = Some("no `manifest.json`, so its outcome cannot be told".to_owned());
+        return;
+    };
+    // A run that lost its records must not pass for one that had nothing to report.
+    let records = reader.records();
+    let promised = reader.summary().map_or(0, |summary| summary.steps);
+    let recorded = records.last().map_or(0, |record| record.step);
+    if records.is_empty() || recorded < promised {
+        let text = format!(
+            "its records end at step {recorded} of {promised}, so its outcome cannot be told"
+        );
+        run.message = Some(text);
+        return;
+    }
+    let card = &sweep.plan().card;
+    let classified = classify(records, &card.outcome, manifest.unigram_entropy);
+    run.metric = match card.metric.name.as_str() {
+        "held_out_loss" => classified.value,
+        name => records.iter().rev().find_map(|record| record.scalar(name)),
+    };
+    run.classified = Some(classified);
+}

@@ -1,0 +1,164 @@
+//! Following a sweep.
+
+use super::*;
+use crate::testing::{begin, finish, sweep};
+use logs::{Status, Summary};
+
+fn directory(sweep: &Sweep, index: usize) -> std::path::PathBuf {
+    sweep.run_dir(&sweep.runs()[index].id)
+}
+
+#[test]
+fn a_new_sweep_is_all_pending() {
+    let (_directory, sweep) = sweep();
+    let reader = SweepReader::open(sweep.dir()).unwrap();
+    assert_eq!(reader.count(State::Pending), 8);
+    assert_eq!(reader.progress(), (0, 320));
+    assert_eq!(reader.eta_seconds(), None);
+}
+
+#[test]
+fn a_run_is_followed_from_its_first_step_to_its_outcome() {
+    let (_directory, sweep) = sweep();
+    let mut reader = SweepReader::new(sweep.clone());
+    let writer = begin(&directory(&sweep, 0), 10);
+    assert_eq!(reader.poll(), 10);
+    let run = &reader.states()[0];
+    assert_eq!(
+        (run.state, run.step, run.loss),
+        (State::Running, 10, Some(3.3))
+    );
+    assert_eq!(run.tokens_per_second, Some(5120.0));
+    assert_eq!(run.outcome(), None, "not before the end");
+    // 310 steps at 10 steps a second.
+    assert!((reader.eta_seconds().unwrap() - 31.0).abs() < 1e-9);
+
+    let summary = Summary::new(Status::Stopped, 10, writer.attempt(), 1.0);
+    writer.finish(&summary).unwrap();
+    reader.poll();
+    assert_eq!(reader.states()[0].state, State::Stopped);
+
+    finish(&directory(&sweep, 0), 3.26);
+    reader.poll();
+    let run = &reader.states()[0];
+    assert_eq!((run.state, run.step), (State::Finished, 40));
+    assert_eq!(run.outcome(), Some(Outcome::Ok));
+    assert_eq!(run.metric, Some(3.26));
+    assert_eq!(run.missing_languages, ["zh"]);
+    assert_eq!(reader.poll(), 0);
+    assert_eq!(reader.progress(), (40, 320));
+}
+
+#[test]
+fn skipping_counts_only_for_what_has_not_finished() {
+    let (_directory, sweep) = sweep();
+    finish(&directory(&sweep, 0), 3.26);
+    for index in [0, 1] {
+        sweep
+            .request(&sweep.runs()[index].id, Request::Skip)
+            .unwrap();
+    }
+    let reader = SweepReader::new(sweep);
+    assert_eq!(reader.states()[0].state, State::Finished);
+    assert_eq!(reader.states()[1].state, State::Skipped);
+    assert_eq!(
+        reader.progress(),
+        (40, 280),
+        "a skipped run is not waited for"
+    );
+}
+
+#[test]
+fn a_damaged_run_is_shown_as_failed_and_the_others_are_followed() {
+    let (_directory, sweep) = sweep();
+    finish(&directory(&sweep, 0), 3.26);
+    std::fs::write(
+        directory(&sweep, 1).join("manifest.json"),
+        "{\"version\": 99}",
+    )
+    .unwrap();
+    std::fs::write(directory(&sweep, 2).join("summary.json"), "{").unwrap();
+    let reader = SweepReader::new(sweep);
+    let states = reader.states();
+    assert_eq!(states[0].state, State::Finished);
+    assert_eq!(
+        (states[1].state, states[2].state),
+        (State::Failed, State::Failed)
+    );
+    let message = states[1].message.as_ref().unwrap();
+    assert!(
+        message.contains("manifest.json") && message.contains("99"),
+        "{message}"
+    );
+}
+
+#[test]
+fn an_unfinished_attempt_without_a_writer_is_interrupted() {
+    let (_directory, sweep) = sweep();
+    drop(begin(&directory(&sweep, 0), 10));
+    let reader = SweepReader::new(sweep);
+    assert_eq!(reader.states()[0].state, State::Interrupted);
+}
+
+#[test]
+fn a_resumed_run_is_where_its_newest_attempt_is() {
+    let (_directory, sweep) = sweep();
+    drop(begin(&directory(&sweep, 0), 30));
+    let mut reader = SweepReader::new(sweep.clone());
+    assert_eq!(reader.states()[0].step, 30);
+    let writer = begin(&directory(&sweep, 0), 12);
+    reader.poll();
+    let run = &reader.states()[0];
+    assert_eq!(
+        (run.state, run.step, run.loss),
+        (State::Running, 12, Some(3.3))
+    );
+    drop(writer);
+}
+
+#[test]
+fn a_finished_run_that_lost_its_records_has_no_outcome() {
+    let (_directory, sweep) = sweep();
+    let run = directory(&sweep, 0);
+    finish(&run, 3.26);
+    std::fs::remove_file(run.join("metrics-0001.jsonl")).unwrap();
+    let reader = SweepReader::new(sweep);
+    let state = &reader.states()[0];
+    assert_eq!((state.state, state.outcome()), (State::Finished, None));
+    let message = state.message.as_ref().unwrap();
+    assert!(message.contains("end at step 0 of 40"), "{message}");
+}
+
+#[test]
+fn layers_are_read_on_request_even_of_a_finished_run() {
+    let (_directory, sweep) = sweep();
+    finish(&directory(&sweep, 0), 3.26);
+    let mut reader = SweepReader::new(sweep);
+    let layers = |reader: &SweepReader| {
+        let record = &reader.reader(0).unwrap().records()[0];
+        record.layers.get("layer_grad_norm").map(Vec::len)
+    };
+    assert_eq!(layers(&reader), None);
+    reader.read_layers(0).unwrap();
+    assert_eq!(layers(&reader), Some(6));
+}
+
+#[test]
+fn the_status_prints_and_serialises() {
+    let (_directory, sweep) = sweep();
+    finish(&directory(&sweep, 0), 3.55);
+    let status = SweepReader::new(sweep).status();
+    let text = status.to_string();
+    assert!(
+        text.contains("post             1  finished  40/40  3.300     3.550  stuck"),
+        "{text}"
+    );
+    assert!(
+        text.contains("small: 1 finished, 7 pending; 40 of 320 steps"),
+        "{text}"
+    );
+    assert!(text.contains("executor: none at work"), "{text}");
+    let json = serde_json::to_value(&status).unwrap();
+    assert_eq!(json["runs"][0]["classified"]["outcome"], "stuck");
+    assert_eq!(json["runs"][1]["state"], "pending");
+}

@@ -1,0 +1,217 @@
+//! Counts: Fisher's exact test and intervals for proportions.
+
+use crate::stats::Interval;
+use serde::{Deserialize, Serialize};
+use statrs::distribution::{Beta, ContinuousCDF, Discrete, Hypergeometric, Normal};
+
+/// `events` out of `n` runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Proportion {
+    /// Runs with the event.
+    pub events: u64,
+    /// All runs.
+    pub n: u64,
+}
+
+impl Proportion {
+    /// # Panics
+    /// When `events` exceeds `n`.
+    #[must_use]
+    pub fn new(events: u64, n: u64) -> Self {
+        assert!(events <= n, "{events} events in {n} runs");
+        Self { events, n }
+    }
+
+    /// Share of events in 0..=1; 0.5 when there are no runs.
+    #[must_use]
+    pub fn share(self) -> f64 {
+        if self.n == 0 {
+            0.5
+        } else {
+            self.events as f64 / self.n as f64
+        }
+    }
+
+    /// Exact interval of Clopper and Pearson (Biometrika 26, 1934) from quantiles of the beta
+    /// distribution: low = B(δ/2; k, n−k+1), high = B(1−δ/2; k+1, n−k), δ = 1 − `level`.
+    #[must_use]
+    pub fn clopper_pearson(self, level: f64) -> Interval {
+        let (k, n) = (self.events as f64, self.n as f64);
+        let tail = (1.0 - level) / 2.0;
+        let quantile = |p, a, b| Beta::new(a, b).map_or(f64::NAN, |beta| beta.inverse_cdf(p));
+        Interval {
+            low: if self.events == 0 {
+                0.0
+            } else {
+                quantile(tail, k, n - k + 1.0)
+            },
+            high: if self.events == self.n {
+                1.0
+            } else {
+                quantile(1.0 - tail, k + 1.0, n - k)
+            },
+        }
+    }
+
+    /// Score interval of Wilson (JASA 22, 1927), without continuity correction.
+    #[must_use]
+    pub fn wilson(self, level: f64) -> Interval {
+        if self.n == 0 {
+            return Interval {
+                low: 0.0,
+                high: 1.0,
+            };
+        }
+        let z = Normal::standard().inverse_cdf(f64::midpoint(1.0, level));
+        let (p, n) = (self.share(), self.n as f64);
+        let centre = p + z * z / (2.0 * n);
+        let half = z * (p * (1.0 - p) / n + z * z / (4.0 * n * n)).sqrt();
+        let scale = 1.0 + z * z / n;
+        Interval {
+            low: ((centre - half) / scale).max(0.0),
+            high: ((centre + half) / scale).min(1.0),
+        }
+    }
+}
+
+/// Two-sided p value of Fisher's exact test for two independent groups: the summed probability
+/// of all tables with the same margins that are no more probable than the observed one (the
+/// two-sided rule of `fisher.test` in R and of `scipy.stats.fisher_exact`).
+#[must_use]
+pub fn fisher_exact(first: Proportion, second: Proportion) -> f64 {
+    let (n, events) = (first.n + second.n, first.events + second.events);
+    let Ok(tables) = Hypergeometric::new(n, events, first.n) else {
+        return 1.0;
+    };
+    let low = events.saturating_sub(second.n);
+    let high = events.min(first.n);
+    // R's tolerance for tables that are equally probable but for rounding.
+    let limit = tables.pmf(first.events) * (1.0 + 1e-7);
+    let p: f64 = (low..=high)
+        .map(|k| tables.pmf(k))
+        .filter(|p| *p <= limit)
+        .sum();
+    p.min(1.0)
+}
+
+/// Interval for p₁ − p₂ by the square-and-add method on Wilson intervals (Newcombe, Statistics
+/// in Medicine 17:873, 1998, method 10, without continuity correction).
+#[must_use]
+pub fn risk_difference(first: Proportion, second: Proportion, level: f64) -> Interval {
+    let (p, q) = (first.share(), second.share());
+    let (a, b) = (first.wilson(level), second.wilson(level));
+    Interval {
+        low: p - q - (p - a.low).hypot(b.high - q),
+        high: p - q + (a.high - p).hypot(q - b.low),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn of(events: u64, n: u64) -> Proportion {
+        Proportion::new(events, n)
+    }
+
+    fn close(found: f64, golden: f64) {
+        assert!(
+            (found - golden).abs() < 1e-9,
+            "found {found}, golden {golden}"
+        );
+    }
+
+    /// `scipy.stats.fisher_exact([[k1, n1 - k1], [k2, n2 - k2]]).pvalue`, scipy 1.17.1.
+    #[test]
+    fn fisher_agrees_with_scipy() {
+        for (first, second, golden) in [
+            (of(5, 6), of(0, 6), 0.015_151_515_152),
+            (of(6, 6), of(0, 6), 0.002_164_502_165),
+            (of(4, 4), of(0, 4), 0.028_571_428_571),
+            (of(5, 5), of(0, 5), 0.007_936_507_937),
+            (of(8, 8), of(0, 8), 1.554_001_554e-4),
+            (of(4, 6), of(1, 6), 0.242_424_242_424),
+            (of(3, 6), of(3, 6), 1.0),
+            (of(7, 9), of(2, 12), 0.009_202_871_432),
+            (of(10, 40), of(3, 37), 0.068_196_093_078),
+        ] {
+            close(fisher_exact(first, second), golden);
+            close(fisher_exact(second, first), golden);
+        }
+    }
+
+    /// The table in the protocol: all against none needs four runs an arm.
+    #[test]
+    fn all_against_none_needs_four_runs_for_five_percent() {
+        assert!(fisher_exact(of(3, 3), of(0, 3)) > 0.05);
+        assert!(fisher_exact(of(4, 4), of(0, 4)) < 0.05);
+    }
+
+    /// `scipy.stats.binomtest(k, n).proportion_ci(0.95, method='exact')`, scipy 1.17.1.
+    #[test]
+    fn clopper_pearson_agrees_with_scipy() {
+        for (count, low, high) in [
+            (of(0, 6), 0.0, 0.459_258_126_44),
+            (of(6, 6), 0.540_741_873_56, 1.0),
+            (of(5, 6), 0.358_765_421_003, 0.995_789_255_486),
+            (of(0, 10), 0.0, 0.308_497_107_819),
+            (of(1, 2), 0.012_579_117_094, 0.987_420_882_906),
+            (of(13, 40), 0.185_728_966_763, 0.491_294_875_478),
+        ] {
+            let interval = count.clopper_pearson(0.95);
+            close(interval.low, low);
+            close(interval.high, high);
+        }
+    }
+
+    /// `statsmodels.stats.proportion.confint_proportions_2indep(k1, n1, k2, n2,
+    /// method='newcomb', compare='diff', alpha=0.05)`, statsmodels 0.15.0.
+    #[test]
+    fn newcombe_agrees_with_statsmodels() {
+        for (first, second, low, high) in [
+            (of(5, 6), of(0, 6), 0.276_700_787_896, 0.969_946_630_252),
+            (of(6, 6), of(0, 6), 0.447_983_956_19, 1.0),
+            (of(3, 6), of(3, 6), -0.441_777_256_036, 0.441_777_256_036),
+            (of(1, 8), of(7, 9), -0.841_995_254_962, -0.178_029_006_448),
+            (of(56, 70), of(48, 80), 0.052_431_472_402, 0.333_872_654_037),
+        ] {
+            let interval = risk_difference(first, second, 0.95);
+            close(interval.low, low);
+            close(interval.high, high);
+        }
+    }
+
+    #[test]
+    fn no_runs_say_nothing() {
+        close(fisher_exact(of(0, 0), of(3, 6)), 1.0);
+        let anything = of(0, 0).clopper_pearson(0.95);
+        assert_eq!((anything.low, anything.high), (0.0, 1.0));
+        let difference = risk_difference(of(0, 0), of(0, 0), 0.95);
+        assert!(difference.low <= -0.7 && difference.high >= 0.7);
+    }
+
+    fn count() -> impl Strategy<Value = Proportion> {
+        (1_u64..40).prop_flat_map(|n| (0..=n).prop_map(move |k| Proportion::new(k, n)))
+    }
+
+    proptest! {
+        #[test]
+        fn prop_p_is_a_probability_and_relabelling_changes_nothing(a in count(), b in count()) {
+            let p = fisher_exact(a, b);
+            prop_assert!((0.0..=1.0).contains(&p));
+            let flip = |x: Proportion| Proportion::new(x.n - x.events, x.n);
+            prop_assert!((p - fisher_exact(flip(a), flip(b))).abs() < 1e-9);
+        }
+
+        #[test]
+        fn prop_intervals_hold_their_estimate(a in count(), b in count()) {
+            let exact = a.clopper_pearson(0.95);
+            prop_assert!(exact.low <= a.share() && a.share() <= exact.high);
+            let difference = risk_difference(a, b, 0.95);
+            let found = a.share() - b.share();
+            prop_assert!(difference.low <= found + 1e-12 && found <= difference.high + 1e-12);
+            prop_assert!(difference.low >= -1.0 - 1e-12 && difference.high <= 1.0 + 1e-12);
+        }
+    }
+}

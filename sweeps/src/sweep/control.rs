@@ -1,0 +1,182 @@
+//! Request files: how other processes talk to a running executor.
+
+use crate::card::closest;
+use crate::{PlannedRun, Sweep, SweepError};
+use std::fs::File;
+use std::io::{Read, Seek, Write};
+use std::path::PathBuf;
+
+/// A request about one run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Request {
+    /// Checkpoint and end; the run can go on later. Forgotten once it is honoured.
+    Stop,
+    /// Do not run, or end if it runs; stays until [`Sweep::withdraw`].
+    Skip,
+}
+
+impl Request {
+    fn extension(self) -> &'static str {
+        match self {
+            Self::Stop => "stop",
+            Self::Skip => "skip",
+        }
+    }
+}
+
+impl Sweep {
+    /// The run called `name`: a whole id, or any part of one that fits a single run, such as
+    /// `post-1f2e3d4c-s3`.
+    pub fn find(&self, name: &str) -> Result<&PlannedRun, SweepError> {
+        if let Some(run) = self.runs().iter().find(|run| run.id == name) {
+            return Ok(run);
+        }
+        let partial: Vec<&PlannedRun> = self
+            .runs()
+            .iter()
+            .filter(|run| !name.is_empty() && run.id.contains(name))
+            .collect();
+        let hint = match partial.as_slice() {
+            [run] => return Ok(run),
+            [] => closest(name, self.runs().iter().map(|run| run.id.as_str()))
+                .map(|near| format!("; did you mean `{near}`?"))
+                .unwrap_or_default(),
+            [first, second, ..] => format!(
+                "; {} runs match, for example `{}` and `{}`",
+                partial.len(),
+                first.id,
+                second.id
+            ),
+        };
+        Err(SweepError::UnknownRun {
+            name: name.to_owned(),
+            hint,
+        })
+    }
+
+    /// Asks the executor for something; takes effect within a second, or when one is started.
+    pub fn request(&self, id: &str, request: Request) -> Result<(), SweepError> {
+        touch(&self.request_path(id, request))
+    }
+
+    /// Whether a request is open.
+    #[must_use]
+    pub fn requested(&self, id: &str, request: Request) -> bool {
+        self.request_path(id, request).exists()
+    }
+
+    /// Takes a request back; nothing happens when there is none.
+    pub fn withdraw(&self, id: &str, request: Request) -> Result<(), SweepError> {
+        remove(&self.request_path(id, request))
+    }
+
+    /// Asks the executor to stop all runs and end.
+    pub fn request_stop(&self) -> Result<(), SweepError> {
+        touch(&self.stop_path())
+    }
+
+    pub(crate) fn stop_requested(&self) -> bool {
+        self.stop_path().exists()
+    }
+
+    pub(crate) fn withdraw_stop(&self) -> Result<(), SweepError> {
+        remove(&self.stop_path())
+    }
+
+    /// Process id of the executor at work, if there is one.
+    #[must_use]
+    pub fn executor(&self) -> Option<u32> {
+        let text = std::fs::read_to_string(self.lock_path()).ok()?;
+        let pid: u32 = text.trim().parse().ok()?;
+        let process = rustix::process::Pid::from_raw(i32::try_from(pid).ok()?)?;
+        // EPERM means alive as well, but of another user.
+        match rustix::process::test_kill_process(process) {
+            Err(rustix::io::Errno::SRCH) => None,
+            _ => Some(pid),
+        }
+    }
+
+    /// Makes this process the sweep's executor until the guard is dropped.
+    pub(crate) fn lock(&self) -> Result<ExecutorLock, SweepError> {
+        let path = self.lock_path();
+        let io = |source| SweepError::Write {
+            path: path.clone(),
+            source,
+        };
+        super::make_dir(&self.dir().join("control"))?;
+        let mut file = File::options()
+            .create(true)
+            .truncate(false)
+            .read(true)
+            .write(true)
+            .open(&path)
+            .map_err(io)?;
+        match file.try_lock() {
+            Ok(()) => {}
+            Err(std::fs::TryLockError::WouldBlock) => {
+                let mut text = String::new();
+                file.read_to_string(&mut text).map_err(io)?;
+                return Err(SweepError::Busy {
+                    path: self.dir().to_owned(),
+                    pid: text.trim().parse().ok(),
+                });
+            }
+            Err(std::fs::TryLockError::Error(source)) => return Err(io(source)),
+        }
+        file.set_len(0).map_err(io)?;
+        file.rewind().map_err(io)?;
+        writeln!(file, "{}", std::process::id()).map_err(io)?;
+        Ok(ExecutorLock { file })
+    }
+
+    fn request_path(&self, id: &str, request: Request) -> PathBuf {
+        let name = format!("{id}.{}", request.extension());
+        self.dir().join("control").join(name)
+    }
+
+    fn stop_path(&self) -> PathBuf {
+        self.dir().join("control").join("sweep.stop")
+    }
+
+    fn lock_path(&self) -> PathBuf {
+        self.dir().join("control").join("executor.lock")
+    }
+}
+
+/// The kernel gives the lock back even when the process is killed; the process id inside is only
+/// for people.
+#[derive(Debug)]
+pub(crate) struct ExecutorLock {
+    file: File,
+}
+
+impl Drop for ExecutorLock {
+    fn drop(&mut self) {
+        // Failing to empty the file costs a reader one look at a dead process id. The unlocking is
+        // explicit because a process that another thread has just forked shares the open file
+        // until it executes its program, and closing would leave the lock to it.
+        let _ = self.file.set_len(0);
+        let _ = self.file.unlock();
+    }
+}
+
+fn touch(path: &std::path::Path) -> Result<(), SweepError> {
+    let parent = path.parent().unwrap_or(std::path::Path::new("."));
+    super::make_dir(parent)?;
+    File::create(path)
+        .map(drop)
+        .map_err(|source| SweepError::Write {
+            path: path.to_owned(),
+            source,
+        })
+}
+
+fn remove(path: &std::path::Path) -> Result<(), SweepError> {
+    match std::fs::remove_file(path) {
+        Err(source) if source.kind() != std::io::ErrorKind::NotFound => Err(SweepError::Write {
+            path: path.to_owned(),
+            source,
+        }),
+        _ => Ok(()),
+    }
+}

@@ -1,0 +1,146 @@
+//! The sweep directory: made once, opened again, never mixed up.
+
+use super::*;
+use crate::Card;
+use crate::testing::{CARD, card, sweep};
+
+fn reopen(sweep: &Sweep, card: &Card, overrides: &[&str]) -> Result<Sweep, SweepError> {
+    let overrides: Vec<_> = overrides.iter().map(|set| set.parse().unwrap()).collect();
+    let plan = Plan::expand(card, &overrides).unwrap();
+    Sweep::create_or_open(sweep.dir(), &plan, CARD, &[])
+}
+
+#[test]
+fn a_new_sweep_holds_all_configurations() {
+    let (_directory, sweep) = sweep();
+    for run in sweep.runs() {
+        let path = sweep.run_dir(&run.id).join("run.toml");
+        let config = experiments_config::load_file(&path, &[]).unwrap();
+        assert_eq!(config.hash(), run.config_hash);
+    }
+    let text = std::fs::read_to_string(sweep.dir().join("sweep.toml")).unwrap();
+    assert_eq!(text, CARD, "the card is kept as given");
+}
+
+#[test]
+fn the_same_card_opens_the_same_sweep() {
+    let (_directory, sweep) = sweep();
+    let again = reopen(&sweep, &card(), &[]).unwrap();
+    assert_eq!(again.registration(), sweep.registration());
+    assert_eq!(Sweep::open(sweep.dir()).unwrap().plan(), sweep.plan());
+}
+
+#[test]
+fn another_card_is_refused_and_the_difference_named() {
+    let (_directory, sweep) = sweep();
+    let text = CARD
+        .replace("seeds = 4", "seeds = 5")
+        .replace("It does.", "It may.");
+    let other = Card::parse(&text, "card", Path::new(".")).unwrap();
+    let error = reopen(&sweep, &other, &[]).unwrap_err().to_string();
+    assert!(
+        error.contains("differs in `hypothesis`, `seeds`"),
+        "{error}"
+    );
+}
+
+#[test]
+fn other_overrides_are_refused_and_named() {
+    let (_directory, sweep) = sweep();
+    let error = reopen(&sweep, &card(), &["eval.batches=2"])
+        .unwrap_err()
+        .to_string();
+    assert!(error.contains("`eval.batches` then and now"), "{error}");
+}
+
+#[test]
+fn a_directory_with_other_files_is_left_alone() {
+    let directory = tempfile::tempdir().unwrap();
+    std::fs::write(directory.path().join("thesis.tex"), "x").unwrap();
+    let plan = Plan::expand(&card(), &[]).unwrap();
+    let error = Sweep::create_or_open(directory.path(), &plan, CARD, &[]).unwrap_err();
+    assert!(error.to_string().contains("`thesis.tex`"), "{error}");
+    assert!(!directory.path().join("runs").exists());
+}
+
+#[test]
+fn an_interrupted_making_is_completed() {
+    let (_directory, sweep) = sweep();
+    std::fs::remove_file(sweep.dir().join("sweep.json")).unwrap();
+    std::fs::remove_dir_all(sweep.run_dir(&sweep.runs()[3].id)).unwrap();
+    let again = reopen(&sweep, &card(), &[]).unwrap();
+    assert!(again.run_dir(&again.runs()[3].id).join("run.toml").exists());
+}
+
+#[test]
+fn damaged_newer_and_absent_sweeps_say_what_they_are() {
+    let (_directory, sweep) = sweep();
+    let path = sweep.dir().join("sweep.json");
+    let message = || Sweep::open(sweep.dir()).unwrap_err().to_string();
+    std::fs::write(&path, "{\"version\": 99, \"new\": 1}").unwrap();
+    assert!(message().contains("format version 99, this program reads up to 1"));
+    std::fs::write(&path, "{\"version\": 1").unwrap();
+    assert!(message().contains("sweep.json` is damaged"));
+    std::fs::write(&path, "{\"version\": 1}").unwrap();
+    assert!(message().contains("sweep.json` is damaged"));
+    std::fs::remove_file(&path).unwrap();
+    assert!(message().contains("is no sweep directory"));
+}
+
+#[test]
+fn an_edited_criterion_is_noticed_and_an_edited_title_is_none() {
+    let (_directory, sweep) = sweep();
+    let path = sweep.dir().join("sweep.toml");
+    assert!(!sweep.criterion_changed());
+    std::fs::write(&path, CARD.replace("Post-LN fails", "Post-LN breaks")).unwrap();
+    assert!(!sweep.criterion_changed());
+    for (from, to) in [
+        ("treatment_more", "treatment_less"),
+        ("[criterion]", "[outcome]\nstuck_margin = 0.2\n[criterion]"),
+        ("[criterion]", "[criterion"),
+    ] {
+        std::fs::write(&path, CARD.replace(from, to)).unwrap();
+        assert!(sweep.criterion_changed(), "{from} → {to}");
+    }
+}
+
+#[test]
+fn a_run_is_found_by_any_part_that_fits_one() {
+    let (_directory, sweep) = sweep();
+    let id = &sweep.runs()[0].id;
+    assert_eq!(&sweep.find(id).unwrap().id, id);
+    let part = id.strip_prefix("small-").unwrap();
+    assert_eq!(&sweep.find(part).unwrap().id, id);
+    let several = sweep.find("post").unwrap_err().to_string();
+    assert!(several.contains("4 runs match"), "{several}");
+    let none = sweep
+        .find(&id.replace("small", "smal"))
+        .unwrap_err()
+        .to_string();
+    assert!(none.contains("did you mean `small-post-"), "{none}");
+    assert!(sweep.find("").is_err());
+}
+
+#[test]
+fn requests_can_be_made_and_withdrawn() {
+    let (_directory, sweep) = sweep();
+    let id = &sweep.runs()[0].id;
+    sweep.withdraw(id, Request::Skip).unwrap();
+    sweep.request(id, Request::Skip).unwrap();
+    assert!(sweep.requested(id, Request::Skip) && !sweep.requested(id, Request::Stop));
+    sweep.withdraw(id, Request::Skip).unwrap();
+    assert!(!sweep.requested(id, Request::Skip));
+}
+
+#[test]
+fn one_executor_at_a_time() {
+    let (_directory, sweep) = sweep();
+    let lock = sweep.lock().unwrap();
+    assert_eq!(sweep.executor(), Some(std::process::id()));
+    let error = sweep.lock().unwrap_err().to_string();
+    let pid = format!("(process {})", std::process::id());
+    assert!(error.contains(&pid), "{error}");
+    drop(lock);
+    assert_eq!(sweep.executor(), None);
+    drop(sweep.lock().unwrap());
+}

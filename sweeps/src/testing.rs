@@ -1,0 +1,103 @@
+//! A small sweep and plausible runs, for tests.
+
+use crate::{Card, Plan, Sweep};
+use logs::run::{FORMAT_VERSION, Manifest};
+use logs::{Record, RunWriter, Status, Summary};
+use std::path::Path;
+use tempfile::TempDir;
+
+/// Two arms of four seeds, forty steps.
+pub(crate) const CARD: &str = r#"
+name = "small"
+title = "Post-LN fails more often"
+hypothesis = "It does."
+kind = "mechanism"
+base = "t0"
+seeds = 4
+[fixed]
+steps = 40
+[axes]
+"model.norm" = ["post", "deepnorm_glm"]
+[criterion]
+treatment = { "model.norm" = "post" }
+control = { "model.norm" = "deepnorm_glm" }
+direction = "treatment_more"
+"#;
+
+/// Unigram entropy of [`finish`]ed runs, nats.
+pub(crate) const ENTROPY: f64 = 3.54;
+
+pub(crate) fn card() -> Card {
+    Card::parse(CARD, "card", Path::new(".")).unwrap()
+}
+
+/// A new sweep of [`CARD`]; keep the directory alive.
+pub(crate) fn sweep() -> (TempDir, Sweep) {
+    let directory = tempfile::tempdir().unwrap();
+    let plan = Plan::expand(&card(), &[]).unwrap();
+    let path = directory.path().join("sweep");
+    let sweep = Sweep::create_or_open(&path, &plan, CARD, &["test".to_owned()]).unwrap();
+    (directory, sweep)
+}
+
+/// Writes one attempt of forty steps that ends with `held_out` loss.
+pub(crate) fn finish(directory: &Path, held_out: f64) {
+    let mut writer = begin(directory, 39);
+    writer.step(&record(40, Some(held_out))).unwrap();
+    let attempt = writer.attempt();
+    writer
+        .finish(&Summary::new(Status::Finished, 40, attempt, 4.0))
+        .unwrap();
+}
+
+/// Writes `steps` steps of an attempt and leaves it open.
+pub(crate) fn begin(directory: &Path, steps: u64) -> RunWriter {
+    let mut writer = RunWriter::open(directory).unwrap();
+    manifest().save(directory).unwrap();
+    for step in 1..=steps {
+        writer.step(&record(step, None)).unwrap();
+    }
+    writer
+}
+
+fn record(step: u64, held_out: Option<f64>) -> Record {
+    let mut record = Record::new(step);
+    record.set("loss", 3.3);
+    record.set("grad_norm", 1.0 + step as f64);
+    record.set("step_seconds", 0.1);
+    record.set("tokens_per_second", 5120.0);
+    record.set_layers("layer_grad_norm", vec![0.5; 6]);
+    if let Some(held_out) = held_out {
+        record.set("held_out_loss", held_out);
+    }
+    record
+}
+
+pub(crate) fn manifest() -> Manifest {
+    Manifest {
+        version: FORMAT_VERSION,
+        program_version: "0.1.0".to_owned(),
+        git_commit: None,
+        git_dirty: None,
+        features: Vec::new(),
+        backend: "flex".to_owned(),
+        device: "cpu".to_owned(),
+        cpu: "test".to_owned(),
+        threads: 1,
+        host: "test".to_owned(),
+        os: "linux".to_owned(),
+        seed: 1,
+        config_hash: String::new(),
+        corpus_hash: String::new(),
+        tokenizer_hash: String::new(),
+        languages: vec!["en".to_owned()],
+        missing_languages: vec!["zh".to_owned()],
+        unigram_entropy: ENTROPY,
+        unigram_entropy_mixture: 4.2,
+        parameters: 1,
+        steps: 40,
+        command: Vec::new(),
+        parent: None,
+        created: "2025-01-01T00:00:00Z".to_owned(),
+    }
+}

@@ -1,0 +1,168 @@
+//! Makes a synthetic sweep directory to look at: `demo DIR [SEEDS] [STEPS] [live]`, then shows it in the monitor.
+//!
+//! With `live`, a thread keeps writing; without, half of the runs are finished and the others stand still.
+
+use std::error::Error;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use logs::{Event, EventKind, Manifest, RunWriter, Status, Summary};
+use sweeps::{Card, Plan, PlannedRun, Sweep};
+
+mod synthetic;
+
+type Result<T> = std::result::Result<T, Box<dyn Error + Send + Sync>>;
+
+fn main() -> Result<()> {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let directory = PathBuf::from(
+        arguments
+            .first()
+            .ok_or("usage: demo DIR [SEEDS] [STEPS] [live]")?,
+    );
+    let number = |index: usize, otherwise: u64| {
+        arguments
+            .get(index)
+            .and_then(|text| text.parse().ok())
+            .unwrap_or(otherwise)
+    };
+    let (seeds, steps) = (number(1, 6), number(2, 150));
+    let live = arguments.iter().any(|argument| argument == "live");
+    let sweep = create(&directory, seeds, steps)?;
+    let runs = sweep.runs().to_vec();
+    for (index, run) in runs.iter().enumerate() {
+        if live && index >= runs.len() / 3 {
+            break;
+        }
+        let share = if index < runs.len() * 2 / 3 {
+            1.0
+        } else {
+            0.1 * (index % 10) as f64
+        };
+        write(&sweep, run, (steps as f64 * share) as u64, Duration::ZERO)?;
+    }
+    if live {
+        for half in 0..2 {
+            let (sweep, runs) = (sweep.clone(), runs.clone());
+            std::thread::spawn(move || {
+                for run in runs
+                    .iter()
+                    .skip(runs.len() / 3)
+                    .filter(|run| run.seed % 2 == half)
+                {
+                    // A demonstration has nobody to report to but the screen, which shows the run as it stands.
+                    let _ = write(&sweep, run, run.steps, Duration::from_millis(60));
+                }
+            });
+        }
+    }
+    workbench_monitor::run(&directory, workbench_monitor::Options::default())?;
+    Ok(())
+}
+
+fn create(directory: &Path, seeds: u64, steps: u64) -> Result<Sweep> {
+    let text = format!(
+        r#"
+name = "norm-demo"
+title = "Post-LN stalls at depth where DeepNorm trains"
+hypothesis = "At 24 layers and no warm-up, Post-LN stays at the unigram entropy and DeepNorm does not."
+kind = "symptom"
+base = "t-deep"
+seeds = {seeds}
+[source]
+paper = "arXiv 2203.00555"
+where = "§4.3"
+claim = "DeepNorm trains where Post-LN diverges"
+[fixed]
+steps = {steps}
+[axes]
+"model.norm" = ["post", "deepnorm_glm", "pre"]
+[metric]
+name = "held_out_loss"
+[criterion]
+test = "fisher"
+treatment = {{ "model.norm" = "post" }}
+control = {{ "model.norm" = "deepnorm_glm" }}
+event = ["stuck", "diverged", "nonfinite"]
+direction = "treatment_more"
+alpha = 0.05
+"#
+    );
+    let card = Card::parse(&text, "demo card", Path::new("."))?;
+    let plan = Plan::expand(&card, &[])?;
+    Ok(Sweep::create_or_open(
+        directory,
+        &plan,
+        &text,
+        &["demo".to_owned()],
+    )?)
+}
+
+/// Writes one run up to `steps`, with a pause after each; a run that is not complete is left as if killed.
+fn write(sweep: &Sweep, run: &PlannedRun, steps: u64, pause: Duration) -> Result<()> {
+    if steps == 0 {
+        return Ok(());
+    }
+    let directory = sweep.run_dir(&run.id);
+    let mut writer = RunWriter::open(&directory)?;
+    manifest(run).save(&directory)?;
+    writer.event(&Event::now(0, EventKind::Start, "fresh start, 1 thread"))?;
+    let arm = ["post", "deepnorm_glm", "pre"]
+        .iter()
+        .position(|arm| *arm == run.arm)
+        .unwrap_or(2);
+    let mut held_out = None;
+    for record in synthetic::records(arm, run.seed, steps, run.steps) {
+        held_out = record
+            .scalar("held_out_loss")
+            .filter(|loss| loss.is_finite())
+            .or(held_out);
+        if record.scalar("held_out_loss").is_some() {
+            writer.event(&Event::now(
+                record.step,
+                EventKind::Evaluation,
+                "held-out loss on 32 sequences",
+            ))?;
+        }
+        writer.step(&record)?;
+        std::thread::sleep(pause);
+    }
+    if steps == run.steps {
+        let summary = Summary {
+            held_out_loss: held_out,
+            ..Summary::new(Status::Finished, steps, writer.attempt(), 42.0)
+        };
+        writer.event(&Event::now(steps, EventKind::Finish, "all steps done"))?;
+        writer.finish(&summary)?;
+    }
+    Ok(())
+}
+
+fn manifest(run: &PlannedRun) -> Manifest {
+    Manifest {
+        version: 1,
+        program_version: "0.1.0".into(),
+        git_commit: Some("0123456789abcdef".into()),
+        git_dirty: Some(false),
+        features: Vec::new(),
+        backend: "flex".into(),
+        device: "cpu".into(),
+        cpu: "demo".into(),
+        threads: 1,
+        host: "demo".into(),
+        os: "linux".into(),
+        seed: run.seed,
+        config_hash: run.config_hash.clone(),
+        corpus_hash: "none".into(),
+        tokenizer_hash: "none".into(),
+        languages: vec!["en".into(), "zh".into()],
+        missing_languages: Vec::new(),
+        unigram_entropy: 3.6,
+        unigram_entropy_mixture: 3.9,
+        parameters: 1_234_567,
+        steps: run.steps,
+        command: vec!["demo".into()],
+        parent: None,
+        created: "2026-01-01T00:00:00Z".into(),
+    }
+}

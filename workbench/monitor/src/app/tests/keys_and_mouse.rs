@@ -1,0 +1,201 @@
+//! Keys and clicks as events, on a drawn screen.
+
+use super::*;
+
+fn press(app: &mut App, code: KeyCode) -> bool {
+    app.handle(&Event::Key(KeyEvent::new(code, KeyModifiers::NONE)))
+}
+
+fn mouse(app: &mut App, kind: MouseEventKind, column: u16, row: u16) -> bool {
+    app.handle(&Event::Mouse(MouseEvent {
+        kind,
+        column,
+        row,
+        modifiers: KeyModifiers::NONE,
+    }))
+}
+
+const LEFT: MouseEventKind = MouseEventKind::Down(MouseButton::Left);
+
+/// Where a text stands on the screen.
+fn find(app: &mut App, text: &str) -> (u16, u16) {
+    let screen = app.text(200, 50);
+    let found = screen
+        .lines()
+        .enumerate()
+        .find_map(|(y, line)| Some((line[..line.find(text)?].chars().count(), y)));
+    let (x, y) = found.unwrap_or_else(|| panic!("no `{text}` in\n{screen}"));
+    (x as u16, y as u16)
+}
+
+#[test]
+fn every_key_works_on_every_tab_and_size() {
+    for (width, height) in [
+        (0, 0),
+        (1, 1),
+        (2, 1),
+        (1, 30),
+        (44, 10),
+        (45, 11),
+        (80, 24),
+        (200, 50),
+    ] {
+        let area = Rect::new(0, 0, width, height);
+        for mut app in [app(4, Depth::True), app(4, Depth::Mono), empty()] {
+            for tab in Tab::ALL {
+                for binding in BINDINGS {
+                    app.apply(Action::Open(tab));
+                    for key in binding.keys {
+                        let modifiers = if key.ctrl {
+                            KeyModifiers::CONTROL
+                        } else {
+                            KeyModifiers::NONE
+                        };
+                        assert!(
+                            app.handle(&Event::Key(KeyEvent::new(key.code, modifiers))),
+                            "{}",
+                            binding.label
+                        );
+                        app.draw(area, &mut Buffer::empty(area));
+                    }
+                }
+                app.state.help = false;
+            }
+        }
+    }
+}
+
+#[test]
+fn keys_change_what_is_drawn() {
+    let mut app = app(6, Depth::Mono);
+    app.text(200, 50);
+    press(&mut app, KeyCode::Char('z'));
+    press(&mut app, KeyCode::Char('x'));
+    press(&mut app, KeyCode::Char('v'));
+    press(&mut app, KeyCode::Char('m'));
+    let text = app.text(200, 50);
+    for expected in ["smoothed 0.9", "tokens", "grad_norm", "layer_param_norm"] {
+        assert!(text.contains(expected), "`{expected}` in\n{text}");
+    }
+    press(&mut app, KeyCode::Char('g'));
+    press(&mut app, KeyCode::Char('y'));
+    let text = app.text(200, 50);
+    assert!(
+        text.contains("one line per run") && text.contains("loss nats/token log"),
+        "{text}"
+    );
+    assert_eq!(app.state.curves.axis, Axis::Tokens);
+}
+
+#[test]
+fn nothing_selected_draws_no_curves() {
+    let mut app = app(6, Depth::Mono);
+    press(&mut app, KeyCode::Char('a'));
+    assert!(app.text(120, 40).contains("nothing selected"));
+}
+
+#[test]
+fn unbound_keys_and_releases_do_nothing() {
+    let mut app = app(2, Depth::Mono);
+    assert!(!press(&mut app, KeyCode::Char('%')));
+    let release = KeyEvent::new_with_kind(
+        KeyCode::Char('q'),
+        KeyModifiers::NONE,
+        KeyEventKind::Release,
+    );
+    assert!(!app.handle(&Event::Key(release)));
+    assert_eq!(app.state.leaving, None);
+    assert!(app.handle(&Event::Resize(10, 10)));
+}
+
+#[test]
+fn a_click_on_a_run_moves_the_cursor_and_on_its_mark_drops_it() {
+    let mut app = app(6, Depth::Mono);
+    let (x, y) = find(&mut app, "deepnorm_glm    2");
+    mouse(&mut app, LEFT, x, y);
+    let run = app.state.cursor;
+    assert_eq!(app.source.sweep().runs[run].label(), "deepnorm_glm s2");
+    assert!(app.state.is_selected(run));
+    mouse(&mut app, LEFT, x - 2, y);
+    assert!(!app.state.is_selected(run));
+}
+
+#[test]
+fn a_click_on_a_heading_sorts_and_again_reverses() {
+    let mut app = app(6, Depth::Mono);
+    let (x, y) = find(&mut app, "held-out");
+    mouse(&mut app, LEFT, x, y);
+    assert_eq!(
+        (app.state.sort, app.state.descending),
+        (Column::HeldOut, false)
+    );
+    app.text(200, 50);
+    assert_eq!(
+        app.source.sweep().runs[app.scene.order[0]].arm,
+        "deepnorm_glm",
+        "the lowest held-out loss first"
+    );
+    mouse(&mut app, LEFT, x, y);
+    app.text(200, 50);
+    let order: Vec<_> = app
+        .scene
+        .order
+        .iter()
+        .map(|run| app.source.sweep().runs[*run].held_out)
+        .collect();
+    assert!(order[0].is_some_and(f64::is_nan), "NaN is the largest loss");
+    assert!(
+        order.last().is_some_and(Option::is_none),
+        "runs without a loss are last either way"
+    );
+}
+
+#[test]
+fn clicks_on_tabs_and_panes() {
+    let mut app = app(6, Depth::Mono);
+    let (x, y) = find(&mut app, "Alarms · all runs");
+    mouse(&mut app, LEFT, x, y);
+    assert_eq!(app.state.focus, Pane::Alarms);
+    let (x, y) = find(&mut app, "4 Layers");
+    mouse(&mut app, LEFT, x, y);
+    assert_eq!(app.state.tab, Tab::Layers);
+    app.apply(Action::Help);
+    mouse(&mut app, LEFT, 3, 3);
+    assert!(!app.state.help, "any click closes help");
+}
+
+#[test]
+fn the_wheel_scrolls_what_is_under_it() {
+    let mut app = app(12, Depth::Mono);
+    let (x, y) = find(&mut app, "deepnorm_glm    2");
+    let before = app.state.cursor;
+    mouse(&mut app, MouseEventKind::ScrollDown, x, y);
+    assert_ne!(app.state.cursor, before);
+    mouse(&mut app, MouseEventKind::ScrollUp, x, y);
+    assert_eq!(app.state.cursor, before);
+    let (x, y) = find(&mut app, "Alarms · all runs");
+    mouse(&mut app, MouseEventKind::ScrollDown, x, y + 2);
+    assert_eq!((app.state.cursor, app.state.alarm_cursor), (before, 3));
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(48))]
+    // Whatever somebody does on whatever size, no panic, and the screen is drawn inside its area.
+    #[test]
+    fn prop_any_input_on_any_size(
+        seeds in 0u64..9,
+        inputs in prop::collection::vec((0u16..150, 0u16..60, 0..BINDINGS.len(), 0u16..200, 0u16..60, 0usize..4), 1..25),
+    ) {
+        let mut app = app(seeds, Depth::Indexed);
+        for (width, height, key, x, y, kind) in inputs {
+            let area = Rect::new(0, 0, width, height);
+            app.draw(area, &mut Buffer::empty(area));
+            let scroll = if key % 2 == 0 { MouseEventKind::ScrollUp } else { MouseEventKind::ScrollDown };
+            match kind {
+                0 => mouse(&mut app, LEFT, x, y),
+                1 => mouse(&mut app, scroll, x, y),
+                _ => { app.apply(BINDINGS[key].action); true }
+            };
+        }
+    }
+}

@@ -1,0 +1,111 @@
+//! What the screens look like. The snapshots were read by a person before they were accepted.
+
+use super::*;
+
+#[test]
+fn overview_at_80x24() {
+    insta::assert_snapshot!(app(6, Depth::Mono).text(80, 24));
+}
+
+#[test]
+fn overview_at_140x40() {
+    insta::assert_snapshot!(app(6, Depth::Mono).text(140, 40));
+}
+
+#[test]
+fn runs_with_details() {
+    let mut app = app(6, Depth::Mono);
+    app.apply(Action::Open(Tab::Runs));
+    insta::assert_snapshot!(app.text(90, 26));
+}
+
+#[test]
+fn layers_of_a_lost_run() {
+    let mut app = app(6, Depth::Mono);
+    app.apply(Action::Open(Tab::Layers));
+    app.state.cursor = 6;
+    insta::assert_snapshot!(app.text(80, 24));
+}
+
+#[test]
+fn alarms() {
+    let mut app = app(6, Depth::Mono);
+    app.apply(Action::Open(Tab::Alarms));
+    insta::assert_snapshot!(app.text(80, 16));
+}
+
+#[test]
+fn help() {
+    let mut app = app(6, Depth::Mono);
+    app.apply(Action::Help);
+    insta::assert_snapshot!(app.text(150, 40));
+}
+
+#[test]
+fn too_small_for_panes() {
+    insta::assert_snapshot!(app(6, Depth::Mono).text(38, 6));
+}
+
+#[test]
+fn nothing_recorded_yet() {
+    insta::assert_snapshot!(empty().text(80, 24));
+}
+
+/// Colours that a screen uses.
+fn colours(depth: Depth) -> Vec<Color> {
+    let mut terminal = Terminal::new(TestBackend::new(140, 40)).unwrap();
+    let mut app = app(6, depth);
+    terminal
+        .draw(|frame| app.draw(frame.area(), frame.buffer_mut()))
+        .unwrap();
+    let cells = terminal.backend().buffer().content();
+    cells.iter().flat_map(|cell| [cell.fg, cell.bg]).collect()
+}
+
+#[test]
+fn each_depth_keeps_to_its_colours() {
+    assert!(
+        colours(Depth::True)
+            .iter()
+            .all(|c| matches!(c, Color::Reset | Color::Rgb(..)))
+    );
+    assert!(
+        colours(Depth::Indexed)
+            .iter()
+            .all(|c| matches!(c, Color::Reset | Color::Indexed(16..)))
+    );
+    assert!(colours(Depth::Mono).iter().all(|c| *c == Color::Reset));
+    assert!(
+        colours(Depth::True)
+            .iter()
+            .filter(|c| matches!(c, Color::Rgb(..)))
+            .count()
+            > 500,
+        "the heat map is coloured"
+    );
+}
+
+#[test]
+fn a_non_finite_value_is_marked_and_counted() {
+    let mut app = app(6, Depth::Mono);
+    app.apply(Action::Open(Tab::Curves));
+    let text = app.text(120, 40);
+    assert!(text.contains("✕ 31 non-finite"), "{text}");
+}
+
+#[test]
+fn names_wider_than_their_columns_are_cut_and_wide_letters_keep_the_frame() {
+    let mut source = fixed(2, STEPS);
+    source.sweep.title = "深度學習的穩定性".repeat(9);
+    for run in &mut source.sweep.runs {
+        run.arm = format!("訓練\u{1b}[31m{}", "非常長的名稱".repeat(4));
+    }
+    let text = App::new(Box::new(source), Depth::Mono).text(80, 24);
+    assert!(
+        !text.contains('\u{1b}'),
+        "a control character must not reach the terminal"
+    );
+    for line in text.lines().skip(3).take(8) {
+        assert_eq!(ratatui::text::Line::raw(line).width(), 80, "{line}");
+    }
+}

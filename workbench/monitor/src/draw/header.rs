@@ -1,0 +1,225 @@
+//! The three lines on top: what this is, how far it is, and the tabs.
+
+use ratatui::{
+    buffer::Buffer,
+    layout::Rect,
+    style::Style,
+    text::{Line, Span},
+};
+
+use super::{Screen, cut, line, progress, put};
+use crate::colour::{Depth, strong};
+use crate::layout;
+use crate::number::{count, duration};
+use crate::view::{STATES, Sweep, ended, glyph};
+use sweeps::State;
+
+/// Sums over the runs of a sweep.
+pub(super) struct Totals {
+    pub(super) done: u64,
+    pub(super) planned: u64,
+    pub(super) ended: usize,
+    /// Runs in each state, in the order of [`STATES`].
+    states: [usize; STATES.len()],
+}
+
+impl Totals {
+    pub(super) fn of(sweep: &Sweep) -> Self {
+        let mut totals = Self {
+            done: 0,
+            planned: 0,
+            ended: 0,
+            states: [0; STATES.len()],
+        };
+        for run in &sweep.runs {
+            // A run that ended early or will never start leaves nothing to wait for.
+            let planned = if ended(run.state) {
+                run.step
+            } else {
+                run.steps
+            };
+            totals.planned += planned;
+            totals.done += run.step.min(planned);
+            totals.ended += usize::from(ended(run.state));
+            if let Some(place) = STATES.iter().position(|phase| *phase == run.state) {
+                totals.states[place] += 1;
+            }
+        }
+        totals
+    }
+
+    pub(super) fn share(&self) -> f64 {
+        if self.planned == 0 {
+            0.0
+        } else {
+            self.done as f64 / self.planned as f64
+        }
+    }
+
+    /// Glyph, number and (when `long`) name of every state that occurs, then the alarms.
+    fn states(&self, depth: Depth, alarms: usize, long: bool) -> Line<'static> {
+        let mut spans = Vec::new();
+        let mut add = |glyph: &str, number: usize, name: &str, style: Style| {
+            let gap = if spans.is_empty() { "" } else { "  " };
+            spans.push(Span::styled(format!("{gap}{glyph} "), style));
+            let text = if long {
+                format!("{} {name}", count(number as u64))
+            } else {
+                count(number as u64)
+            };
+            spans.push(Span::styled(text, depth.dim()));
+        };
+        for (state, number) in STATES.into_iter().zip(self.states) {
+            if number > 0 {
+                add(
+                    glyph(state),
+                    number,
+                    state.name(),
+                    state_style(depth, state),
+                );
+            }
+        }
+        if alarms > 0 {
+            add(
+                "▲",
+                alarms,
+                if alarms == 1 { "alarm" } else { "alarms" },
+                depth.warn(),
+            );
+        }
+        Line::from(spans)
+    }
+}
+
+/// The colour of a state.
+pub(super) fn state_style(depth: Depth, state: State) -> Style {
+    match state {
+        State::Running => depth.accent(),
+        State::Finished => depth.good(),
+        State::Failed => depth.bad(),
+        State::Interrupted | State::Stopped => depth.warn(),
+        State::Pending | State::Skipped => depth.dim(),
+    }
+}
+
+pub(super) fn draw(screen: Screen, buffer: &mut Buffer) {
+    let Screen {
+        sweep,
+        state,
+        layout,
+        depth,
+    } = screen;
+    let area = layout.header;
+    let totals = Totals::of(sweep);
+
+    let mut x = put(
+        buffer,
+        area,
+        area.x + 1,
+        area.y,
+        &cut(&sweep.name, area.width - 2),
+        depth.accent().patch(strong()),
+    );
+    if !sweep.title.is_empty() && x + 8 < area.right() {
+        x = put(
+            buffer,
+            area,
+            x + 2,
+            area.y,
+            &cut(&sweep.title, area.right() - x - 3),
+            Style::new(),
+        );
+    }
+    let _ = x;
+
+    progress_line(screen, &totals, layout::rows(area, 1, 1), buffer);
+
+    for (tab, place) in &layout.tabs {
+        let open = *tab == state.tab;
+        let number = crate::state::Tab::ALL
+            .iter()
+            .position(|other| other == tab)
+            .unwrap_or(0)
+            + 1;
+        let text = format!(" {number} {} ", tab.title());
+        let style = if open {
+            depth.cursor().patch(strong())
+        } else {
+            depth.dim()
+        };
+        put(buffer, *place, place.x, place.y, &text, style);
+    }
+    if let Some(warning) = sweep.warnings.first() {
+        let x = layout
+            .tabs
+            .last()
+            .map_or(area.x, |(_, tab)| tab.right() + 2);
+        let row = Rect {
+            y: area.y + 2,
+            height: 1,
+            ..area
+        };
+        let more = if sweep.warnings.len() > 1 {
+            format!(" (+{})", sweep.warnings.len() - 1)
+        } else {
+            String::new()
+        };
+        let text = cut(
+            &format!("! {warning}{more}"),
+            row.right().saturating_sub(x + 1),
+        );
+        put(buffer, row, x, row.y, &text, depth.bad());
+    }
+}
+
+/// Bar, share, counts and time left; on the right the states and the alarms. What does not fit is shortened: first
+/// the names of the states, which the table has too, then the steps.
+fn progress_line(screen: Screen, totals: &Totals, area: Rect, buffer: &mut Buffer) {
+    let Screen {
+        sweep,
+        scene,
+        depth,
+        ..
+    } = screen;
+    let share = format!(" {:>3.0} %", (totals.share() * 100.0).floor());
+    let steps = format!("  {}/{} steps", count(totals.done), count(totals.planned));
+    let end = match sweep.eta {
+        Some(eta) => format!("  eta {}", duration(eta)),
+        None if totals.ended == sweep.runs.len() && totals.ended > 0 => "  done".into(),
+        None => String::new(),
+    };
+    let runs = format!("  {}/{} runs{end}", totals.ended, sweep.runs.len());
+    let long = totals.states(depth, scene.alarm_total, true);
+    let short = totals.states(depth, scene.alarm_total, false);
+    let full = format!("{share}{steps}{runs}");
+    let bar = (area.width / 4).clamp(8, 40);
+    let choices = [
+        (bar, &full, &long),
+        (bar, &full, &short),
+        (10, &format!("{share}{runs}"), &short),
+    ];
+    let width = |(bar, text, right): &(u16, &String, &Line)| {
+        usize::from(*bar) + text.len() + right.width() + 4
+    };
+    let fitting = choices
+        .iter()
+        .find(|choice| width(choice) <= usize::from(area.width));
+    let (bar, text, right) = *fitting.unwrap_or(&choices[2]);
+    let bar = Rect::new(area.x + 1, area.y, bar, 1).intersection(area);
+    progress(buffer, bar, totals.share(), depth.accent(), depth.faint());
+    put(buffer, area, bar.right(), area.y, text, Style::new());
+    if fitting.is_some() {
+        line(
+            buffer,
+            area,
+            area.right() - 1 - right.width() as u16,
+            area.y,
+            right,
+            area.width,
+        );
+    }
+}
+
+pub(super) fn plural(number: usize) -> &'static str {
+    if number == 1 { "" } else { "s" }
+}

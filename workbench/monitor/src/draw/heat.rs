@@ -1,0 +1,253 @@
+//! The heat map: layers upwards, steps to the right.
+
+use ratatui::{
+    buffer::Buffer,
+    layout::Rect,
+    style::{Color, Style},
+    text::{Line, Span},
+};
+
+use super::{Screen, hint, line, put, put_right};
+use crate::colour::{Depth, strong};
+use crate::layout;
+use crate::number::{compact, count};
+use crate::scene::{Cell, Heat, heat_plot};
+use crate::state::Pane;
+
+/// Shades that stand in for colours.
+const SHADES: [&str; 5] = ["·", "░", "▒", "▓", "█"];
+
+pub(super) fn draw(screen: Screen, area: Rect, buffer: &mut Buffer) {
+    let Screen { scene, depth, .. } = screen;
+    let heat = &scene.heat;
+    let title = Line::from(vec![
+        Span::styled(" Layers ", strong()),
+        Span::styled("· ", depth.dim()),
+        Span::raw(format!("{} ", heat.signal)),
+        Span::styled("· ", depth.dim()),
+        super::runs::label(screen),
+        Span::raw(" "),
+    ]);
+    let right = if heat.nonfinite > 0 {
+        Line::styled(
+            format!(" ✕ {} non-finite ", count(heat.nonfinite as u64)),
+            depth.bad(),
+        )
+    } else {
+        Line::default()
+    };
+    screen.frame(area, Some(Pane::Layers), title, right, buffer);
+    let inner = layout::inner(area);
+    let plot = heat_plot(inner);
+    if heat.layers == 0 {
+        hint(
+            buffer,
+            inner,
+            "no per-layer signal recorded for this run yet",
+            depth,
+        );
+        return;
+    }
+    if plot.area() == 0 {
+        return;
+    }
+    let rows = Rows::new(heat.layers, plot.height, depth);
+    map(heat, plot, &rows, depth, buffer);
+    layer_numbers(heat, inner, &rows, depth, buffer);
+    if inner.height > plot.height {
+        let below = layout::rows(inner, plot.height, 1);
+        put(
+            buffer,
+            below,
+            plot.x,
+            below.y,
+            &format!("step {}", count(heat.steps.0)),
+            depth.dim(),
+        );
+        put_right(
+            buffer,
+            below,
+            below.right(),
+            below.y,
+            &count(heat.steps.1),
+            depth.dim(),
+        );
+    }
+    if inner.height > plot.height + 1 {
+        scale(
+            heat,
+            layout::rows(inner, plot.height + 1, 1),
+            plot.x,
+            depth,
+            buffer,
+        );
+    }
+}
+
+/// How the layers are spread over the rows: with colours every terminal row has an upper and a lower half.
+struct Rows {
+    layers: usize,
+    /// Rows or half rows.
+    slots: usize,
+    halves: usize,
+}
+
+impl Rows {
+    fn new(layers: usize, height: u16, depth: Depth) -> Self {
+        let halves = if depth.coloured() { 2 } else { 1 };
+        let available = usize::from(height) * halves;
+        // A whole number of slots per layer looks calm; with more layers than slots several share one.
+        let slots = if layers <= available {
+            available / layers * layers
+        } else {
+            available
+        };
+        Self {
+            layers,
+            slots,
+            halves,
+        }
+    }
+
+    /// The layers of a slot, counted from the bottom.
+    fn layers_of(&self, slot: usize) -> std::ops::Range<usize> {
+        let first = slot * self.layers / self.slots;
+        let end = ((slot + 1) * self.layers).div_ceil(self.slots);
+        if self.layers <= self.slots {
+            first..first + 1
+        } else {
+            first..end.max(first + 1)
+        }
+    }
+}
+
+fn map(heat: &Heat, plot: Rect, rows: &Rows, depth: Depth, buffer: &mut Buffer) {
+    let area = plot.intersection(buffer.area);
+    for row in 0..area.height {
+        let from_bottom = usize::from(area.height - 1 - row);
+        for column in 0..area.width {
+            let cell = |half: usize| {
+                let slot = from_bottom * rows.halves + half;
+                if slot >= rows.slots {
+                    Cell::Empty
+                } else {
+                    heat.cell(rows.layers_of(slot), usize::from(column))
+                }
+            };
+            let Some(target) = buffer.cell_mut((area.x + column, area.y + row)) else {
+                continue;
+            };
+            if depth.coloured() {
+                let colour = |cell| match cell {
+                    Cell::Empty => None,
+                    Cell::Value(value) => Some(depth.heat(heat.level(value))),
+                    Cell::Nonfinite => Some(depth.heat_nonfinite()),
+                };
+                match (colour(cell(1)), colour(cell(0))) {
+                    (None, None) => {}
+                    (Some(upper), None) => paint(target, "▀", upper, None),
+                    (None, Some(lower)) => paint(target, "▄", lower, None),
+                    (Some(upper), Some(lower)) => paint(target, "▀", upper, Some(lower)),
+                }
+            } else {
+                let symbol = match cell(0) {
+                    Cell::Empty => " ",
+                    Cell::Nonfinite => "✕",
+                    Cell::Value(value) => shade(heat.level(value)),
+                };
+                target.set_symbol(symbol);
+            }
+        }
+    }
+}
+
+fn paint(cell: &mut ratatui::buffer::Cell, symbol: &str, fg: Color, bg: Option<Color>) {
+    let style = Style::new().fg(fg);
+    cell.set_symbol(symbol)
+        .set_style(bg.map_or(style, |bg| style.bg(bg)));
+}
+
+fn shade(level: f64) -> &'static str {
+    SHADES[((level * SHADES.len() as f64) as usize).min(SHADES.len() - 1)]
+}
+
+fn layer_numbers(heat: &Heat, inner: Rect, rows: &Rows, depth: Depth, buffer: &mut Buffer) {
+    let plot = heat_plot(inner);
+    let gutter = Rect {
+        width: plot.x - inner.x,
+        ..inner
+    };
+    let mut last = None;
+    for row in 0..plot.height {
+        let from_bottom = usize::from(plot.height - 1 - row);
+        let slot = from_bottom * rows.halves;
+        if slot >= rows.slots {
+            continue;
+        }
+        let layer = rows.layers_of(slot).start;
+        // Number every layer where there is room, else every other, fifth and so on; always the first.
+        let room = usize::from(plot.height);
+        let stride = [1, 2, 5, 10, 20, 50]
+            .into_iter()
+            .find(|s| heat.layers.div_ceil(*s) <= room)
+            .unwrap_or(100);
+        if layer.is_multiple_of(stride) && last != Some(layer) {
+            put_right(
+                buffer,
+                gutter,
+                plot.x.saturating_sub(1),
+                plot.y + row,
+                &layer.to_string(),
+                depth.dim(),
+            );
+            last = Some(layer);
+        }
+    }
+}
+
+/// The legend: least value, colours, greatest value.
+fn scale(heat: &Heat, area: Rect, x: u16, depth: Depth, buffer: &mut Buffer) {
+    let unit = logs::signal(&heat.signal).map_or("", |signal| signal.unit);
+    let low = compact(10f64.powf(heat.scale.0));
+    let x = put(buffer, area, x, area.y, &format!("{low} "), depth.dim());
+    let width = (area.right().saturating_sub(x) / 3).clamp(4, 24);
+    for step in 0..width {
+        let level = f64::from(step) / f64::from(width - 1);
+        if depth.coloured() {
+            put(
+                buffer,
+                area,
+                x + step,
+                area.y,
+                "█",
+                Style::new().fg(depth.heat(level)),
+            );
+        } else {
+            put(buffer, area, x + step, area.y, shade(level), Style::new());
+        }
+    }
+    let mut text = vec![Span::styled(
+        format!(" {}", compact(10f64.powf(heat.scale.1))),
+        depth.dim(),
+    )];
+    if !matches!(unit, "" | "1") {
+        text.push(Span::styled(format!(" {unit}"), depth.dim()));
+    }
+    text.push(Span::styled(", log, max per cell  ", depth.dim()));
+    if heat.nonfinite > 0 {
+        let mark = if depth.coloured() {
+            Span::styled("█", Style::new().fg(depth.heat_nonfinite()))
+        } else {
+            Span::raw("✕")
+        };
+        text.extend([mark, Span::styled(" non-finite", depth.dim())]);
+    }
+    line(
+        buffer,
+        area,
+        x + width,
+        area.y,
+        &Line::from(text),
+        area.width,
+    );
+}

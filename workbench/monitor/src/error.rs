@@ -1,0 +1,33 @@
+//! What can go wrong before or beside the drawing.
+
+use std::path::PathBuf;
+
+/// Why the monitor could not start or had to end.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum MonitorError {
+    /// The directory holds neither a sweep nor a run.
+    #[error(
+        "`{}` holds neither a sweep (`sweep.json`) nor a run (`run.toml` or `manifest.json`); \
+         give the directory that `sweep run` or `train` wrote to",
+        path.display()
+    )]
+    Neither {
+        /// The directory.
+        path: PathBuf,
+    },
+    /// The sweep cannot be read.
+    #[error(transparent)]
+    Sweep(#[from] sweeps::SweepError),
+    /// The run cannot be read.
+    #[error(transparent)]
+    Run(#[from] logs::LogError),
+    /// There is no terminal to draw on.
+    #[error(
+        "the monitor needs a terminal, and standard output or input is none; use `monitor --snapshot` in scripts"
+    )]
+    NoTerminal,
+    /// The terminal refused.
+    #[error("cannot draw on the terminal: {0}")]
+    Terminal(#[from] std::io::Error),
+}

@@ -1,0 +1,20 @@
+//! Alarms of all runs in one list.
+
+use super::{AlarmRow, track::Track};
+
+/// The lines of the pane: the latest step first, within a step in the order of the runs.
+pub(super) fn rows(tracks: &[Track], only: Option<usize>) -> Vec<AlarmRow> {
+    let mut rows: Vec<AlarmRow> = tracks
+        .iter()
+        .enumerate()
+        .filter(|(run, _)| only.is_none_or(|only| only == *run))
+        .flat_map(|(run, track)| {
+            track.alarms.iter().map(move |alarm| AlarmRow {
+                run,
+                alarm: alarm.clone(),
+            })
+        })
+        .collect();
+    rows.sort_by_key(|row| std::cmp::Reverse(row.alarm.step));
+    rows
+}

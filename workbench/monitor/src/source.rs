@@ -1,0 +1,31 @@
+//! Reading from disk: a sweep directory, or a single run directory as a sweep of one.
+
+use std::path::{Path, PathBuf};
+
+use crate::MonitorError;
+use crate::view::Source;
+
+mod details;
+mod layers;
+mod run;
+mod sweep;
+
+/// Opens whatever `dir` is.
+pub(crate) fn open(dir: &Path) -> Result<Box<dyn Source>, MonitorError> {
+    let has = |name: &str| dir.join(name).exists();
+    if has("sweep.json") {
+        Ok(Box::new(sweep::SweepSource::open(dir)?))
+    } else if ["run.toml", "manifest.json", "summary.json", "events.jsonl"]
+        .into_iter()
+        .any(has)
+    {
+        Ok(Box::new(run::RunSource::open(dir)?))
+    } else {
+        Err(MonitorError::Neither {
+            path: PathBuf::from(dir),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests;

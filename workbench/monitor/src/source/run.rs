@@ -1,0 +1,116 @@
+//! A single run directory, shown as a sweep of one.
+
+use std::path::Path;
+
+use logs::{Liveness, Record, RunReader};
+use sweeps::State;
+
+use super::details;
+use crate::MonitorError;
+use crate::view::{Details, Revision, Run, Source, Sweep};
+
+pub(super) struct RunSource {
+    /// With layers: one run is small.
+    reader: RunReader,
+    name: String,
+    view: Sweep,
+}
+
+impl RunSource {
+    pub(super) fn open(dir: &Path) -> Result<Self, MonitorError> {
+        let reader = RunReader::open(dir)?;
+        // A directory given as `.` has its name in its absolute path.
+        let full = dir.canonicalize().unwrap_or_else(|_| dir.to_path_buf());
+        let name = full.file_name().map_or_else(
+            || "run".to_owned(),
+            |name| name.to_string_lossy().into_owned(),
+        );
+        let view = view(&reader, &name);
+        Ok(Self { reader, name, view })
+    }
+}
+
+impl Source for RunSource {
+    fn poll(&mut self) -> Result<bool, MonitorError> {
+        let new = self.reader.poll()?;
+        let view = view(&self.reader, &self.name);
+        let changed = new > 0 || view != self.view;
+        self.view = view;
+        Ok(changed)
+    }
+
+    fn sweep(&self) -> &Sweep {
+        &self.view
+    }
+
+    fn records(&self, _run: usize) -> &[Record] {
+        self.reader.records()
+    }
+
+    fn revision(&self, _run: usize) -> Revision {
+        Some((self.reader.revision(), self.reader.records().len()))
+    }
+
+    fn layer_records(&mut self, _run: usize) -> &[Record] {
+        self.reader.records()
+    }
+
+    fn details(&self, _run: usize) -> Details {
+        let message = self
+            .reader
+            .summary()
+            .and_then(|summary| summary.message.as_ref());
+        let message = message.map_or(String::new(), |message| format!(": {message}"));
+        let state = state(self.reader.liveness());
+        details::of(
+            &self.reader,
+            vec![("state".to_owned(), format!("{}{message}", state.name()))],
+        )
+    }
+}
+
+fn view(reader: &RunReader, name: &str) -> Sweep {
+    let records = reader.records();
+    let last = |signal: &str| {
+        records
+            .iter()
+            .rev()
+            .find_map(|record| record.scalar(signal))
+    };
+    let step = reader.latest().map_or(0, |record| record.step);
+    // Without a manifest the end is unknown; then what is done counts as all there is.
+    let steps = reader.manifest().map_or(step, |manifest| manifest.steps);
+    let state = state(reader.liveness());
+    let rate = last("step_seconds").filter(|seconds| *seconds > 0.0);
+    let left = steps.saturating_sub(step) as f64;
+    Sweep {
+        name: name.to_owned(),
+        title: String::new(),
+        eta: rate
+            .filter(|_| state == State::Running)
+            .map(|seconds| seconds * left),
+        runs: vec![Run {
+            arm: name.to_owned(),
+            seed: reader.manifest().map_or(0, |manifest| manifest.seed),
+            state,
+            step,
+            steps,
+            loss: last("loss"),
+            held_out: last("held_out_loss"),
+            // The outcome's thresholds are a card's, and a lone run has none.
+            outcome: None,
+        }],
+        warnings: reader.warnings().to_vec(),
+    }
+}
+
+fn state(liveness: Liveness) -> State {
+    match liveness {
+        Liveness::Pending => State::Pending,
+        Liveness::Running => State::Running,
+        Liveness::Interrupted => State::Interrupted,
+        Liveness::Finished => State::Finished,
+        Liveness::Stopped => State::Stopped,
+        Liveness::Failed => State::Failed,
+    }
+}

@@ -1,0 +1,135 @@
+//! A sweep directory.
+
+use std::path::Path;
+
+use logs::Record;
+use sweeps::{RunState, SweepReader};
+
+use super::{details, layers::Layers};
+use crate::MonitorError;
+use crate::view::{Details, Revision, Run, Source, Sweep};
+
+pub(super) struct SweepSource {
+    reader: SweepReader,
+    layers: Layers,
+    view: Sweep,
+}
+
+impl SweepSource {
+    pub(super) fn open(dir: &Path) -> Result<Self, MonitorError> {
+        let reader = SweepReader::open(dir)?;
+        let view = view(&reader);
+        Ok(Self {
+            reader,
+            layers: Layers::default(),
+            view,
+        })
+    }
+}
+
+impl Source for SweepSource {
+    fn poll(&mut self) -> Result<bool, MonitorError> {
+        let new = self.reader.poll();
+        self.layers.poll();
+        let view = view(&self.reader);
+        let changed = new > 0 || view != self.view;
+        self.view = view;
+        Ok(changed)
+    }
+
+    fn sweep(&self) -> &Sweep {
+        &self.view
+    }
+
+    fn records(&self, run: usize) -> &[Record] {
+        self.reader
+            .reader(run)
+            .map_or(&[], |reader| reader.records())
+    }
+
+    fn revision(&self, run: usize) -> Revision {
+        Some(
+            self.reader
+                .reader(run)
+                .map_or((0, 0), |reader| (reader.revision(), reader.records().len())),
+        )
+    }
+
+    fn layer_records(&mut self, run: usize) -> &[Record] {
+        let reader = self.reader.reader(run);
+        let plain = reader.map_or(&[][..], |reader| reader.records());
+        self.layers
+            .records(run, plain, reader.map(logs::RunReader::dir))
+    }
+
+    fn details(&self, run: usize) -> Details {
+        let Some(state) = self.reader.states().get(run) else {
+            return Details::default();
+        };
+        let mut facts = vec![("run".to_owned(), state.id.clone())];
+        let message = state
+            .message
+            .as_ref()
+            .map_or(String::new(), |message| format!(": {message}"));
+        facts.push((
+            "state".to_owned(),
+            format!("{}{message}", state.state.name()),
+        ));
+        if let Some(found) = &state.classified {
+            facts.push((
+                "outcome".to_owned(),
+                format!("{}: {}", found.outcome.name(), found.reason),
+            ));
+        }
+        match self.reader.reader(run) {
+            Some(reader) => details::of(reader, facts),
+            None => Details {
+                facts,
+                ..Details::default()
+            },
+        }
+    }
+}
+
+fn view(reader: &SweepReader) -> Sweep {
+    let card = &reader.sweep().plan().card;
+    Sweep {
+        name: card.name.clone(),
+        title: card.title.clone(),
+        runs: reader.states().iter().map(run).collect(),
+        eta: reader.eta_seconds(),
+        warnings: warnings(reader),
+    }
+}
+
+fn run(state: &RunState) -> Run {
+    Run {
+        arm: state.arm.clone(),
+        seed: state.seed,
+        state: state.state,
+        step: state.step,
+        steps: state.steps,
+        loss: state.loss,
+        held_out: state.held_out_loss,
+        outcome: state.outcome(),
+    }
+}
+
+/// Failures first, then damage found while reading.
+fn warnings(reader: &SweepReader) -> Vec<String> {
+    let states = reader.states().iter();
+    let failed = states
+        .filter(|run| run.state == sweeps::State::Failed)
+        .filter_map(|run| {
+            Some(format!(
+                "{} s{}: {}",
+                run.arm,
+                run.seed,
+                run.message.as_ref()?
+            ))
+        });
+    let damaged = (0..reader.states().len())
+        .filter_map(|index| reader.reader(index))
+        .flat_map(|run| run.warnings().iter().cloned());
+    failed.chain(damaged).collect()
+}

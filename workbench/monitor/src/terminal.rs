@@ -1,0 +1,125 @@
+//! The terminal: taking it over, giving it back whatever happens, and the one event loop.
+
+use std::io::{self, IsTerminal, Stdout, stdout};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use ratatui::{
+    Terminal,
+    backend::CrosstermBackend,
+    crossterm::{
+        event::{self, DisableMouseCapture, EnableMouseCapture},
+        execute,
+        terminal::{EnterAlternateScreen, LeaveAlternateScreen, disable_raw_mode, enable_raw_mode},
+    },
+};
+
+use crate::app::App;
+use crate::{Exit, MonitorError};
+
+/// How often the files are looked at while runs are live, and when all have ended.
+const POLL_LIVE: Duration = Duration::from_millis(500);
+const POLL_ENDED: Duration = Duration::from_secs(2);
+
+/// How long the loop may sleep: the longest delay before it sees that it should stop.
+const NAP: Duration = Duration::from_millis(250);
+
+/// Events taken in before the next frame, so that a held key never outruns the drawing.
+const BATCH: usize = 256;
+
+/// Draws, waits, takes events and news in, until the user or `stop` ends it.
+pub(crate) fn run(app: &mut App, stop: &AtomicBool) -> Result<Exit, MonitorError> {
+    let mut session = Session::start()?;
+    let mut dirty = true;
+    let mut polled = Instant::now();
+    loop {
+        if dirty {
+            session
+                .terminal
+                .draw(|frame| app.draw(frame.area(), frame.buffer_mut()))?;
+            dirty = false;
+        }
+        if let Some(interrupted) = app.state.leaving {
+            return Ok(if interrupted {
+                Exit::Interrupted
+            } else {
+                Exit::Left
+            });
+        }
+        if stop.load(Ordering::Relaxed) {
+            return Ok(Exit::Stopped);
+        }
+        let interval = if app.ended() { POLL_ENDED } else { POLL_LIVE };
+        let left = interval.saturating_sub(polled.elapsed());
+        if event::poll(left.min(NAP))? {
+            for _ in 0..BATCH {
+                dirty |= app.handle(&event::read()?);
+                if app.state.leaving.is_some() || !event::poll(Duration::ZERO)? {
+                    break;
+                }
+            }
+        }
+        if polled.elapsed() >= interval {
+            dirty |= app.poll()?;
+            polled = Instant::now();
+        }
+    }
+}
+
+type PanicHook = Arc<dyn Fn(&std::panic::PanicHookInfo<'_>) + Send + Sync + 'static>;
+
+/// The terminal while the monitor owns it. Dropping gives it back, and so does a panic before it prints.
+struct Session {
+    terminal: Terminal<CrosstermBackend<Stdout>>,
+    previous_hook: PanicHook,
+}
+
+impl Session {
+    fn start() -> Result<Self, MonitorError> {
+        if !stdout().is_terminal() || !io::stdin().is_terminal() {
+            return Err(MonitorError::NoTerminal);
+        }
+        let previous_hook: PanicHook = Arc::from(std::panic::take_hook());
+        let hook = Arc::clone(&previous_hook);
+        std::panic::set_hook(Box::new(move |info| {
+            restore();
+            hook(info);
+        }));
+        let terminal = enable_raw_mode()
+            .and_then(|()| execute!(stdout(), EnterAlternateScreen, EnableMouseCapture))
+            .and_then(|()| Terminal::new(CrosstermBackend::new(stdout())));
+        match terminal {
+            Ok(terminal) => Ok(Self {
+                terminal,
+                previous_hook,
+            }),
+            Err(error) => {
+                restore();
+                Err(error.into())
+            }
+        }
+    }
+}
+
+impl Drop for Session {
+    fn drop(&mut self) {
+        restore();
+        // A hook cannot be set while unwinding, and then it has done its work anyway.
+        if !std::thread::panicking() {
+            let hook = Arc::clone(&self.previous_hook);
+            std::panic::set_hook(Box::new(move |info| hook(info)));
+        }
+    }
+}
+
+/// Gives the terminal back. Errors are of no use here: there is nowhere to report them to.
+fn restore() {
+    let _ = execute!(
+        stdout(),
+        DisableMouseCapture,
+        LeaveAlternateScreen,
+        ratatui::crossterm::cursor::Show
+    );
+    let _ = disable_raw_mode();
+}

@@ -1,0 +1,121 @@
+//! What the monitor shows of a sweep, and the one trait through which it gets it.
+
+use logs::Record;
+use sweeps::{Outcome, State};
+
+use crate::MonitorError;
+
+/// Where a sweep is read from: a directory on disk, or fixed data in a test.
+pub(crate) trait Source {
+    /// Reads what is new. `Ok(true)` when anything changed.
+    fn poll(&mut self) -> Result<bool, MonitorError>;
+
+    /// The sweep as of the last poll.
+    fn sweep(&self) -> &Sweep;
+
+    /// The records of a run, sorted by step.
+    fn records(&self, run: usize) -> &[Record];
+
+    /// Changes whenever `records(run)` changes; everything derived from records is cached by it.
+    fn revision(&self, run: usize) -> Revision;
+
+    /// The records of a run with their per-layer signals, which are most of the bytes: read for one run at a
+    /// time, when the heat map shows it.
+    fn layer_records(&mut self, run: usize) -> &[Record];
+
+    /// More about one run, for the details pane.
+    fn details(&self, run: usize) -> Details;
+}
+
+/// State of a run's records: how often known ones were rewritten (by a resumed attempt), and how many there are.
+/// `None` before the first look.
+pub(crate) type Revision = Option<(u64, usize)>;
+
+/// A sweep and its runs in the order of the plan.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub(crate) struct Sweep {
+    /// The card's name.
+    pub(crate) name: String,
+    /// What the card claims, in one line.
+    pub(crate) title: String,
+    pub(crate) runs: Vec<Run>,
+    /// Estimated time to the end of the sweep, in seconds.
+    pub(crate) eta: Option<f64>,
+    /// What could not be read; shown, never fatal.
+    pub(crate) warnings: Vec<String>,
+}
+
+/// One run.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Run {
+    pub(crate) arm: String,
+    pub(crate) seed: u64,
+    pub(crate) state: State,
+    /// Steps done and planned.
+    pub(crate) step: u64,
+    pub(crate) steps: u64,
+    /// Last training loss, in nats per target token.
+    pub(crate) loss: Option<f64>,
+    /// Last held-out loss, in nats per target token.
+    pub(crate) held_out: Option<f64>,
+    pub(crate) outcome: Option<Outcome>,
+}
+
+impl Run {
+    /// Share of the planned steps done, 0..=1.
+    pub(crate) fn progress(&self) -> f64 {
+        if self.steps == 0 {
+            0.0
+        } else {
+            (self.step as f64 / self.steps as f64).clamp(0.0, 1.0)
+        }
+    }
+
+    /// `arm s3`: short enough for titles, unique within a sweep.
+    pub(crate) fn label(&self) -> String {
+        format!("{} s{}", self.arm, self.seed)
+    }
+}
+
+/// All states, in the order in which they matter to somebody who watches.
+pub(crate) const STATES: [State; 7] = [
+    State::Running,
+    State::Pending,
+    State::Interrupted,
+    State::Failed,
+    State::Stopped,
+    State::Skipped,
+    State::Finished,
+];
+
+/// One letter for a state.
+pub(crate) fn glyph(state: State) -> &'static str {
+    match state {
+        State::Running => "●",
+        State::Interrupted => "◌",
+        State::Pending => "○",
+        State::Failed => "✗",
+        State::Stopped => "■",
+        State::Skipped => "–",
+        State::Finished => "✓",
+    }
+}
+
+/// Whether nothing more will come of a run without a new command.
+pub(crate) fn ended(state: State) -> bool {
+    matches!(
+        state,
+        State::Finished | State::Failed | State::Stopped | State::Skipped
+    )
+}
+
+/// The details of one run.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Details {
+    /// Name and value, in order of importance.
+    pub(crate) facts: Vec<(String, String)>,
+    /// Last events, newest first: step, kind, message.
+    pub(crate) events: Vec<(u64, String, String)>,
+    /// Damage found while reading.
+    pub(crate) warnings: Vec<String>,
+}

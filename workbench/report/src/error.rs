@@ -1,0 +1,45 @@
+//! What can go wrong while writing a report.
+
+use std::path::PathBuf;
+
+/// Why no report was written. What the sweep recorded is never touched by any of these.
+#[derive(Debug, thiserror::Error)]
+pub enum ReportError {
+    /// The sweep directory cannot be read.
+    #[error(transparent)]
+    Sweep(#[from] sweeps::SweepError),
+    /// A run directory cannot be read, or a file of the report cannot be written.
+    #[error(transparent)]
+    Log(#[from] logs::LogError),
+    /// The directory is neither a sweep nor a run.
+    #[error(
+        "`{}` is neither a sweep (it has no `sweep.json`) nor a run (it has no `run.toml`, \
+         `manifest.json` or `metrics-0001.jsonl`); name a directory written by `workbench \
+         sweep run` or `workbench train`",
+        path.display()
+    )]
+    NoRuns {
+        /// The directory that was named.
+        path: PathBuf,
+    },
+    /// The folder of the figures cannot be made.
+    #[error("cannot create the folder `{}`: its parent must be writable and have space left", path.display())]
+    Folder {
+        /// The folder.
+        path: PathBuf,
+        /// What the system said.
+        #[source]
+        source: std::io::Error,
+    },
+    /// A figure could not be drawn.
+    #[error("cannot draw the figure `{figure}`: {message}; please report this as a bug")]
+    Draw {
+        /// The figure's file name without extension.
+        figure: String,
+        /// What the plotting library said.
+        message: String,
+    },
+    /// A template could not be filled in.
+    #[error("cannot fill in the report's template; please report this as a bug")]
+    Template(#[from] minijinja::Error),
+}

@@ -1,0 +1,204 @@
+//! The figures of a report, from the runs of each arm.
+
+use crate::band::Band;
+use crate::error::ReportError;
+use crate::plot::Figure;
+use crate::plot::axis::Scale;
+use crate::plot::curves::{self, Curve, Level, Plot};
+use crate::plot::dots::{self, Dot, Row};
+use crate::words;
+use logs::RunReader;
+use sweeps::Classified;
+
+/// Points per curve: more than the pixels of a figure show nothing.
+const COLUMNS: u64 = 440;
+/// More lines than this could not be told apart.
+const MOST_LEVELS: usize = 3;
+
+/// The runs of one arm, as far as they can be read.
+pub(crate) struct ArmRuns<'a> {
+    pub(crate) label: String,
+    pub(crate) readers: Vec<&'a RunReader>,
+    /// How finished runs ended, and whether that counts as a failure to train.
+    pub(crate) ends: Vec<(&'a Classified, bool)>,
+}
+
+/// A signal that gets a figure.
+struct Signal {
+    name: &'static str,
+    figure: &'static str,
+    title: &'static str,
+    caption: &'static str,
+    unit: &'static str,
+    scale: Scale,
+    height: i32,
+    /// Whether the stuck level belongs into it.
+    loss: bool,
+    /// Drawn only where some value differs from this one.
+    unless: Option<f64>,
+}
+
+const SIGNALS: [Signal; 5] = [
+    Signal {
+        name: "loss",
+        figure: "loss",
+        title: "Training loss",
+        caption: "Cross-entropy of the training batch of each step.",
+        unit: "nats per target token",
+        scale: Scale::Auto,
+        height: 340,
+        loss: true,
+        unless: None,
+    },
+    Signal {
+        name: "grad_norm",
+        figure: "grad-norm",
+        title: "Gradient norm",
+        caption: "L2 norm over all parameters, unscaled, before clipping.",
+        unit: "L2 norm",
+        scale: Scale::Log,
+        height: 340,
+        loss: false,
+        unless: None,
+    },
+    Signal {
+        name: "held_out_loss",
+        figure: "held-out-loss",
+        title: "Held-out loss",
+        caption: "Cross-entropy of text that was not trained on.",
+        unit: "nats per target token",
+        scale: Scale::Auto,
+        height: 260,
+        loss: true,
+        unless: None,
+    },
+    Signal {
+        name: "embedding_share",
+        figure: "embedding-share",
+        title: "Embedding share",
+        caption: "Share of the embedding in the squared global gradient norm.",
+        unit: "share",
+        scale: Scale::Linear,
+        height: 260,
+        loss: false,
+        unless: None,
+    },
+    Signal {
+        name: "loss_scale",
+        figure: "loss-scale",
+        title: "Loss scale",
+        caption: "Dynamic loss scale of FP16; a fall means that a gradient overflowed.",
+        unit: "scale",
+        scale: Scale::Log2,
+        height: 260,
+        loss: false,
+        // Where nothing is scaled the scale is 1 throughout.
+        unless: Some(1.0),
+    },
+];
+
+/// Draws every figure for which something was recorded.
+pub(crate) fn draw(arms: &[ArmRuns<'_>], levels: &[Level]) -> Result<Vec<Figure>, ReportError> {
+    let mut figures = Vec::new();
+    let rows: Vec<Row> = arms
+        .iter()
+        .zip(0..)
+        .map(|(arm, number)| row(arm, number))
+        .collect();
+    figures.extend(dots::draw(&rows, levels)?);
+    for signal in &SIGNALS {
+        let curves: Vec<Curve> = arms
+            .iter()
+            .enumerate()
+            .map(|(number, arm)| Curve {
+                label: arm.label.clone(),
+                arm: number,
+                band: Band::new(&series(arm, signal.name), COLUMNS),
+            })
+            .collect();
+        let flat = |value| {
+            let bands = || curves.iter().map(|curve| &curve.band);
+            bands().all(|band| band.marks.is_empty() && band.values().all(|v| v == value))
+        };
+        if signal.unless.is_some_and(flat) {
+            continue;
+        }
+        figures.extend(curves::draw(&Plot {
+            name: signal.figure,
+            title: signal.title,
+            caption: signal.caption,
+            y_label: signal.unit,
+            scale: signal.scale,
+            curves: &curves,
+            levels: if signal.loss { levels } else { &[] },
+            height: signal.height,
+        })?);
+    }
+    Ok(figures)
+}
+
+fn series(arm: &ArmRuns<'_>, name: &str) -> Vec<Vec<(u64, f64)>> {
+    arm.readers
+        .iter()
+        .map(|reader| reader.series(name))
+        .collect()
+}
+
+fn row(arm: &ArmRuns<'_>, number: usize) -> Row {
+    let dot = |(end, event): &(&Classified, bool)| {
+        // A run whose loss was not finite may still have a finite held-out loss from before.
+        let finite = end.outcome != sweeps::Outcome::Nonfinite;
+        Dot {
+            value: end.value.filter(|value| value.is_finite() && finite),
+            event: *event,
+        }
+    };
+    Row {
+        label: arm.label.clone(),
+        arm: number,
+        dots: arm.ends.iter().map(dot).collect(),
+    }
+}
+
+/// The lines above which a run is stuck, from the runs' unigram entropies. They differ between
+/// runs only where an arm changes the text or its tokens.
+pub(crate) fn levels(entropies: impl Iterator<Item = f64>, margin: f64) -> Vec<Level> {
+    let mut levels: Vec<Level> = Vec::new();
+    for entropy in entropies.filter(|entropy| entropy.is_finite()) {
+        let short = format!("stuck above {:.3}", entropy - margin);
+        if levels.iter().all(|level| level.short != short) {
+            levels.push(Level {
+                value: entropy - margin,
+                label: format!(
+                    "{short} (unigram entropy {entropy:.3} − {})",
+                    words::significant(margin, 3)
+                ),
+                short,
+            });
+        }
+    }
+    if levels.len() > MOST_LEVELS {
+        Vec::new()
+    } else {
+        levels
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn equal_levels_are_one_line() {
+        let found = levels([3.5401, 3.540_12, f64::NAN].into_iter(), 0.05);
+        assert_eq!(found.len(), 1);
+        assert_eq!(
+            found[0].label,
+            "stuck above 3.490 (unigram entropy 3.540 − 0.05)"
+        );
+        assert!(
+            levels((0..9).map(f64::from), 0.05).is_empty(),
+            "too many to tell apart"
+        );
+    }
+}

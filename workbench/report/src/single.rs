@@ -1,0 +1,175 @@
+//! The report of one run on its own: the same page without a comparison.
+
+use crate::error::ReportError;
+use crate::figures::{self, ArmRuns};
+use crate::view::{Report, Run, Verdict};
+use crate::words::{self, NONE};
+use crate::{provenance, runs, sweep};
+use logs::{Liveness, RunReader};
+use std::path::Path;
+use sweeps::{Classified, Outcome, OutcomeRules, classify};
+
+/// Whether the directory looks like that of a run.
+pub(crate) fn is_run(dir: &Path) -> bool {
+    ["run.toml", "manifest.json", "metrics-0001.jsonl"]
+        .iter()
+        .any(|name| dir.join(name).exists())
+}
+
+/// Reads everything a run directory says. The outcome is by the default rules.
+pub(crate) fn report(dir: &Path) -> Result<Report, ReportError> {
+    let reader = RunReader::open(dir)?;
+    let rules = OutcomeRules::default();
+    let manifest = reader.manifest();
+    let classified = manifest
+        .filter(|_| reader.liveness() == Liveness::Finished)
+        .map(|manifest| classify(reader.records(), &rules, manifest.unigram_entropy));
+    let name = name(dir);
+    let arm = ArmRuns {
+        label: name.clone(),
+        readers: vec![&reader],
+        ends: classified
+            .iter()
+            .map(|end| (end, is_event(end.outcome)))
+            .collect(),
+    };
+    let entropies = manifest.map(|manifest| manifest.unigram_entropy);
+    let levels = figures::levels(entropies.into_iter(), rules.stuck_margin);
+    let manifests: Vec<_> = manifest.into_iter().collect();
+    Ok(Report {
+        program_version: env!("CARGO_PKG_VERSION").to_owned(),
+        over: "Training-stability report · one run".to_owned(),
+        title: name.clone(),
+        verdict: headline(&reader, classified.as_ref()),
+        warnings: warnings(&reader),
+        figures: figures::draw(&[arm], &levels)?,
+        figures_note: "A cross on the upper edge marks a value that was not finite.".to_owned(),
+        limits: Vec::new(),
+        runs: vec![row(name, &reader, classified.as_ref())],
+        rules: sweep::rules(&rules),
+        command: manifest.map(|manifest| words::shell(&manifest.command)),
+        provenance: provenance::of(&manifests).0,
+        ..Report::default()
+    })
+}
+
+/// The folder's name, also for `.`.
+fn name(dir: &Path) -> String {
+    let absolute = dir.canonicalize().unwrap_or_else(|_| dir.to_owned());
+    absolute
+        .file_name()
+        .map_or("run".to_owned(), |name| name.to_string_lossy().into_owned())
+}
+
+fn is_event(outcome: Outcome) -> bool {
+    matches!(
+        outcome,
+        Outcome::Nonfinite | Outcome::Diverged | Outcome::Stuck
+    )
+}
+
+fn state(liveness: Liveness) -> &'static str {
+    match liveness {
+        Liveness::Pending => "pending",
+        Liveness::Running => "running",
+        Liveness::Interrupted => "interrupted",
+        Liveness::Finished => "finished",
+        Liveness::Stopped => "stopped",
+        Liveness::Failed => "failed",
+    }
+}
+
+fn verb(liveness: Liveness) -> &'static str {
+    match liveness {
+        Liveness::Pending => "has not begun,",
+        Liveness::Running => "is going on,",
+        Liveness::Interrupted => "was interrupted",
+        Liveness::Finished => "finished",
+        Liveness::Stopped => "was stopped on request",
+        Liveness::Failed => "failed",
+    }
+}
+
+/// Steps done and planned; what was planned is unknown before the manifest is written.
+fn steps(reader: &RunReader) -> (u64, u64) {
+    let done = reader.records().last().map_or(0, |record| record.step);
+    (
+        done,
+        reader.manifest().map_or(done, |manifest| manifest.steps),
+    )
+}
+
+fn headline(reader: &RunReader, classified: Option<&Classified>) -> Verdict {
+    let (done, planned) = steps(reader);
+    let (word, sentence) = match classified {
+        Some(classified) => (
+            format!("Outcome: {}", classified.outcome),
+            format!(
+                "The run ended after {done} of {planned} steps: {}.",
+                classified.reason
+            ),
+        ),
+        None => (
+            "No outcome".to_owned(),
+            format!(
+                "The run {} after {done} of {planned} steps.",
+                verb(reader.liveness())
+            ),
+        ),
+    };
+    Verdict {
+        word,
+        sentence,
+        ..Verdict::default()
+    }
+}
+
+fn warnings(reader: &RunReader) -> Vec<String> {
+    let mut warnings = Vec::new();
+    let missing = reader
+        .manifest()
+        .map_or(&[][..], |manifest| &manifest.missing_languages);
+    if !missing.is_empty() {
+        let languages = missing.join(", ");
+        warnings.push(format!(
+            "Text is missing in: {languages}. The run was trained without it."
+        ));
+    }
+    warnings.extend(reader.summary().and_then(|summary| summary.message.clone()));
+    warnings.extend(reader.warnings().iter().cloned());
+    warnings
+}
+
+fn row(id: String, reader: &RunReader, classified: Option<&Classified>) -> Run {
+    let (done, planned) = steps(reader);
+    let (events, events_left_out) = runs::events(reader);
+    let class = match classified {
+        Some(classified) if is_event(classified.outcome) => "event",
+        Some(_) => "trained",
+        None if reader.liveness() == Liveness::Failed => "failed",
+        None => "open",
+    };
+    let message = reader.summary().and_then(|summary| summary.message.clone());
+    Run {
+        arm: NONE.to_owned(),
+        colour: 0,
+        seed: reader
+            .manifest()
+            .map_or(NONE.to_owned(), |manifest| manifest.seed.to_string()),
+        role: NONE.to_owned(),
+        outcome: classified.map_or(state(reader.liveness()).to_owned(), |found| {
+            found.outcome.to_string()
+        }),
+        class,
+        held_out_loss: runs::held_out_loss(Some(reader)),
+        steps: runs::steps(done, planned),
+        reason: classified
+            .map(|found| found.reason.clone())
+            .or(message)
+            .unwrap_or_else(|| NONE.to_owned()),
+        facts: runs::facts(reader),
+        events,
+        events_left_out,
+        id,
+    }
+}

@@ -1,0 +1,209 @@
+//! The report of a sweep, in any state: pending, running, finished, with failed runs.
+
+mod comparison;
+mod run;
+mod warnings;
+
+use crate::error::ReportError;
+use crate::figures::{self, ArmRuns};
+use crate::provenance;
+use crate::view::{Claim, Fact, Report, Verdict as VerdictView};
+use crate::words::{self, plural};
+use logs::{Manifest, RunReader};
+use std::path::Path;
+use sweeps::card::Kind;
+use sweeps::{Card, Outcome, OutcomeRules, State, Sweep, SweepReader, Verdict, VerdictStatus};
+
+/// Reads everything a sweep directory says.
+pub(crate) fn report(dir: &Path) -> Result<(Report, Verdict), ReportError> {
+    let reader = SweepReader::open(dir)?;
+    let verdict = reader.verdict()?;
+    let sweep = reader.sweep();
+    let card = &sweep.plan().card;
+    let readers = || (0..reader.states().len()).filter_map(|index| reader.reader(index));
+    let manifests: Vec<&Manifest> = readers().filter_map(RunReader::manifest).collect();
+
+    let entropies = manifests.iter().map(|manifest| manifest.unigram_entropy);
+    let levels = figures::levels(entropies, card.outcome.stuck_margin);
+    let (facts, differing) = provenance::of(&manifests);
+    let report = Report {
+        program_version: env!("CARGO_PKG_VERSION").to_owned(),
+        over: over(card, reader.states().len()),
+        title: card.title.clone(),
+        verdict: headline(&reader, &verdict),
+        warnings: warnings::all(&reader, &verdict, differing),
+        hypothesis: Some(card.hypothesis.clone()),
+        claim: claim(card, &verdict),
+        figures: figures::draw(&arms(&reader), &levels)?,
+        figures_note: "Lines are medians over the seeds of an arm, bands reach from the lowest to \
+                       the highest run, and a cross on the upper edge marks a value that was not \
+                       finite."
+            .to_owned(),
+        outcome_names: Outcome::ALL
+            .map(|outcome| outcome.name().to_owned())
+            .to_vec(),
+        arms: comparison::arms(card, &verdict),
+        arms_note: comparison::arms_note(card),
+        statistics: comparison::statistics(&verdict),
+        limits: verdict.notes.clone(),
+        runs: run::all(&reader),
+        rules: rules(&card.outcome),
+        command: Some(words::shell(&sweep.registration().command)),
+        provenance: registration(sweep).into_iter().chain(facts).collect(),
+        card_text: std::fs::read_to_string(dir.join("sweep.toml")).ok(),
+    };
+    Ok((report, verdict))
+}
+
+fn over(card: &Card, runs: usize) -> String {
+    let kind = match card.kind {
+        Kind::Symptom => "about a symptom",
+        Kind::Mechanism => "about a mechanism",
+    };
+    format!(
+        "Training-stability report · card {} · {kind} · {}",
+        card.name,
+        plural(runs, "run")
+    )
+}
+
+fn headline(reader: &SweepReader, verdict: &Verdict) -> VerdictView {
+    let (class, word) = match verdict.status {
+        VerdictStatus::Reproduced => ("reproduced", "Reproduced"),
+        VerdictStatus::NotReproduced => ("not-reproduced", "Not reproduced"),
+        VerdictStatus::Inconclusive => ("inconclusive", "Inconclusive"),
+    };
+    // The word stands above the sentence here and need not begin it.
+    let sentence = verdict
+        .sentence
+        .strip_prefix(&format!("{word}: "))
+        .unwrap_or(&verdict.sentence);
+    let all = reader.states().len();
+    let finished = reader.count(State::Finished);
+    let mut facts = vec![format!("{finished} of {} finished", plural(all, "run"))];
+    facts.extend(comparison::means(verdict));
+    VerdictView {
+        class: class.to_owned(),
+        word: word.to_owned(),
+        sentence: capitalised(sentence),
+        facts,
+    }
+}
+
+fn capitalised(sentence: &str) -> String {
+    let mut letters = sentence.chars();
+    letters.next().map_or(String::new(), |first| {
+        first.to_uppercase().collect::<String>() + letters.as_str()
+    })
+}
+
+fn claim(card: &Card, verdict: &Verdict) -> Option<Claim> {
+    let source = card.source.as_ref()?;
+    let numbers = source.numbers.iter();
+    Some(Claim {
+        paper: source.paper.clone(),
+        place: source.place.clone(),
+        text: source
+            .claim
+            .clone()
+            .unwrap_or_else(|| "The card quotes no claim.".to_owned()),
+        numbers: numbers
+            .map(|(name, value)| Fact::new(name, words::significant(*value, 6)))
+            .collect(),
+        measured: comparison::measured(verdict),
+    })
+}
+
+/// The arms in the order of the card, which fixes their colours.
+fn arms(reader: &SweepReader) -> Vec<ArmRuns<'_>> {
+    let card = &reader.sweep().plan().card;
+    let of_arm = |label: String| {
+        let runs = || {
+            reader
+                .states()
+                .iter()
+                .enumerate()
+                .filter(|(_, run)| run.arm == label)
+        };
+        let ends = runs().filter_map(|(_, run)| run.classified.as_ref());
+        ArmRuns {
+            readers: runs()
+                .filter_map(|(index, _)| reader.reader(index))
+                .collect(),
+            ends: ends
+                .map(|end| (end, card.criterion.event.contains(&end.outcome)))
+                .collect(),
+            label,
+        }
+    };
+    card.arms()
+        .into_iter()
+        .map(|arm| of_arm(arm.label))
+        .collect()
+}
+
+/// `held_out_loss` as `held-out loss`; other signals by their own name.
+fn metric_name(metric: &str) -> String {
+    match metric {
+        "held_out_loss" => "held-out loss".to_owned(),
+        other => other.replace('_', " "),
+    }
+}
+
+fn registration(sweep: &Sweep) -> Vec<Fact> {
+    let registration = sweep.registration();
+    let mut facts = vec![
+        Fact::new("registered", &registration.created),
+        Fact::code("card", &registration.card_hash),
+        Fact::code("criterion", &registration.criterion_hash),
+        Fact::new("base", &sweep.plan().card.base),
+    ];
+    facts.extend(
+        sweep
+            .plan()
+            .overrides
+            .iter()
+            .map(|(key, value)| Fact::code(format!("--set {key}"), sweeps::card::label(value))),
+    );
+    facts
+}
+
+/// The outcome rules in words; `sweeps::outcome` states them exactly.
+pub(crate) fn rules(rules: &OutcomeRules) -> Vec<Fact> {
+    let OutcomeRules {
+        stuck_margin,
+        window,
+        diverged_nats,
+        diverged_mads,
+        mad_window,
+        recovery_steps,
+    } = rules;
+    vec![
+        Fact::new(
+            "nonfinite",
+            "a loss is NaN or infinite; a step that the loss scaler skipped is not enough",
+        ),
+        Fact::new(
+            "diverged",
+            format!(
+                "the mean of {window} training losses rises above the best such mean so far by \
+                 more than {diverged_nats} nats and more than {diverged_mads} median absolute \
+                 deviations of the {mad_window} losses before, and is not back below that line \
+                 within {recovery_steps} steps"
+            ),
+        ),
+        Fact::new(
+            "stuck",
+            format!(
+                "the last held-out loss (without one, the mean of the last {window} training \
+                 losses) lies above the unigram entropy minus {stuck_margin} nats: the level of a \
+                 model that knows how frequent tokens are and nothing else"
+            ),
+        ),
+        Fact::new(
+            "recovered",
+            format!("it crossed the divergence line and came back within {recovery_steps} steps"),
+        ),
+        Fact::new("ok", "none of these"),
+    ]
+}

@@ -1,0 +1,110 @@
+//! What a reader must know before believing the rest.
+
+use crate::words::plural;
+use logs::RunReader;
+use sweeps::{State, SweepReader, Verdict};
+
+/// Runs named in one warning; more would bury the others.
+const MOST_NAMES: usize = 4;
+
+/// All warnings, the ones that weigh most first.
+pub(crate) fn all(reader: &SweepReader, verdict: &Verdict, differing: Vec<String>) -> Vec<String> {
+    let mut warnings = Vec::new();
+    if verdict.criterion_changed {
+        warnings.push(
+            "The criterion was changed after the sweep had begun. The verdict uses the one that \
+             was registered; a criterion chosen after seeing results proves nothing."
+                .to_owned(),
+        );
+    }
+    if !verdict.missing_languages.is_empty() {
+        warnings.push(format!(
+            "Text is missing in: {}. The runs were trained without it.",
+            verdict.missing_languages.join(", ")
+        ));
+    }
+    for (state, what) in [
+        (State::Failed, "failed and has no outcome"),
+        (State::Interrupted, "was interrupted"),
+        (State::Stopped, "was stopped on request"),
+        (State::Skipped, "was skipped on request"),
+        (State::Running, "is still running"),
+        (State::Pending, "has not begun"),
+    ] {
+        let ids = reader
+            .states()
+            .iter()
+            .filter(|run| run.state == state)
+            .map(|run| run.id.as_str());
+        warnings.extend(about(&ids.collect::<Vec<_>>(), what));
+    }
+    let overrides = &reader.sweep().plan().overrides;
+    if !overrides.is_empty() {
+        let changes = overrides
+            .iter()
+            .map(|(key, value)| format!("`{key}` = {}", sweeps::card::label(value)));
+        warnings.push(format!(
+            "Not the card as written: `--set` changed {}.",
+            changes.collect::<Vec<_>>().join(", ")
+        ));
+    }
+    warnings.extend(differing);
+    for (index, run) in reader.states().iter().enumerate() {
+        let found = reader.reader(index).map_or(&[][..], RunReader::warnings);
+        warnings.extend(found.iter().map(|warning| format!("{}: {warning}", run.id)));
+    }
+    warnings
+}
+
+/// `2 runs failed …: a, b.`; the verb is given for one run.
+fn about(ids: &[&str], what: &str) -> Option<String> {
+    let named: Vec<String> = ids
+        .iter()
+        .take(MOST_NAMES)
+        .map(|id| format!("`{id}`"))
+        .collect();
+    let more = match ids.len().saturating_sub(MOST_NAMES) {
+        0 => String::new(),
+        more => format!(" and {more} more"),
+    };
+    let what = match (ids.len(), what.split_once(' ')) {
+        (0, _) => return None,
+        (1, _) => what.to_owned(),
+        (_, Some(("was", rest))) => format!("were {rest}"),
+        (_, Some(("is", rest))) => format!("are {rest}"),
+        (_, Some(("has", rest))) => format!("have {rest}"),
+        (_, _) => what.replace("has no outcome", "have no outcome"),
+    };
+    Some(format!(
+        "{} {what}: {}{more}.",
+        plural(ids.len(), "run"),
+        named.join(", ")
+    ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn verbs_agree_and_long_lists_end() {
+        assert_eq!(about(&[], "was stopped"), None);
+        assert_eq!(
+            about(&["a"], "was stopped").unwrap(),
+            "1 run was stopped: `a`."
+        );
+        assert_eq!(
+            about(&["a", "b"], "has not begun").unwrap(),
+            "2 runs have not begun: `a`, `b`."
+        );
+        assert_eq!(
+            about(&["a", "b"], "failed and has no outcome").unwrap(),
+            "2 runs failed and have no outcome: `a`, `b`."
+        );
+        let many = about(&["a", "b", "c", "d", "e", "f"], "is still running").unwrap();
+        assert_eq!(
+            many,
+            "6 runs are still running: `a`, `b`, `c`, `d` and 2 more."
+        );
+    }
+}

@@ -1,0 +1,141 @@
+//! What the templates see: finished words, in the order of the page. No number is computed and
+//! no decision taken in a template.
+
+use crate::plot::Figure;
+use serde::Serialize;
+
+/// The whole report.
+#[derive(Debug, Default, Serialize)]
+pub(crate) struct Report {
+    /// Version of the program that writes the report.
+    pub(crate) program_version: String,
+    /// One line above the title: what kind of report of what.
+    pub(crate) over: String,
+    pub(crate) title: String,
+    pub(crate) verdict: Verdict,
+    /// What a reader must know before believing the rest.
+    pub(crate) warnings: Vec<String>,
+    pub(crate) hypothesis: Option<String>,
+    pub(crate) claim: Option<Claim>,
+    pub(crate) figures: Vec<Figure>,
+    pub(crate) figures_note: String,
+    /// Columns of [`Arm::outcomes`].
+    pub(crate) outcome_names: Vec<String>,
+    pub(crate) arms: Vec<Arm>,
+    pub(crate) arms_note: String,
+    pub(crate) statistics: Vec<Statistic>,
+    /// What so few runs cannot show.
+    pub(crate) limits: Vec<String>,
+    pub(crate) runs: Vec<Run>,
+    /// The outcome rules in words.
+    pub(crate) rules: Vec<Fact>,
+    /// The command that makes the same sweep or run again.
+    pub(crate) command: Option<String>,
+    pub(crate) provenance: Vec<Fact>,
+    /// The card as the user wrote it.
+    pub(crate) card_text: Option<String>,
+}
+
+/// The answer.
+#[derive(Debug, Default, Serialize)]
+pub(crate) struct Verdict {
+    /// CSS class: `reproduced`, `not-reproduced`, `inconclusive`, or empty.
+    pub(crate) class: String,
+    /// The answer in one or two words.
+    pub(crate) word: String,
+    pub(crate) sentence: String,
+    /// The numbers behind it, few.
+    pub(crate) facts: Vec<String>,
+}
+
+/// The source's claim beside the measurement.
+#[derive(Debug, Serialize)]
+pub(crate) struct Claim {
+    pub(crate) paper: String,
+    pub(crate) place: Option<String>,
+    /// What the source says.
+    pub(crate) text: String,
+    pub(crate) numbers: Vec<Fact>,
+    /// One line per arm.
+    pub(crate) measured: Vec<String>,
+}
+
+/// A named value; `code` where it is to be read letter by letter.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub(crate) struct Fact {
+    pub(crate) name: String,
+    pub(crate) value: String,
+    pub(crate) code: bool,
+}
+
+impl Fact {
+    /// A fact in words.
+    pub(crate) fn new(name: impl Into<String>, value: impl Into<String>) -> Self {
+        Self {
+            name: name.into(),
+            value: value.into(),
+            code: false,
+        }
+    }
+
+    /// A hash, path or other text in which every letter counts.
+    pub(crate) fn code(name: impl Into<String>, value: impl Into<String>) -> Self {
+        Self {
+            code: true,
+            ..Self::new(name, value)
+        }
+    }
+}
+
+/// One row of the table of arms.
+#[derive(Debug, Serialize)]
+pub(crate) struct Arm {
+    pub(crate) name: String,
+    /// Number of its colour.
+    pub(crate) colour: usize,
+    pub(crate) role: String,
+    pub(crate) n: usize,
+    pub(crate) outcomes: Vec<u64>,
+    /// Failures to train with their interval.
+    pub(crate) events: String,
+    pub(crate) mean: String,
+    pub(crate) sd: String,
+    pub(crate) interval: String,
+}
+
+/// One row of the statistics.
+#[derive(Debug, Serialize)]
+pub(crate) struct Statistic {
+    pub(crate) name: String,
+    pub(crate) value: String,
+    /// Method and source.
+    pub(crate) note: String,
+}
+
+/// One run, in the table and folded out.
+#[derive(Debug, Serialize)]
+pub(crate) struct Run {
+    pub(crate) id: String,
+    pub(crate) arm: String,
+    pub(crate) colour: usize,
+    pub(crate) seed: String,
+    pub(crate) role: String,
+    /// Outcome, or the state of a run that has none.
+    pub(crate) outcome: String,
+    /// CSS class: `trained`, `event`, `failed` or `open`.
+    pub(crate) class: &'static str,
+    pub(crate) held_out_loss: String,
+    pub(crate) steps: String,
+    pub(crate) reason: String,
+    pub(crate) facts: Vec<Fact>,
+    pub(crate) events: Vec<Event>,
+    pub(crate) events_left_out: Option<String>,
+}
+
+/// One event of a run.
+#[derive(Debug, Serialize)]
+pub(crate) struct Event {
+    pub(crate) step: u64,
+    pub(crate) kind: String,
+    pub(crate) message: String,
+}

@@ -1,0 +1,127 @@
+//! Numbers as a reader wants them.
+
+/// Stands where there is no number.
+pub(crate) const NONE: &str = "–";
+
+/// A loss in nats, four decimals; NaN and infinities by name.
+pub(crate) fn loss(value: f64) -> String {
+    match value {
+        value if value.is_nan() => "NaN".to_owned(),
+        value if value.is_infinite() => (if value > 0.0 { "∞" } else { "−∞" }).to_owned(),
+        value => minus(&format!("{value:.4}")),
+    }
+}
+
+/// [`loss`], or a dash.
+pub(crate) fn loss_or_dash(value: Option<f64>) -> String {
+    value.map_or(NONE.to_owned(), loss)
+}
+
+/// An interval of losses.
+pub(crate) fn interval(low: f64, high: f64) -> String {
+    format!("{} to {}", loss(low), loss(high))
+}
+
+/// An interval of shares as `36–99.6 %`. Without decimals, but never rounded to a certainty.
+pub(crate) fn shares(low: f64, high: f64) -> String {
+    let percent = |share: f64| match share * 100.0 {
+        p if (p > 0.0 && p < 0.5) || (p > 99.5 && p < 100.0) => format!("{p:.1}"),
+        p => format!("{p:.0}"),
+    };
+    format!("{}–{} %", percent(low), percent(high))
+}
+
+/// A difference of shares, `83 percentage points`.
+pub(crate) fn point(share: f64) -> String {
+    format!("{} percentage points", whole(share))
+}
+
+/// An interval of differences of shares, in percentage points.
+pub(crate) fn points(low: f64, high: f64) -> String {
+    format!("{} to {}", whole(low), whole(high))
+}
+
+/// A p value: three digits that matter, and a bound where it is tiny.
+pub(crate) fn p_value(p: f64) -> String {
+    if p < 1e-4 {
+        "below 0.0001".to_owned()
+    } else {
+        significant(p, 2)
+    }
+}
+
+/// `digits` significant digits without trailing zeros.
+pub(crate) fn significant(value: f64, digits: usize) -> String {
+    let rounded = format!("{value:.*e}", digits.saturating_sub(1))
+        .parse()
+        .unwrap_or(value);
+    crate::plot::axis::number(rounded)
+}
+
+/// `12345678` as `12,345,678`.
+pub(crate) fn count(value: u64) -> String {
+    let digits = value.to_string();
+    let mut grouped = String::new();
+    for (i, digit) in digits.chars().enumerate() {
+        if i > 0 && (digits.len() - i).is_multiple_of(3) {
+            grouped.push(',');
+        }
+        grouped.push(digit);
+    }
+    grouped
+}
+
+/// `1 run`, `2 runs`.
+pub(crate) fn plural(n: usize, noun: &str) -> String {
+    format!("{n} {noun}{}", if n == 1 { "" } else { "s" })
+}
+
+/// A command line that a shell reads back as the same arguments.
+pub(crate) fn shell(arguments: &[String]) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-_./=:,+@%".contains(c);
+    let quote = |argument: &String| {
+        if !argument.is_empty() && argument.chars().all(plain) {
+            argument.clone()
+        } else {
+            format!("'{}'", argument.replace('\'', r"'\''"))
+        }
+    };
+    arguments.iter().map(quote).collect::<Vec<_>>().join(" ")
+}
+
+/// Whole percentage points; adding zero turns −0 into 0.
+fn whole(share: f64) -> String {
+    minus(&format!("{}", (share * 100.0).round() + 0.0))
+}
+
+fn minus(number: &str) -> String {
+    number.replace('-', "−")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_read_well() {
+        assert_eq!(loss(3.256_78), "3.2568");
+        assert_eq!(loss(f64::NAN), "NaN");
+        assert_eq!(interval(-0.2, 0.3), "−0.2000 to 0.3000");
+        assert_eq!(shares(0.0, 0.459), "0–46 %");
+        assert_eq!(shares(0.358_8, 0.995_8), "36–99.6 %");
+        assert_eq!(p_value(0.015_151_5), "0.015");
+        assert_eq!(p_value(1e-9), "below 0.0001");
+        assert_eq!(p_value(1.0), "1");
+        assert_eq!(count(1_234_567), "1,234,567");
+        assert_eq!(count(999), "999");
+    }
+
+    #[test]
+    fn a_command_can_be_pasted_into_a_shell() {
+        let command = ["workbench", "sweep", "run", "my card.toml", "it's", ""].map(str::to_owned);
+        assert_eq!(
+            shell(&command),
+            r"workbench sweep run 'my card.toml' 'it'\''s' ''"
+        );
+    }
+}

@@ -1,0 +1,232 @@
+//! Reports of sweeps and runs in every state.
+#![expect(clippy::unwrap_used, reason = "a test may panic")]
+
+mod synthetic;
+
+use std::fs;
+use std::path::Path;
+use sweeps::VerdictStatus;
+use synthetic::Fate;
+
+const HYPOTHESIS: &str = "At 24 layers without warm-up Post-LN stays at the unigram level.";
+
+/// The pilot's result: all runs of `post` fail (one with NaN), no run of `deepnorm_glm` does.
+fn pilot(arm: &str, seed: u64) -> Fate {
+    match (arm, seed) {
+        ("post", 4) => Fate::Nan(97),
+        _ => Fate::Finish,
+    }
+}
+
+fn text(path: &Path) -> String {
+    fs::read_to_string(path).unwrap()
+}
+
+#[test]
+fn a_finished_sweep_reports_its_verdict_in_both_formats() {
+    let dir = tempfile::tempdir().unwrap();
+    synthetic::sweep(dir.path(), HYPOTHESIS, pilot);
+    let written = workbench_report::write(dir.path()).unwrap();
+    assert_eq!(written.verdict.unwrap().status, VerdictStatus::Reproduced);
+
+    for page in [text(&written.html), text(&written.md)] {
+        assert!(page.contains("Reproduced"));
+        assert!(page.contains("zh"), "the missing language is named");
+        assert!(
+            page.contains("workbench sweep run"),
+            "the command that reruns it is there"
+        );
+        assert!(page.contains("lab-07"));
+        assert!(page.contains("1,234,567"));
+    }
+    let html = text(&written.html);
+    assert!(html.contains("stuck above 3.490 (unigram entropy 3.540 − 0.05)"));
+    assert!(
+        html.contains("Example CPU &lt;2 GHz&gt;"),
+        "user text is escaped"
+    );
+    assert_eq!(html.matches("<svg").count(), 6);
+    assert_eq!(
+        html.matches("<title id=").count(),
+        6,
+        "every figure has a title"
+    );
+    assert_eq!(
+        html.matches("<desc id=").count(),
+        6,
+        "every figure is told in words"
+    );
+    assert!(
+        html.contains("not finite"),
+        "NaN is drawn as a mark and not left out"
+    );
+}
+
+#[test]
+fn markdown_names_only_figures_that_exist() {
+    let dir = tempfile::tempdir().unwrap();
+    synthetic::sweep(dir.path(), HYPOTHESIS, pilot);
+    let written = workbench_report::write(dir.path()).unwrap();
+    let md = text(&written.md);
+    let named: Vec<&str> = md
+        .split("](")
+        .skip(1)
+        .filter_map(|rest| rest.split(')').next())
+        .collect();
+    assert_eq!(named.len(), written.figures.len());
+    for name in named {
+        assert!(dir.path().join(name).is_file(), "{name}");
+    }
+}
+
+/// The same directory gives the same bytes, or no report could be compared with another.
+#[test]
+fn output_is_deterministic() {
+    let pages = || {
+        let dir = tempfile::tempdir().unwrap();
+        synthetic::sweep(dir.path(), HYPOTHESIS, pilot);
+        let written = workbench_report::write(dir.path()).unwrap();
+        [written.html, written.md].map(|path| text(&path))
+    };
+    assert_eq!(pages(), pages());
+}
+
+#[test]
+fn a_partial_sweep_says_what_is_missing() {
+    let dir = tempfile::tempdir().unwrap();
+    let sweep = synthetic::sweep(dir.path(), HYPOTHESIS, |arm, seed| match (arm, seed) {
+        ("post", 1) => Fate::Fail(30),
+        ("post", 2) => Fate::Vanish(60),
+        (_, 3..) => Fate::Never,
+        _ => Fate::Finish,
+    });
+    fs::write(
+        dir.path()
+            .join("control")
+            .join(format!("{}.skip", sweep.runs()[6].id)),
+        "",
+    )
+    .unwrap();
+    let written = workbench_report::write(dir.path()).unwrap();
+    assert_eq!(written.verdict.unwrap().status, VerdictStatus::Inconclusive);
+    let md = text(&written.md);
+    assert!(md.contains("1 run failed and has no outcome"), "{md}");
+    assert!(md.contains("1 run was interrupted"), "{md}");
+    assert!(md.contains("have not begun"), "{md}");
+    assert!(md.contains("no space left on `/data`"), "{md}");
+}
+
+#[test]
+fn a_sweep_that_has_not_begun_has_a_report_without_figures() {
+    let dir = tempfile::tempdir().unwrap();
+    synthetic::sweep(dir.path(), HYPOTHESIS, |_, _| Fate::Never);
+    let written = workbench_report::write(dir.path()).unwrap();
+    assert!(written.figures.is_empty());
+    assert!(text(&written.html).contains("No run has an outcome yet"));
+}
+
+#[test]
+fn an_edited_criterion_is_the_first_warning() {
+    let dir = tempfile::tempdir().unwrap();
+    synthetic::sweep(dir.path(), HYPOTHESIS, pilot);
+    let card = synthetic::card(HYPOTHESIS).replace("alpha = 0.05", "alpha = 0.2");
+    fs::write(dir.path().join("sweep.toml"), card).unwrap();
+    let written = workbench_report::write(dir.path()).unwrap();
+    let md = text(&written.md);
+    let warnings = md.split("## Read this first").nth(1).unwrap();
+    assert!(
+        warnings
+            .trim_start()
+            .starts_with("- The criterion was changed"),
+        "{warnings}"
+    );
+}
+
+#[test]
+fn text_of_a_card_cannot_inject_markup() {
+    let dir = tempfile::tempdir().unwrap();
+    synthetic::sweep(
+        dir.path(),
+        "</p><script>alert(1)</script><img src=x>",
+        pilot,
+    );
+    let written = workbench_report::write(dir.path()).unwrap();
+    let html = text(&written.html);
+    assert!(!html.contains("<script") && !html.contains("<img"));
+    assert!(!text(&written.md).contains("<script>alert(1)</script><img src=x>\n\n"));
+}
+
+#[test]
+fn a_single_run_has_a_report_of_its_own() {
+    let dir = tempfile::tempdir().unwrap();
+    let run = dir.path().join("my-run");
+    synthetic::train(&run, "post", 1, Fate::Finish, 150);
+    let written = workbench_report::write(&run).unwrap();
+    assert!(written.verdict.is_none());
+    let md = text(&written.md);
+    assert!(md.starts_with("# my-run\n\n**Outcome: stuck.**"), "{md}");
+    assert!(md.contains("workbench train runs/stall"));
+}
+
+#[test]
+fn a_single_run_that_failed_says_why() {
+    let dir = tempfile::tempdir().unwrap();
+    synthetic::train(dir.path(), "post", 1, Fate::Fail(20), 150);
+    let written = workbench_report::write(dir.path()).unwrap();
+    assert!(text(&written.md).contains("The run failed after 20 of 150 steps"));
+    assert!(text(&written.md).contains("no space left"));
+}
+
+#[test]
+fn another_directory_is_refused_by_name() {
+    let dir = tempfile::tempdir().unwrap();
+    let error = workbench_report::write(dir.path()).unwrap_err().to_string();
+    assert!(error.contains("is neither a sweep"), "{error}");
+    assert!(error.contains(&dir.path().display().to_string()), "{error}");
+    assert_eq!(
+        fs::read_dir(dir.path()).unwrap().count(),
+        0,
+        "nothing was written"
+    );
+}
+
+/// What a reader of the Markdown sees. Run ids and hashes follow the configuration and are left
+/// out, so that a new configuration key is no change of the report.
+#[test]
+fn the_markdown_reads_well() {
+    let dir = tempfile::tempdir().unwrap();
+    let sweep = synthetic::sweep(dir.path(), HYPOTHESIS, pilot);
+    let written = workbench_report::write(dir.path()).unwrap();
+    let mut md = text(&written.md);
+    for run in sweep.runs() {
+        md = md.replace(&run.id, &format!("stall-{}-s{}", run.arm, run.seed));
+    }
+    let registration = sweep.registration();
+    md = md
+        .replace(&registration.card_hash, "CARD")
+        .replace(&registration.criterion_hash, "RULES");
+    insta::assert_snapshot!(md);
+}
+
+/// Not a test: writes example sweeps to look at into the folder `REPORT_EXAMPLES` names.
+#[test]
+#[ignore = "writes files to look at"]
+fn examples() {
+    let Ok(folder) = std::env::var("REPORT_EXAMPLES") else {
+        return;
+    };
+    let folder = Path::new(&folder);
+    synthetic::sweep(&folder.join("finished"), HYPOTHESIS, pilot);
+    synthetic::sweep(&folder.join("partial"), HYPOTHESIS, |arm, seed| {
+        match (arm, seed) {
+            ("post", 1) => Fate::Fail(30),
+            ("post", 2) => Fate::Vanish(60),
+            (_, 4..) => Fate::Never,
+            _ => Fate::Finish,
+        }
+    });
+    synthetic::train(&folder.join("run"), "post", 4, Fate::Nan(97), 150);
+    for name in ["finished", "partial", "run"] {
+        workbench_report::write(&folder.join(name)).unwrap();
+    }
+}

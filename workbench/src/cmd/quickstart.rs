@@ -1,0 +1,77 @@
+//! `workbench quickstart`: the main job, end to end.
+
+use super::sweep::{Lines, create, execute, executor, exit_code};
+use crate::cli::Quickstart;
+use crate::failure::Failure;
+use crate::signals::stop_flag;
+use experiments_text::Cache;
+use std::io::IsTerminal;
+use std::path::Path;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Instant;
+use sweeps::{Card, LocalExecutor, Sweep, Tally};
+use workbench_monitor::Exit;
+
+/// The card, compiled in so that it needs no file.
+const CARD: &str = include_str!("../../../experiments/cards/quickstart.toml");
+
+pub(crate) fn run(arguments: &Quickstart, cache: &Cache) -> Result<ExitCode, Failure> {
+    let start = Instant::now();
+    let card = Card::parse(CARD, "the quickstart card", Path::new("."))?;
+    let sweep = create(&card, CARD, &arguments.out, &arguments.set, cache, true)?;
+    let stop = stop_flag().map_err(|e| Failure::io("cannot listen for signals", e))?;
+    let executor = executor(&arguments.execution, cache)?;
+    let terminal = std::io::stdout().is_terminal() && std::io::stdin().is_terminal();
+    let tally = if terminal && !arguments.no_monitor {
+        watch(&sweep, &executor, &stop)?
+    } else {
+        execute(&sweep, &executor, &stop, &mut Lines::default())?
+    };
+    let written = workbench_report::write(sweep.dir())?;
+    if let Some(verdict) = &written.verdict {
+        super::print(&format!("{}\n", verdict.sentence));
+    }
+    let dir = sweep.dir().display();
+    super::print(&format!(
+        "report:  {}\nmonitor: workbench monitor {dir}\ntime:    {}\n",
+        written.html.display(),
+        sweeps::duration(start.elapsed().as_secs_f64())
+    ));
+    if !tally.is_complete() {
+        super::print("not all runs are finished; the same command continues\n");
+    }
+    Ok(exit_code(tally))
+}
+
+/// The sweep in a thread of its own, the monitor in front; leaving the monitor leaves the sweep
+/// at work and goes on with progress lines.
+fn watch(sweep: &Sweep, executor: &LocalExecutor, stop: &Arc<AtomicBool>) -> Result<Tally, Failure> {
+    let close = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        let hidden = Arc::new(AtomicBool::new(true));
+        let work = scope.spawn({
+            let hidden = hidden.clone();
+            let close = &close;
+            move || {
+                let tally = execute(sweep, executor, stop, &mut Lines::unless(hidden));
+                close.store(true, Ordering::Relaxed);
+                tally
+            }
+        });
+        let shown = workbench_monitor::run_with(sweep.dir(), Default::default(), &close);
+        hidden.store(false, Ordering::Relaxed);
+        match shown {
+            Ok(Exit::Left) => eprintln!("the sweep goes on; Ctrl-C stops it"),
+            Ok(Exit::Interrupted) => {
+                eprintln!("stopping after checkpoints");
+                stop.store(true, Ordering::Relaxed);
+            }
+            Ok(Exit::Stopped) => {}
+            Err(error) => eprintln!("the monitor ended ({error}); the sweep goes on"),
+        }
+        // A panic of the worker is a bug of ours; it is shown, not swallowed.
+        work.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+    })
+}

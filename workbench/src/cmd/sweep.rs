@@ -1,0 +1,182 @@
+//! `workbench sweep`: plan, run and steer.
+
+use crate::cli::{Execution, Sweep as Command};
+use crate::failure::{Failure, exit};
+use crate::signals::stop_flag;
+use experiments_config::{Config, Override};
+use experiments_text::{Cache, Corpus, resolve_sources};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+use sweeps::{Card, LocalExecutor, Plan, Progress, Request, Sweep, SweepReader, Tally};
+
+pub(crate) fn run(command: Command, cache: &Cache) -> Result<ExitCode, Failure> {
+    match command {
+        Command::Plan { card, set, json } => {
+            let plan = Plan::expand(&Card::load(&card)?, &set)?;
+            if json {
+                super::print_json(&plan.overview())?;
+            } else {
+                super::print(&plan.overview().to_string());
+            }
+        }
+        Command::Run { card, out, execution, set, retry_failed, offline } => {
+            let (card, text) = Card::load_with_text(&card)?;
+            let out = out.unwrap_or_else(|| Path::new("sweeps-out").join(&card.name));
+            let sweep = create(&card, &text, &out, &set, cache, !offline)?;
+            let stop = stop_flag().map_err(|e| Failure::io("cannot listen for signals", e))?;
+            let mut executor = executor(&execution, cache)?;
+            executor.retry_failed = retry_failed;
+            let tally = execute(&sweep, &executor, &stop, &mut Lines::default())?;
+            return Ok(exit_code(tally));
+        }
+        Command::Status { dir, json } => {
+            let status = SweepReader::open(&dir)?.status();
+            if json {
+                super::print_json(&status)?;
+            } else {
+                super::print(&status.to_string());
+            }
+        }
+        Command::Stop { dir, run: None } => Sweep::open(&dir)?.request_stop()?,
+        Command::Stop { dir, run: Some(run) } => request(&dir, &run, Request::Stop)?,
+        Command::Skip { dir, run, undo: false } => request(&dir, &run, Request::Skip)?,
+        Command::Skip { dir, run, undo: true } => {
+            let sweep = Sweep::open(&dir)?;
+            let id = sweep.find(&run)?.id.clone();
+            sweep.withdraw(&id, Request::Skip)?;
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn request(dir: &Path, run: &str, request: Request) -> Result<(), Failure> {
+    let sweep = Sweep::open(dir)?;
+    let id = sweep.find(run)?.id.clone();
+    sweep.request(&id, request)?;
+    eprintln!("asked for {id}");
+    Ok(())
+}
+
+/// Gets the text, plans, and makes the sweep directory or opens it again. The sources that are
+/// really there become overrides of every run, so a run never depends on what is cached later.
+pub(crate) fn create(
+    card: &Card,
+    text: &str,
+    out: &Path,
+    set: &[Override],
+    cache: &Cache,
+    fetch: bool,
+) -> Result<Sweep, Failure> {
+    // One arm's configuration stands for all: axes may not touch the text of a running sweep.
+    let probe = Plan::expand(card, set)?;
+    let Some(first) = probe.runs.first() else {
+        return Err(Failure::usage(format!("the card `{}` has no runs", card.name)));
+    };
+    let config = probe.config(first)?;
+    let note = &mut |line: &str| eprintln!("{line}");
+    let resolved = resolve_sources(&config.data, cache, fetch, note)?;
+    resolved.notes.iter().for_each(|note| eprintln!("note: {note}"));
+    let config = Config { data: resolved.data, ..config };
+    // Tokenised once, before many runs ask for it at the same time.
+    Corpus::prepare(&config, cache, note)?;
+    let mut overrides = set.to_vec();
+    overrides.retain(|o| !o.key.starts_with("data."));
+    overrides.extend(data_overrides(&config));
+    let mut plan = Plan::expand(card, &overrides)?;
+    plan.missing_languages = resolved.missing_languages;
+    eprint!("{}", plan.overview());
+    let command: Vec<String> = std::env::args().collect();
+    Ok(Sweep::create_or_open(out, &plan, text, &command)?)
+}
+
+fn data_overrides(config: &Config) -> Vec<Override> {
+    // Plain structs of numbers and strings always fit a TOML value.
+    let table = toml::Table::try_from(&config.data).unwrap_or_default();
+    table
+        .into_iter()
+        .map(|(key, value)| Override { key: format!("data.{key}"), value })
+        .collect()
+}
+
+/// Runs of this program, as many at a time as asked for or as there are cores.
+pub(crate) fn executor(execution: &Execution, cache: &Cache) -> Result<LocalExecutor, Failure> {
+    let program = std::env::current_exe()
+        .map_err(|e| Failure::io("cannot find this program's own file", e))?;
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    let mut executor = LocalExecutor::new(program);
+    executor.arguments = vec!["--cache".into(), display(cache.root()), "train".into()];
+    executor.workers = execution.workers.map_or(cores / execution.threads.max(1), usize::from);
+    executor.workers = executor.workers.max(1);
+    executor.threads = execution.threads;
+    Ok(executor)
+}
+
+fn display(path: &Path) -> String {
+    std::path::absolute(path).unwrap_or_else(|_| PathBuf::from(path)).display().to_string()
+}
+
+/// Runs what is left and writes the verdict as far as it goes.
+pub(crate) fn execute(
+    sweep: &Sweep,
+    executor: &LocalExecutor,
+    stop: &AtomicBool,
+    lines: &mut Lines,
+) -> Result<Tally, Failure> {
+    let tally = executor.run(sweep, stop, &mut |news| lines.show(&news))?;
+    sweep.write_verdict(&sweep.verdict()?)?;
+    Ok(tally)
+}
+
+pub(crate) fn exit_code(tally: Tally) -> ExitCode {
+    match tally {
+        t if t.failed > 0 => ExitCode::from(exit::FAILED),
+        t if t.is_complete() => ExitCode::SUCCESS,
+        _ => ExitCode::from(exit::STOPPED),
+    }
+}
+
+/// Progress lines: every start and end of a run, and now and then how far all of it is.
+#[derive(Default)]
+pub(crate) struct Lines {
+    /// Set while the monitor has the terminal.
+    hidden: Arc<AtomicBool>,
+    last: Option<Instant>,
+}
+
+impl Lines {
+    /// Lines that appear only while `hidden` is not set.
+    pub(crate) fn unless(hidden: Arc<AtomicBool>) -> Self {
+        Self { hidden, last: None }
+    }
+
+    fn show(&mut self, news: &Progress) {
+        if self.hidden.load(Ordering::Relaxed) {
+            return;
+        }
+        match news {
+            Progress::Started { id, resumed: false } => eprintln!("started   {id}"),
+            Progress::Started { id, resumed: true } => eprintln!("continued {id}"),
+            Progress::Finished { id, outcome } => {
+                let outcome = outcome.map_or("no outcome", |o| o.name());
+                eprintln!("finished  {id}: {outcome}");
+            }
+            Progress::Failed { id, message } => eprintln!("FAILED    {id}: {message}"),
+            Progress::Stopped { id } => eprintln!("stopped   {id}"),
+            Progress::Interrupted { id } => eprintln!("killed    {id}"),
+            Progress::Tick { finished, total, steps_done, steps, eta_seconds, .. } => {
+                let due = self.last.is_none_or(|last| last.elapsed() >= Duration::from_secs(10));
+                if due {
+                    let left = eta_seconds.map_or_else(
+                        || "estimating the time left".to_owned(),
+                        |seconds| format!("{} left", sweeps::duration(seconds)),
+                    );
+                    eprintln!("{finished}/{total} runs · {steps_done}/{steps} steps · {left}");
+                    self.last = Some(Instant::now());
+                }
+            }
+        }
+    }
+}

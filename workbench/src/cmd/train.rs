@@ -1,0 +1,81 @@
+//! `workbench train`: one run, the process that executors start.
+
+use super::config;
+use crate::cli::Train;
+use crate::failure::{Failure, exit};
+use crate::progress::Steps;
+use crate::signals::stop_flag;
+use experiments::{Ending, Request, train};
+use experiments_config::{Config, load_file};
+use experiments_text::{Cache, resolve_sources};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+pub(crate) fn run(arguments: &Train, cache: &Cache) -> Result<ExitCode, Failure> {
+    let (directory, config, missing_languages) = locate(arguments, cache)?;
+    if config.runtime.threads > 0 {
+        // Fails only when a pool exists already; nothing has used one yet.
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(config.runtime.threads);
+        let _ = pool.build_global();
+    }
+    let stop = stop_flag().map_err(|e| Failure::io("cannot listen for signals", e))?;
+    let mut steps = Steps::new(config.steps);
+    let ending = train(Request {
+        directory: &directory,
+        config: &config,
+        cache,
+        program: (
+            env!("CARGO_PKG_VERSION"),
+            option_env!("WORKBENCH_COMMIT"),
+            option_env!("WORKBENCH_DIRTY").map(|dirty| dirty == "true"),
+        ),
+        missing_languages: &missing_languages,
+        stop: &stop,
+        on_step: &mut |record| {
+            let value = |name| record.scalar(name).unwrap_or(f64::NAN);
+            let text = format!(
+                "loss {:.4} · grad norm {:.3} · {:.0} tokens/s",
+                value("loss"),
+                value("grad_norm"),
+                value("tokens_per_second")
+            );
+            steps.at(record.step, &text);
+        },
+    })?;
+    steps.end();
+    Ok(match ending {
+        Ending::Finished => ExitCode::SUCCESS,
+        Ending::Stopped => ExitCode::from(exit::STOPPED),
+    })
+}
+
+/// The run directory and its configuration: an existing one as it is, a new one resolved here.
+fn locate(
+    arguments: &Train,
+    cache: &Cache,
+) -> Result<(PathBuf, Config, Vec<String>), Failure> {
+    let path = Path::new(&arguments.what);
+    let own = path.join(logs::run::CONFIG_FILE);
+    if own.is_file() {
+        if !arguments.set.is_empty() || arguments.out.is_some() {
+            return Err(Failure::usage(format!(
+                "`{}` is a run already: it continues with its own `run.toml`, without --set and --out",
+                path.display()
+            )));
+        }
+        return Ok((path.to_owned(), load_file(&own, &[])?, Vec::new()));
+    }
+    if path.is_dir() {
+        let path = path.display();
+        return Err(Failure::usage(format!("`{path}` is no run directory: it has no `run.toml`")));
+    }
+    let Some(out) = &arguments.out else {
+        return Err(Failure::usage("a new run needs --out RUN_DIRECTORY"));
+    };
+    let mut config = config::load(&arguments.what, &arguments.set)?;
+    let resolved = resolve_sources(&config.data, cache, true, &mut |line| eprintln!("{line}"))?;
+    resolved.notes.iter().for_each(|note| eprintln!("note: {note}"));
+    config.data = resolved.data;
+    eprintln!("disk: about {}", sweeps::bytes(config.disk_bytes()));
+    Ok((out.clone(), config, resolved.missing_languages))
+}
