@@ -19,22 +19,53 @@ fn refused(scratch: &Scratch, arguments: &[&str], code: i32, words: &[&str]) {
 fn configurations_are_refused_with_key_and_remedy() {
     let scratch = Scratch::new("bad-config");
     let set = |set: &'static str| ["train", "t0", "--out", "run", "--set", set];
-    refused(&scratch, &set("optimizer.lrr=1"), 2, &["optimizer.lrr", "did you mean `optimizer.lr`"]);
-    refused(&scratch, &set("model.num_heads=3"), 2, &["model.num_heads", "does not divide"]);
-    refused(&scratch, &set("model.num_heads=64"), 2, &["model.num_heads", "even number"]);
+    refused(
+        &scratch,
+        &set("optimizer.lrr=1"),
+        2,
+        &["optimizer.lrr", "did you mean `optimizer.lr`"],
+    );
+    refused(
+        &scratch,
+        &set("model.num_heads=3"),
+        2,
+        &["model.num_heads", "does not divide"],
+    );
+    refused(
+        &scratch,
+        &set("model.num_heads=64"),
+        2,
+        &["model.num_heads", "even number"],
+    );
     refused(&scratch, &set("steps=0"), 2, &["steps", "at least 1"]);
-    refused(&scratch, &["train", "t00", "--out", "run"], 2, &["t00", "did you mean `t0`"]);
+    refused(
+        &scratch,
+        &["train", "t00", "--out", "run"],
+        2,
+        &["t00", "did you mean `t0`"],
+    );
     refused(&scratch, &["train", "t0"], 2, &["--out"]);
     scratch.write("broken.toml", "steps = = 3");
-    refused(&scratch, &["train", "broken.toml", "--out", "run"], 2, &["broken.toml", "line 1"]);
-    assert!(!scratch.join("run").exists(), "a refused run must leave nothing behind");
+    refused(
+        &scratch,
+        &["train", "broken.toml", "--out", "run"],
+        2,
+        &["broken.toml", "line 1"],
+    );
+    assert!(
+        !scratch.join("run").exists(),
+        "a refused run must leave nothing behind"
+    );
 }
 
 #[test]
 fn texts_are_refused_with_path_and_reason() {
     let scratch = Scratch::new("bad-text");
     let config = |file: &str| {
-        format!("{}[[data.sources]]\npath = \"{file}\"\nlanguage = \"en\"\nweight = 1\n", tiny(5))
+        format!(
+            "{}[[data.sources]]\npath = \"{file}\"\nlanguage = \"en\"\nweight = 1\n",
+            tiny(5)
+        )
     };
     scratch.write("empty.txt", "");
     scratch.write("short.txt", "too short");
@@ -46,33 +77,71 @@ fn texts_are_refused_with_path_and_reason() {
         ("latin.txt", ["latin.txt", "offset 3"]),
     ] {
         scratch.write("config.toml", &config(file));
-        refused(&scratch, &["train", "config.toml", "--out", "run"], 2, &words);
+        refused(
+            &scratch,
+            &["train", "config.toml", "--out", "run"],
+            2,
+            &words,
+        );
     }
 }
 
 #[test]
 fn the_cuda_device_is_refused_clearly() {
     let scratch = Scratch::new("cuda");
-    let text = format!("{}{}[runtime]\ndevice = \"cuda\"\n", tiny(5), scratch.texts());
+    let text = format!(
+        "{}{}[runtime]\ndevice = \"cuda\"\n",
+        tiny(5),
+        scratch.texts()
+    );
     scratch.write("config.toml", &text);
-    refused(&scratch, &["train", "config.toml", "--out", "run"], 2, &["cuda", "runtime.device"]);
+    refused(
+        &scratch,
+        &["train", "config.toml", "--out", "run"],
+        2,
+        &["cuda", "runtime.device"],
+    );
 }
 
 #[test]
 fn damage_and_other_versions_are_named_and_records_stay_readable() {
     let scratch = Scratch::new("damage");
     scratch.write("tiny.toml", &format!("{}{}", tiny(12), scratch.texts()));
-    assert!(scratch.run(&["train", "tiny.toml", "--out", "run"]).status.success());
+    assert!(
+        scratch
+            .run(&["train", "tiny.toml", "--out", "run"])
+            .status
+            .success()
+    );
     let before = records(&scratch.join("run"));
-    refused(&scratch, &["train", "run", "--set", "steps=9"], 2, &["run.toml", "--set"]);
-    refused(&scratch, &["export", "nowhere", "--format", "csv"], 2, &["nowhere"]);
+    refused(
+        &scratch,
+        &["train", "run", "--set", "steps=9"],
+        2,
+        &["run.toml", "--set"],
+    );
+    refused(
+        &scratch,
+        &["export", "nowhere", "--format", "csv"],
+        2,
+        &["nowhere"],
+    );
 
     let manifest = scratch.join("run/manifest.json");
     let text = std::fs::read_to_string(&manifest).unwrap();
-    std::fs::write(&manifest, text.replacen("\"version\": 1", "\"version\": 99", 1)).unwrap();
+    std::fs::write(
+        &manifest,
+        text.replacen("\"version\": 1", "\"version\": 99", 1),
+    )
+    .unwrap();
     refused(&scratch, &["report", "run"], 1, &["manifest.json", "99"]);
     std::fs::write(&manifest, &text[..40]).unwrap();
-    refused(&scratch, &["report", "run"], 1, &["manifest.json", "damaged"]);
+    refused(
+        &scratch,
+        &["report", "run"],
+        1,
+        &["manifest.json", "damaged"],
+    );
     std::fs::write(&manifest, text).unwrap();
     assert_eq!(records(&scratch.join("run")), before);
 }
@@ -81,7 +150,20 @@ fn damage_and_other_versions_are_named_and_records_stay_readable() {
 fn cards_are_refused_with_the_nearest_key() {
     let scratch = Scratch::new("bad-card");
     let card = include_str!("../experiments/cards/quickstart.toml");
-    scratch.write("card.toml", &card.replace("\"model.norm\" = [", "\"model.nrom\" = ["));
-    refused(&scratch, &["sweep", "plan", "card.toml"], 2, &["model.nrom", "model.norm"]);
-    refused(&scratch, &["sweep", "status", "nowhere"], 2, &["nowhere", "sweep.json"]);
+    scratch.write(
+        "card.toml",
+        &card.replace("\"model.norm\" = [", "\"model.nrom\" = ["),
+    );
+    refused(
+        &scratch,
+        &["sweep", "plan", "card.toml"],
+        2,
+        &["model.nrom", "model.norm"],
+    );
+    refused(
+        &scratch,
+        &["sweep", "status", "nowhere"],
+        2,
+        &["nowhere", "sweep.json"],
+    );
 }

@@ -25,8 +25,14 @@ fn wait_for(scratch: &Scratch, out: &str, step: u64, child: &mut Child) {
         if reader.latest().is_some_and(|record| record.step >= step) {
             return;
         }
-        assert!(child.try_wait().unwrap().is_none(), "the run ended before step {step}");
-        assert!(Instant::now() < deadline, "the run never reached step {step}");
+        assert!(
+            child.try_wait().unwrap().is_none(),
+            "the run ended before step {step}"
+        );
+        assert!(
+            Instant::now() < deadline,
+            "the run never reached step {step}"
+        );
         std::thread::sleep(Duration::from_millis(2));
     }
 }
@@ -36,7 +42,10 @@ fn killed_twice_and_continued_gives_the_bits_of_an_uninterrupted_run() {
     let scratch = Scratch::new("resume");
     config(&scratch);
     train(&scratch, "whole");
-    let mut child = scratch.workbench(&["train", "tiny.toml", "--out", "killed"]).spawn().unwrap();
+    let mut child = scratch
+        .workbench(&["train", "tiny.toml", "--out", "killed"])
+        .spawn()
+        .unwrap();
     wait_for(&scratch, "killed", 13, &mut child);
     child.kill().unwrap(); // SIGKILL: nothing is written on the way out
     child.wait().unwrap();
@@ -52,9 +61,18 @@ fn killed_twice_and_continued_gives_the_bits_of_an_uninterrupted_run() {
     assert_eq!(records(&whole), records(&killed));
     assert_eq!(newest_checkpoint(&whole), newest_checkpoint(&killed));
     let attempts = std::fs::read_dir(&killed).unwrap().filter(|entry| {
-        entry.as_ref().unwrap().file_name().to_string_lossy().starts_with("metrics-")
+        entry
+            .as_ref()
+            .unwrap()
+            .file_name()
+            .to_string_lossy()
+            .starts_with("metrics-")
     });
-    assert_eq!(attempts.count(), 3, "the test must really have interrupted the run");
+    assert_eq!(
+        attempts.count(),
+        3,
+        "the test must really have interrupted the run"
+    );
 }
 
 #[test]
@@ -62,7 +80,14 @@ fn two_threads_give_the_bits_of_one() {
     let scratch = Scratch::new("threads");
     config(&scratch);
     train(&scratch, "one");
-    let two = ["train", "tiny.toml", "--out", "two", "--set", "runtime.threads=2"];
+    let two = [
+        "train",
+        "tiny.toml",
+        "--out",
+        "two",
+        "--set",
+        "runtime.threads=2",
+    ];
     let mut command = scratch.workbench(&two);
     command.env_remove("RAYON_NUM_THREADS");
     assert!(command.output().unwrap().status.success());
@@ -76,14 +101,20 @@ fn sigterm_checkpoints_and_a_finished_run_is_left_alone() {
     let scratch = Scratch::new("sigterm");
     config(&scratch);
     train(&scratch, "whole");
-    let mut child = scratch.workbench(&["train", "tiny.toml", "--out", "stopped"]).spawn().unwrap();
+    let mut child = scratch
+        .workbench(&["train", "tiny.toml", "--out", "stopped"])
+        .spawn()
+        .unwrap();
     wait_for(&scratch, "stopped", 3, &mut child);
     let pid = rustix::process::Pid::from_child(&child);
     rustix::process::kill_process(pid, rustix::process::Signal::TERM).unwrap();
     assert_eq!(child.wait().unwrap().code(), Some(3));
     let output = scratch.run(&["train", "stopped"]);
     assert!(output.status.success(), "{}", stderr(&output));
-    assert_eq!(records(&scratch.join("whole")), records(&scratch.join("stopped")));
+    assert_eq!(
+        records(&scratch.join("whole")),
+        records(&scratch.join("stopped"))
+    );
     let before = newest_checkpoint(&scratch.join("stopped"));
     assert!(scratch.run(&["train", "stopped"]).status.success());
     assert_eq!(before, newest_checkpoint(&scratch.join("stopped")));

@@ -29,7 +29,10 @@ impl Scratch {
     /// The program with a cache of its own in this folder.
     pub fn workbench(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_workbench"));
-        command.arg("--cache").arg(self.join("cache")).args(arguments);
+        command
+            .arg("--cache")
+            .arg(self.join("cache"))
+            .args(arguments);
         command.current_dir(&self.0).env("RAYON_NUM_THREADS", "1");
         command
     }
@@ -41,8 +44,14 @@ impl Scratch {
 
     /// Two texts with different letters, and the part of a configuration that names them.
     pub fn texts(&self) -> String {
-        self.write("one.txt", &babble(&["the ", "small ", "model ", "learns ", "words ", "from "]));
-        self.write("two.txt", &babble(&["一行", "文字", "模型", "学习", "稳定", "训练"]));
+        self.write(
+            "one.txt",
+            &babble(&["the ", "small ", "model ", "learns ", "words ", "from "]),
+        );
+        self.write(
+            "two.txt",
+            &babble(&["一行", "文字", "模型", "学习", "稳定", "训练"]),
+        );
         "[[data.sources]]\npath = \"one.txt\"\nlanguage = \"en\"\nweight = 1\n\
          [[data.sources]]\npath = \"two.txt\"\nlanguage = \"zh\"\nweight = 1\n"
             .to_owned()
@@ -100,7 +109,9 @@ pub fn records(run: &Path) -> Vec<String> {
     let reader = logs::RunReader::open(run).unwrap();
     let mut records = reader.records().to_vec();
     for record in &mut records {
-        record.scalars.retain(|name, _| !logs::TIMINGS.contains(&name.as_str()));
+        record
+            .scalars
+            .retain(|name, _| !logs::TIMINGS.contains(&name.as_str()));
     }
     records.iter().map(logs::Record::to_line).collect()
 }
@@ -108,12 +119,17 @@ pub fn records(run: &Path) -> Vec<String> {
 /// The bytes of every file of the newest checkpoint.
 pub fn newest_checkpoint(run: &Path) -> Vec<(String, Vec<u8>)> {
     let list = |path: &Path| {
-        let mut entries: Vec<_> =
-            std::fs::read_dir(path).unwrap().map(|e| e.unwrap().path()).collect();
+        let mut entries: Vec<_> = std::fs::read_dir(path)
+            .unwrap()
+            .map(|e| e.unwrap().path())
+            .collect();
         entries.sort();
         entries
     };
     let newest = list(&run.join("checkpoints")).pop().unwrap();
     let name = |path: &Path| path.file_name().unwrap().to_string_lossy().into_owned();
-    list(&newest).iter().map(|file| (name(file), std::fs::read(file).unwrap())).collect()
+    list(&newest)
+        .iter()
+        .map(|file| (name(file), std::fs::read(file).unwrap()))
+        .collect()
 }

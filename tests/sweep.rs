@@ -49,12 +49,22 @@ fn runs(scratch: &Scratch, sweep: &str) -> Vec<std::path::PathBuf> {
 fn a_sweep_is_interrupted_continued_judged_and_reported() {
     let scratch = Scratch::new("sweep");
     card(&scratch);
-    let command = ["sweep", "run", "card.toml", "--out", "out", "--workers", "2"];
+    let command = [
+        "sweep",
+        "run",
+        "card.toml",
+        "--out",
+        "out",
+        "--workers",
+        "2",
+    ];
     let mut child = scratch.workbench(&command).spawn().unwrap();
     let deadline = Instant::now() + Duration::from_secs(120);
     loop {
         let begun = scratch.join("out/sweep.json").exists()
-            && runs(&scratch, "out").iter().any(|run| records(run).len() > 3);
+            && runs(&scratch, "out")
+                .iter()
+                .any(|run| records(run).len() > 3);
         if begun {
             break;
         }
@@ -63,17 +73,33 @@ fn a_sweep_is_interrupted_continued_judged_and_reported() {
     }
     let pid = rustix::process::Pid::from_child(&child);
     rustix::process::kill_process(pid, rustix::process::Signal::INT).unwrap();
-    assert_eq!(child.wait().unwrap().code(), Some(3), "stopped, to be continued");
+    assert_eq!(
+        child.wait().unwrap().code(),
+        Some(3),
+        "stopped, to be continued"
+    );
 
     let output = scratch.run(&command);
     assert!(output.status.success(), "{}", stderr(&output));
-    assert!(runs(&scratch, "out").iter().all(|run| records(run).len() == 30));
+    assert!(
+        runs(&scratch, "out")
+            .iter()
+            .all(|run| records(run).len() == 30)
+    );
     let again = scratch.run(&command);
-    assert!(again.status.success() && !stderr(&again).contains("started"), "nothing is repeated");
+    assert!(
+        again.status.success() && !stderr(&again).contains("started"),
+        "nothing is repeated"
+    );
 
     let verdict = stdout(&scratch.run(&["verdict", "out", "--json"]));
     let verdict: serde_json::Value = serde_json::from_str(&verdict).unwrap();
-    assert!(verdict["p_value"].as_f64().is_some_and(|p| p > 0.0 && p <= 1.0), "{verdict}");
+    assert!(
+        verdict["p_value"]
+            .as_f64()
+            .is_some_and(|p| p > 0.0 && p <= 1.0),
+        "{verdict}"
+    );
     assert!(scratch.run(&["report", "out"]).status.success());
     let html = std::fs::read_to_string(scratch.join("out/report.html")).unwrap();
     assert!(html.contains("<svg") && html.contains("deepnorm_glm"));
@@ -86,7 +112,15 @@ fn a_sweep_is_interrupted_continued_judged_and_reported() {
 fn a_run_that_fails_does_not_stop_the_others_and_one_can_be_skipped() {
     let scratch = Scratch::new("sweep-failure");
     card(&scratch);
-    let command = ["sweep", "run", "card.toml", "--out", "out", "--workers", "1"];
+    let command = [
+        "sweep",
+        "run",
+        "card.toml",
+        "--out",
+        "out",
+        "--workers",
+        "1",
+    ];
     // Planned, then stopped before anything: the directory is there and can be prepared.
     let mut child = scratch.workbench(&command).spawn().unwrap();
     while !scratch.join("out/sweep.json").exists() {
@@ -99,13 +133,25 @@ fn a_run_that_fails_does_not_stop_the_others_and_one_can_be_skipped() {
     let all = runs(&scratch, "out");
     let name = |i: usize| all[i].file_name().unwrap().to_string_lossy().into_owned();
     std::fs::write(all[3].join("manifest.json"), "{ damaged").unwrap();
-    assert!(scratch.run(&["sweep", "skip", "out", &name(2)]).status.success());
+    assert!(
+        scratch
+            .run(&["sweep", "skip", "out", &name(2)])
+            .status
+            .success()
+    );
 
     let output = scratch.run(&command);
     assert_eq!(output.status.code(), Some(1), "{}", stderr(&output));
-    assert!(stderr(&output).contains(&format!("FAILED    {}", name(3))), "{}", stderr(&output));
+    assert!(
+        stderr(&output).contains(&format!("FAILED    {}", name(3))),
+        "{}",
+        stderr(&output)
+    );
     let status = stdout(&scratch.run(&["sweep", "status", "out"]));
-    assert!(status.contains("skipped") && status.contains("failed"), "{status}");
+    assert!(
+        status.contains("skipped") && status.contains("failed"),
+        "{status}"
+    );
     let done = |i: usize| records(&all[i]).len() == 30;
     assert!(done(0) && done(1) && !done(2), "{status}");
 }

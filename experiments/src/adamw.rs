@@ -42,7 +42,11 @@ impl AdamW {
     /// Moments at zero.
     #[must_use]
     pub fn new(len: usize) -> Self {
-        Self { first: vec![0.0; len], second: vec![0.0; len], updates: 0 }
+        Self {
+            first: vec![0.0; len],
+            second: vec![0.0; len],
+            updates: 0,
+        }
     }
 
     /// Updates `weights` in place from unscaled gradients times `clip`:
@@ -67,7 +71,11 @@ impl AdamW {
             beta1: config.beta1 as f32,
             beta2: config.beta2 as f32,
             eps: config.eps as f32,
-            decay: if decay { config.weight_decay as f32 } else { 0.0 },
+            decay: if decay {
+                config.weight_decay as f32
+            } else {
+                0.0
+            },
             correction1: (1.0 - config.beta1.powi(power)) as f32,
             correction2: (1.0 - config.beta2.powi(power)) as f32,
         };
@@ -102,14 +110,21 @@ fn update_slice(
 ) -> UpdateReport {
     let floor = step.eps * step.eps;
     let mut sums = [[0.0_f64; LANES]; 3];
-    for (i, ((w, g), (m, v))) in
-        weights.iter_mut().zip(gradients).zip(first.iter_mut().zip(second.iter_mut())).enumerate()
+    for (i, ((w, g), (m, v))) in weights
+        .iter_mut()
+        .zip(gradients)
+        .zip(first.iter_mut().zip(second.iter_mut()))
+        .enumerate()
     {
         let g = g * clip;
         *m = step.beta1 * *m + (1.0 - step.beta1) * g;
         *v = step.beta2 * *v + (1.0 - step.beta2) * (g * g);
         let denominator = (*v / step.correction2).sqrt() + step.eps;
-        let adam = if *m == 0.0 && *v == 0.0 { 0.0 } else { *m / step.correction1 / denominator };
+        let adam = if *m == 0.0 && *v == 0.0 {
+            0.0
+        } else {
+            *m / step.correction1 / denominator
+        };
         let change = step.lr * (adam + step.decay * *w);
         *w -= change;
         let limit = v.max(floor);
@@ -150,7 +165,12 @@ mod tests {
     use experiments_config::ModelConfig;
 
     fn small() -> Parameters {
-        let model = ModelConfig { layers: 1, hidden_size: 8, ffn_hidden_size: 8, ..ModelConfig::default() };
+        let model = ModelConfig {
+            layers: 1,
+            hidden_size: 8,
+            ffn_hidden_size: 8,
+            ..ModelConfig::default()
+        };
         Parameters::initialise(&model, 16, 3)
     }
 
@@ -163,8 +183,17 @@ mod tests {
         let mut weight: Vec<f64> = parameters.values().iter().map(|v| f64::from(*v)).collect();
         let (mut m, mut v) = (vec![0.0_f64; weight.len()], vec![0.0_f64; weight.len()]);
         for t in 1..=3 {
-            let gradients: Vec<f32> = (0..weight.len()).map(|i| ((i * t) as f32).sin() * 0.1).collect();
-            adam.update(&config, &table, parameters.values_mut(), &gradients, 0.5, 1e-2);
+            let gradients: Vec<f32> = (0..weight.len())
+                .map(|i| ((i * t) as f32).sin() * 0.1)
+                .collect();
+            adam.update(
+                &config,
+                &table,
+                parameters.values_mut(),
+                &gradients,
+                0.5,
+                1e-2,
+            );
             for p in &table {
                 for i in p.range.clone() {
                     let g = f64::from(gradients[i]) * 0.5;
@@ -186,10 +215,21 @@ mod tests {
     fn no_gradient_means_no_adam_update_even_without_epsilon() {
         let mut parameters = small();
         let before = parameters.values().to_vec();
-        let config = OptimizerConfig { eps: 0.0, weight_decay: 0.0, ..OptimizerConfig::default() };
+        let config = OptimizerConfig {
+            eps: 0.0,
+            weight_decay: 0.0,
+            ..OptimizerConfig::default()
+        };
         let zeros = vec![0.0; before.len()];
         let table = parameters.table().to_vec();
-        AdamW::new(before.len()).update(&config, &table, parameters.values_mut(), &zeros, 1.0, 1e-2);
+        AdamW::new(before.len()).update(
+            &config,
+            &table,
+            parameters.values_mut(),
+            &zeros,
+            1.0,
+            1e-2,
+        );
         assert_eq!(parameters.values(), before);
     }
 

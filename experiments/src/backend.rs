@@ -25,7 +25,10 @@ impl Device {
         }
         match cuda::available() {
             Ok(()) => Ok(Self::Cuda),
-            Err(problem) => Err(TrainError::Device { device: name.to_owned(), problem }),
+            Err(problem) => Err(TrainError::Device {
+                device: name.to_owned(),
+                problem,
+            }),
         }
     }
 

@@ -64,7 +64,10 @@ pub(crate) struct Checkpoints {
 
 impl Checkpoints {
     pub(crate) fn new(run: &Path, config: &CheckpointConfig) -> Self {
-        Self { directory: run.join(logs::run::CHECKPOINTS_DIR), keep: config.keep }
+        Self {
+            directory: run.join(logs::run::CHECKPOINTS_DIR),
+            keep: config.keep,
+        }
     }
 
     /// Writes the checkpoint of `state.step` and drops those beyond retention.
@@ -78,7 +81,9 @@ impl Checkpoints {
         if path.exists() {
             return Ok(path);
         }
-        let partial = self.directory.join(format!(".step-{:08}.partial", state.step));
+        let partial = self
+            .directory
+            .join(format!(".step-{:08}.partial", state.step));
         let io = |what: &Path| {
             let what = what.to_owned();
             move |error: std::io::Error| io_problem(&what, &error)
@@ -89,8 +94,14 @@ impl Checkpoints {
         }
         fs::create_dir_all(&partial).map_err(io(&partial))?;
         let table = parameters.table();
-        write(&partial.join(WEIGHTS), &views(table, &[("", parameters.values())]))?;
-        let moments = [("exp_avg.", &adam.first[..]), ("exp_avg_sq.", &adam.second[..])];
+        write(
+            &partial.join(WEIGHTS),
+            &views(table, &[("", parameters.values())]),
+        )?;
+        let moments = [
+            ("exp_avg.", &adam.first[..]),
+            ("exp_avg_sq.", &adam.second[..]),
+        ];
         write(&partial.join(MOMENTS), &views(table, &moments))?;
         logs::write_json_atomic(&partial.join(STATE), state)?;
         fs::rename(&partial, &path).map_err(io(&path))?;
@@ -105,7 +116,9 @@ impl Checkpoints {
         parameters: &mut Parameters,
         adam: &mut AdamW,
     ) -> Result<Option<State>, TrainError> {
-        let Some(path) = self.steps()?.pop() else { return Ok(None) };
+        let Some(path) = self.steps()?.pop() else {
+            return Ok(None);
+        };
         let file = path.join(STATE);
         let text = fs::read(&file).map_err(|error| io_problem(&file, &error))?;
         let state: State = serde_json::from_slice(&text)
@@ -116,8 +129,15 @@ impl Checkpoints {
             return Err(problem(&file, text));
         }
         let table = parameters.table().to_vec();
-        read(&path.join(WEIGHTS), &table, &mut [("", parameters.values_mut())])?;
-        let mut moments = [("exp_avg.", &mut adam.first[..]), ("exp_avg_sq.", &mut adam.second[..])];
+        read(
+            &path.join(WEIGHTS),
+            &table,
+            &mut [("", parameters.values_mut())],
+        )?;
+        let mut moments = [
+            ("exp_avg.", &mut adam.first[..]),
+            ("exp_avg_sq.", &mut adam.second[..]),
+        ];
         read(&path.join(MOMENTS), &table, &mut moments)?;
         adam.updates = state.updates;
         Ok(Some(state))
@@ -132,7 +152,11 @@ impl Checkpoints {
         };
         let mut found: Vec<PathBuf> = entries
             .filter_map(Result::ok)
-            .filter(|e| e.file_name().to_str().is_some_and(|name| name.starts_with("step-")))
+            .filter(|e| {
+                e.file_name()
+                    .to_str()
+                    .is_some_and(|name| name.starts_with("step-"))
+            })
             .map(|e| e.path())
             .collect();
         found.sort();
@@ -153,7 +177,10 @@ type Buffers<'a> = [(&'a str, &'a [f32])];
 
 fn views(table: &[Parameter], buffers: &Buffers) -> Vec<(String, Vec<usize>, Vec<u8>)> {
     let tensor = |prefix: &str, values: &[f32], p: &Parameter| {
-        let bytes = values[p.range.clone()].iter().flat_map(|v| v.to_le_bytes()).collect();
+        let bytes = values[p.range.clone()]
+            .iter()
+            .flat_map(|v| v.to_le_bytes())
+            .collect();
         (format!("{prefix}{}", p.name), p.shape.clone(), bytes)
     };
     buffers
@@ -188,8 +215,9 @@ fn read(
     for (prefix, values) in buffers {
         for parameter in table {
             let name = format!("{prefix}{}", parameter.name);
-            let tensor =
-                file.tensor(&name).map_err(|_| problem(path, format!("lacks `{name}`")))?;
+            let tensor = file
+                .tensor(&name)
+                .map_err(|_| problem(path, format!("lacks `{name}`")))?;
             if tensor.dtype() != Dtype::F32 || tensor.shape() != parameter.shape {
                 let (dtype, shape) = (tensor.dtype(), tensor.shape());
                 let expected = &parameter.shape;
@@ -208,11 +236,16 @@ fn read(
 }
 
 fn sync_directory(path: &Path) -> Result<(), TrainError> {
-    File::open(path).and_then(|d| d.sync_all()).map_err(|error| io_problem(path, &error))
+    File::open(path)
+        .and_then(|d| d.sync_all())
+        .map_err(|error| io_problem(path, &error))
 }
 
 fn problem(path: &Path, problem: String) -> TrainError {
-    TrainError::Checkpoint { path: path.to_owned(), problem }
+    TrainError::Checkpoint {
+        path: path.to_owned(),
+        problem,
+    }
 }
 
 fn io_problem(path: &Path, error: &std::io::Error) -> TrainError {
@@ -231,11 +264,19 @@ mod tests {
     }
 
     fn parts() -> (Parameters, AdamW, State) {
-        let model = ModelConfig { layers: 1, hidden_size: 8, ffn_hidden_size: 8, ..ModelConfig::default() };
+        let model = ModelConfig {
+            layers: 1,
+            hidden_size: 8,
+            ffn_hidden_size: 8,
+            ..ModelConfig::default()
+        };
         let parameters = Parameters::initialise(&model, 16, 3);
         let mut adam = AdamW::new(parameters.len());
         adam.second.fill(f32::from_bits(1)); // a subnormal must survive
-        let state = State::new("hash".to_owned(), LossScaler::new(&LossScaleConfig::default()));
+        let state = State::new(
+            "hash".to_owned(),
+            LossScaler::new(&LossScaleConfig::default()),
+        );
         (parameters, adam, state)
     }
 
@@ -243,7 +284,13 @@ mod tests {
     fn a_checkpoint_brings_back_every_bit_and_retention_keeps_the_newest() {
         let run = run("bits");
         let (parameters, adam, mut state) = parts();
-        let checkpoints = Checkpoints::new(&run, &CheckpointConfig { interval: 1, keep: 2 });
+        let checkpoints = Checkpoints::new(
+            &run,
+            &CheckpointConfig {
+                interval: 1,
+                keep: 2,
+            },
+        );
         for step in 1..=3 {
             state.step = step;
             checkpoints.save(&state, &parameters, &adam).unwrap();
@@ -252,7 +299,10 @@ mod tests {
         let mut fresh = parameters.clone();
         fresh.values_mut().fill(0.0);
         let mut moments = AdamW::new(fresh.len());
-        let loaded = checkpoints.load_latest(&mut fresh, &mut moments).unwrap().unwrap();
+        let loaded = checkpoints
+            .load_latest(&mut fresh, &mut moments)
+            .unwrap()
+            .unwrap();
         assert_eq!(loaded, state);
         assert_eq!(fresh.values(), parameters.values());
         assert_eq!(moments, adam);
@@ -263,14 +313,31 @@ mod tests {
     fn damage_and_a_half_written_checkpoint_are_told_apart() {
         let run = run("damage");
         let (mut parameters, mut adam, mut state) = parts();
-        let checkpoints = Checkpoints::new(&run, &CheckpointConfig { interval: 1, keep: 2 });
+        let checkpoints = Checkpoints::new(
+            &run,
+            &CheckpointConfig {
+                interval: 1,
+                keep: 2,
+            },
+        );
         state.step = 1;
         let path = checkpoints.save(&state, &parameters, &adam).unwrap();
         fs::create_dir_all(run.join("checkpoints/.step-00000002.partial")).unwrap();
-        assert!(checkpoints.load_latest(&mut parameters, &mut adam).unwrap().is_some());
+        assert!(
+            checkpoints
+                .load_latest(&mut parameters, &mut adam)
+                .unwrap()
+                .is_some()
+        );
         fs::write(path.join(WEIGHTS), b"short").unwrap();
-        let error = checkpoints.load_latest(&mut parameters, &mut adam).unwrap_err().to_string();
-        assert!(error.contains(WEIGHTS) && error.contains("damaged"), "{error}");
+        let error = checkpoints
+            .load_latest(&mut parameters, &mut adam)
+            .unwrap_err()
+            .to_string();
+        assert!(
+            error.contains(WEIGHTS) && error.contains("damaged"),
+            "{error}"
+        );
         fs::remove_dir_all(run).unwrap();
     }
 }

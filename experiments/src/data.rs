@@ -35,17 +35,25 @@ impl Sampler<'_> {
         if rng.random_bool(objective.gmask_ratio) {
             let len = gmask_text_len(seq_len);
             let language = self.corpus.sample(self.split, &mut rng, len, &mut text);
-            (sample_gmask(objective, &special, &text, seq_len, &mut rng), language)
+            (
+                sample_gmask(objective, &special, &text, seq_len, &mut rng),
+                language,
+            )
         } else {
             let len = mask_text_len(objective, seq_len);
             let language = self.corpus.sample(self.split, &mut rng, len, &mut text);
-            (sample_mask(objective, &special, &text, seq_len, &mut rng), language)
+            (
+                sample_mask(objective, &special, &text, seq_len, &mut rng),
+                language,
+            )
         }
     }
 
     /// Samples `first .. first + count`.
     pub(crate) fn batch(&self, first: u64, count: usize) -> Batch {
-        let (samples, languages) = (first..first + count as u64).map(|i| self.sample(i)).unzip();
+        let (samples, languages) = (first..first + count as u64)
+            .map(|i| self.sample(i))
+            .unzip();
         Batch { samples, languages }
     }
 }
@@ -62,7 +70,9 @@ impl Batch {
             let weight = share / sample.target_count() as f64;
             for (slot, target) in sample.targets.iter().enumerate() {
                 if let Some(target) = target {
-                    targets.slots.push((sequence * sample.tokens.len() + slot) as i64);
+                    targets
+                        .slots
+                        .push((sequence * sample.tokens.len() + slot) as i64);
                     targets.tokens.push(i64::from(*target));
                     targets.weights.push(weight as f32);
                 }
@@ -153,7 +163,13 @@ mod tests {
 
     fn sample(kind: Kind, targets: &[Option<u32>]) -> Sample {
         let n = targets.len();
-        Sample { kind, tokens: vec![0; n], positions: vec![0; n], targets: targets.to_vec(), prefix: 1 }
+        Sample {
+            kind,
+            tokens: vec![0; n],
+            positions: vec![0; n],
+            targets: targets.to_vec(),
+            prefix: 1,
+        }
     }
 
     #[test]
@@ -170,6 +186,9 @@ mod tests {
         assert_eq!(targets.weights, [1.0 / 6.0, 1.0 / 6.0, 1.0 / 6.0, 0.5]);
         let losses = batch.losses(&[1.0, 2.0, 3.0, 6.0]);
         assert_eq!(losses.all.value(), Some(4.0));
-        assert_eq!((losses.gmask.value(), losses.mask.value()), (Some(2.0), Some(6.0)));
+        assert_eq!(
+            (losses.gmask.value(), losses.mask.value()),
+            (Some(2.0), Some(6.0))
+        );
     }
 }

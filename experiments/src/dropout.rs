@@ -14,7 +14,9 @@ pub(crate) struct Dropout {
 impl Dropout {
     /// Masks for micro-batch number `index` of a seed.
     pub(crate) fn new(seed: u64, index: u64) -> Self {
-        Self { generator: stream(seed, "dropout", index) }
+        Self {
+            generator: stream(seed, "dropout", index),
+        }
     }
 
     /// A mask with elements 0 (probability `p`) and `1 / (1 - p)`, shaped like `x`.
@@ -26,8 +28,15 @@ impl Dropout {
         let keep = (1.0 / (1.0 - p)) as f32;
         let shape = x.dims();
         let elements = shape.iter().product();
-        let mask: Vec<f32> =
-            (0..elements).map(|_| if self.generator.random_bool(p) { 0.0 } else { keep }).collect();
+        let mask: Vec<f32> = (0..elements)
+            .map(|_| {
+                if self.generator.random_bool(p) {
+                    0.0
+                } else {
+                    keep
+                }
+            })
+            .collect();
         Tensor::from_data(TensorData::new(mask, shape), &x.device())
     }
 }

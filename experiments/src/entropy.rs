@@ -23,12 +23,19 @@ const SEQUENCES: u64 = 4096;
 /// the loss. The sample does not depend on the run's seed, so that all arms share one line.
 #[must_use]
 pub fn unigram_entropy(config: &Config, corpus: &Corpus) -> UnigramEntropy {
-    let sampler = Sampler { config, corpus, split: Split::Train, seed: 0 };
+    let sampler = Sampler {
+        config,
+        corpus,
+        split: Split::Train,
+        seed: 0,
+    };
     let vocabulary = corpus.vocab_size();
     let mut groups: HashMap<(usize, Kind), Vec<f64>> = HashMap::new();
     for index in 0..SEQUENCES {
         let (sample, language) = sampler.sample(index);
-        let counts = groups.entry((language, sample.kind)).or_insert_with(|| vec![0.0; vocabulary]);
+        let counts = groups
+            .entry((language, sample.kind))
+            .or_insert_with(|| vec![0.0; vocabulary]);
         let weight = 1.0 / sample.target_count() as f64;
         for target in sample.targets.iter().flatten() {
             counts[*target as usize] += weight;
@@ -42,9 +49,15 @@ pub fn unigram_entropy(config: &Config, corpus: &Corpus) -> UnigramEntropy {
     for (_, counts) in &groups {
         let share = counts.iter().sum::<f64>() / SEQUENCES as f64;
         conditional += share * entropy(counts);
-        mixture.iter_mut().zip(counts).for_each(|(sum, count)| *sum += count);
+        mixture
+            .iter_mut()
+            .zip(counts)
+            .for_each(|(sum, count)| *sum += count);
     }
-    UnigramEntropy { conditional, mixture: entropy(&mixture) }
+    UnigramEntropy {
+        conditional,
+        mixture: entropy(&mixture),
+    }
 }
 
 /// Entropy of the distribution proportional to `weights`, in nats.

@@ -46,7 +46,12 @@ impl LossScaler {
     /// A scaler that stays at 1, for formats with the range of FP32.
     #[must_use]
     pub fn off() -> Self {
-        Self { scale: 1.0, hysteresis_left: 1, step: 0, last_overflow: -1 }
+        Self {
+            scale: 1.0,
+            hysteresis_left: 1,
+            step: 0,
+            last_overflow: -1,
+        }
     }
 
     /// Takes note of one step.
@@ -54,7 +59,11 @@ impl LossScaler {
         if config.mode == LossScaleMode::Static {
             return ScaleChange::None;
         }
-        let change = if overflow { self.overflow(config) } else { self.clean(config) };
+        let change = if overflow {
+            self.overflow(config)
+        } else {
+            self.clean(config)
+        };
         self.step += 1;
         change
     }
@@ -87,7 +96,13 @@ mod tests {
     use super::*;
 
     fn config(window: u64, hysteresis: u32) -> LossScaleConfig {
-        LossScaleConfig { initial: 16.0, window, hysteresis, min: 1.0, ..LossScaleConfig::default() }
+        LossScaleConfig {
+            initial: 16.0,
+            window,
+            hysteresis,
+            min: 1.0,
+            ..LossScaleConfig::default()
+        }
     }
 
     /// Scales after each step, `!` marking overflows.
@@ -108,20 +123,29 @@ mod tests {
 
     #[test]
     fn hysteresis_does_not_refill_on_a_clean_step() {
-        assert_eq!(trace(&config(100, 2), "!..!.!"), [16.0, 16.0, 16.0, 8.0, 8.0, 4.0]);
+        assert_eq!(
+            trace(&config(100, 2), "!..!.!"),
+            [16.0, 16.0, 16.0, 8.0, 8.0, 4.0]
+        );
     }
 
     #[test]
     fn a_clean_window_doubles_the_scale_and_refills_hysteresis() {
         // The window counts from the last overflow; before the first it counts from step -1.
-        assert_eq!(trace(&config(3, 2), "....."), [16.0, 16.0, 32.0, 32.0, 32.0]);
+        assert_eq!(
+            trace(&config(3, 2), "....."),
+            [16.0, 16.0, 32.0, 32.0, 32.0]
+        );
         let after = trace(&config(3, 2), "!!...!!");
         assert_eq!(after, [16.0, 8.0, 8.0, 8.0, 16.0, 16.0, 8.0]);
     }
 
     #[test]
     fn the_minimum_holds_and_is_reported() {
-        let config = LossScaleConfig { initial: 2.0, ..config(100, 1) };
+        let config = LossScaleConfig {
+            initial: 2.0,
+            ..config(100, 1)
+        };
         let mut scaler = LossScaler::new(&config);
         assert_eq!(scaler.update(&config, true), ScaleChange::Lowered);
         assert_eq!(scaler.update(&config, true), ScaleChange::AtMinimum);
@@ -130,7 +154,10 @@ mod tests {
 
     #[test]
     fn a_static_scale_never_moves() {
-        let config = LossScaleConfig { mode: LossScaleMode::Static, ..config(1, 1) };
+        let config = LossScaleConfig {
+            mode: LossScaleMode::Static,
+            ..config(1, 1)
+        };
         assert_eq!(trace(&config, "!.!."), [16.0; 4]);
     }
 }

@@ -24,6 +24,9 @@ use experiments_config::{Config, EgsPath};
 use kernels::{Gate, Kernels, gate};
 use norm::LayerNorm;
 
+#[cfg(test)]
+mod tests;
+
 /// What a forward pass needs beside weights and input.
 pub(crate) struct Context<'a> {
     pub(crate) config: &'a Config,
@@ -66,7 +69,9 @@ impl<B: Kernels> Glm<B> {
         let model = &config.model;
         Self {
             embedding_vh: weights.matrix("embedding.weight"),
-            blocks: (0..model.layers).map(|layer| Block::new(model, layer, weights)).collect(),
+            blocks: (0..model.layers)
+                .map(|layer| Block::new(model, layer, weights))
+                .collect(),
             final_norm: LayerNorm::new("final_norm", model, weights),
             head_vh: weights.head(),
         }
@@ -105,17 +110,19 @@ impl<B: Kernels> Glm<B> {
 
 /// Embedding gradient shrink (2210.02414 §3): identity forward, gradient times α, rounded as the
 /// multiplication it is.
-fn shrink<B: Kernels>(
-    x: Tensor<B, 2>,
-    context: &Context,
-    path: EgsPath,
-    at: At,
-) -> Tensor<B, 2> {
+fn shrink<B: Kernels>(x: Tensor<B, 2>, context: &Context, path: EgsPath, at: At) -> Tensor<B, 2> {
     let egs = &context.config.egs;
     let rounding = context.precision.rounding(at, 0);
     let applies = egs.path == path || egs.path == EgsPath::Both;
     // The product with the incoming gradient is rounded, then the product with α.
     let alpha = if applies { egs.alpha as f32 } else { 1.0 };
     let x = gate(x, &Gate::shrink_gradient(alpha, rounding.clone()));
-    gate(x, &Gate { forward: None, factor: 1.0, backward: rounding })
+    gate(
+        x,
+        &Gate {
+            forward: None,
+            factor: 1.0,
+            backward: rounding,
+        },
+    )
 }

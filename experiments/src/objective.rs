@@ -59,7 +59,13 @@ impl Sample {
     }
 
     fn empty(kind: Kind) -> Self {
-        Self { kind, tokens: Vec::new(), positions: Vec::new(), targets: Vec::new(), prefix: 0 }
+        Self {
+            kind,
+            tokens: Vec::new(),
+            positions: Vec::new(),
+            targets: Vec::new(),
+            prefix: 0,
+        }
     }
 }
 
@@ -129,7 +135,11 @@ pub fn sample_mask(
     rng: &mut impl Rng,
 ) -> Sample {
     let short = text.len() > 32 && rng.random_bool(config.short_seq_prob);
-    let text = if short { &text[..rng.random_range(32..text.len())] } else { text };
+    let text = if short {
+        &text[..rng.random_range(32..text.len())]
+    } else {
+        text
+    };
     let mut lengths = span_lengths(config, text.len(), rng);
     // Slots: kept text, and for every span its [MASK], its sop and its tokens.
     while text.len() + 2 * lengths.len() > seq_len && lengths.len() > 1 {
@@ -163,8 +173,13 @@ fn span_lengths(config: &ObjectiveConfig, len: usize, rng: &mut impl Rng) -> Vec
 /// above `max`) the result is `max`.
 fn truncated_poisson(lambda: f64, max: usize, rng: &mut impl Rng) -> usize {
     // λ is checked to be above 0 with the configuration.
-    let Ok(poisson) = Poisson::new(lambda) else { return max };
-    (0..1000).map(|_| poisson.sample(rng) as usize).find(|n| (1..=max).contains(n)).unwrap_or(max)
+    let Ok(poisson) = Poisson::new(lambda) else {
+        return max;
+    };
+    (0..1000)
+        .map(|_| poisson.sample(rng) as usize)
+        .find(|n| (1..=max).contains(n))
+        .unwrap_or(max)
 }
 
 /// Places spans in random order, uniformly over all placements with at least one kept token
@@ -227,8 +242,14 @@ mod tests {
     use crate::stream;
     use proptest::prelude::*;
 
-    const SPECIAL: SpecialIds =
-        SpecialIds { mask: 900, gmask: 901, sop: 902, eop: 903, eos: 904, pad: 905 };
+    const SPECIAL: SpecialIds = SpecialIds {
+        mask: 900,
+        gmask: 901,
+        sop: 902,
+        eop: 903,
+        eos: 904,
+        pad: 905,
+    };
 
     fn text(len: usize) -> Vec<u32> {
         (0..len as u32).collect()
@@ -236,7 +257,10 @@ mod tests {
 
     #[test]
     fn gmask_layout_is_that_of_the_collator() {
-        let config = ObjectiveConfig { min_gmask_ratio: 1.0, ..ObjectiveConfig::default() };
+        let config = ObjectiveConfig {
+            min_gmask_ratio: 1.0,
+            ..ObjectiveConfig::default()
+        };
         let sample = sample_gmask(&config, &SPECIAL, &text(3), 5, &mut stream(1, "t", 0));
         assert_eq!(sample.tokens, [901, 902, 0, 1, 905]);
         assert_eq!(sample.targets, [None, Some(0), Some(1), Some(2), None]);
@@ -257,7 +281,9 @@ mod tests {
     fn spans_have_the_mean_and_coverage_of_the_facts() {
         let config = ObjectiveConfig::default();
         let mut rng = stream(1, "t", 0);
-        let draws: Vec<_> = (0..100_000).map(|_| truncated_poisson(3.0, 39, &mut rng)).collect();
+        let draws: Vec<_> = (0..100_000)
+            .map(|_| truncated_poisson(3.0, 39, &mut rng))
+            .collect();
         let mean = draws.iter().sum::<usize>() as f64 / draws.len() as f64;
         assert!((mean - truncated_mean(3.0, 39)).abs() < 0.02, "{mean}");
         assert!((truncated_mean(3.0, 39) - 3.0 / (1.0 - (-3.0_f64).exp())).abs() < 1e-9);

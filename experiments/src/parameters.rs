@@ -138,7 +138,13 @@ impl Layout {
         let mut layout = Self { table: Vec::new() };
         let (h, v) = (model.hidden_size, vocab_size);
         let embedding = Init::Normal(vec![(v, model.embedding_std(v))]);
-        layout.add("embedding.weight", None, Role::Embedding, &[v, h], embedding.clone());
+        layout.add(
+            "embedding.weight",
+            None,
+            Role::Embedding,
+            &[v, h],
+            embedding.clone(),
+        );
         for layer in 0..model.layers {
             layout.add_layer(model, layer);
         }
@@ -160,9 +166,23 @@ impl Layout {
         let at = Some(layer);
         let name = |rest: &str| format!("layers.{layer}.{rest}");
         self.add_norm(&name("attention_norm"), at, h);
-        self.add_linear(&name("attention.qkv"), at, Role::Attention, [3 * h, h], qkv, model.bias);
+        self.add_linear(
+            &name("attention.qkv"),
+            at,
+            Role::Attention,
+            [3 * h, h],
+            qkv,
+            model.bias,
+        );
         let out = vec![(h, gain * square)];
-        self.add_linear(&name("attention.out"), at, Role::Attention, [h, h], out, model.bias);
+        self.add_linear(
+            &name("attention.out"),
+            at,
+            Role::Attention,
+            [h, h],
+            out,
+            model.bias,
+        );
         self.add_norm(&name("ffn_norm"), at, h);
         let up = vec![(2 * f, inner)];
         self.add_linear(&name("ffn.up"), at, Role::Ffn, [2 * f, h], up, model.bias);
@@ -183,16 +203,40 @@ impl Layout {
         bands: Vec<(usize, f64)>,
         bias: bool,
     ) {
-        self.add(&format!("{name}.weight"), layer, role, &shape, Init::Normal(bands));
+        self.add(
+            &format!("{name}.weight"),
+            layer,
+            role,
+            &shape,
+            Init::Normal(bands),
+        );
         if bias {
-            self.add(&format!("{name}.bias"), layer, role, &shape[..1], Init::Constant(0.0));
+            self.add(
+                &format!("{name}.bias"),
+                layer,
+                role,
+                &shape[..1],
+                Init::Constant(0.0),
+            );
         }
     }
 
     fn add_norm(&mut self, name: &str, layer: Option<usize>, width: usize) {
         let shape = [width];
-        self.add(&format!("{name}.weight"), layer, Role::Norm, &shape, Init::Constant(1.0));
-        self.add(&format!("{name}.bias"), layer, Role::Norm, &shape, Init::Constant(0.0));
+        self.add(
+            &format!("{name}.weight"),
+            layer,
+            Role::Norm,
+            &shape,
+            Init::Constant(1.0),
+        );
+        self.add(
+            &format!("{name}.bias"),
+            layer,
+            Role::Norm,
+            &shape,
+            Init::Constant(0.0),
+        );
     }
 
     fn add(&mut self, name: &str, layer: Option<usize>, role: Role, shape: &[usize], init: Init) {
@@ -214,7 +258,10 @@ mod tests {
     use super::*;
 
     fn model(norm: Norm) -> ModelConfig {
-        ModelConfig { norm, ..ModelConfig::default() }
+        ModelConfig {
+            norm,
+            ..ModelConfig::default()
+        }
     }
 
     fn std_of(parameters: &Parameters, name: &str, rows: Range<usize>) -> f64 {
@@ -229,9 +276,16 @@ mod tests {
     fn the_table_has_as_many_scalars_as_the_formula() {
         for norm in Norm::ALL {
             for tie_embeddings in [true, false] {
-                let model = ModelConfig { tie_embeddings, ..model(norm) };
+                let model = ModelConfig {
+                    tie_embeddings,
+                    ..model(norm)
+                };
                 let parameters = Parameters::initialise(&model, 300, 1);
-                assert_eq!(parameters.len() as u64, model.parameter_count(300), "{norm:?}");
+                assert_eq!(
+                    parameters.len() as u64,
+                    model.parameter_count(300),
+                    "{norm:?}"
+                );
             }
         }
     }
@@ -243,13 +297,25 @@ mod tests {
         let (h, gain) = (64, (2.0 * 6.0_f64).sqrt().recip());
         let square = (1.0 / h as f64).sqrt();
         let close = |a: f64, b: f64| assert!((a / b - 1.0).abs() < 0.05, "{a} against {b}");
-        close(std_of(&parameters, "layers.2.attention.qkv.weight", 0..2 * h), square);
-        close(std_of(&parameters, "layers.2.attention.qkv.weight", 2 * h..3 * h), gain * square);
-        close(std_of(&parameters, "layers.2.attention.out.weight", 0..h), gain * square);
+        close(
+            std_of(&parameters, "layers.2.attention.qkv.weight", 0..2 * h),
+            square,
+        );
+        close(
+            std_of(&parameters, "layers.2.attention.qkv.weight", 2 * h..3 * h),
+            gain * square,
+        );
+        close(
+            std_of(&parameters, "layers.2.attention.out.weight", 0..h),
+            gain * square,
+        );
         let ffn = gain * (2.0 / (64.0 + 128.0_f64)).sqrt();
         close(std_of(&parameters, "layers.2.ffn.up.weight", 0..256), ffn);
         close(std_of(&parameters, "layers.2.ffn.down.weight", 0..h), ffn);
-        close(std_of(&parameters, "embedding.weight", 0..300), (2.0 / 364.0_f64).sqrt());
+        close(
+            std_of(&parameters, "embedding.weight", 0..300),
+            (2.0 / 364.0_f64).sqrt(),
+        );
     }
 
     #[test]
@@ -267,7 +333,12 @@ mod tests {
     fn norms_and_biases_do_not_decay() {
         let parameters = Parameters::initialise(&model(Norm::Post), 300, 7);
         for p in parameters.table() {
-            assert_eq!(p.decay, p.name.ends_with(".weight") && !p.name.contains("norm"), "{}", p.name);
+            assert_eq!(
+                p.decay,
+                p.name.ends_with(".weight") && !p.name.contains("norm"),
+                "{}",
+                p.name
+            );
         }
     }
 }

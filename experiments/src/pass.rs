@@ -51,7 +51,11 @@ pub(crate) fn train<B: AutodiffBackend + Kernels>(
     drop(model);
     let half = setting.precision.half();
     let gradients = collect(weights.into_leaves(), &mut grads, parameters, half);
-    TrainPass { losses: batch.losses(&host(token_losses)), gradients, probe: context.probe }
+    TrainPass {
+        losses: batch.losses(&host(token_losses)),
+        gradients,
+        probe: context.probe,
+    }
 }
 
 /// Forward only, without dropout.

@@ -4,9 +4,9 @@
 //! Layer norm, cross-entropy and, by default, softmax compute in FP32 between two such points.
 //! The attention scale is folded into q with a rounding of its own, as `LargeScale` does.
 
+use burn::tensor::Tensor;
 use experiments_config::{Format, PrecisionConfig};
 use kernels::{Gate, HalfFormat, Kernels, RangeSite, Rounding, gate};
-use burn::tensor::Tensor;
 use std::sync::Arc;
 
 /// A tensor that a half-precision program stores, in network order. The first four are outside
@@ -100,13 +100,18 @@ impl Precision {
     #[must_use]
     pub(crate) fn new(config: &PrecisionConfig, layers: usize) -> Self {
         let sites = |names: &[(At, &'static str)], layer| {
-            names.iter().map(|(_, name)| Arc::new(RangeSite::new(name, layer))).collect()
+            names
+                .iter()
+                .map(|(_, name)| Arc::new(RangeSite::new(name, layer)))
+                .collect()
         };
         Self {
             half: half_format(config.format),
             softmax_half: config.softmax != Format::Fp32,
             outside: sites(&At::OUTSIDE, None),
-            layers: (0..layers).map(|layer| sites(&At::INSIDE, Some(layer))).collect(),
+            layers: (0..layers)
+                .map(|layer| sites(&At::INSIDE, Some(layer)))
+                .collect(),
         }
     }
 
@@ -128,7 +133,10 @@ impl Precision {
             None => &self.outside[index],
             Some(inside) => &self.layers[layer][inside],
         };
-        Some(Rounding { format, site: Some(site.clone()) })
+        Some(Rounding {
+            format,
+            site: Some(site.clone()),
+        })
     }
 
     /// Stores the result of an operation: rounds the value, and the gradient that comes back.
@@ -212,7 +220,13 @@ mod tests {
     use burn::tensor::TensorData;
 
     fn fp16() -> Precision {
-        Precision::new(&PrecisionConfig { format: Format::Fp16, ..PrecisionConfig::default() }, 2)
+        Precision::new(
+            &PrecisionConfig {
+                format: Format::Fp16,
+                ..PrecisionConfig::default()
+            },
+            2,
+        )
     }
 
     #[test]
@@ -231,7 +245,10 @@ mod tests {
         precision.store(big(), At::Down, 1);
         precision.store(big(), At::Scores, 1);
         let report = precision.take_report();
-        assert_eq!(report.first_overflow.as_deref(), Some("layers.1.attention.scores (forward)"));
+        assert_eq!(
+            report.first_overflow.as_deref(),
+            Some("layers.1.attention.scores (forward)")
+        );
         assert_eq!((report.overflow, report.layer_overflow), (2, vec![0, 2]));
         assert_eq!(precision.take_report().overflow, 0);
     }

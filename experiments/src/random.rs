@@ -26,7 +26,12 @@ mod tests {
     fn streams_repeat_and_differ_by_seed_purpose_and_index() {
         let first = |seed, purpose, index| stream(seed, purpose, index).next_u64();
         assert_eq!(first(1, "data", 0), first(1, "data", 0));
-        let all = [first(1, "data", 0), first(2, "data", 0), first(1, "init", 0), first(1, "data", 1)];
+        let all = [
+            first(1, "data", 0),
+            first(2, "data", 0),
+            first(1, "init", 0),
+            first(1, "data", 1),
+        ];
         for (i, a) in all.iter().enumerate() {
             assert!(all[i + 1..].iter().all(|b| a != b));
         }

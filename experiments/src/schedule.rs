@@ -8,7 +8,13 @@ use std::f64::consts::PI;
 /// warm-up the very first step has learning rate 0.
 #[must_use]
 pub fn learning_rate(config: &OptimizerConfig, samples: u64) -> f64 {
-    let OptimizerConfig { lr, min_lr, warmup_samples, decay_samples, .. } = *config;
+    let OptimizerConfig {
+        lr,
+        min_lr,
+        warmup_samples,
+        decay_samples,
+        ..
+    } = *config;
     if samples < warmup_samples {
         return lr * samples as f64 / warmup_samples as f64;
     }
@@ -28,7 +34,9 @@ mod tests {
 
     /// GLM-130B's planned schedule (2210.02414 table 11 and the released configuration).
     fn glm() -> OptimizerConfig {
-        experiments_config::load_preset("glm-130b", &[]).unwrap().optimizer
+        experiments_config::load_preset("glm-130b", &[])
+            .unwrap()
+            .optimizer
     }
 
     #[test]
@@ -45,7 +53,10 @@ mod tests {
 
     #[test]
     fn without_warm_up_and_decay_it_is_constant() {
-        let config = OptimizerConfig { lr: 1e-3, ..OptimizerConfig::default() };
+        let config = OptimizerConfig {
+            lr: 1e-3,
+            ..OptimizerConfig::default()
+        };
         assert_eq!(learning_rate(&config, 0), 1e-3);
         assert_eq!(learning_rate(&config, 1_000_000), 1e-3);
     }

@@ -18,7 +18,10 @@ pub(crate) struct GradientNorms {
 impl GradientNorms {
     /// From the unscaled gradient. `paths` are squared norms of the input and logit paths.
     pub(crate) fn new(table: &[Parameter], flat: &[f32], paths: Option<[f64; 2]>) -> Self {
-        let squared = table.iter().map(|p| sum_of_squares(&flat[p.range.clone()])).collect();
+        let squared = table
+            .iter()
+            .map(|p| sum_of_squares(&flat[p.range.clone()]))
+            .collect();
         Self { squared, paths }
     }
 
@@ -61,8 +64,11 @@ pub(crate) struct Recorder<'a> {
 
 impl Recorder<'_> {
     pub(crate) fn losses(&mut self, losses: &Losses) {
-        let named =
-            [("loss", losses.all), ("loss_gmask", losses.gmask), ("loss_mask", losses.mask)];
+        let named = [
+            ("loss", losses.all),
+            ("loss_gmask", losses.gmask),
+            ("loss_mask", losses.mask),
+        ];
         for (name, mean) in named {
             if let Some(value) = mean.value() {
                 self.record.set(name, value);
@@ -80,12 +86,18 @@ impl Recorder<'_> {
             self.record.set("grad_norm_embedding_input", input.sqrt());
             self.record.set("grad_norm_embedding_logit", logit.sqrt());
         }
-        let share = if global > 0.0 { (embedding / global).powi(2) } else { 0.0 };
+        let share = if global > 0.0 {
+            (embedding / global).powi(2)
+        } else {
+            0.0
+        };
         self.record.set("embedding_share", share);
         self.record.set("clip_coefficient", clip);
         if self.with_layers {
             self.layer_norms("layer_grad_norm", squared, |_| true);
-            self.layer_norms("layer_grad_norm_attention", squared, |p| p.role == Role::Attention);
+            self.layer_norms("layer_grad_norm_attention", squared, |p| {
+                p.role == Role::Attention
+            });
             self.layer_norms("layer_grad_norm_ffn", squared, |p| p.role == Role::Ffn);
             self.layer_norms("layer_grad_norm_norm", squared, |p| p.role == Role::Norm);
         }
@@ -96,10 +108,12 @@ impl Recorder<'_> {
         let updates: Vec<f64> = reports.iter().map(|r| r.update_squared).collect();
         let weights: Vec<f64> = reports.iter().map(|r| r.weight_squared).collect();
         let surprise: f64 = reports.iter().map(|r| r.surprise).sum();
-        self.record.set("update_norm", norm(self.table, &updates, |_| true));
+        self.record
+            .set("update_norm", norm(self.table, &updates, |_| true));
         let embedding = norm(self.table, &updates, |p| p.role == Role::Embedding);
         self.record.set("update_norm_embedding", embedding);
-        self.record.set("param_norm", norm(self.table, &weights, |_| true));
+        self.record
+            .set("param_norm", norm(self.table, &weights, |_| true));
         self.record.set("adam_rms", (surprise / len as f64).sqrt());
         if self.with_layers {
             self.layer_norms("layer_param_norm", &weights, |_| true);
@@ -109,13 +123,22 @@ impl Recorder<'_> {
 
     pub(crate) fn probe(&mut self, probe: Option<Probe>) {
         let Some(probe) = probe else { return };
-        let largest = probe.max_attention_logit.iter().fold(f64::NEG_INFINITY, |a, b| {
-            if b.is_nan() || *b > a { *b } else { a }
-        });
+        let largest = probe
+            .max_attention_logit
+            .iter()
+            .fold(
+                f64::NEG_INFINITY,
+                |a, b| {
+                    if b.is_nan() || *b > a { *b } else { a }
+                },
+            );
         self.record.set("max_attention_logit", largest);
-        self.record.set_layers("layer_max_attention_logit", probe.max_attention_logit);
-        self.record.set_layers("layer_norm_input_rms", probe.norm_input_rms);
-        self.record.set_layers("layer_activation_rms", probe.activation_rms);
+        self.record
+            .set_layers("layer_max_attention_logit", probe.max_attention_logit);
+        self.record
+            .set_layers("layer_norm_input_rms", probe.norm_input_rms);
+        self.record
+            .set_layers("layer_activation_rms", probe.activation_rms);
     }
 
     pub(crate) fn range(&mut self, report: RangeReport) {
@@ -123,8 +146,10 @@ impl Recorder<'_> {
         self.record.set("overflow_count", report.overflow as f64);
         self.record.set("underflow_count", report.underflow as f64);
         if self.with_layers {
-            self.record.set_layers("layer_overflow_count", counts(report.layer_overflow));
-            self.record.set_layers("layer_underflow_count", counts(report.layer_underflow));
+            self.record
+                .set_layers("layer_overflow_count", counts(report.layer_overflow));
+            self.record
+                .set_layers("layer_underflow_count", counts(report.layer_underflow));
         }
     }
 
@@ -142,7 +167,12 @@ mod tests {
 
     #[test]
     fn layers_and_the_rest_add_up_to_the_global_norm() {
-        let model = ModelConfig { layers: 2, hidden_size: 8, ffn_hidden_size: 8, ..ModelConfig::default() };
+        let model = ModelConfig {
+            layers: 2,
+            hidden_size: 8,
+            ffn_hidden_size: 8,
+            ..ModelConfig::default()
+        };
         let parameters = Parameters::initialise(&model, 16, 3);
         let gradient: Vec<f32> = (0..parameters.len()).map(|i| (i as f32).sin()).collect();
         let norms = GradientNorms::new(parameters.table(), &gradient, Some([1.0, 4.0]));
@@ -155,7 +185,9 @@ mod tests {
         recorder.gradients(&norms, 1.0);
         let record = recorder.record;
         let value = |name| record.scalar(name).unwrap();
-        let final_norm = norm(parameters.table(), &norms.squared, |p| p.name.starts_with("final"));
+        let final_norm = norm(parameters.table(), &norms.squared, |p| {
+            p.name.starts_with("final")
+        });
         let layers: f64 = record.layers["layer_grad_norm"].iter().map(|n| n * n).sum();
         let sum = layers + value("grad_norm_embedding").powi(2) + final_norm.powi(2);
         assert!((sum.sqrt() / value("grad_norm") - 1.0).abs() < 1e-12);

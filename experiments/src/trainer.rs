@@ -7,5 +7,5 @@
 mod session;
 mod step;
 
-pub(crate) use session::{Outcome, Session};
 pub use session::{Ending, Request, train};
+pub(crate) use session::{Outcome, Session};

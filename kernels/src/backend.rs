@@ -88,10 +88,7 @@ impl Kernels for burn_cuda::Cuda {}
 impl<B: Kernels, C: CheckpointStrategy> Kernels for Autodiff<B, C> {
     fn round(x: FloatTensor<Self>, format: HalfFormat) -> (FloatTensor<Self>, RangeCount) {
         let rounding = Rounding { format, site: None };
-        (
-            Self::gate(x, &Gate::round(rounding)),
-            RangeCount::default(),
-        )
+        (Self::gate(x, &Gate::round(rounding)), RangeCount::default())
     }
 
     fn gate(x: FloatTensor<Self>, gate: &Gate) -> FloatTensor<Self> {

@@ -59,7 +59,11 @@ impl Gate {
     }
 }
 
-pub(crate) fn apply<B: Kernels>(x: FloatTensor<B>, rounding: Option<&Rounding>, pass: Pass) -> FloatTensor<B> {
+pub(crate) fn apply<B: Kernels>(
+    x: FloatTensor<B>,
+    rounding: Option<&Rounding>,
+    pass: Pass,
+) -> FloatTensor<B> {
     let Some(rounding) = rounding else { return x };
     let (rounded, count) = B::round(x, rounding.format);
     rounding.count(pass, count);
@@ -121,9 +125,9 @@ pub fn gate<B: Kernels, const D: usize>(x: Tensor<B, D>, gate: &Gate) -> Tensor<
 mod tests {
     use super::*;
     use crate::{HalfFormat, RangeSite};
+    use burn::tensor::TensorData;
     use burn::tensor::backend::Backend;
     use burn_flex::Flex;
-    use burn::tensor::TensorData;
     use std::sync::Arc;
 
     type Cpu = Autodiff<Flex>;

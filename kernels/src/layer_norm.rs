@@ -57,7 +57,9 @@ fn primitive<B: Kernels, const D: usize>(x: Tensor<B, D>) -> FloatTensor<B> {
 /// Normalised input and `r`, `[rows, width]` and `[rows, 1]`.
 fn normalise<B: Kernels>(x: Tensor<B, 2>, eps: f64) -> (Tensor<B, 2>, Tensor<B, 2>) {
     let centred = x.clone() - x.mean_dim(1);
-    let r = ((centred.clone() * centred.clone()).mean_dim(1) + eps).sqrt().recip();
+    let r = ((centred.clone() * centred.clone()).mean_dim(1) + eps)
+        .sqrt()
+        .recip();
     (centred * r.clone(), r)
 }
 
@@ -206,9 +208,18 @@ pub(crate) fn differentiable<B: Kernels, C: CheckpointStrategy>(
         }
     }
 
-    let output = B::norm_rows(x.primitive.clone(), gamma.primitive.clone(), beta.primitive, eps);
+    let output = B::norm_rows(
+        x.primitive.clone(),
+        gamma.primitive.clone(),
+        beta.primitive,
+        eps,
+    );
     let nodes = [x.node, gamma.node, beta.node];
-    match LayerNormBackward.prepare::<C>(nodes).compute_bound().stateful() {
+    match LayerNormBackward
+        .prepare::<C>(nodes)
+        .compute_bound()
+        .stateful()
+    {
         OpsKind::Tracked(prepared) => prepared.finish((x.primitive, gamma.primitive, eps), output),
         OpsKind::UnTracked(prepared) => prepared.finish(output),
     }
@@ -236,7 +247,9 @@ mod tests {
             let mean = x.iter().sum::<f64>() / width as f64;
             let var = x.iter().map(|v| (v - mean).powi(2)).sum::<f64>() / width as f64;
             let r = (var + eps).sqrt().recip();
-            (0..width).map(|i| w[i] * ((x[i] - mean) * r * gamma[i] + beta[i])).sum::<f64>()
+            (0..width)
+                .map(|i| w[i] * ((x[i] - mean) * r * gamma[i] + beta[i]))
+                .sum::<f64>()
         })
         .sum()
     }

@@ -32,10 +32,13 @@ Examples:
 Interrupted with Ctrl-C or killed, the same command continues.")]
     Quickstart(Quickstart),
     /// List, get and verify the texts that proxies train on.
-    #[command(subcommand, after_help = "\
+    #[command(
+        subcommand,
+        after_help = "\
 Examples:
   workbench corpus list
-  workbench corpus get gutenberg three-kingdoms")]
+  workbench corpus get gutenberg three-kingdoms"
+    )]
     Corpus(Corpus),
     /// Train one proxy, or continue a run that was interrupted.
     #[command(after_help = "\
@@ -45,12 +48,15 @@ Examples:
   workbench train runs/mine               continue after an interruption")]
     Train(Train),
     /// Plan, run and steer a sweep: an experiment card's runs.
-    #[command(subcommand, after_help = "\
+    #[command(
+        subcommand,
+        after_help = "\
 Examples:
   workbench sweep plan experiments/cards/quickstart.toml
   workbench sweep run  experiments/cards/quickstart.toml --out sweeps-out/q --workers 2
   workbench sweep status sweeps-out/q
-  workbench sweep stop sweeps-out/q post-s3      one run: a part of its id will do")]
+  workbench sweep stop sweeps-out/q post-s3      one run: a part of its id will do"
+    )]
     Sweep(Sweep),
     /// Watch a sweep or a run in the terminal, live or finished.
     #[command(after_help = "\

@@ -29,7 +29,10 @@ pub(crate) struct Failure {
 impl Failure {
     /// A complaint about the command line.
     pub(crate) fn usage(message: impl fmt::Display) -> Self {
-        Self { report: miette::miette!("{message}"), code: exit::BAD_INPUT }
+        Self {
+            report: miette::miette!("{message}"),
+            code: exit::BAD_INPUT,
+        }
     }
 
     /// A failure of the operating system: what was tried, and why it did not work.
@@ -38,7 +41,10 @@ impl Failure {
         let report = miette::IntoDiagnostic::into_diagnostic(report);
         let report = miette::WrapErr::wrap_err(report, action.to_string());
         match report {
-            Err(report) => Self { report, code: exit::FAILED },
+            Err(report) => Self {
+                report,
+                code: exit::FAILED,
+            },
             Ok(()) => Self::usage(action),
         }
     }
@@ -55,7 +61,9 @@ impl Failure {
 
     fn new(error: impl std::error::Error + Send + Sync + 'static, code: u8) -> Self {
         let wrapped = miette::IntoDiagnostic::into_diagnostic(Err::<(), _>(error));
-        let report = wrapped.err().unwrap_or_else(|| miette::miette!("unknown error"));
+        let report = wrapped
+            .err()
+            .unwrap_or_else(|| miette::miette!("unknown error"));
         Self { report, code }
     }
 }
@@ -71,9 +79,9 @@ impl From<TrainError> for Failure {
         match error {
             TrainError::Text(error) => error.into(),
             TrainError::Log(error) => error.into(),
-            TrainError::Device { .. } | TrainError::Vocabulary { .. } | TrainError::Changed { .. } => {
-                Self::new(error, exit::BAD_INPUT)
-            }
+            TrainError::Device { .. }
+            | TrainError::Vocabulary { .. }
+            | TrainError::Changed { .. } => Self::new(error, exit::BAD_INPUT),
             TrainError::Checkpoint { .. } => Self::new(error, exit::FAILED),
         }
     }

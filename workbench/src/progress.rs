@@ -23,7 +23,13 @@ impl Steps {
             let style = ProgressStyle::with_template("{bar:30} {pos}/{len} {msg} · {eta} left");
             bar.with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()))
         });
-        Self { bar, total, start: Instant::now(), first: None, last_line: None }
+        Self {
+            bar,
+            total,
+            start: Instant::now(),
+            first: None,
+            last_line: None,
+        }
     }
 
     /// `done` steps are finished; `text` says how it goes.

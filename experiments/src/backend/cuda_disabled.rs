@@ -12,5 +12,8 @@ pub(super) fn available() -> Result<(), String> {
 }
 
 pub(super) fn run(_session: Session) -> Result<Outcome, TrainError> {
-    Err(TrainError::Device { device: "cuda".to_owned(), problem: PROBLEM.to_owned() })
+    Err(TrainError::Device {
+        device: "cuda".to_owned(),
+        problem: PROBLEM.to_owned(),
+    })
 }

@@ -10,7 +10,10 @@ pub(super) const FEATURE: Option<&str> = Some("cuda");
 /// thread; so they are looked for first.
 const LIBRARIES: [(&str, &str); 2] = [
     ("libcuda.so.1", "install the NVIDIA driver"),
-    ("libnvrtc.so", "install the CUDA toolkit's NVRTC (CUDA 12 or newer)"),
+    (
+        "libnvrtc.so",
+        "install the CUDA toolkit's NVRTC (CUDA 12 or newer)",
+    ),
 ];
 
 pub(super) fn available() -> Result<(), String> {

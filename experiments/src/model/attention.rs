@@ -58,7 +58,9 @@ impl<B: Kernels> Attention<B> {
         let attention_dropout = context.config.model.attention_dropout;
         let p_bnss = context.drop(p_bnss, attention_dropout, At::Probabilities, layer);
         let y_bnsd = precision.store(p_bnss.matmul(head(2)), At::Context, layer);
-        let y_sh = y_bnsd.swap_dims(1, 2).reshape([input.batch * input.seq_len, h]);
+        let y_sh = y_bnsd
+            .swap_dims(1, 2)
+            .reshape([input.batch * input.seq_len, h]);
         let y_sh = precision.store(self.out.forward(y_sh), At::AttentionOut, layer);
         let dropout = context.config.model.dropout;
         context.drop(y_sh, dropout, At::AttentionOut, layer)
@@ -76,6 +78,10 @@ impl<B: Kernels> Attention<B> {
         let exp = precision.store(shifted.exp(), At::Softmax, layer);
         let branch = precision.branch(exp.clone(), At::Softmax, layer);
         let sum = precision.store(branch.sum_dim(3), At::Softmax, layer);
-        precision.store(precision.branch(exp, At::Softmax, layer) / sum, At::Probabilities, layer)
+        precision.store(
+            precision.branch(exp, At::Softmax, layer) / sum,
+            At::Probabilities,
+            layer,
+        )
     }
 }

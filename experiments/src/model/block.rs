@@ -42,8 +42,12 @@ const ATTENTION: Points = Points {
     sum: At::AttentionSum,
 };
 
-const FFN: Points =
-    Points { norm: At::FfnNorm, out_norm: At::FfnOutNorm, skip: At::FfnSkip, sum: At::FfnSum };
+const FFN: Points = Points {
+    norm: At::FfnNorm,
+    out_norm: At::FfnOutNorm,
+    skip: At::FfnSkip,
+    sum: At::FfnSum,
+};
 
 impl<B: Kernels> Block<B> {
     pub(crate) fn new(model: &ModelConfig, layer: usize, weights: &mut Weights<B>) -> Self {
@@ -74,7 +78,8 @@ impl<B: Kernels> Block<B> {
         if let Some(probe) = &mut context.probe {
             probe.layer_input(self.layer, &x_sh);
         }
-        let attend = |y, context: &mut Context| self.attention.forward(y, self.layer, input, context);
+        let attend =
+            |y, context: &mut Context| self.attention.forward(y, self.layer, input, context);
         let x_sh = self.residual(x_sh, &self.attention_norm, 0, &ATTENTION, context, attend);
         let feed = |y, context: &mut Context| self.ffn.forward(y, self.layer, context);
         let x_sh = self.residual(x_sh, &self.ffn_norm, 1, &FFN, context, feed);

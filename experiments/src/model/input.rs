@@ -31,15 +31,23 @@ impl<B: Backend> Input<B> {
         device: &B::Device,
     ) -> Self {
         let (b, s) = (batch.samples.len(), model.seq_len);
-        let tokens: Vec<i64> =
-            batch.samples.iter().flat_map(|x| &x.tokens).map(|t| i64::from(*t)).collect();
+        let tokens: Vec<i64> = batch
+            .samples
+            .iter()
+            .flat_map(|x| &x.tokens)
+            .map(|t| i64::from(*t))
+            .collect();
         let mut forbidden = Vec::with_capacity(b * s * s);
         for sample in &batch.samples {
             let prefix = sample.prefix;
             forbidden.extend((0..s * s).map(|i| i % s > i / s && i % s >= prefix));
         }
-        let positions: Vec<u32> =
-            batch.samples.iter().flat_map(|x| &x.positions).copied().collect();
+        let positions: Vec<u32> = batch
+            .samples
+            .iter()
+            .flat_map(|x| &x.positions)
+            .copied()
+            .collect();
         Self {
             batch: b,
             seq_len: s,

@@ -21,8 +21,9 @@ impl<B: Backend> Rope<B> {
         device: &B::Device,
     ) -> Self {
         let d = model.head_dim();
-        let frequencies: Vec<f64> =
-            (0..d / 2).map(|i| model.rope_base.powf(-2.0 * i as f64 / d as f64)).collect();
+        let frequencies: Vec<f64> = (0..d / 2)
+            .map(|i| model.rope_base.powf(-2.0 * i as f64 / d as f64))
+            .collect();
         let table = |function: fn(f64) -> f64| {
             let mut values: Vec<f32> = positions
                 .iter()
@@ -35,7 +36,10 @@ impl<B: Backend> Rope<B> {
             let shape = [batch, 1, positions.len() / batch, d];
             Tensor::from_data(TensorData::new(values, shape), device)
         };
-        Self { cos: table(f64::cos), sin: table(f64::sin) }
+        Self {
+            cos: table(f64::cos),
+            sin: table(f64::sin),
+        }
     }
 
     /// Rotates element `i` with element `i + d/2` (`NeoX` pairing).
@@ -58,7 +62,11 @@ mod tests {
 
     #[test]
     fn scores_depend_on_the_difference_of_positions_only() {
-        let model = ModelConfig { hidden_size: 8, num_heads: 1, ..ModelConfig::default() };
+        let model = ModelConfig {
+            hidden_size: 8,
+            num_heads: 1,
+            ..ModelConfig::default()
+        };
         let device = Default::default();
         let q: Vec<f32> = (0..8).map(|i| (i as f32).sin()).collect();
         let x = |values: &[f32]| {

@@ -35,13 +35,22 @@ impl<'a, B: Kernels> Weights<'a, B> {
         device: &'a B::Device,
         track: bool,
     ) -> Self {
-        Self { parameters, half: precision.half(), device, track, leaves: Vec::new() }
+        Self {
+            parameters,
+            half: precision.half(),
+            device,
+            track,
+            leaves: Vec::new(),
+        }
     }
 
     /// # Panics
     /// If the model asks for a name that the table lacks: both come from the same configuration.
     fn leaf(&mut self, name: &str, logit_path: bool) -> Tensor<B, 1> {
-        let parameter = self.parameters.find(name).expect("model and table agree on names");
+        let parameter = self
+            .parameters
+            .find(name)
+            .expect("model and table agree on names");
         let entry = &self.parameters.table()[parameter];
         let mut values = self.parameters.values()[entry.range.clone()].to_vec();
         if let (Some(format), true) = (self.half, entry.role != Role::Norm) {
@@ -49,8 +58,16 @@ impl<'a, B: Kernels> Weights<'a, B> {
         }
         let len = values.len();
         let tensor = Tensor::from_data(TensorData::new(values, [len]), self.device);
-        let tensor = if self.track { tensor.require_grad() } else { tensor };
-        self.leaves.push(Leaf { parameter, logit_path, tensor: tensor.clone() });
+        let tensor = if self.track {
+            tensor.require_grad()
+        } else {
+            tensor
+        };
+        self.leaves.push(Leaf {
+            parameter,
+            logit_path,
+            tensor: tensor.clone(),
+        });
         tensor
     }
 
@@ -77,7 +94,10 @@ impl<'a, B: Kernels> Weights<'a, B> {
     }
 
     fn shape(&self, name: &str) -> [usize; 2] {
-        let parameter = self.parameters.find(name).expect("model and table agree on names");
+        let parameter = self
+            .parameters
+            .find(name)
+            .expect("model and table agree on names");
         let shape = &self.parameters.table()[parameter].shape;
         [shape[0], shape[1]]
     }
@@ -107,9 +127,13 @@ pub(crate) fn collect<B: AutodiffBackend + Kernels>(
     for leaf in leaves {
         let entry = &parameters.table()[leaf.parameter];
         // A leaf that the loss does not depend on has no gradient.
-        let Some(gradient) = leaf.tensor.grad_remove(grads) else { continue };
+        let Some(gradient) = leaf.tensor.grad_remove(grads) else {
+            continue;
+        };
         let data = gradient.into_data();
-        let Ok(values) = data.as_slice::<f32>() else { continue };
+        let Ok(values) = data.as_slice::<f32>() else {
+            continue;
+        };
         let place = if leaf.logit_path {
             logit_path = values.to_vec();
             &mut logit_path[..]

@@ -133,7 +133,10 @@ fn prepare<'a, 'w>(
             manifest(&request, &corpus, device).save(directory)?;
         }
     }
-    Ok(Session { run: Run { request, writer }, corpus })
+    Ok(Session {
+        run: Run { request, writer },
+        corpus,
+    })
 }
 
 /// A run goes on only with the configuration and text it began with.
@@ -146,12 +149,21 @@ fn check_same(
     let pairs = [
         ("configuration", &manifest.config_hash, config.hash()),
         ("corpus", &manifest.corpus_hash, corpus.hash().to_owned()),
-        ("tokenizer", &manifest.tokenizer_hash, corpus.tokenizer_hash().to_owned()),
+        (
+            "tokenizer",
+            &manifest.tokenizer_hash,
+            corpus.tokenizer_hash().to_owned(),
+        ),
     ];
     for (what, began, now) in pairs {
         if *began != now {
             let path = directory.to_owned();
-            return Err(TrainError::Changed { path, what, began: began.clone(), now });
+            return Err(TrainError::Changed {
+                path,
+                what,
+                began: began.clone(),
+                now,
+            });
         }
     }
     Ok(())
@@ -199,10 +211,22 @@ impl Session<'_, '_> {
         let Self { mut run, corpus } = self;
         let config = run.request.config;
         let precision = Precision::new(&config.precision, config.model.layers);
-        let setting = Setting::<B> { config, precision: &precision, device };
-        let inner = Setting::<B::InnerBackend> { config, precision: &precision, device };
-        let sampler =
-            Sampler { config, corpus: &corpus, split: Split::Train, seed: config.seed };
+        let setting = Setting::<B> {
+            config,
+            precision: &precision,
+            device,
+        };
+        let inner = Setting::<B::InnerBackend> {
+            config,
+            precision: &precision,
+            device,
+        };
+        let sampler = Sampler {
+            config,
+            corpus: &corpus,
+            split: Split::Train,
+            seed: config.seed,
+        };
         let checkpoints = Checkpoints::new(run.request.directory, &config.checkpoint);
         let mut trained = run.load(&checkpoints)?;
 
@@ -236,8 +260,14 @@ impl Session<'_, '_> {
             }
         }
         let step = trained.state.step;
-        run.writer.event(&Event::now(step, EventKind::Finish, "training is finished"))?;
-        Ok(Outcome { ending: Ending::Finished, step, held_out_loss, message })
+        run.writer
+            .event(&Event::now(step, EventKind::Finish, "training is finished"))?;
+        Ok(Outcome {
+            ending: Ending::Finished,
+            step,
+            held_out_loss,
+            message,
+        })
     }
 }
 
@@ -253,7 +283,11 @@ impl Run<'_, '_> {
                 let text = format!("continued from the checkpoint of step {}", state.step);
                 let event = Event::now(state.step, EventKind::Resume, text);
                 self.writer.event(&event)?;
-                return Ok(Trained { parameters, adam, state });
+                return Ok(Trained {
+                    parameters,
+                    adam,
+                    state,
+                });
             }
             None => Event::now(0, EventKind::Start, "training starts"),
         };
@@ -263,7 +297,11 @@ impl Run<'_, '_> {
             Format::Fp32 | Format::Bf16 => LossScaler::off(),
         };
         let state = State::new(config.hash(), scaler);
-        Ok(Trained { parameters, adam, state })
+        Ok(Trained {
+            parameters,
+            adam,
+            state,
+        })
     }
 
     fn save(&mut self, checkpoints: &Checkpoints, trained: &Trained) -> Result<(), TrainError> {
@@ -271,19 +309,22 @@ impl Run<'_, '_> {
         self.writer.sync()?;
         checkpoints.save(&trained.state, &trained.parameters, &trained.adam)?;
         let text = format!("checkpoint of step {}", trained.state.step);
-        self.writer.event(&Event::now(trained.state.step, EventKind::Checkpoint, text))?;
+        self.writer
+            .event(&Event::now(trained.state.step, EventKind::Checkpoint, text))?;
         Ok(())
     }
 
-    fn stop(
-        mut self,
-        checkpoints: &Checkpoints,
-        trained: &Trained,
-    ) -> Result<Outcome, TrainError> {
+    fn stop(mut self, checkpoints: &Checkpoints, trained: &Trained) -> Result<Outcome, TrainError> {
         self.save(checkpoints, trained)?;
         let step = trained.state.step;
-        self.writer.event(&Event::now(step, EventKind::Stop, "stopped on request"))?;
-        Ok(Outcome { ending: Ending::Stopped, step, held_out_loss: None, message: None })
+        self.writer
+            .event(&Event::now(step, EventKind::Stop, "stopped on request"))?;
+        Ok(Outcome {
+            ending: Ending::Stopped,
+            step,
+            held_out_loss: None,
+            message: None,
+        })
     }
 }
 

@@ -54,14 +54,32 @@ pub(super) fn step<B: AutodiffBackend + Kernels>(
 
     let finite = global.is_finite();
     let limit = config.optimizer.clip_grad;
-    let clip = if limit > 0.0 && global > limit { limit / global } else { 1.0 };
+    let clip = if limit > 0.0 && global > limit {
+        limit / global
+    } else {
+        1.0
+    };
     let reports = finite.then(|| {
         let table = trained.parameters.table().to_vec();
         let weights = trained.parameters.values_mut();
-        trained.adam.update(&config.optimizer, &table, weights, &sum.flat, clip as f32, lr)
+        trained.adam.update(
+            &config.optimizer,
+            &table,
+            weights,
+            &sum.flat,
+            clip as f32,
+            lr,
+        )
     });
     let range = setting.precision.take_report();
-    let events = decide(setting, trained, number, finite, &sum.losses, range.first_overflow.as_deref());
+    let events = decide(
+        setting,
+        trained,
+        number,
+        finite,
+        &sum.losses,
+        range.first_overflow.as_deref(),
+    );
 
     let recording = Instant::now();
     let mut recorder = Recorder {
@@ -90,7 +108,10 @@ pub(super) fn step<B: AutodiffBackend + Kernels>(
     let seconds = start.elapsed().as_secs_f64();
     record.set("step_seconds", seconds);
     record.set("record_seconds", record_seconds);
-    record.set("tokens_per_second", config.tokens_per_step() as f64 / seconds);
+    record.set(
+        "tokens_per_second",
+        config.tokens_per_step() as f64 / seconds,
+    );
     (record, events)
 }
 
@@ -111,8 +132,14 @@ fn accumulate<B: AutodiffBackend + Kernels>(
         let batch = sampler.batch(trained.state.samples, size);
         let dropout = Dropout::new(config.seed, trained.state.step * micro_batches + micro);
         let scale = scale / micro_batches as f64;
-        let pass =
-            pass::train(setting, &trained.parameters, &batch, scale, dropout, with_layers);
+        let pass = pass::train(
+            setting,
+            &trained.parameters,
+            &batch,
+            scale,
+            dropout,
+            with_layers,
+        );
         trained.state.samples += size as u64;
         let gradients = pass.gradients;
         match &mut sum {
@@ -149,7 +176,10 @@ fn add(sum: &mut [f32], term: &[f32]) {
 /// Divides by the loss scale in FP32, joins the two paths into tied embeddings and takes norms.
 fn unscale(sum: &mut Accumulated, parameters: &Parameters, scale: f64) -> GradientNorms {
     let inverse = (1.0 / scale) as f32;
-    sum.flat.iter_mut().chain(&mut sum.logit_path).for_each(|g| *g *= inverse);
+    sum.flat
+        .iter_mut()
+        .chain(&mut sum.logit_path)
+        .for_each(|g| *g *= inverse);
     let paths = (!sum.logit_path.is_empty()).then(|| {
         // The embedding comes first in the table, its two gradients have the same layout.
         let input = &mut sum.flat[..sum.logit_path.len()];
@@ -176,9 +206,17 @@ fn decide<B: AutodiffBackend>(
     state.updates = trained.adam.updates;
     let mut events = Vec::new();
     let loss_finite = losses.all.value().is_some_and(f64::is_finite);
-    state.nonfinite_steps = if loss_finite { 0 } else { state.nonfinite_steps + 1 };
+    state.nonfinite_steps = if loss_finite {
+        0
+    } else {
+        state.nonfinite_steps + 1
+    };
     if !loss_finite {
-        events.push(Event::now(step, EventKind::Nonfinite, "the loss is not finite"));
+        events.push(Event::now(
+            step,
+            EventKind::Nonfinite,
+            "the loss is not finite",
+        ));
     }
     if !finite {
         let place = first_overflow.map_or_else(String::new, |t| format!("; first in {t}"));
@@ -219,7 +257,11 @@ pub(super) fn evaluate<B: Kernels>(
     parameters: &Parameters,
 ) -> Option<f64> {
     let size = setting.config.batch.micro_batch;
-    let held_out = Sampler { split: Split::HeldOut, seed: HELD_OUT_SEED, ..*sampler };
+    let held_out = Sampler {
+        split: Split::HeldOut,
+        seed: HELD_OUT_SEED,
+        ..*sampler
+    };
     let mut losses = Losses::default();
     for index in 0..setting.config.eval.batches {
         let batch = held_out.batch((index * size) as u64, size);

@@ -144,17 +144,31 @@ impl Depth {
     }
 
     /// The heat colour of `level` in 0..=1. Anchors of matplotlib's *inferno*, without its black end, which
-    /// a terminal would show as a hole.
+    /// a terminal would show as a hole. The 256 colours have a ramp of their own: the nearest ones would be
+    /// greys and pinks in between.
     pub(crate) fn heat(self, level: f64) -> Color {
-        let level = if level.is_nan() { 0.0 } else { level.clamp(0.0, 1.0) };
-        let place = level * (HEAT.len() - 1) as f64;
-        let lower = (place.floor() as usize).min(HEAT.len() - 2);
-        let part = place - lower as f64;
-        let (Rgb(r0, g0, b0), Rgb(r1, g1, b1)) = (HEAT[lower], HEAT[lower + 1]);
-        let mix = |from: u8, to: u8| {
-            (f64::from(from) + (f64::from(to) - f64::from(from)) * part).round() as u8
+        let level = if level.is_nan() {
+            0.0
+        } else {
+            level.clamp(0.0, 1.0)
         };
-        self.colour(Rgb(mix(r0, r1), mix(g0, g1), mix(b0, b1)))
+        match self {
+            Self::Mono => Color::Reset,
+            Self::Indexed => {
+                let place = (level * HEAT_INDEXED.len() as f64) as usize;
+                Color::Indexed(HEAT_INDEXED[place.min(HEAT_INDEXED.len() - 1)])
+            }
+            Self::True => {
+                let place = level * (HEAT.len() - 1) as f64;
+                let lower = (place.floor() as usize).min(HEAT.len() - 2);
+                let part = place - lower as f64;
+                let (Rgb(r0, g0, b0), Rgb(r1, g1, b1)) = (HEAT[lower], HEAT[lower + 1]);
+                let mix = |from: u8, to: u8| {
+                    (f64::from(from) + (f64::from(to) - f64::from(from)) * part).round() as u8
+                };
+                Color::Rgb(mix(r0, r1), mix(g0, g1), mix(b0, b1))
+            }
+        }
     }
 
     /// The colour of a non-finite cell in the heat map: far from every colour of the scale.
@@ -203,6 +217,9 @@ const HEAT: [Rgb; 8] = [
     Rgb(250, 188, 40),
     Rgb(252, 250, 160),
 ];
+
+/// Dark blue, purple, red, orange, yellow, pale yellow, out of xterm's cube.
+const HEAT_INDEXED: [u8; 12] = [17, 53, 89, 125, 160, 166, 202, 208, 214, 220, 227, 229];
 
 /// The nearest of xterm's 216 cube colours and 24 greys, by squared distance.
 fn nearest_indexed(Rgb(r, g, b): Rgb) -> u8 {

@@ -71,7 +71,14 @@ pub(crate) fn draw(screen: Screen, buffer: &mut Buffer) {
 
 impl Screen<'_> {
     /// A pane's frame with its title; what stands right of the title is cut off first.
-    fn frame(&self, area: Rect, pane: Option<Pane>, title: &Line, right: &Line, buffer: &mut Buffer) {
+    fn frame(
+        &self,
+        area: Rect,
+        pane: Option<Pane>,
+        title: &Line,
+        right: &Line,
+        buffer: &mut Buffer,
+    ) {
         let focused = pane == Some(self.state.focus) && self.layout.panes.len() > 1;
         let style = if focused {
             self.depth.accent()

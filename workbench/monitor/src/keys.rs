@@ -238,8 +238,15 @@ pub(crate) fn bar(focus: Pane, visible: &[Pane]) -> Vec<&'static Binding> {
 pub fn keys_markdown() -> String {
     let row = |binding: &Binding| format!("| `{}` | {} |\n", binding.label, binding.help);
     let section = |group: Group| {
-        let rows: String = BINDINGS.iter().filter(|binding| binding.group == group).map(row).collect();
-        format!("### {}\n\n| key | what it does |\n|---|---|\n{rows}", group.title())
+        let rows: String = BINDINGS
+            .iter()
+            .filter(|binding| binding.group == group)
+            .map(row)
+            .collect();
+        format!(
+            "### {}\n\n| key | what it does |\n|---|---|\n{rows}",
+            group.title()
+        )
     };
     Group::ALL.map(section).join("\n")
 }

@@ -48,7 +48,7 @@ pub enum Exit {
     Left,
     /// The user pressed Ctrl-C, which raw mode keeps from becoming a signal: the caller decides what to stop.
     Interrupted,
-    /// The caller's flag was set.
+    /// The caller's flag was set, or another thread of the process panicked and needs the screen for its message.
     Stopped,
 }
 

@@ -34,7 +34,7 @@ pub(crate) fn run(app: &mut App, stop: &AtomicBool) -> Result<Exit, MonitorError
     let mut dirty = true;
     let mut polled = Instant::now();
     loop {
-        if dirty {
+        if dirty && !session.lost.load(Ordering::Relaxed) {
             session
                 .terminal
                 .draw(|frame| app.draw(frame.area(), frame.buffer_mut()))?;
@@ -47,7 +47,7 @@ pub(crate) fn run(app: &mut App, stop: &AtomicBool) -> Result<Exit, MonitorError
                 Exit::Left
             });
         }
-        if stop.load(Ordering::Relaxed) {
+        if stop.load(Ordering::Relaxed) || session.lost.load(Ordering::Relaxed) {
             return Ok(Exit::Stopped);
         }
         let interval = if app.ended() { POLL_ENDED } else { POLL_LIVE };
@@ -73,6 +73,8 @@ type PanicHook = Arc<dyn Fn(&std::panic::PanicHookInfo<'_>) + Send + Sync + 'sta
 struct Session {
     terminal: Terminal<CrosstermBackend<Stdout>>,
     previous_hook: PanicHook,
+    /// Set when another thread panicked: its message is on the screen, and drawing over it would hide it.
+    lost: Arc<AtomicBool>,
 }
 
 impl Session {
@@ -81,8 +83,10 @@ impl Session {
             return Err(MonitorError::NoTerminal);
         }
         let previous_hook: PanicHook = Arc::from(std::panic::take_hook());
-        let hook = Arc::clone(&previous_hook);
+        let lost = Arc::new(AtomicBool::new(false));
+        let (hook, flag) = (Arc::clone(&previous_hook), Arc::clone(&lost));
         std::panic::set_hook(Box::new(move |info| {
+            flag.store(true, Ordering::Relaxed);
             restore();
             hook(info);
         }));
@@ -93,6 +97,7 @@ impl Session {
             Ok(terminal) => Ok(Self {
                 terminal,
                 previous_hook,
+                lost,
             }),
             Err(error) => {
                 restore();

@@ -18,6 +18,7 @@ pub(crate) fn man(out: &Path) -> Result<ExitCode, Failure> {
         std::fs::create_dir_all(out)?;
         clap_mangen::generate_to(Cli::command(), out)
     };
-    write().map_err(|e| Failure::io(format!("cannot write man pages to `{}`", out.display()), e))?;
+    write()
+        .map_err(|e| Failure::io(format!("cannot write man pages to `{}`", out.display()), e))?;
     Ok(ExitCode::SUCCESS)
 }

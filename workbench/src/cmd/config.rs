@@ -18,5 +18,9 @@ pub(crate) fn run(arguments: &ConfigCommand) -> Result<ExitCode, Failure> {
 /// A configuration file if there is one called `what`, otherwise the preset of that name.
 pub(crate) fn load(what: &str, set: &[Override]) -> Result<Config, Failure> {
     let path = Path::new(what);
-    if path.is_file() { Ok(load_file(path, set)?) } else { Ok(load_preset(what, set)?) }
+    if path.is_file() {
+        Ok(load_file(path, set)?)
+    } else {
+        Ok(load_preset(what, set)?)
+    }
 }

@@ -40,10 +40,16 @@ fn list(cache: &Cache, json: bool) -> Result<(), Failure> {
 
 fn get_all(mut names: Vec<String>, cache: &Cache) -> Result<(), Failure> {
     if names.is_empty() {
-        names = DataConfig::default().sources.into_iter().filter_map(|s| s.name).collect();
+        names = DataConfig::default()
+            .sources
+            .into_iter()
+            .filter_map(|s| s.name)
+            .collect();
     }
     for name in names {
-        let text = get(catalogue::find(&name)?, cache, &mut |line| eprintln!("{line}"))?;
+        let text = get(catalogue::find(&name)?, cache, &mut |line| {
+            eprintln!("{line}")
+        })?;
         super::print(&format!("{name}: {}\n", sweeps::bytes(text.bytes)));
     }
     Ok(())

@@ -7,7 +7,10 @@ use std::process::ExitCode;
 
 pub(crate) fn run(arguments: &Export) -> Result<ExitCode, Failure> {
     let reader = RunReader::open(&arguments.run)?;
-    reader.warnings().iter().for_each(|warning| eprintln!("warning: {warning}"));
+    reader
+        .warnings()
+        .iter()
+        .for_each(|warning| eprintln!("warning: {warning}"));
     if reader.records().is_empty() && reader.liveness() == Liveness::Pending {
         let run = arguments.run.display();
         return Err(Failure::usage(format!("`{run}` holds no recorded steps")));

@@ -16,7 +16,12 @@ pub(crate) fn run(arguments: &Monitor) -> Result<ExitCode, Failure> {
     };
     if arguments.snapshot {
         let (width, height) = arguments.size;
-        super::print(&workbench_monitor::snapshot_of(&arguments.dir, tab, width, height)?);
+        super::print(&workbench_monitor::snapshot_of(
+            &arguments.dir,
+            tab,
+            width,
+            height,
+        )?);
         return Ok(ExitCode::SUCCESS);
     }
     if !std::io::stdout().is_terminal() {
@@ -24,7 +29,10 @@ pub(crate) fn run(arguments: &Monitor) -> Result<ExitCode, Failure> {
             "the monitor needs a terminal; `--snapshot` prints one screen without one",
         ));
     }
-    let options = workbench_monitor::Options { tab: Some(tab), ..Default::default() };
+    let options = workbench_monitor::Options {
+        tab: Some(tab),
+        ..Default::default()
+    };
     Ok(match workbench_monitor::run(&arguments.dir, options)? {
         Exit::Interrupted => ExitCode::from(exit::STOPPED),
         Exit::Left | Exit::Stopped => ExitCode::SUCCESS,

@@ -47,7 +47,11 @@ pub(crate) fn run(arguments: &Quickstart, cache: &Cache) -> Result<ExitCode, Fai
 
 /// The sweep in a thread of its own, the monitor in front; leaving the monitor leaves the sweep
 /// at work and goes on with progress lines.
-fn watch(sweep: &Sweep, executor: &LocalExecutor, stop: &Arc<AtomicBool>) -> Result<Tally, Failure> {
+fn watch(
+    sweep: &Sweep,
+    executor: &LocalExecutor,
+    stop: &Arc<AtomicBool>,
+) -> Result<Tally, Failure> {
     let close = AtomicBool::new(false);
     std::thread::scope(|scope| {
         let hidden = Arc::new(AtomicBool::new(true));
@@ -72,6 +76,7 @@ fn watch(sweep: &Sweep, executor: &LocalExecutor, stop: &Arc<AtomicBool>) -> Res
             Err(error) => eprintln!("the monitor ended ({error}); the sweep goes on"),
         }
         // A panic of the worker is a bug of ours; it is shown, not swallowed.
-        work.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+        work.join()
+            .unwrap_or_else(|panic| std::panic::resume_unwind(panic))
     })
 }

@@ -6,6 +6,10 @@ use std::process::ExitCode;
 
 pub(crate) fn run(arguments: &Report) -> Result<ExitCode, Failure> {
     let written = workbench_report::write(&arguments.dir)?;
-    super::print(&format!("{}\n{}\n", written.html.display(), written.md.display()));
+    super::print(&format!(
+        "{}\n{}\n",
+        written.html.display(),
+        written.md.display()
+    ));
     Ok(ExitCode::SUCCESS)
 }

@@ -22,7 +22,14 @@ pub(crate) fn run(command: Command, cache: &Cache) -> Result<ExitCode, Failure> 
                 super::print(&plan.overview().to_string());
             }
         }
-        Command::Run { card, out, execution, set, retry_failed, offline } => {
+        Command::Run {
+            card,
+            out,
+            execution,
+            set,
+            retry_failed,
+            offline,
+        } => {
             let (card, text) = Card::load_with_text(&card)?;
             let out = out.unwrap_or_else(|| Path::new("sweeps-out").join(&card.name));
             let sweep = create(&card, &text, &out, &set, cache, !offline)?;
@@ -41,9 +48,20 @@ pub(crate) fn run(command: Command, cache: &Cache) -> Result<ExitCode, Failure> 
             }
         }
         Command::Stop { dir, run: None } => Sweep::open(&dir)?.request_stop()?,
-        Command::Stop { dir, run: Some(run) } => request(&dir, &run, Request::Stop)?,
-        Command::Skip { dir, run, undo: false } => request(&dir, &run, Request::Skip)?,
-        Command::Skip { dir, run, undo: true } => {
+        Command::Stop {
+            dir,
+            run: Some(run),
+        } => request(&dir, &run, Request::Stop)?,
+        Command::Skip {
+            dir,
+            run,
+            undo: false,
+        } => request(&dir, &run, Request::Skip)?,
+        Command::Skip {
+            dir,
+            run,
+            undo: true,
+        } => {
             let sweep = Sweep::open(&dir)?;
             let id = sweep.find(&run)?.id.clone();
             sweep.withdraw(&id, Request::Skip)?;
@@ -73,18 +91,30 @@ pub(crate) fn create(
     // One arm's configuration stands for all: axes may not touch the text of a running sweep.
     let probe = Plan::expand(card, set)?;
     let Some(first) = probe.runs.first() else {
-        return Err(Failure::usage(format!("the card `{}` has no runs", card.name)));
+        return Err(Failure::usage(format!(
+            "the card `{}` has no runs",
+            card.name
+        )));
     };
     let config = probe.config(first)?;
     let note = &mut |line: &str| eprintln!("{line}");
     let resolved = resolve_sources(&config.data, cache, fetch, note)?;
-    resolved.notes.iter().for_each(|note| eprintln!("note: {note}"));
-    let config = Config { data: resolved.data, ..config };
+    resolved
+        .notes
+        .iter()
+        .for_each(|note| eprintln!("note: {note}"));
+    let replaced = resolved.data != config.data;
+    let config = Config {
+        data: resolved.data,
+        ..config
+    };
     // Tokenised once, before many runs ask for it at the same time.
     Corpus::prepare(&config, cache, note)?;
     let mut overrides = set.to_vec();
-    overrides.retain(|o| !o.key.starts_with("data."));
-    overrides.extend(data_overrides(&config));
+    if replaced {
+        overrides.retain(|o| !o.key.starts_with("data."));
+        overrides.extend(data_overrides(&config));
+    }
     let mut plan = Plan::expand(card, &overrides)?;
     plan.missing_languages = resolved.missing_languages;
     eprint!("{}", plan.overview());
@@ -97,7 +127,10 @@ fn data_overrides(config: &Config) -> Vec<Override> {
     let table = toml::Table::try_from(&config.data).unwrap_or_default();
     table
         .into_iter()
-        .map(|(key, value)| Override { key: format!("data.{key}"), value })
+        .map(|(key, value)| Override {
+            key: format!("data.{key}"),
+            value,
+        })
         .collect()
 }
 
@@ -108,14 +141,19 @@ pub(crate) fn executor(execution: &Execution, cache: &Cache) -> Result<LocalExec
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     let mut executor = LocalExecutor::new(program);
     executor.arguments = vec!["--cache".into(), display(cache.root()), "train".into()];
-    executor.workers = execution.workers.map_or(cores / execution.threads.max(1), usize::from);
+    executor.workers = execution
+        .workers
+        .map_or(cores / execution.threads.max(1), usize::from);
     executor.workers = executor.workers.max(1);
     executor.threads = execution.threads;
     Ok(executor)
 }
 
 fn display(path: &Path) -> String {
-    std::path::absolute(path).unwrap_or_else(|_| PathBuf::from(path)).display().to_string()
+    std::path::absolute(path)
+        .unwrap_or_else(|_| PathBuf::from(path))
+        .display()
+        .to_string()
 }
 
 /// Runs what is left and writes the verdict as far as it goes.
@@ -166,8 +204,17 @@ impl Lines {
             Progress::Failed { id, message } => eprintln!("FAILED    {id}: {message}"),
             Progress::Stopped { id } => eprintln!("stopped   {id}"),
             Progress::Interrupted { id } => eprintln!("killed    {id}"),
-            Progress::Tick { finished, total, steps_done, steps, eta_seconds, .. } => {
-                let due = self.last.is_none_or(|last| last.elapsed() >= Duration::from_secs(10));
+            Progress::Tick {
+                finished,
+                total,
+                steps_done,
+                steps,
+                eta_seconds,
+                ..
+            } => {
+                let due = self
+                    .last
+                    .is_none_or(|last| last.elapsed() >= Duration::from_secs(10));
                 if due {
                     let left = eta_seconds.map_or_else(
                         || "estimating the time left".to_owned(),

@@ -50,10 +50,7 @@ pub(crate) fn run(arguments: &Train, cache: &Cache) -> Result<ExitCode, Failure>
 }
 
 /// The run directory and its configuration: an existing one as it is, a new one resolved here.
-fn locate(
-    arguments: &Train,
-    cache: &Cache,
-) -> Result<(PathBuf, Config, Vec<String>), Failure> {
+fn locate(arguments: &Train, cache: &Cache) -> Result<(PathBuf, Config, Vec<String>), Failure> {
     let path = Path::new(&arguments.what);
     let own = path.join(logs::run::CONFIG_FILE);
     if own.is_file() {
@@ -67,14 +64,19 @@ fn locate(
     }
     if path.is_dir() {
         let path = path.display();
-        return Err(Failure::usage(format!("`{path}` is no run directory: it has no `run.toml`")));
+        return Err(Failure::usage(format!(
+            "`{path}` is no run directory: it has no `run.toml`"
+        )));
     }
     let Some(out) = &arguments.out else {
         return Err(Failure::usage("a new run needs --out RUN_DIRECTORY"));
     };
     let mut config = config::load(&arguments.what, &arguments.set)?;
     let resolved = resolve_sources(&config.data, cache, true, &mut |line| eprintln!("{line}"))?;
-    resolved.notes.iter().for_each(|note| eprintln!("note: {note}"));
+    resolved
+        .notes
+        .iter()
+        .for_each(|note| eprintln!("note: {note}"));
     config.data = resolved.data;
     eprintln!("disk: about {}", sweeps::bytes(config.disk_bytes()));
     Ok((out.clone(), config, resolved.missing_languages))

@@ -13,7 +13,10 @@ pub(crate) fn run(arguments: &Verdict) -> Result<ExitCode, Failure> {
         super::print_json(&verdict)?;
     } else {
         super::print(&format!("{}\n", verdict.sentence));
-        verdict.notes.iter().for_each(|note| super::print(&format!("  {note}\n")));
+        verdict
+            .notes
+            .iter()
+            .for_each(|note| super::print(&format!("  {note}\n")));
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -1,8 +1,11 @@
-//! Makes a synthetic sweep directory to look at: `demo DIR [SEEDS] [STEPS] [live]`, then shows it in the monitor.
+//! Makes a synthetic sweep directory to look at, then shows it: `demo DIR [SEEDS] [STEPS] [live|snapshot]`. A
+//! directory that is there already is only shown.
 //!
-//! With `live`, a thread keeps writing; without, half of the runs are finished and the others stand still.
+//! With `live`, threads keep writing; without, two thirds of the runs are finished and the others stand still.
+//! With `snapshot`, one screen is printed as text.
 
 use std::error::Error;
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -18,7 +21,7 @@ fn main() -> Result<()> {
     let directory = PathBuf::from(
         arguments
             .first()
-            .ok_or("usage: demo DIR [SEEDS] [STEPS] [live]")?,
+            .ok_or("usage: demo DIR [SEEDS] [STEPS] [live|snapshot]")?,
     );
     let number = |index: usize, otherwise: u64| {
         arguments
@@ -26,9 +29,22 @@ fn main() -> Result<()> {
             .and_then(|text| text.parse().ok())
             .unwrap_or(otherwise)
     };
-    let (seeds, steps) = (number(1, 6), number(2, 150));
-    let live = arguments.iter().any(|argument| argument == "live");
-    let sweep = create(&directory, seeds, steps)?;
+    let mode = arguments.last().map_or("", String::as_str);
+    if !directory.exists() {
+        let steps = number(2, 150);
+        let sweep = create(&directory, number(1, 6), steps)?;
+        fill(&sweep, steps, mode == "live")?;
+    }
+    if mode == "snapshot" {
+        let text = workbench_monitor::snapshot(&directory, 160, 45)?;
+        std::io::stdout().write_all(text.as_bytes())?;
+    } else {
+        workbench_monitor::run(&directory, workbench_monitor::Options::default())?;
+    }
+    Ok(())
+}
+
+fn fill(sweep: &Sweep, steps: u64, live: bool) -> Result<()> {
     let runs = sweep.runs().to_vec();
     for (index, run) in runs.iter().enumerate() {
         if live && index >= runs.len() / 3 {
@@ -39,7 +55,7 @@ fn main() -> Result<()> {
         } else {
             0.1 * (index % 10) as f64
         };
-        write(&sweep, run, (steps as f64 * share) as u64, Duration::ZERO)?;
+        write(sweep, run, (steps as f64 * share) as u64, Duration::ZERO)?;
     }
     if live {
         for half in 0..2 {
@@ -56,7 +72,6 @@ fn main() -> Result<()> {
             });
         }
     }
-    workbench_monitor::run(&directory, workbench_monitor::Options::default())?;
     Ok(())
 }
 

@@ -60,8 +60,8 @@ pub(super) fn draw(screen: Screen, area: Rect, buffer: &mut Buffer) {
     screen.frame(
         area,
         Some(Pane::Alarms),
-        Line::from(title),
-        Line::from(right),
+        &Line::from(title),
+        &Line::from(right),
         buffer,
     );
     let inner = layout::inner(area);
@@ -143,15 +143,11 @@ fn draw_row(screen: Screen, row: &AlarmRow, columns: &Columns, place: Rect, buff
         &count(alarm.step),
         Style::new(),
     );
-    let room = columns.rule.saturating_sub(columns.message + 1);
-    put(
-        buffer,
-        place,
-        columns.message,
-        y,
-        &cut(&message(alarm), room),
-        Style::new(),
-    );
+    let room = columns
+        .rule
+        .min(place.right() + 1)
+        .saturating_sub(columns.message + 1);
+    let mut text = message(alarm);
     if columns.rule < place.right() {
         put(
             buffer,
@@ -161,7 +157,18 @@ fn draw_row(screen: Screen, row: &AlarmRow, columns: &Columns, place: Rect, buff
             &cut(&alarm.rule, RULE),
             depth.dim(),
         );
+    } else if alarm.kind == AlarmKind::Spike {
+        // Both rules may report one spike; without their column the two lines must still differ.
+        text = format!("{text} · {}", alarm.rule);
     }
+    put(
+        buffer,
+        place,
+        columns.message,
+        y,
+        &cut(&text, room),
+        Style::new(),
+    );
 }
 
 /// Width of the names of rules.

@@ -18,9 +18,15 @@ pub(super) fn draw(screen: Screen, buffer: &mut Buffer) {
     } = screen;
     let area = layout.area;
     let totals = Totals::of(sweep);
-    let eta = sweep.eta.map_or_else(String::new, |eta| format!(" eta {}", duration(eta)));
+    let eta = sweep
+        .eta
+        .map_or_else(String::new, |eta| format!(" eta {}", duration(eta)));
     let share = (totals.share() * 100.0).floor();
-    let text = format!("{share:.0}% {}/{} runs{eta}", totals.ended, sweep.runs.len());
+    let text = format!(
+        "{share:.0}% {}/{} runs{eta}",
+        totals.ended,
+        sweep.runs.len()
+    );
     put(buffer, area, area.x, area.y, &text, strong());
     let page = usize::from(area.height.saturating_sub(1));
     let row = scene

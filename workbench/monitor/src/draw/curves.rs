@@ -49,7 +49,7 @@ pub(super) fn draw(screen: Screen, area: Rect, buffer: &mut Buffer) {
             strong(),
         )
     };
-    screen.frame(area, Some(Pane::Curves), Line::from(title), right, buffer);
+    screen.frame(area, Some(Pane::Curves), &Line::from(title), &right, buffer);
     let places = layout::charts(layout::inner(area));
     for (chart, place) in scene.charts.iter().zip(places) {
         draw_chart(chart, &scene.arms, place, depth, buffer);
@@ -300,7 +300,7 @@ fn y_axis(chart: &Chart, plot: Rect, labels: u16, depth: Depth, buffer: &mut Buf
 fn x_axis(chart: &Chart, area: Rect, depth: Depth, buffer: &mut Buffer) {
     let Some(axis) = chart.axis else { return };
     let name_width = axis.title().len() as u16 + 1;
-    let wanted = usize::from(area.width / 14).clamp(1, 10);
+    let wanted = usize::from(area.width / 10).clamp(2, 10);
     let (ticks, step) = linear_ticks(chart.x.0, chart.x.1, wanted);
     let scale = Scale::new(chart, Rect { height: 1, ..area });
     let mut free = area.x;

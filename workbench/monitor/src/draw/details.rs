@@ -21,7 +21,7 @@ pub(super) fn draw(screen: Screen, area: Rect, buffer: &mut Buffer) {
         super::runs::label(screen),
         Span::raw(" "),
     ]);
-    screen.frame(area, None, title, Line::default(), buffer);
+    screen.frame(area, None, &title, &Line::default(), buffer);
     let inner = layout::inner(area);
     let details = &scene.details;
     // Side by side where both get room to read.

@@ -108,6 +108,7 @@ pub(super) fn draw(screen: Screen, buffer: &mut Buffer) {
         state,
         layout,
         depth,
+        ..
     } = screen;
     let area = layout.header;
     let totals = Totals::of(sweep);

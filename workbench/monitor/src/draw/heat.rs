@@ -36,7 +36,7 @@ pub(super) fn draw(screen: Screen, area: Rect, buffer: &mut Buffer) {
     } else {
         Line::default()
     };
-    screen.frame(area, Some(Pane::Layers), title, right, buffer);
+    screen.frame(area, Some(Pane::Layers), &title, &right, buffer);
     let inner = layout::inner(area);
     let plot = heat_plot(inner);
     if heat.layers == 0 {
@@ -96,9 +96,11 @@ impl Rows {
     fn new(layers: usize, height: u16, depth: Depth) -> Self {
         let halves = if depth.coloured() { 2 } else { 1 };
         let available = usize::from(height) * halves;
-        // A whole number of slots per layer looks calm; with more layers than slots several share one.
-        let slots = if layers <= available {
-            available / layers * layers
+        // A whole number of slots per layer looks calm, unless it would leave rows empty; with more layers than
+        // slots several layers share one.
+        let even = available / layers.max(1) * layers;
+        let slots = if available - even < 2 * halves && even > 0 {
+            even
         } else {
             available
         };
@@ -116,7 +118,7 @@ impl Rows {
         if self.layers <= self.slots {
             first..first + 1
         } else {
-            first..end.max(first + 1)
+            first..end
         }
     }
 }
@@ -171,36 +173,36 @@ fn shade(level: f64) -> &'static str {
     SHADES[((level * SHADES.len() as f64) as usize).min(SHADES.len() - 1)]
 }
 
+/// Numbers every layer where there is room, else every other, fifth and so on.
 fn layer_numbers(heat: &Heat, inner: Rect, rows: &Rows, depth: Depth, buffer: &mut Buffer) {
     let plot = heat_plot(inner);
     let gutter = Rect {
         width: plot.x - inner.x,
         ..inner
     };
-    let mut last = None;
-    for row in 0..plot.height {
-        let from_bottom = usize::from(plot.height - 1 - row);
-        let slot = from_bottom * rows.halves;
-        if slot >= rows.slots {
+    let room = usize::from(plot.height);
+    let strides = [1, 2, 5, 10, 20, 50, 100];
+    let stride = strides
+        .into_iter()
+        .find(|stride| heat.layers.div_ceil(*stride) <= room)
+        .unwrap_or(1000);
+    let mut taken = None;
+    for layer in (0..heat.layers).step_by(stride) {
+        let Some(slot) = (0..rows.slots).find(|slot| rows.layers_of(*slot).contains(&layer)) else {
             continue;
-        }
-        let layer = rows.layers_of(slot).start;
-        // Number every layer where there is room, else every other, fifth and so on; always the first.
-        let room = usize::from(plot.height);
-        let stride = [1, 2, 5, 10, 20, 50]
-            .into_iter()
-            .find(|s| heat.layers.div_ceil(*s) <= room)
-            .unwrap_or(100);
-        if layer.is_multiple_of(stride) && last != Some(layer) {
+        };
+        let row = slot / rows.halves;
+        if taken != Some(row) && row < room {
+            let y = plot.bottom() - 1 - row as u16;
             put_right(
                 buffer,
                 gutter,
                 plot.x.saturating_sub(1),
-                plot.y + row,
+                y,
                 &layer.to_string(),
                 depth.dim(),
             );
-            last = Some(layer);
+            taken = Some(row);
         }
     }
 }
@@ -250,4 +252,28 @@ fn scale(heat: &Heat, area: Rect, x: u16, depth: Depth, buffer: &mut Buffer) {
         &Line::from(text),
         area.width,
     );
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        // Every layer of any model is seen on a map of any height, in order, without an empty row in between.
+        #[test]
+        fn prop_every_layer_has_a_place(layers in 1usize..200, height in 1u16..70) {
+            for depth in [Depth::True, Depth::Mono] {
+                let rows = Rows::new(layers, height, depth);
+                let mut seen = 0;
+                for slot in 0..rows.slots {
+                    let range = rows.layers_of(slot);
+                    prop_assert!(range.start <= seen && seen <= range.end && range.end <= layers && !range.is_empty());
+                    seen = range.end;
+                }
+                prop_assert_eq!(seen, layers);
+                prop_assert!(usize::from(height) * rows.halves - rows.slots < 2 * rows.halves);
+            }
+        }
+    }
 }

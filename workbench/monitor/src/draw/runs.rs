@@ -41,8 +41,8 @@ pub(super) fn draw(screen: Screen, area: Rect, buffer: &mut Buffer) {
     screen.frame(
         area,
         Some(Pane::Runs),
-        title,
-        Line::styled(right, depth.dim()),
+        &title,
+        &Line::styled(right, depth.dim()),
         buffer,
     );
     let inner = layout::inner(area);

@@ -54,16 +54,16 @@ fn a_group_is_the_mean_and_the_range_of_its_seeds() {
 
 #[test]
 fn a_non_finite_value_is_marked_and_leaves_the_mean_of_the_others() {
-    let chart = chart(
+    let both = chart(
         &[
             (0, [4.0, f64::NAN, f64::INFINITY, 1.0]),
             (0, [6.0, 3.0, 4.0, 3.0]),
         ],
         CurveChoices::default(),
     );
-    assert_eq!(chart.marks, [(2.0, 0), (3.0, 0)]);
-    assert_eq!(chart.lines[0].points[1], (2.0, 3.0));
-    let alone = self::chart(&[(0, [4.0, f64::NAN, 3.0, 1.0])], CurveChoices::default());
+    assert_eq!(both.marks, [(2.0, 0), (3.0, 0)]);
+    assert_eq!(both.lines[0].points[1], (2.0, 3.0));
+    let alone = chart(&[(0, [4.0, f64::NAN, 3.0, 1.0])], CurveChoices::default());
     assert!(
         alone.lines[0].points[1].1.is_nan(),
         "alone it breaks the line"
