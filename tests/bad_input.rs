@@ -1,5 +1,11 @@
 //! Bad input gets one clear error and the documented exit code; nothing recorded is lost.
 
+#[allow(
+    dead_code,
+    unreachable_pub,
+    missing_docs,
+    reason = "each test uses a part of what all share"
+)]
 mod support;
 
 use support::{Scratch, records, stderr, tiny};

@@ -1,5 +1,11 @@
 //! Determinism: same configuration, seed and backend give the same bits, also after a kill.
 
+#[allow(
+    dead_code,
+    unreachable_pub,
+    missing_docs,
+    reason = "each test uses a part of what all share"
+)]
 mod support;
 
 use std::process::Child;
