@@ -44,17 +44,15 @@ impl Scratch {
 
     /// Two texts with different letters, and the part of a configuration that names them.
     pub fn texts(&self) -> String {
-        self.write(
-            "one.txt",
-            &babble(&["the ", "small ", "model ", "learns ", "words ", "from "]),
-        );
-        self.write(
-            "two.txt",
-            &babble(&["一行", "文字", "模型", "学习", "稳定", "训练"]),
-        );
-        "[[data.sources]]\npath = \"one.txt\"\nlanguage = \"en\"\nweight = 1\n\
-         [[data.sources]]\npath = \"two.txt\"\nlanguage = \"zh\"\nweight = 1\n"
-            .to_owned()
+        let english = ["the ", "small ", "model ", "learns ", "words ", "from "];
+        let chinese = ["一行", "文字", "模型", "学习", "稳定", "训练"];
+        let one = self.write("one.txt", &babble(&english));
+        let two = self.write("two.txt", &babble(&chinese));
+        let source = |path: &Path, language: &str| {
+            let path = path.display();
+            format!("[[data.sources]]\npath = \"{path}\"\nlanguage = \"{language}\"\nweight = 1\n")
+        };
+        source(&one, "en") + &source(&two, "zh")
     }
 }
 

@@ -10,6 +10,7 @@ mod support;
 
 use std::time::{Duration, Instant};
 use support::{Scratch, records, stderr, stdout, tiny};
+use sweeps::{Card, Plan, Sweep};
 
 /// Two arms with two seeds each, and rules that need no real training.
 fn card(scratch: &Scratch) {
@@ -127,18 +128,13 @@ fn a_run_that_fails_does_not_stop_the_others_and_one_can_be_skipped() {
         "--workers",
         "1",
     ];
-    // Planned, then stopped before anything: the directory is there and can be prepared.
-    let mut child = scratch.workbench(&command).spawn().unwrap();
-    while !scratch.join("out/sweep.json").exists() {
-        assert!(child.try_wait().unwrap().is_none());
-        std::thread::sleep(Duration::from_millis(2));
-    }
-    let pid = rustix::process::Pid::from_child(&child);
-    rustix::process::kill_process(pid, rustix::process::Signal::INT).unwrap();
-    child.wait().unwrap();
+    // Planned, but not run yet: so the directory can be prepared.
+    let (card, text) = Card::load_with_text(&scratch.join("card.toml")).unwrap();
+    let plan = Plan::expand(&card, &[]).unwrap();
+    Sweep::create_or_open(&scratch.join("out"), &plan, &text, &[]).unwrap();
     let all = runs(&scratch, "out");
     let name = |i: usize| all[i].file_name().unwrap().to_string_lossy().into_owned();
-    std::fs::write(all[3].join("manifest.json"), "{ damaged").unwrap();
+    std::fs::write(all[3].join("run.toml"), "stepps = 30").unwrap();
     assert!(
         scratch
             .run(&["sweep", "skip", "out", &name(2)])
