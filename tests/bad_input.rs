@@ -1,4 +1,5 @@
 //! Bad input gets one clear error and the documented exit code; nothing recorded is lost.
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on may panic")]
 
 #[allow(
     dead_code,

@@ -95,7 +95,7 @@ pub(crate) fn plain_backward<B: Kernels>(
 const LANES: usize = 8;
 
 /// Sum of `term(i)` for `i` below `len`, in lanes.
-#[inline(always)]
+#[inline]
 fn lane_sum(len: usize, term: impl Fn(usize) -> f32) -> f32 {
     let mut lanes = [0.0_f32; LANES];
     let whole = len - len % LANES;

@@ -16,8 +16,8 @@ Start with `workbench quickstart`; `workbench help COMMAND` has examples for eac
 pub(crate) struct Cli {
     #[command(subcommand)]
     pub(crate) command: Command,
-    /// Folder for texts, tokenizers and tokens [default: $WORKBENCH_CACHE, or
-    /// ~/.cache/workbench].
+    /// Folder for texts, tokenizers and tokens [default: `$WORKBENCH_CACHE`, or
+    /// `~/.cache/workbench`].
     #[arg(long, global = true, value_name = "DIR", value_hint = ValueHint::DirPath)]
     pub(crate) cache: Option<PathBuf>,
 }

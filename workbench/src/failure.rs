@@ -4,7 +4,7 @@ use experiments::TrainError;
 use experiments_config::ConfigError;
 use experiments_text::TextError;
 use logs::LogError;
-use std::fmt;
+use std::fmt::{self, Write as _};
 use std::process::ExitCode;
 use sweeps::SweepError;
 use workbench_monitor::MonitorError;
@@ -53,7 +53,7 @@ impl Failure {
     pub(crate) fn report(self) -> ExitCode {
         let mut text = format!("error: {}", self.report);
         for cause in self.report.chain().skip(1) {
-            text.push_str(&format!("\n  because: {cause}"));
+            let _ = write!(text, "\n  because: {cause}");
         }
         eprintln!("{text}");
         ExitCode::from(self.code)

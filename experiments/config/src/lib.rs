@@ -94,6 +94,9 @@ impl Config {
     }
 
     /// The configuration as TOML, every key written out.
+    ///
+    /// # Panics
+    /// Never: plain structs of numbers, strings and lists always serialise.
     #[must_use]
     pub fn to_toml(&self) -> String {
         // Serialising plain structs of numbers, strings and lists cannot fail.

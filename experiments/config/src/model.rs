@@ -63,7 +63,7 @@ impl Norm {
         }
     }
 
-    /// Whether the norm follows the residual sum (Post-LN and both DeepNorms).
+    /// Whether the norm follows the residual sum (Post-LN and either DeepNorm).
     #[must_use]
     pub fn is_post(self) -> bool {
         matches!(self, Self::Post | Self::Deepnorm | Self::DeepnormGlm)

@@ -54,7 +54,7 @@ impl<B: Kernels> Attention<B> {
         if let Some(probe) = &mut context.probe {
             probe.attention_scores(layer, &scores_bnss);
         }
-        let p_bnss = self.softmax(scores_bnss, layer, context);
+        let p_bnss = Self::softmax(scores_bnss, layer, context);
         let attention_dropout = context.config.model.attention_dropout;
         let p_bnss = context.drop(p_bnss, attention_dropout, At::Probabilities, layer);
         let y_bnsd = precision.store(p_bnss.matmul(head(2)), At::Context, layer);
@@ -68,7 +68,7 @@ impl<B: Kernels> Attention<B> {
 
     /// Softmax over the last dimension: in FP32 with one rounding at its end, or with every step
     /// rounded.
-    fn softmax(&self, x: Tensor<B, 4>, layer: usize, context: &Context) -> Tensor<B, 4> {
+    fn softmax(x: Tensor<B, 4>, layer: usize, context: &Context) -> Tensor<B, 4> {
         let precision = context.precision;
         if !precision.softmax_half() {
             return precision.store(activation::softmax(x, 3), At::Probabilities, layer);

@@ -134,8 +134,10 @@ fn logits(config: &Config, sample: Sample) -> Vec<f32> {
     let device = Default::default();
     let mut weights = Weights::<Flex>::new(&parameters, &precision, &device, false);
     let model = Glm::new(config, &mut weights);
-    let mut targets = crate::data::Targets::default();
-    targets.slots = (0..10).collect();
+    let targets = crate::data::Targets {
+        slots: (0..10).collect(),
+        ..Default::default()
+    };
     let batch = Batch {
         samples: vec![sample],
         languages: vec![0],

@@ -84,13 +84,11 @@ impl<'a, B: Kernels> Weights<'a, B> {
 
     /// The output projection, `[v, h]`: `head.weight`, or the embedding by its logit path.
     pub(crate) fn head(&mut self) -> Tensor<B, 2> {
-        match self.parameters.find("head.weight") {
-            Some(_) => self.matrix("head.weight"),
-            None => {
-                let shape = self.shape(LOGIT_PATH);
-                self.leaf(LOGIT_PATH, true).reshape(shape)
-            }
+        if self.parameters.find("head.weight").is_some() {
+            return self.matrix("head.weight");
         }
+        let shape = self.shape(LOGIT_PATH);
+        self.leaf(LOGIT_PATH, true).reshape(shape)
     }
 
     fn shape(&self, name: &str) -> [usize; 2] {

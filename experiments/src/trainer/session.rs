@@ -125,13 +125,12 @@ fn prepare<'a, 'w>(
         return Err(TrainError::Vocabulary { found, expected });
     }
     let directory = request.directory;
-    match Manifest::load(directory)? {
-        Some(manifest) => check_same(directory, config, &corpus, &manifest)?,
-        None => {
-            let text = config.to_toml();
-            logs::write_atomic(&directory.join(logs::run::CONFIG_FILE), text.as_bytes())?;
-            manifest(&request, &corpus, device).save(directory)?;
-        }
+    if let Some(manifest) = Manifest::load(directory)? {
+        check_same(directory, config, &corpus, &manifest)?;
+    } else {
+        let text = config.to_toml();
+        logs::write_atomic(&directory.join(logs::run::CONFIG_FILE), text.as_bytes())?;
+        manifest(&request, &corpus, device).save(directory)?;
     }
     Ok(Session {
         run: Run { request, writer },

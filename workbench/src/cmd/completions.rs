@@ -6,11 +6,11 @@ use clap::CommandFactory;
 use std::path::Path;
 use std::process::ExitCode;
 
-pub(crate) fn completions(shell: clap_complete::Shell) -> Result<ExitCode, Failure> {
+pub(crate) fn completions(shell: clap_complete::Shell) -> ExitCode {
     let mut text = Vec::new();
     clap_complete::generate(shell, &mut Cli::command(), "workbench", &mut text);
     super::print(&String::from_utf8_lossy(&text));
-    Ok(ExitCode::SUCCESS)
+    ExitCode::SUCCESS
 }
 
 pub(crate) fn man(out: &Path) -> Result<ExitCode, Failure> {

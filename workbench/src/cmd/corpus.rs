@@ -48,7 +48,7 @@ fn get_all(mut names: Vec<String>, cache: &Cache) -> Result<(), Failure> {
     }
     for name in names {
         let text = get(catalogue::find(&name)?, cache, &mut |line| {
-            eprintln!("{line}")
+            eprintln!("{line}");
         })?;
         super::print(&format!("{name}: {}\n", sweeps::bytes(text.bytes)));
     }
