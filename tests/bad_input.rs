@@ -141,12 +141,12 @@ fn damage_and_other_versions_are_named_and_records_stay_readable() {
         text.replacen("\"version\": 1", "\"version\": 99", 1),
     )
     .unwrap();
-    refused(&scratch, &["report", "run"], 1, &["manifest.json", "99"]);
+    refused(&scratch, &["report", "run"], 2, &["manifest.json", "99"]);
     std::fs::write(&manifest, &text[..40]).unwrap();
     refused(
         &scratch,
         &["report", "run"],
-        1,
+        2,
         &["manifest.json", "damaged"],
     );
     std::fs::write(&manifest, text).unwrap();

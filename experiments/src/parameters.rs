@@ -85,6 +85,11 @@ impl Parameters {
         &mut self.values
     }
 
+    /// The table, and all master weights to be updated.
+    pub fn split_mut(&mut self) -> (&[Parameter], &mut [f32]) {
+        (&self.table, &mut self.values)
+    }
+
     /// Number of scalars.
     #[must_use]
     pub fn len(&self) -> usize {

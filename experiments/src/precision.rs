@@ -4,9 +4,10 @@
 //! Layer norm, cross-entropy and, by default, softmax compute in FP32 between two such points.
 //! The attention scale is folded into q with a rounding of its own, as `LargeScale` does.
 
+use crate::parameters::Parameter;
 use burn::tensor::Tensor;
 use experiments_config::{Format, PrecisionConfig};
-use kernels::{Gate, HalfFormat, Kernels, RangeSite, Rounding, gate};
+use kernels::{Gate, HalfFormat, Kernels, RangeCount, RangeSite, Rounding, gate};
 use std::sync::Arc;
 
 /// A tensor that a half-precision program stores, in network order. The first four are outside
@@ -84,6 +85,24 @@ pub(crate) struct RangeReport {
     pub(crate) underflow: u64,
     /// The tensor that overflowed first, for example `layers.3.attention.scores (forward)`.
     pub(crate) first_overflow: Option<String>,
+}
+
+impl RangeReport {
+    /// Takes in what storing the weight gradients lost, one count per parameter. They come after
+    /// all activations, so they are first only where nothing else overflowed.
+    pub(crate) fn add_gradients(&mut self, table: &[Parameter], lost: &[RangeCount]) {
+        for (parameter, count) in table.iter().zip(lost) {
+            self.overflow += count.overflow;
+            self.underflow += count.underflow;
+            if let Some(layer) = parameter.layer {
+                self.layer_overflow[layer] += count.overflow;
+                self.layer_underflow[layer] += count.underflow;
+            }
+            if count.overflow > 0 && self.first_overflow.is_none() {
+                self.first_overflow = Some(format!("{} (gradient)", parameter.name));
+            }
+        }
+    }
 }
 
 /// The format of the pass and the counters of its rounding points.
@@ -168,7 +187,11 @@ impl Precision {
 
     /// Reads and resets all counters.
     pub(crate) fn take_report(&self) -> RangeReport {
-        let mut report = RangeReport::default();
+        let mut report = RangeReport {
+            layer_overflow: vec![0; self.layers.len()],
+            layer_underflow: vec![0; self.layers.len()],
+            ..RangeReport::default()
+        };
         let (mut forward, mut backward) = (None, None);
         // Network order, so that the first forward loss met is the first that happened, and the
         // last backward loss met is the first that happened there.
@@ -180,8 +203,6 @@ impl Precision {
             report.overflow += overflow;
             report.underflow += underflow;
             if let Some(layer) = site.layer {
-                report.layer_overflow.resize(self.layers.len(), 0);
-                report.layer_underflow.resize(self.layers.len(), 0);
                 report.layer_overflow[layer] += overflow;
                 report.layer_underflow[layer] += underflow;
             }

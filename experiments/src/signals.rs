@@ -76,6 +76,19 @@ impl Recorder<'_> {
         }
     }
 
+    /// What the step used.
+    pub(crate) fn schedule(&mut self, lr: f64, loss_scale: f64, skipped: bool) {
+        self.record.set("lr", lr);
+        self.record.set("loss_scale", loss_scale);
+        self.record.set("skipped", f64::from(u8::from(skipped)));
+    }
+
+    /// Sequences and token slots consumed since the start of the run.
+    pub(crate) fn consumed(&mut self, samples: u64, seq_len: usize) {
+        self.record.set("samples", samples as f64);
+        self.record.set("tokens", (samples * seq_len as u64) as f64);
+    }
+
     pub(crate) fn gradients(&mut self, norms: &GradientNorms, clip: f64) {
         let squared = &norms.squared;
         let embedding = norm(self.table, squared, |p| p.role == Role::Embedding);

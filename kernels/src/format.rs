@@ -22,6 +22,13 @@ pub struct RangeCount {
     pub underflow: u64,
 }
 
+impl std::ops::AddAssign for RangeCount {
+    fn add_assign(&mut self, other: Self) {
+        self.overflow += other.overflow;
+        self.underflow += other.underflow;
+    }
+}
+
 /// Elements converted at once: a block and its 16-bit image stay in the first-level cache.
 const BLOCK: usize = 1024;
 

@@ -35,7 +35,7 @@ const fn layer(name: &'static str, unit: &'static str, meaning: &'static str) ->
 /// Every known signal: scalars first, then per-layer signals, in the order of display.
 #[rustfmt::skip] // a table reads better with one row per line
 pub const SIGNALS: &[Signal] = &[
-    scalar("loss", "nats/token", "mean training loss over the target tokens of the step"),
+    scalar("loss", "nats/token", "training loss: mean over sequences of each sequence's mean over its targets"),
     scalar("loss_gmask", "nats/token", "the same over [gMASK] sequences; absent when the batch has none"),
     scalar("loss_mask", "nats/token", "the same over [MASK] sequences; absent when the batch has none"),
     scalar("held_out_loss", "nats/token", "loss on the held-out split; only at evaluation steps"),
@@ -43,7 +43,7 @@ pub const SIGNALS: &[Signal] = &[
     scalar("loss_scale", "1", "factor on the loss before the backward pass (FP16)"),
     scalar("skipped", "0/1", "1 when the update was skipped because a gradient was not finite"),
     scalar("samples", "sequences", "sequences consumed since the start of the run"),
-    scalar("tokens", "tokens", "tokens consumed since the start of the run"),
+    scalar("tokens", "tokens", "token slots consumed since the start of the run, padding included"),
     scalar("tokens_per_second", "tokens/s", "throughput of the step (a timing)"),
     scalar("step_seconds", "s", "wall time of the step (a timing)"),
     scalar("record_seconds", "s", "wall time spent on recording (a timing)"),

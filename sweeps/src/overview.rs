@@ -110,7 +110,7 @@ impl fmt::Display for PlanOverview {
         writeln!(f)?;
         if !self.overrides.is_empty() {
             let keys: Vec<&str> = self.overrides.keys().map(String::as_str).collect();
-            writeln!(f, "changed by --set: {}", keys.join(", "))?;
+            writeln!(f, "changed in every run: {}", keys.join(", "))?;
         }
         if !self.missing_languages.is_empty() {
             writeln!(f, "no text in: {}", self.missing_languages.join(", "))?;

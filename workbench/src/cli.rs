@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 const AFTER_HELP: &str = "\
 Exit codes: 0 done · 1 something failed · 2 bad input · 3 stopped on request, the same command \
-continues.
+continues · 130 ended at once by a second Ctrl-C.
 
 Start with `workbench quickstart`; `workbench help COMMAND` has examples for each command.";
 
@@ -115,7 +115,7 @@ pub(crate) struct Quickstart {
 /// How runs share the machine.
 #[derive(Debug, Clone, Args)]
 pub(crate) struct Execution {
-    /// Runs at a time [default: one per core].
+    /// Runs at a time [default: cores divided by --threads].
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
     pub(crate) workers: Option<u16>,
     /// CPU threads of one run.
@@ -151,6 +151,9 @@ pub(crate) struct Train {
     /// Change a configuration key, for example `optimizer.lr=3e-3`.
     #[arg(long = "set", value_name = "KEY=VALUE")]
     pub(crate) set: Vec<Override>,
+    /// A language the sweep lacks text for, as its executor found; goes into the manifest.
+    #[arg(long, hide = true)]
+    pub(crate) missing_language: Vec<String>,
 }
 
 #[derive(Debug, Subcommand)]

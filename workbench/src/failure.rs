@@ -53,6 +53,10 @@ impl Failure {
     pub(crate) fn report(self) -> ExitCode {
         let mut text = format!("error: {}", self.report);
         for cause in self.report.chain().skip(1) {
+            // Some messages hold their cause already.
+            if text.contains(&cause.to_string()) {
+                continue;
+            }
             let _ = write!(text, "\n  because: {cause}");
         }
         eprintln!("{text}");
@@ -94,6 +98,8 @@ impl From<TextError> for Failure {
             | TextError::Cache { .. }
             | TextError::Damaged { .. }
             | TextError::Download { .. }
+            | TextError::Checksum { .. }
+            | TextError::Tokenizer { .. }
             | TextError::NoText { .. } => exit::FAILED,
             _ => exit::BAD_INPUT,
         };
@@ -113,22 +119,38 @@ impl From<LogError> for Failure {
 
 impl From<SweepError> for Failure {
     fn from(error: SweepError) -> Self {
-        let code = match error {
-            SweepError::Read { .. } | SweepError::Write { .. } => exit::FAILED,
-            _ => exit::BAD_INPUT,
-        };
-        Self::new(error, code)
+        match error {
+            SweepError::Config(error) => error.into(),
+            SweepError::Log(error) => error.into(),
+            SweepError::Write { .. }
+            | SweepError::Busy { .. }
+            | SweepError::Spawn { .. }
+            | SweepError::Wait { .. } => Self::new(error, exit::FAILED),
+            _ => Self::new(error, exit::BAD_INPUT),
+        }
     }
 }
 
 impl From<MonitorError> for Failure {
     fn from(error: MonitorError) -> Self {
-        Self::new(error, exit::FAILED)
+        match error {
+            MonitorError::Sweep(error) => error.into(),
+            MonitorError::Run(error) => error.into(),
+            MonitorError::Neither { .. } | MonitorError::NoTerminal => {
+                Self::new(error, exit::BAD_INPUT)
+            }
+            _ => Self::new(error, exit::FAILED),
+        }
     }
 }
 
 impl From<ReportError> for Failure {
     fn from(error: ReportError) -> Self {
-        Self::new(error, exit::FAILED)
+        match error {
+            ReportError::Sweep(error) => error.into(),
+            ReportError::Log(error) => error.into(),
+            ReportError::NoRuns { .. } => Self::new(error, exit::BAD_INPUT),
+            _ => Self::new(error, exit::FAILED),
+        }
     }
 }

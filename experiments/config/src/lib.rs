@@ -104,7 +104,8 @@ impl Config {
     }
 
     /// BLAKE3 hash (hex) of the resolved configuration without [`Config::runtime`]: thread
-    /// counts, devices and paths do not change what is trained.
+    /// counts and devices do not change what is trained. The path of a text of the user's own is part
+    /// of it.
     #[must_use]
     pub fn hash(&self) -> String {
         let hashed = Self {

@@ -4,7 +4,7 @@ use crate::parameters::{Parameters, Role};
 use crate::precision::Precision;
 use burn::tensor::backend::AutodiffBackend;
 use burn::tensor::{Tensor, TensorData};
-use kernels::{HalfFormat, Kernels, round_slice};
+use kernels::{HalfFormat, Kernels, RangeCount, round_slice};
 
 /// The name under which the logit path of tied embeddings appears: the same numbers as
 /// `embedding.weight`, but a leaf of its own, so that the two paths' gradients stay apart.
@@ -111,6 +111,8 @@ pub(crate) struct Gradients {
     pub(crate) flat: Vec<f32>,
     /// Gradient of tied embeddings by the logit path, `[v·h]`; empty when untied.
     pub(crate) logit_path: Vec<f32>,
+    /// What storing them in the format of the pass lost, per parameter.
+    pub(crate) lost: Vec<RangeCount>,
 }
 
 /// Collects the gradients of all leaves, rounded to the format in which they are stored.
@@ -120,8 +122,11 @@ pub(crate) fn collect<B: AutodiffBackend + Kernels>(
     parameters: &Parameters,
     half: Option<HalfFormat>,
 ) -> Gradients {
-    let mut flat = vec![0.0; parameters.len()];
-    let mut logit_path = Vec::new();
+    let mut gradients = Gradients {
+        flat: vec![0.0; parameters.len()],
+        logit_path: Vec::new(),
+        lost: vec![RangeCount::default(); parameters.table().len()],
+    };
     for leaf in leaves {
         let entry = &parameters.table()[leaf.parameter];
         // A leaf that the loss does not depend on has no gradient.
@@ -133,15 +138,15 @@ pub(crate) fn collect<B: AutodiffBackend + Kernels>(
             continue;
         };
         let place = if leaf.logit_path {
-            logit_path = values.to_vec();
-            &mut logit_path[..]
+            gradients.logit_path = values.to_vec();
+            &mut gradients.logit_path[..]
         } else {
-            flat[entry.range.clone()].copy_from_slice(values);
-            &mut flat[entry.range.clone()]
+            gradients.flat[entry.range.clone()].copy_from_slice(values);
+            &mut gradients.flat[entry.range.clone()]
         };
         if let (Some(format), true) = (half, entry.role != Role::Norm) {
-            round_slice(place, format);
+            gradients.lost[leaf.parameter] += round_slice(place, format);
         }
     }
-    Gradients { flat, logit_path }
+    gradients
 }

@@ -56,6 +56,9 @@ pub enum Ending {
 pub fn train(request: Request) -> Result<Ending, TrainError> {
     let device = Device::select(&request.config.runtime.device)?;
     if Summary::load(request.directory)?.is_some_and(|s| s.status == Status::Finished) {
+        if let Some(manifest) = Manifest::load(request.directory)? {
+            check_configuration(request.directory, request.config, &manifest)?;
+        }
         return Ok(Ending::Finished);
     }
     let mut writer = RunWriter::open(request.directory)?;
@@ -145,27 +148,45 @@ fn check_same(
     corpus: &Corpus,
     manifest: &Manifest,
 ) -> Result<(), TrainError> {
-    let pairs = [
-        ("configuration", &manifest.config_hash, config.hash()),
-        ("corpus", &manifest.corpus_hash, corpus.hash().to_owned()),
-        (
-            "tokenizer",
-            &manifest.tokenizer_hash,
-            corpus.tokenizer_hash().to_owned(),
-        ),
-    ];
-    for (what, began, now) in pairs {
-        if *began != now {
-            let path = directory.to_owned();
-            return Err(TrainError::Changed {
-                path,
-                what,
-                began: began.clone(),
-                now,
-            });
-        }
+    check_configuration(directory, config, manifest)?;
+    check_hash(directory, "corpus", &manifest.corpus_hash, corpus.hash())?;
+    check_hash(
+        directory,
+        "tokenizer",
+        &manifest.tokenizer_hash,
+        corpus.tokenizer_hash(),
+    )
+}
+
+fn check_configuration(
+    directory: &Path,
+    config: &Config,
+    manifest: &Manifest,
+) -> Result<(), TrainError> {
+    check_hash(
+        directory,
+        "configuration",
+        &manifest.config_hash,
+        &config.hash(),
+    )
+}
+
+fn check_hash(
+    directory: &Path,
+    what: &'static str,
+    began: &str,
+    now: &str,
+) -> Result<(), TrainError> {
+    if began == now {
+        return Ok(());
     }
-    Ok(())
+    let path = directory.to_owned();
+    Err(TrainError::Changed {
+        path,
+        what,
+        began: began.to_owned(),
+        now: now.to_owned(),
+    })
 }
 
 fn manifest(request: &Request, corpus: &Corpus, device: Device) -> Manifest {

@@ -1,20 +1,20 @@
 //! One optimiser step.
 
-use crate::adamw::AdamW;
+use crate::adamw::{AdamW, UpdateReport};
 use crate::checkpoint::State;
 use crate::data::{Losses, Sampler};
 use crate::dropout::Dropout;
 use crate::loss_scaler::ScaleChange;
-use crate::parameters::Parameters;
+use crate::parameters::{Parameters, Role};
 use crate::pass::{self, Setting};
 use crate::precision::half_format;
 use crate::probe::Probe;
 use crate::schedule::learning_rate;
 use crate::signals::{GradientNorms, Recorder};
 use burn::tensor::backend::AutodiffBackend;
-use experiments_config::Format;
+use experiments_config::{Config, Format};
 use experiments_text::Split;
-use kernels::{Kernels, round_slice};
+use kernels::{HalfFormat, Kernels, RangeCount, round_slice};
 use logs::{Event, EventKind, Record};
 use std::time::Instant;
 
@@ -30,10 +30,24 @@ struct Accumulated {
     losses: Losses,
     flat: Vec<f32>,
     logit_path: Vec<f32>,
+    /// Range losses of the weight gradients, per parameter.
+    lost: Vec<RangeCount>,
     probe: Option<Probe>,
 }
 
-/// Runs one step: fetch, forward, backward, unscale, inspect, decide, update, record.
+impl Accumulated {
+    /// Stores the sums in the format in which gradients are accumulated; norms stay FP32.
+    fn round(&mut self, parameters: &Parameters, format: HalfFormat) {
+        for (parameter, lost) in parameters.table().iter().zip(&mut self.lost) {
+            if parameter.role != Role::Norm {
+                *lost += round_slice(&mut self.flat[parameter.range.clone()], format);
+            }
+        }
+        self.lost[0] += round_slice(&mut self.logit_path, format);
+    }
+}
+
+/// Runs one step: fetch, forward, backward, unscale, inspect, update, decide, record.
 pub(super) fn step<B: AutodiffBackend + Kernels>(
     setting: &Setting<B>,
     sampler: &Sampler,
@@ -47,39 +61,13 @@ pub(super) fn step<B: AutodiffBackend + Kernels>(
     let lr = learning_rate(&config.optimizer, trained.state.samples);
 
     let mut sum = accumulate(setting, sampler, trained, scale, with_layers);
-    let recording = Instant::now();
     let norms = unscale(&mut sum, &trained.parameters, scale);
-    let global = norms.global();
-    let mut record_seconds = recording.elapsed().as_secs_f64();
-
-    let finite = global.is_finite();
-    let limit = config.optimizer.clip_grad;
-    let clip = if limit > 0.0 && global > limit {
-        limit / global
-    } else {
-        1.0
-    };
-    let reports = finite.then(|| {
-        let table = trained.parameters.table().to_vec();
-        let weights = trained.parameters.values_mut();
-        trained.adam.update(
-            &config.optimizer,
-            &table,
-            weights,
-            &sum.flat,
-            clip as f32,
-            lr,
-        )
-    });
-    let range = setting.precision.take_report();
-    let events = decide(
-        setting,
-        trained,
-        number,
-        finite,
-        &sum.losses,
-        range.first_overflow.as_deref(),
-    );
+    let (clip, updates) = update(setting.config, trained, &sum.flat, norms.global(), lr);
+    let mut range = setting.precision.take_report();
+    range.add_gradients(trained.parameters.table(), &sum.lost);
+    let first_overflow = range.first_overflow.as_deref();
+    let finite = updates.is_some();
+    let events = decide(config, trained, number, finite, &sum.losses, first_overflow);
 
     let recording = Instant::now();
     let mut recorder = Recorder {
@@ -89,14 +77,10 @@ pub(super) fn step<B: AutodiffBackend + Kernels>(
         record: Record::new(number),
     };
     recorder.losses(&sum.losses);
-    recorder.record.set("lr", lr);
-    recorder.record.set("loss_scale", scale);
-    recorder.record.set("skipped", f64::from(u8::from(!finite)));
-    recorder.record.set("samples", trained.state.samples as f64);
-    let tokens = trained.state.samples * config.model.seq_len as u64;
-    recorder.record.set("tokens", tokens as f64);
-    recorder.gradients(&norms, if finite { clip } else { 0.0 });
-    if let Some(reports) = reports {
+    recorder.schedule(lr, scale, !finite);
+    recorder.consumed(trained.state.samples, config.model.seq_len);
+    recorder.gradients(&norms, clip);
+    if let Some(reports) = updates {
         recorder.update(&reports, trained.parameters.len());
     }
     recorder.probe(sum.probe);
@@ -104,15 +88,39 @@ pub(super) fn step<B: AutodiffBackend + Kernels>(
         recorder.range(range);
     }
     let mut record = recorder.record;
-    record_seconds += recording.elapsed().as_secs_f64();
     let seconds = start.elapsed().as_secs_f64();
     record.set("step_seconds", seconds);
-    record.set("record_seconds", record_seconds);
+    record.set("record_seconds", recording.elapsed().as_secs_f64());
     record.set(
         "tokens_per_second",
         config.tokens_per_step() as f64 / seconds,
     );
     (record, events)
+}
+
+/// Clips by the global norm and updates; a gradient that is not finite updates nothing. Returns the
+/// clip coefficient and one report per parameter.
+fn update(
+    config: &Config,
+    trained: &mut Trained,
+    gradient: &[f32],
+    norm: f64,
+    lr: f64,
+) -> (f64, Option<Vec<UpdateReport>>) {
+    if !norm.is_finite() {
+        return (0.0, None);
+    }
+    let limit = config.optimizer.clip_grad;
+    let clip = if limit > 0.0 && norm > limit {
+        limit / norm
+    } else {
+        1.0
+    };
+    let (table, weights) = trained.parameters.split_mut();
+    let reports = trained
+        .adam
+        .update(&config.optimizer, table, weights, gradient, clip as f32, lr);
+    (clip, Some(reports))
 }
 
 /// Forward and backward over all micro-batches, gradients summed in the configured format.
@@ -148,6 +156,7 @@ fn accumulate<B: AutodiffBackend + Kernels>(
                     losses: pass.losses,
                     flat: gradients.flat,
                     logit_path: gradients.logit_path,
+                    lost: gradients.lost,
                     probe: pass.probe,
                 });
             }
@@ -155,9 +164,12 @@ fn accumulate<B: AutodiffBackend + Kernels>(
                 sum.losses.join(&pass.losses);
                 add(&mut sum.flat, &gradients.flat);
                 add(&mut sum.logit_path, &gradients.logit_path);
+                sum.lost
+                    .iter_mut()
+                    .zip(gradients.lost)
+                    .for_each(|(a, b)| *a += b);
                 if let Some(format) = format {
-                    round_slice(&mut sum.flat, format);
-                    round_slice(&mut sum.logit_path, format);
+                    sum.round(&trained.parameters, format);
                 }
                 if let (Some(ours), Some(theirs)) = (&mut sum.probe, &pass.probe) {
                     ours.join(theirs);
@@ -192,15 +204,14 @@ fn unscale(sum: &mut Accumulated, parameters: &Parameters, scale: f64) -> Gradie
 }
 
 /// Moves the loss scale and the counters, and says what happened.
-fn decide<B: AutodiffBackend>(
-    setting: &Setting<B>,
+fn decide(
+    config: &Config,
     trained: &mut Trained,
     step: u64,
     finite: bool,
     losses: &Losses,
     first_overflow: Option<&str>,
 ) -> Vec<Event> {
-    let config = setting.config;
     let state = &mut trained.state;
     state.step = step;
     state.updates = trained.adam.updates;

@@ -24,9 +24,17 @@ impl Request {
     }
 }
 
+/// `card-arm-sSEED` for a run id `card-arm-HASH-sSEED`.
+fn without_hash(id: &str) -> String {
+    match id.rsplitn(3, '-').collect::<Vec<_>>().as_slice() {
+        [seed, _hash, rest] => format!("{rest}-{seed}"),
+        _ => id.to_owned(),
+    }
+}
+
 impl Sweep {
     /// The run called `name`: a whole id, or any part of one that fits a single run, such as
-    /// `post-1f2e3d4c-s3`.
+    /// `post-1f2e3d4c-s3`; the hash may be left out, as in `post-s3`.
     pub fn find(&self, name: &str) -> Result<&PlannedRun, SweepError> {
         if let Some(run) = self.runs().iter().find(|run| run.id == name) {
             return Ok(run);
@@ -34,7 +42,8 @@ impl Sweep {
         let partial: Vec<&PlannedRun> = self
             .runs()
             .iter()
-            .filter(|run| !name.is_empty() && run.id.contains(name))
+            .filter(|_| !name.is_empty())
+            .filter(|run| run.id.contains(name) || without_hash(&run.id).contains(name))
             .collect();
         let hint = match partial.as_slice() {
             [run] => return Ok(run),

@@ -15,10 +15,11 @@ pub(crate) fn run(arguments: &ConfigCommand) -> Result<ExitCode, Failure> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// A configuration file if there is one called `what`, otherwise the preset of that name.
+/// The preset called `what`, otherwise the file.
 pub(crate) fn load(what: &str, set: &[Override]) -> Result<Config, Failure> {
     let path = Path::new(what);
-    if path.is_file() {
+    let is_preset = preset_names().any(|name| name == what);
+    if path.is_file() && !is_preset {
         Ok(load_file(path, set)?)
     } else {
         Ok(load_preset(what, set)?)

@@ -10,7 +10,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
-use sweeps::{Card, LocalExecutor, Plan, Progress, Request, Sweep, SweepReader, Tally};
+use sweeps::{Card, LocalExecutor, Plan, Progress, Request, State, Sweep, SweepReader, Tally};
 
 pub(crate) fn run(command: Command, cache: &Cache) -> Result<ExitCode, Failure> {
     match command {
@@ -34,9 +34,11 @@ pub(crate) fn run(command: Command, cache: &Cache) -> Result<ExitCode, Failure> 
             let out = out.unwrap_or_else(|| Path::new("sweeps-out").join(&card.name));
             let sweep = create(&card, &text, &out, &set, cache, !offline)?;
             let stop = stop_flag().map_err(|e| Failure::io("cannot listen for signals", e))?;
-            let mut executor = executor(&execution, cache)?;
+            let mut executor = executor(&execution, cache, &sweep.plan().missing_languages)?;
             executor.retry_failed = retry_failed;
             let tally = execute(&sweep, &executor, &stop, &mut Lines::default())?;
+            super::print(&format!("{}\n", sweep.verdict()?.sentence));
+            eprintln!("report: workbench report {}", sweep.dir().display());
             return Ok(exit_code(tally));
         }
         Command::Status { dir, json } => {
@@ -71,8 +73,13 @@ pub(crate) fn run(command: Command, cache: &Cache) -> Result<ExitCode, Failure> 
 }
 
 fn request(dir: &Path, run: &str, request: Request) -> Result<(), Failure> {
-    let sweep = Sweep::open(dir)?;
+    let reader = SweepReader::open(dir)?;
+    let sweep = reader.sweep();
     let id = sweep.find(run)?.id.clone();
+    let state = reader.states().iter().find(|s| s.id == id).map(|s| s.state);
+    if state == Some(State::Finished) {
+        return Err(Failure::usage(format!("{id} is finished already")));
+    }
     sweep.request(&id, request)?;
     eprintln!("asked for {id}");
     Ok(())
@@ -135,12 +142,21 @@ fn data_overrides(config: &Config) -> Vec<Override> {
 }
 
 /// Runs of this program, as many at a time as asked for or as there are cores.
-pub(crate) fn executor(execution: &Execution, cache: &Cache) -> Result<LocalExecutor, Failure> {
+pub(crate) fn executor(
+    execution: &Execution,
+    cache: &Cache,
+    missing_languages: &[String],
+) -> Result<LocalExecutor, Failure> {
     let program = std::env::current_exe()
         .map_err(|e| Failure::io("cannot find this program's own file", e))?;
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     let mut executor = LocalExecutor::new(program);
     executor.arguments = vec!["--cache".into(), display(cache.root()), "train".into()];
+    for language in missing_languages {
+        executor
+            .arguments
+            .extend(["--missing-language".into(), language.clone()]);
+    }
     executor.workers = execution
         .workers
         .map_or(cores / execution.threads.max(1), usize::from);
@@ -216,10 +232,11 @@ impl Lines {
                     .last
                     .is_none_or(|last| last.elapsed() >= Duration::from_secs(10));
                 if due {
-                    let left = eta_seconds.map_or_else(
-                        || "estimating the time left".to_owned(),
-                        |seconds| format!("{} left", sweeps::duration(seconds)),
-                    );
+                    let left = match eta_seconds {
+                        _ if steps_done == steps => "done".to_owned(),
+                        None => "estimating the time left".to_owned(),
+                        Some(seconds) => format!("{} left", sweeps::duration(*seconds)),
+                    };
                     eprintln!("{finished}/{total} runs · {steps_done}/{steps} steps · {left}");
                     self.last = Some(Instant::now());
                 }

@@ -60,7 +60,8 @@ fn locate(arguments: &Train, cache: &Cache) -> Result<(PathBuf, Config, Vec<Stri
                 path.display()
             )));
         }
-        return Ok((path.to_owned(), load_file(&own, &[])?, Vec::new()));
+        let missing = arguments.missing_language.clone();
+        return Ok((path.to_owned(), load_file(&own, &[])?, missing));
     }
     if path.is_dir() {
         let path = path.display();
