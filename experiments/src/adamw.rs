@@ -21,7 +21,7 @@ pub struct UpdateReport {
     pub update_squared: f64,
     /// Sum of squares of the weights after the update.
     pub weight_squared: f64,
-    /// Sum of `g² / max(v, ε²)`, of which `RMS_t` of `StableAdamW` is the root mean (arXiv
+    /// Sum of `g² / max(v̂, ε²)` with bias-corrected v̂, of which `RMS_t` of `StableAdamW` is the root mean (arXiv
     /// 2304.13013 §3).
     pub surprise: f64,
 }
@@ -120,14 +120,15 @@ fn update_slice(
         *m = step.beta1 * *m + (1.0 - step.beta1) * g;
         *v = step.beta2 * *v + (1.0 - step.beta2) * (g * g);
         let denominator = (*v / step.correction2).sqrt() + step.eps;
-        let adam = if *m == 0.0 && *v == 0.0 {
+        // The second moment may underflow where the first has not.
+        let adam = if denominator == 0.0 || (*m == 0.0 && *v == 0.0) {
             0.0
         } else {
             *m / step.correction1 / denominator
         };
         let change = step.lr * (adam + step.decay * *w);
         *w -= change;
-        let limit = v.max(floor);
+        let limit = (*v / step.correction2).max(floor);
         let surprise = if limit > 0.0 { g * g / limit } else { 0.0 };
         let lane = i % LANES;
         sums[0][lane] += f64::from(change) * f64::from(change);

@@ -121,13 +121,7 @@ impl Checkpoints {
         };
         let file = path.join(STATE);
         let text = fs::read(&file).map_err(|error| io_problem(&file, &error))?;
-        let state: State = serde_json::from_slice(&text)
-            .map_err(|error| problem(&file, format!("is damaged: {error}")))?;
-        if state.version > VERSION {
-            let found = state.version;
-            let text = format!("has version {found}, this program reads up to {VERSION}");
-            return Err(problem(&file, text));
-        }
+        let state = parse_state(&file, &text)?;
         let table = parameters.table().to_vec();
         read(
             &path.join(WEIGHTS),
@@ -169,6 +163,19 @@ impl Checkpoints {
             fs::remove_dir_all(old).map_err(|error| io_problem(old, &error))?;
         }
         Ok(())
+    }
+}
+
+/// The version first: a newer format need not fit our types.
+fn parse_state(file: &Path, text: &[u8]) -> Result<State, TrainError> {
+    let damaged = |error| problem(file, format!("is damaged: {error}"));
+    let value: serde_json::Value = serde_json::from_slice(text).map_err(damaged)?;
+    match value.get("version").and_then(serde_json::Value::as_u64) {
+        Some(found) if found > u64::from(VERSION) => {
+            let text = format!("has version {found}, this program reads up to {VERSION}");
+            Err(problem(file, text))
+        }
+        _ => serde_json::from_value(value).map_err(damaged),
     }
 }
 

@@ -58,6 +58,20 @@ impl Sampler<'_> {
     }
 }
 
+/// Seed of the held-out sequences; far from the seeds people choose.
+const HELD_OUT_SEED: u64 = 0x4e1d_0f75;
+
+/// The batches every evaluation uses: the same for every arm, seed and step.
+pub(crate) fn held_out<'a>(sampler: &Sampler<'a>) -> impl Iterator<Item = Batch> + use<'a> {
+    let sampler = Sampler {
+        split: Split::HeldOut,
+        seed: HELD_OUT_SEED,
+        ..*sampler
+    };
+    let size = sampler.config.batch.micro_batch;
+    (0..sampler.config.eval.batches).map(move |index| sampler.batch((index * size) as u64, size))
+}
+
 impl Batch {
     /// Slots with a target as flat indices `sequence · S + slot`, their targets, and the weight
     /// of each in the mean over sequences: every sequence weighs equally, whatever its number of

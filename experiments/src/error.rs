@@ -22,12 +22,12 @@ pub enum TrainError {
     /// A run directory was begun with something else.
     #[error(
         "`{}` was begun with the {what} {}, now it is {}; use another directory, or the command that began it",
-        path.display(), &began[..began.len().min(12)], &now[..now.len().min(12)]
+        path.display(), began.chars().take(16).collect::<String>(), now.chars().take(16).collect::<String>()
     )]
     Changed {
         /// The run directory.
         path: PathBuf,
-        /// `configuration`, `corpus` or `tokenizer`.
+        /// `configuration`, `corpus`, `tokenizer` or `backend`.
         what: &'static str,
         /// Its hash at the beginning.
         began: String,
@@ -41,6 +41,18 @@ pub enum TrainError {
         device: String,
         /// What is missing and what to do.
         problem: String,
+    },
+    /// The model does not fit into memory.
+    #[error(
+        "the configuration has {parameters} parameters and needs about {needed} GB, {available} GB are free; it can be counted (`workbench config`) but not trained here"
+    )]
+    Memory {
+        /// Scalars of the model.
+        parameters: u64,
+        /// Needed, in 10⁹ bytes.
+        needed: u64,
+        /// Free, in 10⁹ bytes.
+        available: u64,
     },
     /// The tokenizer does not fit the model.
     #[error("the tokenizer has {found} entries, but `tokenizer.vocab_size` is {expected}")]

@@ -31,7 +31,7 @@ mod trainer;
 pub use adamw::{AdamW, UpdateReport};
 pub use backend::{Device, features};
 pub use data::Batch;
-pub use entropy::{UnigramEntropy, unigram_entropy};
+pub use entropy::{UnigramLoss, unigram_loss};
 pub use error::TrainError;
 pub use loss_scaler::{LossScaler, ScaleChange};
 pub use objective::{Kind, Sample, sample_gmask, sample_mask};

@@ -1,4 +1,4 @@
-//! What a manifest says about the machine.
+//! What the machine says about itself.
 
 use std::fs;
 
@@ -29,4 +29,14 @@ pub(crate) fn os() -> String {
         name.sysname().to_string_lossy(),
         name.release().to_string_lossy()
     )
+}
+
+/// Memory that can be had without swapping, in bytes; absent where the system does not tell.
+pub(crate) fn available_memory() -> Option<u64> {
+    let text = fs::read_to_string("/proc/meminfo").ok()?;
+    let line = text
+        .lines()
+        .find_map(|line| line.strip_prefix("MemAvailable:"))?;
+    let kib: u64 = line.trim().strip_suffix(" kB")?.trim().parse().ok()?;
+    Some(kib * 1024)
 }

@@ -89,7 +89,7 @@ impl Recorder<'_> {
         self.record.set("tokens", (samples * seq_len as u64) as f64);
     }
 
-    pub(crate) fn gradients(&mut self, norms: &GradientNorms, clip: f64) {
+    pub(crate) fn gradients(&mut self, norms: &GradientNorms, clip: Option<f64>) {
         let squared = &norms.squared;
         let embedding = norm(self.table, squared, |p| p.role == Role::Embedding);
         let global = norms.global();
@@ -99,13 +99,18 @@ impl Recorder<'_> {
             self.record.set("grad_norm_embedding_input", input.sqrt());
             self.record.set("grad_norm_embedding_logit", logit.sqrt());
         }
-        let share = if global > 0.0 {
-            (embedding / global).powi(2)
-        } else {
-            0.0
-        };
-        self.record.set("embedding_share", share);
-        self.record.set("clip_coefficient", clip);
+        // Neither means anything without a finite norm, and a stand-in would enter averages.
+        if global.is_finite() {
+            let share = if global > 0.0 {
+                (embedding / global).powi(2)
+            } else {
+                0.0
+            };
+            self.record.set("embedding_share", share);
+        }
+        if let Some(clip) = clip {
+            self.record.set("clip_coefficient", clip);
+        }
         if self.with_layers {
             self.layer_norms("layer_grad_norm", squared, |_| true);
             self.layer_norms("layer_grad_norm_attention", squared, |p| {
@@ -195,7 +200,7 @@ mod tests {
             with_layers: true,
             record: Record::new(1),
         };
-        recorder.gradients(&norms, 1.0);
+        recorder.gradients(&norms, Some(1.0));
         let record = recorder.record;
         let value = |name| record.scalar(name).unwrap();
         let final_norm = norm(parameters.table(), &norms.squared, |p| {

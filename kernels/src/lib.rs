@@ -12,11 +12,13 @@
 mod backend;
 mod format;
 mod gate;
+mod gelu;
 mod layer_norm;
 mod range;
 
 pub use backend::Kernels;
 pub use format::{HalfFormat, RangeCount, round_slice};
 pub use gate::{Gate, gate};
+pub use gelu::gelu;
 pub use layer_norm::{LayerNormGradients, layer_norm};
 pub use range::{RangeSite, Rounding, SiteTotals};

@@ -85,6 +85,7 @@ impl From<TrainError> for Failure {
             TrainError::Log(error) => error.into(),
             TrainError::Device { .. }
             | TrainError::Vocabulary { .. }
+            | TrainError::Memory { .. }
             | TrainError::Changed { .. } => Self::new(error, exit::BAD_INPUT),
             TrainError::Checkpoint { .. } => Self::new(error, exit::FAILED),
         }

@@ -146,6 +146,16 @@ impl Config {
         );
         checks.above_zero(objective.span_lambda, "objective.span_lambda");
         checks.positive(objective.max_span, "objective.max_span");
+        checks.require(
+            objective.span_lambda <= objective.max_span as f64,
+            "objective.span_lambda",
+            "must not exceed `objective.max_span`",
+        );
+        checks.require(
+            objective.max_span <= 100_000,
+            "objective.max_span",
+            "must be at most 100000",
+        );
         checks.share(objective.single_span_prob, "objective.single_span_prob");
         checks.share(objective.short_seq_prob, "objective.short_seq_prob");
     }
@@ -163,6 +173,11 @@ impl Config {
             optimizer.decay_samples == 0 || optimizer.decay_samples > optimizer.warmup_samples,
             "optimizer.decay_samples",
             "must be 0 (no decay) or above `optimizer.warmup_samples`",
+        );
+        checks.require(
+            optimizer.decay_samples == 0 || optimizer.min_lr <= optimizer.lr,
+            "optimizer.min_lr",
+            "must not exceed `optimizer.lr` when `optimizer.decay_samples` is set",
         );
         checks.probability(optimizer.beta1, "optimizer.beta1");
         checks.probability(optimizer.beta2, "optimizer.beta2");
@@ -199,6 +214,11 @@ impl Config {
         let scale = &precision.loss_scale;
         checks.above_zero(scale.initial, "precision.loss_scale.initial");
         checks.above_zero(scale.min, "precision.loss_scale.min");
+        checks.require(
+            scale.initial <= 2_f64.powi(60),
+            "precision.loss_scale.initial",
+            "must be at most 2^60",
+        );
         checks.require(
             scale.initial >= scale.min,
             "precision.loss_scale.initial",

@@ -2,7 +2,7 @@
 
 use super::{Context, Weights};
 use crate::precision::At;
-use burn::tensor::{Tensor, activation};
+use burn::tensor::Tensor;
 use experiments_config::ModelConfig;
 use kernels::Kernels;
 
@@ -59,7 +59,7 @@ impl<B: Kernels> FeedForward<B> {
         let up = precision.store(self.up.forward(x_sh), At::Up, layer);
         let f = up.dims()[1] / 2;
         let (value_sf, gate_sf) = (up.clone().narrow(1, 0, f), up.narrow(1, f, f));
-        let gate_sf = precision.store(activation::gelu(gate_sf), At::Gelu, layer);
+        let gate_sf = precision.store(kernels::gelu(gate_sf), At::Gelu, layer);
         let product_sf = precision.store(value_sf * gate_sf, At::Glu, layer);
         let down = precision.store(self.down.forward(product_sf), At::Down, layer);
         let dropout = context.config.model.dropout;

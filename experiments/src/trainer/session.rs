@@ -5,7 +5,7 @@ use crate::adamw::AdamW;
 use crate::backend::{Device, features};
 use crate::checkpoint::{Checkpoints, State};
 use crate::data::Sampler;
-use crate::entropy::unigram_entropy;
+use crate::entropy::unigram_loss;
 use crate::error::TrainError;
 use crate::loss_scaler::LossScaler;
 use crate::parameters::Parameters;
@@ -55,6 +55,7 @@ pub enum Ending {
 /// Trains to the end or until told to stop. A run that is finished already is left alone.
 pub fn train(request: Request) -> Result<Ending, TrainError> {
     let device = Device::select(&request.config.runtime.device)?;
+    check_memory(request.config)?;
     if Summary::load(request.directory)?.is_some_and(|s| s.status == Status::Finished) {
         if let Some(manifest) = Manifest::load(request.directory)? {
             check_configuration(request.directory, request.config, &manifest)?;
@@ -95,6 +96,20 @@ pub fn train(request: Request) -> Result<Ending, TrainError> {
     }
 }
 
+/// Weights, gradients and two moments are four FP32 copies, and the pass needs as much again.
+fn check_memory(config: &Config) -> Result<(), TrainError> {
+    let parameters = config.model.parameter_count(config.tokenizer.vocab_size);
+    let (needed, giga) = (parameters * 32, 1_000_000_000);
+    match provenance::available_memory() {
+        Some(available) if needed > available => Err(TrainError::Memory {
+            parameters,
+            needed: needed / giga,
+            available: available / giga,
+        }),
+        _ => Ok(()),
+    }
+}
+
 /// Where a run stands when its process is done with it.
 pub(crate) struct Outcome {
     ending: Ending,
@@ -129,7 +144,7 @@ fn prepare<'a, 'w>(
     }
     let directory = request.directory;
     if let Some(manifest) = Manifest::load(directory)? {
-        check_same(directory, config, &corpus, &manifest)?;
+        check_same(&request, &corpus, &manifest, device)?;
     } else {
         let text = config.to_toml();
         logs::write_atomic(&directory.join(logs::run::CONFIG_FILE), text.as_bytes())?;
@@ -141,20 +156,27 @@ fn prepare<'a, 'w>(
     })
 }
 
-/// A run goes on only with the configuration and text it began with.
+/// A run goes on only with the configuration, text and backend it began with.
 fn check_same(
-    directory: &Path,
-    config: &Config,
+    request: &Request,
     corpus: &Corpus,
     manifest: &Manifest,
+    device: Device,
 ) -> Result<(), TrainError> {
-    check_configuration(directory, config, manifest)?;
+    let directory = request.directory;
+    check_configuration(directory, request.config, manifest)?;
     check_hash(directory, "corpus", &manifest.corpus_hash, corpus.hash())?;
     check_hash(
         directory,
         "tokenizer",
         &manifest.tokenizer_hash,
         corpus.tokenizer_hash(),
+    )?;
+    check_hash(
+        directory,
+        "backend",
+        &manifest.backend,
+        device.backend_name(),
     )
 }
 
@@ -191,7 +213,7 @@ fn check_hash(
 
 fn manifest(request: &Request, corpus: &Corpus, device: Device) -> Manifest {
     let config = request.config;
-    let entropy = unigram_entropy(config, corpus);
+    let unigram = unigram_loss(config, corpus);
     let (version, commit, dirty) = request.program;
     Manifest {
         version: logs::run::FORMAT_VERSION,
@@ -211,8 +233,8 @@ fn manifest(request: &Request, corpus: &Corpus, device: Device) -> Manifest {
         tokenizer_hash: corpus.tokenizer_hash().to_owned(),
         languages: corpus.languages().to_vec(),
         missing_languages: request.missing_languages.to_vec(),
-        unigram_entropy: entropy.conditional,
-        unigram_entropy_mixture: entropy.mixture,
+        unigram_entropy: unigram.conditional,
+        unigram_entropy_mixture: unigram.mixture,
         parameters: config.model.parameter_count(config.tokenizer.vocab_size),
         steps: config.steps,
         command: std::env::args().collect(),
@@ -251,15 +273,13 @@ impl Session<'_, '_> {
         let mut trained = run.load(&checkpoints)?;
 
         let mut held_out_loss = None;
-        let mut message = None;
-        while trained.state.step < config.steps {
+        while !is_over(&trained.state, config) {
             if run.request.stop.load(Ordering::Relaxed) {
                 return run.stop(&checkpoints, &trained);
             }
             let (mut record, events) = step(&setting, &sampler, &mut trained);
             let number = trained.state.step;
-            let gave_up = trained.state.nonfinite_steps >= NONFINITE_PATIENCE;
-            let last = number == config.steps || gave_up;
+            let last = is_over(&trained.state, config);
             if last || due(number, config.eval.interval) {
                 held_out_loss = evaluate(&inner, &sampler, &trained.parameters);
                 if let Some(loss) = held_out_loss {
@@ -274,12 +294,14 @@ impl Session<'_, '_> {
             if last || due(number, config.checkpoint.interval) {
                 run.save(&checkpoints, &trained)?;
             }
-            if gave_up {
-                message = Some(format!("no finite loss for {NONFINITE_PATIENCE} steps"));
-                break;
-            }
+        }
+        // Killed between its last checkpoint and its summary, a run has nothing left to do but this.
+        if held_out_loss.is_none() {
+            held_out_loss = evaluate(&inner, &sampler, &trained.parameters);
         }
         let step = trained.state.step;
+        let message =
+            (step < config.steps).then(|| format!("no finite loss for {NONFINITE_PATIENCE} steps"));
         run.writer
             .event(&Event::now(step, EventKind::Finish, "training is finished"))?;
         Ok(Outcome {
@@ -291,6 +313,11 @@ impl Session<'_, '_> {
     }
 }
 
+/// Whether all steps are done, or the loss stays non-finite.
+fn is_over(state: &State, config: &Config) -> bool {
+    state.step >= config.steps || state.nonfinite_steps >= NONFINITE_PATIENCE
+}
+
 impl Run<'_, '_> {
     /// The newest checkpoint, or a fresh start.
     fn load(&mut self, checkpoints: &Checkpoints) -> Result<Trained, TrainError> {
@@ -300,7 +327,12 @@ impl Run<'_, '_> {
         let mut adam = AdamW::new(parameters.len());
         let event = match checkpoints.load_latest(&mut parameters, &mut adam)? {
             Some(state) => {
-                let text = format!("continued from the checkpoint of step {}", state.step);
+                let (version, commit, _) = self.request.program;
+                let text = format!(
+                    "continued from the checkpoint of step {} by version {version}, commit {}",
+                    state.step,
+                    commit.unwrap_or("unknown")
+                );
                 let event = Event::now(state.step, EventKind::Resume, text);
                 self.writer.event(&event)?;
                 return Ok(Trained {

@@ -1,8 +1,8 @@
 //! One optimiser step.
 
-use crate::adamw::{AdamW, UpdateReport};
+use crate::adamw::{AdamW, UpdateReport, sum_of_squares};
 use crate::checkpoint::State;
-use crate::data::{Losses, Sampler};
+use crate::data::{Losses, Sampler, held_out};
 use crate::dropout::Dropout;
 use crate::loss_scaler::ScaleChange;
 use crate::parameters::{Parameters, Role};
@@ -13,7 +13,6 @@ use crate::schedule::learning_rate;
 use crate::signals::{GradientNorms, Recorder};
 use burn::tensor::backend::AutodiffBackend;
 use experiments_config::{Config, Format};
-use experiments_text::Split;
 use kernels::{HalfFormat, Kernels, RangeCount, round_slice};
 use logs::{Event, EventKind, Record};
 use std::time::Instant;
@@ -48,11 +47,15 @@ impl Accumulated {
 }
 
 /// Runs one step: fetch, forward, backward, unscale, inspect, update, decide, record.
-pub(super) fn step<B: AutodiffBackend + Kernels>(
+pub(super) fn step<B>(
     setting: &Setting<B>,
     sampler: &Sampler,
     trained: &mut Trained,
-) -> (Record, Vec<Event>) {
+) -> (Record, Vec<Event>)
+where
+    B: AutodiffBackend + Kernels,
+    B::InnerBackend: Kernels,
+{
     let start = Instant::now();
     let config = setting.config;
     let number = trained.state.step + 1;
@@ -61,12 +64,13 @@ pub(super) fn step<B: AutodiffBackend + Kernels>(
     let lr = learning_rate(&config.optimizer, trained.state.samples);
 
     let mut sum = accumulate(setting, sampler, trained, scale, with_layers);
-    let norms = unscale(&mut sum, &trained.parameters, scale);
-    let (clip, updates) = update(setting.config, trained, &sum.flat, norms.global(), lr);
+    let format = half_format(config.precision.format);
+    let norms = unscale(&mut sum, &trained.parameters, format, scale);
+    let updated = update(config, trained, &sum.flat, norms.global(), lr);
     let mut range = setting.precision.take_report();
     range.add_gradients(trained.parameters.table(), &sum.lost);
     let first_overflow = range.first_overflow.as_deref();
-    let finite = updates.is_some();
+    let finite = updated.is_some();
     let events = decide(config, trained, number, finite, &sum.losses, first_overflow);
 
     let recording = Instant::now();
@@ -79,12 +83,12 @@ pub(super) fn step<B: AutodiffBackend + Kernels>(
     recorder.losses(&sum.losses);
     recorder.schedule(lr, scale, !finite);
     recorder.consumed(trained.state.samples, config.model.seq_len);
-    recorder.gradients(&norms, clip);
-    if let Some(reports) = updates {
+    recorder.gradients(&norms, updated.as_ref().map(|(clip, _)| *clip));
+    if let Some((_, reports)) = updated {
         recorder.update(&reports, trained.parameters.len());
     }
     recorder.probe(sum.probe);
-    if config.precision.format != Format::Fp32 {
+    if config.precision.format != Format::Fp32 && B::InnerBackend::COUNTS_RANGE {
         recorder.range(range);
     }
     let mut record = recorder.record;
@@ -106,9 +110,9 @@ fn update(
     gradient: &[f32],
     norm: f64,
     lr: f64,
-) -> (f64, Option<Vec<UpdateReport>>) {
+) -> Option<(f64, Vec<UpdateReport>)> {
     if !norm.is_finite() {
-        return (0.0, None);
+        return None;
     }
     let limit = config.optimizer.clip_grad;
     let clip = if limit > 0.0 && norm > limit {
@@ -120,7 +124,7 @@ fn update(
     let reports = trained
         .adam
         .update(&config.optimizer, table, weights, gradient, clip as f32, lr);
-    (clip, Some(reports))
+    Some((clip, reports))
 }
 
 /// Forward and backward over all micro-batches, gradients summed in the configured format.
@@ -185,21 +189,27 @@ fn add(sum: &mut [f32], term: &[f32]) {
     sum.iter_mut().zip(term).for_each(|(a, b)| *a += b);
 }
 
-/// Divides by the loss scale in FP32, joins the two paths into tied embeddings and takes norms.
-fn unscale(sum: &mut Accumulated, parameters: &Parameters, scale: f64) -> GradientNorms {
-    let inverse = (1.0 / scale) as f32;
-    sum.flat
-        .iter_mut()
-        .chain(&mut sum.logit_path)
-        .for_each(|g| *g *= inverse);
+/// Joins the two paths into tied embeddings in the format of the pass, as one leaf used twice would
+/// have them summed, then divides by the loss scale in FP32 and takes norms.
+fn unscale(
+    sum: &mut Accumulated,
+    parameters: &Parameters,
+    format: Option<HalfFormat>,
+    scale: f64,
+) -> GradientNorms {
+    let inverse = 1.0 / scale;
     let paths = (!sum.logit_path.is_empty()).then(|| {
         // The embedding comes first in the table, its two gradients have the same layout.
         let input = &mut sum.flat[..sum.logit_path.len()];
-        let squares = crate::adamw::sum_of_squares;
+        let squares = |values: &[f32]| sum_of_squares(values) * inverse * inverse;
         let paths = [squares(input), squares(&sum.logit_path)];
         add(input, &sum.logit_path);
+        if let Some(format) = format {
+            sum.lost[0] += round_slice(input, format);
+        }
         paths
     });
+    sum.flat.iter_mut().for_each(|g| *g *= inverse as f32);
     GradientNorms::new(parameters.table(), &sum.flat, paths)
 }
 
@@ -257,25 +267,14 @@ fn decide(
     events
 }
 
-/// Held-out batches are numbered from here, so that they never meet training samples even where
-/// the seeds agree.
-const HELD_OUT_SEED: u64 = 0x4e1d_0f75;
-
 /// Mean loss over fixed held-out batches: the same for every arm and every seed.
 pub(super) fn evaluate<B: Kernels>(
     setting: &Setting<B>,
     sampler: &Sampler,
     parameters: &Parameters,
 ) -> Option<f64> {
-    let size = setting.config.batch.micro_batch;
-    let held_out = Sampler {
-        split: Split::HeldOut,
-        seed: HELD_OUT_SEED,
-        ..*sampler
-    };
     let mut losses = Losses::default();
-    for index in 0..setting.config.eval.batches {
-        let batch = held_out.batch((index * size) as u64, size);
+    for batch in held_out(sampler) {
         losses.join(&pass::evaluate(setting, parameters, &batch));
     }
     // Evaluation rounds too; its range losses belong to no step.

@@ -207,26 +207,3 @@ fn the_markdown_reads_well() {
         .replace(&registration.criterion_hash, "RULES");
     insta::assert_snapshot!(md);
 }
-
-/// Not a test: writes example sweeps to look at into the folder `REPORT_EXAMPLES` names.
-#[test]
-#[ignore = "writes files to look at"]
-fn examples() {
-    let Ok(folder) = std::env::var("REPORT_EXAMPLES") else {
-        return;
-    };
-    let folder = Path::new(&folder);
-    synthetic::sweep(&folder.join("finished"), HYPOTHESIS, pilot);
-    synthetic::sweep(&folder.join("partial"), HYPOTHESIS, |arm, seed| {
-        match (arm, seed) {
-            ("post", 1) => Fate::Fail(30),
-            ("post", 2) => Fate::Vanish(60),
-            (_, 4..) => Fate::Never,
-            _ => Fate::Finish,
-        }
-    });
-    synthetic::train(&folder.join("run"), "post", 4, Fate::Nan(97), 150);
-    for name in ["finished", "partial", "run"] {
-        workbench_report::write(&folder.join(name)).unwrap();
-    }
-}
