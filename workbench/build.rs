@@ -4,7 +4,12 @@ use std::path::Path;
 use std::process::Command;
 
 fn git(arguments: &[&str]) -> Option<String> {
-    let output = Command::new("git").args(arguments).output().ok()?;
+    let output = Command::new("git")
+        // `git status` would refresh the index, which is watched below.
+        .env("GIT_OPTIONAL_LOCKS", "0")
+        .args(arguments)
+        .output()
+        .ok()?;
     output
         .status
         .success()

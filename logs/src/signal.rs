@@ -56,7 +56,7 @@ pub const SIGNALS: &[Signal] = &[
     scalar("update_norm", "1", "L2 norm of the change of all parameters"),
     scalar("update_norm_embedding", "1", "L2 norm of the change of the word embedding"),
     scalar("param_norm", "1", "L2 norm of all parameters"),
-    scalar("adam_rms", "1", "RMS_t = sqrt(mean(g²/max(v, ε²))) of StableAdamW (arXiv 2304.13013)"),
+    scalar("adam_rms", "1", "RMS_t = sqrt(mean(g²/max(v̂, ε²))) of StableAdamW, v̂ bias-corrected (arXiv 2304.13013)"),
     scalar("max_attention_logit", "1", "largest attention score before the softmax, over all layers"),
     scalar("overflow_count", "values", "values rounded to infinity in the step's number format"),
     scalar("underflow_count", "values", "non-zero values rounded to zero in the step's number format"),

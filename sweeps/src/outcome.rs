@@ -107,8 +107,8 @@ pub struct Classified {
 
 /// Classifies the records of one finished run, sorted by step.
 ///
-/// `unigram_entropy` is in nats per target token, conditional on language and objective, of the
-/// very mixture that was trained on.
+/// `unigram_entropy` is in nats per target token: what token frequencies per language and objective
+/// lose on the sequences the run was evaluated on.
 ///
 /// With m(t) the mean of the last `window` finite losses, a run crosses its line at the first t
 /// with m(t) > min over s<t of m(s) + max(`diverged_nats`, `diverged_mads` · MAD of the previous

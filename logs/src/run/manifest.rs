@@ -47,10 +47,10 @@ pub struct Manifest {
     /// Languages that were asked for and could not be had.
     #[serde(default)]
     pub missing_languages: Vec<String>,
-    /// Unigram entropy of the targets conditional on language and objective, nats per token,
-    /// measured on the very mixture: the level of a model that learnt nothing but frequencies.
+    /// The unigram level, nats per token: what a model loses on the run's own held-out batches that
+    /// has learnt token frequencies per language and objective from the training text.
     pub unigram_entropy: f64,
-    /// The same of the mixture as one distribution, nats per token.
+    /// Entropy of the training mixture as one distribution, nats per token.
     pub unigram_entropy_mixture: f64,
     /// Number of trained parameters.
     pub parameters: u64,

@@ -1,0 +1,116 @@
+//! What a training step must do whatever the model: seen from outside, in the records.
+
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on may panic")]
+
+#[allow(
+    dead_code,
+    unreachable_pub,
+    missing_docs,
+    reason = "each test uses a part of what all share"
+)]
+mod support;
+
+use logs::RunReader;
+use support::{Scratch, stderr, tiny};
+
+/// Trains with changes to the tiny proxy and returns the run.
+fn train(scratch: &Scratch, out: &str, set: &[&str]) -> RunReader {
+    let mut arguments = vec!["train", "tiny.toml", "--out", out];
+    for change in set {
+        arguments.extend(["--set", change]);
+    }
+    let output = scratch.run(&arguments);
+    assert!(output.status.success(), "{}", stderr(&output));
+    RunReader::open(&scratch.join(out)).unwrap()
+}
+
+fn scratch(name: &str, steps: u32) -> Scratch {
+    let scratch = Scratch::new(name);
+    scratch.write("tiny.toml", &format!("{}{}", tiny(steps), scratch.texts()));
+    scratch
+}
+
+fn close(a: f64, b: f64) -> bool {
+    (a - b).abs() <= 1e-5 * b.abs().max(1e-3)
+}
+
+#[test]
+fn accumulated_micro_batches_equal_one_larger_batch() {
+    let scratch = scratch("accumulation", 3);
+    let common = [
+        "model.dropout=0.0",
+        "model.attention_dropout=0.0",
+        "precision.format=fp32",
+        "precision.grad_accumulation=fp32",
+    ];
+    let run = |out: &str, shape: [&str; 2]| {
+        let set: Vec<&str> = common.into_iter().chain(shape).collect();
+        train(&scratch, out, &set)
+    };
+    let one = run(
+        "one",
+        ["batch.micro_batch=4", "batch.gradient_accumulation=1"],
+    );
+    let four = run(
+        "four",
+        ["batch.micro_batch=1", "batch.gradient_accumulation=4"],
+    );
+    for (a, b) in one.records().iter().zip(four.records()) {
+        for name in [
+            "loss",
+            "grad_norm",
+            "grad_norm_embedding_input",
+            "update_norm",
+            "samples",
+        ] {
+            let (a, b) = (a.scalar(name).unwrap(), b.scalar(name).unwrap());
+            assert!(close(a, b), "{name}: {a} {b}");
+        }
+    }
+}
+
+#[test]
+fn arms_of_one_seed_see_the_same_data_and_another_seed_does_not() {
+    let scratch = scratch("common-numbers", 1);
+    // With gain 0 every sub-layer adds nothing, and what is left is a norm of the embedding: the
+    // first loss depends on embedding and data alone, whatever the arrangement.
+    let common = [
+        "model.init.gain=0.0",
+        "model.layer_norm_eps=1e-12",
+        "precision.format=fp32",
+        "precision.grad_accumulation=fp32",
+    ];
+    let loss = |out: &str, norm: &str, seed: &str| {
+        let set: Vec<&str> = common.into_iter().chain([norm, seed]).collect();
+        train(&scratch, out, &set).records()[0]
+            .scalar("loss")
+            .unwrap()
+    };
+    let post = loss("post", "model.norm=post", "seed=1");
+    assert!(close(post, loss("pre", "model.norm=pre", "seed=1")));
+    assert!(close(
+        post,
+        loss("glm", "model.norm=deepnorm_glm", "seed=1")
+    ));
+    assert!(!close(post, loss("other", "model.norm=post", "seed=2")));
+}
+
+#[test]
+fn clipping_scales_the_update_and_zero_learning_rate_moves_nothing() {
+    let scratch = scratch("clipping", 2);
+    let clipped = train(&scratch, "clipped", &["optimizer.clip_grad=0.01"]);
+    for record in clipped.records() {
+        let (clip, norm) = (
+            record.scalar("clip_coefficient"),
+            record.scalar("grad_norm"),
+        );
+        assert!(close(clip.unwrap() * norm.unwrap(), 0.01));
+    }
+    let still = train(&scratch, "still", &["optimizer.lr=0.0"]);
+    assert!(
+        still
+            .records()
+            .iter()
+            .all(|r| r.scalar("update_norm") == Some(0.0))
+    );
+}
