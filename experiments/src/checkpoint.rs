@@ -92,22 +92,36 @@ impl Checkpoints {
         if partial.exists() {
             fs::remove_dir_all(&partial).map_err(io(&partial))?;
         }
-        fs::create_dir_all(&partial).map_err(io(&partial))?;
+        if let Err(error) = Self::write_all(&partial, state, parameters, adam) {
+            // The disk may be full; what cannot be used must not fill it further.
+            let _ = fs::remove_dir_all(&partial);
+            return Err(error);
+        }
+        fs::rename(&partial, &path).map_err(io(&path))?;
+        sync_directory(&self.directory)?;
+        self.drop_old()?;
+        Ok(path)
+    }
+
+    fn write_all(
+        directory: &Path,
+        state: &State,
+        parameters: &Parameters,
+        adam: &AdamW,
+    ) -> Result<(), TrainError> {
+        fs::create_dir_all(directory).map_err(|error| io_problem(directory, &error))?;
         let table = parameters.table();
         write(
-            &partial.join(WEIGHTS),
+            &directory.join(WEIGHTS),
             &views(table, &[("", parameters.values())]),
         )?;
         let moments = [
             ("exp_avg.", &adam.first[..]),
             ("exp_avg_sq.", &adam.second[..]),
         ];
-        write(&partial.join(MOMENTS), &views(table, &moments))?;
-        logs::write_json_atomic(&partial.join(STATE), state)?;
-        fs::rename(&partial, &path).map_err(io(&path))?;
-        sync_directory(&self.directory)?;
-        self.drop_old()?;
-        Ok(path)
+        write(&directory.join(MOMENTS), &views(table, &moments))?;
+        logs::write_json_atomic(&directory.join(STATE), state)?;
+        Ok(())
     }
 
     /// The newest checkpoint's state, loaded into `parameters` and `adam`; absent without one.

@@ -31,7 +31,7 @@ pub(crate) fn run(arguments: &Quickstart, cache: &Cache) -> Result<ExitCode, Fai
     };
     let written = workbench_report::write(sweep.dir())?;
     if let Some(verdict) = &written.verdict {
-        super::print(&format!("{}\n", verdict.sentence));
+        super::print(&super::verdict::text(verdict));
     }
     let dir = sweep.dir().display();
     super::print(&format!(

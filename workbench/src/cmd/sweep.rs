@@ -37,7 +37,7 @@ pub(crate) fn run(command: Command, cache: &Cache) -> Result<ExitCode, Failure> 
             let mut executor = executor(&execution, cache, &sweep.plan().missing_languages)?;
             executor.retry_failed = retry_failed;
             let tally = execute(&sweep, &executor, &stop, &mut Lines::default())?;
-            super::print(&format!("{}\n", sweep.verdict()?.sentence));
+            super::print(&super::verdict::text(&sweep.verdict()?));
             eprintln!("report: workbench report {}", sweep.dir().display());
             return Ok(exit_code(tally));
         }
@@ -119,8 +119,8 @@ pub(crate) fn create(
     Corpus::prepare(&config, cache, note)?;
     let mut overrides = set.to_vec();
     if replaced {
-        overrides.retain(|o| !o.key.starts_with("data."));
-        overrides.extend(data_overrides(&config));
+        overrides.retain(|o| o.key != "data.sources");
+        overrides.extend(sources(&config));
     }
     let mut plan = Plan::expand(card, &overrides)?;
     plan.missing_languages = resolved.missing_languages;
@@ -129,16 +129,13 @@ pub(crate) fn create(
     Ok(Sweep::create_or_open(out, &plan, text, &command)?)
 }
 
-fn data_overrides(config: &Config) -> Vec<Override> {
-    // Plain structs of numbers and strings always fit a TOML value.
-    let table = toml::Table::try_from(&config.data).unwrap_or_default();
-    table
-        .into_iter()
-        .map(|(key, value)| Override {
-            key: format!("data.{key}"),
-            value,
-        })
-        .collect()
+/// The sources as they are, as an override of every run.
+fn sources(config: &Config) -> Option<Override> {
+    let value = toml::Value::try_from(&config.data.sources).ok()?;
+    Some(Override {
+        key: "data.sources".to_owned(),
+        value,
+    })
 }
 
 /// Runs of this program, as many at a time as asked for or as there are cores.

@@ -12,11 +12,15 @@ pub(crate) fn run(arguments: &Verdict) -> Result<ExitCode, Failure> {
     if arguments.json {
         super::print_json(&verdict)?;
     } else {
-        super::print(&format!("{}\n", verdict.sentence));
-        verdict
-            .notes
-            .iter()
-            .for_each(|note| super::print(&format!("  {note}\n")));
+        super::print(&text(&verdict));
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// The sentence, and under it what the numbers cannot show, missing languages among it.
+pub(crate) fn text(verdict: &sweeps::Verdict) -> String {
+    let notes = verdict.notes.iter().map(|note| format!("  {note}\n"));
+    std::iter::once(format!("{}\n", verdict.sentence))
+        .chain(notes)
+        .collect()
 }
