@@ -165,10 +165,7 @@ impl Precision {
         at: At,
         layer: usize,
     ) -> Tensor<B, D> {
-        match self.rounding(at, layer) {
-            Some(rounding) => gate(x, &Gate::round(rounding)),
-            None => x,
-        }
+        self.through(x, at, layer, Gate::round)
     }
 
     /// Lets a stored value into one of several consumers: each consumer's gradient is rounded
@@ -179,8 +176,18 @@ impl Precision {
         at: At,
         layer: usize,
     ) -> Tensor<B, D> {
+        self.through(x, at, layer, Gate::round_gradient)
+    }
+
+    fn through<B: Kernels, const D: usize>(
+        &self,
+        x: Tensor<B, D>,
+        at: At,
+        layer: usize,
+        make: fn(Rounding) -> Gate,
+    ) -> Tensor<B, D> {
         match self.rounding(at, layer) {
-            Some(rounding) => gate(x, &Gate::round_gradient(rounding)),
+            Some(rounding) => gate(x, &make(rounding)),
             None => x,
         }
     }

@@ -48,6 +48,12 @@ pub enum TextError {
     /// A source has neither a name nor a path.
     #[error("`data.sources` needs exactly one of `name` (catalogue) and `path` (a file of yours)")]
     NoNameOrPath,
+    /// The path of a text cannot be written into a configuration.
+    #[error("the path `{}` is not UTF-8; rename the folder or the file", path.display())]
+    PathNotUtf8 {
+        /// The absolute path.
+        path: PathBuf,
+    },
     /// A catalogue text is not in the cache.
     #[error("the text `{name}` is not in the cache yet; get it with `workbench corpus get {name}`")]
     NotCached {

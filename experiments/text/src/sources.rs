@@ -34,8 +34,13 @@ pub fn resolve_sources(
     for source in &data.sources {
         if let Some(path) = &source.path {
             check_file(path)?;
+            let path = std::path::absolute(path).map_err(TextError::read(path))?;
+            // It is written into run.toml, and TOML is UTF-8.
+            if path.to_str().is_none() {
+                return Err(TextError::PathNotUtf8 { path });
+            }
             sources.push(Source {
-                path: Some(std::path::absolute(path).map_err(TextError::read(path))?),
+                path: Some(path),
                 ..source.clone()
             });
         } else if let Some(name) = available(source, cache, fetch, &mut notes, progress)? {

@@ -1,0 +1,113 @@
+//! What makes a run the run it is: its manifest, and the checks that it goes on as it began.
+
+use super::Request;
+use crate::backend::{Device, features};
+use crate::entropy::unigram_loss;
+use crate::error::TrainError;
+use crate::provenance;
+use experiments_config::Config;
+use experiments_text::Corpus;
+use logs::{Event, EventKind, Manifest};
+use std::path::Path;
+
+/// Weights, gradients and two moments are four FP32 copies, and the pass needs as much again.
+pub(super) fn check_memory(config: &Config) -> Result<(), TrainError> {
+    let parameters = config.model.parameter_count(config.tokenizer.vocab_size);
+    let (needed, giga) = (parameters * 32, 1_000_000_000);
+    match provenance::available_memory() {
+        Some(available) if needed > available => Err(TrainError::Memory {
+            parameters,
+            needed: needed / giga,
+            available: available / giga,
+        }),
+        _ => Ok(()),
+    }
+}
+
+/// A run goes on only with the configuration, text and backend it began with.
+pub(super) fn check_same(
+    request: &Request,
+    corpus: &Corpus,
+    manifest: &Manifest,
+    device: Device,
+) -> Result<(), TrainError> {
+    let directory = request.directory;
+    check_configuration(directory, request.config, manifest)?;
+    check_hash(directory, "corpus", &manifest.corpus_hash, corpus.hash())?;
+    check_hash(
+        directory,
+        "tokenizer",
+        &manifest.tokenizer_hash,
+        corpus.tokenizer_hash(),
+    )?;
+    check_hash(
+        directory,
+        "backend",
+        &manifest.backend,
+        device.backend_name(),
+    )
+}
+
+pub(super) fn check_configuration(
+    directory: &Path,
+    config: &Config,
+    manifest: &Manifest,
+) -> Result<(), TrainError> {
+    check_hash(
+        directory,
+        "configuration",
+        &manifest.config_hash,
+        &config.hash(),
+    )
+}
+
+fn check_hash(
+    directory: &Path,
+    what: &'static str,
+    began: &str,
+    now: &str,
+) -> Result<(), TrainError> {
+    if began == now {
+        return Ok(());
+    }
+    let path = directory.to_owned();
+    Err(TrainError::Changed {
+        path,
+        what,
+        began: began.to_owned(),
+        now: now.to_owned(),
+    })
+}
+
+/// Provenance of a run that begins now.
+pub(super) fn manifest(request: &Request, corpus: &Corpus, device: Device) -> Manifest {
+    let config = request.config;
+    let unigram = unigram_loss(config, corpus);
+    let (version, commit, dirty) = request.program;
+    Manifest {
+        version: logs::run::FORMAT_VERSION,
+        program_version: version.to_owned(),
+        git_commit: commit.map(str::to_owned),
+        git_dirty: dirty,
+        features: features(),
+        backend: device.backend_name().to_owned(),
+        device: config.runtime.device.clone(),
+        cpu: provenance::cpu(),
+        threads: rayon::current_num_threads(),
+        host: provenance::host(),
+        os: provenance::os(),
+        seed: config.seed,
+        config_hash: config.hash(),
+        corpus_hash: corpus.hash().to_owned(),
+        tokenizer_hash: corpus.tokenizer_hash().to_owned(),
+        languages: corpus.languages().to_vec(),
+        missing_languages: request.missing_languages.to_vec(),
+        unigram_entropy: unigram.conditional,
+        unigram_entropy_mixture: unigram.mixture,
+        parameters: config.model.parameter_count(config.tokenizer.vocab_size),
+        steps: config.steps,
+        command: std::env::args().collect(),
+        parent: None,
+        created: Event::now(0, EventKind::Start, "").time,
+    }
+}
