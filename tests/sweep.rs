@@ -44,6 +44,19 @@ alpha = 0.5
     );
 }
 
+/// The command that runs the card with so many runs at a time.
+fn run_command(workers: &str) -> [&str; 7] {
+    [
+        "sweep",
+        "run",
+        "card.toml",
+        "--out",
+        "out",
+        "--workers",
+        workers,
+    ]
+}
+
 fn runs(scratch: &Scratch, sweep: &str) -> Vec<std::path::PathBuf> {
     let mut runs: Vec<_> = std::fs::read_dir(scratch.join(sweep).join("runs"))
         .unwrap()
@@ -57,15 +70,7 @@ fn runs(scratch: &Scratch, sweep: &str) -> Vec<std::path::PathBuf> {
 fn a_sweep_is_interrupted_continued_judged_and_reported() {
     let scratch = Scratch::new("sweep");
     card(&scratch);
-    let command = [
-        "sweep",
-        "run",
-        "card.toml",
-        "--out",
-        "out",
-        "--workers",
-        "2",
-    ];
+    let command = run_command("2");
     let mut child = scratch.workbench(&command).spawn().unwrap();
     let deadline = Instant::now() + Duration::from_mins(2);
     loop {
@@ -120,15 +125,7 @@ fn a_sweep_is_interrupted_continued_judged_and_reported() {
 fn a_run_that_fails_does_not_stop_the_others_and_one_can_be_skipped() {
     let scratch = Scratch::new("sweep-failure");
     card(&scratch);
-    let command = [
-        "sweep",
-        "run",
-        "card.toml",
-        "--out",
-        "out",
-        "--workers",
-        "1",
-    ];
+    let command = run_command("1");
     // Planned, but not run yet: so the directory can be prepared.
     let (card, text) = Card::load_with_text(&scratch.join("card.toml")).unwrap();
     let plan = Plan::expand(&card, &[]).unwrap();

@@ -117,12 +117,5 @@ fn shrink<B: Kernels>(x: Tensor<B, 2>, context: &Context, path: EgsPath, at: At)
     // The product with the incoming gradient is rounded, then the product with α.
     let alpha = if applies { egs.alpha as f32 } else { 1.0 };
     let x = gate(x, &Gate::shrink_gradient(alpha, rounding.clone()));
-    gate(
-        x,
-        &Gate {
-            forward: None,
-            factor: 1.0,
-            backward: rounding,
-        },
-    )
+    gate(x, &Gate::shrink_gradient(1.0, rounding))
 }

@@ -16,19 +16,19 @@ pub(crate) struct Probe {
 
 impl Probe {
     pub(crate) fn attention_scores<B: Backend>(&mut self, layer: usize, scores: &Tensor<B, 4>) {
-        let largest = host(scores).iter().fold(f32::NEG_INFINITY, |a, b| {
-            // `max` would drop a NaN, which is the one score that must not be lost.
-            if b.is_nan() || *b > a { *b } else { a }
+        let largest = read(scores, |values| {
+            let values = values.iter().map(|v| f64::from(*v));
+            values.fold(f64::NEG_INFINITY, larger)
         });
-        put(&mut self.max_attention_logit, layer, f64::from(largest));
+        put(&mut self.max_attention_logit, layer, largest);
     }
 
     pub(crate) fn layer_input<B: Backend>(&mut self, layer: usize, x: &Tensor<B, 2>) {
-        put(&mut self.norm_input_rms, layer, rms(&host(x)));
+        put(&mut self.norm_input_rms, layer, read(x, rms));
     }
 
     pub(crate) fn layer_output<B: Backend>(&mut self, layer: usize, x: &Tensor<B, 2>) {
-        put(&mut self.activation_rms, layer, rms(&host(x)));
+        put(&mut self.activation_rms, layer, read(x, rms));
     }
 
     /// Keeps the larger value of two micro-batches.
@@ -44,8 +44,14 @@ fn join(ours: &mut Vec<f64>, theirs: &[f64]) {
         ours.extend_from_slice(theirs);
     }
     for (a, b) in ours.iter_mut().zip(theirs) {
-        *a = if a.is_nan() || *a > *b { *a } else { *b };
+        *a = larger(*a, *b);
     }
+}
+
+/// The larger of two values, or NaN if either is: `f64::max` would drop the one value that must
+/// not be lost.
+pub(crate) fn larger(a: f64, b: f64) -> f64 {
+    if b.is_nan() || b > a { b } else { a }
 }
 
 fn put(signal: &mut Vec<f64>, layer: usize, value: f64) {
@@ -57,6 +63,9 @@ fn rms(values: &[f32]) -> f64 {
     (crate::adamw::sum_of_squares(values) / values.len() as f64).sqrt()
 }
 
-fn host<B: Backend, const D: usize>(x: &Tensor<B, D>) -> Vec<f32> {
-    x.clone().detach().into_data().to_vec().unwrap_or_default()
+/// Calls `f` with the values of a tensor.
+fn read<B: Backend, const D: usize, R>(x: &Tensor<B, D>, f: impl FnOnce(&[f32]) -> R) -> R {
+    let data = x.clone().detach().into_data();
+    // Activations are FP32 tensors on every backend.
+    f(data.as_slice().expect("FP32 tensor"))
 }

@@ -4,7 +4,7 @@ use crate::adamw::{UpdateReport, sum_of_squares};
 use crate::data::Losses;
 use crate::parameters::{Parameter, Role};
 use crate::precision::RangeReport;
-use crate::probe::Probe;
+use crate::probe::{Probe, larger};
 use logs::Record;
 
 /// Squared gradient norms of one step, unscaled, before clipping.
@@ -141,15 +141,8 @@ impl Recorder<'_> {
 
     pub(crate) fn probe(&mut self, probe: Option<Probe>) {
         let Some(probe) = probe else { return };
-        let largest = probe
-            .max_attention_logit
-            .iter()
-            .fold(
-                f64::NEG_INFINITY,
-                |a, b| {
-                    if b.is_nan() || *b > a { *b } else { a }
-                },
-            );
+        let logits = probe.max_attention_logit.iter().copied();
+        let largest = logits.fold(f64::NEG_INFINITY, larger);
         self.record.set("max_attention_logit", largest);
         self.record
             .set_layers("layer_max_attention_logit", probe.max_attention_logit);

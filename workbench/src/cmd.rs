@@ -13,7 +13,8 @@ mod verdict;
 
 use crate::cli::{Cli, Command};
 use crate::failure::Failure;
-use experiments_text::Cache;
+use experiments_config::DataConfig;
+use experiments_text::{Cache, Resolved, resolve_sources};
 use std::process::ExitCode;
 
 pub(crate) fn run(cli: Cli) -> Result<ExitCode, Failure> {
@@ -46,4 +47,13 @@ pub(crate) fn print_json(value: &impl serde::Serialize) -> Result<(), Failure> {
         .map_err(|error| Failure::io("cannot write JSON", error.into()))?;
     print(&format!("{text}\n"));
     Ok(())
+}
+
+/// The text that is really there, with a line for everything that took another's place.
+fn resolve(data: &DataConfig, cache: &Cache, fetch: bool) -> Result<Resolved, Failure> {
+    let resolved = resolve_sources(data, cache, fetch, &mut |line| eprintln!("{line}"))?;
+    for note in &resolved.notes {
+        eprintln!("note: {note}");
+    }
+    Ok(resolved)
 }

@@ -46,11 +46,13 @@ impl<'a, B: Kernels> Weights<'a, B> {
 
     /// # Panics
     /// If the model asks for a name that the table lacks: both come from the same configuration.
-    fn leaf(&mut self, name: &str, logit_path: bool) -> Tensor<B, 1> {
-        let parameter = self
-            .parameters
+    fn find(&self, name: &str) -> usize {
+        self.parameters
             .find(name)
-            .expect("model and table agree on names");
+            .expect("model and table agree on names")
+    }
+
+    fn leaf(&mut self, parameter: usize, logit_path: bool) -> Tensor<B, 1> {
         let entry = &self.parameters.table()[parameter];
         let mut values = self.parameters.values()[entry.range.clone()].to_vec();
         if let (Some(format), true) = (self.half, entry.role != Role::Norm) {
@@ -71,33 +73,28 @@ impl<'a, B: Kernels> Weights<'a, B> {
         tensor
     }
 
+    fn leaf_matrix(&mut self, parameter: usize, logit_path: bool) -> Tensor<B, 2> {
+        let shape = &self.parameters.table()[parameter].shape;
+        let shape = [shape[0], shape[1]];
+        self.leaf(parameter, logit_path).reshape(shape)
+    }
+
     /// A vector parameter, `[n]`.
     pub(crate) fn vector(&mut self, name: &str) -> Tensor<B, 1> {
-        self.leaf(name, false)
+        self.leaf(self.find(name), false)
     }
 
     /// A matrix parameter, `[out, in]`.
     pub(crate) fn matrix(&mut self, name: &str) -> Tensor<B, 2> {
-        let shape = self.shape(name);
-        self.leaf(name, false).reshape(shape)
+        self.leaf_matrix(self.find(name), false)
     }
 
     /// The output projection, `[v, h]`: `head.weight`, or the embedding by its logit path.
     pub(crate) fn head(&mut self) -> Tensor<B, 2> {
-        if self.parameters.find("head.weight").is_some() {
-            return self.matrix("head.weight");
+        match self.parameters.find("head.weight") {
+            Some(own) => self.leaf_matrix(own, false),
+            None => self.leaf_matrix(self.find(LOGIT_PATH), true),
         }
-        let shape = self.shape(LOGIT_PATH);
-        self.leaf(LOGIT_PATH, true).reshape(shape)
-    }
-
-    fn shape(&self, name: &str) -> [usize; 2] {
-        let parameter = self
-            .parameters
-            .find(name)
-            .expect("model and table agree on names");
-        let shape = &self.parameters.table()[parameter].shape;
-        [shape[0], shape[1]]
     }
 
     pub(crate) fn into_leaves(self) -> Vec<Leaf<B>> {

@@ -81,11 +81,9 @@ pub fn train(request: Request) -> Result<Ending, TrainError> {
         }
         Err(error) => {
             // The disk may be full: whatever can still be said is said, the first error wins.
-            let latest = RunReader::open(&directory).ok().and_then(|mut reader| {
-                reader.poll().ok()?;
-                reader.latest().map(|record| record.step)
-            });
-            let step = latest.unwrap_or(0);
+            let reader = RunReader::open_scalars(&directory).ok();
+            let latest = reader.as_ref().and_then(RunReader::latest);
+            let step = latest.map_or(0, |record| record.step);
             let _ = writer.event(&Event::now(step, EventKind::Fail, error.to_string()));
             let mut summary = Summary::new(Status::Failed, step, attempt, seconds);
             summary.message = Some(error.to_string());

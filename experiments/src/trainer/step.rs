@@ -252,11 +252,11 @@ fn decide(
         let before = state.scaler.scale;
         let change = state.scaler.update(&config.precision.loss_scale, !finite);
         let after = state.scaler.scale;
-        let moved = || format!("loss scale {before} → {after}");
         match change {
             ScaleChange::None => {}
             ScaleChange::Raised | ScaleChange::Lowered => {
-                events.push(Event::now(step, EventKind::LossScale, moved()));
+                let text = format!("loss scale {before} → {after}");
+                events.push(Event::now(step, EventKind::LossScale, text));
             }
             ScaleChange::AtMinimum => {
                 let text = format!("overflow at the minimal loss scale {after}");

@@ -11,7 +11,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
-use sweeps::{Card, LocalExecutor, Sweep, Tally};
+use sweeps::{Card, LocalExecutor, Sweep, Tally, Verdict};
 use workbench_monitor::Exit;
 
 /// The card, compiled in so that it needs no file.
@@ -24,15 +24,13 @@ pub(crate) fn run(arguments: &Quickstart, cache: &Cache) -> Result<ExitCode, Fai
     let stop = stop_flag().map_err(|e| Failure::io("cannot listen for signals", e))?;
     let executor = executor(&arguments.execution, cache, &sweep.plan().missing_languages)?;
     let terminal = std::io::stdout().is_terminal() && std::io::stdin().is_terminal();
-    let tally = if terminal && !arguments.no_monitor {
+    let (tally, verdict) = if terminal && !arguments.no_monitor {
         watch(&sweep, &executor, &stop)?
     } else {
         execute(&sweep, &executor, &stop, &mut Lines::default())?
     };
     let written = workbench_report::write(sweep.dir())?;
-    if let Some(verdict) = &written.verdict {
-        super::print(&super::verdict::text(verdict));
-    }
+    super::print(&super::verdict::text(&verdict));
     let dir = sweep.dir().display();
     super::print(&format!(
         "report:  {}\nmonitor: workbench monitor {dir}\ntime:    {}\n",
@@ -51,7 +49,7 @@ fn watch(
     sweep: &Sweep,
     executor: &LocalExecutor,
     stop: &Arc<AtomicBool>,
-) -> Result<Tally, Failure> {
+) -> Result<(Tally, Verdict), Failure> {
     let close = AtomicBool::new(false);
     std::thread::scope(|scope| {
         let hidden = Arc::new(AtomicBool::new(true));
@@ -59,9 +57,9 @@ fn watch(
             let hidden = hidden.clone();
             let close = &close;
             move || {
-                let tally = execute(sweep, executor, stop, &mut Lines::unless(hidden));
+                let result = execute(sweep, executor, stop, &mut Lines::unless(hidden));
                 close.store(true, Ordering::Relaxed);
-                tally
+                result
             }
         });
         let shown = workbench_monitor::run_with(sweep.dir(), Default::default(), &close);

@@ -4,13 +4,15 @@ use crate::cli::{Execution, Sweep as Command};
 use crate::failure::{Failure, exit};
 use crate::signals::stop_flag;
 use experiments_config::{Config, Override};
-use experiments_text::{Cache, Corpus, resolve_sources};
+use experiments_text::{Cache, Corpus};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
-use sweeps::{Card, LocalExecutor, Plan, Progress, Request, State, Sweep, SweepReader, Tally};
+use sweeps::{
+    Card, LocalExecutor, Plan, Progress, Request, State, Sweep, SweepReader, Tally, Verdict,
+};
 
 pub(crate) fn run(command: Command, cache: &Cache) -> Result<ExitCode, Failure> {
     match command {
@@ -36,8 +38,8 @@ pub(crate) fn run(command: Command, cache: &Cache) -> Result<ExitCode, Failure> 
             let stop = stop_flag().map_err(|e| Failure::io("cannot listen for signals", e))?;
             let mut executor = executor(&execution, cache, &sweep.plan().missing_languages)?;
             executor.retry_failed = retry_failed;
-            let tally = execute(&sweep, &executor, &stop, &mut Lines::default())?;
-            super::print(&super::verdict::text(&sweep.verdict()?));
+            let (tally, verdict) = execute(&sweep, &executor, &stop, &mut Lines::default())?;
+            super::print(&super::verdict::text(&verdict));
             eprintln!("report: workbench report {}", sweep.dir().display());
             return Ok(exit_code(tally));
         }
@@ -95,7 +97,8 @@ pub(crate) fn create(
     cache: &Cache,
     fetch: bool,
 ) -> Result<Sweep, Failure> {
-    // One arm's configuration stands for all: axes may not touch the text of a running sweep.
+    // One arm's configuration stands for all: an axis takes words and numbers, and a source is
+    // neither.
     let probe = Plan::expand(card, set)?;
     let Some(first) = probe.runs.first() else {
         return Err(Failure::usage(format!(
@@ -104,19 +107,14 @@ pub(crate) fn create(
         )));
     };
     let config = probe.config(first)?;
-    let note = &mut |line: &str| eprintln!("{line}");
-    let resolved = resolve_sources(&config.data, cache, fetch, note)?;
-    resolved
-        .notes
-        .iter()
-        .for_each(|note| eprintln!("note: {note}"));
+    let resolved = super::resolve(&config.data, cache, fetch)?;
     let replaced = resolved.data != config.data;
     let config = Config {
         data: resolved.data,
         ..config
     };
     // Tokenised once, before many runs ask for it at the same time.
-    Corpus::prepare(&config, cache, note)?;
+    Corpus::prepare(&config, cache, &mut |line| eprintln!("{line}"))?;
     let mut overrides = set.to_vec();
     if replaced {
         overrides.retain(|o| o.key != "data.sources");
@@ -175,10 +173,11 @@ pub(crate) fn execute(
     executor: &LocalExecutor,
     stop: &AtomicBool,
     lines: &mut Lines,
-) -> Result<Tally, Failure> {
+) -> Result<(Tally, Verdict), Failure> {
     let tally = executor.run(sweep, stop, &mut |news| lines.show(&news))?;
-    sweep.write_verdict(&sweep.verdict()?)?;
-    Ok(tally)
+    let verdict = sweep.verdict()?;
+    sweep.write_verdict(&verdict)?;
+    Ok((tally, verdict))
 }
 
 pub(crate) fn exit_code(tally: Tally) -> ExitCode {

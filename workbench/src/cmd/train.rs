@@ -7,7 +7,7 @@ use crate::progress::Steps;
 use crate::signals::stop_flag;
 use experiments::{Ending, Request, train};
 use experiments_config::{Config, load_file};
-use experiments_text::{Cache, resolve_sources};
+use experiments_text::Cache;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -73,11 +73,7 @@ fn locate(arguments: &Train, cache: &Cache) -> Result<(PathBuf, Config, Vec<Stri
         return Err(Failure::usage("a new run needs --out RUN_DIRECTORY"));
     };
     let mut config = config::load(&arguments.what, &arguments.set)?;
-    let resolved = resolve_sources(&config.data, cache, true, &mut |line| eprintln!("{line}"))?;
-    resolved
-        .notes
-        .iter()
-        .for_each(|note| eprintln!("note: {note}"));
+    let resolved = super::resolve(&config.data, cache, true)?;
     config.data = resolved.data;
     eprintln!("disk: about {}", sweeps::bytes(config.disk_bytes()));
     Ok((out.clone(), config, resolved.missing_languages))
