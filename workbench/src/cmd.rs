@@ -44,7 +44,7 @@ pub(crate) fn print(text: &str) {
 /// Serialises a result for machines.
 pub(crate) fn print_json(value: &impl serde::Serialize) -> Result<(), Failure> {
     let text = serde_json::to_string_pretty(value)
-        .map_err(|error| Failure::io("cannot write JSON", error.into()))?;
+        .map_err(|error| Failure::io("cannot write JSON", &error.into()))?;
     print(&format!("{text}\n"));
     Ok(())
 }

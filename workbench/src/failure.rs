@@ -4,6 +4,7 @@ use experiments::TrainError;
 use experiments_config::ConfigError;
 use experiments_text::TextError;
 use logs::LogError;
+use std::error::Error;
 use std::fmt::{self, Write as _};
 use std::process::ExitCode;
 use sweeps::SweepError;
@@ -20,9 +21,9 @@ pub(crate) mod exit {
     pub(crate) const STOPPED: u8 = 3;
 }
 
-/// An error on its way to the user: its chain of causes and the exit code.
+/// An error on its way to the user: what went wrong with its causes, and the exit code.
 pub(crate) struct Failure {
-    report: miette::Report,
+    text: String,
     code: u8,
 }
 
@@ -30,46 +31,43 @@ impl Failure {
     /// A complaint about the command line.
     pub(crate) fn usage(message: impl fmt::Display) -> Self {
         Self {
-            report: miette::miette!("{message}"),
+            text: message.to_string(),
             code: exit::BAD_INPUT,
         }
     }
 
     /// A failure of the operating system: what was tried, and why it did not work.
-    pub(crate) fn io(action: impl fmt::Display, error: std::io::Error) -> Self {
-        let report = Err::<(), _>(error);
-        let report = miette::IntoDiagnostic::into_diagnostic(report);
-        let report = miette::WrapErr::wrap_err(report, action.to_string());
-        match report {
-            Err(report) => Self {
-                report,
-                code: exit::FAILED,
-            },
-            Ok(()) => Self::usage(action),
+    pub(crate) fn io(action: impl fmt::Display, error: &std::io::Error) -> Self {
+        Self {
+            text: with_causes(action.to_string(), Some(error)),
+            code: exit::FAILED,
         }
     }
 
-    /// Prints the chain to standard error.
+    /// Prints it to standard error.
     pub(crate) fn report(self) -> ExitCode {
-        let mut text = format!("error: {}", self.report);
-        for cause in self.report.chain().skip(1) {
-            // Some messages hold their cause already.
-            if text.contains(&cause.to_string()) {
-                continue;
-            }
-            let _ = write!(text, "\n  because: {cause}");
-        }
-        eprintln!("{text}");
+        eprintln!("error: {}", self.text);
         ExitCode::from(self.code)
     }
 
-    fn new(error: impl std::error::Error + Send + Sync + 'static, code: u8) -> Self {
-        let wrapped = miette::IntoDiagnostic::into_diagnostic(Err::<(), _>(error));
-        let report = wrapped
-            .err()
-            .unwrap_or_else(|| miette::miette!("unknown error"));
-        Self { report, code }
+    fn new(error: impl Error, code: u8) -> Self {
+        Self {
+            text: with_causes(error.to_string(), error.source()),
+            code,
+        }
     }
+}
+
+/// `text` and a line for each cause that it does not hold already.
+fn with_causes(mut text: String, mut cause: Option<&dyn Error>) -> String {
+    while let Some(error) = cause {
+        let message = error.to_string();
+        if !text.contains(&message) {
+            let _ = write!(text, "\n  because: {message}");
+        }
+        cause = error.source();
+    }
+    text
 }
 
 impl From<ConfigError> for Failure {

@@ -19,6 +19,6 @@ pub(crate) fn man(out: &Path) -> Result<ExitCode, Failure> {
         clap_mangen::generate_to(Cli::command(), out)
     };
     write()
-        .map_err(|e| Failure::io(format!("cannot write man pages to `{}`", out.display()), e))?;
+        .map_err(|e| Failure::io(format!("cannot write man pages to `{}`", out.display()), &e))?;
     Ok(ExitCode::SUCCESS)
 }

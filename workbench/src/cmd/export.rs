@@ -20,7 +20,7 @@ pub(crate) fn run(arguments: &Export) -> Result<ExitCode, Failure> {
         (ExportFormat::Csv, None) => {
             let mut text = Vec::new();
             export::csv(reader.records(), &mut text)
-                .map_err(|e| Failure::io("cannot write CSV", e))?;
+                .map_err(|e| Failure::io("cannot write CSV", &e))?;
             super::print(&String::from_utf8_lossy(&text));
         }
         (ExportFormat::Tensorboard, Some(folder)) => {

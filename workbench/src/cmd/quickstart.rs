@@ -21,7 +21,7 @@ pub(crate) fn run(arguments: &Quickstart, cache: &Cache) -> Result<ExitCode, Fai
     let start = Instant::now();
     let card = Card::parse(CARD, "the quickstart card", Path::new("."))?;
     let sweep = create(&card, CARD, &arguments.out, &arguments.set, cache, true)?;
-    let stop = stop_flag().map_err(|e| Failure::io("cannot listen for signals", e))?;
+    let stop = stop_flag().map_err(|e| Failure::io("cannot listen for signals", &e))?;
     let executor = executor(&arguments.execution, cache, &sweep.plan().missing_languages)?;
     let terminal = std::io::stdout().is_terminal() && std::io::stdin().is_terminal();
     let (tally, verdict) = if terminal && !arguments.no_monitor {

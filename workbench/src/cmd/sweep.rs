@@ -35,7 +35,7 @@ pub(crate) fn run(command: Command, cache: &Cache) -> Result<ExitCode, Failure> 
             let (card, text) = Card::load_with_text(&card)?;
             let out = out.unwrap_or_else(|| Path::new("sweeps-out").join(&card.name));
             let sweep = create(&card, &text, &out, &set, cache, !offline)?;
-            let stop = stop_flag().map_err(|e| Failure::io("cannot listen for signals", e))?;
+            let stop = stop_flag().map_err(|e| Failure::io("cannot listen for signals", &e))?;
             let mut executor = executor(&execution, cache, &sweep.plan().missing_languages)?;
             executor.retry_failed = retry_failed;
             let (tally, verdict) = execute(&sweep, &executor, &stop, &mut Lines::default())?;
@@ -143,7 +143,7 @@ pub(crate) fn executor(
     missing_languages: &[String],
 ) -> Result<LocalExecutor, Failure> {
     let program = std::env::current_exe()
-        .map_err(|e| Failure::io("cannot find this program's own file", e))?;
+        .map_err(|e| Failure::io("cannot find this program's own file", &e))?;
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     let mut executor = LocalExecutor::new(program);
     executor.arguments = vec!["--cache".into(), display(cache.root()), "train".into()];

@@ -18,7 +18,7 @@ pub(crate) fn run(arguments: &Train, cache: &Cache) -> Result<ExitCode, Failure>
         let pool = rayon::ThreadPoolBuilder::new().num_threads(config.runtime.threads);
         let _ = pool.build_global();
     }
-    let stop = stop_flag().map_err(|e| Failure::io("cannot listen for signals", e))?;
+    let stop = stop_flag().map_err(|e| Failure::io("cannot listen for signals", &e))?;
     let mut steps = Steps::new(config.steps);
     let ending = train(Request {
         directory: &directory,
