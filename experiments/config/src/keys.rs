@@ -1,6 +1,9 @@
 //! The set of legal keys, derived from one fully written configuration.
 
-use crate::{Complaint, Config, InitConfig, Source};
+use crate::{
+    Complaint, Config, InitConfig, Intervention, ScheduleEntry, ScheduledKey, Source, TaskSource,
+    Unit,
+};
 use std::path::PathBuf;
 use toml::{Table, Value};
 
@@ -15,6 +18,27 @@ fn full() -> Table {
         name: Some(String::new()),
         path: Some(PathBuf::new()),
         ..Source::default()
+    }];
+    config.tasks.sources = vec![TaskSource {
+        name: Some(String::new()),
+        path: Some(PathBuf::new()),
+        input: Some(String::new()),
+        target: Some(String::new()),
+        ..TaskSource::default()
+    }];
+    config.schedule = vec![ScheduleEntry {
+        key: ScheduledKey::Lr,
+        unit: Unit::Steps,
+        start: 0,
+        length: 0,
+        from: Some(0.0),
+        to: Some(0.0),
+        factor: Some(0.0),
+        increment: Some(0.0),
+    }];
+    config.intervention = vec![Intervention {
+        step: 0,
+        skip_steps: 0,
     }];
     Table::try_from(&config).expect("a Config is representable in TOML")
 }
@@ -64,6 +88,17 @@ pub(crate) fn closest(word: &str, candidates: impl IntoIterator<Item = String>) 
         .map(|(_, candidate)| candidate)
 }
 
+/// The key that was probably meant. Items of lists are only like one another.
+fn suggestion(prefix: &str, path: &str, schema: &Table) -> Option<String> {
+    let siblings = closest(path, schema.keys().map(|k| join(prefix, k)));
+    let near = if prefix.ends_with(']') {
+        siblings
+    } else {
+        nearest(path).or(siblings)
+    };
+    near.map(|key| format!("did you mean `{key}`?"))
+}
+
 /// Complaints about every key of `table` that the tree does not know.
 pub(crate) fn unknown_keys(table: &Table) -> Vec<Complaint> {
     fn walk(prefix: &str, table: &Table, schema: &Table, complaints: &mut Vec<Complaint>) {
@@ -71,9 +106,7 @@ pub(crate) fn unknown_keys(table: &Table) -> Vec<Complaint> {
             let path = join(prefix, key);
             match (value, schema.get(key)) {
                 (_, None) => complaints.push(Complaint {
-                    hint: nearest(&path)
-                        .or_else(|| closest(&path, schema.keys().map(|k| join(prefix, k))))
-                        .map(|k| format!("did you mean `{k}`?")),
+                    hint: suggestion(prefix, &path, schema),
                     message: "no such key".to_owned(),
                     key: path,
                 }),

@@ -5,22 +5,32 @@
 //! are resolved on plain TOML tables ([`load`]), and only the result becomes a `Config`; the
 //! resolved file written into a run directory therefore needs nothing else to be read again.
 
+mod data;
 mod error;
 mod keys;
 mod load;
 mod model;
+mod objective;
+mod optimizer;
+mod precision;
+mod schedule;
+mod tasks;
 mod training;
 mod validate;
 
+pub use data::{DataConfig, Source, TokenizerConfig};
 pub use error::{Complaint, ConfigError};
 pub use keys::{every_key, is_key, nearest};
 pub use load::{Override, load_file, load_preset, preset_names, preset_table, resolve};
-pub use model::{InitConfig, ModelConfig, Norm};
-pub use training::{
-    BatchConfig, CheckpointConfig, DataConfig, EgsConfig, EgsPath, EvalConfig, Format,
-    LossScaleConfig, LossScaleMode, ObjectiveConfig, OptimizerConfig, PrecisionConfig,
-    RecordConfig, RuntimeConfig, Source, TokenizerConfig,
+pub use model::{Ffn, InitConfig, ModelConfig, Norm, Positions};
+pub use objective::{GmaskPositions, MaskPositions, ObjectiveConfig, ObjectiveMode, Packing};
+pub use optimizer::{ClipMode, EgsConfig, EgsPath, OptimizerConfig};
+pub use precision::{
+    Format, LossScaleConfig, LossScaleMode, PbRelaxConfig, PbRelaxMax, PrecisionConfig,
 };
+pub use schedule::{Intervention, Progress, ScheduleEntry, ScheduledKey, Unit};
+pub use tasks::{TaskSource, TasksConfig};
+pub use training::{BatchConfig, CheckpointConfig, EvalConfig, RecordConfig, RuntimeConfig};
 
 use serde::{Deserialize, Serialize};
 
@@ -41,6 +51,8 @@ pub struct Config {
     pub data: DataConfig,
     /// GLM blank infilling.
     pub objective: ObjectiveConfig,
+    /// Multi-task instruction pre-training.
+    pub tasks: TasksConfig,
     /// Batch shape.
     pub batch: BatchConfig,
     /// AdamW and its learning-rate schedule.
@@ -57,6 +69,12 @@ pub struct Config {
     pub record: RecordConfig,
     /// How the run is executed. Not part of [`Config::hash`].
     pub runtime: RuntimeConfig,
+    /// Values that move during the run, see [`Config::at`].
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub schedule: Vec<ScheduleEntry>,
+    /// Acts at a step.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub intervention: Vec<Intervention>,
 }
 
 impl Default for Config {
@@ -68,6 +86,7 @@ impl Default for Config {
             tokenizer: TokenizerConfig::default(),
             data: DataConfig::default(),
             objective: ObjectiveConfig::default(),
+            tasks: TasksConfig::default(),
             batch: BatchConfig::default(),
             optimizer: OptimizerConfig::default(),
             egs: EgsConfig::default(),
@@ -76,6 +95,8 @@ impl Default for Config {
             checkpoint: CheckpointConfig::default(),
             record: RecordConfig::default(),
             runtime: RuntimeConfig::default(),
+            schedule: Vec::new(),
+            intervention: Vec::new(),
         }
     }
 }

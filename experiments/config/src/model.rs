@@ -70,7 +70,36 @@ impl Norm {
     }
 }
 
+/// How slots know where they are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Positions {
+    /// Rotary (arXiv 2104.09864) by position id: GLM-130B.
+    Rope,
+    /// Half of each head rotated by position id, half by the position inside the span.
+    #[serde(rename = "rope_2d")]
+    Rope2d,
+    /// A learned vector per position id, added to the embedding.
+    Learned,
+    /// A penalty on scores that grows with the distance (arXiv 2108.12409).
+    Alibi,
+}
+
+/// The feed-forward's non-linearity.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Ffn {
+    /// Gated, `x₁ ⊙ GELU(x₂)`: GLM-130B.
+    Geglu,
+    /// Plain `GELU(x)`.
+    Gelu,
+}
+
 /// Shape of the GLM proxy.
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "independent switches of the configuration file"
+)]
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct ModelConfig {
@@ -81,12 +110,20 @@ pub struct ModelConfig {
     /// Attention heads; must divide `hidden_size` into an even head dimension (RoPE pairs
     /// dimensions).
     pub num_heads: usize,
-    /// Inner width f of the GeGLU feed-forward (each half). GLM-130B: 8h/3.
+    /// Inner width f of the feed-forward (each half with GeGLU). GLM-130B: 8h/3.
     pub ffn_hidden_size: usize,
     /// Slots of one sequence, special tokens included.
     pub seq_len: usize,
     /// Norm arrangement: `post`, `pre`, `sandwich`, `deepnorm` or `deepnorm_glm`.
     pub norm: Norm,
+    /// Position encoding: `rope`, `rope_2d`, `learned` or `alibi`.
+    pub positions: Positions,
+    /// `geglu` or `gelu`.
+    pub ffn: Ffn,
+    /// Layer norm over each head of query and key, before positions (arXiv 2302.05442 §2).
+    pub qk_norm: bool,
+    /// Layer norm on the embedding output (BLOOM).
+    pub embedding_norm: bool,
     /// One matrix for input embedding and output projection (GLM-130B: true).
     pub tie_embeddings: bool,
     /// Biases on QKV, attention output and both feed-forward matrices (GLM-130B: true).
@@ -124,6 +161,10 @@ impl Default for ModelConfig {
             ffn_hidden_size: 128,
             seq_len: 64,
             norm: Norm::DeepnormGlm,
+            positions: Positions::Rope,
+            ffn: Ffn::Geglu,
+            qk_norm: false,
+            embedding_norm: false,
             tie_embeddings: true,
             bias: true,
             dropout: 0.0,
@@ -157,15 +198,36 @@ impl ModelConfig {
         self.init.embedding_std.unwrap_or(xavier)
     }
 
-    /// Trainable parameters: `V·h + N(4h² + 3hf + 9h + 2f) + 2h` with ties and biases and two
-    /// norms per layer (`glm130b-facts` §1, derived; 128,697,794,560 for GLM-130B).
+    /// Rows of the feed-forward's first matrix: two halves with GeGLU.
+    #[must_use]
+    pub fn ffn_up_size(&self) -> usize {
+        match self.ffn {
+            Ffn::Geglu => 2 * self.ffn_hidden_size,
+            Ffn::Gelu => self.ffn_hidden_size,
+        }
+    }
+
+    /// Trainable parameters: `V·h + N(4h² + 3hf + 9h + 2f) + 2h` for GLM-130B's choices, tied and
+    /// with biases (`glm130b-facts` §1, derived; 128,697,794,560 for GLM-130B).
     #[must_use]
     pub fn parameter_count(&self, vocab_size: usize) -> u64 {
-        let (h, f) = (self.hidden_size as u64, self.ffn_hidden_size as u64);
+        let h = self.hidden_size as u64;
+        let (up, down) = (self.ffn_up_size() as u64, self.ffn_hidden_size as u64);
         let norms = if self.norm == Norm::Sandwich { 4 } else { 2 };
-        let biases = if self.bias { 3 * h + h + 2 * f + h } else { 0 };
-        let layer = 4 * h * h + 3 * h * f + biases + norms * 2 * h;
-        let embeddings = if self.tie_embeddings { 1 } else { 2 };
-        embeddings * vocab_size as u64 * h + self.layers as u64 * layer + 2 * h
+        let heads = if self.qk_norm {
+            4 * self.head_dim() as u64
+        } else {
+            0
+        };
+        let biases = if self.bias { 3 * h + h + up + h } else { 0 };
+        let layer = 4 * h * h + h * (up + down) + biases + norms * 2 * h + heads;
+        let embeddings = if self.tie_embeddings { 1 } else { 2 } * vocab_size as u64;
+        let learned = if self.positions == Positions::Learned {
+            self.seq_len as u64
+        } else {
+            0
+        };
+        let outer_norms = if self.embedding_norm { 4 * h } else { 2 * h };
+        (embeddings + learned) * h + self.layers as u64 * layer + outer_norms
     }
 }

@@ -1,0 +1,54 @@
+//! The proxy's shape.
+
+use super::Checks;
+use crate::{Config, Positions};
+
+impl Config {
+    pub(super) fn check_model(&self, checks: &mut Checks) {
+        let model = &self.model;
+        checks.positive(model.layers, "model.layers");
+        checks.positive(model.hidden_size, "model.hidden_size");
+        checks.positive(model.ffn_hidden_size, "model.ffn_hidden_size");
+        checks.positive(model.num_heads, "model.num_heads");
+        if model.num_heads > 0 && model.hidden_size > 0 {
+            let (width, heads) = (model.hidden_size, model.num_heads);
+            let (unit, word) = match model.positions {
+                Positions::Rope2d => (4, "2-D RoPE needs a multiple of 4"),
+                Positions::Rope => (2, "RoPE needs an even number"),
+                Positions::Learned | Positions::Alibi => (1, ""),
+            };
+            let fits = |n: usize| width.is_multiple_of(n) && (width / n).is_multiple_of(unit);
+            let near = (1..=width)
+                .filter(|n| fits(*n))
+                .min_by_key(|n| n.abs_diff(heads));
+            let problem = if width.is_multiple_of(heads) {
+                format!("gives heads of {} dimensions, {word}", width / heads)
+            } else {
+                format!("is {heads}, which does not divide `model.hidden_size` = {width}")
+            };
+            checks.require_or(
+                fits(heads),
+                "model.num_heads",
+                problem,
+                near.map(|n| format!("nearest that fits: {n}")),
+            );
+        }
+        checks.require(
+            model.seq_len >= 8,
+            "model.seq_len",
+            format!("is {}, must be at least 8", model.seq_len),
+        );
+        checks.probability(model.dropout, "model.dropout");
+        checks.probability(model.attention_dropout, "model.attention_dropout");
+        checks.above_zero(model.layer_norm_eps, "model.layer_norm_eps");
+        checks.above_zero(model.rope_base, "model.rope_base");
+        for (value, key) in [
+            (model.init.embedding_std, "model.init.embedding_std"),
+            (model.init.gain, "model.init.gain"),
+        ] {
+            if let Some(value) = value {
+                checks.at_least_zero(value, key);
+            }
+        }
+    }
+}
