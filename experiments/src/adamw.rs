@@ -5,25 +5,25 @@ use experiments_config::OptimizerConfig;
 
 /// First and second moments and the number of updates made.
 #[derive(Debug, Clone, PartialEq)]
-pub struct AdamW {
+pub(crate) struct AdamW {
     /// Moving average of gradients, in the layout of the parameters.
-    pub first: Vec<f32>,
+    pub(crate) first: Vec<f32>,
     /// Moving average of squared gradients.
-    pub second: Vec<f32>,
+    pub(crate) second: Vec<f32>,
     /// Updates made; skipped steps do not count.
-    pub updates: u64,
+    pub(crate) updates: u64,
 }
 
 /// Sums over one parameter, in f64.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
-pub struct UpdateReport {
+pub(crate) struct UpdateReport {
     /// Sum of squares of the change to the weights, weight decay included.
-    pub update_squared: f64,
+    pub(crate) update_squared: f64,
     /// Sum of squares of the weights after the update.
-    pub weight_squared: f64,
+    pub(crate) weight_squared: f64,
     /// Sum of `g² / max(v̂, ε²)` with bias-corrected v̂, of which `RMS_t` of `StableAdamW` is the root mean (arXiv
     /// 2304.13013 §3).
-    pub surprise: f64,
+    pub(crate) surprise: f64,
 }
 
 /// What one update needs beside the moments.
@@ -41,7 +41,7 @@ struct Step {
 impl AdamW {
     /// Moments at zero.
     #[must_use]
-    pub fn new(len: usize) -> Self {
+    pub(crate) fn new(len: usize) -> Self {
         Self {
             first: vec![0.0; len],
             second: vec![0.0; len],
@@ -49,19 +49,21 @@ impl AdamW {
         }
     }
 
-    /// Updates `weights` in place from unscaled gradients times `clip`:
+    /// Updates `weights` in place from unscaled gradients times `clips`:
     ///
     /// `m = β₁m + (1-β₁)g`, `v = β₂v + (1-β₂)g²`, `w -= lr (m̂ / (√v̂ + ε) + λw)`
     ///
     /// with bias-corrected m̂ and v̂ (Loshchilov & Hutter, arXiv 1711.05101, algorithm 2). Where both
-    /// moments are 0 the Adam part is 0 also with ε = 0. One report per parameter.
-    pub fn update(
+    /// moments are 0 the Adam part is 0 also with ε = 0. With `update_clipping` the lr of a parameter
+    /// is divided by `max(1, RMS_t)` (`StableAdamW`, arXiv 2304.13013 algorithm 2). `clips` holds one
+    /// factor per parameter, and so does what is returned.
+    pub(crate) fn update(
         &mut self,
         config: &OptimizerConfig,
         table: &[Parameter],
         weights: &mut [f32],
         gradients: &[f32],
-        clip: f32,
+        clips: &[f32],
         lr: f64,
     ) -> Vec<UpdateReport> {
         self.updates += 1;
@@ -81,16 +83,26 @@ impl AdamW {
         };
         table
             .iter()
-            .map(|parameter| {
+            .zip(clips)
+            .map(|(parameter, clip)| {
                 let range = parameter.range.clone();
-                update_slice(
-                    step(parameter.decay),
-                    clip,
-                    &gradients[range.clone()],
-                    &mut weights[range.clone()],
+                let mut step = step(parameter.decay);
+                let (first, second) = (
                     &mut self.first[range.clone()],
-                    &mut self.second[range],
-                )
+                    &mut self.second[range.clone()],
+                );
+                let surprise = step.moments(*clip, &gradients[range.clone()], first, second);
+                if config.update_clipping {
+                    let rms = (surprise / range.len() as f64).sqrt();
+                    step.lr = (lr / rms.max(1.0)) as f32;
+                }
+                let (update_squared, weight_squared) =
+                    step.apply(&mut weights[range], first, second);
+                UpdateReport {
+                    update_squared,
+                    weight_squared,
+                    surprise,
+                }
             })
             .collect()
     }
@@ -100,46 +112,40 @@ impl AdamW {
 /// to reorder one sum; the order is fixed, and with it the bits.
 const LANES: usize = 8;
 
-fn update_slice(
-    step: Step,
-    clip: f32,
-    gradients: &[f32],
-    weights: &mut [f32],
-    first: &mut [f32],
-    second: &mut [f32],
-) -> UpdateReport {
-    let floor = step.eps * step.eps;
-    let mut sums = [[0.0_f64; LANES]; 3];
-    for (i, ((w, g), (m, v))) in weights
-        .iter_mut()
-        .zip(gradients)
-        .zip(first.iter_mut().zip(second.iter_mut()))
-        .enumerate()
-    {
-        let g = g * clip;
-        *m = step.beta1 * *m + (1.0 - step.beta1) * g;
-        *v = step.beta2 * *v + (1.0 - step.beta2) * (g * g);
-        let denominator = (*v / step.correction2).sqrt() + step.eps;
-        // The second moment may underflow where the first has not.
-        let adam = if denominator == 0.0 || (*m == 0.0 && *v == 0.0) {
-            0.0
-        } else {
-            *m / step.correction1 / denominator
-        };
-        let change = step.lr * (adam + step.decay * *w);
-        *w -= change;
-        let limit = (*v / step.correction2).max(floor);
-        let surprise = if limit > 0.0 { g * g / limit } else { 0.0 };
-        let lane = i % LANES;
-        sums[0][lane] += f64::from(change) * f64::from(change);
-        sums[1][lane] += f64::from(*w) * f64::from(*w);
-        sums[2][lane] += f64::from(surprise);
+impl Step {
+    /// Takes the gradient into both moments; returns the sum of `g² / max(v̂, ε²)`.
+    fn moments(&self, clip: f32, gradients: &[f32], first: &mut [f32], second: &mut [f32]) -> f64 {
+        let floor = self.eps * self.eps;
+        let mut sums = [0.0_f64; LANES];
+        let moments = first.iter_mut().zip(second.iter_mut());
+        for (i, (g, (m, v))) in gradients.iter().zip(moments).enumerate() {
+            let g = g * clip;
+            *m = self.beta1 * *m + (1.0 - self.beta1) * g;
+            *v = self.beta2 * *v + (1.0 - self.beta2) * (g * g);
+            let limit = (*v / self.correction2).max(floor);
+            let surprise = if limit > 0.0 { g * g / limit } else { 0.0 };
+            sums[i % LANES] += f64::from(surprise);
+        }
+        sums.iter().sum()
     }
-    let total = |lanes: &[f64; LANES]| lanes.iter().sum();
-    UpdateReport {
-        update_squared: total(&sums[0]),
-        weight_squared: total(&sums[1]),
-        surprise: total(&sums[2]),
+
+    /// Moves the weights; returns the sums of squares of the change and of the weights after it.
+    fn apply(&self, weights: &mut [f32], first: &[f32], second: &[f32]) -> (f64, f64) {
+        let mut sums = [[0.0_f64; LANES]; 2];
+        for (i, (w, (m, v))) in weights.iter_mut().zip(first.iter().zip(second)).enumerate() {
+            let denominator = (*v / self.correction2).sqrt() + self.eps;
+            // The second moment may underflow where the first has not.
+            let adam = if denominator == 0.0 || (*m == 0.0 && *v == 0.0) {
+                0.0
+            } else {
+                *m / self.correction1 / denominator
+            };
+            let change = self.lr * (adam + self.decay * *w);
+            *w -= change;
+            sums[0][i % LANES] += f64::from(change) * f64::from(change);
+            sums[1][i % LANES] += f64::from(*w) * f64::from(*w);
+        }
+        (sums[0].iter().sum(), sums[1].iter().sum())
     }
 }
 
@@ -192,7 +198,7 @@ mod tests {
                 &table,
                 parameters.values_mut(),
                 &gradients,
-                0.5,
+                &vec![0.5; table.len()],
                 1e-2,
             );
             for p in &table {
@@ -228,10 +234,41 @@ mod tests {
             &table,
             parameters.values_mut(),
             &zeros,
-            1.0,
+            &vec![1.0; table.len()],
             1e-2,
         );
         assert_eq!(parameters.values(), before);
+    }
+
+    #[test]
+    fn update_clipping_divides_the_rate_by_the_rms_of_a_surprising_gradient() {
+        let moved = |update_clipping| {
+            let mut parameters = small();
+            let before = parameters.values().to_vec();
+            let table = parameters.table().to_vec();
+            let config = OptimizerConfig {
+                update_clipping,
+                weight_decay: 0.0,
+                ..OptimizerConfig::default()
+            };
+            let mut adam = AdamW::new(before.len());
+            let clips = vec![1.0; table.len()];
+            let mut reports = Vec::new();
+            // Three calm steps, then a gradient ten times as large.
+            for size in [0.1, 0.1, 0.1, 1.0] {
+                let gradients = vec![size; before.len()];
+                let values = parameters.values_mut();
+                reports = adam.update(&config, &table, values, &gradients, &clips, 1e-2);
+            }
+            reports[0]
+        };
+        let (plain, stable) = (moved(false), moved(true));
+        let len = 16.0 * 8.0;
+        let rms = (plain.surprise / len).sqrt();
+        assert!(rms > 1.5, "{rms}");
+        assert_eq!(plain.surprise, stable.surprise);
+        let ratio = (plain.update_squared / stable.update_squared).sqrt();
+        assert!((ratio / rms - 1.0).abs() < 1e-4, "{ratio} against {rms}");
     }
 
     #[test]

@@ -5,8 +5,19 @@
 mod cuda;
 
 use crate::error::TrainError;
-use crate::trainer::{Outcome, Session};
 use burn::backend::{Autodiff, Flex};
+use burn::tensor::backend::AutodiffBackend;
+use kernels::Kernels;
+
+/// Something that computes, whatever the backend.
+pub(crate) trait Work {
+    type Output;
+
+    fn run<B>(self, device: &B::Device) -> Result<Self::Output, TrainError>
+    where
+        B: AutodiffBackend + Kernels,
+        B::InnerBackend: Kernels;
+}
 
 /// Where a run computes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -41,11 +52,11 @@ impl Device {
         }
     }
 
-    /// Runs a prepared session on the device.
-    pub(crate) fn run(self, session: Session) -> Result<Outcome, TrainError> {
+    /// Does the work on the device.
+    pub(crate) fn run<W: Work>(self, work: W) -> Result<W::Output, TrainError> {
         match self {
-            Self::Cpu => session.run::<Autodiff<Flex>>(&Default::default()),
-            Self::Cuda => cuda::run(session),
+            Self::Cpu => work.run::<Autodiff<Flex>>(&Default::default()),
+            Self::Cuda => cuda::run(work),
         }
     }
 }

@@ -10,17 +10,19 @@
 //! name is whole. Random state needs no file: every stream is named by seed and index.
 
 use crate::adamw::AdamW;
+use crate::clipping::Clipper;
 use crate::error::TrainError;
 use crate::loss_scaler::LossScaler;
 use crate::parameters::{Parameter, Parameters};
-use experiments_config::CheckpointConfig;
+use crate::skip_step::SkipStep;
+use experiments_config::{CheckpointConfig, Config, Format, Progress};
 use safetensors::tensor::TensorView;
 use safetensors::{Dtype, SafeTensors};
 use serde::{Deserialize, Serialize};
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 const WEIGHTS: &str = "weights.safetensors";
 const MOMENTS: &str = "optimizer.safetensors";
 const STATE: &str = "state.json";
@@ -33,25 +35,48 @@ pub(crate) struct State {
     pub(crate) config_hash: String,
     /// Finished steps, skipped ones too.
     pub(crate) step: u64,
-    /// Sequences consumed, which is also the position in the data.
+    /// Sequences trained on, those of skipped steps too.
     pub(crate) samples: u64,
+    /// Position in the data: `samples` and what interventions passed over.
+    pub(crate) position: u64,
+    /// Sequences of steps that updated: where the learning rate stands.
+    pub(crate) optimizer_samples: u64,
     /// Updates made by Adam.
     pub(crate) updates: u64,
     /// Steps in a row whose loss was not finite.
     pub(crate) nonfinite_steps: u64,
     pub(crate) scaler: LossScaler,
+    pub(crate) clipper: Clipper,
+    pub(crate) skip_step: SkipStep,
 }
 
 impl State {
-    pub(crate) fn new(config_hash: String, scaler: LossScaler) -> Self {
+    /// Where a run begins.
+    pub(crate) fn new(config: &Config, tensors: usize) -> Self {
+        let optimizer = &config.optimizer;
         Self {
             version: VERSION,
-            config_hash,
+            config_hash: config.hash(),
             step: 0,
             samples: 0,
+            position: 0,
+            optimizer_samples: 0,
             updates: 0,
             nonfinite_steps: 0,
-            scaler,
+            scaler: match config.precision.format {
+                Format::Fp16 => LossScaler::new(&config.precision.loss_scale),
+                Format::Fp32 | Format::Bf16 => LossScaler::off(),
+            },
+            clipper: Clipper::new(optimizer.clip_mode, tensors),
+            skip_step: SkipStep::default(),
+        }
+    }
+
+    /// Where schedules stand.
+    pub(crate) fn progress(&self) -> Progress {
+        Progress {
+            step: self.step,
+            samples: self.samples,
         }
     }
 }
@@ -77,7 +102,7 @@ impl Checkpoints {
         parameters: &Parameters,
         adam: &AdamW,
     ) -> Result<PathBuf, TrainError> {
-        let path = self.directory.join(format!("step-{:08}", state.step));
+        let path = self.directory.join(directory_name(state.step));
         if path.exists() {
             return Ok(path);
         }
@@ -111,10 +136,7 @@ impl Checkpoints {
     ) -> Result<(), TrainError> {
         fs::create_dir_all(directory).map_err(|error| io_problem(directory, &error))?;
         let table = parameters.table();
-        write(
-            &directory.join(WEIGHTS),
-            &views(table, &[("", parameters.values())]),
-        )?;
+        write_weights(&directory.join(WEIGHTS), parameters)?;
         let moments = [
             ("exp_avg.", &adam.first[..]),
             ("exp_avg_sq.", &adam.second[..]),
@@ -124,13 +146,16 @@ impl Checkpoints {
         Ok(())
     }
 
-    /// The newest checkpoint's state, loaded into `parameters` and `adam`; absent without one.
-    pub(crate) fn load_latest(
+    /// State of the newest checkpoint of at most `step` finished steps, loaded into `parameters` and
+    /// `adam`; absent without one.
+    pub(crate) fn load(
         &self,
+        step: u64,
         parameters: &mut Parameters,
         adam: &mut AdamW,
     ) -> Result<Option<State>, TrainError> {
-        let Some(path) = self.steps()?.pop() else {
+        let fits = |path: &PathBuf| step_of(path).is_some_and(|found| found <= step);
+        let Some(path) = self.steps()?.into_iter().rfind(fits) else {
             return Ok(None);
         };
         let file = path.join(STATE);
@@ -149,6 +174,37 @@ impl Checkpoints {
         read(&path.join(MOMENTS), &table, &mut moments)?;
         adam.updates = state.updates;
         Ok(Some(state))
+    }
+
+    /// Step and weights of the newest checkpoint, or of that of `step`.
+    pub(crate) fn weights(
+        &self,
+        config: &Config,
+        step: Option<u64>,
+    ) -> Result<(u64, Parameters), TrainError> {
+        let all = self.steps()?;
+        let found = match step {
+            None => all.last(),
+            Some(step) => all.iter().find(|path| step_of(path) == Some(step)),
+        };
+        let Some(path) = found else {
+            let there = all.iter().filter_map(|path| step_of(path));
+            let there: Vec<_> = there.map(|step| step.to_string()).collect();
+            let text = match step {
+                None => "holds no checkpoint".to_owned(),
+                Some(step) => format!(
+                    "holds no checkpoint of step {step}; there: {}",
+                    there.join(", ")
+                ),
+            };
+            return Err(problem(&self.directory, text));
+        };
+        let table = Parameter::table(&config.model, config.tokenizer.vocab_size);
+        let mut parameters = Parameters::zeros(table);
+        let table = parameters.table().to_vec();
+        let mut buffers = [("", parameters.values_mut())];
+        read(&path.join(WEIGHTS), &table, &mut buffers)?;
+        Ok((step_of(path).unwrap_or(0), parameters))
     }
 
     /// Whole checkpoints, oldest first.
@@ -180,13 +236,26 @@ impl Checkpoints {
     }
 }
 
+/// Names sort as steps do.
+fn directory_name(step: u64) -> String {
+    format!("step-{step:08}")
+}
+
+fn step_of(path: &Path) -> Option<u64> {
+    path.file_name()?
+        .to_str()?
+        .strip_prefix("step-")?
+        .parse()
+        .ok()
+}
+
 /// The version first: a newer format need not fit our types.
 fn parse_state(file: &Path, text: &[u8]) -> Result<State, TrainError> {
     let damaged = |error| problem(file, format!("is damaged: {error}"));
     let value: serde_json::Value = serde_json::from_slice(text).map_err(damaged)?;
     match value.get("version").and_then(serde_json::Value::as_u64) {
-        Some(found) if found > u64::from(VERSION) => {
-            let text = format!("has version {found}, this program reads up to {VERSION}");
+        Some(found) if found != u64::from(VERSION) => {
+            let text = format!("has version {found}, this program reads version {VERSION}");
             Err(problem(file, text))
         }
         _ => serde_json::from_value(value).map_err(damaged),
@@ -256,6 +325,14 @@ fn read(
     Ok(())
 }
 
+/// Master weights by name, as in a checkpoint.
+pub(crate) fn write_weights(path: &Path, parameters: &Parameters) -> Result<(), TrainError> {
+    write(
+        path,
+        &views(parameters.table(), &[("", parameters.values())]),
+    )
+}
+
 fn sync_directory(path: &Path) -> Result<(), TrainError> {
     File::open(path)
         .and_then(|d| d.sync_all())
@@ -276,7 +353,7 @@ fn io_problem(path: &Path, error: &std::io::Error) -> TrainError {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use experiments_config::{LossScaleConfig, ModelConfig};
+    use experiments_config::ModelConfig;
 
     fn run(name: &str) -> PathBuf {
         let path = std::env::temp_dir().join(format!("checkpoint-{name}-{}", std::process::id()));
@@ -294,10 +371,7 @@ mod tests {
         let parameters = Parameters::initialise(&model, 16, 3);
         let mut adam = AdamW::new(parameters.len());
         adam.second.fill(f32::from_bits(1)); // a subnormal must survive
-        let state = State::new(
-            "hash".to_owned(),
-            LossScaler::new(&LossScaleConfig::default()),
-        );
+        let state = State::new(&Config::default(), parameters.table().len());
         (parameters, adam, state)
     }
 
@@ -321,7 +395,7 @@ mod tests {
         fresh.values_mut().fill(0.0);
         let mut moments = AdamW::new(fresh.len());
         let loaded = checkpoints
-            .load_latest(&mut fresh, &mut moments)
+            .load(u64::MAX, &mut fresh, &mut moments)
             .unwrap()
             .unwrap();
         assert_eq!(loaded, state);
@@ -346,13 +420,13 @@ mod tests {
         fs::create_dir_all(run.join("checkpoints/.step-00000002.partial")).unwrap();
         assert!(
             checkpoints
-                .load_latest(&mut parameters, &mut adam)
+                .load(u64::MAX, &mut parameters, &mut adam)
                 .unwrap()
                 .is_some()
         );
         fs::write(path.join(WEIGHTS), b"short").unwrap();
         let error = checkpoints
-            .load_latest(&mut parameters, &mut adam)
+            .load(u64::MAX, &mut parameters, &mut adam)
             .unwrap_err()
             .to_string();
         assert!(

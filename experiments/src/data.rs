@@ -1,24 +1,30 @@
 //! From sample numbers to batches.
 
-use crate::objective::{Kind, Sample, gmask_text_len, mask_text_len, sample_gmask, sample_mask};
+use crate::objective::{
+    Kind, Sample, sample_gmask, sample_gpt, sample_mask, sample_task, sub_samples, text_len,
+};
 use crate::random::stream;
-use experiments_config::Config;
+use experiments_config::{Config, ObjectiveMode, Positions};
+use experiments_text::tasks::TaskMixture;
 use experiments_text::{Corpus, Split};
 use rand::RngExt;
 
 /// Several sequences of one forward pass, `B` sequences of `S` slots.
 #[derive(Debug, Clone)]
-pub struct Batch {
+pub(crate) struct Batch {
     /// The sequences.
-    pub samples: Vec<Sample>,
-    /// Language of each sequence, an index into [`Corpus::languages`].
-    pub languages: Vec<usize>,
+    pub(crate) samples: Vec<Sample>,
+    /// Language of each sequence, an index into [`Corpus::languages`]; tasks have none.
+    pub(crate) languages: Vec<Option<usize>>,
 }
 
 /// Draws sequences by number: sample `i` of a seed is always the same sequence.
+#[derive(Clone, Copy)]
 pub(crate) struct Sampler<'a> {
     pub(crate) config: &'a Config,
     pub(crate) corpus: &'a Corpus,
+    /// Prompted tasks; absent in evaluation.
+    pub(crate) tasks: Option<&'a TaskMixture>,
     pub(crate) split: Split,
     /// Seed of the data order.
     pub(crate) seed: u64,
@@ -26,26 +32,55 @@ pub(crate) struct Sampler<'a> {
 
 impl Sampler<'_> {
     /// Sample number `index` and its language.
-    pub(crate) fn sample(&self, index: u64) -> (Sample, usize) {
-        let objective = &self.config.objective;
-        let seq_len = self.config.model.seq_len;
+    pub(crate) fn sample(&self, index: u64) -> (Sample, Option<usize>) {
+        let (objective, seq_len) = (&self.config.objective, self.config.model.seq_len);
         let special = self.corpus.special();
+        let kind = self.kind(index);
+        let parts = sub_samples(kind, objective);
         let mut rng = stream(self.seed, "data", index);
+        if let (Kind::Task, Some(tasks)) = (kind, self.tasks) {
+            let tasks: Vec<_> = (0..parts).map(|_| tasks.sample(&mut rng)).collect();
+            let tasks: Vec<_> = tasks.iter().map(|task| (task.text, task.target)).collect();
+            let sample = sample_task(objective, &special, &tasks, seq_len);
+            return (self.positioned(sample), None);
+        }
+        let len = text_len(kind, objective, seq_len);
         let mut text = Vec::new();
-        if rng.random_bool(objective.gmask_ratio) {
-            let len = gmask_text_len(seq_len);
-            let language = self.corpus.sample(self.split, &mut rng, len, &mut text);
-            (
-                sample_gmask(objective, &special, &text, seq_len, &mut rng),
-                language,
-            )
+        // Sub-samples are neighbours in one text, as the original cuts its records.
+        let language = (self.corpus).sample(self.split, &mut rng, len * parts, &mut text);
+        let sample = match kind {
+            Kind::Gpt => sample_gpt(&text, seq_len),
+            Kind::Gmask => sample_gmask(objective, &special, &text, seq_len, &mut rng),
+            Kind::Mask | Kind::Task => {
+                let texts: Vec<_> = text.chunks(len).map(<[u32]>::to_vec).collect();
+                sample_mask(objective, &special, &texts, seq_len, &mut rng)
+            }
+        };
+        (self.positioned(sample), Some(language))
+    }
+
+    /// The objective of a sequence, from a stream of its own: two runs that differ in a ratio
+    /// differ only in the sequences that the ratio moves.
+    fn kind(&self, index: u64) -> Kind {
+        if self.config.objective.mode == ObjectiveMode::Gpt {
+            return Kind::Gpt;
+        }
+        let mut rng = stream(self.seed, "objective", index);
+        let (task, gmask) = (rng.random::<f64>(), rng.random::<f64>());
+        if self.tasks.is_some() && task < self.config.tasks.ratio {
+            Kind::Task
+        } else if gmask < self.config.objective.gmask_ratio {
+            Kind::Gmask
         } else {
-            let len = mask_text_len(objective, seq_len);
-            let language = self.corpus.sample(self.split, &mut rng, len, &mut text);
-            (
-                sample_mask(objective, &special, &text, seq_len, &mut rng),
-                language,
-            )
+            Kind::Mask
+        }
+    }
+
+    fn positioned(&self, sample: Sample) -> Sample {
+        if self.config.model.positions == Positions::Rope2d {
+            sample.with_block_positions()
+        } else {
+            sample
         }
     }
 
@@ -64,6 +99,7 @@ const HELD_OUT_SEED: u64 = 0x4e1d_0f75;
 /// The batches every evaluation uses: the same for every arm, seed and step.
 pub(crate) fn held_out<'a>(sampler: &Sampler<'a>) -> impl Iterator<Item = Batch> + use<'a> {
     let sampler = Sampler {
+        tasks: None,
         split: Split::HeldOut,
         seed: HELD_OUT_SEED,
         ..*sampler
@@ -77,7 +113,7 @@ impl Batch {
     /// of each in the mean over sequences: every sequence weighs equally, whatever its number of
     /// targets (`LargeScale` `gpt_model.py`, micro-batches of one).
     #[must_use]
-    pub fn targets(&self) -> Targets {
+    pub(crate) fn targets(&self) -> Targets {
         let mut targets = Targets::default();
         let share = 1.0 / self.samples.len() as f64;
         for (sequence, sample) in self.samples.iter().enumerate() {
@@ -97,7 +133,7 @@ impl Batch {
 
     /// The mean over sequences of the mean over targets, of all sequences and per objective.
     #[must_use]
-    pub fn losses(&self, token_losses: &[f32]) -> Losses {
+    pub(crate) fn losses(&self, token_losses: &[f32]) -> Losses {
         let mut rest = token_losses;
         let mut losses = Losses::default();
         for sample in &self.samples {
@@ -108,6 +144,8 @@ impl Batch {
             match sample.kind {
                 Kind::Gmask => losses.gmask.add(mean),
                 Kind::Mask => losses.mask.add(mean),
+                Kind::Task => losses.task.add(mean),
+                Kind::Gpt => {}
             }
         }
         losses
@@ -116,18 +154,18 @@ impl Batch {
 
 /// Where the loss is taken.
 #[derive(Debug, Clone, Default)]
-pub struct Targets {
+pub(crate) struct Targets {
     /// Flat slot indices, `[T]`.
-    pub slots: Vec<i64>,
+    pub(crate) slots: Vec<i64>,
     /// Target tokens, `[T]`.
-    pub tokens: Vec<i64>,
+    pub(crate) tokens: Vec<i64>,
     /// Weights summing to 1, `[T]`.
-    pub weights: Vec<f32>,
+    pub(crate) weights: Vec<f32>,
 }
 
 /// A running mean.
 #[derive(Debug, Clone, Copy, Default)]
-pub struct Mean {
+pub(crate) struct Mean {
     sum: f64,
     count: u64,
 }
@@ -138,42 +176,58 @@ impl Mean {
         self.count += 1;
     }
 
+    /// The mean of one value.
+    #[must_use]
+    pub(crate) fn of(value: f64) -> Self {
+        Self {
+            sum: value,
+            count: 1,
+        }
+    }
+
     /// Takes in another mean's values.
-    pub fn join(&mut self, other: Self) {
+    pub(crate) fn join(&mut self, other: Self) {
         self.sum += other.sum;
         self.count += other.count;
     }
 
     /// The mean; absent without values.
     #[must_use]
-    pub fn value(self) -> Option<f64> {
+    pub(crate) fn value(self) -> Option<f64> {
         (self.count > 0).then(|| self.sum / self.count as f64)
     }
 }
 
 /// Loss over sequences, in nats per target token.
 #[derive(Debug, Clone, Copy, Default)]
-pub struct Losses {
+pub(crate) struct Losses {
     /// All sequences.
-    pub all: Mean,
+    pub(crate) all: Mean,
     /// [gMASK] sequences.
-    pub gmask: Mean,
+    pub(crate) gmask: Mean,
     /// [MASK] sequences.
-    pub mask: Mean,
+    pub(crate) mask: Mean,
+    /// Task sequences.
+    pub(crate) task: Mean,
+    /// The z-loss of every micro-batch, where there is one; not part of the others.
+    pub(crate) z_loss: Mean,
 }
 
 impl Losses {
     /// Takes in another batch's losses.
-    pub fn join(&mut self, other: &Self) {
+    pub(crate) fn join(&mut self, other: &Self) {
         self.all.join(other.all);
         self.gmask.join(other.gmask);
         self.mask.join(other.mask);
+        self.task.join(other.task);
+        self.z_loss.join(other.z_loss);
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::objective::Segment;
 
     fn sample(kind: Kind, targets: &[Option<u32>]) -> Sample {
         let n = targets.len();
@@ -181,8 +235,13 @@ mod tests {
             kind,
             tokens: vec![0; n],
             positions: vec![0; n],
+            block_positions: vec![0; n],
             targets: targets.to_vec(),
-            prefix: 1,
+            segments: vec![Segment {
+                start: 0,
+                len: n,
+                prefix: 1,
+            }],
         }
     }
 
@@ -193,7 +252,7 @@ mod tests {
                 sample(Kind::Gmask, &[None, Some(1), Some(2), Some(3)]),
                 sample(Kind::Mask, &[None, None, None, Some(4)]),
             ],
-            languages: vec![0, 0],
+            languages: vec![Some(0), Some(0)],
         };
         let targets = batch.targets();
         assert_eq!(targets.slots, [1, 2, 3, 7]);

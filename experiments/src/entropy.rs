@@ -25,8 +25,11 @@ const SEQUENCES: u64 = 4096;
 /// held-out text must not cost an infinite loss.
 const SMOOTHING: f64 = 0.05;
 
+/// A language and whether spans are filled.
+type Level = (Option<usize>, bool);
+
 /// Token weights of one language and objective.
-type Counts = BTreeMap<(usize, bool), Vec<f64>>;
+type Counts = BTreeMap<Level, Vec<f64>>;
 
 /// Measures the level. The sequences do not depend on the run's seed, so all arms share one line.
 #[must_use]
@@ -34,6 +37,7 @@ pub fn unigram_loss(config: &Config, corpus: &Corpus) -> UnigramLoss {
     let sampler = Sampler {
         config,
         corpus,
+        tasks: None,
         split: Split::Train,
         seed: 0,
     };
@@ -57,7 +61,7 @@ pub fn unigram_loss(config: &Config, corpus: &Corpus) -> UnigramLoss {
     }
 }
 
-fn key(sample: &Sample, language: usize) -> (usize, bool) {
+fn key(sample: &Sample, language: Option<usize>) -> Level {
     (language, sample.kind == Kind::Mask)
 }
 

@@ -19,6 +19,17 @@ pub enum TrainError {
         /// What is wrong and what was expected.
         problem: String,
     },
+    /// Weights of another program could not be read or written.
+    #[error(transparent)]
+    Interchange(#[from] crate::interchange::InterchangeError),
+    /// A parity file could not be made or written.
+    #[error("parity file `{}`: {problem}", path.display())]
+    Parity {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong and what was expected.
+        problem: String,
+    },
     /// A run directory was begun with something else.
     #[error(
         "`{}` was begun with the {what} {}, now it is {}; use another directory, or the command that began it",

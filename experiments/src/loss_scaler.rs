@@ -1,163 +1,132 @@
-//! Dynamic loss scaling as `DeepSpeed` 0.6 does it (`deepspeed/runtime/fp16/loss_scaler.py`).
+//! Dynamic loss scaling: the factor on the loss that keeps FP16 gradients in range, moved by one of
+//! the published state machines.
+//!
+//! All of them halve the scale on an overflow, whose update the trainer skips, and double it after
+//! `window` clean steps in a row. They differ in what they forgive and where they stop:
+//!
+//! | machine | first overflows | overflow at the minimum |
+//! |---|---|---|
+//! | `deepspeed` | `hysteresis - 1` forgiven until a clean window | raises an error |
+//! | `megatron` | the same | goes on at the minimum |
+//! | `pytorch` | none forgiven | has no minimum, falls to 0 |
+//! | `static` | never moves | never moves |
+//!
+//! The tests replay `golden.json`, written by the three libraries themselves
+//! (`tests/parity/loss_scaler_traces.py`).
 
+mod deepspeed;
+mod megatron;
+mod pytorch;
+#[cfg(test)]
+mod tests;
+
+use deepspeed::Deepspeed;
 use experiments_config::{LossScaleConfig, LossScaleMode};
+use megatron::Megatron;
+use pytorch::Pytorch;
 use serde::{Deserialize, Serialize};
 
 /// What an update did to the scale.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum ScaleChange {
-    /// Nothing, or only the hysteresis counter moved.
+pub(crate) enum ScaleChange {
+    /// Nothing, or only a counter moved.
     None,
     /// Doubled after a clean window.
     Raised,
     /// Halved by an overflow.
     Lowered,
-    /// An overflow asked for less than the minimum.
+    /// An overflow found the scale at its minimum, or below what FP32 can work with; see the
+    /// machines.
     AtMinimum,
 }
 
 /// The scaler's whole state; part of a checkpoint.
 ///
-/// On an overflow the first hit only consumes hysteresis, the next halve the scale. The counter
-/// refills when the scale rises, not after a single clean step, so two overflows 100 steps apart
-/// do halve it. The scale doubles when `window` steps have passed since the last overflow.
+/// The machine is chosen when the run starts and travels with the state, as in
+/// `{"scale": 65536.0, "machine": {"mode": "megatron", "clean_steps": 17, "hysteresis_left": 1}}`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct LossScaler {
+pub(crate) struct LossScaler {
     /// Current factor on the loss; 1 when scaling is off.
-    pub scale: f64,
-    hysteresis_left: u32,
-    /// Steps seen and the last step with an overflow, counted from 0; -1 before the first.
-    step: i64,
-    last_overflow: i64,
+    pub(crate) scale: f64,
+    machine: Machine,
+}
+
+/// One machine with its counters.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "mode", rename_all = "snake_case")]
+enum Machine {
+    Static,
+    Deepspeed(Deepspeed),
+    Megatron(Megatron),
+    Pytorch(Pytorch),
 }
 
 impl LossScaler {
-    /// A fresh scaler.
+    /// A fresh scaler at `config.initial`, which `megatron` and `pytorch` hold in FP32.
     #[must_use]
-    pub fn new(config: &LossScaleConfig) -> Self {
-        Self {
-            scale: config.initial,
-            hysteresis_left: config.hysteresis,
-            step: 0,
-            last_overflow: -1,
-        }
+    pub(crate) fn new(config: &LossScaleConfig) -> Self {
+        let (scale, machine) = match config.mode {
+            LossScaleMode::Static => (config.initial, Machine::Static),
+            LossScaleMode::Deepspeed => {
+                let machine = Deepspeed::new(config);
+                (config.initial, Machine::Deepspeed(machine))
+            }
+            LossScaleMode::Megatron => {
+                let machine = Megatron::new(config);
+                (as_fp32(config.initial), Machine::Megatron(machine))
+            }
+            LossScaleMode::Pytorch => {
+                let machine = Pytorch::default();
+                (as_fp32(config.initial), Machine::Pytorch(machine))
+            }
+        };
+        Self { scale, machine }
     }
 
     /// A scaler that stays at 1, for formats with the range of FP32.
     #[must_use]
-    pub fn off() -> Self {
+    pub(crate) fn off() -> Self {
         Self {
             scale: 1.0,
-            hysteresis_left: 1,
-            step: 0,
-            last_overflow: -1,
+            machine: Machine::Static,
         }
     }
 
-    /// Takes note of one step.
-    pub fn update(&mut self, config: &LossScaleConfig, overflow: bool) -> ScaleChange {
-        if config.mode == LossScaleMode::Static {
-            return ScaleChange::None;
+    /// Takes note of one step. The machine is the one of the state; `config` gives its numbers.
+    pub(crate) fn update(&mut self, config: &LossScaleConfig, overflow: bool) -> ScaleChange {
+        let scale = &mut self.scale;
+        match &mut self.machine {
+            Machine::Static => ScaleChange::None,
+            Machine::Deepspeed(machine) => machine.update(scale, config, overflow),
+            Machine::Megatron(machine) => machine.update(scale, config, overflow),
+            Machine::Pytorch(machine) => machine.update(scale, config, overflow),
         }
-        let change = if overflow {
-            self.overflow(config)
-        } else {
-            self.clean(config)
-        };
-        self.step += 1;
-        change
-    }
-
-    fn overflow(&mut self, config: &LossScaleConfig) -> ScaleChange {
-        self.last_overflow = self.step;
-        if config.hysteresis > 1 && self.hysteresis_left > 1 {
-            self.hysteresis_left -= 1;
-            return ScaleChange::None;
-        }
-        if self.scale <= config.min {
-            return ScaleChange::AtMinimum;
-        }
-        self.scale = (self.scale / 2.0).max(config.min);
-        ScaleChange::Lowered
-    }
-
-    fn clean(&mut self, config: &LossScaleConfig) -> ScaleChange {
-        if (self.step - self.last_overflow) % config.window as i64 != 0 {
-            return ScaleChange::None;
-        }
-        self.hysteresis_left = config.hysteresis;
-        self.scale *= 2.0;
-        ScaleChange::Raised
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
+/// The value as FP32 holds it.
+fn as_fp32(value: f64) -> f64 {
+    f64::from(value as f32)
+}
 
-    fn config(window: u64, hysteresis: u32) -> LossScaleConfig {
-        LossScaleConfig {
-            initial: 16.0,
-            window,
-            hysteresis,
-            min: 1.0,
-            ..LossScaleConfig::default()
-        }
+/// Doubles the scale unless the result leaves the finite range of FP32.
+///
+/// The guard is `PyTorch`'s. In the others the scale would become infinite and stay so, but only
+/// after 112 clean windows from 65536 on, through which every FP16 gradient would have to be 0.
+fn double(scale: &mut f64) -> ScaleChange {
+    let doubled = *scale * 2.0;
+    if doubled > f64::from(f32::MAX) || doubled == *scale {
+        return ScaleChange::None;
     }
+    *scale = doubled;
+    ScaleChange::Raised
+}
 
-    /// Scales after each step, `!` marking overflows.
-    fn trace(config: &LossScaleConfig, steps: &str) -> Vec<f64> {
-        let mut scaler = LossScaler::new(config);
-        let mut after = |overflow| {
-            scaler.update(config, overflow);
-            scaler.scale
-        };
-        steps.chars().map(|c| after(c == '!')).collect()
+/// Halves the scale, but not below `min`.
+fn halve(scale: &mut f64, min: f64) -> ScaleChange {
+    if *scale <= min {
+        return ScaleChange::AtMinimum;
     }
-
-    #[test]
-    fn the_first_overflow_only_consumes_hysteresis() {
-        assert_eq!(trace(&config(100, 2), "!!!"), [16.0, 8.0, 4.0]);
-        assert_eq!(trace(&config(100, 1), "!!"), [8.0, 4.0]);
-    }
-
-    #[test]
-    fn hysteresis_does_not_refill_on_a_clean_step() {
-        assert_eq!(
-            trace(&config(100, 2), "!..!.!"),
-            [16.0, 16.0, 16.0, 8.0, 8.0, 4.0]
-        );
-    }
-
-    #[test]
-    fn a_clean_window_doubles_the_scale_and_refills_hysteresis() {
-        // The window counts from the last overflow; before the first it counts from step -1.
-        assert_eq!(
-            trace(&config(3, 2), "....."),
-            [16.0, 16.0, 32.0, 32.0, 32.0]
-        );
-        let after = trace(&config(3, 2), "!!...!!");
-        assert_eq!(after, [16.0, 8.0, 8.0, 8.0, 16.0, 16.0, 8.0]);
-    }
-
-    #[test]
-    fn the_minimum_holds_and_is_reported() {
-        let config = LossScaleConfig {
-            initial: 2.0,
-            ..config(100, 1)
-        };
-        let mut scaler = LossScaler::new(&config);
-        assert_eq!(scaler.update(&config, true), ScaleChange::Lowered);
-        assert_eq!(scaler.update(&config, true), ScaleChange::AtMinimum);
-        assert_eq!(scaler.scale, 1.0);
-    }
-
-    #[test]
-    fn a_static_scale_never_moves() {
-        let config = LossScaleConfig {
-            mode: LossScaleMode::Static,
-            ..config(1, 1)
-        };
-        assert_eq!(trace(&config, "!.!."), [16.0; 4]);
-    }
+    *scale = (*scale / 2.0).max(min);
+    ScaleChange::Lowered
 }

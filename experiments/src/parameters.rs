@@ -1,15 +1,20 @@
 //! The proxy's parameters: one flat FP32 master buffer and a table that says what lies where.
 
+mod layout;
+
 use crate::random::stream;
-use experiments_config::{ModelConfig, Norm};
+use experiments_config::ModelConfig;
+use layout::Layout;
 use rand_distr::{Distribution, StandardNormal};
 use std::ops::Range;
 
 /// What a parameter does. Norms are recorded per role, weight decay depends on it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Role {
+pub(crate) enum Role {
     /// Input embedding, and output projection too when tied.
     Embedding,
+    /// Learned positions.
+    Position,
     /// Output projection of its own.
     Head,
     /// QKV and attention output.
@@ -22,34 +27,46 @@ pub enum Role {
 
 /// How a parameter starts.
 #[derive(Debug, Clone, PartialEq)]
-enum Init {
+pub(crate) enum Init {
     /// All elements equal.
     Constant(f32),
-    /// Normal with one standard deviation per band of rows: `(rows, std)`.
-    Normal(Vec<(usize, f64)>),
+    /// Normal, band by band.
+    Normal(Vec<Band>),
+}
+
+/// Rows of a matrix that are drawn alike.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct Band {
+    /// What the rows are, for example `query`.
+    pub(crate) part: &'static str,
+    /// How many.
+    pub(crate) rows: usize,
+    /// Standard deviation.
+    pub(crate) std: f64,
 }
 
 /// One named tensor of the model.
 #[derive(Debug, Clone)]
-pub struct Parameter {
+pub(crate) struct Parameter {
     /// Stable name, as in checkpoints: `layers.3.attention.qkv.weight`.
-    pub name: String,
+    pub(crate) name: String,
     /// `[out, in]` for matrices as in `PyTorch`, `[n]` for biases and norms.
-    pub shape: Vec<usize>,
+    pub(crate) shape: Vec<usize>,
     /// Role.
-    pub role: Role,
+    pub(crate) role: Role,
     /// Layer counted from 0; absent outside the layers.
-    pub layer: Option<usize>,
+    pub(crate) layer: Option<usize>,
     /// Whether weight decay applies: matrices and embeddings, not norms and biases.
-    pub decay: bool,
+    pub(crate) decay: bool,
     /// Place in the flat buffer.
-    pub range: Range<usize>,
-    init: Init,
+    pub(crate) range: Range<usize>,
+    /// How it starts.
+    pub(crate) init: Init,
 }
 
 /// All parameters.
 #[derive(Debug, Clone)]
-pub struct Parameters {
+pub(crate) struct Parameters {
     table: Vec<Parameter>,
     values: Vec<f32>,
 }
@@ -59,208 +76,99 @@ impl Parameters {
     /// name, and the arrangement's gain only scales what is drawn, so arms that differ in the norm
     /// arrangement share their underlying draws.
     #[must_use]
-    pub fn initialise(model: &ModelConfig, vocab_size: usize, seed: u64) -> Self {
-        let table = Layout::new(model, vocab_size).table;
-        let mut values = vec![0.0; table.last().map_or(0, |p| p.range.end)];
-        for parameter in &table {
-            fill(parameter, &mut values[parameter.range.clone()], seed);
-        }
+    pub(crate) fn initialise(model: &ModelConfig, vocab_size: usize, seed: u64) -> Self {
+        let table = Parameter::table(model, vocab_size);
+        let values = table.iter().flat_map(|p| p.draws(seed)).collect();
         Self { table, values }
+    }
+
+    /// All zero, to be filled from a file.
+    pub(crate) fn zeros(table: Vec<Parameter>) -> Self {
+        let len = table.last().map_or(0, |p| p.range.end);
+        Self {
+            table,
+            values: vec![0.0; len],
+        }
     }
 
     /// What lies where.
     #[must_use]
-    pub fn table(&self) -> &[Parameter] {
+    pub(crate) fn table(&self) -> &[Parameter] {
         &self.table
     }
 
     /// All master weights.
     #[must_use]
-    pub fn values(&self) -> &[f32] {
+    pub(crate) fn values(&self) -> &[f32] {
         &self.values
     }
 
     /// All master weights, to be updated.
-    pub fn values_mut(&mut self) -> &mut [f32] {
+    pub(crate) fn values_mut(&mut self) -> &mut [f32] {
         &mut self.values
     }
 
     /// The table, and all master weights to be updated.
-    pub fn split_mut(&mut self) -> (&[Parameter], &mut [f32]) {
+    pub(crate) fn split_mut(&mut self) -> (&[Parameter], &mut [f32]) {
         (&self.table, &mut self.values)
     }
 
     /// Number of scalars.
     #[must_use]
-    pub fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.values.len()
-    }
-
-    /// Whether there is none.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.values.is_empty()
     }
 
     /// Index in the table of a parameter by name.
     #[must_use]
-    pub fn find(&self, name: &str) -> Option<usize> {
+    pub(crate) fn find(&self, name: &str) -> Option<usize> {
         self.table.iter().position(|p| p.name == name)
     }
 }
 
-fn fill(parameter: &Parameter, values: &mut [f32], seed: u64) {
-    match &parameter.init {
-        Init::Constant(value) => values.fill(*value),
-        Init::Normal(bands) => {
-            let mut generator = stream(seed, &format!("init/{}", parameter.name), 0);
-            let columns = parameter.shape[1];
-            let mut rows = values.chunks_mut(columns);
-            for (count, std) in bands {
-                for row in rows.by_ref().take(*count) {
-                    for value in row {
-                        let draw: f64 = StandardNormal.sample(&mut generator);
-                        *value = (draw * std) as f32;
-                    }
-                }
-            }
-        }
-    }
-}
-
-/// Xavier (Glorot) normal standard deviation for one matrix.
-fn xavier(fan_in: usize, fan_out: usize) -> f64 {
-    (2.0 / (fan_in + fan_out) as f64).sqrt()
-}
-
-/// Lays parameters out one after another.
-struct Layout {
-    table: Vec<Parameter>,
-}
-
-impl Layout {
-    fn new(model: &ModelConfig, vocab_size: usize) -> Self {
-        let mut layout = Self { table: Vec::new() };
-        let (h, v) = (model.hidden_size, vocab_size);
-        let embedding = Init::Normal(vec![(v, model.embedding_std(v))]);
-        layout.add(
-            "embedding.weight",
-            None,
-            Role::Embedding,
-            &[v, h],
-            embedding.clone(),
-        );
-        for layer in 0..model.layers {
-            layout.add_layer(model, layer);
-        }
-        layout.add_norm("final_norm", None, h);
-        if !model.tie_embeddings {
-            layout.add("head.weight", None, Role::Head, &[v, h], embedding);
-        }
-        layout
+impl Parameter {
+    /// The table of a model, without values.
+    #[must_use]
+    pub(crate) fn table(model: &ModelConfig, vocab_size: usize) -> Vec<Self> {
+        Layout::new(model, vocab_size).table
     }
 
-    /// GLM-130B §2.1: gain β on value, attention output and feed-forward, 1 on query and key.
-    /// The GLU halves are separate matrices of fan h and f that share one tensor.
-    fn add_layer(&mut self, model: &ModelConfig, layer: usize) {
-        let (h, f) = (model.hidden_size, model.ffn_hidden_size);
-        let gain = model.gain();
-        let square = xavier(h, h);
-        let qkv = vec![(2 * h, square), (h, gain * square)];
-        let inner = gain * xavier(h, f);
-        let at = Some(layer);
-        let name = |rest: &str| format!("layers.{layer}.{rest}");
-        self.add_norm(&name("attention_norm"), at, h);
-        self.add_linear(
-            &name("attention.qkv"),
-            at,
-            Role::Attention,
-            [3 * h, h],
-            qkv,
-            model.bias,
-        );
-        let out = vec![(h, gain * square)];
-        self.add_linear(
-            &name("attention.out"),
-            at,
-            Role::Attention,
-            [h, h],
-            out,
-            model.bias,
-        );
-        self.add_norm(&name("ffn_norm"), at, h);
-        let up = vec![(2 * f, inner)];
-        self.add_linear(&name("ffn.up"), at, Role::Ffn, [2 * f, h], up, model.bias);
-        let down = vec![(h, inner)];
-        self.add_linear(&name("ffn.down"), at, Role::Ffn, [h, f], down, model.bias);
-        if model.norm == Norm::Sandwich {
-            self.add_norm(&name("attention_out_norm"), at, h);
-            self.add_norm(&name("ffn_out_norm"), at, h);
+    /// The parameter with no rows but so many of one band that at least `values` are drawn: a sample
+    /// of matrices that are too large to be drawn whole.
+    pub(crate) fn sample_of(&self, band: Band, values: usize) -> Self {
+        let columns = self.shape[1];
+        let rows = band.rows.min(values.div_ceil(columns));
+        Self {
+            shape: vec![rows, columns],
+            range: 0..rows * columns,
+            init: Init::Normal(vec![Band { rows, ..band }]),
+            ..self.clone()
         }
     }
 
-    fn add_linear(
-        &mut self,
-        name: &str,
-        layer: Option<usize>,
-        role: Role,
-        shape: [usize; 2],
-        bands: Vec<(usize, f64)>,
-        bias: bool,
-    ) {
-        self.add(
-            &format!("{name}.weight"),
-            layer,
-            role,
-            &shape,
-            Init::Normal(bands),
-        );
-        if bias {
-            self.add(
-                &format!("{name}.bias"),
-                layer,
-                role,
-                &shape[..1],
-                Init::Constant(0.0),
-            );
-        }
-    }
-
-    fn add_norm(&mut self, name: &str, layer: Option<usize>, width: usize) {
-        let shape = [width];
-        self.add(
-            &format!("{name}.weight"),
-            layer,
-            Role::Norm,
-            &shape,
-            Init::Constant(1.0),
-        );
-        self.add(
-            &format!("{name}.bias"),
-            layer,
-            Role::Norm,
-            &shape,
-            Init::Constant(0.0),
-        );
-    }
-
-    fn add(&mut self, name: &str, layer: Option<usize>, role: Role, shape: &[usize], init: Init) {
-        let start = self.table.last().map_or(0, |p| p.range.end);
-        self.table.push(Parameter {
-            name: name.to_owned(),
-            shape: shape.to_vec(),
-            role,
-            layer,
-            decay: shape.len() == 2,
-            range: start..start + shape.iter().product::<usize>(),
-            init,
-        });
+    /// Initial values in order, as many as are taken.
+    pub(crate) fn draws(&self, seed: u64) -> Box<dyn Iterator<Item = f32> + '_> {
+        let len = self.range.len();
+        let bands = match &self.init {
+            Init::Constant(value) => return Box::new(std::iter::repeat_n(*value, len)),
+            Init::Normal(bands) => bands,
+        };
+        let mut generator = stream(seed, &format!("init/{}", self.name), 0);
+        let columns = self.shape[1];
+        let stds = bands
+            .iter()
+            .flat_map(move |band| std::iter::repeat_n(band.std, band.rows * columns));
+        Box::new(stds.map(move |std| {
+            let draw: f64 = StandardNormal.sample(&mut generator);
+            (draw * std) as f32
+        }))
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use experiments_config::{Ffn, Norm, Positions};
 
     fn model(norm: Norm) -> ModelConfig {
         ModelConfig {
@@ -279,18 +187,30 @@ mod tests {
 
     #[test]
     fn the_table_has_as_many_scalars_as_the_formula() {
+        let variants = [
+            ModelConfig::default(),
+            ModelConfig {
+                tie_embeddings: false,
+                positions: Positions::Learned,
+                embedding_norm: true,
+                ..ModelConfig::default()
+            },
+            ModelConfig {
+                ffn: Ffn::Gelu,
+                qk_norm: true,
+                bias: false,
+                ..ModelConfig::default()
+            },
+        ];
         for norm in Norm::ALL {
-            for tie_embeddings in [true, false] {
+            for variant in &variants {
                 let model = ModelConfig {
-                    tie_embeddings,
-                    ..model(norm)
+                    norm,
+                    ..variant.clone()
                 };
                 let parameters = Parameters::initialise(&model, 300, 1);
-                assert_eq!(
-                    parameters.len() as u64,
-                    model.parameter_count(300),
-                    "{norm:?}"
-                );
+                let expected = model.parameter_count(300);
+                assert_eq!(parameters.len() as u64, expected, "{norm:?}");
             }
         }
     }

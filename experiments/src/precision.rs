@@ -10,16 +10,19 @@ use experiments_config::{Format, PrecisionConfig};
 use kernels::{Gate, HalfFormat, Kernels, RangeCount, RangeSite, Rounding, gate};
 use std::sync::Arc;
 
-/// A tensor that a half-precision program stores, in network order. The first four are outside
+/// A tensor that a half-precision program stores, in network order. The first five are outside
 /// the layers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum At {
     Embedding,
+    EmbeddingNorm,
     FinalNorm,
     Head,
     Logits,
     AttentionNorm,
     Qkv,
+    QueryNorm,
+    KeyNorm,
     Query,
     Key,
     Scores,
@@ -41,16 +44,19 @@ pub(crate) enum At {
 }
 
 impl At {
-    const OUTSIDE: [(Self, &str); 4] = [
+    const OUTSIDE: [(Self, &'static str); 5] = [
         (Self::Embedding, "embedding"),
+        (Self::EmbeddingNorm, "embedding_norm"),
         (Self::FinalNorm, "final_norm"),
         (Self::Head, "head.weight"),
         (Self::Logits, "logits"),
     ];
 
-    const INSIDE: [(Self, &str); 20] = [
+    const INSIDE: [(Self, &'static str); 22] = [
         (Self::AttentionNorm, "attention_norm"),
         (Self::Qkv, "attention.qkv"),
+        (Self::QueryNorm, "attention.query_norm"),
+        (Self::KeyNorm, "attention.key_norm"),
         (Self::Query, "attention.query"),
         (Self::Key, "attention.key"),
         (Self::Scores, "attention.scores"),
@@ -70,6 +76,15 @@ impl At {
         (Self::FfnSkip, "ffn.skip"),
         (Self::FfnSum, "ffn.sum"),
     ];
+
+    /// The tensor's name, for example `layers.3.attention.scores`.
+    pub(crate) fn label(self, layer: usize) -> String {
+        let index = self as usize;
+        match index.checked_sub(Self::OUTSIDE.len()) {
+            None => Self::OUTSIDE[index].1.to_owned(),
+            Some(inside) => format!("layers.{layer}.{}", Self::INSIDE[inside].1),
+        }
+    }
 }
 
 /// Range losses of one step.
@@ -202,8 +217,9 @@ impl Precision {
         let (mut forward, mut backward) = (None, None);
         // Network order, so that the first forward loss met is the first that happened, and the
         // last backward loss met is the first that happened there.
-        let sites = self.outside[..1].iter().chain(self.layers.iter().flatten());
-        for site in sites.chain(&self.outside[1..]) {
+        let (before, after) = self.outside.split_at(At::FinalNorm as usize);
+        let sites = before.iter().chain(self.layers.iter().flatten());
+        for site in sites.chain(after) {
             let totals = site.take();
             let overflow = totals.forward.overflow + totals.backward.overflow;
             let underflow = totals.forward.underflow + totals.backward.underflow;

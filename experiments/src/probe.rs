@@ -15,12 +15,18 @@ pub(crate) struct Probe {
 }
 
 impl Probe {
-    pub(crate) fn attention_scores<B: Backend>(&mut self, layer: usize, scores: &Tensor<B, 4>) {
+    /// `scores` lack `factor`.
+    pub(crate) fn attention_scores<B: Backend>(
+        &mut self,
+        layer: usize,
+        scores: &Tensor<B, 4>,
+        factor: f64,
+    ) {
         let largest = read(scores, |values| {
             let values = values.iter().map(|v| f64::from(*v));
             values.fold(f64::NEG_INFINITY, larger)
         });
-        put(&mut self.max_attention_logit, layer, largest);
+        put(&mut self.max_attention_logit, layer, largest * factor);
     }
 
     pub(crate) fn layer_input<B: Backend>(&mut self, layer: usize, x: &Tensor<B, 2>) {

@@ -8,7 +8,7 @@ use rand_chacha::ChaCha8Rng;
 /// A generator for `purpose`, for example `"data"`, and `index`, for example a sample number.
 /// Streams of different seed, purpose or index are independent.
 #[must_use]
-pub fn stream(seed: u64, purpose: &str, index: u64) -> ChaCha8Rng {
+pub(crate) fn stream(seed: u64, purpose: &str, index: u64) -> ChaCha8Rng {
     let mut hasher = blake3::Hasher::new_derive_key("training-stability workbench, stream 1");
     hasher.update(&seed.to_le_bytes());
     hasher.update(purpose.as_bytes());

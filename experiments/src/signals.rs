@@ -5,6 +5,7 @@ use crate::data::Losses;
 use crate::parameters::{Parameter, Role};
 use crate::precision::RangeReport;
 use crate::probe::{Probe, larger};
+use experiments_config::Config;
 use logs::Record;
 
 /// Squared gradient norms of one step, unscaled, before clipping.
@@ -23,6 +24,11 @@ impl GradientNorms {
             .map(|p| sum_of_squares(&flat[p.range.clone()]))
             .collect();
         Self { squared, paths }
+    }
+
+    /// L2 norm of every parameter's gradient, in table order.
+    pub(crate) fn per_parameter(&self) -> Vec<f64> {
+        self.squared.iter().map(|squared| squared.sqrt()).collect()
     }
 
     /// Global L2 norm; not finite where any gradient is not.
@@ -68,6 +74,8 @@ impl Recorder<'_> {
             ("loss", losses.all),
             ("loss_gmask", losses.gmask),
             ("loss_mask", losses.mask),
+            ("loss_task", losses.task),
+            ("z_loss", losses.z_loss),
         ];
         for (name, mean) in named {
             if let Some(value) = mean.value() {
@@ -77,8 +85,14 @@ impl Recorder<'_> {
     }
 
     /// What the step used.
-    pub(crate) fn schedule(&mut self, lr: f64, loss_scale: f64, skipped: bool) {
+    pub(crate) fn schedule(&mut self, config: &Config, lr: f64, loss_scale: f64, skipped: bool) {
         self.record.set("lr", lr);
+        self.record.set("egs_alpha", config.egs.alpha);
+        self.record
+            .set("batch_size", config.samples_per_step() as f64);
+        if !config.tasks.sources.is_empty() {
+            self.record.set("tasks_ratio", config.tasks.ratio);
+        }
         self.record.set("loss_scale", loss_scale);
         self.record.set("skipped", f64::from(u8::from(skipped)));
     }

@@ -4,9 +4,14 @@
 //! *Step* k means: k optimiser steps are finished. The record of step k describes the step that
 //! led from k-1 to k, with the learning rate and loss scale it used.
 
+mod gradient;
 mod identity;
+mod repeat;
 mod session;
 mod step;
+#[cfg(test)]
+mod tests;
+mod text;
 
+pub use repeat::{Repeat, parity};
 pub use session::{Ending, Request, train};
-pub(crate) use session::{Outcome, Session};

@@ -46,8 +46,7 @@ fn golden(name: &str) -> Golden {
 }
 
 fn try_golden(name: &str) -> Option<Golden> {
-    let file =
-        PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/golden/fp16-ops.safetensors");
+    let file = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/golden/fp16-ops.safetensors");
     let bytes = std::fs::read(file).unwrap();
     let tensors = SafeTensors::deserialize(&bytes).unwrap();
     let tensor = tensors.tensor(name).ok()?;
@@ -66,7 +65,10 @@ fn rounded(mut values: Vec<f32>) -> Vec<u16> {
     round_slice(&mut values, HalfFormat::Fp16);
     let bits = |value: &f32| {
         let half = f16::from_f32(*value);
-        assert!(value.is_nan() || half.to_f32() == *value, "not an FP16 number");
+        assert!(
+            value.is_nan() || half.to_f32() == *value,
+            "not an FP16 number"
+        );
         half.to_bits()
     };
     values.iter().map(bits).collect()
@@ -76,11 +78,19 @@ fn rounded(mut values: Vec<f32>) -> Vec<u16> {
 fn ulps(a: u16, b: u16) -> u32 {
     let (x, y) = (f16::from_bits(a), f16::from_bits(b));
     if x.is_nan() || y.is_nan() {
-        return if x.is_nan() && y.is_nan() { 0 } else { u32::MAX };
+        return if x.is_nan() && y.is_nan() {
+            0
+        } else {
+            u32::MAX
+        };
     }
     let line = |bits: u16| {
         let magnitude = i32::from(bits & 0x7fff);
-        if bits & 0x8000 == 0 { magnitude } else { -magnitude }
+        if bits & 0x8000 == 0 {
+            magnitude
+        } else {
+            -magnitude
+        }
     };
     line(a).abs_diff(line(b))
 }
@@ -96,19 +106,30 @@ fn compare(what: &str, ours: &[u16], theirs: &[u16], allowed: u32) -> f64 {
         different += u32::from(distance > 0);
     }
     let share = f64::from(different) / ours.len() as f64;
-    println!("{what}: {:.4} % differ, all within {allowed} ulp", 100.0 * share);
+    println!(
+        "{what}: {:.4} % differ, all within {allowed} ulp",
+        100.0 * share
+    );
     share
 }
 
 #[test]
 fn casts_have_equal_bits() {
     let input = golden("cast.input").words();
-    compare("to FP16", &rounded(input.clone()), &golden("cast.f16").bits16(), 0);
+    compare(
+        "to FP16",
+        &rounded(input.clone()),
+        &golden("cast.f16").bits16(),
+        0,
+    );
     let mut ours = input;
     round_slice(&mut ours, HalfFormat::Bf16);
     for (ours, theirs) in ours.iter().zip(golden("cast.bf16").bits16()) {
         let theirs = f32::from_bits(u32::from(theirs) << 16);
-        assert!(*ours == theirs || (ours.is_nan() && theirs.is_nan()), "{ours} against {theirs}");
+        assert!(
+            *ours == theirs || (ours.is_nan() && theirs.is_nan()),
+            "{ours} against {theirs}"
+        );
     }
 }
 
@@ -126,7 +147,12 @@ fn arithmetic_and_square_root_have_equal_bits() {
         compare(name, &rounded(host(result)), &golden(name).bits16(), 0);
     }
     let root = every_half().sqrt();
-    compare("sqrt", &rounded(host(root)), &golden("unary.sqrt").bits16(), 0);
+    compare(
+        "sqrt",
+        &rounded(host(root)),
+        &golden("unary.sqrt").bits16(),
+        0,
+    );
 }
 
 /// All 65,536 FP16 numbers.

@@ -40,6 +40,16 @@ Examples:
   workbench corpus get gutenberg three-kingdoms"
     )]
     Corpus(Corpus),
+    /// List and check the prompted task sets of multi-task pre-training.
+    #[command(
+        subcommand,
+        after_help = "\
+Examples:
+  workbench tasks list
+  workbench tasks check super_glue/boolq my-tasks.jsonl
+Files of the catalogue are looked for in the folder that WORKBENCH_EVAL_DATA names."
+    )]
+    Tasks(Tasks),
     /// Train one proxy, or continue a run that was interrupted.
     #[command(after_help = "\
 Examples:
@@ -47,6 +57,31 @@ Examples:
   workbench train my-proxy.toml --out runs/mine
   workbench train runs/mine               continue after an interruption")]
     Train(Train),
+    /// Repeat one step of a run and write everything that enters and leaves it into one file.
+    #[command(after_help = "\
+Examples:
+  workbench parity runs/mine --step 1 --out step-1.safetensors
+  python3 tests/parity/check.py step-1.safetensors      the same step in PyTorch, compared
+The run is only read. Step K starts from the nearest checkpoint before it, or from the beginning.")]
+    Parity(Parity),
+    /// Show the initialisation of a configuration, or the weights of a run, matrix by matrix.
+    #[command(after_help = "\
+Examples:
+  workbench inspect glm-130b              expected and drawn standard deviations
+  workbench inspect t-deep --set model.norm=post
+  workbench inspect runs/mine --step 50   the weights of a checkpoint against their start")]
+    Inspect(Inspect),
+    /// Exchange weights with programs that read the public GLM-130B layout.
+    #[command(
+        subcommand,
+        after_help = "\
+Examples:
+  workbench weights export runs/mine --tensor-parallel 4 --out sat
+  workbench weights import sat --config runs/mine/run.toml --out weights.safetensors
+The layout is that of SwissArmyTransformer: DIR/latest and DIR/ITERATION/mp_rank_XX_model_states.pt.
+Import and export again to change the number of tensor-parallel ranks."
+    )]
+    Weights(Weights),
     /// Plan, run and steer a sweep: an experiment card's runs.
     #[command(
         subcommand,
@@ -140,6 +175,25 @@ pub(crate) enum Corpus {
     Verify,
 }
 
+#[derive(Debug, Subcommand)]
+pub(crate) enum Tasks {
+    /// Show the catalogue: GLM-130B's 74 sets and some more, and which are here.
+    List {
+        /// For machines.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Read sets whole, fill their prompts, and show the first sample of each.
+    Check {
+        /// Names from `tasks list`, or files of yours with `text` and `targets`.
+        #[arg(required = true, value_name = "NAME|FILE", value_hint = ValueHint::FilePath)]
+        what: Vec<String>,
+        /// For machines.
+        #[arg(long)]
+        json: bool,
+    },
+}
+
 #[derive(Debug, Args)]
 pub(crate) struct Train {
     /// A preset, a configuration file, or a run directory to continue.
@@ -154,6 +208,79 @@ pub(crate) struct Train {
     /// A language the sweep lacks text for, as its executor found; goes into the manifest.
     #[arg(long, hide = true)]
     pub(crate) missing_language: Vec<String>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Parity {
+    /// Run directory.
+    #[arg(value_hint = ValueHint::DirPath)]
+    pub(crate) run: PathBuf,
+    /// The step: 1 is the first.
+    #[arg(long, value_name = "K")]
+    pub(crate) step: u64,
+    /// File to write, in the safetensors format (docs/parity.md).
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub(crate) out: PathBuf,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Inspect {
+    /// A preset, a configuration file, or a run directory.
+    #[arg(value_name = "PRESET|FILE|RUN", value_hint = ValueHint::AnyPath)]
+    pub(crate) what: String,
+    /// Of a run: the checkpoint of this step [default: the newest].
+    #[arg(long, value_name = "K")]
+    pub(crate) step: Option<u64>,
+    /// Of a preset or file: change a key.
+    #[arg(long = "set", value_name = "KEY=VALUE", conflicts_with = "step")]
+    pub(crate) set: Vec<Override>,
+    /// For machines: every matrix of every layer.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Weights {
+    /// Write a checkpoint of a run as one file per tensor-parallel rank.
+    Export {
+        /// Run directory.
+        #[arg(value_hint = ValueHint::DirPath)]
+        run: PathBuf,
+        /// Folder to write into; made if missing.
+        #[arg(long, value_hint = ValueHint::DirPath)]
+        out: PathBuf,
+        /// Tensor-parallel ranks.
+        #[arg(long, value_name = "N", default_value_t = 1)]
+        tensor_parallel: usize,
+        /// Number format; FP16 is what the original holds.
+        #[arg(long, value_enum, default_value_t)]
+        format: WeightFormat,
+        /// The checkpoint of this step [default: the newest].
+        #[arg(long, value_name = "K")]
+        step: Option<u64>,
+    },
+    /// Read such files and write one safetensors file with this program's names, FP32.
+    Import {
+        /// Folder with `latest`.
+        #[arg(value_hint = ValueHint::DirPath)]
+        dir: PathBuf,
+        /// A preset or configuration file that says the model's shape.
+        #[arg(long, value_name = "PRESET|FILE", value_hint = ValueHint::AnyPath)]
+        config: String,
+        /// File to write.
+        #[arg(long, value_hint = ValueHint::FilePath)]
+        out: PathBuf,
+    },
+}
+
+/// Number formats of exported weights.
+#[derive(Debug, Clone, Copy, Default, ValueEnum)]
+pub(crate) enum WeightFormat {
+    /// IEEE binary16.
+    #[default]
+    Fp16,
+    /// IEEE binary32.
+    Fp32,
 }
 
 #[derive(Debug, Subcommand)]

@@ -4,17 +4,22 @@ mod completions;
 mod config;
 mod corpus;
 mod export;
+mod inspect;
 mod monitor;
+mod parity;
 mod quickstart;
 mod report;
 mod sweep;
+mod tasks;
 mod train;
 mod verdict;
+mod weights;
 
 use crate::cli::{Cli, Command};
 use crate::failure::Failure;
-use experiments_config::DataConfig;
+use experiments_config::{Config, DataConfig, load_file};
 use experiments_text::{Cache, Resolved, resolve_sources};
+use std::path::Path;
 use std::process::ExitCode;
 
 pub(crate) fn run(cli: Cli) -> Result<ExitCode, Failure> {
@@ -22,7 +27,11 @@ pub(crate) fn run(cli: Cli) -> Result<ExitCode, Failure> {
     match cli.command {
         Command::Quickstart(arguments) => quickstart::run(&arguments, &cache()?),
         Command::Corpus(command) => corpus::run(command, &cache()?),
+        Command::Tasks(command) => tasks::run(command),
         Command::Train(arguments) => train::run(&arguments, &cache()?),
+        Command::Parity(arguments) => parity::run(&arguments, &cache()?),
+        Command::Inspect(arguments) => inspect::run(&arguments),
+        Command::Weights(command) => weights::run(command),
         Command::Sweep(command) => sweep::run(command, &cache()?),
         Command::Monitor(arguments) => monitor::run(&arguments),
         Command::Verdict(arguments) => verdict::run(&arguments),
@@ -32,6 +41,18 @@ pub(crate) fn run(cli: Cli) -> Result<ExitCode, Failure> {
         Command::Completions { shell } => Ok(completions::completions(shell)),
         Command::Man { out } => completions::man(&out),
     }
+}
+
+/// The configuration of a run directory.
+fn run_config(directory: &Path) -> Result<Config, Failure> {
+    let file = directory.join(logs::run::CONFIG_FILE);
+    if file.is_file() {
+        return Ok(load_file(&file, &[])?);
+    }
+    let path = directory.display();
+    Err(Failure::usage(format!(
+        "`{path}` is no run directory: it has no `run.toml`"
+    )))
 }
 
 /// Results go to standard output; a reader that has gone away (`| head`) is no error.

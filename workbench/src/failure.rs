@@ -86,6 +86,9 @@ impl From<TrainError> for Failure {
             | TrainError::Memory { .. }
             | TrainError::Changed { .. } => Self::new(error, exit::BAD_INPUT),
             TrainError::Checkpoint { .. } => Self::new(error, exit::FAILED),
+            TrainError::Parity { .. } | TrainError::Interchange(_) => {
+                Self::new(error, exit::BAD_INPUT)
+            }
         }
     }
 }

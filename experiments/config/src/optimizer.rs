@@ -37,7 +37,8 @@ pub struct OptimizerConfig {
     pub eps: f64,
     /// Decoupled weight decay on matrices and embeddings; norms and biases do not decay.
     pub weight_decay: f64,
-    /// Global gradient-norm limit; 0 switches clipping off.
+    /// Global gradient-norm limit; 0 switches clipping off. `zclip` and `adagc` use it while they
+    /// warm up, `zclip` also afterwards.
     pub clip_grad: f64,
     /// `norm`, `zclip` or `adagc`.
     pub clip_mode: ClipMode,

@@ -111,7 +111,7 @@ pub struct LossScaleConfig {
     /// Clean steps after which the scale doubles. The released configurations say 200, table 11
     /// of the paper 2000.
     pub window: u64,
-    /// Overflows tolerated before the scale halves; `pytorch` has none.
+    /// The overflow of this number is the first that halves the scale; `pytorch` has no hysteresis.
     pub hysteresis: u32,
     /// Smallest scale; `pytorch` has none.
     pub min: f64,

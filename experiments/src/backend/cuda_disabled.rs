@@ -1,7 +1,7 @@
 //! Builds without the feature `cuda`.
 
+use super::Work;
 use crate::error::TrainError;
-use crate::trainer::{Outcome, Session};
 
 pub(super) const FEATURE: Option<&str> = None;
 
@@ -11,7 +11,7 @@ pub(super) fn available() -> Result<(), String> {
     Err(PROBLEM.to_owned())
 }
 
-pub(super) fn run(_session: Session) -> Result<Outcome, TrainError> {
+pub(super) fn run<W: Work>(_work: W) -> Result<W::Output, TrainError> {
     Err(TrainError::Device {
         device: "cuda".to_owned(),
         problem: PROBLEM.to_owned(),

@@ -1,7 +1,7 @@
 //! Builds with the feature `cuda`.
 
+use super::Work;
 use crate::error::TrainError;
-use crate::trainer::{Outcome, Session};
 use burn::backend::{Autodiff, Cuda};
 
 pub(super) const FEATURE: Option<&str> = Some("cuda");
@@ -31,6 +31,6 @@ pub(super) fn available() -> Result<(), String> {
     Ok(())
 }
 
-pub(super) fn run(session: Session) -> Result<Outcome, TrainError> {
-    session.run::<Autodiff<Cuda>>(&Default::default())
+pub(super) fn run<W: Work>(work: W) -> Result<W::Output, TrainError> {
+    work.run::<Autodiff<Cuda>>(&Default::default())
 }

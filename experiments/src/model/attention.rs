@@ -1,26 +1,36 @@
-//! Multi-head attention with RoPE and a bidirectional prefix.
+//! Multi-head attention with a bidirectional prefix.
 
 use super::feed_forward::Linear;
+use super::norm::LayerNorm;
+use super::scores::Scores;
 use super::{Context, Input, Weights};
 use crate::precision::At;
-use burn::tensor::{Tensor, activation};
+use burn::tensor::Tensor;
 use experiments_config::ModelConfig;
 use kernels::Kernels;
-
-/// Value of forbidden scores (`LargeScale` `fused_softmax.py`; not -inf).
-const FORBIDDEN: f64 = -10_000.0;
 
 /// `softmax(q kᵀ / √d) v`, heads side by side.
 pub(crate) struct Attention<B: Kernels> {
     qkv: Linear<B>,
+    /// Of query and key, with `model.qk_norm`.
+    head_norms: Option<[LayerNorm<B>; 2]>,
     out: Linear<B>,
     num_heads: usize,
 }
+
+/// Query, key and value by their place in the QKV matrix.
+const QUERY: usize = 0;
+const KEY: usize = 1;
+const VALUE: usize = 2;
 
 impl<B: Kernels> Attention<B> {
     pub(crate) fn new(name: &str, model: &ModelConfig, weights: &mut Weights<B>) -> Self {
         Self {
             qkv: Linear::new(&format!("{name}.qkv"), model, weights),
+            head_norms: model.qk_norm.then(|| {
+                ["query_norm", "key_norm"]
+                    .map(|part| LayerNorm::new(&format!("{name}.{part}"), model, weights))
+            }),
             out: Linear::new(&format!("{name}.out"), model, weights),
             num_heads: model.num_heads,
         }
@@ -37,51 +47,58 @@ impl<B: Kernels> Attention<B> {
     ) -> Tensor<B, 2> {
         let precision = context.precision;
         let h = x_sh.dims()[1];
-        let d = h / self.num_heads;
         let qkv = precision.store(self.qkv.forward(x_sh), At::Qkv, layer);
-        let head = |part: usize| -> Tensor<B, 4> {
-            qkv.clone()
-                .narrow(1, part * h, h)
-                .reshape([input.batch, input.seq_len, self.num_heads, d])
-                .swap_dims(1, 2)
-        };
-        let q_bnsd = precision.store(input.rope.rotate(head(0)), At::Query, layer);
-        let k_bnsd = precision.store(input.rope.rotate(head(1)), At::Key, layer);
-        let q_bnsd = precision.store(q_bnsd * (d as f64).sqrt().recip(), At::Query, layer);
-        let scores_bnss = q_bnsd.matmul(k_bnsd.swap_dims(2, 3));
-        let scores_bnss = precision.store(scores_bnss, At::Scores, layer);
-        let scores_bnss = scores_bnss.mask_fill(input.forbidden.clone(), FORBIDDEN);
-        if let Some(probe) = &mut context.probe {
-            probe.attention_scores(layer, &scores_bnss);
-        }
-        let p_bnss = Self::softmax(scores_bnss, layer, context);
+        let part = |index: usize| qkv.clone().narrow(1, index * h, h);
+        let q_bnsd = self.positioned(part(QUERY), QUERY, layer, input, context);
+        let k_bnsd = self.positioned(part(KEY), KEY, layer, input, context);
+        let v_bnsd = self.heads(part(VALUE), input);
+        let p_bnss = Scores::new(layer, context).softmax(q_bnsd, k_bnsd, input, context);
         let attention_dropout = context.config.model.attention_dropout;
         let p_bnss = context.drop(p_bnss, attention_dropout, At::Probabilities, layer);
-        let y_bnsd = precision.store(p_bnss.matmul(head(2)), At::Context, layer);
+        let y_bnsd = precision.store(p_bnss.matmul(v_bnsd), At::Context, layer);
         let y_sh = y_bnsd
             .swap_dims(1, 2)
             .reshape([input.batch * input.seq_len, h]);
         let y_sh = precision.store(self.out.forward(y_sh), At::AttentionOut, layer);
         let dropout = context.config.model.dropout;
-        context.drop(y_sh, dropout, At::AttentionOut, layer)
+        let y_sh = context.drop(y_sh, dropout, At::AttentionOut, layer);
+        context.capture(At::AttentionOut, layer, &y_sh);
+        y_sh
     }
 
-    /// Softmax over the last dimension: in FP32 with one rounding at its end, or with every step
-    /// rounded.
-    fn softmax(x: Tensor<B, 4>, layer: usize, context: &Context) -> Tensor<B, 4> {
+    /// # Shapes
+    /// - input: `[b·s, h]`
+    /// - output: `[b, n, s, d]`
+    fn heads(&self, x_sh: Tensor<B, 2>, input: &Input<B>) -> Tensor<B, 4> {
+        let d = x_sh.dims()[1] / self.num_heads;
+        x_sh.reshape([input.batch, input.seq_len, self.num_heads, d])
+            .swap_dims(1, 2)
+    }
+
+    /// Query or key with its norm and its rotation, where the model has them.
+    fn positioned(
+        &self,
+        mut x_sh: Tensor<B, 2>,
+        part: usize,
+        layer: usize,
+        input: &Input<B>,
+        context: &Context,
+    ) -> Tensor<B, 4> {
         let precision = context.precision;
-        if !precision.softmax_half() {
-            return precision.store(activation::softmax(x, 3), At::Probabilities, layer);
+        if let Some(norms) = &self.head_norms {
+            let [rows, h] = x_sh.dims();
+            let d = h / self.num_heads;
+            let y = norms[part].forward(x_sh.reshape([rows * self.num_heads, d]));
+            let at = [At::QueryNorm, At::KeyNorm][part];
+            x_sh = precision.store(y, at, layer).reshape([rows, h]);
         }
-        let largest = x.clone().detach().max_dim(3);
-        let shifted = precision.store(x - largest, At::Softmax, layer);
-        let exp = precision.store(shifted.exp(), At::Softmax, layer);
-        let branch = precision.branch(exp.clone(), At::Softmax, layer);
-        let sum = precision.store(branch.sum_dim(3), At::Softmax, layer);
-        precision.store(
-            precision.branch(exp, At::Softmax, layer) / sum,
-            At::Probabilities,
-            layer,
-        )
+        let x_bnsd = self.heads(x_sh, input);
+        match &input.rope {
+            Some(rope) => {
+                let at = [At::Query, At::Key][part];
+                precision.store(rope.rotate(x_bnsd), at, layer)
+            }
+            None => x_bnsd,
+        }
     }
 }

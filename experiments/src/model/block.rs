@@ -2,7 +2,7 @@
 
 use super::attention::Attention;
 use super::feed_forward::FeedForward;
-use super::norm::LayerNorm;
+use super::norm::{LayerNorm, relax};
 use super::{Context, Input, Weights};
 use crate::precision::At;
 use burn::tensor::Tensor;
@@ -86,6 +86,9 @@ impl<B: Kernels> Block<B> {
         if let Some(probe) = &mut context.probe {
             probe.layer_output(self.layer, &x_sh);
         }
+        if let Some(capture) = &mut context.capture {
+            capture.tensor(format!("activations.layers.{}.output", self.layer), &x_sh);
+        }
         x_sh
     }
 
@@ -101,15 +104,25 @@ impl<B: Kernels> Block<B> {
     ) -> Tensor<B, 2> {
         let (precision, layer) = (context.precision, self.layer);
         if self.norm.is_post() {
-            let y = precision.store(norm.forward(x), at.norm, layer);
+            let y = norm.forward(relax(x, at.norm, layer, context));
+            let y = precision.store(y, at.norm, layer);
+            context.capture(at.norm, layer, &y);
             let branch = f(precision.branch(y.clone(), at.norm, layer), context);
             let skip = precision.branch(y, at.norm, layer) * self.alpha;
             let skip = precision.store(skip, at.skip, layer);
             return precision.store(skip + branch, at.sum, layer);
         }
-        let y = norm.forward(precision.branch(x.clone(), at.norm, layer));
-        let mut branch = f(precision.store(y, at.norm, layer), context);
+        let y = relax(
+            precision.branch(x.clone(), at.norm, layer),
+            at.norm,
+            layer,
+            context,
+        );
+        let y = precision.store(norm.forward(y), at.norm, layer);
+        context.capture(at.norm, layer, &y);
+        let mut branch = f(y, context);
         if let Some(out_norms) = &self.out_norms {
+            branch = relax(branch, at.out_norm, layer, context);
             branch = precision.store(out_norms[half].forward(branch), at.out_norm, layer);
         }
         precision.store(x + branch, at.sum, layer)

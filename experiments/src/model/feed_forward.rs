@@ -1,9 +1,9 @@
-//! GeGLU feed-forward (arXiv 2002.05202 by way of 2210.02414 eq. 4).
+//! Feed-forward: GeGLU (arXiv 2002.05202 by way of 2210.02414 eq. 4), or plain GELU.
 
 use super::{Context, Weights};
 use crate::precision::At;
 use burn::tensor::Tensor;
-use experiments_config::ModelConfig;
+use experiments_config::{Ffn, ModelConfig};
 use kernels::Kernels;
 
 /// A linear map `x Wᵀ + b`: the bias is added before the one rounding.
@@ -33,8 +33,10 @@ impl<B: Kernels> Linear<B> {
 }
 
 /// `FFN(x) = (x₁ ⊙ GELU(x₂)) W_down` with `[x₁, x₂] = x W_up`; GELU is exact (erf), and it is the
-/// *second* half that is gated (`LargeScale` `glu_activations.py`).
+/// *second* half that is gated (`LargeScale` `glu_activations.py`). Without gate:
+/// `FFN(x) = GELU(x W_up) W_down`.
 pub(crate) struct FeedForward<B: Kernels> {
+    kind: Ffn,
     up: Linear<B>,
     down: Linear<B>,
 }
@@ -42,6 +44,7 @@ pub(crate) struct FeedForward<B: Kernels> {
 impl<B: Kernels> FeedForward<B> {
     pub(crate) fn new(name: &str, model: &ModelConfig, weights: &mut Weights<B>) -> Self {
         Self {
+            kind: model.ffn,
             up: Linear::new(&format!("{name}.up"), model, weights),
             down: Linear::new(&format!("{name}.down"), model, weights),
         }
@@ -57,12 +60,19 @@ impl<B: Kernels> FeedForward<B> {
     ) -> Tensor<B, 2> {
         let precision = context.precision;
         let up = precision.store(self.up.forward(x_sh), At::Up, layer);
-        let f = up.dims()[1] / 2;
-        let (value_sf, gate_sf) = (up.clone().narrow(1, 0, f), up.narrow(1, f, f));
-        let gate_sf = precision.store(kernels::gelu(gate_sf), At::Gelu, layer);
-        let product_sf = precision.store(value_sf * gate_sf, At::Glu, layer);
-        let down = precision.store(self.down.forward(product_sf), At::Down, layer);
+        let inner_sf = match self.kind {
+            Ffn::Gelu => precision.store(kernels::gelu(up), At::Gelu, layer),
+            Ffn::Geglu => {
+                let f = up.dims()[1] / 2;
+                let (value_sf, gate_sf) = (up.clone().narrow(1, 0, f), up.narrow(1, f, f));
+                let gate_sf = precision.store(kernels::gelu(gate_sf), At::Gelu, layer);
+                precision.store(value_sf * gate_sf, At::Glu, layer)
+            }
+        };
+        let down = precision.store(self.down.forward(inner_sf), At::Down, layer);
         let dropout = context.config.model.dropout;
-        context.drop(down, dropout, At::Down, layer)
+        let down = context.drop(down, dropout, At::Down, layer);
+        context.capture(At::Down, layer, &down);
+        down
     }
 }

@@ -1,10 +1,12 @@
 //! A batch as tensors.
 
+use super::alibi;
 use super::rope::Rope;
 use crate::data::{Batch, Targets};
+use crate::objective::Sample;
 use burn::tensor::backend::Backend;
 use burn::tensor::{Bool, Int, Tensor, TensorData};
-use experiments_config::ModelConfig;
+use experiments_config::{ModelConfig, Positions};
 use kernels::HalfFormat;
 
 /// What the model reads.
@@ -14,10 +16,15 @@ pub(crate) struct Input<B: Backend> {
     pub(crate) seq_len: usize,
     /// `[b·s]`
     pub(crate) tokens: Tensor<B, 1, Int>,
-    /// True where attention is forbidden, `[b, 1, s, s]`: every slot sees the prefix, beyond it
-    /// only what came before.
+    /// `[b·s]`
+    pub(crate) positions: Tensor<B, 1, Int>,
+    /// True where attention is forbidden, `[b, 1, s, s]`: every slot sees the prefix of its
+    /// segment, beyond it only what came before.
     pub(crate) forbidden: Tensor<B, 4, Bool>,
-    pub(crate) rope: Rope<B>,
+    /// With rotary positions.
+    pub(crate) rope: Option<Rope<B>>,
+    /// With `ALiBi`: what is taken off the scores, `[b, n, s, s]`.
+    pub(crate) alibi: Option<Tensor<B, 4>>,
     /// Flat indices of the slots with a target, `[t]`.
     pub(crate) slots: Tensor<B, 1, Int>,
 }
@@ -31,33 +38,40 @@ impl<B: Backend> Input<B> {
         device: &B::Device,
     ) -> Self {
         let (b, s) = (batch.samples.len(), model.seq_len);
-        let tokens: Vec<i64> = batch
-            .samples
-            .iter()
-            .flat_map(|x| &x.tokens)
-            .map(|t| i64::from(*t))
-            .collect();
+        let flat = |ids: fn(&Sample) -> &Vec<u32>| -> Vec<u32> {
+            let samples = batch.samples.iter();
+            samples.flat_map(|sample| ids(sample)).copied().collect()
+        };
+        let integers = |values: Vec<i64>| -> Tensor<B, 1, Int> {
+            let len = values.len();
+            Tensor::from_data(TensorData::new(values, [len]), device)
+        };
+        let widen = |ids: &[u32]| integers(ids.iter().map(|id| i64::from(*id)).collect());
+        let positions = flat(|sample| &sample.positions);
+        let rope = |blocks: &[Vec<u32>]| {
+            Rope::new(blocks, b, model.head_dim(), model.rope_base, half, device)
+        };
         let mut forbidden = Vec::with_capacity(b * s * s);
         for sample in &batch.samples {
-            let prefix = sample.prefix;
-            forbidden.extend((0..s * s).map(|i| i % s > i / s && i % s >= prefix));
+            forbidden.extend((0..s * s).map(|i| !sample.may_attend(i / s, i % s)));
         }
-        let positions: Vec<u32> = batch
-            .samples
-            .iter()
-            .flat_map(|x| &x.positions)
-            .copied()
-            .collect();
         Self {
             batch: b,
             seq_len: s,
-            tokens: Tensor::from_data(TensorData::new(tokens, [b * s]), device),
+            tokens: widen(&flat(|sample| &sample.tokens)),
+            positions: widen(&positions),
             forbidden: Tensor::from_data(TensorData::new(forbidden, [b, 1, s, s]), device),
-            rope: Rope::new(&positions, b, model, half, device),
-            slots: Tensor::from_data(
-                TensorData::new(targets.slots.clone(), [targets.slots.len()]),
-                device,
-            ),
+            alibi: (model.positions == Positions::Alibi)
+                .then(|| alibi::penalties(batch, model.num_heads, device)),
+            rope: match model.positions {
+                Positions::Rope => Some(rope(&[positions])),
+                Positions::Rope2d => {
+                    let blocks = flat(|sample| &sample.block_positions);
+                    Some(rope(&[positions, blocks]))
+                }
+                Positions::Learned | Positions::Alibi => None,
+            },
+            slots: integers(targets.slots.clone()),
         }
     }
 }

@@ -1,6 +1,7 @@
 //! Layer norm with FP32 statistics and weights.
 
-use super::Weights;
+use super::{Context, Weights};
+use crate::precision::At;
 use burn::tensor::Tensor;
 use experiments_config::ModelConfig;
 use kernels::Kernels;
@@ -22,8 +23,25 @@ impl<B: Kernels> LayerNorm<B> {
     }
 
     /// # Shapes
-    /// - input and output: `[b·s, h]`
+    /// - input and output: `[rows, width]`
     pub(crate) fn forward(&self, x_sh: Tensor<B, 2>) -> Tensor<B, 2> {
         kernels::layer_norm(x_sh, self.gamma_h.clone(), self.beta_h.clone(), self.eps)
     }
+}
+
+/// The layer-norm half of PB-Relax where it is on: divides by `max|x| / 8` over the whole tensor,
+/// detached (`LargeScale` `transformer.py`). Layer norm undoes the factor, up to its ε.
+pub(crate) fn relax<B: Kernels>(
+    x: Tensor<B, 2>,
+    at: At,
+    layer: usize,
+    context: &Context,
+) -> Tensor<B, 2> {
+    if !context.config.precision.pb_relax.norm {
+        return x;
+    }
+    let largest = x.clone().detach().abs().max() / 8.0;
+    // A tensor of zeros stays one.
+    let largest = largest.clamp_min(f64::from(f32::MIN_POSITIVE));
+    context.precision.store(x / largest.unsqueeze(), at, layer)
 }

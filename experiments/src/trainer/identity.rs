@@ -1,12 +1,12 @@
 //! What makes a run the run it is: its manifest, and the checks that it goes on as it began.
 
 use super::Request;
+use super::text::Text;
 use crate::backend::{Device, features};
 use crate::entropy::unigram_loss;
 use crate::error::TrainError;
 use crate::provenance;
 use experiments_config::Config;
-use experiments_text::Corpus;
 use logs::{Event, EventKind, Manifest};
 use std::path::Path;
 
@@ -26,19 +26,19 @@ pub(super) fn check_memory(config: &Config) -> Result<(), TrainError> {
 
 /// A run goes on only with the configuration, text and backend it began with.
 pub(super) fn check_same(
-    request: &Request,
-    corpus: &Corpus,
+    directory: &Path,
+    config: &Config,
+    text: &Text,
     manifest: &Manifest,
     device: Device,
 ) -> Result<(), TrainError> {
-    let directory = request.directory;
-    check_configuration(directory, request.config, manifest)?;
-    check_hash(directory, "corpus", &manifest.corpus_hash, corpus.hash())?;
+    check_configuration(directory, config, manifest)?;
+    check_hash(directory, "corpus", &manifest.corpus_hash, &text.hash())?;
     check_hash(
         directory,
         "tokenizer",
         &manifest.tokenizer_hash,
-        corpus.tokenizer_hash(),
+        text.corpus.tokenizer_hash(),
     )?;
     check_hash(
         directory,
@@ -80,8 +80,8 @@ fn check_hash(
 }
 
 /// Provenance of a run that begins now.
-pub(super) fn manifest(request: &Request, corpus: &Corpus, device: Device) -> Manifest {
-    let config = request.config;
+pub(super) fn manifest(request: &Request, text: &Text, device: Device) -> Manifest {
+    let (config, corpus) = (request.config, &text.corpus);
     let unigram = unigram_loss(config, corpus);
     let (version, commit, dirty) = request.program;
     Manifest {
@@ -98,7 +98,7 @@ pub(super) fn manifest(request: &Request, corpus: &Corpus, device: Device) -> Ma
         os: provenance::os(),
         seed: config.seed,
         config_hash: config.hash(),
-        corpus_hash: corpus.hash().to_owned(),
+        corpus_hash: text.hash(),
         tokenizer_hash: corpus.tokenizer_hash().to_owned(),
         languages: corpus.languages().to_vec(),
         missing_languages: request.missing_languages.to_vec(),

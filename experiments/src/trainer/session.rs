@@ -1,19 +1,15 @@
 //! A run from its directory to its end.
 
 use super::identity::{check_configuration, check_memory, check_same, manifest};
-use super::step::{Trained, evaluate, step};
-use crate::adamw::AdamW;
-use crate::backend::Device;
+use super::step::{Trained, Training, evaluate, step};
+use super::text::Text;
+use crate::backend::{Device, Work};
 use crate::checkpoint::{Checkpoints, State};
-use crate::data::Sampler;
 use crate::error::TrainError;
-use crate::loss_scaler::LossScaler;
-use crate::parameters::Parameters;
-use crate::pass::Setting;
 use crate::precision::Precision;
 use burn::tensor::backend::AutodiffBackend;
-use experiments_config::{Config, Format};
-use experiments_text::{Cache, Corpus, Split};
+use experiments_config::Config;
+use experiments_text::Cache;
 use kernels::Kernels;
 use logs::{Event, EventKind, Manifest, Record, RunReader, RunWriter, Status, Summary};
 use std::path::Path;
@@ -104,7 +100,7 @@ pub(crate) struct Outcome {
 /// A run with its files and text, before a backend is chosen.
 pub(crate) struct Session<'a, 'w> {
     run: Run<'a, 'w>,
-    corpus: Corpus,
+    text: Text,
 }
 
 /// The request and the open run directory.
@@ -120,50 +116,39 @@ fn prepare<'a, 'w>(
     device: Device,
 ) -> Result<Session<'a, 'w>, TrainError> {
     let config = request.config;
-    let corpus = Corpus::prepare(config, request.cache, &mut |_| {})?;
-    let (found, expected) = (corpus.vocab_size(), config.tokenizer.vocab_size);
-    if found > expected {
-        return Err(TrainError::Vocabulary { found, expected });
-    }
+    let text = Text::prepare(config, request.cache)?;
     let directory = request.directory;
     if let Some(manifest) = Manifest::load(directory)? {
-        check_same(&request, &corpus, &manifest, device)?;
+        check_same(directory, config, &text, &manifest, device)?;
     } else {
-        let text = config.to_toml();
-        logs::write_atomic(&directory.join(logs::run::CONFIG_FILE), text.as_bytes())?;
-        manifest(&request, &corpus, device).save(directory)?;
+        let toml = config.to_toml();
+        logs::write_atomic(&directory.join(logs::run::CONFIG_FILE), toml.as_bytes())?;
+        manifest(&request, &text, device).save(directory)?;
     }
     Ok(Session {
         run: Run { request, writer },
-        corpus,
+        text,
     })
 }
 
-impl Session<'_, '_> {
+impl Work for Session<'_, '_> {
+    type Output = Outcome;
+
     /// The loop: step, record, and at their intervals evaluate and checkpoint.
-    pub(crate) fn run<B>(self, device: &B::Device) -> Result<Outcome, TrainError>
+    fn run<B>(self, device: &B::Device) -> Result<Outcome, TrainError>
     where
         B: AutodiffBackend + Kernels,
         B::InnerBackend: Kernels,
     {
-        let Self { mut run, corpus } = self;
+        let Self { mut run, text } = self;
         let config = run.request.config;
         let precision = Precision::new(&config.precision, config.model.layers);
-        let setting = Setting::<B> {
+        let training = Training::<B> {
             config,
+            corpus: &text.corpus,
+            tasks: text.tasks.as_ref(),
             precision: &precision,
             device,
-        };
-        let inner = Setting::<B::InnerBackend> {
-            config,
-            precision: &precision,
-            device,
-        };
-        let sampler = Sampler {
-            config,
-            corpus: &corpus,
-            split: Split::Train,
-            seed: config.seed,
         };
         let checkpoints = Checkpoints::new(run.request.directory, &config.checkpoint);
         let mut trained = run.load(&checkpoints)?;
@@ -173,11 +158,11 @@ impl Session<'_, '_> {
             if run.request.stop.load(Ordering::Relaxed) {
                 return run.stop(&checkpoints, &trained);
             }
-            let (mut record, events) = step(&setting, &sampler, &mut trained);
+            let (mut record, events) = step(&training, &mut trained, None);
             let number = trained.state.step;
             let last = is_over(&trained.state, config);
             if last || due(number, config.eval.interval) {
-                held_out_loss = evaluate(&inner, &sampler, &trained.parameters);
+                held_out_loss = evaluate(&training, &trained.parameters);
                 if let Some(loss) = held_out_loss {
                     record.set("held_out_loss", loss);
                 }
@@ -193,7 +178,7 @@ impl Session<'_, '_> {
         }
         // Killed between its last checkpoint and its summary, a run has nothing left to do but this.
         if held_out_loss.is_none() {
-            held_out_loss = evaluate(&inner, &sampler, &trained.parameters);
+            held_out_loss = evaluate(&training, &trained.parameters);
         }
         let step = trained.state.step;
         let message =
@@ -217,39 +202,20 @@ fn is_over(state: &State, config: &Config) -> bool {
 impl Run<'_, '_> {
     /// The newest checkpoint, or a fresh start.
     fn load(&mut self, checkpoints: &Checkpoints) -> Result<Trained, TrainError> {
-        let config = self.request.config;
-        let mut parameters =
-            Parameters::initialise(&config.model, config.tokenizer.vocab_size, config.seed);
-        let mut adam = AdamW::new(parameters.len());
-        let event = match checkpoints.load_latest(&mut parameters, &mut adam)? {
-            Some(state) => {
-                let (version, commit, _) = self.request.program;
-                let text = format!(
-                    "continued from the checkpoint of step {} by version {version}, commit {}",
-                    state.step,
-                    commit.unwrap_or("unknown")
-                );
-                let event = Event::now(state.step, EventKind::Resume, text);
-                self.writer.event(&event)?;
-                return Ok(Trained {
-                    parameters,
-                    adam,
-                    state,
-                });
-            }
-            None => Event::now(0, EventKind::Start, "training starts"),
+        let (trained, continued) = Trained::load(self.request.config, checkpoints, u64::MAX)?;
+        let step = trained.state.step;
+        let event = if continued {
+            let (version, commit, _) = self.request.program;
+            let commit = commit.unwrap_or("unknown");
+            let text = format!(
+                "continued from the checkpoint of step {step} by version {version}, commit {commit}"
+            );
+            Event::now(step, EventKind::Resume, text)
+        } else {
+            Event::now(step, EventKind::Start, "training starts")
         };
         self.writer.event(&event)?;
-        let scaler = match config.precision.format {
-            Format::Fp16 => LossScaler::new(&config.precision.loss_scale),
-            Format::Fp32 | Format::Bf16 => LossScaler::off(),
-        };
-        let state = State::new(config.hash(), scaler);
-        Ok(Trained {
-            parameters,
-            adam,
-            state,
-        })
+        Ok(trained)
     }
 
     fn save(&mut self, checkpoints: &Checkpoints, trained: &Trained) -> Result<(), TrainError> {

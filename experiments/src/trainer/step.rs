@@ -1,19 +1,22 @@
 //! One optimiser step.
 
-use crate::adamw::{AdamW, UpdateReport, sum_of_squares};
-use crate::checkpoint::State;
+use super::gradient::{accumulate, unscale};
+use crate::adamw::{AdamW, UpdateReport};
+use crate::checkpoint::{Checkpoints, State};
+use crate::clipping::Clip;
 use crate::data::{Losses, Sampler, held_out};
-use crate::dropout::Dropout;
+use crate::error::TrainError;
 use crate::loss_scaler::ScaleChange;
-use crate::parameters::{Parameters, Role};
+use crate::parameters::Parameters;
+use crate::parity::ParityFile;
 use crate::pass::{self, Setting};
-use crate::precision::half_format;
-use crate::probe::Probe;
-use crate::schedule::learning_rate;
+use crate::precision::{Precision, half_format};
 use crate::signals::{GradientNorms, Recorder};
-use burn::tensor::backend::AutodiffBackend;
+use burn::tensor::backend::{AutodiffBackend, Backend};
 use experiments_config::{Config, Format};
-use kernels::{HalfFormat, Kernels, RangeCount, round_slice};
+use experiments_text::tasks::TaskMixture;
+use experiments_text::{Corpus, Split};
+use kernels::Kernels;
 use logs::{Event, EventKind, Record};
 use std::time::Instant;
 
@@ -24,54 +27,93 @@ pub(super) struct Trained {
     pub(super) state: State,
 }
 
-/// Gradients summed over the micro-batches of a step.
-struct Accumulated {
-    losses: Losses,
-    flat: Vec<f32>,
-    logit_path: Vec<f32>,
-    /// Range losses of the weight gradients, per parameter.
-    lost: Vec<RangeCount>,
-    probe: Option<Probe>,
-}
-
-impl Accumulated {
-    /// Stores the sums in the format in which gradients are accumulated; norms stay FP32.
-    fn round(&mut self, parameters: &Parameters, format: HalfFormat) {
-        for (parameter, lost) in parameters.table().iter().zip(&mut self.lost) {
-            if parameter.role != Role::Norm {
-                *lost += round_slice(&mut self.flat[parameter.range.clone()], format);
-            }
-        }
-        self.lost[0] += round_slice(&mut self.logit_path, format);
+impl Trained {
+    /// The newest checkpoint of at most `step` finished steps, or a fresh start; says which it is.
+    pub(super) fn load(
+        config: &Config,
+        checkpoints: &Checkpoints,
+        step: u64,
+    ) -> Result<(Self, bool), TrainError> {
+        let vocab_size = config.tokenizer.vocab_size;
+        let mut parameters = Parameters::initialise(&config.model, vocab_size, config.seed);
+        let mut adam = AdamW::new(parameters.len());
+        let found = checkpoints.load(step, &mut parameters, &mut adam)?;
+        let continued = found.is_some();
+        let state = found.unwrap_or_else(|| State::new(config, parameters.table().len()));
+        let trained = Self {
+            parameters,
+            adam,
+            state,
+        };
+        Ok((trained, continued))
     }
 }
 
-/// Runs one step: fetch, forward, backward, unscale, inspect, update, decide, record.
+/// What stays the same over all steps of a run.
+pub(super) struct Training<'a, B: Backend> {
+    /// With the values that scheduled keys have at the start.
+    pub(super) config: &'a Config,
+    pub(super) corpus: &'a Corpus,
+    pub(super) tasks: Option<&'a TaskMixture>,
+    pub(super) precision: &'a Precision,
+    pub(super) device: &'a B::Device,
+}
+
+/// Why a step did not update.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Skip {
+    /// A gradient is not finite.
+    Nonfinite,
+    /// Loss or gradient norm lies far above the last steps' (`optimizer.skip_step_sigma`).
+    Outlier,
+}
+
+/// Runs one step: schedule, fetch, forward, backward, unscale, inspect, update, decide, record.
+/// Fills `parity` where one is asked for.
 pub(super) fn step<B>(
-    setting: &Setting<B>,
-    sampler: &Sampler,
+    training: &Training<B>,
     trained: &mut Trained,
+    mut parity: Option<&mut ParityFile>,
 ) -> (Record, Vec<Event>)
 where
     B: AutodiffBackend + Kernels,
     B::InnerBackend: Kernels,
 {
     let start = Instant::now();
-    let config = setting.config;
     let number = trained.state.step + 1;
+    let config = &training.config.at(trained.state.progress());
+    let mut events = pass_over(config, trained);
+    let sampler = training.sampler(config, Split::Train);
+    let setting = training.setting::<B>(config);
     let with_layers = number.is_multiple_of(config.record.layer_stride);
     let scale = trained.state.scaler.scale;
-    let lr = learning_rate(&config.optimizer, trained.state.samples);
+    let lr = config.learning_rate(trained.state.optimizer_samples);
+    if let Some(parity) = &mut parity {
+        parity.state("before", &trained.parameters, &trained.adam);
+        parity.scalar("updates_before", trained.adam.updates as f64);
+    }
 
-    let mut sum = accumulate(setting, sampler, trained, scale, with_layers);
+    let fetch = |position| sampler.batch(position, config.batch.micro_batch);
+    let mut sum = accumulate(&setting, fetch, trained, with_layers, parity.as_deref_mut());
     let format = half_format(config.precision.format);
-    let norms = unscale(&mut sum, &trained.parameters, format, scale);
-    let updated = update(config, trained, &sum.flat, norms.global(), lr);
+    let (parameters, keep) = (&trained.parameters, parity.as_deref_mut());
+    let norms = unscale(&mut sum, parameters, format, scale, keep);
+    let loss = sum.losses.all.value().unwrap_or(f64::NAN);
+    let updated = update(config, trained, &sum.flat, &norms, loss, lr);
     let mut range = setting.precision.take_report();
     range.add_gradients(trained.parameters.table(), &sum.lost);
+    let skip = updated.as_ref().err().copied();
     let first_overflow = range.first_overflow.as_deref();
-    let finite = updated.is_some();
-    let events = decide(config, trained, number, finite, &sum.losses, first_overflow);
+    events.extend(decide(config, trained, skip, loss, first_overflow));
+    if let Some(parity) = parity {
+        keep_outcome(parity, trained, &sum.flat, &norms, updated.as_ref().ok());
+        parity.scalar("loss", loss);
+        parity.scalar("lr", lr);
+        parity.scalar("loss_scale", scale);
+        if let Some(z_loss) = sum.losses.z_loss.value() {
+            parity.scalar("z_loss", z_loss);
+        }
+    }
 
     let recording = Instant::now();
     let mut recorder = Recorder {
@@ -81,11 +123,12 @@ where
         record: Record::new(number),
     };
     recorder.losses(&sum.losses);
-    recorder.schedule(lr, scale, !finite);
+    recorder.schedule(config, lr, scale, skip.is_some());
     recorder.consumed(trained.state.samples, config.model.seq_len);
-    recorder.gradients(&norms, updated.as_ref().map(|(clip, _)| *clip));
-    if let Some((_, reports)) = updated {
-        recorder.update(&reports, trained.parameters.len());
+    let clip = updated.as_ref().ok().map(|update| update.coefficient);
+    recorder.gradients(&norms, clip);
+    if let Ok(update) = updated {
+        recorder.update(&update.reports, trained.parameters.len());
     }
     recorder.probe(sum.probe);
     if config.precision.format != Format::Fp32 && B::InnerBackend::COUNTS_RANGE {
@@ -102,180 +145,191 @@ where
     (record, events)
 }
 
-/// Clips by the global norm and updates; a gradient that is not finite updates nothing. Returns the
-/// clip coefficient and one report per parameter.
-fn update(
+impl<B: Backend> Training<'_, B> {
+    fn sampler<'s>(&'s self, config: &'s Config, split: Split) -> Sampler<'s> {
+        Sampler {
+            config,
+            corpus: self.corpus,
+            tasks: self.tasks,
+            split,
+            seed: config.seed,
+        }
+    }
+
+    /// The same device also serves the backend without differentiation.
+    fn setting<'s, C: Backend<Device = B::Device>>(&'s self, config: &'s Config) -> Setting<'s, C> {
+        Setting {
+            config,
+            precision: self.precision,
+            device: self.device,
+        }
+    }
+}
+
+/// Passes over the data that an intervention skips here.
+fn pass_over(config: &Config, trained: &mut Trained) -> Vec<Event> {
+    let state = &mut trained.state;
+    let steps = config.skip_steps_at(state.step);
+    if steps == 0 {
+        return Vec::new();
+    }
+    let samples = steps * config.samples_per_step();
+    state.position += samples;
+    let text = format!("the data of {steps} steps ({samples} sequences) is passed over");
+    vec![Event::now(state.step, EventKind::Intervention, text)]
+}
+
+/// An update that was made.
+pub(super) struct Update {
+    clip: Clip,
+    /// One number for [`Update::clip`].
+    coefficient: f64,
+    /// One per parameter.
+    reports: Vec<UpdateReport>,
+}
+
+/// Clips and updates. A gradient that is not finite updates nothing, nor does an outlier where
+/// those are skipped.
+pub(super) fn update(
     config: &Config,
     trained: &mut Trained,
     gradient: &[f32],
-    norm: f64,
+    norms: &GradientNorms,
+    loss: f64,
     lr: f64,
-) -> Option<(f64, Vec<UpdateReport>)> {
-    if !norm.is_finite() {
-        return None;
+) -> Result<Update, Skip> {
+    let global = norms.global();
+    if !global.is_finite() {
+        return Err(Skip::Nonfinite);
     }
-    let limit = config.optimizer.clip_grad;
-    let clip = if limit > 0.0 && norm > limit {
-        limit / norm
-    } else {
-        1.0
-    };
+    let optimizer = &config.optimizer;
+    if trained.state.skip_step.observe(optimizer, loss, global) {
+        return Err(Skip::Outlier);
+    }
+    let norms = norms.per_parameter();
+    let clipper = &mut trained.state.clipper;
+    let clip = clipper.coefficients(optimizer.clip_grad, global, &norms);
     let (table, weights) = trained.parameters.split_mut();
+    let clips: Vec<f32> = (0..table.len()).map(|i| clip.of(i) as f32).collect();
     let reports = trained
         .adam
-        .update(&config.optimizer, table, weights, gradient, clip as f32, lr);
-    Some((clip, reports))
+        .update(optimizer, table, weights, gradient, &clips, lr);
+    Ok(Update {
+        coefficient: clip.overall(&norms),
+        clip,
+        reports,
+    })
 }
 
-/// Forward and backward over all micro-batches, gradients summed in the configured format.
-fn accumulate<B: AutodiffBackend + Kernels>(
-    setting: &Setting<B>,
-    sampler: &Sampler,
-    trained: &mut Trained,
-    scale: f64,
-    with_layers: bool,
-) -> Accumulated {
-    let config = setting.config;
-    let micro_batches = config.batch.gradient_accumulation as u64;
-    let size = config.batch.micro_batch;
-    let format = half_format(config.precision.grad_accumulation);
-    let mut sum: Option<Accumulated> = None;
-    for micro in 0..micro_batches {
-        let batch = sampler.batch(trained.state.samples, size);
-        let dropout = Dropout::new(config.seed, trained.state.step * micro_batches + micro);
-        let scale = scale / micro_batches as f64;
-        let pass = pass::train(
-            setting,
-            &trained.parameters,
-            &batch,
-            scale,
-            dropout,
-            with_layers,
-        );
-        trained.state.samples += size as u64;
-        let gradients = pass.gradients;
-        match &mut sum {
-            None => {
-                sum = Some(Accumulated {
-                    losses: pass.losses,
-                    flat: gradients.flat,
-                    logit_path: gradients.logit_path,
-                    lost: gradients.lost,
-                    probe: pass.probe,
-                });
-            }
-            Some(sum) => {
-                sum.losses.join(&pass.losses);
-                add(&mut sum.flat, &gradients.flat);
-                add(&mut sum.logit_path, &gradients.logit_path);
-                sum.lost
-                    .iter_mut()
-                    .zip(gradients.lost)
-                    .for_each(|(a, b)| *a += b);
-                if let Some(format) = format {
-                    sum.round(&trained.parameters, format);
-                }
-                if let (Some(ours), Some(theirs)) = (&mut sum.probe, &pass.probe) {
-                    ours.join(theirs);
-                }
-            }
+/// What the parity file says of clipping and update.
+fn keep_outcome(
+    parity: &mut ParityFile,
+    trained: &Trained,
+    gradient: &[f32],
+    norms: &GradientNorms,
+    update: Option<&Update>,
+) {
+    parity.scalar("grad_norm", norms.global());
+    parity.scalar("skipped", f64::from(u8::from(update.is_none())));
+    if let Some(update) = update {
+        let table = trained.parameters.table();
+        let mut clipped = gradient.to_vec();
+        for (i, parameter) in table.iter().enumerate() {
+            let clip = update.clip.of(i) as f32;
+            clipped[parameter.range.clone()]
+                .iter_mut()
+                .for_each(|g| *g *= clip);
         }
+        parity.group("gradients_clipped", table, &clipped);
+        parity.scalar("clip_coefficient", update.coefficient);
     }
-    // `batch.gradient_accumulation` is checked to be at least 1.
-    sum.expect("at least one micro-batch")
-}
-
-fn add(sum: &mut [f32], term: &[f32]) {
-    sum.iter_mut().zip(term).for_each(|(a, b)| *a += b);
-}
-
-/// Joins the two paths into tied embeddings in the format of the pass, as one leaf used twice would
-/// have them summed, then divides by the loss scale in FP32 and takes norms.
-fn unscale(
-    sum: &mut Accumulated,
-    parameters: &Parameters,
-    format: Option<HalfFormat>,
-    scale: f64,
-) -> GradientNorms {
-    let inverse = 1.0 / scale;
-    let paths = (!sum.logit_path.is_empty()).then(|| {
-        // The embedding comes first in the table, its two gradients have the same layout.
-        let input = &mut sum.flat[..sum.logit_path.len()];
-        let squares = |values: &[f32]| sum_of_squares(values) * inverse * inverse;
-        let paths = [squares(input), squares(&sum.logit_path)];
-        add(input, &sum.logit_path);
-        if let Some(format) = format {
-            sum.lost[0] += round_slice(input, format);
-        }
-        paths
-    });
-    sum.flat.iter_mut().for_each(|g| *g *= inverse as f32);
-    GradientNorms::new(parameters.table(), &sum.flat, paths)
+    parity.state("after", &trained.parameters, &trained.adam);
 }
 
 /// Moves the loss scale and the counters, and says what happened.
 fn decide(
     config: &Config,
     trained: &mut Trained,
-    step: u64,
-    finite: bool,
-    losses: &Losses,
+    skip: Option<Skip>,
+    loss: f64,
     first_overflow: Option<&str>,
 ) -> Vec<Event> {
     let state = &mut trained.state;
-    state.step = step;
+    state.step += 1;
     state.updates = trained.adam.updates;
+    state.samples += config.samples_per_step();
+    if skip.is_none() {
+        // `DeepSpeed` and Megatron do not step the learning rate with a skipped update.
+        state.optimizer_samples += config.samples_per_step();
+    }
+    let step = state.step;
     let mut events = Vec::new();
-    let loss_finite = losses.all.value().is_some_and(f64::is_finite);
-    state.nonfinite_steps = if loss_finite {
-        0
+    if loss.is_finite() {
+        state.nonfinite_steps = 0;
     } else {
-        state.nonfinite_steps + 1
-    };
-    if !loss_finite {
+        state.nonfinite_steps += 1;
         events.push(Event::now(
             step,
             EventKind::Nonfinite,
             "the loss is not finite",
         ));
     }
-    if !finite {
-        let place = first_overflow.map_or_else(String::new, |t| format!("; first in {t}"));
-        let text = format!("a gradient is not finite, the update is skipped{place}");
-        let event = Event::now(step, EventKind::Overflow, text);
-        events.push(match first_overflow {
-            Some(tensor) => event.with("first_overflow", tensor),
-            None => event,
-        });
+    match skip {
+        None => {}
+        Some(Skip::Nonfinite) => events.push(overflow_event(step, first_overflow)),
+        Some(Skip::Outlier) => {
+            let sigma = config.optimizer.skip_step_sigma;
+            let text = format!(
+                "loss or gradient norm lies more than {sigma} standard deviations above the last steps, the update is skipped"
+            );
+            events.push(Event::now(step, EventKind::Intervention, text));
+        }
     }
     if config.precision.format == Format::Fp16 {
-        let before = state.scaler.scale;
-        let change = state.scaler.update(&config.precision.loss_scale, !finite);
-        let after = state.scaler.scale;
-        match change {
-            ScaleChange::None => {}
-            ScaleChange::Raised | ScaleChange::Lowered => {
-                let text = format!("loss scale {before} → {after}");
-                events.push(Event::now(step, EventKind::LossScale, text));
-            }
-            ScaleChange::AtMinimum => {
-                let text = format!("overflow at the minimal loss scale {after}");
-                events.push(Event::now(step, EventKind::LossScaleMinimum, text));
-            }
-        }
+        events.extend(move_scale(config, state, skip == Some(Skip::Nonfinite)));
     }
     events
 }
 
-/// Mean loss over fixed held-out batches: the same for every arm and every seed.
-pub(super) fn evaluate<B: Kernels>(
-    setting: &Setting<B>,
-    sampler: &Sampler,
-    parameters: &Parameters,
-) -> Option<f64> {
+fn overflow_event(step: u64, first_overflow: Option<&str>) -> Event {
+    let place = first_overflow.map_or_else(String::new, |t| format!("; first in {t}"));
+    let text = format!("a gradient is not finite, the update is skipped{place}");
+    let event = Event::now(step, EventKind::Overflow, text);
+    match first_overflow {
+        Some(tensor) => event.with("first_overflow", tensor),
+        None => event,
+    }
+}
+
+fn move_scale(config: &Config, state: &mut State, overflow: bool) -> Option<Event> {
+    let before = state.scaler.scale;
+    let change = state.scaler.update(&config.precision.loss_scale, overflow);
+    let after = state.scaler.scale;
+    let (kind, text) = match change {
+        ScaleChange::None => return None,
+        ScaleChange::Raised | ScaleChange::Lowered => (
+            EventKind::LossScale,
+            format!("loss scale {before} → {after}"),
+        ),
+        ScaleChange::AtMinimum => (
+            EventKind::LossScaleMinimum,
+            format!("overflow at the minimal loss scale {after}"),
+        ),
+    };
+    Some(Event::now(state.step, kind, text))
+}
+
+/// Mean loss over fixed held-out batches: the same for every arm, seed and step.
+pub(super) fn evaluate<B>(training: &Training<B>, parameters: &Parameters) -> Option<f64>
+where
+    B: AutodiffBackend,
+    B::InnerBackend: Kernels,
+{
+    let setting = training.setting::<B::InnerBackend>(training.config);
+    let sampler = training.sampler(training.config, Split::HeldOut);
     let mut losses = Losses::default();
-    for batch in held_out(sampler) {
-        losses.join(&pass::evaluate(setting, parameters, &batch));
+    for batch in held_out(&sampler) {
+        losses.join(&pass::evaluate(&setting, parameters, &batch));
     }
     // Evaluation rounds too; its range losses belong to no step.
     setting.precision.take_report();

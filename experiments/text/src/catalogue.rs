@@ -3,6 +3,7 @@
 
 use crate::TextError;
 use crate::cache::hash_parts;
+use crate::nearest::hint;
 use serde::{Deserialize, Serialize};
 use std::sync::LazyLock;
 
@@ -126,16 +127,10 @@ pub fn find(name: &str) -> Result<&'static Entry, TextError> {
         .find(|entry| entry.name == name)
         .ok_or_else(|| {
             let names = || entries().iter().map(|entry| entry.name.as_str());
-            let nearest = names()
-                .map(|known| (strsim::jaro_winkler(name, known), known))
-                .filter(|(score, _)| *score > 0.75)
-                .max_by(|a, b| a.0.total_cmp(&b.0));
             TextError::UnknownName {
                 name: name.to_owned(),
                 known: names().collect::<Vec<_>>().join(", "),
-                hint: nearest.map_or_else(String::new, |(_, known)| {
-                    format!("; did you mean `{known}`?")
-                }),
+                hint: hint(name, names()),
             }
         })
 }

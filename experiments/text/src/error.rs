@@ -1,5 +1,6 @@
 //! Errors that name the file or key, what was expected and what to do.
 
+use crate::tasks::TaskError;
 use std::path::{Path, PathBuf};
 
 /// Why text could not be had or used.
@@ -164,6 +165,9 @@ pub enum TextError {
         /// The library's message.
         message: String,
     },
+    /// A set of prompted tasks cannot be used.
+    #[error(transparent)]
+    Task(#[from] TaskError),
 }
 
 impl TextError {

@@ -8,15 +8,19 @@
 //! never meet a stale file, and deleting the cache costs nothing but time.
 //!
 //! The way of a text: [`catalogue`] entry or file of the user → [`resolve_sources`] (what is
-//! really there) → documents → [`Tokenizer`] → token file → [`Corpus::sample`].
+//! really there) → documents → [`Tokenizer`] → token file → [`Corpus::sample`]. Prompted task sets
+//! go the same way beside it: see [`tasks`].
 
 pub mod catalogue;
+pub mod tasks;
 
 mod cache;
 mod clean;
 mod corpus;
 mod error;
 mod fetch;
+mod json_lines;
+mod nearest;
 mod source_text;
 mod sources;
 mod special;

@@ -38,7 +38,7 @@ impl Config {
         checks.require(
             optimizer.clip_mode == ClipMode::Norm || optimizer.clip_grad > 0.0,
             "optimizer.clip_grad",
-            "must be above 0 with `zclip` and `adagc`: it limits their warm-up",
+            "must be above 0 with `zclip` and `adagc`: it is the limit of the global norm in their warm-up",
         );
         checks.share(self.egs.alpha, "egs.alpha");
         checks.positive(self.eval.batches, "eval.batches");

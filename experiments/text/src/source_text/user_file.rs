@@ -2,10 +2,10 @@
 //! also as `.gz` or `.zst`.
 
 use crate::TextError;
-use flate2::read::MultiGzDecoder;
+use crate::json_lines::{JsonLines, open, packing};
 use serde_json::Value;
 use std::fs::{self, File};
-use std::io::{BufRead, BufReader, Read};
+use std::io::Read;
 use std::path::Path;
 
 #[derive(Clone, Copy, PartialEq)]
@@ -14,23 +14,12 @@ enum Kind {
     JsonLines,
 }
 
-/// Kind and compression (`gz`, `zst`) by the ending.
-fn kind(path: &Path) -> Result<(Kind, Option<&'static str>), TextError> {
-    let name = path
-        .file_name()
-        .unwrap_or_default()
-        .to_string_lossy()
-        .to_lowercase();
-    let packed = ["gz", "zst"]
-        .into_iter()
-        .find(|e| name.ends_with(&format!(".{e}")));
-    let plain = name
-        .strip_suffix(packed.unwrap_or(""))
-        .unwrap_or(&name)
-        .trim_end_matches('.');
-    match Path::new(plain).extension().and_then(|e| e.to_str()) {
-        Some("txt") => Ok((Kind::Text, packed)),
-        Some("jsonl") => Ok((Kind::JsonLines, packed)),
+/// Kind by the ending, before that of a compression.
+fn kind(path: &Path) -> Result<Kind, TextError> {
+    let (plain, _) = packing(path);
+    match Path::new(&plain).extension().and_then(|e| e.to_str()) {
+        Some("txt") => Ok(Kind::Text),
+        Some("jsonl") => Ok(Kind::JsonLines),
         _ => Err(TextError::FileKind {
             path: path.to_owned(),
         }),
@@ -56,21 +45,14 @@ pub(crate) fn check_file(path: &Path) -> Result<(), TextError> {
 /// The documents of a file, `max_bytes` of text at most (all for 0).
 pub(super) fn documents(path: &Path, max_bytes: usize) -> Result<Vec<String>, TextError> {
     check_file(path)?;
-    let (kind, packed) = kind(path)?;
-    let file = File::open(path).map_err(TextError::read(path))?;
-    let reader: Box<dyn Read> = match packed {
-        Some("gz") => Box::new(MultiGzDecoder::new(BufReader::new(file))),
-        Some(_) => Box::new(zstd::Decoder::new(file).map_err(TextError::read(path))?),
-        None => Box::new(file),
-    };
     let limit = if max_bytes == 0 {
         usize::MAX
     } else {
         max_bytes
     };
-    let documents = match kind {
-        Kind::Text => vec![text(path, reader, limit)?],
-        Kind::JsonLines => json_lines(path, BufReader::new(reader), limit)?,
+    let documents = match kind(path)? {
+        Kind::Text => vec![text(path, open(path)?, limit)?],
+        Kind::JsonLines => json_lines(path, limit)?,
     };
     if documents.iter().all(|document| document.trim().is_empty()) {
         return Err(TextError::Empty {
@@ -107,37 +89,14 @@ fn text(path: &Path, reader: impl Read, limit: usize) -> Result<String, TextErro
         .unwrap_or(text))
 }
 
-fn json_lines(
-    path: &Path,
-    mut reader: impl BufRead,
-    limit: usize,
-) -> Result<Vec<String>, TextError> {
+fn json_lines(path: &Path, limit: usize) -> Result<Vec<String>, TextError> {
     let mut documents = Vec::new();
-    let (mut used, mut offset, mut line) = (0, 0, 0);
-    let mut bytes = Vec::new();
+    let mut used = 0;
+    let mut lines = JsonLines::open(path)?;
     while used < limit {
-        bytes.clear();
-        if reader
-            .read_until(b'\n', &mut bytes)
-            .map_err(TextError::read(path))?
-            == 0
-        {
+        let Some((line, text)) = lines.read()? else {
             break;
-        }
-        line += 1;
-        let text = std::str::from_utf8(&bytes).map_err(|error| TextError::NotUtf8 {
-            path: path.to_owned(),
-            offset: offset + error.valid_up_to() as u64,
-            line,
-        })?;
-        let text = text
-            .strip_prefix('\u{feff}')
-            .filter(|_| line == 1)
-            .unwrap_or(text);
-        offset += bytes.len() as u64;
-        if text.trim().is_empty() {
-            continue;
-        }
+        };
         let mut document = document(text).map_err(|message| TextError::JsonLine {
             path: path.to_owned(),
             line,

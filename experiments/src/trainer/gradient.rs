@@ -1,0 +1,134 @@
+//! The gradient of a step, from micro-batches to unscaled sums.
+
+use super::step::Trained;
+use crate::adamw::sum_of_squares;
+use crate::data::{Batch, Losses};
+use crate::dropout::Dropout;
+use crate::parameters::{Parameters, Role};
+use crate::parity::ParityFile;
+use crate::pass::{self, Note, Setting};
+use crate::precision::half_format;
+use crate::probe::Probe;
+use crate::signals::GradientNorms;
+use burn::tensor::backend::AutodiffBackend;
+use kernels::{HalfFormat, Kernels, RangeCount, round_slice};
+
+/// Gradients summed over the micro-batches of a step.
+pub(super) struct Accumulated {
+    pub(super) losses: Losses,
+    pub(super) flat: Vec<f32>,
+    pub(super) logit_path: Vec<f32>,
+    /// Range losses of the weight gradients, per parameter.
+    pub(super) lost: Vec<RangeCount>,
+    pub(super) probe: Option<Probe>,
+}
+
+impl Accumulated {
+    /// Stores the sums in the format in which gradients are accumulated; norms stay FP32.
+    fn round(&mut self, parameters: &Parameters, format: HalfFormat) {
+        for (parameter, lost) in parameters.table().iter().zip(&mut self.lost) {
+            if parameter.role != Role::Norm {
+                *lost += round_slice(&mut self.flat[parameter.range.clone()], format);
+            }
+        }
+        self.lost[0] += round_slice(&mut self.logit_path, format);
+    }
+}
+
+/// Forward and backward over all micro-batches, gradients summed in the configured format. `fetch`
+/// gives the micro-batch at a position in the data.
+pub(super) fn accumulate<B: AutodiffBackend + Kernels>(
+    setting: &Setting<B>,
+    fetch: impl Fn(u64) -> Batch,
+    trained: &mut Trained,
+    with_layers: bool,
+    mut parity: Option<&mut ParityFile>,
+) -> Accumulated {
+    let config = setting.config;
+    let micro_batches = config.batch.gradient_accumulation as u64;
+    let format = half_format(config.precision.grad_accumulation);
+    let note = Note {
+        probe: with_layers,
+        capture: parity.is_some(),
+    };
+    let scale = trained.state.scaler.scale / micro_batches as f64;
+    let mut sum: Option<Accumulated> = None;
+    for micro in 0..micro_batches {
+        let batch = fetch(trained.state.position);
+        // Masks are numbered by step and micro-batch; a ramp may change how many there are.
+        let dropout = Dropout::new(config.seed, (trained.state.step << 20) + micro);
+        let pass = pass::train(setting, &trained.parameters, &batch, scale, dropout, note);
+        trained.state.position += config.batch.micro_batch as u64;
+        if let Some(parity) = &mut parity {
+            parity.micro_batch(&batch, pass.capture);
+        }
+        let gradients = pass.gradients;
+        match &mut sum {
+            None => {
+                sum = Some(Accumulated {
+                    losses: pass.losses,
+                    flat: gradients.flat,
+                    logit_path: gradients.logit_path,
+                    lost: gradients.lost,
+                    probe: pass.probe,
+                });
+            }
+            Some(sum) => {
+                sum.losses.join(&pass.losses);
+                add(&mut sum.flat, &gradients.flat);
+                add(&mut sum.logit_path, &gradients.logit_path);
+                sum.lost
+                    .iter_mut()
+                    .zip(gradients.lost)
+                    .for_each(|(a, b)| *a += b);
+                if let Some(format) = format {
+                    sum.round(&trained.parameters, format);
+                }
+                if let (Some(ours), Some(theirs)) = (&mut sum.probe, &pass.probe) {
+                    ours.join(theirs);
+                }
+            }
+        }
+    }
+    // `batch.gradient_accumulation` is checked to be at least 1.
+    sum.expect("at least one micro-batch")
+}
+
+fn add(sum: &mut [f32], term: &[f32]) {
+    sum.iter_mut().zip(term).for_each(|(a, b)| *a += b);
+}
+
+/// Joins the two paths into tied embeddings in the format of the pass, as one leaf used twice would
+/// have them summed, then divides by the loss scale in FP32 and takes norms.
+pub(super) fn unscale(
+    sum: &mut Accumulated,
+    parameters: &Parameters,
+    format: Option<HalfFormat>,
+    scale: f64,
+    mut parity: Option<&mut ParityFile>,
+) -> GradientNorms {
+    let table = parameters.table();
+    let inverse = 1.0 / scale;
+    let paths = (!sum.logit_path.is_empty()).then(|| {
+        // The embedding comes first in the table, its two gradients have the same layout.
+        let input = &mut sum.flat[..sum.logit_path.len()];
+        if let Some(parity) = &mut parity {
+            parity.embedding_paths(table, input, &sum.logit_path);
+        }
+        let squares = |values: &[f32]| sum_of_squares(values) * inverse * inverse;
+        let paths = [squares(input), squares(&sum.logit_path)];
+        add(input, &sum.logit_path);
+        if let Some(format) = format {
+            sum.lost[0] += round_slice(input, format);
+        }
+        paths
+    });
+    if let Some(parity) = &mut parity {
+        parity.group("gradients_scaled", table, &sum.flat);
+    }
+    sum.flat.iter_mut().for_each(|g| *g *= inverse as f32);
+    if let Some(parity) = parity {
+        parity.group("gradients", table, &sum.flat);
+    }
+    GradientNorms::new(table, &sum.flat, paths)
+}

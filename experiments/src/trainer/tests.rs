@@ -1,0 +1,231 @@
+//! Whole steps against PyTorch: the same weights, batches and moments in, the same loss, gradients
+//! and weights out.
+//!
+//! `tests/parity/golden/*.safetensors` hold the inputs and what a PyTorch model, written from the
+//! mathematics and not from this code, made of them in FP64 (`tests/parity/run.py --golden`).
+
+use super::gradient::{accumulate, unscale};
+use super::step::{Trained, update};
+use crate::adamw::AdamW;
+use crate::checkpoint::State;
+use crate::data::Batch;
+use crate::objective::{Kind, Sample, Segment};
+use crate::parameters::{Parameter, Parameters};
+use crate::pass::Setting;
+use crate::precision::Precision;
+use burn::backend::{Autodiff, Flex};
+use experiments_config::{Config, resolve};
+use safetensors::SafeTensors;
+use safetensors::tensor::TensorView;
+use std::path::{Path, PathBuf};
+
+/// A golden file: one case.
+struct Golden<'a> {
+    tensors: SafeTensors<'a>,
+    config: Config,
+    step: u64,
+    micro_batches: usize,
+}
+
+impl<'a> Golden<'a> {
+    fn read(bytes: &'a [u8]) -> Self {
+        let (_, header) = SafeTensors::read_metadata(bytes).unwrap();
+        let metadata = header.metadata().as_ref().unwrap();
+        let table = toml::from_str(&metadata["config"]).unwrap();
+        Self {
+            tensors: SafeTensors::deserialize(bytes).unwrap(),
+            config: resolve(table, &[], "golden").unwrap(),
+            step: metadata["step"].parse().unwrap(),
+            micro_batches: metadata["micro_batches"].parse().unwrap(),
+        }
+    }
+
+    fn tensor(&self, name: &str) -> TensorView<'_> {
+        self.tensors
+            .tensor(name)
+            .unwrap_or_else(|_| panic!("{name} is missing"))
+    }
+
+    fn floats(&self, name: &str) -> Vec<f32> {
+        let tensor = self.tensor(name);
+        let words = tensor.data().as_chunks::<4>().0;
+        words.iter().map(|b| f32::from_le_bytes(*b)).collect()
+    }
+
+    fn integers(&self, name: &str) -> Vec<i64> {
+        let tensor = self.tensor(name);
+        let words = tensor.data().as_chunks::<8>().0;
+        words.iter().map(|b| i64::from_le_bytes(*b)).collect()
+    }
+
+    fn scalar(&self, name: &str) -> f64 {
+        let tensor = self.tensor(name);
+        f64::from_le_bytes(tensor.data().as_chunks::<8>().0[0])
+    }
+
+    /// All parameters of a group, flat; zeros where the file has none.
+    fn group(&self, group: &str, table: &[Parameter]) -> Vec<f32> {
+        let mut flat = Vec::new();
+        for parameter in table {
+            let name = format!("{group}.{}", parameter.name);
+            match self.tensors.tensor(&name) {
+                Ok(_) => flat.extend(self.floats(&name)),
+                Err(_) => flat.extend(vec![0.0; parameter.range.len()]),
+            }
+        }
+        flat
+    }
+
+    fn batch(&self, micro: usize) -> Batch {
+        let name = |rest: &str| format!("micro.{micro}.{rest}");
+        let s = self.config.model.seq_len;
+        let ids = |what: &str, row: usize| -> Vec<u32> {
+            let all = self.integers(&name(what));
+            all[row * s..(row + 1) * s]
+                .iter()
+                .map(|id| *id as u32)
+                .collect()
+        };
+        let rows = self.integers(&name("tokens")).len() / s;
+        let targets = self.integers(&name("targets"));
+        let segments = self.integers(&name("segments"));
+        let samples = (0..rows).map(|row| Sample {
+            kind: Kind::Gmask,
+            tokens: ids("tokens", row),
+            positions: ids("positions", row),
+            block_positions: ids("block_positions", row),
+            targets: targets[row * s..(row + 1) * s]
+                .iter()
+                .map(|id| u32::try_from(*id).ok())
+                .collect(),
+            segments: segments
+                .chunks(4)
+                .filter(|segment| segment[0] == row as i64)
+                .map(|segment| Segment {
+                    start: segment[1] as usize,
+                    len: segment[2] as usize,
+                    prefix: segment[3] as usize,
+                })
+                .collect(),
+        });
+        Batch {
+            languages: vec![None; rows],
+            samples: samples.collect(),
+        }
+    }
+
+    /// The run as it stands before the step.
+    fn trained(&self) -> Trained {
+        let table = Parameter::table(&self.config.model, self.config.tokenizer.vocab_size);
+        let mut adam = AdamW::new(table.last().unwrap().range.end);
+        adam.first = self.group("optimizer_before.exp_avg", &table);
+        adam.second = self.group("optimizer_before.exp_avg_sq", &table);
+        adam.updates = self.step - 1;
+        let weights = self.group("weights_before", &table);
+        let mut state = State::new(&self.config, table.len());
+        state.step = self.step - 1;
+        state.optimizer_samples = state.step * self.config.samples_per_step();
+        let mut parameters = Parameters::zeros(table);
+        parameters.values_mut().copy_from_slice(&weights);
+        Trained {
+            parameters,
+            adam,
+            state,
+        }
+    }
+}
+
+fn norm(values: impl IntoIterator<Item = f32>) -> f64 {
+    let squares = values.into_iter().map(|v| f64::from(v).powi(2));
+    squares.sum::<f64>().sqrt()
+}
+
+/// L2 norm of the difference over that of `theirs`, or over `floor` where that is larger.
+fn relative(ours: &[f32], theirs: &[f32], floor: f64) -> f64 {
+    let difference = norm(ours.iter().zip(theirs).map(|(a, b)| a - b));
+    difference / norm(theirs.iter().copied()).max(floor)
+}
+
+fn check(path: &Path) {
+    let case = path.file_stem().unwrap().to_string_lossy().into_owned();
+    let bytes = std::fs::read(path).unwrap();
+    let golden = Golden::read(&bytes);
+    let config = &golden.config;
+    let mut trained = golden.trained();
+    let precision = Precision::new(&config.precision, config.model.layers);
+    let setting = Setting::<Autodiff<Flex>> {
+        config,
+        precision: &precision,
+        device: &Default::default(),
+    };
+    let size = config.batch.micro_batch as u64;
+    assert_eq!(golden.micro_batches, config.batch.gradient_accumulation);
+    let fetch = |position: u64| golden.batch((position / size) as usize);
+    let mut sum = accumulate(&setting, fetch, &mut trained, false, None);
+    let paths = (sum.flat.clone(), sum.logit_path.clone());
+    let norms = unscale(&mut sum, &trained.parameters, None, 1.0, None);
+
+    let loss = sum.losses.all.value().unwrap();
+    let error = (loss / golden.scalar("torch.loss") - 1.0).abs();
+    assert!(error < 1e-6, "{case}: loss {loss}, off by {error}");
+    let global = golden.scalar("torch.grad_norm");
+    assert!(
+        (norms.global() / global - 1.0).abs() < 1e-5,
+        "{case}: gradient norm"
+    );
+
+    let table = trained.parameters.table().to_vec();
+    for p in &table {
+        let theirs = golden.floats(&format!("torch.gradients.{}", p.name));
+        // A key bias has no gradient without a rotation; what is left is rounding.
+        let error = relative(&sum.flat[p.range.clone()], &theirs, 1e-3 * global);
+        assert!(
+            error < 1e-4,
+            "{case}: gradient of {}, off by {error}",
+            p.name
+        );
+    }
+    if config.model.tie_embeddings {
+        let own = |path: &str| golden.floats(&format!("torch.gradients.embedding.weight.{path}"));
+        let input = relative(&paths.0[table[0].range.clone()], &own("input_path"), 0.0);
+        let logit = relative(&paths.1, &own("logit_path"), 0.0);
+        assert!(
+            input < 1e-4 && logit < 1e-4,
+            "{case}: paths {input} {logit}"
+        );
+    }
+
+    let lr = config.learning_rate(trained.state.optimizer_samples);
+    let made = update(config, &mut trained, &sum.flat, &norms, loss, lr);
+    assert!(made.is_ok(), "{case}: the update was skipped");
+    for p in &table {
+        let gradient = golden.floats(&format!("torch.gradients.{}", p.name));
+        let theirs = golden.floats(&format!("torch.weights_after.{}", p.name));
+        // Adam's first step is a sign: it is only compared where the gradient is not near zero.
+        let least = 0.01 * norm(gradient.iter().copied()) / (gradient.len() as f64).sqrt();
+        let ours = &trained.parameters.values()[p.range.clone()];
+        for ((a, b), g) in ours.iter().zip(&theirs).zip(&gradient) {
+            let allowed = f64::from(b.abs() * f32::EPSILON) + 1e-3 * lr;
+            let error = f64::from((a - b).abs());
+            let compared = f64::from(g.abs()) > least.max(1e-7 * global);
+            assert!(
+                !compared || error <= allowed,
+                "{case}: {} {a} against {b}",
+                p.name
+            );
+        }
+    }
+}
+
+#[test]
+fn steps_agree_with_pytorch() {
+    let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../tests/parity/golden");
+    let mut cases: Vec<_> = std::fs::read_dir(folder)
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .filter(|path| path.extension().is_some_and(|e| e == "safetensors"))
+        .collect();
+    cases.sort();
+    assert!(cases.len() >= 25, "only {} golden files", cases.len());
+    cases.iter().for_each(|path| check(path));
+}

@@ -1,0 +1,56 @@
+//! Weights from and for other programs: the public GLM-130B layout (`SwissArmyTransformer`).
+
+use crate::checkpoint::{Checkpoints, write_weights};
+use crate::error::TrainError;
+use crate::interchange::{NamedTensor, SatDtype, SatExport, SatShape, export_sat, import_sat};
+use crate::parameters::{Parameter, Parameters};
+use experiments_config::Config;
+use std::path::Path;
+
+/// Writes the weights of a run's newest checkpoint, or of that of `step`, as one file per
+/// tensor-parallel rank. Returns the checkpoint's step, which names the folder.
+pub fn export_weights(
+    run: &Path,
+    config: &Config,
+    step: Option<u64>,
+    tensor_parallel: usize,
+    dtype: SatDtype,
+    out: &Path,
+) -> Result<u64, TrainError> {
+    let shape = SatShape::from_config(&config.model, config.tokenizer.vocab_size)?;
+    let (step, parameters) = Checkpoints::new(run, &config.checkpoint).weights(config, step)?;
+    let tensors: Vec<_> = (parameters.table().iter())
+        .map(|parameter| NamedTensor {
+            name: parameter.name.clone(),
+            shape: parameter.shape.clone(),
+            values: parameters.values()[parameter.range.clone()].to_vec(),
+        })
+        .collect();
+    let export = SatExport {
+        tensor_parallel,
+        iteration: step,
+        dtype,
+    };
+    export_sat(&tensors, &shape, &export, out)?;
+    Ok(step)
+}
+
+/// Reads such files and writes `out`, a safetensors file with this program's names, FP32. Returns
+/// iteration and tensor-parallel ranks found.
+pub fn import_weights(
+    directory: &Path,
+    config: &Config,
+    out: &Path,
+) -> Result<(u64, usize), TrainError> {
+    let shape = SatShape::from_config(&config.model, config.tokenizer.vocab_size)?;
+    let found = import_sat(directory, &shape)?;
+    let table = Parameter::table(&config.model, config.tokenizer.vocab_size);
+    let mut parameters = Parameters::zeros(table);
+    // The importer gives every tensor once, in the order of the table.
+    let values = found.tensors.iter().flat_map(|tensor| &tensor.values);
+    for (place, value) in parameters.values_mut().iter_mut().zip(values) {
+        *place = *value;
+    }
+    write_weights(out, &parameters)?;
+    Ok((found.iteration, found.tensor_parallel))
+}

@@ -1,0 +1,135 @@
+//! `workbench inspect`.
+
+use crate::cli::Inspect;
+use crate::failure::Failure;
+use experiments::{Audit, inspect_config, inspect_run};
+use experiments_config::Config;
+use serde::Serialize;
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::path::Path;
+use std::process::ExitCode;
+
+/// What `--json` prints.
+#[derive(Serialize)]
+struct Inspected {
+    parameters: u64,
+    alpha: f64,
+    gain: f64,
+    /// Of a run: the checkpoint's step.
+    step: Option<u64>,
+    matrices: Vec<Audit>,
+    first_off: Option<String>,
+}
+
+pub(crate) fn run(arguments: &Inspect) -> Result<ExitCode, Failure> {
+    let path = Path::new(&arguments.what);
+    let (config, step, matrices) = if path.is_dir() {
+        let config = super::run_config(path)?;
+        let (step, audits) = inspect_run(path, &config, arguments.step)?;
+        (config, Some(step), audits)
+    } else {
+        let config = super::config::load(&arguments.what, &arguments.set)?;
+        let audits = inspect_config(&config);
+        (config, None, audits)
+    };
+    let inspected = Inspected::new(&config, step, matrices);
+    if arguments.json {
+        super::print_json(&inspected)?;
+    } else {
+        super::print(&inspected.text());
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+impl Inspected {
+    fn new(config: &Config, step: Option<u64>, matrices: Vec<Audit>) -> Self {
+        let model = &config.model;
+        let first = matrices.iter().find(|audit| audit.off);
+        Self {
+            parameters: model.parameter_count(config.tokenizer.vocab_size),
+            alpha: model.norm.alpha(model.layers),
+            gain: model.gain(),
+            step,
+            first_off: first.map(|audit| format!("{} ({})", audit.name, audit.part)),
+            matrices,
+        }
+    }
+
+    /// One row per kind of matrix, its layers together.
+    fn text(&self) -> String {
+        let mut text = format!(
+            "{} parameters · residual weight α {:.4} · gain {:.6} on value, out and feed-forward\n",
+            grouped(self.parameters),
+            self.alpha,
+            self.gain
+        );
+        if let Some(step) = self.step {
+            let _ = writeln!(text, "weights of step {step} against their initialisation");
+        }
+        let _ = writeln!(
+            text,
+            "\n{:<34} {:<11} {:>16} {:>10} {:>21}",
+            "matrix", "rows", "shape", "expected", "found"
+        );
+        let mut kinds: Vec<(String, &str)> = Vec::new();
+        let mut groups: BTreeMap<(String, &str), Vec<&Audit>> = BTreeMap::new();
+        for audit in &self.matrices {
+            let kind = (without_layer(&audit.name), audit.part);
+            if !kinds.contains(&kind) {
+                kinds.push(kind.clone());
+            }
+            groups.entry(kind).or_default().push(audit);
+        }
+        for kind in &kinds {
+            let audits = &groups[kind];
+            let measured = audits.iter().map(|audit| audit.measured);
+            let least = measured.clone().fold(f64::INFINITY, f64::min);
+            let most = measured.fold(f64::NEG_INFINITY, f64::max);
+            let off = audits.iter().filter(|audit| audit.off).count();
+            let (rows, columns) = (audits[0].rows, audits[0].columns);
+            let mark = if off > 0 {
+                format!("  ✕ {off} of {} off", audits.len())
+            } else {
+                String::new()
+            };
+            let _ = writeln!(
+                text,
+                "{:<34} {:<11} {:>16} {:>10.6} {:>21}{mark}",
+                kind.0,
+                kind.1,
+                format!("{rows} × {columns}"),
+                audits[0].expected,
+                format!("{least:.6} – {most:.6}")
+            );
+        }
+        let _ = match &self.first_off {
+            None => writeln!(text, "\nevery matrix is as expected"),
+            Some(first) => writeln!(text, "\nfirst that is off: {first}"),
+        };
+        text
+    }
+}
+
+/// `layers.3.ffn.up.weight` as `layers.*.ffn.up.weight`.
+fn without_layer(name: &str) -> String {
+    let layer = |part: &str| part.chars().all(|c| c.is_ascii_digit());
+    let parts: Vec<_> = name
+        .split('.')
+        .map(|part| if layer(part) { "*" } else { part })
+        .collect();
+    parts.join(".")
+}
+
+/// `128,697,794,560`.
+fn grouped(number: u64) -> String {
+    let digits = number.to_string();
+    let mut text = String::new();
+    for (i, digit) in digits.chars().enumerate() {
+        if i > 0 && (digits.len() - i).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}

@@ -1,0 +1,33 @@
+//! `workbench weights`.
+
+use crate::cli::{WeightFormat, Weights};
+use crate::failure::Failure;
+use experiments::{SatDtype, export_weights, import_weights};
+use std::process::ExitCode;
+
+pub(crate) fn run(command: Weights) -> Result<ExitCode, Failure> {
+    match command {
+        Weights::Export {
+            run,
+            out,
+            tensor_parallel,
+            format,
+            step,
+        } => {
+            let config = super::run_config(&run)?;
+            let dtype = match format {
+                WeightFormat::Fp16 => SatDtype::Half,
+                WeightFormat::Fp32 => SatDtype::Float,
+            };
+            let step = export_weights(&run, &config, step, tensor_parallel, dtype, &out)?;
+            super::print(&format!("{}\n", out.join(step.to_string()).display()));
+        }
+        Weights::Import { dir, config, out } => {
+            let config = super::config::load(&config, &[])?;
+            let (iteration, ranks) = import_weights(&dir, &config, &out)?;
+            eprintln!("iteration {iteration}, {ranks} tensor-parallel ranks");
+            super::print(&format!("{}\n", out.display()));
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}
