@@ -162,11 +162,7 @@ impl Checkpoints {
         let text = fs::read(&file).map_err(|error| io_problem(&file, &error))?;
         let state = parse_state(&file, &text)?;
         let table = parameters.table().to_vec();
-        read(
-            &path.join(WEIGHTS),
-            &table,
-            &mut [("", parameters.values_mut())],
-        )?;
+        read_weights(&path.join(WEIGHTS), parameters)?;
         let mut moments = [
             ("exp_avg.", &mut adam.first[..]),
             ("exp_avg_sq.", &mut adam.second[..]),
@@ -201,9 +197,7 @@ impl Checkpoints {
         };
         let table = Parameter::table(&config.model, config.tokenizer.vocab_size);
         let mut parameters = Parameters::zeros(table);
-        let table = parameters.table().to_vec();
-        let mut buffers = [("", parameters.values_mut())];
-        read(&path.join(WEIGHTS), &table, &mut buffers)?;
+        read_weights(&path.join(WEIGHTS), &mut parameters)?;
         Ok((step_of(path).unwrap_or(0), parameters))
     }
 
@@ -323,6 +317,12 @@ fn read(
         }
     }
     Ok(())
+}
+
+/// Reads master weights by name, as a checkpoint holds them.
+pub(crate) fn read_weights(path: &Path, parameters: &mut Parameters) -> Result<(), TrainError> {
+    let table = parameters.table().to_vec();
+    read(path, &table, &mut [("", parameters.values_mut())])
 }
 
 /// Master weights by name, as in a checkpoint.

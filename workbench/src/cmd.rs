@@ -19,7 +19,7 @@ use crate::cli::{Cli, Command};
 use crate::failure::Failure;
 use experiments_config::{Config, DataConfig, load_file};
 use experiments_text::{Cache, Resolved, resolve_sources};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 pub(crate) fn run(cli: Cli) -> Result<ExitCode, Failure> {
@@ -53,6 +53,12 @@ fn run_config(directory: &Path) -> Result<Config, Failure> {
     Err(Failure::usage(format!(
         "`{path}` is no run directory: it has no `run.toml`"
     )))
+}
+
+/// A path that means the same from another folder.
+fn absolute(path: &Path) -> Result<PathBuf, Failure> {
+    std::path::absolute(path)
+        .map_err(|error| Failure::io(format!("cannot use `{}`", path.display()), &error))
 }
 
 /// Results go to standard output; a reader that has gone away (`| head`) is no error.

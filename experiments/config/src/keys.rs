@@ -13,6 +13,7 @@ fn full() -> Table {
     config.model.init = InitConfig {
         embedding_std: Some(0.02),
         gain: Some(1.0),
+        weights: Some(PathBuf::new()),
     };
     config.data.sources = vec![Source {
         name: Some(String::new()),

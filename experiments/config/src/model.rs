@@ -1,6 +1,7 @@
 //! The proxy's shape and its norm arrangement. DeepNorm's two coefficients live here.
 
 use serde::{Deserialize, Serialize};
+use std::path::PathBuf;
 
 /// Where layer norm sits and how the residual is weighted. `N` is the number of layers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -150,6 +151,10 @@ pub struct InitConfig {
     /// Replaces the arrangement's gain on v, out and feed-forward matrices.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub gain: Option<f64>,
+    /// A safetensors file with all weights by name (a checkpoint's, or that of `workbench weights
+    /// import`): training starts from these, with fresh Adam moments.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub weights: Option<PathBuf>,
 }
 
 impl Default for ModelConfig {

@@ -2,7 +2,7 @@
 
 use super::gradient::{accumulate, unscale};
 use crate::adamw::{AdamW, UpdateReport};
-use crate::checkpoint::{Checkpoints, State};
+use crate::checkpoint::{Checkpoints, State, read_weights};
 use crate::clipping::Clip;
 use crate::data::{Losses, Sampler, held_out};
 use crate::error::TrainError;
@@ -39,6 +39,9 @@ impl Trained {
         let mut adam = AdamW::new(parameters.len());
         let found = checkpoints.load(step, &mut parameters, &mut adam)?;
         let continued = found.is_some();
+        if let (None, Some(path)) = (&found, &config.model.init.weights) {
+            read_weights(path, &mut parameters)?;
+        }
         let state = found.unwrap_or_else(|| State::new(config, parameters.table().len()));
         let trained = Self {
             parameters,

@@ -4,7 +4,9 @@ use crate::cli::{Execution, Sweep as Command};
 use crate::failure::{Failure, exit};
 use crate::signals::stop_flag;
 use experiments_config::{Config, Override};
+use experiments_text::tasks::{self, TaskMixture};
 use experiments_text::{Cache, Corpus};
+use serde::Serialize;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -108,18 +110,30 @@ pub(crate) fn create(
     };
     let config = probe.config(first)?;
     let resolved = super::resolve(&config.data, cache, fetch)?;
-    let replaced = resolved.data != config.data;
+    let mut overrides = set.to_vec();
+    if resolved.data != config.data {
+        replace(&mut overrides, "data.sources", &resolved.data.sources);
+    }
+    let tasks = tasks::resolve(&config.tasks)?;
+    if tasks != config.tasks {
+        replace(&mut overrides, "tasks.sources", &tasks.sources);
+    }
+    if let Some(path) = &config.model.init.weights {
+        replace(
+            &mut overrides,
+            "model.init.weights",
+            &super::absolute(path)?,
+        );
+    }
     let config = Config {
         data: resolved.data,
+        tasks,
         ..config
     };
     // Tokenised once, before many runs ask for it at the same time.
-    Corpus::prepare(&config, cache, &mut |line| eprintln!("{line}"))?;
-    let mut overrides = set.to_vec();
-    if replaced {
-        overrides.retain(|o| o.key != "data.sources");
-        overrides.extend(sources(&config));
-    }
+    let progress = &mut |line: &str| eprintln!("{line}");
+    let corpus = Corpus::prepare(&config, cache, progress)?;
+    TaskMixture::prepare(&config.tasks, corpus.tokenizer(), cache, progress)?;
     let mut plan = Plan::expand(card, &overrides)?;
     plan.missing_languages = resolved.missing_languages;
     eprint!("{}", plan.overview());
@@ -127,13 +141,17 @@ pub(crate) fn create(
     Ok(Sweep::create_or_open(out, &plan, text, &command)?)
 }
 
-/// The sources as they are, as an override of every run.
-fn sources(config: &Config) -> Option<Override> {
-    let value = toml::Value::try_from(&config.data.sources).ok()?;
-    Some(Override {
-        key: "data.sources".to_owned(),
+/// Sets a key in every run, whatever was asked for before.
+fn replace(overrides: &mut Vec<Override>, key: &str, value: &impl Serialize) {
+    // Texts and numbers, which TOML always holds.
+    let Ok(value) = toml::Value::try_from(value) else {
+        return;
+    };
+    overrides.retain(|o| o.key != key);
+    overrides.push(Override {
+        key: key.to_owned(),
         value,
-    })
+    });
 }
 
 /// Runs of this program, as many at a time as asked for or as there are cores.

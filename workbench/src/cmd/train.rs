@@ -7,7 +7,7 @@ use crate::progress::Steps;
 use crate::signals::stop_flag;
 use experiments::{Ending, Request, train};
 use experiments_config::{Config, load_file};
-use experiments_text::Cache;
+use experiments_text::{Cache, tasks};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -75,6 +75,10 @@ fn locate(arguments: &Train, cache: &Cache) -> Result<(PathBuf, Config, Vec<Stri
     let mut config = config::load(&arguments.what, &arguments.set)?;
     let resolved = super::resolve(&config.data, cache, true)?;
     config.data = resolved.data;
+    config.tasks = tasks::resolve(&config.tasks)?;
+    if let Some(path) = &mut config.model.init.weights {
+        *path = super::absolute(path)?;
+    }
     eprintln!("disk: about {}", sweeps::bytes(config.disk_bytes()));
     Ok((out.clone(), config, resolved.missing_languages))
 }
