@@ -15,8 +15,46 @@ use support::{Scratch, newest_checkpoint, records, stderr, tiny};
 
 const STEPS: u32 = 40;
 
+/// Everything that has a state or a place in time: tasks, clipping and skipping by what was seen,
+/// values that move, data passed over.
+const MOVING: &str = r#"
+[optimizer]
+warmup_samples = 30
+decay_samples = 200
+clip_mode = "zclip"
+skip_step_sigma = 3.0
+skip_step_window = 8
+
+[[tasks.sources]]
+path = "tasks.jsonl"
+
+[[schedule]]
+key = "tasks.ratio"
+start = 8
+length = 10
+to = 0.5
+
+[[schedule]]
+key = "batch.gradient_accumulation"
+unit = "samples"
+start = 20
+length = 60
+from = 2
+to = 4
+increment = 1
+
+[[intervention]]
+step = 17
+skip_steps = 3
+"#;
+
 fn config(scratch: &Scratch) {
-    scratch.write("tiny.toml", &format!("{}{}", tiny(STEPS), scratch.texts()));
+    let rows: String = (0..20)
+        .map(|i| format!("{{\"text\": \"the small model {i}\", \"targets\": \"words {i}\"}}\n"))
+        .collect();
+    scratch.write("tasks.jsonl", &rows);
+    let text = format!("{}{MOVING}{}", tiny(STEPS), scratch.texts());
+    scratch.write("tiny.toml", &text);
 }
 
 fn train(scratch: &Scratch, out: &str) {
@@ -65,6 +103,11 @@ fn killed_twice_and_continued_gives_the_bits_of_an_uninterrupted_run() {
 
     let (whole, killed) = (scratch.join("whole"), scratch.join("killed"));
     assert_eq!(records(&whole).len(), STEPS as usize);
+    let reader = logs::RunReader::open(&whole).unwrap();
+    let last = reader.latest().unwrap();
+    assert_eq!(last.scalar("batch_size"), Some(8.0), "the ramp has moved");
+    let tasks = |r: &logs::Record| r.scalar("loss_task").is_some();
+    assert!(reader.records().iter().any(tasks), "tasks were trained on");
     assert_eq!(records(&whole), records(&killed));
     assert_eq!(newest_checkpoint(&whole), newest_checkpoint(&killed));
     let attempts = std::fs::read_dir(&killed).unwrap().filter(|entry| {

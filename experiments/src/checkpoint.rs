@@ -193,7 +193,10 @@ impl Checkpoints {
                     there.join(", ")
                 ),
             };
-            return Err(problem(&self.directory, text));
+            return Err(TrainError::NoCheckpoint {
+                directory: self.directory.clone(),
+                problem: text,
+            });
         };
         let table = Parameter::table(&config.model, config.tokenizer.vocab_size);
         let mut parameters = Parameters::zeros(table);

@@ -22,6 +22,14 @@ pub enum TrainError {
     /// Weights of another program could not be read or written.
     #[error(transparent)]
     Interchange(#[from] crate::interchange::InterchangeError),
+    /// The checkpoint that was asked for is not there.
+    #[error("`{}` {problem}", directory.display())]
+    NoCheckpoint {
+        /// The run's folder of checkpoints.
+        directory: PathBuf,
+        /// What is missing, and what is there.
+        problem: String,
+    },
     /// A parity file could not be made or written.
     #[error("parity file `{}`: {problem}", path.display())]
     Parity {

@@ -185,7 +185,7 @@ fn softmax_and_layer_norm_are_within_one_unit_in_the_last_place() {
 
         let part = |part: &str| golden(&format!("layer_norm.{i}.{part}"));
         let vector = |part: &str| -> Tensor<Flex, 1> {
-            let values = self::golden(&format!("layer_norm.{i}.{part}"));
+            let values = golden(&format!("layer_norm.{i}.{part}"));
             let data = TensorData::new(values.words(), values.shape.clone());
             Tensor::from_data(data, &Default::default())
         };

@@ -55,8 +55,14 @@ fn run_config(directory: &Path) -> Result<Config, Failure> {
     )))
 }
 
-/// A path that means the same from another folder.
-fn absolute(path: &Path) -> Result<PathBuf, Failure> {
+/// The file that `key` names, as a path that means the same from another folder.
+fn existing_file(key: &str, path: &Path) -> Result<PathBuf, Failure> {
+    if !path.is_file() {
+        let path = path.display();
+        return Err(Failure::usage(format!(
+            "`{key}`: there is no file `{path}`"
+        )));
+    }
     std::path::absolute(path)
         .map_err(|error| Failure::io(format!("cannot use `{}`", path.display()), &error))
 }

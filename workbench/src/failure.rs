@@ -84,11 +84,11 @@ impl From<TrainError> for Failure {
             TrainError::Device { .. }
             | TrainError::Vocabulary { .. }
             | TrainError::Memory { .. }
+            | TrainError::NoCheckpoint { .. }
+            | TrainError::Parity { .. }
+            | TrainError::Interchange(_)
             | TrainError::Changed { .. } => Self::new(error, exit::BAD_INPUT),
             TrainError::Checkpoint { .. } => Self::new(error, exit::FAILED),
-            TrainError::Parity { .. } | TrainError::Interchange(_) => {
-                Self::new(error, exit::BAD_INPUT)
-            }
         }
     }
 }

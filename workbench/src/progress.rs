@@ -11,8 +11,8 @@ const PAUSE: Duration = Duration::from_secs(10);
 pub(crate) struct Steps {
     bar: Option<ProgressBar>,
     total: u64,
-    start: Instant,
-    first: Option<u64>,
+    /// When the first step was done, and which: getting there is no part of a step.
+    first: Option<(Instant, u64)>,
     last_line: Option<Instant>,
 }
 
@@ -26,7 +26,6 @@ impl Steps {
         Self {
             bar,
             total,
-            start: Instant::now(),
             first: None,
             last_line: None,
         }
@@ -34,7 +33,7 @@ impl Steps {
 
     /// `done` steps are finished; `text` says how it goes.
     pub(crate) fn at(&mut self, done: u64, text: &str) {
-        let first = *self.first.get_or_insert(done.saturating_sub(1));
+        let (start, first) = *self.first.get_or_insert((Instant::now(), done));
         if let Some(bar) = &self.bar {
             bar.set_position(done);
             bar.set_message(text.to_owned());
@@ -42,10 +41,14 @@ impl Steps {
         }
         let due = self.last_line.is_none_or(|last| last.elapsed() >= PAUSE);
         if due || done == self.total {
-            let made = done.saturating_sub(first).max(1) as f64;
-            let pace = self.start.elapsed().as_secs_f64() / made;
-            let left = sweeps::duration(pace * (self.total - done) as f64);
-            eprintln!("{done}/{} {text} · {left} left", self.total);
+            let left = if done > first {
+                let pace = start.elapsed().as_secs_f64() / (done - first) as f64;
+                let left = sweeps::duration(pace * (self.total - done) as f64);
+                format!(" · {left} left")
+            } else {
+                String::new()
+            };
+            eprintln!("{done}/{} {text}{left}", self.total);
             self.last_line = Some(Instant::now());
         }
     }

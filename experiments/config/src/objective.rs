@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ObjectiveMode {
-    /// Blank infilling with [gMASK] and [MASK].
+    /// Blank infilling with `[gMASK]` and `[MASK]`.
     Glm,
     /// Unidirectional language modelling, every next token predicted: the control.
     Gpt,
@@ -18,28 +18,28 @@ pub enum ObjectiveMode {
 pub enum Packing {
     /// As much text as the slots hold with its special tokens; no target is cut.
     Fitted,
-    /// As in the original code: 2,000 tokens of text per 2,048 slots for [gMASK], 500 per 512 for
-    /// [MASK]. A [MASK] sub-sample needs some 548 slots, so about a third of its targets are cut.
+    /// As in the original code: 2,000 tokens of text per 2,048 slots for `[gMASK]`, 500 per 512 for
+    /// `[MASK]`. A `[MASK]` sub-sample needs some 548 slots, so about a third of its targets are cut.
     Original,
 }
 
-/// Position ids of the targets of a [MASK] span.
+/// Position ids of the targets of a `[MASK]` span.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum MaskPositions {
-    /// All slots of a span carry the position of its [MASK].
+    /// All slots of a span carry the position of its `[MASK]`.
     Span,
     /// Slots count on.
     Plain,
 }
 
-/// Position ids of the targets of a [gMASK] or task sequence.
+/// Position ids of the targets of a `[gMASK]` or task sequence.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum GmaskPositions {
     /// Slots count on.
     Plain,
-    /// The target half is shifted by -1, so that sop shares the position of [gMASK]: the original
+    /// The target half is shifted by -1, so that sop shares the position of `[gMASK]`: the original
     /// before 29 June 2022.
     Shifted,
 }
@@ -50,21 +50,21 @@ pub enum GmaskPositions {
 pub struct ObjectiveConfig {
     /// `glm`, or `gpt` for the unidirectional control.
     pub mode: ObjectiveMode,
-    /// Share of sequences with the [gMASK] objective; the rest is [MASK] span filling.
+    /// Share of sequences with the `[gMASK]` objective; the rest is `[MASK]` span filling.
     pub gmask_ratio: f64,
-    /// Smallest share of a [gMASK] sequence that is generated; the length is uniform above it.
+    /// Smallest share of a `[gMASK]` sequence that is generated; the length is uniform above it.
     pub min_gmask_ratio: f64,
-    /// Share of tokens covered by [MASK] spans.
+    /// Share of tokens covered by `[MASK]` spans.
     pub mask_ratio: f64,
     /// Mean λ of the Poisson span lengths, truncated to 1..=`max_span`.
     pub span_lambda: f64,
     /// Longest span.
     pub max_span: usize,
-    /// Probability that a [MASK] sub-sample has one span only.
+    /// Probability that a `[MASK]` sub-sample has one span only.
     pub single_span_prob: f64,
-    /// Probability that a [MASK] sub-sample is cut to a random shorter length.
+    /// Probability that a `[MASK]` sub-sample is cut to a random shorter length.
     pub short_seq_prob: f64,
-    /// Sub-samples in one [MASK] or task sequence, each in its own part of the slots and blind to
+    /// Sub-samples in one `[MASK]` or task sequence, each in its own part of the slots and blind to
     /// the others (GLM-130B: 4).
     pub aggregated_samples: usize,
     /// `fitted` or `original`.

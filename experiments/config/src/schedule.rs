@@ -41,7 +41,7 @@ pub enum ScheduledKey {
     /// Share of task sequences.
     #[serde(rename = "tasks.ratio")]
     TasksRatio,
-    /// Share of [gMASK] sequences.
+    /// Share of `[gMASK]` sequences.
     #[serde(rename = "objective.gmask_ratio")]
     GmaskRatio,
     /// Micro-batches per step: the batch ramp.

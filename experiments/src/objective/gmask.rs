@@ -1,11 +1,12 @@
-//! Generation after a prefix.
+//! `[gMASK]`: the rest of a text is generated after a prefix that sees all of itself.
 
+use super::row::Row;
 use super::{Kind, Sample};
 use experiments_config::{GmaskPositions, ObjectiveConfig};
 use experiments_text::SpecialIds;
 use rand::{Rng, RngExt};
 
-/// A [gMASK] sequence: the generated length is uniform in `floor(min_gmask_ratio · n) ..= n` of the
+/// A `[gMASK]` row: the generated length is uniform in `floor(min_gmask_ratio · n) ..= n` of the
 /// `n` text tokens, at least 1. No eop: the text does not end where the window does.
 pub(crate) fn sample_gmask(
     config: &ObjectiveConfig,
@@ -14,27 +15,37 @@ pub(crate) fn sample_gmask(
     seq_len: usize,
     rng: &mut impl Rng,
 ) -> Sample {
-    let least = ((config.min_gmask_ratio * text.len() as f64) as u64).max(1);
-    // u64, since the draws for usize may differ between platforms.
-    let generated = rng.random_range(least..=text.len() as u64) as usize;
+    let least = ((config.min_gmask_ratio * text.len() as f64) as usize).max(1);
+    let generated = rng.random_range(least..=text.len());
     let (shown, hidden) = text.split_at(text.len() - generated);
-    let mut sample = Sample::new(Kind::Gmask);
-    for (position, token) in shown.iter().enumerate() {
-        sample.show(*token, position);
-    }
-    let prefix = shown.len() + 1;
-    sample.show(special.gmask, shown.len());
-    let first = target_position(config, prefix);
-    sample.generate(special, hidden, None, |i| first + i);
-    // Without an end the last token has nothing to predict, and is no input.
-    sample.close(0, prefix, seq_len, special.pad);
-    sample
+    let mut row = Row::new(Kind::Gmask, seq_len);
+    let hidden = hidden.iter().copied();
+    blank_at_end(
+        &mut row,
+        config,
+        shown,
+        [special.gmask, special.sop],
+        hidden,
+    );
+    row.close(seq_len, special.pad);
+    row.finish()
 }
 
-/// Position of the first target slot after a prefix of so many slots.
-pub(super) fn target_position(config: &ObjectiveConfig, prefix: usize) -> usize {
-    match config.gmask_positions {
-        GmaskPositions::Plain => prefix,
-        GmaskPositions::Shifted => prefix - 1,
+/// `text`, the blank, and from sop on what fills it.
+pub(super) fn blank_at_end(
+    row: &mut Row,
+    config: &ObjectiveConfig,
+    text: &[u32],
+    [blank, sop]: [u32; 2],
+    targets: impl Iterator<Item = u32>,
+) {
+    for token in text {
+        row.source(*token);
     }
+    row.source(blank);
+    let first = match config.gmask_positions {
+        GmaskPositions::Plain => row.slot(),
+        GmaskPositions::Shifted => row.slot() - 1,
+    };
+    row.piece(sop, targets, first, 1);
 }

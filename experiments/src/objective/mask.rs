@@ -1,29 +1,20 @@
-//! Filling of short spans.
+//! `[MASK]`: short spans are hidden and filled.
 
-use super::spans::{place_spans, span_lengths, truncated_mean};
+use super::row::Row;
+use super::span_length::SpanLength;
+use super::spans::{Span, draw_lengths, place};
 use super::{Kind, Sample};
 use experiments_config::{MaskPositions, ObjectiveConfig, Packing};
 use experiments_text::SpecialIds;
 use rand::seq::SliceRandom;
 use rand::{Rng, RngExt};
+use std::iter::once;
 
-/// Texts that `short_seq_prob` cuts keep at least so many tokens.
+/// Fewest tokens of a text cut to a random shorter length (`LargeScale` `truncate_input`).
 const SHORTEST: usize = 32;
 
-/// Text tokens for a window in which nothing is to be cut. Every span adds two slots (its [MASK] and
-/// its sop), so the text leaves room for as many spans as are expected, plus one.
-pub(super) fn fitted_len(config: &ObjectiveConfig, window: usize) -> usize {
-    let mean = truncated_mean(config.span_lambda, config.max_span);
-    let per_token = 1.0 + 2.0 * config.mask_ratio / mean;
-    (((window - 2) as f64 / per_token) as usize).max(2)
-}
-
-/// A [MASK] sequence, one sub-sample per text: spans with truncated-Poisson lengths cover
-/// `mask_ratio` of the text, at least one kept token between any two, their targets in shuffled order;
-/// all slots of a span carry the position of its [MASK] (or count on), and every span ends with eop.
-///
-/// With fitted packing spans that do not fit stay unmasked; with the original's the slots beyond the
-/// window are cut.
+/// A `[MASK]` row of `texts`, each in an equal part of the row: spans cover `mask_ratio` of a text,
+/// with at least one kept token between any two, and are filled in shuffled order, each up to eop.
 pub(crate) fn sample_mask(
     config: &ObjectiveConfig,
     special: &SpecialIds,
@@ -32,71 +23,62 @@ pub(crate) fn sample_mask(
     rng: &mut impl Rng,
 ) -> Sample {
     let window = seq_len / texts.len();
-    let mut sample = Sample::new(Kind::Mask);
+    let length = SpanLength::of(config);
+    let mut row = Row::new(Kind::Mask, seq_len);
     for text in texts {
-        let text = maybe_short(config, text, rng);
-        let mut lengths = span_lengths(config, text.len(), rng);
+        let text = shorten(config, text, rng);
+        let mut lengths = draw_lengths(config, &length, text.len(), rng);
         if config.packing == Packing::Fitted {
             // Slots: the text, and for every span its [MASK] and its sop.
             while text.len() + 2 * lengths.len() > window && lengths.len() > 1 {
                 lengths.pop();
             }
         }
-        let spans = place_spans(&lengths, text.len(), rng);
-        let start = sample.tokens.len();
-        let prefix = corrupt(config, special, text, &spans, &mut sample, rng);
-        sample.close(start, prefix, window, special.pad);
+        let spans = place(lengths, text.len(), rng);
+        hide(&mut row, config.mask_positions, special, text, &spans, rng);
+        row.close(window, special.pad);
     }
-    sample
+    row.finish()
 }
 
-fn maybe_short<'a>(config: &ObjectiveConfig, text: &'a [u32], rng: &mut impl Rng) -> &'a [u32] {
-    let short = text.len() > SHORTEST && rng.random_bool(config.short_seq_prob);
-    if short {
-        &text[..rng.random_range(SHORTEST as u64..text.len() as u64) as usize]
+/// With `short_seq_prob` the head of the text, its length uniform in `32..len`.
+fn shorten<'a>(config: &ObjectiveConfig, text: &'a [u32], rng: &mut impl Rng) -> &'a [u32] {
+    if rng.random::<f64>() < config.short_seq_prob && text.len() > SHORTEST {
+        &text[..rng.random_range(SHORTEST..text.len())]
     } else {
         text
     }
 }
 
-/// Adds the corrupted text and its targets; returns the length of the former.
-pub(super) fn corrupt(
-    config: &ObjectiveConfig,
+/// The text with `[MASK]` in place of every span, and from sop on the spans in shuffled order.
+fn hide(
+    row: &mut Row,
+    positions: MaskPositions,
     special: &SpecialIds,
     text: &[u32],
-    spans: &[(usize, usize)],
-    sample: &mut Sample,
+    spans: &[Span],
     rng: &mut impl Rng,
-) -> usize {
-    let (mut at, mut slot) = (0, 0);
+) {
+    let mut next = 0;
     let mut blanks = Vec::with_capacity(spans.len());
-    let mut show = |sample: &mut Sample, token: u32| {
-        sample.show(token, slot);
-        slot += 1;
-        slot - 1
-    };
-    for (start, length) in spans {
-        for token in &text[at..*start] {
-            show(sample, *token);
+    for span in spans {
+        for token in &text[next..span.start] {
+            row.source(*token);
         }
-        let position = show(sample, special.mask);
-        blanks.push((position, &text[*start..start + length]));
-        at = start + length;
+        next = span.start + span.len;
+        blanks.push((row.slot(), &text[span.start..next]));
+        row.source(special.mask);
     }
-    for token in &text[at..] {
-        show(sample, *token);
+    for token in &text[next..] {
+        row.source(*token);
     }
-    let prefix = slot;
     blanks.shuffle(rng);
-    for (position, span) in blanks {
-        let end = Some(special.eop);
-        match config.mask_positions {
-            MaskPositions::Span => sample.generate(special, span, end, |_| position),
-            MaskPositions::Plain => {
-                sample.generate(special, span, end, |i| slot + i);
-                slot += span.len() + 1;
-            }
-        }
+    for (blank, hidden) in blanks {
+        let (first, step) = match positions {
+            MaskPositions::Span => (blank, 0),
+            MaskPositions::Plain => (row.slot(), 1),
+        };
+        let targets = hidden.iter().copied().chain(once(special.eop));
+        row.piece(special.sop, targets, first, step);
     }
-    prefix
 }

@@ -1,29 +1,32 @@
-//! Which spans of a text are masked.
+//! Which stretches of a text are hidden.
 
+use super::span_length::SpanLength;
 use experiments_config::ObjectiveConfig;
 use rand::seq::SliceRandom;
 use rand::{Rng, RngExt};
-use rand_distr::{Distribution, Poisson};
 
-/// Mean of a Poisson variable conditioned on `1..=max`.
-pub(super) fn truncated_mean(lambda: f64, max: usize) -> f64 {
-    let (mut weight, mut total, mut mean) = ((-lambda).exp(), 0.0, 0.0);
-    for k in 1..=max {
-        weight *= lambda / k as f64;
-        total += weight;
-        mean += weight * k as f64;
-    }
-    mean / total
+/// A hidden stretch.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(super) struct Span {
+    /// First token.
+    pub(super) start: usize,
+    /// Tokens.
+    pub(super) len: usize,
 }
 
-/// Span lengths summing to at least `floor(mask_ratio · len)`, as far as they leave a kept token
-/// between spans; one span only with `single_span_prob`.
-pub(super) fn span_lengths(config: &ObjectiveConfig, len: usize, rng: &mut impl Rng) -> Vec<usize> {
-    let single = rng.random_bool(config.single_span_prob);
+/// Span lengths for a text of `len` tokens, drawn until they sum to `floor(mask_ratio · len)` or
+/// more, as far as they leave a kept token between spans; with `single_span_prob` one only.
+pub(super) fn draw_lengths(
+    config: &ObjectiveConfig,
+    length: &SpanLength,
+    len: usize,
+    rng: &mut impl Rng,
+) -> Vec<usize> {
+    let single = rng.random::<f64>() < config.single_span_prob;
     let wanted = ((config.mask_ratio * len as f64) as usize).max(1);
     let (mut lengths, mut covered) = (Vec::new(), 0);
     while covered < wanted {
-        let span = truncated_poisson(config.span_lambda, config.max_span, rng).min(len - 1);
+        let span = length.sample(rng).min((len - 1).max(1));
         if covered + span + lengths.len() > len {
             break;
         }
@@ -36,27 +39,12 @@ pub(super) fn span_lengths(config: &ObjectiveConfig, len: usize, rng: &mut impl 
     lengths
 }
 
-/// A Poisson draw conditioned on `1..=max`, by rejection. Where rejection would take long (λ far
-/// above `max`) the result is `max`.
-pub(super) fn truncated_poisson(lambda: f64, max: usize, rng: &mut impl Rng) -> usize {
-    // λ is checked to be above 0 with the configuration.
-    let Ok(poisson) = Poisson::new(lambda) else {
-        return max;
-    };
-    (0..1000)
-        .map(|_| poisson.sample(rng) as usize)
-        .find(|n| (1..=max).contains(n))
-        .unwrap_or(max)
-}
-
 /// Places spans in random order, uniformly over all placements with at least one kept token
-/// between neighbours. Returns `(start, length)` in text order.
-pub(super) fn place_spans(
-    lengths: &[usize],
-    len: usize,
-    rng: &mut impl Rng,
-) -> Vec<(usize, usize)> {
-    let mut lengths = lengths.to_vec();
+/// between neighbours; the result is in text order.
+///
+/// (The original draws the gaps independently and sorts them, so that two spans are a single token
+/// apart about half as often.)
+pub(super) fn place(mut lengths: Vec<usize>, len: usize, rng: &mut impl Rng) -> Vec<Span> {
     lengths.shuffle(rng);
     let covered: usize = lengths.iter().sum();
     // Choosing k gaps out of `kept + 1` (before, between and after kept tokens), each at most
@@ -67,10 +55,10 @@ pub(super) fn place_spans(
     let mut before = 0;
     gaps.into_iter()
         .zip(lengths)
-        .map(|(gap, length)| {
+        .map(|(gap, len)| {
             let start = gap + before;
-            before += length;
-            (start, length)
+            before += len;
+            Span { start, len }
         })
         .collect()
 }

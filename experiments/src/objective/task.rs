@@ -1,16 +1,15 @@
-//! Prompted tasks (`LargeScale` `glm/collator.py`).
+//! Tasks: multi-task instruction pre-training (arXiv 2210.02414 §2.2), zero-shot.
 
-use super::gmask::target_position;
+use super::gmask::blank_at_end;
+use super::row::Row;
 use super::{Kind, Sample};
 use experiments_config::ObjectiveConfig;
 use experiments_text::SpecialIds;
+use std::iter::once;
 
-/// Share of the window that a text keeps whatever the length of its target.
-const LEAST_TEXT: usize = 4;
-
-/// A task sequence: `text [MASK] sop target`, one sub-sample per pair of text and target. Where a pair
-/// does not fit, the text keeps its head, at least a quarter of the window, and then the target is
-/// cut; a target that is cut has no eop.
+/// A row of tasks, each `(text, target)` in an equal part of the row: `text [MASK] sop target`
+/// predicts `target eop`.
+#[must_use]
 pub(crate) fn sample_task(
     config: &ObjectiveConfig,
     special: &SpecialIds,
@@ -18,25 +17,23 @@ pub(crate) fn sample_task(
     seq_len: usize,
 ) -> Sample {
     let window = seq_len / tasks.len();
-    let mut sample = Sample::new(Kind::Task);
+    let mut row = Row::new(Kind::Task, seq_len);
     for (text, target) in tasks {
-        let start = sample.tokens.len();
-        let room = window.saturating_sub(target.len() + 2);
-        let text = &text[..text.len().min(room.max(window / LEAST_TEXT))];
-        for (position, token) in text.iter().enumerate() {
-            sample.show(*token, position);
-        }
-        let prefix = text.len() + 1;
-        sample.show(special.mask, text.len());
-        let room = window - prefix - 1;
-        let (target, end) = if target.len() > room {
-            (&target[..room + 1], None)
-        } else {
-            (*target, Some(special.eop))
-        };
-        let first = target_position(config, prefix);
-        sample.generate(special, target, end, |i| first + i);
-        sample.close(start, prefix, window, special.pad);
+        let (text, target) = fit(text, target, window);
+        let target = target.iter().copied().chain(once(special.eop));
+        blank_at_end(&mut row, config, text, [special.mask, special.sop], target);
+        row.close(window, special.pad);
     }
-    sample
+    row.finish()
+}
+
+/// What does not fit goes: first the end of the text, of which a quarter of the window stays, then
+/// the end of the target. eop follows a cut target too, as in the original.
+fn fit<'a>(text: &'a [u32], target: &'a [u32], window: usize) -> (&'a [u32], &'a [u32]) {
+    let room = window.saturating_sub(2);
+    let text_len = text
+        .len()
+        .min((window / 4).max(room.saturating_sub(target.len())));
+    let target_len = target.len().min(room.saturating_sub(text_len));
+    (&text[..text_len], &target[..target_len])
 }

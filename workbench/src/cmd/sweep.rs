@@ -119,11 +119,8 @@ pub(crate) fn create(
         replace(&mut overrides, "tasks.sources", &tasks.sources);
     }
     if let Some(path) = &config.model.init.weights {
-        replace(
-            &mut overrides,
-            "model.init.weights",
-            &super::absolute(path)?,
-        );
+        let key = "model.init.weights";
+        replace(&mut overrides, key, &super::existing_file(key, path)?);
     }
     let config = Config {
         data: resolved.data,

@@ -77,7 +77,7 @@ fn locate(arguments: &Train, cache: &Cache) -> Result<(PathBuf, Config, Vec<Stri
     config.data = resolved.data;
     config.tasks = tasks::resolve(&config.tasks)?;
     if let Some(path) = &mut config.model.init.weights {
-        *path = super::absolute(path)?;
+        *path = super::existing_file("model.init.weights", path)?;
     }
     eprintln!("disk: about {}", sweeps::bytes(config.disk_bytes()));
     Ok((out.clone(), config, resolved.missing_languages))

@@ -17,33 +17,6 @@ fn with(schedule: &str) -> Result<Config, ConfigError> {
 }
 
 #[test]
-fn glm_130b_warms_up_ramps_and_ends_where_the_facts_say() {
-    let config = glm();
-    assert_eq!(
-        config.steps_for(1_098_632),
-        2_318,
-        "warm-up, facts §3 (derived)"
-    );
-    assert_eq!(
-        config.steps_for(5_493_164),
-        4_296,
-        "batch ramp, facts §3 (derived)"
-    );
-    assert_eq!(
-        config.steps_for(219_726_562),
-        55_014,
-        "450B tokens, facts §3 (derived)"
-    );
-    assert_eq!(config.steps, 55_014);
-    // 400.57B tokens after 49,300 iterations (facts §3, derived).
-    let mut progress = Progress::default();
-    for _ in 0..49_300 {
-        progress.samples += config.at(progress).samples_per_step();
-    }
-    assert_eq!((progress.samples * 2048) / 10_000_000, 40_057);
-}
-
-#[test]
 fn the_batch_ramp_climbs_in_stairs_of_24() {
     let config = glm();
     let batch = |n| config.at(samples(n)).samples_per_step();
