@@ -49,10 +49,9 @@ skip_steps = 3
 "#;
 
 fn config(scratch: &Scratch) {
-    let rows: String = (0..20)
-        .map(|i| format!("{{\"text\": \"the small model {i}\", \"targets\": \"words {i}\"}}\n"))
-        .collect();
-    scratch.write("tasks.jsonl", &rows);
+    let row = |i| format!(r#"{{"text": "the small model {i}", "targets": "words {i}"}}"#);
+    let rows: Vec<String> = (0..20).map(row).collect();
+    scratch.write("tasks.jsonl", &rows.join("\n"));
     let text = format!("{}{MOVING}{}", tiny(STEPS), scratch.texts());
     scratch.write("tiny.toml", &text);
 }

@@ -15,6 +15,9 @@ use std::path::Path;
 /// The format's name and version, in the metadata.
 pub const PARITY_FORMAT: &str = "workbench-parity-1";
 
+/// One kind of ids of a sequence.
+type Ids = fn(&Sample) -> &Vec<u32>;
+
 /// Tensors gathered during one step.
 pub(crate) struct ParityFile {
     metadata: HashMap<String, String>,
@@ -70,7 +73,7 @@ impl ParityFile {
         let name = |rest: &str| format!("micro.{number}.{rest}");
         let samples = &batch.samples;
         let (b, s) = (samples.len(), samples[0].tokens.len());
-        let ids: [(&str, fn(&Sample) -> &Vec<u32>); 3] = [
+        let ids: [(&str, Ids); 3] = [
             ("tokens", |sample| &sample.tokens),
             ("positions", |sample| &sample.positions),
             ("block_positions", |sample| &sample.block_positions),

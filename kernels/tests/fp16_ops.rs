@@ -5,6 +5,12 @@
 //! have equal bits; exp, erf, tanh and GELU may differ by one unit in the last place; sums of
 //! products by what another order of accumulation may change.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on may panic")]
+#![allow(
+    clippy::print_stdout,
+    reason = "the share of differences is shown with `--nocapture`"
+)]
+
 use burn::backend::Flex;
 use burn::tensor::{Tensor, TensorData, activation};
 use half::f16;

@@ -2,6 +2,8 @@
 //! (arXiv 2210.02414, "P"), the released repository ("R") and training code ("LS"). What is marked
 //! "derived" was computed from those, not published.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on may panic")]
+
 use experiments_config::{
     Config, EgsPath, Ffn, Format, LossScaleMode, MaskPositions, ModelConfig, Norm, ObjectiveMode,
     Packing, Positions, Progress, load_preset,

@@ -40,7 +40,7 @@ impl<B: Backend> Input<B> {
         let (b, s) = (batch.samples.len(), model.seq_len);
         let flat = |ids: fn(&Sample) -> &Vec<u32>| -> Vec<u32> {
             let samples = batch.samples.iter();
-            samples.flat_map(|sample| ids(sample)).copied().collect()
+            samples.flat_map(ids).copied().collect()
         };
         let integers = |values: Vec<i64>| -> Tensor<B, 1, Int> {
             let len = values.len();

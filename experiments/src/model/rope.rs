@@ -63,7 +63,7 @@ impl<B: Backend> Rope<B> {
         let turned = (0..self.blocks)
             .flat_map(|block| [part(2 * block + 1).neg(), part(2 * block)])
             .collect();
-        x.clone() * self.cos.clone() + Tensor::cat(turned, 3) * self.sin.clone()
+        x * self.cos.clone() + Tensor::cat(turned, 3) * self.sin.clone()
     }
 }
 

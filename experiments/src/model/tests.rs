@@ -41,7 +41,7 @@ fn batch() -> Batch {
             .map(|i| (i >= prefix && i < 9).then_some((3 * i as u32 + shift) % 39))
             .collect(),
         // Spans count on inside themselves; only 2-D positions read it.
-        block_positions: (0..10).map(|i| if i > 7 { i - 7 } else { 0 }).collect(),
+        block_positions: (0..10_u32).map(|i| i.saturating_sub(7)).collect(),
         segments: vec![Segment {
             start: 0,
             len: 10,

@@ -227,5 +227,7 @@ fn steps_agree_with_pytorch() {
         .collect();
     cases.sort();
     assert!(cases.len() >= 25, "only {} golden files", cases.len());
-    cases.iter().for_each(|path| check(path));
+    for path in &cases {
+        check(path);
+    }
 }

@@ -4,6 +4,9 @@ use super::*;
 use crate::model::scores::Scores;
 use experiments_config::{Ffn, PbRelaxMax, Positions};
 
+/// What it is, and how it changes a configuration.
+type Change = (&'static str, fn(&mut Config));
+
 fn variant(change: impl Fn(&mut Config)) -> Config {
     let mut config = config(Norm::DeepnormGlm, true);
     change(&mut config);
@@ -12,7 +15,7 @@ fn variant(change: impl Fn(&mut Config)) -> Config {
 
 #[test]
 fn gradients_of_every_variant_agree_with_a_directional_difference() {
-    let variants: [(&str, fn(&mut Config)); 9] = [
+    let variants: [Change; 9] = [
         ("2-D RoPE", |c| c.model.positions = Positions::Rope2d),
         ("learned", |c| c.model.positions = Positions::Learned),
         ("ALiBi", |c| c.model.positions = Positions::Alibi),
@@ -22,7 +25,7 @@ fn gradients_of_every_variant_agree_with_a_directional_difference() {
         ("no bias", |c| c.model.bias = false),
         ("z-loss", |c| c.objective.z_loss = 0.1),
         ("layer scaling", |c| {
-            c.precision.query_key_layer_scaling = true
+            c.precision.query_key_layer_scaling = true;
         }),
     ];
     for (what, change) in variants {
@@ -35,16 +38,16 @@ fn what_keeps_scores_small_does_not_change_the_mathematics() {
     let plain = variant(|_| {});
     let parameters = parameters(&plain);
     let expected = train(&plain, &parameters, 1.0);
-    let devices: [(&str, fn(&mut Config)); 5] = [
+    let devices: [Change; 5] = [
         ("layer scaling", |c| {
-            c.precision.query_key_layer_scaling = true
+            c.precision.query_key_layer_scaling = true;
         }),
         ("row", |c| c.precision.pb_relax.attention = PbRelaxMax::Row),
         ("head", |c| {
-            c.precision.pb_relax.attention = PbRelaxMax::Head
+            c.precision.pb_relax.attention = PbRelaxMax::Head;
         }),
         ("abs max", |c| {
-            c.precision.pb_relax.attention = PbRelaxMax::AbsMax
+            c.precision.pb_relax.attention = PbRelaxMax::AbsMax;
         }),
         ("norm", |c| c.precision.pb_relax.norm = true),
     ];
