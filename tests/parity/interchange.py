@@ -5,7 +5,7 @@
 
 Needs torch, numpy and safetensors. DIR is created and filled. PATH is where `pip download --no-deps
 SwissArmyTransformer==0.2.12` was unpacked; none of its dependencies is needed. COMMAND is the Rust
-half, `cargo test -p experiments sat_by_hand -- --ignored` unless given.
+half, `cargo test --release sat_by_hand -- --ignored` unless given.
 
 1. Writes random weights with our names, and the same as SAT checkpoints made by torch.save.
 2. The Rust half imports the latter, compares, and exports the former for 1, 2 and 4 ranks.
@@ -242,7 +242,7 @@ def main():
     parser.add_argument("directory", type=Path)
     parser.add_argument("--sat")
     parser.add_argument("--convert")
-    parser.add_argument("--test", default="cargo test -p experiments sat_by_hand -- --ignored")
+    parser.add_argument("--test", default="cargo test --release sat_by_hand -- --ignored")
     arguments = parser.parse_args()
     root = arguments.directory.resolve()
     root.mkdir(parents=True)  # must be new
