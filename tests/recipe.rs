@@ -137,6 +137,28 @@ fn inspection_finds_a_start_in_order_and_names_what_training_has_moved() {
 }
 
 #[test]
+fn a_slice_shows_every_tensor_and_takes_its_scale_from_a_proxy() {
+    let scratch = trained("slice", &[]);
+    let slice = ["slice", "tiny.toml", "--tokens", "16", "--position", "2"];
+    let from = ["--from", "run", "--json"];
+    let json: serde_json::Value =
+        serde_json::from_str(&must(&scratch, &[&slice[..], &from].concat())).unwrap();
+    let tensors = json["tensors"].as_array().unwrap();
+    let has = |name: &str, pass: &str| {
+        let named = |t: &&serde_json::Value| t["name"] == name && t["pass"] == pass;
+        assert_eq!(tensors.iter().filter(named).count(), 1, "{name} {pass}");
+    };
+    has("layers.1.attention.scores", "forward");
+    has("layers.1.ffn.up", "backward");
+    has("layers.1.attention.qkv.weight (value)", "weight");
+    has("layers.1.ffn.down.weight", "weight_gradient");
+    let reader = logs::RunReader::open(&scratch.join("run")).unwrap();
+    let measured = reader.records()[0].layers["layer_norm_input_rms"][1];
+    let used = json["input_rms"].as_f64().unwrap();
+    assert!((used / measured - 1.0).abs() < 1e-9, "the same model has the same scale");
+}
+
+#[test]
 fn what_is_not_there_is_said_with_what_is() {
     let scratch = trained("absent", &[]);
     for (arguments, expected) in [

@@ -22,6 +22,12 @@ pub enum TrainError {
     /// Weights of another program could not be read or written.
     #[error(transparent)]
     Interchange(#[from] crate::interchange::InterchangeError),
+    /// A slice of the full model cannot be computed.
+    #[error("{problem}")]
+    Slice {
+        /// What is wrong and what was expected.
+        problem: String,
+    },
     /// The checkpoint that was asked for is not there.
     #[error("`{}` {problem}", directory.display())]
     NoCheckpoint {

@@ -31,6 +31,7 @@ mod provenance;
 mod random;
 mod signals;
 mod skip_step;
+mod slice;
 mod trainer;
 mod weights;
 
@@ -40,5 +41,6 @@ pub use error::TrainError;
 pub use inspect::{Audit, inspect_config, inspect_run};
 pub use interchange::{InterchangeError, SatDtype};
 pub use parity::PARITY_FORMAT;
+pub use slice::{Pass, Slice, SliceReport, TensorStats, residual_rms, slice};
 pub use trainer::{Ending, Repeat, Request, parity, train};
 pub use weights::{export_weights, import_weights};

@@ -6,7 +6,7 @@
 
 mod alibi;
 mod attention;
-mod block;
+pub(crate) mod block;
 mod embedding;
 mod feed_forward;
 mod input;

@@ -14,6 +14,7 @@ mod format;
 mod gate;
 mod gelu;
 mod layer_norm;
+mod matmul;
 mod range;
 
 pub use backend::Kernels;
@@ -21,4 +22,5 @@ pub use format::{HalfFormat, RangeCount, round_slice};
 pub use gate::{Gate, gate};
 pub use gelu::gelu;
 pub use layer_norm::{LayerNormGradients, layer_norm};
+pub use matmul::{Matrix, matmul};
 pub use range::{RangeSite, Rounding, SiteTotals};

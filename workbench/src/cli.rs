@@ -71,6 +71,14 @@ Examples:
   workbench inspect t-deep --set model.norm=post
   workbench inspect runs/mine --step 50   the weights of a checkpoint against their start")]
     Inspect(Inspect),
+    /// Run real layers of a full-size model forward and backward, and see what FP16 has to hold.
+    #[command(after_help = "\
+Examples:
+  workbench slice glm-130b --layers 1 --tokens 512
+  workbench slice glm-130b --position 35 --set precision.format=fp32
+  workbench slice glm-130b --position 35 --from runs/proxy     the stream's scale as a proxy had it
+A layer of GLM-130B takes 11 GB of memory and some minutes on two cores.")]
+    Slice(Slice),
     /// Exchange weights with programs that read the public GLM-130B layout.
     #[command(
         subcommand,
@@ -235,6 +243,40 @@ pub(crate) struct Inspect {
     #[arg(long = "set", value_name = "KEY=VALUE", conflicts_with = "step")]
     pub(crate) set: Vec<Override>,
     /// For machines: every matrix of every layer.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Slice {
+    /// A preset or a configuration file.
+    #[arg(value_name = "PRESET|FILE", value_hint = ValueHint::AnyPath)]
+    pub(crate) what: String,
+    /// Layers, one above the other.
+    #[arg(long, default_value_t = 1, value_name = "N")]
+    pub(crate) layers: usize,
+    /// The lowest of them: 1 is the first layer of the model.
+    #[arg(long, default_value_t = 1, value_name = "LAYER")]
+    pub(crate) position: usize,
+    /// Slots of the one sequence.
+    #[arg(long, default_value_t = 512, value_name = "N")]
+    pub(crate) tokens: usize,
+    /// RMS of the residual stream that enters [default: by analysis at initialisation].
+    #[arg(long, value_name = "X", conflicts_with = "from")]
+    pub(crate) input_rms: Option<f64>,
+    /// Take that RMS from a proxy's first step, at the same relative depth.
+    #[arg(long, value_name = "RUN", value_hint = ValueHint::DirPath)]
+    pub(crate) from: Option<PathBuf>,
+    /// Factor on the loss [default: the configuration's first loss scale with FP16, else 1].
+    #[arg(long, value_name = "X")]
+    pub(crate) loss_scale: Option<f64>,
+    /// CPU threads [default: all].
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub(crate) threads: usize,
+    /// Change a configuration key.
+    #[arg(long = "set", value_name = "KEY=VALUE")]
+    pub(crate) set: Vec<Override>,
+    /// For machines.
     #[arg(long)]
     pub(crate) json: bool,
 }

@@ -9,6 +9,7 @@ mod monitor;
 mod parity;
 mod quickstart;
 mod report;
+mod slice;
 mod sweep;
 mod tasks;
 mod train;
@@ -31,6 +32,7 @@ pub(crate) fn run(cli: Cli) -> Result<ExitCode, Failure> {
         Command::Train(arguments) => train::run(&arguments, &cache()?),
         Command::Parity(arguments) => parity::run(&arguments, &cache()?),
         Command::Inspect(arguments) => inspect::run(&arguments),
+        Command::Slice(arguments) => slice::run(&arguments),
         Command::Weights(command) => weights::run(command),
         Command::Sweep(command) => sweep::run(command, &cache()?),
         Command::Monitor(arguments) => monitor::run(&arguments),
@@ -89,4 +91,17 @@ fn resolve(data: &DataConfig, cache: &Cache, fetch: bool) -> Result<Resolved, Fa
         eprintln!("note: {note}");
     }
     Ok(resolved)
+}
+
+/// `128,697,794,560`.
+fn grouped(number: u64) -> String {
+    let digits = number.to_string();
+    let mut text = String::new();
+    for (i, digit) in digits.chars().enumerate() {
+        if i > 0 && (digits.len() - i).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
 }

@@ -86,6 +86,7 @@ impl From<TrainError> for Failure {
             | TrainError::Memory { .. }
             | TrainError::NoCheckpoint { .. }
             | TrainError::Parity { .. }
+            | TrainError::Slice { .. }
             | TrainError::Interchange(_)
             | TrainError::Changed { .. } => Self::new(error, exit::BAD_INPUT),
             TrainError::Checkpoint { .. } => Self::new(error, exit::FAILED),

@@ -60,7 +60,7 @@ impl Inspected {
     fn text(&self) -> String {
         let mut text = format!(
             "{} parameters · residual weight α {:.4} · gain {:.6} on value, out and feed-forward\n",
-            grouped(self.parameters),
+            super::grouped(self.parameters),
             self.alpha,
             self.gain
         );
@@ -119,17 +119,4 @@ fn without_layer(name: &str) -> String {
         .map(|part| if layer(part) { "*" } else { part })
         .collect();
     parts.join(".")
-}
-
-/// `128,697,794,560`.
-fn grouped(number: u64) -> String {
-    let digits = number.to_string();
-    let mut text = String::new();
-    for (i, digit) in digits.chars().enumerate() {
-        if i > 0 && (digits.len() - i).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    text
 }

@@ -1,0 +1,250 @@
+//! A slice of the full model: real layers at their true width with their true initialisation, forward
+//! and backward, to see what FP16 has to hold. No optimiser, no step.
+//!
+//! The trainer keeps several copies of every weight, and its backward pass a gradient for each; a
+//! layer of 1.8 billion parameters leaves no room for that. So this is a second implementation of the
+//! layer, on plain slices: one copy of the weights, rounded in place, and gradients that are reduced to
+//! their statistics block by block. A test holds it to the first.
+//!
+//! Letters: `s` slots, `h` width, `n` heads, `d` head dimension, `f` feed-forward width.
+
+mod attention;
+mod gelu;
+mod input;
+mod layer;
+mod linear;
+mod norm;
+mod stats;
+#[cfg(test)]
+mod tests;
+
+pub use input::residual_rms;
+pub use stats::{Pass, TensorStats};
+
+use crate::error::TrainError;
+use crate::parameters::Parameter;
+use crate::precision::half_format;
+use crate::provenance;
+use experiments_config::{Config, Ffn, ModelConfig, PbRelaxMax, Positions};
+use layer::Layer;
+use serde::Serialize;
+use stats::Recorder;
+use std::ops::Range;
+use std::time::Instant;
+
+/// What to slice.
+pub struct Slice<'a> {
+    /// The full configuration; `precision.format` says whether values are rounded.
+    pub config: &'a Config,
+    /// Layers computed, from `position` on.
+    pub layers: usize,
+    /// First layer, counted from 0.
+    pub position: usize,
+    /// Slots of the one sequence.
+    pub tokens: usize,
+    /// RMS of the residual stream that enters; absent takes the analytic value.
+    pub input_rms: Option<f64>,
+    /// Factor on the loss; absent takes the first loss scale, 1 without FP16.
+    pub loss_scale: Option<f64>,
+    /// Called with what is being done, and the share that is done.
+    pub progress: &'a mut dyn FnMut(&str, f64),
+}
+
+/// What was found.
+#[derive(Debug, Clone, Serialize)]
+pub struct SliceReport {
+    /// First layer and number of layers.
+    pub position: usize,
+    /// Layers computed.
+    pub layers: usize,
+    /// Slots.
+    pub tokens: usize,
+    /// Parameters of the layers.
+    pub parameters: u64,
+    /// RMS of the input, and where it is from.
+    pub input_rms: f64,
+    /// RMS of the gradient that came from above, times the loss scale.
+    pub gradient_rms: f64,
+    /// Factor on the loss.
+    pub loss_scale: f64,
+    /// Every tensor, in order of computation.
+    pub tensors: Vec<TensorStats>,
+    /// Wall time of initialisation, forward and backward.
+    pub seconds: [f64; 3],
+    /// Multiplications and additions of matrix products in both passes.
+    pub flops: f64,
+    /// Largest resident memory of the process so far, bytes; 0 where the system does not say.
+    pub peak_bytes: u64,
+}
+
+/// Runs the layers forward and backward.
+pub fn slice(request: Slice) -> Result<SliceReport, TrainError> {
+    let Slice {
+        config,
+        layers,
+        position,
+        tokens,
+        ..
+    } = request;
+    check(&request)?;
+    let progress = request.progress;
+    let model = &config.model;
+    let format = half_format(config.precision.format);
+    let loss_scale = request.loss_scale.unwrap_or(match format {
+        Some(kernels::HalfFormat::Fp16) => config.precision.loss_scale.initial,
+        _ => 1.0,
+    });
+    let input_rms = request
+        .input_rms
+        .unwrap_or_else(|| residual_rms(config, position));
+    let gradient_rms = loss_scale * input::gradient_rms(config, tokens);
+    let table = Parameter::table(model, config.tokenizer.vocab_size);
+    let mut recorder = Recorder::new(format);
+
+    let start = Instant::now();
+    let mut stack = Vec::with_capacity(layers);
+    for number in position..position + layers {
+        let share = (number - position) as f64 / layers as f64;
+        progress(
+            &format!("drawing the weights of layer {number}"),
+            0.2 * share,
+        );
+        let layer = Layer::draw(config, &table, number, &mut recorder);
+        stack.push(layer.with_prefix(prefix(config, tokens)));
+    }
+    let drawn = start.elapsed().as_secs_f64();
+
+    let mut x_sh = input::normal(
+        config.seed,
+        "slice/input",
+        tokens * model.hidden_size,
+        input_rms,
+    );
+    let mut kept = Vec::with_capacity(layers);
+    for (i, layer) in stack.iter().enumerate() {
+        let share = i as f64 / layers as f64;
+        progress(
+            &format!("forward, layer {}", position + i),
+            0.2 + 0.25 * share,
+        );
+        let (y_sh, saved) = layer.forward(x_sh, tokens, &mut recorder);
+        kept.push(saved);
+        x_sh = y_sh;
+    }
+    drop(x_sh);
+    let forward = start.elapsed().as_secs_f64() - drawn;
+
+    let gradients = tokens * model.hidden_size;
+    let mut dx_sh = input::normal(config.seed, "slice/gradient", gradients, gradient_rms);
+    let layers_above = stack.iter().zip(kept).enumerate().rev();
+    for (i, (layer, saved)) in layers_above {
+        let share = (layers - 1 - i) as f64 / layers as f64;
+        progress(
+            &format!("backward, layer {}", position + i),
+            0.45 + 0.55 * share,
+        );
+        dx_sh = layer.backward(dx_sh, saved, tokens, &mut recorder);
+    }
+    let backward = start.elapsed().as_secs_f64() - drawn - forward;
+    progress("done", 1.0);
+    Ok(SliceReport {
+        position,
+        layers,
+        tokens,
+        parameters: parameters(&table, position..position + layers),
+        input_rms,
+        gradient_rms,
+        loss_scale,
+        tensors: recorder.finish(),
+        seconds: [drawn, forward, backward],
+        flops: 3.0 * layers as f64 * forward_flops(model, tokens),
+        peak_bytes: provenance::peak_memory(),
+    })
+}
+
+/// Prefix of a mean [gMASK] sequence: the generated share is uniform from `min_gmask_ratio` to 1.
+fn prefix(config: &Config, tokens: usize) -> usize {
+    let generated = f64::midpoint(config.objective.min_gmask_ratio, 1.0);
+    ((1.0 - generated) * tokens as f64) as usize + 1
+}
+
+fn parameters(table: &[Parameter], layers: Range<usize>) -> u64 {
+    let inside = |p: &&Parameter| p.layer.is_some_and(|layer| layers.contains(&layer));
+    table
+        .iter()
+        .filter(inside)
+        .map(|p| p.range.len() as u64)
+        .sum()
+}
+
+/// Two operations per multiplication with a weight and slot, and attention's two products.
+fn forward_flops(model: &ModelConfig, tokens: usize) -> f64 {
+    let (h, f, s) = (
+        model.hidden_size as f64,
+        model.ffn_hidden_size as f64,
+        tokens as f64,
+    );
+    let weights = 4.0 * h * h + h * (model.ffn_up_size() as f64 + f);
+    2.0 * s * weights + 4.0 * s * s * h
+}
+
+/// Refuses what is out of range, what this implementation does not know, and what does not fit.
+fn check(request: &Slice) -> Result<(), TrainError> {
+    let problem = |problem: String| Err(TrainError::Slice { problem });
+    let model = &request.config.model;
+    let (first, count) = (request.position, request.layers);
+    if count == 0 || first + count > model.layers {
+        return problem(format!(
+            "layers {} to {} are asked for, the model has layers 1 to {}",
+            first + 1,
+            first + count,
+            model.layers
+        ));
+    }
+    if request.tokens < 2 || request.tokens > model.seq_len {
+        return problem(format!(
+            "--tokens is {}, must lie between 2 and `model.seq_len` = {}",
+            request.tokens, model.seq_len
+        ));
+    }
+    let precision = &request.config.precision;
+    let unknown = [
+        (
+            model.positions != Positions::Rope,
+            "model.positions",
+            "rope",
+        ),
+        (model.ffn != Ffn::Geglu, "model.ffn", "geglu"),
+        (model.qk_norm, "model.qk_norm", "false"),
+        (
+            precision.pb_relax.attention != PbRelaxMax::Off,
+            "precision.pb_relax.attention",
+            "off",
+        ),
+        (precision.pb_relax.norm, "precision.pb_relax.norm", "false"),
+    ];
+    for (differs, key, known) in unknown {
+        if differs {
+            return problem(format!("a slice knows `{key} = {known}` only"));
+        }
+    }
+    let needed = bytes(model, request.tokens, count);
+    match provenance::available_memory() {
+        Some(available) if needed > available => problem(format!(
+            "{count} layers with {} tokens need about {:.1} GB, {:.1} GB are free",
+            request.tokens,
+            needed as f64 / 1e9,
+            available as f64 / 1e9
+        )),
+        _ => Ok(()),
+    }
+}
+
+/// Weights once; per layer what is kept for the backward pass; and the working set of one sub-layer.
+fn bytes(model: &ModelConfig, tokens: usize, layers: usize) -> u64 {
+    let (h, f, s) = (model.hidden_size, model.ffn_hidden_size, tokens);
+    let weights = 4 * h * h + h * (model.ffn_up_size() + f);
+    let kept = s * (10 * h + 5 * f);
+    let working = s * (8 * h + 5 * f) + linear::BLOCK * h.max(f) + 6 * s * s;
+    4 * (layers * (weights + kept) + working) as u64
+}

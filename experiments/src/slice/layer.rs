@@ -1,0 +1,349 @@
+//! One layer in any of the norm arrangements.
+
+use super::attention::{Attention, Saved as AttentionSaved};
+use super::gelu::{gelu, gelu_backward};
+use super::linear::Linear;
+use super::norm::Norm;
+use super::stats::{Pass, Recorder};
+use crate::parameters::{Init, Parameter};
+use experiments_config::{Config, Format};
+
+/// A layer's weights, in the format of the pass.
+pub(super) struct Layer {
+    name: String,
+    post: bool,
+    alpha: f32,
+    attention_norm: Norm,
+    attention: Attention,
+    ffn_norm: Norm,
+    up: Linear,
+    down: Linear,
+    /// After attention and feed-forward, `sandwich` only.
+    out_norms: Option<[Norm; 2]>,
+}
+
+/// Kept for the backward pass, `[s, h]` where nothing else is said.
+pub(super) struct Saved {
+    x_sh: Vec<f32>,
+    y_sh: Vec<f32>,
+    attention: AttentionSaved,
+    /// Output of attention, where a norm follows it.
+    attention_out_sh: Option<Vec<f32>>,
+    middle_sh: Vec<f32>,
+    z_sh: Vec<f32>,
+    /// `[s, 2f]`
+    up_s2f: Vec<f32>,
+    /// `[s, f]`
+    gate_sf: Vec<f32>,
+    down_sh: Option<Vec<f32>>,
+}
+
+/// A layer's parameters by the rest of their names.
+struct Drawer<'a> {
+    table: &'a [Parameter],
+    name: &'a str,
+    seed: u64,
+    eps: f64,
+}
+
+impl Drawer<'_> {
+    fn find(&self, rest: &str) -> Option<&Parameter> {
+        let name = format!("{}.{rest}", self.name);
+        self.table.iter().find(|p| p.name == name)
+    }
+
+    fn values(&self, rest: &str) -> Vec<f32> {
+        let Some(parameter) = self.find(rest) else {
+            return Vec::new();
+        };
+        let mut values = Vec::with_capacity(parameter.range.len());
+        values.extend(parameter.draws(self.seed));
+        values
+    }
+
+    fn norm(&self, part: &str) -> Norm {
+        Norm {
+            name: format!("{}.{part}", self.name),
+            gamma: self.values(&format!("{part}.weight")),
+            beta: self.values(&format!("{part}.bias")),
+            eps: self.eps,
+        }
+    }
+
+    fn linear(&self, part: &str, recorder: &mut Recorder) -> Linear {
+        let weight = format!("{part}.weight");
+        let mut weight_oi = self.values(&weight);
+        // QKV holds matrices of different scale: each has its own statistics.
+        let parameter = self.find(&weight);
+        let bands = match parameter.map(|p| &p.init) {
+            Some(Init::Normal(bands)) => bands.as_slice(),
+            _ => &[],
+        };
+        let inputs = parameter.map_or(0, |p| p.shape[1]);
+        let mut rest = &mut weight_oi[..];
+        for band in bands {
+            let (own, after) = rest.split_at_mut(band.rows * inputs);
+            rest = after;
+            let name = format!("{}.{weight} ({})", self.name, band.part);
+            recorder.store(&name, Pass::Weight, own);
+        }
+        let bias = format!("{part}.bias");
+        Linear {
+            name: format!("{}.{part}", self.name),
+            outputs: parameter.map_or(0, |p| p.shape[0]),
+            bias_o: self.find(&bias).map(|_| self.values(&bias)),
+            weight_oi,
+            inputs,
+        }
+    }
+}
+
+impl Layer {
+    /// The layer of the full model with that number: the same draws.
+    pub(super) fn draw(
+        config: &Config,
+        table: &[Parameter],
+        number: usize,
+        recorder: &mut Recorder,
+    ) -> Self {
+        let (model, precision) = (&config.model, &config.precision);
+        let name = format!("layers.{number}");
+        let drawer = Drawer {
+            table,
+            name: &name,
+            seed: config.seed,
+            eps: model.layer_norm_eps,
+        };
+        let scaling = precision.query_key_layer_scaling;
+        let attention = Attention {
+            name: format!("{name}.attention"),
+            qkv: drawer.linear("attention.qkv", recorder),
+            out: drawer.linear("attention.out", recorder),
+            num_heads: model.num_heads,
+            missing: if scaling { (number + 1) as f64 } else { 1.0 },
+            prefix: 0,
+            softmax_half: precision.softmax != Format::Fp32,
+            rope_base: model.rope_base,
+        };
+        let sandwich = drawer.find("attention_out_norm.weight").is_some();
+        Self {
+            post: model.norm.is_post(),
+            alpha: model.norm.alpha(model.layers) as f32,
+            attention_norm: drawer.norm("attention_norm"),
+            attention,
+            ffn_norm: drawer.norm("ffn_norm"),
+            up: drawer.linear("ffn.up", recorder),
+            down: drawer.linear("ffn.down", recorder),
+            out_norms: sandwich
+                .then(|| ["attention_out_norm", "ffn_out_norm"].map(|part| drawer.norm(part))),
+            name,
+        }
+    }
+
+    /// Slots seen by all.
+    pub(super) fn with_prefix(mut self, prefix: usize) -> Self {
+        self.attention.prefix = prefix;
+        self
+    }
+
+    fn label(&self, part: &str) -> String {
+        format!("{}.{part}", self.name)
+    }
+
+    /// # Shapes
+    /// - x and output: `[s, h]`
+    pub(super) fn forward(
+        &self,
+        x_sh: Vec<f32>,
+        tokens: usize,
+        recorder: &mut Recorder,
+    ) -> (Vec<f32>, Saved) {
+        recorder.look(&self.label("input"), Pass::Forward, &x_sh);
+        let mut y_sh = self.attention_norm.forward(&x_sh);
+        recorder.store(&self.label("attention_norm"), Pass::Forward, &mut y_sh);
+        let (branch, attention) = self.attention.forward(&y_sh, tokens, recorder);
+        let (branch, attention_out_sh) = self.out_norm(0, branch, recorder);
+        let stream = if self.post { &y_sh } else { &x_sh };
+        let middle_sh = self.join("attention", stream, &branch, recorder);
+        drop(branch);
+
+        let mut z_sh = self.ffn_norm.forward(&middle_sh);
+        recorder.store(&self.label("ffn_norm"), Pass::Forward, &mut z_sh);
+        let mut up_s2f = self.up.forward(&z_sh, tokens);
+        recorder.store(&self.label("ffn.up"), Pass::Forward, &mut up_s2f);
+        let f = self.down.inputs;
+        let mut gate_sf = gelu(halves(&up_s2f, f).1);
+        recorder.store(&self.label("ffn.gelu"), Pass::Forward, &mut gate_sf);
+        let mut product_sf = product(&halves(&up_s2f, f).0, &gate_sf);
+        recorder.store(&self.label("ffn.glu"), Pass::Forward, &mut product_sf);
+        let mut branch = self.down.forward(&product_sf, tokens);
+        drop(product_sf);
+        recorder.store(&self.label("ffn.down"), Pass::Forward, &mut branch);
+        let (branch, down_sh) = self.out_norm(1, branch, recorder);
+        let stream = if self.post { &z_sh } else { &middle_sh };
+        let out_sh = self.join("ffn", stream, &branch, recorder);
+        let saved = Saved {
+            x_sh,
+            y_sh,
+            attention,
+            attention_out_sh,
+            middle_sh,
+            z_sh,
+            up_s2f,
+            gate_sf,
+            down_sh,
+        };
+        (out_sh, saved)
+    }
+
+    /// The norm behind a sub-layer, with the input it saw.
+    fn out_norm(
+        &self,
+        half: usize,
+        branch: Vec<f32>,
+        recorder: &mut Recorder,
+    ) -> (Vec<f32>, Option<Vec<f32>>) {
+        let Some(norms) = &self.out_norms else {
+            return (branch, None);
+        };
+        let mut y_sh = norms[half].forward(&branch);
+        let name = ["attention_out_norm", "ffn_out_norm"][half];
+        recorder.store(&self.label(name), Pass::Forward, &mut y_sh);
+        (y_sh, Some(branch))
+    }
+
+    /// `αy + f` with a rounding each, or `x + f`.
+    fn join(
+        &self,
+        part: &str,
+        stream: &[f32],
+        branch: &[f32],
+        recorder: &mut Recorder,
+    ) -> Vec<f32> {
+        let mut sum = stream.to_vec();
+        if self.post {
+            sum.iter_mut().for_each(|y| *y *= self.alpha);
+            recorder.store(
+                &self.label(&format!("{part}.skip")),
+                Pass::Forward,
+                &mut sum,
+            );
+        }
+        sum.iter_mut().zip(branch).for_each(|(sum, f)| *sum += f);
+        recorder.store(&self.label(&format!("{part}.sum")), Pass::Forward, &mut sum);
+        sum
+    }
+
+    /// Returns the gradient of the input, `[s, h]`.
+    pub(super) fn backward(
+        &self,
+        mut dout_sh: Vec<f32>,
+        saved: Saved,
+        tokens: usize,
+        recorder: &mut Recorder,
+    ) -> Vec<f32> {
+        let f = self.down.inputs;
+        recorder.store(&self.label("ffn.sum"), Pass::Backward, &mut dout_sh);
+        let dbranch = self.out_norm_backward(1, dout_sh.clone(), saved.down_sh, recorder);
+        let (value_sf, pre_gate_sf) = halves(&saved.up_s2f, f);
+        drop(saved.up_s2f);
+        let mut product_sf = product(&value_sf, &saved.gate_sf);
+        recorder.round(&mut product_sf);
+        let mut dproduct_sf = self.down.backward(&dbranch, &product_sf, tokens, recorder);
+        drop((dbranch, product_sf));
+        recorder.store(&self.label("ffn.glu"), Pass::Backward, &mut dproduct_sf);
+        let mut dgate_sf = product(&dproduct_sf, &value_sf);
+        recorder.store(&self.label("ffn.gelu"), Pass::Backward, &mut dgate_sf);
+        let dgate_sf = gelu_backward(pre_gate_sf, dgate_sf);
+        let dvalue_sf = product(&dproduct_sf, &saved.gate_sf);
+        drop((dproduct_sf, value_sf));
+        let mut dup_s2f = Vec::with_capacity(2 * dvalue_sf.len());
+        for (value, gate) in dvalue_sf.chunks_exact(f).zip(dgate_sf.chunks_exact(f)) {
+            dup_s2f.extend_from_slice(value);
+            dup_s2f.extend_from_slice(gate);
+        }
+        drop((dvalue_sf, dgate_sf));
+        recorder.store(&self.label("ffn.up"), Pass::Backward, &mut dup_s2f);
+        let dz_sh = self.up.backward(&dup_s2f, &saved.z_sh, tokens, recorder);
+        drop(dup_s2f);
+        let mut dmiddle = self.norm_backward("ffn", dz_sh, &dout_sh, &saved.middle_sh, recorder);
+
+        recorder.store(&self.label("attention.sum"), Pass::Backward, &mut dmiddle);
+        let dbranch = self.out_norm_backward(0, dmiddle.clone(), saved.attention_out_sh, recorder);
+        let attention = &self.attention;
+        let dy_sh = attention.backward(&dbranch, &saved.y_sh, saved.attention, tokens, recorder);
+        let mut dx_sh = self.norm_backward("attention", dy_sh, &dmiddle, &saved.x_sh, recorder);
+        recorder.store(&self.label("input"), Pass::Backward, &mut dx_sh);
+        dx_sh
+    }
+
+    fn out_norm_backward(
+        &self,
+        half: usize,
+        mut dbranch: Vec<f32>,
+        input: Option<Vec<f32>>,
+        recorder: &mut Recorder,
+    ) -> Vec<f32> {
+        if let (Some(norms), Some(input)) = (&self.out_norms, input) {
+            let name = ["attention_out_norm", "ffn_out_norm"][half];
+            recorder.store(&self.label(name), Pass::Backward, &mut dbranch);
+            dbranch = norms[half].backward(&dbranch, &input, recorder);
+        }
+        let name = ["attention.out", "ffn.down"][half];
+        recorder.store(&self.label(name), Pass::Backward, &mut dbranch);
+        dbranch
+    }
+
+    /// From the gradient of a sub-layer's input and of its residual sum to that of what came before.
+    fn norm_backward(
+        &self,
+        part: &str,
+        mut dy_sh: Vec<f32>,
+        dsum_sh: &[f32],
+        x_sh: &[f32],
+        recorder: &mut Recorder,
+    ) -> Vec<f32> {
+        let name = self.label(&format!("{part}_norm"));
+        let norm = if part == "ffn" {
+            &self.ffn_norm
+        } else {
+            &self.attention_norm
+        };
+        // Each consumer's gradient is rounded before the sum.
+        recorder.round(&mut dy_sh);
+        if self.post {
+            let mut skip = dsum_sh.to_vec();
+            skip.iter_mut().for_each(|g| *g *= self.alpha);
+            recorder.store(
+                &self.label(&format!("{part}.skip")),
+                Pass::Backward,
+                &mut skip,
+            );
+            dy_sh.iter_mut().zip(&skip).for_each(|(dy, g)| *dy += g);
+            recorder.store(&name, Pass::Backward, &mut dy_sh);
+            return norm.backward(&dy_sh, x_sh, recorder);
+        }
+        recorder.store(&name, Pass::Backward, &mut dy_sh);
+        let mut dx_sh = norm.backward(&dy_sh, x_sh, recorder);
+        recorder.round(&mut dx_sh);
+        dx_sh.iter_mut().zip(dsum_sh).for_each(|(dx, g)| *dx += g);
+        dx_sh
+    }
+}
+
+/// Both halves of rows `2f` wide.
+fn halves(up_s2f: &[f32], f: usize) -> (Vec<f32>, Vec<f32>) {
+    let mut halves = (
+        Vec::with_capacity(up_s2f.len() / 2),
+        Vec::with_capacity(up_s2f.len() / 2),
+    );
+    for row in up_s2f.chunks_exact(2 * f) {
+        halves.0.extend_from_slice(&row[..f]);
+        halves.1.extend_from_slice(&row[f..]);
+    }
+    halves
+}
+
+fn product(a: &[f32], b: &[f32]) -> Vec<f32> {
+    a.iter().zip(b).map(|(a, b)| a * b).collect()
+}

@@ -1,0 +1,116 @@
+//! Bytes that training really allocates.
+
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on may panic")]
+
+use experiments::{Request, train};
+use experiments_config::{Config, resolve};
+use experiments_text::Cache;
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::fmt::Write as _;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+
+/// The system's allocator with a count of what is held and the most that was.
+struct Counting;
+
+static HELD: AtomicUsize = AtomicUsize::new(0);
+static MOST: AtomicUsize = AtomicUsize::new(0);
+
+fn add(bytes: usize) {
+    let held = HELD.fetch_add(bytes, Ordering::Relaxed) + bytes;
+    MOST.fetch_max(held, Ordering::Relaxed);
+}
+
+// SAFETY: every call is passed on unchanged.
+#[expect(unsafe_code, reason = "an allocator is unsafe by its trait")]
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        add(layout.size());
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
+        add(layout.size());
+        unsafe { System.alloc_zeroed(layout) }
+    }
+
+    unsafe fn realloc(&self, pointer: *mut u8, layout: Layout, size: usize) -> *mut u8 {
+        add(size);
+        HELD.fetch_sub(layout.size(), Ordering::Relaxed);
+        unsafe { System.realloc(pointer, layout, size) }
+    }
+
+    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
+        HELD.fetch_sub(layout.size(), Ordering::Relaxed);
+        unsafe { System.dealloc(pointer, layout) }
+    }
+}
+
+#[global_allocator]
+static ALLOCATOR: Counting = Counting;
+
+/// Peak bytes of a few steps, less what was held before.
+fn peak(config: &Config, directory: &std::path::Path, name: &str) -> usize {
+    let cache = Cache::locate(Some(directory.join("cache"))).unwrap();
+    // Once for the tokenizer and its files.
+    for run in ["first", "second"] {
+        let before = HELD.load(Ordering::Relaxed);
+        MOST.store(before, Ordering::Relaxed);
+        let out = directory.join(format!("{name}-{run}"));
+        train(Request {
+            directory: &out,
+            config,
+            cache: &cache,
+            program: ("test", None, None),
+            missing_languages: &[],
+            stop: &AtomicBool::new(false),
+            on_step: &mut |_| {},
+        })
+        .unwrap();
+        if run == "second" {
+            return MOST.load(Ordering::Relaxed) - before;
+        }
+    }
+    unreachable!("the loop returns")
+}
+
+fn text() -> String {
+    let words = ["the", "small", "model", "learns", "words", "from", "text"];
+    let (mut text, mut state) = (String::new(), 1_u32);
+    while text.len() < 200_000 {
+        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        let _ = write!(text, "{} ", words[(state >> 24) as usize % words.len()]);
+    }
+    text
+}
+
+#[test]
+fn measure() {
+    let directory = std::env::temp_dir().join(format!("memory-{}", std::process::id()));
+    std::fs::create_dir_all(&directory).unwrap();
+    let file = directory.join("text.txt");
+    std::fs::write(&file, text()).unwrap();
+    let mut number = 0;
+    for (layers, h, f, n, s, b, v, format) in [
+        (2, 64, 128, 2, 64, 8, 512, "fp32"),
+        (6, 64, 128, 2, 64, 8, 512, "fp32"),
+        (12, 64, 128, 2, 64, 8, 512, "fp32"),
+        (6, 128, 128, 2, 64, 8, 512, "fp32"),
+        (6, 64, 256, 2, 64, 8, 512, "fp32"),
+        (6, 64, 128, 4, 64, 8, 512, "fp32"),
+        (6, 64, 128, 2, 128, 8, 512, "fp32"),
+        (6, 64, 128, 2, 64, 16, 512, "fp32"),
+        (6, 64, 128, 2, 64, 8, 4096, "fp32"),
+        (6, 64, 128, 2, 64, 8, 512, "fp16"),
+        (12, 64, 128, 2, 64, 8, 512, "fp16"),
+    ] {
+        let text = format!(
+            "steps = 2\n[model]\nlayers = {layers}\nhidden_size = {h}\nffn_hidden_size = {f}\nnum_heads = {n}\nseq_len = {s}\n[tokenizer]\nvocab_size = {v}\n[batch]\nmicro_batch = {b}\n[precision]\nformat = \"{format}\"\n[[data.sources]]\npath = {file:?}\nlanguage = \"en\"\nweight = 1\n"
+        );
+        let config = resolve(toml::from_str(&text).unwrap(), &[], "test").unwrap();
+        number += 1;
+        let found = peak(&config, &directory, &format!("run{number}"));
+        let parameters = config.model.parameter_count(v);
+        eprintln!("L{layers} h{h} f{f} n{n} s{s} b{b} v{v} {format}: {found} bytes, P {parameters}");
+    }
+    std::fs::remove_dir_all(directory).unwrap();
+}
