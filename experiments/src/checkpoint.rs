@@ -141,7 +141,7 @@ impl Checkpoints {
             ("exp_avg.", &adam.first[..]),
             ("exp_avg_sq.", &adam.second[..]),
         ];
-        write(&directory.join(MOMENTS), &views(table, &moments))?;
+        write(&directory.join(MOMENTS), table, &moments)?;
         logs::write_json_atomic(&directory.join(STATE), state)?;
         Ok(())
     }
@@ -262,29 +262,20 @@ fn parse_state(file: &Path, text: &[u8]) -> Result<State, TrainError> {
 /// Flat buffers with the prefix of their names in a file.
 type Buffers<'a> = [(&'a str, &'a [f32])];
 
-fn views(table: &[Parameter], buffers: &Buffers) -> Vec<(String, Vec<usize>, Vec<u8>)> {
-    let tensor = |prefix: &str, values: &[f32], p: &Parameter| {
-        let bytes = values[p.range.clone()]
-            .iter()
-            .flat_map(|v| v.to_le_bytes())
-            .collect();
-        (format!("{prefix}{}", p.name), p.shape.clone(), bytes)
-    };
-    buffers
-        .iter()
-        .flat_map(|(prefix, values)| table.iter().map(move |p| tensor(prefix, values, p)))
-        .collect()
-}
+/// Numbers are written as they lie in memory, and the file format is little-endian.
+#[cfg(target_endian = "big")]
+compile_error!("checkpoints are little-endian");
 
-fn write(path: &Path, tensors: &[(String, Vec<usize>, Vec<u8>)]) -> Result<(), TrainError> {
-    let views = tensors
-        .iter()
-        .map(|(name, shape, bytes)| {
-            let view = TensorView::new(Dtype::F32, shape.clone(), bytes)
+fn write(path: &Path, table: &[Parameter], buffers: &Buffers) -> Result<(), TrainError> {
+    let mut views = Vec::with_capacity(buffers.len() * table.len());
+    for (prefix, values) in buffers {
+        for parameter in table {
+            let bytes = bytemuck::cast_slice(&values[parameter.range.clone()]);
+            let view = TensorView::new(Dtype::F32, parameter.shape.clone(), bytes)
                 .map_err(|error| problem(path, error.to_string()))?;
-            Ok((name.as_str(), view))
-        })
-        .collect::<Result<Vec<_>, TrainError>>()?;
+            views.push((format!("{prefix}{}", parameter.name), view));
+        }
+    }
     let bytes =
         safetensors::serialize(views, None).map_err(|error| problem(path, error.to_string()))?;
     logs::write_atomic(path, &bytes)?;
@@ -330,10 +321,7 @@ pub(crate) fn read_weights(path: &Path, parameters: &mut Parameters) -> Result<(
 
 /// Master weights by name, as in a checkpoint.
 pub(crate) fn write_weights(path: &Path, parameters: &Parameters) -> Result<(), TrainError> {
-    write(
-        path,
-        &views(parameters.table(), &[("", parameters.values())]),
-    )
+    write(path, parameters.table(), &[("", parameters.values())])
 }
 
 fn sync_directory(path: &Path) -> Result<(), TrainError> {

@@ -1,5 +1,7 @@
 //! Why a plan cannot be made.
 
+use std::path::PathBuf;
+
 /// Errors of a plan; each names the constraint and the nearest legal values.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -31,5 +33,63 @@ pub enum PlanError {
         value: String,
         /// What was expected.
         expected: String,
+    },
+    /// A hardware file that cannot be used.
+    #[error("hardware file `{path}`: {reason}")]
+    HardwareFile {
+        /// The file.
+        path: String,
+        /// Why.
+        reason: String,
+    },
+    /// Something that should always work did not.
+    #[error("{what} failed: {problem}")]
+    Failed {
+        /// What was tried.
+        what: &'static str,
+        /// Why it did not work.
+        problem: String,
+    },
+    /// A hand-over would give the trainer an argument that its parser does not take.
+    #[error("{target} does not take `{argument}`: {problem}")]
+    Argument {
+        /// The trainer.
+        target: String,
+        /// The argument as written.
+        argument: String,
+        /// What is wrong and what was expected.
+        problem: String,
+    },
+    /// A configuration value that no hand-over can carry.
+    #[error("`{key}` is {value}: {expected}")]
+    Handover {
+        /// The configuration key or option.
+        key: String,
+        /// Its value.
+        value: String,
+        /// What was expected.
+        expected: String,
+    },
+    /// A file of the user's that cannot be understood.
+    #[error("`{file}`, line {line}: {problem}; expected {expected}")]
+    Input {
+        /// The file.
+        file: String,
+        /// Line, from 1.
+        line: usize,
+        /// What is wrong.
+        problem: String,
+        /// What was expected there.
+        expected: String,
+    },
+    /// The disk said no.
+    #[error("cannot {action} `{}`", path.display())]
+    Io {
+        /// What was tried.
+        action: &'static str,
+        /// The file or folder.
+        path: PathBuf,
+        /// The cause.
+        source: std::io::Error,
     },
 }

@@ -2,8 +2,26 @@
 //! trainer that will run it is told. Knows no tensor: everything follows from the configuration,
 //! data files about hardware, and formulas with their sources.
 
+mod budget;
+pub mod communication;
+pub mod energy;
 mod error;
+pub mod failure;
+pub mod flops;
+pub mod handover;
+pub mod hardware;
+pub mod host_memory;
 mod layout;
+pub mod memory;
+pub mod model;
+mod nearest;
+pub mod pipeline;
+pub mod plan;
+pub mod published;
+pub mod search;
+mod size;
+pub mod step_time;
+mod text;
 
 pub use error::PlanError;
-pub use layout::{Cluster, Layout, Recompute, Schedule};
+pub use layout::{Cluster, Layout, Recompute, Schedule, global_batch, stage_layers};

@@ -7,13 +7,14 @@ use crate::entropy::unigram_loss;
 use crate::error::TrainError;
 use crate::provenance;
 use experiments_config::Config;
+use experiments_plan::host_memory::training_bytes;
 use logs::{Event, EventKind, Manifest};
 use std::path::Path;
 
-/// Weights, gradients and two moments are four FP32 copies, and the pass needs as much again.
+/// Refuses what would be killed for its memory a minute later.
 pub(super) fn check_memory(config: &Config) -> Result<(), TrainError> {
     let parameters = config.model.parameter_count(config.tokenizer.vocab_size);
-    let (needed, giga) = (parameters * 32, 1_000_000_000);
+    let (needed, giga) = (training_bytes(config), 1_000_000_000);
     match provenance::available_memory() {
         Some(available) if needed > available => Err(TrainError::Memory {
             parameters,

@@ -1,0 +1,57 @@
+//! Memory of this program's own trainer on the CPU.
+//!
+//! The trainer holds FP32 weights and both moments (12 bytes a parameter), and for a pass the leaves of
+//! the graph (4 more; 8 for tied embeddings, which are two leaves), everything that the backward pass
+//! needs, and finally the gradients twice. Two moments compete for the peak: the start of the backward
+//! pass, when all activations are there, and its end, when the gradients are. The counts of activations
+//! were fitted to what an allocator counted over 34 shapes and stay within 7 % of it there; a test
+//! checks others to 10 % (`experiments/tests/memory.rs`).
+
+use experiments_config::{Config, ObjectiveMode};
+
+/// FP32 numbers kept per slot and layer, as multiples of the width h.
+const PER_WIDTH: f64 = 10.0;
+/// As multiples of the feed-forward's inner width f.
+const PER_FFN: f64 = 4.0;
+/// As multiples of heads · slots: scores, probabilities and what softmax keeps.
+const PER_SCORE: f64 = 3.0;
+/// Per target, as multiples of the vocabulary: logits, log-probabilities, gradient.
+const PER_LOGIT: f64 = 3.0;
+/// Bytes a parameter at the start and at the end of the backward pass.
+const AT_START: f64 = 16.0;
+const AT_END: f64 = 26.0;
+/// The same for tied embeddings.
+const TIED_AT_START: f64 = 20.0;
+const TIED_AT_END: f64 = 34.0;
+/// Text, tokenizer, records.
+const REST: f64 = 1.3e6;
+
+/// Targets of a sequence of `seq_len` slots, on average.
+fn targets(config: &Config) -> f64 {
+    let (objective, slots) = (&config.objective, config.model.seq_len as f64);
+    if objective.mode == ObjectiveMode::Gpt {
+        return slots;
+    }
+    let generated = f64::midpoint(objective.min_gmask_ratio, 1.0) * slots;
+    // Every span of about three tokens adds one target, its eop.
+    let filled = objective.mask_ratio * 4.0 / 3.0 * slots;
+    objective.gmask_ratio * generated + (1.0 - objective.gmask_ratio) * filled
+}
+
+/// Most bytes that training allocates at one time.
+#[must_use]
+pub fn training_bytes(config: &Config) -> u64 {
+    let (model, vocab) = (&config.model, config.tokenizer.vocab_size);
+    let slots = config.batch.micro_batch as f64 * model.seq_len as f64;
+    let (h, f) = (model.hidden_size as f64, model.ffn_hidden_size as f64);
+    let scores = model.num_heads as f64 * model.seq_len as f64;
+    let layer = PER_WIDTH * h + PER_FFN * f + PER_SCORE * scores;
+    let logits = config.batch.micro_batch as f64 * targets(config) * vocab as f64;
+    let activations = 4.0 * (slots * model.layers as f64 * layer + PER_LOGIT * logits);
+    let embedding = vocab as f64 * h;
+    let tied = if model.tie_embeddings { embedding } else { 0.0 };
+    let own = model.parameter_count(vocab) as f64 - tied;
+    let start = AT_START * own + TIED_AT_START * tied + activations;
+    let end = AT_END * own + TIED_AT_END * tied;
+    (start.max(end) + REST) as u64
+}

@@ -1,0 +1,244 @@
+//! Whether a layout is legal.
+
+use super::stages::{illegal, is_legal};
+use super::{Cluster, Layout, Schedule};
+use crate::PlanError;
+use crate::nearest::{nearest, nearest_multiples};
+use crate::size::{positive, product};
+use experiments_config::Config;
+
+impl Cluster {
+    /// GPUs of all machines.
+    pub fn gpus(&self) -> Result<u64, PlanError> {
+        let nodes = positive("nodes", self.nodes)?;
+        product(
+            "nodes × GPUs of a node",
+            &[nodes, positive("gpus_per_node", self.gpus_per_node)?],
+        )
+    }
+}
+
+impl Layout {
+    /// GPUs that the layout takes.
+    pub fn world_size(&self) -> Result<u64, PlanError> {
+        product(
+            "tensor_parallel × pipeline_parallel × data_parallel",
+            &[
+                self.tensor_parallel,
+                self.pipeline_parallel,
+                self.data_parallel,
+            ],
+        )
+    }
+
+    /// The first constraint that the layout breaks.
+    pub fn check(&self, config: &Config, cluster: &Cluster) -> Result<(), PlanError> {
+        self.violations(config, cluster)
+            .into_iter()
+            .next()
+            .map_or(Ok(()), Err)
+    }
+
+    /// Every constraint that the layout breaks: with the model, the batch and the cluster.
+    #[must_use]
+    pub fn violations(&self, config: &Config, cluster: &Cluster) -> Vec<PlanError> {
+        if let Err(error) = self.check_sizes(config) {
+            return vec![error];
+        }
+        let checks = [
+            self.check_tensor(config),
+            self.check_schedule(),
+            self.check_pipeline(config),
+            self.check_batch(),
+            self.check_world(cluster),
+        ];
+        checks.into_iter().filter_map(Result::err).collect()
+    }
+
+    /// What is legal and still unwise.
+    #[must_use]
+    pub fn warnings(&self, cluster: &Cluster) -> Vec<String> {
+        let mut warnings = Vec::new();
+        let (t, p, m) = (
+            self.tensor_parallel,
+            self.pipeline_parallel,
+            self.micro_batches(),
+        );
+        if t > cluster.gpus_per_node {
+            warnings.push(format!(
+                "tensor_parallel = {t} exceeds the {} GPUs of a node: every layer's all-reduces \
+                 cross the network",
+                cluster.gpus_per_node
+            ));
+        } else if t > 0 && !cluster.gpus_per_node.is_multiple_of(t) {
+            warnings.push(format!(
+                "tensor_parallel = {t} does not divide the {} GPUs of a node: some groups cross \
+                 the network",
+                cluster.gpus_per_node
+            ));
+        }
+        if p > 1 && m < 4 * p && self.schedule != Schedule::Interleaved {
+            warnings.push(format!(
+                "{m} micro-batches are fewer than 4 × {p} stages: the pipeline bubble of {:.1} % is \
+                 not negligible (GPipe's rule, arXiv 1811.06965 §2.3)",
+                100.0 * self.bubble()
+            ));
+        }
+        warnings
+    }
+
+    fn check_sizes(&self, config: &Config) -> Result<(), PlanError> {
+        let model = &config.model;
+        for (what, value) in [
+            ("tensor_parallel", self.tensor_parallel),
+            ("pipeline_parallel", self.pipeline_parallel),
+            ("data_parallel", self.data_parallel),
+            ("micro_batch", self.micro_batch),
+            ("global_batch", self.global_batch),
+            ("chunks", self.chunks),
+            ("model.layers", model.layers as u64),
+            ("model.num_heads", model.num_heads as u64),
+            ("model.hidden_size", model.hidden_size as u64),
+            ("model.ffn_hidden_size", model.ffn_hidden_size as u64),
+        ] {
+            positive(what, value)?;
+        }
+        self.world_size()?;
+        product(
+            "pipeline_parallel × chunks",
+            &[self.pipeline_parallel, self.chunks],
+        )?;
+        product(
+            "data_parallel × micro_batch",
+            &[self.data_parallel, self.micro_batch],
+        )?;
+        Ok(())
+    }
+
+    fn check_tensor(&self, config: &Config) -> Result<(), PlanError> {
+        let model = &config.model;
+        let sizes = [
+            ("model.num_heads", model.num_heads as u64),
+            ("model.hidden_size", model.hidden_size as u64),
+            ("model.ffn_hidden_size", model.ffn_hidden_size as u64),
+            ("tokenizer.vocab_size", config.tokenizer.vocab_size as u64),
+        ];
+        let t = self.tensor_parallel;
+        let Some((name, size)) = sizes.iter().find(|(_, size)| !size.is_multiple_of(t)) else {
+            return Ok(());
+        };
+        let all = |n: u64| sizes.iter().all(|(_, size)| size.is_multiple_of(n));
+        let degrees = nearest(t, model.num_heads as u64, all);
+        let padded = if *name == "tokenizer.vocab_size" {
+            format!(", or {name} = {} (padded)", size.next_multiple_of(t))
+        } else {
+            String::new()
+        };
+        Err(PlanError::Layout {
+            constraint: format!("{name} = {size} is not a multiple of tensor_parallel = {t}"),
+            nearest: format!("tensor_parallel = {degrees}{padded}"),
+        })
+    }
+
+    fn check_pipeline(&self, config: &Config) -> Result<(), PlanError> {
+        let layers = config.model.layers as u64;
+        if is_legal(layers, self.pipeline_parallel * self.chunks) {
+            Ok(())
+        } else {
+            Err(illegal(layers, self.pipeline_parallel, self.chunks))
+        }
+    }
+
+    fn check_batch(&self) -> Result<(), PlanError> {
+        let (batch, d, b) = (self.global_batch, self.data_parallel, self.micro_batch);
+        if batch.is_multiple_of(d * b) {
+            return Ok(());
+        }
+        let degrees = nearest(d, batch / b, |n| batch.is_multiple_of(n.saturating_mul(b)));
+        Err(PlanError::Layout {
+            constraint: format!(
+                "global_batch = {batch} is not a multiple of data_parallel × micro_batch = {d} × {b}"
+            ),
+            nearest: format!(
+                "global_batch = {}, or data_parallel = {degrees}",
+                nearest_multiples(batch, d * b)
+            ),
+        })
+    }
+
+    fn check_schedule(&self) -> Result<(), PlanError> {
+        let (p, v, m) = (self.pipeline_parallel, self.chunks, self.micro_batches());
+        if self.schedule != Schedule::Interleaved {
+            return if v == 1 {
+                Ok(())
+            } else {
+                Err(PlanError::Layout {
+                    constraint: format!("chunks = {v} needs the interleaved schedule"),
+                    nearest: "chunks = 1, or schedule = interleaved".to_owned(),
+                })
+            };
+        }
+        if v < 2 || p < 2 {
+            return Err(PlanError::Layout {
+                constraint: format!(
+                    "the interleaved schedule needs at least 2 chunks on at least 2 stages, not \
+                     {v} on {p}"
+                ),
+                nearest: "chunks = 2 on 2 stages, or schedule = 1f1b".to_owned(),
+            });
+        }
+        if !m.is_multiple_of(p) || m == 0 {
+            return Err(PlanError::Layout {
+                constraint: format!(
+                    "the interleaved schedule runs micro-batches in groups of {p}, one per stage; \
+                     {m} are no multiple"
+                ),
+                nearest: format!(
+                    "global_batch = {}, or schedule = 1f1b",
+                    nearest_multiples(
+                        self.global_batch,
+                        p.saturating_mul(self.data_parallel * self.micro_batch)
+                    )
+                ),
+            });
+        }
+        Ok(())
+    }
+
+    fn check_world(&self, cluster: &Cluster) -> Result<(), PlanError> {
+        let (world, gpus) = (self.world_size()?, cluster.gpus()?);
+        if world == gpus {
+            return Ok(());
+        }
+        let pipeline = self.tensor_parallel * self.pipeline_parallel;
+        let mut legal = Vec::new();
+        if gpus.is_multiple_of(pipeline) {
+            legal.push(format!("data_parallel = {}", gpus / pipeline));
+        }
+        if world.is_multiple_of(cluster.gpus_per_node) {
+            legal.push(format!("nodes = {}", world / cluster.gpus_per_node));
+        }
+        if legal.is_empty() {
+            let replica_nodes = nearest(cluster.nodes, u64::MAX, |nodes| {
+                nodes
+                    .saturating_mul(cluster.gpus_per_node)
+                    .is_multiple_of(pipeline)
+            });
+            legal.push(format!(
+                "nodes = {replica_nodes} with data_parallel to match"
+            ));
+        }
+        Err(PlanError::Layout {
+            constraint: format!(
+                "tensor_parallel × pipeline_parallel × data_parallel = {} × {} × {} takes {world} \
+                 GPUs, the cluster has {} × {} = {gpus}",
+                self.tensor_parallel,
+                self.pipeline_parallel,
+                self.data_parallel,
+                cluster.nodes,
+                cluster.gpus_per_node,
+            ),
+            nearest: legal.join(", or "),
+        })
+    }
+}

@@ -1,0 +1,207 @@
+//! The plan: everything about one configuration in one layout on one cluster.
+
+mod text;
+
+use crate::budget::samples_after;
+use crate::communication::Communication;
+use crate::energy::{Energy, EnergyOptions, energy};
+use crate::flops::Flops;
+use crate::hardware::{Gpu, gpu};
+use crate::memory::{MemoryEstimate, MemoryOptions, estimate_with};
+use crate::model::Parameters;
+use crate::published::{PublishedRow, published};
+use crate::size::product;
+use crate::step_time::{Rates, StepTime, step_time};
+use crate::{Cluster, Layout, PlanError};
+use experiments_config::Config;
+use serde::{Deserialize, Serialize};
+
+/// What is assumed, and what is known from elsewhere.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct PlanOptions {
+    /// About the trainer's memory.
+    pub memory: MemoryOptions,
+    /// About power.
+    pub energy: EnergyOptions,
+    /// Attained share of the peak; absent takes the GPU file's.
+    pub efficiency: Option<f64>,
+    /// Tokens to train on; absent takes those of the configuration's steps.
+    pub tokens: Option<u64>,
+    /// Measured seconds per step; utilisation, days and energy then follow from them instead of
+    /// from the model's.
+    pub measured_seconds: Option<f64>,
+}
+
+/// A plan.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Plan {
+    /// Parameters by component.
+    pub parameters: Parameters,
+    /// The cluster.
+    pub cluster: Cluster,
+    /// Its GPU.
+    pub gpu: Gpu,
+    /// The layout.
+    pub layout: Layout,
+    /// Micro-batches of one replica in one step.
+    pub micro_batches: u64,
+    /// Idle share of the pipeline's time, closed form.
+    pub bubble: f64,
+    /// Operations of one step.
+    pub flops: Flops,
+    /// Memory of every stage.
+    pub memory: MemoryEstimate,
+    /// Who is connected how.
+    pub communication: Communication,
+    /// The modelled step.
+    pub time: StepTime,
+    /// Rates at the measured seconds, if there are any.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub measured: Option<Rates>,
+    /// Tokens to train on.
+    pub tokens: u64,
+    /// Days for them, without interruptions.
+    pub days: f64,
+    /// Energy over these days.
+    pub energy: Energy,
+    /// Published figures beside ours.
+    pub published: Vec<PublishedRow>,
+    /// Legal and still unwise.
+    pub warnings: Vec<String>,
+    /// What these numbers rest on beside the configuration.
+    pub assumptions: Vec<String>,
+}
+
+/// Plans a configuration. Refuses an illegal layout; one that does not fit is planned all the
+/// same, and says so ([`MemoryEstimate::fits`]).
+pub fn plan(
+    config: &Config,
+    cluster: &Cluster,
+    layout: &Layout,
+    options: &PlanOptions,
+) -> Result<Plan, PlanError> {
+    let gpu = gpu(&cluster.gpu)?;
+    let parameters = Parameters::of(config)?;
+    layout.check(config, cluster)?;
+    let memory = estimate_with(config, layout, gpu, &options.memory)?;
+    let fullest = memory.stages.iter().map(|stage| stage.parameters).max();
+    let time = step_time(
+        config,
+        cluster,
+        layout,
+        gpu,
+        &options.memory,
+        fullest.unwrap_or(0),
+        options.efficiency,
+    )?;
+    let flops = Flops::of(config, layout.global_batch, layout.recompute)?;
+    let measured = options
+        .measured_seconds
+        .map(|seconds| Rates::of(config, layout, gpu, &flops, seconds))
+        .transpose()?;
+    let tokens = match options.tokens {
+        Some(tokens) => tokens,
+        None => product(
+            "samples × model.seq_len",
+            &[
+                samples_after(config, config.steps)?,
+                config.model.seq_len as u64,
+            ],
+        )?,
+    };
+    let days = measured.unwrap_or(time.rates).days(tokens as f64);
+    let gpus = cluster.gpus()?;
+    let energy = energy(&options.energy, gpu.tdp_watts, gpus, days)?;
+    let mut warnings = layout.warnings(cluster);
+    if !memory.fits {
+        warnings.push(format!(
+            "does not fit: stage {} needs {} GiB and {} GiB are kept free, of {} GiB",
+            memory.worst_stage,
+            crate::text::gib(memory.peak_bytes),
+            crate::text::gib(memory.reserve_bytes),
+            crate::text::gib(memory.capacity_bytes),
+        ));
+    }
+    Ok(Plan {
+        published: published(config, cluster, layout, gpu, options)?,
+        parameters,
+        cluster: cluster.clone(),
+        gpu: gpu.clone(),
+        layout: layout.clone(),
+        micro_batches: layout.micro_batches(),
+        bubble: layout.bubble(),
+        flops,
+        communication: Communication::of(layout, cluster, gpu),
+        assumptions: assumptions(gpu, options, &time, &energy),
+        memory,
+        time,
+        measured,
+        tokens,
+        days,
+        energy,
+        warnings,
+    })
+}
+
+fn assumptions(gpu: &Gpu, options: &PlanOptions, time: &StepTime, energy: &Energy) -> Vec<String> {
+    let memory = &options.memory;
+    let source = if options.efficiency.is_some() {
+        "given"
+    } else {
+        gpu.efficiency_source.as_str()
+    };
+    let link = |link: &crate::hardware::Link| {
+        format!(
+            "{}: {:.0} % of {:.0} GB/s, {:.0} µs",
+            link.title,
+            100.0 * link.efficiency,
+            link.bandwidth / 1e9,
+            link.latency * 1e6
+        )
+    };
+    vec![
+        format!(
+            "stages attain {:.1} % of the peak ({source})",
+            100.0 * time.efficiency
+        ),
+        format!(
+            "{} bytes of context, buffers and workspaces per GPU; {:.0} % of its memory kept free",
+            crate::text::thousands(memory.overhead_bytes),
+            100.0 * memory.reserve_share
+        ),
+        format!(
+            "optimiser state {}; checkpoints {}; sequence parallelism {}",
+            if memory.zero_1 {
+                "divided over the replicas (ZeRO-1)"
+            } else {
+                "on every replica"
+            },
+            if memory.partition_checkpoints {
+                "divided over the tensor ranks"
+            } else {
+                "whole"
+            },
+            if memory.sequence_parallel {
+                "on"
+            } else {
+                "off"
+            },
+        ),
+        format!(
+            "links: {}; {} ({} ports per node)",
+            link(&gpu.intra_node),
+            link(&gpu.network),
+            gpu.network_ports
+        ),
+        "communication is not overlapped with computation".to_owned(),
+        format!(
+            "{:.0} W per GPU, power usage effectiveness {:.2}, {} kg CO2e per kWh",
+            energy.watts_per_gpu, energy.pue, options.energy.kg_per_kwh
+        ),
+        "days are without interruptions and without the smaller batches of a ramp".to_owned(),
+    ]
+}
+
+#[cfg(test)]
+mod tests;

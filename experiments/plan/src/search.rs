@@ -1,0 +1,169 @@
+//! All legal layouts of a configuration on a cluster that fit into memory, by seconds per step.
+
+mod candidates;
+mod explain;
+
+pub use explain::{Difference, Explanation};
+
+use crate::hardware::{Gpu, gpu};
+use crate::memory::estimate_with;
+use crate::plan::PlanOptions;
+use crate::step_time::{Terms, step_time};
+use crate::text::{Table, decimal, gib};
+use crate::{Cluster, Layout, PlanError};
+use experiments_config::Config;
+use serde::Serialize;
+use std::fmt::Write as _;
+
+/// A layout that is legal and fits.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Candidate {
+    /// The layout.
+    pub layout: Layout,
+    /// Seconds per step.
+    pub seconds: f64,
+    /// Where they go.
+    pub terms: Terms,
+    /// Memory of the fullest GPU.
+    pub peak_bytes: u64,
+    /// Model FLOPs utilisation.
+    pub mfu: f64,
+}
+
+/// Result of a search.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Search {
+    /// Legal layouts that were looked at.
+    pub legal: usize,
+    /// Those that fit, fastest first; of equally fast ones, the smallest first.
+    pub ranked: Vec<Candidate>,
+    /// Memory of the fullest GPU of the layout that comes closest, when none fits.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub smallest_peak_bytes: Option<u64>,
+    /// Memory of the GPU less what is kept free.
+    pub limit_bytes: u64,
+}
+
+/// Searches tensor × pipeline × data × micro-batch × recomputation × schedule.
+pub fn search(
+    config: &Config,
+    cluster: &Cluster,
+    global_batch: u64,
+    options: &PlanOptions,
+) -> Result<Search, PlanError> {
+    let gpu = gpu(&cluster.gpu)?;
+    let layouts = candidates::legal(config, cluster, global_batch)?;
+    let mut ranked = Vec::new();
+    let mut smallest: Option<u64> = None;
+    for layout in &layouts {
+        let memory = estimate_with(config, layout, gpu, &options.memory)?;
+        smallest = Some(smallest.map_or(memory.peak_bytes, |least| least.min(memory.peak_bytes)));
+        if memory.fits {
+            let parameters = memory.stages.iter().map(|stage| stage.parameters).max();
+            let peak = memory.peak_bytes;
+            ranked.push(candidate(
+                config,
+                cluster,
+                layout,
+                gpu,
+                options,
+                parameters.unwrap_or(0),
+                peak,
+            )?);
+        }
+    }
+    ranked.sort_by(|a, b| {
+        let by_time = a.seconds.total_cmp(&b.seconds);
+        by_time.then(a.peak_bytes.cmp(&b.peak_bytes))
+    });
+    Ok(Search {
+        legal: layouts.len(),
+        smallest_peak_bytes: smallest.filter(|_| ranked.is_empty()),
+        ranked,
+        limit_bytes: (gpu.memory_bytes as f64 * (1.0 - options.memory.reserve_share)) as u64,
+    })
+}
+
+fn candidate(
+    config: &Config,
+    cluster: &Cluster,
+    layout: &Layout,
+    gpu: &Gpu,
+    options: &PlanOptions,
+    parameters: u64,
+    peak_bytes: u64,
+) -> Result<Candidate, PlanError> {
+    let time = step_time(
+        config,
+        cluster,
+        layout,
+        gpu,
+        &options.memory,
+        parameters,
+        options.efficiency,
+    )?;
+    Ok(Candidate {
+        layout: layout.clone(),
+        seconds: time.seconds,
+        terms: time.terms,
+        peak_bytes,
+        mfu: time.rates.mfu,
+    })
+}
+
+impl Search {
+    /// The best `rows` layouts as a table.
+    #[must_use]
+    pub fn text(&self, rows: usize) -> String {
+        let mut text = format!(
+            "{} legal layouts, {} within {} GiB per GPU\n",
+            self.legal,
+            self.ranked.len(),
+            gib(self.limit_bytes)
+        );
+        if let Some(bytes) = self.smallest_peak_bytes {
+            let _ = writeln!(text, "the smallest needs {} GiB", gib(bytes));
+            return text;
+        }
+        let mut table = Table::new(
+            &[
+                "rank",
+                "tensor",
+                "pipe",
+                "data",
+                "micro",
+                "recompute",
+                "schedule",
+                "s/step",
+                "MFU %",
+                "GiB",
+            ],
+            &[5, 6],
+        );
+        for (index, candidate) in self.ranked.iter().take(rows).enumerate() {
+            let layout = &candidate.layout;
+            let chunks = if layout.chunks > 1 {
+                format!(" × {}", layout.chunks)
+            } else {
+                String::new()
+            };
+            table.row(vec![
+                (index + 1).to_string(),
+                layout.tensor_parallel.to_string(),
+                layout.pipeline_parallel.to_string(),
+                layout.data_parallel.to_string(),
+                layout.micro_batch.to_string(),
+                layout.recompute.name().to_owned(),
+                format!("{}{chunks}", layout.schedule.name()),
+                decimal(candidate.seconds, 2),
+                decimal(100.0 * candidate.mfu, 1),
+                gib(candidate.peak_bytes),
+            ]);
+        }
+        text.push_str(&table.text());
+        text
+    }
+}
+
+#[cfg(test)]
+mod tests;

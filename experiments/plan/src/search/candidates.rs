@@ -1,0 +1,121 @@
+//! Enumeration of legal layouts.
+
+use crate::layout::is_legal;
+use crate::size::positive;
+use crate::{Cluster, Layout, PlanError, Recompute, Schedule};
+use experiments_config::Config;
+
+/// Most layouts that are looked at; a cluster that allows more is refused rather than left to run
+/// for minutes.
+const MOST: usize = 200_000;
+
+/// Every legal layout.
+pub(super) fn legal(
+    config: &Config,
+    cluster: &Cluster,
+    global_batch: u64,
+) -> Result<Vec<Layout>, PlanError> {
+    let world = cluster.gpus()?;
+    positive("global_batch", global_batch)?;
+    let mut layouts = Vec::new();
+    for tensor_parallel in tensor_degrees(config, world) {
+        let replicas = world / tensor_parallel;
+        for pipeline_parallel in divisors(replicas, config.model.layers as u64) {
+            if !is_legal(config.model.layers as u64, pipeline_parallel) {
+                continue;
+            }
+            let data_parallel = replicas / pipeline_parallel;
+            if !global_batch.is_multiple_of(data_parallel) {
+                continue;
+            }
+            let sequences = global_batch / data_parallel;
+            for micro_batch in divisors(sequences, sequences) {
+                for (schedule, chunks) in
+                    schedules(config, pipeline_parallel, sequences / micro_batch)
+                {
+                    layouts.extend(Recompute::ALL.map(|recompute| Layout {
+                        tensor_parallel,
+                        pipeline_parallel,
+                        data_parallel,
+                        micro_batch,
+                        global_batch,
+                        recompute,
+                        schedule,
+                        chunks,
+                    }));
+                }
+            }
+            if layouts.len() > MOST {
+                return Err(PlanError::Size {
+                    what: "layouts to search".to_owned(),
+                    value: format!("more than {MOST}"),
+                    expected: "fewer GPUs or a batch with fewer divisors would be searched"
+                        .to_owned(),
+                });
+            }
+        }
+    }
+    layouts.retain(|layout| layout.check(config, cluster).is_ok());
+    Ok(layouts)
+}
+
+/// Tensor degrees that divide the cluster and every size that they must.
+fn tensor_degrees(config: &Config, world: u64) -> Vec<u64> {
+    let model = &config.model;
+    let sizes = [
+        model.num_heads as u64,
+        model.hidden_size as u64,
+        model.ffn_hidden_size as u64,
+        config.tokenizer.vocab_size as u64,
+    ];
+    let all = |t: &u64| sizes.iter().all(|size| size.is_multiple_of(*t));
+    let degrees = divisors(world, model.num_heads as u64);
+    degrees.into_iter().filter(all).collect()
+}
+
+/// Schedules and chunks that a pipeline allows.
+fn schedules(config: &Config, stages: u64, micro_batches: u64) -> Vec<(Schedule, u64)> {
+    let mut schedules = vec![(Schedule::OneForwardOneBackward, 1)];
+    if stages < 2 {
+        return schedules;
+    }
+    schedules.push((Schedule::Gpipe, 1));
+    if micro_batches.is_multiple_of(stages) {
+        let layers = config.model.layers as u64;
+        let legal = (2..=layers / stages).filter(|chunks| is_legal(layers, stages * chunks));
+        schedules.extend(legal.map(|chunks| (Schedule::Interleaved, chunks)));
+    }
+    schedules
+}
+
+/// Divisors of `n` up to `most`, in order.
+fn divisors(n: u64, most: u64) -> Vec<u64> {
+    let mut divisors = Vec::new();
+    let mut small = 1;
+    while small <= n / small.max(1) && small <= most {
+        if n.is_multiple_of(small) {
+            divisors.push(small);
+            if n / small != small && n / small <= most {
+                divisors.push(n / small);
+            }
+        }
+        small += 1;
+    }
+    divisors.sort_unstable();
+    divisors
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A missing divisor is a missing layout.
+    #[test]
+    fn divisors_are_complete() {
+        for n in 1..200 {
+            let expected: Vec<u64> = (1..=n).filter(|k| n % k == 0).collect();
+            assert_eq!(divisors(n, n), expected);
+        }
+        assert_eq!(divisors(768, 12), [1, 2, 3, 4, 6, 8, 12]);
+    }
+}

@@ -1,0 +1,74 @@
+use super::*;
+use crate::{Recompute, Schedule};
+use experiments_config::load_preset;
+use std::time::Instant;
+
+fn cluster() -> Cluster {
+    Cluster {
+        nodes: 96,
+        gpus_per_node: 8,
+        gpu: "a100-40g".to_owned(),
+    }
+}
+
+fn published() -> Layout {
+    Layout {
+        tensor_parallel: 4,
+        pipeline_parallel: 8,
+        data_parallel: 24,
+        micro_batch: 1,
+        global_batch: 4224,
+        recompute: Recompute::Full,
+        schedule: Schedule::OneForwardOneBackward,
+        chunks: 1,
+    }
+}
+
+/// The bar of the issue: the published layout is among the legal ones that fit, its rank is
+/// explained by terms that add up, and the search is fast.
+#[test]
+fn the_published_layout_is_ranked_and_explained() {
+    let config = load_preset("glm-130b", &[]).unwrap();
+    let start = Instant::now();
+    let found = search(&config, &cluster(), 4224, &PlanOptions::default()).unwrap();
+    let took = start.elapsed().as_secs_f64();
+    println!("{took} s\n{}", found.text(12));
+    let explanation = found.explain(&published()).unwrap();
+    println!("{}", explanation.text());
+    assert!(cfg!(debug_assertions) || took < 1.0, "{took} s");
+    let all = explanation
+        .best
+        .iter()
+        .chain(&explanation.best_alike)
+        .chain(&explanation.slower_alike);
+    for difference in all {
+        let sum: f64 = difference.by_term.iter().map(|(_, seconds)| seconds).sum();
+        assert!((sum - difference.saves).abs() < 1e-9);
+    }
+    assert!(explanation.rank_alike <= 10);
+}
+
+/// Everything listed is legal and within the limit, in order of time.
+#[test]
+fn what_is_listed_is_legal_fits_and_is_in_order() {
+    let config = load_preset("glm-130b", &[]).unwrap();
+    let found = search(&config, &cluster(), 4224, &PlanOptions::default()).unwrap();
+    assert!(found.ranked.is_sorted_by(|a, b| a.seconds <= b.seconds));
+    for candidate in &found.ranked {
+        candidate.layout.check(&config, &cluster()).unwrap();
+        assert!(candidate.peak_bytes <= found.limit_bytes + 1);
+    }
+}
+
+/// A model that fits nowhere says how much it would need.
+#[test]
+fn nothing_fits_is_said() {
+    let config = load_preset("glm-130b", &[]).unwrap();
+    let one = Cluster {
+        nodes: 1,
+        ..cluster()
+    };
+    let found = search(&config, &one, 8, &PlanOptions::default()).unwrap();
+    assert!(found.ranked.is_empty());
+    assert!(found.text(5).contains("smallest needs"));
+}
