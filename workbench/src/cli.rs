@@ -71,6 +71,14 @@ Examples:
   workbench inspect t-deep --set model.norm=post
   workbench inspect runs/mine --step 50   the weights of a checkpoint against their start")]
     Inspect(Inspect),
+    /// Plan a configuration on a cluster: parameters, FLOPs, memory, time, energy, layouts.
+    #[command(after_help = "\
+Examples:
+  workbench plan glm-130b                           on 96 nodes of 8 A100-40G, as it was trained
+  workbench plan glm-130b --search                  every legal layout that fits, ranked
+  workbench plan glm-130b --nodes 24 --gpu h100 --search
+  workbench plan glm-130b --timeline pipeline.svg --failures")]
+    Plan(Plan),
     /// Run real layers of a full-size model forward and backward, and see what FP16 has to hold.
     #[command(after_help = "\
 Examples:
@@ -111,11 +119,13 @@ Examples:
     Verdict(Verdict),
     /// Write report.html and report.md for a sweep or a run.
     Report(Report),
-    /// Export a run's metrics as CSV or as a TensorBoard event file.
+    /// Export a run's metrics as CSV or as a TensorBoard event file, or hand a configuration to the
+    /// trainer of a full run.
     #[command(after_help = "\
 Examples:
   workbench export runs/mine --format csv > mine.csv
-  workbench export runs/mine --format tensorboard --out tb/mine")]
+  workbench export runs/mine --format tensorboard --out tb/mine
+  workbench export glm-130b --to megatron-deepspeed --out handover")]
     Export(Export),
     /// Print a preset or a file as a resolved configuration, every key written out.
     #[command(after_help = "\
@@ -243,6 +253,100 @@ pub(crate) struct Inspect {
     #[arg(long = "set", value_name = "KEY=VALUE", conflicts_with = "step")]
     pub(crate) set: Vec<Override>,
     /// For machines: every matrix of every layer.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// A cluster and how a model is spread over it. The defaults are those GLM-130B was trained with.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Cluster and layout")]
+pub(crate) struct Spread {
+    /// Machines.
+    #[arg(long, value_name = "N", default_value_t = 96)]
+    pub(crate) nodes: u64,
+    /// GPUs of one machine.
+    #[arg(long, value_name = "N", default_value_t = 8)]
+    pub(crate) gpus_per_node: u64,
+    /// The GPU: a100-40g, a100-80g, h100, h200, v100, rtx-3090, rtx-2080-ti, or a TOML file.
+    #[arg(long, value_name = "NAME|FILE", default_value = "a100-40g")]
+    pub(crate) gpu: String,
+    /// GPUs that share each matrix.
+    #[arg(long, value_name = "N", default_value_t = 4)]
+    pub(crate) tensor_parallel: u64,
+    /// Pipeline stages.
+    #[arg(long, value_name = "N", default_value_t = 8)]
+    pub(crate) pipeline_parallel: u64,
+    /// Replicas [default: as many as there are GPUs for].
+    #[arg(long, value_name = "N")]
+    pub(crate) data_parallel: Option<u64>,
+    /// Sequences of one micro-batch [default: the configuration's].
+    #[arg(long, value_name = "N")]
+    pub(crate) micro_batch: Option<u64>,
+    /// What is computed again in the backward pass.
+    #[arg(long, value_enum, default_value_t)]
+    pub(crate) recompute: RecomputeName,
+    /// Order of micro-batches in the pipeline.
+    #[arg(long, value_enum, default_value_t)]
+    pub(crate) schedule: ScheduleName,
+    /// Chunks of layers per stage, with the interleaved schedule.
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    pub(crate) chunks: u64,
+}
+
+/// What is recomputed.
+#[derive(Debug, Clone, Copy, Default, ValueEnum)]
+pub(crate) enum RecomputeName {
+    /// Nothing.
+    None,
+    /// Attention scores and probabilities.
+    Selective,
+    /// Every layer from its input.
+    #[default]
+    Full,
+}
+
+/// Pipeline schedules.
+#[derive(Debug, Clone, Copy, Default, ValueEnum)]
+pub(crate) enum ScheduleName {
+    /// One forward, one backward.
+    #[default]
+    #[value(name = "1f1b")]
+    OneForwardOneBackward,
+    /// All forward passes first.
+    Gpipe,
+    /// One forward, one backward over several chunks per stage.
+    Interleaved,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Plan {
+    /// A preset or a configuration file.
+    #[arg(value_name = "PRESET|FILE", value_hint = ValueHint::AnyPath)]
+    pub(crate) what: String,
+    #[command(flatten)]
+    pub(crate) spread: Spread,
+    /// Rank every legal layout that fits, and show so many.
+    #[arg(long, value_name = "ROWS", num_args = 0..=1, default_missing_value = "12")]
+    pub(crate) search: Option<usize>,
+    /// Draw the pipeline of one step as SVG, and in the terminal.
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub(crate) timeline: Option<PathBuf>,
+    /// How often such a cluster fails, and how often to save.
+    #[arg(long)]
+    pub(crate) failures: bool,
+    /// Attained share of the GPU's peak [default: the GPU file's].
+    #[arg(long, value_name = "SHARE")]
+    pub(crate) efficiency: Option<f64>,
+    /// Tokens to train on [default: those of the configuration's steps].
+    #[arg(long, value_name = "N")]
+    pub(crate) tokens: Option<u64>,
+    /// Seconds of a step as measured; days and energy follow from them.
+    #[arg(long, value_name = "S")]
+    pub(crate) measured_seconds: Option<f64>,
+    /// Change a configuration key.
+    #[arg(long = "set", value_name = "KEY=VALUE")]
+    pub(crate) set: Vec<Override>,
+    /// For machines.
     #[arg(long)]
     pub(crate) json: bool,
 }
@@ -448,15 +552,37 @@ pub(crate) struct Report {
 
 #[derive(Debug, Args)]
 pub(crate) struct Export {
-    /// Run directory.
-    #[arg(value_hint = ValueHint::DirPath)]
-    pub(crate) run: PathBuf,
-    /// What to write.
-    #[arg(long, value_enum)]
-    pub(crate) format: ExportFormat,
-    /// A file for CSV [default: standard output], a folder for TensorBoard.
+    /// With --format a run directory, with --to a preset or a configuration file.
+    #[arg(value_name = "RUN|PRESET|FILE", value_hint = ValueHint::AnyPath)]
+    pub(crate) what: String,
+    /// Write a run's metrics.
+    #[arg(
+        long,
+        value_enum,
+        required_unless_present = "to",
+        conflicts_with = "to"
+    )]
+    pub(crate) format: Option<ExportFormat>,
+    /// Hand the configuration to this trainer: megatron-deepspeed or megatron-core.
+    #[arg(long, value_name = "TRAINER", requires = "out")]
+    pub(crate) to: Option<String>,
+    /// A file for CSV [default: standard output], a folder for TensorBoard and for a trainer.
     #[arg(long, value_hint = ValueHint::AnyPath)]
     pub(crate) out: Option<PathBuf>,
+    /// With --to: change a configuration key.
+    #[arg(long = "set", value_name = "KEY=VALUE")]
+    pub(crate) set: Vec<Override>,
+    /// With --to: job name.
+    #[arg(long, value_name = "NAME")]
+    pub(crate) name: Option<String>,
+    /// With --to: Slurm partition.
+    #[arg(long, value_name = "NAME")]
+    pub(crate) partition: Option<String>,
+    /// With --to: Slurm account.
+    #[arg(long, value_name = "NAME")]
+    pub(crate) account: Option<String>,
+    #[command(flatten)]
+    pub(crate) spread: Spread,
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]

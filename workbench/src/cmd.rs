@@ -7,9 +7,11 @@ mod export;
 mod inspect;
 mod monitor;
 mod parity;
+mod plan;
 mod quickstart;
 mod report;
 mod slice;
+mod spread;
 mod sweep;
 mod tasks;
 mod train;
@@ -32,6 +34,7 @@ pub(crate) fn run(cli: Cli) -> Result<ExitCode, Failure> {
         Command::Train(arguments) => train::run(&arguments, &cache()?),
         Command::Parity(arguments) => parity::run(&arguments, &cache()?),
         Command::Inspect(arguments) => inspect::run(&arguments),
+        Command::Plan(arguments) => plan::run(&arguments),
         Command::Slice(arguments) => slice::run(&arguments),
         Command::Weights(command) => weights::run(command),
         Command::Sweep(command) => sweep::run(command, &cache()?),

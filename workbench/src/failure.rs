@@ -2,6 +2,7 @@
 
 use experiments::TrainError;
 use experiments_config::ConfigError;
+use experiments_plan::PlanError;
 use experiments_text::TextError;
 use logs::LogError;
 use std::error::Error;
@@ -91,6 +92,12 @@ impl From<TrainError> for Failure {
             | TrainError::Changed { .. } => Self::new(error, exit::BAD_INPUT),
             TrainError::Checkpoint { .. } => Self::new(error, exit::FAILED),
         }
+    }
+}
+
+impl From<PlanError> for Failure {
+    fn from(error: PlanError) -> Self {
+        Self::new(error, exit::BAD_INPUT)
     }
 }
 

@@ -120,12 +120,10 @@ fn text(report: &SliceReport) -> String {
 }
 
 fn row(text: &mut String, tensor: &TensorStats) {
-    let percent = |share: f64| {
-        match 100.0 * share {
-            0.0 => "0".to_owned(),
-            small if small < 0.001 => "< 0.001 %".to_owned(),
-            percent => format!("{percent:.3} %"),
-        }
+    let percent = |share: f64| match 100.0 * share {
+        0.0 => "0".to_owned(),
+        small if small < 0.001 => "< 0.001 %".to_owned(),
+        percent => format!("{percent:.3} %"),
     };
     let margin = if tensor.max > 0.0 {
         format!("{:.1e}", tensor.margin)

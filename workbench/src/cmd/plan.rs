@@ -1,0 +1,108 @@
+//! `workbench plan`.
+
+use super::spread::spread;
+use crate::cli::Plan as Arguments;
+use crate::failure::Failure;
+use experiments_plan::failure::{self, FailureEstimate, FailureInput};
+use experiments_plan::pipeline::{PipelineInput, Timeline, simulate, timeline_svg, timeline_text};
+use experiments_plan::plan::{Plan, PlanOptions, plan};
+use experiments_plan::search::{Explanation, Search, search};
+use serde::Serialize;
+use std::path::Path;
+use std::process::ExitCode;
+
+/// Width of the terminal's timeline.
+const WIDTH: usize = 110;
+
+/// What `--json` prints.
+#[derive(Serialize)]
+struct Planned {
+    plan: Plan,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    search: Option<Search>,
+    /// Where the layout that was asked for stands among them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    explanation: Option<Explanation>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    failures: Option<FailureEstimate>,
+}
+
+pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
+    let config = super::config::load(&arguments.what, &arguments.set)?;
+    let (cluster, layout) = spread(&arguments.spread, &config)?;
+    let options = PlanOptions {
+        efficiency: arguments.efficiency,
+        tokens: arguments.tokens,
+        measured_seconds: arguments.measured_seconds,
+        ..PlanOptions::default()
+    };
+    let found = arguments
+        .search
+        .map(|_| search(&config, &cluster, layout.global_batch, &options))
+        .transpose()?;
+    let plan = plan(&config, &cluster, &layout, &options)?;
+    let planned = Planned {
+        explanation: found.as_ref().and_then(|found| found.explain(&layout)),
+        search: found,
+        failures: arguments
+            .failures
+            .then(|| failures(cluster.nodes, &plan))
+            .transpose()?,
+        plan,
+    };
+    if arguments.json {
+        super::print_json(&planned)?;
+    } else {
+        show(&planned, arguments.search.unwrap_or(0));
+    }
+    if let Some(file) = &arguments.timeline {
+        draw(&planned.plan, &arguments.what, file, arguments.json)?;
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn show(planned: &Planned, rows: usize) {
+    super::print(&planned.plan.text());
+    if let Some(search) = &planned.search {
+        super::print(&format!("\n{}", search.text(rows)));
+    }
+    if let Some(explanation) = &planned.explanation {
+        super::print(&format!("\n{}", explanation.text()));
+    }
+    if let Some(failures) = &planned.failures {
+        super::print(&format!("\n{}", failures.text()));
+    }
+}
+
+/// The pipeline of one step with the plan's own times: SVG into `file`, lanes of characters on the
+/// terminal.
+fn draw(plan: &Plan, what: &str, file: &Path, quiet: bool) -> Result<(), Failure> {
+    let layout = &plan.layout;
+    let timeline: Timeline = simulate(&PipelineInput {
+        stages: layout.pipeline_parallel,
+        micro_batches: plan.micro_batches,
+        chunks: layout.chunks,
+        schedule: layout.schedule,
+        forward_seconds: plan.time.forward_seconds,
+        backward_seconds: plan.time.backward_seconds,
+        // The plan's passes already hold their messages.
+        send_seconds: 0.0,
+    })?;
+    let svg = timeline_svg(&timeline, &format!("{what} · {}", layout.text()))?;
+    logs::write_atomic(file, svg.as_bytes())?;
+    if !quiet {
+        super::print(&format!("\n{}", timeline_text(&timeline, WIDTH)));
+        super::print(&format!("{}\n", file.display()));
+    }
+    Ok(())
+}
+
+/// The real run's failure rate on this cluster, with the plan's step time.
+fn failures(nodes: u64, plan: &Plan) -> Result<FailureEstimate, Failure> {
+    let real = FailureInput::glm_130b()?;
+    Ok(failure::estimate(&FailureInput {
+        nodes,
+        step_seconds: plan.time.seconds,
+        ..real
+    })?)
+}
