@@ -155,7 +155,10 @@ fn a_slice_shows_every_tensor_and_takes_its_scale_from_a_proxy() {
     let reader = logs::RunReader::open(&scratch.join("run")).unwrap();
     let measured = reader.records()[0].layers["layer_norm_input_rms"][1];
     let used = json["input_rms"].as_f64().unwrap();
-    assert!((used / measured - 1.0).abs() < 1e-9, "the same model has the same scale");
+    assert!(
+        (used / measured - 1.0).abs() < 1e-9,
+        "the same model has the same scale"
+    );
 }
 
 #[test]

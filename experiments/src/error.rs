@@ -19,6 +19,14 @@ pub enum TrainError {
         /// What is wrong and what was expected.
         problem: String,
     },
+    /// The file that `model.init.weights` names cannot be used.
+    #[error("`model.init.weights` = `{}`: {problem}", path.display())]
+    Weights {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong and what was expected.
+        problem: String,
+    },
     /// Weights of another program could not be read or written.
     #[error(transparent)]
     Interchange(#[from] crate::interchange::InterchangeError),

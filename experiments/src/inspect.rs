@@ -2,7 +2,8 @@
 
 use crate::checkpoint::Checkpoints;
 use crate::error::TrainError;
-use crate::parameters::{Band, Init, Parameter};
+use crate::parameters::{Band, Init, Parameter, Parameters};
+use crate::weights::initial_weights;
 use experiments_config::Config;
 use serde::Serialize;
 use std::path::Path;
@@ -38,10 +39,12 @@ pub struct Audit {
     pub off: bool,
 }
 
-/// Expected against measured, for what a configuration would initialise. Of more than 50 million
-/// parameters each band's first 65,536 values or so are drawn, by the same code.
-#[must_use]
-pub fn inspect_config(config: &Config) -> Vec<Audit> {
+/// Expected against measured, for what a run of the configuration would begin with. Of more than 50
+/// million parameters each band's first 65,536 values or so are drawn, by the same code.
+pub fn inspect_config(config: &Config) -> Result<Vec<Audit>, TrainError> {
+    if config.model.init.weights.is_some() {
+        return Ok(audit_all(&initial_weights(config)?));
+    }
     let vocab_size = config.tokenizer.vocab_size;
     let all = config.model.parameter_count(vocab_size) <= DRAW_ALL;
     let table = Parameter::table(&config.model, vocab_size);
@@ -61,7 +64,7 @@ pub fn inspect_config(config: &Config) -> Vec<Audit> {
             audits.push(measure(parameter, *band, &values));
         }
     }
-    audits
+    Ok(audits)
 }
 
 /// Expected against measured, for the newest checkpoint of a run, or that of `step`.
@@ -72,6 +75,10 @@ pub fn inspect_run(
 ) -> Result<(u64, Vec<Audit>), TrainError> {
     let checkpoints = Checkpoints::new(directory, &config.checkpoint);
     let (step, parameters) = checkpoints.weights(config, step)?;
+    Ok((step, audit_all(&parameters)))
+}
+
+fn audit_all(parameters: &Parameters) -> Vec<Audit> {
     let audits = parameters.table().iter().flat_map(|parameter| {
         let Init::Normal(bands) = &parameter.init else {
             return Vec::new();
@@ -79,7 +86,7 @@ pub fn inspect_run(
         let values = &parameters.values()[parameter.range.clone()];
         audit(parameter, bands, values)
     });
-    Ok((step, audits.collect()))
+    audits.collect()
 }
 
 /// All bands of a parameter with all its values.
@@ -128,7 +135,7 @@ mod tests {
     fn glm_130b_starts_with_the_deviations_of_the_facts() {
         // glm130b-facts §4, derived from 2210.02414 §2.1 and LargeScale `mpu/layers.py`.
         let config = load_preset("glm-130b", &[]).unwrap();
-        let audits = inspect_config(&config);
+        let audits = inspect_config(&config).unwrap();
         let layer = "layers.69.attention.qkv.weight";
         for (name, part, std) in [
             (layer, "query", 0.009_021),

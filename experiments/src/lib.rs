@@ -43,4 +43,4 @@ pub use interchange::{InterchangeError, SatDtype};
 pub use parity::PARITY_FORMAT;
 pub use slice::{Pass, Slice, SliceReport, TensorStats, residual_rms, slice};
 pub use trainer::{Ending, Repeat, Request, parity, train};
-pub use weights::{export_weights, import_weights};
+pub use weights::{check_weights, export_weights, import_weights};

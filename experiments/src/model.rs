@@ -16,7 +16,7 @@ mod scores;
 mod weights;
 
 pub(crate) use input::Input;
-pub(crate) use weights::{Gradients, Weights, collect};
+pub(crate) use weights::{Gradients, Paths, Weights, add, collect};
 
 use crate::capture::Capture;
 use crate::dropout::Dropout;
@@ -116,8 +116,8 @@ impl<B: Kernels> Glm<B> {
         for block in &self.blocks {
             x_sh = block.forward(x_sh, input, context);
         }
+        let x_sh = relax(x_sh, At::FinalNorm, 0, context);
         let targets_th = x_sh.select(0, input.slots.clone());
-        let targets_th = relax(targets_th, At::FinalNorm, 0, context);
         let y_th = self.final_norm.forward(targets_th);
         let y_th = context.precision.store(y_th, At::FinalNorm, 0);
         context.capture(At::FinalNorm, 0, &y_th);

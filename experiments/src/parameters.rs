@@ -119,6 +119,13 @@ impl Parameters {
         self.values.len()
     }
 
+    /// Index in the table of the input embedding, which always comes first.
+    #[must_use]
+    #[expect(clippy::unused_self, reason = "a question about the table")]
+    pub(crate) fn embedding(&self) -> usize {
+        0
+    }
+
     /// Index in the table of a parameter by name.
     #[must_use]
     pub(crate) fn find(&self, name: &str) -> Option<usize> {

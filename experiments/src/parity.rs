@@ -4,6 +4,7 @@ use crate::adamw::AdamW;
 use crate::capture::Capture;
 use crate::data::Batch;
 use crate::error::TrainError;
+use crate::model::Paths;
 use crate::objective::Sample;
 use crate::parameters::{Parameter, Parameters};
 use experiments_config::Config;
@@ -124,10 +125,10 @@ impl ParityFile {
     }
 
     /// Both contributions to the gradient of tied embeddings, `[v, h]` each.
-    pub(crate) fn embedding_paths(&mut self, table: &[Parameter], input: &[f32], logit: &[f32]) {
-        for (path, values) in [("input_path", input), ("logit_path", logit)] {
-            let name = format!("gradients_scaled.{}.{path}", table[0].name);
-            self.floats(name, &table[0].shape, values);
+    pub(crate) fn embedding_paths(&mut self, embedding: &Parameter, paths: &Paths) {
+        for (path, values) in [("input_path", &paths.input), ("logit_path", &paths.logit)] {
+            let name = format!("gradients_scaled.{}.{path}", embedding.name);
+            self.floats(name, &embedding.shape, values);
         }
     }
 

@@ -1,11 +1,34 @@
 //! Weights from and for other programs: the public GLM-130B layout (`SwissArmyTransformer`).
 
-use crate::checkpoint::{Checkpoints, write_weights};
+use crate::checkpoint::{Checkpoints, read_weights, write_weights};
 use crate::error::TrainError;
 use crate::interchange::{NamedTensor, SatDtype, SatExport, SatShape, export_sat, import_sat};
 use crate::parameters::{Parameter, Parameters};
 use experiments_config::Config;
 use std::path::Path;
+
+/// Reads the file that `model.init.weights` names, if it names one: a run must not begin with weights
+/// of another model.
+pub fn check_weights(config: &Config) -> Result<(), TrainError> {
+    initial_weights(config).map(|_| ())
+}
+
+/// What `model.init.weights` names, or what is drawn.
+pub(crate) fn initial_weights(config: &Config) -> Result<Parameters, TrainError> {
+    let (model, vocab_size) = (&config.model, config.tokenizer.vocab_size);
+    let Some(path) = &model.init.weights else {
+        return Ok(Parameters::initialise(model, vocab_size, config.seed));
+    };
+    let mut parameters = Parameters::zeros(Parameter::table(model, vocab_size));
+    read_weights(path, &mut parameters).map_err(|error| match error {
+        TrainError::Checkpoint { problem, .. } => TrainError::Weights {
+            path: path.clone(),
+            problem,
+        },
+        other => other,
+    })?;
+    Ok(parameters)
+}
 
 /// Writes the weights of a run's newest checkpoint, or of that of `step`, as one file per
 /// tensor-parallel rank. Returns the checkpoint's step, which names the folder.

@@ -57,7 +57,7 @@ pub const SIGNALS: &[Signal] = &[
     scalar("grad_norm_embedding_input", "1", "its part that arrives through the input path"),
     scalar("grad_norm_embedding_logit", "1", "its part that arrives through the output logits"),
     scalar("embedding_share", "1", "share of the embedding in the squared global gradient norm"),
-    scalar("clip_coefficient", "1", "factor applied by clipping, the smallest where every tensor has its own; 1 when it did nothing"),
+    scalar("clip_coefficient", "1", "norm of the clipped over norm of the unclipped gradient; 1 when clipping did nothing"),
     scalar("update_norm", "1", "L2 norm of the change of all parameters"),
     scalar("update_norm_embedding", "1", "L2 norm of the change of the word embedding"),
     scalar("param_norm", "1", "L2 norm of all parameters"),

@@ -97,6 +97,7 @@ pub(crate) fn manifest() -> Manifest {
         parameters: 1,
         steps: 40,
         command: Vec::new(),
+        weights_hash: None,
         parent: None,
         created: "2025-01-01T00:00:00Z".to_owned(),
     }

@@ -79,6 +79,12 @@ Examples:
   workbench plan glm-130b --nodes 24 --gpu h100 --search
   workbench plan glm-130b --timeline pipeline.svg --failures")]
     Plan(Plan),
+    /// Check a cluster and a configuration before a full run, and say go or no-go.
+    #[command(after_help = "\
+Examples:
+  workbench preflight glm-130b
+  scontrol show hostnames > nodes.txt; workbench preflight glm-130b --nodes-file nodes.txt")]
+    Preflight(Preflight),
     /// Run real layers of a full-size model forward and backward, and see what FP16 has to hold.
     #[command(after_help = "\
 Examples:
@@ -352,6 +358,34 @@ pub(crate) struct Plan {
 }
 
 #[derive(Debug, Args)]
+pub(crate) struct Preflight {
+    /// A preset or a configuration file.
+    #[arg(value_name = "PRESET|FILE", value_hint = ValueHint::AnyPath)]
+    pub(crate) what: String,
+    /// The nodes there are, one a line: `NAME [gpus=N] [memory=GIB]`, a host file, or JSON lines
+    /// [default: as many as --nodes says].
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub(crate) nodes_file: Option<PathBuf>,
+    /// Folder of card results.
+    #[arg(long, value_name = "DIR", default_value = "experiments/results", value_hint = ValueHint::DirPath)]
+    pub(crate) results: PathBuf,
+    /// Free space where checkpoints go, in GB (10⁹ bytes).
+    #[arg(long, value_name = "GB")]
+    pub(crate) disk: Option<f64>,
+    /// What all ranks together write there, in GB (10⁹ bytes) per second.
+    #[arg(long, value_name = "GB/S")]
+    pub(crate) write: Option<f64>,
+    /// Change a configuration key.
+    #[arg(long = "set", value_name = "KEY=VALUE")]
+    pub(crate) set: Vec<Override>,
+    /// For machines.
+    #[arg(long)]
+    pub(crate) json: bool,
+    #[command(flatten)]
+    pub(crate) spread: Spread,
+}
+
+#[derive(Debug, Args)]
 pub(crate) struct Slice {
     /// A preset or a configuration file.
     #[arg(value_name = "PRESET|FILE", value_hint = ValueHint::AnyPath)]
@@ -541,6 +575,9 @@ pub(crate) struct Verdict {
     /// For machines.
     #[arg(long)]
     pub(crate) json: bool,
+    /// Also write what `preflight` reads of a card: claim, verdict, and failed runs by arm.
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub(crate) result: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]

@@ -8,6 +8,7 @@ mod inspect;
 mod monitor;
 mod parity;
 mod plan;
+mod preflight;
 mod quickstart;
 mod report;
 mod slice;
@@ -35,6 +36,7 @@ pub(crate) fn run(cli: Cli) -> Result<ExitCode, Failure> {
         Command::Parity(arguments) => parity::run(&arguments, &cache()?),
         Command::Inspect(arguments) => inspect::run(&arguments),
         Command::Plan(arguments) => plan::run(&arguments),
+        Command::Preflight(arguments) => preflight::run(&arguments),
         Command::Slice(arguments) => slice::run(&arguments),
         Command::Weights(command) => weights::run(command),
         Command::Sweep(command) => sweep::run(command, &cache()?),
@@ -58,6 +60,15 @@ fn run_config(directory: &Path) -> Result<Config, Failure> {
     Err(Failure::usage(format!(
         "`{path}` is no run directory: it has no `run.toml`"
     )))
+}
+
+/// Limits the CPU threads of this process; 0 leaves them as they are.
+fn threads(count: usize) {
+    if count > 0 {
+        // Fails only when a pool exists already; nothing has used one yet.
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(count);
+        let _ = pool.build_global();
+    }
 }
 
 /// The file that `key` names, as a path that means the same from another folder.

@@ -86,6 +86,7 @@ impl From<TrainError> for Failure {
             | TrainError::Vocabulary { .. }
             | TrainError::Memory { .. }
             | TrainError::NoCheckpoint { .. }
+            | TrainError::Weights { .. }
             | TrainError::Parity { .. }
             | TrainError::Slice { .. }
             | TrainError::Interchange(_)

@@ -128,8 +128,10 @@ impl ScheduledKey {
             Self::EgsAlpha => config.egs.alpha = value,
             Self::TasksRatio => config.tasks.ratio = value,
             Self::GmaskRatio => config.objective.gmask_ratio = value,
-            // A saturating cast; 0 and fractions are refused when the file is read.
-            Self::GradientAccumulation => config.batch.gradient_accumulation = value as usize,
+            // Whole and above 0 by the checks made when the file is read.
+            Self::GradientAccumulation => {
+                config.batch.gradient_accumulation = (value as usize).max(1);
+            }
         }
     }
 }
@@ -177,13 +179,27 @@ impl Config {
     #[must_use]
     pub fn at(&self, progress: Progress) -> Self {
         let mut config = self.clone();
-        for entry in &self.schedule {
-            let before = entry.key.value(&config);
-            if let Some(value) = entry.value(before, progress) {
-                entry.key.set(&mut config, value);
-            }
+        for (key, value) in self.scheduled_values(progress) {
+            key.set(&mut config, value);
         }
         config
+    }
+
+    /// What every key that has begun to move is at `progress`.
+    pub(crate) fn scheduled_values(&self, progress: Progress) -> Vec<(ScheduledKey, f64)> {
+        let mut values: Vec<(ScheduledKey, f64)> = Vec::new();
+        for entry in &self.schedule {
+            let known = values.iter().position(|(key, _)| *key == entry.key);
+            let before = known.map_or_else(|| entry.key.value(self), |i| values[i].1);
+            let Some(value) = entry.value(before, progress) else {
+                continue;
+            };
+            match known {
+                Some(i) => values[i].1 = value,
+                None => values.push((entry.key, value)),
+            }
+        }
+        values
     }
 
     /// Data of how many steps is passed over after `step` finished steps.

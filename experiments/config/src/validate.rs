@@ -33,6 +33,12 @@ impl Checks {
         }
     }
 
+    /// A size that no arithmetic on sizes can overflow.
+    fn size(&mut self, value: usize, most: usize, key: &str) {
+        let message = format!("is {value}, must lie between 1 and {most}");
+        self.require((1..=most).contains(&value), key, message);
+    }
+
     fn positive(&mut self, value: usize, key: &str) {
         self.require(value > 0, key, "must be at least 1");
     }
@@ -58,6 +64,9 @@ impl Checks {
     }
 }
 
+/// With the largest batch, samples still fit into 64 bits.
+const MOST_STEPS: u64 = 1_000_000_000;
+
 impl Config {
     /// Everything that is out of range.
     pub(crate) fn complaints(&self) -> Vec<Complaint> {
@@ -74,7 +83,14 @@ impl Config {
     /// Everything that is out of range at the values the keys have at the start.
     fn value_complaints(&self) -> Vec<Complaint> {
         let mut checks = Checks::default();
-        checks.require(self.steps > 0, "steps", "must be at least 1");
+        checks.require(
+            (1..=MOST_STEPS).contains(&self.steps),
+            "steps",
+            format!(
+                "is {}, must be at least 1 and at most {MOST_STEPS}",
+                self.steps
+            ),
+        );
         self.check_model(&mut checks);
         self.check_data(&mut checks);
         self.check_objective(&mut checks);

@@ -58,9 +58,6 @@ fn parameter_counts() {
     assert_eq!(with(70, true) - with(69, true), 1_812_115_456, "one layer");
     assert_eq!(with(70, true) - with(0, true), 126_848_081_920, "70 layers");
     assert_eq!(with(0, true) - 1_849_688_064, 24_576, "final norm");
-    // Linear weights alone: 12h² per layer.
-    let h = model.hidden_size as u64;
-    assert_eq!(70 * 12 * h * h, 126_835_752_960);
 }
 
 #[test]
@@ -98,10 +95,6 @@ fn objective() {
         (4, Packing::Original)
     );
     assert_eq!(objective.mask_positions, MaskPositions::Span);
-    // With 5 % task sequences: 66.5 / 28.5 / 5 overall (derived).
-    let own = 1.0 - 0.05;
-    assert!((own * objective.gmask_ratio - 0.665).abs() < 1e-12);
-    assert!((own * (1.0 - objective.gmask_ratio) - 0.285).abs() < 1e-12);
 }
 
 #[test]
@@ -158,7 +151,6 @@ fn samples_and_steps() {
     assert_eq!(config.steps, 55_014);
     let batch = |samples| config.at(Progress { step: 0, samples }).samples_per_step();
     assert_eq!((batch(0), batch(planned)), (192, 4224));
-    assert_eq!((4224 - 192) / 24, 168);
     // 11.25B tokens at the end of the ramp.
     assert_eq!(share(25) * 2048 / 10_000_000, 1_124);
     // 400.57B tokens after the 49,300 iterations that were trained.

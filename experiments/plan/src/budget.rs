@@ -9,7 +9,7 @@ const MOST_STEPS: u64 = 2_000_000;
 
 /// Samples (sequences) trained on after `steps` steps: one by one while any scheduled key still
 /// moves, at the last batch from there on.
-pub fn samples_after(config: &Config, steps: u64) -> Result<u64, PlanError> {
+pub(crate) fn samples_after(config: &Config, steps: u64) -> Result<u64, PlanError> {
     let end = |unit: Unit| {
         let entries = config.schedule.iter().filter(|entry| entry.unit == unit);
         let ends = entries.map(|entry| entry.start.saturating_add(entry.length));

@@ -5,10 +5,11 @@ use serde::{Deserialize, Serialize};
 
 /// What is assumed about power and its source.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct EnergyOptions {
     /// Watts of one GPU and its share of the machine; absent takes the GPU's TDP.
     pub watts_per_gpu: Option<f64>,
-    /// Power usage effectiveness of the data centre. GLM-130B's 442.4 MWh are 768 GPUs at 400 W
+    /// Power usage effectiveness of the data centre. GLM-130B's 442.4 `MWh` are 768 GPUs at 400 W
     /// (TDP) over 60 days with 1.0: neither hosts nor cooling are in it. That this is how the
     /// paper counted is our inference.
     pub pue: f64,
@@ -78,7 +79,7 @@ pub fn energy(
 mod tests {
     use super::*;
 
-    /// The published pair (442.4 MWh, 257.01 t) comes out of TDP, 60 days and nothing else.
+    /// The published pair (442.4 `MWh`, 257.01 t) comes out of TDP, 60 days and nothing else.
     #[test]
     fn glm_130b() {
         let found = energy(&EnergyOptions::default(), 400.0, 768, 60.0).unwrap();

@@ -185,7 +185,7 @@ pub fn estimate(input: &FailureInput) -> Result<FailureEstimate, PlanError> {
             notes.push("best".to_owned());
         }
         let saving = journal.saving.iter().filter(|saving| saving.steps == steps);
-        notes.extend(saving.map(|saving| format!("GLM-130B {}", saving.when)));
+        notes.extend(saving.map(|saving| format!("real {}", saving.when)));
         IntervalRow {
             steps,
             seconds,

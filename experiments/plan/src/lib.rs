@@ -17,6 +17,7 @@ pub mod model;
 mod nearest;
 pub mod pipeline;
 pub mod plan;
+pub mod preflight;
 pub mod published;
 pub mod search;
 mod size;

@@ -20,6 +20,7 @@ use serde::{Deserialize, Serialize};
 /// What is assumed about the trainer. The default is GLM-130B's: `DeepSpeed` 0.6.1 with ZeRO-1
 /// and partitioned activation checkpoints.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct MemoryOptions {
     /// Share of the GPU's memory that is kept free for fragmentation. Ours.
     pub reserve_share: f64,
@@ -149,6 +150,15 @@ pub struct MemoryEstimate {
     pub reserve_bytes: u64,
     /// Whether peak and reserve fit.
     pub fits: bool,
+}
+
+impl MemoryEstimate {
+    /// Parameters on a GPU of the fullest stage.
+    #[must_use]
+    pub fn most_parameters(&self) -> u64 {
+        let counts = self.stages.iter().map(|stage| stage.parameters);
+        counts.max().unwrap_or(0)
+    }
 }
 
 /// Memory of a legal layout ([`Layout::check`]) with the default [`MemoryOptions`].

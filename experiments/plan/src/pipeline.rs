@@ -18,8 +18,8 @@ mod view;
 mod tests;
 
 pub use closed_form::closed_form;
+pub(crate) use input::counted;
 pub use input::{MAX_OPERATIONS, PipelineInput};
-pub(crate) use input::{counted, thousands};
 pub use run::simulate;
 pub use svg::timeline_svg;
 pub use text::timeline_text;

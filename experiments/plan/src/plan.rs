@@ -1,13 +1,17 @@
 //! The plan: everything about one configuration in one layout on one cluster.
 
+mod assumptions;
+mod recomputation;
 mod text;
+
+pub use recomputation::RecomputationChoice;
 
 use crate::budget::samples_after;
 use crate::communication::Communication;
 use crate::energy::{Energy, EnergyOptions, energy};
 use crate::flops::Flops;
 use crate::hardware::{Gpu, gpu};
-use crate::memory::{MemoryEstimate, MemoryOptions, estimate_with};
+use crate::memory::{MemoryEstimate, MemoryOptions, Tensor, estimate_with, layer_tensors};
 use crate::model::Parameters;
 use crate::published::{PublishedRow, published};
 use crate::size::product;
@@ -52,6 +56,10 @@ pub struct Plan {
     pub flops: Flops,
     /// Memory of every stage.
     pub memory: MemoryEstimate,
+    /// What one layer keeps of one micro-batch when nothing is recomputed.
+    pub layer_tensors: Vec<Tensor>,
+    /// Memory and time under each choice of recomputation.
+    pub recomputation: Vec<RecomputationChoice>,
     /// Who is connected how.
     pub communication: Communication,
     /// The modelled step.
@@ -85,14 +93,13 @@ pub fn plan(
     let parameters = Parameters::of(config)?;
     layout.check(config, cluster)?;
     let memory = estimate_with(config, layout, gpu, &options.memory)?;
-    let fullest = memory.stages.iter().map(|stage| stage.parameters).max();
     let time = step_time(
         config,
         cluster,
         layout,
         gpu,
         &options.memory,
-        fullest.unwrap_or(0),
+        memory.most_parameters(),
         options.efficiency,
     )?;
     let flops = Flops::of(config, layout.global_batch, layout.recompute)?;
@@ -125,6 +132,8 @@ pub fn plan(
     }
     Ok(Plan {
         published: published(config, cluster, layout, gpu, options)?,
+        layer_tensors: layer_tensors(config, layout, &options.memory),
+        recomputation: recomputation::choices(config, cluster, layout, gpu, options)?,
         parameters,
         cluster: cluster.clone(),
         gpu: gpu.clone(),
@@ -133,7 +142,7 @@ pub fn plan(
         bubble: layout.bubble(),
         flops,
         communication: Communication::of(layout, cluster, gpu),
-        assumptions: assumptions(gpu, options, &time, &energy),
+        assumptions: assumptions::assumptions(gpu, options, &time, &energy),
         memory,
         time,
         measured,
@@ -142,65 +151,6 @@ pub fn plan(
         energy,
         warnings,
     })
-}
-
-fn assumptions(gpu: &Gpu, options: &PlanOptions, time: &StepTime, energy: &Energy) -> Vec<String> {
-    let memory = &options.memory;
-    let source = if options.efficiency.is_some() {
-        "given"
-    } else {
-        gpu.efficiency_source.as_str()
-    };
-    let link = |link: &crate::hardware::Link| {
-        format!(
-            "{}: {:.0} % of {:.0} GB/s, {:.0} µs",
-            link.title,
-            100.0 * link.efficiency,
-            link.bandwidth / 1e9,
-            link.latency * 1e6
-        )
-    };
-    vec![
-        format!(
-            "stages attain {:.1} % of the peak ({source})",
-            100.0 * time.efficiency
-        ),
-        format!(
-            "{} bytes of context, buffers and workspaces per GPU; {:.0} % of its memory kept free",
-            crate::text::thousands(memory.overhead_bytes),
-            100.0 * memory.reserve_share
-        ),
-        format!(
-            "optimiser state {}; checkpoints {}; sequence parallelism {}",
-            if memory.zero_1 {
-                "divided over the replicas (ZeRO-1)"
-            } else {
-                "on every replica"
-            },
-            if memory.partition_checkpoints {
-                "divided over the tensor ranks"
-            } else {
-                "whole"
-            },
-            if memory.sequence_parallel {
-                "on"
-            } else {
-                "off"
-            },
-        ),
-        format!(
-            "links: {}; {} ({} ports per node)",
-            link(&gpu.intra_node),
-            link(&gpu.network),
-            gpu.network_ports
-        ),
-        "communication is not overlapped with computation".to_owned(),
-        format!(
-            "{:.0} W per GPU, power usage effectiveness {:.2}, {} kg CO2e per kWh",
-            energy.watts_per_gpu, energy.pue, options.energy.kg_per_kwh
-        ),
-        "days are without interruptions and without the smaller batches of a ramp".to_owned(),
-    ]
 }
 
 #[cfg(test)]

@@ -137,7 +137,7 @@ fn wrapped(count: usize, note: &str) -> String {
         if line.chars().count() + word.chars().count() > 106 {
             text.push_str(&line);
             text.push('\n');
-            line = "     ".to_owned();
+            "     ".clone_into(&mut line);
         }
         line.push(' ');
         line.push_str(word);

@@ -59,7 +59,6 @@ pub fn search(
         let memory = estimate_with(config, layout, gpu, &options.memory)?;
         smallest = Some(smallest.map_or(memory.peak_bytes, |least| least.min(memory.peak_bytes)));
         if memory.fits {
-            let parameters = memory.stages.iter().map(|stage| stage.parameters).max();
             let peak = memory.peak_bytes;
             ranked.push(candidate(
                 config,
@@ -67,7 +66,7 @@ pub fn search(
                 layout,
                 gpu,
                 options,
-                parameters.unwrap_or(0),
+                memory.most_parameters(),
                 peak,
             )?);
         }

@@ -50,6 +50,30 @@ pub(crate) fn gib(bytes: u64) -> String {
     decimal(bytes as f64 / 1_073_741_824.0, 2)
 }
 
+/// Lines with dashes, broken before column 110.
+pub(crate) fn list(lines: &[String]) -> String {
+    let mut text = String::new();
+    for line in lines {
+        let mut column = 0;
+        for (index, word) in line.split(' ').enumerate() {
+            let width = word.chars().count() + 1;
+            if index == 0 {
+                text.push_str("  - ");
+                column = 4;
+            } else if column + width > 108 {
+                text.push_str("\n    ");
+                column = 4;
+            } else {
+                text.push(' ');
+            }
+            text.push_str(word);
+            column += width;
+        }
+        text.push('\n');
+    }
+    text
+}
+
 /// A table whose first column is flush left and whose others, unless named, are flush right.
 pub(crate) struct Table {
     rows: Vec<Vec<String>>,

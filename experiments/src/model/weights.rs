@@ -102,17 +102,38 @@ impl<'a, B: Kernels> Weights<'a, B> {
     }
 }
 
+/// The two ways on which a gradient reaches tied embeddings, `[v·h]` each.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Paths {
+    pub(crate) input: Vec<f32>,
+    pub(crate) logit: Vec<f32>,
+}
+
+impl Paths {
+    /// Takes in another micro-batch's.
+    pub(crate) fn add(&mut self, other: &Self) {
+        add(&mut self.input, &other.input);
+        add(&mut self.logit, &other.logit);
+    }
+}
+
+/// Element by element.
+pub(crate) fn add(sum: &mut [f32], term: &[f32]) {
+    sum.iter_mut().zip(term).for_each(|(a, b)| *a += b);
+}
+
 /// Gradients of one micro-batch, still times the loss scale.
 pub(crate) struct Gradients {
-    /// Flat, in the layout of the parameters; for tied embeddings the input path only.
+    /// Flat, in the layout of the parameters.
     pub(crate) flat: Vec<f32>,
-    /// Gradient of tied embeddings by the logit path, `[v·h]`; empty when untied.
-    pub(crate) logit_path: Vec<f32>,
+    /// Into tied embeddings, absent when untied: the two whose sum `flat` holds.
+    pub(crate) paths: Option<Paths>,
     /// What storing them in the format of the pass lost, per parameter.
     pub(crate) lost: Vec<RangeCount>,
 }
 
-/// Collects the gradients of all leaves, rounded to the format in which they are stored.
+/// Collects the gradients of all leaves, rounded to the format in which they are stored. Those of the
+/// two paths into tied embeddings are summed in that format, as a tensor that is used twice has them.
 pub(crate) fn collect<B: AutodiffBackend + Kernels>(
     leaves: Vec<Leaf<B>>,
     grads: &mut B::Gradients,
@@ -121,9 +142,10 @@ pub(crate) fn collect<B: AutodiffBackend + Kernels>(
 ) -> Gradients {
     let mut gradients = Gradients {
         flat: vec![0.0; parameters.len()],
-        logit_path: Vec::new(),
+        paths: None,
         lost: vec![RangeCount::default(); parameters.table().len()],
     };
+    let mut logit = Vec::new();
     for leaf in leaves {
         let entry = &parameters.table()[leaf.parameter];
         // A leaf that the loss does not depend on has no gradient.
@@ -135,8 +157,8 @@ pub(crate) fn collect<B: AutodiffBackend + Kernels>(
             continue;
         };
         let place = if leaf.logit_path {
-            gradients.logit_path = values.to_vec();
-            &mut gradients.logit_path[..]
+            logit = values.to_vec();
+            &mut logit[..]
         } else {
             gradients.flat[entry.range.clone()].copy_from_slice(values);
             &mut gradients.flat[entry.range.clone()]
@@ -144,6 +166,16 @@ pub(crate) fn collect<B: AutodiffBackend + Kernels>(
         if let (Some(format), true) = (half, entry.role != Role::Norm) {
             gradients.lost[leaf.parameter] += round_slice(place, format);
         }
+    }
+    if !logit.is_empty() {
+        let index = parameters.embedding();
+        let input = &mut gradients.flat[parameters.table()[index].range.clone()];
+        let own = input.to_vec();
+        add(input, &logit);
+        if let Some(format) = half {
+            gradients.lost[index] += round_slice(input, format);
+        }
+        gradients.paths = Some(Paths { input: own, logit });
     }
     gradients
 }

@@ -167,7 +167,7 @@ fn analytic_input_scales_are_near_what_a_stack_shows() {
             let name = format!("layers.{position}.input");
             let is_input = |t: &&TensorStats| t.name == name && t.pass == Pass::Forward;
             let found = report.tensors.iter().find(is_input).unwrap().rms;
-            let expected = input::residual_rms(&config, position);
+            let expected = residual_rms(&config, position);
             let ratio = found / expected;
             // Attention's share is left out of the formula; it matters where the residual is small.
             assert!(

@@ -4,6 +4,7 @@ use super::step::Trained;
 use crate::adamw::sum_of_squares;
 use crate::data::{Batch, Losses};
 use crate::dropout::Dropout;
+use crate::model::{Paths, add};
 use crate::parameters::{Parameters, Role};
 use crate::parity::ParityFile;
 use crate::pass::{self, Note, Setting};
@@ -16,8 +17,10 @@ use kernels::{HalfFormat, Kernels, RangeCount, round_slice};
 /// Gradients summed over the micro-batches of a step.
 pub(super) struct Accumulated {
     pub(super) losses: Losses,
+    /// In the layout of the parameters.
     pub(super) flat: Vec<f32>,
-    pub(super) logit_path: Vec<f32>,
+    /// Sums of both paths into tied embeddings, FP32: for norms and the parity file only.
+    pub(super) paths: Option<Paths>,
     /// Range losses of the weight gradients, per parameter.
     pub(super) lost: Vec<RangeCount>,
     pub(super) probe: Option<Probe>,
@@ -31,7 +34,6 @@ impl Accumulated {
                 *lost += round_slice(&mut self.flat[parameter.range.clone()], format);
             }
         }
-        self.lost[0] += round_slice(&mut self.logit_path, format);
     }
 }
 
@@ -68,7 +70,7 @@ pub(super) fn accumulate<B: AutodiffBackend + Kernels>(
                 sum = Some(Accumulated {
                     losses: pass.losses,
                     flat: gradients.flat,
-                    logit_path: gradients.logit_path,
+                    paths: gradients.paths,
                     lost: gradients.lost,
                     probe: pass.probe,
                 });
@@ -76,7 +78,9 @@ pub(super) fn accumulate<B: AutodiffBackend + Kernels>(
             Some(sum) => {
                 sum.losses.join(&pass.losses);
                 add(&mut sum.flat, &gradients.flat);
-                add(&mut sum.logit_path, &gradients.logit_path);
+                if let (Some(ours), Some(theirs)) = (&mut sum.paths, &gradients.paths) {
+                    ours.add(theirs);
+                }
                 sum.lost
                     .iter_mut()
                     .zip(gradients.lost)
@@ -94,41 +98,27 @@ pub(super) fn accumulate<B: AutodiffBackend + Kernels>(
     sum.expect("at least one micro-batch")
 }
 
-fn add(sum: &mut [f32], term: &[f32]) {
-    sum.iter_mut().zip(term).for_each(|(a, b)| *a += b);
-}
-
-/// Joins the two paths into tied embeddings in the format of the pass, as one leaf used twice would
-/// have them summed, then divides by the loss scale in FP32 and takes norms.
+/// Divides by the loss scale in FP32 and takes norms.
 pub(super) fn unscale(
     sum: &mut Accumulated,
     parameters: &Parameters,
-    format: Option<HalfFormat>,
     scale: f64,
     mut parity: Option<&mut ParityFile>,
 ) -> GradientNorms {
     let table = parameters.table();
     let inverse = 1.0 / scale;
-    let paths = (!sum.logit_path.is_empty()).then(|| {
-        // The embedding comes first in the table, its two gradients have the same layout.
-        let input = &mut sum.flat[..sum.logit_path.len()];
-        if let Some(parity) = &mut parity {
-            parity.embedding_paths(table, input, &sum.logit_path);
-        }
-        let squares = |values: &[f32]| sum_of_squares(values) * inverse * inverse;
-        let paths = [squares(input), squares(&sum.logit_path)];
-        add(input, &sum.logit_path);
-        if let Some(format) = format {
-            sum.lost[0] += round_slice(input, format);
-        }
-        paths
-    });
     if let Some(parity) = &mut parity {
+        if let Some(paths) = &sum.paths {
+            parity.embedding_paths(&table[parameters.embedding()], paths);
+        }
         parity.group("gradients_scaled", table, &sum.flat);
     }
     sum.flat.iter_mut().for_each(|g| *g *= inverse as f32);
     if let Some(parity) = parity {
         parity.group("gradients", table, &sum.flat);
     }
+    let squares = |values: &[f32]| sum_of_squares(values) * inverse * inverse;
+    let paths = sum.paths.as_ref();
+    let paths = paths.map(|paths| [squares(&paths.input), squares(&paths.logit)]);
     GradientNorms::new(table, &sum.flat, paths)
 }

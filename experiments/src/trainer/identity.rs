@@ -9,7 +9,7 @@ use crate::provenance;
 use experiments_config::Config;
 use experiments_plan::host_memory::training_bytes;
 use logs::{Event, EventKind, Manifest};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// Refuses what would be killed for its memory a minute later.
 pub(super) fn check_memory(config: &Config) -> Result<(), TrainError> {
@@ -41,6 +41,9 @@ pub(super) fn check_same(
         &manifest.tokenizer_hash,
         text.corpus.tokenizer_hash(),
     )?;
+    if let (Some(began), Some(now)) = (&manifest.weights_hash, weights_hash(config)?) {
+        check_hash(directory, "file of initial weights", began, &now)?;
+    }
     check_hash(
         directory,
         "backend",
@@ -81,11 +84,15 @@ fn check_hash(
 }
 
 /// Provenance of a run that begins now.
-pub(super) fn manifest(request: &Request, text: &Text, device: Device) -> Manifest {
+pub(super) fn manifest(
+    request: &Request,
+    text: &Text,
+    device: Device,
+) -> Result<Manifest, TrainError> {
     let (config, corpus) = (request.config, &text.corpus);
     let unigram = unigram_loss(config, corpus);
     let (version, commit, dirty) = request.program;
-    Manifest {
+    Ok(Manifest {
         version: logs::run::FORMAT_VERSION,
         program_version: version.to_owned(),
         git_commit: commit.map(str::to_owned),
@@ -108,7 +115,20 @@ pub(super) fn manifest(request: &Request, text: &Text, device: Device) -> Manife
         parameters: config.model.parameter_count(config.tokenizer.vocab_size),
         steps: config.steps,
         command: std::env::args().collect(),
+        weights_hash: weights_hash(config)?,
         parent: None,
         created: Event::now(0, EventKind::Start, "").time,
-    }
+    })
+}
+
+/// Hash of the weights that training starts from, where they come from a file.
+fn weights_hash(config: &Config) -> Result<Option<String>, TrainError> {
+    let hash = |path: &PathBuf| {
+        let bytes = std::fs::read(path).map_err(|error| TrainError::Weights {
+            path: path.clone(),
+            problem: error.to_string(),
+        })?;
+        Ok(blake3::hash(&bytes).to_hex().to_string())
+    };
+    config.model.init.weights.as_ref().map(hash).transpose()
 }

@@ -33,21 +33,27 @@ pub struct Repeat<'a> {
 /// step, and writes everything that enters and leaves it to `out`. Same backend, same bits as in
 /// the run.
 pub fn parity(repeat: Repeat, out: &Path) -> Result<(), TrainError> {
-    let device = Device::select(&repeat.config.runtime.device)?;
-    check_memory(repeat.config)?;
-    let text = Text::prepare(repeat.config, repeat.cache)?;
     let problem = |problem: String| TrainError::Parity {
         path: out.to_owned(),
         problem,
     };
-    if let Some(manifest) = Manifest::load(repeat.directory)? {
-        check_same(repeat.directory, repeat.config, &text, &manifest, device)?;
-    }
-    if repeat.step == 0 || repeat.step > repeat.config.steps {
-        let (step, last) = (repeat.step, repeat.config.steps);
+    let (step, last) = (repeat.step, repeat.config.steps);
+    if step == 0 || step > last {
         return Err(problem(format!(
             "step {step} is not one of the run's steps 1 to {last}"
         )));
+    }
+    let folder = out.parent().filter(|folder| *folder != Path::new(""));
+    if out.is_dir() || folder.is_some_and(|folder| !folder.is_dir()) {
+        return Err(problem(
+            "expected a file in a folder that exists".to_owned(),
+        ));
+    }
+    let device = Device::select(&repeat.config.runtime.device)?;
+    check_memory(repeat.config)?;
+    let text = Text::prepare(repeat.config, repeat.cache)?;
+    if let Some(manifest) = Manifest::load(repeat.directory)? {
+        check_same(repeat.directory, repeat.config, &text, &manifest, device)?;
     }
     let file = device.run(Parity { repeat, text })?;
     file.write(out)

@@ -123,7 +123,7 @@ fn prepare<'a, 'w>(
     } else {
         let toml = config.to_toml();
         logs::write_atomic(&directory.join(logs::run::CONFIG_FILE), toml.as_bytes())?;
-        manifest(&request, &text, device).save(directory)?;
+        manifest(&request, &text, device)?.save(directory)?;
     }
     Ok(Session {
         run: Run { request, writer },
@@ -181,8 +181,15 @@ impl Work for Session<'_, '_> {
             held_out_loss = evaluate(&training, &trained.parameters);
         }
         let step = trained.state.step;
-        let message =
-            (step < config.steps).then(|| format!("no finite loss for {NONFINITE_PATIENCE} steps"));
+        let message = if step < config.steps {
+            Some(format!("no finite loss for {NONFINITE_PATIENCE} steps"))
+        } else if trained.state.updates == 0 {
+            Some(format!(
+                "every update of {step} steps was skipped: nothing was trained"
+            ))
+        } else {
+            None
+        };
         run.writer
             .event(&Event::now(step, EventKind::Finish, "training is finished"))?;
         Ok(Outcome {

@@ -2,7 +2,7 @@
 
 use super::gradient::{accumulate, unscale};
 use crate::adamw::{AdamW, UpdateReport};
-use crate::checkpoint::{Checkpoints, State, read_weights};
+use crate::checkpoint::{Checkpoints, State};
 use crate::clipping::Clip;
 use crate::data::{Losses, Sampler, held_out};
 use crate::error::TrainError;
@@ -10,8 +10,9 @@ use crate::loss_scaler::ScaleChange;
 use crate::parameters::Parameters;
 use crate::parity::ParityFile;
 use crate::pass::{self, Setting};
-use crate::precision::{Precision, half_format};
+use crate::precision::Precision;
 use crate::signals::{GradientNorms, Recorder};
+use crate::weights::initial_weights;
 use burn::tensor::backend::{AutodiffBackend, Backend};
 use experiments_config::{Config, Format};
 use experiments_text::tasks::TaskMixture;
@@ -34,14 +35,10 @@ impl Trained {
         checkpoints: &Checkpoints,
         step: u64,
     ) -> Result<(Self, bool), TrainError> {
-        let vocab_size = config.tokenizer.vocab_size;
-        let mut parameters = Parameters::initialise(&config.model, vocab_size, config.seed);
+        let mut parameters = initial_weights(config)?;
         let mut adam = AdamW::new(parameters.len());
         let found = checkpoints.load(step, &mut parameters, &mut adam)?;
         let continued = found.is_some();
-        if let (None, Some(path)) = (&found, &config.model.init.weights) {
-            read_weights(path, &mut parameters)?;
-        }
         let state = found.unwrap_or_else(|| State::new(config, parameters.table().len()));
         let trained = Self {
             parameters,
@@ -85,7 +82,7 @@ where
     let start = Instant::now();
     let number = trained.state.step + 1;
     let config = &training.config.at(trained.state.progress());
-    let mut events = pass_over(config, trained);
+    let mut events = pass_over(config, &mut trained.state);
     let sampler = training.sampler(config, Split::Train);
     let setting = training.setting::<B>(config);
     let with_layers = number.is_multiple_of(config.record.layer_stride);
@@ -98,9 +95,8 @@ where
 
     let fetch = |position| sampler.batch(position, config.batch.micro_batch);
     let mut sum = accumulate(&setting, fetch, trained, with_layers, parity.as_deref_mut());
-    let format = half_format(config.precision.format);
-    let (parameters, keep) = (&trained.parameters, parity.as_deref_mut());
-    let norms = unscale(&mut sum, parameters, format, scale, keep);
+    let keep = parity.as_deref_mut();
+    let norms = unscale(&mut sum, &trained.parameters, scale, keep);
     let loss = sum.losses.all.value().unwrap_or(f64::NAN);
     let updated = update(config, trained, &sum.flat, &norms, loss, lr);
     let mut range = setting.precision.take_report();
@@ -169,9 +165,9 @@ impl<B: Backend> Training<'_, B> {
     }
 }
 
-/// Passes over the data that an intervention skips here.
-fn pass_over(config: &Config, trained: &mut Trained) -> Vec<Event> {
-    let state = &mut trained.state;
+/// Passes over the data that an intervention skips here: the position in the data moves, samples and
+/// steps do not.
+pub(super) fn pass_over(config: &Config, state: &mut State) -> Vec<Event> {
     let steps = config.skip_steps_at(state.step);
     if steps == 0 {
         return Vec::new();

@@ -37,7 +37,9 @@ impl Watch {
             feed(&mut self.loss, record.step, loss, &mut raised);
         }
         // On a skipped step an infinite gradient is the loss scaler at work: no alarm, no baseline.
-        if let Some(norm) = record.scalar("grad_norm").filter(|_| !record.skipped()) {
+        // A finite one was skipped because it stands out, which is what an alarm is for.
+        let counts = |norm: &f64| norm.is_finite() || !record.skipped();
+        if let Some(norm) = record.scalar("grad_norm").filter(counts) {
             feed(&mut self.grad_norm, record.step, norm, &mut raised);
         }
         if let Some(scale) = record.scalar("loss_scale") {

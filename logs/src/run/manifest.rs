@@ -58,6 +58,9 @@ pub struct Manifest {
     pub steps: u64,
     /// The command line.
     pub command: Vec<String>,
+    /// BLAKE3 hash of the file that `model.init.weights` names, if it names one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub weights_hash: Option<String>,
     /// The run this one was forked from.
     pub parent: Option<String>,
     /// When the run was created, RFC 3339.

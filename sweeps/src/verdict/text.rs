@@ -79,7 +79,7 @@ pub(super) fn notes(verdict: &Verdict, sweep: &Sweep) -> Vec<String> {
     if !overrides.is_empty() {
         let keys: Vec<String> = overrides.keys().map(|key| format!("`{key}`")).collect();
         notes.push(format!(
-            "Changed in every run of this sweep, by `--set` or because a text was missing: {}.",
+            "Given to every run of this sweep by `--set`, or because a text was missing or a path was made absolute: {}.",
             keys.join(", ")
         ));
     }

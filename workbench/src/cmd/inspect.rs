@@ -24,13 +24,20 @@ struct Inspected {
 
 pub(crate) fn run(arguments: &Inspect) -> Result<ExitCode, Failure> {
     let path = Path::new(&arguments.what);
-    let (config, step, matrices) = if path.is_dir() {
+    let is_run = path.is_dir();
+    if is_run && !arguments.set.is_empty() {
+        return Err(Failure::usage("a run is looked at as it is, without --set"));
+    }
+    if !is_run && arguments.step.is_some() {
+        return Err(Failure::usage("--step belongs to a run directory"));
+    }
+    let (config, step, matrices) = if is_run {
         let config = super::run_config(path)?;
         let (step, audits) = inspect_run(path, &config, arguments.step)?;
         (config, Some(step), audits)
     } else {
         let config = super::config::load(&arguments.what, &arguments.set)?;
-        let audits = inspect_config(&config);
+        let audits = inspect_config(&config)?;
         (config, None, audits)
     };
     let inspected = Inspected::new(&config, step, matrices);

@@ -9,6 +9,7 @@ use std::process::ExitCode;
 
 pub(crate) fn run(arguments: &Parity, cache: &Cache) -> Result<ExitCode, Failure> {
     let config = super::run_config(&arguments.run)?;
+    super::threads(config.runtime.threads);
     let mut steps = Steps::new(arguments.step);
     let repeat = Repeat {
         directory: &arguments.run,

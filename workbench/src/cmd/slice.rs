@@ -25,11 +25,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
             )));
         }
     }
-    if arguments.threads > 0 {
-        // Fails only when a pool exists already; nothing has used one yet.
-        let pool = rayon::ThreadPoolBuilder::new().num_threads(arguments.threads);
-        let _ = pool.build_global();
-    }
+    super::threads(arguments.threads);
     let input_rms = match &arguments.from {
         Some(run) => Some(proxy_rms(run, &config, position)?),
         None => arguments.input_rms,

@@ -118,8 +118,10 @@ pub(crate) fn create(
     if tasks != config.tasks {
         replace(&mut overrides, "tasks.sources", &tasks.sources);
     }
-    if let Some(path) = &config.model.init.weights {
-        let key = "model.init.weights";
+    let key = "model.init.weights";
+    // As an axis it has a path for every arm, and each run checks its own.
+    let axis = card.axes.contains_key(key);
+    if let Some(path) = config.model.init.weights.as_ref().filter(|_| !axis) {
         replace(&mut overrides, key, &super::existing_file(key, path)?);
     }
     let config = Config {

@@ -5,7 +5,7 @@ use crate::cli::Train;
 use crate::failure::{Failure, exit};
 use crate::progress::Steps;
 use crate::signals::stop_flag;
-use experiments::{Ending, Request, train};
+use experiments::{Ending, Request, check_weights, train};
 use experiments_config::{Config, load_file};
 use experiments_text::{Cache, tasks};
 use std::path::{Path, PathBuf};
@@ -13,11 +13,7 @@ use std::process::ExitCode;
 
 pub(crate) fn run(arguments: &Train, cache: &Cache) -> Result<ExitCode, Failure> {
     let (directory, config, missing_languages) = locate(arguments, cache)?;
-    if config.runtime.threads > 0 {
-        // Fails only when a pool exists already; nothing has used one yet.
-        let pool = rayon::ThreadPoolBuilder::new().num_threads(config.runtime.threads);
-        let _ = pool.build_global();
-    }
+    super::threads(config.runtime.threads);
     let stop = stop_flag().map_err(|e| Failure::io("cannot listen for signals", &e))?;
     let mut steps = Steps::new(config.steps);
     let ending = train(Request {
@@ -79,6 +75,7 @@ fn locate(arguments: &Train, cache: &Cache) -> Result<(PathBuf, Config, Vec<Stri
     if let Some(path) = &mut config.model.init.weights {
         *path = super::existing_file("model.init.weights", path)?;
     }
+    check_weights(&config)?;
     eprintln!("disk: about {}", sweeps::bytes(config.disk_bytes()));
     Ok((out.clone(), config, resolved.missing_languages))
 }

@@ -52,6 +52,7 @@ fn without_warm_up_and_decay_the_rate_is_constant() {
 fn the_journal_of_the_real_run_can_be_written_down() {
     let config = with(
         r#"
+        steps = 55014
         optimizer = { lr = 8e-5, min_lr = 8e-6, decay_samples = 197753905 }
         egs = { alpha = 0.1 }
         schedule = [
@@ -94,7 +95,7 @@ fn a_schedule_is_judged_by_the_values_it_leads_to() {
             r#"[[schedule]]
             key = "egs.alpha"
             to = 1.5"#,
-            "schedule[0]`: leads to 1.5: `egs.alpha` is 1.5, must lie in [0, 1]",
+            "after 0 steps and 0 samples `egs.alpha` is 1.5, must lie in [0, 1]",
         ),
         (
             r#"[[schedule]]
@@ -132,8 +133,37 @@ fn a_schedule_is_judged_by_the_values_it_leads_to() {
             skip_steps = 0",
             "intervention[0].skip_steps",
         ),
+        (
+            r"[[intervention]]
+            step = 200
+            skip_steps = 1",
+            "is 200, the run has 200 steps",
+        ),
+        // The first entry would make the second's product whole, but starts long after it.
+        (
+            r#"schedule = [
+              { key = "batch.gradient_accumulation", start = 1000, to = 4 },
+              { key = "batch.gradient_accumulation", factor = 0.5 },
+            ]"#,
+            "leads to 0.5 micro-batches after 0 steps",
+        ),
     ] {
         let error = with(schedule).unwrap_err().to_string();
         assert!(error.contains(expected), "{schedule}: {error}");
     }
+}
+
+#[test]
+fn what_holds_at_every_step_is_accepted_whatever_the_order_of_the_file() {
+    // The minimum is below the rate at every step, though not in the order of the entries.
+    let config = with(
+        r#"
+        optimizer = { lr = 1e-3, min_lr = 1e-6, decay_samples = 100 }
+        schedule = [
+          { key = "optimizer.lr", start = 1, to = 1e-5 },
+          { key = "optimizer.min_lr", to = 1e-5 },
+        ]
+        "#,
+    );
+    assert!(config.is_ok(), "{}", config.unwrap_err());
 }

@@ -6,16 +6,19 @@ use crate::{Config, MaskPositions, ObjectiveMode, Positions, Source, TaskSource}
 /// Smallest vocabulary: 256 bytes and six special tokens.
 const MIN_VOCAB: usize = 262;
 
+/// Far beyond any vocabulary.
+const MAX_VOCAB: usize = 1 << 28;
+
 /// Fewest slots that hold a sub-sample with its special tokens.
 const MIN_SLOTS: usize = 8;
 
 impl Config {
     pub(super) fn check_data(&self, checks: &mut Checks) {
         checks.require(
-            self.tokenizer.vocab_size >= MIN_VOCAB,
+            (MIN_VOCAB..=MAX_VOCAB).contains(&self.tokenizer.vocab_size),
             "tokenizer.vocab_size",
             format!(
-                "is {}, must be at least {MIN_VOCAB} (256 bytes and six special tokens)",
+                "is {}, must be at least {MIN_VOCAB} (256 bytes and six special tokens) and at most {MAX_VOCAB}",
                 self.tokenizer.vocab_size
             ),
         );
@@ -67,7 +70,7 @@ impl Config {
         checks.at_least_zero(objective.z_loss, "objective.z_loss");
         checks.positive(objective.aggregated_samples, "objective.aggregated_samples");
         let (slots, parts) = (self.model.seq_len, objective.aggregated_samples);
-        if parts > 0 {
+        if parts > 0 && slots <= 1 << 22 {
             let fits = |n: usize| slots.is_multiple_of(n) && slots / n >= MIN_SLOTS;
             let near = (1..=slots)
                 .filter(|n| fits(*n))

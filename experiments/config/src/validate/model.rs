@@ -3,14 +3,20 @@
 use super::Checks;
 use crate::{Config, Positions};
 
+/// Far beyond any model, and small enough that the number of parameters fits into 64 bits.
+const MOST_LAYERS: usize = 10_000;
+const MOST_WIDTH: usize = 1 << 20;
+const MOST_INNER: usize = 1 << 22;
+const MOST_SLOTS: usize = 1 << 22;
+
 impl Config {
     pub(super) fn check_model(&self, checks: &mut Checks) {
         let model = &self.model;
-        checks.positive(model.layers, "model.layers");
-        checks.positive(model.hidden_size, "model.hidden_size");
-        checks.positive(model.ffn_hidden_size, "model.ffn_hidden_size");
-        checks.positive(model.num_heads, "model.num_heads");
-        if model.num_heads > 0 && model.hidden_size > 0 {
+        checks.size(model.layers, MOST_LAYERS, "model.layers");
+        checks.size(model.hidden_size, MOST_WIDTH, "model.hidden_size");
+        checks.size(model.ffn_hidden_size, MOST_INNER, "model.ffn_hidden_size");
+        checks.size(model.num_heads, MOST_WIDTH, "model.num_heads");
+        if model.num_heads > 0 && (1..=MOST_WIDTH).contains(&model.hidden_size) {
             let (width, heads) = (model.hidden_size, model.num_heads);
             let (unit, word) = match model.positions {
                 Positions::Rope2d => (4, "2-D RoPE needs a multiple of 4"),
@@ -34,9 +40,9 @@ impl Config {
             );
         }
         checks.require(
-            model.seq_len >= 8,
+            (8..=MOST_SLOTS).contains(&model.seq_len),
             "model.seq_len",
-            format!("is {}, must be at least 8", model.seq_len),
+            format!("is {}, must lie between 8 and {MOST_SLOTS}", model.seq_len),
         );
         checks.probability(model.dropout, "model.dropout");
         checks.probability(model.attention_dropout, "model.attention_dropout");

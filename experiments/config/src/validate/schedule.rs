@@ -1,31 +1,89 @@
 //! Schedules and interventions.
 
 use super::Checks;
-use crate::{Complaint, Config, ScheduleEntry, ScheduledKey};
+use crate::{Complaint, Config, Progress, ScheduleEntry, ScheduledKey, Unit};
+
+/// Entries a schedule may have: every pair of their turning points is looked at.
+const MOST_ENTRIES: usize = 100;
+
+/// Steps that an intervention may pass over.
+const MOST_SKIPPED: u64 = 1_000_000_000;
 
 impl Config {
-    /// Each entry must be well formed, and the configuration with either of its ends must hold.
+    /// Each entry must be well formed, and the configuration must hold wherever an entry starts or
+    /// ends. Between those points a value lies between its values there.
     pub(super) fn check_schedule(&self, checks: &mut Checks) {
-        let mut config = self.clone();
-        config.schedule.clear();
+        checks.require(
+            self.schedule.len() <= MOST_ENTRIES,
+            "schedule",
+            format!(
+                "has {} entries, at most {MOST_ENTRIES}",
+                self.schedule.len()
+            ),
+        );
         for (index, entry) in self.schedule.iter().enumerate() {
-            let key = format!("schedule[{index}]");
-            let before = checks.0.len();
-            check_entry(entry, &key, checks);
-            if checks.0.len() > before {
-                return;
-            }
-            let (from, to) = entry.ends(entry.key.value(&config));
-            check_ends(entry, [from, to], &config, &key, checks);
-            entry.key.set(&mut config, to);
+            check_entry(entry, &format!("schedule[{index}]"), checks);
+        }
+        if checks.0.is_empty() {
+            self.check_turning_points(checks);
         }
         for (index, intervention) in self.intervention.iter().enumerate() {
             checks.require(
-                intervention.skip_steps > 0,
+                (1..=MOST_SKIPPED).contains(&intervention.skip_steps),
                 &format!("intervention[{index}].skip_steps"),
-                "must be at least 1",
+                format!("must lie between 1 and {MOST_SKIPPED}"),
+            );
+            checks.require(
+                intervention.step < self.steps,
+                &format!("intervention[{index}].step"),
+                format!("is {}, the run has {} steps", intervention.step, self.steps),
             );
         }
+    }
+
+    /// Steps and samples may pass each other in any order, so every pair of points is looked at.
+    fn check_turning_points(&self, checks: &mut Checks) {
+        let points = |unit| {
+            let entries = self.schedule.iter().filter(|entry| entry.unit == unit);
+            let around = |point: u64| [point.saturating_sub(1), point];
+            let mut points: Vec<u64> = entries
+                .flat_map(|e| [e.start, e.start.saturating_add(e.length)])
+                .flat_map(around)
+                .chain([0])
+                .collect();
+            points.sort_unstable();
+            points.dedup();
+            points
+        };
+        for step in points(Unit::Steps) {
+            for samples in points(Unit::Samples) {
+                self.check_values(Progress { step, samples }, checks);
+                if !checks.0.is_empty() {
+                    return;
+                }
+            }
+        }
+    }
+
+    fn check_values(&self, progress: Progress, checks: &mut Checks) {
+        let Progress { step, samples } = progress;
+        let place = format!("after {step} steps and {samples} samples");
+        for (key, value) in self.scheduled_values(progress) {
+            let whole = value >= 1.0 && value.fract() == 0.0 && value <= f64::from(u32::MAX);
+            checks.require(
+                key != ScheduledKey::GradientAccumulation || whole,
+                "schedule",
+                format!(
+                    "leads to {value} micro-batches {place}, must be a whole number of at least 1"
+                ),
+            );
+        }
+        let complaints = self.at(progress).value_complaints().into_iter();
+        checks.0.extend(complaints.map(|complaint| Complaint {
+            key: "schedule".to_owned(),
+            message: format!("{place} `{}` {}", complaint.key, complaint.message),
+            hint: complaint.hint,
+        }));
     }
 }
 
@@ -47,45 +105,10 @@ fn check_entry(entry: &ScheduleEntry, key: &str, checks: &mut Checks) {
         &format!("{key}.length"),
         "must be above 0 where `from` or `increment` is given",
     );
-}
-
-/// Both ends as the configuration's own values: whatever is wrong with them is said of the entry.
-fn check_ends(
-    entry: &ScheduleEntry,
-    ends: [f64; 2],
-    config: &Config,
-    key: &str,
-    checks: &mut Checks,
-) {
-    let whole = entry.key == ScheduledKey::GradientAccumulation;
-    for value in ends {
-        checks.require(
-            !whole || (value >= 1.0 && value.fract() == 0.0 && value <= f64::from(u32::MAX)),
-            key,
-            format!("leads to {value} micro-batches, must be a whole number of at least 1"),
-        );
-        let mut moved = config.clone();
-        entry.key.set(&mut moved, value);
-        let complaints = moved.value_complaints().into_iter();
-        checks.0.extend(complaints.map(|complaint| Complaint {
-            key: key.to_owned(),
-            message: format!(
-                "leads to {value}: `{}` {}",
-                complaint.key, complaint.message
-            ),
-            hint: complaint.hint,
-        }));
-    }
-    if whole {
-        let [from, to] = ends;
-        let stairs = entry
-            .increment
-            .map_or(0.0, |step| ((to - from) / step).fract());
-        checks.require(
-            entry.length == 0
-                || (entry.increment.is_some_and(|i| i.fract() == 0.0) && stairs == 0.0),
-            &format!("{key}.increment"),
-            "must be a whole number that divides the whole way: a step takes whole micro-batches",
-        );
-    }
+    let whole = entry.increment.is_some_and(|step| step.fract() == 0.0);
+    checks.require(
+        entry.key != ScheduledKey::GradientAccumulation || entry.length == 0 || whole,
+        &format!("{key}.increment"),
+        "must be a whole number: a step takes whole micro-batches",
+    );
 }

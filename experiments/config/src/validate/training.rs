@@ -5,11 +5,9 @@ use crate::{ClipMode, Config};
 
 impl Config {
     pub(super) fn check_training(&self, checks: &mut Checks) {
-        checks.positive(self.batch.micro_batch, "batch.micro_batch");
-        checks.positive(
-            self.batch.gradient_accumulation,
-            "batch.gradient_accumulation",
-        );
+        checks.size(self.batch.micro_batch, 1 << 12, "batch.micro_batch");
+        let accumulation = self.batch.gradient_accumulation;
+        checks.size(accumulation, 1 << 22, "batch.gradient_accumulation");
         let optimizer = &self.optimizer;
         checks.at_least_zero(optimizer.lr, "optimizer.lr");
         checks.at_least_zero(optimizer.min_lr, "optimizer.min_lr");

@@ -159,7 +159,7 @@ proptest! {
     /// saving is much shorter than the time between failures.
     #[test]
     fn the_best_interval_is_the_best(
-        days in 0.1..100.0_f64,
+        days in 1.0..100.0_f64,
         checkpoint in 1.0..300.0_f64,
         restart in 0.0..7200.0_f64,
     ) {

@@ -1,7 +1,8 @@
 //! A failure estimate for people.
 
 use super::{DAY, FailureEstimate, IntervalRow, Ranged};
-use crate::pipeline::{counted, thousands};
+use crate::pipeline::counted;
+use crate::text::thousands;
 use std::fmt::Write as _;
 
 impl FailureEstimate {
@@ -120,11 +121,10 @@ fn write_row(text: &mut String, row: &IntervalRow) -> std::fmt::Result {
 }
 
 fn percent(share: f64) -> String {
-    let percent = 100.0 * share;
-    if percent >= 1000.0 {
-        format!("{percent:.0} %")
+    if share < 10.0 {
+        format!("{:.2} %", 100.0 * share)
     } else {
-        format!("{percent:.2} %")
+        ">999 %".to_owned()
     }
 }
 
@@ -134,7 +134,8 @@ fn unit(seconds: f64) -> (&'static str, f64) {
         DAY.. => (" days", DAY),
         3600.0.. => (" h", 3600.0),
         60.0.. => (" min", 60.0),
-        _ => (" s", 1.0),
+        1.0.. => (" s", 1.0),
+        _ => (" ms", 1e-3),
     }
 }
 

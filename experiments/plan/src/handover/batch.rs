@@ -116,7 +116,7 @@ impl Batches {
 
     /// Every batch must be whole micro-batches on every replica.
     pub(crate) fn check_divisible(&self, layout: &Layout) -> Result<(), PlanError> {
-        let unit = self.unit(layout)?;
+        let unit = layout.micro_batch_unit()?;
         let ramp = self
             .ramp
             .iter()
@@ -135,14 +135,14 @@ impl Batches {
         }
         Ok(())
     }
+}
 
+impl Layout {
     /// Sequences that all replicas take together in one micro-batch.
-    pub(crate) fn unit(&self, layout: &Layout) -> Result<u64, PlanError> {
-        let unit = size::product(
-            "data-parallel ranks × micro-batch",
-            &[layout.data_parallel, layout.micro_batch],
-        )?;
-        size::positive("data-parallel ranks × micro-batch", unit)
+    pub(crate) fn micro_batch_unit(&self) -> Result<u64, PlanError> {
+        let what = "data-parallel ranks × micro-batch";
+        let unit = size::product(what, &[self.data_parallel, self.micro_batch])?;
+        size::positive(what, unit)
     }
 }
 

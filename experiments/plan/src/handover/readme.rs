@@ -43,7 +43,7 @@ pub(super) fn markdown(
     if differing > 0 {
         let _ = writeln!(
             text,
-            "**{differing} settings would be trained differently by this trainer as it is: [unsupported.md](unsupported.md).** \
+            "**This trainer, as it is, would train something else in {differing} points: [unsupported.md](unsupported.md).** \
              `launch.sh` refuses to start until `ACCEPT_DIFFERENCES=yes` is set.\n"
         );
     }

@@ -4,7 +4,8 @@
 use super::*;
 use crate::{Recompute, Schedule};
 use experiments_config::{Override, load_preset};
-use proptest::prelude::*;
+
+mod arguments;
 
 const TASKS: &str = "tasks.sources=[{path=\"tasks.jsonl\"}]";
 
@@ -356,84 +357,4 @@ fn a_folder_of_something_else_is_left_alone_and_a_hand_over_is_replaced() {
         );
     }
     std::fs::remove_dir_all(&folder).unwrap();
-}
-
-/// One choice of each setting that changes the arguments.
-fn settings() -> impl Strategy<Value = Vec<String>> {
-    let one = |key: &'static str, values: &'static [&'static str]| {
-        prop::sample::select(values).prop_map(move |value| format!("{key}={value}"))
-    };
-    let precision = prop::sample::select(vec![
-        vec!["precision.format=fp32"],
-        vec!["precision.format=bf16"],
-        vec![
-            "precision.format=bf16",
-            "precision.grad_accumulation=bf16",
-            "precision.softmax=bf16",
-        ],
-        vec![
-            "precision.format=fp16",
-            "precision.query_key_layer_scaling=true",
-        ],
-        vec![
-            "precision.format=fp16",
-            "precision.softmax=fp16",
-            "precision.grad_accumulation=fp16",
-        ],
-        vec!["precision.format=fp16", "precision.pb_relax.attention=row"],
-        vec!["precision.format=fp16", "precision.loss_scale.mode=static"],
-        vec![
-            "precision.format=fp16",
-            "precision.loss_scale.mode=megatron",
-        ],
-    ]);
-    let shape = (
-        one(
-            "model.norm",
-            &["post", "pre", "sandwich", "deepnorm", "deepnorm_glm"],
-        ),
-        one("model.positions", &["rope", "rope_2d", "learned", "alibi"]),
-        one("model.ffn", &["geglu", "gelu"]),
-        one("model.tie_embeddings", &["true", "false"]),
-        one("model.bias", &["true", "false"]),
-        one("model.qk_norm", &["true", "false"]),
-        one("model.embedding_norm", &["true", "false"]),
-    );
-    let training = (
-        one("objective.mode", &["glm", "gpt"]),
-        one("egs.alpha", &["1.0", "0.1", "0.0"]),
-        one("egs.path", &["input", "logit", "both"]),
-        one("optimizer.warmup_samples", &["0", "100"]),
-        one("optimizer.decay_samples", &["0", "1000"]),
-        one("optimizer.clip_mode", &["norm", "zclip", "adagc"]),
-        one("tasks.ratio", &["0.0", "0.05"]),
-        one("data.held_out", &["0.001", "0.05", "0.5"]),
-    );
-    (shape, training, precision).prop_map(|(s, t, precision)| {
-        let mut sets = vec![s.0, s.1, s.2, s.3, s.4, s.5, s.6];
-        sets.push(TASKS.to_owned());
-        sets.extend([t.0, t.1, t.2, t.3, t.4, t.5, t.6, t.7]);
-        sets.extend(precision.into_iter().map(str::to_owned));
-        sets
-    })
-}
-
-proptest! {
-    /// No configuration leads to an argument that the trainer's parser would refuse: `export`
-    /// checks them all and would fail.
-    #[test]
-    fn prop_every_emitted_argument_is_in_the_targets_table(
-        preset in prop::sample::select(vec!["t0", "t1", "t-deep", "r256"]),
-        sets in settings(),
-        recompute in prop::sample::select(Recompute::ALL.to_vec()),
-    ) {
-        let sets: Vec<_> = sets.iter().map(String::as_str).collect();
-        let config = config(preset, &sets);
-        for target in Target::ALL {
-            let layout = Layout { recompute, ..layout(&config, [1, 1, 2]) };
-            let handover = export(&config, &layout, &cluster(1, 2), target, &Options::default());
-            let handover = handover.unwrap_or_else(|error| panic!("{target} {sets:?}: {error}"));
-            prop_assert!(handover.files.iter().all(|file| !file.text.contains("\n\n\n")));
-        }
-    }
 }

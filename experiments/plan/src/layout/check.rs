@@ -77,7 +77,7 @@ impl Layout {
                 cluster.gpus_per_node
             ));
         }
-        if p > 1 && m < 4 * p && self.schedule != Schedule::Interleaved {
+        if p > 1 && m < p.saturating_mul(4) && self.schedule != Schedule::Interleaved {
             warnings.push(format!(
                 "{m} micro-batches are fewer than 4 × {p} stages: the pipeline bubble of {:.1} % is \
                  not negligible (GPipe's rule, arXiv 1811.06965 §2.3)",
@@ -130,7 +130,8 @@ impl Layout {
         let all = |n: u64| sizes.iter().all(|(_, size)| size.is_multiple_of(n));
         let degrees = nearest(t, model.num_heads as u64, all);
         let padded = if *name == "tokenizer.vocab_size" {
-            format!(", or {name} = {} (padded)", size.next_multiple_of(t))
+            let padded = size.checked_next_multiple_of(t);
+            padded.map_or_else(String::new, |size| format!(", or {name} = {size} (padded)"))
         } else {
             String::new()
         };

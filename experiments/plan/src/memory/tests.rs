@@ -126,7 +126,7 @@ fn more_recomputation_keeps_less() {
     assert!(peak(Recompute::Selective) > peak(Recompute::Full));
 }
 
-/// GPipe holds every micro-batch, interleaving somewhat more than 1F1B (arXiv 2205.05198 §4.2.3:
+/// `GPipe` holds every micro-batch, interleaving somewhat more than 1F1B (arXiv 2205.05198 §4.2.3:
 /// `1 + (p-1)/(pv)` on the first stage).
 #[test]
 fn schedules_differ_in_what_is_in_flight() {

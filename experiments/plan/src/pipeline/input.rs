@@ -1,5 +1,6 @@
 //! What a pipeline is asked to do, and which questions have an answer.
 
+use crate::text::thousands;
 use crate::{PlanError, Schedule};
 use serde::{Deserialize, Serialize};
 
@@ -155,19 +156,6 @@ pub(crate) fn counted(count: u64, noun: &str) -> String {
         noun
     };
     format!("{} {noun}{plural}", thousands(count))
-}
-
-/// A whole number with its thousands separated.
-pub(crate) fn thousands(value: u64) -> String {
-    let digits = value.to_string();
-    let mut text = String::with_capacity(digits.len() + digits.len() / 3);
-    for (index, digit) in digits.chars().enumerate() {
-        if index > 0 && (digits.len() - index).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    text
 }
 
 fn size(what: &str, value: &impl ToString, expected: String) -> PlanError {

@@ -1,6 +1,7 @@
 use super::*;
 use crate::{Recompute, Schedule, global_batch};
 use experiments_config::{Override, load_preset};
+use proptest::prelude::*;
 
 fn cluster(nodes: u64, gpu: &str) -> Cluster {
     Cluster {
@@ -64,7 +65,8 @@ fn any_configuration_has_a_plan() {
     ];
     let sets: Vec<Override> = sets.iter().map(|set| set.parse().unwrap()).collect();
     for preset in ["t0", "r256"] {
-        let config = load_preset(preset, &sets).unwrap();
+        let mut config = load_preset(preset, &sets).unwrap();
+        config.model.ffn_hidden_size &= !1;
         let layout = Layout {
             tensor_parallel: 2,
             pipeline_parallel: 2,
@@ -101,4 +103,65 @@ fn what_does_not_fit_is_said_and_what_is_illegal_refused() {
         ..layout
     };
     assert!(plan(&config, &cluster(96, "a100-40g"), &layout, &options).is_err());
+}
+
+/// Sizes that a user may give by mistake, ordinary ones among them.
+fn any_size() -> impl Strategy<Value = u64> {
+    prop_oneof![
+        6 => prop::sample::select(vec![1_u64, 2, 3, 4, 6, 8, 12, 24, 96]),
+        1 => Just(0),
+        1 => Just(u64::MAX),
+        1 => any::<u64>(),
+        1 => (0_u32..64).prop_map(|bits| 1 << bits),
+    ]
+}
+
+proptest! {
+    /// Whatever is asked, the planner answers or names what is wrong; what it finds legal, it plans.
+    #[test]
+    fn prop_nothing_panics(
+        degrees in prop::array::uniform3(any_size()),
+        batch in prop::array::uniform2(any_size()),
+        chunks in any_size(),
+        nodes in prop::array::uniform2(any_size()),
+        model in prop::option::of(prop::array::uniform6(any_size())),
+        schedule in prop::sample::select(vec![
+            Schedule::Gpipe, Schedule::OneForwardOneBackward, Schedule::Interleaved,
+        ]),
+        recompute in prop::sample::select(Recompute::ALL.to_vec()),
+    ) {
+        let mut config = load_preset("glm-130b", &[]).unwrap();
+        if let Some([layers, heads, hidden, inner, slots, vocab]) = model {
+            config.model.layers = layers as usize;
+            config.model.num_heads = heads as usize;
+            config.model.hidden_size = hidden as usize;
+            config.model.ffn_hidden_size = inner as usize;
+            config.model.seq_len = slots as usize;
+            config.tokenizer.vocab_size = vocab as usize;
+        }
+        let layout = Layout {
+            tensor_parallel: degrees[0],
+            pipeline_parallel: degrees[1],
+            data_parallel: degrees[2],
+            micro_batch: batch[0],
+            global_batch: batch[1],
+            recompute,
+            schedule,
+            chunks,
+        };
+        let cluster = Cluster {
+            nodes: nodes[0],
+            gpus_per_node: nodes[1],
+            gpu: "a100-40g".to_owned(),
+        };
+        let violations = layout.violations(&config, &cluster);
+        let _ = layout.warnings(&cluster);
+        match plan(&config, &cluster, &layout, &PlanOptions::default()) {
+            Ok(plan) => {
+                prop_assert!(violations.is_empty());
+                prop_assert!(plan.time.seconds > 0.0 && !plan.text().is_empty());
+            }
+            Err(error) => prop_assert!(!error.to_string().is_empty()),
+        }
+    }
 }

@@ -3,7 +3,7 @@
 use super::Plan;
 use crate::communication::Connection;
 use crate::published;
-use crate::text::{Table, decimal, gib, number, thousands};
+use crate::text::{Table, decimal, gib, list, number, thousands};
 use std::fmt::Write as _;
 
 impl Plan {
@@ -21,6 +21,7 @@ impl Plan {
         section("Operations per step", &self.flops_text());
         section("Memory per GPU, GiB", &self.memory_text());
         section("Peak of each phase, GiB", &self.phases_text());
+        section("Choices of recomputation, GiB", &self.recomputation_text());
         section("Communication", &self.communication_text());
         section("Step", &self.time_text());
         section("Run", &self.run_text());
@@ -171,6 +172,23 @@ impl Plan {
         table.text()
     }
 
+    fn recomputation_text(&self) -> String {
+        let headings = ["", "per micro-batch", "in flight", "peak", "s per step", ""];
+        let mut table = Table::new(&headings, &[5]);
+        for choice in &self.recomputation {
+            let verdict = if choice.fits { "fits" } else { "does not fit" };
+            table.row(vec![
+                choice.recompute.name().to_owned(),
+                gib(choice.activations_per_micro_batch),
+                gib(choice.activations),
+                gib(choice.peak_bytes),
+                decimal(choice.seconds, 2),
+                verdict.to_owned(),
+            ]);
+        }
+        table.text()
+    }
+
     fn communication_text(&self) -> String {
         let (links, time) = (&self.communication, &self.time);
         let m = self.micro_batches as f64;
@@ -252,28 +270,4 @@ impl Plan {
             number(self.energy.tonnes),
         )
     }
-}
-
-/// Lines with dashes, broken before column 110.
-fn list(lines: &[String]) -> String {
-    let mut text = String::new();
-    for line in lines {
-        let mut column = 0;
-        for (index, word) in line.split(' ').enumerate() {
-            let width = word.chars().count() + 1;
-            if index == 0 {
-                text.push_str("  - ");
-                column = 4;
-            } else if column + width > 108 {
-                text.push_str("\n    ");
-                column = 4;
-            } else {
-                text.push(' ');
-            }
-            text.push_str(word);
-            column += width;
-        }
-        text.push('\n');
-    }
-    text
 }

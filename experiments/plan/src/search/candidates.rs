@@ -15,8 +15,8 @@ pub(super) fn legal(
     cluster: &Cluster,
     global_batch: u64,
 ) -> Result<Vec<Layout>, PlanError> {
-    let world = cluster.gpus()?;
-    positive("global_batch", global_batch)?;
+    let world = below_limit("GPUs", cluster.gpus()?)?;
+    let global_batch = below_limit("global_batch", positive("global_batch", global_batch)?)?;
     let mut layouts = Vec::new();
     for tensor_parallel in tensor_degrees(config, world) {
         let replicas = world / tensor_parallel;
@@ -57,6 +57,18 @@ pub(super) fn legal(
     }
     layouts.retain(|layout| layout.check(config, cluster).is_ok());
     Ok(layouts)
+}
+
+/// Divisors of larger numbers would take too long to find.
+fn below_limit(what: &str, value: u64) -> Result<u64, PlanError> {
+    if u32::try_from(value).is_ok() {
+        return Ok(value);
+    }
+    Err(PlanError::Size {
+        what: what.to_owned(),
+        value: value.to_string(),
+        expected: format!("must be at most {} in a search", u32::MAX),
+    })
 }
 
 /// Tensor degrees that divide the cluster and every size that they must.

@@ -2,7 +2,7 @@
 
 use super::{Candidate, Search};
 use crate::Layout;
-use crate::text::{decimal, thousands};
+use crate::text::{decimal, gib, thousands};
 use serde::Serialize;
 use std::fmt::Write as _;
 
@@ -13,6 +13,8 @@ pub struct Difference {
     pub layout: Layout,
     /// Seconds it saves per step; negative if it is slower.
     pub saves: f64,
+    /// Memory of its fullest GPU.
+    pub peak_bytes: u64,
     /// Of those, by term; the sum is `saves`.
     pub by_term: Vec<(String, f64)>,
 }
@@ -28,6 +30,8 @@ pub struct Explanation {
     pub of: usize,
     /// Its seconds per step.
     pub seconds: f64,
+    /// Memory of its fullest GPU.
+    pub peak_bytes: u64,
     /// Its rank among those with its recomputation and schedule.
     pub rank_alike: usize,
     /// How many those are.
@@ -47,6 +51,7 @@ fn difference(from: &Candidate, to: &Candidate) -> Difference {
     Difference {
         layout: to.layout.clone(),
         saves: from.seconds - to.seconds,
+        peak_bytes: to.peak_bytes,
         by_term: pairs
             .map(|((name, mine), (_, other))| (name.to_owned(), mine - other))
             .collect(),
@@ -60,10 +65,11 @@ impl Difference {
         let parts = terms.iter().filter(|(_, seconds)| seconds.abs() >= 0.005);
         let parts = parts.map(|(name, seconds)| format!("{name} {}", signed(-seconds)));
         format!(
-            "{}: {} s ({})",
+            "{}; {} GiB: {} s\n      {}",
             self.layout.text(),
+            gib(self.peak_bytes),
             signed(-self.saves),
-            parts.take(4).collect::<Vec<_>>().join(", ")
+            parts.take(3).collect::<Vec<_>>().join(", ")
         )
     }
 }
@@ -100,6 +106,7 @@ impl Search {
             rank: index + 1,
             of: self.ranked.len(),
             seconds: own.seconds,
+            peak_bytes: own.peak_bytes,
             rank_alike: place + 1,
             of_alike: alike.len(),
             best_alike: (place > 0).then(|| difference(own, alike[0])),
@@ -120,9 +127,10 @@ impl Explanation {
     #[must_use]
     pub fn text(&self) -> String {
         let mut text = format!(
-            "{}\n  rank {} of {} by seconds per step ({} s); rank {} of {} among those with {} \
+            "{}; {} GiB\n  rank {} of {} by seconds per step ({} s); rank {} of {} among those with {} \
              recomputation under {}\n",
             self.layout.text(),
+            gib(self.peak_bytes),
             thousands(self.rank as u64),
             thousands(self.of as u64),
             decimal(self.seconds, 2),

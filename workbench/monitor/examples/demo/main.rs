@@ -177,6 +177,7 @@ fn manifest(run: &PlannedRun) -> Manifest {
         parameters: 1_234_567,
         steps: run.steps,
         command: vec!["demo".into()],
+        weights_hash: None,
         parent: None,
         created: "2026-01-01T00:00:00Z".into(),
     }

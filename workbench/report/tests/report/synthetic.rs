@@ -180,6 +180,7 @@ fn manifest(seed: u64, steps: u64) -> Manifest {
         command: ["workbench", "train", "runs/stall"]
             .map(str::to_owned)
             .to_vec(),
+        weights_hash: None,
         parent: None,
         created: "2026-01-02T03:04:05Z".to_owned(),
     }

@@ -5,7 +5,7 @@ use crate::PlanError;
 use experiments_config::{Config, Format, LossScaleMode};
 use serde_json::{Value, json as object};
 
-/// Elements of one all-gather or reduce bucket under ZeRO (glm130b-facts §6; `DeepSpeed`'s default).
+/// Elements of one all-gather or reduce bucket under `ZeRO` (glm130b-facts §6; `DeepSpeed`'s default).
 const BUCKET: u64 = 500_000_000;
 
 /// Stage 1 shards the optimiser states of FP16 training. Under pipelining `DeepSpeed`'s BF16
