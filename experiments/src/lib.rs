@@ -41,6 +41,6 @@ pub use error::TrainError;
 pub use inspect::{Audit, inspect_config, inspect_run};
 pub use interchange::{InterchangeError, SatDtype};
 pub use parity::PARITY_FORMAT;
-pub use slice::{Pass, Slice, SliceReport, TensorStats, residual_rms, slice};
+pub use slice::{Addition, Pass, Slice, SliceReport, TensorStats, residual_rms, slice};
 pub use trainer::{Ending, Repeat, Request, parity, train};
 pub use weights::{check_weights, export_weights, import_weights};

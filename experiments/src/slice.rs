@@ -19,7 +19,7 @@ mod stats;
 mod tests;
 
 pub use input::residual_rms;
-pub use stats::{Pass, TensorStats};
+pub use stats::{Addition, Pass, TensorStats};
 
 use crate::error::TrainError;
 use crate::parameters::Parameter;
@@ -46,6 +46,9 @@ pub struct Slice<'a> {
     pub input_rms: Option<f64>,
     /// Factor on the loss; absent takes the first loss scale, 1 without FP16.
     pub loss_scale: Option<f64>,
+    /// Micro-batches of a step (of one replica): each contributes its share of the loss, so gradients
+    /// are smaller by this factor.
+    pub micro_batches: u64,
     /// Called with what is being done, and the share that is done.
     pub progress: &'a mut dyn FnMut(&str, f64),
 }
@@ -67,6 +70,10 @@ pub struct SliceReport {
     pub gradient_rms: f64,
     /// Factor on the loss.
     pub loss_scale: f64,
+    /// Micro-batches over which a step's loss is the mean.
+    pub micro_batches: u64,
+    /// Both residual additions of every layer, from below.
+    pub additions: Vec<Addition>,
     /// Every tensor, in order of computation.
     pub tensors: Vec<TensorStats>,
     /// Wall time of initialisation, forward and backward.
@@ -97,7 +104,9 @@ pub fn slice(request: Slice) -> Result<SliceReport, TrainError> {
     let input_rms = request
         .input_rms
         .unwrap_or_else(|| residual_rms(config, position));
-    let gradient_rms = loss_scale * input::gradient_rms(config, tokens);
+    let micro_batches = request.micro_batches;
+    let scale = loss_scale / micro_batches.max(1) as f64;
+    let gradient_rms = scale * input::gradient_rms(config, tokens);
     let table = Parameter::table(model, config.tokenizer.vocab_size);
     let mut recorder = Recorder::new(format);
 
@@ -155,6 +164,8 @@ pub fn slice(request: Slice) -> Result<SliceReport, TrainError> {
         input_rms,
         gradient_rms,
         loss_scale,
+        micro_batches,
+        additions: recorder.take_additions(),
         tensors: recorder.finish(),
         seconds: [drawn, forward, backward],
         flops: 3.0 * layers as f64 * forward_flops(model, tokens),

@@ -88,10 +88,10 @@ Examples:
     /// Run real layers of a full-size model forward and backward, and see what FP16 has to hold.
     #[command(after_help = "\
 Examples:
-  workbench slice glm-130b --layers 1 --tokens 512
+  workbench slice glm-130b --position 36 --tokens 512 --micro-batches 176
   workbench slice glm-130b --position 35 --set precision.format=fp32
   workbench slice glm-130b --position 35 --from runs/proxy     the stream's scale as a proxy had it
-A layer of GLM-130B takes 11 GB of memory and some minutes on two cores.")]
+A layer of GLM-130B takes 8 GB of memory and three minutes on two cores with 512 tokens.")]
     Slice(Slice),
     /// Exchange weights with programs that read the public GLM-130B layout.
     #[command(
@@ -263,25 +263,26 @@ pub(crate) struct Inspect {
     pub(crate) json: bool,
 }
 
-/// A cluster and how a model is spread over it. The defaults are those GLM-130B was trained with.
+/// A cluster and how a model is spread over it. The defaults are those GLM-130B was trained with, and
+/// one GPU for a model that they do not fit.
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Cluster and layout")]
 pub(crate) struct Spread {
-    /// Machines.
-    #[arg(long, value_name = "N", default_value_t = 96)]
-    pub(crate) nodes: u64,
-    /// GPUs of one machine.
-    #[arg(long, value_name = "N", default_value_t = 8)]
-    pub(crate) gpus_per_node: u64,
+    /// Machines [default: 96; 1 for a model that the default layout does not fit].
+    #[arg(long, value_name = "N")]
+    pub(crate) nodes: Option<u64>,
+    /// GPUs of one machine [default: 8, or 1].
+    #[arg(long, value_name = "N")]
+    pub(crate) gpus_per_node: Option<u64>,
     /// The GPU: a100-40g, a100-80g, h100, h200, v100, rtx-3090, rtx-2080-ti, or a TOML file.
     #[arg(long, value_name = "NAME|FILE", default_value = "a100-40g")]
     pub(crate) gpu: String,
-    /// GPUs that share each matrix.
-    #[arg(long, value_name = "N", default_value_t = 4)]
-    pub(crate) tensor_parallel: u64,
-    /// Pipeline stages.
-    #[arg(long, value_name = "N", default_value_t = 8)]
-    pub(crate) pipeline_parallel: u64,
+    /// GPUs that share each matrix [default: 4, or 1].
+    #[arg(long, value_name = "N")]
+    pub(crate) tensor_parallel: Option<u64>,
+    /// Pipeline stages [default: 8, or 1].
+    #[arg(long, value_name = "N")]
+    pub(crate) pipeline_parallel: Option<u64>,
     /// Replicas [default: as many as there are GPUs for].
     #[arg(long, value_name = "N")]
     pub(crate) data_parallel: Option<u64>,
@@ -408,6 +409,9 @@ pub(crate) struct Slice {
     /// Factor on the loss [default: the configuration's first loss scale with FP16, else 1].
     #[arg(long, value_name = "X")]
     pub(crate) loss_scale: Option<f64>,
+    /// Micro-batches of a step, of one replica: the loss is their mean (GLM-130B: 176).
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u64).range(1..))]
+    pub(crate) micro_batches: u64,
     /// CPU threads [default: all].
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub(crate) threads: usize,

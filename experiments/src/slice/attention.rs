@@ -143,7 +143,9 @@ impl Attention {
         rope.turn(&mut k_sd, 1.0);
         keep("key", &mut k_sd);
         let scale = self.query_scale();
-        q_sd.iter_mut().for_each(|q| *q *= scale);
+        for q in &mut q_sd {
+            *q *= scale;
+        }
         keep("query_scaled", &mut q_sd);
         let mut scores_ss = vec![0.0; tokens * tokens];
         let k = Matrix::new(&k_sd, tokens, d);
@@ -179,11 +181,15 @@ impl Attention {
 
     fn softmax(&self, row: &mut [f32], keep: &mut impl FnMut(&str, &mut [f32])) {
         let largest = row.iter().copied().fold(f32::NEG_INFINITY, f32::max);
-        row.iter_mut().for_each(|x| *x -= largest);
+        for x in row.iter_mut() {
+            *x -= largest;
+        }
         if self.softmax_half {
             keep("softmax", row);
         }
-        row.iter_mut().for_each(|x| *x = x.exp());
+        for x in row.iter_mut() {
+            *x = x.exp();
+        }
         if self.softmax_half {
             keep("softmax", row);
         }
@@ -191,7 +197,9 @@ impl Attention {
         if self.softmax_half {
             keep("softmax", &mut sum);
         }
-        row.iter_mut().for_each(|x| *x /= sum[0]);
+        for x in row.iter_mut() {
+            *x /= sum[0];
+        }
     }
 
     /// # Shapes
@@ -275,7 +283,9 @@ impl Attention {
         matmul(&mut dk_sd, square(&dp_ss).transposed(), narrow(&head.q_sd));
         recorder.store(&self.label("query_scaled"), Pass::Backward, &mut dq_sd);
         let scale = self.query_scale();
-        dq_sd.iter_mut().for_each(|g| *g *= scale);
+        for g in &mut dq_sd {
+            *g *= scale;
+        }
         recorder.store(&self.label("query"), Pass::Backward, &mut dq_sd);
         recorder.store(&self.label("key"), Pass::Backward, &mut dk_sd);
         rope.turn(&mut dq_sd, -1.0);

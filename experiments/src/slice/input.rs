@@ -20,7 +20,7 @@ pub(super) fn normal(seed: u64, purpose: &str, len: usize, rms: f64) -> Vec<f32>
 ///
 /// The first layer sees the embedding. Further up, with y = LN(x) of RMS 1 and a sub-layer that adds
 /// the variance v to it,
-/// - `post` and both DeepNorms: `x = αy + f(y)`, so `√(α² + v)` at every depth;
+/// - `post` and both `deepnorm`s: `x = αy + f(y)`, so `√(α² + v)` at every depth;
 /// - `pre`: every sub-layer adds v, so `√(σ² + 2 position · v)` with the embedding's σ;
 /// - `sandwich`: every sub-layer adds a normalised term, so v = 1.
 ///

@@ -220,17 +220,21 @@ impl Layer {
         branch: &[f32],
         recorder: &mut Recorder,
     ) -> Vec<f32> {
-        let mut sum = stream.to_vec();
+        let mut skip = stream.to_vec();
         if self.post {
-            sum.iter_mut().for_each(|y| *y *= self.alpha);
+            for y in &mut skip {
+                *y *= self.alpha;
+            }
             recorder.store(
                 &self.label(&format!("{part}.skip")),
                 Pass::Forward,
-                &mut sum,
+                &mut skip,
             );
         }
-        sum.iter_mut().zip(branch).for_each(|(sum, f)| *sum += f);
-        recorder.store(&self.label(&format!("{part}.sum")), Pass::Forward, &mut sum);
+        let name = self.label(&format!("{part}.sum"));
+        let mut sum: Vec<f32> = skip.iter().zip(branch).map(|(x, f)| x + f).collect();
+        recorder.store(&name, Pass::Forward, &mut sum);
+        recorder.addition(&name, &skip, branch, &sum);
         sum
     }
 
@@ -313,7 +317,9 @@ impl Layer {
         recorder.round(&mut dy_sh);
         if self.post {
             let mut skip = dsum_sh.to_vec();
-            skip.iter_mut().for_each(|g| *g *= self.alpha);
+            for g in &mut skip {
+                *g *= self.alpha;
+            }
             recorder.store(
                 &self.label(&format!("{part}.skip")),
                 Pass::Backward,

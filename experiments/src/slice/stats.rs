@@ -49,6 +49,17 @@ pub struct TensorStats {
     pub margin: f64,
 }
 
+/// A residual addition.
+#[derive(Debug, Clone, Serialize)]
+pub struct Addition {
+    /// The sum, for example `layers.34.ffn.sum`.
+    pub name: String,
+    /// RMS of what is added over RMS of the stream it is added to.
+    pub ratio: f64,
+    /// Share of additions of something other than 0 that leave the stored stream as it was.
+    pub without_effect: f64,
+}
+
 /// Sums over the blocks of one tensor.
 #[derive(Default)]
 struct Sums {
@@ -65,6 +76,7 @@ struct Sums {
 pub(super) struct Recorder {
     format: Option<HalfFormat>,
     tensors: Vec<(String, Pass, Sums)>,
+    additions: Vec<Addition>,
 }
 
 impl Recorder {
@@ -72,6 +84,7 @@ impl Recorder {
         Self {
             format,
             tensors: Vec::new(),
+            additions: Vec::new(),
         }
     }
 
@@ -84,14 +97,13 @@ impl Recorder {
     /// Counts only: a tensor that stays FP32.
     pub(super) fn look(&mut self, name: &str, pass: Pass, values: &[f32]) {
         let same = |(known, of, _): &&mut (String, Pass, Sums)| known == name && *of == pass;
-        match self.tensors.iter_mut().rfind(same) {
-            Some((_, _, sums)) => sums.add(values),
-            None => {
-                let mut sums = Sums::default();
-                sums.add(values);
-                self.tensors.push((name.to_owned(), pass, sums));
-            }
+        if let Some((_, _, sums)) = self.tensors.iter_mut().rfind(same) {
+            sums.add(values);
+            return;
         }
+        let mut sums = Sums::default();
+        sums.add(values);
+        self.tensors.push((name.to_owned(), pass, sums));
     }
 
     /// Rounds only: a value that is computed again.
@@ -99,6 +111,27 @@ impl Recorder {
         if let Some(format) = self.format {
             round_slice(values, format);
         }
+    }
+
+    /// Compares a stored sum with the stream before it.
+    pub(super) fn addition(&mut self, name: &str, stream: &[f32], added: &[f32], sum: &[f32]) {
+        let (mut squares, mut of_added) = (0.0, 0.0);
+        let (mut tried, mut unchanged) = (0_u64, 0_u64);
+        for ((x, f), y) in stream.iter().zip(added).zip(sum) {
+            squares += f64::from(*x) * f64::from(*x);
+            of_added += f64::from(*f) * f64::from(*f);
+            tried += u64::from(*f != 0.0);
+            unchanged += u64::from(*f != 0.0 && x == y);
+        }
+        self.additions.push(Addition {
+            name: name.to_owned(),
+            ratio: (of_added / squares).sqrt(),
+            without_effect: unchanged as f64 / tried.max(1) as f64,
+        });
+    }
+
+    pub(super) fn take_additions(&mut self) -> Vec<Addition> {
+        std::mem::take(&mut self.additions)
     }
 
     pub(super) fn finish(self) -> Vec<TensorStats> {
@@ -114,10 +147,7 @@ impl Sums {
         self.count += values.len() as u64;
         for value in values {
             let size = value.abs();
-            // NaN fails this comparison too.
-            if !(size < FP16_OVERFLOW) {
-                self.overflow += 1;
-            }
+            self.overflow += u64::from(size.is_nan() || size >= FP16_OVERFLOW);
             if size.is_finite() {
                 self.max = self.max.max(size);
                 self.squares += f64::from(size) * f64::from(size);

@@ -160,6 +160,7 @@ fn analytic_input_scales_are_near_what_a_stack_shows() {
             tokens: 64,
             input_rms: None,
             loss_scale: None,
+            micro_batches: 1,
             progress: &mut nothing,
         })
         .unwrap();
@@ -169,13 +170,26 @@ fn analytic_input_scales_are_near_what_a_stack_shows() {
             let found = report.tensors.iter().find(is_input).unwrap().rms;
             let expected = residual_rms(&config, position);
             let ratio = found / expected;
-            // Attention's share is left out of the formula; it matters where the residual is small.
+            // Attention's share is left out of the formula: it makes slots alike, and what is alike
+            // does not average out any more. Near for Post-LN, a factor of two for Pre-LN.
+            let allowed = if norm.is_post() { 0.85..1.25 } else { 0.5..2.0 };
             assert!(
-                (0.7..1.6).contains(&ratio),
+                allowed.contains(&ratio),
                 "{norm:?} {position}: {found} {expected}"
             );
         }
     }
+}
+
+#[test]
+fn a_sum_that_rounds_back_is_an_addition_without_effect() {
+    let mut recorder = Recorder::new(Some(kernels::HalfFormat::Fp16));
+    // FP16 numbers near 8 are 2^-7 apart: 0.003 is lost, 0.005 is not, 0 was never added.
+    let (stream, added) = ([8.0, 8.0, 8.0], [0.003, 0.005, 0.0]);
+    let mut sum: Vec<f32> = stream.iter().zip(added).map(|(x, f)| x + f).collect();
+    recorder.round(&mut sum);
+    recorder.addition("x", &stream, &added, &sum);
+    assert_eq!(recorder.take_additions()[0].without_effect, 0.5);
 }
 
 #[test]
@@ -191,6 +205,7 @@ fn what_a_slice_cannot_do_is_refused() {
             tokens,
             input_rms: None,
             loss_scale: None,
+            micro_batches: 1,
             progress: &mut nothing,
         })
         .unwrap_err()

@@ -46,7 +46,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
         search: found,
         failures: arguments
             .failures
-            .then(|| failures(cluster.nodes, &plan))
+            .then(|| failures(cluster.nodes, arguments.measured_seconds, &plan))
             .transpose()?,
         plan,
     };
@@ -98,11 +98,11 @@ fn draw(plan: &Plan, what: &str, file: &Path, quiet: bool) -> Result<(), Failure
 }
 
 /// The real run's failure rate on this cluster, with the plan's step time.
-fn failures(nodes: u64, plan: &Plan) -> Result<FailureEstimate, Failure> {
+fn failures(nodes: u64, measured: Option<f64>, plan: &Plan) -> Result<FailureEstimate, Failure> {
     let real = FailureInput::glm_130b()?;
     Ok(failure::estimate(&FailureInput {
         nodes,
-        step_seconds: plan.time.seconds,
+        step_seconds: measured.unwrap_or(plan.time.seconds),
         ..real
     })?)
 }

@@ -19,7 +19,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     }
     let nodes = match &arguments.nodes_file {
         Some(file) => NodeList::read(file)?,
-        None => assumed(&arguments.spread),
+        None => assumed(cluster.nodes),
     };
     // Where the layout is illegal there is no plan, and the checks say why.
     let planned = plan(&config, &cluster, &layout, &PlanOptions::default()).ok();
@@ -45,7 +45,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
 }
 
 /// As many nodes as the command line names, of which nothing else is known.
-fn assumed(spread: &crate::cli::Spread) -> NodeList {
+fn assumed(count: u64) -> NodeList {
     let node = |number| Node {
         name: format!("node-{number}"),
         gpus: None,
@@ -53,7 +53,7 @@ fn assumed(spread: &crate::cli::Spread) -> NodeList {
         line: number as usize,
     };
     // A cluster beyond this is refused by the layout's own check.
-    let count = spread.nodes.min(1_000_000);
+    let count = count.min(1_000_000);
     NodeList {
         file: "--nodes".to_owned(),
         nodes: (1..=count).map(node).collect(),

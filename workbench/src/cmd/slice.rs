@@ -38,6 +38,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
         tokens: arguments.tokens,
         input_rms,
         loss_scale: arguments.loss_scale,
+        micro_batches: arguments.micro_batches,
         progress: &mut |what, share| {
             let spent = start.elapsed().as_secs_f64();
             let left = if share > 0.0 {
@@ -78,14 +79,16 @@ fn proxy_rms(run: &Path, config: &Config, position: usize) -> Result<f64, Failur
 fn text(report: &SliceReport) -> String {
     let [drawn, forward, backward] = report.seconds;
     let mut text = format!(
-        "layers {} to {} · {} parameters · {} tokens · input RMS {:.4} · loss scale {}\n\
-         gradient from above {:.2e} RMS, loss scale included\n",
+        "layers {} to {} (named layers.{} and up) · {} parameters · {} tokens · input RMS {:.4}\n\
+         loss scale {} over {} micro-batches · gradient from above {:.2e} RMS, both included\n",
         report.position + 1,
         report.position + report.layers,
+        report.position,
         super::grouped(report.parameters),
         report.tokens,
         report.input_rms,
         report.loss_scale,
+        report.micro_batches,
         report.gradient_rms
     );
     let rate = report.flops / (forward + backward) / 1e9;
@@ -108,6 +111,20 @@ fn text(report: &SliceReport) -> String {
         for tensor in report.tensors.iter().filter(|tensor| tensor.pass == pass) {
             row(&mut text, tensor);
         }
+    }
+    let _ = writeln!(
+        text,
+        "\n{:<44} {:>15} {:>15}",
+        "residual additions", "added / stream", "without effect"
+    );
+    for addition in &report.additions {
+        let _ = writeln!(
+            text,
+            "{:<44} {:>15.2e} {:>13.1} %",
+            addition.name,
+            addition.ratio,
+            100.0 * addition.without_effect
+        );
     }
     text.push_str(
         "\nmargin: 65,504 over the largest value · underflow: share rounded to 0 · subnormal: share that loses digits\n",

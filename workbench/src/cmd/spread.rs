@@ -5,24 +5,74 @@ use crate::failure::Failure;
 use experiments_config::Config;
 use experiments_plan::{Cluster, Layout, Recompute, Schedule, global_batch};
 
+/// What is taken where nothing is said.
+struct Defaults {
+    nodes: u64,
+    gpus_per_node: u64,
+    tensor_parallel: u64,
+    pipeline_parallel: u64,
+}
+
+/// As GLM-130B was trained.
+const GLM_130B: Defaults = Defaults {
+    nodes: 96,
+    gpus_per_node: 8,
+    tensor_parallel: 4,
+    pipeline_parallel: 8,
+};
+
+const ONE_GPU: Defaults = Defaults {
+    nodes: 1,
+    gpus_per_node: 1,
+    tensor_parallel: 1,
+    pipeline_parallel: 1,
+};
+
 /// What the arguments say for a configuration. Nothing is checked but that the degrees are above 0.
 pub(super) fn spread(arguments: &Spread, config: &Config) -> Result<(Cluster, Layout), Failure> {
+    let asked = [
+        arguments.nodes,
+        arguments.gpus_per_node,
+        arguments.tensor_parallel,
+        arguments.pipeline_parallel,
+        arguments.data_parallel,
+    ];
+    let found = with_defaults(arguments, config, &GLM_130B);
+    if asked.iter().any(Option::is_some) {
+        return found;
+    }
+    match found {
+        Ok((cluster, layout)) if layout.check(config, &cluster).is_ok() => Ok((cluster, layout)),
+        _ => with_defaults(arguments, config, &ONE_GPU),
+    }
+}
+
+fn with_defaults(
+    arguments: &Spread,
+    config: &Config,
+    defaults: &Defaults,
+) -> Result<(Cluster, Layout), Failure> {
     let cluster = Cluster {
-        nodes: arguments.nodes,
-        gpus_per_node: arguments.gpus_per_node,
+        nodes: arguments.nodes.unwrap_or(defaults.nodes),
+        gpus_per_node: arguments.gpus_per_node.unwrap_or(defaults.gpus_per_node),
         gpu: arguments.gpu.clone(),
     };
-    let model_parallel = arguments
+    let tensor_parallel = arguments
         .tensor_parallel
-        .checked_mul(arguments.pipeline_parallel)
+        .unwrap_or(defaults.tensor_parallel);
+    let pipeline_parallel = arguments
+        .pipeline_parallel
+        .unwrap_or(defaults.pipeline_parallel);
+    let model_parallel = tensor_parallel
+        .checked_mul(pipeline_parallel)
         .filter(|degree| *degree > 0)
         .ok_or_else(|| {
             Failure::usage("`--tensor-parallel` and `--pipeline-parallel` must be above 0")
         })?;
     let gpus = cluster.gpus()?;
     let layout = Layout {
-        tensor_parallel: arguments.tensor_parallel,
-        pipeline_parallel: arguments.pipeline_parallel,
+        tensor_parallel,
+        pipeline_parallel,
         data_parallel: arguments
             .data_parallel
             .unwrap_or((gpus / model_parallel).max(1)),

@@ -24,7 +24,7 @@ pub(super) fn arguments(
 ) -> Result<(), PlanError> {
     let config = request.config;
     model::arguments(request, arguments, limits);
-    objective_limits(config, limits);
+    objective_limits(config, request.layout.micro_batch, limits);
     batch(request, arguments, limits)?;
     interventions(config, arguments, limits);
     common::optimizer(config, request.batches.samples, arguments);
@@ -48,7 +48,7 @@ pub(super) fn arguments(
     Ok(())
 }
 
-fn objective_limits(config: &Config, limits: &mut Limits) {
+fn objective_limits(config: &Config, micro_batch: u64, limits: &mut Limits) {
     if config.objective.mode == ObjectiveMode::Glm {
         limits.training(
             "objective.mode",
@@ -58,12 +58,14 @@ fn objective_limits(config: &Config, limits: &mut Limits) {
              (rules: docs/parity.md), `attn_mask_type=arbitrary` in the layer spec with an unfused attention, and \
              rotary angles gathered by position id",
         );
-        limits.training(
-            "objective",
-            "each sequence weighs the same in the loss",
-            "each micro-batch's mean over its targets; the same with micro-batch 1",
-            "keep `--micro-batch-size 1`, or divide by each row's own loss mask in `loss_func`",
-        );
+        if micro_batch > 1 {
+            limits.training(
+                "objective",
+                "each sequence weighs the same in the loss",
+                "each micro-batch's mean over its targets; the same with micro-batch 1",
+                "keep `--micro-batch-size 1`, or divide by each row's own loss mask in `loss_func`",
+            );
+        }
     }
     if config.tasks.ratio > 0.0 {
         limits.training(

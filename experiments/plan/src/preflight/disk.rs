@@ -72,7 +72,7 @@ fn space(input: &PreflightInput, bytes: u64, interval: u64) -> Result<Check, Pla
         None => Check::warn(
             "disk",
             format!("{reason}; free space not given"),
-            "give the free space",
+            "give the free space: --disk GB",
         ),
         Some(free) if free < needed => Check::no_go(
             "disk",
@@ -96,7 +96,7 @@ fn time(input: &PreflightInput, bytes: u64, interval: u64) -> Check {
         return Check::warn(
             "checkpoint time",
             "not known: no write bandwidth given",
-            "give the bandwidth all ranks together write with",
+            "give the bandwidth all ranks together write with: --write GB/S",
         );
     };
     let seconds = bytes as f64 / bandwidth;
