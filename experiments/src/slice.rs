@@ -4,12 +4,13 @@
 //! The trainer keeps several copies of every weight, and its backward pass a gradient for each; a
 //! layer of 1.8 billion parameters leaves no room for that. So this is a second implementation of the
 //! layer, on plain slices: one copy of the weights, rounded in place, and gradients that are reduced to
-//! their statistics block by block. A test holds it to the first.
+//! their statistics block by block. A test holds it to the first, which other devices use (`graph`).
 //!
 //! Letters: `s` slots, `h` width, `n` heads, `d` head dimension, `f` feed-forward width.
 
 mod attention;
 mod gelu;
+mod graph;
 mod input;
 mod layer;
 mod linear;
@@ -21,11 +22,14 @@ mod tests;
 pub use input::residual_rms;
 pub use stats::{Addition, Pass, TensorStats};
 
+use crate::backend::Device;
 use crate::error::TrainError;
 use crate::parameters::Parameter;
 use crate::precision::half_format;
 use crate::provenance;
 use experiments_config::{Config, Ffn, ModelConfig, PbRelaxMax, Positions};
+use graph::GraphSlice;
+use kernels::HalfFormat;
 use layer::Layer;
 use serde::Serialize;
 use stats::Recorder;
@@ -84,78 +88,53 @@ pub struct SliceReport {
     pub peak_bytes: u64,
 }
 
-/// Runs the layers forward and backward.
+/// What a slice runs on.
+struct Run<'a> {
+    config: &'a Config,
+    layers: Range<usize>,
+    tokens: usize,
+    /// Residual stream that enters the lowest layer and gradient that enters the highest, `[s, h]`.
+    input: Vec<f32>,
+    gradient: Vec<f32>,
+}
+
+/// Runs the layers forward and backward: on the CPU by the lean implementation, on another device by
+/// the trainer's own layers.
 pub fn slice(request: Slice) -> Result<SliceReport, TrainError> {
+    check(&request)?;
     let Slice {
         config,
         layers,
         position,
         tokens,
+        micro_batches,
         ..
     } = request;
-    check(&request)?;
-    let progress = request.progress;
-    let model = &config.model;
+    let device = Device::select(&config.runtime.device)?;
     let format = half_format(config.precision.format);
     let loss_scale = request.loss_scale.unwrap_or(match format {
-        Some(kernels::HalfFormat::Fp16) => config.precision.loss_scale.initial,
+        Some(HalfFormat::Fp16) => config.precision.loss_scale.initial,
         _ => 1.0,
     });
-    let input_rms = request
-        .input_rms
-        .unwrap_or_else(|| residual_rms(config, position));
-    let micro_batches = request.micro_batches;
+    let analytic = || residual_rms(config, position);
+    let input_rms = request.input_rms.unwrap_or_else(analytic);
     let scale = loss_scale / micro_batches.max(1) as f64;
     let gradient_rms = scale * input::gradient_rms(config, tokens);
-    let table = Parameter::table(model, config.tokenizer.vocab_size);
+    let values = tokens * config.model.hidden_size;
+    let run = Run {
+        config,
+        layers: position..position + layers,
+        tokens,
+        input: input::normal(config.seed, "slice/input", values, input_rms),
+        gradient: input::normal(config.seed, "slice/gradient", values, gradient_rms),
+    };
     let mut recorder = Recorder::new(format);
-
-    let start = Instant::now();
-    let mut stack = Vec::with_capacity(layers);
-    for number in position..position + layers {
-        let share = (number - position) as f64 / layers as f64;
-        progress(
-            &format!("drawing the weights of layer {number}"),
-            0.2 * share,
-        );
-        let layer = Layer::draw(config, &table, number, &mut recorder);
-        stack.push(layer.with_prefix(prefix(config, tokens)));
-    }
-    let drawn = start.elapsed().as_secs_f64();
-
-    let mut x_sh = input::normal(
-        config.seed,
-        "slice/input",
-        tokens * model.hidden_size,
-        input_rms,
-    );
-    let mut kept = Vec::with_capacity(layers);
-    for (i, layer) in stack.iter().enumerate() {
-        let share = i as f64 / layers as f64;
-        progress(
-            &format!("forward, layer {}", position + i),
-            0.2 + 0.25 * share,
-        );
-        let (y_sh, saved) = layer.forward(x_sh, tokens, &mut recorder);
-        kept.push(saved);
-        x_sh = y_sh;
-    }
-    drop(x_sh);
-    let forward = start.elapsed().as_secs_f64() - drawn;
-
-    let gradients = tokens * model.hidden_size;
-    let mut dx_sh = input::normal(config.seed, "slice/gradient", gradients, gradient_rms);
-    let layers_above = stack.iter().zip(kept).enumerate().rev();
-    for (i, (layer, saved)) in layers_above {
-        let share = (layers - 1 - i) as f64 / layers as f64;
-        progress(
-            &format!("backward, layer {}", position + i),
-            0.45 + 0.55 * share,
-        );
-        dx_sh = layer.backward(dx_sh, saved, tokens, &mut recorder);
-    }
-    let backward = start.elapsed().as_secs_f64() - drawn - forward;
-    progress("done", 1.0);
+    let seconds = match device {
+        Device::Cpu => run.lean(&mut recorder, request.progress),
+        Device::Cuda => run.graph(device, &mut recorder, request.progress)?,
+    };
+    (request.progress)("done", 1.0);
+    let table = Parameter::table(&config.model, config.tokenizer.vocab_size);
     Ok(SliceReport {
         position,
         layers,
@@ -167,10 +146,73 @@ pub fn slice(request: Slice) -> Result<SliceReport, TrainError> {
         micro_batches,
         additions: recorder.take_additions(),
         tensors: recorder.finish(),
-        seconds: [drawn, forward, backward],
-        flops: 3.0 * layers as f64 * forward_flops(model, tokens),
+        seconds,
+        flops: 3.0 * layers as f64 * forward_flops(&config.model, tokens),
         peak_bytes: provenance::peak_memory(),
     })
+}
+
+impl Run<'_> {
+    /// One copy of the weights; gradients looked at and dropped. Seconds for drawing, forward and
+    /// backward.
+    fn lean(self, recorder: &mut Recorder, progress: &mut dyn FnMut(&str, f64)) -> [f64; 3] {
+        let (config, tokens) = (self.config, self.tokens);
+        let count = self.layers.len() as f64;
+        let table = Parameter::table(&config.model, config.tokenizer.vocab_size);
+        let prefix = prefix(config, tokens);
+        let start = Instant::now();
+        let mut stack = Vec::with_capacity(self.layers.len());
+        for number in self.layers.clone() {
+            let share = 0.2 * stack.len() as f64 / count;
+            progress(
+                &format!("drawing the weights of layer {}", number + 1),
+                share,
+            );
+            stack.push(Layer::draw(config, &table, number, recorder).with_prefix(prefix));
+        }
+        let drawn = start.elapsed().as_secs_f64();
+        let mut x_sh = self.input;
+        let mut kept = Vec::with_capacity(stack.len());
+        for (number, layer) in self.layers.clone().zip(&stack) {
+            let share = 0.2 + 0.25 * kept.len() as f64 / count;
+            progress(&format!("forward, layer {}", number + 1), share);
+            let (y_sh, saved) = layer.forward(x_sh, tokens, recorder);
+            kept.push(saved);
+            x_sh = y_sh;
+        }
+        drop(x_sh);
+        let forward = start.elapsed().as_secs_f64() - drawn;
+        let mut dx_sh = self.gradient;
+        for (number, layer) in self.layers.zip(&stack).rev() {
+            let Some(saved) = kept.pop() else { break };
+            let share = 0.45 + 0.55 * (1.0 - (kept.len() + 1) as f64 / count);
+            progress(&format!("backward, layer {}", number + 1), share);
+            dx_sh = layer.backward(dx_sh, saved, tokens, recorder);
+        }
+        let backward = start.elapsed().as_secs_f64() - drawn - forward;
+        [drawn, forward, backward]
+    }
+
+    /// By the trainer's layers; the passes are not timed apart.
+    fn graph(
+        self,
+        device: Device,
+        recorder: &mut Recorder,
+        progress: &mut dyn FnMut(&str, f64),
+    ) -> Result<[f64; 3], TrainError> {
+        let start = Instant::now();
+        progress("forward and backward by the trainer's layers", 0.0);
+        *recorder = device.run(GraphSlice {
+            prefix: prefix(self.config, self.tokens),
+            config: self.config,
+            layers: self.layers,
+            tokens: self.tokens,
+            input: self.input,
+            gradient: self.gradient,
+            recorder: std::mem::take(recorder),
+        })?;
+        Ok([0.0, 0.0, start.elapsed().as_secs_f64()])
+    }
 }
 
 /// Prefix of a mean [gMASK] sequence: the generated share is uniform from `min_gmask_ratio` to 1.

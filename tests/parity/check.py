@@ -32,6 +32,10 @@ END_TO_END_BAR = 1e-3  # of the learning rate
 # first updates are close to the sign of the gradient, so there rounding alone decides.
 NEAR_ZERO = 1e-2
 
+# Half-precision formats: torch's type, bits of the fraction, exponent of the smallest normal number.
+HALF_FORMATS = {"fp16": (torch.float16, 10, -14), "bf16": (torch.bfloat16, 7, -126)}
+
+
 @dataclass
 class Worst:
     """The largest of several errors and where it was."""
@@ -153,6 +157,10 @@ def check_targets(file: ParityFile, report: Report) -> None:
         order += target_problems(file, m)
     report.line("loss weights rebuilt from targets", weights, 1e-6)
     report.line("targets are the next inputs", count(order), 0)
+    positions = [p for m in range(file.micro_batches) for p in position_problems(file, m)]
+    report.line("positions rebuilt from segments and tokens", count(positions), 0)
+    batches = file.config["batch"]["gradient_accumulation"]
+    report.line("as many micro-batches as configured", Worst(abs(batches - file.micro_batches)), 0)
 
 
 def target_problems(file: ParityFile, m: int) -> list[str]:
@@ -175,6 +183,60 @@ def target_problems(file: ParityFile, m: int) -> list[str]:
                 problems.append(f"micro {m} sequence {sequence} slot {slot}: target {target}, next {following}")
     stray = ((targets >= 0) & ~seen).nonzero().tolist()
     return problems + [f"micro {m} target outside generated part {at}" for at in stray]
+
+
+def position_problems(file: ParityFile, m: int) -> list[str]:
+    """Every position in a sub-sample as its kind wants it; padding is left out."""
+    take = lambda name: file.tensors[f"micro.{m}.{name}"]
+    tokens, positions, block_positions = take("tokens"), take("positions"), take("block_positions")
+    pad, problems = file.config["tokenizer"]["vocab_size"] - 1, []
+    for sequence, start, length, prefix in take("segments").tolist():
+        part = slice(start, start + length)
+        inputs = [t for t in tokens[sequence, part].tolist() if t != pad]
+        actual = positions[sequence, part].tolist()[: len(inputs)]
+        blocks = block_positions[sequence, part].tolist()[: len(inputs)]
+        wrong = segment_problem(file.config, inputs, prefix, actual, blocks)
+        problems += [f"micro {m} sequence {sequence} slot {start}: {wrong}"] if wrong else []
+    return problems
+
+
+def segment_problem(config: dict, inputs: list[int], prefix: int, positions: list[int], blocks: list[int]) -> str:
+    """What is wrong with the positions of one sub-sample, padding taken off; empty if nothing."""
+    vocabulary, objective = config["tokenizer"]["vocab_size"], config["objective"]
+    mask, gmask, sop = vocabulary - 6, vocabulary - 5, vocabulary - 4
+    counted = list(range(len(inputs)))
+    if prefix == 0:
+        return "" if positions == counted else f"{positions}, expected to count"
+    if positions[:prefix] != counted[:prefix]:
+        return f"{positions[:prefix]} in the prefix, expected to count"
+    if inputs[prefix:] and inputs[prefix] != sop:
+        return "no sop behind the prefix"
+    starts = [i for i in range(prefix, len(inputs)) if inputs[i] == sop]
+    inside = [0] * prefix + [1 + i - max(s for s in starts if s <= i) for i in range(prefix, len(inputs))]
+    two_d = config["model"]["positions"] == "rope_2d"
+    if two_d and blocks != inside:
+        return f"{blocks} inside spans, expected {inside}"
+    generated = positions[prefix:]
+    # [gMASK] and task sub-samples count on; in two dimensions all generated slots stay at their mask.
+    shift = objective["gmask_positions"] == "shifted"
+    whole = [prefix - 1] * len(generated) if two_d else [i - shift for i in counted[prefix:]]
+    tasks = config["tasks"]["ratio"]
+    if inputs[prefix - 1] == gmask or tasks == 1:
+        return "" if generated == whole else f"{generated} beyond the prefix, expected {whole}"
+    # In a mixture only its positions tell a task from a span at the end of a text.
+    if tasks > 0 and len(starts) == 1 and inputs[prefix - 1] == mask and generated == whole:
+        return ""
+    if objective["mask_positions"] == "plain" and not two_d:
+        return "" if generated == counted[prefix:] else f"{generated} beyond the prefix, expected to count on"
+    # Spans come in shuffled order, each with the position of a mask of its own.
+    masks = [i for i in range(prefix) if inputs[i] == mask]
+    spans = [positions[s] for s in starts]
+    # With more masks than spans, the packing of the original code has cut the targets.
+    cut = len(spans) < len(masks) and objective["packing"] == "original"
+    if len(set(spans)) < len(spans) or not set(spans) <= set(masks) or (len(spans) < len(masks) and not cut):
+        return f"spans at {spans}, masks at {masks}"
+    expected = [positions[max(s for s in starts if s <= i)] for i in range(prefix, len(inputs))]
+    return "" if generated == expected else f"{generated} beyond the prefix, expected {expected}"
 
 
 # --- model -----------------------------------------------------------------------------------
@@ -237,6 +299,45 @@ def check_gradients(file: ParityFile, step: Step, half: bool, report: Report) ->
 # --- optimiser -------------------------------------------------------------------------------
 
 
+def half_unit(precision: str, magnitude: float) -> float:
+    """Half a unit in the last place of a half-precision format at this magnitude."""
+    _, bits, smallest = HALF_FORMATS[precision]
+    exponent = math.frexp(magnitude)[1] - 1 if magnitude > 0 else smallest
+    return math.ldexp(0.5, max(exponent, smallest) - bits)
+
+
+def unrepresentable(precision: str, values: Tensor) -> int:
+    """How many finite values the format does not hold."""
+    stored = values.to(HALF_FORMATS[precision][0]).to(values.dtype)
+    return (values.isfinite() & (stored != values)).sum().item()
+
+
+def check_half_gradients(file: ParityFile, report: Report) -> None:
+    """Where the weight gradients of a half-precision run were rounded to the pass format, and where not.
+
+    Every micro-batch rounds its gradient once, the joined one of tied embeddings too. An accumulation in the
+    pass format rounds every sum again; one in FP32 must not.
+    """
+    precision, accumulation = (file.config["precision"][key] for key in ("format", "grad_accumulation"))
+    scaled, count_of = file.group("gradients_scaled"), file.micro_batches
+    name = "embedding.weight"
+    if file.config["model"]["tie_embeddings"]:
+        paths = [scaled.pop(f"{name}.{path}").double() for path in ("input_path", "logit_path")]
+        difference = (scaled[name].double() - sum(paths)).abs().max().item()
+        unit = half_unit(precision, scaled[name].abs().max().item())
+        roundings = count_of if accumulation == "fp32" else 2 * count_of - 1
+        line = f"the two embedding paths add up, half units ({unit:.1e})"
+        report.line(line, Worst(difference / unit), roundings)
+    if accumulation == "fp32" and count_of > 1:
+        rounded = unrepresentable(precision, scaled[name]) == 0
+        report.line(f"embedding gradient not {precision} after the FP32 sum", Worst(float(rounded)), 0)
+    else:
+        # Gradients of layer norms stay FP32.
+        wrong = {n: unrepresentable(precision, g) for n, g in scaled.items() if "norm." not in n}
+        stored = count(f"{n}: {k} values" for n, k in wrong.items() if k)
+        report.line(f"gradients stored in {precision}", stored, 0)
+
+
 def check_gradient_chain(file: ParityFile, half: bool, report: Report) -> None:
     """From the scaled gradients of the file to the clipped ones."""
     scaled, gradients, clipped = map(file.group, ("gradients_scaled", "gradients", "gradients_clipped"))
@@ -245,11 +346,12 @@ def check_gradient_chain(file: ParityFile, half: bool, report: Report) -> None:
     for name, gradient in gradients.items():
         unscaling.add(relative_max(gradient, scaled[name].double() / scale), name)
     report.line("unscaling", unscaling, OPTIMIZER_BAR)
-    if file.config["model"]["tie_embeddings"]:
+    if half:
+        check_half_gradients(file, report)
+    elif file.config["model"]["tie_embeddings"]:
         name = "embedding.weight"
         total = scaled[f"{name}.input_path"].double() + scaled[f"{name}.logit_path"].double()
-        # In half formats the sum is rounded to the format.
-        report.line("the two embedding paths add up", Worst(relative_max(scaled[name], total)), None if half else 1e-6)
+        report.line("the two embedding paths add up", Worst(relative_max(scaled[name], total)), OPTIMIZER_BAR)
     norm = recompute.global_norm(gradients)
     report.line("grad_norm from the file's gradients", Worst(relative(file.scalar("grad_norm"), norm)), OPTIMIZER_BAR)
     coefficient = recompute.clip_coefficient(file.config, norm)

@@ -263,7 +263,8 @@ class Glm:
             x = self.sub_layer("ffn", layer, x, batch, seen)
             seen[f"{layer}.output"] = x
         chosen = batch.targets >= 0
-        y = self.layer_norm("final_norm", x[chosen])
+        # All slots enter the norm, because the maximum of PB-relax is that of the whole tensor.
+        y = self.layer_norm("final_norm", x)[chosen]
         seen["final_norm"] = y
         logits = y @ self.shrunk("logit", self.logit_weight).T
         flat = {name: value.reshape(-1, value.shape[-1]) for name, value in seen.items()}

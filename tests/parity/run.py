@@ -9,6 +9,7 @@ as FP32) go into DIR/NAME.safetensors. Exit code 1 if any case failed.
 """
 
 import argparse
+import json
 import os
 import shutil
 import subprocess
@@ -26,6 +27,9 @@ import golden
 import recompute
 from recompute import ParityFile
 
+# Bytes that all golden files together may have.
+GOLDEN_LIMIT = 2_300_000
+
 HERE = Path(__file__).parent
 
 # What a golden file keeps of the parity file, for every micro-batch.
@@ -41,6 +45,16 @@ def sample_text(size: int = 20_000) -> str:
         state = (state * 1_664_525 + 1_013_904_223) % 2**32
         text.append(WORDS[(state >> 24) % len(WORDS)] + ("\n" if state % 11 == 0 else " "))
     return "".join(text)
+
+
+def sample_tasks(rows: int = 60) -> str:
+    """Prompted tasks, from much shorter than a window to longer than one."""
+    lines = []
+    for i in range(rows):
+        words = [WORDS[(7 * i + 3 * j) % len(WORDS)] for j in range(1 + i % 4)]
+        answer = WORDS[(5 * i) % len(WORDS)][: 1 + i % 9]
+        lines.append(json.dumps({"text": " ".join(words) + "?", "targets": [answer]}, ensure_ascii=False) + "\n")
+    return "".join(lines)
 
 
 def merged(base: dict, changes: dict) -> dict:
@@ -62,22 +76,24 @@ def toml_value(value: object) -> str:
 
 
 def toml_text(table: dict, path: str = "") -> str:
-    """Nested tables of scalars as TOML, scalars first."""
-    scalars = [f"{k} = {toml_value(v)}" for k, v in table.items() if not isinstance(v, dict)]
+    """Nested tables of scalars and lists of such tables as TOML, scalars first."""
+    scalars = [f"{k} = {toml_value(v)}" for k, v in table.items() if not isinstance(v, dict | list)]
     text = (f"[{path}]\n" if path and scalars else "") + "".join(line + "\n" for line in scalars)
     for key, value in table.items():
+        name = f"{path}.{key}" if path else key
         if isinstance(value, dict):
-            text += toml_text(value, f"{path}.{key}" if path else key)
+            text += toml_text(value, name)
+        if isinstance(value, list):
+            text += "".join(f"[[{name}]]\n{toml_text(entry)}" for entry in value)
     return text
 
 
 def write_config(base: dict, case: dict, work: Path) -> Path:
     """The case's configuration file, with the sample text as its only source."""
-    config = merged(base, case.get("set", {}))
-    text = work / "text.txt"
-    source = f'[[data.sources]]\npath = {toml_value(str(text))}\nlanguage = "en"\nweight = 1.0\n'
+    source = {"path": str(work / "text.txt"), "language": "en", "weight": 1.0}
+    config = merged(base, case.get("set", {}) | {"data.sources": [source]})
     path = work / f"{case['name']}.toml"
-    path.write_text(toml_text(config) + source)
+    path.write_text(toml_text(config))
     return path
 
 
@@ -100,6 +116,17 @@ def make_parity_file(base: dict, case: dict, binary: str, work: Path) -> Path:
     step = str(case.get("step", 3))
     workbench(["parity", str(run), "--step", step, "--out", str(out)], binary, work)
     return out
+
+
+def check_expected(case: dict, parity: Path) -> None:
+    """Scheduled keys must have the values that the case gives for its step."""
+    file = recompute.read(parity)
+    for key, expected in case.get("expect", {}).items():
+        actual = file.config
+        for name in key.split("."):
+            actual = actual[name]
+        if abs(actual - expected) > 1e-12:
+            raise ValueError(f"{key} is {actual} at step {file.step}, expected {expected}")
 
 
 def golden_inputs(file: ParityFile) -> dict[str, Tensor]:
@@ -128,6 +155,10 @@ def golden_results(file: ParityFile) -> dict[str, Tensor]:
     tensors = {f"gradients.{name}": g for name, g in step.gradients.items()}
     tensors |= {f"gradients.embedding.weight.{path}": g for path, g in step.paths.items()}
     tensors |= {f"weights_after.{name}": u.weight for name, u in updates.items()}
+    # At the first step the moments are the gradients and their squares times a number, and are left out.
+    if file.step > 1:
+        tensors |= {f"exp_avg.{name}": u.exp_avg for name, u in updates.items()}
+        tensors |= {f"exp_avg_sq.{name}": u.exp_avg_sq for name, u in updates.items()}
     results = {f"torch.{k}": torch.tensor([v], dtype=torch.float64) for k, v in scalars.items()}
     return results | {f"torch.{k}": v.detach().float() for k, v in tensors.items()}
 
@@ -147,6 +178,7 @@ def run_case(base: dict, case: dict, arguments: argparse.Namespace, work: Path) 
     try:
         parity = make_parity_file(base, case, arguments.workbench, work)
         passed = check.check_file(parity)
+        check_expected(case, parity)
         if arguments.golden and case.get("golden", False):
             write_golden(parity, arguments.golden / f"{case['name']}.safetensors")
     except (RuntimeError, ValueError, KeyError) as error:
@@ -174,8 +206,13 @@ def run_all(arguments: argparse.Namespace, work: Path) -> list[str]:
     if not cases:
         raise SystemExit(f"no case is called {arguments.only!r}")
     (work / "text.txt").write_text(sample_text())
+    (work / "tasks.jsonl").write_text(sample_tasks())
     failed = [c["name"] for c in cases if not run_case(listed["base"], c, arguments, work)]
-    print(f"\n{len(cases) - len(failed)} of {len(cases)} cases passed" + (f"; failed: {failed}" if failed else ""))
+    if arguments.golden:
+        size = sum(path.stat().st_size for path in arguments.golden.glob("*.safetensors"))
+        print(f"\ngolden files: {size:,} bytes of {GOLDEN_LIMIT:,}")
+        failed += ["size of the golden files"] if size > GOLDEN_LIMIT else []
+    print(f"\n{len(cases)} cases" + (f"; failed: {failed}" if failed else ", all passed"))
     return failed
 
 

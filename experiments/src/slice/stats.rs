@@ -73,6 +73,7 @@ struct Sums {
 }
 
 /// Takes statistics of every tensor and rounds it where a half-precision program would.
+#[derive(Default)]
 pub(super) struct Recorder {
     format: Option<HalfFormat>,
     tensors: Vec<(String, Pass, Sums)>,
@@ -83,8 +84,7 @@ impl Recorder {
     pub(super) fn new(format: Option<HalfFormat>) -> Self {
         Self {
             format,
-            tensors: Vec::new(),
-            additions: Vec::new(),
+            ..Self::default()
         }
     }
 

@@ -144,6 +144,39 @@ fn the_lean_layer_is_the_trainers_layer() {
 }
 
 #[test]
+fn the_graph_shows_what_the_lean_layers_show() {
+    let config = config(Norm::DeepnormGlm, Format::Fp32);
+    let len = TOKENS * config.model.hidden_size;
+    let run = || Run {
+        config: &config,
+        layers: 0..2,
+        tokens: TOKENS - 3,
+        input: input::normal(3, "x", len - 3 * config.model.hidden_size, 1.7),
+        gradient: input::normal(3, "g", len - 3 * config.model.hidden_size, 0.3),
+    };
+    let mut nothing = |_: &str, _: f64| {};
+    let (mut lean, mut graph) = (Recorder::new(None), Recorder::new(None));
+    run().lean(&mut lean, &mut nothing);
+    run().graph(Device::Cpu, &mut graph, &mut nothing).unwrap();
+    let (lean, graph) = (lean.finish(), graph.finish());
+    let mut compared = 0;
+    for theirs in &graph {
+        let same = |t: &&TensorStats| t.name == theirs.name && t.pass == theirs.pass;
+        let Some(ours) = lean.iter().find(same) else {
+            continue;
+        };
+        compared += 1;
+        let close = |a: f64, b: f64| (a - b).abs() <= 1e-4 * b.abs();
+        assert!(
+            close(ours.rms, theirs.rms) && close(ours.max, theirs.max),
+            "{ours:?} {theirs:?}"
+        );
+    }
+    // Per layer four values and every weight's gradient, and the gradient of the input.
+    assert!(compared >= 2 * (4 + 12) + 1, "{compared}");
+}
+
+#[test]
 fn analytic_input_scales_are_near_what_a_stack_shows() {
     // A stack of layers at initialisation, its own outputs measured.
     for norm in Norm::ALL {
@@ -183,7 +216,7 @@ fn analytic_input_scales_are_near_what_a_stack_shows() {
 
 #[test]
 fn a_sum_that_rounds_back_is_an_addition_without_effect() {
-    let mut recorder = Recorder::new(Some(kernels::HalfFormat::Fp16));
+    let mut recorder = Recorder::new(Some(HalfFormat::Fp16));
     // FP16 numbers near 8 are 2^-7 apart: 0.003 is lost, 0.005 is not, 0 was never added.
     let (stream, added) = ([8.0, 8.0, 8.0], [0.003, 0.005, 0.0]);
     let mut sum: Vec<f32> = stream.iter().zip(added).map(|(x, f)| x + f).collect();
