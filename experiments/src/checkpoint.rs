@@ -9,6 +9,10 @@
 //! A checkpoint is written to a temporary name, synced and renamed, so one that has its final
 //! name is whole. Random state needs no file: every stream is named by seed and index.
 
+mod file;
+
+pub(crate) use file::{read_weights, write_weights};
+
 use crate::adamw::AdamW;
 use crate::clipping::Clipper;
 use crate::error::TrainError;
@@ -16,8 +20,7 @@ use crate::loss_scaler::LossScaler;
 use crate::parameters::{Parameter, Parameters};
 use crate::skip_step::SkipStep;
 use experiments_config::{CheckpointConfig, Config, Format, Progress};
-use safetensors::tensor::TensorView;
-use safetensors::{Dtype, SafeTensors};
+use file::{io_problem, problem, read, write};
 use serde::{Deserialize, Serialize};
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
@@ -259,86 +262,10 @@ fn parse_state(file: &Path, text: &[u8]) -> Result<State, TrainError> {
     }
 }
 
-/// Flat buffers with the prefix of their names in a file.
-type Buffers<'a> = [(&'a str, &'a [f32])];
-
-/// Numbers are written as they lie in memory, and the file format is little-endian.
-#[cfg(target_endian = "big")]
-compile_error!("checkpoints are little-endian");
-
-fn write(path: &Path, table: &[Parameter], buffers: &Buffers) -> Result<(), TrainError> {
-    let mut views = Vec::with_capacity(buffers.len() * table.len());
-    for (prefix, values) in buffers {
-        for parameter in table {
-            let bytes = bytemuck::cast_slice(&values[parameter.range.clone()]);
-            let view = TensorView::new(Dtype::F32, parameter.shape.clone(), bytes)
-                .map_err(|error| problem(path, error.to_string()))?;
-            views.push((format!("{prefix}{}", parameter.name), view));
-        }
-    }
-    let bytes =
-        safetensors::serialize(views, None).map_err(|error| problem(path, error.to_string()))?;
-    logs::write_atomic(path, &bytes)?;
-    Ok(())
-}
-
-fn read(
-    path: &Path,
-    table: &[Parameter],
-    buffers: &mut [(&str, &mut [f32])],
-) -> Result<(), TrainError> {
-    let bytes = fs::read(path).map_err(|error| io_problem(path, &error))?;
-    let file = SafeTensors::deserialize(&bytes)
-        .map_err(|error| problem(path, format!("is damaged: {error}")))?;
-    for (prefix, values) in buffers {
-        for parameter in table {
-            let name = format!("{prefix}{}", parameter.name);
-            let tensor = file
-                .tensor(&name)
-                .map_err(|_| problem(path, format!("lacks `{name}`")))?;
-            if tensor.dtype() != Dtype::F32 || tensor.shape() != parameter.shape {
-                let (dtype, shape) = (tensor.dtype(), tensor.shape());
-                let expected = &parameter.shape;
-                return Err(problem(
-                    path,
-                    format!("`{name}` is {dtype:?} {shape:?}, expected F32 {expected:?}"),
-                ));
-            }
-            let target = &mut values[parameter.range.clone()];
-            for (value, bytes) in target.iter_mut().zip(tensor.data().as_chunks::<4>().0) {
-                *value = f32::from_le_bytes(*bytes);
-            }
-        }
-    }
-    Ok(())
-}
-
-/// Reads master weights by name, as a checkpoint holds them.
-pub(crate) fn read_weights(path: &Path, parameters: &mut Parameters) -> Result<(), TrainError> {
-    let table = parameters.table().to_vec();
-    read(path, &table, &mut [("", parameters.values_mut())])
-}
-
-/// Master weights by name, as in a checkpoint.
-pub(crate) fn write_weights(path: &Path, parameters: &Parameters) -> Result<(), TrainError> {
-    write(path, parameters.table(), &[("", parameters.values())])
-}
-
 fn sync_directory(path: &Path) -> Result<(), TrainError> {
     File::open(path)
         .and_then(|d| d.sync_all())
         .map_err(|error| io_problem(path, &error))
-}
-
-fn problem(path: &Path, problem: String) -> TrainError {
-    TrainError::Checkpoint {
-        path: path.to_owned(),
-        problem,
-    }
-}
-
-fn io_problem(path: &Path, error: &std::io::Error) -> TrainError {
-    problem(path, error.to_string())
 }
 
 #[cfg(test)]

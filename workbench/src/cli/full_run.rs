@@ -1,0 +1,165 @@
+//! Arguments of the commands around a full run.
+
+use clap::{Args, ValueEnum, ValueHint};
+use experiments_config::Override;
+use std::path::PathBuf;
+
+/// A cluster and how a model is spread over it. The defaults are those GLM-130B was trained with, and
+/// one GPU for a model that they do not fit.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Cluster and layout")]
+pub(crate) struct Spread {
+    /// Machines [default: 96; 1 for a model that the default layout does not fit].
+    #[arg(long, value_name = "N")]
+    pub(crate) nodes: Option<u64>,
+    /// GPUs of one machine [default: 8, or 1].
+    #[arg(long, value_name = "N")]
+    pub(crate) gpus_per_node: Option<u64>,
+    /// The GPU: a100-40g, a100-80g, h100, h200, v100, rtx-3090, rtx-2080-ti, or a TOML file.
+    #[arg(long, value_name = "NAME|FILE", default_value = "a100-40g")]
+    pub(crate) gpu: String,
+    /// GPUs that share each matrix [default: 4, or 1].
+    #[arg(long, value_name = "N")]
+    pub(crate) tensor_parallel: Option<u64>,
+    /// Pipeline stages [default: 8, or 1].
+    #[arg(long, value_name = "N")]
+    pub(crate) pipeline_parallel: Option<u64>,
+    /// Replicas [default: as many as there are GPUs for].
+    #[arg(long, value_name = "N")]
+    pub(crate) data_parallel: Option<u64>,
+    /// Sequences of one micro-batch [default: the configuration's].
+    #[arg(long, value_name = "N")]
+    pub(crate) micro_batch: Option<u64>,
+    /// What is computed again in the backward pass.
+    #[arg(long, value_enum, default_value_t)]
+    pub(crate) recompute: RecomputeName,
+    /// Order of micro-batches in the pipeline.
+    #[arg(long, value_enum, default_value_t)]
+    pub(crate) schedule: ScheduleName,
+    /// Chunks of layers per stage, with the interleaved schedule.
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    pub(crate) chunks: u64,
+}
+
+/// What is recomputed.
+#[derive(Debug, Clone, Copy, Default, ValueEnum)]
+pub(crate) enum RecomputeName {
+    /// Nothing.
+    None,
+    /// Attention scores and probabilities.
+    Selective,
+    /// Every layer from its input.
+    #[default]
+    Full,
+}
+
+/// Pipeline schedules.
+#[derive(Debug, Clone, Copy, Default, ValueEnum)]
+pub(crate) enum ScheduleName {
+    /// One forward, one backward.
+    #[default]
+    #[value(name = "1f1b")]
+    OneForwardOneBackward,
+    /// All forward passes first.
+    Gpipe,
+    /// One forward, one backward over several chunks per stage.
+    Interleaved,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Plan {
+    /// A preset or a configuration file.
+    #[arg(value_name = "PRESET|FILE", value_hint = ValueHint::AnyPath)]
+    pub(crate) what: String,
+    #[command(flatten)]
+    pub(crate) spread: Spread,
+    /// Rank every legal layout that fits, and show so many.
+    #[arg(long, value_name = "ROWS", num_args = 0..=1, default_missing_value = "12")]
+    pub(crate) search: Option<usize>,
+    /// Draw the pipeline of one step as SVG, and in the terminal.
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub(crate) timeline: Option<PathBuf>,
+    /// How often such a cluster fails, and how often to save.
+    #[arg(long)]
+    pub(crate) failures: bool,
+    /// Attained share of the GPU's peak [default: the GPU file's].
+    #[arg(long, value_name = "SHARE")]
+    pub(crate) efficiency: Option<f64>,
+    /// Tokens to train on [default: those of the configuration's steps].
+    #[arg(long, value_name = "N")]
+    pub(crate) tokens: Option<u64>,
+    /// Seconds of a step as measured; days and energy follow from them.
+    #[arg(long, value_name = "S")]
+    pub(crate) measured_seconds: Option<f64>,
+    /// Change a configuration key.
+    #[arg(long = "set", value_name = "KEY=VALUE")]
+    pub(crate) set: Vec<Override>,
+    /// For machines.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Preflight {
+    /// A preset or a configuration file.
+    #[arg(value_name = "PRESET|FILE", value_hint = ValueHint::AnyPath)]
+    pub(crate) what: String,
+    /// The nodes there are, one a line: `NAME [gpus=N] [memory=GIB]`, a host file, or JSON lines
+    /// [default: as many as --nodes says].
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub(crate) nodes_file: Option<PathBuf>,
+    /// Folder of card results.
+    #[arg(long, value_name = "DIR", default_value = "experiments/results", value_hint = ValueHint::DirPath)]
+    pub(crate) results: PathBuf,
+    /// Free space where checkpoints go, in GB (10⁹ bytes).
+    #[arg(long, value_name = "GB")]
+    pub(crate) disk: Option<f64>,
+    /// What all ranks together write there, in GB (10⁹ bytes) per second.
+    #[arg(long, value_name = "GB/S")]
+    pub(crate) write: Option<f64>,
+    /// Change a configuration key.
+    #[arg(long = "set", value_name = "KEY=VALUE")]
+    pub(crate) set: Vec<Override>,
+    /// For machines.
+    #[arg(long)]
+    pub(crate) json: bool,
+    #[command(flatten)]
+    pub(crate) spread: Spread,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Slice {
+    /// A preset or a configuration file.
+    #[arg(value_name = "PRESET|FILE", value_hint = ValueHint::AnyPath)]
+    pub(crate) what: String,
+    /// Layers, one above the other.
+    #[arg(long, default_value_t = 1, value_name = "N")]
+    pub(crate) layers: usize,
+    /// The lowest of them: 1 is the first layer of the model.
+    #[arg(long, default_value_t = 1, value_name = "LAYER")]
+    pub(crate) position: usize,
+    /// Slots of the one sequence.
+    #[arg(long, default_value_t = 512, value_name = "N")]
+    pub(crate) tokens: usize,
+    /// RMS of the residual stream that enters [default: by analysis at initialisation].
+    #[arg(long, value_name = "X", conflicts_with = "from")]
+    pub(crate) input_rms: Option<f64>,
+    /// Take that RMS from a proxy's first step, at the same relative depth.
+    #[arg(long, value_name = "RUN", value_hint = ValueHint::DirPath)]
+    pub(crate) from: Option<PathBuf>,
+    /// Factor on the loss [default: the configuration's first loss scale with FP16, else 1].
+    #[arg(long, value_name = "X")]
+    pub(crate) loss_scale: Option<f64>,
+    /// Micro-batches of a step, of one replica: the loss is their mean (GLM-130B: 176).
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u64).range(1..))]
+    pub(crate) micro_batches: u64,
+    /// CPU threads [default: all].
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub(crate) threads: usize,
+    /// Change a configuration key.
+    #[arg(long = "set", value_name = "KEY=VALUE")]
+    pub(crate) set: Vec<Override>,
+    /// For machines.
+    #[arg(long)]
+    pub(crate) json: bool,
+}

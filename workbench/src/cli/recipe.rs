@@ -1,0 +1,97 @@
+//! Arguments of the commands that look into a recipe: steps, weights, tasks.
+
+use clap::{Args, Subcommand, ValueEnum, ValueHint};
+use experiments_config::Override;
+use std::path::PathBuf;
+
+#[derive(Debug, Args)]
+pub(crate) struct Parity {
+    /// Run directory.
+    #[arg(value_hint = ValueHint::DirPath)]
+    pub(crate) run: PathBuf,
+    /// The step: 1 is the first.
+    #[arg(long, value_name = "K")]
+    pub(crate) step: u64,
+    /// File to write, in the safetensors format (docs/parity.md).
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub(crate) out: PathBuf,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Inspect {
+    /// A preset, a configuration file, or a run directory.
+    #[arg(value_name = "PRESET|FILE|RUN", value_hint = ValueHint::AnyPath)]
+    pub(crate) what: String,
+    /// Of a run: the checkpoint of this step [default: the newest].
+    #[arg(long, value_name = "K")]
+    pub(crate) step: Option<u64>,
+    /// Of a preset or file: change a key.
+    #[arg(long = "set", value_name = "KEY=VALUE", conflicts_with = "step")]
+    pub(crate) set: Vec<Override>,
+    /// For machines: every matrix of every layer.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Weights {
+    /// Write a checkpoint of a run as one file per tensor-parallel rank.
+    Export {
+        /// Run directory.
+        #[arg(value_hint = ValueHint::DirPath)]
+        run: PathBuf,
+        /// Folder to write into; made if missing.
+        #[arg(long, value_hint = ValueHint::DirPath)]
+        out: PathBuf,
+        /// Tensor-parallel ranks.
+        #[arg(long, value_name = "N", default_value_t = 1)]
+        tensor_parallel: usize,
+        /// Number format; FP16 is what the original holds.
+        #[arg(long, value_enum, default_value_t)]
+        format: WeightFormat,
+        /// The checkpoint of this step [default: the newest].
+        #[arg(long, value_name = "K")]
+        step: Option<u64>,
+    },
+    /// Read such files and write one safetensors file with this program's names, FP32.
+    Import {
+        /// Folder with `latest`.
+        #[arg(value_hint = ValueHint::DirPath)]
+        dir: PathBuf,
+        /// A preset or configuration file that says the model's shape.
+        #[arg(long, value_name = "PRESET|FILE", value_hint = ValueHint::AnyPath)]
+        config: String,
+        /// File to write.
+        #[arg(long, value_hint = ValueHint::FilePath)]
+        out: PathBuf,
+    },
+}
+
+/// Number formats of exported weights.
+#[derive(Debug, Clone, Copy, Default, ValueEnum)]
+pub(crate) enum WeightFormat {
+    /// IEEE binary16.
+    #[default]
+    Fp16,
+    /// IEEE binary32.
+    Fp32,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Tasks {
+    /// Show the catalogue: GLM-130B's 74 sets and some more, and which are here.
+    List {
+        /// For machines.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Read sets whole, fill their prompts, and show the first sample of each.
+    Check {
+        /// Names from `tasks list`, or files of yours with `text` and `targets`.
+        #[arg(required = true, value_name = "NAME|FILE", value_hint = ValueHint::FilePath)]
+        what: Vec<String>,
+        /// For machines.
+        #[arg(long)]
+        json: bool,
+    },
+}
