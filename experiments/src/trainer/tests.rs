@@ -201,6 +201,20 @@ fn check(path: &Path) {
     let made = update(config, &mut trained, &sum.flat, &norms, loss, lr);
     assert!(made.is_ok(), "{case}: the update was skipped");
     for p in &table {
+        let moments = [
+            ("torch.exp_avg", &trained.adam.first),
+            ("torch.exp_avg_sq", &trained.adam.second),
+        ];
+        for (group, ours) in moments {
+            let name = format!("{group}.{}", p.name);
+            // Kept where they have a past; after a first step they are the gradient again.
+            if golden.tensors.tensor(&name).is_ok() {
+                let theirs = golden.floats(&name);
+                let error = relative(&ours[p.range.clone()], &theirs, f64::MIN_POSITIVE);
+                let small = norm(theirs.iter().copied()) < 1e-7 * global;
+                assert!(small || error < 2e-4, "{case}: {name}, off by {error}");
+            }
+        }
         let gradient = golden.floats(&format!("torch.gradients.{}", p.name));
         let theirs = golden.floats(&format!("torch.weights_after.{}", p.name));
         // Adam's first step is a sign: it is only compared where the gradient is not near zero.
