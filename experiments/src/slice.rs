@@ -107,17 +107,19 @@ pub fn slice(request: Slice) -> Result<SliceReport, TrainError> {
         layers,
         position,
         tokens,
+        input_rms,
+        loss_scale,
         micro_batches,
-        ..
+        progress,
     } = request;
     let device = Device::select(&config.runtime.device)?;
     let format = half_format(config.precision.format);
-    let loss_scale = request.loss_scale.unwrap_or(match format {
+    let loss_scale = loss_scale.unwrap_or(match format {
         Some(HalfFormat::Fp16) => config.precision.loss_scale.initial,
         _ => 1.0,
     });
     let analytic = || residual_rms(config, position);
-    let input_rms = request.input_rms.unwrap_or_else(analytic);
+    let input_rms = input_rms.unwrap_or_else(analytic);
     let scale = loss_scale / micro_batches.max(1) as f64;
     let gradient_rms = scale * input::gradient_rms(config, tokens);
     let values = tokens * config.model.hidden_size;
@@ -130,10 +132,10 @@ pub fn slice(request: Slice) -> Result<SliceReport, TrainError> {
     };
     let mut recorder = Recorder::new(format);
     let seconds = match device {
-        Device::Cpu => run.lean(&mut recorder, request.progress),
-        Device::Cuda => run.graph(device, &mut recorder, request.progress)?,
+        Device::Cpu => run.lean(&mut recorder, progress),
+        Device::Cuda => run.graph(device, &mut recorder, progress)?,
     };
-    (request.progress)("done", 1.0);
+    progress("done", 1.0);
     let table = Parameter::table(&config.model, config.tokenizer.vocab_size);
     Ok(SliceReport {
         position,
