@@ -22,6 +22,8 @@ pub mod published;
 pub mod search;
 mod size;
 pub mod step_time;
+#[cfg(test)]
+mod testing;
 mod text;
 
 pub use error::PlanError;

@@ -1,30 +1,9 @@
 use super::*;
+use crate::testing::{published_cluster as cluster, published_layout as published};
 use experiments_config::load_preset;
 
 fn glm() -> Config {
     load_preset("glm-130b", &[]).unwrap()
-}
-
-fn cluster() -> Cluster {
-    Cluster {
-        nodes: 96,
-        gpus_per_node: 8,
-        gpu: "a100-40g".to_owned(),
-    }
-}
-
-/// The layout of arXiv 2210.02414 §2.3.
-fn published() -> Layout {
-    Layout {
-        tensor_parallel: 4,
-        pipeline_parallel: 8,
-        data_parallel: 24,
-        micro_batch: 1,
-        global_batch: 4224,
-        recompute: Recompute::Full,
-        schedule: Schedule::OneForwardOneBackward,
-        chunks: 1,
-    }
 }
 
 fn refused(change: impl Fn(&mut Layout)) -> String {

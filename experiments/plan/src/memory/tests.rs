@@ -1,5 +1,6 @@
 use super::*;
 use crate::hardware::gpu;
+use crate::testing::published_layout as published;
 use crate::{Recompute, Schedule};
 use experiments_config::{Override, load_preset};
 
@@ -8,20 +9,6 @@ const GIB: f64 = 1_073_741_824.0;
 fn glm(sets: &[&str]) -> Config {
     let sets: Vec<Override> = sets.iter().map(|set| set.parse().unwrap()).collect();
     load_preset("glm-130b", &sets).unwrap()
-}
-
-/// The layout of arXiv 2210.02414 §2.3.
-fn published() -> Layout {
-    Layout {
-        tensor_parallel: 4,
-        pipeline_parallel: 8,
-        data_parallel: 24,
-        micro_batch: 1,
-        global_batch: 4224,
-        recompute: Recompute::Full,
-        schedule: Schedule::OneForwardOneBackward,
-        chunks: 1,
-    }
 }
 
 fn near(found: f64, expected: f64, tolerance: f64) {

@@ -1,4 +1,5 @@
 use super::*;
+use crate::testing::published_layout;
 use crate::{Recompute, Schedule, global_batch};
 use experiments_config::{Override, load_preset};
 use proptest::prelude::*;
@@ -8,19 +9,6 @@ fn cluster(nodes: u64, gpu: &str) -> Cluster {
         nodes,
         gpus_per_node: 8,
         gpu: gpu.to_owned(),
-    }
-}
-
-fn published_layout() -> Layout {
-    Layout {
-        tensor_parallel: 4,
-        pipeline_parallel: 8,
-        data_parallel: 24,
-        micro_batch: 1,
-        global_batch: 4224,
-        recompute: Recompute::Full,
-        schedule: Schedule::OneForwardOneBackward,
-        chunks: 1,
     }
 }
 
@@ -43,7 +31,6 @@ fn the_published_plan() {
     assert!(plan.memory.fits && plan.warnings.is_empty());
     assert_eq!(plan.parameters.total, 128_697_794_560);
     let text = plan.text();
-    println!("{text}");
     for line in text.lines() {
         assert!(line.chars().count() <= 110, "{line}");
     }

@@ -30,7 +30,6 @@ fn rows(nodes: u64, batch: u64, sets: &[&str]) -> Vec<PublishedRow> {
 #[test]
 fn every_difference_is_small_or_explained() {
     let rows = rows(96, 4224, &[]);
-    println!("{}", text(&rows));
     for row in &rows {
         let small = row
             .difference
