@@ -7,7 +7,8 @@ impl Config {
     pub(super) fn check_training(&self, checks: &mut Checks) {
         checks.size(self.batch.micro_batch, 1 << 12, "batch.micro_batch");
         let accumulation = self.batch.gradient_accumulation;
-        checks.size(accumulation, 1 << 22, "batch.gradient_accumulation");
+        // Dropout numbers the micro-batches of a step by 20 bits.
+        checks.size(accumulation, 1 << 20, "batch.gradient_accumulation");
         let optimizer = &self.optimizer;
         checks.at_least_zero(optimizer.lr, "optimizer.lr");
         checks.at_least_zero(optimizer.min_lr, "optimizer.min_lr");
