@@ -72,12 +72,19 @@ pub(crate) struct Parameters {
 }
 
 impl Parameters {
+    /// Index in the table of the input embedding, which always comes first.
+    pub(crate) const EMBEDDING: usize = 0;
+
     /// The table for a model, initialised from `seed`. Each parameter has a stream of its own by
     /// name, and the arrangement's gain only scales what is drawn, so arms that differ in the norm
     /// arrangement share their underlying draws.
     #[must_use]
     pub(crate) fn initialise(model: &ModelConfig, vocab_size: usize, seed: u64) -> Self {
-        let table = Parameter::table(model, vocab_size);
+        Self::draw(Parameter::table(model, vocab_size), seed)
+    }
+
+    /// Any table, initialised from `seed`.
+    pub(crate) fn draw(table: Vec<Parameter>, seed: u64) -> Self {
         let values = table.iter().flat_map(|p| p.draws(seed)).collect();
         Self { table, values }
     }
@@ -117,13 +124,6 @@ impl Parameters {
     #[must_use]
     pub(crate) fn len(&self) -> usize {
         self.values.len()
-    }
-
-    /// Index in the table of the input embedding, which always comes first.
-    #[must_use]
-    #[expect(clippy::unused_self, reason = "a question about the table")]
-    pub(crate) fn embedding(&self) -> usize {
-        0
     }
 
     /// Index in the table of a parameter by name.

@@ -106,16 +106,3 @@ fn resolve(data: &DataConfig, cache: &Cache, fetch: bool) -> Result<Resolved, Fa
     }
     Ok(resolved)
 }
-
-/// `128,697,794,560`.
-fn grouped(number: u64) -> String {
-    let digits = number.to_string();
-    let mut text = String::new();
-    for (i, digit) in digits.chars().enumerate() {
-        if i > 0 && (digits.len() - i).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    text
-}

@@ -22,9 +22,8 @@ pub mod published;
 pub mod search;
 mod size;
 pub mod step_time;
-#[cfg(test)]
-mod testing;
 mod text;
 
 pub use error::PlanError;
 pub use layout::{Cluster, Layout, Recompute, Schedule, global_batch, stage_layers};
+pub use text::thousands;

@@ -7,6 +7,9 @@
 mod glm_130b;
 mod run;
 
+#[cfg(test)]
+pub(crate) use run::{published_cluster, published_layout};
+
 use crate::hardware::Gpu;
 use crate::plan::PlanOptions;
 use crate::text::{Table, number};

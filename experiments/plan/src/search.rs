@@ -6,7 +6,7 @@ mod explain;
 pub use explain::{Difference, Explanation};
 
 use crate::hardware::{Gpu, gpu};
-use crate::memory::estimate_with;
+use crate::memory::{MemoryEstimate, estimate_with};
 use crate::plan::PlanOptions;
 use crate::step_time::{Terms, step_time};
 use crate::text::{Table, decimal, gib};
@@ -59,16 +59,7 @@ pub fn search(
         let memory = estimate_with(config, layout, gpu, &options.memory)?;
         smallest = Some(smallest.map_or(memory.peak_bytes, |least| least.min(memory.peak_bytes)));
         if memory.fits {
-            let peak = memory.peak_bytes;
-            ranked.push(candidate(
-                config,
-                cluster,
-                layout,
-                gpu,
-                options,
-                memory.most_parameters(),
-                peak,
-            )?);
+            ranked.push(candidate(config, cluster, layout, gpu, options, &memory)?);
         }
     }
     ranked.sort_by(|a, b| {
@@ -89,8 +80,7 @@ fn candidate(
     layout: &Layout,
     gpu: &Gpu,
     options: &PlanOptions,
-    parameters: u64,
-    peak_bytes: u64,
+    memory: &MemoryEstimate,
 ) -> Result<Candidate, PlanError> {
     let time = step_time(
         config,
@@ -98,14 +88,14 @@ fn candidate(
         layout,
         gpu,
         &options.memory,
-        parameters,
+        memory.most_parameters(),
         options.efficiency,
     )?;
     Ok(Candidate {
         layout: layout.clone(),
         seconds: time.seconds,
         terms: time.terms,
-        peak_bytes,
+        peak_bytes: memory.peak_bytes,
         mfu: time.rates.mfu,
     })
 }

@@ -1,7 +1,8 @@
 //! Numbers and tables for a terminal.
 
 /// `128,697,794,560`.
-pub(crate) fn thousands(value: u64) -> String {
+#[must_use]
+pub fn thousands(value: u64) -> String {
     let digits = value.to_string();
     let mut text = String::with_capacity(digits.len() * 4 / 3);
     for (index, digit) in digits.chars().enumerate() {

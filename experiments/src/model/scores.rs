@@ -50,7 +50,9 @@ impl Scores {
     ) -> Tensor<B, 4> {
         let (precision, layer) = (context.precision, self.layer);
         let x = self.stored(q_bnsd, k_bnsd, context);
-        if let Some(probe) = &mut context.probe {
+        // Where only the mask is to come, the masked tensor below serves the probe as well.
+        let plain = self.relax == PbRelaxMax::Off && self.missing == 1.0 && input.alibi.is_none();
+        if let Some(probe) = context.probe.as_mut().filter(|_| !plain) {
             let allowed = x.clone().mask_fill(input.forbidden.clone(), FORBIDDEN);
             probe.attention_scores(layer, &allowed, self.missing);
         }
@@ -66,6 +68,9 @@ impl Scores {
             }
         }
         let x = x.mask_fill(input.forbidden.clone(), FORBIDDEN);
+        if let Some(probe) = context.probe.as_mut().filter(|_| plain) {
+            probe.attention_scores(layer, &x, self.missing);
+        }
         if precision.softmax_half() {
             return self.softmax_half(x, context);
         }

@@ -168,7 +168,7 @@ pub(crate) fn collect<B: AutodiffBackend + Kernels>(
         }
     }
     if !logit.is_empty() {
-        let index = parameters.embedding();
+        let index = Parameters::EMBEDDING;
         let input = &mut gradients.flat[parameters.table()[index].range.clone()];
         let own = input.to_vec();
         add(input, &logit);

@@ -107,20 +107,11 @@ fn layers_only(config: &Config, layers: Range<usize>) -> Parameters {
         p.range = start..start + p.range.len();
         start = p.range.end;
     }
-    let draws: Vec<Vec<f32>> = table
-        .iter()
-        .map(|p| p.draws(config.seed).collect())
-        .collect();
-    let mut parameters = Parameters::zeros(table);
-    let places = parameters.values_mut().iter_mut();
-    places
-        .zip(draws.iter().flatten())
-        .for_each(|(place, value)| *place = *value);
-    parameters
+    Parameters::draw(table, config.seed)
 }
 
 /// One sequence with a prefix; its tokens are never looked at.
-fn sequence(tokens: usize, prefix: usize) -> Batch {
+pub(super) fn sequence(tokens: usize, prefix: usize) -> Batch {
     Batch {
         samples: vec![Sample {
             kind: Kind::Gmask,

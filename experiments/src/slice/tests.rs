@@ -3,10 +3,8 @@
 use super::layer::Layer;
 use super::stats::{Pass, Recorder};
 use super::*;
-use crate::data::Batch;
 use crate::model::block::Block;
 use crate::model::{Context, Input, Weights, collect};
-use crate::objective::{Kind, Sample, Segment};
 use crate::parameters::Parameters;
 use crate::precision::Precision;
 use burn::backend::{Autodiff, Flex};
@@ -51,22 +49,7 @@ fn plain(config: &Config, x: &[f32], g: &[f32]) -> Outcome {
     let precision = Precision::new(&config.precision, model.layers);
     let mut weights = Weights::<Cpu>::new(&parameters, &precision, &device, true);
     let block = Block::new(model, LAYER, &mut weights);
-    let sample = Sample {
-        kind: Kind::Gmask,
-        tokens: vec![0; TOKENS],
-        positions: (0..TOKENS as u32).collect(),
-        block_positions: vec![0; TOKENS],
-        targets: vec![None; TOKENS],
-        segments: vec![Segment {
-            start: 0,
-            len: TOKENS,
-            prefix: PREFIX,
-        }],
-    };
-    let batch = Batch {
-        samples: vec![sample],
-        languages: vec![None],
-    };
+    let batch = graph::sequence(TOKENS, PREFIX);
     let half = precision.half();
     let input = Input::new(&batch, &Default::default(), model, half, &device);
     let mut context = Context::plain(config, &precision);

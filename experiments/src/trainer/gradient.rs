@@ -109,7 +109,7 @@ pub(super) fn unscale(
     let inverse = 1.0 / scale;
     if let Some(parity) = &mut parity {
         if let Some(paths) = &sum.paths {
-            parity.embedding_paths(&table[parameters.embedding()], paths);
+            parity.embedding_paths(&table[Parameters::EMBEDDING], paths);
         }
         parity.group("gradients_scaled", table, &sum.flat);
     }

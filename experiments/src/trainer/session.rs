@@ -143,13 +143,7 @@ impl Work for Session<'_, '_> {
         let Self { mut run, text } = self;
         let config = run.request.config;
         let precision = Precision::new(&config.precision, config.model.layers);
-        let training = Training::<B> {
-            config,
-            corpus: &text.corpus,
-            tasks: text.tasks.as_ref(),
-            precision: &precision,
-            device,
-        };
+        let training = Training::<B>::new(config, &text, &precision, device);
         let checkpoints = Checkpoints::new(run.request.directory, &config.checkpoint);
         let mut trained = run.load(&checkpoints)?;
 

@@ -1,6 +1,7 @@
 //! One optimiser step.
 
 use super::gradient::{accumulate, unscale};
+use super::text::Text;
 use crate::adamw::{AdamW, UpdateReport};
 use crate::checkpoint::{Checkpoints, State};
 use crate::clipping::Clip;
@@ -144,7 +145,22 @@ where
     (record, events)
 }
 
-impl<B: Backend> Training<'_, B> {
+impl<'a, B: Backend> Training<'a, B> {
+    pub(super) fn new(
+        config: &'a Config,
+        text: &'a Text,
+        precision: &'a Precision,
+        device: &'a B::Device,
+    ) -> Self {
+        Self {
+            config,
+            corpus: &text.corpus,
+            tasks: text.tasks.as_ref(),
+            precision,
+            device,
+        }
+    }
+
     fn sampler<'s>(&'s self, config: &'s Config, split: Split) -> Sampler<'s> {
         Sampler {
             config,

@@ -4,6 +4,7 @@ use crate::cli::Inspect;
 use crate::failure::Failure;
 use experiments::{Audit, inspect_config, inspect_run};
 use experiments_config::Config;
+use experiments_plan::thousands;
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -67,7 +68,7 @@ impl Inspected {
     fn text(&self) -> String {
         let mut text = format!(
             "{} parameters · residual weight α {:.4} · gain {:.6} on value, out and feed-forward\n",
-            super::grouped(self.parameters),
+            thousands(self.parameters),
             self.alpha,
             self.gain
         );

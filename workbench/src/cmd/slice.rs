@@ -4,6 +4,7 @@ use crate::cli::Slice as Arguments;
 use crate::failure::Failure;
 use experiments::{Pass, Slice, SliceReport, TensorStats, residual_rms, slice};
 use experiments_config::Config;
+use experiments_plan::thousands;
 use logs::RunReader;
 use std::fmt::Write as _;
 use std::path::Path;
@@ -84,7 +85,7 @@ fn text(report: &SliceReport) -> String {
         report.position + 1,
         report.position + report.layers,
         report.position,
-        super::grouped(report.parameters),
+        thousands(report.parameters),
         report.tokens,
         report.input_rms,
         report.loss_scale,

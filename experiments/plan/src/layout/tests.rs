@@ -1,5 +1,5 @@
 use super::*;
-use crate::testing::{published_cluster as cluster, published_layout as published};
+use crate::published::{published_cluster as cluster, published_layout as published};
 use experiments_config::load_preset;
 
 fn glm() -> Config {

@@ -1,6 +1,6 @@
 use super::*;
 use crate::hardware::gpu;
-use crate::testing::published_layout as published;
+use crate::published::published_layout as published;
 use crate::{Recompute, Schedule};
 use experiments_config::{Override, load_preset};
 

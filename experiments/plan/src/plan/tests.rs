@@ -1,5 +1,5 @@
 use super::*;
-use crate::testing::published_layout;
+use crate::published::published_layout;
 use crate::{Recompute, Schedule, global_batch};
 use experiments_config::{Override, load_preset};
 use proptest::prelude::*;

@@ -1,7 +1,8 @@
 //! Go for the published layout, no-go with a reason for each thing that would fail.
 
 use super::*;
-use crate::{Recompute, Schedule};
+use crate::Recompute;
+use crate::published::{published_cluster, published_layout};
 use experiments_config::{Override, load_preset};
 use std::path::PathBuf;
 
@@ -20,21 +21,8 @@ fn published(sets: &[&str]) -> Case {
     let names: Vec<_> = (1..=96).map(|i| format!("n{i:03} 8 40")).collect();
     Case {
         config: load_preset("glm-130b", &sets).unwrap(),
-        layout: Layout {
-            tensor_parallel: 4,
-            pipeline_parallel: 8,
-            data_parallel: 24,
-            micro_batch: 1,
-            global_batch: 4224,
-            recompute: Recompute::Full,
-            schedule: Schedule::OneForwardOneBackward,
-            chunks: 1,
-        },
-        cluster: Cluster {
-            nodes: 96,
-            gpus_per_node: 8,
-            gpu: "a100-40g".to_owned(),
-        },
+        layout: published_layout(),
+        cluster: published_cluster(),
         nodes: NodeList::parse(&names.join("\n"), "nodes.txt").unwrap(),
         free: Some(6_000_000_000_000),
         results: PathBuf::from("/nowhere/experiments/results"),

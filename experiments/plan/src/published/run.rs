@@ -18,21 +18,32 @@ const SECONDS: f64 = 88.5;
 /// The larger batch that was tried, and its seconds per step (LOG).
 const LARGER: (u64, f64) = (6144, 122.5);
 
-/// Whether cluster and layout are the published ones (P §2.3, Tab. 11).
+/// The machines of GLM-130B (arXiv 2210.02414 §2.3).
+pub(crate) fn published_cluster() -> Cluster {
+    Cluster {
+        nodes: 96,
+        gpus_per_node: 8,
+        gpu: "a100-40g".to_owned(),
+    }
+}
+
+/// The layout of GLM-130B (arXiv 2210.02414 §2.3).
+pub(crate) fn published_layout() -> Layout {
+    Layout {
+        tensor_parallel: 4,
+        pipeline_parallel: 8,
+        data_parallel: 24,
+        micro_batch: 1,
+        global_batch: 4224,
+        recompute: Recompute::Full,
+        schedule: Schedule::OneForwardOneBackward,
+        chunks: 1,
+    }
+}
+
+/// Whether cluster and layout are the published ones.
 pub(super) fn is_run(cluster: &Cluster, layout: &Layout) -> bool {
-    cluster.gpu == "a100-40g"
-        && (cluster.nodes, cluster.gpus_per_node) == (96, 8)
-        && *layout
-            == Layout {
-                tensor_parallel: 4,
-                pipeline_parallel: 8,
-                data_parallel: 24,
-                micro_batch: 1,
-                global_batch: 4224,
-                recompute: Recompute::Full,
-                schedule: Schedule::OneForwardOneBackward,
-                chunks: 1,
-            }
+    *cluster == published_cluster() && *layout == published_layout()
 }
 
 pub(super) fn rows(

@@ -1,5 +1,5 @@
 use super::*;
-use crate::testing::{published_cluster as cluster, published_layout as published};
+use crate::published::{published_cluster as cluster, published_layout as published};
 use experiments_config::load_preset;
 
 /// The bar of the issue: the published layout is among the legal ones that fit, its rank is
