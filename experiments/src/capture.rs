@@ -27,4 +27,13 @@ impl Capture {
             values: data.to_vec().expect("FP32 tensor"),
         });
     }
+
+    pub(crate) fn values(&mut self, name: String, shape: Vec<usize>, values: &[f32]) {
+        let values = values.to_vec();
+        self.tensors.push(Captured {
+            name,
+            shape,
+            values,
+        });
+    }
 }

@@ -17,6 +17,7 @@ mod data;
 mod dropout;
 mod entropy;
 mod error;
+mod fused;
 mod inspect;
 mod interchange;
 mod loss_scaler;

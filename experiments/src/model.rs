@@ -15,6 +15,7 @@ mod rope;
 mod scores;
 mod weights;
 
+pub(crate) use alibi::slopes;
 pub(crate) use input::Input;
 pub(crate) use weights::{Gradients, Paths, Weights, add, collect};
 

@@ -6,6 +6,7 @@ use crate::random::stream;
 use experiments_config::ModelConfig;
 use layout::Layout;
 use rand_distr::{Distribution, StandardNormal};
+use std::collections::HashMap;
 use std::ops::Range;
 
 /// What a parameter does. Norms are recorded per role, weight decay depends on it.
@@ -68,6 +69,8 @@ pub(crate) struct Parameter {
 #[derive(Debug, Clone)]
 pub(crate) struct Parameters {
     table: Vec<Parameter>,
+    /// Place in the table by name.
+    index: HashMap<String, usize>,
     values: Vec<f32>,
 }
 
@@ -86,15 +89,21 @@ impl Parameters {
     /// Any table, initialised from `seed`.
     pub(crate) fn draw(table: Vec<Parameter>, seed: u64) -> Self {
         let values = table.iter().flat_map(|p| p.draws(seed)).collect();
-        Self { table, values }
+        Self::new(table, values)
     }
 
     /// All zero, to be filled from a file.
     pub(crate) fn zeros(table: Vec<Parameter>) -> Self {
         let len = table.last().map_or(0, |p| p.range.end);
+        Self::new(table, vec![0.0; len])
+    }
+
+    fn new(table: Vec<Parameter>, values: Vec<f32>) -> Self {
+        let names = table.iter().enumerate();
         Self {
+            index: names.map(|(i, p)| (p.name.clone(), i)).collect(),
             table,
-            values: vec![0.0; len],
+            values,
         }
     }
 
@@ -129,7 +138,7 @@ impl Parameters {
     /// Index in the table of a parameter by name.
     #[must_use]
     pub(crate) fn find(&self, name: &str) -> Option<usize> {
-        self.table.iter().position(|p| p.name == name)
+        self.index.get(name).copied()
     }
 }
 

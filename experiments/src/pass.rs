@@ -3,6 +3,7 @@
 use crate::capture::Capture;
 use crate::data::{Batch, Losses, Mean, Targets};
 use crate::dropout::Dropout;
+use crate::fused;
 use crate::model::{Context, Glm, Gradients, Input, Weights, collect};
 use crate::parameters::Parameters;
 use crate::precision::Precision;
@@ -45,6 +46,9 @@ pub(crate) fn train<B: AutodiffBackend + Kernels>(
     dropout: Dropout,
     note: Note,
 ) -> TrainPass {
+    if B::ON_HOST && fused::covers(setting.config) {
+        return fused::train(setting, parameters, batch, scale, note);
+    }
     let mut weights = Weights::new(parameters, setting.precision, setting.device, true);
     let model = Glm::<B>::new(setting.config, &mut weights);
     let mut context = Context {
@@ -88,6 +92,9 @@ pub(crate) fn evaluate<B: Kernels>(
     parameters: &Parameters,
     batch: &Batch,
 ) -> Losses {
+    if B::ON_HOST && fused::covers(setting.config) {
+        return fused::evaluate(setting, parameters, batch);
+    }
     let mut weights = Weights::new(parameters, setting.precision, setting.device, false);
     let model = Glm::<B>::new(setting.config, &mut weights);
     let mut context = Context::plain(setting.config, setting.precision);

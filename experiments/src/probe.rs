@@ -26,15 +26,30 @@ impl Probe {
             let values = values.iter().map(|v| f64::from(*v));
             values.fold(f64::NEG_INFINITY, larger)
         });
-        put(&mut self.max_attention_logit, layer, largest * factor);
+        self.max_logit(layer, largest * factor);
     }
 
     pub(crate) fn layer_input<B: Backend>(&mut self, layer: usize, x: &Tensor<B, 2>) {
-        put(&mut self.norm_input_rms, layer, read(x, rms));
+        read(x, |x| self.input(layer, x));
     }
 
     pub(crate) fn layer_output<B: Backend>(&mut self, layer: usize, x: &Tensor<B, 2>) {
-        put(&mut self.activation_rms, layer, read(x, rms));
+        read(x, |x| self.output(layer, x));
+    }
+
+    /// The largest score of a layer.
+    pub(crate) fn max_logit(&mut self, layer: usize, value: f64) {
+        put(&mut self.max_attention_logit, layer, value);
+    }
+
+    /// A layer's input, on the host.
+    pub(crate) fn input(&mut self, layer: usize, x: &[f32]) {
+        put(&mut self.norm_input_rms, layer, rms(x));
+    }
+
+    /// A layer's output, on the host.
+    pub(crate) fn output(&mut self, layer: usize, x: &[f32]) {
+        put(&mut self.activation_rms, layer, rms(x));
     }
 
     /// Keeps the larger value of two micro-batches.

@@ -17,6 +17,10 @@ pub trait Kernels: Backend {
     /// Whether [`Kernels::round`] counts range losses; where it does not, its counts are 0.
     const COUNTS_RANGE: bool = false;
 
+    /// Whether tensors lie in the memory of this process and are computed by its threads, so that
+    /// [`crate::fused`] can do the same work.
+    const ON_HOST: bool = false;
+
     /// `x` rounded to the format, element by element.
     fn round(x: FloatTensor<Self>, format: HalfFormat) -> (FloatTensor<Self>, RangeCount) {
         // Counting would read the tensor back from the device; the plain version does not.
@@ -69,6 +73,7 @@ pub trait Kernels: Backend {
 /// bfloat16, for one).
 impl Kernels for Flex {
     const COUNTS_RANGE: bool = true;
+    const ON_HOST: bool = true;
 
     fn round(x: FloatTensor<Self>, format: HalfFormat) -> (FloatTensor<Self>, RangeCount) {
         // In place where nobody else holds the buffer; `storage_mut` copies otherwise. A view into
@@ -107,6 +112,8 @@ impl Kernels for Flex {
 impl Kernels for burn_cuda::Cuda {}
 
 impl<B: Kernels, C: CheckpointStrategy> Kernels for Autodiff<B, C> {
+    const ON_HOST: bool = B::ON_HOST;
+
     fn round(x: FloatTensor<Self>, format: HalfFormat) -> (FloatTensor<Self>, RangeCount) {
         let rounding = Rounding { format, site: None };
         (Self::gate(x, &Gate::round(rounding)), RangeCount::default())

@@ -1,7 +1,9 @@
 //! Rounding to binary16 and bfloat16, in place on `f32` slices.
 
-use half::slice::HalfFloatSliceExt;
-use half::{bf16, f16};
+#[cfg(target_arch = "x86_64")]
+use crate::simd::LANES;
+use crate::simd::vectorised;
+use half::f16;
 
 /// A 16-bit floating-point format.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -29,56 +31,119 @@ impl std::ops::AddAssign for RangeCount {
     }
 }
 
-/// Elements converted at once: a block and its 16-bit image stay in the first-level cache.
-const BLOCK: usize = 1024;
-
 /// Rounds every element to `format`, to nearest with ties to even, and counts range losses.
 /// NaN stays NaN, infinities keep their sign.
 pub fn round_slice(values: &mut [f32], format: HalfFormat) -> RangeCount {
-    let mut count = RangeCount::default();
     match format {
-        HalfFormat::Fp16 => {
-            let mut image = [f16::ZERO; BLOCK];
-            for block in values.chunks_mut(BLOCK) {
-                let image = &mut image[..block.len()];
-                image.convert_from_f32_slice(block);
-                // Counting pairs of (before, after) needs both, so it comes before writing back.
-                count_fp16(block, image, &mut count);
-                image.convert_to_f32_slice(block);
+        HalfFormat::Fp16 => round_fp16(values),
+        HalfFormat::Bf16 => round_bf16(values),
+    }
+}
+
+/// FP16 by the CPU's own conversions where it has them.
+fn round_fp16(values: &mut [f32]) -> RangeCount {
+    #[cfg(target_arch = "x86_64")]
+    if crate::simd::has_wide() {
+        let (blocks, rest) = values.as_chunks_mut();
+        // SAFETY: the CPU has AVX2 and F16C.
+        #[expect(unsafe_code, reason = "conversions that the language has no word for")]
+        let mut count = unsafe { round_fp16_wide(blocks) };
+        count += round_fp16_portable(rest);
+        return count;
+    }
+    round_fp16_portable(values)
+}
+
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx2,f16c")]
+fn round_fp16_wide(blocks: &mut [[f32; LANES]]) -> RangeCount {
+    use std::arch::x86_64::{
+        _CMP_EQ_OQ, _CMP_LT_OQ, _CMP_NEQ_UQ, _MM_FROUND_TO_NEAREST_INT, _mm256_and_ps,
+        _mm256_castps_si256, _mm256_castsi256_ps, _mm256_cmp_ps, _mm256_cvtph_ps, _mm256_cvtps_ph,
+        _mm256_loadu_ps, _mm256_set1_epi32, _mm256_set1_ps, _mm256_setzero_ps,
+        _mm256_setzero_si256, _mm256_storeu_ps, _mm256_sub_epi32,
+    };
+    let mut count = RangeCount::default();
+    let magnitude = _mm256_castsi256_ps(_mm256_set1_epi32(0x7fff_ffff));
+    let infinity = _mm256_set1_ps(f32::INFINITY);
+    let zero = _mm256_setzero_ps();
+    // A lane counts to 2^31 at most, so sums are taken out before.
+    for blocks in blocks.chunks_mut(1 << 24) {
+        let (mut overflow, mut underflow) = (_mm256_setzero_si256(), _mm256_setzero_si256());
+        for block in blocks {
+            // SAFETY: a block holds eight values, and neither access needs alignment.
+            #[expect(
+                unsafe_code,
+                reason = "loads and stores of vector code are pointer accesses"
+            )]
+            let x = unsafe { _mm256_loadu_ps(block.as_ptr()) };
+            let y = _mm256_cvtph_ps(_mm256_cvtps_ph::<_MM_FROUND_TO_NEAREST_INT>(x));
+            #[expect(unsafe_code, reason = "as above")]
+            // SAFETY: as above.
+            unsafe {
+                _mm256_storeu_ps(block.as_mut_ptr(), y);
             }
+            let infinite = _mm256_cmp_ps::<_CMP_EQ_OQ>(_mm256_and_ps(y, magnitude), infinity);
+            let finite = _mm256_cmp_ps::<_CMP_LT_OQ>(_mm256_and_ps(x, magnitude), infinity);
+            let vanished = _mm256_cmp_ps::<_CMP_EQ_OQ>(y, zero);
+            let something = _mm256_cmp_ps::<_CMP_NEQ_UQ>(x, zero);
+            // True is -1.
+            let lost = |a, b| _mm256_castps_si256(_mm256_and_ps(a, b));
+            overflow = _mm256_sub_epi32(overflow, lost(infinite, finite));
+            underflow = _mm256_sub_epi32(underflow, lost(vanished, something));
         }
-        HalfFormat::Bf16 => {
-            for value in values {
-                let rounded = bf16::from_f32(*value).to_f32();
-                count.overflow += u64::from(value.is_finite() && rounded.is_infinite());
-                count.underflow += u64::from(*value != 0.0 && rounded == 0.0);
-                *value = rounded;
-            }
+        for (sum, lanes) in [
+            (&mut count.overflow, overflow),
+            (&mut count.underflow, underflow),
+        ] {
+            let lanes: [u32; LANES] = bytemuck::cast(lanes);
+            *sum += lanes.iter().map(|lane| u64::from(*lane)).sum::<u64>();
         }
     }
     count
 }
 
-/// Counts with 32-bit sums and bit tests only, which the compiler turns into vector code.
-fn count_fp16(before: &[f32], after: &[f16], count: &mut RangeCount) {
-    const EXPONENT: u32 = 0x7f80_0000;
-    let (mut infinite, mut overflow, mut underflow) = (0_u32, 0_u32, 0_u32);
-    for (value, half) in before.iter().zip(after) {
-        let magnitude = value.to_bits() & 0x7fff_ffff;
-        let image = u32::from(half.to_bits() & 0x7fff);
-        infinite += u32::from(image >= 0x7c00);
-        overflow += u32::from(image == 0x7c00) & u32::from(magnitude < EXPONENT);
-        underflow += u32::from(image == 0) & u32::from(magnitude != 0);
+fn round_fp16_portable(values: &mut [f32]) -> RangeCount {
+    let mut count = RangeCount::default();
+    for value in values {
+        let rounded = f16::from_f32(*value).to_f32();
+        count.overflow += u64::from(value.is_finite() && rounded.is_infinite());
+        count.underflow += u64::from(*value != 0.0 && rounded == 0.0);
+        *value = rounded;
     }
-    if infinite > 0 {
-        count.overflow += u64::from(overflow);
+    count
+}
+
+vectorised! {
+    /// bfloat16 is the upper half of FP32: adding half of the spacing, less one where the last kept
+    /// bit is even, carries into it. NaN stays quiet.
+    fn round_bf16(values: &mut [f32]) -> RangeCount {
+        const INFINITY: u32 = 0x7f80_0000;
+        let (mut overflow, mut underflow) = (0_u64, 0_u64);
+        for block in values.chunks_mut(1 << 24) {
+            let mut lost = [0_u32; 2];
+            for value in block {
+                let bits = value.to_bits();
+                let magnitude = bits & 0x7fff_ffff;
+                let carried = bits.wrapping_add(0x7fff + ((bits >> 16) & 1)) & 0xffff_0000;
+                let quiet = (bits | 0x0040_0000) & 0xffff_0000;
+                let rounded = if magnitude > INFINITY { quiet } else { carried };
+                let after = rounded & 0x7fff_ffff;
+                lost[0] += u32::from(after == INFINITY && magnitude < INFINITY);
+                lost[1] += u32::from(after == 0 && magnitude != 0);
+                *value = f32::from_bits(rounded);
+            }
+            overflow += u64::from(lost[0]);
+            underflow += u64::from(lost[1]);
+        }
+        RangeCount { overflow, underflow }
     }
-    count.underflow += u64::from(underflow);
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use half::bf16;
     use proptest::prelude::*;
 
     fn fp16(value: f32) -> f32 {

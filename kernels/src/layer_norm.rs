@@ -4,9 +4,10 @@
 //!
 //! `dx = r (g - mean(g) - x̂ mean(g x̂))` with `g = γ dy`; `dγ = Σ dy x̂`, `dβ = Σ dy` over rows
 //!
-//! FP32 throughout. Sums run in [`LANES`] partial sums, in a fixed order.
+//! FP32 throughout. The CPU version is [`norm_rows`].
 
 use crate::Kernels;
+use crate::fused::{norm_rows, norm_rows_backward};
 use burn::backend::Autodiff;
 use burn::backend::autodiff::checkpoint::{base::Checkpointer, strategy::CheckpointStrategy};
 use burn::backend::autodiff::grads::Gradients;
@@ -92,32 +93,6 @@ pub(crate) fn plain_backward<B: Kernels>(
     }
 }
 
-const LANES: usize = 8;
-
-/// Sum of `term(i)` for `i` below `len`, in lanes.
-#[inline]
-fn lane_sum(len: usize, term: impl Fn(usize) -> f32) -> f32 {
-    let mut lanes = [0.0_f32; LANES];
-    let whole = len - len % LANES;
-    for start in (0..whole).step_by(LANES) {
-        for (lane, sum) in lanes.iter_mut().enumerate() {
-            *sum += term(start + lane);
-        }
-    }
-    for (lane, i) in (whole..len).enumerate() {
-        lanes[lane] += term(i);
-    }
-    lanes.iter().sum()
-}
-
-/// Mean and `r` of one row.
-fn statistics(x: &[f32], eps: f32) -> (f32, f32) {
-    let width = x.len() as f32;
-    let mean = lane_sum(x.len(), |i| x[i]) / width;
-    let variance = lane_sum(x.len(), |i| (x[i] - mean) * (x[i] - mean)) / width;
-    (mean, (variance + eps).sqrt().recip())
-}
-
 /// A contiguous copy of the values, or the values themselves.
 fn values(x: &FlexTensor) -> std::borrow::Cow<'_, [f32]> {
     match x.as_slice::<f32>() {
@@ -134,12 +109,7 @@ pub(crate) fn flex(x: &FlexTensor, gamma: &FlexTensor, beta: &FlexTensor, eps: f
     let (x, gamma, beta) = (values(x), values(gamma), values(beta));
     let width = gamma.len();
     let mut y = vec![0.0; x.len()];
-    for (x, y) in x.chunks_exact(width).zip(y.chunks_exact_mut(width)) {
-        let (mean, r) = statistics(x, eps as f32);
-        for (i, y) in y.iter_mut().enumerate() {
-            *y = (x[i] - mean) * r * gamma[i] + beta[i];
-        }
-    }
+    norm_rows(&mut y, &x, &gamma, &beta, eps as f32);
     let rows = y.len() / width;
     from_values(y, &[rows, width])
 }
@@ -154,21 +124,15 @@ pub(crate) fn flex_backward(
     let width = gamma.len();
     let mut dx = vec![0.0; x.len()];
     let (mut dgamma, mut dbeta) = (vec![0.0_f32; width], vec![0.0_f32; width]);
-    let mut normal = vec![0.0_f32; width];
-    let rows = x.chunks_exact(width).zip(dy.chunks_exact(width));
-    for ((x, dy), dx) in rows.zip(dx.chunks_exact_mut(width)) {
-        let (mean, r) = statistics(x, eps as f32);
-        for i in 0..width {
-            normal[i] = (x[i] - mean) * r;
-            dgamma[i] += dy[i] * normal[i];
-            dbeta[i] += dy[i];
-        }
-        let g_mean = lane_sum(width, |i| gamma[i] * dy[i]) / width as f32;
-        let along = lane_sum(width, |i| gamma[i] * dy[i] * normal[i]) / width as f32;
-        for i in 0..width {
-            dx[i] = (gamma[i] * dy[i] - g_mean - normal[i] * along) * r;
-        }
-    }
+    norm_rows_backward(
+        &mut dx,
+        &mut dgamma,
+        &mut dbeta,
+        &x,
+        &gamma,
+        &dy,
+        eps as f32,
+    );
     let rows = dx.len() / width;
     LayerNormGradients {
         x: from_values(dx, &[rows, width]),

@@ -5,22 +5,29 @@
 //! operations, which is the specification and the fall-back of other backends, and a version for
 //! the CPU backend; property tests hold the latter to a plain scalar reference.
 //!
+//! On the CPU the training pass leaves burn's graph: [`fused`] has whole sub-layers as one operation on
+//! slices, forward and backward by hand. The graph stays their specification.
+//!
 //! One decision: FP16 and BF16 are *emulated* on FP32 storage. A value is rounded to the format
 //! where a half-precision program would store it ([`Rounding`]), so matrix products accumulate in
 //! FP32 as tensor cores do, and the same bits come out on every CPU.
 
 mod backend;
+mod buffer;
 mod format;
+pub mod fused;
 mod gate;
 mod gelu;
 mod layer_norm;
 mod matmul;
 mod range;
+mod simd;
 
 pub use backend::Kernels;
+pub use buffer::Buffer;
 pub use format::{HalfFormat, RangeCount, round_slice};
 pub use gate::{Gate, gate};
 pub use gelu::gelu;
 pub use layer_norm::{LayerNormGradients, layer_norm};
-pub use matmul::{Matrix, matmul};
-pub use range::{RangeSite, Rounding, SiteTotals};
+pub use matmul::{Matrix, MatrixMut, Onto, matmul, matmul_here};
+pub use range::{Pass, RangeSite, Rounding, SiteTotals};

@@ -1,6 +1,6 @@
 //! Where in the network values are rounded, and what that cost in range.
 
-use crate::{HalfFormat, RangeCount};
+use crate::{HalfFormat, RangeCount, round_slice};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -61,8 +61,10 @@ impl RangeSite {
 
 /// Forward or backward; the value is the first counter's index.
 #[derive(Debug, Clone, Copy)]
-pub(crate) enum Pass {
+pub enum Pass {
+    /// Values.
     Forward = 0,
+    /// Gradients.
     Backward = 2,
 }
 
@@ -75,7 +77,57 @@ pub struct Rounding {
     pub site: Option<Arc<RangeSite>>,
 }
 
+/// Rounds the values of a stored tensor where the pass has a format, and counts.
+pub(crate) fn store(values: &mut [f32], point: Option<&Rounding>, pass: Pass) {
+    if let Some(rounding) = point {
+        rounding.apply(values, pass);
+    }
+}
+
+/// [`store`] for a tensor of which one has many pieces in hand: counts are added up at the end.
+pub(crate) struct Store<'a> {
+    point: Option<&'a Rounding>,
+    pass: Pass,
+    count: RangeCount,
+}
+
+impl<'a> Store<'a> {
+    pub(crate) fn new(point: Option<&'a Rounding>, pass: Pass) -> Self {
+        Self {
+            point,
+            pass,
+            count: RangeCount::default(),
+        }
+    }
+
+    pub(crate) fn piece(&mut self, values: &mut [f32]) {
+        if let Some(rounding) = self.point {
+            self.count += round_slice(values, rounding.format);
+        }
+    }
+}
+
+impl Drop for Store<'_> {
+    fn drop(&mut self) {
+        if let Some(rounding) = self.point {
+            rounding.count(self.pass, self.count);
+        }
+    }
+}
+
+/// Rounds values that were stored, and counted, before.
+pub(crate) fn round_again(values: &mut [f32], point: Option<&Rounding>) {
+    if let Some(rounding) = point {
+        round_slice(values, rounding.format);
+    }
+}
+
 impl Rounding {
+    /// Rounds values in place and counts what that loses.
+    pub fn apply(&self, values: &mut [f32], pass: Pass) {
+        self.count(pass, round_slice(values, self.format));
+    }
+
     pub(crate) fn count(&self, pass: Pass, count: RangeCount) {
         if let Some(site) = &self.site {
             site.add(pass, count);

@@ -30,7 +30,9 @@ pub use precision::{
 };
 pub use schedule::{Intervention, Progress, ScheduleEntry, ScheduledKey, Unit};
 pub use tasks::{TaskSource, TasksConfig};
-pub use training::{BatchConfig, CheckpointConfig, EvalConfig, RecordConfig, RuntimeConfig};
+pub use training::{
+    BatchConfig, CheckpointConfig, EvalConfig, KernelChoice, RecordConfig, RuntimeConfig,
+};
 
 use serde::{Deserialize, Serialize};
 

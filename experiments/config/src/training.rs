@@ -81,6 +81,18 @@ pub struct RuntimeConfig {
     pub device: String,
     /// CPU threads of the run; 0 takes all.
     pub threads: usize,
+    /// Which kernels compute a pass on the CPU.
+    pub kernels: KernelChoice,
+}
+
+/// Two ways to compute the same pass; they differ in the last bits, as any two orders of summation do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum KernelChoice {
+    /// Hand-written sub-layers where they cover the configuration, else as `plain`.
+    Fused,
+    /// burn's tensor operations: the specification, and two to three times slower.
+    Plain,
 }
 
 impl Default for RuntimeConfig {
@@ -88,6 +100,7 @@ impl Default for RuntimeConfig {
         Self {
             device: "cpu".to_owned(),
             threads: 0,
+            kernels: KernelChoice::Fused,
         }
     }
 }

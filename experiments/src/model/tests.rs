@@ -8,7 +8,7 @@ use crate::parameters::{Parameters, Role};
 use crate::pass::{self, Note, Setting, TrainPass};
 use burn::backend::{Autodiff, Flex};
 use burn::tensor::TensorData;
-use experiments_config::{Format, Norm};
+use experiments_config::{Format, KernelChoice, Norm};
 
 mod variants;
 
@@ -21,6 +21,8 @@ const PROBE: Note = Note {
 
 fn config(norm: Norm, tie: bool) -> Config {
     let mut config = Config::default();
+    // The graph; `crate::fused` is held to it by tests of its own.
+    config.runtime.kernels = KernelChoice::Plain;
     config.model.layers = 2;
     config.model.hidden_size = 16;
     config.model.ffn_hidden_size = 24;

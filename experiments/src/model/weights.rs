@@ -132,19 +132,48 @@ pub(crate) struct Gradients {
     pub(crate) lost: Vec<RangeCount>,
 }
 
-/// Collects the gradients of all leaves, rounded to the format in which they are stored. Those of the
-/// two paths into tied embeddings are summed in that format, as a tensor that is used twice has them.
+impl Gradients {
+    /// Rounds gradients to the format in which they are stored. `logit` is the second path into tied
+    /// embeddings, empty when untied; the two are summed in that format, as a tensor that is used
+    /// twice has them.
+    pub(crate) fn stored(
+        parameters: &Parameters,
+        mut flat: Vec<f32>,
+        mut logit: Vec<f32>,
+        half: Option<HalfFormat>,
+    ) -> Self {
+        let table = parameters.table();
+        let mut lost = vec![RangeCount::default(); table.len()];
+        let mut round = |values: &mut [f32], parameter: usize| {
+            if let (Some(format), true) = (half, table[parameter].role != Role::Norm) {
+                lost[parameter] += round_slice(values, format);
+            }
+        };
+        for (index, parameter) in table.iter().enumerate() {
+            round(&mut flat[parameter.range.clone()], index);
+        }
+        let mut paths = None;
+        if !logit.is_empty() {
+            let index = Parameters::EMBEDDING;
+            round(&mut logit, index);
+            let input = &mut flat[table[index].range.clone()];
+            let own = input.to_vec();
+            add(input, &logit);
+            round(input, index);
+            paths = Some(Paths { input: own, logit });
+        }
+        Self { flat, paths, lost }
+    }
+}
+
+/// Collects the gradients of all leaves.
 pub(crate) fn collect<B: AutodiffBackend + Kernels>(
     leaves: Vec<Leaf<B>>,
     grads: &mut B::Gradients,
     parameters: &Parameters,
     half: Option<HalfFormat>,
 ) -> Gradients {
-    let mut gradients = Gradients {
-        flat: vec![0.0; parameters.len()],
-        paths: None,
-        lost: vec![RangeCount::default(); parameters.table().len()],
-    };
+    let mut flat = vec![0.0; parameters.len()];
     let mut logit = Vec::new();
     for leaf in leaves {
         let entry = &parameters.table()[leaf.parameter];
@@ -156,26 +185,11 @@ pub(crate) fn collect<B: AutodiffBackend + Kernels>(
         let Ok(values) = data.as_slice::<f32>() else {
             continue;
         };
-        let place = if leaf.logit_path {
+        if leaf.logit_path {
             logit = values.to_vec();
-            &mut logit[..]
         } else {
-            gradients.flat[entry.range.clone()].copy_from_slice(values);
-            &mut gradients.flat[entry.range.clone()]
-        };
-        if let (Some(format), true) = (half, entry.role != Role::Norm) {
-            gradients.lost[leaf.parameter] += round_slice(place, format);
+            flat[entry.range.clone()].copy_from_slice(values);
         }
     }
-    if !logit.is_empty() {
-        let index = Parameters::EMBEDDING;
-        let input = &mut gradients.flat[parameters.table()[index].range.clone()];
-        let own = input.to_vec();
-        add(input, &logit);
-        if let Some(format) = half {
-            gradients.lost[index] += round_slice(input, format);
-        }
-        gradients.paths = Some(Paths { input: own, logit });
-    }
-    gradients
+    Gradients::stored(parameters, flat, logit, half)
 }

@@ -1,0 +1,210 @@
+//! The pass on the CPU by hand, without burn's graph: [`kernels::fused`] sub-layer after sub-layer,
+//! forward and backward. The graph (`crate::model`) is its specification, and does what it lacks.
+
+mod embedding;
+mod gradients;
+mod head;
+mod layout;
+mod network;
+#[cfg(test)]
+mod tests;
+mod weights;
+
+use crate::capture::Capture;
+use crate::data::{Batch, Losses, Mean};
+use crate::parameters::Parameters;
+use crate::pass::{Note, Setting, TrainPass};
+use crate::precision::{At, Precision};
+use crate::probe::Probe;
+use burn::tensor::backend::Backend;
+use embedding::Embedding;
+use experiments_config::{Config, Format, KernelChoice, PbRelaxMax};
+use gradients::GradientSlices;
+use head::Head;
+use kernels::Buffer;
+use kernels::fused::{Forward, Rows, TokenGradients, Trace};
+use network::Network;
+use weights::Weights;
+
+/// Whether these kernels know everything that the configuration asks for.
+pub(crate) fn covers(config: &Config) -> bool {
+    let (model, precision) = (&config.model, &config.precision);
+    config.runtime.kernels == KernelChoice::Fused
+        && model.dropout == 0.0
+        && model.attention_dropout == 0.0
+        && !model.qk_norm
+        && precision.softmax == Format::Fp32
+        && precision.pb_relax.attention == PbRelaxMax::Off
+        && !precision.pb_relax.norm
+}
+
+/// Forward and backward; see [`crate::pass::train`].
+pub(crate) fn train<B: Backend>(
+    setting: &Setting<B>,
+    parameters: &Parameters,
+    batch: &Batch,
+    scale: f64,
+    note: Note,
+) -> TrainPass {
+    let (config, precision) = (setting.config, setting.precision);
+    let pass = move || Pass::new(config, precision, parameters, batch).train(scale, note);
+    // On one of rayon's threads already, every piece of work is handed over without a wake-up.
+    rayon::scope(|_| pass())
+}
+
+/// Forward only; see [`crate::pass::evaluate`].
+pub(crate) fn evaluate<B: Backend>(
+    setting: &Setting<B>,
+    parameters: &Parameters,
+    batch: &Batch,
+) -> Losses {
+    let (config, precision) = (setting.config, setting.precision);
+    rayon::scope(|_| Pass::new(config, precision, parameters, batch).evaluate())
+}
+
+/// One pass over one micro-batch.
+struct Pass<'a> {
+    config: &'a Config,
+    precision: &'a Precision,
+    parameters: &'a Parameters,
+    batch: &'a Batch,
+    weights: Weights<'a>,
+    rows: Rows,
+}
+
+impl<'a> Pass<'a> {
+    fn new(
+        config: &'a Config,
+        precision: &'a Precision,
+        parameters: &'a Parameters,
+        batch: &'a Batch,
+    ) -> Self {
+        Self {
+            config,
+            precision,
+            parameters,
+            batch,
+            weights: Weights::new(parameters, precision.half()),
+            rows: layout::rows(batch, &config.model, precision.half()),
+        }
+    }
+
+    fn evaluate(&self) -> Losses {
+        let network = Network::new(self.config, self.precision, &self.weights);
+        let mut x = Embedding::new(self).forward();
+        for sublayer in &network.sublayers {
+            x = sublayer.forward(&x, &self.rows, None).output;
+        }
+        let head = Head::new(self);
+        self.batch.losses(&head.forward(&x).tokens.losses)
+    }
+
+    fn train(&self, scale: f64, note: Note) -> TrainPass {
+        let network = Network::new(self.config, self.precision, &self.weights);
+        let mut probe = note.probe.then(Probe::default);
+        let mut capture = note.capture.then(Capture::default);
+        let embedding = Embedding::new(self);
+        // Input of every sub-layer, then of the head; and what each sub-layer keeps.
+        let mut inputs = vec![embedding.forward()];
+        let mut saved = Vec::with_capacity(network.sublayers.len());
+        self.keep(&mut capture, At::Embedding, 0, &inputs[0]);
+        for (index, sublayer) in network.sublayers.iter().enumerate() {
+            let (layer, half) = (index / 2, index % 2);
+            let mut trace = note.capture.then(Trace::default);
+            let x = &inputs[index];
+            let forward = sublayer.forward(x, &self.rows, trace.as_mut());
+            if let Some(probe) = &mut probe {
+                probe_sublayer(probe, layer, half, x, &forward);
+            }
+            if let Some(trace) = &trace {
+                let [norm, branch] = [
+                    [At::AttentionNorm, At::AttentionOut],
+                    [At::FfnNorm, At::Down],
+                ][half];
+                self.keep(&mut capture, norm, layer, &trace.norm);
+                self.keep(&mut capture, branch, layer, &trace.branch);
+            }
+            if let (1, Some(capture)) = (half, &mut capture) {
+                let name = format!("activations.layers.{layer}.output");
+                capture.values(name, self.shape(&forward.output), &forward.output);
+            }
+            inputs.push(forward.output);
+            saved.push(forward.saved);
+        }
+
+        let head = Head::new(self);
+        let x = inputs.pop().unwrap_or_default();
+        let mut last = head.forward(&x);
+        self.keep(&mut capture, At::FinalNorm, 0, &last.normed);
+        if let Some(capture) = &mut capture {
+            let tokens = &last.tokens;
+            let t = tokens.losses.len();
+            capture.values(
+                "logits".to_owned(),
+                vec![t, tokens.logits.len() / t],
+                &tokens.logits,
+            );
+            capture.values("token_losses".to_owned(), vec![t], &tokens.losses);
+        }
+        let coefficient = self.config.objective.z_loss;
+        let z_loss = (coefficient > 0.0).then(|| head.z_loss(&last.tokens, coefficient));
+        let losses = Losses {
+            z_loss: z_loss.map_or_else(Mean::default, Mean::of),
+            ..self.batch.losses(&last.tokens.losses)
+        };
+
+        let mut slices = GradientSlices::new(self.parameters);
+        let own: Vec<f32> = head.weights().map(|weight| weight * scale as f32).collect();
+        let log_z = (coefficient > 0.0).then(|| head.z_gradients(&last.tokens, coefficient, &own));
+        let gradients = TokenGradients {
+            losses: &own,
+            log_z: log_z.as_deref(),
+        };
+        let mut d = head.backward(&x, &mut last, &gradients, &mut slices);
+        drop((x, last));
+        for (index, sublayer) in network.sublayers.iter().enumerate().rev() {
+            let (Some(x), Some(saved)) = (inputs.pop(), saved.pop()) else {
+                break;
+            };
+            let gradient = network.gradient(index, &mut slices);
+            d = sublayer.backward(&x, &saved, d, &self.rows, gradient);
+        }
+        embedding.backward(d, &mut slices);
+        TrainPass {
+            losses,
+            gradients: slices.finish(self.parameters, self.precision.half()),
+            probe,
+            capture,
+        }
+    }
+
+    /// Rows of the batch and width, of a tensor of activations.
+    fn shape(&self, x: &[f32]) -> Vec<usize> {
+        let h = self.config.model.hidden_size;
+        vec![x.len() / h, h]
+    }
+
+    fn keep(&self, capture: &mut Option<Capture>, at: At, layer: usize, x: &[f32]) {
+        if let Some(capture) = capture {
+            let name = format!("activations.{}", at.label(layer));
+            capture.values(name, self.shape(x), x);
+        }
+    }
+}
+
+/// Notes what the first sub-layer of a layer reads and the second writes.
+fn probe_sublayer(probe: &mut Probe, layer: usize, half: usize, x: &[f32], forward: &Forward) {
+    if half == 0 {
+        probe.input(layer, x);
+        probe.max_logit(layer, forward.max_attention_logit.into());
+    } else {
+        probe.output(layer, &forward.output);
+    }
+}
+
+/// Rounds a stored tensor in place, where the pass has a format.
+fn store(precision: &Precision, at: At, pass: kernels::Pass, values: &mut Buffer) {
+    if let Some(rounding) = precision.rounding(at, 0) {
+        rounding.apply(values, pass);
+    }
+}

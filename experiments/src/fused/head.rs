@@ -1,0 +1,131 @@
+//! From the residual stream to the losses of target slots and back.
+
+use super::embedding::shrink;
+use super::gradients::GradientSlices;
+use super::{Pass, store};
+use crate::data::Targets;
+use crate::precision::At;
+use experiments_config::EgsPath;
+use kernels::Buffer;
+use kernels::Pass::{Backward, Forward};
+use kernels::fused::{Norm, TokenGradients, TokenLosses, Vocabulary, gather_rows, scatter_rows};
+
+/// Final norm, projection to the vocabulary and cross-entropy, of the slots with a target only.
+pub(super) struct Head<'a, 'b> {
+    pass: &'b Pass<'a>,
+    norm: Norm<'b>,
+    vocabulary: Vocabulary<'b>,
+    slots: Vec<usize>,
+    tokens: Vec<usize>,
+    weights: Vec<f32>,
+}
+
+/// Result of the forward pass.
+pub(super) struct Last {
+    /// Output of the final norm, `[t, h]`.
+    pub(super) normed: Buffer,
+    pub(super) tokens: TokenLosses,
+}
+
+impl<'a, 'b> Head<'a, 'b> {
+    pub(super) fn new(pass: &'b Pass<'a>) -> Self {
+        let Targets {
+            slots,
+            tokens,
+            weights,
+        } = pass.batch.targets();
+        let model = &pass.config.model;
+        let index = |values: Vec<i64>| values.into_iter().map(|value| value as usize).collect();
+        Self {
+            pass,
+            norm: pass.weights.norm("final_norm", model.layer_norm_eps),
+            vocabulary: Vocabulary {
+                weight: pass.weights.head(),
+                width: model.hidden_size,
+                logits: pass.precision.rounding(At::Logits, 0),
+            },
+            slots: index(slots),
+            tokens: index(tokens),
+            weights,
+        }
+    }
+
+    /// Weight of every target in the loss, `[t]`.
+    pub(super) fn weights(&self) -> impl Iterator<Item = f32> {
+        self.weights.iter().copied()
+    }
+
+    /// The rows with a target, `[t, h]`.
+    fn rows(&self, x: &[f32]) -> Buffer {
+        let h = self.vocabulary.width;
+        let mut rows = Buffer::new(self.slots.len() * h);
+        gather_rows(&mut rows, x, &self.slots, h);
+        rows
+    }
+
+    /// # Shapes
+    /// - x: `[r, h]`
+    pub(super) fn forward(&self, x: &[f32]) -> Last {
+        let rows = self.rows(x);
+        let mut normed = Buffer::new(rows.len());
+        self.norm.forward(&mut normed, &rows);
+        store(self.pass.precision, At::FinalNorm, Forward, &mut normed);
+        let tokens = self.vocabulary.forward(&normed, &self.tokens);
+        Last { normed, tokens }
+    }
+
+    /// `coefficient · Σ w (log Z)²`
+    pub(super) fn z_loss(&self, tokens: &TokenLosses, coefficient: f64) -> f64 {
+        let terms = tokens.log_z.iter().zip(&self.weights);
+        let sum: f64 = terms
+            .map(|(z, w)| f64::from(*z).powi(2) * f64::from(*w))
+            .sum();
+        sum * coefficient
+    }
+
+    /// Gradients of the z-loss, from those of the losses.
+    pub(super) fn z_gradients(
+        &self,
+        tokens: &TokenLosses,
+        coefficient: f64,
+        own: &[f32],
+    ) -> Vec<f32> {
+        let terms = tokens.log_z.iter().zip(own);
+        terms
+            .map(|(z, own)| 2.0 * z * coefficient as f32 * own)
+            .collect()
+    }
+
+    /// The gradient of the residual stream, `[r, h]`.
+    pub(super) fn backward(
+        &self,
+        x: &[f32],
+        last: &mut Last,
+        gradients: &TokenGradients,
+        slices: &mut GradientSlices,
+    ) -> Buffer {
+        let (precision, h) = (self.pass.precision, self.vocabulary.width);
+        let mut weight = Buffer::new(self.vocabulary.weight.len());
+        let Last { normed, tokens } = last;
+        let mut dy = self
+            .vocabulary
+            .backward(normed, &self.tokens, tokens, gradients, &mut weight);
+        store(precision, At::Head, Backward, &mut weight);
+        if let Some(alpha) = shrink(self.pass, EgsPath::Logit) {
+            weight.iter_mut().for_each(|d| *d *= alpha);
+            store(precision, At::Head, Backward, &mut weight);
+        }
+        if slices.logit.is_empty() {
+            slices.one("head.weight").copy_from_slice(&weight);
+        } else {
+            slices.logit.copy_from_slice(&weight);
+        }
+        store(precision, At::FinalNorm, Backward, &mut dy);
+        let mut rows = Buffer::new(dy.len());
+        self.norm
+            .backward(&mut rows, &self.rows(x), &dy, slices.norm("final_norm"));
+        let mut d = Buffer::zeros(x.len());
+        scatter_rows(&mut d, &rows, &self.slots, h);
+        d
+    }
+}

@@ -1,0 +1,249 @@
+//! The hand-written pass against the graph, over random shapes and options, and its independence of
+//! the number of threads.
+
+use crate::data::Batch;
+use crate::dropout::Dropout;
+use crate::objective::{Kind, Sample, Segment};
+use crate::parameters::Parameters;
+use crate::pass::{self, Note, Setting, TrainPass};
+use crate::precision::{Precision, RangeReport};
+use burn::backend::{Autodiff, Flex};
+use experiments_config::{
+    Config, EgsPath, Ffn, Format, KernelChoice, Norm, ObjectiveMode, Positions,
+};
+use proptest::prelude::*;
+
+const VOCAB: usize = 43;
+
+/// Everything on which the pass branches.
+#[derive(Debug, Clone)]
+struct Case {
+    norm: Norm,
+    positions: Positions,
+    ffn: Ffn,
+    switches: [bool; 5],
+    heads: usize,
+    /// Half the head dimension; a multiple of 2 for the 2-D positions.
+    half: usize,
+    seq_len: usize,
+    sequences: usize,
+    segments: usize,
+    seed: u64,
+}
+
+fn cases() -> impl Strategy<Value = Case> {
+    let positions = [
+        Positions::Rope,
+        Positions::Rope2d,
+        Positions::Learned,
+        Positions::Alibi,
+    ];
+    (
+        prop::sample::select(Norm::ALL.to_vec()),
+        prop::sample::select(positions.to_vec()),
+        prop::sample::select(vec![Ffn::Geglu, Ffn::Gelu]),
+        any::<[bool; 5]>(),
+        1_usize..4,
+        1_usize..4,
+        // Beyond a tile of attention, and beyond and below a piece of rows.
+        prop::sample::select(vec![7_usize, 12, 30, 65, 140]),
+        1_usize..5,
+        1_usize..3,
+        any::<u64>(),
+    )
+        .prop_map(
+            |(norm, positions, ffn, switches, heads, half, seq_len, sequences, segments, seed)| {
+                Case {
+                    norm,
+                    positions,
+                    ffn,
+                    switches,
+                    heads,
+                    half: 2 * half,
+                    seq_len,
+                    sequences,
+                    segments,
+                    seed,
+                }
+            },
+        )
+}
+
+impl Case {
+    fn config(&self, format: Format, kernels: KernelChoice) -> Config {
+        let mut config = Config::default();
+        let [tie, bias, embedding_norm, layer_scaling, z_loss] = self.switches;
+        config.runtime.kernels = kernels;
+        config.model.layers = 2;
+        config.model.num_heads = self.heads;
+        config.model.hidden_size = 2 * self.half * self.heads;
+        config.model.ffn_hidden_size = 21;
+        config.model.seq_len = self.seq_len;
+        config.model.norm = self.norm;
+        config.model.positions = self.positions;
+        config.model.ffn = self.ffn;
+        config.model.tie_embeddings = tie;
+        config.model.bias = bias;
+        config.model.embedding_norm = embedding_norm;
+        config.precision.format = format;
+        config.precision.query_key_layer_scaling = layer_scaling;
+        config.objective.z_loss = if z_loss { 0.01 } else { 0.0 };
+        config.egs.alpha = 0.3;
+        config.egs.path = if tie { EgsPath::Both } else { EgsPath::Input };
+        config.objective.mode = ObjectiveMode::Glm;
+        config.tokenizer.vocab_size = VOCAB;
+        config
+    }
+
+    fn parameters(&self, config: &Config) -> Parameters {
+        let mut parameters = Parameters::initialise(&config.model, VOCAB, self.seed);
+        for (i, value) in parameters.values_mut().iter_mut().enumerate() {
+            *value += 0.05 * ((i as f32) * 0.7).sin();
+        }
+        parameters
+    }
+
+    fn batch(&self) -> Batch {
+        let s = self.seq_len;
+        let sample = |shift: usize| {
+            let window = s / self.segments;
+            let segment = |i: usize| Segment {
+                start: i * window,
+                len: if i + 1 == self.segments {
+                    s - i * window
+                } else {
+                    window
+                },
+                prefix: (1 + shift) % window,
+            };
+            Sample {
+                kind: Kind::Gmask,
+                tokens: (0..s).map(|i| ((7 * i + shift) % VOCAB) as u32).collect(),
+                positions: (0..s).map(|i| (i % 40) as u32).collect(),
+                block_positions: (0..s).map(|i| i.saturating_sub(4) as u32 % 9).collect(),
+                targets: (0..s)
+                    .map(|i| (i % 3 > 0).then_some(((5 * i + shift) % VOCAB) as u32))
+                    .collect(),
+                segments: (0..self.segments).map(segment).collect(),
+            }
+        };
+        Batch {
+            samples: (0..self.sequences).map(sample).collect(),
+            languages: vec![Some(0); self.sequences],
+        }
+    }
+
+    fn run(&self, format: Format, kernels: KernelChoice) -> (TrainPass, RangeReport) {
+        let config = self.config(format, kernels);
+        let precision = Precision::new(&config.precision, config.model.layers);
+        let device = Default::default();
+        let setting = Setting::<Autodiff<Flex>> {
+            config: &config,
+            precision: &precision,
+            device: &device,
+        };
+        let note = Note {
+            probe: true,
+            capture: true,
+        };
+        let (parameters, dropout) = (self.parameters(&config), Dropout::new(1, 1));
+        let pass = pass::train(&setting, &parameters, &self.batch(), 64.0, dropout, note);
+        (pass, precision.take_report())
+    }
+}
+
+/// Norm of the difference over the norm of the second.
+fn distance(a: &[f32], b: &[f32]) -> f64 {
+    let square = |values: &mut dyn Iterator<Item = f64>| values.map(|v| v * v).sum::<f64>();
+    let difference = square(&mut a.iter().zip(b).map(|(a, b)| f64::from(*a) - f64::from(*b)));
+    let size = square(&mut b.iter().map(|b| f64::from(*b)));
+    (difference / size.max(1e-20)).sqrt()
+}
+
+fn check(case: &Case, format: Format, tolerance: f64) -> Result<(), TestCaseError> {
+    let (fused, fused_range) = case.run(format, KernelChoice::Fused);
+    let (plain, plain_range) = case.run(format, KernelChoice::Plain);
+    let loss = |pass: &TrainPass| pass.losses.all.value().unwrap();
+    prop_assert!((loss(&fused) / loss(&plain) - 1.0).abs() < tolerance);
+    let z_loss = |pass: &TrainPass| pass.losses.z_loss.value().unwrap_or(1.0);
+    prop_assert!((z_loss(&fused) / z_loss(&plain) - 1.0).abs() < 10.0 * tolerance);
+
+    // A key's bias moves all scores of a row alike: its gradient is 0 but for rounding.
+    let config = case.config(format, KernelChoice::Fused);
+    let whole = distance(&fused.gradients.flat, &plain.gradients.flat);
+    prop_assert!(whole < tolerance, "gradients differ by {:e}", whole);
+    let table = Parameters::initialise(&config.model, VOCAB, 1);
+    for p in table
+        .table()
+        .iter()
+        .filter(|p| !p.name.ends_with("qkv.bias"))
+    {
+        let part = |pass: &TrainPass| pass.gradients.flat[p.range.clone()].to_vec();
+        let error = distance(&part(&fused), &part(&plain));
+        prop_assert!(error < 10.0 * tolerance, "{}: {:e}", p.name, error);
+    }
+    let paths = |pass: &TrainPass| pass.gradients.paths.clone();
+    if let (Some(ours), Some(theirs)) = (paths(&fused), paths(&plain)) {
+        prop_assert!(distance(&ours.input, &theirs.input) < 10.0 * tolerance);
+        prop_assert!(distance(&ours.logit, &theirs.logit) < 10.0 * tolerance);
+    }
+
+    let (ours, theirs) = (fused.capture.unwrap(), plain.capture.unwrap());
+    prop_assert_eq!(ours.tensors.len(), theirs.tensors.len());
+    for (ours, theirs) in ours.tensors.iter().zip(&theirs.tensors) {
+        prop_assert_eq!(&ours.name, &theirs.name);
+        prop_assert_eq!(&ours.shape, &theirs.shape);
+        let error = distance(&ours.values, &theirs.values);
+        prop_assert!(error < tolerance, "{}: {:e}", ours.name, error);
+    }
+    let (ours, theirs) = (fused.probe.unwrap(), plain.probe.unwrap());
+    for (ours, theirs) in [
+        (&ours.max_attention_logit, &theirs.max_attention_logit),
+        (&ours.norm_input_rms, &theirs.norm_input_rms),
+        (&ours.activation_rms, &theirs.activation_rms),
+    ] {
+        prop_assert_eq!(ours.len(), theirs.len());
+        for (a, b) in ours.iter().zip(theirs) {
+            prop_assert!((a - b).abs() <= 10.0 * tolerance * b.abs(), "{} {}", a, b);
+        }
+    }
+    prop_assert_eq!(fused_range.overflow, plain_range.overflow);
+    let (ours, theirs) = (fused_range.underflow as f64, plain_range.underflow as f64);
+    // Values at the edge may fall to either side.
+    prop_assert!(
+        (ours - theirs).abs() <= 3.0 + 0.02 * theirs,
+        "{} {}",
+        ours,
+        theirs
+    );
+    Ok(())
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(48))]
+
+    #[test]
+    fn prop_fp32_passes_agree(case in cases()) {
+        check(&case, Format::Fp32, 3e-6)?;
+    }
+
+    #[test]
+    fn prop_fp16_passes_agree(case in cases()) {
+        check(&case, Format::Fp16, 3e-3)?;
+    }
+
+    #[test]
+    fn prop_bf16_passes_agree(case in cases()) {
+        check(&case, Format::Bf16, 2.5e-2)?;
+    }
+
+    #[test]
+    fn prop_threads_change_no_bit(case in cases(), half in any::<bool>()) {
+        let format = if half { Format::Fp16 } else { Format::Fp32 };
+        let run = |threads| {
+            let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+            pool.install(|| case.run(format, KernelChoice::Fused).0.gradients.flat)
+        };
+        prop_assert_eq!(run(1), run(3));
+    }
+}

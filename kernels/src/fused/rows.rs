@@ -1,0 +1,177 @@
+//! Passes over rows that lie in the cache.
+
+use crate::simd::{LANES, exp, lane_sum, normal, vectorised};
+
+vectorised! {
+    /// Adds a vector to every row.
+    pub(super) fn add_to_rows(rows: &mut [f32], vector: &[f32]) {
+        for row in rows.chunks_exact_mut(vector.len()) {
+            for (x, b) in row.iter_mut().zip(vector) {
+                *x += b;
+            }
+        }
+    }
+
+    /// Adds every row to a vector.
+    pub(super) fn sum_rows(vector: &mut [f32], rows: &[f32]) {
+        for row in rows.chunks_exact(vector.len()) {
+            for (sum, x) in vector.iter_mut().zip(row) {
+                *sum += x;
+            }
+        }
+    }
+
+    /// `out = factor · x`
+    pub(super) fn scale_into(out: &mut [f32], x: &[f32], factor: f32) {
+        for (y, x) in out.iter_mut().zip(x) {
+            *y = factor * x;
+        }
+    }
+
+    /// `x *= factor`
+    pub(super) fn scale(x: &mut [f32], factor: f32) {
+        for x in x {
+            *x *= factor;
+        }
+    }
+
+    /// `x += y`
+    pub(super) fn add(x: &mut [f32], y: &[f32]) {
+        for (x, y) in x.iter_mut().zip(y) {
+            *x += y;
+        }
+    }
+
+    /// Turns the heads of one row by its angles, head by head in blocks of which element `i` turns with
+    /// element `i + w`; `sign` -1 turns back, which is the backward pass.
+    ///
+    /// # Shapes
+    /// - row: `[heads, blocks, 2, w]`, cos and sin: `[blocks, w]`
+    pub(super) fn turn(row: &mut [f32], cos: &[f32], sin: &[f32], w: usize, sign: f32) {
+        for head in row.chunks_exact_mut(2 * cos.len()) {
+            let angles = cos.chunks_exact(w).zip(sin.chunks_exact(w));
+            for (block, (cos, sin)) in head.chunks_exact_mut(2 * w).zip(angles) {
+                let (first, second) = block.split_at_mut(w);
+                for i in 0..w {
+                    let (a, b, s) = (first[i], second[i], sign * sin[i]);
+                    first[i] = a * cos[i] - b * s;
+                    second[i] = b * cos[i] + a * s;
+                }
+            }
+        }
+    }
+
+    /// Softmax in place of a row with the maximum `largest`. Returns the sum of `e^(x - largest)`, NaN
+    /// where any element is.
+    pub(super) fn softmax(row: &mut [f32], largest: f32) -> f32 {
+        let sum = exp_sum(row, largest);
+        for x in row.iter_mut() {
+            *x /= sum;
+        }
+        sum
+    }
+
+    /// The largest element; NaN elements may or may not count.
+    pub(super) fn maximum(row: &[f32]) -> f32 {
+        largest(row)
+    }
+
+    /// `x += factor · |positions - from|`
+    pub(super) fn add_distance(x: &mut [f32], positions: &[f32], from: f32, factor: f32) {
+        for (x, to) in x.iter_mut().zip(positions) {
+            *x += factor * (from - to).abs();
+        }
+    }
+
+    /// The gradient of scores from that of their softmax `p`, in place, times `factor`:
+    /// `dx = factor · p (dp - Σ p dp)`.
+    pub(super) fn softmax_backward(p: &[f32], dp: &mut [f32], factor: f32) {
+        let p = &p[..dp.len()];
+        let along = lane_sum([p, dp], |[p, d]| p * d);
+        for (d, p) in dp.iter_mut().zip(p) {
+            *d = p * (*d - along) * factor;
+        }
+    }
+
+    /// GELU and its slope: `y = x Φ(x)`, `slope = Φ(x) + x φ(x)`.
+    pub(super) fn gelu_and_slope(x: &[f32], y: &mut [f32], slope: &mut [f32]) {
+        let y = &mut y[..x.len()];
+        let slope = &mut slope[..x.len()];
+        for i in 0..x.len() {
+            let (distribution, density) = normal(x[i]);
+            y[i] = x[i] * distribution;
+            slope[i] = x[i] * density + distribution;
+        }
+    }
+
+    /// `y = x Φ(x)`
+    pub(super) fn gelu(x: &[f32], y: &mut [f32]) {
+        for (y, x) in y.iter_mut().zip(x) {
+            *y = x * normal(*x).0;
+        }
+    }
+
+    /// `x *= y`
+    pub(super) fn multiply(x: &mut [f32], y: &[f32]) {
+        for (x, y) in x.iter_mut().zip(y) {
+            *x *= y;
+        }
+    }
+
+    /// `out = x y`
+    pub(super) fn product(out: &mut [f32], x: &[f32], y: &[f32]) {
+        for (out, (x, y)) in out.iter_mut().zip(x.iter().zip(y)) {
+            *out = x * y;
+        }
+    }
+
+    /// Maximum of a row and the logarithm of the sum of `e^(x - maximum)`.
+    pub(super) fn log_sum_exp(row: &[f32]) -> (f32, f32) {
+        let top = largest(row);
+        (top, lane_sum([row], |[x]| exp(x - top)).ln())
+    }
+
+    /// `x = factor · e^(x - shift)`
+    pub(super) fn exp_scaled(x: &mut [f32], shift: f32, factor: f32) {
+        for x in x {
+            *x = factor * exp(*x - shift);
+        }
+    }
+}
+
+#[inline(always)]
+fn largest(row: &[f32]) -> f32 {
+    let mut lanes = [f32::NEG_INFINITY; LANES];
+    let (blocks, rest) = row.as_chunks::<LANES>();
+    for block in blocks {
+        for (lane, x) in lanes.iter_mut().zip(block) {
+            *lane = if *x > *lane { *x } else { *lane };
+        }
+    }
+    for (lane, x) in lanes.iter_mut().zip(rest) {
+        *lane = if *x > *lane { *x } else { *lane };
+    }
+    lanes.iter().copied().fold(f32::NEG_INFINITY, f32::max)
+}
+
+/// `x = e^(x - shift)`, and the sum.
+#[inline(always)]
+fn exp_sum(row: &mut [f32], shift: f32) -> f32 {
+    let mut lanes = [0.0_f32; LANES];
+    let mut block_sum = |block: &mut [f32; LANES]| {
+        for (lane, x) in lanes.iter_mut().zip(block) {
+            *x = exp(*x - shift);
+            *lane += *x;
+        }
+    };
+    let (blocks, rest) = row.as_chunks_mut::<LANES>();
+    blocks.iter_mut().for_each(&mut block_sum);
+    if !rest.is_empty() {
+        // Filled up with what adds nothing, so that the end is vector code too.
+        let mut block = [f32::NEG_INFINITY; LANES];
+        block[..rest.len()].copy_from_slice(rest);
+        block_sum(&mut block);
+        rest.copy_from_slice(&block[..rest.len()]);
+    }
+    lanes.iter().sum()
+}

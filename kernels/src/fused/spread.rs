@@ -1,0 +1,102 @@
+//! How work is cut into pieces.
+
+use super::attention::{Alibi, Rotation};
+use std::ops::Range;
+
+/// Rows that one piece has at least, where there are as many: matrix products want some height, and
+/// the cache wants no more.
+const ROWS: usize = 128;
+
+/// What the sub-layers of a pass share about the batch.
+#[derive(Debug)]
+pub struct Rows {
+    /// Slots of a sequence.
+    pub(super) seq_len: usize,
+    /// For every row the slots of its own sequence that it attends to.
+    pub(super) spans: Vec<Range<usize>>,
+    pub(super) rotation: Option<Rotation>,
+    pub(super) alibi: Option<Alibi>,
+    /// Rows of each piece, whole sequences.
+    pub(super) pieces: Vec<Range<usize>>,
+}
+
+impl Rows {
+    /// Rows of sequences of `seq_len` slots. A row attends to the slots `spans[row]` of its own
+    /// sequence, which must not be none.
+    ///
+    /// # Panics
+    /// If the rows are not whole sequences, or a rotation or penalty does not cover them.
+    #[must_use]
+    pub fn new(
+        seq_len: usize,
+        spans: Vec<Range<usize>>,
+        rotation: Option<Rotation>,
+        alibi: Option<Alibi>,
+    ) -> Self {
+        let rows = spans.len();
+        assert!(
+            rows > 0 && rows.is_multiple_of(seq_len),
+            "{rows} rows of sequences of {seq_len}"
+        );
+        assert!(
+            spans
+                .iter()
+                .all(|span| span.start < span.end && span.end <= seq_len)
+        );
+        assert!(
+            rotation
+                .as_ref()
+                .is_none_or(|rotation| rotation.rows() == rows)
+        );
+        assert!(
+            alibi
+                .as_ref()
+                .is_none_or(|alibi| alibi.positions.len() == rows)
+        );
+        let step = ROWS.div_ceil(seq_len) * seq_len;
+        Self {
+            seq_len,
+            spans,
+            rotation,
+            alibi,
+            pieces: pieces(rows, step),
+        }
+    }
+
+    /// Number of rows.
+    #[must_use]
+    pub fn count(&self) -> usize {
+        self.spans.len()
+    }
+
+    /// Whether everything is one piece, so that matrix products have to share the threads instead.
+    pub(super) fn alone(&self) -> bool {
+        self.pieces.len() == 1
+    }
+}
+
+/// `0..len` in pieces of `step`.
+pub(super) fn pieces(len: usize, step: usize) -> Vec<Range<usize>> {
+    let starts = (0..len).step_by(step);
+    starts.map(|start| start..(start + step).min(len)).collect()
+}
+
+/// Cuts a buffer of rows of `width` values into its pieces.
+pub(super) fn cut<'a>(
+    mut rows: &'a mut [f32],
+    width: usize,
+    pieces: &[Range<usize>],
+) -> Vec<&'a mut [f32]> {
+    let mut cut = Vec::with_capacity(pieces.len());
+    for piece in pieces {
+        let (head, tail) = rows.split_at_mut(piece.len() * width);
+        cut.push(head);
+        rows = tail;
+    }
+    cut
+}
+
+/// The rows of a piece.
+pub(super) fn part<'a>(rows: &'a [f32], width: usize, piece: &Range<usize>) -> &'a [f32] {
+    &rows[piece.start * width..piece.end * width]
+}
