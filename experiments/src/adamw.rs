@@ -2,6 +2,10 @@
 
 use crate::parameters::Parameter;
 use experiments_config::OptimizerConfig;
+use kernels::fused::{self, Moments, UpdateSums};
+use rayon::prelude::*;
+
+pub(crate) use kernels::fused::sum_of_squares;
 
 /// First and second moments and the number of updates made.
 #[derive(Debug, Clone, PartialEq)]
@@ -14,29 +18,12 @@ pub(crate) struct AdamW {
     pub(crate) updates: u64,
 }
 
-/// Sums over one parameter, in f64.
-#[derive(Debug, Clone, Copy, Default, PartialEq)]
-pub(crate) struct UpdateReport {
-    /// Sum of squares of the change to the weights, weight decay included.
-    pub(crate) update_squared: f64,
-    /// Sum of squares of the weights after the update.
-    pub(crate) weight_squared: f64,
-    /// Sum of `g² / max(v̂, ε²)` with bias-corrected v̂, of which `RMS_t` of `StableAdamW` is the root mean (arXiv
-    /// 2304.13013 §3).
-    pub(crate) surprise: f64,
-}
+/// Sums over one parameter. `surprise` is what `RMS_t` of `StableAdamW` is the root mean of (arXiv
+/// 2304.13013 §3).
+pub(crate) type UpdateReport = UpdateSums;
 
-/// What one update needs beside the moments.
-#[derive(Debug, Clone, Copy)]
-struct Step {
-    lr: f32,
-    beta1: f32,
-    beta2: f32,
-    eps: f32,
-    decay: f32,
-    correction1: f32,
-    correction2: f32,
-}
+/// Elements that a thread takes at a time.
+const PIECE: usize = 1 << 15;
 
 impl AdamW {
     /// Moments at zero.
@@ -68,7 +55,7 @@ impl AdamW {
     ) -> Vec<UpdateReport> {
         self.updates += 1;
         let power = self.updates as i32;
-        let step = |decay: bool| Step {
+        let step = |decay: bool| fused::AdamW {
             lr: lr as f32,
             beta1: config.beta1 as f32,
             beta2: config.beta2 as f32,
@@ -81,88 +68,85 @@ impl AdamW {
             correction1: (1.0 - config.beta1.powi(power)) as f32,
             correction2: (1.0 - config.beta2.powi(power)) as f32,
         };
-        table
-            .iter()
-            .zip(clips)
-            .map(|(parameter, clip)| {
-                let range = parameter.range.clone();
-                let mut step = step(parameter.decay);
-                let (first, second) = (
-                    &mut self.first[range.clone()],
-                    &mut self.second[range.clone()],
-                );
-                let surprise = step.moments(*clip, &gradients[range.clone()], first, second);
-                if config.update_clipping {
-                    let rms = (surprise / range.len() as f64).sqrt();
-                    step.lr = (lr / rms.max(1.0)) as f32;
+        let state = Moments {
+            weights,
+            first: &mut self.first,
+            second: &mut self.second,
+        };
+        let mut pieces = Vec::new();
+        let mut rest = (state, gradients);
+        for (index, parameter) in table.iter().enumerate() {
+            let (own, after) = split(rest, parameter.range.len());
+            rest = after;
+            let step = step(parameter.decay);
+            // The rate of update clipping depends on the whole parameter.
+            let size = if config.update_clipping {
+                usize::MAX
+            } else {
+                PIECE
+            };
+            cut(own, size, &mut |(state, gradients)| {
+                pieces.push((index, step, state, gradients));
+            });
+        }
+        let sums: Vec<(usize, UpdateReport)> = pieces
+            .into_par_iter()
+            .map(|(index, mut step, state, gradients)| {
+                let clip = clips[index];
+                if !config.update_clipping {
+                    return (index, step.update(clip, gradients, state));
                 }
-                let (update_squared, weight_squared) =
-                    step.apply(&mut weights[range], first, second);
-                UpdateReport {
+                let surprise = step.moments(clip, gradients, state.first, state.second);
+                let rms = (surprise / gradients.len() as f64).sqrt();
+                step.lr = (lr / rms.max(1.0)) as f32;
+                let [update_squared, weight_squared] =
+                    step.apply(state.weights, state.first, state.second);
+                let sums = UpdateReport {
+                    surprise,
                     update_squared,
                     weight_squared,
-                    surprise,
-                }
+                };
+                (index, sums)
             })
-            .collect()
+            .collect();
+        let mut reports = vec![UpdateReport::default(); table.len()];
+        for (index, sum) in sums {
+            reports[index] += sum;
+        }
+        reports
     }
 }
 
-/// Partial sums are kept in lanes, so that the compiler can use vector code without being allowed
-/// to reorder one sum; the order is fixed, and with it the bits.
-const LANES: usize = 8;
+/// A stretch of the optimiser's state and its gradients.
+type Stretch<'a> = (Moments<'a>, &'a [f32]);
 
-impl Step {
-    /// Takes the gradient into both moments; returns the sum of `g² / max(v̂, ε²)`.
-    fn moments(&self, clip: f32, gradients: &[f32], first: &mut [f32], second: &mut [f32]) -> f64 {
-        let floor = self.eps * self.eps;
-        let mut sums = [0.0_f64; LANES];
-        let moments = first.iter_mut().zip(second.iter_mut());
-        for (i, (g, (m, v))) in gradients.iter().zip(moments).enumerate() {
-            let g = g * clip;
-            *m = self.beta1 * *m + (1.0 - self.beta1) * g;
-            *v = self.beta2 * *v + (1.0 - self.beta2) * (g * g);
-            let limit = (*v / self.correction2).max(floor);
-            let surprise = if limit > 0.0 { g * g / limit } else { 0.0 };
-            sums[i % LANES] += f64::from(surprise);
-        }
-        sums.iter().sum()
-    }
-
-    /// Moves the weights; returns the sums of squares of the change and of the weights after it.
-    fn apply(&self, weights: &mut [f32], first: &[f32], second: &[f32]) -> (f64, f64) {
-        let mut sums = [[0.0_f64; LANES]; 2];
-        for (i, (w, (m, v))) in weights.iter_mut().zip(first.iter().zip(second)).enumerate() {
-            let denominator = (*v / self.correction2).sqrt() + self.eps;
-            // The second moment may underflow where the first has not.
-            let adam = if denominator == 0.0 || (*m == 0.0 && *v == 0.0) {
-                0.0
-            } else {
-                *m / self.correction1 / denominator
-            };
-            let change = self.lr * (adam + self.decay * *w);
-            *w -= change;
-            sums[0][i % LANES] += f64::from(change) * f64::from(change);
-            sums[1][i % LANES] += f64::from(*w) * f64::from(*w);
-        }
-        (sums[0].iter().sum(), sums[1].iter().sum())
-    }
+fn split((state, gradients): Stretch<'_>, at: usize) -> (Stretch<'_>, Stretch<'_>) {
+    let (weights, weights_rest) = state.weights.split_at_mut(at);
+    let (first, first_rest) = state.first.split_at_mut(at);
+    let (second, second_rest) = state.second.split_at_mut(at);
+    let (gradients, gradients_rest) = gradients.split_at(at);
+    let moments = |weights, first, second| Moments {
+        weights,
+        first,
+        second,
+    };
+    (
+        (moments(weights, first, second), gradients),
+        (
+            moments(weights_rest, first_rest, second_rest),
+            gradients_rest,
+        ),
+    )
 }
 
-/// Sum of squares in f64, with the same fixed order.
-#[must_use]
-pub(crate) fn sum_of_squares(values: &[f32]) -> f64 {
-    let mut lanes = [0.0_f64; LANES];
-    let mut chunks = values.chunks_exact(LANES);
-    for chunk in chunks.by_ref() {
-        for (lane, value) in lanes.iter_mut().zip(chunk) {
-            *lane += f64::from(*value) * f64::from(*value);
-        }
+/// Hands over a stretch in pieces of `size` elements.
+fn cut<'a>(mut stretch: Stretch<'a>, size: usize, take: &mut impl FnMut(Stretch<'a>)) {
+    while stretch.1.len() > size {
+        let (piece, rest) = split(stretch, size);
+        take(piece);
+        stretch = rest;
     }
-    for (lane, value) in lanes.iter_mut().zip(chunks.remainder()) {
-        *lane += f64::from(*value) * f64::from(*value);
-    }
-    lanes.iter().sum()
+    take(stretch);
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! From sums over parameters to the signals of a step.
 
-use crate::adamw::{UpdateReport, sum_of_squares};
+use crate::adamw::UpdateReport;
 use crate::data::Losses;
 use crate::parameters::{Parameter, Role};
 use crate::precision::RangeReport;
@@ -17,12 +17,8 @@ pub(crate) struct GradientNorms {
 }
 
 impl GradientNorms {
-    /// From the unscaled gradient. `paths` are squared norms of the input and logit paths.
-    pub(crate) fn new(table: &[Parameter], flat: &[f32], paths: Option<[f64; 2]>) -> Self {
-        let squared = table
-            .iter()
-            .map(|p| sum_of_squares(&flat[p.range.clone()]))
-            .collect();
+    /// `squared` holds one sum of squares per parameter, `paths` those of the input and logit paths.
+    pub(crate) fn new(squared: Vec<f64>, paths: Option<[f64; 2]>) -> Self {
         Self { squared, paths }
     }
 
@@ -200,7 +196,9 @@ mod tests {
         };
         let parameters = Parameters::initialise(&model, 16, 3);
         let gradient: Vec<f32> = (0..parameters.len()).map(|i| (i as f32).sin()).collect();
-        let norms = GradientNorms::new(parameters.table(), &gradient, Some([1.0, 4.0]));
+        let table = parameters.table().iter();
+        let squared = table.map(|p| kernels::fused::sum_of_squares(&gradient[p.range.clone()]));
+        let norms = GradientNorms::new(squared.collect(), Some([1.0, 4.0]));
         let mut recorder = Recorder {
             table: parameters.table(),
             layers: 2,

@@ -113,12 +113,15 @@ pub(super) fn unscale(
         }
         parity.group("gradients_scaled", table, &sum.flat);
     }
-    sum.flat.iter_mut().for_each(|g| *g *= inverse as f32);
+    let squared = table
+        .iter()
+        .map(|p| kernels::fused::unscale(&mut sum.flat[p.range.clone()], inverse as f32))
+        .collect();
     if let Some(parity) = parity {
         parity.group("gradients", table, &sum.flat);
     }
     let squares = |values: &[f32]| sum_of_squares(values) * inverse * inverse;
     let paths = sum.paths.as_ref();
     let paths = paths.map(|paths| [squares(&paths.input), squares(&paths.logit)]);
-    GradientNorms::new(table, &sum.flat, paths)
+    GradientNorms::new(squared, paths)
 }

@@ -3,11 +3,14 @@
 //! Layout, little-endian: 8 bytes of magic and version, bytes per token (u64: 2 or 4), number of
 //! training tokens (u64), number of held-out tokens (u64), BLAKE3 hash of header and tokens
 //! (32 bytes), tokens. A file that does not fit its hash is made anew.
+//!
+//! Files are mapped, not read: all processes of a sweep share one copy of the tokens.
 
 use crate::cache::hash_parts;
 use crate::source_text::SourceText;
 use crate::{Cache, Split, TextError, Tokenizer};
-use std::fs;
+use memmap2::Mmap;
+use std::fs::File;
 use std::ops::Range;
 use std::path::Path;
 
@@ -15,11 +18,22 @@ const MAGIC: &[u8; 8] = b"WBTOKEN1";
 const HEADER: usize = 32;
 const HASH: usize = 32;
 
-/// Two bytes per token where the vocabulary allows it: the processes of a sweep each hold a copy.
-#[derive(Debug, PartialEq)]
+/// Two bytes per token where the vocabulary allows it.
+#[derive(Debug)]
 pub(crate) enum Ids {
     Narrow(Vec<u16>),
     Wide(Vec<u32>),
+    /// A whole token file whose tokens have two or four bytes, in the byte order of this machine.
+    Mapped {
+        file: Mmap,
+        wide: bool,
+    },
+}
+
+/// Ids as they lie in memory.
+enum Slice<'a> {
+    Narrow(&'a [u16]),
+    Wide(&'a [u32]),
 }
 
 impl Ids {
@@ -31,10 +45,24 @@ impl Ids {
         }
     }
 
-    pub(crate) fn len(&self) -> usize {
+    fn slice(&self) -> Slice<'_> {
         match self {
-            Self::Narrow(ids) => ids.len(),
-            Self::Wide(ids) => ids.len(),
+            Self::Narrow(ids) => Slice::Narrow(ids),
+            Self::Wide(ids) => Slice::Wide(ids),
+            // Header and hash take 64 bytes and maps begin at a page, so ids are aligned.
+            Self::Mapped { file, wide: false } => {
+                Slice::Narrow(bytemuck::cast_slice(&file[HEADER + HASH..]))
+            }
+            Self::Mapped { file, wide: true } => {
+                Slice::Wide(bytemuck::cast_slice(&file[HEADER + HASH..]))
+            }
+        }
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        match self.slice() {
+            Slice::Narrow(ids) => ids.len(),
+            Slice::Wide(ids) => ids.len(),
         }
     }
 
@@ -43,14 +71,15 @@ impl Ids {
         match self {
             Self::Narrow(ids) => ids.extend(more.into_iter().map(|id| id as u16)),
             Self::Wide(ids) => ids.extend(more),
+            Self::Mapped { .. } => unreachable!("only ids that are being made grow"),
         }
     }
 
     /// Appends the ids at these positions to `out`.
     pub(crate) fn copy(&self, range: Range<usize>, out: &mut Vec<u32>) {
-        match self {
-            Self::Narrow(ids) => out.extend(ids[range].iter().map(|id| u32::from(*id))),
-            Self::Wide(ids) => out.extend_from_slice(&ids[range]),
+        match self.slice() {
+            Slice::Narrow(ids) => out.extend(ids[range].iter().map(|id| u32::from(*id))),
+            Slice::Wide(ids) => out.extend_from_slice(&ids[range]),
         }
     }
 }
@@ -122,9 +151,9 @@ impl Tokens {
     }
 
     fn to_bytes(&self) -> (Vec<u8>, String) {
-        let width = match self.ids {
-            Ids::Narrow(_) => 2,
-            Ids::Wide(_) => 4,
+        let width = match self.ids.slice() {
+            Slice::Narrow(_) => 2,
+            Slice::Wide(_) => 4,
         };
         let mut bytes = Vec::with_capacity(HEADER + HASH + width * self.ids.len());
         bytes.extend_from_slice(MAGIC);
@@ -132,21 +161,50 @@ impl Tokens {
             bytes.extend_from_slice(&(number as u64).to_le_bytes());
         }
         bytes.extend_from_slice(&[0; HASH]);
-        match &self.ids {
-            Ids::Narrow(ids) => bytes.extend(ids.iter().flat_map(|id| id.to_le_bytes())),
-            Ids::Wide(ids) => bytes.extend(ids.iter().flat_map(|id| id.to_le_bytes())),
+        match self.ids.slice() {
+            Slice::Narrow(ids) => bytes.extend(ids.iter().flat_map(|id| id.to_le_bytes())),
+            Slice::Wide(ids) => bytes.extend(ids.iter().flat_map(|id| id.to_le_bytes())),
         }
         let hash = hash_of(&bytes);
         bytes[HEADER..HEADER + HASH].copy_from_slice(hash.as_bytes());
         (bytes, hash.to_hex().to_string())
     }
 
+    /// `None` where there is no whole, undamaged token file.
     fn load(path: &Path) -> Option<Self> {
-        Self::from_bytes(&fs::read(path).ok()?)
+        const {
+            assert!(
+                cfg!(target_endian = "little"),
+                "token files are little-endian"
+            );
+        }
+        let file = File::open(path).ok()?;
+        // SAFETY: the cache writes a file under another name and moves it into place, and never writes
+        // into it again, so what is mapped does not change.
+        #[expect(unsafe_code, reason = "a map is only as constant as its file")]
+        let file = unsafe { Mmap::map(&file) }.ok()?;
+        let header = Header::of(&file)?;
+        Some(Self {
+            ids: Ids::Mapped {
+                wide: header.wide,
+                file,
+            },
+            train: header.train,
+            digest: header.digest,
+        })
     }
+}
 
+/// What a token file says of itself.
+struct Header {
+    wide: bool,
+    train: usize,
+    digest: String,
+}
+
+impl Header {
     /// `None` for bytes that are not a whole, undamaged token file.
-    fn from_bytes(bytes: &[u8]) -> Option<Self> {
+    fn of(bytes: &[u8]) -> Option<Self> {
         let header = bytes.strip_prefix(MAGIC)?;
         let number = |index: usize| -> Option<usize> {
             let bytes = header.get(8 * index..8 * index + 8)?;
@@ -154,33 +212,11 @@ impl Tokens {
         };
         let (width, train, held_out) = (number(0)?, number(1)?, number(2)?);
         let hash = bytes.get(HEADER..HEADER + HASH)?;
-        let payload = &bytes[HEADER + HASH..];
         let length = train.checked_add(held_out)?.checked_mul(width)?;
         let found = hash_of(bytes);
-        if payload.len() != length || found.as_bytes() != hash {
-            return None;
-        }
-        let ids = match width {
-            2 => Ids::Narrow(
-                payload
-                    .as_chunks()
-                    .0
-                    .iter()
-                    .map(|b| u16::from_le_bytes(*b))
-                    .collect(),
-            ),
-            4 => Ids::Wide(
-                payload
-                    .as_chunks()
-                    .0
-                    .iter()
-                    .map(|b| u32::from_le_bytes(*b))
-                    .collect(),
-            ),
-            _ => return None,
-        };
-        Some(Self {
-            ids,
+        let whole = bytes.len() - HEADER - HASH == length && matches!(width, 2 | 4);
+        (whole && found.as_bytes() == hash).then(|| Self {
+            wide: width == 4,
             train,
             digest: found.to_hex().to_string(),
         })
@@ -215,14 +251,18 @@ mod tests {
             let train = train.min(ids.len());
             let tokens = Tokens::new(kept, train);
             let (bytes, _) = tokens.to_bytes();
-            let read = Tokens::from_bytes(&bytes).unwrap();
-            prop_assert_eq!(&read.ids, &tokens.ids);
+            let file = tempfile::NamedTempFile::new().unwrap();
+            std::fs::write(file.path(), &bytes).unwrap();
+            let read = Tokens::load(file.path()).unwrap();
+            let mut found = Vec::new();
+            read.copy(0..ids.len(), &mut found);
+            prop_assert_eq!(found, ids);
             prop_assert_eq!((read.train, read.digest()), (train, tokens.digest()));
             let at = at % bytes.len();
-            prop_assert!(Tokens::from_bytes(&bytes[..at]).is_none());
+            prop_assert!(Header::of(&bytes[..at]).is_none());
             let mut changed = bytes;
             changed[at] ^= 1;
-            prop_assert!(Tokens::from_bytes(&changed).is_none());
+            prop_assert!(Header::of(&changed).is_none());
         }
     }
 }

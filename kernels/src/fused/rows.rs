@@ -52,10 +52,11 @@ vectorised! {
             let angles = cos.chunks_exact(w).zip(sin.chunks_exact(w));
             for (block, (cos, sin)) in head.chunks_exact_mut(2 * w).zip(angles) {
                 let (first, second) = block.split_at_mut(w);
-                for i in 0..w {
-                    let (a, b, s) = (first[i], second[i], sign * sin[i]);
-                    first[i] = a * cos[i] - b * s;
-                    second[i] = b * cos[i] + a * s;
+                let pairs = first.iter_mut().zip(second);
+                for ((first, second), (cos, sin)) in pairs.zip(cos.iter().zip(sin)) {
+                    let (a, b, s) = (*first, *second, sign * sin);
+                    *first = a * cos - b * s;
+                    *second = b * cos + a * s;
                 }
             }
         }
@@ -64,7 +65,11 @@ vectorised! {
     /// Softmax in place of a row with the maximum `largest`. Returns the sum of `e^(x - largest)`, NaN
     /// where any element is.
     pub(super) fn softmax(row: &mut [f32], largest: f32) -> f32 {
-        let sum = exp_sum(row, largest);
+        // A pass for each of the three, or the compiler gives up vector code.
+        for x in row.iter_mut() {
+            *x = exp(*x - largest);
+        }
+        let sum = lane_sum([row], |[x]| x);
         for x in row.iter_mut() {
             *x /= sum;
         }
@@ -128,7 +133,16 @@ vectorised! {
     /// Maximum of a row and the logarithm of the sum of `e^(x - maximum)`.
     pub(super) fn log_sum_exp(row: &[f32]) -> (f32, f32) {
         let top = largest(row);
-        (top, lane_sum([row], |[x]| exp(x - top)).ln())
+        let mut sum = 0.0;
+        let mut block = [0.0; 256];
+        for row in row.chunks(block.len()) {
+            let block = &mut block[..row.len()];
+            for (y, x) in block.iter_mut().zip(row) {
+                *y = exp(x - top);
+            }
+            sum += lane_sum([block], |[y]| y);
+        }
+        (top, sum.ln())
     }
 
     /// `x = factor · e^(x - shift)`
@@ -142,36 +156,17 @@ vectorised! {
 #[inline(always)]
 fn largest(row: &[f32]) -> f32 {
     let mut lanes = [f32::NEG_INFINITY; LANES];
+    let larger = |a: f32, b: f32| if a > b { a } else { b };
     let (blocks, rest) = row.as_chunks::<LANES>();
     for block in blocks {
         for (lane, x) in lanes.iter_mut().zip(block) {
-            *lane = if *x > *lane { *x } else { *lane };
+            *lane = larger(*x, *lane);
         }
     }
     for (lane, x) in lanes.iter_mut().zip(rest) {
-        *lane = if *x > *lane { *x } else { *lane };
+        *lane = larger(*x, *lane);
     }
-    lanes.iter().copied().fold(f32::NEG_INFINITY, f32::max)
-}
-
-/// `x = e^(x - shift)`, and the sum.
-#[inline(always)]
-fn exp_sum(row: &mut [f32], shift: f32) -> f32 {
-    let mut lanes = [0.0_f32; LANES];
-    let mut block_sum = |block: &mut [f32; LANES]| {
-        for (lane, x) in lanes.iter_mut().zip(block) {
-            *x = exp(*x - shift);
-            *lane += *x;
-        }
-    };
-    let (blocks, rest) = row.as_chunks_mut::<LANES>();
-    blocks.iter_mut().for_each(&mut block_sum);
-    if !rest.is_empty() {
-        // Filled up with what adds nothing, so that the end is vector code too.
-        let mut block = [f32::NEG_INFINITY; LANES];
-        block[..rest.len()].copy_from_slice(rest);
-        block_sum(&mut block);
-        rest.copy_from_slice(&block[..rest.len()]);
-    }
-    lanes.iter().sum()
+    let [a, b, c, d, e, f, g, h] = lanes;
+    let [a, b, c, d] = [larger(a, e), larger(b, f), larger(c, g), larger(d, h)];
+    larger(larger(a, c), larger(b, d))
 }
