@@ -1,7 +1,5 @@
 //! Rounding to binary16 and bfloat16, in place on `f32` slices.
 
-#[cfg(target_arch = "x86_64")]
-use crate::simd::LANES;
 use crate::simd::vectorised;
 use half::f16;
 
@@ -40,6 +38,22 @@ pub fn round_slice(values: &mut [f32], format: HalfFormat) -> RangeCount {
     }
 }
 
+/// [`round_slice`] for values whose losses are of no interest or have been counted.
+pub(crate) fn round_uncounted(values: &mut [f32], format: HalfFormat) {
+    #[cfg(target_arch = "x86_64")]
+    if format == HalfFormat::Fp16 && crate::simd::has_wide() {
+        let (blocks, rest) = values.as_chunks_mut();
+        // SAFETY: the CPU has AVX2 and F16C.
+        #[expect(unsafe_code, reason = "conversions that the language has no word for")]
+        unsafe {
+            wide::round(blocks);
+        }
+        round_fp16_portable(rest);
+        return;
+    }
+    round_slice(values, format);
+}
+
 /// FP16 by the CPU's own conversions where it has them.
 fn round_fp16(values: &mut [f32]) -> RangeCount {
     #[cfg(target_arch = "x86_64")]
@@ -47,7 +61,7 @@ fn round_fp16(values: &mut [f32]) -> RangeCount {
         let (blocks, rest) = values.as_chunks_mut();
         // SAFETY: the CPU has AVX2 and F16C.
         #[expect(unsafe_code, reason = "conversions that the language has no word for")]
-        let mut count = unsafe { round_fp16_wide(blocks) };
+        let mut count = unsafe { wide::round_counting(blocks) };
         count += round_fp16_portable(rest);
         return count;
     }
@@ -55,55 +69,113 @@ fn round_fp16(values: &mut [f32]) -> RangeCount {
 }
 
 #[cfg(target_arch = "x86_64")]
-#[target_feature(enable = "avx2,f16c")]
-fn round_fp16_wide(blocks: &mut [[f32; LANES]]) -> RangeCount {
+#[expect(
+    unsafe_code,
+    reason = "loads and stores of vector code are pointer accesses"
+)]
+mod wide {
+    use super::RangeCount;
+    use crate::simd::LANES;
     use std::arch::x86_64::{
-        _CMP_EQ_OQ, _CMP_LT_OQ, _CMP_NEQ_UQ, _MM_FROUND_TO_NEAREST_INT, _mm256_and_ps,
-        _mm256_castps_si256, _mm256_castsi256_ps, _mm256_cmp_ps, _mm256_cvtph_ps, _mm256_cvtps_ph,
-        _mm256_loadu_ps, _mm256_or_si256, _mm256_set1_epi32, _mm256_set1_ps, _mm256_setzero_ps,
-        _mm256_setzero_si256, _mm256_storeu_ps, _mm256_sub_epi32, _mm256_testz_si256,
+        __m128i, __m256, _CMP_EQ_OQ, _CMP_LT_OQ, _CMP_NEQ_UQ, _MM_FROUND_TO_NEAREST_INT,
+        _mm_and_si128, _mm_cmpeq_epi16, _mm_max_epu16, _mm_set1_epi16, _mm_sub_epi16,
+        _mm_testz_si128, _mm256_and_ps, _mm256_castsi256_ps, _mm256_cmp_ps, _mm256_cvtph_ps,
+        _mm256_cvtps_ph, _mm256_loadu_ps, _mm256_movemask_ps, _mm256_set1_epi32, _mm256_set1_ps,
+        _mm256_setzero_ps, _mm256_storeu_ps,
     };
-    let mut count = RangeCount::default();
-    let magnitude = _mm256_castsi256_ps(_mm256_set1_epi32(0x7fff_ffff));
-    let infinity = _mm256_set1_ps(f32::INFINITY);
-    let zero = _mm256_setzero_ps();
-    // A lane counts to 2^31 at most, so sums are taken out before.
-    for blocks in blocks.chunks_mut(1 << 24) {
-        let (mut overflow, mut underflow) = (_mm256_setzero_si256(), _mm256_setzero_si256());
+
+    type Block = [f32; LANES];
+
+    /// Blocks that are looked at together for losses.
+    const GROUP: usize = 4;
+
+    #[inline]
+    #[target_feature(enable = "avx2,f16c,popcnt")]
+    fn load(block: &Block) -> __m256 {
+        // SAFETY: a block holds eight values, and the access needs no alignment.
+        unsafe { _mm256_loadu_ps(block.as_ptr()) }
+    }
+
+    #[inline]
+    #[target_feature(enable = "avx2,f16c,popcnt")]
+    fn half(x: __m256) -> __m128i {
+        _mm256_cvtps_ph::<_MM_FROUND_TO_NEAREST_INT>(x)
+    }
+
+    #[inline]
+    #[target_feature(enable = "avx2,f16c,popcnt")]
+    fn store(block: &mut Block, x: __m256) {
+        // SAFETY: a block holds eight values, and the access needs no alignment.
+        unsafe { _mm256_storeu_ps(block.as_mut_ptr(), x) };
+    }
+
+    #[target_feature(enable = "avx2,f16c,popcnt")]
+    pub(super) fn round(blocks: &mut [Block]) {
         for block in blocks {
-            // SAFETY: a block holds eight values, and neither access needs alignment.
-            #[expect(
-                unsafe_code,
-                reason = "loads and stores of vector code are pointer accesses"
-            )]
-            let x = unsafe { _mm256_loadu_ps(block.as_ptr()) };
-            let y = _mm256_cvtph_ps(_mm256_cvtps_ph::<_MM_FROUND_TO_NEAREST_INT>(x));
-            #[expect(unsafe_code, reason = "as above")]
-            // SAFETY: as above.
-            unsafe {
-                _mm256_storeu_ps(block.as_mut_ptr(), y);
-            }
-            let infinite = _mm256_cmp_ps::<_CMP_EQ_OQ>(_mm256_and_ps(y, magnitude), infinity);
-            let finite = _mm256_cmp_ps::<_CMP_LT_OQ>(_mm256_and_ps(x, magnitude), infinity);
-            let vanished = _mm256_cmp_ps::<_CMP_EQ_OQ>(y, zero);
-            let something = _mm256_cmp_ps::<_CMP_NEQ_UQ>(x, zero);
-            // True is -1.
-            let lost = |a, b| _mm256_castps_si256(_mm256_and_ps(a, b));
-            overflow = _mm256_sub_epi32(overflow, lost(infinite, finite));
-            underflow = _mm256_sub_epi32(underflow, lost(vanished, something));
-        }
-        let lost = _mm256_or_si256(overflow, underflow);
-        // Most pieces lose nothing, and are so short that adding up lanes would show.
-        if _mm256_testz_si256(lost, lost) == 0 {
-            let sum = |lanes| -> u64 {
-                let lanes: [u32; LANES] = bytemuck::cast(lanes);
-                lanes.iter().map(|lane| u64::from(*lane)).sum()
-            };
-            count.overflow += sum(overflow);
-            count.underflow += sum(underflow);
+            let rounded = _mm256_cvtph_ps(half(load(block)));
+            store(block, rounded);
         }
     }
-    count
+
+    /// Zeros and infinities are rare among the results, and only they can be losses: the values
+    /// before rounding are compared where a group has one.
+    #[target_feature(enable = "avx2,f16c,popcnt")]
+    pub(super) fn round_counting(blocks: &mut [Block]) -> RangeCount {
+        let mut count = RangeCount::default();
+        let (groups, rest) = blocks.as_chunks_mut::<GROUP>();
+        for group in groups {
+            let before = group.each_ref().map(|block| load(block));
+            let after = before.map(|x| half(x));
+            let suspects = after.map(|h| extreme(h));
+            let [a, b, c, d] = suspects;
+            if any(_mm_max_epu16(_mm_max_epu16(a, b), _mm_max_epu16(c, d))) {
+                for x in before {
+                    compare(x, &mut count);
+                }
+            }
+            for (block, h) in group.iter_mut().zip(after) {
+                store(block, _mm256_cvtph_ps(h));
+            }
+        }
+        for block in rest {
+            let x = load(block);
+            compare(x, &mut count);
+            store(block, _mm256_cvtph_ps(half(x)));
+        }
+        count
+    }
+
+    /// At least 0x7bff, as unsigned numbers, where a half is zero, infinite or NaN.
+    #[inline]
+    #[target_feature(enable = "avx2,f16c,popcnt")]
+    fn extreme(h: __m128i) -> __m128i {
+        let magnitude = _mm_and_si128(h, _mm_set1_epi16(0x7fff));
+        _mm_sub_epi16(magnitude, _mm_set1_epi16(1))
+    }
+
+    #[inline]
+    #[target_feature(enable = "avx2,f16c,popcnt")]
+    fn any(extreme: __m128i) -> bool {
+        let limit = _mm_set1_epi16(0x7bff);
+        let found = _mm_cmpeq_epi16(_mm_max_epu16(extreme, limit), extreme);
+        _mm_testz_si128(found, found) == 0
+    }
+
+    #[inline]
+    #[target_feature(enable = "avx2,f16c,popcnt")]
+    fn compare(x: __m256, count: &mut RangeCount) {
+        let y = _mm256_cvtph_ps(half(x));
+        let magnitude = _mm256_castsi256_ps(_mm256_set1_epi32(0x7fff_ffff));
+        let infinity = _mm256_set1_ps(f32::INFINITY);
+        let zero = _mm256_setzero_ps();
+        let infinite = _mm256_cmp_ps::<_CMP_EQ_OQ>(_mm256_and_ps(y, magnitude), infinity);
+        let finite = _mm256_cmp_ps::<_CMP_LT_OQ>(_mm256_and_ps(x, magnitude), infinity);
+        let vanished = _mm256_cmp_ps::<_CMP_EQ_OQ>(y, zero);
+        let something = _mm256_cmp_ps::<_CMP_NEQ_UQ>(x, zero);
+        let lost = |a, b| u64::from(_mm256_movemask_ps(_mm256_and_ps(a, b)).count_ones());
+        count.overflow += lost(infinite, finite);
+        count.underflow += lost(vanished, something);
+    }
 }
 
 fn round_fp16_portable(values: &mut [f32]) -> RangeCount {

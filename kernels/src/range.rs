@@ -1,5 +1,6 @@
 //! Where in the network values are rounded, and what that cost in range.
 
+use crate::format::round_uncounted;
 use crate::{HalfFormat, RangeCount, round_slice};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -118,7 +119,7 @@ impl Drop for Store<'_> {
 /// Rounds values that were stored, and counted, before.
 pub(crate) fn round_again(values: &mut [f32], point: Option<&Rounding>) {
     if let Some(rounding) = point {
-        round_slice(values, rounding.format);
+        round_uncounted(values, rounding.format);
     }
 }
 

@@ -134,6 +134,16 @@ impl Case {
     }
 
     fn run(&self, format: Format, kernels: KernelChoice) -> (TrainPass, RangeReport) {
+        self.run_scaled(format, kernels, 1.0)
+    }
+
+    /// With the weights of query, key and value times `factor`.
+    fn run_scaled(
+        &self,
+        format: Format,
+        kernels: KernelChoice,
+        factor: f32,
+    ) -> (TrainPass, RangeReport) {
         let config = self.config(format, kernels);
         let precision = Precision::new(&config.precision, config.model.layers);
         let device = Default::default();
@@ -146,7 +156,13 @@ impl Case {
             probe: true,
             capture: true,
         };
-        let (parameters, dropout) = (self.parameters(&config), Dropout::new(1, 1));
+        let (mut parameters, dropout) = (self.parameters(&config), Dropout::new(1, 1));
+        let (table, values) = parameters.split_mut();
+        for p in table.iter().filter(|p| p.name.ends_with("qkv.weight")) {
+            values[p.range.clone()]
+                .iter_mut()
+                .for_each(|w| *w *= factor);
+        }
         let pass = pass::train(&setting, &parameters, &self.batch(), 64.0, dropout, note);
         (pass, precision.take_report())
     }
@@ -235,6 +251,23 @@ proptest! {
     #[test]
     fn prop_bf16_passes_agree(case in cases()) {
         check(&case, Format::Bf16, 2.5e-2)?;
+    }
+
+    /// Scores beyond the fill value, where a forbidden slot may win, and beyond FP16, where a row turns
+    /// into NaN: the loss must say so, and the overflow must have the same name and count.
+    #[test]
+    fn prop_passes_agree_far_out_of_range(case in cases(), factor in 20.0_f32..400.0) {
+        let run = |format, kernels| {
+            let (pass, range) = case.run_scaled(format, kernels, factor);
+            (pass.losses.all.value().unwrap(), range)
+        };
+        let (ours, _) = run(Format::Fp32, KernelChoice::Fused);
+        let (theirs, _) = run(Format::Fp32, KernelChoice::Plain);
+        prop_assert!((ours / theirs - 1.0).abs() < 0.02, "{} {}", ours, theirs);
+        let (ours, our_range) = run(Format::Fp16, KernelChoice::Fused);
+        let (theirs, range) = run(Format::Fp16, KernelChoice::Plain);
+        prop_assert_eq!(ours.is_finite(), theirs.is_finite());
+        prop_assert_eq!(our_range.first_overflow, range.first_overflow);
     }
 
     #[test]
