@@ -1,4 +1,5 @@
-//! Per-layer signals read from the forward pass.
+//! Per-layer signals read from the forward pass, for every run of a pass by itself. The runs lie one
+//! after another in every tensor.
 
 use burn::tensor::Tensor;
 use burn::tensor::backend::Backend;
@@ -17,24 +18,28 @@ pub(crate) struct Probe {
 impl Probe {
     /// `scores` lack `factor`.
     pub(crate) fn attention_scores<B: Backend>(
-        &mut self,
+        runs: &mut [Self],
         layer: usize,
         scores: &Tensor<B, 4>,
         factor: f64,
     ) {
-        let largest = read(scores, |values| {
+        each(runs, scores, |run, values| {
             let values = values.iter().map(|v| f64::from(*v));
-            values.fold(f64::NEG_INFINITY, larger)
+            let largest = values.fold(f64::NEG_INFINITY, larger);
+            put(&mut run.max_attention_logit, layer, largest * factor);
         });
-        put(&mut self.max_attention_logit, layer, largest * factor);
     }
 
-    pub(crate) fn layer_input<B: Backend>(&mut self, layer: usize, x: &Tensor<B, 2>) {
-        put(&mut self.norm_input_rms, layer, read(x, rms));
+    pub(crate) fn layer_input<B: Backend>(runs: &mut [Self], layer: usize, x: &Tensor<B, 2>) {
+        each(runs, x, |run, values| {
+            put(&mut run.norm_input_rms, layer, rms(values));
+        });
     }
 
-    pub(crate) fn layer_output<B: Backend>(&mut self, layer: usize, x: &Tensor<B, 2>) {
-        put(&mut self.activation_rms, layer, read(x, rms));
+    pub(crate) fn layer_output<B: Backend>(runs: &mut [Self], layer: usize, x: &Tensor<B, 2>) {
+        each(runs, x, |run, values| {
+            put(&mut run.activation_rms, layer, rms(values));
+        });
     }
 
     /// Keeps the larger value of two micro-batches.
@@ -69,9 +74,20 @@ fn rms(values: &[f32]) -> f64 {
     (crate::adamw::sum_of_squares(values) / values.len() as f64).sqrt()
 }
 
-/// Calls `f` with the values of a tensor.
-fn read<B: Backend, const D: usize, R>(x: &Tensor<B, D>, f: impl FnOnce(&[f32]) -> R) -> R {
+/// Calls `f` with every run and its part of a tensor; reads nothing where nobody asks.
+fn each<B: Backend, const D: usize>(
+    runs: &mut [Probe],
+    x: &Tensor<B, D>,
+    f: impl Fn(&mut Probe, &[f32]),
+) {
+    if runs.is_empty() {
+        return;
+    }
     let data = x.clone().detach().into_data();
     // Activations are FP32 tensors on every backend.
-    f(data.as_slice().expect("FP32 tensor"))
+    let values: &[f32] = data.as_slice().expect("FP32 tensor");
+    let part = values.len() / runs.len();
+    for (run, values) in runs.iter_mut().zip(values.chunks_exact(part)) {
+        f(run, values);
+    }
 }

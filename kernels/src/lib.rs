@@ -19,7 +19,7 @@ mod range;
 
 pub use backend::Kernels;
 pub use format::{HalfFormat, RangeCount, round_slice};
-pub use gate::{Gate, gate};
+pub use gate::{Factor, Gate, gate};
 pub use gelu::gelu;
 pub use layer_norm::{LayerNormGradients, layer_norm};
 pub use matmul::{Matrix, matmul};

@@ -85,13 +85,15 @@ impl From<TrainError> for Failure {
             TrainError::Device { .. }
             | TrainError::Vocabulary { .. }
             | TrainError::Memory { .. }
+            | TrainError::PackMemory { .. }
+            | TrainError::PackDevice { .. }
             | TrainError::NoCheckpoint { .. }
             | TrainError::Weights { .. }
             | TrainError::Parity { .. }
             | TrainError::Slice { .. }
             | TrainError::Interchange(_)
             | TrainError::Changed { .. } => Self::new(error, exit::BAD_INPUT),
-            TrainError::Checkpoint { .. } => Self::new(error, exit::FAILED),
+            TrainError::Checkpoint { .. } | TrainError::BrokeOff => Self::new(error, exit::FAILED),
         }
     }
 }

@@ -1,6 +1,6 @@
 //! The working copy of the weights for one pass, and the way back to their gradients.
 
-use crate::parameters::{Parameters, Role};
+use crate::parameters::{Parameter, Parameters, Role};
 use crate::precision::Precision;
 use burn::tensor::backend::AutodiffBackend;
 use burn::tensor::{Tensor, TensorData};
@@ -11,9 +11,10 @@ use kernels::{HalfFormat, Kernels, RangeCount, round_slice};
 const LOGIT_PATH: &str = "embedding.weight";
 
 /// Leaves of one forward pass: the master weights, matrices rounded to the format of the pass
-/// (layer norms stay FP32), as tensors.
+/// (layer norms stay FP32), as tensors. The runs' lie one after another in every leaf.
 pub(crate) struct Weights<'a, B: Kernels> {
-    parameters: &'a Parameters,
+    /// Of every run, at least one; their tables are the same.
+    runs: &'a [&'a Parameters],
     half: Option<HalfFormat>,
     device: &'a B::Device,
     /// Set on a backend that differentiates: `require_grad` for every leaf.
@@ -30,13 +31,13 @@ pub(crate) struct Leaf<B: Kernels> {
 
 impl<'a, B: Kernels> Weights<'a, B> {
     pub(crate) fn new(
-        parameters: &'a Parameters,
+        runs: &'a [&'a Parameters],
         precision: &Precision,
         device: &'a B::Device,
         track: bool,
     ) -> Self {
         Self {
-            parameters,
+            runs,
             half: precision.half(),
             device,
             track,
@@ -44,17 +45,25 @@ impl<'a, B: Kernels> Weights<'a, B> {
         }
     }
 
+    /// How many runs the pass serves.
+    pub(crate) fn runs(&self) -> usize {
+        self.runs.len()
+    }
+
     /// # Panics
     /// If the model asks for a name that the table lacks: both come from the same configuration.
     fn find(&self, name: &str) -> usize {
-        self.parameters
+        self.runs[0]
             .find(name)
             .expect("model and table agree on names")
     }
 
     fn leaf(&mut self, parameter: usize, logit_path: bool) -> Tensor<B, 1> {
-        let entry = &self.parameters.table()[parameter];
-        let mut values = self.parameters.values()[entry.range.clone()].to_vec();
+        let entry = &self.runs[0].table()[parameter];
+        let mut values = Vec::with_capacity(self.runs.len() * entry.range.len());
+        for run in self.runs {
+            values.extend_from_slice(&run.values()[entry.range.clone()]);
+        }
         if let (Some(format), true) = (self.half, entry.role != Role::Norm) {
             round_slice(&mut values, format);
         }
@@ -74,24 +83,24 @@ impl<'a, B: Kernels> Weights<'a, B> {
     }
 
     fn leaf_matrix(&mut self, parameter: usize, logit_path: bool) -> Tensor<B, 2> {
-        let shape = &self.parameters.table()[parameter].shape;
-        let shape = [shape[0], shape[1]];
+        let shape = &self.runs[0].table()[parameter].shape;
+        let shape = [self.runs.len() * shape[0], shape[1]];
         self.leaf(parameter, logit_path).reshape(shape)
     }
 
-    /// A vector parameter, `[n]`.
+    /// A vector parameter, `[r·n]`.
     pub(crate) fn vector(&mut self, name: &str) -> Tensor<B, 1> {
         self.leaf(self.find(name), false)
     }
 
-    /// A matrix parameter, `[out, in]`.
+    /// A matrix parameter, `[r·out, in]`.
     pub(crate) fn matrix(&mut self, name: &str) -> Tensor<B, 2> {
         self.leaf_matrix(self.find(name), false)
     }
 
-    /// The output projection, `[v, h]`: `head.weight`, or the embedding by its logit path.
+    /// The output projection, `[r·v, h]`: `head.weight`, or the embedding by its logit path.
     pub(crate) fn head(&mut self) -> Tensor<B, 2> {
-        match self.parameters.find("head.weight") {
+        match self.runs[0].find("head.weight") {
             Some(own) => self.leaf_matrix(own, false),
             None => self.leaf_matrix(self.find(LOGIT_PATH), true),
         }
@@ -132,22 +141,63 @@ pub(crate) struct Gradients {
     pub(crate) lost: Vec<RangeCount>,
 }
 
-/// Collects the gradients of all leaves, rounded to the format in which they are stored. Those of the
-/// two paths into tied embeddings are summed in that format, as a tensor that is used twice has them.
+impl Gradients {
+    fn zeros(parameters: &Parameters) -> Self {
+        Self {
+            flat: vec![0.0; parameters.len()],
+            paths: None,
+            lost: vec![RangeCount::default(); parameters.table().len()],
+        }
+    }
+
+    /// Takes in the gradient of a leaf, rounded to the format in which it is stored; those of the
+    /// logit path go to `logit`.
+    fn put(
+        &mut self,
+        entry: &Parameter,
+        index: usize,
+        values: &[f32],
+        logit: Option<&mut Vec<f32>>,
+        half: Option<HalfFormat>,
+    ) {
+        let place = if let Some(logit) = logit {
+            *logit = values.to_vec();
+            &mut logit[..]
+        } else {
+            self.flat[entry.range.clone()].copy_from_slice(values);
+            &mut self.flat[entry.range.clone()]
+        };
+        if let (Some(format), true) = (half, entry.role != Role::Norm) {
+            self.lost[index] += round_slice(place, format);
+        }
+    }
+
+    /// Sums the two paths into tied embeddings in the format in which gradients are stored, as a tensor
+    /// that is used twice has them.
+    fn join_paths(&mut self, table: &[Parameter], logit: Vec<f32>, half: Option<HalfFormat>) {
+        let index = Parameters::EMBEDDING;
+        let input = &mut self.flat[table[index].range.clone()];
+        let own = input.to_vec();
+        add(input, &logit);
+        if let Some(format) = half {
+            self.lost[index] += round_slice(input, format);
+        }
+        self.paths = Some(Paths { input: own, logit });
+    }
+}
+
+/// Collects every run's gradients of all leaves.
 pub(crate) fn collect<B: AutodiffBackend + Kernels>(
     leaves: Vec<Leaf<B>>,
     grads: &mut B::Gradients,
-    parameters: &Parameters,
+    runs: &[&Parameters],
     half: Option<HalfFormat>,
-) -> Gradients {
-    let mut gradients = Gradients {
-        flat: vec![0.0; parameters.len()],
-        paths: None,
-        lost: vec![RangeCount::default(); parameters.table().len()],
-    };
-    let mut logit = Vec::new();
+) -> Vec<Gradients> {
+    let table = runs[0].table();
+    let mut all: Vec<_> = runs.iter().map(|run| Gradients::zeros(run)).collect();
+    let mut logits = vec![Vec::new(); runs.len()];
     for leaf in leaves {
-        let entry = &parameters.table()[leaf.parameter];
+        let entry = &table[leaf.parameter];
         // A leaf that the loss does not depend on has no gradient.
         let Some(gradient) = leaf.tensor.grad_remove(grads) else {
             continue;
@@ -156,26 +206,16 @@ pub(crate) fn collect<B: AutodiffBackend + Kernels>(
         let Ok(values) = data.as_slice::<f32>() else {
             continue;
         };
-        let place = if leaf.logit_path {
-            logit = values.to_vec();
-            &mut logit[..]
-        } else {
-            gradients.flat[entry.range.clone()].copy_from_slice(values);
-            &mut gradients.flat[entry.range.clone()]
-        };
-        if let (Some(format), true) = (half, entry.role != Role::Norm) {
-            gradients.lost[leaf.parameter] += round_slice(place, format);
+        let parts = values.chunks_exact(entry.range.len());
+        for ((run, logit), values) in all.iter_mut().zip(&mut logits).zip(parts) {
+            let logit = leaf.logit_path.then_some(logit);
+            run.put(entry, leaf.parameter, values, logit, half);
         }
     }
-    if !logit.is_empty() {
-        let index = Parameters::EMBEDDING;
-        let input = &mut gradients.flat[parameters.table()[index].range.clone()];
-        let own = input.to_vec();
-        add(input, &logit);
-        if let Some(format) = half {
-            gradients.lost[index] += round_slice(input, format);
+    for (run, logit) in all.iter_mut().zip(logits) {
+        if !logit.is_empty() {
+            run.join_paths(table, logit, half);
         }
-        gradients.paths = Some(Paths { input: own, logit });
     }
-    gradients
+    all
 }
