@@ -112,7 +112,10 @@ pub(crate) struct Glm<B: Kernels> {
 }
 
 /// `x` times the number of its run; the runs lie one after another in the first dimension.
-pub(crate) fn scale_runs<B: Kernels, const D: usize>(x: Tensor<B, D>, numbers: &[f64]) -> Tensor<B, D> {
+pub(crate) fn scale_runs<B: Kernels, const D: usize>(
+    x: Tensor<B, D>,
+    numbers: &[f64],
+) -> Tensor<B, D> {
     let [first, rest @ ..] = numbers else {
         return x;
     };

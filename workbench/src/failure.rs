@@ -45,6 +45,16 @@ impl Failure {
         }
     }
 
+    /// The exit code.
+    pub(crate) fn code(&self) -> u8 {
+        self.code
+    }
+
+    /// What went wrong, in words.
+    pub(crate) fn text(&self) -> &str {
+        &self.text
+    }
+
     /// Prints it to standard error.
     pub(crate) fn report(self) -> ExitCode {
         eprintln!("error: {}", self.text);

@@ -115,7 +115,10 @@ impl<'a> Session<'a> {
             let mut runs = vec![first];
             runs.extend(self.companions(first));
             let directory = |index: usize| self.sweep.run_dir(&self.sweep.runs()[index].id);
-            let runs: Vec<_> = runs.iter().map(|index| (*index, directory(*index))).collect();
+            let runs: Vec<_> = runs
+                .iter()
+                .map(|index| (*index, directory(*index)))
+                .collect();
             self.processes.push(Process::start(self.executor, &runs)?);
             for (index, _) in runs {
                 progress(Progress::Started {
@@ -173,7 +176,10 @@ impl<'a> Session<'a> {
             progress(self.conclude(run.index, code)?);
             return Ok(());
         }
-        let asked: Vec<bool> = runs.iter().map(|run| self.is_asked_for(run.index)).collect();
+        let asked: Vec<bool> = runs
+            .iter()
+            .map(|run| self.is_asked_for(run.index))
+            .collect();
         let on_behalf = asked.contains(&true);
         for (run, asked) in runs.iter().zip(asked) {
             let own = self.own_code(run, code);
@@ -322,8 +328,7 @@ impl<'a> Session<'a> {
         Progress::Tick {
             finished: self.reader.count(State::Finished),
             total: self.sweep.runs().len(),
-            running: self.processes.iter().map(|p| p.runs.len()).sum::<usize>()
-                + self.others.len(),
+            running: self.processes.iter().map(|p| p.runs.len()).sum::<usize>() + self.others.len(),
             steps_done,
             steps,
             eta_seconds: eta(self.began.elapsed(), since, steps - steps_done),

@@ -15,7 +15,8 @@ struct Pack {
 }
 
 impl Pack {
-    fn new(tie: bool, change: impl Fn(&mut Config)) -> Self {
+    /// Every run has `fewer` targets less in each sequence.
+    fn new(tie: bool, fewer: [usize; 3], change: impl Fn(&mut Config)) -> Self {
         let norms = [Norm::DeepnormGlm, Norm::Post, Norm::Deepnorm];
         let shrinks = [
             (1.0, EgsPath::Input),
@@ -38,19 +39,19 @@ impl Pack {
             }
             parameters
         };
-        let batches = [0, 3, 1].map(|fewer| {
+        let batches = [0, 1, 2].map(|run: usize| {
             let mut batch = batch();
             for sample in &mut batch.samples {
-                sample.targets[9 - fewer..].fill(None);
+                sample.targets[9 - fewer[run]..].fill(None);
                 let ids = sample.tokens.iter_mut();
-                ids.for_each(|id| *id = (*id + fewer as u32) % 39);
+                ids.for_each(|id| *id = (*id + run as u32) % 39);
             }
             batch
         });
         Self {
             parameters: (1..).zip(&configs).map(weights).collect(),
             configs,
-            batches: batches.to_vec(),
+            batches: batches.into(),
             scales: [1.0, 1024.0, 64.0],
         }
     }
@@ -96,39 +97,54 @@ impl Pack {
     }
 }
 
+const EQUAL: [usize; 3] = [1, 1, 1];
+const RAGGED: [usize; 3] = [0, 2, 1];
+
 fn values(losses: &Losses) -> [Option<f64>; 4] {
     let all = [losses.all, losses.gmask, losses.mask, losses.z_loss];
     all.map(crate::data::Mean::value)
 }
 
-/// Bit for bit on the CPU, where a batched product is a product for each run and padding adds zeros.
-fn check(what: &str, pack: &Pack) {
+fn norm(values: impl Iterator<Item = f32>) -> f64 {
+    values.map(|v| f64::from(v).powi(2)).sum::<f64>().sqrt()
+}
+
+/// Probes and, with `tolerance` 0, all results bit for bit: on the CPU a batched product is a product for
+/// each run. Where a run has fewer targets than another, its products with the output projection have more
+/// rows than alone, `gemm` may sum them in another order, and losses and gradients agree to `tolerance`.
+fn check(what: &str, pack: &Pack, tolerance: f64) {
     let together = pack.together();
     assert_eq!(together.len(), 3);
     for (i, ours) in together.iter().enumerate() {
         let theirs = pack.alone(i);
         let what = format!("{what}, run {i}");
-        assert_eq!(values(&ours.losses), values(&theirs.losses), "{what}");
-        let table = pack.parameters[i].table();
-        let (a, b) = (&ours.gradients, &theirs.gradients);
-        for p in table {
-            let range = p.range.clone();
-            assert!(
-                b.flat[range.clone()].iter().any(|g| *g != 0.0) || p.name.contains("bias"),
-                "{what}: {} has a gradient to compare",
-                p.name
-            );
-            assert_eq!(a.flat[range.clone()], b.flat[range], "{what}: {}", p.name);
+        let (a, b) = (values(&ours.losses), values(&theirs.losses));
+        for (a, b) in a.into_iter().zip(b) {
+            let (a, b) = (a.unwrap_or(1.0), b.unwrap_or(1.0));
+            assert!((a / b - 1.0).abs() <= tolerance, "{what}: {a} {b}");
         }
-        assert_eq!(a.paths, b.paths, "{what}: paths");
-        assert_eq!(a.lost, b.lost, "{what}: range losses");
-        let (a, b) = (
-            ours.probe.as_ref().unwrap(),
-            theirs.probe.as_ref().unwrap(),
-        );
-        assert_eq!(a.max_attention_logit, b.max_attention_logit, "{what}");
-        assert_eq!(a.norm_input_rms, b.norm_input_rms, "{what}");
-        assert_eq!(a.activation_rms, b.activation_rms, "{what}");
+        let (a, b) = (&ours.gradients, &theirs.gradients);
+        let global = norm(b.flat.iter().copied());
+        for p in pack.parameters[i].table() {
+            let (a, b) = (&a.flat[p.range.clone()], &b.flat[p.range.clone()]);
+            let own = norm(b.iter().copied());
+            assert!(own > 0.0, "{what}: {} has a gradient to compare", p.name);
+            let error = norm(a.iter().zip(b).map(|(a, b)| a - b));
+            // Where nothing but rounding is left, as in a key's bias, it is compared with the whole.
+            let allowed = tolerance * own.max(1e-3 * global);
+            assert!(error <= allowed, "{what}: {}, {error} of {own}", p.name);
+        }
+        if tolerance == 0.0 {
+            assert_eq!(a.flat, b.flat, "{what}: the sign of zeros");
+            assert_eq!(a.paths, b.paths, "{what}: paths");
+            assert_eq!(a.lost, b.lost, "{what}: range losses");
+        }
+        let probe = |pass: &TrainPass| {
+            let probe = pass.probe.clone().unwrap();
+            let rms = [probe.norm_input_rms, probe.activation_rms];
+            (probe.max_attention_logit, rms)
+        };
+        assert_eq!(probe(ours), probe(&theirs), "{what}");
     }
     let losses: Vec<_> = together.iter().map(|p| p.losses.all.value()).collect();
     assert!(losses[0] != losses[1] && losses[1] != losses[2], "{what}");
@@ -136,15 +152,24 @@ fn check(what: &str, pack: &Pack) {
 
 #[test]
 fn a_packed_pass_gives_every_run_what_it_has_alone() {
-    for tie in [true, false] {
-        for format in [Format::Fp32, Format::Fp16, Format::Bf16] {
-            for softmax in [Format::Fp32, format] {
-                let pack = Pack::new(tie, |c| {
-                    c.model.dropout = 0.1;
-                    c.model.attention_dropout = 0.2;
-                    (c.precision.format, c.precision.softmax) = (format, softmax);
-                });
-                check(&format!("{format:?} {softmax:?} {tie}"), &pack);
+    // A rounding that falls the other way is worth half a unit of the format.
+    for (format, ragged) in [
+        (Format::Fp32, 3e-6),
+        (Format::Fp16, 2e-3),
+        (Format::Bf16, 2e-2),
+    ] {
+        for softmax in [Format::Fp32, format] {
+            for tie in [true, false] {
+                let pack = |fewer| {
+                    Pack::new(tie, fewer, |c| {
+                        c.model.dropout = 0.1;
+                        c.model.attention_dropout = 0.2;
+                        (c.precision.format, c.precision.softmax) = (format, softmax);
+                    })
+                };
+                let what = format!("{format:?} {softmax:?} {tie}");
+                check(&what, &pack(EQUAL), 0.0);
+                check(&format!("ragged {what}"), &pack(RAGGED), ragged);
             }
         }
     }
@@ -168,18 +193,21 @@ fn a_packed_pass_knows_every_variant() {
         }),
         ("PB-Relax", |c| {
             c.precision.format = Format::Fp16;
-            c.precision.pb_relax.attention = PbRelaxMax::AbsMax;
+            c.precision.pb_relax.attention = PbRelaxMax::Head;
             c.precision.pb_relax.norm = true;
         }),
     ];
     for (what, change) in variants {
-        check(what, &Pack::new(true, change));
+        check(what, &Pack::new(true, EQUAL, change), 0.0);
+        let ragged = if what == "PB-Relax" { 2e-3 } else { 3e-6 };
+        let pack = Pack::new(true, RAGGED, change);
+        check(&format!("ragged {what}"), &pack, ragged);
     }
 }
 
 #[test]
 fn packed_evaluation_gives_every_run_what_it_has_alone() {
-    let pack = Pack::new(true, |c| c.precision.format = Format::Fp16);
+    let pack = Pack::new(true, EQUAL, |c| c.precision.format = Format::Fp16);
     let device = Default::default();
     let precision = Precision::new(&pack.configs[0].precision, 2);
     let setting = |i: usize| Setting::<Flex> {
@@ -197,7 +225,7 @@ fn packed_evaluation_gives_every_run_what_it_has_alone() {
 
 #[test]
 fn a_run_that_breaks_down_leaves_the_others_alone() {
-    let mut pack = Pack::new(true, |c| c.precision.format = Format::Fp16);
+    let mut pack = Pack::new(true, EQUAL, |c| c.precision.format = Format::Fp16);
     pack.parameters[1].values_mut().fill(f32::NAN);
     let together = pack.together();
     assert!(together[1].losses.all.value().unwrap().is_nan());
