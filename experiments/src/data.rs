@@ -109,6 +109,17 @@ pub(crate) fn held_out<'a>(sampler: &Sampler<'a>) -> impl Iterator<Item = Batch>
 }
 
 impl Batch {
+    /// Several batches, one after another.
+    #[must_use]
+    pub(crate) fn stack<'a>(batches: impl Iterator<Item = &'a Self>) -> Self {
+        let (mut samples, mut languages) = (Vec::new(), Vec::new());
+        for batch in batches {
+            samples.extend_from_slice(&batch.samples);
+            languages.extend_from_slice(&batch.languages);
+        }
+        Self { samples, languages }
+    }
+
     /// Slots with a target as flat indices `sequence · S + slot`, their targets, and the weight
     /// of each in the mean over sequences: every sequence weighs equally, whatever its number of
     /// targets (`LargeScale` `gpt_model.py`, micro-batches of one).
@@ -131,7 +142,8 @@ impl Batch {
         targets
     }
 
-    /// The mean over sequences of the mean over targets, of all sequences and per objective.
+    /// The mean over sequences of the mean over targets, of all sequences and per objective. Losses
+    /// beyond those of the batch's targets are left out.
     #[must_use]
     pub(crate) fn losses(&self, token_losses: &[f32]) -> Losses {
         let mut rest = token_losses;

@@ -19,24 +19,27 @@ impl Dropout {
         }
     }
 
-    /// A mask with elements 0 (probability `p`) and `1 / (1 - p)`, shaped like `x`.
+    /// A mask with elements 0 (probability `p`) and `1 / (1 - p)`, shaped like `x`, in which the runs
+    /// lie one after another; every run draws its own part from its own stream.
     pub(crate) fn mask<B: Backend, const D: usize>(
-        &mut self,
+        runs: &mut [Self],
         x: &Tensor<B, D>,
         p: f64,
     ) -> Tensor<B, D> {
         let keep = (1.0 / (1.0 - p)) as f32;
         let shape = x.dims();
-        let elements = shape.iter().product();
-        let mask: Vec<f32> = (0..elements)
-            .map(|_| {
-                if self.generator.random_bool(p) {
+        let elements: usize = shape.iter().product();
+        let part = elements / runs.len();
+        let mut mask = Vec::with_capacity(elements);
+        for run in runs {
+            mask.extend((0..part).map(|_| {
+                if run.generator.random_bool(p) {
                     0.0
                 } else {
                     keep
                 }
-            })
-            .collect();
+            }));
+        }
         Tensor::from_data(TensorData::new(mask, shape), &x.device())
     }
 }

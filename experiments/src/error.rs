@@ -87,6 +87,29 @@ pub enum TrainError {
         /// Free, in 10⁹ bytes.
         available: u64,
     },
+    /// A pack of runs does not fit into memory.
+    #[error(
+        "{runs} runs at once need about {needed} GB, {available} GB are free; pack fewer of them"
+    )]
+    PackMemory {
+        /// Runs of the pack.
+        runs: usize,
+        /// Needed by all together, in 10⁹ bytes.
+        needed: u64,
+        /// Free, in 10⁹ bytes.
+        available: u64,
+    },
+    /// Runs of a pack ask for different devices.
+    #[error("the runs of a pack need one device, but `runtime.device` is `{one}` and `{other}`")]
+    PackDevice {
+        /// Of the first run.
+        one: String,
+        /// Of another run.
+        other: String,
+    },
+    /// A run of a pack broke off without a reason of its own; its process says more.
+    #[error("the run broke off; the process's output says why")]
+    BrokeOff,
     /// The tokenizer does not fit the model.
     #[error("the tokenizer has {found} entries, but `tokenizer.vocab_size` is {expected}")]
     Vocabulary {

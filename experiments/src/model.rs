@@ -3,6 +3,10 @@
 //!
 //! Letters in names and shapes: `b` sequences, `s` slots, `t` target slots, `h` width, `n` heads,
 //! `d` head dimension, `f` feed-forward width, `v` vocabulary. Activations are `[b·s, h]`.
+//!
+//! One pass may serve `r` runs of one shape: their sequences lie one after another in `b`, their
+//! weights in the first dimension of every parameter (`[r·o, i]`). Only what has weights, a random
+//! stream or a number of its own per run knows of it.
 
 mod alibi;
 mod attention;
@@ -24,9 +28,10 @@ use crate::dropout::Dropout;
 use crate::precision::{At, Precision};
 use crate::probe::Probe;
 use block::Block;
-use burn::tensor::Tensor;
+use burn::tensor::{Tensor, TensorData};
 use embedding::{Embedding, shrink};
 use experiments_config::{Config, EgsPath};
+use feed_forward::product;
 use kernels::Kernels;
 use norm::{LayerNorm, relax};
 
@@ -35,26 +40,41 @@ mod tests;
 
 /// What a forward pass needs beside weights and input.
 pub(crate) struct Context<'a> {
+    /// Of the first run: what decides the graph is the same in all ([`Config::pack_key`]).
     pub(crate) config: &'a Config,
+    /// Of every run, in the order in which they lie in the tensors.
+    pub(crate) runs: Vec<&'a Config>,
     pub(crate) precision: &'a Precision,
-    /// Absent in evaluation.
-    pub(crate) dropout: Option<Dropout>,
-    /// Absent when no per-layer signal is recorded.
-    pub(crate) probe: Option<Probe>,
+    /// One for each run; none in evaluation.
+    pub(crate) dropout: Vec<Dropout>,
+    /// One for each run; none when no per-layer signal is recorded.
+    pub(crate) probes: Vec<Probe>,
     /// Absent unless a parity file is written.
     pub(crate) capture: Option<Capture>,
 }
 
 impl<'a> Context<'a> {
-    /// Of a pass without dropout that notes nothing.
+    /// Of one run's pass without dropout that notes nothing.
     pub(crate) fn plain(config: &'a Config, precision: &'a Precision) -> Self {
+        Self::new(vec![config], precision)
+    }
+
+    /// Of a pass of several runs, at least one, without dropout that notes nothing.
+    pub(crate) fn new(runs: Vec<&'a Config>, precision: &'a Precision) -> Self {
         Self {
-            config,
+            config: runs[0],
+            runs,
             precision,
-            dropout: None,
-            probe: None,
+            dropout: Vec::new(),
+            probes: Vec::new(),
             capture: None,
         }
+    }
+
+    /// Weight α of the residual branch in every run.
+    fn alphas(&self) -> Vec<f64> {
+        let alpha = |run: &&Config| run.model.norm.alpha(run.model.layers);
+        self.runs.iter().map(alpha).collect()
     }
 
     /// Drops elements of a stored tensor with probability `p`; identity in evaluation.
@@ -65,16 +85,14 @@ impl<'a> Context<'a> {
         at: At,
         layer: usize,
     ) -> Tensor<B, D> {
-        match &mut self.dropout {
-            Some(dropout) if p > 0.0 => {
-                let mask = dropout.mask(&x, p);
-                if let Some(capture) = &mut self.capture {
-                    capture.tensor(format!("dropout.{}", at.label(layer)), &mask);
-                }
-                self.precision.store(x * mask, at, layer)
-            }
-            _ => x,
+        if p == 0.0 || self.dropout.is_empty() {
+            return x;
         }
+        let mask = Dropout::mask(&mut self.dropout, &x, p);
+        if let Some(capture) = &mut self.capture {
+            capture.tensor(format!("dropout.{}", at.label(layer)), &mask);
+        }
+        self.precision.store(x * mask, at, layer)
     }
 
     /// Keeps a tensor for the parity file.
@@ -90,7 +108,26 @@ pub(crate) struct Glm<B: Kernels> {
     embedding: Embedding<B>,
     blocks: Vec<Block<B>>,
     final_norm: LayerNorm<B>,
-    head_vh: Tensor<B, 2>,
+    /// `[r·v, h]`
+    head: Tensor<B, 2>,
+}
+
+/// `x` times the number of its run; the runs lie one after another in the first dimension.
+pub(crate) fn scale_runs<B: Kernels, const D: usize>(
+    x: Tensor<B, D>,
+    numbers: &[f64],
+) -> Tensor<B, D> {
+    let [first, rest @ ..] = numbers else {
+        return x;
+    };
+    if rest.iter().all(|number| number == first) {
+        return x * *first;
+    }
+    let (shape, runs) = (x.dims(), numbers.len());
+    let values: Vec<f32> = numbers.iter().map(|number| *number as f32).collect();
+    let numbers = Tensor::from_data(TensorData::new(values, [runs, 1]), &x.device());
+    let elements: usize = shape.iter().product();
+    (x.reshape([runs, elements / runs]) * numbers).reshape(shape)
 }
 
 impl<B: Kernels> Glm<B> {
@@ -102,11 +139,11 @@ impl<B: Kernels> Glm<B> {
                 .map(|layer| Block::new(model, layer, weights))
                 .collect(),
             final_norm: LayerNorm::new("final_norm", model, weights),
-            head_vh: weights.head(),
+            head: weights.head(),
         }
     }
 
-    /// Logits of the slots that have a target.
+    /// Logits of the slots that have a target, as many in every run.
     ///
     /// # Shapes
     /// - input: tokens `[b·s]`, slots `[t]`
@@ -122,12 +159,12 @@ impl<B: Kernels> Glm<B> {
         let y_th = self.final_norm.forward(targets_th);
         let y_th = context.precision.store(y_th, At::FinalNorm, 0);
         context.capture(At::FinalNorm, 0, &y_th);
-        let head_hv = self.head(context).transpose();
-        context.precision.store(y_th.matmul(head_hv), At::Logits, 0)
+        let logits = product(y_th, self.head(context), context.runs.len());
+        context.precision.store(logits, At::Logits, 0)
     }
 
     /// The output projection with its gradient shrunk.
     fn head(&self, context: &Context) -> Tensor<B, 2> {
-        shrink(self.head_vh.clone(), context, EgsPath::Logit, At::Head)
+        shrink(self.head.clone(), context, EgsPath::Logit, At::Head)
     }
 }

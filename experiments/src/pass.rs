@@ -1,10 +1,14 @@
 //! Forward and backward over one micro-batch: the pure part of a step.
+//!
+//! A pass may serve several runs at once, each with weights, a batch and a loss scale of its own, so
+//! that small models fill a large device. Nothing flows between the runs.
 
 use crate::capture::Capture;
 use crate::data::{Batch, Losses, Mean, Targets};
 use crate::dropout::Dropout;
 use crate::fused;
-use crate::model::{Context, Glm, Gradients, Input, Weights, collect};
+use crate::model::{Context, Glm, Gradients, Input, Weights, collect, scale_runs};
+use crate::pack::Seat;
 use crate::parameters::Parameters;
 use crate::precision::Precision;
 use crate::probe::Probe;
@@ -12,12 +16,23 @@ use burn::tensor::backend::{AutodiffBackend, Backend};
 use burn::tensor::{Int, Tensor, TensorData, activation};
 use experiments_config::Config;
 use kernels::Kernels;
+use std::borrow::Cow;
 
 /// What stays the same over all passes of a run.
 pub(crate) struct Setting<'a, B: Backend> {
     pub(crate) config: &'a Config,
     pub(crate) precision: &'a Precision,
     pub(crate) device: &'a B::Device,
+    /// Where passes are done together with other runs'.
+    pub(crate) seat: Option<&'a Seat>,
+}
+
+/// What a run brings to a pass.
+#[derive(Clone, Copy)]
+pub(crate) struct Run<'a> {
+    pub(crate) config: &'a Config,
+    pub(crate) parameters: &'a Parameters,
+    pub(crate) batch: &'a Batch,
 }
 
 /// Result of one training pass.
@@ -46,44 +61,79 @@ pub(crate) fn train<B: AutodiffBackend + Kernels>(
     dropout: Dropout,
     note: Note,
 ) -> TrainPass {
+    // On the host runs gain nothing from one another.
     if B::ON_HOST && fused::covers(setting.config) {
         return fused::train(setting, parameters, batch, scale, note);
     }
-    let mut weights = Weights::new(parameters, setting.precision, setting.device, true);
-    let model = Glm::<B>::new(setting.config, &mut weights);
-    let mut context = Context {
+    let run = Run {
         config: setting.config,
-        precision: setting.precision,
-        dropout: Some(dropout),
-        probe: note.probe.then(Probe::default),
-        capture: note.capture.then(Capture::default),
+        parameters,
+        batch,
     };
-    let targets = batch.targets();
-    let entropy = forward(setting, &model, batch, &targets, &mut context);
+    if let Some(seat) = setting.seat {
+        return seat.train(run, scale, dropout, note);
+    }
+    let mut passes = train_packed(setting, &[run], &[scale], vec![dropout], note);
+    passes.pop().expect("one pass for one run")
+}
+
+/// [`train`] for several runs at once, with a scale and masks for each. `setting.config` is that of any
+/// of them: all have the same [`Config::pack_key`] and as many sequences. Only a pass of one run can be
+/// captured.
+pub(crate) fn train_packed<B: AutodiffBackend + Kernels>(
+    setting: &Setting<B>,
+    runs: &[Run],
+    scales: &[f64],
+    dropout: Vec<Dropout>,
+    note: Note,
+) -> Vec<TrainPass> {
+    let parameters: Vec<_> = runs.iter().map(|run| run.parameters).collect();
+    let mut weights = Weights::new(&parameters, setting.precision, setting.device, true);
+    let model = Glm::<B>::new(setting.config, &mut weights);
+    let probe = Some(Probe::default()).filter(|_| note.probe);
+    let mut context = Context {
+        dropout,
+        probes: probe.map_or_else(Vec::new, |probe| vec![probe; runs.len()]),
+        capture: note.capture.then(Capture::default),
+        ..Context::new(configs(runs), setting.precision)
+    };
+    let targets = stacked_targets(runs, setting.config.model.seq_len);
+    let entropy = forward(setting, &model, runs, &targets, &mut context);
     let weights_t = TensorData::new(targets.weights, [targets.slots.len()]);
     let weights_t = Tensor::<B, 1>::from_data(weights_t, setting.device);
-    let mut loss = (entropy.losses_t.clone() * weights_t.clone()).sum();
+    let sum = |x: Tensor<B, 1>| -> Tensor<B, 2> {
+        let t = x.dims()[0] / runs.len();
+        x.reshape([runs.len(), t]).sum_dim(1)
+    };
+    let mut loss = sum(entropy.losses_t.clone() * weights_t.clone());
     let coefficient = setting.config.objective.z_loss;
     let z_loss = (coefficient > 0.0).then(|| {
         let z_t = entropy.log_z_t.clone();
-        (z_t.clone() * z_t * weights_t).sum() * coefficient
+        sum(z_t.clone() * z_t * weights_t) * coefficient
     });
     if let Some(z_loss) = &z_loss {
         loss = loss + z_loss.clone();
     }
-    let mut grads = (loss * scale).backward();
+    let mut grads = scale_runs(loss, scales).sum().backward();
     drop(model);
     let half = setting.precision.half();
-    let gradients = collect(weights.into_leaves(), &mut grads, parameters, half);
-    TrainPass {
-        losses: Losses {
-            z_loss: z_loss.map_or_else(Mean::default, |z| Mean::of(host(z)[0].into())),
-            ..batch.losses(&host(entropy.losses_t))
-        },
-        gradients,
-        probe: context.probe,
-        capture: context.capture,
+    let gradients = collect(weights.into_leaves(), &mut grads, &parameters, half);
+    let mut losses = losses(runs, entropy);
+    if let Some(z_loss) = z_loss {
+        for (losses, z) in losses.iter_mut().zip(host(z_loss.reshape([runs.len()]))) {
+            losses.z_loss = Mean::of(z.into());
+        }
     }
+    let mut probes = context.probes.into_iter();
+    let mut capture = context.capture;
+    let both = losses.into_iter().zip(gradients);
+    both.map(|(losses, gradients)| TrainPass {
+        losses,
+        gradients,
+        probe: probes.next(),
+        capture: capture.take(),
+    })
+    .collect()
 }
 
 /// Forward only, without dropout.
@@ -95,30 +145,76 @@ pub(crate) fn evaluate<B: Kernels>(
     if B::ON_HOST && fused::covers(setting.config) {
         return fused::evaluate(setting, parameters, batch);
     }
-    let mut weights = Weights::new(parameters, setting.precision, setting.device, false);
+    let run = Run {
+        config: setting.config,
+        parameters,
+        batch,
+    };
+    if let Some(seat) = setting.seat {
+        return seat.evaluate(run);
+    }
+    let mut losses = evaluate_packed(setting, &[run]);
+    losses.pop().expect("one result for one run")
+}
+
+/// [`evaluate`] for several runs at once, on the terms of [`train_packed`].
+pub(crate) fn evaluate_packed<B: Kernels>(setting: &Setting<B>, runs: &[Run]) -> Vec<Losses> {
+    let parameters: Vec<_> = runs.iter().map(|run| run.parameters).collect();
+    let mut weights = Weights::new(&parameters, setting.precision, setting.device, false);
     let model = Glm::<B>::new(setting.config, &mut weights);
-    let mut context = Context::plain(setting.config, setting.precision);
-    let entropy = forward(setting, &model, batch, &batch.targets(), &mut context);
-    batch.losses(&host(entropy.losses_t))
+    let mut context = Context::new(configs(runs), setting.precision);
+    let targets = stacked_targets(runs, setting.config.model.seq_len);
+    losses(runs, forward(setting, &model, runs, &targets, &mut context))
+}
+
+fn configs<'a>(runs: &[Run<'a>]) -> Vec<&'a Config> {
+    runs.iter().map(|run| run.config).collect()
+}
+
+/// All runs' targets, as many for each: where a run has fewer than another, its last one is repeated
+/// with weight 0. A repeated row holds what a real one holds, so it is finite where that one is, and
+/// its gradients are zeros.
+fn stacked_targets(runs: &[Run], seq_len: usize) -> Targets {
+    let mut own: Vec<_> = runs.iter().map(|run| run.batch.targets()).collect();
+    let longest = own.iter().map(|targets| targets.slots.len()).max();
+    let mut stacked = Targets::default();
+    let mut first_slot = 0;
+    for (run, targets) in runs.iter().zip(&mut own) {
+        for values in [&mut targets.slots, &mut targets.tokens] {
+            let last = values.last().copied().unwrap_or(0);
+            values.resize(longest.unwrap_or(0), last);
+        }
+        targets.weights.resize(targets.slots.len(), 0.0);
+        let slots = targets.slots.iter().map(|slot| first_slot + slot);
+        stacked.slots.extend(slots);
+        stacked.tokens.append(&mut targets.tokens);
+        stacked.weights.append(&mut targets.weights);
+        first_slot += (run.batch.samples.len() * seq_len) as i64;
+    }
+    stacked
 }
 
 /// Of every target, computed in FP32 from the stored logits.
 struct CrossEntropy<B: Backend> {
-    /// In nats, `[t]`.
+    /// In nats, `[r·t]`.
     losses_t: Tensor<B, 1>,
-    /// Logarithm of the softmax's denominator, `[t]`.
+    /// Logarithm of the softmax's denominator, `[r·t]`.
     log_z_t: Tensor<B, 1>,
 }
 
 fn forward<B: Kernels>(
     setting: &Setting<B>,
     model: &Glm<B>,
-    batch: &Batch,
+    runs: &[Run],
     targets: &Targets,
     context: &mut Context,
 ) -> CrossEntropy<B> {
     let half = setting.precision.half();
-    let input = Input::new(batch, targets, &setting.config.model, half, setting.device);
+    let batch = match runs {
+        [run] => Cow::Borrowed(run.batch),
+        _ => Cow::Owned(Batch::stack(runs.iter().map(|run| run.batch))),
+    };
+    let input = Input::new(&batch, targets, &setting.config.model, half, setting.device);
     let logits_tv = model.logits(&input, context);
     let t = targets.tokens.len();
     let tokens = TensorData::new(targets.tokens.clone(), [t, 1]);
@@ -134,6 +230,14 @@ fn forward<B: Kernels>(
         log_z_t: target_logits_t + losses_t.clone(),
         losses_t,
     }
+}
+
+/// Every run's losses; what its padding lost is left out.
+fn losses<B: Backend>(runs: &[Run], entropy: CrossEntropy<B>) -> Vec<Losses> {
+    let losses = host(entropy.losses_t);
+    let own = losses.chunks_exact(losses.len() / runs.len());
+    let both = runs.iter().zip(own);
+    both.map(|(run, own)| run.batch.losses(own)).collect()
 }
 
 fn host<B: Backend>(x: Tensor<B, 1>) -> Vec<f32> {

@@ -1,4 +1,5 @@
-//! Per-layer signals read from the forward pass.
+//! Per-layer signals read from the forward pass, for every run of a pass by itself. The runs lie one
+//! after another in every tensor.
 
 use burn::tensor::Tensor;
 use burn::tensor::backend::Backend;
@@ -17,24 +18,24 @@ pub(crate) struct Probe {
 impl Probe {
     /// `scores` lack `factor`.
     pub(crate) fn attention_scores<B: Backend>(
-        &mut self,
+        runs: &mut [Self],
         layer: usize,
         scores: &Tensor<B, 4>,
         factor: f64,
     ) {
-        let largest = read(scores, |values| {
+        each(runs, scores, |run, values| {
             let values = values.iter().map(|v| f64::from(*v));
-            values.fold(f64::NEG_INFINITY, larger)
+            let largest = values.fold(f64::NEG_INFINITY, larger);
+            run.max_logit(layer, largest * factor);
         });
-        self.max_logit(layer, largest * factor);
     }
 
-    pub(crate) fn layer_input<B: Backend>(&mut self, layer: usize, x: &Tensor<B, 2>) {
-        read(x, |x| self.input(layer, x));
+    pub(crate) fn layer_input<B: Backend>(runs: &mut [Self], layer: usize, x: &Tensor<B, 2>) {
+        each(runs, x, |run, values| run.input(layer, values));
     }
 
-    pub(crate) fn layer_output<B: Backend>(&mut self, layer: usize, x: &Tensor<B, 2>) {
-        read(x, |x| self.output(layer, x));
+    pub(crate) fn layer_output<B: Backend>(runs: &mut [Self], layer: usize, x: &Tensor<B, 2>) {
+        each(runs, x, |run, values| run.output(layer, values));
     }
 
     /// The largest score of a layer.
@@ -84,9 +85,20 @@ fn rms(values: &[f32]) -> f64 {
     (crate::adamw::sum_of_squares(values) / values.len() as f64).sqrt()
 }
 
-/// Calls `f` with the values of a tensor.
-fn read<B: Backend, const D: usize, R>(x: &Tensor<B, D>, f: impl FnOnce(&[f32]) -> R) -> R {
+/// Calls `f` with every run and its part of a tensor; reads nothing where nobody asks.
+fn each<B: Backend, const D: usize>(
+    runs: &mut [Probe],
+    x: &Tensor<B, D>,
+    f: impl Fn(&mut Probe, &[f32]),
+) {
+    if runs.is_empty() {
+        return;
+    }
     let data = x.clone().detach().into_data();
     // Activations are FP32 tensors on every backend.
-    f(data.as_slice().expect("FP32 tensor"))
+    let values: &[f32] = data.as_slice().expect("FP32 tensor");
+    let part = values.len() / runs.len();
+    for (run, values) in runs.iter_mut().zip(values.chunks_exact(part)) {
+        f(run, values);
+    }
 }

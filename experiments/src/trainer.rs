@@ -6,6 +6,7 @@
 
 mod gradient;
 mod identity;
+mod pack;
 mod repeat;
 mod session;
 mod step;
@@ -13,5 +14,6 @@ mod step;
 mod tests;
 mod text;
 
+pub use pack::{Member, PackRequest, train_pack};
 pub use repeat::{Repeat, parity};
 pub use session::{Ending, Request, train};

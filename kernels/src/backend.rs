@@ -47,7 +47,8 @@ pub trait Kernels: Backend {
         gelu::plain_backward::<Self>(x, dy)
     }
 
-    /// Layer norm of `x` `[rows, width]`; see [`crate::layer_norm()`].
+    /// Layer norm of `x` `[rows, width]`, gamma and beta `[groups · width]`; see
+    /// [`crate::layer_norm()`].
     fn norm_rows(
         x: FloatTensor<Self>,
         gamma: FloatTensor<Self>,

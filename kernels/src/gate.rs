@@ -14,7 +14,8 @@ use burn::backend::autodiff::checkpoint::{base::Checkpointer, strategy::Checkpoi
 use burn::backend::autodiff::grads::Gradients;
 use burn::backend::autodiff::ops::{Backward, Ops, OpsKind, unary};
 use burn::tensor::ops::FloatTensor;
-use burn::tensor::{Tensor, TensorPrimitive};
+use burn::tensor::{Shape, Tensor, TensorData, TensorMetadata, TensorPrimitive};
+use std::sync::Arc;
 
 /// What happens to values and gradients at a gate.
 #[derive(Debug, Clone)]
@@ -22,9 +23,36 @@ pub struct Gate {
     /// Rounding of the value; absent lets it through.
     pub forward: Option<Rounding>,
     /// Factor on the gradient.
-    pub factor: f32,
+    pub factor: Factor,
     /// Rounding of the gradient, after the factor.
     pub backward: Option<Rounding>,
+}
+
+/// What a gate multiplies gradients by.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Factor {
+    /// The same number everywhere.
+    One(f32),
+    /// A number for each of as many equal parts of the tensor, in the order of its elements.
+    Parts(Arc<[f32]>),
+}
+
+impl Factor {
+    fn apply<B: Kernels>(&self, x: FloatTensor<B>) -> FloatTensor<B> {
+        match self {
+            Self::One(1.0) => x,
+            Self::One(factor) => B::float_mul_scalar(x, (*factor).into()),
+            Self::Parts(factors) => {
+                let (shape, parts) = (x.shape(), factors.len());
+                let device = B::float_device(&x);
+                let factors = TensorData::new(factors.to_vec(), [parts, 1]);
+                let factors = B::float_from_data(factors, &device);
+                let rest = shape.num_elements() / parts;
+                let x = B::float_reshape(x, Shape::new([parts, rest]));
+                B::float_reshape(B::float_mul(x, factors), shape)
+            }
+        }
+    }
 }
 
 impl Gate {
@@ -33,7 +61,7 @@ impl Gate {
     pub fn round(rounding: Rounding) -> Self {
         Self {
             forward: Some(rounding.clone()),
-            factor: 1.0,
+            factor: Factor::One(1.0),
             backward: Some(rounding),
         }
     }
@@ -43,7 +71,7 @@ impl Gate {
     pub fn round_gradient(rounding: Rounding) -> Self {
         Self {
             forward: None,
-            factor: 1.0,
+            factor: Factor::One(1.0),
             backward: Some(rounding),
         }
     }
@@ -51,6 +79,21 @@ impl Gate {
     /// Multiplies gradients by `factor`, then rounds them where asked.
     #[must_use]
     pub fn shrink_gradient(factor: f32, rounding: Option<Rounding>) -> Self {
+        Self {
+            forward: None,
+            factor: Factor::One(factor),
+            backward: rounding,
+        }
+    }
+
+    /// Multiplies the gradients of each of as many equal parts by its own factor, then rounds them
+    /// where asked.
+    #[must_use]
+    pub fn shrink_parts(factors: &[f32], rounding: Option<Rounding>) -> Self {
+        let factor = match factors {
+            [first, rest @ ..] if rest.iter().all(|f| f == first) => Factor::One(*first),
+            _ => Factor::Parts(factors.into()),
+        };
         Self {
             forward: None,
             factor,
@@ -91,11 +134,7 @@ pub(crate) fn differentiable<B: Kernels, C: CheckpointStrategy>(
                 factor, backward, ..
             } = ops.state;
             unary::<B, _>(ops.parents, ops.node, grads, |grad| {
-                let grad = if factor == 1.0 {
-                    grad
-                } else {
-                    B::float_mul_scalar(grad, factor.into())
-                };
+                let grad = factor.apply::<B>(grad);
                 apply::<B>(grad, backward.as_ref(), Pass::Backward)
             });
         }
@@ -125,10 +164,8 @@ pub fn gate<B: Kernels, const D: usize>(x: Tensor<B, D>, gate: &Gate) -> Tensor<
 mod tests {
     use super::*;
     use crate::{HalfFormat, RangeSite};
-    use burn::tensor::TensorData;
     use burn::tensor::backend::Backend;
     use burn_flex::Flex;
-    use std::sync::Arc;
 
     type Cpu = Autodiff<Flex>;
 
@@ -174,6 +211,18 @@ mod tests {
         assert_eq!(values(y.clone().inner()), [0.3, -7.0]);
         let grads = y.sum().backward();
         assert_eq!(values(x.grad(&grads).unwrap()), [0.125, 0.125]);
+    }
+
+    /// Runs of a pack lie one after another, each with its own shrink.
+    #[test]
+    fn every_part_has_its_own_factor() {
+        let x = tensor(&[0.1, 0.2, 0.3, 0.4]).require_grad();
+        let y = gate(x.clone(), &Gate::shrink_parts(&[0.5, 0.25], None));
+        assert_eq!(values(y.clone().inner()), [0.1, 0.2, 0.3, 0.4]);
+        let grads = (y * tensor(&[1.0, 2.0, 3.0, 4.0])).sum().backward();
+        assert_eq!(values(x.grad(&grads).unwrap()), [0.5, 1.0, 0.75, 1.0]);
+        let equal = Gate::shrink_parts(&[0.5, 0.5], None);
+        assert_eq!(equal.factor, Factor::One(0.5), "one number costs no tensor");
     }
 
     /// Why the shrink is no sum: the literal `αe + (1-α)e` of 2210.02414 §3 changes about 30 % of FP32

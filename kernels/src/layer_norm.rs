@@ -4,6 +4,9 @@
 //!
 //! `dx = r (g - mean(g) - x̂ mean(g x̂))` with `g = γ dy`; `dγ = Σ dy x̂`, `dβ = Σ dy` over rows
 //!
+//! Rows may belong to several models that lie one after another: γ and β then hold one set for each of
+//! as many equal groups of rows.
+//!
 //! FP32 throughout. The CPU version is [`norm_rows`].
 
 use crate::Kernels;
@@ -16,7 +19,7 @@ use burn::tensor::ops::FloatTensor;
 use burn::tensor::{Tensor, TensorData, TensorPrimitive};
 use burn_flex::{Flex, FlexTensor};
 
-/// Gradients of layer norm: `[rows, width]`, `[width]`, `[width]`.
+/// Gradients of layer norm: `[rows, width]`, `[groups · width]`, `[groups · width]`.
 pub struct LayerNormGradients<B: Kernels> {
     /// With respect to the input.
     pub x: FloatTensor<B>,
@@ -26,17 +29,25 @@ pub struct LayerNormGradients<B: Kernels> {
     pub beta: FloatTensor<B>,
 }
 
-/// Layer norm of each row.
+/// Layer norm of each row. The first `rows / groups` rows take the first γ and β, and so on.
 ///
 /// # Shapes
-/// - x: `[rows, width]`, gamma and beta: `[width]`
+/// - x: `[rows, width]`, gamma and beta: `[groups · width]`
 /// - output: `[rows, width]`
+///
+/// # Panics
+/// If gamma and beta do not divide the rows into equal groups.
 pub fn layer_norm<B: Kernels>(
     x: Tensor<B, 2>,
     gamma: Tensor<B, 1>,
     beta: Tensor<B, 1>,
     eps: f64,
 ) -> Tensor<B, 2> {
+    let ([rows, width], [len]) = (x.dims(), gamma.dims());
+    assert!(
+        len % width == 0 && rows % (len / width) == 0 && beta.dims() == [len],
+        "{len} weights for {rows} rows of {width}"
+    );
     let primitive = |t: TensorPrimitive<B>| t.tensor();
     let output = B::norm_rows(
         primitive(x.into_primitive()),
@@ -64,6 +75,19 @@ fn normalise<B: Kernels>(x: Tensor<B, 2>, eps: f64) -> (Tensor<B, 2>, Tensor<B, 
     (centred * r.clone(), r)
 }
 
+/// Rows in groups, `[groups, rows / groups, width]`.
+fn grouped<B: Kernels>(x: Tensor<B, 2>, groups: usize) -> Tensor<B, 3> {
+    let [rows, width] = x.dims();
+    x.reshape([groups, rows / groups, width])
+}
+
+/// γ or β beside its group's rows, `[groups, 1, width]`.
+fn beside<B: Kernels>(weights: FloatTensor<B>, width: usize) -> Tensor<B, 3> {
+    let weights = tensor::<B, 1>(weights);
+    let groups = weights.dims()[0] / width;
+    weights.reshape([groups, 1, width])
+}
+
 /// The specification, in burn tensor operations.
 pub(crate) fn plain<B: Kernels>(
     x: FloatTensor<B>,
@@ -72,7 +96,10 @@ pub(crate) fn plain<B: Kernels>(
     eps: f64,
 ) -> FloatTensor<B> {
     let (normal, _) = normalise(tensor::<B, 2>(x), eps);
-    primitive(normal * tensor::<B, 1>(gamma).unsqueeze() + tensor::<B, 1>(beta).unsqueeze())
+    let [rows, width] = normal.dims();
+    let gamma = beside::<B>(gamma, width);
+    let y = grouped(normal, gamma.dims()[0]) * gamma + beside::<B>(beta, width);
+    primitive(y.reshape([rows, width]))
 }
 
 /// The specification of the backward pass.
@@ -84,12 +111,19 @@ pub(crate) fn plain_backward<B: Kernels>(
 ) -> LayerNormGradients<B> {
     let (normal, r) = normalise(tensor::<B, 2>(x), eps);
     let dy = tensor::<B, 2>(dy);
-    let g = dy.clone() * tensor::<B, 1>(gamma).unsqueeze();
+    let [rows, width] = dy.dims();
+    let gamma = beside::<B>(gamma, width);
+    let groups = gamma.dims()[0];
+    let sums = |terms| {
+        let sums: Tensor<B, 3> = grouped(terms, groups).sum_dim(1);
+        primitive(sums.reshape([groups * width]))
+    };
+    let g = (grouped(dy.clone(), groups) * gamma).reshape([rows, width]);
     let along = (g.clone() * normal.clone()).mean_dim(1);
     LayerNormGradients {
         x: primitive((g.clone() - g.mean_dim(1) - normal.clone() * along) * r),
-        gamma: primitive((dy.clone() * normal).sum_dim(0).squeeze_dim::<1>(0)),
-        beta: primitive(dy.sum_dim(0).squeeze_dim::<1>(0)),
+        gamma: sums(dy.clone() * normal),
+        beta: sums(dy),
     }
 }
 
@@ -105,12 +139,23 @@ fn from_values(values: Vec<f32>, shape: &[usize]) -> FlexTensor {
     FlexTensor::from_data(TensorData::new(values, shape.to_vec()))
 }
 
+/// Rows, width, and values of one group.
+fn extents(x: &FlexTensor, gamma: &FlexTensor) -> (usize, usize, usize) {
+    let shape = x.layout().shape();
+    let (rows, width) = (shape[0], shape[1]);
+    let groups = gamma.layout().num_elements() / width;
+    (rows, width, rows / groups * width)
+}
+
 pub(crate) fn flex(x: &FlexTensor, gamma: &FlexTensor, beta: &FlexTensor, eps: f64) -> FlexTensor {
+    let (rows, width, group) = extents(x, gamma);
     let (x, gamma, beta) = (values(x), values(gamma), values(beta));
-    let width = gamma.len();
     let mut y = vec![0.0; x.len()];
-    norm_rows(&mut y, &x, &gamma, &beta, eps as f32);
-    let rows = y.len() / width;
+    let weights = gamma.chunks_exact(width).zip(beta.chunks_exact(width));
+    let groups = x.chunks_exact(group).zip(y.chunks_exact_mut(group));
+    for ((x, y), (gamma, beta)) in groups.zip(weights) {
+        norm_rows(y, x, gamma, beta, eps as f32);
+    }
     from_values(y, &[rows, width])
 }
 
@@ -120,24 +165,24 @@ pub(crate) fn flex_backward(
     dy: &FlexTensor,
     eps: f64,
 ) -> LayerNormGradients<Flex> {
+    let (rows, width, group) = extents(x, gamma);
     let (x, gamma, dy) = (values(x), values(gamma), values(dy));
-    let width = gamma.len();
     let mut dx = vec![0.0; x.len()];
-    let (mut dgamma, mut dbeta) = (vec![0.0_f32; width], vec![0.0_f32; width]);
-    norm_rows_backward(
-        &mut dx,
-        &mut dgamma,
-        &mut dbeta,
-        &x,
-        &gamma,
-        &dy,
-        eps as f32,
-    );
-    let rows = dx.len() / width;
+    let (mut dgamma, mut dbeta) = (vec![0.0_f32; gamma.len()], vec![0.0_f32; gamma.len()]);
+    let sums = dgamma
+        .chunks_exact_mut(width)
+        .zip(dbeta.chunks_exact_mut(width));
+    let groups = x.chunks_exact(group).zip(dy.chunks_exact(group));
+    let groups = groups.zip(dx.chunks_exact_mut(group));
+    for (((x, dy), dx), (gamma, (dgamma, dbeta))) in groups.zip(gamma.chunks_exact(width).zip(sums))
+    {
+        norm_rows_backward(dx, dgamma, dbeta, x, gamma, dy, eps as f32);
+    }
+    let weights = dgamma.len();
     LayerNormGradients {
         x: from_values(dx, &[rows, width]),
-        gamma: from_values(dgamma, &[width]),
-        beta: from_values(dbeta, &[width]),
+        gamma: from_values(dgamma, &[weights]),
+        beta: from_values(dbeta, &[weights]),
     }
 }
 
@@ -204,10 +249,12 @@ mod tests {
     }
 
     /// Loss `Σ w·LN(x)` in f64, for finite differences.
-    fn loss(x: &[f64], gamma: &[f64], beta: &[f64], w: &[f64], eps: f64) -> f64 {
-        let width = gamma.len();
-        let rows = x.chunks(width).zip(w.chunks(width));
-        rows.map(|(x, w)| {
+    fn loss(x: &[f64], gamma: &[f64], beta: &[f64], w: &[f64], eps: f64, width: usize) -> f64 {
+        let per_group = x.len() / gamma.len();
+        let rows = x.chunks(width).zip(w.chunks(width)).enumerate();
+        rows.map(|(row, (x, w))| {
+            let own = row / per_group * width;
+            let (gamma, beta) = (&gamma[own..own + width], &beta[own..own + width]);
             let mean = x.iter().sum::<f64>() / width as f64;
             let var = x.iter().map(|v| (v - mean).powi(2)).sum::<f64>() / width as f64;
             let r = (var + eps).sqrt().recip();
@@ -223,8 +270,9 @@ mod tests {
 
         #[test]
         fn prop_cpu_version_equals_plain_version_and_finite_differences(
-            rows in 1_usize..5, width in 2_usize..40, seed in any::<u64>(),
+            groups in 1_usize..4, per_group in 1_usize..5, width in 2_usize..40, seed in any::<u64>(),
         ) {
+            let rows = groups * per_group;
             let mut state = seed;
             let mut draw = || {
                 state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
@@ -232,10 +280,10 @@ mod tests {
             };
             let x: Vec<f32> = (0..rows * width).map(|_| 3.0 * draw()).collect();
             let dy: Vec<f32> = (0..rows * width).map(|_| draw()).collect();
-            let gamma: Vec<f32> = (0..width).map(|_| 1.0 + 0.5 * draw()).collect();
-            let beta: Vec<f32> = (0..width).map(|_| draw()).collect();
+            let gamma: Vec<f32> = (0..groups * width).map(|_| 1.0 + 0.5 * draw()).collect();
+            let beta: Vec<f32> = (0..groups * width).map(|_| draw()).collect();
             let two = |v: &[f32]| from_values(v.to_vec(), &[rows, width]);
-            let one = |v: &[f32]| from_values(v.to_vec(), &[width]);
+            let one = |v: &[f32]| from_values(v.to_vec(), &[groups * width]);
             let eps = 1e-5;
 
             let fused = vec_of(flex(&two(&x), &one(&gamma), &one(&beta), eps));
@@ -254,7 +302,7 @@ mod tests {
             let at = |i: usize, step: f64| {
                 let mut x = wide(&x);
                 x[i] += step;
-                loss(&x, &gamma, &beta, &dy, eps)
+                loss(&x, &gamma, &beta, &dy, eps, width)
             };
             for (i, ours) in dx.iter().enumerate() {
                 let slope = (at(i, 1e-5) - at(i, -1e-5)) / 2e-5;

@@ -26,7 +26,7 @@ mod simd;
 pub use backend::Kernels;
 pub use buffer::Buffer;
 pub use format::{HalfFormat, RangeCount, round_slice};
-pub use gate::{Gate, gate};
+pub use gate::{Factor, Gate, gate};
 pub use gelu::gelu;
 pub use layer_norm::{LayerNormGradients, layer_norm};
 pub use matmul::{Matrix, MatrixMut, Onto, matmul, matmul_here};

@@ -4,6 +4,11 @@
 //! `run.toml` there, continues from the newest checkpoint if there is one, and exits with 0 when
 //! all steps are done, 3 when it was asked to stop (SIGTERM) and has saved its state, 2 on bad
 //! input, anything else on failure.
+//!
+//! Runs that may be packed are given to one process, as `program train RUN_DIRECTORY
+//! RUN_DIRECTORY…`. Its exit code is that of the run that fared worst, and each run's own end is read
+//! from its directory. A run of a pack that is asked to end takes its process along; the others go on
+//! in the next one.
 
 mod process;
 mod progress;
@@ -17,17 +22,20 @@ use std::path::PathBuf;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
-/// Starts up to `workers` runs at a time.
+/// Starts up to `workers` processes at a time.
 #[derive(Debug, Clone)]
 pub struct LocalExecutor {
     /// The program to start for each run, usually this one.
     pub program: PathBuf,
     /// Arguments before the run directory.
     pub arguments: Vec<String>,
-    /// Runs at a time, at least 1.
+    /// Processes at a time, at least 1.
     pub workers: usize,
-    /// CPU threads of one run; 0 leaves it to the run.
+    /// CPU threads of one process; 0 leaves it to the process.
     pub threads: usize,
+    /// Most runs in one process, at least 1. Only runs whose configurations have the same
+    /// [`experiments_config::Config::pack_key`] share one.
+    pub pack: usize,
     /// Whether runs that have failed are tried again.
     pub retry_failed: bool,
     /// Time between two looks at the sweep directory. The end of a process is noticed at once.
@@ -43,6 +51,7 @@ impl LocalExecutor {
             arguments: vec!["train".to_owned()],
             workers: 1,
             threads: 0,
+            pack: 1,
             retry_failed: false,
             interval: Duration::from_millis(500),
         }

@@ -61,7 +61,8 @@ Files of the catalogue are looked for in the folder that WORKBENCH_EVAL_DATA nam
 Examples:
   workbench train t-deep --out runs/post --set model.norm=post --set steps=100
   workbench train my-proxy.toml --out runs/mine
-  workbench train runs/mine               continue after an interruption")]
+  workbench train runs/mine               continue after an interruption
+  workbench train runs/a runs/b runs/c    several runs in one process, their passes packed")]
     Train(Train),
     /// Repeat one step of a run and write everything that enters and leaves it into one file.
     #[command(after_help = "\
@@ -117,6 +118,7 @@ Import and export again to change the number of tensor-parallel ranks."
 Examples:
   workbench sweep plan experiments/cards/quickstart.toml
   workbench sweep run  experiments/cards/quickstart.toml --out sweeps-out/q --workers 2
+  workbench sweep run  my-card.toml --set runtime.device=cuda --pack 16
   workbench sweep status sweeps-out/q
   workbench sweep stop sweeps-out/q post-s3      one run: a part of its id will do"
     )]
@@ -180,12 +182,16 @@ pub(crate) struct Quickstart {
 /// How runs share the machine.
 #[derive(Debug, Clone, Args)]
 pub(crate) struct Execution {
-    /// Runs at a time [default: cores divided by --threads].
+    /// Processes at a time [default: cores divided by --threads, 1 with --pack].
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
     pub(crate) workers: Option<u16>,
-    /// CPU threads of one run.
+    /// CPU threads of one process.
     #[arg(long, value_name = "N", default_value_t = 1)]
     pub(crate) threads: usize,
+    /// Train up to N runs of one shape in one process, their passes packed into one set of kernels, so
+    /// that small models fill a GPU; slower on a CPU.
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..))]
+    pub(crate) pack: u16,
 }
 
 #[derive(Debug, Subcommand)]
@@ -207,9 +213,10 @@ pub(crate) enum Corpus {
 
 #[derive(Debug, Args)]
 pub(crate) struct Train {
-    /// A preset, a configuration file, or a run directory to continue.
-    #[arg(value_name = "PRESET|FILE|RUN", value_hint = ValueHint::AnyPath)]
-    pub(crate) what: String,
+    /// A preset, a configuration file, or a run directory to continue; several run directories train at
+    /// once, and those of one shape share their passes.
+    #[arg(value_name = "PRESET|FILE|RUN", value_hint = ValueHint::AnyPath, required = true)]
+    pub(crate) what: Vec<String>,
     /// Run directory of a new run.
     #[arg(long, value_hint = ValueHint::DirPath)]
     pub(crate) out: Option<PathBuf>,

@@ -45,6 +45,16 @@ impl Failure {
         }
     }
 
+    /// The exit code.
+    pub(crate) fn code(&self) -> u8 {
+        self.code
+    }
+
+    /// What went wrong, in words.
+    pub(crate) fn text(&self) -> &str {
+        &self.text
+    }
+
     /// Prints it to standard error.
     pub(crate) fn report(self) -> ExitCode {
         eprintln!("error: {}", self.text);
@@ -85,13 +95,15 @@ impl From<TrainError> for Failure {
             TrainError::Device { .. }
             | TrainError::Vocabulary { .. }
             | TrainError::Memory { .. }
+            | TrainError::PackMemory { .. }
+            | TrainError::PackDevice { .. }
             | TrainError::NoCheckpoint { .. }
             | TrainError::Weights { .. }
             | TrainError::Parity { .. }
             | TrainError::Slice { .. }
             | TrainError::Interchange(_)
             | TrainError::Changed { .. } => Self::new(error, exit::BAD_INPUT),
-            TrainError::Checkpoint { .. } => Self::new(error, exit::FAILED),
+            TrainError::Checkpoint { .. } | TrainError::BrokeOff => Self::new(error, exit::FAILED),
         }
     }
 }

@@ -12,6 +12,7 @@ mod load;
 mod model;
 mod objective;
 mod optimizer;
+mod pack;
 mod precision;
 mod schedule;
 mod tasks;

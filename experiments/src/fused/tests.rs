@@ -151,6 +151,7 @@ impl Case {
             config: &config,
             precision: &precision,
             device: &device,
+            seat: None,
         };
         let note = Note {
             probe: true,

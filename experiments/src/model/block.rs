@@ -3,8 +3,9 @@
 use super::attention::Attention;
 use super::feed_forward::FeedForward;
 use super::norm::{LayerNorm, relax};
-use super::{Context, Input, Weights};
+use super::{Context, Input, Weights, scale_runs};
 use crate::precision::At;
+use crate::probe::Probe;
 use burn::tensor::Tensor;
 use experiments_config::{ModelConfig, Norm};
 use kernels::Kernels;
@@ -18,7 +19,6 @@ use kernels::Kernels;
 pub(crate) struct Block<B: Kernels> {
     layer: usize,
     norm: Norm,
-    alpha: f64,
     attention_norm: LayerNorm<B>,
     attention: Attention<B>,
     ffn_norm: LayerNorm<B>,
@@ -55,7 +55,6 @@ impl<B: Kernels> Block<B> {
         Self {
             layer,
             norm: model.norm,
-            alpha: model.norm.alpha(model.layers),
             attention_norm: LayerNorm::new(&name("attention_norm"), model, weights),
             attention: Attention::new(&name("attention"), model, weights),
             ffn_norm: LayerNorm::new(&name("ffn_norm"), model, weights),
@@ -75,17 +74,13 @@ impl<B: Kernels> Block<B> {
         input: &Input<B>,
         context: &mut Context,
     ) -> Tensor<B, 2> {
-        if let Some(probe) = &mut context.probe {
-            probe.layer_input(self.layer, &x_sh);
-        }
+        Probe::layer_input(&mut context.probes, self.layer, &x_sh);
         let attend =
             |y, context: &mut Context| self.attention.forward(y, self.layer, input, context);
         let x_sh = self.residual(x_sh, &self.attention_norm, 0, &ATTENTION, context, attend);
         let feed = |y, context: &mut Context| self.ffn.forward(y, self.layer, context);
         let x_sh = self.residual(x_sh, &self.ffn_norm, 1, &FFN, context, feed);
-        if let Some(probe) = &mut context.probe {
-            probe.layer_output(self.layer, &x_sh);
-        }
+        Probe::layer_output(&mut context.probes, self.layer, &x_sh);
         if let Some(capture) = &mut context.capture {
             capture.tensor(format!("activations.layers.{}.output", self.layer), &x_sh);
         }
@@ -108,7 +103,8 @@ impl<B: Kernels> Block<B> {
             let y = precision.store(y, at.norm, layer);
             context.capture(at.norm, layer, &y);
             let branch = f(precision.branch(y.clone(), at.norm, layer), context);
-            let skip = precision.branch(y, at.norm, layer) * self.alpha;
+            let skip = precision.branch(y, at.norm, layer);
+            let skip = scale_runs(skip, &context.alphas());
             let skip = precision.store(skip, at.skip, layer);
             return precision.store(skip + branch, at.sum, layer);
         }

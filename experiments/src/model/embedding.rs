@@ -3,23 +3,25 @@
 use super::norm::LayerNorm;
 use super::{Context, Input, Weights};
 use crate::precision::At;
-use burn::tensor::Tensor;
-use experiments_config::{EgsPath, ModelConfig, Positions};
+use burn::tensor::{Int, Tensor};
+use experiments_config::{Config, EgsPath, ModelConfig, Positions};
 use kernels::{Gate, Kernels, gate};
 
 /// `x = LN(E[token] + P[position])`; learned positions P and the norm are options that GLM-130B
 /// does not take.
 pub(crate) struct Embedding<B: Kernels> {
-    tokens_vh: Tensor<B, 2>,
-    positions_sh: Option<Tensor<B, 2>>,
+    /// `[r·v, h]`
+    tokens: Tensor<B, 2>,
+    /// `[r·s, h]`
+    positions: Option<Tensor<B, 2>>,
     norm: Option<LayerNorm<B>>,
 }
 
 impl<B: Kernels> Embedding<B> {
     pub(crate) fn new(model: &ModelConfig, weights: &mut Weights<B>) -> Self {
         Self {
-            tokens_vh: weights.matrix("embedding.weight"),
-            positions_sh: (model.positions == Positions::Learned)
+            tokens: weights.matrix("embedding.weight"),
+            positions: (model.positions == Positions::Learned)
                 .then(|| weights.matrix("position_embedding.weight")),
             norm: model
                 .embedding_norm
@@ -32,10 +34,11 @@ impl<B: Kernels> Embedding<B> {
     /// - output: `[b·s, h]`
     pub(crate) fn forward(&self, input: &Input<B>, context: &mut Context) -> Tensor<B, 2> {
         let precision = context.precision;
-        let x_sh = self.tokens_vh.clone().select(0, input.tokens.clone());
+        let runs = context.runs.len();
+        let x_sh = rows(&self.tokens, &input.tokens, runs);
         let mut x_sh = shrink(x_sh, context, EgsPath::Input, At::Embedding);
-        if let Some(positions_sh) = &self.positions_sh {
-            let p_sh = positions_sh.clone().select(0, input.positions.clone());
+        if let Some(positions) = &self.positions {
+            let p_sh = rows(positions, &input.positions, runs);
             x_sh = precision.store(x_sh + p_sh, At::Embedding, 0);
         }
         if let Some(norm) = &self.norm {
@@ -46,6 +49,22 @@ impl<B: Kernels> Embedding<B> {
     }
 }
 
+/// Rows of a table by id, every run's from its own part of the table.
+///
+/// # Shapes
+/// - table: `[r·n, h]`, ids below n: `[b·s]`
+/// - output: `[b·s, h]`
+fn rows<B: Kernels>(table: &Tensor<B, 2>, ids: &Tensor<B, 1, Int>, runs: usize) -> Tensor<B, 2> {
+    if runs == 1 {
+        return table.clone().select(0, ids.clone());
+    }
+    let ([len], [all, _]) = (ids.dims(), table.dims());
+    let first = Tensor::<B, 1, Int>::arange(0..runs as i64, &ids.device());
+    let first = first * (all / runs) as i64;
+    let ids = ids.clone().reshape([runs, len / runs]) + first.reshape([runs, 1]);
+    table.clone().select(0, ids.reshape([len]))
+}
+
 /// Embedding gradient shrink (2210.02414 §3): identity forward, gradient times α, rounded as the
 /// multiplication it is.
 pub(crate) fn shrink<B: Kernels>(
@@ -54,11 +73,13 @@ pub(crate) fn shrink<B: Kernels>(
     path: EgsPath,
     at: At,
 ) -> Tensor<B, 2> {
-    let egs = &context.config.egs;
     let rounding = context.precision.rounding(at, 0);
-    let applies = egs.path == path || egs.path == EgsPath::Both;
+    let alpha = |run: &&Config| {
+        let applies = run.egs.path == path || run.egs.path == EgsPath::Both;
+        if applies { run.egs.alpha as f32 } else { 1.0 }
+    };
+    let alphas: Vec<f32> = context.runs.iter().map(alpha).collect();
     // The product with the incoming gradient is rounded, then the product with α.
-    let alpha = if applies { egs.alpha as f32 } else { 1.0 };
-    let x = gate(x, &Gate::shrink_gradient(alpha, rounding.clone()));
+    let x = gate(x, &Gate::shrink_parts(&alphas, rounding.clone()));
     gate(x, &Gate::shrink_gradient(1.0, rounding))
 }

@@ -8,15 +8,19 @@ use kernels::Kernels;
 
 /// A linear map `x Wᵀ + b`: the bias is added before the one rounding.
 pub(crate) struct Linear<B: Kernels> {
-    weight_oi: Tensor<B, 2>,
-    bias_o: Option<Tensor<B, 1>>,
+    /// `[r·o, i]`
+    weight: Tensor<B, 2>,
+    /// `[r·o]`
+    bias: Option<Tensor<B, 1>>,
+    runs: usize,
 }
 
 impl<B: Kernels> Linear<B> {
     pub(crate) fn new(name: &str, model: &ModelConfig, weights: &mut Weights<B>) -> Self {
         Self {
-            weight_oi: weights.matrix(&format!("{name}.weight")),
-            bias_o: model.bias.then(|| weights.vector(&format!("{name}.bias"))),
+            weight: weights.matrix(&format!("{name}.weight")),
+            bias: model.bias.then(|| weights.vector(&format!("{name}.bias"))),
+            runs: weights.runs(),
         }
     }
 
@@ -24,12 +28,38 @@ impl<B: Kernels> Linear<B> {
     /// - input: `[b·s, in]`
     /// - output: `[b·s, out]`
     pub(crate) fn forward(&self, x_si: Tensor<B, 2>) -> Tensor<B, 2> {
-        let y_so = x_si.matmul(self.weight_oi.clone().transpose());
-        match &self.bias_o {
-            Some(bias_o) => y_so + bias_o.clone().unsqueeze(),
-            None => y_so,
+        let y_so = product(x_si, self.weight.clone(), self.runs);
+        let Some(bias) = self.bias.clone() else {
+            return y_so;
+        };
+        if self.runs == 1 {
+            return y_so + bias.unsqueeze();
         }
+        let ([rows, out], runs) = (y_so.dims(), self.runs);
+        let bias = bias.reshape([runs, 1, out]);
+        (y_so.reshape([runs, rows / runs, out]) + bias).reshape([rows, out])
     }
+}
+
+/// `x Wᵀ`, every run's rows by its own matrix.
+///
+/// # Shapes
+/// - x: `[rows, i]`, weight: `[r·o, i]`
+/// - output: `[rows, o]`
+pub(super) fn product<B: Kernels>(
+    x: Tensor<B, 2>,
+    weight: Tensor<B, 2>,
+    runs: usize,
+) -> Tensor<B, 2> {
+    if runs == 1 {
+        return x.matmul(weight.transpose());
+    }
+    let ([rows, i], [all, _]) = (x.dims(), weight.dims());
+    let (x, weight) = (
+        x.reshape([runs, rows / runs, i]),
+        weight.reshape([runs, all / runs, i]),
+    );
+    x.matmul(weight.swap_dims(1, 2)).reshape([rows, all / runs])
 }
 
 /// `FFN(x) = (x₁ ⊙ GELU(x₂)) W_down` with `[x₁, x₂] = x W_up`; GELU is exact (erf), and it is the

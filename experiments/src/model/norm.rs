@@ -8,16 +8,17 @@ use kernels::Kernels;
 
 /// `LN(x) = γ (x - mean) / sqrt(var + ε) + β`, mean and variance over the width.
 pub(crate) struct LayerNorm<B: Kernels> {
-    gamma_h: Tensor<B, 1>,
-    beta_h: Tensor<B, 1>,
+    /// `[r·width]`, as β.
+    gamma_rh: Tensor<B, 1>,
+    beta_rh: Tensor<B, 1>,
     eps: f64,
 }
 
 impl<B: Kernels> LayerNorm<B> {
     pub(crate) fn new(name: &str, model: &ModelConfig, weights: &mut Weights<B>) -> Self {
         Self {
-            gamma_h: weights.vector(&format!("{name}.weight")),
-            beta_h: weights.vector(&format!("{name}.bias")),
+            gamma_rh: weights.vector(&format!("{name}.weight")),
+            beta_rh: weights.vector(&format!("{name}.bias")),
             eps: model.layer_norm_eps,
         }
     }
@@ -25,12 +26,12 @@ impl<B: Kernels> LayerNorm<B> {
     /// # Shapes
     /// - input and output: `[rows, width]`
     pub(crate) fn forward(&self, x_sh: Tensor<B, 2>) -> Tensor<B, 2> {
-        kernels::layer_norm(x_sh, self.gamma_h.clone(), self.beta_h.clone(), self.eps)
+        kernels::layer_norm(x_sh, self.gamma_rh.clone(), self.beta_rh.clone(), self.eps)
     }
 }
 
-/// The layer-norm half of PB-Relax where it is on: divides by `max|x| / 8` over the whole tensor,
-/// detached (`LargeScale` `transformer.py`). Layer norm undoes the factor, up to its ε.
+/// The layer-norm half of PB-Relax where it is on: divides by `max|x| / 8` over the whole tensor of a
+/// run, detached (`LargeScale` `transformer.py`). Layer norm undoes the factor, up to its ε.
 pub(crate) fn relax<B: Kernels>(
     x: Tensor<B, 2>,
     at: At,
@@ -40,8 +41,12 @@ pub(crate) fn relax<B: Kernels>(
     if !context.config.precision.pb_relax.norm {
         return x;
     }
-    let largest = x.clone().detach().abs().max() / 8.0;
+    let shape = x.dims();
+    let runs = context.runs.len();
+    let x = x.reshape([runs, shape[0] / runs * shape[1]]);
+    let largest = x.clone().detach().abs().max_dim(1) / 8.0;
     // A tensor of zeros stays one.
     let largest = largest.clamp_min(f64::from(f32::MIN_POSITIVE));
-    context.precision.store(x / largest.unsqueeze(), at, layer)
+    let x = (x / largest).reshape(shape);
+    context.precision.store(x, at, layer)
 }

@@ -3,6 +3,7 @@
 
 use super::{Context, Input};
 use crate::precision::At;
+use crate::probe::Probe;
 use burn::tensor::{Tensor, activation};
 use experiments_config::PbRelaxMax;
 use kernels::Kernels;
@@ -52,9 +53,9 @@ impl Scores {
         let x = self.stored(q_bnsd, k_bnsd, context);
         // Where only the mask is to come, the masked tensor below serves the probe as well.
         let plain = self.relax == PbRelaxMax::Off && self.missing == 1.0 && input.alibi.is_none();
-        if let Some(probe) = context.probe.as_mut().filter(|_| !plain) {
+        if !plain && !context.probes.is_empty() {
             let allowed = x.clone().mask_fill(input.forbidden.clone(), FORBIDDEN);
-            probe.attention_scores(layer, &allowed, self.missing);
+            Probe::attention_scores(&mut context.probes, layer, &allowed, self.missing);
         }
         let mut x = match self.relax {
             PbRelaxMax::Off if self.missing == 1.0 => x,
@@ -68,8 +69,8 @@ impl Scores {
             }
         }
         let x = x.mask_fill(input.forbidden.clone(), FORBIDDEN);
-        if let Some(probe) = context.probe.as_mut().filter(|_| plain) {
-            probe.attention_scores(layer, &x, self.missing);
+        if plain {
+            Probe::attention_scores(&mut context.probes, layer, &x, self.missing);
         }
         if precision.softmax_half() {
             return self.softmax_half(x, context);

@@ -10,6 +10,7 @@ use burn::backend::{Autodiff, Flex};
 use burn::tensor::TensorData;
 use experiments_config::{Format, KernelChoice, Norm};
 
+mod packed;
 mod variants;
 
 const VOCAB: usize = 40;
@@ -72,6 +73,7 @@ fn train(config: &Config, parameters: &Parameters, scale: f64) -> TrainPass {
         config,
         precision: &precision,
         device: &device,
+        seat: None,
     };
     pass::train(
         &setting,
@@ -135,7 +137,8 @@ fn logits(config: &Config, sample: Sample) -> Vec<f32> {
     let parameters = parameters(config);
     let precision = Precision::new(&config.precision, config.model.layers);
     let device = Default::default();
-    let mut weights = Weights::<Flex>::new(&parameters, &precision, &device, false);
+    let runs = [&parameters];
+    let mut weights = Weights::<Flex>::new(&runs, &precision, &device, false);
     let model = Glm::new(config, &mut weights);
     let targets = crate::data::Targets {
         slots: (0..10).collect(),
@@ -259,6 +262,7 @@ fn planted_weights_overflow_fp16_and_the_tensor_is_named() {
         config: &config,
         precision: &precision,
         device: &device,
+        seat: None,
     };
     pass::train(
         &setting,
@@ -313,7 +317,8 @@ fn geglu_gates_the_second_half_with_exact_gelu() {
 
     let precision = Precision::new(&config.precision, 2);
     let device = Default::default();
-    let mut weights = Weights::<Flex>::new(&parameters, &precision, &device, false);
+    let runs = [&parameters];
+    let mut weights = Weights::<Flex>::new(&runs, &precision, &device, false);
     let ffn = feed_forward::FeedForward::new("layers.0.ffn", &config.model, &mut weights);
     let mut context = Context::plain(&config, &precision);
     let x = Tensor::from_data(TensorData::new(x, [1, 16]), &device);

@@ -11,9 +11,10 @@ use kernels::{HalfFormat, Kernels, RangeCount, round_slice};
 const LOGIT_PATH: &str = "embedding.weight";
 
 /// Leaves of one forward pass: the master weights, matrices rounded to the format of the pass
-/// (layer norms stay FP32), as tensors.
+/// (layer norms stay FP32), as tensors. The runs' lie one after another in every leaf.
 pub(crate) struct Weights<'a, B: Kernels> {
-    parameters: &'a Parameters,
+    /// Of every run, at least one; their tables are the same.
+    runs: &'a [&'a Parameters],
     half: Option<HalfFormat>,
     device: &'a B::Device,
     /// Set on a backend that differentiates: `require_grad` for every leaf.
@@ -30,13 +31,13 @@ pub(crate) struct Leaf<B: Kernels> {
 
 impl<'a, B: Kernels> Weights<'a, B> {
     pub(crate) fn new(
-        parameters: &'a Parameters,
+        runs: &'a [&'a Parameters],
         precision: &Precision,
         device: &'a B::Device,
         track: bool,
     ) -> Self {
         Self {
-            parameters,
+            runs,
             half: precision.half(),
             device,
             track,
@@ -44,17 +45,25 @@ impl<'a, B: Kernels> Weights<'a, B> {
         }
     }
 
+    /// How many runs the pass serves.
+    pub(crate) fn runs(&self) -> usize {
+        self.runs.len()
+    }
+
     /// # Panics
     /// If the model asks for a name that the table lacks: both come from the same configuration.
     fn find(&self, name: &str) -> usize {
-        self.parameters
+        self.runs[0]
             .find(name)
             .expect("model and table agree on names")
     }
 
     fn leaf(&mut self, parameter: usize, logit_path: bool) -> Tensor<B, 1> {
-        let entry = &self.parameters.table()[parameter];
-        let mut values = self.parameters.values()[entry.range.clone()].to_vec();
+        let entry = &self.runs[0].table()[parameter];
+        let mut values = Vec::with_capacity(self.runs.len() * entry.range.len());
+        for run in self.runs {
+            values.extend_from_slice(&run.values()[entry.range.clone()]);
+        }
         if let (Some(format), true) = (self.half, entry.role != Role::Norm) {
             round_slice(&mut values, format);
         }
@@ -74,24 +83,24 @@ impl<'a, B: Kernels> Weights<'a, B> {
     }
 
     fn leaf_matrix(&mut self, parameter: usize, logit_path: bool) -> Tensor<B, 2> {
-        let shape = &self.parameters.table()[parameter].shape;
-        let shape = [shape[0], shape[1]];
+        let shape = &self.runs[0].table()[parameter].shape;
+        let shape = [self.runs.len() * shape[0], shape[1]];
         self.leaf(parameter, logit_path).reshape(shape)
     }
 
-    /// A vector parameter, `[n]`.
+    /// A vector parameter, `[r·n]`.
     pub(crate) fn vector(&mut self, name: &str) -> Tensor<B, 1> {
         self.leaf(self.find(name), false)
     }
 
-    /// A matrix parameter, `[out, in]`.
+    /// A matrix parameter, `[r·out, in]`.
     pub(crate) fn matrix(&mut self, name: &str) -> Tensor<B, 2> {
         self.leaf_matrix(self.find(name), false)
     }
 
-    /// The output projection, `[v, h]`: `head.weight`, or the embedding by its logit path.
+    /// The output projection, `[r·v, h]`: `head.weight`, or the embedding by its logit path.
     pub(crate) fn head(&mut self) -> Tensor<B, 2> {
-        match self.parameters.find("head.weight") {
+        match self.runs[0].find("head.weight") {
             Some(own) => self.leaf_matrix(own, false),
             None => self.leaf_matrix(self.find(LOGIT_PATH), true),
         }
@@ -166,17 +175,18 @@ impl Gradients {
     }
 }
 
-/// Collects the gradients of all leaves.
+/// Collects every run's gradients of all leaves.
 pub(crate) fn collect<B: AutodiffBackend + Kernels>(
     leaves: Vec<Leaf<B>>,
     grads: &mut B::Gradients,
-    parameters: &Parameters,
+    runs: &[&Parameters],
     half: Option<HalfFormat>,
-) -> Gradients {
-    let mut flat = vec![0.0; parameters.len()];
-    let mut logit = Vec::new();
+) -> Vec<Gradients> {
+    let table = runs[0].table();
+    let mut flats: Vec<_> = runs.iter().map(|run| vec![0.0; run.len()]).collect();
+    let mut logits = vec![Vec::new(); runs.len()];
     for leaf in leaves {
-        let entry = &parameters.table()[leaf.parameter];
+        let entry = &table[leaf.parameter];
         // A leaf that the loss does not depend on has no gradient.
         let Some(gradient) = leaf.tensor.grad_remove(grads) else {
             continue;
@@ -185,11 +195,16 @@ pub(crate) fn collect<B: AutodiffBackend + Kernels>(
         let Ok(values) = data.as_slice::<f32>() else {
             continue;
         };
-        if leaf.logit_path {
-            logit = values.to_vec();
-        } else {
-            flat[entry.range.clone()].copy_from_slice(values);
+        let parts = values.chunks_exact(entry.range.len());
+        for ((flat, logit), values) in flats.iter_mut().zip(&mut logits).zip(parts) {
+            if leaf.logit_path {
+                *logit = values.to_vec();
+            } else {
+                flat[entry.range.clone()].copy_from_slice(values);
+            }
         }
     }
-    Gradients::stored(parameters, flat, logit, half)
+    let all = runs.iter().zip(flats.into_iter().zip(logits));
+    all.map(|(run, (flat, logit))| Gradients::stored(run, flat, logit, half))
+        .collect()
 }

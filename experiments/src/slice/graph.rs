@@ -52,7 +52,8 @@ impl Work for GraphSlice<'_> {
             recorder.look(&p.name, Pass::Weight, values);
         }
         let precision = Precision::new(&config.precision, model.layers);
-        let mut weights = Weights::<B>::new(&parameters, &precision, device, true);
+        let runs = [&parameters];
+        let mut weights = Weights::<B>::new(&runs, &precision, device, true);
         let blocks: Vec<_> = (self.layers.clone())
             .map(|layer| Block::new(model, layer, &mut weights))
             .collect();
@@ -90,7 +91,8 @@ impl Work for GraphSlice<'_> {
             let values = dx.as_slice().expect("FP32 tensor");
             recorder.look(&name, Pass::Backward, values);
         }
-        let flat = collect(weights.into_leaves(), &mut grads, &parameters, half).flat;
+        let gradients = collect(weights.into_leaves(), &mut grads, &runs, half);
+        let flat = &gradients[0].flat;
         for p in parameters.table() {
             recorder.look(&p.name, Pass::WeightGradient, &flat[p.range.clone()]);
         }

@@ -47,7 +47,8 @@ fn plain(config: &Config, x: &[f32], g: &[f32]) -> Outcome {
     let (model, device) = (&config.model, Default::default());
     let parameters = Parameters::initialise(model, config.tokenizer.vocab_size, config.seed);
     let precision = Precision::new(&config.precision, model.layers);
-    let mut weights = Weights::<Cpu>::new(&parameters, &precision, &device, true);
+    let runs = [&parameters];
+    let mut weights = Weights::<Cpu>::new(&runs, &precision, &device, true);
     let block = Block::new(model, LAYER, &mut weights);
     let batch = graph::sequence(TOKENS, PREFIX);
     let half = precision.half();
@@ -62,7 +63,8 @@ fn plain(config: &Config, x: &[f32], g: &[f32]) -> Outcome {
     let mut grads = (out.clone() * matrix(g)).sum().backward();
     let dx = x.grad(&grads).unwrap().into_data().to_vec().unwrap();
     drop(block);
-    let flat = collect(weights.into_leaves(), &mut grads, &parameters, half).flat;
+    let gradients = collect(weights.into_leaves(), &mut grads, &runs, half);
+    let flat = &gradients[0].flat;
     let own = parameters.table().iter().filter(|p| p.layer == Some(LAYER));
     Outcome {
         out: out.into_data().to_vec().unwrap(),

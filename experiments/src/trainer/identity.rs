@@ -25,6 +25,20 @@ pub(super) fn check_memory(config: &Config) -> Result<(), TrainError> {
     }
 }
 
+/// [`check_memory`] for runs that train at once.
+pub(super) fn check_pack_memory(configs: &[&Config]) -> Result<(), TrainError> {
+    let needed: u64 = configs.iter().map(|config| training_bytes(config)).sum();
+    let giga = 1_000_000_000;
+    match provenance::available_memory() {
+        Some(available) if needed > available => Err(TrainError::PackMemory {
+            runs: configs.len(),
+            needed: needed / giga,
+            available: available / giga,
+        }),
+        _ => Ok(()),
+    }
+}
+
 /// A run goes on only with the configuration, text and backend it began with.
 pub(super) fn check_same(
     directory: &Path,

@@ -75,7 +75,7 @@ impl Work for Parity<'_> {
         let Self { repeat, text } = self;
         let config = repeat.config;
         let precision = Precision::new(&config.precision, config.model.layers);
-        let training = Training::<B>::new(config, &text, &precision, device);
+        let training = Training::<B>::new(config, &text, &precision, device, None);
         let checkpoints = Checkpoints::new(repeat.directory, &config.checkpoint);
         let before = repeat.step - 1;
         let (mut trained, _) = Trained::load(config, &checkpoints, before)?;

@@ -2,10 +2,11 @@
 
 use super::identity::{check_configuration, check_memory, check_same, manifest};
 use super::step::{Trained, Training, evaluate, step};
-use super::text::Text;
+use super::text::{Text, Texts};
 use crate::backend::{Device, Work};
 use crate::checkpoint::{Checkpoints, State};
 use crate::error::TrainError;
+use crate::pack::Seat;
 use crate::precision::Precision;
 use burn::tensor::backend::AutodiffBackend;
 use experiments_config::Config;
@@ -13,6 +14,7 @@ use experiments_text::Cache;
 use kernels::Kernels;
 use logs::{Event, EventKind, Manifest, Record, RunReader, RunWriter, Status, Summary};
 use std::path::Path;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
@@ -49,6 +51,18 @@ pub enum Ending {
 
 /// Trains to the end or until told to stop. A run that is finished already is left alone.
 pub fn train(request: Request) -> Result<Ending, TrainError> {
+    train_in(request, None)
+}
+
+/// What a run shares with the others of its process.
+pub(super) struct Company<'a> {
+    /// Where its passes are done together with theirs.
+    pub(super) seat: Seat,
+    pub(super) texts: &'a Texts,
+}
+
+/// [`train`], in company or alone.
+pub(super) fn train_in(request: Request, company: Option<Company>) -> Result<Ending, TrainError> {
     let device = Device::select(&request.config.runtime.device)?;
     check_memory(request.config)?;
     if Summary::load(request.directory)?.is_some_and(|s| s.status == Status::Finished) {
@@ -61,7 +75,8 @@ pub fn train(request: Request) -> Result<Ending, TrainError> {
     let attempt = writer.attempt();
     let start = Instant::now();
     let directory = request.directory.to_owned();
-    let result = prepare(request, &mut writer, device).and_then(|session| device.run(session));
+    let session = prepare(request, &mut writer, device, company);
+    let result = session.and_then(|session| device.run(session));
     let seconds = start.elapsed().as_secs_f64();
     match result {
         Ok(outcome) => {
@@ -100,7 +115,9 @@ pub(crate) struct Outcome {
 /// A run with its files and text, before a backend is chosen.
 pub(crate) struct Session<'a, 'w> {
     run: Run<'a, 'w>,
-    text: Text,
+    text: Arc<Text>,
+    /// In company. It goes with the session, so that nobody waits for a run that is over.
+    seat: Option<Seat>,
 }
 
 /// The request and the open run directory.
@@ -114,9 +131,13 @@ fn prepare<'a, 'w>(
     request: Request<'a>,
     writer: &'w mut RunWriter,
     device: Device,
+    company: Option<Company>,
 ) -> Result<Session<'a, 'w>, TrainError> {
     let config = request.config;
-    let text = Text::prepare(config, request.cache)?;
+    let text = match &company {
+        Some(company) => company.texts.prepare(config, request.cache)?,
+        None => Text::prepare(config, request.cache)?.into(),
+    };
     let directory = request.directory;
     if let Some(manifest) = Manifest::load(directory)? {
         check_same(directory, config, &text, &manifest, device)?;
@@ -128,6 +149,7 @@ fn prepare<'a, 'w>(
     Ok(Session {
         run: Run { request, writer },
         text,
+        seat: company.map(|company| company.seat),
     })
 }
 
@@ -140,10 +162,14 @@ impl Work for Session<'_, '_> {
         B: AutodiffBackend + Kernels,
         B::InnerBackend: Kernels,
     {
-        let Self { mut run, text } = self;
+        let Self {
+            mut run,
+            text,
+            seat,
+        } = self;
         let config = run.request.config;
         let precision = Precision::new(&config.precision, config.model.layers);
-        let training = Training::<B>::new(config, &text, &precision, device);
+        let training = Training::<B>::new(config, &text, &precision, device, seat.as_ref());
         let checkpoints = Checkpoints::new(run.request.directory, &config.checkpoint);
         let mut trained = run.load(&checkpoints)?;
 

@@ -8,6 +8,7 @@ use crate::clipping::Clip;
 use crate::data::{Losses, Sampler, held_out};
 use crate::error::TrainError;
 use crate::loss_scaler::ScaleChange;
+use crate::pack::Seat;
 use crate::parameters::Parameters;
 use crate::parity::ParityFile;
 use crate::pass::{self, Setting};
@@ -58,6 +59,8 @@ pub(super) struct Training<'a, B: Backend> {
     pub(super) tasks: Option<&'a TaskMixture>,
     pub(super) precision: &'a Precision,
     pub(super) device: &'a B::Device,
+    /// Where passes are done together with other runs'.
+    pub(super) seat: Option<&'a Seat>,
 }
 
 /// Why a step did not update.
@@ -131,7 +134,9 @@ where
         recorder.update(&update.reports, trained.parameters.len());
     }
     recorder.probe(sum.probe);
-    if config.precision.format != Format::Fp32 && B::InnerBackend::COUNTS_RANGE {
+    // A packed pass stores the tensors of many runs at once, and nobody counts whose value was lost.
+    let counted = B::InnerBackend::COUNTS_RANGE && training.seat.is_none();
+    if config.precision.format != Format::Fp32 && counted {
         recorder.range(range);
     }
     let mut record = recorder.record;
@@ -151,6 +156,7 @@ impl<'a, B: Backend> Training<'a, B> {
         text: &'a Text,
         precision: &'a Precision,
         device: &'a B::Device,
+        seat: Option<&'a Seat>,
     ) -> Self {
         Self {
             config,
@@ -158,6 +164,7 @@ impl<'a, B: Backend> Training<'a, B> {
             tasks: text.tasks.as_ref(),
             precision,
             device,
+            seat,
         }
     }
 
@@ -177,6 +184,7 @@ impl<'a, B: Backend> Training<'a, B> {
             config,
             precision: self.precision,
             device: self.device,
+            seat: self.seat,
         }
     }
 }

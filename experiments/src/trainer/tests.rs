@@ -157,6 +157,7 @@ fn check(path: &Path) {
         config,
         precision: &precision,
         device: &Default::default(),
+        seat: None,
     };
     let size = config.batch.micro_batch as u64;
     assert_eq!(golden.micro_batches, config.batch.gradient_accumulation);

@@ -1,15 +1,46 @@
 //! What a run reads: its corpus and its tasks.
 
 use crate::error::TrainError;
-use experiments_config::Config;
+use experiments_config::{Config, DataConfig, TasksConfig, TokenizerConfig};
 use experiments_text::tasks::TaskMixture;
 use experiments_text::{Cache, Corpus};
+use std::sync::{Arc, Mutex, PoisonError};
 
 /// Text and tasks, tokenised alike.
 pub(super) struct Text {
     pub(super) corpus: Corpus,
     /// With `tasks.sources`.
     pub(super) tasks: Option<TaskMixture>,
+}
+
+/// What a text is made from.
+type Origin = (DataConfig, TokenizerConfig, TasksConfig, usize);
+
+/// Texts that runs of one process share, so that many runs hold one copy.
+#[derive(Default)]
+pub(super) struct Texts {
+    prepared: Mutex<Vec<(Origin, Arc<Text>)>>,
+}
+
+impl Texts {
+    /// [`Text::prepare`], once for all runs that read the same.
+    pub(super) fn prepare(&self, config: &Config, cache: &Cache) -> Result<Arc<Text>, TrainError> {
+        let origin = (
+            config.data.clone(),
+            config.tokenizer.clone(),
+            config.tasks.clone(),
+            // Decides whether a text is long enough.
+            config.model.seq_len,
+        );
+        // Held while a text is made: the others wait for it instead of making it again.
+        let mut prepared = self.prepared.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((_, text)) = prepared.iter().find(|(known, _)| *known == origin) {
+            return Ok(text.clone());
+        }
+        let text = Arc::new(Text::prepare(config, cache)?);
+        prepared.push((origin, text.clone()));
+        Ok(text)
+    }
 }
 
 impl Text {

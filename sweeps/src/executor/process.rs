@@ -1,9 +1,10 @@
 //! One trainer process.
 
 use crate::{LocalExecutor, SweepError};
+use logs::Summary;
 use logs::run::CONSOLE_FILE;
 use std::fs::File;
-use std::io::{Read, Seek, SeekFrom};
+use std::io::{Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
@@ -15,34 +16,55 @@ pub(super) const STOPPED: i32 = 3;
 /// last checkpoint.
 const GRACE: Duration = Duration::from_mins(2);
 
+/// A run in the charge of a process.
 #[derive(Debug)]
-pub(super) struct Process {
+pub(super) struct Charge {
     /// Position of the run in the plan.
     pub(super) index: usize,
+    /// The attempt that had the last word in its directory before the process began.
+    attempt_before: Option<u32>,
+}
+
+impl Charge {
+    /// Whether the run has come to an end of its own, as its directory says, since the process began.
+    pub(super) fn has_ended(&self, directory: &Path) -> bool {
+        last_attempt(directory) != self.attempt_before
+    }
+}
+
+fn last_attempt(directory: &Path) -> Option<u32> {
+    let summary = Summary::load(directory).ok().flatten();
+    summary.map(|summary| summary.attempt)
+}
+
+#[derive(Debug)]
+pub(super) struct Process {
+    pub(super) runs: Vec<Charge>,
     child: Child,
     asked_to_stop: Option<Instant>,
 }
 
 impl Process {
-    /// Starts the trainer in `directory`, its output appended to the console log.
+    /// Starts the trainer of `runs`, positions in the plan with their directories, at least one. Its
+    /// output is appended to the console log of the first; those of the others say where it is.
     pub(super) fn start(
         executor: &LocalExecutor,
-        index: usize,
-        directory: &Path,
+        runs: &[(usize, PathBuf)],
     ) -> Result<Self, SweepError> {
-        let console = directory.join(CONSOLE_FILE);
-        let open = || -> std::io::Result<(File, File)> {
-            let file = File::options().create(true).append(true).open(&console)?;
-            Ok((file.try_clone()?, file))
+        let (_, first) = &runs[0];
+        let (stdout, stderr) = console(first, |file| file.try_clone().map(|copy| (copy, file)))?;
+        for (_, other) in &runs[1..] {
+            let line = format!("packed with {}, which has the output", first.display());
+            console(other, |mut file| writeln!(file, "{line}"))?;
+        }
+        let charge = |(index, directory): &(usize, PathBuf)| Charge {
+            index: *index,
+            attempt_before: last_attempt(directory),
         };
-        let (stdout, stderr) = open().map_err(|source| SweepError::Write {
-            path: console.clone(),
-            source,
-        })?;
         let mut command = Command::new(&executor.program);
         command
             .args(&executor.arguments)
-            .arg(directory)
+            .args(runs.iter().map(|(_, directory)| directory))
             .stdin(Stdio::null())
             .stdout(stdout)
             .stderr(stderr);
@@ -54,7 +76,7 @@ impl Process {
             source,
         })?;
         Ok(Self {
-            index,
+            runs: runs.iter().map(charge).collect(),
             child,
             asked_to_stop: None,
         })
@@ -85,6 +107,17 @@ impl Process {
     pub(super) fn wait(&mut self) -> std::io::Result<ExitStatus> {
         self.child.wait()
     }
+}
+
+/// Does something with a run's console log, open for appending.
+fn console<T>(
+    directory: &Path,
+    f: impl FnOnce(File) -> std::io::Result<T>,
+) -> Result<T, SweepError> {
+    let path = directory.join(CONSOLE_FILE);
+    let file = File::options().create(true).append(true).open(&path);
+    file.and_then(f)
+        .map_err(|source| SweepError::Write { path, source })
 }
 
 /// The end of a console log: the last line that says something, for an error message.

@@ -1,12 +1,11 @@
 //! One sitting of an executor: a queue of runs, the processes at work, and one loop.
 
-use crate::executor::process::{Process, STOPPED, last_words};
+use crate::executor::process::{Charge, Process, STOPPED, last_words};
 use crate::executor::progress::{Progress, Tally, eta};
 use crate::reader::{State, SweepReader};
 use crate::{LocalExecutor, Request, Sweep, SweepError};
 use logs::run::{SUMMARY_FILE, Status, Summary, metrics_file};
 use std::collections::VecDeque;
-use std::process::ExitStatus;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
@@ -14,13 +13,26 @@ use std::time::{Duration, Instant};
 /// Time between two looks at the processes.
 const SLICE: Duration = Duration::from_millis(20);
 
+/// The key of every run where runs are packed. A configuration that cannot be made packs with none; its
+/// process will say why.
+fn pack_keys(executor: &LocalExecutor, sweep: &Sweep) -> Vec<Option<String>> {
+    if executor.pack < 2 {
+        return Vec::new();
+    }
+    let plan = sweep.plan();
+    let key = |run| plan.config(run).ok().map(|config| config.pack_key());
+    sweep.runs().iter().map(key).collect()
+}
+
 pub(super) struct Session<'a> {
     executor: &'a LocalExecutor,
     sweep: &'a Sweep,
     reader: SweepReader,
     /// Runs still to be started, as positions in the plan.
     queue: VecDeque<usize>,
-    /// Runs of this executor at work.
+    /// What decides with whom each run may be packed; empty where nobody is.
+    pack_keys: Vec<Option<String>>,
+    /// Processes of this executor at work.
     processes: Vec<Process>,
     /// Runs that another process is at work on, for example one that outlived a killed executor.
     /// They take a worker each.
@@ -47,6 +59,7 @@ impl<'a> Session<'a> {
         Self {
             others: positions(&|state| state == State::Running),
             queue: queue.into(),
+            pack_keys: pack_keys(executor, sweep),
             processes: Vec::new(),
             began: Instant::now(),
             steps_at_begin: reader.progress().0,
@@ -93,22 +106,41 @@ impl<'a> Session<'a> {
         }
     }
 
-    /// Starts runs while workers are free.
+    /// Starts processes while workers are free.
     fn fill(&mut self, progress: &mut dyn FnMut(Progress)) -> Result<(), SweepError> {
         while self.processes.len() + self.others.len() < self.executor.workers.max(1) {
-            let Some(index) = self.queue.pop_front() else {
+            let Some(first) = self.queue.pop_front() else {
                 return Ok(());
             };
-            let id = &self.sweep.runs()[index].id;
-            let directory = self.sweep.run_dir(id);
-            let process = Process::start(self.executor, index, &directory)?;
-            self.processes.push(process);
-            progress(Progress::Started {
-                id: id.clone(),
-                resumed: self.reader.states()[index].step > 0,
-            });
+            let mut runs = vec![first];
+            runs.extend(self.companions(first));
+            let directory = |index: usize| self.sweep.run_dir(&self.sweep.runs()[index].id);
+            let runs: Vec<_> = runs
+                .iter()
+                .map(|index| (*index, directory(*index)))
+                .collect();
+            self.processes.push(Process::start(self.executor, &runs)?);
+            for (index, _) in runs {
+                progress(Progress::Started {
+                    id: self.sweep.runs()[index].id.clone(),
+                    resumed: self.reader.states()[index].step > 0,
+                });
+            }
         }
         Ok(())
+    }
+
+    /// Takes the next runs off the queue that may be packed with `first`.
+    fn companions(&mut self, first: usize) -> Vec<usize> {
+        let key = |index: usize| self.pack_keys.get(index).and_then(Option::as_ref);
+        let Some(wanted) = key(first) else {
+            return Vec::new();
+        };
+        let fits = self.queue.iter().copied();
+        let fits = fits.filter(|index| key(*index) == Some(wanted));
+        let taken: Vec<usize> = fits.take(self.executor.pack - 1).collect();
+        self.queue.retain(|index| !taken.contains(index));
+        taken
     }
 
     /// Takes leave of processes that have ended.
@@ -116,7 +148,7 @@ impl<'a> Session<'a> {
         let mut at = 0;
         while at < self.processes.len() {
             let process = &mut self.processes[at];
-            let index = process.index;
+            let index = process.runs[0].index;
             let ended = process.ended().map_err(|source| SweepError::Wait {
                 run: self.sweep.runs()[index].id.clone(),
                 source,
@@ -124,21 +156,68 @@ impl<'a> Session<'a> {
             match ended {
                 None => at += 1,
                 Some(status) => {
-                    self.processes.swap_remove(at);
+                    let runs = self.processes.swap_remove(at).runs;
                     self.reader.poll();
-                    let news = self.conclude(index, status)?;
-                    progress(news);
+                    self.dissolve(&runs, status.code(), progress)?;
                 }
             }
         }
         Ok(())
     }
 
-    /// What the end of a process means for its run.
-    fn conclude(&mut self, index: usize, status: ExitStatus) -> Result<Progress, SweepError> {
+    /// What the end of a process means for its runs. `code` is absent where a signal killed it.
+    fn dissolve(
+        &mut self,
+        runs: &[Charge],
+        code: Option<i32>,
+        progress: &mut dyn FnMut(Progress),
+    ) -> Result<(), SweepError> {
+        if let [run] = runs {
+            progress(self.conclude(run.index, code)?);
+            return Ok(());
+        }
+        let asked: Vec<bool> = runs
+            .iter()
+            .map(|run| self.is_asked_for(run.index))
+            .collect();
+        let on_behalf = asked.contains(&true);
+        for (run, asked) in runs.iter().zip(asked) {
+            let own = self.own_code(run, code);
+            // It only ended because another one was asked to.
+            if own == Some(STOPPED) && on_behalf && !asked {
+                self.queue.push_front(run.index);
+            } else {
+                progress(self.conclude(run.index, own)?);
+            }
+        }
+        Ok(())
+    }
+
+    /// The exit code a run of a pack would have had in a process of its own.
+    fn own_code(&self, run: &Charge, code: Option<i32>) -> Option<i32> {
+        let state = self.reader.states()[run.index].state;
+        let ended = run.has_ended(&self.sweep.run_dir(&self.sweep.runs()[run.index].id));
+        match (state, code) {
+            (State::Finished, _) => Some(0),
+            (State::Stopped | State::Skipped, _) if ended => Some(STOPPED),
+            // Nothing of its own, though the process says that all is well.
+            (_, Some(0 | STOPPED)) => Some(1),
+            (_, code) => code,
+        }
+    }
+
+    /// Whether somebody wants a single run to end.
+    fn is_asked_for(&self, index: usize) -> bool {
+        let id = &self.sweep.runs()[index].id;
+        let requests = [Request::Stop, Request::Skip];
+        requests.into_iter().any(|r| self.sweep.requested(id, r))
+    }
+
+    /// What the end of a run's process means for the run.
+    fn conclude(&mut self, index: usize, code: Option<i32>) -> Result<Progress, SweepError> {
         let run = &self.reader.states()[index];
         let id = run.id.clone();
-        let news = match (status.code(), run.state) {
+        let news = match (code, run.state) {
             (Some(0), State::Finished) => Progress::Finished {
                 outcome: run.outcome(),
                 id: id.clone(),
@@ -200,14 +279,11 @@ impl<'a> Session<'a> {
 
     /// Requests about single runs.
     fn honour_requests(&mut self, progress: &mut dyn FnMut(Progress)) -> Result<(), SweepError> {
-        for process in &mut self.processes {
-            let id = &self.sweep.runs()[process.index].id;
-            if [Request::Stop, Request::Skip]
-                .into_iter()
-                .any(|request| self.sweep.requested(id, request))
-            {
+        for mut process in std::mem::take(&mut self.processes) {
+            if process.runs.iter().any(|run| self.is_asked_for(run.index)) {
                 process.stop();
             }
+            self.processes.push(process);
         }
         for index in std::mem::take(&mut self.queue) {
             let id = &self.sweep.runs()[index].id;
@@ -252,7 +328,7 @@ impl<'a> Session<'a> {
         Progress::Tick {
             finished: self.reader.count(State::Finished),
             total: self.sweep.runs().len(),
-            running: self.processes.len() + self.others.len(),
+            running: self.processes.iter().map(|p| p.runs.len()).sum::<usize>() + self.others.len(),
             steps_done,
             steps,
             eta_seconds: eta(self.began.elapsed(), since, steps - steps_done),
@@ -265,7 +341,7 @@ impl<'a> Session<'a> {
         let stopping = stop.load(Ordering::Relaxed);
         while Instant::now() < until && stop.load(Ordering::Relaxed) == stopping {
             for process in &mut self.processes {
-                let run = &self.sweep.runs()[process.index].id;
+                let run = &self.sweep.runs()[process.runs[0].index].id;
                 let ended = process.ended().map_err(|source| SweepError::Wait {
                     run: run.clone(),
                     source,

@@ -153,7 +153,7 @@ fn replace(overrides: &mut Vec<Override>, key: &str, value: &impl Serialize) {
     });
 }
 
-/// Runs of this program, as many at a time as asked for or as there are cores.
+/// Runs of this program, as many processes at a time as asked for or as there are cores.
 pub(crate) fn executor(
     execution: &Execution,
     cache: &Cache,
@@ -169,10 +169,14 @@ pub(crate) fn executor(
             .arguments
             .extend(["--missing-language".into(), language.clone()]);
     }
-    executor.workers = execution
-        .workers
-        .map_or(cores / execution.threads.max(1), usize::from);
-    executor.workers = executor.workers.max(1);
+    executor.pack = execution.pack.into();
+    // One pack is meant to fill the device.
+    let default = if executor.pack > 1 {
+        1
+    } else {
+        cores / execution.threads.max(1)
+    };
+    executor.workers = execution.workers.map_or(default, usize::from).max(1);
     executor.threads = execution.threads;
     Ok(executor)
 }

@@ -1,4 +1,6 @@
-//! `workbench train`: one run, the process that executors start.
+//! `workbench train`: the process that executors start, with one run or a pack of them.
+
+mod pack;
 
 use super::config;
 use crate::cli::Train;
@@ -11,8 +13,20 @@ use experiments_text::{Cache, tasks};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
+/// Version, commit, and whether the tree was changed.
+fn program() -> (&'static str, Option<&'static str>, Option<bool>) {
+    (
+        env!("CARGO_PKG_VERSION"),
+        option_env!("WORKBENCH_COMMIT"),
+        option_env!("WORKBENCH_DIRTY").map(|dirty| dirty == "true"),
+    )
+}
+
 pub(crate) fn run(arguments: &Train, cache: &Cache) -> Result<ExitCode, Failure> {
-    let (directory, config, missing_languages) = locate(arguments, cache)?;
+    let [what] = arguments.what.as_slice() else {
+        return pack::run(arguments, cache);
+    };
+    let (directory, config, missing_languages) = locate(what, arguments, cache)?;
     super::threads(config.runtime.threads);
     let stop = stop_flag().map_err(|e| Failure::io("cannot listen for signals", &e))?;
     let mut steps = Steps::new(config.steps);
@@ -20,11 +34,7 @@ pub(crate) fn run(arguments: &Train, cache: &Cache) -> Result<ExitCode, Failure>
         directory: &directory,
         config: &config,
         cache,
-        program: (
-            env!("CARGO_PKG_VERSION"),
-            option_env!("WORKBENCH_COMMIT"),
-            option_env!("WORKBENCH_DIRTY").map(|dirty| dirty == "true"),
-        ),
+        program: program(),
         missing_languages: &missing_languages,
         stop: &stop,
         on_step: &mut |record| {
@@ -46,8 +56,12 @@ pub(crate) fn run(arguments: &Train, cache: &Cache) -> Result<ExitCode, Failure>
 }
 
 /// The run directory and its configuration: an existing one as it is, a new one resolved here.
-fn locate(arguments: &Train, cache: &Cache) -> Result<(PathBuf, Config, Vec<String>), Failure> {
-    let path = Path::new(&arguments.what);
+fn locate(
+    what: &str,
+    arguments: &Train,
+    cache: &Cache,
+) -> Result<(PathBuf, Config, Vec<String>), Failure> {
+    let path = Path::new(what);
     let own = path.join(logs::run::CONFIG_FILE);
     if own.is_file() {
         if !arguments.set.is_empty() || arguments.out.is_some() {
@@ -68,7 +82,7 @@ fn locate(arguments: &Train, cache: &Cache) -> Result<(PathBuf, Config, Vec<Stri
     let Some(out) = &arguments.out else {
         return Err(Failure::usage("a new run needs --out RUN_DIRECTORY"));
     };
-    let mut config = config::load(&arguments.what, &arguments.set)?;
+    let mut config = config::load(what, &arguments.set)?;
     let resolved = super::resolve(&config.data, cache, true)?;
     config.data = resolved.data;
     config.tasks = tasks::resolve(&config.tasks)?;

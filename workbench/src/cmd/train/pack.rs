@@ -1,0 +1,153 @@
+//! Several runs in one process.
+//!
+//! How each run ends stands in its directory. The exit code is that of the run that fared worst:
+//! failed, refused, stopped, done.
+
+use super::program;
+use crate::cli::Train;
+use crate::failure::{Failure, exit};
+use crate::progress::Steps;
+use crate::signals::stop_flag;
+use experiments::{Ending, Member, PackRequest, train_pack};
+use experiments_text::Cache;
+use logs::Record;
+use std::fs::File;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::sync::{Mutex, PoisonError};
+
+pub(super) fn run(arguments: &Train, cache: &Cache) -> Result<ExitCode, Failure> {
+    if !arguments.set.is_empty() || arguments.out.is_some() {
+        return Err(Failure::usage(
+            "several runs continue with their own `run.toml`, without --set and --out",
+        ));
+    }
+    let directories: Vec<PathBuf> = arguments.what.iter().map(PathBuf::from).collect();
+    refuse_twins(&directories)?;
+    let mut worst = Worst::default();
+    let mut members = Vec::new();
+    for directory in directories {
+        match crate::cmd::run_config(&directory) {
+            Ok(config) => members.push(Member { directory, config }),
+            Err(failure) => worst.failed(&directory, &failure),
+        }
+    }
+    let Some(first) = members.first() else {
+        return Ok(worst.code());
+    };
+    crate::cmd::threads(first.config.runtime.threads);
+    let stop = stop_flag().map_err(|e| Failure::io("cannot listen for signals", &e))?;
+    let progress = Mutex::new(Progress::new(&members));
+    let ends = train_pack(&PackRequest {
+        members: &members,
+        cache,
+        program: program(),
+        missing_languages: &arguments.missing_language,
+        stop: &stop,
+        on_step: &|index, record| {
+            let mut progress = progress.lock().unwrap_or_else(PoisonError::into_inner);
+            progress.at(index, record);
+        },
+    });
+    let progress = progress.into_inner();
+    progress.unwrap_or_else(PoisonError::into_inner).steps.end();
+    match ends {
+        Ok(ends) => {
+            for (member, end) in members.iter().zip(ends) {
+                match end {
+                    Ok(Ending::Finished) => {}
+                    Ok(Ending::Stopped) => worst.stopped = true,
+                    Err(error) => worst.failed(&member.directory, &error.into()),
+                }
+            }
+        }
+        Err(error) => {
+            let failure = error.into();
+            for member in &members {
+                worst.failed(&member.directory, &failure);
+            }
+        }
+    }
+    Ok(worst.code())
+}
+
+/// One directory has one writer.
+fn refuse_twins(directories: &[PathBuf]) -> Result<(), Failure> {
+    let same = |path: &Path| std::fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
+    let mut seen: Vec<PathBuf> = Vec::new();
+    for directory in directories {
+        let own = same(directory);
+        if seen.contains(&own) {
+            let path = directory.display();
+            return Err(Failure::usage(format!("`{path}` is given twice")));
+        }
+        seen.push(own);
+    }
+    Ok(())
+}
+
+/// How the runs fared.
+#[derive(Default)]
+struct Worst {
+    failed: bool,
+    refused: bool,
+    stopped: bool,
+}
+
+impl Worst {
+    /// Says what went wrong, also in the run's own console log: the output of this process goes to one
+    /// place only.
+    fn failed(&mut self, directory: &Path, failure: &Failure) {
+        if failure.code() == exit::BAD_INPUT {
+            self.refused = true;
+        } else {
+            self.failed = true;
+        }
+        eprintln!("error: {}: {}", directory.display(), failure.text());
+        if directory.is_dir() {
+            let path = directory.join(logs::run::CONSOLE_FILE);
+            let file = File::options().create(true).append(true).open(path);
+            // The disk may be what has failed.
+            let _ = file.and_then(|mut file| writeln!(file, "error: {}", failure.text()));
+        }
+    }
+
+    fn code(&self) -> ExitCode {
+        match self {
+            Self { failed: true, .. } => ExitCode::from(exit::FAILED),
+            Self { refused: true, .. } => ExitCode::from(exit::BAD_INPUT),
+            Self { stopped: true, .. } => ExitCode::from(exit::STOPPED),
+            Self { .. } => ExitCode::SUCCESS,
+        }
+    }
+}
+
+/// How far all runs together are.
+struct Progress {
+    steps: Steps,
+    /// Finished steps and last loss of every run.
+    runs: Vec<(u64, f64)>,
+}
+
+impl Progress {
+    fn new(members: &[Member]) -> Self {
+        Self {
+            steps: Steps::new(members.iter().map(|member| member.config.steps).sum()),
+            runs: vec![(0, f64::NAN); members.len()],
+        }
+    }
+
+    fn at(&mut self, index: usize, record: &Record) {
+        self.runs[index] = (record.step, record.scalar("loss").unwrap_or(f64::NAN));
+        let done = self.runs.iter().map(|(step, _)| step).sum();
+        // NaN is neither, so a run without a loss does not hide the others.
+        let losses = || self.runs.iter().map(|(_, loss)| *loss);
+        let (low, high) = (
+            losses().fold(f64::NAN, f64::min),
+            losses().fold(f64::NAN, f64::max),
+        );
+        let text = format!("{} runs · loss {low:.4} to {high:.4}", self.runs.len());
+        self.steps.at(done, &text);
+    }
+}
