@@ -51,7 +51,7 @@ struct Brought {
 }
 
 enum Wanted {
-    Train(Training),
+    Train(Box<Training>),
     Evaluate(SyncSender<Losses>),
 }
 
@@ -106,7 +106,7 @@ impl Pack {
             let (mut training, mut evaluation) = (Vec::new(), Vec::new());
             for job in jobs {
                 match job.wanted {
-                    Wanted::Train(wanted) => Group::join(&mut training, job.brought, wanted),
+                    Wanted::Train(wanted) => Group::join(&mut training, job.brought, *wanted),
                     Wanted::Evaluate(reply) => Group::join(&mut evaluation, job.brought, reply),
                 }
             }
@@ -166,7 +166,7 @@ impl Seat {
             note,
             reply,
         };
-        self.ask(run, Wanted::Train(wanted), &answer)
+        self.ask(run, Wanted::Train(Box::new(wanted)), &answer)
     }
 
     /// [`crate::pass::evaluate`], together with what the other runs ask for.

@@ -15,6 +15,9 @@ mod variants;
 
 const VOCAB: usize = 40;
 
+/// What it is, and how it changes a configuration.
+type Change = (&'static str, fn(&mut Config));
+
 const PROBE: Note = Note {
     probe: true,
     capture: false,

@@ -177,7 +177,7 @@ fn a_packed_pass_gives_every_run_what_it_has_alone() {
 
 #[test]
 fn a_packed_pass_knows_every_variant() {
-    let variants: [(&str, fn(&mut Config)); 12] = [
+    let variants: [Change; 12] = [
         ("pre", |c| c.model.norm = Norm::Pre),
         ("sandwich", |c| c.model.norm = Norm::Sandwich),
         ("2-D RoPE", |c| c.model.positions = Positions::Rope2d),

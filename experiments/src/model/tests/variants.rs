@@ -4,9 +4,6 @@ use super::*;
 use crate::model::scores::Scores;
 use experiments_config::{Ffn, PbRelaxMax, Positions};
 
-/// What it is, and how it changes a configuration.
-type Change = (&'static str, fn(&mut Config));
-
 fn variant(change: impl Fn(&mut Config)) -> Config {
     let mut config = config(Norm::DeepnormGlm, true);
     change(&mut config);
