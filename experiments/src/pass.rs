@@ -52,6 +52,12 @@ pub(crate) struct Note {
     pub(crate) capture: bool,
 }
 
+/// Whether passes leave the graph for the hand-written ones. Those are never packed: on the host runs
+/// gain nothing from one another.
+pub(crate) fn by_hand<B: Kernels>(config: &Config) -> bool {
+    B::ON_HOST && fused::covers(config)
+}
+
 /// Forward and backward. The gradients are those of `scale` times the mean loss over sequences.
 pub(crate) fn train<B: AutodiffBackend + Kernels>(
     setting: &Setting<B>,
@@ -61,8 +67,7 @@ pub(crate) fn train<B: AutodiffBackend + Kernels>(
     dropout: Dropout,
     note: Note,
 ) -> TrainPass {
-    // On the host runs gain nothing from one another.
-    if B::ON_HOST && fused::covers(setting.config) {
+    if by_hand::<B>(setting.config) {
         return fused::train(setting, parameters, batch, scale, note);
     }
     let run = Run {
@@ -142,7 +147,7 @@ pub(crate) fn evaluate<B: Kernels>(
     parameters: &Parameters,
     batch: &Batch,
 ) -> Losses {
-    if B::ON_HOST && fused::covers(setting.config) {
+    if by_hand::<B>(setting.config) {
         return fused::evaluate(setting, parameters, batch);
     }
     let run = Run {

@@ -135,7 +135,8 @@ where
     }
     recorder.probe(sum.probe);
     // A packed pass stores the tensors of many runs at once, and nobody counts whose value was lost.
-    let counted = B::InnerBackend::COUNTS_RANGE && training.seat.is_none();
+    let packed = training.seat.is_some() && !pass::by_hand::<B>(config);
+    let counted = B::InnerBackend::COUNTS_RANGE && !packed;
     if config.precision.format != Format::Fp32 && counted {
         recorder.range(range);
     }
