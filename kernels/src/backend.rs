@@ -17,6 +17,9 @@ pub trait Kernels: Backend {
     /// Whether [`Kernels::round`] counts range losses; where it does not, its counts are 0.
     const COUNTS_RANGE: bool = false;
 
+    /// Whether products of 16-bit tensors run on units made for them, and so have a peak of their own.
+    const HALF_PRODUCTS: bool = false;
+
     /// `x` rounded to the format, element by element.
     fn round(x: FloatTensor<Self>, format: HalfFormat) -> (FloatTensor<Self>, RangeCount) {
         // Counting would read the tensor back from the device; the plain version does not.
@@ -104,9 +107,13 @@ impl Kernels for Flex {
 }
 
 #[cfg(feature = "cuda")]
-impl Kernels for burn_cuda::Cuda {}
+impl Kernels for burn_cuda::Cuda {
+    const HALF_PRODUCTS: bool = true;
+}
 
 impl<B: Kernels, C: CheckpointStrategy> Kernels for Autodiff<B, C> {
+    const HALF_PRODUCTS: bool = B::HALF_PRODUCTS;
+
     fn round(x: FloatTensor<Self>, format: HalfFormat) -> (FloatTensor<Self>, RangeCount) {
         let rounding = Rounding { format, site: None };
         (Self::gate(x, &Gate::round(rounding)), RangeCount::default())

@@ -10,6 +10,7 @@
 //! FP32 as tensor cores do, and the same bits come out on every CPU.
 
 mod backend;
+mod check;
 mod format;
 mod gate;
 mod gelu;
@@ -18,6 +19,7 @@ mod matmul;
 mod range;
 
 pub use backend::Kernels;
+pub use check::{Agreement, check};
 pub use format::{HalfFormat, RangeCount, round_slice};
 pub use gate::{Gate, gate};
 pub use gelu::gelu;

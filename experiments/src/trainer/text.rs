@@ -6,14 +6,14 @@ use experiments_text::tasks::TaskMixture;
 use experiments_text::{Cache, Corpus};
 
 /// Text and tasks, tokenised alike.
-pub(super) struct Text {
+pub(crate) struct Text {
     pub(super) corpus: Corpus,
     /// With `tasks.sources`.
     pub(super) tasks: Option<TaskMixture>,
 }
 
 impl Text {
-    pub(super) fn prepare(config: &Config, cache: &Cache) -> Result<Self, TrainError> {
+    pub(crate) fn prepare(config: &Config, cache: &Cache) -> Result<Self, TrainError> {
         let corpus = Corpus::prepare(config, cache, &mut |_| {})?;
         let (found, expected) = (corpus.vocab_size(), config.tokenizer.vocab_size);
         if found > expected {
