@@ -11,18 +11,28 @@
 
 mod backend;
 mod check;
+mod cross_entropy;
+#[cfg(feature = "cuda")]
+mod cube;
 mod format;
 mod gate;
+mod geglu;
 mod gelu;
 mod layer_norm;
 mod matmul;
+mod product;
 mod range;
+mod softmax;
 
 pub use backend::Kernels;
 pub use check::{Agreement, check};
+pub use cross_entropy::cross_entropy;
 pub use format::{HalfFormat, RangeCount, round_slice};
 pub use gate::{Gate, gate};
+pub use geglu::geglu;
 pub use gelu::gelu;
 pub use layer_norm::{LayerNormGradients, layer_norm};
 pub use matmul::{Matrix, matmul};
+pub use product::product;
 pub use range::{RangeSite, Rounding, SiteTotals};
+pub use softmax::masked_softmax;
