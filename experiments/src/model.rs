@@ -122,7 +122,8 @@ impl<B: Kernels> Glm<B> {
         let y_th = context.precision.store(y_th, At::FinalNorm, 0);
         context.capture(At::FinalNorm, 0, &y_th);
         let head_hv = self.head(context).transpose();
-        context.precision.store(y_th.matmul(head_hv), At::Logits, 0)
+        let logits_tv = context.precision.product(y_th, head_hv);
+        context.precision.store(logits_tv, At::Logits, 0)
     }
 
     /// The output projection with its gradient shrunk.

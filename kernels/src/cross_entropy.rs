@@ -38,10 +38,7 @@ fn column<B: Kernels>(tokens: IntTensor<B>) -> Tensor<B, 2, Int> {
 }
 
 /// The specification.
-pub(crate) fn plain<B: Kernels>(
-    logits: FloatTensor<B>,
-    tokens: IntTensor<B>,
-) -> FloatTensor<B> {
+pub(crate) fn plain<B: Kernels>(logits: FloatTensor<B>, tokens: IntTensor<B>) -> FloatTensor<B> {
     let x = tensor::<B>(logits);
     let largest = x.clone().max_dim(1);
     let z = (x.clone() - largest.clone()).exp().sum_dim(1).log() + largest;

@@ -40,7 +40,9 @@ impl Kernels for Cuda {
     /// One kernel; losses of range are not counted, because the counts would have to be read back.
     fn round(x: FloatTensor<Self>, format: HalfFormat) -> (FloatTensor<Self>, RangeCount) {
         let shape = x.shape();
-        let rounded = queue_one("round", [x], shape, move |[x]| elementwise::round(x, format));
+        let rounded = queue_one("round", [x], shape, move |[x]| {
+            elementwise::round(x, format)
+        });
         (rounded, RangeCount::default())
     }
 
@@ -58,9 +60,12 @@ impl Kernels for Cuda {
         eps: f64,
     ) -> FloatTensor<Self> {
         let shape = x.shape();
-        queue_one("norm_rows", [x, gamma, beta], shape, move |[x, gamma, beta]| {
-            layer_norm::forward(x, gamma, beta, eps as f32)
-        })
+        queue_one(
+            "norm_rows",
+            [x, gamma, beta],
+            shape,
+            move |[x, gamma, beta]| layer_norm::forward(x, gamma, beta, eps as f32),
+        )
     }
 
     fn norm_rows_backward(
@@ -97,9 +102,12 @@ impl Kernels for Cuda {
         fill: f32,
     ) -> FloatTensor<Self> {
         let shape = x.shape();
-        queue_one("masked_softmax", [x, forbidden], shape, move |[x, forbidden]| {
-            softmax::forward(x, forbidden, fill)
-        })
+        queue_one(
+            "masked_softmax",
+            [x, forbidden],
+            shape,
+            move |[x, forbidden]| softmax::forward(x, forbidden, fill),
+        )
     }
 
     fn masked_softmax_backward(
@@ -108,15 +116,20 @@ impl Kernels for Cuda {
         dp: FloatTensor<Self>,
     ) -> FloatTensor<Self> {
         let (shape, inputs) = (p.shape(), [p, forbidden, dp]);
-        queue_one("masked_softmax_backward", inputs, shape, |[p, forbidden, dp]| {
-            softmax::backward(p, forbidden, dp)
-        })
+        queue_one(
+            "masked_softmax_backward",
+            inputs,
+            shape,
+            |[p, forbidden, dp]| softmax::backward(p, forbidden, dp),
+        )
     }
 
     fn geglu(up: FloatTensor<Self>, format: Option<HalfFormat>) -> FloatTensor<Self> {
         let [rows, width] = up.shape().dims();
         let shape = Shape::new([rows, width / 2]);
-        queue_one("geglu", [up], shape, move |[up]| elementwise::geglu(up, format))
+        queue_one("geglu", [up], shape, move |[up]| {
+            elementwise::geglu(up, format)
+        })
     }
 
     fn geglu_backward(
@@ -133,9 +146,12 @@ impl Kernels for Cuda {
     fn cross_entropy(logits: FloatTensor<Self>, tokens: IntTensor<Self>) -> FloatTensor<Self> {
         let [t, _] = logits.shape().dims();
         let shape = Shape::new([t, 2]);
-        queue_one("cross_entropy", [logits, tokens], shape, |[logits, tokens]| {
-            cross_entropy::forward(logits, tokens)
-        })
+        queue_one(
+            "cross_entropy",
+            [logits, tokens],
+            shape,
+            |[logits, tokens]| cross_entropy::forward(logits, tokens),
+        )
     }
 
     fn cross_entropy_backward(

@@ -45,10 +45,7 @@ fn rounded<B: Kernels>(x: FloatTensor<B>, format: Option<HalfFormat>) -> FloatTe
 }
 
 /// The specification.
-pub(crate) fn plain<B: Kernels>(
-    up: FloatTensor<B>,
-    format: Option<HalfFormat>,
-) -> FloatTensor<B> {
+pub(crate) fn plain<B: Kernels>(up: FloatTensor<B>, format: Option<HalfFormat>) -> FloatTensor<B> {
     let [value, gate] = halves::<B>(up);
     let gate = rounded::<B>(B::exact_gelu(primitive(gate)), format);
     primitive(value * tensor::<B>(gate))

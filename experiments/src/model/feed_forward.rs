@@ -1,7 +1,7 @@
 //! Feed-forward: GeGLU (arXiv 2002.05202 by way of 2210.02414 eq. 4), or plain GELU.
 
 use super::{Context, Weights};
-use crate::precision::At;
+use crate::precision::{At, Precision};
 use burn::tensor::Tensor;
 use experiments_config::{Ffn, ModelConfig};
 use kernels::Kernels;
@@ -23,8 +23,8 @@ impl<B: Kernels> Linear<B> {
     /// # Shapes
     /// - input: `[b·s, in]`
     /// - output: `[b·s, out]`
-    pub(crate) fn forward(&self, x_si: Tensor<B, 2>) -> Tensor<B, 2> {
-        let y_so = x_si.matmul(self.weight_oi.clone().transpose());
+    pub(crate) fn forward(&self, x_si: Tensor<B, 2>, precision: &Precision) -> Tensor<B, 2> {
+        let y_so = precision.product(x_si, self.weight_oi.clone().transpose());
         match &self.bias_o {
             Some(bias_o) => y_so + bias_o.clone().unsqueeze(),
             None => y_so,
@@ -59,9 +59,12 @@ impl<B: Kernels> FeedForward<B> {
         context: &mut Context,
     ) -> Tensor<B, 2> {
         let precision = context.precision;
-        let up = precision.store(self.up.forward(x_sh), At::Up, layer);
+        let up = precision.store(self.up.forward(x_sh, precision), At::Up, layer);
         let inner_sf = match self.kind {
             Ffn::Gelu => precision.store(kernels::gelu(up), At::Gelu, layer),
+            Ffn::Geglu if B::COMBINES => {
+                precision.store(kernels::geglu(up, precision.half()), At::Glu, layer)
+            }
             Ffn::Geglu => {
                 let f = up.dims()[1] / 2;
                 let (value_sf, gate_sf) = (up.clone().narrow(1, 0, f), up.narrow(1, f, f));
@@ -69,7 +72,7 @@ impl<B: Kernels> FeedForward<B> {
                 precision.store(value_sf * gate_sf, At::Glu, layer)
             }
         };
-        let down = precision.store(self.down.forward(inner_sf), At::Down, layer);
+        let down = precision.store(self.down.forward(inner_sf, precision), At::Down, layer);
         let dropout = context.config.model.dropout;
         let down = context.drop(down, dropout, At::Down, layer);
         context.capture(At::Down, layer, &down);

@@ -67,6 +67,15 @@ impl Scores {
                 x = precision.store(x, At::Scores, layer);
             }
         }
+        if B::COMBINES && !precision.softmax_half() {
+            if let Some(probe) = context.probe.as_mut().filter(|_| plain) {
+                let allowed = x.clone().mask_fill(input.forbidden.clone(), FORBIDDEN);
+                probe.attention_scores(layer, &allowed, self.missing);
+            }
+            let forbidden = input.forbidden.clone();
+            let p = kernels::masked_softmax(x, forbidden, FORBIDDEN as f32);
+            return precision.store(p, At::Probabilities, layer);
+        }
         let x = x.mask_fill(input.forbidden.clone(), FORBIDDEN);
         if let Some(probe) = context.probe.as_mut().filter(|_| plain) {
             probe.attention_scores(layer, &x, self.missing);
@@ -93,7 +102,7 @@ impl Scores {
             (root, k_bnsd)
         };
         let q_bnsd = precision.store(q_bnsd * on_query.recip(), At::Query, layer);
-        let scores_bnss = q_bnsd.matmul(k_bnsd.swap_dims(2, 3));
+        let scores_bnss = precision.product(q_bnsd, k_bnsd.swap_dims(2, 3));
         precision.store(scores_bnss, At::Scores, layer)
     }
 

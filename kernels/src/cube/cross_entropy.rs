@@ -7,7 +7,7 @@ use burn_cubecl::tensor::CubeTensor;
 use cubecl::prelude::*;
 
 #[cube(launch)]
-pub(super) fn entropy_kernel<T: Int>(
+pub(crate) fn entropy_kernel<T: Int>(
     logits: &Array<f32>,
     tokens: &Array<T>,
     output: &mut Array<f32>,
@@ -43,7 +43,7 @@ pub(super) fn entropy_kernel<T: Int>(
 }
 
 #[cube(launch)]
-pub(super) fn entropy_backward_kernel<T: Int>(
+pub(crate) fn entropy_backward_kernel<T: Int>(
     logits: &Array<f32>,
     tokens: &Array<T>,
     output: &Array<f32>,
@@ -72,7 +72,10 @@ pub(super) fn entropy_backward_kernel<T: Int>(
 }
 
 /// Loss and log-denominator of every row, `[t, 2]`.
-pub(super) fn forward<R: CubeRuntime>(logits: CubeTensor<R>, tokens: CubeTensor<R>) -> CubeTensor<R> {
+pub(super) fn forward<R: CubeRuntime>(
+    logits: CubeTensor<R>,
+    tokens: CubeTensor<R>,
+) -> CubeTensor<R> {
     let [t, v] = logits.shape().dims();
     let (output, units) = (beside(&logits, Shape::new([t, 2])), units(v));
     let (count, dim) = cubes(t, units);

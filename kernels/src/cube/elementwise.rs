@@ -8,10 +8,14 @@ use burn_cubecl::tensor::CubeTensor;
 use cubecl::calculate_cube_count_elemwise;
 use cubecl::prelude::*;
 use half::{bf16, f16};
+use std::f32::consts::FRAC_1_SQRT_2;
+
+/// `1 / sqrt(2 π)`
+const DENSITY: f32 = 0.398_942_3;
 
 /// The format a kernel rounds to, known when it is compiled.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(super) enum Rounded {
+pub(crate) enum Rounded {
     No,
     Fp16,
     Bf16,
@@ -42,24 +46,24 @@ fn rounded(x: f32, #[comptime] format: Rounded) -> f32 {
 /// `Φ(x)`
 #[cube]
 fn distribution(x: f32) -> f32 {
-    0.5f32 * (1.0f32 + f32::erf(x * 0.70710678f32))
+    0.5f32 * (1.0f32 + f32::erf(x * f32::new(FRAC_1_SQRT_2)))
 }
 
 /// `Φ(x) + x φ(x)`
 #[cube]
 fn slope(x: f32) -> f32 {
-    distribution(x) + x * 0.3989423f32 * f32::exp(-0.5f32 * x * x)
+    distribution(x) + x * f32::new(DENSITY) * f32::exp(-0.5f32 * x * x)
 }
 
 #[cube(launch)]
-pub(super) fn round_kernel(x: &Array<f32>, y: &mut Array<f32>, #[comptime] format: Rounded) {
+pub(crate) fn round_kernel(x: &Array<f32>, y: &mut Array<f32>, #[comptime] format: Rounded) {
     if ABSOLUTE_POS < y.len() {
         y[ABSOLUTE_POS] = rounded(x[ABSOLUTE_POS], format);
     }
 }
 
 #[cube(launch)]
-pub(super) fn gelu_backward_kernel(x: &Array<f32>, dy: &Array<f32>, dx: &mut Array<f32>) {
+pub(crate) fn gelu_backward_kernel(x: &Array<f32>, dy: &Array<f32>, dx: &mut Array<f32>) {
     if ABSOLUTE_POS < dx.len() {
         dx[ABSOLUTE_POS] = dy[ABSOLUTE_POS] * slope(x[ABSOLUTE_POS]);
     }
@@ -67,7 +71,7 @@ pub(super) fn gelu_backward_kernel(x: &Array<f32>, dy: &Array<f32>, dx: &mut Arr
 
 /// `f` is the width of a half.
 #[cube(launch)]
-pub(super) fn geglu_kernel(
+pub(crate) fn geglu_kernel(
     up: &Array<f32>,
     y: &mut Array<f32>,
     f: u32,
@@ -82,7 +86,7 @@ pub(super) fn geglu_kernel(
 }
 
 #[cube(launch)]
-pub(super) fn geglu_backward_kernel(
+pub(crate) fn geglu_backward_kernel(
     up: &Array<f32>,
     dy: &Array<f32>,
     dup: &mut Array<f32>,
@@ -132,7 +136,15 @@ pub(super) fn geglu<R: CubeRuntime>(
     let y = beside(&up, Shape::new([rows, f]));
     let (count, dim) = grid(&up, rows * f);
     let (input, output) = (flat(&up), flat(&y));
-    geglu_kernel::launch::<R>(&up.client, count, dim, input, output, f as u32, format.into());
+    geglu_kernel::launch::<R>(
+        &up.client,
+        count,
+        dim,
+        input,
+        output,
+        f as u32,
+        format.into(),
+    );
     y
 }
 

@@ -46,7 +46,7 @@ fn inverse_deviation(
 }
 
 #[cube(launch)]
-pub(super) fn norm_kernel(
+pub(crate) fn norm_kernel(
     x: &Array<f32>,
     gamma: &Array<f32>,
     beta: &Array<f32>,
@@ -67,7 +67,7 @@ pub(super) fn norm_kernel(
 
 /// dx of a row; mean and `r` of it go into `statistics` `[rows, 2]` for the stages that follow.
 #[cube(launch)]
-pub(super) fn norm_backward_kernel(
+pub(crate) fn norm_backward_kernel(
     x: &Array<f32>,
     gamma: &Array<f32>,
     dy: &Array<f32>,
@@ -107,7 +107,7 @@ pub(super) fn norm_backward_kernel(
 /// First stage: the sums of one column over one group of rows, dγ and dβ into
 /// `partial` `[2, groups, width]`.
 #[cube(launch)]
-pub(super) fn norm_groups_kernel(
+pub(crate) fn norm_groups_kernel(
     x: &Array<f32>,
     dy: &Array<f32>,
     statistics: &Array<f32>,
@@ -140,7 +140,7 @@ pub(super) fn norm_groups_kernel(
 
 /// Second stage: the sums of one column over all groups.
 #[cube(launch)]
-pub(super) fn norm_columns_kernel(
+pub(crate) fn norm_columns_kernel(
     partial: &Array<f32>,
     dgamma: &mut Array<f32>,
     dbeta: &mut Array<f32>,
@@ -171,7 +171,17 @@ pub(super) fn forward<R: CubeRuntime>(
     let (y, units) = (beside(&x, x.shape()), units(width));
     let (count, dim) = cubes(rows, units);
     let (gamma, beta) = (flat(&gamma), flat(&beta));
-    norm_kernel::launch::<R>(&x.client, count, dim, flat(&x), gamma, beta, flat(&y), eps, units);
+    norm_kernel::launch::<R>(
+        &x.client,
+        count,
+        dim,
+        flat(&x),
+        gamma,
+        beta,
+        flat(&y),
+        eps,
+        units,
+    );
     y
 }
 

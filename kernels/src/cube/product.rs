@@ -60,7 +60,10 @@ pub(super) fn exact<R: CubeRuntime>(a: CubeTensor<R>, b: CubeTensor<R>) -> CubeT
             out: fp32.into(),
         });
         let (lhs, rhs) = (a.clone().binding(), b.clone().binding());
-        let (lhs, rhs) = (InputBinding::new(lhs, fp32.into()), InputBinding::new(rhs, fp32.into()));
+        let (lhs, rhs) = (
+            InputBinding::new(lhs, fp32.into()),
+            InputBinding::new(rhs, fp32.into()),
+        );
         let out = output.clone().binding();
         launch_ref(strategy, &output.client, lhs, rhs, out, &mut elements).is_ok()
     });

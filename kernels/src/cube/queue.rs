@@ -58,9 +58,7 @@ where
     {
         fn execute(
             &self,
-            handles: &mut HandleContainer<
-                <Runtime as burn_fusion::FusionRuntime>::FusionHandle,
-            >,
+            handles: &mut HandleContainer<<Runtime as burn_fusion::FusionRuntime>::FusionHandle>,
         ) {
             let (inputs, outputs) = self.0.tensors.as_fixed::<I, O>();
             let inputs = inputs.each_ref().map(|input| {
@@ -74,9 +72,8 @@ where
 
     let client = inputs[0].client.clone();
     let streams = OperationStreams::with_inputs(&inputs);
-    let outputs = shapes.map(|shape| {
-        TensorIr::uninit(client.create_empty_handle(), shape, DType::F32)
-    });
+    let outputs =
+        shapes.map(|shape| TensorIr::uninit(client.create_empty_handle(), shape, DType::F32));
     let inputs = inputs.map(FusionTensor::into_ir);
     let tensors = CustomOpIr::new(name, &inputs, &outputs);
     let operation = Sized::<F, I, O>(Waiting {

@@ -15,7 +15,7 @@ fn mask_start(row: usize, heads: u32, queries: u32, width: usize) -> usize {
 }
 
 #[cube(launch)]
-pub(super) fn softmax_kernel<M: Int>(
+pub(crate) fn softmax_kernel<M: Int>(
     x: &Array<f32>,
     forbidden: &Array<M>,
     p: &mut Array<f32>,
@@ -63,7 +63,7 @@ pub(super) fn softmax_kernel<M: Int>(
 }
 
 #[cube(launch)]
-pub(super) fn softmax_backward_kernel<M: Int>(
+pub(crate) fn softmax_backward_kernel<M: Int>(
     p: &Array<f32>,
     forbidden: &Array<M>,
     dp: &Array<f32>,
