@@ -431,14 +431,8 @@ mod tests {
     #[cfg(feature = "cuda")]
     #[test]
     fn cuda_keeps_to_the_specification() {
-        let libraries = ["libcuda.so.1", "libnvrtc.so"];
-        // SAFETY: NVIDIA's own initialisers, which the backend would run a moment later.
-        #[expect(unsafe_code, reason = "probing for a shared library")]
-        let missing = libraries
-            .iter()
-            .find(|library| unsafe { libloading::Library::new(**library) }.is_err());
-        if let Some(library) = missing {
-            eprintln!("skipped: there is no `{library}`, so no CUDA device");
+        if let Err(problem) = crate::cuda_available() {
+            eprintln!("skipped, no CUDA device: {problem}");
             return;
         }
         let device = Default::default();

@@ -17,6 +17,7 @@
     reason = "code written by the macro `cube`"
 )]
 
+mod available;
 mod cross_entropy;
 mod elementwise;
 mod layer_norm;
@@ -26,6 +27,8 @@ mod row;
 mod softmax;
 #[cfg(test)]
 mod tests;
+
+pub use available::cuda_available;
 
 use crate::{HalfFormat, Kernels, LayerNormGradients, RangeCount};
 use burn::tensor::ops::{BoolTensor, FloatTensor, IntTensor};

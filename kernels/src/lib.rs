@@ -27,6 +27,8 @@ mod softmax;
 pub use backend::Kernels;
 pub use check::{Agreement, check};
 pub use cross_entropy::cross_entropy;
+#[cfg(feature = "cuda")]
+pub use cube::cuda_available;
 pub use format::{HalfFormat, RangeCount, round_slice};
 pub use gate::{Gate, gate};
 pub use geglu::geglu;

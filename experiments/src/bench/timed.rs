@@ -80,16 +80,27 @@ impl Timed {
         self.flops() / self.peak.best(self.format)
     }
 
+    /// Takes in a second measurement of the same configuration: the faster median, the fastest and the
+    /// slowest step of both.
+    pub fn join(&mut self, other: &Self) {
+        let [median, fastest, slowest] = &mut self.step_seconds;
+        *median = median.min(other.step_seconds[0]);
+        *fastest = fastest.min(other.step_seconds[1]);
+        *slowest = slowest.max(other.step_seconds[2]);
+        self.steps += other.steps;
+        self.peak.join(&other.peak);
+    }
+
     /// Needed operations of a token, in FLOP.
     #[must_use]
     pub fn flops_per_token(&self) -> f64 {
         self.flops_per_step / self.tokens_per_step as f64
     }
 
-    /// Time of a token, in seconds.
+    /// Time of a token in the fastest step, in seconds: others on the machine only ever add to it.
     #[must_use]
-    pub fn seconds_per_token(&self) -> f64 {
-        self.tokens_per_second().recip()
+    pub fn least_seconds_per_token(&self) -> f64 {
+        self.step_seconds[1] / self.tokens_per_step as f64
     }
 }
 

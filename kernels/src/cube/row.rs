@@ -36,7 +36,7 @@ pub(super) fn sum(value: f32, #[comptime] units: u32) -> f32 {
     let mut shared = SharedMemory::<f32>::new(units as usize);
     shared[UNIT_POS as usize] = value;
     sync_cube();
-    let mut half = units / 2;
+    let mut half = CUBE_DIM / 2;
     while half > 0 {
         if UNIT_POS < half {
             let other = shared[(UNIT_POS + half) as usize];
@@ -57,7 +57,7 @@ pub(super) fn largest(value: f32, #[comptime] units: u32) -> f32 {
     let mut shared = SharedMemory::<f32>::new(units as usize);
     shared[UNIT_POS as usize] = value;
     sync_cube();
-    let mut half = units / 2;
+    let mut half = CUBE_DIM / 2;
     while half > 0 {
         if UNIT_POS < half {
             let other = shared[(UNIT_POS + half) as usize];

@@ -95,29 +95,40 @@ pub(crate) fn run(arguments: &Arguments, cache: &Cache) -> Result<ExitCode, Fail
         measured.agreements = agreements(&config, &bench.formats, cache)?;
         super::print(&text::agreements(&measured.agreements));
     }
-    let mut clock = Clock::new(jobs.iter().chain(&varied), arguments);
+    // Twice, the second time from the end: what slows the machine for a while meets other sizes.
+    let twice = || {
+        varied
+            .iter()
+            .enumerate()
+            .chain(varied.iter().enumerate().rev())
+    };
+    let varied_jobs = twice().map(|(_, job)| job);
+    let mut clock = Clock::new(jobs.iter().chain(varied_jobs), arguments);
     for job in &jobs {
         let timed = bench.time(job, &mut clock)?;
         measured.peak.join(&timed.peak);
         measured.rows.push(Row::new(job.what.clone(), timed));
     }
-    let mut points = Vec::new();
-    for job in &varied {
+    let mut points: Vec<Timed> = Vec::new();
+    for (index, job) in twice() {
         let timed = bench.time(job, &mut clock)?;
         measured.peak.join(&timed.peak);
-        points.push(timed);
+        match points.get_mut(index) {
+            Some(first) => first.join(&timed),
+            None => points.push(timed),
+        }
     }
     clock.end();
     if !measured.rows.is_empty() {
         super::print(&text::rows(&measured.rows));
     }
     if arguments.scaling {
-        measured.scaling = scaling::evaluate(&points);
+        measured.scaling = scaling::evaluate(&points, &measured.peak);
         super::print(&text::scaling(&measured.scaling));
     }
     super::print(&text::peak(&measured.peak));
     if let Some(file) = &arguments.plot {
-        let svg = scaling::draw(&measured.scaling, &measured.device, &measured.peak)?;
+        let svg = scaling::draw(&measured.scaling, &measured.device)?;
         logs::write_atomic(file, svg.as_bytes())?;
     }
     if let Some(file) = &arguments.result {

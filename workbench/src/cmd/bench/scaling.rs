@@ -9,8 +9,8 @@ use workbench_report::{ScalingPanel, ScalingPoint, scaling_svg};
 /// The proxy around which sizes are varied.
 const BASE: &str = "t1";
 
-/// A fall of utilisation by more than this share is more than this machine's noise.
-const NOISE: f64 = 0.1;
+/// A FLOP that costs this much more is more than noise.
+const NOISE: f64 = 0.15;
 
 /// One size and the values it takes; the base's own is among them.
 struct Axis {
@@ -87,6 +87,8 @@ pub(super) struct Scaling {
     pub(super) what: &'static str,
     /// In order of the size.
     pub(super) points: Vec<Point>,
+    /// The best matrix product, FLOP/s.
+    pub(super) peak_flops: f64,
     /// Sizes at which a FLOP costs more than `NOISE` above what it cost at the cheapest smaller size.
     pub(super) faster_than_flops: Vec<u64>,
     /// Exponent of cost over operations between the smallest and the largest size.
@@ -102,9 +104,9 @@ pub(super) struct Point {
     pub(super) utilisation: f64,
 }
 
-/// Sorts the measurements of [`jobs`] by axis. Costs are compared by utilisation, each against the
-/// matrix products of its own minutes, so that a neighbour who takes a core for a while is no finding.
-pub(super) fn evaluate(timed: &[Timed]) -> Vec<Scaling> {
+/// Sorts the measurements of [`jobs`] by axis. Costs are those of the fastest steps, and the peak is the
+/// best of the whole run: a neighbour who takes a core for a while is no finding.
+pub(super) fn evaluate(timed: &[Timed], peak: &Peak) -> Vec<Scaling> {
     let [base, rest @ ..] = timed else {
         return Vec::new();
     };
@@ -118,31 +120,32 @@ pub(super) fn evaluate(timed: &[Timed]) -> Vec<Scaling> {
                 } else {
                     rest.next()
                 };
-                timed.map(|timed| Point::new(*size, timed))
+                timed.map(|timed| Point::new(*size, timed, peak))
             })
             .collect();
-        all.push(Scaling::new(axis.what, points));
+        all.push(Scaling::new(axis.what, points, peak.best(base.format)));
     }
     all
 }
 
 impl Point {
-    fn new(size: u64, timed: &Timed) -> Self {
+    fn new(size: u64, timed: &Timed, peak: &Peak) -> Self {
+        let (flops, seconds) = (timed.flops_per_token(), timed.least_seconds_per_token());
         Self {
             size,
-            flops_per_token: timed.flops_per_token(),
-            seconds_per_token: timed.seconds_per_token(),
-            utilisation: timed.utilisation(),
+            flops_per_token: flops,
+            seconds_per_token: seconds,
+            utilisation: flops / seconds / peak.best(timed.format),
         }
     }
 }
 
 impl Scaling {
-    fn new(what: &'static str, points: Vec<Point>) -> Self {
+    fn new(what: &'static str, points: Vec<Point>, peak_flops: f64) -> Self {
         let mut best = 0.0_f64;
         let mut faster_than_flops = Vec::new();
         for point in &points {
-            if point.utilisation < best * (1.0 - NOISE) {
+            if point.utilisation * (1.0 + NOISE) < best {
                 faster_than_flops.push(point.size);
             }
             best = best.max(point.utilisation);
@@ -157,6 +160,7 @@ impl Scaling {
         Self {
             what,
             points,
+            peak_flops,
             faster_than_flops,
             exponent,
         }
@@ -182,9 +186,7 @@ impl Scaling {
 }
 
 /// Four panels.
-pub(super) fn draw(scaling: &[Scaling], device: &str, peak: &Peak) -> Result<String, Failure> {
-    let best = peak.products.iter().map(|product| product.flops);
-    let best = best.fold(0.0, f64::max);
+pub(super) fn draw(scaling: &[Scaling], device: &str) -> Result<String, Failure> {
     let panels: Vec<_> = (scaling.iter())
         .map(|scaling| ScalingPanel {
             what: scaling.what.to_owned(),
@@ -196,7 +198,7 @@ pub(super) fn draw(scaling: &[Scaling], device: &str, peak: &Peak) -> Result<Str
                     seconds: point.seconds_per_token,
                 })
                 .collect(),
-            peak: best,
+            peak: scaling.peak_flops,
         })
         .collect();
     let title = format!("Cost per token against operations per token, around {BASE}, on {device}");
@@ -214,7 +216,7 @@ mod tests {
             seconds_per_token: flops / utilisation,
             utilisation: *utilisation,
         });
-        Scaling::new("width", points.collect())
+        Scaling::new("width", points.collect(), 1.0)
     }
 
     #[test]
