@@ -10,6 +10,7 @@
 
 mod adamw;
 mod backend;
+pub mod bench;
 mod capture;
 mod checkpoint;
 mod clipping;

@@ -222,19 +222,22 @@ fn forward<B: Kernels>(
     let input = Input::new(&batch, targets, &setting.config.model, half, setting.device);
     let logits_tv = model.logits(&input, context);
     let t = targets.tokens.len();
-    let tokens = TensorData::new(targets.tokens.clone(), [t, 1]);
-    let tokens = Tensor::<B, 2, Int>::from_data(tokens, setting.device);
-    let log_p_tv = activation::log_softmax(logits_tv.clone(), 1);
-    let losses_t: Tensor<B, 1> = log_p_tv.gather(1, tokens.clone()).neg().reshape([t]);
-    let target_logits_t: Tensor<B, 1> = logits_tv.clone().gather(1, tokens).reshape([t]);
+    let tokens = TensorData::new(targets.tokens.clone(), [t]);
+    let tokens_t = Tensor::<B, 1, Int>::from_data(tokens, setting.device);
+    let [losses_t, log_z_t] = if B::COMBINES {
+        kernels::cross_entropy(logits_tv.clone(), tokens_t)
+    } else {
+        let tokens = tokens_t.reshape([t, 1]);
+        let log_p_tv = activation::log_softmax(logits_tv.clone(), 1);
+        let losses_t: Tensor<B, 1> = log_p_tv.gather(1, tokens.clone()).neg().reshape([t]);
+        let target_logits_t: Tensor<B, 1> = logits_tv.clone().gather(1, tokens).reshape([t]);
+        [losses_t.clone(), target_logits_t + losses_t]
+    };
     if let Some(capture) = &mut context.capture {
         capture.tensor("logits".to_owned(), &logits_tv);
         capture.tensor("token_losses".to_owned(), &losses_t);
     }
-    CrossEntropy {
-        log_z_t: target_logits_t + losses_t.clone(),
-        losses_t,
-    }
+    CrossEntropy { losses_t, log_z_t }
 }
 
 /// Every run's losses; what its padding lost is left out.

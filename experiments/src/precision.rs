@@ -194,6 +194,20 @@ impl Precision {
         self.through(x, at, layer, Gate::round_gradient)
     }
 
+    /// A matrix product of stored values. The CPU's is burn's own; a device may have units for the
+    /// format.
+    pub(crate) fn product<B: Kernels, const D: usize>(
+        &self,
+        a: Tensor<B, D>,
+        b: Tensor<B, D>,
+    ) -> Tensor<B, D> {
+        if B::COMBINES {
+            kernels::product(a, b, self.half)
+        } else {
+            a.matmul(b)
+        }
+    }
+
     fn through<B: Kernels, const D: usize>(
         &self,
         x: Tensor<B, D>,

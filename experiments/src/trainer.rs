@@ -13,7 +13,11 @@ mod step;
 #[cfg(test)]
 mod tests;
 mod text;
+mod timing;
 
+pub(crate) use identity::check_memory;
 pub use pack::{Member, PackRequest, train_pack};
 pub use repeat::{Repeat, parity};
 pub use session::{Ending, Request, train};
+pub(crate) use text::Text;
+pub(crate) use timing::{Between, FirstGradient, Lap, Stopwatch};

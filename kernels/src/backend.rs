@@ -1,15 +1,15 @@
 //! The backend extension and who implements it.
 
 use crate::gate::apply;
-use crate::gelu;
 use crate::layer_norm::{self, LayerNormGradients};
 use crate::range::Pass;
 use crate::{Gate, HalfFormat, RangeCount, Rounding, round_slice};
+use crate::{cross_entropy, geglu, gelu, product, softmax};
 use burn::backend::Autodiff;
 use burn::backend::autodiff::checkpoint::strategy::CheckpointStrategy;
 use burn::tensor::FloatDType;
 use burn::tensor::backend::Backend;
-use burn::tensor::ops::{ActivationOps, FloatTensor};
+use burn::tensor::ops::{ActivationOps, BoolTensor, FloatTensor, IntTensor};
 use burn_flex::Flex;
 
 /// Operations beyond burn's own. The provided methods are the plain versions.
@@ -20,6 +20,12 @@ pub trait Kernels: Backend {
     /// Whether tensors lie in the memory of this process and are computed by its threads, so that
     /// [`crate::fused`] can do the same work.
     const ON_HOST: bool = false;
+    /// Whether products of 16-bit tensors run on units made for them, and so have a peak of their own.
+    const HALF_PRODUCTS: bool = false;
+
+    /// Whether the combined operations below are faster than what they combine: a model takes them
+    /// where this is set. Their results agree, but not to the last bit.
+    const COMBINES: bool = false;
 
     /// `x` rounded to the format, element by element.
     fn round(x: FloatTensor<Self>, format: HalfFormat) -> (FloatTensor<Self>, RangeCount) {
@@ -67,6 +73,65 @@ pub trait Kernels: Backend {
     ) -> LayerNormGradients<Self> {
         layer_norm::plain_backward::<Self>(x, gamma, dy, eps)
     }
+
+    /// The product of matrices with the format's values, in exact FP32 without one; see
+    /// [`crate::product()`].
+    fn product(
+        a: FloatTensor<Self>,
+        b: FloatTensor<Self>,
+        _format: Option<HalfFormat>,
+    ) -> FloatTensor<Self> {
+        Self::float_matmul(a, b)
+    }
+
+    /// Softmax of scores `[b, n, q, k]` with places `[b, 1, q, k]` forbidden; see
+    /// [`crate::masked_softmax()`].
+    fn masked_softmax(
+        x: FloatTensor<Self>,
+        forbidden: BoolTensor<Self>,
+        fill: f32,
+    ) -> FloatTensor<Self> {
+        softmax::plain::<Self>(x, forbidden, fill)
+    }
+
+    /// The backward pass of [`Kernels::masked_softmax`], from its output and the output's gradient.
+    fn masked_softmax_backward(
+        p: FloatTensor<Self>,
+        forbidden: BoolTensor<Self>,
+        dp: FloatTensor<Self>,
+    ) -> FloatTensor<Self> {
+        softmax::plain_backward::<Self>(p, forbidden, dp)
+    }
+
+    /// `GeGLU` of `[rows, 2f]`; see [`crate::geglu()`].
+    fn geglu(up: FloatTensor<Self>, format: Option<HalfFormat>) -> FloatTensor<Self> {
+        geglu::plain::<Self>(up, format)
+    }
+
+    /// The backward pass of [`Kernels::geglu`] for the output gradient `dy` `[rows, f]`.
+    fn geglu_backward(
+        up: FloatTensor<Self>,
+        dy: FloatTensor<Self>,
+        format: Option<HalfFormat>,
+    ) -> FloatTensor<Self> {
+        geglu::plain_backward::<Self>(up, dy, format)
+    }
+
+    /// Loss and log-denominator `[t, 2]` of logits `[t, v]`; see [`crate::cross_entropy()`].
+    fn cross_entropy(logits: FloatTensor<Self>, tokens: IntTensor<Self>) -> FloatTensor<Self> {
+        cross_entropy::plain::<Self>(logits, tokens)
+    }
+
+    /// The backward pass of [`Kernels::cross_entropy`], from its output and the output's gradient,
+    /// `[t, 2]` each.
+    fn cross_entropy_backward(
+        logits: FloatTensor<Self>,
+        tokens: IntTensor<Self>,
+        output: FloatTensor<Self>,
+        dy: FloatTensor<Self>,
+    ) -> FloatTensor<Self> {
+        cross_entropy::plain_backward::<Self>(logits, tokens, output, dy)
+    }
 }
 
 /// Not the plain version: Flex 0.21 casts through `half`'s conversion from `f64`, which drops the
@@ -109,11 +174,10 @@ impl Kernels for Flex {
     }
 }
 
-#[cfg(feature = "cuda")]
-impl Kernels for burn_cuda::Cuda {}
-
 impl<B: Kernels, C: CheckpointStrategy> Kernels for Autodiff<B, C> {
     const ON_HOST: bool = B::ON_HOST;
+    const HALF_PRODUCTS: bool = B::HALF_PRODUCTS;
+    const COMBINES: bool = B::COMBINES;
 
     fn round(x: FloatTensor<Self>, format: HalfFormat) -> (FloatTensor<Self>, RangeCount) {
         let rounding = Rounding { format, site: None };
@@ -135,5 +199,29 @@ impl<B: Kernels, C: CheckpointStrategy> Kernels for Autodiff<B, C> {
 
     fn exact_gelu(x: FloatTensor<Self>) -> FloatTensor<Self> {
         gelu::differentiable::<B, C>(x)
+    }
+
+    fn product(
+        a: FloatTensor<Self>,
+        b: FloatTensor<Self>,
+        format: Option<HalfFormat>,
+    ) -> FloatTensor<Self> {
+        product::differentiable::<B, C>(a, b, format)
+    }
+
+    fn masked_softmax(
+        x: FloatTensor<Self>,
+        forbidden: BoolTensor<Self>,
+        fill: f32,
+    ) -> FloatTensor<Self> {
+        softmax::differentiable::<B, C>(x, forbidden, fill)
+    }
+
+    fn geglu(up: FloatTensor<Self>, format: Option<HalfFormat>) -> FloatTensor<Self> {
+        geglu::differentiable::<B, C>(up, format)
+    }
+
+    fn cross_entropy(logits: FloatTensor<Self>, tokens: IntTensor<Self>) -> FloatTensor<Self> {
+        cross_entropy::differentiable::<B, C>(logits, tokens)
     }
 }

@@ -14,20 +14,34 @@
 
 mod backend;
 mod buffer;
+mod check;
+mod cross_entropy;
+#[cfg(feature = "cuda")]
+mod cube;
 mod format;
 pub mod fused;
 mod gate;
+mod geglu;
 mod gelu;
 mod layer_norm;
 mod matmul;
+mod product;
 mod range;
 mod simd;
+mod softmax;
 
 pub use backend::Kernels;
 pub use buffer::Buffer;
+pub use check::{Agreement, check};
+pub use cross_entropy::cross_entropy;
+#[cfg(feature = "cuda")]
+pub use cube::cuda_available;
 pub use format::{HalfFormat, RangeCount, round_slice};
 pub use gate::{Factor, Gate, gate};
+pub use geglu::geglu;
 pub use gelu::gelu;
 pub use layer_norm::{LayerNormGradients, layer_norm};
 pub use matmul::{Matrix, MatrixMut, Onto, matmul, matmul_here};
+pub use product::product;
 pub use range::{Pass, RangeSite, Rounding, SiteTotals};
+pub use softmax::masked_softmax;

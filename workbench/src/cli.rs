@@ -1,8 +1,10 @@
 //! What the user types.
 
+mod bench;
 mod full_run;
 mod recipe;
 
+pub(crate) use bench::{Bench, DeviceName, FormatName};
 pub(crate) use full_run::{Plan, Preflight, RecomputeName, ScheduleName, Slice, Spread};
 pub(crate) use recipe::{Inspect, Parity, Tasks, WeightFormat, Weights};
 
@@ -100,6 +102,17 @@ Examples:
   workbench slice glm-130b --position 35 --from runs/proxy     the stream's scale as a proxy had it
 A layer of GLM-130B takes 8 GB of memory and three minutes on two cores with 512 tokens.")]
     Slice(Slice),
+    /// Measure how fast this machine trains the proxies, as a share of its matrix-product peak; on a
+    /// GPU compare everything with the CPU first.
+    #[command(after_help = "\
+Examples:
+  workbench bench                                all shipped proxies on the CPU, two minutes or three
+  workbench bench t1 --threads 1 --precision fp32,fp16
+  workbench bench --scaling --plot scaling.svg   cost per token by width, depth, sequence, vocabulary
+  cargo run --release --features cuda --bin workbench -- bench --device cuda
+Tables go to standard output, --result FILE has the same for programs. With cuda the exit code is 1 \
+if a result differs from the CPU's by more than is allowed.")]
+    Bench(Bench),
     /// Exchange weights with programs that read the public GLM-130B layout.
     #[command(
         subcommand,

@@ -1,5 +1,6 @@
 //! One command, one file, one `run`.
 
+mod bench;
 mod completions;
 mod config;
 mod corpus;
@@ -38,6 +39,7 @@ pub(crate) fn run(cli: Cli) -> Result<ExitCode, Failure> {
         Command::Plan(arguments) => plan::run(&arguments),
         Command::Preflight(arguments) => preflight::run(&arguments),
         Command::Slice(arguments) => slice::run(&arguments),
+        Command::Bench(arguments) => bench::run(&arguments, &cache()?),
         Command::Weights(command) => weights::run(command),
         Command::Sweep(command) => sweep::run(command, &cache()?),
         Command::Monitor(arguments) => monitor::run(&arguments),

@@ -7,9 +7,10 @@ use std::str::FromStr;
 use toml::{Table, Value};
 
 /// Presets compiled into the program, by name.
-const PRESETS: [(&str, &str); 5] = [
+const PRESETS: [(&str, &str); 6] = [
     ("t0", include_str!("../../proxies/t0.toml")),
     ("t1", include_str!("../../proxies/t1.toml")),
+    ("t2", include_str!("../../proxies/t2.toml")),
     ("t-deep", include_str!("../../proxies/t-deep.toml")),
     ("r256", include_str!("../../proxies/r256.toml")),
     ("glm-130b", include_str!("../../proxies/glm-130b.toml")),

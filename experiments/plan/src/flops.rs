@@ -52,6 +52,14 @@ impl Work {
     pub fn step(&self, batch: u64, recompute: Recompute) -> f64 {
         batch as f64 * self.sequence(self.layers, true, recompute)
     }
+
+    /// One step over `batch` sequences whose logits are computed for a share of the slots only, as
+    /// the proxies do for those that have a target. Nothing is recomputed.
+    #[must_use]
+    pub fn step_at_targets(&self, batch: u64, share: f64) -> f64 {
+        let layers = self.sequence(self.layers, false, Recompute::None);
+        batch as f64 * (layers + 3.0 * self.head * share)
+    }
 }
 
 fn up_size(model: &ModelConfig) -> f64 {
@@ -146,6 +154,14 @@ mod tests {
         // What the formula misses without recomputation is a quarter of the output projection.
         let head = 4224.0 * 3.0 * Work::of(&config).head;
         near(flops.model - flops.formula_model, head / 4.0, 1e-9);
+    }
+
+    #[test]
+    fn logits_at_every_slot_are_the_whole_step() {
+        let work = Work::of(&load_preset("r256", &[]).unwrap());
+        assert_eq!(work.step_at_targets(8, 1.0), work.step(8, Recompute::None));
+        let saved = work.step(8, Recompute::None) - work.step_at_targets(8, 0.25);
+        near(saved, 8.0 * 3.0 * work.head * 0.75, 1e-9);
     }
 
     /// The training log prints 134 and 141 TFLOPS for these step times.

@@ -47,7 +47,7 @@ impl<B: Kernels> Attention<B> {
     ) -> Tensor<B, 2> {
         let precision = context.precision;
         let h = x_sh.dims()[1];
-        let qkv = precision.store(self.qkv.forward(x_sh), At::Qkv, layer);
+        let qkv = precision.store(self.qkv.forward(x_sh, context), At::Qkv, layer);
         let part = |index: usize| qkv.clone().narrow(1, index * h, h);
         let q_bnsd = self.positioned(part(QUERY), QUERY, layer, input, context);
         let k_bnsd = self.positioned(part(KEY), KEY, layer, input, context);
@@ -55,11 +55,11 @@ impl<B: Kernels> Attention<B> {
         let p_bnss = Scores::new(layer, context).softmax(q_bnsd, k_bnsd, input, context);
         let attention_dropout = context.config.model.attention_dropout;
         let p_bnss = context.drop(p_bnss, attention_dropout, At::Probabilities, layer);
-        let y_bnsd = precision.store(p_bnss.matmul(v_bnsd), At::Context, layer);
+        let y_bnsd = precision.store(precision.product(p_bnss, v_bnsd), At::Context, layer);
         let y_sh = y_bnsd
             .swap_dims(1, 2)
             .reshape([input.batch * input.seq_len, h]);
-        let y_sh = precision.store(self.out.forward(y_sh), At::AttentionOut, layer);
+        let y_sh = precision.store(self.out.forward(y_sh, context), At::AttentionOut, layer);
         let dropout = context.config.model.dropout;
         let y_sh = context.drop(y_sh, dropout, At::AttentionOut, layer);
         context.capture(At::AttentionOut, layer, &y_sh);

@@ -27,8 +27,8 @@ impl<B: Kernels> Linear<B> {
     /// # Shapes
     /// - input: `[b·s, in]`
     /// - output: `[b·s, out]`
-    pub(crate) fn forward(&self, x_si: Tensor<B, 2>) -> Tensor<B, 2> {
-        let y_so = product(x_si, self.weight.clone(), self.runs);
+    pub(crate) fn forward(&self, x_si: Tensor<B, 2>, context: &Context) -> Tensor<B, 2> {
+        let y_so = product(x_si, self.weight.clone(), context);
         let Some(bias) = self.bias.clone() else {
             return y_so;
         };
@@ -49,17 +49,19 @@ impl<B: Kernels> Linear<B> {
 pub(super) fn product<B: Kernels>(
     x: Tensor<B, 2>,
     weight: Tensor<B, 2>,
-    runs: usize,
+    context: &Context,
 ) -> Tensor<B, 2> {
+    let (precision, runs) = (context.precision, context.runs.len());
     if runs == 1 {
-        return x.matmul(weight.transpose());
+        return precision.product(x, weight.transpose());
     }
     let ([rows, i], [all, _]) = (x.dims(), weight.dims());
     let (x, weight) = (
         x.reshape([runs, rows / runs, i]),
         weight.reshape([runs, all / runs, i]),
     );
-    x.matmul(weight.swap_dims(1, 2)).reshape([rows, all / runs])
+    let y = precision.product(x, weight.swap_dims(1, 2));
+    y.reshape([rows, all / runs])
 }
 
 /// `FFN(x) = (x₁ ⊙ GELU(x₂)) W_down` with `[x₁, x₂] = x W_up`; GELU is exact (erf), and it is the
@@ -89,9 +91,12 @@ impl<B: Kernels> FeedForward<B> {
         context: &mut Context,
     ) -> Tensor<B, 2> {
         let precision = context.precision;
-        let up = precision.store(self.up.forward(x_sh), At::Up, layer);
+        let up = precision.store(self.up.forward(x_sh, context), At::Up, layer);
         let inner_sf = match self.kind {
             Ffn::Gelu => precision.store(kernels::gelu(up), At::Gelu, layer),
+            Ffn::Geglu if B::COMBINES => {
+                precision.store(kernels::geglu(up, precision.half()), At::Glu, layer)
+            }
             Ffn::Geglu => {
                 let f = up.dims()[1] / 2;
                 let (value_sf, gate_sf) = (up.clone().narrow(1, 0, f), up.narrow(1, f, f));
@@ -99,7 +104,7 @@ impl<B: Kernels> FeedForward<B> {
                 precision.store(value_sf * gate_sf, At::Glu, layer)
             }
         };
-        let down = precision.store(self.down.forward(inner_sf), At::Down, layer);
+        let down = precision.store(self.down.forward(inner_sf, context), At::Down, layer);
         let dropout = context.config.model.dropout;
         let down = context.drop(down, dropout, At::Down, layer);
         context.capture(At::Down, layer, &down);

@@ -68,6 +68,15 @@ impl Scores {
                 x = precision.store(x, At::Scores, layer);
             }
         }
+        if B::COMBINES && !precision.softmax_half() {
+            if plain && !context.probes.is_empty() {
+                let allowed = x.clone().mask_fill(input.forbidden.clone(), FORBIDDEN);
+                Probe::attention_scores(&mut context.probes, layer, &allowed, self.missing);
+            }
+            let forbidden = input.forbidden.clone();
+            let p = kernels::masked_softmax(x, forbidden, FORBIDDEN as f32);
+            return precision.store(p, At::Probabilities, layer);
+        }
         let x = x.mask_fill(input.forbidden.clone(), FORBIDDEN);
         if plain {
             Probe::attention_scores(&mut context.probes, layer, &x, self.missing);
@@ -94,7 +103,7 @@ impl Scores {
             (root, k_bnsd)
         };
         let q_bnsd = precision.store(q_bnsd * on_query.recip(), At::Query, layer);
-        let scores_bnss = q_bnsd.matmul(k_bnsd.swap_dims(2, 3));
+        let scores_bnss = precision.product(q_bnsd, k_bnsd.swap_dims(2, 3));
         precision.store(scores_bnss, At::Scores, layer)
     }
 

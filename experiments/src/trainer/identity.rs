@@ -12,7 +12,7 @@ use logs::{Event, EventKind, Manifest};
 use std::path::{Path, PathBuf};
 
 /// Refuses what would be killed for its memory a minute later.
-pub(super) fn check_memory(config: &Config) -> Result<(), TrainError> {
+pub(crate) fn check_memory(config: &Config) -> Result<(), TrainError> {
     let parameters = config.model.parameter_count(config.tokenizer.vocab_size);
     let (needed, giga) = (training_bytes(config), 1_000_000_000);
     match provenance::available_memory() {

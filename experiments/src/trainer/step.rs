@@ -31,22 +31,28 @@ pub(super) struct Trained {
 }
 
 impl Trained {
+    /// Where training begins.
+    pub(super) fn fresh(config: &Config) -> Result<Self, TrainError> {
+        let parameters = initial_weights(config)?;
+        Ok(Self {
+            adam: AdamW::new(parameters.len()),
+            state: State::new(config, parameters.table().len()),
+            parameters,
+        })
+    }
+
     /// The newest checkpoint of at most `step` finished steps, or a fresh start; says which it is.
     pub(super) fn load(
         config: &Config,
         checkpoints: &Checkpoints,
         step: u64,
     ) -> Result<(Self, bool), TrainError> {
-        let mut parameters = initial_weights(config)?;
-        let mut adam = AdamW::new(parameters.len());
-        let found = checkpoints.load(step, &mut parameters, &mut adam)?;
+        let mut trained = Self::fresh(config)?;
+        let found = checkpoints.load(step, &mut trained.parameters, &mut trained.adam)?;
         let continued = found.is_some();
-        let state = found.unwrap_or_else(|| State::new(config, parameters.table().len()));
-        let trained = Self {
-            parameters,
-            adam,
-            state,
-        };
+        if let Some(state) = found {
+            trained.state = state;
+        }
         Ok((trained, continued))
     }
 }
@@ -169,7 +175,7 @@ impl<'a, B: Backend> Training<'a, B> {
         }
     }
 
-    fn sampler<'s>(&'s self, config: &'s Config, split: Split) -> Sampler<'s> {
+    pub(super) fn sampler<'s>(&'s self, config: &'s Config, split: Split) -> Sampler<'s> {
         Sampler {
             config,
             corpus: self.corpus,
@@ -180,7 +186,10 @@ impl<'a, B: Backend> Training<'a, B> {
     }
 
     /// The same device also serves the backend without differentiation.
-    fn setting<'s, C: Backend<Device = B::Device>>(&'s self, config: &'s Config) -> Setting<'s, C> {
+    pub(super) fn setting<'s, C: Backend<Device = B::Device>>(
+        &'s self,
+        config: &'s Config,
+    ) -> Setting<'s, C> {
         Setting {
             config,
             precision: self.precision,

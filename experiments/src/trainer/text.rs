@@ -7,7 +7,7 @@ use experiments_text::{Cache, Corpus};
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// Text and tasks, tokenised alike.
-pub(super) struct Text {
+pub(crate) struct Text {
     pub(super) corpus: Corpus,
     /// With `tasks.sources`.
     pub(super) tasks: Option<TaskMixture>,
@@ -44,7 +44,7 @@ impl Texts {
 }
 
 impl Text {
-    pub(super) fn prepare(config: &Config, cache: &Cache) -> Result<Self, TrainError> {
+    pub(crate) fn prepare(config: &Config, cache: &Cache) -> Result<Self, TrainError> {
         let corpus = Corpus::prepare(config, cache, &mut |_| {})?;
         let (found, expected) = (corpus.vocab_size(), config.tokenizer.vocab_size);
         if found > expected {

@@ -8,6 +8,7 @@
 //!
 //! - `sweep` and `single` read a directory into a view; `runs`, `figures`, `provenance` are parts.
 //! - `band` joins the seeds of an arm; `plot` draws; `words` formats numbers.
+//! - `scaling` draws what `workbench bench --scaling` measured; it reads no directory.
 //! - `render` fills the templates and escapes.
 
 mod band;
@@ -17,12 +18,14 @@ mod plot;
 mod provenance;
 mod render;
 mod runs;
+mod scaling;
 mod single;
 mod sweep;
 mod view;
 mod words;
 
 pub use error::ReportError;
+pub use scaling::{ScalingPanel, ScalingPoint, scaling_svg};
 
 use std::path::{Path, PathBuf};
 

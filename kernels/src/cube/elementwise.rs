@@ -1,0 +1,171 @@
+//! Rounding, the slope of GELU, and `GeGLU`: one unit for each element.
+
+use super::row::{beside, flat};
+use crate::HalfFormat;
+use burn::tensor::{Shape, TensorMetadata};
+use burn_cubecl::CubeRuntime;
+use burn_cubecl::tensor::CubeTensor;
+use cubecl::calculate_cube_count_elemwise;
+use cubecl::prelude::*;
+use half::{bf16, f16};
+use std::f32::consts::FRAC_1_SQRT_2;
+
+/// `1 / sqrt(2 π)`
+const DENSITY: f32 = 0.398_942_3;
+
+/// The format a kernel rounds to, known when it is compiled.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) enum Rounded {
+    No,
+    Fp16,
+    Bf16,
+}
+
+impl From<Option<HalfFormat>> for Rounded {
+    fn from(format: Option<HalfFormat>) -> Self {
+        match format {
+            None => Self::No,
+            Some(HalfFormat::Fp16) => Self::Fp16,
+            Some(HalfFormat::Bf16) => Self::Bf16,
+        }
+    }
+}
+
+/// To nearest, ties to even, as the card's own conversion does.
+#[cube]
+fn rounded(x: f32, #[comptime] format: Rounded) -> f32 {
+    if comptime!(format == Rounded::Fp16) {
+        f32::cast_from(f16::cast_from(x))
+    } else if comptime!(format == Rounded::Bf16) {
+        f32::cast_from(bf16::cast_from(x))
+    } else {
+        x
+    }
+}
+
+/// `Φ(x)`
+#[cube]
+fn distribution(x: f32) -> f32 {
+    0.5f32 * (1.0f32 + f32::erf(x * f32::new(FRAC_1_SQRT_2)))
+}
+
+/// `Φ(x) + x φ(x)`
+#[cube]
+fn slope(x: f32) -> f32 {
+    distribution(x) + x * f32::new(DENSITY) * f32::exp(-0.5f32 * x * x)
+}
+
+#[cube(launch)]
+pub(crate) fn round_kernel(x: &Array<f32>, y: &mut Array<f32>, #[comptime] format: Rounded) {
+    if ABSOLUTE_POS < y.len() {
+        y[ABSOLUTE_POS] = rounded(x[ABSOLUTE_POS], format);
+    }
+}
+
+#[cube(launch)]
+pub(crate) fn gelu_backward_kernel(x: &Array<f32>, dy: &Array<f32>, dx: &mut Array<f32>) {
+    if ABSOLUTE_POS < dx.len() {
+        dx[ABSOLUTE_POS] = dy[ABSOLUTE_POS] * slope(x[ABSOLUTE_POS]);
+    }
+}
+
+/// `f` is the width of a half.
+#[cube(launch)]
+pub(crate) fn geglu_kernel(
+    up: &Array<f32>,
+    y: &mut Array<f32>,
+    f: u32,
+    #[comptime] format: Rounded,
+) {
+    if ABSOLUTE_POS < y.len() {
+        let f = f as usize;
+        let value = ABSOLUTE_POS / f * (2 * f) + ABSOLUTE_POS % f;
+        let gate = up[value + f];
+        y[ABSOLUTE_POS] = up[value] * rounded(gate * distribution(gate), format);
+    }
+}
+
+#[cube(launch)]
+pub(crate) fn geglu_backward_kernel(
+    up: &Array<f32>,
+    dy: &Array<f32>,
+    dup: &mut Array<f32>,
+    f: u32,
+    #[comptime] format: Rounded,
+) {
+    if ABSOLUTE_POS < dy.len() {
+        let f = f as usize;
+        let place = ABSOLUTE_POS / f * (2 * f) + ABSOLUTE_POS % f;
+        let value = up[place];
+        let gate = up[place + f];
+        let back = dy[ABSOLUTE_POS];
+        dup[place] = back * rounded(gate * distribution(gate), format);
+        dup[place + f] = rounded(value * back, format) * slope(gate);
+    }
+}
+
+fn grid<R: CubeRuntime>(x: &CubeTensor<R>, elements: usize) -> (CubeCount, CubeDim) {
+    let dim = CubeDim::new(&x.client, elements);
+    (calculate_cube_count_elemwise(&x.client, elements, dim), dim)
+}
+
+/// Every element rounded.
+pub(super) fn round<R: CubeRuntime>(x: CubeTensor<R>, format: HalfFormat) -> CubeTensor<R> {
+    let y = beside(&x, x.shape());
+    let (count, dim) = grid(&x, x.shape().num_elements());
+    let format = Some(format).into();
+    round_kernel::launch::<R>(&x.client, count, dim, flat(&x), flat(&y), format);
+    y
+}
+
+/// `dx = dy (Φ(x) + x φ(x))`
+pub(super) fn gelu_backward<R: CubeRuntime>(x: CubeTensor<R>, dy: CubeTensor<R>) -> CubeTensor<R> {
+    let dx = beside(&x, x.shape());
+    let (count, dim) = grid(&x, x.shape().num_elements());
+    gelu_backward_kernel::launch::<R>(&x.client, count, dim, flat(&x), flat(&dy), flat(&dx));
+    dx
+}
+
+/// See [`crate::geglu()`].
+pub(super) fn geglu<R: CubeRuntime>(
+    up: CubeTensor<R>,
+    format: Option<HalfFormat>,
+) -> CubeTensor<R> {
+    let [rows, width] = up.shape().dims();
+    let f = width / 2;
+    let y = beside(&up, Shape::new([rows, f]));
+    let (count, dim) = grid(&up, rows * f);
+    let (input, output) = (flat(&up), flat(&y));
+    geglu_kernel::launch::<R>(
+        &up.client,
+        count,
+        dim,
+        input,
+        output,
+        f as u32,
+        format.into(),
+    );
+    y
+}
+
+/// See [`crate::geglu()`].
+pub(super) fn geglu_backward<R: CubeRuntime>(
+    up: CubeTensor<R>,
+    dy: CubeTensor<R>,
+    format: Option<HalfFormat>,
+) -> CubeTensor<R> {
+    let [rows, f] = dy.shape().dims();
+    let dup = beside(&up, up.shape());
+    let (count, dim) = grid(&up, rows * f);
+    geglu_backward_kernel::launch::<R>(
+        &up.client,
+        count,
+        dim,
+        flat(&up),
+        flat(&dy),
+        flat(&dup),
+        f as u32,
+        format.into(),
+    );
+    dup
+}

@@ -1,0 +1,74 @@
+//! What kernels with one cube for each row share.
+
+use burn::tensor::{DType, Shape};
+use burn_cubecl::CubeRuntime;
+use burn_cubecl::ops::numeric::empty_device_contiguous_dtype;
+use burn_cubecl::tensor::CubeTensor;
+use cubecl::prelude::*;
+
+/// Units of a cube, at most and at least: a plane is 32 on every NVIDIA card.
+const MOST: usize = 256;
+const LEAST: usize = 32;
+
+/// Units for a row: a power of two, as the reductions need it.
+pub(super) fn units(width: usize) -> u32 {
+    width.next_power_of_two().clamp(LEAST, MOST) as u32
+}
+
+/// One cube of `units` for each of `rows`.
+pub(super) fn cubes(rows: usize, units: u32) -> (CubeCount, CubeDim) {
+    (CubeCount::Static(rows as u32, 1, 1), CubeDim::new_1d(units))
+}
+
+/// An FP32 tensor beside another, values undefined.
+pub(super) fn beside<R: CubeRuntime>(x: &CubeTensor<R>, shape: Shape) -> CubeTensor<R> {
+    empty_device_contiguous_dtype(x.client.clone(), x.device.clone(), shape, DType::F32)
+}
+
+/// A contiguous tensor as an argument without shape.
+pub(super) fn flat<R: CubeRuntime>(x: &CubeTensor<R>) -> ArrayArg<R> {
+    x.clone().binding().into_array_arg()
+}
+
+/// Sum over the units of a cube, in a fixed tree, known to all of them.
+#[cube]
+pub(super) fn sum(value: f32, #[comptime] units: u32) -> f32 {
+    let mut shared = SharedMemory::<f32>::new(units as usize);
+    shared[UNIT_POS as usize] = value;
+    sync_cube();
+    let mut half = CUBE_DIM / 2;
+    while half > 0 {
+        if UNIT_POS < half {
+            let other = shared[(UNIT_POS + half) as usize];
+            shared[UNIT_POS as usize] += other;
+        }
+        sync_cube();
+        half /= 2;
+    }
+    let total = shared[0];
+    // The next reduction may be given the same memory.
+    sync_cube();
+    total
+}
+
+/// Largest value over the units of a cube, known to all of them.
+#[cube]
+pub(super) fn largest(value: f32, #[comptime] units: u32) -> f32 {
+    let mut shared = SharedMemory::<f32>::new(units as usize);
+    shared[UNIT_POS as usize] = value;
+    sync_cube();
+    let mut half = CUBE_DIM / 2;
+    while half > 0 {
+        if UNIT_POS < half {
+            let other = shared[(UNIT_POS + half) as usize];
+            if other > shared[UNIT_POS as usize] {
+                shared[UNIT_POS as usize] = other;
+            }
+        }
+        sync_cube();
+        half /= 2;
+    }
+    let most = shared[0];
+    sync_cube();
+    most
+}

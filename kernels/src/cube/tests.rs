@@ -1,0 +1,160 @@
+//! Kernels are compiled when they are first launched, so a build says nothing about them. Here each of
+//! them is lowered to CUDA C++ as a launch would, which needs no GPU.
+
+use super::elementwise::{self, Rounded};
+use super::{cross_entropy, layer_norm, softmax};
+use cubecl::Compiler;
+use cubecl::cuda::CudaRuntime;
+use cubecl::ir::{ElemType, IntKind, StorageType, UIntKind};
+use cubecl::prelude::*;
+
+const UNITS: u32 = 64;
+const BYTE: StorageType = StorageType::Scalar(ElemType::UInt(UIntKind::U8));
+const INT: StorageType = StorageType::Scalar(ElemType::Int(IntKind::I32));
+
+/// A kernel's arguments, in order.
+struct Arguments(KernelBuilder);
+
+impl Arguments {
+    fn input<T: CubePrimitive>(&mut self) -> <Array<T> as CubeType>::ExpandType {
+        let ty = T::as_type(&self.0.scope);
+        self.0.input_array(ty).into()
+    }
+
+    fn values(&mut self) -> <Array<f32> as CubeType>::ExpandType {
+        self.input::<f32>()
+    }
+
+    fn output(&mut self) -> <Array<f32> as CubeType>::ExpandType {
+        let ty = f32::as_type(&self.0.scope);
+        self.0.output_array(ty).into()
+    }
+
+    fn float(&mut self) -> <f32 as CubeType>::ExpandType {
+        <f32 as LaunchArg>::expand(&(), &mut self.0)
+    }
+
+    fn size(&mut self) -> <u32 as CubeType>::ExpandType {
+        <u32 as LaunchArg>::expand(&(), &mut self.0)
+    }
+}
+
+/// CUDA C++ of the kernel that `define` describes.
+fn lower(name: &str, define: impl FnOnce(&mut Arguments)) -> (String, String) {
+    let mut arguments = Arguments(KernelBuilder::default());
+    let properties = <CudaRuntime as Runtime>::target_properties();
+    arguments.0.runtime_properties(properties);
+    AddressType::U32.register(&mut arguments.0.scope);
+    define(&mut arguments);
+    let settings = KernelSettings::default()
+        .cube_dim(CubeDim::new_1d(UNITS))
+        .address_type(AddressType::U32)
+        .kernel_name(name);
+    let definition = arguments.0.build(settings);
+    let mut compiler = <CudaRuntime as Runtime>::Compiler::default();
+    let address = AddressType::U32.unsigned_type();
+    let mode = ExecutionMode::Checked;
+    let compiled = compiler.compile(definition, &Default::default(), mode, address);
+    (name.to_owned(), compiled.unwrap().to_string())
+}
+
+fn elementwise_sources() -> Vec<(String, String)> {
+    let mut all = vec![lower("gelu_backward", |args| {
+        let (x, dy, dx) = (args.values(), args.values(), args.output());
+        elementwise::gelu_backward_kernel::expand(&mut args.0.scope, x, dy, dx);
+    })];
+    for format in [Rounded::No, Rounded::Fp16, Rounded::Bf16] {
+        all.push(lower(&format!("round_{format:?}"), |args| {
+            let (x, y) = (args.values(), args.output());
+            elementwise::round_kernel::expand(&mut args.0.scope, x, y, format);
+        }));
+        all.push(lower(&format!("geglu_{format:?}"), |args| {
+            let (up, y, f) = (args.values(), args.output(), args.size());
+            elementwise::geglu_kernel::expand(&mut args.0.scope, up, y, f, format);
+        }));
+        all.push(lower(&format!("geglu_backward_{format:?}"), |args| {
+            let (up, dy, dup) = (args.values(), args.values(), args.output());
+            let (f, scope) = (args.size(), &mut args.0.scope);
+            elementwise::geglu_backward_kernel::expand(scope, up, dy, dup, f, format);
+        }));
+    }
+    all
+}
+
+fn layer_norm_sources() -> Vec<(String, String)> {
+    vec![
+        lower("norm_rows", |args| {
+            let (x, gamma, beta) = (args.values(), args.values(), args.values());
+            let (y, eps) = (args.output(), args.float());
+            layer_norm::norm_kernel::expand(&mut args.0.scope, x, gamma, beta, y, eps, UNITS);
+        }),
+        lower("norm_backward", |args| {
+            let (x, gamma, dy) = (args.values(), args.values(), args.values());
+            let (dx, statistics, eps) = (args.output(), args.output(), args.float());
+            let scope = &mut args.0.scope;
+            layer_norm::norm_backward_kernel::expand(
+                scope, x, gamma, dy, dx, statistics, eps, UNITS,
+            );
+        }),
+        lower("norm_groups", |args| {
+            let (x, dy, statistics) = (args.values(), args.values(), args.values());
+            let (partial, width, rows) = (args.output(), args.size(), args.size());
+            let scope = &mut args.0.scope;
+            layer_norm::norm_groups_kernel::expand(
+                scope, x, dy, statistics, partial, width, rows, 64,
+            );
+        }),
+        lower("norm_columns", |args| {
+            let (partial, dgamma, dbeta) = (args.values(), args.output(), args.output());
+            let (groups, scope) = (args.size(), &mut args.0.scope);
+            layer_norm::norm_columns_kernel::expand(scope, partial, dgamma, dbeta, groups);
+        }),
+    ]
+}
+
+fn row_sources() -> Vec<(String, String)> {
+    vec![
+        lower("softmax", |args| {
+            let (x, mask, p) = (args.values(), args.input::<u8>(), args.output());
+            let (fill, n, q, k) = (args.float(), args.size(), args.size(), args.size());
+            let scope = &mut args.0.scope;
+            softmax::softmax_kernel::expand::<u8>(scope, x, mask, p, fill, n, q, k, UNITS, BYTE);
+        }),
+        lower("softmax_backward", |args| {
+            let (p, mask, dp) = (args.values(), args.input::<u8>(), args.values());
+            let (dx, n, q, k) = (args.output(), args.size(), args.size(), args.size());
+            let scope = &mut args.0.scope;
+            softmax::softmax_backward_kernel::expand::<u8>(
+                scope, p, mask, dp, dx, n, q, k, UNITS, BYTE,
+            );
+        }),
+        lower("entropy", |args| {
+            let (logits, tokens) = (args.values(), args.input::<i32>());
+            let (output, width) = (args.output(), args.size());
+            let scope = &mut args.0.scope;
+            cross_entropy::entropy_kernel::expand::<i32>(
+                scope, logits, tokens, output, width, UNITS, INT,
+            );
+        }),
+        lower("entropy_backward", |args| {
+            let (logits, tokens) = (args.values(), args.input::<i32>());
+            let (output, dy) = (args.values(), args.values());
+            let (dx, width) = (args.output(), args.size());
+            let scope = &mut args.0.scope;
+            cross_entropy::entropy_backward_kernel::expand::<i32>(
+                scope, logits, tokens, output, dy, dx, width, UNITS, INT,
+            );
+        }),
+    ]
+}
+
+#[test]
+fn kernels_lower_to_cuda() {
+    let mut all = elementwise_sources();
+    all.extend(layer_norm_sources());
+    all.extend(row_sources());
+    for (name, source) in &all {
+        assert!(source.contains("__global__"), "{name}: {source}");
+    }
+    assert_eq!(all.len(), 18);
+}

@@ -1,0 +1,68 @@
+//! Arguments of `workbench bench`.
+
+use clap::{Args, ValueEnum, ValueHint};
+use experiments_config::Override;
+use std::path::PathBuf;
+
+#[derive(Debug, Args)]
+pub(crate) struct Bench {
+    /// Presets or configuration files [default: t0 t-deep t1 r256 t2; none with --scaling].
+    #[arg(value_name = "PRESET|FILE", value_hint = ValueHint::AnyPath)]
+    pub(crate) what: Vec<String>,
+    /// Where to compute. On cuda everything is first compared with the CPU.
+    #[arg(long, value_enum, default_value_t)]
+    pub(crate) device: DeviceName,
+    /// CPU threads [default: all].
+    #[arg(long, default_value_t = 0, value_name = "N")]
+    pub(crate) threads: usize,
+    /// Formats of the pass, in a list; on the CPU the 16-bit ones are emulated [default: fp32, on cuda
+    /// fp32,fp16,bf16].
+    #[arg(long, value_enum, value_name = "FORMAT,…", value_delimiter = ',')]
+    pub(crate) precision: Vec<FormatName>,
+    /// Seconds of timed steps for each row, at least 3 steps.
+    #[arg(long, default_value_t = 5.0, value_name = "S")]
+    pub(crate) seconds: f64,
+    /// Vary width, depth, sequence and vocabulary around t1, one at a time, in the first format.
+    #[arg(long)]
+    pub(crate) scaling: bool,
+    /// With --scaling: draw cost against operations as SVG.
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, requires = "scaling")]
+    pub(crate) plot: Option<PathBuf>,
+    /// Write everything that was measured, as JSON.
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub(crate) result: Option<PathBuf>,
+    /// Change a configuration key everywhere, for example `batch.micro_batch=16`.
+    #[arg(long = "set", value_name = "KEY=VALUE")]
+    pub(crate) set: Vec<Override>,
+}
+
+/// Devices.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
+pub(crate) enum DeviceName {
+    /// The CPU.
+    #[default]
+    Cpu,
+    /// The first NVIDIA GPU; needs a build with `--features cuda`.
+    Cuda,
+}
+
+impl DeviceName {
+    /// Value of `runtime.device`.
+    pub(crate) fn key(self) -> &'static str {
+        match self {
+            Self::Cpu => "cpu",
+            Self::Cuda => "cuda",
+        }
+    }
+}
+
+/// Number formats of a pass.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum FormatName {
+    /// IEEE binary32.
+    Fp32,
+    /// IEEE binary16.
+    Fp16,
+    /// bfloat16.
+    Bf16,
+}

@@ -1,0 +1,302 @@
+//! `workbench bench`: how fast this machine trains, and how near that is to what it could.
+
+mod scaling;
+mod text;
+
+use crate::cli::{Bench as Arguments, DeviceName, FormatName};
+use crate::failure::{Failure, exit};
+use crate::progress::Steps;
+use experiments::Device;
+use experiments::bench::{Agreement, Effort, Peak, Timed, agreements, device_name, time_steps};
+use experiments_config::{Config, DataConfig, Format, Override};
+use experiments_text::{Cache, tasks};
+use scaling::Scaling;
+use serde::Serialize;
+use std::process::ExitCode;
+
+/// The shipped proxies, from small to large.
+const PROXIES: [&str; 5] = ["t0", "t-deep", "t1", "r256", "t2"];
+
+/// The proxy whose first step is compared with the CPU's.
+const COMPARED: &str = "t0";
+
+/// What `--result` writes.
+#[derive(Serialize)]
+struct Measured {
+    program_version: &'static str,
+    git_commit: Option<&'static str>,
+    features: Vec<String>,
+    device: String,
+    backend: &'static str,
+    threads: usize,
+    agreements: Vec<Agreement>,
+    rows: Vec<Row>,
+    scaling: Vec<Scaling>,
+    /// The best of all rounds.
+    peak: Peak,
+}
+
+/// One line of the table.
+#[derive(Serialize)]
+struct Row {
+    what: String,
+    #[serde(flatten)]
+    timed: Timed,
+    tokens_per_second: f64,
+    gflops: f64,
+    utilisation: f64,
+}
+
+impl Row {
+    fn new(what: String, timed: Timed) -> Self {
+        Self {
+            tokens_per_second: timed.tokens_per_second(),
+            gflops: timed.flops() / 1e9,
+            utilisation: timed.utilisation(),
+            what,
+            timed,
+        }
+    }
+}
+
+pub(crate) fn run(arguments: &Arguments, cache: &Cache) -> Result<ExitCode, Failure> {
+    if !(arguments.seconds > 0.0 && arguments.seconds.is_finite()) {
+        return Err(Failure::usage("`--seconds` must be a number above 0"));
+    }
+    let device = Device::select(arguments.device.key())?;
+    super::threads(arguments.threads);
+    let mut bench = Bench::new(arguments, cache);
+    // Everything that can be refused is refused before the first measurement.
+    let jobs = bench.jobs()?;
+    let varied = if arguments.scaling {
+        scaling::jobs(&mut bench)?
+    } else {
+        Vec::new()
+    };
+    let mut measured = Measured {
+        program_version: env!("CARGO_PKG_VERSION"),
+        git_commit: option_env!("WORKBENCH_COMMIT"),
+        features: experiments::features(),
+        device: device_name(device),
+        backend: device.backend_name(),
+        threads: std::thread::available_parallelism().map_or(1, usize::from),
+        agreements: Vec::new(),
+        rows: Vec::new(),
+        scaling: Vec::new(),
+        peak: Peak::default(),
+    };
+    if arguments.threads > 0 {
+        measured.threads = arguments.threads;
+    }
+    super::print(&text::head(&measured));
+    if device == Device::Cuda {
+        let config = bench.config(COMPARED, Format::Fp32, &[])?;
+        eprintln!("comparing with the CPU");
+        measured.agreements = agreements(&config, &bench.formats, cache)?;
+        super::print(&text::agreements(&measured.agreements));
+    }
+    // Twice, the second time from the end: what slows the machine for a while meets other sizes.
+    let twice = || {
+        varied
+            .iter()
+            .enumerate()
+            .chain(varied.iter().enumerate().rev())
+    };
+    let varied_jobs = twice().map(|(_, job)| job);
+    let mut clock = Clock::new(jobs.iter().chain(varied_jobs), arguments);
+    for job in &jobs {
+        let timed = bench.time(job, &mut clock)?;
+        measured.peak.join(&timed.peak);
+        measured.rows.push(Row::new(job.what.clone(), timed));
+    }
+    let mut points: Vec<Timed> = Vec::new();
+    for (index, job) in twice() {
+        let timed = bench.time(job, &mut clock)?;
+        measured.peak.join(&timed.peak);
+        match points.get_mut(index) {
+            Some(first) => first.join(&timed),
+            None => points.push(timed),
+        }
+    }
+    clock.end();
+    if !measured.rows.is_empty() {
+        super::print(&text::rows(&measured.rows));
+    }
+    if arguments.scaling {
+        measured.scaling = scaling::evaluate(&points, &measured.peak);
+        super::print(&text::scaling(&measured.scaling));
+    }
+    super::print(&text::peak(&measured.peak));
+    if let Some(file) = &arguments.plot {
+        let svg = scaling::draw(&measured.scaling, &measured.device)?;
+        logs::write_atomic(file, svg.as_bytes())?;
+    }
+    if let Some(file) = &arguments.result {
+        let json = serde_json::to_string_pretty(&measured)
+            .map_err(|error| Failure::io("cannot write JSON", &error.into()))?;
+        logs::write_atomic(file, format!("{json}\n").as_bytes())?;
+    }
+    let failed = measured
+        .agreements
+        .iter()
+        .filter(|check| !check.passed)
+        .count();
+    if failed > 0 {
+        eprintln!("error: {failed} results differ from the CPU's by more than is allowed");
+        return Ok(ExitCode::from(exit::FAILED));
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Something to time.
+struct Job {
+    what: String,
+    config: Config,
+}
+
+/// The command line, with the text that is really there.
+struct Bench<'a> {
+    arguments: &'a Arguments,
+    cache: &'a Cache,
+    formats: Vec<Format>,
+    /// Mixtures as configured and as found: looking for a text, and saying what is missing, is done
+    /// once.
+    found: Vec<(DataConfig, DataConfig)>,
+}
+
+impl<'a> Bench<'a> {
+    fn new(arguments: &'a Arguments, cache: &'a Cache) -> Self {
+        let all = [FormatName::Fp32, FormatName::Fp16, FormatName::Bf16];
+        let formats = match (arguments.precision.as_slice(), arguments.device) {
+            ([], DeviceName::Cpu) => &all[..1],
+            ([], DeviceName::Cuda) => &all[..],
+            (given, _) => given,
+        };
+        let formats = formats.iter().map(|format| match format {
+            FormatName::Fp32 => Format::Fp32,
+            FormatName::Fp16 => Format::Fp16,
+            FormatName::Bf16 => Format::Bf16,
+        });
+        Self {
+            arguments,
+            cache,
+            formats: formats.collect(),
+            found: Vec::new(),
+        }
+    }
+
+    /// Every configuration that was asked for in every format.
+    fn jobs(&mut self) -> Result<Vec<Job>, Failure> {
+        let arguments = self.arguments;
+        let names: Vec<&str> = match arguments.what.as_slice() {
+            [] if arguments.scaling => Vec::new(),
+            [] => PROXIES.to_vec(),
+            given => given.iter().map(String::as_str).collect(),
+        };
+        let mut jobs = Vec::new();
+        for what in names {
+            for format in self.formats.clone() {
+                jobs.push(Job {
+                    what: what.to_owned(),
+                    config: self.config(what, format, &[])?,
+                });
+            }
+        }
+        Ok(jobs)
+    }
+
+    /// A preset or file in a format, on the device, with its text found and `own` changes before the
+    /// user's.
+    fn config(&mut self, what: &str, format: Format, own: &[String]) -> Result<Config, Failure> {
+        let mut set = Vec::new();
+        for change in own {
+            set.push(change.parse::<Override>()?);
+        }
+        set.extend(self.arguments.set.iter().cloned());
+        let mut config = super::config::load(what, &set)?;
+        config.precision.format = format;
+        self.arguments
+            .device
+            .key()
+            .clone_into(&mut config.runtime.device);
+        let known = self.found.iter().find(|(asked, _)| *asked == config.data);
+        if let Some((_, found)) = known {
+            config.data = found.clone();
+        } else {
+            let found = super::resolve(&config.data, self.cache, true)?.data;
+            self.found.push((config.data, found.clone()));
+            config.data = found;
+        }
+        config.tasks = tasks::resolve(&config.tasks)?;
+        Ok(config)
+    }
+
+    fn time(&self, job: &Job, clock: &mut Clock) -> Result<Timed, Failure> {
+        let effort = Effort {
+            seconds: self.arguments.seconds,
+            ..Effort::default()
+        };
+        clock.begin(&job.what);
+        let timed = time_steps(&job.config, self.cache, &effort, &mut |share| {
+            clock.at(share);
+        })?;
+        clock.at(1.0);
+        clock.next();
+        Ok(timed)
+    }
+}
+
+/// Progress over all jobs, each with the time it is expected to take.
+struct Clock {
+    steps: Steps,
+    expected: Vec<f64>,
+    job: usize,
+    what: String,
+}
+
+impl Clock {
+    /// Parts of a second that progress counts.
+    const PARTS: f64 = 10.0;
+
+    fn new<'a>(jobs: impl Iterator<Item = &'a Job>, arguments: &Arguments) -> Self {
+        // Half of the two-core machine's peak, and a guess for a GPU: only for the time left.
+        let rate = match arguments.device {
+            DeviceName::Cpu => 3e10,
+            DeviceName::Cuda => 5e12,
+        };
+        let expected: Vec<f64> = jobs
+            .map(|job| {
+                let work = experiments_plan::flops::Work::of(&job.config);
+                let step = work.step_at_targets(job.config.samples_per_step(), 0.5) / rate;
+                2.0 * step + arguments.seconds.max(3.0 * step) + 1.0
+            })
+            .collect();
+        let total = expected.iter().sum::<f64>() * Self::PARTS;
+        Self {
+            steps: Steps::new(total.ceil() as u64),
+            expected,
+            job: 0,
+            what: String::new(),
+        }
+    }
+
+    fn begin(&mut self, what: &str) {
+        what.clone_into(&mut self.what);
+        self.at(0.0);
+    }
+
+    fn at(&mut self, share: f64) {
+        let before: f64 = self.expected[..self.job].iter().sum();
+        let now = share * self.expected.get(self.job).unwrap_or(&0.0);
+        let text = format!("parts · {}", self.what);
+        self.steps.at(((before + now) * Self::PARTS) as u64, &text);
+    }
+
+    fn next(&mut self) {
+        self.job += 1;
+    }
+
+    fn end(self) {
+        self.steps.end();
+    }
+}
