@@ -155,7 +155,7 @@ impl<'a> Pass<'a> {
 
         let mut slices = GradientSlices::new(self.parameters);
         let own: Vec<f32> = head.weights().map(|weight| weight * scale as f32).collect();
-        let log_z = (coefficient > 0.0).then(|| head.z_gradients(&last.tokens, coefficient, &own));
+        let log_z = (coefficient > 0.0).then(|| Head::z_gradients(&last.tokens, coefficient, &own));
         let gradients = TokenGradients {
             losses: &own,
             log_z: log_z.as_deref(),

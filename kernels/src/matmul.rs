@@ -146,8 +146,14 @@ pub fn matmul_here(out: MatrixMut, a: Matrix, b: Matrix, onto: Onto) {
 
 fn multiply(out: MatrixMut, a: Matrix, b: Matrix, onto: Onto, threads: Parallelism) {
     let (m, n, k) = (a.rows, b.columns, a.columns);
+    let MatrixMut {
+        values,
+        rows,
+        columns,
+        row_stride,
+    } = out;
     assert_eq!(k, b.rows, "inner dimensions");
-    assert_eq!((out.rows, out.columns), (m, n), "output of {m} × {n}");
+    assert_eq!((rows, columns), (m, n), "output of {m} × {n}");
     let (add, factor) = match onto {
         Onto::Nothing => (false, 0.0),
         Onto::Sum => (true, 1.0),
@@ -160,9 +166,9 @@ fn multiply(out: MatrixMut, a: Matrix, b: Matrix, onto: Onto, threads: Paralleli
             m,
             n,
             k,
-            out.values.as_mut_ptr(),
+            values.as_mut_ptr(),
             1,
-            out.row_stride as isize,
+            row_stride as isize,
             add,
             a.values.as_ptr(),
             a.column_stride as isize,

@@ -4,6 +4,11 @@
 //! AVX2, FMA and F16C and picks at run time. Both give the same bits: the compiler never reorders or
 //! contracts floating-point arithmetic, and `mul_add` is correctly rounded either way.
 
+#![expect(
+    clippy::inline_always,
+    reason = "only what is inlined is compiled for the CPU at hand"
+)]
+
 /// Defines functions whose loops the compiler may turn into AVX2 code.
 macro_rules! vectorised {
     ($($(#[$attribute:meta])* $visibility:vis fn $name:ident($($argument:ident: $type:ty),* $(,)?) $(-> $output:ty)? $body:block)+) => {$(

@@ -84,12 +84,7 @@ impl<'a, 'b> Head<'a, 'b> {
     }
 
     /// Gradients of the z-loss, from those of the losses.
-    pub(super) fn z_gradients(
-        &self,
-        tokens: &TokenLosses,
-        coefficient: f64,
-        own: &[f32],
-    ) -> Vec<f32> {
+    pub(super) fn z_gradients(tokens: &TokenLosses, coefficient: f64, own: &[f32]) -> Vec<f32> {
         let terms = tokens.log_z.iter().zip(own);
         terms
             .map(|(z, own)| 2.0 * z * coefficient as f32 * own)

@@ -58,9 +58,15 @@ impl AdamW {
     ///
     /// # Panics
     /// If the slices differ in length.
+    #[must_use]
     pub fn update(&self, clip: f32, gradients: &[f32], state: Moments) -> UpdateSums {
-        let surprise = self.moments(clip, gradients, state.first, state.second);
-        let [update_squared, weight_squared] = self.apply(state.weights, state.first, state.second);
+        let Moments {
+            weights,
+            first,
+            second,
+        } = state;
+        let surprise = self.moments(clip, gradients, first, second);
+        let [update_squared, weight_squared] = self.apply(weights, first, second);
         UpdateSums {
             surprise,
             update_squared,
@@ -120,6 +126,10 @@ vectorised! {
         sums.iter().sum()
     }
 
+    #[expect(
+        clippy::needless_bitwise_bool,
+        reason = "lazy operators branch, and vector code cannot"
+    )]
     fn apply(step: &AdamW, weights: &mut [f32], first: &[f32], second: &[f32]) -> [f64; 2] {
         let mut sums = [[0.0_f64; LANES]; 2];
         let one = |w: &mut f32, m: f32, v: f32| {

@@ -97,8 +97,8 @@ pub struct Alibi {
 struct Head {
     /// First row, counted within the piece.
     start: usize,
-    /// Number.
-    head: usize,
+    /// Which of the heads.
+    number: usize,
     /// Query rows, counted within the sequence.
     tile: Range<usize>,
 }
@@ -276,10 +276,10 @@ impl Attention<'_> {
         let (s, heads) = (rows.seq_len, self.num_heads);
         let sequences = (0..piece.len()).step_by(s);
         let heads = sequences.flat_map(move |start| (0..heads).map(move |head| (start, head)));
-        heads.flat_map(move |(start, head)| {
+        heads.flat_map(move |(start, number)| {
             (0..s).step_by(TILE).map(move |first| Head {
                 start,
-                head,
+                number,
                 tile: first..(first + TILE).min(s),
             })
         })
@@ -287,7 +287,9 @@ impl Attention<'_> {
 
     /// Where the tile's rows of a part begin, in rows of `stride` values.
     fn place(&self, head: &Head, stride: usize, part: usize) -> usize {
-        (head.start + head.tile.start) * stride + part * self.width() + head.head * self.head_dim()
+        (head.start + head.tile.start) * stride
+            + part * self.width()
+            + head.number * self.head_dim()
     }
 
     fn tile_mut<'b>(
@@ -309,7 +311,7 @@ impl Attention<'_> {
     /// Where the sequence's rows of a part of `[r, 3h]` begin.
     fn sequence(&self, head: &Head, part: usize) -> usize {
         let h = self.width();
-        head.start * 3 * h + part * h + head.head * self.head_dim()
+        head.start * 3 * h + part * h + head.number * self.head_dim()
     }
 
     /// Keys or values of the sequence, `[s, d]`.
@@ -360,7 +362,7 @@ impl Attention<'_> {
             }
             if let Some(alibi) = &rows.alibi {
                 let positions = &alibi.positions[sequence..sequence + s];
-                let slope = alibi.slopes[head.head];
+                let slope = alibi.slopes[head.number];
                 add_distance(allowed, &positions[span.clone()], positions[slot], -slope);
             }
             let top = maximum(allowed);

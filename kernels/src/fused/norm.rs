@@ -1,5 +1,10 @@
 //! Layer norm on slices: one pass per row forward, one backward.
 
+#![expect(
+    clippy::inline_always,
+    reason = "only what is inlined is compiled for the CPU at hand"
+)]
+
 use crate::simd::{lane_sum, vectorised};
 
 /// `y = γ x̂ + β` with `x̂` of mean 0 and variance 1 up to ε.
@@ -34,15 +39,8 @@ impl Norm<'_> {
     /// # Shapes
     /// - dx, x and dy: `[r, h]`
     pub fn backward(&self, dx: &mut [f32], x: &[f32], dy: &[f32], gradient: NormGradient) {
-        norm_rows_backward(
-            dx,
-            gradient.gamma,
-            gradient.beta,
-            x,
-            self.gamma,
-            dy,
-            self.eps,
-        );
+        let NormGradient { gamma, beta } = gradient;
+        norm_rows_backward(dx, gamma, beta, x, self.gamma, dy, self.eps);
     }
 }
 

@@ -1,5 +1,10 @@
 //! Passes over rows that lie in the cache.
 
+#![expect(
+    clippy::inline_always,
+    reason = "only what is inlined is compiled for the CPU at hand"
+)]
+
 use crate::simd::{LANES, exp, lane_sum, normal, vectorised};
 
 vectorised! {
