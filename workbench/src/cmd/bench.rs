@@ -152,6 +152,7 @@ pub(crate) fn run(arguments: &Arguments, cache: &Cache) -> Result<ExitCode, Fail
 struct Job {
     what: String,
     config: Config,
+    effort: Effort,
 }
 
 /// The command line, with the text that is really there.
@@ -199,6 +200,10 @@ impl<'a> Bench<'a> {
                 jobs.push(Job {
                     what: what.to_owned(),
                     config: self.config(what, format, &[])?,
+                    effort: Effort {
+                        seconds: self.arguments.seconds,
+                        ..Effort::default()
+                    },
                 });
             }
         }
@@ -232,12 +237,8 @@ impl<'a> Bench<'a> {
     }
 
     fn time(&self, job: &Job, clock: &mut Clock) -> Result<Timed, Failure> {
-        let effort = Effort {
-            seconds: self.arguments.seconds,
-            ..Effort::default()
-        };
         clock.begin(&job.what);
-        let timed = time_steps(&job.config, self.cache, &effort, &mut |share| {
+        let timed = time_steps(&job.config, self.cache, &job.effort, &mut |share| {
             clock.at(share);
         })?;
         clock.at(1.0);
@@ -268,7 +269,8 @@ impl Clock {
             .map(|job| {
                 let work = experiments_plan::flops::Work::of(&job.config);
                 let step = work.step_at_targets(job.config.samples_per_step(), 0.5) / rate;
-                2.0 * step + arguments.seconds.max(3.0 * step) + 1.0
+                let least = job.effort.least_steps as f64 * step;
+                job.effort.warm_up as f64 * step + job.effort.seconds.max(least) + 1.0
             })
             .collect();
         let total = expected.iter().sum::<f64>() * Self::PARTS;

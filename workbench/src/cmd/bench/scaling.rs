@@ -2,7 +2,7 @@
 
 use super::{Bench, Job};
 use crate::failure::Failure;
-use experiments::bench::{Peak, Timed};
+use experiments::bench::{Effort, Peak, Timed};
 use serde::Serialize;
 use workbench_report::{ScalingPanel, ScalingPoint, scaling_svg};
 
@@ -66,15 +66,23 @@ const AXES: [Axis; 4] = [
 /// All that is to be timed: the base first, then every other size of every axis.
 pub(super) fn jobs(bench: &mut Bench) -> Result<Vec<Job>, Failure> {
     let format = bench.formats[0];
+    // Each of two times, of which the fastest step counts.
+    let effort = Effort {
+        warm_up: 1,
+        least_steps: 2,
+        seconds: bench.arguments.seconds / 4.0,
+    };
     let mut jobs = vec![Job {
         what: BASE.to_owned(),
         config: bench.config(BASE, format, &[])?,
+        effort,
     }];
     for axis in &AXES {
         for size in axis.sizes.iter().filter(|size| **size != axis.base) {
             jobs.push(Job {
                 what: format!("{} {size}", axis.what),
                 config: bench.config(BASE, format, &(axis.set)(*size))?,
+                effort,
             });
         }
     }

@@ -1,0 +1,136 @@
+//! The properties on every backend there is, and hand-written gradients against the plain graph.
+
+use super::*;
+use crate::{cross_entropy, geglu, gelu, masked_softmax, product};
+use burn::backend::Autodiff;
+use proptest::prelude::*;
+
+/// Every property, on any backend.
+fn properties<B: Kernels>(device: &B::Device, rows: usize, width: usize, seed: u64) {
+    let mut all = check_rounding::<B>(device, rows * width, seed);
+    all.extend(check_gelu::<B>(device, rows, width, seed));
+    all.extend(check_layer_norm::<B>(device, rows, width, seed));
+    all.extend(check_geglu::<B>(device, rows, width, seed));
+    all.extend(check_cross_entropy::<B>(device, rows, width, seed));
+    all.extend(check_softmax::<B>(device, [2, 3, rows, width], seed));
+    all.extend(check_product::<B>(device, [rows, width, 9], seed));
+    for agreement in all {
+        assert!(agreement.passed(), "{agreement:?}");
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(32))]
+
+    #[test]
+    fn prop_the_cpu_keeps_to_the_specification(
+        rows in 1_usize..9, width in 2_usize..70, seed in any::<u64>(),
+    ) {
+        properties::<Flex>(&Default::default(), rows, width, seed);
+    }
+}
+
+/// The same properties on a GPU.
+#[cfg(feature = "cuda")]
+#[test]
+fn cuda_keeps_to_the_specification() {
+    if let Err(problem) = crate::cuda_available() {
+        eprintln!("skipped, no CUDA device: {problem}");
+        return;
+    }
+    let device = Default::default();
+    for (rows, width, seed) in [(1, 2, 1), (7, 33, 2), (64, 64, 3), (130, 1365, 4)] {
+        properties::<burn_cuda::Cuda>(&device, rows, width, seed);
+    }
+    for agreement in check::<burn_cuda::Cuda>(&device) {
+        assert!(agreement.passed(), "{agreement:?}");
+    }
+    // No sum depends on the order in which units come.
+    let x = Draw(5).many(200 * 77, 3.0);
+    let gradients = || {
+        let of =
+            |values: &[f32], shape: &[usize]| upload::<burn_cuda::Cuda>(values, shape, &device);
+        let all = burn_cuda::Cuda::norm_rows_backward(
+            of(&x, &[200, 77]),
+            of(&x[..77], &[77]),
+            of(&x, &[200, 77]),
+            1e-5,
+        );
+        download::<burn_cuda::Cuda>(all.gamma, 77)
+    };
+    assert_eq!(gradients(), gradients());
+}
+
+type Graph = Autodiff<Flex>;
+
+/// Largest distance between the slopes of `f` and those of `g`, both summed with fixed weights.
+fn slopes<const D: usize>(
+    shape: [usize; D],
+    f: impl Fn(Tensor<Graph, D>) -> Tensor<Graph, 1>,
+    g: impl Fn(Tensor<Graph, D>) -> Tensor<Graph, 1>,
+) -> f64 {
+    let len = shape.iter().product();
+    let values = Draw(11).many(len, 3.0);
+    let slope = |function: &dyn Fn(Tensor<Graph, D>) -> Tensor<Graph, 1>| {
+        let data = TensorData::new(values.clone(), shape);
+        let x = Tensor::<Graph, D>::from_data(data, &Default::default()).require_grad();
+        let y = function(x.clone());
+        let weights = TensorData::new(Draw(12).many(y.dims()[0], 1.0), y.dims());
+        let weights = Tensor::from_data(weights, &Default::default());
+        let grads = (y * weights).sum().backward();
+        x.grad(&grads).unwrap().into_data().to_vec::<f32>().unwrap()
+    };
+    distance(&slope(&f), &slope(&g))
+}
+
+/// The graph of hand-written backward passes against the graph of plain operations.
+#[test]
+fn gradients_are_those_of_the_plain_graph() {
+    let flat = |x: Tensor<Graph, 2>| {
+        let len = x.dims().iter().product::<usize>();
+        x.reshape([len])
+    };
+    let apart = slopes(
+        [5, 14],
+        |up| flat(geglu(up, None)),
+        |up| flat(up.clone().narrow(1, 0, 7) * gelu(up.narrow(1, 7, 7))),
+    );
+    assert!(apart < REORDERED, "GeGLU {apart}");
+
+    let tokens = || {
+        let tokens = TensorData::from([1_i64, 8, 0, 3]);
+        Tensor::<Graph, 1, Int>::from_data(tokens, &Default::default())
+    };
+    let apart = slopes(
+        [4, 9],
+        |x| Tensor::cat(cross_entropy(x, tokens()).to_vec(), 0),
+        |x| {
+            let log_p = burn::tensor::activation::log_softmax(x.clone(), 1);
+            let index = tokens().reshape([4, 1]);
+            let loss: Tensor<Graph, 1> = log_p.gather(1, index.clone()).neg().reshape([4]);
+            let z = x.gather(1, index).reshape([4]) + loss.clone();
+            Tensor::cat(vec![loss, z], 0)
+        },
+    );
+    assert!(apart < REORDERED, "cross-entropy {apart}");
+
+    let mask = || {
+        let mask: Vec<bool> = (0..2 * 3 * 5).map(|i| i % 4 == 1).collect();
+        let mask = TensorData::new(mask, [2, 1, 3, 5]);
+        Tensor::<Graph, 4, Bool>::from_data(mask, &Default::default())
+    };
+    let apart = slopes(
+        [2, 2, 3, 5],
+        |x| masked_softmax(x, mask(), -1e4).reshape([60]),
+        |x| burn::tensor::activation::softmax(x.mask_fill(mask(), -1e4), 3).reshape([60]),
+    );
+    assert!(apart < REORDERED, "softmax {apart}");
+
+    // Both operands depend on x, so both gradients of the product are in its slope.
+    let apart = slopes(
+        [4, 6],
+        |x| flat(product(x.clone(), x.transpose(), Some(HalfFormat::Fp16))),
+        |x| flat(x.clone().matmul(x.transpose())),
+    );
+    assert!(apart < REORDERED, "product {apart}");
+}
