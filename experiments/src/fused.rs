@@ -18,25 +18,13 @@ use crate::precision::{At, Precision};
 use crate::probe::Probe;
 use burn::tensor::backend::Backend;
 use embedding::Embedding;
-use experiments_config::{Config, Format, KernelChoice, PbRelaxMax};
+use experiments_config::Config;
 use gradients::GradientSlices;
 use head::Head;
 use kernels::Buffer;
 use kernels::fused::{Forward, Rows, TokenGradients, Trace};
 use network::Network;
 use weights::Weights;
-
-/// Whether these kernels know everything that the configuration asks for.
-pub(crate) fn covers(config: &Config) -> bool {
-    let (model, precision) = (&config.model, &config.precision);
-    config.runtime.kernels == KernelChoice::Fused
-        && model.dropout == 0.0
-        && model.attention_dropout == 0.0
-        && !model.qk_norm
-        && precision.softmax == Format::Fp32
-        && precision.pb_relax.attention == PbRelaxMax::Off
-        && !precision.pb_relax.norm
-}
 
 /// Forward and backward; see [`crate::pass::train`].
 pub(crate) fn train<B: Backend>(

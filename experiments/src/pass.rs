@@ -55,7 +55,7 @@ pub(crate) struct Note {
 /// Whether passes leave the graph for the hand-written ones. Those are never packed: on the host runs
 /// gain nothing from one another.
 pub(crate) fn by_hand<B: Kernels>(config: &Config) -> bool {
-    B::ON_HOST && fused::covers(config)
+    B::ON_HOST && config.fuses()
 }
 
 /// Forward and backward. The gradients are those of `scale` times the mean loss over sequences.

@@ -1,13 +1,14 @@
 //! Memory of this program's own trainer on the CPU.
 //!
-//! The trainer holds FP32 weights and both moments (12 bytes a parameter), and for a pass the leaves of
-//! the graph (4 more; 8 for tied embeddings, which are two leaves), everything that the backward pass
-//! needs, and finally the gradients twice. Two moments compete for the peak: the start of the backward
-//! pass, when all activations are there, and its end, when the gradients are. The counts of activations
-//! were fitted to what an allocator counted over 34 shapes and stay within 7 % of it there; a test
-//! checks others to 10 % (`experiments/tests/memory.rs`).
+//! The trainer holds FP32 weights and both moments (12 bytes a parameter). A pass through the graph holds its
+//! leaves (4 more; 8 for tied embeddings, which are two leaves), everything that the backward pass
+//! needs, and finally the gradients twice; two moments compete for the peak, the start of the backward
+//! pass, when all activations are there, and its end, when the gradients are. A pass by hand holds what
+//! its sub-layers keep, and its buffers stay in a pool. The constants were fitted to what an
+//! allocator counted: of the graph over 34 shapes, within 7 %; of passes by hand over four; a test
+//! checks both to 10 % (`experiments/tests/memory.rs`).
 
-use experiments_config::{Config, ObjectiveMode};
+use experiments_config::{Config, Ffn, Format, Norm, ObjectiveMode};
 
 /// FP32 numbers kept per slot and layer, as multiples of the width h.
 const PER_WIDTH: f64 = 10.0;
@@ -25,6 +26,15 @@ const TIED_AT_START: f64 = 20.0;
 const TIED_AT_END: f64 = 34.0;
 /// Text, tokenizer, records.
 const REST: f64 = 1.3e6;
+/// Passes by hand: FP32 numbers per slot for the sub-layer at work, as multiples of the width h.
+const PER_SUBLAYER: f64 = 5.0;
+/// Numbers per parameter at the most: weights, two moments, and then gradients, rounded weights or a
+/// checkpoint that is being written.
+const COPIES: f64 = 5.8;
+/// The same with a format of 16 bits.
+const COPIES_HALF: f64 = 6.1;
+/// Tiles of scores at work.
+const SCORE_TILES: f64 = 4.0;
 
 /// Targets of a sequence of `seq_len` slots, on average.
 fn targets(config: &Config) -> f64 {
@@ -41,6 +51,45 @@ fn targets(config: &Config) -> f64 {
 /// Most bytes that training allocates at one time.
 #[must_use]
 pub fn training_bytes(config: &Config) -> u64 {
+    let bytes = if config.fuses() {
+        fused(config)
+    } else {
+        plain(config)
+    };
+    (bytes + REST) as u64
+}
+
+/// Passes by hand. Their buffers are pooled, so that everything that is needed at some time stays: what a
+/// sub-layer keeps (its input, query, key, value, context, the feed-forward's first product), what one
+/// backward pass of a sub-layer needs, the logits, and the gradients once.
+fn fused(config: &Config) -> f64 {
+    let (model, vocab) = (&config.model, config.tokenizer.vocab_size);
+    let slots = config.batch.micro_batch as f64 * model.seq_len as f64;
+    let (h, f) = (model.hidden_size as f64, model.ffn_hidden_size as f64);
+    let up = if model.ffn == Ffn::Geglu { 2.0 * f } else { f };
+    let kept = if model.norm == Norm::Sandwich {
+        8.0
+    } else {
+        6.0
+    };
+    let layers = model.layers as f64 * (kept * h + up);
+    let sublayer = PER_SUBLAYER * h + up.max(3.0 * h) + f;
+    let scores = SCORE_TILES * 128.0_f64.min(model.seq_len as f64) * model.seq_len as f64;
+    let logits = config.batch.micro_batch as f64 * targets(config) * vocab as f64;
+    let parameters = model.parameter_count(vocab) as f64;
+    let copies = if config.precision.format == Format::Fp32 {
+        COPIES
+    } else {
+        COPIES_HALF
+    };
+    // The head's gradient, and with tied embeddings both paths beside their sum.
+    let heads = if model.tie_embeddings { 3.0 } else { 1.0 };
+    let embedding = vocab as f64 * h;
+    4.0 * (slots * (layers + sublayer) + scores + logits + copies * parameters + heads * embedding)
+}
+
+/// Passes through the autodiff graph.
+fn plain(config: &Config) -> f64 {
     let (model, vocab) = (&config.model, config.tokenizer.vocab_size);
     let slots = config.batch.micro_batch as f64 * model.seq_len as f64;
     let (h, f) = (model.hidden_size as f64, model.ffn_hidden_size as f64);
@@ -53,5 +102,5 @@ pub fn training_bytes(config: &Config) -> u64 {
     let own = model.parameter_count(vocab) as f64 - tied;
     let start = AT_START * own + TIED_AT_START * tied + activations;
     let end = AT_END * own + TIED_AT_END * tied;
-    (start.max(end) + REST) as u64
+    start.max(end)
 }

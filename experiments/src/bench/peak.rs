@@ -99,7 +99,7 @@ fn product<B: Kernels>(
     let run = |times: usize| {
         let mut y = matrix.clone();
         for _ in 0..times {
-            y = B::float_matmul(y, matrix.clone());
+            y = B::product(y, matrix.clone(), None);
         }
         read::<B>(y);
     };

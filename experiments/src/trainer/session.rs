@@ -77,6 +77,8 @@ pub(super) fn train_in(request: Request, company: Option<Company>) -> Result<End
     let directory = request.directory.to_owned();
     let session = prepare(request, &mut writer, device, company);
     let result = session.and_then(|session| device.run(session));
+    // The next run of this process may have another shape.
+    kernels::Buffer::free_pool();
     let seconds = start.elapsed().as_secs_f64();
     match result {
         Ok(outcome) => {
