@@ -36,7 +36,9 @@ pub(crate) struct Axis {
 impl Axis {
     /// An axis that shows all the finite `values` with a little air, with about `ticks` ticks.
     pub(crate) fn new(scale: Scale, values: impl Iterator<Item = f64>, ticks: usize) -> Self {
-        let values: Vec<f64> = values.filter(|value| value.is_finite()).collect();
+        // Where numbers end there is no room for air around them.
+        let values = values.filter(|value| value.is_finite());
+        let values: Vec<f64> = values.map(|value| value.clamp(-1e300, 1e300)).collect();
         let all = range(values.iter().copied());
         let scale = match (scale, all) {
             (Scale::Auto, Some((low, high))) if low > 0.0 && high / low > 12.0 => Scale::Log,
