@@ -6,9 +6,9 @@ use crate::objective::Sample;
 use crate::parameters::Parameters;
 use crate::precision::At;
 use experiments_config::{EgsPath, Positions};
-use kernels::Buffer;
 use kernels::Pass::{Backward, Forward};
 use kernels::fused::{Norm, gather_rows, scatter_rows};
+use kernels::{Buffer, round_slice};
 
 /// `x = LN(E[token] + P[position])`; learned positions P and the norm are options.
 pub(super) struct Embedding<'a, 'b> {
@@ -43,7 +43,7 @@ impl<'a, 'b> Embedding<'a, 'b> {
         self.pass.config.model.hidden_size
     }
 
-    /// Before the norm, `[r, h]`.
+    /// Before the norm and before rounding, `[r, h]`. Without positions there is nothing to round.
     fn sum(&self) -> Buffer {
         let (weights, h) = (&self.pass.weights, self.width());
         let mut x = Buffer::new(self.tokens.len() * h);
@@ -58,14 +58,16 @@ impl<'a, 'b> Embedding<'a, 'b> {
             let table = weights.values(weights.find(POSITIONS));
             gather_rows(&mut p, table, positions, h);
             crate::model::add(&mut x, &p);
-            store(self.pass.precision, At::Embedding, Forward, &mut x);
         }
         x
     }
 
     /// `[r, h]`
     pub(super) fn forward(&self) -> Buffer {
-        let x = self.sum();
+        let mut x = self.sum();
+        if self.positions.is_some() {
+            store(self.pass.precision, At::Embedding, Forward, &mut x);
+        }
         let Some(norm) = &self.norm else { return x };
         let mut y = Buffer::new(x.len());
         norm.forward(&mut y, &x);
@@ -80,7 +82,10 @@ impl<'a, 'b> Embedding<'a, 'b> {
             store(precision, At::EmbeddingNorm, Backward, &mut d);
             let mut dx = Buffer::new(d.len());
             // The sum is cheap to make again; its range losses have been counted.
-            let x = self.sum();
+            let mut x = self.sum();
+            if let Some(format) = precision.half() {
+                round_slice(&mut x, format);
+            }
             norm.backward(&mut dx, &x, &d, slices.norm("embedding_norm"));
             d = dx;
         }
