@@ -21,7 +21,6 @@ use embedding::Embedding;
 use experiments_config::Config;
 use gradients::GradientSlices;
 use head::Head;
-use kernels::Buffer;
 use kernels::fused::{Forward, Rows, TokenGradients, Trace};
 use network::Network;
 use weights::Weights;
@@ -160,7 +159,7 @@ impl<'a> Pass<'a> {
         embedding.backward(d, &mut slices);
         TrainPass {
             losses,
-            gradients: slices.finish(self.parameters, self.precision.half()),
+            gradients: slices.finish(self.precision.half()),
             probe,
             capture,
         }
@@ -191,7 +190,7 @@ fn probe_sublayer(probe: &mut Probe, layer: usize, half: usize, x: &[f32], forwa
 }
 
 /// Rounds a stored tensor in place, where the pass has a format.
-fn store(precision: &Precision, at: At, pass: kernels::Pass, values: &mut Buffer) {
+fn store(precision: &Precision, at: At, pass: kernels::Pass, values: &mut [f32]) {
     if let Some(rounding) = precision.rounding(at, 0) {
         rounding.apply(values, pass);
     }

@@ -82,8 +82,8 @@ fn fused(config: &Config) -> f64 {
     } else {
         COPIES_HALF
     };
-    // The head's gradient, and with tied embeddings both paths beside their sum.
-    let heads = if model.tie_embeddings { 3.0 } else { 1.0 };
+    // With tied embeddings both paths beside their sum.
+    let heads = if model.tie_embeddings { 2.0 } else { 0.0 };
     let embedding = vocab as f64 * h;
     4.0 * (slots * (layers + sublayer) + scores + logits + copies * parameters + heads * embedding)
 }

@@ -11,7 +11,7 @@ pub(super) struct GradientSlices<'a> {
     parameters: &'a Parameters,
     flat: Vec<f32>,
     /// Of tied embeddings by way of the logits, `[v·h]`; empty when untied.
-    pub(super) logit: Vec<f32>,
+    logit: Vec<f32>,
 }
 
 impl<'a> GradientSlices<'a> {
@@ -42,6 +42,16 @@ impl<'a> GradientSlices<'a> {
             .range
             .clone();
         &mut self.flat[range]
+    }
+
+    /// The gradient of the output projection: of `head.weight`, or of tied embeddings by way of the
+    /// logits.
+    pub(super) fn head(&mut self) -> &mut [f32] {
+        if self.logit.is_empty() {
+            self.one("head.weight")
+        } else {
+            &mut self.logit
+        }
     }
 
     /// Gradients of several parameters at once; those that the table lacks are empty.
@@ -113,7 +123,7 @@ impl<'a> GradientSlices<'a> {
     }
 
     /// All gradients as a pass returns them.
-    pub(super) fn finish(self, parameters: &Parameters, half: Option<HalfFormat>) -> Gradients {
-        Gradients::stored(parameters, self.flat, self.logit, half)
+    pub(super) fn finish(self, half: Option<HalfFormat>) -> Gradients {
+        Gradients::stored(self.parameters, self.flat, self.logit, half)
     }
 }

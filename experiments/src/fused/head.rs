@@ -100,20 +100,17 @@ impl<'a, 'b> Head<'a, 'b> {
         slices: &mut GradientSlices,
     ) -> Buffer {
         let (precision, h) = (self.pass.precision, self.vocabulary.width);
-        let mut weight = Buffer::new(self.vocabulary.weight.len());
+        let weight = slices.head();
         let Last { normed, tokens } = last;
         let mut dy = self
             .vocabulary
-            .backward(normed, &self.tokens, tokens, gradients, &mut weight);
-        store(precision, At::Head, Backward, &mut weight);
+            .backward(normed, &self.tokens, tokens, gradients, weight);
+        store(precision, At::Head, Backward, weight);
         if let Some(alpha) = shrink(self.pass, EgsPath::Logit) {
-            weight.iter_mut().for_each(|d| *d *= alpha);
-            store(precision, At::Head, Backward, &mut weight);
-        }
-        if slices.logit.is_empty() {
-            slices.one("head.weight").copy_from_slice(&weight);
-        } else {
-            slices.logit.copy_from_slice(&weight);
+            for d in weight.iter_mut() {
+                *d *= alpha;
+            }
+            store(precision, At::Head, Backward, weight);
         }
         store(precision, At::FinalNorm, Backward, &mut dy);
         let mut rows = Buffer::new(dy.len());

@@ -2,7 +2,7 @@
 //! tile of query rows has them in the cache, forward and again backward.
 
 use super::linear::Linear;
-use super::rows::{add_distance, maximum, scale, softmax, softmax_backward, turn};
+use super::rows::{add_distance, larger_or_nan, maximum, scale, softmax, softmax_backward, turn};
 use super::spread::Rows;
 use crate::matmul::{Matrix, MatrixMut, Onto, matmul_here};
 use crate::range::{Pass, Store, round_again, store};
@@ -139,11 +139,7 @@ impl Attention<'_> {
             self.scores(&head, qkv, p);
             counts[0].piece(p);
             let top = self.probabilities(rows, piece, &head, p);
-            largest = if top.is_nan() || top > largest {
-                top
-            } else {
-                largest
-            };
+            largest = larger_or_nan(largest, top);
             counts[1].piece(p);
             let p = Matrix::new(p, head.tile.len(), rows.seq_len);
             let out = self.tile_mut(&head, context, self.width(), 0);
@@ -377,11 +373,7 @@ impl Attention<'_> {
                 softmax(row, top)
             };
             let stored = if sum.is_nan() { f32::NAN } else { stored };
-            largest = if stored.is_nan() || stored > largest {
-                stored
-            } else {
-                largest
-            };
+            largest = larger_or_nan(largest, stored);
         }
         largest
     }

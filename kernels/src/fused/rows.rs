@@ -158,6 +158,11 @@ vectorised! {
     }
 }
 
+/// The larger of two values, NaN where the second is.
+pub(super) fn larger_or_nan(a: f32, b: f32) -> f32 {
+    if b.is_nan() || b > a { b } else { a }
+}
+
 #[inline(always)]
 fn largest(row: &[f32]) -> f32 {
     let mut lanes = [f32::NEG_INFINITY; LANES];

@@ -4,7 +4,7 @@ use super::attention::Attention;
 use super::feed_forward::FeedForward;
 use super::linear::{Linear, LinearGradient, WeightGradient, weight_gradients};
 use super::norm::{Norm, NormGradient};
-use super::rows::{add, scale, scale_into};
+use super::rows::{add, larger_or_nan, scale, scale_into};
 use super::spread::{Rows, cut, part};
 use crate::range::{Pass, round_again, store};
 use crate::{Buffer, Rounding};
@@ -209,9 +209,7 @@ impl Sublayer<'_> {
                 second,
                 branch,
             },
-            max_attention_logit: largest.into_iter().fold(f32::NEG_INFINITY, |a, b| {
-                if b.is_nan() || b > a { b } else { a }
-            }),
+            max_attention_logit: largest.into_iter().fold(f32::NEG_INFINITY, larger_or_nan),
         }
     }
 
