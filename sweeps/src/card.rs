@@ -5,15 +5,19 @@
 
 mod arms;
 mod check;
+mod criterion;
 mod value;
 mod wire;
 
 pub use arms::{Arm, ArmRule};
+pub use criterion::{Bound, Criterion, Direction, Expect, Metric, Pair, Reduce, Test};
+pub(crate) use arms::matches;
 pub(crate) use check::check_keys;
 pub(crate) use value::closest;
-pub use value::{label, same};
+pub use value::{label, number, same};
 
 use crate::{Outcome, OutcomeRules, SweepError};
+use criterion::{Deciding, Decision};
 use experiments_config::{Complaint, Config, ConfigError, Override, resolve};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -58,46 +62,15 @@ pub struct Source {
     pub numbers: BTreeMap<String, f64>,
 }
 
-/// What is compared between arms beside the outcome.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Metric {
-    /// A scalar signal; `held_out_loss` falls back on training losses.
-    pub name: String,
-}
-
-/// The statistical test.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Test {
-    /// Fisher's exact test, two-sided, on counts of the event.
-    Fisher,
-}
-
-/// Which way the difference must go for the claim to hold.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Direction {
-    /// The event is more frequent under treatment.
-    TreatmentMore,
-    /// The event is less frequent under treatment.
-    TreatmentLess,
-}
-
-/// How the claim is decided, fixed before the first run.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Criterion {
-    /// The test.
-    pub test: Test,
-    /// Axis values of the treatment arm.
-    pub treatment: Settings,
-    /// Axis values of the control arm.
-    pub control: Settings,
-    /// Outcomes that count as the event.
-    pub event: Vec<Outcome>,
-    /// The way the difference must go.
-    pub direction: Direction,
-    /// Largest p value at which the claim counts as reproduced.
-    pub alpha: f64,
+/// Which arms the figure of a card's result shows, and along which axis.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct FigureChoice {
+    /// Axis values of the arms shown; all arms without any.
+    #[serde(default)]
+    pub at: Settings,
+    /// The axis from left to right; without it every arm has a row.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub along: Option<String>,
 }
 
 /// A checked experiment card.
@@ -117,6 +90,9 @@ pub struct Card {
     pub base_config: Config,
     /// Seeds of every arm, unless an [`ArmRule`] takes fewer.
     pub seeds: Vec<u64>,
+    /// The budget the card was taken at; `None` for the whole table.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub budget: Option<String>,
     /// Time the whole sweep should take, minutes; informative.
     pub budget_minutes: Option<f64>,
     /// The publication mirrored.
@@ -125,41 +101,99 @@ pub struct Card {
     pub fixed: Settings,
     /// The grid: values by dotted key.
     pub axes: BTreeMap<String, Vec<Value>>,
+    /// Axes that move together: in each of these, all lists are equally long.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub zips: Vec<BTreeMap<String, Vec<Value>>>,
+    /// Axis values of arms that are left out.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub excluded: Vec<Settings>,
     /// Exceptions for some arms.
     pub arm_rules: Vec<ArmRule>,
     /// What is compared.
     pub metric: Metric,
     /// Outcome thresholds.
     pub outcome: OutcomeRules,
-    /// The decision.
-    pub criterion: Criterion,
+    /// The decision: all confirmatory criteria must hold.
+    pub criteria: Vec<Criterion>,
+    /// What the figure of the result shows.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub figure: Option<FigureChoice>,
+    /// Names of criteria whose arms this budget leaves out.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub untested: Vec<String>,
 }
 
+/// The budget that shows that a card runs and decides nothing.
+pub const SMOKE: &str = "smoke";
+
 impl Card {
-    /// Reads and checks a card. A `base` that is no preset is a file next to the card.
+    /// Reads and checks a card, all of its table. A `base` that is no preset is a file next to the card.
     pub fn load(path: &Path) -> Result<Self, SweepError> {
-        Ok(Self::load_with_text(path)?.0)
+        Ok(Self::load_with_text(path, None)?.0)
     }
 
-    /// [`Card::load`], and the text as it stands in the file, which a sweep keeps.
-    pub fn load_with_text(path: &Path) -> Result<(Self, String), SweepError> {
+    /// [`Card::load`] at one of the card's budgets, and the text as it stands in the file, which a
+    /// sweep keeps.
+    pub fn load_with_text(path: &Path, budget: Option<&str>) -> Result<(Self, String), SweepError> {
         let text = std::fs::read_to_string(path).map_err(|source| SweepError::Read {
             path: path.to_owned(),
             source,
         })?;
         let directory = path.parent().unwrap_or(Path::new("."));
-        let card = Self::parse(&text, &format!("card `{}`", path.display()), directory)?;
+        let origin = format!("card `{}`", path.display());
+        let card = Self::parse_at(&text, &origin, directory, budget)?;
         Ok((card, text))
     }
 
     /// Checks the text of a card. `origin` names it in errors; a `base` that is no preset is
     /// looked for in `directory`.
     pub fn parse(text: &str, origin: &str, directory: &Path) -> Result<Self, SweepError> {
+        Self::parse_at(text, origin, directory, None)
+    }
+
+    /// [`Card::parse`] at one of the card's budgets. All of the card is checked at any budget.
+    pub fn parse_at(
+        text: &str,
+        origin: &str,
+        directory: &Path,
+        budget: Option<&str>,
+    ) -> Result<Self, SweepError> {
         let read = wire::read(text, origin)?;
-        check::card(read, directory).map_err(|complaints| SweepError::Card {
+        check::card(read, directory, budget).map_err(|complaints| SweepError::Card {
             origin: origin.to_owned(),
             complaints,
         })
+    }
+
+    /// Whether the budget is [`SMOKE`].
+    #[must_use]
+    pub fn is_smoke(&self) -> bool {
+        self.budget.as_deref() == Some(SMOKE)
+    }
+
+    /// The card's metric, and then those of its criteria that have their own, each once.
+    #[must_use]
+    pub fn metrics(&self) -> Vec<&Metric> {
+        let mut metrics = vec![&self.metric];
+        for metric in self.criteria.iter().filter_map(|c| c.metric.as_ref()) {
+            if !metrics.contains(&metric) {
+                metrics.push(metric);
+            }
+        }
+        metrics
+    }
+
+    /// The metric a criterion compares.
+    #[must_use]
+    pub fn metric_of<'a>(&'a self, criterion: &'a Criterion) -> &'a Metric {
+        criterion.metric.as_ref().unwrap_or(&self.metric)
+    }
+
+    /// Outcomes that any criterion counts as its event, else those of a run that did not train.
+    #[must_use]
+    pub fn event(&self) -> Vec<Outcome> {
+        let stated = self.criteria.iter().find_map(|c| c.test.event());
+        stated.map_or_else(|| Outcome::FAILURES.to_vec(), <[Outcome]>::to_vec)
     }
 
     /// BLAKE3 hash (hex) of everything the card says; comments and layout do not count.
@@ -168,10 +202,10 @@ impl Card {
         hash(self)
     }
 
-    /// BLAKE3 hash (hex) of what decides the verdict: metric, outcome rules and criterion.
+    /// BLAKE3 hash (hex) of what decides the verdict: metric, outcome rules and criteria.
     #[must_use]
     pub fn criterion_hash(&self) -> String {
-        hash(&(&self.metric, &self.outcome, &self.criterion))
+        decision_hash(&self.metric, &self.outcome, &self.criteria)
     }
 
     /// The configuration of one run: base, fixed values, `overrides`, the arm's axis values and
@@ -212,16 +246,21 @@ impl Card {
     }
 }
 
-/// Hash of the criterion as a card's text states it; `None` when the text is no card any more.
-pub(crate) fn criterion_hash_of(text: &str) -> Option<String> {
-    let wire = wire::read(text, "card").ok()?.card;
+/// Hash of the decision as a card's text states it, whatever has become of its base; `None` when the
+/// text is no card any more.
+pub(crate) fn criterion_hash_of(text: &str, budget: Option<&str>) -> Option<String> {
+    let read = wire::read(text, "card").ok()?;
     let mut complaints = Vec::new();
-    let criterion = check::criterion(wire.criterion, &mut complaints)?;
-    let metric = check::metric(wire.metric, &mut complaints);
-    let outcome = check::outcome_rules(&wire.outcome, &mut complaints);
-    complaints
-        .is_empty()
-        .then(|| hash(&(&metric, &outcome, &criterion)))
+    let card = check::without_base(read, budget, &mut complaints)?;
+    complaints.is_empty().then(|| card.criterion_hash())
+}
+
+fn decision_hash(metric: &Metric, outcome: &OutcomeRules, criteria: &[Criterion]) -> String {
+    hash(&Decision {
+        metric,
+        outcome,
+        criteria: criteria.iter().map(Deciding::from).collect(),
+    })
 }
 
 fn hash(value: &impl Serialize) -> String {

@@ -69,9 +69,9 @@ pub enum SweepError {
         /// One of the files.
         found: String,
     },
-    /// The sweep was written by a newer program.
+    /// The sweep was written by a newer or an older program.
     #[error(
-        "`{}` has format version {found}, this program reads up to {ours}: use the program that wrote it",
+        "`{}` has format version {found}, this program reads version {ours}: use the program that wrote it",
         path.display()
     )]
     Version {
@@ -79,7 +79,7 @@ pub enum SweepError {
         path: PathBuf,
         /// Version of the file.
         found: u64,
-        /// Newest version this program knows.
+        /// The version this program reads.
         ours: u64,
     },
     /// `sweep.json` cannot be understood.

@@ -9,7 +9,8 @@
 //! - [`plan`] turns it into runs, whose ids depend on their configuration and nothing else.
 //! - [`sweep`] is the directory, [`reader`] follows it, [`overview`] prints it.
 //! - [`executor`] runs it as processes on this machine.
-//! - [`outcome`] says how a run ended, [`stats`] compares arms, [`verdict`] decides.
+//! - [`outcome`] says how a run ended, [`stats`] compares arms, [`verdict`] decides, and
+//!   [`result`] is what is kept of it.
 //!
 //! The crate knows no tensor, and of a run only what the `logs` crate reads from its directory.
 
@@ -20,6 +21,8 @@ pub mod outcome;
 pub mod overview;
 pub mod plan;
 pub mod reader;
+pub mod rerun;
+pub mod result;
 pub mod stats;
 pub mod sweep;
 mod table;
@@ -34,6 +37,7 @@ pub use outcome::{Classified, Outcome, OutcomeRules, classify};
 pub use overview::{PlanOverview, Status};
 pub use plan::{Plan, PlannedRun};
 pub use reader::{RunState, State, SweepReader};
+pub use result::CardResult;
 pub use sweep::{Registration, Request, Sweep};
 pub use table::{bytes, count, duration};
 pub use verdict::{Verdict, VerdictStatus};

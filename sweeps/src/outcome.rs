@@ -32,6 +32,9 @@ impl Outcome {
         Self::Ok,
     ];
 
+    /// Those of a run that did not train.
+    pub const FAILURES: [Self; 3] = [Self::Stuck, Self::Diverged, Self::Nonfinite];
+
     /// The name used in cards and files.
     #[must_use]
     pub fn name(self) -> &'static str {

@@ -4,6 +4,7 @@
 use crate::card::{Role, Settings};
 use crate::reader::{RunState, State};
 use crate::table::{Table, bytes, count, duration, nats};
+use crate::plan::Design;
 use crate::{Plan, SweepReader};
 use serde::Serialize;
 use std::fmt;
@@ -31,6 +32,14 @@ pub struct PlanOverview {
     pub overrides: Settings,
     /// Languages without text.
     pub missing_languages: Vec<String>,
+    /// The budget; absent for the whole table.
+    pub budget: Option<String>,
+    /// What the criteria can show.
+    pub designs: Vec<Design>,
+    /// Criteria whose arms the budget leaves out.
+    pub untested: Vec<String>,
+    /// Processor time of all runs on this machine, in core-seconds, where it was measured.
+    pub core_seconds: Option<f64>,
 }
 
 /// One arm of a plan.
@@ -76,13 +85,38 @@ impl Plan {
             budget_minutes: self.card.budget_minutes,
             overrides: self.overrides.clone(),
             missing_languages: self.missing_languages.clone(),
+            budget: self.card.budget.clone(),
+            designs: self.designs(),
+            untested: self.card.untested.clone(),
+            core_seconds: None,
         }
+    }
+}
+
+impl Design {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let runs = if self.seeds == 1 { "seed" } else { "seeds" };
+        write!(f, "{} ({}, {} {runs})", self.criterion, self.test, self.seeds)?;
+        match (&self.expected, self.power) {
+            (Some(expected), Some(power)) => {
+                write!(f, ": power {power:.2} for {expected}")?;
+                match self.seeds_needed {
+                    Some(1) | None if power < 0.8 => write!(f, "; no number of seeds up to 40 gives 0.8")?,
+                    Some(needed) => write!(f, "; {needed} seeds give 0.8")?,
+                    None => {}
+                }
+            }
+            (Some(expected), None) => write!(f, ": expects {expected}")?,
+            (None, _) => {}
+        }
+        writeln!(f, "; {}", self.limits)
     }
 }
 
 impl fmt::Display for PlanOverview {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(f, "{}: {}\n", self.card, self.title)?;
+        let budget = self.budget.as_ref().map_or(String::new(), |name| format!(" (budget {name})"));
+        writeln!(f, "{}{budget}: {}\n", self.card, self.title)?;
         let mut table = Table::new(["arm", "role", "runs", "steps", "tokens", "disk"]);
         for arm in &self.arms {
             let runs = arm.seeds.len() as u64;
@@ -108,6 +142,24 @@ impl fmt::Display for PlanOverview {
             write!(f, ", budget {minutes} min")?;
         }
         writeln!(f)?;
+        if let Some(seconds) = self.core_seconds {
+            writeln!(
+                f,
+                "about {:.2} core-hours on this machine, {} on one core",
+                seconds / 3600.0,
+                duration(seconds)
+            )?;
+        }
+        if !self.designs.is_empty() {
+            writeln!(f, "\ncriteria, and what they can show")?;
+        }
+        for design in &self.designs {
+            write!(f, "  ")?;
+            design.fmt(f)?;
+        }
+        if !self.untested.is_empty() {
+            writeln!(f, "  not tested at this budget: {}", self.untested.join(", "))?;
+        }
         if !self.overrides.is_empty() {
             let keys: Vec<&str> = self.overrides.keys().map(String::as_str).collect();
             writeln!(f, "changed in every run: {}", keys.join(", "))?;

@@ -1,5 +1,9 @@
 //! From a card to its runs.
 
+mod design;
+
+pub use design::Design;
+
 use crate::card::{Card, Role, Settings};
 use crate::{SweepError, card};
 use experiments_config::{Complaint, Config, Override};
@@ -85,6 +89,12 @@ impl Plan {
         self.card.config(&self.overrides, &run.settings, run.seed)
     }
 
+    /// What the criteria can show.
+    #[must_use]
+    pub fn designs(&self) -> Vec<Design> {
+        design::of(&self.card)
+    }
+
     /// Disk the sweep will need, bytes.
     #[must_use]
     pub fn disk_bytes(&self) -> u64 {
@@ -110,8 +120,9 @@ fn check_overrides(card: &Card, overrides: &[Override]) -> Result<Settings, Swee
         settings.insert(change.key.clone(), change.value.clone());
     }
     let mut complaints = Vec::new();
+    let axes = card.axis_values();
     card::check_keys("--set", &settings, &mut complaints);
-    for key in settings.keys().filter(|key| card.axes.contains_key(*key)) {
+    for key in settings.keys().filter(|key| axes.contains_key(*key)) {
         complaints.push(Complaint {
             key: key.clone(),
             message: "is an axis of the card".to_owned(),

@@ -89,6 +89,10 @@ pub struct RunState {
     pub tokens_per_second: Option<f64>,
     /// Value of the card's metric, once finished.
     pub metric: Option<f64>,
+    /// Values of [`crate::Card::metrics`], once finished.
+    pub metrics: Vec<Option<f64>>,
+    /// Wall time of the run, seconds, once finished.
+    pub seconds: Option<f64>,
     /// Outcome with its reason, once finished.
     pub classified: Option<Classified>,
     /// Languages the run found no text for.
@@ -111,6 +115,8 @@ impl RunState {
             held_out_loss: None,
             tokens_per_second: None,
             metric: None,
+            metrics: Vec::new(),
+            seconds: None,
             classified: None,
             missing_languages: Vec::new(),
             message: None,

@@ -24,7 +24,7 @@ use serde_json::Value;
 use std::path::{Path, PathBuf};
 
 /// Version of `sweep.json`.
-const VERSION: u64 = 1;
+const VERSION: u64 = 2;
 
 /// What was decided before the first run, as `sweep.json` holds it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -110,10 +110,10 @@ impl Sweep {
             path: path.clone(),
             message: error.to_string(),
         };
-        // The version first: a newer format need not fit our types.
+        // The version first: another format need not fit our types.
         let value: Value = serde_json::from_str(&text).map_err(damaged)?;
         match value.get("version").and_then(Value::as_u64) {
-            Some(found) if found > VERSION => Err(SweepError::Version {
+            Some(found) if found != VERSION => Err(SweepError::Version {
                 path: path.clone(),
                 found,
                 ours: VERSION,
@@ -160,8 +160,9 @@ impl Sweep {
     #[must_use]
     pub fn criterion_changed(&self) -> bool {
         let registered = &self.registration.criterion_hash;
+        let budget = self.plan().card.budget.as_deref();
         let edited = std::fs::read_to_string(self.dir.join("sweep.toml"))
-            .is_ok_and(|text| criterion_hash_of(&text).as_ref() != Some(registered));
+            .is_ok_and(|text| criterion_hash_of(&text, budget).as_ref() != Some(registered));
         edited || self.plan().card.criterion_hash() != *registered
     }
 

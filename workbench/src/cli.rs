@@ -3,10 +3,12 @@
 mod bench;
 mod full_run;
 mod recipe;
+mod sweep;
 
 pub(crate) use bench::{Bench, DeviceName, FormatName};
 pub(crate) use full_run::{Plan, Preflight, RecomputeName, ScheduleName, Slice, Spread};
 pub(crate) use recipe::{Inspect, Parity, Tasks, WeightFormat, Weights};
+pub(crate) use sweep::{CardChoice, Report, Sweep, Verdict};
 
 use clap::{Args, Parser, Subcommand, ValueEnum, ValueHint};
 use experiments_config::Override;
@@ -241,70 +243,6 @@ pub(crate) struct Train {
     pub(crate) missing_language: Vec<String>,
 }
 
-#[derive(Debug, Subcommand)]
-pub(crate) enum Sweep {
-    /// Show what a card would run: arms, seeds, tokens, disk. Nothing is run.
-    Plan {
-        /// The card.
-        #[arg(value_hint = ValueHint::FilePath)]
-        card: PathBuf,
-        /// Change a configuration key in every run.
-        #[arg(long = "set", value_name = "KEY=VALUE")]
-        set: Vec<Override>,
-        /// For machines.
-        #[arg(long)]
-        json: bool,
-    },
-    /// Run a card, or continue it where it stands.
-    Run {
-        /// The card.
-        #[arg(value_hint = ValueHint::FilePath)]
-        card: PathBuf,
-        /// Sweep directory [default: sweeps-out/NAME].
-        #[arg(long, value_hint = ValueHint::DirPath)]
-        out: Option<PathBuf>,
-        #[command(flatten)]
-        execution: Execution,
-        /// Change a configuration key in every run.
-        #[arg(long = "set", value_name = "KEY=VALUE")]
-        set: Vec<Override>,
-        /// Try runs again that have failed.
-        #[arg(long)]
-        retry_failed: bool,
-        /// Use cached texts only.
-        #[arg(long)]
-        offline: bool,
-    },
-    /// Show how a sweep stands.
-    Status {
-        /// Sweep directory.
-        #[arg(value_hint = ValueHint::DirPath)]
-        dir: PathBuf,
-        /// For machines.
-        #[arg(long)]
-        json: bool,
-    },
-    /// Checkpoint and stop one run, or the whole sweep.
-    Stop {
-        /// Sweep directory.
-        #[arg(value_hint = ValueHint::DirPath)]
-        dir: PathBuf,
-        /// Run id, or a part of it that fits one run; without it the whole sweep stops.
-        run: Option<String>,
-    },
-    /// Leave one run out, now and in the future.
-    Skip {
-        /// Sweep directory.
-        #[arg(value_hint = ValueHint::DirPath)]
-        dir: PathBuf,
-        /// Run id, or a part of it that fits one run.
-        run: String,
-        /// Take the request back.
-        #[arg(long)]
-        undo: bool,
-    },
-}
-
 #[derive(Debug, Args)]
 pub(crate) struct Monitor {
     /// Sweep directory or run directory.
@@ -343,26 +281,6 @@ fn size(text: &str) -> Result<(u16, u16), String> {
         Some((width.parse().ok()?, height.parse().ok()?))
     };
     parse().ok_or_else(|| format!("`{text}` is not a size like 120x40"))
-}
-
-#[derive(Debug, Args)]
-pub(crate) struct Verdict {
-    /// Sweep directory.
-    #[arg(value_hint = ValueHint::DirPath)]
-    pub(crate) dir: PathBuf,
-    /// For machines.
-    #[arg(long)]
-    pub(crate) json: bool,
-    /// Also write what `preflight` reads of a card: claim, verdict, and failed runs by arm.
-    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
-    pub(crate) result: Option<PathBuf>,
-}
-
-#[derive(Debug, Args)]
-pub(crate) struct Report {
-    /// Sweep directory or run directory.
-    #[arg(value_hint = ValueHint::DirPath)]
-    pub(crate) dir: PathBuf,
 }
 
 #[derive(Debug, Args)]

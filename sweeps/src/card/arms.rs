@@ -3,7 +3,8 @@
 use crate::card::value::{label, same};
 use crate::card::{Card, Role, Settings};
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
+use toml::Value;
 
 /// An exception for the arms that match.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -45,31 +46,32 @@ impl Arm {
     }
 }
 
-/// Whether `settings` has all values of `wanted`.
-pub(super) fn matches(settings: &Settings, wanted: &Settings) -> bool {
-    wanted
-        .iter()
-        .all(|(key, value)| settings.get(key).is_some_and(|found| same(found, value)))
+/// Whether `settings` has all values of `wanted`; where that gives a list, any of it will do.
+pub(crate) fn matches(settings: &Settings, wanted: &Settings) -> bool {
+    wanted.iter().all(|(key, value)| {
+        settings.get(key).is_some_and(|found| match value {
+            Value::Array(any) => any.iter().any(|value| same(found, value)),
+            value => same(found, value),
+        })
+    })
 }
 
 impl Card {
-    /// All arms: the grid of the axes in key order, the last axis varying fastest. Later rules
-    /// win over earlier ones.
+    /// All arms: the grid of the axes in key order, the last axis varying fastest, then axes that
+    /// move together. Later rules win over earlier ones.
     #[must_use]
     pub fn arms(&self) -> Vec<Arm> {
         let mut grid = vec![Settings::new()];
         for (key, values) in &self.axes {
-            grid = grid
+            let steps = values
                 .iter()
-                .flat_map(|arm| {
-                    values.iter().map(|value| {
-                        let mut arm = arm.clone();
-                        arm.insert(key.clone(), value.clone());
-                        arm
-                    })
-                })
-                .collect();
+                .map(|value| Settings::from([(key.clone(), value.clone())]));
+            grid = cross(&grid, &steps.collect::<Vec<_>>());
         }
+        for zip in &self.zips {
+            grid = cross(&grid, &rows(zip));
+        }
+        grid.retain(|arm| !self.excluded.iter().any(|place| matches(arm, place)));
         let labels = labels(&grid);
         grid.into_iter()
             .zip(labels)
@@ -91,26 +93,57 @@ impl Card {
             .collect()
     }
 
-    /// The treatment and the control arm; a checked card has exactly one of each.
+    /// The arms whose axis values match all of `wanted`.
     #[must_use]
-    pub fn compared(&self) -> Option<(Arm, Arm)> {
-        let arms = self.arms();
-        let find = |wanted| {
-            arms.iter()
-                .find(|arm| matches(&arm.settings, wanted))
-                .cloned()
-        };
-        Some((
-            find(&self.criterion.treatment)?,
-            find(&self.criterion.control)?,
-        ))
+    pub fn arms_at(&self, wanted: &Settings) -> Vec<Arm> {
+        let mut arms = self.arms();
+        arms.retain(|arm| matches(&arm.settings, wanted));
+        arms
     }
+
+    /// Every axis with its values, those that move together included.
+    #[must_use]
+    pub fn axis_values(&self) -> BTreeMap<String, Vec<Value>> {
+        let mut all = self.axes.clone();
+        for (key, values) in self.zips.iter().flatten() {
+            let known = all.entry(key.clone()).or_default();
+            for value in values {
+                if !known.iter().any(|other| same(other, value)) {
+                    known.push(value.clone());
+                }
+            }
+        }
+        all
+    }
+}
+
+/// The steps of axes that move together.
+pub(super) fn rows(zip: &BTreeMap<String, Vec<Value>>) -> Vec<Settings> {
+    let length = zip.values().map(Vec::len).min().unwrap_or(0);
+    (0..length)
+        .map(|index| {
+            zip.iter()
+                .map(|(key, values)| (key.clone(), values[index].clone()))
+                .collect()
+        })
+        .collect()
+}
+
+fn cross(grid: &[Settings], steps: &[Settings]) -> Vec<Settings> {
+    let join = |arm: &Settings, step: &Settings| {
+        let mut arm = arm.clone();
+        arm.extend(step.clone());
+        arm
+    };
+    grid.iter()
+        .flat_map(|arm| steps.iter().map(move |step| join(arm, step)))
+        .collect()
 }
 
 /// Words speak for themselves, numbers need the key's last part; where that is ambiguous, every
 /// value gets its whole key.
 fn labels(grid: &[Settings]) -> Vec<String> {
-    let join = |name: &dyn Fn(&str, &toml::Value) -> String| -> Vec<String> {
+    let join = |name: &dyn Fn(&str, &Value) -> String| -> Vec<String> {
         grid.iter()
             .map(|settings| {
                 let parts: Vec<String> = settings.iter().map(|(k, v)| name(k, v)).collect();
@@ -119,7 +152,7 @@ fn labels(grid: &[Settings]) -> Vec<String> {
             .collect()
     };
     let short = join(&|key, value| {
-        if let toml::Value::String(text) = value {
+        if let Value::String(text) = value {
             return text.clone();
         }
         let last = key.rsplit('.').next().unwrap_or(key);

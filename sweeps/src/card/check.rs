@@ -1,38 +1,67 @@
 //! From what a card says to what is true, with every complaint at once.
 
+mod axes;
+mod budget;
 mod decision;
 mod fields;
 
-pub(super) use decision::{criterion, metric, outcome_rules};
-
 use crate::SweepError;
-use crate::card::check::fields::{Choice, complain, required, seeds};
+use crate::card::check::fields::{complain, required, seeds, Choice};
 use crate::card::value::{closest, flatten, label, same};
-use crate::card::wire::{Read, WireArm};
-use crate::card::{ArmRule, Card, Kind, Role, Settings};
+use crate::card::wire::{Read, WireArm, WireExclude, WireFigure};
+use crate::card::{ArmRule, Card, FigureChoice, Kind, Role, Settings};
 use experiments_config::{Complaint, Config, ConfigError, is_key, load_file, load_preset, nearest};
 use std::collections::BTreeMap;
 use std::path::Path;
-use toml::{Table, Value};
+use toml::Value;
 
 /// More runs than this in one card are a slip of the pen.
 const MAX_RUNS: usize = 10_000;
 
-/// Checks everything; `directory` is where a base that is a file is looked for.
-pub(super) fn card(read: Read, directory: &Path) -> Result<Card, Vec<Complaint>> {
+/// Checks everything; `directory` is where a base that is a file is looked for. What comes back
+/// is the card at `budget`.
+pub(super) fn card(
+    read: Read,
+    directory: &Path,
+    budget: Option<&str>,
+) -> Result<Card, Vec<Complaint>> {
+    let base = read.card.base.clone().unwrap_or_default();
+    let mut complaints = Vec::new();
+    let base_config = base_config(&base, directory, &mut complaints);
+    let card = without_base(read, budget, &mut complaints);
+    let mut card = card.filter(|_| complaints.is_empty()).ok_or(complaints)?;
+    card.base_config = base_config;
+    let mut complaints = Vec::new();
+    check_configs(&card, &mut complaints);
+    if complaints.is_empty() {
+        Ok(card)
+    } else {
+        Err(complaints)
+    }
+}
+
+/// All of a card but its base and what depends on it. `None` where the complaints leave nothing to
+/// go on with.
+pub(super) fn without_base(
+    read: Read,
+    budget: Option<&str>,
+    complaints: &mut Vec<Complaint>,
+) -> Option<Card> {
     let Read {
         card: wire,
-        mut complaints,
+        complaints: misspelt,
     } = read;
-    let found = &mut complaints;
+    complaints.extend(misspelt);
+    let found = complaints;
     let name = required(wire.name, "name", "for example `quickstart`", found);
     check_name(&name, found);
     let base = required(wire.base, "base", "a preset or a file", found);
     let seeds = seeds(wire.seeds.as_ref(), None, "seeds", found);
     let fixed = flatten(&wire.fixed);
-    let axes = axes(&wire.axes, &fixed, found);
     check_keys("fixed", &fixed, found);
-    let card = Card {
+    let axes = axes::grid(&wire.axes, &wire.zip, &fixed, found);
+    let zips = axes::zips(&wire.zip, &fixed, &axes, found);
+    let mut card = Card {
         title: required(wire.title, "title", "one line", found),
         hypothesis: required(
             wire.hypothesis,
@@ -41,32 +70,39 @@ pub(super) fn card(read: Read, directory: &Path) -> Result<Card, Vec<Complaint>>
             found,
         ),
         kind: Kind::choose(wire.kind, "kind", found),
-        base_config: base_config(&base, directory, found),
+        base_config: Config::default(),
+        budget: None,
         budget_minutes: positive(wire.budget_minutes, "budget_minutes", found),
         source: wire.source,
-        arm_rules: arm_rules(wire.arm, &axes, &seeds, found),
-        metric: metric(wire.metric, found),
-        outcome: outcome_rules(&wire.outcome, found),
-        // A stand-in that is dropped below: a card without a criterion has a complaint.
-        criterion: criterion(wire.criterion, found).unwrap_or_else(decision::stand_in),
+        arm_rules: Vec::new(),
+        metric: decision::metric(wire.metric, "metric", found),
+        outcome: decision::outcome_rules(&wire.outcome, found),
+        criteria: decision::criteria(wire.criterion, found),
         name,
         base,
         seeds,
         fixed,
         axes,
+        zips,
+        excluded: Vec::new(),
+        figure: None,
+        untested: Vec::new(),
     };
-    if complaints.is_empty() {
-        check_size(&card, &mut complaints);
+    let values = card.axis_values();
+    card.figure = wire.figure.map(|wire| figure(wire, &values, found));
+    card.excluded = excluded(wire.exclude, &values, found);
+    card.arm_rules = arm_rules(wire.arm, &values, &card.seeds, found);
+    if found.is_empty() {
+        check_size(&card, found);
     }
-    if complaints.is_empty() {
-        decision::check_arms(&card, &mut complaints);
-        check_configs(&card, &mut complaints);
+    if found.is_empty() {
+        decision::check(&card, found);
     }
-    if complaints.is_empty() {
-        Ok(card)
-    } else {
-        Err(complaints)
+    let card = budget::apply(card, wire.budget, budget, found)?;
+    if found.is_empty() {
+        decision::check_seeds(&card, found);
     }
+    Some(card)
 }
 
 /// Complains about keys that are no configuration keys or may not be set by a card.
@@ -122,67 +158,6 @@ fn base_config(base: &str, directory: &Path, complaints: &mut Vec<Complaint>) ->
     })
 }
 
-fn axes(
-    table: &Table,
-    fixed: &Settings,
-    complaints: &mut Vec<Complaint>,
-) -> BTreeMap<String, Vec<Value>> {
-    let settings = flatten(table);
-    check_keys("axes", &settings, complaints);
-    if settings.is_empty() {
-        let hint = "for example `\"model.norm\" = [\"post\", \"deepnorm_glm\"]`".to_owned();
-        complain(
-            complaints,
-            "axes",
-            "at least one axis is needed",
-            Some(hint),
-        );
-    }
-    let mut axes = BTreeMap::new();
-    for (key, value) in settings {
-        let place = format!("axes.\"{key}\"");
-        if fixed.contains_key(&key) {
-            complain(
-                complaints,
-                &place,
-                "is in `[fixed]` as well; keep one of the two",
-                None,
-            );
-        }
-        if key.starts_with("runtime.") {
-            let message = "does not change what is trained, so it cannot be an axis";
-            complain(complaints, &place, message, None);
-        }
-        let Value::Array(values) = value else {
-            let hint = format!("write `[{value}]`, or move it to `[fixed]`");
-            complain(complaints, &place, "expected a list of values", Some(hint));
-            continue;
-        };
-        if values.is_empty() {
-            complain(complaints, &place, "is an empty list", None);
-        }
-        for (index, value) in values.iter().enumerate() {
-            if values[..index].iter().any(|earlier| same(earlier, value)) {
-                complain(
-                    complaints,
-                    &place,
-                    format!("has `{}` twice", label(value)),
-                    None,
-                );
-            }
-            if matches!(
-                value,
-                Value::Array(_) | Value::Table(_) | Value::Datetime(_)
-            ) {
-                let message = "values of an axis are words, numbers, true or false";
-                complain(complaints, &place, message, None);
-            }
-        }
-        axes.insert(key, values);
-    }
-    axes
-}
-
 /// Checks axis values named elsewhere in the card (`where`, `treatment`, `control`).
 fn check_selector(
     section: &str,
@@ -202,18 +177,69 @@ fn check_selector(
             complain(complaints, &place, "is no axis of this card", hint);
             continue;
         };
-        if !values.iter().any(|known| same(known, value)) {
-            let known: Vec<String> = values.iter().map(label).collect();
-            let near = closest(&label(value), known.iter().map(String::as_str));
-            let hint = near.map(|near| format!("did you mean `{near}`?"));
-            let message = format!(
-                "`{}` is not on the axis, which has {}",
-                label(value),
-                known.join(", ")
-            );
-            complain(complaints, &place, message, hint);
+        let wanted = match value {
+            Value::Array(any) => any.as_slice(),
+            value => std::slice::from_ref(value),
+        };
+        for value in wanted {
+            check_on_axis(value, values, &place, complaints);
         }
     }
+}
+
+fn check_on_axis(
+    value: &Value,
+    values: &[Value],
+    place: &str,
+    complaints: &mut Vec<Complaint>,
+) {
+    if values.iter().any(|known| same(known, value)) {
+        return;
+    }
+    let known: Vec<String> = values.iter().map(label).collect();
+    let near = closest(&label(value), known.iter().map(String::as_str));
+    let hint = near.map(|near| format!("did you mean `{near}`?"));
+    let message = format!(
+        "`{}` is not on the axis, which has {}",
+        label(value),
+        known.join(", ")
+    );
+    complain(complaints, place, message, hint);
+}
+
+fn figure(
+    wire: WireFigure,
+    axes: &BTreeMap<String, Vec<Value>>,
+    complaints: &mut Vec<Complaint>,
+) -> FigureChoice {
+    let at = flatten(&wire.at);
+    if !at.is_empty() {
+        check_selector("figure.at", &at, axes, complaints);
+    }
+    if let Some(along) = wire.along.as_ref().filter(|along| !axes.contains_key(*along)) {
+        let near = closest(along, axes.keys().map(String::as_str));
+        let hint = near.map(|near| format!("did you mean `{near}`?"));
+        let message = format!("`{along}` is no axis of this card");
+        complain(complaints, "figure.along", message, hint);
+    }
+    FigureChoice {
+        at,
+        along: wire.along,
+    }
+}
+
+fn excluded(
+    list: Vec<WireExclude>,
+    axes: &BTreeMap<String, Vec<Value>>,
+    complaints: &mut Vec<Complaint>,
+) -> Vec<Settings> {
+    let mut places = Vec::new();
+    for (index, exclude) in list.into_iter().enumerate() {
+        let place = flatten(&exclude.place);
+        check_selector(&format!("exclude[{index}].where"), &place, axes, complaints);
+        places.push(place);
+    }
+    places
 }
 
 fn arm_rules(
@@ -249,14 +275,16 @@ fn positive(value: Option<f64>, key: &str, complaints: &mut Vec<Complaint>) -> O
 }
 
 fn check_size(card: &Card, complaints: &mut Vec<Complaint>) {
-    let runs = card
-        .axes
-        .values()
-        .map(Vec::len)
+    let grid = card.axes.values().map(Vec::len);
+    let zips = card.zips.iter().filter_map(|zip| zip.values().map(Vec::len).min());
+    let runs = grid
+        .chain(zips)
         .fold(card.seeds.len(), usize::saturating_mul);
     if runs > MAX_RUNS {
         let message = format!("make {runs} runs; at most {MAX_RUNS} are accepted");
         complain(complaints, "axes", message, None);
+    } else if card.arms().is_empty() {
+        complain(complaints, "exclude", "leaves no arm", None);
     }
 }
 
@@ -290,7 +318,8 @@ fn check_configs(card: &Card, complaints: &mut Vec<Complaint>) {
 /// The rules need at least one whole window of losses.
 fn check_length(card: &Card, config: &Config, complaints: &mut Vec<Complaint>) {
     let window = card.outcome.window as u64;
-    if config.steps < window {
+    // A probe has no loss to be judged by, and a smoke run is not judged.
+    if config.steps < window && !config.is_probe() && !card.is_smoke() {
         let message = format!(
             "is {}, fewer than `outcome.window` = {window}: no outcome could be told",
             config.steps

@@ -14,6 +14,16 @@ pub fn same(a: &Value, b: &Value) -> bool {
     }
 }
 
+/// A value as a number, where it is one.
+#[must_use]
+pub fn number(value: &Value) -> Option<f64> {
+    match value {
+        Value::Integer(number) => Some(*number as f64),
+        Value::Float(number) => Some(*number),
+        _ => None,
+    }
+}
+
 /// A value as people write it: `post`, `24`, `1e-4`, `true`.
 #[must_use]
 pub fn label(value: &Value) -> String {
@@ -29,14 +39,19 @@ pub fn label(value: &Value) -> String {
 
 /// Nested tables as dotted keys: `[fixed.optimizer] lr = 1` becomes `optimizer.lr`.
 pub(super) fn flatten(table: &Table) -> Settings {
-    fn walk(prefix: &str, table: &Table, flat: &mut Settings) {
+    flatten_with(table, &|_| false)
+}
+
+/// [`flatten`] that leaves some tables as values.
+pub(super) fn flatten_with(table: &Table, is_value: &dyn Fn(&Table) -> bool) -> Settings {
+    fn walk(prefix: &str, table: &Table, is_value: &dyn Fn(&Table) -> bool, flat: &mut Settings) {
         for (key, value) in table {
             let path = match prefix {
                 "" => key.clone(),
                 _ => format!("{prefix}.{key}"),
             };
             match value {
-                Value::Table(inner) => walk(&path, inner, flat),
+                Value::Table(inner) if !is_value(inner) => walk(&path, inner, is_value, flat),
                 _ => {
                     flat.insert(path, value.clone());
                 }
@@ -44,7 +59,7 @@ pub(super) fn flatten(table: &Table) -> Settings {
         }
     }
     let mut flat = Settings::new();
-    walk("", table, &mut flat);
+    walk("", table, is_value, &mut flat);
     flat
 }
 

@@ -1,10 +1,13 @@
 //! What a card's TOML says, before anything is known to make sense.
 
 use crate::SweepError;
-use crate::card::Source;
 use crate::card::value::closest;
+use crate::card::{Expect, Source};
 use experiments_config::Complaint;
-use serde::Deserialize;
+use serde::de::{self, MapAccess, SeqAccess, Visitor};
+use serde::{Deserialize, Deserializer};
+use std::collections::BTreeMap;
+use std::fmt;
 use toml::{Table, Value};
 
 /// A card as written. Everything is optional here, so that all that is missing is named at once.
@@ -21,10 +24,29 @@ pub(super) struct WireCard {
     pub(super) source: Option<Source>,
     pub(super) fixed: Table,
     pub(super) axes: Table,
+    pub(super) zip: Vec<Table>,
+    pub(super) exclude: Vec<WireExclude>,
     pub(super) arm: Vec<WireArm>,
     pub(super) metric: Option<WireMetric>,
     pub(super) outcome: WireOutcome,
-    pub(super) criterion: Option<WireCriterion>,
+    #[serde(deserialize_with = "one_or_many")]
+    pub(super) criterion: Vec<WireCriterion>,
+    pub(super) budget: BTreeMap<String, WireBudget>,
+    pub(super) figure: Option<WireFigure>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct WireFigure {
+    pub(super) at: Table,
+    pub(super) along: Option<String>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct WireExclude {
+    #[serde(rename = "where")]
+    pub(super) place: Table,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -36,10 +58,13 @@ pub(super) struct WireArm {
     pub(super) role: Option<String>,
 }
 
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Clone, Deserialize)]
 #[serde(default)]
 pub(super) struct WireMetric {
     pub(super) name: Option<String>,
+    pub(super) reduce: Option<String>,
+    pub(super) from_step: Option<i64>,
+    pub(super) to_step: Option<i64>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -56,16 +81,98 @@ pub(super) struct WireOutcome {
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 pub(super) struct WireCriterion {
+    pub(super) name: Option<String>,
+    pub(super) claim: Option<String>,
+    pub(super) role: Option<String>,
     pub(super) test: Option<String>,
-    pub(super) treatment: Table,
-    pub(super) control: Table,
+    pub(super) metric: Option<WireMetric>,
+    pub(super) treatment: Option<Table>,
+    pub(super) control: Option<Table>,
+    pub(super) minus: Option<WirePair>,
+    pub(super) at: Option<Table>,
+    pub(super) along: Option<String>,
     pub(super) event: Option<Vec<String>>,
     pub(super) direction: Option<String>,
+    pub(super) margin: Option<f64>,
     pub(super) alpha: Option<f64>,
+    pub(super) expect: Option<Expect>,
+    pub(super) equals: Option<f64>,
+    pub(super) at_most: Option<f64>,
+    pub(super) at_least: Option<f64>,
+    pub(super) above: Option<f64>,
+    pub(super) below: Option<f64>,
+    pub(super) inside: Option<[f64; 2]>,
+    pub(super) contains: Option<f64>,
 }
 
-/// The keys of each section. `fixed`, `axes`, `where`, `treatment` and `control` hold
-/// configuration keys and are checked against the configuration tree instead.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct WirePair {
+    pub(super) treatment: Table,
+    pub(super) control: Table,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct WireBudget {
+    pub(super) minutes: Option<f64>,
+    pub(super) seeds: Option<Value>,
+    pub(super) fixed: Table,
+    pub(super) axes: Table,
+}
+
+/// `[criterion]` for a card with one, `[[criterion]]` for one with several.
+fn one_or_many<'de, D: Deserializer<'de>>(source: D) -> Result<Vec<WireCriterion>, D::Error> {
+    struct Either;
+
+    impl<'de> Visitor<'de> for Either {
+        type Value = Vec<WireCriterion>;
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("a table `[criterion]` or several `[[criterion]]`")
+        }
+
+        fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Self::Value, A::Error> {
+            Ok(vec![Deserialize::deserialize(
+                de::value::MapAccessDeserializer::new(map),
+            )?])
+        }
+
+        fn visit_seq<A: SeqAccess<'de>>(self, list: A) -> Result<Self::Value, A::Error> {
+            Deserialize::deserialize(de::value::SeqAccessDeserializer::new(list))
+        }
+    }
+
+    source.deserialize_any(Either)
+}
+
+/// Keys of `[criterion]` that hold for every test; [`test_keys`] has the others.
+const ANY_TEST: [&str; 7] = [
+    "name", "claim", "role", "test", "metric", "alpha", "expect",
+];
+
+/// Keys of `[criterion]` that say where a value or an interval must lie.
+pub(super) const BOUNDS: [&str; 7] = [
+    "equals", "at_most", "at_least", "above", "below", "inside", "contains",
+];
+
+/// What a test needs to be told; a `?` at the end marks what may be left out, and `bound` stands
+/// for one of [`BOUNDS`].
+pub(super) fn test_keys(test: &str) -> &'static [&'static str] {
+    match test {
+        "permutation" => &["treatment", "control", "direction", "margin?", "minus?"],
+        "tost" => &["treatment", "control", "margin?"],
+        "slope" => &["along", "at?", "bound"],
+        "jonckheere" => &["along", "at?", "direction"],
+        "ld50" => &["along", "treatment", "control", "direction", "event?"],
+        "exact" => &["at", "bound"],
+        _ => &["treatment", "control", "direction", "event?"],
+    }
+}
+
+/// The keys of each section. `fixed`, `axes`, `where` and the arms of a criterion hold
+/// configuration keys and are checked against the configuration tree instead; `expect` is
+/// checked by its type.
 const KEYS: &[(&str, &[&str])] = &[
     (
         "",
@@ -80,15 +187,23 @@ const KEYS: &[(&str, &[&str])] = &[
             "source",
             "fixed",
             "axes",
+            "zip",
+            "exclude",
             "arm",
             "metric",
             "outcome",
             "criterion",
+            "budget",
+            "figure",
         ],
     ),
+    ("figure", &["at", "along"]),
     ("source", &["paper", "where", "claim", "numbers"]),
     ("arm", &["where", "seeds", "role"]),
-    ("metric", &["name"]),
+    ("exclude", &["where"]),
+    ("metric", METRIC),
+    ("criterion.metric", METRIC),
+    ("criterion.minus", &["treatment", "control"]),
     (
         "outcome",
         &[
@@ -100,18 +215,10 @@ const KEYS: &[(&str, &[&str])] = &[
             "recovery_steps",
         ],
     ),
-    (
-        "criterion",
-        &[
-            "test",
-            "treatment",
-            "control",
-            "event",
-            "direction",
-            "alpha",
-        ],
-    ),
+    ("budget.*", &["minutes", "seeds", "fixed", "axes"]),
 ];
+
+const METRIC: &[&str] = &["name", "reduce", "from_step", "to_step"];
 
 /// A card as written, and its misspelt keys.
 #[derive(Debug)]
@@ -130,15 +237,18 @@ pub(super) fn read(text: &str, origin: &str) -> Result<Read, SweepError> {
     let table: Table = toml::from_str(text).map_err(syntax)?;
     let mut complaints = Vec::new();
     for (section, known) in KEYS {
-        let tables: Vec<&Table> = match (*section, table.get(*section)) {
-            ("", _) => vec![&table],
-            (_, Some(Value::Table(inner))) => vec![inner],
-            (_, Some(Value::Array(items))) => items.iter().filter_map(Value::as_table).collect(),
-            _ => Vec::new(),
-        };
-        for key in tables.into_iter().flat_map(Table::keys) {
+        for key in sections(&table, section).into_iter().flat_map(Table::keys) {
             if !known.contains(&key.as_str()) {
                 complaints.push(unknown(section, key, known));
+            }
+        }
+    }
+    for criterion in sections(&table, "criterion") {
+        let test = criterion.get("test").and_then(Value::as_str);
+        let known = criterion_keys(test.unwrap_or("fisher"));
+        for key in criterion.keys() {
+            if !known.contains(&key.as_str()) {
+                complaints.push(unknown("criterion", key, &known));
             }
         }
     }
@@ -151,6 +261,39 @@ pub(super) fn read(text: &str, origin: &str) -> Result<Read, SweepError> {
         }),
         Err(error) => Err(syntax(error)),
     }
+}
+
+/// All keys of a criterion with this test.
+fn criterion_keys(test: &str) -> Vec<&'static str> {
+    let mut keys = ANY_TEST.to_vec();
+    for key in test_keys(test) {
+        match *key {
+            "bound" => keys.extend(BOUNDS),
+            key => keys.push(key.trim_end_matches('?')),
+        }
+    }
+    keys
+}
+
+/// The tables at a dotted path, through lists; `*` stands for any key, and the empty path for the
+/// whole.
+fn sections<'a>(table: &'a Table, path: &str) -> Vec<&'a Table> {
+    let mut found = vec![table];
+    for part in path.split('.').filter(|part| !part.is_empty()) {
+        let values = found.into_iter().flat_map(|table| {
+            let every = part == "*";
+            let matching = table.iter().filter(move |(key, _)| every || *key == part);
+            matching.map(|(_, value)| value).collect::<Vec<_>>()
+        });
+        found = values
+            .flat_map(|value| match value {
+                Value::Table(inner) => vec![inner],
+                Value::Array(items) => items.iter().filter_map(Value::as_table).collect(),
+                _ => Vec::new(),
+            })
+            .collect();
+    }
+    found
 }
 
 fn unknown(section: &str, key: &str, known: &[&str]) -> Complaint {

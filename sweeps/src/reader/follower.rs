@@ -1,6 +1,7 @@
 //! Following one run of a sweep.
 
 use crate::Sweep;
+use crate::card::Metric;
 use crate::outcome::classify;
 use crate::reader::{RunState, State};
 use logs::{Liveness, LogError, RunReader};
@@ -101,9 +102,12 @@ fn conclude(run: &mut RunState, reader: &RunReader, sweep: &Sweep) {
     }
     let card = &sweep.plan().card;
     let classified = classify(records, &card.outcome, manifest.unigram_entropy);
-    run.metric = match card.metric.name.as_str() {
-        "held_out_loss" => classified.value,
-        name => records.iter().rev().find_map(|record| record.scalar(name)),
+    let value = |metric: &Metric| match metric.is_final_loss() {
+        true => classified.value,
+        false => metric.of(records),
     };
+    run.metrics = card.metrics().into_iter().map(value).collect();
+    run.metric = run.metrics.first().copied().flatten();
+    run.seconds = reader.summary().map(|summary| summary.seconds);
     run.classified = Some(classified);
 }

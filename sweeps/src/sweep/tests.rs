@@ -78,7 +78,7 @@ fn damaged_newer_and_absent_sweeps_say_what_they_are() {
     let path = sweep.dir().join("sweep.json");
     let message = || Sweep::open(sweep.dir()).unwrap_err().to_string();
     std::fs::write(&path, "{\"version\": 99, \"new\": 1}").unwrap();
-    assert!(message().contains("format version 99, this program reads up to 1"));
+    assert!(message().contains("format version 99, this program reads version 2"));
     std::fs::write(&path, "{\"version\": 1").unwrap();
     assert!(message().contains("sweep.json` is damaged"));
     std::fs::write(&path, "{\"version\": 1}").unwrap();

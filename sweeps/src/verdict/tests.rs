@@ -1,6 +1,7 @@
 //! Verdicts of whole, partial and broken sweeps.
 
 use super::*;
+use crate::stats::Proportion;
 use crate::testing::{finish, sweep};
 use logs::{Status, Summary};
 
@@ -13,6 +14,7 @@ fn states(sweep: &Sweep, post: &[Outcome], glm: &[Outcome]) -> Vec<RunState> {
             run.state = State::Finished;
             let value = if *outcome == Outcome::Ok { 3.2 } else { 3.6 };
             run.metric = Some(value + run.seed as f64 / 100.0);
+            run.metrics = vec![run.metric];
             run.classified = Some(crate::Classified {
                 outcome: *outcome,
                 value: run.metric,
@@ -37,7 +39,8 @@ use Outcome::{Diverged, Nonfinite, Ok as Fine, Stuck};
 fn all_against_none_is_reproduced() {
     let verdict = verdict(&[Stuck, Stuck, Diverged, Nonfinite], &[Fine; 4]);
     assert_eq!(verdict.status, VerdictStatus::Reproduced);
-    assert!((verdict.p_value - 2.0 / 70.0).abs() < 1e-12);
+    let finding = &verdict.findings[0];
+    assert!((finding.p_value.unwrap() - 2.0 / 70.0).abs() < 1e-12);
     assert_eq!(
         verdict.sentence,
         "Reproduced: stuck, diverged or nonfinite in 4 of 4 runs with `post` and 0 of 4 with \
@@ -49,8 +52,8 @@ fn all_against_none_is_reproduced() {
         "{:?}",
         verdict.notes
     );
-    let difference = verdict.metric_difference.unwrap();
-    assert!((difference.mean - 0.4).abs() < 1e-12);
+    let means = finding.effects.iter().find(|e| e.what.contains("of mean"));
+    assert!((means.unwrap().value - 0.4).abs() < 1e-12);
     assert_eq!(verdict.arms[0].outcomes[&Stuck], 2);
 }
 
@@ -140,7 +143,7 @@ fn a_failed_run_has_no_outcome_and_is_named() {
     }
     let verdict = sweep.verdict().unwrap();
     assert_eq!(verdict.status, VerdictStatus::Inconclusive);
-    assert_eq!(verdict.treatment.proportion, Proportion::new(3, 3));
+    assert_eq!(verdict.findings[0].counts[0].proportion, Proportion::new(3, 3));
     assert_eq!(verdict.failed_runs.len(), 1);
     assert_eq!(verdict.failed_runs, verdict.missing_runs);
     assert_eq!(verdict.missing_languages, ["zh"]);
@@ -184,7 +187,8 @@ fn a_nonfinite_metric_leaves_the_mean_but_not_the_count() {
     let mut states = states(&sweep, &[Nonfinite; 4], &[Fine; 4]);
     let post = states.iter_mut().find(|run| run.arm == "post").unwrap();
     post.metric = Some(f64::NAN);
+    post.metrics = vec![post.metric];
     let verdict = judge(&sweep, &states).unwrap();
-    assert_eq!(verdict.treatment.proportion, Proportion::new(4, 4));
+    assert_eq!(verdict.findings[0].counts[0].proportion, Proportion::new(4, 4));
     assert_eq!(verdict.arms[0].metric.unwrap().n, 3);
 }

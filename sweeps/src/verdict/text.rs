@@ -1,66 +1,99 @@
 //! The verdict in words.
 
-use super::{Count, Verdict, VerdictStatus};
-use crate::card::{Card, Direction, Kind};
+use super::{Count, Finding, Verdict, VerdictStatus};
+use crate::card::{Card, Kind, Role};
 use crate::{Outcome, Sweep};
 
-/// Status, counts, test and effect.
+/// Status, and what was found; of several criteria how many hold, and then each by itself.
 pub(super) fn sentence(verdict: &Verdict, card: &Card) -> String {
-    let counts = format!(
-        "{} in {} of {} runs with `{}` and {} of {} with `{}`",
-        event(&card.criterion.event),
-        verdict.treatment.proportion.events,
-        verdict.treatment.proportion.n,
-        verdict.treatment.arm,
-        verdict.control.proportion.events,
-        verdict.control.proportion.n,
-        verdict.control.arm,
-    );
-    let p = format!("two-sided Fisher p = {}", p_value(verdict.p_value));
+    let status = verdict.status.words();
     let missing = missing(verdict);
-    match verdict.status {
-        VerdictStatus::Reproduced => format!(
-            "Reproduced: {counts}; {p} ≤ {}{}.{missing}",
-            verdict.alpha,
-            difference(verdict)
-        ),
-        VerdictStatus::NotReproduced if verdict.p_value <= verdict.alpha => format!(
-            "Not reproduced: {counts}; {p}, but in the direction opposite to the claim that `{}` fails {} often.{missing}",
-            verdict.treatment.arm,
-            match card.criterion.direction {
-                Direction::TreatmentMore => "more",
-                Direction::TreatmentLess => "less",
+    if card.is_smoke() {
+        return format!(
+            "{status}: a smoke run shows that the card works and decides nothing.{missing}"
+        );
+    }
+    match verdict.findings.as_slice() {
+        [] => format!("{status}: no criterion of the card can be tested at this budget."),
+        [finding] if verdict.untested.is_empty() => {
+            let begun = finding.missing < verdict.arms.iter().map(|a| a.planned as u64).sum();
+            match verdict.status {
+                VerdictStatus::Inconclusive if !begun || nothing(finding) => {
+                    format!("{status}: no run has an outcome yet.{missing}")
+                }
+                VerdictStatus::Inconclusive => {
+                    format!("{status}: so far {}.{missing}", finding.sentence)
+                }
+                _ => format!("{status}: {}.{missing}", finding.sentence),
             }
-        ),
-        VerdictStatus::NotReproduced => format!(
-            "Not reproduced: {counts}; {p} > {}{}.{missing}",
-            verdict.alpha,
-            difference(verdict)
-        ),
-        VerdictStatus::Inconclusive => {
-            let so_far = match verdict.treatment.proportion.n + verdict.control.proportion.n {
-                0 => "no run has an outcome yet".to_owned(),
-                _ => format!("so far {counts}; {p}"),
-            };
-            format!("Inconclusive: {so_far}.{missing}")
         }
+        findings => {
+            let counted: Vec<&Finding> = findings
+                .iter()
+                .filter(|finding| finding.role == Role::Confirmatory)
+                .collect();
+            let of = |status| counted.iter().filter(|f| f.status == status).count();
+            let mut parts = vec![format!(
+                "{} of {} criteria hold",
+                of(VerdictStatus::Reproduced),
+                counted.len()
+            )];
+            match of(VerdictStatus::NotReproduced) {
+                0 => {}
+                1 => parts.push("1 does not".to_owned()),
+                n => parts.push(format!("{n} do not")),
+            }
+            match of(VerdictStatus::Inconclusive) {
+                0 => {}
+                1 => parts.push("1 is open".to_owned()),
+                n => parts.push(format!("{n} are open")),
+            }
+            format!("{status}: {}.{missing}", parts.join(", "))
+        }
+    }
+}
+
+fn nothing(finding: &Finding) -> bool {
+    !finding.counts.is_empty() && finding.counts.iter().all(|count| count.proportion.n == 0)
+}
+
+/// `name, test: holds: what was found.`, for a list of several criteria.
+impl Finding {
+    /// One line for people.
+    #[must_use]
+    pub fn line(&self) -> String {
+        let status = match (self.status, self.role) {
+            (VerdictStatus::Reproduced, _) => "holds",
+            (VerdictStatus::NotReproduced, _) => "does not hold",
+            (VerdictStatus::Inconclusive, _) => "open",
+        };
+        let role = match self.role {
+            Role::Confirmatory => "",
+            Role::Descriptive => " (descriptive)",
+        };
+        let adjusted = match (self.p_value, self.p_adjusted) {
+            (Some(p), Some(adjusted)) if (adjusted - p).abs() > 1e-12 => {
+                format!("; after Holm p = {}", p_value(adjusted))
+            }
+            _ => String::new(),
+        };
+        format!("{}{role} {status}: {}{adjusted}.", self.name, self.sentence)
     }
 }
 
 /// What the numbers cannot show, and what else a reader must know.
 pub(super) fn notes(verdict: &Verdict, sweep: &Sweep) -> Vec<String> {
     let card = &sweep.plan().card;
-    let mut notes: Vec<String> = [&verdict.treatment, &verdict.control]
-        .into_iter()
-        .filter_map(bound)
-        .collect();
-    let compared = verdict.treatment.proportion.n > 0 && verdict.control.proportion.n > 0;
-    let unclear = verdict.status == VerdictStatus::NotReproduced && verdict.p_value > verdict.alpha;
-    if compared && unclear {
+    let mut notes: Vec<String> = Vec::new();
+    for finding in &verdict.findings {
+        notes.extend(finding.counts.iter().filter_map(bound));
+        notes.extend(remaining(finding));
+    }
+    notes.dedup();
+    if !verdict.untested.is_empty() {
         notes.push(format!(
-            "Not reproduced is not refuted: differences from {} to {} points remain possible.",
-            points(verdict.risk_difference_interval.low),
-            points(verdict.risk_difference_interval.high)
+            "Not tested at this budget, because its arms are not in it: {}.",
+            verdict.untested.join(", ")
         ));
     }
     if card.kind == Kind::Symptom {
@@ -98,8 +131,53 @@ pub(super) fn notes(verdict: &Verdict, sweep: &Sweep) -> Vec<String> {
     notes
 }
 
+/// That a difference which was not found may still be there, and how large.
+fn remaining(finding: &Finding) -> Option<String> {
+    let unclear = finding.status == VerdictStatus::NotReproduced
+        && finding.p_value.is_some_and(|p| p > finding.alpha);
+    let effect = finding.effects.first().filter(|_| unclear)?;
+    let ends = effect.interval?;
+    Some(match finding.test.as_str() {
+        "fisher" => format!(
+            "Not reproduced is not refuted: differences from {} to {} points remain possible.",
+            points(ends.low),
+            points(ends.high)
+        ),
+        _ => format!(
+            "`{}` not reproduced is not refuted: values from {} to {} remain possible.",
+            finding.name,
+            number(ends.low),
+            number(ends.high)
+        ),
+    })
+}
+
+/// `p = 0.015 ≤ 0.05`.
+pub(super) fn p_words(p: f64, alpha: f64) -> String {
+    let sign = if p <= alpha { '≤' } else { '>' };
+    format!("p = {} {sign} {alpha}", p_value(p))
+}
+
+/// Four significant digits, with a real minus sign.
+pub(super) fn number(value: f64) -> String {
+    let text = if value == 0.0 || !value.is_finite() {
+        // Adding zero turns −0 into 0.
+        format!("{}", value + 0.0)
+    } else if (1e-3..1e6).contains(&value.abs()) {
+        let digits = (3.0 - value.abs().log10().floor()).clamp(0.0, 6.0) as usize;
+        let text = format!("{value:.digits$}");
+        match text.contains('.') {
+            true => text.trim_end_matches('0').trim_end_matches('.').to_owned(),
+            false => text,
+        }
+    } else {
+        format!("{value:.2e}")
+    };
+    text.replace('-', "−")
+}
+
 /// `stuck, diverged or nonfinite`.
-fn event(outcomes: &[Outcome]) -> String {
+pub(super) fn event_words(outcomes: &[Outcome]) -> String {
     match outcomes {
         [] => "no outcome".to_owned(),
         [only] => only.to_string(),
@@ -110,26 +188,8 @@ fn event(outcomes: &[Outcome]) -> String {
     }
 }
 
-/// The effect, with a leading semicolon; empty when one arm has nothing to compare.
-fn difference(verdict: &Verdict) -> String {
-    let Verdict {
-        risk_difference,
-        risk_difference_interval: interval,
-        ..
-    } = verdict;
-    if verdict.treatment.proportion.n == 0 || verdict.control.proportion.n == 0 {
-        return String::new();
-    }
-    format!(
-        "; difference {} points, 95 % interval {} to {}",
-        points(*risk_difference),
-        points(interval.low),
-        points(interval.high)
-    )
-}
-
 /// A share as percentage points with a real minus sign.
-fn points(share: f64) -> String {
+pub(super) fn points(share: f64) -> String {
     let rounded = (100.0 * share).round();
     if rounded < 0.0 {
         format!("−{}", -rounded)
@@ -150,11 +210,17 @@ fn p_value(p: f64) -> String {
 
 /// A leading space and a sentence about runs without an outcome, or nothing.
 fn missing(verdict: &Verdict) -> String {
-    let missing = verdict.missing_runs.len();
+    let counted = verdict.findings.iter();
+    let missing: u64 = counted.map(|finding| finding.missing).max().unwrap_or(0);
     if missing == 0 {
         return String::new();
     }
-    let all = missing as u64 + verdict.treatment.proportion.n + verdict.control.proportion.n;
+    let all: usize = verdict
+        .arms
+        .iter()
+        .filter(|arm| verdict.findings.iter().any(|f| f.arms.contains(&arm.arm)))
+        .map(|arm| arm.planned)
+        .sum();
     let runs = if missing == 1 { "run has" } else { "runs have" };
     let effect = match verdict.status {
         VerdictStatus::Inconclusive => "and could turn the verdict",
@@ -191,6 +257,17 @@ mod tests {
     fn p_values_keep_two_digits() {
         let shown: Vec<String> = [0.015_151, 0.5, 1.0, 0.002_16, 3.3e-7].map(p_value).into();
         assert_eq!(shown, ["0.015", "0.50", "1.00", "0.0022", "3.3e-7"]);
+    }
+
+    #[test]
+    fn numbers_keep_four_digits() {
+        let shown: Vec<String> = [1.617_9, -0.02, 0.0, -0.0, 1e-9, 65_520.0, 0.5, f64::NAN]
+            .map(number)
+            .into();
+        assert_eq!(
+            shown,
+            ["1.618", "−0.02", "0", "0", "1.00e−9", "65520", "0.5", "NaN"]
+        );
     }
 
     #[test]

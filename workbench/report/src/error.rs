@@ -22,6 +22,15 @@ pub enum ReportError {
         /// The directory that was named.
         path: PathBuf,
     },
+    /// There is nothing to put on the page over all cards.
+    #[error(
+        "`{}` holds no results (`*.json`); `workbench verdict SWEEP --result FILE` writes them",
+        path.display()
+    )]
+    NoResults {
+        /// The folder.
+        path: PathBuf,
+    },
     /// The folder of the figures cannot be made.
     #[error("cannot create the folder `{}`: its parent must be writable and have space left", path.display())]
     Folder {

@@ -8,10 +8,13 @@
 //!
 //! - `sweep` and `single` read a directory into a view; `runs`, `figures`, `provenance` are parts.
 //! - `band` joins the seeds of an arm; `plot` draws; `words` formats numbers.
+//! - `cards` is the page over the results of all cards, `card` the figure of one.
 //! - `scaling` draws what `workbench bench --scaling` measured; it reads no directory.
 //! - `render` fills the templates and escapes.
 
 mod band;
+mod card;
+mod cards;
 mod error;
 mod figures;
 mod plot;
@@ -24,6 +27,8 @@ mod sweep;
 mod view;
 mod words;
 
+pub use card::card_svg;
+pub use cards::write_cards;
 pub use error::ReportError;
 pub use scaling::{ScalingPanel, ScalingPoint, scaling_svg};
 

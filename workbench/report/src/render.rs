@@ -2,7 +2,7 @@
 //! `.html`; Markdown by the filters here.
 
 use crate::plot::palette;
-use crate::view::Report;
+use crate::view::{CardsPage, Report};
 use minijinja::value::{Serde, Value};
 use minijinja::{Environment, context};
 use std::fmt::Write as _;
@@ -17,6 +17,17 @@ pub(crate) fn html(report: &Report) -> Result<String, minijinja::Error> {
             ..Value::from(Serde(report))
         })?;
     Ok(page)
+}
+
+/// The page over all cards, style and figures included.
+pub(crate) fn cards_html(page: &CardsPage) -> Result<String, minijinja::Error> {
+    let css = format!("{}{}", include_str!("../templates/report.css"), colours());
+    environment()?
+        .get_template("cards.html")?
+        .render(context! {
+            css,
+            ..Value::from(Serde(page))
+        })
 }
 
 /// The Markdown page, whose figures lie in `figures/` beside it.
@@ -74,6 +85,7 @@ fn environment() -> Result<Environment<'static>, minijinja::Error> {
     environment.add_filter("code", code_span);
     environment.add_filter("fence", fence);
     environment.add_template("report.html", include_str!("../templates/report.html"))?;
+    environment.add_template("cards.html", include_str!("../templates/cards.html"))?;
     environment.add_template("report.md", include_str!("../templates/report.md"))?;
     Ok(environment)
 }

@@ -68,11 +68,12 @@ fn over(card: &Card, runs: usize) -> String {
 }
 
 fn headline(reader: &SweepReader, verdict: &Verdict) -> VerdictView {
-    let (class, word) = match verdict.status {
-        VerdictStatus::Reproduced => ("reproduced", "Reproduced"),
-        VerdictStatus::NotReproduced => ("not-reproduced", "Not reproduced"),
-        VerdictStatus::Inconclusive => ("inconclusive", "Inconclusive"),
+    let class = match verdict.status {
+        VerdictStatus::Reproduced => "reproduced",
+        VerdictStatus::NotReproduced => "not-reproduced",
+        VerdictStatus::Inconclusive => "inconclusive",
     };
+    let word = verdict.status.words();
     // The word stands above the sentence here and need not begin it.
     let sentence = verdict
         .sentence
@@ -81,7 +82,7 @@ fn headline(reader: &SweepReader, verdict: &Verdict) -> VerdictView {
     let all = reader.states().len();
     let finished = reader.count(State::Finished);
     let mut facts = vec![format!("{finished} of {} finished", plural(all, "run"))];
-    facts.extend(comparison::means(verdict));
+    facts.extend(comparison::headline(verdict));
     VerdictView {
         class: class.to_owned(),
         word: word.to_owned(),
@@ -117,6 +118,7 @@ fn claim(card: &Card, verdict: &Verdict) -> Option<Claim> {
 /// The arms in the order of the card, which fixes their colours.
 fn arms(reader: &SweepReader) -> Vec<ArmRuns<'_>> {
     let card = &reader.sweep().plan().card;
+    let event = card.event();
     let of_arm = |label: String| {
         let runs = || {
             reader
@@ -131,7 +133,7 @@ fn arms(reader: &SweepReader) -> Vec<ArmRuns<'_>> {
                 .filter_map(|(index, _)| reader.reader(index))
                 .collect(),
             ends: ends
-                .map(|end| (end, card.criterion.event.contains(&end.outcome)))
+                .map(|end| (end, event.contains(&end.outcome)))
                 .collect(),
             label,
         }

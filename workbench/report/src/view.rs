@@ -139,3 +139,58 @@ pub(crate) struct Event {
     pub(crate) kind: String,
     pub(crate) message: String,
 }
+
+/// The page over all cards.
+#[derive(Debug, Serialize)]
+pub(crate) struct CardsPage {
+    pub(crate) program_version: String,
+    pub(crate) counts: Vec<Fact>,
+    pub(crate) cost: String,
+    pub(crate) cards: Vec<CardView>,
+    /// What a proxy cannot show.
+    pub(crate) limits: Vec<String>,
+}
+
+/// One card on that page.
+#[derive(Debug, Serialize)]
+pub(crate) struct CardView {
+    pub(crate) name: String,
+    pub(crate) title: String,
+    pub(crate) kind: &'static str,
+    /// CSS class of the verdict.
+    pub(crate) class: &'static str,
+    pub(crate) word: &'static str,
+    pub(crate) sentence: String,
+    pub(crate) hypothesis: String,
+    pub(crate) paper: String,
+    pub(crate) place: Option<String>,
+    pub(crate) claim: Option<String>,
+    /// Figures the source gives.
+    pub(crate) numbers: Vec<Fact>,
+    /// One line per arm shown.
+    pub(crate) measured: Vec<String>,
+    /// What is measured.
+    pub(crate) metric: String,
+    pub(crate) findings: Vec<FindingView>,
+    pub(crate) untested: String,
+    pub(crate) notes: Vec<String>,
+    pub(crate) warnings: Vec<String>,
+    /// SVG.
+    pub(crate) figure: String,
+    pub(crate) facts: Vec<Fact>,
+    /// The command that makes the runs again.
+    pub(crate) rerun: String,
+}
+
+/// What one criterion found.
+#[derive(Debug, Serialize)]
+pub(crate) struct FindingView {
+    pub(crate) name: String,
+    pub(crate) claim: Option<String>,
+    pub(crate) role: &'static str,
+    pub(crate) class: &'static str,
+    pub(crate) word: &'static str,
+    pub(crate) test: String,
+    pub(crate) p: String,
+    pub(crate) sentence: String,
+}

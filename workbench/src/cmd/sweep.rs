@@ -1,11 +1,15 @@
 //! `workbench sweep`: plan, run and steer.
 
-use crate::cli::{Execution, Sweep as Command};
+mod cost;
+mod rerun;
+
+use crate::cli::{CardChoice, Execution, Sweep as Command};
 use crate::failure::{Failure, exit};
 use crate::signals::stop_flag;
-use experiments_config::{Config, Override};
+use experiments_config::Override;
 use experiments_text::tasks::{self, TaskMixture};
 use experiments_text::{Cache, Corpus};
+use rerun::Rerun;
 use serde::Serialize;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -18,25 +22,20 @@ use sweeps::{
 
 pub(crate) fn run(command: Command, cache: &Cache) -> Result<ExitCode, Failure> {
     match command {
-        Command::Plan { card, set, json } => {
-            let plan = Plan::expand(&Card::load(&card)?, &set)?;
-            if json {
-                super::print_json(&plan.overview())?;
-            } else {
-                super::print(&plan.overview().to_string());
-            }
-        }
+        Command::Plan {
+            choice,
+            no_probe,
+            json,
+        } => plan(&choice, no_probe, json, cache)?,
         Command::Run {
-            card,
+            choice,
             out,
             execution,
-            set,
             retry_failed,
-            offline,
         } => {
-            let (card, text) = Card::load_with_text(&card)?;
-            let out = out.unwrap_or_else(|| Path::new("sweeps-out").join(&card.name));
-            let sweep = create(&card, &text, &out, &set, cache, !offline)?;
+            let (card, text) = load(&choice)?;
+            let out = out.unwrap_or_else(|| default_directory(&card));
+            let sweep = create(&card, &text, &out, &choice.set, cache, !choice.offline)?;
             let stop = stop_flag().map_err(|e| Failure::io("cannot listen for signals", &e))?;
             let mut executor = executor(&execution, cache, &sweep.plan().missing_languages)?;
             executor.retry_failed = retry_failed;
@@ -44,6 +43,22 @@ pub(crate) fn run(command: Command, cache: &Cache) -> Result<ExitCode, Failure> 
             super::print(&super::verdict::text(&verdict));
             eprintln!("report: workbench report {}", sweep.dir().display());
             return Ok(exit_code(tally));
+        }
+        Command::Rerun {
+            dir,
+            share,
+            seed,
+            out,
+            execution,
+            json,
+        } => {
+            let rerun = Rerun {
+                dir: &dir,
+                share,
+                seed,
+                out: out.unwrap_or_else(|| dir.join(format!("rerun-{seed}"))),
+            };
+            return rerun.run(&execution, cache, json);
         }
         Command::Status { dir, json } => {
             let status = SweepReader::open(&dir)?.status();
@@ -76,6 +91,39 @@ pub(crate) fn run(command: Command, cache: &Cache) -> Result<ExitCode, Failure> 
     Ok(ExitCode::SUCCESS)
 }
 
+fn load(choice: &CardChoice) -> Result<(Card, String), Failure> {
+    Ok(Card::load_with_text(
+        &choice.card,
+        choice.budget.as_deref(),
+    )?)
+}
+
+fn default_directory(card: &Card) -> PathBuf {
+    let name = match &card.budget {
+        None => card.name.clone(),
+        Some(budget) => format!("{}-{budget}", card.name),
+    };
+    Path::new("sweeps-out").join(name)
+}
+
+fn plan(choice: &CardChoice, no_probe: bool, json: bool, cache: &Cache) -> Result<(), Failure> {
+    let (card, _) = load(choice)?;
+    let plan = match no_probe {
+        true => Plan::expand(&card, &choice.set)?,
+        false => prepare(&card, &choice.set, cache, !choice.offline)?,
+    };
+    let mut overview = plan.overview();
+    if !no_probe {
+        overview.core_seconds = Some(cost::core_seconds(&plan, cache)?);
+    }
+    if json {
+        super::print_json(&overview)
+    } else {
+        super::print(&overview.to_string());
+        Ok(())
+    }
+}
+
 fn request(dir: &Path, run: &str, request: Request) -> Result<(), Failure> {
     let reader = SweepReader::open(dir)?;
     let sweep = reader.sweep();
@@ -89,8 +137,7 @@ fn request(dir: &Path, run: &str, request: Request) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Gets the text, plans, and makes the sweep directory or opens it again. The sources that are
-/// really there become overrides of every run, so a run never depends on what is cached later.
+/// Gets the text, plans, and makes the sweep directory or opens it again.
 pub(crate) fn create(
     card: &Card,
     text: &str,
@@ -99,6 +146,20 @@ pub(crate) fn create(
     cache: &Cache,
     fetch: bool,
 ) -> Result<Sweep, Failure> {
+    let plan = prepare(card, set, cache, fetch)?;
+    eprint!("{}", plan.overview());
+    let command: Vec<String> = std::env::args().collect();
+    Ok(Sweep::create_or_open(out, &plan, text, &command)?)
+}
+
+/// Gets the text and plans. The sources that are really there become overrides of every run, so a
+/// run never depends on what is cached later.
+fn prepare(
+    card: &Card,
+    set: &[Override],
+    cache: &Cache,
+    fetch: bool,
+) -> Result<Plan, Failure> {
     // One arm's configuration stands for all: an axis takes words and numbers, and a source is
     // neither.
     let probe = Plan::expand(card, set)?;
@@ -120,24 +181,31 @@ pub(crate) fn create(
     }
     let key = "model.init.weights";
     // As an axis it has a path for every arm, and each run checks its own.
-    let axis = card.axes.contains_key(key);
+    let axis = card.axis_values().contains_key(key);
     if let Some(path) = config.model.init.weights.as_ref().filter(|_| !axis) {
         replace(&mut overrides, key, &super::existing_file(key, path)?);
     }
-    let config = Config {
-        data: resolved.data,
-        tasks,
-        ..config
-    };
-    // Tokenised once, before many runs ask for it at the same time.
-    let progress = &mut |line: &str| eprintln!("{line}");
-    let corpus = Corpus::prepare(&config, cache, progress)?;
-    TaskMixture::prepare(&config.tasks, corpus.tokenizer(), cache, progress)?;
     let mut plan = Plan::expand(card, &overrides)?;
     plan.missing_languages = resolved.missing_languages;
-    eprint!("{}", plan.overview());
-    let command: Vec<String> = std::env::args().collect();
-    Ok(Sweep::create_or_open(out, &plan, text, &command)?)
+    tokenise(&plan, cache)?;
+    Ok(plan)
+}
+
+/// Tokenises once, before many runs ask for it at the same time.
+fn tokenise(plan: &Plan, cache: &Cache) -> Result<(), Failure> {
+    let mut done = Vec::new();
+    for run in &plan.runs {
+        let config = plan.config(run)?;
+        let text = (config.data.clone(), config.tokenizer.clone());
+        if done.contains(&text) {
+            continue;
+        }
+        let progress = &mut |line: &str| eprintln!("{line}");
+        let corpus = Corpus::prepare(&config, cache, progress)?;
+        TaskMixture::prepare(&config.tasks, corpus.tokenizer(), cache, progress)?;
+        done.push(text);
+    }
+    Ok(())
 }
 
 /// Sets a key in every run, whatever was asked for before.

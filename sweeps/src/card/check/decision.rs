@@ -1,19 +1,24 @@
-//! Metric, outcome rules and criterion: what decides the verdict.
+//! Metric, outcome rules and criteria: what decides the verdict.
 
-use crate::card::arms::matches;
-use crate::card::check::check_selector;
+mod arms;
+
+pub(super) use arms::{check, check_seeds};
+
 use crate::card::check::fields::{Choice, complain};
+use crate::card::criterion::{Metric, Pair, Reduce};
 use crate::card::value::{closest, flatten};
-use crate::card::wire::{WireCriterion, WireMetric, WireOutcome};
-use crate::card::{Arm, Card, Criterion, Direction, Metric, Role, Settings, Test};
-use crate::stats::{Proportion, fisher_exact};
+use crate::card::wire::{BOUNDS, WireCriterion, WireMetric, WireOutcome, test_keys};
+use crate::card::{Bound, Criterion, Direction, Role, Test};
 use crate::{Outcome, OutcomeRules};
 use experiments_config::Complaint;
 
-pub(crate) fn metric(wire: Option<WireMetric>, complaints: &mut Vec<Complaint>) -> Metric {
-    let name = wire
-        .and_then(|metric| metric.name)
-        .unwrap_or_else(|| "held_out_loss".to_owned());
+pub(super) fn metric(
+    wire: Option<WireMetric>,
+    section: &str,
+    complaints: &mut Vec<Complaint>,
+) -> Metric {
+    let wire = wire.unwrap_or_default();
+    let name = wire.name.unwrap_or_else(|| "held_out_loss".to_owned());
     let scalars = || {
         logs::SIGNALS
             .iter()
@@ -24,15 +29,39 @@ pub(crate) fn metric(wire: Option<WireMetric>, complaints: &mut Vec<Complaint>) 
         let near = closest(&name, scalars());
         complain(
             complaints,
-            "metric.name",
+            &format!("{section}.name"),
             format!("is `{name}`, which is no recorded scalar"),
             near.map(|near| format!("did you mean `{near}`?")),
         );
     }
-    Metric { name }
+    let mut step = |value: Option<i64>, key: &str| {
+        let step = value.map(|value| u64::try_from(value).unwrap_or(0));
+        if step == Some(0) {
+            let place = format!("{section}.{key}");
+            complain(complaints, &place, "must be at least 1", None);
+        }
+        step
+    };
+    let (from_step, to_step) = (
+        step(wire.from_step, "from_step"),
+        step(wire.to_step, "to_step"),
+    );
+    if let (Some(from), Some(to)) = (from_step, to_step)
+        && from > to
+    {
+        let place = format!("{section}.to_step");
+        let message = format!("is {to}, before `from_step` = {from}");
+        complain(complaints, &place, message, None);
+    }
+    Metric {
+        name,
+        reduce: Reduce::choose(wire.reduce, &format!("{section}.reduce"), complaints),
+        from_step,
+        to_step,
+    }
 }
 
-pub(crate) fn outcome_rules(wire: &WireOutcome, complaints: &mut Vec<Complaint>) -> OutcomeRules {
+pub(super) fn outcome_rules(wire: &WireOutcome, complaints: &mut Vec<Complaint>) -> OutcomeRules {
     let default = OutcomeRules::default();
     let mut float = |value: Option<f64>, default: f64, key: &str| {
         let value = value.unwrap_or(default);
@@ -72,52 +101,255 @@ pub(crate) fn outcome_rules(wire: &WireOutcome, complaints: &mut Vec<Complaint>)
     }
 }
 
-/// `None` only when the section is missing altogether, which is a complaint as well.
-pub(crate) fn criterion(
-    wire: Option<WireCriterion>,
+/// The criteria of a card, with names of their own.
+pub(super) fn criteria(
+    wires: Vec<WireCriterion>,
     complaints: &mut Vec<Complaint>,
-) -> Option<Criterion> {
-    let Some(wire) = wire else {
+) -> Vec<Criterion> {
+    if wires.is_empty() {
         let message = "is missing; a card says before it runs how it will be decided";
         complain(complaints, "criterion", message, None);
-        return None;
-    };
+    }
+    let only = wires.len() == 1;
+    let mut criteria: Vec<Criterion> = Vec::new();
+    for (index, wire) in wires.into_iter().enumerate() {
+        let section = match only {
+            true => "criterion".to_owned(),
+            false => format!("criterion[{index}]"),
+        };
+        let fallback = match only {
+            true => "claim".to_owned(),
+            false => format!("criterion-{}", index + 1),
+        };
+        let criterion = criterion(wire, &section, fallback, complaints);
+        if criteria.iter().any(|other| other.name == criterion.name) {
+            let message = format!("is `{}`, like that of an earlier criterion", criterion.name);
+            complain(complaints, &format!("{section}.name"), message, None);
+        }
+        criteria.push(criterion);
+    }
+    if !criteria.is_empty() && criteria.iter().all(|c| c.role == Role::Descriptive) {
+        let message = "has no confirmatory part, so nothing would decide";
+        complain(complaints, "criterion", message, None);
+    }
+    criteria
+}
+
+const TESTS: [&str; 7] = [
+    "fisher",
+    "permutation",
+    "tost",
+    "slope",
+    "jonckheere",
+    "ld50",
+    "exact",
+];
+
+fn criterion(
+    mut wire: WireCriterion,
+    section: &str,
+    fallback: String,
+    complaints: &mut Vec<Complaint>,
+) -> Criterion {
     let alpha = wire.alpha.unwrap_or(0.05);
     if !(alpha > 0.0 && alpha < 1.0) {
         let message = format!("is {alpha}, must lie between 0 and 1, for example 0.05");
-        complain(complaints, "criterion.alpha", message, None);
+        complain(complaints, &format!("{section}.alpha"), message, None);
     }
-    Some(Criterion {
-        test: Test::choose(wire.test, "criterion.test", complaints),
-        treatment: flatten(&wire.treatment),
-        control: flatten(&wire.control),
-        event: event(wire.event, complaints),
-        direction: Direction::choose(wire.direction, "criterion.direction", complaints),
+    Criterion {
+        name: wire.name.take().unwrap_or(fallback),
+        claim: wire.claim.take(),
+        role: Role::choose(wire.role.take(), &format!("{section}.role"), complaints),
+        metric: wire.metric.take().map(|wire| {
+            metric(Some(wire), &format!("{section}.metric"), complaints)
+        }),
         alpha,
-    })
+        expect: wire.expect.take(),
+        test: test(wire, section, complaints),
+    }
 }
 
-fn event(words: Option<Vec<String>>, complaints: &mut Vec<Complaint>) -> Vec<Outcome> {
+/// The test with what it needs. What is missing is named; keys of other tests were refused when
+/// the card was read.
+fn test(wire: WireCriterion, section: &str, complaints: &mut Vec<Complaint>) -> Test {
+    let word = wire.test.clone().unwrap_or_else(|| "fisher".to_owned());
+    if !TESTS.contains(&word.as_str()) {
+        let hint = closest(&word, TESTS).map(|near| format!("did you mean `{near}`?"));
+        let message = format!("is `{word}`; expected one of {}", TESTS.join(", "));
+        complain(complaints, &format!("{section}.test"), message, hint);
+    }
+    check_complete(&wire, &word, section, complaints);
+    let arms = Pair {
+        treatment: flatten(&wire.treatment.clone().unwrap_or_default()),
+        control: flatten(&wire.control.clone().unwrap_or_default()),
+    };
+    let at = flatten(&wire.at.clone().unwrap_or_default());
+    let along = wire.along.clone().unwrap_or_default();
+    let event_key = format!("{section}.event");
+    let mut event = || event(wire.event.clone(), &event_key, complaints);
+    match word.as_str() {
+        "permutation" => Test::Permutation {
+            arms,
+            minus: wire.minus.as_ref().map(|pair| Pair {
+                treatment: flatten(&pair.treatment),
+                control: flatten(&pair.control),
+            }),
+            margin: margin(wire.margin, 0.0, section, complaints),
+            direction: direction(wire.direction, section, &HIGHER, complaints),
+        },
+        "tost" => Test::Tost {
+            arms,
+            // The protocol's margin, nats.
+            margin: margin(wire.margin, 0.02, section, complaints),
+        },
+        "slope" => Test::Slope {
+            along,
+            at,
+            bound: bound(&wire, section, complaints),
+        },
+        "jonckheere" => Test::Jonckheere {
+            along,
+            at,
+            direction: direction(wire.direction, section, &TREND, complaints),
+        },
+        "ld50" => Test::Ld50 {
+            along,
+            arms,
+            event: event(),
+            direction: direction(wire.direction, section, &HIGHER, complaints),
+        },
+        "exact" => Test::Exact {
+            at,
+            bound: bound(&wire, section, complaints),
+        },
+        _ => Test::Fisher {
+            arms,
+            event: event(),
+            direction: direction(wire.direction, section, &MORE, complaints),
+        },
+    }
+}
+
+fn check_complete(
+    wire: &WireCriterion,
+    test: &str,
+    section: &str,
+    complaints: &mut Vec<Complaint>,
+) {
+    let given = |key: &str| match key {
+        "treatment" => wire.treatment.is_some(),
+        "control" => wire.control.is_some(),
+        "at" => wire.at.is_some(),
+        "along" => wire.along.is_some(),
+        // These say more than that they are missing.
+        _ => true,
+    };
+    for key in test_keys(test).iter().filter(|key| !key.ends_with('?')) {
+        if !given(key) {
+            let message = format!("is missing; the test `{test}` needs it");
+            complain(complaints, &format!("{section}.{key}"), message, None);
+        }
+    }
+}
+
+type Words = [(&'static str, Direction); 2];
+
+const MORE: Words = [
+    ("treatment_more", Direction::TreatmentMore),
+    ("treatment_less", Direction::TreatmentLess),
+];
+const HIGHER: Words = [
+    ("treatment_higher", Direction::TreatmentHigher),
+    ("treatment_lower", Direction::TreatmentLower),
+];
+const TREND: Words = [
+    ("increasing", Direction::Increasing),
+    ("decreasing", Direction::Decreasing),
+];
+
+fn direction(
+    word: Option<String>,
+    section: &str,
+    words: &Words,
+    complaints: &mut Vec<Complaint>,
+) -> Direction {
+    let found = words.iter().find(|(known, _)| Some(*known) == word.as_deref());
+    if let Some((_, direction)) = found {
+        return *direction;
+    }
+    let expected = format!("expected `{}` or `{}`", words[0].0, words[1].0);
+    let (message, hint) = match word {
+        None => (format!("is missing; {expected}"), None),
+        Some(word) => (
+            format!("is `{word}`; {expected}"),
+            closest(&word, words.iter().map(|(word, _)| *word))
+                .map(|near| format!("did you mean `{near}`?")),
+        ),
+    };
+    complain(complaints, &format!("{section}.direction"), message, hint);
+    words[0].1
+}
+
+fn margin(
+    value: Option<f64>,
+    default: f64,
+    section: &str,
+    complaints: &mut Vec<Complaint>,
+) -> f64 {
+    let value = value.unwrap_or(default);
+    if !value.is_finite() || value < 0.0 {
+        let message = format!("is {value}, must be a finite number that is not negative");
+        complain(complaints, &format!("{section}.margin"), message, None);
+    }
+    value
+}
+
+fn bound(wire: &WireCriterion, section: &str, complaints: &mut Vec<Complaint>) -> Bound {
+    let given = [
+        wire.equals.map(Bound::Equals),
+        wire.at_most.map(Bound::AtMost),
+        wire.at_least.map(Bound::AtLeast),
+        wire.above.map(Bound::Above),
+        wire.below.map(Bound::Below),
+        wire.inside.map(Bound::Inside),
+        wire.contains.map(Bound::Contains),
+    ];
+    let given: Vec<Bound> = given.into_iter().flatten().collect();
+    match given.as_slice() {
+        [bound] => *bound,
+        others => {
+            let message = format!(
+                "has {} bounds; give one of {}",
+                others.len(),
+                BOUNDS.join(", ")
+            );
+            complain(complaints, section, message, None);
+            Bound::Equals(0.0)
+        }
+    }
+}
+
+fn event(words: Option<Vec<String>>, key: &str, complaints: &mut Vec<Complaint>) -> Vec<Outcome> {
     let Some(words) = words else {
-        return vec![Outcome::Stuck, Outcome::Diverged, Outcome::Nonfinite];
+        return Outcome::FAILURES.to_vec();
     };
     if words.is_empty() {
         let message = "is empty; name at least one outcome";
-        complain(complaints, "criterion.event", message, None);
+        complain(complaints, key, message, None);
     }
     let mut event = Vec::new();
     for word in words {
         match Outcome::from_name(&word) {
             Some(outcome) if event.contains(&outcome) => {
                 let message = format!("has `{word}` twice");
-                complain(complaints, "criterion.event", message, None);
+                complain(complaints, key, message, None);
             }
             Some(outcome) => event.push(outcome),
             None => {
                 let names = Outcome::ALL.map(Outcome::name);
                 complain(
                     complaints,
-                    "criterion.event",
+                    key,
                     format!("has `{word}`; outcomes are {}", names.join(", ")),
                     closest(&word, names).map(|near| format!("did you mean `{near}`?")),
                 );
@@ -125,88 +357,4 @@ fn event(words: Option<Vec<String>>, complaints: &mut Vec<Complaint>) -> Vec<Out
         }
     }
     event
-}
-
-/// A criterion in place of a missing one, so that the rest of the card can be checked.
-pub(super) fn stand_in() -> Criterion {
-    Criterion {
-        test: Test::Fisher,
-        treatment: Settings::new(),
-        control: Settings::new(),
-        event: Vec::new(),
-        direction: Direction::TreatmentMore,
-        alpha: 0.05,
-    }
-}
-
-/// Checks that treatment and control are one arm each, and that their seeds can decide at all.
-pub(super) fn check_arms(card: &Card, complaints: &mut Vec<Complaint>) {
-    let before = complaints.len();
-    let criterion = &card.criterion;
-    let treatment = one_arm(card, "treatment", &criterion.treatment, complaints);
-    let control = one_arm(card, "control", &criterion.control, complaints);
-    let (Some(treatment), Some(control)) = (treatment, control) else {
-        return;
-    };
-    if treatment.settings == control.settings {
-        let message = "is the same arm as `criterion.treatment`";
-        complain(complaints, "criterion.control", message, None);
-    }
-    if complaints.len() > before {
-        return;
-    }
-    let (n, m) = (treatment.seeds.len() as u64, control.seeds.len() as u64);
-    let smallest = fisher_exact(Proportion::new(n, n), Proportion::new(0, m));
-    if smallest > criterion.alpha {
-        let enough = (1..=10_000).find(|k| {
-            fisher_exact(Proportion::new(*k, *k), Proportion::new(0, *k)) <= criterion.alpha
-        });
-        complain(
-            complaints,
-            "seeds",
-            format!(
-                "{n} runs against {m} cannot reach p ≤ {}: all against none gives p = {smallest:.3}",
-                criterion.alpha
-            ),
-            enough.map(|k| format!("{k} seeds in each arm can")),
-        );
-    }
-}
-
-fn one_arm(
-    card: &Card,
-    which: &str,
-    wanted: &Settings,
-    complaints: &mut Vec<Complaint>,
-) -> Option<Arm> {
-    let section = format!("criterion.{which}");
-    let before = complaints.len();
-    check_selector(&section, wanted, &card.axes, complaints);
-    if complaints.len() > before {
-        return None;
-    }
-    let mut found: Vec<Arm> = card
-        .arms()
-        .into_iter()
-        .filter(|arm| matches(&arm.settings, wanted))
-        .collect();
-    if found.len() > 1 {
-        // Pooling arms would let another axis decide the comparison.
-        let free: Vec<String> = card
-            .axes
-            .keys()
-            .filter(|key| !wanted.contains_key(*key))
-            .map(|key| format!("`{key}`"))
-            .collect();
-        let message = format!("matches {} arms, must match one", found.len());
-        let hint = format!("also give {}", free.join(", "));
-        complain(complaints, &section, message, Some(hint));
-        return None;
-    }
-    let arm = found.pop()?;
-    if arm.role == Role::Descriptive {
-        let message = format!("arm `{}` is descriptive and cannot be tested", arm.label);
-        complain(complaints, &section, message, None);
-    }
-    Some(arm)
 }

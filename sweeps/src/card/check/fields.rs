@@ -1,7 +1,7 @@
 //! Checks of single values.
 
 use crate::card::value::closest;
-use crate::card::{Direction, Kind, Role, Test};
+use crate::card::{Kind, Reduce, Role};
 use experiments_config::Complaint;
 use toml::Value;
 
@@ -86,17 +86,9 @@ impl Choice for Role {
     const OPTIONAL: bool = true;
 }
 
-impl Choice for Test {
-    const CHOICES: &'static [(&'static str, Self)] = &[("fisher", Self::Fisher)];
+impl Choice for Reduce {
+    const CHOICES: &'static [(&'static str, Self)] = Reduce::WORDS;
     const OPTIONAL: bool = true;
-}
-
-impl Choice for Direction {
-    const CHOICES: &'static [(&'static str, Self)] = &[
-        ("treatment_more", Self::TreatmentMore),
-        ("treatment_less", Self::TreatmentLess),
-    ];
-    const OPTIONAL: bool = false;
 }
 
 /// Seeds as a list, or as a count: of 1, 2, … for a card, of the first of `all` for an arm.

@@ -4,8 +4,8 @@ use super::metric_name;
 use crate::view::{Arm, Statistic};
 use crate::words::{self, NONE, interval, loss, plural, shares};
 use sweeps::card::Role;
-use sweeps::stats::{Estimate, Proportion};
-use sweeps::verdict::{ArmResult, Count, LEVEL};
+use sweeps::stats::Proportion;
+use sweeps::verdict::{ArmResult, Count, Effect, Finding, LEVEL};
 use sweeps::{Card, Outcome, Verdict};
 
 /// The table of arms, in the order of the card.
@@ -48,7 +48,7 @@ fn events_of(card: &Card, arm: &ArmResult) -> Proportion {
             .map(|(_, count)| count)
             .sum()
     };
-    let events = counted(&|outcome| card.criterion.event.contains(outcome));
+    let events = counted(&|outcome| card.event().contains(outcome));
     Proportion::new(events as u64, counted(&|_| true) as u64)
 }
 
@@ -64,70 +64,90 @@ fn events(proportion: Proportion) -> String {
 
 /// How the table of arms is to be read.
 pub(crate) fn arms_note(card: &Card) -> String {
-    let events: Vec<&str> = card
-        .criterion
-        .event
-        .iter()
-        .map(|outcome| outcome.name())
-        .collect();
+    let event = card.event();
+    let events: Vec<&str> = event.iter().map(|outcome| outcome.name()).collect();
     format!(
         "n counts planned runs. Failed to train: {}, of the runs that have an outcome, with the \
          exact 95 % interval of Clopper and Pearson. Mean, standard deviation and Student's t \
          interval are of the {}, over runs with a finite value, never over steps.",
         events.join(", "),
-        metric_name(&card.metric.name)
+        metric_name(&card.metric.label())
     )
 }
 
 /// Every number the verdict rests on, with its method.
 pub(crate) fn statistics(verdict: &Verdict) -> Vec<Statistic> {
-    let mut rows = vec![
-        Statistic {
+    let several = verdict.findings.len() > 1;
+    let rows = verdict.findings.iter().flat_map(|finding| {
+        let mut rows = numbers(finding);
+        if several {
+            for row in &mut rows {
+                row.name = format!("{}: {}", finding.name, row.name);
+            }
+        }
+        rows
+    });
+    rows.collect()
+}
+
+fn numbers(finding: &Finding) -> Vec<Statistic> {
+    let mut rows = Vec::new();
+    if let Some(p) = finding.p_value {
+        let adjusted = finding.p_adjusted.filter(|adjusted| (adjusted - p).abs() > 1e-12);
+        let adjusted = adjusted.map_or(String::new(), |adjusted| {
+            format!("; {} after Holm's correction", words::p_value(adjusted))
+        });
+        rows.push(Statistic {
             name: "p value".to_owned(),
-            value: format!(
-                "{} (α = {})",
-                words::p_value(verdict.p_value),
-                verdict.alpha
-            ),
-            note: "Fisher's exact test, two-sided, on the counts of failures to train".to_owned(),
-        },
-        share(&verdict.treatment, "treatment"),
-        share(&verdict.control, "control"),
-    ];
-    if verdict.treatment.proportion.n > 0 && verdict.control.proportion.n > 0 {
-        let ends = verdict.risk_difference_interval;
+            value: format!("{} (α = {}{adjusted})", words::p_value(p), finding.alpha),
+            note: method(&finding.test).to_owned(),
+        });
+    } else if finding.effects.is_empty() {
         rows.push(Statistic {
-            name: "difference of shares".to_owned(),
-            value: format!(
-                "{} (95 %: {})",
-                words::point(verdict.risk_difference),
-                words::points(ends.low, ends.high)
-            ),
-            note: "treatment − control; interval of Newcombe on Wilson scores (1998, method 10)"
-                .to_owned(),
+            name: "every run".to_owned(),
+            value: finding.sentence.clone(),
+            note: "an exact bound; no statistics".to_owned(),
         });
     }
-    if let Some(Estimate {
-        mean,
-        sd,
-        interval: ends,
-        ..
-    }) = verdict.metric_difference
-    {
-        let ends = ends.map_or(String::new(), |ends| {
-            format!(" (95 %: {})", interval(ends.low, ends.high))
-        });
-        rows.push(Statistic {
-            name: format!("difference of mean {}", metric_name(&verdict.metric)),
-            value: format!("{}{ends}", loss(mean)),
-            note: format!(
-                "treatment − control; Welch's t interval, standard error {}; beside the test, \
-                 not part of it",
-                words::loss_or_dash(sd)
-            ),
-        });
+    for (count, side) in finding.counts.iter().zip(["treatment", "control"]) {
+        rows.push(share(count, side));
     }
+    rows.extend(finding.effects.iter().map(effect));
     rows
+}
+
+fn method(test: &str) -> &'static str {
+    match test {
+        "fisher" => "Fisher's exact test, two-sided, on the counts of failures to train",
+        "permutation" => "sign-flip permutation test, two-sided, on differences paired by seed",
+        "tost" => "two one-sided t tests on differences paired by seed (Schuirmann 1987)",
+        "jonckheere" => "Jonckheere and Terpstra's test for a trend, one-sided",
+        _ => "",
+    }
+}
+
+fn effect(effect: &Effect) -> Statistic {
+    let shares = effect.what.contains("shares");
+    let value = match shares {
+        true => words::point(effect.value),
+        false => words::significant(effect.value, 4),
+    };
+    let ends = effect.interval.map_or(String::new(), |ends| {
+        let ends = match shares {
+            true => words::points(ends.low, ends.high),
+            false => format!(
+                "{} to {}",
+                words::significant(ends.low, 4),
+                words::significant(ends.high, 4)
+            ),
+        };
+        format!(" ({:.0} %: {ends})", 100.0 * effect.level)
+    });
+    Statistic {
+        name: effect.what.clone(),
+        value: format!("{value}{ends}"),
+        note: effect.method.clone(),
+    }
 }
 
 fn share(count: &Count, side: &str) -> Statistic {
@@ -168,21 +188,19 @@ pub(crate) fn measured(verdict: &Verdict) -> Vec<String> {
     verdict.arms.iter().map(arm).collect()
 }
 
-/// The difference of means in a few words, for the headline.
-pub(crate) fn means(verdict: &Verdict) -> Option<String> {
-    let Estimate {
-        mean,
-        interval: ends,
-        ..
-    } = verdict.metric_difference?;
-    let ends = ends.map_or(String::new(), |ends| {
-        format!(" (95 %: {})", interval(ends.low, ends.high))
-    });
-    Some(format!(
-        "mean {}: `{}` − `{}` = {}{ends}",
-        metric_name(&verdict.metric),
-        verdict.treatment.arm,
-        verdict.control.arm,
-        loss(mean)
-    ))
+/// What a headline says beside its sentence: the effect that a single test does not name itself, or
+/// what each of several criteria found.
+pub(crate) fn headline(verdict: &Verdict) -> Vec<String> {
+    match verdict.findings.as_slice() {
+        [finding] => {
+            let means = finding.effects.iter().filter(|e| e.what.contains("of mean"));
+            means
+                .map(|found| {
+                    let row = effect(found);
+                    format!("{} = {}", row.name, row.value)
+                })
+                .collect()
+        }
+        findings => findings.iter().map(Finding::line).collect(),
+    }
 }

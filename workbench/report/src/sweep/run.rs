@@ -11,11 +11,12 @@ use sweeps::{Outcome, PlannedRun, RunState, State, SweepReader};
 pub(crate) fn all(reader: &SweepReader) -> Vec<Run> {
     let card = &reader.sweep().plan().card;
     let planned = reader.sweep().runs();
+    let failures = card.event();
     let mut runs = Vec::new();
     for (number, arm) in card.arms().iter().enumerate() {
         let of_arm = reader.states().iter().zip(planned).enumerate();
         for (index, (state, plan)) in of_arm.filter(|(_, (state, _))| state.arm == arm.label) {
-            let event = |outcome| card.criterion.event.contains(&outcome);
+            let event = |outcome| failures.contains(&outcome);
             let colour = crate::plot::palette::colour_number(number);
             runs.push(row(state, plan, reader.reader(index), colour, &event));
         }

@@ -1,0 +1,248 @@
+//! One number of a run, from what it recorded.
+
+use logs::Record;
+use serde::{Deserialize, Serialize};
+
+/// What is made of a signal's values.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Reduce {
+    /// The last value.
+    #[default]
+    Last,
+    /// The mean.
+    Mean,
+    /// The median.
+    Median,
+    /// The smallest value.
+    Min,
+    /// The largest value.
+    Max,
+    /// The sum.
+    Sum,
+    /// Sample standard deviation of the natural logarithms.
+    SdLn,
+    /// Mean of the logarithms to base 2: for what is doubled and halved.
+    MeanLog2,
+    /// Percentage of values at least 6 standard deviations above the mean of the 128 values
+    /// before them ("olmo-core-128/6" with the value itself left out of its window).
+    SpikeScore,
+}
+
+impl Reduce {
+    pub(in crate::card) const WORDS: &'static [(&'static str, Self)] = &[
+        ("last", Self::Last),
+        ("mean", Self::Mean),
+        ("median", Self::Median),
+        ("min", Self::Min),
+        ("max", Self::Max),
+        ("sum", Self::Sum),
+        ("sd_ln", Self::SdLn),
+        ("mean_log2", Self::MeanLog2),
+        ("spike_score", Self::SpikeScore),
+    ];
+}
+
+/// What is compared between arms beside the outcome.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Metric {
+    /// A scalar signal. The last `held_out_loss` falls back on training losses.
+    pub name: String,
+    /// What is made of its values.
+    #[serde(skip_serializing_if = "is_last", default)]
+    pub reduce: Reduce,
+    /// First step that counts.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub from_step: Option<u64>,
+    /// Last step that counts.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub to_step: Option<u64>,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde's signature")]
+fn is_last(reduce: &Reduce) -> bool {
+    *reduce == Reduce::Last
+}
+
+impl Metric {
+    /// The last value of a signal.
+    #[must_use]
+    pub fn last(name: &str) -> Self {
+        Self {
+            name: name.to_owned(),
+            reduce: Reduce::Last,
+            from_step: None,
+            to_step: None,
+        }
+    }
+
+    /// Whether the outcome rules already say its value.
+    pub(crate) fn is_final_loss(&self) -> bool {
+        self.name == "held_out_loss"
+            && self.reduce == Reduce::Last
+            && self.from_step.is_none()
+            && self.to_step.is_none()
+    }
+
+    /// For people: `mean embedding_share of steps 1 to 50`.
+    #[must_use]
+    pub fn label(&self) -> String {
+        let what = match self.reduce {
+            Reduce::Last => self.name.clone(),
+            Reduce::Mean => format!("mean {}", self.name),
+            Reduce::Median => format!("median {}", self.name),
+            Reduce::Min => format!("smallest {}", self.name),
+            Reduce::Max => format!("largest {}", self.name),
+            Reduce::Sum => format!("sum of {}", self.name),
+            Reduce::SdLn => format!("sd of ln {}", self.name),
+            Reduce::MeanLog2 => format!("mean log2 {}", self.name),
+            Reduce::SpikeScore => format!("spike score of {}", self.name),
+        };
+        match (self.from_step, self.to_step) {
+            (None, None) => what,
+            (Some(from), None) => format!("{what} from step {from}"),
+            (None, Some(to)) => format!("{what} to step {to}"),
+            (Some(from), Some(to)) => format!("{what} of steps {from} to {to}"),
+        }
+    }
+
+    /// The value over a run's records, sorted by step. Values that are not finite are left out,
+    /// except that the last value is what it is; absent where nothing is left.
+    #[must_use]
+    pub fn of(&self, records: &[Record]) -> Option<f64> {
+        let (from, to) = (self.from_step.unwrap_or(0), self.to_step.unwrap_or(u64::MAX));
+        let all: Vec<f64> = records
+            .iter()
+            .filter(|record| (from..=to).contains(&record.step))
+            .filter_map(|record| record.scalar(&self.name))
+            .collect();
+        if self.reduce == Reduce::Last {
+            return all.last().copied();
+        }
+        let finite: Vec<f64> = all.into_iter().filter(|value| value.is_finite()).collect();
+        if finite.is_empty() {
+            return None;
+        }
+        Some(match self.reduce {
+            Reduce::Last => return None,
+            Reduce::Mean => mean(&finite),
+            Reduce::Median => median(finite),
+            Reduce::Min => finite.into_iter().fold(f64::INFINITY, f64::min),
+            Reduce::Max => finite.into_iter().fold(f64::NEG_INFINITY, f64::max),
+            Reduce::Sum => finite.iter().sum(),
+            Reduce::SdLn => deviation(&logarithms(&finite, f64::ln))?,
+            Reduce::MeanLog2 => {
+                let logarithms = logarithms(&finite, f64::log2);
+                if logarithms.is_empty() {
+                    return None;
+                }
+                mean(&logarithms)
+            }
+            Reduce::SpikeScore => spike_score(&finite)?,
+        })
+    }
+}
+
+/// Logarithms of the positive values.
+fn logarithms(values: &[f64], logarithm: fn(f64) -> f64) -> Vec<f64> {
+    let positive = values.iter().copied().filter(|value| *value > 0.0);
+    positive.map(logarithm).collect()
+}
+
+fn mean(values: &[f64]) -> f64 {
+    values.iter().sum::<f64>() / values.len() as f64
+}
+
+fn median(mut values: Vec<f64>) -> f64 {
+    values.sort_by(f64::total_cmp);
+    let middle = values.len() / 2;
+    if values.len().is_multiple_of(2) {
+        f64::midpoint(values[middle - 1], values[middle])
+    } else {
+        values[middle]
+    }
+}
+
+fn deviation(values: &[f64]) -> Option<f64> {
+    if values.len() < 2 {
+        return None;
+    }
+    let centre = mean(values);
+    let squares: f64 = values.iter().map(|value| (value - centre).powi(2)).sum();
+    Some((squares / (values.len() - 1) as f64).sqrt())
+}
+
+/// Values that do not have a whole window before them are not judged; absent where none has.
+fn spike_score(values: &[f64]) -> Option<f64> {
+    const WINDOW: usize = 128;
+    const SIGMAS: f64 = 6.0;
+    let judged = values.len().checked_sub(WINDOW).filter(|count| *count > 0)?;
+    let spikes = values.windows(WINDOW + 1).filter(|window| {
+        let (before, value) = (&window[..WINDOW], window[WINDOW]);
+        let sd = deviation(before).unwrap_or(0.0);
+        sd > 0.0 && value >= mean(before) + SIGMAS * sd
+    });
+    Some(100.0 * spikes.count() as f64 / judged as f64)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn records(values: &[f64]) -> Vec<Record> {
+        let record = |(index, value): (usize, &f64)| {
+            let mut record = Record::new(index as u64 + 1);
+            record.set("grad_norm", *value);
+            record
+        };
+        values.iter().enumerate().map(record).collect()
+    }
+
+    fn reduced(values: &[f64], reduce: Reduce) -> Option<f64> {
+        let metric = Metric {
+            reduce,
+            ..Metric::last("grad_norm")
+        };
+        metric.of(&records(values))
+    }
+
+    #[test]
+    fn every_reduction_says_what_its_name_says() {
+        let values = [4.0, 1.0, 2.0, f64::NAN];
+        let found = [
+            Reduce::Mean,
+            Reduce::Median,
+            Reduce::Min,
+            Reduce::Max,
+            Reduce::Sum,
+            Reduce::MeanLog2,
+        ]
+        .map(|reduce| reduced(&values, reduce).unwrap());
+        assert_eq!(found, [7.0 / 3.0, 2.0, 1.0, 4.0, 7.0, 1.0]);
+        assert!(reduced(&values, Reduce::Last).unwrap().is_nan());
+        // ln 4, ln 1, ln 2 lie ln 2 apart.
+        assert!((reduced(&values, Reduce::SdLn).unwrap() - 2f64.ln()).abs() < 1e-12);
+        assert_eq!(reduced(&[], Reduce::Mean), None);
+    }
+
+    #[test]
+    fn only_the_steps_asked_for_count() {
+        let metric = Metric {
+            reduce: Reduce::Sum,
+            from_step: Some(2),
+            to_step: Some(3),
+            ..Metric::last("grad_norm")
+        };
+        assert_eq!(metric.of(&records(&[1.0, 10.0, 100.0, 1000.0])), Some(110.0));
+        assert_eq!(metric.label(), "sum of grad_norm of steps 2 to 3");
+    }
+
+    #[test]
+    fn one_outlier_in_many_is_a_spike_and_does_not_hide_itself() {
+        let mut values: Vec<f64> = (0..228).map(|i| f64::from(i % 2)).collect();
+        assert_eq!(reduced(&values, Reduce::SpikeScore), Some(0.0));
+        values[200] = 50.0;
+        assert_eq!(reduced(&values, Reduce::SpikeScore), Some(1.0));
+        assert_eq!(reduced(&values[..128], Reduce::SpikeScore), None);
+    }
+}

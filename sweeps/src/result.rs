@@ -1,0 +1,299 @@
+//! What is left of a card when its raw runs are gone: a JSON file that is committed.
+//!
+//! Everything a reader needs to believe or doubt the verdict is in it, and everything that makes
+//! the runs again: card hash, command, commit, seeds, text. `preflight` reads a few of its fields.
+
+use crate::card::{Card, FigureChoice, Kind, Role, Settings, Source};
+use crate::card::matches;
+use crate::stats::Estimate;
+use crate::verdict::{Finding, LEVEL};
+use crate::{Outcome, RunState, Sweep, SweepError, SweepReader, Verdict, VerdictStatus};
+use logs::Manifest;
+use serde::{Deserialize, Serialize};
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+
+/// Version of the file.
+const VERSION: u32 = 1;
+
+/// The result of a card.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct CardResult {
+    /// Format version.
+    pub version: u32,
+    /// Name of the card.
+    pub card: String,
+    /// Its title.
+    pub claim: String,
+    /// Symptom or mechanism.
+    pub kind: Kind,
+    /// What was expected, and why.
+    pub hypothesis: String,
+    /// The publication mirrored.
+    pub source: Option<Source>,
+    /// The budget; absent for the whole table.
+    pub budget: Option<String>,
+    /// Whether the claim holds.
+    pub verdict: VerdictStatus,
+    /// All of it in a sentence or two.
+    pub sentence: String,
+    /// What every criterion found.
+    pub findings: Vec<Finding>,
+    /// Criteria whose arms the budget leaves out.
+    pub untested: Vec<String>,
+    /// What the numbers cannot show.
+    pub notes: Vec<String>,
+    /// [`Card::hash`] at the budget.
+    pub card_hash: String,
+    /// [`Card::criterion_hash`] at the budget, stored before the first run.
+    pub criterion_hash: String,
+    /// Whether metric, rules or criteria were edited after that.
+    pub criterion_changed: bool,
+    /// Keys all arms share.
+    pub fixed: Settings,
+    /// Given to every run beside the card.
+    pub overrides: Settings,
+    /// What the figure shows.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub figure: Option<FigureChoice>,
+    /// The arms in the order of the card.
+    pub arms: Vec<ArmRecord>,
+    /// What it cost.
+    pub cost: Cost,
+    /// Where the runs were made.
+    pub provenance: Provenance,
+}
+
+/// One arm.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ArmRecord {
+    /// Short name.
+    pub arm: String,
+    /// Axis values.
+    #[serde(rename = "where")]
+    pub settings: Settings,
+    /// Whether it counts for the verdict.
+    pub role: Role,
+    /// Seeds in order.
+    pub seeds: Vec<u64>,
+    /// Training runs with an outcome; a probe trains nothing and counts nowhere.
+    pub runs: u64,
+    /// Of these, those that are stuck, diverged or nonfinite.
+    pub failed: u64,
+    /// Number of runs by outcome.
+    pub outcomes: BTreeMap<Outcome, usize>,
+    /// The metrics of the card, the first being its own.
+    pub metrics: Vec<MetricRecord>,
+}
+
+/// Values of a metric in one arm.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct MetricRecord {
+    /// Label of the metric.
+    pub metric: String,
+    /// Values in the order of the seeds; `null` where there is no finite one.
+    pub values: Vec<Option<f64>>,
+    /// Mean and interval over finite values.
+    pub estimate: Option<Estimate>,
+}
+
+/// What a sweep cost.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Cost {
+    /// Runs that have finished.
+    pub runs: u64,
+    /// Wall time of these times their threads, seconds.
+    pub core_seconds: f64,
+}
+
+/// Where and how runs were made.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Provenance {
+    /// The command that made the sweep.
+    pub command: Vec<String>,
+    /// When the card was registered, RFC 3339.
+    pub registered: String,
+    /// Version of the program.
+    pub program_version: String,
+    /// Git commits of the programs that ran.
+    pub commits: BTreeSet<String>,
+    /// Processors.
+    pub cpus: BTreeSet<String>,
+    /// Backends.
+    pub backends: BTreeSet<String>,
+    /// Hashes of the text.
+    pub corpora: BTreeSet<String>,
+    /// Languages of the text.
+    pub languages: BTreeSet<String>,
+}
+
+impl CardResult {
+    /// The result as the sweep stands.
+    pub fn of(sweep: &Sweep, verdict: &Verdict) -> Result<Self, SweepError> {
+        let reader = SweepReader::new(sweep.clone());
+        let registration = sweep.registration();
+        let card = &sweep.plan().card;
+        let manifests: Vec<&Manifest> = (0..reader.states().len())
+            .filter_map(|index| reader.reader(index)?.manifest())
+            .collect();
+        let arms = card.arms().into_iter().map(|arm| {
+            let config = card.config(&sweep.plan().overrides, &arm.settings, 0)?;
+            let trains = !config.is_probe();
+            let runs: Vec<&RunState> = reader
+                .states()
+                .iter()
+                .filter(|run| run.arm == arm.label)
+                .collect();
+            let outcomes: Vec<Outcome> = runs.iter().filter_map(|run| run.outcome()).collect();
+            let failed = outcomes.iter().filter(|o| Outcome::FAILURES.contains(o));
+            let mut counts = BTreeMap::new();
+            for outcome in outcomes.iter().filter(|_| trains) {
+                *counts.entry(*outcome).or_insert(0) += 1;
+            }
+            Ok(ArmRecord {
+                arm: arm.label,
+                settings: arm.settings,
+                role: arm.role,
+                seeds: arm.seeds,
+                runs: if trains { outcomes.len() as u64 } else { 0 },
+                failed: if trains { failed.count() as u64 } else { 0 },
+                outcomes: counts,
+                metrics: metrics(card, &runs),
+            })
+        });
+        let arms = arms.collect::<Result<Vec<_>, SweepError>>()?;
+        let finished = reader.states().iter().enumerate();
+        let seconds = finished.filter_map(|(index, run)| {
+            let threads = reader.reader(index)?.manifest()?.threads.max(1);
+            Some(run.seconds? * threads as f64)
+        });
+        let all = |of: &dyn Fn(&Manifest) -> String| -> BTreeSet<String> {
+            manifests.iter().map(|manifest| of(manifest)).collect()
+        };
+        Ok(Self {
+            version: VERSION,
+            card: card.name.clone(),
+            claim: card.title.clone(),
+            kind: card.kind,
+            hypothesis: card.hypothesis.clone(),
+            source: card.source.clone(),
+            budget: card.budget.clone(),
+            verdict: verdict.status,
+            sentence: verdict.sentence.clone(),
+            findings: verdict.findings.clone(),
+            untested: verdict.untested.clone(),
+            notes: verdict.notes.clone(),
+            card_hash: registration.card_hash.clone(),
+            criterion_hash: registration.criterion_hash.clone(),
+            criterion_changed: verdict.criterion_changed,
+            fixed: card.fixed.clone(),
+            overrides: shown(&sweep.plan().overrides),
+            figure: card.figure.clone(),
+            arms,
+            cost: Cost {
+                runs: reader.states().iter().filter(|run| run.seconds.is_some()).count() as u64,
+                core_seconds: seconds.sum(),
+            },
+            provenance: Provenance {
+                command: command(&registration.command),
+                registered: registration.created.clone(),
+                program_version: registration.program_version.clone(),
+                commits: manifests
+                    .iter()
+                    .filter_map(|manifest| manifest.git_commit.clone())
+                    .collect(),
+                cpus: all(&|manifest| manifest.cpu.clone()),
+                backends: all(&|manifest| manifest.backend.clone()),
+                corpora: all(&|manifest| manifest.corpus_hash.clone()),
+                languages: manifests
+                    .iter()
+                    .flat_map(|manifest| manifest.languages.clone())
+                    .collect(),
+            },
+        })
+    }
+
+    /// Reads a result.
+    pub fn load(path: &Path) -> Result<Self, SweepError> {
+        let text = std::fs::read_to_string(path).map_err(|source| SweepError::Read {
+            path: path.to_owned(),
+            source,
+        })?;
+        serde_json::from_str(&text).map_err(|error| SweepError::Damaged {
+            path: path.to_owned(),
+            message: error.to_string(),
+        })
+    }
+
+    /// All results of a folder (`*.json`) in the order of their names.
+    pub fn load_all(folder: &Path) -> Result<Vec<Self>, SweepError> {
+        let failed = |source| SweepError::Read {
+            path: folder.to_owned(),
+            source,
+        };
+        let mut paths: Vec<PathBuf> = Vec::new();
+        for entry in std::fs::read_dir(folder).map_err(failed)? {
+            let path = entry.map_err(failed)?.path();
+            if path.extension().is_some_and(|extension| extension == "json") {
+                paths.push(path);
+            }
+        }
+        paths.sort();
+        paths.iter().map(|path| Self::load(path)).collect()
+    }
+
+    /// The arms that the figure shows.
+    #[must_use]
+    pub fn shown_arms(&self) -> Vec<&ArmRecord> {
+        let at = self.figure.as_ref().map(|figure| &figure.at);
+        self.arms
+            .iter()
+            .filter(|arm| at.is_none_or(|at| matches(&arm.settings, at)))
+            .collect()
+    }
+
+    /// Whether the card, read at the same budget, is still the one that was run.
+    #[must_use]
+    pub fn is_of(&self, card: &Card) -> bool {
+        self.card_hash == card.hash()
+    }
+}
+
+fn metrics(card: &Card, runs: &[&RunState]) -> Vec<MetricRecord> {
+    let record = |(index, label): (usize, String)| {
+        let values: Vec<Option<f64>> = runs
+            .iter()
+            .map(|run| run.metrics.get(index).copied().flatten())
+            .map(|value| value.filter(|value| value.is_finite()))
+            .collect();
+        let finite: Vec<f64> = values.iter().copied().flatten().collect();
+        MetricRecord {
+            metric: label,
+            values,
+            estimate: crate::stats::mean_interval(&finite, LEVEL),
+        }
+    };
+    let metrics = card.metrics().into_iter();
+    metrics.map(|metric| metric.label()).enumerate().map(record).collect()
+}
+
+/// Without the path of the program, which is another one elsewhere.
+fn command(words: &[String]) -> Vec<String> {
+    let mut words = words.to_vec();
+    if let Some(program) = words.first_mut()
+        && let Some(name) = Path::new(program.as_str()).file_name()
+    {
+        *program = name.to_string_lossy().into_owned();
+    }
+    words
+}
+
+/// Absolute paths of this machine say nothing elsewhere.
+fn shown(overrides: &Settings) -> Settings {
+    let is_path = |value: &toml::Value| value.as_str().is_some_and(|text| text.starts_with('/'));
+    overrides
+        .iter()
+        .filter(|(_, value)| !is_path(value))
+        .map(|(key, value)| (key.clone(), value.clone()))
+        .collect()
+}

@@ -1,0 +1,237 @@
+//! One page over the results of all cards.
+
+use crate::card;
+use crate::error::ReportError;
+use crate::render;
+use crate::view::{CardView, CardsPage, Fact, FindingView};
+use crate::words::{self, plural};
+use std::path::Path;
+use sweeps::card::{Kind, Role};
+use sweeps::result::ArmRecord;
+use sweeps::{Card, CardResult, VerdictStatus};
+
+/// Writes the page over all results (`*.json`) in `results` to `page`. A result whose card in
+/// `cards` says something else now is shown as changed; the numbers stay those of the runs.
+pub fn write_cards(results: &Path, cards: &Path, page: &Path) -> Result<(), ReportError> {
+    let folder = results;
+    let results = CardResult::load_all(folder)?;
+    if results.is_empty() {
+        return Err(ReportError::NoResults {
+            path: folder.to_owned(),
+        });
+    }
+    let views = results
+        .iter()
+        .map(|result| view(result, cards))
+        .collect::<Result<Vec<_>, _>>()?;
+    let page_view = CardsPage {
+        program_version: env!("CARGO_PKG_VERSION").to_owned(),
+        counts: counts(&results),
+        cost: cost(results.iter().map(|result| result.cost.core_seconds).sum()),
+        cards: views,
+        limits: limits(&results),
+    };
+    crate::save(page, &render::cards_html(&page_view)?)
+}
+
+/// How many claims stand how.
+fn counts(results: &[CardResult]) -> Vec<Fact> {
+    use VerdictStatus::{Inconclusive, NotReproduced, Reproduced};
+    [Reproduced, NotReproduced, Inconclusive]
+        .into_iter()
+        .map(|status| {
+            let of = results.iter().filter(|result| result.verdict == status);
+            Fact::new(status.words().to_lowercase(), of.count().to_string())
+        })
+        .collect()
+}
+
+fn view(result: &CardResult, cards: &Path) -> Result<CardView, ReportError> {
+    let source = result.source.clone().unwrap_or_default();
+    let class = match result.verdict {
+        VerdictStatus::Reproduced => "reproduced",
+        VerdictStatus::NotReproduced => "not-reproduced",
+        VerdictStatus::Inconclusive => "inconclusive",
+    };
+    let word = result.verdict.words();
+    let sentence = result.sentence.strip_prefix(word).unwrap_or(&result.sentence);
+    Ok(CardView {
+        name: result.card.clone(),
+        title: result.claim.clone(),
+        kind: match result.kind {
+            Kind::Symptom => "symptom",
+            Kind::Mechanism => "mechanism",
+        },
+        class,
+        word,
+        sentence: sentence.trim_start_matches(": ").to_owned(),
+        hypothesis: result.hypothesis.clone(),
+        paper: source.paper,
+        place: source.place,
+        claim: source.claim,
+        numbers: source
+            .numbers
+            .iter()
+            .map(|(name, value)| Fact::new(name.replace('_', " "), words::significant(*value, 6)))
+            .collect(),
+        measured: result.shown_arms().into_iter().map(measured).collect(),
+        metric: result
+            .arms
+            .first()
+            .and_then(|arm| arm.metrics.first())
+            .map_or(String::new(), |metric| metric.metric.clone()),
+        findings: result.findings.iter().map(finding).collect(),
+        untested: result.untested.join(", "),
+        notes: result.notes.clone(),
+        warnings: warnings(result, cards),
+        figure: card::figure(result)?,
+        facts: facts(result),
+        rerun: words::shell(&result.provenance.command),
+    })
+}
+
+fn finding(finding: &sweeps::verdict::Finding) -> FindingView {
+    let (class, word) = match finding.status {
+        VerdictStatus::Reproduced => ("reproduced", "holds"),
+        VerdictStatus::NotReproduced => ("not-reproduced", "does not hold"),
+        VerdictStatus::Inconclusive => ("inconclusive", "open"),
+    };
+    let p = match (finding.p_value, finding.p_adjusted) {
+        (Some(p), Some(adjusted)) if (adjusted - p).abs() > 1e-12 => {
+            format!("{} ({} after Holm)", words::p_value(p), words::p_value(adjusted))
+        }
+        (Some(p), _) => words::p_value(p),
+        (None, _) => words::NONE.to_owned(),
+    };
+    FindingView {
+        name: finding.name.clone(),
+        claim: finding.claim.clone(),
+        role: match finding.role {
+            Role::Confirmatory => "",
+            Role::Descriptive => "descriptive",
+        },
+        class,
+        word,
+        test: finding.test.clone(),
+        p,
+        sentence: finding.sentence.clone(),
+    }
+}
+
+/// `post: 8 of 8 failed, mean 3.578 (95 %: 3.55 to 3.60)`.
+fn measured(arm: &ArmRecord) -> String {
+    let mut parts = Vec::new();
+    if arm.runs > 0 {
+        parts.push(format!("{} of {} failed to train", arm.failed, plural(arm.runs as usize, "run")));
+    }
+    if let Some(estimate) = arm.metrics.first().and_then(|metric| metric.estimate) {
+        let ends = estimate.interval.map_or(String::new(), |ends| {
+            format!(
+                " (95 %: {} to {})",
+                words::significant(ends.low, 4),
+                words::significant(ends.high, 4)
+            )
+        });
+        parts.push(format!("mean {}{ends}", words::significant(estimate.mean, 4)));
+    }
+    if parts.is_empty() {
+        parts.push("nothing yet".to_owned());
+    }
+    format!("`{}`: {}", arm.arm, parts.join(", "))
+}
+
+/// What a reader must know before believing the rest.
+fn warnings(result: &CardResult, cards: &Path) -> Vec<String> {
+    let mut warnings = Vec::new();
+    if result.criterion_changed {
+        warnings.push(
+            "The criterion was edited after the first run; the verdict uses the registered one."
+                .to_owned(),
+        );
+    }
+    let path = cards.join(format!("{}.toml", result.card));
+    match Card::load_with_text(&path, result.budget.as_deref()) {
+        Ok((card, _)) if result.is_of(&card) => {}
+        Ok((card, _)) if card.criterion_hash() != result.criterion_hash => warnings.push(
+            "The card's criterion has changed since these runs: they answer the old one."
+                .to_owned(),
+        ),
+        Ok(_) => warnings.push(
+            "The card has changed since these runs, its criterion has not.".to_owned(),
+        ),
+        Err(_) => warnings.push(format!(
+            "The card `{}` cannot be read, so nobody can tell whether it has changed.",
+            path.display()
+        )),
+    }
+    warnings
+}
+
+fn facts(result: &CardResult) -> Vec<Fact> {
+    let provenance = &result.provenance;
+    let list = |set: &std::collections::BTreeSet<String>| {
+        set.iter().cloned().collect::<Vec<_>>().join(", ")
+    };
+    let short = |hash: &str| hash.chars().take(16).collect::<String>();
+    let seeds = result.arms.iter().map(|arm| arm.seeds.len());
+    let (fewest, most) = (seeds.clone().min().unwrap_or(0), seeds.max().unwrap_or(0));
+    let seeds = match fewest == most {
+        true => most.to_string(),
+        false => format!("{fewest} to {most}"),
+    };
+    vec![
+        Fact::new("budget", result.budget.as_deref().unwrap_or("the whole table")),
+        Fact::new("runs", format!("{} in {}", result.cost.runs, plural(result.arms.len(), "arm"))),
+        Fact::new("seeds per arm", seeds),
+        Fact::new("cost", cost(result.cost.core_seconds)),
+        Fact::new("processor", list(&provenance.cpus)),
+        Fact::new("text", list(&provenance.languages)),
+        Fact::new("registered", &provenance.registered),
+        Fact::code("card", short(&result.card_hash)),
+        Fact::code("criterion", short(&result.criterion_hash)),
+        Fact::code("commit", list(&provenance.commits)),
+    ]
+}
+
+fn cost(core_seconds: f64) -> String {
+    format!("{} core-hours", words::significant(core_seconds / 3600.0, 2))
+}
+
+/// What a proxy cannot show about 130B, whatever its cards say.
+fn limits(results: &[CardResult]) -> Vec<String> {
+    let symptoms = results
+        .iter()
+        .filter(|result| result.kind == Kind::Symptom)
+        .map(|result| format!("`{}`", result.card))
+        .collect::<Vec<_>>()
+        .join(", ");
+    let mut limits = vec![
+        "These models have about a millionth of the parameters of GLM-130B and see a millionth of its \
+         text. Pre-LN trains in them; at 100B it \"consistently crashes\" early (arXiv 2210.02414 \
+         §B.2), and Sandwich-LN collapses there. No run here can be expected to show that."
+            .to_owned(),
+        "A few hundred steps show what happens at the beginning. Output logits that drift late, and \
+         collapses after tens of thousands of steps such as GLM-130B's at 33,700, cannot appear."
+            .to_owned(),
+        "A learning rate that is stable here says nothing about 130B by itself: the largest stable rate \
+         moves with width, depth, batch and schedule. Arms are compared at the same rate; which one is \
+         better at its own best rate is another question."
+            .to_owned(),
+        "FP16 is emulated: values are rounded as the hardware rounds them, but sums inside a matrix \
+         product are FP32. Kernels that round inside a sum are not covered."
+            .to_owned(),
+        "No failure in n runs still allows a share: 31 % for n = 10, 37 % for n = 8 (95 %, Clopper \
+         and Pearson). A run of sixty days has one seed."
+            .to_owned(),
+        "Data, hardware faults, parallel execution and checkpoints are other causes of loss spikes. No \
+         card here tests them."
+            .to_owned(),
+    ];
+    if !symptoms.is_empty() {
+        limits.push(format!(
+            "{symptoms}: about symptoms. A proxy that shows one need not share its cause at scale, \
+             and one that does not show it refutes nothing about scale."
+        ));
+    }
+    limits
+}

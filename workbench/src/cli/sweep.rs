@@ -1,0 +1,142 @@
+//! Arguments of `sweep`, `verdict` and `report`.
+
+use super::Execution;
+use clap::{Args, Subcommand, ValueHint};
+use experiments_config::Override;
+use std::path::PathBuf;
+
+/// A card and what is changed about it.
+#[derive(Debug, Args)]
+pub(crate) struct CardChoice {
+    /// The card.
+    #[arg(value_hint = ValueHint::FilePath)]
+    pub(crate) card: PathBuf,
+    /// One of the card's budgets, for example `smoke` or `cpu` [default: the whole table].
+    #[arg(long, value_name = "NAME")]
+    pub(crate) budget: Option<String>,
+    /// Change a configuration key in every run.
+    #[arg(long = "set", value_name = "KEY=VALUE")]
+    pub(crate) set: Vec<Override>,
+    /// Use cached texts only.
+    #[arg(long)]
+    pub(crate) offline: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Sweep {
+    /// Show what a card would run, what it costs on this machine, and what its design can show.
+    /// Nothing of it is run; a few steps of every shape are timed.
+    #[command(after_help = "\
+Examples:
+  workbench sweep plan experiments/cards/e02-norm-grid.toml --budget cpu
+  workbench sweep plan my-card.toml --no-probe          # without timing anything")]
+    Plan {
+        #[command(flatten)]
+        choice: CardChoice,
+        /// Time nothing: no text is needed, and no cost is told.
+        #[arg(long)]
+        no_probe: bool,
+        /// For machines.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Run a card, or continue it where it stands.
+    Run {
+        #[command(flatten)]
+        choice: CardChoice,
+        /// Sweep directory [default: sweeps-out/NAME, or sweeps-out/NAME-BUDGET].
+        #[arg(long, value_hint = ValueHint::DirPath)]
+        out: Option<PathBuf>,
+        #[command(flatten)]
+        execution: Execution,
+        /// Try runs again that have failed.
+        #[arg(long)]
+        retry_failed: bool,
+    },
+    /// Run some of a finished sweep's runs again and compare every recorded value, timings apart.
+    Rerun {
+        /// Sweep directory.
+        #[arg(value_hint = ValueHint::DirPath)]
+        dir: PathBuf,
+        /// Share of the runs; at least one is taken.
+        #[arg(long, default_value_t = 0.05)]
+        share: f64,
+        /// Draws the runs, so that nobody picks them.
+        #[arg(long, default_value_t = 1)]
+        seed: u64,
+        /// Where to run them [default: DIR/rerun-SEED].
+        #[arg(long, value_hint = ValueHint::DirPath)]
+        out: Option<PathBuf>,
+        #[command(flatten)]
+        execution: Execution,
+        /// For machines.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Show how a sweep stands.
+    Status {
+        /// Sweep directory.
+        #[arg(value_hint = ValueHint::DirPath)]
+        dir: PathBuf,
+        /// For machines.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Checkpoint and stop one run, or the whole sweep.
+    Stop {
+        /// Sweep directory.
+        #[arg(value_hint = ValueHint::DirPath)]
+        dir: PathBuf,
+        /// Run id, or a part of it that fits one run; without it the whole sweep stops.
+        run: Option<String>,
+    },
+    /// Leave one run out, now and in the future.
+    Skip {
+        /// Sweep directory.
+        #[arg(value_hint = ValueHint::DirPath)]
+        dir: PathBuf,
+        /// Run id, or a part of it that fits one run.
+        run: String,
+        /// Take the request back.
+        #[arg(long)]
+        undo: bool,
+    },
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Verdict {
+    /// Sweep directory.
+    #[arg(value_hint = ValueHint::DirPath)]
+    pub(crate) dir: PathBuf,
+    /// For machines.
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// Also write what remains of the sweep when its runs are deleted: FILE, and beside it a figure
+    /// with the ending `.svg`. `report --cards` and `preflight` read it.
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub(crate) result: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  workbench report sweeps-out/quickstart
+  workbench report --cards                              # all results, one page
+  workbench report --cards --results my-results --out page.html")]
+pub(crate) struct Report {
+    /// Sweep directory or run directory.
+    #[arg(value_hint = ValueHint::DirPath, required_unless_present = "cards", conflicts_with = "cards")]
+    pub(crate) dir: Option<PathBuf>,
+    /// One page over the results of all cards.
+    #[arg(long)]
+    pub(crate) cards: bool,
+    /// With --cards: folder with results, as `verdict --result` writes them.
+    #[arg(long, value_name = "DIR", default_value = "experiments/results", value_hint = ValueHint::DirPath)]
+    pub(crate) results: PathBuf,
+    /// With --cards: folder with the cards, to tell whether they have changed since.
+    #[arg(long, value_name = "DIR", default_value = "experiments/cards", value_hint = ValueHint::DirPath)]
+    pub(crate) card_folder: PathBuf,
+    /// With --cards: the page [default: cards.html in the folder of results].
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub(crate) out: Option<PathBuf>,
+}

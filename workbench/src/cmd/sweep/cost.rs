@@ -1,0 +1,90 @@
+//! What a plan costs on this machine, from a few steps of every shape.
+
+use super::display;
+use crate::failure::Failure;
+use experiments_text::Cache;
+use logs::RunReader;
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::time::Instant;
+use sweeps::Plan;
+
+/// Steps of a trial; the first is slower than the others.
+const STEPS: u64 = 4;
+
+/// What a run of one shape takes on one core, seconds.
+#[derive(Clone, Copy)]
+struct Rate {
+    /// Start, text, evaluation, checkpoint.
+    around: f64,
+    step: f64,
+}
+
+/// Core-seconds of all runs, one thread each. Every shape (what is computed in a step, so not the
+/// learning rate) is trained for a few steps in a process like those of a sweep. One process runs
+/// at a time, while a sweep's processes share the machine, which on cores that share a
+/// memory or a multiplier can make them slower.
+pub(super) fn core_seconds(plan: &Plan, cache: &Cache) -> Result<f64, Failure> {
+    let mut rates: BTreeMap<String, Rate> = BTreeMap::new();
+    let mut total = 0.0;
+    for run in &plan.runs {
+        let config = plan.config(run)?;
+        let shape = format!("{} {:?}", config.pack_key(), config.eval);
+        let rate = match rates.get(&shape) {
+            Some(rate) => *rate,
+            None => {
+                eprintln!("timing a few steps of {}", run.arm);
+                let rate = measure(plan, run, cache)?;
+                rates.insert(shape, rate);
+                rate
+            }
+        };
+        total += rate.around + rate.step * config.steps as f64;
+    }
+    Ok(total)
+}
+
+fn measure(plan: &Plan, run: &sweeps::PlannedRun, cache: &Cache) -> Result<Rate, Failure> {
+    let failed = |error: std::io::Error| Failure::io("cannot time a run", &error);
+    let directory = tempfile::tempdir().map_err(failed)?;
+    let mut config = plan.config(run)?;
+    config.steps = config.steps.min(STEPS);
+    config.schedule.clear();
+    config.intervention.clear();
+    let file = directory.path().join(logs::run::CONFIG_FILE);
+    std::fs::write(&file, config.to_toml()).map_err(failed)?;
+    let start = Instant::now();
+    let output = Command::new(std::env::current_exe().map_err(failed)?)
+        .args(["--cache", &display(cache.root()), "train"])
+        .arg(directory.path())
+        .env("RAYON_NUM_THREADS", "1")
+        .stdin(Stdio::null())
+        .output()
+        .map_err(failed)?;
+    let wall = start.elapsed().as_secs_f64();
+    if !output.status.success() {
+        let words = String::from_utf8_lossy(&output.stderr);
+        let last = words.lines().last().unwrap_or("it said nothing");
+        return Err(Failure::usage(format!(
+            "timing `{}` failed: {last}; `--no-probe` plans without it",
+            run.arm
+        )));
+    }
+    rate(directory.path(), wall)
+}
+
+fn rate(directory: &Path, wall: f64) -> Result<Rate, Failure> {
+    let reader = RunReader::open_scalars(directory)?;
+    let mut seconds: Vec<f64> = reader
+        .series("step_seconds")
+        .into_iter()
+        .map(|(_, seconds)| seconds)
+        .collect();
+    let all: f64 = seconds.iter().sum();
+    seconds.sort_by(f64::total_cmp);
+    Ok(Rate {
+        around: (wall - all).max(0.0),
+        step: seconds.get(seconds.len() / 2).copied().unwrap_or(0.0),
+    })
+}
