@@ -59,7 +59,8 @@ impl Sampler<'_> {
         (self.positioned(sample), Some(language))
     }
 
-    fn positioned(&self, sample: Sample) -> Sample {
+    /// A sample with the ids that the model's positions want.
+    pub(crate) fn positioned(&self, sample: Sample) -> Sample {
         if self.config.model.positions == Positions::Rope2d {
             sample.with_block_positions()
         } else {
@@ -94,7 +95,7 @@ fn kind(config: &Config, seed: u64, with_tasks: bool, index: u64) -> Kind {
 }
 
 /// Seed of the held-out sequences; far from the seeds people choose.
-const HELD_OUT_SEED: u64 = 0x4e1d_0f75;
+pub(crate) const HELD_OUT_SEED: u64 = 0x4e1d_0f75;
 
 /// The batches every evaluation uses: the same for every arm, seed and step.
 pub(crate) fn held_out<'a>(sampler: &Sampler<'a>) -> impl Iterator<Item = Batch> + use<'a> {
@@ -183,7 +184,8 @@ pub(crate) struct Mean {
 }
 
 impl Mean {
-    fn add(&mut self, value: f64) {
+    /// Takes in a value.
+    pub(crate) fn add(&mut self, value: f64) {
         self.sum += value;
         self.count += 1;
     }

@@ -21,7 +21,7 @@ use embedding::Embedding;
 use experiments_config::Config;
 use gradients::GradientSlices;
 use head::Head;
-use kernels::fused::{Forward, Rows, TokenGradients, Trace};
+use kernels::fused::{Forward, Rows, TokenGradients, TokenLosses, Trace};
 use network::Network;
 use weights::Weights;
 
@@ -47,6 +47,19 @@ pub(crate) fn evaluate<B: Backend>(
 ) -> Losses {
     let (config, precision) = (setting.config, setting.precision);
     rayon::scope(|_| Pass::new(config, precision, parameters, batch).evaluate())
+}
+
+/// Stored logits of the slots with a target, `[t, v]`; see [`crate::pass::logits`].
+pub(crate) fn logits<B: Backend>(
+    setting: &Setting<B>,
+    parameters: &Parameters,
+    batch: &Batch,
+) -> Vec<f32> {
+    let (config, precision) = (setting.config, setting.precision);
+    rayon::scope(|_| {
+        let tokens = Pass::new(config, precision, parameters, batch).forward();
+        tokens.logits.to_vec()
+    })
 }
 
 /// One pass over one micro-batch.
@@ -77,13 +90,16 @@ impl<'a> Pass<'a> {
     }
 
     fn evaluate(&self) -> Losses {
+        self.batch.losses(&self.forward().losses)
+    }
+
+    fn forward(&self) -> TokenLosses {
         let network = Network::new(self.config, self.precision, &self.weights);
         let mut x = Embedding::new(self).forward();
         for sublayer in &network.sublayers {
             x = sublayer.forward(&x, &self.rows, None).output;
         }
-        let head = Head::new(self);
-        self.batch.losses(&head.forward(&x).tokens.losses)
+        Head::new(self).forward(&x).tokens
     }
 
     fn train(&self, scale: f64, note: Note) -> TrainPass {

@@ -16,7 +16,7 @@ mod feed_forward;
 mod input;
 mod norm;
 mod rope;
-mod scores;
+pub(crate) mod scores;
 mod weights;
 
 pub(crate) use alibi::slopes;

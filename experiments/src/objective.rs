@@ -20,6 +20,7 @@
 
 mod gmask;
 mod gpt;
+mod last_word;
 mod mask;
 mod row;
 mod sample;
@@ -31,6 +32,7 @@ mod tests;
 
 pub(crate) use gmask::sample_gmask;
 pub(crate) use gpt::sample_gpt;
+pub(crate) use last_word::sample_last_word;
 pub(crate) use mask::sample_mask;
 pub(crate) use sample::{Kind, Sample, Segment};
 pub(crate) use task::sample_task;

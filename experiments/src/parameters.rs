@@ -270,6 +270,26 @@ mod tests {
         }
     }
 
+    /// The factor moves query and key alone, and absent it is 1 to the last bit.
+    #[test]
+    fn the_qk_gain_scales_query_and_key_only() {
+        let mut scaled = model(Norm::DeepnormGlm);
+        let plain = Parameters::initialise(&scaled, 300, 7);
+        for gain in [1.0, 4.0] {
+            scaled.init.qk_gain = Some(gain);
+            let found = Parameters::initialise(&scaled, 300, 7);
+            for (i, (a, b)) in plain.values.iter().zip(&found.values).enumerate() {
+                let query_or_key = plain.table.iter().any(|p| {
+                    p.name.ends_with("qkv.weight")
+                        && p.range.contains(&i)
+                        && i - p.range.start < 2 * 64 * 64
+                });
+                let factor = if query_or_key { gain as f32 } else { 1.0 };
+                assert_eq!(*b, a * factor, "scalar {i}");
+            }
+        }
+    }
+
     #[test]
     fn norms_and_biases_do_not_decay() {
         let parameters = Parameters::initialise(&model(Norm::Post), 300, 7);

@@ -162,6 +162,28 @@ pub(crate) fn evaluate<B: Kernels>(
     losses.pop().expect("one result for one run")
 }
 
+/// Logits of the slots with a target as they are stored, `[t, v]`, forward only and without dropout. A
+/// packed run computes them by itself: they are asked for once in a run, or a few times.
+pub(crate) fn logits<B: Kernels>(
+    setting: &Setting<B>,
+    parameters: &Parameters,
+    batch: &Batch,
+) -> Vec<f32> {
+    if by_hand::<B>(setting.config) {
+        return fused::logits(setting, parameters, batch);
+    }
+    let runs = [parameters];
+    let mut weights = Weights::new(&runs, setting.precision, setting.device, false);
+    let model = Glm::<B>::new(setting.config, &mut weights);
+    let mut context = Context::plain(setting.config, setting.precision);
+    let half = setting.precision.half();
+    let targets = batch.targets();
+    let input = Input::new(batch, &targets, &setting.config.model, half, setting.device);
+    let logits = model.logits(&input, &mut context);
+    // Logits are FP32 tensors on every backend.
+    logits.into_data().to_vec().expect("FP32 tensor")
+}
+
 /// [`evaluate`] for several runs at once, on the terms of [`train_packed`].
 pub(crate) fn evaluate_packed<B: Kernels>(setting: &Setting<B>, runs: &[Run]) -> Vec<Losses> {
     let parameters: Vec<_> = runs.iter().map(|run| run.parameters).collect();

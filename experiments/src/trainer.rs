@@ -15,9 +15,11 @@ mod tests;
 mod text;
 mod timing;
 
+pub(crate) use gradient::{accumulate, unscale};
 pub(crate) use identity::check_memory;
 pub use pack::{Member, PackRequest, train_pack};
 pub use repeat::{Repeat, parity};
 pub use session::{Ending, Request, train};
+pub(crate) use step::{Trained, Training, Update, decide, pass_over, update};
 pub(crate) use text::Text;
 pub(crate) use timing::{Between, FirstGradient, Lap, Stopwatch};

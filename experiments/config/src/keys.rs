@@ -1,8 +1,8 @@
 //! The set of legal keys, derived from one fully written configuration.
 
 use crate::{
-    Complaint, Config, InitConfig, Intervention, ScheduleEntry, ScheduledKey, Source, TaskSource,
-    Unit,
+    Complaint, Config, InitConfig, Intervention, ProbeKind, ScheduleEntry, ScheduledKey, Source,
+    TaskSource, Unit,
 };
 use std::path::PathBuf;
 use toml::{Table, Value};
@@ -13,8 +13,11 @@ fn full() -> Table {
     config.model.init = InitConfig {
         embedding_std: Some(0.02),
         gain: Some(1.0),
+        qk_gain: Some(1.0),
         weights: Some(PathBuf::new()),
     };
+    config.eval.last_word = 1;
+    config.probe.kind = ProbeKind::UpdateLaw;
     config.data.sources = vec![Source {
         name: Some(String::new()),
         path: Some(PathBuf::new()),
@@ -158,7 +161,15 @@ mod tests {
 
     #[test]
     fn optional_keys_are_known() {
-        assert!(is_key("model.init.embedding_std"));
+        for key in [
+            "model.init.embedding_std",
+            "model.init.qk_gain",
+            "eval.last_word",
+            "probe.kind",
+            "probe.score",
+        ] {
+            assert!(is_key(key), "{key}");
+        }
         assert!(!is_key("model.init"));
     }
 }

@@ -14,6 +14,7 @@ mod objective;
 mod optimizer;
 mod pack;
 mod precision;
+mod probe;
 mod schedule;
 mod tasks;
 mod training;
@@ -29,6 +30,7 @@ pub use optimizer::{ClipMode, EgsConfig, EgsPath, OptimizerConfig};
 pub use precision::{
     Format, LossScaleConfig, LossScaleMode, PbRelaxConfig, PbRelaxMax, PrecisionConfig,
 };
+pub use probe::{ProbeConfig, ProbeKind};
 pub use schedule::{Intervention, Progress, ScheduleEntry, ScheduledKey, Unit};
 pub use tasks::{TaskSource, TasksConfig};
 pub use training::{
@@ -72,6 +74,9 @@ pub struct Config {
     pub record: RecordConfig,
     /// How the run is executed. Not part of [`Config::hash`].
     pub runtime: RuntimeConfig,
+    /// What the run measures instead of training.
+    #[serde(skip_serializing_if = "ProbeConfig::is_default")]
+    pub probe: ProbeConfig,
     /// Values that move during the run, see [`Config::at`].
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub schedule: Vec<ScheduleEntry>,
@@ -98,6 +103,7 @@ impl Default for Config {
             checkpoint: CheckpointConfig::default(),
             record: RecordConfig::default(),
             runtime: RuntimeConfig::default(),
+            probe: ProbeConfig::default(),
             schedule: Vec::new(),
             intervention: Vec::new(),
         }
@@ -169,10 +175,11 @@ impl Config {
     }
 
     /// Estimated disk use of one whole run in bytes: the checkpoints that retention leaves (plus
-    /// the one being written) and the metric lines.
+    /// the one being written) and the metric lines. Probes write no checkpoint.
     #[must_use]
     pub fn disk_bytes(&self) -> u64 {
         let kept = match self.checkpoint.interval {
+            _ if self.probe.kind != ProbeKind::Train => 0,
             0 => 1,
             interval => (self.steps / interval + 1).min(self.checkpoint.keep as u64 + 1),
         };

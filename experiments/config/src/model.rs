@@ -151,6 +151,10 @@ pub struct InitConfig {
     /// Replaces the arrangement's gain on v, out and feed-forward matrices.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub gain: Option<f64>,
+    /// Factor on the standard deviation of query and key; absent means 1. Scores at the start grow with
+    /// its square.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub qk_gain: Option<f64>,
     /// A safetensors file with all weights by name (a checkpoint's, or that of `workbench weights
     /// import`): training starts from these, with fresh Adam moments.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -194,6 +198,12 @@ impl ModelConfig {
         self.init
             .gain
             .unwrap_or_else(|| self.norm.gain(self.layers))
+    }
+
+    /// Gain on query and key after [`InitConfig::qk_gain`].
+    #[must_use]
+    pub fn qk_gain(&self) -> f64 {
+        self.init.qk_gain.unwrap_or(1.0)
     }
 
     /// Standard deviation of the embedding after [`InitConfig::embedding_std`].

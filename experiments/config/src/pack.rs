@@ -10,6 +10,7 @@ impl Config {
     /// own weights, sequences, dropout masks, residual weight α, embedding gradient shrink and loss
     /// scale. The key holds what decides shapes and operations. A key of the model or of the precision
     /// that is not named here counts, so a new one keeps runs apart until it is known not to matter.
+    /// Probes share no passes with anyone; theirs is a key of its own, and executors do not pack them.
     /// It does not move in a run: no scheduled key is part of it.
     #[must_use]
     pub fn pack_key(&self) -> String {
@@ -44,6 +45,7 @@ impl Config {
                 ..BatchConfig::default()
             },
             runtime: self.runtime.clone(),
+            probe: self.probe.clone(),
             ..Self::default()
         };
         blake3::hash(decisive.to_toml().as_bytes())
@@ -55,7 +57,7 @@ impl Config {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{EgsPath, Ffn, PbRelaxMax};
+    use crate::{EgsPath, Ffn, PbRelaxMax, ProbeKind};
 
     fn key(change: impl Fn(&mut Config)) -> String {
         let mut config = Config::default();
@@ -65,12 +67,14 @@ mod tests {
 
     #[test]
     fn what_is_a_number_or_outside_the_pass_may_differ() {
-        let own: [fn(&mut Config); 11] = [
+        let own: [fn(&mut Config); 13] = [
             |c| c.seed = 7,
             |c| c.steps = 3,
             |c| c.model.norm = Norm::Post,
             |c| c.model.norm = Norm::Deepnorm,
             |c| c.model.init.gain = Some(0.5),
+            |c| c.model.init.qk_gain = Some(0.5),
+            |c| c.eval.last_word = 5,
             |c| (c.egs.alpha, c.egs.path) = (0.1, EgsPath::Both),
             |c| c.optimizer.lr = 1.0,
             |c| c.batch.gradient_accumulation = 5,
@@ -85,7 +89,7 @@ mod tests {
 
     #[test]
     fn what_decides_the_graph_may_not() {
-        let shared: [fn(&mut Config); 12] = [
+        let shared: [fn(&mut Config); 13] = [
             |c| c.model.layers = 7,
             |c| c.model.norm = Norm::Pre,
             |c| c.model.norm = Norm::Sandwich,
@@ -98,6 +102,7 @@ mod tests {
             |c| c.precision.pb_relax.attention = PbRelaxMax::Row,
             |c| c.objective.z_loss = 0.1,
             |c| c.runtime.device = "cuda".to_owned(),
+            |c| c.probe.kind = ProbeKind::UpdateLaw,
         ];
         let mut keys: Vec<_> = shared.into_iter().map(key).collect();
         keys.push(key(|_| {}));

@@ -29,6 +29,18 @@ pub struct EvalConfig {
     pub interval: u64,
     /// Micro-batches of held-out text per evaluation.
     pub batches: usize,
+    /// Held-out passages of which the last word is predicted at every evaluation; 0 does without.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub last_word: usize,
+}
+
+/// For keys that are left out where they are off, so that hashes do not change.
+#[expect(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "the signature that serde calls"
+)]
+fn is_zero(value: &usize) -> bool {
+    *value == 0
 }
 
 impl Default for EvalConfig {
@@ -36,6 +48,7 @@ impl Default for EvalConfig {
         Self {
             interval: 0,
             batches: 16,
+            last_word: 0,
         }
     }
 }

@@ -3,6 +3,7 @@
 mod data;
 mod model;
 mod precision;
+mod probe;
 mod schedule;
 mod training;
 
@@ -97,6 +98,7 @@ impl Config {
         self.check_tasks(&mut checks);
         self.check_training(&mut checks);
         self.check_precision(&mut checks);
+        self.check_probe(&mut checks);
         checks.0
     }
 }
@@ -123,6 +125,9 @@ mod tests {
             ("precision.softmax=fp16", "same as"),
             ("optimizer.lr=-1.0", "not negative"),
             ("runtime.device=gpu", "`cpu` or `cuda`"),
+            ("probe.score=0.0", "must lie between"),
+            ("probe.score=10.0", "plants no scores"),
+            ("model.init.qk_gain=-1.0", "not negative"),
         ] {
             let text = complaint(set);
             let key = set.split('=').next().unwrap();
@@ -131,6 +136,24 @@ mod tests {
                 "{set}: {text}"
             );
         }
+    }
+
+    /// A probe that measures once must not promise 200 steps to the monitor.
+    #[test]
+    fn probes_say_what_they_need() {
+        let with = |set: &[&str]| {
+            let set: Vec<_> = set.iter().map(|s| s.parse().unwrap()).collect();
+            load_preset("t0", &set).map_err(|error| error.to_string())
+        };
+        let error = with(&["probe.kind=update_law"]).unwrap_err();
+        assert!(error.contains("`steps`: is 200, must be 1"), "{error}");
+        assert!(with(&["probe.kind=update_law", "steps=1"]).is_ok());
+        let softmax = ["probe.kind=attention_softmax", "steps=1"];
+        let error = with(&softmax).unwrap_err();
+        assert!(error.contains("heads of 32 dimensions"), "{error}");
+        assert!(with(&[softmax[0], softmax[1], "model.num_heads=4"]).is_ok());
+        assert!(with(&["probe.kind=egs_twin", "egs.alpha=0.5"]).is_ok());
+        assert!(with(&["probe.kind=egs_twin", "optimizer.eps=0.0"]).is_ok());
     }
 
     #[test]

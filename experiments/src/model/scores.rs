@@ -49,8 +49,27 @@ impl Scores {
         input: &Input<B>,
         context: &mut Context,
     ) -> Tensor<B, 4> {
+        let scores_bnss = self.product(q_bnsd, k_bnsd, context);
+        self.probabilities(scores_bnss, input, context)
+    }
+
+    /// What stored scores are multiplied by in the end.
+    pub(crate) fn missing(&self) -> f64 {
+        self.missing
+    }
+
+    /// From [`Scores::product`] to probabilities, storing the scores first.
+    ///
+    /// # Shapes
+    /// - input and output: `[b, n, s, s]`
+    pub(crate) fn probabilities<B: Kernels>(
+        &self,
+        scores_bnss: Tensor<B, 4>,
+        input: &Input<B>,
+        context: &mut Context,
+    ) -> Tensor<B, 4> {
         let (precision, layer) = (context.precision, self.layer);
-        let x = self.stored(q_bnsd, k_bnsd, context);
+        let x = precision.store(scores_bnss, At::Scores, layer);
         // Where only the mask is to come, the masked tensor below serves the probe as well.
         let plain = self.relax == PbRelaxMax::Off && self.missing == 1.0 && input.alibi.is_none();
         if !plain && !context.probes.is_empty() {
@@ -87,8 +106,12 @@ impl Scores {
         precision.store(activation::softmax(x, 3), At::Probabilities, layer)
     }
 
-    /// Scores as the matrix product stores them: `q kᵀ / (√d · missing)`.
-    fn stored<B: Kernels>(
+    /// Scores as the matrix product makes them, not yet stored: `q kᵀ / (√d · missing)`.
+    ///
+    /// # Shapes
+    /// - q and k: `[b, n, s, d]`
+    /// - output: `[b, n, s, s]`
+    pub(crate) fn product<B: Kernels>(
         &self,
         q_bnsd: Tensor<B, 4>,
         k_bnsd: Tensor<B, 4>,
@@ -103,8 +126,7 @@ impl Scores {
             (root, k_bnsd)
         };
         let q_bnsd = precision.store(q_bnsd * on_query.recip(), At::Query, layer);
-        let scores_bnss = precision.product(q_bnsd, k_bnsd.swap_dims(2, 3));
-        precision.store(scores_bnss, At::Scores, layer)
+        precision.product(q_bnsd, k_bnsd.swap_dims(2, 3))
     }
 
     /// `(x - max) α`, the maximum taken before masking and detached.

@@ -2,6 +2,7 @@
 
 mod gmask;
 mod gpt;
+mod last_word;
 mod mask;
 mod quirk;
 mod rows;

@@ -49,12 +49,14 @@ impl Layout {
         layout
     }
 
-    /// GLM-130B §2.1: gain β on value, attention output and feed-forward, 1 on query and key.
+    /// GLM-130B §2.1: gain β on value, attention output and feed-forward, 1 on query and key unless
+    /// `model.init.qk_gain` says otherwise.
     /// The GLU halves are separate matrices of fan h and f that share one tensor.
     fn add_layer(&mut self, model: &ModelConfig, layer: usize) {
         let (h, f) = (model.hidden_size, model.ffn_hidden_size);
         let gain = model.gain();
         let square = xavier(h, h);
+        let scores = model.qk_gain() * square;
         let inner = gain * xavier(h, f);
         let band = |part, rows, std| Band { part, rows, std };
         let bias = model.bias;
@@ -62,8 +64,8 @@ impl Layout {
         let name = |rest: &str| format!("layers.{layer}.{rest}");
         self.add_norm(&name("attention_norm"), at, h);
         let qkv = vec![
-            band("query", h, square),
-            band("key", h, square),
+            band("query", h, scores),
+            band("key", h, scores),
             band("value", h, gain * square),
         ];
         let attention = Role::Attention;

@@ -15,15 +15,15 @@ use burn::tensor::backend::AutodiffBackend;
 use kernels::{HalfFormat, Kernels, RangeCount, round_slice};
 
 /// Gradients summed over the micro-batches of a step.
-pub(super) struct Accumulated {
-    pub(super) losses: Losses,
+pub(crate) struct Accumulated {
+    pub(crate) losses: Losses,
     /// In the layout of the parameters.
-    pub(super) flat: Vec<f32>,
+    pub(crate) flat: Vec<f32>,
     /// Sums of both paths into tied embeddings, FP32: for norms and the parity file only.
-    pub(super) paths: Option<Paths>,
+    pub(crate) paths: Option<Paths>,
     /// Range losses of the weight gradients, per parameter.
-    pub(super) lost: Vec<RangeCount>,
-    pub(super) probe: Option<Probe>,
+    pub(crate) lost: Vec<RangeCount>,
+    pub(crate) probe: Option<Probe>,
 }
 
 impl Accumulated {
@@ -39,7 +39,7 @@ impl Accumulated {
 
 /// Forward and backward over all micro-batches, gradients summed in the configured format. `fetch`
 /// gives the micro-batch at a position in the data.
-pub(super) fn accumulate<B: AutodiffBackend + Kernels>(
+pub(crate) fn accumulate<B: AutodiffBackend + Kernels>(
     setting: &Setting<B>,
     fetch: impl Fn(u64) -> Batch,
     trained: &mut Trained,
@@ -99,7 +99,7 @@ pub(super) fn accumulate<B: AutodiffBackend + Kernels>(
 }
 
 /// Divides by the loss scale in FP32 and takes norms.
-pub(super) fn unscale(
+pub(crate) fn unscale(
     sum: &mut Accumulated,
     parameters: &Parameters,
     scale: f64,

@@ -6,7 +6,7 @@ use crate::backend::{Device, features};
 use crate::entropy::unigram_loss;
 use crate::error::TrainError;
 use crate::provenance;
-use experiments_config::Config;
+use experiments_config::{Config, ProbeKind};
 use experiments_plan::host_memory::training_bytes;
 use logs::{Event, EventKind, Manifest};
 use std::path::{Path, PathBuf};
@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 /// Refuses what would be killed for its memory a minute later.
 pub(crate) fn check_memory(config: &Config) -> Result<(), TrainError> {
     let parameters = config.model.parameter_count(config.tokenizer.vocab_size);
-    let (needed, giga) = (training_bytes(config), 1_000_000_000);
+    let (needed, giga) = (needed_bytes(config), 1_000_000_000);
     match provenance::available_memory() {
         Some(available) if needed > available => Err(TrainError::Memory {
             parameters,
@@ -25,9 +25,21 @@ pub(crate) fn check_memory(config: &Config) -> Result<(), TrainError> {
     }
 }
 
+fn needed_bytes(config: &Config) -> u64 {
+    match config.probe.kind {
+        ProbeKind::Train | ProbeKind::UpdateLaw => training_bytes(config),
+        ProbeKind::EgsTwin => 2 * training_bytes(config),
+        // No model: queries, keys and a few copies of the scores.
+        ProbeKind::AttentionSoftmax => {
+            let (n, s) = (config.model.num_heads as u64, config.model.seq_len as u64);
+            32 * n * s * (s + config.model.head_dim() as u64)
+        }
+    }
+}
+
 /// [`check_memory`] for runs that train at once.
 pub(super) fn check_pack_memory(configs: &[&Config]) -> Result<(), TrainError> {
-    let needed: u64 = configs.iter().map(|config| training_bytes(config)).sum();
+    let needed: u64 = configs.iter().map(|config| needed_bytes(config)).sum();
     let giga = 1_000_000_000;
     match provenance::available_memory() {
         Some(available) if needed > available => Err(TrainError::PackMemory {

@@ -8,8 +8,9 @@ use crate::checkpoint::{Checkpoints, State};
 use crate::error::TrainError;
 use crate::pack::Seat;
 use crate::precision::Precision;
+use crate::probes;
 use burn::tensor::backend::AutodiffBackend;
-use experiments_config::Config;
+use experiments_config::{Config, ProbeKind};
 use experiments_text::Cache;
 use kernels::Kernels;
 use logs::{Event, EventKind, Manifest, Record, RunReader, RunWriter, Status, Summary};
@@ -170,6 +171,11 @@ impl Work for Session<'_, '_> {
             seat,
         } = self;
         let config = run.request.config;
+        if config.probe.kind != ProbeKind::Train {
+            // Nobody need wait for passes that will not come.
+            drop(seat);
+            return run.probe::<B>(&text, device);
+        }
         let precision = Precision::new(&config.precision, config.model.layers);
         let training = Training::<B>::new(config, &text, &precision, device, seat.as_ref());
         let checkpoints = Checkpoints::new(run.request.directory, &config.checkpoint);
@@ -184,10 +190,9 @@ impl Work for Session<'_, '_> {
             let number = trained.state.step;
             let last = is_over(&trained.state, config);
             if last || due(number, config.eval.interval) {
-                held_out_loss = evaluate(&training, &trained.parameters);
-                if let Some(loss) = held_out_loss {
-                    record.set("held_out_loss", loss);
-                }
+                let found = evaluate(&training, &trained.parameters);
+                found.record(&mut record);
+                held_out_loss = found.loss;
             }
             for event in &events {
                 run.writer.event(event)?;
@@ -200,7 +205,7 @@ impl Work for Session<'_, '_> {
         }
         // Killed between its last checkpoint and its summary, a run has nothing left to do but this.
         if held_out_loss.is_none() {
-            held_out_loss = evaluate(&training, &trained.parameters);
+            held_out_loss = evaluate(&training, &trained.parameters).loss;
         }
         let step = trained.state.step;
         let message = if step < config.steps {
@@ -245,6 +250,43 @@ impl Run<'_, '_> {
         };
         self.writer.event(&event)?;
         Ok(trained)
+    }
+
+    /// What `probe.kind` asks for, from the start.
+    fn probe<B>(self, text: &Text, device: &B::Device) -> Result<Outcome, TrainError>
+    where
+        B: AutodiffBackend + Kernels,
+        B::InnerBackend: Kernels,
+    {
+        let Self { request, writer } = self;
+        let config = request.config;
+        let name = config.probe.kind.name();
+        let begun = format!("the probe `{name}` starts");
+        writer.event(&Event::now(0, EventKind::Start, begun))?;
+        let mut step = 0;
+        let mut keep = |record: &Record, events: &[Event]| -> Result<bool, TrainError> {
+            for event in events {
+                writer.event(event)?;
+            }
+            writer.step(record)?;
+            (request.on_step)(record);
+            step = record.step;
+            Ok(!request.stop.load(Ordering::Relaxed))
+        };
+        probes::run::<B>(config, text, device, &mut keep)?;
+        let (ending, kind, text) = if step < config.steps {
+            let text = "stopped on request; a probe starts over";
+            (Ending::Stopped, EventKind::Stop, text)
+        } else {
+            (Ending::Finished, EventKind::Finish, "the probe is finished")
+        };
+        writer.event(&Event::now(step, kind, text))?;
+        Ok(Outcome {
+            ending,
+            step,
+            held_out_loss: None,
+            message: None,
+        })
     }
 
     fn save(&mut self, checkpoints: &Checkpoints, trained: &Trained) -> Result<(), TrainError> {

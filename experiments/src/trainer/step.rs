@@ -7,6 +7,7 @@ use crate::checkpoint::{Checkpoints, State};
 use crate::clipping::Clip;
 use crate::data::{Losses, Sampler, held_out};
 use crate::error::TrainError;
+use crate::last_word::{self, LastWord};
 use crate::loss_scaler::ScaleChange;
 use crate::pack::Seat;
 use crate::parameters::Parameters;
@@ -24,15 +25,15 @@ use logs::{Event, EventKind, Record};
 use std::time::Instant;
 
 /// What training changes.
-pub(super) struct Trained {
-    pub(super) parameters: Parameters,
-    pub(super) adam: AdamW,
-    pub(super) state: State,
+pub(crate) struct Trained {
+    pub(crate) parameters: Parameters,
+    pub(crate) adam: AdamW,
+    pub(crate) state: State,
 }
 
 impl Trained {
     /// Where training begins.
-    pub(super) fn fresh(config: &Config) -> Result<Self, TrainError> {
+    pub(crate) fn fresh(config: &Config) -> Result<Self, TrainError> {
         let parameters = initial_weights(config)?;
         Ok(Self {
             adam: AdamW::new(parameters.len()),
@@ -58,20 +59,20 @@ impl Trained {
 }
 
 /// What stays the same over all steps of a run.
-pub(super) struct Training<'a, B: Backend> {
+pub(crate) struct Training<'a, B: Backend> {
     /// With the values that scheduled keys have at the start.
-    pub(super) config: &'a Config,
-    pub(super) corpus: &'a Corpus,
-    pub(super) tasks: Option<&'a TaskMixture>,
-    pub(super) precision: &'a Precision,
-    pub(super) device: &'a B::Device,
+    pub(crate) config: &'a Config,
+    pub(crate) corpus: &'a Corpus,
+    pub(crate) tasks: Option<&'a TaskMixture>,
+    pub(crate) precision: &'a Precision,
+    pub(crate) device: &'a B::Device,
     /// Where passes are done together with other runs'.
-    pub(super) seat: Option<&'a Seat>,
+    pub(crate) seat: Option<&'a Seat>,
 }
 
 /// Why a step did not update.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Skip {
+pub(crate) enum Skip {
     /// A gradient is not finite.
     Nonfinite,
     /// Loss or gradient norm lies far above the last steps' (`optimizer.skip_step_sigma`).
@@ -158,7 +159,7 @@ where
 }
 
 impl<'a, B: Backend> Training<'a, B> {
-    pub(super) fn new(
+    pub(crate) fn new(
         config: &'a Config,
         text: &'a Text,
         precision: &'a Precision,
@@ -175,7 +176,7 @@ impl<'a, B: Backend> Training<'a, B> {
         }
     }
 
-    pub(super) fn sampler<'s>(&'s self, config: &'s Config, split: Split) -> Sampler<'s> {
+    pub(crate) fn sampler<'s>(&'s self, config: &'s Config, split: Split) -> Sampler<'s> {
         Sampler {
             config,
             corpus: self.corpus,
@@ -186,7 +187,7 @@ impl<'a, B: Backend> Training<'a, B> {
     }
 
     /// The same device also serves the backend without differentiation.
-    pub(super) fn setting<'s, C: Backend<Device = B::Device>>(
+    pub(crate) fn setting<'s, C: Backend<Device = B::Device>>(
         &'s self,
         config: &'s Config,
     ) -> Setting<'s, C> {
@@ -201,7 +202,7 @@ impl<'a, B: Backend> Training<'a, B> {
 
 /// Passes over the data that an intervention skips here: the position in the data moves, samples and
 /// steps do not.
-pub(super) fn pass_over(config: &Config, state: &mut State) -> Vec<Event> {
+pub(crate) fn pass_over(config: &Config, state: &mut State) -> Vec<Event> {
     let steps = config.skip_steps_at(state.step);
     if steps == 0 {
         return Vec::new();
@@ -213,17 +214,17 @@ pub(super) fn pass_over(config: &Config, state: &mut State) -> Vec<Event> {
 }
 
 /// An update that was made.
-pub(super) struct Update {
-    clip: Clip,
+pub(crate) struct Update {
+    pub(crate) clip: Clip,
     /// One number for [`Update::clip`].
-    coefficient: f64,
+    pub(crate) coefficient: f64,
     /// One per parameter.
-    reports: Vec<UpdateReport>,
+    pub(crate) reports: Vec<UpdateReport>,
 }
 
 /// Clips and updates. A gradient that is not finite updates nothing, nor does an outlier where
 /// those are skipped.
-pub(super) fn update(
+pub(crate) fn update(
     config: &Config,
     trained: &mut Trained,
     gradient: &[f32],
@@ -280,7 +281,7 @@ fn keep_outcome(
 }
 
 /// Moves the loss scale and the counters, and says what happened.
-fn decide(
+pub(crate) fn decide(
     config: &Config,
     trained: &mut Trained,
     skip: Option<Skip>,
@@ -352,8 +353,32 @@ fn move_scale(config: &Config, state: &mut State, overflow: bool) -> Option<Even
     Some(Event::now(state.step, kind, text))
 }
 
-/// Mean loss over fixed held-out batches: the same for every arm, seed and step.
-pub(super) fn evaluate<B>(training: &Training<B>, parameters: &Parameters) -> Option<f64>
+/// What an evaluation finds.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Evaluation {
+    /// Mean loss over fixed held-out batches.
+    pub(super) loss: Option<f64>,
+    /// With `eval.last_word`.
+    last_word: LastWord,
+}
+
+impl Evaluation {
+    pub(super) fn record(&self, record: &mut Record) {
+        let named = [
+            ("held_out_loss", self.loss),
+            ("last_word_loss", self.last_word.loss.value()),
+            ("last_word_accuracy", self.last_word.accuracy.value()),
+        ];
+        for (name, value) in named {
+            if let Some(value) = value {
+                record.set(name, value);
+            }
+        }
+    }
+}
+
+/// Fixed held-out batches and passages: the same for every arm, seed and step.
+pub(super) fn evaluate<B>(training: &Training<B>, parameters: &Parameters) -> Evaluation
 where
     B: AutodiffBackend,
     B::InnerBackend: Kernels,
@@ -364,7 +389,15 @@ where
     for batch in held_out(&sampler) {
         losses.join(&pass::evaluate(&setting, parameters, &batch));
     }
+    let mut last_word = LastWord::default();
+    for batch in last_word::passages(&sampler) {
+        let logits = pass::logits(&setting, parameters, &batch);
+        last_word::score(&mut last_word, &batch, &logits);
+    }
     // Evaluation rounds too; its range losses belong to no step.
     setting.precision.take_report();
-    losses.all.value()
+    Evaluation {
+        loss: losses.all.value(),
+        last_word,
+    }
 }

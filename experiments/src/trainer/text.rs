@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 /// Text and tasks, tokenised alike.
 pub(crate) struct Text {
-    pub(super) corpus: Corpus,
+    pub(crate) corpus: Corpus,
     /// With `tasks.sources`.
     pub(super) tasks: Option<TaskMixture>,
 }

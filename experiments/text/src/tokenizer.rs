@@ -211,6 +211,12 @@ impl Tokenizer {
         Ok(())
     }
 
+    /// The bytes of a token: the name of a special one, nothing for an id outside the vocabulary.
+    #[must_use]
+    pub fn piece(&self, id: u32) -> &[u8] {
+        self.pieces.get(id as usize).map_or(&[], Vec::as_slice)
+    }
+
     /// The text of tokens. Special tokens are shown by name; a sequence cut inside a character
     /// has U+FFFD there, as has an id outside the vocabulary.
     #[must_use]

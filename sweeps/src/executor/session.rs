@@ -4,6 +4,7 @@ use crate::executor::process::{Charge, Process, STOPPED, last_words};
 use crate::executor::progress::{Progress, Tally, eta};
 use crate::reader::{State, SweepReader};
 use crate::{LocalExecutor, Request, Sweep, SweepError};
+use experiments_config::ProbeKind;
 use logs::run::{SUMMARY_FILE, Status, Summary, metrics_file};
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -20,7 +21,11 @@ fn pack_keys(executor: &LocalExecutor, sweep: &Sweep) -> Vec<Option<String>> {
         return Vec::new();
     }
     let plan = sweep.plan();
-    let key = |run| plan.config(run).ok().map(|config| config.pack_key());
+    let key = |run| {
+        let config = plan.config(run).ok()?;
+        // A probe takes no pass that could be shared.
+        (config.probe.kind == ProbeKind::Train).then(|| config.pack_key())
+    };
     sweep.runs().iter().map(key).collect()
 }
 

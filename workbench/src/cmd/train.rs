@@ -8,8 +8,9 @@ use crate::failure::{Failure, exit};
 use crate::progress::Steps;
 use crate::signals::stop_flag;
 use experiments::{Ending, Request, check_weights, train};
-use experiments_config::{Config, load_file};
+use experiments_config::{Config, ProbeKind, load_file};
 use experiments_text::{Cache, tasks};
+use logs::Record;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -37,22 +38,40 @@ pub(crate) fn run(arguments: &Train, cache: &Cache) -> Result<ExitCode, Failure>
         program: program(),
         missing_languages: &missing_languages,
         stop: &stop,
-        on_step: &mut |record| {
-            let value = |name| record.scalar(name).unwrap_or(f64::NAN);
-            let text = format!(
-                "loss {:.4} · grad norm {:.3} · {:.0} tokens/s",
-                value("loss"),
-                value("grad_norm"),
-                value("tokens_per_second")
-            );
-            steps.at(record.step, &text);
-        },
+        on_step: &mut |record| steps.at(record.step, &describe(config.probe.kind, record)),
     })?;
     steps.end();
     Ok(match ending {
         Ending::Finished => ExitCode::SUCCESS,
         Ending::Stopped => ExitCode::from(exit::STOPPED),
     })
+}
+
+/// A step in one line.
+fn describe(kind: ProbeKind, record: &Record) -> String {
+    let value = |name: &str| record.scalar(name).unwrap_or(f64::NAN);
+    let names: &[&str] = match kind {
+        ProbeKind::Train => {
+            return format!(
+                "loss {:.4} · grad norm {:.3} · {:.0} tokens/s",
+                value("loss"),
+                value("grad_norm"),
+                value("tokens_per_second")
+            );
+        }
+        ProbeKind::UpdateLaw => &["loss", "embedding_share", "logit_update_rms"],
+        ProbeKind::EgsTwin => &["loss", "twin_loss", "parameter_distance"],
+        ProbeKind::AttentionSoftmax => &[
+            "nonfinite_scores",
+            "nonfinite_probabilities",
+            "empty_rows",
+            "ulp_error",
+            "gradient_error",
+        ],
+    };
+    let named = |name: &&str| format!("{} {:.4e}", name.replace('_', " "), value(name));
+    let parts: Vec<String> = names.iter().map(named).collect();
+    parts.join(" · ")
 }
 
 /// The run directory and its configuration: an existing one as it is, a new one resolved here.

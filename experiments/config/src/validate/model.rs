@@ -51,6 +51,7 @@ impl Config {
         for (value, key) in [
             (model.init.embedding_std, "model.init.embedding_std"),
             (model.init.gain, "model.init.gain"),
+            (model.init.qk_gain, "model.init.qk_gain"),
         ] {
             if let Some(value) = value {
                 checks.at_least_zero(value, key);

@@ -41,6 +41,11 @@ impl Config {
         );
         checks.share(self.egs.alpha, "egs.alpha");
         checks.positive(self.eval.batches, "eval.batches");
+        checks.require(
+            self.eval.last_word <= 1 << 20,
+            "eval.last_word",
+            format!("is {}, must be at most {}", self.eval.last_word, 1 << 20),
+        );
         checks.positive(self.checkpoint.keep, "checkpoint.keep");
         checks.require(
             self.record.layer_stride > 0,

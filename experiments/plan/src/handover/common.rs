@@ -26,6 +26,14 @@ pub(super) fn limits(request: &Request, limits: &mut Limits) {
             "initialise here for 0 steps and convert the weights, see checkpoint.md",
         );
     }
+    if config.model.init.qk_gain.is_some() {
+        limits.training(
+            "model.init.qk_gain",
+            "an own gain on query and key matrices",
+            "the trainer's own initialisation",
+            "initialise here for 0 steps and convert the weights, see checkpoint.md",
+        );
+    }
     if config.model.init.weights.is_some() {
         limits.operation(
             "model.init.weights",
