@@ -127,7 +127,7 @@ fn a_run_that_fails_does_not_stop_the_others_and_one_can_be_skipped() {
     card(&scratch);
     let command = run_command("1");
     // Planned, but not run yet: so the directory can be prepared.
-    let (card, text) = Card::load_with_text(&scratch.join("card.toml")).unwrap();
+    let (card, text) = Card::load_with_text(&scratch.join("card.toml"), None).unwrap();
     let plan = Plan::expand(&card, &[]).unwrap();
     Sweep::create_or_open(&scratch.join("out"), &plan, &text, &[]).unwrap();
     let all = runs(&scratch, "out");

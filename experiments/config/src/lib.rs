@@ -111,6 +111,12 @@ impl Default for Config {
 }
 
 impl Config {
+    /// Whether the run measures something instead of training.
+    #[must_use]
+    pub fn is_probe(&self) -> bool {
+        self.probe.kind != ProbeKind::Train
+    }
+
     /// Whether the CPU computes passes by its fused kernels: where they are asked for and know everything
     /// else that is.
     #[must_use]
