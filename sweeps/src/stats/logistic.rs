@@ -6,6 +6,7 @@ use crate::stats::Interval;
 use crate::stats::bootstrap::{BOOTSTRAP_RESAMPLES, quantile, replicates};
 use firth::fit;
 use serde::{Deserialize, Serialize};
+use statrs::distribution::{ContinuousCDF, Normal, StudentsT};
 use std::collections::{BTreeSet, HashMap};
 
 pub(super) use firth::Cell;
@@ -52,7 +53,7 @@ impl Ld50 {
 pub struct Ratio {
     /// Ratio of the censored doses; a bound unless both arms are `Between`.
     pub ratio: f64,
-    /// Percentile bootstrap interval over seeds.
+    /// Bootstrap interval over seeds.
     pub interval: Interval,
     /// LD50 of the treatment.
     pub treatment: Ld50,
@@ -72,10 +73,12 @@ pub fn ld50(trials: &[Trial]) -> Ld50 {
     Arm::new(trials, &seeds(trials, &[])).map_or(Ld50::NoTrend, |arm| arm.ld50(&arm.all()))
 }
 
-/// Ratio of the LD50 of two arms with a percentile interval (Efron & Tibshirani, An Introduction
-/// to the Bootstrap, 1993, §13.3) from 4,000 resamples of seeds. Both arms get the same resampled
-/// seeds, because common random numbers pair their runs; a seed that one arm lacks adds nothing
-/// to it.
+/// Ratio of the LD50 of two arms with an expanded percentile interval (Hesterberg, The American
+/// Statistician 69:371, 2015) from 4,000 resamples of seeds. Both arms get the same
+/// resampled seeds, because common random numbers pair their runs; a seed that one arm lacks adds
+/// nothing to it. At level 0.95 and equal arms over seven doses, 1,000 simulated sweeps each
+/// excluded 1 in 2 to 5 of 100 for 5 to 20 seeds, but in up to 10 of 100 for three, which have
+/// only ten different resamples.
 ///
 /// An LD50 outside the doses of its arm, in a resample or in the data, is censored to the end of
 /// the range. When both arms ran the same doses this only draws ratios towards 1: an interval
@@ -101,7 +104,7 @@ pub fn ld50_ratio(treatment: &[Trial], control: &[Trial], level: f64, seed: u64)
     })
 }
 
-/// Percentile interval of the ratio of two arms over the same seeds.
+/// Expanded percentile interval of the ratio of two arms over the same seeds.
 pub(super) fn ratio_interval(
     treatment: &Arm,
     control: &Arm,
@@ -131,11 +134,21 @@ pub(super) fn ratio_interval(
             .map_or(f64::NAN, |(first, second)| first - second)
     };
     let sorted = replicates(n, resamples, log_ratio, seed)?;
-    let tail = (1.0 - level) / 2.0;
+    let tail = expanded_tail(n, level);
     Some(Interval {
         low: quantile(&sorted, tail).exp(),
         high: quantile(&sorted, 1.0 - tail).exp(),
     })
+}
+
+/// Share of replicates to cut at each end: Φ(−√(n/(n−1)) t(n−1)), which turns the percentile
+/// interval of a mean into Student's t interval. The plain percentiles of five seeds would
+/// exclude a true ratio of 1 in 14 of 100 sweeps at level 0.95.
+fn expanded_tail(n: usize, level: f64) -> f64 {
+    let freedom = n as f64 - 1.0;
+    let t = StudentsT::new(0.0, 1.0, freedom)
+        .map_or(f64::INFINITY, |t| t.inverse_cdf(f64::midpoint(1.0, level)));
+    Normal::standard().cdf(-(n as f64 / freedom).sqrt() * t)
 }
 
 /// Runs of one arm, counted by seed and dose.

@@ -70,6 +70,18 @@ fn a_clear_shift_of_the_cliff_excludes_one() {
     assert_eq!(Some(found), ld50_ratio(&treatment, &control, 0.95, 1));
 }
 
+/// `scipy.stats.norm.cdf(-sqrt(n / (n - 1)) * scipy.stats.t.ppf(0.975, n - 1))`, scipy 1.17.1.
+#[test]
+fn expanded_tails_agree_with_scipy() {
+    for (n, golden) in [
+        (5, 9.541_005_518_8e-4),
+        (8, 0.005_737_520_517),
+        (20, 0.015_880_829_920),
+    ] {
+        assert!((expanded_tail(n, 0.95) - golden).abs() < 1e-9);
+    }
+}
+
 /// Seeds that fail in both arms move both LD50s together.
 #[test]
 fn pairing_cancels_what_seeds_do_to_both_arms() {
