@@ -5,6 +5,7 @@ mod finding;
 mod text;
 
 pub use finding::{Count, Effect, Finding};
+pub(crate) use text::p_value;
 
 use crate::card::{Arm, Card, Role, Settings};
 use crate::reader::{RunState, State};

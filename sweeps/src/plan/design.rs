@@ -6,6 +6,7 @@ use crate::stats::{
     Proportion, fisher_power, ld50_power, mean_interval_power, seeds_needed, sign_flip_power,
     tost_power, trend_power,
 };
+use crate::verdict::p_value;
 use serde::Serialize;
 
 /// Power that a design should have.
@@ -161,7 +162,7 @@ fn limits(criterion: &Criterion, seeds: usize, arms: usize, alpha: f64) -> Strin
                 &|size| sign_flip_power(size, 1.0, seeds, alpha) >= WANTED,
                 "standard deviations",
             );
-            format!("smallest p {least:.2}; {found}")
+            format!("smallest p {}; {found}", p_value(least))
         }
         Test::Tost { margin, .. } => {
             format!("says that a difference is below {margin}, never that there is none")
@@ -178,8 +179,8 @@ fn limits(criterion: &Criterion, seeds: usize, arms: usize, alpha: f64) -> Strin
             format!("{found}{open}")
         }
         Test::Jonckheere { .. } => smallest(
-            &|size| trend_power(size / 2.0, arms, seeds, alpha) >= WANTED,
-            "half standard deviations per step",
+            &|size| trend_power(size, arms, seeds, alpha) >= WANTED,
+            "standard deviations per step",
         ),
         Test::Ld50 { .. } => "a ratio outside the values swept cannot be told".to_owned(),
         Test::Exact { .. } => format!(

@@ -200,7 +200,7 @@ pub(super) fn points(share: f64) -> String {
 }
 
 /// Two significant digits, never `0.000`.
-fn p_value(p: f64) -> String {
+pub(crate) fn p_value(p: f64) -> String {
     if p < 1e-4 {
         return format!("{p:.1e}");
     }
