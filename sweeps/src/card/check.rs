@@ -287,10 +287,11 @@ fn check_configs(card: &Card, complaints: &mut Vec<Complaint>) {
     }
 }
 
-/// The rules need at least one whole window of losses.
+/// The rules need at least one whole window of losses; a probe that measures once is judged by its
+/// metric.
 fn check_length(card: &Card, config: &Config, complaints: &mut Vec<Complaint>) {
     let window = card.outcome.window as u64;
-    if config.steps < window {
+    if config.steps < window && !config.probe.kind.is_single() {
         let message = format!(
             "is {}, fewer than `outcome.window` = {window}: no outcome could be told",
             config.steps
