@@ -98,8 +98,9 @@ fn every_kind_leaves_a_whole_run_and_is_left_alone_when_asked_again() {
         // The same numbers again, whatever the number of threads.
         let again = format!("{kind}-again");
         let mut arguments = vec!["train", "tiny.toml", "--out", &again];
-        set.iter()
-            .for_each(|change| arguments.extend(["--set", change]));
+        for change in &set {
+            arguments.extend(["--set", change]);
+        }
         let mut command = scratch.workbench(&arguments);
         command.env("RAYON_NUM_THREADS", "2");
         assert!(command.status().unwrap().success());

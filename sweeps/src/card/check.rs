@@ -318,7 +318,7 @@ fn check_configs(card: &Card, complaints: &mut Vec<Complaint>) {
 /// The rules need at least one whole window of losses.
 fn check_length(card: &Card, config: &Config, complaints: &mut Vec<Complaint>) {
     let window = card.outcome.window as u64;
-    // A probe has no loss to be judged by, and a smoke run is not judged.
+    // A probe is judged by its metric, and a smoke run is not judged.
     if config.steps < window && !config.is_probe() && !card.is_smoke() {
         let message = format!(
             "is {}, fewer than `outcome.window` = {window}: no outcome could be told",

@@ -46,7 +46,7 @@ fn fp16_loses_scores_from_65520_whatever_the_softmax_computes_in() {
 fn fp32_and_bf16_hold_a_million() {
     for format in [Format::Fp32, Format::Bf16] {
         let found = found(1e6, |c| {
-            (c.precision.format, c.precision.softmax) = (format, format)
+            (c.precision.format, c.precision.softmax) = (format, format);
         });
         for name in ["nonfinite_scores", "nonfinite_probabilities", "empty_rows"] {
             assert_eq!(found(name), 0.0, "{format:?} {name}");
@@ -100,7 +100,7 @@ fn only_the_row_maximum_leaves_no_row_empty_in_fp16() {
         "the head without a positive score loses rows only to abs_max"
     );
     let fp32 = found(60_000.0, |c| {
-        c.precision.pb_relax.attention = PbRelaxMax::AbsMax
+        c.precision.pb_relax.attention = PbRelaxMax::AbsMax;
     });
     assert_eq!(fp32("empty_rows"), 0.0);
 }
