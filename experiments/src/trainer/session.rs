@@ -264,12 +264,16 @@ impl Run<'_, '_> {
         let begun = format!("the probe `{name}` starts");
         writer.event(&Event::now(0, EventKind::Start, begun))?;
         let mut step = 0;
+        let mut since = Instant::now();
         let mut keep = |record: &Record, events: &[Event]| -> Result<bool, TrainError> {
+            let mut record = record.clone();
+            record.set("step_seconds", since.elapsed().as_secs_f64());
             for event in events {
                 writer.event(event)?;
             }
-            writer.step(record)?;
-            (request.on_step)(record);
+            writer.step(&record)?;
+            (request.on_step)(&record);
+            since = Instant::now();
             step = record.step;
             Ok(!request.stop.load(Ordering::Relaxed))
         };

@@ -1,0 +1,124 @@
+//! Every card that ships, run end to end at its smoke budget with the real program: it runs, it is
+//! judged, its result can be kept, shown on the page over all cards, and made again bit for bit.
+
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on may panic")]
+
+#[allow(
+    dead_code,
+    unreachable_pub,
+    missing_docs,
+    reason = "each test uses a part of what all share"
+)]
+mod support;
+
+use std::path::{Path, PathBuf};
+use support::{Scratch, stderr, stdout};
+
+fn cards() -> Vec<PathBuf> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../experiments/cards");
+    let mut cards: Vec<PathBuf> = std::fs::read_dir(folder)
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        // The quickstart has one size, which is tried in its own way.
+        .filter(|path| !path.ends_with("quickstart.toml"))
+        .collect();
+    cards.sort();
+    cards
+}
+
+/// The sources of [`Scratch::texts`] as one argument.
+fn sources(scratch: &Scratch) -> String {
+    scratch.texts();
+    let source = |file: &str, language: &str| {
+        let path = scratch.join(file).display().to_string();
+        format!("{{ path = \"{path}\", language = \"{language}\", weight = 1 }}")
+    };
+    format!(
+        "data.sources=[{}, {}]",
+        source("one.txt", "en"),
+        source("two.txt", "zh")
+    )
+}
+
+#[test]
+fn every_card_runs_at_its_smoke_budget_and_leaves_a_result() {
+    let scratch = Scratch::new("cards");
+    let sources = sources(&scratch);
+    std::fs::create_dir(scratch.join("results")).unwrap();
+    let cards = cards();
+    assert!(cards.len() >= 12, "{cards:?}");
+    for card in &cards {
+        let name = card.file_stem().unwrap().to_str().unwrap();
+        let path = card.to_str().unwrap();
+        let run = ["sweep", "run", path, "--budget", "smoke", "--out", name];
+        let output = scratch.run(&[run.as_slice(), &["--set", &sources]].concat());
+        assert!(output.status.success(), "{name}: {}", stderr(&output));
+        let said = stdout(&output);
+        assert!(
+            said.starts_with("Inconclusive: a smoke run shows that the card works"),
+            "{name}: {said}"
+        );
+        let file = format!("results/{name}.json");
+        let output = scratch.run(&["verdict", name, "--result", &file]);
+        assert!(output.status.success(), "{name}: {}", stderr(&output));
+        let result = sweeps::CardResult::load(&scratch.join(&file)).unwrap();
+        assert_eq!(result.card, name);
+        assert!(result.cost.runs > 0, "{name}");
+        let measured = |arm: &sweeps::result::ArmRecord| !arm.metrics.is_empty();
+        assert!(result.arms.iter().all(measured), "{name}");
+    }
+
+    let folder = cards[0].parent().unwrap().to_str().unwrap();
+    let page = ["report", "--cards", "--results", "results", "--card-folder", folder];
+    let output = scratch.run(&page);
+    assert!(output.status.success(), "{}", stderr(&output));
+    let html = std::fs::read_to_string(scratch.join("results/cards.html")).unwrap();
+    for card in &cards {
+        let name = card.file_stem().unwrap().to_str().unwrap();
+        assert!(html.contains(&format!("<h2 id=\"{name}\">")), "{name}");
+    }
+    assert!(html.contains("What a proxy cannot show about 130B"));
+    assert!(!html.contains("has changed since"), "the cards are those that ran");
+    assert!(
+        !html.contains("href=\"http") && !html.contains("src="),
+        "the page needs nothing else"
+    );
+
+    let output = scratch.run(&["sweep", "rerun", "e03-egs-invariance", "--share", "0.5"]);
+    assert!(output.status.success(), "{}", stderr(&output));
+    assert!(
+        stdout(&output).contains("1 of 1 runs give the same bits"),
+        "{}",
+        stdout(&output)
+    );
+}
+
+#[test]
+fn a_plan_says_what_a_card_costs_and_what_it_can_show() {
+    let scratch = Scratch::new("plan-card");
+    let sources = sources(&scratch);
+    let card = cards()
+        .into_iter()
+        .find(|card| card.ends_with("e02-norm-grid.toml"))
+        .unwrap();
+    let card = card.to_str().unwrap();
+    let plan = ["sweep", "plan", card, "--budget", "smoke", "--set", &sources];
+    let output = scratch.run(&plan);
+    assert!(output.status.success(), "{}", stderr(&output));
+    let said = stdout(&output);
+    for part in [
+        "e02-norm-grid (budget smoke)",
+        "core-hours on this machine",
+        "power",
+        "not tested at this budget",
+    ] {
+        assert!(said.contains(part), "`{part}` is missing in\n{said}");
+    }
+    let output = scratch.run(&["sweep", "plan", card, "--budget", "smoky", "--no-probe"]);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(
+        stderr(&output).contains("did you mean `smoke`?"),
+        "{}",
+        stderr(&output)
+    );
+}
