@@ -1,6 +1,6 @@
 //! What decides a card: metrics, tests, and the effects their designers expected.
 
-use crate::card::{Role, Settings};
+use crate::card::{Role, Settings, label};
 use crate::{Outcome, OutcomeRules};
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -94,14 +94,15 @@ impl Bound {
 
 impl fmt::Display for Bound {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let word = |value: &f64| label(&toml::Value::Float(*value));
         match self {
-            Self::Equals(value) => write!(f, "exactly {value}"),
-            Self::AtMost(value) => write!(f, "at most {value}"),
-            Self::AtLeast(value) => write!(f, "at least {value}"),
-            Self::Above(value) => write!(f, "above {value}"),
-            Self::Below(value) => write!(f, "below {value}"),
-            Self::Inside([low, high]) => write!(f, "between {low} and {high}"),
-            Self::Contains(value) => write!(f, "an interval that contains {value}"),
+            Self::Equals(value) => write!(f, "exactly {}", word(value)),
+            Self::AtMost(value) => write!(f, "at most {}", word(value)),
+            Self::AtLeast(value) => write!(f, "at least {}", word(value)),
+            Self::Above(value) => write!(f, "above {}", word(value)),
+            Self::Below(value) => write!(f, "below {}", word(value)),
+            Self::Inside([low, high]) => write!(f, "between {} and {}", word(low), word(high)),
+            Self::Contains(value) => write!(f, "an interval that contains {}", word(value)),
         }
     }
 }

@@ -64,7 +64,7 @@ fn view(result: &CardResult, cards: &Path) -> Result<CardView, ReportError> {
         },
         class,
         word,
-        sentence: sentence.trim_start_matches(": ").to_owned(),
+        sentence: words::capitalised(sentence.trim_start_matches(": ")),
         hypothesis: result.hypothesis.clone(),
         paper: source.paper,
         place: source.place,

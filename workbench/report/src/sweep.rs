@@ -86,16 +86,9 @@ fn headline(reader: &SweepReader, verdict: &Verdict) -> VerdictView {
     VerdictView {
         class: class.to_owned(),
         word: word.to_owned(),
-        sentence: capitalised(sentence),
+        sentence: words::capitalised(sentence),
         facts,
     }
-}
-
-fn capitalised(sentence: &str) -> String {
-    let mut letters = sentence.chars();
-    letters.next().map_or(String::new(), |first| {
-        first.to_uppercase().collect::<String>() + letters.as_str()
-    })
 }
 
 fn claim(card: &Card, verdict: &Verdict) -> Option<Claim> {

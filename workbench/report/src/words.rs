@@ -71,6 +71,14 @@ pub(crate) fn count(value: u64) -> String {
     grouped
 }
 
+/// With a capital letter at its beginning.
+pub(crate) fn capitalised(sentence: &str) -> String {
+    let mut letters = sentence.chars();
+    letters.next().map_or(String::new(), |first| {
+        first.to_uppercase().collect::<String>() + letters.as_str()
+    })
+}
+
 /// `1 run`, `2 runs`.
 pub(crate) fn plural(n: usize, noun: &str) -> String {
     format!("{n} {noun}{}", if n == 1 { "" } else { "s" })
