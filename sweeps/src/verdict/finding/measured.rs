@@ -168,16 +168,24 @@ pub(super) fn slope(
     finding.decide(finding.as_stated);
 }
 
-/// `at post, layers=24`.
+/// `at post, layers=24, lr=0.001/0.01`.
 fn place(at: &Settings) -> String {
+    let label = |value: &toml::Value| match value {
+        toml::Value::Array(any) => {
+            let any: Vec<String> = any.iter().map(crate::card::label).collect();
+            any.join("/")
+        }
+        value => crate::card::label(value),
+    };
+    let is_word = |value: &toml::Value| match value {
+        toml::Value::Array(any) => any.iter().all(toml::Value::is_str),
+        value => value.is_str(),
+    };
     let values: Vec<String> = at
         .iter()
-        .map(|(key, value)| match value {
-            toml::Value::String(word) => word.clone(),
-            value => {
-                let last = key.rsplit('.').next().unwrap_or(key);
-                format!("{last}={}", crate::card::label(value))
-            }
+        .map(|(key, value)| match is_word(value) {
+            true => label(value),
+            false => format!("{}={}", key.rsplit('.').next().unwrap_or(key), label(value)),
         })
         .collect();
     match values.is_empty() {
