@@ -226,9 +226,9 @@ fn check(case: &Case, format: Format, tolerance: f64) -> Result<(), TestCaseErro
     }
     prop_assert_eq!(fused_range.overflow, plain_range.overflow);
     let (ours, theirs) = (fused_range.underflow as f64, plain_range.underflow as f64);
-    // Values at the edge may fall to either side.
+    // Values at the edge may fall to either side: a few of few, a small share of many.
     prop_assert!(
-        (ours - theirs).abs() <= 6.0 + 0.05 * theirs,
+        (ours - theirs).abs() <= 6.0 + 2.0 * theirs.sqrt() + 0.05 * theirs,
         "{} {}",
         ours,
         theirs
