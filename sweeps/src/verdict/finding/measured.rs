@@ -65,7 +65,7 @@ pub(super) fn permutation(
         runs.metric_label,
         number(mean),
         p_words(p, finding.alpha),
-        opposite(finding),
+        opposite(finding, margin),
         runs.left_out(&finding.arms)
     );
     finding.effects.push(Effect {
@@ -78,12 +78,13 @@ pub(super) fn permutation(
     finding.decide(finding.as_stated && p <= finding.alpha);
 }
 
-fn opposite(finding: &Finding) -> &'static str {
+/// What a small p value means that does not speak for the claim.
+fn opposite(finding: &Finding, margin: f64) -> &'static str {
     let small = finding.p_value.is_some_and(|p| p <= finding.alpha);
-    if small && !finding.as_stated {
-        ", but not in the direction of the claim"
-    } else {
-        ""
+    match (small && !finding.as_stated, margin > 0.0) {
+        (false, _) => "",
+        (true, false) => ", but not in the direction of the claim",
+        (true, true) => ", but on the other side of the margin than the claim",
     }
 }
 
