@@ -206,8 +206,8 @@ fn limits(results: &[CardResult]) -> Vec<String> {
         .collect::<Vec<_>>()
         .join(", ");
     let mut limits = vec![
-        "These models have about a millionth of the parameters of GLM-130B and see a millionth of its \
-         text. Pre-LN trains in them; at 100B it \"consistently crashes\" early (arXiv 2210.02414 \
+        "These models have a hundred-thousandth of the parameters of GLM-130B or less, and see a \
+         millionth of its text or less. Pre-LN trains in them; at 100B it \"consistently crashes\" early (arXiv 2210.02414 \
          §B.2), and Sandwich-LN collapses there. No run here can be expected to show that."
             .to_owned(),
         "A few hundred steps show what happens at the beginning. Output logits that drift late, and \
