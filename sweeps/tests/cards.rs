@@ -1,7 +1,7 @@
 //! One card per mistake, and every card that ships with the program.
 
 use std::path::{Path, PathBuf};
-use sweeps::{Card, Plan};
+use sweeps::{Card, Plan, Role};
 
 fn cards_in(folder: &str) -> Vec<PathBuf> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join(folder);
@@ -22,35 +22,67 @@ fn cards_in(folder: &str) -> Vec<PathBuf> {
 /// must get no other complaint.
 #[test]
 fn every_invalid_card_gets_its_message() {
-    for path in cards_in("tests/invalid_cards") {
+    let wrong: Vec<String> = cards_in("tests/invalid_cards")
+        .iter()
+        .filter_map(|path| problem(path))
+        .collect();
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+/// What is wrong with the message that an invalid card gets.
+fn problem(path: &Path) -> Option<String> {
+    let file = path.display();
+    let text = std::fs::read_to_string(path).unwrap();
+    let first = text.lines().next().unwrap_or_default();
+    let Some(expected) = first.strip_prefix("# error: ") else {
+        return Some(format!("{file}: no `# error: ` line"));
+    };
+    let Err(error) = Card::load(path) else {
+        return Some(format!("{file} was accepted"));
+    };
+    let message = error.to_string();
+    if !message.contains(expected) {
+        return Some(format!("{file}: expected `{expected}` in\n{message}"));
+    }
+    if !message.contains(&file.to_string()) {
+        return Some(format!("the message does not name the file: {message}"));
+    }
+    let complaints = message.lines().filter(|line| line.starts_with("  `"));
+    (complaints.count() > 1).then(|| format!("{file}: one mistake, but\n{message}"))
+}
+
+/// Names of the budgets in a card's text.
+fn budgets(text: &str) -> Vec<&str> {
+    let headings = text.lines().filter_map(|line| line.strip_prefix("[budget."));
+    headings.filter_map(|rest| rest.strip_suffix(']')).collect()
+}
+
+/// A card that is refused at a budget would be found out only when someone has an hour for it.
+#[test]
+fn every_shipped_card_loads_at_each_of_its_budgets() {
+    for path in cards_in("../experiments/cards") {
         let text = std::fs::read_to_string(&path).unwrap();
-        let expected = text
-            .lines()
-            .next()
-            .and_then(|line| line.strip_prefix("# error: "))
-            .unwrap_or_else(|| panic!("{}: no `# error: ` line", path.display()));
-        let message = match Card::load(&path) {
-            Ok(_) => panic!("{} was accepted", path.display()),
-            Err(error) => error.to_string(),
-        };
-        assert!(
-            message.contains(expected),
-            "{}: expected `{expected}` in\n{message}",
-            path.display()
-        );
-        assert!(
-            message.contains(&path.display().to_string()),
-            "the message names the file: {message}"
-        );
-        let complaints = message
-            .lines()
-            .filter(|line| line.starts_with("  `"))
-            .count();
-        assert!(
-            complaints <= 1,
-            "{}: one mistake, but\n{message}",
-            path.display()
-        );
+        let budgets = budgets(&text);
+        if !path.ends_with("quickstart.toml") {
+            assert_eq!(budgets, ["smoke", "cpu"], "{}", path.display());
+        }
+        let whole = Card::load(&path).unwrap();
+        for budget in budgets {
+            let loaded = Card::load_with_text(&path, Some(budget));
+            let (card, kept) = loaded.unwrap_or_else(|error| panic!("{budget}: {error}"));
+            assert_eq!(kept, text, "a sweep keeps the file as it is");
+            assert_eq!(card.budget.as_deref(), Some(budget));
+            assert_eq!(card.is_smoke(), budget == "smoke");
+            let place = format!("{} at {budget}", path.display());
+            let plan = Plan::expand(&card, &[]).unwrap();
+            let all = Plan::expand(&whole, &[]).unwrap();
+            assert!(!plan.runs.is_empty() && plan.runs.len() <= all.runs.len(), "{place}");
+            let decides = card.criteria.iter().any(|c| c.role == Role::Confirmatory);
+            assert!(decides || card.is_smoke(), "{place}: nothing would be decided");
+            if let Some(figure) = card.figure.as_ref().filter(|_| !card.is_smoke()) {
+                assert!(!card.arms_at(&figure.at).is_empty(), "{place}: an empty figure");
+            }
+        }
     }
 }
 

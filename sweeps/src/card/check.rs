@@ -54,7 +54,7 @@ pub(super) fn without_base(
     complaints.extend(misspelt);
     let found = complaints;
     let name = required(wire.name, "name", "for example `quickstart`", found);
-    check_name(&name, found);
+    check_name(&name, "name", found);
     let base = required(wire.base, "base", "a preset or a file", found);
     let seeds = seeds(wire.seeds.as_ref(), None, "seeds", found);
     let fixed = flatten(&wire.fixed);
@@ -98,11 +98,10 @@ pub(super) fn without_base(
     if found.is_empty() {
         decision::check(&card, found);
     }
-    let card = budget::apply(card, wire.budget, budget, found)?;
     if found.is_empty() {
-        decision::check_seeds(&card, found);
+        decision::check_seeds(&card, "seeds", found);
     }
-    Some(card)
+    budget::apply(card, wire.budget, budget, found)
 }
 
 /// Complains about keys that are no configuration keys or may not be set by a card.
@@ -123,7 +122,7 @@ pub(crate) fn check_keys(section: &str, settings: &Settings, complaints: &mut Ve
     }
 }
 
-fn check_name(name: &str, complaints: &mut Vec<Complaint>) {
+fn check_name(name: &str, key: &str, complaints: &mut Vec<Complaint>) {
     let legal = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
     if name.is_empty() {
         return;
@@ -137,7 +136,7 @@ fn check_name(name: &str, complaints: &mut Vec<Complaint>) {
             .collect();
         complain(
             complaints,
-            "name",
+            key,
             format!("is `{name}`; expected kebab-case (a-z, 0-9, -), at most 64 characters"),
             Some(format!("for example `{}`", near.trim_matches('-'))),
         );
@@ -181,6 +180,9 @@ fn check_selector(
             Value::Array(any) => any.as_slice(),
             value => std::slice::from_ref(value),
         };
+        if wanted.is_empty() {
+            complain(complaints, &place, "is an empty list", None);
+        }
         for value in wanted {
             check_on_axis(value, values, &place, complaints);
         }
@@ -193,7 +195,8 @@ fn check_on_axis(
     place: &str,
     complaints: &mut Vec<Complaint>,
 ) {
-    if values.iter().any(|known| same(known, value)) {
+    // An axis without values has its complaint.
+    if values.is_empty() || values.iter().any(|known| same(known, value)) {
         return;
     }
     let known: Vec<String> = values.iter().map(label).collect();
@@ -285,6 +288,21 @@ fn check_size(card: &Card, complaints: &mut Vec<Complaint>) {
         complain(complaints, "axes", message, None);
     } else if card.arms().is_empty() {
         complain(complaints, "exclude", "leaves no arm", None);
+    } else {
+        check_matched(card, complaints);
+    }
+}
+
+/// What names arms must name at least one.
+fn check_matched(card: &Card, complaints: &mut Vec<Complaint>) {
+    let mut arms = card.arm_rules.iter().enumerate();
+    if let Some((index, _)) = arms.find(|(_, rule)| card.arms_at(&rule.place).is_empty()) {
+        let place = format!("arm[{index}].where");
+        complain(complaints, &place, "matches no arm of the card", None);
+    }
+    let figure = card.figure.as_ref();
+    if figure.is_some_and(|figure| card.arms_at(&figure.at).is_empty()) {
+        complain(complaints, "figure.at", "matches no arm of the card", None);
     }
 }
 

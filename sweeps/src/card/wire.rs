@@ -156,6 +156,17 @@ pub(super) const BOUNDS: [&str; 7] = [
     "equals", "at_most", "at_least", "above", "below", "inside", "contains",
 ];
 
+/// The tests.
+pub(super) const TESTS: [&str; 7] = [
+    "fisher",
+    "permutation",
+    "tost",
+    "slope",
+    "jonckheere",
+    "ld50",
+    "exact",
+];
+
 /// What a test needs to be told; a `?` at the end marks what may be left out, and `bound` stands
 /// for one of [`BOUNDS`].
 pub(super) fn test_keys(test: &str) -> &'static [&'static str] {
@@ -236,20 +247,22 @@ pub(super) fn read(text: &str, origin: &str) -> Result<Read, SweepError> {
     };
     let table: Table = toml::from_str(text).map_err(syntax)?;
     let mut complaints = Vec::new();
-    for (section, known) in KEYS {
-        for key in sections(&table, section).into_iter().flat_map(Table::keys) {
-            if !known.contains(&key.as_str()) {
-                complaints.push(unknown(section, key, known));
+    for (pattern, known) in KEYS {
+        for (section, inner) in sections(&table, pattern) {
+            for key in inner.keys().filter(|key| !known.contains(&key.as_str())) {
+                complaints.push(unknown(&section, key, known));
             }
         }
     }
-    for criterion in sections(&table, "criterion") {
-        let test = criterion.get("test").and_then(Value::as_str);
-        let known = criterion_keys(test.unwrap_or("fisher"));
-        for key in criterion.keys() {
-            if !known.contains(&key.as_str()) {
-                complaints.push(unknown("criterion", key, &known));
-            }
+    for (section, criterion) in sections(&table, "criterion") {
+        let test = criterion.get("test").and_then(Value::as_str).unwrap_or("fisher");
+        // What an unknown test needs is not known either; it has a complaint of its own.
+        let known = match TESTS.contains(&test) {
+            true => criterion_keys(test),
+            false => TESTS.iter().flat_map(|test| criterion_keys(test)).collect(),
+        };
+        for key in criterion.keys().filter(|key| !known.contains(&key.as_str())) {
+            complaints.push(foreign(&section, key, test).unwrap_or_else(|| unknown(&section, key, &known)));
         }
     }
     match toml::from_str(text) {
@@ -261,6 +274,21 @@ pub(super) fn read(text: &str, origin: &str) -> Result<Read, SweepError> {
         }),
         Err(error) => Err(syntax(error)),
     }
+}
+
+/// The complaint about a key that belongs to other tests.
+fn foreign(section: &str, key: &str, test: &str) -> Option<Complaint> {
+    let having = TESTS.iter().filter(|other| criterion_keys(other).contains(&key));
+    let having: Vec<String> = having.map(|other| format!("`{other}`")).collect();
+    let own: Vec<&str> = test_keys(test).iter().map(|key| key.trim_end_matches('?')).collect();
+    (!having.is_empty()).then(|| Complaint {
+        key: format!("{section}.{key}"),
+        message: format!(
+            "is no key of the test `{test}`, which has {}",
+            own.join(", ").replace("bound", "a bound")
+        ),
+        hint: Some(format!("it belongs to {}", having.join(", "))),
+    })
 }
 
 /// All keys of a criterion with this test.
@@ -275,23 +303,33 @@ fn criterion_keys(test: &str) -> Vec<&'static str> {
     keys
 }
 
-/// The tables at a dotted path, through lists; `*` stands for any key, and the empty path for the
-/// whole.
-fn sections<'a>(table: &'a Table, path: &str) -> Vec<&'a Table> {
-    let mut found = vec![table];
+/// The tables at a dotted path with their names; `*` stands for any key, the empty path for the
+/// whole, and tables of a list of several are numbered.
+fn sections<'a>(table: &'a Table, path: &str) -> Vec<(String, &'a Table)> {
+    let mut found = vec![(String::new(), table)];
     for part in path.split('.').filter(|part| !part.is_empty()) {
-        let values = found.into_iter().flat_map(|table| {
-            let every = part == "*";
-            let matching = table.iter().filter(move |(key, _)| every || *key == part);
-            matching.map(|(_, value)| value).collect::<Vec<_>>()
-        });
-        found = values
-            .flat_map(|value| match value {
-                Value::Table(inner) => vec![inner],
-                Value::Array(items) => items.iter().filter_map(Value::as_table).collect(),
-                _ => Vec::new(),
-            })
-            .collect();
+        let mut inner = Vec::new();
+        for (name, table) in found {
+            for (key, value) in table.iter().filter(|(key, _)| part == "*" || *key == part) {
+                let name = match name.as_str() {
+                    "" => key.clone(),
+                    outer => format!("{outer}.{key}"),
+                };
+                match value {
+                    Value::Table(table) => inner.push((name, table)),
+                    Value::Array(items) => {
+                        let tables = items.iter().enumerate();
+                        let tables = tables.filter_map(|(i, item)| Some((i, item.as_table()?)));
+                        inner.extend(tables.map(|(i, table)| match (items.len(), key.as_str()) {
+                            (1, "criterion") => (name.clone(), table),
+                            _ => (format!("{name}[{i}]"), table),
+                        }));
+                    }
+                    _ => {}
+                }
+            }
+        }
+        found = inner;
     }
     found
 }

@@ -82,6 +82,8 @@ fn damaged_newer_and_absent_sweeps_say_what_they_are() {
     std::fs::write(&path, "{\"version\": 1").unwrap();
     assert!(message().contains("sweep.json` is damaged"));
     std::fs::write(&path, "{\"version\": 1}").unwrap();
+    assert!(message().contains("format version 1, this program reads version 2"));
+    std::fs::write(&path, "{\"version\": 2}").unwrap();
     assert!(message().contains("sweep.json` is damaged"));
     std::fs::remove_file(&path).unwrap();
     assert!(message().contains("is no sweep directory"));

@@ -40,7 +40,8 @@ pub(super) fn zips(
     for (index, table) in tables.iter().enumerate() {
         let section = format!("zip[{index}]");
         let zip = read(&section, table, fixed, complaints);
-        let lengths: Vec<usize> = zip.values().map(Vec::len).collect();
+        // An axis without values has its complaint.
+        let lengths: Vec<usize> = zip.values().map(Vec::len).filter(|n| *n > 0).collect();
         if lengths.windows(2).any(|pair| pair[0] != pair[1]) {
             let counts: Vec<String> = zip
                 .iter()
@@ -94,6 +95,7 @@ pub(super) fn read(
             value => {
                 let hint = format!("write `[{value}]`, or move it to `[fixed]`");
                 complain(complaints, &place, "expected a list of values", Some(hint));
+                axes.insert(key, Vec::new());
                 continue;
             }
         };
@@ -161,8 +163,13 @@ fn range(table: &Table, place: &str, complaints: &mut Vec<Complaint>) -> Vec<Val
         complain(complaints, place, message, None);
         return Vec::new();
     };
-    if !(from.is_finite() && to.is_finite() && from < to) || (logarithmic && from <= 0.0) {
-        let message = "needs `from` below `to`, and for a scale of `log` above 0";
+    if !(from.is_finite() && to.is_finite() && from < to) {
+        let message = format!("has `from` = {from}, which is not below `to` = {to}");
+        complain(complaints, place, message, None);
+        return Vec::new();
+    }
+    if logarithmic && from <= 0.0 {
+        let message = format!("has `from` = {from}; a scale of `log` needs it above 0");
         complain(complaints, place, message, None);
         return Vec::new();
     }

@@ -1,6 +1,6 @@
 //! Budgets: a smaller version of a card, decided beforehand like the card itself.
 
-use super::{axes, check_keys, positive};
+use super::{axes, check_keys, decision, positive};
 use crate::card::arms::rows;
 use crate::card::check::fields::{complain, seeds};
 use crate::card::value::{closest, flatten, label, same};
@@ -24,7 +24,12 @@ pub(super) fn apply(
     let names: Vec<String> = budgets.keys().cloned().collect();
     let mut cards = BTreeMap::new();
     for (name, budget) in budgets {
-        cards.insert(name.clone(), smaller(&card, &name, &budget, complaints));
+        let before = complaints.len();
+        let small = smaller(&card, &name, &budget, complaints);
+        if complaints.len() == before {
+            decision::check_seeds(&small, &format!("budget.{name}.seeds"), complaints);
+        }
+        cards.insert(name, small);
     }
     match asked {
         None => Some(card),
@@ -49,6 +54,7 @@ fn smaller(
     budget: &WireBudget,
     complaints: &mut Vec<Complaint>,
 ) -> Card {
+    let before = complaints.len();
     let section = format!("budget.{name}");
     let mut small = Card {
         budget: Some(name.to_owned()),
@@ -72,10 +78,13 @@ fn smaller(
     }
     let section = format!("{section}.axes");
     for (key, values) in axes::read(&section, &budget.axes, &Settings::new(), complaints) {
-        restrict(&mut small, &key, &values, &section, complaints);
+        let place = format!("{section}.\"{key}\"");
+        if check_values(&key, &values, &card.axis_values(), &place, complaints) {
+            restrict(&mut small, &key, &values);
+        }
     }
     small.fixed.extend(fixed);
-    if complaints.is_empty() {
+    if complaints.len() == before {
         if small.arms().is_empty() {
             complain(complaints, &section, "leaves no arm", None);
         }
@@ -84,33 +93,39 @@ fn smaller(
     small
 }
 
-/// Keeps some values of an axis; all of them must be the card's.
-fn restrict(
-    card: &mut Card,
+/// Whether all values are on one of the whole card's axes.
+fn check_values(
     key: &str,
     values: &[Value],
-    section: &str,
+    axes: &BTreeMap<String, Vec<Value>>,
+    place: &str,
     complaints: &mut Vec<Complaint>,
-) {
-    let place = format!("{section}.\"{key}\"");
-    let all = card.axis_values();
-    let Some(known) = all.get(key) else {
-        let near = closest(key, all.keys().map(String::as_str));
+) -> bool {
+    let before = complaints.len();
+    let Some(known) = axes.get(key) else {
+        let near = closest(key, axes.keys().map(String::as_str));
         let hint = near.map(|near| format!("did you mean `{near}`?"));
-        complain(complaints, &place, "is no axis of this card", hint);
-        return;
+        complain(complaints, place, "is no axis of this card", hint);
+        return false;
     };
     for value in values {
         if !known.iter().any(|other| same(other, value)) {
             let known: Vec<String> = known.iter().map(label).collect();
+            let near = closest(&label(value), known.iter().map(String::as_str));
+            let hint = near.map(|near| format!("did you mean `{near}`?"));
             let message = format!(
                 "`{}` is not on the axis, which has {}; a budget is a part of the card",
                 label(value),
                 known.join(", ")
             );
-            complain(complaints, &place, message, None);
+            complain(complaints, place, message, hint);
         }
     }
+    complaints.len() == before
+}
+
+/// Keeps some values of an axis, and of an axis that moves with others the steps that have them.
+fn restrict(card: &mut Card, key: &str, values: &[Value]) {
     let wanted = |value: &Value| values.iter().any(|other| same(other, value));
     if let Some(axis) = card.axes.get_mut(key) {
         axis.retain(wanted);
@@ -128,14 +143,16 @@ fn restrict(
     }
 }
 
-/// Criteria whose arms are not in the smaller grid are not tested; the verdict says so.
+/// Criteria whose arms, with at least one seed, are not in the smaller grid are not tested; the
+/// verdict says so. Along an axis it takes two arms.
 fn leave_out_untested(card: &mut Card) {
-    let axes = card.axis_values();
     let has_arms = |criterion: &Criterion| {
+        let needed = if criterion.test.along().is_some() { 2 } else { 1 };
         let selectors = criterion.test.selectors();
-        let along = criterion.test.along();
-        selectors.iter().all(|at| !card.arms_at(at).is_empty())
-            && along.is_none_or(|key| axes.get(key).map_or(0, Vec::len) > 1)
+        selectors.iter().all(|at| {
+            let arms = card.arms_at(at);
+            arms.iter().filter(|arm| !arm.seeds.is_empty()).count() >= needed
+        })
     };
     let (kept, left): (Vec<_>, Vec<_>) = card.criteria.iter().cloned().partition(has_arms);
     card.criteria = kept;

@@ -1,14 +1,18 @@
 //! Metric, outcome rules and criteria: what decides the verdict.
 
 mod arms;
+mod bound;
+mod seeds;
 
-pub(super) use arms::{check, check_seeds};
+pub(super) use arms::check;
+pub(super) use seeds::check_seeds;
 
+use crate::card::check::check_name;
 use crate::card::check::fields::{Choice, complain};
 use crate::card::criterion::{Metric, Pair, Reduce};
 use crate::card::value::{closest, flatten};
-use crate::card::wire::{BOUNDS, WireCriterion, WireMetric, WireOutcome, test_keys};
-use crate::card::{Bound, Criterion, Direction, Role, Test};
+use crate::card::wire::{TESTS, WireCriterion, WireMetric, WireOutcome, test_keys};
+use crate::card::{Bound, Criterion, Direction, Role, Settings, Test};
 use crate::{Outcome, OutcomeRules};
 use experiments_config::Complaint;
 
@@ -122,28 +126,24 @@ pub(super) fn criteria(
             false => format!("criterion-{}", index + 1),
         };
         let criterion = criterion(wire, &section, fallback, complaints);
+        let place = format!("{section}.name");
+        if criterion.name.is_empty() {
+            complain(complaints, &place, "is empty", None);
+        }
+        check_name(&criterion.name, &place, complaints);
         if criteria.iter().any(|other| other.name == criterion.name) {
             let message = format!("is `{}`, like that of an earlier criterion", criterion.name);
-            complain(complaints, &format!("{section}.name"), message, None);
+            complain(complaints, &place, message, None);
         }
         criteria.push(criterion);
     }
     if !criteria.is_empty() && criteria.iter().all(|c| c.role == Role::Descriptive) {
-        let message = "has no confirmatory part, so nothing would decide";
-        complain(complaints, "criterion", message, None);
+        let message = "is descriptive throughout, so nothing would decide";
+        let hint = "leave out one `role`, or make it `confirmatory`".to_owned();
+        complain(complaints, "criterion", message, Some(hint));
     }
     criteria
 }
-
-const TESTS: [&str; 7] = [
-    "fisher",
-    "permutation",
-    "tost",
-    "slope",
-    "jonckheere",
-    "ld50",
-    "exact",
-];
 
 fn criterion(
     mut wire: WireCriterion,
@@ -177,6 +177,11 @@ fn test(wire: WireCriterion, section: &str, complaints: &mut Vec<Complaint>) -> 
         let hint = closest(&word, TESTS).map(|near| format!("did you mean `{near}`?"));
         let message = format!("is `{word}`; expected one of {}", TESTS.join(", "));
         complain(complaints, &format!("{section}.test"), message, hint);
+        // What it would need cannot be said.
+        return Test::Exact {
+            at: Settings::new(),
+            bound: Bound::Equals(0.0),
+        };
     }
     check_complete(&wire, &word, section, complaints);
     let arms = Pair {
@@ -194,18 +199,18 @@ fn test(wire: WireCriterion, section: &str, complaints: &mut Vec<Complaint>) -> 
                 treatment: flatten(&pair.treatment),
                 control: flatten(&pair.control),
             }),
-            margin: margin(wire.margin, 0.0, section, complaints),
+            margin: margin(wire.margin.unwrap_or(0.0), true, section, complaints),
             direction: direction(wire.direction, section, &HIGHER, complaints),
         },
         "tost" => Test::Tost {
             arms,
             // The protocol's margin, nats.
-            margin: margin(wire.margin, 0.02, section, complaints),
+            margin: margin(wire.margin.unwrap_or(0.02), false, section, complaints),
         },
         "slope" => Test::Slope {
             along,
             at,
-            bound: bound(&wire, section, complaints),
+            bound: bound::of(&wire, section, complaints),
         },
         "jonckheere" => Test::Jonckheere {
             along,
@@ -220,7 +225,7 @@ fn test(wire: WireCriterion, section: &str, complaints: &mut Vec<Complaint>) -> 
         },
         "exact" => Test::Exact {
             at,
-            bound: bound(&wire, section, complaints),
+            bound: bound::of(&wire, section, complaints),
         },
         _ => Test::Fisher {
             arms,
@@ -240,7 +245,7 @@ fn check_complete(
         "treatment" => wire.treatment.is_some(),
         "control" => wire.control.is_some(),
         "at" => wire.at.is_some(),
-        "along" => wire.along.is_some(),
+        "along" => wire.along.as_ref().is_some_and(|key| !key.is_empty()),
         // These say more than that they are missing.
         _ => true,
     };
@@ -280,53 +285,31 @@ fn direction(
     let expected = format!("expected `{}` or `{}`", words[0].0, words[1].0);
     let (message, hint) = match word {
         None => (format!("is missing; {expected}"), None),
-        Some(word) => (
-            format!("is `{word}`; {expected}"),
-            closest(&word, words.iter().map(|(word, _)| *word))
-                .map(|near| format!("did you mean `{near}`?")),
-        ),
+        Some(word) => {
+            // A word of another test says which way is meant.
+            let other = [MORE, HIGHER, TREND].into_iter().flatten().find(|(known, _)| *known == word);
+            let near = match other {
+                Some((_, meant)) => words.iter().find(|(_, d)| d.is_up() == meant.is_up()).map(|(w, _)| *w),
+                None => closest(&word, words.iter().map(|(word, _)| *word)),
+            };
+            (
+                format!("is `{word}`; {expected}"),
+                near.map(|near| format!("did you mean `{near}`?")),
+            )
+        }
     };
     complain(complaints, &format!("{section}.direction"), message, hint);
     words[0].1
 }
 
-fn margin(
-    value: Option<f64>,
-    default: f64,
-    section: &str,
-    complaints: &mut Vec<Complaint>,
-) -> f64 {
-    let value = value.unwrap_or(default);
-    if !value.is_finite() || value < 0.0 {
-        let message = format!("is {value}, must be a finite number that is not negative");
+/// A margin; `zero_too` where none is allowed.
+fn margin(value: f64, zero_too: bool, section: &str, complaints: &mut Vec<Complaint>) -> f64 {
+    if !value.is_finite() || value < 0.0 || (value == 0.0 && !zero_too) {
+        let least = if zero_too { "that is not negative" } else { "above 0" };
+        let message = format!("is {value}, must be a finite number {least}");
         complain(complaints, &format!("{section}.margin"), message, None);
     }
     value
-}
-
-fn bound(wire: &WireCriterion, section: &str, complaints: &mut Vec<Complaint>) -> Bound {
-    let given = [
-        wire.equals.map(Bound::Equals),
-        wire.at_most.map(Bound::AtMost),
-        wire.at_least.map(Bound::AtLeast),
-        wire.above.map(Bound::Above),
-        wire.below.map(Bound::Below),
-        wire.inside.map(Bound::Inside),
-        wire.contains.map(Bound::Contains),
-    ];
-    let given: Vec<Bound> = given.into_iter().flatten().collect();
-    match given.as_slice() {
-        [bound] => *bound,
-        others => {
-            let message = format!(
-                "has {} bounds; give one of {}",
-                others.len(),
-                BOUNDS.join(", ")
-            );
-            complain(complaints, section, message, None);
-            Bound::Equals(0.0)
-        }
-    }
 }
 
 fn event(words: Option<Vec<String>>, key: &str, complaints: &mut Vec<Complaint>) -> Vec<Outcome> {

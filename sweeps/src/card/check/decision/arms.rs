@@ -1,10 +1,10 @@
-//! That the arms a criterion speaks of exist, and that their runs could decide it.
+//! That the arms a criterion speaks of exist, and are as its test needs them.
+
+mod along;
 
 use crate::card::check::check_selector;
 use crate::card::check::fields::complain;
-use crate::card::value::closest;
 use crate::card::{Arm, Card, Criterion, Pair, Role, Settings, Test};
-use crate::stats::{Proportion, fisher_exact};
 use experiments_config::Complaint;
 
 /// Checks every criterion against the arms of the whole card.
@@ -22,16 +22,21 @@ pub(in crate::card::check) fn check(card: &Card, complaints: &mut Vec<Complaint>
                 }
             }
             Test::Ld50 { arms, along, .. } => {
-                for (which, at) in [("treatment", &arms.treatment), ("control", &arms.control)] {
-                    let section = format!("{section}.{which}");
-                    check_along(card, along, at, &section, complaints);
+                if along::is_axis(card, along, &section, complaints) {
+                    for (which, at) in [("treatment", &arms.treatment), ("control", &arms.control)] {
+                        let place = format!("{section}.{which}");
+                        along::check(card, along, at, &place, true, complaints);
+                    }
                 }
             }
             Test::Slope { at, along, .. } | Test::Jonckheere { at, along, .. } => {
-                check_along(card, along, at, &format!("{section}.at"), complaints);
+                if along::is_axis(card, along, &section, complaints) {
+                    let logarithmic = matches!(criterion.test, Test::Slope { .. });
+                    along::check(card, along, at, &format!("{section}.at"), logarithmic, complaints);
+                }
             }
             Test::Exact { at, .. } => {
-                check_some(card, at, &format!("{section}.at"), complaints);
+                some_arms(card, &format!("{section}.at"), at, complaints);
             }
         }
         // An arm that is named wrongly has its complaint.
@@ -53,7 +58,7 @@ fn check_roles(card: &Card, criterion: &Criterion, section: &str, complaints: &m
     }
 }
 
-fn section(card: &Card, index: usize) -> String {
+pub(super) fn section(card: &Card, index: usize) -> String {
     match card.criteria.len() {
         1 => "criterion".to_owned(),
         _ => format!("criterion[{index}]"),
@@ -88,62 +93,14 @@ fn one_arm(
             .map(|key| format!("`{key}`"))
             .collect();
         let message = format!("matches {} arms, must match one", found.len());
-        let hint = format!("also give {}", free.join(", "));
+        let hint = match free.as_slice() {
+            [] => "give one value of each axis".to_owned(),
+            free => format!("also give {}", free.join(", ")),
+        };
         complain(complaints, section, message, Some(hint));
         return None;
     }
     found.pop()
-}
-
-/// Arms that differ in the value of `along` only, at least two.
-fn check_along(
-    card: &Card,
-    along: &str,
-    at: &Settings,
-    section: &str,
-    complaints: &mut Vec<Complaint>,
-) {
-    let axes = card.axis_values();
-    let Some(values) = axes.get(along) else {
-        if !along.is_empty() {
-            let near = closest(along, axes.keys().map(String::as_str));
-            let hint = near.map(|near| format!("did you mean `{near}`?"));
-            let message = format!("`{along}` is no axis of this card");
-            let place = section.rsplit_once('.').map_or(section, |(before, _)| before);
-            complain(complaints, &format!("{place}.along"), message, hint);
-        }
-        return;
-    };
-    if values.iter().any(|value| crate::card::number(value).is_none()) {
-        let message = format!("`{along}` has values that are no numbers");
-        complain(complaints, section, message, None);
-        return;
-    }
-    let arms = match at.is_empty() {
-        true => Some(card.arms()),
-        false => some_arms(card, section, at, complaints),
-    };
-    let Some(arms) = arms else { return };
-    for (index, arm) in arms.iter().enumerate() {
-        let value = arm.settings.get(along);
-        let twin = arms[..index].iter().find(|other| other.settings.get(along) == value);
-        if let Some(twin) = twin {
-            let message = format!(
-                "arms `{}` and `{}` have the same `{along}`; name more axis values, so that only `{along}` differs",
-                twin.label, arm.label
-            );
-            complain(complaints, section, message, None);
-            return;
-        }
-    }
-    if arms.len() < 2 {
-        let message = format!("matches one arm, but a trend along `{along}` needs two");
-        complain(complaints, section, message, None);
-    }
-}
-
-fn check_some(card: &Card, at: &Settings, section: &str, complaints: &mut Vec<Complaint>) {
-    some_arms(card, section, at, complaints);
 }
 
 fn some_arms(
@@ -193,59 +150,14 @@ fn check_expectation(criterion: &Criterion, section: &str, complaints: &mut Vec<
             Some(value) if !value.is_finite() => {
                 complain(complaints, &place, "must be finite", None);
             }
-            Some(_) => {}
+            Some(value) => {
+                let expected = match *key {
+                    "treatment" | "control" if !(0.0..=1.0).contains(value) => "a share from 0 to 1",
+                    "sd" | "ratio" | "steepness" if *value <= 0.0 => "a number above 0",
+                    _ => continue,
+                };
+                complain(complaints, &place, format!("is {value}; expected {expected}"), None);
+            }
         }
     }
-}
-
-/// Refuses a card whose runs could not decide, whatever they show.
-pub(in crate::card::check) fn check_seeds(card: &Card, complaints: &mut Vec<Complaint>) {
-    if card.is_smoke() {
-        return;
-    }
-    for (index, criterion) in card.criteria.iter().enumerate() {
-        let runs = |settings: &Settings| card.arms_at(settings).first().map_or(0, |a| a.seeds.len());
-        match &criterion.test {
-            Test::Fisher { arms, .. } => {
-                let (n, m) = (runs(&arms.treatment) as u64, runs(&arms.control) as u64);
-                check_fisher(n, m, criterion.alpha, complaints);
-            }
-            Test::Permutation { arms, .. } => {
-                let n = runs(&arms.treatment).min(runs(&arms.control));
-                // All signs alike, and all of them turned: 2 of 2ⁿ.
-                let smallest = 2f64.powi(1 - n as i32);
-                if smallest > criterion.alpha {
-                    let enough = 1.0 - criterion.alpha.log2();
-                    complain(
-                        complaints,
-                        "seeds",
-                        format!(
-                            "{n} pairs cannot reach p ≤ {} in `{}`: the smallest p is {smallest:.3}",
-                            criterion.alpha,
-                            section(card, index)
-                        ),
-                        Some(format!("{} seeds can", enough.ceil())),
-                    );
-                }
-            }
-            _ => {}
-        }
-    }
-}
-
-fn check_fisher(n: u64, m: u64, alpha: f64, complaints: &mut Vec<Complaint>) {
-    let smallest = fisher_exact(Proportion::new(n, n), Proportion::new(0, m));
-    if smallest <= alpha {
-        return;
-    }
-    let enough = (1..=10_000)
-        .find(|k| fisher_exact(Proportion::new(*k, *k), Proportion::new(0, *k)) <= alpha);
-    complain(
-        complaints,
-        "seeds",
-        format!(
-            "{n} runs against {m} cannot reach p ≤ {alpha}: all against none gives p = {smallest:.3}"
-        ),
-        enough.map(|k| format!("{k} seeds in each arm can")),
-    );
 }

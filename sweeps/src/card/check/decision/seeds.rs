@@ -1,0 +1,158 @@
+//! That the runs of a card could decide it, whatever they show.
+
+use super::arms::section;
+use crate::card::check::fields::complain;
+use crate::card::{Card, Criterion, Role, Settings, Test};
+use crate::stats::{Proportion, fisher_exact, holm, jonckheere};
+use experiments_config::Complaint;
+
+/// Most seeds that a hint suggests.
+const MOST_SEEDS: usize = 10_000;
+
+/// Refuses a card some of whose confirmatory criteria could not hold; `key` names its seeds.
+pub(in crate::card::check) fn check_seeds(card: &Card, key: &str, complaints: &mut Vec<Complaint>) {
+    if card.is_smoke() {
+        return;
+    }
+    let before = complaints.len();
+    let mut family = Vec::new();
+    let criteria = card.criteria.iter().enumerate();
+    for (index, criterion) in criteria.filter(|(_, c)| c.role == Role::Confirmatory) {
+        let place = match card.criteria.len() {
+            1 => String::new(),
+            _ => format!(" in `{}`", section(card, index)),
+        };
+        match smallest_p(card, criterion) {
+            Some(p) => family.push((criterion, p)),
+            None => check_interval(card, criterion, key, &place, complaints),
+        }
+        if let Some((_, p)) = family.last().filter(|(c, p)| c.name == criterion.name && *p > c.alpha) {
+            let (what, hint) = too_few(card, criterion, *p);
+            complain(complaints, key, format!("{what}{place}"), hint);
+        }
+    }
+    if complaints.len() == before {
+        check_family(&family, key, complaints);
+    }
+}
+
+/// All criteria of a card must hold after Holm's correction; at their smallest p values they must.
+fn check_family(family: &[(&Criterion, f64)], key: &str, complaints: &mut Vec<Complaint>) {
+    let p_values: Vec<f64> = family.iter().map(|(_, p)| *p).collect();
+    let adjusted = holm(&p_values);
+    let failing = family.iter().zip(adjusted).find(|((criterion, _), p)| *p > criterion.alpha);
+    if let Some(((criterion, _), p)) = failing {
+        let message = format!(
+            "are too few for {} confirmatory criteria together: after Holm's correction the smallest p of `{}` is {p:.3}, above {}",
+            family.len(),
+            criterion.name,
+            criterion.alpha
+        );
+        let hint = "take more seeds, or make some criteria descriptive".to_owned();
+        complain(complaints, key, message, Some(hint));
+    }
+}
+
+/// The smallest p value that the runs can give; `None` where an interval or a bound decides, and 0
+/// where it can be as small as one likes.
+fn smallest_p(card: &Card, criterion: &Criterion) -> Option<f64> {
+    let runs = |at: &Settings| seeds(card, &[at]).len() as u64;
+    match &criterion.test {
+        Test::Fisher { arms, .. } => Some(fisher(runs(&arms.treatment), runs(&arms.control))),
+        Test::Permutation { .. } => Some(sign_flips(pairs(card, criterion))),
+        Test::Jonckheere { along, at, .. } => {
+            let mut arms = card.arms_at(at);
+            let value = |settings: &Settings| settings.get(along).and_then(crate::card::number);
+            arms.sort_by(|a, b| value(&a.settings).partial_cmp(&value(&b.settings)).unwrap_or(std::cmp::Ordering::Equal));
+            let groups: Vec<Vec<f64>> = arms
+                .iter()
+                .enumerate()
+                .map(|(group, arm)| {
+                    let distinct = (0..arm.seeds.len()).map(|index| (group * 100_000 + index) as f64);
+                    distinct.collect()
+                })
+                .collect();
+            Some(jonckheere(&groups).p_increasing)
+        }
+        Test::Tost { .. } if pairs(card, criterion) >= 2 => Some(0.0),
+        _ => None,
+    }
+}
+
+/// All against none.
+fn fisher(n: u64, m: u64) -> f64 {
+    fisher_exact(Proportion::new(n, n), Proportion::new(0, m))
+}
+
+/// All signs alike, and all of them turned: 2 of 2ⁿ.
+fn sign_flips(n: usize) -> f64 {
+    2f64.powi(1 - i32::try_from(n).unwrap_or(i32::MAX)).min(1.0)
+}
+
+/// Seeds that every arm of a criterion has.
+fn pairs(card: &Card, criterion: &Criterion) -> usize {
+    seeds(card, &criterion.test.selectors()).len()
+}
+
+/// Seeds that the first arms of all these have.
+fn seeds(card: &Card, selectors: &[&Settings]) -> Vec<u64> {
+    let mut common = card.seeds.clone();
+    for at in selectors {
+        let arm = card.arms_at(at).into_iter().next();
+        common.retain(|seed| arm.as_ref().is_some_and(|arm| arm.seeds.contains(seed)));
+    }
+    common
+}
+
+/// Why a smallest p value is too large, and what would do.
+fn too_few(card: &Card, criterion: &Criterion, p: f64) -> (String, Option<String>) {
+    let alpha = criterion.alpha;
+    match &criterion.test {
+        Test::Fisher { arms, .. } => {
+            let [n, m] = [&arms.treatment, &arms.control].map(|at| seeds(card, &[at]).len());
+            let enough = (1..=MOST_SEEDS as u64).find(|k| fisher(*k, *k) <= alpha);
+            (
+                format!(
+                    "{n} runs against {m} cannot reach p ≤ {alpha}: all against none gives p = {p:.3}"
+                ),
+                enough.map(|k| format!("{k} seeds in each arm can")),
+            )
+        }
+        Test::Permutation { .. } => {
+            let n = pairs(card, criterion);
+            let enough = (1..=MOST_SEEDS).find(|k| sign_flips(*k) <= alpha);
+            (
+                format!("{n} pairs cannot reach p ≤ {alpha}: the smallest p is {p:.3}"),
+                enough.map(|k| format!("{k} seeds can")),
+            )
+        }
+        _ => (
+            format!("cannot reach p ≤ {alpha}: runs in perfect order give p = {p:.3}"),
+            Some("more seeds can".to_owned()),
+        ),
+    }
+}
+
+/// One run has no spread, and so no interval.
+fn check_interval(
+    card: &Card,
+    criterion: &Criterion,
+    key: &str,
+    place: &str,
+    complaints: &mut Vec<Complaint>,
+) {
+    if matches!(criterion.test, Test::Exact { .. }) {
+        return;
+    }
+    let selectors = criterion.test.selectors();
+    let arms = selectors.iter().flat_map(|at| card.arms_at(at));
+    let fewest = match criterion.test {
+        Test::Tost { .. } => pairs(card, criterion),
+        _ => arms.map(|arm| arm.seeds.len()).min().unwrap_or(0),
+    };
+    if fewest < 2 {
+        let test = criterion.test.name();
+        let message = format!("are {fewest}, but `{test}` needs an interval over at least 2{place}");
+        complain(complaints, key, message, None);
+    }
+}
