@@ -4,7 +4,7 @@
 use crate::card::{Role, Settings};
 use crate::reader::{RunState, State};
 use crate::table::{Table, bytes, count, duration, nats};
-use crate::plan::Design;
+use crate::plan::{Design, MOST_SEEDS, WANTED};
 use crate::{Plan, SweepReader};
 use serde::Serialize;
 use std::fmt;
@@ -101,9 +101,9 @@ impl Design {
             (Some(expected), Some(power)) => {
                 write!(f, ": power {power:.2} for {expected}")?;
                 match self.seeds_needed {
-                    Some(1) | None if power < 0.8 => write!(f, "; no number of seeds up to 40 gives 0.8")?,
-                    Some(needed) => write!(f, "; {needed} seeds give 0.8")?,
-                    None => {}
+                    Some(1) => write!(f, "; 1 seed gives {WANTED}")?,
+                    Some(needed) => write!(f, "; {needed} seeds give {WANTED}")?,
+                    None => write!(f, "; no number of seeds up to {MOST_SEEDS} gives {WANTED}")?,
                 }
             }
             (Some(expected), None) => write!(f, ": expects {expected}")?,

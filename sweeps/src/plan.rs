@@ -3,6 +3,7 @@
 mod design;
 
 pub use design::Design;
+pub(crate) use design::{MOST_SEEDS, WANTED};
 
 use crate::card::{Card, Role, Settings};
 use crate::{SweepError, card};

@@ -150,6 +150,7 @@ impl CardResult {
             for outcome in outcomes.iter().filter(|_| trains) {
                 *counts.entry(*outcome).or_insert(0) += 1;
             }
+            let metrics = metrics(card, &arm.seeds, &runs);
             Ok(ArmRecord {
                 arm: arm.label,
                 settings: arm.settings,
@@ -158,7 +159,7 @@ impl CardResult {
                 runs: if trains { outcomes.len() as u64 } else { 0 },
                 failed: if trains { failed.count() as u64 } else { 0 },
                 outcomes: counts,
-                metrics: metrics(card, &runs),
+                metrics,
             })
         });
         let arms = arms.collect::<Result<Vec<_>, SweepError>>()?;
@@ -259,11 +260,12 @@ impl CardResult {
     }
 }
 
-fn metrics(card: &Card, runs: &[&RunState]) -> Vec<MetricRecord> {
+fn metrics(card: &Card, seeds: &[u64], runs: &[&RunState]) -> Vec<MetricRecord> {
     let record = |(index, label): (usize, String)| {
-        let values: Vec<Option<f64>> = runs
+        let values: Vec<Option<f64>> = seeds
             .iter()
-            .map(|run| run.metrics.get(index).copied().flatten())
+            .map(|seed| runs.iter().find(|run| run.seed == *seed))
+            .map(|run| run?.metrics.get(index).copied().flatten())
             .map(|value| value.filter(|value| value.is_finite()))
             .collect();
         let finite: Vec<f64> = values.iter().copied().flatten().collect();

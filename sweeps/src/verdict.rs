@@ -194,7 +194,7 @@ fn arm_result(states: &[RunState], arm: &Arm) -> ArmResult {
         arm: arm.label.clone(),
         settings: arm.settings.clone(),
         role: arm.role,
-        planned: arm.seeds.len(),
+        planned: of_arm().count(),
         outcomes,
         metric: mean_interval(&finite.collect::<Vec<_>>(), LEVEL),
     }

@@ -32,7 +32,7 @@ fn every_invalid_card_gets_its_message() {
 /// What is wrong with the message that an invalid card gets.
 fn problem(path: &Path) -> Option<String> {
     let file = path.display();
-    let text = std::fs::read_to_string(path).unwrap();
+    let text = std::fs::read_to_string(path).expect("the file was listed");
     let first = text.lines().next().unwrap_or_default();
     let Some(expected) = first.strip_prefix("# error: ") else {
         return Some(format!("{file}: no `# error: ` line"));

@@ -1,7 +1,7 @@
 //! What a card's design can show, before anything runs: power for the effect its author expects,
 //! and the smallest effect it would find.
 
-use crate::card::{Bound, Card, Criterion, Expect, Test, number};
+use crate::card::{Arm, Bound, Card, Criterion, Expect, Test, number};
 use crate::stats::{
     Proportion, fisher_power, ld50_power, mean_interval_power, seeds_needed, sign_flip_power,
     tost_power, trend_power,
@@ -10,9 +10,9 @@ use crate::verdict::p_value;
 use serde::Serialize;
 
 /// Power that a design should have.
-const WANTED: f64 = 0.8;
+pub(crate) const WANTED: f64 = 0.8;
 /// Seeds that are tried for it.
-const MOST_SEEDS: usize = 40;
+pub(crate) const MOST_SEEDS: usize = 40;
 
 /// The design of one criterion.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -42,7 +42,6 @@ fn design(card: &Card, criterion: &Criterion) -> Design {
     let selectors = criterion.test.selectors();
     let arms: Vec<_> = selectors.iter().flat_map(|at| card.arms_at(at)).collect();
     let seeds = arms.iter().map(|arm| arm.seeds.len()).min().unwrap_or(0);
-    let alpha = criterion.alpha;
     let expect = criterion.expect.as_ref();
     let power_at = expect.and_then(|expect| power(card, criterion, expect));
     Design {
@@ -52,7 +51,7 @@ fn design(card: &Card, criterion: &Criterion) -> Design {
         expected: expect.map(|expect| words(criterion, expect)),
         power: power_at.as_ref().map(|power| power(seeds)),
         seeds_needed: power_at.and_then(|power| seeds_needed(power, WANTED, MOST_SEEDS)),
-        limits: limits(criterion, seeds, arms.len(), alpha),
+        limits: limits(criterion, seeds, &arms),
     }
 }
 
@@ -74,7 +73,11 @@ fn power<'a>(
             let sign = if direction.is_up() { 1.0 } else { -1.0 };
             let beyond = sign * expect.difference? - margin;
             let sd = expect.sd?;
-            Box::new(move |n| sign_flip_power(beyond, sd, n, alpha))
+            // The test is two-sided; the other side is no success.
+            Box::new(move |n| match beyond > 0.0 {
+                true => sign_flip_power(beyond, sd, n, alpha),
+                false => 0.0,
+            })
         }
         Test::Tost { margin, .. } => {
             let (mean, sd, margin) = (expect.difference.unwrap_or(0.0), expect.sd?, *margin);
@@ -88,9 +91,17 @@ fn power<'a>(
             let (step, groups) = (expect.difference?.abs() / expect.sd?, card.arms_at(at).len());
             Box::new(move |n| trend_power(step, groups, n, alpha))
         }
-        Test::Ld50 { along, .. } => {
-            let axes = card.axis_values();
-            let doses: Vec<f64> = axes.get(along)?.iter().filter_map(number).collect();
+        Test::Ld50 {
+            along,
+            arms,
+            direction,
+            ..
+        } => {
+            let arms = card.arms_at(&arms.treatment).into_iter();
+            let doses: Vec<f64> = arms.filter_map(|arm| number(arm.settings.get(along)?)).collect();
+            if (expect.ratio? > 1.0) != direction.is_up() {
+                return Some(Box::new(|_| 0.0));
+            }
             let (ratio, steepness) = (expect.ratio?.log2(), expect.steepness?);
             Box::new(move |n| ld50_power(ratio, steepness, &doses, n, 1.0 - alpha))
         }
@@ -140,7 +151,9 @@ fn words(criterion: &Criterion, expect: &Expect) -> String {
 }
 
 /// What remains possible whatever is found, and the smallest effect found with power 0.8.
-fn limits(criterion: &Criterion, seeds: usize, arms: usize, alpha: f64) -> String {
+fn limits(criterion: &Criterion, seeds: usize, arms: &[Arm]) -> String {
+    let alpha = criterion.alpha;
+    let runs: usize = arms.iter().map(|arm| arm.seeds.len()).sum();
     let smallest = |found: &dyn Fn(f64) -> bool, unit: &str| {
         let sizes = (1..=40).map(|step| 0.25 * f64::from(step));
         sizes.into_iter().find(|size| found(*size)).map_or(
@@ -179,13 +192,12 @@ fn limits(criterion: &Criterion, seeds: usize, arms: usize, alpha: f64) -> Strin
             format!("{found}{open}")
         }
         Test::Jonckheere { .. } => smallest(
-            &|size| trend_power(size, arms, seeds, alpha) >= WANTED,
+            &|size| trend_power(size, arms.len(), seeds, alpha) >= WANTED,
             "standard deviations per step",
         ),
         Test::Ld50 { .. } => "a ratio outside the values swept cannot be told".to_owned(),
         Test::Exact { .. } => format!(
-            "no statistics: one of {} runs outside the bound refutes it",
-            arms * seeds
+            "no statistics: one of {runs} runs outside the bound refutes it"
         ),
     }
 }

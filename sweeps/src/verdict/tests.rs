@@ -97,7 +97,7 @@ fn missing_runs_that_could_turn_it_leave_it_open() {
     assert!(
         verdict
             .sentence
-            .ends_with("1 of 8 run has no outcome and could turn the verdict."),
+            .ends_with("1 of 8 runs has no outcome and could turn the verdict."),
         "{}",
         verdict.sentence
     );

@@ -3,11 +3,12 @@
 use super::{Count, Finding, Verdict, VerdictStatus};
 use crate::card::{Card, Kind, Role};
 use crate::{Outcome, Sweep};
+use std::collections::BTreeSet;
 
 /// Status, and what was found; of several criteria how many hold, and then each by itself.
 pub(super) fn sentence(verdict: &Verdict, card: &Card) -> String {
     let status = verdict.status.words();
-    let missing = missing(verdict);
+    let missing = missing(verdict, !card.is_smoke());
     if card.is_smoke() {
         return format!(
             "{status}: a smoke run shows that the card works and decides nothing.{missing}"
@@ -16,9 +17,9 @@ pub(super) fn sentence(verdict: &Verdict, card: &Card) -> String {
     match verdict.findings.as_slice() {
         [] => format!("{status}: no criterion of the card can be tested at this budget."),
         [finding] if verdict.untested.is_empty() => {
-            let begun = finding.missing < verdict.arms.iter().map(|a| a.planned as u64).sum();
+            let (missing_runs, planned) = runs_without_outcome(verdict);
             match verdict.status {
-                VerdictStatus::Inconclusive if !begun || nothing(finding) => {
+                VerdictStatus::Inconclusive if missing_runs == planned => {
                     format!("{status}: no run has an outcome yet.{missing}")
                 }
                 VerdictStatus::Inconclusive => {
@@ -33,11 +34,16 @@ pub(super) fn sentence(verdict: &Verdict, card: &Card) -> String {
                 .filter(|finding| finding.role == Role::Confirmatory)
                 .collect();
             let of = |status| counted.iter().filter(|f| f.status == status).count();
-            let mut parts = vec![format!(
-                "{} of {} criteria hold",
-                of(VerdictStatus::Reproduced),
-                counted.len()
-            )];
+            if counted.is_empty() {
+                return format!(
+                    "{status}: no confirmatory criterion can be tested at this budget.{missing}"
+                );
+            }
+            let mut parts = vec![match (of(VerdictStatus::Reproduced), counted.len()) {
+                (1, 1) => "the criterion tested holds".to_owned(),
+                (1, all) => format!("1 of {all} criteria holds"),
+                (held, all) => format!("{held} of {all} criteria hold"),
+            }];
             match of(VerdictStatus::NotReproduced) {
                 0 => {}
                 1 => parts.push("1 does not".to_owned()),
@@ -51,10 +57,6 @@ pub(super) fn sentence(verdict: &Verdict, card: &Card) -> String {
             format!("{status}: {}.{missing}", parts.join(", "))
         }
     }
-}
-
-fn nothing(finding: &Finding) -> bool {
-    !finding.counts.is_empty() && finding.counts.iter().all(|count| count.proportion.n == 0)
 }
 
 /// `name, test: holds: what was found.`, for a list of several criteria.
@@ -89,7 +91,9 @@ pub(super) fn notes(verdict: &Verdict, sweep: &Sweep) -> Vec<String> {
         notes.extend(finding.counts.iter().filter_map(bound));
         notes.extend(remaining(finding));
     }
-    notes.dedup();
+    // Several criteria may look at the same arm.
+    let mut seen = BTreeSet::new();
+    notes.retain(|note| seen.insert(note.clone()));
     if !verdict.untested.is_empty() {
         notes.push(format!(
             "Not tested at this budget, because its arms are not in it: {}.",
@@ -134,7 +138,7 @@ pub(super) fn notes(verdict: &Verdict, sweep: &Sweep) -> Vec<String> {
 /// That a difference which was not found may still be there, and how large.
 fn remaining(finding: &Finding) -> Option<String> {
     let unclear = finding.status == VerdictStatus::NotReproduced
-        && finding.p_value.is_some_and(|p| p > finding.alpha);
+        && finding.p_adjusted.is_some_and(|p| p > finding.alpha);
     let effect = finding.effects.first().filter(|_| unclear)?;
     let ends = effect.interval?;
     Some(match finding.test.as_str() {
@@ -208,25 +212,29 @@ pub(crate) fn p_value(p: f64) -> String {
     format!("{p:.digits$}")
 }
 
+/// Runs without an outcome of the arms that criteria look at, and all runs of these.
+fn runs_without_outcome(verdict: &Verdict) -> (usize, usize) {
+    let looked_at = |arm: &str| verdict.findings.iter().any(|f| f.arms.iter().any(|a| a == arm));
+    let arms = verdict.arms.iter().filter(|arm| looked_at(&arm.arm));
+    arms.fold((0, 0), |(missing, all), arm| {
+        let known: usize = arm.outcomes.values().sum();
+        (missing + arm.planned - known, all + arm.planned)
+    })
+}
+
 /// A leading space and a sentence about runs without an outcome, or nothing.
-fn missing(verdict: &Verdict) -> String {
-    let counted = verdict.findings.iter();
-    let missing: u64 = counted.map(|finding| finding.missing).max().unwrap_or(0);
+fn missing(verdict: &Verdict, decides: bool) -> String {
+    let (missing, all) = runs_without_outcome(verdict);
     if missing == 0 {
         return String::new();
     }
-    let all: usize = verdict
-        .arms
-        .iter()
-        .filter(|arm| verdict.findings.iter().any(|f| f.arms.contains(&arm.arm)))
-        .map(|arm| arm.planned)
-        .sum();
-    let runs = if missing == 1 { "run has" } else { "runs have" };
+    let have = if missing == 1 { "has" } else { "have" };
     let effect = match verdict.status {
-        VerdictStatus::Inconclusive => "and could turn the verdict",
-        _ => "and cannot change the verdict",
+        _ if !decides => "",
+        VerdictStatus::Inconclusive => " and could turn the verdict",
+        _ => " and cannot change the verdict",
     };
-    format!(" {missing} of {all} {runs} no outcome {effect}.")
+    format!(" {missing} of {all} runs {have} no outcome{effect}.")
 }
 
 /// None or all of a few runs still allows a lot: says how much.

@@ -40,13 +40,23 @@ pub(super) fn permutation(
             .collect();
     }
     let values: Vec<f64> = paired.into_iter().map(|(_, value)| value).collect();
+    if values.is_empty() {
+        finding.p_value = Some(1.0);
+        finding.sentence = format!(
+            "{}: no pair of runs for the mean difference {what}{}",
+            runs.metric_label,
+            runs.left_out(&finding.arms)
+        );
+        finding.decide(false);
+        return;
+    }
     let sign = if direction.is_up() { 1.0 } else { -1.0 };
     // With a margin, what must differ from 0 is the part beyond it.
     let beyond: Vec<f64> = values.iter().map(|value| sign * value - margin).collect();
-    let mean = values.iter().sum::<f64>() / values.len().max(1) as f64;
+    let mean = values.iter().sum::<f64>() / values.len() as f64;
     let p = sign_flip(&beyond);
     finding.p_value = Some(p);
-    finding.as_stated = !values.is_empty() && sign * mean > margin;
+    finding.as_stated = sign * mean > margin;
     let interval = bca_mean(&values, LEVEL);
     let ends = interval.map_or(String::new(), |ends| {
         format!(
@@ -79,12 +89,13 @@ pub(super) fn permutation(
 }
 
 /// What a small p value means that does not speak for the claim.
-fn opposite(finding: &Finding, margin: f64) -> &'static str {
+/// Why a small p value does not make the criterion hold; `stated` is the mean in its direction.
+fn opposite(finding: &Finding, stated: f64) -> &'static str {
     let small = finding.p_value.is_some_and(|p| p <= finding.alpha);
-    match (small && !finding.as_stated, margin > 0.0) {
-        (false, _) => "",
+    match (small, finding.as_stated) {
+        (true, false) if stated > 0.0 => ", but it lies below the margin",
         (true, false) => ", but not in the direction of the claim",
-        (true, true) => ", but on the other side of the margin than the claim",
+        _ => "",
     }
 }
 
@@ -144,7 +155,14 @@ pub(super) fn slope(
     let what = format!("exponent of {} in {along}", runs.metric_label);
     let fitted = log_log_slope(&points, level);
     let Some((found, ends)) = fitted.and_then(|found| Some((found, found.interval?))) else {
-        finding.sentence = format!("the {what} cannot be fitted{}", runs.left_out(&finding.arms));
+        let why = match points.iter().find(|point| point.y <= 0.0) {
+            Some(point) => format!(": {} has no logarithm", number(point.y)),
+            None => ": it takes two seeds with two arms each".to_owned(),
+        };
+        finding.sentence = format!(
+            "the {what} cannot be fitted{why}{}",
+            runs.left_out(&finding.arms)
+        );
         finding.decide(false);
         return;
     };
@@ -261,13 +279,22 @@ pub(super) fn exact(runs: &Runs<'_>, at: &Settings, bound: Bound, finding: &mut 
         _ if low == high => number(low),
         _ => format!("{} to {}", number(low), number(high)),
     };
+    let without = finished.iter().filter(|value| value.is_nan()).count();
+    let without = match without {
+        0 => String::new(),
+        1 => "; 1 run without a number".to_owned(),
+        more => format!("; {more} runs without a number"),
+    };
     finding.as_stated = within == finished.len();
     finding.sentence = format!(
-        "{} {} is {found}: {bound} in {within} of {} runs",
+        "{} {} is {found}: {bound} in {within} of {} runs{without}",
         runs.metric_label,
         place(at),
         finished.len()
     );
+    if finished.is_empty() {
+        return;
+    }
     // One run outside the bound refutes, whatever the others will show.
     if finding.as_stated {
         finding.decide(true);
