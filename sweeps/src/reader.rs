@@ -102,7 +102,8 @@ pub struct RunState {
 }
 
 impl RunState {
-    fn new(run: &PlannedRun) -> Self {
+    /// A run that has not begun.
+    pub(crate) fn new(run: &PlannedRun) -> Self {
         Self {
             id: run.id.clone(),
             arm: run.arm.clone(),

@@ -1,5 +1,10 @@
 //! Verdicts of whole, partial and broken sweeps.
 
+mod differences;
+mod made;
+mod several;
+mod trends;
+
 use super::*;
 use crate::stats::Proportion;
 use crate::testing::{finish, sweep};

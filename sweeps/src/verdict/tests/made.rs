@@ -1,0 +1,79 @@
+//! Run states made up for a card, so that what a test must find is known.
+
+use crate::verdict::{RunState, State, Verdict, judge};
+use crate::{Card, Classified, Outcome, Plan, Sweep};
+use std::path::Path;
+
+/// Outcome and metrics of a run; `None` for one that has not finished.
+pub(super) type Run = Option<(Outcome, Vec<f64>)>;
+
+/// Two norms and four depths, eight seeds; criteria and budgets follow.
+const HEAD: &str = r#"
+name = "made"
+title = "Made up"
+hypothesis = "What was put in is found."
+kind = "mechanism"
+base = "t0"
+seeds = 8
+[fixed]
+steps = 40
+[axes]
+"model.norm" = ["post", "deepnorm_glm"]
+"model.layers" = [2, 4, 8, 16]
+"#;
+
+/// A run with a good outcome.
+#[expect(clippy::unnecessary_wraps, reason = "beside runs that are missing")]
+pub(super) fn fine(value: f64) -> Run {
+    Some((Outcome::Ok, vec![value]))
+}
+
+/// The verdict when every run is what `run` makes of its norm, layers and seed.
+pub(super) fn verdict_at(
+    criteria: &str,
+    budget: Option<&str>,
+    run: impl Fn(&str, i64, u64) -> Run,
+) -> Verdict {
+    let text = format!("{HEAD}{criteria}");
+    let card = Card::parse_at(&text, "card", Path::new("."), budget);
+    let mut plan = Plan::expand(&card.unwrap_or_else(|error| panic!("{error}")), &[]).unwrap();
+    // A sweep without run directories, of which there would be 64.
+    let runs = std::mem::take(&mut plan.runs);
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("sweep");
+    let sweep = Sweep::create_or_open(&path, &plan, &text, &[]).unwrap();
+    let states: Vec<RunState> = runs
+        .iter()
+        .map(|planned| {
+            let norm = planned.settings["model.norm"].as_str().unwrap();
+            let layers = planned.settings["model.layers"].as_integer().unwrap();
+            let mut state = RunState::new(planned);
+            if let Some((outcome, metrics)) = run(norm, layers, planned.seed) {
+                state.state = State::Finished;
+                state.metrics = metrics.into_iter().map(Some).collect();
+                state.metric = state.metrics[0];
+                state.classified = Some(Classified {
+                    outcome,
+                    value: state.metric,
+                    stuck_line: 3.49,
+                    diverged_line: None,
+                    crossed_at: None,
+                    reason: String::new(),
+                });
+            }
+            state
+        })
+        .collect();
+    judge(&sweep, &states).unwrap()
+}
+
+/// [`verdict_at`] of the whole card.
+pub(super) fn verdict_of(criteria: &str, run: impl Fn(&str, i64, u64) -> Run) -> Verdict {
+    verdict_at(criteria, None, run)
+}
+
+/// Asserts that a text has a part, and shows it when not.
+#[track_caller]
+pub(super) fn says(text: &str, part: &str) {
+    assert!(text.contains(part), "`{part}` is missing in: {text}");
+}
