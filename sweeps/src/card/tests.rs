@@ -1,9 +1,24 @@
 //! Cards: what is accepted, and one file per mistake.
 
+mod arms;
+mod budgets;
+
 use super::*;
 
 /// The card shipped with the program.
 const QUICKSTART: &str = include_str!("../../../experiments/cards/quickstart.toml");
+
+/// A card at a budget.
+fn parse_at(text: &str, budget: Option<&str>) -> Card {
+    Card::parse_at(text, "card", Path::new("."), budget).unwrap_or_else(|error| panic!("{error}"))
+}
+
+/// Why a card is refused at a budget.
+fn refused(text: &str, budget: Option<&str>) -> String {
+    Card::parse_at(text, "card", Path::new("."), budget)
+        .expect_err("the card must be refused")
+        .to_string()
+}
 
 fn quickstart() -> Card {
     Card::parse(QUICKSTART, "card `quickstart`", Path::new("."))
