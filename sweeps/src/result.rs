@@ -299,3 +299,6 @@ fn shown(overrides: &Settings) -> Settings {
         .map(|(key, value)| (key.clone(), value.clone()))
         .collect()
 }
+
+#[cfg(test)]
+mod tests;

@@ -201,3 +201,6 @@ fn limits(criterion: &Criterion, seeds: usize, arms: &[Arm]) -> String {
         ),
     }
 }
+
+#[cfg(test)]
+mod tests;
