@@ -53,7 +53,9 @@ fn problem(path: &Path) -> Option<String> {
 
 /// Names of the budgets in a card's text.
 fn budgets(text: &str) -> Vec<&str> {
-    let headings = text.lines().filter_map(|line| line.strip_prefix("[budget."));
+    let headings = text
+        .lines()
+        .filter_map(|line| line.strip_prefix("[budget."));
     headings.filter_map(|rest| rest.strip_suffix(']')).collect()
 }
 
@@ -76,11 +78,20 @@ fn every_shipped_card_loads_at_each_of_its_budgets() {
             let place = format!("{} at {budget}", path.display());
             let plan = Plan::expand(&card, &[]).unwrap();
             let all = Plan::expand(&whole, &[]).unwrap();
-            assert!(!plan.runs.is_empty() && plan.runs.len() <= all.runs.len(), "{place}");
+            assert!(
+                !plan.runs.is_empty() && plan.runs.len() <= all.runs.len(),
+                "{place}"
+            );
             let decides = card.criteria.iter().any(|c| c.role == Role::Confirmatory);
-            assert!(decides || card.is_smoke(), "{place}: nothing would be decided");
+            assert!(
+                decides || card.is_smoke(),
+                "{place}: nothing would be decided"
+            );
             if let Some(figure) = card.figure.as_ref().filter(|_| !card.is_smoke()) {
-                assert!(!card.arms_at(&figure.at).is_empty(), "{place}: an empty figure");
+                assert!(
+                    !card.arms_at(&figure.at).is_empty(),
+                    "{place}: an empty figure"
+                );
             }
         }
     }

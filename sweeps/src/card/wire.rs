@@ -147,9 +147,7 @@ fn one_or_many<'de, D: Deserializer<'de>>(source: D) -> Result<Vec<WireCriterion
 }
 
 /// Keys of `[criterion]` that hold for every test; [`test_keys`] has the others.
-const ANY_TEST: [&str; 7] = [
-    "name", "claim", "role", "test", "metric", "alpha", "expect",
-];
+const ANY_TEST: [&str; 7] = ["name", "claim", "role", "test", "metric", "alpha", "expect"];
 
 /// Keys of `[criterion]` that say where a value or an interval must lie.
 pub(super) const BOUNDS: [&str; 7] = [
@@ -255,14 +253,22 @@ pub(super) fn read(text: &str, origin: &str) -> Result<Read, SweepError> {
         }
     }
     for (section, criterion) in sections(&table, "criterion") {
-        let test = criterion.get("test").and_then(Value::as_str).unwrap_or("fisher");
+        let test = criterion
+            .get("test")
+            .and_then(Value::as_str)
+            .unwrap_or("fisher");
         // What an unknown test needs is not known either; it has a complaint of its own.
         let known = match TESTS.contains(&test) {
             true => criterion_keys(test),
             false => TESTS.iter().flat_map(|test| criterion_keys(test)).collect(),
         };
-        for key in criterion.keys().filter(|key| !known.contains(&key.as_str())) {
-            complaints.push(foreign(&section, key, test).unwrap_or_else(|| unknown(&section, key, &known)));
+        for key in criterion
+            .keys()
+            .filter(|key| !known.contains(&key.as_str()))
+        {
+            complaints.push(
+                foreign(&section, key, test).unwrap_or_else(|| unknown(&section, key, &known)),
+            );
         }
     }
     match toml::from_str(text) {
@@ -278,9 +284,14 @@ pub(super) fn read(text: &str, origin: &str) -> Result<Read, SweepError> {
 
 /// The complaint about a key that belongs to other tests.
 fn foreign(section: &str, key: &str, test: &str) -> Option<Complaint> {
-    let having = TESTS.iter().filter(|other| criterion_keys(other).contains(&key));
+    let having = TESTS
+        .iter()
+        .filter(|other| criterion_keys(other).contains(&key));
     let having: Vec<String> = having.map(|other| format!("`{other}`")).collect();
-    let own: Vec<&str> = test_keys(test).iter().map(|key| key.trim_end_matches('?')).collect();
+    let own: Vec<&str> = test_keys(test)
+        .iter()
+        .map(|key| key.trim_end_matches('?'))
+        .collect();
     (!having.is_empty()).then(|| Complaint {
         key: format!("{section}.{key}"),
         message: format!(

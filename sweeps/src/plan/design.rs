@@ -88,7 +88,10 @@ fn power<'a>(
             Box::new(move |n| mean_interval_power(distance, n, 1.0 - alpha))
         }
         Test::Jonckheere { at, .. } => {
-            let (step, groups) = (expect.difference?.abs() / expect.sd?, card.arms_at(at).len());
+            let (step, groups) = (
+                expect.difference?.abs() / expect.sd?,
+                card.arms_at(at).len(),
+            );
             Box::new(move |n| trend_power(step, groups, n, alpha))
         }
         Test::Ld50 {
@@ -98,7 +101,9 @@ fn power<'a>(
             ..
         } => {
             let arms = card.arms_at(&arms.treatment).into_iter();
-            let doses: Vec<f64> = arms.filter_map(|arm| number(arm.settings.get(along)?)).collect();
+            let doses: Vec<f64> = arms
+                .filter_map(|arm| number(arm.settings.get(along)?))
+                .collect();
             if (expect.ratio? > 1.0) != direction.is_up() {
                 return Some(Box::new(|_| 0.0));
             }
@@ -196,9 +201,9 @@ fn limits(criterion: &Criterion, seeds: usize, arms: &[Arm]) -> String {
             "standard deviations per step",
         ),
         Test::Ld50 { .. } => "a ratio outside the values swept cannot be told".to_owned(),
-        Test::Exact { .. } => format!(
-            "no statistics: one of {runs} runs outside the bound refutes it"
-        ),
+        Test::Exact { .. } => {
+            format!("no statistics: one of {runs} runs outside the bound refutes it")
+        }
     }
 }
 

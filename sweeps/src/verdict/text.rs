@@ -214,7 +214,12 @@ pub(crate) fn p_value(p: f64) -> String {
 
 /// Runs without an outcome of the arms that criteria look at, and all runs of these.
 fn runs_without_outcome(verdict: &Verdict) -> (usize, usize) {
-    let looked_at = |arm: &str| verdict.findings.iter().any(|f| f.arms.iter().any(|a| a == arm));
+    let looked_at = |arm: &str| {
+        verdict
+            .findings
+            .iter()
+            .any(|f| f.arms.iter().any(|a| a == arm))
+    };
     let arms = verdict.arms.iter().filter(|arm| looked_at(&arm.arm));
     arms.fold((0, 0), |(missing, all), arm| {
         let known: usize = arm.outcomes.values().sum();

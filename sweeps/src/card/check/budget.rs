@@ -48,12 +48,7 @@ pub(super) fn apply(
     }
 }
 
-fn smaller(
-    card: &Card,
-    name: &str,
-    budget: &WireBudget,
-    complaints: &mut Vec<Complaint>,
-) -> Card {
+fn smaller(card: &Card, name: &str, budget: &WireBudget, complaints: &mut Vec<Complaint>) -> Card {
     let before = complaints.len();
     let section = format!("budget.{name}");
     let mut small = Card {
@@ -72,7 +67,10 @@ fn smaller(
     }
     let fixed = flatten(&budget.fixed);
     check_keys(&format!("{section}.fixed"), &fixed, complaints);
-    for key in fixed.keys().filter(|key| card.axis_values().contains_key(*key)) {
+    for key in fixed
+        .keys()
+        .filter(|key| card.axis_values().contains_key(*key))
+    {
         let place = format!("{section}.fixed.\"{key}\"");
         complain(complaints, &place, "is an axis of the card", None);
     }
@@ -147,7 +145,11 @@ fn restrict(card: &mut Card, key: &str, values: &[Value]) {
 /// verdict says so. Along an axis it takes two arms.
 fn leave_out_untested(card: &mut Card) {
     let has_arms = |criterion: &Criterion| {
-        let needed = if criterion.test.along().is_some() { 2 } else { 1 };
+        let needed = if criterion.test.along().is_some() {
+            2
+        } else {
+            1
+        };
         let selectors = criterion.test.selectors();
         selectors.iter().all(|at| {
             let arms = card.arms_at(at);

@@ -160,9 +160,10 @@ fn criterion(
         name: wire.name.take().unwrap_or(fallback),
         claim: wire.claim.take(),
         role: Role::choose(wire.role.take(), &format!("{section}.role"), complaints),
-        metric: wire.metric.take().map(|wire| {
-            metric(Some(wire), &format!("{section}.metric"), complaints)
-        }),
+        metric: wire
+            .metric
+            .take()
+            .map(|wire| metric(Some(wire), &format!("{section}.metric"), complaints)),
         alpha,
         expect: wire.expect.take(),
         test: test(wire, section, complaints),
@@ -278,7 +279,9 @@ fn direction(
     words: &Words,
     complaints: &mut Vec<Complaint>,
 ) -> Direction {
-    let found = words.iter().find(|(known, _)| Some(*known) == word.as_deref());
+    let found = words
+        .iter()
+        .find(|(known, _)| Some(*known) == word.as_deref());
     if let Some((_, direction)) = found {
         return *direction;
     }
@@ -287,9 +290,15 @@ fn direction(
         None => (format!("is missing; {expected}"), None),
         Some(word) => {
             // A word of another test says which way is meant.
-            let other = [MORE, HIGHER, TREND].into_iter().flatten().find(|(known, _)| *known == word);
+            let other = [MORE, HIGHER, TREND]
+                .into_iter()
+                .flatten()
+                .find(|(known, _)| *known == word);
             let near = match other {
-                Some((_, meant)) => words.iter().find(|(_, d)| d.is_up() == meant.is_up()).map(|(w, _)| *w),
+                Some((_, meant)) => words
+                    .iter()
+                    .find(|(_, d)| d.is_up() == meant.is_up())
+                    .map(|(w, _)| *w),
                 None => closest(&word, words.iter().map(|(word, _)| *word)),
             };
             (
@@ -305,7 +314,11 @@ fn direction(
 /// A margin; `zero_too` where none is allowed.
 fn margin(value: f64, zero_too: bool, section: &str, complaints: &mut Vec<Complaint>) -> f64 {
     if !value.is_finite() || value < 0.0 || (value == 0.0 && !zero_too) {
-        let least = if zero_too { "that is not negative" } else { "above 0" };
+        let least = if zero_too {
+            "that is not negative"
+        } else {
+            "above 0"
+        };
         let message = format!("is {value}, must be a finite number {least}");
         complain(complaints, &format!("{section}.margin"), message, None);
     }

@@ -23,7 +23,8 @@ pub(in crate::card::check) fn check(card: &Card, complaints: &mut Vec<Complaint>
             }
             Test::Ld50 { arms, along, .. } => {
                 if along::is_axis(card, along, &section, complaints) {
-                    for (which, at) in [("treatment", &arms.treatment), ("control", &arms.control)] {
+                    for (which, at) in [("treatment", &arms.treatment), ("control", &arms.control)]
+                    {
                         let place = format!("{section}.{which}");
                         along::check(card, along, at, &place, true, complaints);
                     }
@@ -32,7 +33,14 @@ pub(in crate::card::check) fn check(card: &Card, complaints: &mut Vec<Complaint>
             Test::Slope { at, along, .. } | Test::Jonckheere { at, along, .. } => {
                 if along::is_axis(card, along, &section, complaints) {
                     let logarithmic = matches!(criterion.test, Test::Slope { .. });
-                    along::check(card, along, at, &format!("{section}.at"), logarithmic, complaints);
+                    along::check(
+                        card,
+                        along,
+                        at,
+                        &format!("{section}.at"),
+                        logarithmic,
+                        complaints,
+                    );
                 }
             }
             Test::Exact { at, .. } => {
@@ -68,7 +76,12 @@ pub(super) fn section(card: &Card, index: usize) -> String {
 fn check_pair(card: &Card, arms: &Pair, section: &str, complaints: &mut Vec<Complaint>) {
     let place = format!("{section}.treatment");
     let treatment = one_arm(card, &place, &arms.treatment, complaints);
-    let control = one_arm(card, &format!("{section}.control"), &arms.control, complaints);
+    let control = one_arm(
+        card,
+        &format!("{section}.control"),
+        &arms.control,
+        complaints,
+    );
     if let (Some(treatment), Some(control)) = (treatment, control)
         && treatment.settings == control.settings
     {
@@ -128,10 +141,7 @@ fn check_expectation(criterion: &Criterion, section: &str, complaints: &mut Vec<
         return;
     };
     let needed: &[(&str, Option<f64>)] = match criterion.test {
-        Test::Fisher { .. } => &[
-            ("treatment", expect.treatment),
-            ("control", expect.control),
-        ],
+        Test::Fisher { .. } => &[("treatment", expect.treatment), ("control", expect.control)],
         Test::Permutation { .. } | Test::Slope { .. } | Test::Jonckheere { .. } => {
             &[("difference", expect.difference), ("sd", expect.sd)]
         }
@@ -152,11 +162,18 @@ fn check_expectation(criterion: &Criterion, section: &str, complaints: &mut Vec<
             }
             Some(value) => {
                 let expected = match *key {
-                    "treatment" | "control" if !(0.0..=1.0).contains(value) => "a share from 0 to 1",
+                    "treatment" | "control" if !(0.0..=1.0).contains(value) => {
+                        "a share from 0 to 1"
+                    }
                     "sd" | "ratio" | "steepness" if *value <= 0.0 => "a number above 0",
                     _ => continue,
                 };
-                complain(complaints, &place, format!("is {value}; expected {expected}"), None);
+                complain(
+                    complaints,
+                    &place,
+                    format!("is {value}; expected {expected}"),
+                    None,
+                );
             }
         }
     }

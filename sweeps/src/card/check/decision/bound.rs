@@ -60,13 +60,20 @@ fn check(key: &str, bound: Bound, fit: &str, section: &str, complaints: &mut Vec
         Bound::Inside(ends) => ends,
     };
     if !fit.split(", ").any(|known| known == key) {
-        let what = if key == "contains" { "values" } else { "an interval" };
+        let what = if key == "contains" {
+            "values"
+        } else {
+            "an interval"
+        };
         let message = format!("cannot be asked of {what}; give one of {fit}");
         complain(complaints, &place, message, None);
     } else if !ends.iter().all(|end| end.is_finite()) {
         complain(complaints, &place, "must be finite", None);
     } else if ends[0] > ends[1] {
-        let message = format!("is [{}, {}]; expected the lower end first", ends[0], ends[1]);
+        let message = format!(
+            "is [{}, {}]; expected the lower end first",
+            ends[0], ends[1]
+        );
         complain(complaints, &place, message, None);
     }
 }

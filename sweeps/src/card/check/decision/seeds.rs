@@ -26,7 +26,10 @@ pub(in crate::card::check) fn check_seeds(card: &Card, key: &str, complaints: &m
             Some(p) => family.push((criterion, p)),
             None => check_interval(card, criterion, key, &place, complaints),
         }
-        if let Some((_, p)) = family.last().filter(|(c, p)| c.name == criterion.name && *p > c.alpha) {
+        if let Some((_, p)) = family
+            .last()
+            .filter(|(c, p)| c.name == criterion.name && *p > c.alpha)
+        {
             let (what, hint) = too_few(card, criterion, *p);
             complain(complaints, key, format!("{what}{place}"), hint);
         }
@@ -40,7 +43,10 @@ pub(in crate::card::check) fn check_seeds(card: &Card, key: &str, complaints: &m
 fn check_family(family: &[(&Criterion, f64)], key: &str, complaints: &mut Vec<Complaint>) {
     let p_values: Vec<f64> = family.iter().map(|(_, p)| *p).collect();
     let adjusted = holm(&p_values);
-    let failing = family.iter().zip(adjusted).find(|((criterion, _), p)| *p > criterion.alpha);
+    let failing = family
+        .iter()
+        .zip(adjusted)
+        .find(|((criterion, _), p)| *p > criterion.alpha);
     if let Some(((criterion, _), p)) = failing {
         let message = format!(
             "are too few for {} confirmatory criteria together: after Holm's correction the smallest p of `{}` is {p:.3}, above {}",
@@ -63,12 +69,17 @@ fn smallest_p(card: &Card, criterion: &Criterion) -> Option<f64> {
         Test::Jonckheere { along, at, .. } => {
             let mut arms = card.arms_at(at);
             let value = |settings: &Settings| settings.get(along).and_then(crate::card::number);
-            arms.sort_by(|a, b| value(&a.settings).partial_cmp(&value(&b.settings)).unwrap_or(std::cmp::Ordering::Equal));
+            arms.sort_by(|a, b| {
+                value(&a.settings)
+                    .partial_cmp(&value(&b.settings))
+                    .unwrap_or(std::cmp::Ordering::Equal)
+            });
             let groups: Vec<Vec<f64>> = arms
                 .iter()
                 .enumerate()
                 .map(|(group, arm)| {
-                    let distinct = (0..arm.seeds.len()).map(|index| (group * 100_000 + index) as f64);
+                    let distinct =
+                        (0..arm.seeds.len()).map(|index| (group * 100_000 + index) as f64);
                     distinct.collect()
                 })
                 .collect();
@@ -152,7 +163,8 @@ fn check_interval(
     };
     if fewest < 2 {
         let test = criterion.test.name();
-        let message = format!("are {fewest}, but `{test}` needs an interval over at least 2{place}");
+        let message =
+            format!("are {fewest}, but `{test}` needs an interval over at least 2{place}");
         complain(complaints, key, message, None);
     }
 }

@@ -65,7 +65,10 @@ fn problem(card: &Card, along: &str, arms: &[Arm], logarithmic: bool) -> Option<
         let differs = |other: &Arm| {
             let both = arm.settings.iter().zip(&other.settings);
             let fixed = both.filter(|((key, _), _)| !moves(key));
-            fixed.filter(|((_, a), (_, b))| a != b).map(|((key, _), _)| key.clone()).next()
+            fixed
+                .filter(|((_, a), (_, b))| a != b)
+                .map(|((key, _), _)| key.clone())
+                .next()
         };
         let first = &arms[0];
         if let Some(key) = differs(first) {
@@ -75,7 +78,9 @@ fn problem(card: &Card, along: &str, arms: &[Arm], logarithmic: bool) -> Option<
             ));
         }
         let value = arm.settings.get(along);
-        let twin = arms[..index].iter().find(|other| other.settings.get(along) == value);
+        let twin = arms[..index]
+            .iter()
+            .find(|other| other.settings.get(along) == value);
         if let Some(twin) = twin {
             return Some(format!(
                 "arms `{}` and `{}` have the same `{along}`; name more axis values, so that only `{along}` differs",
