@@ -86,10 +86,13 @@ pub(super) fn notes(verdict: &Verdict, sweep: &Sweep) -> Vec<String> {
     let card = &sweep.plan().card;
     let mut notes: Vec<String> = Vec::new();
     for finding in &verdict.findings {
-        notes.extend(finding.counts.iter().filter_map(bound));
-        notes.extend(remaining(finding));
+        for note in finding.counts.iter().filter_map(bound).chain(remaining(finding)) {
+            // Criteria may share an arm.
+            if !notes.contains(&note) {
+                notes.push(note);
+            }
+        }
     }
-    notes.dedup();
     if !verdict.untested.is_empty() {
         notes.push(format!(
             "Not tested at this budget, because its arms are not in it: {}.",
