@@ -9,10 +9,10 @@ mod criterion;
 mod value;
 mod wire;
 
-pub use arms::{Arm, ArmRule};
-pub use criterion::{Bound, Criterion, Direction, Expect, Metric, Pair, Reduce, Test};
 pub(crate) use arms::matches;
+pub use arms::{Arm, ArmRule};
 pub(crate) use check::check_keys;
+pub use criterion::{Bound, Criterion, Direction, Expect, Metric, Pair, Reduce, Test};
 pub(crate) use value::closest;
 pub use value::{label, number, same};
 

@@ -2,9 +2,9 @@
 //! JSON.
 
 use crate::card::{Role, Settings};
+use crate::plan::Design;
 use crate::reader::{RunState, State};
 use crate::table::{Table, bytes, count, duration, nats};
-use crate::plan::Design;
 use crate::{Plan, SweepReader};
 use serde::Serialize;
 use std::fmt;
@@ -96,12 +96,18 @@ impl Plan {
 impl Design {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let runs = if self.seeds == 1 { "seed" } else { "seeds" };
-        write!(f, "{} ({}, {} {runs})", self.criterion, self.test, self.seeds)?;
+        write!(
+            f,
+            "{} ({}, {} {runs})",
+            self.criterion, self.test, self.seeds
+        )?;
         match (&self.expected, self.power) {
             (Some(expected), Some(power)) => {
                 write!(f, ": power {power:.2} for {expected}")?;
                 match self.seeds_needed {
-                    Some(1) | None if power < 0.8 => write!(f, "; no number of seeds up to 40 gives 0.8")?,
+                    Some(1) | None if power < 0.8 => {
+                        write!(f, "; no number of seeds up to 40 gives 0.8")?
+                    }
                     Some(needed) => write!(f, "; {needed} seeds give 0.8")?,
                     None => {}
                 }
@@ -115,7 +121,10 @@ impl Design {
 
 impl fmt::Display for PlanOverview {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let budget = self.budget.as_ref().map_or(String::new(), |name| format!(" (budget {name})"));
+        let budget = self
+            .budget
+            .as_ref()
+            .map_or(String::new(), |name| format!(" (budget {name})"));
         writeln!(f, "{}{budget}: {}\n", self.card, self.title)?;
         let mut table = Table::new(["arm", "role", "runs", "steps", "tokens", "disk"]);
         for arm in &self.arms {
@@ -158,7 +167,11 @@ impl fmt::Display for PlanOverview {
             design.fmt(f)?;
         }
         if !self.untested.is_empty() {
-            writeln!(f, "  not tested at this budget: {}", self.untested.join(", "))?;
+            writeln!(
+                f,
+                "  not tested at this budget: {}",
+                self.untested.join(", ")
+            )?;
         }
         if !self.overrides.is_empty() {
             let keys: Vec<&str> = self.overrides.keys().map(String::as_str).collect();

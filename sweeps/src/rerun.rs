@@ -131,7 +131,10 @@ fn values(record: &Record) -> Vec<(String, u64)> {
         true => f64::NAN.to_bits(),
         false => value.to_bits(),
     };
-    let scalars = record.scalars.iter().filter(|(name, _)| !TIMINGS.contains(&name.as_str()));
+    let scalars = record
+        .scalars
+        .iter()
+        .filter(|(name, _)| !TIMINGS.contains(&name.as_str()));
     let layers = record.layers.iter().flat_map(|(name, values)| {
         let numbered = values.iter().enumerate();
         numbered.map(move |(layer, value)| (format!("{name}[{layer}]"), *value))
@@ -152,20 +155,29 @@ mod tests {
         let (directory, sweep) = sweep();
         let draw = |name: &str, share, seed| -> Vec<String> {
             let drawn = sweep.sample(&directory.path().join(name), share, seed);
-            drawn.unwrap().runs().iter().map(|run| run.id.clone()).collect()
+            drawn
+                .unwrap()
+                .runs()
+                .iter()
+                .map(|run| run.id.clone())
+                .collect()
         };
         let first = draw("a", 0.3, 1);
         assert_eq!(first.len(), 3, "0.3 of 8, rounded up");
         assert_eq!(first, draw("b", 0.3, 1));
         assert_eq!(draw("c", 0.01, 1).len(), 1, "at least one");
-        let seeds: Vec<_> = (1..9).map(|seed| draw(&format!("s{seed}"), 0.3, seed)).collect();
+        let seeds: Vec<_> = (1..9)
+            .map(|seed| draw(&format!("s{seed}"), 0.3, seed))
+            .collect();
         assert!(seeds.iter().any(|other| *other != first));
     }
 
     #[test]
     fn one_other_bit_is_found_and_timings_are_not_compared() {
         let (directory, sweep) = sweep();
-        let again = sweep.sample(&directory.path().join("again"), 1.0, 1).unwrap();
+        let again = sweep
+            .sample(&directory.path().join("again"), 1.0, 1)
+            .unwrap();
         for run in sweep.runs() {
             finish(&sweep.run_dir(&run.id), 3.2);
             let other = if run.seed == 2 { 3.2 + 1e-15 } else { 3.2 };
@@ -176,7 +188,10 @@ mod tests {
         for (run, compared) in sweep.runs().iter().zip(&comparison.runs) {
             assert_eq!(compared.difference.is_some(), run.seed == 2, "{compared:?}");
         }
-        assert!(comparison.to_string().contains("`held_out_loss`"), "{comparison}");
+        assert!(
+            comparison.to_string().contains("`held_out_loss`"),
+            "{comparison}"
+        );
 
         let mut slow = Record::new(1);
         slow.set("step_seconds", 2.0);

@@ -3,8 +3,8 @@
 //! Everything a reader needs to believe or doubt the verdict is in it, and everything that makes
 //! the runs again: card hash, command, commit, seeds, text. `preflight` reads a few of its fields.
 
-use crate::card::{Card, FigureChoice, Kind, Role, Settings, Source};
 use crate::card::matches;
+use crate::card::{Card, FigureChoice, Kind, Role, Settings, Source};
 use crate::stats::Estimate;
 use crate::verdict::{Finding, LEVEL};
 use crate::{Outcome, RunState, Sweep, SweepError, SweepReader, Verdict, VerdictStatus};
@@ -191,7 +191,11 @@ impl CardResult {
             figure: card.figure.clone(),
             arms,
             cost: Cost {
-                runs: reader.states().iter().filter(|run| run.seconds.is_some()).count() as u64,
+                runs: reader
+                    .states()
+                    .iter()
+                    .filter(|run| run.seconds.is_some())
+                    .count() as u64,
                 core_seconds: seconds.sum(),
             },
             provenance: Provenance {
@@ -234,7 +238,10 @@ impl CardResult {
         let mut paths: Vec<PathBuf> = Vec::new();
         for entry in std::fs::read_dir(folder).map_err(failed)? {
             let path = entry.map_err(failed)?.path();
-            if path.extension().is_some_and(|extension| extension == "json") {
+            if path
+                .extension()
+                .is_some_and(|extension| extension == "json")
+            {
                 paths.push(path);
             }
         }
@@ -274,7 +281,11 @@ fn metrics(card: &Card, runs: &[&RunState]) -> Vec<MetricRecord> {
         }
     };
     let metrics = card.metrics().into_iter();
-    metrics.map(|metric| metric.label()).enumerate().map(record).collect()
+    metrics
+        .map(|metric| metric.label())
+        .enumerate()
+        .map(record)
+        .collect()
 }
 
 /// Without the path of the program, which is another one elsewhere.

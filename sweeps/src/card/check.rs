@@ -6,7 +6,7 @@ mod decision;
 mod fields;
 
 use crate::SweepError;
-use crate::card::check::fields::{complain, required, seeds, Choice};
+use crate::card::check::fields::{Choice, complain, required, seeds};
 use crate::card::value::{closest, flatten, label, same};
 use crate::card::wire::{Read, WireArm, WireExclude, WireFigure};
 use crate::card::{ArmRule, Card, FigureChoice, Kind, Role, Settings};
@@ -187,12 +187,7 @@ fn check_selector(
     }
 }
 
-fn check_on_axis(
-    value: &Value,
-    values: &[Value],
-    place: &str,
-    complaints: &mut Vec<Complaint>,
-) {
+fn check_on_axis(value: &Value, values: &[Value], place: &str, complaints: &mut Vec<Complaint>) {
     if values.iter().any(|known| same(known, value)) {
         return;
     }
@@ -216,7 +211,11 @@ fn figure(
     if !at.is_empty() {
         check_selector("figure.at", &at, axes, complaints);
     }
-    if let Some(along) = wire.along.as_ref().filter(|along| !axes.contains_key(*along)) {
+    if let Some(along) = wire
+        .along
+        .as_ref()
+        .filter(|along| !axes.contains_key(*along))
+    {
         let near = closest(along, axes.keys().map(String::as_str));
         let hint = near.map(|near| format!("did you mean `{near}`?"));
         let message = format!("`{along}` is no axis of this card");
@@ -276,7 +275,10 @@ fn positive(value: Option<f64>, key: &str, complaints: &mut Vec<Complaint>) -> O
 
 fn check_size(card: &Card, complaints: &mut Vec<Complaint>) {
     let grid = card.axes.values().map(Vec::len);
-    let zips = card.zips.iter().filter_map(|zip| zip.values().map(Vec::len).min());
+    let zips = card
+        .zips
+        .iter()
+        .filter_map(|zip| zip.values().map(Vec::len).min());
     let runs = grid
         .chain(zips)
         .fold(card.seeds.len(), usize::saturating_mul);

@@ -217,9 +217,9 @@ impl Test {
     #[must_use]
     pub fn along(&self) -> Option<&str> {
         match self {
-            Self::Slope { along, .. } | Self::Jonckheere { along, .. } | Self::Ld50 { along, .. } => {
-                Some(along)
-            }
+            Self::Slope { along, .. }
+            | Self::Jonckheere { along, .. }
+            | Self::Ld50 { along, .. } => Some(along),
             _ => None,
         }
     }

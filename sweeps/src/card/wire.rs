@@ -147,9 +147,7 @@ fn one_or_many<'de, D: Deserializer<'de>>(source: D) -> Result<Vec<WireCriterion
 }
 
 /// Keys of `[criterion]` that hold for every test; [`test_keys`] has the others.
-const ANY_TEST: [&str; 7] = [
-    "name", "claim", "role", "test", "metric", "alpha", "expect",
-];
+const ANY_TEST: [&str; 7] = ["name", "claim", "role", "test", "metric", "alpha", "expect"];
 
 /// Keys of `[criterion]` that say where a value or an interval must lie.
 pub(super) const BOUNDS: [&str; 7] = [

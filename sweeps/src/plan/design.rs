@@ -85,7 +85,10 @@ fn power<'a>(
             Box::new(move |n| mean_interval_power(distance, n, 1.0 - alpha))
         }
         Test::Jonckheere { at, .. } => {
-            let (step, groups) = (expect.difference?.abs() / expect.sd?, card.arms_at(at).len());
+            let (step, groups) = (
+                expect.difference?.abs() / expect.sd?,
+                card.arms_at(at).len(),
+            );
             Box::new(move |n| trend_power(step, groups, n, alpha))
         }
         Test::Ld50 { along, .. } => {

@@ -143,7 +143,10 @@ fn a_failed_run_has_no_outcome_and_is_named() {
     }
     let verdict = sweep.verdict().unwrap();
     assert_eq!(verdict.status, VerdictStatus::Inconclusive);
-    assert_eq!(verdict.findings[0].counts[0].proportion, Proportion::new(3, 3));
+    assert_eq!(
+        verdict.findings[0].counts[0].proportion,
+        Proportion::new(3, 3)
+    );
     assert_eq!(verdict.failed_runs.len(), 1);
     assert_eq!(verdict.failed_runs, verdict.missing_runs);
     assert_eq!(verdict.missing_languages, ["zh"]);
@@ -189,6 +192,9 @@ fn a_nonfinite_metric_leaves_the_mean_but_not_the_count() {
     post.metric = Some(f64::NAN);
     post.metrics = vec![post.metric];
     let verdict = judge(&sweep, &states).unwrap();
-    assert_eq!(verdict.findings[0].counts[0].proportion, Proportion::new(4, 4));
+    assert_eq!(
+        verdict.findings[0].counts[0].proportion,
+        Proportion::new(4, 4)
+    );
     assert_eq!(verdict.arms[0].metric.unwrap().n, 3);
 }

@@ -86,7 +86,12 @@ pub(super) fn notes(verdict: &Verdict, sweep: &Sweep) -> Vec<String> {
     let card = &sweep.plan().card;
     let mut notes: Vec<String> = Vec::new();
     for finding in &verdict.findings {
-        for note in finding.counts.iter().filter_map(bound).chain(remaining(finding)) {
+        for note in finding
+            .counts
+            .iter()
+            .filter_map(bound)
+            .chain(remaining(finding))
+        {
             // Criteria may share an arm.
             if !notes.contains(&note) {
                 notes.push(note);

@@ -103,12 +103,7 @@ pub(super) fn read(
     axes
 }
 
-fn check_values(
-    values: &[Value],
-    place: &str,
-    section: &str,
-    complaints: &mut Vec<Complaint>,
-) {
+fn check_values(values: &[Value], place: &str, section: &str, complaints: &mut Vec<Complaint>) {
     if values.is_empty() && complaints.iter().all(|complaint| complaint.key != place) {
         complain(complaints, place, "is an empty list", None);
     }
@@ -207,8 +202,7 @@ mod tests {
 
     #[test]
     fn ranges_are_evenly_spaced_and_keep_their_ends() {
-        let (found, complaints) =
-            values("{ from = 3e-4, to = 3e-2, points = 5, scale = \"log\" }");
+        let (found, complaints) = values("{ from = 3e-4, to = 3e-2, points = 5, scale = \"log\" }");
         assert!(complaints.is_empty(), "{complaints:?}");
         let expected = [3e-4, 9.487e-4, 3e-3, 9.487e-3, 3e-2].map(Value::Float);
         assert_eq!(found, expected);

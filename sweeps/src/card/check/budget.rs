@@ -43,12 +43,7 @@ pub(super) fn apply(
     }
 }
 
-fn smaller(
-    card: &Card,
-    name: &str,
-    budget: &WireBudget,
-    complaints: &mut Vec<Complaint>,
-) -> Card {
+fn smaller(card: &Card, name: &str, budget: &WireBudget, complaints: &mut Vec<Complaint>) -> Card {
     let section = format!("budget.{name}");
     let mut small = Card {
         budget: Some(name.to_owned()),
@@ -66,7 +61,10 @@ fn smaller(
     }
     let fixed = flatten(&budget.fixed);
     check_keys(&format!("{section}.fixed"), &fixed, complaints);
-    for key in fixed.keys().filter(|key| card.axis_values().contains_key(*key)) {
+    for key in fixed
+        .keys()
+        .filter(|key| card.axis_values().contains_key(*key))
+    {
         let place = format!("{section}.fixed.\"{key}\"");
         complain(complaints, &place, "is an axis of the card", None);
     }

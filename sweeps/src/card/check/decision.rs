@@ -160,9 +160,10 @@ fn criterion(
         name: wire.name.take().unwrap_or(fallback),
         claim: wire.claim.take(),
         role: Role::choose(wire.role.take(), &format!("{section}.role"), complaints),
-        metric: wire.metric.take().map(|wire| {
-            metric(Some(wire), &format!("{section}.metric"), complaints)
-        }),
+        metric: wire
+            .metric
+            .take()
+            .map(|wire| metric(Some(wire), &format!("{section}.metric"), complaints)),
         alpha,
         expect: wire.expect.take(),
         test: test(wire, section, complaints),
@@ -273,7 +274,9 @@ fn direction(
     words: &Words,
     complaints: &mut Vec<Complaint>,
 ) -> Direction {
-    let found = words.iter().find(|(known, _)| Some(*known) == word.as_deref());
+    let found = words
+        .iter()
+        .find(|(known, _)| Some(*known) == word.as_deref());
     if let Some((_, direction)) = found {
         return *direction;
     }
@@ -290,12 +293,7 @@ fn direction(
     words[0].1
 }
 
-fn margin(
-    value: Option<f64>,
-    default: f64,
-    section: &str,
-    complaints: &mut Vec<Complaint>,
-) -> f64 {
+fn margin(value: Option<f64>, default: f64, section: &str, complaints: &mut Vec<Complaint>) -> f64 {
     let value = value.unwrap_or(default);
     if !value.is_finite() || value < 0.0 {
         let message = format!("is {value}, must be a finite number that is not negative");

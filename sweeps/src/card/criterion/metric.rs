@@ -110,7 +110,10 @@ impl Metric {
     /// except that the last value is what it is; absent where nothing is left.
     #[must_use]
     pub fn of(&self, records: &[Record]) -> Option<f64> {
-        let (from, to) = (self.from_step.unwrap_or(0), self.to_step.unwrap_or(u64::MAX));
+        let (from, to) = (
+            self.from_step.unwrap_or(0),
+            self.to_step.unwrap_or(u64::MAX),
+        );
         let all: Vec<f64> = records
             .iter()
             .filter(|record| (from..=to).contains(&record.step))
@@ -176,7 +179,10 @@ fn deviation(values: &[f64]) -> Option<f64> {
 fn spike_score(values: &[f64]) -> Option<f64> {
     const WINDOW: usize = 128;
     const SIGMAS: f64 = 6.0;
-    let judged = values.len().checked_sub(WINDOW).filter(|count| *count > 0)?;
+    let judged = values
+        .len()
+        .checked_sub(WINDOW)
+        .filter(|count| *count > 0)?;
     let spikes = values.windows(WINDOW + 1).filter(|window| {
         let (before, value) = (&window[..WINDOW], window[WINDOW]);
         let sd = deviation(before).unwrap_or(0.0);
@@ -233,7 +239,10 @@ mod tests {
             to_step: Some(3),
             ..Metric::last("grad_norm")
         };
-        assert_eq!(metric.of(&records(&[1.0, 10.0, 100.0, 1000.0])), Some(110.0));
+        assert_eq!(
+            metric.of(&records(&[1.0, 10.0, 100.0, 1000.0])),
+            Some(110.0)
+        );
         assert_eq!(metric.label(), "sum of grad_norm of steps 2 to 3");
     }
 

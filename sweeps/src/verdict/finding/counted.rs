@@ -1,14 +1,14 @@
 //! Tests that count outcomes.
 
 use super::{Count, Effect, Finding, Runs, is_event};
+use crate::Outcome;
 use crate::card::{Direction, Pair};
 use crate::stats::{
     Ld50, Proportion, Trial, fisher_exact, ld50 as fit, ld50_ratio, mean_difference,
     risk_difference,
 };
-use crate::verdict::text::{event_words, number, points, p_words};
+use crate::verdict::text::{event_words, number, p_words, points};
 use crate::verdict::{LEVEL, VerdictStatus};
-use crate::Outcome;
 
 pub(super) fn fisher(
     runs: &Runs<'_>,
@@ -44,7 +44,10 @@ pub(super) fn fisher(
     let means = mean_difference(&values(&treatment.arm), &values(&control.arm), LEVEL);
     if let Some(difference) = means {
         finding.effects.push(Effect {
-            what: format!("difference of mean {}, treatment − control", runs.metric_label),
+            what: format!(
+                "difference of mean {}, treatment − control",
+                runs.metric_label
+            ),
             value: difference.mean,
             interval: difference.interval,
             level: LEVEL,
@@ -121,8 +124,7 @@ fn decide(treatment: &Count, control: &Count, direction: Direction, alpha: f64) 
         (0..=count.missing).map(move |more| Proportion::new(events + more, whole))
     };
     let mut reproduced = completions(treatment).flat_map(|a| {
-        completions(control)
-            .map(move |b| as_stated(a, b, direction) && fisher_exact(a, b) <= alpha)
+        completions(control).map(move |b| as_stated(a, b, direction) && fisher_exact(a, b) <= alpha)
     });
     let first = reproduced.next().unwrap_or(false);
     match (first, reproduced.all(|other| other == first)) {
@@ -157,12 +159,14 @@ pub(super) fn ld50(
     let level = 1.0 - finding.alpha;
     let [treatment, control] = trials.each_ref().map(|trials| dose(fit(trials)));
     let ratio = ld50_ratio(&trials[0], &trials[1], level, SEED);
-    let what = format!("{along} at which half of the runs are {}", event_words(event));
+    let what = format!(
+        "{along} at which half of the runs are {}",
+        event_words(event)
+    );
     let Some(ratio) = ratio else {
         finding.sentence = format!(
             "no ratio of the {what}: treatment {}, control {}",
-            treatment,
-            control
+            treatment, control
         );
         finding.decide(false);
         return;

@@ -12,10 +12,13 @@ fn differences(runs: &Runs<'_>, arms: &Pair) -> (String, Vec<(u64, f64)>) {
     let label = |at| runs.arm(at).map(|arm| arm.label).unwrap_or_default();
     let (treatment, control) = (label(&arms.treatment), label(&arms.control));
     let controls = runs.values(&control);
-    let paired = runs.values(&treatment).into_iter().filter_map(|(seed, value)| {
-        let (_, other) = controls.iter().find(|(other, _)| *other == seed)?;
-        Some((seed, value - other))
-    });
+    let paired = runs
+        .values(&treatment)
+        .into_iter()
+        .filter_map(|(seed, value)| {
+            let (_, other) = controls.iter().find(|(other, _)| *other == seed)?;
+            Some((seed, value - other))
+        });
     (format!("`{treatment}` − `{control}`"), paired.collect())
 }
 
@@ -144,7 +147,10 @@ pub(super) fn slope(
     let what = format!("exponent of {} in {along}", runs.metric_label);
     let fitted = log_log_slope(&points, level);
     let Some((found, ends)) = fitted.and_then(|found| Some((found, found.interval?))) else {
-        finding.sentence = format!("the {what} cannot be fitted{}", runs.left_out(&finding.arms));
+        finding.sentence = format!(
+            "the {what} cannot be fitted{}",
+            runs.left_out(&finding.arms)
+        );
         finding.decide(false);
         return;
     };
@@ -225,7 +231,11 @@ pub(super) fn jonckheere(
             format!("{} at {}", number(mean), number(*x))
         })
         .collect();
-    let way = if direction.is_up() { "rising" } else { "falling" };
+    let way = if direction.is_up() {
+        "rising"
+    } else {
+        "falling"
+    };
     finding.sentence = format!(
         "mean {} {}: {}; Jonckheere's test for a {way} trend in {along}, one-sided {}{}",
         runs.metric_label,
@@ -235,7 +245,10 @@ pub(super) fn jonckheere(
         runs.left_out(&finding.arms)
     );
     finding.effects.push(Effect {
-        what: format!("standardised Jonckheere statistic of {} in {along}", runs.metric_label),
+        what: format!(
+            "standardised Jonckheere statistic of {} in {along}",
+            runs.metric_label
+        ),
         value: found.z,
         interval: None,
         level: LEVEL,

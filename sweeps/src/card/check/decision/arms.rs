@@ -63,7 +63,12 @@ fn section(card: &Card, index: usize) -> String {
 fn check_pair(card: &Card, arms: &Pair, section: &str, complaints: &mut Vec<Complaint>) {
     let place = format!("{section}.treatment");
     let treatment = one_arm(card, &place, &arms.treatment, complaints);
-    let control = one_arm(card, &format!("{section}.control"), &arms.control, complaints);
+    let control = one_arm(
+        card,
+        &format!("{section}.control"),
+        &arms.control,
+        complaints,
+    );
     if let (Some(treatment), Some(control)) = (treatment, control)
         && treatment.settings == control.settings
     {
@@ -109,12 +114,17 @@ fn check_along(
             let near = closest(along, axes.keys().map(String::as_str));
             let hint = near.map(|near| format!("did you mean `{near}`?"));
             let message = format!("`{along}` is no axis of this card");
-            let place = section.rsplit_once('.').map_or(section, |(before, _)| before);
+            let place = section
+                .rsplit_once('.')
+                .map_or(section, |(before, _)| before);
             complain(complaints, &format!("{place}.along"), message, hint);
         }
         return;
     };
-    if values.iter().any(|value| crate::card::number(value).is_none()) {
+    if values
+        .iter()
+        .any(|value| crate::card::number(value).is_none())
+    {
         let message = format!("`{along}` has values that are no numbers");
         complain(complaints, section, message, None);
         return;
@@ -126,7 +136,9 @@ fn check_along(
     let Some(arms) = arms else { return };
     for (index, arm) in arms.iter().enumerate() {
         let value = arm.settings.get(along);
-        let twin = arms[..index].iter().find(|other| other.settings.get(along) == value);
+        let twin = arms[..index]
+            .iter()
+            .find(|other| other.settings.get(along) == value);
         if let Some(twin) = twin {
             let message = format!(
                 "arms `{}` and `{}` have the same `{along}`; name more axis values, so that only `{along}` differs",
@@ -171,10 +183,7 @@ fn check_expectation(criterion: &Criterion, section: &str, complaints: &mut Vec<
         return;
     };
     let needed: &[(&str, Option<f64>)] = match criterion.test {
-        Test::Fisher { .. } => &[
-            ("treatment", expect.treatment),
-            ("control", expect.control),
-        ],
+        Test::Fisher { .. } => &[("treatment", expect.treatment), ("control", expect.control)],
         Test::Permutation { .. } | Test::Slope { .. } | Test::Jonckheere { .. } => {
             &[("difference", expect.difference), ("sd", expect.sd)]
         }
@@ -204,7 +213,8 @@ pub(in crate::card::check) fn check_seeds(card: &Card, complaints: &mut Vec<Comp
         return;
     }
     for (index, criterion) in card.criteria.iter().enumerate() {
-        let runs = |settings: &Settings| card.arms_at(settings).first().map_or(0, |a| a.seeds.len());
+        let runs =
+            |settings: &Settings| card.arms_at(settings).first().map_or(0, |a| a.seeds.len());
         match &criterion.test {
             Test::Fisher { arms, .. } => {
                 let (n, m) = (runs(&arms.treatment) as u64, runs(&arms.control) as u64);
