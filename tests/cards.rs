@@ -69,7 +69,14 @@ fn every_card_runs_at_its_smoke_budget_and_leaves_a_result() {
     }
 
     let folder = cards[0].parent().unwrap().to_str().unwrap();
-    let page = ["report", "--cards", "--results", "results", "--card-folder", folder];
+    let page = [
+        "report",
+        "--cards",
+        "--results",
+        "results",
+        "--card-folder",
+        folder,
+    ];
     let output = scratch.run(&page);
     assert!(output.status.success(), "{}", stderr(&output));
     let html = std::fs::read_to_string(scratch.join("results/cards.html")).unwrap();
@@ -78,7 +85,10 @@ fn every_card_runs_at_its_smoke_budget_and_leaves_a_result() {
         assert!(html.contains(&format!("<h2 id=\"{name}\">")), "{name}");
     }
     assert!(html.contains("What a proxy cannot show about 130B"));
-    assert!(!html.contains("has changed since"), "the cards are those that ran");
+    assert!(
+        !html.contains("has changed since"),
+        "the cards are those that ran"
+    );
     assert!(
         !html.contains("href=\"http") && !html.contains("src="),
         "the page needs nothing else"
@@ -102,7 +112,9 @@ fn a_plan_says_what_a_card_costs_and_what_it_can_show() {
         .find(|card| card.ends_with("e02-norm-grid.toml"))
         .unwrap();
     let card = card.to_str().unwrap();
-    let plan = ["sweep", "plan", card, "--budget", "smoke", "--set", &sources];
+    let plan = [
+        "sweep", "plan", card, "--budget", "smoke", "--set", &sources,
+    ];
     let output = scratch.run(&plan);
     assert!(output.status.success(), "{}", stderr(&output));
     let said = stdout(&output);

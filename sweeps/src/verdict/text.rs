@@ -88,8 +88,17 @@ pub(super) fn notes(verdict: &Verdict, sweep: &Sweep) -> Vec<String> {
     let card = &sweep.plan().card;
     let mut notes: Vec<String> = Vec::new();
     for finding in &verdict.findings {
-        notes.extend(finding.counts.iter().filter_map(bound));
-        notes.extend(remaining(finding));
+        for note in finding
+            .counts
+            .iter()
+            .filter_map(bound)
+            .chain(remaining(finding))
+        {
+            // Criteria may share an arm.
+            if !notes.contains(&note) {
+                notes.push(note);
+            }
+        }
     }
     // Several criteria may look at the same arm.
     let mut seen = BTreeSet::new();

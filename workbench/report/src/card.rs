@@ -56,7 +56,9 @@ fn metric_name(result: &CardResult) -> String {
 fn name(arm: &ArmRecord, arms: &[&ArmRecord], without: Option<&str>) -> String {
     let parts = arm.settings.iter().filter(|(key, value)| {
         Some(key.as_str()) != without
-            && arms.iter().any(|other| other.settings.get(*key) != Some(value))
+            && arms
+                .iter()
+                .any(|other| other.settings.get(*key) != Some(value))
     });
     let parts: Vec<String> = parts
         .map(|(key, value)| match value.as_str() {
@@ -69,7 +71,10 @@ fn name(arm: &ArmRecord, arms: &[&ArmRecord], without: Option<&str>) -> String {
 
 fn rows(result: &CardResult, arms: &[&ArmRecord]) -> Result<String, ReportError> {
     let shown = &arms[..arms.len().min(MOST_ROWS)];
-    let names = shown.iter().rev().map(|arm| shorten(&name(arm, arms, None), 30));
+    let names = shown
+        .iter()
+        .rev()
+        .map(|arm| shorten(&name(arm, arms, None), 30));
     let x = Axis::new(Scale::Auto, shown.iter().flat_map(|arm| values(arm)), 5);
     let y = Axis::named(names.collect(), 0.0);
     let title = format!("{} of every run", metric_name(result));
@@ -91,7 +96,9 @@ fn rows(result: &CardResult, arms: &[&ArmRecord]) -> Result<String, ReportError>
             let colour = palette::arm(shown.len() - 1 - row);
             for (value, i) in values.iter().zip(0..) {
                 let at = (*value, row as f64 + spread(i, values.len()));
-                chart.plotting_area().draw(&Circle::new(at, 4 * PX, colour.rgb().filled()))?;
+                chart
+                    .plotting_area()
+                    .draw(&Circle::new(at, 4 * PX, colour.rgb().filled()))?;
             }
         }
         Ok(())
@@ -122,7 +129,10 @@ fn lines(result: &CardResult, arms: &[&ArmRecord], key: &str) -> Result<String, 
     let y = Axis::new(Scale::Auto, arms.iter().flat_map(|arm| values(arm)), 6);
     let metric = metric_name(result);
     let title = format!("{metric} along {key}");
-    let legend = names.iter().enumerate().filter(|(_, name)| !name.is_empty());
+    let legend = names
+        .iter()
+        .enumerate()
+        .filter(|(_, name)| !name.is_empty());
     let frame = Frame {
         name: &result.card,
         title: &title,
@@ -142,7 +152,10 @@ fn lines(result: &CardResult, arms: &[&ArmRecord], key: &str) -> Result<String, 
         for (i, line) in names.iter().enumerate() {
             let colour = palette::arm(i);
             let mut means = Vec::new();
-            for arm in arms.iter().filter(|arm| name(arm, arms, Some(key)) == *line) {
+            for arm in arms
+                .iter()
+                .filter(|arm| name(arm, arms, Some(key)) == *line)
+            {
                 let (Some(x), values) = (at(arm), values(arm)) else {
                     continue;
                 };
@@ -168,5 +181,8 @@ fn description(title: &str, shown: &[&ArmRecord], arms: &[&ArmRecord]) -> String
             format!("{}: mean {}.", name(arm, arms, None), significant(mean, 4))
         })
         .collect();
-    format!("{title}. {}", lines.into_iter().collect::<Vec<_>>().join(" "))
+    format!(
+        "{title}. {}",
+        lines.into_iter().collect::<Vec<_>>().join(" ")
+    )
 }

@@ -54,7 +54,10 @@ fn view(result: &CardResult, cards: &Path) -> Result<CardView, ReportError> {
         VerdictStatus::Inconclusive => "inconclusive",
     };
     let word = result.verdict.words();
-    let sentence = result.sentence.strip_prefix(word).unwrap_or(&result.sentence);
+    let sentence = result
+        .sentence
+        .strip_prefix(word)
+        .unwrap_or(&result.sentence);
     Ok(CardView {
         name: result.card.clone(),
         title: result.claim.clone(),
@@ -98,7 +101,11 @@ fn finding(finding: &sweeps::verdict::Finding) -> FindingView {
     };
     let p = match (finding.p_value, finding.p_adjusted) {
         (Some(p), Some(adjusted)) if (adjusted - p).abs() > 1e-12 => {
-            format!("{} ({} after Holm)", words::p_value(p), words::p_value(adjusted))
+            format!(
+                "{} ({} after Holm)",
+                words::p_value(p),
+                words::p_value(adjusted)
+            )
         }
         (Some(p), _) => words::p_value(p),
         (None, _) => words::NONE.to_owned(),
@@ -122,7 +129,11 @@ fn finding(finding: &sweeps::verdict::Finding) -> FindingView {
 fn measured(arm: &ArmRecord) -> String {
     let mut parts = Vec::new();
     if arm.runs > 0 {
-        parts.push(format!("{} of {} failed to train", arm.failed, plural(arm.runs as usize, "run")));
+        parts.push(format!(
+            "{} of {} failed to train",
+            arm.failed,
+            plural(arm.runs as usize, "run")
+        ));
     }
     if let Some(estimate) = arm.metrics.first().and_then(|metric| metric.estimate) {
         let ends = estimate.interval.map_or(String::new(), |ends| {
@@ -132,7 +143,10 @@ fn measured(arm: &ArmRecord) -> String {
                 words::significant(ends.high, 4)
             )
         });
-        parts.push(format!("mean {}{ends}", words::significant(estimate.mean, 4)));
+        parts.push(format!(
+            "mean {}{ends}",
+            words::significant(estimate.mean, 4)
+        ));
     }
     if parts.is_empty() {
         parts.push("nothing yet".to_owned());
@@ -156,9 +170,8 @@ fn warnings(result: &CardResult, cards: &Path) -> Vec<String> {
             "The card's criterion has changed since these runs: they answer the old one."
                 .to_owned(),
         ),
-        Ok(_) => warnings.push(
-            "The card has changed since these runs, its criterion has not.".to_owned(),
-        ),
+        Ok(_) => warnings
+            .push("The card has changed since these runs, its criterion has not.".to_owned()),
         Err(_) => warnings.push(format!(
             "The card `{}` cannot be read, so nobody can tell whether it has changed.",
             path.display()
@@ -180,8 +193,18 @@ fn facts(result: &CardResult) -> Vec<Fact> {
         false => format!("{fewest} to {most}"),
     };
     vec![
-        Fact::new("budget", result.budget.as_deref().unwrap_or("the whole table")),
-        Fact::new("runs", format!("{} in {}", result.cost.runs, plural(result.arms.len(), "arm"))),
+        Fact::new(
+            "budget",
+            result.budget.as_deref().unwrap_or("the whole table"),
+        ),
+        Fact::new(
+            "runs",
+            format!(
+                "{} in {}",
+                result.cost.runs,
+                plural(result.arms.len(), "arm")
+            ),
+        ),
         Fact::new("seeds per arm", seeds),
         Fact::new("cost", cost(result.cost.core_seconds)),
         Fact::new("processor", list(&provenance.cpus)),
@@ -194,7 +217,10 @@ fn facts(result: &CardResult) -> Vec<Fact> {
 }
 
 fn cost(core_seconds: f64) -> String {
-    format!("{} core-hours", words::significant(core_seconds / 3600.0, 2))
+    format!(
+        "{} core-hours",
+        words::significant(core_seconds / 3600.0, 2)
+    )
 }
 
 /// What a proxy cannot show about 130B, whatever its cards say.

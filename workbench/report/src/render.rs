@@ -22,12 +22,10 @@ pub(crate) fn html(report: &Report) -> Result<String, minijinja::Error> {
 /// The page over all cards, style and figures included.
 pub(crate) fn cards_html(page: &CardsPage) -> Result<String, minijinja::Error> {
     let css = format!("{}{}", include_str!("../templates/report.css"), colours());
-    environment()?
-        .get_template("cards.html")?
-        .render(context! {
-            css,
-            ..Value::from(Serde(page))
-        })
+    environment()?.get_template("cards.html")?.render(context! {
+        css,
+        ..Value::from(Serde(page))
+    })
 }
 
 /// The Markdown page, whose figures lie in `figures/` beside it.

@@ -154,12 +154,7 @@ pub(crate) fn create(
 
 /// Gets the text and plans. The sources that are really there become overrides of every run, so a
 /// run never depends on what is cached later.
-fn prepare(
-    card: &Card,
-    set: &[Override],
-    cache: &Cache,
-    fetch: bool,
-) -> Result<Plan, Failure> {
+fn prepare(card: &Card, set: &[Override], cache: &Cache, fetch: bool) -> Result<Plan, Failure> {
     // One arm's configuration stands for all: an axis takes words and numbers, and a source is
     // neither.
     let probe = Plan::expand(card, set)?;

@@ -93,7 +93,9 @@ pub(crate) fn statistics(verdict: &Verdict) -> Vec<Statistic> {
 fn numbers(finding: &Finding) -> Vec<Statistic> {
     let mut rows = Vec::new();
     if let Some(p) = finding.p_value {
-        let adjusted = finding.p_adjusted.filter(|adjusted| (adjusted - p).abs() > 1e-12);
+        let adjusted = finding
+            .p_adjusted
+            .filter(|adjusted| (adjusted - p).abs() > 1e-12);
         let adjusted = adjusted.map_or(String::new(), |adjusted| {
             format!("; {} after Holm's correction", words::p_value(adjusted))
         });
@@ -193,7 +195,10 @@ pub(crate) fn measured(verdict: &Verdict) -> Vec<String> {
 pub(crate) fn headline(verdict: &Verdict) -> Vec<String> {
     match verdict.findings.as_slice() {
         [finding] => {
-            let means = finding.effects.iter().filter(|e| e.what.contains("of mean"));
+            let means = finding
+                .effects
+                .iter()
+                .filter(|e| e.what.contains("of mean"));
             means
                 .map(|found| {
                     let row = effect(found);
