@@ -3,7 +3,6 @@
 use super::{Count, Finding, Verdict, VerdictStatus};
 use crate::card::{Card, Kind, Role};
 use crate::{Outcome, Sweep};
-use std::collections::BTreeSet;
 
 /// Status, and what was found; of several criteria how many hold, and then each by itself.
 pub(super) fn sentence(verdict: &Verdict, card: &Card) -> String {
@@ -100,9 +99,6 @@ pub(super) fn notes(verdict: &Verdict, sweep: &Sweep) -> Vec<String> {
             }
         }
     }
-    // Several criteria may look at the same arm.
-    let mut seen = BTreeSet::new();
-    notes.retain(|note| seen.insert(note.clone()));
     if !verdict.untested.is_empty() {
         notes.push(format!(
             "Not tested at this budget, because its arms are not in it: {}.",
