@@ -127,9 +127,12 @@ fn compare(run: &str, first: &[Record], second: &[Record]) -> Compared {
 
 /// Step and all values of a record that are no timing, as bits; every NaN is the same.
 fn values(record: &Record) -> Vec<(String, u64)> {
-    let bits = |value: f64| match value.is_nan() {
-        true => f64::NAN.to_bits(),
-        false => value.to_bits(),
+    let bits = |value: f64| {
+        if value.is_nan() {
+            f64::NAN.to_bits()
+        } else {
+            value.to_bits()
+        }
     };
     let scalars = record
         .scalars

@@ -4,7 +4,7 @@
 //! the runs again: card hash, command, commit, seeds, text. `preflight` reads a few of its fields.
 
 use crate::card::matches;
-use crate::card::{Card, FigureChoice, Kind, Role, Settings, Source};
+use crate::card::{Card, FigureChoice, Kind, Metric, Role, Settings, Source};
 use crate::stats::Estimate;
 use crate::verdict::{Finding, LEVEL};
 use crate::{Outcome, RunState, Sweep, SweepError, SweepReader, Verdict, VerdictStatus};
@@ -283,11 +283,7 @@ fn metrics(card: &Card, seeds: &[u64], runs: &[&RunState]) -> Vec<MetricRecord> 
         }
     };
     let metrics = card.metrics().into_iter();
-    metrics
-        .map(|metric| metric.label())
-        .enumerate()
-        .map(record)
-        .collect()
+    metrics.map(Metric::label).enumerate().map(record).collect()
 }
 
 /// Without the path of the program, which is another one elsewhere.

@@ -4,16 +4,17 @@ mod axes;
 mod budget;
 mod decision;
 mod fields;
+mod selectors;
 
 use crate::SweepError;
 use crate::card::check::fields::{Choice, complain, required, seeds};
-use crate::card::value::{closest, flatten, label, same};
-use crate::card::wire::{Read, WireArm, WireExclude, WireFigure};
-use crate::card::{ArmRule, Card, FigureChoice, Kind, Role, Settings};
+use crate::card::value::flatten;
+use crate::card::wire::Read;
+use crate::card::{Arm, Card, Kind, Settings, matches};
 use experiments_config::{Complaint, Config, ConfigError, is_key, load_file, load_preset, nearest};
+use selectors::{arm_rules, check_matched, check_selector, excluded, figure};
 use std::collections::BTreeMap;
 use std::path::Path;
-use toml::Value;
 
 /// More runs than this in one card are a slip of the pen.
 const MAX_RUNS: usize = 10_000;
@@ -157,118 +158,6 @@ fn base_config(base: &str, directory: &Path, complaints: &mut Vec<Complaint>) ->
     })
 }
 
-/// Checks axis values named elsewhere in the card (`where`, `treatment`, `control`).
-fn check_selector(
-    section: &str,
-    selector: &Settings,
-    axes: &BTreeMap<String, Vec<Value>>,
-    complaints: &mut Vec<Complaint>,
-) {
-    if selector.is_empty() {
-        let message = "is empty; name the axis values of the arms meant";
-        complain(complaints, section, message, None);
-    }
-    for (key, value) in selector {
-        let place = format!("{section}.\"{key}\"");
-        let Some(values) = axes.get(key) else {
-            let near = closest(key, axes.keys().map(String::as_str));
-            let hint = near.map(|near| format!("did you mean `{near}`?"));
-            complain(complaints, &place, "is no axis of this card", hint);
-            continue;
-        };
-        let wanted = match value {
-            Value::Array(any) => any.as_slice(),
-            value => std::slice::from_ref(value),
-        };
-        if wanted.is_empty() {
-            complain(complaints, &place, "is an empty list", None);
-        }
-        for value in wanted {
-            check_on_axis(value, values, &place, complaints);
-        }
-    }
-}
-
-fn check_on_axis(value: &Value, values: &[Value], place: &str, complaints: &mut Vec<Complaint>) {
-    // An axis without values has its complaint.
-    if values.is_empty() || values.iter().any(|known| same(known, value)) {
-        return;
-    }
-    let known: Vec<String> = values.iter().map(label).collect();
-    let near = closest(&label(value), known.iter().map(String::as_str));
-    let hint = near.map(|near| format!("did you mean `{near}`?"));
-    let message = format!(
-        "`{}` is not on the axis, which has {}",
-        label(value),
-        known.join(", ")
-    );
-    complain(complaints, place, message, hint);
-}
-
-fn figure(
-    wire: WireFigure,
-    axes: &BTreeMap<String, Vec<Value>>,
-    complaints: &mut Vec<Complaint>,
-) -> FigureChoice {
-    let at = flatten(&wire.at);
-    if !at.is_empty() {
-        check_selector("figure.at", &at, axes, complaints);
-    }
-    if let Some(along) = wire
-        .along
-        .as_ref()
-        .filter(|along| !axes.contains_key(*along))
-    {
-        let near = closest(along, axes.keys().map(String::as_str));
-        let hint = near.map(|near| format!("did you mean `{near}`?"));
-        let message = format!("`{along}` is no axis of this card");
-        complain(complaints, "figure.along", message, hint);
-    }
-    FigureChoice {
-        at,
-        along: wire.along,
-    }
-}
-
-fn excluded(
-    list: Vec<WireExclude>,
-    axes: &BTreeMap<String, Vec<Value>>,
-    complaints: &mut Vec<Complaint>,
-) -> Vec<Settings> {
-    let mut places = Vec::new();
-    for (index, exclude) in list.into_iter().enumerate() {
-        let place = flatten(&exclude.place);
-        check_selector(&format!("exclude[{index}].where"), &place, axes, complaints);
-        places.push(place);
-    }
-    places
-}
-
-fn arm_rules(
-    arms: Vec<WireArm>,
-    axes: &BTreeMap<String, Vec<Value>>,
-    card_seeds: &[u64],
-    complaints: &mut Vec<Complaint>,
-) -> Vec<ArmRule> {
-    let mut rules = Vec::new();
-    for (index, arm) in arms.into_iter().enumerate() {
-        let section = format!("arm[{index}]");
-        let place = flatten(&arm.place);
-        check_selector(&format!("{section}.where"), &place, axes, complaints);
-        let key = format!("{section}.seeds");
-        rules.push(ArmRule {
-            place,
-            seeds: arm
-                .seeds
-                .map(|value| seeds(Some(&value), Some(card_seeds), &key, complaints)),
-            role: arm
-                .role
-                .map(|role| Role::choose(Some(role), &format!("{section}.role"), complaints)),
-        });
-    }
-    rules
-}
-
 fn positive(value: Option<f64>, key: &str, complaints: &mut Vec<Complaint>) -> Option<f64> {
     if value.is_some_and(|value| !value.is_finite() || value <= 0.0) {
         complain(complaints, key, "must be above 0", None);
@@ -295,19 +184,6 @@ fn check_size(card: &Card, complaints: &mut Vec<Complaint>) {
     }
 }
 
-/// What names arms must name at least one.
-fn check_matched(card: &Card, complaints: &mut Vec<Complaint>) {
-    let mut arms = card.arm_rules.iter().enumerate();
-    if let Some((index, _)) = arms.find(|(_, rule)| card.arms_at(&rule.place).is_empty()) {
-        let place = format!("arm[{index}].where");
-        complain(complaints, &place, "matches no arm of the card", None);
-    }
-    let figure = card.figure.as_ref();
-    if figure.is_some_and(|figure| card.arms_at(&figure.at).is_empty()) {
-        complain(complaints, "figure.at", "matches no arm of the card", None);
-    }
-}
-
 /// Resolves one configuration per arm, so that a bad value is found before anything runs.
 fn check_configs(card: &Card, complaints: &mut Vec<Complaint>) {
     let mut hashes: BTreeMap<String, String> = BTreeMap::new();
@@ -315,6 +191,7 @@ fn check_configs(card: &Card, complaints: &mut Vec<Complaint>) {
         match card.config(&Settings::new(), &arm.settings, card.seeds[0]) {
             Ok(config) => {
                 check_length(card, &config, complaints);
+                check_metric_steps(card, &arm, &config, complaints);
                 if let Some(other) = hashes.insert(config.hash(), arm.label.clone()) {
                     let message =
                         format!("arms `{other}` and `{}` train the same thing", arm.label);
@@ -351,6 +228,29 @@ fn check_length(card: &Card, config: &Config, complaints: &mut Vec<Complaint>) {
         };
         if !complaints.contains(&complaint) {
             complaints.push(complaint);
+        }
+    }
+}
+
+/// A metric that begins after the last step has no value.
+fn check_metric_steps(card: &Card, arm: &Arm, config: &Config, complaints: &mut Vec<Complaint>) {
+    for (index, criterion) in card.criteria.iter().enumerate() {
+        let mut selectors = criterion.test.selectors().into_iter();
+        let looked_at = selectors.any(|at| matches(&arm.settings, at));
+        let counts = criterion.test.event().is_some();
+        let Some(from) = card.metric_of(criterion).from_step else {
+            continue;
+        };
+        if !looked_at || counts || card.is_smoke() || from <= config.steps {
+            continue;
+        }
+        let key = match criterion.metric {
+            Some(_) => format!("{}.metric.from_step", decision::section(card, index)),
+            None => "metric.from_step".to_owned(),
+        };
+        if complaints.iter().all(|complaint| complaint.key != key) {
+            let message = format!("is {from}, after the last step {}", config.steps);
+            complain(complaints, &key, message, None);
         }
     }
 }

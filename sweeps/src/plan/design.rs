@@ -74,9 +74,12 @@ fn power<'a>(
             let beyond = sign * expect.difference? - margin;
             let sd = expect.sd?;
             // The test is two-sided; the other side is no success.
-            Box::new(move |n| match beyond > 0.0 {
-                true => sign_flip_power(beyond, sd, n, alpha),
-                false => 0.0,
+            Box::new(move |n| {
+                if beyond > 0.0 {
+                    sign_flip_power(beyond, sd, n, alpha)
+                } else {
+                    0.0
+                }
             })
         }
         Test::Tost { margin, .. } => {

@@ -102,9 +102,12 @@ fn conclude(run: &mut RunState, reader: &RunReader, sweep: &Sweep) {
     }
     let card = &sweep.plan().card;
     let classified = classify(records, &card.outcome, manifest.unigram_entropy);
-    let value = |metric: &Metric| match metric.is_final_loss() {
-        true => classified.value,
-        false => metric.of(records),
+    let value = |metric: &Metric| {
+        if metric.is_final_loss() {
+            classified.value
+        } else {
+            metric.of(records)
+        }
     };
     run.metrics = card.metrics().into_iter().map(value).collect();
     run.metric = run.metrics.first().copied().flatten();

@@ -1,6 +1,7 @@
 //! What one criterion found.
 
 mod counted;
+mod exact;
 mod measured;
 
 use super::VerdictStatus;
@@ -164,7 +165,7 @@ pub(super) fn of(card: &Card, criterion: &Criterion, states: &[RunState]) -> Opt
             at,
             direction,
         } => measured::jonckheere(&runs, along, at, *direction, &mut finding),
-        Test::Exact { at, bound } => measured::exact(&runs, at, *bound, &mut finding),
+        Test::Exact { at, bound } => exact::exact(&runs, at, *bound, &mut finding),
     }
     Some(finding)
 }
@@ -180,9 +181,12 @@ pub(super) fn correct(findings: &mut [Finding]) {
     let all_complete = family.iter().all(|i| complete(&findings[*i]));
     let p_values: Vec<f64> = family
         .iter()
-        .map(|i| match complete(&findings[*i]) {
-            true => findings[*i].p_value.unwrap_or(1.0),
-            false => 1.0,
+        .map(|i| {
+            if complete(&findings[*i]) {
+                findings[*i].p_value.unwrap_or(1.0)
+            } else {
+                1.0
+            }
         })
         .collect();
     for finding in findings.iter_mut() {

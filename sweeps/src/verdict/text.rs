@@ -175,9 +175,10 @@ pub(super) fn number(value: f64) -> String {
     } else if (1e-3..1e6).contains(&value.abs()) {
         let digits = (3.0 - value.abs().log10().floor()).clamp(0.0, 6.0) as usize;
         let text = format!("{value:.digits$}");
-        match text.contains('.') {
-            true => text.trim_end_matches('0').trim_end_matches('.').to_owned(),
-            false => text,
+        if text.contains('.') {
+            text.trim_end_matches('0').trim_end_matches('.').to_owned()
+        } else {
+            text
         }
     } else {
         format!("{value:.2e}")

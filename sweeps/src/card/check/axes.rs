@@ -184,9 +184,12 @@ fn range(table: &Table, place: &str, complaints: &mut Vec<Complaint>) -> Vec<Val
             index if index == points - 1 => to,
             index => rounded(at(index)),
         })
-        .map(|value| match whole {
-            true => Value::Integer(value.round() as i64),
-            false => Value::Float(value),
+        .map(|value| {
+            if whole {
+                Value::Integer(value.round() as i64)
+            } else {
+                Value::Float(value)
+            }
         })
         .collect()
 }

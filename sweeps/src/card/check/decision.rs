@@ -1,109 +1,22 @@
-//! Metric, outcome rules and criteria: what decides the verdict.
+//! Criteria, and what they measure: what decides the verdict.
 
 mod arms;
 mod bound;
+mod measured;
 mod seeds;
 
-pub(super) use arms::check;
+pub(super) use arms::{check, section};
+pub(super) use measured::{metric, outcome_rules};
 pub(super) use seeds::check_seeds;
 
+use crate::Outcome;
 use crate::card::check::check_name;
 use crate::card::check::fields::{Choice, complain};
-use crate::card::criterion::{Metric, Pair, Reduce};
+use crate::card::criterion::Pair;
 use crate::card::value::{closest, flatten};
-use crate::card::wire::{TESTS, WireCriterion, WireMetric, WireOutcome, test_keys};
+use crate::card::wire::{TESTS, WireCriterion, test_keys};
 use crate::card::{Bound, Criterion, Direction, Role, Settings, Test};
-use crate::{Outcome, OutcomeRules};
 use experiments_config::Complaint;
-
-pub(super) fn metric(
-    wire: Option<WireMetric>,
-    section: &str,
-    complaints: &mut Vec<Complaint>,
-) -> Metric {
-    let wire = wire.unwrap_or_default();
-    let name = wire.name.unwrap_or_else(|| "held_out_loss".to_owned());
-    let scalars = || {
-        logs::SIGNALS
-            .iter()
-            .filter(|signal| !signal.per_layer)
-            .map(|signal| signal.name)
-    };
-    if !scalars().any(|known| known == name) {
-        let near = closest(&name, scalars());
-        complain(
-            complaints,
-            &format!("{section}.name"),
-            format!("is `{name}`, which is no recorded scalar"),
-            near.map(|near| format!("did you mean `{near}`?")),
-        );
-    }
-    let mut step = |value: Option<i64>, key: &str| {
-        let step = value.map(|value| u64::try_from(value).unwrap_or(0));
-        if step == Some(0) {
-            let place = format!("{section}.{key}");
-            complain(complaints, &place, "must be at least 1", None);
-        }
-        step
-    };
-    let (from_step, to_step) = (
-        step(wire.from_step, "from_step"),
-        step(wire.to_step, "to_step"),
-    );
-    if let (Some(from), Some(to)) = (from_step, to_step)
-        && from > to
-    {
-        let place = format!("{section}.to_step");
-        let message = format!("is {to}, before `from_step` = {from}");
-        complain(complaints, &place, message, None);
-    }
-    Metric {
-        name,
-        reduce: Reduce::choose(wire.reduce, &format!("{section}.reduce"), complaints),
-        from_step,
-        to_step,
-    }
-}
-
-pub(super) fn outcome_rules(wire: &WireOutcome, complaints: &mut Vec<Complaint>) -> OutcomeRules {
-    let default = OutcomeRules::default();
-    let mut float = |value: Option<f64>, default: f64, key: &str| {
-        let value = value.unwrap_or(default);
-        if !value.is_finite() || value < 0.0 {
-            let message = format!("is {value}, must be a finite number that is not negative");
-            complain(complaints, &format!("outcome.{key}"), message, None);
-        }
-        value
-    };
-    let stuck_margin = float(wire.stuck_margin, default.stuck_margin, "stuck_margin");
-    let diverged_nats = float(wire.diverged_nats, default.diverged_nats, "diverged_nats");
-    let diverged_mads = float(wire.diverged_mads, default.diverged_mads, "diverged_mads");
-    let mut count = |value: Option<i64>, default: usize, least: usize, key: &str| match value {
-        None => default,
-        Some(value) => usize::try_from(value)
-            .ok()
-            .filter(|value| *value >= least)
-            .unwrap_or_else(|| {
-                let message = format!("is {value}, must be at least {least}");
-                complain(complaints, &format!("outcome.{key}"), message, None);
-                default
-            }),
-    };
-    OutcomeRules {
-        stuck_margin,
-        diverged_nats,
-        diverged_mads,
-        // Fewer than 20 steps are too noisy to tell a stuck run (protocol, section D).
-        window: count(wire.window, default.window, 20, "window"),
-        mad_window: count(wire.mad_window, default.mad_window, 20, "mad_window"),
-        recovery_steps: count(
-            wire.recovery_steps,
-            default.recovery_steps as usize,
-            1,
-            "recovery_steps",
-        ) as u64,
-    }
-}
 
 /// The criteria of a card, with names of their own.
 pub(super) fn criteria(
@@ -117,13 +30,15 @@ pub(super) fn criteria(
     let only = wires.len() == 1;
     let mut criteria: Vec<Criterion> = Vec::new();
     for (index, wire) in wires.into_iter().enumerate() {
-        let section = match only {
-            true => "criterion".to_owned(),
-            false => format!("criterion[{index}]"),
+        let section = if only {
+            "criterion".to_owned()
+        } else {
+            format!("criterion[{index}]")
         };
-        let fallback = match only {
-            true => "claim".to_owned(),
-            false => format!("criterion-{}", index + 1),
+        let fallback = if only {
+            "claim".to_owned()
+        } else {
+            format!("criterion-{}", index + 1)
         };
         let criterion = criterion(wire, &section, fallback, complaints);
         let place = format!("{section}.name");

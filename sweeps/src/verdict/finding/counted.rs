@@ -164,17 +164,16 @@ pub(super) fn ld50(
         event_words(event)
     );
     let Some(ratio) = ratio else {
-        finding.sentence = format!(
-            "no ratio of the {what}: treatment {}, control {}",
-            treatment, control
-        );
+        finding.sentence =
+            format!("no ratio of the {what}: treatment {treatment}, control {control}");
         finding.decide(false);
         return;
     };
     finding.as_stated = (ratio.ratio > 1.0) == direction.is_up();
-    let holds = match direction.is_up() {
-        true => ratio.interval.low > 1.0,
-        false => ratio.interval.high < 1.0,
+    let holds = if direction.is_up() {
+        ratio.interval.low > 1.0
+    } else {
+        ratio.interval.high < 1.0
     };
     finding.sentence = format!(
         "{what}: {} under treatment, {} under control, ratio {} ({:.0} % bootstrap interval over seeds {} to {})",

@@ -191,7 +191,7 @@ pub(super) fn slope(
 }
 
 /// `at post, layers=24, lr=0.001/0.01`.
-fn place(at: &Settings) -> String {
+pub(super) fn place(at: &Settings) -> String {
     let label = |value: &toml::Value| match value {
         toml::Value::Array(any) => {
             let any: Vec<String> = any.iter().map(crate::card::label).collect();
@@ -205,14 +205,18 @@ fn place(at: &Settings) -> String {
     };
     let values: Vec<String> = at
         .iter()
-        .map(|(key, value)| match is_word(value) {
-            true => label(value),
-            false => format!("{}={}", key.rsplit('.').next().unwrap_or(key), label(value)),
+        .map(|(key, value)| {
+            if is_word(value) {
+                label(value)
+            } else {
+                format!("{}={}", key.rsplit('.').next().unwrap_or(key), label(value))
+            }
         })
         .collect();
-    match values.is_empty() {
-        true => "over all arms".to_owned(),
-        false => format!("at {}", values.join(", ")),
+    if values.is_empty() {
+        "over all arms".to_owned()
+    } else {
+        format!("at {}", values.join(", "))
     }
 }
 
@@ -232,9 +236,10 @@ pub(super) fn jonckheere(
         })
         .collect();
     let found = trend(&groups);
-    let (p, other) = match direction.is_up() {
-        true => (found.p_increasing, found.p_decreasing),
-        false => (found.p_decreasing, found.p_increasing),
+    let (p, other) = if direction.is_up() {
+        (found.p_increasing, found.p_decreasing)
+    } else {
+        (found.p_decreasing, found.p_increasing)
     };
     finding.p_value = Some(p);
     finding.as_stated = p < other;
@@ -270,45 +275,4 @@ pub(super) fn jonckheere(
         method: "Jonckheere–Terpstra, variance corrected for ties".to_owned(),
     });
     finding.decide(finding.as_stated && p <= finding.alpha);
-}
-
-pub(super) fn exact(runs: &Runs<'_>, at: &Settings, bound: Bound, finding: &mut Finding) {
-    let labels = finding.arms.clone();
-    let finished: Vec<f64> = labels
-        .iter()
-        .flat_map(|label| runs.of_arm(label))
-        .filter(|run| run.outcome().is_some())
-        .map(|run| runs.value(run).unwrap_or(f64::NAN))
-        .collect();
-    let within = finished.iter().filter(|value| bound.holds(**value)).count();
-    let low = finished.iter().copied().fold(f64::INFINITY, f64::min);
-    let high = finished.iter().copied().fold(f64::NEG_INFINITY, f64::max);
-    let found = match finished.len() {
-        0 => "nothing yet".to_owned(),
-        _ if low > high => "no number".to_owned(),
-        _ if low == high => number(low),
-        _ => format!("{} to {}", number(low), number(high)),
-    };
-    let without = finished.iter().filter(|value| value.is_nan()).count();
-    let without = match without {
-        0 => String::new(),
-        1 => "; 1 run without a number".to_owned(),
-        more => format!("; {more} runs without a number"),
-    };
-    finding.as_stated = within == finished.len();
-    finding.sentence = format!(
-        "{} {} is {found}: {bound} in {within} of {} runs{without}",
-        runs.metric_label,
-        place(at),
-        finished.len()
-    );
-    if finished.is_empty() {
-        return;
-    }
-    // One run outside the bound refutes, whatever the others will show.
-    if finding.as_stated {
-        finding.decide(true);
-    } else {
-        finding.status = crate::VerdictStatus::NotReproduced;
-    }
 }

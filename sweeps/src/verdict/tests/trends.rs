@@ -51,7 +51,7 @@ fn all_of_the_interval_must_lie_in_the_bound() {
     }
     // Exponents of 1.3 to 1.7: the mean is within, the interval is not.
     let spread = |_: &str, layers: i64, seed: u64| {
-        fine((layers as f64).powf(1.5 + if seed % 2 == 0 { 0.2 } else { -0.2 }))
+        fine((layers as f64).powf(1.5 + if seed.is_multiple_of(2) { 0.2 } else { -0.2 }))
     };
     assert_eq!(
         verdict_of(&slope("inside = [1.45, 1.55]"), spread).status,
@@ -142,9 +142,10 @@ direction = "treatment_higher"
 fn from(post: i64, glm: i64) -> impl Fn(&str, i64, u64) -> super::made::Run {
     move |norm, layers, _| {
         let limit = if norm == "post" { post } else { glm };
-        match layers >= limit {
-            true => Some((Outcome::Stuck, vec![3.6])),
-            false => fine(3.2),
+        if layers >= limit {
+            Some((Outcome::Stuck, vec![3.6]))
+        } else {
+            fine(3.2)
         }
     }
 }

@@ -66,7 +66,7 @@ fn check_roles(card: &Card, criterion: &Criterion, section: &str, complaints: &m
     }
 }
 
-pub(super) fn section(card: &Card, index: usize) -> String {
+pub(in crate::card::check) fn section(card: &Card, index: usize) -> String {
     match card.criteria.len() {
         1 => "criterion".to_owned(),
         _ => format!("criterion[{index}]"),

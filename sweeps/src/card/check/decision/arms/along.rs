@@ -48,9 +48,10 @@ pub(super) fn check(
     logarithmic: bool,
     complaints: &mut Vec<Complaint>,
 ) {
-    let arms = match at.is_empty() {
-        true => Some(card.arms()),
-        false => some_arms(card, section, at, complaints),
+    let arms = if at.is_empty() {
+        Some(card.arms())
+    } else {
+        some_arms(card, section, at, complaints)
     };
     let Some(arms) = arms else { return };
     if let Some(message) = problem(card, along, &arms, logarithmic) {
