@@ -188,9 +188,10 @@ fn facts(result: &CardResult) -> Vec<Fact> {
     let short = |hash: &str| hash.chars().take(16).collect::<String>();
     let seeds = result.arms.iter().map(|arm| arm.seeds.len());
     let (fewest, most) = (seeds.clone().min().unwrap_or(0), seeds.max().unwrap_or(0));
-    let seeds = match fewest == most {
-        true => most.to_string(),
-        false => format!("{fewest} to {most}"),
+    let seeds = if fewest == most {
+        most.to_string()
+    } else {
+        format!("{fewest} to {most}")
     };
     vec![
         Fact::new(

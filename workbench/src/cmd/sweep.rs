@@ -108,9 +108,10 @@ fn default_directory(card: &Card) -> PathBuf {
 
 fn plan(choice: &CardChoice, no_probe: bool, json: bool, cache: &Cache) -> Result<(), Failure> {
     let (card, _) = load(choice)?;
-    let plan = match no_probe {
-        true => Plan::expand(&card, &choice.set)?,
-        false => prepare(&card, &choice.set, cache, !choice.offline)?,
+    let plan = if no_probe {
+        Plan::expand(&card, &choice.set)?
+    } else {
+        prepare(&card, &choice.set, cache, !choice.offline)?
     };
     let mut overview = plan.overview();
     if !no_probe {

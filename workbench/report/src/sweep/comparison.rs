@@ -130,18 +130,20 @@ fn method(test: &str) -> &'static str {
 
 fn effect(effect: &Effect) -> Statistic {
     let shares = effect.what.contains("shares");
-    let value = match shares {
-        true => words::point(effect.value),
-        false => words::significant(effect.value, 4),
+    let value = if shares {
+        words::point(effect.value)
+    } else {
+        words::significant(effect.value, 4)
     };
     let ends = effect.interval.map_or(String::new(), |ends| {
-        let ends = match shares {
-            true => words::points(ends.low, ends.high),
-            false => format!(
-                "{} to {}",
+        let ends = if shares {
+            words::points(ends.low, ends.high)
+        } else {
+            let (low, high) = (
                 words::significant(ends.low, 4),
-                words::significant(ends.high, 4)
-            ),
+                words::significant(ends.high, 4),
+            );
+            format!("{low} to {high}")
         };
         format!(" ({:.0} %: {ends})", 100.0 * effect.level)
     });

@@ -45,9 +45,10 @@ impl Rerun<'_> {
         } else {
             super::super::print(&comparison.to_string());
         }
-        Ok(match comparison.is_same() {
-            true => ExitCode::SUCCESS,
-            false => ExitCode::from(exit::FAILED),
+        Ok(if comparison.is_same() {
+            ExitCode::SUCCESS
+        } else {
+            ExitCode::from(exit::FAILED)
         })
     }
 
