@@ -31,14 +31,13 @@ pub(super) fn core_seconds(plan: &Plan, cache: &Cache) -> Result<f64, Failure> {
     for run in &plan.runs {
         let config = plan.config(run)?;
         let shape = format!("{} {:?}", config.pack_key(), config.eval);
-        let rate = match rates.get(&shape) {
-            Some(rate) => *rate,
-            None => {
-                eprintln!("timing a few steps of {}", run.arm);
-                let rate = measure(plan, run, cache)?;
-                rates.insert(shape, rate);
-                rate
-            }
+        let rate = if let Some(rate) = rates.get(&shape) {
+            *rate
+        } else {
+            eprintln!("timing a few steps of {}", run.arm);
+            let rate = measure(plan, run, cache)?;
+            rates.insert(shape, rate);
+            rate
         };
         total += rate.around + rate.step * config.steps as f64;
     }
