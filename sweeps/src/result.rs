@@ -76,9 +76,9 @@ pub struct ArmRecord {
     pub role: Role,
     /// Seeds in order.
     pub seeds: Vec<u64>,
-    /// Training runs with an outcome; a probe trains nothing and counts nowhere.
+    /// Training runs with an outcome, of a card that counts an event; else 0.
     pub runs: u64,
-    /// Of these, those that are stuck, diverged or nonfinite.
+    /// Of these, those that show the event.
     pub failed: u64,
     /// Number of runs by outcome.
     pub outcomes: BTreeMap<Outcome, usize>,
@@ -139,13 +139,16 @@ impl CardResult {
         let arms = card.arms().into_iter().map(|arm| {
             let config = card.config(&sweep.plan().overrides, &arm.settings, 0)?;
             let trains = !config.is_probe();
+            // A card that counts no event says nothing about failing: its runs may be too short to train.
+            let counted = trains && card.criteria.iter().any(|c| c.test.event().is_some());
             let runs: Vec<&RunState> = reader
                 .states()
                 .iter()
                 .filter(|run| run.arm == arm.label)
                 .collect();
             let outcomes: Vec<Outcome> = runs.iter().filter_map(|run| run.outcome()).collect();
-            let failed = outcomes.iter().filter(|o| Outcome::FAILURES.contains(o));
+            let event = card.event();
+            let failed = outcomes.iter().filter(|outcome| event.contains(outcome));
             let mut counts = BTreeMap::new();
             for outcome in outcomes.iter().filter(|_| trains) {
                 *counts.entry(*outcome).or_insert(0) += 1;
@@ -156,8 +159,8 @@ impl CardResult {
                 settings: arm.settings,
                 role: arm.role,
                 seeds: arm.seeds,
-                runs: if trains { outcomes.len() as u64 } else { 0 },
-                failed: if trains { failed.count() as u64 } else { 0 },
+                runs: if counted { outcomes.len() as u64 } else { 0 },
+                failed: if counted { failed.count() as u64 } else { 0 },
                 outcomes: counts,
                 metrics,
             })

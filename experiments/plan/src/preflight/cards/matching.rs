@@ -6,10 +6,11 @@ use serde_json::Value;
 use std::collections::BTreeMap;
 
 /// Keys whose choice is what stability cards are about.
-const CHOICES: [&str; 15] = [
+const CHOICES: [&str; 16] = [
     "model.norm",
     "model.embedding_norm",
     "model.qk_norm",
+    "model.init.qk_gain",
     "egs.alpha",
     "egs.path",
     "optimizer.warmup_samples",
@@ -25,7 +26,15 @@ const CHOICES: [&str; 15] = [
 ];
 
 /// Keys without any bearing.
-const INDIFFERENT: [&str; 6] = ["seed", "steps", "eval", "checkpoint", "record", "runtime"];
+const INDIFFERENT: [&str; 7] = [
+    "seed",
+    "steps",
+    "eval",
+    "checkpoint",
+    "record",
+    "runtime",
+    "probe",
+];
 
 /// A configuration's values by dotted key.
 pub(super) struct Values(BTreeMap<String, Value>);
@@ -50,6 +59,9 @@ impl Values {
         // A plain struct of numbers, strings and lists is representable in JSON.
         let tree = serde_json::to_value(config).unwrap_or_default();
         walk("", &tree, &mut values);
+        // Left out where it is its default.
+        let gain = config.model.init.qk_gain.unwrap_or(1.0);
+        values.insert("model.init.qk_gain".to_owned(), gain.into());
         Self(values)
     }
 
