@@ -121,11 +121,18 @@ fn a_plan_says_what_a_card_costs_and_what_it_can_show() {
     for part in [
         "e02-norm-grid (budget smoke)",
         "core-hours on this machine",
-        "power",
         "not tested at this budget",
     ] {
         assert!(said.contains(part), "`{part}` is missing in\n{said}");
     }
+    let output = scratch.run(&["sweep", "plan", card, "--budget", "cpu", "--no-probe"]);
+    let said = stdout(&output);
+    assert!(
+        said.contains("post-stalls (fisher, 10 seeds): power 0.9"),
+        "{said}"
+    );
+    assert!(!said.contains("core-hours"), "nothing was timed:\n{said}");
+
     let output = scratch.run(&["sweep", "plan", card, "--budget", "smoky", "--no-probe"]);
     assert_eq!(output.status.code(), Some(2));
     assert!(

@@ -108,7 +108,7 @@ fn a_sweep_is_interrupted_continued_judged_and_reported() {
     let verdict = stdout(&scratch.run(&["verdict", "out", "--json"]));
     let verdict: serde_json::Value = serde_json::from_str(&verdict).unwrap();
     assert!(
-        verdict["p_value"]
+        verdict["findings"][0]["p_value"]
             .as_f64()
             .is_some_and(|p| p > 0.0 && p <= 1.0),
         "{verdict}"
