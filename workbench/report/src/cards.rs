@@ -83,6 +83,7 @@ fn view(result: &CardResult, cards: &Path) -> Result<CardView, ReportError> {
             .first()
             .and_then(|arm| arm.metrics.first())
             .map_or(String::new(), |metric| metric.metric.clone()),
+        hold: hold(result),
         findings: result.findings.iter().map(finding).collect(),
         untested: result.untested.join(", "),
         notes: result.notes.clone(),
@@ -91,6 +92,16 @@ fn view(result: &CardResult, cards: &Path) -> Result<CardView, ReportError> {
         facts: facts(result),
         rerun: words::shell(&result.provenance.command),
     })
+}
+
+/// `8 of 10`: the confirmatory criteria that hold.
+fn hold(result: &CardResult) -> String {
+    let counted = || {
+        let findings = result.findings.iter();
+        findings.filter(|finding| finding.role == Role::Confirmatory)
+    };
+    let hold = counted().filter(|finding| finding.status == VerdictStatus::Reproduced);
+    format!("{} of {}", hold.count(), counted().count())
 }
 
 fn finding(finding: &sweeps::verdict::Finding) -> FindingView {

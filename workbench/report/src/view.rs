@@ -171,6 +171,8 @@ pub(crate) struct CardView {
     pub(crate) measured: Vec<String>,
     /// What is measured.
     pub(crate) metric: String,
+    /// How many criteria hold.
+    pub(crate) hold: String,
     pub(crate) findings: Vec<FindingView>,
     pub(crate) untested: String,
     pub(crate) notes: Vec<String>,

@@ -71,8 +71,12 @@ pub(crate) fn count(value: u64) -> String {
     grouped
 }
 
-/// With a capital letter at its beginning.
+/// With a capital letter at its beginning, unless it begins with the name of a signal.
 pub(crate) fn capitalised(sentence: &str) -> String {
+    let first = sentence.split_whitespace().next().unwrap_or("");
+    if first.contains('_') {
+        return sentence.to_owned();
+    }
     let mut letters = sentence.chars();
     letters.next().map_or(String::new(), |first| {
         first.to_uppercase().collect::<String>() + letters.as_str()
