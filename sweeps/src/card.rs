@@ -14,7 +14,7 @@ pub use arms::{Arm, ArmRule};
 pub(crate) use check::check_keys;
 pub use criterion::{Bound, Criterion, Direction, Expect, Metric, Pair, Reduce, Test};
 pub(crate) use value::closest;
-pub use value::{label, number, same};
+pub use value::{label, named, number, same};
 
 use crate::{Outcome, OutcomeRules, SweepError};
 use criterion::{Deciding, Decision};

@@ -2,6 +2,7 @@
 //!
 //! Precedence: nonfinite > diverged > stuck > recovered > ok. A crashed process has no outcome.
 
+use crate::stats::median;
 use logs::Record;
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -259,17 +260,6 @@ fn deviation(values: &[(u64, f64)]) -> f64 {
             .collect(),
     )
     .unwrap_or(0.0)
-}
-
-fn median(mut values: Vec<f64>) -> Option<f64> {
-    values.sort_by(f64::total_cmp);
-    let middle = values.len() / 2;
-    let upper = *values.get(middle)?;
-    Some(if values.len().is_multiple_of(2) {
-        f64::midpoint(values[middle - 1], upper)
-    } else {
-        upper
-    })
 }
 
 fn mean(values: &[(u64, f64)]) -> f64 {

@@ -16,6 +16,7 @@ pub use equivalence::{Equivalence, tost};
 pub use holm::holm;
 pub use logistic::{Ld50, Ratio, Trial, ld50, ld50_ratio};
 pub use means::{Estimate, mean_difference, mean_interval};
+pub(crate) use means::{median, moments};
 pub use permutation::sign_flip;
 pub use power::{
     fisher_power, ld50_power, mean_interval_power, seeds_needed, sign_flip_power, tost_power,

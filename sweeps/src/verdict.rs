@@ -39,6 +39,16 @@ impl VerdictStatus {
             Self::Inconclusive => "Inconclusive",
         }
     }
+
+    /// For people, of one criterion.
+    #[must_use]
+    pub fn of_criterion(self) -> &'static str {
+        match self {
+            Self::Reproduced => "holds",
+            Self::NotReproduced => "does not hold",
+            Self::Inconclusive => "open",
+        }
+    }
 }
 
 /// One row of the table of arms.

@@ -1,6 +1,6 @@
 //! Arms: one setting of all axes, with its seeds and its role.
 
-use crate::card::value::{label, same};
+use crate::card::value::{label, named, same};
 use crate::card::{Card, Role, Settings};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
@@ -140,8 +140,7 @@ fn cross(grid: &[Settings], steps: &[Settings]) -> Vec<Settings> {
         .collect()
 }
 
-/// Words speak for themselves, numbers need the key's last part; where that is ambiguous, every
-/// value gets its whole key.
+/// Short names; where they are ambiguous, every value gets its whole key.
 fn labels(grid: &[Settings]) -> Vec<String> {
     let join = |name: &dyn Fn(&str, &Value) -> String| -> Vec<String> {
         grid.iter()
@@ -151,13 +150,7 @@ fn labels(grid: &[Settings]) -> Vec<String> {
             })
             .collect()
     };
-    let short = join(&|key, value| {
-        if let Value::String(text) = value {
-            return text.clone();
-        }
-        let last = key.rsplit('.').next().unwrap_or(key);
-        format!("{last}={}", label(value))
-    });
+    let short = join(&named);
     if short.iter().collect::<BTreeSet<_>>().len() == grid.len() {
         short
     } else {

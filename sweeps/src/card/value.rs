@@ -37,6 +37,24 @@ pub fn label(value: &Value) -> String {
     }
 }
 
+/// An axis value as a part of a name: words speak for themselves, numbers need the key's last part; of
+/// a list any will do. `post`, `layers=24`, `lr=0.001/0.01`.
+#[must_use]
+pub fn named(key: &str, value: &Value) -> String {
+    let (text, is_word) = match value {
+        Value::Array(any) => (
+            any.iter().map(label).collect::<Vec<_>>().join("/"),
+            any.iter().all(Value::is_str),
+        ),
+        value => (label(value), value.is_str()),
+    };
+    if is_word {
+        text
+    } else {
+        format!("{}={text}", key.rsplit('.').next().unwrap_or(key))
+    }
+}
+
 /// Nested tables as dotted keys: `[fixed.optimizer] lr = 1` becomes `optimizer.lr`.
 pub(super) fn flatten(table: &Table) -> Settings {
     flatten_with(table, &|_| false)

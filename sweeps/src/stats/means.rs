@@ -67,7 +67,7 @@ fn around(mean: f64, error: f64, freedom: f64, level: f64) -> Interval {
 }
 
 /// Mean, and from two values on the sample variance.
-fn moments(values: &[f64]) -> Option<(f64, Option<f64>)> {
+pub(crate) fn moments(values: &[f64]) -> Option<(f64, Option<f64>)> {
     let n = values.len() as f64;
     if values.is_empty() {
         return None;
@@ -75,6 +75,18 @@ fn moments(values: &[f64]) -> Option<(f64, Option<f64>)> {
     let mean = values.iter().sum::<f64>() / n;
     let squares: f64 = values.iter().map(|value| (value - mean).powi(2)).sum();
     Some((mean, (values.len() > 1).then(|| squares / (n - 1.0))))
+}
+
+/// The median; absent for no values.
+pub(crate) fn median(mut values: Vec<f64>) -> Option<f64> {
+    values.sort_by(f64::total_cmp);
+    let middle = values.len() / 2;
+    let upper = *values.get(middle)?;
+    Some(if values.len().is_multiple_of(2) {
+        f64::midpoint(values[middle - 1], upper)
+    } else {
+        upper
+    })
 }
 
 #[cfg(test)]

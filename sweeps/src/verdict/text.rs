@@ -63,11 +63,7 @@ impl Finding {
     /// One line for people.
     #[must_use]
     pub fn line(&self) -> String {
-        let status = match (self.status, self.role) {
-            (VerdictStatus::Reproduced, _) => "holds",
-            (VerdictStatus::NotReproduced, _) => "does not hold",
-            (VerdictStatus::Inconclusive, _) => "open",
-        };
+        let status = self.status.of_criterion();
         let role = match self.role {
             Role::Confirmatory => "",
             Role::Descriptive => " (descriptive)",

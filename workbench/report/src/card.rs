@@ -10,7 +10,7 @@ use plotters::element::{Circle, PathElement};
 use plotters::style::Color;
 use std::collections::BTreeSet;
 use sweeps::CardResult;
-use sweeps::card::{label, number};
+use sweeps::card::{named, number};
 use sweeps::result::ArmRecord;
 
 /// More rows or lines than this could not be told apart.
@@ -60,12 +60,7 @@ fn name(arm: &ArmRecord, arms: &[&ArmRecord], without: Option<&str>) -> String {
                 .iter()
                 .any(|other| other.settings.get(*key) != Some(value))
     });
-    let parts: Vec<String> = parts
-        .map(|(key, value)| match value.as_str() {
-            Some(word) => word.to_owned(),
-            None => format!("{}={}", key.rsplit('.').next().unwrap_or(key), label(value)),
-        })
-        .collect();
+    let parts: Vec<String> = parts.map(|(key, value)| named(key, value)).collect();
     parts.join(" ")
 }
 

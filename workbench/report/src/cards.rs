@@ -48,11 +48,6 @@ fn counts(results: &[CardResult]) -> Vec<Fact> {
 
 fn view(result: &CardResult, cards: &Path) -> Result<CardView, ReportError> {
     let source = result.source.clone().unwrap_or_default();
-    let class = match result.verdict {
-        VerdictStatus::Reproduced => "reproduced",
-        VerdictStatus::NotReproduced => "not-reproduced",
-        VerdictStatus::Inconclusive => "inconclusive",
-    };
     let word = result.verdict.words();
     let sentence = result
         .sentence
@@ -65,7 +60,7 @@ fn view(result: &CardResult, cards: &Path) -> Result<CardView, ReportError> {
             Kind::Symptom => "symptom",
             Kind::Mechanism => "mechanism",
         },
-        class,
+        class: words::verdict_class(result.verdict),
         word,
         sentence: words::capitalised(sentence.trim_start_matches(": ")),
         hypothesis: result.hypothesis.clone(),
@@ -105,11 +100,6 @@ fn hold(result: &CardResult) -> String {
 }
 
 fn finding(finding: &sweeps::verdict::Finding) -> FindingView {
-    let (class, word) = match finding.status {
-        VerdictStatus::Reproduced => ("reproduced", "holds"),
-        VerdictStatus::NotReproduced => ("not-reproduced", "does not hold"),
-        VerdictStatus::Inconclusive => ("inconclusive", "open"),
-    };
     let p = match (finding.p_value, finding.p_adjusted) {
         (Some(p), Some(adjusted)) if (adjusted - p).abs() > 1e-12 => {
             format!(
@@ -128,8 +118,8 @@ fn finding(finding: &sweeps::verdict::Finding) -> FindingView {
             Role::Confirmatory => "",
             Role::Descriptive => "descriptive",
         },
-        class,
-        word,
+        class: words::verdict_class(finding.status),
+        word: finding.status.of_criterion(),
         test: finding.test.clone(),
         p,
         sentence: finding.sentence.clone(),

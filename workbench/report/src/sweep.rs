@@ -12,7 +12,7 @@ use crate::words::{self, plural};
 use logs::{Manifest, RunReader};
 use std::path::Path;
 use sweeps::card::Kind;
-use sweeps::{Card, Outcome, OutcomeRules, State, Sweep, SweepReader, Verdict, VerdictStatus};
+use sweeps::{Card, Outcome, OutcomeRules, State, Sweep, SweepReader, Verdict};
 
 /// Reads everything a sweep directory says.
 pub(crate) fn report(dir: &Path) -> Result<(Report, Verdict), ReportError> {
@@ -68,11 +68,7 @@ fn over(card: &Card, runs: usize) -> String {
 }
 
 fn headline(reader: &SweepReader, verdict: &Verdict) -> VerdictView {
-    let class = match verdict.status {
-        VerdictStatus::Reproduced => "reproduced",
-        VerdictStatus::NotReproduced => "not-reproduced",
-        VerdictStatus::Inconclusive => "inconclusive",
-    };
+    let class = words::verdict_class(verdict.status);
     let word = verdict.status.words();
     // The word stands above the sentence here and need not begin it.
     let sentence = verdict

@@ -71,6 +71,15 @@ pub(crate) fn count(value: u64) -> String {
     grouped
 }
 
+/// The CSS class of a verdict, or of what a criterion found.
+pub(crate) fn verdict_class(status: sweeps::VerdictStatus) -> &'static str {
+    match status {
+        sweeps::VerdictStatus::Reproduced => "reproduced",
+        sweeps::VerdictStatus::NotReproduced => "not-reproduced",
+        sweeps::VerdictStatus::Inconclusive => "inconclusive",
+    }
+}
+
 /// With a capital letter at its beginning, unless it begins with the name of a signal.
 pub(crate) fn capitalised(sentence: &str) -> String {
     let first = sentence.split_whitespace().next().unwrap_or("");

@@ -1,5 +1,6 @@
 //! One number of a run, from what it recorded.
 
+use crate::stats::{median, moments};
 use logs::Record;
 use serde::{Deserialize, Serialize};
 
@@ -128,19 +129,13 @@ impl Metric {
         }
         Some(match self.reduce {
             Reduce::Last => return None,
-            Reduce::Mean => mean(&finite),
-            Reduce::Median => median(finite),
+            Reduce::Mean => moments(&finite)?.0,
+            Reduce::Median => median(finite)?,
             Reduce::Min => finite.into_iter().fold(f64::INFINITY, f64::min),
             Reduce::Max => finite.into_iter().fold(f64::NEG_INFINITY, f64::max),
             Reduce::Sum => finite.iter().sum(),
-            Reduce::SdLn => deviation(&logarithms(&finite, f64::ln))?,
-            Reduce::MeanLog2 => {
-                let logarithms = logarithms(&finite, f64::log2);
-                if logarithms.is_empty() {
-                    return None;
-                }
-                mean(&logarithms)
-            }
+            Reduce::SdLn => moments(&logarithms(&finite, f64::ln))?.1?.sqrt(),
+            Reduce::MeanLog2 => moments(&logarithms(&finite, f64::log2))?.0,
             Reduce::SpikeScore => spike_score(&finite)?,
         })
     }
@@ -150,29 +145,6 @@ impl Metric {
 fn logarithms(values: &[f64], logarithm: fn(f64) -> f64) -> Vec<f64> {
     let positive = values.iter().copied().filter(|value| *value > 0.0);
     positive.map(logarithm).collect()
-}
-
-fn mean(values: &[f64]) -> f64 {
-    values.iter().sum::<f64>() / values.len() as f64
-}
-
-fn median(mut values: Vec<f64>) -> f64 {
-    values.sort_by(f64::total_cmp);
-    let middle = values.len() / 2;
-    if values.len().is_multiple_of(2) {
-        f64::midpoint(values[middle - 1], values[middle])
-    } else {
-        values[middle]
-    }
-}
-
-fn deviation(values: &[f64]) -> Option<f64> {
-    if values.len() < 2 {
-        return None;
-    }
-    let centre = mean(values);
-    let squares: f64 = values.iter().map(|value| (value - centre).powi(2)).sum();
-    Some((squares / (values.len() - 1) as f64).sqrt())
 }
 
 /// Values that do not have a whole window before them are not judged; absent where none has.
@@ -185,8 +157,10 @@ fn spike_score(values: &[f64]) -> Option<f64> {
         .filter(|count| *count > 0)?;
     let spikes = values.windows(WINDOW + 1).filter(|window| {
         let (before, value) = (&window[..WINDOW], window[WINDOW]);
-        let sd = deviation(before).unwrap_or(0.0);
-        sd > 0.0 && value >= mean(before) + SIGMAS * sd
+        moments(before).is_some_and(|(mean, variance)| {
+            let sd = variance.unwrap_or(0.0).sqrt();
+            sd > 0.0 && value >= mean + SIGMAS * sd
+        })
     });
     Some(100.0 * spikes.count() as f64 / judged as f64)
 }

@@ -1,7 +1,7 @@
 //! Tests that compare a metric.
 
 use super::{Effect, Finding, Runs};
-use crate::card::{Bound, Direction, Pair, Settings};
+use crate::card::{Bound, Direction, Pair, Settings, named};
 use crate::stats::{SlopePoint, bca_mean, jonckheere as trend, log_log_slope, sign_flip};
 use crate::stats::{mean_interval, tost as equivalence};
 use crate::verdict::LEVEL;
@@ -192,27 +192,7 @@ pub(super) fn slope(
 
 /// `at post, layers=24, lr=0.001/0.01`.
 pub(super) fn place(at: &Settings) -> String {
-    let label = |value: &toml::Value| match value {
-        toml::Value::Array(any) => {
-            let any: Vec<String> = any.iter().map(crate::card::label).collect();
-            any.join("/")
-        }
-        value => crate::card::label(value),
-    };
-    let is_word = |value: &toml::Value| match value {
-        toml::Value::Array(any) => any.iter().all(toml::Value::is_str),
-        value => value.is_str(),
-    };
-    let values: Vec<String> = at
-        .iter()
-        .map(|(key, value)| {
-            if is_word(value) {
-                label(value)
-            } else {
-                format!("{}={}", key.rsplit('.').next().unwrap_or(key), label(value))
-            }
-        })
-        .collect();
+    let values: Vec<String> = at.iter().map(|(key, value)| named(key, value)).collect();
     if values.is_empty() {
         "over all arms".to_owned()
     } else {
