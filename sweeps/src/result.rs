@@ -7,7 +7,7 @@ use crate::card::matches;
 use crate::card::{Card, FigureChoice, Kind, Metric, Role, Settings, Source};
 use crate::stats::Estimate;
 use crate::verdict::{Finding, LEVEL};
-use crate::{Outcome, RunState, Sweep, SweepError, SweepReader, Verdict, VerdictStatus};
+use crate::{Outcome, RunState, SweepError, SweepReader, Verdict, VerdictStatus};
 use logs::Manifest;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
@@ -128,9 +128,9 @@ pub struct Provenance {
 }
 
 impl CardResult {
-    /// The result as the sweep stands.
-    pub fn of(sweep: &Sweep, verdict: &Verdict) -> Result<Self, SweepError> {
-        let reader = SweepReader::new(sweep.clone());
+    /// The result as of the reader's last poll, whose verdict is given.
+    pub fn of(reader: &SweepReader, verdict: &Verdict) -> Result<Self, SweepError> {
+        let sweep = reader.sweep();
         let registration = sweep.registration();
         let card = &sweep.plan().card;
         let manifests: Vec<&Manifest> = (0..reader.states().len())

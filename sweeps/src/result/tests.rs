@@ -1,8 +1,8 @@
 //! What is kept of a sweep, and that `preflight` finds what it reads.
 
 use super::*;
-use crate::Plan;
 use crate::testing::{CARD, finish, manifest, sweep};
+use crate::{Plan, Sweep};
 use logs::{Record, RunWriter, Status, Summary};
 use serde_json::Value;
 use tempfile::TempDir;
@@ -17,7 +17,8 @@ fn partial() -> (TempDir, Sweep, CardResult) {
             finish(&sweep.run_dir(&run.id), value + 0.01 * run.seed as f64);
         }
     }
-    let result = CardResult::of(&sweep, &sweep.verdict().unwrap()).unwrap();
+    let reader = SweepReader::new(sweep.clone());
+    let result = CardResult::of(&reader, &reader.verdict().unwrap()).unwrap();
     (directory, sweep, result)
 }
 
@@ -72,7 +73,8 @@ fn values_follow_the_order_of_the_arms_own_seeds() {
     for run in sweep.runs() {
         finish(&sweep.run_dir(&run.id), 3.0 + 0.01 * run.seed as f64);
     }
-    let result = CardResult::of(&sweep, &sweep.verdict().unwrap()).unwrap();
+    let reader = SweepReader::new(sweep.clone());
+    let result = CardResult::of(&reader, &reader.verdict().unwrap()).unwrap();
     assert_eq!(result.arms[1].seeds, [4, 2, 3, 1]);
     assert_eq!(
         result.arms[1].metrics[0].values,
@@ -111,7 +113,8 @@ fn a_result_is_of_its_card_until_that_says_something_else() {
 #[test]
 fn the_command_loses_the_path_of_the_program_and_overrides_their_paths() {
     let (_directory, sweep) = sweep_of(CARD);
-    let result = CardResult::of(&sweep, &sweep.verdict().unwrap()).unwrap();
+    let reader = SweepReader::new(sweep.clone());
+    let result = CardResult::of(&reader, &reader.verdict().unwrap()).unwrap();
     assert_eq!(result.provenance.command, ["workbench", "sweep"]);
     let given = Settings::from([
         ("data.sources".to_owned(), "/home/someone/text".into()),
@@ -159,7 +162,8 @@ fn probes_count_no_runs() {
         let summary = Summary::new(Status::Finished, 1, attempt, 2.0);
         writer.finish(&summary).unwrap();
     }
-    let result = CardResult::of(&sweep, &sweep.verdict().unwrap()).unwrap();
+    let reader = SweepReader::new(sweep.clone());
+    let result = CardResult::of(&reader, &reader.verdict().unwrap()).unwrap();
     assert_eq!(
         result.verdict,
         VerdictStatus::Reproduced,
@@ -188,7 +192,8 @@ fn preflight_finds_what_it_reads() {
         .find(|run| run.arm == "post" && run.seed == 3)
         .unwrap();
     finish(&sweep.run_dir(&missing.id), 3.63);
-    let result = CardResult::of(&sweep, &sweep.verdict().unwrap()).unwrap();
+    let reader = SweepReader::new(sweep.clone());
+    let result = CardResult::of(&reader, &reader.verdict().unwrap()).unwrap();
     let json = serde_json::to_value(&result).unwrap();
     let committed = include_str!("../../../experiments/results/quickstart.json");
     let committed: Value = serde_json::from_str(committed).unwrap();

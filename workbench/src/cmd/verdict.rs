@@ -3,14 +3,14 @@
 use crate::cli::Verdict;
 use crate::failure::Failure;
 use std::process::ExitCode;
-use sweeps::{CardResult, Sweep};
+use sweeps::{CardResult, SweepReader};
 
 pub(crate) fn run(arguments: &Verdict) -> Result<ExitCode, Failure> {
-    let sweep = Sweep::open(&arguments.dir)?;
-    let verdict = sweep.verdict()?;
-    sweep.write_verdict(&verdict)?;
+    let reader = SweepReader::open(&arguments.dir)?;
+    let verdict = reader.verdict()?;
+    reader.sweep().write_verdict(&verdict)?;
     if let Some(file) = &arguments.result {
-        let result = CardResult::of(&sweep, &verdict)?;
+        let result = CardResult::of(&reader, &verdict)?;
         logs::write_json_atomic(file, &result)?;
         let figure = workbench_report::card_svg(&result)?;
         logs::write_atomic(&file.with_extension("svg"), figure.as_bytes())?;
