@@ -75,7 +75,6 @@ fn round_fp16(values: &mut [f32]) -> RangeCount {
 )]
 mod wide {
     use super::RangeCount;
-    use crate::simd::LANES;
     use std::arch::x86_64::{
         __m128i, __m256, _CMP_EQ_OQ, _CMP_LT_OQ, _CMP_NEQ_UQ, _MM_FROUND_TO_NEAREST_INT,
         _mm_and_si128, _mm_cmpeq_epi16, _mm_max_epu16, _mm_set1_epi16, _mm_sub_epi16,
@@ -84,7 +83,8 @@ mod wide {
         _mm256_setzero_ps, _mm256_storeu_ps,
     };
 
-    type Block = [f32; LANES];
+    /// One AVX2 register.
+    type Block = [f32; 8];
 
     /// Blocks that are looked at together for losses.
     const GROUP: usize = 4;

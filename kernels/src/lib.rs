@@ -41,7 +41,7 @@ pub use gate::{Factor, Gate, gate};
 pub use geglu::geglu;
 pub use gelu::gelu;
 pub use layer_norm::{LayerNormGradients, layer_norm};
-pub use matmul::{Matrix, MatrixMut, Onto, matmul, matmul_here};
+pub use matmul::{Matrix, MatrixMut, Onto, Prepared, matmul, matmul_here};
 pub use product::product;
 pub use range::{Pass, RangeSite, Rounding, SiteTotals};
 pub use softmax::masked_softmax;

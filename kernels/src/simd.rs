@@ -1,15 +1,20 @@
 //! Loops compiled for the CPU at hand, and the functions that such loops need.
 //!
-//! The program is built for any x86-64 CPU; [`vectorised!`] compiles a function a second time with
-//! AVX2, FMA and F16C and picks at run time. Both give the same bits: the compiler never reorders or
-//! contracts floating-point arithmetic, and `mul_add` is correctly rounded either way.
+//! The program is built for any x86-64 CPU; [`vectorised!`] compiles a function again with AVX2, FMA and
+//! F16C, and once more with AVX-512, and picks at run time. All give the same bits: the compiler never
+//! reorders or contracts floating-point arithmetic, and `mul_add` is correctly rounded each time.
 
 #![expect(
     clippy::inline_always,
     reason = "only what is inlined is compiled for the CPU at hand"
 )]
 
-/// Defines functions whose loops the compiler may turn into AVX2 code.
+#[cfg(target_arch = "x86_64")]
+use std::arch::is_x86_feature_detected;
+#[cfg(target_arch = "x86_64")]
+use std::sync::LazyLock;
+
+/// Defines functions whose loops the compiler may turn into AVX2 or AVX-512 code.
 macro_rules! vectorised {
     ($($(#[$attribute:meta])* $visibility:vis fn $name:ident($($argument:ident: $type:ty),* $(,)?) $(-> $output:ty)? $body:block)+) => {$(
         $(#[$attribute])*
@@ -23,6 +28,15 @@ macro_rules! vectorised {
                 fn wide($($argument: $type),*) $(-> $output)? {
                     portable($($argument),*)
                 }
+                #[target_feature(enable = "avx512f,avx512vl,avx512bw,avx512dq,avx2,fma,f16c")]
+                fn widest($($argument: $type),*) $(-> $output)? {
+                    portable($($argument),*)
+                }
+                if $crate::simd::has_widest() {
+                    // SAFETY: the CPU has the features that `widest` is compiled for.
+                    #[expect(unsafe_code, reason = "a function for a CPU found at run time")]
+                    return unsafe { widest($($argument),*) };
+                }
                 if $crate::simd::has_wide() {
                     // SAFETY: the CPU has the features that `wide` is compiled for.
                     #[expect(unsafe_code, reason = "a function for a CPU found at run time")]
@@ -35,19 +49,46 @@ macro_rules! vectorised {
 }
 pub(crate) use vectorised;
 
+/// Which compilations this CPU can run.
+#[cfg(target_arch = "x86_64")]
+#[derive(Debug, Clone, Copy)]
+struct Cpu {
+    wide: bool,
+    widest: bool,
+}
+
+#[cfg(target_arch = "x86_64")]
+static CPU: LazyLock<Cpu> = LazyLock::new(|| {
+    let wide = is_x86_feature_detected!("avx2")
+        && is_x86_feature_detected!("fma")
+        && is_x86_feature_detected!("f16c")
+        && is_x86_feature_detected!("popcnt");
+    let widest = is_x86_feature_detected!("avx512f")
+        && is_x86_feature_detected!("avx512vl")
+        && is_x86_feature_detected!("avx512bw")
+        && is_x86_feature_detected!("avx512dq");
+    Cpu {
+        wide,
+        widest: wide && widest,
+    }
+});
+
 /// Whether this CPU has AVX2, FMA, F16C and POPCNT, as all with AVX2 do.
 #[cfg(target_arch = "x86_64")]
 #[inline]
 pub(crate) fn has_wide() -> bool {
-    // The standard library caches what it finds.
-    std::arch::is_x86_feature_detected!("avx2")
-        && std::arch::is_x86_feature_detected!("fma")
-        && std::arch::is_x86_feature_detected!("f16c")
-        && std::arch::is_x86_feature_detected!("popcnt")
+    CPU.wide
 }
 
-/// Partial sums per sum: one AVX2 register of FP32.
-pub(crate) const LANES: usize = 8;
+/// Whether this CPU has what the servers with AVX-512 all have, and AVX2 with its companions.
+#[cfg(target_arch = "x86_64")]
+#[inline]
+pub(crate) fn has_widest() -> bool {
+    CPU.widest
+}
+
+/// Partial sums per sum: one AVX-512 register of FP32, or two of AVX2.
+pub(crate) const LANES: usize = 16;
 
 /// Sum of `term` over the elements of equally long slices, in [`LANES`] partial sums: fixed order,
 /// vector code.
@@ -64,15 +105,20 @@ pub(crate) fn lane_sum<const N: usize>(slices: [&[f32]; N], term: impl Fn([f32; 
     for i in 0..blocks[0].1.len() {
         lanes[i] += term(blocks.map(|(_, rest)| rest[i]));
     }
-    total(lanes)
+    halved(lanes, |a, b| a + b)
 }
 
-/// The sum of all lanes, pair by pair: three additions deep instead of eight.
+/// Lane `i` with lane `i + n / 2` until one is left.
 #[inline(always)]
-pub(crate) fn total(lanes: [f32; LANES]) -> f32 {
-    let [a, b, c, d, e, f, g, h] = lanes;
-    let [a, b, c, d] = [a + e, b + f, c + g, d + h];
-    (a + c) + (b + d)
+pub(crate) fn halved(mut lanes: [f32; LANES], join: impl Fn(f32, f32) -> f32) -> f32 {
+    let mut n = LANES / 2;
+    while n > 0 {
+        for i in 0..n {
+            lanes[i] = join(lanes[i], lanes[i + n]);
+        }
+        n /= 2;
+    }
+    lanes[0]
 }
 
 /// Below it `e^x` counts as 0: the smallest normal FP32 value.

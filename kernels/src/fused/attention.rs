@@ -4,7 +4,7 @@
 use super::linear::Linear;
 use super::rows::{add_distance, larger_or_nan, maximum, scale, softmax, softmax_backward, turn};
 use super::spread::Rows;
-use crate::matmul::{Matrix, MatrixMut, Onto, matmul_here};
+use crate::matmul::{Matrix, MatrixMut, Onto, Prepared, matmul_here};
 use crate::range::{Pass, Store, round_again, store};
 use crate::{Buffer, Rounding};
 use std::ops::Range;
@@ -118,16 +118,18 @@ impl Attention<'_> {
     }
 
     /// One piece forward. Fills what the backward pass keeps, `qkv` `[r, 3h]` as it enters the scores
-    /// and `context` `[r, h]`, and the output. Returns the largest allowed score.
+    /// and `context` `[r, h]`, and the output. `weights` are those of both linear maps. Returns the
+    /// largest allowed score.
     pub(super) fn forward(
         &self,
         rows: &Rows,
         piece: &Range<usize>,
+        weights: &[Prepared; 2],
         y: &[f32],
         [qkv, context]: [&mut [f32]; 2],
         out: &mut [f32],
     ) -> f32 {
-        self.qkv.forward(qkv, y, rows.alone());
+        self.qkv.forward(&weights[0], qkv, y, rows.alone());
         store(qkv, self.points.qkv.as_ref(), Pass::Forward);
         self.position(rows, piece, qkv);
         let mut scores = Buffer::new(rows.seq_len * TILE.min(rows.seq_len));
@@ -147,23 +149,24 @@ impl Attention<'_> {
         }
         drop(counts);
         store(context, self.points.context.as_ref(), Pass::Forward);
-        self.out.forward(out, context, rows.alone());
+        self.out.forward(&weights[1], out, context, rows.alone());
         store(out, self.points.out.as_ref(), Pass::Forward);
         largest * self.missing
     }
 
     /// One piece backward, from the gradient `d` `[r, h]` of the output to that of the first linear
-    /// map's output, `dqkv` `[r, 3h]`.
+    /// map's output, `dqkv` `[r, 3h]`. `out` is the second map's weight.
     pub(super) fn backward(
         &self,
         rows: &Rows,
         piece: &Range<usize>,
+        out: &Prepared,
         d: &[f32],
         qkv: &[f32],
         dqkv: &mut [f32],
     ) {
         let mut dcontext = Buffer::new(d.len());
-        self.out.backward(&mut dcontext, d, rows.alone());
+        self.out.backward(out, &mut dcontext, d, rows.alone());
         store(&mut dcontext, self.points.context.as_ref(), Pass::Backward);
         let tile = rows.seq_len * TILE.min(rows.seq_len);
         let mut tiles = [Buffer::new(tile), Buffer::new(tile)];

@@ -3,6 +3,7 @@
 use super::linear::Linear;
 use super::rows::{gelu, gelu_and_slope, multiply, product};
 use super::spread::Rows;
+use crate::matmul::Prepared;
 use crate::range::{Pass, Store, round_again, store};
 use crate::{Buffer, Rounding};
 
@@ -37,10 +38,17 @@ impl FeedForward<'_> {
     }
 
     /// One piece forward. Fills `up` `[r, 2f]` or `[r, f]`, which the backward pass keeps, and the
-    /// output `[r, h]`.
-    pub(super) fn forward(&self, rows: &Rows, y: &[f32], up: &mut [f32], out: &mut [f32]) {
+    /// output `[r, h]`. `weights` are those of both linear maps.
+    pub(super) fn forward(
+        &self,
+        rows: &Rows,
+        weights: &[Prepared; 2],
+        y: &[f32],
+        up: &mut [f32],
+        out: &mut [f32],
+    ) {
         let f = self.down.inputs;
-        self.up.forward(up, y, rows.alone());
+        self.up.forward(&weights[0], up, y, rows.alone());
         store(up, self.points.up.as_ref(), Pass::Forward);
         let mut inner = Buffer::new(up.len() / self.up.outputs * f);
         if self.gated() {
@@ -57,22 +65,24 @@ impl FeedForward<'_> {
             gelu(up, &mut inner);
             store(&mut inner, self.points.gelu.as_ref(), Pass::Forward);
         }
-        self.down.forward(out, &inner, rows.alone());
+        self.down.forward(&weights[1], out, &inner, rows.alone());
         store(out, self.points.down.as_ref(), Pass::Forward);
     }
 
     /// One piece backward, from the gradient `d` `[r, h]` of the output to that of the first linear
-    /// map's output, `dup`; `inner` `[r, f]` is filled with the second map's input.
+    /// map's output, `dup`; `inner` `[r, f]` is filled with the second map's input. `down` is the second
+    /// map's weight.
     pub(super) fn backward(
         &self,
         rows: &Rows,
+        down: &Prepared,
         d: &[f32],
         up: &[f32],
         dup: &mut [f32],
         inner: &mut [f32],
     ) {
         let mut dinner = Buffer::new(inner.len());
-        self.down.backward(&mut dinner, d, rows.alone());
+        self.down.backward(down, &mut dinner, d, rows.alone());
         if self.gated() {
             store(&mut dinner, self.points.glu.as_ref(), Pass::Backward);
             self.gate_backward(&dinner, up, dup, inner);

@@ -2,7 +2,7 @@
 
 use super::rows::{add_to_rows, sum_rows};
 use super::spread::{cut, pieces};
-use crate::matmul::{Matrix, MatrixMut, Onto, matmul, matmul_here};
+use crate::matmul::{Matrix, Prepared};
 use rayon::prelude::*;
 
 /// `y = x Wᵀ + b`
@@ -28,23 +28,33 @@ pub struct LinearGradient<'a> {
 }
 
 impl Linear<'_> {
+    /// `Wᵀ`, ready for the products of a forward pass.
+    pub(super) fn forward_weight(&self) -> Prepared<'_> {
+        Prepared::new(self.matrix().transposed())
+    }
+
+    /// `W`, ready for the products of a backward pass.
+    pub(super) fn backward_weight(&self) -> Prepared<'_> {
+        Prepared::new(self.matrix())
+    }
+
+    fn matrix(&self) -> Matrix<'_> {
+        Matrix::new(self.weight, self.outputs, self.inputs)
+    }
+
     /// `alone` says that the calling thread has all rows, and so may share the product with others.
-    pub(super) fn forward(&self, y: &mut [f32], x: &[f32], alone: bool) {
+    pub(super) fn forward(&self, weight: &Prepared, y: &mut [f32], x: &[f32], alone: bool) {
         let rows = x.len() / self.inputs;
-        let x = Matrix::new(x, rows, self.inputs);
-        let weight = Matrix::new(self.weight, self.outputs, self.inputs).transposed();
-        multiply(y, x, weight, alone);
+        multiply(y, Matrix::new(x, rows, self.inputs), weight, alone);
         if let Some(bias) = self.bias {
             add_to_rows(y, bias);
         }
     }
 
     /// The gradient of the input: `dx = dy W`.
-    pub(super) fn backward(&self, dx: &mut [f32], dy: &[f32], alone: bool) {
+    pub(super) fn backward(&self, weight: &Prepared, dx: &mut [f32], dy: &[f32], alone: bool) {
         let rows = dy.len() / self.outputs;
-        let dy = Matrix::new(dy, rows, self.outputs);
-        let weight = Matrix::new(self.weight, self.outputs, self.inputs);
-        multiply(dx, dy, weight, alone);
+        multiply(dx, Matrix::new(dy, rows, self.outputs), weight, alone);
     }
 
     /// Adds the bias's gradient to `bias`: the sum over rows.
@@ -55,16 +65,11 @@ impl Linear<'_> {
     }
 }
 
-fn multiply(out: &mut [f32], a: Matrix, b: Matrix, alone: bool) {
+fn multiply(out: &mut [f32], a: Matrix, b: &Prepared, alone: bool) {
     if alone {
-        matmul(out, a, b);
+        b.matmul(out, a);
     } else {
-        matmul_here(
-            MatrixMut::new(out, a.rows(), b.columns()),
-            a,
-            b,
-            Onto::Nothing,
-        );
+        b.matmul_here(out, a);
     }
 }
 
@@ -82,32 +87,35 @@ pub(super) struct WeightGradient<'a> {
 
 /// Computes weight gradients, each in pieces of its own rows.
 pub(super) fn weight_gradients<const N: usize>(gradients: [WeightGradient; N]) {
+    let prepared = gradients.each_ref().map(|gradient| {
+        let rows = gradient.x.len() / gradient.inputs;
+        Prepared::new(Matrix::new(gradient.x, rows, gradient.inputs))
+    });
     let mut jobs = Vec::new();
-    for gradient in gradients {
+    for (gradient, x) in gradients.into_iter().zip(&prepared) {
         let WeightGradient {
             out,
             dy,
-            x,
             outputs,
             inputs,
+            ..
         } = gradient;
-        // Quarters, but not so low that a product spends its time on packing `x`.
-        let step = outputs.div_ceil(4).clamp(32, 256);
+        // Quarters, but not too low, in whole tiles.
+        let step = outputs.div_ceil(4).clamp(36, 256).next_multiple_of(12);
         let pieces = pieces(outputs, step);
         let parts = cut(out, inputs, &pieces);
         jobs.extend(
             pieces
                 .into_iter()
                 .zip(parts)
-                .map(|(piece, part)| (piece, part, dy, x, outputs, inputs)),
+                .map(|(piece, part)| (piece, part, dy, x, outputs)),
         );
     }
     jobs.into_par_iter()
         .with_max_len(1)
-        .for_each(|(piece, part, dy, x, outputs, inputs)| {
-            let rows = x.len() / inputs;
+        .for_each(|(piece, part, dy, x, outputs)| {
+            let rows = dy.len() / outputs;
             let dy = Matrix::strided(&dy[piece.start..], rows, piece.len(), outputs).transposed();
-            let out = MatrixMut::new(part, piece.len(), inputs);
-            matmul_here(out, dy, Matrix::new(x, rows, inputs), Onto::Nothing);
+            x.matmul_here(part, dy);
         });
 }

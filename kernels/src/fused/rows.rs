@@ -5,7 +5,7 @@
     reason = "only what is inlined is compiled for the CPU at hand"
 )]
 
-use crate::simd::{LANES, exp, lane_sum, normal, vectorised};
+use crate::simd::{LANES, exp, halved, lane_sum, normal, vectorised};
 
 vectorised! {
     /// Adds a vector to every row.
@@ -176,7 +176,5 @@ fn largest(row: &[f32]) -> f32 {
     for (lane, x) in lanes.iter_mut().zip(rest) {
         *lane = larger(*x, *lane);
     }
-    let [a, b, c, d, e, f, g, h] = lanes;
-    let [a, b, c, d] = [larger(a, e), larger(b, f), larger(c, g), larger(d, h)];
-    larger(larger(a, c), larger(b, d))
+    halved(lanes, larger)
 }

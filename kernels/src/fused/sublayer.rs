@@ -6,6 +6,7 @@ use super::linear::{Linear, LinearGradient, WeightGradient, weight_gradients};
 use super::norm::{Norm, NormGradient};
 use super::rows::{add, larger_or_nan, scale, scale_into};
 use super::spread::{Rows, cut, part};
+use crate::matmul::Prepared;
 use crate::range::{Pass, round_again, store};
 use crate::{Buffer, Rounding};
 use rayon::prelude::*;
@@ -195,11 +196,12 @@ impl Sublayer<'_> {
                 trace: traced.as_mut().map(|parts| parts.each_mut().map(next)),
             });
         }
+        let weights = self.linears().map(Linear::forward_weight);
         let largest: Vec<f32> = jobs
             .into_par_iter()
             .with_max_len(1)
             .zip(pieces)
-            .map(|(job, piece)| self.forward_piece(part(x, h, piece), rows, piece, job))
+            .map(|(job, piece)| self.forward_piece(part(x, h, piece), rows, piece, &weights, job))
             .collect();
         let [first, second, branch] = saved;
         Forward {
@@ -218,6 +220,7 @@ impl Sublayer<'_> {
         x: &[f32],
         rows: &Rows,
         piece: &Range<usize>,
+        weights: &[Prepared; 2],
         job: ForwardPiece,
     ) -> f32 {
         let (out, [first, second, branch]) = (job.output, job.saved);
@@ -228,9 +231,9 @@ impl Sublayer<'_> {
         let mut largest = f32::NEG_INFINITY;
         match &self.branch {
             Branch::Attention(attention) => {
-                largest = attention.forward(rows, piece, &y, [first, second], out);
+                largest = attention.forward(rows, piece, weights, &y, [first, second], out);
             }
-            Branch::FeedForward(ffn) => ffn.forward(rows, &y, first, out),
+            Branch::FeedForward(ffn) => ffn.forward(rows, weights, &y, first, out),
         }
         if let Some([norm, result]) = job.trace {
             norm.copy_from_slice(&y);
@@ -290,10 +293,11 @@ impl Sublayer<'_> {
                 &mut inner,
             ],
         );
+        let weights = [first, second].map(Linear::backward_weight);
         jobs.par_iter_mut()
             .with_max_len(1)
             .zip(pieces)
-            .for_each(|(job, piece)| self.backward_piece(x, saved, rows, piece, job));
+            .for_each(|(job, piece)| self.backward_piece(x, saved, rows, piece, &weights, job));
         let vectors: Vec<Vectors> = jobs.into_iter().map(|job| job.vectors).collect();
         let SublayerGradient {
             norm,
@@ -380,6 +384,7 @@ impl Sublayer<'_> {
         saved: &Saved,
         rows: &Rows,
         piece: &Range<usize>,
+        weights: &[Prepared; 2],
         job: &mut BackwardPiece,
     ) {
         let h = self.width();
@@ -403,15 +408,15 @@ impl Sublayer<'_> {
         let kept = part(&saved.first, first.outputs, piece);
         match &self.branch {
             Branch::Attention(attention) => {
-                attention.backward(rows, piece, dbranch, kept, job.dfirst);
+                attention.backward(rows, piece, &weights[1], dbranch, kept, job.dfirst);
             }
             Branch::FeedForward(ffn) => {
-                ffn.backward(rows, dbranch, kept, job.dfirst, job.inner);
+                ffn.backward(rows, &weights[1], dbranch, kept, job.dfirst, job.inner);
             }
         }
         first.bias_gradient(&mut vectors.biases[0], job.dfirst);
         let mut dy = Buffer::new(x.len());
-        first.backward(&mut dy, job.dfirst, rows.alone());
+        first.backward(&weights[0], &mut dy, job.dfirst, rows.alone());
         if let Arrangement::Post { alpha } = self.arrangement {
             // Both consumers of the norm's output round their gradient before the sum.
             store(&mut dy, points.norm.as_ref(), Pass::Backward);

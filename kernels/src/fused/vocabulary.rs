@@ -67,13 +67,15 @@ impl Vocabulary<'_> {
         let mut logits = Buffer::new(t * v);
         let pieces = pieces(t, ROWS);
         let alone = pieces.len() == 1;
+        let linear = self.linear();
+        let weight = linear.forward_weight();
         let both: Vec<[f32; 2]> = cut(&mut logits, v, &pieces)
             .into_par_iter()
             .with_max_len(1)
             .zip(&pieces)
             .flat_map_iter(|(logits, piece)| {
                 let y = part(y, self.width, piece);
-                self.linear().forward(logits, y, alone);
+                linear.forward(&weight, logits, y, alone);
                 store(logits, self.logits.as_ref(), Pass::Forward);
                 let rows = logits.chunks_exact(v).zip(&targets[piece.clone()]);
                 let losses: Vec<_> = rows
@@ -111,6 +113,8 @@ impl Vocabulary<'_> {
         let mut dy = Buffer::new(t * self.width);
         let pieces = pieces(t, ROWS);
         let alone = pieces.len() == 1;
+        let linear = self.linear();
+        let linear_weight = linear.backward_weight();
         let log_z = &forward.log_z;
         cut(&mut forward.logits, v, &pieces)
             .into_par_iter()
@@ -126,7 +130,7 @@ impl Vocabulary<'_> {
                     row[targets[index]] -= loss;
                 }
                 store(logits, self.logits.as_ref(), Pass::Backward);
-                self.linear().backward(dy, logits, alone);
+                linear.backward(&linear_weight, dy, logits, alone);
             });
         weight_gradients([WeightGradient {
             out: weight,
