@@ -1,9 +1,7 @@
 //! Linear maps and their weight gradients.
 
 use super::rows::{add_to_rows, sum_rows};
-use super::spread::{cut, pieces};
-use crate::matmul::{Matrix, Prepared};
-use rayon::prelude::*;
+use crate::matmul::{Matrix, MatrixMut, Onto, Prepared, matmul, matmul_here};
 
 /// `y = x Wᵀ + b`
 #[derive(Debug, Clone, Copy)]
@@ -57,6 +55,25 @@ impl Linear<'_> {
         multiply(dx, Matrix::new(dy, rows, self.outputs), weight, alone);
     }
 
+    /// The gradient of the weight, `dW = dyᵀ x`, or its sum with what `out` holds.
+    pub(super) fn weight_gradient(
+        &self,
+        out: &mut [f32],
+        dy: &[f32],
+        x: &[f32],
+        onto: Onto,
+        alone: bool,
+    ) {
+        let rows = dy.len() / self.outputs;
+        let dy = Matrix::new(dy, rows, self.outputs).transposed();
+        let x = Matrix::new(x, rows, self.inputs);
+        if alone && onto == Onto::Nothing {
+            matmul(out, dy, x);
+        } else {
+            matmul_here(MatrixMut::new(out, self.outputs, self.inputs), dy, x, onto);
+        }
+    }
+
     /// Adds the bias's gradient to `bias`: the sum over rows.
     pub(super) fn bias_gradient(&self, bias: &mut [f32], dy: &[f32]) {
         if self.bias.is_some() {
@@ -71,51 +88,4 @@ fn multiply(out: &mut [f32], a: Matrix, b: &Prepared, alone: bool) {
     } else {
         b.matmul_here(out, a);
     }
-}
-
-/// One weight gradient `dW = dyᵀ x` over all rows.
-pub(super) struct WeightGradient<'a> {
-    /// `[outputs, inputs]`
-    pub(super) out: &'a mut [f32],
-    /// `[rows, outputs]`
-    pub(super) dy: &'a [f32],
-    /// `[rows, inputs]`
-    pub(super) x: &'a [f32],
-    pub(super) outputs: usize,
-    pub(super) inputs: usize,
-}
-
-/// Computes weight gradients, each in pieces of its own rows.
-pub(super) fn weight_gradients<const N: usize>(gradients: [WeightGradient; N]) {
-    let prepared = gradients.each_ref().map(|gradient| {
-        let rows = gradient.x.len() / gradient.inputs;
-        Prepared::new(Matrix::new(gradient.x, rows, gradient.inputs))
-    });
-    let mut jobs = Vec::new();
-    for (gradient, x) in gradients.into_iter().zip(&prepared) {
-        let WeightGradient {
-            out,
-            dy,
-            outputs,
-            inputs,
-            ..
-        } = gradient;
-        // Quarters, but not too low, in whole tiles.
-        let step = outputs.div_ceil(4).clamp(36, 256).next_multiple_of(12);
-        let pieces = pieces(outputs, step);
-        let parts = cut(out, inputs, &pieces);
-        jobs.extend(
-            pieces
-                .into_iter()
-                .zip(parts)
-                .map(|(piece, part)| (piece, part, dy, x, outputs)),
-        );
-    }
-    jobs.into_par_iter()
-        .with_max_len(1)
-        .for_each(|(piece, part, dy, x, outputs)| {
-            let rows = dy.len() / outputs;
-            let dy = Matrix::strided(&dy[piece.start..], rows, piece.len(), outputs).transposed();
-            x.matmul_here(part, dy);
-        });
 }

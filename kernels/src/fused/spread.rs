@@ -7,6 +7,9 @@ use std::ops::Range;
 /// the cache wants no more.
 const ROWS: usize = 128;
 
+/// Groups of pieces at most: threads that a backward pass can keep busy.
+const GROUPS: usize = 4;
+
 /// What the sub-layers of a pass share about the batch.
 #[derive(Debug)]
 pub struct Rows {
@@ -67,6 +70,17 @@ impl Rows {
     #[must_use]
     pub fn count(&self) -> usize {
         self.spans.len()
+    }
+
+    /// The pieces in a few groups that depend on shapes only. What is summed over rows is summed within
+    /// a group first, so every group needs memory for the sums.
+    pub(super) fn groups(&self) -> Vec<Range<usize>> {
+        pieces(self.pieces.len(), self.pieces.len().div_ceil(GROUPS))
+    }
+
+    /// Rows of a group of pieces.
+    pub(super) fn span(&self, group: &Range<usize>) -> Range<usize> {
+        self.pieces[group.start].start..self.pieces[group.end - 1].end
     }
 
     /// Whether everything is one piece, so that matrix products have to share the threads instead.

@@ -1,8 +1,9 @@
 //! From the rows with a target to their losses and back, logits in place.
 
-use super::linear::{Linear, WeightGradient, weight_gradients};
+use super::linear::Linear;
 use super::rows::{exp_scaled, log_sum_exp};
 use super::spread::{cut, part, pieces};
+use crate::matmul::Onto;
 use crate::range::{Pass, store};
 use crate::{Buffer, Rounding};
 use rayon::prelude::*;
@@ -132,13 +133,7 @@ impl Vocabulary<'_> {
                 store(logits, self.logits.as_ref(), Pass::Backward);
                 linear.backward(&linear_weight, dy, logits, alone);
             });
-        weight_gradients([WeightGradient {
-            out: weight,
-            dy: &forward.logits,
-            x: y,
-            outputs: v,
-            inputs: self.width,
-        }]);
+        linear.weight_gradient(weight, &forward.logits, y, Onto::Nothing, true);
         dy
     }
 }

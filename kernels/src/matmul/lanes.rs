@@ -8,8 +8,8 @@
 
 #[cfg(target_arch = "x86_64")]
 use std::arch::x86_64::{
-    __m256, __m512, _mm256_fmadd_ps, _mm256_loadu_ps, _mm256_set1_ps, _mm256_storeu_ps,
-    _mm512_fmadd_ps, _mm512_loadu_ps, _mm512_set1_ps, _mm512_storeu_ps,
+    __m256, __m512, _MM_HINT_T0, _mm_prefetch, _mm256_fmadd_ps, _mm256_loadu_ps, _mm256_set1_ps,
+    _mm256_storeu_ps, _mm512_fmadd_ps, _mm512_loadu_ps, _mm512_set1_ps, _mm512_storeu_ps,
 };
 
 /// A register of `COUNT` FP32 values.
@@ -23,6 +23,9 @@ pub(super) trait Lanes: Copy {
     unsafe fn load(from: *const f32) -> Self;
 
     unsafe fn store(self, to: *mut f32);
+
+    /// Asks for a line of the cache that is needed soon; any address will do.
+    unsafe fn fetch(at: *const f32);
 
     /// The same value in every lane.
     unsafe fn of(x: f32) -> Self;
@@ -47,6 +50,12 @@ macro_rules! register {
             unsafe fn store(self, to: *mut f32) {
                 // SAFETY: the trait's.
                 unsafe { $store(to, self) }
+            }
+
+            #[inline(always)]
+            unsafe fn fetch(at: *const f32) {
+                // SAFETY: the trait's.
+                unsafe { _mm_prefetch::<_MM_HINT_T0>(at.cast()) }
             }
 
             #[inline(always)]
@@ -96,6 +105,9 @@ impl Lanes for [f32; 8] {
         // SAFETY: the trait's.
         unsafe { to.cast::<Self>().write_unaligned(self) }
     }
+
+    #[inline(always)]
+    unsafe fn fetch(_: *const f32) {}
 
     #[inline(always)]
     unsafe fn of(x: f32) -> Self {

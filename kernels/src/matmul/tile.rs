@@ -175,6 +175,11 @@ fn tile<L: Lanes, const M: usize, const R: usize>(panel: &mut Panel, left: usize
     // SAFETY: no pointer goes further than the reach of its slice. `L` is a register of the CPU, as these
     // loops run.
     unsafe {
+        for m in 0..M {
+            for r in 0..R {
+                L::fetch(out.as_ptr().wrapping_add(m * panel.out_row + r * L::COUNT));
+            }
+        }
         let mut sums = [[L::of(0.0); R]; M];
         let (mut a, mut b) = (left.as_ptr(), panel.right.as_ptr());
         for k in 0..depth {

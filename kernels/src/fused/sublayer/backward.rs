@@ -1,0 +1,268 @@
+//! The backward pass of a sub-layer.
+//!
+//! A group of pieces goes piece after piece through the whole sub-layer, and each adds its share to the
+//! group's gradients while what that takes still lies in the cache. Groups run side by side; their sums
+//! are added up in their order.
+
+use super::{Arrangement, Branch, Saved, Sublayer, SublayerGradient};
+use crate::Buffer;
+use crate::fused::linear::Linear;
+use crate::fused::norm::NormGradient;
+use crate::fused::rows::{add, scale_into};
+use crate::fused::spread::{Rows, cut, part};
+use crate::matmul::{Onto, Prepared};
+use crate::range::{Pass, round_again, store};
+use rayon::prelude::*;
+use std::ops::Range;
+
+/// What one group of pieces writes: the gradient `dx` of its input, that of its output, which is rounded
+/// in place, and its share of the parameters' gradients.
+struct Group<'a> {
+    pieces: Range<usize>,
+    dx: &'a mut [f32],
+    d: &'a mut [f32],
+    weights: [Sum<'a>; 2],
+    vectors: Vectors,
+}
+
+/// The sum over a group for the gradient of a weight.
+enum Sum<'a> {
+    /// In place: the first group's.
+    Place(&'a mut [f32]),
+    /// To be added.
+    Share(Buffer),
+}
+
+impl Sum<'_> {
+    fn values(&mut self) -> &mut [f32] {
+        match self {
+            Self::Place(values) => values,
+            Self::Share(values) => values,
+        }
+    }
+}
+
+/// Sums over a group for the gradients of the vectors, each empty where the sub-layer has none.
+struct Vectors {
+    norm: [Buffer; 2],
+    out_norm: [Buffer; 2],
+    biases: [Buffer; 2],
+}
+
+/// What the gradients of the weights take from a piece.
+struct Left {
+    /// Gradient of the first linear map's output.
+    dfirst: Buffer,
+    /// Gradient of the branch's output; absent where it is that of the sub-layer's.
+    dbranch: Option<Buffer>,
+    /// Input of the first linear map.
+    y: Buffer,
+    /// Input of the second; absent where the forward pass kept it.
+    inner: Option<Buffer>,
+}
+
+impl Sublayer<'_> {
+    /// From the gradient `d` of the output, which is rounded in place, to that of the input.
+    ///
+    /// # Shapes
+    /// - x, d and result: `[r, h]`
+    ///
+    /// # Panics
+    /// If a slice has another length than its shape says.
+    #[must_use]
+    pub fn backward(
+        &self,
+        x: &[f32],
+        saved: &Saved,
+        mut d: Buffer,
+        rows: &Rows,
+        gradient: SublayerGradient,
+    ) -> Buffer {
+        let mut dx = Buffer::new(rows.count() * self.width());
+        let SublayerGradient {
+            norm,
+            mut out_norm,
+            first,
+            second,
+        } = gradient;
+        let places = [first.weight, second.weight];
+        let mut groups = self.groups(rows, &mut dx, &mut d, places);
+        let weights = self.linears().map(Linear::backward_weight);
+        groups
+            .par_iter_mut()
+            .with_max_len(1)
+            .for_each(|group| self.backward_group(x, saved, rows, &weights, group));
+
+        let mut biases = [first.bias, second.bias];
+        for Group { vectors, .. } in &groups {
+            add(norm.gamma, &vectors.norm[0]);
+            add(norm.beta, &vectors.norm[1]);
+            if let Some(out_norm) = &mut out_norm {
+                add(out_norm.gamma, &vectors.out_norm[0]);
+                add(out_norm.beta, &vectors.out_norm[1]);
+            }
+            for (bias, share) in biases.iter_mut().zip(&vectors.biases) {
+                if let Some(bias) = bias {
+                    add(bias, share);
+                }
+            }
+        }
+        let mut sums = groups.into_iter().map(|group| group.weights);
+        if let Some([first, second]) = sums.next() {
+            let (mut shares, others): (Vec<_>, Vec<_>) = sums.map(|[a, b]| (a, b)).unzip();
+            add_shares(first, &mut shares);
+            add_shares(second, &mut { others });
+        }
+        dx
+    }
+
+    fn groups<'b>(
+        &self,
+        rows: &Rows,
+        dx: &'b mut [f32],
+        d: &'b mut [f32],
+        places: [&'b mut [f32]; 2],
+    ) -> Vec<Group<'b>> {
+        let h = self.width();
+        let linears = self.linears();
+        let sandwich = self.sandwich().map_or(0, |_| h);
+        let groups = rows.groups();
+        let spans: Vec<Range<usize>> = groups.iter().map(|group| rows.span(group)).collect();
+        let parts = cut(dx, h, &spans).into_iter().zip(cut(d, h, &spans));
+        let mut places = places.map(Some);
+        let mut sum = |index: usize| match places[index].take() {
+            Some(place) => Sum::Place(place),
+            None => Sum::Share(Buffer::new(linears[index].weight.len())),
+        };
+        let zeros = |len: usize| [Buffer::zeros(len), Buffer::zeros(len)];
+        let bias = |linear: &Linear| Buffer::zeros(linear.bias.map_or(0, <[f32]>::len));
+        groups
+            .into_iter()
+            .zip(parts)
+            .map(|(pieces, (dx, d))| Group {
+                pieces,
+                dx,
+                d,
+                weights: [sum(0), sum(1)],
+                vectors: Vectors {
+                    norm: zeros(h),
+                    out_norm: zeros(sandwich),
+                    biases: linears.map(bias),
+                },
+            })
+            .collect()
+    }
+
+    fn backward_group(
+        &self,
+        x: &[f32],
+        saved: &Saved,
+        rows: &Rows,
+        weights: &[Prepared; 2],
+        group: &mut Group,
+    ) {
+        let h = self.width();
+        let [first, second] = self.linears();
+        let pieces = &rows.pieces[group.pieces.clone()];
+        let parts = cut(group.dx, h, pieces)
+            .into_iter()
+            .zip(cut(group.d, h, pieces));
+        let [first_sum, second_sum] = group.weights.each_mut().map(Sum::values);
+        let mut onto = Onto::Nothing;
+        for (piece, (dx, d)) in pieces.iter().zip(parts) {
+            let left =
+                self.backward_piece(x, saved, rows, piece, weights, [dx, d], &mut group.vectors);
+            let dbranch = left.dbranch.as_deref().unwrap_or(d);
+            let kept = || part(&saved.second, second.inputs, piece);
+            let inner = left.inner.as_deref().unwrap_or_else(kept);
+            first.weight_gradient(first_sum, &left.dfirst, &left.y, onto, rows.alone());
+            second.weight_gradient(second_sum, dbranch, inner, onto, rows.alone());
+            onto = Onto::Sum;
+        }
+    }
+
+    /// Overwrites `dx`, rounds `d` in place and adds to the gradients of the vectors.
+    fn backward_piece(
+        &self,
+        x: &[f32],
+        saved: &Saved,
+        rows: &Rows,
+        piece: &Range<usize>,
+        weights: &[Prepared; 2],
+        [dx, d]: [&mut [f32]; 2],
+        vectors: &mut Vectors,
+    ) -> Left {
+        let h = self.width();
+        let [first, second] = self.linears();
+        let x = part(x, h, piece);
+        let points = &self.points;
+        store(d, points.sum.as_ref(), Pass::Backward);
+        // Rounded once, the gradient stays as it is at every point up to the branch.
+        let dbranch = self.sandwich().map(|norm| {
+            let [gamma, beta] = &mut vectors.out_norm;
+            let mut dbranch = Buffer::new(d.len());
+            let gradient = NormGradient { gamma, beta };
+            norm.backward(&mut dbranch, part(&saved.branch, h, piece), d, gradient);
+            store(&mut dbranch, self.branch.out_point(), Pass::Backward);
+            dbranch
+        });
+        let dsecond = dbranch.as_deref().unwrap_or(d);
+        second.bias_gradient(&mut vectors.biases[1], dsecond);
+        let kept = part(&saved.first, first.outputs, piece);
+        let mut dfirst = Buffer::new(kept.len());
+        let inner = match &self.branch {
+            Branch::Attention(attention) => {
+                attention.backward(rows, piece, &weights[1], dsecond, kept, &mut dfirst);
+                None
+            }
+            Branch::FeedForward(ffn) => {
+                let mut inner = Buffer::new(piece.len() * second.inputs);
+                ffn.backward(rows, &weights[1], dsecond, kept, &mut dfirst, &mut inner);
+                Some(inner)
+            }
+        };
+        first.bias_gradient(&mut vectors.biases[0], &dfirst);
+        let mut dy = Buffer::new(x.len());
+        first.backward(&weights[0], &mut dy, &dfirst, rows.alone());
+        if let Arrangement::Post { alpha } = self.arrangement {
+            // Both consumers of the norm's output round their gradient before the sum.
+            store(&mut dy, points.norm.as_ref(), Pass::Backward);
+            let mut skip = Buffer::new(x.len());
+            scale_into(&mut skip, d, alpha);
+            store(&mut skip, points.norm.as_ref(), Pass::Backward);
+            add(&mut dy, &skip);
+        }
+        store(&mut dy, points.norm.as_ref(), Pass::Backward);
+        let mut y = Buffer::new(x.len());
+        self.norm.forward(&mut y, x);
+        round_again(&mut y, points.norm.as_ref());
+        let [gamma, beta] = &mut vectors.norm;
+        self.norm.backward(dx, x, &dy, NormGradient { gamma, beta });
+        if !matches!(self.arrangement, Arrangement::Post { .. }) {
+            store(dx, points.norm.as_ref(), Pass::Backward);
+            add(dx, d);
+        }
+        Left {
+            dfirst,
+            dbranch,
+            y,
+            inner,
+        }
+    }
+}
+
+/// Adds the groups' shares to the first group's sum, in order; threads take parts of the values.
+fn add_shares(mut sum: Sum, shares: &mut [Sum]) {
+    /// Values that a thread takes at a time.
+    const PART: usize = 1 << 14;
+    let shares: Vec<&[f32]> = shares.iter_mut().map(|share| &*share.values()).collect();
+    sum.values()
+        .par_chunks_mut(PART)
+        .enumerate()
+        .for_each(|(index, sum)| {
+            let start = index * PART;
+            for share in &shares {
+                add(sum, &share[start..start + sum.len()]);
+            }
+        });
+}
