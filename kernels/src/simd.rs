@@ -94,31 +94,33 @@ pub(crate) const LANES: usize = 16;
 /// vector code.
 #[inline(always)]
 pub(crate) fn lane_sum<const N: usize>(slices: [&[f32]; N], term: impl Fn([f32; N]) -> f32) -> f32 {
-    let mut lanes = [0.0_f32; LANES];
     let blocks = slices.map(|slice| slice.as_chunks::<LANES>());
+    let mut lanes = [0.0_f32; LANES];
     for i in 0..blocks[0].0.len() {
-        let block = blocks.map(|(blocks, _)| blocks[i]);
-        for (lane, sum) in lanes.iter_mut().enumerate() {
-            *sum += term(block.map(|block| block[lane]));
+        let block = blocks.map(|(blocks, _)| &blocks[i]);
+        for lane in 0..LANES {
+            lanes[lane] += term(block.map(|block| block[lane]));
         }
     }
+    // Apart from the lanes, which otherwise would not stay in a register.
+    let mut rest = [0.0_f32; LANES];
     for i in 0..blocks[0].1.len() {
-        lanes[i] += term(blocks.map(|(_, rest)| rest[i]));
+        rest[i] = term(blocks.map(|(_, rest)| rest[i]));
+    }
+    for lane in 0..LANES {
+        lanes[lane] += rest[lane];
     }
     halved(lanes, |a, b| a + b)
 }
 
 /// Lane `i` with lane `i + n / 2` until one is left.
 #[inline(always)]
-pub(crate) fn halved(mut lanes: [f32; LANES], join: impl Fn(f32, f32) -> f32) -> f32 {
-    let mut n = LANES / 2;
-    while n > 0 {
-        for i in 0..n {
-            lanes[i] = join(lanes[i], lanes[i + n]);
-        }
-        n /= 2;
-    }
-    lanes[0]
+pub(crate) fn halved(lanes: [f32; LANES], join: impl Fn(f32, f32) -> f32) -> f32 {
+    // A loop over the lengths would keep the lanes in memory.
+    let eight: [f32; 8] = std::array::from_fn(|i| join(lanes[i], lanes[i + 8]));
+    let four: [f32; 4] = std::array::from_fn(|i| join(eight[i], eight[i + 4]));
+    let two = [join(four[0], four[2]), join(four[1], four[3])];
+    join(two[0], two[1])
 }
 
 /// Below it `e^x` counts as 0: the smallest normal FP32 value.

@@ -356,15 +356,17 @@ impl Attention<'_> {
             let span = rows.spans[sequence + slot].clone();
             let allowed = &mut row[span.clone()];
             let stored = maximum(allowed);
+            let mut top = stored;
             if self.missing != 1.0 {
                 scale(allowed, self.missing);
+                top = stored * self.missing;
             }
             if let Some(alibi) = &rows.alibi {
                 let positions = &alibi.positions[sequence..sequence + s];
                 let slope = alibi.slopes[head.number];
                 add_distance(allowed, &positions[span.clone()], positions[slot], -slope);
+                top = maximum(allowed);
             }
-            let top = maximum(allowed);
             let sum = if top > CLEAR {
                 row[..span.start].fill(0.0);
                 row[span.end..].fill(0.0);
