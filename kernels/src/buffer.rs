@@ -8,7 +8,7 @@ use std::ops::{Deref, DerefMut};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// FP32 values that hold anything until they are written.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, PartialEq)]
 pub struct Buffer {
     values: Vec<f32>,
 }
@@ -58,6 +58,12 @@ impl Buffer {
     /// Gives all pooled memory back to the allocator.
     pub fn free_pool() {
         *pool() = Vec::new();
+    }
+}
+
+impl Clone for Buffer {
+    fn clone(&self) -> Self {
+        Self::of(self)
     }
 }
 

@@ -2,16 +2,16 @@
 
 use crate::model::Gradients;
 use crate::parameters::{Parameter, Parameters};
-use kernels::HalfFormat;
 use kernels::fused::{LinearGradient, NormGradient};
+use kernels::{Buffer, HalfFormat};
 use std::ops::Range;
 
 /// Gradients of a pass while they are computed. Each parameter is taken once.
 pub(super) struct GradientSlices<'a> {
     parameters: &'a Parameters,
-    flat: Vec<f32>,
+    flat: Buffer,
     /// Of tied embeddings by way of the logits, `[v·h]`; empty when untied.
-    logit: Vec<f32>,
+    logit: Buffer,
 }
 
 impl<'a> GradientSlices<'a> {
@@ -21,8 +21,8 @@ impl<'a> GradientSlices<'a> {
         let logit = if tied { embedding.range.len() } else { 0 };
         Self {
             parameters,
-            flat: vec![0.0; parameters.len()],
-            logit: vec![0.0; logit],
+            flat: Buffer::zeros(parameters.len()),
+            logit: Buffer::new(logit),
         }
     }
 

@@ -4,7 +4,7 @@ use crate::parameters::{Parameters, Role};
 use crate::precision::Precision;
 use burn::tensor::backend::AutodiffBackend;
 use burn::tensor::{Tensor, TensorData};
-use kernels::{HalfFormat, Kernels, RangeCount, round_slice};
+use kernels::{Buffer, HalfFormat, Kernels, RangeCount, round_slice};
 
 /// The name under which the logit path of tied embeddings appears: the same numbers as
 /// `embedding.weight`, but a leaf of its own, so that the two paths' gradients stay apart.
@@ -114,8 +114,8 @@ impl<'a, B: Kernels> Weights<'a, B> {
 /// The two ways on which a gradient reaches tied embeddings, `[v·h]` each.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Paths {
-    pub(crate) input: Vec<f32>,
-    pub(crate) logit: Vec<f32>,
+    pub(crate) input: Buffer,
+    pub(crate) logit: Buffer,
 }
 
 impl Paths {
@@ -134,7 +134,7 @@ pub(crate) fn add(sum: &mut [f32], term: &[f32]) {
 /// Gradients of one micro-batch, still times the loss scale.
 pub(crate) struct Gradients {
     /// Flat, in the layout of the parameters.
-    pub(crate) flat: Vec<f32>,
+    pub(crate) flat: Buffer,
     /// Into tied embeddings, absent when untied: the two whose sum `flat` holds.
     pub(crate) paths: Option<Paths>,
     /// What storing them in the format of the pass lost, per parameter.
@@ -147,8 +147,8 @@ impl Gradients {
     /// twice has them.
     pub(crate) fn stored(
         parameters: &Parameters,
-        mut flat: Vec<f32>,
-        mut logit: Vec<f32>,
+        mut flat: Buffer,
+        mut logit: Buffer,
         half: Option<HalfFormat>,
     ) -> Self {
         let table = parameters.table();
@@ -166,7 +166,7 @@ impl Gradients {
             let index = Parameters::EMBEDDING;
             round(&mut logit, index);
             let input = &mut flat[table[index].range.clone()];
-            let own = input.to_vec();
+            let own = Buffer::of(input);
             add(input, &logit);
             round(input, index);
             paths = Some(Paths { input: own, logit });
@@ -183,8 +183,8 @@ pub(crate) fn collect<B: AutodiffBackend + Kernels>(
     half: Option<HalfFormat>,
 ) -> Vec<Gradients> {
     let table = runs[0].table();
-    let mut flats: Vec<_> = runs.iter().map(|run| vec![0.0; run.len()]).collect();
-    let mut logits = vec![Vec::new(); runs.len()];
+    let mut flats: Vec<_> = runs.iter().map(|run| Buffer::zeros(run.len())).collect();
+    let mut logits = vec![Buffer::default(); runs.len()];
     for leaf in leaves {
         let entry = &table[leaf.parameter];
         // A leaf that the loss does not depend on has no gradient.
@@ -198,7 +198,7 @@ pub(crate) fn collect<B: AutodiffBackend + Kernels>(
         let parts = values.chunks_exact(entry.range.len());
         for ((flat, logit), values) in flats.iter_mut().zip(&mut logits).zip(parts) {
             if leaf.logit_path {
-                *logit = values.to_vec();
+                *logit = Buffer::of(values);
             } else {
                 flat[entry.range.clone()].copy_from_slice(values);
             }

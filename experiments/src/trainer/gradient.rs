@@ -12,13 +12,14 @@ use crate::precision::half_format;
 use crate::probe::Probe;
 use crate::signals::GradientNorms;
 use burn::tensor::backend::AutodiffBackend;
-use kernels::{HalfFormat, Kernels, RangeCount, round_slice};
+use kernels::{Buffer, HalfFormat, Kernels, RangeCount, round_slice};
+use rayon::prelude::*;
 
 /// Gradients summed over the micro-batches of a step.
 pub(crate) struct Accumulated {
     pub(crate) losses: Losses,
     /// In the layout of the parameters.
-    pub(crate) flat: Vec<f32>,
+    pub(crate) flat: Buffer,
     /// Sums of both paths into tied embeddings, FP32: for norms and the parity file only.
     pub(crate) paths: Option<Paths>,
     /// Range losses of the weight gradients, per parameter.
@@ -113,9 +114,17 @@ pub(crate) fn unscale(
         }
         parity.group("gradients_scaled", table, &sum.flat);
     }
-    let squared = table
-        .iter()
-        .map(|p| kernels::fused::unscale(&mut sum.flat[p.range.clone()], inverse as f32))
+    let slices = table.iter().map(|p| p.range.len());
+    let mut rest = &mut *sum.flat;
+    let mut parts = Vec::with_capacity(table.len());
+    for len in slices {
+        let (part, tail) = rest.split_at_mut(len);
+        parts.push(part);
+        rest = tail;
+    }
+    let squared = parts
+        .into_par_iter()
+        .map(|part| kernels::fused::unscale(part, inverse as f32))
         .collect();
     if let Some(parity) = parity {
         parity.group("gradients", table, &sum.flat);

@@ -63,7 +63,14 @@ impl Part {
         if matrix.column_stride == 1 {
             for (k, out) in panel.chunks_exact_mut(self.width).enumerate() {
                 let (out, padding) = out.split_at_mut(self.columns.len());
-                out.copy_from_slice(&from[k * matrix.row_stride..][..out.len()]);
+                let row = &from[k * matrix.row_stride..][..out.len()];
+                // Known lengths are copied in place.
+                let (blocks, rest) = out.as_chunks_mut::<SQUARE>();
+                let (row_blocks, row_rest) = row.as_chunks::<SQUARE>();
+                for (out, row) in blocks.iter_mut().zip(row_blocks) {
+                    *out = *row;
+                }
+                rest.copy_from_slice(row_rest);
                 padding.fill(0.0);
             }
         } else {
@@ -157,11 +164,7 @@ impl<'a> Left<'a> {
         let tile = height * depth.len();
         scratch.resize(matrix.rows.div_ceil(height) * tile, 0.0);
         for (t, out) in scratch.chunks_exact_mut(tile).enumerate() {
-            let rows = height.min(matrix.rows - t * height);
-            let columns = values[t * height..].chunks(matrix.column_stride);
-            for (out, column) in out.chunks_exact_mut(height).zip(columns) {
-                out[..rows].copy_from_slice(&column[..rows]);
-            }
+            (tiles.lay_out)(out, &values[t * height..], matrix.column_stride);
         }
         Self {
             values: scratch,

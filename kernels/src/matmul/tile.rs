@@ -42,6 +42,9 @@ pub(super) struct Tiles {
     pub(super) widths: [usize; 2],
     /// Rows of a tile, except the last.
     pub(super) height: usize,
+    /// Copies the elements of a tile to where they are adjacent: as many columns as the output has room for,
+    /// `stride` apart. Rows that the matrix lacks at the end of its last column are left as they are.
+    pub(super) lay_out: fn(out: &mut [f32], columns: &[f32], stride: usize),
     /// Whether the CPU at hand can run them.
     runs: fn() -> bool,
     narrow: unsafe fn(Panel),
@@ -109,6 +112,23 @@ macro_rules! tiles {
                 }
             }
 
+            pub(super) fn lay_out(out: &mut [f32], columns: &[f32], stride: usize) {
+                let (out, _) = out.as_chunks_mut::<ROWS>();
+                for (out, column) in out.iter_mut().zip(columns.chunks(stride)) {
+                    if let Some(column) = column.first_chunk::<ROWS>() {
+                        *out = *column;
+                    } else {
+                        lay_out_end(out, column);
+                    }
+                }
+            }
+
+            // Out of line: merged with the copy above, a copy of unknown length would come of it.
+            #[cold]
+            fn lay_out_end(out: &mut [f32], column: &[f32]) {
+                out[..column.len()].copy_from_slice(column);
+            }
+
             pub(super) const WIDTHS: [usize; 2] =
                 [<$register as Lanes>::COUNT, 2 * <$register as Lanes>::COUNT];
         }
@@ -116,6 +136,7 @@ macro_rules! tiles {
         static $name: Tiles = Tiles {
             widths: $module::WIDTHS,
             height: $module::ROWS,
+            lay_out: $module::lay_out,
             runs: $runs,
             narrow: $module::narrow,
             wide: $module::wide,
