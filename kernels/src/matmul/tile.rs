@@ -17,6 +17,9 @@ use super::panels::Left;
 /// terms each are part of the result's definition: another depth gives other bits.
 pub(super) const DEPTH: usize = 256;
 
+/// Values in a line of the cache.
+const LINE: usize = 16;
+
 /// Part of a product: all rows, a few columns and at most [`DEPTH`] of the inner dimension.
 pub(super) struct Panel<'a> {
     pub(super) left: Left<'a>,
@@ -196,10 +199,13 @@ fn tile<L: Lanes, const M: usize, const R: usize>(panel: &mut Panel, left: usize
     // SAFETY: no pointer goes further than the reach of its slice. `L` is a register of the CPU, as these
     // loops run.
     unsafe {
+        // Every line that the output's rows touch, also where they begin within one.
         for m in 0..M {
-            for r in 0..R {
-                L::fetch(out.as_ptr().wrapping_add(m * panel.out_row + r * L::COUNT));
+            let row = out.as_ptr().add(m * panel.out_row);
+            for start in (0..panel.columns).step_by(LINE) {
+                L::fetch(row.add(start));
             }
+            L::fetch(row.add(panel.columns - 1));
         }
         let mut sums = [[L::of(0.0); R]; M];
         let (mut a, mut b) = (left.as_ptr(), panel.right.as_ptr());
