@@ -57,8 +57,9 @@ pub(crate) fn logits<B: Backend>(
 ) -> Vec<f32> {
     let (config, precision) = (setting.config, setting.precision);
     rayon::scope(|_| {
-        let tokens = Pass::new(config, precision, parameters, batch).forward();
-        tokens.logits.to_vec()
+        Pass::new(config, precision, parameters, batch)
+            .forward()
+            .logits()
     })
 }
 
@@ -142,11 +143,8 @@ impl<'a> Pass<'a> {
         if let Some(capture) = &mut capture {
             let tokens = &last.tokens;
             let t = tokens.losses.len();
-            capture.values(
-                "logits".to_owned(),
-                vec![t, tokens.logits.len() / t],
-                &tokens.logits,
-            );
+            let logits = tokens.logits();
+            capture.values("logits".to_owned(), vec![t, logits.len() / t], &logits);
             capture.values("token_losses".to_owned(), vec![t], &tokens.losses);
         }
         let coefficient = self.config.objective.z_loss;

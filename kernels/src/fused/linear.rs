@@ -55,6 +55,18 @@ impl Linear<'_> {
         multiply(dx, Matrix::new(dy, rows, self.outputs), weight, alone);
     }
 
+    /// The gradient of the input, or its sum with what `dx` holds, of one product with the weight.
+    pub(super) fn backward_onto(&self, dx: &mut [f32], dy: &[f32], onto: Onto) {
+        let rows = dy.len() / self.outputs;
+        let dy = Matrix::new(dy, rows, self.outputs);
+        matmul_here(
+            MatrixMut::new(dx, rows, self.inputs),
+            dy,
+            self.matrix(),
+            onto,
+        );
+    }
+
     /// The gradient of the weight, `dW = dyᵀ x`, or its sum with what `out` holds.
     pub(super) fn weight_gradient(
         &self,

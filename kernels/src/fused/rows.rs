@@ -135,9 +135,12 @@ vectorised! {
         }
     }
 
-    /// Maximum of a row and the logarithm of the sum of `e^(x - maximum)`.
-    pub(super) fn log_sum_exp(row: &[f32]) -> (f32, f32) {
+    /// Maximum of a row and the sum of `e^(x - maximum)`: 0 where that is -inf, NaN where an element is.
+    pub(super) fn exp_sum(row: &[f32]) -> (f32, f32) {
         let top = largest(row);
+        if top == f32::NEG_INFINITY {
+            return (top, lane_sum([row], |[x]| if x.is_nan() { x } else { 0.0 }));
+        }
         let mut sum = 0.0;
         let mut block = [0.0; 256];
         for row in row.chunks(block.len()) {
@@ -147,7 +150,7 @@ vectorised! {
             }
             sum += lane_sum([block], |[y]| y);
         }
-        (top, sum.ln())
+        (top, sum)
     }
 
     /// `x = factor · e^(x - shift)`

@@ -1,15 +1,27 @@
 //! From the rows with a target to their losses and back, logits in place.
+//!
+//! The vocabulary is cut into blocks, and all rows go through one block while its logits lie in the
+//! cache. Blocks run side by side, forward for themselves, backward in groups that each sum up their own
+//! gradient of the input.
 
 use super::linear::Linear;
-use super::rows::{exp_scaled, log_sum_exp};
-use super::spread::{cut, part, pieces};
+use super::rows::{add, exp_scaled, exp_sum};
+use super::spread::{cut, pieces};
 use crate::matmul::Onto;
 use crate::range::{Pass, store};
 use crate::{Buffer, Rounding};
 use rayon::prelude::*;
+use std::ops::Range;
 
-/// Rows of logits at a time.
-const ROWS: usize = 64;
+/// Logits of a block, where there are not too many rows: they shall stay in the second-level cache.
+const BLOCK: usize = 1 << 18;
+
+/// Tokens of a block.
+const FEWEST: usize = 128;
+const MOST: usize = 512;
+
+/// Groups of blocks at most: threads that a backward pass can keep busy.
+const GROUPS: usize = 4;
 
 /// Projection to the vocabulary and cross-entropy, the latter in FP32 from stored logits.
 #[derive(Debug)]
@@ -29,8 +41,34 @@ pub struct TokenLosses {
     pub losses: Vec<f32>,
     /// Logarithm of the softmax's denominator, `[t]`.
     pub log_z: Vec<f32>,
+    /// Stored logits, block after block of the vocabulary, each `[t, tokens]`.
+    logits: Buffer,
+    /// Tokens of each block.
+    blocks: Vec<Range<usize>>,
+}
+
+impl TokenLosses {
     /// Stored logits, `[t, v]`.
-    pub logits: Buffer,
+    #[must_use]
+    pub fn logits(&self) -> Vec<f32> {
+        let t = self.losses.len();
+        let v = self.blocks.last().map_or(0, |block| block.end);
+        let mut rows = vec![0.0; t * v];
+        for block in &self.blocks {
+            let own = &self.logits[block.start * t..block.end * t];
+            let rows = rows.chunks_exact_mut(v);
+            for (row, own) in rows.zip(own.chunks_exact(block.len())) {
+                row[block.clone()].copy_from_slice(own);
+            }
+        }
+        rows
+    }
+
+    fn logit(&self, row: usize, token: usize, rows: usize) -> f32 {
+        // Blocks are equally long, except the last.
+        let block = &self.blocks[token / self.blocks[0].len()];
+        self.logits[block.start * rows + row * block.len() + token - block.start]
+    }
 }
 
 /// Gradients of [`TokenLosses`], `[t]` each.
@@ -42,17 +80,55 @@ pub struct TokenGradients<'a> {
     pub log_z: Option<&'a [f32]>,
 }
 
+/// What a row's logits in one block come to.
+#[derive(Debug, Clone, Copy)]
+struct Row {
+    largest: f32,
+    /// Of `e^(x - largest)`.
+    sum: f32,
+}
+
+impl Row {
+    /// Of both blocks' logits.
+    fn with(self, other: Self) -> Self {
+        let largest = if other.largest > self.largest {
+            other.largest
+        } else {
+            self.largest
+        };
+        // Nothing of a block whose logits are all -inf; NaN of one with NaN.
+        let term = |row: Self| {
+            if row.sum == 0.0 {
+                0.0
+            } else {
+                row.sum * (row.largest - largest).exp()
+            }
+        };
+        Self {
+            largest,
+            sum: term(self) + term(other),
+        }
+    }
+}
+
 impl Vocabulary<'_> {
     fn size(&self) -> usize {
         self.weight.len() / self.width
     }
 
-    fn linear(&self) -> Linear<'_> {
+    /// Blocks of the vocabulary for so many rows.
+    fn blocks(&self, rows: usize) -> Vec<Range<usize>> {
+        let tokens = BLOCK / rows.max(1) / 32 * 32;
+        pieces(self.size(), tokens.clamp(FEWEST, MOST))
+    }
+
+    /// The projection to the tokens of a block.
+    fn linear(&self, block: &Range<usize>) -> Linear<'_> {
         Linear {
-            weight: self.weight,
+            weight: &self.weight[block.start * self.width..block.end * self.width],
             bias: None,
             inputs: self.width,
-            outputs: self.size(),
+            outputs: block.len(),
         }
     }
 
@@ -65,35 +141,42 @@ impl Vocabulary<'_> {
     pub fn forward(&self, y: &[f32], targets: &[usize]) -> TokenLosses {
         let (t, v) = (targets.len(), self.size());
         assert_eq!(y.len(), t * self.width);
+        let blocks = self.blocks(t);
         let mut logits = Buffer::new(t * v);
-        let pieces = pieces(t, ROWS);
-        let alone = pieces.len() == 1;
-        let linear = self.linear();
-        let weight = linear.forward_weight();
-        let both: Vec<[f32; 2]> = cut(&mut logits, v, &pieces)
+        let rows: Vec<Vec<Row>> = cut(&mut logits, t, &blocks)
             .into_par_iter()
             .with_max_len(1)
-            .zip(&pieces)
-            .flat_map_iter(|(logits, piece)| {
-                let y = part(y, self.width, piece);
-                linear.forward(&weight, logits, y, alone);
+            .zip(&blocks)
+            .map(|(logits, block)| {
+                let linear = self.linear(block);
+                linear.forward(&linear.forward_weight(), logits, y, false);
                 store(logits, self.logits.as_ref(), Pass::Forward);
-                let rows = logits.chunks_exact(v).zip(&targets[piece.clone()]);
-                let losses: Vec<_> = rows
-                    .map(|(row, target)| {
-                        let (largest, log_sum) = log_sum_exp(row);
-                        let loss = log_sum - (row[*target] - largest);
-                        [loss, row[*target] + loss]
-                    })
-                    .collect();
-                losses
+                let row = |row: &[f32]| {
+                    let (largest, sum) = exp_sum(row);
+                    Row { largest, sum }
+                };
+                logits.chunks_exact(block.len()).map(row).collect()
             })
             .collect();
-        TokenLosses {
-            losses: both.iter().map(|[loss, _]| *loss).collect(),
-            log_z: both.iter().map(|[_, log_z]| *log_z).collect(),
+        let mut tokens = TokenLosses {
+            losses: Vec::with_capacity(t),
+            log_z: Vec::with_capacity(t),
             logits,
+            blocks,
+        };
+        let nothing = Row {
+            largest: f32::NEG_INFINITY,
+            sum: 0.0,
+        };
+        for (index, target) in targets.iter().enumerate() {
+            let all = rows.iter().map(|rows| rows[index]);
+            let Row { largest, sum } = all.fold(nothing, Row::with);
+            let logit = tokens.logit(index, *target, t);
+            let loss = sum.ln() - (logit - largest);
+            tokens.losses.push(loss);
+            tokens.log_z.push(logit + loss);
         }
+        tokens
     }
 
     /// Overwrites the weight's gradient `[v, h]` and returns that of `y`, `[t, h]`. The logits in
@@ -110,30 +193,47 @@ impl Vocabulary<'_> {
         gradients: &TokenGradients,
         weight: &mut [f32],
     ) -> Buffer {
-        let (t, v) = (targets.len(), self.size());
-        let mut dy = Buffer::new(t * self.width);
-        let pieces = pieces(t, ROWS);
-        let alone = pieces.len() == 1;
-        let linear = self.linear();
-        let linear_weight = linear.backward_weight();
-        let log_z = &forward.log_z;
-        cut(&mut forward.logits, v, &pieces)
-            .into_par_iter()
-            .zip(cut(&mut dy, self.width, &pieces))
+        let (t, h) = (targets.len(), self.width);
+        let TokenLosses {
+            log_z,
+            logits,
+            blocks,
+            ..
+        } = forward;
+        let logits = cut(logits, t, blocks);
+        let mut jobs: Vec<_> = blocks
+            .iter()
+            .zip(logits.into_iter().zip(cut(weight, h, blocks)))
+            .collect();
+        let mut sums: Vec<Buffer> = jobs
+            .par_chunks_mut(blocks.len().div_ceil(GROUPS))
             .with_max_len(1)
-            .zip(&pieces)
-            .for_each(|((logits, dy), piece)| {
-                let rows = logits.chunks_exact_mut(v).zip(piece.clone());
-                for (row, index) in rows {
-                    let loss = gradients.losses[index];
-                    let own = gradients.log_z.map_or(0.0, |log_z| log_z[index]);
-                    exp_scaled(row, log_z[index], loss + own);
-                    row[targets[index]] -= loss;
+            .map(|group| {
+                let mut dy = Buffer::new(t * h);
+                let mut onto = Onto::Nothing;
+                for (block, (logits, weight)) in group {
+                    for (index, row) in logits.chunks_exact_mut(block.len()).enumerate() {
+                        let loss = gradients.losses[index];
+                        let own = gradients.log_z.map_or(0.0, |log_z| log_z[index]);
+                        exp_scaled(row, log_z[index], loss + own);
+                        if block.contains(&targets[index]) {
+                            row[targets[index] - block.start] -= loss;
+                        }
+                    }
+                    store(logits, self.logits.as_ref(), Pass::Backward);
+                    let linear = self.linear(block);
+                    linear.weight_gradient(weight, logits, y, Onto::Nothing, false);
+                    linear.backward_onto(&mut dy, logits, onto);
+                    onto = Onto::Sum;
                 }
-                store(logits, self.logits.as_ref(), Pass::Backward);
-                linear.backward(&linear_weight, dy, logits, alone);
-            });
-        linear.weight_gradient(weight, &forward.logits, y, Onto::Nothing, true);
+                dy
+            })
+            .collect();
+        let mut all = sums.drain(..);
+        let mut dy = all.next().unwrap_or_default();
+        for sum in all {
+            add(&mut dy, &sum);
+        }
         dy
     }
 }
@@ -154,6 +254,6 @@ pub fn gather_rows(out: &mut [f32], table: &[f32], indices: &[usize], width: usi
 /// If an index lies outside the table.
 pub fn scatter_rows(table: &mut [f32], rows: &[f32], indices: &[usize], width: usize) {
     for (row, index) in rows.chunks_exact(width).zip(indices) {
-        super::rows::add(&mut table[index * width..(index + 1) * width], row);
+        add(&mut table[index * width..(index + 1) * width], row);
     }
 }

@@ -107,12 +107,14 @@ impl Sublayer<'_> {
                 }
             }
         }
-        let mut sums = groups.into_iter().map(|group| group.weights);
-        if let Some([first, second]) = sums.next() {
-            let (mut shares, others): (Vec<_>, Vec<_>) = sums.map(|[a, b]| (a, b)).unzip();
-            add_shares(first, &mut shares);
-            add_shares(second, &mut { others });
+        let (mut first_sums, mut second_sums) = (Vec::new(), Vec::new());
+        for Group { weights, .. } in groups {
+            let [first, second] = weights;
+            first_sums.push(first);
+            second_sums.push(second);
         }
+        add_up(&mut first_sums);
+        add_up(&mut second_sums);
         dx
     }
 
@@ -252,17 +254,19 @@ impl Sublayer<'_> {
 }
 
 /// Adds the groups' shares to the first group's sum, in order; threads take parts of the values.
-fn add_shares(mut sum: Sum, shares: &mut [Sum]) {
+fn add_up(sums: &mut [Sum]) {
     /// Values that a thread takes at a time.
     const PART: usize = 1 << 14;
-    let shares: Vec<&[f32]> = shares.iter_mut().map(|share| &*share.values()).collect();
-    sum.values()
+    let mut sums = sums.iter_mut().map(Sum::values);
+    let Some(total) = sums.next() else { return };
+    let shares: Vec<&mut [f32]> = sums.collect();
+    total
         .par_chunks_mut(PART)
         .enumerate()
-        .for_each(|(index, sum)| {
+        .for_each(|(index, total)| {
             let start = index * PART;
             for share in &shares {
-                add(sum, &share[start..start + sum.len()]);
+                add(total, &share[start..start + total.len()]);
             }
         });
 }
