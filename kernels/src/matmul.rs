@@ -83,7 +83,7 @@ impl<'a> Matrix<'a> {
     }
 
     /// `count` rows from `row` on.
-    fn from_row(self, row: usize, count: usize) -> Self {
+    fn rows_from(self, row: usize, count: usize) -> Self {
         debug_assert!(row + count <= self.rows);
         Self {
             values: &self.values[row * self.row_stride..],
@@ -175,11 +175,11 @@ pub fn matmul(out: &mut [f32], a: Matrix, b: Matrix) {
 ///
 /// # Panics
 /// If the shapes do not fit.
-pub fn matmul_here(out: MatrixMut, a: Matrix, b: Matrix, onto: Onto) {
+pub fn matmul_here(mut out: MatrixMut, a: Matrix, b: Matrix, onto: Onto) {
     if large(&a, &b) {
         multiply_large(out, a, b, onto, Parallelism::None);
     } else {
-        multiply(out, a, &Prepared::as_it_is(b), onto);
+        multiply(&mut out, a, &Prepared::as_it_is(b), onto);
     }
 }
 
@@ -231,7 +231,7 @@ impl<'a> Prepared<'a> {
             .enumerate()
             .for_each(|(share, out)| {
                 let rows = out.len() / n;
-                self.matmul_here(out, a.from_row(share * SHARE, rows));
+                self.matmul_here(out, a.rows_from(share * SHARE, rows));
             });
     }
 
@@ -243,8 +243,8 @@ impl<'a> Prepared<'a> {
     /// # Panics
     /// If the shapes do not fit.
     pub fn matmul_here(&self, out: &mut [f32], a: Matrix) {
-        let out = MatrixMut::new(out, a.rows, self.matrix.columns);
-        multiply(out, a, self, Onto::Nothing);
+        let mut out = MatrixMut::new(out, a.rows, self.matrix.columns);
+        multiply(&mut out, a, self, Onto::Nothing);
     }
 }
 
@@ -261,7 +261,7 @@ thread_local! {
     static SCRATCH: RefCell<Scratch> = RefCell::default();
 }
 
-fn multiply(out: MatrixMut, a: Matrix, b: &Prepared, onto: Onto) {
+fn multiply(out: &mut MatrixMut, a: Matrix, b: &Prepared, onto: Onto) {
     let (m, n, k) = (a.rows, b.matrix.columns, a.columns);
     assert_eq!(k, b.matrix.rows, "inner dimensions");
     assert_eq!((out.rows, out.columns), (m, n), "output of {m} × {n}");
@@ -277,7 +277,7 @@ fn multiply(out: MatrixMut, a: Matrix, b: &Prepared, onto: Onto) {
             multiply_block(
                 part,
                 out.row_stride,
-                a.from_row(row, rows),
+                a.rows_from(row, rows),
                 b,
                 onto,
                 scratch,
@@ -429,8 +429,8 @@ mod tests {
             for tiles in Tiles::all() {
                 for panels in [None, Some(Panels::new(&b, tiles))] {
                     let mut out = before.clone();
-                    let place = MatrixMut::strided(&mut out, m, n, n + gaps[2]);
-                    multiply(place, a, &Prepared { matrix: b, panels, tiles }, onto);
+                    let mut place = MatrixMut::strided(&mut out, m, n, n + gaps[2]);
+                    multiply(&mut place, a, &Prepared { matrix: b, panels, tiles }, onto);
                     for (index, (out, before)) in out.iter().zip(&before).enumerate() {
                         let (i, j) = (index / (n + gaps[2]), index % (n + gaps[2]));
                         let expected = if j < n {

@@ -59,7 +59,9 @@ fn cases() -> impl Strategy<Value = Case> {
                     ffn,
                     switches,
                     heads,
-                    half: 2 * half,
+                    // At a width of 4 a layer norm now and then divides by almost nothing, and the order of
+                    // a sum shows.
+                    half: if heads == 1 { 2 + 2 * half } else { 2 * half },
                     seq_len,
                     sequences,
                     segments,

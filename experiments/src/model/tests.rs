@@ -206,8 +206,8 @@ fn shrink_scales_its_path_and_nothing_else() {
         let (ours, theirs) = (&pass.gradients, &whole.gradients);
         let paths = |gradients: &Gradients| gradients.paths.clone().unwrap();
         // A power of two, so the factor is exact at every point.
-        assert_eq!(paths(ours).input, times(&paths(theirs).input, input));
-        assert_eq!(paths(ours).logit, times(&paths(theirs).logit, logit));
+        assert_eq!(paths(ours).input[..], times(&paths(theirs).input, input));
+        assert_eq!(paths(ours).logit[..], times(&paths(theirs).logit, logit));
         assert_eq!(ours.flat[embedding.end..], theirs.flat[embedding.end..]);
         assert_eq!(pass.losses.all.value(), whole.losses.all.value());
     }

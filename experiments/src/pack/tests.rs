@@ -64,7 +64,9 @@ fn run(seat: &Seat, config: &Config, steps: usize, micro_batches: usize) -> Vec<
             seen.extend(pass.losses.all.value());
             let gradient = pass.gradients.flat;
             let weights = parameters.values_mut().iter_mut();
-            weights.zip(gradient).for_each(|(w, g)| *w -= 0.01 * g);
+            weights
+                .zip(gradient.iter())
+                .for_each(|(w, g)| *w -= 0.01 * g);
         }
         if step % 2 == 1 {
             let run = Run {

@@ -15,6 +15,14 @@ use crate::range::{Pass, round_again, store};
 use rayon::prelude::*;
 use std::ops::Range;
 
+/// What all pieces of a pass read.
+struct Given<'a> {
+    x: &'a [f32],
+    saved: &'a Saved,
+    rows: &'a Rows,
+    weights: [Prepared<'a>; 2],
+}
+
 /// What one group of pieces writes: the gradient `dx` of its input, that of its output, which is rounded
 /// in place, and its share of the parameters' gradients.
 struct Group<'a> {
@@ -87,11 +95,16 @@ impl Sublayer<'_> {
         } = gradient;
         let places = [first.weight, second.weight];
         let mut groups = self.groups(rows, &mut dx, &mut d, places);
-        let weights = self.linears().map(Linear::backward_weight);
+        let given = Given {
+            x,
+            saved,
+            rows,
+            weights: self.linears().map(Linear::backward_weight),
+        };
         groups
             .par_iter_mut()
             .with_max_len(1)
-            .for_each(|group| self.backward_group(x, saved, rows, &weights, group));
+            .for_each(|group| self.backward_group(&given, group));
 
         let mut biases = [first.bias, second.bias];
         for Group { vectors, .. } in &groups {
@@ -155,14 +168,8 @@ impl Sublayer<'_> {
             .collect()
     }
 
-    fn backward_group(
-        &self,
-        x: &[f32],
-        saved: &Saved,
-        rows: &Rows,
-        weights: &[Prepared; 2],
-        group: &mut Group,
-    ) {
+    fn backward_group(&self, given: &Given, group: &mut Group) {
+        let Given { saved, rows, .. } = given;
         let h = self.width();
         let [first, second] = self.linears();
         let pieces = &rows.pieces[group.pieces.clone()];
@@ -172,8 +179,7 @@ impl Sublayer<'_> {
         let [first_sum, second_sum] = group.weights.each_mut().map(Sum::values);
         let mut onto = Onto::Nothing;
         for (piece, (dx, d)) in pieces.iter().zip(parts) {
-            let left =
-                self.backward_piece(x, saved, rows, piece, weights, [dx, d], &mut group.vectors);
+            let left = self.backward_piece(given, piece, [dx, d], &mut group.vectors);
             let dbranch = left.dbranch.as_deref().unwrap_or(d);
             let kept = || part(&saved.second, second.inputs, piece);
             let inner = left.inner.as_deref().unwrap_or_else(kept);
@@ -186,16 +192,19 @@ impl Sublayer<'_> {
     /// Overwrites `dx`, rounds `d` in place and adds to the gradients of the vectors.
     fn backward_piece(
         &self,
-        x: &[f32],
-        saved: &Saved,
-        rows: &Rows,
+        given: &Given,
         piece: &Range<usize>,
-        weights: &[Prepared; 2],
         [dx, d]: [&mut [f32]; 2],
         vectors: &mut Vectors,
     ) -> Left {
         let h = self.width();
         let [first, second] = self.linears();
+        let Given {
+            x,
+            saved,
+            rows,
+            weights,
+        } = given;
         let x = part(x, h, piece);
         let points = &self.points;
         store(d, points.sum.as_ref(), Pass::Backward);
