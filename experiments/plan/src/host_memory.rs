@@ -19,20 +19,27 @@ const PER_SCORE: f64 = 3.0;
 /// Per target, as multiples of the vocabulary: logits, log-probabilities, gradient.
 const PER_LOGIT: f64 = 3.0;
 /// Bytes a parameter at the start and at the end of the backward pass.
-const AT_START: f64 = 16.0;
-const AT_END: f64 = 26.0;
+const AT_START: f64 = 20.0;
+const AT_END: f64 = 28.0;
 /// The same for tied embeddings.
-const TIED_AT_START: f64 = 20.0;
-const TIED_AT_END: f64 = 34.0;
+const TIED_AT_START: f64 = 28.0;
+const TIED_AT_END: f64 = 38.0;
 /// Text, tokenizer, records.
 const REST: f64 = 1.3e6;
-/// Passes by hand: FP32 numbers per slot for the sub-layer at work, as multiples of the width h.
-const PER_SUBLAYER: f64 = 5.0;
-/// Numbers per parameter at the most: weights, two moments, and then gradients, rounded weights or a
-/// checkpoint that is being written.
-const COPIES: f64 = 5.8;
-/// The same with a format of 16 bits.
-const COPIES_HALF: f64 = 6.1;
+/// Passes by hand: FP32 numbers per slot for the sub-layer at work, as multiples of the width h; and of
+/// the slots that go through its backward pass at a time.
+const PER_SUBLAYER: f64 = 3.0;
+const PER_BACKWARD: f64 = 4.0;
+/// Such slots of a group, where there are as many, and groups (`kernels::fused`).
+const GROUP_SLOTS: f64 = 128.0;
+const GROUPS: f64 = 4.0;
+/// Groups that have threads at one time.
+const AT_ONCE: f64 = 2.0;
+/// Numbers per parameter at the most: weights, two moments, gradients, and a checkpoint that is being
+/// written.
+const COPIES: f64 = 6.4;
+/// The same with a format of 16 bits, which adds rounded weights.
+const COPIES_HALF: f64 = 7.0;
 /// Tiles of scores at work.
 const SCORE_TILES: f64 = 4.0;
 
@@ -60,7 +67,7 @@ pub fn training_bytes(config: &Config) -> u64 {
 }
 
 /// Passes by hand. Their buffers are pooled, so that everything that is needed at some time stays: what a
-/// sub-layer keeps (its input, query, key, value, context, the feed-forward's first product), what one
+/// sub-layer keeps (its input, query, key, value, context, the feed-forward's first product), what the
 /// backward pass of a sub-layer needs, the logits, and the gradients once.
 fn fused(config: &Config) -> f64 {
     let (model, vocab) = (&config.model, config.tokenizer.vocab_size);
@@ -73,7 +80,13 @@ fn fused(config: &Config) -> f64 {
         6.0
     };
     let layers = model.layers as f64 * (kept * h + up);
-    let sublayer = PER_SUBLAYER * h + up.max(3.0 * h) + f;
+    // A group goes through the backward pass piece after piece, a sequence at least.
+    let piece = GROUP_SLOTS.max(model.seq_len as f64).min(slots);
+    let groups = (slots / piece).ceil().min(GROUPS);
+    let backward = groups.min(AT_ONCE) * piece * (PER_BACKWARD * h + up.max(3.0 * h) + f);
+    let sublayer = slots * PER_SUBLAYER * h + backward;
+    // Weights laid out for products, and each group's sums for their gradients but the first's.
+    let weights = groups * (4.0 * h * h + (up + f) * h);
     let scores = SCORE_TILES * 128.0_f64.min(model.seq_len as f64) * model.seq_len as f64;
     let logits = config.batch.micro_batch as f64 * targets(config) * vocab as f64;
     let parameters = model.parameter_count(vocab) as f64;
@@ -85,7 +98,13 @@ fn fused(config: &Config) -> f64 {
     // With tied embeddings both paths beside their sum.
     let heads = if model.tie_embeddings { 2.0 } else { 0.0 };
     let embedding = vocab as f64 * h;
-    4.0 * (slots * (layers + sublayer) + scores + logits + copies * parameters + heads * embedding)
+    4.0 * (slots * layers
+        + sublayer
+        + weights
+        + scores
+        + logits
+        + copies * parameters
+        + heads * embedding)
 }
 
 /// Passes through the autodiff graph.
