@@ -179,7 +179,13 @@ pub fn matmul_here(mut out: MatrixMut, a: Matrix, b: Matrix, onto: Onto) {
     if large(&a, &b) {
         multiply_large(out, a, b, onto, Parallelism::None);
     } else {
-        multiply(&mut out, a, &Prepared::as_it_is(b), onto);
+        // Every block of rows would lay out what does not lie well.
+        let b = if a.rows > ROWS {
+            Prepared::new(b)
+        } else {
+            Prepared::as_it_is(b)
+        };
+        multiply(&mut out, a, &b, onto);
     }
 }
 

@@ -1,7 +1,7 @@
 //! The flat gradient as one slice per parameter.
 
 use crate::model::Gradients;
-use crate::parameters::{Parameter, Parameters};
+use crate::parameters::{Parameter, Parameters, Role};
 use kernels::fused::{LinearGradient, NormGradient};
 use kernels::{Buffer, HalfFormat};
 use std::ops::Range;
@@ -19,9 +19,20 @@ impl<'a> GradientSlices<'a> {
         let tied = parameters.find("head.weight").is_none();
         let embedding = &parameters.table()[Parameters::EMBEDDING];
         let logit = if tied { embedding.range.len() } else { 0 };
+        let mut flat = Buffer::new(parameters.len());
+        for parameter in parameters.table() {
+            // The others are overwritten: weights of linear maps.
+            let added = matches!(
+                parameter.role,
+                Role::Embedding | Role::Position | Role::Norm
+            );
+            if added || parameter.shape.len() == 1 {
+                flat[parameter.range.clone()].fill(0.0);
+            }
+        }
         Self {
             parameters,
-            flat: Buffer::zeros(parameters.len()),
+            flat,
             logit: Buffer::new(logit),
         }
     }

@@ -5,6 +5,7 @@ use crate::precision::Precision;
 use burn::tensor::backend::AutodiffBackend;
 use burn::tensor::{Tensor, TensorData};
 use kernels::{Buffer, HalfFormat, Kernels, RangeCount, round_slice};
+use rayon::prelude::*;
 
 /// The name under which the logit path of tied embeddings appears: the same numbers as
 /// `embedding.weight`, but a leaf of its own, so that the two paths' gradients stay apart.
@@ -111,6 +112,9 @@ impl<'a, B: Kernels> Weights<'a, B> {
     }
 }
 
+/// Elements that a thread takes at a time.
+const PART: usize = 1 << 15;
+
 /// The two ways on which a gradient reaches tied embeddings, `[v·h]` each.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Paths {
@@ -166,8 +170,14 @@ impl Gradients {
             let index = Parameters::EMBEDDING;
             round(&mut logit, index);
             let input = &mut flat[table[index].range.clone()];
-            let own = Buffer::of(input);
-            add(input, &logit);
+            let mut own = Buffer::new(input.len());
+            let parts = own.par_chunks_mut(PART).zip(input.par_chunks_mut(PART));
+            parts
+                .zip(logit.par_chunks(PART))
+                .for_each(|((own, sum), logit)| {
+                    own.copy_from_slice(sum);
+                    add(sum, logit);
+                });
             round(input, index);
             paths = Some(Paths { input: own, logit });
         }

@@ -15,6 +15,9 @@ use burn::tensor::backend::AutodiffBackend;
 use kernels::{Buffer, HalfFormat, Kernels, RangeCount, round_slice};
 use rayon::prelude::*;
 
+/// Elements that a thread takes at a time.
+const PART: usize = 1 << 15;
+
 /// Gradients summed over the micro-batches of a step.
 pub(crate) struct Accumulated {
     pub(crate) losses: Losses,
@@ -129,7 +132,11 @@ pub(crate) fn unscale(
     if let Some(parity) = parity {
         parity.group("gradients", table, &sum.flat);
     }
-    let squares = |values: &[f32]| sum_of_squares(values) * inverse * inverse;
+    let squares = |values: &[f32]| {
+        // Parts of one size, summed in order: as many threads as there are change no bit.
+        let parts: Vec<f64> = values.par_chunks(PART).map(sum_of_squares).collect();
+        parts.iter().sum::<f64>() * inverse * inverse
+    };
     let paths = sum.paths.as_ref();
     let paths = paths.map(|paths| [squares(&paths.input), squares(&paths.logit)]);
     GradientNorms::new(squared, paths)

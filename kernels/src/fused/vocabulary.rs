@@ -7,7 +7,7 @@
 use super::linear::Linear;
 use super::rows::{add, exp_scaled, exp_sum};
 use super::spread::{cut, pieces};
-use crate::matmul::Onto;
+use crate::matmul::{Matrix, Onto, Prepared};
 use crate::range::{Pass, store};
 use crate::{Buffer, Rounding};
 use rayon::prelude::*;
@@ -200,6 +200,7 @@ impl Vocabulary<'_> {
             blocks,
             ..
         } = forward;
+        let y = Prepared::new(Matrix::new(y, t, h));
         let logits = cut(logits, t, blocks);
         let mut jobs: Vec<_> = blocks
             .iter()
@@ -222,7 +223,8 @@ impl Vocabulary<'_> {
                     }
                     store(logits, self.logits.as_ref(), Pass::Backward);
                     let linear = self.linear(block);
-                    linear.weight_gradient(weight, logits, y, Onto::Nothing, false);
+                    let dlogits = Matrix::new(logits, t, block.len()).transposed();
+                    y.matmul_here(weight, dlogits);
                     linear.backward_onto(&mut dy, logits, onto);
                     onto = Onto::Sum;
                 }
