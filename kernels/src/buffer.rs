@@ -36,7 +36,10 @@ impl Buffer {
         }
         let whole = len + LINE_VALUES;
         let mut values = take(whole).unwrap_or_else(|| Vec::with_capacity(whole));
-        values.resize(whole, 0.0);
+        // Never shorter again: growing clears what it adds.
+        if values.len() < whole {
+            values.resize(whole, 0.0);
+        }
         // Vectors begin at some value of a line; should that be unknown, any beginning will do.
         let start = values.as_ptr().align_offset(LINE).min(LINE_VALUES);
         let mut buffer = Self {
@@ -134,5 +137,16 @@ mod tests {
             place,
             "half of it would be wasted"
         );
+    }
+
+    #[test]
+    fn buffers_begin_at_a_line_of_the_cache() {
+        for len in [1, 15, 16, 1_000, 100_003] {
+            let (first, second) = (Buffer::new(len), Buffer::zeros(len));
+            for buffer in [&first, &second, &Buffer::of(&second)] {
+                assert_eq!(buffer.as_ptr().addr() % LINE, 0);
+                assert_eq!(buffer.len(), len);
+            }
+        }
     }
 }

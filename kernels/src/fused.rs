@@ -2,10 +2,10 @@
 //!
 //! A sub-layer is one operation: norm, attention or feed-forward, residual. Sequences do not meet
 //! inside it, so a few of them at a time ([`Rows`] says how many) go through all of it while their
-//! activations lie in the cache; what remains for all sequences together are the weight gradients,
-//! matrix products over all rows. Both kinds of work are spread over rayon's threads in pieces that
-//! depend on shapes only, and sums over pieces run in their order: the number of threads changes no
-//! bit.
+//! activations lie in the cache, and add their share to the gradients of its weights. The vocabulary,
+//! larger than everything else, is cut into blocks instead, through which all rows go. Pieces and
+//! blocks are spread over rayon's threads, depend on shapes only, and sums over them run in their
+//! order: the number of threads changes no bit.
 //!
 //! Rounding to a 16-bit format happens where the operation before it leaves its result, at the points
 //! at which the plain model rounds. The backward pass computes layer norms, attention probabilities

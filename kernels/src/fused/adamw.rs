@@ -103,12 +103,14 @@ impl AdamW {
 vectorised! {
     fn moments(step: &AdamW, clip: f32, gradients: &[f32], first: &mut [f32], second: &mut [f32]) -> f64 {
         let floor = step.eps * step.eps;
+        // Divisions are what this takes its time for; the corrections are the same for all.
+        let unbias = step.correction2.recip();
         let mut sums = [0.0_f64; LANES];
         let one = |g: f32, m: &mut f32, v: &mut f32| {
             let g = g * clip;
             *m = step.beta1 * *m + (1.0 - step.beta1) * g;
             *v = step.beta2 * *v + (1.0 - step.beta2) * (g * g);
-            let hat = *v / step.correction2;
+            let hat = *v * unbias;
             let limit = if hat > floor { hat } else { floor };
             if limit > 0.0 { f64::from(g * g / limit) } else { 0.0 }
         };
@@ -131,12 +133,13 @@ vectorised! {
         reason = "lazy operators branch, and vector code cannot"
     )]
     fn apply(step: &AdamW, weights: &mut [f32], first: &[f32], second: &[f32]) -> [f64; 2] {
+        let unbias = [step.correction1.recip(), step.correction2.recip()];
         let mut sums = [[0.0_f64; LANES]; 2];
         let one = |w: &mut f32, m: f32, v: f32| {
-            let denominator = (v / step.correction2).sqrt() + step.eps;
+            let denominator = (v * unbias[1]).sqrt() + step.eps;
             // The second moment may underflow where the first has not.
             let still = (denominator == 0.0) | ((m == 0.0) & (v == 0.0));
-            let moved = m / step.correction1 / denominator;
+            let moved = m * unbias[0] / denominator;
             let adam = if still { 0.0 } else { moved };
             let change = step.lr * (adam + step.decay * *w);
             *w -= change;

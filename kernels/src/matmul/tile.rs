@@ -20,6 +20,12 @@ pub(super) const DEPTH: usize = 256;
 /// Values in a line of the cache.
 const LINE: usize = 16;
 
+/// Depth up to which lines of the output are not asked for early.
+const SHALLOW: usize = 32;
+
+/// Width of the widest panel.
+const WIDEST: usize = 32;
+
 /// Part of a product: all rows, a few columns and at most [`DEPTH`] of the inner dimension.
 pub(super) struct Panel<'a> {
     pub(super) left: Left<'a>,
@@ -193,19 +199,24 @@ fn tile<L: Lanes, const M: usize, const R: usize>(panel: &mut Panel, left: usize
     let reach = (depth - 1) * panel.right_row + R * L::COUNT;
     assert!(reach <= panel.right.len(), "right matrix");
     let out = &mut panel.out[row * panel.out_row..];
+    const { assert!(R * L::COUNT <= WIDEST) };
     let reach = (M - 1) * panel.out_row + panel.columns;
+    assert!((1..=R * L::COUNT).contains(&panel.columns), "columns");
     assert!(reach <= out.len(), "output");
 
     // SAFETY: no pointer goes further than the reach of its slice. `L` is a register of the CPU, as these
     // loops run.
     unsafe {
-        // Every line that the output's rows touch, also where they begin within one.
-        for m in 0..M {
-            let row = out.as_ptr().add(m * panel.out_row);
-            for start in (0..panel.columns).step_by(LINE) {
-                L::fetch(row.add(start));
+        // Every line that the output's rows touch, also where they begin within one. Little depth is done
+        // before a line could come.
+        if depth > SHALLOW {
+            for m in 0..M {
+                let row = out.as_ptr().add(m * panel.out_row);
+                for start in (0..panel.columns).step_by(LINE) {
+                    L::fetch(row.add(start));
+                }
+                L::fetch(row.add(panel.columns - 1));
             }
-            L::fetch(row.add(panel.columns - 1));
         }
         let mut sums = [[L::of(0.0); R]; M];
         let (mut a, mut b) = (left.as_ptr(), panel.right.as_ptr());
@@ -227,7 +238,7 @@ fn tile<L: Lanes, const M: usize, const R: usize>(panel: &mut Panel, left: usize
         }
         let one = L::of(1.0);
         for (m, sums) in sums.into_iter().enumerate() {
-            let mut row = [0.0; 32];
+            let mut row = [0.0; WIDEST];
             let own = out.as_mut_ptr().add(m * panel.out_row);
             let whole = panel.columns == R * L::COUNT;
             let to = if whole { own } else { row.as_mut_ptr() };

@@ -58,7 +58,7 @@ struct Vectors {
 }
 
 /// What the gradients of the weights take from a piece.
-struct Left {
+struct Terms {
     /// Gradient of the first linear map's output.
     dfirst: Buffer,
     /// Gradient of the branch's output; absent where it is that of the sub-layer's.
@@ -179,11 +179,11 @@ impl Sublayer<'_> {
         let [first_sum, second_sum] = group.weights.each_mut().map(Sum::values);
         let mut onto = Onto::Nothing;
         for (piece, (dx, d)) in pieces.iter().zip(parts) {
-            let left = self.backward_piece(given, piece, [dx, d], &mut group.vectors);
-            let dbranch = left.dbranch.as_deref().unwrap_or(d);
+            let terms = self.backward_piece(given, piece, [dx, d], &mut group.vectors);
+            let dbranch = terms.dbranch.as_deref().unwrap_or(d);
             let kept = || part(&saved.second, second.inputs, piece);
-            let inner = left.inner.as_deref().unwrap_or_else(kept);
-            first.weight_gradient(first_sum, &left.dfirst, &left.y, onto, rows.alone());
+            let inner = terms.inner.as_deref().unwrap_or_else(kept);
+            first.weight_gradient(first_sum, &terms.dfirst, &terms.y, onto, rows.alone());
             second.weight_gradient(second_sum, dbranch, inner, onto, rows.alone());
             onto = Onto::Sum;
         }
@@ -196,7 +196,7 @@ impl Sublayer<'_> {
         piece: &Range<usize>,
         [dx, d]: [&mut [f32]; 2],
         vectors: &mut Vectors,
-    ) -> Left {
+    ) -> Terms {
         let h = self.width();
         let [first, second] = self.linears();
         let Given {
@@ -253,7 +253,7 @@ impl Sublayer<'_> {
             store(dx, points.norm.as_ref(), Pass::Backward);
             add(dx, d);
         }
-        Left {
+        Terms {
             dfirst,
             dbranch,
             y,
