@@ -22,8 +22,8 @@ pub(crate) struct AdamW {
 /// 2304.13013 §3).
 pub(crate) type UpdateReport = UpdateSums;
 
-/// Elements that a thread takes at a time.
-const PIECE: usize = 1 << 15;
+/// Elements of flat gradients and weights that a thread takes at a time.
+pub(crate) const PIECE: usize = 1 << 15;
 
 impl AdamW {
     /// Moments at zero.

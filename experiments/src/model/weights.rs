@@ -1,5 +1,6 @@
 //! The working copy of the weights for one pass, and the way back to their gradients.
 
+use crate::adamw::PIECE;
 use crate::parameters::{Parameters, Role};
 use crate::precision::Precision;
 use burn::tensor::backend::AutodiffBackend;
@@ -112,9 +113,6 @@ impl<'a, B: Kernels> Weights<'a, B> {
     }
 }
 
-/// Elements that a thread takes at a time.
-const PART: usize = 1 << 15;
-
 /// The two ways on which a gradient reaches tied embeddings, `[v·h]` each.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Paths {
@@ -171,9 +169,9 @@ impl Gradients {
             round(&mut logit, index);
             let input = &mut flat[table[index].range.clone()];
             let mut own = Buffer::new(input.len());
-            let parts = own.par_chunks_mut(PART).zip(input.par_chunks_mut(PART));
+            let parts = own.par_chunks_mut(PIECE).zip(input.par_chunks_mut(PIECE));
             parts
-                .zip(logit.par_chunks(PART))
+                .zip(logit.par_chunks(PIECE))
                 .for_each(|((own, sum), logit)| {
                     own.copy_from_slice(sum);
                     add(sum, logit);

@@ -1,7 +1,7 @@
 //! The gradient of a step, from micro-batches to unscaled sums.
 
 use super::step::Trained;
-use crate::adamw::sum_of_squares;
+use crate::adamw::{PIECE, sum_of_squares};
 use crate::data::{Batch, Losses};
 use crate::dropout::Dropout;
 use crate::model::{Paths, add};
@@ -14,9 +14,6 @@ use crate::signals::GradientNorms;
 use burn::tensor::backend::AutodiffBackend;
 use kernels::{Buffer, HalfFormat, Kernels, RangeCount, round_slice};
 use rayon::prelude::*;
-
-/// Elements that a thread takes at a time.
-const PART: usize = 1 << 15;
 
 /// Gradients summed over the micro-batches of a step.
 pub(crate) struct Accumulated {
@@ -117,14 +114,11 @@ pub(crate) fn unscale(
         }
         parity.group("gradients_scaled", table, &sum.flat);
     }
-    let slices = table.iter().map(|p| p.range.len());
     let mut rest = &mut *sum.flat;
-    let mut parts = Vec::with_capacity(table.len());
-    for len in slices {
-        let (part, tail) = rest.split_at_mut(len);
-        parts.push(part);
-        rest = tail;
-    }
+    let parts: Vec<&mut [f32]> = table
+        .iter()
+        .filter_map(|p| rest.split_off_mut(..p.range.len()))
+        .collect();
     let squared = parts
         .into_par_iter()
         .map(|part| kernels::fused::unscale(part, inverse as f32))
@@ -134,7 +128,7 @@ pub(crate) fn unscale(
     }
     let squares = |values: &[f32]| {
         // Parts of one size, summed in order: as many threads as there are change no bit.
-        let parts: Vec<f64> = values.par_chunks(PART).map(sum_of_squares).collect();
+        let parts: Vec<f64> = values.par_chunks(PIECE).map(sum_of_squares).collect();
         parts.iter().sum::<f64>() * inverse * inverse
     };
     let paths = sum.paths.as_ref();

@@ -7,8 +7,8 @@ use std::ops::Range;
 /// the cache wants no more.
 const ROWS: usize = 128;
 
-/// Groups of pieces at most: threads that a backward pass can keep busy.
-const GROUPS: usize = 4;
+/// Groups of pieces or blocks at most: threads that a backward pass can keep busy.
+pub(super) const GROUPS: usize = 4;
 
 /// What the sub-layers of a pass share about the batch.
 #[derive(Debug)]

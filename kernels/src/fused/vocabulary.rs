@@ -6,7 +6,7 @@
 
 use super::linear::Linear;
 use super::rows::{add, exp_scaled, exp_sum};
-use super::spread::{cut, pieces};
+use super::spread::{GROUPS, cut, pieces};
 use crate::matmul::{Matrix, Onto, Prepared};
 use crate::range::{Pass, store};
 use crate::{Buffer, Rounding};
@@ -19,9 +19,6 @@ const BLOCK: usize = 1 << 18;
 /// Tokens of a block.
 const FEWEST: usize = 128;
 const MOST: usize = 512;
-
-/// Groups of blocks at most: threads that a backward pass can keep busy.
-const GROUPS: usize = 4;
 
 /// Projection to the vocabulary and cross-entropy, the latter in FP32 from stored logits.
 #[derive(Debug)]
@@ -206,7 +203,7 @@ impl Vocabulary<'_> {
             .iter()
             .zip(logits.into_iter().zip(cut(weight, h, blocks)))
             .collect();
-        let mut sums: Vec<Buffer> = jobs
+        let sums: Vec<Buffer> = jobs
             .par_chunks_mut(blocks.len().div_ceil(GROUPS))
             .with_max_len(1)
             .map(|group| {
@@ -231,9 +228,9 @@ impl Vocabulary<'_> {
                 dy
             })
             .collect();
-        let mut all = sums.drain(..);
-        let mut dy = all.next().unwrap_or_default();
-        for sum in all {
+        let mut sums = sums.into_iter();
+        let mut dy = sums.next().unwrap_or_default();
+        for sum in sums {
             add(&mut dy, &sum);
         }
         dy

@@ -111,12 +111,10 @@ impl Panels {
             .collect();
         let mut values = Buffer::new(parts.iter().map(Part::len).sum());
         let mut rest = &mut *values;
-        let mut jobs = Vec::with_capacity(parts.len());
-        for part in parts {
-            let (panel, tail) = rest.split_at_mut(part.len());
-            rest = tail;
-            jobs.push((part, panel));
-        }
+        let panels = parts
+            .iter()
+            .filter_map(|part| rest.split_off_mut(..part.len()));
+        let jobs: Vec<_> = parts.iter().zip(panels).collect();
         jobs.into_par_iter()
             .with_min_len(8)
             .for_each(|(part, panel)| part.lay_out(panel, matrix));
