@@ -7,6 +7,7 @@
 
 mod data;
 mod error;
+mod fused;
 mod keys;
 mod load;
 mod model;
@@ -115,20 +116,6 @@ impl Config {
     #[must_use]
     pub fn is_probe(&self) -> bool {
         self.probe.kind != ProbeKind::Train
-    }
-
-    /// Whether the CPU computes passes by its fused kernels: where they are asked for and know everything
-    /// else that is.
-    #[must_use]
-    pub fn fuses(&self) -> bool {
-        let (model, precision) = (&self.model, &self.precision);
-        self.runtime.kernels == KernelChoice::Fused
-            && model.dropout == 0.0
-            && model.attention_dropout == 0.0
-            && !model.qk_norm
-            && precision.softmax == Format::Fp32
-            && precision.pb_relax.attention == PbRelaxMax::Off
-            && !precision.pb_relax.norm
     }
 
     /// Samples (sequences) consumed by one optimiser step.

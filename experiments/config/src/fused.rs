@@ -1,0 +1,261 @@
+//! What the hand-written passes cover: a list of what is allowed, never of what is not.
+//!
+//! Every section that a pass reads is taken apart field by field and every choice variant by variant, so
+//! that a new key or a new variant does not compile until somebody has written here whether the fused
+//! kernels compute it. Sections that no pass reads are named as such.
+
+use crate::{
+    Config, EgsConfig, EgsPath, Ffn, Format, InitConfig, KernelChoice, ModelConfig, Norm,
+    ObjectiveConfig, ObjectiveMode, PbRelaxConfig, PbRelaxMax, Positions, PrecisionConfig,
+    ProbeConfig, ProbeKind, RuntimeConfig,
+};
+
+/// Keys with values that the fused kernels do not know.
+#[derive(Default)]
+struct Beyond(Vec<&'static str>);
+
+impl Beyond {
+    fn require(&mut self, covered: bool, key: &'static str) {
+        if !covered {
+            self.0.push(key);
+        }
+    }
+}
+
+impl Config {
+    /// Whether the CPU computes passes by its fused kernels: where they are asked for and cover everything
+    /// else that is.
+    #[must_use]
+    pub fn fuses(&self) -> bool {
+        let RuntimeConfig {
+            kernels,
+            // A pass on another device than the host does not ask.
+            device: _,
+            threads: _,
+        } = &self.runtime;
+        match kernels {
+            KernelChoice::Fused => self.beyond_fused().is_empty(),
+            KernelChoice::Plain => false,
+        }
+    }
+
+    /// Keys whose values send a run to burn's tensor operations although fused kernels are asked for.
+    #[must_use]
+    pub fn beyond_fused(&self) -> Vec<&'static str> {
+        let Self {
+            model,
+            objective,
+            egs,
+            precision,
+            probe,
+            // What a batch holds and how many there are: a pass takes any batch.
+            seed: _,
+            steps: _,
+            tokenizer: _,
+            data: _,
+            tasks: _,
+            batch: _,
+            eval: _,
+            schedule: _,
+            intervention: _,
+            // What becomes of the gradients and the signals of a pass.
+            optimizer: _,
+            checkpoint: _,
+            record: _,
+            // `Config::fuses` has asked.
+            runtime: _,
+        } = self;
+        let mut beyond = Beyond::default();
+        check_model(model, &mut beyond);
+        check_objective(objective);
+        check_egs(egs);
+        check_precision(precision, &mut beyond);
+        check_probe(probe);
+        beyond.0
+    }
+}
+
+fn check_model(model: &ModelConfig, beyond: &mut Beyond) {
+    let ModelConfig {
+        layers: _,
+        hidden_size: _,
+        num_heads: _,
+        ffn_hidden_size: _,
+        seq_len: _,
+        norm,
+        positions,
+        ffn,
+        qk_norm,
+        // Either value.
+        embedding_norm: _,
+        tie_embeddings: _,
+        bias: _,
+        dropout,
+        attention_dropout,
+        layer_norm_eps: _,
+        rope_base: _,
+        init,
+    } = model;
+    // Where a run starts; a pass takes any weights.
+    let InitConfig {
+        embedding_std: _,
+        gain: _,
+        qk_gain: _,
+        weights: _,
+    } = init;
+    match norm {
+        Norm::Post | Norm::Pre | Norm::Sandwich | Norm::Deepnorm | Norm::DeepnormGlm => {}
+    }
+    match positions {
+        Positions::Rope | Positions::Rope2d | Positions::Learned | Positions::Alibi => {}
+    }
+    match ffn {
+        Ffn::Geglu | Ffn::Gelu => {}
+    }
+    beyond.require(!qk_norm, "model.qk_norm");
+    beyond.require(*dropout == 0.0, "model.dropout");
+    beyond.require(*attention_dropout == 0.0, "model.attention_dropout");
+}
+
+fn check_objective(objective: &ObjectiveConfig) {
+    let ObjectiveConfig {
+        mode,
+        // How sequences are made.
+        gmask_ratio: _,
+        min_gmask_ratio: _,
+        mask_ratio: _,
+        span_lambda: _,
+        max_span: _,
+        single_span_prob: _,
+        short_seq_prob: _,
+        aggregated_samples: _,
+        packing: _,
+        mask_positions: _,
+        gmask_positions: _,
+        // Any coefficient.
+        z_loss: _,
+    } = objective;
+    match mode {
+        // Both are masks of one span per row.
+        ObjectiveMode::Glm | ObjectiveMode::Gpt => {}
+    }
+}
+
+fn check_egs(egs: &EgsConfig) {
+    let EgsConfig { alpha: _, path } = egs;
+    match path {
+        EgsPath::Input | EgsPath::Logit | EgsPath::Both => {}
+    }
+}
+
+fn check_precision(precision: &PrecisionConfig, beyond: &mut Beyond) {
+    let PrecisionConfig {
+        format,
+        softmax,
+        // Outside the pass: it returns FP32 gradients of one scaled loss.
+        grad_accumulation: _,
+        loss_scale: _,
+        query_key_layer_scaling: _,
+        pb_relax,
+    } = precision;
+    match format {
+        Format::Fp32 | Format::Fp16 | Format::Bf16 => {}
+    }
+    let softmax = match softmax {
+        Format::Fp32 => true,
+        Format::Fp16 | Format::Bf16 => false,
+    };
+    beyond.require(softmax, "precision.softmax");
+    // Alpha means nothing with both halves off.
+    let PbRelaxConfig {
+        attention,
+        alpha: _,
+        norm,
+    } = pb_relax;
+    let attention = match attention {
+        PbRelaxMax::Off => true,
+        PbRelaxMax::Row | PbRelaxMax::Head | PbRelaxMax::AbsMax => false,
+    };
+    beyond.require(attention, "precision.pb_relax.attention");
+    beyond.require(!norm, "precision.pb_relax.norm");
+}
+
+fn check_probe(probe: &ProbeConfig) {
+    let ProbeConfig { kind, score: _ } = probe;
+    match kind {
+        // They pass over batches as training does, the last over none.
+        ProbeKind::Train
+        | ProbeKind::UpdateLaw
+        | ProbeKind::EgsTwin
+        | ProbeKind::AttentionSoftmax => {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::{Config, load_preset};
+
+    fn preset(set: &[&str]) -> Config {
+        let set: Vec<_> = set.iter().map(|set| set.parse().unwrap()).collect();
+        load_preset("t0", &set).unwrap()
+    }
+
+    /// Every value of every choice is on one side, and those that are not covered are named.
+    #[test]
+    fn what_the_fused_kernels_lack_is_named() {
+        for (set, beyond) in [
+            (&["model.dropout=0.1"][..], &["model.dropout"][..]),
+            (
+                &["model.attention_dropout=0.1"],
+                &["model.attention_dropout"],
+            ),
+            (&["model.qk_norm=true"], &["model.qk_norm"]),
+            (
+                &["precision.format=fp16", "precision.softmax=fp16"],
+                &["precision.softmax"],
+            ),
+            (
+                &["precision.pb_relax.attention=head"],
+                &["precision.pb_relax.attention"],
+            ),
+            (
+                &["precision.pb_relax.norm=true"],
+                &["precision.pb_relax.norm"],
+            ),
+            (
+                &["model.qk_norm=true", "model.dropout=0.1"],
+                &["model.qk_norm", "model.dropout"],
+            ),
+        ] {
+            let config = preset(set);
+            assert_eq!(config.beyond_fused(), beyond, "{set:?}");
+            assert!(!config.fuses(), "{set:?}");
+        }
+    }
+
+    #[test]
+    fn what_the_fused_kernels_have_is_fused() {
+        for set in [
+            &[][..],
+            &["model.norm=sandwich", "model.positions=alibi"],
+            &["model.ffn=gelu", "model.bias=false"],
+            &[
+                "precision.format=fp16",
+                "precision.query_key_layer_scaling=true",
+            ],
+            &["objective.mode=gpt", "objective.z_loss=1e-4"],
+            &["precision.format=bf16", "egs.alpha=0.1"],
+        ] {
+            let config = preset(set);
+            assert_eq!(config.beyond_fused(), [""; 0], "{set:?}");
+            assert!(config.fuses(), "{set:?}");
+        }
+    }
+
+    #[test]
+    fn plain_kernels_can_be_asked_for() {
+        let config = preset(&["runtime.kernels=plain"]);
+        assert!(!config.fuses());
+        assert!(config.beyond_fused().is_empty());
+    }
+}
