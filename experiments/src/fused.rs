@@ -12,6 +12,7 @@ mod weights;
 
 use crate::capture::Capture;
 use crate::data::{Batch, Losses, Mean};
+use crate::dropout::{Dropout, Masks};
 use crate::parameters::Parameters;
 use crate::pass::{Note, Setting, TrainPass};
 use crate::precision::{At, Precision};
@@ -21,7 +22,7 @@ use embedding::Embedding;
 use experiments_config::Config;
 use gradients::GradientSlices;
 use head::Head;
-use kernels::fused::{Forward, Rows, TokenGradients, TokenLosses, Trace};
+use kernels::fused::{Forward, Mask, Rows, TokenGradients, TokenLosses, Trace};
 use network::Network;
 use weights::Weights;
 
@@ -31,10 +32,15 @@ pub(crate) fn train<B: Backend>(
     parameters: &Parameters,
     batch: &Batch,
     scale: f64,
+    dropout: Dropout,
     note: Note,
 ) -> TrainPass {
     let (config, precision) = (setting.config, setting.precision);
-    let pass = move || Pass::new(config, precision, parameters, batch).train(scale, note);
+    let pass = move || {
+        let mut pass = Pass::new(config, precision, parameters, batch);
+        pass.masks = dropout.masks(&config.model, batch.samples.len());
+        pass.train(scale, note)
+    };
     // On one of rayon's threads already, every piece of work is handed over without a wake-up.
     rayon::scope(|_| pass())
 }
@@ -71,6 +77,8 @@ struct Pass<'a> {
     batch: &'a Batch,
     weights: Weights<'a>,
     rows: Rows,
+    /// None in evaluation.
+    masks: Masks,
 }
 
 impl<'a> Pass<'a> {
@@ -87,7 +95,12 @@ impl<'a> Pass<'a> {
             batch,
             weights: Weights::new(parameters, precision.half()),
             rows: layout::rows(batch, &config.model, precision.half()),
+            masks: Masks::default(),
         }
+    }
+
+    fn network(&self) -> Network<'_> {
+        Network::new(self.config, self.precision, &self.weights, &self.masks)
     }
 
     fn evaluate(&self) -> Losses {
@@ -95,7 +108,7 @@ impl<'a> Pass<'a> {
     }
 
     fn forward(&self) -> TokenLosses {
-        let network = Network::new(self.config, self.precision, &self.weights);
+        let network = self.network();
         let mut x = Embedding::new(self).forward();
         for sublayer in &network.sublayers {
             x = sublayer.forward(&x, &self.rows, None).output;
@@ -104,13 +117,19 @@ impl<'a> Pass<'a> {
     }
 
     fn train(&self, scale: f64, note: Note) -> TrainPass {
-        let network = Network::new(self.config, self.precision, &self.weights);
+        let network = self.network();
         let mut probe = note.probe.then(Probe::default);
         let mut capture = note.capture.then(Capture::default);
         let embedding = Embedding::new(self);
         // Input of every sub-layer, then of the head; and what each sub-layer keeps.
         let mut inputs = vec![embedding.forward()];
         let mut saved = Vec::with_capacity(network.sublayers.len());
+        self.keep_mask(
+            &mut capture,
+            At::Embedding,
+            0,
+            self.masks.embedding.as_ref(),
+        );
         self.keep(&mut capture, At::Embedding, 0, &inputs[0]);
         for (index, sublayer) in network.sublayers.iter().enumerate() {
             let (layer, half) = (index / 2, index % 2);
@@ -121,12 +140,7 @@ impl<'a> Pass<'a> {
                 probe_sublayer(probe, layer, half, x, &forward);
             }
             if let Some(trace) = &trace {
-                let [norm, branch] = [
-                    [At::AttentionNorm, At::AttentionOut],
-                    [At::FfnNorm, At::Down],
-                ][half];
-                self.keep(&mut capture, norm, layer, &trace.norm);
-                self.keep(&mut capture, branch, layer, &trace.branch);
+                self.keep_trace(&mut capture, layer, half, trace);
             }
             if let (1, Some(capture)) = (half, &mut capture) {
                 let name = format!("activations.layers.{layer}.output");
@@ -183,6 +197,37 @@ impl<'a> Pass<'a> {
     fn shape(&self, x: &[f32]) -> Vec<usize> {
         let h = self.config.model.hidden_size;
         vec![x.len() / h, h]
+    }
+
+    /// What the first or second sub-layer of a layer leaves, and the masks that it was given.
+    fn keep_trace(&self, capture: &mut Option<Capture>, layer: usize, half: usize, trace: &Trace) {
+        let masks = self.masks.layer(layer);
+        let [norm, branch] = [
+            [At::AttentionNorm, At::AttentionOut],
+            [At::FfnNorm, At::Down],
+        ][half];
+        self.keep(capture, norm, layer, &trace.norm);
+        if half == 0 {
+            let mask = masks.probabilities.as_ref();
+            self.keep_mask(capture, At::Probabilities, layer, mask);
+        }
+        let mask = [&masks.attention_out, &masks.down][half];
+        self.keep_mask(capture, branch, layer, mask.as_ref());
+        self.keep(capture, branch, layer, &trace.branch);
+    }
+
+    fn keep_mask(&self, capture: &mut Option<Capture>, at: At, layer: usize, mask: Option<&Mask>) {
+        let (Some(capture), Some(mask)) = (capture, mask) else {
+            return;
+        };
+        let (factors, model) = (mask.factors(), &self.config.model);
+        let (b, s) = (self.batch.samples.len(), model.seq_len);
+        let shape = if at == At::Probabilities {
+            vec![b, model.num_heads, s, s]
+        } else {
+            self.shape(&factors)
+        };
+        capture.values(format!("dropout.{}", at.label(layer)), shape, &factors);
     }
 
     fn keep(&self, capture: &mut Option<Capture>, at: At, layer: usize, x: &[f32]) {

@@ -68,7 +68,7 @@ pub(crate) fn train<B: AutodiffBackend + Kernels>(
     note: Note,
 ) -> TrainPass {
     if by_hand::<B>(setting.config) {
-        return fused::train(setting, parameters, batch, scale, note);
+        return fused::train(setting, parameters, batch, scale, dropout, note);
     }
     let run = Run {
         config: setting.config,

@@ -16,6 +16,7 @@
 
 mod adamw;
 mod attention;
+mod dropout;
 mod feed_forward;
 mod linear;
 mod norm;
@@ -26,6 +27,7 @@ mod vocabulary;
 
 pub use adamw::{AdamW, Moments, UpdateSums, sum_of_squares, unscale};
 pub use attention::{Alibi, Attention, AttentionPoints, Rotation};
+pub use dropout::Mask;
 pub use feed_forward::{FeedForward, FeedForwardPoints};
 pub use linear::{Linear, LinearGradient};
 pub use norm::{Norm, NormGradient};

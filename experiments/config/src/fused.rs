@@ -90,8 +90,8 @@ fn check_model(model: &ModelConfig, beyond: &mut Beyond) {
         embedding_norm: _,
         tie_embeddings: _,
         bias: _,
-        dropout,
-        attention_dropout,
+        dropout: _,
+        attention_dropout: _,
         layer_norm_eps: _,
         rope_base: _,
         init,
@@ -113,8 +113,6 @@ fn check_model(model: &ModelConfig, beyond: &mut Beyond) {
         Ffn::Geglu | Ffn::Gelu => {}
     }
     beyond.require(!qk_norm, "model.qk_norm");
-    beyond.require(*dropout == 0.0, "model.dropout");
-    beyond.require(*attention_dropout == 0.0, "model.attention_dropout");
 }
 
 fn check_objective(objective: &ObjectiveConfig) {
@@ -204,12 +202,7 @@ mod tests {
     #[test]
     fn what_the_fused_kernels_lack_is_named() {
         for (set, beyond) in [
-            (&["model.dropout=0.1"][..], &["model.dropout"][..]),
-            (
-                &["model.attention_dropout=0.1"],
-                &["model.attention_dropout"],
-            ),
-            (&["model.qk_norm=true"], &["model.qk_norm"]),
+            (&["model.qk_norm=true"][..], &["model.qk_norm"][..]),
             (
                 &["precision.format=fp16", "precision.softmax=fp16"],
                 &["precision.softmax"],
@@ -223,8 +216,8 @@ mod tests {
                 &["precision.pb_relax.norm"],
             ),
             (
-                &["model.qk_norm=true", "model.dropout=0.1"],
-                &["model.qk_norm", "model.dropout"],
+                &["model.qk_norm=true", "precision.pb_relax.norm=true"],
+                &["model.qk_norm", "precision.pb_relax.norm"],
             ),
         ] {
             let config = preset(set);
@@ -239,6 +232,7 @@ mod tests {
             &[][..],
             &["model.norm=sandwich", "model.positions=alibi"],
             &["model.ffn=gelu", "model.bias=false"],
+            &["model.dropout=0.1", "model.attention_dropout=0.1"],
             &[
                 "precision.format=fp16",
                 "precision.query_key_layer_scaling=true",

@@ -103,8 +103,23 @@ fn fused(config: &Config) -> f64 {
         + weights
         + scores
         + logits
+        + masks(config)
         + copies * parameters
         + heads * embedding)
+}
+
+/// Dropout masks of passes by hand, in FP32 numbers: a bit for each element.
+fn masks(config: &Config) -> f64 {
+    let model = &config.model;
+    let slots = config.batch.micro_batch as f64 * model.seq_len as f64;
+    let layers = model.layers as f64;
+    let words = |width: usize| width.div_ceil(16) as f64 * 0.5;
+    let (residual, scores) = (
+        slots * words(model.hidden_size) * (2.0 * layers + 1.0),
+        slots * words(model.seq_len) * layers * model.num_heads as f64,
+    );
+    let on = |p: f64| f64::from(u8::from(p > 0.0));
+    on(model.dropout) * residual + on(model.attention_dropout) * scores
 }
 
 /// Passes through the autodiff graph.

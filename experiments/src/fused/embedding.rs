@@ -68,16 +68,26 @@ impl<'a, 'b> Embedding<'a, 'b> {
         if self.positions.is_some() {
             store(self.pass.precision, At::Embedding, Forward, &mut x);
         }
-        let Some(norm) = &self.norm else { return x };
-        let mut y = Buffer::new(x.len());
-        norm.forward(&mut y, &x);
-        store(self.pass.precision, At::EmbeddingNorm, Forward, &mut y);
-        y
+        if let Some(norm) = &self.norm {
+            let mut y = Buffer::new(x.len());
+            norm.forward(&mut y, &x);
+            store(self.pass.precision, At::EmbeddingNorm, Forward, &mut y);
+            x = y;
+        }
+        if let Some(mask) = &self.pass.masks.embedding {
+            mask.apply(0, &mut x);
+            store(self.pass.precision, At::Embedding, Forward, &mut x);
+        }
+        x
     }
 
     /// From the gradient `[r, h]` of the residual stream to those of the parameters.
     pub(super) fn backward(&self, mut d: Buffer, slices: &mut GradientSlices) {
         let (precision, h) = (self.pass.precision, self.width());
+        if let Some(mask) = &self.pass.masks.embedding {
+            store(precision, At::Embedding, Backward, &mut d);
+            mask.apply(0, &mut d);
+        }
         if let Some(norm) = &self.norm {
             store(precision, At::EmbeddingNorm, Backward, &mut d);
             let mut dx = Buffer::new(d.len());

@@ -2,10 +2,11 @@
 
 use super::gradients::GradientSlices;
 use super::weights::Weights;
+use crate::dropout::Masks;
 use crate::precision::{At, Precision};
 use experiments_config::{Config, Norm};
 use kernels::fused::{
-    Arrangement, Attention, AttentionPoints, Branch, FeedForward, FeedForwardPoints,
+    Arrangement, Attention, AttentionPoints, Branch, FeedForward, FeedForwardPoints, Mask,
     ResidualPoints, Sublayer, SublayerGradient,
 };
 
@@ -16,11 +17,17 @@ pub(super) struct Network<'a> {
 }
 
 impl<'a> Network<'a> {
-    pub(super) fn new(config: &Config, precision: &Precision, weights: &'a Weights) -> Self {
+    pub(super) fn new(
+        config: &Config,
+        precision: &Precision,
+        weights: &'a Weights,
+        masks: &'a Masks,
+    ) -> Self {
         let builder = Builder {
             config,
             precision,
             weights,
+            masks,
         };
         let layers = 0..config.model.layers;
         Self {
@@ -52,10 +59,17 @@ struct Builder<'a, 'b> {
     config: &'b Config,
     precision: &'b Precision,
     weights: &'a Weights<'a>,
+    masks: &'a Masks,
 }
 
 impl<'a> Builder<'a, '_> {
-    fn sublayer(&self, name: &str, branch: Branch<'a>, points: ResidualPoints) -> Sublayer<'a> {
+    fn sublayer(
+        &self,
+        name: &str,
+        branch: Branch<'a>,
+        dropout: Option<&'a Mask>,
+        points: ResidualPoints,
+    ) -> Sublayer<'a> {
         let model = &self.config.model;
         let norm = |part: &str| {
             let name = format!("{name}_{part}");
@@ -71,6 +85,7 @@ impl<'a> Builder<'a, '_> {
             },
             norm: norm("norm"),
             branch,
+            dropout,
             points,
         }
     }
@@ -78,12 +93,14 @@ impl<'a> Builder<'a, '_> {
     fn attention(&self, layer: usize) -> Sublayer<'a> {
         let name = format!("layers.{layer}.attention");
         let point = |at| self.precision.rounding(at, layer);
+        let masks = self.masks.layer(layer);
         let scaled = self.config.precision.query_key_layer_scaling;
         let attention = Attention {
             qkv: self.weights.linear(&format!("{name}.qkv")),
             out: self.weights.linear(&format!("{name}.out")),
             num_heads: self.config.model.num_heads,
             missing: if scaled { (layer + 1) as f32 } else { 1.0 },
+            dropout: masks.probabilities.as_ref(),
             points: AttentionPoints {
                 qkv: point(At::Qkv),
                 query: point(At::Query),
@@ -100,7 +117,8 @@ impl<'a> Builder<'a, '_> {
             skip: point(At::AttentionSkip),
             sum: point(At::AttentionSum),
         };
-        self.sublayer(&name, Branch::Attention(attention), points)
+        let dropout = masks.attention_out.as_ref();
+        self.sublayer(&name, Branch::Attention(attention), dropout, points)
     }
 
     fn feed_forward(&self, layer: usize) -> Sublayer<'a> {
@@ -122,6 +140,7 @@ impl<'a> Builder<'a, '_> {
             skip: point(At::FfnSkip),
             sum: point(At::FfnSum),
         };
-        self.sublayer(&name, Branch::FeedForward(ffn), points)
+        let dropout = self.masks.layer(layer).down.as_ref();
+        self.sublayer(&name, Branch::FeedForward(ffn), dropout, points)
     }
 }

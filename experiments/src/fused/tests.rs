@@ -22,6 +22,8 @@ struct Case {
     positions: Positions,
     ffn: Ffn,
     switches: [bool; 5],
+    /// Of the residual stream and of attention probabilities.
+    dropout: [f64; 2],
     heads: usize,
     /// Half the head dimension; a multiple of 2 for the 2-D positions.
     half: usize,
@@ -42,7 +44,7 @@ fn cases() -> impl Strategy<Value = Case> {
         prop::sample::select(Norm::ALL.to_vec()),
         prop::sample::select(positions.to_vec()),
         prop::sample::select(vec![Ffn::Geglu, Ffn::Gelu]),
-        any::<[bool; 5]>(),
+        (any::<[bool; 5]>(), [probability(), probability()]),
         1_usize..4,
         1_usize..4,
         // Beyond a tile of attention, and beyond and below a piece of rows.
@@ -52,12 +54,24 @@ fn cases() -> impl Strategy<Value = Case> {
         any::<u64>(),
     )
         .prop_map(
-            |(norm, positions, ffn, switches, heads, half, seq_len, sequences, segments, seed)| {
+            |(
+                norm,
+                positions,
+                ffn,
+                (switches, dropout),
+                heads,
+                half,
+                seq_len,
+                sequences,
+                segments,
+                seed,
+            )| {
                 Case {
                     norm,
                     positions,
                     ffn,
                     switches,
+                    dropout,
                     heads,
                     // At a width of 4 a layer norm now and then divides by almost nothing, and the order of
                     // a sum shows.
@@ -69,6 +83,11 @@ fn cases() -> impl Strategy<Value = Case> {
                 }
             },
         )
+}
+
+/// Of dropping an element: of the recipe, and none as often as not.
+fn probability() -> impl Strategy<Value = f64> {
+    prop::sample::select(vec![0.0, 0.0, 0.1, 0.4])
 }
 
 impl Case {
@@ -87,6 +106,7 @@ impl Case {
         config.model.tie_embeddings = tie;
         config.model.bias = bias;
         config.model.embedding_norm = embedding_norm;
+        [config.model.dropout, config.model.attention_dropout] = self.dropout;
         config.precision.format = format;
         config.precision.query_key_layer_scaling = layer_scaling;
         config.objective.z_loss = if z_loss { 0.01 } else { 0.0 };

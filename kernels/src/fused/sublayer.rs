@@ -3,6 +3,7 @@
 mod backward;
 
 use super::attention::Attention;
+use super::dropout::Mask;
 use super::feed_forward::FeedForward;
 use super::linear::{Linear, LinearGradient};
 use super::norm::{Norm, NormGradient};
@@ -46,6 +47,8 @@ pub struct Sublayer<'a> {
     pub norm: Norm<'a>,
     /// The branch.
     pub branch: Branch<'a>,
+    /// Dropout of the branch's output, over `[r, h]`.
+    pub dropout: Option<&'a Mask>,
     /// Where values are rounded outside the branch.
     pub points: ResidualPoints,
 }
@@ -90,7 +93,7 @@ pub struct Saved {
 pub struct Trace {
     /// Output of the norm, `[r, h]`.
     pub norm: Buffer,
-    /// Output of the branch, `[r, h]`.
+    /// Output of the branch, after dropout, `[r, h]`.
     pub branch: Buffer,
 }
 
@@ -218,6 +221,10 @@ impl Sublayer<'_> {
             }
             Branch::FeedForward(ffn) => ffn.forward(rows, weights, &y, first, out),
         }
+        if let Some(mask) = self.dropout {
+            mask.apply(piece.start, out);
+            store(out, self.branch.out_point(), Pass::Forward);
+        }
         if let Some([norm, result]) = job.trace {
             norm.copy_from_slice(&y);
             result.copy_from_slice(out);
@@ -242,7 +249,7 @@ impl Sublayer<'_> {
 }
 
 impl Branch<'_> {
-    /// Where the branch's output is rounded.
+    /// Where the branch's output is rounded, before and after dropout.
     fn out_point(&self) -> Option<&Rounding> {
         match self {
             Self::Attention(attention) => attention.points.out.as_ref(),

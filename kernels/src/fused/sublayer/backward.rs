@@ -209,7 +209,7 @@ impl Sublayer<'_> {
         let points = &self.points;
         store(d, points.sum.as_ref(), Pass::Backward);
         // Rounded once, the gradient stays as it is at every point up to the branch.
-        let dbranch = self.sandwich().map(|norm| {
+        let mut dbranch = self.sandwich().map(|norm| {
             let [gamma, beta] = &mut vectors.out_norm;
             let mut dbranch = Buffer::new(d.len());
             let gradient = NormGradient { gamma, beta };
@@ -217,6 +217,11 @@ impl Sublayer<'_> {
             store(&mut dbranch, self.branch.out_point(), Pass::Backward);
             dbranch
         });
+        if let Some(mask) = self.dropout {
+            let dropped = dbranch.get_or_insert_with(|| Buffer::of(d));
+            mask.apply(piece.start, dropped);
+            store(dropped, self.branch.out_point(), Pass::Backward);
+        }
         let dsecond = dbranch.as_deref().unwrap_or(d);
         second.bias_gradient(&mut vectors.biases[1], dsecond);
         let kept = part(&saved.first, first.outputs, piece);

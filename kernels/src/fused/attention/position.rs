@@ -1,0 +1,76 @@
+//! Where query and key get their positions and their scale.
+
+use super::Attention;
+use crate::fused::rows::{scale, turn};
+use crate::fused::spread::Rows;
+use crate::range::{Pass, Store};
+use std::ops::Range;
+
+/// Rotary positions of all rows (arXiv 2104.09864).
+#[derive(Debug)]
+pub struct Rotation {
+    /// Cosines, `[r, d/2]`: for each block of dimensions its frequencies.
+    pub cos: Vec<f32>,
+    /// Sines, `[r, d/2]`.
+    pub sin: Vec<f32>,
+    /// Angles of a row, d/2.
+    pub angles: usize,
+    /// Frequencies of a block: element `i` of the block turns with element `i + block`.
+    pub block: usize,
+}
+
+impl Rotation {
+    pub(in crate::fused) fn rows(&self) -> usize {
+        self.cos.len() / self.angles
+    }
+
+    /// Turns the heads of one row.
+    fn turn(&self, row: &mut [f32], index: usize, sign: f32) {
+        let place = index * self.angles..(index + 1) * self.angles;
+        turn(
+            row,
+            &self.cos[place.clone()],
+            &self.sin[place],
+            self.block,
+            sign,
+        );
+    }
+}
+
+impl Attention<'_> {
+    /// Rotates query and key and scales the query.
+    pub(super) fn position(&self, rows: &Rows, piece: &Range<usize>, qkv: &mut [f32]) {
+        let h = self.width();
+        let mut query = Store::new(self.points.query.as_ref(), Pass::Forward);
+        let mut key = Store::new(self.points.key.as_ref(), Pass::Forward);
+        for (row, index) in qkv.chunks_exact_mut(3 * h).zip(piece.clone()) {
+            let (q, k) = row[..2 * h].split_at_mut(h);
+            if let Some(rotation) = &rows.rotation {
+                rotation.turn(q, index, 1.0);
+                query.piece(q);
+                rotation.turn(k, index, 1.0);
+                key.piece(k);
+            }
+            scale(q, self.query_scale());
+            query.piece(q);
+        }
+    }
+
+    /// From the gradients of scaled and rotated query and key to those before.
+    pub(super) fn position_backward(&self, rows: &Rows, piece: &Range<usize>, dqkv: &mut [f32]) {
+        let h = self.width();
+        let mut query = Store::new(self.points.query.as_ref(), Pass::Backward);
+        let mut key = Store::new(self.points.key.as_ref(), Pass::Backward);
+        for (row, index) in dqkv.chunks_exact_mut(3 * h).zip(piece.clone()) {
+            let (q, k) = row[..2 * h].split_at_mut(h);
+            query.piece(q);
+            scale(q, self.query_scale());
+            if let Some(rotation) = &rows.rotation {
+                query.piece(q);
+                rotation.turn(q, index, -1.0);
+                key.piece(k);
+                rotation.turn(k, index, -1.0);
+            }
+        }
+    }
+}
