@@ -66,7 +66,7 @@ impl Config {
             runtime: _,
         } = self;
         let mut beyond = Beyond::default();
-        check_model(model, &mut beyond);
+        check_model(model);
         check_objective(objective);
         check_egs(egs);
         check_precision(precision, &mut beyond);
@@ -75,7 +75,7 @@ impl Config {
     }
 }
 
-fn check_model(model: &ModelConfig, beyond: &mut Beyond) {
+fn check_model(model: &ModelConfig) {
     let ModelConfig {
         layers: _,
         hidden_size: _,
@@ -85,8 +85,8 @@ fn check_model(model: &ModelConfig, beyond: &mut Beyond) {
         norm,
         positions,
         ffn,
-        qk_norm,
         // Either value.
+        qk_norm: _,
         embedding_norm: _,
         tie_embeddings: _,
         bias: _,
@@ -112,7 +112,6 @@ fn check_model(model: &ModelConfig, beyond: &mut Beyond) {
     match ffn {
         Ffn::Geglu | Ffn::Gelu => {}
     }
-    beyond.require(!qk_norm, "model.qk_norm");
 }
 
 fn check_objective(objective: &ObjectiveConfig) {
@@ -202,10 +201,9 @@ mod tests {
     #[test]
     fn what_the_fused_kernels_lack_is_named() {
         for (set, beyond) in [
-            (&["model.qk_norm=true"][..], &["model.qk_norm"][..]),
             (
-                &["precision.format=fp16", "precision.softmax=fp16"],
-                &["precision.softmax"],
+                &["precision.format=fp16", "precision.softmax=fp16"][..],
+                &["precision.softmax"][..],
             ),
             (
                 &["precision.pb_relax.attention=head"],
@@ -216,8 +214,11 @@ mod tests {
                 &["precision.pb_relax.norm"],
             ),
             (
-                &["model.qk_norm=true", "precision.pb_relax.norm=true"],
-                &["model.qk_norm", "precision.pb_relax.norm"],
+                &[
+                    "precision.pb_relax.attention=head",
+                    "precision.pb_relax.norm=true",
+                ],
+                &["precision.pb_relax.attention", "precision.pb_relax.norm"],
             ),
         ] {
             let config = preset(set);
@@ -232,6 +233,7 @@ mod tests {
             &[][..],
             &["model.norm=sandwich", "model.positions=alibi"],
             &["model.ffn=gelu", "model.bias=false"],
+            &["model.qk_norm=true"],
             &["model.dropout=0.1", "model.attention_dropout=0.1"],
             &[
                 "precision.format=fp16",

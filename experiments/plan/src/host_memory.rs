@@ -79,7 +79,9 @@ fn fused(config: &Config) -> f64 {
     } else {
         6.0
     };
-    let layers = model.layers as f64 * (kept * h + up);
+    // Query and key from before their norms.
+    let raw = if model.qk_norm { 2.0 } else { 0.0 };
+    let layers = model.layers as f64 * ((kept + raw) * h + up);
     // A group goes through the backward pass piece after piece, a sequence at least.
     let piece = GROUP_SLOTS.max(model.seq_len as f64).min(slots);
     let groups = (slots / piece).ceil().min(GROUPS);

@@ -2,7 +2,7 @@
 
 use crate::model::Gradients;
 use crate::parameters::{Parameter, Parameters, Role};
-use kernels::fused::{LinearGradient, NormGradient};
+use kernels::fused::{LinearGradient, NormGradient, SublayerGradient};
 use kernels::{Buffer, HalfFormat};
 use std::ops::Range;
 
@@ -65,76 +65,67 @@ impl<'a> GradientSlices<'a> {
         }
     }
 
-    /// Gradients of several parameters at once; those that the table lacks are empty.
-    fn several<const N: usize>(&mut self, names: [String; N]) -> [&mut [f32]; N] {
-        let ranges = names.map(|name| self.entry(&name).map_or(0..0, |entry| entry.range.clone()));
-        let mut order: Vec<usize> = (0..N).collect();
-        order.sort_by_key(|i| ranges[*i].start);
-        let mut parts: [&mut [f32]; N] = std::array::from_fn(|_| &mut [][..]);
+    /// Gradients of the weights and biases of several parts at once; those that the table lacks are empty.
+    fn pairs<const N: usize>(&mut self, names: [&str; N]) -> [[&mut [f32]; 2]; N] {
+        let range = |name: String| self.entry(&name).map_or(0..0, |entry| entry.range.clone());
+        let ranges =
+            names.map(|name| ["weight", "bias"].map(|part| range(format!("{name}.{part}"))));
+        let mut order: Vec<[usize; 2]> = (0..N).flat_map(|i| [[i, 0], [i, 1]]).collect();
+        order.sort_by_key(|[i, half]| ranges[*i][*half].start);
+        let mut parts = std::array::from_fn(|_| [&mut [][..], &mut [][..]]);
         let (mut rest, mut offset) = (&mut self.flat[..], 0);
-        for i in order {
-            let Range { start, end } = ranges[i];
+        for [i, half] in order {
+            let Range { start, end } = ranges[i][half];
             if start < end {
                 let (_, tail) = rest.split_at_mut(start - offset);
                 let (part, tail) = tail.split_at_mut(end - start);
-                (parts[i], rest, offset) = (part, tail, end);
+                (parts[i][half], rest, offset) = (part, tail, end);
             }
         }
         parts
     }
 
     pub(super) fn norm(&mut self, name: &str) -> NormGradient<'_> {
-        let [gamma, beta] = self.several([format!("{name}.weight"), format!("{name}.bias")]);
-        NormGradient { gamma, beta }
+        let [norm] = self.pairs([name]).map(norm_gradient);
+        norm
     }
 
-    /// Of a sub-layer with the given norm, second norm (or nothing) and linear maps.
+    /// Of a sub-layer with the given norm, second norm (or nothing), norms of query and key (or nothing)
+    /// and linear maps.
     pub(super) fn sublayer(
         &mut self,
         norm: &str,
         out_norm: Option<&str>,
-        linears: [&str; 2],
-    ) -> kernels::fused::SublayerGradient<'_> {
-        let none = String::new;
-        let part = |name: &str, part: &str| format!("{name}.{part}");
-        let [
-            gamma,
-            beta,
-            out_gamma,
-            out_beta,
-            first,
-            first_bias,
-            second,
-            second_bias,
-        ] = self.several([
-            part(norm, "weight"),
-            part(norm, "bias"),
-            out_norm.map_or_else(none, |name| part(name, "weight")),
-            out_norm.map_or_else(none, |name| part(name, "bias")),
-            part(linears[0], "weight"),
-            part(linears[0], "bias"),
-            part(linears[1], "weight"),
-            part(linears[1], "bias"),
-        ]);
-        kernels::fused::SublayerGradient {
-            norm: NormGradient { gamma, beta },
-            out_norm: out_norm.map(|_| NormGradient {
-                gamma: out_gamma,
-                beta: out_beta,
-            }),
-            first: LinearGradient {
-                weight: first,
-                bias: (!first_bias.is_empty()).then_some(first_bias),
-            },
-            second: LinearGradient {
-                weight: second,
-                bias: (!second_bias.is_empty()).then_some(second_bias),
-            },
+        head_norms: Option<[&str; 2]>,
+        [first, second]: [&str; 2],
+    ) -> SublayerGradient<'_> {
+        // No parameter has an empty name.
+        let out = out_norm.unwrap_or_default();
+        let [query, key] = head_norms.unwrap_or_default();
+        let [norm, out, query, key, first, second] =
+            self.pairs([norm, out, query, key, first, second]);
+        SublayerGradient {
+            norm: norm_gradient(norm),
+            out_norm: out_norm.map(|_| norm_gradient(out)),
+            head_norms: head_norms.map(|_| [query, key].map(norm_gradient)),
+            first: linear_gradient(first),
+            second: linear_gradient(second),
         }
     }
 
     /// All gradients as a pass returns them.
     pub(super) fn finish(self, half: Option<HalfFormat>) -> Gradients {
         Gradients::stored(self.parameters, self.flat, self.logit, half)
+    }
+}
+
+fn norm_gradient([gamma, beta]: [&mut [f32]; 2]) -> NormGradient<'_> {
+    NormGradient { gamma, beta }
+}
+
+fn linear_gradient([weight, bias]: [&mut [f32]; 2]) -> LinearGradient<'_> {
+    LinearGradient {
+        weight,
+        bias: (!bias.is_empty()).then_some(bias),
     }
 }

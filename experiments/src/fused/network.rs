@@ -13,6 +13,7 @@ use kernels::fused::{
 /// All sub-layers, attention and feed-forward in turn.
 pub(super) struct Network<'a> {
     sandwich: bool,
+    qk_norm: bool,
     pub(super) sublayers: Vec<Sublayer<'a>>,
 }
 
@@ -32,6 +33,7 @@ impl<'a> Network<'a> {
         let layers = 0..config.model.layers;
         Self {
             sandwich: config.model.norm == Norm::Sandwich,
+            qk_norm: config.model.qk_norm,
             sublayers: layers
                 .flat_map(|layer| [builder.attention(layer), builder.feed_forward(layer)])
                 .collect(),
@@ -44,13 +46,20 @@ impl<'a> Network<'a> {
         index: usize,
         slices: &'g mut GradientSlices,
     ) -> SublayerGradient<'g> {
-        let (name, first, second) = [("attention", "qkv", "out"), ("ffn", "up", "down")][index % 2];
-        let name = format!("layers.{}.{name}", index / 2);
-        let out_norm = self.sandwich.then(|| format!("{name}_out_norm"));
+        let (half, first, second) = [("attention", "qkv", "out"), ("ffn", "up", "down")][index % 2];
+        let layer = index / 2;
+        let name = |part: &str| format!("layers.{layer}.{part}");
+        let out_norm = self.sandwich.then(|| name(&format!("{half}_out_norm")));
+        let heads = ["query_norm", "key_norm"].map(|part| name(&format!("attention.{part}")));
+        let heads = heads.each_ref().map(String::as_str);
         slices.sublayer(
-            &format!("{name}_norm"),
+            &name(&format!("{half}_norm")),
             out_norm.as_deref(),
-            [&format!("{name}.{first}"), &format!("{name}.{second}")],
+            (self.qk_norm && half == "attention").then_some(heads),
+            [
+                &name(&format!("{half}.{first}")),
+                &name(&format!("{half}.{second}")),
+            ],
         )
     }
 }
@@ -93,16 +102,24 @@ impl<'a> Builder<'a, '_> {
     fn attention(&self, layer: usize) -> Sublayer<'a> {
         let name = format!("layers.{layer}.attention");
         let point = |at| self.precision.rounding(at, layer);
-        let masks = self.masks.layer(layer);
+        let (model, masks) = (&self.config.model, self.masks.layer(layer));
         let scaled = self.config.precision.query_key_layer_scaling;
         let attention = Attention {
             qkv: self.weights.linear(&format!("{name}.qkv")),
             out: self.weights.linear(&format!("{name}.out")),
-            num_heads: self.config.model.num_heads,
+            head_norms: model.qk_norm.then(|| {
+                ["query_norm", "key_norm"].map(|part| {
+                    self.weights
+                        .norm(&format!("{name}.{part}"), model.layer_norm_eps)
+                })
+            }),
+            num_heads: model.num_heads,
             missing: if scaled { (layer + 1) as f32 } else { 1.0 },
             dropout: masks.probabilities.as_ref(),
             points: AttentionPoints {
                 qkv: point(At::Qkv),
+                query_norm: point(At::QueryNorm),
+                key_norm: point(At::KeyNorm),
                 query: point(At::Query),
                 key: point(At::Key),
                 scores: point(At::Scores),

@@ -21,7 +21,7 @@ struct Case {
     norm: Norm,
     positions: Positions,
     ffn: Ffn,
-    switches: [bool; 5],
+    switches: [bool; 6],
     /// Of the residual stream and of attention probabilities.
     dropout: [f64; 2],
     heads: usize,
@@ -44,7 +44,7 @@ fn cases() -> impl Strategy<Value = Case> {
         prop::sample::select(Norm::ALL.to_vec()),
         prop::sample::select(positions.to_vec()),
         prop::sample::select(vec![Ffn::Geglu, Ffn::Gelu]),
-        (any::<[bool; 5]>(), [probability(), probability()]),
+        (any::<[bool; 6]>(), [probability(), probability()]),
         1_usize..4,
         1_usize..4,
         // Beyond a tile of attention, and beyond and below a piece of rows.
@@ -93,7 +93,7 @@ fn probability() -> impl Strategy<Value = f64> {
 impl Case {
     fn config(&self, format: Format, kernels: KernelChoice) -> Config {
         let mut config = Config::default();
-        let [tie, bias, embedding_norm, layer_scaling, z_loss] = self.switches;
+        let [tie, bias, embedding_norm, qk_norm, layer_scaling, z_loss] = self.switches;
         config.runtime.kernels = kernels;
         config.model.layers = 2;
         config.model.num_heads = self.heads;
@@ -106,6 +106,7 @@ impl Case {
         config.model.tie_embeddings = tie;
         config.model.bias = bias;
         config.model.embedding_norm = embedding_norm;
+        config.model.qk_norm = qk_norm;
         [config.model.dropout, config.model.attention_dropout] = self.dropout;
         config.precision.format = format;
         config.precision.query_key_layer_scaling = layer_scaling;

@@ -1,6 +1,7 @@
 //! Multi-head attention with a mask of one span per row, RoPE and `ALiBi`. Scores are never kept: a
 //! tile of query rows has them in the cache, forward and again backward.
 
+mod head_norm;
 mod position;
 mod softmax;
 mod tiles;
@@ -10,6 +11,7 @@ pub use softmax::Alibi;
 
 use super::dropout::Mask;
 use super::linear::Linear;
+use super::norm::{Norm, NormGradient};
 use super::rows::larger_or_nan;
 use super::spread::Rows;
 use crate::matmul::{Matrix, MatrixMut, Onto, Prepared, matmul_here};
@@ -25,6 +27,8 @@ pub struct Attention<'a> {
     pub qkv: Linear<'a>,
     /// `[h, h]`
     pub out: Linear<'a>,
+    /// Of the query's and the key's heads, over their dimension d; absent without.
+    pub head_norms: Option<[Norm<'a>; 2]>,
     /// Number of heads.
     pub num_heads: usize,
     /// What stored scores lack: the 1-based layer number with query-key layer scaling, else 1. The
@@ -41,6 +45,10 @@ pub struct Attention<'a> {
 pub struct AttentionPoints {
     /// Output of the first linear map.
     pub qkv: Option<Rounding>,
+    /// Query after its norm.
+    pub query_norm: Option<Rounding>,
+    /// Key after its norm.
+    pub key_norm: Option<Rounding>,
     /// Query after rotation, and after its scale.
     pub query: Option<Rounding>,
     /// Key after rotation.
@@ -69,8 +77,8 @@ impl Attention<'_> {
         ((self.head_dim() as f64).sqrt() * f64::from(self.missing)).recip() as f32
     }
 
-    /// One piece forward. Fills what the backward pass keeps, `qkv` `[r, 3h]` as it enters the scores
-    /// and `context` `[r, h]`, and the output. `weights` are those of both linear maps. Returns the
+    /// One piece forward. Fills what the backward pass keeps, `qkv` `[r, 3h]` as it enters the scores,
+    /// `context` `[r, h]` and, for norms of heads, `raw` query and key `[r, 2h]`, and the output. `weights` are those of both linear maps. Returns the
     /// largest allowed score.
     pub(super) fn forward(
         &self,
@@ -78,11 +86,12 @@ impl Attention<'_> {
         piece: &Range<usize>,
         weights: &[Prepared; 2],
         y: &[f32],
-        [qkv, context]: [&mut [f32]; 2],
+        [qkv, context, raw]: [&mut [f32]; 3],
         out: &mut [f32],
     ) -> f32 {
         self.qkv.forward(&weights[0], qkv, y, rows.alone());
         store(qkv, self.points.qkv.as_ref(), Pass::Forward);
+        self.normalise(qkv, raw);
         self.position(rows, piece, qkv);
         let mut scores = Buffer::new(Tile::len(rows));
         let mut counts = [&self.points.scores, &self.points.probabilities]
@@ -110,8 +119,8 @@ impl Attention<'_> {
         largest * self.missing
     }
 
-    /// One piece backward, from the gradient `d` `[r, h]` of the output to that of the first linear
-    /// map's output, `dqkv` `[r, 3h]`. `out` is the second map's weight.
+    /// One piece backward, from the gradient `d` `[r, h]` of the output to those of query, key and
+    /// value as they enter scores and context, `dqkv` `[r, 3h]`. `out` is the second map's weight.
     pub(super) fn backward(
         &self,
         rows: &Rows,
@@ -152,8 +161,21 @@ impl Attention<'_> {
             };
             self.tile_gradients(rows, &tile, [stored, dp], [&dcontext, qkv], dqkv);
         }
-        drop(counts);
+    }
+
+    /// From the gradients of query and key as they enter the scores to those of the first linear map's
+    /// output, in place in `dqkv` `[r, 3h]`; `raw` is what the forward pass kept. Adds to the gradients of
+    /// the norms of heads.
+    pub(super) fn backward_to_linear(
+        &self,
+        rows: &Rows,
+        piece: &Range<usize>,
+        raw: &[f32],
+        dqkv: &mut [f32],
+        head_norms: [NormGradient; 2],
+    ) {
         self.position_backward(rows, piece, dqkv);
+        self.normalise_backward(raw, dqkv, head_norms);
         store(dqkv, self.points.qkv.as_ref(), Pass::Backward);
     }
 

@@ -27,6 +27,16 @@ pub struct NormGradient<'a> {
     pub beta: &'a mut [f32],
 }
 
+impl NormGradient<'_> {
+    /// The same place for one of several additions.
+    pub(super) fn reborrow(&mut self) -> NormGradient<'_> {
+        NormGradient {
+            gamma: self.gamma,
+            beta: self.beta,
+        }
+    }
+}
+
 impl Norm<'_> {
     /// # Shapes
     /// - y and x: `[r, h]`

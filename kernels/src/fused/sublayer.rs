@@ -86,6 +86,8 @@ pub struct Saved {
     second: Buffer,
     /// `[r, h]` with a second norm, else empty.
     branch: Buffer,
+    /// `[r, 2h]` with norms of heads, else empty.
+    raw: Buffer,
 }
 
 /// Intermediate results of a forward pass for those who compare.
@@ -104,6 +106,8 @@ pub struct SublayerGradient<'a> {
     pub norm: NormGradient<'a>,
     /// Of the second norm, with [`Arrangement::Sandwich`].
     pub out_norm: Option<NormGradient<'a>>,
+    /// Of the norms of the query's and the key's heads, with [`Attention::head_norms`].
+    pub head_norms: Option<[NormGradient<'a>; 2]>,
     /// Of the first linear map.
     pub first: LinearGradient<'a>,
     /// Of the second linear map.
@@ -113,7 +117,7 @@ pub struct SublayerGradient<'a> {
 /// What one piece of the forward pass writes.
 struct ForwardPiece<'a> {
     output: &'a mut [f32],
-    saved: [&'a mut [f32]; 3],
+    saved: [&'a mut [f32]; 4],
     trace: Option<[&'a mut [f32]; 2]>,
 }
 
@@ -137,15 +141,14 @@ impl Sublayer<'_> {
     }
 
     /// Widths of what is saved.
-    fn saved_widths(&self) -> [usize; 3] {
+    fn saved_widths(&self) -> [usize; 4] {
         let h = self.width();
-        let second = if matches!(self.branch, Branch::Attention(_)) {
-            h
-        } else {
-            0
+        let (second, raw) = match &self.branch {
+            Branch::Attention(attention) => (h, attention.raw_width()),
+            Branch::FeedForward(_) => (0, 0),
         };
         let branch = self.sandwich().map_or(0, |_| h);
-        [self.linears()[0].outputs, second, branch]
+        [self.linears()[0].outputs, second, branch, raw]
     }
 
     /// # Shapes
@@ -161,11 +164,12 @@ impl Sublayer<'_> {
         let mut saved = widths.map(|width| Buffer::new(r * width));
         let pieces = &rows.pieces;
         let mut jobs: Vec<ForwardPiece> = Vec::with_capacity(pieces.len());
-        let [first, second, branch] = &mut saved;
+        let [first, second, branch, raw] = &mut saved;
         let mut parts = [
             cut(first, widths[0], pieces).into_iter(),
             cut(second, widths[1], pieces).into_iter(),
             cut(branch, widths[2], pieces).into_iter(),
+            cut(raw, widths[3], pieces).into_iter(),
         ];
         let mut traced = trace.map(|trace| {
             *trace = Trace {
@@ -189,13 +193,14 @@ impl Sublayer<'_> {
             .zip(pieces)
             .map(|(job, piece)| self.forward_piece(part(x, h, piece), rows, piece, &weights, job))
             .collect();
-        let [first, second, branch] = saved;
+        let [first, second, branch, raw] = saved;
         Forward {
             output,
             saved: Saved {
                 first,
                 second,
                 branch,
+                raw,
             },
             max_attention_logit: largest.into_iter().fold(f32::NEG_INFINITY, larger_or_nan),
         }
@@ -209,7 +214,7 @@ impl Sublayer<'_> {
         weights: &[Prepared; 2],
         job: ForwardPiece,
     ) -> f32 {
-        let (out, [first, second, branch]) = (job.output, job.saved);
+        let (out, [first, second, branch, raw]) = (job.output, job.saved);
         let points = &self.points;
         let mut y = Buffer::new(x.len());
         self.norm.forward(&mut y, x);
@@ -217,7 +222,7 @@ impl Sublayer<'_> {
         let mut largest = f32::NEG_INFINITY;
         match &self.branch {
             Branch::Attention(attention) => {
-                largest = attention.forward(rows, piece, weights, &y, [first, second], out);
+                largest = attention.forward(rows, piece, weights, &y, [first, second, raw], out);
             }
             Branch::FeedForward(ffn) => ffn.forward(rows, weights, &y, first, out),
         }
@@ -249,6 +254,17 @@ impl Sublayer<'_> {
 }
 
 impl Branch<'_> {
+    /// Elements of a norm of heads; 0 without.
+    fn head_norm_width(&self) -> usize {
+        match self {
+            Self::Attention(attention) => {
+                let norms = attention.head_norms.as_ref();
+                norms.map_or(0, |[query, _]| query.gamma.len())
+            }
+            Self::FeedForward(_) => 0,
+        }
+    }
+
     /// Where the branch's output is rounded, before and after dropout.
     fn out_point(&self) -> Option<&Rounding> {
         match self {

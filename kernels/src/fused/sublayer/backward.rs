@@ -54,6 +54,8 @@ impl Sum<'_> {
 struct Vectors {
     norm: [Buffer; 2],
     out_norm: [Buffer; 2],
+    /// Of query and key.
+    head_norms: [[Buffer; 2]; 2],
     biases: [Buffer; 2],
 }
 
@@ -90,6 +92,7 @@ impl Sublayer<'_> {
         let SublayerGradient {
             norm,
             mut out_norm,
+            mut head_norms,
             first,
             second,
         } = gradient;
@@ -113,6 +116,10 @@ impl Sublayer<'_> {
             if let Some(out_norm) = &mut out_norm {
                 add(out_norm.gamma, &vectors.out_norm[0]);
                 add(out_norm.beta, &vectors.out_norm[1]);
+            }
+            for (norm, share) in head_norms.iter_mut().flatten().zip(&vectors.head_norms) {
+                add(norm.gamma, &share[0]);
+                add(norm.beta, &share[1]);
             }
             for (bias, share) in biases.iter_mut().zip(&vectors.biases) {
                 if let Some(bias) = bias {
@@ -141,6 +148,7 @@ impl Sublayer<'_> {
         let h = self.width();
         let linears = self.linears();
         let sandwich = self.sandwich().map_or(0, |_| h);
+        let head = self.branch.head_norm_width();
         let groups = rows.groups();
         let spans: Vec<Range<usize>> = groups.iter().map(|group| rows.span(group)).collect();
         let parts = cut(dx, h, &spans).into_iter().zip(cut(d, h, &spans));
@@ -162,6 +170,7 @@ impl Sublayer<'_> {
                 vectors: Vectors {
                     norm: zeros(h),
                     out_norm: zeros(sandwich),
+                    head_norms: [zeros(head), zeros(head)],
                     biases: linears.map(bias),
                 },
             })
@@ -229,6 +238,10 @@ impl Sublayer<'_> {
         let inner = match &self.branch {
             Branch::Attention(attention) => {
                 attention.backward(rows, piece, &weights[1], dsecond, kept, &mut dfirst);
+                let raw = part(&saved.raw, attention.raw_width(), piece);
+                let norms = vectors.head_norms.each_mut();
+                let norms = norms.map(|[gamma, beta]| NormGradient { gamma, beta });
+                attention.backward_to_linear(rows, piece, raw, &mut dfirst, norms);
                 None
             }
             Branch::FeedForward(ffn) => {
