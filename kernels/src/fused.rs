@@ -20,18 +20,20 @@ mod dropout;
 mod feed_forward;
 mod linear;
 mod norm;
+mod relax;
 mod rows;
 mod spread;
 mod sublayer;
 mod vocabulary;
 
 pub use adamw::{AdamW, Moments, UpdateSums, sum_of_squares, unscale};
-pub use attention::{Alibi, Attention, AttentionPoints, Rotation};
+pub use attention::{Alibi, Attention, AttentionPoints, Largest, Rotation, ScoreScale};
 pub use dropout::Mask;
 pub use feed_forward::{FeedForward, FeedForwardPoints};
 pub use linear::{Linear, LinearGradient};
 pub use norm::{Norm, NormGradient};
 pub(crate) use norm::{norm_rows, norm_rows_backward};
+pub use relax::Divisor;
 pub use spread::Rows;
 pub use sublayer::{
     Arrangement, Branch, Forward, ResidualPoints, Saved, Sublayer, SublayerGradient, Trace,

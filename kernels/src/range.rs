@@ -88,7 +88,8 @@ pub(crate) fn store(values: &mut [f32], point: Option<&Rounding>, pass: Pass) {
 /// [`store`] for a tensor of which one has many pieces in hand: counts are added up at the end.
 pub(crate) struct Store<'a> {
     point: Option<&'a Rounding>,
-    pass: Pass,
+    /// Absent for values that were stored, and counted, before.
+    pass: Option<Pass>,
     count: RangeCount,
 }
 
@@ -96,22 +97,33 @@ impl<'a> Store<'a> {
     pub(crate) fn new(point: Option<&'a Rounding>, pass: Pass) -> Self {
         Self {
             point,
-            pass,
+            pass: Some(pass),
+            count: RangeCount::default(),
+        }
+    }
+
+    /// For values that were stored, and counted, before.
+    pub(crate) fn again(point: Option<&'a Rounding>) -> Self {
+        Self {
+            point,
+            pass: None,
             count: RangeCount::default(),
         }
     }
 
     pub(crate) fn piece(&mut self, values: &mut [f32]) {
-        if let Some(rounding) = self.point {
-            self.count += round_slice(values, rounding.format);
+        match (self.point, self.pass) {
+            (Some(rounding), Some(_)) => self.count += round_slice(values, rounding.format),
+            (point, None) => round_again(values, point),
+            (None, Some(_)) => {}
         }
     }
 }
 
 impl Drop for Store<'_> {
     fn drop(&mut self) {
-        if let Some(rounding) = self.point {
-            rounding.count(self.pass, self.count);
+        if let (Some(rounding), Some(pass)) = (self.point, self.pass) {
+            rounding.count(pass, self.count);
         }
     }
 }

@@ -8,7 +8,7 @@
 //! allocator counted: of the graph over 34 shapes, within 7 %; of passes by hand over four; a test
 //! checks both to 10 % (`experiments/tests/memory.rs`).
 
-use experiments_config::{Config, Ffn, Format, Norm, ObjectiveMode};
+use experiments_config::{Config, Ffn, Format, Norm, ObjectiveMode, PbRelaxMax};
 
 /// FP32 numbers kept per slot and layer, as multiples of the width h.
 const PER_WIDTH: f64 = 10.0;
@@ -89,7 +89,7 @@ fn fused(config: &Config) -> f64 {
     let sublayer = slots * PER_SUBLAYER * h + backward;
     // Weights laid out for products, and each group's sums for their gradients but the first's.
     let weights = groups * (4.0 * h * h + (up + f) * h);
-    let scores = SCORE_TILES * 128.0_f64.min(model.seq_len as f64) * model.seq_len as f64;
+    let scores = SCORE_TILES * tile_rows(config) * model.seq_len as f64;
     let logits = config.batch.micro_batch as f64 * targets(config) * vocab as f64;
     let parameters = model.parameter_count(vocab) as f64;
     let copies = if config.precision.format == Format::Fp32 {
@@ -108,6 +108,16 @@ fn fused(config: &Config) -> f64 {
         + masks(config)
         + copies * parameters
         + heads * embedding)
+}
+
+/// Query rows of a tile of scores in passes by hand.
+fn tile_rows(config: &Config) -> f64 {
+    let rows = config.model.seq_len as f64;
+    match config.precision.pb_relax.attention {
+        PbRelaxMax::Off | PbRelaxMax::Row => rows.min(128.0),
+        // The head's maximum is taken off before anything else.
+        PbRelaxMax::Head | PbRelaxMax::AbsMax => rows,
+    }
 }
 
 /// Dropout masks of passes by hand, in FP32 numbers: a bit for each element.

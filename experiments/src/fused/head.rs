@@ -6,9 +6,11 @@ use super::{Pass, store};
 use crate::data::Targets;
 use crate::precision::At;
 use experiments_config::EgsPath;
-use kernels::Buffer;
 use kernels::Pass::{Backward, Forward};
-use kernels::fused::{Norm, TokenGradients, TokenLosses, Vocabulary, gather_rows, scatter_rows};
+use kernels::fused::{
+    Divisor, Norm, TokenGradients, TokenLosses, Vocabulary, gather_rows, scatter_rows,
+};
+use kernels::{Buffer, round_slice};
 
 /// Final norm, projection to the vocabulary and cross-entropy, of the slots with a target only.
 pub(super) struct Head<'a, 'b> {
@@ -22,6 +24,8 @@ pub(super) struct Head<'a, 'b> {
 
 /// Result of the forward pass.
 pub(super) struct Last {
+    /// Of what the final norm reads, with the layer-norm half of PB-Relax.
+    divisor: Option<Divisor>,
     /// Output of the final norm, `[t, h]`.
     pub(super) normed: Buffer,
     pub(super) tokens: TokenLosses,
@@ -66,12 +70,27 @@ impl<'a, 'b> Head<'a, 'b> {
     /// # Shapes
     /// - x: `[r, h]`
     pub(super) fn forward(&self, x: &[f32]) -> Last {
-        let rows = self.rows(x);
+        let relax = self.pass.config.precision.pb_relax.norm;
+        let divisor = relax.then(|| Divisor::new(x));
+        let rows = match divisor {
+            // All rows are stored, those without a target too.
+            Some(divisor) => {
+                let mut relaxed = Buffer::of(x);
+                divisor.divide(&mut relaxed);
+                store(self.pass.precision, At::FinalNorm, Forward, &mut relaxed);
+                self.rows(&relaxed)
+            }
+            None => self.rows(x),
+        };
         let mut normed = Buffer::new(rows.len());
         self.norm.forward(&mut normed, &rows);
         store(self.pass.precision, At::FinalNorm, Forward, &mut normed);
         let tokens = self.vocabulary.forward(&normed, &self.tokens);
-        Last { normed, tokens }
+        Last {
+            divisor,
+            normed,
+            tokens,
+        }
     }
 
     /// `coefficient · Σ w (log Z)²`
@@ -101,7 +120,11 @@ impl<'a, 'b> Head<'a, 'b> {
     ) -> Buffer {
         let (precision, h) = (self.pass.precision, self.vocabulary.width);
         let weight = slices.head();
-        let Last { normed, tokens } = last;
+        let Last {
+            divisor,
+            normed,
+            tokens,
+        } = last;
         let mut dy = self
             .vocabulary
             .backward(normed, &self.tokens, tokens, gradients, weight);
@@ -113,9 +136,20 @@ impl<'a, 'b> Head<'a, 'b> {
             store(precision, At::Head, Backward, weight);
         }
         store(precision, At::FinalNorm, Backward, &mut dy);
+        let mut read = self.rows(x);
+        if let Some(divisor) = divisor {
+            divisor.divide(&mut read);
+            if let Some(format) = precision.half() {
+                round_slice(&mut read, format);
+            }
+        }
         let mut rows = Buffer::new(dy.len());
         self.norm
-            .backward(&mut rows, &self.rows(x), &dy, slices.norm("final_norm"));
+            .backward(&mut rows, &read, &dy, slices.norm("final_norm"));
+        if let Some(divisor) = divisor {
+            store(precision, At::FinalNorm, Backward, &mut rows);
+            divisor.backward(&mut rows);
+        }
         let mut d = Buffer::zeros(x.len());
         scatter_rows(&mut d, &rows, &self.slots, h);
         d

@@ -4,10 +4,10 @@ use super::gradients::GradientSlices;
 use super::weights::Weights;
 use crate::dropout::Masks;
 use crate::precision::{At, Precision};
-use experiments_config::{Config, Norm};
+use experiments_config::{Config, Norm, PbRelaxMax, PrecisionConfig};
 use kernels::fused::{
-    Arrangement, Attention, AttentionPoints, Branch, FeedForward, FeedForwardPoints, Mask,
-    ResidualPoints, Sublayer, SublayerGradient,
+    Arrangement, Attention, AttentionPoints, Branch, FeedForward, FeedForwardPoints, Largest, Mask,
+    ResidualPoints, ScoreScale, Sublayer, SublayerGradient,
 };
 
 /// All sub-layers, attention and feed-forward in turn.
@@ -94,6 +94,7 @@ impl<'a> Builder<'a, '_> {
             },
             norm: norm("norm"),
             branch,
+            relax: self.config.precision.pb_relax.norm,
             dropout,
             points,
         }
@@ -103,7 +104,6 @@ impl<'a> Builder<'a, '_> {
         let name = format!("layers.{layer}.attention");
         let point = |at| self.precision.rounding(at, layer);
         let (model, masks) = (&self.config.model, self.masks.layer(layer));
-        let scaled = self.config.precision.query_key_layer_scaling;
         let attention = Attention {
             qkv: self.weights.linear(&format!("{name}.qkv")),
             out: self.weights.linear(&format!("{name}.out")),
@@ -114,7 +114,7 @@ impl<'a> Builder<'a, '_> {
                 })
             }),
             num_heads: model.num_heads,
-            missing: if scaled { (layer + 1) as f32 } else { 1.0 },
+            scale: score_scale(&self.config.precision, layer),
             dropout: masks.probabilities.as_ref(),
             points: AttentionPoints {
                 qkv: point(At::Qkv),
@@ -123,6 +123,7 @@ impl<'a> Builder<'a, '_> {
                 query: point(At::Query),
                 key: point(At::Key),
                 scores: point(At::Scores),
+                softmax: point(At::Softmax).filter(|_| self.precision.softmax_half()),
                 probabilities: point(At::Probabilities),
                 context: point(At::Context),
                 out: point(At::AttentionOut),
@@ -159,5 +160,22 @@ impl<'a> Builder<'a, '_> {
         };
         let dropout = self.masks.layer(layer).down.as_ref();
         self.sublayer(&name, Branch::FeedForward(ffn), dropout, points)
+    }
+}
+
+/// What keeps the stored scores of a layer small.
+fn score_scale(precision: &PrecisionConfig, layer: usize) -> ScoreScale {
+    let relax = |largest| ScoreScale::Relax {
+        alpha: precision.pb_relax.alpha as f32,
+        largest,
+    };
+    match precision.pb_relax.attention {
+        PbRelaxMax::Off if precision.query_key_layer_scaling => {
+            ScoreScale::Query((layer + 1) as f32)
+        }
+        PbRelaxMax::Off => ScoreScale::Query(1.0),
+        PbRelaxMax::Row => relax(Largest::Row),
+        PbRelaxMax::Head => relax(Largest::Head),
+        PbRelaxMax::AbsMax => relax(Largest::Magnitude),
     }
 }

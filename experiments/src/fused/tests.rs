@@ -9,7 +9,8 @@ use crate::pass::{self, Note, Setting, TrainPass};
 use crate::precision::{Precision, RangeReport};
 use burn::backend::{Autodiff, Flex};
 use experiments_config::{
-    Config, EgsPath, Ffn, Format, KernelChoice, Norm, ObjectiveMode, Positions,
+    Config, EgsPath, Ffn, Format, KernelChoice, Norm, ObjectiveMode, PbRelaxConfig, PbRelaxMax,
+    Positions,
 };
 use proptest::prelude::*;
 
@@ -22,6 +23,8 @@ struct Case {
     positions: Positions,
     ffn: Ffn,
     switches: [bool; 6],
+    relax: (PbRelaxMax, bool, f64),
+    softmax_half: bool,
     /// Of the residual stream and of attention probabilities.
     dropout: [f64; 2],
     heads: usize,
@@ -44,7 +47,12 @@ fn cases() -> impl Strategy<Value = Case> {
         prop::sample::select(Norm::ALL.to_vec()),
         prop::sample::select(positions.to_vec()),
         prop::sample::select(vec![Ffn::Geglu, Ffn::Gelu]),
-        (any::<[bool; 6]>(), [probability(), probability()]),
+        (
+            any::<[bool; 6]>(),
+            [probability(), probability()],
+            relax(),
+            any::<bool>(),
+        ),
         1_usize..4,
         1_usize..4,
         // Beyond a tile of attention, and beyond and below a piece of rows.
@@ -58,7 +66,7 @@ fn cases() -> impl Strategy<Value = Case> {
                 norm,
                 positions,
                 ffn,
-                (switches, dropout),
+                (switches, dropout, relax, softmax_half),
                 heads,
                 half,
                 seq_len,
@@ -72,6 +80,8 @@ fn cases() -> impl Strategy<Value = Case> {
                     ffn,
                     switches,
                     dropout,
+                    relax,
+                    softmax_half,
                     heads,
                     // At a width of 4 a layer norm now and then divides by almost nothing, and the order of
                     // a sum shows.
@@ -88,6 +98,18 @@ fn cases() -> impl Strategy<Value = Case> {
 /// Of dropping an element: of the recipe, and none as often as not.
 fn probability() -> impl Strategy<Value = f64> {
     prop::sample::select(vec![0.0, 0.0, 0.1, 0.4])
+}
+
+/// Both halves of PB-Relax, the first off half the time because it shuts out query-key layer scaling. An
+/// α that is no power of two changes scores.
+fn relax() -> impl Strategy<Value = (PbRelaxMax, bool, f64)> {
+    use PbRelaxMax::{AbsMax, Head, Off, Row};
+    let attention = prop::sample::select(vec![Off, Off, Off, Row, Head, AbsMax]);
+    (
+        attention,
+        any::<bool>(),
+        prop::sample::select(vec![32.0, 5.0]),
+    )
 }
 
 impl Case {
@@ -109,7 +131,20 @@ impl Case {
         config.model.qk_norm = qk_norm;
         [config.model.dropout, config.model.attention_dropout] = self.dropout;
         config.precision.format = format;
-        config.precision.query_key_layer_scaling = layer_scaling;
+        let (attention, norm, alpha) = self.relax;
+        config.precision.pb_relax = PbRelaxConfig {
+            attention,
+            alpha,
+            norm,
+        };
+        config.precision.softmax = if self.softmax_half {
+            format
+        } else {
+            Format::Fp32
+        };
+        config.precision.query_key_layer_scaling = layer_scaling
+            && attention == PbRelaxMax::Off
+            && config.precision.softmax == Format::Fp32;
         config.objective.z_loss = if z_loss { 0.01 } else { 0.0 };
         config.egs.alpha = 0.3;
         config.egs.path = if tie { EgsPath::Both } else { EgsPath::Input };

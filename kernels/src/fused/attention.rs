@@ -1,13 +1,19 @@
 //! Multi-head attention with a mask of one span per row, RoPE and `ALiBi`. Scores are never kept: a
 //! tile of query rows has them in the cache, forward and again backward.
 
+mod counts;
 mod head_norm;
 mod position;
+mod scale;
 mod softmax;
+mod softmax_half;
 mod tiles;
 
 pub use position::Rotation;
+pub use scale::{Largest, ScoreScale};
 pub use softmax::Alibi;
+
+use counts::Counts;
 
 use super::dropout::Mask;
 use super::linear::Linear;
@@ -15,7 +21,7 @@ use super::norm::{Norm, NormGradient};
 use super::rows::larger_or_nan;
 use super::spread::Rows;
 use crate::matmul::{Matrix, MatrixMut, Onto, Prepared, matmul_here};
-use crate::range::{Pass, Store, round_again, store};
+use crate::range::{Pass, store};
 use crate::{Buffer, Rounding};
 use std::ops::Range;
 use tiles::{KEY, QUERY, Tile, VALUE};
@@ -31,9 +37,8 @@ pub struct Attention<'a> {
     pub head_norms: Option<[Norm<'a>; 2]>,
     /// Number of heads.
     pub num_heads: usize,
-    /// What stored scores lack: the 1-based layer number with query-key layer scaling, else 1. The
-    /// query is divided by `√d` times it.
-    pub missing: f32,
+    /// What keeps stored scores small.
+    pub scale: ScoreScale,
     /// Dropout of probabilities, over rows `[b, n, s]` of `s` elements.
     pub dropout: Option<&'a Mask>,
     /// Where values are rounded.
@@ -51,11 +56,14 @@ pub struct AttentionPoints {
     pub key_norm: Option<Rounding>,
     /// Query after rotation, and after its scale.
     pub query: Option<Rounding>,
-    /// Key after rotation.
+    /// Key after rotation, and after its scale.
     pub key: Option<Rounding>,
-    /// Scores.
+    /// Scores, and their steps with PB-Relax and, before a softmax in the format of the pass, with
+    /// [`Alibi`].
     pub scores: Option<Rounding>,
-    /// Output of the FP32 softmax, and after dropout.
+    /// Steps of a softmax in the format of the pass; absent where it computes in FP32.
+    pub softmax: Option<Rounding>,
+    /// Output of the softmax, and after dropout.
     pub probabilities: Option<Rounding>,
     /// Product of probabilities and values.
     pub context: Option<Rounding>,
@@ -72,14 +80,9 @@ impl Attention<'_> {
         self.width() / self.num_heads
     }
 
-    /// `1 / (√d · missing)`
-    fn query_scale(&self) -> f32 {
-        ((self.head_dim() as f64).sqrt() * f64::from(self.missing)).recip() as f32
-    }
-
     /// One piece forward. Fills what the backward pass keeps, `qkv` `[r, 3h]` as it enters the scores,
-    /// `context` `[r, h]` and, for norms of heads, `raw` query and key `[r, 2h]`, and the output. `weights` are those of both linear maps. Returns the
-    /// largest allowed score.
+    /// `context` `[r, h]` and, for norms of heads, `raw` query and key `[r, 2h]`, and the output.
+    /// `weights` are those of both linear maps. Returns the largest allowed score.
     pub(super) fn forward(
         &self,
         rows: &Rows,
@@ -93,20 +96,19 @@ impl Attention<'_> {
         store(qkv, self.points.qkv.as_ref(), Pass::Forward);
         self.normalise(qkv, raw);
         self.position(rows, piece, qkv);
-        let mut scores = Buffer::new(Tile::len(rows));
-        let mut counts = [&self.points.scores, &self.points.probabilities]
-            .map(|point| Store::new(point.as_ref(), Pass::Forward));
+        let mut scores = Buffer::new(self.tile_len(rows));
+        let mut counts = Counts::new(&self.points, Pass::Forward);
         let mut largest = f32::NEG_INFINITY;
         for tile in self.tiles(rows, piece) {
             let p = &mut scores[..tile.rows.len() * rows.seq_len];
             self.scores(rows, &tile, qkv, p);
-            counts[0].piece(p);
-            let top = self.probabilities(rows, &tile, p);
+            counts.scores.piece(p);
+            let top = self.probabilities(rows, &tile, p, &mut counts);
             largest = larger_or_nan(largest, top);
-            counts[1].piece(p);
+            counts.probabilities.piece(p);
             if let Some(mask) = self.dropout {
                 mask.apply(self.score_row(rows, &tile), p);
-                counts[1].piece(p);
+                counts.probabilities.piece(p);
             }
             let p = Matrix::new(p, tile.rows.len(), rows.seq_len);
             let out = self.tile_mut(&tile, context, self.width(), 0);
@@ -116,7 +118,7 @@ impl Attention<'_> {
         store(context, self.points.context.as_ref(), Pass::Forward);
         self.out.forward(&weights[1], out, context, rows.alone());
         store(out, self.points.out.as_ref(), Pass::Forward);
-        largest * self.missing
+        largest * self.scale.missing()
     }
 
     /// One piece backward, from the gradient `d` `[r, h]` of the output to those of query, key and
@@ -133,32 +135,31 @@ impl Attention<'_> {
         let mut dcontext = Buffer::new(d.len());
         self.out.backward(out, &mut dcontext, d, rows.alone());
         store(&mut dcontext, self.points.context.as_ref(), Pass::Backward);
-        let mut tiles = [(); 2].map(|()| Buffer::new(Tile::len(rows)));
+        let mut tiles = [(); 2].map(|()| Buffer::new(self.tile_len(rows)));
         let changed = self.points.probabilities.is_some() || self.dropout.is_some();
-        let mut stored = Buffer::new(if changed { Tile::len(rows) } else { 0 });
-        let mut counts = [&self.points.probabilities, &self.points.scores]
-            .map(|point| Store::new(point.as_ref(), Pass::Backward));
+        let mut stored = Buffer::new(if changed { self.tile_len(rows) } else { 0 });
+        let mut again = Counts::again(&self.points);
+        let mut counts = Counts::new(&self.points, Pass::Backward);
         for tile in self.tiles(rows, piece) {
             let values = tile.rows.len() * rows.seq_len;
             let [p, dp] = tiles.each_mut().map(|t| &mut t[..values]);
             self.scores(rows, &tile, qkv, p);
-            round_again(p, self.points.scores.as_ref());
-            self.probabilities(rows, &tile, p);
-            self.probabilities_gradient(rows, &tile, [&dcontext, qkv], dp);
-            counts[0].piece(dp);
-            if let Some(mask) = self.dropout {
-                mask.apply(self.score_row(rows, &tile), dp);
-                counts[0].piece(dp);
-            }
-            self.scores_backward(rows, &tile, p, dp);
-            counts[1].piece(dp);
+            again.scores.piece(p);
             let stored = if changed {
                 let stored = &mut stored[..values];
-                self.store_again(rows, &tile, p, stored);
+                self.probabilities_again(rows, &tile, [p, stored], &mut again);
                 &*stored
             } else {
+                self.probabilities(rows, &tile, p, &mut again);
                 &*p
             };
+            self.probabilities_gradient(rows, &tile, [&dcontext, qkv], dp);
+            counts.probabilities.piece(dp);
+            if let Some(mask) = self.dropout {
+                mask.apply(self.score_row(rows, &tile), dp);
+                counts.probabilities.piece(dp);
+            }
+            self.scores_backward(rows, &tile, p, dp, &mut counts);
             self.tile_gradients(rows, &tile, [stored, dp], [&dcontext, qkv], dqkv);
         }
     }
@@ -193,14 +194,31 @@ impl Attention<'_> {
         matmul_here(dp, dcontext, value, Onto::Nothing);
     }
 
-    /// Probabilities as the product with the values took them.
-    fn store_again(&self, rows: &Rows, tile: &Tile, p: &[f32], stored: &mut [f32]) {
-        let point = self.points.probabilities.as_ref();
-        stored.copy_from_slice(p);
-        round_again(stored, point);
+    /// From stored scores `p` to what the backward pass of the softmax needs, probabilities or the
+    /// exponentials of [`Attention::exponentials`], and to probabilities as the product with the values
+    /// took them.
+    fn probabilities_again(
+        &self,
+        rows: &Rows,
+        tile: &Tile,
+        [p, stored]: [&mut [f32]; 2],
+        again: &mut Counts,
+    ) {
+        if self.softmax_half() {
+            self.relax(rows, p, &mut again.scores);
+            self.exponentials(rows, tile, p, again);
+            stored.copy_from_slice(p);
+            for row in stored.chunks_exact_mut(rows.seq_len) {
+                Self::quotients(row, &mut again.softmax);
+            }
+        } else {
+            self.probabilities(rows, tile, p, again);
+            stored.copy_from_slice(p);
+        }
+        again.probabilities.piece(stored);
         if let Some(mask) = self.dropout {
             mask.apply(self.score_row(rows, tile), stored);
-            round_again(stored, point);
+            again.probabilities.piece(stored);
         }
     }
 

@@ -86,6 +86,50 @@ vectorised! {
         largest(row)
     }
 
+    /// The largest element, NaN where there is one.
+    pub(super) fn maximum_or_nan(row: &[f32]) -> f32 {
+        extreme(row, |x| x)
+    }
+
+    /// The largest absolute value, NaN where there is NaN.
+    pub(super) fn largest_magnitude(row: &[f32]) -> f32 {
+        extreme(row, f32::abs)
+    }
+
+    /// `x += term`
+    pub(super) fn shift(x: &mut [f32], term: f32) {
+        for x in x {
+            *x += term;
+        }
+    }
+
+    /// `x /= divisor`
+    pub(super) fn divide(x: &mut [f32], divisor: f32) {
+        for x in x {
+            *x /= divisor;
+        }
+    }
+
+    /// Sum of all elements.
+    pub(super) fn sum(x: &[f32]) -> f32 {
+        lane_sum([x], |[x]| x)
+    }
+
+    /// `e^x` in place for `x` at most 0, down to FP32's subnormal values: what a 16-bit format makes 0 of
+    /// counts as lost only where it was not 0 before.
+    pub(super) fn exp_small(x: &mut [f32]) {
+        for x in x {
+            let root = exp(*x * 0.5);
+            *x = root * root;
+        }
+    }
+
+    /// The gradient of a divisor from those `d` of its quotients with `x`: `-Σ x d / square`, its square
+    /// given.
+    pub(super) fn quotient_gradient(x: &[f32], d: &[f32], square: f32) -> f32 {
+        lane_sum([x, &d[..x.len()]], |[x, d]| -x / square * d)
+    }
+
     /// `x += factor · |positions - from|`
     pub(super) fn add_distance(x: &mut [f32], positions: &[f32], from: f32, factor: f32) {
         for (x, to) in x.iter_mut().zip(positions) {
@@ -161,7 +205,7 @@ vectorised! {
     }
 }
 
-/// The larger of two values, NaN where the second is.
+/// The larger of two values, NaN where either is.
 pub(super) fn larger_or_nan(a: f32, b: f32) -> f32 {
     if b.is_nan() || b > a { b } else { a }
 }
@@ -178,6 +222,23 @@ fn largest(row: &[f32]) -> f32 {
     }
     for (lane, x) in lanes.iter_mut().zip(rest) {
         *lane = larger(*x, *lane);
+    }
+    halved(lanes, larger)
+}
+
+/// The largest of `of(x)`, NaN where one is.
+#[inline(always)]
+fn extreme(row: &[f32], of: impl Fn(f32) -> f32) -> f32 {
+    let mut lanes = [f32::NEG_INFINITY; LANES];
+    let larger = |a: f32, b: f32| if b.is_nan() | (a <= b) { b } else { a };
+    let (blocks, rest) = row.as_chunks::<LANES>();
+    for block in blocks {
+        for (lane, x) in lanes.iter_mut().zip(block) {
+            *lane = larger(of(*x), *lane);
+        }
+    }
+    for (lane, x) in lanes.iter_mut().zip(rest) {
+        *lane = larger(of(*x), *lane);
     }
     halved(lanes, larger)
 }

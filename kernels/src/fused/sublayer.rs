@@ -7,10 +7,11 @@ use super::dropout::Mask;
 use super::feed_forward::FeedForward;
 use super::linear::{Linear, LinearGradient};
 use super::norm::{Norm, NormGradient};
+use super::relax::{Divisor, relaxed};
 use super::rows::{add, larger_or_nan, scale};
 use super::spread::{Rows, cut, part};
 use crate::matmul::Prepared;
-use crate::range::{Pass, store};
+use crate::range::{Pass, Store, store};
 use crate::{Buffer, Rounding};
 use rayon::prelude::*;
 use std::ops::Range;
@@ -47,6 +48,8 @@ pub struct Sublayer<'a> {
     pub norm: Norm<'a>,
     /// The branch.
     pub branch: Branch<'a>,
+    /// Whether norms read what they do divided by a [`Divisor`], the layer-norm half of PB-Relax.
+    pub relax: bool,
     /// Dropout of the branch's output, over `[r, h]`.
     pub dropout: Option<&'a Mask>,
     /// Where values are rounded outside the branch.
@@ -56,9 +59,9 @@ pub struct Sublayer<'a> {
 /// Rounding points around a branch; absent points round nothing.
 #[derive(Debug, Default)]
 pub struct ResidualPoints {
-    /// Output of the norm.
+    /// Output of the norm, and its input where that is divided.
     pub norm: Option<Rounding>,
-    /// Output of the second norm.
+    /// Output of the second norm, and its input where that is divided.
     pub out_norm: Option<Rounding>,
     /// `αy`
     pub skip: Option<Rounding>,
@@ -88,6 +91,8 @@ pub struct Saved {
     branch: Buffer,
     /// `[r, 2h]` with norms of heads, else empty.
     raw: Buffer,
+    /// Of what the norm reads, and of what the second norm reads.
+    divisors: [Option<Divisor>; 2],
 }
 
 /// Intermediate results of a forward pass for those who compare.
@@ -164,6 +169,7 @@ impl Sublayer<'_> {
         let mut saved = widths.map(|width| Buffer::new(r * width));
         let pieces = &rows.pieces;
         let mut jobs: Vec<ForwardPiece> = Vec::with_capacity(pieces.len());
+        let divisor = self.relax.then(|| Divisor::new(x));
         let [first, second, branch, raw] = &mut saved;
         let mut parts = [
             cut(first, widths[0], pieces).into_iter(),
@@ -191,9 +197,21 @@ impl Sublayer<'_> {
             .into_par_iter()
             .with_max_len(1)
             .zip(pieces)
-            .map(|(job, piece)| self.forward_piece(part(x, h, piece), rows, piece, &weights, job))
+            .map(|(job, piece)| {
+                let x = part(x, h, piece);
+                self.forward_piece(x, divisor, rows, piece, &weights, job)
+            })
             .collect();
         let [first, second, branch, raw] = saved;
+        let out_divisor = self.closes_apart().map(|norm| {
+            let divisor = Divisor::new(&branch);
+            let outputs = cut(&mut output, h, pieces).into_par_iter().with_max_len(1);
+            outputs.zip(pieces).for_each(|(out, piece)| {
+                let branch = part(&branch, h, piece);
+                self.close_sandwich(norm, part(x, h, piece), branch, Some(divisor), out);
+            });
+            divisor
+        });
         Forward {
             output,
             saved: Saved {
@@ -201,14 +219,21 @@ impl Sublayer<'_> {
                 second,
                 branch,
                 raw,
+                divisors: [divisor, out_divisor],
             },
             max_attention_logit: largest.into_iter().fold(f32::NEG_INFINITY, larger_or_nan),
         }
     }
 
+    /// The second norm, where it waits for the branch of all pieces: their maximum divides what it reads.
+    fn closes_apart(&self) -> Option<&Norm<'_>> {
+        self.sandwich().filter(|_| self.relax)
+    }
+
     fn forward_piece(
         &self,
         x: &[f32],
+        divisor: Option<Divisor>,
         rows: &Rows,
         piece: &Range<usize>,
         weights: &[Prepared; 2],
@@ -217,12 +242,14 @@ impl Sublayer<'_> {
         let (out, [first, second, branch, raw]) = (job.output, job.saved);
         let points = &self.points;
         let mut y = Buffer::new(x.len());
-        self.norm.forward(&mut y, x);
+        let read = relaxed(x, divisor, Store::new(points.norm.as_ref(), Pass::Forward));
+        self.norm.forward(&mut y, read.as_deref().unwrap_or(x));
         store(&mut y, points.norm.as_ref(), Pass::Forward);
         let mut largest = f32::NEG_INFINITY;
         match &self.branch {
             Branch::Attention(attention) => {
-                largest = attention.forward(rows, piece, weights, &y, [first, second, raw], out);
+                let kept = [first, second, raw];
+                largest = attention.forward(rows, piece, weights, &y, kept, out);
             }
             Branch::FeedForward(ffn) => ffn.forward(rows, weights, &y, first, out),
         }
@@ -239,17 +266,37 @@ impl Sublayer<'_> {
                 scale(&mut y, *alpha);
                 store(&mut y, points.skip.as_ref(), Pass::Forward);
                 add(out, &y);
+                store(out, points.sum.as_ref(), Pass::Forward);
             }
-            Arrangement::Pre => add(out, x),
+            Arrangement::Pre => {
+                add(out, x);
+                store(out, points.sum.as_ref(), Pass::Forward);
+            }
             Arrangement::Sandwich(norm) => {
                 branch.copy_from_slice(out);
-                norm.forward(out, branch);
-                store(out, points.out_norm.as_ref(), Pass::Forward);
-                add(out, x);
+                if self.closes_apart().is_none() {
+                    self.close_sandwich(norm, x, branch, None, out);
+                }
             }
         }
-        store(out, points.sum.as_ref(), Pass::Forward);
         largest
+    }
+
+    /// `out = x + LN(branch)`, the branch divided where it is.
+    fn close_sandwich(
+        &self,
+        norm: &Norm,
+        x: &[f32],
+        branch: &[f32],
+        divisor: Option<Divisor>,
+        out: &mut [f32],
+    ) {
+        let point = self.points.out_norm.as_ref();
+        let read = relaxed(branch, divisor, Store::new(point, Pass::Forward));
+        norm.forward(out, read.as_deref().unwrap_or(branch));
+        store(out, point, Pass::Forward);
+        add(out, x);
+        store(out, self.points.sum.as_ref(), Pass::Forward);
     }
 }
 

@@ -38,7 +38,7 @@ impl Rotation {
 }
 
 impl Attention<'_> {
-    /// Rotates query and key and scales the query.
+    /// Rotates query and key and scales them.
     pub(super) fn position(&self, rows: &Rows, piece: &Range<usize>, qkv: &mut [f32]) {
         let h = self.width();
         let mut query = Store::new(self.points.query.as_ref(), Pass::Forward);
@@ -53,6 +53,10 @@ impl Attention<'_> {
             }
             scale(q, self.query_scale());
             query.piece(q);
+            if let Some(factor) = self.scale.on_key() {
+                scale(k, factor);
+                key.piece(k);
+            }
         }
     }
 
@@ -65,6 +69,10 @@ impl Attention<'_> {
             let (q, k) = row[..2 * h].split_at_mut(h);
             query.piece(q);
             scale(q, self.query_scale());
+            if let Some(factor) = self.scale.on_key() {
+                key.piece(k);
+                scale(k, factor);
+            }
             if let Some(rotation) = &rows.rotation {
                 query.piece(q);
                 rotation.turn(q, index, -1.0);

@@ -1,12 +1,16 @@
-//! From scores to probabilities and back.
+//! From stored scores to probabilities and back, by the FP32 softmax.
 
 use super::Attention;
+use super::counts::Counts;
+use super::scale::ScoreScale;
 use super::tiles::Tile;
-use crate::fused::rows::{add_distance, larger_or_nan, maximum, scale, softmax, softmax_backward};
+use crate::fused::rows::{
+    add_distance, larger_or_nan, maximum, maximum_or_nan, scale, softmax, softmax_backward,
+};
 use crate::fused::spread::Rows;
 
 /// Value of forbidden scores (`LargeScale` `fused_softmax.py`; not -inf).
-const FORBIDDEN: f32 = -10_000.0;
+pub(super) const FORBIDDEN: f32 = -10_000.0;
 
 /// A row's largest score above which forbidden ones get the probability 0 in FP32.
 const CLEAR: f32 = FORBIDDEN + 200.0;
@@ -21,18 +25,43 @@ pub struct Alibi {
 }
 
 impl Attention<'_> {
-    /// From stored scores to probabilities, row by row in place. Returns the largest allowed score.
-    pub(super) fn probabilities(&self, rows: &Rows, tile: &Tile, scores: &mut [f32]) -> f32 {
-        let (s, sequence) = (rows.seq_len, tile.sequence);
+    /// From stored scores to probabilities before they are stored, in place. Returns the largest allowed
+    /// stored score.
+    pub(super) fn probabilities(
+        &self,
+        rows: &Rows,
+        tile: &Tile,
+        scores: &mut [f32],
+        counts: &mut Counts,
+    ) -> f32 {
+        if matches!(self.scale, ScoreScale::Query(_)) && !self.softmax_half() {
+            return self.softmax_rows(rows, tile, scores);
+        }
+        let largest = largest_allowed(rows, tile, scores);
+        self.relax(rows, scores, &mut counts.scores);
+        if self.softmax_half() {
+            self.exponentials(rows, tile, scores, counts);
+            for row in scores.chunks_exact_mut(rows.seq_len) {
+                Self::quotients(row, &mut counts.softmax);
+            }
+        } else {
+            self.softmax_rows(rows, tile, scores);
+        }
+        largest
+    }
+
+    /// The FP32 softmax, row by row in place. Returns the largest allowed score.
+    fn softmax_rows(&self, rows: &Rows, tile: &Tile, scores: &mut [f32]) -> f32 {
+        let (s, sequence, factor) = (rows.seq_len, tile.sequence, self.scale.in_softmax());
         let mut largest = f32::NEG_INFINITY;
         for (row, slot) in scores.chunks_exact_mut(s).zip(tile.rows.clone()) {
             let span = rows.spans[sequence + slot].clone();
             let allowed = &mut row[span.clone()];
             let stored = maximum(allowed);
             let mut top = stored;
-            if self.missing != 1.0 {
-                scale(allowed, self.missing);
-                top = stored * self.missing;
+            if factor != 1.0 {
+                scale(allowed, factor);
+                top = stored * factor;
             }
             if let Some(alibi) = &rows.alibi {
                 let positions = &alibi.positions[sequence..sequence + s];
@@ -56,16 +85,39 @@ impl Attention<'_> {
         largest
     }
 
-    /// From the gradients of probabilities to those of stored scores, row by row in place.
-    pub(super) fn scores_backward(&self, rows: &Rows, tile: &Tile, p: &[f32], dp: &mut [f32]) {
-        let s = rows.seq_len;
-        let all = p.chunks_exact(s).zip(dp.chunks_exact_mut(s));
+    /// From the gradients of probabilities `p` to those of stored scores, row by row in place.
+    pub(super) fn scores_backward(
+        &self,
+        rows: &Rows,
+        tile: &Tile,
+        p: &[f32],
+        dp: &mut [f32],
+        counts: &mut Counts,
+    ) {
+        if self.softmax_half() {
+            self.softmax_half_backward(rows, p, dp, &mut counts.softmax);
+        } else {
+            let factor = self.scale.in_softmax();
+            let all = p.chunks_exact(rows.seq_len);
+            for (p, dp) in all.zip(dp.chunks_exact_mut(rows.seq_len)) {
+                softmax_backward(p, dp, factor);
+            }
+        }
         let spans = &rows.spans[tile.sequence + tile.rows.start..];
-        for ((p, dp), span) in all.zip(spans) {
-            softmax_backward(p, dp, self.missing);
+        for (dp, span) in dp.chunks_exact_mut(rows.seq_len).zip(spans) {
             // A forbidden score was overwritten.
             dp[..span.start].fill(0.0);
             dp[span.end..].fill(0.0);
         }
+        counts.scores.piece(dp);
+        self.relax_backward(dp, &mut counts.scores);
     }
+}
+
+/// The largest allowed score of a tile, NaN where there is one.
+fn largest_allowed(rows: &Rows, tile: &Tile, scores: &[f32]) -> f32 {
+    let spans = &rows.spans[tile.sequence + tile.rows.start..];
+    let allowed = scores.chunks_exact(rows.seq_len).zip(spans);
+    let largest = allowed.map(|(row, span)| maximum_or_nan(&row[span.clone()]));
+    largest.fold(f32::NEG_INFINITY, larger_or_nan)
 }

@@ -10,7 +10,7 @@ pub(super) const QUERY: usize = 0;
 pub(super) const KEY: usize = 1;
 pub(super) const VALUE: usize = 2;
 
-/// Query rows of a tile.
+/// Query rows of a tile, where a head is not needed as a whole.
 const ROWS: usize = 128;
 
 /// Some query rows of one head of one sequence.
@@ -24,14 +24,21 @@ pub(super) struct Tile {
     pub(super) rows: Range<usize>,
 }
 
-impl Tile {
-    /// Scores of a tile at the most.
-    pub(super) fn len(rows: &Rows) -> usize {
-        rows.seq_len * ROWS.min(rows.seq_len)
-    }
-}
-
 impl Attention<'_> {
+    /// Query rows of a tile at the most.
+    fn tile_rows(&self, rows: &Rows) -> usize {
+        if self.scale.whole_heads() {
+            rows.seq_len
+        } else {
+            ROWS.min(rows.seq_len)
+        }
+    }
+
+    /// Scores of a tile at the most.
+    pub(super) fn tile_len(&self, rows: &Rows) -> usize {
+        rows.seq_len * self.tile_rows(rows)
+    }
+
     /// All tiles of a piece, those of one head in order.
     pub(super) fn tiles(
         &self,
@@ -39,14 +46,15 @@ impl Attention<'_> {
         piece: &Range<usize>,
     ) -> impl Iterator<Item = Tile> + use<> {
         let (s, heads, first) = (rows.seq_len, self.num_heads, piece.start);
+        let step = self.tile_rows(rows);
         let sequences = (0..piece.len()).step_by(s);
         let heads = sequences.flat_map(move |start| (0..heads).map(move |head| (start, head)));
         heads.flat_map(move |(start, head)| {
-            (0..s).step_by(ROWS).map(move |row| Tile {
+            (0..s).step_by(step).map(move |row| Tile {
                 start,
                 sequence: first + start,
                 head,
-                rows: row..(row + ROWS).min(s),
+                rows: row..(row + step).min(s),
             })
         })
     }

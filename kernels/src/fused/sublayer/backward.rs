@@ -5,13 +5,14 @@
 //! are added up in their order.
 
 use super::{Arrangement, Branch, Saved, Sublayer, SublayerGradient};
-use crate::Buffer;
 use crate::fused::linear::Linear;
-use crate::fused::norm::NormGradient;
+use crate::fused::norm::{Norm, NormGradient};
+use crate::fused::relax::{Divisor, relaxed};
 use crate::fused::rows::{add, scale_into};
 use crate::fused::spread::{Rows, cut, part};
 use crate::matmul::{Onto, Prepared};
-use crate::range::{Pass, round_again, store};
+use crate::range::{Pass, Store, round_again, store};
+use crate::{Buffer, Rounding};
 use rayon::prelude::*;
 use std::ops::Range;
 
@@ -219,12 +220,8 @@ impl Sublayer<'_> {
         store(d, points.sum.as_ref(), Pass::Backward);
         // Rounded once, the gradient stays as it is at every point up to the branch.
         let mut dbranch = self.sandwich().map(|norm| {
-            let [gamma, beta] = &mut vectors.out_norm;
-            let mut dbranch = Buffer::new(d.len());
-            let gradient = NormGradient { gamma, beta };
-            norm.backward(&mut dbranch, part(&saved.branch, h, piece), d, gradient);
-            store(&mut dbranch, self.branch.out_point(), Pass::Backward);
-            dbranch
+            let branch = part(&saved.branch, h, piece);
+            self.sandwich_backward(norm, branch, saved.divisors[1], d, &mut vectors.out_norm)
         });
         if let Some(mask) = self.dropout {
             let dropped = dbranch.get_or_insert_with(|| Buffer::of(d));
@@ -262,11 +259,20 @@ impl Sublayer<'_> {
             add(&mut dy, &skip);
         }
         store(&mut dy, points.norm.as_ref(), Pass::Backward);
+        let divisor = saved.divisors[0];
+        let read = relaxed(x, divisor, Store::again(points.norm.as_ref()));
+        let read = read.as_deref().unwrap_or(x);
         let mut y = Buffer::new(x.len());
-        self.norm.forward(&mut y, x);
+        self.norm.forward(&mut y, read);
         round_again(&mut y, points.norm.as_ref());
-        let [gamma, beta] = &mut vectors.norm;
-        self.norm.backward(dx, x, &dy, NormGradient { gamma, beta });
+        norm_backward(
+            &self.norm,
+            points.norm.as_ref(),
+            divisor,
+            [read, &dy],
+            dx,
+            &mut vectors.norm,
+        );
         if !matches!(self.arrangement, Arrangement::Post { .. }) {
             store(dx, points.norm.as_ref(), Pass::Backward);
             add(dx, d);
@@ -277,6 +283,41 @@ impl Sublayer<'_> {
             y,
             inner,
         }
+    }
+
+    /// From the gradient `d` of the second norm's output, as it is stored, to that of the branch.
+    fn sandwich_backward(
+        &self,
+        norm: &Norm,
+        branch: &[f32],
+        divisor: Option<Divisor>,
+        d: &[f32],
+        gradient: &mut [Buffer; 2],
+    ) -> Buffer {
+        let point = self.points.out_norm.as_ref();
+        let read = relaxed(branch, divisor, Store::again(point));
+        let read = read.as_deref().unwrap_or(branch);
+        let mut dbranch = Buffer::new(d.len());
+        norm_backward(norm, point, divisor, [read, d], &mut dbranch, gradient);
+        store(&mut dbranch, self.branch.out_point(), Pass::Backward);
+        dbranch
+    }
+}
+
+/// From what a norm read and the gradient of its output to that of its input, before it was divided where
+/// it was. Overwrites `dx`, adds to the gradients of γ and β.
+fn norm_backward(
+    norm: &Norm,
+    point: Option<&Rounding>,
+    divisor: Option<Divisor>,
+    [read, dy]: [&[f32]; 2],
+    dx: &mut [f32],
+    [gamma, beta]: &mut [Buffer; 2],
+) {
+    norm.backward(dx, read, dy, NormGradient { gamma, beta });
+    if let Some(divisor) = divisor {
+        store(dx, point, Pass::Backward);
+        divisor.backward(dx);
     }
 }
 
