@@ -13,7 +13,7 @@ mod weights;
 use crate::capture::Capture;
 use crate::data::{Batch, Losses, Mean};
 use crate::parameters::Parameters;
-use crate::pass::{Note, Setting, TrainPass};
+use crate::pass::{Engine, Note, Setting, TrainPass};
 use crate::precision::{At, Precision};
 use crate::probe::Probe;
 use burn::tensor::backend::Backend;
@@ -21,7 +21,8 @@ use embedding::Embedding;
 use experiments_config::Config;
 use gradients::GradientSlices;
 use head::Head;
-use kernels::fused::{Forward, Rows, TokenGradients, TokenLosses, Trace};
+use kernels::Buffer;
+use kernels::fused::{Branch, Forward, Rows, TokenGradients, TokenLosses, Trace};
 use network::Network;
 use weights::Weights;
 
@@ -80,12 +81,15 @@ impl<'a> Pass<'a> {
         parameters: &'a Parameters,
         batch: &'a Batch,
     ) -> Self {
+        if cfg!(test) {
+            Buffer::poison();
+        }
         Self {
             config,
             precision,
             parameters,
             batch,
-            weights: Weights::new(parameters, precision.half()),
+            weights: Weights::new(parameters, &config.model, precision.half()),
             rows: layout::rows(batch, &config.model, precision.half()),
         }
     }
@@ -113,22 +117,22 @@ impl<'a> Pass<'a> {
         let mut saved = Vec::with_capacity(network.sublayers.len());
         self.keep(&mut capture, At::Embedding, 0, &inputs[0]);
         for (index, sublayer) in network.sublayers.iter().enumerate() {
-            let (layer, half) = (index / 2, index % 2);
+            let layer = index / 2;
             let mut trace = note.capture.then(Trace::default);
             let x = &inputs[index];
             let forward = sublayer.forward(x, &self.rows, trace.as_mut());
             if let Some(probe) = &mut probe {
-                probe_sublayer(probe, layer, half, x, &forward);
+                probe_sublayer(probe, layer, &sublayer.branch, x, &forward);
             }
             if let Some(trace) = &trace {
-                let [norm, branch] = [
-                    [At::AttentionNorm, At::AttentionOut],
-                    [At::FfnNorm, At::Down],
-                ][half];
+                let [norm, branch] = match sublayer.branch {
+                    Branch::Attention(_) => [At::AttentionNorm, At::AttentionOut],
+                    Branch::FeedForward(_) => [At::FfnNorm, At::Down],
+                };
                 self.keep(&mut capture, norm, layer, &trace.norm);
                 self.keep(&mut capture, branch, layer, &trace.branch);
             }
-            if let (1, Some(capture)) = (half, &mut capture) {
+            if let (Branch::FeedForward(_), Some(capture)) = (&sublayer.branch, &mut capture) {
                 let name = format!("activations.layers.{layer}.output");
                 capture.values(name, self.shape(&forward.output), &forward.output);
             }
@@ -154,7 +158,7 @@ impl<'a> Pass<'a> {
             ..self.batch.losses(&last.tokens.losses)
         };
 
-        let mut slices = GradientSlices::new(self.parameters);
+        let mut slices = GradientSlices::new(self.parameters, &self.config.model);
         let own: Vec<f32> = head.weights().map(|weight| weight * scale as f32).collect();
         let log_z = (coefficient > 0.0).then(|| Head::z_gradients(&last.tokens, coefficient, &own));
         let gradients = TokenGradients {
@@ -172,6 +176,7 @@ impl<'a> Pass<'a> {
         }
         embedding.backward(d, &mut slices);
         TrainPass {
+            engine: Engine::Fused,
             losses,
             gradients: slices.finish(self.precision.half()),
             probe,
@@ -194,12 +199,13 @@ impl<'a> Pass<'a> {
 }
 
 /// Notes what the first sub-layer of a layer reads and the second writes.
-fn probe_sublayer(probe: &mut Probe, layer: usize, half: usize, x: &[f32], forward: &Forward) {
-    if half == 0 {
-        probe.input(layer, x);
-        probe.max_logit(layer, forward.max_attention_logit.into());
-    } else {
-        probe.output(layer, &forward.output);
+fn probe_sublayer(probe: &mut Probe, layer: usize, branch: &Branch, x: &[f32], forward: &Forward) {
+    match branch {
+        Branch::Attention(_) => {
+            probe.input(layer, x);
+            probe.max_logit(layer, forward.max_attention_logit.into());
+        }
+        Branch::FeedForward(_) => probe.output(layer, &forward.output),
     }
 }
 

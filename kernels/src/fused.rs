@@ -26,11 +26,11 @@ mod vocabulary;
 
 pub use adamw::{AdamW, Moments, UpdateSums, sum_of_squares, unscale};
 pub use attention::{Alibi, Attention, AttentionPoints, Rotation};
-pub use feed_forward::{FeedForward, FeedForwardPoints};
+pub use feed_forward::{Activation, FeedForward, FeedForwardPoints};
 pub use linear::{Linear, LinearGradient};
 pub use norm::{Norm, NormGradient};
 pub(crate) use norm::{norm_rows, norm_rows_backward};
-pub use spread::Rows;
+pub use spread::{Positions, Rows};
 pub use sublayer::{
     Arrangement, Branch, Forward, ResidualPoints, Saved, Sublayer, SublayerGradient, Trace,
 };

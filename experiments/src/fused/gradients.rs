@@ -1,7 +1,8 @@
 //! The flat gradient as one slice per parameter.
 
 use crate::model::Gradients;
-use crate::parameters::{Parameter, Parameters, Role};
+use crate::parameters::{Parameters, Role};
+use experiments_config::ModelConfig;
 use kernels::fused::{LinearGradient, NormGradient};
 use kernels::{Buffer, HalfFormat};
 use std::ops::Range;
@@ -9,82 +10,72 @@ use std::ops::Range;
 /// Gradients of a pass while they are computed. Each parameter is taken once.
 pub(super) struct GradientSlices<'a> {
     parameters: &'a Parameters,
+    model: &'a ModelConfig,
     flat: Buffer,
     /// Of tied embeddings by way of the logits, `[v·h]`; empty when untied.
     logit: Buffer,
 }
 
 impl<'a> GradientSlices<'a> {
-    pub(super) fn new(parameters: &'a Parameters) -> Self {
-        let tied = parameters.find("head.weight").is_none();
+    pub(super) fn new(parameters: &'a Parameters, model: &'a ModelConfig) -> Self {
         let embedding = &parameters.table()[Parameters::EMBEDDING];
-        let logit = if tied { embedding.range.len() } else { 0 };
+        let logit = if model.tie_embeddings {
+            embedding.range.len()
+        } else {
+            0
+        };
         let mut flat = Buffer::new(parameters.len());
         for parameter in parameters.table() {
-            // The others are overwritten: weights of linear maps.
-            let added = matches!(
-                parameter.role,
-                Role::Embedding | Role::Position | Role::Norm
-            );
-            if added || parameter.shape.len() == 1 {
+            let is_added = match parameter.role {
+                Role::Embedding | Role::Position | Role::Norm => true,
+                // Weights are overwritten; vectors are biases.
+                Role::Head | Role::Attention | Role::Ffn => parameter.shape.len() == 1,
+            };
+            if is_added {
                 flat[parameter.range.clone()].fill(0.0);
             }
         }
         Self {
             parameters,
+            model,
             flat,
             logit: Buffer::new(logit),
         }
     }
 
-    fn entry(&self, name: &str) -> Option<&'a Parameter> {
-        let index = self.parameters.find(name)?;
-        Some(&self.parameters.table()[index])
+    /// # Panics
+    /// If the table lacks the name: the pass has read that parameter.
+    fn range(&self, name: &str) -> Range<usize> {
+        let index = self.parameters.find(name);
+        let index = index.expect("a parameter of the pass");
+        self.parameters.table()[index].range.clone()
     }
 
     /// The gradient of one parameter.
-    ///
-    /// # Panics
-    /// If the table lacks the name: the pass has read that parameter.
     pub(super) fn one(&mut self, name: &str) -> &mut [f32] {
-        let range = self
-            .entry(name)
-            .expect("a parameter of the pass")
-            .range
-            .clone();
+        let range = self.range(name);
         &mut self.flat[range]
     }
 
     /// The gradient of the output projection: of `head.weight`, or of tied embeddings by way of the
     /// logits.
     pub(super) fn head(&mut self) -> &mut [f32] {
-        if self.logit.is_empty() {
-            self.one("head.weight")
-        } else {
+        if self.model.tie_embeddings {
             &mut self.logit
+        } else {
+            self.one("head.weight")
         }
     }
 
-    /// Gradients of several parameters at once; those that the table lacks are empty.
-    fn several<const N: usize>(&mut self, names: [String; N]) -> [&mut [f32]; N] {
-        let ranges = names.map(|name| self.entry(&name).map_or(0..0, |entry| entry.range.clone()));
-        let mut order: Vec<usize> = (0..N).collect();
-        order.sort_by_key(|i| ranges[*i].start);
-        let mut parts: [&mut [f32]; N] = std::array::from_fn(|_| &mut [][..]);
-        let (mut rest, mut offset) = (&mut self.flat[..], 0);
-        for i in order {
-            let Range { start, end } = ranges[i];
-            if start < end {
-                let (_, tail) = rest.split_at_mut(start - offset);
-                let (part, tail) = tail.split_at_mut(end - start);
-                (parts[i], rest, offset) = (part, tail, end);
-            }
-        }
-        parts
+    /// Gradients of parameters that lie apart, empty ranges aside.
+    fn several<const N: usize>(&mut self, ranges: [Range<usize>; N]) -> [&mut [f32]; N] {
+        let parts = self.flat.get_disjoint_mut(ranges);
+        parts.expect("different parameters of the table")
     }
 
     pub(super) fn norm(&mut self, name: &str) -> NormGradient<'_> {
-        let [gamma, beta] = self.several([format!("{name}.weight"), format!("{name}.bias")]);
+        let ranges = ["weight", "bias"].map(|part| self.range(&format!("{name}.{part}")));
+        let [gamma, beta] = self.several(ranges);
         NormGradient { gamma, beta }
     }
 
@@ -95,8 +86,20 @@ impl<'a> GradientSlices<'a> {
         out_norm: Option<&str>,
         linears: [&str; 2],
     ) -> kernels::fused::SublayerGradient<'_> {
-        let none = String::new;
-        let part = |name: &str, part: &str| format!("{name}.{part}");
+        let has_bias = self.model.bias;
+        let range = |name: &str, part: &str| self.range(&format!("{name}.{part}"));
+        let second_norm = |part| out_norm.map_or(0..0, |name| range(name, part));
+        let bias = |name| if has_bias { range(name, "bias") } else { 0..0 };
+        let ranges = [
+            range(norm, "weight"),
+            range(norm, "bias"),
+            second_norm("weight"),
+            second_norm("bias"),
+            range(linears[0], "weight"),
+            bias(linears[0]),
+            range(linears[1], "weight"),
+            bias(linears[1]),
+        ];
         let [
             gamma,
             beta,
@@ -106,16 +109,7 @@ impl<'a> GradientSlices<'a> {
             first_bias,
             second,
             second_bias,
-        ] = self.several([
-            part(norm, "weight"),
-            part(norm, "bias"),
-            out_norm.map_or_else(none, |name| part(name, "weight")),
-            out_norm.map_or_else(none, |name| part(name, "bias")),
-            part(linears[0], "weight"),
-            part(linears[0], "bias"),
-            part(linears[1], "weight"),
-            part(linears[1], "bias"),
-        ]);
+        ] = self.several(ranges);
         kernels::fused::SublayerGradient {
             norm: NormGradient { gamma, beta },
             out_norm: out_norm.map(|_| NormGradient {
@@ -124,11 +118,11 @@ impl<'a> GradientSlices<'a> {
             }),
             first: LinearGradient {
                 weight: first,
-                bias: (!first_bias.is_empty()).then_some(first_bias),
+                bias: has_bias.then_some(first_bias),
             },
             second: LinearGradient {
                 weight: second,
-                bias: (!second_bias.is_empty()).then_some(second_bias),
+                bias: has_bias.then_some(second_bias),
             },
         }
     }

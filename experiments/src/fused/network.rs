@@ -3,15 +3,14 @@
 use super::gradients::GradientSlices;
 use super::weights::Weights;
 use crate::precision::{At, Precision};
-use experiments_config::{Config, Norm};
+use experiments_config::{Config, Ffn, Norm};
 use kernels::fused::{
-    Arrangement, Attention, AttentionPoints, Branch, FeedForward, FeedForwardPoints,
+    Activation, Arrangement, Attention, AttentionPoints, Branch, FeedForward, FeedForwardPoints,
     ResidualPoints, Sublayer, SublayerGradient,
 };
 
 /// All sub-layers, attention and feed-forward in turn.
 pub(super) struct Network<'a> {
-    sandwich: bool,
     pub(super) sublayers: Vec<Sublayer<'a>>,
 }
 
@@ -24,7 +23,6 @@ impl<'a> Network<'a> {
         };
         let layers = 0..config.model.layers;
         Self {
-            sandwich: config.model.norm == Norm::Sandwich,
             sublayers: layers
                 .flat_map(|layer| [builder.attention(layer), builder.feed_forward(layer)])
                 .collect(),
@@ -37,9 +35,20 @@ impl<'a> Network<'a> {
         index: usize,
         slices: &'g mut GradientSlices,
     ) -> SublayerGradient<'g> {
-        let (name, first, second) = [("attention", "qkv", "out"), ("ffn", "up", "down")][index % 2];
+        let Sublayer {
+            arrangement,
+            branch,
+            ..
+        } = &self.sublayers[index];
+        let (name, first, second) = match branch {
+            Branch::Attention(_) => ("attention", "qkv", "out"),
+            Branch::FeedForward(_) => ("ffn", "up", "down"),
+        };
         let name = format!("layers.{}.{name}", index / 2);
-        let out_norm = self.sandwich.then(|| format!("{name}_out_norm"));
+        let out_norm = match arrangement {
+            Arrangement::Sandwich(_) => Some(format!("{name}_out_norm")),
+            Arrangement::Post { .. } | Arrangement::Pre => None,
+        };
         slices.sublayer(
             &format!("{name}_norm"),
             out_norm.as_deref(),
@@ -59,7 +68,7 @@ impl<'a> Builder<'a, '_> {
         let model = &self.config.model;
         let norm = |part: &str| {
             let name = format!("{name}_{part}");
-            self.weights.norm(&name, model.layer_norm_eps)
+            self.weights.norm(&name)
         };
         Sublayer {
             arrangement: match model.norm {
@@ -109,6 +118,10 @@ impl<'a> Builder<'a, '_> {
         let ffn = FeedForward {
             up: self.weights.linear(&format!("{name}.up")),
             down: self.weights.linear(&format!("{name}.down")),
+            activation: match self.config.model.ffn {
+                Ffn::Geglu => Activation::Geglu,
+                Ffn::Gelu => Activation::Gelu,
+            },
             points: FeedForwardPoints {
                 up: point(At::Up),
                 gelu: point(At::Gelu),

@@ -241,7 +241,7 @@ impl Attention<'_> {
         let mut key = Store::new(self.points.key.as_ref(), Pass::Forward);
         for (row, index) in qkv.chunks_exact_mut(3 * h).zip(piece.clone()) {
             let (q, k) = row[..2 * h].split_at_mut(h);
-            if let Some(rotation) = &rows.rotation {
+            if let Some(rotation) = rows.rotation() {
                 rotation.turn(q, index, 1.0);
                 query.piece(q);
                 rotation.turn(k, index, 1.0);
@@ -261,7 +261,7 @@ impl Attention<'_> {
             let (q, k) = row[..2 * h].split_at_mut(h);
             query.piece(q);
             scale(q, self.query_scale());
-            if let Some(rotation) = &rows.rotation {
+            if let Some(rotation) = rows.rotation() {
                 query.piece(q);
                 rotation.turn(q, index, -1.0);
                 key.piece(k);
@@ -361,7 +361,7 @@ impl Attention<'_> {
                 scale(allowed, self.missing);
                 top = stored * self.missing;
             }
-            if let Some(alibi) = &rows.alibi {
+            if let Some(alibi) = rows.alibi() {
                 let positions = &alibi.positions[sequence..sequence + s];
                 let slope = alibi.slopes[head.number];
                 add_distance(allowed, &positions[span.clone()], positions[slot], -slope);

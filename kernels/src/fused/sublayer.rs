@@ -129,17 +129,16 @@ impl Sublayer<'_> {
     fn sandwich(&self) -> Option<&Norm<'_>> {
         match &self.arrangement {
             Arrangement::Sandwich(norm) => Some(norm),
-            _ => None,
+            Arrangement::Post { .. } | Arrangement::Pre => None,
         }
     }
 
     /// Widths of what is saved.
     fn saved_widths(&self) -> [usize; 3] {
         let h = self.width();
-        let second = if matches!(self.branch, Branch::Attention(_)) {
-            h
-        } else {
-            0
+        let second = match self.branch {
+            Branch::Attention(_) => h,
+            Branch::FeedForward(_) => 0,
         };
         let branch = self.sandwich().map_or(0, |_| h);
         [self.linears()[0].outputs, second, branch]
