@@ -40,8 +40,7 @@ impl Config {
     }
 
     /// Keys whose values send a run to burn's tensor operations although fused kernels are asked for.
-    #[must_use]
-    pub fn beyond_fused(&self) -> Vec<&'static str> {
+    fn beyond_fused(&self) -> Vec<&'static str> {
         let Self {
             model,
             objective,
@@ -70,7 +69,7 @@ impl Config {
         check_objective(objective);
         check_egs(egs);
         check_precision(precision, &mut beyond);
-        check_probe(probe);
+        check_probe(probe, &mut beyond);
         beyond.0
     }
 }
@@ -180,15 +179,15 @@ fn check_precision(precision: &PrecisionConfig, beyond: &mut Beyond) {
     beyond.require(!norm, "precision.pb_relax.norm");
 }
 
-fn check_probe(probe: &ProbeConfig) {
+fn check_probe(probe: &ProbeConfig, beyond: &mut Beyond) {
     let ProbeConfig { kind, score: _ } = probe;
-    match kind {
-        // They pass over batches as training does, the last over none.
-        ProbeKind::Train
-        | ProbeKind::UpdateLaw
-        | ProbeKind::EgsTwin
-        | ProbeKind::AttentionSoftmax => {}
-    }
+    let fused = match kind {
+        // They pass over batches as training does.
+        ProbeKind::Train | ProbeKind::UpdateLaw | ProbeKind::EgsTwin => true,
+        // A softmax of its own, by tensor operations.
+        ProbeKind::AttentionSoftmax => false,
+    };
+    beyond.require(fused, "probe.kind");
 }
 
 #[cfg(test)]
@@ -223,6 +222,10 @@ mod tests {
                 &["precision.pb_relax.norm"],
             ),
             (
+                &["probe.kind=attention_softmax", "steps=1"],
+                &["probe.kind"],
+            ),
+            (
                 &["model.qk_norm=true", "model.dropout=0.1"],
                 &["model.qk_norm", "model.dropout"],
             ),
@@ -245,6 +248,7 @@ mod tests {
             ],
             &["objective.mode=gpt", "objective.z_loss=1e-4"],
             &["precision.format=bf16", "egs.alpha=0.1"],
+            &["probe.kind=update_law", "steps=1"],
         ] {
             let config = preset(set);
             assert_eq!(config.beyond_fused(), [""; 0], "{set:?}");
