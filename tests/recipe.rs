@@ -12,14 +12,14 @@ mod support;
 
 use safetensors::SafeTensors;
 use std::path::Path;
-use support::{Scratch, stderr, stdout, tiny};
+use support::{Engine, Scratch, stderr, stdout};
 
 const STEPS: u32 = 12;
 
 /// A finished run in `run`, with one checkpoint every five steps and the last.
-fn trained(name: &str, set: &[&str]) -> Scratch {
-    let scratch = Scratch::new(name);
-    let text = format!("{}{}", tiny(STEPS), scratch.texts());
+fn trained(engine: Engine, name: &str, set: &[&str]) -> Scratch {
+    let scratch = Scratch::new(&format!("{name}-{}", engine.name()));
+    let text = format!("{}{}", engine.tiny(STEPS), scratch.texts());
     scratch.write("tiny.toml", &text);
     let mut arguments = vec!["train", "tiny.toml", "--out", "run"];
     arguments.extend(["--set", "checkpoint.interval=5"]);
@@ -27,6 +27,7 @@ fn trained(name: &str, set: &[&str]) -> Scratch {
         arguments.extend(["--set", change]);
     }
     must(&scratch, &arguments);
+    engine.assert_ran(&scratch.join("run"));
     scratch
 }
 
@@ -53,7 +54,11 @@ fn scalar(file: &Path, name: &str) -> f64 {
 
 #[test]
 fn a_parity_file_holds_the_bits_of_the_run() {
-    let scratch = trained("parity", &[]);
+    Engine::BOTH.map(repeat_steps);
+}
+
+fn repeat_steps(engine: Engine) {
+    let scratch = trained(engine, "parity", &[]);
     let reader = logs::RunReader::open(&scratch.join("run")).unwrap();
     // Step 3 is repeated from the beginning, step 12 from the checkpoint of step 10.
     for step in [3, 12] {
@@ -87,7 +92,11 @@ fn a_parity_file_holds_the_bits_of_the_run() {
 
 #[test]
 fn weights_come_back_from_two_ranks_bit_for_bit_and_train_on() {
-    let scratch = trained("weights", &[]);
+    Engine::BOTH.map(export_and_import);
+}
+
+fn export_and_import(engine: Engine) {
+    let scratch = trained(engine, "weights", &[]);
     let export = [
         "weights", "export", "run", "--out", "sat", "--format", "fp32",
     ];
@@ -125,7 +134,11 @@ fn weights_come_back_from_two_ranks_bit_for_bit_and_train_on() {
 
 #[test]
 fn inspection_finds_a_start_in_order_and_names_what_training_has_moved() {
-    let scratch = trained("inspect", &["optimizer.lr=0.1"]);
+    Engine::BOTH.map(inspect);
+}
+
+fn inspect(engine: Engine) {
+    let scratch = trained(engine, "inspect", &["optimizer.lr=0.1"]);
     let start = must(&scratch, &["inspect", "tiny.toml"]);
     assert!(start.contains("every matrix is as expected"), "{start}");
     let moved = must(&scratch, &["inspect", "run"]);
@@ -138,7 +151,7 @@ fn inspection_finds_a_start_in_order_and_names_what_training_has_moved() {
 
 #[test]
 fn a_slice_shows_every_tensor_and_takes_its_scale_from_a_proxy() {
-    let scratch = trained("slice", &[]);
+    let scratch = trained(Engine::Fused, "slice", &[]);
     let slice = ["slice", "tiny.toml", "--tokens", "16", "--position", "2"];
     let from = ["--from", "run", "--json"];
     let json: serde_json::Value =
@@ -163,7 +176,7 @@ fn a_slice_shows_every_tensor_and_takes_its_scale_from_a_proxy() {
 
 #[test]
 fn what_is_not_there_is_said_with_what_is() {
-    let scratch = trained("absent", &[]);
+    let scratch = trained(Engine::Fused, "absent", &[]);
     for (arguments, expected) in [
         (
             &["parity", "run", "--step", "13", "--out", "x"][..],

@@ -11,7 +11,7 @@ mod support;
 
 use std::process::Child;
 use std::time::{Duration, Instant};
-use support::{Scratch, newest_checkpoint, records, stderr, tiny};
+use support::{Engine, Scratch, newest_checkpoint, records, stderr};
 
 const STEPS: u32 = 40;
 
@@ -48,12 +48,15 @@ step = 17
 skip_steps = 3
 "#;
 
-fn config(scratch: &Scratch) {
+/// A folder with a configuration that runs on an engine.
+fn scratch(engine: Engine, name: &str) -> Scratch {
+    let scratch = Scratch::new(&format!("{name}-{}", engine.name()));
     let row = |i| format!(r#"{{"text": "the small model {i}", "targets": "words {i}"}}"#);
     let rows: Vec<String> = (0..20).map(row).collect();
     scratch.write("tasks.jsonl", &rows.join("\n"));
-    let text = format!("{}{MOVING}{}", tiny(STEPS), scratch.texts());
+    let text = format!("{}{MOVING}{}", engine.tiny(STEPS), scratch.texts());
     scratch.write("tiny.toml", &text);
+    scratch
 }
 
 fn train(scratch: &Scratch, out: &str) {
@@ -83,8 +86,11 @@ fn wait_for(scratch: &Scratch, out: &str, step: u64, child: &mut Child) {
 
 #[test]
 fn killed_twice_and_continued_gives_the_bits_of_an_uninterrupted_run() {
-    let scratch = Scratch::new("resume");
-    config(&scratch);
+    Engine::BOTH.map(kill_twice);
+}
+
+fn kill_twice(engine: Engine) {
+    let scratch = scratch(engine, "resume");
     train(&scratch, "whole");
     let mut child = scratch
         .workbench(&["train", "tiny.toml", "--out", "killed"])
@@ -101,6 +107,8 @@ fn killed_twice_and_continued_gives_the_bits_of_an_uninterrupted_run() {
     assert!(output.status.success(), "{}", stderr(&output));
 
     let (whole, killed) = (scratch.join("whole"), scratch.join("killed"));
+    engine.assert_ran(&whole);
+    engine.assert_ran(&killed);
     assert_eq!(records(&whole).len(), STEPS as usize);
     let reader = logs::RunReader::open(&whole).unwrap();
     let last = reader.latest().unwrap();
@@ -126,8 +134,11 @@ fn killed_twice_and_continued_gives_the_bits_of_an_uninterrupted_run() {
 
 #[test]
 fn two_threads_give_the_bits_of_one() {
-    let scratch = Scratch::new("threads");
-    config(&scratch);
+    Engine::BOTH.map(compare_threads);
+}
+
+fn compare_threads(engine: Engine) {
+    let scratch = scratch(engine, "threads");
     train(&scratch, "one");
     let two = [
         "train",
@@ -140,6 +151,7 @@ fn two_threads_give_the_bits_of_one() {
     let mut command = scratch.workbench(&two);
     command.env_remove("RAYON_NUM_THREADS");
     assert!(command.output().unwrap().status.success());
+    engine.assert_ran(&scratch.join("two"));
     assert_eq!(records(&scratch.join("one")), records(&scratch.join("two")));
     let bits = |run: &str| newest_checkpoint(&scratch.join(run));
     assert_eq!(bits("one"), bits("two"));
@@ -147,8 +159,11 @@ fn two_threads_give_the_bits_of_one() {
 
 #[test]
 fn sigterm_checkpoints_and_a_finished_run_is_left_alone() {
-    let scratch = Scratch::new("sigterm");
-    config(&scratch);
+    Engine::BOTH.map(terminate);
+}
+
+fn terminate(engine: Engine) {
+    let scratch = scratch(engine, "sigterm");
     train(&scratch, "whole");
     let mut child = scratch
         .workbench(&["train", "tiny.toml", "--out", "stopped"])
@@ -160,6 +175,7 @@ fn sigterm_checkpoints_and_a_finished_run_is_left_alone() {
     assert_eq!(child.wait().unwrap().code(), Some(3));
     let output = scratch.run(&["train", "stopped"]);
     assert!(output.status.success(), "{}", stderr(&output));
+    engine.assert_ran(&scratch.join("stopped"));
     assert_eq!(
         records(&scratch.join("whole")),
         records(&scratch.join("stopped"))

@@ -94,6 +94,50 @@ pub fn tiny(steps: u32) -> String {
     text
 }
 
+/// What computes the passes of a proxy. Promises about bits are kept by each.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Engine {
+    Fused,
+    Graph,
+}
+
+impl Engine {
+    pub const BOTH: [Self; 2] = [Self::Fused, Self::Graph];
+
+    /// As manifests name it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Fused => "fused",
+            Self::Graph => "graph",
+        }
+    }
+
+    /// [`tiny`], computed by this engine.
+    pub fn tiny(self, steps: u32) -> String {
+        let kernels = match self {
+            Self::Fused => "fused",
+            Self::Graph => "plain",
+        };
+        format!("{}[runtime]\nkernels = \"{kernels}\"\n", tiny(steps))
+    }
+
+    /// The run says itself that this engine computed it, in its manifest and at the start of every attempt.
+    pub fn assert_ran(self, run: &Path) {
+        let reader = logs::RunReader::open(run).unwrap();
+        let manifest = reader.manifest().unwrap();
+        assert_eq!(manifest.engine.as_ref().unwrap().path, self.name());
+        let is_begin = |event: &&logs::Event| {
+            matches!(event.kind, logs::EventKind::Start | logs::EventKind::Resume)
+        };
+        let mut begins = 0;
+        for event in reader.events().iter().filter(is_begin) {
+            assert_eq!(event.data["path"], self.name());
+            begins += 1;
+        }
+        assert!(begins > 0, "no attempt has begun");
+    }
+}
+
 pub fn stderr(output: &Output) -> String {
     String::from_utf8_lossy(&output.stderr).into_owned()
 }

@@ -10,12 +10,14 @@
 mod support;
 
 use std::time::{Duration, Instant};
-use support::{Scratch, records, stderr, stdout, tiny};
+use support::{Engine, Scratch, records, stderr, stdout};
 use sweeps::{Card, Plan, Sweep};
 
 /// Two arms with two seeds each, and rules that need no real training.
-fn card(scratch: &Scratch) {
-    scratch.write("base.toml", &format!("{}{}", tiny(30), scratch.texts()));
+fn card(engine: Engine, name: &str) -> Scratch {
+    let scratch = Scratch::new(&format!("{name}-{}", engine.name()));
+    let base = format!("{}{}", engine.tiny(30), scratch.texts());
+    scratch.write("base.toml", &base);
     scratch.write(
         "card.toml",
         r#"
@@ -42,6 +44,7 @@ direction = "treatment_more"
 alpha = 0.5
 "#,
     );
+    scratch
 }
 
 /// The command that runs the card with so many runs at a time.
@@ -68,8 +71,11 @@ fn runs(scratch: &Scratch, sweep: &str) -> Vec<std::path::PathBuf> {
 
 #[test]
 fn a_sweep_is_interrupted_continued_judged_and_reported() {
-    let scratch = Scratch::new("sweep");
-    card(&scratch);
+    Engine::BOTH.map(sweep);
+}
+
+fn sweep(engine: Engine) {
+    let scratch = card(engine, "sweep");
     let command = run_command("2");
     let mut child = scratch.workbench(&command).spawn().unwrap();
     let deadline = Instant::now() + Duration::from_mins(2);
@@ -99,6 +105,9 @@ fn a_sweep_is_interrupted_continued_judged_and_reported() {
             .iter()
             .all(|run| records(run).len() == 30)
     );
+    runs(&scratch, "out")
+        .iter()
+        .for_each(|run| engine.assert_ran(run));
     let again = scratch.run(&command);
     assert!(
         again.status.success() && !stderr(&again).contains("started"),
@@ -123,8 +132,7 @@ fn a_sweep_is_interrupted_continued_judged_and_reported() {
 
 #[test]
 fn a_run_that_fails_does_not_stop_the_others_and_one_can_be_skipped() {
-    let scratch = Scratch::new("sweep-failure");
-    card(&scratch);
+    let scratch = card(Engine::Fused, "sweep-failure");
     let command = run_command("1");
     // Planned, but not run yet: so the directory can be prepared.
     let (card, text) = Card::load_with_text(&scratch.join("card.toml"), None).unwrap();

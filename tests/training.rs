@@ -11,7 +11,7 @@
 mod support;
 
 use logs::RunReader;
-use support::{Scratch, stderr, tiny};
+use support::{Engine, Scratch, stderr};
 
 /// Trains with changes to the tiny proxy and returns the run.
 fn train(scratch: &Scratch, out: &str, set: &[&str]) -> RunReader {
@@ -24,9 +24,10 @@ fn train(scratch: &Scratch, out: &str, set: &[&str]) -> RunReader {
     RunReader::open(&scratch.join(out)).unwrap()
 }
 
-fn scratch(name: &str, steps: u32) -> Scratch {
-    let scratch = Scratch::new(name);
-    scratch.write("tiny.toml", &format!("{}{}", tiny(steps), scratch.texts()));
+fn scratch(engine: Engine, name: &str, steps: u32) -> Scratch {
+    let scratch = Scratch::new(&format!("{name}-{}", engine.name()));
+    let text = format!("{}{}", engine.tiny(steps), scratch.texts());
+    scratch.write("tiny.toml", &text);
     scratch
 }
 
@@ -36,7 +37,11 @@ fn close(a: f64, b: f64) -> bool {
 
 #[test]
 fn accumulated_micro_batches_equal_one_larger_batch() {
-    let scratch = scratch("accumulation", 3);
+    Engine::BOTH.map(accumulate);
+}
+
+fn accumulate(engine: Engine) {
+    let scratch = scratch(engine, "accumulation", 3);
     let common = [
         "model.dropout=0.0",
         "model.attention_dropout=0.0",
@@ -55,6 +60,7 @@ fn accumulated_micro_batches_equal_one_larger_batch() {
         "four",
         ["batch.micro_batch=1", "batch.gradient_accumulation=4"],
     );
+    engine.assert_ran(&scratch.join("four"));
     for (a, b) in one.records().iter().zip(four.records()) {
         for name in [
             "loss",
@@ -71,7 +77,11 @@ fn accumulated_micro_batches_equal_one_larger_batch() {
 
 #[test]
 fn arms_of_one_seed_see_the_same_data_and_another_seed_does_not() {
-    let scratch = scratch("common-numbers", 1);
+    Engine::BOTH.map(compare_arms);
+}
+
+fn compare_arms(engine: Engine) {
+    let scratch = scratch(engine, "common-numbers", 1);
     // With gain 0 every sub-layer adds nothing, and what is left is a norm of the embedding: the
     // first loss depends on embedding and data alone, whatever the arrangement.
     let common = [
@@ -87,6 +97,7 @@ fn arms_of_one_seed_see_the_same_data_and_another_seed_does_not() {
             .unwrap()
     };
     let post = loss("post", "model.norm=post", "seed=1");
+    engine.assert_ran(&scratch.join("post"));
     assert!(close(post, loss("pre", "model.norm=pre", "seed=1")));
     assert!(close(
         post,
@@ -97,8 +108,13 @@ fn arms_of_one_seed_see_the_same_data_and_another_seed_does_not() {
 
 #[test]
 fn clipping_scales_the_update_and_zero_learning_rate_moves_nothing() {
-    let scratch = scratch("clipping", 2);
+    Engine::BOTH.map(clip);
+}
+
+fn clip(engine: Engine) {
+    let scratch = scratch(engine, "clipping", 2);
     let clipped = train(&scratch, "clipped", &["optimizer.clip_grad=0.01"]);
+    engine.assert_ran(&scratch.join("clipped"));
     for record in clipped.records() {
         let (clip, norm) = (
             record.scalar("clip_coefficient"),

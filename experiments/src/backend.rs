@@ -5,8 +5,10 @@
 mod cuda;
 
 use crate::error::TrainError;
+use crate::pass::Engine;
 use burn::backend::{Autodiff, Flex};
 use burn::tensor::backend::AutodiffBackend;
+use experiments_config::Config;
 use kernels::Kernels;
 
 /// Something that computes, whatever the backend.
@@ -49,6 +51,15 @@ impl Device {
         match self {
             Self::Cpu => "burn-flex 0.21.0",
             Self::Cuda => "burn-cuda 0.21.0",
+        }
+    }
+
+    /// What computes the passes of a run on it.
+    pub(crate) fn engine(self, config: &Config) -> Engine {
+        match self {
+            Self::Cpu => Engine::of::<Flex>(config),
+            // Fused passes are computed by the host.
+            Self::Cuda => Engine::Graph,
         }
     }
 

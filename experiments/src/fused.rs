@@ -14,7 +14,7 @@ use crate::capture::Capture;
 use crate::data::{Batch, Losses, Mean};
 use crate::dropout::{Dropout, Masks};
 use crate::parameters::Parameters;
-use crate::pass::{Note, Setting, TrainPass};
+use crate::pass::{Engine, Note, Setting, TrainPass};
 use crate::precision::{At, Precision};
 use crate::probe::Probe;
 use burn::tensor::backend::Backend;
@@ -22,7 +22,8 @@ use embedding::Embedding;
 use experiments_config::Config;
 use gradients::GradientSlices;
 use head::Head;
-use kernels::fused::{Forward, Mask, Rows, TokenGradients, TokenLosses, Trace};
+use kernels::Buffer;
+use kernels::fused::{Branch, Forward, Mask, Rows, Sublayer, TokenGradients, TokenLosses, Trace};
 use network::Network;
 use weights::Weights;
 
@@ -88,12 +89,15 @@ impl<'a> Pass<'a> {
         parameters: &'a Parameters,
         batch: &'a Batch,
     ) -> Self {
+        if cfg!(test) {
+            Buffer::poison();
+        }
         Self {
             config,
             precision,
             parameters,
             batch,
-            weights: Weights::new(parameters, precision.half()),
+            weights: Weights::new(parameters, &config.model, precision.half()),
             rows: layout::rows(batch, &config.model, precision.half()),
             masks: Masks::default(),
         }
@@ -132,17 +136,17 @@ impl<'a> Pass<'a> {
         );
         self.keep(&mut capture, At::Embedding, 0, &inputs[0]);
         for (index, sublayer) in network.sublayers.iter().enumerate() {
-            let (layer, half) = (index / 2, index % 2);
+            let layer = index / 2;
             let mut trace = note.capture.then(Trace::default);
             let x = &inputs[index];
             let forward = sublayer.forward(x, &self.rows, trace.as_mut());
             if let Some(probe) = &mut probe {
-                probe_sublayer(probe, layer, half, x, &forward);
+                probe_sublayer(probe, layer, &sublayer.branch, x, &forward);
             }
             if let Some(trace) = &trace {
-                self.keep_trace(&mut capture, layer, half, trace);
+                self.keep_trace(&mut capture, layer, sublayer, trace);
             }
-            if let (1, Some(capture)) = (half, &mut capture) {
+            if let (Branch::FeedForward(_), Some(capture)) = (&sublayer.branch, &mut capture) {
                 let name = format!("activations.layers.{layer}.output");
                 capture.values(name, self.shape(&forward.output), &forward.output);
             }
@@ -168,7 +172,7 @@ impl<'a> Pass<'a> {
             ..self.batch.losses(&last.tokens.losses)
         };
 
-        let mut slices = GradientSlices::new(self.parameters);
+        let mut slices = GradientSlices::new(self.parameters, &self.config.model);
         let own: Vec<f32> = head.weights().map(|weight| weight * scale as f32).collect();
         let log_z = (coefficient > 0.0).then(|| Head::z_gradients(&last.tokens, coefficient, &own));
         let gradients = TokenGradients {
@@ -186,6 +190,7 @@ impl<'a> Pass<'a> {
         }
         embedding.backward(d, &mut slices);
         TrainPass {
+            engine: Engine::Fused,
             losses,
             gradients: slices.finish(self.precision.half()),
             probe,
@@ -199,21 +204,24 @@ impl<'a> Pass<'a> {
         vec![x.len() / h, h]
     }
 
-    /// What the first or second sub-layer of a layer leaves, and the masks that it was given.
-    fn keep_trace(&self, capture: &mut Option<Capture>, layer: usize, half: usize, trace: &Trace) {
-        let masks = self.masks.layer(layer);
-        let [norm, branch] = [
-            [At::AttentionNorm, At::AttentionOut],
-            [At::FfnNorm, At::Down],
-        ][half];
+    /// What a sub-layer leaves, and the masks that it was given.
+    fn keep_trace(
+        &self,
+        capture: &mut Option<Capture>,
+        layer: usize,
+        sublayer: &Sublayer,
+        trace: &Trace,
+    ) {
+        let (norm, out, dropout) = match &sublayer.branch {
+            Branch::Attention(attention) => {
+                (At::AttentionNorm, At::AttentionOut, attention.dropout)
+            }
+            Branch::FeedForward(_) => (At::FfnNorm, At::Down, None),
+        };
         self.keep(capture, norm, layer, &trace.norm);
-        if half == 0 {
-            let mask = masks.probabilities.as_ref();
-            self.keep_mask(capture, At::Probabilities, layer, mask);
-        }
-        let mask = [&masks.attention_out, &masks.down][half];
-        self.keep_mask(capture, branch, layer, mask.as_ref());
-        self.keep(capture, branch, layer, &trace.branch);
+        self.keep_mask(capture, At::Probabilities, layer, dropout);
+        self.keep_mask(capture, out, layer, sublayer.dropout);
+        self.keep(capture, out, layer, &trace.branch);
     }
 
     fn keep_mask(&self, capture: &mut Option<Capture>, at: At, layer: usize, mask: Option<&Mask>) {
@@ -239,12 +247,13 @@ impl<'a> Pass<'a> {
 }
 
 /// Notes what the first sub-layer of a layer reads and the second writes.
-fn probe_sublayer(probe: &mut Probe, layer: usize, half: usize, x: &[f32], forward: &Forward) {
-    if half == 0 {
-        probe.input(layer, x);
-        probe.max_logit(layer, forward.max_attention_logit.into());
-    } else {
-        probe.output(layer, &forward.output);
+fn probe_sublayer(probe: &mut Probe, layer: usize, branch: &Branch, x: &[f32], forward: &Forward) {
+    match branch {
+        Branch::Attention(_) => {
+            probe.input(layer, x);
+            probe.max_logit(layer, forward.max_attention_logit.into());
+        }
+        Branch::FeedForward(_) => probe.output(layer, &forward.output),
     }
 }
 

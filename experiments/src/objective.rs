@@ -30,7 +30,7 @@ mod task;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use gmask::sample_gmask;
+pub(crate) use gmask::{generated_lengths, sample_gmask};
 pub(crate) use gpt::sample_gpt;
 pub(crate) use last_word::sample_last_word;
 pub(crate) use mask::sample_mask;

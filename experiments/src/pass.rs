@@ -35,8 +35,39 @@ pub(crate) struct Run<'a> {
     pub(crate) batch: &'a Batch,
 }
 
+/// What computes a pass.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Engine {
+    /// Hand-written sub-layers, [`crate::fused`].
+    Fused,
+    /// burn's tensor operations and their autodiff graph, [`crate::model`].
+    Graph,
+}
+
+impl Engine {
+    /// The engine of all passes of a run. Fused passes are never packed: on the host runs gain nothing
+    /// from one another.
+    pub(crate) fn of<B: Kernels>(config: &Config) -> Self {
+        if B::ON_HOST && config.fuses() {
+            Self::Fused
+        } else {
+            Self::Graph
+        }
+    }
+
+    /// Name for the manifest.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Fused => "fused",
+            Self::Graph => "graph",
+        }
+    }
+}
+
 /// Result of one training pass.
 pub(crate) struct TrainPass {
+    /// Set by what computed it.
+    pub(crate) engine: Engine,
     pub(crate) losses: Losses,
     pub(crate) gradients: Gradients,
     pub(crate) probe: Option<Probe>,
@@ -52,12 +83,6 @@ pub(crate) struct Note {
     pub(crate) capture: bool,
 }
 
-/// Whether passes leave the graph for the hand-written ones. Those are never packed: on the host runs
-/// gain nothing from one another.
-pub(crate) fn by_hand<B: Kernels>(config: &Config) -> bool {
-    B::ON_HOST && config.fuses()
-}
-
 /// Forward and backward. The gradients are those of `scale` times the mean loss over sequences.
 pub(crate) fn train<B: AutodiffBackend + Kernels>(
     setting: &Setting<B>,
@@ -67,8 +92,9 @@ pub(crate) fn train<B: AutodiffBackend + Kernels>(
     dropout: Dropout,
     note: Note,
 ) -> TrainPass {
-    if by_hand::<B>(setting.config) {
-        return fused::train(setting, parameters, batch, scale, dropout, note);
+    match Engine::of::<B>(setting.config) {
+        Engine::Fused => return fused::train(setting, parameters, batch, scale, dropout, note),
+        Engine::Graph => {}
     }
     let run = Run {
         config: setting.config,
@@ -133,6 +159,7 @@ pub(crate) fn train_packed<B: AutodiffBackend + Kernels>(
     let mut capture = context.capture;
     let both = losses.into_iter().zip(gradients);
     both.map(|(losses, gradients)| TrainPass {
+        engine: Engine::Graph,
         losses,
         gradients,
         probe: probes.next(),
@@ -147,8 +174,9 @@ pub(crate) fn evaluate<B: Kernels>(
     parameters: &Parameters,
     batch: &Batch,
 ) -> Losses {
-    if by_hand::<B>(setting.config) {
-        return fused::evaluate(setting, parameters, batch);
+    match Engine::of::<B>(setting.config) {
+        Engine::Fused => return fused::evaluate(setting, parameters, batch),
+        Engine::Graph => {}
     }
     let run = Run {
         config: setting.config,
@@ -169,8 +197,9 @@ pub(crate) fn logits<B: Kernels>(
     parameters: &Parameters,
     batch: &Batch,
 ) -> Vec<f32> {
-    if by_hand::<B>(setting.config) {
-        return fused::logits(setting, parameters, batch);
+    match Engine::of::<B>(setting.config) {
+        Engine::Fused => return fused::logits(setting, parameters, batch),
+        Engine::Graph => {}
     }
     let runs = [parameters];
     let mut weights = Weights::new(&runs, setting.precision, setting.device, false);

@@ -9,6 +9,7 @@
 //! Letters: `s` slots, `h` width, `n` heads, `d` head dimension, `f` feed-forward width.
 
 mod attention;
+mod covered;
 mod gelu;
 mod graph;
 mod input;
@@ -27,8 +28,9 @@ use crate::error::TrainError;
 use crate::parameters::Parameter;
 use crate::precision::half_format;
 use crate::provenance;
-use experiments_config::{Config, Ffn, ModelConfig, PbRelaxMax, Positions};
+use experiments_config::{Config, ModelConfig};
 use graph::GraphSlice;
+use input::Sequence;
 use kernels::HalfFormat;
 use layer::Layer;
 use serde::Serialize;
@@ -70,7 +72,9 @@ pub struct SliceReport {
     pub parameters: u64,
     /// RMS of the input, and where it is from.
     pub input_rms: f64,
-    /// RMS of the gradient that came from above, times the loss scale.
+    /// Slots with a target: those at which a gradient came from above.
+    pub targets: usize,
+    /// RMS of the gradient that came from above at these slots, times the loss scale.
     pub gradient_rms: f64,
     /// Factor on the loss.
     pub loss_scale: f64,
@@ -92,7 +96,7 @@ pub struct SliceReport {
 struct Run<'a> {
     config: &'a Config,
     layers: Range<usize>,
-    tokens: usize,
+    sequence: Sequence,
     /// Residual stream that enters the lowest layer and gradient that enters the highest, `[s, h]`.
     input: Vec<f32>,
     gradient: Vec<f32>,
@@ -116,19 +120,21 @@ pub fn slice(request: Slice) -> Result<SliceReport, TrainError> {
     let format = half_format(config.precision.format);
     let loss_scale = loss_scale.unwrap_or(match format {
         Some(HalfFormat::Fp16) => config.precision.loss_scale.initial,
-        _ => 1.0,
+        Some(HalfFormat::Bf16) | None => 1.0,
     });
     let analytic = || residual_rms(config, position);
     let input_rms = input_rms.unwrap_or_else(analytic);
     let scale = loss_scale / micro_batches.max(1) as f64;
-    let gradient_rms = scale * input::gradient_rms(config, tokens);
+    let sequence = Sequence::mean(config, tokens);
+    let targets = sequence.targets.len();
+    let gradient_rms = scale * input::gradient_rms(config, targets);
     let values = tokens * config.model.hidden_size;
     let run = Run {
         config,
         layers: position..position + layers,
-        tokens,
         input: input::normal(config.seed, "slice/input", values, input_rms),
-        gradient: input::normal(config.seed, "slice/gradient", values, gradient_rms),
+        gradient: sequence.gradient(config, gradient_rms),
+        sequence,
     };
     let mut recorder = Recorder::new(format);
     let seconds = match device {
@@ -143,6 +149,7 @@ pub fn slice(request: Slice) -> Result<SliceReport, TrainError> {
         tokens,
         parameters: parameters(&table, position..position + layers),
         input_rms,
+        targets,
         gradient_rms,
         loss_scale,
         micro_batches,
@@ -158,10 +165,10 @@ impl Run<'_> {
     /// One copy of the weights; gradients looked at and dropped. Seconds for drawing, forward and
     /// backward.
     fn lean(self, recorder: &mut Recorder, progress: &mut dyn FnMut(&str, f64)) -> [f64; 3] {
-        let (config, tokens) = (self.config, self.tokens);
+        let (config, tokens) = (self.config, self.sequence.slots);
+        let prefix = self.sequence.prefix;
         let count = self.layers.len() as f64;
         let table = Parameter::table(&config.model, config.tokenizer.vocab_size);
-        let prefix = prefix(config, tokens);
         let start = Instant::now();
         let mut stack = Vec::with_capacity(self.layers.len());
         for number in self.layers.clone() {
@@ -205,22 +212,15 @@ impl Run<'_> {
         let start = Instant::now();
         progress("forward and backward by the trainer's layers", 0.0);
         *recorder = device.run(GraphSlice {
-            prefix: prefix(self.config, self.tokens),
             config: self.config,
             layers: self.layers,
-            tokens: self.tokens,
+            sequence: self.sequence,
             input: self.input,
             gradient: self.gradient,
             recorder: std::mem::take(recorder),
         })?;
         Ok([0.0, 0.0, start.elapsed().as_secs_f64()])
     }
-}
-
-/// Prefix of a mean [gMASK] sequence: the generated share is uniform from `min_gmask_ratio` to 1.
-fn prefix(config: &Config, tokens: usize) -> usize {
-    let generated = f64::midpoint(config.objective.min_gmask_ratio, 1.0);
-    ((1.0 - generated) * tokens as f64) as usize + 1
 }
 
 fn parameters(table: &[Parameter], layers: Range<usize>) -> u64 {
@@ -262,26 +262,8 @@ fn check(request: &Slice) -> Result<(), TrainError> {
             request.tokens, model.seq_len
         ));
     }
-    let precision = &request.config.precision;
-    let unknown = [
-        (
-            model.positions != Positions::Rope,
-            "model.positions",
-            "rope",
-        ),
-        (model.ffn != Ffn::Geglu, "model.ffn", "geglu"),
-        (model.qk_norm, "model.qk_norm", "false"),
-        (
-            precision.pb_relax.attention != PbRelaxMax::Off,
-            "precision.pb_relax.attention",
-            "off",
-        ),
-        (precision.pb_relax.norm, "precision.pb_relax.norm", "false"),
-    ];
-    for (differs, key, known) in unknown {
-        if differs {
-            return problem(format!("a slice knows `{key} = {known}` only"));
-        }
+    if let Some((key, known)) = covered::unknown(request.config) {
+        return problem(format!("a slice knows `{key} = {known}` only"));
     }
     let needed = bytes(model, request.tokens, count);
     match provenance::available_memory() {

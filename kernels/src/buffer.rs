@@ -6,6 +6,7 @@
 //! cache take half as long again.
 
 use std::ops::{Deref, DerefMut, Range};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// FP32 values that hold anything until they are written.
@@ -19,6 +20,9 @@ pub struct Buffer {
 /// Bytes of a line of the cache, and values.
 const LINE: usize = 64;
 const LINE_VALUES: usize = LINE / size_of::<f32>();
+
+/// Whether new buffers are filled with NaN.
+static POISONED: AtomicBool = AtomicBool::new(cfg!(test));
 
 static POOL: Mutex<Vec<Vec<f32>>> = Mutex::new(Vec::new());
 
@@ -46,8 +50,7 @@ impl Buffer {
             values,
             range: start..start + len,
         };
-        if cfg!(test) {
-            // Whoever reads before writing shall notice.
+        if POISONED.load(Ordering::Relaxed) {
             buffer.fill(f32::NAN);
         }
         buffer
@@ -67,6 +70,12 @@ impl Buffer {
         let mut buffer = Self::new(values.len());
         buffer.copy_from_slice(values);
         buffer
+    }
+
+    /// From now on every new buffer of this process is filled with NaN, so that whoever reads before writing
+    /// is found out. For tests, which call it before the passes they look at.
+    pub fn poison() {
+        POISONED.store(true, Ordering::Relaxed);
     }
 
     /// Gives all pooled memory back to the allocator.

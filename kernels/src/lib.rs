@@ -44,4 +44,5 @@ pub use layer_norm::{LayerNormGradients, layer_norm};
 pub use matmul::{Matrix, MatrixMut, Onto, Prepared, matmul, matmul_here};
 pub use product::product;
 pub use range::{Pass, RangeSite, Rounding, SiteTotals};
+pub use simd::instruction_set;
 pub use softmax::masked_softmax;

@@ -87,6 +87,22 @@ pub(crate) fn has_widest() -> bool {
     CPU.widest
 }
 
+/// The widest instructions for which this crate's loops are compiled and which this CPU has: `avx512`,
+/// `avx2`, or `portable` for what the program was built for.
+#[must_use]
+pub fn instruction_set() -> &'static str {
+    #[cfg(target_arch = "x86_64")]
+    {
+        if has_widest() {
+            return "avx512";
+        }
+        if has_wide() {
+            return "avx2";
+        }
+    }
+    "portable"
+}
+
 /// Partial sums per sum: one AVX-512 register of FP32, or two of AVX2.
 pub(crate) const LANES: usize = 16;
 

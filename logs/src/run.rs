@@ -28,7 +28,7 @@ pub(crate) use document::load;
 pub(crate) use event::now;
 pub use event::{Event, EventKind};
 use line_file::LineFile;
-pub use manifest::Manifest;
+pub use manifest::{Engine, Manifest};
 pub use summary::{Status, Summary};
 
 /// Version of the run directory that this program writes, and the newest it reads.

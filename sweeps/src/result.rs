@@ -211,7 +211,7 @@ impl CardResult {
                     .filter_map(|manifest| manifest.git_commit.clone())
                     .collect(),
                 cpus: all(&|manifest| manifest.cpu.clone()),
-                backends: all(&|manifest| manifest.backend.clone()),
+                backends: all(&Manifest::computed_by),
                 corpora: all(&|manifest| manifest.corpus_hash.clone()),
                 languages: manifests
                     .iter()

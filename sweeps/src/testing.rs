@@ -82,6 +82,7 @@ pub(crate) fn manifest() -> Manifest {
         features: Vec::new(),
         backend: "flex".to_owned(),
         device: "cpu".to_owned(),
+        engine: None,
         cpu: "test".to_owned(),
         threads: 1,
         host: "test".to_owned(),

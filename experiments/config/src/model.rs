@@ -67,7 +67,10 @@ impl Norm {
     /// Whether the norm follows the residual sum (Post-LN and either DeepNorm).
     #[must_use]
     pub fn is_post(self) -> bool {
-        matches!(self, Self::Post | Self::Deepnorm | Self::DeepnormGlm)
+        match self {
+            Self::Post | Self::Deepnorm | Self::DeepnormGlm => true,
+            Self::Pre | Self::Sandwich => false,
+        }
     }
 }
 
@@ -228,7 +231,10 @@ impl ModelConfig {
     pub fn parameter_count(&self, vocab_size: usize) -> u64 {
         let h = self.hidden_size as u64;
         let (up, down) = (self.ffn_up_size() as u64, self.ffn_hidden_size as u64);
-        let norms = if self.norm == Norm::Sandwich { 4 } else { 2 };
+        let norms = match self.norm {
+            Norm::Sandwich => 4,
+            Norm::Post | Norm::Pre | Norm::Deepnorm | Norm::DeepnormGlm => 2,
+        };
         let heads = if self.qk_norm {
             4 * self.head_dim() as u64
         } else {
@@ -237,10 +243,9 @@ impl ModelConfig {
         let biases = if self.bias { 3 * h + h + up + h } else { 0 };
         let layer = 4 * h * h + h * (up + down) + biases + norms * 2 * h + heads;
         let embeddings = if self.tie_embeddings { 1 } else { 2 } * vocab_size as u64;
-        let learned = if self.positions == Positions::Learned {
-            self.seq_len as u64
-        } else {
-            0
+        let learned = match self.positions {
+            Positions::Learned => self.seq_len as u64,
+            Positions::Rope | Positions::Rope2d | Positions::Alibi => 0,
         };
         let outer_norms = if self.embedding_norm { 4 * h } else { 2 * h };
         (embeddings + learned) * h + self.layers as u64 * layer + outer_norms

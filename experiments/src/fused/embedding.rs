@@ -5,7 +5,7 @@ use super::{Pass, store};
 use crate::objective::Sample;
 use crate::parameters::Parameters;
 use crate::precision::At;
-use experiments_config::{EgsPath, Positions};
+use experiments_config::{EgsConfig, EgsPath, Positions};
 use kernels::Pass::{Backward, Forward};
 use kernels::fused::{Norm, gather_rows, scatter_rows};
 use kernels::{Buffer, round_slice};
@@ -31,11 +31,13 @@ impl<'a, 'b> Embedding<'a, 'b> {
         Self {
             pass,
             tokens: flat(|sample| &sample.tokens),
-            positions: (model.positions == Positions::Learned)
-                .then(|| flat(|sample| &sample.positions)),
+            positions: match model.positions {
+                Positions::Learned => Some(flat(|sample| &sample.positions)),
+                Positions::Rope | Positions::Rope2d | Positions::Alibi => None,
+            },
             norm: model
                 .embedding_norm
-                .then(|| pass.weights.norm("embedding_norm", model.layer_norm_eps)),
+                .then(|| pass.weights.norm("embedding_norm")),
         }
     }
 
@@ -104,7 +106,7 @@ impl<'a, 'b> Embedding<'a, 'b> {
             scatter_rows(slices.one(POSITIONS), &d, positions, h);
         }
         store(precision, At::Embedding, Backward, &mut d);
-        if let Some(alpha) = shrink(self.pass, EgsPath::Input) {
+        if let Some(alpha) = input_shrink(&self.pass.config.egs) {
             d.iter_mut().for_each(|d| *d *= alpha);
             store(precision, At::Embedding, Backward, &mut d);
         }
@@ -112,10 +114,23 @@ impl<'a, 'b> Embedding<'a, 'b> {
     }
 }
 
-/// The factor on gradients that reach the embedding on a path, where there is one
+/// The factor on gradients that reach the embedding by way of the tokens, where there is one
 /// (2210.02414 §3).
-pub(super) fn shrink(pass: &Pass, path: EgsPath) -> Option<f32> {
-    let egs = &pass.config.egs;
-    let applies = (egs.path == path || egs.path == EgsPath::Both) && egs.alpha != 1.0;
-    applies.then_some(egs.alpha as f32)
+fn input_shrink(egs: &EgsConfig) -> Option<f32> {
+    match egs.path {
+        EgsPath::Input | EgsPath::Both => factor(egs),
+        EgsPath::Logit => None,
+    }
+}
+
+/// The same by way of the logits.
+pub(super) fn logit_shrink(egs: &EgsConfig) -> Option<f32> {
+    match egs.path {
+        EgsPath::Logit | EgsPath::Both => factor(egs),
+        EgsPath::Input => None,
+    }
+}
+
+fn factor(egs: &EgsConfig) -> Option<f32> {
+    (egs.alpha != 1.0).then_some(egs.alpha as f32)
 }

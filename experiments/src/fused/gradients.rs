@@ -1,7 +1,8 @@
 //! The flat gradient as one slice per parameter.
 
 use crate::model::Gradients;
-use crate::parameters::{Parameter, Parameters, Role};
+use crate::parameters::{Parameters, Role};
+use experiments_config::ModelConfig;
 use kernels::fused::{LinearGradient, NormGradient, SublayerGradient};
 use kernels::{Buffer, HalfFormat};
 use std::ops::Range;
@@ -9,85 +10,73 @@ use std::ops::Range;
 /// Gradients of a pass while they are computed. Each parameter is taken once.
 pub(super) struct GradientSlices<'a> {
     parameters: &'a Parameters,
+    model: &'a ModelConfig,
     flat: Buffer,
     /// Of tied embeddings by way of the logits, `[v·h]`; empty when untied.
     logit: Buffer,
 }
 
 impl<'a> GradientSlices<'a> {
-    pub(super) fn new(parameters: &'a Parameters) -> Self {
-        let tied = parameters.find("head.weight").is_none();
+    pub(super) fn new(parameters: &'a Parameters, model: &'a ModelConfig) -> Self {
         let embedding = &parameters.table()[Parameters::EMBEDDING];
-        let logit = if tied { embedding.range.len() } else { 0 };
+        let logit = if model.tie_embeddings {
+            embedding.range.len()
+        } else {
+            0
+        };
         let mut flat = Buffer::new(parameters.len());
         for parameter in parameters.table() {
-            // The others are overwritten: weights of linear maps.
-            let added = matches!(
-                parameter.role,
-                Role::Embedding | Role::Position | Role::Norm
-            );
-            if added || parameter.shape.len() == 1 {
+            let is_added = match parameter.role {
+                Role::Embedding | Role::Position | Role::Norm => true,
+                // Weights are overwritten; vectors are biases.
+                Role::Head | Role::Attention | Role::Ffn => parameter.shape.len() == 1,
+            };
+            if is_added {
                 flat[parameter.range.clone()].fill(0.0);
             }
         }
         Self {
             parameters,
+            model,
             flat,
             logit: Buffer::new(logit),
         }
     }
 
-    fn entry(&self, name: &str) -> Option<&'a Parameter> {
-        let index = self.parameters.find(name)?;
-        Some(&self.parameters.table()[index])
+    /// # Panics
+    /// If the table lacks the name: the pass has read that parameter.
+    fn range(&self, name: &str) -> Range<usize> {
+        let index = self.parameters.find(name);
+        let index = index.expect("a parameter of the pass");
+        self.parameters.table()[index].range.clone()
     }
 
     /// The gradient of one parameter.
-    ///
-    /// # Panics
-    /// If the table lacks the name: the pass has read that parameter.
     pub(super) fn one(&mut self, name: &str) -> &mut [f32] {
-        let range = self
-            .entry(name)
-            .expect("a parameter of the pass")
-            .range
-            .clone();
+        let range = self.range(name);
         &mut self.flat[range]
     }
 
     /// The gradient of the output projection: of `head.weight`, or of tied embeddings by way of the
     /// logits.
     pub(super) fn head(&mut self) -> &mut [f32] {
-        if self.logit.is_empty() {
-            self.one("head.weight")
-        } else {
+        if self.model.tie_embeddings {
             &mut self.logit
+        } else {
+            self.one("head.weight")
         }
     }
 
-    /// Gradients of the weights and biases of several parts at once; those that the table lacks are empty.
-    fn pairs<const N: usize>(&mut self, names: [&str; N]) -> [[&mut [f32]; 2]; N] {
-        let range = |name: String| self.entry(&name).map_or(0..0, |entry| entry.range.clone());
-        let ranges =
-            names.map(|name| ["weight", "bias"].map(|part| range(format!("{name}.{part}"))));
-        let mut order: Vec<[usize; 2]> = (0..N).flat_map(|i| [[i, 0], [i, 1]]).collect();
-        order.sort_by_key(|[i, half]| ranges[*i][*half].start);
-        let mut parts = std::array::from_fn(|_| [&mut [][..], &mut [][..]]);
-        let (mut rest, mut offset) = (&mut self.flat[..], 0);
-        for [i, half] in order {
-            let Range { start, end } = ranges[i][half];
-            if start < end {
-                let (_, tail) = rest.split_at_mut(start - offset);
-                let (part, tail) = tail.split_at_mut(end - start);
-                (parts[i][half], rest, offset) = (part, tail, end);
-            }
-        }
-        parts
+    /// Gradients of parameters that lie apart, empty ranges aside.
+    fn several<const N: usize>(&mut self, ranges: [Range<usize>; N]) -> [&mut [f32]; N] {
+        let parts = self.flat.get_disjoint_mut(ranges);
+        parts.expect("different parameters of the table")
     }
 
     pub(super) fn norm(&mut self, name: &str) -> NormGradient<'_> {
-        let [norm] = self.pairs([name]).map(norm_gradient);
-        norm
+        let ranges = ["weight", "bias"].map(|part| self.range(&format!("{name}.{part}")));
+        let [gamma, beta] = self.several(ranges);
+        NormGradient { gamma, beta }
     }
 
     /// Of a sub-layer with the given norm, second norm (or nothing), norms of query and key (or nothing)
@@ -97,35 +86,64 @@ impl<'a> GradientSlices<'a> {
         norm: &str,
         out_norm: Option<&str>,
         head_norms: Option<[&str; 2]>,
-        [first, second]: [&str; 2],
+        linears: [&str; 2],
     ) -> SublayerGradient<'_> {
-        // No parameter has an empty name.
-        let out = out_norm.unwrap_or_default();
-        let [query, key] = head_norms.unwrap_or_default();
-        let [norm, out, query, key, first, second] =
-            self.pairs([norm, out, query, key, first, second]);
+        let has_bias = self.model.bias;
+        let range = |name: &str, part: &str| self.range(&format!("{name}.{part}"));
+        let of = |name: Option<&str>, part| name.map_or(0..0, |name| range(name, part));
+        let bias = |name| if has_bias { range(name, "bias") } else { 0..0 };
+        let [query, key] = [0, 1].map(|which| head_norms.map(|names| names[which]));
+        let ranges = [
+            range(norm, "weight"),
+            range(norm, "bias"),
+            of(out_norm, "weight"),
+            of(out_norm, "bias"),
+            of(query, "weight"),
+            of(query, "bias"),
+            of(key, "weight"),
+            of(key, "bias"),
+            range(linears[0], "weight"),
+            bias(linears[0]),
+            range(linears[1], "weight"),
+            bias(linears[1]),
+        ];
+        let [
+            gamma,
+            beta,
+            out_gamma,
+            out_beta,
+            query_gamma,
+            query_beta,
+            key_gamma,
+            key_beta,
+            first,
+            first_bias,
+            second,
+            second_bias,
+        ] = self.several(ranges);
         SublayerGradient {
-            norm: norm_gradient(norm),
-            out_norm: out_norm.map(|_| norm_gradient(out)),
-            head_norms: head_norms.map(|_| [query, key].map(norm_gradient)),
-            first: linear_gradient(first),
-            second: linear_gradient(second),
+            norm: NormGradient { gamma, beta },
+            out_norm: out_norm.map(|_| NormGradient {
+                gamma: out_gamma,
+                beta: out_beta,
+            }),
+            head_norms: head_norms.map(|_| {
+                [(query_gamma, query_beta), (key_gamma, key_beta)]
+                    .map(|(gamma, beta)| NormGradient { gamma, beta })
+            }),
+            first: LinearGradient {
+                weight: first,
+                bias: has_bias.then_some(first_bias),
+            },
+            second: LinearGradient {
+                weight: second,
+                bias: has_bias.then_some(second_bias),
+            },
         }
     }
 
     /// All gradients as a pass returns them.
     pub(super) fn finish(self, half: Option<HalfFormat>) -> Gradients {
         Gradients::stored(self.parameters, self.flat, self.logit, half)
-    }
-}
-
-fn norm_gradient([gamma, beta]: [&mut [f32]; 2]) -> NormGradient<'_> {
-    NormGradient { gamma, beta }
-}
-
-fn linear_gradient([weight, bias]: [&mut [f32]; 2]) -> LinearGradient<'_> {
-    LinearGradient {
-        weight,
-        bias: (!bias.is_empty()).then_some(bias),
     }
 }

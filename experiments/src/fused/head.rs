@@ -1,11 +1,10 @@
 //! From the residual stream to the losses of target slots and back.
 
-use super::embedding::shrink;
+use super::embedding::logit_shrink;
 use super::gradients::GradientSlices;
 use super::{Pass, store};
 use crate::data::Targets;
 use crate::precision::At;
-use experiments_config::EgsPath;
 use kernels::Pass::{Backward, Forward};
 use kernels::fused::{
     Divisor, Norm, TokenGradients, TokenLosses, Vocabulary, gather_rows, scatter_rows,
@@ -42,7 +41,7 @@ impl<'a, 'b> Head<'a, 'b> {
         let index = |values: Vec<i64>| values.into_iter().map(|value| value as usize).collect();
         Self {
             pass,
-            norm: pass.weights.norm("final_norm", model.layer_norm_eps),
+            norm: pass.weights.norm("final_norm"),
             vocabulary: Vocabulary {
                 weight: pass.weights.head(),
                 width: model.hidden_size,
@@ -129,7 +128,7 @@ impl<'a, 'b> Head<'a, 'b> {
             .vocabulary
             .backward(normed, &self.tokens, tokens, gradients, weight);
         store(precision, At::Head, Backward, weight);
-        if let Some(alpha) = shrink(self.pass, EgsPath::Logit) {
+        if let Some(alpha) = logit_shrink(&self.pass.config.egs) {
             for d in weight.iter_mut() {
                 *d *= alpha;
             }

@@ -4,7 +4,7 @@ use crate::data::Batch;
 use crate::model::slopes;
 use crate::objective::Sample;
 use experiments_config::{ModelConfig, Positions};
-use kernels::fused::{Alibi, Rotation, Rows};
+use kernels::fused::{self, Alibi, Rotation, Rows};
 use kernels::{HalfFormat, round_slice};
 use std::ops::Range;
 
@@ -13,25 +13,25 @@ pub(super) fn rows(batch: &Batch, model: &ModelConfig, half: Option<HalfFormat>)
     let flat = |ids: fn(&Sample) -> &Vec<u32>| -> Vec<u32> {
         samples.iter().flat_map(ids).copied().collect()
     };
-    let rotation = |blocks: &[Vec<u32>]| rotation(blocks, model, half);
+    let rotation = |blocks: &[Vec<u32>]| fused::Positions::Rotation(rotation(blocks, model, half));
     let positions = flat(|sample| &sample.positions);
-    let (rotation, alibi) = match model.positions {
-        Positions::Rope => (Some(rotation(&[positions])), None),
+    let positions = match model.positions {
+        Positions::Rope => rotation(&[positions]),
         Positions::Rope2d => {
             let blocks = flat(|sample| &sample.block_positions);
-            (Some(rotation(&[positions, blocks])), None)
+            rotation(&[positions, blocks])
         }
-        Positions::Learned => (None, None),
+        Positions::Learned => fused::Positions::Embedded,
         Positions::Alibi => {
             let slopes = slopes(model.num_heads);
             let alibi = Alibi {
                 slopes: slopes.iter().map(|slope| *slope as f32).collect(),
                 positions: positions.iter().map(|position| *position as f32).collect(),
             };
-            (None, Some(alibi))
+            fused::Positions::Alibi(alibi)
         }
     };
-    Rows::new(model.seq_len, spans(samples), rotation, alibi)
+    Rows::new(model.seq_len, spans(samples), positions)
 }
 
 /// What every slot attends to: the prefix of its segment, and beyond it what came before.

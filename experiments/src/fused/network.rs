@@ -4,16 +4,14 @@ use super::gradients::GradientSlices;
 use super::weights::Weights;
 use crate::dropout::Masks;
 use crate::precision::{At, Precision};
-use experiments_config::{Config, Norm, PbRelaxMax, PrecisionConfig};
+use experiments_config::{Config, Ffn, Norm, PbRelaxMax, PrecisionConfig};
 use kernels::fused::{
-    Arrangement, Attention, AttentionPoints, Branch, FeedForward, FeedForwardPoints, Largest, Mask,
-    ResidualPoints, ScoreScale, Sublayer, SublayerGradient,
+    Activation, Arrangement, Attention, AttentionPoints, Branch, FeedForward, FeedForwardPoints,
+    Largest, Mask, ResidualPoints, ScoreScale, Sublayer, SublayerGradient,
 };
 
 /// All sub-layers, attention and feed-forward in turn.
 pub(super) struct Network<'a> {
-    sandwich: bool,
-    qk_norm: bool,
     pub(super) sublayers: Vec<Sublayer<'a>>,
 }
 
@@ -32,8 +30,6 @@ impl<'a> Network<'a> {
         };
         let layers = 0..config.model.layers;
         Self {
-            sandwich: config.model.norm == Norm::Sandwich,
-            qk_norm: config.model.qk_norm,
             sublayers: layers
                 .flat_map(|layer| [builder.attention(layer), builder.feed_forward(layer)])
                 .collect(),
@@ -46,16 +42,26 @@ impl<'a> Network<'a> {
         index: usize,
         slices: &'g mut GradientSlices,
     ) -> SublayerGradient<'g> {
-        let (half, first, second) = [("attention", "qkv", "out"), ("ffn", "up", "down")][index % 2];
-        let layer = index / 2;
-        let name = |part: &str| format!("layers.{layer}.{part}");
-        let out_norm = self.sandwich.then(|| name(&format!("{half}_out_norm")));
-        let heads = ["query_norm", "key_norm"].map(|part| name(&format!("attention.{part}")));
+        let Sublayer {
+            arrangement,
+            branch,
+            ..
+        } = &self.sublayers[index];
+        let name = |part: &str| format!("layers.{}.{part}", index / 2);
+        let (half, first, second, head_norms) = match branch {
+            Branch::Attention(attention) => ("attention", "qkv", "out", attention.head_norms),
+            Branch::FeedForward(_) => ("ffn", "up", "down", None),
+        };
+        let out_norm = match arrangement {
+            Arrangement::Sandwich(_) => Some(name(&format!("{half}_out_norm"))),
+            Arrangement::Post { .. } | Arrangement::Pre => None,
+        };
+        let heads = ["query_norm", "key_norm"].map(|part| name(&format!("{half}.{part}")));
         let heads = heads.each_ref().map(String::as_str);
         slices.sublayer(
             &name(&format!("{half}_norm")),
             out_norm.as_deref(),
-            (self.qk_norm && half == "attention").then_some(heads),
+            head_norms.map(|_| heads),
             [
                 &name(&format!("{half}.{first}")),
                 &name(&format!("{half}.{second}")),
@@ -82,7 +88,7 @@ impl<'a> Builder<'a, '_> {
         let model = &self.config.model;
         let norm = |part: &str| {
             let name = format!("{name}_{part}");
-            self.weights.norm(&name, model.layer_norm_eps)
+            self.weights.norm(&name)
         };
         Sublayer {
             arrangement: match model.norm {
@@ -108,10 +114,7 @@ impl<'a> Builder<'a, '_> {
             qkv: self.weights.linear(&format!("{name}.qkv")),
             out: self.weights.linear(&format!("{name}.out")),
             head_norms: model.qk_norm.then(|| {
-                ["query_norm", "key_norm"].map(|part| {
-                    self.weights
-                        .norm(&format!("{name}.{part}"), model.layer_norm_eps)
-                })
+                ["query_norm", "key_norm"].map(|part| self.weights.norm(&format!("{name}.{part}")))
             }),
             num_heads: model.num_heads,
             scale: score_scale(&self.config.precision, layer),
@@ -145,6 +148,10 @@ impl<'a> Builder<'a, '_> {
         let ffn = FeedForward {
             up: self.weights.linear(&format!("{name}.up")),
             down: self.weights.linear(&format!("{name}.down")),
+            activation: match self.config.model.ffn {
+                Ffn::Geglu => Activation::Geglu,
+                Ffn::Gelu => Activation::Gelu,
+            },
             points: FeedForwardPoints {
                 up: point(At::Up),
                 gelu: point(At::Gelu),

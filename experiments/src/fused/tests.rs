@@ -5,7 +5,7 @@ use crate::data::Batch;
 use crate::dropout::Dropout;
 use crate::objective::{Kind, Sample, Segment};
 use crate::parameters::Parameters;
-use crate::pass::{self, Note, Setting, TrainPass};
+use crate::pass::{self, Engine, Note, Setting, TrainPass};
 use crate::precision::{Precision, RangeReport};
 use burn::backend::{Autodiff, Flex};
 use experiments_config::{
@@ -238,6 +238,8 @@ fn distance(a: &[f32], b: &[f32]) -> f64 {
 fn check(case: &Case, format: Format, tolerance: f64) -> Result<(), TestCaseError> {
     let (fused, fused_range) = case.run(format, KernelChoice::Fused);
     let (plain, plain_range) = case.run(format, KernelChoice::Plain);
+    // Or it would compare one of them with itself.
+    prop_assert_eq!([fused.engine, plain.engine], [Engine::Fused, Engine::Graph]);
     let loss = |pass: &TrainPass| pass.losses.all.value().unwrap();
     prop_assert!((loss(&fused) / loss(&plain) - 1.0).abs() < tolerance);
     let z_loss = |pass: &TrainPass| pass.losses.z_loss.value().unwrap_or(1.0);
@@ -316,15 +318,16 @@ proptest! {
     /// into NaN: the loss must say so, and the overflow must have the same name and count.
     #[test]
     fn prop_passes_agree_far_out_of_range(case in cases(), factor in 20.0_f32..400.0) {
-        let run = |format, kernels| {
+        let run = |format, kernels, engine| {
             let (pass, range) = case.run_scaled(format, kernels, factor);
+            assert_eq!(pass.engine, engine);
             (pass.losses.all.value().unwrap(), range)
         };
-        let (ours, _) = run(Format::Fp32, KernelChoice::Fused);
-        let (theirs, _) = run(Format::Fp32, KernelChoice::Plain);
+        let (ours, _) = run(Format::Fp32, KernelChoice::Fused, Engine::Fused);
+        let (theirs, _) = run(Format::Fp32, KernelChoice::Plain, Engine::Graph);
         prop_assert!((ours / theirs - 1.0).abs() < 0.02, "{} {}", ours, theirs);
-        let (ours, our_range) = run(Format::Fp16, KernelChoice::Fused);
-        let (theirs, range) = run(Format::Fp16, KernelChoice::Plain);
+        let (ours, our_range) = run(Format::Fp16, KernelChoice::Fused, Engine::Fused);
+        let (theirs, range) = run(Format::Fp16, KernelChoice::Plain, Engine::Graph);
         prop_assert_eq!(ours.is_finite(), theirs.is_finite());
         prop_assert_eq!(our_range.first_overflow, range.first_overflow);
     }
@@ -334,8 +337,33 @@ proptest! {
         let format = if half { Format::Fp16 } else { Format::Fp32 };
         let run = |threads| {
             let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
-            pool.install(|| case.run(format, KernelChoice::Fused).0.gradients.flat)
+            let pass = pool.install(|| case.run(format, KernelChoice::Fused).0);
+            assert_eq!(pass.engine, Engine::Fused);
+            pass.gradients.flat
         };
         prop_assert_eq!(run(1), run(3));
     }
+}
+
+/// Memory is used again as it is, so a pass that reads what it has not written reads an earlier pass. With
+/// NaN in every new buffer it cannot go unseen.
+#[test]
+fn buffers_of_a_pass_hold_nan_until_they_are_written() {
+    let case = Case {
+        norm: Norm::Sandwich,
+        positions: Positions::Learned,
+        ffn: Ffn::Geglu,
+        switches: [true; 5],
+        heads: 2,
+        half: 4,
+        seq_len: 30,
+        sequences: 3,
+        segments: 2,
+        seed: 1,
+    };
+    let (pass, _) = case.run(Format::Fp16, KernelChoice::Fused);
+    assert_eq!(pass.engine, Engine::Fused);
+    assert!(pass.gradients.flat.iter().all(|g| g.is_finite()));
+    drop(pass);
+    assert!(kernels::Buffer::new(1000).iter().all(|x| x.is_nan()));
 }

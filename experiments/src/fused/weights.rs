@@ -1,6 +1,7 @@
 //! The weights that a pass reads.
 
 use crate::parameters::{Parameters, Role};
+use experiments_config::ModelConfig;
 use kernels::fused::{Linear, Norm};
 use kernels::{Buffer, HalfFormat, round_slice};
 
@@ -8,11 +9,16 @@ use kernels::{Buffer, HalfFormat, round_slice};
 /// format of the pass; layer norms stay FP32.
 pub(super) struct Weights<'a> {
     parameters: &'a Parameters,
+    model: &'a ModelConfig,
     rounded: Option<Buffer>,
 }
 
 impl<'a> Weights<'a> {
-    pub(super) fn new(parameters: &'a Parameters, half: Option<HalfFormat>) -> Self {
+    pub(super) fn new(
+        parameters: &'a Parameters,
+        model: &'a ModelConfig,
+        half: Option<HalfFormat>,
+    ) -> Self {
         let rounded = half.map(|format| {
             let mut values = Buffer::of(parameters.values());
             for parameter in parameters.table() {
@@ -24,6 +30,7 @@ impl<'a> Weights<'a> {
         });
         Self {
             parameters,
+            model,
             rounded,
         }
     }
@@ -45,25 +52,28 @@ impl<'a> Weights<'a> {
 
     /// The output projection: `head.weight`, or the embedding.
     pub(super) fn head(&self) -> &[f32] {
-        let own = self.parameters.find("head.weight");
-        self.values(own.unwrap_or(Parameters::EMBEDDING))
+        self.values(if self.model.tie_embeddings {
+            Parameters::EMBEDDING
+        } else {
+            self.find("head.weight")
+        })
     }
 
-    pub(super) fn norm(&self, name: &str, eps: f64) -> Norm<'_> {
+    pub(super) fn norm(&self, name: &str) -> Norm<'_> {
         Norm {
             gamma: self.values(self.find(&format!("{name}.weight"))),
             beta: self.values(self.find(&format!("{name}.bias"))),
-            eps: eps as f32,
+            eps: self.model.layer_norm_eps as f32,
         }
     }
 
     pub(super) fn linear(&self, name: &str) -> Linear<'_> {
         let weight = self.find(&format!("{name}.weight"));
         let shape = &self.parameters.table()[weight].shape;
-        let bias = self.parameters.find(&format!("{name}.bias"));
+        let bias = || self.values(self.find(&format!("{name}.bias")));
         Linear {
             weight: self.values(weight),
-            bias: bias.map(|bias| self.values(bias)),
+            bias: self.model.bias.then(bias),
             inputs: shape[1],
             outputs: shape[0],
         }

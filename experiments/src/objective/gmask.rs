@@ -5,6 +5,7 @@ use super::{Kind, Sample};
 use experiments_config::{GmaskPositions, ObjectiveConfig};
 use experiments_text::SpecialIds;
 use rand::{Rng, RngExt};
+use std::ops::RangeInclusive;
 
 /// A `[gMASK]` row: the generated length is uniform in `floor(min_gmask_ratio · n) ..= n` of the
 /// `n` text tokens, at least 1. No eop: the text does not end where the window does.
@@ -15,8 +16,7 @@ pub(crate) fn sample_gmask(
     seq_len: usize,
     rng: &mut impl Rng,
 ) -> Sample {
-    let least = ((config.min_gmask_ratio * text.len() as f64) as usize).max(1);
-    let generated = rng.random_range(least..=text.len());
+    let generated = rng.random_range(generated_lengths(config, text.len()));
     let (shown, hidden) = text.split_at(text.len() - generated);
     let mut row = Row::new(Kind::Gmask, seq_len);
     let hidden = hidden.iter().copied();
@@ -29,6 +29,12 @@ pub(crate) fn sample_gmask(
     );
     row.close(seq_len, special.pad);
     row.finish()
+}
+
+/// Lengths of what is generated of `len` text tokens, all equally likely.
+pub(crate) fn generated_lengths(config: &ObjectiveConfig, len: usize) -> RangeInclusive<usize> {
+    let least = ((config.min_gmask_ratio * len as f64) as usize).max(1);
+    least..=len
 }
 
 /// `text`, the blank, and from sop on what fills it.

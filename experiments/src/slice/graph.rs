@@ -3,6 +3,7 @@
 //! It keeps a gradient of every weight until the end, so a layer takes three times the memory of the
 //! lean implementation, and shows fewer tensors.
 
+use super::input::Sequence;
 use super::stats::{Pass, Recorder};
 use crate::backend::Work;
 use crate::capture::Capture;
@@ -23,8 +24,7 @@ use std::ops::Range;
 pub(super) struct GraphSlice<'a> {
     pub(super) config: &'a Config,
     pub(super) layers: Range<usize>,
-    pub(super) tokens: usize,
-    pub(super) prefix: usize,
+    pub(super) sequence: Sequence,
     /// `[s, h]`
     pub(super) input: Vec<f32>,
     /// Gradient of the output, `[s, h]`.
@@ -57,16 +57,17 @@ impl Work for GraphSlice<'_> {
         let blocks: Vec<_> = (self.layers.clone())
             .map(|layer| Block::new(model, layer, &mut weights))
             .collect();
-        let batch = sequence(self.tokens, self.prefix);
+        let tokens = self.sequence.slots;
+        let batch = sequence(tokens, self.sequence.prefix);
         // The input reads its number of slots from the model.
         let mut short = model.clone();
-        short.seq_len = self.tokens;
+        short.seq_len = tokens;
         let half = precision.half();
         let input = Input::new(&batch, &Targets::default(), &short, half, device);
         let mut context = Context::plain(config, &precision);
         context.capture = Some(Capture::default());
         let matrix = |values: Vec<f32>| {
-            let shape = [self.tokens, model.hidden_size];
+            let shape = [tokens, model.hidden_size];
             Tensor::<B, 2>::from_data(TensorData::new(values, shape), device)
         };
         let x_sh = matrix(self.input).require_grad();

@@ -1,9 +1,56 @@
 //! What reaches a layer from below and from above, by analysis at initialisation.
 
 use super::gelu::gelu;
+use crate::objective::{Kind, generated_lengths, text_len};
 use crate::random::stream;
-use experiments_config::{Config, Norm};
+use experiments_config::{Config, Norm, ObjectiveMode};
 use rand_distr::{Distribution, StandardNormal};
+use std::ops::Range;
+
+/// The one sequence of a slice.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Sequence {
+    pub(super) slots: usize,
+    /// Slots seen by all; beyond them attention is causal.
+    pub(super) prefix: usize,
+    /// Slots with a target: those from which the loss sends a gradient.
+    pub(super) targets: Range<usize>,
+}
+
+impl Sequence {
+    /// A [gMASK] sequence of mean length, of `slots` slots: the generated length is uniform, see
+    /// [`generated_lengths`], and what is shown, with its mask, has no target. The unidirectional control
+    /// has no prefix and a target everywhere.
+    pub(super) fn mean(config: &Config, slots: usize) -> Self {
+        let objective = &config.objective;
+        let (prefix, targets) = match objective.mode {
+            ObjectiveMode::Glm => {
+                let text = text_len(Kind::Gmask, objective, slots);
+                let lengths = generated_lengths(objective, text);
+                let generated = (lengths.start() + lengths.end()).div_ceil(2);
+                let prefix = text - generated + 1;
+                (prefix, prefix..prefix + generated)
+            }
+            ObjectiveMode::Gpt => (0, 0..slots),
+        };
+        Self {
+            slots,
+            prefix,
+            targets,
+        }
+    }
+
+    /// The gradient of the loss at the output of a layer, `[s, h]`: normal values of RMS `rms` at slots
+    /// with a target, 0 elsewhere.
+    pub(super) fn gradient(&self, config: &Config, rms: f64) -> Vec<f32> {
+        let h = config.model.hidden_size;
+        let place = self.targets.start * h..self.targets.end * h;
+        let mut gradient = vec![0.0; self.slots * h];
+        let own = normal(config.seed, "slice/gradient", place.len(), rms);
+        gradient[place].copy_from_slice(&own);
+        gradient
+    }
+}
 
 /// Normal values with a given root mean square, from a stream of their own.
 pub(super) fn normal(seed: u64, purpose: &str, len: usize, rms: f64) -> Vec<f32> {
@@ -33,15 +80,15 @@ pub fn residual_rms(config: &Config, position: usize) -> f64 {
     if position == 0 {
         return embedding;
     }
-    if model.norm.is_post() {
-        let alpha = model.norm.alpha(model.layers);
-        return (alpha * alpha + ffn_variance(config)).sqrt();
-    }
-    let added = if model.norm == Norm::Sandwich {
-        2.0
-    } else {
+    // Per layer.
+    let added = match model.norm {
+        Norm::Post | Norm::Deepnorm | Norm::DeepnormGlm => {
+            let alpha = model.norm.alpha(model.layers);
+            return (alpha * alpha + ffn_variance(config)).sqrt();
+        }
+        Norm::Sandwich => 2.0,
         // Attention averages values over many slots; what it adds is small beside the feed-forward.
-        ffn_variance(config)
+        Norm::Pre => ffn_variance(config),
     };
     (embedding * embedding + position as f64 * added).sqrt()
 }
@@ -70,15 +117,16 @@ fn gelu_square(u: f64) -> f64 {
         .sum()
 }
 
-/// RMS of the loss's gradient at the output of a layer, without loss scale.
+/// RMS of the loss's gradient at the output of a layer, at slots with a target, without loss scale.
 ///
 /// At the logits a target's gradient is the softmax less the target, about 1/T for the target's own
-/// logit with T targets (tokens, at most); through the output matrix, of standard deviation σ, it is
+/// logit with T targets; through the output matrix, of standard deviation σ, it is
 /// σ/T per element; the final norm divides by the RMS of its input. Layers below leave it about as it
-/// is: in a Post-LN stack each norm divides by what the residual weight α multiplies.
+/// is: in a Post-LN stack each norm divides by what the residual weight α multiplies. What attention of
+/// the layers above sends to slots without a target is left out.
 #[must_use]
-pub(super) fn gradient_rms(config: &Config, tokens: usize) -> f64 {
+pub(super) fn gradient_rms(config: &Config, targets: usize) -> f64 {
     let embedding = config.model.embedding_std(config.tokenizer.vocab_size);
     let top = residual_rms(config, config.model.layers);
-    embedding / tokens as f64 / top
+    embedding / targets as f64 / top
 }

@@ -6,7 +6,7 @@ use super::linear::Linear;
 use super::norm::Norm;
 use super::stats::{Pass, Recorder};
 use crate::parameters::{Init, Parameter};
-use experiments_config::{Config, Format};
+use experiments_config::{Config, Format, ModelConfig, Norm as Arrangement};
 
 /// A layer's weights, in the format of the pass.
 pub(super) struct Layer {
@@ -43,19 +43,20 @@ struct Drawer<'a> {
     table: &'a [Parameter],
     name: &'a str,
     seed: u64,
-    eps: f64,
+    model: &'a ModelConfig,
 }
 
 impl Drawer<'_> {
-    fn find(&self, rest: &str) -> Option<&Parameter> {
+    /// # Panics
+    /// If the table lacks the name: both come from the same configuration.
+    fn find(&self, rest: &str) -> &Parameter {
         let name = format!("{}.{rest}", self.name);
-        self.table.iter().find(|p| p.name == name)
+        let found = self.table.iter().find(|p| p.name == name);
+        found.expect("layer and table agree on names")
     }
 
     fn values(&self, rest: &str) -> Vec<f32> {
-        let Some(parameter) = self.find(rest) else {
-            return Vec::new();
-        };
+        let parameter = self.find(rest);
         let mut values = Vec::with_capacity(parameter.range.len());
         values.extend(parameter.draws(self.seed));
         values
@@ -66,7 +67,7 @@ impl Drawer<'_> {
             name: format!("{}.{part}", self.name),
             gamma: self.values(&format!("{part}.weight")),
             beta: self.values(&format!("{part}.bias")),
-            eps: self.eps,
+            eps: self.model.layer_norm_eps,
         }
     }
 
@@ -75,11 +76,11 @@ impl Drawer<'_> {
         let mut weight_oi = self.values(&weight);
         // QKV holds matrices of different scale: each has its own statistics.
         let parameter = self.find(&weight);
-        let bands = match parameter.map(|p| &p.init) {
-            Some(Init::Normal(bands)) => bands.as_slice(),
-            _ => &[],
+        let bands = match &parameter.init {
+            Init::Normal(bands) => bands.as_slice(),
+            Init::Constant(_) => &[],
         };
-        let inputs = parameter.map_or(0, |p| p.shape[1]);
+        let [outputs, inputs] = [0, 1].map(|i| parameter.shape[i]);
         let mut rest = &mut weight_oi[..];
         for band in bands {
             let (own, after) = rest.split_at_mut(band.rows * inputs);
@@ -87,11 +88,11 @@ impl Drawer<'_> {
             let name = format!("{}.{weight} ({})", self.name, band.part);
             recorder.store(&name, Pass::Weight, own);
         }
-        let bias = format!("{part}.bias");
+        let bias = || self.values(&format!("{part}.bias"));
         Linear {
             name: format!("{}.{part}", self.name),
-            outputs: parameter.map_or(0, |p| p.shape[0]),
-            bias_o: self.find(&bias).map(|_| self.values(&bias)),
+            outputs,
+            bias_o: self.model.bias.then(bias),
             weight_oi,
             inputs,
         }
@@ -112,7 +113,7 @@ impl Layer {
             table,
             name: &name,
             seed: config.seed,
-            eps: model.layer_norm_eps,
+            model,
         };
         let scaling = precision.query_key_layer_scaling;
         let attention = Attention {
@@ -122,10 +123,19 @@ impl Layer {
             num_heads: model.num_heads,
             missing: if scaling { (number + 1) as f64 } else { 1.0 },
             prefix: 0,
-            softmax_half: precision.softmax != Format::Fp32,
+            softmax_half: match precision.softmax {
+                Format::Fp32 => false,
+                Format::Fp16 | Format::Bf16 => true,
+            },
             rope_base: model.rope_base,
         };
-        let sandwich = drawer.find("attention_out_norm.weight").is_some();
+        let sandwich = match model.norm {
+            Arrangement::Sandwich => true,
+            Arrangement::Post
+            | Arrangement::Pre
+            | Arrangement::Deepnorm
+            | Arrangement::DeepnormGlm => false,
+        };
         Self {
             post: model.norm.is_post(),
             alpha: model.norm.alpha(model.layers) as f32,

@@ -5,11 +5,14 @@ use super::stats::{Pass, Recorder};
 use super::*;
 use crate::model::block::Block;
 use crate::model::{Context, Input, Weights, collect};
+use crate::objective::{Kind, sample_gmask, text_len};
 use crate::parameters::Parameters;
 use crate::precision::Precision;
+use crate::random::stream;
 use burn::backend::{Autodiff, Flex};
 use burn::tensor::{Tensor, TensorData};
-use experiments_config::{Format, Norm};
+use experiments_config::{Format, Norm, ObjectiveMode, Packing};
+use experiments_text::SpecialIds;
 
 const TOKENS: usize = 12;
 const PREFIX: usize = 5;
@@ -135,7 +138,7 @@ fn the_graph_shows_what_the_lean_layers_show() {
     let run = || Run {
         config: &config,
         layers: 0..2,
-        tokens: TOKENS - 3,
+        sequence: Sequence::mean(&config, TOKENS - 3),
         input: input::normal(3, "x", len - 3 * config.model.hidden_size, 1.7),
         gradient: input::normal(3, "g", len - 3 * config.model.hidden_size, 0.3),
     };
@@ -159,6 +162,62 @@ fn the_graph_shows_what_the_lean_layers_show() {
     }
     // Per layer four values and every weight's gradient, and the gradient of the input.
     assert!(compared > 2 * (4 + 12), "{compared}");
+}
+
+/// Of 512 slots a mean [gMASK] sequence shows 204 tokens and its mask: no loss is taken there.
+#[test]
+fn a_gradient_enters_where_targets_are() {
+    let mut config = config(Norm::DeepnormGlm, Format::Fp32);
+    let sequence = Sequence::mean(&config, 512);
+    assert_eq!((sequence.prefix, &sequence.targets), (205, &(205..512)));
+    let h = config.model.hidden_size;
+    let gradient = sequence.gradient(&config, 2.0);
+    let (shown, generated) = gradient.split_at(205 * h);
+    assert!(shown.iter().all(|g| *g == 0.0));
+    assert!(generated.iter().all(|g| *g != 0.0));
+    assert!((rms(generated) / 2.0 - 1.0).abs() < 0.02);
+    // The loss is a mean over targets, so each has the more the fewer there are.
+    let ratio = input::gradient_rms(&config, 307) / input::gradient_rms(&config, 512);
+    assert!((ratio - 512.0 / 307.0).abs() < 1e-12);
+
+    // Padding has no target.
+    config.objective.packing = Packing::Original;
+    let sequence = Sequence::mean(&config, 512);
+    assert_eq!((sequence.prefix, sequence.targets), (201, 201..501));
+    config.objective.mode = ObjectiveMode::Gpt;
+    let sequence = Sequence::mean(&config, 512);
+    assert_eq!((sequence.prefix, sequence.targets), (0, 0..512));
+    // The smallest sequence has one of each.
+    config.objective = Default::default();
+    let sequence = Sequence::mean(&config, 2);
+    assert_eq!((sequence.prefix, sequence.targets), (1, 1..2));
+}
+
+/// The sequences that training makes, on average.
+#[test]
+fn the_sequence_of_a_slice_is_the_mean_of_those_trained_on() {
+    let config = config(Norm::Post, Format::Fp32);
+    let special = SpecialIds {
+        mask: 256,
+        gmask: 257,
+        sop: 258,
+        eop: 259,
+        eos: 260,
+        pad: 261,
+    };
+    let (slots, rows) = (512, 4000);
+    let text = vec![7; text_len(Kind::Gmask, &config.objective, slots)];
+    let (mut targets, mut prefix) = (0, 0);
+    for row in 0..rows {
+        let mut rng = stream(row, "test", 0);
+        let sample = sample_gmask(&config.objective, &special, &text, slots, &mut rng);
+        targets += sample.target_count();
+        prefix += sample.segments[0].prefix;
+    }
+    let mean = Sequence::mean(&config, slots);
+    // The deviation of one length is 118, of the mean of 4,000 it is 1.9.
+    let near = |sum: usize, mean: usize| (sum as f64 / rows as f64 - mean as f64).abs() < 8.0;
+    assert!(near(targets, mean.targets.len()) && near(prefix, mean.prefix));
 }
 
 #[test]

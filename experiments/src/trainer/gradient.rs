@@ -7,7 +7,7 @@ use crate::dropout::Dropout;
 use crate::model::{Paths, add};
 use crate::parameters::{Parameters, Role};
 use crate::parity::ParityFile;
-use crate::pass::{self, Note, Setting};
+use crate::pass::{self, Engine, Note, Setting};
 use crate::precision::half_format;
 use crate::probe::Probe;
 use crate::signals::GradientNorms;
@@ -17,6 +17,8 @@ use rayon::prelude::*;
 
 /// Gradients summed over the micro-batches of a step.
 pub(crate) struct Accumulated {
+    /// What computed the passes.
+    pub(crate) engine: Engine,
     pub(crate) losses: Losses,
     /// In the layout of the parameters.
     pub(crate) flat: Buffer,
@@ -69,6 +71,7 @@ pub(crate) fn accumulate<B: AutodiffBackend + Kernels>(
         match &mut sum {
             None => {
                 sum = Some(Accumulated {
+                    engine: pass.engine,
                     losses: pass.losses,
                     flat: gradients.flat,
                     paths: gradients.paths,

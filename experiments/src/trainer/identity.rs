@@ -5,6 +5,7 @@ use super::text::Text;
 use crate::backend::{Device, features};
 use crate::entropy::unigram_loss;
 use crate::error::TrainError;
+use crate::pass::Engine;
 use crate::provenance;
 use experiments_config::{Config, ProbeKind};
 use experiments_plan::host_memory::training_bytes;
@@ -109,6 +110,28 @@ fn check_hash(
     })
 }
 
+/// What computes the passes of a run.
+pub(super) fn engine(config: &Config, device: Device) -> logs::Engine {
+    let engine = device.engine(config);
+    logs::Engine {
+        path: engine.name().to_owned(),
+        kernels: match engine {
+            Engine::Fused => concat!("kernels::fused ", env!("CARGO_PKG_VERSION")).to_owned(),
+            Engine::Graph => device.backend_name().to_owned(),
+        },
+        instruction_set: kernels::instruction_set().to_owned(),
+    }
+}
+
+/// The event of an attempt that begins, with what computes its passes: a later one may run on another
+/// machine, or on other kernels.
+pub(super) fn with_engine(event: Event, engine: logs::Engine) -> Event {
+    event
+        .with("path", engine.path)
+        .with("kernels", engine.kernels)
+        .with("instruction_set", engine.instruction_set)
+}
+
 /// Provenance of a run that begins now.
 pub(super) fn manifest(
     request: &Request,
@@ -126,6 +149,7 @@ pub(super) fn manifest(
         features: features(),
         backend: device.backend_name().to_owned(),
         device: config.runtime.device.clone(),
+        engine: Some(engine(config, device)),
         cpu: provenance::cpu(),
         threads: rayon::current_num_threads(),
         host: provenance::host(),

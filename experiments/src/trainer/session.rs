@@ -1,6 +1,8 @@
 //! A run from its directory to its end.
 
-use super::identity::{check_configuration, check_memory, check_same, manifest};
+use super::identity::{
+    check_configuration, check_memory, check_same, engine, manifest, with_engine,
+};
 use super::step::{Trained, Training, evaluate, step};
 use super::text::{Text, Texts};
 use crate::backend::{Device, Work};
@@ -127,6 +129,7 @@ pub(crate) struct Session<'a, 'w> {
 struct Run<'a, 'w> {
     request: Request<'a>,
     writer: &'w mut RunWriter,
+    engine: logs::Engine,
 }
 
 /// Loads the text and checks or writes what identifies the run.
@@ -149,8 +152,13 @@ fn prepare<'a, 'w>(
         logs::write_atomic(&directory.join(logs::run::CONFIG_FILE), toml.as_bytes())?;
         manifest(&request, &text, device)?.save(directory)?;
     }
+    let engine = engine(config, device);
     Ok(Session {
-        run: Run { request, writer },
+        run: Run {
+            request,
+            writer,
+            engine,
+        },
         text,
         seat: company.map(|company| company.seat),
     })
@@ -248,6 +256,7 @@ impl Run<'_, '_> {
         } else {
             Event::now(step, EventKind::Start, "training starts")
         };
+        let event = with_engine(event, self.engine.clone());
         self.writer.event(&event)?;
         Ok(trained)
     }
@@ -258,11 +267,16 @@ impl Run<'_, '_> {
         B: AutodiffBackend + Kernels,
         B::InnerBackend: Kernels,
     {
-        let Self { request, writer } = self;
+        let Self {
+            request,
+            writer,
+            engine,
+        } = self;
         let config = request.config;
         let name = config.probe.kind.name();
         let begun = format!("the probe `{name}` starts");
-        writer.event(&Event::now(0, EventKind::Start, begun))?;
+        let event = Event::now(0, EventKind::Start, begun);
+        writer.event(&with_engine(event, engine))?;
         let mut step = 0;
         let mut since = Instant::now();
         let mut keep = |record: &Record, events: &[Event]| -> Result<bool, TrainError> {

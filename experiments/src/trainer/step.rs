@@ -12,7 +12,7 @@ use crate::loss_scaler::ScaleChange;
 use crate::pack::Seat;
 use crate::parameters::Parameters;
 use crate::parity::ParityFile;
-use crate::pass::{self, Setting};
+use crate::pass::{self, Engine, Setting};
 use crate::precision::Precision;
 use crate::signals::{GradientNorms, Recorder};
 use crate::weights::initial_weights;
@@ -142,7 +142,7 @@ where
     }
     recorder.probe(sum.probe);
     // A packed pass stores the tensors of many runs at once, and nobody counts whose value was lost.
-    let packed = training.seat.is_some() && !pass::by_hand::<B>(config);
+    let packed = training.seat.is_some() && sum.engine == Engine::Graph;
     let counted = B::InnerBackend::COUNTS_RANGE && !packed;
     if config.precision.format != Format::Fp32 && counted {
         recorder.range(range);

@@ -11,13 +11,16 @@ use crate::checkpoint::State;
 use crate::data::Batch;
 use crate::objective::{Kind, Sample, Segment};
 use crate::parameters::{Parameter, Parameters};
-use crate::pass::Setting;
+use crate::pass::{Engine, Setting};
 use crate::precision::Precision;
 use burn::backend::{Autodiff, Flex};
-use experiments_config::{Config, Intervention, resolve};
+use experiments_config::{Config, Intervention, KernelChoice, resolve};
 use safetensors::SafeTensors;
 use safetensors::tensor::TensorView;
 use std::path::{Path, PathBuf};
+
+/// Golden cases that the fused kernels cover.
+const FUSED: usize = 27;
 
 /// A golden file: one case.
 struct Golden<'a> {
@@ -146,10 +149,13 @@ fn relative(ours: &[f32], theirs: &[f32], floor: f64) -> f64 {
     difference / norm(theirs.iter().copied()).max(floor)
 }
 
-fn check(path: &Path) {
+/// Compares one case on the engine that is asked for; returns the one that ran.
+fn check(path: &Path, kernels: KernelChoice) -> Engine {
     let case = path.file_stem().unwrap().to_string_lossy().into_owned();
+    let case = format!("{case}, {kernels:?}");
     let bytes = std::fs::read(path).unwrap();
-    let golden = Golden::read(&bytes);
+    let mut golden = Golden::read(&bytes);
+    golden.config.runtime.kernels = kernels;
     let config = &golden.config;
     let mut trained = golden.trained();
     let precision = Precision::new(&config.precision, config.model.layers);
@@ -236,6 +242,7 @@ fn check(path: &Path) {
             );
         }
     }
+    sum.engine
 }
 
 #[test]
@@ -262,7 +269,7 @@ fn an_intervention_moves_the_data_and_nothing_else() {
 }
 
 #[test]
-fn steps_agree_with_pytorch() {
+fn steps_of_both_engines_agree_with_pytorch() {
     let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../tests/parity/golden");
     let mut cases: Vec<_> = std::fs::read_dir(folder)
         .unwrap()
@@ -271,7 +278,13 @@ fn steps_agree_with_pytorch() {
         .collect();
     cases.sort();
     assert!(cases.len() >= 25, "only {} golden files", cases.len());
+    let mut fused = 0;
     for path in &cases {
-        check(path);
+        assert_eq!(check(path, KernelChoice::Plain), Engine::Graph);
+        match check(path, KernelChoice::Fused) {
+            Engine::Fused => fused += 1,
+            Engine::Graph => {}
+        }
     }
+    assert!(fused >= FUSED, "only {fused} cases on the fused kernels");
 }

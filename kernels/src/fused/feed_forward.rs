@@ -7,14 +7,35 @@ use crate::matmul::Prepared;
 use crate::range::{Pass, Store, round_again, store};
 use crate::{Buffer, Rounding};
 
-/// `(x₁ ⊙ GELU(x₂)) W_down` with `[x₁, x₂] = x W_up` (GeGLU, arXiv 2002.05202), or
-/// `GELU(x W_up) W_down`; GELU is exact.
+/// What stands between both linear maps; GELU is exact.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Activation {
+    /// `x₁ ⊙ GELU(x₂)` with `[x₁, x₂] = x W_up` (arXiv 2002.05202).
+    Geglu,
+    /// `GELU(x W_up)`
+    Gelu,
+}
+
+impl Activation {
+    /// Values of the first linear map's output that make one of the second's input.
+    #[must_use]
+    pub fn inputs(self) -> usize {
+        match self {
+            Self::Geglu => 2,
+            Self::Gelu => 1,
+        }
+    }
+}
+
+/// Two linear maps with an activation between them.
 #[derive(Debug)]
 pub struct FeedForward<'a> {
-    /// `[2f, h]` with a gate, else `[f, h]`.
+    /// `[2f, h]` with [`Activation::Geglu`], `[f, h]` with [`Activation::Gelu`].
     pub up: Linear<'a>,
     /// `[h, f]`
     pub down: Linear<'a>,
+    /// Stated, since two shapes that happen to fit say nothing of what was meant.
+    pub activation: Activation,
     /// Where values are rounded.
     pub points: FeedForwardPoints,
 }
@@ -33,12 +54,11 @@ pub struct FeedForwardPoints {
 }
 
 impl FeedForward<'_> {
-    fn gated(&self) -> bool {
-        self.up.outputs == 2 * self.down.inputs
-    }
-
     /// One piece forward. Fills `up` `[r, 2f]` or `[r, f]`, which the backward pass keeps, and the
     /// output `[r, h]`. `weights` are those of both linear maps.
+    ///
+    /// # Panics
+    /// If the linear maps do not fit the activation.
     pub(super) fn forward(
         &self,
         rows: &Rows,
@@ -48,22 +68,16 @@ impl FeedForward<'_> {
         out: &mut [f32],
     ) {
         let f = self.down.inputs;
+        assert_eq!(self.up.outputs, self.activation.inputs() * f);
         self.up.forward(&weights[0], up, y, rows.alone());
         store(up, self.points.up.as_ref(), Pass::Forward);
         let mut inner = Buffer::new(up.len() / self.up.outputs * f);
-        if self.gated() {
-            let mut counts = [&self.points.gelu, &self.points.glu]
-                .map(|point| Store::new(point.as_ref(), Pass::Forward));
-            for (inner, up) in inner.chunks_exact_mut(f).zip(up.chunks_exact(2 * f)) {
-                let (value, gate) = up.split_at(f);
-                gelu(gate, inner);
-                counts[0].piece(inner);
-                multiply(inner, value);
-                counts[1].piece(inner);
+        match self.activation {
+            Activation::Geglu => self.gate(up, &mut inner),
+            Activation::Gelu => {
+                gelu(up, &mut inner);
+                store(&mut inner, self.points.gelu.as_ref(), Pass::Forward);
             }
-        } else {
-            gelu(up, &mut inner);
-            store(&mut inner, self.points.gelu.as_ref(), Pass::Forward);
         }
         self.down.forward(&weights[1], out, &inner, rows.alone());
         store(out, self.points.down.as_ref(), Pass::Forward);
@@ -83,16 +97,32 @@ impl FeedForward<'_> {
     ) {
         let mut dinner = Buffer::new(inner.len());
         self.down.backward(down, &mut dinner, d, rows.alone());
-        if self.gated() {
-            store(&mut dinner, self.points.glu.as_ref(), Pass::Backward);
-            self.gate_backward(&dinner, up, dup, inner);
-        } else {
-            store(&mut dinner, self.points.gelu.as_ref(), Pass::Backward);
-            gelu_and_slope(up, inner, dup);
-            round_again(inner, self.points.gelu.as_ref());
-            multiply(dup, &dinner);
+        match self.activation {
+            Activation::Geglu => {
+                store(&mut dinner, self.points.glu.as_ref(), Pass::Backward);
+                self.gate_backward(&dinner, up, dup, inner);
+            }
+            Activation::Gelu => {
+                store(&mut dinner, self.points.gelu.as_ref(), Pass::Backward);
+                gelu_and_slope(up, inner, dup);
+                round_again(inner, self.points.gelu.as_ref());
+                multiply(dup, &dinner);
+            }
         }
         store(dup, self.points.up.as_ref(), Pass::Backward);
+    }
+
+    fn gate(&self, up: &[f32], inner: &mut [f32]) {
+        let f = self.down.inputs;
+        let mut counts = [&self.points.gelu, &self.points.glu]
+            .map(|point| Store::new(point.as_ref(), Pass::Forward));
+        for (inner, up) in inner.chunks_exact_mut(f).zip(up.chunks_exact(2 * f)) {
+            let (value, gate) = up.split_at(f);
+            gelu(gate, inner);
+            counts[0].piece(inner);
+            multiply(inner, value);
+            counts[1].piece(inner);
+        }
     }
 
     fn gate_backward(&self, dinner: &[f32], up: &[f32], dup: &mut [f32], inner: &mut [f32]) {
@@ -113,5 +143,53 @@ impl FeedForward<'_> {
             multiply(inner, value);
             round_again(inner, self.points.glu.as_ref());
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fused::Positions;
+
+    const WIDTH: usize = 3;
+
+    /// Output of a feed-forward with first matrix `[up, 3]` and second `[3, down]`, of one row.
+    fn output(activation: Activation, up: usize, down: usize) -> Vec<f32> {
+        let values: Vec<f32> = (0..40).map(|i| ((i * i) as f32).sin()).collect();
+        let linear = |inputs, outputs| Linear {
+            weight: &values[..inputs * outputs],
+            bias: None,
+            inputs,
+            outputs,
+        };
+        let ffn = FeedForward {
+            up: linear(WIDTH, up),
+            down: linear(down, WIDTH),
+            activation,
+            points: FeedForwardPoints::default(),
+        };
+        let rows = Rows::new(1, vec![0..1; 1], Positions::Embedded);
+        let weights = [&ffn.up, &ffn.down].map(Linear::forward_weight);
+        let (mut kept, mut out) = (vec![0.0; up], vec![0.0; WIDTH]);
+        ffn.forward(&rows, &weights, &values[..WIDTH], &mut kept, &mut out);
+        out
+    }
+
+    #[test]
+    fn shapes_that_fit_the_activation_are_computed_by_it() {
+        assert_ne!(output(Activation::Geglu, 8, 4), [0.0; WIDTH]);
+        assert_ne!(output(Activation::Gelu, 4, 4), [0.0; WIDTH]);
+    }
+
+    #[test]
+    #[should_panic(expected = "left == right")]
+    fn a_gate_is_not_taken_for_granted_where_the_shapes_have_room_for_one() {
+        let _ = output(Activation::Gelu, 8, 4);
+    }
+
+    #[test]
+    #[should_panic(expected = "left == right")]
+    fn a_gate_that_does_not_fit_is_not_left_out() {
+        let _ = output(Activation::Geglu, 4, 4);
     }
 }

@@ -10,6 +10,17 @@ const ROWS: usize = 128;
 /// Groups of pieces or blocks at most: threads that a backward pass can keep busy.
 pub(super) const GROUPS: usize = 4;
 
+/// What attention knows of positions.
+#[derive(Debug)]
+pub enum Positions {
+    /// Nothing: they are part of what enters the first sub-layer.
+    Embedded,
+    /// Query and key turn by them.
+    Rotation(Rotation),
+    /// Scores fall with the distance.
+    Alibi(Alibi),
+}
+
 /// What the sub-layers of a pass share about the batch.
 #[derive(Debug)]
 pub struct Rows {
@@ -17,8 +28,7 @@ pub struct Rows {
     pub(super) seq_len: usize,
     /// For every row the slots of its own sequence that it attends to.
     pub(super) spans: Vec<Range<usize>>,
-    pub(super) rotation: Option<Rotation>,
-    pub(super) alibi: Option<Alibi>,
+    positions: Positions,
     /// Rows of each piece, whole sequences.
     pub(super) pieces: Vec<Range<usize>>,
 }
@@ -28,14 +38,9 @@ impl Rows {
     /// sequence, which must not be none.
     ///
     /// # Panics
-    /// If the rows are not whole sequences, or a rotation or penalty does not cover them.
+    /// If the rows are not whole sequences, or the positions are not theirs.
     #[must_use]
-    pub fn new(
-        seq_len: usize,
-        spans: Vec<Range<usize>>,
-        rotation: Option<Rotation>,
-        alibi: Option<Alibi>,
-    ) -> Self {
+    pub fn new(seq_len: usize, spans: Vec<Range<usize>>, positions: Positions) -> Self {
         let rows = spans.len();
         assert!(
             rows > 0 && rows.is_multiple_of(seq_len),
@@ -46,22 +51,16 @@ impl Rows {
                 .iter()
                 .all(|span| span.start < span.end && span.end <= seq_len)
         );
-        assert!(
-            rotation
-                .as_ref()
-                .is_none_or(|rotation| rotation.rows() == rows)
-        );
-        assert!(
-            alibi
-                .as_ref()
-                .is_none_or(|alibi| alibi.positions.len() == rows)
-        );
+        match &positions {
+            Positions::Embedded => {}
+            Positions::Rotation(rotation) => assert_eq!(rotation.rows(), rows),
+            Positions::Alibi(alibi) => assert_eq!(alibi.positions.len(), rows),
+        }
         let step = ROWS.div_ceil(seq_len) * seq_len;
         Self {
             seq_len,
             spans,
-            rotation,
-            alibi,
+            positions,
             pieces: pieces(rows, step),
         }
     }
@@ -70,6 +69,20 @@ impl Rows {
     #[must_use]
     pub fn count(&self) -> usize {
         self.spans.len()
+    }
+
+    pub(super) fn rotation(&self) -> Option<&Rotation> {
+        match &self.positions {
+            Positions::Rotation(rotation) => Some(rotation),
+            Positions::Embedded | Positions::Alibi(_) => None,
+        }
+    }
+
+    pub(super) fn alibi(&self) -> Option<&Alibi> {
+        match &self.positions {
+            Positions::Alibi(alibi) => Some(alibi),
+            Positions::Embedded | Positions::Rotation(_) => None,
+        }
     }
 
     /// The pieces in a few groups that depend on shapes only. What is summed over rows is summed within

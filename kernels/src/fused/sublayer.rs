@@ -141,7 +141,7 @@ impl Sublayer<'_> {
     fn sandwich(&self) -> Option<&Norm<'_>> {
         match &self.arrangement {
             Arrangement::Sandwich(norm) => Some(norm),
-            _ => None,
+            Arrangement::Post { .. } | Arrangement::Pre => None,
         }
     }
 

@@ -26,6 +26,9 @@ pub struct Manifest {
     pub backend: String,
     /// Device, for example `cpu`.
     pub device: String,
+    /// What computed the passes; absent in runs of programs that did not say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub engine: Option<Engine>,
     /// Processor name.
     pub cpu: String,
     /// Threads the run may use.
@@ -67,7 +70,31 @@ pub struct Manifest {
     pub created: String,
 }
 
+/// What computes the passes of a run.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Engine {
+    /// `fused` for hand-written sub-layers, `graph` for tensor operations and their autodiff graph.
+    pub path: String,
+    /// Whose kernels, with their version: for example `kernels::fused 0.1.0` or `burn-flex 0.21.0`.
+    pub kernels: String,
+    /// The widest instructions that the program's own loops use on this CPU: `avx512`, `avx2`, or
+    /// `portable` for those that the program was compiled for.
+    pub instruction_set: String,
+}
+
 impl Manifest {
+    /// The backend, with what computed the passes where that is known: `burn-flex 0.21.0 (fused, avx2)`.
+    #[must_use]
+    pub fn computed_by(&self) -> String {
+        match &self.engine {
+            None => self.backend.clone(),
+            Some(engine) => format!(
+                "{} ({}, {})",
+                self.backend, engine.path, engine.instruction_set
+            ),
+        }
+    }
+
     /// Writes the manifest of a run directory, atomically.
     pub fn save(&self, dir: &Path) -> Result<(), LogError> {
         write_json_atomic(&dir.join(MANIFEST_FILE), self)

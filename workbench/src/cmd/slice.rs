@@ -81,7 +81,7 @@ fn text(report: &SliceReport) -> String {
     let [drawn, forward, backward] = report.seconds;
     let mut text = format!(
         "layers {} to {} (named layers.{} and up) · {} parameters · {} tokens · input RMS {:.4}\n\
-         loss scale {} over {} micro-batches · gradient from above {:.2e} RMS, both included\n",
+         loss scale {} over {} micro-batches · gradient from above {:.2e} RMS, both included, at {} slots with a target\n",
         report.position + 1,
         report.position + report.layers,
         report.position,
@@ -90,7 +90,8 @@ fn text(report: &SliceReport) -> String {
         report.input_rms,
         report.loss_scale,
         report.micro_batches,
-        report.gradient_rms
+        report.gradient_rms,
+        report.targets
     );
     let rate = report.flops / (forward + backward) / 1e9;
     let _ = writeln!(

@@ -45,7 +45,7 @@ impl Attention<'_> {
         let mut key = Store::new(self.points.key.as_ref(), Pass::Forward);
         for (row, index) in qkv.chunks_exact_mut(3 * h).zip(piece.clone()) {
             let (q, k) = row[..2 * h].split_at_mut(h);
-            if let Some(rotation) = &rows.rotation {
+            if let Some(rotation) = rows.rotation() {
                 rotation.turn(q, index, 1.0);
                 query.piece(q);
                 rotation.turn(k, index, 1.0);
@@ -73,7 +73,7 @@ impl Attention<'_> {
                 key.piece(k);
                 scale(k, factor);
             }
-            if let Some(rotation) = &rows.rotation {
+            if let Some(rotation) = rows.rotation() {
                 query.piece(q);
                 rotation.turn(q, index, -1.0);
                 key.piece(k);

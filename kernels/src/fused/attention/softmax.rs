@@ -63,7 +63,7 @@ impl Attention<'_> {
                 scale(allowed, factor);
                 top = stored * factor;
             }
-            if let Some(alibi) = &rows.alibi {
+            if let Some(alibi) = rows.alibi() {
                 let positions = &alibi.positions[sequence..sequence + s];
                 let slope = alibi.slopes[tile.head];
                 add_distance(allowed, &positions[span.clone()], positions[slot], -slope);

@@ -28,7 +28,7 @@ impl Attention<'_> {
     ) {
         let (s, sequence) = (rows.seq_len, tile.sequence);
         for (row, slot) in scores.chunks_exact_mut(s).zip(tile.rows.clone()) {
-            if let Some(alibi) = &rows.alibi {
+            if let Some(alibi) = rows.alibi() {
                 let positions = &alibi.positions[sequence..sequence + s];
                 let slope = alibi.slopes[tile.head];
                 add_distance(row, positions, positions[slot], -slope);

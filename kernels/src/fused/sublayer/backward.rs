@@ -79,7 +79,8 @@ impl Sublayer<'_> {
     /// - x, d and result: `[r, h]`
     ///
     /// # Panics
-    /// If a slice has another length than its shape says.
+    /// If a slice has another length than its shape says, or a vector has no place for its gradient, or
+    /// a place has no vector.
     #[must_use]
     pub fn backward(
         &self,
@@ -97,6 +98,12 @@ impl Sublayer<'_> {
             first,
             second,
         } = gradient;
+        let mut biases = [first.bias, second.bias];
+        assert_eq!(out_norm.is_some(), self.sandwich().is_some());
+        assert_eq!(head_norms.is_some(), self.branch.head_norm_width() > 0);
+        for (linear, place) in self.linears().iter().zip(&biases) {
+            assert_eq!(linear.bias.is_some(), place.is_some());
+        }
         let places = [first.weight, second.weight];
         let mut groups = self.groups(rows, &mut dx, &mut d, places);
         let given = Given {
@@ -110,7 +117,6 @@ impl Sublayer<'_> {
             .with_max_len(1)
             .for_each(|group| self.backward_group(&given, group));
 
-        let mut biases = [first.bias, second.bias];
         for Group { vectors, .. } in &groups {
             add(norm.gamma, &vectors.norm[0]);
             add(norm.beta, &vectors.norm[1]);
@@ -250,14 +256,18 @@ impl Sublayer<'_> {
         first.bias_gradient(&mut vectors.biases[0], &dfirst);
         let mut dy = Buffer::new(x.len());
         first.backward(&weights[0], &mut dy, &dfirst, rows.alone());
-        if let Arrangement::Post { alpha } = self.arrangement {
-            // Both consumers of the norm's output round their gradient before the sum.
-            store(&mut dy, points.norm.as_ref(), Pass::Backward);
-            let mut skip = Buffer::new(x.len());
-            scale_into(&mut skip, d, alpha);
-            store(&mut skip, points.norm.as_ref(), Pass::Backward);
-            add(&mut dy, &skip);
-        }
+        let is_post = match self.arrangement {
+            Arrangement::Post { alpha } => {
+                // Both consumers of the norm's output round their gradient before the sum.
+                store(&mut dy, points.norm.as_ref(), Pass::Backward);
+                let mut skip = Buffer::new(x.len());
+                scale_into(&mut skip, d, alpha);
+                store(&mut skip, points.norm.as_ref(), Pass::Backward);
+                add(&mut dy, &skip);
+                true
+            }
+            Arrangement::Pre | Arrangement::Sandwich(_) => false,
+        };
         store(&mut dy, points.norm.as_ref(), Pass::Backward);
         let divisor = saved.divisors[0];
         let read = relaxed(x, divisor, Store::again(points.norm.as_ref()));
@@ -273,7 +283,7 @@ impl Sublayer<'_> {
             dx,
             &mut vectors.norm,
         );
-        if !matches!(self.arrangement, Arrangement::Post { .. }) {
+        if !is_post {
             store(dx, points.norm.as_ref(), Pass::Backward);
             add(dx, d);
         }

@@ -162,6 +162,7 @@ fn manifest(run: &PlannedRun) -> Manifest {
         features: Vec::new(),
         backend: "flex".into(),
         device: "cpu".into(),
+        engine: None,
         cpu: "demo".into(),
         threads: 1,
         host: "demo".into(),

@@ -51,7 +51,7 @@ pub(super) fn of(reader: &RunReader, first: Vec<(String, String)>) -> Details {
             format!(
                 "{} · {} on {} · {} thread{}",
                 manifest.host,
-                manifest.backend,
+                manifest.computed_by(),
                 manifest.device,
                 manifest.threads,
                 if manifest.threads == 1 { "" } else { "s" }

@@ -163,6 +163,7 @@ fn manifest(seed: u64, steps: u64) -> Manifest {
         features: Vec::new(),
         backend: "flex".to_owned(),
         device: "cpu".to_owned(),
+        engine: None,
         cpu: "Example CPU <2 GHz>".to_owned(),
         threads: 1,
         host: "lab-07".to_owned(),

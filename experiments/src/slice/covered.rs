@@ -1,0 +1,100 @@
+//! What this implementation of the layer knows: a list of what is allowed. Like that of the fused kernels
+//! (`Config::fuses`) it does not compile with a new key or variant until it says what becomes of it.
+
+use experiments_config::{
+    Config, Ffn, Format, ModelConfig, Norm, PbRelaxConfig, PbRelaxMax, Positions, PrecisionConfig,
+};
+
+/// The first key with a value that a slice does not know, and the value that it knows.
+pub(super) fn unknown(config: &Config) -> Option<(&'static str, &'static str)> {
+    let Config {
+        model,
+        precision,
+        // The objective and the vocabulary give the values that enter, the seed their draws.
+        objective: _,
+        tokenizer: _,
+        seed: _,
+        // Nothing is trained, nothing is read: a slice has no embedding, no text and no step.
+        steps: _,
+        data: _,
+        tasks: _,
+        batch: _,
+        optimizer: _,
+        egs: _,
+        eval: _,
+        checkpoint: _,
+        record: _,
+        runtime: _,
+        probe: _,
+        schedule: _,
+        intervention: _,
+    } = config;
+    unknown_model(model).or_else(|| unknown_precision(precision))
+}
+
+fn unknown_model(model: &ModelConfig) -> Option<(&'static str, &'static str)> {
+    let ModelConfig {
+        layers: _,
+        hidden_size: _,
+        num_heads: _,
+        ffn_hidden_size: _,
+        seq_len: _,
+        norm,
+        positions,
+        ffn,
+        qk_norm,
+        // Outside the layers.
+        embedding_norm: _,
+        tie_embeddings: _,
+        bias: _,
+        // A slice leaves them out, as its documentation says.
+        dropout: _,
+        attention_dropout: _,
+        layer_norm_eps: _,
+        rope_base: _,
+        init: _,
+    } = model;
+    match norm {
+        Norm::Post | Norm::Pre | Norm::Sandwich | Norm::Deepnorm | Norm::DeepnormGlm => {}
+    }
+    match positions {
+        Positions::Rope => {}
+        Positions::Rope2d | Positions::Learned | Positions::Alibi => {
+            return Some(("model.positions", "rope"));
+        }
+    }
+    match ffn {
+        Ffn::Geglu => {}
+        Ffn::Gelu => return Some(("model.ffn", "geglu")),
+    }
+    qk_norm.then_some(("model.qk_norm", "false"))
+}
+
+fn unknown_precision(precision: &PrecisionConfig) -> Option<(&'static str, &'static str)> {
+    let PrecisionConfig {
+        format,
+        softmax,
+        // One sequence: nothing accumulates.
+        grad_accumulation: _,
+        query_key_layer_scaling: _,
+        pb_relax,
+        loss_scale: _,
+    } = precision;
+    for format in [format, softmax] {
+        match format {
+            Format::Fp32 | Format::Fp16 | Format::Bf16 => {}
+        }
+    }
+    let PbRelaxConfig {
+        attention,
+        alpha: _,
+        norm,
+    } = pb_relax;
+    match attention {
+        PbRelaxMax::Off => {}
+        PbRelaxMax::Row | PbRelaxMax::Head | PbRelaxMax::AbsMax => {
+            return Some(("precision.pb_relax.attention", "off"));
+        }
+    }
+    norm.then_some(("precision.pb_relax.norm", "false"))
+}
