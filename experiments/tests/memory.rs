@@ -93,6 +93,7 @@ fn the_estimate_is_within_a_tenth_of_what_is_allocated() {
     // Shapes that the graph's estimate was not fitted to, and that of passes by hand was: deep, wide, long, and with many parameters for few
     // slots; then those with everything that takes memory of its own in passes by hand only. All text is generated, so that the number of targets
     // is no matter of luck.
+    let mut wrong = Vec::new();
     let both = &["fused", "plain"][..];
     let fused = &["fused"][..];
     let (fp32, fp16) = ("format = \"fp32\"", "format = \"fp16\"");
@@ -125,7 +126,7 @@ fn the_estimate_is_within_a_tenth_of_what_is_allocated() {
         ),
         (
             "dropped",
-            "layers = 4, hidden_size = 48, ffn_hidden_size = 64, num_heads = 12, seq_len = 160, dropout = 0.1, attention_dropout = 0.1",
+            "layers = 4, hidden_size = 48, ffn_hidden_size = 64, num_heads = 12, seq_len = 256, dropout = 0.1, attention_dropout = 0.1",
             fp32,
             fused,
         ),
@@ -153,11 +154,11 @@ fn the_estimate_is_within_a_tenth_of_what_is_allocated() {
             let config = resolve(toml::from_str(&text).unwrap(), &[], "test").unwrap();
             let found = peak(&config, &directory, &format!("{name}-{kernels}")) as f64;
             let ratio = training_bytes(&config) as f64 / found;
-            assert!(
-                (0.9..1.1).contains(&ratio),
-                "{name}, {kernels}: {ratio} of {found} bytes"
-            );
+            if !(0.9..1.1).contains(&ratio) {
+                wrong.push((name, kernels, ratio, found));
+            }
         }
     }
     std::fs::remove_dir_all(directory).unwrap();
+    assert!(wrong.is_empty(), "estimate over allocation: {wrong:?}");
 }

@@ -193,7 +193,13 @@ mod tests {
     /// What is not covered is named.
     #[test]
     fn what_the_fused_kernels_lack_is_named() {
-        let config = preset(&["probe.kind=attention_softmax", "steps=1"]);
+        // The probe wants heads of 64 dimensions.
+        let set = [
+            "probe.kind=attention_softmax",
+            "steps=1",
+            "model.num_heads=1",
+        ];
+        let config = preset(&set);
         assert_eq!(config.beyond_fused(), ["probe.kind"]);
         assert!(!config.fuses());
     }

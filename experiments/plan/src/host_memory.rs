@@ -35,11 +35,12 @@ const GROUP_SLOTS: f64 = 128.0;
 const GROUPS: f64 = 4.0;
 /// Groups that have threads at one time.
 const AT_ONCE: f64 = 2.0;
-/// Numbers per parameter at the most: weights, two moments, gradients, and a checkpoint that is being
-/// written.
-const COPIES: f64 = 6.4;
+/// Numbers per parameter: weights, two moments, gradients.
+const COPIES: f64 = 4.0;
 /// The same with a format of 16 bits, which adds rounded weights.
-const COPIES_HALF: f64 = 7.0;
+const COPIES_HALF: f64 = 4.6;
+/// Of a checkpoint that is being written, when a pass's masks are gone.
+const CHECKPOINT: f64 = 2.4;
 /// Tiles of scores at work.
 const SCORE_TILES: f64 = 4.0;
 
@@ -105,8 +106,8 @@ fn fused(config: &Config) -> f64 {
         + weights
         + scores
         + logits
-        + masks(config)
         + copies * parameters
+        + masks(config).max(CHECKPOINT * parameters)
         + heads * embedding)
 }
 

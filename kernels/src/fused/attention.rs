@@ -136,7 +136,8 @@ impl Attention<'_> {
         self.out.backward(out, &mut dcontext, d, rows.alone());
         store(&mut dcontext, self.points.context.as_ref(), Pass::Backward);
         let mut tiles = [(); 2].map(|()| Buffer::new(self.tile_len(rows)));
-        let changed = self.points.probabilities.is_some() || self.dropout.is_some();
+        let changed =
+            self.points.probabilities.is_some() || self.dropout.is_some() || self.softmax_half();
         let mut stored = Buffer::new(if changed { self.tile_len(rows) } else { 0 });
         let mut again = Counts::again(&self.points);
         let mut counts = Counts::new(&self.points, Pass::Backward);
