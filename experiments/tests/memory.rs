@@ -138,7 +138,7 @@ fn the_estimate_is_within_a_tenth_of_what_is_allocated() {
         ),
         (
             "relaxed",
-            "layers = 2, hidden_size = 48, ffn_hidden_size = 64, num_heads = 2, seq_len = 320, norm = \"sandwich\"",
+            "layers = 3, hidden_size = 64, ffn_hidden_size = 96, num_heads = 2, seq_len = 320, norm = \"sandwich\"",
             relaxed,
             fused,
         ),

@@ -23,6 +23,7 @@ use super::spread::Rows;
 use crate::matmul::{Matrix, MatrixMut, Onto, Prepared, matmul_here};
 use crate::range::{Pass, store};
 use crate::{Buffer, Rounding};
+use softmax_half::{exponentials, quotients};
 use std::ops::Range;
 use tiles::{KEY, QUERY, Tile, VALUE};
 
@@ -146,14 +147,7 @@ impl Attention<'_> {
             let [p, dp] = tiles.each_mut().map(|t| &mut t[..values]);
             self.scores(rows, &tile, qkv, p);
             again.scores.piece(p);
-            let stored = if changed {
-                let stored = &mut stored[..values];
-                self.probabilities_again(rows, &tile, [p, stored], &mut again);
-                &*stored
-            } else {
-                self.probabilities(rows, &tile, p, &mut again);
-                &*p
-            };
+            self.softmax_again(rows, &tile, p, &mut again);
             self.probabilities_gradient(rows, &tile, [&dcontext, qkv], dp);
             counts.probabilities.piece(dp);
             if let Some(mask) = self.dropout {
@@ -161,6 +155,14 @@ impl Attention<'_> {
                 counts.probabilities.piece(dp);
             }
             self.scores_backward(rows, &tile, p, dp, &mut counts);
+            let stored = if changed {
+                let stored = &mut stored[..values];
+                stored.copy_from_slice(p);
+                self.store_again(rows, &tile, stored, &mut again);
+                &*stored
+            } else {
+                &*p
+            };
             self.tile_gradients(rows, &tile, [stored, dp], [&dcontext, qkv], dqkv);
         }
     }
@@ -195,31 +197,28 @@ impl Attention<'_> {
         matmul_here(dp, dcontext, value, Onto::Nothing);
     }
 
-    /// From stored scores `p` to what the backward pass of the softmax needs, probabilities or the
-    /// exponentials of [`Attention::exponentials`], and to probabilities as the product with the values
-    /// took them.
-    fn probabilities_again(
-        &self,
-        rows: &Rows,
-        tile: &Tile,
-        [p, stored]: [&mut [f32]; 2],
-        again: &mut Counts,
-    ) {
+    /// From stored scores to what the backward pass of the softmax needs, in place: probabilities before
+    /// they are stored, or the [`exponentials`] of a softmax in the format of the pass.
+    fn softmax_again(&self, rows: &Rows, tile: &Tile, p: &mut [f32], again: &mut Counts) {
         if self.softmax_half() {
             self.relax(rows, p, &mut again.scores);
-            self.exponentials(rows, tile, p, again);
-            stored.copy_from_slice(p);
-            for row in stored.chunks_exact_mut(rows.seq_len) {
-                Self::quotients(row, &mut again.softmax);
-            }
+            exponentials(rows, tile, p, again);
         } else {
             self.probabilities(rows, tile, p, again);
-            stored.copy_from_slice(p);
         }
-        again.probabilities.piece(stored);
+    }
+
+    /// From there to probabilities as the product with the values took them, in place.
+    fn store_again(&self, rows: &Rows, tile: &Tile, p: &mut [f32], again: &mut Counts) {
+        if self.softmax_half() {
+            for row in p.chunks_exact_mut(rows.seq_len) {
+                quotients(row, &mut again.softmax);
+            }
+        }
+        again.probabilities.piece(p);
         if let Some(mask) = self.dropout {
-            mask.apply(self.score_row(rows, tile), stored);
-            again.probabilities.piece(stored);
+            mask.apply(self.score_row(rows, tile), p);
+            again.probabilities.piece(p);
         }
     }
 

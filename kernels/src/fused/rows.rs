@@ -230,7 +230,7 @@ fn largest(row: &[f32]) -> f32 {
 #[inline(always)]
 fn extreme(row: &[f32], of: impl Fn(f32) -> f32) -> f32 {
     let mut lanes = [f32::NEG_INFINITY; LANES];
-    let larger = |a: f32, b: f32| if b.is_nan() | (a <= b) { b } else { a };
+    let larger = |a: f32, b: f32| if b.is_nan() || a <= b { b } else { a };
     let (blocks, rest) = row.as_chunks::<LANES>();
     for block in blocks {
         for (lane, x) in lanes.iter_mut().zip(block) {

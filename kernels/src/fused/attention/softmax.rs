@@ -3,7 +3,9 @@
 use super::Attention;
 use super::counts::Counts;
 use super::scale::ScoreScale;
+use super::softmax_half::{exponentials, quotients};
 use super::tiles::Tile;
+use crate::Buffer;
 use crate::fused::rows::{
     add_distance, larger_or_nan, maximum, maximum_or_nan, scale, softmax, softmax_backward,
 };
@@ -40,9 +42,9 @@ impl Attention<'_> {
         let largest = largest_allowed(rows, tile, scores);
         self.relax(rows, scores, &mut counts.scores);
         if self.softmax_half() {
-            self.exponentials(rows, tile, scores, counts);
+            exponentials(rows, tile, scores, counts);
             for row in scores.chunks_exact_mut(rows.seq_len) {
-                Self::quotients(row, &mut counts.softmax);
+                quotients(row, &mut counts.softmax);
             }
         } else {
             self.softmax_rows(rows, tile, scores);
@@ -94,17 +96,16 @@ impl Attention<'_> {
         dp: &mut [f32],
         counts: &mut Counts,
     ) {
-        if self.softmax_half() {
-            self.softmax_half_backward(rows, p, dp, &mut counts.softmax);
-        } else {
-            let factor = self.scale.in_softmax();
-            let all = p.chunks_exact(rows.seq_len);
-            for (p, dp) in all.zip(dp.chunks_exact_mut(rows.seq_len)) {
+        let (s, factor) = (rows.seq_len, self.scale.in_softmax());
+        let mut stored = Buffer::new(if self.softmax_half() { s } else { 0 });
+        let all = p.chunks_exact(s).zip(dp.chunks_exact_mut(s));
+        let spans = &rows.spans[tile.sequence + tile.rows.start..];
+        for ((p, dp), span) in all.zip(spans) {
+            if self.softmax_half() {
+                self.softmax_half_backward(p, &mut stored, dp, &mut counts.softmax);
+            } else {
                 softmax_backward(p, dp, factor);
             }
-        }
-        let spans = &rows.spans[tile.sequence + tile.rows.start..];
-        for (dp, span) in dp.chunks_exact_mut(rows.seq_len).zip(spans) {
             // A forbidden score was overwritten.
             dp[..span.start].fill(0.0);
             dp[span.end..].fill(0.0);

@@ -5,7 +5,6 @@ use super::Attention;
 use super::counts::Counts;
 use super::softmax::FORBIDDEN;
 use super::tiles::Tile;
-use crate::Buffer;
 use crate::fused::rows::{
     add_distance, divide, exp_small, maximum, multiply, quotient_gradient, scale, shift, sum,
 };
@@ -18,69 +17,59 @@ impl Attention<'_> {
         self.points.softmax.is_some()
     }
 
-    /// From scores to `e^(x - max x)` before it is rounded, forbidden places and `ALiBi` included.
-    pub(super) fn exponentials(
-        &self,
-        rows: &Rows,
-        tile: &Tile,
-        scores: &mut [f32],
-        counts: &mut Counts,
-    ) {
-        let (s, sequence) = (rows.seq_len, tile.sequence);
-        for (row, slot) in scores.chunks_exact_mut(s).zip(tile.rows.clone()) {
-            if let Some(alibi) = rows.alibi() {
-                let positions = &alibi.positions[sequence..sequence + s];
-                let slope = alibi.slopes[tile.head];
-                add_distance(row, positions, positions[slot], -slope);
-                counts.scores.piece(row);
-            }
-            let span = rows.spans[sequence + slot].clone();
-            row[..span.start].fill(FORBIDDEN);
-            row[span.end..].fill(FORBIDDEN);
-            let top = maximum(row);
-            shift(row, -top);
-            counts.softmax.piece(row);
-            exp_small(row);
-        }
-    }
-
-    /// From a row's exponentials to their share of its sum, before that is rounded. Returns the sum.
-    pub(super) fn quotients(row: &mut [f32], softmax: &mut Store) -> f32 {
-        softmax.piece(row);
-        let mut total = [sum(row)];
-        softmax.piece(&mut total);
-        divide(row, total[0]);
-        total[0]
-    }
-
-    /// From the gradients of probabilities to those of the scores of [`Attention::exponentials`], in place;
-    /// `exponentials` are not rounded. As in the graph, a forbidden place takes part up to its exponential,
+    /// From the gradients of a row's probabilities to those of the scores of [`exponentials`], in place;
+    /// `exponentials` are not rounded, `stored` is as long and holds anything. As in the graph, a forbidden place takes part up to its exponential,
     /// which is 0.
     pub(super) fn softmax_half_backward(
         &self,
-        rows: &Rows,
         exponentials: &[f32],
+        stored: &mut [f32],
         d: &mut [f32],
         softmax: &mut Store,
     ) {
-        let s = rows.seq_len;
-        let mut stored = Buffer::new(s);
-        for (row, d) in exponentials.chunks_exact(s).zip(d.chunks_exact_mut(s)) {
-            stored.copy_from_slice(row);
-            round_again(&mut stored, self.points.softmax.as_ref());
-            let mut total = [sum(&stored)];
-            round_again(&mut total, self.points.softmax.as_ref());
-            let [total] = total;
-            // The numerator's gradient and the sum's; the latter is that of every term.
-            let mut dsum = [quotient_gradient(&stored, d, total * total)];
-            scale(d, total.recip());
-            softmax.piece(d);
-            softmax.piece(&mut dsum);
-            shift(d, dsum[0]);
-            softmax.piece(d);
-            // Of the exponential, then of the difference.
-            multiply(d, row);
-            softmax.piece(d);
-        }
+        let point = self.points.softmax.as_ref();
+        stored.copy_from_slice(exponentials);
+        round_again(stored, point);
+        let mut total = [sum(stored)];
+        round_again(&mut total, point);
+        let [total] = total;
+        // The numerator's gradient and the sum's; the latter is that of every term.
+        let mut dsum = [quotient_gradient(stored, d, total * total)];
+        scale(d, total.recip());
+        softmax.piece(d);
+        softmax.piece(&mut dsum);
+        shift(d, dsum[0]);
+        softmax.piece(d);
+        // Of the exponential, then of the difference.
+        multiply(d, exponentials);
+        softmax.piece(d);
     }
+}
+
+/// From scores to `e^(x - max x)` before it is rounded, forbidden places and `ALiBi` included.
+pub(super) fn exponentials(rows: &Rows, tile: &Tile, scores: &mut [f32], counts: &mut Counts) {
+    let (s, sequence) = (rows.seq_len, tile.sequence);
+    for (row, slot) in scores.chunks_exact_mut(s).zip(tile.rows.clone()) {
+        if let Some(alibi) = rows.alibi() {
+            let positions = &alibi.positions[sequence..sequence + s];
+            let slope = alibi.slopes[tile.head];
+            add_distance(row, positions, positions[slot], -slope);
+            counts.scores.piece(row);
+        }
+        let span = rows.spans[sequence + slot].clone();
+        row[..span.start].fill(FORBIDDEN);
+        row[span.end..].fill(FORBIDDEN);
+        let top = maximum(row);
+        shift(row, -top);
+        counts.softmax.piece(row);
+        exp_small(row);
+    }
+}
+
+/// From a row's exponentials to their share of its sum, before that is rounded.
+pub(super) fn quotients(row: &mut [f32], softmax: &mut Store) {
+    softmax.piece(row);
+    let mut total = [sum(row)];
+    softmax.piece(&mut total);
+    divide(row, total[0]);
 }
