@@ -6,6 +6,7 @@ use burn::tensor::{Tensor, TensorData};
 use experiments_config::ModelConfig;
 use kernels::fused::Mask;
 use rand::RngExt;
+use rand::distr::{Bernoulli, Distribution};
 use rand_chacha::ChaCha8Rng;
 use rayon::prelude::*;
 
@@ -142,7 +143,10 @@ impl Dropout {
     fn draw(&self, first: usize, shape: Shape) -> Mask {
         /// Elements that a thread takes at a time.
         const PART: usize = 1 << 14;
+        const WORD: usize = u16::BITS as usize;
         let Shape { rows, width, p } = shape;
+        // What `random_bool` draws by.
+        let dropped = Bernoulli::new(p).expect("a probability, as the configuration was checked");
         let words = Mask::words_of_row(width);
         let mut mask = vec![0; rows * words];
         let rows_of_part = PART.div_ceil(width);
@@ -154,9 +158,12 @@ impl Dropout {
                 // A number takes two words of 32 bits.
                 generator.set_word_pos(2 * element as u128);
                 for row in mask.chunks_exact_mut(words) {
-                    for element in 0..width {
-                        let kept = !generator.random_bool(p);
-                        row[element / 16] |= u16::from(kept) << (element % 16);
+                    for (index, word) in row.iter_mut().enumerate() {
+                        let elements = WORD.min(width - index * WORD);
+                        *word = (0..elements).fold(0, |word, bit| {
+                            let kept = !dropped.sample(&mut generator);
+                            word | u16::from(kept) << bit
+                        });
                     }
                 }
             });

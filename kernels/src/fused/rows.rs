@@ -57,11 +57,14 @@ vectorised! {
             let angles = cos.chunks_exact(w).zip(sin.chunks_exact(w));
             for (block, (cos, sin)) in head.chunks_exact_mut(2 * w).zip(angles) {
                 let (first, second) = block.split_at_mut(w);
-                let pairs = first.iter_mut().zip(second);
-                for ((first, second), (cos, sin)) in pairs.zip(cos.iter().zip(sin)) {
-                    let (a, b, s) = (*first, *second, sign * sin);
-                    *first = a * cos - b * s;
-                    *second = b * cos + a * s;
+                let ((a, a_rest), (b, b_rest)) = (first.as_chunks_mut(), second.as_chunks_mut());
+                let ((cos, cos_rest), (sin, sin_rest)) = (cos.as_chunks(), sin.as_chunks());
+                for ((a, b), (cos, sin)) in a.iter_mut().zip(b).zip(cos.iter().zip(sin)) {
+                    turn_block(a, b, cos, sin, sign);
+                }
+                let pairs = a_rest.iter_mut().zip(b_rest);
+                for ((a, b), (cos, sin)) in pairs.zip(cos_rest.iter().zip(sin_rest)) {
+                    (*a, *b) = turned([*a, *b], [*cos, sign * sin]);
                 }
             }
         }
@@ -203,6 +206,28 @@ vectorised! {
             *x = factor * exp(*x - shift);
         }
     }
+}
+
+/// Reads all before it writes any: the compiler does not know the two blocks apart.
+#[inline(always)]
+fn turn_block(
+    a: &mut [f32; LANES],
+    b: &mut [f32; LANES],
+    cos: &[f32; LANES],
+    sin: &[f32; LANES],
+    sign: f32,
+) {
+    let before = [*a, *b];
+    for i in 0..LANES {
+        let pair = [before[0][i], before[1][i]];
+        (a[i], b[i]) = turned(pair, [cos[i], sign * sin[i]]);
+    }
+}
+
+/// A pair turned by an angle of which cosine and sine are given.
+#[inline(always)]
+fn turned([a, b]: [f32; 2], [cos, sin]: [f32; 2]) -> (f32, f32) {
+    (a * cos - b * sin, b * cos + a * sin)
 }
 
 /// The larger of two values, NaN where either is.
