@@ -86,7 +86,7 @@ fn wait_for(scratch: &Scratch, out: &str, step: u64, child: &mut Child) {
 
 #[test]
 fn killed_twice_and_continued_gives_the_bits_of_an_uninterrupted_run() {
-    Engine::BOTH.map(kill_twice);
+    Engine::BOTH.into_iter().for_each(kill_twice);
 }
 
 fn kill_twice(engine: Engine) {
@@ -134,7 +134,7 @@ fn kill_twice(engine: Engine) {
 
 #[test]
 fn two_threads_give_the_bits_of_one() {
-    Engine::BOTH.map(compare_threads);
+    Engine::BOTH.into_iter().for_each(compare_threads);
 }
 
 fn compare_threads(engine: Engine) {
@@ -159,7 +159,7 @@ fn compare_threads(engine: Engine) {
 
 #[test]
 fn sigterm_checkpoints_and_a_finished_run_is_left_alone() {
-    Engine::BOTH.map(terminate);
+    Engine::BOTH.into_iter().for_each(terminate);
 }
 
 fn terminate(engine: Engine) {

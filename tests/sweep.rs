@@ -71,7 +71,7 @@ fn runs(scratch: &Scratch, sweep: &str) -> Vec<std::path::PathBuf> {
 
 #[test]
 fn a_sweep_is_interrupted_continued_judged_and_reported() {
-    Engine::BOTH.map(sweep);
+    Engine::BOTH.into_iter().for_each(sweep);
 }
 
 fn sweep(engine: Engine) {
@@ -105,9 +105,9 @@ fn sweep(engine: Engine) {
             .iter()
             .all(|run| records(run).len() == 30)
     );
-    runs(&scratch, "out")
-        .iter()
-        .for_each(|run| engine.assert_ran(run));
+    for run in runs(&scratch, "out") {
+        engine.assert_ran(&run);
+    }
     let again = scratch.run(&command);
     assert!(
         again.status.success() && !stderr(&again).contains("started"),

@@ -37,7 +37,7 @@ fn close(a: f64, b: f64) -> bool {
 
 #[test]
 fn accumulated_micro_batches_equal_one_larger_batch() {
-    Engine::BOTH.map(accumulate);
+    Engine::BOTH.into_iter().for_each(accumulate);
 }
 
 fn accumulate(engine: Engine) {
@@ -77,7 +77,7 @@ fn accumulate(engine: Engine) {
 
 #[test]
 fn arms_of_one_seed_see_the_same_data_and_another_seed_does_not() {
-    Engine::BOTH.map(compare_arms);
+    Engine::BOTH.into_iter().for_each(compare_arms);
 }
 
 fn compare_arms(engine: Engine) {
@@ -108,7 +108,7 @@ fn compare_arms(engine: Engine) {
 
 #[test]
 fn clipping_scales_the_update_and_zero_learning_rate_moves_nothing() {
-    Engine::BOTH.map(clip);
+    Engine::BOTH.into_iter().for_each(clip);
 }
 
 fn clip(engine: Engine) {

@@ -265,7 +265,7 @@ fn check(request: &Slice) -> Result<(), TrainError> {
     if let Some((key, known)) = covered::unknown(request.config) {
         return problem(format!("a slice knows `{key} = {known}` only"));
     }
-    let needed = bytes(model, request.tokens, count);
+    let needed = slice_bytes(model, request.tokens, count);
     match provenance::available_memory() {
         Some(available) if needed > available => problem(format!(
             "{count} layers with {} tokens need about {:.1} GB, {:.1} GB are free",
@@ -277,11 +277,15 @@ fn check(request: &Slice) -> Result<(), TrainError> {
     }
 }
 
-/// Weights once; per layer what is kept for the backward pass; and the working set of one sub-layer.
-fn bytes(model: &ModelConfig, tokens: usize, layers: usize) -> u64 {
+/// Most bytes that a slice of so many layers holds on the CPU: weights once; per layer what is kept for the
+/// backward pass; and the working set of one sub-layer, with a block of a weight or of its gradient.
+#[must_use]
+pub fn slice_bytes(model: &ModelConfig, tokens: usize, layers: usize) -> u64 {
     let (h, f, s) = (model.hidden_size, model.ffn_hidden_size, tokens);
-    let weights = 4 * h * h + h * (model.ffn_up_size() + f);
+    let up = model.ffn_up_size();
+    let weights = 4 * h * h + h * (up + f);
     let kept = s * (10 * h + 5 * f);
-    let working = s * (8 * h + 5 * f) + linear::BLOCK * h.max(f) + 6 * s * s;
+    let block = linear::BLOCK.max(linear::COLUMNS) * up.max(3 * h);
+    let working = s * (8 * h + 5 * f) + block + 6 * s * s;
     4 * (layers * (weights + kept) + working) as u64
 }

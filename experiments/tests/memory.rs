@@ -2,13 +2,14 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on may panic")]
 
-use experiments::{Request, train};
+use experiments::{Request, Slice, slice, slice_bytes, train};
 use experiments_config::{Config, resolve};
 use experiments_plan::host_memory::training_bytes;
 use experiments_text::Cache;
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::fmt::Write as _;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Mutex, PoisonError};
 
 /// The system's allocator with a count of what is held and the most that was.
 struct Counting;
@@ -84,8 +85,37 @@ fn text() -> String {
     text
 }
 
+/// The count is of the whole process.
+static ALONE: Mutex<()> = Mutex::new(());
+
+/// A slice has one copy of the weights, and its products make none of their own.
+#[test]
+fn a_slice_holds_what_it_is_estimated_to_hold() {
+    let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut config = Config::default();
+    config.model.layers = 1;
+    (config.model.hidden_size, config.model.ffn_hidden_size) = (2048, 5120);
+    let (tokens, before) = (32, HELD.load(Ordering::Relaxed));
+    MOST.store(before, Ordering::Relaxed);
+    slice(Slice {
+        config: &config,
+        layers: 1,
+        position: 0,
+        tokens,
+        input_rms: None,
+        loss_scale: None,
+        micro_batches: 1,
+        progress: &mut |_, _| {},
+    })
+    .unwrap();
+    let found = MOST.load(Ordering::Relaxed) - before;
+    let ratio = slice_bytes(&config.model, tokens, 1) as f64 / found as f64;
+    assert!((0.95..1.2).contains(&ratio), "{ratio} of {found} bytes");
+}
+
 #[test]
 fn the_estimate_is_within_a_tenth_of_what_is_allocated() {
+    let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
     let directory = std::env::temp_dir().join(format!("memory-{}", std::process::id()));
     std::fs::create_dir_all(&directory).unwrap();
     let file = directory.join("text.txt");
