@@ -4,7 +4,7 @@
 mod finding;
 mod text;
 
-pub use finding::{Count, Effect, Finding};
+pub use finding::{Beside, Count, Effect, Finding, Open};
 pub(crate) use text::p_value;
 
 use crate::card::{Arm, Card, Role, Settings};
@@ -25,7 +25,8 @@ pub enum VerdictStatus {
     Reproduced,
     /// The criterion does not hold, whatever runs without an outcome would show.
     NotReproduced,
-    /// Runs without an outcome could still turn it either way, or the budget decides nothing.
+    /// Runs without an outcome could still turn it either way, it was not tested (see [`Open`]), or
+    /// the budget decides nothing.
     Inconclusive,
 }
 

@@ -3,8 +3,8 @@
 
 use crate::card::{Arm, Bound, Card, Criterion, Expect, Test, number};
 use crate::stats::{
-    Proportion, fisher_power, ld50_power, mean_interval_power, seeds_needed, sign_flip_power,
-    tost_power, trend_power,
+    Proportion, fisher_power, ld50_power, mcnemar_power, mean_interval_power, seeds_needed,
+    sign_flip_power, tost_power, trend_power,
 };
 use crate::verdict::p_value;
 use serde::Serialize;
@@ -67,6 +67,10 @@ fn power<'a>(
             let (p, q, up) = (expect.treatment?, expect.control?, direction.is_up());
             Box::new(move |n| fisher_power(p, n as u64, q, n as u64, alpha, up))
         }
+        Test::Mcnemar { direction, .. } => {
+            let (p, q, up) = (expect.treatment?, expect.control?, direction.is_up());
+            Box::new(move |n| mcnemar_power(p, q, n as u64, alpha, up))
+        }
         Test::Permutation {
             direction, margin, ..
         } => {
@@ -120,7 +124,7 @@ fn power<'a>(
 fn words(criterion: &Criterion, expect: &Expect) -> String {
     let value = |value: Option<f64>| value.map_or("?".to_owned(), |value| value.to_string());
     let what = match criterion.test {
-        Test::Fisher { .. } => format!(
+        Test::Fisher { .. } | Test::Mcnemar { .. } => format!(
             "the event in {} of treatment and {} of control runs",
             value(expect.treatment),
             value(expect.control)
@@ -170,7 +174,7 @@ fn limits(criterion: &Criterion, seeds: usize, arms: &[Arm]) -> String {
         )
     };
     match &criterion.test {
-        Test::Fisher { .. } => {
+        Test::Fisher { .. } | Test::Mcnemar { .. } => {
             let none = Proportion::new(0, seeds as u64).clopper_pearson(0.95).high;
             format!(
                 "no event in {seeds} runs still allows a share of {:.0} %",

@@ -1,9 +1,9 @@
 //! Following one run of a sweep.
 
-use crate::Sweep;
 use crate::card::Metric;
 use crate::outcome::classify;
 use crate::reader::{RunState, State};
+use crate::{Outcome, Sweep};
 use logs::{Liveness, LogError, RunReader};
 use std::path::Path;
 
@@ -102,12 +102,12 @@ fn conclude(run: &mut RunState, reader: &RunReader, sweep: &Sweep) {
     }
     let card = &sweep.plan().card;
     let classified = classify(records, &card.outcome, manifest.unigram_entropy);
-    let value = |metric: &Metric| {
-        if metric.is_final_loss() {
-            classified.value
-        } else {
-            metric.of(records)
-        }
+    let failed = classified.outcome == Outcome::Nonfinite;
+    let value = |metric: &Metric| match metric.of(records) {
+        // What a failed run measured before it failed does not stand for the run.
+        _ if failed && metric.leaves_out(records) => Some(f64::NAN),
+        _ if !failed && metric.is_final_loss() => classified.value,
+        found => found,
     };
     run.metrics = card.metrics().into_iter().map(value).collect();
     run.metric = run.metrics.first().copied().flatten();

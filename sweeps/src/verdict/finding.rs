@@ -1,14 +1,21 @@
 //! What one criterion found.
 
 mod counted;
+mod dose;
 mod exact;
 mod measured;
+mod open;
+mod paired;
+mod runs;
+
+pub use open::Open;
 
 use super::VerdictStatus;
-use crate::Outcome;
-use crate::card::{Arm, Card, Criterion, Role, Settings, Test, number};
+use crate::card::{Arm, Card, Criterion, Failed, Role, Test};
 use crate::reader::RunState;
-use crate::stats::{Interval, Proportion, holm};
+use crate::stats::{Interval, PairCounts, Proportion, holm};
+use counted::By;
+use runs::{Runs, Value};
 use serde::{Deserialize, Serialize};
 
 /// Counts of the event in one arm.
@@ -37,6 +44,15 @@ pub struct Effect {
     pub level: f64,
     /// How the interval was made.
     pub method: String,
+}
+
+/// The test of the same counts that does not decide.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Beside {
+    /// The word used in cards.
+    pub test: String,
+    /// Its p value over the runs with an outcome.
+    pub p_value: f64,
 }
 
 /// What one criterion found.
@@ -70,6 +86,22 @@ pub struct Finding {
     pub arms: Vec<String>,
     /// Runs of these arms without an outcome.
     pub missing: u64,
+    /// Runs of these arms with an outcome and without a finite value of the metric, where one is
+    /// compared. Absent in files of earlier versions, which left such runs out.
+    #[serde(default)]
+    pub without_value: u64,
+    /// What such runs do to the criterion; `None` where no metric is compared.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub failed: Option<Failed>,
+    /// Why it is open whatever its runs without an outcome would show.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub open: Option<Open>,
+    /// Of two tests of counts the one that does not decide.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub beside: Option<Beside>,
+    /// Counts of the event in pairs of one seed; absent where none is counted.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub pairs: Option<PairCounts>,
 }
 
 impl Finding {
@@ -93,15 +125,36 @@ impl Finding {
             counts: Vec::new(),
             missing: missing.count() as u64,
             arms: labels,
+            without_value: 0,
+            failed: None,
+            open: None,
+            beside: None,
+            pairs: None,
         }
     }
 
-    /// Decides by something that is no p value; open while runs are missing.
+    /// Takes in the finished runs without a finite value of the metric that is compared.
+    fn note_failed(&mut self, runs: &Runs<'_>) {
+        let without = |value| !matches!(value, Value::Finite(_));
+        let counts = self.arms.iter().map(|arm| runs.count(arm, without));
+        self.without_value = counts.sum::<usize>() as u64;
+        self.failed = Some(runs.worst.map_or(Failed::Open, |_| Failed::Worst));
+        if runs.open(&self.arms) > 0 {
+            self.open = Some(Open::NoValue);
+        }
+    }
+
+    /// Whether all has been seen that the criterion needs.
+    fn is_complete(&self) -> bool {
+        self.missing == 0 && self.open.is_none()
+    }
+
+    /// Decides; open while runs are missing, or for a reason of its own.
     fn decide(&mut self, holds: bool) {
-        self.status = match (self.missing, holds) {
-            (1.., _) => VerdictStatus::Inconclusive,
-            (0, true) => VerdictStatus::Reproduced,
-            (0, false) => VerdictStatus::NotReproduced,
+        self.status = match (self.is_complete(), holds) {
+            (false, _) => VerdictStatus::Inconclusive,
+            (true, true) => VerdictStatus::Reproduced,
+            (true, false) => VerdictStatus::NotReproduced,
         };
     }
 }
@@ -121,28 +174,32 @@ pub(super) fn of(card: &Card, criterion: &Criterion, states: &[RunState]) -> Opt
         }
     }
     let mut finding = Finding::new(criterion, &arms, states);
-    let index = card
-        .metrics()
-        .iter()
-        .position(|metric| *metric == card.metric_of(criterion))?;
-    let runs = Runs {
-        card,
-        states,
-        metric: index,
-        metric_label: card.metric_of(criterion).label(),
-    };
+    let runs = Runs::new(card, criterion, states)?;
+    match &criterion.test {
+        Test::Permutation { .. }
+        | Test::Tost { .. }
+        | Test::Slope { .. }
+        | Test::Jonckheere { .. } => finding.note_failed(&runs),
+        // A count has no metric, and outside a bound is also what has no number.
+        Test::Fisher { .. } | Test::Mcnemar { .. } | Test::Ld50 { .. } | Test::Exact { .. } => {}
+    }
     match &criterion.test {
         Test::Fisher {
             arms,
             event,
             direction,
-        } => counted::fisher(&runs, arms, event, *direction, &mut finding),
+        } => counted::compare(&runs, arms, event, *direction, By::Fisher, &mut finding),
+        Test::Mcnemar {
+            arms,
+            event,
+            direction,
+        } => counted::compare(&runs, arms, event, *direction, By::Mcnemar, &mut finding),
         Test::Ld50 {
             along,
             arms,
             event,
             direction,
-        } => counted::ld50(&runs, along, arms, event, *direction, &mut finding),
+        } => dose::ld50(&runs, along, arms, event, *direction, &mut finding),
         Test::Permutation {
             arms,
             minus,
@@ -171,18 +228,17 @@ pub(super) fn of(card: &Card, criterion: &Criterion, states: &[RunState]) -> Opt
 }
 
 /// Holm's correction over the confirmatory criteria that have a p value, and the statuses that
-/// follow. A criterion with missing runs takes part with p = 1, which can only make the others
+/// follow. A criterion that is not complete takes part with p = 1, which can only make the others
 /// harder to reach; a single one keeps what it decided itself.
 pub(super) fn correct(findings: &mut [Finding]) {
     let family: Vec<usize> = (0..findings.len())
         .filter(|i| findings[*i].role == Role::Confirmatory && findings[*i].p_value.is_some())
         .collect();
-    let complete = |finding: &Finding| finding.missing == 0;
-    let all_complete = family.iter().all(|i| complete(&findings[*i]));
+    let all_complete = family.iter().all(|i| findings[*i].is_complete());
     let p_values: Vec<f64> = family
         .iter()
         .map(|i| {
-            if complete(&findings[*i]) {
+            if findings[*i].is_complete() {
                 findings[*i].p_value.unwrap_or(1.0)
             } else {
                 1.0
@@ -192,7 +248,7 @@ pub(super) fn correct(findings: &mut [Finding]) {
     for finding in findings.iter_mut() {
         finding.p_adjusted = finding.p_value;
     }
-    if family.len() == 1 && findings[family[0]].missing > 0 {
+    if family.len() == 1 && !findings[family[0]].is_complete() {
         return;
     }
     for (i, adjusted) in family.iter().zip(holm(&p_values)) {
@@ -205,72 +261,13 @@ pub(super) fn correct(findings: &mut [Finding]) {
         let holds = p <= finding.alpha && finding.as_stated;
         // While others are open, a p value that is too large now may still pass.
         let open = finding.role == Role::Confirmatory && !all_complete && finding.as_stated;
-        finding.status = match (finding.missing, holds) {
-            (1.., _) => VerdictStatus::Inconclusive,
-            (0, true) => VerdictStatus::Reproduced,
-            (0, false) if open && finding.p_value <= Some(finding.alpha) => {
+        finding.status = match (finding.is_complete(), holds) {
+            (false, _) => VerdictStatus::Inconclusive,
+            (true, true) => VerdictStatus::Reproduced,
+            (true, false) if open && finding.p_value <= Some(finding.alpha) => {
                 VerdictStatus::Inconclusive
             }
-            (0, false) => VerdictStatus::NotReproduced,
+            (true, false) => VerdictStatus::NotReproduced,
         };
     }
-}
-
-/// The runs of a sweep as a test sees them.
-struct Runs<'a> {
-    card: &'a Card,
-    states: &'a [RunState],
-    /// Place of the metric in [`Card::metrics`].
-    metric: usize,
-    metric_label: String,
-}
-
-impl Runs<'_> {
-    fn arm(&self, at: &Settings) -> Option<Arm> {
-        self.card.arms_at(at).into_iter().next()
-    }
-
-    fn of_arm<'b>(&'b self, label: &'b str) -> impl Iterator<Item = &'b RunState> {
-        self.states.iter().filter(move |run| run.arm == label)
-    }
-
-    fn value(&self, run: &RunState) -> Option<f64> {
-        run.metrics.get(self.metric).copied().flatten()
-    }
-
-    /// Finite values of an arm by seed.
-    fn values(&self, label: &str) -> Vec<(u64, f64)> {
-        self.of_arm(label)
-            .filter_map(|run| Some((run.seed, self.value(run)?)))
-            .filter(|(_, value)| value.is_finite())
-            .collect()
-    }
-
-    /// Arms that match, with their value of an axis, in ascending order.
-    fn along(&self, key: &str, at: &Settings) -> Vec<(f64, Arm)> {
-        let arms = self.card.arms_at(at).into_iter();
-        let mut arms: Vec<(f64, Arm)> = arms
-            .filter_map(|arm| Some((number(arm.settings.get(key)?)?, arm)))
-            .collect();
-        arms.sort_by(|a, b| a.0.total_cmp(&b.0));
-        arms
-    }
-
-    /// How many finished runs of these arms have no finite value, in words; empty for none.
-    fn left_out(&self, arms: &[String]) -> String {
-        let runs = self.states.iter().filter(|run| arms.contains(&run.arm));
-        let left = runs
-            .filter(|run| run.outcome().is_some())
-            .filter(|run| self.value(run).is_none_or(|value| !value.is_finite()))
-            .count();
-        match left {
-            0 => String::new(),
-            1 => "; 1 run without a finite value left out".to_owned(),
-            left => format!("; {left} runs without a finite value left out"),
-        }
-    }
-}
-
-fn is_event(run: &RunState, event: &[Outcome]) -> Option<bool> {
-    run.outcome().map(|outcome| event.contains(&outcome))
 }

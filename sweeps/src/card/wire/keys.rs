@@ -13,8 +13,9 @@ pub(in crate::card) const BOUNDS: [&str; 7] = [
 ];
 
 /// The tests.
-pub(in crate::card) const TESTS: [&str; 7] = [
+pub(in crate::card) const TESTS: [&str; 8] = [
     "fisher",
+    "mcnemar",
     "permutation",
     "tost",
     "slope",
@@ -27,12 +28,21 @@ pub(in crate::card) const TESTS: [&str; 7] = [
 /// for one of [`BOUNDS`].
 pub(in crate::card) fn test_keys(test: &str) -> &'static [&'static str] {
     match test {
-        "permutation" => &["treatment", "control", "direction", "margin?", "minus?"],
-        "tost" => &["treatment", "control", "margin?"],
-        "slope" => &["along", "at?", "bound"],
-        "jonckheere" => &["along", "at?", "direction"],
+        "permutation" => &[
+            "treatment",
+            "control",
+            "direction",
+            "margin?",
+            "minus?",
+            "failed?",
+            "worst?",
+        ],
+        "tost" => &["treatment", "control", "margin?", "failed?"],
+        "slope" => &["along", "at?", "bound", "failed?"],
+        "jonckheere" => &["along", "at?", "direction", "failed?", "worst?"],
         "ld50" => &["along", "treatment", "control", "direction", "event?"],
         "exact" => &["at", "bound"],
+        // `fisher` and `mcnemar`, and what a misspelt word most likely means.
         _ => &["treatment", "control", "direction", "event?"],
     }
 }

@@ -1,26 +1,14 @@
 //! Tests that compare a metric.
 
-use super::{Effect, Finding, Runs};
+use super::paired::{Paired, paired};
+use super::runs::Runs;
+use super::{Effect, Finding, Open};
+use crate::Outcome;
 use crate::card::{Bound, Direction, Pair, Settings, named};
+use crate::stats::{Interval, mean_interval, tost as equivalence};
 use crate::stats::{SlopePoint, bca_mean, jonckheere as trend, log_log_slope, sign_flip};
-use crate::stats::{mean_interval, tost as equivalence};
 use crate::verdict::LEVEL;
 use crate::verdict::text::{number, p_words};
-
-/// Differences treatment − control of the seeds that both arms have.
-fn differences(runs: &Runs<'_>, arms: &Pair) -> (String, Vec<(u64, f64)>) {
-    let label = |at| runs.arm(at).map(|arm| arm.label).unwrap_or_default();
-    let (treatment, control) = (label(&arms.treatment), label(&arms.control));
-    let controls = runs.values(&control);
-    let paired = runs
-        .values(&treatment)
-        .into_iter()
-        .filter_map(|(seed, value)| {
-            let (_, other) = controls.iter().find(|(other, _)| *other == seed)?;
-            Some((seed, value - other))
-        });
-    (format!("`{treatment}` − `{control}`"), paired.collect())
-}
 
 pub(super) fn permutation(
     runs: &Runs<'_>,
@@ -30,69 +18,93 @@ pub(super) fn permutation(
     margin: f64,
     finding: &mut Finding,
 ) {
-    let (mut what, mut paired) = differences(runs, arms);
-    if let Some(minus) = minus {
-        let (other, others) = differences(runs, minus);
-        what = format!("({what}) − ({other})");
-        paired = paired
-            .into_iter()
-            .filter_map(|(seed, value)| {
-                let (_, other) = others.iter().find(|(s, _)| *s == seed)?;
-                Some((seed, value - other))
-            })
-            .collect();
-    }
-    let values: Vec<f64> = paired.into_iter().map(|(_, value)| value).collect();
-    if values.is_empty() {
+    let found = paired(runs, arms, minus);
+    let what = &found.what;
+    if found.differences.is_empty() {
         finding.p_value = Some(1.0);
         finding.sentence = format!(
             "{}: no pair of runs for the mean difference {what}{}",
             runs.metric_label,
-            runs.left_out(&finding.arms)
+            runs.without_value(finding)
         );
         finding.decide(false);
         return;
     }
     let sign = if direction.is_up() { 1.0 } else { -1.0 };
     // With a margin, what must differ from 0 is the part beyond it.
-    let beyond: Vec<f64> = values.iter().map(|value| sign * value - margin).collect();
-    let mean = values.iter().sum::<f64>() / values.len() as f64;
+    let beyond = found.numbers(|value| sign * value - margin, sign);
     let p = sign_flip(&beyond);
+    let sum: f64 = beyond.iter().sum();
     finding.p_value = Some(p);
-    finding.as_stated = sign * mean > margin;
-    let interval = bca_mean(&values, LEVEL);
-    let ends = interval.map_or(String::new(), |ends| {
-        format!(
-            " (95 % BCa interval over {} seeds {} to {})",
-            values.len(),
-            number(ends.low),
-            number(ends.high)
-        )
-    });
-    let beyond = match margin {
+    finding.as_stated = sum > 0.0;
+    let values = found.finite();
+    let mean = values.iter().sum::<f64>() / values.len() as f64;
+    // Where runs failed, an interval over the others would be one over survivors.
+    let whole = values.len() == found.differences.len();
+    let interval = bca_mean(&values, LEVEL).filter(|_| whole);
+    let against = match margin {
         0.0 => String::new(),
         margin => format!(" against a margin of {}", number(sign * margin)),
     };
     finding.sentence = format!(
-        "{}: mean difference {what} is {}{ends}; sign-flip permutation{beyond} {}{}{}",
+        "{}: mean difference {what} {}; sign-flip permutation{against} {}{}{}",
         runs.metric_label,
-        number(mean),
+        mean_words(&found, interval),
         p_words(p, finding.alpha),
-        opposite(finding, margin),
-        runs.left_out(&finding.arms)
+        opposite(finding, sum + margin * beyond.len() as f64),
+        runs.without_value(finding)
     );
-    finding.effects.push(Effect {
-        what: format!("mean difference of {}, {what}", runs.metric_label),
-        value: mean,
-        interval,
-        level: LEVEL,
-        method: "BCa bootstrap over seeds".to_owned(),
-    });
+    if !values.is_empty() {
+        finding.effects.push(Effect {
+            what: format!("mean difference of {}, {what}", runs.metric_label),
+            value: mean,
+            interval,
+            level: LEVEL,
+            method: if whole {
+                "BCa bootstrap over seeds".to_owned()
+            } else {
+                "over the seeds with finite values only; the test counts the others as well"
+                    .to_owned()
+            },
+        });
+    }
+    let blocked = if direction.is_up() {
+        found.blocked_up
+    } else {
+        found.blocked_down
+    };
+    let free = beyond.len() - blocked;
+    // In the other pairs the treatment could at best have failed, or not failed, throughout.
+    if blocked > 0 && sum >= 0.0 && p > finding.alpha && smallest_sign_flip(free) > finding.alpha {
+        finding.leave_open(Open::ControlFailed);
+    }
     finding.decide(finding.as_stated && p <= finding.alpha);
 }
 
-/// What a small p value means that does not speak for the claim.
-/// Why a small p value does not make the criterion hold; `stated` is the mean in its direction.
+/// Smallest p value of this many differences that are not 0.
+fn smallest_sign_flip(differences: usize) -> f64 {
+    sign_flip(&vec![1.0; differences])
+}
+
+/// The mean, what it is a mean of, and how sure it is.
+fn mean_words(found: &Paired, interval: Option<Interval>) -> String {
+    let values = found.finite();
+    let (n, all) = (values.len(), found.differences.len());
+    let mean = number(values.iter().sum::<f64>() / n as f64);
+    match interval {
+        _ if n == 0 => format!("has no value in any of {all} seeds"),
+        _ if n < all => format!("is {mean} over the {n} of {all} seeds with finite values"),
+        Some(ends) => format!(
+            "is {mean} (95 % BCa interval over {n} seeds {} to {})",
+            number(ends.low),
+            number(ends.high)
+        ),
+        None => format!("is {mean}"),
+    }
+}
+
+/// Why a small p value does not make the criterion hold; `stated` is the sum of the differences in
+/// the direction of the claim.
 fn opposite(finding: &Finding, stated: f64) -> &'static str {
     let small = finding.p_value.is_some_and(|p| p <= finding.alpha);
     match (small, finding.as_stated) {
@@ -103,15 +115,18 @@ fn opposite(finding: &Finding, stated: f64) -> &'static str {
 }
 
 pub(super) fn tost(runs: &Runs<'_>, arms: &Pair, margin: f64, finding: &mut Finding) {
-    let (what, paired) = differences(runs, arms);
-    let values: Vec<f64> = paired.into_iter().map(|(_, value)| value).collect();
+    let found = paired(runs, arms, None);
+    let (what, values) = (&found.what, found.finite());
     finding.as_stated = true;
+    if both_failed(runs, arms) {
+        finding.leave_open(Open::ControlFailed);
+    }
     let Some(found) = equivalence(&values, margin) else {
         finding.p_value = Some(1.0);
         finding.sentence = format!(
             "{}: too few pairs for the mean difference {what}{}",
             runs.metric_label,
-            runs.left_out(&finding.arms)
+            runs.without_value(finding)
         );
         finding.decide(false);
         return;
@@ -127,7 +142,7 @@ pub(super) fn tost(runs: &Runs<'_>, arms: &Pair, margin: f64, finding: &mut Find
         number(ends.high),
         number(margin),
         p_words(found.p, finding.alpha),
-        runs.left_out(&finding.arms)
+        runs.without_value(finding)
     );
     finding.effects.push(Effect {
         what: format!("mean difference of {}, {what}", runs.metric_label),
@@ -137,6 +152,17 @@ pub(super) fn tost(runs: &Runs<'_>, arms: &Pair, margin: f64, finding: &mut Find
         method: "paired t interval".to_owned(),
     });
     finding.decide(found.p <= finding.alpha);
+}
+
+/// Whether the loss of two arms is compared of which no run trained: failures are alike whatever
+/// else the arms do.
+fn both_failed(runs: &Runs<'_>, arms: &Pair) -> bool {
+    let failed = |at: &Settings| {
+        let label = runs.label(at);
+        let mut outcomes = runs.of_arm(&label).map(|run| run.outcome());
+        outcomes.all(|outcome| outcome.is_some_and(|o| Outcome::FAILURES.contains(&o)))
+    };
+    runs.compares_final_loss() && failed(&arms.treatment) && failed(&arms.control)
 }
 
 pub(super) fn slope(
@@ -164,7 +190,7 @@ pub(super) fn slope(
         };
         finding.sentence = format!(
             "the {what} cannot be fitted{why}{}",
-            runs.left_out(&finding.arms)
+            runs.without_value(finding)
         );
         finding.decide(false);
         return;
@@ -178,7 +204,7 @@ pub(super) fn slope(
         found.seeds,
         number(ends.low),
         number(ends.high),
-        runs.left_out(&finding.arms)
+        runs.without_value(finding)
     );
     finding.effects.push(Effect {
         what,
@@ -210,10 +236,7 @@ pub(super) fn jonckheere(
     let arms = runs.along(along, at);
     let groups: Vec<Vec<f64>> = arms
         .iter()
-        .map(|(_, arm)| {
-            let values = runs.values(&arm.label).into_iter();
-            values.map(|(_, value)| value).collect()
-        })
+        .map(|(_, arm)| runs.ranked(&arm.label))
         .collect();
     let found = trend(&groups);
     let (p, other) = if direction.is_up() {
@@ -225,11 +248,7 @@ pub(super) fn jonckheere(
     finding.as_stated = p < other;
     let means: Vec<String> = arms
         .iter()
-        .zip(&groups)
-        .map(|((x, _), group)| {
-            let mean = mean_interval(group, LEVEL).map_or(f64::NAN, |estimate| estimate.mean);
-            format!("{} at {}", number(mean), number(*x))
-        })
+        .map(|(x, arm)| group_words(runs, &arm.label, *x))
         .collect();
     let way = if direction.is_up() {
         "rising"
@@ -242,7 +261,7 @@ pub(super) fn jonckheere(
         place(at),
         means.join(", "),
         p_words(p, finding.alpha),
-        runs.left_out(&finding.arms)
+        runs.without_value(finding)
     );
     finding.effects.push(Effect {
         what: format!(
@@ -254,5 +273,23 @@ pub(super) fn jonckheere(
         level: LEVEL,
         method: "Jonckheere–Terpstra, variance corrected for ties".to_owned(),
     });
+    let ranked = || groups.iter().flatten();
+    if ranked().next().is_some() && ranked().all(|value| value.is_infinite()) {
+        finding.leave_open(Open::EveryRunFailed);
+    }
     finding.decide(finding.as_stated && p <= finding.alpha);
+}
+
+/// `3.58 at 0.001`, and how many runs the mean is without.
+fn group_words(runs: &Runs<'_>, arm: &str, x: f64) -> String {
+    let values: Vec<f64> = runs.values(arm).into_iter().map(|(_, y)| y).collect();
+    let finished = runs.count(arm, |_| true);
+    let failed = match finished - values.len() {
+        0 => String::new(),
+        failed => format!(" ({failed} of {finished} without)"),
+    };
+    match mean_interval(&values, LEVEL) {
+        Some(estimate) => format!("{} at {}{failed}", number(estimate.mean), number(x)),
+        None => format!("no value at {}{failed}", number(x)),
+    }
 }

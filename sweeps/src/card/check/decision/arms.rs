@@ -2,6 +2,7 @@
 
 mod along;
 
+use super::failed;
 use crate::card::check::check_selector;
 use crate::card::check::fields::complain;
 use crate::card::{Arm, Card, Criterion, Pair, Role, Settings, Test};
@@ -14,7 +15,9 @@ pub(in crate::card::check) fn check(card: &Card, complaints: &mut Vec<Complaint>
         let before = complaints.len();
         let mut pair = |arms: &Pair, section: &str| check_pair(card, arms, section, complaints);
         match &criterion.test {
-            Test::Fisher { arms, .. } | Test::Tost { arms, .. } => pair(arms, &section),
+            Test::Fisher { arms, .. } | Test::Mcnemar { arms, .. } | Test::Tost { arms, .. } => {
+                pair(arms, &section);
+            }
             Test::Permutation { arms, minus, .. } => {
                 pair(arms, &section);
                 if let Some(minus) = minus {
@@ -52,6 +55,7 @@ pub(in crate::card::check) fn check(card: &Card, complaints: &mut Vec<Complaint>
             check_roles(card, criterion, &section, complaints);
         }
         check_expectation(criterion, &section, complaints);
+        failed::check(criterion, card.metric_of(criterion), &section, complaints);
     }
 }
 
@@ -141,7 +145,9 @@ fn check_expectation(criterion: &Criterion, section: &str, complaints: &mut Vec<
         return;
     };
     let needed: &[(&str, Option<f64>)] = match criterion.test {
-        Test::Fisher { .. } => &[("treatment", expect.treatment), ("control", expect.control)],
+        Test::Fisher { .. } | Test::Mcnemar { .. } => {
+            &[("treatment", expect.treatment), ("control", expect.control)]
+        }
         Test::Permutation { .. } | Test::Slope { .. } | Test::Jonckheere { .. } => {
             &[("difference", expect.difference), ("sd", expect.sd)]
         }

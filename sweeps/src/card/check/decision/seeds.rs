@@ -65,7 +65,8 @@ fn smallest_p(card: &Card, criterion: &Criterion) -> Option<f64> {
     let runs = |at: &Settings| seeds(card, &[at]).len() as u64;
     match &criterion.test {
         Test::Fisher { arms, .. } => Some(fisher(runs(&arms.treatment), runs(&arms.control))),
-        Test::Permutation { .. } => Some(sign_flips(pairs(card, criterion))),
+        // McNemar's test flips the signs of the pairs as well, of which all may differ.
+        Test::Mcnemar { .. } | Test::Permutation { .. } => Some(sign_flips(pairs(card, criterion))),
         Test::Jonckheere { along, at, .. } => {
             let mut arms = card.arms_at(at);
             let value = |settings: &Settings| settings.get(along).and_then(crate::card::number);
@@ -86,7 +87,7 @@ fn smallest_p(card: &Card, criterion: &Criterion) -> Option<f64> {
             Some(jonckheere(&groups).p_increasing)
         }
         Test::Tost { .. } if pairs(card, criterion) >= 2 => Some(0.0),
-        _ => None,
+        Test::Tost { .. } | Test::Slope { .. } | Test::Ld50 { .. } | Test::Exact { .. } => None,
     }
 }
 
@@ -129,7 +130,7 @@ fn too_few(card: &Card, criterion: &Criterion, p: f64) -> (String, Option<String
                 enough.map(|k| format!("{k} seeds in each arm can")),
             )
         }
-        Test::Permutation { .. } => {
+        Test::Mcnemar { .. } | Test::Permutation { .. } => {
             let n = pairs(card, criterion);
             let enough = (1..=MOST_SEEDS).find(|k| sign_flips(*k) <= alpha);
             (

@@ -1,0 +1,108 @@
+//! Counts of an event in pairs of runs: McNemar's exact test.
+
+use serde::{Deserialize, Serialize};
+use statrs::distribution::{Binomial, DiscreteCDF};
+use statrs::function::factorial::ln_factorial;
+
+/// Pairs of runs of one seed, by which of the two shows the event.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PairCounts {
+    /// Both do.
+    pub both: u64,
+    /// The treatment's only.
+    pub treatment_only: u64,
+    /// The control's only.
+    pub control_only: u64,
+    /// Neither does.
+    pub neither: u64,
+}
+
+impl PairCounts {
+    /// All pairs.
+    #[must_use]
+    pub fn pairs(self) -> u64 {
+        self.both + self.treatment_only + self.control_only + self.neither
+    }
+
+    /// Counts one more pair, by whether treatment and control show the event.
+    pub fn add(&mut self, treatment: bool, control: bool) {
+        *match (treatment, control) {
+            (true, true) => &mut self.both,
+            (true, false) => &mut self.treatment_only,
+            (false, true) => &mut self.control_only,
+            (false, false) => &mut self.neither,
+        } += 1;
+    }
+}
+
+/// Two-sided p value of McNemar's test (Psychometrika 12:153, 1947) in its exact form, the sign
+/// test on the pairs that differ: min(1, 2 P(X ≤ min(b, c))) with X ~ Binomial(b + c, ½), b and c
+/// being the pairs of which only one run or only the other shows the event. Pairs that agree say
+/// nothing. Without a pair that differs p is 1.
+///
+/// The smallest p of n pairs is 2^(1−n): six pairs are needed for 0.05.
+#[must_use]
+pub fn mcnemar_exact(treatment_only: u64, control_only: u64) -> f64 {
+    let less = treatment_only.min(control_only);
+    Binomial::new(0.5, treatment_only + control_only)
+        .map_or(1.0, |signs| (2.0 * signs.cdf(less)).min(1.0))
+}
+
+/// Probability that McNemar's test over `n` pairs gives p ≤ `alpha` in the direction `up` (more
+/// events under treatment), when the event comes in shares `treatment` and `control` of the runs
+/// and the two runs of a pair are independent. Summed over all tables, not simulated.
+#[must_use]
+pub fn mcnemar_power(treatment: f64, control: f64, n: u64, alpha: f64, up: bool) -> f64 {
+    let shares = [
+        treatment * control,
+        treatment * (1.0 - control),
+        (1.0 - treatment) * control,
+        (1.0 - treatment) * (1.0 - control),
+    ];
+    probability(shares, n, |found| {
+        let (b, c) = (found.treatment_only, found.control_only);
+        (if up { b > c } else { b < c }) && mcnemar_exact(b, c) <= alpha
+    })
+}
+
+/// Probability of the tables of `n` pairs that `holds` accepts, where a pair falls into the four
+/// kinds of [`PairCounts`], in their order, with the given probabilities.
+fn probability(shares: [f64; 4], n: u64, holds: impl Fn(PairCounts) -> bool) -> f64 {
+    let mut sum = 0.0;
+    for both in 0..=n {
+        for treatment_only in 0..=n - both {
+            for control_only in 0..=n - both - treatment_only {
+                let table = PairCounts {
+                    both,
+                    treatment_only,
+                    control_only,
+                    neither: n - both - treatment_only - control_only,
+                };
+                if holds(table) {
+                    sum += chance(table, shares);
+                }
+            }
+        }
+    }
+    sum.min(1.0)
+}
+
+/// Multinomial probability of a table.
+fn chance(table: PairCounts, shares: [f64; 4]) -> f64 {
+    let counts = [
+        table.both,
+        table.treatment_only,
+        table.control_only,
+        table.neither,
+    ];
+    let mut logarithm = ln_factorial(table.pairs());
+    for (count, share) in counts.into_iter().zip(shares) {
+        if count > 0 {
+            logarithm += count as f64 * share.ln() - ln_factorial(count);
+        }
+    }
+    logarithm.exp()
+}
+
+#[cfg(test)]
+mod tests;
