@@ -1,7 +1,7 @@
 //! One card per mistake, and every card that ships with the program.
 
 use std::path::{Path, PathBuf};
-use sweeps::{Card, Plan, Role};
+use sweeps::{Card, CardResult, Plan, Role};
 
 fn cards_in(folder: &str) -> Vec<PathBuf> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join(folder);
@@ -108,4 +108,15 @@ fn every_shipped_card_expands() {
         );
         assert!(!Plan::expand(&card, &[]).unwrap().runs.is_empty());
     }
+}
+
+/// Results outlive the version that wrote them: what they do not have was not yet decided on.
+#[test]
+fn every_kept_result_is_still_read() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../experiments/results");
+    let results = CardResult::load_all(&folder).unwrap_or_else(|error| panic!("{error}"));
+    assert!(results.len() >= 12);
+    let kept = serde_json::to_string(&results[0]).unwrap();
+    let again: CardResult = serde_json::from_str(&kept).unwrap();
+    assert_eq!(again, results[0]);
 }

@@ -44,8 +44,28 @@ impl PairCounts {
 #[must_use]
 pub fn mcnemar_exact(treatment_only: u64, control_only: u64) -> f64 {
     let less = treatment_only.min(control_only);
-    Binomial::new(0.5, treatment_only + control_only)
-        .map_or(1.0, |signs| (2.0 * signs.cdf(less)).min(1.0))
+    let pairs = treatment_only + control_only;
+    let tail = if pairs <= MOST_COUNTED {
+        counted(pairs, less)
+    } else {
+        Binomial::new(0.5, pairs).map_or(1.0, |signs| signs.cdf(less))
+    };
+    (2.0 * tail).min(1.0)
+}
+
+/// Pairs up to which assignments of signs are counted; their number has to fit an `f64`.
+const MOST_COUNTED: u64 = 1000;
+
+/// Share of the 2ⁿ assignments of signs to `n` pairs with at most `most` minus signs: a sum of whole
+/// numbers over a power of two, so that a p value that equals its limit does.
+fn counted(n: u64, most: u64) -> f64 {
+    let mut ways = 1.0;
+    let mut sum = 0.0;
+    for k in 0..=most {
+        sum += ways;
+        ways = ways * (n - k) as f64 / (k + 1) as f64;
+    }
+    sum * 0.5_f64.powi(n as i32)
 }
 
 /// Probability that McNemar's test over `n` pairs gives p ≤ `alpha` in the direction `up` (more

@@ -6,6 +6,7 @@ mod exact;
 mod measured;
 mod open;
 mod paired;
+mod permutation;
 mod runs;
 
 pub use open::Open;
@@ -205,7 +206,7 @@ pub(super) fn of(card: &Card, criterion: &Criterion, states: &[RunState]) -> Opt
             minus,
             direction,
             margin,
-        } => measured::permutation(
+        } => permutation::permutation(
             &runs,
             arms,
             minus.as_ref(),

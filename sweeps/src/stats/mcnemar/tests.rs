@@ -24,10 +24,11 @@ fn agrees_with_the_sign_test() {
         close(mcnemar_exact(b, c), golden);
         close(mcnemar_exact(c, b), golden);
     }
-    assert!(
-        mcnemar_exact(9_000, 0) >= 0.0,
-        "large counts underflow at worst"
-    );
+    assert_eq!(mcnemar_exact(6, 0), 0.03125, "to the last bit");
+    // Counted below 1,000 pairs, by the distribution above.
+    let [below, above] = [(460, 540), (461, 541)].map(|(b, c)| mcnemar_exact(b, c));
+    assert!((below / above - 1.0).abs() < 0.01, "{below} {above}");
+    assert!(mcnemar_exact(9_000, 0) < 1e-300);
 }
 
 /// Shares of the four kinds of pairs when treatment and control show the event in shares `p` and
@@ -69,41 +70,46 @@ fn power(p_value: fn(PairCounts) -> f64, shares: [f64; 4], n: u64) -> f64 {
     })
 }
 
-/// What decision 13 rests on: neither test rejects too often however alike the pairs are, and
-/// Fisher's finds more.
+/// Neither test rejects too often, however alike the pairs are.
 #[test]
-fn fisher_keeps_its_level_on_pairs_and_finds_more_than_mcnemar() {
+fn both_tests_keep_their_level_on_pairs() {
     for n in [6, 8, 10, 12] {
-        for step in 0..10 {
-            let correlation = f64::from(step) / 10.0;
-            let sizes = [fisher as fn(_) -> _, mcnemar].map(|test| size(test, n, correlation));
-            println!(
-                "size n={n} ρ={correlation}: {:.4} {:.4}",
-                sizes[0], sizes[1]
-            );
-            assert!(
-                sizes.iter().all(|size| *size <= 0.05),
-                "{n} {correlation}: {sizes:?}"
-            );
-            for (p, q) in [
-                (0.9, 0.1),
-                (0.9, 0.05),
-                (0.8, 0.2),
-                (0.7, 0.2),
-                (0.6, 0.1),
-                (0.5, 0.05),
-            ] {
-                let Some(shares) = alike(p, q, correlation) else {
-                    continue;
-                };
-                let powers = [fisher as fn(_) -> _, mcnemar].map(|test| power(test, shares, n));
-                println!(
-                    "power n={n} ρ={correlation} {p} {q}: {:.3} {:.3}",
-                    powers[0], powers[1]
-                );
+        for correlation in (0..10).map(|step| f64::from(step) / 10.0) {
+            for test in [fisher as fn(_) -> _, mcnemar] {
+                let size = size(test, n, correlation);
+                assert!(size <= 0.05, "{n} pairs, correlation {correlation}: {size}");
             }
         }
     }
+    // The largest, of Fisher's test, is that of independent runs.
+    assert!((size(fisher, 12, 0.0) - 0.0228).abs() < 0.001);
+}
+
+/// The table of decision 13, Fisher's power and McNemar's, computed apart in Python from
+/// binomial coefficients.
+#[test]
+fn powers_are_those_of_the_decision() {
+    for (n, p, q, correlation, golden) in [
+        (6, 0.9, 0.05, 0.0, [0.774, 0.391]),
+        (6, 0.9, 0.1, 0.1, [0.656, 0.264]),
+        (8, 0.8, 0.2, 0.2, [0.596, 0.322]),
+        (10, 0.7, 0.2, 0.3, [0.402, 0.377]),
+        (12, 0.6, 0.3, 0.5, [0.128, 0.123]),
+        (16, 0.8, 0.4, 0.3, [0.500, 0.609]),
+        (20, 0.8, 0.4, 0.4, [0.680, 0.867]),
+    ] {
+        let shares = alike(p, q, correlation).unwrap();
+        let found = [fisher as fn(_) -> _, mcnemar].map(|test| power(test, shares, n));
+        for (found, golden) in found.into_iter().zip(golden) {
+            assert!(
+                (found - golden).abs() < 6e-4,
+                "{n} {p} {q}: {found} {golden}"
+            );
+        }
+    }
+    let planned = mcnemar_power(0.9, 0.05, 6, 0.05, true);
+    assert!((planned - 0.391).abs() < 6e-4, "{planned}");
+    assert!((mcnemar_power(0.05, 0.9, 6, 0.05, false) - planned).abs() < 1e-9);
 }
 
 proptest! {

@@ -1,118 +1,14 @@
-//! Tests that compare a metric.
+//! Tests of means and trends of a metric.
 
-use super::paired::{Paired, paired};
+use super::paired::paired;
 use super::runs::Runs;
 use super::{Effect, Finding, Open};
 use crate::Outcome;
 use crate::card::{Bound, Direction, Pair, Settings, named};
-use crate::stats::{Interval, mean_interval, tost as equivalence};
-use crate::stats::{SlopePoint, bca_mean, jonckheere as trend, log_log_slope, sign_flip};
+use crate::stats::{SlopePoint, jonckheere as trend, log_log_slope};
+use crate::stats::{mean_interval, tost as equivalence};
 use crate::verdict::LEVEL;
 use crate::verdict::text::{number, p_words};
-
-pub(super) fn permutation(
-    runs: &Runs<'_>,
-    arms: &Pair,
-    minus: Option<&Pair>,
-    direction: Direction,
-    margin: f64,
-    finding: &mut Finding,
-) {
-    let found = paired(runs, arms, minus);
-    let what = &found.what;
-    if found.differences.is_empty() {
-        finding.p_value = Some(1.0);
-        finding.sentence = format!(
-            "{}: no pair of runs for the mean difference {what}{}",
-            runs.metric_label,
-            runs.without_value(finding)
-        );
-        finding.decide(false);
-        return;
-    }
-    let sign = if direction.is_up() { 1.0 } else { -1.0 };
-    // With a margin, what must differ from 0 is the part beyond it.
-    let beyond = found.numbers(|value| sign * value - margin, sign);
-    let p = sign_flip(&beyond);
-    let sum: f64 = beyond.iter().sum();
-    finding.p_value = Some(p);
-    finding.as_stated = sum > 0.0;
-    let values = found.finite();
-    let mean = values.iter().sum::<f64>() / values.len() as f64;
-    // Where runs failed, an interval over the others would be one over survivors.
-    let whole = values.len() == found.differences.len();
-    let interval = bca_mean(&values, LEVEL).filter(|_| whole);
-    let against = match margin {
-        0.0 => String::new(),
-        margin => format!(" against a margin of {}", number(sign * margin)),
-    };
-    finding.sentence = format!(
-        "{}: mean difference {what} {}; sign-flip permutation{against} {}{}{}",
-        runs.metric_label,
-        mean_words(&found, interval),
-        p_words(p, finding.alpha),
-        opposite(finding, sum + margin * beyond.len() as f64),
-        runs.without_value(finding)
-    );
-    if !values.is_empty() {
-        finding.effects.push(Effect {
-            what: format!("mean difference of {}, {what}", runs.metric_label),
-            value: mean,
-            interval,
-            level: LEVEL,
-            method: if whole {
-                "BCa bootstrap over seeds".to_owned()
-            } else {
-                "over the seeds with finite values only; the test counts the others as well"
-                    .to_owned()
-            },
-        });
-    }
-    let blocked = if direction.is_up() {
-        found.blocked_up
-    } else {
-        found.blocked_down
-    };
-    let free = beyond.len() - blocked;
-    // In the other pairs the treatment could at best have failed, or not failed, throughout.
-    if blocked > 0 && sum >= 0.0 && p > finding.alpha && smallest_sign_flip(free) > finding.alpha {
-        finding.leave_open(Open::ControlFailed);
-    }
-    finding.decide(finding.as_stated && p <= finding.alpha);
-}
-
-/// Smallest p value of this many differences that are not 0.
-fn smallest_sign_flip(differences: usize) -> f64 {
-    sign_flip(&vec![1.0; differences])
-}
-
-/// The mean, what it is a mean of, and how sure it is.
-fn mean_words(found: &Paired, interval: Option<Interval>) -> String {
-    let values = found.finite();
-    let (n, all) = (values.len(), found.differences.len());
-    let mean = number(values.iter().sum::<f64>() / n as f64);
-    match interval {
-        _ if n == 0 => format!("has no value in any of {all} seeds"),
-        _ if n < all => format!("is {mean} over the {n} of {all} seeds with finite values"),
-        Some(ends) => format!(
-            "is {mean} (95 % BCa interval over {n} seeds {} to {})",
-            number(ends.low),
-            number(ends.high)
-        ),
-        None => format!("is {mean}"),
-    }
-}
-
-/// Why a small p value does not make the criterion hold; `stated` is the sum of the differences in
-/// the direction of the claim.
-fn opposite(finding: &Finding, stated: f64) -> &'static str {
-    let small = finding.p_value.is_some_and(|p| p <= finding.alpha);
-    match (small, finding.as_stated) {
-        (true, false) if stated > 0.0 => ", but it lies below the margin",
-        (true, false) => ", but not in the direction of the claim",
-        _ => "",
-    }
-}
 
 pub(super) fn tost(runs: &Runs<'_>, arms: &Pair, margin: f64, finding: &mut Finding) {
     let found = paired(runs, arms, None);
@@ -274,7 +170,8 @@ pub(super) fn jonckheere(
         method: "Jonckheere–Terpstra, variance corrected for ties".to_owned(),
     });
     let ranked = || groups.iter().flatten();
-    if ranked().next().is_some() && ranked().all(|value| value.is_infinite()) {
+    let all_failed = ranked().next().is_some() && ranked().all(|value| value.is_infinite());
+    if finding.missing == 0 && all_failed {
         finding.leave_open(Open::EveryRunFailed);
     }
     finding.decide(finding.as_stated && p <= finding.alpha);

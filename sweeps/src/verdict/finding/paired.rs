@@ -33,48 +33,54 @@ struct Term {
 
 /// Treatment − control, less the same of `minus`.
 pub(super) fn paired(runs: &Runs<'_>, arms: &Pair, minus: Option<&Pair>) -> Paired {
-    let difference = |pair: &Pair, sign: i32| {
+    let terms = |pair: &Pair, sign: i32| {
         [(&pair.treatment, sign), (&pair.control, -sign)].map(|(at, sign)| Term {
             sign,
             label: runs.label(at),
         })
     };
-    let [treatment, control] = difference(arms, 1);
-    let mut what = format!("`{}` − `{}`", treatment.label, control.label);
-    let mut terms = vec![treatment, control];
-    if let Some(minus) = minus {
-        let [control, treatment] = difference(minus, -1);
-        what = format!("({what}) − (`{}` − `{}`)", control.label, treatment.label);
-        terms.extend([control, treatment]);
-    }
+    let named = |pair: &[Term; 2]| format!("`{}` − `{}`", pair[0].label, pair[1].label);
+    let first = terms(arms, 1);
     let mut found = Paired {
-        what,
+        what: named(&first),
         differences: Vec::new(),
         blocked_up: 0,
         blocked_down: 0,
     };
-    for run in runs.of_arm(&terms[0].label) {
-        let values: Option<Vec<Value>> = terms
-            .iter()
-            .map(|term| {
-                let mut of_arm = runs.of_arm(&term.label);
-                runs.value(of_arm.find(|other| other.seed == run.seed)?)
-            })
-            .collect();
-        let Some(values) = values else { continue };
-        let signs = || terms.iter().map(|term| term.sign).zip(&values);
-        if let Some(difference) = combine(signs(), runs.worst) {
-            found.differences.push(difference);
-            // What is taken off has failed, so the sum cannot reach beyond it.
-            let control = signs().skip(1);
-            let end = |sign: i32| sign * runs.worst.map_or(0, end_sign);
-            let failed = control.filter(|(_, value)| **value == Value::Failed);
-            let ends: Vec<i32> = failed.map(|(sign, _)| end(sign)).collect();
-            found.blocked_up += usize::from(ends.iter().sum::<i32>() < 0);
-            found.blocked_down += usize::from(ends.iter().sum::<i32>() > 0);
+    let mut all = Vec::from(first);
+    if let Some(minus) = minus {
+        let second = terms(minus, -1);
+        found.what = format!("({}) − ({})", found.what, named(&second));
+        all.extend(second);
+    }
+    for run in runs.of_arm(&all[0].label) {
+        let value = |term: &Term| {
+            let mut of_arm = runs.of_arm(&term.label);
+            let run = of_arm.find(|other| other.seed == run.seed)?;
+            Some((term.sign, runs.value(run)?))
+        };
+        if let Some(values) = all.iter().map(value).collect::<Option<Vec<_>>>() {
+            found.take(&values, runs.worst);
         }
     }
     found
+}
+
+impl Paired {
+    /// Takes in the signed values of one seed, that of the treatment first.
+    fn take(&mut self, values: &[(i32, Value)], worst: Option<Worst>) {
+        let Some(difference) = combine(values, worst) else {
+            return;
+        };
+        self.differences.push(difference);
+        // Whatever the treatment does, the difference cannot go beyond 0 where more of what is taken
+        // off has failed.
+        match combine(&values[1..], worst) {
+            Some(Difference::Beyond(..0)) => self.blocked_up += 1,
+            Some(Difference::Beyond(1..)) => self.blocked_down += 1,
+            Some(Difference::Beyond(0) | Difference::Finite(_)) | None => {}
+        }
+    }
 }
 
 /// +1 where failed runs rank highest, −1 where lowest.
@@ -86,14 +92,11 @@ fn end_sign(worst: Worst) -> i32 {
 }
 
 /// The signed sum of the runs of one seed; `None` where one has no value and no rank.
-fn combine<'a>(
-    terms: impl Iterator<Item = (i32, &'a Value)>,
-    worst: Option<Worst>,
-) -> Option<Difference> {
+fn combine(terms: &[(i32, Value)], worst: Option<Worst>) -> Option<Difference> {
     let (mut sum, mut beyond, mut failed) = (0.0, 0, false);
     for (sign, value) in terms {
         match value {
-            Value::Finite(value) => sum += f64::from(sign) * value,
+            Value::Finite(value) => sum += f64::from(*sign) * value,
             Value::Failed => {
                 beyond += sign * end_sign(worst?);
                 failed = true;
@@ -116,6 +119,11 @@ impl Paired {
             Difference::Beyond(_) => None,
         });
         finite.collect()
+    }
+
+    /// Whether every seed has all its values.
+    pub(super) fn is_finite(&self) -> bool {
+        self.finite().len() == self.differences.len()
     }
 
     /// Numbers whose sums, whatever their signs, stand in the order that the sums of differences have

@@ -76,14 +76,6 @@ fn an_exponent_with_missing_runs_is_open_and_one_of_zeros_cannot_be_fitted() {
     });
     assert_eq!(verdict.status, NotReproduced);
     says(&verdict.sentence, "cannot be fitted: 0 has no logarithm");
-    let verdict = verdict_of(&slope("above = 1.0"), |norm, layers, seed| {
-        match (layers, seed) {
-            (2, 1) => fine(f64::NAN),
-            _ => power_law(1.5)(norm, layers, seed),
-        }
-    });
-    assert_eq!(verdict.status, Reproduced);
-    says(&verdict.sentence, "1 run without a finite value left out");
 }
 
 const RISING: &str = r#"
@@ -115,18 +107,12 @@ fn a_trend_holds_in_its_direction_only() {
 }
 
 #[test]
-fn a_trend_with_missing_runs_is_open_and_leaves_out_what_is_not_finite() {
+fn a_trend_with_missing_runs_is_open() {
     let rising = |_: &str, layers: i64, seed: u64| fine(layers as f64 + 0.01 * seed as f64);
     let verdict = verdict_of(RISING, |norm, layers, seed| {
         rising(norm, layers, seed).filter(|_| seed < 8)
     });
     assert_eq!(verdict.status, Inconclusive);
-    let verdict = verdict_of(RISING, |norm, layers, seed| match seed {
-        8 => Some((Outcome::Nonfinite, vec![f64::INFINITY])),
-        _ => rising(norm, layers, seed),
-    });
-    assert_eq!(verdict.status, Reproduced);
-    says(&verdict.sentence, "4 runs without a finite value left out");
 }
 
 const DOSE: &str = r#"
@@ -170,8 +156,12 @@ fn doses_that_separate_perfectly_have_a_ratio() {
 #[test]
 fn arms_that_never_fail_have_no_ratio_and_missing_runs_leave_it_open() {
     let verdict = verdict_of(DOSE, from(99, 99));
-    assert_eq!(verdict.status, NotReproduced);
+    assert_eq!(verdict.status, Inconclusive);
     says(&verdict.sentence, "treatment above 16, control above 16");
+    says(
+        &verdict.sentence,
+        "Inconclusive: half of the runs fail outside the values swept: ",
+    );
     let verdict = verdict_of(DOSE, |norm, layers, seed| {
         from(4, 16)(norm, layers, seed).filter(|_| seed > 1)
     });
