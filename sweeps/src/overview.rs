@@ -2,9 +2,11 @@
 //! JSON.
 
 use crate::card::{Role, Settings};
+use crate::learning::TooSlow;
 use crate::plan::{Design, MOST_SEEDS, WANTED};
 use crate::reader::{RunState, State};
 use crate::table::{Table, bytes, count, duration, nats};
+use crate::verdict::Open;
 use crate::{Plan, SweepReader};
 use serde::Serialize;
 use std::fmt;
@@ -40,6 +42,8 @@ pub struct PlanOverview {
     pub untested: Vec<String>,
     /// Processor time of all runs on this machine, in core-seconds, where it was measured.
     pub core_seconds: Option<f64>,
+    /// Arms that cannot train in their steps at the speed that was measured.
+    pub too_slow: Vec<TooSlow>,
 }
 
 /// One arm of a plan.
@@ -89,6 +93,7 @@ impl Plan {
             designs: self.designs(),
             untested: self.card.untested.clone(),
             core_seconds: None,
+            too_slow: Vec::new(),
         }
     }
 }
@@ -171,6 +176,9 @@ impl fmt::Display for PlanOverview {
                 self.untested.join(", ")
             )?;
         }
+        for slow in &self.too_slow {
+            writeln!(f, "warning: {slow}")?;
+        }
         if !self.overrides.is_empty() {
             let keys: Vec<&str> = self.overrides.keys().map(String::as_str).collect();
             writeln!(f, "changed in every run: {}", keys.join(", "))?;
@@ -197,6 +205,17 @@ pub struct Status {
     pub executor: Option<u32>,
     /// All runs in the order of the plan.
     pub runs: Vec<RunState>,
+    /// Criteria that no run to come can decide.
+    pub open: Vec<OpenCriterion>,
+}
+
+/// A criterion that was not tested, whatever its runs without an outcome would show.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct OpenCriterion {
+    /// Its name.
+    pub criterion: String,
+    /// Why it was not.
+    pub why: Open,
 }
 
 impl SweepReader {
@@ -211,7 +230,24 @@ impl SweepReader {
             eta_seconds: self.eta_seconds(),
             executor: self.sweep().executor(),
             runs: self.states().to_vec(),
+            open: self.open_criteria(),
         }
+    }
+
+    /// Empty for a smoke run, which decides nothing, and where there is no verdict for want of a
+    /// criterion, which the verdict itself complains about.
+    fn open_criteria(&self) -> Vec<OpenCriterion> {
+        if self.sweep().plan().card.is_smoke() {
+            return Vec::new();
+        }
+        let findings = self.verdict().map_or_else(|_| Vec::new(), |v| v.findings);
+        let open = findings.into_iter().filter_map(|finding| {
+            Some(OpenCriterion {
+                why: finding.open?,
+                criterion: finding.name,
+            })
+        });
+        open.collect()
     }
 }
 
@@ -259,6 +295,14 @@ impl fmt::Display for Status {
         for run in self.runs.iter().filter(|run| run.state == State::Failed) {
             let message = run.message.as_deref().unwrap_or("no message");
             writeln!(f, "failed: {}: {message}", run.id)?;
+        }
+        for open in &self.open {
+            writeln!(
+                f,
+                "inconclusive: {}: `{}`",
+                open.why.words(),
+                open.criterion
+            )?;
         }
         Ok(())
     }
