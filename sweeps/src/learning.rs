@@ -130,7 +130,7 @@ fn reach(config: &Config, records: &[Record]) -> Option<f64> {
     Some(start + fastest * rates(config))
 }
 
-/// Sum of the learning rates of all updates before the last loss.
+/// Sum of the learning rates of all updates.
 fn rates(config: &Config) -> f64 {
     let mut progress = Progress::default();
     let mut sum = 0.0;

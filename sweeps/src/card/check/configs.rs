@@ -82,21 +82,22 @@ fn check_counted(card: &Card, arm: &Arm, config: &Config, complaints: &mut Vec<C
     let counting = |(_, criterion): &(usize, &Criterion)| {
         criterion.test.event().is_some() && looks_at(criterion, arm)
     };
-    let criteria = card.criteria.iter().enumerate();
-    if let Some((index, criterion)) = criteria.filter(|_| config.is_probe()).find(counting) {
-        let message = format!(
-            "`{}` counts outcomes, but arm `{}` measures instead of training (`probe.kind`) and cannot fail",
-            criterion.test.name(),
-            arm.label
-        );
-        let hint = "compare a metric, for example with `permutation`".to_owned();
-        complain(
-            complaints,
-            &decision::section(card, index),
-            message,
-            Some(hint),
-        );
+    let mut criteria = card.criteria.iter().enumerate();
+    let Some((index, criterion)) = criteria.find(counting).filter(|_| config.is_probe()) else {
+        return;
+    };
+    let key = decision::section(card, index);
+    // Its other arms measure as well.
+    if complaints.iter().any(|complaint| complaint.key == key) {
+        return;
     }
+    let message = format!(
+        "`{}` counts outcomes, but arm `{}` measures instead of training (`probe.kind`) and cannot fail",
+        criterion.test.name(),
+        arm.label
+    );
+    let hint = "compare a metric, for example with `permutation`".to_owned();
+    complain(complaints, &key, message, Some(hint));
 }
 
 fn looks_at(criterion: &Criterion, arm: &Arm) -> bool {

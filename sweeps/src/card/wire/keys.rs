@@ -15,13 +15,13 @@ pub(in crate::card) const BOUNDS: [&str; 7] = [
 /// The tests.
 pub(in crate::card) const TESTS: [&str; 8] = [
     "fisher",
-    "mcnemar",
     "permutation",
     "tost",
     "slope",
     "jonckheere",
     "ld50",
     "exact",
+    "mcnemar",
 ];
 
 /// What a test needs to be told; a `?` at the end marks what may be left out, and `bound` stands

@@ -92,6 +92,37 @@ fn a_failed_run_is_the_worst_of_its_pair() {
     says(&verdict.sentence, "has no value in any of 8 seeds");
 }
 
+/// In an interaction it counts which of the four runs failed.
+#[test]
+fn a_failed_run_of_an_interaction_counts_with_its_sign() {
+    let card = format!(
+        "{HIGHER}minus = {{ treatment = {{ \"model.norm\" = \"post\", \"model.layers\" = 2 }}, \
+         control = {{ \"model.norm\" = \"deepnorm_glm\", \"model.layers\" = 2 }} }}\n"
+    );
+    let failing = |norm: &'static str, layers: i64| {
+        verdict_of(&card, move |n, l, seed| {
+            if (n, l) == (norm, layers) {
+                nonfinite()
+            } else {
+                fine(seed as f64)
+            }
+        })
+        .status
+    };
+    assert_eq!(failing("post", 4), Reproduced);
+    assert_eq!(failing("deepnorm_glm", 2), Reproduced);
+    assert_eq!(failing("post", 2), NotReproduced);
+    assert_eq!(failing("deepnorm_glm", 4), NotReproduced);
+    let both = verdict_of(&card, |_, layers, seed| match layers {
+        4 => nonfinite(),
+        _ => fine(seed as f64),
+    });
+    assert_eq!(
+        both.status, Inconclusive,
+        "treatment and control failed alike"
+    );
+}
+
 /// An accuracy is worst when it is low, and a metric may say nothing about it.
 #[test]
 fn the_bad_end_is_that_of_the_metric_or_registered() {

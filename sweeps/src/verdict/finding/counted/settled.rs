@@ -51,7 +51,7 @@ impl Settled {
 }
 
 /// Whether the treatment's number is more than the control's, or less where that is the claim.
-pub(super) fn more<T: PartialOrd>(treatment: T, control: T, direction: Direction) -> bool {
+pub(super) fn more<T: PartialOrd + Copy>(treatment: T, control: T, direction: Direction) -> bool {
     if direction.is_up() {
         treatment > control
     } else {
