@@ -30,6 +30,19 @@ pub enum Direction {
 }
 
 impl Direction {
+    /// The word used in cards.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::TreatmentMore => "treatment_more",
+            Self::TreatmentLess => "treatment_less",
+            Self::TreatmentHigher => "treatment_higher",
+            Self::TreatmentLower => "treatment_lower",
+            Self::Increasing => "increasing",
+            Self::Decreasing => "decreasing",
+        }
+    }
+
     /// Whether the claim is that the quantity goes up.
     #[must_use]
     pub fn is_up(self) -> bool {
@@ -311,7 +324,7 @@ pub struct Criterion {
     /// The bad end of the metric's scale, where the metric does not say itself.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub worst: Option<Worst>,
-    /// Largest p value, after Holm's correction, at which it holds; intervals are at 1 − `alpha`.
+    /// Largest p value at which it holds; intervals are at 1 − `alpha`.
     pub alpha: f64,
     /// The effect expected, for planning. Decides nothing.
     #[serde(skip_serializing_if = "Option::is_none", default)]

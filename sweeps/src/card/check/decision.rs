@@ -2,6 +2,7 @@
 
 mod arms;
 mod bound;
+mod expect;
 mod failed;
 mod measured;
 mod seeds;
