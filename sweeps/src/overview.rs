@@ -3,7 +3,7 @@
 
 use crate::card::{Role, Settings};
 use crate::learning::TooSlow;
-use crate::plan::{Design, MOST_SEEDS, WANTED};
+use crate::plan::{Design, Designs, MOST_SEEDS, Power, VerdictDesign, WANTED};
 use crate::reader::{RunState, State};
 use crate::table::{Table, bytes, count, duration, nats};
 use crate::verdict::Open;
@@ -37,7 +37,7 @@ pub struct PlanOverview {
     /// The budget; absent for the whole table.
     pub budget: Option<String>,
     /// What the criteria can show.
-    pub designs: Vec<Design>,
+    pub designs: Designs,
     /// Criteria whose arms the budget leaves out.
     pub untested: Vec<String>,
     /// Processor time of all runs on this machine, in core-seconds, where it was measured.
@@ -108,17 +108,47 @@ impl Design {
         )?;
         match (&self.expected, self.power) {
             (Some(expected), Some(power)) => {
-                write!(f, ": power {power:.2} for {expected}")?;
-                match self.seeds_needed {
-                    Some(1) => write!(f, "; 1 seed gives {WANTED}")?,
-                    Some(needed) => write!(f, "; {needed} seeds give {WANTED}")?,
-                    None => write!(f, "; no number of seeds up to {MOST_SEEDS} gives {WANTED}")?,
-                }
+                let needed = needed(self.seeds_needed);
+                write!(f, ": power {power} for {expected}; {needed}")?;
             }
             (Some(expected), None) => write!(f, ": expects {expected}")?,
             (None, _) => {}
         }
         writeln!(f, "; {}", self.limits)
+    }
+}
+
+/// `0.81 ± 0.02`.
+impl fmt::Display for Power {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // The error is printed rounded up: a hundredth at least.
+        let error = (self.error * 100.0).ceil() / 100.0;
+        write!(f, "{:.2} ± {error:.2}", self.share)
+    }
+}
+
+/// `6 seeds give 0.8`.
+fn needed(seeds: Option<usize>) -> String {
+    match seeds {
+        Some(needed) => format!("{needed} seeds give {WANTED}"),
+        None => format!("no number of seeds up to {MOST_SEEDS} gives {WANTED}"),
+    }
+}
+
+impl VerdictDesign {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let held = match self.taken_to_hold {
+            0 => String::new(),
+            1 => ", 1 without chance taken to hold".to_owned(),
+            more => format!(", {more} without chance taken to hold"),
+        };
+        writeln!(
+            f,
+            "  the verdict: power {} that all {} confirmatory criteria hold, were they independent{held}; {}",
+            self.power,
+            self.criteria,
+            needed(self.seeds_needed)
+        )
     }
 }
 
@@ -162,12 +192,22 @@ impl fmt::Display for PlanOverview {
                 duration(seconds)
             )?;
         }
-        if !self.designs.is_empty() {
+        if !self.designs.criteria.is_empty() {
             writeln!(f, "\ncriteria, and what they can show")?;
         }
-        for design in &self.designs {
+        for design in &self.designs.criteria {
             write!(f, "  ")?;
             design.fmt(f)?;
+        }
+        if let Some(verdict) = &self.designs.verdict {
+            verdict.fmt(f)?;
+        }
+        let simulated = |design: &Design| design.power.is_some();
+        if self.designs.criteria.iter().any(simulated) {
+            writeln!(
+                f,
+                "  power is simulated by deciding made-up sweeps; ± is twice the standard error of that"
+            )?;
         }
         if !self.untested.is_empty() {
             writeln!(

@@ -120,3 +120,24 @@ fn every_kept_result_is_still_read() {
     let again: CardResult = serde_json::from_str(&kept).unwrap();
     assert_eq!(again, results[0]);
 }
+
+/// What their authors expect makes the criteria hold, in more sweeps than chance would.
+#[test]
+fn every_shipped_card_has_power_for_what_it_expects() {
+    for path in cards_in("../experiments/cards") {
+        let card = Card::load(&path).unwrap_or_else(|error| panic!("{error}"));
+        let designs = Plan::expand(&card, &[]).unwrap().designs();
+        for (design, criterion) in designs.criteria.iter().zip(&card.criteria) {
+            let place = format!("{}: {}", path.display(), design.criterion);
+            assert_eq!(
+                design.power.is_some(),
+                criterion.expect.is_some(),
+                "{place}"
+            );
+            assert!(
+                design.power.is_none_or(|power| power.share > 0.2),
+                "{place}"
+            );
+        }
+    }
+}

@@ -2,7 +2,6 @@
 
 use serde::{Deserialize, Serialize};
 use statrs::distribution::{Binomial, DiscreteCDF};
-use statrs::function::factorial::ln_factorial;
 
 /// Pairs of runs of one seed, by which of the two shows the event.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -66,62 +65,6 @@ fn counted(n: u64, most: u64) -> f64 {
         ways = ways * (n - k) as f64 / (k + 1) as f64;
     }
     sum * 0.5_f64.powi(n as i32)
-}
-
-/// Probability that McNemar's test over `n` pairs gives p ≤ `alpha` in the direction `up` (more
-/// events under treatment), when the event comes in shares `treatment` and `control` of the runs
-/// and the two runs of a pair are independent. Summed over all tables, not simulated.
-#[must_use]
-pub fn mcnemar_power(treatment: f64, control: f64, n: u64, alpha: f64, up: bool) -> f64 {
-    let shares = [
-        treatment * control,
-        treatment * (1.0 - control),
-        (1.0 - treatment) * control,
-        (1.0 - treatment) * (1.0 - control),
-    ];
-    probability(shares, n, |found| {
-        let (b, c) = (found.treatment_only, found.control_only);
-        (if up { b > c } else { b < c }) && mcnemar_exact(b, c) <= alpha
-    })
-}
-
-/// Probability of the tables of `n` pairs that `holds` accepts, where a pair falls into the four
-/// kinds of [`PairCounts`], in their order, with the given probabilities.
-fn probability(shares: [f64; 4], n: u64, holds: impl Fn(PairCounts) -> bool) -> f64 {
-    let mut sum = 0.0;
-    for both in 0..=n {
-        for treatment_only in 0..=n - both {
-            for control_only in 0..=n - both - treatment_only {
-                let table = PairCounts {
-                    both,
-                    treatment_only,
-                    control_only,
-                    neither: n - both - treatment_only - control_only,
-                };
-                if holds(table) {
-                    sum += chance(table, shares);
-                }
-            }
-        }
-    }
-    sum.min(1.0)
-}
-
-/// Multinomial probability of a table.
-fn chance(table: PairCounts, shares: [f64; 4]) -> f64 {
-    let counts = [
-        table.both,
-        table.treatment_only,
-        table.control_only,
-        table.neither,
-    ];
-    let mut logarithm = ln_factorial(table.pairs());
-    for (count, share) in counts.into_iter().zip(shares) {
-        if count > 0 {
-            logarithm += count as f64 * share.ln() - ln_factorial(count);
-        }
-    }
-    logarithm.exp()
 }
 
 #[cfg(test)]

@@ -12,10 +12,11 @@ mod runs;
 pub use open::Open;
 
 use super::VerdictStatus;
-use crate::card::{Arm, Card, Criterion, Failed, Role, Test};
+use crate::card::{Arm, Card, Criterion, Failed, Role, Test, matches};
 use crate::reader::RunState;
 use crate::stats::{Interval, PairCounts, Proportion, holm};
 use counted::By;
+pub(super) use runs::Detail;
 use runs::{Runs, Value};
 use serde::{Deserialize, Serialize};
 
@@ -73,7 +74,8 @@ pub struct Finding {
     pub sentence: String,
     /// p value over the runs with an outcome; absent where an interval or a bound decides.
     pub p_value: Option<f64>,
-    /// The same after Holm's correction over the card's confirmatory criteria.
+    /// The same after Holm's correction over the card's confirmatory criteria: for who takes this
+    /// one by itself. The verdict, that all hold, goes by [`Finding::p_value`].
     pub p_adjusted: Option<f64>,
     /// Largest p value that counts.
     pub alpha: f64,
@@ -106,7 +108,7 @@ pub struct Finding {
 }
 
 impl Finding {
-    fn new(criterion: &Criterion, arms: &[Arm], states: &[RunState]) -> Self {
+    fn new(criterion: &Criterion, arms: &[&Arm], states: &[RunState]) -> Self {
         let labels: Vec<String> = arms.iter().map(|arm| arm.label.clone()).collect();
         let missing = states
             .iter()
@@ -150,6 +152,22 @@ impl Finding {
         self.missing == 0 && self.open.is_none()
     }
 
+    /// Whether chance is part of it: an exact prediction has no error rate to correct.
+    fn has_chance(&self) -> bool {
+        self.test != "exact"
+    }
+
+    /// The p value, or of a criterion that an interval decides the largest that it can have; 1
+    /// while not all has been seen, which can only make the others harder to reach.
+    fn evidence(&self) -> f64 {
+        match (self.p_value, self.status) {
+            _ if !self.is_complete() => 1.0,
+            (Some(p), _) => p,
+            (None, VerdictStatus::Reproduced) => self.alpha,
+            (None, VerdictStatus::NotReproduced | VerdictStatus::Inconclusive) => 1.0,
+        }
+    }
+
     /// Decides; open while runs are missing, or for a reason of its own.
     fn decide(&mut self, holds: bool) {
         self.status = match (self.is_complete(), holds) {
@@ -160,22 +178,34 @@ impl Finding {
     }
 }
 
-/// Applies a criterion. `None` when its arms do not exist, which a checked card rules out.
-pub(super) fn of(card: &Card, criterion: &Criterion, states: &[RunState]) -> Option<Finding> {
-    let mut arms: Vec<Arm> = Vec::new();
+/// Applies a criterion. `arms` are all of the card's. `None` when those of the criterion are not
+/// among them, which a checked card rules out.
+pub(super) fn of(
+    card: &Card,
+    arms: &[Arm],
+    criterion: &Criterion,
+    states: &[RunState],
+    detail: Detail,
+) -> Option<Finding> {
+    let mut looked_at: Vec<&Arm> = Vec::new();
     for at in criterion.test.selectors() {
-        let found = card.arms_at(at);
-        if found.is_empty() {
-            return None;
-        }
-        for arm in found {
-            if arms.iter().all(|known| known.label != arm.label) {
-                arms.push(arm);
+        let before = looked_at.len();
+        let mut any = false;
+        for arm in arms.iter().filter(|arm| matches(&arm.settings, at)) {
+            any = true;
+            if looked_at[..before]
+                .iter()
+                .all(|known| known.label != arm.label)
+            {
+                looked_at.push(arm);
             }
         }
+        if !any {
+            return None;
+        }
     }
-    let mut finding = Finding::new(criterion, &arms, states);
-    let runs = Runs::new(card, criterion, states)?;
+    let mut finding = Finding::new(criterion, &looked_at, states);
+    let runs = Runs::new(card, arms, criterion, states, detail)?;
     match &criterion.test {
         Test::Permutation { .. }
         | Test::Tost { .. }
@@ -228,47 +258,22 @@ pub(super) fn of(card: &Card, criterion: &Criterion, states: &[RunState]) -> Opt
     Some(finding)
 }
 
-/// Holm's correction over the confirmatory criteria that have a p value, and the statuses that
-/// follow. A criterion that is not complete takes part with p = 1, which can only make the others
-/// harder to reach; a single one keeps what it decided itself.
+/// p values for who takes one criterion by itself: Holm's correction over the card's confirmatory
+/// criteria. Of an interval all that counts is known: whether it left its null out at α. The verdict
+/// claims that all hold and needs no correction, so no status changes (docs/decisions/0014).
 pub(super) fn correct(findings: &mut [Finding]) {
-    let family: Vec<usize> = (0..findings.len())
-        .filter(|i| findings[*i].role == Role::Confirmatory && findings[*i].p_value.is_some())
-        .collect();
-    let all_complete = family.iter().all(|i| findings[*i].is_complete());
-    let p_values: Vec<f64> = family
-        .iter()
-        .map(|i| {
-            if findings[*i].is_complete() {
-                findings[*i].p_value.unwrap_or(1.0)
-            } else {
-                1.0
-            }
-        })
-        .collect();
     for finding in findings.iter_mut() {
         finding.p_adjusted = finding.p_value;
     }
-    if family.len() == 1 && !findings[family[0]].is_complete() {
+    let counted = findings
+        .iter_mut()
+        .filter(|finding| finding.role == Role::Confirmatory && finding.has_chance());
+    let mut family: Vec<&mut Finding> = counted.collect();
+    if family.len() < 2 {
         return;
     }
-    for (i, adjusted) in family.iter().zip(holm(&p_values)) {
-        findings[*i].p_adjusted = Some(adjusted);
-    }
-    for finding in findings.iter_mut() {
-        let Some(p) = finding.p_adjusted else {
-            continue;
-        };
-        let holds = p <= finding.alpha && finding.as_stated;
-        // While others are open, a p value that is too large now may still pass.
-        let open = finding.role == Role::Confirmatory && !all_complete && finding.as_stated;
-        finding.status = match (finding.is_complete(), holds) {
-            (false, _) => VerdictStatus::Inconclusive,
-            (true, true) => VerdictStatus::Reproduced,
-            (true, false) if open && finding.p_value <= Some(finding.alpha) => {
-                VerdictStatus::Inconclusive
-            }
-            (true, false) => VerdictStatus::NotReproduced,
-        };
+    let p_values: Vec<f64> = family.iter().map(|finding| finding.evidence()).collect();
+    for (finding, adjusted) in family.iter_mut().zip(holm(&p_values)) {
+        finding.p_adjusted = finding.p_value.map(|_| adjusted);
     }
 }

@@ -91,7 +91,7 @@ impl Finding {
         };
         let adjusted = match (self.p_value, self.p_adjusted) {
             (Some(p), Some(adjusted)) if (adjusted - p).abs() > 1e-12 => {
-                format!("; after Holm p = {}", p_value(adjusted))
+                format!("; taken by itself, p after Holm = {}", p_value(adjusted))
             }
             _ => String::new(),
         };
@@ -185,7 +185,7 @@ pub(super) fn p_words(p: f64, alpha: f64) -> String {
 }
 
 /// Four significant digits, with a real minus sign.
-pub(super) fn number(value: f64) -> String {
+pub(crate) fn number(value: f64) -> String {
     let text = if value == 0.0 || !value.is_finite() {
         // Adding zero turns −0 into 0.
         format!("{}", value + 0.0)
@@ -224,6 +224,15 @@ pub(super) fn points(share: f64) -> String {
         // Adding zero turns −0 into 0.
         format!("{}", rounded + 0.0)
     }
+}
+
+/// A confidence level without needless digits: `95`, `99.5`.
+pub(super) fn percent(level: f64) -> String {
+    let digits = format!("{:.2}", 100.0 * level);
+    digits
+        .trim_end_matches('0')
+        .trim_end_matches('.')
+        .to_owned()
 }
 
 /// Two significant digits, never `0.000`.

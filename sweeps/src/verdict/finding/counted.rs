@@ -3,7 +3,7 @@
 
 mod settled;
 
-use super::runs::{Runs, is_event};
+use super::runs::{Detail, Runs, is_event};
 use super::{Beside, Count, Effect, Finding};
 use crate::Outcome;
 use crate::card::{Direction, Pair};
@@ -11,7 +11,7 @@ use crate::stats::{
     PairCounts, Proportion, fisher_exact, mcnemar_exact, mean_difference, risk_difference,
 };
 use crate::verdict::LEVEL;
-use crate::verdict::text::{event_words, p_value, p_words, points};
+use crate::verdict::text::{event_words, p_value, p_words, percent, points};
 
 /// The test that decides.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -61,7 +61,10 @@ pub(super) fn compare(
         test: beside.0.to_owned(),
         p_value: beside.1,
     });
-    finding.effects = effects(runs, &counts);
+    if runs.detail == Detail::Decision {
+        return;
+    }
+    finding.effects = effects(runs, &counts, p, finding.alpha);
     finding.sentence = format!(
         "{} in {} of {} runs with `{}` and {} of {} with `{}`; {}{}",
         event_words(event),
@@ -95,16 +98,28 @@ fn tests(by: By, table: PairCounts, p: f64, beside: f64, alpha: f64) -> String {
 }
 
 /// The difference of shares, and that of the metric.
-fn effects(runs: &Runs<'_>, counts: &[Count; 2]) -> Vec<Effect> {
+///
+/// The interval of the first is at the level of the test, of which it knows nothing; so it is widened
+/// until it holds 0 where the test does not rule that out.
+fn effects(runs: &Runs<'_>, counts: &[Count; 2], p: f64, alpha: f64) -> Vec<Effect> {
     let [a, b] = counts.each_ref().map(|count| count.proportion);
     let mut effects = Vec::new();
     if a.n > 0 && b.n > 0 {
+        let level = 1.0 - alpha;
+        let ends = risk_difference(a, b, level);
+        let widened = p > alpha && !ends.holds(0.0);
         effects.push(Effect {
             what: "difference of shares, treatment − control".to_owned(),
             value: a.share() - b.share(),
-            interval: Some(risk_difference(a, b, LEVEL)),
-            level: LEVEL,
-            method: "Newcombe on Wilson scores (1998, method 10)".to_owned(),
+            interval: Some(if widened { ends.with(0.0) } else { ends }),
+            level,
+            method: if widened {
+                "square-and-add on Clopper–Pearson limits (Newcombe 1998), widened to hold 0, which \
+                 the test does not rule out"
+                    .to_owned()
+            } else {
+                "square-and-add on Clopper–Pearson limits (Newcombe 1998)".to_owned()
+            },
         });
     }
     let values = counts.each_ref().map(|count| -> Vec<f64> {
@@ -146,8 +161,9 @@ fn ending(finding: &Finding, treatment: &Count, direction: Direction) -> String 
     match finding.effects.first().and_then(|e| Some((e, e.interval?))) {
         Some((effect, ends)) if treatment.proportion.n > 0 && effect.what.contains("shares") => {
             format!(
-                "; difference {} points, 95 % interval {} to {}",
+                "; difference {} points, {} % interval {} to {}",
                 points(effect.value),
+                percent(effect.level),
                 points(ends.low),
                 points(ends.high)
             )

@@ -1,13 +1,13 @@
 //! Tests of means and trends of a metric.
 
 use super::paired::paired;
-use super::runs::Runs;
+use super::runs::{Detail, Runs};
 use super::{Effect, Finding, Open};
 use crate::card::{Bound, Direction, Pair, Settings, named};
 use crate::stats::{SlopePoint, jonckheere as trend, log_log_slope};
 use crate::stats::{mean_interval, tost as equivalence};
 use crate::verdict::LEVEL;
-use crate::verdict::text::{number, p_words};
+use crate::verdict::text::{number, p_words, percent};
 use crate::{Outcome, RunState};
 
 pub(super) fn tost(runs: &Runs<'_>, arms: &Pair, margin: f64, finding: &mut Finding) {
@@ -17,7 +17,7 @@ pub(super) fn tost(runs: &Runs<'_>, arms: &Pair, margin: f64, finding: &mut Find
     if both_failed(runs, arms) {
         finding.leave_open(Open::ControlFailed);
     }
-    let Some(found) = equivalence(&values, margin) else {
+    let Some(found) = equivalence(&values, margin, finding.alpha) else {
         finding.p_value = Some(1.0);
         finding.sentence = format!(
             "{}: too few pairs for the mean difference {what}{}",
@@ -28,11 +28,16 @@ pub(super) fn tost(runs: &Runs<'_>, arms: &Pair, margin: f64, finding: &mut Find
         return;
     };
     finding.p_value = Some(found.p);
-    let ends = found.interval90;
+    finding.decide(found.p <= finding.alpha);
+    if runs.detail == Detail::Decision {
+        return;
+    }
+    let (ends, level) = (found.interval, 1.0 - 2.0 * finding.alpha);
     finding.sentence = format!(
-        "{}: mean difference {what} is {} (90 % t interval over {} seeds {} to {}), margin ±{}; two one-sided t tests {}{}",
+        "{}: mean difference {what} is {} ({} % t interval over {} seeds {} to {}), margin ±{}; two one-sided t tests {}{}",
         runs.metric_label,
         number(found.mean),
+        percent(level),
         values.len(),
         number(ends.low),
         number(ends.high),
@@ -44,10 +49,9 @@ pub(super) fn tost(runs: &Runs<'_>, arms: &Pair, margin: f64, finding: &mut Find
         what: format!("mean difference of {}, {what}", runs.metric_label),
         value: found.mean,
         interval: Some(ends),
-        level: 0.9,
+        level,
         method: "paired t interval".to_owned(),
     });
-    finding.decide(found.p <= finding.alpha);
 }
 
 /// Whether the loss of two arms is compared of which no run trained: failures are alike whatever
@@ -92,11 +96,15 @@ pub(super) fn slope(
         return;
     };
     finding.as_stated = bound.holds_for(ends.low, ends.high);
+    finding.decide(finding.as_stated);
+    if runs.detail == Detail::Decision {
+        return;
+    }
     finding.sentence = format!(
-        "{what} {}: {} ({:.0} % interval over {} seeds {} to {}); expected {bound}{}",
+        "{what} {}: {} ({} % interval over {} seeds {} to {}); expected {bound}{}",
         place(at),
         number(found.slope),
-        100.0 * level,
+        percent(level),
         found.seeds,
         number(ends.low),
         number(ends.high),
@@ -109,7 +117,6 @@ pub(super) fn slope(
         level,
         method: "least squares on logarithms within each seed, t interval over seeds".to_owned(),
     });
-    finding.decide(finding.as_stated);
 }
 
 /// `at post, layers=24, lr=0.001/0.01`.
@@ -142,6 +149,15 @@ pub(super) fn jonckheere(
     };
     finding.p_value = Some(p);
     finding.as_stated = p < other;
+    let ranked = || groups.iter().flatten();
+    let all_failed = ranked().next().is_some() && ranked().all(|value| value.is_infinite());
+    if finding.missing == 0 && all_failed {
+        finding.leave_open(Open::EveryRunFailed);
+    }
+    finding.decide(finding.as_stated && p <= finding.alpha);
+    if runs.detail == Detail::Decision {
+        return;
+    }
     let means: Vec<String> = arms
         .iter()
         .map(|(x, arm)| group_words(runs, &arm.label, *x))
@@ -167,14 +183,9 @@ pub(super) fn jonckheere(
         value: found.z,
         interval: None,
         level: LEVEL,
-        method: "Jonckheere–Terpstra, variance corrected for ties".to_owned(),
+        method: "Jonckheere–Terpstra, variance corrected for ties; p over all arrangements"
+            .to_owned(),
     });
-    let ranked = || groups.iter().flatten();
-    let all_failed = ranked().next().is_some() && ranked().all(|value| value.is_infinite());
-    if finding.missing == 0 && all_failed {
-        finding.leave_open(Open::EveryRunFailed);
-    }
-    finding.decide(finding.as_stated && p <= finding.alpha);
 }
 
 /// `3.58 at 0.001`, and how many runs the mean is without.

@@ -1,12 +1,11 @@
 //! The sign-flip permutation test of differences paired by seed.
 
 use super::paired::{Paired, paired};
-use super::runs::Runs;
+use super::runs::{Detail, Runs};
 use super::{Effect, Finding, Open};
 use crate::card::{Direction, Pair};
-use crate::stats::{Interval, bca_mean, sign_flip};
-use crate::verdict::LEVEL;
-use crate::verdict::text::{number, p_words};
+use crate::stats::{Interval, moments, sign_flip, sign_flip_interval};
+use crate::verdict::text::{number, p_words, percent};
 
 pub(super) fn permutation(
     runs: &Runs<'_>,
@@ -35,9 +34,16 @@ pub(super) fn permutation(
     let sum: f64 = beyond.iter().sum();
     finding.p_value = Some(p);
     finding.as_stated = sum > 0.0;
-    let values = found.finite();
-    // Where runs failed, an interval over the others would be one over survivors.
-    let interval = bca_mean(&values, LEVEL).filter(|_| found.is_finite());
+    let p_possible = possible(&found, direction);
+    // What points against the claim speaks against it whatever was possible.
+    if finding.missing == 0 && sum >= 0.0 && p_possible.is_some_and(|p| p > finding.alpha) {
+        finding.leave_open(Open::ControlFailed);
+    }
+    finding.decide(finding.as_stated && p <= finding.alpha);
+    if runs.detail == Detail::Decision {
+        return;
+    }
+    let effect = mean_effect(runs, &found, finding.alpha, sign * margin);
     let against = match margin {
         0.0 => String::new(),
         margin => format!(" against a margin of {}", number(sign * margin)),
@@ -45,18 +51,40 @@ pub(super) fn permutation(
     finding.sentence = format!(
         "{}: mean difference {what} {}; sign-flip permutation{against} {}{}{}",
         runs.metric_label,
-        mean_words(&found, interval),
+        mean_words(&found, effect.as_ref()),
         p_words(p, finding.alpha),
         opposite(finding, sum + margin * beyond.len() as f64),
         runs.without_value(finding)
     );
-    finding.effects.extend(effect(runs, &found, interval));
-    let p_possible = possible(&found, direction);
-    // What points against the claim speaks against it whatever was possible.
-    if finding.missing == 0 && sum >= 0.0 && p_possible.is_some_and(|p| p > finding.alpha) {
-        finding.leave_open(Open::ControlFailed);
-    }
-    finding.decide(finding.as_stated && p <= finding.alpha);
+    finding.effects.extend(effect);
+}
+
+/// The mean difference over the seeds with finite values, and the interval that inverting the test
+/// gives; `None` where no seed has any. `null` is the difference that the test is against.
+fn mean_effect(runs: &Runs<'_>, found: &Paired, alpha: f64, null: f64) -> Option<Effect> {
+    let values = found.finite();
+    let (mean, _) = moments(&values)?;
+    // Where runs failed, an interval over the others would be one over survivors.
+    let whole = found.is_finite();
+    let from_null: Vec<f64> = values.iter().map(|value| value - null).collect();
+    let interval = sign_flip_interval(&from_null, alpha).filter(|_| whole);
+    Some(Effect {
+        what: format!("mean difference of {}, {}", runs.metric_label, found.what),
+        value: mean,
+        interval: interval.map(|ends| Interval {
+            low: ends.low + null,
+            high: ends.high + null,
+        }),
+        level: 1.0 - alpha,
+        method: match (whole, interval) {
+            (false, _) => {
+                "over the seeds with finite values only; the test counts the others as well"
+            }
+            (true, Some(_)) => "all means that the sign-flip test does not reject",
+            (true, None) => "so few seeds bound the mean at no such level",
+        }
+        .to_owned(),
+    })
 }
 
 /// The smallest p value that any result of the treatment could have had beside a control some of
@@ -71,41 +99,22 @@ fn possible(found: &Paired, direction: Direction) -> Option<f64> {
     (blocked > 0).then(|| sign_flip(&vec![1.0; free]))
 }
 
-/// The mean difference over the seeds with values; `None` where there is none.
-fn effect(runs: &Runs<'_>, found: &Paired, interval: Option<Interval>) -> Option<Effect> {
-    let method = if found.is_finite() {
-        "BCa bootstrap over seeds"
-    } else {
-        "over the seeds with finite values only; the test counts the others as well"
-    };
-    Some(Effect {
-        what: format!("mean difference of {}, {}", runs.metric_label, found.what),
-        value: mean(&found.finite())?,
-        interval,
-        level: LEVEL,
-        method: method.to_owned(),
-    })
-}
-
-fn mean(values: &[f64]) -> Option<f64> {
-    (!values.is_empty()).then(|| values.iter().sum::<f64>() / values.len() as f64)
-}
-
 /// The mean, what it is a mean of, and how sure it is.
-fn mean_words(found: &Paired, interval: Option<Interval>) -> String {
-    let values = found.finite();
-    let (n, all) = (values.len(), found.differences.len());
-    let Some(mean) = mean(&values).map(number) else {
+fn mean_words(found: &Paired, effect: Option<&Effect>) -> String {
+    let (n, all) = (found.finite().len(), found.differences.len());
+    let Some(effect) = effect else {
         return format!("has no value in any of {all} seeds");
     };
-    match interval {
+    let (mean, level) = (number(effect.value), percent(effect.level));
+    match effect.interval {
         _ if n < all => format!("is {mean} over the {n} of {all} seeds with finite values"),
         Some(ends) => format!(
-            "is {mean} (95 % BCa interval over {n} seeds {} to {})",
+            "is {mean} ({level} % interval over {n} seeds {} to {})",
             number(ends.low),
             number(ends.high)
         ),
-        None => format!("is {mean}"),
+        None if n == 1 => format!("is {mean} (1 seed, without a {level} % interval)"),
+        None => format!("is {mean} ({n} seeds, too few to bound it at {level} %)"),
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::Finding;
 use crate::Outcome;
-use crate::card::{Arm, Card, Criterion, Settings, Worst, number};
+use crate::card::{Arm, Card, Criterion, Settings, Worst, matches, number};
 use crate::reader::RunState;
 
 /// What a finished run gives to a comparison of a metric.
@@ -20,25 +20,42 @@ pub(super) enum Value {
 /// The runs of a sweep as a test sees them.
 pub(super) struct Runs<'a> {
     pub(super) card: &'a Card,
+    /// All arms of the card.
+    arms: &'a [Arm],
     states: &'a [RunState],
     /// Place of the metric in [`Card::metrics`].
     metric: usize,
     pub(super) metric_label: String,
     /// Where failed runs rank; `None` when they leave the criterion open.
     pub(super) worst: Option<Worst>,
+    /// How much is to be said about them.
+    pub(super) detail: Detail,
+}
+
+/// How much is to be found about a criterion.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::verdict) enum Detail {
+    /// Effects, intervals and words as well.
+    Full,
+    /// Only whether it holds, for the thousands of sweeps from which power is simulated.
+    Decision,
 }
 
 impl<'a> Runs<'a> {
     /// The runs as `criterion` compares them; `None` when its metric is none of the card's.
     pub(super) fn new(
         card: &'a Card,
+        arms: &'a [Arm],
         criterion: &Criterion,
         states: &'a [RunState],
+        detail: Detail,
     ) -> Option<Self> {
         let metric = card.metric_of(criterion);
         Some(Self {
             card,
+            arms,
             states,
+            detail,
             metric: card.metrics().iter().position(|known| *known == metric)?,
             metric_label: metric.label(),
             worst: criterion.rank_of_failed(metric),
@@ -53,14 +70,16 @@ impl<'a> Runs<'a> {
             .is_some_and(|metric| metric.is_final_loss())
     }
 
-    pub(super) fn arm(&self, at: &Settings) -> Option<Arm> {
-        self.card.arms_at(at).into_iter().next()
+    fn arms_at<'b>(&'b self, at: &'b Settings) -> impl Iterator<Item = &'b Arm> {
+        let arms = self.arms.iter();
+        arms.filter(move |arm| matches(&arm.settings, at))
     }
 
     /// Label of the one arm at these axis values; empty when there is none, which a checked card
     /// rules out.
     pub(super) fn label(&self, at: &Settings) -> String {
-        self.arm(at).map(|arm| arm.label).unwrap_or_default()
+        let arm = self.arms_at(at).next();
+        arm.map(|arm| arm.label.clone()).unwrap_or_default()
     }
 
     pub(super) fn of_arm<'b>(&'b self, label: &'b str) -> impl Iterator<Item = &'b RunState> {
@@ -111,9 +130,9 @@ impl<'a> Runs<'a> {
     }
 
     /// Arms that match, with their value of an axis, in ascending order.
-    pub(super) fn along(&self, key: &str, at: &Settings) -> Vec<(f64, Arm)> {
-        let arms = self.card.arms_at(at).into_iter();
-        let mut arms: Vec<(f64, Arm)> = arms
+    pub(super) fn along<'b>(&'b self, key: &str, at: &'b Settings) -> Vec<(f64, &'b Arm)> {
+        let mut arms: Vec<(f64, &Arm)> = self
+            .arms_at(at)
             .filter_map(|arm| Some((number(arm.settings.get(key)?)?, arm)))
             .collect();
         arms.sort_by(|a, b| a.0.total_cmp(&b.0));

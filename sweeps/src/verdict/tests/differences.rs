@@ -66,7 +66,7 @@ fn no_difference_does_not_hold_and_what_remains_possible_is_said() {
     assert_eq!(verdict.findings[0].p_value, Some(1.0));
     says(
         &verdict.notes.join("\n"),
-        "`claim` not reproduced is not refuted: values from −0.075 to 0.075 remain possible",
+        "`claim` not reproduced is not refuted: values from −0.1 to 0.1 remain possible",
     );
 }
 

@@ -137,10 +137,10 @@ fn method(test: &str) -> &'static str {
         "fisher" => "Fisher's exact test, two-sided, on the counts of failures to train",
         "mcnemar" => "McNemar's exact test, two-sided, on pairs of runs that share a seed",
         "permutation" => "sign-flip permutation test, two-sided, on differences paired by seed",
+        "ld50" => "sign-flip permutation test, two-sided, on the failed runs of each seed",
         "tost" => "two one-sided t tests on differences paired by seed (Schuirmann 1987)",
         "jonckheere" => "Jonckheere and Terpstra's test for a trend, one-sided",
         "slope" => "least squares on logarithms within each seed, t interval over seeds",
-        "ld50" => "Firth's logistic fit, bootstrap over seeds",
         "exact" => "an exact bound; no statistics",
         _ => "",
     }
