@@ -141,3 +141,49 @@ fn a_plan_says_what_a_card_costs_and_what_it_can_show() {
         stderr(&output)
     );
 }
+
+/// A control that cannot train in its steps makes a comparison that shows nothing; a plan that has
+/// looked at its first steps says so.
+#[test]
+fn a_plan_warns_of_a_control_that_cannot_train_in_its_steps() {
+    let scratch = Scratch::new("too-slow");
+    let sources = sources(&scratch);
+    let card = |lr: &str, steps: u32| {
+        format!(
+            r#"
+name = "slow"
+title = "Too slow to fail"
+hypothesis = "Nobody trains at such a rate."
+kind = "symptom"
+base = "t0"
+seeds = 4
+[fixed]
+steps = {steps}
+"tokenizer.vocab_size" = 262
+"model.seq_len" = 32
+"batch.micro_batch" = 4
+"optimizer.warmup_samples" = 0
+"optimizer.lr" = {lr}
+[axes]
+"model.norm" = ["post", "deepnorm_glm"]
+[criterion]
+treatment = {{ "model.norm" = "post" }}
+control = {{ "model.norm" = "deepnorm_glm" }}
+direction = "treatment_more"
+"#
+        )
+    };
+    let plan = |lr: &str, steps: u32| {
+        std::fs::write(scratch.join("slow.toml"), card(lr, steps)).unwrap();
+        let output = scratch.run(&["sweep", "plan", "slow.toml", "--set", &sources]);
+        assert!(output.status.success(), "{}", stderr(&output));
+        stdout(&output)
+    };
+    let said = plan("1e-8", 24);
+    assert!(
+        said.contains("warning: `claim` would end inconclusive: at the speed of its first steps `deepnorm_glm`"),
+        "{said}"
+    );
+    let said = plan("3e-3", 2000);
+    assert!(!said.contains("would end inconclusive"), "{said}");
+}

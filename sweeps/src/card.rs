@@ -12,7 +12,9 @@ mod wire;
 pub(crate) use arms::matches;
 pub use arms::{Arm, ArmRule};
 pub(crate) use check::check_keys;
-pub use criterion::{Bound, Criterion, Direction, Expect, Metric, Pair, Reduce, Test};
+pub use criterion::{
+    Bound, Criterion, Direction, Expect, Failed, Metric, Pair, Reduce, Test, Worst,
+};
 pub(crate) use value::closest;
 pub use value::{label, named, number, same};
 
@@ -250,9 +252,7 @@ impl Card {
 /// text is no card any more.
 pub(crate) fn criterion_hash_of(text: &str, budget: Option<&str>) -> Option<String> {
     let read = wire::read(text, "card").ok()?;
-    let mut complaints = Vec::new();
-    let card = check::without_base(read, budget, &mut complaints)?;
-    complaints.is_empty().then(|| card.criterion_hash())
+    check::as_said(read, budget).map(|card| card.criterion_hash())
 }
 
 fn decision_hash(metric: &Metric, outcome: &OutcomeRules, criteria: &[Criterion]) -> String {

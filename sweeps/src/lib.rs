@@ -17,6 +17,7 @@
 pub mod card;
 mod error;
 pub mod executor;
+pub mod learning;
 pub mod outcome;
 pub mod overview;
 pub mod plan;

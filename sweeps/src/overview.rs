@@ -2,9 +2,11 @@
 //! JSON.
 
 use crate::card::{Role, Settings};
-use crate::plan::{Design, MOST_SEEDS, WANTED};
+use crate::learning::TooSlow;
+use crate::plan::{Design, Designs, MOST_SEEDS, Power, VerdictDesign, WANTED};
 use crate::reader::{RunState, State};
 use crate::table::{Table, bytes, count, duration, nats};
+use crate::verdict::Open;
 use crate::{Plan, SweepReader};
 use serde::Serialize;
 use std::fmt;
@@ -35,11 +37,13 @@ pub struct PlanOverview {
     /// The budget; absent for the whole table.
     pub budget: Option<String>,
     /// What the criteria can show.
-    pub designs: Vec<Design>,
+    pub designs: Designs,
     /// Criteria whose arms the budget leaves out.
     pub untested: Vec<String>,
     /// Processor time of all runs on this machine, in core-seconds, where it was measured.
     pub core_seconds: Option<f64>,
+    /// Arms that cannot train in their steps at the speed that was measured.
+    pub too_slow: Vec<TooSlow>,
 }
 
 /// One arm of a plan.
@@ -89,6 +93,7 @@ impl Plan {
             designs: self.designs(),
             untested: self.card.untested.clone(),
             core_seconds: None,
+            too_slow: Vec::new(),
         }
     }
 }
@@ -103,17 +108,47 @@ impl Design {
         )?;
         match (&self.expected, self.power) {
             (Some(expected), Some(power)) => {
-                write!(f, ": power {power:.2} for {expected}")?;
-                match self.seeds_needed {
-                    Some(1) => write!(f, "; 1 seed gives {WANTED}")?,
-                    Some(needed) => write!(f, "; {needed} seeds give {WANTED}")?,
-                    None => write!(f, "; no number of seeds up to {MOST_SEEDS} gives {WANTED}")?,
-                }
+                let needed = needed(self.seeds_needed);
+                write!(f, ": power {power} for {expected}; {needed}")?;
             }
             (Some(expected), None) => write!(f, ": expects {expected}")?,
             (None, _) => {}
         }
         writeln!(f, "; {}", self.limits)
+    }
+}
+
+/// `0.81 ± 0.02`.
+impl fmt::Display for Power {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // The error is printed rounded up: a hundredth at least.
+        let error = (self.error * 100.0).ceil() / 100.0;
+        write!(f, "{:.2} ± {error:.2}", self.share)
+    }
+}
+
+/// `6 seeds give 0.8`.
+fn needed(seeds: Option<usize>) -> String {
+    match seeds {
+        Some(needed) => format!("{needed} seeds give {WANTED}"),
+        None => format!("no number of seeds up to {MOST_SEEDS} gives {WANTED}"),
+    }
+}
+
+impl VerdictDesign {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let held = match self.taken_to_hold {
+            0 => String::new(),
+            1 => ", 1 without chance taken to hold".to_owned(),
+            more => format!(", {more} without chance taken to hold"),
+        };
+        writeln!(
+            f,
+            "  the verdict: power {} that all {} confirmatory criteria hold, were they independent{held}; {}",
+            self.power,
+            self.criteria,
+            needed(self.seeds_needed)
+        )
     }
 }
 
@@ -157,12 +192,22 @@ impl fmt::Display for PlanOverview {
                 duration(seconds)
             )?;
         }
-        if !self.designs.is_empty() {
+        if !self.designs.criteria.is_empty() {
             writeln!(f, "\ncriteria, and what they can show")?;
         }
-        for design in &self.designs {
+        for design in &self.designs.criteria {
             write!(f, "  ")?;
             design.fmt(f)?;
+        }
+        if let Some(verdict) = &self.designs.verdict {
+            verdict.fmt(f)?;
+        }
+        let simulated = |design: &Design| design.power.is_some();
+        if self.designs.criteria.iter().any(simulated) {
+            writeln!(
+                f,
+                "  power is simulated by deciding made-up sweeps; ± is twice the standard error of that"
+            )?;
         }
         if !self.untested.is_empty() {
             writeln!(
@@ -170,6 +215,9 @@ impl fmt::Display for PlanOverview {
                 "  not tested at this budget: {}",
                 self.untested.join(", ")
             )?;
+        }
+        for slow in &self.too_slow {
+            writeln!(f, "warning: {slow}")?;
         }
         if !self.overrides.is_empty() {
             let keys: Vec<&str> = self.overrides.keys().map(String::as_str).collect();
@@ -197,6 +245,17 @@ pub struct Status {
     pub executor: Option<u32>,
     /// All runs in the order of the plan.
     pub runs: Vec<RunState>,
+    /// Criteria that no run to come can decide.
+    pub open: Vec<OpenCriterion>,
+}
+
+/// A criterion that was not tested, whatever its runs without an outcome would show.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct OpenCriterion {
+    /// Its name.
+    pub criterion: String,
+    /// Why it was not.
+    pub why: Open,
 }
 
 impl SweepReader {
@@ -211,7 +270,24 @@ impl SweepReader {
             eta_seconds: self.eta_seconds(),
             executor: self.sweep().executor(),
             runs: self.states().to_vec(),
+            open: self.open_criteria(),
         }
+    }
+
+    /// Empty for a smoke run, which decides nothing, and where there is no verdict for want of a
+    /// criterion, which the verdict itself complains about.
+    fn open_criteria(&self) -> Vec<OpenCriterion> {
+        if self.sweep().plan().card.is_smoke() {
+            return Vec::new();
+        }
+        let findings = self.verdict().map_or_else(|_| Vec::new(), |v| v.findings);
+        let open = findings.into_iter().filter_map(|finding| {
+            Some(OpenCriterion {
+                why: finding.open?,
+                criterion: finding.name,
+            })
+        });
+        open.collect()
     }
 }
 
@@ -259,6 +335,14 @@ impl fmt::Display for Status {
         for run in self.runs.iter().filter(|run| run.state == State::Failed) {
             let message = run.message.as_deref().unwrap_or("no message");
             writeln!(f, "failed: {}: {message}", run.id)?;
+        }
+        for open in &self.open {
+            writeln!(
+                f,
+                "inconclusive: {}: `{}`",
+                open.why.words(),
+                open.criterion
+            )?;
         }
         Ok(())
     }

@@ -1,9 +1,11 @@
 //! From a card to its runs.
 
 mod design;
+mod power;
 
-pub use design::Design;
-pub(crate) use design::{MOST_SEEDS, WANTED};
+pub use design::{Design, Designs, VerdictDesign};
+pub use power::Power;
+pub(crate) use power::{MOST_SEEDS, WANTED};
 
 use crate::card::{Card, Role, Settings};
 use crate::{SweepError, card};
@@ -90,9 +92,10 @@ impl Plan {
         self.card.config(&self.overrides, &run.settings, run.seed)
     }
 
-    /// What the criteria can show.
+    /// What the criteria can show, each and together. Takes seconds: it simulates thousands of
+    /// sweeps.
     #[must_use]
-    pub fn designs(&self) -> Vec<Design> {
+    pub fn designs(&self) -> Designs {
         design::of(&self.card)
     }
 

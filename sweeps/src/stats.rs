@@ -4,6 +4,7 @@ mod bootstrap;
 mod equivalence;
 mod holm;
 mod logistic;
+mod mcnemar;
 mod means;
 mod permutation;
 mod power;
@@ -11,17 +12,14 @@ mod proportion;
 mod slope;
 mod trend;
 
-pub use bootstrap::{BCA_MEAN_SEED, BOOTSTRAP_RESAMPLES, bca, bca_mean};
 pub use equivalence::{Equivalence, tost};
 pub use holm::holm;
-pub use logistic::{Ld50, Ratio, Trial, ld50, ld50_ratio};
+pub use logistic::{Ld50, Ratio, Trial, failure_differences, ld50, ld50_ratio};
+pub use mcnemar::{PairCounts, mcnemar_exact};
 pub use means::{Estimate, mean_difference, mean_interval};
 pub(crate) use means::{median, moments};
-pub use permutation::sign_flip;
-pub use power::{
-    fisher_power, ld50_power, mean_interval_power, seeds_needed, sign_flip_power, tost_power,
-    trend_power,
-};
+pub use permutation::{sign_flip, sign_flip_interval};
+pub use power::{mean_interval_power, sign_flip_power, tost_power, trend_power};
 pub use proportion::{Proportion, fisher_exact, risk_difference};
 pub use slope::{Slope, SlopePoint, log_log_slope};
 pub use trend::{Trend, jonckheere};
@@ -35,4 +33,22 @@ pub struct Interval {
     pub low: f64,
     /// Upper end.
     pub high: f64,
+}
+
+impl Interval {
+    /// The interval, widened until it holds `value`: for one beside a test that does not rule this
+    /// value out. What covered the truth still does.
+    #[must_use]
+    pub fn with(self, value: f64) -> Self {
+        Self {
+            low: self.low.min(value),
+            high: self.high.max(value),
+        }
+    }
+
+    /// Whether `value` lies in it, ends included.
+    #[must_use]
+    pub fn holds(self, value: f64) -> bool {
+        (self.low..=self.high).contains(&value)
+    }
 }

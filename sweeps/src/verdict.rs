@@ -4,13 +4,14 @@
 mod finding;
 mod text;
 
-pub use finding::{Count, Effect, Finding};
-pub(crate) use text::p_value;
+pub use finding::{Beside, Count, Effect, Finding, Open};
+pub(crate) use text::{number, p_value};
 
-use crate::card::{Arm, Card, Role, Settings};
+use crate::card::{Arm, Card, Criterion, Role, Settings};
 use crate::reader::{RunState, State};
 use crate::stats::{Estimate, mean_interval};
 use crate::{Outcome, Sweep, SweepError, SweepReader};
+use finding::Detail;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -25,7 +26,8 @@ pub enum VerdictStatus {
     Reproduced,
     /// The criterion does not hold, whatever runs without an outcome would show.
     NotReproduced,
-    /// Runs without an outcome could still turn it either way, or the budget decides nothing.
+    /// Runs without an outcome could still turn it either way, it was not tested (see [`Open`]), or
+    /// the budget decides nothing.
     Inconclusive,
 }
 
@@ -134,36 +136,37 @@ fn judge(sweep: &Sweep, states: &[RunState]) -> Result<Verdict, SweepError> {
     if card.criteria.is_empty() && card.untested.is_empty() {
         return Err(damaged("the card has no criterion"));
     }
+    let arms = card.arms();
     let findings = card.criteria.iter().map(|criterion| {
-        finding::of(card, criterion, states)
+        finding::of(card, &arms, criterion, states, Detail::Full)
             .ok_or_else(|| damaged("a criterion names no arm of the card"))
     });
     let mut findings = findings.collect::<Result<Vec<_>, _>>()?;
     finding::correct(&mut findings);
-    let confirmatory: Vec<String> = card
-        .arms()
-        .into_iter()
+    let confirmatory: Vec<&String> = arms
+        .iter()
         .filter(|arm| arm.role == Role::Confirmatory)
-        .map(|arm| arm.label)
+        .map(|arm| &arm.label)
+        .collect();
+    let counted: Vec<VerdictStatus> = findings
+        .iter()
+        .filter(|finding| finding.role == Role::Confirmatory)
+        .map(|finding| finding.status)
         .collect();
     let mut verdict = Verdict {
         version: 2,
         card: card.name.clone(),
         budget: card.budget.clone(),
-        status: overall(card, &findings),
+        status: overall(card, &counted),
         sentence: String::new(),
         findings,
         untested: card.untested.clone(),
         metric: card.metric.label(),
-        arms: card
-            .arms()
-            .iter()
-            .map(|arm| arm_result(states, arm))
-            .collect(),
+        arms: arms.iter().map(|arm| arm_result(states, arm)).collect(),
         notes: Vec::new(),
         failed_runs: ids(states, |run| run.state == State::Failed),
         missing_runs: ids(states, |run| {
-            run.outcome().is_none() && confirmatory.contains(&run.arm)
+            run.outcome().is_none() && confirmatory.contains(&&run.arm)
         }),
         missing_languages: missing_languages(sweep, states),
         criterion_changed: sweep.criterion_changed(),
@@ -173,13 +176,22 @@ fn judge(sweep: &Sweep, states: &[RunState]) -> Result<Verdict, SweepError> {
     Ok(verdict)
 }
 
-/// Reproduced when all confirmatory criteria hold, not reproduced when one does not.
-fn overall(card: &Card, findings: &[Finding]) -> VerdictStatus {
-    let counted: Vec<VerdictStatus> = findings
-        .iter()
-        .filter(|finding| finding.role == Role::Confirmatory)
-        .map(|finding| finding.status)
-        .collect();
+/// Whether one criterion holds, as the verdict on these runs would say; `arms` are all of the card's.
+pub(crate) fn decide(
+    card: &Card,
+    arms: &[Arm],
+    criterion: &Criterion,
+    states: &[RunState],
+) -> VerdictStatus {
+    let finding = finding::of(card, arms, criterion, states, Detail::Decision);
+    finding.map_or(VerdictStatus::Inconclusive, |finding| finding.status)
+}
+
+/// What follows from the confirmatory criteria: reproduced when all hold, not reproduced when one
+/// does not. Each is decided at its own α without a correction: that all hold is false as soon as
+/// one of them is, and then this one is found with a chance of at most α (an intersection–union
+/// test: Berger, Technometrics 24:295, 1982).
+pub(crate) fn overall(card: &Card, counted: &[VerdictStatus]) -> VerdictStatus {
     if card.is_smoke() || counted.is_empty() {
         VerdictStatus::Inconclusive
     } else if counted.contains(&VerdictStatus::NotReproduced) {

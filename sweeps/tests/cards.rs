@@ -1,7 +1,7 @@
 //! One card per mistake, and every card that ships with the program.
 
 use std::path::{Path, PathBuf};
-use sweeps::{Card, Plan, Role};
+use sweeps::{Card, CardResult, Plan, Role};
 
 fn cards_in(folder: &str) -> Vec<PathBuf> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join(folder);
@@ -107,5 +107,37 @@ fn every_shipped_card_expands() {
             "a card is named like its file"
         );
         assert!(!Plan::expand(&card, &[]).unwrap().runs.is_empty());
+    }
+}
+
+/// Results outlive the version that wrote them: what they do not have was not yet decided on.
+#[test]
+fn every_kept_result_is_still_read() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../experiments/results");
+    let results = CardResult::load_all(&folder).unwrap_or_else(|error| panic!("{error}"));
+    assert!(results.len() >= 12);
+    let kept = serde_json::to_string(&results[0]).unwrap();
+    let again: CardResult = serde_json::from_str(&kept).unwrap();
+    assert_eq!(again, results[0]);
+}
+
+/// What their authors expect makes the criteria hold, in more sweeps than chance would.
+#[test]
+fn every_shipped_card_has_power_for_what_it_expects() {
+    for path in cards_in("../experiments/cards") {
+        let card = Card::load(&path).unwrap_or_else(|error| panic!("{error}"));
+        let designs = Plan::expand(&card, &[]).unwrap().designs();
+        for (design, criterion) in designs.criteria.iter().zip(&card.criteria) {
+            let place = format!("{}: {}", path.display(), design.criterion);
+            assert_eq!(
+                design.power.is_some(),
+                criterion.expect.is_some(),
+                "{place}"
+            );
+            assert!(
+                design.power.is_none_or(|power| power.share > 0.2),
+                "{place}"
+            );
+        }
     }
 }

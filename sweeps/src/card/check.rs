@@ -2,16 +2,16 @@
 
 mod axes;
 mod budget;
+mod configs;
 mod decision;
 mod fields;
 mod selectors;
 
-use crate::SweepError;
 use crate::card::check::fields::{Choice, complain, required, seeds};
 use crate::card::value::flatten;
-use crate::card::wire::Read;
-use crate::card::{Arm, Card, Kind, Settings, matches};
-use experiments_config::{Complaint, Config, ConfigError, is_key, load_file, load_preset, nearest};
+use crate::card::wire::{Read, WireBudget};
+use crate::card::{Card, Kind, Settings};
+use experiments_config::{Complaint, Config, is_key, load_file, load_preset, nearest};
 use selectors::{arm_rules, check_matched, check_selector, excluded, figure};
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -33,7 +33,7 @@ pub(super) fn card(
     let mut card = card.filter(|_| complaints.is_empty()).ok_or(complaints)?;
     card.base_config = base_config;
     let mut complaints = Vec::new();
-    check_configs(&card, &mut complaints);
+    configs::check(&card, &mut complaints);
     if complaints.is_empty() {
         Ok(card)
     } else {
@@ -43,11 +43,27 @@ pub(super) fn card(
 
 /// All of a card but its base and what depends on it. `None` where the complaints leave nothing to
 /// go on with.
-pub(super) fn without_base(
-    read: Read,
-    budget: Option<&str>,
-    complaints: &mut Vec<Complaint>,
-) -> Option<Card> {
+fn without_base(read: Read, budget: Option<&str>, found: &mut Vec<Complaint>) -> Option<Card> {
+    let (card, budgets) = said(read, found);
+    if found.is_empty() {
+        decision::check(&card, found);
+    }
+    if found.is_empty() {
+        decision::check_seeds(&card, "seeds", found);
+    }
+    budget::apply(card, budgets, budget, found)
+}
+
+/// The card at a budget as its text says it, whether or not it is accepted: a sweep that was
+/// registered by a more lenient version says what it said. `None` where the text says no card.
+pub(super) fn as_said(read: Read, budget: Option<&str>) -> Option<Card> {
+    let mut complaints = Vec::new();
+    let (card, budgets) = said(read, &mut complaints);
+    budget::apply(card, budgets, budget, &mut complaints)
+}
+
+/// What the text says, without the base and before any budget.
+fn said(read: Read, complaints: &mut Vec<Complaint>) -> (Card, BTreeMap<String, WireBudget>) {
     let Read {
         card: wire,
         complaints: misspelt,
@@ -96,13 +112,7 @@ pub(super) fn without_base(
     if found.is_empty() {
         check_size(&card, found);
     }
-    if found.is_empty() {
-        decision::check(&card, found);
-    }
-    if found.is_empty() {
-        decision::check_seeds(&card, "seeds", found);
-    }
-    budget::apply(card, wire.budget, budget, found)
+    (card, wire.budget)
 }
 
 /// Complains about keys that are no configuration keys or may not be set by a card.
@@ -181,76 +191,5 @@ fn check_size(card: &Card, complaints: &mut Vec<Complaint>) {
         complain(complaints, "exclude", "leaves no arm", None);
     } else {
         check_matched(card, complaints);
-    }
-}
-
-/// Resolves one configuration per arm, so that a bad value is found before anything runs.
-fn check_configs(card: &Card, complaints: &mut Vec<Complaint>) {
-    let mut hashes: BTreeMap<String, String> = BTreeMap::new();
-    for arm in card.arms() {
-        match card.config(&Settings::new(), &arm.settings, card.seeds[0]) {
-            Ok(config) => {
-                check_length(card, &config, complaints);
-                check_metric_steps(card, &arm, &config, complaints);
-                if let Some(other) = hashes.insert(config.hash(), arm.label.clone()) {
-                    let message =
-                        format!("arms `{other}` and `{}` train the same thing", arm.label);
-                    complain(complaints, "axes", message, None);
-                }
-            }
-            Err(SweepError::Config(ConfigError::Invalid {
-                complaints: new, ..
-            })) => {
-                for complaint in new {
-                    if !complaints.contains(&complaint) {
-                        complaints.push(complaint);
-                    }
-                }
-            }
-            Err(error) => complain(complaints, "fixed", error.to_string(), None),
-        }
-    }
-}
-
-/// The rules need at least one whole window of losses.
-fn check_length(card: &Card, config: &Config, complaints: &mut Vec<Complaint>) {
-    let window = card.outcome.window as u64;
-    // A probe is judged by its metric, and a smoke run is not judged.
-    if config.steps < window && !config.is_probe() && !card.is_smoke() {
-        let message = format!(
-            "is {}, fewer than `outcome.window` = {window}: no outcome could be told",
-            config.steps
-        );
-        let complaint = Complaint {
-            key: "steps".to_owned(),
-            message,
-            hint: None,
-        };
-        if !complaints.contains(&complaint) {
-            complaints.push(complaint);
-        }
-    }
-}
-
-/// A metric that begins after the last step has no value.
-fn check_metric_steps(card: &Card, arm: &Arm, config: &Config, complaints: &mut Vec<Complaint>) {
-    for (index, criterion) in card.criteria.iter().enumerate() {
-        let mut selectors = criterion.test.selectors().into_iter();
-        let looked_at = selectors.any(|at| matches(&arm.settings, at));
-        let counts = criterion.test.event().is_some();
-        let Some(from) = card.metric_of(criterion).from_step else {
-            continue;
-        };
-        if !looked_at || counts || card.is_smoke() || from <= config.steps {
-            continue;
-        }
-        let key = match criterion.metric {
-            Some(_) => format!("{}.metric.from_step", decision::section(card, index)),
-            None => "metric.from_step".to_owned(),
-        };
-        if complaints.iter().all(|complaint| complaint.key != key) {
-            let message = format!("is {from}, after the last step {}", config.steps);
-            complain(complaints, &key, message, None);
-        }
     }
 }

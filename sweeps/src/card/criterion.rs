@@ -5,8 +5,10 @@ use crate::{Outcome, OutcomeRules};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
+mod failed;
 mod metric;
 
+pub use failed::{Failed, Worst};
 pub use metric::{Metric, Reduce};
 
 /// Which way a difference or a trend must go for a criterion to hold.
@@ -28,6 +30,19 @@ pub enum Direction {
 }
 
 impl Direction {
+    /// The word used in cards.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::TreatmentMore => "treatment_more",
+            Self::TreatmentLess => "treatment_less",
+            Self::TreatmentHigher => "treatment_higher",
+            Self::TreatmentLower => "treatment_lower",
+            Self::Increasing => "increasing",
+            Self::Decreasing => "decreasing",
+        }
+    }
+
     /// Whether the claim is that the quantity goes up.
     #[must_use]
     pub fn is_up(self) -> bool {
@@ -121,6 +136,17 @@ pub enum Test {
         /// The way the difference must go.
         direction: Direction,
     },
+    /// McNemar's exact test, two-sided, on the seeds of which one arm's run shows the event and the
+    /// other's does not.
+    Mcnemar {
+        /// The arms.
+        #[serde(flatten)]
+        arms: Pair,
+        /// Outcomes that count as the event.
+        event: Vec<Outcome>,
+        /// The way the difference must go.
+        direction: Direction,
+    },
     /// Sign-flip permutation test, two-sided, on differences of the metric paired by seed.
     Permutation {
         /// The arms.
@@ -187,6 +213,7 @@ impl Test {
     pub fn name(&self) -> &'static str {
         match self {
             Self::Fisher { .. } => "fisher",
+            Self::Mcnemar { .. } => "mcnemar",
             Self::Permutation { .. } => "permutation",
             Self::Tost { .. } => "tost",
             Self::Slope { .. } => "slope",
@@ -200,9 +227,10 @@ impl Test {
     #[must_use]
     pub fn selectors(&self) -> Vec<&Settings> {
         match self {
-            Self::Fisher { arms, .. } | Self::Tost { arms, .. } | Self::Ld50 { arms, .. } => {
-                vec![&arms.treatment, &arms.control]
-            }
+            Self::Fisher { arms, .. }
+            | Self::Mcnemar { arms, .. }
+            | Self::Tost { arms, .. }
+            | Self::Ld50 { arms, .. } => vec![&arms.treatment, &arms.control],
             Self::Permutation { arms, minus, .. } => std::iter::once(arms)
                 .chain(minus)
                 .flat_map(|pair| [&pair.treatment, &pair.control])
@@ -220,7 +248,11 @@ impl Test {
             Self::Slope { along, .. }
             | Self::Jonckheere { along, .. }
             | Self::Ld50 { along, .. } => Some(along),
-            _ => None,
+            Self::Fisher { .. }
+            | Self::Mcnemar { .. }
+            | Self::Permutation { .. }
+            | Self::Tost { .. }
+            | Self::Exact { .. } => None,
         }
     }
 
@@ -228,8 +260,14 @@ impl Test {
     #[must_use]
     pub fn event(&self) -> Option<&[Outcome]> {
         match self {
-            Self::Fisher { event, .. } | Self::Ld50 { event, .. } => Some(event),
-            _ => None,
+            Self::Fisher { event, .. } | Self::Mcnemar { event, .. } | Self::Ld50 { event, .. } => {
+                Some(event)
+            }
+            Self::Permutation { .. }
+            | Self::Tost { .. }
+            | Self::Slope { .. }
+            | Self::Jonckheere { .. }
+            | Self::Exact { .. } => None,
         }
     }
 }
@@ -239,10 +277,10 @@ impl Test {
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Expect {
-    /// `fisher`: share of treatment runs with the event.
+    /// `fisher`, `mcnemar`: share of treatment runs with the event.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub treatment: Option<f64>,
-    /// `fisher`: share of control runs with the event.
+    /// `fisher`, `mcnemar`: share of control runs with the event.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub control: Option<f64>,
     /// `permutation`, `tost`: mean difference; `slope`: distance of the slope from the nearest end
@@ -279,7 +317,14 @@ pub struct Criterion {
     /// Compared instead of the card's metric.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub metric: Option<Metric>,
-    /// Largest p value, after Holm's correction, at which it holds; intervals are at 1 − `alpha`.
+    /// What finished runs without a finite value do to it; without it what the test allows, see
+    /// [`Criterion::rank_of_failed`].
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub failed: Option<Failed>,
+    /// The bad end of the metric's scale, where the metric does not say itself.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub worst: Option<Worst>,
+    /// Largest p value at which it holds; intervals are at 1 − `alpha`.
     pub alpha: f64,
     /// The effect expected, for planning. Decides nothing.
     #[serde(skip_serializing_if = "Option::is_none", default)]
@@ -302,6 +347,11 @@ pub(super) struct Deciding<'a> {
     test: &'a Test,
     metric: Option<&'a Metric>,
     alpha: f64,
+    // Left out where a card does not say them, so that older cards keep their hashes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    failed: Option<Failed>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    worst: Option<Worst>,
 }
 
 impl<'a> From<&'a Criterion> for Deciding<'a> {
@@ -311,6 +361,8 @@ impl<'a> From<&'a Criterion> for Deciding<'a> {
             test: &criterion.test,
             metric: criterion.metric.as_ref(),
             alpha: criterion.alpha,
+            failed: criterion.failed,
+            worst: criterion.worst,
         }
     }
 }

@@ -80,6 +80,37 @@ fn the_hash_ignores_comments_and_sees_the_criterion() {
     );
 }
 
+/// A card that was registered before it had to say what a failed run counts as stays what it was: no
+/// key that it does not have is in its hash, and its text is no edited criterion.
+#[test]
+fn a_card_from_before_a_key_was_needed_keeps_its_hash_and_its_text() {
+    let text = QUICKSTART.replace(
+        "test = \"fisher\"",
+        "test = \"permutation\"\nmetric = { name = \"embedding_share\" }",
+    );
+    let text = text
+        .replace("event = [\"stuck\", \"diverged\", \"nonfinite\"]\n", "")
+        .replace("treatment_more", "treatment_higher");
+    assert!(refused(&text, None).contains("`criterion.worst`: is missing"));
+    let open = text.replace("alpha = 0.05", "alpha = 0.05\nfailed = \"open\"");
+    let mut card = parse_at(&open, None);
+    card.criteria[0].failed = None;
+    assert_eq!(criterion_hash_of(&text, None), Some(card.criterion_hash()));
+    let metric = card.metric_of(&card.criteria[0]);
+    assert_eq!(
+        card.criteria[0].rank_of_failed(metric),
+        None,
+        "no guess at which end is bad"
+    );
+    let json = serde_json::to_value(&card).unwrap();
+    assert!(json["criteria"][0].get("failed").is_none());
+    assert_ne!(
+        parse_at(&open, None).criterion_hash(),
+        card.criterion_hash(),
+        "what decides is hashed"
+    );
+}
+
 #[test]
 fn a_card_survives_json() {
     let card = quickstart();

@@ -97,6 +97,8 @@ pub(super) struct WireCriterion {
     pub(super) event: Option<Vec<String>>,
     pub(super) direction: Option<String>,
     pub(super) margin: Option<f64>,
+    pub(super) failed: Option<String>,
+    pub(super) worst: Option<String>,
     pub(super) alpha: Option<f64>,
     pub(super) expect: Option<Expect>,
     pub(super) equals: Option<f64>,

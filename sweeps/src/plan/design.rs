@@ -1,18 +1,34 @@
-//! What a card's design can show, before anything runs: power for the effect its author expects,
-//! and the smallest effect it would find.
+//! What a card's design can show, before anything runs: power for the effects its author expects,
+//! and the smallest effects it would find.
 
-use crate::card::{Arm, Bound, Card, Criterion, Expect, Test, number};
-use crate::stats::{
-    Proportion, fisher_power, ld50_power, mean_interval_power, seeds_needed, sign_flip_power,
-    tost_power, trend_power,
-};
-use crate::verdict::p_value;
+use super::power::{Of, Power, Simulation, WANTED};
+use crate::card::{Arm, Bound, Card, Criterion, Expect, Role, Test, matches};
+use crate::stats::{Proportion, mean_interval_power, sign_flip_power, tost_power, trend_power};
+use crate::verdict::{number, p_value};
 use serde::Serialize;
 
-/// Power that a design should have.
-pub(crate) const WANTED: f64 = 0.8;
-/// Seeds that are tried for it.
-pub(crate) const MOST_SEEDS: usize = 40;
+/// What the design of a card can show.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Designs {
+    /// Of every criterion that can be tested.
+    pub criteria: Vec<Design>,
+    /// Of all confirmatory ones together; absent where the card does not say what each of them
+    /// expects, at the budget `smoke`, and where there is only one.
+    pub verdict: Option<VerdictDesign>,
+}
+
+/// The design of the verdict, which asks that all confirmatory criteria hold.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct VerdictDesign {
+    /// Confirmatory criteria.
+    pub criteria: usize,
+    /// Those of them without chance, which are taken to hold.
+    pub taken_to_hold: usize,
+    /// Probability that all hold if what each expects is the truth, criteria being independent.
+    pub power: Power,
+    /// Fewest seeds per arm for a power of 0.8, if at most 40.
+    pub seeds_needed: Option<usize>,
+}
 
 /// The design of one criterion.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -26,101 +42,73 @@ pub struct Design {
     /// The effect its author expects; absent where the card does not say.
     pub expected: Option<String>,
     /// Probability that the criterion holds if that is the truth.
-    pub power: Option<f64>,
+    pub power: Option<Power>,
     /// Fewest seeds for a power of 0.8, if at most 40.
     pub seeds_needed: Option<usize>,
     /// What the design can and cannot show.
     pub limits: String,
 }
 
-/// The designs of all criteria that can be tested.
-pub(super) fn of(card: &Card) -> Vec<Design> {
-    card.criteria.iter().map(|c| design(card, c)).collect()
+/// The designs of all criteria that can be tested, and of the verdict.
+pub(super) fn of(card: &Card) -> Designs {
+    let mut simulation = Simulation::new(card);
+    let powers = simulation.powers();
+    let all = card.arms();
+    let criteria = card.criteria.iter().zip(powers.criteria).enumerate();
+    let criteria = criteria.map(|(place, (criterion, power))| {
+        let needed = power.and_then(|_| simulation.seeds_needed(Of::Criterion(place)));
+        design(criterion, &all, power, needed)
+    });
+    Designs {
+        criteria: criteria.collect(),
+        verdict: powers
+            .verdict
+            .and_then(|power| verdict(card, power, &mut simulation)),
+    }
 }
 
-fn design(card: &Card, criterion: &Criterion) -> Design {
+fn verdict(card: &Card, power: Power, simulation: &mut Simulation<'_>) -> Option<VerdictDesign> {
+    let counted = || {
+        let criteria = card.criteria.iter();
+        criteria.filter(|criterion| criterion.role == Role::Confirmatory)
+    };
+    let without_chance = counted().filter(|c| matches!(c.test, Test::Exact { .. }));
+    (counted().count() > 1).then(|| VerdictDesign {
+        criteria: counted().count(),
+        taken_to_hold: without_chance.count(),
+        power,
+        seeds_needed: simulation.seeds_needed(Of::Verdict),
+    })
+}
+
+fn design(
+    criterion: &Criterion,
+    all: &[Arm],
+    power: Option<Power>,
+    seeds_needed: Option<usize>,
+) -> Design {
     let selectors = criterion.test.selectors();
-    let arms: Vec<_> = selectors.iter().flat_map(|at| card.arms_at(at)).collect();
+    let looked_at = |arm: &&Arm| selectors.iter().any(|at| matches(&arm.settings, at));
+    let arms: Vec<&Arm> = all.iter().filter(looked_at).collect();
     let seeds = arms.iter().map(|arm| arm.seeds.len()).min().unwrap_or(0);
-    let expect = criterion.expect.as_ref();
-    let power_at = expect.and_then(|expect| power(card, criterion, expect));
     Design {
         criterion: criterion.name.clone(),
         test: criterion.test.name().to_owned(),
         seeds,
-        expected: expect.map(|expect| words(criterion, expect)),
-        power: power_at.as_ref().map(|power| power(seeds)),
-        seeds_needed: power_at.and_then(|power| seeds_needed(power, WANTED, MOST_SEEDS)),
+        expected: criterion
+            .expect
+            .as_ref()
+            .map(|expect| words(criterion, expect)),
+        power,
+        seeds_needed,
         limits: limits(criterion, seeds, &arms),
     }
-}
-
-/// Power as a function of the seeds per arm; `None` for tests without chance.
-fn power<'a>(
-    card: &Card,
-    criterion: &Criterion,
-    expect: &'a Expect,
-) -> Option<Box<dyn Fn(usize) -> f64 + 'a>> {
-    let alpha = criterion.alpha;
-    Some(match &criterion.test {
-        Test::Fisher { direction, .. } => {
-            let (p, q, up) = (expect.treatment?, expect.control?, direction.is_up());
-            Box::new(move |n| fisher_power(p, n as u64, q, n as u64, alpha, up))
-        }
-        Test::Permutation {
-            direction, margin, ..
-        } => {
-            let sign = if direction.is_up() { 1.0 } else { -1.0 };
-            let beyond = sign * expect.difference? - margin;
-            let sd = expect.sd?;
-            // The test is two-sided; the other side is no success.
-            Box::new(move |n| {
-                if beyond > 0.0 {
-                    sign_flip_power(beyond, sd, n, alpha)
-                } else {
-                    0.0
-                }
-            })
-        }
-        Test::Tost { margin, .. } => {
-            let (mean, sd, margin) = (expect.difference.unwrap_or(0.0), expect.sd?, *margin);
-            Box::new(move |n| tost_power(mean, sd, margin, n, alpha))
-        }
-        Test::Slope { .. } => {
-            let distance = expect.difference? / expect.sd?;
-            Box::new(move |n| mean_interval_power(distance, n, 1.0 - alpha))
-        }
-        Test::Jonckheere { at, .. } => {
-            let (step, groups) = (
-                expect.difference?.abs() / expect.sd?,
-                card.arms_at(at).len(),
-            );
-            Box::new(move |n| trend_power(step, groups, n, alpha))
-        }
-        Test::Ld50 {
-            along,
-            arms,
-            direction,
-            ..
-        } => {
-            let arms = card.arms_at(&arms.treatment).into_iter();
-            let doses: Vec<f64> = arms
-                .filter_map(|arm| number(arm.settings.get(along)?))
-                .collect();
-            if (expect.ratio? > 1.0) != direction.is_up() {
-                return Some(Box::new(|_| 0.0));
-            }
-            let (ratio, steepness) = (expect.ratio?.log2(), expect.steepness?);
-            Box::new(move |n| ld50_power(ratio, steepness, &doses, n, 1.0 - alpha))
-        }
-        Test::Exact { .. } => return None,
-    })
 }
 
 fn words(criterion: &Criterion, expect: &Expect) -> String {
     let value = |value: Option<f64>| value.map_or("?".to_owned(), |value| value.to_string());
     let what = match criterion.test {
-        Test::Fisher { .. } => format!(
+        Test::Fisher { .. } | Test::Mcnemar { .. } => format!(
             "the event in {} of treatment and {} of control runs",
             value(expect.treatment),
             value(expect.control)
@@ -136,7 +124,7 @@ fn words(criterion: &Criterion, expect: &Expect) -> String {
             value(expect.sd)
         ),
         Test::Slope { .. } => format!(
-            "a slope {} from the end of the bound, standard deviation {} over seeds",
+            "a slope {} from the nearest end of the bound, standard deviation {} over seeds",
             value(expect.difference),
             value(expect.sd)
         ),
@@ -159,7 +147,7 @@ fn words(criterion: &Criterion, expect: &Expect) -> String {
 }
 
 /// What remains possible whatever is found, and the smallest effect found with power 0.8.
-fn limits(criterion: &Criterion, seeds: usize, arms: &[Arm]) -> String {
+fn limits(criterion: &Criterion, seeds: usize, arms: &[&Arm]) -> String {
     let alpha = criterion.alpha;
     let runs: usize = arms.iter().map(|arm| arm.seeds.len()).sum();
     let smallest = |found: &dyn Fn(f64) -> bool, unit: &str| {
@@ -170,7 +158,7 @@ fn limits(criterion: &Criterion, seeds: usize, arms: &[Arm]) -> String {
         )
     };
     match &criterion.test {
-        Test::Fisher { .. } => {
+        Test::Fisher { .. } | Test::Mcnemar { .. } => {
             let none = Proportion::new(0, seeds as u64).clopper_pearson(0.95).high;
             format!(
                 "no event in {seeds} runs still allows a share of {:.0} %",
@@ -188,25 +176,48 @@ fn limits(criterion: &Criterion, seeds: usize, arms: &[Arm]) -> String {
         Test::Tost { margin, .. } => {
             format!("says that a difference is below {margin}, never that there is none")
         }
-        Test::Slope { bound, .. } => {
-            let open = match bound {
-                Bound::Contains(_) => "; a wide interval contains everything, so it shows little",
-                _ => "",
-            };
-            let found = smallest(
+        Test::Slope { bound, .. } => match bound {
+            Bound::Inside([low, high]) => widest_inside(*high - *low, seeds, alpha),
+            Bound::Contains(_) => {
+                "a wide interval contains everything, so that it does shows little".to_owned()
+            }
+            Bound::Equals(_)
+            | Bound::AtMost(_)
+            | Bound::AtLeast(_)
+            | Bound::Above(_)
+            | Bound::Below(_) => smallest(
                 &|size| mean_interval_power(size, seeds, 1.0 - alpha) >= WANTED,
                 "standard deviations from the bound",
-            );
-            format!("{found}{open}")
-        }
+            ),
+        },
         Test::Jonckheere { .. } => smallest(
             &|size| trend_power(size, arms.len(), seeds, alpha) >= WANTED,
             "standard deviations per step",
         ),
-        Test::Ld50 { .. } => "a ratio outside the values swept cannot be told".to_owned(),
+        Test::Ld50 { .. } => {
+            let least = 2f64.powi(1 - i32::try_from(seeds).unwrap_or(i32::MAX));
+            let least = p_value(least.min(1.0));
+            format!("smallest p {least}; a ratio outside the values swept cannot be told")
+        }
         Test::Exact { .. } => {
             format!("no statistics: one of {runs} runs outside the bound refutes it")
         }
+    }
+}
+
+/// Of an interval that must lie between two ends: how much slopes may scatter.
+fn widest_inside(width: f64, seeds: usize, alpha: f64) -> String {
+    // The interval lies inside when both one-sided tests at half of alpha say so.
+    let found = |sd: f64| tost_power(0.0, sd, width / 2.0, seeds, alpha / 2.0) >= WANTED;
+    let shares = (1..=200).rev().map(|step| 0.005 * f64::from(step));
+    let widest = shares.map(|share| share * width).find(|sd| found(*sd));
+    match widest {
+        Some(sd) => format!(
+            "finds a slope in the middle of the bound with power {WANTED} up to a standard \
+             deviation of {}",
+            number(sd)
+        ),
+        None => format!("finds no slope within the bound with power {WANTED}"),
     }
 }
 

@@ -1,10 +1,10 @@
 //! Following one run of a sweep.
 
-use crate::Sweep;
-use crate::card::Metric;
+use crate::card::{Card, Metric};
 use crate::outcome::classify;
 use crate::reader::{RunState, State};
-use logs::{Liveness, LogError, RunReader};
+use crate::{Outcome, Sweep};
+use logs::{Liveness, LogError, Record, RunReader};
 use std::path::Path;
 
 /// A run's reader, and how much of it has gone into the run's state.
@@ -100,17 +100,24 @@ fn conclude(run: &mut RunState, reader: &RunReader, sweep: &Sweep) {
         run.message = Some(text);
         return;
     }
-    let card = &sweep.plan().card;
-    let classified = classify(records, &card.outcome, manifest.unigram_entropy);
-    let value = |metric: &Metric| {
-        if metric.is_final_loss() {
-            classified.value
-        } else {
-            metric.of(records)
-        }
-    };
-    run.metrics = card.metrics().into_iter().map(value).collect();
-    run.metric = run.metrics.first().copied().flatten();
+    run.conclude(&sweep.plan().card, records, manifest.unigram_entropy);
     run.seconds = reader.summary().map(|summary| summary.seconds);
-    run.classified = Some(classified);
+}
+
+impl RunState {
+    /// Outcome and metrics of a finished run from its records, sorted by step. `unigram_entropy` as
+    /// for [`classify`].
+    pub(crate) fn conclude(&mut self, card: &Card, records: &[Record], unigram_entropy: f64) {
+        let classified = classify(records, &card.outcome, unigram_entropy);
+        let failed = classified.outcome == Outcome::Nonfinite;
+        let value = |metric: &Metric| match metric.of(records) {
+            // What a failed run measured before it failed does not stand for the run.
+            _ if failed && metric.leaves_out(records) => Some(f64::NAN),
+            _ if !failed && metric.is_final_loss() => classified.value,
+            found => found,
+        };
+        self.metrics = card.metrics().into_iter().map(value).collect();
+        self.metric = self.metrics.first().copied().flatten();
+        self.classified = Some(classified);
+    }
 }

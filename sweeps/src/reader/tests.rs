@@ -161,4 +161,62 @@ fn the_status_prints_and_serialises() {
     let json = serde_json::to_value(&status).unwrap();
     assert_eq!(json["runs"][0]["classified"]["outcome"], "stuck");
     assert_eq!(json["runs"][1]["state"], "pending");
+    assert_eq!(json["open"], serde_json::json!([]));
+}
+
+/// Nobody should wait for the verdict to learn that nothing will be learned.
+#[test]
+fn the_status_says_that_the_control_failed_as_well() {
+    let (_directory, sweep) = sweep();
+    for run in sweep.runs() {
+        finish(&sweep.run_dir(&run.id), 3.6);
+    }
+    let status = SweepReader::new(sweep).status();
+    let text = status.to_string();
+    assert!(
+        text.ends_with("inconclusive: the control failed as well: `claim`\n"),
+        "{text}"
+    );
+    let json = serde_json::to_value(&status).unwrap();
+    assert_eq!(json["open"][0]["why"], "control_failed");
+}
+
+/// A mean over the steps before a run was lost is none of the run.
+#[test]
+fn a_lost_run_has_no_metric_over_the_steps_it_survived() {
+    use logs::{Record, RunWriter};
+    let card = crate::testing::CARD.replace(
+        "[criterion]",
+        "[metric]\nname = \"grad_norm\"\nreduce = \"mean\"\n[criterion]",
+    );
+    let parsed = crate::Card::parse(&card, "card", Path::new(".")).unwrap();
+    let plan = crate::Plan::expand(&parsed, &[]).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let sweep = Sweep::create_or_open(&folder.path().join("sweep"), &plan, &card, &[]).unwrap();
+    // The gradient of one step is lost in both runs, the loss in the first only.
+    for (index, lost) in [(0, true), (1, false)] {
+        let run = directory(&sweep, index);
+        let mut writer = RunWriter::open(&run).unwrap();
+        crate::testing::manifest().save(&run).unwrap();
+        for step in 1..=40 {
+            let bad = step == 20;
+            let mut record = Record::new(step);
+            record.set("loss", if bad && lost { f64::NAN } else { 3.3 });
+            record.set("grad_norm", if bad { f64::INFINITY } else { 2.0 });
+            writer.step(&record).unwrap();
+        }
+        let summary = Summary::new(Status::Finished, 40, writer.attempt(), 1.0);
+        writer.finish(&summary).unwrap();
+    }
+    let reader = SweepReader::new(sweep);
+    let [first, second] = &reader.states()[..2] else {
+        panic!("two runs");
+    };
+    assert_eq!(first.outcome(), Some(Outcome::Nonfinite));
+    assert!(first.metric.unwrap().is_nan());
+    assert_eq!(
+        second.metric,
+        Some(2.0),
+        "a skipped step is no loss of a run"
+    );
 }

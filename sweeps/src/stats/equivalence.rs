@@ -11,22 +11,23 @@ pub struct Equivalence {
     pub p: f64,
     /// Mean difference.
     pub mean: f64,
-    /// 90 % interval of the mean. It lies inside ±margin exactly when p < 0.05.
-    pub interval90: Interval,
+    /// Interval of the mean at 1 − 2α. It lies inside ±margin exactly when p < α.
+    pub interval: Interval,
 }
 
 /// Paired two one-sided t tests (Schuirmann, Journal of Pharmacokinetics and Biopharmaceutics
 /// 15:657, 1987): p is the larger of the p values against mean ≤ −`margin` and mean ≥ `margin`.
-/// `margin` is in the unit of the differences and must be stated before they are seen.
+/// `margin` is in the unit of the differences and must be stated before they are seen; `alpha`, the
+/// largest p that will count, is that of the interval only.
 ///
 /// Absent below two differences, whose spread is unknown, or when one is not finite. Without any
 /// spread p is 0 inside the margin and 1 elsewhere. p is 1 for a margin that is not above zero.
 #[must_use]
-pub fn tost(differences: &[f64], margin: f64) -> Option<Equivalence> {
+pub fn tost(differences: &[f64], margin: f64, alpha: f64) -> Option<Equivalence> {
     if !differences.iter().all(|d| d.is_finite()) {
         return None;
     }
-    let estimate = mean_interval(differences, 0.9)?;
+    let estimate = mean_interval(differences, (1.0 - 2.0 * alpha).max(0.0))?;
     let (mean, sd) = (estimate.mean, estimate.sd?);
     // The nearer margin decides: its t is the smaller, its p the larger.
     let room = margin - mean.abs();
@@ -42,7 +43,7 @@ pub fn tost(differences: &[f64], margin: f64) -> Option<Equivalence> {
     Some(Equivalence {
         p,
         mean,
-        interval90: estimate.interval?,
+        interval: estimate.interval?,
     })
 }
 
@@ -65,21 +66,21 @@ mod tests {
             (DIFFERENCES, 0.005, 0.187_314_925_667),
             (shifted, 0.02, 0.573_417_557_120),
         ] {
-            let found = tost(&differences, margin).unwrap();
+            let found = tost(&differences, margin, 0.05).unwrap();
             assert!((found.p - golden).abs() < 1e-9, "{found:?}");
         }
-        let found = tost(&DIFFERENCES, 0.02).unwrap();
+        let found = tost(&DIFFERENCES, 0.02, 0.05).unwrap();
         assert!((found.mean - 0.0025).abs() < 1e-12);
-        assert!((found.interval90.low + 0.002_670_212_567).abs() < 1e-9);
-        assert!((found.interval90.high - 0.007_670_212_567).abs() < 1e-9);
+        assert!((found.interval.low + 0.002_670_212_567).abs() < 1e-9);
+        assert!((found.interval.high - 0.007_670_212_567).abs() < 1e-9);
     }
 
     #[test]
     fn edges() {
-        assert_eq!(tost(&[], 0.02), None);
-        assert_eq!(tost(&[0.0], 0.02), None);
-        assert_eq!(tost(&[0.0, f64::NAN], 0.02), None);
-        let p = |differences: &[f64], margin| tost(differences, margin).unwrap().p;
+        assert_eq!(tost(&[], 0.02, 0.05), None);
+        assert_eq!(tost(&[0.0], 0.02, 0.05), None);
+        assert_eq!(tost(&[0.0, f64::NAN], 0.02, 0.05), None);
+        let p = |differences: &[f64], margin| tost(differences, margin, 0.05).unwrap().p;
         assert_eq!(p(&[0.0, 0.0], 0.02), 0.0);
         assert_eq!(p(&[0.02, 0.02], 0.02), 1.0);
         for margin in [0.0, -0.02, f64::NAN] {
@@ -92,13 +93,16 @@ mod tests {
         fn prop_interval_and_p_agree_and_sign_does_not_matter(
             differences in prop::collection::vec(-0.03_f64..0.03, 2..12),
         ) {
-            let found = tost(&differences, 0.02).unwrap();
+            let found = tost(&differences, 0.02, 0.05).unwrap();
             prop_assert!((0.0..=1.0).contains(&found.p));
-            let inside = found.interval90.low > -0.02 && found.interval90.high < 0.02;
-            prop_assert!(inside == (found.p < 0.05) || (found.p - 0.05).abs() < 1e-9);
+            for alpha in [0.05, 0.01] {
+                let ends = tost(&differences, 0.02, alpha).unwrap().interval;
+                let inside = ends.low > -0.02 && ends.high < 0.02;
+                prop_assert!(inside == (found.p < alpha) || (found.p - alpha).abs() < 1e-9);
+            }
             let flipped: Vec<f64> = differences.iter().map(|d| -d).collect();
-            prop_assert!((tost(&flipped, 0.02).unwrap().p - found.p).abs() < 1e-12);
-            prop_assert!(tost(&differences, 0.05).unwrap().p <= found.p);
+            prop_assert!((tost(&flipped, 0.02, 0.05).unwrap().p - found.p).abs() < 1e-12);
+            prop_assert!(tost(&differences, 0.05, 0.05).unwrap().p <= found.p);
         }
     }
 }

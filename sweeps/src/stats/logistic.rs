@@ -7,9 +7,9 @@ use crate::stats::bootstrap::{BOOTSTRAP_RESAMPLES, quantile, replicates};
 use firth::fit;
 use serde::{Deserialize, Serialize};
 use statrs::distribution::{ContinuousCDF, Normal, StudentsT};
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-pub(super) use firth::Cell;
+use firth::Cell;
 
 /// One run at one dose.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
@@ -26,8 +26,11 @@ pub struct Trial {
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Ld50 {
-    /// At this dose, which lies within the doses tried.
-    Between(f64),
+    /// At this dose, where the fitted curve is at one half; within the doses tried.
+    At(f64),
+    /// Between two neighbouring doses: no run failed at the first and below, every run failed at
+    /// the second and above. Any dose between fits the runs as well as any other.
+    Between(Interval),
     /// Above the highest dose, given here: a lower bound. No run failed, or the fitted dose lies
     /// outside what was tried, where nothing supports the curve.
     AboveAll(f64),
@@ -38,11 +41,16 @@ pub enum Ld50 {
 }
 
 impl Ld50 {
-    /// The dose, censored to the range that was tried; absent without a trend.
+    /// The doses in which it lies, censored to the range that was tried: a point but for
+    /// [`Ld50::Between`]; absent without a trend.
     #[must_use]
-    pub fn censored(self) -> Option<f64> {
+    pub fn ends(self) -> Option<Interval> {
         match self {
-            Self::Between(dose) | Self::AboveAll(dose) | Self::BelowAll(dose) => Some(dose),
+            Self::At(dose) | Self::AboveAll(dose) | Self::BelowAll(dose) => Some(Interval {
+                low: dose,
+                high: dose,
+            }),
+            Self::Between(ends) => Some(ends),
             Self::NoTrend => None,
         }
     }
@@ -51,20 +59,53 @@ impl Ld50 {
 /// Treatment's LD50 over the control's, without unit.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Ratio {
-    /// Ratio of the censored doses; a bound unless both arms are `Between`.
-    pub ratio: f64,
-    /// Bootstrap interval over seeds.
-    pub interval: Interval,
+    /// The ratios that fit the runs: of the lowest dose of the treatment over the highest of the
+    /// control, and the other way round. A point unless an arm is `Between`, and a bound where one
+    /// is beyond the doses tried.
+    pub ends: Interval,
+    /// Bootstrap interval over seeds; absent for fewer than two seeds, and where more than a tenth
+    /// of the resamples have an arm without a trend.
+    pub interval: Option<Interval>,
     /// LD50 of the treatment.
     pub treatment: Ld50,
     /// LD50 of the control.
     pub control: Ld50,
 }
 
+impl Ratio {
+    /// The geometric middle of [`Ratio::ends`].
+    #[must_use]
+    pub fn middle(self) -> f64 {
+        (self.ends.low * self.ends.high).sqrt()
+    }
+}
+
+/// For every seed of both arms, how many more of its runs failed under the control than under the
+/// treatment, over the doses that both arms ran. Above zero: the treatment stands more. If the
+/// arms do not differ, each of these is as likely to have the other sign, so
+/// [`sign_flip`](crate::stats::sign_flip) of them is an exact test of equal LD50s, whatever the
+/// shape of the curve, on separated data, and however few seeds there are.
+#[must_use]
+pub fn failure_differences(treatment: &[Trial], control: &[Trial]) -> Vec<f64> {
+    let mut differences = BTreeMap::<u64, f64>::new();
+    for run in treatment {
+        let twins = control
+            .iter()
+            .filter(|other| other.seed == run.seed && other.dose == run.dose);
+        for twin in twins {
+            *differences.entry(run.seed).or_default() +=
+                f64::from(i8::from(twin.failed) - i8::from(run.failed));
+        }
+    }
+    differences.into_values().collect()
+}
+
 /// Dose at which a logistic curve on log₂ dose gives P(fail) = ½. Fitted by Firth's penalised
 /// likelihood (Firth, Biometrika 80:27, 1993; Heinze & Schemper, Statistics in Medicine 21:2409,
 /// 2002), because small sweeps are often separated — all runs below some dose fine, all above it
-/// failed — and plain likelihood has no maximum then.
+/// failed — and plain likelihood has no maximum then. Where all seeds together are separated, the
+/// fit would lie at the middle of the two doses between which the runs change, wherever the truth
+/// lies between them: then these two are the answer.
 ///
 /// [`Ld50::NoTrend`] when the slope is not positive, at a single dose with both outcomes, without
 /// trials, and when a dose is not finite and above zero.
@@ -76,42 +117,46 @@ pub fn ld50(trials: &[Trial]) -> Ld50 {
 /// Ratio of the LD50 of two arms with an expanded percentile interval (Hesterberg, The American
 /// Statistician 69:371, 2015) from 4,000 resamples of seeds. Both arms get the same
 /// resampled seeds, because common random numbers pair their runs; a seed that one arm lacks adds
-/// nothing to it. At level 0.95 and equal arms over seven doses, 1,000 simulated sweeps each
-/// excluded 1 in 2 to 5 of 100 for 5 to 20 seeds, but in up to 10 of 100 for three, which have
-/// only ten different resamples.
+/// nothing to it. The interval says how large a difference is; whether there is one is for
+/// [`failure_differences`]. At level 0.95 and equal arms over seven doses, 1,000 simulated sweeps
+/// each excluded 1 in 2 to 5 of 100 for 5 to 20 seeds, but in up to 10 of 100 for three, which
+/// have only ten different resamples.
 ///
 /// An LD50 outside the doses of its arm, in a resample or in the data, is censored to the end of
 /// the range. When both arms ran the same doses this only draws ratios towards 1: an interval
-/// that excludes 1 would do so uncensored, while its outer end is a bound, as is the ratio.
-/// Resamples in which an arm has no trend are dropped.
+/// that excludes 1 would do so uncensored, while its outer end is a bound, as is the ratio. Where
+/// a resample is separated, its lowest ratio counts for the lower end and its highest for the
+/// upper. Resamples in which an arm has no trend are dropped.
 ///
-/// Absent when an arm has no trend, when both lie beyond the same end, because then nothing is
-/// known of their ratio, for fewer than two seeds, and when more than a tenth of resamples drop.
+/// Absent when an arm has no trend, and when both lie beyond the same end, because then nothing is
+/// known of their ratio.
 #[must_use]
 pub fn ld50_ratio(treatment: &[Trial], control: &[Trial], level: f64, seed: u64) -> Option<Ratio> {
     let seeds = seeds(treatment, control);
     let (first, second) = (Arm::new(treatment, &seeds)?, Arm::new(control, &seeds)?);
     let (treatment, control) = (first.ld50(&first.all()), second.ld50(&second.all()));
-    let ratio = match (treatment, control) {
+    let ends = match (treatment, control) {
         (Ld50::AboveAll(_), Ld50::AboveAll(_)) | (Ld50::BelowAll(_), Ld50::BelowAll(_)) => None,
-        _ => Some(treatment.censored()? / control.censored()?),
+        _ => Some(quotient(treatment.ends()?, control.ends()?)),
     }?;
     Some(Ratio {
-        ratio,
-        interval: ratio_interval(&first, &second, BOOTSTRAP_RESAMPLES, level, seed)?,
+        ends,
+        interval: ratio_interval(&first, &second, level, seed),
         treatment,
         control,
     })
 }
 
+/// All ratios of a dose in one interval to a dose in the other.
+fn quotient(treatment: Interval, control: Interval) -> Interval {
+    Interval {
+        low: treatment.low / control.high,
+        high: treatment.high / control.low,
+    }
+}
+
 /// Expanded percentile interval of the ratio of two arms over the same seeds.
-pub(super) fn ratio_interval(
-    treatment: &Arm,
-    control: &Arm,
-    resamples: usize,
-    level: f64,
-    seed: u64,
-) -> Option<Interval> {
+fn ratio_interval(treatment: &Arm, control: &Arm, level: f64, seed: u64) -> Option<Interval> {
     let n = treatment.counts.len();
     if n < 2 {
         return None;
@@ -119,25 +164,26 @@ pub(super) fn ratio_interval(
     // Resamples of a few seeds give the same table again and again; a fit costs far more than
     // looking it up.
     let mut fitted = [HashMap::new(), HashMap::new()];
-    let log_ratio = |picked: &[usize]| {
-        let mut logs = [treatment, control]
+    let mut ratio = |picked: &[usize]| {
+        let mut ends = [treatment, control]
             .into_iter()
             .zip(&mut fitted)
             .map(|(arm, fitted)| {
                 let fit = fitted
                     .entry(arm.total(picked))
                     .or_insert_with_key(|cells| arm.ld50(cells));
-                fit.censored().map_or(f64::NAN, f64::ln)
+                fit.ends()
             });
-        logs.next()
-            .zip(logs.next())
-            .map_or(f64::NAN, |(first, second)| first - second)
+        Some(quotient(ends.next()??, ends.next()??))
     };
-    let sorted = replicates(n, resamples, log_ratio, seed)?;
     let tail = expanded_tail(n, level);
+    let mut end = |p: f64, side: fn(Interval) -> f64| {
+        let log = |picked: &[usize]| ratio(picked).map_or(f64::NAN, |ends| side(ends).ln());
+        Some(quantile(&replicates(n, BOOTSTRAP_RESAMPLES, log, seed)?, p).exp())
+    };
     Some(Interval {
-        low: quantile(&sorted, tail).exp(),
-        high: quantile(&sorted, 1.0 - tail).exp(),
+        low: end(tail, |ends| ends.low)?,
+        high: end(1.0 - tail, |ends| ends.high)?,
     })
 }
 
@@ -152,11 +198,11 @@ fn expanded_tail(n: usize, level: f64) -> f64 {
 }
 
 /// Runs of one arm, counted by seed and dose.
-pub(super) struct Arm {
+struct Arm {
     /// Doses, ascending.
-    pub(super) doses: Vec<f64>,
+    doses: Vec<f64>,
     /// For each seed, for each dose: runs and failures.
-    pub(super) counts: Vec<Vec<Cell>>,
+    counts: Vec<Vec<Cell>>,
 }
 
 impl Arm {
@@ -210,14 +256,31 @@ impl Arm {
             Ld50::AboveAll(*highest)
         } else if failures == runs {
             Ld50::BelowAll(*lowest)
+        } else if let Some(ends) = self.separated(cells) {
+            Ld50::Between(ends)
         } else {
             match fit(&self.doses, cells) {
                 Some(dose) if dose > *highest => Ld50::AboveAll(*highest),
                 Some(dose) if dose < *lowest => Ld50::BelowAll(*lowest),
-                Some(dose) => Ld50::Between(dose),
+                Some(dose) => Ld50::At(dose),
                 None => Ld50::NoTrend,
             }
         }
+    }
+
+    /// The highest dose without a failure and the lowest with nothing else, if all runs failed
+    /// above the one and none below the other.
+    fn separated(&self, cells: &[Cell]) -> Option<Interval> {
+        let used = || self.doses.iter().zip(cells).filter(|(_, c)| c.runs > 0);
+        let (low, _) = used().take_while(|(_, c)| c.failures == 0).last()?;
+        let (high, _) = used().find(|(_, cell)| cell.failures > 0)?;
+        let all_fail = used()
+            .filter(|(dose, _)| *dose >= high)
+            .all(|(_, cell)| cell.failures == cell.runs);
+        all_fail.then_some(Interval {
+            low: *low,
+            high: *high,
+        })
     }
 }
 

@@ -1,53 +1,15 @@
 //! Power of designs: the chance that the protocol's tests find an effect of a stated size.
 //!
-//! Counts of failures, means and equivalence are computed, not simulated; what has no closed form
-//! is in [`simulated`].
+//! Means and equivalence are computed; what has no closed form is in [`simulated`]. They say how
+//! small an effect a design finds; the power for the effect that a card expects comes from deciding
+//! simulated sweeps.
 
 mod simulated;
 
-pub use simulated::{ld50_power, sign_flip_power, trend_power};
+pub use simulated::{sign_flip_power, trend_power};
 
-use crate::stats::{Proportion, fisher_exact};
-use statrs::distribution::{Binomial, ContinuousCDF, Discrete, Normal, StudentsT};
+use statrs::distribution::{ContinuousCDF, Normal, StudentsT};
 use statrs::function::gamma::ln_gamma;
-
-/// Probability that the two-sided [`fisher_exact`] gives p ≤ `alpha` and points the stated way:
-/// more failures under the treatment if `treatment_more`, else fewer. Summed over all pairs of
-/// counts, each binomial with its chance of failure. 0 for a chance outside 0..=1.
-#[must_use]
-pub fn fisher_power(
-    p_treatment: f64,
-    n_treatment: u64,
-    p_control: f64,
-    n_control: u64,
-    alpha: f64,
-    treatment_more: bool,
-) -> f64 {
-    let (Ok(treatment), Ok(control)) = (
-        Binomial::new(p_treatment, n_treatment),
-        Binomial::new(p_control, n_control),
-    ) else {
-        return 0.0;
-    };
-    let mut power = 0.0;
-    for first in 0..=n_treatment {
-        for second in 0..=n_control {
-            let (a, b) = (
-                Proportion::new(first, n_treatment),
-                Proportion::new(second, n_control),
-            );
-            let stated_way = if treatment_more {
-                a.share() > b.share()
-            } else {
-                a.share() < b.share()
-            };
-            if stated_way && fisher_exact(a, b) <= alpha {
-                power += treatment.pmf(first) * control.pmf(second);
-            }
-        }
-    }
-    power.min(1.0)
-}
 
 /// Probability that Student's t interval of a mean of `n` normal values excludes a value
 /// `distance_in_sd` standard deviations from the true mean, on either side: the power of the
@@ -86,13 +48,6 @@ pub fn tost_power(mean: f64, sd: f64, margin: f64, n: usize, alpha: f64) -> f64 
         let lower = (-margin - mean) * scale + quantile * spread;
         normal.cdf(upper) - normal.cdf(lower)
     })
-}
-
-/// Smallest number of seeds from 1 to `most` whose power reaches `target`; absent when none does.
-/// Power of exact tests on counts is a saw-tooth in n, so a larger number may fall below `target`
-/// again.
-pub fn seeds_needed(power_at: impl Fn(usize) -> f64, target: f64, most: usize) -> Option<usize> {
-    (1..=most).find(|n| power_at(*n) >= target)
 }
 
 /// Quantile of Student's t with n − 1 degrees of freedom.
@@ -144,24 +99,6 @@ mod tests {
         );
     }
 
-    /// Sum of `scipy.stats.binom.pmf(a, n1, p1) * binom.pmf(b, n2, p2)` over the tables with
-    /// `scipy.stats.fisher_exact(table).pvalue <= alpha` in the direction, scipy 1.17.1.
-    #[test]
-    fn fisher_power_agrees_with_scipy() {
-        for (p1, n1, p2, n2, alpha, more, fewer) in [
-            (0.9, 6, 0.1, 6, 0.05, 0.659_002_251_789, 1.09e-10),
-            (0.5, 10, 0.2, 12, 0.05, 0.204_115_836_928, 1.350_878_08e-4),
-            (1.0, 4, 0.0, 4, 0.05, 1.0, 0.0),
-            (0.7, 40, 0.4, 40, 0.01, 0.462_277_679_477, 1.186_658_3e-8),
-        ] {
-            close(fisher_power(p1, n1, p2, n2, alpha, true), more);
-            close(fisher_power(p1, n1, p2, n2, alpha, false), fewer);
-            close(fisher_power(p2, n2, p1, n1, alpha, false), more);
-        }
-        close(fisher_power(1.5, 4, 0.0, 4, 0.05, true), 0.0);
-        close(fisher_power(0.5, 0, 0.5, 4, 0.05, true), 0.0);
-    }
-
     /// `t = scipy.stats.t.ppf((1 + level) / 2, n - 1); nct.sf(t, n - 1, d * sqrt(n)) + nct.cdf(-t,
     /// n - 1, d * sqrt(n))`, scipy 1.17.1; at 0.95 also `statsmodels.stats.power.TTestPower()
     /// .power(d, n, 0.05)`, statsmodels 0.15.0.
@@ -196,16 +133,6 @@ mod tests {
         ] {
             close(tost_power(mean, sd, 0.02, n, 0.05), golden);
         }
-    }
-
-    /// The protocol: all against none needs four seeds an arm.
-    #[test]
-    fn seeds_needed_is_the_smallest() {
-        let power = |n: usize| fisher_power(1.0, n as u64, 0.0, n as u64, 0.05, true);
-        assert_eq!(seeds_needed(power, 0.8, 10), Some(4));
-        assert_eq!(seeds_needed(power, 0.8, 3), None);
-        let power = |n: usize| mean_interval_power(1.0, n, 0.95);
-        assert_eq!(seeds_needed(power, 0.8, 40), Some(10));
     }
 
     proptest! {

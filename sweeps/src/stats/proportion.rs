@@ -2,7 +2,7 @@
 
 use crate::stats::Interval;
 use serde::{Deserialize, Serialize};
-use statrs::distribution::{Beta, ContinuousCDF, Discrete, Hypergeometric, Normal};
+use statrs::distribution::{Beta, ContinuousCDF, Discrete, Hypergeometric};
 
 /// `events` out of `n` runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -52,26 +52,6 @@ impl Proportion {
             },
         }
     }
-
-    /// Score interval of Wilson (JASA 22, 1927), without continuity correction.
-    #[must_use]
-    pub fn wilson(self, level: f64) -> Interval {
-        if self.n == 0 {
-            return Interval {
-                low: 0.0,
-                high: 1.0,
-            };
-        }
-        let z = Normal::standard().inverse_cdf(f64::midpoint(1.0, level));
-        let (p, n) = (self.share(), self.n as f64);
-        let centre = p + z * z / (2.0 * n);
-        let half = z * (p * (1.0 - p) / n + z * z / (4.0 * n * n)).sqrt();
-        let scale = 1.0 + z * z / n;
-        Interval {
-            low: ((centre - half) / scale).max(0.0),
-            high: ((centre + half) / scale).min(1.0),
-        }
-    }
 }
 
 /// Two-sided p value of Fisher's exact test for two independent groups: the summed probability
@@ -94,12 +74,13 @@ pub fn fisher_exact(first: Proportion, second: Proportion) -> f64 {
     p.min(1.0)
 }
 
-/// Interval for p₁ − p₂ by the square-and-add method on Wilson intervals (Newcombe, Statistics
-/// in Medicine 17:873, 1998, method 10, without continuity correction).
+/// Interval for p₁ − p₂ by the square-and-add method (Newcombe, Statistics in Medicine 17:873, 1998)
+/// on the limits of Clopper and Pearson. On Wilson's, which are usual, it covers as little as 0.88 to
+/// 0.91 at 0.95 for shares that 4 to 12 runs can have; so it covers 0.93 at the least.
 #[must_use]
 pub fn risk_difference(first: Proportion, second: Proportion, level: f64) -> Interval {
     let (p, q) = (first.share(), second.share());
-    let (a, b) = (first.wilson(level), second.wilson(level));
+    let (a, b) = (first.clopper_pearson(level), second.clopper_pearson(level));
     Interval {
         low: p - q - (p - a.low).hypot(b.high - q),
         high: p - q + (a.high - p).hypot(q - b.low),
@@ -165,20 +146,45 @@ mod tests {
         }
     }
 
-    /// `statsmodels.stats.proportion.confint_proportions_2indep(k1, n1, k2, n2,
-    /// method='newcomb', compare='diff', alpha=0.05)`, statsmodels 0.15.0.
+    /// `p - q - hypot(p - l1, u2 - q)` and `p - q + hypot(u1 - p, q - l2)` in Python, limits by
+    /// `scipy.stats.beta.ppf`, scipy 1.17.1.
     #[test]
-    fn newcombe_agrees_with_statsmodels() {
+    fn differences_agree_with_scipy() {
         for (first, second, low, high) in [
-            (of(5, 6), of(0, 6), 0.276_700_787_896, 0.969_946_630_252),
-            (of(6, 6), of(0, 6), 0.447_983_956_19, 1.0),
-            (of(3, 6), of(3, 6), -0.441_777_256_036, 0.441_777_256_036),
-            (of(1, 8), of(7, 9), -0.841_995_254_962, -0.178_029_006_448),
-            (of(56, 70), of(48, 80), 0.052_431_472_402, 0.333_872_654_037),
+            (of(5, 6), of(0, 6), 0.172_929_873_231, 0.995_789_255_486),
+            (of(6, 6), of(0, 6), 0.350_510_928_959, 1.0),
+            (of(3, 6), of(3, 6), -0.540_063_766_044, 0.540_063_766_044),
+            (of(1, 8), of(7, 9), -0.881_930_633_859, -0.101_418_753_107),
+            (of(56, 70), of(48, 80), 0.043_886_878_208, 0.344_171_023_208),
         ] {
             let interval = risk_difference(first, second, 0.95);
             close(interval.low, low);
             close(interval.high, high);
+        }
+    }
+
+    /// Summed over all tables, over a grid of shares.
+    #[test]
+    fn differences_are_covered() {
+        use statrs::distribution::Binomial;
+        let grid = || (1..20).map(|step| 0.05 * f64::from(step));
+        for n in [4, 6, 8, 10] {
+            let chances: Vec<Binomial> = grid().map(|p| Binomial::new(p, n).unwrap()).collect();
+            let tables: Vec<(u64, u64, Interval)> = (0..=n)
+                .flat_map(|a| (0..=n).map(move |b| (a, b)))
+                .map(|(a, b)| (a, b, risk_difference(of(a, n), of(b, n), 0.95)))
+                .collect();
+            for (p, first) in grid().zip(&chances) {
+                for (q, second) in grid().zip(&chances) {
+                    let holds =
+                        |ends: &Interval| ends.low - 1e-9 <= p - q && p - q <= ends.high + 1e-9;
+                    let covered = tables.iter().filter(|(.., ends)| holds(ends));
+                    let share: f64 = covered
+                        .map(|(a, b, _)| first.pmf(*a) * second.pmf(*b))
+                        .sum();
+                    assert!(share > 0.925, "{share} of {n} at {p} and {q}");
+                }
+            }
         }
     }
 

@@ -1,14 +1,23 @@
 //! What one criterion found.
 
 mod counted;
+mod dose;
 mod exact;
 mod measured;
+mod open;
+mod paired;
+mod permutation;
+mod runs;
+
+pub use open::Open;
 
 use super::VerdictStatus;
-use crate::Outcome;
-use crate::card::{Arm, Card, Criterion, Role, Settings, Test, number};
+use crate::card::{Arm, Card, Criterion, Failed, Role, Test, matches};
 use crate::reader::RunState;
-use crate::stats::{Interval, Proportion, holm};
+use crate::stats::{Interval, PairCounts, Proportion, holm};
+use counted::By;
+pub(super) use runs::Detail;
+use runs::{Runs, Value};
 use serde::{Deserialize, Serialize};
 
 /// Counts of the event in one arm.
@@ -39,6 +48,15 @@ pub struct Effect {
     pub method: String,
 }
 
+/// The test of the same counts that does not decide.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Beside {
+    /// The word used in cards.
+    pub test: String,
+    /// Its p value over the runs with an outcome.
+    pub p_value: f64,
+}
+
 /// What one criterion found.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Finding {
@@ -56,7 +74,8 @@ pub struct Finding {
     pub sentence: String,
     /// p value over the runs with an outcome; absent where an interval or a bound decides.
     pub p_value: Option<f64>,
-    /// The same after Holm's correction over the card's confirmatory criteria.
+    /// The same after Holm's correction over the card's confirmatory criteria: for who takes this
+    /// one by itself. The verdict, that all hold, goes by [`Finding::p_value`].
     pub p_adjusted: Option<f64>,
     /// Largest p value that counts.
     pub alpha: f64,
@@ -70,10 +89,26 @@ pub struct Finding {
     pub arms: Vec<String>,
     /// Runs of these arms without an outcome.
     pub missing: u64,
+    /// Runs of these arms with an outcome and without a finite value of the metric, where one is
+    /// compared. Absent in files of earlier versions, which left such runs out.
+    #[serde(default)]
+    pub without_value: u64,
+    /// What such runs do to the criterion; `None` where no metric is compared.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub failed: Option<Failed>,
+    /// Why it is open whatever its runs without an outcome would show.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub open: Option<Open>,
+    /// Of two tests of counts the one that does not decide.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub beside: Option<Beside>,
+    /// Counts of the event in pairs of one seed; absent where none is counted.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub pairs: Option<PairCounts>,
 }
 
 impl Finding {
-    fn new(criterion: &Criterion, arms: &[Arm], states: &[RunState]) -> Self {
+    fn new(criterion: &Criterion, arms: &[&Arm], states: &[RunState]) -> Self {
         let labels: Vec<String> = arms.iter().map(|arm| arm.label.clone()).collect();
         let missing = states
             .iter()
@@ -93,62 +128,115 @@ impl Finding {
             counts: Vec::new(),
             missing: missing.count() as u64,
             arms: labels,
+            without_value: 0,
+            failed: None,
+            open: None,
+            beside: None,
+            pairs: None,
         }
     }
 
-    /// Decides by something that is no p value; open while runs are missing.
+    /// Takes in the finished runs without a finite value of the metric that is compared.
+    fn note_failed(&mut self, runs: &Runs<'_>) {
+        let without = |value| !matches!(value, Value::Finite(_));
+        let counts = self.arms.iter().map(|arm| runs.count(arm, without));
+        self.without_value = counts.sum::<usize>() as u64;
+        self.failed = Some(runs.worst.map_or(Failed::Open, |_| Failed::Worst));
+        if runs.open(&self.arms) > 0 {
+            self.open = Some(Open::NoValue);
+        }
+    }
+
+    /// Whether all has been seen that the criterion needs.
+    fn is_complete(&self) -> bool {
+        self.missing == 0 && self.open.is_none()
+    }
+
+    /// Whether chance is part of it: an exact prediction has no error rate to correct.
+    fn has_chance(&self) -> bool {
+        self.test != "exact"
+    }
+
+    /// The p value, or of a criterion that an interval decides the largest that it can have; 1
+    /// while not all has been seen, which can only make the others harder to reach.
+    fn evidence(&self) -> f64 {
+        match (self.p_value, self.status) {
+            _ if !self.is_complete() => 1.0,
+            (Some(p), _) => p,
+            (None, VerdictStatus::Reproduced) => self.alpha,
+            (None, VerdictStatus::NotReproduced | VerdictStatus::Inconclusive) => 1.0,
+        }
+    }
+
+    /// Decides; open while runs are missing, or for a reason of its own.
     fn decide(&mut self, holds: bool) {
-        self.status = match (self.missing, holds) {
-            (1.., _) => VerdictStatus::Inconclusive,
-            (0, true) => VerdictStatus::Reproduced,
-            (0, false) => VerdictStatus::NotReproduced,
+        self.status = match (self.is_complete(), holds) {
+            (false, _) => VerdictStatus::Inconclusive,
+            (true, true) => VerdictStatus::Reproduced,
+            (true, false) => VerdictStatus::NotReproduced,
         };
     }
 }
 
-/// Applies a criterion. `None` when its arms do not exist, which a checked card rules out.
-pub(super) fn of(card: &Card, criterion: &Criterion, states: &[RunState]) -> Option<Finding> {
-    let mut arms: Vec<Arm> = Vec::new();
+/// Applies a criterion. `arms` are all of the card's. `None` when those of the criterion are not
+/// among them, which a checked card rules out.
+pub(super) fn of(
+    card: &Card,
+    arms: &[Arm],
+    criterion: &Criterion,
+    states: &[RunState],
+    detail: Detail,
+) -> Option<Finding> {
+    let mut looked_at: Vec<&Arm> = Vec::new();
     for at in criterion.test.selectors() {
-        let found = card.arms_at(at);
-        if found.is_empty() {
-            return None;
-        }
-        for arm in found {
-            if arms.iter().all(|known| known.label != arm.label) {
-                arms.push(arm);
+        let before = looked_at.len();
+        let mut any = false;
+        for arm in arms.iter().filter(|arm| matches(&arm.settings, at)) {
+            any = true;
+            if looked_at[..before]
+                .iter()
+                .all(|known| known.label != arm.label)
+            {
+                looked_at.push(arm);
             }
         }
+        if !any {
+            return None;
+        }
     }
-    let mut finding = Finding::new(criterion, &arms, states);
-    let index = card
-        .metrics()
-        .iter()
-        .position(|metric| *metric == card.metric_of(criterion))?;
-    let runs = Runs {
-        card,
-        states,
-        metric: index,
-        metric_label: card.metric_of(criterion).label(),
-    };
+    let mut finding = Finding::new(criterion, &looked_at, states);
+    let runs = Runs::new(card, arms, criterion, states, detail)?;
+    match &criterion.test {
+        Test::Permutation { .. }
+        | Test::Tost { .. }
+        | Test::Slope { .. }
+        | Test::Jonckheere { .. } => finding.note_failed(&runs),
+        // A count has no metric, and outside a bound is also what has no number.
+        Test::Fisher { .. } | Test::Mcnemar { .. } | Test::Ld50 { .. } | Test::Exact { .. } => {}
+    }
     match &criterion.test {
         Test::Fisher {
             arms,
             event,
             direction,
-        } => counted::fisher(&runs, arms, event, *direction, &mut finding),
+        } => counted::compare(&runs, arms, event, *direction, By::Fisher, &mut finding),
+        Test::Mcnemar {
+            arms,
+            event,
+            direction,
+        } => counted::compare(&runs, arms, event, *direction, By::Mcnemar, &mut finding),
         Test::Ld50 {
             along,
             arms,
             event,
             direction,
-        } => counted::ld50(&runs, along, arms, event, *direction, &mut finding),
+        } => dose::ld50(&runs, along, arms, event, *direction, &mut finding),
         Test::Permutation {
             arms,
             minus,
             direction,
             margin,
-        } => measured::permutation(
+        } => permutation::permutation(
             &runs,
             arms,
             minus.as_ref(),
@@ -170,107 +258,22 @@ pub(super) fn of(card: &Card, criterion: &Criterion, states: &[RunState]) -> Opt
     Some(finding)
 }
 
-/// Holm's correction over the confirmatory criteria that have a p value, and the statuses that
-/// follow. A criterion with missing runs takes part with p = 1, which can only make the others
-/// harder to reach; a single one keeps what it decided itself.
+/// p values for who takes one criterion by itself: Holm's correction over the card's confirmatory
+/// criteria. Of an interval all that counts is known: whether it left its null out at α. The verdict
+/// claims that all hold and needs no correction, so no status changes (docs/decisions/0014).
 pub(super) fn correct(findings: &mut [Finding]) {
-    let family: Vec<usize> = (0..findings.len())
-        .filter(|i| findings[*i].role == Role::Confirmatory && findings[*i].p_value.is_some())
-        .collect();
-    let complete = |finding: &Finding| finding.missing == 0;
-    let all_complete = family.iter().all(|i| complete(&findings[*i]));
-    let p_values: Vec<f64> = family
-        .iter()
-        .map(|i| {
-            if complete(&findings[*i]) {
-                findings[*i].p_value.unwrap_or(1.0)
-            } else {
-                1.0
-            }
-        })
-        .collect();
     for finding in findings.iter_mut() {
         finding.p_adjusted = finding.p_value;
     }
-    if family.len() == 1 && findings[family[0]].missing > 0 {
+    let counted = findings
+        .iter_mut()
+        .filter(|finding| finding.role == Role::Confirmatory && finding.has_chance());
+    let mut family: Vec<&mut Finding> = counted.collect();
+    if family.len() < 2 {
         return;
     }
-    for (i, adjusted) in family.iter().zip(holm(&p_values)) {
-        findings[*i].p_adjusted = Some(adjusted);
+    let p_values: Vec<f64> = family.iter().map(|finding| finding.evidence()).collect();
+    for (finding, adjusted) in family.iter_mut().zip(holm(&p_values)) {
+        finding.p_adjusted = finding.p_value.map(|_| adjusted);
     }
-    for finding in findings.iter_mut() {
-        let Some(p) = finding.p_adjusted else {
-            continue;
-        };
-        let holds = p <= finding.alpha && finding.as_stated;
-        // While others are open, a p value that is too large now may still pass.
-        let open = finding.role == Role::Confirmatory && !all_complete && finding.as_stated;
-        finding.status = match (finding.missing, holds) {
-            (1.., _) => VerdictStatus::Inconclusive,
-            (0, true) => VerdictStatus::Reproduced,
-            (0, false) if open && finding.p_value <= Some(finding.alpha) => {
-                VerdictStatus::Inconclusive
-            }
-            (0, false) => VerdictStatus::NotReproduced,
-        };
-    }
-}
-
-/// The runs of a sweep as a test sees them.
-struct Runs<'a> {
-    card: &'a Card,
-    states: &'a [RunState],
-    /// Place of the metric in [`Card::metrics`].
-    metric: usize,
-    metric_label: String,
-}
-
-impl Runs<'_> {
-    fn arm(&self, at: &Settings) -> Option<Arm> {
-        self.card.arms_at(at).into_iter().next()
-    }
-
-    fn of_arm<'b>(&'b self, label: &'b str) -> impl Iterator<Item = &'b RunState> {
-        self.states.iter().filter(move |run| run.arm == label)
-    }
-
-    fn value(&self, run: &RunState) -> Option<f64> {
-        run.metrics.get(self.metric).copied().flatten()
-    }
-
-    /// Finite values of an arm by seed.
-    fn values(&self, label: &str) -> Vec<(u64, f64)> {
-        self.of_arm(label)
-            .filter_map(|run| Some((run.seed, self.value(run)?)))
-            .filter(|(_, value)| value.is_finite())
-            .collect()
-    }
-
-    /// Arms that match, with their value of an axis, in ascending order.
-    fn along(&self, key: &str, at: &Settings) -> Vec<(f64, Arm)> {
-        let arms = self.card.arms_at(at).into_iter();
-        let mut arms: Vec<(f64, Arm)> = arms
-            .filter_map(|arm| Some((number(arm.settings.get(key)?)?, arm)))
-            .collect();
-        arms.sort_by(|a, b| a.0.total_cmp(&b.0));
-        arms
-    }
-
-    /// How many finished runs of these arms have no finite value, in words; empty for none.
-    fn left_out(&self, arms: &[String]) -> String {
-        let runs = self.states.iter().filter(|run| arms.contains(&run.arm));
-        let left = runs
-            .filter(|run| run.outcome().is_some())
-            .filter(|run| self.value(run).is_none_or(|value| !value.is_finite()))
-            .count();
-        match left {
-            0 => String::new(),
-            1 => "; 1 run without a finite value left out".to_owned(),
-            left => format!("; {left} runs without a finite value left out"),
-        }
-    }
-}
-
-fn is_event(run: &RunState, event: &[Outcome]) -> Option<bool> {
-    run.outcome().map(|outcome| event.contains(&outcome))
 }

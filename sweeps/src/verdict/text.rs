@@ -21,9 +21,12 @@ pub(super) fn sentence(verdict: &Verdict, card: &Card) -> String {
                 VerdictStatus::Inconclusive if missing_runs == planned => {
                     format!("{status}: no run has an outcome yet.{missing}")
                 }
-                VerdictStatus::Inconclusive => {
-                    format!("{status}: so far {}.{missing}", finding.sentence)
-                }
+                VerdictStatus::Inconclusive => match finding.open {
+                    Some(why) => {
+                        format!("{status}: {}: {}.{missing}", why.words(), finding.sentence)
+                    }
+                    None => format!("{status}: so far {}.{missing}", finding.sentence),
+                },
                 _ => format!("{status}: {}.{missing}", finding.sentence),
             }
         }
@@ -50,11 +53,26 @@ pub(super) fn sentence(verdict: &Verdict, card: &Card) -> String {
             }
             match of(VerdictStatus::Inconclusive) {
                 0 => {}
-                1 => parts.push("1 is open".to_owned()),
-                n => parts.push(format!("{n} are open")),
+                1 => parts.push(format!("1 is open{}", why_open(&counted))),
+                n => parts.push(format!("{n} are open{}", why_open(&counted))),
             }
             format!("{status}: {}.{missing}", parts.join(", "))
         }
+    }
+}
+
+/// Why criteria are open that no missing run could close, in brackets; empty where there is none.
+fn why_open(findings: &[&Finding]) -> String {
+    let mut reasons: Vec<String> = Vec::new();
+    for finding in findings {
+        if let Some(why) = finding.open {
+            reasons.push(format!("`{}`: {}", finding.name, why.words()));
+        }
+    }
+    if reasons.is_empty() {
+        String::new()
+    } else {
+        format!(" ({})", reasons.join("; "))
     }
 }
 
@@ -63,14 +81,17 @@ impl Finding {
     /// One line for people.
     #[must_use]
     pub fn line(&self) -> String {
-        let status = self.status.of_criterion();
+        let status = match self.open {
+            Some(why) => format!("inconclusive: {}", why.words()),
+            None => self.status.of_criterion().to_owned(),
+        };
         let role = match self.role {
             Role::Confirmatory => "",
             Role::Descriptive => " (descriptive)",
         };
         let adjusted = match (self.p_value, self.p_adjusted) {
             (Some(p), Some(adjusted)) if (adjusted - p).abs() > 1e-12 => {
-                format!("; after Holm p = {}", p_value(adjusted))
+                format!("; taken by itself, p after Holm = {}", p_value(adjusted))
             }
             _ => String::new(),
         };
@@ -143,7 +164,7 @@ fn remaining(finding: &Finding) -> Option<String> {
     let effect = finding.effects.first().filter(|_| unclear)?;
     let ends = effect.interval?;
     Some(match finding.test.as_str() {
-        "fisher" => format!(
+        "fisher" | "mcnemar" => format!(
             "Not reproduced is not refuted: differences from {} to {} points remain possible.",
             points(ends.low),
             points(ends.high)
@@ -164,7 +185,7 @@ pub(super) fn p_words(p: f64, alpha: f64) -> String {
 }
 
 /// Four significant digits, with a real minus sign.
-pub(super) fn number(value: f64) -> String {
+pub(crate) fn number(value: f64) -> String {
     let text = if value == 0.0 || !value.is_finite() {
         // Adding zero turns −0 into 0.
         format!("{}", value + 0.0)
@@ -203,6 +224,15 @@ pub(super) fn points(share: f64) -> String {
         // Adding zero turns −0 into 0.
         format!("{}", rounded + 0.0)
     }
+}
+
+/// A confidence level without needless digits: `95`, `99.5`.
+pub(super) fn percent(level: f64) -> String {
+    let digits = format!("{:.2}", 100.0 * level);
+    digits
+        .trim_end_matches('0')
+        .trim_end_matches('.')
+        .to_owned()
 }
 
 /// Two significant digits, never `0.000`.

@@ -122,7 +122,10 @@ fn finding(finding: &sweeps::verdict::Finding) -> FindingView {
         word: finding.status.of_criterion(),
         test: finding.test.clone(),
         p,
-        sentence: finding.sentence.clone(),
+        sentence: match finding.open {
+            Some(why) => format!("{}: {}", why.words(), finding.sentence),
+            None => finding.sentence.clone(),
+        },
     }
 }
 
@@ -144,9 +147,11 @@ fn measured(arm: &ArmRecord) -> String {
                 words::significant(ends.high, 4)
             )
         });
+        let runs: usize = arm.outcomes.values().sum();
         parts.push(format!(
-            "mean {}{ends}",
-            words::significant(estimate.mean, 4)
+            "mean {}{ends}{}",
+            words::significant(estimate.mean, 4),
+            words::of_finite(estimate.n, runs)
         ));
     }
     if parts.is_empty() {

@@ -119,6 +119,15 @@ fn minus(number: &str) -> String {
     number.replace('-', "−")
 }
 
+/// Of how many of the finished runs a mean is, where some have no finite value.
+pub(crate) fn of_finite(finite: usize, finished: usize) -> String {
+    if finite < finished {
+        format!(" over the {finite} with a finite value")
+    } else {
+        String::new()
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -132,6 +141,8 @@ mod tests {
         assert_eq!(shares(0.358_8, 0.995_8), "36–99.6 %");
         assert_eq!(p_value(0.015_151_5), "0.015");
         assert_eq!(p_value(1e-9), "below 0.0001");
+        assert_eq!(of_finite(7, 24), " over the 7 with a finite value");
+        assert_eq!(of_finite(24, 24), "");
         assert_eq!(p_value(1.0), "1");
         assert_eq!(count(1_234_567), "1,234,567");
         assert_eq!(count(999), "999");

@@ -1,6 +1,7 @@
 //! `workbench sweep`: plan, run and steer.
 
 mod cost;
+mod learning;
 mod rerun;
 
 use crate::cli::{CardChoice, Execution, Sweep as Command};
@@ -116,6 +117,7 @@ fn plan(choice: &CardChoice, no_probe: bool, json: bool, cache: &Cache) -> Resul
     let mut overview = plan.overview();
     if !no_probe {
         overview.core_seconds = Some(cost::core_seconds(&plan, cache)?);
+        overview.too_slow = learning::too_slow(&plan, cache)?;
     }
     if json {
         super::print_json(&overview)

@@ -2,6 +2,8 @@
 
 mod arms;
 mod bound;
+mod expect;
+mod failed;
 mod measured;
 mod seeds;
 
@@ -15,7 +17,7 @@ use crate::card::check::fields::{Choice, complain};
 use crate::card::criterion::Pair;
 use crate::card::value::{closest, flatten};
 use crate::card::wire::{TESTS, WireCriterion, test_keys};
-use crate::card::{Bound, Criterion, Direction, Role, Settings, Test};
+use crate::card::{Bound, Criterion, Direction, Failed, Role, Settings, Test, Worst};
 use experiments_config::Complaint;
 
 /// The criteria of a card, with names of their own.
@@ -79,6 +81,14 @@ fn criterion(
             .metric
             .take()
             .map(|wire| metric(Some(wire), &format!("{section}.metric"), complaints)),
+        failed: wire
+            .failed
+            .take()
+            .map(|word| Failed::choose(Some(word), &format!("{section}.failed"), complaints)),
+        worst: wire
+            .worst
+            .take()
+            .map(|word| Worst::choose(Some(word), &format!("{section}.worst"), complaints)),
         alpha,
         expect: wire.expect.take(),
         test: test(wire, section, complaints),
@@ -142,6 +152,11 @@ fn test(wire: WireCriterion, section: &str, complaints: &mut Vec<Complaint>) -> 
         "exact" => Test::Exact {
             at,
             bound: bound::of(&wire, section, complaints),
+        },
+        "mcnemar" => Test::Mcnemar {
+            arms,
+            event: event(),
+            direction: direction(wire.direction, section, &MORE, complaints),
         },
         _ => Test::Fisher {
             arms,

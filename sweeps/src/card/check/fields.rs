@@ -1,7 +1,7 @@
 //! Checks of single values.
 
 use crate::card::value::closest;
-use crate::card::{Kind, Reduce, Role};
+use crate::card::{Failed, Kind, Reduce, Role, Worst};
 use experiments_config::Complaint;
 use toml::Value;
 
@@ -89,6 +89,17 @@ impl Choice for Role {
 impl Choice for Reduce {
     const CHOICES: &'static [(&'static str, Self)] = Reduce::WORDS;
     const OPTIONAL: bool = true;
+}
+
+impl Choice for Failed {
+    const CHOICES: &'static [(&'static str, Self)] =
+        &[("worst", Self::Worst), ("open", Self::Open)];
+    const OPTIONAL: bool = false;
+}
+
+impl Choice for Worst {
+    const CHOICES: &'static [(&'static str, Self)] = &[("high", Self::High), ("low", Self::Low)];
+    const OPTIONAL: bool = false;
 }
 
 /// Seeds as a list, or as a count: of 1, 2, … for a card, of the first of `all` for an arm.

@@ -107,19 +107,35 @@ impl Metric {
         }
     }
 
+    /// The recorded values of the steps that count.
+    fn recorded<'a>(&'a self, records: &'a [Record]) -> impl Iterator<Item = f64> + 'a {
+        let from = self.from_step.unwrap_or(0);
+        let steps = from..=self.to_step.unwrap_or(u64::MAX);
+        let records = records.iter();
+        let counted = records.filter(move |record| steps.contains(&record.step));
+        counted.filter_map(|record| record.scalar(&self.name))
+    }
+
+    /// Whether the number that [`Metric::of`] makes is without some of the values.
+    pub(crate) fn leaves_out(&self, records: &[Record]) -> bool {
+        let left_out = |value: f64| match self.reduce {
+            Reduce::Last => false,
+            Reduce::SdLn | Reduce::MeanLog2 => !value.is_finite() || value <= 0.0,
+            Reduce::Mean
+            | Reduce::Median
+            | Reduce::Min
+            | Reduce::Max
+            | Reduce::Sum
+            | Reduce::SpikeScore => !value.is_finite(),
+        };
+        self.recorded(records).any(left_out)
+    }
+
     /// The value over a run's records, sorted by step. Values that are not finite are left out,
     /// except that the last value is what it is; absent where nothing is left.
     #[must_use]
     pub fn of(&self, records: &[Record]) -> Option<f64> {
-        let (from, to) = (
-            self.from_step.unwrap_or(0),
-            self.to_step.unwrap_or(u64::MAX),
-        );
-        let all: Vec<f64> = records
-            .iter()
-            .filter(|record| (from..=to).contains(&record.step))
-            .filter_map(|record| record.scalar(&self.name))
-            .collect();
+        let all: Vec<f64> = self.recorded(records).collect();
         if self.reduce == Reduce::Last {
             return all.last().copied();
         }

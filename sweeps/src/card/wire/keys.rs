@@ -13,7 +13,7 @@ pub(in crate::card) const BOUNDS: [&str; 7] = [
 ];
 
 /// The tests.
-pub(in crate::card) const TESTS: [&str; 7] = [
+pub(in crate::card) const TESTS: [&str; 8] = [
     "fisher",
     "permutation",
     "tost",
@@ -21,18 +21,28 @@ pub(in crate::card) const TESTS: [&str; 7] = [
     "jonckheere",
     "ld50",
     "exact",
+    "mcnemar",
 ];
 
 /// What a test needs to be told; a `?` at the end marks what may be left out, and `bound` stands
 /// for one of [`BOUNDS`].
 pub(in crate::card) fn test_keys(test: &str) -> &'static [&'static str] {
     match test {
-        "permutation" => &["treatment", "control", "direction", "margin?", "minus?"],
-        "tost" => &["treatment", "control", "margin?"],
-        "slope" => &["along", "at?", "bound"],
-        "jonckheere" => &["along", "at?", "direction"],
+        "permutation" => &[
+            "treatment",
+            "control",
+            "direction",
+            "margin?",
+            "minus?",
+            "failed?",
+            "worst?",
+        ],
+        "tost" => &["treatment", "control", "margin?", "failed?"],
+        "slope" => &["along", "at?", "bound", "failed?"],
+        "jonckheere" => &["along", "at?", "direction", "failed?", "worst?"],
         "ld50" => &["along", "treatment", "control", "direction", "event?"],
         "exact" => &["at", "bound"],
+        // `fisher` and `mcnemar`, and what a misspelt word most likely means.
         _ => &["treatment", "control", "direction", "event?"],
     }
 }

@@ -26,16 +26,72 @@ fn agrees_with_a_general_maximiser() {
     let even = [1e-3, 2e-3, 4e-3, 8e-3, 1.6e-2];
     for (trials, golden) in [
         (table(&RATES, &[0, 1, 4, 5], 5), 0.001_732_050_79),
-        (table(&RATES, &[0, 0, 5, 5], 5), 0.001_732_050_80),
-        (table(&even, &[0, 0, 3, 3, 3], 3), 0.002_832_136_48),
+        (table(&even, &[0, 0, 2, 3, 3], 3), 0.003_564_560_90),
         (table(&[1.0, 2.0, 4.0, 8.0], &[0, 0, 2, 4], 4), 3.976_573_72),
         (table(&[1.0, 4.0], &[1, 3], 4), 2.0),
     ] {
-        let Ld50::Between(found) = ld50(&trials) else {
+        let Ld50::At(found) = ld50(&trials) else {
             panic!("{:?}", ld50(&trials));
         };
         assert!((found / golden - 1.0).abs() < 1e-7, "{found} {golden}");
     }
+}
+
+/// The runs say between which doses half of them fail and nothing more; the middle of the grid is no
+/// estimate.
+#[test]
+fn separated_data_give_the_two_doses_between_which_they_change() {
+    let between = |low, high| Ld50::Between(Interval { low, high });
+    assert_eq!(ld50(&table(&RATES, &[0, 0, 5, 5], 5)), between(1e-3, 3e-3));
+    assert_eq!(ld50(&table(&RATES, &[0, 5, 5, 5], 5)), between(3e-4, 1e-3));
+    assert_eq!(ld50(&table(&RATES, &[0, 0, 0, 1], 1)), between(3e-3, 1e-2));
+    let gap = [table(&[1.0], &[0], 4), table(&[9.0], &[4], 4)].concat();
+    assert_eq!(ld50(&gap), between(1.0, 9.0));
+    // Not separated: a failure below a run that did not fail.
+    assert!(matches!(
+        ld50(&table(&RATES, &[0, 4, 5, 5], 5)),
+        Ld50::At(_)
+    ));
+    assert!(matches!(
+        ld50(&table(&RATES, &[1, 0, 5, 5], 5)),
+        Ld50::At(_)
+    ));
+}
+
+#[test]
+fn the_ratio_of_separated_arms_is_known_to_the_grid() {
+    let (low, high) = (
+        table(&RATES, &[0, 5, 5, 5], 5),
+        table(&RATES, &[0, 0, 5, 5], 5),
+    );
+    let found = ld50_ratio(&high, &low, 0.95, 1).unwrap();
+    assert!((found.ends.low - 1.0).abs() < 1e-12, "{found:?}");
+    assert!((found.ends.high - 10.0).abs() < 1e-12);
+    let interval = found.interval.unwrap();
+    assert!((interval.low - 1.0).abs() < 1e-12 && (interval.high - 10.0).abs() < 1e-9);
+    assert!((found.middle() - 10_f64.sqrt()).abs() < 1e-9);
+    let same = ld50_ratio(&low, &low, 0.95, 1).unwrap();
+    assert!(same.ends.low < 1.0 && same.ends.high > 1.0);
+}
+
+/// Seeds that fail from a dose on: 2 under the control and 8 or 2 under the treatment.
+#[test]
+fn failures_are_counted_within_seeds_over_common_doses() {
+    let doses = [1.0, 2.0, 4.0, 8.0];
+    let control = table(&doses, &[0, 4, 4, 4], 4);
+    let treatment = table(&doses, &[0, 2, 2, 4], 4);
+    assert_eq!(
+        failure_differences(&treatment, &control),
+        [0.0, 0.0, 2.0, 2.0]
+    );
+    assert_eq!(
+        failure_differences(&control, &treatment),
+        [0.0, 0.0, -2.0, -2.0]
+    );
+    let fewer = table(&doses[..2], &[0, 2], 4);
+    assert_eq!(failure_differences(&fewer, &control), [0.0, 0.0, 1.0, 1.0]);
+    assert_eq!(failure_differences(&fewer[..3], &control), [0.0; 3]);
+    assert!(failure_differences(&[], &control).is_empty());
 }
 
 #[test]
@@ -64,9 +120,10 @@ fn a_clear_shift_of_the_cliff_excludes_one() {
     let control = table(&doses, &[0, 1, 5, 6, 6], 6);
     let treatment = table(&doses, &[0, 0, 0, 2, 6], 6);
     let found = ld50_ratio(&treatment, &control, 0.95, 1).unwrap();
-    assert!(found.ratio > 2.5 && found.ratio < 4.5, "{found:?}");
-    assert!(found.interval.low > 1.0 && found.interval.low <= found.ratio);
-    assert!(found.interval.high >= found.ratio);
+    let (ratio, interval) = (found.middle(), found.interval.unwrap());
+    assert!(ratio > 2.5 && ratio < 4.5, "{found:?}");
+    assert!(interval.low > 1.0 && interval.low <= ratio);
+    assert!(interval.high >= ratio);
     assert_eq!(Some(found), ld50_ratio(&treatment, &control, 0.95, 1));
 }
 
@@ -94,8 +151,9 @@ fn pairing_cancels_what_seeds_do_to_both_arms() {
         })
         .collect();
     let found = ld50_ratio(&doubled, &control, 0.95, 1).unwrap();
-    assert!((found.ratio - 2.0).abs() < 1e-6);
-    assert!(found.interval.high - found.interval.low < 1e-6);
+    let interval = found.interval.unwrap();
+    assert!((found.middle() - 2.0).abs() < 1e-6);
+    assert!(interval.high - interval.low < 1e-6, "{interval:?}");
 }
 
 #[test]
@@ -104,14 +162,16 @@ fn a_censored_arm_gives_a_bound_and_two_give_nothing() {
     let safe = table(&RATES, &[0; 4], 5);
     let found = ld50_ratio(&safe, &cliff, 0.95, 1).unwrap();
     assert_eq!(found.treatment, Ld50::AboveAll(1e-2));
-    assert!(found.interval.low > 1.0 && found.interval.high <= 1e-2 / 3e-4);
+    let interval = found.interval.unwrap();
+    assert!(interval.low > 1.0 && interval.high <= 1e-2 / 3e-4);
     assert_eq!(ld50_ratio(&safe, &safe, 0.95, 1), None);
     assert_eq!(
         ld50_ratio(&cliff, &table(&RATES, &[2; 4], 5), 0.95, 1),
         None
     );
     let lone = table(&RATES, &[0, 0, 1, 1], 1);
-    assert_eq!(ld50_ratio(&lone, &lone, 0.95, 1), None);
+    let found = ld50_ratio(&lone, &lone, 0.95, 1).unwrap();
+    assert_eq!(found.interval, None, "one seed has no spread");
     assert_eq!(ld50_ratio(&[], &cliff, 0.95, 1), None);
 }
 
@@ -128,11 +188,14 @@ proptest! {
         let inverse: Vec<f64> = doses.iter().map(|dose| 1.0 / dose).collect();
         let rest: Vec<u64> = failures.iter().map(|k| 6 - k).collect();
         let mirrored = ld50(&table(&inverse, &rest, 6));
-        match here.censored() {
+        match here.ends() {
             None => prop_assert_eq!((scaled, mirrored), (Ld50::NoTrend, Ld50::NoTrend)),
-            Some(dose) => {
-                prop_assert!((scaled.censored().unwrap() / dose / 1e-3 - 1.0).abs() < 1e-6);
-                prop_assert!((mirrored.censored().unwrap() * dose - 1.0).abs() < 1e-6);
+            Some(here) => {
+                let (scaled, mirrored) = (scaled.ends().unwrap(), mirrored.ends().unwrap());
+                prop_assert!((scaled.low / here.low / 1e-3 - 1.0).abs() < 1e-6);
+                prop_assert!((scaled.high / here.high / 1e-3 - 1.0).abs() < 1e-6);
+                prop_assert!((mirrored.low * here.high - 1.0).abs() < 1e-6);
+                prop_assert!((mirrored.high * here.low - 1.0).abs() < 1e-6);
             }
         }
     }
@@ -152,8 +215,8 @@ proptest! {
                 })
             }).collect()
         };
-        if let (Some(a), Some(b)) = (ld50(&trials(0)).censored(), ld50(&trials(1)).censored()) {
-            prop_assert!(b <= a * (1.0 + 1e-6));
+        if let (Some(a), Some(b)) = (ld50(&trials(0)).ends(), ld50(&trials(1)).ends()) {
+            prop_assert!(b.low <= a.high * (1.0 + 1e-6));
         }
     }
 }

@@ -1,7 +1,6 @@
 //! Power by simulation. Seeds are fixed, so a planned design always reads the same.
 
 use super::mean_interval_power;
-use crate::stats::logistic::{Arm, Cell, ratio_interval};
 use crate::stats::trend::{distribution, statistic};
 use crate::stats::{jonckheere, sign_flip};
 use rand::{RngExt, SeedableRng};
@@ -10,13 +9,9 @@ use rand_distr::StandardNormal;
 
 /// Simulated experiments of tests of means and trends: the standard error is at most 0.011.
 const EXPERIMENTS: usize = 2_000;
-/// Simulated sweeps for [`ld50_power`], each with its own bootstrap: at most 0.035.
-const SWEEPS: usize = 200;
-/// Bootstrap resamples of each of these sweeps.
-const RESAMPLES: usize = 200;
 /// Seed of every simulation.
 const SEED: u64 = 130;
-/// Most pairs for which the sign-flip test is simulated, where it counts all assignments.
+/// Most pairs for which the sign-flip test is simulated.
 const MOST_PAIRS: usize = 20;
 
 /// Probability that [`sign_flip`] gives p ≤ `alpha` for `n` normal differences of this true `mean`
@@ -64,57 +59,6 @@ pub fn trend_power(step_in_sd: f64, groups: usize, n: usize, alpha: f64) -> f64 
             |tails| tails[statistic(&values) as usize],
         );
         p <= alpha
-    })
-}
-
-/// Probability that the interval of [`ld50_ratio`](crate::stats::ld50_ratio) at `level` excludes 1
-/// on the side of a true ratio of 2^`log2_ratio`. Both arms run `n` seeds at every dose and fail
-/// with logistic chance: log odds rise by `steepness` per doubling of the dose and are zero at the
-/// LD50, the control's half the ratio below the geometric middle of the range of `doses` and the
-/// treatment's half above. Runs are drawn independently; what common random numbers gain is left
-/// out.
-///
-/// Coarse: 200 simulated sweeps with 200 resamples each. 0 below two seeds, below two doses, or
-/// with a dose that is not finite and above zero.
-#[must_use]
-pub fn ld50_power(log2_ratio: f64, steepness: f64, doses: &[f64], n: usize, level: f64) -> f64 {
-    let usable = |dose: &f64| dose.is_finite() && *dose > 0.0;
-    let mut doses = doses.to_vec();
-    doses.sort_by(f64::total_cmp);
-    doses.dedup();
-    let (Some(lowest), Some(highest)) = (doses.first(), doses.last()) else {
-        return 0.0;
-    };
-    if n < 2 || doses.len() < 2 || !doses.iter().all(usable) {
-        return 0.0;
-    }
-    let middle = f64::midpoint(lowest.log2(), highest.log2());
-    share(SWEEPS, |generator| {
-        let mut arm = |half: f64| Arm {
-            counts: (0..n)
-                .map(|_| {
-                    let run = |dose: &f64| {
-                        let odds = steepness * (dose.log2() - middle - half * log2_ratio);
-                        let failed = generator.random::<f64>() < 1.0 / (1.0 + (-odds).exp());
-                        Cell {
-                            runs: 1,
-                            failures: u32::from(failed),
-                        }
-                    };
-                    doses.iter().map(run).collect()
-                })
-                .collect(),
-            doses: doses.clone(),
-        };
-        let (treatment, control) = (arm(0.5), arm(-0.5));
-        let seed = generator.random();
-        ratio_interval(&treatment, &control, RESAMPLES, level, seed).is_some_and(|interval| {
-            if log2_ratio < 0.0 {
-                interval.high < 1.0
-            } else {
-                interval.low > 1.0
-            }
-        })
     })
 }
 
@@ -180,19 +124,5 @@ mod tests {
         near(trend_power(1.0, 4, 3, 0.05), 0.9381);
         assert_eq!(trend_power(1.0, 1, 5, 0.05), 0.0);
         assert_eq!(trend_power(1.0, 3, 0, 0.05), 0.0);
-    }
-
-    #[test]
-    fn ld50_power_grows_with_ratio_and_seeds_and_keeps_its_level() {
-        let doses = [1.0, 2.0, 4.0, 8.0, 16.0, 32.0];
-        let power = |ratio, n| ld50_power(ratio, 2.0, &doses, n, 0.95);
-        assert!(power(0.0, 6) < 0.1);
-        assert!(power(2.0, 6) > 0.9);
-        assert!(power(0.5, 4) <= power(1.0, 4) && power(1.0, 4) <= power(1.0, 12));
-        let opposite = power(-1.0, 8);
-        assert!((power(1.0, 8) - opposite).abs() < 0.15);
-        assert_eq!(power(1.0, 1), 0.0);
-        assert_eq!(ld50_power(1.0, 2.0, &[1.0, 0.0], 5, 0.95), 0.0);
-        assert_eq!(ld50_power(1.0, 2.0, &[1.0], 5, 0.95), 0.0);
     }
 }

@@ -1,51 +1,142 @@
-//! Tests that count outcomes.
+//! Tests that count outcomes: Fisher's, of runs that are independent, and McNemar's, of pairs that
+//! share a seed. Both are computed; the card says which decides.
 
-use super::{Count, Effect, Finding, Runs, is_event};
+mod settled;
+
+use super::runs::{Detail, Runs, is_event};
+use super::{Beside, Count, Effect, Finding};
 use crate::Outcome;
 use crate::card::{Direction, Pair};
 use crate::stats::{
-    Ld50, Proportion, Trial, fisher_exact, ld50 as fit, ld50_ratio, mean_difference,
-    risk_difference,
+    PairCounts, Proportion, fisher_exact, mcnemar_exact, mean_difference, risk_difference,
 };
-use crate::verdict::text::{event_words, number, p_words, points};
-use crate::verdict::{LEVEL, VerdictStatus};
+use crate::verdict::LEVEL;
+use crate::verdict::text::{event_words, p_value, p_words, percent, points};
 
-pub(super) fn fisher(
+/// The test that decides.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum By {
+    Fisher,
+    Mcnemar,
+}
+
+/// Whether the two runs of a seed show the event, treatment first; `None` for one without an outcome.
+type Seen = [Option<bool>; 2];
+
+pub(super) fn compare(
     runs: &Runs<'_>,
     arms: &Pair,
     event: &[Outcome],
     direction: Direction,
+    by: By,
     finding: &mut Finding,
 ) {
-    let counts = [&arms.treatment, &arms.control].map(|at| {
-        let arm = runs.arm(at).map(|arm| arm.label).unwrap_or_default();
-        count(runs, &arm, event)
-    });
-    let [treatment, control] = &counts;
-    let (a, b) = (treatment.proportion, control.proportion);
-    let p = fisher_exact(a, b);
+    let labels = [&arms.treatment, &arms.control].map(|at| runs.label(at));
+    let counts = labels.each_ref().map(|arm| count(runs, arm, event));
+    let seen = pairs(runs, &labels, event);
+    let table = table(&seen);
+    let [a, b] = counts.each_ref().map(|count| count.proportion);
+    let p_fisher = fisher_exact(a, b);
+    let p_mcnemar = mcnemar_exact(table.treatment_only, table.control_only);
+    let (settled, p, as_stated, beside) = match by {
+        By::Fisher => (
+            settled::fisher(&counts, direction, finding.alpha),
+            p_fisher,
+            settled::more(a.share(), b.share(), direction),
+            ("mcnemar", p_mcnemar),
+        ),
+        By::Mcnemar => (
+            settled::mcnemar(&seen, direction, finding.alpha),
+            p_mcnemar,
+            settled::more(table.treatment_only, table.control_only, direction),
+            ("fisher", p_fisher),
+        ),
+    };
     finding.p_value = Some(p);
-    finding.as_stated = as_stated(a, b, direction);
-    finding.status = decide(treatment, control, direction, finding.alpha);
-    let compared = a.n > 0 && b.n > 0;
-    if compared {
-        finding.effects.push(Effect {
+    finding.as_stated = as_stated;
+    finding.status = settled.status();
+    finding.open = settled.open();
+    finding.pairs = Some(table);
+    finding.beside = Some(Beside {
+        test: beside.0.to_owned(),
+        p_value: beside.1,
+    });
+    if runs.detail == Detail::Decision {
+        return;
+    }
+    finding.effects = effects(runs, &counts, p, finding.alpha);
+    finding.sentence = format!(
+        "{} in {} of {} runs with `{}` and {} of {} with `{}`; {}{}",
+        event_words(event),
+        a.events,
+        a.n,
+        labels[0],
+        b.events,
+        b.n,
+        labels[1],
+        tests(by, table, p, beside.1, finding.alpha),
+        ending(finding, &counts[0], direction)
+    );
+    finding.counts = counts.into();
+}
+
+/// Both p values, that of the test that decides first.
+fn tests(by: By, table: PairCounts, p: f64, beside: f64, alpha: f64) -> String {
+    let pairs = match table.pairs() {
+        1 => "1 pair".to_owned(),
+        pairs => format!("{pairs} pairs"),
+    };
+    let (p, beside) = (p_words(p, alpha), p_value(beside));
+    match by {
+        By::Fisher => {
+            format!("two-sided Fisher {p} (beside it McNemar's exact test, {pairs}: p = {beside})")
+        }
+        By::Mcnemar => {
+            format!("McNemar's exact test, {pairs}, {p} (beside it two-sided Fisher: p = {beside})")
+        }
+    }
+}
+
+/// The difference of shares, and that of the metric.
+///
+/// The interval of the first is at the level of the test, of which it knows nothing; so it is widened
+/// until it holds 0 where the test does not rule that out.
+fn effects(runs: &Runs<'_>, counts: &[Count; 2], p: f64, alpha: f64) -> Vec<Effect> {
+    let [a, b] = counts.each_ref().map(|count| count.proportion);
+    let mut effects = Vec::new();
+    if a.n > 0 && b.n > 0 {
+        let level = 1.0 - alpha;
+        let ends = risk_difference(a, b, level);
+        let widened = p > alpha && !ends.holds(0.0);
+        effects.push(Effect {
             what: "difference of shares, treatment − control".to_owned(),
             value: a.share() - b.share(),
-            interval: Some(risk_difference(a, b, LEVEL)),
-            level: LEVEL,
-            method: "Newcombe on Wilson scores (1998, method 10)".to_owned(),
+            interval: Some(if widened { ends.with(0.0) } else { ends }),
+            level,
+            method: if widened {
+                "square-and-add on Clopper–Pearson limits (Newcombe 1998), widened to hold 0, which \
+                 the test does not rule out"
+                    .to_owned()
+            } else {
+                "square-and-add on Clopper–Pearson limits (Newcombe 1998)".to_owned()
+            },
         });
     }
-    let values = |arm: &str| -> Vec<f64> {
-        let values = runs.values(arm);
+    let values = counts.each_ref().map(|count| -> Vec<f64> {
+        let values = runs.values(&count.arm);
         values.into_iter().map(|(_, value)| value).collect()
-    };
-    let means = mean_difference(&values(&treatment.arm), &values(&control.arm), LEVEL);
-    if let Some(difference) = means {
-        finding.effects.push(Effect {
+    });
+    if let Some(difference) = mean_difference(&values[0], &values[1], LEVEL) {
+        let with_value = values[0].len() + values[1].len();
+        let finished = (a.n + b.n) as usize;
+        let of = if with_value < finished {
+            format!(" over the {with_value} of {finished} runs with a finite value")
+        } else {
+            String::new()
+        };
+        effects.push(Effect {
             what: format!(
-                "difference of mean {}, treatment − control",
+                "difference of mean {}, treatment − control{of}",
                 runs.metric_label
             ),
             value: difference.mean,
@@ -54,19 +145,7 @@ pub(super) fn fisher(
             method: "Welch's t interval; beside the test, not part of it".to_owned(),
         });
     }
-    finding.sentence = format!(
-        "{} in {} of {} runs with `{}` and {} of {} with `{}`; two-sided Fisher {}{}",
-        event_words(event),
-        a.events,
-        a.n,
-        treatment.arm,
-        b.events,
-        b.n,
-        control.arm,
-        p_words(p, finding.alpha),
-        ending(finding, treatment, direction)
-    );
-    finding.counts = counts.into();
+    effects
 }
 
 /// The effect, or that it goes the other way.
@@ -82,8 +161,9 @@ fn ending(finding: &Finding, treatment: &Count, direction: Direction) -> String 
     match finding.effects.first().and_then(|e| Some((e, e.interval?))) {
         Some((effect, ends)) if treatment.proportion.n > 0 && effect.what.contains("shares") => {
             format!(
-                "; difference {} points, 95 % interval {} to {}",
+                "; difference {} points, {} % interval {} to {}",
                 points(effect.value),
+                percent(effect.level),
                 points(ends.low),
                 points(ends.high)
             )
@@ -107,102 +187,22 @@ fn count(runs: &Runs<'_>, arm: &str, event: &[Outcome]) -> Count {
     }
 }
 
-fn as_stated(a: Proportion, b: Proportion, direction: Direction) -> bool {
-    if direction.is_up() {
-        a.share() > b.share()
-    } else {
-        a.share() < b.share()
-    }
-}
-
-/// Fills in the runs without an outcome in every possible way. Deciding early only when all ways
-/// agree is no peeking: the decision is the one the whole sweep would give.
-fn decide(treatment: &Count, control: &Count, direction: Direction, alpha: f64) -> VerdictStatus {
-    let completions = |count: &Count| {
-        let Proportion { events, n } = count.proportion;
-        let whole = n + count.missing;
-        (0..=count.missing).map(move |more| Proportion::new(events + more, whole))
-    };
-    let mut reproduced = completions(treatment).flat_map(|a| {
-        completions(control).map(move |b| as_stated(a, b, direction) && fisher_exact(a, b) <= alpha)
+/// The seeds that both arms have.
+fn pairs(runs: &Runs<'_>, [treatment, control]: &[String; 2], event: &[Outcome]) -> Vec<Seen> {
+    let paired = runs.of_arm(treatment).filter_map(|run| {
+        let other = runs.of_arm(control).find(|other| other.seed == run.seed)?;
+        Some([is_event(run, event), is_event(other, event)])
     });
-    let first = reproduced.next().unwrap_or(false);
-    match (first, reproduced.all(|other| other == first)) {
-        (_, false) => VerdictStatus::Inconclusive,
-        (true, true) => VerdictStatus::Reproduced,
-        (false, true) => VerdictStatus::NotReproduced,
+    paired.collect()
+}
+
+/// The pairs of which both runs have an outcome.
+fn table(seen: &[Seen]) -> PairCounts {
+    let mut table = PairCounts::default();
+    for pair in seen {
+        if let [Some(treatment), Some(control)] = pair {
+            table.add(*treatment, *control);
+        }
     }
+    table
 }
-
-pub(super) fn ld50(
-    runs: &Runs<'_>,
-    along: &str,
-    arms: &Pair,
-    event: &[Outcome],
-    direction: Direction,
-    finding: &mut Finding,
-) {
-    let trials = [&arms.treatment, &arms.control].map(|at| -> Vec<Trial> {
-        let arms = runs.along(along, at);
-        arms.iter()
-            .flat_map(|(dose, arm)| {
-                runs.of_arm(&arm.label).filter_map(|run| {
-                    Some(Trial {
-                        seed: run.seed,
-                        dose: *dose,
-                        failed: is_event(run, event)?,
-                    })
-                })
-            })
-            .collect()
-    });
-    let level = 1.0 - finding.alpha;
-    let [treatment, control] = trials.each_ref().map(|trials| dose(fit(trials)));
-    let ratio = ld50_ratio(&trials[0], &trials[1], level, SEED);
-    let what = format!(
-        "{along} at which half of the runs are {}",
-        event_words(event)
-    );
-    let Some(ratio) = ratio else {
-        finding.sentence =
-            format!("no ratio of the {what}: treatment {treatment}, control {control}");
-        finding.decide(false);
-        return;
-    };
-    finding.as_stated = (ratio.ratio > 1.0) == direction.is_up();
-    let holds = if direction.is_up() {
-        ratio.interval.low > 1.0
-    } else {
-        ratio.interval.high < 1.0
-    };
-    finding.sentence = format!(
-        "{what}: {} under treatment, {} under control, ratio {} ({:.0} % bootstrap interval over seeds {} to {})",
-        treatment,
-        control,
-        number(ratio.ratio),
-        100.0 * level,
-        number(ratio.interval.low),
-        number(ratio.interval.high)
-    );
-    finding.effects.push(Effect {
-        what: format!("ratio of the {what}, treatment / control"),
-        value: ratio.ratio,
-        interval: Some(ratio.interval),
-        level,
-        method: "Firth's logistic fit, bootstrap over seeds".to_owned(),
-    });
-    finding.decide(holds);
-}
-
-/// In words.
-fn dose(found: Ld50) -> String {
-    match found {
-        Ld50::Between(dose) => number(dose),
-        Ld50::AboveAll(dose) => format!("above {}", number(dose)),
-        Ld50::BelowAll(dose) => format!("below {}", number(dose)),
-        Ld50::NoTrend => "no trend".to_owned(),
-    }
-}
-
-/// Of every bootstrap in a verdict, so that a verdict is the same each time.
-const SEED: u64 = 20_221_005;

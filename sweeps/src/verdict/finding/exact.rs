@@ -1,7 +1,8 @@
 //! The test without statistics.
 
+use super::Finding;
 use super::measured::place;
-use super::{Finding, Runs};
+use super::runs::Runs;
 use crate::VerdictStatus;
 use crate::card::{Bound, Settings};
 use crate::verdict::text::number;
@@ -12,7 +13,7 @@ pub(super) fn exact(runs: &Runs<'_>, at: &Settings, bound: Bound, finding: &mut 
         .iter()
         .flat_map(|label| runs.of_arm(label))
         .filter(|run| run.outcome().is_some())
-        .map(|run| runs.value(run).unwrap_or(f64::NAN))
+        .map(|run| runs.number(run).unwrap_or(f64::NAN))
         .collect();
     let within = finished.iter().filter(|value| bound.holds(**value)).count();
     let low = finished.iter().copied().fold(f64::INFINITY, f64::min);

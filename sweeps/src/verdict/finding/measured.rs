@@ -1,142 +1,68 @@
-//! Tests that compare a metric.
+//! Tests of means and trends of a metric.
 
-use super::{Effect, Finding, Runs};
+use super::paired::paired;
+use super::runs::{Detail, Runs};
+use super::{Effect, Finding, Open};
 use crate::card::{Bound, Direction, Pair, Settings, named};
-use crate::stats::{SlopePoint, bca_mean, jonckheere as trend, log_log_slope, sign_flip};
+use crate::stats::{SlopePoint, jonckheere as trend, log_log_slope};
 use crate::stats::{mean_interval, tost as equivalence};
 use crate::verdict::LEVEL;
-use crate::verdict::text::{number, p_words};
-
-/// Differences treatment − control of the seeds that both arms have.
-fn differences(runs: &Runs<'_>, arms: &Pair) -> (String, Vec<(u64, f64)>) {
-    let label = |at| runs.arm(at).map(|arm| arm.label).unwrap_or_default();
-    let (treatment, control) = (label(&arms.treatment), label(&arms.control));
-    let controls = runs.values(&control);
-    let paired = runs
-        .values(&treatment)
-        .into_iter()
-        .filter_map(|(seed, value)| {
-            let (_, other) = controls.iter().find(|(other, _)| *other == seed)?;
-            Some((seed, value - other))
-        });
-    (format!("`{treatment}` − `{control}`"), paired.collect())
-}
-
-pub(super) fn permutation(
-    runs: &Runs<'_>,
-    arms: &Pair,
-    minus: Option<&Pair>,
-    direction: Direction,
-    margin: f64,
-    finding: &mut Finding,
-) {
-    let (mut what, mut paired) = differences(runs, arms);
-    if let Some(minus) = minus {
-        let (other, others) = differences(runs, minus);
-        what = format!("({what}) − ({other})");
-        paired = paired
-            .into_iter()
-            .filter_map(|(seed, value)| {
-                let (_, other) = others.iter().find(|(s, _)| *s == seed)?;
-                Some((seed, value - other))
-            })
-            .collect();
-    }
-    let values: Vec<f64> = paired.into_iter().map(|(_, value)| value).collect();
-    if values.is_empty() {
-        finding.p_value = Some(1.0);
-        finding.sentence = format!(
-            "{}: no pair of runs for the mean difference {what}{}",
-            runs.metric_label,
-            runs.left_out(&finding.arms)
-        );
-        finding.decide(false);
-        return;
-    }
-    let sign = if direction.is_up() { 1.0 } else { -1.0 };
-    // With a margin, what must differ from 0 is the part beyond it.
-    let beyond: Vec<f64> = values.iter().map(|value| sign * value - margin).collect();
-    let mean = values.iter().sum::<f64>() / values.len() as f64;
-    let p = sign_flip(&beyond);
-    finding.p_value = Some(p);
-    finding.as_stated = sign * mean > margin;
-    let interval = bca_mean(&values, LEVEL);
-    let ends = interval.map_or(String::new(), |ends| {
-        format!(
-            " (95 % BCa interval over {} seeds {} to {})",
-            values.len(),
-            number(ends.low),
-            number(ends.high)
-        )
-    });
-    let beyond = match margin {
-        0.0 => String::new(),
-        margin => format!(" against a margin of {}", number(sign * margin)),
-    };
-    finding.sentence = format!(
-        "{}: mean difference {what} is {}{ends}; sign-flip permutation{beyond} {}{}{}",
-        runs.metric_label,
-        number(mean),
-        p_words(p, finding.alpha),
-        opposite(finding, margin),
-        runs.left_out(&finding.arms)
-    );
-    finding.effects.push(Effect {
-        what: format!("mean difference of {}, {what}", runs.metric_label),
-        value: mean,
-        interval,
-        level: LEVEL,
-        method: "BCa bootstrap over seeds".to_owned(),
-    });
-    finding.decide(finding.as_stated && p <= finding.alpha);
-}
-
-/// What a small p value means that does not speak for the claim.
-/// Why a small p value does not make the criterion hold; `stated` is the mean in its direction.
-fn opposite(finding: &Finding, stated: f64) -> &'static str {
-    let small = finding.p_value.is_some_and(|p| p <= finding.alpha);
-    match (small, finding.as_stated) {
-        (true, false) if stated > 0.0 => ", but it lies below the margin",
-        (true, false) => ", but not in the direction of the claim",
-        _ => "",
-    }
-}
+use crate::verdict::text::{number, p_words, percent};
+use crate::{Outcome, RunState};
 
 pub(super) fn tost(runs: &Runs<'_>, arms: &Pair, margin: f64, finding: &mut Finding) {
-    let (what, paired) = differences(runs, arms);
-    let values: Vec<f64> = paired.into_iter().map(|(_, value)| value).collect();
+    let found = paired(runs, arms, None);
+    let (what, values) = (&found.what, found.finite());
     finding.as_stated = true;
-    let Some(found) = equivalence(&values, margin) else {
+    if both_failed(runs, arms) {
+        finding.leave_open(Open::ControlFailed);
+    }
+    let Some(found) = equivalence(&values, margin, finding.alpha) else {
         finding.p_value = Some(1.0);
         finding.sentence = format!(
             "{}: too few pairs for the mean difference {what}{}",
             runs.metric_label,
-            runs.left_out(&finding.arms)
+            runs.without_value(finding)
         );
         finding.decide(false);
         return;
     };
     finding.p_value = Some(found.p);
-    let ends = found.interval90;
+    finding.decide(found.p <= finding.alpha);
+    if runs.detail == Detail::Decision {
+        return;
+    }
+    let (ends, level) = (found.interval, 1.0 - 2.0 * finding.alpha);
     finding.sentence = format!(
-        "{}: mean difference {what} is {} (90 % t interval over {} seeds {} to {}), margin ±{}; two one-sided t tests {}{}",
+        "{}: mean difference {what} is {} ({} % t interval over {} seeds {} to {}), margin ±{}; two one-sided t tests {}{}",
         runs.metric_label,
         number(found.mean),
+        percent(level),
         values.len(),
         number(ends.low),
         number(ends.high),
         number(margin),
         p_words(found.p, finding.alpha),
-        runs.left_out(&finding.arms)
+        runs.without_value(finding)
     );
     finding.effects.push(Effect {
         what: format!("mean difference of {}, {what}", runs.metric_label),
         value: found.mean,
         interval: Some(ends),
-        level: 0.9,
+        level,
         method: "paired t interval".to_owned(),
     });
-    finding.decide(found.p <= finding.alpha);
+}
+
+/// Whether the loss of two arms is compared of which no run trained: failures are alike whatever
+/// else the arms do.
+fn both_failed(runs: &Runs<'_>, arms: &Pair) -> bool {
+    let failed = |at: &Settings| {
+        let label = runs.label(at);
+        let mut outcomes = runs.of_arm(&label).map(RunState::outcome);
+        outcomes.all(|outcome| outcome.is_some_and(|o| Outcome::FAILURES.contains(&o)))
+    };
+    runs.compares_final_loss() && failed(&arms.treatment) && failed(&arms.control)
 }
 
 pub(super) fn slope(
@@ -164,21 +90,25 @@ pub(super) fn slope(
         };
         finding.sentence = format!(
             "the {what} cannot be fitted{why}{}",
-            runs.left_out(&finding.arms)
+            runs.without_value(finding)
         );
         finding.decide(false);
         return;
     };
     finding.as_stated = bound.holds_for(ends.low, ends.high);
+    finding.decide(finding.as_stated);
+    if runs.detail == Detail::Decision {
+        return;
+    }
     finding.sentence = format!(
-        "{what} {}: {} ({:.0} % interval over {} seeds {} to {}); expected {bound}{}",
+        "{what} {}: {} ({} % interval over {} seeds {} to {}); expected {bound}{}",
         place(at),
         number(found.slope),
-        100.0 * level,
+        percent(level),
         found.seeds,
         number(ends.low),
         number(ends.high),
-        runs.left_out(&finding.arms)
+        runs.without_value(finding)
     );
     finding.effects.push(Effect {
         what,
@@ -187,7 +117,6 @@ pub(super) fn slope(
         level,
         method: "least squares on logarithms within each seed, t interval over seeds".to_owned(),
     });
-    finding.decide(finding.as_stated);
 }
 
 /// `at post, layers=24, lr=0.001/0.01`.
@@ -210,10 +139,7 @@ pub(super) fn jonckheere(
     let arms = runs.along(along, at);
     let groups: Vec<Vec<f64>> = arms
         .iter()
-        .map(|(_, arm)| {
-            let values = runs.values(&arm.label).into_iter();
-            values.map(|(_, value)| value).collect()
-        })
+        .map(|(_, arm)| runs.ranked(&arm.label))
         .collect();
     let found = trend(&groups);
     let (p, other) = if direction.is_up() {
@@ -223,13 +149,18 @@ pub(super) fn jonckheere(
     };
     finding.p_value = Some(p);
     finding.as_stated = p < other;
+    let ranked = || groups.iter().flatten();
+    let all_failed = ranked().next().is_some() && ranked().all(|value| value.is_infinite());
+    if finding.missing == 0 && all_failed {
+        finding.leave_open(Open::EveryRunFailed);
+    }
+    finding.decide(finding.as_stated && p <= finding.alpha);
+    if runs.detail == Detail::Decision {
+        return;
+    }
     let means: Vec<String> = arms
         .iter()
-        .zip(&groups)
-        .map(|((x, _), group)| {
-            let mean = mean_interval(group, LEVEL).map_or(f64::NAN, |estimate| estimate.mean);
-            format!("{} at {}", number(mean), number(*x))
-        })
+        .map(|(x, arm)| group_words(runs, &arm.label, *x))
         .collect();
     let way = if direction.is_up() {
         "rising"
@@ -242,7 +173,7 @@ pub(super) fn jonckheere(
         place(at),
         means.join(", "),
         p_words(p, finding.alpha),
-        runs.left_out(&finding.arms)
+        runs.without_value(finding)
     );
     finding.effects.push(Effect {
         what: format!(
@@ -252,7 +183,21 @@ pub(super) fn jonckheere(
         value: found.z,
         interval: None,
         level: LEVEL,
-        method: "Jonckheere–Terpstra, variance corrected for ties".to_owned(),
+        method: "Jonckheere–Terpstra, variance corrected for ties; p over all arrangements"
+            .to_owned(),
     });
-    finding.decide(finding.as_stated && p <= finding.alpha);
+}
+
+/// `3.58 at 0.001`, and how many runs the mean is without.
+fn group_words(runs: &Runs<'_>, arm: &str, x: f64) -> String {
+    let values: Vec<f64> = runs.values(arm).into_iter().map(|(_, y)| y).collect();
+    let finished = runs.count(arm, |_| true);
+    let failed = match finished - values.len() {
+        0 => String::new(),
+        failed => format!(" ({failed} of {finished} without)"),
+    };
+    match mean_interval(&values, LEVEL) {
+        Some(estimate) => format!("{} at {}{failed}", number(estimate.mean), number(x)),
+        None => format!("no value at {}{failed}", number(x)),
+    }
 }

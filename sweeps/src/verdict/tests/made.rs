@@ -51,7 +51,7 @@ pub(super) fn verdict_at(
             if let Some((outcome, metrics)) = run(norm, layers, planned.seed) {
                 state.state = State::Finished;
                 state.metrics = metrics.into_iter().map(Some).collect();
-                state.metric = state.metrics[0];
+                state.metric = state.metrics.first().copied().flatten();
                 state.classified = Some(Classified {
                     outcome,
                     value: state.metric,

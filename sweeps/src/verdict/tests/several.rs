@@ -91,8 +91,10 @@ fn two(turned: [u64; 2]) -> impl Fn(&str, i64, u64) -> Run {
     }
 }
 
+/// The card claims both, which is false as soon as one is: no correction. Who takes one of them by
+/// itself goes by the p value after Holm.
 #[test]
-fn holm_takes_back_what_each_of_two_criteria_shows_alone() {
+fn both_hold_at_their_own_level_and_holm_is_for_single_claims() {
     let verdict = verdict_of(TWO, two([2, 2]));
     let [loss, gradient] = verdict.findings.as_slice() else {
         panic!("two criteria");
@@ -101,26 +103,44 @@ fn holm_takes_back_what_each_of_two_criteria_shows_alone() {
         let p = finding.p_value.unwrap();
         assert!((0.025..0.05).contains(&p), "{p} alone would do");
         assert_eq!(finding.p_adjusted, Some(2.0 * p));
-        assert_eq!(finding.status, NotReproduced);
+        assert_eq!(finding.status, Reproduced);
         says(
             &finding.line(),
-            &format!("does not hold: {}; after Holm p = ", finding.sentence),
+            &format!(
+                "holds: {}; taken by itself, p after Holm = ",
+                finding.sentence
+            ),
         );
     }
+    assert_eq!(verdict.status, Reproduced);
+    assert_eq!(verdict.sentence, "Reproduced: 2 of 2 criteria hold.");
+
+    let verdict = verdict_of(TWO, two([0, 5]));
     assert_eq!(verdict.status, NotReproduced);
-    assert_eq!(
-        verdict.sentence,
-        "Not reproduced: 0 of 2 criteria hold, 2 do not."
-    );
     says(
         &verdict.notes.join("\n"),
         "`gradient` not reproduced is not refuted",
     );
+}
 
-    // Beside a strong one the weak one is the last of Holm's steps, which takes nothing off.
-    let verdict = verdict_of(TWO, two([0, 2]));
+/// An interval decides at α, so for Holm's correction its criterion has p = α where it holds.
+#[test]
+fn criteria_decided_by_intervals_count_in_the_correction() {
+    let slope = "[[criterion]]\nname = \"slope\"\ntest = \"slope\"\nalong = \"model.layers\"\n\
+                 at = { \"model.norm\" = \"deepnorm_glm\" }\nmetric = { name = \"update_norm\" }\n\
+                 above = 0.5\n";
+    let card = format!("{}{slope}", TWO.split_at(TWO.rfind("[[").unwrap()).0);
+    let verdict = verdict_of(&card, |norm, layers, seed| {
+        let (outcome, mut metrics) = two([0, 0])(norm, layers, seed)?;
+        metrics[1] = layers as f64 * (1.0 + 0.01 * seed as f64);
+        Some((outcome, metrics))
+    });
     assert_eq!(verdict.status, Reproduced);
-    assert_eq!(verdict.sentence, "Reproduced: 2 of 2 criteria hold.");
+    let [loss, slope] = verdict.findings.as_slice() else {
+        panic!("two criteria");
+    };
+    assert_eq!(loss.p_adjusted, Some(2.0 * loss.p_value.unwrap()));
+    assert_eq!((slope.p_value, slope.p_adjusted), (None, None));
 }
 
 #[test]
@@ -154,8 +174,7 @@ fn one_criterion_that_does_not_hold_decides_and_a_descriptive_one_never_does() {
 }
 
 #[test]
-fn an_open_criterion_keeps_others_open_that_holm_could_still_let_through() {
-    // The second looks at two layers, none of which has run.
+fn an_open_criterion_takes_nothing_from_the_others() {
     let (first, second) = TWO.split_at(TWO.rfind("[[").unwrap());
     let card = format!(
         "{first}{}",
@@ -170,7 +189,7 @@ fn an_open_criterion_keeps_others_open_that_holm_could_still_let_through() {
     assert_eq!(verdict.status, Inconclusive);
     assert_eq!(
         verdict.sentence,
-        "Inconclusive: 0 of 2 criteria hold, 2 are open. 16 of 32 runs have no outcome and could \
+        "Inconclusive: 1 of 2 criteria holds, 1 is open. 16 of 32 runs have no outcome and could \
          turn the verdict."
     );
     let verdict = open(5);

@@ -5,7 +5,7 @@ use crate::view::{Arm, Statistic};
 use crate::words::{self, NONE, interval, loss, plural, shares};
 use sweeps::card::Role;
 use sweeps::stats::Proportion;
-use sweeps::verdict::{ArmResult, Count, Effect, Finding, LEVEL};
+use sweeps::verdict::{ArmResult, Beside, Count, Effect, Finding, LEVEL};
 use sweeps::{Card, Outcome, Verdict};
 
 /// The table of arms, in the order of the card.
@@ -104,11 +104,16 @@ fn numbers(finding: &Finding) -> Vec<Statistic> {
             value: format!("{} (α = {}{adjusted})", words::p_value(p), finding.alpha),
             note: method(&finding.test).to_owned(),
         });
+        rows.extend(finding.beside.as_ref().map(beside));
     } else if finding.effects.is_empty() {
+        let name = match finding.test.as_str() {
+            "exact" => "every run",
+            _ => "found",
+        };
         rows.push(Statistic {
-            name: "every run".to_owned(),
+            name: name.to_owned(),
             value: finding.sentence.clone(),
-            note: "an exact bound; no statistics".to_owned(),
+            note: method(&finding.test).to_owned(),
         });
     }
     for (count, side) in finding.counts.iter().zip(["treatment", "control"]) {
@@ -118,12 +123,25 @@ fn numbers(finding: &Finding) -> Vec<Statistic> {
     rows
 }
 
+/// The test of the same counts that does not decide.
+fn beside(other: &Beside) -> Statistic {
+    Statistic {
+        name: "p value beside it, which does not decide".to_owned(),
+        value: words::p_value(other.p_value),
+        note: method(&other.test).to_owned(),
+    }
+}
+
 fn method(test: &str) -> &'static str {
     match test {
         "fisher" => "Fisher's exact test, two-sided, on the counts of failures to train",
+        "mcnemar" => "McNemar's exact test, two-sided, on pairs of runs that share a seed",
         "permutation" => "sign-flip permutation test, two-sided, on differences paired by seed",
+        "ld50" => "sign-flip permutation test, two-sided, on the failed runs of each seed",
         "tost" => "two one-sided t tests on differences paired by seed (Schuirmann 1987)",
         "jonckheere" => "Jonckheere and Terpstra's test for a trend, one-sided",
+        "slope" => "least squares on logarithms within each seed, t interval over seeds",
+        "exact" => "an exact bound; no statistics",
         _ => "",
     }
 }
@@ -180,12 +198,13 @@ pub(crate) fn measured(verdict: &Verdict) -> Vec<String> {
                 plural(n, "run")
             ),
             (_, Some(metric)) => format!(
-                "`{}`: {} of {}, mean {} {}",
+                "`{}`: {} of {}, mean {} {}{}",
                 arm.arm,
                 counts.join(" and "),
                 plural(n, "run"),
                 metric_name(&verdict.metric),
-                loss(metric.mean)
+                loss(metric.mean),
+                words::of_finite(metric.n, n)
             ),
         }
     };

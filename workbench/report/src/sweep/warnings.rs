@@ -17,6 +17,15 @@ pub(crate) fn all(reader: &SweepReader, verdict: &Verdict, differing: Vec<String
                 .to_owned(),
         );
     }
+    for finding in &verdict.findings {
+        if let Some(why) = finding.open {
+            warnings.push(format!(
+                "`{}` was not tested, and is inconclusive: {}.",
+                finding.name,
+                why.words()
+            ));
+        }
+    }
     if !verdict.missing_languages.is_empty() {
         warnings.push(format!(
             "Text is missing in: {}. The runs were trained without it.",

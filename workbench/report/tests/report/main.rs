@@ -62,6 +62,24 @@ fn a_finished_sweep_reports_its_verdict_in_both_formats() {
     );
 }
 
+/// Arms that have failed alike are compared in nothing, and every page says so.
+#[test]
+fn a_comparison_whose_control_failed_is_called_inconclusive() {
+    let dir = tempfile::tempdir().unwrap();
+    synthetic::sweep(dir.path(), HYPOTHESIS, |_, _| Fate::Nan(97));
+    let written = workbench_report::write(dir.path()).unwrap();
+    let verdict = written.verdict.unwrap();
+    assert_eq!(verdict.status, VerdictStatus::Inconclusive);
+    for page in [text(&written.html), text(&written.md)] {
+        assert!(page.contains("Inconclusive"), "{page}");
+        assert!(page.contains("he control failed as well"), "{page}");
+        assert!(
+            page.contains("was not tested, and is inconclusive"),
+            "{page}"
+        );
+    }
+}
+
 #[test]
 fn markdown_names_only_figures_that_exist() {
     let dir = tempfile::tempdir().unwrap();

@@ -45,10 +45,29 @@ pub(super) fn core_seconds(plan: &Plan, cache: &Cache) -> Result<f64, Failure> {
 }
 
 fn measure(plan: &Plan, run: &sweeps::PlannedRun, cache: &Cache) -> Result<Rate, Failure> {
+    let trial = trial(plan, run, STEPS, cache)?;
+    rate(trial.directory.path(), trial.wall)
+}
+
+/// A few steps of a run, in a process like those of a sweep.
+pub(super) struct Trial {
+    /// The run directory, which goes with this value.
+    pub(super) directory: tempfile::TempDir,
+    /// Seconds that the process took.
+    pub(super) wall: f64,
+}
+
+/// Trains the first `steps` steps of a run on one core.
+pub(super) fn trial(
+    plan: &Plan,
+    run: &sweeps::PlannedRun,
+    steps: u64,
+    cache: &Cache,
+) -> Result<Trial, Failure> {
     let failed = |error: std::io::Error| Failure::io("cannot time a run", &error);
     let directory = tempfile::tempdir().map_err(failed)?;
     let mut config = plan.config(run)?;
-    config.steps = config.steps.min(STEPS);
+    config.steps = config.steps.min(steps);
     config.schedule.clear();
     config.intervention.clear();
     let file = directory.path().join(logs::run::CONFIG_FILE);
@@ -70,7 +89,7 @@ fn measure(plan: &Plan, run: &sweeps::PlannedRun, cache: &Cache) -> Result<Rate,
             run.arm
         )));
     }
-    rate(directory.path(), wall)
+    Ok(Trial { directory, wall })
 }
 
 fn rate(directory: &Path, wall: f64) -> Result<Rate, Failure> {

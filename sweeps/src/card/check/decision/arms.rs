@@ -2,6 +2,7 @@
 
 mod along;
 
+use super::{expect, failed};
 use crate::card::check::check_selector;
 use crate::card::check::fields::complain;
 use crate::card::{Arm, Card, Criterion, Pair, Role, Settings, Test};
@@ -14,7 +15,9 @@ pub(in crate::card::check) fn check(card: &Card, complaints: &mut Vec<Complaint>
         let before = complaints.len();
         let mut pair = |arms: &Pair, section: &str| check_pair(card, arms, section, complaints);
         match &criterion.test {
-            Test::Fisher { arms, .. } | Test::Tost { arms, .. } => pair(arms, &section),
+            Test::Fisher { arms, .. } | Test::Mcnemar { arms, .. } | Test::Tost { arms, .. } => {
+                pair(arms, &section);
+            }
             Test::Permutation { arms, minus, .. } => {
                 pair(arms, &section);
                 if let Some(minus) = minus {
@@ -51,7 +54,8 @@ pub(in crate::card::check) fn check(card: &Card, complaints: &mut Vec<Complaint>
         if complaints.len() == before {
             check_roles(card, criterion, &section, complaints);
         }
-        check_expectation(criterion, &section, complaints);
+        expect::check(criterion, &section, complaints);
+        failed::check(criterion, card.metric_of(criterion), &section, complaints);
     }
 }
 
@@ -133,48 +137,4 @@ fn some_arms(
         return None;
     }
     Some(found)
-}
-
-/// What power is computed from must be what the test asks for.
-fn check_expectation(criterion: &Criterion, section: &str, complaints: &mut Vec<Complaint>) {
-    let Some(expect) = &criterion.expect else {
-        return;
-    };
-    let needed: &[(&str, Option<f64>)] = match criterion.test {
-        Test::Fisher { .. } => &[("treatment", expect.treatment), ("control", expect.control)],
-        Test::Permutation { .. } | Test::Slope { .. } | Test::Jonckheere { .. } => {
-            &[("difference", expect.difference), ("sd", expect.sd)]
-        }
-        Test::Tost { .. } => &[("sd", expect.sd)],
-        Test::Ld50 { .. } => &[("ratio", expect.ratio), ("steepness", expect.steepness)],
-        Test::Exact { .. } => &[],
-    };
-    for (key, value) in needed {
-        let place = format!("{section}.expect.{key}");
-        match value {
-            None => {
-                let test = criterion.test.name();
-                let message = format!("is missing; the power of `{test}` depends on it");
-                complain(complaints, &place, message, None);
-            }
-            Some(value) if !value.is_finite() => {
-                complain(complaints, &place, "must be finite", None);
-            }
-            Some(value) => {
-                let expected = match *key {
-                    "treatment" | "control" if !(0.0..=1.0).contains(value) => {
-                        "a share from 0 to 1"
-                    }
-                    "sd" | "ratio" | "steepness" if *value <= 0.0 => "a number above 0",
-                    _ => continue,
-                };
-                complain(
-                    complaints,
-                    &place,
-                    format!("is {value}; expected {expected}"),
-                    None,
-                );
-            }
-        }
-    }
 }

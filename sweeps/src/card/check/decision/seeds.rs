@@ -3,7 +3,7 @@
 use super::arms::section;
 use crate::card::check::fields::complain;
 use crate::card::{Card, Criterion, Role, Settings, Test};
-use crate::stats::{Proportion, fisher_exact, holm, jonckheere};
+use crate::stats::{Proportion, fisher_exact, jonckheere};
 use experiments_config::Complaint;
 
 /// Most seeds that a hint suggests.
@@ -14,8 +14,6 @@ pub(in crate::card::check) fn check_seeds(card: &Card, key: &str, complaints: &m
     if card.is_smoke() {
         return;
     }
-    let before = complaints.len();
-    let mut family = Vec::new();
     let criteria = card.criteria.iter().enumerate();
     for (index, criterion) in criteria.filter(|(_, c)| c.role == Role::Confirmatory) {
         let place = match card.criteria.len() {
@@ -23,39 +21,13 @@ pub(in crate::card::check) fn check_seeds(card: &Card, key: &str, complaints: &m
             _ => format!(" in `{}`", section(card, index)),
         };
         match smallest_p(card, criterion) {
-            Some(p) => family.push((criterion, p)),
+            Some(p) if p > criterion.alpha => {
+                let (what, hint) = too_few(card, criterion, p);
+                complain(complaints, key, format!("{what}{place}"), hint);
+            }
+            Some(_) => {}
             None => check_interval(card, criterion, key, &place, complaints),
         }
-        if let Some((_, p)) = family
-            .last()
-            .filter(|(c, p)| c.name == criterion.name && *p > c.alpha)
-        {
-            let (what, hint) = too_few(card, criterion, *p);
-            complain(complaints, key, format!("{what}{place}"), hint);
-        }
-    }
-    if complaints.len() == before {
-        check_family(&family, key, complaints);
-    }
-}
-
-/// All criteria of a card must hold after Holm's correction; at their smallest p values they must.
-fn check_family(family: &[(&Criterion, f64)], key: &str, complaints: &mut Vec<Complaint>) {
-    let p_values: Vec<f64> = family.iter().map(|(_, p)| *p).collect();
-    let adjusted = holm(&p_values);
-    let failing = family
-        .iter()
-        .zip(adjusted)
-        .find(|((criterion, _), p)| *p > criterion.alpha);
-    if let Some(((criterion, _), p)) = failing {
-        let message = format!(
-            "are too few for {} confirmatory criteria together: after Holm's correction the smallest p of `{}` is {p:.3}, above {}",
-            family.len(),
-            criterion.name,
-            criterion.alpha
-        );
-        let hint = "take more seeds, or make some criteria descriptive".to_owned();
-        complain(complaints, key, message, Some(hint));
     }
 }
 
@@ -65,7 +37,11 @@ fn smallest_p(card: &Card, criterion: &Criterion) -> Option<f64> {
     let runs = |at: &Settings| seeds(card, &[at]).len() as u64;
     match &criterion.test {
         Test::Fisher { arms, .. } => Some(fisher(runs(&arms.treatment), runs(&arms.control))),
-        Test::Permutation { .. } => Some(sign_flips(pairs(card, criterion))),
+        // McNemar's test flips the signs of the pairs as well, of which all may differ, and that of
+        // doses those of the seeds.
+        Test::Mcnemar { .. } | Test::Permutation { .. } | Test::Ld50 { .. } => {
+            Some(sign_flips(pairs(card, criterion)))
+        }
         Test::Jonckheere { along, at, .. } => {
             let mut arms = card.arms_at(at);
             let value = |settings: &Settings| settings.get(along).and_then(crate::card::number);
@@ -86,7 +62,7 @@ fn smallest_p(card: &Card, criterion: &Criterion) -> Option<f64> {
             Some(jonckheere(&groups).p_increasing)
         }
         Test::Tost { .. } if pairs(card, criterion) >= 2 => Some(0.0),
-        _ => None,
+        Test::Tost { .. } | Test::Slope { .. } | Test::Exact { .. } => None,
     }
 }
 
@@ -129,7 +105,7 @@ fn too_few(card: &Card, criterion: &Criterion, p: f64) -> (String, Option<String
                 enough.map(|k| format!("{k} seeds in each arm can")),
             )
         }
-        Test::Permutation { .. } => {
+        Test::Mcnemar { .. } | Test::Permutation { .. } | Test::Ld50 { .. } => {
             let n = pairs(card, criterion);
             let enough = (1..=MOST_SEEDS).find(|k| sign_flips(*k) <= alpha);
             (

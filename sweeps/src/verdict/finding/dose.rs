@@ -1,0 +1,155 @@
+//! The value of an axis at which half of the runs show the event, compared between arms.
+
+use super::runs::{Detail, Runs, is_event};
+use super::{Effect, Finding, Open};
+use crate::Outcome;
+use crate::card::{Direction, Pair};
+use crate::stats::{Interval, Ld50, Ratio, Trial};
+use crate::stats::{failure_differences, ld50 as fit, ld50_ratio, sign_flip};
+use crate::verdict::text::{event_words, number, p_words, percent};
+
+/// Of every bootstrap in a verdict, so that a verdict is the same each time.
+const SEED: u64 = 20_221_005;
+
+pub(super) fn ld50(
+    runs: &Runs<'_>,
+    along: &str,
+    arms: &Pair,
+    event: &[Outcome],
+    direction: Direction,
+    finding: &mut Finding,
+) {
+    let trials = [&arms.treatment, &arms.control].map(|at| -> Vec<Trial> {
+        let arms = runs.along(along, at);
+        arms.iter()
+            .flat_map(|(dose, arm)| {
+                runs.of_arm(&arm.label).filter_map(|run| {
+                    Some(Trial {
+                        seed: run.seed,
+                        dose: *dose,
+                        failed: is_event(run, event)?,
+                    })
+                })
+            })
+            .collect()
+    });
+    let differences = failure_differences(&trials[0], &trials[1]);
+    let p = sign_flip(&differences);
+    let more: f64 = differences.iter().sum();
+    finding.p_value = Some(p);
+    finding.as_stated = if direction.is_up() {
+        more > 0.0
+    } else {
+        more < 0.0
+    };
+    let doses = trials.each_ref().map(|trials| fit(trials));
+    if finding.missing == 0 && same_side(doses) {
+        finding.leave_open(Open::OutsideRange);
+    }
+    finding.decide(finding.as_stated && p <= finding.alpha);
+    if runs.detail == Detail::Decision {
+        return;
+    }
+    let level = 1.0 - finding.alpha;
+    let what = format!(
+        "{along} at which half of the runs are {}",
+        event_words(event)
+    );
+    let ratio = ld50_ratio(&trials[0], &trials[1], level, SEED);
+    let effect = ratio.map(|ratio| effect(&what, ratio, p, finding.alpha));
+    let [treatment, control] = doses.map(dose);
+    finding.sentence = format!(
+        "{what}: {treatment} under treatment, {control} under control, {}; sign-flip permutation of \
+         the failures of {} {}{}",
+        match (ratio, &effect) {
+            (Some(ratio), Some(effect)) => ratio_words(ratio, effect, differences.len()),
+            _ => format!("which have no ratio{}", why_none(doses)),
+        },
+        seeds(differences.len()),
+        p_words(p, finding.alpha),
+        opposite(finding)
+    );
+    finding.effects.extend(effect);
+}
+
+fn effect(what: &str, ratio: Ratio, p: f64, alpha: f64) -> Effect {
+    // The bootstrap knows nothing of the test, which alone says whether 1 is ruled out.
+    let interval = ratio.interval.map(|ends| {
+        let ruled_out = p <= alpha;
+        if ruled_out { ends } else { ends.with(1.0) }
+    });
+    Effect {
+        what: format!("ratio of the {what}, treatment / control"),
+        value: ratio.middle(),
+        interval,
+        level: 1.0 - alpha,
+        method: "Firth's logistic fit, or the two doses between which separated runs change; \
+                 bootstrap over seeds, widened to hold 1 where the test does not rule it out"
+            .to_owned(),
+    }
+}
+
+/// `ratio 1.13 (95 % interval 0.68 to 2.03)`, or between which ratios it lies.
+fn ratio_words(ratio: Ratio, effect: &Effect, count: usize) -> String {
+    let Interval { low, high } = ratio.ends;
+    let value = if low < high {
+        format!("ratio between {} and {}", number(low), number(high))
+    } else {
+        format!("ratio {}", number(low))
+    };
+    match effect.interval {
+        Some(ends) => format!(
+            "{value} ({} % interval over {} {} to {})",
+            percent(effect.level),
+            seeds(count),
+            number(ends.low),
+            number(ends.high)
+        ),
+        None => format!("{value}, without an interval over {}", seeds(count)),
+    }
+}
+
+fn seeds(count: usize) -> String {
+    match count {
+        1 => "1 seed".to_owned(),
+        count => format!("{count} seeds"),
+    }
+}
+
+/// Why two doses have no ratio.
+fn why_none(doses: [Ld50; 2]) -> &'static str {
+    if same_side(doses) {
+        ": neither lies within the values swept"
+    } else {
+        ": failures do not become more frequent along the axis"
+    }
+}
+
+/// That a small p value does not speak for the claim.
+fn opposite(finding: &Finding) -> &'static str {
+    let small = finding.p_value.is_some_and(|p| p <= finding.alpha);
+    if small && !finding.as_stated {
+        ", but not in the direction of the claim"
+    } else {
+        ""
+    }
+}
+
+/// Whether neither arm's dose is known but for an end of the range that both lie beyond.
+fn same_side([treatment, control]: [Ld50; 2]) -> bool {
+    matches!(
+        (treatment, control),
+        (Ld50::AboveAll(_), Ld50::AboveAll(_)) | (Ld50::BelowAll(_), Ld50::BelowAll(_))
+    )
+}
+
+/// In words.
+fn dose(found: Ld50) -> String {
+    match found {
+        Ld50::At(dose) => number(dose),
+        Ld50::Between(ends) => format!("between {} and {}", number(ends.low), number(ends.high)),
+        Ld50::AboveAll(dose) => format!("above {}", number(dose)),
+        Ld50::BelowAll(dose) => format!("below {}", number(dose)),
+        Ld50::NoTrend => "no trend".to_owned(),
+    }
+}

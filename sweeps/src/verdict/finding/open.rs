@@ -1,0 +1,46 @@
+//! Why a criterion is open though runs have finished: it was not tested.
+
+use super::Finding;
+use crate::VerdictStatus;
+use serde::{Deserialize, Serialize};
+
+/// Why a criterion is open whatever its runs without an outcome would show.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Open {
+    /// The control shows the event so often that no result of the treatment could be more than
+    /// that by the test.
+    ControlFailed,
+    /// The control shows the event so rarely that no result of the treatment could be less.
+    ControlDidNotFail,
+    /// Of a trend: no run has a value, so there is no order.
+    EveryRunFailed,
+    /// Finished runs have no finite value, and the criterion does not rank them.
+    NoValue,
+    /// The value at which half of the runs fail lies outside those swept.
+    OutsideRange,
+}
+
+impl Open {
+    /// For people, after `inconclusive:`.
+    #[must_use]
+    pub fn words(self) -> &'static str {
+        match self {
+            Self::ControlFailed => "the control failed as well",
+            Self::ControlDidNotFail => {
+                "the control did not fail either, so the treatment could not fail less"
+            }
+            Self::EveryRunFailed => "every run failed",
+            Self::NoValue => "finished runs have no finite value",
+            Self::OutsideRange => "half of the runs fail outside the values swept",
+        }
+    }
+}
+
+impl Finding {
+    /// Leaves the criterion open; the reason found first stays.
+    pub(super) fn leave_open(&mut self, why: Open) {
+        self.open.get_or_insert(why);
+        self.status = VerdictStatus::Inconclusive;
+    }
+}

@@ -1,0 +1,173 @@
+//! The runs of a sweep as a test sees them.
+
+use super::Finding;
+use crate::Outcome;
+use crate::card::{Arm, Card, Criterion, Settings, Worst, matches, number};
+use crate::reader::RunState;
+
+/// What a finished run gives to a comparison of a metric.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) enum Value {
+    /// A number.
+    Finite(f64),
+    /// None, because the run failed: what was measured is not finite, or its losses are not and
+    /// nothing was measured any more.
+    Failed,
+    /// None, though the run did not fail: the metric was never recorded.
+    Absent,
+}
+
+/// The runs of a sweep as a test sees them.
+pub(super) struct Runs<'a> {
+    pub(super) card: &'a Card,
+    /// All arms of the card.
+    arms: &'a [Arm],
+    states: &'a [RunState],
+    /// Place of the metric in [`Card::metrics`].
+    metric: usize,
+    pub(super) metric_label: String,
+    /// Where failed runs rank; `None` when they leave the criterion open.
+    pub(super) worst: Option<Worst>,
+    /// How much is to be said about them.
+    pub(super) detail: Detail,
+}
+
+/// How much is to be found about a criterion.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::verdict) enum Detail {
+    /// Effects, intervals and words as well.
+    Full,
+    /// Only whether it holds, for the thousands of sweeps from which power is simulated.
+    Decision,
+}
+
+impl<'a> Runs<'a> {
+    /// The runs as `criterion` compares them; `None` when its metric is none of the card's.
+    pub(super) fn new(
+        card: &'a Card,
+        arms: &'a [Arm],
+        criterion: &Criterion,
+        states: &'a [RunState],
+        detail: Detail,
+    ) -> Option<Self> {
+        let metric = card.metric_of(criterion);
+        Some(Self {
+            card,
+            arms,
+            states,
+            detail,
+            metric: card.metrics().iter().position(|known| *known == metric)?,
+            metric_label: metric.label(),
+            worst: criterion.rank_of_failed(metric),
+        })
+    }
+
+    /// Whether what is compared is the loss that tells whether a run has trained.
+    pub(super) fn compares_final_loss(&self) -> bool {
+        let metrics = self.card.metrics();
+        metrics
+            .get(self.metric)
+            .is_some_and(|metric| metric.is_final_loss())
+    }
+
+    fn arms_at<'b>(&'b self, at: &'b Settings) -> impl Iterator<Item = &'b Arm> {
+        let arms = self.arms.iter();
+        arms.filter(move |arm| matches(&arm.settings, at))
+    }
+
+    /// Label of the one arm at these axis values; empty when there is none, which a checked card
+    /// rules out.
+    pub(super) fn label(&self, at: &Settings) -> String {
+        let arm = self.arms_at(at).next();
+        arm.map(|arm| arm.label.clone()).unwrap_or_default()
+    }
+
+    pub(super) fn of_arm<'b>(&'b self, label: &'b str) -> impl Iterator<Item = &'b RunState> {
+        self.states.iter().filter(move |run| run.arm == label)
+    }
+
+    /// The number as it stands, finite or not.
+    pub(super) fn number(&self, run: &RunState) -> Option<f64> {
+        run.metrics.get(self.metric).copied().flatten()
+    }
+
+    /// What a run gives to the comparison; `None` before it has an outcome.
+    pub(super) fn value(&self, run: &RunState) -> Option<Value> {
+        let outcome = run.outcome()?;
+        Some(match self.number(run) {
+            Some(value) if value.is_finite() => Value::Finite(value),
+            Some(_) => Value::Failed,
+            None if outcome == Outcome::Nonfinite => Value::Failed,
+            None => Value::Absent,
+        })
+    }
+
+    /// Finite values of an arm by seed.
+    pub(super) fn values(&self, label: &str) -> Vec<(u64, f64)> {
+        self.of_arm(label)
+            .filter_map(|run| match self.value(run)? {
+                Value::Finite(value) => Some((run.seed, value)),
+                Value::Failed | Value::Absent => None,
+            })
+            .collect()
+    }
+
+    /// Values of an arm for a test of ranks: failed runs are infinite where they rank as worst.
+    pub(super) fn ranked(&self, label: &str) -> Vec<f64> {
+        self.of_arm(label)
+            .filter_map(|run| match self.value(run)? {
+                Value::Finite(value) => Some(value),
+                Value::Failed => self.worst.map(Worst::value),
+                Value::Absent => None,
+            })
+            .collect()
+    }
+
+    /// Finished runs of an arm with this kind of value.
+    pub(super) fn count(&self, label: &str, wanted: impl Fn(Value) -> bool) -> usize {
+        let values = self.of_arm(label).filter_map(|run| self.value(run));
+        values.filter(|value| wanted(*value)).count()
+    }
+
+    /// Arms that match, with their value of an axis, in ascending order.
+    pub(super) fn along<'b>(&'b self, key: &str, at: &'b Settings) -> Vec<(f64, &'b Arm)> {
+        let mut arms: Vec<(f64, &Arm)> = self
+            .arms_at(at)
+            .filter_map(|arm| Some((number(arm.settings.get(key)?)?, arm)))
+            .collect();
+        arms.sort_by(|a, b| a.0.total_cmp(&b.0));
+        arms
+    }
+
+    /// Finished runs of these arms that leave the criterion open, for want of a value or of a rank.
+    pub(super) fn open(&self, arms: &[String]) -> usize {
+        let open = |value| match value {
+            Value::Finite(_) => false,
+            Value::Failed => self.worst.is_none(),
+            Value::Absent => true,
+        };
+        arms.iter().map(|arm| self.count(arm, open)).sum()
+    }
+
+    /// What the finished runs of these arms without a finite value count as, in words; empty where
+    /// all have one.
+    pub(super) fn without_value(&self, finding: &Finding) -> String {
+        let without = finding.without_value;
+        let runs = if without == 1 { "run" } else { "runs" };
+        let counted = without as usize - self.open(&finding.arms);
+        match (without, counted, self.worst) {
+            (0, ..) => String::new(),
+            (_, 1.., Some(worst)) if counted == without as usize => {
+                let (count, metric) =
+                    (if counted == 1 { "counts" } else { "count" }, worst.words());
+                format!("; {without} {runs} without a finite value {count} as the {metric}")
+            }
+            _ => format!("; {without} finished {runs} without a finite value"),
+        }
+    }
+}
+
+/// Whether a run shows the event; `None` before it has an outcome.
+pub(super) fn is_event(run: &RunState, event: &[Outcome]) -> Option<bool> {
+    run.outcome().map(|outcome| event.contains(&outcome))
+}
