@@ -31,5 +31,5 @@ pub use lease::Lease;
 pub use line::LineError;
 pub use read::{Liveness, RunReader};
 pub use record::Record;
-pub use run::{Event, EventKind, Manifest, RunWriter, Status, Summary};
+pub use run::{Event, EventKind, Manifest, RunLease, RunWriter, Status, Summary};
 pub use signal::{SIGNALS, Signal, TIMINGS, signal};
