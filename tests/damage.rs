@@ -100,8 +100,9 @@ struct Case {
 }
 
 impl Case {
-    fn new(case: (&str, &str)) -> Self {
-        let scratch = Scratch::new(&format!("damage-{}-{}", case.0, case.1));
+    /// `test` keeps the folders of tests apart that run at once.
+    fn new(test: &str, case: (&str, &str)) -> Self {
+        let scratch = Scratch::new(&format!("damage-{test}-{}-{}", case.0, case.1));
         scratch.write("tiny.toml", &config(&scratch, case, STEPS));
         let output = scratch.run(&["train", "tiny.toml", "--out", "run"]);
         assert_eq!(code(&output), 0, "{}", stderr(&output));
@@ -260,7 +261,7 @@ impl Dice {
 #[test]
 fn random_kills_cuts_and_flips_change_nothing_silently() {
     let trials = std::env::var("WORKBENCH_DAMAGE").map_or(TRIALS, |n| n.parse().unwrap());
-    let cases = CASES.map(Case::new);
+    let cases = CASES.map(|case| Case::new("random", case));
     for trial in 0..trials {
         let mut dice = Dice(trial);
         let which = trial as usize % cases.len();
@@ -280,7 +281,7 @@ fn events(run: &Path, kind: logs::EventKind) -> Vec<String> {
 
 #[test]
 fn a_damaged_newest_checkpoint_is_set_aside_and_the_run_goes_on_from_the_one_before() {
-    let case = Case::new(CASES[0]);
+    let case = Case::new("fallback", CASES[0]);
     let mut damaged = case.killed.clone();
     let weights = Path::new("checkpoints/step-00000008/weights.safetensors");
     *damaged.get_mut(weights).unwrap().last_mut().unwrap() ^= 1;
@@ -306,7 +307,7 @@ fn a_damaged_newest_checkpoint_is_set_aside_and_the_run_goes_on_from_the_one_bef
 
 #[test]
 fn a_checkpoint_of_an_earlier_version_is_continued_and_said_not_to_be_verified() {
-    let case = Case::new(CASES[0]);
+    let case = Case::new("earlier", CASES[0]);
     let mut earlier = case.killed.clone();
     earlier.retain(|name, _| !name.ends_with("B3SUMS"));
     for (name, bytes) in &mut earlier {
@@ -333,7 +334,7 @@ fn a_checkpoint_of_an_earlier_version_is_continued_and_said_not_to_be_verified()
 /// Every way in which a start is refused.
 #[test]
 fn a_refused_start_changes_nothing() {
-    let case = Case::new(CASES[0]);
+    let case = Case::new("refused", CASES[0]);
     let scratch = &case.scratch;
     let replace = |tree: &mut Tree, name: &str, from: &str, to: &str| {
         let bytes = tree.get_mut(Path::new(name)).unwrap();
@@ -390,7 +391,7 @@ fn a_refused_start_changes_nothing() {
 
 #[test]
 fn a_new_run_needs_a_directory_of_its_own() {
-    let case = Case::new(CASES[0]);
+    let case = Case::new("own", CASES[0]);
     let scratch = &case.scratch;
     let out = |name: &str| scratch.run(&["train", "tiny.toml", "--out", name]);
     for (name, file) in [

@@ -114,7 +114,8 @@ impl Checkpoints {
         if let Err(error) = folder::write(&partial, state, parameters, adam) {
             // The disk may be full; what cannot be used must not fill it further.
             let _ = fs::remove_dir_all(&partial);
-            return Err(error);
+            // That the run is gone says more than that a file could not be written.
+            return writer.publish(|| Err(error));
         }
         let retired = writer.publish(|| {
             fs::rename(&partial, &path).map_err(io)?;
