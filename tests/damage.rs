@@ -186,7 +186,7 @@ impl Case {
         plant(&self.killed, &run);
         for _ in 0..=dice.below(3) {
             let mut child = self.scratch.workbench(&["train", "trial"]).spawn().unwrap();
-            std::thread::sleep(Duration::from_micros(dice.below(150_000) as u64));
+            std::thread::sleep(Duration::from_micros(dice.below(60_000) as u64));
             child.kill().unwrap();
             child.wait().unwrap();
         }
@@ -408,6 +408,8 @@ fn a_new_run_needs_a_directory_of_its_own() {
         assert!(said, "{name}: {}", stderr(&output));
         assert_eq!(tree(&scratch.join(name)), before, "{name}");
     }
+    let output = out("/dev/null");
+    assert_eq!(code(&output), 2, "{}", stderr(&output));
     std::fs::create_dir(scratch.join("empty")).unwrap();
     assert_eq!(code(&out("empty")), 0);
     assert_eq!(code(&out("empty")), 0, "its own run");

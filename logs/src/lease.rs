@@ -7,10 +7,10 @@
 //! compared, since those of two machines differ; only the watcher's own measures the time.
 //! `docs/decisions/0015-checkpoint-checksums.md` has the reasons.
 
-use std::fs::{self, File};
+use std::fs::{self, File, TryLockError};
 use std::path::{Path, PathBuf};
 use std::thread::sleep;
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use serde::{Deserialize, Serialize};
 
@@ -34,6 +34,9 @@ pub const WATCH: Duration = Duration::from_secs(20);
 
 /// Time between two looks at a heartbeat that is watched.
 const LOOK: Duration = Duration::from_millis(100);
+
+/// Time between two tries to lock the directory, which is locked for milliseconds.
+const RETRY: Duration = Duration::from_millis(1);
 
 /// Who holds a lease.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -107,9 +110,13 @@ impl Lease {
     fn take_watching(path: &Path, patience: Duration) -> Result<Self, LogError> {
         let mut watch = Watch::new(patience);
         loop {
-            let lock = lock_directory(path)?;
+            let lock = lock_directory(path, patience)?;
             let seen = Seen::look(path)?;
-            let life = seen.as_ref().map_or(Life::Gone, |seen| watch.judge(seen));
+            let mut life = seen.as_ref().map_or(Life::Gone, |seen| watch.judge(seen));
+            // Killed processes hold no locks: whoever has it is suspended in the middle of a write.
+            if lock.is_none() && life == Life::Unknown {
+                life = Life::Lives;
+            }
             match (life, seen.and_then(|seen| seen.holder)) {
                 (Life::Gone, _) => return Self::write(path),
                 (Life::Lives, Some(holder)) => return Err(held(path, holder)),
@@ -163,7 +170,7 @@ impl Lease {
         act: impl FnOnce() -> Result<T, E>,
     ) -> Result<T, E> {
         self.confirm()?;
-        let _lock = lock_directory(&self.path)?;
+        let _lock = lock_directory(&self.path, WATCH)?;
         self.heartbeat.confirm(&self.path, &self.me, true)?;
         act()
     }
@@ -181,12 +188,19 @@ impl Drop for Lease {
 }
 
 /// Two processes may find the same dead lease at once; the lock makes look-and-take one act. It is
-/// best effort: some network file systems have no locks for directories.
-fn lock_directory(lease: &Path) -> Result<File, LogError> {
+/// best effort: some network file systems have no locks for directories, and somebody may sleep
+/// while he holds it. Absent where another has it all the time.
+fn lock_directory(lease: &Path, patience: Duration) -> Result<Option<File>, LogError> {
     let dir = lease.parent().unwrap_or(Path::new("."));
     let lock = File::open(dir).map_err(|error| LogError::io("open", dir, error))?;
-    let _ = lock.lock();
-    Ok(lock)
+    let since = Instant::now();
+    loop {
+        match lock.try_lock() {
+            Ok(()) | Err(TryLockError::Error(_)) => return Ok(Some(lock)),
+            Err(TryLockError::WouldBlock) if since.elapsed() >= patience => return Ok(None),
+            Err(TryLockError::WouldBlock) => sleep(RETRY),
+        }
+    }
 }
 
 /// Makes the heartbeat visible: the time stamp changes, whatever the clock says.

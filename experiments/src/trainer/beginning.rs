@@ -56,7 +56,6 @@ impl Prepared {
         company: Option<Company>,
     ) -> Result<Self, TrainError> {
         let (directory, config) = (request.directory, request.config);
-        RunLease::check_directory(directory)?;
         check_begun(directory, config)?;
         let text = match &company {
             Some(company) => company.texts.prepare(config, request.cache)?,

@@ -73,6 +73,7 @@ pub(super) fn train_in(
     let device = Device::select(&request.config.runtime.device)?;
     check_memory(request.config)?;
     let start = Instant::now();
+    RunLease::check_directory(request.directory)?;
     if is_finished(&request)? {
         return Ok(Ending::Finished);
     }

@@ -88,7 +88,7 @@ fn beat(
         Some(_) => {}
         // Deleted or damaged: it is ours as long as nobody else takes it.
         None => {
-            let _lock = (!locked).then(|| lock_directory(path)).transpose()?;
+            let _lock = (!locked).then(|| lock_directory(path, BEAT)).transpose()?;
             if holder()?.is_none() {
                 return write_json_atomic(path, me);
             }

@@ -1,6 +1,5 @@
 use super::*;
 use std::fs;
-use std::time::Instant;
 
 /// Long enough for a loop of looks to notice a change, short enough to wait for.
 const PATIENCE: Duration = Duration::from_millis(300);
@@ -200,4 +199,18 @@ fn a_damaged_lease_that_nobody_repairs_stops_nobody() {
     fs::write(path(&dir), b"{\"pid\":").unwrap();
     let lease = Lease::take_watching(&path(&dir), PATIENCE).unwrap();
     lease.confirm().unwrap();
+}
+
+/// A process that is suspended in the middle of a write beats no more, but its lock says that it is there.
+#[test]
+fn a_directory_that_stays_locked_neither_hangs_anybody_nor_is_taken_over() {
+    let dir = tempfile::tempdir().unwrap();
+    let lock = File::open(dir.path()).unwrap();
+    lock.lock().unwrap();
+    leave(&path(&dir), &elsewhere(), SystemTime::now());
+    let refused = Lease::take_watching(&path(&dir), PATIENCE);
+    assert!(matches!(refused, Err(LogError::Held { .. })), "{refused:?}");
+    // Without a lease it is nobody's business.
+    fs::remove_file(path(&dir)).unwrap();
+    Lease::take_watching(&path(&dir), PATIENCE).unwrap();
 }
