@@ -331,6 +331,9 @@ fn a_checkpoint_of_an_earlier_version_is_continued_and_said_not_to_be_verified()
     case.check_end(&run, "earlier version");
 }
 
+/// What makes a run one that cannot go on.
+type Spoil<'a> = &'a dyn Fn(&mut Tree);
+
 /// Every way in which a start is refused.
 #[test]
 fn a_refused_start_changes_nothing() {
@@ -347,15 +350,15 @@ fn a_refused_start_changes_nothing() {
         tree.insert("summary.json".into(), summary.into());
         tree.remove(Path::new("lease.json"));
     };
-    let spoil: [(&str, &dyn Fn(&mut Tree)); 6] = [
+    let spoil: [(&str, Spoil); 6] = [
         ("configuration", &|t| {
-            replace(t, "run.toml", "lr = ", "lr = 1")
+            replace(t, "run.toml", "lr = ", "lr = 1");
         }),
         ("version 99", &|t| {
-            replace(t, "manifest.json", "\"version\": 1", "\"version\": 99")
+            replace(t, "manifest.json", "\"version\": 1", "\"version\": 99");
         }),
         ("manifest.json` is damaged", &|t| {
-            replace(t, "manifest.json", "\"seed\": ", "\"seed\": 1")
+            replace(t, "manifest.json", "\"seed\": ", "\"seed\": 1");
         }),
         ("version 9,", &|t| {
             for step in ["04", "08"] {

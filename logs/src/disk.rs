@@ -106,7 +106,7 @@ pub(crate) fn is_temporary(name: &std::ffi::OsStr) -> bool {
 #[derive(Debug, Clone)]
 pub(crate) struct Place {
     path: PathBuf,
-    identity: Option<(u64, u64)>,
+    identity: (u64, u64),
 }
 
 impl Place {
@@ -136,18 +136,17 @@ fn is_absent(error: &io::Error) -> bool {
     kind == io::ErrorKind::NotFound || kind == io::ErrorKind::NotADirectory
 }
 
-/// Device and number on it, where the system has such.
-fn identity(found: &fs::Metadata) -> Option<(u64, u64)> {
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::MetadataExt;
-        Some((found.dev(), found.ino()))
-    }
-    #[cfg(not(unix))]
-    {
-        let _ = found;
-        None
-    }
+/// Device and number on it.
+#[cfg(unix)]
+fn identity(found: &fs::Metadata) -> (u64, u64) {
+    use std::os::unix::fs::MetadataExt;
+    (found.dev(), found.ino())
+}
+
+/// Elsewhere every file is taken for the one it was.
+#[cfg(not(unix))]
+fn identity(_found: &fs::Metadata) -> (u64, u64) {
+    (0, 0)
 }
 
 #[cfg(test)]

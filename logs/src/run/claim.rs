@@ -118,7 +118,10 @@ impl RunLease {
 }
 
 fn is_own(name: &std::ffi::OsStr) -> bool {
-    let metrics = |name: &str| name.starts_with("metrics-") && name.ends_with(".jsonl");
+    let metrics = |name: &str| {
+        let attempt = name.strip_prefix("metrics-");
+        attempt.is_some_and(|rest| rest.strip_suffix(".jsonl").is_some())
+    };
     is_temporary(name)
         || name
             .to_str()

@@ -43,7 +43,7 @@ impl LineFile {
                 file.read_to_end(&mut text)?;
             }
             let torn = text.last().is_some_and(|last| *last != b'\n');
-            let lines = text.iter().filter(|byte| **byte == b'\n').count() as u64;
+            let lines = text.split(|byte| *byte == b'\n').count() as u64 - 1;
             Ok((file, torn, lines + u64::from(torn)))
         };
         let (file, torn, lines) = open().map_err(|error| LogError::io("open", path, error))?;
