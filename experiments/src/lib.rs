@@ -49,5 +49,7 @@ pub use parity::PARITY_FORMAT;
 pub use slice::{
     Addition, Pass, Slice, SliceReport, TensorStats, residual_rms, slice, slice_bytes,
 };
-pub use trainer::{Ending, Member, PackRequest, Repeat, Request, parity, train, train_pack};
+pub use trainer::{
+    Ending, Member, PackRequest, Repeat, Request, check_run, parity, train, train_pack,
+};
 pub use weights::{check_weights, export_weights, import_weights};

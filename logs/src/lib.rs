@@ -6,9 +6,11 @@
 //! another machine is read by one path. The crate knows no tensor and no configuration type.
 //!
 //! - [`record`] is one step, [`signal`](mod@signal) the names it may hold, [`line`](mod@line) the checksummed line.
-//! - [`run`] writes a run directory, under a [`lease`]; [`disk`] replaces small files atomically.
+//! - [`run`] writes a run directory, under a [`lease`]; [`disk`] writes whole files; [`output`] those that a command is told to write.
 //! - [`read`] follows a run directory.
-//! - [`alarm`] watches signals as they arrive.
+//! - [`spike`] says what a spike is and finds them; [`alarm`] watches signals as they arrive.
+//! - [`printable`](mod@printable) makes text safe for a terminal.
+//! - [`import`](mod@import) makes run directories of other programs' logs.
 //! - [`decimate`] and [`smooth`] prepare curves for drawing, [`export`] writes CSV and `TensorBoard`.
 
 pub mod alarm;
@@ -16,20 +18,28 @@ pub mod decimate;
 pub mod disk;
 mod error;
 pub mod export;
+pub mod import;
 pub mod lease;
 pub mod line;
+mod machine;
+pub mod output;
+pub mod printable;
 pub mod read;
 pub mod record;
 pub mod run;
 pub mod signal;
 pub mod smooth;
+pub mod spike;
+mod tfevent;
 
-pub use alarm::{Alarm, AlarmKind, Watch, alarms};
+pub use alarm::{Alarm, AlarmKind, Sighting, Watch, alarms, sightings};
 pub use disk::{write_atomic, write_json_atomic};
 pub use error::LogError;
 pub use lease::Lease;
 pub use line::LineError;
+pub use machine::is_machine_failure;
+pub use printable::{printable, printable_line};
 pub use read::{Liveness, RunReader};
-pub use record::Record;
-pub use run::{Engine, Event, EventKind, Manifest, RunWriter, Status, Summary};
+pub use record::{Name, Record};
+pub use run::{Engine, Event, EventKind, Manifest, RunLease, RunWriter, Status, Summary};
 pub use signal::{SIGNALS, Signal, TIMINGS, signal};

@@ -1,12 +1,13 @@
 //! Where a run comes from.
 
+use std::ffi::OsString;
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
-use super::{MANIFEST_FILE, load};
-use crate::disk::write_json_atomic;
+use super::{FORMAT_VERSION, MANIFEST_FILE, load, now, save};
 use crate::error::LogError;
+use crate::import::Imported;
 
 /// `manifest.json`: everything needed to say what was run, on what, and from what.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -68,6 +69,22 @@ pub struct Manifest {
     pub parent: Option<String>,
     /// When the run was created, RFC 3339.
     pub created: String,
+    /// For a run that another program trained: what it was imported from. What only a trained run has is
+    /// then empty or 0: seed, text, parameters, machine, unigram level.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub imported: Option<Imported>,
+}
+
+/// The command line of this process as text. What of it is not UTF-8, as a file's name may be, stands as
+/// U+FFFD: a record of the command must not be what stops it.
+#[must_use]
+pub fn command_line() -> Vec<String> {
+    lossy(std::env::args_os())
+}
+
+fn lossy(arguments: impl IntoIterator<Item = OsString>) -> Vec<String> {
+    let text = |argument: OsString| argument.to_string_lossy().into_owned();
+    arguments.into_iter().map(text).collect()
 }
 
 /// What computes the passes of a run.
@@ -83,6 +100,46 @@ pub struct Engine {
 }
 
 impl Manifest {
+    /// The manifest of a run that was imported, of which `steps` is the last step.
+    #[must_use]
+    pub fn of_import(steps: u64, command: &[String], imported: Imported) -> Self {
+        Self {
+            version: FORMAT_VERSION,
+            program_version: env!("CARGO_PKG_VERSION").to_owned(),
+            git_commit: None,
+            git_dirty: None,
+            features: Vec::new(),
+            backend: "imported".to_owned(),
+            device: "imported".to_owned(),
+            engine: None,
+            cpu: String::new(),
+            threads: 0,
+            host: String::new(),
+            os: String::new(),
+            seed: 0,
+            config_hash: "imported".to_owned(),
+            corpus_hash: String::new(),
+            tokenizer_hash: String::new(),
+            languages: Vec::new(),
+            missing_languages: Vec::new(),
+            unigram_entropy: 0.0,
+            unigram_entropy_mixture: 0.0,
+            parameters: 0,
+            steps,
+            command: command.to_vec(),
+            weights_hash: None,
+            parent: None,
+            created: now(),
+            imported: Some(imported),
+        }
+    }
+
+    /// The unigram level, nats per token; none for an imported run, whose text is not here.
+    #[must_use]
+    pub fn unigram_level(&self) -> Option<f64> {
+        self.imported.is_none().then_some(self.unigram_entropy)
+    }
+
     /// The backend, with what computed the passes where that is known: `burn-flex 0.21.0 (fused, avx2)`.
     #[must_use]
     pub fn computed_by(&self) -> String {
@@ -95,9 +152,9 @@ impl Manifest {
         }
     }
 
-    /// Writes the manifest of a run directory, atomically.
+    /// Writes the manifest of a run directory, atomically and with a checksum.
     pub fn save(&self, dir: &Path) -> Result<(), LogError> {
-        write_json_atomic(&dir.join(MANIFEST_FILE), self)
+        save(&dir.join(MANIFEST_FILE), self)
     }
 
     /// Reads the manifest of a run directory; none if there is none yet.
@@ -110,5 +167,18 @@ impl Manifest {
     pub fn created_seconds(&self) -> Option<f64> {
         let time: jiff::Timestamp = self.created.parse().ok()?;
         Some(time.as_millisecond() as f64 / 1000.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    /// `std::env::args` ends the program at such a name.
+    #[cfg(unix)]
+    #[test]
+    fn an_argument_that_is_not_utf_8_is_recorded_and_stops_nothing() {
+        use std::os::unix::ffi::OsStringExt;
+        let arguments = [b"sweep".to_vec(), b"out\xff".to_vec()];
+        let found = super::lossy(arguments.map(super::OsString::from_vec));
+        assert_eq!(found, ["sweep", "out\u{fffd}"]);
     }
 }

@@ -5,7 +5,7 @@ use crate::executor::progress::{Progress, Tally, eta};
 use crate::reader::{State, SweepReader};
 use crate::{LocalExecutor, Request, Sweep, SweepError};
 use experiments_config::ProbeKind;
-use logs::run::{SUMMARY_FILE, Status, Summary, metrics_file};
+use logs::run::{Status, Summary, metrics_file};
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::sleep;
@@ -277,7 +277,7 @@ impl<'a> Session<'a> {
             message: Some(message.to_owned()),
             ..Summary::new(Status::Failed, run.step, attempts.unwrap_or(0), 0.0)
         };
-        logs::write_json_atomic(&directory.join(SUMMARY_FILE), &summary)?;
+        summary.save(&directory)?;
         self.reader.poll();
         Ok(())
     }
