@@ -18,6 +18,8 @@ pub enum TrainError {
         path: PathBuf,
         /// What is wrong and what was expected.
         problem: String,
+        /// The operating system's error, where that was it.
+        source: Option<std::io::Error>,
     },
     /// The file that `model.init.weights` names cannot be used.
     #[error("`model.init.weights` = `{}`: {problem}", path.display())]

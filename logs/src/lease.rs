@@ -15,7 +15,9 @@ use crate::disk::write_json_atomic;
 use crate::error::LogError;
 
 mod process;
+mod signal;
 pub use process::hostname;
+pub use signal::Sent;
 
 /// Age of a heartbeat after which a holder on another machine counts as dead. Long, since a
 /// heartbeat comes with a step, and a step with evaluation and checkpoint may take minutes.

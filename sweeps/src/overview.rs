@@ -5,7 +5,7 @@ use crate::card::{Role, Settings};
 use crate::plan::{Design, MOST_SEEDS, WANTED};
 use crate::reader::{RunState, State};
 use crate::table::{Table, bytes, count, duration, nats};
-use crate::{Plan, SweepReader};
+use crate::{ExecutorProcess, Plan, SweepReader};
 use serde::Serialize;
 use std::fmt;
 
@@ -187,14 +187,18 @@ impl fmt::Display for PlanOverview {
 pub struct Status {
     /// Name of the card.
     pub card: String,
-    /// Finished steps of the runs that are to finish.
+    /// Finished steps of the runs that were not skipped.
     pub steps_done: u64,
     /// All their steps.
     pub steps: u64,
     /// Seconds left, where a run is running.
     pub eta_seconds: Option<f64>,
-    /// Process id of the executor at work.
+    /// Whether an executor is at work.
+    pub executor_at_work: bool,
+    /// Its process number, where it is known.
     pub executor: Option<u32>,
+    /// Its machine, where it is known.
+    pub executor_host: Option<String>,
     /// All runs in the order of the plan.
     pub runs: Vec<RunState>,
 }
@@ -204,13 +208,33 @@ impl SweepReader {
     #[must_use]
     pub fn status(&self) -> Status {
         let (steps_done, steps) = self.progress();
+        let executor = self.sweep().executor();
         Status {
             card: self.sweep().plan().card.name.clone(),
             steps_done,
             steps,
             eta_seconds: self.eta_seconds(),
-            executor: self.sweep().executor(),
+            executor_at_work: executor.is_some(),
+            executor: executor.as_ref().and_then(|process| process.pid),
+            executor_host: executor.and_then(|process| process.host),
             runs: self.states().to_vec(),
+        }
+    }
+}
+
+impl Status {
+    fn executor_in_words(&self) -> String {
+        let at_work = ExecutorProcess {
+            pid: self.executor,
+            host: self.executor_host.clone(),
+        };
+        let running = self.runs.iter().filter(|run| run.state == State::Running);
+        match (self.executor_at_work, running.count()) {
+            (true, _) => at_work.to_string(),
+            (false, 0) => "none at work".to_owned(),
+            (false, running) => format!(
+                "none at work, but {running} of the runs are trained; `workbench sweep stop` ends them, `workbench sweep run` waits for them"
+            ),
         }
     }
 }
@@ -252,10 +276,7 @@ impl fmt::Display for Status {
             write!(f, ", about {} left", duration(seconds))?;
         }
         writeln!(f)?;
-        match self.executor {
-            Some(pid) => writeln!(f, "executor: process {pid}")?,
-            None => writeln!(f, "executor: none at work")?,
-        }
+        writeln!(f, "executor: {}", self.executor_in_words())?;
         for run in self.runs.iter().filter(|run| run.state == State::Failed) {
             let message = run.message.as_deref().unwrap_or("no message");
             writeln!(f, "failed: {}: {message}", run.id)?;

@@ -76,9 +76,14 @@ pub(super) fn problem(path: &Path, problem: String) -> TrainError {
     TrainError::Checkpoint {
         path: path.to_owned(),
         problem,
+        source: None,
     }
 }
 
 pub(super) fn io_problem(path: &Path, error: &std::io::Error) -> TrainError {
-    problem(path, error.to_string())
+    TrainError::Checkpoint {
+        path: path.to_owned(),
+        problem: error.to_string(),
+        source: error.raw_os_error().map(std::io::Error::from_raw_os_error),
+    }
 }

@@ -99,9 +99,13 @@ pub(super) fn train_in(request: Request, company: Option<Company>) -> Result<End
             let latest = reader.as_ref().and_then(RunReader::latest);
             let step = latest.map_or(0, |record| record.step);
             let _ = writer.event(&Event::now(step, EventKind::Fail, error.to_string()));
-            let mut summary = Summary::new(Status::Failed, step, attempt, seconds);
-            summary.message = Some(error.to_string());
-            let _ = writer.finish(&summary);
+            // Without a summary the run reads as interrupted, and goes on with the next command: it has
+            // not failed where the machine could not go on.
+            if !logs::is_machine_failure(&error) {
+                let mut summary = Summary::new(Status::Failed, step, attempt, seconds);
+                summary.message = Some(error.to_string());
+                let _ = writer.finish(&summary);
+            }
             Err(error)
         }
     }
