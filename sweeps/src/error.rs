@@ -133,7 +133,7 @@ pub enum SweepError {
     },
     /// The machine ran out of something, so that no run can go on.
     #[error(
-        "run `{run}` could not go on: {problem}; the sweep has stopped, and what was recorded is kept: mend that, then give the same command again to continue"
+        "run `{run}` could not go on, and no other could: {problem}. Nothing is held against the runs; once that is mended, the same command continues"
     )]
     Machine {
         /// The run that met it first.

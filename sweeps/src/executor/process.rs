@@ -15,6 +15,9 @@ use std::time::{Duration, Instant};
 /// last checkpoint.
 pub(super) const GRACE: Duration = Duration::from_mins(2);
 
+/// Letters of a message that are shown.
+const LONGEST: usize = 400;
+
 /// How a trainer process ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum End {
@@ -86,7 +89,8 @@ impl Charge {
         last_attempt(directory) != self.attempt_before
     }
 
-    /// The last line of the console log that says something, if it was written since the process began.
+    /// The last error in the console log, or else the last line that says something, if it was written
+    /// since the process began.
     pub(super) fn last_words(&self, directory: &Path) -> Option<String> {
         const LOOK_AT: u64 = 4096;
         let mut file = File::open(directory.join(CONSOLE_FILE)).ok()?;
@@ -96,8 +100,18 @@ impl Charge {
         let mut bytes = Vec::new();
         file.take(LOOK_AT).read_to_end(&mut bytes).ok()?;
         let text = String::from_utf8_lossy(&bytes);
-        let line = text.lines().rev().map(str::trim).find(|l| !l.is_empty())?;
-        Some(line.chars().take(300).collect())
+        last_error(&text).map(|words| words.chars().take(LONGEST).collect())
+    }
+}
+
+/// The last error in a text with the lines that explain it, in one line; the last line where there is none.
+fn last_error(text: &str) -> Option<String> {
+    const MARK: &str = "error: ";
+    let lines = text.lines().map(str::trim).filter(|line| !line.is_empty());
+    let lines: Vec<&str> = lines.collect();
+    match lines.iter().rposition(|line| line.starts_with(MARK)) {
+        Some(at) => Some(lines[at..].join(" ").split_off(MARK.len())),
+        None => lines.last().map(|line| (*line).to_owned()),
     }
 }
 
@@ -189,4 +203,29 @@ fn console<T>(
     let file = File::options().create(true).append(true).open(&path);
     file.and_then(f)
         .map_err(|source| SweepError::Write { path, source })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_last_error_is_told_with_its_cause() {
+        let text = "1/40 loss 3\nerror: old\n2/40 loss 3\nerror: cannot write `a`\n  because: it is full\n\n";
+        let words = last_error(text).unwrap();
+        assert_eq!(words, "cannot write `a` because: it is full");
+        assert_eq!(last_error("one\n two \n\n").unwrap(), "two");
+        assert_eq!(last_error("\n"), None);
+    }
+
+    #[test]
+    fn exit_codes_are_told_apart() {
+        let end = |raw: i32| End::from(ExitStatus::from_raw(raw));
+        assert_eq!(end(0), End::Done);
+        assert_eq!(end(3 << 8), End::Stopped);
+        assert_eq!(end(4 << 8), End::Machine);
+        assert_eq!(end(101 << 8), End::Failed(101));
+        assert_eq!(end(130 << 8), End::Killed(2));
+        assert_eq!(end(9), End::Killed(9));
+    }
 }

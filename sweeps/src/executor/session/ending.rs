@@ -110,6 +110,8 @@ impl Session<'_> {
             _ => run.last_words(&directory),
         };
         match words {
+            // It says itself what the machine lacks.
+            Some(words) if end == End::Machine => words,
             Some(words) => format!("{end}: {words}"),
             None => end.to_string(),
         }
