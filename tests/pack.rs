@@ -108,9 +108,9 @@ fn a_killed_and_a_stopped_pack_go_on_to_the_bits_of_one_left_alone() {
 fn a_run_that_fails_leaves_its_pack_at_work() {
     let scratch = Scratch::new("pack-failure");
     prepare(&scratch);
-    // One that cannot be read, and one that fails once it has begun: a file is where its checkpoints go.
+    // One that cannot be read, and one that fails once it has begun: its checkpoints go nowhere.
     std::fs::write(scratch.join("b/run.toml"), "stepps = 3").unwrap();
-    std::fs::write(scratch.join("c/checkpoints"), "in the way").unwrap();
+    std::os::unix::fs::symlink("/nonexistent", scratch.join("c/checkpoints")).unwrap();
     let output = scratch.run(&TRAIN);
     assert_ne!(output.status.code(), Some(0));
     assert_ne!(output.status.code(), Some(3), "{}", stderr(&output));

@@ -4,175 +4,225 @@
 //! checkpoints/step-00000050/weights.safetensors     FP32 master weights by name
 //!                           optimizer.safetensors   Adam moments, exp_avg.NAME and exp_avg_sq.NAME
 //!                           state.json              counters and loss-scaler state
+//!                           B3SUMS                  BLAKE3 of the three, for `b3sum --check`
+//! checkpoints/damaged-step-00000050/                one that could not be used, set aside
 //! ```
 //!
-//! A checkpoint is written to a temporary name, synced and renamed, so one that has its final
-//! name is whole. Random state needs no file: every stream is named by seed and index.
+//! A checkpoint is written under a temporary name, synced and renamed, and renamed back before it is
+//! removed, so one that has its final name is whole. What a disk does to it afterwards is found by
+//! the checksums when it is read. Random state needs no file: every stream is named by seed and index.
 
 mod file;
+mod folder;
+mod state;
+mod sums;
+#[cfg(test)]
+mod tests;
 
 pub(crate) use file::{read_weights, write_weights};
+pub(crate) use state::State;
 
 use crate::adamw::AdamW;
-use crate::clipping::Clipper;
 use crate::error::TrainError;
-use crate::loss_scaler::LossScaler;
 use crate::parameters::{Parameter, Parameters};
-use crate::skip_step::SkipStep;
-use experiments_config::{CheckpointConfig, Config, Format, Progress};
-use file::{io_problem, problem, read, write};
-use serde::{Deserialize, Serialize};
-use std::fs::{self, File};
+use experiments_config::Config;
+use file::decode;
+use folder::{Folder, directory_name, entries};
+use logs::disk::{TEMPORARY, set_aside, sync_directory};
+use logs::{LogError, RunWriter};
+use std::fs;
 use std::path::{Path, PathBuf};
 
-const VERSION: u32 = 2;
 const WEIGHTS: &str = "weights.safetensors";
 const MOMENTS: &str = "optimizer.safetensors";
 const STATE: &str = "state.json";
-
-/// Counters of a run after `step` finished steps.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub(crate) struct State {
-    version: u32,
-    /// Hash of the configuration that was trained.
-    pub(crate) config_hash: String,
-    /// Finished steps, skipped ones too.
-    pub(crate) step: u64,
-    /// Sequences trained on, those of skipped steps too.
-    pub(crate) samples: u64,
-    /// Position in the data: `samples` and what interventions passed over.
-    pub(crate) position: u64,
-    /// Sequences of steps that updated: where the learning rate stands.
-    pub(crate) optimizer_samples: u64,
-    /// Updates made by Adam.
-    pub(crate) updates: u64,
-    /// Steps in a row whose loss was not finite.
-    pub(crate) nonfinite_steps: u64,
-    pub(crate) scaler: LossScaler,
-    pub(crate) clipper: Clipper,
-    pub(crate) skip_step: SkipStep,
-}
-
-impl State {
-    /// Where a run begins.
-    pub(crate) fn new(config: &Config, tensors: usize) -> Self {
-        let optimizer = &config.optimizer;
-        Self {
-            version: VERSION,
-            config_hash: config.hash(),
-            step: 0,
-            samples: 0,
-            position: 0,
-            optimizer_samples: 0,
-            updates: 0,
-            nonfinite_steps: 0,
-            scaler: match config.precision.format {
-                Format::Fp16 => LossScaler::new(&config.precision.loss_scale),
-                Format::Fp32 | Format::Bf16 => LossScaler::off(),
-            },
-            clipper: Clipper::new(optimizer.clip_mode, tensors),
-            skip_step: SkipStep::default(),
-        }
-    }
-
-    /// Where schedules stand.
-    pub(crate) fn progress(&self) -> Progress {
-        Progress {
-            step: self.step,
-            samples: self.samples,
-        }
-    }
-}
 
 /// The checkpoints of one run.
 pub(crate) struct Checkpoints {
     directory: PathBuf,
     keep: usize,
+    /// Planned steps: what claims to be of a later one is not the run's.
+    steps: u64,
+    /// Hash of the configuration that they must have been written with.
+    config_hash: String,
+}
+
+/// A checkpoint that was loaded.
+pub(crate) struct Loaded {
+    pub(crate) state: State,
+    /// False for one of an earlier version, which has no checksums.
+    pub(crate) verified: bool,
+    /// Newer ones that could not be used.
+    pub(crate) unfit: Vec<Unfit>,
+}
+
+/// A checkpoint that cannot be used.
+pub(crate) struct Unfit {
+    path: PathBuf,
+    /// The file at fault.
+    file: PathBuf,
+    problem: String,
+}
+
+impl Unfit {
+    /// Renames it, so that it is no longer found as a checkpoint, and says so in a sentence. Only for
+    /// who holds the lease.
+    pub(crate) fn set_aside(&self) -> Result<String, TrainError> {
+        let kept = set_aside(&self.path)?;
+        Ok(format!(
+            "checkpoint `{}` {}; it was set aside as `{}`",
+            self.file.display(),
+            self.problem,
+            kept.display()
+        ))
+    }
 }
 
 impl Checkpoints {
-    pub(crate) fn new(run: &Path, config: &CheckpointConfig) -> Self {
+    pub(crate) fn new(run: &Path, config: &Config) -> Self {
         Self {
             directory: run.join(logs::run::CHECKPOINTS_DIR),
-            keep: config.keep,
+            keep: config.checkpoint.keep,
+            steps: config.steps,
+            config_hash: config.hash(),
         }
     }
 
-    /// Writes the checkpoint of `state.step` and drops those beyond retention.
+    /// Writes the checkpoint of `state.step` and drops those beyond retention, if the run is still
+    /// `writer`'s.
     pub(crate) fn save(
         &self,
         state: &State,
         parameters: &Parameters,
         adam: &AdamW,
-    ) -> Result<PathBuf, TrainError> {
+        writer: &mut RunWriter,
+    ) -> Result<(), TrainError> {
         let path = self.directory.join(directory_name(state.step));
-        if path.exists() {
-            return Ok(path);
+        if self.holds(&path, state) {
+            return Ok(());
         }
-        let partial = self
-            .directory
-            .join(format!(".step-{:08}.partial", state.step));
-        let io = |what: &Path| {
-            let what = what.to_owned();
-            move |error: std::io::Error| io_problem(&what, &error)
-        };
-        // Left behind by a process that was killed while it wrote.
-        if partial.exists() {
-            fs::remove_dir_all(&partial).map_err(io(&partial))?;
-        }
-        if let Err(error) = Self::write_all(&partial, state, parameters, adam) {
+        let in_the_way = path.symlink_metadata().is_ok();
+        let io = |error| LogError::io("rename", &path, error);
+        writer.publish(|| {
+            self.make_directory()?;
+            if in_the_way {
+                set_aside(&path)?;
+            }
+            Ok::<_, TrainError>(())
+        })?;
+        let partial = self.temporary(&path);
+        if let Err(error) = folder::write(&partial, state, parameters, adam) {
             // The disk may be full; what cannot be used must not fill it further.
             let _ = fs::remove_dir_all(&partial);
-            return Err(error);
+            // That the run is gone says more than that a file could not be written.
+            return writer.publish(|| Err(error));
         }
-        fs::rename(&partial, &path).map_err(io(&path))?;
-        sync_directory(&self.directory)?;
-        self.drop_old()?;
-        Ok(path)
-    }
-
-    fn write_all(
-        directory: &Path,
-        state: &State,
-        parameters: &Parameters,
-        adam: &AdamW,
-    ) -> Result<(), TrainError> {
-        fs::create_dir_all(directory).map_err(|error| io_problem(directory, &error))?;
-        let table = parameters.table();
-        write_weights(&directory.join(WEIGHTS), parameters)?;
-        let moments = [
-            ("exp_avg.", &adam.first[..]),
-            ("exp_avg_sq.", &adam.second[..]),
-        ];
-        write(&directory.join(MOMENTS), table, &moments)?;
-        logs::write_json_atomic(&directory.join(STATE), state)?;
+        let retired = writer.publish(|| {
+            fs::rename(&partial, &path).map_err(io)?;
+            sync_directory(&self.directory).map_err(io)?;
+            self.retire(state.step)
+        })?;
+        for old in retired {
+            fs::remove_dir_all(&old).map_err(|error| LogError::io("remove", &old, error))?;
+        }
         Ok(())
     }
 
-    /// State of the newest checkpoint of at most `step` finished steps, loaded into `parameters` and
-    /// `adam`; absent without one.
+    /// Whether the checkpoint at `path` is there and that of `state`: a run that is told to stop right
+    /// behind a checkpoint has it already.
+    fn holds(&self, path: &Path, state: &State) -> bool {
+        let found = Folder::open(path).and_then(|folder| folder.verify(&self.config_hash));
+        matches!(found, Ok(found) if found == *state)
+    }
+
+    /// Not its parents: a run directory that is gone is not made again.
+    fn make_directory(&self) -> Result<(), TrainError> {
+        match fs::create_dir(&self.directory) {
+            Err(error) if error.kind() != std::io::ErrorKind::AlreadyExists => {
+                Err(LogError::io("create", &self.directory, error).into())
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// The newest usable checkpoint of at most `step` finished steps, loaded into `parameters` and
+    /// `adam`; absent where there is none at all. Fails where none of those there can be used.
     pub(crate) fn load(
         &self,
         step: u64,
         parameters: &mut Parameters,
         adam: &mut AdamW,
-    ) -> Result<Option<State>, TrainError> {
-        let fits = |path: &PathBuf| step_of(path).is_some_and(|found| found <= step);
-        let Some(path) = self.steps()?.into_iter().rfind(fits) else {
-            return Ok(None);
-        };
-        let file = path.join(STATE);
-        let text = fs::read(&file).map_err(|error| io_problem(&file, &error))?;
-        let state = parse_state(&file, &text)?;
+    ) -> Result<Option<Loaded>, TrainError> {
+        let mut unfit = Vec::new();
+        for (_, path) in self.up_to(step)?.into_iter().rev() {
+            match self.load_from(&path, parameters, adam) {
+                Ok((state, verified)) => {
+                    return Ok(Some(Loaded {
+                        state,
+                        verified,
+                        unfit,
+                    }));
+                }
+                Err(TrainError::Damaged {
+                    path: file,
+                    problem,
+                }) => {
+                    unfit.push(Unfit {
+                        path,
+                        file,
+                        problem,
+                    });
+                }
+                Err(other) => return Err(other),
+            }
+        }
+        match unfit.into_iter().next() {
+            None => Ok(None),
+            Some(newest) => Err(self.none_left(newest)),
+        }
+    }
+
+    fn none_left(&self, newest: Unfit) -> TrainError {
+        let directory = self.directory.display();
+        let problem = format!(
+            "{}; no older checkpoint can be used: restore it from a copy, or move `{directory}` away to train again from the beginning",
+            newest.problem
+        );
+        TrainError::Damaged {
+            path: newest.file,
+            problem,
+        }
+    }
+
+    /// State of the checkpoint at `path`, and whether it was verified.
+    fn load_from(
+        &self,
+        path: &Path,
+        parameters: &mut Parameters,
+        adam: &mut AdamW,
+    ) -> Result<(State, bool), TrainError> {
+        let folder = Folder::open(path)?;
+        let state = folder.state(&self.config_hash)?;
         let table = parameters.table().to_vec();
-        read_weights(&path.join(WEIGHTS), parameters)?;
+        let mut weights = [("", parameters.values_mut())];
+        decode(
+            &path.join(WEIGHTS),
+            &folder.read(WEIGHTS)?,
+            &table,
+            &mut weights,
+        )?;
         let mut moments = [
             ("exp_avg.", &mut adam.first[..]),
             ("exp_avg_sq.", &mut adam.second[..]),
         ];
-        read(&path.join(MOMENTS), &table, &mut moments)?;
+        decode(
+            &path.join(MOMENTS),
+            &folder.read(MOMENTS)?,
+            &table,
+            &mut moments,
+        )?;
         adam.updates = state.updates;
-        Ok(Some(state))
+        Ok((state, folder.has_sums()))
     }
 
     /// Step and weights of the newest checkpoint, or of that of `step`.
@@ -181,176 +231,70 @@ impl Checkpoints {
         config: &Config,
         step: Option<u64>,
     ) -> Result<(u64, Parameters), TrainError> {
-        let all = self.steps()?;
+        let all = self.up_to(self.steps)?;
         let found = match step {
             None => all.last(),
-            Some(step) => all.iter().find(|path| step_of(path) == Some(step)),
+            Some(step) => all.iter().find(|(found, _)| *found == step),
         };
-        let Some(path) = found else {
-            let there = all.iter().filter_map(|path| step_of(path));
-            let there: Vec<_> = there.map(|step| step.to_string()).collect();
-            let text = match step {
+        let steps: Vec<_> = all.iter().map(|(step, _)| step.to_string()).collect();
+        let steps = steps.join(", ");
+        let Some((number, path)) = found else {
+            let problem = match step {
                 None => "holds no checkpoint".to_owned(),
-                Some(step) => format!(
-                    "holds no checkpoint of step {step}; there: {}",
-                    there.join(", ")
-                ),
+                Some(step) => format!("holds no checkpoint of step {step}; there: {steps}"),
             };
             return Err(TrainError::NoCheckpoint {
                 directory: self.directory.clone(),
-                problem: text,
+                problem,
             });
         };
         let table = Parameter::table(&config.model, config.tokenizer.vocab_size);
         let mut parameters = Parameters::zeros(table);
-        read_weights(&path.join(WEIGHTS), &mut parameters)?;
-        Ok((step_of(path).unwrap_or(0), parameters))
+        match self.weights_from(path, &mut parameters) {
+            Ok(()) => Ok((*number, parameters)),
+            Err(TrainError::Damaged { path, problem }) => Err(TrainError::Damaged {
+                path,
+                problem: format!("{problem}; checkpoints there are of the steps {steps}"),
+            }),
+            Err(other) => Err(other),
+        }
     }
 
-    /// Whole checkpoints, oldest first.
-    fn steps(&self) -> Result<Vec<PathBuf>, TrainError> {
-        let entries = match fs::read_dir(&self.directory) {
-            Ok(entries) => entries,
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
-            Err(error) => return Err(io_problem(&self.directory, &error)),
+    fn weights_from(&self, path: &Path, parameters: &mut Parameters) -> Result<(), TrainError> {
+        let folder = Folder::open(path)?;
+        folder.state(&self.config_hash)?;
+        let table = parameters.table().to_vec();
+        let mut weights = [("", parameters.values_mut())];
+        decode(
+            &path.join(WEIGHTS),
+            &folder.read(WEIGHTS)?,
+            &table,
+            &mut weights,
+        )
+    }
+
+    /// The checkpoints of at most `step` steps, oldest first.
+    fn up_to(&self, step: u64) -> Result<Vec<(u64, PathBuf)>, TrainError> {
+        let mut all = entries(&self.directory)?;
+        all.retain(|(found, _)| *found <= step.min(self.steps));
+        Ok(all)
+    }
+
+    /// Takes the final names of all but the newest of at most `step` steps away; returns what is to be
+    /// removed.
+    fn retire(&self, step: u64) -> Result<Vec<PathBuf>, TrainError> {
+        let mut all = self.up_to(step)?;
+        all.truncate(all.len().saturating_sub(self.keep));
+        let retire = |(_, old): (u64, PathBuf)| {
+            let retired = self.temporary(&old);
+            fs::rename(&old, &retired).map_err(|error| LogError::io("rename", &old, error))?;
+            Ok(retired)
         };
-        let mut found: Vec<PathBuf> = entries
-            .filter_map(Result::ok)
-            .filter(|e| {
-                e.file_name()
-                    .to_str()
-                    .is_some_and(|name| name.starts_with("step-"))
-            })
-            .map(|e| e.path())
-            .collect();
-        found.sort();
-        Ok(found)
+        all.into_iter().map(retire).collect()
     }
 
-    fn drop_old(&self) -> Result<(), TrainError> {
-        let steps = self.steps()?;
-        for old in &steps[..steps.len().saturating_sub(self.keep)] {
-            fs::remove_dir_all(old).map_err(|error| io_problem(old, &error))?;
-        }
-        Ok(())
-    }
-}
-
-/// Names sort as steps do.
-fn directory_name(step: u64) -> String {
-    format!("step-{step:08}")
-}
-
-fn step_of(path: &Path) -> Option<u64> {
-    path.file_name()?
-        .to_str()?
-        .strip_prefix("step-")?
-        .parse()
-        .ok()
-}
-
-/// The version first: a newer format need not fit our types.
-fn parse_state(file: &Path, text: &[u8]) -> Result<State, TrainError> {
-    let damaged = |error| problem(file, format!("is damaged: {error}"));
-    let value: serde_json::Value = serde_json::from_slice(text).map_err(damaged)?;
-    match value.get("version").and_then(serde_json::Value::as_u64) {
-        Some(found) if found != u64::from(VERSION) => {
-            let text = format!("has version {found}, this program reads version {VERSION}");
-            Err(problem(file, text))
-        }
-        _ => serde_json::from_value(value).map_err(damaged),
-    }
-}
-
-fn sync_directory(path: &Path) -> Result<(), TrainError> {
-    File::open(path)
-        .and_then(|d| d.sync_all())
-        .map_err(|error| io_problem(path, &error))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use experiments_config::ModelConfig;
-
-    fn run(name: &str) -> PathBuf {
-        let path = std::env::temp_dir().join(format!("checkpoint-{name}-{}", std::process::id()));
-        let _ = fs::remove_dir_all(&path);
-        path
-    }
-
-    fn parts() -> (Parameters, AdamW, State) {
-        let model = ModelConfig {
-            layers: 1,
-            hidden_size: 8,
-            ffn_hidden_size: 8,
-            ..ModelConfig::default()
-        };
-        let parameters = Parameters::initialise(&model, 16, 3);
-        let mut adam = AdamW::new(parameters.len());
-        adam.second.fill(f32::from_bits(1)); // a subnormal must survive
-        let state = State::new(&Config::default(), parameters.table().len());
-        (parameters, adam, state)
-    }
-
-    #[test]
-    fn a_checkpoint_brings_back_every_bit_and_retention_keeps_the_newest() {
-        let run = run("bits");
-        let (parameters, adam, mut state) = parts();
-        let checkpoints = Checkpoints::new(
-            &run,
-            &CheckpointConfig {
-                interval: 1,
-                keep: 2,
-            },
-        );
-        for step in 1..=3 {
-            state.step = step;
-            checkpoints.save(&state, &parameters, &adam).unwrap();
-        }
-        assert_eq!(checkpoints.steps().unwrap().len(), 2);
-        let mut fresh = parameters.clone();
-        fresh.values_mut().fill(0.0);
-        let mut moments = AdamW::new(fresh.len());
-        let loaded = checkpoints
-            .load(u64::MAX, &mut fresh, &mut moments)
-            .unwrap()
-            .unwrap();
-        assert_eq!(loaded, state);
-        assert_eq!(fresh.values(), parameters.values());
-        assert_eq!(moments, adam);
-        fs::remove_dir_all(run).unwrap();
-    }
-
-    #[test]
-    fn damage_and_a_half_written_checkpoint_are_told_apart() {
-        let run = run("damage");
-        let (mut parameters, mut adam, mut state) = parts();
-        let checkpoints = Checkpoints::new(
-            &run,
-            &CheckpointConfig {
-                interval: 1,
-                keep: 2,
-            },
-        );
-        state.step = 1;
-        let path = checkpoints.save(&state, &parameters, &adam).unwrap();
-        fs::create_dir_all(run.join("checkpoints/.step-00000002.partial")).unwrap();
-        assert!(
-            checkpoints
-                .load(u64::MAX, &mut parameters, &mut adam)
-                .unwrap()
-                .is_some()
-        );
-        fs::write(path.join(WEIGHTS), b"short").unwrap();
-        let error = checkpoints
-            .load(u64::MAX, &mut parameters, &mut adam)
-            .unwrap_err()
-            .to_string();
-        assert!(
-            error.contains(WEIGHTS) && error.contains("damaged"),
-            "{error}"
-        );
-        fs::remove_dir_all(run).unwrap();
+    fn temporary(&self, path: &Path) -> PathBuf {
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        self.directory.join(format!("{TEMPORARY}{name}"))
     }
 }

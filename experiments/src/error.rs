@@ -8,18 +8,30 @@ pub enum TrainError {
     /// The text could not be prepared.
     #[error(transparent)]
     Text(#[from] experiments_text::TextError),
+    /// The configuration in a run directory cannot be used.
+    #[error(transparent)]
+    Config(#[from] experiments_config::ConfigError),
     /// The run directory could not be read or written.
     #[error(transparent)]
     Log(#[from] logs::LogError),
-    /// A checkpoint could not be read or written.
-    #[error("checkpoint `{}`: {problem}", path.display())]
-    Checkpoint {
+    /// A checkpoint is not what was written, or not of this run.
+    #[error("checkpoint `{}` {problem}", path.display())]
+    Damaged {
         /// File or directory.
         path: PathBuf,
         /// What is wrong and what was expected.
         problem: String,
-        /// The operating system's error, where that was it.
-        source: Option<std::io::Error>,
+    },
+    /// A checkpoint was written by another version of this program.
+    #[error(
+        "checkpoint `{}` has version {found}, this program reads versions 2 and 3; use the program version that wrote it",
+        path.display()
+    )]
+    CheckpointVersion {
+        /// `state.json`.
+        path: PathBuf,
+        /// Its version.
+        found: u64,
     },
     /// The file that `model.init.weights` names cannot be used.
     #[error("`model.init.weights` = `{}`: {problem}", path.display())]

@@ -73,7 +73,7 @@ pub fn inspect_run(
     config: &Config,
     step: Option<u64>,
 ) -> Result<(u64, Vec<Audit>), TrainError> {
-    let checkpoints = Checkpoints::new(directory, &config.checkpoint);
+    let checkpoints = Checkpoints::new(directory, config);
     let (step, parameters) = checkpoints.weights(config, step)?;
     Ok((step, audit_all(&parameters)))
 }

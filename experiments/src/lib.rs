@@ -47,5 +47,7 @@ pub use inspect::{Audit, inspect_config, inspect_run};
 pub use interchange::{InterchangeError, SatDtype};
 pub use parity::PARITY_FORMAT;
 pub use slice::{Addition, Pass, Slice, SliceReport, TensorStats, residual_rms, slice};
-pub use trainer::{Ending, Member, PackRequest, Repeat, Request, parity, train, train_pack};
+pub use trainer::{
+    Ending, Member, PackRequest, Repeat, Request, check_run, parity, train, train_pack,
+};
 pub use weights::{check_weights, export_weights, import_weights};

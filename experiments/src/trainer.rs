@@ -4,10 +4,12 @@
 //! *Step* k means: k optimiser steps are finished. The record of step k describes the step that
 //! led from k-1 to k, with the learning rate and loss scale it used.
 
+mod beginning;
 mod gradient;
 mod identity;
 mod pack;
 mod repeat;
+mod resumption;
 mod session;
 mod step;
 #[cfg(test)]
@@ -17,6 +19,7 @@ mod timing;
 
 pub(crate) use gradient::{accumulate, unscale};
 pub(crate) use identity::check_memory;
+pub use identity::check_run;
 pub use pack::{Member, PackRequest, train_pack};
 pub use repeat::{Repeat, parity};
 pub use session::{Ending, Request, train};

@@ -5,6 +5,7 @@ use crate::error::TrainError;
 use crate::interchange::{NamedTensor, SatDtype, SatExport, SatShape, export_sat, import_sat};
 use crate::parameters::{Parameter, Parameters};
 use experiments_config::Config;
+use logs::LogError;
 use std::path::Path;
 
 /// Reads the file that `model.init.weights` names, if it names one: a run must not begin with weights
@@ -20,14 +21,16 @@ pub(crate) fn initial_weights(config: &Config) -> Result<Parameters, TrainError>
         return Ok(Parameters::initialise(model, vocab_size, config.seed));
     };
     let mut parameters = Parameters::zeros(Parameter::table(model, vocab_size));
-    read_weights(path, &mut parameters).map_err(|error| match error {
-        TrainError::Checkpoint { problem, .. } => TrainError::Weights {
-            path: path.clone(),
-            problem,
-        },
-        other => other,
-    })?;
-    Ok(parameters)
+    let problem = match read_weights(path, &mut parameters) {
+        Ok(()) => return Ok(parameters),
+        Err(TrainError::Damaged { problem, .. }) => problem,
+        Err(TrainError::Log(LogError::Io { source, .. })) => source.to_string(),
+        Err(other) => return Err(other),
+    };
+    Err(TrainError::Weights {
+        path: path.clone(),
+        problem,
+    })
 }
 
 /// Writes the weights of a run's newest checkpoint, or of that of `step`, as one file per
@@ -41,7 +44,7 @@ pub fn export_weights(
     out: &Path,
 ) -> Result<u64, TrainError> {
     let shape = SatShape::from_config(&config.model, config.tokenizer.vocab_size)?;
-    let (step, parameters) = Checkpoints::new(run, &config.checkpoint).weights(config, step)?;
+    let (step, parameters) = Checkpoints::new(run, config).weights(config, step)?;
     let tensors: Vec<_> = (parameters.table().iter())
         .map(|parameter| NamedTensor {
             name: parameter.name.clone(),

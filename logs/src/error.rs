@@ -42,6 +42,52 @@ pub enum LogError {
         /// When it took the lease.
         since: String,
     },
+    /// Another process has taken the run over while this one wrote it.
+    #[error(
+        "`{}` was taken over by process {pid} on {host} at {since}, while this process did not answer; it has stopped writing, and that process goes on",
+        path.display()
+    )]
+    Lost {
+        /// The lease file.
+        path: PathBuf,
+        /// The process that holds it now.
+        pid: u32,
+        /// The machine it runs on.
+        host: String,
+        /// When it took the lease.
+        since: String,
+    },
+    /// Another process took the run over, wrote it, and has ended.
+    #[error(
+        "another process has continued `{}` behind attempt {attempt}, while this one did not answer; it has stopped writing",
+        path.display()
+    )]
+    Overtaken {
+        /// The run directory.
+        path: PathBuf,
+        /// The attempt that was overtaken.
+        attempt: u32,
+    },
+    /// What is being written is no longer where it was.
+    #[error(
+        "`{}` was moved or deleted while it was written; training has stopped, and what was recorded is where it was moved to",
+        path.display()
+    )]
+    Gone {
+        /// The directory or file.
+        path: PathBuf,
+    },
+    /// The directory belongs to something else.
+    #[error(
+        "`{}` holds `{found}`, which is no part of a run; a run needs a directory of its own: name a new or an empty one",
+        path.display()
+    )]
+    Foreign {
+        /// The directory.
+        path: PathBuf,
+        /// One of its entries.
+        found: String,
+    },
     /// The path is not a directory.
     #[error("`{}` is a file; expected a run directory (the one that holds `run.toml`)", path.display())]
     NotARun {
@@ -89,7 +135,8 @@ pub enum LogError {
 
 impl LogError {
     /// Wraps a failure of the operating system, telling a full disk from the rest.
-    pub(crate) fn io(action: &'static str, path: &Path, source: io::Error) -> Self {
+    #[must_use]
+    pub fn io(action: &'static str, path: &Path, source: io::Error) -> Self {
         let path = path.to_owned();
         match source.kind() {
             io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {

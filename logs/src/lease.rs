@@ -1,12 +1,15 @@
 //! One writer per directory, as a small file that names the process writing there.
 //!
-//! A lease outlives a killed process, so whether it still counts is *judged*: on the same machine
-//! by asking the kernel for the process, its start time and the boot it belongs to (a process
-//! number is soon used again); from another machine by the age of the last heartbeat.
+//! A lease outlives a killed process, so whether it still counts is *judged*. Where this kernel knows
+//! the holder (same boot, same PID namespace) it is asked for the process and its start time: a
+//! process number is soon used again. Elsewhere the heartbeat is *watched*: the holder touches the
+//! file every [`BEAT`], and one that is not seen to do so for [`WATCH`] is gone. Clocks are never
+//! compared, since those of two machines differ; only the watcher's own measures the time.
+//! `docs/decisions/0015-checkpoint-checksums.md` has the reasons.
 
 use std::fs::{self, File};
-use std::io;
 use std::path::{Path, PathBuf};
+use std::thread::sleep;
 use std::time::{Duration, SystemTime};
 
 use serde::{Deserialize, Serialize};
@@ -14,14 +17,25 @@ use serde::{Deserialize, Serialize};
 use crate::disk::write_json_atomic;
 use crate::error::LogError;
 
+mod heartbeat;
 mod process;
 mod signal;
+mod watch;
+
+use heartbeat::Heartbeat;
 pub use process::hostname;
 pub use signal::Sent;
+pub(crate) use watch::{Life, Seen, Watch};
 
-/// Age of a heartbeat after which a holder on another machine counts as dead. Long, since a
-/// heartbeat comes with a step, and a step with evaluation and checkpoint may take minutes.
-pub const STALE_AFTER: Duration = Duration::from_mins(5);
+/// Time between two heartbeats.
+pub const BEAT: Duration = Duration::from_secs(2);
+
+/// Time without a heartbeat after which a holder that the kernel cannot be asked about counts as gone.
+/// Ten beats: a file system that stalls for some seconds costs nobody a lease.
+pub const WATCH: Duration = Duration::from_secs(20);
+
+/// Time between two looks at a heartbeat that is watched.
+const LOOK: Duration = Duration::from_millis(100);
 
 /// Who holds a lease.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -32,6 +46,9 @@ pub struct Holder {
     pub host: String,
     /// Identity of the machine's boot, where the system tells.
     pub boot: Option<String>,
+    /// Identity of the namespace that `pid` is a number of, where the system tells.
+    #[serde(default)]
+    pub pid_namespace: Option<u64>,
     /// Start of the process in clock ticks after that boot, where the system tells.
     pub start_ticks: Option<u64>,
     /// When the lease was taken, RFC 3339.
@@ -45,91 +62,142 @@ impl Holder {
             pid,
             host: hostname(),
             boot: process::boot_id(),
+            pid_namespace: process::pid_namespace(),
             start_ticks: process::start_ticks(pid),
             since: crate::run::now(),
         }
     }
 
-    /// Whether the holder still runs, given the time since its last heartbeat.
-    fn alive(&self, age: Duration) -> bool {
-        if self.host != hostname() {
-            return age < STALE_AFTER;
+    /// What the kernel says of the holder; [`Life::Unknown`] where it is another kernel's process, or
+    /// one of another PID namespace, whose numbers mean nothing here.
+    fn life(&self) -> Life {
+        let same_kernel = match (&self.boot, process::boot_id()) {
+            (Some(theirs), Some(ours)) => *theirs == ours,
+            (None, None) => self.host == hostname(),
+            (Some(_), None) | (None, Some(_)) => false,
+        };
+        if !same_kernel || self.pid_namespace != process::pid_namespace() {
+            return Life::Unknown;
         }
-        let differ = |a: Option<u64>, b: Option<u64>| a.zip(b).is_some_and(|(a, b)| a != b);
-        let rebooted = self.boot.is_some() && self.boot != process::boot_id();
-        let reused = differ(self.start_ticks, process::start_ticks(self.pid));
-        !rebooted && !reused && process::is_running(self.pid)
+        let ours = process::start_ticks(self.pid);
+        let reused = self.start_ticks.zip(ours).is_some_and(|(a, b)| a != b);
+        if !reused && process::is_running(self.pid) {
+            Life::Lives
+        } else {
+            Life::Gone
+        }
     }
 }
 
-/// The right to write in a directory. Dropping it gives it back.
+/// The right to write in a directory. A thread of its own keeps the heartbeat going, so that a long
+/// evaluation or checkpoint costs nobody the lease. Dropping it gives it back.
 #[derive(Debug)]
 pub struct Lease {
     path: PathBuf,
     me: Holder,
+    heartbeat: Heartbeat,
 }
 
 impl Lease {
     /// Takes the lease file at `path`, also from a process that is no more. The directory must exist.
-    /// Fails with [`LogError::Held`] while another live process, or this one, holds it.
+    /// Fails with [`LogError::Held`] while another live process, or this one, holds it. Where only
+    /// the heartbeat can tell, this takes up to [`WATCH`].
     pub fn take(path: &Path) -> Result<Self, LogError> {
-        let dir = path.parent().unwrap_or(Path::new("."));
-        // Two processes may find the same dead lease at once; the lock makes look-and-take one act.
-        // It is best effort: some network file systems have no locks for directories.
-        let lock = File::open(dir).map_err(|error| LogError::io("open", dir, error))?;
-        let _ = lock.lock();
-        if let Some(holder) = Self::holder(path)? {
-            return Err(held(path, holder));
+        Self::take_watching(path, WATCH)
+    }
+
+    fn take_watching(path: &Path, patience: Duration) -> Result<Self, LogError> {
+        let mut watch = Watch::new(patience);
+        loop {
+            let lock = lock_directory(path)?;
+            let seen = Seen::look(path)?;
+            let life = seen.as_ref().map_or(Life::Gone, |seen| watch.judge(seen));
+            match (life, seen.and_then(|seen| seen.holder)) {
+                (Life::Gone, _) => return Self::write(path),
+                (Life::Lives, Some(holder)) => return Err(held(path, holder)),
+                // Somebody repairs a damaged lease: at the next look it has a name.
+                (Life::Lives | Life::Unknown, _) => {}
+            }
+            drop(lock);
+            sleep(LOOK);
         }
+    }
+
+    fn write(path: &Path) -> Result<Self, LogError> {
         let me = Holder::me();
         write_json_atomic(path, &me)?;
+        let heartbeat = Heartbeat::start(path, &me)?;
         Ok(Self {
             path: path.to_owned(),
             me,
+            heartbeat,
         })
     }
 
-    /// The live process that holds the lease file at `path`, if any.
+    /// Who holds the lease file at `path`, unless the kernel knows that this process is gone. A holder
+    /// of another machine or PID namespace may be gone all the same: see [`Lease::take`].
     pub fn holder(path: &Path) -> Result<Option<Holder>, LogError> {
-        let read = || -> io::Result<(Vec<u8>, SystemTime)> {
-            Ok((fs::read(path)?, fs::metadata(path)?.modified()?))
-        };
-        let (bytes, beat) = match read() {
-            Ok(found) => found,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-            Err(error) => return Err(LogError::io("read", path, error)),
-        };
-        // A heartbeat from a clock ahead of ours is fresh.
-        let age = SystemTime::now().duration_since(beat).unwrap_or_default();
-        // Leases are written atomically, so an unreadable one is the remains of a crashed machine.
-        let holder: Option<Holder> = serde_json::from_slice(&bytes).ok();
-        Ok(holder.filter(|holder| holder.alive(age)))
+        let holder = Seen::look(path)?.and_then(|seen| seen.holder);
+        Ok(holder.filter(|holder| holder.life() != Life::Gone))
     }
 
-    /// Tells other machines that the holder lives, and fails when one of them has taken the lease
-    /// over meanwhile (this machine was suspended, say).
-    pub fn heartbeat(&self) -> Result<(), LogError> {
-        match Self::holder(&self.path)? {
-            Some(holder) if holder == self.me => {
-                let touch = |file: File| file.set_modified(SystemTime::now());
-                let opened = File::options().append(true).open(&self.path);
-                opened
-                    .and_then(touch)
-                    .map_err(|error| LogError::io("touch", &self.path, error))
-            }
-            Some(other) => Err(held(&self.path, other)),
-            None => write_json_atomic(&self.path, &self.me),
-        }
+    /// The holder that [`Lease::take`] would have to watch, if there is one.
+    pub fn doubtful(path: &Path) -> Result<Option<Holder>, LogError> {
+        let holder = Seen::look(path)?.and_then(|seen| seen.holder);
+        Ok(holder.filter(|holder| holder.life() == Life::Unknown))
+    }
+
+    /// Makes sure that the lease is still ours: another machine may have taken it over while this one
+    /// was suspended. Once it is lost it stays lost.
+    pub fn confirm(&self) -> Result<(), LogError> {
+        self.heartbeat.confirm(&self.path, &self.me, false)
+    }
+
+    /// Whether the lease is known to be lost; costs nothing.
+    #[must_use]
+    pub fn is_lost(&self) -> bool {
+        self.heartbeat.is_lost()
+    }
+
+    /// Does `act` if the lease is ours, and lets nobody of this machine take it meanwhile.
+    pub fn while_held<T, E: From<LogError>>(
+        &self,
+        act: impl FnOnce() -> Result<T, E>,
+    ) -> Result<T, E> {
+        self.confirm()?;
+        let _lock = lock_directory(&self.path)?;
+        self.heartbeat.confirm(&self.path, &self.me, true)?;
+        act()
     }
 }
 
 impl Drop for Lease {
     fn drop(&mut self) {
-        if matches!(Self::holder(&self.path), Ok(Some(holder)) if holder == self.me) {
-            // A lease that stays behind is judged dead by the next reader anyway.
+        self.heartbeat.stop();
+        let seen = Seen::look(&self.path).ok().flatten();
+        if seen.and_then(|seen| seen.holder).as_ref() == Some(&self.me) {
+            // A lease that stays behind is judged by the next who comes.
             let _ = fs::remove_file(&self.path);
         }
     }
+}
+
+/// Two processes may find the same dead lease at once; the lock makes look-and-take one act. It is
+/// best effort: some network file systems have no locks for directories.
+fn lock_directory(lease: &Path) -> Result<File, LogError> {
+    let dir = lease.parent().unwrap_or(Path::new("."));
+    let lock = File::open(dir).map_err(|error| LogError::io("open", dir, error))?;
+    let _ = lock.lock();
+    Ok(lock)
+}
+
+/// Makes the heartbeat visible: the time stamp changes, whatever the clock says.
+fn touch(path: &Path) -> Result<(), LogError> {
+    let touch = |file: File| file.set_modified(SystemTime::now());
+    let opened = File::options().append(true).open(path);
+    opened
+        .and_then(touch)
+        .map_err(|error| LogError::io("touch", path, error))
 }
 
 fn held(path: &Path, holder: Holder) -> LogError {

@@ -33,5 +33,5 @@ pub use line::LineError;
 pub use machine::is_machine_failure;
 pub use read::{Liveness, RunReader};
 pub use record::Record;
-pub use run::{Event, EventKind, Manifest, RunWriter, Status, Summary};
+pub use run::{Event, EventKind, Manifest, RunLease, RunWriter, Status, Summary};
 pub use signal::{SIGNALS, Signal, TIMINGS, signal};

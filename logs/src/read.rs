@@ -14,6 +14,7 @@ mod merge;
 mod tail;
 
 use document::Document;
+use liveness::LeaseReader;
 pub use liveness::Liveness;
 use merge::Merged;
 use tail::Tail;
@@ -32,6 +33,7 @@ pub struct RunReader {
     events: Vec<Event>,
     manifest: Document<Manifest>,
     summary: Document<Summary>,
+    lease: LeaseReader,
     liveness: Liveness,
     warnings: Vec<String>,
 }
@@ -59,6 +61,7 @@ impl RunReader {
             events: Vec::new(),
             manifest: Document::new(dir.join(MANIFEST_FILE)),
             summary: Document::new(dir.join(SUMMARY_FILE)),
+            lease: LeaseReader::new(dir),
             liveness: Liveness::Pending,
             warnings: Vec::new(),
         };
@@ -78,12 +81,11 @@ impl RunReader {
         self.manifest.refresh()?;
         self.find_attempts()?;
         // Before the summary: a run that ends between the two reads then counts as finished.
-        let holder = liveness::holder(&self.dir)?;
+        let holder = self.lease.look()?;
         self.summary.refresh()?;
         let new = self.read_metrics()?;
         self.read_events()?;
-        let newest = self.attempts.last().map_or(0, |(number, _)| *number);
-        self.liveness = Liveness::judge(holder, self.summary.get(), newest);
+        self.liveness = Liveness::judge(holder, self.summary.get(), self.newest_attempt());
         self.collect_warnings();
         Ok(new)
     }
@@ -138,6 +140,41 @@ impl RunReader {
             self.warnings.extend(tail.warnings(growing));
         }
         self.warnings.extend(self.events_tail.warnings(running));
+        let ended = |summary: &&Summary| !running && summary.attempt >= self.newest_attempt();
+        if let Some(summary) = self.summary.get().filter(ended) {
+            let missing = self.missing(summary);
+            self.warnings.extend(missing);
+        }
+    }
+
+    fn newest_attempt(&self) -> u32 {
+        self.attempts.last().map_or(0, |(number, _)| *number)
+    }
+
+    /// What an ended run wrote and its files no longer hold: lines cut off whole leave no other trace.
+    fn missing(&self, summary: &Summary) -> Vec<String> {
+        let records = self.records();
+        let reached = records
+            .last()
+            .map_or(0, |last| last.step)
+            .max(summary.steps);
+        let steps = reached.saturating_sub(records.len() as u64);
+        let events = summary
+            .events
+            .unwrap_or(0)
+            .saturating_sub(self.events_tail.lines());
+        let say = |count: u64, noun: &str, file: &str| {
+            let ending = if count == 1 { " is" } else { "s are" };
+            (count > 0)
+                .then(|| format!("{file}: {count} {noun}{ending} missing that the run wrote"))
+        };
+        [
+            say(steps, "record", "metrics"),
+            say(events, "event", EVENTS_FILE),
+        ]
+        .into_iter()
+        .flatten()
+        .collect()
     }
 
     /// From the next poll on, per-layer signals are read as well; what was read is read again.

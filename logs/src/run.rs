@@ -11,20 +11,21 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
-use crate::disk::write_json_atomic;
 use crate::error::LogError;
-use crate::lease::Lease;
+use crate::lease::BEAT;
 use crate::record::Record;
 
+mod claim;
 mod document;
 mod event;
 mod line_file;
 mod manifest;
 mod summary;
 
-pub(crate) use document::load;
+pub use claim::RunLease;
+pub(crate) use document::{load, save};
 pub(crate) use event::now;
 pub use event::{Event, EventKind};
 use line_file::LineFile;
@@ -41,15 +42,15 @@ pub const MANIFEST_FILE: &str = "manifest.json";
 pub const EVENTS_FILE: &str = "events.jsonl";
 /// File name of the [`Summary`].
 pub const SUMMARY_FILE: &str = "summary.json";
-/// File name of the [`Lease`].
+/// File name of the [`crate::Lease`].
 pub const LEASE_FILE: &str = "lease.json";
 /// File name of the process's output, written by whoever starts it.
 pub const CONSOLE_FILE: &str = "console.log";
 /// Directory of the checkpoints.
 pub const CHECKPOINTS_DIR: &str = "checkpoints";
 
-/// How often the lease is refreshed, at most.
-const HEARTBEAT: Duration = Duration::from_secs(2);
+/// How long a writer goes on without making sure that the run is still there and its own.
+const TRUST: Duration = BEAT.saturating_mul(2);
 /// What a power failure may cost; a killed process loses nothing that was written.
 const SYNC: Duration = Duration::from_secs(10);
 
@@ -76,37 +77,25 @@ pub(crate) fn attempts(dir: &Path) -> Result<Vec<u32>, LogError> {
 }
 
 /// Writes one attempt of a run. One process at a time may hold it for a directory.
+///
+/// A writer whose run was taken over by another process, moved or deleted, writes nothing more: every
+/// method then fails with [`LogError::Lost`] or [`LogError::Gone`].
 #[derive(Debug)]
 pub struct RunWriter {
     dir: PathBuf,
     attempt: u32,
     metrics: LineFile,
     events: LineFile,
-    beaten: Instant,
+    confirmed: Moment,
     synced: Instant,
     // Last, so that it is given back after the files are closed.
-    lease: Lease,
+    claim: RunLease,
 }
 
 impl RunWriter {
     /// Creates `dir` where needed, takes its lease and starts the next attempt.
     pub fn open(dir: &Path) -> Result<Self, LogError> {
-        if dir.exists() && !dir.is_dir() {
-            let path = dir.to_owned();
-            return Err(LogError::NotARun { path });
-        }
-        fs::create_dir_all(dir).map_err(|error| LogError::io("create", dir, error))?;
-        let lease = Lease::take(&dir.join(LEASE_FILE))?;
-        let attempt = attempts(dir)?.last().map_or(1, |last| last + 1);
-        Ok(Self {
-            dir: dir.to_owned(),
-            attempt,
-            metrics: LineFile::create(&dir.join(metrics_file(attempt)))?,
-            events: LineFile::append(&dir.join(EVENTS_FILE))?,
-            beaten: Instant::now(),
-            synced: Instant::now(),
-            lease,
-        })
+        RunLease::take(dir)?.begin()
     }
 
     /// The number of this attempt, from 1.
@@ -124,6 +113,7 @@ impl RunWriter {
     /// Appends one step.
     pub fn step(&mut self, record: &Record) -> Result<(), LogError> {
         record.check_names()?;
+        self.ensure_ours()?;
         self.metrics.push(&record.to_line())?;
         self.keep_up()
     }
@@ -134,6 +124,7 @@ impl RunWriter {
             let path = self.dir.join(EVENTS_FILE);
             LogError::Encode { path, source }
         })?;
+        self.ensure_ours()?;
         self.events.push(&line)?;
         self.keep_up()
     }
@@ -145,21 +136,71 @@ impl RunWriter {
         self.events.sync()
     }
 
+    /// Does `act`, such as giving a file its final name, if the run is still there and our own.
+    pub fn publish<T, E: From<LogError>>(
+        &mut self,
+        act: impl FnOnce() -> Result<T, E>,
+    ) -> Result<T, E> {
+        self.confirm()?;
+        self.claim.lease().while_held(act)
+    }
+
     /// Ends the attempt: syncs, writes the summary, gives the lease back. Without it (an error, a
     /// crash) the run reads as interrupted.
     pub fn finish(mut self, summary: &Summary) -> Result<(), LogError> {
         self.sync()?;
-        write_json_atomic(&self.dir.join(SUMMARY_FILE), summary)
+        let dir = self.dir.clone();
+        let summary = Summary {
+            events: Some(self.events.lines()),
+            ..summary.clone()
+        };
+        self.publish(|| summary.save(&dir))
+    }
+
+    /// Makes sure that what is written is written to this run.
+    fn confirm(&mut self) -> Result<(), LogError> {
+        self.claim.confirm()?;
+        self.metrics.check()?;
+        self.events.check()?;
+        // Somebody who took over and has ended leaves no lease, but an attempt of his own.
+        if attempts(&self.dir)?.last() != Some(&self.attempt) {
+            return Err(LogError::Overtaken {
+                path: self.dir.clone(),
+                attempt: self.attempt,
+            });
+        }
+        self.confirmed = Moment::now();
+        Ok(())
+    }
+
+    fn ensure_ours(&mut self) -> Result<(), LogError> {
+        if self.claim.lease().is_lost() || self.confirmed.is_over(TRUST) {
+            self.confirm()?;
+        }
+        Ok(())
     }
 
     fn keep_up(&mut self) -> Result<(), LogError> {
-        if self.beaten.elapsed() >= HEARTBEAT {
-            self.beaten = Instant::now();
-            self.lease.heartbeat()?;
-        }
         if self.synced.elapsed() >= SYNC {
             self.sync()?;
         }
         Ok(())
+    }
+}
+
+/// A moment on both clocks: the monotonic one may stand still while the machine is suspended, the other
+/// may be set.
+#[derive(Debug)]
+struct Moment(Instant, SystemTime);
+
+impl Moment {
+    fn now() -> Self {
+        Self(Instant::now(), SystemTime::now())
+    }
+
+    /// Whether `span` may have passed since. A clock that was set back says yes.
+    fn is_over(&self, span: Duration) -> bool {
+        let recent = self.1.elapsed().is_ok_and(|elapsed| elapsed < span);
+        !recent || self.0.elapsed() >= span
     }
 }

@@ -79,7 +79,8 @@ fn a_directory_that_does_not_exist_yet_is_pending_and_is_followed_once_it_does()
     assert_eq!(reader.poll().unwrap(), 1);
     assert_eq!(reader.poll().unwrap(), 0);
     assert_eq!(reader.liveness(), Liveness::Finished);
-    assert_eq!(reader.summary(), Some(&summary));
+    let events = Some(1);
+    assert_eq!(reader.summary(), Some(&Summary { events, ..summary }));
     assert_eq!(reader.events()[0].attempt, 1);
     assert_eq!(reader.series("loss"), [(1, 5.0), (2, 4.0)]);
     assert_eq!(reader.series("layer_grad_norm[1]"), [(1, 2.5), (2, 2.0)]);
@@ -257,4 +258,119 @@ fn a_record_that_could_not_be_read_back_is_refused_before_it_is_written() {
     assert!(matches!(writer.step(&wrong), Err(LogError::Name { .. })));
     writer.step(&record(1, 1.0)).unwrap();
     assert!(RunReader::open(dir.path()).unwrap().warnings().is_empty());
+}
+
+/// Lets another process take the run over, as one on another machine would.
+fn take_over(dir: &Path) {
+    let path = dir.join("lease.json");
+    let text = fs::read_to_string(&path).unwrap();
+    fs::write(&path, text.replacen("\"pid\": ", "\"pid\": 1", 1)).unwrap();
+}
+
+#[test]
+fn a_writer_that_lost_its_lease_writes_neither_summary_nor_anything_else() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut writer = RunWriter::open(dir.path()).unwrap();
+    writer.step(&record(1, 1.0)).unwrap();
+    take_over(dir.path());
+    let published = writer.publish(|| -> Result<(), LogError> { panic!("it must not") });
+    assert!(matches!(published, Err(LogError::Lost { .. })));
+    let before = fs::read(dir.path().join("metrics-0001.jsonl")).unwrap();
+    assert!(writer.step(&record(2, 1.0)).is_err());
+    assert!(writer.event(&Event::now(2, EventKind::Fail, "m")).is_err());
+    let summary = Summary::new(Status::Stopped, 2, 1, 1.0);
+    assert!(writer.finish(&summary).is_err());
+    assert_eq!(
+        fs::read(dir.path().join("metrics-0001.jsonl")).unwrap(),
+        before
+    );
+    assert!(!dir.path().join("summary.json").exists());
+    assert!(dir.path().join("lease.json").exists(), "it is the other's");
+}
+
+#[test]
+fn a_writer_that_another_has_overtaken_and_left_behind_does_not_go_on() {
+    let dir = tempfile::tempdir().unwrap();
+    let writer = RunWriter::open(dir.path()).unwrap();
+    // The other's lease came and went while this process slept.
+    fs::remove_file(dir.path().join("lease.json")).unwrap();
+    fs::write(dir.path().join("metrics-0002.jsonl"), "").unwrap();
+    let error = writer
+        .finish(&Summary::new(Status::Stopped, 0, 1, 1.0))
+        .unwrap_err();
+    assert!(matches!(error, LogError::Overtaken { .. }), "{error}");
+    assert!(!dir.path().join("summary.json").exists());
+}
+
+#[test]
+fn a_run_that_is_moved_or_deleted_while_it_is_written_is_an_error() {
+    let root = tempfile::tempdir().unwrap();
+    let damage: [fn(&Path); 4] = [
+        |dir| fs::remove_dir_all(dir).unwrap(),
+        |dir| fs::rename(dir, dir.with_extension("moved")).unwrap(),
+        |dir| fs::remove_file(dir.join("metrics-0001.jsonl")).unwrap(),
+        |dir| {
+            let events = dir.join("events.jsonl");
+            fs::copy(&events, dir.join("copy")).unwrap();
+            fs::rename(dir.join("copy"), events).unwrap();
+        },
+    ];
+    for (number, damage) in damage.into_iter().enumerate() {
+        let dir = root.path().join(number.to_string());
+        let mut writer = RunWriter::open(&dir).unwrap();
+        writer.step(&record(1, 1.0)).unwrap();
+        damage(&dir);
+        let error = writer
+            .finish(&Summary::new(Status::Finished, 1, 1, 1.0))
+            .unwrap_err();
+        assert!(matches!(error, LogError::Gone { .. }), "{number}: {error}");
+        assert!(!dir.join("summary.json").exists());
+    }
+}
+
+#[test]
+fn a_directory_of_something_else_is_refused_and_left_as_it_is() {
+    let root = tempfile::tempdir().unwrap();
+    let dir = root.path().join("sweep");
+    fs::create_dir(&dir).unwrap();
+    fs::write(dir.join("sweep.json"), "{}").unwrap();
+    fs::write(dir.join("run.toml"), "seed = 1\n").unwrap();
+    let error = RunWriter::open(&dir).unwrap_err().to_string();
+    assert!(
+        error.contains("sweep.json") && error.contains("empty"),
+        "{error}"
+    );
+    assert_eq!(fs::read_dir(&dir).unwrap().count(), 2);
+    fs::remove_file(dir.join("sweep.json")).unwrap();
+    fs::write(dir.join("console.log"), "").unwrap();
+    RunWriter::open(&dir).unwrap();
+}
+
+#[test]
+fn whole_lines_that_are_cut_off_behind_a_run_are_missed() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut writer = RunWriter::open(dir.path()).unwrap();
+    for step in 1..=4 {
+        writer.step(&record(step, 1.0)).unwrap();
+        writer
+            .event(&Event::now(step, EventKind::Overflow, "m"))
+            .unwrap();
+    }
+    writer
+        .finish(&Summary::new(Status::Finished, 4, 1, 1.0))
+        .unwrap();
+    assert!(RunReader::open(dir.path()).unwrap().warnings().is_empty());
+    for (name, lines) in [("metrics-0001.jsonl", 1), ("events.jsonl", 3)] {
+        let path = dir.path().join(name);
+        let text = fs::read_to_string(&path).unwrap();
+        let whole: Vec<_> = text.split_inclusive('\n').take(lines).collect();
+        fs::write(&path, whole.concat()).unwrap();
+    }
+    assert_eq!(
+        RunReader::open(dir.path()).unwrap().warnings(),
+        [
+            "metrics: 3 records are missing that the run wrote",
+            "events.jsonl: 1 event is missing that the run wrote"
+        ]
+    );
 }

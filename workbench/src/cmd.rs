@@ -22,6 +22,7 @@ mod weights;
 
 use crate::cli::{Cli, Command};
 use crate::failure::Failure;
+use experiments::check_run;
 use experiments_config::{Config, DataConfig, load_file};
 use experiments_text::{Cache, Resolved, resolve_sources};
 use std::path::{Path, PathBuf};
@@ -52,11 +53,13 @@ pub(crate) fn run(cli: Cli) -> Result<ExitCode, Failure> {
     }
 }
 
-/// The configuration of a run directory.
+/// The configuration of a run directory, as the run was begun with it.
 fn run_config(directory: &Path) -> Result<Config, Failure> {
     let file = directory.join(logs::run::CONFIG_FILE);
     if file.is_file() {
-        return Ok(load_file(&file, &[])?);
+        let config = load_file(&file, &[])?;
+        check_run(directory, &config)?;
+        return Ok(config);
     }
     let path = directory.display();
     Err(Failure::usage(format!(

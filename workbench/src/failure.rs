@@ -98,18 +98,21 @@ impl From<TrainError> for Failure {
         match error {
             TrainError::Text(error) => error.into(),
             TrainError::Log(error) => error.into(),
+            TrainError::Config(error) => error.into(),
             TrainError::Device { .. }
             | TrainError::Vocabulary { .. }
             | TrainError::Memory { .. }
             | TrainError::PackMemory { .. }
             | TrainError::PackDevice { .. }
             | TrainError::NoCheckpoint { .. }
+            | TrainError::Damaged { .. }
+            | TrainError::CheckpointVersion { .. }
             | TrainError::Weights { .. }
             | TrainError::Parity { .. }
             | TrainError::Slice { .. }
             | TrainError::Interchange(_)
             | TrainError::Changed { .. } => Self::new(error, exit::BAD_INPUT),
-            TrainError::Checkpoint { .. } | TrainError::BrokeOff => Self::new(error, exit::FAILED),
+            TrainError::BrokeOff => Self::new(error, exit::FAILED),
         }
     }
 }
@@ -139,7 +142,11 @@ impl From<TextError> for Failure {
 impl From<LogError> for Failure {
     fn from(error: LogError) -> Self {
         let code = match error {
-            LogError::Disk { .. } | LogError::Io { .. } => exit::FAILED,
+            LogError::Disk { .. }
+            | LogError::Io { .. }
+            | LogError::Lost { .. }
+            | LogError::Overtaken { .. }
+            | LogError::Gone { .. } => exit::FAILED,
             _ => exit::BAD_INPUT,
         };
         Self::new(error, code)

@@ -2,6 +2,7 @@
 
 use crate::error::TrainError;
 use crate::parameters::{Parameter, Parameters};
+use logs::LogError;
 use safetensors::tensor::TensorView;
 use safetensors::{Dtype, SafeTensors};
 use std::fs;
@@ -14,29 +15,35 @@ pub(super) type Buffers<'a> = [(&'a str, &'a [f32])];
 #[cfg(target_endian = "big")]
 compile_error!("checkpoints are little-endian");
 
-pub(super) fn write(path: &Path, table: &[Parameter], buffers: &Buffers) -> Result<(), TrainError> {
+/// The bytes of a file, `path` in errors.
+pub(super) fn encode(
+    path: &Path,
+    table: &[Parameter],
+    buffers: &Buffers,
+) -> Result<Vec<u8>, TrainError> {
+    let failed = |error: safetensors::SafeTensorError| {
+        LogError::io("write", path, std::io::Error::other(error.to_string()))
+    };
     let mut views = Vec::with_capacity(buffers.len() * table.len());
     for (prefix, values) in buffers {
         for parameter in table {
             let bytes = bytemuck::cast_slice(&values[parameter.range.clone()]);
-            let view = TensorView::new(Dtype::F32, parameter.shape.clone(), bytes)
-                .map_err(|error| problem(path, error.to_string()))?;
-            views.push((format!("{prefix}{}", parameter.name), view));
+            let view = TensorView::new(Dtype::F32, parameter.shape.clone(), bytes);
+            let name = format!("{prefix}{}", parameter.name);
+            views.push((name, view.map_err(failed)?));
         }
     }
-    let bytes =
-        safetensors::serialize(views, None).map_err(|error| problem(path, error.to_string()))?;
-    logs::write_atomic(path, &bytes)?;
-    Ok(())
+    Ok(safetensors::serialize(views, None).map_err(failed)?)
 }
 
-pub(super) fn read(
+/// Fills the buffers from the bytes of the file at `path`.
+pub(super) fn decode(
     path: &Path,
+    bytes: &[u8],
     table: &[Parameter],
     buffers: &mut [(&str, &mut [f32])],
 ) -> Result<(), TrainError> {
-    let bytes = fs::read(path).map_err(|error| io_problem(path, &error))?;
-    let file = SafeTensors::deserialize(&bytes)
+    let file = SafeTensors::deserialize(bytes)
         .map_err(|error| problem(path, format!("is damaged: {error}")))?;
     for (prefix, values) in buffers {
         for parameter in table {
@@ -49,7 +56,7 @@ pub(super) fn read(
                 let expected = &parameter.shape;
                 return Err(problem(
                     path,
-                    format!("`{name}` is {dtype:?} {shape:?}, expected F32 {expected:?}"),
+                    format!("has `{name}` as {dtype:?} {shape:?}, expected F32 {expected:?}"),
                 ));
             }
             let target = &mut values[parameter.range.clone()];
@@ -61,29 +68,33 @@ pub(super) fn read(
     Ok(())
 }
 
+/// The whole file. One that is missing or a folder is damage; what the system refuses is not.
+pub(super) fn read_file(path: &Path) -> Result<Vec<u8>, TrainError> {
+    use std::io::ErrorKind::{IsADirectory, NotADirectory, NotFound};
+    fs::read(path).map_err(|error| match error.kind() {
+        NotFound => problem(path, "is missing"),
+        IsADirectory | NotADirectory => problem(path, "is no file"),
+        _ => LogError::io("read", path, error).into(),
+    })
+}
+
 /// Reads master weights by name, as a checkpoint holds them.
 pub(crate) fn read_weights(path: &Path, parameters: &mut Parameters) -> Result<(), TrainError> {
     let table = parameters.table().to_vec();
-    read(path, &table, &mut [("", parameters.values_mut())])
+    let mut weights = [("", parameters.values_mut())];
+    decode(path, &read_file(path)?, &table, &mut weights)
 }
 
 /// Master weights by name, as in a checkpoint.
 pub(crate) fn write_weights(path: &Path, parameters: &Parameters) -> Result<(), TrainError> {
-    write(path, parameters.table(), &[("", parameters.values())])
+    let bytes = encode(path, parameters.table(), &[("", parameters.values())])?;
+    Ok(logs::write_atomic(path, &bytes)?)
 }
 
-pub(super) fn problem(path: &Path, problem: String) -> TrainError {
-    TrainError::Checkpoint {
+/// What is wrong with the content of a file, or with its being there.
+pub(super) fn problem(path: &Path, problem: impl Into<String>) -> TrainError {
+    TrainError::Damaged {
         path: path.to_owned(),
-        problem,
-        source: None,
-    }
-}
-
-pub(super) fn io_problem(path: &Path, error: &std::io::Error) -> TrainError {
-    TrainError::Checkpoint {
-        path: path.to_owned(),
-        problem: error.to_string(),
-        source: error.raw_os_error().map(std::io::Error::from_raw_os_error),
+        problem: problem.into(),
     }
 }

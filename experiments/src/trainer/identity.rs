@@ -6,7 +6,7 @@ use crate::backend::{Device, features};
 use crate::entropy::unigram_loss;
 use crate::error::TrainError;
 use crate::provenance;
-use experiments_config::{Config, ProbeKind};
+use experiments_config::{Config, ProbeKind, load_file};
 use experiments_plan::host_memory::training_bytes;
 use logs::{Event, EventKind, Manifest};
 use std::path::{Path, PathBuf};
@@ -76,6 +76,32 @@ pub(super) fn check_same(
         &manifest.backend,
         device.backend_name(),
     )
+}
+
+/// A directory that holds a run holds one of this configuration: by its manifest, or by its `run.toml`
+/// where it has not begun.
+pub(super) fn check_begun(directory: &Path, config: &Config) -> Result<(), TrainError> {
+    if let Some(manifest) = Manifest::load(directory)? {
+        return check_configuration(directory, config, &manifest);
+    }
+    let file = directory.join(logs::run::CONFIG_FILE);
+    match std::fs::read_to_string(&file) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(()),
+        Ok(text) if text == config.to_toml() => Ok(()),
+        Ok(_) | Err(_) => {
+            let own = load_file(&file, &[])?;
+            check_hash(directory, "configuration", &own.hash(), &config.hash())
+        }
+    }
+}
+
+/// Refuses a configuration that is not the one the run in `directory` was begun with, as when `run.toml`
+/// was changed since. A run without manifest has not begun.
+pub fn check_run(directory: &Path, config: &Config) -> Result<(), TrainError> {
+    match Manifest::load(directory)? {
+        Some(manifest) => check_configuration(directory, config, &manifest),
+        None => Ok(()),
+    }
 }
 
 pub(super) fn check_configuration(

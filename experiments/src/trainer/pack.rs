@@ -37,6 +37,8 @@ pub struct PackRequest<'a> {
     pub stop: &'a AtomicBool,
     /// Called with the position of a run and each of its records, from the run's own thread.
     pub on_step: &'a (dyn Fn(usize, &Record) + Sync),
+    /// Called with the position of a run and what its user should know.
+    pub on_notice: &'a (dyn Fn(usize, &str) + Sync),
 }
 
 /// Trains all runs to their ends, each in its own directory with its own state, as [`crate::train`] does
@@ -77,6 +79,7 @@ pub fn train_pack(request: &PackRequest) -> Result<Vec<Result<Ending, TrainError
                         missing_languages: request.missing_languages,
                         stop: request.stop,
                         on_step: &mut |record| (request.on_step)(index, record),
+                        on_notice: &mut |text| (request.on_notice)(index, text),
                     };
                     train_in(own, Some(company))
                 })

@@ -76,7 +76,7 @@ impl Work for Parity<'_> {
         let config = repeat.config;
         let precision = Precision::new(&config.precision, config.model.layers);
         let training = Training::<B>::new(config, &text, &precision, device, None);
-        let checkpoints = Checkpoints::new(repeat.directory, &config.checkpoint);
+        let checkpoints = Checkpoints::new(repeat.directory, config);
         let before = repeat.step - 1;
         let (mut trained, _) = Trained::load(config, &checkpoints, before)?;
         while trained.state.step < before {

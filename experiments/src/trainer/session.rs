@@ -1,6 +1,7 @@
 //! A run from its directory to its end.
 
-use super::identity::{check_configuration, check_memory, check_same, manifest};
+use super::beginning::{Prepared, announce_watch, begin, is_finished};
+use super::identity::check_memory;
 use super::step::{Trained, Training, evaluate, step};
 use super::text::{Text, Texts};
 use crate::backend::{Device, Work};
@@ -10,12 +11,11 @@ use crate::pack::Seat;
 use crate::precision::Precision;
 use crate::probes;
 use burn::tensor::backend::AutodiffBackend;
-use experiments_config::{Config, ProbeKind};
+use experiments_config::Config;
 use experiments_text::Cache;
 use kernels::Kernels;
-use logs::{Event, EventKind, Manifest, Record, RunReader, RunWriter, Status, Summary};
+use logs::{Event, EventKind, Record, RunLease, RunReader, RunWriter, Status, Summary};
 use std::path::Path;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
@@ -39,6 +39,8 @@ pub struct Request<'a> {
     pub stop: &'a AtomicBool,
     /// Called with every record.
     pub on_step: &'a mut dyn FnMut(&Record),
+    /// Called with what the user should know, a sentence at a time.
+    pub on_notice: &'a mut dyn FnMut(&str),
 }
 
 /// How a run ended.
@@ -62,25 +64,43 @@ pub(super) struct Company<'a> {
     pub(super) texts: &'a Texts,
 }
 
-/// [`train`], in company or alone.
-pub(super) fn train_in(request: Request, company: Option<Company>) -> Result<Ending, TrainError> {
+/// [`train`], in company or alone. Until the attempt begins nothing of the run is changed: a start that
+/// is refused leaves the directory as it was.
+pub(super) fn train_in(
+    mut request: Request,
+    company: Option<Company>,
+) -> Result<Ending, TrainError> {
     let device = Device::select(&request.config.runtime.device)?;
     check_memory(request.config)?;
-    if Summary::load(request.directory)?.is_some_and(|s| s.status == Status::Finished) {
-        if let Some(manifest) = Manifest::load(request.directory)? {
-            check_configuration(request.directory, request.config, &manifest)?;
-        }
+    let start = Instant::now();
+    if is_finished(&request)? {
         return Ok(Ending::Finished);
     }
-    let mut writer = RunWriter::open(request.directory)?;
-    let attempt = writer.attempt();
-    let start = Instant::now();
-    let directory = request.directory.to_owned();
-    let session = prepare(request, &mut writer, device, company);
-    let result = session.and_then(|session| device.run(session));
+    let prepared = Prepared::new(&request, device, company)?;
+    announce_watch(&mut request)?;
+    let claim = RunLease::take(request.directory)?;
+    let (mut writer, begun) = begin(&mut request, claim, &prepared.text, device)?;
+    let session = Session {
+        run: Run {
+            request,
+            writer: &mut writer,
+        },
+        prepared,
+        begun,
+    };
+    let result = device.run(session);
     // The next run of this process may have another shape.
     kernels::Buffer::free_pool();
-    let seconds = start.elapsed().as_secs_f64();
+    conclude(writer, result, start.elapsed().as_secs_f64())
+}
+
+/// Says in the run directory how the attempt ended.
+fn conclude(
+    mut writer: RunWriter,
+    result: Result<Outcome, TrainError>,
+    seconds: f64,
+) -> Result<Ending, TrainError> {
+    let attempt = writer.attempt();
     match result {
         Ok(outcome) => {
             let status = match outcome.ending {
@@ -94,8 +114,9 @@ pub(super) fn train_in(request: Request, company: Option<Company>) -> Result<End
             Ok(outcome.ending)
         }
         Err(error) => {
-            // The disk may be full: whatever can still be said is said, the first error wins.
-            let reader = RunReader::open_scalars(&directory).ok();
+            // The disk may be full or the run another's: whatever can still be said is said, the
+            // first error wins.
+            let reader = RunReader::open_scalars(writer.dir()).ok();
             let latest = reader.as_ref().and_then(RunReader::latest);
             let step = latest.map_or(0, |record| record.step);
             let _ = writer.event(&Event::now(step, EventKind::Fail, error.to_string()));
@@ -120,44 +141,17 @@ pub(crate) struct Outcome {
 }
 
 /// A run with its files and text, before a backend is chosen.
-pub(crate) struct Session<'a, 'w> {
+struct Session<'a, 'w> {
     run: Run<'a, 'w>,
-    text: Arc<Text>,
-    /// In company. It goes with the session, so that nobody waits for a run that is over.
-    seat: Option<Seat>,
+    prepared: Prepared,
+    /// Where training goes on; none for a probe.
+    begun: Option<Trained>,
 }
 
 /// The request and the open run directory.
 struct Run<'a, 'w> {
     request: Request<'a>,
     writer: &'w mut RunWriter,
-}
-
-/// Loads the text and checks or writes what identifies the run.
-fn prepare<'a, 'w>(
-    request: Request<'a>,
-    writer: &'w mut RunWriter,
-    device: Device,
-    company: Option<Company>,
-) -> Result<Session<'a, 'w>, TrainError> {
-    let config = request.config;
-    let text = match &company {
-        Some(company) => company.texts.prepare(config, request.cache)?,
-        None => Text::prepare(config, request.cache)?.into(),
-    };
-    let directory = request.directory;
-    if let Some(manifest) = Manifest::load(directory)? {
-        check_same(directory, config, &text, &manifest, device)?;
-    } else {
-        let toml = config.to_toml();
-        logs::write_atomic(&directory.join(logs::run::CONFIG_FILE), toml.as_bytes())?;
-        manifest(&request, &text, device)?.save(directory)?;
-    }
-    Ok(Session {
-        run: Run { request, writer },
-        text,
-        seat: company.map(|company| company.seat),
-    })
 }
 
 impl Work for Session<'_, '_> {
@@ -171,19 +165,18 @@ impl Work for Session<'_, '_> {
     {
         let Self {
             mut run,
-            text,
-            seat,
+            prepared: Prepared { text, seat },
+            begun,
         } = self;
         let config = run.request.config;
-        if config.probe.kind != ProbeKind::Train {
+        let Some(mut trained) = begun else {
             // Nobody need wait for passes that will not come.
             drop(seat);
             return run.probe::<B>(&text, device);
-        }
+        };
         let precision = Precision::new(&config.precision, config.model.layers);
         let training = Training::<B>::new(config, &text, &precision, device, seat.as_ref());
-        let checkpoints = Checkpoints::new(run.request.directory, &config.checkpoint);
-        let mut trained = run.load(&checkpoints)?;
+        let checkpoints = Checkpoints::new(run.request.directory, config);
 
         let mut held_out_loss = None;
         while !is_over(&trained.state, config) {
@@ -238,24 +231,6 @@ fn is_over(state: &State, config: &Config) -> bool {
 }
 
 impl Run<'_, '_> {
-    /// The newest checkpoint, or a fresh start.
-    fn load(&mut self, checkpoints: &Checkpoints) -> Result<Trained, TrainError> {
-        let (trained, continued) = Trained::load(self.request.config, checkpoints, u64::MAX)?;
-        let step = trained.state.step;
-        let event = if continued {
-            let (version, commit, _) = self.request.program;
-            let commit = commit.unwrap_or("unknown");
-            let text = format!(
-                "continued from the checkpoint of step {step} by version {version}, commit {commit}"
-            );
-            Event::now(step, EventKind::Resume, text)
-        } else {
-            Event::now(step, EventKind::Start, "training starts")
-        };
-        self.writer.event(&event)?;
-        Ok(trained)
-    }
-
     /// What `probe.kind` asks for, from the start.
     fn probe<B>(self, text: &Text, device: &B::Device) -> Result<Outcome, TrainError>
     where
@@ -300,7 +275,12 @@ impl Run<'_, '_> {
     fn save(&mut self, checkpoints: &Checkpoints, trained: &Trained) -> Result<(), TrainError> {
         // Records first: a checkpoint must never be ahead of what is on disk about its steps.
         self.writer.sync()?;
-        checkpoints.save(&trained.state, &trained.parameters, &trained.adam)?;
+        checkpoints.save(
+            &trained.state,
+            &trained.parameters,
+            &trained.adam,
+            self.writer,
+        )?;
         let text = format!("checkpoint of step {}", trained.state.step);
         self.writer
             .event(&Event::now(trained.state.step, EventKind::Checkpoint, text))?;

@@ -3,7 +3,7 @@
 use super::gradient::{accumulate, unscale};
 use super::text::Text;
 use crate::adamw::{AdamW, UpdateReport};
-use crate::checkpoint::{Checkpoints, State};
+use crate::checkpoint::{Checkpoints, Loaded, State};
 use crate::clipping::Clip;
 use crate::data::{Losses, Sampler, held_out};
 use crate::error::TrainError;
@@ -42,19 +42,19 @@ impl Trained {
         })
     }
 
-    /// The newest checkpoint of at most `step` finished steps, or a fresh start; says which it is.
+    /// The newest usable checkpoint of at most `step` finished steps and what was found about it, or a
+    /// fresh start.
     pub(super) fn load(
         config: &Config,
         checkpoints: &Checkpoints,
         step: u64,
-    ) -> Result<(Self, bool), TrainError> {
+    ) -> Result<(Self, Option<Loaded>), TrainError> {
         let mut trained = Self::fresh(config)?;
-        let found = checkpoints.load(step, &mut trained.parameters, &mut trained.adam)?;
-        let continued = found.is_some();
-        if let Some(state) = found {
-            trained.state = state;
+        let loaded = checkpoints.load(step, &mut trained.parameters, &mut trained.adam)?;
+        if let Some(loaded) = &loaded {
+            trained.state = loaded.state.clone();
         }
-        Ok((trained, continued))
+        Ok((trained, loaded))
     }
 }
 

@@ -18,6 +18,18 @@ pub(super) fn boot_id() -> Option<String> {
     Some(text.trim().to_owned())
 }
 
+/// Identity of the namespace that this process's number belongs to (Linux): containers on one machine
+/// have a process 1 each.
+pub(super) fn pid_namespace() -> Option<u64> {
+    #[cfg(unix)]
+    let found = fs::metadata("/proc/self/ns/pid")
+        .ok()
+        .map(|file| std::os::unix::fs::MetadataExt::ino(&file));
+    #[cfg(not(unix))]
+    let found = None;
+    found
+}
+
 /// When the process started, in clock ticks after boot (Linux); none if it is gone or unknown.
 pub(super) fn start_ticks(pid: u32) -> Option<u64> {
     stat(pid).map(|stat| stat.start_ticks)

@@ -1,14 +1,34 @@
 use super::*;
+use std::fs;
+use std::time::Instant;
+
+/// Long enough for a loop of looks to notice a change, short enough to wait for.
+const PATIENCE: Duration = Duration::from_millis(300);
+const DAY: Duration = Duration::from_hours(24);
 
 fn path(dir: &tempfile::TempDir) -> PathBuf {
     dir.path().join("lease.json")
+}
+
+fn elsewhere() -> Holder {
+    Holder {
+        host: "elsewhere".into(),
+        boot: Some("another boot".into()),
+        ..Holder::me()
+    }
+}
+
+/// Writes somebody's lease with a heartbeat at `beat`.
+fn leave(path: &Path, holder: &Holder, beat: SystemTime) {
+    write_json_atomic(path, holder).unwrap();
+    File::open(path).unwrap().set_modified(beat).unwrap();
 }
 
 #[test]
 fn a_second_writer_is_refused_until_the_first_lets_go() {
     let dir = tempfile::tempdir().unwrap();
     let lease = Lease::take(&path(&dir)).unwrap();
-    lease.heartbeat().unwrap();
+    lease.confirm().unwrap();
     let error = Lease::take(&path(&dir)).unwrap_err();
     let text = error.to_string();
     assert!(matches!(error, LogError::Held { .. }), "{text}");
@@ -65,45 +85,119 @@ fn a_reused_process_number_is_not_mistaken_for_the_holder() {
         start_ticks: Some(1),
         ..Holder::me()
     };
-    assert!(!earlier.alive(Duration::ZERO));
-    let before_reboot = Holder {
+    assert_eq!(earlier.life(), Life::Gone);
+    assert_eq!(Holder::me().life(), Life::Lives);
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn the_kernel_is_not_asked_about_processes_it_does_not_number() {
+    let rebooted_or_namesake = Holder {
         boot: Some("another boot".into()),
         ..Holder::me()
     };
-    assert!(!before_reboot.alive(Duration::ZERO));
-    assert!(
-        Holder::me().alive(Duration::MAX),
-        "here the heartbeat says nothing"
-    );
-}
-
-#[test]
-fn a_holder_on_another_machine_is_judged_by_its_heartbeat() {
-    let remote = Holder {
-        host: "elsewhere".into(),
+    let container = Holder {
+        pid: u32::MAX,
+        pid_namespace: Some(1),
         ..Holder::me()
     };
-    assert!(remote.alive(Duration::from_secs(1)));
-    assert!(!remote.alive(STALE_AFTER));
+    let earlier_version = Holder {
+        pid_namespace: None,
+        ..Holder::me()
+    };
+    for holder in [rebooted_or_namesake, container, earlier_version] {
+        assert_eq!(holder.life(), Life::Unknown, "{holder:?}");
+    }
+}
+
+/// Six minutes behind, two days ahead or right: a clock decides nothing.
+#[test]
+fn a_holder_elsewhere_that_beats_keeps_its_lease_whatever_its_clock_says() {
+    let now = SystemTime::now();
+    for clock in [now - Duration::from_mins(6), now, now + 2 * DAY] {
+        let dir = tempfile::tempdir().unwrap();
+        let path = path(&dir);
+        leave(&path, &elsewhere(), clock);
+        let taken = std::thread::scope(|scope| {
+            let taker = scope.spawn(|| Lease::take_watching(&path, Duration::from_mins(1)));
+            let mut beat = clock;
+            while !taker.is_finished() {
+                beat += Duration::from_secs(2);
+                let file = File::open(&path).unwrap();
+                file.set_modified(beat).unwrap();
+                sleep(Duration::from_millis(20));
+            }
+            taker.join().unwrap()
+        });
+        assert!(matches!(taken, Err(LogError::Held { .. })), "{taken:?}");
+    }
 }
 
 #[test]
-fn a_writer_whose_lease_was_taken_over_learns_it_and_leaves_it_alone() {
+fn a_holder_elsewhere_that_does_not_beat_blocks_nobody_for_longer_than_the_watch() {
+    let now = SystemTime::now();
+    let container = Holder {
+        pid_namespace: Some(1),
+        ..Holder::me()
+    };
+    for clock in [now - Duration::from_mins(6), now, now + 2 * DAY] {
+        for holder in [elsewhere(), container.clone()] {
+            let dir = tempfile::tempdir().unwrap();
+            leave(&path(&dir), &holder, clock);
+            let start = Instant::now();
+            Lease::take_watching(&path(&dir), PATIENCE).unwrap();
+            assert!(start.elapsed() >= PATIENCE, "it was given time to beat");
+        }
+    }
+}
+
+#[test]
+fn a_writer_whose_lease_was_taken_over_learns_it_for_good_and_leaves_it_alone() {
     let dir = tempfile::tempdir().unwrap();
     let lease = Lease::take(&path(&dir)).unwrap();
-    let other = Holder {
-        host: "elsewhere".into(),
-        ..Holder::me()
-    };
-    write_json_atomic(&path(&dir), &other).unwrap();
-    assert!(matches!(lease.heartbeat(), Err(LogError::Held { .. })));
+    write_json_atomic(&path(&dir), &elsewhere()).unwrap();
+    assert!(matches!(lease.confirm(), Err(LogError::Lost { .. })));
+    let act = || -> Result<(), LogError> { panic!("it must not act") };
+    assert!(lease.while_held(act).is_err());
+    // The other has ended: that gives nothing back.
+    fs::remove_file(path(&dir)).unwrap();
+    assert!(lease.is_lost() && lease.confirm().is_err());
+    write_json_atomic(&path(&dir), &elsewhere()).unwrap();
     drop(lease);
     assert!(path(&dir).exists());
 }
 
 #[test]
-fn a_damaged_lease_stops_nobody() {
+fn a_lease_whose_directory_is_gone_is_not_written_anew() {
+    let root = tempfile::tempdir().unwrap();
+    let (dir, moved) = (root.path().join("run"), root.path().join("moved"));
+    fs::create_dir(&dir).unwrap();
+    let lease = Lease::take(&dir.join("lease.json")).unwrap();
+    fs::rename(&dir, &moved).unwrap();
+    assert!(matches!(lease.confirm(), Err(LogError::Gone { .. })));
+    fs::create_dir(&dir).unwrap();
+    assert!(
+        matches!(lease.confirm(), Err(LogError::Gone { .. })),
+        "a directory of the same name is another one"
+    );
+    assert_eq!(fs::read_dir(&dir).unwrap().count(), 0);
+}
+
+#[test]
+fn a_deleted_or_damaged_lease_is_written_again_by_its_holder() {
+    let dir = tempfile::tempdir().unwrap();
+    let lease = Lease::take(&path(&dir)).unwrap();
+    fs::remove_file(path(&dir)).unwrap();
+    lease.confirm().unwrap();
+    fs::write(path(&dir), b"{\"pid\":").unwrap();
+    assert_eq!(lease.while_held(|| Ok::<_, LogError>(7)).unwrap(), 7);
+    assert!(Lease::take(&path(&dir)).is_err());
+}
+
+#[test]
+fn a_damaged_lease_that_nobody_repairs_stops_nobody() {
     let dir = tempfile::tempdir().unwrap();
     fs::write(path(&dir), b"{\"pid\":").unwrap();
-    Lease::take(&path(&dir)).unwrap().heartbeat().unwrap();
+    let lease = Lease::take_watching(&path(&dir), PATIENCE).unwrap();
+    lease.confirm().unwrap();
 }

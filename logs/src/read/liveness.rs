@@ -1,11 +1,11 @@
 //! Is the run alive?
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
 use crate::error::LogError;
-use crate::lease::{Holder, Lease};
+use crate::lease::{Life, Seen, WATCH, Watch};
 use crate::run::{LEASE_FILE, Status, Summary};
 
 /// The state of a run, from its lease and its summary.
@@ -34,14 +34,33 @@ pub(super) enum LeaseState {
     Dead,
 }
 
-pub(super) fn holder(dir: &Path) -> Result<LeaseState, LogError> {
-    let path = dir.join(LEASE_FILE);
-    let holder: Option<Holder> = Lease::holder(&path)?;
-    Ok(match holder {
-        Some(_) => LeaseState::Live,
-        None if path.exists() => LeaseState::Dead,
-        None => LeaseState::Absent,
-    })
+/// Follows the lease of a run.
+#[derive(Debug)]
+pub(super) struct LeaseReader {
+    path: PathBuf,
+    watch: Watch,
+}
+
+impl LeaseReader {
+    pub(super) fn new(dir: &Path) -> Self {
+        Self {
+            path: dir.join(LEASE_FILE),
+            watch: Watch::new(WATCH),
+        }
+    }
+
+    /// What the lease says now. Where only the heartbeat can tell, the first look is a guess by the
+    /// clock, and those after it go by whether it moves.
+    pub(super) fn look(&mut self) -> Result<LeaseState, LogError> {
+        let Some(seen) = Seen::look(&self.path)? else {
+            return Ok(LeaseState::Absent);
+        };
+        Ok(match self.watch.judge(&seen) {
+            Life::Lives => LeaseState::Live,
+            Life::Unknown if seen.looks_fresh(WATCH) => LeaseState::Live,
+            Life::Unknown | Life::Gone => LeaseState::Dead,
+        })
+    }
 }
 
 impl Liveness {

@@ -99,6 +99,11 @@ impl Tail {
         }
     }
 
+    /// Lines that were read, damaged ones too.
+    pub(super) fn lines(&self) -> u64 {
+        self.lines
+    }
+
     /// What to tell about this file. While it is `growing`, an unfinished last line is nothing.
     pub(super) fn warnings(&self, growing: bool) -> Vec<String> {
         let name = self.path.file_name().unwrap_or_default().to_string_lossy();

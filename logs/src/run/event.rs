@@ -53,6 +53,8 @@ pub enum EventKind {
     Finish,
     /// The run failed.
     Fail,
+    /// Something on disk was damaged and set aside, or could not be verified.
+    Integrity,
     /// A kind that a newer version of this program writes.
     #[serde(other)]
     Other,

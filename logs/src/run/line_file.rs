@@ -1,9 +1,10 @@
 //! A file of lines that only grows.
 
 use std::fs::File;
-use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 
+use crate::disk::Place;
 use crate::error::LogError;
 
 /// Appends whole lines with one `write` each.
@@ -11,9 +12,11 @@ use crate::error::LogError;
 pub(super) struct LineFile {
     file: File,
     path: PathBuf,
+    place: Place,
     /// The file ends inside a line: a writer was killed, or the disk was full. The next line then
     /// starts with a newline, so that it is not lost together with the torn one.
     torn: bool,
+    lines: u64,
 }
 
 impl LineFile {
@@ -22,28 +25,34 @@ impl LineFile {
         let file = File::options().append(true).create_new(true).open(path);
         Ok(Self {
             file: file.map_err(|error| LogError::io("create", path, error))?,
+            place: Place::of(path)?,
             path: path.to_owned(),
             torn: false,
+            lines: 0,
         })
     }
 
     /// Opens a file to continue it, or creates it.
     pub(super) fn append(path: &Path) -> Result<Self, LogError> {
-        let open = || -> io::Result<(File, bool)> {
+        let open = || -> io::Result<(File, bool, u64)> {
             let mut options = File::options();
             let mut file = options.read(true).append(true).create(true).open(path)?;
-            let mut last = [b'\n'];
-            if file.metadata()?.len() > 0 {
-                file.seek(SeekFrom::End(-1))?;
-                file.read_exact(&mut last)?;
+            let mut text = Vec::new();
+            // A device has no length, and no end either.
+            if file.metadata()?.is_file() {
+                file.read_to_end(&mut text)?;
             }
-            Ok((file, last != [b'\n']))
+            let torn = text.last().is_some_and(|last| *last != b'\n');
+            let lines = text.iter().filter(|byte| **byte == b'\n').count() as u64;
+            Ok((file, torn, lines + u64::from(torn)))
         };
-        let (file, torn) = open().map_err(|error| LogError::io("open", path, error))?;
+        let (file, torn, lines) = open().map_err(|error| LogError::io("open", path, error))?;
         Ok(Self {
             file,
+            place: Place::of(path)?,
             path: path.to_owned(),
             torn,
+            lines,
         })
     }
 
@@ -67,11 +76,22 @@ impl LineFile {
             }
         }
         self.torn = false;
+        self.lines += 1;
         Ok(())
+    }
+
+    /// Lines of the file, a torn one too.
+    pub(super) fn lines(&self) -> u64 {
+        self.lines
     }
 
     pub(super) fn sync(&mut self) -> Result<(), LogError> {
         self.file.sync_data().map_err(|error| self.error(error))
+    }
+
+    /// Fails where the path no longer names this file.
+    pub(super) fn check(&self) -> Result<(), LogError> {
+        self.place.check()
     }
 
     fn error(&self, error: io::Error) -> LogError {

@@ -4,8 +4,7 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
-use super::{MANIFEST_FILE, load};
-use crate::disk::write_json_atomic;
+use super::{MANIFEST_FILE, load, save};
 use crate::error::LogError;
 
 /// `manifest.json`: everything needed to say what was run, on what, and from what.
@@ -68,9 +67,9 @@ pub struct Manifest {
 }
 
 impl Manifest {
-    /// Writes the manifest of a run directory, atomically.
+    /// Writes the manifest of a run directory, atomically and with a checksum.
     pub fn save(&self, dir: &Path) -> Result<(), LogError> {
-        write_json_atomic(&dir.join(MANIFEST_FILE), self)
+        save(&dir.join(MANIFEST_FILE), self)
     }
 
     /// Reads the manifest of a run directory; none if there is none yet.

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
-use super::{FORMAT_VERSION, SUMMARY_FILE, load};
+use super::{FORMAT_VERSION, SUMMARY_FILE, load, save};
 use crate::error::LogError;
 
 /// `summary.json`, written when an attempt ends in an orderly way.
@@ -24,6 +24,9 @@ pub struct Summary {
     pub seconds: f64,
     /// Why, for a run that stopped or failed.
     pub message: Option<String>,
+    /// Lines of `events.jsonl` by then; set by the writer.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub events: Option<u64>,
 }
 
 /// How an attempt ended.
@@ -50,7 +53,13 @@ impl Summary {
             held_out_loss: None,
             seconds,
             message: None,
+            events: None,
         }
+    }
+
+    /// Writes the summary of a run directory, atomically and with a checksum.
+    pub fn save(&self, dir: &Path) -> Result<(), LogError> {
+        save(&dir.join(SUMMARY_FILE), self)
     }
 
     /// Reads the summary of a run directory; none if no attempt has ended yet.

@@ -126,6 +126,7 @@ fn kind(kind: EventKind) -> &'static str {
         EventKind::Stop => "stop",
         EventKind::Finish => "finish",
         EventKind::Fail => "fail",
+        EventKind::Integrity => "integrity",
         EventKind::Other => "other",
     }
 }

@@ -39,6 +39,7 @@ pub(crate) fn run(arguments: &Train, cache: &Cache) -> Result<ExitCode, Failure>
         missing_languages: &missing_languages,
         stop: stop.flag(),
         on_step: &mut |record| steps.at(record.step, &describe(config.probe.kind, record)),
+        on_notice: &mut |text| eprintln!("note: {text}"),
     })?;
     steps.end();
     Ok(match ending {

@@ -5,7 +5,7 @@ use crate::executor::process::{Charge, End};
 use crate::executor::progress::Progress;
 use crate::reader::{State, describe};
 use crate::{Request, SweepError};
-use logs::run::{SUMMARY_FILE, Status, Summary, metrics_file};
+use logs::run::{Status, Summary, metrics_file};
 
 impl Session<'_> {
     pub(super) fn dissolve(
@@ -130,8 +130,7 @@ impl Session<'_> {
             message: Some(message.to_owned()),
             ..Summary::new(Status::Failed, run.step, attempts.unwrap_or(0), 0.0)
         };
-        let written = logs::write_json_atomic(&directory.join(SUMMARY_FILE), &summary);
-        match written {
+        match summary.save(&directory) {
             Err(error) if logs::is_machine_failure(&error) => {
                 self.give_up(&self.id(index), describe(&error));
             }

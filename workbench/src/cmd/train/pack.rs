@@ -48,6 +48,9 @@ pub(super) fn run(arguments: &Train, cache: &Cache) -> Result<ExitCode, Failure>
             let mut progress = progress.lock().unwrap_or_else(PoisonError::into_inner);
             progress.at(index, record);
         },
+        on_notice: &|index, text| {
+            eprintln!("note: {}: {text}", members[index].directory.display());
+        },
     });
     let progress = progress.into_inner();
     progress.unwrap_or_else(PoisonError::into_inner).steps.end();

@@ -1,0 +1,127 @@
+//! From a request to an attempt that has begun. What speaks against a start is found out before anything
+//! is written, so that a start which is refused leaves the directory as it was.
+
+use super::identity::{check_begun, check_configuration, check_same, manifest};
+use super::resumption::Resumption;
+use super::session::{Company, Request};
+use super::step::Trained;
+use super::text::Text;
+use crate::backend::Device;
+use crate::error::TrainError;
+use crate::pack::Seat;
+use experiments_config::ProbeKind;
+use logs::{Event, EventKind, Lease, LogError, Manifest, RunLease, RunWriter, Status, Summary};
+use std::path::Path;
+use std::sync::Arc;
+
+/// Whether there is nothing left to do. A damaged summary does not say so.
+pub(super) fn is_finished(request: &Request) -> Result<bool, TrainError> {
+    let summary = match Summary::load(request.directory) {
+        Err(LogError::Damaged { .. }) => return Ok(false),
+        found => found?,
+    };
+    let finished = summary.is_some_and(|summary| summary.status == Status::Finished);
+    if finished && let Some(manifest) = Manifest::load(request.directory)? {
+        check_configuration(request.directory, request.config, &manifest)?;
+    }
+    Ok(finished)
+}
+
+/// Says why the start may take a while.
+pub(super) fn announce_watch(request: &mut Request) -> Result<(), TrainError> {
+    let lease = request.directory.join(logs::run::LEASE_FILE);
+    if let Some(holder) = Lease::doubtful(&lease)? {
+        (request.on_notice)(&format!(
+            "process {} on {} may be writing this run: its heartbeat is watched for {} s",
+            holder.pid,
+            holder.host,
+            logs::lease::WATCH.as_secs()
+        ));
+    }
+    Ok(())
+}
+
+/// What a run needs that is not in its directory.
+pub(super) struct Prepared {
+    pub(super) text: Arc<Text>,
+    /// In company. It goes with the session, so that nobody waits for a run that is over.
+    pub(super) seat: Option<Seat>,
+}
+
+impl Prepared {
+    /// Loads the text and checks that the directory, if it holds a run, holds this one.
+    pub(super) fn new(
+        request: &Request,
+        device: Device,
+        company: Option<Company>,
+    ) -> Result<Self, TrainError> {
+        let (directory, config) = (request.directory, request.config);
+        RunLease::check_directory(directory)?;
+        check_begun(directory, config)?;
+        let text = match &company {
+            Some(company) => company.texts.prepare(config, request.cache)?,
+            None => Text::prepare(config, request.cache)?.into(),
+        };
+        if let Some(manifest) = Manifest::load(directory)? {
+            check_same(directory, config, &text, &manifest, device)?;
+        }
+        Ok(Self {
+            text,
+            seat: company.map(|company| company.seat),
+        })
+    }
+}
+
+/// Loads where the run stands, writes what identifies it, and begins the attempt.
+pub(super) fn begin(
+    request: &mut Request,
+    claim: RunLease,
+    text: &Text,
+    device: Device,
+) -> Result<(RunWriter, Option<Trained>), TrainError> {
+    let (directory, config) = (request.directory, request.config);
+    // Again: somebody else may have begun the run since.
+    check_begun(directory, config)?;
+    let resumption = match config.probe.kind {
+        ProbeKind::Train => Some(Resumption::load(directory, config)?),
+        ProbeKind::UpdateLaw | ProbeKind::EgsTwin | ProbeKind::AttentionSoftmax => None,
+    };
+    if Manifest::load(directory)?.is_none() {
+        let file = directory.join(logs::run::CONFIG_FILE);
+        if !file.exists() {
+            logs::write_atomic(&file, config.to_toml().as_bytes())?;
+        }
+        manifest(request, text, device)?.save(directory)?;
+    }
+    let mut notices = set_aside_summary(directory)?;
+    let mut writer = claim.begin()?;
+    let trained = match resumption {
+        None => None,
+        Some(resumption) => {
+            notices.extend(resumption.set_aside()?);
+            writer.event(&resumption.event(request.program))?;
+            Some(resumption.trained)
+        }
+    };
+    let step = trained.as_ref().map_or(0, |trained| trained.state.step);
+    for notice in notices {
+        writer.event(&Event::now(step, EventKind::Integrity, notice.as_str()))?;
+        (request.on_notice)(&notice);
+    }
+    Ok((writer, trained))
+}
+
+/// A summary only says how the last attempt ended, so a damaged one keeps no run from going on.
+fn set_aside_summary(directory: &Path) -> Result<Vec<String>, TrainError> {
+    let error = match Summary::load(directory) {
+        Err(error @ LogError::Damaged { .. }) => error,
+        Err(other) => return Err(other.into()),
+        Ok(_) => return Ok(Vec::new()),
+    };
+    let path = directory.join(logs::run::SUMMARY_FILE);
+    let kept = logs::disk::set_aside(&path)?;
+    Ok(vec![format!(
+        "{error}; it was set aside as `{}`",
+        kept.display()
+    )])
+}

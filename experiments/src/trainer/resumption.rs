@@ -1,0 +1,60 @@
+//! Where a run goes on.
+
+use super::step::Trained;
+use crate::checkpoint::{Checkpoints, Unfit};
+use crate::error::TrainError;
+use experiments_config::Config;
+use logs::{Event, EventKind};
+use std::path::Path;
+
+/// A run as its newest usable checkpoint left it, or fresh.
+pub(super) struct Resumption {
+    pub(super) trained: Trained,
+    continued: bool,
+    verified: bool,
+    unfit: Vec<Unfit>,
+}
+
+impl Resumption {
+    /// Reads the checkpoints of the run in `directory`; changes nothing.
+    pub(super) fn load(directory: &Path, config: &Config) -> Result<Self, TrainError> {
+        let checkpoints = Checkpoints::new(directory, config);
+        let (trained, loaded) = Trained::load(config, &checkpoints, u64::MAX)?;
+        Ok(Self {
+            trained,
+            continued: loaded.is_some(),
+            verified: loaded.as_ref().is_none_or(|loaded| loaded.verified),
+            unfit: loaded.map(|loaded| loaded.unfit).unwrap_or_default(),
+        })
+    }
+
+    /// Sets aside what could not be used, and says in sentences what is not as it should be.
+    pub(super) fn set_aside(&self) -> Result<Vec<String>, TrainError> {
+        let step = self.trained.state.step;
+        let mut notices = Vec::new();
+        for unfit in &self.unfit {
+            let what = unfit.set_aside()?;
+            notices.push(format!("{what}; training goes on from step {step}"));
+        }
+        if !self.verified {
+            notices.push(format!(
+                "the checkpoint of step {step} has no checksums, as an earlier version wrote it: it was not verified"
+            ));
+        }
+        Ok(notices)
+    }
+
+    /// The beginning of the attempt; `program` is its version, commit and whether the tree was changed.
+    pub(super) fn event(&self, program: (&str, Option<&str>, Option<bool>)) -> Event {
+        let step = self.trained.state.step;
+        if !self.continued {
+            return Event::now(step, EventKind::Start, "training starts");
+        }
+        let (version, commit, _) = program;
+        let commit = commit.unwrap_or("unknown");
+        let text = format!(
+            "continued from the checkpoint of step {step} by version {version}, commit {commit}"
+        );
+        Event::now(step, EventKind::Resume, text)
+    }
+}

@@ -1,0 +1,126 @@
+//! The right to write a run, before anything is written.
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+use super::line_file::LineFile;
+use super::{
+    CHECKPOINTS_DIR, CONFIG_FILE, CONSOLE_FILE, EVENTS_FILE, LEASE_FILE, MANIFEST_FILE, Moment,
+    RunWriter, SUMMARY_FILE, attempts, metrics_file,
+};
+use crate::disk::{ASIDE, Place, is_temporary, sweep_temporaries};
+use crate::error::LogError;
+use crate::lease::Lease;
+
+/// What a run directory holds beside its metrics; the last three are a report.
+const OWN: [&str; 10] = [
+    CONFIG_FILE,
+    MANIFEST_FILE,
+    EVENTS_FILE,
+    SUMMARY_FILE,
+    LEASE_FILE,
+    CONSOLE_FILE,
+    CHECKPOINTS_DIR,
+    "report.html",
+    "report.md",
+    "figures",
+];
+
+/// A run directory that nobody else writes. Nothing of the run is changed until [`RunLease::begin`],
+/// so whatever speaks against going on can be found out before.
+#[derive(Debug)]
+pub struct RunLease {
+    dir: PathBuf,
+    place: Place,
+    lease: Lease,
+}
+
+impl RunLease {
+    /// Refuses a directory that holds something else than a run: a sweep, somebody's files. One that
+    /// is missing or empty may become a run.
+    pub fn check_directory(dir: &Path) -> Result<(), LogError> {
+        let error = |error| LogError::io("list", dir, error);
+        let entries = match fs::read_dir(dir) {
+            Ok(entries) => entries,
+            Err(cause) if cause.kind() == io::ErrorKind::NotFound => return Ok(()),
+            Err(cause) if cause.kind() == io::ErrorKind::NotADirectory => {
+                let path = dir.to_owned();
+                return Err(LogError::NotARun { path });
+            }
+            Err(cause) => return Err(error(cause)),
+        };
+        if dir.join(MANIFEST_FILE).is_file() {
+            return Ok(());
+        }
+        for entry in entries {
+            let name = entry.map_err(error)?.file_name();
+            if !is_own(&name) {
+                return Err(LogError::Foreign {
+                    path: dir.to_owned(),
+                    found: name.to_string_lossy().into_owned(),
+                });
+            }
+        }
+        Ok(())
+    }
+
+    /// Creates `dir` where needed, takes its lease and removes what a killed writer left half
+    /// written. Refuses what [`RunLease::check_directory`] refuses.
+    pub fn take(dir: &Path) -> Result<Self, LogError> {
+        Self::check_directory(dir)?;
+        fs::create_dir_all(dir).map_err(|error| LogError::io("create", dir, error))?;
+        let lease = Lease::take(&dir.join(LEASE_FILE))?;
+        let place = Place::of(dir)?;
+        sweep_temporaries(dir);
+        sweep_temporaries(&dir.join(CHECKPOINTS_DIR));
+        Ok(Self {
+            dir: dir.to_owned(),
+            place,
+            lease,
+        })
+    }
+
+    /// Starts the next attempt.
+    pub fn begin(self) -> Result<RunWriter, LogError> {
+        self.confirm()?;
+        let dir = self.dir.clone();
+        let attempt = attempts(&dir)?.last().map_or(1, |last| last + 1);
+        Ok(RunWriter {
+            attempt,
+            metrics: LineFile::create(&dir.join(metrics_file(attempt)))?,
+            events: LineFile::append(&dir.join(EVENTS_FILE))?,
+            dir,
+            confirmed: Moment::now(),
+            synced: Instant::now(),
+            claim: self,
+        })
+    }
+
+    /// The run directory.
+    #[must_use]
+    pub fn dir(&self) -> &Path {
+        &self.dir
+    }
+
+    /// The lease itself.
+    #[must_use]
+    pub fn lease(&self) -> &Lease {
+        &self.lease
+    }
+
+    /// Fails where the run was moved, deleted or taken over since.
+    pub(super) fn confirm(&self) -> Result<(), LogError> {
+        self.place.check()?;
+        self.lease.confirm()
+    }
+}
+
+fn is_own(name: &std::ffi::OsStr) -> bool {
+    let metrics = |name: &str| name.starts_with("metrics-") && name.ends_with(".jsonl");
+    is_temporary(name)
+        || name
+            .to_str()
+            .is_some_and(|name| OWN.contains(&name) || metrics(name) || name.starts_with(ASIDE))
+}

@@ -1,0 +1,436 @@
+//! What disks, kills and hands do to a run directory: never a silent difference, never a panic, and
+//! nothing that was recorded is lost.
+//!
+//! `WORKBENCH_DAMAGE=1000 cargo test --release --test damage` does a thousand random trials.
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on may panic")]
+
+#[allow(
+    dead_code,
+    unreachable_pub,
+    missing_docs,
+    reason = "each test uses a part of what all share"
+)]
+mod support;
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
+use std::process::Output;
+use std::time::Duration;
+use support::{Scratch, newest_checkpoint, records, stderr};
+
+/// Trials where the environment asks for no other number.
+const TRIALS: u64 = 16;
+const STEPS: u64 = 12;
+/// Both ways to compute a pass, both formats.
+const CASES: [(&str, &str); 4] = [
+    ("fused", "fp32"),
+    ("fused", "fp16"),
+    ("plain", "fp32"),
+    ("plain", "fp16"),
+];
+
+/// A proxy without dropout, which the fused kernels compute too.
+fn config(scratch: &Scratch, (kernels, format): (&str, &str), steps: u64) -> String {
+    let mut text = format!("steps = {steps}\n");
+    let format = format!("[precision]\nformat = \"{format}\"");
+    let kernels = format!("[runtime]\nkernels = \"{kernels}\"");
+    for section in [
+        "[model]\nlayers = 2\nhidden_size = 16\nnum_heads = 2\nffn_hidden_size = 24\nseq_len = 24",
+        "[tokenizer]\nvocab_size = 262",
+        "[batch]\nmicro_batch = 2\ngradient_accumulation = 1",
+        "[eval]\ninterval = 4\nbatches = 2",
+        "[checkpoint]\ninterval = 4\nkeep = 9",
+        &format,
+        &kernels,
+    ] {
+        writeln!(text, "{section}").unwrap();
+    }
+    text + &scratch.texts()
+}
+
+/// The files of a run by path.
+type Tree = BTreeMap<PathBuf, Vec<u8>>;
+
+fn tree(root: &Path) -> Tree {
+    let mut found = Tree::new();
+    let mut folders = vec![root.to_owned()];
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                folders.push(path);
+            } else {
+                let name = path.strip_prefix(root).unwrap().to_owned();
+                found.insert(name, std::fs::read(path).unwrap());
+            }
+        }
+    }
+    found
+}
+
+fn plant(tree: &Tree, root: &Path) {
+    let _ = std::fs::remove_dir_all(root);
+    for (name, bytes) in tree {
+        let path = root.join(name);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, bytes).unwrap();
+    }
+}
+
+/// Runs `train RUN`; whatever happens is no panic.
+fn go_on(scratch: &Scratch, run: &str) -> Output {
+    let output = scratch.run(&["train", run]);
+    let text = stderr(&output);
+    assert!(!text.contains("panicked"), "{text}");
+    output
+}
+
+fn code(output: &Output) -> i32 {
+    output.status.code().unwrap_or(-1)
+}
+
+/// One configuration: a finished run, and one that was killed on its way.
+struct Case {
+    scratch: Scratch,
+    finished: Tree,
+    killed: Tree,
+    records: Vec<String>,
+    checkpoint: Vec<(String, Vec<u8>)>,
+}
+
+impl Case {
+    /// `test` keeps the folders of tests apart that run at once.
+    fn new(test: &str, case: (&str, &str)) -> Self {
+        let scratch = Scratch::new(&format!("damage-{test}-{}-{}", case.0, case.1));
+        scratch.write("tiny.toml", &config(&scratch, case, STEPS));
+        let output = scratch.run(&["train", "tiny.toml", "--out", "run"]);
+        assert_eq!(code(&output), 0, "{}", stderr(&output));
+        let run = scratch.join("run");
+        let finished = tree(&run);
+        let (records, checkpoint) = (records(&run), newest_checkpoint(&run));
+        // What a kill at step 11 leaves, whatever the speed of the machine.
+        let mut killed = finished.clone();
+        killed.remove(Path::new("summary.json"));
+        killed.retain(|name, _| !name.starts_with("checkpoints/step-00000012"));
+        let metrics = killed.get_mut(Path::new("metrics-0001.jsonl")).unwrap();
+        let ends = metrics
+            .iter()
+            .enumerate()
+            .filter(|(_, byte)| **byte == b'\n');
+        let end = ends.map(|(at, _)| at + 1).nth(10).unwrap();
+        metrics.truncate(end);
+        killed.insert("lease.json".into(), dead_lease().into_bytes());
+        Self {
+            scratch,
+            finished,
+            killed,
+            records,
+            checkpoint,
+        }
+    }
+
+    /// One file of a run is damaged, and the run is continued.
+    fn damage(&self, dice: &mut Dice, what: &str) {
+        let (base, is_finished) = match dice.below(2) {
+            0 => (&self.killed, false),
+            _ => (&self.finished, true),
+        };
+        let name = loop {
+            let name = base.keys().nth(dice.below(base.len())).unwrap();
+            // A damaged lease has to be watched for 20 s.
+            if name != Path::new("lease.json") || dice.below(16) == 0 {
+                break name;
+            }
+        };
+        let mut damaged = base.clone();
+        let how = dice.hurt(damaged.get_mut(name).unwrap());
+        let what = format!("{what}: {how} in {} of {is_finished}", name.display());
+        let run = self.scratch.join("trial");
+        plant(&damaged, &run);
+        let output = go_on(&self.scratch, "trial");
+        let text = stderr(&output);
+        match code(&output) {
+            0 if is_finished && name.starts_with("checkpoints") => {
+                assert_eq!(tree(&run), damaged, "{what}: a finished run is left alone");
+                self.check_inspect(name, &what);
+            }
+            0 => self.check_end(&run, &what),
+            2 => {
+                let file = name.file_name().unwrap().to_string_lossy();
+                let named = text.contains(&*file) || text.contains("configuration");
+                assert!(named, "{what}: {text}");
+                let mut after = tree(&run);
+                let mut before = damaged;
+                // Its holder is dead; it may be taken and given back.
+                after.remove(Path::new("lease.json"));
+                before.remove(Path::new("lease.json"));
+                assert!(after == before, "{what}: a refused start changed something");
+            }
+            other => panic!("{what}: exit code {other}: {text}"),
+        }
+    }
+
+    /// Whoever reads the weights of a damaged checkpoint is told.
+    fn check_inspect(&self, name: &Path, what: &str) {
+        let newest = name.starts_with("checkpoints/step-00000012");
+        if newest && !name.ends_with("optimizer.safetensors") {
+            let output = self.scratch.run(&["inspect", "trial"]);
+            assert_eq!(code(&output), 2, "{what}: {}", stderr(&output));
+        }
+    }
+
+    /// The run is killed a few times on its way, then left to finish.
+    fn kill(&self, dice: &mut Dice, what: &str) {
+        let run = self.scratch.join("trial");
+        plant(&self.killed, &run);
+        for _ in 0..=dice.below(3) {
+            let mut child = self.scratch.workbench(&["train", "trial"]).spawn().unwrap();
+            std::thread::sleep(Duration::from_micros(dice.below(150_000) as u64));
+            child.kill().unwrap();
+            child.wait().unwrap();
+        }
+        let output = go_on(&self.scratch, "trial");
+        assert_eq!(code(&output), 0, "{what}: {}", stderr(&output));
+        self.check_end(&run, what);
+        assert_eq!(records(&run), self.records, "{what}");
+        let temporary = |path: &PathBuf| path.to_string_lossy().contains(".tmp-");
+        assert!(!tree(&run).keys().any(temporary), "{what}");
+    }
+
+    /// The run has come to its end: what differs from an undisturbed one is missing and said to be.
+    fn check_end(&self, run: &Path, what: &str) {
+        let reader = logs::RunReader::open(run).unwrap();
+        let found = records(run);
+        let same = found.iter().all(|line| self.records.contains(line));
+        assert!(same, "{what}: a record differs");
+        let (count, all) = (found.len(), self.records.len());
+        let said = count == all || !reader.warnings().is_empty();
+        assert!(said, "{what}: {count} of {all} records, and no warning");
+        assert_eq!(newest_checkpoint(run), self.checkpoint, "{what}");
+    }
+}
+
+/// A lease as a killed process of this machine leaves it.
+fn dead_lease() -> String {
+    let boot = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap();
+    let namespace = std::fs::metadata("/proc/self/ns/pid").unwrap();
+    format!(
+        r#"{{"pid":4294967295,"host":"{}","boot":"{}","pid_namespace":{},"start_ticks":1,"since":"2026-01-01T00:00:00Z"}}"#,
+        logs::lease::hostname(),
+        boot.trim(),
+        std::os::unix::fs::MetadataExt::ino(&namespace)
+    )
+}
+
+/// Random numbers with a seed (splitmix64).
+struct Dice(u64);
+
+impl Dice {
+    fn below(&mut self, sides: usize) -> usize {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut z = self.0;
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        ((z ^ (z >> 31)) % sides as u64) as usize
+    }
+
+    /// Flips a bit, cuts the end off, or overwrites a few bytes; says which.
+    fn hurt(&mut self, bytes: &mut Vec<u8>) -> String {
+        let at = self.below(bytes.len());
+        match self.below(3) {
+            0 => {
+                let bit = self.below(8);
+                bytes[at] ^= 1 << bit;
+                format!("bit {bit} of byte {at} flipped")
+            }
+            1 => {
+                bytes.truncate(at);
+                format!("cut to {at} bytes")
+            }
+            _ => {
+                let end = bytes.len().min(at + 16);
+                let fill = self.below(256) as u8;
+                bytes[at..end].iter_mut().for_each(|byte| *byte ^= fill);
+                format!("bytes {at} to {end} changed")
+            }
+        }
+    }
+}
+
+#[test]
+fn random_kills_cuts_and_flips_change_nothing_silently() {
+    let trials = std::env::var("WORKBENCH_DAMAGE").map_or(TRIALS, |n| n.parse().unwrap());
+    let cases = CASES.map(|case| Case::new("random", case));
+    for trial in 0..trials {
+        let mut dice = Dice(trial);
+        let which = trial as usize % cases.len();
+        let what = format!("trial {trial}, {:?}", CASES[which]);
+        match dice.below(4) {
+            0 => cases[which].kill(&mut dice, &what),
+            _ => cases[which].damage(&mut dice, &what),
+        }
+    }
+}
+
+fn events(run: &Path, kind: logs::EventKind) -> Vec<String> {
+    let reader = logs::RunReader::open(run).unwrap();
+    let events = reader.events().iter().filter(|event| event.kind == kind);
+    events.map(|event| event.message.clone()).collect()
+}
+
+#[test]
+fn a_damaged_newest_checkpoint_is_set_aside_and_the_run_goes_on_from_the_one_before() {
+    let case = Case::new("fallback", CASES[0]);
+    let mut damaged = case.killed.clone();
+    let weights = Path::new("checkpoints/step-00000008/weights.safetensors");
+    *damaged.get_mut(weights).unwrap().last_mut().unwrap() ^= 1;
+    let run = case.scratch.join("trial");
+    plant(&damaged, &run);
+    let output = go_on(&case.scratch, "trial");
+    let text = stderr(&output);
+    assert_eq!(code(&output), 0, "{text}");
+    for word in [
+        "note:",
+        "weights.safetensors",
+        "damaged-step-00000008",
+        "step 4",
+    ] {
+        assert!(text.contains(word), "{text}");
+    }
+    let kept = run.join("checkpoints/damaged-step-00000008/weights.safetensors");
+    assert_eq!(std::fs::read(kept).unwrap(), damaged[weights]);
+    assert_eq!(events(&run, logs::EventKind::Integrity).len(), 1);
+    case.check_end(&run, "fallback");
+    assert_eq!(records(&run), case.records);
+}
+
+#[test]
+fn a_checkpoint_of_an_earlier_version_is_continued_and_said_not_to_be_verified() {
+    let case = Case::new("earlier", CASES[0]);
+    let mut earlier = case.killed.clone();
+    earlier.retain(|name, _| !name.ends_with("B3SUMS"));
+    for (name, bytes) in &mut earlier {
+        if name.ends_with("state.json") {
+            let text = String::from_utf8(bytes.clone()).unwrap();
+            *bytes = text
+                .replace("\"version\": 3", "\"version\": 2")
+                .into_bytes();
+        }
+    }
+    plant(&earlier, &case.scratch.join("trial"));
+    let output = go_on(&case.scratch, "trial");
+    assert_eq!(code(&output), 0, "{}", stderr(&output));
+    assert!(
+        stderr(&output).contains("not verified"),
+        "{}",
+        stderr(&output)
+    );
+    let run = case.scratch.join("trial");
+    assert!(events(&run, logs::EventKind::Integrity)[0].contains("not verified"));
+    case.check_end(&run, "earlier version");
+}
+
+/// Every way in which a start is refused.
+#[test]
+fn a_refused_start_changes_nothing() {
+    let case = Case::new("refused", CASES[0]);
+    let scratch = &case.scratch;
+    let replace = |tree: &mut Tree, name: &str, from: &str, to: &str| {
+        let bytes = tree.get_mut(Path::new(name)).unwrap();
+        let text = String::from_utf8(bytes.clone()).unwrap();
+        assert!(text.contains(from), "{name}: {text}");
+        *bytes = text.replacen(from, to, 1).into_bytes();
+    };
+    let stopped = |tree: &mut Tree| {
+        let summary = r#"{"version":1,"status":"stopped","steps":11,"attempt":1,"held_out_loss":null,"seconds":1.0,"message":null}"#;
+        tree.insert("summary.json".into(), summary.into());
+        tree.remove(Path::new("lease.json"));
+    };
+    let spoil: [(&str, &dyn Fn(&mut Tree)); 6] = [
+        ("configuration", &|t| {
+            replace(t, "run.toml", "lr = ", "lr = 1")
+        }),
+        ("version 99", &|t| {
+            replace(t, "manifest.json", "\"version\": 1", "\"version\": 99")
+        }),
+        ("manifest.json` is damaged", &|t| {
+            replace(t, "manifest.json", "\"seed\": ", "\"seed\": 1")
+        }),
+        ("version 9,", &|t| {
+            for step in ["04", "08"] {
+                let state = format!("checkpoints/step-000000{step}/state.json");
+                replace(t, &state, "\"version\": 3", "\"version\": 9");
+            }
+            t.retain(|name, _| !name.ends_with("B3SUMS"));
+        }),
+        ("no older checkpoint", &|t| {
+            t.retain(|name, _| !name.ends_with("optimizer.safetensors"));
+        }),
+        ("checkpoints` is a file", &|t| {
+            t.retain(|name, _| !name.starts_with("checkpoints"));
+            t.insert("checkpoints".into(), Vec::new());
+        }),
+    ];
+    let run = scratch.join("trial");
+    for (words, spoil) in spoil {
+        let mut spoilt = case.killed.clone();
+        stopped(&mut spoilt);
+        spoil(&mut spoilt);
+        plant(&spoilt, &run);
+        let output = go_on(scratch, "trial");
+        assert_eq!(code(&output), 2, "{words}: {}", stderr(&output));
+        assert!(
+            stderr(&output).contains(words),
+            "{words}: {}",
+            stderr(&output)
+        );
+        assert!(tree(&run) == spoilt, "{words}: something changed");
+    }
+}
+
+#[test]
+fn a_new_run_needs_a_directory_of_its_own() {
+    let case = Case::new("own", CASES[0]);
+    let scratch = &case.scratch;
+    let out = |name: &str| scratch.run(&["train", "tiny.toml", "--out", name]);
+    for (name, file) in [
+        ("sweep", "sweep.json"),
+        ("home", "thesis.txt"),
+        ("code", "run.toml"),
+    ] {
+        std::fs::create_dir(scratch.join(name)).unwrap();
+        scratch.write(&format!("{name}/{file}"), "steps = 3\n");
+        let before = tree(&scratch.join(name));
+        let output = out(name);
+        assert_eq!(code(&output), 2, "{name}: {}", stderr(&output));
+        let said = stderr(&output).contains(file) || stderr(&output).contains("configuration");
+        assert!(said, "{name}: {}", stderr(&output));
+        assert_eq!(tree(&scratch.join(name)), before, "{name}");
+    }
+    std::fs::create_dir(scratch.join("empty")).unwrap();
+    assert_eq!(code(&out("empty")), 0);
+    assert_eq!(code(&out("empty")), 0, "its own run");
+}
+
+#[test]
+fn a_run_that_is_moved_while_it_trains_ends_with_an_error_and_is_left_whole() {
+    let scratch = Scratch::new("damage-moved");
+    scratch.write("long.toml", &config(&scratch, CASES[0], 1_000_000));
+    let mut command = scratch.workbench(&["train", "long.toml", "--out", "run"]);
+    let child = command
+        .stderr(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    let run = scratch.join("run");
+    while logs::RunReader::open(&run).unwrap().latest().is_none() {
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    std::fs::rename(&run, scratch.join("moved")).unwrap();
+    let output = child.wait_with_output().unwrap();
+    assert_eq!(code(&output), 1, "{}", stderr(&output));
+    let text = stderr(&output);
+    assert!(text.contains("moved or deleted"), "{text}");
+    assert!(!run.exists(), "nothing is written to the old place");
+    assert!(!scratch.join("moved/summary.json").exists());
+}
