@@ -1,6 +1,8 @@
 //! Signals to the holder of a lease.
 
-use super::{Holder, hostname, process};
+#[cfg(target_os = "linux")]
+use super::process;
+use super::{Holder, Life};
 use rustix::process::{Pid, Signal};
 
 /// What became of a signal.
@@ -29,20 +31,17 @@ impl Holder {
     }
 
     /// A process number says little: it is used again, and other machines and containers have the same
-    /// ones. So a signal goes only to the process that started when the holder did, in this boot.
+    /// ones. So a signal goes only to a process of this kernel and namespace that started when the holder
+    /// did.
     fn signal(&self, signal: Signal) -> Sent {
-        let ours =
-            self.host == hostname() && self.boot.is_some() && self.boot == process::boot_id();
         let number = i32::try_from(self.pid).ok().and_then(Pid::from_raw);
-        let Some(number) = number.filter(|_| ours && self.pid != std::process::id()) else {
-            return Sent::OutOfReach;
-        };
-        send(self, number, signal)
-    }
-
-    /// Whether the process of this number is the one that took the lease.
-    fn is_the_same(&self) -> bool {
-        self.start_ticks.is_some() && self.start_ticks == process::start_ticks(self.pid)
+        match (self.life(), number) {
+            (Life::Gone, _) => Sent::Gone,
+            (Life::Lives, Some(number)) if self.pid != std::process::id() => {
+                send(self, number, signal)
+            }
+            (Life::Lives | Life::Unknown, _) => Sent::OutOfReach,
+        }
     }
 }
 
@@ -58,8 +57,11 @@ fn send(holder: &Holder, number: Pid, signal: Signal) -> Sent {
         Err(Errno::SRCH) => return Sent::Gone,
         Err(_) => return Sent::OutOfReach,
     };
-    if !holder.is_the_same() {
-        return Sent::Gone;
+    // The descriptor is of the holder only if that had not ended before it was opened.
+    match (holder.start_ticks, process::start_ticks(holder.pid)) {
+        (Some(theirs), Some(found)) if theirs == found => {}
+        (Some(_), _) => return Sent::Gone,
+        (None, _) => return Sent::OutOfReach,
     }
     match pidfd_send_signal(&process, signal) {
         Ok(()) => Sent::Delivered,
@@ -69,9 +71,8 @@ fn send(holder: &Holder, number: Pid, signal: Signal) -> Sent {
 }
 
 #[cfg(not(target_os = "linux"))]
-fn send(holder: &Holder, _: Pid, _: Signal) -> Sent {
+fn send(_: &Holder, _: Pid, _: Signal) -> Sent {
     // Start times are unknown here, and a guess might hit a stranger.
-    let _ = holder.is_the_same();
     Sent::OutOfReach
 }
 
@@ -110,18 +111,16 @@ mod tests {
             start_ticks: None,
             ..holder.clone()
         };
-        for other in [reused, unknown] {
-            assert_eq!(other.kill(), Sent::Gone);
-        }
-        let elsewhere = Holder {
-            host: "elsewhere".into(),
-            ..holder.clone()
-        };
-        let before_reboot = Holder {
+        assert_eq!(reused.kill(), Sent::Gone);
+        let other_kernel = Holder {
             boot: Some("another boot".into()),
             ..holder.clone()
         };
-        for other in [elsewhere, before_reboot, Holder::me()] {
+        let container = Holder {
+            pid_namespace: Some(1),
+            ..holder.clone()
+        };
+        for other in [unknown, other_kernel, container, Holder::me()] {
             assert_eq!(other.kill(), Sent::OutOfReach);
         }
         assert!(child.try_wait().unwrap().is_none(), "still alive");
