@@ -54,7 +54,6 @@ impl Sweep {
         interval: Duration,
         news: &mut dyn FnMut(StopNews),
     ) -> Result<Vec<StillRunning>, SweepError> {
-        let mut stopping = Stopping::new(self, news);
         let mut told = None;
         while let Some(executor) = self.executor() {
             // An executor that has just begun forgets the requests of before.
@@ -62,12 +61,13 @@ impl Sweep {
                 self.request_stop()?;
             }
             if told.as_ref() != Some(&executor) {
-                (stopping.news)(StopNews::Executor(executor.clone()));
+                news(StopNews::Executor(executor.clone()));
                 told = Some(executor);
             }
             sleep(interval);
         }
         self.withdraw_stop()?;
+        let mut stopping = Stopping::new(self, news);
         let all: Vec<usize> = (0..self.runs().len()).collect();
         Ok(stopping.wait(&all, interval))
     }
@@ -81,12 +81,12 @@ impl Sweep {
         interval: Duration,
         news: &mut dyn FnMut(StopNews),
     ) -> Result<Vec<StillRunning>, SweepError> {
-        let mut stopping = Stopping::new(self, news);
         let index = self.runs().iter().position(|run| run.id == id);
         self.request(id, request)?;
         if let Some(executor) = self.executor() {
-            (stopping.news)(StopNews::Executor(executor));
+            news(StopNews::Executor(executor));
         }
+        let mut stopping = Stopping::new(self, news);
         while self.executor().is_some() && stopping.is_open(id, index, request) {
             sleep(interval);
         }
