@@ -113,7 +113,12 @@ fn touch(path: &std::path::Path) -> Result<(), SweepError> {
         })
 }
 
+/// Removes a request. One that is not there is looked for first: a disk that is read-only refuses to
+/// remove even that.
 fn remove(path: &std::path::Path) -> Result<(), SweepError> {
+    if path.symlink_metadata().is_err() {
+        return Ok(());
+    }
     match std::fs::remove_file(path) {
         Err(source) if source.kind() != std::io::ErrorKind::NotFound => Err(SweepError::Write {
             path: path.to_owned(),
