@@ -76,7 +76,8 @@ fn send(_: &Holder, _: Pid, _: Signal) -> Sent {
     Sent::OutOfReach
 }
 
-#[cfg(all(test, target_os = "linux"))]
+#[cfg(target_os = "linux")]
+#[cfg(test)]
 mod tests {
     use super::*;
     use std::os::unix::process::ExitStatusExt;

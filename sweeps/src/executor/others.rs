@@ -10,7 +10,7 @@ use std::time::Instant;
 
 /// Where a request to end stands.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Reach {
+pub(crate) enum Contact {
     /// No process trains the run.
     Gone,
     /// One does and has been asked; it ends once its state is saved.
@@ -26,10 +26,10 @@ pub(crate) struct Asked(Vec<(Holder, Instant)>);
 
 impl Asked {
     /// Asks whoever trains in a run directory to save its state and end. To be called until it is gone.
-    pub(crate) fn stop(&mut self, directory: &Path) -> Reach {
+    pub(crate) fn stop(&mut self, directory: &Path) -> Contact {
         let lease = directory.join(LEASE_FILE);
         let Some(holder) = Lease::holder(&lease).ok().flatten() else {
-            return Reach::Gone;
+            return Contact::Gone;
         };
         let before = self.0.iter().find(|(other, _)| is_same(other, &holder));
         let sent = match before {
@@ -38,13 +38,13 @@ impl Asked {
             Some(_) => Sent::Delivered,
         };
         match sent {
-            Sent::Gone => Reach::Gone,
-            Sent::OutOfReach => Reach::OutOfReach(holder),
+            Sent::Gone => Contact::Gone,
+            Sent::OutOfReach => Contact::OutOfReach(holder),
             Sent::Delivered => {
                 if before.is_none() {
                     self.0.push((holder, Instant::now()));
                 }
-                Reach::Asked
+                Contact::Asked
             }
         }
     }

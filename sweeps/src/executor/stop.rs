@@ -1,6 +1,6 @@
 //! Stopping a sweep, or one of its runs, from another process: with an executor at work or without.
 
-use super::others::{Asked, Reach, name};
+use super::others::{Asked, Contact, name};
 use crate::reader::State;
 use crate::sweep::ExecutorProcess;
 use crate::{Request, Sweep, SweepError, SweepReader};
@@ -156,14 +156,14 @@ impl<'a> Stopping<'a> {
         let id = run.id.clone();
         let waited = self.waiting.contains(&index);
         match self.asked.stop(&self.sweep.run_dir(&id)) {
-            Reach::Asked => {
+            Contact::Asked => {
                 if !waited {
                     self.waiting.push(index);
                     (self.news)(StopNews::Run { id });
                 }
                 None
             }
-            Reach::Gone => {
+            Contact::Gone => {
                 if waited {
                     self.waiting.retain(|other| *other != index);
                     (self.news)(StopNews::Ended { id });
@@ -171,8 +171,8 @@ impl<'a> Stopping<'a> {
                 None
             }
             // Another machine's process may be gone though its lease is there.
-            Reach::OutOfReach(_) if self.reader.states()[index].state != State::Running => None,
-            Reach::OutOfReach(holder) => Some(StillRunning {
+            Contact::OutOfReach(_) if self.reader.states()[index].state != State::Running => None,
+            Contact::OutOfReach(holder) => Some(StillRunning {
                 id,
                 process: name(&holder),
             }),

@@ -62,13 +62,11 @@ impl Sweep {
         let path = self.lock_path();
         // A pipe would hold up whoever opens it.
         let file = path.is_file().then(|| File::open(&path).ok()).flatten()?;
-        match file.try_lock_shared() {
-            Err(TryLockError::WouldBlock) => Some(ExecutorProcess::read(&file)),
-            _ => {
-                let _ = file.unlock();
-                None
-            }
+        if let Err(TryLockError::WouldBlock) = file.try_lock_shared() {
+            return Some(ExecutorProcess::read(&file));
         }
+        let _ = file.unlock();
+        None
     }
 
     /// Makes this process the sweep's executor until the guard is dropped.

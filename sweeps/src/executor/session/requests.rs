@@ -1,7 +1,7 @@
 //! What is asked of an executor while it works, and the runs that other processes train.
 
 use super::Session;
-use crate::executor::others::{Reach, name};
+use crate::executor::others::{Contact, name};
 use crate::executor::process::Process;
 use crate::executor::progress::Progress;
 use crate::reader::State;
@@ -18,9 +18,8 @@ impl Session<'_> {
     /// Requests about single runs that an executor before this one has left open. That executor, not
     /// this one, was asked to stop them; what is to be skipped stays skipped.
     pub(super) fn forget_requests(&self) -> Result<(), SweepError> {
-        let runs = self.sweep.runs().iter();
-        runs.map(|run| self.sweep.withdraw(&run.id, Request::Stop))
-            .collect()
+        let mut runs = self.sweep.runs().iter();
+        runs.try_for_each(|run| self.sweep.withdraw(&run.id, Request::Stop))
     }
 
     /// Requests about single runs.
@@ -36,7 +35,7 @@ impl Session<'_> {
         }
         for index in self.others.clone() {
             let asked = self.is_asked_for(index);
-            if asked && matches!(self.ask(index, progress), Reach::OutOfReach(_)) {
+            if asked && matches!(self.ask(index, progress), Contact::OutOfReach(_)) {
                 self.sweep.withdraw(&self.id(index), Request::Stop)?;
             }
         }
@@ -56,9 +55,9 @@ impl Session<'_> {
     }
 
     /// Asks another process to end that trains a run; says once where it cannot be asked.
-    fn ask(&mut self, index: usize, progress: &mut dyn FnMut(Progress)) -> Reach {
-        let reach = self.asked.stop(&self.directory(index));
-        if let Reach::OutOfReach(holder) = &reach
+    fn ask(&mut self, index: usize, progress: &mut dyn FnMut(Progress)) -> Contact {
+        let contact = self.asked.stop(&self.directory(index));
+        if let Contact::OutOfReach(holder) = &contact
             && !self.out_of_reach.contains(&index)
         {
             self.out_of_reach.push(index);
@@ -67,7 +66,7 @@ impl Session<'_> {
                 process: name(holder),
             });
         }
-        reach
+        contact
     }
 
     /// Runs of other processes: waits for them, and takes over what they leave unfinished.
@@ -99,7 +98,7 @@ impl Session<'_> {
             let state = self.reader.states()[index].state;
             if state != State::Running {
                 progress(Progress::Stopped { id: self.id(index) });
-            } else if !matches!(self.ask(index, progress), Reach::OutOfReach(_)) {
+            } else if !matches!(self.ask(index, progress), Contact::OutOfReach(_)) {
                 self.others.push(index);
             }
         }
