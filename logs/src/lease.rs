@@ -19,10 +19,12 @@ use crate::error::LogError;
 
 mod heartbeat;
 mod process;
+mod signal;
 mod watch;
 
 use heartbeat::Heartbeat;
 pub use process::hostname;
+pub use signal::Sent;
 pub(crate) use watch::{Life, Seen, Watch};
 
 /// Time between two heartbeats.

@@ -122,15 +122,24 @@ pub enum SweepError {
     },
     /// Another executor works on the sweep.
     #[error(
-        "another executor{} works on `{}`; attach with `workbench monitor`, or end it with `workbench sweep stop`",
-        pid.map(|pid| format!(" (process {pid})")).unwrap_or_default(),
+        "another executor ({executor}) works on `{}`; attach with `workbench monitor`, or end it with `workbench sweep stop`",
         path.display()
     )]
     Busy {
         /// The sweep directory.
         path: PathBuf,
-        /// Its process, where known.
-        pid: Option<u32>,
+        /// Its process.
+        executor: crate::sweep::ExecutorProcess,
+    },
+    /// The machine ran out of something, so that no run can go on.
+    #[error(
+        "run `{run}` could not go on, and no other could: {problem}. Nothing is held against the runs; once that is mended, the same command continues"
+    )]
+    Machine {
+        /// The run that met it first.
+        run: String,
+        /// What the trainer said, or what is known of the disk.
+        problem: String,
     },
     /// The trainer could not be started at all.
     #[error("cannot start the trainer `{}`", program.display())]

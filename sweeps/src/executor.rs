@@ -2,19 +2,27 @@
 //!
 //! The contract with the trainer: it is started as `program train RUN_DIRECTORY`, reads
 //! `run.toml` there, continues from the newest checkpoint if there is one, and exits with 0 when
-//! all steps are done, 3 when it was asked to stop (SIGTERM) and has saved its state, 2 on bad
-//! input, anything else on failure.
+//! all steps are done, 3 when it was asked to stop (SIGTERM) and has saved its state, 4 when the machine
+//! ran out of something (disk space, open files), 2 on bad input, anything else on failure. It keeps the
+//! lease of its run directory while it trains. Should it outlive its executor, it is found by that
+//! lease, waited for or asked to stop, and never run a second time.
+//!
+//! A failure that is the machine's ends the session after the first run that meets it; nothing is
+//! recorded against the run, so the same command continues.
 //!
 //! Runs that may be packed are given to one process, as `program train RUN_DIRECTORY
 //! RUN_DIRECTORY…`. Its exit code is that of the run that fared worst, and each run's own end is read
 //! from its directory. A run of a pack that is asked to end takes its process along; the others go on
 //! in the next one.
 
+mod others;
 mod process;
 mod progress;
 mod session;
+mod stop;
 
 pub use progress::{Progress, Tally};
+pub use stop::{StillRunning, StopNews};
 
 use crate::{Sweep, SweepError};
 use session::Session;
@@ -58,11 +66,12 @@ impl LocalExecutor {
     }
 
     /// Runs everything that is not done: pending runs are started, interrupted and stopped ones
-    /// go on, finished and skipped ones are left alone. A failed run does not stop the others.
+    /// go on, finished and skipped ones are left alone. A failed run does not stop the others. A run
+    /// whose directory was deleted begins again.
     ///
     /// Setting `stop` (from a signal handler, for example) or a request in the directory makes all
-    /// runs checkpoint and end, and then returns; the same call continues later. Also returns
-    /// when some runs could not be finished: see [`Tally`].
+    /// runs checkpoint and end, those included that other processes train, and then returns; the same
+    /// call continues later. Also returns when some runs could not be finished: see [`Tally`].
     pub fn run(
         &self,
         sweep: &Sweep,

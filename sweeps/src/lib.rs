@@ -33,12 +33,12 @@ pub mod verdict;
 
 pub use card::{Card, Role, Settings};
 pub use error::SweepError;
-pub use executor::{LocalExecutor, Progress, Tally};
+pub use executor::{LocalExecutor, Progress, StillRunning, StopNews, Tally};
 pub use outcome::{Classified, Outcome, OutcomeRules, classify};
 pub use overview::{PlanOverview, Status};
 pub use plan::{Plan, PlannedRun};
 pub use reader::{RunState, State, SweepReader};
 pub use result::CardResult;
-pub use sweep::{Registration, Request, Sweep};
+pub use sweep::{ExecutorProcess, Registration, Request, Sweep};
 pub use table::{bytes, count, duration};
 pub use verdict::{Verdict, VerdictStatus};

@@ -7,7 +7,7 @@ use crate::plan::{Design, Designs, MOST_SEEDS, Power, VerdictDesign, WANTED};
 use crate::reader::{RunState, State};
 use crate::table::{Table, bytes, count, duration, nats};
 use crate::verdict::Open;
-use crate::{Plan, SweepReader};
+use crate::{ExecutorProcess, Plan, SweepReader};
 use serde::Serialize;
 use std::fmt;
 
@@ -30,7 +30,7 @@ pub struct PlanOverview {
     pub disk_bytes: u64,
     /// Time the card expects, minutes.
     pub budget_minutes: Option<f64>,
-    /// What `--set` changes.
+    /// What differs from the card in every run: by `--set`, or because a text was missing.
     pub overrides: Settings,
     /// Languages without text.
     pub missing_languages: Vec<String>,
@@ -40,6 +40,10 @@ pub struct PlanOverview {
     pub designs: Designs,
     /// Criteria whose arms the budget leaves out.
     pub untested: Vec<String>,
+    /// Those of them without which the verdict cannot be reproduced; none at the budget `smoke`,
+    /// which decides nothing anyway.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub undecided: Vec<String>,
     /// Processor time of all runs on this machine, in core-seconds, where it was measured.
     pub core_seconds: Option<f64>,
     /// Arms that cannot train in their steps at the speed that was measured.
@@ -87,11 +91,19 @@ impl Plan {
             tokens: self.tokens(),
             disk_bytes: self.disk_bytes(),
             budget_minutes: self.card.budget_minutes,
-            overrides: self.overrides.clone(),
+            overrides: self
+                .changes()
+                .map(|(key, value)| (key.clone(), value.clone()))
+                .collect(),
             missing_languages: self.missing_languages.clone(),
             budget: self.card.budget.clone(),
             designs: self.designs(),
             untested: self.card.untested.clone(),
+            undecided: if self.card.is_smoke() {
+                Vec::new()
+            } else {
+                self.card.undecided.clone()
+            },
             core_seconds: None,
             too_slow: Vec::new(),
         }
@@ -216,6 +228,14 @@ impl fmt::Display for PlanOverview {
                 self.untested.join(", ")
             )?;
         }
+        if !self.undecided.is_empty() {
+            writeln!(
+                f,
+                "warning: the verdict cannot be reproduced at this budget, which leaves out what has to \
+                 hold as well: {}",
+                self.undecided.join(", ")
+            )?;
+        }
         for slow in &self.too_slow {
             writeln!(f, "warning: {slow}")?;
         }
@@ -235,14 +255,18 @@ impl fmt::Display for PlanOverview {
 pub struct Status {
     /// Name of the card.
     pub card: String,
-    /// Finished steps of the runs that are to finish.
+    /// Finished steps of the runs that were not skipped.
     pub steps_done: u64,
     /// All their steps.
     pub steps: u64,
     /// Seconds left, where a run is running.
     pub eta_seconds: Option<f64>,
-    /// Process id of the executor at work.
+    /// Whether an executor is at work.
+    pub executor_at_work: bool,
+    /// Its process number, where it is known.
     pub executor: Option<u32>,
+    /// Its machine, where it is known.
+    pub executor_host: Option<String>,
     /// All runs in the order of the plan.
     pub runs: Vec<RunState>,
     /// Criteria that no run to come can decide.
@@ -263,12 +287,15 @@ impl SweepReader {
     #[must_use]
     pub fn status(&self) -> Status {
         let (steps_done, steps) = self.progress();
+        let executor = self.sweep().executor();
         Status {
             card: self.sweep().plan().card.name.clone(),
             steps_done,
             steps,
             eta_seconds: self.eta_seconds(),
-            executor: self.sweep().executor(),
+            executor_at_work: executor.is_some(),
+            executor: executor.as_ref().and_then(|process| process.pid),
+            executor_host: executor.and_then(|process| process.host),
             runs: self.states().to_vec(),
             open: self.open_criteria(),
         }
@@ -288,6 +315,23 @@ impl SweepReader {
             })
         });
         open.collect()
+    }
+}
+
+impl Status {
+    fn executor_in_words(&self) -> String {
+        let at_work = ExecutorProcess {
+            pid: self.executor,
+            host: self.executor_host.clone(),
+        };
+        let running = self.runs.iter().filter(|run| run.state == State::Running);
+        match (self.executor_at_work, running.count()) {
+            (true, _) => at_work.to_string(),
+            (false, 0) => "none at work".to_owned(),
+            (false, running) => format!(
+                "none at work, but {running} of the runs are trained; `workbench sweep stop` ends them, `workbench sweep run` waits for them"
+            ),
+        }
     }
 }
 
@@ -328,13 +372,15 @@ impl fmt::Display for Status {
             write!(f, ", about {} left", duration(seconds))?;
         }
         writeln!(f)?;
-        match self.executor {
-            Some(pid) => writeln!(f, "executor: process {pid}")?,
-            None => writeln!(f, "executor: none at work")?,
-        }
+        writeln!(f, "executor: {}", self.executor_in_words())?;
         for run in self.runs.iter().filter(|run| run.state == State::Failed) {
             let message = run.message.as_deref().unwrap_or("no message");
             writeln!(f, "failed: {}: {message}", run.id)?;
+        }
+        for run in self.runs.iter().filter(|run| run.state != State::Failed) {
+            if let Some(why) = &run.not_judged {
+                writeln!(f, "no outcome: {}: {why}", run.id)?;
+            }
         }
         for open in &self.open {
             writeln!(

@@ -202,19 +202,21 @@ impl SweepReader {
         self.states.iter().filter(|run| run.state == state).count()
     }
 
-    /// Finished steps and planned steps over all runs that were not skipped and have not failed.
+    /// Finished steps and planned steps over all runs that were not skipped. What a failed or stopped
+    /// run has left is still planned; a finished one has nothing left, wherever it ended.
     #[must_use]
     pub fn progress(&self) -> (u64, u64) {
-        self.states
-            .iter()
-            .filter(|run| !matches!(run.state, State::Skipped | State::Failed))
-            .fold((0, 0), |(done, all), run| {
-                (done + run.step.min(run.steps), all + run.steps)
-            })
+        let runs = self.states.iter();
+        let runs = runs.filter(|run| run.state != State::Skipped);
+        runs.fold((0, 0), |(done, all), run| match run.state {
+            State::Finished => (done + run.step, all + run.step),
+            _ => (done + run.step.min(run.steps), all + run.steps),
+        })
     }
 
     /// Seconds left, from the recent step times of the runs that are running now; absent when
-    /// none is. Start-up and evaluation of the runs to come are not in it.
+    /// none is. Start-up and evaluation of the runs to come are not in it, nor are runs that failed or
+    /// were stopped: nothing more comes of them without another command.
     #[must_use]
     pub fn eta_seconds(&self) -> Option<f64> {
         let rate: f64 = self
@@ -224,8 +226,14 @@ impl SweepReader {
             .filter(|(run, _)| run.state == State::Running)
             .filter_map(|(_, follower)| follower.steps_per_second())
             .sum();
-        let (done, all) = self.progress();
-        (rate > 0.0).then(|| (all - done) as f64 / rate)
+        let to_come = self.states.iter().filter(|run| {
+            matches!(
+                run.state,
+                State::Running | State::Pending | State::Interrupted
+            )
+        });
+        let left: u64 = to_come.map(|run| run.steps.saturating_sub(run.step)).sum();
+        (rate > 0.0).then(|| left as f64 / rate)
     }
 
     fn poll_run(&mut self, index: usize) -> usize {
@@ -235,7 +243,13 @@ impl SweepReader {
             return 0;
         }
         let follower = &mut self.followers[index];
-        let new = match follower.poll(&self.sweep.run_dir(&run.id)) {
+        let directory = self.sweep.run_dir(&run.id);
+        if follower.reader.is_some() && !directory.exists() {
+            // Deleted or moved: the run is one that has not begun.
+            *follower = Follower::default();
+            *state = RunState::new(run);
+        }
+        let new = match follower.poll(&directory) {
             Ok(new) => {
                 follower.observe(state, &self.sweep);
                 new

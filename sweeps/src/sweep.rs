@@ -12,8 +12,10 @@
 //! ```
 
 mod control;
+mod lock;
 
 pub use control::Request;
+pub use lock::ExecutorProcess;
 
 use crate::card::criterion_hash_of;
 use crate::{Plan, PlannedRun, SweepError};
@@ -83,10 +85,7 @@ impl Sweep {
         };
         make_dir(&dir.join("control"))?;
         for run in &plan.runs {
-            let directory = sweep.run_dir(&run.id);
-            make_dir(&directory)?;
-            let config = plan.config(run)?.to_toml();
-            write_atomic(&directory.join(CONFIG_FILE), config.as_bytes())?;
+            sweep.prepare(run)?;
         }
         write_atomic(&dir.join("sweep.toml"), card_text.as_bytes())?;
         // Last: a sweep exists when all of it does.
@@ -153,6 +152,25 @@ impl Sweep {
     #[must_use]
     pub fn run_dir(&self, id: &str) -> PathBuf {
         self.dir.join("runs").join(id)
+    }
+
+    /// Makes the directory of a run with its configuration.
+    fn prepare(&self, run: &PlannedRun) -> Result<(), SweepError> {
+        let directory = self.run_dir(&run.id);
+        make_dir(&directory)?;
+        let config = self.plan().config(run)?.to_toml();
+        Ok(write_atomic(
+            &directory.join(CONFIG_FILE),
+            config.as_bytes(),
+        )?)
+    }
+
+    /// Makes what was deleted of a run's beginning again, as it was registered; leaves alone what is there.
+    pub(crate) fn restore(&self, run: &PlannedRun) -> Result<(), SweepError> {
+        if self.run_dir(&run.id).join(CONFIG_FILE).exists() {
+            return Ok(());
+        }
+        self.prepare(run)
     }
 
     /// Whether metric, outcome rules or criterion were edited after registration, in `sweep.toml`

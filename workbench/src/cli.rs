@@ -16,7 +16,7 @@ use std::path::PathBuf;
 
 const AFTER_HELP: &str = "\
 Exit codes: 0 done · 1 something failed · 2 bad input · 3 stopped on request, the same command \
-continues · 130 ended at once by a second Ctrl-C.
+continues · 4 the machine ran out of disk space, memory or open files, the same command continues · 130 ended at once by a second Ctrl-C.
 
 Start with `workbench quickstart`; `workbench help COMMAND` has examples for each command.";
 
@@ -241,6 +241,9 @@ pub(crate) struct Train {
     /// A language the sweep lacks text for, as its executor found; goes into the manifest.
     #[arg(long, hide = true)]
     pub(crate) missing_language: Vec<String>,
+    /// Process number of the executor; when it ends, the run saves its state and ends too.
+    #[arg(long, hide = true, value_name = "PID")]
+    pub(crate) executor: Option<u32>,
 }
 
 #[derive(Debug, Args)]

@@ -20,6 +20,9 @@ pub(crate) mod exit {
     pub(crate) const BAD_INPUT: u8 = 2;
     /// Stopped on request; the same command continues.
     pub(crate) const STOPPED: u8 = 3;
+    /// The machine ran out of something while training (disk space, memory, open files); nothing is wrong
+    /// with the run, and the same command continues.
+    pub(crate) const MACHINE: u8 = 4;
 }
 
 /// An error on its way to the user: what went wrong with its causes, and the exit code.
@@ -89,6 +92,9 @@ impl From<ConfigError> for Failure {
 
 impl From<TrainError> for Failure {
     fn from(error: TrainError) -> Self {
+        if logs::is_machine_failure(&error) {
+            return Self::new(error, exit::MACHINE);
+        }
         match error {
             TrainError::Text(error) => error.into(),
             TrainError::Log(error) => error.into(),
@@ -150,6 +156,7 @@ impl From<LogError> for Failure {
 impl From<SweepError> for Failure {
     fn from(error: SweepError) -> Self {
         match error {
+            SweepError::Machine { .. } => Self::new(error, exit::MACHINE),
             SweepError::Config(error) => error.into(),
             SweepError::Log(error) => error.into(),
             SweepError::Write { .. }

@@ -1,17 +1,125 @@
-//! SIGINT and SIGTERM as a flag: whatever runs checkpoints and ends.
+//! Signals as a flag: whatever runs saves its state and ends.
 
-use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM};
+use signal_hook::flag::{register, register_conditional_shutdown};
+use std::io;
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
-/// A flag that Ctrl-C and SIGTERM set. A second signal ends the process at once, which costs no
-/// more than the steps since the last checkpoint.
-pub(crate) fn stop_flag() -> std::io::Result<Arc<AtomicBool>> {
-    let flag = Arc::new(AtomicBool::new(false));
-    for signal in [SIGINT, SIGTERM] {
+/// Exit code of a process that ended at once.
+const AT_ONCE: i32 = 130;
+
+/// What signals have asked for.
+///
+/// The first SIGINT (Ctrl-C), SIGTERM or SIGHUP (a closed terminal) asks to stop. A second Ctrl-C ends
+/// the process at once, which costs no more than the steps since the last checkpoint. Further SIGTERM and
+/// SIGHUP change nothing: a job scheduler sends them to every process of a job, and the executor
+/// passes them on to runs that have had them already.
+pub(crate) struct Stop {
+    asked: Arc<AtomicBool>,
+    interrupted: Arc<AtomicBool>,
+}
+
+impl Stop {
+    /// Listens from now on.
+    pub(crate) fn listen() -> io::Result<Self> {
+        let stop = Self {
+            asked: Arc::default(),
+            interrupted: Arc::default(),
+        };
         // Order matters: the second handler arms what the first one tests next time.
-        signal_hook::flag::register_conditional_shutdown(signal, 130, flag.clone())?;
-        signal_hook::flag::register(signal, flag.clone())?;
+        register_conditional_shutdown(SIGINT, AT_ONCE, stop.interrupted.clone())?;
+        register(SIGINT, stop.interrupted.clone())?;
+        for signal in [SIGINT, SIGTERM, SIGHUP] {
+            // `nohup` means that the end of the terminal is to change nothing.
+            if signal != SIGHUP || !is_ignored(SIGHUP) {
+                register(signal, stop.asked.clone())?;
+            }
+        }
+        Ok(stop)
     }
+
+    /// Set once somebody has asked to stop.
+    pub(crate) fn flag(&self) -> &AtomicBool {
+        &self.asked
+    }
+
+    /// Whether somebody has asked to stop.
+    pub(crate) fn is_set(&self) -> bool {
+        self.asked.load(Ordering::Relaxed)
+    }
+
+    /// What Ctrl-C does, for a terminal that reports it as a key.
+    pub(crate) fn interrupt(&self) {
+        self.interrupted.store(true, Ordering::Relaxed);
+        self.asked.store(true, Ordering::Relaxed);
+    }
+
+    /// Takes the end of the executor `parent`, however it ends, for SIGTERM, so that no run trains on
+    /// unseen when its executor is killed. Where the system cannot tell of it (not Linux) nothing happens.
+    pub(crate) fn follow(&self, parent: u32) -> io::Result<()> {
+        #[cfg(target_os = "linux")]
+        {
+            use rustix::process::{Pid, Signal, getppid, set_parent_process_death_signal};
+            set_parent_process_death_signal(Some(Signal::TERM))?;
+            // It may have ended before.
+            if u32::try_from(Pid::as_raw(getppid())) != Ok(parent) {
+                self.asked.store(true, Ordering::Relaxed);
+            }
+        }
+        #[cfg(not(target_os = "linux"))]
+        let _ = parent;
+        Ok(())
+    }
+}
+
+/// A flag that signals set for a program that has the whole terminal and must give it back before it ends.
+/// If that takes longer than two seconds (a slow disk, a terminal that takes no more text), `restore` is
+/// called from another thread and the process ends with exit code `code`.
+pub(crate) fn leave_flag(code: u8, restore: fn()) -> io::Result<Arc<AtomicBool>> {
+    const PATIENCE: Duration = Duration::from_secs(2);
+    let flag = Arc::new(AtomicBool::new(false));
+    let mut signals = signal_hook::iterator::Signals::new([SIGINT, SIGTERM, SIGHUP, SIGQUIT])?;
+    let set = flag.clone();
+    std::thread::Builder::new()
+        .name("signals".to_owned())
+        .spawn(move || {
+            if signals.forever().next().is_some() {
+                set.store(true, Ordering::Relaxed);
+                std::thread::sleep(PATIENCE);
+                std::thread::spawn(restore);
+                std::thread::sleep(PATIENCE / 10);
+                std::process::exit(code.into());
+            }
+        })?;
     Ok(flag)
+}
+
+/// Whether this process was started with a signal ignored. Where the system does not tell (not Linux) it
+/// was not.
+fn is_ignored(signal: i32) -> bool {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    ignored_in(&status, signal)
+}
+
+/// Looks at the mask `SigIgn` of `/proc/PID/status`, see proc(5): bit 0 is signal 1.
+fn ignored_in(status: &str, signal: i32) -> bool {
+    let mut lines = status.lines();
+    let mask = lines.find_map(|line| line.strip_prefix("SigIgn:"));
+    let mask = mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok());
+    mask.is_some_and(|mask| (mask >> (signal - 1)) & 1 == 1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nohup_is_seen() {
+        let status = "Name:\tworkbench\nSigBlk:\t0000000000000001\nSigIgn:\t0000000000001001\n";
+        assert!(ignored_in(status, SIGHUP));
+        assert!(!ignored_in(status, SIGINT) && !ignored_in(status, SIGTERM));
+        assert!(!ignored_in("", SIGHUP) && !ignored_in("SigIgn:\tx\n", SIGHUP));
+    }
 }

@@ -35,24 +35,39 @@ pub enum Progress {
         /// Run id.
         id: String,
     },
-    /// A run's process was killed; it goes on next time.
+    /// A run's process was killed, or met the limits of the machine; it goes on next time.
     Interrupted {
         /// Run id.
         id: String,
+        /// What is known of it, in one line.
+        message: String,
+    },
+    /// A run is trained by a process that is none of the executor's, and its end is waited for.
+    Elsewhere {
+        /// Run id.
+        id: String,
+    },
+    /// A run was to be stopped, and its process cannot be reached from here; it goes on.
+    OutOfReach {
+        /// Run id.
+        id: String,
+        /// The process and its machine.
+        process: String,
     },
     /// How far all runs together are; once per look at the directory.
     Tick {
         /// Finished runs.
         finished: usize,
-        /// Runs of the sweep.
+        /// Runs of the sweep without those that are skipped.
         total: usize,
         /// Runs at work.
         running: usize,
-        /// Finished steps of the runs that are to finish.
+        /// Finished steps of these runs.
         steps_done: u64,
         /// All their steps.
         steps: u64,
-        /// Seconds left, from the steps done since the executor began and the time they took.
+        /// Seconds until nothing is left to do for the executor, from the steps done since it began and
+        /// the time they took. Runs that failed or were stopped are not waited for.
         eta_seconds: Option<f64>,
     },
 }
@@ -68,6 +83,8 @@ pub struct Tally {
     pub skipped: usize,
     /// Ended on request or killed; go on next time.
     pub unfinished: usize,
+    /// Still trained by processes that could not be reached.
+    pub out_of_reach: usize,
     /// Never begun.
     pub pending: usize,
     /// Whether the executor itself was told to stop.
@@ -75,15 +92,21 @@ pub struct Tally {
 }
 
 impl Tally {
-    pub(super) fn of(reader: &SweepReader, told_to_stop: bool) -> Self {
+    /// Counts the runs; `failed` are those that failed, whether or not their directories can say so.
+    pub(super) fn of(reader: &SweepReader, failed: &[usize], told_to_stop: bool) -> Self {
+        let states = reader.states().iter().enumerate();
+        let states = states.map(|(index, run)| match run.state {
+            State::Pending | State::Interrupted if failed.contains(&index) => State::Failed,
+            state => state,
+        });
+        let count = |wanted: &[State]| states.clone().filter(|s| wanted.contains(s)).count();
         Self {
-            finished: reader.count(State::Finished),
-            failed: reader.count(State::Failed),
-            skipped: reader.count(State::Skipped),
-            unfinished: reader.count(State::Stopped)
-                + reader.count(State::Interrupted)
-                + reader.count(State::Running),
-            pending: reader.count(State::Pending),
+            finished: count(&[State::Finished]),
+            failed: count(&[State::Failed]),
+            skipped: count(&[State::Skipped]),
+            unfinished: count(&[State::Stopped, State::Interrupted]),
+            out_of_reach: count(&[State::Running]),
+            pending: count(&[State::Pending]),
             told_to_stop,
         }
     }
@@ -91,7 +114,7 @@ impl Tally {
     /// Whether every run that was not skipped has finished.
     #[must_use]
     pub fn is_complete(self) -> bool {
-        self.failed + self.unfinished + self.pending == 0
+        self.failed + self.unfinished + self.out_of_reach + self.pending == 0
     }
 }
 

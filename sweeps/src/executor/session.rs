@@ -1,12 +1,16 @@
 //! One sitting of an executor: a queue of runs, the processes at work, and one loop.
 
-use crate::executor::process::{Charge, Process, STOPPED, last_words};
+mod ending;
+mod requests;
+
+use crate::executor::others::Asked;
+use crate::executor::process::{Process, open_console};
 use crate::executor::progress::{Progress, Tally, eta};
-use crate::reader::{State, SweepReader};
-use crate::{LocalExecutor, Request, Sweep, SweepError};
+use crate::reader::{State, SweepReader, describe};
+use crate::{LocalExecutor, Sweep, SweepError};
 use experiments_config::ProbeKind;
-use logs::run::{Status, Summary, metrics_file};
 use std::collections::VecDeque;
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
@@ -42,6 +46,14 @@ pub(super) struct Session<'a> {
     /// Runs that another process is at work on, for example one that outlived a killed executor.
     /// They take a worker each.
     others: Vec<usize>,
+    /// Those of the others that were asked to end.
+    asked: Asked,
+    /// Those of the others that could not be asked.
+    out_of_reach: Vec<usize>,
+    /// Runs that failed in this session.
+    failed: Vec<usize>,
+    /// Why no run can go on.
+    machine_failure: Option<SweepError>,
     began: Instant,
     steps_at_begin: u64,
 }
@@ -66,12 +78,24 @@ impl<'a> Session<'a> {
             queue: queue.into(),
             pack_keys: pack_keys(executor, sweep),
             processes: Vec::new(),
+            asked: Asked::default(),
+            out_of_reach: Vec::new(),
+            failed: Vec::new(),
+            machine_failure: None,
             began: Instant::now(),
             steps_at_begin: reader.progress().0,
             reader,
             executor,
             sweep,
         }
+    }
+
+    fn id(&self, index: usize) -> String {
+        self.sweep.runs()[index].id.clone()
+    }
+
+    fn directory(&self, index: usize) -> PathBuf {
+        self.sweep.run_dir(&self.sweep.runs()[index].id)
     }
 
     /// Works until nothing is left to do, or until told to stop.
@@ -81,25 +105,36 @@ impl<'a> Session<'a> {
         progress: &mut dyn FnMut(Progress),
     ) -> Result<Tally, SweepError> {
         let mut stopping = false;
+        self.forget_requests()?;
+        for index in &self.others {
+            progress(Progress::Elsewhere {
+                id: self.id(*index),
+            });
+        }
         loop {
             self.reap(progress)?;
             self.reader.poll();
             stopping |= stop.load(Ordering::Relaxed) || self.sweep.stop_requested();
-            if stopping {
-                self.processes.iter_mut().for_each(Process::stop);
+            if stopping || self.machine_failure.is_some() {
+                self.stop_everything(progress);
             } else {
-                self.honour_requests(progress)?;
                 self.look_after_others(progress);
+                self.honour_requests(progress)?;
                 self.fill(progress)?;
             }
             progress(self.tick());
-            let idle = self.processes.is_empty();
-            if idle && (stopping || (self.queue.is_empty() && self.others.is_empty())) {
+            if self.is_over(stopping) {
                 self.sweep.withdraw_stop()?;
-                return Ok(Tally::of(&self.reader, stopping));
+                let tally = Tally::of(&self.reader, &self.failed, stopping);
+                return self.machine_failure.take().map_or(Ok(tally), Err);
             }
             self.rest(stop)?;
         }
+    }
+
+    fn is_over(&self, stopping: bool) -> bool {
+        let idle = self.processes.is_empty() && self.others.is_empty();
+        idle && (stopping || self.machine_failure.is_some() || self.queue.is_empty())
     }
 
     /// Ends all processes in an orderly way, after an error.
@@ -107,7 +142,10 @@ impl<'a> Session<'a> {
         self.processes.iter_mut().for_each(Process::stop);
         for process in &mut self.processes {
             // The error that led here is the one to report.
-            let _ = process.wait();
+            while matches!(process.ended(), Ok(None)) {
+                process.stop();
+                sleep(SLICE);
+            }
         }
     }
 
@@ -117,20 +155,61 @@ impl<'a> Session<'a> {
             let Some(first) = self.queue.pop_front() else {
                 return Ok(());
             };
-            let mut runs = vec![first];
-            runs.extend(self.companions(first));
-            let directory = |index: usize| self.sweep.run_dir(&self.sweep.runs()[index].id);
-            let runs: Vec<_> = runs
-                .iter()
-                .map(|index| (*index, directory(*index)))
-                .collect();
-            self.processes.push(Process::start(self.executor, &runs)?);
-            for (index, _) in runs {
-                progress(Progress::Started {
-                    id: self.sweep.runs()[index].id.clone(),
-                    resumed: self.reader.states()[index].step > 0,
-                });
+            let mut runs = self.companions(first);
+            runs.insert(0, first);
+            runs.retain(|index| self.is_ready(*index, progress));
+            if self.machine_failure.is_some() {
+                return Ok(());
             }
+            if !runs.is_empty() {
+                self.start(&runs, progress)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether a run's directory can be trained in. Where it cannot, that is this run's failure; the
+    /// others go on.
+    fn is_ready(&mut self, index: usize, progress: &mut dyn FnMut(Progress)) -> bool {
+        let run = &self.sweep.runs()[index];
+        let restored = self.sweep.restore(run);
+        let ready = restored.and_then(|()| open_console(&self.sweep.run_dir(&run.id)).map(drop));
+        let Err(error) = ready else {
+            return true;
+        };
+        let message = describe(&error);
+        if logs::is_machine_failure(&error) {
+            self.give_up(&run.id, message);
+        } else {
+            self.note_failure(index, &message);
+            progress(Progress::Failed {
+                id: run.id.clone(),
+                message,
+            });
+        }
+        false
+    }
+
+    fn start(
+        &mut self,
+        runs: &[usize],
+        progress: &mut dyn FnMut(Progress),
+    ) -> Result<(), SweepError> {
+        let placed = runs.iter().map(|index| (*index, self.directory(*index)));
+        let placed: Vec<_> = placed.collect();
+        match Process::start(self.executor, &placed) {
+            Ok(process) => self.processes.push(process),
+            Err(error) if logs::is_machine_failure(&error) => {
+                self.give_up(&self.id(runs[0]), describe(&error));
+                return Ok(());
+            }
+            Err(error) => return Err(error),
+        }
+        for index in runs {
+            progress(Progress::Started {
+                id: self.id(*index),
+                resumed: self.reader.states()[*index].step > 0,
+            });
         }
         Ok(())
     }
@@ -160,183 +239,34 @@ impl<'a> Session<'a> {
             })?;
             match ended {
                 None => at += 1,
-                Some(status) => {
+                Some(end) => {
                     let runs = self.processes.swap_remove(at).runs;
                     self.reader.poll();
-                    self.dissolve(&runs, status.code(), progress)?;
+                    self.dissolve(&runs, end, progress)?;
                 }
             }
         }
         Ok(())
-    }
-
-    /// What the end of a process means for its runs. `code` is absent where a signal killed it.
-    fn dissolve(
-        &mut self,
-        runs: &[Charge],
-        code: Option<i32>,
-        progress: &mut dyn FnMut(Progress),
-    ) -> Result<(), SweepError> {
-        if let [run] = runs {
-            progress(self.conclude(run.index, code)?);
-            return Ok(());
-        }
-        let asked: Vec<bool> = runs
-            .iter()
-            .map(|run| self.is_asked_for(run.index))
-            .collect();
-        let on_behalf = asked.contains(&true);
-        for (run, asked) in runs.iter().zip(asked) {
-            let own = self.own_code(run, code);
-            // It only ended because another one was asked to.
-            if own == Some(STOPPED) && on_behalf && !asked {
-                self.queue.push_front(run.index);
-            } else {
-                progress(self.conclude(run.index, own)?);
-            }
-        }
-        Ok(())
-    }
-
-    /// The exit code a run of a pack would have had in a process of its own.
-    fn own_code(&self, run: &Charge, code: Option<i32>) -> Option<i32> {
-        let state = self.reader.states()[run.index].state;
-        let ended = run.has_ended(&self.sweep.run_dir(&self.sweep.runs()[run.index].id));
-        match (state, code) {
-            (State::Finished, _) => Some(0),
-            (State::Stopped | State::Skipped, _) if ended => Some(STOPPED),
-            // Nothing of its own, though the process says that all is well.
-            (_, Some(0 | STOPPED)) => Some(1),
-            (_, code) => code,
-        }
-    }
-
-    /// Whether somebody wants a single run to end.
-    fn is_asked_for(&self, index: usize) -> bool {
-        let id = &self.sweep.runs()[index].id;
-        let requests = [Request::Stop, Request::Skip];
-        requests.into_iter().any(|r| self.sweep.requested(id, r))
-    }
-
-    /// What the end of a run's process means for the run.
-    fn conclude(&mut self, index: usize, code: Option<i32>) -> Result<Progress, SweepError> {
-        let run = &self.reader.states()[index];
-        let id = run.id.clone();
-        let news = match (code, run.state) {
-            (Some(0), State::Finished) => Progress::Finished {
-                outcome: run.outcome(),
-                id: id.clone(),
-            },
-            // The trainer could not get hold of the run because somebody else trains it.
-            (Some(_), State::Running) => {
-                self.others.push(index);
-                return Ok(Progress::Stopped { id });
-            }
-            (Some(STOPPED), _) => Progress::Stopped { id: id.clone() },
-            (None, _) => Progress::Interrupted { id: id.clone() },
-            (Some(code), state) => {
-                let message = self.explain(index, code);
-                if state != State::Failed {
-                    self.record_failure(index, &message)?;
-                }
-                Progress::Failed {
-                    id: id.clone(),
-                    message,
-                }
-            }
-        };
-        self.sweep.withdraw(&id, Request::Stop)?;
-        Ok(news)
-    }
-
-    fn explain(&self, index: usize, code: i32) -> String {
-        let run = &self.reader.states()[index];
-        let words = match (&run.message, run.state) {
-            (Some(message), State::Failed) => Some(message.clone()),
-            _ => last_words(&self.sweep.run_dir(&run.id)),
-        };
-        let what = match code {
-            0 => "ended without finishing its steps".to_owned(),
-            2 => "refused its input (exit code 2)".to_owned(),
-            _ => format!("ended with exit code {code}"),
-        };
-        match words {
-            Some(words) => format!("{what}: {words}"),
-            None => what,
-        }
-    }
-
-    /// Says in the run directory what a trainer could not say itself.
-    fn record_failure(&mut self, index: usize, message: &str) -> Result<(), SweepError> {
-        let run = &self.reader.states()[index];
-        let directory = self.sweep.run_dir(&run.id);
-        let attempts = (1..=9999)
-            .take_while(|number| directory.join(metrics_file(*number)).exists())
-            .last();
-        let summary = Summary {
-            message: Some(message.to_owned()),
-            ..Summary::new(Status::Failed, run.step, attempts.unwrap_or(0), 0.0)
-        };
-        summary.save(&directory)?;
-        self.reader.poll();
-        Ok(())
-    }
-
-    /// Requests about single runs.
-    fn honour_requests(&mut self, progress: &mut dyn FnMut(Progress)) -> Result<(), SweepError> {
-        for mut process in std::mem::take(&mut self.processes) {
-            if process.runs.iter().any(|run| self.is_asked_for(run.index)) {
-                process.stop();
-            }
-            self.processes.push(process);
-        }
-        for index in std::mem::take(&mut self.queue) {
-            let id = &self.sweep.runs()[index].id;
-            let stop = self.sweep.requested(id, Request::Stop);
-            if stop {
-                self.sweep.withdraw(id, Request::Stop)?;
-            }
-            if stop || self.sweep.requested(id, Request::Skip) {
-                progress(Progress::Stopped { id: id.clone() });
-            } else {
-                self.queue.push_back(index);
-            }
-        }
-        Ok(())
-    }
-
-    /// Runs of other processes: wait for them, and take over what they leave unfinished.
-    fn look_after_others(&mut self, progress: &mut dyn FnMut(Progress)) {
-        for index in std::mem::take(&mut self.others) {
-            let run = &self.reader.states()[index];
-            match run.state {
-                State::Running => self.others.push(index),
-                State::Finished => progress(Progress::Finished {
-                    id: run.id.clone(),
-                    outcome: run.outcome(),
-                }),
-                State::Pending | State::Interrupted => self.queue.push_front(index),
-                State::Stopped | State::Skipped => {
-                    progress(Progress::Stopped { id: run.id.clone() });
-                }
-                State::Failed => progress(Progress::Failed {
-                    id: run.id.clone(),
-                    message: run.message.clone().unwrap_or_default(),
-                }),
-            }
-        }
     }
 
     fn tick(&self) -> Progress {
         let (steps_done, steps) = self.reader.progress();
         let since = steps_done.saturating_sub(self.steps_at_begin);
+        let at_work = self.processes.iter().flat_map(|process| &process.runs);
+        let at_work = at_work.map(|run| run.index).chain(self.others.clone());
+        let running = at_work.clone().count();
+        let to_come = at_work.chain(self.queue.iter().copied());
+        let left = |index: usize| {
+            let run = &self.reader.states()[index];
+            run.steps.saturating_sub(run.step)
+        };
         Progress::Tick {
             finished: self.reader.count(State::Finished),
-            total: self.sweep.runs().len(),
-            running: self.processes.iter().map(|p| p.runs.len()).sum::<usize>() + self.others.len(),
+            total: self.sweep.runs().len() - self.reader.count(State::Skipped),
+            running,
             steps_done,
             steps,
-            eta_seconds: eta(self.began.elapsed(), since, steps - steps_done),
+            eta_seconds: eta(self.began.elapsed(), since, to_come.map(left).sum()),
         }
     }
 

@@ -220,3 +220,32 @@ fn a_lost_run_has_no_metric_over_the_steps_it_survived() {
         "a skipped step is no loss of a run"
     );
 }
+
+#[test]
+fn what_a_failed_or_stopped_run_lacks_is_not_done() {
+    let (_directory, sweep) = sweep();
+    finish(&directory(&sweep, 0), 3.26);
+    for (index, status) in [(1, Status::Failed), (2, Status::Stopped)] {
+        let writer = begin(&directory(&sweep, index), 10);
+        let summary = Summary::new(status, 10, writer.attempt(), 1.0);
+        writer.finish(&summary).unwrap();
+    }
+    let _running = begin(&directory(&sweep, 3), 10);
+    let reader = SweepReader::new(sweep);
+    assert_eq!(reader.progress(), (70, 320));
+    // One at work and four to begin, at 10 steps a second.
+    assert!((reader.eta_seconds().unwrap() - 19.0).abs() < 1e-9);
+}
+
+#[test]
+fn a_deleted_run_has_not_begun() {
+    let (_directory, sweep) = sweep();
+    let run = begin(&directory(&sweep, 0), 10);
+    let mut reader = SweepReader::new(sweep.clone());
+    std::fs::remove_dir_all(directory(&sweep, 0)).unwrap();
+    reader.poll();
+    let state = &reader.states()[0];
+    assert_eq!((state.state, state.step), (State::Pending, 0));
+    assert_eq!(state.loss, None);
+    drop(run);
+}

@@ -3,7 +3,6 @@
 use crate::card::closest;
 use crate::{PlannedRun, Sweep, SweepError};
 use std::fs::File;
-use std::io::{Read, Seek, Write};
 use std::path::PathBuf;
 
 /// A request about one run.
@@ -63,7 +62,8 @@ impl Sweep {
         })
     }
 
-    /// Asks the executor for something; takes effect within a second, or when one is started.
+    /// Asks the executor at work for something; takes effect within a second. A [`Request::Skip`] also
+    /// holds for executors to come.
     pub fn request(&self, id: &str, request: Request) -> Result<(), SweepError> {
         touch(&self.request_path(id, request))
     }
@@ -92,52 +92,6 @@ impl Sweep {
         remove(&self.stop_path())
     }
 
-    /// Process id of the executor at work, if there is one.
-    #[must_use]
-    pub fn executor(&self) -> Option<u32> {
-        let text = std::fs::read_to_string(self.lock_path()).ok()?;
-        let pid: u32 = text.trim().parse().ok()?;
-        let process = rustix::process::Pid::from_raw(i32::try_from(pid).ok()?)?;
-        // EPERM means alive as well, but of another user.
-        match rustix::process::test_kill_process(process) {
-            Err(rustix::io::Errno::SRCH) => None,
-            _ => Some(pid),
-        }
-    }
-
-    /// Makes this process the sweep's executor until the guard is dropped.
-    pub(crate) fn lock(&self) -> Result<ExecutorLock, SweepError> {
-        let path = self.lock_path();
-        let io = |source| SweepError::Write {
-            path: path.clone(),
-            source,
-        };
-        super::make_dir(&self.dir().join("control"))?;
-        let mut file = File::options()
-            .create(true)
-            .truncate(false)
-            .read(true)
-            .write(true)
-            .open(&path)
-            .map_err(io)?;
-        match file.try_lock() {
-            Ok(()) => {}
-            Err(std::fs::TryLockError::WouldBlock) => {
-                let mut text = String::new();
-                file.read_to_string(&mut text).map_err(io)?;
-                return Err(SweepError::Busy {
-                    path: self.dir().to_owned(),
-                    pid: text.trim().parse().ok(),
-                });
-            }
-            Err(std::fs::TryLockError::Error(source)) => return Err(io(source)),
-        }
-        file.set_len(0).map_err(io)?;
-        file.rewind().map_err(io)?;
-        writeln!(file, "{}", std::process::id()).map_err(io)?;
-        Ok(ExecutorLock { file })
-    }
-
     fn request_path(&self, id: &str, request: Request) -> PathBuf {
         let name = format!("{id}.{}", request.extension());
         self.dir().join("control").join(name)
@@ -145,27 +99,6 @@ impl Sweep {
 
     fn stop_path(&self) -> PathBuf {
         self.dir().join("control").join("sweep.stop")
-    }
-
-    fn lock_path(&self) -> PathBuf {
-        self.dir().join("control").join("executor.lock")
-    }
-}
-
-/// The kernel gives the lock back even when the process is killed; the process id inside is only
-/// for people.
-#[derive(Debug)]
-pub(crate) struct ExecutorLock {
-    file: File,
-}
-
-impl Drop for ExecutorLock {
-    fn drop(&mut self) {
-        // Failing to empty the file costs a reader one look at a dead process id. The unlocking is
-        // explicit because a process that another thread has just forked shares the open file
-        // until it executes its program, and closing would leave the lock to it.
-        let _ = self.file.set_len(0);
-        let _ = self.file.unlock();
     }
 }
 
@@ -180,7 +113,12 @@ fn touch(path: &std::path::Path) -> Result<(), SweepError> {
         })
 }
 
+/// Removes a request. One that is not there is looked for first: a disk that is read-only refuses to
+/// remove even that.
 fn remove(path: &std::path::Path) -> Result<(), SweepError> {
+    if path.symlink_metadata().is_err() {
+        return Ok(());
+    }
     match std::fs::remove_file(path) {
         Err(source) if source.kind() != std::io::ErrorKind::NotFound => Err(SweepError::Write {
             path: path.to_owned(),

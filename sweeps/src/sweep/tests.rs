@@ -133,16 +133,3 @@ fn requests_can_be_made_and_withdrawn() {
     sweep.withdraw(id, Request::Skip).unwrap();
     assert!(!sweep.requested(id, Request::Skip));
 }
-
-#[test]
-fn one_executor_at_a_time() {
-    let (_directory, sweep) = sweep();
-    let lock = sweep.lock().unwrap();
-    assert_eq!(sweep.executor(), Some(std::process::id()));
-    let error = sweep.lock().unwrap_err().to_string();
-    let pid = format!("(process {})", std::process::id());
-    assert!(error.contains(&pid), "{error}");
-    drop(lock);
-    assert_eq!(sweep.executor(), None);
-    drop(sweep.lock().unwrap());
-}

@@ -9,7 +9,6 @@
 //! them together without a terminal, and `terminal` gives it one.
 
 use std::path::Path;
-use std::sync::atomic::AtomicBool;
 
 mod app;
 mod braille;
@@ -29,6 +28,7 @@ pub use colour::Depth;
 pub use error::MonitorError;
 pub use keys::keys_markdown;
 pub use state::Tab;
+pub use terminal::restore;
 
 use app::App;
 
@@ -48,18 +48,22 @@ pub enum Exit {
     Left,
     /// The user pressed Ctrl-C, which raw mode keeps from becoming a signal: the caller decides what to stop.
     Interrupted,
-    /// The caller's flag was set, or another thread of the process panicked and needs the screen for its message.
+    /// The caller asked for it, or another thread of the process panicked and needs the screen for its message.
     Stopped,
 }
 
 /// Shows a sweep directory or a run directory until the user leaves.
 pub fn run(dir: &Path, options: Options) -> Result<Exit, MonitorError> {
-    run_with(dir, options, &AtomicBool::new(false))
+    run_with(dir, options, &|| false)
 }
 
-/// Like [`run`], and leaves within a quarter of a second once `stop` is set: by the caller's signal handler, or
+/// Like [`run`], and leaves within a quarter of a second once `stop` says so: because of the caller's signal handler, or
 /// because the sweep that the caller runs in another thread has ended.
-pub fn run_with(dir: &Path, options: Options, stop: &AtomicBool) -> Result<Exit, MonitorError> {
+pub fn run_with(
+    dir: &Path,
+    options: Options,
+    stop: &dyn Fn() -> bool,
+) -> Result<Exit, MonitorError> {
     let depth = options.depth.unwrap_or_else(Depth::detect);
     terminal::run(&mut open(dir, depth, options.tab)?, stop)
 }

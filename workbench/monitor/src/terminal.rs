@@ -29,7 +29,7 @@ const NAP: Duration = Duration::from_millis(250);
 const BATCH: usize = 256;
 
 /// Draws, waits, takes events and news in, until the user or `stop` ends it.
-pub(crate) fn run(app: &mut App, stop: &AtomicBool) -> Result<Exit, MonitorError> {
+pub(crate) fn run(app: &mut App, stop: &dyn Fn() -> bool) -> Result<Exit, MonitorError> {
     let mut session = Session::start()?;
     let mut dirty = true;
     let mut polled = Instant::now();
@@ -47,7 +47,7 @@ pub(crate) fn run(app: &mut App, stop: &AtomicBool) -> Result<Exit, MonitorError
                 Exit::Left
             });
         }
-        if stop.load(Ordering::Relaxed) || session.lost.load(Ordering::Relaxed) {
+        if stop() || session.lost.load(Ordering::Relaxed) {
             return Ok(Exit::Stopped);
         }
         let interval = if app.ended() { POLL_ENDED } else { POLL_LIVE };
@@ -90,6 +90,7 @@ impl Session {
             restore();
             hook(info);
         }));
+        TAKEN.store(true, Ordering::Relaxed);
         let terminal = enable_raw_mode()
             .and_then(|()| execute!(stdout(), EnterAlternateScreen, EnableMouseCapture))
             .and_then(|()| Terminal::new(CrosstermBackend::new(stdout())));
@@ -118,8 +119,15 @@ impl Drop for Session {
     }
 }
 
-/// Gives the terminal back. Errors are of no use here: there is nowhere to report them to.
-fn restore() {
+/// Whether the monitor owns the terminal.
+static TAKEN: AtomicBool = AtomicBool::new(false);
+
+/// Gives the terminal back if the monitor has it; for a process that must end while the monitor is
+/// shown. Errors are of no use here: there is nowhere to report them to.
+pub fn restore() {
+    if !TAKEN.swap(false, Ordering::Relaxed) {
+        return;
+    }
     let _ = execute!(
         stdout(),
         DisableMouseCapture,

@@ -82,7 +82,7 @@ Examples:
         #[arg(long)]
         json: bool,
     },
-    /// Checkpoint and stop one run, or the whole sweep.
+    /// Checkpoint and stop one run, or the whole sweep; returns when that has happened.
     Stop {
         /// Sweep directory.
         #[arg(value_hint = ValueHint::DirPath)]

@@ -2,9 +2,11 @@
 
 use crate::cli::{Monitor, TabName};
 use crate::failure::{Failure, exit};
+use crate::signals::leave_flag;
 use std::io::IsTerminal;
 use std::process::ExitCode;
-use workbench_monitor::{Exit, Tab};
+use std::sync::atomic::Ordering;
+use workbench_monitor::{Exit, MonitorError, Tab};
 
 pub(crate) fn run(arguments: &Monitor) -> Result<ExitCode, Failure> {
     let tab = match arguments.tab {
@@ -33,8 +35,14 @@ pub(crate) fn run(arguments: &Monitor) -> Result<ExitCode, Failure> {
         tab: Some(tab),
         ..Default::default()
     };
-    Ok(match workbench_monitor::run(&arguments.dir, options)? {
-        Exit::Interrupted => ExitCode::from(exit::STOPPED),
-        Exit::Left | Exit::Stopped => ExitCode::SUCCESS,
-    })
+    let stop = leave_flag(exit::STOPPED, workbench_monitor::restore)
+        .map_err(|error| Failure::io("cannot listen for signals", &error))?;
+    let stopped = || stop.load(Ordering::Relaxed);
+    match workbench_monitor::run_with(&arguments.dir, options, &stopped) {
+        Ok(Exit::Left) => Ok(ExitCode::SUCCESS),
+        Ok(Exit::Interrupted | Exit::Stopped) => Ok(ExitCode::from(exit::STOPPED)),
+        // The terminal was closed: there is nobody to complain to.
+        Err(MonitorError::Terminal(_)) if stopped() => Ok(ExitCode::from(exit::STOPPED)),
+        Err(error) => Err(error.into()),
+    }
 }

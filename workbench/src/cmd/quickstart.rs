@@ -3,7 +3,7 @@
 use super::sweep::{Lines, create, execute, executor, exit_code};
 use crate::cli::Quickstart;
 use crate::failure::Failure;
-use crate::signals::stop_flag;
+use crate::signals::Stop;
 use experiments_text::Cache;
 use std::io::IsTerminal;
 use std::path::Path;
@@ -21,13 +21,13 @@ pub(crate) fn run(arguments: &Quickstart, cache: &Cache) -> Result<ExitCode, Fai
     let start = Instant::now();
     let card = Card::parse(CARD, "the quickstart card", Path::new("."))?;
     let sweep = create(&card, CARD, &arguments.out, &arguments.set, cache, true)?;
-    let stop = stop_flag().map_err(|e| Failure::io("cannot listen for signals", &e))?;
+    let stop = Stop::listen().map_err(|e| Failure::io("cannot listen for signals", &e))?;
     let executor = executor(&arguments.execution, cache, &sweep.plan().missing_languages)?;
     let terminal = std::io::stdout().is_terminal() && std::io::stdin().is_terminal();
     let (tally, verdict) = if terminal && !arguments.no_monitor {
         watch(&sweep, &executor, &stop)?
     } else {
-        execute(&sweep, &executor, &stop, &mut Lines::default())?
+        execute(&sweep, &executor, stop.flag(), &mut Lines::default())?
     };
     let written = workbench_report::write(sweep.dir())?;
     super::print(&super::verdict::text(&verdict));
@@ -44,11 +44,11 @@ pub(crate) fn run(arguments: &Quickstart, cache: &Cache) -> Result<ExitCode, Fai
 }
 
 /// The sweep in a thread of its own, the monitor in front; leaving the monitor leaves the sweep
-/// at work and goes on with progress lines.
+/// at work and goes on with progress lines. A signal that stops the sweep also gives the terminal back.
 fn watch(
     sweep: &Sweep,
     executor: &LocalExecutor,
-    stop: &Arc<AtomicBool>,
+    stop: &Stop,
 ) -> Result<(Tally, Verdict), Failure> {
     let close = AtomicBool::new(false);
     std::thread::scope(|scope| {
@@ -57,19 +57,22 @@ fn watch(
             let hidden = hidden.clone();
             let close = &close;
             move || {
-                let result = execute(sweep, executor, stop, &mut Lines::unless(hidden));
+                let result = execute(sweep, executor, stop.flag(), &mut Lines::unless(hidden));
                 close.store(true, Ordering::Relaxed);
                 result
             }
         });
-        let shown = workbench_monitor::run_with(sweep.dir(), Default::default(), &close);
+        let shown = workbench_monitor::run_with(sweep.dir(), Default::default(), &|| {
+            close.load(Ordering::Relaxed) || stop.is_set()
+        });
         hidden.store(false, Ordering::Relaxed);
         match shown {
             Ok(Exit::Left) => eprintln!("the sweep goes on; Ctrl-C stops it"),
             Ok(Exit::Interrupted) => {
                 eprintln!("stopping after checkpoints");
-                stop.store(true, Ordering::Relaxed);
+                stop.interrupt();
             }
+            Ok(Exit::Stopped) if stop.is_set() => eprintln!("stopping after checkpoints"),
             Ok(Exit::Stopped) => {}
             Err(error) => eprintln!("the monitor ended ({error}); the sweep goes on"),
         }

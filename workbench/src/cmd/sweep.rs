@@ -3,10 +3,11 @@
 mod cost;
 mod learning;
 mod rerun;
+mod stop;
 
 use crate::cli::{CardChoice, Execution, Sweep as Command};
 use crate::failure::{Failure, exit};
-use crate::signals::stop_flag;
+use crate::signals::Stop;
 use experiments_config::Override;
 use experiments_text::tasks::{self, TaskMixture};
 use experiments_text::{Cache, Corpus};
@@ -17,9 +18,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
-use sweeps::{
-    Card, LocalExecutor, Plan, Progress, Request, State, Sweep, SweepReader, Tally, Verdict,
-};
+use sweeps::{Card, LocalExecutor, Plan, Progress, Request, Sweep, SweepReader, Tally, Verdict};
 
 pub(crate) fn run(command: Command, cache: &Cache) -> Result<ExitCode, Failure> {
     match command {
@@ -37,10 +36,10 @@ pub(crate) fn run(command: Command, cache: &Cache) -> Result<ExitCode, Failure> 
             let (card, text) = load(&choice)?;
             let out = out.unwrap_or_else(|| default_directory(&card));
             let sweep = create(&card, &text, &out, &choice.set, cache, !choice.offline)?;
-            let stop = stop_flag().map_err(|e| Failure::io("cannot listen for signals", &e))?;
+            let stop = Stop::listen().map_err(|e| Failure::io("cannot listen for signals", &e))?;
             let mut executor = executor(&execution, cache, &sweep.plan().missing_languages)?;
             executor.retry_failed = retry_failed;
-            let (tally, verdict) = execute(&sweep, &executor, &stop, &mut Lines::default())?;
+            let (tally, verdict) = execute(&sweep, &executor, stop.flag(), &mut Lines::default())?;
             super::print(&super::verdict::text(&verdict));
             eprintln!("report: workbench report {}", sweep.dir().display());
             return Ok(exit_code(tally));
@@ -69,16 +68,16 @@ pub(crate) fn run(command: Command, cache: &Cache) -> Result<ExitCode, Failure> 
                 super::print(&status.to_string());
             }
         }
-        Command::Stop { dir, run: None } => Sweep::open(&dir)?.request_stop()?,
+        Command::Stop { dir, run: None } => return stop::all(&dir),
         Command::Stop {
             dir,
             run: Some(run),
-        } => request(&dir, &run, Request::Stop)?,
+        } => return stop::one(&dir, &run, Request::Stop),
         Command::Skip {
             dir,
             run,
             undo: false,
-        } => request(&dir, &run, Request::Skip)?,
+        } => return stop::one(&dir, &run, Request::Skip),
         Command::Skip {
             dir,
             run,
@@ -125,19 +124,6 @@ fn plan(choice: &CardChoice, no_probe: bool, json: bool, cache: &Cache) -> Resul
         super::print(&overview.to_string());
         Ok(())
     }
-}
-
-fn request(dir: &Path, run: &str, request: Request) -> Result<(), Failure> {
-    let reader = SweepReader::open(dir)?;
-    let sweep = reader.sweep();
-    let id = sweep.find(run)?.id.clone();
-    let state = reader.states().iter().find(|s| s.id == id).map(|s| s.state);
-    if state == Some(State::Finished) {
-        return Err(Failure::usage(format!("{id} is finished already")));
-    }
-    sweep.request(&id, request)?;
-    eprintln!("asked for {id}");
-    Ok(())
 }
 
 /// Gets the text, plans, and makes the sweep directory or opens it again.
@@ -235,6 +221,8 @@ pub(crate) fn executor(
             .arguments
             .extend(["--missing-language".into(), language.clone()]);
     }
+    let own = std::process::id().to_string();
+    executor.arguments.extend(["--executor".into(), own]);
     executor.pack = execution.pack.into();
     // One pack is meant to fill the device.
     let default = if executor.pack > 1 {
@@ -269,7 +257,7 @@ pub(crate) fn execute(
 
 pub(crate) fn exit_code(tally: Tally) -> ExitCode {
     match tally {
-        t if t.failed > 0 => ExitCode::from(exit::FAILED),
+        t if t.failed + t.out_of_reach > 0 => ExitCode::from(exit::FAILED),
         t if t.is_complete() => ExitCode::SUCCESS,
         _ => ExitCode::from(exit::STOPPED),
     }
@@ -302,7 +290,11 @@ impl Lines {
             }
             Progress::Failed { id, message } => eprintln!("FAILED    {id}: {message}"),
             Progress::Stopped { id } => eprintln!("stopped   {id}"),
-            Progress::Interrupted { id } => eprintln!("killed    {id}"),
+            Progress::Interrupted { id, message } => eprintln!("broke off {id}: {message}"),
+            Progress::Elsewhere { id } => eprintln!("waits for {id}, which another process trains"),
+            Progress::OutOfReach { id, process } => {
+                eprintln!("goes on   {id}: {process} trains it and cannot be asked from here");
+            }
             Progress::Tick {
                 finished,
                 total,
@@ -316,7 +308,7 @@ impl Lines {
                     .is_none_or(|last| last.elapsed() >= Duration::from_secs(10));
                 if due {
                     let left = match eta_seconds {
-                        _ if steps_done == steps => "done".to_owned(),
+                        _ if finished == total => "done".to_owned(),
                         None => "estimating the time left".to_owned(),
                         Some(seconds) => format!("{} left", sweeps::duration(*seconds)),
                     };

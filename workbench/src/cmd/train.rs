@@ -6,7 +6,7 @@ use super::config;
 use crate::cli::Train;
 use crate::failure::{Failure, exit};
 use crate::progress::Steps;
-use crate::signals::stop_flag;
+use crate::signals::Stop;
 use experiments::{Ending, Request, check_weights, train};
 use experiments_config::{Config, ProbeKind, load_file};
 use experiments_text::{Cache, tasks};
@@ -29,7 +29,7 @@ pub(crate) fn run(arguments: &Train, cache: &Cache) -> Result<ExitCode, Failure>
     };
     let (directory, config, missing_languages) = locate(what, arguments, cache)?;
     super::threads(config.runtime.threads);
-    let stop = stop_flag().map_err(|e| Failure::io("cannot listen for signals", &e))?;
+    let stop = listen(arguments)?;
     let mut steps = Steps::new(config.steps);
     let ending = train(Request {
         directory: &directory,
@@ -37,7 +37,7 @@ pub(crate) fn run(arguments: &Train, cache: &Cache) -> Result<ExitCode, Failure>
         cache,
         program: program(),
         missing_languages: &missing_languages,
-        stop: &stop,
+        stop: stop.flag(),
         on_step: &mut |record| steps.at(record.step, &describe(config.probe.kind, record)),
         on_notice: &mut |text| eprintln!("note: {text}"),
     })?;
@@ -46,6 +46,16 @@ pub(crate) fn run(arguments: &Train, cache: &Cache) -> Result<ExitCode, Failure>
         Ending::Finished => ExitCode::SUCCESS,
         Ending::Stopped => ExitCode::from(exit::STOPPED),
     })
+}
+
+/// Signals that ask to stop, and the end of the executor where there is one.
+fn listen(arguments: &Train) -> Result<Stop, Failure> {
+    let failure = |error| Failure::io("cannot listen for signals", &error);
+    let stop = Stop::listen().map_err(failure)?;
+    if let Some(executor) = arguments.executor {
+        stop.follow(executor).map_err(failure)?;
+    }
+    Ok(stop)
 }
 
 /// A step in one line.

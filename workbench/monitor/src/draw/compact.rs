@@ -24,8 +24,7 @@ pub(super) fn draw(screen: Screen, buffer: &mut Buffer) {
     let share = (totals.share() * 100.0).floor();
     let text = format!(
         "{share:.0}% {}/{} runs{eta}",
-        totals.ended,
-        sweep.runs.len()
+        totals.finished, totals.wanted
     );
     put(buffer, area, area.x, area.y, &text, strong());
     let page = usize::from(area.height.saturating_sub(1));

@@ -11,14 +11,16 @@ use super::{Screen, cut, line, progress, put};
 use crate::colour::{Depth, strong};
 use crate::layout;
 use crate::number::{count, duration};
-use crate::view::{STATES, Sweep, ended, glyph};
+use crate::view::{Run, STATES, Sweep, glyph};
 use sweeps::State;
 
 /// Sums over the runs of a sweep.
 pub(super) struct Totals {
     pub(super) done: u64,
     pub(super) planned: u64,
-    pub(super) ended: usize,
+    pub(super) finished: usize,
+    /// Runs that are to finish: all but the skipped ones.
+    pub(super) wanted: usize,
     /// Runs in each state, in the order of [`STATES`].
     states: [usize; STATES.len()],
 }
@@ -28,19 +30,16 @@ impl Totals {
         let mut totals = Self {
             done: 0,
             planned: 0,
-            ended: 0,
+            finished: 0,
+            wanted: 0,
             states: [0; STATES.len()],
         };
         for run in &sweep.runs {
-            // A run that ended early or will never start leaves nothing to wait for.
-            let planned = if ended(run.state) {
-                run.step
-            } else {
-                run.steps
-            };
+            let planned = planned(run);
             totals.planned += planned;
             totals.done += run.step.min(planned);
-            totals.ended += usize::from(ended(run.state));
+            totals.finished += usize::from(run.state == State::Finished);
+            totals.wanted += usize::from(run.state != State::Skipped);
             if let Some(place) = STATES.iter().position(|phase| *phase == run.state) {
                 totals.states[place] += 1;
             }
@@ -88,6 +87,17 @@ impl Totals {
             );
         }
         Line::from(spans)
+    }
+}
+
+/// Steps that a run is to have at the end. One that finished early or is left out has all it will have;
+/// one that failed or was stopped lacks the rest.
+fn planned(run: &Run) -> u64 {
+    match run.state {
+        State::Finished | State::Skipped => run.step,
+        State::Running | State::Pending | State::Interrupted | State::Failed | State::Stopped => {
+            run.steps
+        }
     }
 }
 
@@ -186,10 +196,10 @@ fn progress_line(screen: Screen, totals: &Totals, area: Rect, buffer: &mut Buffe
     let steps = format!("  {}/{} steps", count(totals.done), count(totals.planned));
     let end = match sweep.eta {
         Some(eta) => format!("  eta {}", duration(eta)),
-        None if totals.ended == sweep.runs.len() && totals.ended > 0 => "  done".into(),
+        None if totals.finished == totals.wanted && totals.wanted > 0 => "  done".into(),
         None => String::new(),
     };
-    let runs = format!("  {}/{} runs{end}", totals.ended, sweep.runs.len());
+    let runs = format!("  {}/{} runs{end}", totals.finished, totals.wanted);
     let long = totals.states(depth, scene.alarm_total, true);
     let short = totals.states(depth, scene.alarm_total, false);
     let full = format!("{share}{steps}{runs}");
@@ -223,4 +233,50 @@ fn progress_line(screen: Screen, totals: &Totals, area: Rect, buffer: &mut Buffe
 
 pub(super) fn plural(number: usize) -> &'static str {
     if number == 1 { "" } else { "s" }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn run(state: State, step: u64) -> Run {
+        Run {
+            arm: "post".to_owned(),
+            seed: 1,
+            state,
+            step,
+            steps: 40,
+            loss: None,
+            held_out: None,
+            outcome: None,
+        }
+    }
+
+    #[test]
+    fn a_stopped_or_failed_run_is_not_done() {
+        for (state, step) in [
+            (State::Stopped, 10),
+            (State::Failed, 30),
+            (State::Interrupted, 0),
+        ] {
+            let sweep = Sweep {
+                runs: vec![run(State::Finished, 40), run(state, step)],
+                ..Sweep::default()
+            };
+            let totals = Totals::of(&sweep);
+            assert_eq!((totals.finished, totals.wanted), (1, 2), "{state}");
+            assert_eq!((totals.done, totals.planned), (40 + step, 80), "{state}");
+        }
+    }
+
+    #[test]
+    fn a_skipped_run_and_one_that_finished_early_leave_nothing_to_do() {
+        let sweep = Sweep {
+            runs: vec![run(State::Finished, 25), run(State::Skipped, 10)],
+            ..Sweep::default()
+        };
+        let totals = Totals::of(&sweep);
+        assert_eq!((totals.finished, totals.wanted), (1, 1));
+        assert_eq!(totals.share(), 1.0);
+    }
 }

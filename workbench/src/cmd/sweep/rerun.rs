@@ -3,7 +3,7 @@
 use super::{Lines, executor, exit_code};
 use crate::cli::Execution;
 use crate::failure::{Failure, exit};
-use crate::signals::stop_flag;
+use crate::signals::Stop;
 use experiments_text::Cache;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -32,10 +32,10 @@ impl Rerun<'_> {
         let sweep = Sweep::open(self.dir)?;
         let again = sweep.sample(&self.out, self.share, self.seed)?;
         self.check_finished(&sweep, &again)?;
-        let stop = stop_flag().map_err(|e| Failure::io("cannot listen for signals", &e))?;
+        let stop = Stop::listen().map_err(|e| Failure::io("cannot listen for signals", &e))?;
         let executor = executor(execution, cache, &sweep.plan().missing_languages)?;
         let mut lines = Lines::default();
-        let tally = executor.run(&again, &stop, &mut |news| lines.show(&news))?;
+        let tally = executor.run(&again, stop.flag(), &mut |news| lines.show(&news))?;
         if !tally.is_complete() {
             return Ok(exit_code(tally));
         }

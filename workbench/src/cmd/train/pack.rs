@@ -1,13 +1,12 @@
 //! Several runs in one process.
 //!
 //! How each run ends stands in its directory. The exit code is that of the run that fared worst:
-//! failed, refused, stopped, done.
+//! the machine's limits, failed, refused, stopped, done.
 
-use super::program;
+use super::{listen, program};
 use crate::cli::Train;
 use crate::failure::{Failure, exit};
 use crate::progress::Steps;
-use crate::signals::stop_flag;
 use experiments::{Ending, Member, PackRequest, train_pack};
 use experiments_text::Cache;
 use logs::Record;
@@ -37,14 +36,14 @@ pub(super) fn run(arguments: &Train, cache: &Cache) -> Result<ExitCode, Failure>
         return Ok(worst.code());
     };
     crate::cmd::threads(first.config.runtime.threads);
-    let stop = stop_flag().map_err(|e| Failure::io("cannot listen for signals", &e))?;
+    let stop = listen(arguments)?;
     let progress = Mutex::new(Progress::new(&members));
     let ends = train_pack(&PackRequest {
         members: &members,
         cache,
         program: program(),
         missing_languages: &arguments.missing_language,
-        stop: &stop,
+        stop: stop.flag(),
         on_step: &|index, record| {
             let mut progress = progress.lock().unwrap_or_else(PoisonError::into_inner);
             progress.at(index, record);
@@ -93,6 +92,7 @@ fn refuse_twins(directories: &[PathBuf]) -> Result<(), Failure> {
 /// How the runs fared.
 #[derive(Default)]
 struct Worst {
+    machine: bool,
     failed: bool,
     refused: bool,
     stopped: bool,
@@ -102,10 +102,10 @@ impl Worst {
     /// Says what went wrong, also in the run's own console log: the output of this process goes to one
     /// place only.
     fn failed(&mut self, directory: &Path, failure: &Failure) {
-        if failure.code() == exit::BAD_INPUT {
-            self.refused = true;
-        } else {
-            self.failed = true;
+        match failure.code() {
+            exit::MACHINE => self.machine = true,
+            exit::BAD_INPUT => self.refused = true,
+            _ => self.failed = true,
         }
         eprintln!("error: {}: {}", directory.display(), failure.text());
         if directory.is_dir() {
@@ -118,6 +118,7 @@ impl Worst {
 
     fn code(&self) -> ExitCode {
         match self {
+            Self { machine: true, .. } => ExitCode::from(exit::MACHINE),
             Self { failed: true, .. } => ExitCode::from(exit::FAILED),
             Self { refused: true, .. } => ExitCode::from(exit::BAD_INPUT),
             Self { stopped: true, .. } => ExitCode::from(exit::STOPPED),

@@ -1,0 +1,181 @@
+//! Stopping a sweep, or one of its runs, from another process: with an executor at work or without.
+
+use super::others::{Asked, Contact, name};
+use crate::reader::State;
+use crate::sweep::ExecutorProcess;
+use crate::{Request, Sweep, SweepError, SweepReader};
+use logs::Lease;
+use logs::run::LEASE_FILE;
+use std::thread::sleep;
+use std::time::Duration;
+
+/// News while a sweep is being stopped.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum StopNews {
+    /// This executor was asked to stop.
+    Executor(ExecutorProcess),
+    /// The process that trains a run without an executor was asked to stop.
+    Run {
+        /// Run id.
+        id: String,
+    },
+    /// No process trains the run any more.
+    Ended {
+        /// Run id.
+        id: String,
+    },
+}
+
+/// A run that is still trained, by a process that cannot be reached from here.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StillRunning {
+    /// Run id.
+    pub id: String,
+    /// The process and its machine.
+    pub process: String,
+}
+
+/// What is known while one waits.
+struct Stopping<'a> {
+    sweep: &'a Sweep,
+    reader: SweepReader,
+    asked: Asked,
+    /// Runs whose processes were asked by us.
+    waiting: Vec<usize>,
+    news: &'a mut dyn FnMut(StopNews),
+}
+
+impl Sweep {
+    /// Makes the executor at work and every process that trains a run save its state and end, and
+    /// returns when all have. What could not be reached is returned; nothing is left behind that would
+    /// stop the next executor.
+    pub fn stop(
+        &self,
+        interval: Duration,
+        news: &mut dyn FnMut(StopNews),
+    ) -> Result<Vec<StillRunning>, SweepError> {
+        let mut told = None;
+        while let Some(executor) = self.executor() {
+            // An executor that has just begun forgets the requests of before.
+            if !self.stop_requested() {
+                self.request_stop()?;
+            }
+            if told.as_ref() != Some(&executor) {
+                news(StopNews::Executor(executor.clone()));
+                told = Some(executor);
+            }
+            sleep(interval);
+        }
+        self.withdraw_stop()?;
+        let mut stopping = Stopping::new(self, news);
+        let all: Vec<usize> = (0..self.runs().len()).collect();
+        Ok(stopping.wait(&all, interval))
+    }
+
+    /// Makes whoever trains the run `id` save its state and end, and returns when that has happened.
+    /// Without an executor at work a [`Request::Stop`] is forgotten again, a [`Request::Skip`] stays.
+    pub fn end_run(
+        &self,
+        id: &str,
+        request: Request,
+        interval: Duration,
+        news: &mut dyn FnMut(StopNews),
+    ) -> Result<Vec<StillRunning>, SweepError> {
+        let index = self.runs().iter().position(|run| run.id == id);
+        self.request(id, request)?;
+        if let Some(executor) = self.executor() {
+            news(StopNews::Executor(executor));
+        }
+        let mut stopping = Stopping::new(self, news);
+        while self.executor().is_some() && stopping.is_open(id, index, request) {
+            sleep(interval);
+        }
+        self.withdraw(id, Request::Stop)?;
+        // An executor takes care of what it can reach.
+        if self.executor().is_some() {
+            return Ok(index
+                .and_then(|index| stopping.still(index))
+                .into_iter()
+                .collect());
+        }
+        Ok(stopping.wait(index.as_slice(), interval))
+    }
+}
+
+impl<'a> Stopping<'a> {
+    fn new(sweep: &'a Sweep, news: &'a mut dyn FnMut(StopNews)) -> Self {
+        Self {
+            sweep,
+            reader: SweepReader::new(sweep.clone()),
+            asked: Asked::default(),
+            waiting: Vec::new(),
+            news,
+        }
+    }
+
+    /// Whether an executor at work has still to honour a request.
+    fn is_open(&mut self, id: &str, index: Option<usize>, request: Request) -> bool {
+        match request {
+            // Forgotten once it is honoured.
+            Request::Stop => self.sweep.requested(id, request),
+            Request::Skip => {
+                self.reader.poll();
+                index.is_some_and(|index| self.reader.states()[index].state == State::Running)
+            }
+        }
+    }
+
+    /// The process that trains a run, if one does.
+    fn still(&mut self, index: usize) -> Option<StillRunning> {
+        self.reader.poll();
+        let run = &self.reader.states()[index];
+        let lease = self.sweep.run_dir(&run.id).join(LEASE_FILE);
+        let holder = Lease::holder(&lease).ok().flatten();
+        let holder = holder.filter(|_| run.state == State::Running)?;
+        Some(StillRunning {
+            id: run.id.clone(),
+            process: name(&holder),
+        })
+    }
+
+    /// Asks the processes that train these runs and waits until they have ended.
+    fn wait(&mut self, runs: &[usize], interval: Duration) -> Vec<StillRunning> {
+        loop {
+            self.reader.poll();
+            let left = runs.iter().filter_map(|index| self.ask(*index)).collect();
+            if self.waiting.is_empty() {
+                return left;
+            }
+            sleep(interval);
+        }
+    }
+
+    /// Asks the process that trains a run; returns it where it cannot be reached.
+    fn ask(&mut self, index: usize) -> Option<StillRunning> {
+        let run = &self.sweep.runs()[index];
+        let id = run.id.clone();
+        let waited = self.waiting.contains(&index);
+        match self.asked.stop(&self.sweep.run_dir(&id)) {
+            Contact::Asked => {
+                if !waited {
+                    self.waiting.push(index);
+                    (self.news)(StopNews::Run { id });
+                }
+                None
+            }
+            Contact::Gone => {
+                if waited {
+                    self.waiting.retain(|other| *other != index);
+                    (self.news)(StopNews::Ended { id });
+                }
+                None
+            }
+            // Another machine's process may be gone though its lease is there.
+            Contact::OutOfReach(_) if self.reader.states()[index].state != State::Running => None,
+            Contact::OutOfReach(holder) => Some(StillRunning {
+                id,
+                process: name(&holder),
+            }),
+        }
+    }
+}

@@ -1,0 +1,74 @@
+//! `workbench sweep stop` and `skip`: they return when what they stop has stopped.
+
+use crate::failure::{Failure, exit};
+use std::path::Path;
+use std::process::ExitCode;
+use std::time::Duration;
+use sweeps::{Request, State, StillRunning, StopNews, Sweep, SweepReader};
+
+/// Time between two looks at what is to end.
+const INTERVAL: Duration = Duration::from_millis(200);
+
+/// Stops the executor and every run that is trained.
+pub(super) fn all(dir: &Path) -> Result<ExitCode, Failure> {
+    let sweep = Sweep::open(dir)?;
+    let mut stopped = false;
+    let left = sweep.stop(INTERVAL, &mut |news| {
+        stopped = true;
+        tell(&news);
+    })?;
+    if !left.is_empty() {
+        return Ok(report(&left));
+    }
+    if stopped {
+        eprintln!("stopped; `workbench sweep run` with the same card continues");
+    } else {
+        eprintln!("nothing to stop: no executor is at work, and no run is trained");
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Ends one run, for now or for good.
+pub(super) fn one(dir: &Path, run: &str, request: Request) -> Result<ExitCode, Failure> {
+    let reader = SweepReader::open(dir)?;
+    let sweep = reader.sweep();
+    let id = sweep.find(run)?.id.clone();
+    let state = reader.states().iter().find(|s| s.id == id).map(|s| s.state);
+    if state == Some(State::Finished) {
+        return Err(Failure::usage(format!("{id} is finished already")));
+    }
+    let mut reached = false;
+    let left = sweep.end_run(&id, request, INTERVAL, &mut |news| {
+        reached = true;
+        tell(&news);
+    })?;
+    if !left.is_empty() {
+        return Ok(report(&left));
+    }
+    match request {
+        Request::Skip => eprintln!("skipped {id}; `--undo` takes it back"),
+        Request::Stop if reached => eprintln!("stopped {id}"),
+        Request::Stop => eprintln!(
+            "nothing to stop: {id} is not trained, and no executor is at work; `workbench sweep skip` leaves a run out"
+        ),
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn tell(news: &StopNews) {
+    match news {
+        StopNews::Executor(process) => eprintln!("asked the executor ({process})"),
+        StopNews::Run { id } => eprintln!("asked {id}, which has no executor"),
+        StopNews::Ended { id } => eprintln!("ended {id}"),
+    }
+}
+
+/// What goes on all the same.
+fn report(left: &[StillRunning]) -> ExitCode {
+    for StillRunning { id, process } in left {
+        eprintln!(
+            "error: {id} is still trained by {process}, which cannot be asked from here: end it there"
+        );
+    }
+    ExitCode::from(exit::FAILED)
+}
