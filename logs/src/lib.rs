@@ -30,6 +30,6 @@ pub use error::LogError;
 pub use lease::Lease;
 pub use line::LineError;
 pub use read::{Liveness, RunReader};
-pub use record::Record;
+pub use record::{Name, Record};
 pub use run::{Event, EventKind, Manifest, RunWriter, Status, Summary};
 pub use signal::{SIGNALS, Signal, TIMINGS, signal};

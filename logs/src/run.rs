@@ -123,7 +123,7 @@ impl RunWriter {
 
     /// Appends one step.
     pub fn step(&mut self, record: &Record) -> Result<(), LogError> {
-        record.check_names()?;
+        record.check()?;
         self.metrics.push(&record.to_line())?;
         self.keep_up()
     }
