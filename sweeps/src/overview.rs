@@ -83,7 +83,7 @@ impl Plan {
             tokens: self.tokens(),
             disk_bytes: self.disk_bytes(),
             budget_minutes: self.card.budget_minutes,
-            overrides: self.overrides.clone(),
+            overrides: self.changed(),
             missing_languages: self.missing_languages.clone(),
             budget: self.card.budget.clone(),
             designs: self.designs(),

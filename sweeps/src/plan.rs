@@ -90,6 +90,33 @@ impl Plan {
         self.card.config(&self.overrides, &run.settings, run.seed)
     }
 
+    /// The overrides that make the runs other than the card's. Those that only pin the content of the
+    /// card's own files, or make their paths absolute, are left out.
+    #[must_use]
+    pub fn changed(&self) -> Settings {
+        let files = |overrides: &Settings| {
+            let run = self.runs.first()?;
+            let config = self.card.config(overrides, &run.settings, run.seed).ok()?;
+            Some(config.unpinned())
+        };
+        let same = match (files(&Settings::new()), files(&self.overrides)) {
+            (Some(own), Some(now)) => [
+                ("data.sources", own.data.sources == now.data.sources),
+                ("tasks.sources", own.tasks.sources == now.tasks.sources),
+                (
+                    "model.init.weights",
+                    own.model.init.weights == now.model.init.weights,
+                ),
+                ("model.init.weights_blake3", true),
+            ]
+            .map(|(key, same)| same.then_some(key)),
+            _ => [None; 4],
+        };
+        let mut changed = self.overrides.clone();
+        changed.retain(|key, _| !same.contains(&Some(key.as_str())));
+        changed
+    }
+
     /// What the criteria can show.
     #[must_use]
     pub fn designs(&self) -> Vec<Design> {

@@ -22,8 +22,8 @@ mod weights;
 
 use crate::cli::{Cli, Command};
 use crate::failure::Failure;
-use experiments_config::{Config, DataConfig, load_file};
-use experiments_text::{Cache, Resolved, resolve_sources};
+use experiments_config::{Config, DataConfig, InitConfig, load_file};
+use experiments_text::{Cache, Resolved, content_hash, resolve_sources};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -83,6 +83,26 @@ fn existing_file(key: &str, path: &Path) -> Result<PathBuf, Failure> {
     }
     std::path::absolute(path)
         .map_err(|error| Failure::io(format!("cannot use `{}`", path.display()), &error))
+}
+
+/// Makes the path of the initial weights absolute and writes down what the file holds.
+fn pin_weights(init: &mut InitConfig) -> Result<(), Failure> {
+    if let Some(path) = &mut init.weights {
+        *path = existing_file("model.init.weights", path)?;
+        let found = content_hash(path)?;
+        if let Some(wanted) = init
+            .weights_blake3
+            .as_ref()
+            .filter(|wanted| **wanted != found)
+        {
+            return Err(Failure::usage(format!(
+                "`model.init.weights_blake3` is {wanted}, but `{}` has {found}",
+                path.display()
+            )));
+        }
+        init.weights_blake3 = Some(found);
+    }
+    Ok(())
 }
 
 /// Results go to standard output; a reader that has gone away (`| head`) is no error.

@@ -11,10 +11,12 @@ use crate::card::check::fields::{Choice, complain, required, seeds};
 use crate::card::value::flatten;
 use crate::card::wire::Read;
 use crate::card::{Arm, Card, Kind, Settings, matches};
-use experiments_config::{Complaint, Config, ConfigError, is_key, load_file, load_preset, nearest};
+use experiments_config::{
+    Complaint, Config, ConfigError, is_key, load_file, load_preset, names_files, nearest,
+};
 use selectors::{arm_rules, check_matched, check_selector, excluded, figure};
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// More runs than this in one card are a slip of the pen.
 const MAX_RUNS: usize = 10_000;
@@ -32,6 +34,7 @@ pub(super) fn card(
     let card = without_base(read, budget, &mut complaints);
     let mut card = card.filter(|_| complaints.is_empty()).ok_or(complaints)?;
     card.base_config = base_config;
+    card.directory = own_directory(&card, directory);
     let mut complaints = Vec::new();
     check_configs(&card, &mut complaints);
     if complaints.is_empty() {
@@ -87,6 +90,7 @@ pub(super) fn without_base(
         zips,
         excluded: Vec::new(),
         figure: None,
+        directory: None,
         untested: Vec::new(),
     };
     let values = card.axis_values();
@@ -103,6 +107,23 @@ pub(super) fn without_base(
         decision::check_seeds(&card, "seeds", found);
     }
     budget::apply(card, wire.budget, budget, found)
+}
+
+/// The folder that the card's paths are relative to, where it has any.
+fn own_directory(card: &Card, directory: &Path) -> Option<PathBuf> {
+    let axes = card
+        .axes
+        .keys()
+        .chain(card.zips.iter().flat_map(BTreeMap::keys));
+    let mut keys = card.fixed.keys().chain(axes);
+    keys.any(|key| names_files(key)).then(|| {
+        let directory = if directory.as_os_str().is_empty() {
+            Path::new(".")
+        } else {
+            directory
+        };
+        std::path::absolute(directory).unwrap_or_else(|_| directory.to_owned())
+    })
 }
 
 /// Complains about keys that are no configuration keys or may not be set by a card.

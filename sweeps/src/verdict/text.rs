@@ -70,7 +70,7 @@ impl Finding {
         };
         let adjusted = match (self.p_value, self.p_adjusted) {
             (Some(p), Some(adjusted)) if (adjusted - p).abs() > 1e-12 => {
-                format!("; after Holm p = {}", p_value(adjusted))
+                format!("; after Holm {}", p_is(adjusted))
             }
             _ => String::new(),
         };
@@ -113,11 +113,11 @@ pub(super) fn notes(verdict: &Verdict, sweep: &Sweep) -> Vec<String> {
             verdict.missing_languages.join(", ")
         ));
     }
-    let overrides = &sweep.plan().overrides;
+    let overrides = sweep.plan().changed();
     if !overrides.is_empty() {
         let keys: Vec<String> = overrides.keys().map(|key| format!("`{key}`")).collect();
         notes.push(format!(
-            "Given to every run of this sweep by `--set`, or because a text was missing or a path was made absolute: {}.",
+            "Given to every run of this sweep by `--set`, or because a text was missing: {}.",
             keys.join(", ")
         ));
     }
@@ -160,7 +160,7 @@ fn remaining(finding: &Finding) -> Option<String> {
 /// `p = 0.015 ≤ 0.05`.
 pub(super) fn p_words(p: f64, alpha: f64) -> String {
     let sign = if p <= alpha { '≤' } else { '>' };
-    format!("p = {} {sign} {alpha}", p_value(p))
+    format!("{} {sign} {alpha}", p_is(p))
 }
 
 /// Four significant digits, with a real minus sign.
@@ -207,11 +207,26 @@ pub(super) fn points(share: f64) -> String {
 
 /// Two significant digits, never `0.000`.
 pub(crate) fn p_value(p: f64) -> String {
+    if p < LEAST_P {
+        return format!("below {LEAST_P:e}");
+    }
     if p < 1e-4 {
         return format!("{p:.1e}");
     }
     let digits = (1.0 - p.log10().floor()).max(2.0) as usize;
     format!("{p:.digits$}")
+}
+
+/// Where the tails of distributions run out of floating-point numbers: no p is 0.
+const LEAST_P: f64 = 1e-300;
+
+/// `p = 0.015`, or a bound where there is no number.
+fn p_is(p: f64) -> String {
+    if p < LEAST_P {
+        format!("p < {LEAST_P:e}")
+    } else {
+        format!("p = {}", p_value(p))
+    }
 }
 
 /// Runs without an outcome of the arms that criteria look at, and all runs of these.
@@ -272,6 +287,8 @@ mod tests {
     fn p_values_keep_two_digits() {
         let shown: Vec<String> = [0.015_151, 0.5, 1.0, 0.002_16, 3.3e-7].map(p_value).into();
         assert_eq!(shown, ["0.015", "0.50", "1.00", "0.0022", "3.3e-7"]);
+        assert_eq!(p_value(0.0), "below 1e-300", "no p is 0");
+        assert_eq!([p_is(0.0), p_is(0.5)], ["p < 1e-300", "p = 0.50"]);
     }
 
     #[test]
