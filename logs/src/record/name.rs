@@ -54,21 +54,35 @@ impl fmt::Debug for Name {
     }
 }
 
-/// The names met so far.
+/// The names of the records that were taken so far.
 #[derive(Debug, Default)]
-pub(crate) struct Names(HashSet<Name>);
+pub(crate) struct Names {
+    known: HashSet<Name>,
+    /// First met in the line that is being read.
+    fresh: Vec<Name>,
+}
 
 impl Names {
     /// The shared copy of a name; `None` where there are [`MOST_NAMES`] others.
-    pub(crate) fn shared(&mut self, text: &str) -> Option<Name> {
-        if let Some(known) = self.0.get(text) {
+    pub(super) fn shared(&mut self, text: &str) -> Option<Name> {
+        if let Some(known) = self.known.get(text) {
             return Some(known.clone());
         }
-        if self.0.len() >= MOST_NAMES {
+        if self.known.len() + self.fresh.len() >= MOST_NAMES {
             return None;
         }
         let name = Name::from(text);
-        self.0.insert(name.clone());
+        self.fresh.push(name.clone());
         Some(name)
+    }
+
+    /// Ends a line. The names of a refused one are forgotten: they must not use up those of the
+    /// records that follow.
+    pub(super) fn end_line(&mut self, taken: bool) {
+        if taken {
+            self.known.extend(self.fresh.drain(..));
+        } else {
+            self.fresh.clear();
+        }
     }
 }

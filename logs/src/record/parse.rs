@@ -13,10 +13,16 @@ use crate::line::LineError;
 
 pub(super) fn record(line: &str, layers: bool, names: &mut Names) -> Result<Record, LineError> {
     let mut json = serde_json::Deserializer::from_str(line);
-    RecordSeed { layers, names }
+    let seed = RecordSeed {
+        layers,
+        names: &mut *names,
+    };
+    let record = seed
         .deserialize(&mut json)
         .and_then(|record| json.end().map(|()| record))
-        .map_err(|error| LineError::Content(error.to_string()))
+        .map_err(|error| LineError::Content(error.to_string()));
+    names.end_line(record.is_ok());
+    record
 }
 
 struct RecordSeed<'n> {

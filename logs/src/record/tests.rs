@@ -108,6 +108,19 @@ fn what_a_line_may_hold_is_bounded() {
     assert!(matches!(record.check(), Err(LogError::Large { .. })));
 }
 
+/// One line of noise must not cost the records after it.
+#[test]
+fn the_names_of_a_refused_line_are_forgotten() {
+    let names: Vec<String> = (0..=MOST_NAMES).map(|i| format!("\"n{i}\":0")).collect();
+    let noise = line::seal(format!("{{\"step\":1,{}", names.join(",")));
+    let mut names = Names::default();
+    let mut read = |line: &str| Record::parse_bytes(line.as_bytes(), true, &mut names);
+    assert!(read(&noise).is_err());
+    let mut record = Record::new(2);
+    record.set("held_out_loss", 3.0);
+    assert_eq!(read(&record.to_line()).unwrap(), record);
+}
+
 /// A run has thousands of records with the same names.
 #[test]
 fn records_of_a_run_share_their_names() {
