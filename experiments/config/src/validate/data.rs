@@ -2,6 +2,7 @@
 
 use super::Checks;
 use crate::{Config, MaskPositions, ObjectiveMode, Positions, Source, TaskSource};
+use std::path::PathBuf;
 
 /// Smallest vocabulary: 256 bytes and six special tokens.
 const MIN_VOCAB: usize = 262;
@@ -106,6 +107,12 @@ impl Config {
 }
 
 fn check_source(source: &Source, key: &str, checks: &mut Checks) {
+    let is_empty = |path: &PathBuf| path.as_os_str().is_empty();
+    checks.require(
+        !source.path.as_ref().is_some_and(is_empty),
+        &format!("{key}.path"),
+        "is empty; expected a file",
+    );
     checks.require(
         source.name.is_some() != source.path.is_some(),
         key,
