@@ -187,7 +187,7 @@ fn a_packed_sweep_has_the_metrics_of_an_unpacked_one() {
         );
         assert_eq!(packed.records().len(), STEPS as usize);
         for (a, b) in alone.records().iter().zip(packed.records()) {
-            let keys = |r: &logs::Record| -> Vec<String> {
+            let keys = |r: &logs::Record| -> Vec<logs::Name> {
                 r.scalars.keys().chain(r.layers.keys()).cloned().collect()
             };
             assert_eq!(keys(a), keys(b), "the same signals");

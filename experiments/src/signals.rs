@@ -216,7 +216,7 @@ mod tests {
         assert!((sum.sqrt() / value("grad_norm") - 1.0).abs() < 1e-12);
         let roles: f64 = ["attention", "ffn", "norm"]
             .iter()
-            .flat_map(|role| &record.layers[&format!("layer_grad_norm_{role}")])
+            .flat_map(|role| &record.layers[format!("layer_grad_norm_{role}").as_str()])
             .map(|n| n * n)
             .sum();
         assert!((roles / layers - 1.0).abs() < 1e-12);

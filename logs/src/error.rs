@@ -3,6 +3,8 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
+use crate::record::{MOST_LAYERS, MOST_NAMES};
+
 /// Why a run directory could not be written or read.
 #[derive(Debug, thiserror::Error)]
 pub enum LogError {
@@ -122,6 +124,18 @@ pub enum LogError {
     Name {
         /// The name.
         name: String,
+    },
+    /// A record holds more than a reader takes.
+    #[error(
+        "a record has {names} names and up to {layers} layers; at most {} and {} can be read back",
+        MOST_NAMES,
+        MOST_LAYERS
+    )]
+    Large {
+        /// Names of scalars and per-layer signals.
+        names: usize,
+        /// Values of the longest per-layer signal.
+        layers: usize,
     },
     /// A value could not be written as JSON.
     #[error("`{}` cannot be written as JSON", path.display())]

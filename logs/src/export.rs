@@ -8,7 +8,7 @@ pub use tensorboard::tensorboard;
 
 use std::collections::BTreeSet;
 
-use crate::record::Record;
+use crate::record::{Name, Record};
 use crate::signal::SIGNALS;
 
 /// Scalar names that occur, in the order of [`SIGNALS`], unknown ones after them by name.
@@ -21,8 +21,8 @@ fn layer_names(records: &[Record]) -> Vec<&str> {
     in_order(records.iter().flat_map(|record| record.layers.keys()))
 }
 
-fn in_order<'a>(names: impl Iterator<Item = &'a String>) -> Vec<&'a str> {
-    let names: BTreeSet<&str> = names.map(String::as_str).collect();
+fn in_order<'a>(names: impl Iterator<Item = &'a Name>) -> Vec<&'a str> {
+    let names: BTreeSet<&str> = names.map(Name::as_str).collect();
     let mut names: Vec<_> = names.into_iter().collect();
     let place = |name: &&str| SIGNALS.iter().position(|signal| signal.name == *name);
     names.sort_by_key(|name| place(name).unwrap_or(SIGNALS.len()));

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use crate::error::LogError;
-use crate::record::Record;
+use crate::record::{Names, Record};
 use crate::run::{
     EVENTS_FILE, Event, MANIFEST_FILE, Manifest, SUMMARY_FILE, Summary, attempts, metrics_file,
 };
@@ -30,6 +30,7 @@ pub struct RunReader {
     attempts: Vec<(u32, Tail)>,
     events_tail: Tail,
     merged: Merged,
+    names: Names,
     events: Vec<Event>,
     manifest: Document<Manifest>,
     summary: Document<Summary>,
@@ -58,6 +59,7 @@ impl RunReader {
             attempts: Vec::new(),
             events_tail: Tail::new(dir.join(EVENTS_FILE)),
             merged: Merged::default(),
+            names: Names::default(),
             events: Vec::new(),
             manifest: Document::new(dir.join(MANIFEST_FILE)),
             summary: Document::new(dir.join(SUMMARY_FILE)),
@@ -103,18 +105,19 @@ impl RunReader {
 
     fn read_metrics(&mut self) -> Result<usize, LogError> {
         let mut new = 0;
-        for (attempt, tail) in &mut self.attempts {
+        let polled = self.attempts.iter_mut().try_for_each(|(attempt, tail)| {
             let restarted = tail.poll(|line| {
-                let record = Record::parse_bytes(line, self.keep_layers)?;
+                let record = Record::parse_bytes(line, self.keep_layers, &mut self.names)?;
                 self.merged.insert(record, *attempt);
                 new += 1;
                 Ok(())
             })?;
-            if restarted {
-                self.merged.revision += 1;
-            }
-        }
-        Ok(new)
+            self.merged.revision += u64::from(restarted);
+            Ok(())
+        });
+        // Also after an error: what was read before it counts.
+        self.merged.settle();
+        polled.map(|()| new)
     }
 
     fn read_events(&mut self) -> Result<(), LogError> {

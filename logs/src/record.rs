@@ -5,7 +5,14 @@ use std::collections::BTreeMap;
 use crate::error::LogError;
 use crate::line::{self, LineError};
 
+mod name;
 mod parse;
+
+pub use name::Name;
+pub(crate) use name::{MOST_NAMES, Names};
+
+/// Most layers that a per-layer signal may have.
+pub(crate) const MOST_LAYERS: usize = 1 << 16;
 
 /// What was recorded at one step.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -13,9 +20,9 @@ pub struct Record {
     /// Finished steps, counting this one (the first step is 1).
     pub step: u64,
     /// Numbers by name; names, units and meanings are in [`crate::SIGNALS`].
-    pub scalars: BTreeMap<String, f64>,
+    pub scalars: BTreeMap<Name, f64>,
     /// Per-layer numbers by name, in layer order.
-    pub layers: BTreeMap<String, Vec<f64>>,
+    pub layers: BTreeMap<Name, Vec<f64>>,
 }
 
 impl Record {
@@ -30,12 +37,12 @@ impl Record {
 
     /// Adds or replaces a scalar.
     pub fn set(&mut self, name: &str, value: f64) {
-        self.scalars.insert(name.to_owned(), value);
+        self.scalars.insert(name.into(), value);
     }
 
     /// Adds or replaces a per-layer signal, in layer order.
     pub fn set_layers(&mut self, name: &str, values: Vec<f64>) {
-        self.layers.insert(name.to_owned(), values);
+        self.layers.insert(name.into(), values);
     }
 
     /// A scalar by name.
@@ -70,7 +77,7 @@ impl Record {
         for (name, &value) in &self.scalars {
             push_key(&mut text, name);
             if !push_number(&mut text, value) {
-                nonfinite.insert(name.clone(), kind(value).into());
+                nonfinite.insert(name.to_string(), kind(value).into());
             }
         }
         for (name, values) in &self.layers {
@@ -95,27 +102,37 @@ impl Record {
 
     /// Reads a line of the metrics file, without its newline.
     pub fn parse_line(line: &str) -> Result<Self, LineError> {
-        Self::parse_bytes(line.as_bytes(), true)
+        Self::parse_bytes(line.as_bytes(), true, &mut Names::default())
     }
 
-    /// Like [`Record::parse_line`] for bytes that may be anything. Without `layers`, the per-layer arrays, which
-    /// are nine tenths of a line, are passed over.
-    pub(crate) fn parse_bytes(line: &[u8], layers: bool) -> Result<Self, LineError> {
-        parse::record(line::check(line)?, layers)
+    /// Like [`Record::parse_line`] for bytes that may be anything, with the names that the run has so far.
+    /// Without `layers`, the per-layer arrays, which are nine tenths of a line, are passed over.
+    pub(crate) fn parse_bytes(
+        line: &[u8],
+        layers: bool,
+        names: &mut Names,
+    ) -> Result<Self, LineError> {
+        parse::record(line::check(line)?, layers, names)
     }
 
-    /// Refuses names that a line could not carry unambiguously.
-    pub(crate) fn check_names(&self) -> Result<(), LogError> {
-        let refused = |name: &&String| {
+    /// Refuses what a line could not carry unambiguously, or no reader would take.
+    pub(crate) fn check(&self) -> Result<(), LogError> {
+        let refused = |name: &&Name| {
             name.is_empty()
                 || name.contains('[')
                 || [STEP, NONFINITE, CRC].contains(&name.as_str())
                 || (self.scalars.contains_key(*name) && self.layers.contains_key(*name))
         };
-        match self.scalars.keys().chain(self.layers.keys()).find(refused) {
-            Some(name) => Err(LogError::Name { name: name.clone() }),
-            None => Ok(()),
+        if let Some(name) = self.scalars.keys().chain(self.layers.keys()).find(refused) {
+            let name = name.to_string();
+            return Err(LogError::Name { name });
         }
+        let names = self.scalars.len() + self.layers.len();
+        let layers = self.layers.values().map(Vec::len).max().unwrap_or(0);
+        if names > MOST_NAMES || layers > MOST_LAYERS {
+            return Err(LogError::Large { names, layers });
+        }
+        Ok(())
     }
 }
 

@@ -25,11 +25,12 @@ mod manifest;
 mod summary;
 
 pub use claim::RunLease;
+pub use document::{is_whole, save as save_document};
 pub(crate) use document::{load, save};
 pub(crate) use event::now;
 pub use event::{Event, EventKind};
 use line_file::LineFile;
-pub use manifest::{Engine, Manifest};
+pub use manifest::{Engine, Manifest, command_line};
 pub use summary::{Status, Summary};
 
 /// Version of the run directory that this program writes, and the newest it reads.
@@ -112,7 +113,7 @@ impl RunWriter {
 
     /// Appends one step.
     pub fn step(&mut self, record: &Record) -> Result<(), LogError> {
-        record.check_names()?;
+        record.check()?;
         self.ensure_ours()?;
         self.metrics.push(&record.to_line())?;
         self.keep_up()

@@ -20,10 +20,10 @@ pub use value::{label, named, number, same};
 
 use crate::{Outcome, OutcomeRules, SweepError};
 use criterion::{Deciding, Decision};
-use experiments_config::{Complaint, Config, ConfigError, Override, resolve};
+use experiments_config::{Complaint, Config, ConfigError, Override, anchored, resolve};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use toml::{Table, Value};
 
 /// Values by dotted configuration key.
@@ -120,6 +120,9 @@ pub struct Card {
     /// What the figure of the result shows.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub figure: Option<FigureChoice>,
+    /// Folder of the card, absolute, where its keys name files of the user's own by relative paths.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub directory: Option<PathBuf>,
     /// Names of criteria whose arms this budget leaves out.
     #[serde(skip_serializing_if = "Vec::is_empty", default)]
     pub untested: Vec<String>,
@@ -198,10 +201,20 @@ impl Card {
         stated.map_or_else(|| Outcome::FAILURES.to_vec(), <[Outcome]>::to_vec)
     }
 
-    /// BLAKE3 hash (hex) of everything the card says; comments and layout do not count.
+    /// BLAKE3 hash (hex) of everything the card says; comments, layout and the folder it lies in do not
+    /// count.
     #[must_use]
     pub fn hash(&self) -> String {
-        hash(self)
+        hash(&self.without_place())
+    }
+
+    /// The card without the paths that depend on where it and its base lie.
+    pub(crate) fn without_place(&self) -> Self {
+        Self {
+            base_config: self.base_config.without_paths(),
+            directory: None,
+            ..self.clone()
+        }
     }
 
     /// BLAKE3 hash (hex) of what decides the verdict: metric, outcome rules and criteria.
@@ -232,18 +245,30 @@ impl Card {
             .map_err(|error| invalid("base_config", error.to_string()))?;
         let seed = i64::try_from(seed)
             .map_err(|_| invalid("seed", format!("is {seed}, more than TOML can hold")))?;
-        let changes: Vec<Override> = [&self.fixed, overrides, settings]
-            .into_iter()
-            .flatten()
-            .map(|(key, value)| Override {
-                key: key.clone(),
-                value: value.clone(),
-            })
-            .chain([Override {
-                key: "seed".to_owned(),
-                value: Value::Integer(seed),
-            }])
-            .collect();
+        let mut changes = Vec::new();
+        for (part, directory) in [
+            (&self.fixed, self.directory.as_deref()),
+            // The command line's paths are relative to the folder the command runs in.
+            (overrides, None),
+            (settings, self.directory.as_deref()),
+        ] {
+            for (key, value) in part {
+                let value = match directory {
+                    Some(directory) => {
+                        anchored(key, value, directory).map_err(|message| invalid(key, message))?
+                    }
+                    None => value.clone(),
+                };
+                changes.push(Override {
+                    key: key.clone(),
+                    value,
+                });
+            }
+        }
+        changes.push(Override {
+            key: "seed".to_owned(),
+            value: Value::Integer(seed),
+        });
         Ok(resolve(table, &changes, &origin)?)
     }
 }

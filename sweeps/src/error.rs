@@ -117,8 +117,16 @@ pub enum SweepError {
     UnknownRun {
         /// What was asked for.
         name: String,
-        /// `; did you mean ...?`, a list of matches, or empty.
+        /// `; did you mean ...?` or empty.
         hint: String,
+    },
+    /// Several runs have this part in their names.
+    #[error("`{name}` is a part of the names of {} runs; say which one is meant: {}", matches.len(), some(matches))]
+    AmbiguousRun {
+        /// What was asked for.
+        name: String,
+        /// Ids of the runs.
+        matches: Vec<String>,
     },
     /// Another executor works on the sweep.
     #[error(
@@ -168,4 +176,18 @@ fn list(complaints: &[Complaint]) -> String {
         .map(|complaint| format!("  {complaint}"))
         .collect::<Vec<_>>()
         .join("\n")
+}
+
+/// The first few names, and how many more there are.
+fn some(names: &[String]) -> String {
+    const SHOWN: usize = 12;
+    let list: Vec<String> = names
+        .iter()
+        .take(SHOWN)
+        .map(|name| format!("`{name}`"))
+        .collect();
+    match names.len().saturating_sub(SHOWN) {
+        0 => list.join(", "),
+        more => format!("{} and {more} more", list.join(", ")),
+    }
 }

@@ -143,7 +143,7 @@ fn values(record: &Record) -> Vec<(String, u64)> {
         numbered.map(move |(layer, value)| (format!("{name}[{layer}]"), *value))
     });
     std::iter::once(("step".to_owned(), record.step))
-        .chain(scalars.map(|(name, value)| (name.clone(), bits(*value))))
+        .chain(scalars.map(|(name, value)| (name.to_string(), bits(*value))))
         .chain(layers.map(|(name, value)| (name, bits(value))))
         .collect()
 }

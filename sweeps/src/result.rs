@@ -191,7 +191,7 @@ impl CardResult {
             criterion_hash: registration.criterion_hash.clone(),
             criterion_changed: verdict.criterion_changed,
             fixed: card.fixed.clone(),
-            overrides: shown(&sweep.plan().overrides),
+            overrides: shown(&sweep.plan().changed()),
             figure: card.figure.clone(),
             arms,
             cost: Cost {

@@ -5,6 +5,7 @@ mod completions;
 mod config;
 mod corpus;
 mod export;
+mod import;
 mod inspect;
 mod monitor;
 mod parity;
@@ -21,10 +22,11 @@ mod verdict;
 mod weights;
 
 use crate::cli::{Cli, Command};
+use crate::console::say;
 use crate::failure::Failure;
 use experiments::check_run;
-use experiments_config::{Config, DataConfig, load_file};
-use experiments_text::{Cache, Resolved, resolve_sources};
+use experiments_config::{Config, DataConfig, InitConfig, load_file, settled};
+use experiments_text::{Cache, Resolved, content_hash, resolve_sources};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -47,8 +49,9 @@ pub(crate) fn run(cli: Cli) -> Result<ExitCode, Failure> {
         Command::Verdict(arguments) => verdict::run(&arguments),
         Command::Report(arguments) => report::run(&arguments),
         Command::Export(arguments) => export::run(&arguments),
+        Command::Import(arguments) => import::run(&arguments),
         Command::Config(arguments) => config::run(&arguments),
-        Command::Completions { shell } => Ok(completions::completions(shell)),
+        Command::Completions { shell } => completions::completions(shell),
         Command::Man { out } => completions::man(&out),
     }
 }
@@ -84,30 +87,34 @@ fn existing_file(key: &str, path: &Path) -> Result<PathBuf, Failure> {
             "`{key}`: there is no file `{path}`"
         )));
     }
-    std::path::absolute(path)
-        .map_err(|error| Failure::io(format!("cannot use `{}`", path.display()), &error))
+    settled(path).map_err(|error| Failure::io(format!("cannot use `{}`", path.display()), &error))
 }
 
-/// Results go to standard output; a reader that has gone away (`| head`) is no error.
-pub(crate) fn print(text: &str) {
-    use std::io::Write;
-    let mut out = std::io::stdout().lock();
-    let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
-}
-
-/// Serialises a result for machines.
-pub(crate) fn print_json(value: &impl serde::Serialize) -> Result<(), Failure> {
-    let text = serde_json::to_string_pretty(value)
-        .map_err(|error| Failure::io("cannot write JSON", &error.into()))?;
-    print(&format!("{text}\n"));
+/// Makes the path of the initial weights absolute and writes down what the file holds.
+fn pin_weights(init: &mut InitConfig) -> Result<(), Failure> {
+    if let Some(path) = &mut init.weights {
+        *path = existing_file("model.init.weights", path)?;
+        let found = content_hash(path)?;
+        if let Some(wanted) = init
+            .weights_blake3
+            .as_ref()
+            .filter(|wanted| **wanted != found)
+        {
+            return Err(Failure::usage(format!(
+                "`model.init.weights_blake3` is {wanted}, but `{}` has {found}",
+                path.display()
+            )));
+        }
+        init.weights_blake3 = Some(found);
+    }
     Ok(())
 }
 
 /// The text that is really there, with a line for everything that took another's place.
 fn resolve(data: &DataConfig, cache: &Cache, fetch: bool) -> Result<Resolved, Failure> {
-    let resolved = resolve_sources(data, cache, fetch, &mut |line| eprintln!("{line}"))?;
+    let resolved = resolve_sources(data, cache, fetch, &mut |line| say(line))?;
     for note in &resolved.notes {
-        eprintln!("note: {note}");
+        say(&format!("note: {note}"));
     }
     Ok(resolved)
 }

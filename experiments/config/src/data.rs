@@ -32,6 +32,10 @@ pub struct Source {
     /// A `.txt` or `.jsonl` file (each also as `.gz` or `.zst`); JSON lines hold `text`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub path: Option<PathBuf>,
+    /// BLAKE3 hash (hex) of the bytes of `path`. The program writes it when a run or sweep begins; a
+    /// file with another one is refused, and [`crate::Config::hash`] takes it instead of the path.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub blake3: Option<String>,
     /// Language code, `en` or `zh` for the catalogue; weights and entropy are per language.
     pub language: String,
     /// Share of sampled sequences, relative to the other sources.
@@ -55,6 +59,7 @@ impl Default for DataConfig {
         let source = |name: &str, language: &str, weight| Source {
             name: Some(name.to_owned()),
             path: None,
+            blake3: None,
             language: language.to_owned(),
             weight,
             max_bytes: 2_000_000,

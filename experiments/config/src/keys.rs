@@ -8,24 +8,27 @@ use std::path::PathBuf;
 use toml::{Table, Value};
 
 /// A configuration with every optional key present: the schema of the tree.
-fn full() -> Table {
+pub(crate) fn full() -> Table {
     let mut config = Config::default();
     config.model.init = InitConfig {
         embedding_std: Some(0.02),
         gain: Some(1.0),
         qk_gain: Some(1.0),
         weights: Some(PathBuf::new()),
+        weights_blake3: Some(String::new()),
     };
     config.eval.last_word = 1;
     config.probe.kind = ProbeKind::UpdateLaw;
     config.data.sources = vec![Source {
         name: Some(String::new()),
         path: Some(PathBuf::new()),
+        blake3: Some(String::new()),
         ..Source::default()
     }];
     config.tasks.sources = vec![TaskSource {
         name: Some(String::new()),
         path: Some(PathBuf::new()),
+        blake3: Some(String::new()),
         input: Some(String::new()),
         target: Some(String::new()),
         ..TaskSource::default()
@@ -136,7 +139,8 @@ pub(crate) fn unknown_keys(table: &Table) -> Vec<Complaint> {
     complaints
 }
 
-fn join(prefix: &str, key: &str) -> String {
+/// A dotted key.
+pub(crate) fn join(prefix: &str, key: &str) -> String {
     if prefix.is_empty() {
         key.to_owned()
     } else {

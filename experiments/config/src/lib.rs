@@ -14,11 +14,13 @@ mod model;
 mod objective;
 mod optimizer;
 mod pack;
+mod paths;
 mod precision;
 mod probe;
 mod schedule;
 mod tasks;
 mod training;
+mod types;
 mod validate;
 
 pub use data::{DataConfig, Source, TokenizerConfig};
@@ -28,6 +30,7 @@ pub use load::{Override, load_file, load_preset, preset_names, preset_table, res
 pub use model::{Ffn, InitConfig, ModelConfig, Norm, Positions};
 pub use objective::{GmaskPositions, MaskPositions, ObjectiveConfig, ObjectiveMode, Packing};
 pub use optimizer::{ClipMode, EgsConfig, EgsPath, OptimizerConfig};
+pub use paths::{anchored, names_files};
 pub use precision::{
     Format, LossScaleConfig, LossScaleMode, PbRelaxConfig, PbRelaxMax, PrecisionConfig,
 };
@@ -37,6 +40,7 @@ pub use tasks::{TaskSource, TasksConfig};
 pub use training::{
     BatchConfig, CheckpointConfig, EvalConfig, KernelChoice, RecordConfig, RuntimeConfig,
 };
+pub use types::misfits;
 
 use serde::{Deserialize, Serialize};
 
@@ -141,17 +145,54 @@ impl Config {
     }
 
     /// BLAKE3 hash (hex) of the resolved configuration without [`Config::runtime`]: thread
-    /// counts and devices do not change what is trained. The path of a text of the user's own is part
-    /// of it.
+    /// counts and devices do not change what is trained. A file of the user's own counts by its content
+    /// where the configuration has that, else by its path.
     #[must_use]
     pub fn hash(&self) -> String {
-        let hashed = Self {
+        let mut hashed = Self {
             runtime: RuntimeConfig::default(),
             ..self.clone()
         };
+        hashed.forget_paths(false);
         blake3::hash(hashed.to_toml().as_bytes())
             .to_hex()
             .to_string()
+    }
+
+    /// The configuration without the paths of the user's own files: what stays the same when all of
+    /// them are moved.
+    #[must_use]
+    pub fn without_paths(&self) -> Self {
+        let mut config = self.clone();
+        config.forget_paths(true);
+        config
+    }
+
+    /// The configuration without the hashes of the user's own files.
+    #[must_use]
+    pub fn unpinned(&self) -> Self {
+        let mut config = self.clone();
+        for source in &mut config.data.sources {
+            source.blake3 = None;
+        }
+        for source in &mut config.tasks.sources {
+            source.blake3 = None;
+        }
+        config.model.init.weights_blake3 = None;
+        config
+    }
+
+    /// Drops paths, `all` or those beside a hash of the file's content.
+    fn forget_paths(&mut self, all: bool) {
+        let init = &mut self.model.init;
+        let texts = self.data.sources.iter_mut();
+        let tasks = self.tasks.sources.iter_mut();
+        let files = (texts.map(|source| (&mut source.path, &source.blake3)))
+            .chain(tasks.map(|source| (&mut source.path, &source.blake3)))
+            .chain([(&mut init.weights, &init.weights_blake3)]);
+        for (path, _) in files.filter(|(_, content)| all || content.is_some()) {
+            *path = None;
+        }
     }
 
     /// The first eight digits of [`Config::hash`], used in run names.

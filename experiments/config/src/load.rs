@@ -1,6 +1,8 @@
 //! From presets, files and `--set` arguments to one complete [`Config`].
 
-use crate::keys::{closest, unknown_keys};
+use crate::keys::{closest, full, unknown_keys};
+use crate::paths::anchor;
+use crate::types::{misfits, whole_numbers};
 use crate::{Complaint, Config, ConfigError};
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
@@ -63,7 +65,8 @@ pub fn load_preset(name: &str, overrides: &[Override]) -> Result<Config, ConfigE
 }
 
 /// A TOML file as a configuration. `extends` names a preset or another file, relative to this
-/// one; later tables win, lists are replaced as a whole.
+/// one; later tables win, lists are replaced as a whole. Paths of the user's own files are relative
+/// to the file that holds them, those of `overrides` stay as they are.
 pub fn load_file(path: &Path, overrides: &[Override]) -> Result<Config, ConfigError> {
     let table = file_table(path, &mut Vec::new())?;
     resolve(table, overrides, &format!("`{}`", path.display()))
@@ -79,38 +82,33 @@ pub fn resolve(
         origin: origin.to_owned(),
         complaints,
     };
-    for change in overrides {
-        set(&mut table, change).map_err(|complaint| invalid(vec![complaint]))?;
-    }
-    let unknown = unknown_keys(&table);
-    if !unknown.is_empty() {
-        return Err(invalid(unknown));
-    }
-    let config: Config = Value::Table(table)
-        .try_into()
-        .map_err(|error: toml::de::Error| invalid(vec![type_complaint(&error)]))?;
+    let mut complaints: Vec<Complaint> = (overrides.iter())
+        .filter_map(|change| set(&mut table, change).err())
+        .collect();
+    let schema = full();
+    whole_numbers(&mut table, &schema);
+    complaints.extend(unknown_keys(&table));
+    let parsed = Value::Table(table.clone()).try_into::<Config>();
+    let config = match parsed {
+        Ok(config) if complaints.is_empty() => config,
+        Ok(_) => return Err(invalid(complaints)),
+        Err(error) => {
+            complaints.extend(misfits::<Config>(&table, &schema));
+            if complaints.is_empty() {
+                complaints.push(Complaint {
+                    key: "value".to_owned(),
+                    message: error.to_string(),
+                    hint: None,
+                });
+            }
+            return Err(invalid(complaints));
+        }
+    };
     let complaints = config.complaints();
     if complaints.is_empty() {
         Ok(config)
     } else {
         Err(invalid(complaints))
-    }
-}
-
-/// A wrong type or unknown choice, with the key the parser was at.
-fn type_complaint(error: &toml::de::Error) -> Complaint {
-    let text = error.to_string();
-    let mut lines = text.lines().map(str::trim).filter(|line| !line.is_empty());
-    let message = lines.next().unwrap_or("wrong type").to_owned();
-    let key = text
-        .lines()
-        .find_map(|line| line.trim().strip_prefix("in `")?.strip_suffix('`'))
-        .unwrap_or("value")
-        .to_owned();
-    Complaint {
-        key,
-        message,
-        hint: None,
     }
 }
 
@@ -138,7 +136,7 @@ fn file_table(path: &Path, chain: &mut Vec<PathBuf>) -> Result<Table, ConfigErro
         path: path.to_owned(),
         source,
     })?;
-    let directory = path.parent().unwrap_or(Path::new("."));
+    let directory = path.parent().unwrap_or(Path::new(""));
     parse(&text, &path.display().to_string(), directory, chain)
 }
 
@@ -188,6 +186,14 @@ fn parse(
     let mut table: Table = toml::from_str(text).map_err(|error| ConfigError::Syntax {
         origin: origin.to_owned(),
         message: error.to_string(),
+    })?;
+    anchor(&mut table, directory).map_err(|message| ConfigError::Invalid {
+        origin: origin.to_owned(),
+        complaints: vec![Complaint {
+            key: "path".to_owned(),
+            message,
+            hint: None,
+        }],
     })?;
     match table.remove("extends") {
         None => Ok(table),
@@ -244,6 +250,49 @@ mod tests {
         let seed = load_preset("t0", &["seed=2".parse().unwrap()]).unwrap();
         assert_eq!(base.hash(), threads.hash());
         assert_ne!(base.hash(), seed.hash());
+    }
+
+    /// A configuration means the same from every folder, and the same text is the same wherever it
+    /// lies; a run begun before content counted keeps its hash.
+    #[test]
+    fn own_files_are_relative_to_their_file_and_hashed_by_content() {
+        let root = tempfile::tempdir().unwrap();
+        let source = |extra: &str| {
+            format!(
+                "extends = \"t0\"\ndata.sources = [{{ path = \"a.txt\", language = \"en\", weight = 1.0{extra} }}]\n"
+            )
+        };
+        let load = |folder: &str, extra: &str| {
+            let folder = root.path().join(folder);
+            std::fs::create_dir_all(&folder).unwrap();
+            let file = folder.join("base.toml");
+            std::fs::write(&file, source(extra)).unwrap();
+            // The file that extends lies elsewhere.
+            let over = root.path().join("over.toml");
+            let base = file.display();
+            std::fs::write(&over, format!("extends = \"{base}\"\n")).unwrap();
+            let config = load_file(&over, &[]).unwrap();
+            assert_eq!(config.data.sources[0].path, Some(folder.join("a.txt")));
+            config
+        };
+        assert_ne!(load("one", "").hash(), load("two", "").hash());
+        let pinned = format!(", blake3 = \"{}\"", "ab".repeat(32));
+        let pinned = pinned.as_str();
+        assert_eq!(load("one", pinned).hash(), load("two", pinned).hash());
+        let other = load("two", &pinned.replace("ab", "cd"));
+        assert_ne!(load("one", pinned).hash(), other.hash());
+        assert_eq!(
+            load("one", "").without_paths(),
+            load("two", "").without_paths()
+        );
+        let set = ["model.init.weights=w.safetensors".parse().unwrap()];
+        let config = load_file(&root.path().join("over.toml"), &set).unwrap();
+        let weights = config.model.init.weights.unwrap();
+        assert_eq!(
+            weights,
+            Path::new("w.safetensors"),
+            "as given on the command line"
+        );
     }
 
     #[test]

@@ -162,6 +162,9 @@ pub struct InitConfig {
     /// import`): training starts from these, with fresh Adam moments.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub weights: Option<PathBuf>,
+    /// BLAKE3 hash (hex) of the bytes of `weights`, as in [`crate::Source::blake3`].
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub weights_blake3: Option<String>,
 }
 
 impl Default for ModelConfig {

@@ -165,13 +165,23 @@ impl ScheduleEntry {
         Some(match self.increment {
             None => from + share * (to - from),
             Some(increment) => {
-                let stairs = ((to - from).abs() / increment).floor();
-                // Megatron: whole stairs of `length / stairs` each (`microbatches.py`).
-                let climbed = (passed as f64 / (self.length as f64 / stairs)).floor();
-                from + climbed.min(stairs) * increment * (to - from).signum()
+                let stairs = stairs((to - from).abs() / increment);
+                // Megatron: whole stairs of `length / stairs` each (`microbatches.py`), here without
+                // the rounding of that quotient.
+                let climbed = u128::from(passed) * u128::from(stairs) / u128::from(self.length);
+                from + climbed as f64 * increment * (to - from).signum()
             }
         })
     }
+}
+
+/// Whole stairs in `height` of them. 0.3 / 0.1 is a little less than 3 in floating point: what misses
+/// a whole number only by rounding is that number.
+fn stairs(height: f64) -> u64 {
+    let nearest = height.round();
+    let missed = (height - nearest).abs();
+    let whole = missed <= 1e-9 * nearest;
+    (if whole { nearest } else { height.floor() }) as u64
 }
 
 impl Config {

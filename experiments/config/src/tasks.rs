@@ -14,6 +14,9 @@ pub struct TaskSource {
     /// A `.jsonl` file. Without `input` and `target` its rows hold `text` and `targets`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub path: Option<PathBuf>,
+    /// BLAKE3 hash (hex) of the bytes of `path`, as in [`crate::Source::blake3`].
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub blake3: Option<String>,
     /// Jinja template of the prompt, filled from a row of `path`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub input: Option<String>,

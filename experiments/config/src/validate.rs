@@ -128,6 +128,14 @@ mod tests {
             ("probe.score=0.0", "must lie between"),
             ("probe.score=10.0", "plants no scores"),
             ("model.init.qk_gain=-1.0", "not negative"),
+            (
+                "data.sources=[{ path = \"\", language = \"en\", weight = 1.0 }]",
+                "is empty; expected a file",
+            ),
+            (
+                "data.sources=[{ path = \"a.txt\", blake3 = \"AB\", language = \"en\", weight = 1.0 }]",
+                "must be 64 hexadecimal digits",
+            ),
         ] {
             let text = complaint(set);
             let key = set.split('=').next().unwrap();

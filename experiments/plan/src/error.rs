@@ -1,5 +1,6 @@
 //! Why a plan cannot be made.
 
+use crate::nearest::advice;
 use std::path::PathBuf;
 
 /// Errors of a plan; each names the constraint and the nearest legal values.
@@ -7,11 +8,11 @@ use std::path::PathBuf;
 #[non_exhaustive]
 pub enum PlanError {
     /// A layout breaks a constraint.
-    #[error("{constraint}; nearest legal: {nearest}")]
+    #[error("{constraint}; {}", advice(nearest))]
     Layout {
         /// The constraint and the values that break it.
         constraint: String,
-        /// What would be legal.
+        /// What would be legal; empty where changing one key is not enough.
         nearest: String,
     },
     /// No such hardware.

@@ -3,8 +3,14 @@
 /// How far is looked; further off, a suggestion is none.
 const FARTHEST: u64 = 1 << 20;
 
-/// `6`, `6 or 9`, or `none`: the nearest legal values below and above `target`, at least 1.
-pub(crate) fn nearest(target: u64, most: u64, legal: impl Fn(u64) -> bool) -> String {
+/// `KEY = 6`, or `KEY = 6 or 9`: the nearest legal values below and above `target`, at least 1, where
+/// there are any.
+pub(crate) fn nearest(
+    key: &str,
+    target: u64,
+    most: u64,
+    legal: impl Fn(u64) -> bool,
+) -> Option<String> {
     let start = target.min(most);
     let below = (1..=start)
         .rev()
@@ -14,9 +20,18 @@ pub(crate) fn nearest(target: u64, most: u64, legal: impl Fn(u64) -> bool) -> St
         .take(FARTHEST as usize)
         .find(|n| legal(*n));
     match (below, above) {
-        (Some(below), Some(above)) => format!("{below} or {above}"),
-        (Some(only), None) | (None, Some(only)) => only.to_string(),
-        (None, None) => "none".to_owned(),
+        (Some(below), Some(above)) => Some(format!("{key} = {below} or {above}")),
+        (Some(only), None) | (None, Some(only)) => Some(format!("{key} = {only}")),
+        (None, None) => None,
+    }
+}
+
+/// What can be changed instead: `nearest legal: chunks = 2, or pipeline_parallel = 4`.
+pub(crate) fn advice(nearest: &str) -> String {
+    if nearest.is_empty() {
+        "no other value of one key alone is legal".to_owned()
+    } else {
+        format!("nearest legal: {nearest}")
     }
 }
 

@@ -119,7 +119,7 @@ impl Check {
             PlanError::Layout {
                 constraint,
                 nearest,
-            } => Self::no_go(name, constraint, format!("nearest legal: {nearest}")),
+            } => Self::no_go(name, constraint, crate::nearest::advice(nearest)),
             PlanError::Size {
                 what,
                 value,

@@ -204,7 +204,16 @@ fn weights_hash(config: &Config) -> Result<Option<String>, TrainError> {
             path: path.clone(),
             problem: error.to_string(),
         })?;
-        Ok(blake3::hash(&bytes).to_hex().to_string())
+        let hash = blake3::hash(&bytes).to_hex().to_string();
+        match &config.model.init.weights_blake3 {
+            Some(wanted) if *wanted != hash => Err(TrainError::Weights {
+                path: path.clone(),
+                problem: format!(
+                    "its BLAKE3 hash is {hash}, `model.init.weights_blake3` says {wanted}; bring the old file back, or begin anew"
+                ),
+            }),
+            _ => Ok(hash),
+        }
     };
     config.model.init.weights.as_ref().map(hash).transpose()
 }

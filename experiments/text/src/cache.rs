@@ -120,6 +120,14 @@ fn temporary(folder: &Path) -> io::Result<tempfile::NamedTempFile> {
     builder.tempfile_in(folder)
 }
 
+/// BLAKE3 hash (hex) of the bytes of a file of the user's, as `b3sum` prints it.
+pub fn content_hash(path: &Path) -> Result<String, TextError> {
+    let file = File::open(path).map_err(TextError::read(path))?;
+    let mut hasher = blake3::Hasher::new();
+    hasher.update_reader(file).map_err(TextError::read(path))?;
+    Ok(hasher.finalize().to_hex().to_string())
+}
+
 /// A hash (hex) over parts, each preceded by its length so that parts cannot run together.
 pub(crate) fn hash_parts<P: AsRef<[u8]>>(parts: impl IntoIterator<Item = P>) -> String {
     let mut hasher = blake3::Hasher::new();

@@ -48,7 +48,7 @@ impl Corpus {
         }
         let held_out = config.data.held_out;
         let mut texts = (config.data.sources.iter())
-            .map(|source| SourceText::identify(source, held_out, cache))
+            .map(|source| SourceText::identify(source, held_out, cache, progress))
             .collect::<Result<Vec<_>, _>>()?;
         let tokenizer = Tokenizer::prepare(&config.tokenizer, &mut texts, cache, progress)?;
         let mut languages: Vec<String> = Vec::new();

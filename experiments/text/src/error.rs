@@ -129,11 +129,34 @@ pub enum TextError {
         /// What is wrong.
         message: String,
     },
+    /// A line of a `.jsonl` file is too long to be held in memory.
+    #[error("`{}` line {line} is longer than {} MiB; cut its document into several, one a line", path.display(), most >> 20)]
+    LongLine {
+        /// The file.
+        path: PathBuf,
+        /// Line, counted from 1.
+        line: u64,
+        /// Longest line, bytes.
+        most: u64,
+    },
     /// A file changed between two reads.
     #[error("`{}` changed while it was used; run the command again", path.display())]
     Changed {
         /// The file.
         path: PathBuf,
+    },
+    /// A file does not hold what the configuration was made for.
+    #[error(
+        "`{}` is not the file that the configuration was made for: the BLAKE3 hash of its bytes is {found}, the key `blake3` beside its path says {wanted}; bring the old file back, or begin anew with this one",
+        path.display()
+    )]
+    OtherContent {
+        /// The file.
+        path: PathBuf,
+        /// From the configuration.
+        wanted: String,
+        /// Of what is there.
+        found: String,
     },
     /// A source is too short for sequences of this length.
     #[error(

@@ -1,10 +1,26 @@
 //! Files of lines, each a JSON value, plain or compressed.
 
+mod gzip;
+mod object;
+
+pub(crate) use object::{listed, members, parse, string};
+
 use crate::TextError;
-use flate2::read::MultiGzDecoder;
+use gzip::Gzip;
 use std::fs::File;
 use std::io::{BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
+
+/// Longest line, bytes: a whole line is held in memory, and a few kilobytes can unpack to gigabytes
+/// without a line end.
+const LONGEST_LINE: u64 = 64 << 20;
+
+/// Logarithm of the largest window of a Zstandard frame: what `zstd --long=31` writes. Only as much
+/// of a window is touched as text is read.
+const ZSTD_WINDOW_LOG: u32 = 31;
+
+/// What some editors put before UTF-8 text. Files written one after another have it in the middle.
+pub(crate) const BYTE_ORDER_MARK: char = '\u{feff}';
 
 /// The lower-case file name without the ending of its compression, and that ending (`gz`, `zst`).
 pub(crate) fn packing(path: &Path) -> (String, Option<&'static str>) {
@@ -25,10 +41,16 @@ pub(crate) fn packing(path: &Path) -> (String, Option<&'static str>) {
 pub(crate) fn open(path: &Path) -> Result<Box<dyn Read>, TextError> {
     let file = File::open(path).map_err(TextError::read(path))?;
     Ok(match packing(path).1 {
-        Some("gz") => Box::new(MultiGzDecoder::new(BufReader::new(file))),
-        Some(_) => Box::new(zstd::Decoder::new(file).map_err(TextError::read(path))?),
+        Some("gz") => Box::new(Gzip::new(file)),
+        Some(_) => Box::new(zstd(file).map_err(TextError::read(path))?),
         None => Box::new(file),
     })
+}
+
+fn zstd(file: File) -> std::io::Result<impl Read> {
+    let mut decoder = zstd::Decoder::new(file)?;
+    decoder.window_log_max(ZSTD_WINDOW_LOG)?;
+    Ok(decoder)
 }
 
 /// The lines of a file that are not blank, one at a time.
@@ -51,36 +73,42 @@ impl JsonLines {
         })
     }
 
-    /// The next line, without a byte order mark, and its number, counted from 1.
+    /// The next line, without byte order marks at its start, and its number, counted from 1.
     pub(crate) fn read(&mut self) -> Result<Option<(u64, &str)>, TextError> {
-        loop {
-            self.bytes.clear();
-            let length = self
-                .reader
-                .read_until(b'\n', &mut self.bytes)
-                .map_err(TextError::read(&self.path))?;
-            if length == 0 {
-                return Ok(None);
-            }
-            self.line += 1;
-            let from = self.offset;
-            self.offset += length as u64;
-            if !self.bytes.trim_ascii().is_empty() {
-                return self.text(from).map(Some);
+        while self.fill()? {
+            if !self.trimmed()?.is_empty() {
+                return Ok(Some((self.line, self.trimmed()?)));
             }
         }
+        Ok(None)
     }
 
-    fn text(&self, from: u64) -> Result<(u64, &str), TextError> {
+    /// Takes the next line; false at the end of the file.
+    fn fill(&mut self) -> Result<bool, TextError> {
+        self.offset += self.bytes.len() as u64;
+        self.bytes.clear();
+        let length = (&mut self.reader)
+            .take(LONGEST_LINE + 1)
+            .read_until(b'\n', &mut self.bytes)
+            .map_err(TextError::read(&self.path))?;
+        self.line += 1;
+        if length as u64 > LONGEST_LINE {
+            return Err(TextError::LongLine {
+                path: self.path.clone(),
+                line: self.line,
+                most: LONGEST_LINE,
+            });
+        }
+        Ok(length > 0)
+    }
+
+    /// The line without white space around it and byte order marks before it.
+    fn trimmed(&self) -> Result<&str, TextError> {
         let text = std::str::from_utf8(&self.bytes).map_err(|error| TextError::NotUtf8 {
             path: self.path.clone(),
-            offset: from + error.valid_up_to() as u64,
+            offset: self.offset + error.valid_up_to() as u64,
             line: self.line,
         })?;
-        let text = text
-            .strip_prefix('\u{feff}')
-            .filter(|_| self.line == 1)
-            .unwrap_or(text);
-        Ok((self.line, text))
+        Ok(text.trim_start_matches(BYTE_ORDER_MARK).trim_ascii())
     }
 }

@@ -27,7 +27,7 @@ mod special;
 mod tokenizer;
 mod tokens;
 
-pub use cache::Cache;
+pub use cache::{Cache, content_hash};
 pub use corpus::{Corpus, Split};
 pub use error::TextError;
 pub use fetch::{CachedText, cached, get, verify};

@@ -3,22 +3,19 @@
 //! A source is *identified* cheaply, by what was written down when it was read before; only a
 //! source whose tokens are not cached is read.
 
+mod stamp;
 mod user_file;
 
-use crate::cache::{hash_parts, read_json};
+use crate::cache::{content_hash, hash_parts, read_json};
 use crate::fetch::{CachedText, cached, read};
 use crate::{Cache, TextError, catalogue};
 use experiments_config::Source;
 use serde::{Deserialize, Serialize};
-use std::fs::{self, Metadata};
+use stamp::Stamp;
 use std::path::{Path, PathBuf};
-use std::time::{Duration, SystemTime};
+use user_file::Documents;
 
 pub(crate) use user_file::check_file;
-
-/// Age below which a file's time stamp proves nothing: a second write within the resolution of
-/// the file system's clock (2 s at worst) leaves it unchanged.
-const RACY: Duration = Duration::from_secs(2);
 
 enum Home {
     Catalogue(CachedText),
@@ -33,6 +30,10 @@ pub(crate) struct SourceText {
     max_bytes: usize,
     held_out: f64,
     identity: String,
+    /// BLAKE3 hash (hex) of a file of the user.
+    blake3: Option<String>,
+    /// What is remembered of a file of the user.
+    note: Option<PathBuf>,
     documents: Option<Vec<String>>,
 }
 
@@ -40,17 +41,19 @@ pub(crate) struct SourceText {
 #[derive(Serialize, Deserialize)]
 struct Fingerprint {
     path: PathBuf,
-    size: u64,
-    modified_ns: u128,
+    stamp: Stamp,
     identity: String,
+    blake3: String,
 }
 
 impl SourceText {
     /// Finds out which text this is, reading it only if it is a new or changed file of the user.
+    /// A file whose content is not the one that the source asks for is refused.
     pub(crate) fn identify(
         source: &Source,
         held_out: f64,
         cache: &Cache,
+        progress: &mut dyn FnMut(&str),
     ) -> Result<Self, TextError> {
         let (origin, home) = match (&source.name, &source.path) {
             (Some(name), None) => {
@@ -69,50 +72,69 @@ impl SourceText {
             max_bytes: source.max_bytes,
             held_out,
             identity: String::new(),
+            blake3: None,
+            note: None,
             documents: None,
         };
-        text.identity = match &text.home {
-            Home::Catalogue(cached) => hash_parts([&cached.hash, &source.max_bytes.to_string()]),
+        match &text.home {
+            Home::Catalogue(cached) => {
+                text.identity = hash_parts([&cached.hash, &source.max_bytes.to_string()]);
+            }
             Home::File(path) => {
                 let path = path.clone();
-                text.identify_file(&path, cache)?
+                text.identify_file(&path, cache, progress)?;
+                check_content(&path, source.blake3.as_deref(), text.blake3())?;
             }
-        };
+        }
         Ok(text)
     }
 
-    fn identify_file(&mut self, path: &Path, cache: &Cache) -> Result<String, TextError> {
-        let (size, modified_ns) = stamp(path)?;
+    fn identify_file(
+        &mut self,
+        path: &Path,
+        cache: &Cache,
+        progress: &mut dyn FnMut(&str),
+    ) -> Result<(), TextError> {
+        check_file(path)?;
+        let stamp = Stamp::of(path)?;
         let absolute = std::path::absolute(path).map_err(TextError::read(path))?;
-        let name = hash_parts([
-            absolute.as_os_str().as_encoded_bytes(),
-            self.max_bytes.to_string().as_bytes(),
-        ]);
-        let note = cache.path("files", &format!("{name}.json"));
+        let note = note_of(cache, &absolute, self.max_bytes);
         if let Some(known) = read_json::<Fingerprint>(&note)
-            && (known.size, known.modified_ns) == (size, modified_ns)
+            && known.stamp == stamp
         {
-            return Ok(known.identity);
+            self.identity = known.identity;
+            self.blake3 = Some(known.blake3);
+            self.note = Some(note);
+            return Ok(());
         }
-        let now = SystemTime::now();
+        let settled = stamp.is_settled();
         let documents = user_file::documents(path, self.max_bytes)?;
-        let identity = hash_parts(&documents);
-        self.documents = Some(documents);
-        let settled = now
-            .duration_since(SystemTime::UNIX_EPOCH + Duration::from_nanos(modified_ns as u64))
-            .is_ok_and(|age| age > RACY);
-        if settled && stamp(path)? == (size, modified_ns) {
-            cache.write_json(
-                &note,
-                &Fingerprint {
-                    path: absolute,
-                    size,
-                    modified_ns,
-                    identity: identity.clone(),
-                },
-            )?;
+        let blake3 = content_hash(path)?;
+        if Stamp::of(path)? != stamp {
+            return Err(TextError::Changed {
+                path: path.to_owned(),
+            });
         }
-        Ok(identity)
+        say_replaced(path, &documents, progress);
+        self.identity = hash_parts(&documents.texts);
+        self.blake3 = Some(blake3.clone());
+        self.documents = Some(documents.texts);
+        if settled {
+            let identity = self.identity.clone();
+            let known = Fingerprint {
+                path: absolute,
+                stamp,
+                identity,
+                blake3,
+            };
+            cache.write_json(&note, &known)?;
+        }
+        Ok(())
+    }
+
+    /// BLAKE3 hash (hex) of the bytes of a file of the user.
+    pub(crate) fn blake3(&self) -> Option<&str> {
+        self.blake3.as_deref()
     }
 
     /// Catalogue name or path, for messages.
@@ -158,12 +180,15 @@ impl SourceText {
         match &self.home {
             Home::Catalogue(text) => Ok(truncate(read(text)?, self.max_bytes)),
             Home::File(path) => {
-                let documents = user_file::documents(path, self.max_bytes)?;
+                let documents = user_file::documents(path, self.max_bytes)?.texts;
                 if hash_parts(&documents) == self.identity {
-                    Ok(documents)
-                } else {
-                    Err(TextError::Changed { path: path.clone() })
+                    return Ok(documents);
                 }
+                // What is remembered is wrong: the next command reads the file.
+                if let Some(note) = &self.note {
+                    let _ = std::fs::remove_file(note);
+                }
+                Err(TextError::Changed { path: path.clone() })
             }
         }
     }
@@ -174,18 +199,40 @@ impl SourceText {
     }
 }
 
-/// Size and modification time (nanoseconds since 1970).
-fn stamp(path: &Path) -> Result<(u64, u128), TextError> {
-    let metadata = fs::metadata(path).map_err(TextError::read(path))?;
-    let modified = |m: &Metadata| {
-        let since = m
-            .modified()
-            .ok()?
-            .duration_since(SystemTime::UNIX_EPOCH)
-            .ok()?;
-        Some(since.as_nanos())
-    };
-    Ok((metadata.len(), modified(&metadata).unwrap_or(0)))
+/// Where it is remembered what a file, given by its absolute path, holds.
+fn note_of(cache: &Cache, path: &Path, max_bytes: usize) -> PathBuf {
+    let name = hash_parts([
+        path.as_os_str().as_encoded_bytes(),
+        max_bytes.to_string().as_bytes(),
+    ]);
+    cache.path("files", &format!("{name}.json"))
+}
+
+/// Lone surrogates are no mistake of the user's, but the text is no longer quite what the file holds.
+fn say_replaced(path: &Path, documents: &Documents, progress: &mut dyn FnMut(&str)) {
+    let count = documents.replaced;
+    if count > 0 {
+        let (path, s) = (path.display(), if count == 1 { "" } else { "s" });
+        progress(&format!(
+            "`{path}`: {count} lone surrogate{s} in `text`, which no text can hold, replaced by U+FFFD"
+        ));
+    }
+}
+
+/// Refuses a file that is not the one a configuration was made for.
+pub(crate) fn check_content(
+    path: &Path,
+    wanted: Option<&str>,
+    found: Option<&str>,
+) -> Result<(), TextError> {
+    match (wanted, found) {
+        (Some(wanted), Some(found)) if wanted != found => Err(TextError::OtherContent {
+            path: path.to_owned(),
+            wanted: wanted.to_owned(),
+            found: found.to_owned(),
+        }),
+        _ => Ok(()),
+    }
 }
 
 /// The first `max_bytes` of the documents (all for 0).

@@ -2,9 +2,10 @@
 
 use crate::catalogue::{self, Entry, Manager};
 use crate::fetch::{cached, get};
-use crate::source_text::check_file;
+use crate::source_text::SourceText;
 use crate::{Cache, TextError};
 use experiments_config::{DataConfig, Source};
+use std::path::{Path, PathBuf};
 
 /// The sources that can be used, and what became of the others.
 #[derive(Debug, Clone)]
@@ -20,7 +21,8 @@ pub struct Resolved {
 /// Makes sure that every source is there. A catalogue text that cannot be had is replaced by its
 /// stand-in or dropped, and named in the result; a file of the user's own must be readable, since
 /// a run on other text than the user asked for would be worse than none. Paths become absolute,
-/// so that a run can be continued from another folder.
+/// so that a run can be continued from another folder, and the content of the files is pinned
+/// ([`Source::blake3`]).
 ///
 /// Without `fetch` no package manager is run; stand-ins made from local files still are.
 pub fn resolve_sources(
@@ -33,14 +35,11 @@ pub fn resolve_sources(
     let mut notes = Vec::new();
     for source in &data.sources {
         if let Some(path) = &source.path {
-            check_file(path)?;
-            let path = std::path::absolute(path).map_err(TextError::read(path))?;
-            // It is written into run.toml, and TOML is UTF-8.
-            if path.to_str().is_none() {
-                return Err(TextError::PathNotUtf8 { path });
-            }
+            let path = absolute(path)?;
+            let text = SourceText::identify(source, data.held_out, cache, progress)?;
             sources.push(Source {
                 path: Some(path),
+                blake3: text.blake3().map(str::to_owned),
                 ..source.clone()
             });
         } else if let Some(name) = available(source, cache, fetch, &mut notes, progress)? {
@@ -69,6 +68,16 @@ pub fn resolve_sources(
         missing_languages,
         notes,
     })
+}
+
+/// A path that means the same from another folder and can be written into a configuration.
+pub(crate) fn absolute(path: &Path) -> Result<PathBuf, TextError> {
+    let path = std::path::absolute(path).map_err(TextError::read(path))?;
+    // TOML is UTF-8.
+    match path.to_str() {
+        Some(_) => Ok(path),
+        None => Err(TextError::PathNotUtf8 { path }),
+    }
 }
 
 /// The catalogue name under which the source's text, or its stand-in, is in the cache.

@@ -51,7 +51,7 @@ impl Tokenizer {
             return Self::bytes();
         }
         let mut named = vec![
-            "tokenizer 1".to_owned(),
+            "tokenizer 2".to_owned(),
             config.vocab_size.to_string(),
             config.sample_bytes.to_string(),
         ];

@@ -92,7 +92,7 @@ fn values(record: &Record) -> Vec<Value> {
     let scalars = record
         .scalars
         .iter()
-        .map(|(name, &v)| value(name.clone(), v));
+        .map(|(name, &v)| value(name.to_string(), v));
     let layers = record.layers.iter().flat_map(|(name, layers)| {
         let name = name.strip_prefix("layer_").unwrap_or(name);
         let tagged = layers.iter().enumerate();

@@ -8,6 +8,8 @@ pub(super) struct Merged {
     pub(super) records: Vec<Record>,
     /// Attempt of each record.
     owners: Vec<u32>,
+    /// Records that belong between others, in the order in which they came.
+    between: Vec<(Record, u32)>,
     /// Attempt and step of the record that the newest attempt wrote last.
     newest: Option<(u32, u64)>,
     /// Rises when a record is replaced or inserted before others.
@@ -15,7 +17,8 @@ pub(super) struct Merged {
 }
 
 impl Merged {
-    /// Adds a record; one of the same step from the same or an earlier attempt is replaced.
+    /// Adds a record; one of the same step from the same or an earlier attempt is replaced. What does not
+    /// come last has its place only after [`Merged::settle`].
     pub(super) fn insert(&mut self, record: Record, attempt: u32) {
         if self.newest.is_none_or(|(newest, _)| attempt >= newest) {
             self.newest = Some((attempt, record.step));
@@ -37,11 +40,35 @@ impl Merged {
                 self.records[at] = record;
                 self.owners[at] = attempt;
             }
-            Err(at) => {
+            Err(_) => {
                 self.revision += 1;
-                self.records.insert(at, record);
-                self.owners.insert(at, attempt);
+                self.between.push((record, attempt));
             }
+        }
+    }
+
+    /// Puts all records in their places, at once: one by one, a file in descending order would move
+    /// each record as often as there are lines.
+    pub(super) fn settle(&mut self) {
+        if self.between.is_empty() {
+            return;
+        }
+        let known = std::mem::take(&mut self.records).into_iter();
+        let mut all: Vec<(Record, u32)> = known.zip(std::mem::take(&mut self.owners)).collect();
+        all.append(&mut self.between);
+        // Stable: of one attempt's records of a step, the one that came last is the last.
+        all.sort_by_key(|(record, attempt)| (record.step, *attempt));
+        for (record, attempt) in all {
+            if self
+                .records
+                .last()
+                .is_some_and(|last| last.step == record.step)
+            {
+                self.records.pop();
+                self.owners.pop();
+            }
+            self.records.push(record);
+            self.owners.push(attempt);
         }
     }
 
@@ -84,6 +111,7 @@ mod tests {
         merged.insert(record(4, 2.0), 2);
         merged.insert(record(5, 1.0), 1);
         merged.insert(record(4, 1.0), 1);
+        merged.settle();
         let loss: Vec<_> = merged.records.iter().map(|r| r.scalars["loss"]).collect();
         assert_eq!(loss, [1.0, 1.0, 1.0, 2.0, 1.0, 1.0]);
         assert_eq!(
@@ -92,5 +120,37 @@ mod tests {
             "the run is at step 4, not 6"
         );
         assert!(merged.revision > 0);
+    }
+
+    /// Any order and any attempts give what inserting one by one gives.
+    #[test]
+    fn a_file_in_descending_order_is_sorted_at_once() {
+        let mut merged = Merged::default();
+        // Every step twice, and a later attempt for every third.
+        for step in (1..=30_000).rev() {
+            merged.insert(record(step, 1.0), 1);
+            merged.insert(record(step, 2.0), 1);
+            if step % 3 == 0 {
+                merged.insert(record(step, 3.0), 2);
+                merged.insert(record(step, 4.0), 1);
+            }
+        }
+        merged.settle();
+        assert_eq!(merged.records.len(), 30_000);
+        for (index, record) in merged.records.iter().enumerate() {
+            let expected = if record.step % 3 == 0 { 3.0 } else { 2.0 };
+            assert_eq!(record.step, index as u64 + 1);
+            assert_eq!(
+                record.scalar("loss"),
+                Some(expected),
+                "step {}",
+                record.step
+            );
+        }
+        assert_eq!(
+            merged.latest().unwrap().step,
+            3,
+            "the newest attempt's last"
+        );
     }
 }

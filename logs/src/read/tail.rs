@@ -1,7 +1,7 @@
 //! Following one growing file of checksummed lines.
 
 use std::fs::File;
-use std::io::{self, BufRead, BufReader, Seek, SeekFrom};
+use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom};
 use std::path::PathBuf;
 
 use crate::error::LogError;
@@ -9,6 +9,10 @@ use crate::line::LineError;
 
 /// How many line numbers a warning names.
 const NAMED: usize = 5;
+
+/// Longest line that is taken, bytes. Ten thousand layers, all of whose values are NaN, take half of
+/// it.
+const LONGEST_LINE: u64 = 32 << 20;
 
 #[derive(Debug)]
 pub(super) struct Tail {
@@ -68,18 +72,17 @@ impl Tail {
         let mut doubtful = None;
         let mut read = self.offset;
         loop {
-            line.clear();
-            let n = reader
-                .read_until(b'\n', &mut line)
-                .map_err(|error| self.error(error))? as u64;
+            let (n, whole) =
+                read_line(&mut reader, &mut line).map_err(|error| self.error(error))?;
             read += n;
-            if line.pop() != Some(b'\n') {
+            if !whole {
                 break;
             }
             if let Some(length) = doubtful.take() {
                 self.skip(length);
             }
-            if take(&line).is_ok() {
+            // Of a longer line only its length is known.
+            if n <= LONGEST_LINE && take(&line).is_ok() {
                 self.offset += n;
                 self.lines += 1;
             } else {
@@ -142,6 +145,30 @@ impl Tail {
     }
 }
 
+/// Reads a line into `line`, without its newline and cut at [`LONGEST_LINE`]; its length with the newline,
+/// and whether it had one.
+fn read_line(reader: &mut impl BufRead, line: &mut Vec<u8>) -> io::Result<(u64, bool)> {
+    line.clear();
+    let mut length = reader.by_ref().take(LONGEST_LINE).read_until(b'\n', line)? as u64;
+    if line.last() == Some(&b'\n') {
+        line.pop();
+        return Ok((length, true));
+    }
+    loop {
+        let bytes = reader.fill_buf()?;
+        if bytes.is_empty() {
+            return Ok((length, false));
+        }
+        let end = bytes.iter().position(|byte| *byte == b'\n');
+        let used = end.map_or(bytes.len(), |at| at + 1);
+        reader.consume(used);
+        length += used as u64;
+        if end.is_some() {
+            return Ok((length, true));
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -182,6 +209,26 @@ mod tests {
         assert_eq!(
             tail.warnings(false),
             ["x.jsonl: skipped 3 damaged lines (lines 3, 5, 6)"]
+        );
+    }
+
+    /// A reader must not take the memory that a damaged file asks for, and goes on behind it.
+    #[test]
+    fn a_line_of_any_length_is_passed_over_in_bounded_memory() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("x.jsonl");
+        let long = vec![b'x'; LONGEST_LINE as usize + 5];
+        fs::write(&path, [b"a\n", &long[..], b"\nb\n", &long[..]].concat()).unwrap();
+        let mut tail = Tail::new(path);
+        let mut got = Vec::new();
+        tail.poll(accept(&mut got)).unwrap();
+        assert_eq!(got, ["a", "b"]);
+        assert_eq!(
+            tail.warnings(false),
+            [
+                "x.jsonl: skipped 1 damaged line (line 2)",
+                "x.jsonl: line 4, the last, is incomplete and was left out; all before it was read"
+            ]
         );
     }
 

@@ -1,26 +1,36 @@
 //! From a checked line to a [`Record`], in one pass and without building a JSON tree: opening a
 //! sweep means reading a hundred thousand of these.
 
+use std::collections::BTreeMap;
 use std::fmt;
 
 use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
-use super::{CRC, NONFINITE, Record, STEP, from_kind, split_index};
+use super::{
+    CRC, MOST_LAYERS, MOST_NAMES, NONFINITE, Name, Names, Record, STEP, from_kind, split_index,
+};
 use crate::line::LineError;
 
-pub(super) fn record(line: &str, layers: bool) -> Result<Record, LineError> {
+pub(super) fn record(line: &str, layers: bool, names: &mut Names) -> Result<Record, LineError> {
     let mut json = serde_json::Deserializer::from_str(line);
-    RecordSeed { layers }
+    let seed = RecordSeed {
+        layers,
+        names: &mut *names,
+    };
+    let record = seed
         .deserialize(&mut json)
         .and_then(|record| json.end().map(|()| record))
-        .map_err(|error| LineError::Content(error.to_string()))
+        .map_err(|error| LineError::Content(error.to_string()));
+    names.end_line(record.is_ok());
+    record
 }
 
-struct RecordSeed {
+struct RecordSeed<'n> {
     layers: bool,
+    names: &'n mut Names,
 }
 
-impl<'de> DeserializeSeed<'de> for RecordSeed {
+impl<'de> DeserializeSeed<'de> for RecordSeed<'_> {
     type Value = Record;
 
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Record, D::Error> {
@@ -28,7 +38,7 @@ impl<'de> DeserializeSeed<'de> for RecordSeed {
     }
 }
 
-impl<'de> Visitor<'de> for RecordSeed {
+impl<'de> Visitor<'de> for RecordSeed<'_> {
     type Value = Record;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -36,10 +46,11 @@ impl<'de> Visitor<'de> for RecordSeed {
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Record, A::Error> {
-        let mut record = Record::default();
         let mut step = None;
+        // Collected first: a map that is made of a whole list has no half-empty nodes.
+        let (mut scalars, mut layers) = (Vec::new(), Vec::new());
         let mut nonfinite: Vec<(String, String)> = Vec::new();
-        while let Some(name) = map.next_key::<String>()? {
+        while let Some(name) = map.next_key_seed(NameSeed(self.names))? {
             match name.as_str() {
                 STEP => step = Some(map.next_value()?),
                 CRC => {
@@ -49,38 +60,64 @@ impl<'de> Visitor<'de> for RecordSeed {
                 _ => match map.next_value_seed(CellSeed {
                     layers: self.layers,
                 })? {
-                    Cell::Number(value) => {
-                        record.scalars.insert(name, value);
-                    }
-                    Cell::Layers(values) => {
-                        record.layers.insert(name, values);
-                    }
+                    Cell::Number(value) => scalars.push((name, value)),
+                    Cell::Layers(values) => layers.push((name, values)),
                     Cell::Null | Cell::Foreign => {}
                 },
             }
         }
-        record.step = step.ok_or_else(|| serde::de::Error::missing_field(STEP))?;
-        restore(&mut record, &nonfinite);
+        let mut record = Record {
+            step: step.ok_or_else(|| serde::de::Error::missing_field(STEP))?,
+            scalars: BTreeMap::new(),
+            layers: layers.into_iter().collect(),
+        };
+        for (name, kind) in nonfinite {
+            let Some(value) = from_kind(&kind) else {
+                continue;
+            };
+            match split_index(&name) {
+                Some((base, layer)) => restore(&mut record, base, layer, value),
+                None => scalars.push((shared(self.names, &name)?, value)),
+            }
+        }
+        record.scalars = scalars.into_iter().collect();
         Ok(record)
     }
 }
 
-/// Puts the non-finite numbers back where the line has `null`.
-fn restore(record: &mut Record, nonfinite: &[(String, String)]) {
-    for (name, kind) in nonfinite {
-        let Some(value) = from_kind(kind) else {
-            continue;
-        };
-        match split_index(name) {
-            Some((base, layer)) => {
-                if let Some(slot) = record.layers.get_mut(base).and_then(|l| l.get_mut(layer)) {
-                    *slot = value;
-                }
-            }
-            None => {
-                record.scalars.insert(name.clone(), value);
-            }
-        }
+/// Puts a non-finite number back where the line has `null`.
+fn restore(record: &mut Record, base: &str, layer: usize, value: f64) {
+    if let Some(slot) = record.layers.get_mut(base).and_then(|l| l.get_mut(layer)) {
+        *slot = value;
+    }
+}
+
+fn shared<E: serde::de::Error>(names: &mut Names, text: &str) -> Result<Name, E> {
+    names
+        .shared(text)
+        .ok_or_else(|| E::custom(format!("the run has more than {MOST_NAMES} names")))
+}
+
+/// A key of the line.
+struct NameSeed<'n>(&'n mut Names);
+
+impl<'de> DeserializeSeed<'de> for NameSeed<'_> {
+    type Value = Name;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Name, D::Error> {
+        deserializer.deserialize_str(self)
+    }
+}
+
+impl Visitor<'_> for NameSeed<'_> {
+    type Value = Name;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a name")
+    }
+
+    fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<Name, E> {
+        shared(self.0, text)
     }
 }
 
@@ -165,13 +202,25 @@ impl<'de> Visitor<'de> for CellSeed {
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Cell, A::Error> {
+        let mut count = 0;
+        let mut one_more = || {
+            count += 1;
+            if count > MOST_LAYERS {
+                let message = format!("an array has more than {MOST_LAYERS} values");
+                return Err(serde::de::Error::custom(message));
+            }
+            Ok(())
+        };
         if !self.layers {
-            while seq.next_element::<IgnoredAny>()?.is_some() {}
+            while seq.next_element::<IgnoredAny>()?.is_some() {
+                one_more()?;
+            }
             return Ok(Cell::Null);
         }
         let mut values = Vec::new();
         let mut foreign = false;
         while let Some(cell) = seq.next_element_seed(CellSeed { layers: true })? {
+            one_more()?;
             match cell {
                 Cell::Number(value) => values.push(value),
                 Cell::Null => values.push(f64::NAN),

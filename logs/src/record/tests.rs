@@ -72,12 +72,64 @@ fn names_the_format_cannot_carry_are_refused() {
     for name in ["", "step", "crc", "nonfinite", "loss[0]"] {
         let mut record = Record::new(1);
         record.set(name, 1.0);
-        assert!(record.check_names().is_err(), "{name}");
+        assert!(record.check().is_err(), "{name}");
     }
     let mut record = Record::new(1);
     record.set("both", 1.0);
     record.set_layers("both", vec![1.0]);
-    assert!(record.check_names().is_err());
+    assert!(record.check().is_err());
+}
+
+/// A line of megabytes must not take gigabytes, and what no reader takes is not written either.
+#[test]
+fn what_a_line_may_hold_is_bounded() {
+    let array = format!("{{\"step\":1,\"x\":[{}0]", "0,".repeat(MOST_LAYERS));
+    let names: Vec<String> = (0..MOST_NAMES).map(|i| format!("\"n{i}\":0")).collect();
+    let names = names.join(",");
+    for (text, expected) in [
+        (array, "an array has more than 65536 values"),
+        (
+            format!("{{\"step\":1,{names}"),
+            "the run has more than 1024 names",
+        ),
+    ] {
+        let line = line::seal(text);
+        for layers in [true, false] {
+            let read = Record::parse_bytes(line.as_bytes(), layers, &mut Names::default());
+            let error = read.unwrap_err().to_string();
+            assert!(error.contains(expected), "{error}");
+        }
+    }
+    let mut record = Record::new(1);
+    record.set_layers("x", vec![0.0; MOST_LAYERS]);
+    assert!(record.check().is_ok());
+    assert_eq!(Record::parse_line(&record.to_line()).unwrap(), record);
+    record.set_layers("x", vec![0.0; MOST_LAYERS + 1]);
+    assert!(matches!(record.check(), Err(LogError::Large { .. })));
+}
+
+/// One line of noise must not cost the records after it.
+#[test]
+fn the_names_of_a_refused_line_are_forgotten() {
+    let names: Vec<String> = (0..=MOST_NAMES).map(|i| format!("\"n{i}\":0")).collect();
+    let noise = line::seal(format!("{{\"step\":1,{}", names.join(",")));
+    let mut names = Names::default();
+    let mut read = |line: &str| Record::parse_bytes(line.as_bytes(), true, &mut names);
+    assert!(read(&noise).is_err());
+    let mut record = Record::new(2);
+    record.set("held_out_loss", 3.0);
+    assert_eq!(read(&record.to_line()).unwrap(), record);
+}
+
+/// A run has thousands of records with the same names.
+#[test]
+fn records_of_a_run_share_their_names() {
+    let line = line::seal("{\"step\":1,\"loss\":2.5".into());
+    let mut names = Names::default();
+    let mut read = || Record::parse_bytes(line.as_bytes(), true, &mut names).unwrap();
+    let (first, second) = (read(), read());
+    let name = |record: &Record| record.scalars.keys().next().unwrap().as_ptr();
+    assert_eq!(name(&first), name(&second));
 }
 
 #[test]
@@ -85,7 +137,8 @@ fn layers_can_be_passed_over() {
     let mut record = Record::new(3);
     record.set("loss", f64::INFINITY);
     record.set_layers("layer_grad_norm", vec![f64::NAN, 1.0]);
-    let read = Record::parse_bytes(record.to_line().as_bytes(), false).unwrap();
+    let read =
+        Record::parse_bytes(record.to_line().as_bytes(), false, &mut Names::default()).unwrap();
     assert_eq!(read.scalar("loss"), Some(f64::INFINITY));
     assert!(read.layers.is_empty());
 }
@@ -94,9 +147,14 @@ fn layers_can_be_passed_over() {
 fn nested_arrays_of_a_newer_version_are_passed_over() {
     let text = r#"{"step":1,"shape":[[1,2],["]"]],"loss":2.5,"layer_x":[1.0,2.0],"lr":0.5"#;
     for layers in [true, false] {
-        let read = Record::parse_bytes(line::seal(text.into()).as_bytes(), layers).unwrap();
+        let read = Record::parse_bytes(
+            line::seal(text.into()).as_bytes(),
+            layers,
+            &mut Names::default(),
+        )
+        .unwrap();
         let names: Vec<_> = read.scalars.keys().collect();
-        assert_eq!(names, ["loss", "lr"]);
+        assert_eq!(names, [&Name::from("loss"), &Name::from("lr")]);
         assert_eq!(read.layers.len(), usize::from(layers));
     }
 }
@@ -115,27 +173,32 @@ fn record() -> impl Strategy<Value = Record> {
             0..4,
         ),
     )
-        .prop_map(|(step, scalars, layers)| Record {
-            step,
-            scalars,
-            layers,
+        .prop_map(|(step, scalars, layers)| {
+            let mut record = Record::new(step);
+            for (name, value) in &scalars {
+                record.set(name, *value);
+            }
+            for (name, values) in layers {
+                record.set_layers(&name, values);
+            }
+            record
         })
 }
 
 proptest! {
     #[test]
     fn every_record_reads_back_bit_for_bit(record in record()) {
-        prop_assume!(record.check_names().is_ok());
+        prop_assume!(record.check().is_ok());
         let line = record.to_line();
         prop_assert!(same(&Record::parse_line(&line).unwrap(), &record));
         let scalars = Record { layers: BTreeMap::new(), ..record };
-        prop_assert!(same(&Record::parse_bytes(line.as_bytes(), false).unwrap(), &scalars));
+        prop_assert!(same(&Record::parse_bytes(line.as_bytes(), false, &mut Names::default()).unwrap(), &scalars));
     }
 
     #[test]
     fn no_text_makes_the_parser_panic(text in any::<String>(), bytes in any::<Vec<u8>>()) {
         let _ = Record::parse_line(&text);
-        let _ = Record::parse_bytes(&bytes, true);
+        let _ = Record::parse_bytes(&bytes, true, &mut Names::default());
         let _ = Record::parse_line(&line::seal(text));
     }
 }

@@ -7,14 +7,16 @@ mod decision;
 mod fields;
 mod selectors;
 
-use crate::card::check::fields::{Choice, complain, required, seeds};
+use crate::card::check::fields::{Choice, complain, is_finite, required, seeds};
 use crate::card::value::flatten;
 use crate::card::wire::{Read, WireBudget};
-use crate::card::{Card, Kind, Settings};
-use experiments_config::{Complaint, Config, is_key, load_file, load_preset, nearest};
+use crate::card::{Card, Kind, Settings, Source};
+use experiments_config::{
+    Complaint, Config, is_key, load_file, load_preset, names_files, nearest, settled,
+};
 use selectors::{arm_rules, check_matched, check_selector, excluded, figure};
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// More runs than this in one card are a slip of the pen.
 const MAX_RUNS: usize = 10_000;
@@ -32,6 +34,7 @@ pub(super) fn card(
     let card = without_base(read, budget, &mut complaints);
     let mut card = card.filter(|_| complaints.is_empty()).ok_or(complaints)?;
     card.base_config = base_config;
+    card.directory = own_directory(&card, directory);
     let mut complaints = Vec::new();
     configs::check(&card, &mut complaints);
     if complaints.is_empty() {
@@ -45,6 +48,7 @@ pub(super) fn card(
 /// go on with.
 fn without_base(read: Read, budget: Option<&str>, found: &mut Vec<Complaint>) -> Option<Card> {
     let (card, budgets) = said(read, found);
+    check_title(&card.title, found);
     if found.is_empty() {
         decision::check(&card, found);
     }
@@ -103,8 +107,11 @@ fn said(read: Read, complaints: &mut Vec<Complaint>) -> (Card, BTreeMap<String, 
         zips,
         excluded: Vec::new(),
         figure: None,
+        directory: None,
         untested: Vec::new(),
+        undecided: Vec::new(),
     };
+    check_source(card.source.as_ref(), found);
     let values = card.axis_values();
     card.figure = wire.figure.map(|wire| figure(wire, &values, found));
     card.excluded = excluded(wire.exclude, &values, found);
@@ -115,9 +122,26 @@ fn said(read: Read, complaints: &mut Vec<Complaint>) -> (Card, BTreeMap<String, 
     (card, wire.budget)
 }
 
+/// The folder that the card's paths are relative to, where it has any.
+fn own_directory(card: &Card, directory: &Path) -> Option<PathBuf> {
+    let axes = card
+        .axes
+        .keys()
+        .chain(card.zips.iter().flat_map(BTreeMap::keys));
+    let mut keys = card.fixed.keys().chain(axes);
+    keys.any(|key| names_files(key)).then(|| {
+        let directory = if directory.as_os_str().is_empty() {
+            Path::new(".")
+        } else {
+            directory
+        };
+        settled(directory).unwrap_or_else(|_| directory.to_owned())
+    })
+}
+
 /// Complains about keys that are no configuration keys or may not be set by a card.
 pub(crate) fn check_keys(section: &str, settings: &Settings, complaints: &mut Vec<Complaint>) {
-    for key in settings.keys() {
+    for (key, value) in settings {
         let place = format!("{section}.\"{key}\"");
         if key == "seed" {
             complain(
@@ -129,6 +153,21 @@ pub(crate) fn check_keys(section: &str, settings: &Settings, complaints: &mut Ve
         } else if !is_key(key) {
             let hint = nearest(key).map(|near| format!("did you mean `{near}`?"));
             complain(complaints, &place, "no such configuration key", hint);
+        } else if !is_finite(value) {
+            complain(complaints, &place, "must be finite", None);
+        }
+    }
+}
+
+/// Complains about figures of the source that are no numbers: the file that registers the card has
+/// no word for them.
+fn check_source(source: Option<&Source>, complaints: &mut Vec<Complaint>) {
+    for (name, value) in source.iter().flat_map(|source| &source.numbers) {
+        if !value.is_finite() {
+            let place = format!("source.numbers.{name}");
+            let hint = "leave out what the source does not give".to_owned();
+            let message = format!("is {value}, must be a finite number");
+            complain(complaints, &place, message, Some(hint));
         }
     }
 }
@@ -150,6 +189,22 @@ fn check_name(name: &str, key: &str, complaints: &mut Vec<Complaint>) {
             key,
             format!("is `{name}`; expected kebab-case (a-z, 0-9, -), at most 64 characters"),
             Some(format!("for example `{}`", near.trim_matches('-'))),
+        );
+    }
+}
+
+/// A title heads reports and tables. A card that was registered with another one is still read.
+fn check_title(title: &str, complaints: &mut Vec<Complaint>) {
+    // The mandatory breaks of the Unicode Line Breaking Algorithm (UAX 14: BK, CR, LF, NL).
+    const BREAKS: [char; 7] = [
+        '\n', '\u{b}', '\u{c}', '\r', '\u{85}', '\u{2028}', '\u{2029}',
+    ];
+    if title.contains(BREAKS) {
+        complain(
+            complaints,
+            "title",
+            "has a line break; expected one line",
+            None,
         );
     }
 }

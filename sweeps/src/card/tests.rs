@@ -188,3 +188,80 @@ fn all_complaints_come_at_once() {
         assert!(text.contains(part), "{part} is missing in:\n{text}");
     }
 }
+
+/// Nothing in the program's own words, and not one mistake an attempt.
+#[test]
+fn values_of_the_wrong_type_are_all_named_in_plain_words() {
+    let text = QUICKSTART
+        .replace("kind = \"symptom\"", "kind = 3")
+        .replace(
+            "alpha = 0.05",
+            "alpha = \"small\"\nmetric = \"loss\"\nevnt = []",
+        );
+    let text = refused(&text, None);
+    for part in [
+        "`kind`: is 3; expected text",
+        "`criterion.alpha`: is \"small\"; expected a number",
+        "`criterion.metric`: is \"loss\"; expected a table",
+        "did you mean `criterion.event`?",
+    ] {
+        assert!(text.contains(part), "{part} is missing in:\n{text}");
+    }
+    let text = refused(&format!("seed = 3\n{QUICKSTART}"), None);
+    assert!(
+        text.contains("`seed`: no such key in a card (the seeds of a card are `seeds = [1, 2, 3]`"),
+        "{text}"
+    );
+}
+
+/// What is too large is refused at once, wherever it stands.
+#[test]
+fn lists_without_end_are_refused_at_once() {
+    let many = "1, ".repeat(100_000);
+    let zip = format!(
+        "{QUICKSTART}\n[[zip]]\n\"model.layers\" = [{many}]\n\"model.num_heads\" = [{many}]"
+    );
+    let text = refused(&zip, None);
+    assert!(text.contains("has 100000 values; at most 10000"), "{text}");
+    let seeds: Vec<String> = (0..100_000).map(|seed| seed.to_string()).collect();
+    let seeds = format!("seeds = [{}]\n", seeds.join(","));
+    let text = refused(&QUICKSTART.replace("seeds = 6\n", &seeds), None);
+    assert!(text.contains("has 100000 entries; at most 10000"), "{text}");
+}
+
+/// Run ids are in reports and on disks: a card without files of the user's own keeps them from
+/// release to release.
+#[test]
+fn ids_of_runs_stay() {
+    let plan = crate::Plan::expand(&quickstart(), &[]).unwrap();
+    assert_eq!(plan.runs[0].id, "quickstart-post-91afc666-s1");
+}
+
+/// The same card with the same text is the same experiment wherever it lies.
+#[test]
+fn paths_are_relative_to_the_card_and_do_not_count() {
+    let own = &"[fixed]\n\"data.sources\" = [{ path = \"a.txt\", language = \"en\", weight = 1.0, blake3 = \"HASH\" }]\n".replace("HASH", &"ab".repeat(32));
+    let text = QUICKSTART.replacen("[fixed]\n", own, 1);
+    let load = |folder: &str| {
+        let card = Card::parse(&text, "card", Path::new(folder)).unwrap();
+        let arm = &card.arms()[0];
+        let config = card.config(&Settings::new(), &arm.settings, 1).unwrap();
+        assert_eq!(
+            config.data.sources[0].path,
+            Some(Path::new(folder).join("a.txt"))
+        );
+        (card.hash(), config.hash())
+    };
+    assert_eq!(load("/one"), load("/two"));
+    let card = Card::parse(&text, "card", Path::new("/one")).unwrap();
+    let set = Settings::from([(
+        "data.sources".to_owned(),
+        toml::from_str::<Table>("v = [{ path = \"b.txt\", language = \"en\", weight = 1.0 }]")
+            .unwrap()["v"]
+            .clone(),
+    )]);
+    let config = card.config(&set, &card.arms()[0].settings, 1).unwrap();
+    let path = config.data.sources[0].path.clone();
+    assert_eq!(path, Some("b.txt".into()), "as on the command line");
+    assert_eq!(quickstart().directory, None, "a card without own files");
+}

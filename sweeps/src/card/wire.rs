@@ -6,7 +6,7 @@ pub(super) use keys::{BOUNDS, TESTS, test_keys};
 
 use crate::SweepError;
 use crate::card::{Expect, Source};
-use experiments_config::Complaint;
+use experiments_config::{Complaint, misfits};
 use serde::de::{self, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 use std::collections::BTreeMap;
@@ -158,22 +158,24 @@ pub(super) struct Read {
     pub(super) complaints: Vec<Complaint>,
 }
 
-/// Reads the text. A value of the wrong type ends the reading, with line and column; misspelt
-/// keys are collected.
+/// Reads the text. Misspelt keys and values of the wrong type are collected.
 pub(super) fn read(text: &str, origin: &str) -> Result<Read, SweepError> {
     let syntax = |error: toml::de::Error| SweepError::Syntax {
         origin: origin.to_owned(),
         message: error.to_string().trim_end().to_owned(),
     };
     let table: Table = toml::from_str(text).map_err(syntax)?;
-    let complaints = keys::misspelt(&table);
-    match toml::from_str(text) {
-        Ok(card) => Ok(Read { card, complaints }),
-        // A misspelt key inside `[source]` is refused by serde as well; ours has the hint.
-        Err(_) if !complaints.is_empty() => Err(SweepError::Card {
-            origin: origin.to_owned(),
-            complaints,
-        }),
-        Err(error) => Err(syntax(error)),
+    let mut complaints = keys::misspelt(&table);
+    let error = match toml::from_str(text) {
+        Ok(card) => return Ok(Read { card, complaints }),
+        Err(error) => error,
+    };
+    complaints.extend(misfits::<WireCard>(&table, &Table::new()));
+    if complaints.is_empty() {
+        return Err(syntax(error));
     }
+    Err(SweepError::Card {
+        origin: origin.to_owned(),
+        complaints,
+    })
 }

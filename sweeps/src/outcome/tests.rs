@@ -9,17 +9,17 @@ fn records(losses: impl IntoIterator<Item = f64>) -> Vec<Record> {
     losses
         .into_iter()
         .enumerate()
-        .map(|(index, loss)| Record {
-            step: index as u64 + 1,
-            scalars: [("loss".to_owned(), loss)].into(),
-            ..Record::default()
+        .map(|(index, loss)| {
+            let mut record = Record::new(index as u64 + 1);
+            record.set("loss", loss);
+            record
         })
         .collect()
 }
 
 fn with_held_out(mut records: Vec<Record>, value: f64) -> Vec<Record> {
     let last = records.last_mut().unwrap();
-    last.scalars.insert("held_out_loss".to_owned(), value);
+    last.set("held_out_loss", value);
     records
 }
 
@@ -81,8 +81,8 @@ fn one_nonfinite_loss_outranks_everything() {
 #[test]
 fn a_skipped_step_with_finite_loss_is_no_failure() {
     let mut all = records(healthy(150));
-    all[3].scalars.insert("skipped".to_owned(), 1.0);
-    all[3].scalars.insert("grad_norm".to_owned(), f64::INFINITY);
+    all[3].set("skipped", 1.0);
+    all[3].set("grad_norm", f64::INFINITY);
     assert_eq!(
         classify(&all, &OutcomeRules::default(), ENTROPY).outcome,
         Outcome::Ok

@@ -44,22 +44,20 @@ impl Sweep {
             .filter(|_| !name.is_empty())
             .filter(|run| run.id.contains(name) || without_hash(&run.id).contains(name))
             .collect();
-        let hint = match partial.as_slice() {
-            [run] => return Ok(run),
-            [] => closest(name, self.runs().iter().map(|run| run.id.as_str()))
-                .map(|near| format!("; did you mean `{near}`?"))
-                .unwrap_or_default(),
-            [first, second, ..] => format!(
-                "; {} runs match, for example `{}` and `{}`",
-                partial.len(),
-                first.id,
-                second.id
-            ),
-        };
-        Err(SweepError::UnknownRun {
-            name: name.to_owned(),
-            hint,
-        })
+        match partial.as_slice() {
+            [run] => Ok(run),
+            [] => {
+                let near = closest(name, self.runs().iter().map(|run| run.id.as_str()));
+                Err(SweepError::UnknownRun {
+                    name: name.to_owned(),
+                    hint: near.map_or_else(String::new, |near| format!("; did you mean `{near}`?")),
+                })
+            }
+            several => Err(SweepError::AmbiguousRun {
+                name: name.to_owned(),
+                matches: several.iter().map(|run| run.id.clone()).collect(),
+            }),
+        }
     }
 
     /// Asks the executor at work for something; takes effect within a second. A [`Request::Skip`] also

@@ -114,7 +114,12 @@ fn a_run_is_found_by_any_part_that_fits_one() {
     let part = id.strip_prefix("small-").unwrap();
     assert_eq!(&sweep.find(part).unwrap().id, id);
     let several = sweep.find("post").unwrap_err().to_string();
-    assert!(several.contains("4 runs match"), "{several}");
+    assert!(
+        several.starts_with(
+            "`post` is a part of the names of 4 runs; say which one is meant: `small-post-"
+        ),
+        "{several}"
+    );
     let none = sweep
         .find(&id.replace("small", "smal"))
         .unwrap_err()

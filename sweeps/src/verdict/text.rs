@@ -2,7 +2,7 @@
 
 use super::{Count, Finding, Verdict, VerdictStatus};
 use crate::card::{Card, Kind, Role};
-use crate::{Outcome, Sweep};
+use crate::{Outcome, RunState, Sweep};
 
 /// Status, and what was found; of several criteria how many hold, and then each by itself.
 pub(super) fn sentence(verdict: &Verdict, card: &Card) -> String {
@@ -41,7 +41,8 @@ pub(super) fn sentence(verdict: &Verdict, card: &Card) -> String {
                     "{status}: no confirmatory criterion can be tested at this budget.{missing}"
                 );
             }
-            let mut parts = vec![match (of(VerdictStatus::Reproduced), counted.len()) {
+            let all = counted.len() + card.undecided.len();
+            let mut parts = vec![match (of(VerdictStatus::Reproduced), all) {
                 (1, 1) => "the criterion tested holds".to_owned(),
                 (1, all) => format!("1 of {all} criteria holds"),
                 (held, all) => format!("{held} of {all} criteria hold"),
@@ -55,6 +56,11 @@ pub(super) fn sentence(verdict: &Verdict, card: &Card) -> String {
                 0 => {}
                 1 => parts.push(format!("1 is open{}", why_open(&counted))),
                 n => parts.push(format!("{n} are open{}", why_open(&counted))),
+            }
+            match card.undecided.len() {
+                0 => {}
+                1 => parts.push("1 is not tested at this budget".to_owned()),
+                n => parts.push(format!("{n} are not tested at this budget")),
             }
             format!("{status}: {}.{missing}", parts.join(", "))
         }
@@ -91,7 +97,7 @@ impl Finding {
         };
         let adjusted = match (self.p_value, self.p_adjusted) {
             (Some(p), Some(adjusted)) if (adjusted - p).abs() > 1e-12 => {
-                format!("; taken by itself, p after Holm = {}", p_value(adjusted))
+                format!("; taken by itself, after Holm {}", p_is(adjusted))
             }
             _ => String::new(),
         };
@@ -134,11 +140,11 @@ pub(super) fn notes(verdict: &Verdict, sweep: &Sweep) -> Vec<String> {
             verdict.missing_languages.join(", ")
         ));
     }
-    let overrides = &sweep.plan().overrides;
-    if !overrides.is_empty() {
-        let keys: Vec<String> = overrides.keys().map(|key| format!("`{key}`")).collect();
+    let changes = sweep.plan().changes();
+    let keys: Vec<String> = changes.map(|(key, _)| format!("`{key}`")).collect();
+    if !keys.is_empty() {
         notes.push(format!(
-            "Given to every run of this sweep by `--set`, or because a text was missing or a path was made absolute: {}.",
+            "Given to every run of this sweep by `--set`, or because a text was missing: {}.",
             keys.join(", ")
         ));
     }
@@ -155,6 +161,16 @@ pub(super) fn notes(verdict: &Verdict, sweep: &Sweep) -> Vec<String> {
         );
     }
     notes
+}
+
+/// Runs that were trained and have no outcome, with the reason.
+pub(super) fn not_judged(states: &[RunState]) -> Option<String> {
+    let named = states.iter().filter_map(|run| {
+        let why = run.not_judged.as_ref()?;
+        Some(format!("`{}` ({why})", run.id))
+    });
+    let named: Vec<String> = named.collect();
+    (!named.is_empty()).then(|| format!("Trained, and without an outcome: {}.", named.join("; ")))
 }
 
 /// That a difference which was not found may still be there, and how large.
@@ -181,7 +197,7 @@ fn remaining(finding: &Finding) -> Option<String> {
 /// `p = 0.015 ≤ 0.05`.
 pub(super) fn p_words(p: f64, alpha: f64) -> String {
     let sign = if p <= alpha { '≤' } else { '>' };
-    format!("p = {} {sign} {alpha}", p_value(p))
+    format!("{} {sign} {alpha}", p_is(p))
 }
 
 /// Four significant digits, with a real minus sign.
@@ -226,9 +242,11 @@ pub(super) fn points(share: f64) -> String {
     }
 }
 
-/// A confidence level without needless digits: `95`, `99.5`.
+/// A confidence level without needless digits: `95`, `99.5`, and with so many that it is not 100.
 pub(super) fn percent(level: f64) -> String {
-    let digits = format!("{:.2}", 100.0 * level);
+    let left = -(100.0 * (1.0 - level)).max(1e-9).log10().floor();
+    let decimals = (left + 1.0).max(2.0) as usize;
+    let digits = format!("{:.decimals$}", 100.0 * level);
     digits
         .trim_end_matches('0')
         .trim_end_matches('.')
@@ -237,11 +255,26 @@ pub(super) fn percent(level: f64) -> String {
 
 /// Two significant digits, never `0.000`.
 pub(crate) fn p_value(p: f64) -> String {
+    if p < LEAST_P {
+        return format!("below {LEAST_P:e}");
+    }
     if p < 1e-4 {
         return format!("{p:.1e}");
     }
     let digits = (1.0 - p.log10().floor()).max(2.0) as usize;
     format!("{p:.digits$}")
+}
+
+/// Where the tails of distributions run out of floating-point numbers: no p is 0.
+const LEAST_P: f64 = 1e-300;
+
+/// `p = 0.015`, or a bound where there is no number.
+fn p_is(p: f64) -> String {
+    if p < LEAST_P {
+        format!("p < {LEAST_P:e}")
+    } else {
+        format!("p = {}", p_value(p))
+    }
 }
 
 /// Runs without an outcome of the arms that criteria look at, and all runs of these.
@@ -302,6 +335,8 @@ mod tests {
     fn p_values_keep_two_digits() {
         let shown: Vec<String> = [0.015_151, 0.5, 1.0, 0.002_16, 3.3e-7].map(p_value).into();
         assert_eq!(shown, ["0.015", "0.50", "1.00", "0.0022", "3.3e-7"]);
+        assert_eq!(p_value(0.0), "below 1e-300", "no p is 0");
+        assert_eq!([p_is(0.0), p_is(0.5)], ["p < 1e-300", "p = 0.50"]);
     }
 
     #[test]
@@ -313,6 +348,12 @@ mod tests {
             shown,
             ["1.618", "−0.02", "0", "0", "1.00e−9", "65520", "0.5", "NaN"]
         );
+    }
+
+    #[test]
+    fn no_level_is_100_percent() {
+        let shown = [0.95, 0.9, 0.995, 0.9999, 1.0 - 1e-6].map(percent);
+        assert_eq!(shown, ["95", "90", "99.5", "99.99", "99.9999"]);
     }
 
     #[test]

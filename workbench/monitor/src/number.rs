@@ -33,6 +33,11 @@ pub(crate) fn count(value: u64) -> String {
 
 /// A number with a suffix k, M, G or T and no digits that say nothing: `1.5k`, `20M`.
 fn suffixed(value: f64) -> String {
+    with_suffix(value, |_| 2)
+}
+
+/// A number with a suffix, and as many decimals as `decimals` wants for what the suffix stands for.
+fn with_suffix(value: f64, decimals: impl Fn(f64) -> usize) -> String {
     let (scale, suffix) = match value.abs() {
         size if size >= 1e12 => (1e12, "T"),
         size if size >= 1e9 => (1e9, "G"),
@@ -40,7 +45,11 @@ fn suffixed(value: f64) -> String {
         size if size >= 1e3 => (1e3, "k"),
         _ => (1.0, ""),
     };
-    let text = format!("{:.2}", value / scale);
+    let decimals = decimals(scale);
+    let text = format!("{:.decimals$}", value / scale);
+    if decimals == 0 {
+        return format!("{text}{suffix}");
+    }
     let text = text.trim_end_matches('0').trim_end_matches('.');
     format!("{text}{suffix}")
 }
@@ -60,17 +69,23 @@ pub(crate) fn duration(seconds: f64) -> String {
     }
 }
 
+/// Most decimals of a tick: beyond them neighbours may look alike.
+const TICK_DECIMALS: f64 = 9.0;
+
 /// A tick of an axis whose ticks are `step` apart: the decimals that tell neighbours apart, no more.
 pub(crate) fn tick(value: f64, step: f64) -> String {
     let size = value.abs().max(step);
+    // Of a number whose last digit is worth `unit`.
+    let decimals = |unit: f64| (-(unit.log10() + 1e-9).floor()).clamp(0.0, TICK_DECIMALS) as usize;
     if value == 0.0 || value.abs() < step * 1e-6 {
         "0".into()
     } else if size >= 1e4 {
-        suffixed(value)
+        with_suffix(value, |scale| decimals(step / scale))
     } else if size < 1e-3 {
-        format!("{value:.0e}")
+        let digits = decimals(step / 10f64.powf(value.abs().log10().floor()));
+        format!("{value:.digits$e}")
     } else {
-        let decimals = (-step.log10().floor()).clamp(0.0, 6.0) as usize;
+        let decimals = decimals(step);
         format!("{value:.decimals$}")
     }
 }
@@ -204,6 +219,27 @@ mod tests {
             labels.len() >= 2,
             "a range inside one decade still gets ticks: {labels:?}"
         );
+    }
+
+    #[test]
+    fn neighbouring_ticks_never_look_alike() {
+        for (low, high) in [
+            (1.5e-4, 3e-4),
+            (12_345_600.0, 12_345_605.0),
+            (20_000.0, 20_015.0),
+            (1.0, 1.000_000_01),
+            (2e-7, 2.000_1e-7),
+            (-1.5e-4, 1e-4),
+        ] {
+            let (ticks, step) = linear_ticks(low, high, 5);
+            let mut labels: Vec<String> = ticks.iter().map(|t| tick(*t, step)).collect();
+            let count = labels.len();
+            labels.dedup();
+            assert_eq!(labels.len(), count, "{labels:?}");
+        }
+        assert_eq!(tick(20_000.0, 5000.0), "20k");
+        assert_eq!(tick(1.5e6, 5e5), "1.5M");
+        assert_eq!(tick(2e-4, 1e-4), "2e-4");
     }
 
     proptest! {

@@ -152,7 +152,7 @@ fn registration(sweep: &Sweep) -> Vec<Fact> {
     facts.extend(
         sweep
             .plan()
-            .overrides
+            .changed()
             .iter()
             .map(|(key, value)| Fact::code(format!("--set {key}"), sweeps::card::label(value))),
     );

@@ -85,8 +85,8 @@ pub(crate) struct Plan {
     /// Attained share of the GPU's peak [default: the GPU file's].
     #[arg(long, value_name = "SHARE")]
     pub(crate) efficiency: Option<f64>,
-    /// Tokens to train on [default: those of the configuration's steps].
-    #[arg(long, value_name = "N")]
+    /// Tokens to train on, for example 366e9 [default: those of the configuration's steps].
+    #[arg(long, value_name = "N", value_parser = whole)]
     pub(crate) tokens: Option<u64>,
     /// Seconds of a step as measured; days and energy follow from them.
     #[arg(long, value_name = "S")]
@@ -162,4 +162,40 @@ pub(crate) struct Slice {
     /// For machines.
     #[arg(long)]
     pub(crate) json: bool,
+}
+
+/// A whole number, also as people write large ones: `366e9`, `54_000`.
+fn whole(text: &str) -> Result<u64, String> {
+    let plain = text.replace('_', "");
+    // Up to here every whole number is a float.
+    let float = || {
+        let number: f64 = plain.parse().ok()?;
+        let whole = number.fract() == 0.0 && (0.0..=2f64.powi(53)).contains(&number);
+        whole.then_some(number as u64)
+    };
+    plain.parse().ok().or_else(float).ok_or_else(|| {
+        "expected a whole number from 0, for example 366000000000 or 366e9".to_owned()
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::whole;
+
+    /// Token counts have twelve digits; nobody counts zeros.
+    #[test]
+    fn whole_numbers_are_read_as_people_write_them() {
+        for (text, number) in [
+            ("0", 0),
+            ("366e9", 366_000_000_000),
+            ("54_000", 54_000),
+            ("1.5e3", 1500),
+        ] {
+            assert_eq!(whole(text), Ok(number), "{text}");
+        }
+        assert_eq!(whole("18446744073709551615"), Ok(u64::MAX));
+        for text in ["", "1.5", "-1", "1e300", "NaN", "inf", "x"] {
+            assert!(whole(text).is_err(), "{text}");
+        }
+    }
 }

@@ -165,9 +165,15 @@ fn prepare(card: &Card, set: &[Override], cache: &Cache, fetch: bool) -> Result<
     }
     let key = "model.init.weights";
     // As an axis it has a path for every arm, and each run checks its own.
-    let axis = card.axis_values().contains_key(key);
-    if let Some(path) = config.model.init.weights.as_ref().filter(|_| !axis) {
-        replace(&mut overrides, key, &super::existing_file(key, path)?);
+    if config.model.init.weights.is_some() && !card.axis_values().contains_key(key) {
+        let mut init = config.model.init.clone();
+        super::pin_weights(&mut init)?;
+        replace(&mut overrides, key, &init.weights);
+        replace(
+            &mut overrides,
+            "model.init.weights_blake3",
+            &init.weights_blake3,
+        );
     }
     let mut plan = Plan::expand(card, &overrides)?;
     plan.missing_languages = resolved.missing_languages;

@@ -116,9 +116,7 @@ fn locate(
     let resolved = super::resolve(&config.data, cache, true)?;
     config.data = resolved.data;
     config.tasks = tasks::resolve(&config.tasks)?;
-    if let Some(path) = &mut config.model.init.weights {
-        *path = super::existing_file("model.init.weights", path)?;
-    }
+    super::pin_weights(&mut config.model.init)?;
     check_weights(&config)?;
     eprintln!("disk: about {}", sweeps::bytes(config.disk_bytes()));
     Ok((out.clone(), config, resolved.missing_languages))

@@ -26,6 +26,37 @@ fn the_batch_ramp_climbs_in_stairs_of_24() {
     assert_eq!((batch(5_493_163), batch(5_493_164)), (4_200, 4_224));
 }
 
+/// The quotient of two decimal fractions is seldom whole in floating point.
+#[test]
+fn stairs_of_decimal_fractions_are_all_climbed() {
+    for (from, to, increment, levels) in [
+        (0.0, 0.3, 0.1, vec![0.0, 0.1, 0.2]),
+        (0.0, 0.6, 0.2, vec![0.0, 0.2, 0.4]),
+        (0.0, 0.7, 0.1, vec![0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6]),
+        (1.0, 0.4, 0.1, vec![1.0, 0.9, 0.8, 0.7, 0.6, 0.5]),
+        (0.0, 1.0, 0.3, vec![0.0, 0.3, 0.6]),
+        (0.0, 0.2, 0.5, vec![0.0]),
+    ] {
+        let each = 10;
+        let length = each * levels.len() as u64;
+        let schedule = format!(
+            "[[schedule]]\nkey = \"egs.alpha\"\nlength = {length}\nfrom = {from:?}\nto = {to:?}\nincrement = {increment:?}"
+        );
+        let config = with(&schedule).unwrap();
+        for (stair, level) in levels.iter().enumerate() {
+            let first = each * stair as u64;
+            for at in [first, first + each - 1] {
+                let alpha = config.at(step(at)).egs.alpha;
+                assert!(
+                    (alpha - level).abs() < 1e-12,
+                    "{schedule} step {at}: {alpha}"
+                );
+            }
+        }
+        assert_eq!(config.at(step(length)).egs.alpha, to);
+    }
+}
+
 #[test]
 fn warm_up_is_linear_and_the_cosine_ends_at_the_minimum() {
     // Learning rates of 2210.02414 table 11 and the released configuration.

@@ -2,6 +2,7 @@
 
 use super::Checks;
 use crate::{Config, MaskPositions, ObjectiveMode, Positions, Source, TaskSource};
+use std::path::PathBuf;
 
 /// Smallest vocabulary: 256 bytes and six special tokens.
 const MIN_VOCAB: usize = 262;
@@ -106,11 +107,18 @@ impl Config {
 }
 
 fn check_source(source: &Source, key: &str, checks: &mut Checks) {
+    let is_empty = |path: &PathBuf| path.as_os_str().is_empty();
+    checks.require(
+        !source.path.as_ref().is_some_and(is_empty),
+        &format!("{key}.path"),
+        "is empty; expected a file",
+    );
     checks.require(
         source.name.is_some() != source.path.is_some(),
         key,
         "needs exactly one of `name` (catalogue) and `path` (a file of yours)",
     );
+    check_content(source.path.is_some(), source.blake3.as_deref(), key, checks);
     checks.require(
         !source.language.is_empty(),
         &format!("{key}.language"),
@@ -125,6 +133,7 @@ fn check_task_source(source: &TaskSource, key: &str, checks: &mut Checks) {
         key,
         "needs exactly one of `name` (catalogue) and `path` (a file of yours)",
     );
+    check_content(source.path.is_some(), source.blake3.as_deref(), key, checks);
     checks.require(
         source.input.is_some() == source.target.is_some(),
         key,
@@ -134,5 +143,20 @@ fn check_task_source(source: &TaskSource, key: &str, checks: &mut Checks) {
         source.path.is_some() || source.input.is_none(),
         key,
         "takes `input` and `target` with `path` only; a catalogue entry has its own templates",
+    );
+}
+
+/// The hash of a file's content stands beside the file's path.
+fn check_content(has_path: bool, blake3: Option<&str>, key: &str, checks: &mut Checks) {
+    let key = format!("{key}.blake3");
+    let Some(hash) = blake3 else { return };
+    checks.require(has_path, &key, "belongs to a `path`");
+    let digits = hash
+        .bytes()
+        .all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
+    checks.require(
+        digits && hash.len() == 64,
+        &key,
+        "must be 64 hexadecimal digits in lower case, as `b3sum` prints them",
     );
 }

@@ -128,16 +128,15 @@ impl Layout {
             return Ok(());
         };
         let all = |n: u64| sizes.iter().all(|(_, size)| size.is_multiple_of(n));
-        let degrees = nearest(t, model.num_heads as u64, all);
-        let padded = if *name == "tokenizer.vocab_size" {
-            let padded = size.checked_next_multiple_of(t);
-            padded.map_or_else(String::new, |size| format!(", or {name} = {size} (padded)"))
-        } else {
-            String::new()
-        };
+        let degrees = nearest("tensor_parallel", t, model.num_heads as u64, all);
+        let padded = (*name == "tokenizer.vocab_size")
+            .then(|| size.checked_next_multiple_of(t))
+            .flatten()
+            .map(|size| format!("{name} = {size} (padded)"));
+        let legal: Vec<String> = [degrees, padded].into_iter().flatten().collect();
         Err(PlanError::Layout {
             constraint: format!("{name} = {size} is not a multiple of tensor_parallel = {t}"),
-            nearest: format!("tensor_parallel = {degrees}{padded}"),
+            nearest: legal.join(", or "),
         })
     }
 
@@ -155,15 +154,16 @@ impl Layout {
         if batch.is_multiple_of(d * b) {
             return Ok(());
         }
-        let degrees = nearest(d, batch / b, |n| batch.is_multiple_of(n.saturating_mul(b)));
+        let degrees = nearest("data_parallel", d, batch / b, |n| {
+            batch.is_multiple_of(n.saturating_mul(b))
+        });
+        let batches = format!("global_batch = {}", nearest_multiples(batch, d * b));
+        let legal: Vec<String> = [Some(batches), degrees].into_iter().flatten().collect();
         Err(PlanError::Layout {
             constraint: format!(
                 "global_batch = {batch} is not a multiple of data_parallel × micro_batch = {d} × {b}"
             ),
-            nearest: format!(
-                "global_batch = {}, or data_parallel = {degrees}",
-                nearest_multiples(batch, d * b)
-            ),
+            nearest: legal.join(", or "),
         })
     }
 
@@ -220,14 +220,12 @@ impl Layout {
             legal.push(format!("nodes = {}", world / cluster.gpus_per_node));
         }
         if legal.is_empty() {
-            let replica_nodes = nearest(cluster.nodes, u64::MAX, |nodes| {
+            let replica_nodes = nearest("nodes", cluster.nodes, u64::MAX, |nodes| {
                 nodes
                     .saturating_mul(cluster.gpus_per_node)
                     .is_multiple_of(pipeline)
             });
-            legal.push(format!(
-                "nodes = {replica_nodes} with data_parallel to match"
-            ));
+            legal.extend(replica_nodes.map(|nodes| format!("{nodes} with data_parallel to match")));
         }
         Err(PlanError::Layout {
             constraint: format!(

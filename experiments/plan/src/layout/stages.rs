@@ -58,7 +58,9 @@ pub fn stage_layers(config: &Config, layout: &Layout) -> Result<Vec<u64>, PlanEr
 /// The error for a number of stages, or of chunks, that the rule forbids.
 pub(super) fn illegal(layers: u64, stages: u64, chunks: u64) -> PlanError {
     let fits = |parts: u64| is_legal(layers, parts);
-    let stages_near = nearest(stages, layers, |p| fits(p.saturating_mul(chunks)));
+    let stages_near = nearest("pipeline_parallel", stages, layers, |p| {
+        fits(p.saturating_mul(chunks))
+    });
     let units = layers.saturating_add(2);
     if chunks == 1 {
         return PlanError::Layout {
@@ -66,15 +68,16 @@ pub(super) fn illegal(layers: u64, stages: u64, chunks: u64) -> PlanError {
                 "pipeline_parallel = {stages} divides neither {layers} layers nor {units} units \
                  (layers, embedding, output) into equal stages"
             ),
-            nearest: format!("pipeline_parallel = {stages_near}"),
+            nearest: stages_near.unwrap_or_default(),
         };
     }
-    let chunks_near = nearest(chunks, layers, |v| fits(v.saturating_mul(stages)));
+    let chunks_near = nearest("chunks", chunks, layers, |v| fits(v.saturating_mul(stages)));
+    let legal: Vec<String> = [chunks_near, stages_near].into_iter().flatten().collect();
     PlanError::Layout {
         constraint: format!(
             "pipeline_parallel × chunks = {stages} × {chunks} divides neither {layers} layers nor \
              {units} units (layers, embedding, output) into equal parts"
         ),
-        nearest: format!("chunks = {chunks_near}, or pipeline_parallel = {stages_near}"),
+        nearest: legal.join(", or "),
     }
 }

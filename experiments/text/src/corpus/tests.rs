@@ -236,3 +236,15 @@ fn short_text_is_refused_with_the_number_needed() {
     let none = fixture.prepare(&config(262, &[])).0.err().unwrap();
     assert!(matches!(none, TextError::NoText { .. }));
 }
+
+/// 400 kB without a space took two minutes; of any one character it must take no longer than text.
+#[test]
+fn a_word_without_end_is_tokenised() {
+    for word in ["a", " ", "\n", "7", "天", "😀", "."] {
+        let fixture = Fixture::new();
+        let text = format!("x{}x", word.repeat(400_000 / word.len()));
+        let path = fixture.file("text.txt", &text);
+        let corpus = fixture.prepare(&config(300, &[(&path, "en")])).0;
+        assert!(corpus.unwrap().token_count(Split::Train) > 0, "{word:?}");
+    }
+}

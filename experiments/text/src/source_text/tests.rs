@@ -1,6 +1,7 @@
 use super::*;
 use flate2::{Compression, write::GzEncoder};
 use proptest::prelude::*;
+use std::fs;
 use std::io::Write;
 
 struct Fixture(tempfile::TempDir);
@@ -18,7 +19,10 @@ impl Fixture {
 
     fn read(&self, name: &str, bytes: &[u8], max_bytes: usize) -> Result<Vec<String>, String> {
         let path = self.file(name, bytes);
-        user_file::documents(&path, max_bytes).map_err(|error| error.to_string())
+        let documents = user_file::documents(&path, max_bytes);
+        documents
+            .map(|found| found.texts)
+            .map_err(|error| error.to_string())
     }
 }
 
@@ -76,6 +80,70 @@ fn only_the_first_bytes_are_used() {
     );
 }
 
+/// What other programs write beside the text, and how files arrive that were joined or packed.
+#[test]
+fn files_of_the_world_are_read() {
+    let fixture = Fixture::new();
+    let deep = format!("{}{}", "[".repeat(200), "]".repeat(200));
+    let lines = format!(
+        "\u{feff}{{\"score\": NaN, \"text\": \"a\"}}\r\n\u{feff}{{\"text\": \"b\", \"n\": 1e999}}\n\u{feff}\n{{\"x\": {deep}, \"text\": \"c\", \"y\": \"\\ud800\"}}"
+    );
+    let read = |name, bytes: &[u8]| fixture.read(name, bytes, 0).unwrap();
+    assert_eq!(read("a.jsonl", lines.as_bytes()), ["a", "b", "c"]);
+    assert_eq!(
+        read(
+            "joined.txt",
+            "\u{feff}one\n\u{feff}two \u{feff}three".as_bytes()
+        ),
+        ["one\ntwo \u{feff}three"]
+    );
+    let mut packed = [gz(b"one "), gz(b"two")].concat();
+    packed.extend(vec![0; 100_000]);
+    assert_eq!(read("a.txt.gz", &packed), ["one two"]);
+    packed.extend(b"rest");
+    assert!(fixture.read("a.txt.gz", &packed, 0).is_err(), "no gzip");
+    let mut long = zstd::Encoder::new(Vec::new(), 1).unwrap();
+    long.window_log(31).unwrap();
+    long.write_all(b"long window").unwrap();
+    assert_eq!(read("a.txt.zst", &long.finish().unwrap()), ["long window"]);
+}
+
+/// A lone surrogate is in no text; the rest of the line is, and the user hears of it.
+#[test]
+fn lone_surrogates_are_replaced_counted_and_said() {
+    let fixture = Fixture::new();
+    let cache = Cache::locate(Some(fixture.0.path().join("cache"))).unwrap();
+    let path = fixture.file(
+        "a.jsonl",
+        b"{\"text\": \"a\\ud800b\"}\n{\"text\": \"\\udc00\"}",
+    );
+    let source = Source {
+        path: Some(path),
+        ..Source::default()
+    };
+    let mut said = Vec::new();
+    let text = SourceText::identify(&source, 0.1, &cache, &mut |line| said.push(line.to_owned()));
+    let documents = text.unwrap().documents.unwrap();
+    assert_eq!(documents, ["a\u{fffd}b", "\u{fffd}"]);
+    assert_eq!(said.len(), 1);
+    assert!(said[0].contains("a.jsonl`: 2 lone surrogates"), "{said:?}");
+}
+
+/// Kilobytes can unpack to gigabytes: what is asked for bounds the memory.
+#[test]
+fn a_line_without_end_is_refused_before_it_fills_the_memory() {
+    let fixture = Fixture::new();
+    let mut bomb = zstd::Encoder::new(Vec::new(), 1).unwrap();
+    bomb.write_all(b"{\"text\": \"").unwrap();
+    let block = vec![b'a'; 1 << 20];
+    for _ in 0..65 {
+        bomb.write_all(&block).unwrap();
+    }
+    let error = fixture.read("a.jsonl.zst", &bomb.finish().unwrap(), 100);
+    let error = error.unwrap_err();
+    assert!(error.contains("line 1 is longer than 64 MiB"), "{error}");
+}
+
 /// Users see these; each must name the file, the place and what was expected.
 #[test]
 fn bad_files_get_one_clear_error() {
@@ -98,7 +166,17 @@ fn bad_files_get_one_clear_error() {
         (
             "json.jsonl",
             b"{\"text\": \"a\"}\n{\"text\"\n",
-            "line 2: it is not JSON",
+            "line 2: it is not JSON: expected `:` in column 8, found nothing",
+        ),
+        (
+            "escape.jsonl",
+            b"{\"text\": \"\\x\"}",
+            "line 1: `text` is not JSON: invalid escape;",
+        ),
+        (
+            "mark.jsonl",
+            b"{\"text\": \"a\"}\xef\xbb\xbf{\"text\": \"b\"}",
+            "line 1: it is not JSON: expected the end of the line after the object in column 14, found a byte order mark (U+FEFF)",
         ),
         ("list.jsonl", b"[1]", "line 1: it is not an object"),
         ("type.jsonl", b"{\"text\": 1}", "`text` is not a string"),
@@ -141,6 +219,8 @@ fn split_of(documents: &[String], held_out: f64) -> (Vec<String>, Vec<String>) {
         max_bytes: 0,
         held_out,
         identity: String::new(),
+        blake3: None,
+        note: None,
         documents: Some(documents.to_vec()),
     };
     let (train, rest) = text.split().unwrap();
@@ -165,10 +245,10 @@ proptest! {
     }
 }
 
-/// Large files are not read again while nothing changed; a change is seen, and a file too fresh
-/// for its time stamp to prove anything is read every time.
+/// Large files are not read again while nothing changed. A change is seen, also one that leaves size
+/// and time as they were, and a file too fresh for its stamp to prove anything is read every time.
 #[test]
-fn files_are_remembered_by_size_and_time() {
+fn files_are_remembered_by_everything_that_a_write_changes() {
     let fixture = Fixture::new();
     let cache = Cache::locate(Some(fixture.0.path().join("cache"))).unwrap();
     let path = fixture.file("a.txt", b"one");
@@ -177,22 +257,61 @@ fn files_are_remembered_by_size_and_time() {
         language: "en".into(),
         ..Source::default()
     };
-    let identify = || SourceText::identify(&source, 0.1, &cache).unwrap();
-    let old = |text: &[u8]| {
-        let mut file = fs::File::create(&path).unwrap();
-        file.write_all(text).unwrap();
-        file.set_modified(SystemTime::now() - Duration::from_hours(1))
-            .unwrap();
-    };
-    assert!(identify().documents.is_some());
-    assert!(identify().documents.is_some(), "fresh files are read again");
-    old(b"one");
+    let identify = || SourceText::identify(&source, 0.1, &cache, &mut |_| {}).unwrap();
     let first = identify();
     assert!(first.documents.is_some());
-    let mut second = identify();
+    assert!(identify().documents.is_some(), "fresh files are read again");
+    // As if the file had been written long ago.
+    let remember = |text: &SourceText| {
+        let known = Fingerprint {
+            path: path.clone(),
+            stamp: Stamp::of(&path).unwrap(),
+            identity: text.identity.clone(),
+            blake3: text.blake3.clone().unwrap(),
+        };
+        cache
+            .write_json(&note_of(&cache, &path, 0), &known)
+            .unwrap();
+    };
+    remember(&first);
+    let second = identify();
     assert!(second.documents.is_none(), "an old file is not read again");
     assert_eq!(first.identity(), second.identity());
-    old(b"two words");
-    assert!(matches!(second.split(), Err(TextError::Changed { .. })));
-    assert_ne!(identify().identity(), second.identity());
+    assert_eq!(first.blake3(), second.blake3());
+
+    let time = fs::metadata(&path).unwrap().modified().unwrap();
+    std::thread::sleep(std::time::Duration::from_millis(30));
+    let mut file = fs::File::create(&path).unwrap();
+    file.write_all(b"two").unwrap();
+    file.set_modified(time).unwrap();
+    let third = identify();
+    assert_ne!(third.identity(), first.identity());
+    assert_ne!(third.blake3(), first.blake3());
+
+    // A stamp that lies is found out when the text is used, and not believed twice.
+    remember(&first);
+    let mut fourth = identify();
+    assert!(matches!(fourth.split(), Err(TextError::Changed { .. })));
+    assert_eq!(identify().identity(), third.identity());
+}
+
+/// A run must not go on with another text under the name of the first.
+#[test]
+fn a_file_with_other_content_than_the_configuration_says_is_refused() {
+    let fixture = Fixture::new();
+    let cache = Cache::locate(Some(fixture.0.path().join("cache"))).unwrap();
+    let path = fixture.file("a.txt", b"one");
+    let mut source = Source {
+        path: Some(path.clone()),
+        ..Source::default()
+    };
+    let identify = |source: &Source| SourceText::identify(source, 0.1, &cache, &mut |_| {});
+    source.blake3 = identify(&source).unwrap().blake3;
+    assert!(identify(&source).is_ok());
+    fs::write(&path, "two").unwrap();
+    let error = identify(&source).err().unwrap().to_string();
+    assert!(
+        error.contains("a.txt` is not the file that the configuration was made for"),
+        "{error}"
+    );
 }

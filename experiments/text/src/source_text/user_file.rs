@@ -2,8 +2,7 @@
 //! also as `.gz` or `.zst`.
 
 use crate::TextError;
-use crate::json_lines::{JsonLines, open, packing};
-use serde_json::Value;
+use crate::json_lines::{self, BYTE_ORDER_MARK, JsonLines, open, packing};
 use std::fs::{self, File};
 use std::io::Read;
 use std::path::Path;
@@ -42,8 +41,16 @@ pub(crate) fn check_file(path: &Path) -> Result<(), TextError> {
     File::open(path).map_err(TextError::read(path)).map(drop)
 }
 
+/// What is used of a file.
+#[derive(Debug)]
+pub(super) struct Documents {
+    pub(super) texts: Vec<String>,
+    /// Lone surrogates that became U+FFFD.
+    pub(super) replaced: u64,
+}
+
 /// The documents of a file, `max_bytes` of text at most (all for 0).
-pub(super) fn documents(path: &Path, max_bytes: usize) -> Result<Vec<String>, TextError> {
+pub(super) fn documents(path: &Path, max_bytes: usize) -> Result<Documents, TextError> {
     check_file(path)?;
     let limit = if max_bytes == 0 {
         usize::MAX
@@ -51,10 +58,14 @@ pub(super) fn documents(path: &Path, max_bytes: usize) -> Result<Vec<String>, Te
         max_bytes
     };
     let documents = match kind(path)? {
-        Kind::Text => vec![text(path, open(path)?, limit)?],
+        Kind::Text => Documents {
+            texts: vec![text(path, open(path)?, limit)?],
+            replaced: 0,
+        },
         Kind::JsonLines => json_lines(path, limit)?,
     };
-    if documents.iter().all(|document| document.trim().is_empty()) {
+    let mut texts = documents.texts.iter();
+    if texts.all(|document| document.trim().is_empty()) {
         return Err(TextError::Empty {
             path: path.to_owned(),
         });
@@ -83,25 +94,35 @@ fn text(path: &Path, reader: impl Read, limit: usize) -> Result<String, TextErro
         bytes.truncate(valid);
     }
     let text = String::from_utf8(bytes).expect("checked above");
-    Ok(text
-        .strip_prefix('\u{feff}')
-        .map(str::to_owned)
-        .unwrap_or(text))
+    Ok(without_marks(text))
 }
 
-fn json_lines(path: &Path, limit: usize) -> Result<Vec<String>, TextError> {
-    let mut documents = Vec::new();
+/// The text without the byte order marks at the start of its lines: it may be several files, one
+/// after another.
+fn without_marks(text: String) -> String {
+    if !text.contains(BYTE_ORDER_MARK) {
+        return text;
+    }
+    let lines = text.split_inclusive('\n');
+    lines
+        .map(|line| line.trim_start_matches(BYTE_ORDER_MARK))
+        .collect()
+}
+
+fn json_lines(path: &Path, limit: usize) -> Result<Documents, TextError> {
+    let (mut texts, mut replaced) = (Vec::new(), 0);
     let mut used = 0;
     let mut lines = JsonLines::open(path)?;
     while used < limit {
         let Some((line, text)) = lines.read()? else {
             break;
         };
-        let mut document = document(text).map_err(|message| TextError::JsonLine {
+        let (mut document, lone) = document(text).map_err(|message| TextError::JsonLine {
             path: path.to_owned(),
             line,
             message,
         })?;
+        replaced += lone;
         let fits = document.floor_char_boundary(limit - used);
         // Nothing comes after a document that did not fit whole.
         used = if fits < document.len() {
@@ -111,24 +132,27 @@ fn json_lines(path: &Path, limit: usize) -> Result<Vec<String>, TextError> {
         };
         document.truncate(fits);
         if !document.is_empty() {
-            documents.push(document);
+            texts.push(document);
         }
     }
-    Ok(documents)
+    Ok(Documents { texts, replaced })
 }
 
-/// The string `text` of one line.
-fn document(line: &str) -> Result<String, String> {
-    match serde_json::from_str(line) {
-        Ok(Value::Object(mut fields)) => match fields.remove("text") {
-            Some(Value::String(text)) => Ok(text),
-            Some(_) => Err("`text` is not a string".to_owned()),
-            None => {
-                let names: Vec<_> = fields.keys().map(|key| format!("`{key}`")).collect();
-                Err(format!("no field `text` (fields: {})", names.join(", ")))
-            }
-        },
-        Ok(_) => Err("it is not an object".to_owned()),
-        Err(error) => Err(format!("it is not JSON: {error}")),
+/// The string `text` of one line, the last one where it is there twice, and how many lone surrogates
+/// were replaced in it. No other field is read.
+fn document(line: &str) -> Result<(String, u64), String> {
+    let members = json_lines::members(line)?;
+    match members.iter().rfind(|(name, _)| name == "text") {
+        Some((_, raw)) if raw.starts_with('"') => {
+            json_lines::string(raw).map_err(|error| format!("`text` is not JSON: {error}"))
+        }
+        Some(_) => Err("`text` is not a string".to_owned()),
+        None => {
+            let names = members.iter().map(|(name, _)| name.as_ref());
+            Err(format!(
+                "no field `text` (fields: {})",
+                json_lines::listed(names)
+            ))
+        }
     }
 }

@@ -109,6 +109,8 @@ fn mistakes_are_errors_not_stand_ins() {
     assert!(error.contains("none.txt"), "{error}");
     let there = dir.path().join("there.txt");
     std::fs::write(&there, "text").unwrap();
-    let path = file(there).unwrap().data.sources[0].path.clone();
-    assert!(path.unwrap().is_absolute());
+    let found = file(there).unwrap().data.sources.remove(0);
+    assert!(found.path.unwrap().is_absolute());
+    let content = blake3::hash(b"text").to_hex().to_string();
+    assert_eq!(found.blake3, Some(content), "the content is pinned");
 }

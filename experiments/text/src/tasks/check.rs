@@ -2,6 +2,7 @@
 
 use super::source::SetSource;
 use crate::TextError;
+use crate::sources::absolute;
 use experiments_config::{TaskSource, TasksConfig};
 use serde::Serialize;
 use std::path::PathBuf;
@@ -49,19 +50,15 @@ pub fn check(source: &TaskSource) -> Result<TaskCheck, TextError> {
 }
 
 /// Makes sure that every set is there and its templates are Jinja, without reading rows. Paths
-/// become absolute, so that a run can be continued from another folder: write the result into the
-/// run's configuration.
+/// become absolute, so that a run can be continued from another folder, and the content of the files
+/// is pinned ([`TaskSource::blake3`]): write the result into the run's configuration.
 pub fn resolve(config: &TasksConfig) -> Result<TasksConfig, TextError> {
     let mut resolved = config.clone();
     for source in &mut resolved.sources {
-        SetSource::new(source)?;
+        let set = SetSource::new(source)?;
         if let Some(path) = &mut source.path {
-            let absolute = std::path::absolute(&*path).map_err(TextError::read(path))?;
-            // It is written into run.toml, and TOML is UTF-8.
-            if absolute.to_str().is_none() {
-                return Err(TextError::PathNotUtf8 { path: absolute });
-            }
-            *path = absolute;
+            source.blake3 = Some(set.file_hash()?.to_hex().to_string());
+            *path = absolute(path)?;
         }
     }
     Ok(resolved)

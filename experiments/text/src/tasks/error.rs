@@ -1,5 +1,6 @@
 //! Errors of task sets.
 
+use crate::json_lines::listed;
 use std::path::PathBuf;
 
 /// Why a set of prompted tasks cannot be used.
@@ -117,4 +118,17 @@ pub enum TaskError {
         /// Rows of the file.
         rows: u64,
     },
+}
+
+impl TaskError {
+    /// The error about a row, with the fields of that row which could not be read.
+    pub(super) fn beside(mut self, unreadable: &[String]) -> Self {
+        if let Self::Line { message, .. } | Self::Render { message, .. } = &mut self
+            && !unreadable.is_empty()
+        {
+            let names = listed(unreadable.iter().map(String::as_str));
+            *message = format!("{message}; no JSON, so left out: {names}");
+        }
+        self
+    }
 }

@@ -1,6 +1,7 @@
 //! Jinja templates that make samples of rows.
 
 use super::{Prompt, TaskError};
+use crate::json_lines::listed;
 use crate::nearest::hint;
 use minijinja::value::{Serde, Value};
 use minijinja::{Environment, Error, ErrorKind, UndefinedBehavior};
@@ -190,12 +191,12 @@ fn has(context: &Value, path: &str) -> bool {
 }
 
 fn failed(place: Place<'_>, template: &str, message: &str, scope: &Scope) -> TaskError {
-    let fields: Vec<_> = scope.keys().map(|name| format!("`{name}`")).collect();
+    let fields = listed(scope.keys().map(String::as_str));
     TaskError::Render {
         path: place.path.to_owned(),
         line: place.line,
         template: template.to_owned(),
-        message: format!("{message} (fields of the row: {})", fields.join(", ")),
+        message: format!("{message} (fields of the row: {fields})"),
     }
 }
 

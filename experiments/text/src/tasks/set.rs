@@ -28,6 +28,13 @@ pub(super) fn prepare(
     }
     progress(&format!("tokenising the task set {}", source.name));
     let tokens = tokenise(source, tokenizer, file.as_bytes())?;
+    let replaced = tokens.counts().replaced;
+    if replaced > 0 {
+        let name = &source.name;
+        progress(&format!(
+            "`{name}`: {replaced} lone surrogates, which no text can hold, replaced by U+FFFD"
+        ));
+    }
     if source.file_hash()? != file {
         return Err(TextError::Changed {
             path: source.path.clone(),

@@ -115,6 +115,7 @@ impl SetTokens {
                 rows,
                 found: total,
                 skipped,
+                replaced: 0,
             },
             ids: ids.collect(),
             ends,
@@ -144,7 +145,7 @@ mod tests {
                 ids.extend(part);
                 ends.push(ids.len() as u64);
             }
-            let tokens = SetTokens::new(Counts { rows: 7, found: 6, skipped: 5 }, ends, ids);
+            let tokens = SetTokens::new(Counts { rows: 7, found: 6, skipped: 5, replaced: 0 }, ends, ids);
             prop_assert_eq!(tokens.len(), samples.len());
             for (index, (text, target)) in samples.iter().enumerate() {
                 prop_assert_eq!(tokens.sample(index), (&text[..], &target[..]));

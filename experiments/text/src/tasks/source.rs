@@ -5,7 +5,8 @@ use super::prompter::{Place, Prompter};
 use super::{Prompt, TaskError, find};
 use crate::TextError;
 use crate::cache::hash_parts;
-use crate::json_lines::{JsonLines, packing};
+use crate::json_lines::{self, JsonLines, packing};
+use crate::source_text::check_content;
 use experiments_config::TaskSource;
 use serde_json::{Map, Value};
 use std::fs::File;
@@ -19,6 +20,8 @@ pub(super) struct Counts {
     pub(super) found: u64,
     /// Samples without a text or without a target.
     pub(super) skipped: u64,
+    /// Lone surrogates that became U+FFFD; 0 where the rows were read by another process.
+    pub(super) replaced: u64,
 }
 
 /// A set that can be read.
@@ -31,6 +34,17 @@ pub(super) struct SetSource {
     prompter: Option<Prompter>,
     /// Hash of the templates.
     recipe: String,
+    /// The hash that the file must have.
+    pinned: Option<String>,
+}
+
+/// One row.
+struct Row {
+    fields: Map<String, Value>,
+    /// Names of fields whose value is no JSON.
+    unreadable: Vec<String>,
+    /// Lone surrogates that became U+FFFD.
+    replaced: u64,
 }
 
 impl SetSource {
@@ -85,17 +99,20 @@ impl SetSource {
             cap,
             prompter,
             recipe: hash_parts(parts),
+            pinned: source.blake3.clone(),
         })
     }
 
-    /// BLAKE3 hash of the bytes of the file.
+    /// BLAKE3 hash of the bytes of the file, which must be the one that the configuration pins.
     pub(super) fn file_hash(&self) -> Result<blake3::Hash, TextError> {
         let file = File::open(&self.path).map_err(TextError::read(&self.path))?;
         let mut hasher = blake3::Hasher::new();
         hasher
             .update_reader(file)
             .map_err(TextError::read(&self.path))?;
-        Ok(hasher.finalize())
+        let hash = hasher.finalize();
+        check_content(&self.path, self.pinned.as_deref(), Some(&hash.to_hex()))?;
+        Ok(hash)
     }
 
     /// Hash of everything that determines the samples, given the hash of the file.
@@ -116,12 +133,16 @@ impl SetSource {
                 path: &self.path,
                 line,
             };
-            let row = object(text, line).map_err(|message| place.wrong(message))?;
+            let row = row(text, line).map_err(|message| place.wrong(message))?;
             counts.rows += 1;
+            counts.replaced += row.replaced;
             let samples = match &self.prompter {
-                Some(prompter) => prompter.fill(row, place)?,
-                None => vec![plain(row).map_err(|message| place.wrong(message))?],
+                Some(prompter) => prompter.fill(row.fields, place),
+                None => plain(row.fields)
+                    .map(|sample| vec![sample])
+                    .map_err(|message| place.wrong(message)),
             };
+            let samples = samples.map_err(|error| error.beside(&row.unreadable))?;
             for (text, target) in samples {
                 if text.trim().is_empty() || target.trim().is_empty() {
                     counts.skipped += 1;
@@ -162,21 +183,32 @@ fn check_file(path: &Path, root: Option<&Path>) -> Result<(), TextError> {
     Ok(())
 }
 
-/// The object of one line.
-fn object(text: &str, line: u64) -> Result<Map<String, Value>, String> {
-    if line == 1 && text.trim_start().starts_with('[') {
+/// The row that a line holds. A field whose value is no JSON is left out: it may be one that
+/// nothing asks for.
+fn row(text: &str, line: u64) -> Result<Row, String> {
+    if line == 1 && text.starts_with('[') {
         return Err(
             "the file is one JSON list; expected one object per line, as `jq -c '.[]'` writes it"
                 .to_owned(),
         );
     }
-    match serde_json::from_str(text) {
-        Ok(Value::Object(row)) => Ok(row),
-        Ok(_) => Err("it is not an object; expected one JSON object per line".to_owned()),
-        Err(error) => Err(format!(
-            "it is not JSON: {error}; expected one JSON object per line"
-        )),
+    let members = json_lines::members(text)
+        .map_err(|error| format!("{error}; expected one JSON object per line"))?;
+    let mut row = Row {
+        fields: Map::new(),
+        unreadable: Vec::new(),
+        replaced: 0,
+    };
+    for (name, raw) in members {
+        match json_lines::parse(raw) {
+            Ok((value, replaced)) => {
+                row.fields.insert(name.into_owned(), value);
+                row.replaced += replaced;
+            }
+            Err(_) => row.unreadable.push(name.into_owned()),
+        }
     }
+    Ok(row)
 }
 
 /// `text` and `targets` of a row without templates, taken literally. Of a list of targets the
@@ -184,11 +216,8 @@ fn object(text: &str, line: u64) -> Result<Map<String, Value>, String> {
 fn plain(mut row: Map<String, Value>) -> Result<(String, String), String> {
     const EXPECTED: &str = "expected an object with a string `text` and `targets`, a string or a list of strings (other fields need the templates `input` and `target`)";
     let missing = |row: &Map<String, Value>, name: &str| {
-        let fields: Vec<_> = row.keys().map(|key| format!("`{key}`")).collect();
-        format!(
-            "no field `{name}` (fields: {}); {EXPECTED}",
-            fields.join(", ")
-        )
+        let fields = json_lines::listed(row.keys().map(String::as_str));
+        format!("no field `{name}` (fields: {fields}); {EXPECTED}")
     };
     for name in ["text", "targets"] {
         if !row.contains_key(name) {

@@ -11,6 +11,11 @@ use tokenizers::{OffsetReferential, OffsetType, PreTokenizedString, PreTokenizer
 /// Slices of a source that the sample is made of, spread evenly over it.
 const SLICES: usize = 64;
 
+/// Longest word that merges are learnt from, bytes; a longer one counts as several. Each merge moves
+/// the rest of its word, so that the time grows with the square of its length: 400 kB without a
+/// space took two minutes.
+const LONGEST_WORD: usize = 2048;
+
 /// Merges in the order in which they were learnt, so many that the vocabulary is full or no pair
 /// occurs twice.
 pub(super) fn merges(
@@ -34,7 +39,7 @@ pub(super) fn merges(
         let splits = words.get_splits(OffsetReferential::Original, OffsetType::None);
         Ok(splits
             .into_iter()
-            .map(|(word, _, _)| word.to_owned())
+            .flat_map(|(word, _, _)| cut(word))
             .collect())
     };
     let mut trainer = BpeTrainer::builder()
@@ -51,6 +56,16 @@ pub(super) fn merges(
     // The merges are private to the model; its JSON form, a stable file format, has them.
     let mut json = serde_json::to_value(&model).map_err(|e| failed("trained")(e.into()))?;
     serde_json::from_value(json["merges"].take()).map_err(|e| failed("trained")(e.into()))
+}
+
+/// A word, in the alphabet of one character a byte, in parts of [`LONGEST_WORD`].
+fn cut(word: &str) -> Vec<String> {
+    if word.len() <= LONGEST_WORD {
+        return vec![word.to_owned()];
+    }
+    let characters: Vec<char> = word.chars().collect();
+    let parts = characters.chunks(LONGEST_WORD);
+    parts.map(|part| part.iter().collect()).collect()
 }
 
 /// About `budget` bytes of the documents: all, or evenly spaced slices.
@@ -74,7 +89,18 @@ fn slices(documents: &[&str], budget: usize) -> Vec<String> {
 
 #[cfg(test)]
 mod tests {
-    use super::slices;
+    use super::{LONGEST_WORD, cut, slices};
+
+    /// A file without spaces must not take minutes, and words of any language stay whole.
+    #[test]
+    fn long_words_are_cut_and_nothing_is_lost() {
+        let word = "åb".repeat(LONGEST_WORD);
+        let parts = cut(&word);
+        assert_eq!(parts.concat(), word);
+        let longest = parts.iter().map(|part| part.chars().count()).max();
+        assert_eq!(longest, Some(LONGEST_WORD));
+        assert_eq!(cut(&word[..30]), [&word[..30]]);
+    }
 
     /// The sample must be bounded, or training takes minutes, and come from everywhere.
     #[test]

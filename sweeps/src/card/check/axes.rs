@@ -1,6 +1,6 @@
 //! Axes: lists, ranges, and axes that move together.
 
-use super::check_keys;
+use super::{MAX_RUNS, check_keys};
 use crate::card::Settings;
 use crate::card::check::fields::complain;
 use crate::card::value::{flatten_with, label, same};
@@ -99,6 +99,15 @@ pub(super) fn read(
                 continue;
             }
         };
+        if values.len() > MAX_RUNS {
+            let message = format!(
+                "has {} values; at most {MAX_RUNS} are accepted",
+                values.len()
+            );
+            complain(complaints, &place, message, None);
+            axes.insert(key, Vec::new());
+            continue;
+        }
         check_values(&values, &place, section, complaints);
         axes.insert(key, values);
     }
@@ -133,7 +142,8 @@ fn is_range(table: &Table) -> bool {
 }
 
 /// `{ from = 1e-4, to = 1e-2, points = 5, scale = "log" }`: evenly spaced values, ends included;
-/// those between are rounded to four significant digits, so that they can be written down.
+/// those between are rounded to four significant digits, so that they can be written down, or to as
+/// many more as the range needs.
 fn range(table: &Table, place: &str, complaints: &mut Vec<Complaint>) -> Vec<Value> {
     let number = |key: &str| match table.get(key) {
         Some(Value::Float(number)) => Some(*number),
@@ -158,7 +168,12 @@ fn range(table: &Table, place: &str, complaints: &mut Vec<Complaint>) -> Vec<Val
         complain(complaints, place, message, None);
         return Vec::new();
     };
-    if !(from.is_finite() && to.is_finite() && from < to) {
+    if !(to - from).is_finite() {
+        let message = format!("has `from` = {from} and `to` = {to}; expected finite numbers");
+        complain(complaints, place, message, None);
+        return Vec::new();
+    }
+    if from >= to {
         let message = format!("has `from` = {from}, which is not below `to` = {to}");
         complain(complaints, place, message, None);
         return Vec::new();
@@ -178,25 +193,56 @@ fn range(table: &Table, place: &str, complaints: &mut Vec<Complaint>) -> Vec<Val
             from + share * (to - from)
         }
     };
-    (0..points)
-        .map(|index| match index {
-            0 => from,
-            index if index == points - 1 => to,
-            index => rounded(at(index)),
-        })
-        .map(|value| {
-            if whole {
-                Value::Integer(value.round() as i64)
-            } else {
-                Value::Float(value)
-            }
-        })
-        .collect()
+    let mut exact: Vec<f64> = (0..points).map(at).collect();
+    (exact[0], exact[points - 1]) = (from, to);
+    let value = |value: f64| {
+        if whole {
+            Value::Integer(value as i64)
+        } else {
+            Value::Float(value)
+        }
+    };
+    spaced(&exact, whole).into_iter().map(value).collect()
 }
 
-/// Four significant digits.
-fn rounded(value: f64) -> f64 {
-    format!("{value:.3e}").parse().unwrap_or(value)
+/// The points with as few digits as keep them apart and in their places, four at least; ends as they
+/// are. Whole ones where that is asked for.
+fn spaced(exact: &[f64], whole: bool) -> Vec<f64> {
+    let last = exact.len() - 1;
+    let with = |digits: usize| -> Vec<f64> {
+        let inner = exact.iter().enumerate().map(|(index, value)| match index {
+            index if index == 0 || index == last => *value,
+            _ if whole => rounded(*value, digits).round(),
+            _ => rounded(*value, digits),
+        });
+        inner.collect()
+    };
+    let fits = |values: &[f64]| {
+        let apart = values.windows(2).all(|pair| pair[0] < pair[1]);
+        let gap = |index: usize| (exact[index + 1] - exact[index]).abs();
+        let near = (1..last).all(|index| {
+            let off = (values[index] - exact[index]).abs();
+            let unit: f64 = if whole { 0.5 } else { 0.0 };
+            off <= unit.max(SPARED * gap(index - 1).min(gap(index)))
+        });
+        apart && near
+    };
+    (4..MOST_DIGITS)
+        .map(with)
+        .find(|values| fits(values))
+        // What no digits keep apart is complained about as a value that is there twice.
+        .unwrap_or_else(|| with(MOST_DIGITS))
+}
+
+/// Share of the distance to its neighbour by which rounding may move a point.
+const SPARED: f64 = 0.01;
+
+/// Decimal digits that tell any two floats apart.
+const MOST_DIGITS: usize = 17;
+
+/// A value with so many significant digits.
+fn rounded(value: f64, digits: usize) -> f64 {
+    format!("{value:.*e}", digits - 1).parse().unwrap_or(value)
 }
 
 #[cfg(test)]
@@ -220,6 +266,42 @@ mod tests {
         assert_eq!(found, [0.0, 0.5, 1.0].map(Value::Float));
         let (found, _) = values("{ from = 6, to = 96, points = 5, scale = \"log\" }");
         assert_eq!(found, [6, 12, 24, 48, 96].map(Value::Integer));
+    }
+
+    /// Four digits are too few where a range is narrow: 16387 would become 16390, outside of it.
+    #[test]
+    fn narrow_ranges_stay_inside_their_ends_and_even() {
+        let (found, complaints) = values("{ from = 16385, to = 16389, points = 3 }");
+        assert!(complaints.is_empty(), "{complaints:?}");
+        assert_eq!(found, [16385, 16387, 16389].map(Value::Integer));
+        let (found, _) = values("{ from = 0.99995, to = 0.99999, points = 3 }");
+        assert_eq!(found, [0.99995, 0.99997, 0.99999].map(Value::Float));
+        let (found, _) = values("{ from = 1.0, to = 1.01, points = 5 }");
+        assert_eq!(found, [1.0, 1.0025, 1.005, 1.0075, 1.01].map(Value::Float));
+        let (found, _) = values("{ from = 1000000, to = 1000003, points = 4, scale = \"log\" }");
+        let expected = [1_000_000, 1_000_001, 1_000_002, 1_000_003];
+        assert_eq!(found, expected.map(Value::Integer));
+        // Wide ranges keep the values they had.
+        let (found, _) = values("{ from = 1000, to = 100000, points = 5, scale = \"log\" }");
+        assert_eq!(
+            found,
+            [1000, 3162, 10_000, 31_620, 100_000].map(Value::Integer)
+        );
+        let (_, complaints) = values("{ from = 1, to = 3, points = 5 }");
+        assert!(complaints[0].message.contains("twice"), "{complaints:?}");
+    }
+
+    /// A slip of the pen must not cost an hour before it is refused.
+    #[test]
+    fn an_axis_of_a_million_values_is_refused_at_once() {
+        let list = format!("[{}]", "1.0, ".repeat(1_000_000));
+        let (found, complaints) = values(&list);
+        assert!(found.is_empty());
+        assert_eq!(complaints.len(), 1);
+        assert_eq!(
+            complaints[0].message,
+            "has 1000000 values; at most 10000 are accepted"
+        );
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! Checks of single values.
 
+use super::MAX_RUNS;
 use crate::card::value::closest;
 use crate::card::{Failed, Kind, Reduce, Role, Worst};
 use experiments_config::Complaint;
@@ -124,9 +125,14 @@ pub(super) fn seeds(
                 all.len()
             )),
             (Ok(count), Some(all)) => all[..count].to_vec(),
-            (Ok(count), None) if count > 10_000 => refuse(format!("is {count}; at most 10000")),
+            (Ok(count), None) if count > MAX_RUNS => {
+                refuse(format!("is {count}; at most {MAX_RUNS}"))
+            }
             (Ok(count), None) => (1..=count as u64).collect(),
         },
+        Some(Value::Array(items)) if items.len() > MAX_RUNS => {
+            refuse(format!("has {} entries; at most {MAX_RUNS}", items.len()))
+        }
         Some(Value::Array(items)) => {
             let list: Vec<u64> = items
                 .iter()

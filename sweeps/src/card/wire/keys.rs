@@ -201,7 +201,9 @@ fn unknown(section: &str, key: &str, known: &[&str]) -> Complaint {
     Complaint {
         key: dotted(key),
         message: "no such key in a card".to_owned(),
-        hint: Some(if experiments_config::is_key(&dotted(key)) {
+        hint: Some(if dotted(key) == "seed" {
+            "the seeds of a card are `seeds = [1, 2, 3]`, or their number".to_owned()
+        } else if experiments_config::is_key(&dotted(key)) {
             let key = dotted(key);
             format!("configuration keys belong into `[fixed]`: `\"{key}\" = …`")
         } else if let Some(near) = closest(key, known.iter().copied()) {

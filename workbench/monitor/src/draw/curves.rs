@@ -267,6 +267,7 @@ fn y_axis(chart: &Chart, plot: Rect, labels: u16, depth: Depth, buffer: &mut Buf
             .collect()
     };
     let mut taken = None;
+    let mut above = String::new();
     for (value, label) in ticks {
         let dot = scale.at_y(value);
         if !(0.0..=scale.dots.1).contains(&dot) {
@@ -280,7 +281,12 @@ fn y_axis(chart: &Chart, plot: Rect, labels: u16, depth: Depth, buffer: &mut Buf
         for x in (plot.x..plot.right()).step_by(2) {
             put(buffer, plot, x, y, "·", depth.faint());
         }
-        if labels > 0 {
+        // Where the range is so narrow that what there is room for looks alike, once is enough.
+        let label: String = label
+            .chars()
+            .take(usize::from(labels.saturating_sub(1)))
+            .collect();
+        if labels > 0 && label != above {
             put_right(
                 buffer,
                 Rect {
@@ -294,6 +300,7 @@ fn y_axis(chart: &Chart, plot: Rect, labels: u16, depth: Depth, buffer: &mut Buf
                 depth.dim(),
             );
         }
+        above = label;
     }
 }
 

@@ -152,15 +152,11 @@ pub(super) fn plot(inner: Rect) -> Rect {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::collections::BTreeMap;
 
     fn record(step: u64, values: &[f64]) -> Record {
-        let layers = BTreeMap::from([("layer_grad_norm".to_owned(), values.to_vec())]);
-        Record {
-            step,
-            layers,
-            ..Record::default()
-        }
+        let mut record = Record::new(step);
+        record.set_layers("layer_grad_norm", values.to_vec());
+        record
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use logs::{Alarm, Record, Watch};
+use logs::{Alarm, Name, Record, Watch};
 
 use super::chart::Curve;
 use crate::state::Axis;
@@ -96,11 +96,11 @@ impl Track {
 
 /// Adds the signals of a record that can be drawn, in the order of the signal table; unknown ones follow.
 pub(super) fn add_names(record: &Record, scalars: &mut Vec<String>, layers: &mut Vec<String>) {
-    let add = |names: &mut Vec<String>, new: &mut dyn Iterator<Item = &String>| {
+    let add = |names: &mut Vec<String>, new: &mut dyn Iterator<Item = &Name>| {
         let before = names.len();
         for name in new {
-            if !names.contains(name) {
-                names.push(name.clone());
+            if names.iter().all(|known| known != name.as_str()) {
+                names.push(name.to_string());
             }
         }
         if names.len() > before {
@@ -113,7 +113,7 @@ pub(super) fn add_names(record: &Record, scalars: &mut Vec<String>, layers: &mut
         }
     };
     // The upper chart always shows the loss; counters that serve as axes are no curves.
-    let axis = |name: &&String| !matches!(name.as_str(), "loss" | "samples" | "tokens");
+    let axis = |name: &&Name| !matches!(name.as_str(), "loss" | "samples" | "tokens");
     add(scalars, &mut record.scalars.keys().filter(axis));
     add(layers, &mut record.layers.keys());
 }

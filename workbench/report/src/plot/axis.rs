@@ -31,6 +31,8 @@ pub(crate) struct Axis {
     ticks: Vec<f64>,
     /// Names of the ticks where they aren't numbers.
     names: Vec<String>,
+    /// Significant digits that tell the ticks apart.
+    digits: usize,
 }
 
 impl Axis {
@@ -62,12 +64,14 @@ impl Axis {
                     .collect()
             }
         };
+        let digits = digits(&ticks);
         Self {
             scale,
             low,
             high,
             ticks,
             names: Vec::new(),
+            digits,
         }
     }
 
@@ -82,6 +86,7 @@ impl Axis {
             high,
             ticks,
             names: Vec::new(),
+            digits: FEWEST_DIGITS,
         }
     }
 
@@ -95,6 +100,7 @@ impl Axis {
             high: count - 0.4 + above,
             ticks,
             names,
+            digits: FEWEST_DIGITS,
         }
     }
 
@@ -169,7 +175,7 @@ impl ValueFormatter<f64> for Axis {
     fn format_ext(&self, value: &f64) -> String {
         match self.scale {
             Scale::Log2 => format!("2{}", superscript(value.log2().round())),
-            _ if self.names.is_empty() => number(*value),
+            _ if self.names.is_empty() => with_digits(*value, self.digits),
             _ => self
                 .names
                 .get(value.round() as usize)
@@ -231,10 +237,13 @@ fn nice(step: f64) -> f64 {
 /// Multiples of `every` in the range; never more than 40, whatever the range.
 fn multiples(every: f64, low: f64, high: f64) -> Vec<f64> {
     let first = (low / every).ceil();
-    (0..40)
+    let mut ticks: Vec<f64> = (0..40)
         .map(|i| (first + f64::from(i)) * every)
         .take_while(|tick| *tick <= high)
-        .collect()
+        .collect();
+    // Where the range is narrower than the numbers are dense.
+    ticks.dedup();
+    ticks
 }
 
 /// Ticks of a log axis that spans little, given as powers of ten: 1, 2 and 5 times those, or
@@ -252,17 +261,33 @@ fn decimal_ticks(low: f64, high: f64) -> Vec<f64> {
     }
 }
 
-/// A number as a reader wants it: plain where short, else as `1.5e-7`.
-pub(crate) fn number(value: f64) -> String {
-    if value != 0.0 && !(1e-3..1e6).contains(&value.abs()) {
-        return format!("{:e}", rounded(value));
-    }
-    format!("{}", rounded(value))
+/// Digits of a number where fewer are not enough: they hide 0.30000000000000004.
+const FEWEST_DIGITS: usize = 10;
+
+/// As many digits as tell neighbouring ticks apart.
+fn digits(ticks: &[f64]) -> usize {
+    let apart = |digits: &usize| {
+        let label = |tick: f64| with_digits(tick, *digits);
+        ticks
+            .windows(2)
+            .all(|pair| label(pair[0]) != label(pair[1]))
+    };
+    (FEWEST_DIGITS..17).find(apart).unwrap_or(17)
 }
 
-/// Ten significant digits: hides 0.30000000000000004.
-fn rounded(value: f64) -> f64 {
-    format!("{value:.9e}").parse().unwrap_or(value)
+/// A number as a reader wants it: plain where short, else as `1.5e-7`.
+pub(crate) fn number(value: f64) -> String {
+    with_digits(value, FEWEST_DIGITS)
+}
+
+/// [`number`] of so many significant digits.
+fn with_digits(value: f64, digits: usize) -> String {
+    let text = format!("{value:.*e}", digits - 1);
+    let rounded = text.parse().unwrap_or(value);
+    if rounded != 0.0 && !(1e-3..1e6).contains(&rounded.abs()) {
+        return format!("{rounded:e}");
+    }
+    format!("{rounded}")
 }
 
 fn superscript(value: f64) -> String {
@@ -300,6 +325,24 @@ mod tests {
         let axis = Axis::new(Scale::Log2, [16384.0, 65536.0].into_iter(), 5);
         assert_eq!(labels(&axis), ["2¹⁴", "2¹⁵", "2¹⁶"]);
         assert_eq!(labels(&Axis::steps(150.0, 5)), ["0", "50", "100", "150"]);
+    }
+
+    #[test]
+    fn neighbouring_ticks_never_look_alike() {
+        for (low, high) in [
+            (1.0, 1.0 + 1e-11),
+            (1e9, 1e9 + 1e-2),
+            (3.0, 3.0_f64.next_up()),
+            (1e-7, 1.000_000_000_01e-7),
+        ] {
+            for scale in [Scale::Linear, Scale::Log] {
+                let axis = Axis::new(scale, [low, high].into_iter(), 6);
+                let mut found = labels(&axis);
+                let count = found.len();
+                found.dedup();
+                assert_eq!(found.len(), count, "{found:?}");
+            }
+        }
     }
 
     #[test]

@@ -47,7 +47,7 @@ pub(crate) fn all(reader: &SweepReader, verdict: &Verdict, differing: Vec<String
             .map(|run| run.id.as_str());
         warnings.extend(about(&ids.collect::<Vec<_>>(), what));
     }
-    let overrides = &reader.sweep().plan().overrides;
+    let overrides = reader.sweep().plan().changed();
     if !overrides.is_empty() {
         let changes = overrides
             .iter()

@@ -43,6 +43,7 @@ fn plain_rows_give_one_sample_each() {
         rows: 5,
         found: 2,
         skipped: 3,
+        replaced: 0,
     };
     let pairs = [(" a ", "b"), ("c", "d")].map(|(a, b)| (a.to_owned(), b.to_owned()));
     let packed = zstd::encode_all(content.as_bytes(), 0).unwrap();
@@ -85,6 +86,21 @@ fn damage_is_named_with_file_and_line() {
         samples("a.csv", b"")
             .unwrap_err()
             .contains("expected .jsonl or .json")
+    );
+}
+
+/// What nothing asks for need not be sound; what a template or the program asks for is named.
+#[test]
+fn fields_that_are_no_json_matter_only_where_they_are_used() {
+    let row = "{\"score\": NaN, \"text\": \"a\\ud800\", \"targets\": \"b\"}";
+    let (counts, found) = samples("a.jsonl", row.as_bytes()).unwrap();
+    assert_eq!(found, [("a\u{fffd}".to_owned(), "b".to_owned())]);
+    assert_eq!((counts.found, counts.replaced), (1, 1));
+    let error = failure("{\"text\": \"a\", \"targets\": NaN}");
+    assert!(
+        error.contains("no field `targets`")
+            && error.ends_with("; no JSON, so left out: `targets`"),
+        "{error}"
     );
 }
 

@@ -1,0 +1,128 @@
+//! Keys that name files of the user's own. A relative path is relative to the file that holds it,
+//! so that a configuration means the same from every folder.
+
+use std::path::Path;
+use toml::{Table, Value};
+
+/// Keys of one path.
+const FILES: [&str; 1] = ["model.init.weights"];
+
+/// Keys of lists whose items have a `path`.
+const LISTS: [&str; 2] = ["data.sources", "tasks.sources"];
+
+/// Whether the value of a dotted key names files.
+#[must_use]
+pub fn names_files(key: &str) -> bool {
+    FILES.contains(&key) || LISTS.contains(&key)
+}
+
+/// The value of the dotted key `key` as it stands in a file in `directory`: where it names files,
+/// with absolute paths. The error names a folder that TOML cannot hold.
+pub fn anchored(key: &str, value: &Value, directory: &Path) -> Result<Value, String> {
+    let mut value = value.clone();
+    if FILES.contains(&key) {
+        anchor_path(&mut value, directory)?;
+    } else if LISTS.contains(&key) {
+        for item in value.as_array_mut().into_iter().flatten() {
+            if let Some(path) = item.get_mut("path") {
+                anchor_path(path, directory)?;
+            }
+        }
+    }
+    Ok(value)
+}
+
+/// [`anchored`] for every key of a table.
+pub(crate) fn anchor(table: &mut Table, directory: &Path) -> Result<(), String> {
+    for key in FILES.into_iter().chain(LISTS) {
+        if let Some(value) = find(table, key) {
+            *value = anchored(key, value, directory)?;
+        }
+    }
+    Ok(())
+}
+
+fn find<'a>(table: &'a mut Table, key: &str) -> Option<&'a mut Value> {
+    let (first, rest) = key.split_once('.').unwrap_or((key, ""));
+    match (table.get_mut(first)?, rest) {
+        (value, "") => Some(value),
+        (Value::Table(inner), rest) => find(inner, rest),
+        _ => None,
+    }
+}
+
+/// Anything but text is left for the check of types.
+fn anchor_path(value: &mut Value, directory: &Path) -> Result<(), String> {
+    let Value::String(text) = value else {
+        return Ok(());
+    };
+    // An empty path stays one, to be refused.
+    if text.is_empty() || Path::new(text).is_absolute() {
+        return Ok(());
+    }
+    let joined = directory.join(&*text);
+    let path = std::path::absolute(&joined).unwrap_or(joined);
+    match path.to_str() {
+        Some(path) => path.clone_into(text),
+        None => {
+            return Err(format!(
+                "is relative to `{}`, whose name is not UTF-8; rename that folder",
+                directory.display()
+            ));
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn table(text: &str) -> Table {
+        toml::from_str(text).unwrap()
+    }
+
+    /// Every key that names a file, and none else.
+    #[test]
+    fn paths_are_relative_to_their_file() {
+        let mut found = table(
+            r#"steps = 3
+            data.sources = [{ path = "a.txt" }, { name = "gutenberg" }, { path = "/abs.txt" }]
+            tasks.sources = [{ path = "../t.jsonl", input = "a.txt" }]
+            model.init.weights = "w.safetensors""#,
+        );
+        anchor(&mut found, Path::new("/cards")).unwrap();
+        let expected = table(
+            r#"steps = 3
+            data.sources = [{ path = "/cards/a.txt" }, { name = "gutenberg" }, { path = "/abs.txt" }]
+            tasks.sources = [{ path = "/cards/../t.jsonl", input = "a.txt" }]
+            model.init.weights = "/cards/w.safetensors""#,
+        );
+        assert_eq!(found, expected);
+    }
+
+    /// A wrong type is for the check of types to name.
+    #[test]
+    fn what_is_no_path_is_left_alone() {
+        for text in [
+            "data = 1",
+            "data.sources = 1",
+            "data.sources = [1, {path = 2}]",
+            "model.init.weights = 3",
+        ] {
+            let mut found = table(text);
+            anchor(&mut found, Path::new("/cards")).unwrap();
+            assert_eq!(found, table(text));
+        }
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_folder_that_toml_cannot_hold_is_an_error() {
+        use std::os::unix::ffi::OsStrExt;
+        let folder = Path::new(std::ffi::OsStr::from_bytes(b"/\xff"));
+        let value = Value::String("w".to_owned());
+        assert!(anchored("model.init.weights", &value, folder).is_err());
+        assert_eq!(anchored("seed", &value, folder), Ok(value));
+    }
+}

@@ -1,0 +1,88 @@
+//! Names of signals, one copy of each.
+
+use std::borrow::Borrow;
+use std::collections::HashSet;
+use std::fmt;
+use std::ops::Deref;
+use std::sync::Arc;
+
+/// Most names that the records of one run may have together. A reader keeps every name, and tables
+/// have a column for each.
+pub(crate) const MOST_NAMES: usize = 1024;
+
+/// The name of a signal. Copies share their text: a run has the same few names at every step.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Name(Arc<str>);
+
+impl Name {
+    /// The text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl From<&str> for Name {
+    fn from(text: &str) -> Self {
+        Self(text.into())
+    }
+}
+
+impl Deref for Name {
+    type Target = str;
+
+    fn deref(&self) -> &str {
+        &self.0
+    }
+}
+
+impl Borrow<str> for Name {
+    fn borrow(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for Name {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(&self.0)
+    }
+}
+
+impl fmt::Debug for Name {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(&*self.0, f)
+    }
+}
+
+/// The names of the records that were taken so far.
+#[derive(Debug, Default)]
+pub(crate) struct Names {
+    known: HashSet<Name>,
+    /// First met in the line that is being read.
+    fresh: Vec<Name>,
+}
+
+impl Names {
+    /// The shared copy of a name; `None` where there are [`MOST_NAMES`] others.
+    pub(super) fn shared(&mut self, text: &str) -> Option<Name> {
+        if let Some(known) = self.known.get(text) {
+            return Some(known.clone());
+        }
+        if self.known.len() + self.fresh.len() >= MOST_NAMES {
+            return None;
+        }
+        let name = Name::from(text);
+        self.fresh.push(name.clone());
+        Some(name)
+    }
+
+    /// Ends a line. The names of a refused one are forgotten: they must not use up those of the
+    /// records that follow.
+    pub(super) fn end_line(&mut self, taken: bool) {
+        if taken {
+            self.known.extend(self.fresh.drain(..));
+        } else {
+            self.fresh.clear();
+        }
+    }
+}
