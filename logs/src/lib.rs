@@ -6,9 +6,10 @@
 //! another machine is read by one path. The crate knows no tensor and no configuration type.
 //!
 //! - [`record`] is one step, [`signal`](mod@signal) the names it may hold, [`line`](mod@line) the checksummed line.
-//! - [`run`] writes a run directory, under a [`lease`]; [`disk`] replaces small files atomically.
+//! - [`run`] writes a run directory, under a [`lease`]; [`disk`] writes whole files, of this directory and what a command is to write.
 //! - [`read`] follows a run directory.
 //! - [`alarm`] watches signals as they arrive.
+//! - [`printable`](mod@printable) makes text safe for a terminal.
 //! - [`decimate`] and [`smooth`] prepare curves for drawing, [`export`] writes CSV and `TensorBoard`.
 
 pub mod alarm;
@@ -18,6 +19,7 @@ mod error;
 pub mod export;
 pub mod lease;
 pub mod line;
+pub mod printable;
 pub mod read;
 pub mod record;
 pub mod run;
@@ -29,6 +31,7 @@ pub use disk::{write_atomic, write_json_atomic};
 pub use error::LogError;
 pub use lease::Lease;
 pub use line::LineError;
+pub use printable::{printable, printable_line};
 pub use read::{Liveness, RunReader};
 pub use record::Record;
 pub use run::{Event, EventKind, Manifest, RunWriter, Status, Summary};
