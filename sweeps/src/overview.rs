@@ -28,7 +28,7 @@ pub struct PlanOverview {
     pub disk_bytes: u64,
     /// Time the card expects, minutes.
     pub budget_minutes: Option<f64>,
-    /// What `--set` changes.
+    /// What differs from the card in every run: by `--set`, or because a text was missing.
     pub overrides: Settings,
     /// Languages without text.
     pub missing_languages: Vec<String>,
@@ -83,7 +83,10 @@ impl Plan {
             tokens: self.tokens(),
             disk_bytes: self.disk_bytes(),
             budget_minutes: self.card.budget_minutes,
-            overrides: self.overrides.clone(),
+            overrides: self
+                .changes()
+                .map(|(key, value)| (key.clone(), value.clone()))
+                .collect(),
             missing_languages: self.missing_languages.clone(),
             budget: self.card.budget.clone(),
             designs: self.designs(),

@@ -9,6 +9,7 @@ use crate::card::{Card, Role, Settings};
 use crate::{SweepError, card};
 use experiments_config::{Complaint, Config, Override};
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 
 /// One run of a plan.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -34,13 +35,28 @@ pub struct PlannedRun {
     pub config_hash: String,
 }
 
+/// Why the program itself gives a key to every run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Origin {
+    /// Only the spelling of paths differs: they are absolute, so that a run can be continued from another
+    /// folder.
+    AbsolutePath,
+    /// A text was not available; another took its place, or none.
+    Substitute,
+}
+
 /// All runs of a card on this machine.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Plan {
     /// The card.
     pub card: Card,
-    /// What `--set` changed in every run; shown beside the verdict.
+    /// What every run is given beside the card: by `--set`, or for the reason in [`Plan::origins`].
     pub overrides: Settings,
+    /// Why a key stands in [`Plan::overrides`] that no `--set` gave; filled in by the caller that resolved
+    /// the sources.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub origins: BTreeMap<String, Origin>,
     /// Languages the card asks for whose text is not available here; filled in by the caller that
     /// resolved the sources.
     pub missing_languages: Vec<String>,
@@ -57,6 +73,7 @@ impl Plan {
         let mut plan = Self {
             card: card.clone(),
             overrides,
+            origins: BTreeMap::new(),
             missing_languages: Vec::new(),
             runs: Vec::new(),
         };
@@ -88,6 +105,12 @@ impl Plan {
     /// The complete configuration of one of [`Plan::runs`].
     pub fn config(&self, run: &PlannedRun) -> Result<Config, SweepError> {
         self.card.config(&self.overrides, &run.settings, run.seed)
+    }
+
+    /// What [`Plan::overrides`] really changes: all but paths that were made absolute.
+    pub fn changes(&self) -> impl Iterator<Item = (&String, &toml::Value)> {
+        let spelled = |key: &&String| self.origins.get(*key) == Some(&Origin::AbsolutePath);
+        self.overrides.iter().filter(move |(key, _)| !spelled(key))
     }
 
     /// What the criteria can show.

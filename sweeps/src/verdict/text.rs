@@ -113,11 +113,11 @@ pub(super) fn notes(verdict: &Verdict, sweep: &Sweep) -> Vec<String> {
             verdict.missing_languages.join(", ")
         ));
     }
-    let overrides = &sweep.plan().overrides;
-    if !overrides.is_empty() {
-        let keys: Vec<String> = overrides.keys().map(|key| format!("`{key}`")).collect();
+    let changes = sweep.plan().changes();
+    let keys: Vec<String> = changes.map(|(key, _)| format!("`{key}`")).collect();
+    if !keys.is_empty() {
         notes.push(format!(
-            "Given to every run of this sweep by `--set`, or because a text was missing or a path was made absolute: {}.",
+            "Given to every run of this sweep by `--set`, or because a text was missing: {}.",
             keys.join(", ")
         ));
     }

@@ -7,6 +7,7 @@ use std::fs;
 use std::path::Path;
 use sweeps::VerdictStatus;
 use synthetic::Fate;
+use workbench_report::{Target, write_to};
 
 const HYPOTHESIS: &str = "At 24 layers without warm-up Post-LN stays at the unigram level.";
 
@@ -60,6 +61,36 @@ fn a_finished_sweep_reports_its_verdict_in_both_formats() {
         html.contains("not finite"),
         "NaN is drawn as a mark and not left out"
     );
+}
+
+/// A sweep on a disk that cannot be written has a report too.
+#[test]
+fn a_report_elsewhere_only_reads_the_directory() {
+    let dir = tempfile::tempdir().unwrap();
+    synthetic::sweep(dir.path(), HYPOTHESIS, pilot);
+    let names = |path: &Path| {
+        let entries = fs::read_dir(path).unwrap();
+        let mut names: Vec<_> = entries.map(|entry| entry.unwrap().file_name()).collect();
+        names.sort();
+        names
+    };
+    let before = names(dir.path());
+    let other = tempfile::tempdir().unwrap();
+    for (name, found) in [
+        ("new/folder", &["figures", "report.html", "report.md"][..]),
+        ("page.html", &["new", "page.html"]),
+        ("page.md", &["figures", "new", "page.html", "page.md"]),
+    ] {
+        let out = other.path().join(name);
+        write_to(dir.path(), &Target::of(&out)).unwrap();
+        let folder = if out.is_dir() { &out } else { other.path() };
+        assert_eq!(names(folder), found, "{name}");
+    }
+    assert_eq!(names(dir.path()), before);
+
+    let file = other.path().join("page.html").join("report");
+    let error = write_to(dir.path(), &Target::of(&file)).unwrap_err();
+    assert!(error.to_string().contains("`.html` or `.md`"), "{error}");
 }
 
 #[test]
