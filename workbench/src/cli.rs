@@ -15,7 +15,7 @@ use experiments_config::Override;
 use std::path::PathBuf;
 
 const AFTER_HELP: &str = "\
-Exit codes: 0 done · 1 something failed · 2 bad input · 3 stopped on request, the same command \
+Exit codes: 0 done · 1 something failed, or the result could not be written · 2 bad input · 3 stopped on request, the same command \
 continues · 130 ended at once by a second Ctrl-C.
 
 Start with `workbench quickstart`; `workbench help COMMAND` has examples for each command.";
@@ -335,3 +335,6 @@ pub(crate) struct ConfigCommand {
     #[arg(long = "set", value_name = "KEY=VALUE")]
     pub(crate) set: Vec<Override>,
 }
+
+#[cfg(test)]
+mod tests;

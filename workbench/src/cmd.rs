@@ -21,6 +21,7 @@ mod verdict;
 mod weights;
 
 use crate::cli::{Cli, Command};
+use crate::console::say;
 use crate::failure::Failure;
 use experiments_config::{Config, DataConfig, load_file};
 use experiments_text::{Cache, Resolved, resolve_sources};
@@ -47,7 +48,7 @@ pub(crate) fn run(cli: Cli) -> Result<ExitCode, Failure> {
         Command::Report(arguments) => report::run(&arguments),
         Command::Export(arguments) => export::run(&arguments),
         Command::Config(arguments) => config::run(&arguments),
-        Command::Completions { shell } => Ok(completions::completions(shell)),
+        Command::Completions { shell } => completions::completions(shell),
         Command::Man { out } => completions::man(&out),
     }
 }
@@ -85,26 +86,11 @@ fn existing_file(key: &str, path: &Path) -> Result<PathBuf, Failure> {
         .map_err(|error| Failure::io(format!("cannot use `{}`", path.display()), &error))
 }
 
-/// Results go to standard output; a reader that has gone away (`| head`) is no error.
-pub(crate) fn print(text: &str) {
-    use std::io::Write;
-    let mut out = std::io::stdout().lock();
-    let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
-}
-
-/// Serialises a result for machines.
-pub(crate) fn print_json(value: &impl serde::Serialize) -> Result<(), Failure> {
-    let text = serde_json::to_string_pretty(value)
-        .map_err(|error| Failure::io("cannot write JSON", &error.into()))?;
-    print(&format!("{text}\n"));
-    Ok(())
-}
-
 /// The text that is really there, with a line for everything that took another's place.
 fn resolve(data: &DataConfig, cache: &Cache, fetch: bool) -> Result<Resolved, Failure> {
-    let resolved = resolve_sources(data, cache, fetch, &mut |line| eprintln!("{line}"))?;
+    let resolved = resolve_sources(data, cache, fetch, &mut |line| say(line))?;
     for note in &resolved.notes {
-        eprintln!("note: {note}");
+        say(&format!("note: {note}"));
     }
     Ok(resolved)
 }

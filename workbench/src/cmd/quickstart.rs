@@ -2,6 +2,7 @@
 
 use super::sweep::{Lines, create, execute, executor, exit_code};
 use crate::cli::Quickstart;
+use crate::console::{self, say};
 use crate::failure::Failure;
 use crate::signals::stop_flag;
 use experiments_text::Cache;
@@ -29,16 +30,17 @@ pub(crate) fn run(arguments: &Quickstart, cache: &Cache) -> Result<ExitCode, Fai
     } else {
         execute(&sweep, &executor, &stop, &mut Lines::default())?
     };
+    // Before the report, which needs space on the disk.
+    console::print(&super::verdict::text(&verdict))?;
     let written = workbench_report::write(sweep.dir())?;
-    super::print(&super::verdict::text(&verdict));
     let dir = sweep.dir().display();
-    super::print(&format!(
+    console::print(&format!(
         "report:  {}\nmonitor: workbench monitor {dir}\ntime:    {}\n",
         written.html.display(),
         sweeps::duration(start.elapsed().as_secs_f64())
-    ));
+    ))?;
     if !tally.is_complete() {
-        super::print("not all runs are finished; the same command continues\n");
+        console::print("not all runs are finished; the same command continues\n")?;
     }
     Ok(exit_code(tally))
 }
@@ -65,13 +67,13 @@ fn watch(
         let shown = workbench_monitor::run_with(sweep.dir(), Default::default(), &close);
         hidden.store(false, Ordering::Relaxed);
         match shown {
-            Ok(Exit::Left) => eprintln!("the sweep goes on; Ctrl-C stops it"),
+            Ok(Exit::Left) => say("the sweep goes on; Ctrl-C stops it"),
             Ok(Exit::Interrupted) => {
-                eprintln!("stopping after checkpoints");
+                say("stopping after checkpoints");
                 stop.store(true, Ordering::Relaxed);
             }
             Ok(Exit::Stopped) => {}
-            Err(error) => eprintln!("the monitor ended ({error}); the sweep goes on"),
+            Err(error) => say(&format!("the monitor ended ({error}); the sweep goes on")),
         }
         // A panic of the worker is a bug of ours; it is shown, not swallowed.
         work.join()

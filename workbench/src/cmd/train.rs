@@ -1,9 +1,11 @@
 //! `workbench train`: the process that executors start, with one run or a pack of them.
 
+mod end;
 mod pack;
 
 use super::config;
 use crate::cli::Train;
+use crate::console::say;
 use crate::failure::{Failure, exit};
 use crate::progress::Steps;
 use crate::signals::stop_flag;
@@ -31,7 +33,7 @@ pub(crate) fn run(arguments: &Train, cache: &Cache) -> Result<ExitCode, Failure>
     super::threads(config.runtime.threads);
     let stop = stop_flag().map_err(|e| Failure::io("cannot listen for signals", &e))?;
     let mut steps = Steps::new(config.steps);
-    let ending = train(Request {
+    let ended = train(Request {
         directory: &directory,
         config: &config,
         cache,
@@ -39,8 +41,10 @@ pub(crate) fn run(arguments: &Train, cache: &Cache) -> Result<ExitCode, Failure>
         missing_languages: &missing_languages,
         stop: &stop,
         on_step: &mut |record| steps.at(record.step, &describe(config.probe.kind, record)),
-    })?;
+    });
     steps.end();
+    let ending = ended?;
+    say(&end::line(&directory, &config, ending));
     Ok(match ending {
         Ending::Finished => ExitCode::SUCCESS,
         Ending::Stopped => ExitCode::from(exit::STOPPED),
@@ -109,6 +113,9 @@ fn locate(
         *path = super::existing_file("model.init.weights", path)?;
     }
     check_weights(&config)?;
-    eprintln!("disk: about {}", sweeps::bytes(config.disk_bytes()));
+    say(&format!(
+        "disk: about {}",
+        sweeps::bytes(config.disk_bytes())
+    ));
     Ok((out.clone(), config, resolved.missing_languages))
 }
