@@ -91,6 +91,7 @@ fn links_in_a_circle_are_an_error() {
 #[cfg(target_os = "linux")]
 #[test]
 fn a_pipe_gets_the_bytes_and_stays() {
+    use std::os::unix::fs::FileTypeExt;
     let dir = tempfile::tempdir().unwrap();
     let pipe = dir.path().join("pipe");
     let made = std::process::Command::new("mkfifo").arg(&pipe).status();
@@ -100,7 +101,6 @@ fn a_pipe_gets_the_bytes_and_stays() {
         write_atomic(&pipe, b"through").unwrap();
         assert_eq!(reader.join().unwrap(), b"through");
     });
-    use std::os::unix::fs::FileTypeExt;
     assert!(fs::symlink_metadata(&pipe).unwrap().file_type().is_fifo());
 }
 
