@@ -56,7 +56,9 @@ fn printed_files(scratch: &Scratch, page: &str) {
             .next()
             .and_then(|line| line.strip_prefix("# "));
         let name = name.and_then(|line| line.split([':', ' ']).next());
-        if let Some(name) = name.filter(|name| name.ends_with(".toml")) {
+        if let Some(name) =
+            name.filter(|name| Path::new(name).extension().is_some_and(|e| e == "toml"))
+        {
             scratch.write(name, block);
         }
     }

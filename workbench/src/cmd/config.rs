@@ -9,8 +9,8 @@ use std::process::ExitCode;
 
 pub(crate) fn run(arguments: &ConfigCommand) -> Result<ExitCode, Failure> {
     let Some(what) = &arguments.what else {
-        let names: String = preset_names().map(|name| format!("{name}\n")).collect();
-        console::print(&names)?;
+        let names: Vec<&str> = preset_names().collect();
+        console::print(&format!("{}\n", names.join("\n")))?;
         return Ok(ExitCode::SUCCESS);
     };
     console::print(&load(what, &arguments.set)?.to_toml())?;

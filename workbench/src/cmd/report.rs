@@ -14,11 +14,9 @@ pub(crate) fn run(arguments: &Report) -> Result<ExitCode, Failure> {
     };
     let elsewhere = arguments.out.is_none();
     let pages = written.map_err(|error| explain(error, elsewhere))?;
-    let lines: String = pages
-        .iter()
-        .map(|page| format!("{}\n", page.display()))
-        .collect();
-    console::print(&lines)?;
+    for page in pages {
+        console::print(&format!("{}\n", page.display()))?;
+    }
     Ok(ExitCode::SUCCESS)
 }
 
