@@ -1,4 +1,8 @@
-//! Replacing a small file so that a reader, or a crash, sees the old one or the new one, never a half.
+//! Writing whole files: of a run directory, and by way of [`crate::output`] those a command is told to write.
+//!
+//! A regular file is replaced, so that a reader, or a crash, sees the old one or the new one, never a half.
+//! A symbolic link is followed and stays. What is no regular file (a pipe, a device, an open descriptor of
+//! `/dev/fd`) is written in place: replacing it would destroy it.
 
 use std::fs::{self, File};
 use std::io::{self, Write};
@@ -14,7 +18,10 @@ pub const ASIDE: &str = "damaged-";
 /// How temporary names begin.
 pub const TEMPORARY: &str = ".tmp-";
 
-/// Writes `value` as indented JSON, atomically: temporary name, fsync, rename, fsync of the directory.
+/// Links that are followed before a chain of them counts as a loop, as in Linux.
+const MOST_LINKS: usize = 40;
+
+/// Writes `value` as indented JSON; see [`replace`].
 pub fn write_json_atomic(path: &Path, value: &impl Serialize) -> Result<(), LogError> {
     let mut bytes = serde_json::to_vec_pretty(value).map_err(|source| LogError::Encode {
         path: path.to_owned(),
@@ -24,40 +31,154 @@ pub fn write_json_atomic(path: &Path, value: &impl Serialize) -> Result<(), LogE
     write_atomic(path, &bytes)
 }
 
-/// Writes `bytes` atomically: temporary name, fsync, rename, fsync of the directory.
+/// Writes `bytes`; see [`replace`].
 pub fn write_atomic(path: &Path, bytes: &[u8]) -> Result<(), LogError> {
     replace(path, |file| file.write_all(bytes)).map_err(|error| LogError::io("write", path, error))
 }
 
-/// Lets `fill` write a temporary file beside `path` and renames it when all went well.
-pub(crate) fn replace(
-    path: &Path,
-    fill: impl FnOnce(&mut File) -> io::Result<()>,
-) -> io::Result<()> {
-    let dir = match path.parent() {
-        Some(parent) if parent != Path::new("") => parent,
-        _ => Path::new("."),
-    };
-    let mut builder = tempfile::Builder::new();
-    builder.prefix(TEMPORARY);
-    #[cfg(unix)]
-    let builder = {
-        use std::os::unix::fs::PermissionsExt;
-        // As any other file, less the umask: colleagues read each other's runs.
-        builder.permissions(fs::Permissions::from_mode(0o666))
-    };
-    let mut temporary = builder.tempfile_in(dir)?;
-    fill(temporary.as_file_mut())?;
-    temporary.as_file().sync_all()?;
-    temporary.persist(path).map_err(|error| error.error)?;
-    sync_directory(dir)
+/// Lets `fill` write the file at `path`.
+///
+/// A regular file, or one that is not there yet, gets its content under a temporary name beside it, is
+/// synced and renamed when all went well, and keeps its permissions. Of a link this is done to the file
+/// it leads to. Anything else is opened and written.
+pub fn replace(path: &Path, fill: impl FnOnce(&mut File) -> io::Result<()>) -> io::Result<()> {
+    match destination(path)? {
+        Destination::Replaced(path) => atomically(&path, fill),
+        Destination::Written(path) => in_place(&path, fill),
+    }
 }
 
-/// Makes renames and removals in `dir` last.
+/// Whether the path leads to something that [`replace`] writes in place, beside which no other file belongs.
+#[must_use]
+pub fn is_stream(path: &Path) -> bool {
+    matches!(destination(path), Ok(Destination::Written(_)))
+}
+
+/// How a path is written, and where its links lead.
+enum Destination {
+    /// By a new file in the place of the one here.
+    Replaced(PathBuf),
+    /// As it is.
+    Written(PathBuf),
+}
+
+fn destination(path: &Path) -> io::Result<Destination> {
+    let path = end_of_links(path)?;
+    if is_descriptor(&path) {
+        return Ok(Destination::Written(path));
+    }
+    match fs::metadata(&path) {
+        Ok(found) if !found.is_file() => Ok(Destination::Written(path)),
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        // A file, or nothing yet.
+        Ok(_) | Err(_) => Ok(Destination::Replaced(path)),
+    }
+}
+
+pub(crate) fn end_of_links(path: &Path) -> io::Result<PathBuf> {
+    let mut path = path.to_owned();
+    for _ in 0..MOST_LINKS {
+        match fs::read_link(&path) {
+            Ok(target) if !is_descriptor(&path) => path = folder(&path).join(target),
+            // It is no link, or one that only the kernel can follow.
+            _ => return Ok(path),
+        }
+    }
+    Err(io::Error::other("too many levels of symbolic links"))
+}
+
+/// Whether the path names an open descriptor of a process (`/dev/stdout` and `/dev/fd/3` lead there), or
+/// something else of `/proc`: a file that is not on a disk, or is open elsewhere and must stay the one that
+/// is.
+fn is_descriptor(path: &Path) -> bool {
+    fs::canonicalize(folder(path)).is_ok_and(|folder| folder.starts_with("/proc"))
+}
+
+/// The folder a path lies in.
+pub(crate) fn folder(path: &Path) -> &Path {
+    match path.parent() {
+        Some(parent) if parent != Path::new("") => parent,
+        _ => Path::new("."),
+    }
+}
+
+/// Appends, so that what is there already stays.
+fn in_place(path: &Path, fill: impl FnOnce(&mut File) -> io::Result<()>) -> io::Result<()> {
+    let mut file = match own_descriptor(path) {
+        Some(file) => file,
+        None => File::options().append(true).open(path)?,
+    };
+    fill(&mut file)?;
+    synced(&file)
+}
+
+/// A copy of the descriptor of this process that the path names. It shares its position with the original,
+/// so that both can be written in turn; a file opened anew would not, and a socket cannot be.
+#[cfg(target_os = "linux")]
+fn own_descriptor(path: &Path) -> Option<File> {
+    use rustix::process::{PidfdFlags, PidfdGetfdFlags, getpid, pidfd_getfd, pidfd_open};
+    let folder = fs::canonicalize(folder(path)).ok()?;
+    let own = format!("/proc/{}/fd", getpid().as_raw_nonzero());
+    let number = path.file_name()?.to_str()?.parse().ok()?;
+    if folder != Path::new(&own) {
+        return None;
+    }
+    let process = pidfd_open(getpid(), PidfdFlags::empty()).ok()?;
+    let copy = pidfd_getfd(process, number, PidfdGetfdFlags::empty());
+    copy.ok().map(File::from)
+}
+
+#[cfg(not(target_os = "linux"))]
+fn own_descriptor(_path: &Path) -> Option<File> {
+    None
+}
+
+fn atomically(path: &Path, fill: impl FnOnce(&mut File) -> io::Result<()>) -> io::Result<()> {
+    let folder = folder(path);
+    let mut builder = tempfile::Builder::new();
+    let builder = builder.prefix(TEMPORARY);
+    // Opened as any other file, for colleagues read each other's runs; and so that an error is the system's
+    // own, without the temporary name.
+    let open = |path: &Path| File::options().write(true).create_new(true).open(path);
+    let temporary = builder.make_in(folder, open);
+    let mut temporary = temporary.map_err(|error| without_folder(error, folder))?;
+    fill(temporary.as_file_mut())?;
+    if let Ok(old) = fs::metadata(path) {
+        // Some file systems have none.
+        let _ = temporary.as_file().set_permissions(old.permissions());
+    }
+    temporary.as_file().sync_all()?;
+    temporary.persist(path).map_err(|error| error.error)?;
+    sync_directory(folder)
+}
+
+/// Names the folder that a file cannot be made in because it is not there.
+fn without_folder(error: io::Error, folder: &Path) -> io::Error {
+    if error.kind() == io::ErrorKind::NotFound && !folder.exists() {
+        let text = format!("there is no folder `{}`", folder.display());
+        return io::Error::new(io::ErrorKind::NotFound, text);
+    }
+    error
+}
+
+/// Makes renames and removals in `dir` last. They hold where a directory cannot be synced.
 pub fn sync_directory(dir: &Path) -> io::Result<()> {
-    match File::open(dir).and_then(|dir| dir.sync_all()) {
-        // Some network file systems cannot sync a directory; the rename itself holds.
-        Err(error) if error.kind() != io::ErrorKind::InvalidInput => Err(error),
+    synced(&File::open(dir)?)
+}
+
+/// Syncs what can be: pipes, terminals and the directories of some network file systems cannot.
+fn synced(file: &File) -> io::Result<()> {
+    match file.sync_all() {
+        Err(error)
+            if !matches!(
+                error.kind(),
+                io::ErrorKind::InvalidInput
+                    | io::ErrorKind::Unsupported
+                    | io::ErrorKind::ReadOnlyFilesystem
+            ) =>
+        {
+            Err(error)
+        }
         _ => Ok(()),
     }
 }
@@ -104,14 +225,14 @@ pub(crate) fn is_temporary(name: &std::ffi::OsStr) -> bool {
 
 /// A file or directory as it was found, to notice that its path has come to name another.
 #[derive(Debug, Clone)]
-pub(crate) struct Place {
+pub struct Place {
     path: PathBuf,
     identity: (u64, u64),
 }
 
 impl Place {
     /// What `path` names now.
-    pub(crate) fn of(path: &Path) -> Result<Self, LogError> {
+    pub fn of(path: &Path) -> Result<Self, LogError> {
         let found = fs::metadata(path).map_err(|error| LogError::io("open", path, error))?;
         Ok(Self {
             path: path.to_owned(),
@@ -120,7 +241,7 @@ impl Place {
     }
 
     /// Fails with [`LogError::Gone`] where the path names nothing, or something else, by now.
-    pub(crate) fn check(&self) -> Result<(), LogError> {
+    pub fn check(&self) -> Result<(), LogError> {
         match fs::metadata(&self.path) {
             Ok(found) if identity(&found) == self.identity => Ok(()),
             Err(error) if !is_absent(&error) => Err(LogError::io("look at", &self.path, error)),
@@ -150,42 +271,4 @@ fn identity(_found: &fs::Metadata) -> (u64, u64) {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_file_is_replaced_whole_and_nothing_else_is_left() {
-        let dir = tempfile::tempdir().unwrap();
-        let path = dir.path().join("summary.json");
-        write_json_atomic(&path, &[1, 2]).unwrap();
-        write_json_atomic(&path, &[3]).unwrap();
-        assert_eq!(fs::read_to_string(&path).unwrap(), "[\n  3\n]\n");
-        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1);
-    }
-
-    #[test]
-    fn a_failed_write_keeps_the_old_file_and_leaves_no_temporary() {
-        let dir = tempfile::tempdir().unwrap();
-        let path = dir.path().join("summary.json");
-        write_atomic(&path, b"old").unwrap();
-        let full = || io::Error::from(io::ErrorKind::StorageFull);
-        let failed = replace(&path, |file| {
-            file.write_all(b"half")?;
-            Err(full())
-        });
-        assert!(failed.is_err());
-        assert_eq!(fs::read(&path).unwrap(), b"old");
-        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1);
-        let text = LogError::io("write", &path, full()).to_string();
-        assert!(
-            text.contains("no space left") && text.contains("summary.json"),
-            "{text}"
-        );
-    }
-
-    #[test]
-    fn a_missing_directory_is_named() {
-        let error = write_atomic(Path::new("/nonexistent/x.json"), b"").unwrap_err();
-        assert_eq!(error.to_string(), "cannot write `/nonexistent/x.json`");
-    }
-}
+mod tests;

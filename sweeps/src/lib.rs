@@ -36,7 +36,7 @@ pub use error::SweepError;
 pub use executor::{LocalExecutor, Progress, StillRunning, StopNews, Tally};
 pub use outcome::{Classified, Outcome, OutcomeRules, classify};
 pub use overview::{PlanOverview, Status};
-pub use plan::{Plan, PlannedRun};
+pub use plan::{Origin, Plan, PlannedRun};
 pub use reader::{RunState, State, SweepReader};
 pub use result::CardResult;
 pub use sweep::{ExecutorProcess, Registration, Request, Sweep};

@@ -191,7 +191,7 @@ impl CardResult {
             criterion_hash: registration.criterion_hash.clone(),
             criterion_changed: verdict.criterion_changed,
             fixed: card.fixed.clone(),
-            overrides: shown(&sweep.plan().changed()),
+            overrides: shown(sweep.plan().changes()),
             figure: card.figure.clone(),
             arms,
             cost: Cost {
@@ -301,10 +301,9 @@ fn command(words: &[String]) -> Vec<String> {
 }
 
 /// Absolute paths of this machine say nothing elsewhere.
-fn shown(overrides: &Settings) -> Settings {
+fn shown<'a>(changes: impl Iterator<Item = (&'a String, &'a toml::Value)>) -> Settings {
     let is_path = |value: &toml::Value| value.as_str().is_some_and(|text| text.starts_with('/'));
-    overrides
-        .iter()
+    changes
         .filter(|(_, value)| !is_path(value))
         .map(|(key, value)| (key.clone(), value.clone()))
         .collect()

@@ -14,6 +14,7 @@ impl Table {
     }
 
     pub(crate) fn row<const N: usize>(&mut self, cells: [String; N]) {
+        let cells = cells.map(|cell| logs::printable_line(&cell).into_owned());
         self.rows.push(cells.into());
     }
 

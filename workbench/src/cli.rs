@@ -2,11 +2,13 @@
 
 mod bench;
 mod full_run;
+mod import;
 mod recipe;
 mod sweep;
 
 pub(crate) use bench::{Bench, DeviceName, FormatName};
 pub(crate) use full_run::{Plan, Preflight, RecomputeName, ScheduleName, Slice, Spread};
+pub(crate) use import::Import;
 pub(crate) use recipe::{Inspect, Parity, Tasks, WeightFormat, Weights};
 pub(crate) use sweep::{CardChoice, Report, Sweep, Verdict};
 
@@ -15,7 +17,7 @@ use experiments_config::Override;
 use std::path::PathBuf;
 
 const AFTER_HELP: &str = "\
-Exit codes: 0 done · 1 something failed · 2 bad input · 3 stopped on request, the same command \
+Exit codes: 0 done · 1 something failed, or the result could not be written · 2 bad input · 3 stopped on request, the same command \
 continues · 4 the machine ran out of disk space, memory or open files, the same command continues · 130 ended at once by a second Ctrl-C.
 
 Start with `workbench quickstart`; `workbench help COMMAND` has examples for each command.";
@@ -156,6 +158,19 @@ Examples:
   workbench export runs/mine --format tensorboard --out tb/mine
   workbench export glm-130b --to megatron-deepspeed --out handover")]
     Export(Export),
+    /// Make run directories of logs that other programs wrote: TensorBoard event files, W&B exports and
+    /// offline runs, Megatron and DeepSpeed text logs, CSV, TSV and JSON lines, each also as .gz or .zst.
+    #[command(after_help = "\
+Examples:
+  workbench import events.out.tfevents.1716784983.host --out runs/theirs
+  workbench import wandb-exports --out runs/exports          one run per name before the last `_`
+  workbench import log.csv --map 'iter=step' --map 'CE=loss' --out runs/theirs
+  workbench import run_1.log run_2.log --one-run --out runs/theirs
+  workbench import --follow job.log --out runs/live
+  workbench monitor runs/theirs
+Attempts of one run are joined where the later one continues the earlier one; a rival training of the same \
+steps becomes `OUT-rival-1`.")]
+    Import(Import),
     /// Print a preset or a file as a resolved configuration, every key written out.
     #[command(after_help = "\
 Examples:
@@ -231,7 +246,7 @@ pub(crate) struct Train {
     /// A preset, a configuration file, or a run directory to continue; several run directories train at
     /// once, and those of one shape share their passes.
     #[arg(value_name = "PRESET|FILE|RUN", value_hint = ValueHint::AnyPath, required = true)]
-    pub(crate) what: Vec<String>,
+    pub(crate) what: Vec<PathBuf>,
     /// Run directory of a new run.
     #[arg(long, value_hint = ValueHint::DirPath)]
     pub(crate) out: Option<PathBuf>,
@@ -338,3 +353,6 @@ pub(crate) struct ConfigCommand {
     #[arg(long = "set", value_name = "KEY=VALUE")]
     pub(crate) set: Vec<Override>,
 }
+
+#[cfg(test)]
+mod tests;

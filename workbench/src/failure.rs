@@ -1,5 +1,6 @@
 //! Errors as a user sees them, and exit codes.
 
+use crate::console::say;
 use experiments::TrainError;
 use experiments_config::ConfigError;
 use experiments_plan::PlanError;
@@ -48,6 +49,12 @@ impl Failure {
         }
     }
 
+    /// With a line that says what to do instead.
+    pub(crate) fn with_hint(mut self, hint: &str) -> Self {
+        let _ = write!(self.text, "\n  {hint}");
+        self
+    }
+
     /// The exit code.
     pub(crate) fn code(&self) -> u8 {
         self.code
@@ -60,7 +67,7 @@ impl Failure {
 
     /// Prints it to standard error.
     pub(crate) fn report(self) -> ExitCode {
-        eprintln!("error: {}", self.text);
+        say(&format!("error: {}", self.text));
         ExitCode::from(self.code)
     }
 
@@ -185,7 +192,7 @@ impl From<ReportError> for Failure {
     fn from(error: ReportError) -> Self {
         match error {
             ReportError::Sweep(error) => error.into(),
-            ReportError::Log(error) => error.into(),
+            ReportError::Log(error) | ReportError::Save(error) => error.into(),
             ReportError::NoRuns { .. } => Self::new(error, exit::BAD_INPUT),
             _ => Self::new(error, exit::FAILED),
         }

@@ -1,18 +1,44 @@
 //! The `workbench` binary: parse, call, print.
 
+#![warn(clippy::print_stderr)]
+
 mod cli;
 mod cmd;
+mod console;
 mod failure;
 mod progress;
 mod signals;
 
 use clap::Parser;
+use cli::Cli;
+use failure::{Failure, exit};
+use std::io::IsTerminal;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    let cli = cli::Cli::parse();
-    match cmd::run(cli) {
-        Ok(code) => code,
-        Err(failure) => failure.report(),
+    let done = match Cli::try_parse() {
+        Ok(cli) => cmd::run(cli),
+        Err(answer) => show(&answer),
+    };
+    done.unwrap_or_else(Failure::report)
+}
+
+/// What the parser has to say instead of a command: help and versions are results, the rest are
+/// complaints.
+fn show(answer: &clap::Error) -> Result<ExitCode, Failure> {
+    let text = answer.render();
+    if answer.use_stderr() {
+        // Without colours: it repeats what was typed, which only plain text can be cleaned of.
+        console::say(text.to_string().trim_end());
+        return Ok(ExitCode::from(exit::BAD_INPUT));
     }
+    if std::io::stdout().is_terminal() {
+        // The parser's own words in its own colours, as the terminal can show them.
+        answer
+            .print()
+            .map_err(|error| Failure::io("cannot write to standard output", &error))?;
+    } else {
+        console::print(&text.to_string())?;
+    }
+    Ok(ExitCode::SUCCESS)
 }

@@ -1,5 +1,6 @@
 //! Progress on standard error: a bar in a terminal, lines without one.
 
+use crate::console::say;
 use indicatif::{ProgressBar, ProgressStyle};
 use std::io::IsTerminal;
 use std::time::{Duration, Instant};
@@ -36,7 +37,7 @@ impl Steps {
         let (start, first) = *self.first.get_or_insert((Instant::now(), done));
         if let Some(bar) = &self.bar {
             bar.set_position(done);
-            bar.set_message(text.to_owned());
+            bar.set_message(logs::printable_line(text).into_owned());
             return;
         }
         let due = self.last_line.is_none_or(|last| last.elapsed() >= PAUSE);
@@ -48,11 +49,12 @@ impl Steps {
             } else {
                 String::new()
             };
-            eprintln!("{done}/{} {text}{left}", self.total);
+            say(&format!("{done}/{} {text}{left}", self.total));
             self.last_line = Some(Instant::now());
         }
     }
 
+    /// Takes the bar away; what is to stay is said afterwards.
     pub(crate) fn end(self) {
         if let Some(bar) = self.bar {
             bar.finish_and_clear();

@@ -7,7 +7,8 @@ use super::shape::SatShape;
 use super::torch_writer::{Described, write};
 use half::f16;
 use std::collections::HashMap;
-use std::fs::{self, File};
+use std::fs;
+use std::io::Write as _;
 use std::path::Path;
 
 /// Number format of a checkpoint's tensors.
@@ -73,11 +74,10 @@ pub(crate) fn export_sat(
         return Err(error);
     }
     fs::rename(&partial, &finished).map_err(InterchangeError::io(&finished))?;
-    let (latest, new) = (directory.join("latest"), directory.join(".latest.partial"));
-    fs::write(&new, export.iteration.to_string()).map_err(InterchangeError::io(&new))?;
-    fs::rename(&new, &latest).map_err(InterchangeError::io(&latest))?;
-    let sync = File::open(directory).and_then(|opened| opened.sync_all());
-    sync.map_err(InterchangeError::io(directory))
+    let latest = directory.join("latest");
+    let iteration = export.iteration.to_string();
+    logs::disk::replace(&latest, |file| file.write_all(iteration.as_bytes()))
+        .map_err(InterchangeError::io(&latest))
 }
 
 /// The tensor of each entry; exactly these, in their shapes.

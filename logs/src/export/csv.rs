@@ -7,6 +7,7 @@ use std::path::Path;
 use super::{layer_names, scalar_names};
 use crate::disk;
 use crate::error::LogError;
+use crate::printable::printable_line;
 use crate::record::{Record, kind};
 
 /// Writes `records` as CSV: a header, then one row per step. Per-layer signals take one column per
@@ -68,11 +69,14 @@ fn cell(out: &mut impl Write, value: Option<f64>) -> io::Result<()> {
     }
 }
 
+/// A name for the header. What a terminal would obey is written out, in a file as well: sooner or later
+/// somebody prints it.
 fn quoted(name: &str) -> Cow<'_, str> {
-    if name.contains([',', '"', '\n', '\r']) {
+    let name = printable_line(name);
+    if name.contains([',', '"']) {
         format!("\"{}\"", name.replace('"', "\"\"")).into()
     } else {
-        name.into()
+        name
     }
 }
 
@@ -96,6 +100,19 @@ mod tests {
             "step,loss,grad_norm,\"a,b\",layer_grad_norm_0,layer_grad_norm_1\n\
              1,3.5,,1.0,,\n\
              2,nan,1e-30,,0.1,-inf\n"
+        );
+    }
+
+    #[test]
+    fn a_name_cannot_command_the_terminal_that_shows_the_header() {
+        let mut record = Record::new(1);
+        record.set("a\u{1b}]0;title\u{7}\r,b\n", 1.0);
+        let mut out = Vec::new();
+        csv(&[record], &mut out).unwrap();
+        let header = "step,\"a\\u001b]0;title\\u0007\\u000d,b\\u000a\"";
+        assert_eq!(
+            String::from_utf8(out).unwrap(),
+            format!("{header}\n1,1.0\n")
         );
     }
 

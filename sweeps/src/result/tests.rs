@@ -121,7 +121,7 @@ fn the_command_loses_the_path_of_the_program_and_overrides_their_paths() {
         ("eval.batches".to_owned(), 2.into()),
     ]);
     assert_eq!(
-        shown(&given).into_keys().collect::<Vec<_>>(),
+        shown(given.iter()).into_keys().collect::<Vec<_>>(),
         ["eval.batches"]
     );
 }

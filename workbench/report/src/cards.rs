@@ -3,6 +3,7 @@
 use crate::card;
 use crate::error::ReportError;
 use crate::render;
+use crate::sweep::claim;
 use crate::view::{CardView, CardsPage, Fact, FindingView};
 use crate::words::{self, plural};
 use std::path::Path;
@@ -47,7 +48,7 @@ fn counts(results: &[CardResult]) -> Vec<Fact> {
 }
 
 fn view(result: &CardResult, cards: &Path) -> Result<CardView, ReportError> {
-    let source = result.source.clone().unwrap_or_default();
+    let measured: Vec<String> = result.shown_arms().into_iter().map(measured).collect();
     let word = result.verdict.words();
     let sentence = result
         .sentence
@@ -64,15 +65,8 @@ fn view(result: &CardResult, cards: &Path) -> Result<CardView, ReportError> {
         word,
         sentence: words::capitalised(sentence.trim_start_matches(": ")),
         hypothesis: result.hypothesis.clone(),
-        paper: source.paper,
-        place: source.place,
-        claim: source.claim,
-        numbers: source
-            .numbers
-            .iter()
-            .map(|(name, value)| Fact::new(name.replace('_', " "), words::significant(*value, 6)))
-            .collect(),
-        measured: result.shown_arms().into_iter().map(measured).collect(),
+        claim: result.source.as_ref().map(claim),
+        measured,
         metric: result
             .arms
             .first()

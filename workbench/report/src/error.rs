@@ -8,9 +8,12 @@ pub enum ReportError {
     /// The sweep directory cannot be read.
     #[error(transparent)]
     Sweep(#[from] sweeps::SweepError),
-    /// A run directory cannot be read, or a file of the report cannot be written.
+    /// A run directory cannot be read.
     #[error(transparent)]
     Log(#[from] logs::LogError),
+    /// A file of the report cannot be written.
+    #[error(transparent)]
+    Save(logs::LogError),
     /// The directory is neither a sweep nor a run.
     #[error(
         "`{}` is neither a sweep (it has no `sweep.json`) nor a run (it has no `run.toml`, \
@@ -31,8 +34,8 @@ pub enum ReportError {
         /// The folder.
         path: PathBuf,
     },
-    /// The folder of the figures cannot be made.
-    #[error("cannot create the folder `{}`: its parent must be writable and have space left", path.display())]
+    /// A folder of the report cannot be made.
+    #[error("cannot create the folder `{}`: expected a parent that can be written and has space left, or a file that ends in `.html` or `.md`", path.display())]
     Folder {
         /// The folder.
         path: PathBuf,

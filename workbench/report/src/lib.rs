@@ -33,6 +33,7 @@ pub use error::ReportError;
 pub use scaling::{ScalingPanel, ScalingPoint, scaling_svg};
 
 use std::path::{Path, PathBuf};
+use view::Report;
 
 /// What was written.
 #[derive(Debug, Clone, PartialEq)]
@@ -47,42 +48,111 @@ pub struct Written {
     pub verdict: Option<sweeps::Verdict>,
 }
 
-/// Writes `report.html`, `report.md` and `figures/*.svg` into `dir`, the directory of a sweep or
-/// of a run, in whatever state it is. Nothing else in the directory is changed, and a report from
-/// before is replaced file by file, each at once.
-pub fn write(dir: &Path) -> Result<Written, ReportError> {
-    let (report, verdict) = if dir.join("sweep.json").exists() {
-        let (report, verdict) = sweep::report(dir)?;
-        (report, Some(verdict))
-    } else if single::is_run(dir) {
-        (single::report(dir)?, None)
-    } else {
-        return Err(ReportError::NoRuns {
-            path: dir.to_owned(),
-        });
-    };
-    let mut written = Written {
-        html: dir.join("report.html"),
-        md: dir.join("report.md"),
-        figures: Vec::new(),
-        verdict,
-    };
-    save(&written.html, &render::html(&report)?)?;
-    let folder = dir.join("figures");
-    std::fs::create_dir_all(&folder).map_err(|source| ReportError::Folder {
-        path: folder.clone(),
-        source,
-    })?;
-    for figure in &report.figures {
-        let path = folder.join(format!("{}.svg", figure.name));
-        save(&path, &render::standalone_svg(&figure.svg))?;
-        written.figures.push(path);
+/// Where a report goes.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Target {
+    /// `report.html`, `report.md` and `figures/*.svg`, into a folder that is made where needed.
+    Folder(PathBuf),
+    /// The HTML page alone, which needs nothing else.
+    Html(PathBuf),
+    /// The Markdown page, with its figures in `figures/` beside it.
+    Markdown(PathBuf),
+}
+
+impl Target {
+    /// What a user means by a path: a page by its ending (`.html`, `.md`), the HTML page also by a pipe, a
+    /// device or a descriptor, and a folder by anything else.
+    #[must_use]
+    pub fn of(path: &Path) -> Self {
+        let ending = path.extension().and_then(|ending| ending.to_str());
+        let path_of = |target: fn(PathBuf) -> Self| target(path.to_owned());
+        match ending {
+            _ if path.is_dir() => path_of(Self::Folder),
+            Some("html") => path_of(Self::Html),
+            Some("md") => path_of(Self::Markdown),
+            _ if logs::disk::is_stream(path) => path_of(Self::Html),
+            _ => path_of(Self::Folder),
+        }
     }
-    // Last, so that it never names a figure that isn't there.
-    save(&written.md, &render::markdown(&report)?)?;
+}
+
+/// Writes the report of `dir`, the directory of a sweep or of a run, in whatever state it is, into that
+/// directory. Nothing else in it is changed, and a report from before is replaced file by file, each at
+/// once.
+pub fn write(dir: &Path) -> Result<Written, ReportError> {
+    let (report, verdict) = read(dir)?;
+    let mut written = save_folder(&report, dir)?;
+    written.verdict = verdict;
     Ok(written)
 }
 
+/// Writes the report of `dir` somewhere else; returns the pages. `dir` is only read.
+pub fn write_to(dir: &Path, target: &Target) -> Result<Vec<PathBuf>, ReportError> {
+    let (report, _) = read(dir)?;
+    match target {
+        Target::Folder(folder) => {
+            let written = save_folder(&report, folder)?;
+            Ok(vec![written.html, written.md])
+        }
+        Target::Html(page) => {
+            save(page, &render::html(&report)?)?;
+            Ok(vec![page.clone()])
+        }
+        Target::Markdown(page) => {
+            let folder = page.parent().unwrap_or(Path::new(""));
+            save_figures(&report, &folder.join("figures"))?;
+            save(page, &render::markdown(&report)?)?;
+            Ok(vec![page.clone()])
+        }
+    }
+}
+
+/// What a directory says, and the verdict of a sweep.
+fn read(dir: &Path) -> Result<(Report, Option<sweeps::Verdict>), ReportError> {
+    if dir.join("sweep.json").exists() {
+        let (report, verdict) = sweep::report(dir)?;
+        Ok((report, Some(verdict)))
+    } else if single::is_run(dir) {
+        Ok((single::report(dir)?, None))
+    } else {
+        Err(ReportError::NoRuns {
+            path: dir.to_owned(),
+        })
+    }
+}
+
+fn save_folder(report: &Report, folder: &Path) -> Result<Written, ReportError> {
+    make_folder(folder)?;
+    let (html, md) = (folder.join("report.html"), folder.join("report.md"));
+    save(&html, &render::html(report)?)?;
+    let figures = save_figures(report, &folder.join("figures"))?;
+    // Last, so that it never names a figure that isn't there.
+    save(&md, &render::markdown(report)?)?;
+    Ok(Written {
+        html,
+        md,
+        figures,
+        verdict: None,
+    })
+}
+
+fn save_figures(report: &Report, folder: &Path) -> Result<Vec<PathBuf>, ReportError> {
+    make_folder(folder)?;
+    let save = |figure: &plot::Figure| {
+        let path = folder.join(format!("{}.svg", figure.name));
+        save(&path, &render::standalone_svg(&figure.svg))?;
+        Ok(path)
+    };
+    report.figures.iter().map(save).collect()
+}
+
+fn make_folder(folder: &Path) -> Result<(), ReportError> {
+    std::fs::create_dir_all(folder).map_err(|source| ReportError::Folder {
+        path: folder.to_owned(),
+        source,
+    })
+}
+
 fn save(path: &Path, text: &str) -> Result<(), ReportError> {
-    Ok(logs::write_atomic(path, text.as_bytes())?)
+    logs::write_atomic(path, text.as_bytes()).map_err(ReportError::Save)
 }

@@ -161,7 +161,7 @@ fn longest_run_of_backticks(text: &str) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::view::{Claim, Fact, Verdict};
+    use crate::view::{CardView, Claim, Fact, Verdict};
 
     fn hostile() -> Report {
         let evil = "<script>alert('1')</script> | `a` & *b*\n# c";
@@ -176,11 +176,11 @@ mod tests {
             hypothesis: Some(evil.to_owned()),
             claim: Some(Claim {
                 paper: evil.to_owned(),
-                place: None,
+                reference: evil.to_owned(),
                 text: evil.to_owned(),
                 numbers: vec![Fact::new(evil, evil)],
-                measured: vec![evil.to_owned()],
             }),
+            measured: vec![evil.to_owned()],
             command: Some(evil.to_owned()),
             provenance: vec![Fact::code("host", evil)],
             card_text: Some(evil.to_owned()),
@@ -208,6 +208,21 @@ mod tests {
             !page.contains("\n# c\n\n"),
             "a line break in a title opened a heading"
         );
+    }
+
+    /// All that may be absent is: no template asks for more than there is.
+    #[test]
+    fn pages_of_nothing_can_be_filled_in() {
+        html(&Report::default()).unwrap();
+        markdown(&Report::default()).unwrap();
+        let card = CardView::default();
+        cards_html(&CardsPage::default()).unwrap();
+        let page = CardsPage {
+            cards: vec![card],
+            ..CardsPage::default()
+        };
+        let page = cards_html(&page).unwrap();
+        assert!(!page.contains("What the source shows"), "{page}");
     }
 
     #[test]

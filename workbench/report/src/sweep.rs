@@ -11,8 +11,8 @@ use crate::view::{Claim, Fact, Report, Verdict as VerdictView};
 use crate::words::{self, plural};
 use logs::{Manifest, RunReader};
 use std::path::Path;
-use sweeps::card::Kind;
-use sweeps::{Card, Outcome, OutcomeRules, State, Sweep, SweepReader, Verdict};
+use sweeps::card::{Kind, Source};
+use sweeps::{Card, Origin, Outcome, OutcomeRules, State, Sweep, SweepReader, Verdict};
 
 /// Reads everything a sweep directory says.
 pub(crate) fn report(dir: &Path) -> Result<(Report, Verdict), ReportError> {
@@ -23,7 +23,9 @@ pub(crate) fn report(dir: &Path) -> Result<(Report, Verdict), ReportError> {
     let readers = || (0..reader.states().len()).filter_map(|index| reader.reader(index));
     let manifests: Vec<&Manifest> = readers().filter_map(RunReader::manifest).collect();
 
-    let entropies = manifests.iter().map(|manifest| manifest.unigram_entropy);
+    let entropies = manifests
+        .iter()
+        .filter_map(|manifest| manifest.unigram_level());
     let levels = figures::levels(entropies, card.outcome.stuck_margin);
     let (facts, differing) = provenance::of(&manifests);
     let report = Report {
@@ -33,7 +35,8 @@ pub(crate) fn report(dir: &Path) -> Result<(Report, Verdict), ReportError> {
         verdict: headline(&reader, &verdict),
         warnings: warnings::all(&reader, &verdict, differing),
         hypothesis: Some(card.hypothesis.clone()),
-        claim: claim(card, &verdict),
+        claim: card.source.as_ref().map(claim),
+        measured: comparison::measured(&verdict),
         figures: figures::draw(&arms(&reader), &levels)?,
         figures_note: "Lines are medians over the seeds of an arm, bands reach from the lowest to \
                        the highest run, and a cross on the upper edge marks a value that was not \
@@ -87,21 +90,24 @@ fn headline(reader: &SweepReader, verdict: &Verdict) -> VerdictView {
     }
 }
 
-fn claim(card: &Card, verdict: &Verdict) -> Option<Claim> {
-    let source = card.source.as_ref()?;
+/// What the source claims, and where.
+pub(crate) fn claim(source: &Source) -> Claim {
+    let parts = [Some(&source.paper), source.place.as_ref()];
+    let parts: Vec<&str> = (parts.into_iter().flatten().map(String::as_str))
+        .filter(|part| !part.is_empty())
+        .collect();
     let numbers = source.numbers.iter();
-    Some(Claim {
+    Claim {
         paper: source.paper.clone(),
-        place: source.place.clone(),
+        reference: parts.join(", "),
         text: source
             .claim
             .clone()
             .unwrap_or_else(|| "The card quotes no claim.".to_owned()),
         numbers: numbers
-            .map(|(name, value)| Fact::new(name, words::significant(*value, 6)))
+            .map(|(name, value)| Fact::new(name.replace('_', " "), words::significant(*value, 6)))
             .collect(),
-        measured: comparison::measured(verdict),
-    })
+    }
 }
 
 /// The arms in the order of the card, which fixes their colours.
@@ -149,13 +155,15 @@ fn registration(sweep: &Sweep) -> Vec<Fact> {
         Fact::code("criterion", &registration.criterion_hash),
         Fact::new("base", &sweep.plan().card.base),
     ];
-    facts.extend(
-        sweep
-            .plan()
-            .changed()
-            .iter()
-            .map(|(key, value)| Fact::code(format!("--set {key}"), sweeps::card::label(value))),
-    );
+    let plan = sweep.plan();
+    facts.extend(plan.overrides.iter().map(|(key, value)| {
+        let name = match plan.origins.get(key) {
+            None => format!("--set {key}"),
+            Some(Origin::Pinned) => format!("{key}, pinned"),
+            Some(Origin::Substitute) => format!("{key}, as available"),
+        };
+        Fact::code(name, sweeps::card::label(value))
+    }));
     facts
 }
 

@@ -16,7 +16,10 @@ pub(crate) struct Report {
     /// What a reader must know before believing the rest.
     pub(crate) warnings: Vec<String>,
     pub(crate) hypothesis: Option<String>,
+    /// None where the card names no source.
     pub(crate) claim: Option<Claim>,
+    /// What was measured, beside it: one line per arm.
+    pub(crate) measured: Vec<String>,
     pub(crate) figures: Vec<Figure>,
     pub(crate) figures_note: String,
     /// Columns of [`Arm::outcomes`].
@@ -48,16 +51,17 @@ pub(crate) struct Verdict {
     pub(crate) facts: Vec<String>,
 }
 
-/// The source's claim beside the measurement.
+/// What the source of a card claims.
 #[derive(Debug, Serialize)]
 pub(crate) struct Claim {
+    /// Empty where it is not named.
     pub(crate) paper: String,
-    pub(crate) place: Option<String>,
-    /// What the source says.
+    /// The paper and the place in it, as far as they are named.
+    pub(crate) reference: String,
+    /// What it says.
     pub(crate) text: String,
+    /// Figures it gives.
     pub(crate) numbers: Vec<Fact>,
-    /// One line per arm.
-    pub(crate) measured: Vec<String>,
 }
 
 /// A named value; `code` where it is to be read letter by letter.
@@ -141,7 +145,7 @@ pub(crate) struct Event {
 }
 
 /// The page over all cards.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Default, Serialize)]
 pub(crate) struct CardsPage {
     pub(crate) program_version: String,
     pub(crate) counts: Vec<Fact>,
@@ -152,7 +156,7 @@ pub(crate) struct CardsPage {
 }
 
 /// One card on that page.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Default, Serialize)]
 pub(crate) struct CardView {
     pub(crate) name: String,
     pub(crate) title: String,
@@ -162,11 +166,8 @@ pub(crate) struct CardView {
     pub(crate) word: &'static str,
     pub(crate) sentence: String,
     pub(crate) hypothesis: String,
-    pub(crate) paper: String,
-    pub(crate) place: Option<String>,
-    pub(crate) claim: Option<String>,
-    /// Figures the source gives.
-    pub(crate) numbers: Vec<Fact>,
+    /// None where the card names no source.
+    pub(crate) claim: Option<Claim>,
     /// One line per arm shown.
     pub(crate) measured: Vec<String>,
     /// What is measured.

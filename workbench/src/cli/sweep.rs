@@ -121,6 +121,7 @@ pub(crate) struct Verdict {
 #[command(after_help = "\
 Examples:
   workbench report sweeps-out/quickstart
+  workbench report sweeps-out/quickstart --out page.html   # the directory is only read
   workbench report --cards                              # all results, one page
   workbench report --cards --results my-results --out page.html")]
 pub(crate) struct Report {
@@ -136,7 +137,8 @@ pub(crate) struct Report {
     /// With --cards: folder with the cards, to tell whether they have changed since.
     #[arg(long, value_name = "DIR", default_value = "experiments/cards", value_hint = ValueHint::DirPath)]
     pub(crate) card_folder: PathBuf,
-    /// With --cards: the page [default: cards.html in the folder of results].
-    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    /// Write elsewhere: a folder for all of it, or a file that ends in `.html` or `.md` for this page
+    /// only [default: DIR; with --cards the page `cards.html` in the folder of results].
+    #[arg(long, value_name = "PATH", value_hint = ValueHint::AnyPath)]
     pub(crate) out: Option<PathBuf>,
 }

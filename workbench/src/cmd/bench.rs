@@ -4,6 +4,7 @@ mod scaling;
 mod text;
 
 use crate::cli::{Bench as Arguments, DeviceName, FormatName};
+use crate::console::{self, say};
 use crate::failure::{Failure, exit};
 use crate::progress::Steps;
 use experiments::Device;
@@ -88,12 +89,12 @@ pub(crate) fn run(arguments: &Arguments, cache: &Cache) -> Result<ExitCode, Fail
     if arguments.threads > 0 {
         measured.threads = arguments.threads;
     }
-    super::print(&text::head(&measured));
+    console::print(&text::head(&measured))?;
     if device == Device::Cuda {
         let config = bench.config(COMPARED, Format::Fp32, &[])?;
-        eprintln!("comparing with the CPU");
+        say("comparing with the CPU");
         measured.agreements = agreements(&config, &bench.formats, cache)?;
-        super::print(&text::agreements(&measured.agreements));
+        console::print(&text::agreements(&measured.agreements))?;
     }
     // Twice, the second time from the end: what slows the machine for a while meets other sizes.
     let twice = || {
@@ -120,13 +121,13 @@ pub(crate) fn run(arguments: &Arguments, cache: &Cache) -> Result<ExitCode, Fail
     }
     clock.end();
     if !measured.rows.is_empty() {
-        super::print(&text::rows(&measured.rows));
+        console::print(&text::rows(&measured.rows))?;
     }
     if arguments.scaling {
         measured.scaling = scaling::evaluate(&points, &measured.peak);
-        super::print(&text::scaling(&measured.scaling));
+        console::print(&text::scaling(&measured.scaling))?;
     }
-    super::print(&text::peak(&measured.peak));
+    console::print(&text::peak(&measured.peak))?;
     if let Some(file) = &arguments.plot {
         let svg = scaling::draw(&measured.scaling, &measured.device)?;
         logs::write_atomic(file, svg.as_bytes())?;
@@ -142,7 +143,9 @@ pub(crate) fn run(arguments: &Arguments, cache: &Cache) -> Result<ExitCode, Fail
         .filter(|check| !check.passed)
         .count();
     if failed > 0 {
-        eprintln!("error: {failed} results differ from the CPU's by more than is allowed");
+        say(&format!(
+            "error: {failed} results differ from the CPU's by more than is allowed"
+        ));
         return Ok(ExitCode::from(exit::FAILED));
     }
     Ok(ExitCode::SUCCESS)

@@ -1,16 +1,17 @@
 //! `workbench completions` and `workbench man`, generated from the command line's definition.
 
 use crate::cli::Cli;
+use crate::console;
 use crate::failure::Failure;
 use clap::CommandFactory;
 use std::path::Path;
 use std::process::ExitCode;
 
-pub(crate) fn completions(shell: clap_complete::Shell) -> ExitCode {
+pub(crate) fn completions(shell: clap_complete::Shell) -> Result<ExitCode, Failure> {
     let mut text = Vec::new();
     clap_complete::generate(shell, &mut Cli::command(), "workbench", &mut text);
-    super::print(&String::from_utf8_lossy(&text));
-    ExitCode::SUCCESS
+    console::print(&String::from_utf8_lossy(&text))?;
+    Ok(ExitCode::SUCCESS)
 }
 
 pub(crate) fn man(out: &Path) -> Result<ExitCode, Failure> {

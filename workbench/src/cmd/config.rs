@@ -1,6 +1,7 @@
 //! `workbench config`: presets and files, resolved.
 
 use crate::cli::ConfigCommand;
+use crate::console;
 use crate::failure::Failure;
 use experiments_config::{Config, Override, load_file, load_preset, preset_names};
 use std::path::Path;
@@ -8,10 +9,11 @@ use std::process::ExitCode;
 
 pub(crate) fn run(arguments: &ConfigCommand) -> Result<ExitCode, Failure> {
     let Some(what) = &arguments.what else {
-        preset_names().for_each(|name| super::print(&format!("{name}\n")));
+        let names: Vec<&str> = preset_names().collect();
+        console::print(&format!("{}\n", names.join("\n")))?;
         return Ok(ExitCode::SUCCESS);
     };
-    super::print(&load(what, &arguments.set)?.to_toml());
+    console::print(&load(what, &arguments.set)?.to_toml())?;
     Ok(ExitCode::SUCCESS)
 }
 

@@ -1,6 +1,7 @@
 //! `workbench corpus`: the texts.
 
 use crate::cli::Corpus;
+use crate::console::{self, say};
 use crate::failure::Failure;
 use experiments_config::DataConfig;
 use experiments_text::{Cache, cached, catalogue, get, verify};
@@ -21,7 +22,7 @@ fn list(cache: &Cache, json: bool) -> Result<(), Failure> {
             .iter()
             .map(|entry| serde_json::json!({ "entry": entry, "cached": cached(entry, cache) }))
             .collect();
-        return super::print_json(&rows);
+        return console::print_json(&rows);
     }
     for entry in catalogue::entries() {
         let state = match cached(entry, cache) {
@@ -29,12 +30,12 @@ fn list(cache: &Cache, json: bool) -> Result<(), Failure> {
             None => "not here".to_owned(),
         };
         let manager = format!("{:?}", entry.manager).to_lowercase();
-        super::print(&format!(
+        console::print(&format!(
             "{:<18} {:<3} {:<6} {:<17} {}\n{:<29} {}\n",
             entry.name, entry.language, manager, state, entry.title, "", entry.licence
-        ));
+        ))?;
     }
-    super::print(&format!("cache: {}\n", cache.root().display()));
+    console::print(&format!("cache: {}\n", cache.root().display()))?;
     Ok(())
 }
 
@@ -48,9 +49,9 @@ fn get_all(mut names: Vec<String>, cache: &Cache) -> Result<(), Failure> {
     }
     for name in names {
         let text = get(catalogue::find(&name)?, cache, &mut |line| {
-            eprintln!("{line}");
+            say(line);
         })?;
-        super::print(&format!("{name}: {}\n", sweeps::bytes(text.bytes)));
+        console::print(&format!("{name}: {}\n", sweeps::bytes(text.bytes)))?;
     }
     Ok(())
 }
@@ -59,7 +60,7 @@ fn verify_all(cache: &Cache) -> Result<(), Failure> {
     for entry in catalogue::entries() {
         if let Some(text) = cached(entry, cache) {
             verify(&text)?;
-            super::print(&format!("{}: ok\n", entry.name));
+            console::print(&format!("{}: ok\n", entry.name))?;
         }
     }
     Ok(())

@@ -2,6 +2,7 @@
 
 use super::spread::spread;
 use crate::cli::{Export, ExportFormat};
+use crate::console::{self, say};
 use crate::failure::Failure;
 use experiments_plan::handover::{self, Options, Target};
 use logs::{Liveness, RunReader, export};
@@ -35,7 +36,7 @@ fn hand_over(arguments: &Export, trainer: &str, out: &Path) -> Result<ExitCode, 
     };
     let handover = handover::export(&config, &layout, &cluster, target, &options)?;
     handover.write(out)?;
-    super::print(&handover.text());
+    console::print(&handover.text())?;
     Ok(ExitCode::SUCCESS)
 }
 
@@ -55,7 +56,7 @@ fn metrics(arguments: &Export, format: ExportFormat) -> Result<ExitCode, Failure
     reader
         .warnings()
         .iter()
-        .for_each(|warning| eprintln!("warning: {warning}"));
+        .for_each(|warning| say(&format!("warning: {warning}")));
     if reader.records().is_empty() && reader.liveness() == Liveness::Pending {
         let run = run.display();
         return Err(Failure::usage(format!("`{run}` holds no recorded steps")));
@@ -66,12 +67,12 @@ fn metrics(arguments: &Export, format: ExportFormat) -> Result<ExitCode, Failure
             let mut text = Vec::new();
             export::csv(reader.records(), &mut text)
                 .map_err(|e| Failure::io("cannot write CSV", &e))?;
-            super::print(&String::from_utf8_lossy(&text));
+            console::print(&String::from_utf8_lossy(&text))?;
         }
         (ExportFormat::Tensorboard, Some(folder)) => {
             let start = reader.manifest().and_then(logs::Manifest::created_seconds);
             let file = export::tensorboard(reader.records(), folder, start.unwrap_or(0.0))?;
-            super::print(&format!("{}\n", file.display()));
+            console::print(&format!("{}\n", file.display()))?;
         }
         (ExportFormat::Tensorboard, None) => {
             return Err(Failure::usage("`--format tensorboard` needs --out FOLDER"));

@@ -1,6 +1,7 @@
 //! `workbench inspect`.
 
 use crate::cli::Inspect;
+use crate::console;
 use crate::failure::Failure;
 use experiments::{Audit, inspect_config, inspect_run};
 use experiments_config::Config;
@@ -43,9 +44,9 @@ pub(crate) fn run(arguments: &Inspect) -> Result<ExitCode, Failure> {
     };
     let inspected = Inspected::new(&config, step, matrices);
     if arguments.json {
-        super::print_json(&inspected)?;
+        console::print_json(&inspected)?;
     } else {
-        super::print(&inspected.text());
+        console::print(&inspected.text())?;
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -1,6 +1,7 @@
 //! `workbench monitor`.
 
 use crate::cli::{Monitor, TabName};
+use crate::console;
 use crate::failure::{Failure, exit};
 use crate::signals::leave_flag;
 use std::io::IsTerminal;
@@ -18,12 +19,12 @@ pub(crate) fn run(arguments: &Monitor) -> Result<ExitCode, Failure> {
     };
     if arguments.snapshot {
         let (width, height) = arguments.size;
-        super::print(&workbench_monitor::snapshot_of(
+        console::print(&workbench_monitor::snapshot_of(
             &arguments.dir,
             tab,
             width,
             height,
-        )?);
+        )?)?;
         return Ok(ExitCode::SUCCESS);
     }
     if !std::io::stdout().is_terminal() {

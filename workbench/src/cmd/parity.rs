@@ -1,6 +1,7 @@
 //! `workbench parity`.
 
 use crate::cli::Parity;
+use crate::console;
 use crate::failure::Failure;
 use crate::progress::Steps;
 use experiments::{Repeat, parity};
@@ -23,6 +24,6 @@ pub(crate) fn run(arguments: &Parity, cache: &Cache) -> Result<ExitCode, Failure
     };
     parity(repeat, &arguments.out)?;
     steps.end();
-    super::print(&format!("{}\n", arguments.out.display()));
+    console::print(&format!("{}\n", arguments.out.display()))?;
     Ok(ExitCode::SUCCESS)
 }

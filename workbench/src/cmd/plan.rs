@@ -2,6 +2,7 @@
 
 use super::spread::spread;
 use crate::cli::Plan as Arguments;
+use crate::console;
 use crate::failure::Failure;
 use experiments_plan::failure::{self, FailureEstimate, FailureInput};
 use experiments_plan::pipeline::{PipelineInput, Timeline, simulate, timeline_svg, timeline_text};
@@ -51,9 +52,9 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
         plan,
     };
     if arguments.json {
-        super::print_json(&planned)?;
+        console::print_json(&planned)?;
     } else {
-        show(&planned, arguments.search.unwrap_or(0));
+        show(&planned, arguments.search.unwrap_or(0))?;
     }
     if let Some(file) = &arguments.timeline {
         draw(&planned.plan, &arguments.what, file, arguments.json)?;
@@ -61,17 +62,18 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     Ok(ExitCode::SUCCESS)
 }
 
-fn show(planned: &Planned, rows: usize) {
-    super::print(&planned.plan.text());
+fn show(planned: &Planned, rows: usize) -> Result<(), Failure> {
+    console::print(&planned.plan.text())?;
     if let Some(search) = &planned.search {
-        super::print(&format!("\n{}", search.text(rows)));
+        console::print(&format!("\n{}", search.text(rows)))?;
     }
     if let Some(explanation) = &planned.explanation {
-        super::print(&format!("\n{}", explanation.text()));
+        console::print(&format!("\n{}", explanation.text()))?;
     }
     if let Some(failures) = &planned.failures {
-        super::print(&format!("\n{}", failures.text()));
+        console::print(&format!("\n{}", failures.text()))?;
     }
+    Ok(())
 }
 
 /// The pipeline of one step with the plan's own times: SVG into `file`, lanes of characters on the
@@ -91,8 +93,8 @@ fn draw(plan: &Plan, what: &str, file: &Path, quiet: bool) -> Result<(), Failure
     let svg = timeline_svg(&timeline, &format!("{what} · {}", layout.text()))?;
     logs::write_atomic(file, svg.as_bytes())?;
     if !quiet {
-        super::print(&format!("\n{}", timeline_text(&timeline, WIDTH)));
-        super::print(&format!("{}\n", file.display()));
+        console::print(&format!("\n{}", timeline_text(&timeline, WIDTH)))?;
+        console::print(&format!("{}\n", file.display()))?;
     }
     Ok(())
 }

@@ -2,6 +2,7 @@
 
 use super::spread::spread;
 use crate::cli::Preflight as Arguments;
+use crate::console;
 use crate::failure::{Failure, exit};
 use experiments_plan::plan::{PlanOptions, plan};
 use experiments_plan::preflight::{Node, NodeList, PreflightInput, Verdict, preflight};
@@ -34,9 +35,9 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
         results: &arguments.results,
     })?;
     if arguments.json {
-        super::print_json(&result)?;
+        console::print_json(&result)?;
     } else {
-        super::print(&result.text());
+        console::print(&result.text())?;
     }
     Ok(match result.verdict {
         Verdict::NoGo => ExitCode::from(exit::FAILED),

@@ -2,6 +2,7 @@
 
 use super::sweep::{Lines, create, execute, executor, exit_code};
 use crate::cli::Quickstart;
+use crate::console::{self, say};
 use crate::failure::Failure;
 use crate::signals::Stop;
 use experiments_text::Cache;
@@ -29,16 +30,17 @@ pub(crate) fn run(arguments: &Quickstart, cache: &Cache) -> Result<ExitCode, Fai
     } else {
         execute(&sweep, &executor, stop.flag(), &mut Lines::default())?
     };
+    // Before the report, which needs space on the disk.
+    console::print(&super::verdict::text(&verdict))?;
     let written = workbench_report::write(sweep.dir())?;
-    super::print(&super::verdict::text(&verdict));
     let dir = sweep.dir().display();
-    super::print(&format!(
+    console::print(&format!(
         "report:  {}\nmonitor: workbench monitor {dir}\ntime:    {}\n",
         written.html.display(),
         sweeps::duration(start.elapsed().as_secs_f64())
-    ));
+    ))?;
     if !tally.is_complete() {
-        super::print("not all runs are finished; the same command continues\n");
+        console::print("not all runs are finished; the same command continues\n")?;
     }
     Ok(exit_code(tally))
 }
@@ -67,14 +69,14 @@ fn watch(
         });
         hidden.store(false, Ordering::Relaxed);
         match shown {
-            Ok(Exit::Left) => eprintln!("the sweep goes on; Ctrl-C stops it"),
+            Ok(Exit::Left) => say("the sweep goes on; Ctrl-C stops it"),
             Ok(Exit::Interrupted) => {
-                eprintln!("stopping after checkpoints");
+                say("stopping after checkpoints");
                 stop.interrupt();
             }
-            Ok(Exit::Stopped) if stop.is_set() => eprintln!("stopping after checkpoints"),
+            Ok(Exit::Stopped) if stop.is_set() => say("stopping after checkpoints"),
             Ok(Exit::Stopped) => {}
-            Err(error) => eprintln!("the monitor ended ({error}); the sweep goes on"),
+            Err(error) => say(&format!("the monitor ended ({error}); the sweep goes on")),
         }
         // A panic of the worker is a bug of ours; it is shown, not swallowed.
         work.join()

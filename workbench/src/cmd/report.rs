@@ -1,24 +1,48 @@
 //! `workbench report`.
 
 use crate::cli::Report;
+use crate::console;
 use crate::failure::Failure;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use workbench_report::{ReportError, Target};
 
 pub(crate) fn run(arguments: &Report) -> Result<ExitCode, Failure> {
-    if let Some(dir) = &arguments.dir {
-        let written = workbench_report::write(dir)?;
-        super::print(&format!(
-            "{}\n{}\n",
-            written.html.display(),
-            written.md.display()
-        ));
-    } else {
-        let page = arguments
-            .out
-            .clone()
-            .unwrap_or_else(|| arguments.results.join("cards.html"));
-        workbench_report::write_cards(&arguments.results, &arguments.card_folder, &page)?;
-        super::print(&format!("{}\n", page.display()));
+    let written = match &arguments.dir {
+        Some(dir) => pages(dir, arguments.out.as_deref()),
+        None => cards(arguments),
+    };
+    let elsewhere = arguments.out.is_none();
+    let pages = written.map_err(|error| explain(error, elsewhere))?;
+    for page in pages {
+        console::print(&format!("{}\n", page.display()))?;
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// The report of a sweep or a run.
+fn pages(dir: &Path, out: Option<&Path>) -> Result<Vec<PathBuf>, ReportError> {
+    let target = out.map_or_else(|| Target::Folder(dir.to_owned()), Target::of);
+    workbench_report::write_to(dir, &target)
+}
+
+/// The page over all cards.
+fn cards(arguments: &Report) -> Result<Vec<PathBuf>, ReportError> {
+    let page = arguments
+        .out
+        .clone()
+        .unwrap_or_else(|| arguments.results.join("cards.html"));
+    workbench_report::write_cards(&arguments.results, &arguments.card_folder, &page)?;
+    Ok(vec![page])
+}
+
+/// What went wrong; where the default place cannot be written, that there is another way.
+fn explain(error: ReportError, elsewhere: bool) -> Failure {
+    let unwritable = matches!(error, ReportError::Save(_) | ReportError::Folder { .. });
+    let failure = Failure::from(error);
+    if unwritable && elsewhere {
+        failure.with_hint("`--out PATH` writes the report elsewhere")
+    } else {
+        failure
+    }
 }

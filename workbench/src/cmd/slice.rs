@@ -1,6 +1,7 @@
 //! `workbench slice`.
 
 use crate::cli::Slice as Arguments;
+use crate::console::{self, say};
 use crate::failure::Failure;
 use experiments::{Pass, Slice, SliceReport, TensorStats, residual_rms, slice};
 use experiments_config::Config;
@@ -50,13 +51,13 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
             } else {
                 String::new()
             };
-            eprintln!("{:3.0} % {what}{left}", 100.0 * share);
+            say(&format!("{:3.0} % {what}{left}", 100.0 * share));
         },
     })?;
     if arguments.json {
-        super::print_json(&report)?;
+        console::print_json(&report)?;
     } else {
-        super::print(&text(&report));
+        console::print(&text(&report))?;
     }
     Ok(ExitCode::SUCCESS)
 }

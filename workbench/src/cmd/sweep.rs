@@ -6,6 +6,7 @@ mod rerun;
 mod stop;
 
 use crate::cli::{CardChoice, Execution, Sweep as Command};
+use crate::console::{self, say};
 use crate::failure::{Failure, exit};
 use crate::signals::Stop;
 use experiments_config::Override;
@@ -13,12 +14,15 @@ use experiments_text::tasks::{self, TaskMixture};
 use experiments_text::{Cache, Corpus};
 use rerun::Rerun;
 use serde::Serialize;
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
-use sweeps::{Card, LocalExecutor, Plan, Progress, Request, Sweep, SweepReader, Tally, Verdict};
+use sweeps::{
+    Card, LocalExecutor, Origin, Plan, Progress, Request, Sweep, SweepReader, Tally, Verdict,
+};
 
 pub(crate) fn run(command: Command, cache: &Cache) -> Result<ExitCode, Failure> {
     match command {
@@ -40,8 +44,11 @@ pub(crate) fn run(command: Command, cache: &Cache) -> Result<ExitCode, Failure> 
             let mut executor = executor(&execution, cache, &sweep.plan().missing_languages)?;
             executor.retry_failed = retry_failed;
             let (tally, verdict) = execute(&sweep, &executor, stop.flag(), &mut Lines::default())?;
-            super::print(&super::verdict::text(&verdict));
-            eprintln!("report: workbench report {}", sweep.dir().display());
+            console::print(&super::verdict::text(&verdict))?;
+            say(&format!(
+                "report: workbench report {}",
+                sweep.dir().display()
+            ));
             return Ok(exit_code(tally));
         }
         Command::Rerun {
@@ -63,9 +70,9 @@ pub(crate) fn run(command: Command, cache: &Cache) -> Result<ExitCode, Failure> 
         Command::Status { dir, json } => {
             let status = SweepReader::open(&dir)?.status();
             if json {
-                super::print_json(&status)?;
+                console::print_json(&status)?;
             } else {
-                super::print(&status.to_string());
+                console::print(&status.to_string())?;
             }
         }
         Command::Stop { dir, run: None } => return stop::all(&dir),
@@ -119,10 +126,9 @@ fn plan(choice: &CardChoice, no_probe: bool, json: bool, cache: &Cache) -> Resul
         overview.too_slow = learning::too_slow(&plan, cache)?;
     }
     if json {
-        super::print_json(&overview)
+        console::print_json(&overview)
     } else {
-        super::print(&overview.to_string());
-        Ok(())
+        console::print(&overview.to_string())
     }
 }
 
@@ -136,9 +142,13 @@ pub(crate) fn create(
     fetch: bool,
 ) -> Result<Sweep, Failure> {
     let plan = prepare(card, set, cache, fetch)?;
-    eprint!("{}", plan.overview());
-    let command: Vec<String> = std::env::args().collect();
-    Ok(Sweep::create_or_open(out, &plan, text, &command)?)
+    say(plan.overview().to_string().trim_end());
+    Ok(Sweep::create_or_open(
+        out,
+        &plan,
+        text,
+        &logs::run::command_line(),
+    )?)
 }
 
 /// Gets the text and plans. The sources that are really there become overrides of every run, so a
@@ -155,27 +165,30 @@ fn prepare(card: &Card, set: &[Override], cache: &Cache, fetch: bool) -> Result<
     };
     let config = probe.config(first)?;
     let resolved = super::resolve(&config.data, cache, fetch)?;
-    let mut overrides = set.to_vec();
+    let mut given = Given::new(set);
     if resolved.data != config.data {
-        replace(&mut overrides, "data.sources", &resolved.data.sources);
+        let origin = if resolved.notes.is_empty() {
+            Origin::Pinned
+        } else {
+            Origin::Substitute
+        };
+        given.replace("data.sources", &resolved.data.sources, origin);
     }
     let tasks = tasks::resolve(&config.tasks)?;
     if tasks != config.tasks {
-        replace(&mut overrides, "tasks.sources", &tasks.sources);
+        given.replace("tasks.sources", &tasks.sources, Origin::Pinned);
     }
     let key = "model.init.weights";
     // As an axis it has a path for every arm, and each run checks its own.
     if config.model.init.weights.is_some() && !card.axis_values().contains_key(key) {
         let mut init = config.model.init.clone();
         super::pin_weights(&mut init)?;
-        replace(&mut overrides, key, &init.weights);
-        replace(
-            &mut overrides,
-            "model.init.weights_blake3",
-            &init.weights_blake3,
-        );
+        given.replace(key, &init.weights, Origin::Pinned);
+        let key = "model.init.weights_blake3";
+        given.replace(key, &init.weights_blake3, Origin::Pinned);
     }
-    let mut plan = Plan::expand(card, &overrides)?;
+    let mut plan = Plan::expand(card, &given.overrides)?;
+    plan.origins = given.origins;
     plan.missing_languages = resolved.missing_languages;
     tokenise(&plan, cache)?;
     Ok(plan)
@@ -190,7 +203,7 @@ fn tokenise(plan: &Plan, cache: &Cache) -> Result<(), Failure> {
         if done.contains(&text) {
             continue;
         }
-        let progress = &mut |line: &str| eprintln!("{line}");
+        let progress = &mut |line: &str| say(line);
         let corpus = Corpus::prepare(&config, cache, progress)?;
         TaskMixture::prepare(&config.tasks, corpus.tokenizer(), cache, progress)?;
         done.push(text);
@@ -198,17 +211,38 @@ fn tokenise(plan: &Plan, cache: &Cache) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Sets a key in every run, whatever was asked for before.
-fn replace(overrides: &mut Vec<Override>, key: &str, value: &impl Serialize) {
-    // Texts and numbers, which TOML always holds.
-    let Ok(value) = toml::Value::try_from(value) else {
-        return;
-    };
-    overrides.retain(|o| o.key != key);
-    overrides.push(Override {
-        key: key.to_owned(),
-        value,
-    });
+/// What every run is given beside the card.
+struct Given {
+    overrides: Vec<Override>,
+    /// Of these, the keys that come from this program and not from the user.
+    origins: BTreeMap<String, Origin>,
+}
+
+impl Given {
+    fn new(set: &[Override]) -> Self {
+        Self {
+            overrides: set.to_vec(),
+            origins: BTreeMap::new(),
+        }
+    }
+
+    /// Sets a key in every run, whatever was asked for before. A path that the user gave stays the
+    /// user's when only its spelling changes.
+    fn replace(&mut self, key: &str, value: &impl Serialize, origin: Origin) {
+        // Texts and numbers, which TOML always holds.
+        let Ok(value) = toml::Value::try_from(value) else {
+            return;
+        };
+        let asked = self.overrides.iter().any(|set| set.key == key);
+        if !(asked && origin == Origin::Pinned) {
+            self.origins.insert(key.to_owned(), origin);
+        }
+        self.overrides.retain(|o| o.key != key);
+        self.overrides.push(Override {
+            key: key.to_owned(),
+            value,
+        });
+    }
 }
 
 /// Runs of this program, as many processes at a time as asked for or as there are cores.
@@ -257,7 +291,7 @@ pub(crate) fn execute(
 ) -> Result<(Tally, Verdict), Failure> {
     let tally = executor.run(sweep, stop, &mut |news| lines.show(&news))?;
     let verdict = sweep.verdict()?;
-    sweep.write_verdict(&verdict)?;
+    super::verdict::save(sweep, &verdict);
     Ok((tally, verdict))
 }
 
@@ -288,19 +322,22 @@ impl Lines {
             return;
         }
         match news {
-            Progress::Started { id, resumed: false } => eprintln!("started   {id}"),
-            Progress::Started { id, resumed: true } => eprintln!("continued {id}"),
+            Progress::Started { id, resumed: false } => say(&format!("started   {id}")),
+            Progress::Started { id, resumed: true } => say(&format!("continued {id}")),
             Progress::Finished { id, outcome } => {
                 let outcome = outcome.map_or("no outcome", |o| o.name());
-                eprintln!("finished  {id}: {outcome}");
+                say(&format!("finished  {id}: {outcome}"));
             }
-            Progress::Failed { id, message } => eprintln!("FAILED    {id}: {message}"),
-            Progress::Stopped { id } => eprintln!("stopped   {id}"),
-            Progress::Interrupted { id, message } => eprintln!("broke off {id}: {message}"),
-            Progress::Elsewhere { id } => eprintln!("waits for {id}, which another process trains"),
-            Progress::OutOfReach { id, process } => {
-                eprintln!("goes on   {id}: {process} trains it and cannot be asked from here");
+            Progress::Failed { id, message } => say(&format!("FAILED    {id}: {message}")),
+            Progress::Restored { id, message } => say(&format!("note: {id}: {message}")),
+            Progress::Stopped { id } => say(&format!("stopped   {id}")),
+            Progress::Interrupted { id, message } => say(&format!("broke off {id}: {message}")),
+            Progress::Elsewhere { id } => {
+                say(&format!("waits for {id}, which another process trains"));
             }
+            Progress::OutOfReach { id, process } => say(&format!(
+                "goes on   {id}: {process} trains it and cannot be asked from here"
+            )),
             Progress::Tick {
                 finished,
                 total,
@@ -318,7 +355,9 @@ impl Lines {
                         None => "estimating the time left".to_owned(),
                         Some(seconds) => format!("{} left", sweeps::duration(*seconds)),
                     };
-                    eprintln!("{finished}/{total} runs · {steps_done}/{steps} steps · {left}");
+                    say(&format!(
+                        "{finished}/{total} runs · {steps_done}/{steps} steps · {left}"
+                    ));
                     self.last = Some(Instant::now());
                 }
             }

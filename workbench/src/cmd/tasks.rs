@@ -1,6 +1,7 @@
 //! `workbench tasks`.
 
 use crate::cli::Tasks;
+use crate::console;
 use crate::failure::Failure;
 use experiments_config::TaskSource;
 use experiments_text::tasks::{
@@ -20,9 +21,9 @@ pub(crate) fn run(command: Tasks) -> Result<ExitCode, Failure> {
                 .map(|what| Ok(check(&source(what))?))
                 .collect::<Result<Vec<_>, Failure>>()?;
             if json {
-                super::print_json(&checked)?;
+                console::print_json(&checked)?;
             } else {
-                checked.iter().for_each(show);
+                checked.iter().try_for_each(show)?;
             }
         }
     }
@@ -59,7 +60,7 @@ fn list(json: bool) -> Result<(), Failure> {
         })
         .collect();
     if json {
-        return super::print_json(&listed);
+        return console::print_json(&listed);
     }
     let mut text = format!("{:<36} {:<24} {:>8}  supplied by\n", "set", "family", "cap");
     for Listed {
@@ -91,13 +92,12 @@ fn list(json: bool) -> Result<(), Failure> {
         listed.iter().filter(here).count(),
         listed.len()
     );
-    super::print(&text);
-    Ok(())
+    console::print(&text)
 }
 
-fn show(checked: &TaskCheck) {
+fn show(checked: &TaskCheck) -> Result<(), Failure> {
     let (text, target) = &checked.first;
-    super::print(&format!(
+    console::print(&format!(
         "{}: {} rows, {} samples ({} skipped, {} after the cap) in {}\n  text:   {}\n  target: {}\n",
         checked.name,
         checked.rows,
@@ -107,5 +107,5 @@ fn show(checked: &TaskCheck) {
         checked.path.display(),
         text.replace('\n', "\n          "),
         target.replace('\n', "\n          ")
-    ));
+    ))
 }

@@ -1,9 +1,11 @@
 //! `workbench train`: the process that executors start, with one run or a pack of them.
 
+mod end;
 mod pack;
 
 use super::config;
 use crate::cli::Train;
+use crate::console::say;
 use crate::failure::{Failure, exit};
 use crate::progress::Steps;
 use crate::signals::Stop;
@@ -31,7 +33,7 @@ pub(crate) fn run(arguments: &Train, cache: &Cache) -> Result<ExitCode, Failure>
     super::threads(config.runtime.threads);
     let stop = listen(arguments)?;
     let mut steps = Steps::new(config.steps);
-    let ending = train(Request {
+    let ended = train(Request {
         directory: &directory,
         config: &config,
         cache,
@@ -39,9 +41,11 @@ pub(crate) fn run(arguments: &Train, cache: &Cache) -> Result<ExitCode, Failure>
         missing_languages: &missing_languages,
         stop: stop.flag(),
         on_step: &mut |record| steps.at(record.step, &describe(config.probe.kind, record)),
-        on_notice: &mut |text| eprintln!("note: {text}"),
-    })?;
+        on_notice: &mut |text| say(&format!("note: {text}")),
+    });
     steps.end();
+    let ending = ended?;
+    say(&end::line(&directory, &config, ending));
     Ok(match ending {
         Ending::Finished => ExitCode::SUCCESS,
         Ending::Stopped => ExitCode::from(exit::STOPPED),
@@ -87,11 +91,10 @@ fn describe(kind: ProbeKind, record: &Record) -> String {
 
 /// The run directory and its configuration: an existing one as it is, a new one resolved here.
 fn locate(
-    what: &str,
+    path: &Path,
     arguments: &Train,
     cache: &Cache,
 ) -> Result<(PathBuf, Config, Vec<String>), Failure> {
-    let path = Path::new(what);
     let own = path.join(logs::run::CONFIG_FILE);
     if own.is_file() {
         if !arguments.set.is_empty() || arguments.out.is_some() {
@@ -112,12 +115,16 @@ fn locate(
     let Some(out) = &arguments.out else {
         return Err(Failure::usage("a new run needs --out RUN_DIRECTORY"));
     };
-    let mut config = config::load(what, &arguments.set)?;
+    sweeps::check_place(out)?;
+    let mut config = config::load(&path.to_string_lossy(), &arguments.set)?;
     let resolved = super::resolve(&config.data, cache, true)?;
     config.data = resolved.data;
     config.tasks = tasks::resolve(&config.tasks)?;
     super::pin_weights(&mut config.model.init)?;
     check_weights(&config)?;
-    eprintln!("disk: about {}", sweeps::bytes(config.disk_bytes()));
+    say(&format!(
+        "disk: about {}",
+        sweeps::bytes(config.disk_bytes())
+    ));
     Ok((out.clone(), config, resolved.missing_languages))
 }

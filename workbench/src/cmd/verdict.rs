@@ -1,26 +1,55 @@
 //! `workbench verdict`.
 
 use crate::cli::Verdict;
+use crate::console::{self, say};
 use crate::failure::Failure;
+use std::path::Path;
 use std::process::ExitCode;
-use sweeps::{CardResult, SweepReader};
+use sweeps::{CardResult, Sweep, SweepReader};
 
 pub(crate) fn run(arguments: &Verdict) -> Result<ExitCode, Failure> {
+    if let Some(file) = &arguments.result
+        && file.extension().is_some_and(|ending| ending == "svg")
+    {
+        return Err(Failure::usage(
+            "`--result` is the name of the figure beside it; expected another ending, for example `.json`",
+        ));
+    }
     let reader = SweepReader::open(&arguments.dir)?;
     let verdict = reader.verdict()?;
-    reader.sweep().write_verdict(&verdict)?;
-    if let Some(file) = &arguments.result {
-        let result = CardResult::of(&reader, &verdict)?;
-        logs::write_json_atomic(file, &result)?;
-        let figure = workbench_report::card_svg(&result)?;
+    save(reader.sweep(), &verdict);
+    let result = arguments.result.as_ref();
+    let kept = result.map_or(Ok(()), |file| keep(&reader, &verdict, file));
+    // The answer comes first, whatever could not be written beside it.
+    if arguments.json {
+        console::print_json(&verdict)?;
+    } else {
+        console::print(&text(&verdict))?;
+    }
+    kept.map(|()| ExitCode::SUCCESS)
+}
+
+/// Writes `verdict.json` into the sweep directory where that is possible. It can be computed again at any
+/// time, so a directory that cannot be written is only worth a note.
+pub(crate) fn save(sweep: &Sweep, verdict: &sweeps::Verdict) {
+    if let Err(error) = sweep.write_verdict(verdict) {
+        let failure = Failure::from(error);
+        say(&format!(
+            "note: the verdict is not saved: {}",
+            failure.text()
+        ));
+    }
+}
+
+/// Writes what remains of a sweep when its runs are deleted, and a figure beside it.
+fn keep(reader: &SweepReader, verdict: &sweeps::Verdict, file: &Path) -> Result<(), Failure> {
+    let result = CardResult::of(reader, verdict)?;
+    let figure = workbench_report::card_svg(&result)?;
+    logs::write_json_atomic(file, &result)?;
+    if !logs::disk::is_stream(file) {
         logs::write_atomic(&file.with_extension("svg"), figure.as_bytes())?;
     }
-    if arguments.json {
-        super::print_json(&verdict)?;
-    } else {
-        super::print(&text(&verdict));
-    }
-    Ok(ExitCode::SUCCESS)
+    Ok(())
 }
 
 /// The sentence; under it what each of several criteria found, and what the numbers cannot show.

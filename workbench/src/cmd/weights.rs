@@ -1,6 +1,7 @@
 //! `workbench weights`.
 
 use crate::cli::{WeightFormat, Weights};
+use crate::console::{self, say};
 use crate::failure::Failure;
 use experiments::{SatDtype, export_weights, import_weights};
 use std::process::ExitCode;
@@ -20,13 +21,15 @@ pub(crate) fn run(command: Weights) -> Result<ExitCode, Failure> {
                 WeightFormat::Fp32 => SatDtype::Float,
             };
             let step = export_weights(&run, &config, step, tensor_parallel, dtype, &out)?;
-            super::print(&format!("{}\n", out.join(step.to_string()).display()));
+            console::print(&format!("{}\n", out.join(step.to_string()).display()))?;
         }
         Weights::Import { dir, config, out } => {
             let config = super::config::load(&config, &[])?;
             let (iteration, ranks) = import_weights(&dir, &config, &out)?;
-            eprintln!("iteration {iteration}, {ranks} tensor-parallel ranks");
-            super::print(&format!("{}\n", out.display()));
+            say(&format!(
+                "iteration {iteration}, {ranks} tensor-parallel ranks"
+            ));
+            console::print(&format!("{}\n", out.display()))?;
         }
     }
     Ok(ExitCode::SUCCESS)

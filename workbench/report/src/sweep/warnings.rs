@@ -2,7 +2,7 @@
 
 use crate::words::plural;
 use logs::RunReader;
-use sweeps::{State, SweepReader, Verdict};
+use sweeps::{Origin, Plan, State, SweepReader, Verdict};
 
 /// Runs named in one warning; more would bury the others.
 const MOST_NAMES: usize = 4;
@@ -47,22 +47,37 @@ pub(crate) fn all(reader: &SweepReader, verdict: &Verdict, differing: Vec<String
             .map(|run| run.id.as_str());
         warnings.extend(about(&ids.collect::<Vec<_>>(), what));
     }
-    let overrides = reader.sweep().plan().changed();
-    if !overrides.is_empty() {
-        let changes = overrides
-            .iter()
-            .map(|(key, value)| format!("`{key}` = {}", sweeps::card::label(value)));
-        warnings.push(format!(
-            "Not the card as written: `--set` changed {}.",
-            changes.collect::<Vec<_>>().join(", ")
-        ));
-    }
+    warnings.extend(departures(reader.sweep().plan()));
     warnings.extend(differing);
     for (index, run) in reader.states().iter().enumerate() {
         let found = reader.reader(index).map_or(&[][..], RunReader::warnings);
         warnings.extend(found.iter().map(|warning| format!("{}: {warning}", run.id)));
     }
     warnings
+}
+
+/// Where the runs depart from the card, by whom. A path that was only made absolute is no departure.
+fn departures(plan: &Plan) -> Vec<String> {
+    let of = |origin: Option<Origin>, what: &str| {
+        let keys = plan
+            .changes()
+            .filter(|(key, _)| plan.origins.get(*key).copied() == origin);
+        let words: Vec<String> = keys
+            .map(|(key, value)| format!("`{key}` = {}", sweeps::card::label(value)))
+            .collect();
+        (!words.is_empty())
+            .then(|| format!("Not the card as written: {what} {}.", words.join(", ")))
+    };
+    [
+        of(None, "`--set` changed"),
+        of(
+            Some(Origin::Substitute),
+            "what was not available here was replaced, so that",
+        ),
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
 }
 
 /// `2 runs failed …: a, b.`; the verb is given for one run.
@@ -94,6 +109,45 @@ fn about(ids: &[&str], what: &str) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::path::Path;
+    use sweeps::Card;
+
+    const CARD: &str = r#"
+name = "card"
+title = "A card"
+hypothesis = "None."
+kind = "symptom"
+base = "t0"
+seeds = 6
+[axes]
+"model.norm" = ["post", "pre"]
+[criterion]
+treatment = { "model.norm" = "post" }
+control = { "model.norm" = "pre" }
+direction = "treatment_more"
+"#;
+
+    #[test]
+    fn a_departure_from_the_card_is_told_with_its_reason_and_a_spelling_is_none() {
+        let card = Card::parse(CARD, "card", Path::new(".")).unwrap();
+        let set = ["steps=300", "data.held_out=0.1", "tokenizer.vocab_size=300"];
+        let set = set.map(|set| set.parse().unwrap());
+        let mut plan = Plan::expand(&card, &set).unwrap();
+        plan.origins
+            .insert("data.held_out".to_owned(), Origin::Substitute);
+        let spelled = "tokenizer.vocab_size".to_owned();
+        plan.origins.insert(spelled, Origin::Pinned);
+        assert_eq!(
+            departures(&plan),
+            [
+                "Not the card as written: `--set` changed `steps` = 300.",
+                "Not the card as written: what was not available here was replaced, so that `data.held_out` = 0.1."
+            ]
+        );
+        plan.overrides
+            .retain(|key, _| key == "tokenizer.vocab_size");
+        assert!(departures(&plan).is_empty());
+    }
 
     #[test]
     fn verbs_agree_and_long_lists_end() {

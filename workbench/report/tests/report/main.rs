@@ -7,6 +7,7 @@ use std::fs;
 use std::path::Path;
 use sweeps::VerdictStatus;
 use synthetic::Fate;
+use workbench_report::{Target, write_to};
 
 const HYPOTHESIS: &str = "At 24 layers without warm-up Post-LN stays at the unigram level.";
 
@@ -60,6 +61,36 @@ fn a_finished_sweep_reports_its_verdict_in_both_formats() {
         html.contains("not finite"),
         "NaN is drawn as a mark and not left out"
     );
+}
+
+/// A sweep on a disk that cannot be written has a report too.
+#[test]
+fn a_report_elsewhere_only_reads_the_directory() {
+    let dir = tempfile::tempdir().unwrap();
+    synthetic::sweep(dir.path(), HYPOTHESIS, pilot);
+    let names = |path: &Path| {
+        let entries = fs::read_dir(path).unwrap();
+        let mut names: Vec<_> = entries.map(|entry| entry.unwrap().file_name()).collect();
+        names.sort();
+        names
+    };
+    let before = names(dir.path());
+    let other = tempfile::tempdir().unwrap();
+    for (name, found) in [
+        ("new/folder", &["figures", "report.html", "report.md"][..]),
+        ("page.html", &["new", "page.html"]),
+        ("page.md", &["figures", "new", "page.html", "page.md"]),
+    ] {
+        let out = other.path().join(name);
+        write_to(dir.path(), &Target::of(&out)).unwrap();
+        let folder = if out.is_dir() { &out } else { other.path() };
+        assert_eq!(names(folder), found, "{name}");
+    }
+    assert_eq!(names(dir.path()), before);
+
+    let file = other.path().join("page.html").join("report");
+    let error = write_to(dir.path(), &Target::of(&file)).unwrap_err();
+    assert!(error.to_string().contains("`.html` or `.md`"), "{error}");
 }
 
 /// Arms that have failed alike are compared in nothing, and every page says so.
@@ -184,6 +215,25 @@ fn a_single_run_has_a_report_of_its_own() {
     let md = text(&written.md);
     assert!(md.starts_with("# my-run\n\n**Outcome: stuck.**"), "{md}");
     assert!(md.contains("workbench train runs/stall"));
+}
+
+/// Nothing recorded is not the same as nothing wrong.
+#[test]
+fn a_finished_run_that_lost_its_records_has_no_outcome() {
+    let dir = tempfile::tempdir().unwrap();
+    synthetic::train(dir.path(), "post", 1, Fate::Finish, 150);
+    for lines in [100, 0] {
+        let path = dir.path().join("metrics-0001.jsonl");
+        let kept: Vec<String> = text(&path).lines().take(lines).map(str::to_owned).collect();
+        fs::write(&path, kept.join("\n") + "\n").unwrap();
+        let written = workbench_report::write(dir.path()).unwrap();
+        let md = text(&written.md);
+        assert!(
+            md.contains("No outcome") && !md.contains("Outcome:"),
+            "{md}"
+        );
+        assert!(md.contains("so its outcome cannot be told"), "{md}");
+    }
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! What a plan costs on this machine, from a few steps of every shape.
 
 use super::display;
+use crate::console::say;
 use crate::failure::Failure;
 use experiments_text::Cache;
 use logs::RunReader;
@@ -34,7 +35,7 @@ pub(super) fn core_seconds(plan: &Plan, cache: &Cache) -> Result<f64, Failure> {
         let rate = if let Some(rate) = rates.get(&shape) {
             *rate
         } else {
-            eprintln!("timing a few steps of {}", run.arm);
+            say(&format!("timing a few steps of {}", run.arm));
             let rate = measure(plan, run, cache)?;
             rates.insert(shape, rate);
             rate

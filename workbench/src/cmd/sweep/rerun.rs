@@ -2,6 +2,7 @@
 
 use super::{Lines, executor, exit_code};
 use crate::cli::Execution;
+use crate::console;
 use crate::failure::{Failure, exit};
 use crate::signals::Stop;
 use experiments_text::Cache;
@@ -41,9 +42,9 @@ impl Rerun<'_> {
         }
         let comparison = sweep.compare(&again)?;
         if json {
-            super::super::print_json(&comparison)?;
+            console::print_json(&comparison)?;
         } else {
-            super::super::print(&comparison.to_string());
+            console::print(&comparison.to_string())?;
         }
         Ok(if comparison.is_same() {
             ExitCode::SUCCESS

@@ -5,6 +5,7 @@
 
 use super::{listen, program};
 use crate::cli::Train;
+use crate::console::say;
 use crate::failure::{Failure, exit};
 use crate::progress::Steps;
 use experiments::{Ending, Member, PackRequest, train_pack};
@@ -58,8 +59,10 @@ pub(super) fn run(arguments: &Train, cache: &Cache) -> Result<ExitCode, Failure>
         Ok(ends) => {
             for (member, end) in members.iter().zip(ends) {
                 match end {
-                    Ok(Ending::Finished) => {}
-                    Ok(Ending::Stopped) => worst.stopped = true,
+                    Ok(ending) => {
+                        say(&super::end::line(&member.directory, &member.config, ending));
+                        worst.stopped |= ending == Ending::Stopped;
+                    }
                     Err(error) => worst.failed(&member.directory, &error.into()),
                 }
             }
@@ -107,12 +110,17 @@ impl Worst {
             exit::BAD_INPUT => self.refused = true,
             _ => self.failed = true,
         }
-        eprintln!("error: {}: {}", directory.display(), failure.text());
+        say(&format!(
+            "error: {}: {}",
+            directory.display(),
+            failure.text()
+        ));
         if directory.is_dir() {
             let path = directory.join(logs::run::CONSOLE_FILE);
             let file = File::options().create(true).append(true).open(path);
             // The disk may be what has failed.
-            let _ = file.and_then(|mut file| writeln!(file, "error: {}", failure.text()));
+            let line = format!("error: {}", failure.text());
+            let _ = file.and_then(|mut file| writeln!(file, "{}", logs::printable(&line)));
         }
     }
 

@@ -1,0 +1,52 @@
+//! What a run leaves in the terminal when its progress is gone.
+
+use experiments::Ending;
+use experiments_config::Config;
+use logs::RunReader;
+use std::path::Path;
+use sweeps::{OutcomeRules, classify};
+
+/// How the run in `directory` ended, its last losses, its outcome by the default rules, and where it is.
+pub(super) fn line(directory: &Path, config: &Config, ending: Ending) -> String {
+    let path = directory.display();
+    // The run is done and safe; that its files cannot be read again is no reason to fail here.
+    let reader = RunReader::open_scalars(directory).ok();
+    let step = reader.as_ref().map_or(0, last_step);
+    let mut parts = vec![match ending {
+        Ending::Finished => format!("finished after {step} of {} steps", config.steps),
+        Ending::Stopped => format!("stopped after {step} of {} steps", config.steps),
+    }];
+    if let Some(reader) = &reader {
+        parts.extend(last(reader, "loss", "loss"));
+        parts.extend(last(reader, "held_out_loss", "held-out loss"));
+        parts.extend(outcome(reader, config, ending));
+    }
+    let rest = match ending {
+        Ending::Finished => path.to_string(),
+        Ending::Stopped => format!("{path}; `workbench train {path}` continues"),
+    };
+    format!("{}: {rest}", parts.join(" · "))
+}
+
+fn last_step(reader: &RunReader) -> u64 {
+    reader.records().last().map_or(0, |record| record.step)
+}
+
+/// `loss 3.2568`, the last one recorded.
+fn last(reader: &RunReader, signal: &str, words: &str) -> Option<String> {
+    let (_, value) = reader.series(signal).pop()?;
+    Some(format!("{words} {value:.4}"))
+}
+
+/// Only of a run that trains and has come to its end.
+fn outcome(reader: &RunReader, config: &Config, ending: Ending) -> Option<String> {
+    let manifest = reader
+        .manifest()
+        .filter(|_| ending == Ending::Finished && !config.is_probe())?;
+    let found = classify(
+        reader.records(),
+        &OutcomeRules::default(),
+        manifest.unigram_entropy,
+    );
+    Some(format!("outcome {}", found.outcome))
+}
