@@ -21,7 +21,7 @@ pub use value::{label, named, number, same};
 use crate::{Outcome, OutcomeRules, SweepError};
 use criterion::{Deciding, Decision};
 use experiments_config::{Complaint, Config, ConfigError, Override, anchored, resolve};
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use toml::{Table, Value};
@@ -60,8 +60,18 @@ pub struct Source {
     pub place: Option<String>,
     /// What the source claims.
     pub claim: Option<String>,
-    /// Figures the source gives, by name, with the unit in the name.
+    /// Figures the source gives, by name, with the unit in the name. Finite in a card; NaN where a
+    /// sweep was registered before that was asked for, because JSON has `null` for it.
+    #[serde(deserialize_with = "numbers")]
     pub numbers: BTreeMap<String, f64>,
+}
+
+/// Numbers by name, `null` being none.
+fn numbers<'de, D: Deserializer<'de>>(source: D) -> Result<BTreeMap<String, f64>, D::Error> {
+    let read = BTreeMap::<String, Option<f64>>::deserialize(source)?.into_iter();
+    Ok(read
+        .map(|(name, value)| (name, value.unwrap_or(f64::NAN)))
+        .collect())
 }
 
 /// Which arms the figure of a card's result shows, and along which axis.

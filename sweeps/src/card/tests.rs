@@ -265,3 +265,35 @@ fn paths_are_relative_to_the_card_and_do_not_count() {
     assert_eq!(path, Some("b.txt".into()), "as on the command line");
     assert_eq!(quickstart().directory, None, "a card without own files");
 }
+
+/// What is not finite is `null` in `sweep.json`, which then could not be read any more.
+#[test]
+fn numbers_that_json_has_no_word_for_are_refused_with_their_key() {
+    let source =
+        format!("{QUICKSTART}\n[source]\npaper = \"none\"\nnumbers = {{ a = nan, b = 1 }}\n");
+    let text = QUICKSTART
+        .contains("[source]")
+        .then(|| QUICKSTART.replace("[source]", "[source]\nnumbers = { a = nan, b = 1 }"));
+    let said = refused(&text.unwrap_or(source), None);
+    assert!(
+        said.contains("`source.numbers.a`: is NaN, must be a finite number"),
+        "{said}"
+    );
+    let fixed = QUICKSTART.replace("[fixed]", "[fixed]\n\"model.dropout\" = inf");
+    let said = refused(&fixed, None);
+    assert!(said.contains("must be finite"), "{said}");
+    let expect = QUICKSTART.replace("[criterion]", "[criterion]\nexpect.sd = nan");
+    let said = refused(&expect, None);
+    assert!(
+        said.contains("`criterion.expect.sd`: must be finite"),
+        "{said}"
+    );
+}
+
+/// An earlier version registered such numbers.
+#[test]
+fn a_registered_number_that_is_null_is_read_as_none() {
+    let read: Source = serde_json::from_str(r#"{"numbers": {"a": null, "b": 2.5}}"#).unwrap();
+    assert!(read.numbers["a"].is_nan());
+    assert_eq!(read.numbers["b"], 2.5);
+}

@@ -19,6 +19,19 @@ pub(super) fn complain(
     });
 }
 
+/// Whether a number, or all of a list, are finite. Tables are ranges, which are checked as such.
+pub(super) fn is_finite(value: &Value) -> bool {
+    match value {
+        Value::Float(number) => number.is_finite(),
+        Value::Array(items) => items.iter().all(is_finite),
+        Value::Table(_)
+        | Value::String(_)
+        | Value::Integer(_)
+        | Value::Boolean(_)
+        | Value::Datetime(_) => true,
+    }
+}
+
 /// The text of a key that must be there; empty when it is not, with a complaint.
 pub(super) fn required(
     value: Option<String>,

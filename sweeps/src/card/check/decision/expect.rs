@@ -11,6 +11,12 @@ pub(super) fn check(criterion: &Criterion, section: &str, complaints: &mut Vec<C
         return;
     };
     let before = complaints.len();
+    for (key, value) in given(expect) {
+        if !value.is_finite() {
+            let place = format!("{section}.expect.{key}");
+            complain(complaints, &place, "must be finite", None);
+        }
+    }
     for (key, value) in needed(criterion, expect) {
         let place = format!("{section}.expect.{key}");
         match value {
@@ -19,11 +25,9 @@ pub(super) fn check(criterion: &Criterion, section: &str, complaints: &mut Vec<C
                 let message = format!("is missing; the power of `{test}` depends on it");
                 complain(complaints, &place, message, None);
             }
-            Some(value) if !value.is_finite() => {
-                complain(complaints, &place, "must be finite", None);
-            }
             Some(value) => {
-                if let Some(range) = out_of_range(key, value) {
+                let range = out_of_range(key, value).filter(|_| value.is_finite());
+                if let Some(range) = range {
                     let message = format!("is {value}; expected {range}");
                     complain(complaints, &place, message, None);
                 }
@@ -37,12 +41,34 @@ pub(super) fn check(criterion: &Criterion, section: &str, complaints: &mut Vec<C
     }
 }
 
+/// All numbers of it, needed or not: it is registered as a whole.
+fn given(expect: &Expect) -> impl Iterator<Item = (&'static str, f64)> {
+    let all = [
+        ("treatment", expect.treatment),
+        ("control", expect.control),
+        ("difference", expect.difference),
+        ("sd", expect.sd),
+        ("ratio", expect.ratio),
+        ("steepness", expect.steepness),
+    ];
+    all.into_iter()
+        .filter_map(|(key, value)| Some((key, value?)))
+}
+
 /// The keys that the power of a test depends on.
 fn needed(criterion: &Criterion, expect: &Expect) -> Vec<(&'static str, Option<f64>)> {
     match criterion.test {
         Test::Fisher { .. } | Test::Mcnemar { .. } => {
             vec![("treatment", expect.treatment), ("control", expect.control)]
         }
+        // What is to contain a value is expected there.
+        Test::Slope {
+            bound: Bound::Contains(_),
+            ..
+        } => vec![
+            ("difference", expect.difference.or(Some(0.0))),
+            ("sd", expect.sd),
+        ],
         Test::Permutation { .. } | Test::Slope { .. } | Test::Jonckheere { .. } => {
             vec![("difference", expect.difference), ("sd", expect.sd)]
         }
@@ -162,8 +188,7 @@ fn step(direction: Direction, difference: f64) -> Option<Against> {
 fn slope(bound: Bound, distance: f64) -> Option<Against> {
     let room = match bound {
         Bound::Inside([low, high]) => (high - low) / 2.0,
-        // What contains a value has no end.
-        Bound::Contains(_) => return None,
+        Bound::Contains(value) => return contained(value, distance),
         Bound::Equals(_)
         | Bound::AtMost(_)
         | Bound::AtLeast(_)
@@ -179,6 +204,20 @@ fn slope(bound: Bound, distance: f64) -> Option<Against> {
     };
     let hint = "it is the distance to the nearest end of the bound, on its inner side";
     Some(Against::difference(message, hint))
+}
+
+/// More seeds make an interval narrower: it is sure to leave out a value that is not the slope.
+fn contained(value: f64, distance: f64) -> Option<Against> {
+    (distance != 0.0).then(|| {
+        let message = format!(
+            "is {distance}: a slope of {} is not what the interval must contain, {value}",
+            value + distance
+        );
+        Against::difference(
+            message,
+            "leave it out, or expect another value with `contains`",
+        )
+    })
 }
 
 fn ratio(direction: Direction, ratio: f64) -> Option<Against> {
