@@ -14,11 +14,12 @@ mod trend;
 
 pub use equivalence::{Equivalence, tost};
 pub use holm::holm;
-pub use logistic::{Ld50, Ratio, Trial, failure_differences, ld50, ld50_ratio};
+pub use logistic::{Known, Ld50, Ratio, Trial, failure_differences, ld50, ld50_ratio};
 pub use mcnemar::{PairCounts, mcnemar_exact};
 pub use means::{Estimate, mean_difference, mean_interval};
 pub(crate) use means::{median, moments};
-pub use permutation::{sign_flip, sign_flip_interval};
+pub(crate) use permutation::sign_flip_quick;
+pub use permutation::{sign_flip, sign_flip_interval, sign_flip_least};
 pub use power::{mean_interval_power, sign_flip_power, tost_power, trend_power};
 pub use proportion::{Proportion, fisher_exact, risk_difference};
 pub use slope::{Slope, SlopePoint, log_log_slope};

@@ -3,7 +3,8 @@
 
 use super::power::{Of, Power, Simulation, WANTED};
 use crate::card::{Arm, Bound, Card, Criterion, Expect, Role, Test, matches};
-use crate::stats::{Proportion, mean_interval_power, sign_flip_power, tost_power, trend_power};
+use crate::stats::{Proportion, mean_interval_power, sign_flip_least};
+use crate::stats::{sign_flip_power, tost_power, trend_power};
 use crate::verdict::{number, p_value};
 use serde::Serialize;
 
@@ -37,7 +38,8 @@ pub struct Design {
     pub criterion: String,
     /// Its test.
     pub test: String,
-    /// Seeds per arm, the fewest of the arms it looks at.
+    /// Seeds per arm: the fewest of the arms it looks at, and of a paired test those that all of
+    /// these arms have.
     pub seeds: usize,
     /// The effect its author expects; absent where the card does not say.
     pub expected: Option<String>,
@@ -90,7 +92,7 @@ fn design(
     let selectors = criterion.test.selectors();
     let looked_at = |arm: &&Arm| selectors.iter().any(|at| matches(&arm.settings, at));
     let arms: Vec<&Arm> = all.iter().filter(looked_at).collect();
-    let seeds = arms.iter().map(|arm| arm.seeds.len()).min().unwrap_or(0);
+    let seeds = seeds(criterion, &arms);
     Design {
         criterion: criterion.name.clone(),
         test: criterion.test.name().to_owned(),
@@ -102,6 +104,21 @@ fn design(
         power,
         seeds_needed,
         limits: limits(criterion, seeds, &arms),
+    }
+}
+
+/// Seeds that the test compares: of a paired one those that all arms have, else the fewest of an arm.
+fn seeds(criterion: &Criterion, arms: &[&Arm]) -> usize {
+    let fewest = arms.iter().min_by_key(|arm| arm.seeds.len());
+    let Some(fewest) = fewest else { return 0 };
+    match criterion.test {
+        Test::Mcnemar { .. } | Test::Permutation { .. } | Test::Tost { .. } | Test::Ld50 { .. } => {
+            let shared = |seed: &&u64| arms.iter().all(|arm| arm.seeds.contains(seed));
+            fewest.seeds.iter().filter(shared).count()
+        }
+        Test::Fisher { .. } | Test::Slope { .. } | Test::Jonckheere { .. } | Test::Exact { .. } => {
+            fewest.seeds.len()
+        }
     }
 }
 
@@ -121,6 +138,13 @@ fn words(criterion: &Criterion, expect: &Expect) -> String {
         Test::Tost { .. } => format!(
             "a mean difference of {} with a standard deviation of {}",
             expect.difference.unwrap_or(0.0),
+            value(expect.sd)
+        ),
+        Test::Slope {
+            bound: Bound::Contains(slope),
+            ..
+        } => format!(
+            "a slope of {slope}, standard deviation {} over seeds",
             value(expect.sd)
         ),
         Test::Slope { .. } => format!(
@@ -166,7 +190,7 @@ fn limits(criterion: &Criterion, seeds: usize, arms: &[&Arm]) -> String {
             )
         }
         Test::Permutation { .. } => {
-            let least = 2f64.powi(1 - i32::try_from(seeds).unwrap_or(i32::MAX));
+            let least = sign_flip_least(seeds);
             let found = smallest(
                 &|size| sign_flip_power(size, 1.0, seeds, alpha) >= WANTED,
                 "standard deviations",
@@ -195,8 +219,7 @@ fn limits(criterion: &Criterion, seeds: usize, arms: &[&Arm]) -> String {
             "standard deviations per step",
         ),
         Test::Ld50 { .. } => {
-            let least = 2f64.powi(1 - i32::try_from(seeds).unwrap_or(i32::MAX));
-            let least = p_value(least.min(1.0));
+            let least = p_value(sign_flip_least(seeds));
             format!("smallest p {least}; a ratio outside the values swept cannot be told")
         }
         Test::Exact { .. } => {

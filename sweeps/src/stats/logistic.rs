@@ -54,6 +54,43 @@ impl Ld50 {
             Self::NoTrend => None,
         }
     }
+
+    /// The doses in which it lies, as far as is known: without an upper end, infinity, above the
+    /// range that was tried, and from 0 below it; absent without a trend.
+    #[must_use]
+    pub fn known(self) -> Option<Interval> {
+        let ends = self.ends()?;
+        Some(match self {
+            Self::AboveAll(_) => Interval {
+                high: f64::INFINITY,
+                ..ends
+            },
+            Self::BelowAll(_) => Interval { low: 0.0, ..ends },
+            Self::At(_) | Self::Between(_) | Self::NoTrend => ends,
+        })
+    }
+
+    /// Whether it lies above `other` for certain: no dose that it may have is as low as one that the
+    /// other may have. Two neighbouring intervals, of which neither holds its ends, are in order.
+    #[must_use]
+    pub fn lies_above(self, other: Self) -> bool {
+        let (Some(this), Some(that)) = (self.known(), other.known()) else {
+            return false;
+        };
+        let points = matches!((self, other), (Self::At(_), Self::At(_)));
+        this.low > that.high || (this.low == that.high && !points)
+    }
+}
+
+/// What is known of a number.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Known {
+    /// It lies in these ends.
+    Within(Interval),
+    /// It lies above this, and nothing else is known.
+    Above(f64),
+    /// It lies below this, and nothing else is known.
+    Below(f64),
 }
 
 /// Treatment's LD50 over the control's, without unit.
@@ -63,8 +100,9 @@ pub struct Ratio {
     /// control, and the other way round. A point unless an arm is `Between`, and a bound where one
     /// is beyond the doses tried.
     pub ends: Interval,
-    /// Bootstrap interval over seeds; absent for fewer than two seeds, and where more than a tenth
-    /// of the resamples have an arm without a trend.
+    /// Bootstrap interval over seeds; absent for fewer than two seeds, where more than a tenth of the
+    /// resamples have an arm without a trend, and where a dose lies outside those tried, because
+    /// then the ratio has no known end on one side.
     pub interval: Option<Interval>,
     /// LD50 of the treatment.
     pub treatment: Ld50,
@@ -73,10 +111,26 @@ pub struct Ratio {
 }
 
 impl Ratio {
-    /// The geometric middle of [`Ratio::ends`].
+    /// What the doses say of it: where one lies outside those tried, a bound to one side.
+    #[must_use]
+    pub fn known(self) -> Known {
+        match (self.treatment, self.control) {
+            (Ld50::AboveAll(_), _) | (_, Ld50::BelowAll(_)) => Known::Above(self.ends.low),
+            (Ld50::BelowAll(_), _) | (_, Ld50::AboveAll(_)) => Known::Below(self.ends.high),
+            (
+                Ld50::At(_) | Ld50::Between(_) | Ld50::NoTrend,
+                Ld50::At(_) | Ld50::Between(_) | Ld50::NoTrend,
+            ) => Known::Within(self.ends),
+        }
+    }
+
+    /// The geometric middle of [`Ratio::ends`], or where only a bound is known that bound.
     #[must_use]
     pub fn middle(self) -> f64 {
-        (self.ends.low * self.ends.high).sqrt()
+        match self.known() {
+            Known::Within(ends) => (ends.low * ends.high).sqrt(),
+            Known::Above(bound) | Known::Below(bound) => bound,
+        }
     }
 }
 
@@ -87,12 +141,14 @@ impl Ratio {
 /// shape of the curve, on separated data, and however few seeds there are.
 #[must_use]
 pub fn failure_differences(treatment: &[Trial], control: &[Trial]) -> Vec<f64> {
+    let mut of_seed = BTreeMap::<u64, Vec<&Trial>>::new();
+    for run in control {
+        of_seed.entry(run.seed).or_default().push(run);
+    }
     let mut differences = BTreeMap::<u64, f64>::new();
     for run in treatment {
-        let twins = control
-            .iter()
-            .filter(|other| other.seed == run.seed && other.dose == run.dose);
-        for twin in twins {
+        let others = of_seed.get(&run.seed).into_iter().flatten();
+        for twin in others.filter(|other| other.dose == run.dose) {
             *differences.entry(run.seed).or_default() +=
                 f64::from(i8::from(twin.failed) - i8::from(run.failed));
         }
@@ -139,11 +195,18 @@ pub fn ld50_ratio(treatment: &[Trial], control: &[Trial], level: f64, seed: u64)
         (Ld50::AboveAll(_), Ld50::AboveAll(_)) | (Ld50::BelowAll(_), Ld50::BelowAll(_)) => None,
         _ => Some(quotient(treatment.ends()?, control.ends()?)),
     }?;
-    Some(Ratio {
+    let ratio = Ratio {
         ends,
-        interval: ratio_interval(&first, &second, level, seed),
+        interval: None,
         treatment,
         control,
+    };
+    Some(match ratio.known() {
+        Known::Within(_) => Ratio {
+            interval: ratio_interval(&first, &second, level, seed),
+            ..ratio
+        },
+        Known::Above(_) | Known::Below(_) => ratio,
     })
 }
 

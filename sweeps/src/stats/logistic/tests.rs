@@ -162,8 +162,10 @@ fn a_censored_arm_gives_a_bound_and_two_give_nothing() {
     let safe = table(&RATES, &[0; 4], 5);
     let found = ld50_ratio(&safe, &cliff, 0.95, 1).unwrap();
     assert_eq!(found.treatment, Ld50::AboveAll(1e-2));
-    let interval = found.interval.unwrap();
-    assert!(interval.low > 1.0 && interval.high <= 1e-2 / 3e-4);
+    assert!(matches!(found.known(), Known::Above(bound) if bound > 1.0 && bound == found.middle()));
+    assert_eq!(found.interval, None, "an end to one side only");
+    let turned = ld50_ratio(&cliff, &safe, 0.95, 1).unwrap();
+    assert!(matches!(turned.known(), Known::Below(bound) if bound < 1.0));
     assert_eq!(ld50_ratio(&safe, &safe, 0.95, 1), None);
     assert_eq!(
         ld50_ratio(&cliff, &table(&RATES, &[2; 4], 5), 0.95, 1),
@@ -218,5 +220,39 @@ proptest! {
         if let (Some(a), Some(b)) = (ld50(&trials(0)).ends(), ld50(&trials(1)).ends()) {
             prop_assert!(b.low <= a.high * (1.0 + 1e-6));
         }
+    }
+}
+
+#[test]
+fn doses_are_in_order_where_all_that_is_known_of_them_is() {
+    use Ld50::{AboveAll, At, BelowAll, NoTrend};
+    let between = |low, high| Ld50::Between(Interval { low, high });
+    for (high, low) in [
+        (At(3.0), At(2.0)),
+        (between(4.0, 8.0), between(2.0, 4.0)),
+        (AboveAll(8.0), At(8.0)),
+        (AboveAll(8.0), between(4.0, 8.0)),
+        (AboveAll(8.0), BelowAll(2.0)),
+        (At(2.0), BelowAll(2.0)),
+        (At(2.0), between(1.0, 2.0)),
+    ] {
+        assert!(high.lies_above(low), "{high:?} {low:?}");
+        assert!(!low.lies_above(high), "{high:?} {low:?}");
+    }
+    for (one, other) in [
+        (At(2.0), At(2.0)),
+        (At(3.0), between(2.0, 4.0)),
+        (between(2.0, 8.0), between(4.0, 16.0)),
+        (AboveAll(8.0), AboveAll(8.0)),
+        (BelowAll(2.0), BelowAll(4.0)),
+        (AboveAll(8.0), At(16.0)),
+        (NoTrend, At(2.0)),
+        (AboveAll(8.0), NoTrend),
+        (NoTrend, NoTrend),
+    ] {
+        assert!(
+            !one.lies_above(other) && !other.lies_above(one),
+            "{one:?} {other:?}"
+        );
     }
 }

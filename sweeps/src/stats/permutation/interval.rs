@@ -1,6 +1,6 @@
 //! The interval that goes with the sign-flip test.
 
-use super::sign_flip;
+use super::{sign_flip, sign_flip_least};
 use crate::stats::{Interval, moments};
 
 /// Halvings of the distance between a mean that the test rejects and one that it does not: what is
@@ -26,8 +26,7 @@ pub fn sign_flip_interval(differences: &[f64], alpha: f64) -> Option<Interval> {
         .copied()
         .fold(f64::NEG_INFINITY, f64::max);
     let reach = high - low;
-    let all_alike = vec![1.0; differences.len()];
-    if !reach.is_finite() || sign_flip(&all_alike) > alpha {
+    if !reach.is_finite() || sign_flip_least(differences.len()) > alpha {
         return None;
     }
     if reach == 0.0 {

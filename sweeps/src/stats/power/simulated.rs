@@ -2,7 +2,7 @@
 
 use super::mean_interval_power;
 use crate::stats::trend::{distribution, statistic};
-use crate::stats::{jonckheere, sign_flip};
+use crate::stats::{jonckheere, sign_flip, sign_flip_least};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use rand_distr::StandardNormal;
@@ -21,8 +21,7 @@ const MOST_PAIRS: usize = 20;
 /// 0.001. 0 for an `sd` below zero.
 #[must_use]
 pub fn sign_flip_power(mean: f64, sd: f64, n: usize, alpha: f64) -> f64 {
-    // The smallest p is 2^(1−n).
-    if !(mean.is_finite() && sd >= 0.0) || 2.0 * 0.5_f64.powi(n as i32) > alpha {
+    if !(mean.is_finite() && sd >= 0.0) || sign_flip_least(n) > alpha {
         return 0.0;
     }
     if n > MOST_PAIRS {

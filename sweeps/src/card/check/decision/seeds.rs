@@ -3,7 +3,8 @@
 use super::arms::section;
 use crate::card::check::fields::complain;
 use crate::card::{Card, Criterion, Role, Settings, Test};
-use crate::stats::{Proportion, fisher_exact, jonckheere};
+use crate::stats::{Proportion, fisher_exact, jonckheere, mcnemar_exact, sign_flip_least};
+use crate::verdict::p_value;
 use experiments_config::Complaint;
 
 /// Most seeds that a hint suggests.
@@ -37,10 +38,11 @@ fn smallest_p(card: &Card, criterion: &Criterion) -> Option<f64> {
     let runs = |at: &Settings| seeds(card, &[at]).len() as u64;
     match &criterion.test {
         Test::Fisher { arms, .. } => Some(fisher(runs(&arms.treatment), runs(&arms.control))),
-        // McNemar's test flips the signs of the pairs as well, of which all may differ, and that of
-        // doses those of the seeds.
-        Test::Mcnemar { .. } | Test::Permutation { .. } | Test::Ld50 { .. } => {
-            Some(sign_flips(pairs(card, criterion)))
+        // Of the pairs all may differ.
+        Test::Mcnemar { .. } => Some(mcnemar(pairs(card, criterion))),
+        // The signs of the pairs, or of the seeds of two doses.
+        Test::Permutation { .. } | Test::Ld50 { .. } => {
+            Some(sign_flip_least(pairs(card, criterion)))
         }
         Test::Jonckheere { along, at, .. } => {
             let mut arms = card.arms_at(at);
@@ -71,9 +73,9 @@ fn fisher(n: u64, m: u64) -> f64 {
     fisher_exact(Proportion::new(n, n), Proportion::new(0, m))
 }
 
-/// All signs alike, and all of them turned: 2 of 2ⁿ.
-fn sign_flips(n: usize) -> f64 {
-    2f64.powi(1 - i32::try_from(n).unwrap_or(i32::MAX)).min(1.0)
+/// Only the treatment shows the event, in every pair.
+fn mcnemar(n: usize) -> f64 {
+    mcnemar_exact(n as u64, 0)
 }
 
 /// Seeds that every arm of a criterion has.
@@ -107,9 +109,18 @@ fn too_few(card: &Card, criterion: &Criterion, p: f64) -> (String, Option<String
         }
         Test::Mcnemar { .. } | Test::Permutation { .. } | Test::Ld50 { .. } => {
             let n = pairs(card, criterion);
-            let enough = (1..=MOST_SEEDS).find(|k| sign_flips(*k) <= alpha);
+            let least = match criterion.test {
+                Test::Mcnemar { .. } => mcnemar,
+                _ => sign_flip_least,
+            };
+            let enough = (1..=MOST_SEEDS).find(|k| least(*k) <= alpha);
+            let p = if p < 1e-3 {
+                p_value(p)
+            } else {
+                format!("{p:.3}")
+            };
             (
-                format!("{n} pairs cannot reach p ≤ {alpha}: the smallest p is {p:.3}"),
+                format!("{n} pairs cannot reach p ≤ {alpha}: the smallest p is {p}"),
                 enough.map(|k| format!("{k} seeds can")),
             )
         }
