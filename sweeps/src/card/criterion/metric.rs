@@ -60,6 +60,16 @@ pub struct Metric {
     pub to_step: Option<u64>,
 }
 
+/// Signals in nats per token that training lowers.
+const LOSSES: [&str; 6] = [
+    "loss",
+    "loss_gmask",
+    "loss_mask",
+    "loss_task",
+    "held_out_loss",
+    "last_word_loss",
+];
+
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde's signature")]
 fn is_last(reduce: &Reduce) -> bool {
     *reduce == Reduce::Last
@@ -83,6 +93,11 @@ impl Metric {
             && self.reduce == Reduce::Last
             && self.from_step.is_none()
             && self.to_step.is_none()
+    }
+
+    /// Whether it is made of a loss of the trained model, whatever is made of it.
+    pub(crate) fn is_loss(&self) -> bool {
+        LOSSES.contains(&self.name.as_str())
     }
 
     /// For people: `mean embedding_share of steps 1 to 50`.

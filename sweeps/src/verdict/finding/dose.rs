@@ -4,8 +4,8 @@ use super::runs::{Detail, Runs, is_event};
 use super::{Effect, Finding, Open};
 use crate::Outcome;
 use crate::card::{Direction, Pair};
-use crate::stats::{Interval, Ld50, Ratio, Trial};
-use crate::stats::{failure_differences, ld50 as fit, ld50_ratio, sign_flip};
+use crate::stats::{Interval, Known, Ld50, Ratio, Trial};
+use crate::stats::{failure_differences, ld50 as fit, ld50_ratio};
 use crate::verdict::text::{event_words, number, p_words, percent};
 
 /// Of every bootstrap in a verdict, so that a verdict is the same each time.
@@ -34,7 +34,7 @@ pub(super) fn ld50(
             .collect()
     });
     let differences = failure_differences(&trials[0], &trials[1]);
-    let p = sign_flip(&differences);
+    let p = runs.sign_flip(&differences);
     let more: f64 = differences.iter().sum();
     finding.p_value = Some(p);
     finding.as_stated = if direction.is_up() {
@@ -42,11 +42,20 @@ pub(super) fn ld50(
     } else {
         more < 0.0
     };
+    let holds = finding.as_stated && p <= finding.alpha;
+    if runs.detail == Detail::Decision && !holds {
+        // Whatever the doses, it does not hold, and fits take long.
+        finding.decide(false);
+        return;
+    }
     let doses = trials.each_ref().map(|trials| fit(trials));
     if finding.missing == 0 && same_side(doses) {
         finding.leave_open(Open::OutsideRange);
+    } else if finding.missing == 0 && holds && !in_order(doses, direction) {
+        // Fewer failures alone do not say where half of the runs fail.
+        finding.leave_open(Open::NoOrder);
     }
-    finding.decide(finding.as_stated && p <= finding.alpha);
+    finding.decide(holds);
     if runs.detail == Detail::Decision {
         return;
     }
@@ -57,13 +66,13 @@ pub(super) fn ld50(
     );
     let ratio = ld50_ratio(&trials[0], &trials[1], level, SEED);
     let effect = ratio.map(|ratio| effect(&what, ratio, p, finding.alpha));
-    let [treatment, control] = doses.map(dose);
+    let [treatment, control] = [0, 1].map(|arm| dose(&trials[arm], doses[arm]));
     finding.sentence = format!(
         "{what}: {treatment} under treatment, {control} under control, {}; sign-flip permutation of \
          the failures of {} {}{}",
         match (ratio, &effect) {
             (Some(ratio), Some(effect)) => ratio_words(ratio, effect, differences.len()),
-            _ => format!("which have no ratio{}", why_none(doses)),
+            _ => format!("which have no ratio{}", why_none(&trials, doses)),
         },
         seeds(differences.len()),
         p_words(p, finding.alpha),
@@ -78,24 +87,35 @@ fn effect(what: &str, ratio: Ratio, p: f64, alpha: f64) -> Effect {
         let ruled_out = p <= alpha;
         if ruled_out { ends } else { ends.with(1.0) }
     });
+    let (end, method) = match ratio.known() {
+        Known::Within(_) => ("", BOOTSTRAP),
+        Known::Above(_) => (": a lower bound", ONE_SIDED),
+        Known::Below(_) => (": an upper bound", ONE_SIDED),
+    };
     Effect {
-        what: format!("ratio of the {what}, treatment / control"),
+        what: format!("ratio of the {what}, treatment / control{end}"),
         value: ratio.middle(),
         interval,
         level: 1.0 - alpha,
-        method: "Firth's logistic fit, or the two doses between which separated runs change; \
-                 bootstrap over seeds, widened to hold 1 where the test does not rule it out"
-            .to_owned(),
+        method: method.to_owned(),
     }
 }
 
+const BOOTSTRAP: &str = "Firth's logistic fit, or the two doses between which separated runs change; \
+                         bootstrap over seeds, widened to hold 1 where the test does not rule it out";
+
+const ONE_SIDED: &str =
+    "a dose lies outside the values swept, so the ratio is known to one side only";
+
 /// `ratio 1.13 (95 % interval 0.68 to 2.03)`, or between which ratios it lies.
 fn ratio_words(ratio: Ratio, effect: &Effect, count: usize) -> String {
-    let Interval { low, high } = ratio.ends;
-    let value = if low < high {
-        format!("ratio between {} and {}", number(low), number(high))
-    } else {
-        format!("ratio {}", number(low))
+    let value = match ratio.known() {
+        Known::Above(bound) => return format!("ratio above {}", number(bound)),
+        Known::Below(bound) => return format!("ratio below {}", number(bound)),
+        Known::Within(Interval { low, high }) if low < high => {
+            format!("ratio between {} and {}", number(low), number(high))
+        }
+        Known::Within(ends) => format!("ratio {}", number(ends.low)),
     };
     match effect.interval {
         Some(ends) => format!(
@@ -117,8 +137,10 @@ fn seeds(count: usize) -> String {
 }
 
 /// Why two doses have no ratio.
-fn why_none(doses: [Ld50; 2]) -> &'static str {
-    if same_side(doses) {
+fn why_none(trials: &[Vec<Trial>; 2], doses: [Ld50; 2]) -> &'static str {
+    if trials.iter().any(Vec::is_empty) {
+        ": an arm has no run with an outcome"
+    } else if same_side(doses) {
         ": neither lies within the values swept"
     } else {
         ": failures do not become more frequent along the axis"
@@ -143,9 +165,19 @@ fn same_side([treatment, control]: [Ld50; 2]) -> bool {
     )
 }
 
+/// Whether the doses are known well enough to lie in the order of the claim.
+fn in_order([treatment, control]: [Ld50; 2], direction: Direction) -> bool {
+    if direction.is_up() {
+        treatment.lies_above(control)
+    } else {
+        control.lies_above(treatment)
+    }
+}
+
 /// In words.
-fn dose(found: Ld50) -> String {
+fn dose(trials: &[Trial], found: Ld50) -> String {
     match found {
+        Ld50::NoTrend if trials.is_empty() => "no run with an outcome".to_owned(),
         Ld50::At(dose) => number(dose),
         Ld50::Between(ends) => format!("between {} and {}", number(ends.low), number(ends.high)),
         Ld50::AboveAll(dose) => format!("above {}", number(dose)),

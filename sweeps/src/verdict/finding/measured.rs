@@ -62,7 +62,7 @@ fn both_failed(runs: &Runs<'_>, arms: &Pair) -> bool {
         let mut outcomes = runs.of_arm(&label).map(RunState::outcome);
         outcomes.all(|outcome| outcome.is_some_and(|o| Outcome::FAILURES.contains(&o)))
     };
-    runs.compares_final_loss() && failed(&arms.treatment) && failed(&arms.control)
+    runs.compares_loss() && failed(&arms.treatment) && failed(&arms.control)
 }
 
 pub(super) fn slope(
@@ -88,6 +88,9 @@ pub(super) fn slope(
             Some(point) => format!(": {} has no logarithm", number(point.y)),
             None => ": it takes two seeds with two arms each".to_owned(),
         };
+        if points.iter().any(|point| point.y <= 0.0) {
+            finding.leave_open(Open::NoLogarithm);
+        }
         finding.sentence = format!(
             "the {what} cannot be fitted{why}{}",
             runs.without_value(finding)

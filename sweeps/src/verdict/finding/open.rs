@@ -17,6 +17,11 @@ pub enum Open {
     EveryRunFailed,
     /// Finished runs have no finite value, and the criterion does not rank them.
     NoValue,
+    /// Of an exponent: a value is zero or below.
+    NoLogarithm,
+    /// Of two doses: runs of the one arm fail less often, but where half of them fail is not known to
+    /// be in the order of the claim, because an arm has no such dose or the two may lie either way.
+    NoOrder,
     /// The value at which half of the runs fail lies outside those swept.
     OutsideRange,
 }
@@ -32,6 +37,10 @@ impl Open {
             }
             Self::EveryRunFailed => "every run failed",
             Self::NoValue => "finished runs have no finite value",
+            Self::NoLogarithm => "a value that is not above 0 has no exponent",
+            Self::NoOrder => {
+                "the values at which half of the runs fail are not in the order of the claim for certain"
+            }
             Self::OutsideRange => "half of the runs fail outside the values swept",
         }
     }

@@ -4,7 +4,7 @@ use super::paired::{Paired, paired};
 use super::runs::{Detail, Runs};
 use super::{Effect, Finding, Open};
 use crate::card::{Direction, Pair};
-use crate::stats::{Interval, moments, sign_flip, sign_flip_interval};
+use crate::stats::{Interval, moments, sign_flip_interval, sign_flip_least};
 use crate::verdict::text::{number, p_words, percent};
 
 pub(super) fn permutation(
@@ -30,13 +30,14 @@ pub(super) fn permutation(
     let sign = if direction.is_up() { 1.0 } else { -1.0 };
     // With a margin, what must differ from 0 is the part beyond it.
     let beyond = found.numbers(|value| sign * value - margin, sign);
-    let p = sign_flip(&beyond);
-    let sum: f64 = beyond.iter().sum();
+    let p = runs.sign_flip(&beyond);
     finding.p_value = Some(p);
-    finding.as_stated = sum > 0.0;
+    finding.as_stated = beyond.iter().sum::<f64>() > 0.0;
     let p_possible = possible(&found, direction);
-    // What points against the claim speaks against it whatever was possible.
-    if finding.missing == 0 && sum >= 0.0 && p_possible.is_some_and(|p| p > finding.alpha) {
+    // What points against the claim speaks against it whatever was possible; what only lies below
+    // the margin does not.
+    let stated: f64 = found.numbers(|value| sign * value, sign).iter().sum();
+    if finding.missing == 0 && stated >= 0.0 && p_possible.is_some_and(|p| p > finding.alpha) {
         finding.leave_open(Open::ControlFailed);
     }
     finding.decide(finding.as_stated && p <= finding.alpha);
@@ -53,7 +54,7 @@ pub(super) fn permutation(
         runs.metric_label,
         mean_words(&found, effect.as_ref()),
         p_words(p, finding.alpha),
-        opposite(finding, sum + margin * beyond.len() as f64),
+        opposite(finding, stated),
         runs.without_value(finding)
     );
     finding.effects.extend(effect);
@@ -81,14 +82,14 @@ fn mean_effect(runs: &Runs<'_>, found: &Paired, alpha: f64, null: f64) -> Option
                 "over the seeds with finite values only; the test counts the others as well"
             }
             (true, Some(_)) => "all means that the sign-flip test does not reject",
-            (true, None) => "so few seeds bound the mean at no such level",
+            (true, None) => "no interval: the test cannot reach this level",
         }
         .to_owned(),
     })
 }
 
 /// The smallest p value that any result of the treatment could have had beside a control some of
-/// whose runs failed: their seeds can at best give no difference. `None` where none stands in the way.
+/// whose runs failed: their seeds can at best give no difference, which a margin only makes worse. `None` where none stands in the way.
 fn possible(found: &Paired, direction: Direction) -> Option<f64> {
     let blocked = if direction.is_up() {
         found.blocked_up
@@ -96,7 +97,7 @@ fn possible(found: &Paired, direction: Direction) -> Option<f64> {
         found.blocked_down
     };
     let free = found.differences.len() - blocked;
-    (blocked > 0).then(|| sign_flip(&vec![1.0; free]))
+    (blocked > 0).then(|| sign_flip_least(free))
 }
 
 /// The mean, what it is a mean of, and how sure it is.

@@ -4,6 +4,7 @@ use super::Finding;
 use crate::Outcome;
 use crate::card::{Arm, Card, Criterion, Settings, Worst, matches, number};
 use crate::reader::RunState;
+use crate::stats::{sign_flip, sign_flip_quick};
 
 /// What a finished run gives to a comparison of a metric.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -62,12 +63,21 @@ impl<'a> Runs<'a> {
         })
     }
 
-    /// Whether what is compared is the loss that tells whether a run has trained.
-    pub(super) fn compares_final_loss(&self) -> bool {
+    /// Whether what is compared is a loss, which stays at the same level in all runs that do not
+    /// train.
+    pub(super) fn compares_loss(&self) -> bool {
         let metrics = self.card.metrics();
         metrics
             .get(self.metric)
-            .is_some_and(|metric| metric.is_final_loss())
+            .is_some_and(|metric| metric.is_loss())
+    }
+
+    /// The sign-flip test, or in simulations what stands in for it.
+    pub(super) fn sign_flip(&self, differences: &[f64]) -> f64 {
+        match self.detail {
+            Detail::Full => sign_flip(differences),
+            Detail::Decision => sign_flip_quick(differences),
+        }
     }
 
     fn arms_at<'b>(&'b self, at: &'b Settings) -> impl Iterator<Item = &'b Arm> {

@@ -125,6 +125,16 @@ fn a_metric_without_values_in_the_control_decides_nothing() {
     assert_eq!(verdict_of(&card, lost(3, 3)).status, Inconclusive);
     assert_eq!(verdict_of(&card, lost(2, 2)).status, NotReproduced);
     assert_eq!(verdict_of(&card, lost(0, 8)).status, NotReproduced);
+    // A margin leaves seeds that failed in both arms below it, which is no sign against the claim.
+    let card = format!("{card}margin = 0.5\n");
+    for failed in [5, 8] {
+        let verdict = verdict_of(&card, lost(failed, failed));
+        assert_eq!(verdict.status, Inconclusive, "{failed}");
+        assert_eq!(verdict.findings[0].open, Some(Open::ControlFailed));
+    }
+    assert_eq!(verdict_of(&card, lost(2, 2)).status, NotReproduced);
+    assert_eq!(verdict_of(&card, lost(0, 8)).status, NotReproduced);
+    assert_eq!(verdict_of(&card, lost(8, 0)).status, Reproduced);
     let trend = "[criterion]\ntest = \"jonckheere\"\nalong = \"model.layers\"\n\
                  at = { \"model.norm\" = \"post\" }\ndirection = \"increasing\"\n";
     let verdict = verdict_of(trend, lost(8, 8));
@@ -143,6 +153,23 @@ fn the_losses_of_two_failures_are_not_equivalent() {
         "Inconclusive: the control failed as well",
     );
     assert_eq!(verdict_of(&card, stuck(0, 0)).status, Reproduced);
+    for loss in [
+        "name = \"loss\"",
+        "name = \"held_out_loss\", reduce = \"mean\"",
+        "name = \"held_out_loss\", reduce = \"min\"",
+        "name = \"last_word_loss\", from_step = 10",
+    ] {
+        let other = format!("{card}metric = {{ {loss} }}\n");
+        let both = |run: Run| run.map(|(outcome, values)| (outcome, vec![values[0]; 2]));
+        let verdict = verdict_of(&other, |n, l, s| both(stuck(8, 8)(n, l, s)));
+        assert_eq!(
+            verdict.findings[0].open,
+            Some(Open::ControlFailed),
+            "{loss}"
+        );
+        let verdict = verdict_of(&other, |n, l, s| both(stuck(0, 0)(n, l, s)));
+        assert_eq!(verdict.status, Reproduced, "{loss}");
+    }
     let share = format!("{card}metric = {{ name = \"embedding_share\" }}\n");
     let same = |norm: &str, layers: i64, seed: u64| {
         stuck(8, 8)(norm, layers, seed).map(|(outcome, values)| (outcome, vec![values[0]; 2]))

@@ -2,6 +2,7 @@
 
 use super::made::{fine, says, verdict_of};
 use crate::Outcome;
+use crate::verdict::Open;
 use crate::verdict::VerdictStatus::{Inconclusive, NotReproduced, Reproduced};
 
 fn slope(bound: &str) -> String {
@@ -74,7 +75,11 @@ fn an_exponent_with_missing_runs_is_open_and_one_of_zeros_cannot_be_fitted() {
         2 => fine(0.0),
         _ => power_law(1.5)(norm, layers, seed),
     });
-    assert_eq!(verdict.status, NotReproduced);
+    assert_eq!(verdict.status, Inconclusive, "nothing was computed");
+    says(
+        &verdict.sentence,
+        "Inconclusive: a value that is not above 0 has no exponent: ",
+    );
     says(&verdict.sentence, "cannot be fitted: 0 has no logarithm");
 }
 
@@ -188,5 +193,77 @@ fn what_few_runs_say_of_a_dose_does_not_contradict_itself() {
         &verdict.sentence,
         "ratio between 2 and 8, without an interval over 1 seed; sign-flip permutation of the \
          failures of 1 seed p = 1.00 > 0.05",
+    );
+}
+
+/// Runs of each norm that fail at these depths and no others.
+fn failing(post: &[i64], glm: &[i64]) -> impl Fn(&str, i64, u64) -> super::made::Run {
+    move |norm, layers, _| {
+        let failing = if norm == "post" { post } else { glm };
+        if failing.contains(&layers) {
+            Some((Outcome::Stuck, vec![3.6]))
+        } else {
+            fine(3.2)
+        }
+    }
+}
+
+/// Fewer failures alone do not say where half of the runs fail.
+#[test]
+fn doses_that_do_not_exist_or_have_no_order_hold_nothing() {
+    // The control fails in the shallow half, the treatment at one depth there or nowhere: no arm has
+    // a dose below which it is fine, or none is known.
+    for (post, glm) in [(&[2, 4][..], &[2][..]), (&[2, 4, 8], &[4]), (&[2, 8], &[2])] {
+        let verdict = verdict_of(DOSE, failing(post, glm));
+        assert_eq!(verdict.findings[0].p_value, Some(2.0 / 256.0));
+        assert_eq!(verdict.status, Inconclusive, "{}", verdict.sentence);
+        assert_eq!(verdict.findings[0].open, Some(Open::NoOrder));
+        says(
+            &verdict.sentence,
+            "not in the order of the claim for certain: ",
+        );
+    }
+    // What points against the claim decides against it whether there is a dose or not.
+    assert_eq!(
+        verdict_of(DOSE, failing(&[2], &[2, 4])).status,
+        NotReproduced
+    );
+}
+
+/// A dose outside those tried is known to one side, and so is the ratio.
+#[test]
+fn a_dose_outside_the_range_is_in_order_and_bounds_the_ratio_to_one_side() {
+    for (post, glm, words, bound) in [
+        (16, 99, "ratio above 1;", 1.0),
+        (8, 99, "ratio above 2;", 2.0),
+        (2, 8, "ratio above 2;", 2.0),
+        (2, 99, "ratio above 8;", 8.0),
+    ] {
+        let verdict = verdict_of(DOSE, from(post, glm));
+        assert_eq!(verdict.status, Reproduced, "{}", verdict.sentence);
+        says(&verdict.sentence, words);
+        let effect = &verdict.findings[0].effects[0];
+        assert_eq!((effect.value, effect.interval), (bound, None));
+        says(&effect.what, "a lower bound");
+    }
+    let turned = DOSE.replace("treatment_higher", "treatment_lower");
+    let verdict = verdict_of(&turned, from(99, 8));
+    assert_eq!(verdict.status, Reproduced);
+    says(
+        &verdict.sentence,
+        "above 16 under control, ratio below 0.5;",
+    );
+}
+
+#[test]
+fn a_dose_without_runs_is_not_one_without_a_trend() {
+    let verdict = verdict_of(DOSE, |norm, layers, seed| {
+        from(4, 16)(norm, layers, seed).filter(|_| norm == "post")
+    });
+    assert_eq!(verdict.status, Inconclusive);
+    says(
+        &verdict.sentence,
+        "no run with an outcome under treatment, between 2 and 4 under control, which have no \
+         ratio: an arm has no run with an outcome;",
     );
 }
