@@ -136,6 +136,10 @@ pub struct Card {
     /// Names of criteria whose arms this budget leaves out.
     #[serde(skip_serializing_if = "Vec::is_empty", default)]
     pub untested: Vec<String>,
+    /// Those of them that are confirmatory, without which the claim cannot be reproduced. Follows
+    /// from the rest of the card, so no hash has it; empty in sweeps of earlier versions.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub undecided: Vec<String>,
 }
 
 /// The budget that shows that a card runs and decides nothing.
@@ -218,11 +222,13 @@ impl Card {
         hash(&self.without_place())
     }
 
-    /// The card without the paths that depend on where it and its base lie.
+    /// The card without the paths that depend on where it and its base lie, and without what
+    /// follows from the rest.
     pub(crate) fn without_place(&self) -> Self {
         Self {
             base_config: self.base_config.without_paths(),
             directory: None,
+            undecided: Vec::new(),
             ..self.clone()
         }
     }

@@ -27,7 +27,7 @@ pub enum VerdictStatus {
     /// The criterion does not hold, whatever runs without an outcome would show.
     NotReproduced,
     /// Runs without an outcome could still turn it either way, it was not tested (see [`Open`]), or
-    /// the budget decides nothing.
+    /// the budget decides nothing or leaves out a confirmatory criterion.
     Inconclusive,
 }
 
@@ -187,8 +187,8 @@ pub(crate) fn decide(
     finding.map_or(VerdictStatus::Inconclusive, |finding| finding.status)
 }
 
-/// What follows from the confirmatory criteria: reproduced when all hold, not reproduced when one
-/// does not. Each is decided at its own α without a correction: that all hold is false as soon as
+/// What follows from the confirmatory criteria that the budget tests: not reproduced when one does
+/// not hold, reproduced when all of the card's hold, so never where the budget leaves one out. Each is decided at its own α without a correction: that all hold is false as soon as
 /// one of them is, and then this one is found with a chance of at most α (an intersection–union
 /// test: Berger, Technometrics 24:295, 1982).
 pub(crate) fn overall(card: &Card, counted: &[VerdictStatus]) -> VerdictStatus {
@@ -196,7 +196,7 @@ pub(crate) fn overall(card: &Card, counted: &[VerdictStatus]) -> VerdictStatus {
         VerdictStatus::Inconclusive
     } else if counted.contains(&VerdictStatus::NotReproduced) {
         VerdictStatus::NotReproduced
-    } else if counted.contains(&VerdictStatus::Inconclusive) {
+    } else if counted.contains(&VerdictStatus::Inconclusive) || !card.undecided.is_empty() {
         VerdictStatus::Inconclusive
     } else {
         VerdictStatus::Reproduced

@@ -284,7 +284,7 @@ pub struct Expect {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub control: Option<f64>,
     /// `permutation`, `tost`: mean difference; `slope`: distance of the slope from the nearest end
-    /// of the bound; `jonckheere`: difference between neighbouring groups.
+    /// of the bound, none with `contains`; `jonckheere`: difference between neighbouring groups.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub difference: Option<f64>,
     /// Standard deviation over seeds of what `difference` is a mean of.

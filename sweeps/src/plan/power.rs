@@ -153,8 +153,8 @@ impl<'a> Simulation<'a> {
         })
     }
 
-    /// Whether the power of the verdict can be told: every confirmatory criterion has a truth or
-    /// knows no chance, and some has a truth.
+    /// Whether the power of the verdict can be told: every confirmatory criterion is in the budget and
+    /// has a truth or knows no chance, and some has a truth.
     fn is_known(&self) -> bool {
         let counted = || {
             let criteria = self.card.criteria.iter();
@@ -162,6 +162,7 @@ impl<'a> Simulation<'a> {
         };
         let exact = |test: &Test| matches!(test, Test::Exact { .. });
         !self.card.is_smoke()
+            && self.card.undecided.is_empty()
             && counted().all(|c| c.expect.is_some() || exact(&c.test))
             && counted().any(|c| c.expect.is_some() && !exact(&c.test))
     }

@@ -5,7 +5,7 @@ use crate::card::arms::rows;
 use crate::card::check::fields::{complain, seeds};
 use crate::card::value::{closest, flatten, label, same};
 use crate::card::wire::WireBudget;
-use crate::card::{Card, Criterion, Settings};
+use crate::card::{Card, Criterion, Role, Settings};
 use experiments_config::Complaint;
 use std::collections::BTreeMap;
 use toml::Value;
@@ -158,5 +158,7 @@ fn leave_out_untested(card: &mut Card) {
     };
     let (kept, left): (Vec<_>, Vec<_>) = card.criteria.iter().cloned().partition(has_arms);
     card.criteria = kept;
+    let confirmatory = left.iter().filter(|c| c.role == Role::Confirmatory);
+    card.undecided = confirmatory.map(|c| c.name.clone()).collect();
     card.untested = left.into_iter().map(|criterion| criterion.name).collect();
 }

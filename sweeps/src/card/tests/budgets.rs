@@ -135,6 +135,17 @@ fn criteria_without_their_arms_are_untested() {
     assert_eq!(at("zip").untested, ["finite"]);
     assert_eq!(at("steps-of-a-zip").untested, ["fp16", "depth", "finite"]);
     assert!(at("steps-of-a-zip").criteria.is_empty());
+    assert_eq!(at("grid").undecided, ["depth"]);
+    let shown = CARD.replace(
+        "name = \"depth\"",
+        "name = \"depth\"\nrole = \"descriptive\"",
+    );
+    let card = parse_at(&shown, Some("grid"));
+    assert_eq!((card.untested.len(), card.undecided.len()), (1, 0));
+    // A sweep that was registered without it is the same sweep.
+    let mut earlier = at("grid");
+    earlier.undecided.clear();
+    assert_eq!(earlier.hash(), at("grid").hash());
     assert!(parse_at(CARD, None).untested.is_empty());
 }
 

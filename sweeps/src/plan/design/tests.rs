@@ -290,3 +290,102 @@ fn criteria_outside_a_budget_have_no_design_and_are_named() {
     assert!(text.starts_with("design (budget cpu): Design"), "{text}");
     assert!(text.contains("not tested at this budget: claim"), "{text}");
 }
+
+/// Seeds 1 to 8 against 3 to 10 are six pairs.
+#[test]
+fn a_paired_test_counts_the_seeds_that_its_arms_share() {
+    let arm = |norm: &str, seeds: &str| {
+        format!("[[arm]]\nwhere = {{ \"model.norm\" = \"{norm}\" }}\nseeds = {seeds}\n")
+    };
+    let head = HEAD.replace("seeds = 8\n[fixed]", "seeds = 10\n[fixed]");
+    let (post, pre) = ("[1, 2, 3, 4, 5, 6, 7, 8]", "[3, 4, 5, 6, 7, 8, 9, 10]");
+    let design = |test: &str, direction: &str| {
+        let text = format!(
+            "{head}{}{}[criterion]\ntest = \"{test}\"\n{PAIR}{direction}",
+            arm("post", post),
+            arm("pre", pre)
+        );
+        let card = Card::parse(&text, "card", Path::new("."));
+        let plan = Plan::expand(&card.unwrap_or_else(|error| panic!("{error}")), &[]).unwrap();
+        plan.designs().criteria.remove(0)
+    };
+    let paired = design("permutation", "direction = \"treatment_higher\"");
+    assert_eq!(paired.seeds, 6);
+    assert!(
+        paired.limits.starts_with("smallest p 0.031;"),
+        "{}",
+        paired.limits
+    );
+    assert_eq!(design("mcnemar", "direction = \"treatment_more\"").seeds, 6);
+    assert_eq!(design("tost", "").seeds, 6);
+    assert_eq!(design("fisher", "direction = \"treatment_more\"").seeds, 8);
+}
+
+/// Beyond 30 pairs p is drawn and cannot be as small as 2^(1−n).
+#[test]
+fn a_level_that_drawn_assignments_cannot_reach_is_refused() {
+    let head = HEAD.replace("seeds = 8\n[fixed]", "seeds = 40\n[fixed]");
+    let card = |alpha: &str, test: &str, direction: &str| {
+        let text = format!(
+            "{head}[criterion]\ntest = \"{test}\"\nalpha = {alpha}\n{PAIR}direction = \"{direction}\"\n"
+        );
+        Card::parse(&text, "card", Path::new("."))
+    };
+    let error = card("1e-6", "permutation", "treatment_higher")
+        .unwrap_err()
+        .to_string();
+    assert!(
+        error.contains("40 pairs cannot reach p ≤ 0.000001: the smallest p is 1.0e-5"),
+        "{error}"
+    );
+    assert!(error.contains("21 seeds can"), "{error}");
+    assert!(
+        card("1e-6", "mcnemar", "treatment_more").is_ok(),
+        "counted, not drawn"
+    );
+    let plan = Plan::expand(
+        &card("0.05", "permutation", "treatment_higher").unwrap(),
+        &[],
+    );
+    let limits = plan.unwrap().designs().criteria.remove(0).limits;
+    assert!(limits.starts_with("smallest p 1.0e-5;"), "{limits}");
+}
+
+/// More seeds than assignments are counted for: the t test stands in, and agrees with itself.
+#[test]
+fn power_of_many_seeds_is_found_without_drawing_assignments() {
+    let head = HEAD.replace("seeds = 8\n[fixed]", "seeds = 40\n[fixed]");
+    let text = format!(
+        "{head}[criterion]\ntest = \"permutation\"\n{PAIR}direction = \"treatment_higher\"\n\
+         expect = {{ difference = 0.05, sd = 0.1 }}\n"
+    );
+    let card = Card::parse(&text, "card", Path::new(".")).unwrap();
+    let design = Plan::expand(&card, &[])
+        .unwrap()
+        .designs()
+        .criteria
+        .remove(0);
+    near(design.power, mean_interval_power(0.5, 40, 0.95));
+}
+
+#[test]
+fn a_slope_is_expected_where_its_interval_must_lie() {
+    let along = "test = \"slope\"\nalong = \"model.layers\"\nat = { \"model.norm\" = \"post\" }\n";
+    let with = |expect: &str| {
+        let text = format!("{HEAD}[criterion]\n{along}contains = 0.5\nexpect = {{ {expect} }}\n");
+        Card::parse(&text, "card", Path::new("."))
+    };
+    let error = with("difference = 0.3, sd = 0.01").unwrap_err().to_string();
+    assert!(
+        error.contains("a slope of 0.8 is not what the interval must contain, 0.5"),
+        "{error}"
+    );
+    let said = design_of(&format!(
+        "{along}contains = 0.5\nexpect = {{ sd = 0.01 }}\n"
+    ));
+    assert_eq!(
+        said.expected.as_deref(),
+        Some("a slope of 0.5, standard deviation 0.01 over seeds")
+    );
+    near(said.power, 0.95);
+}

@@ -201,7 +201,7 @@ impl<'a> Truth<'a> {
 }
 
 /// The slope that lies `distance` within the bound from its nearest end; of an interval that is to
-/// contain a value, the slope that lies `distance` above it.
+/// contain a value, this value: cards have no distance beside it.
 fn slope(bound: Bound, distance: f64) -> f64 {
     match bound {
         Bound::Above(end) | Bound::AtLeast(end) | Bound::Inside([end, _]) => end + distance,

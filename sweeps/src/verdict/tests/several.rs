@@ -245,8 +245,19 @@ fn criteria_outside_a_budget_are_named_and_not_judged() {
             "{deep}\n[budget.cpu]\naxes = {{ \"model.layers\" = [4] }}\n[budget.deep]\naxes = {{ \"model.layers\" = [8] }}\n"
         )
     });
+    // What has to hold as well is not in the budget.
     let verdict = verdict_at(&card, Some("cpu"), two([0, 0]));
+    assert_eq!(verdict.status, Inconclusive);
+    assert_eq!(
+        verdict.sentence,
+        "Inconclusive: 2 of 3 criteria hold, 1 is not tested at this budget."
+    );
+    let refuted = verdict_at(&card, Some("cpu"), two([8, 0]));
+    assert_eq!(refuted.status, NotReproduced);
+    let shown = card.replace("name = \"deep\"", "name = \"deep\"\nrole = \"descriptive\"");
+    let verdict = verdict_at(&shown, Some("cpu"), two([0, 0]));
     assert_eq!(verdict.status, Reproduced);
+    assert_eq!(verdict.sentence, "Reproduced: 2 of 2 criteria hold.");
     assert_eq!(verdict.untested, ["deep"]);
     assert_eq!(verdict.findings.len(), 2);
     assert_eq!(
