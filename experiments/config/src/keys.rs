@@ -73,6 +73,16 @@ pub fn is_key(key: &str) -> bool {
     every_key().iter().any(|k| k == key)
 }
 
+/// Whether `key` is a dotted key whose value is a whole number.
+#[must_use]
+pub fn is_whole_number(key: &str) -> bool {
+    let full = full();
+    let mut parts = key.split('.');
+    let first = parts.next().and_then(|part| full.get(part));
+    let found = parts.try_fold(first, |value, part| Some(value?.as_table()?.get(part)));
+    matches!(found.flatten(), Some(Value::Integer(_)))
+}
+
 /// The legal key that `key` is most likely a misspelling of. The last component weighs most:
 /// `lr` finds `optimizer.lr`.
 #[must_use]
@@ -175,5 +185,24 @@ mod tests {
             assert!(is_key(key), "{key}");
         }
         assert!(!is_key("model.init"));
+    }
+
+    #[test]
+    fn the_type_of_a_key_is_known() {
+        for key in ["steps", "model.layers", "eval.last_word"] {
+            assert!(is_whole_number(key), "{key}");
+        }
+        for key in [
+            "optimizer.lr",
+            "optimizer.weight_decay",
+            "egs.alpha",
+            "model.init.gain",
+            "model.norm",
+            "model.init",
+            "model.layers.x",
+            "nonsense",
+        ] {
+            assert!(!is_whole_number(key), "{key}");
+        }
     }
 }

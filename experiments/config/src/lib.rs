@@ -25,7 +25,7 @@ mod validate;
 
 pub use data::{DataConfig, Source, TokenizerConfig};
 pub use error::{Complaint, ConfigError};
-pub use keys::{every_key, is_key, nearest};
+pub use keys::{every_key, is_key, is_whole_number, nearest};
 pub use load::{Override, load_file, load_preset, preset_names, preset_table, resolve};
 pub use model::{Ffn, InitConfig, ModelConfig, Norm, Positions};
 pub use objective::{GmaskPositions, MaskPositions, ObjectiveConfig, ObjectiveMode, Packing};

@@ -4,7 +4,7 @@ use super::{MAX_RUNS, check_keys};
 use crate::card::Settings;
 use crate::card::check::fields::complain;
 use crate::card::value::{flatten_with, label, same};
-use experiments_config::Complaint;
+use experiments_config::{Complaint, is_whole_number};
 use std::collections::BTreeMap;
 use toml::{Table, Value};
 
@@ -91,7 +91,7 @@ pub(super) fn read(
         }
         let values = match value {
             Value::Array(values) => values,
-            Value::Table(table) => range(&table, &place, complaints),
+            Value::Table(table) => range(&key, &table, &place, complaints),
             value => {
                 let hint = format!("write `[{value}]`, or move it to `[fixed]`");
                 complain(complaints, &place, "expected a list of values", Some(hint));
@@ -143,8 +143,9 @@ fn is_range(table: &Table) -> bool {
 
 /// `{ from = 1e-4, to = 1e-2, points = 5, scale = "log" }`: evenly spaced values, ends included;
 /// those between are rounded to four significant digits, so that they can be written down, or to as
-/// many more as the range needs.
-fn range(table: &Table, place: &str, complaints: &mut Vec<Complaint>) -> Vec<Value> {
+/// many more as the range needs. They are whole where `key` takes whole numbers, however the ends are
+/// written.
+fn range(key: &str, table: &Table, place: &str, complaints: &mut Vec<Complaint>) -> Vec<Value> {
     let number = |key: &str| match table.get(key) {
         Some(Value::Float(number)) => Some(*number),
         Some(Value::Integer(number)) => Some(*number as f64),
@@ -183,8 +184,15 @@ fn range(table: &Table, place: &str, complaints: &mut Vec<Complaint>) -> Vec<Val
         complain(complaints, place, message, None);
         return Vec::new();
     }
-    let whole = [from, to].iter().all(|end| end.fract() == 0.0)
-        && matches!(table.get("from"), Some(Value::Integer(_)));
+    let whole = is_whole_number(key) && [from, to].iter().all(|end| end.fract() == 0.0);
+    if let Some(end) = [from, to].into_iter().find(|end| end.abs() > EXACT)
+        && whole
+    {
+        let message = format!("has an end at {end:.0}; expected whole numbers up to {EXACT:.0}");
+        let hint = "larger ones can be written as a list".to_owned();
+        complain(complaints, place, message, Some(hint));
+        return Vec::new();
+    }
     let at = |index: usize| {
         let share = index as f64 / (points - 1) as f64;
         if logarithmic {
@@ -204,6 +212,9 @@ fn range(table: &Table, place: &str, complaints: &mut Vec<Complaint>) -> Vec<Val
     };
     spaced(&exact, whole).into_iter().map(value).collect()
 }
+
+/// 2^53: up to here every whole number is a float.
+const EXACT: f64 = 9_007_199_254_740_992.0;
 
 /// The points with as few digits as keep them apart and in their places, four at least; ends as they
 /// are. Whole ones where that is asked for.
@@ -250,7 +261,11 @@ mod tests {
     use super::*;
 
     fn values(text: &str) -> (Vec<Value>, Vec<Complaint>) {
-        let table: Table = toml::from_str(&format!("\"optimizer.lr\" = {text}")).unwrap();
+        values_of("optimizer.lr", text)
+    }
+
+    fn values_of(key: &str, text: &str) -> (Vec<Value>, Vec<Complaint>) {
+        let table: Table = toml::from_str(&format!("\"{key}\" = {text}")).unwrap();
         let mut complaints = Vec::new();
         let axes = read("axes", &table, &Settings::new(), &mut complaints);
         (axes.into_values().next().unwrap_or_default(), complaints)
@@ -264,31 +279,76 @@ mod tests {
         assert_eq!(found, expected);
         let (found, _) = values("{ from = 0.0, to = 1.0, points = 3 }");
         assert_eq!(found, [0.0, 0.5, 1.0].map(Value::Float));
-        let (found, _) = values("{ from = 6, to = 96, points = 5, scale = \"log\" }");
+        let (found, _) = values_of(
+            "model.layers",
+            "{ from = 6, to = 96, points = 5, scale = \"log\" }",
+        );
         assert_eq!(found, [6, 12, 24, 48, 96].map(Value::Integer));
     }
 
     /// Four digits are too few where a range is narrow: 16387 would become 16390, outside of it.
     #[test]
     fn narrow_ranges_stay_inside_their_ends_and_even() {
-        let (found, complaints) = values("{ from = 16385, to = 16389, points = 3 }");
+        let (found, complaints) =
+            values_of("model.layers", "{ from = 16385, to = 16389, points = 3 }");
         assert!(complaints.is_empty(), "{complaints:?}");
         assert_eq!(found, [16385, 16387, 16389].map(Value::Integer));
         let (found, _) = values("{ from = 0.99995, to = 0.99999, points = 3 }");
         assert_eq!(found, [0.99995, 0.99997, 0.99999].map(Value::Float));
         let (found, _) = values("{ from = 1.0, to = 1.01, points = 5 }");
         assert_eq!(found, [1.0, 1.0025, 1.005, 1.0075, 1.01].map(Value::Float));
-        let (found, _) = values("{ from = 1000000, to = 1000003, points = 4, scale = \"log\" }");
+        let (found, _) = values_of(
+            "model.layers",
+            "{ from = 1000000, to = 1000003, points = 4, scale = \"log\" }",
+        );
         let expected = [1_000_000, 1_000_001, 1_000_002, 1_000_003];
         assert_eq!(found, expected.map(Value::Integer));
         // Wide ranges keep the values they had.
-        let (found, _) = values("{ from = 1000, to = 100000, points = 5, scale = \"log\" }");
+        let (found, _) = values_of(
+            "model.layers",
+            "{ from = 1000, to = 100000, points = 5, scale = \"log\" }",
+        );
         assert_eq!(
             found,
             [1000, 3162, 10_000, 31_620, 100_000].map(Value::Integer)
         );
-        let (_, complaints) = values("{ from = 1, to = 3, points = 5 }");
+        let (_, complaints) = values_of("model.layers", "{ from = 1, to = 3, points = 5 }");
         assert!(complaints[0].message.contains("twice"), "{complaints:?}");
+    }
+
+    /// A learning rate of `0` to `10` in four is no whole number because its ends are; layers are, however
+    /// their ends are written.
+    #[test]
+    fn the_type_of_the_key_decides_whether_values_are_whole() {
+        let (found, complaints) = values_of(
+            "optimizer.weight_decay",
+            "{ from = 0, to = 10, points = 4, scale = \"linear\" }",
+        );
+        assert!(complaints.is_empty(), "{complaints:?}");
+        assert_eq!(found, [0.0, 3.333, 6.667, 10.0].map(Value::Float));
+        let (found, complaints) = values_of("egs.alpha", "{ from = 0, to = 1, points = 5 }");
+        assert!(complaints.is_empty(), "{complaints:?}");
+        assert_eq!(found, [0.0, 0.25, 0.5, 0.75, 1.0].map(Value::Float));
+        let (found, _) = values_of("model.layers", "{ from = 6.0, to = 12, points = 3 }");
+        assert_eq!(found, [6, 9, 12].map(Value::Integer));
+    }
+
+    /// Above 2^53 the ends themselves would be others.
+    #[test]
+    fn a_range_of_whole_numbers_never_leaves_its_ends() {
+        let text = "{ from = 9007199254740992, to = 9007199254740999, points = 3 }";
+        let (found, complaints) = values_of("steps", text);
+        assert!(found.is_empty());
+        assert_eq!(complaints.len(), 1, "{complaints:?}");
+        assert!(complaints[0].message.contains("9007199254740992"));
+        let text = "{ from = 9007199254740988, to = 9007199254740992, points = 3 }";
+        let (found, _) = values_of("steps", text);
+        let expected = [
+            9_007_199_254_740_988,
+            9_007_199_254_740_990,
+            9_007_199_254_740_992,
+        ];
+        assert_eq!(found, expected.map(Value::Integer));
     }
 
     /// A slip of the pen must not cost an hour before it is refused.
