@@ -30,7 +30,7 @@ pub use load::{Override, load_file, load_preset, preset_names, preset_table, res
 pub use model::{Ffn, InitConfig, ModelConfig, Norm, Positions};
 pub use objective::{GmaskPositions, MaskPositions, ObjectiveConfig, ObjectiveMode, Packing};
 pub use optimizer::{ClipMode, EgsConfig, EgsPath, OptimizerConfig};
-pub use paths::{anchored, names_files};
+pub use paths::{anchored, names_files, settled};
 pub use precision::{
     Format, LossScaleConfig, LossScaleMode, PbRelaxConfig, PbRelaxMax, PrecisionConfig,
 };

@@ -1,7 +1,7 @@
 //! Keys that name files of the user's own. A relative path is relative to the file that holds it,
 //! so that a configuration means the same from every folder.
 
-use std::path::Path;
+use std::path::{Component, Path, PathBuf};
 use toml::{Table, Value};
 
 /// Keys of one path.
@@ -42,6 +42,22 @@ pub(crate) fn anchor(table: &mut Table, directory: &Path) -> Result<(), String> 
     Ok(())
 }
 
+/// `path` as it can be kept: from the root, and past `..` to the folder that it really lies in, so that the
+/// file is found as long as that one is there, whatever becomes of the folders on the way.
+pub fn settled(path: &Path) -> std::io::Result<PathBuf> {
+    let path = std::path::absolute(path)?;
+    if !path.components().any(|part| part == Component::ParentDir) {
+        return Ok(path);
+    }
+    // Where `..` leads behind a link only the disk knows. The file's own name stays, link or not.
+    let found = match (path.parent(), path.file_name()) {
+        (Some(folder), Some(name)) => folder.canonicalize().map(|folder| folder.join(name)),
+        _ => path.canonicalize(),
+    };
+    // What is not there is reported by who opens it.
+    Ok(found.unwrap_or(path))
+}
+
 fn find<'a>(table: &'a mut Table, key: &str) -> Option<&'a mut Value> {
     let (first, rest) = key.split_once('.').unwrap_or((key, ""));
     match (table.get_mut(first)?, rest) {
@@ -57,11 +73,11 @@ fn anchor_path(value: &mut Value, directory: &Path) -> Result<(), String> {
         return Ok(());
     };
     // An empty path stays one, to be refused.
-    if text.is_empty() || Path::new(text).is_absolute() {
+    if text.is_empty() {
         return Ok(());
     }
     let joined = directory.join(&*text);
-    let path = std::path::absolute(&joined).unwrap_or(joined);
+    let path = settled(&joined).unwrap_or(joined);
     match path.to_str() {
         Some(path) => path.clone_into(text),
         None => {
@@ -99,6 +115,32 @@ mod tests {
             model.init.weights = "/cards/w.safetensors""#,
         );
         assert_eq!(found, expected);
+    }
+
+    /// A path through a folder that happened to be the working directory is lost with that folder.
+    #[test]
+    fn a_kept_path_passes_through_no_folder_that_it_does_not_need() {
+        let root = tempfile::tempdir().unwrap();
+        let root = root.path().canonicalize().unwrap();
+        for folder in ["here", "cards"] {
+            std::fs::create_dir(root.join(folder)).unwrap();
+        }
+        let file = root.join("cards/a.txt");
+        std::fs::write(&file, "text").unwrap();
+        let text = |path: PathBuf| Value::String(path.to_str().unwrap().to_owned());
+        let through = root.join("here/../cards");
+        assert_eq!(settled(&through).unwrap(), root.join("cards"));
+        for (value, directory) in [
+            (Value::String("a.txt".to_owned()), through.clone()),
+            (
+                Value::String("../cards/a.txt".to_owned()),
+                root.join("here"),
+            ),
+            (text(through.join("a.txt")), root.clone()),
+        ] {
+            let found = anchored("model.init.weights", &value, &directory);
+            assert_eq!(found, Ok(text(file.clone())));
+        }
     }
 
     /// A wrong type is for the check of types to name.

@@ -72,7 +72,7 @@ pub fn resolve_sources(
 
 /// A path that means the same from another folder and can be written into a configuration.
 pub(crate) fn absolute(path: &Path) -> Result<PathBuf, TextError> {
-    let path = std::path::absolute(path).map_err(TextError::read(path))?;
+    let path = experiments_config::settled(path).map_err(TextError::read(path))?;
     // TOML is UTF-8.
     match path.to_str() {
         Some(_) => Ok(path),
