@@ -50,6 +50,23 @@ fn the_quickstart_card_is_the_comparison_that_was_agreed() {
     assert_eq!(config.optimizer.decay_samples, 0, "constant learning rate");
 }
 
+/// Reports and tables give a title one line.
+#[test]
+fn a_title_is_one_line_of_text() {
+    let titled = |title: &str| format!("title = \"{title}\"\n{}", without_title());
+    parse_at(&titled("Größe → 学习"), None);
+    for title in [r"T\r\nX", r"T\nX", r"T\u0085X", r"T\u2028X"] {
+        let text = refused(&titled(title), None);
+        assert!(text.contains("`title`: has a line break"), "{text}");
+    }
+}
+
+fn without_title() -> String {
+    let lines = QUICKSTART.lines();
+    let kept: Vec<&str> = lines.filter(|line| !line.starts_with("title")).collect();
+    kept.join("\n")
+}
+
 #[test]
 fn arms_of_one_seed_share_everything_but_their_axes() {
     let card = quickstart();
