@@ -190,7 +190,7 @@ pub(super) fn manifest(
         unigram_entropy_mixture: unigram.mixture,
         parameters: config.model.parameter_count(config.tokenizer.vocab_size),
         steps: config.steps,
-        command: std::env::args().collect(),
+        command: logs::run::command_line(),
         weights_hash: weights_hash(config)?,
         parent: None,
         created: Event::now(0, EventKind::Start, "").time,

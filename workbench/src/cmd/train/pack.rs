@@ -23,7 +23,7 @@ pub(super) fn run(arguments: &Train, cache: &Cache) -> Result<ExitCode, Failure>
             "several runs continue with their own `run.toml`, without --set and --out",
         ));
     }
-    let directories: Vec<PathBuf> = arguments.what.iter().map(PathBuf::from).collect();
+    let directories = arguments.what.clone();
     refuse_twins(&directories)?;
     let mut worst = Worst::default();
     let mut members = Vec::new();
