@@ -3,7 +3,7 @@
 //! Precedence: nonfinite > diverged > stuck > recovered > ok. A crashed process has no outcome.
 
 use crate::stats::median;
-use logs::Record;
+use logs::{Record, RunReader};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
@@ -178,6 +178,17 @@ pub fn classify(records: &[Record], rules: &OutcomeRules, unigram_entropy: f64) 
         crossed_at: excursions.first().map(|e| e.crossed_at),
         reason,
     }
+}
+
+/// Why the outcome of a finished run cannot be told from what is left of it: its records do not reach its
+/// last step. A run that lost them must not pass for one that had nothing to report.
+#[must_use]
+pub fn lost_records(reader: &RunReader) -> Option<String> {
+    let promised = reader.summary().map_or(0, |summary| summary.steps);
+    let recorded = reader.records().last().map_or(0, |record| record.step);
+    (recorded == 0 || recorded < promised).then(|| {
+        format!("its records end at step {recorded} of {promised}, so its outcome cannot be told")
+    })
 }
 
 /// One stay above the divergence line.

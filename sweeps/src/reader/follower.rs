@@ -1,7 +1,7 @@
 //! Following one run of a sweep.
 
 use crate::card::{Card, Metric};
-use crate::outcome::classify;
+use crate::outcome::{classify, lost_records};
 use crate::reader::{RunState, State};
 use crate::{Outcome, Sweep};
 use logs::{Liveness, LogError, Record, RunReader};
@@ -89,18 +89,12 @@ fn conclude(run: &mut RunState, reader: &RunReader, sweep: &Sweep) {
         run.message = Some("no `manifest.json`, so its outcome cannot be told".to_owned());
         return;
     };
-    // A run that lost its records must not pass for one that had nothing to report.
-    let records = reader.records();
-    let promised = reader.summary().map_or(0, |summary| summary.steps);
-    let recorded = records.last().map_or(0, |record| record.step);
-    if records.is_empty() || recorded < promised {
-        let text = format!(
-            "its records end at step {recorded} of {promised}, so its outcome cannot be told"
-        );
-        run.message = Some(text);
+    if let Some(lost) = lost_records(reader) {
+        run.message = Some(lost);
         return;
     }
-    run.conclude(&sweep.plan().card, records, manifest.unigram_entropy);
+    let entropy = manifest.unigram_entropy;
+    run.conclude(&sweep.plan().card, reader.records(), entropy);
     run.seconds = reader.summary().map(|summary| summary.seconds);
 }
 

@@ -7,7 +7,7 @@ use crate::words::{self, NONE};
 use crate::{provenance, runs, sweep};
 use logs::{Liveness, RunReader};
 use std::path::Path;
-use sweeps::{Classified, Outcome, OutcomeRules, classify};
+use sweeps::{Classified, Outcome, OutcomeRules, classify, lost_records};
 
 /// Whether the directory looks like that of a run.
 pub(crate) fn is_run(dir: &Path) -> bool {
@@ -21,8 +21,9 @@ pub(crate) fn report(dir: &Path) -> Result<Report, ReportError> {
     let reader = RunReader::open(dir)?;
     let rules = OutcomeRules::default();
     let manifest = reader.manifest();
+    let lost = lost(&reader);
     let classified = manifest
-        .filter(|_| reader.liveness() == Liveness::Finished)
+        .filter(|_| reader.liveness() == Liveness::Finished && lost.is_none())
         .map(|manifest| classify(reader.records(), &rules, manifest.unigram_entropy));
     let name = name(dir);
     let arm = ArmRuns {
@@ -40,17 +41,23 @@ pub(crate) fn report(dir: &Path) -> Result<Report, ReportError> {
         program_version: env!("CARGO_PKG_VERSION").to_owned(),
         over: "Training-stability report · one run".to_owned(),
         title: name.clone(),
-        verdict: headline(&reader, classified.as_ref()),
-        warnings: warnings(&reader),
+        verdict: headline(&reader, classified.as_ref(), lost.as_deref()),
+        warnings: warnings(&reader, lost.as_deref()),
         figures: figures::draw(&[arm], &levels)?,
         figures_note: "A cross on the upper edge marks a value that was not finite.".to_owned(),
         limits: Vec::new(),
-        runs: vec![row(name, &reader, classified.as_ref())],
+        runs: vec![row(name, &reader, classified.as_ref(), lost)],
         rules: sweep::rules(&rules),
         command: manifest.map(|manifest| words::shell(&manifest.command)),
         provenance: provenance::of(&manifests).0,
         ..Report::default()
     })
+}
+
+/// What a finished run has lost of its records.
+fn lost(reader: &RunReader) -> Option<String> {
+    let finished = reader.liveness() == Liveness::Finished;
+    finished.then(|| lost_records(reader)).flatten()
 }
 
 /// The folder's name, also for `.`.
@@ -99,17 +106,21 @@ fn steps(reader: &RunReader) -> (u64, u64) {
     )
 }
 
-fn headline(reader: &RunReader, classified: Option<&Classified>) -> Verdict {
+fn headline(reader: &RunReader, classified: Option<&Classified>, lost: Option<&str>) -> Verdict {
     let (done, planned) = steps(reader);
-    let (word, sentence) = match classified {
-        Some(classified) => (
+    let (word, sentence) = match (classified, lost) {
+        (Some(classified), _) => (
             format!("Outcome: {}", classified.outcome),
             format!(
                 "The run ended after {done} of {planned} steps: {}.",
                 classified.reason
             ),
         ),
-        None => (
+        (None, Some(lost)) => (
+            "No outcome".to_owned(),
+            format!("The run finished, but {lost}."),
+        ),
+        (None, None) => (
             "No outcome".to_owned(),
             format!(
                 "The run {} after {done} of {planned} steps.",
@@ -124,8 +135,13 @@ fn headline(reader: &RunReader, classified: Option<&Classified>) -> Verdict {
     }
 }
 
-fn warnings(reader: &RunReader) -> Vec<String> {
+fn warnings(reader: &RunReader, lost: Option<&str>) -> Vec<String> {
     let mut warnings = Vec::new();
+    if let Some(lost) = lost {
+        warnings.push(format!(
+            "The run finished, but {lost}: bring back its `metrics-*.jsonl`."
+        ));
+    }
     let missing = reader
         .manifest()
         .map_or(&[][..], |manifest| &manifest.missing_languages);
@@ -140,7 +156,12 @@ fn warnings(reader: &RunReader) -> Vec<String> {
     warnings
 }
 
-fn row(id: String, reader: &RunReader, classified: Option<&Classified>) -> Run {
+fn row(
+    id: String,
+    reader: &RunReader,
+    classified: Option<&Classified>,
+    lost: Option<String>,
+) -> Run {
     let (done, planned) = steps(reader);
     let (events, events_left_out) = runs::events(reader);
     let class = match classified {
@@ -165,6 +186,7 @@ fn row(id: String, reader: &RunReader, classified: Option<&Classified>) -> Run {
         steps: runs::steps(done, planned),
         reason: classified
             .map(|found| found.reason.clone())
+            .or(lost)
             .or(message)
             .unwrap_or_else(|| NONE.to_owned()),
         facts: runs::facts(reader),

@@ -4,14 +4,14 @@ use experiments::Ending;
 use experiments_config::Config;
 use logs::RunReader;
 use std::path::Path;
-use sweeps::{OutcomeRules, classify};
+use sweeps::{OutcomeRules, classify, lost_records};
 
 /// How the run in `directory` ended, its last losses, its outcome by the default rules, and where it is.
 pub(super) fn line(directory: &Path, config: &Config, ending: Ending) -> String {
     let path = directory.display();
     // The run is done and safe; that its files cannot be read again is no reason to fail here.
     let reader = RunReader::open_scalars(directory).ok();
-    let step = reader.as_ref().map_or(0, last_step);
+    let step = reader.as_ref().map_or(0, |reader| steps(reader, ending));
     let mut parts = vec![match ending {
         Ending::Finished => format!("finished after {step} of {} steps", config.steps),
         Ending::Stopped => format!("stopped after {step} of {} steps", config.steps),
@@ -28,8 +28,11 @@ pub(super) fn line(directory: &Path, config: &Config, ending: Ending) -> String 
     format!("{}: {rest}", parts.join(" · "))
 }
 
-fn last_step(reader: &RunReader) -> u64 {
-    reader.records().last().map_or(0, |record| record.step)
+/// Steps done, by the summary where the run has finished: its records may be lost.
+fn steps(reader: &RunReader, ending: Ending) -> u64 {
+    let recorded = reader.records().last().map_or(0, |record| record.step);
+    let summary = reader.summary().filter(|_| ending == Ending::Finished);
+    summary.map_or(recorded, |summary| summary.steps)
 }
 
 /// `loss 3.2568`, the last one recorded.
@@ -38,11 +41,14 @@ fn last(reader: &RunReader, signal: &str, words: &str) -> Option<String> {
     Some(format!("{words} {value:.4}"))
 }
 
-/// Only of a run that trains and has come to its end.
+/// Only of a run that trains and has come to its end; of one that lost its records, that it has none.
 fn outcome(reader: &RunReader, config: &Config, ending: Ending) -> Option<String> {
     let manifest = reader
         .manifest()
         .filter(|_| ending == Ending::Finished && !config.is_probe())?;
+    if let Some(lost) = lost_records(reader) {
+        return Some(format!("no outcome ({lost})"));
+    }
     let found = classify(
         reader.records(),
         &OutcomeRules::default(),
