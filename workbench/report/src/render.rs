@@ -52,7 +52,7 @@ pub(crate) fn standalone_svg(svg: &str) -> String {
         "<style>@media (prefers-color-scheme:dark){{{}}}</style>\n<title",
         palette::dark_rules("")
     );
-    svg.replacen("<title", &style, 1)
+    shown(&svg.replacen("<title", &style, 1))
 }
 
 /// Colours of arms and dark mode. `screen`, because paper is white.
@@ -76,6 +76,13 @@ fn colours() -> String {
 
 fn environment() -> Result<Environment<'static>, minijinja::Error> {
     let mut environment = Environment::new();
+    environment.set_formatter(|out, state, value| match value.as_str() {
+        Some(text) if value.is_safe() => {
+            minijinja::escape_formatter(out, state, &Value::from_safe_string(shown(text)))
+        }
+        Some(text) => minijinja::escape_formatter(out, state, &Value::from(shown(text))),
+        None => minijinja::escape_formatter(out, state, value),
+    });
     environment.add_filter("rich", |text: &str| {
         Value::from_safe_string(rich_html(text))
     });
@@ -86,6 +93,13 @@ fn environment() -> Result<Environment<'static>, minijinja::Error> {
     environment.add_template("cards.html", include_str!("../templates/cards.html"))?;
     environment.add_template("report.md", include_str!("../templates/report.md"))?;
     Ok(environment)
+}
+
+/// Text as it may stand in a page: what a terminal or an editor would obey is written out. Every value that
+/// a template prints passes here.
+fn shown(text: &str) -> String {
+    // A card with line ends of Windows is no attack.
+    logs::printable(&text.replace("\r\n", "\n")).into_owned()
 }
 
 /// The parts of a sentence, and whether each is code: texts of cards and messages put names
@@ -207,6 +221,44 @@ mod tests {
         assert!(
             !page.contains("\n# c\n\n"),
             "a line break in a title opened a heading"
+        );
+    }
+
+    /// A page is read in editors and terminals too; a text from a manifest must not hide what stands beside it.
+    #[test]
+    fn no_page_holds_a_character_that_is_obeyed() {
+        let evil = "a\u{1b}[31m\u{202e}\u{9b}b\r\nc";
+        let report = Report {
+            title: evil.to_owned(),
+            warnings: vec![evil.to_owned()],
+            command: Some(evil.to_owned()),
+            provenance: vec![Fact::code("host", evil), Fact::new("os", evil)],
+            card_text: Some(evil.to_owned()),
+            ..Report::default()
+        };
+        let card = CardView {
+            title: evil.to_owned(),
+            rerun: evil.to_owned(),
+            figure: format!("<svg><text>{evil}</text></svg>"),
+            ..CardView::default()
+        };
+        let cards = CardsPage {
+            cards: vec![card],
+            ..CardsPage::default()
+        };
+        for page in [
+            html(&report).unwrap(),
+            markdown(&report).unwrap(),
+            cards_html(&cards).unwrap(),
+            standalone_svg(&cards.cards[0].figure),
+        ] {
+            assert_eq!(logs::printable(&page), page);
+            assert!(page.contains("u202e") || page.contains("u202E"), "{page}");
+        }
+        let page = html(&report).unwrap();
+        assert!(
+            !page.contains("u000d\n"),
+            "an end of a line is none such: {page}"
         );
     }
 
