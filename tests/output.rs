@@ -302,6 +302,70 @@ fn files_to_write_follow_links_and_feed_pipes() {
     );
 }
 
+/// A slip in the name of an output must cost neither a sweep nor somebody's figure.
+#[test]
+fn an_output_never_replaces_what_a_run_or_sweep_is_made_of() {
+    let scratch = studio("outputs");
+    let kept = |name: &str| std::fs::read(scratch.join(name)).unwrap();
+    for (command, target) in [
+        ("verdict sweep --result", "sweep/sweep.json"),
+        ("plan t0 --timeline", "sweep/sweep.json"),
+        ("export run --format csv --out", "run/metrics-0001.jsonl"),
+        ("parity run --step 3 --out", "run/manifest.json"),
+        ("parity run --step 3 --out", "run/checkpoints/weights"),
+        ("report sweep --out", "run/checkpoints"),
+    ] {
+        let before = scratch.join(target).is_file().then(|| kept(target));
+        let words: Vec<&str> = command.split(' ').chain([target]).collect();
+        let output = scratch.run(&words);
+        let said = stderr(&output);
+        assert_eq!(output.status.code(), Some(2), "{words:?}: {said}");
+        assert!(said.contains("part of the run or sweep"), "{said}");
+        assert!(before.is_none_or(|before| before == kept(target)));
+    }
+    scratch.write("keep.svg", "mine");
+    let output = scratch.run(&["verdict", "sweep", "--result", "keep.json"]);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(stderr(&output).contains("keep.svg"), "{}", stderr(&output));
+    assert_eq!(kept("keep.svg"), b"mine");
+    assert!(!scratch.join("keep.json").exists());
+    for _ in 0..2 {
+        let output = scratch.run(&["verdict", "sweep", "--result", "new.json"]);
+        succeed(&output);
+        assert!(stderr(&output).contains("new.svg"), "{}", stderr(&output));
+    }
+    let output = shell(&scratch, "$W report sweep --out /dev/stdout > p.html");
+    succeed(&output);
+    let page = String::from_utf8(kept("p.html")).unwrap();
+    assert!(page.trim_end().ends_with("</html>"), "a path in the page");
+}
+
+/// `std::env::args` ended the program; and a run that lost its records was called `ok`.
+#[test]
+fn odd_names_and_lost_records_are_no_surprise() {
+    let scratch = studio("surprises");
+    let script = r#"$W sweep run card.toml --out "$(printf 's\377')" --workers 1"#;
+    succeed(&shell(&scratch, script));
+    std::fs::remove_file(scratch.join("run/metrics-0001.jsonl")).unwrap();
+    for command in [&["train", "run"][..], &["report", "run", "--out", "r.md"]] {
+        let output = scratch.run(command);
+        succeed(&output);
+        assert!(
+            !stderr(&output).contains("outcome ok"),
+            "{}",
+            stderr(&output)
+        );
+    }
+    let page = std::fs::read_to_string(scratch.join("r.md")).unwrap();
+    assert!(page.contains("its outcome cannot be told"), "{page}");
+    let output = shell(&scratch, "$W report sweep --out missing/r.html");
+    let said = stderr(&output);
+    assert!(
+        said.contains("there is no folder `missing`") && !said.contains(".tmp-"),
+        "{said}"
+    );
+}
+
 /// Runs a script with `DIR` mounted read-only; nothing where that is not allowed here.
 fn read_only(scratch: &Scratch, dir: &str, script: &str) -> Option<Output> {
     let mount = format!("mount --bind {dir} {dir} && mount -o remount,bind,ro {dir}");
@@ -333,6 +397,14 @@ fn a_read_only_sweep_gives_its_verdict_and_its_report_goes_elsewhere() {
         stderr(&output).contains("verdict is not saved"),
         "{}",
         stderr(&output)
+    );
+    let script = "$W --cache cache sweep run card.toml --out sweep/second";
+    let output = read_only(&scratch, "sweep", script).unwrap();
+    let said = stderr(&output);
+    assert_eq!(
+        output.status.code(),
+        Some(4),
+        "the disk is at fault: {said}"
     );
     let output = read_only(&scratch, "sweep", "$W report sweep").unwrap();
     assert_eq!(output.status.code(), Some(1));

@@ -157,7 +157,7 @@ impl ParityFile {
             .collect::<Result<Vec<_>, TrainError>>()?;
         let bytes = safetensors::serialize(views, Some(self.metadata))
             .map_err(|error| problem(error.to_string()))?;
-        logs::write_atomic(path, &bytes)?;
+        logs::output::write(path, &bytes)?;
         Ok(())
     }
 }

@@ -90,6 +90,18 @@ pub enum LogError {
         /// One of its entries.
         found: String,
     },
+    /// A command was told to write over what a run or a sweep consists of.
+    #[error(
+        "`{}` is part of the run or sweep in `{}`, which would lose it; name another file",
+        path.display(),
+        dir.display()
+    )]
+    Recorded {
+        /// What was to be written.
+        path: PathBuf,
+        /// The run or sweep directory.
+        dir: PathBuf,
+    },
     /// The path is not a directory.
     #[error("`{}` is a file; expected a run directory (the one that holds `run.toml`)", path.display())]
     NotARun {

@@ -10,6 +10,7 @@ use crate::failure::Failure;
 use std::fs::File;
 use std::io::{self, ErrorKind, Write};
 use std::os::fd::AsFd;
+use std::path::Path;
 use std::time::Duration;
 
 /// Prints a result, exactly: no line feed is added.
@@ -20,6 +21,17 @@ pub(crate) fn print(text: &str) -> Result<(), Failure> {
         }
         _ => Ok(()),
     }
+}
+
+/// Prints the path of a file that was written. A stream may be the one that this program prints to, and has
+/// nothing in it then but what was written: its path goes to standard error.
+pub(crate) fn written(path: &Path) -> Result<(), Failure> {
+    let path_text = path.display();
+    if logs::disk::is_stream(path) {
+        say(&format!("written: {path_text}"));
+        return Ok(());
+    }
+    print(&format!("{path_text}\n"))
 }
 
 /// Prints a result for machines, as JSON.

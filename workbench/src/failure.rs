@@ -162,6 +162,9 @@ impl From<LogError> for Failure {
 
 impl From<SweepError> for Failure {
     fn from(error: SweepError) -> Self {
+        if logs::is_machine_failure(&error) {
+            return Self::new(error, exit::MACHINE);
+        }
         match error {
             SweepError::Machine { .. } => Self::new(error, exit::MACHINE),
             SweepError::Config(error) => error.into(),

@@ -49,6 +49,7 @@ pub fn parity(repeat: Repeat, out: &Path) -> Result<(), TrainError> {
             "expected a file in a folder that exists".to_owned(),
         ));
     }
+    logs::output::check(out)?;
     let device = Device::select(&repeat.config.runtime.device)?;
     check_memory(repeat.config)?;
     let text = Text::prepare(repeat.config, repeat.cache)?;

@@ -34,6 +34,8 @@ fn a_failed_write_keeps_the_old_file_and_leaves_no_temporary() {
 fn a_missing_directory_is_named() {
     let error = write_atomic(Path::new("/nonexistent/x.json"), b"").unwrap_err();
     assert_eq!(error.to_string(), "cannot write `/nonexistent/x.json`");
+    let cause = std::error::Error::source(&error).unwrap().to_string();
+    assert_eq!(cause, "there is no folder `/nonexistent`");
 }
 
 /// `b.json` in a folder of its own, and a link to it.

@@ -5,8 +5,8 @@ use std::io::{self, BufWriter, Write};
 use std::path::Path;
 
 use super::{layer_names, scalar_names};
-use crate::disk;
 use crate::error::LogError;
+use crate::output;
 use crate::printable::printable_line;
 use crate::record::{Record, kind};
 
@@ -51,8 +51,7 @@ pub fn csv(records: &[Record], out: impl Write) -> io::Result<()> {
 
 /// Writes the CSV file at `path`, atomically.
 pub fn csv_file(records: &[Record], path: &Path) -> Result<(), LogError> {
-    disk::replace(path, |file| csv(records, file))
-        .map_err(|error| LogError::io("write", path, error))
+    output::fill(path, |file| csv(records, file))
 }
 
 /// Layers of a per-layer signal.

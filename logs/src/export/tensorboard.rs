@@ -10,8 +10,8 @@ use std::path::{Path, PathBuf};
 
 use prost::Message;
 
-use crate::disk;
 use crate::error::LogError;
+use crate::output;
 use crate::record::Record;
 
 /// The fields of `tensorflow.Event` that we write. In TensorFlow `file_version` and `summary` belong to a
@@ -51,12 +51,11 @@ struct Value {
 pub fn tensorboard(records: &[Record], dir: &Path, start: f64) -> Result<PathBuf, LogError> {
     std::fs::create_dir_all(dir).map_err(|error| LogError::io("create", dir, error))?;
     let path = dir.join("events.out.tfevents.0000000000.workbench");
-    disk::replace(&path, |file| {
+    output::fill(&path, |file| {
         let mut out = BufWriter::new(file);
         write_events(records, start, &mut out)?;
         out.flush()
-    })
-    .map_err(|error| LogError::io("write", &path, error))?;
+    })?;
     Ok(path)
 }
 

@@ -154,5 +154,5 @@ fn make_folder(folder: &Path) -> Result<(), ReportError> {
 }
 
 fn save(path: &Path, text: &str) -> Result<(), ReportError> {
-    logs::write_atomic(path, text.as_bytes()).map_err(ReportError::Save)
+    logs::output::write(path, text.as_bytes()).map_err(ReportError::Save)
 }

@@ -111,8 +111,8 @@ pub(crate) struct Verdict {
     /// For machines.
     #[arg(long)]
     pub(crate) json: bool,
-    /// Also write what remains of the sweep when its runs are deleted: FILE, and beside it a figure
-    /// with the ending `.svg`. `report --cards` and `preflight` read it.
+    /// Also write what remains of the sweep when its runs are deleted. Two files are written: FILE, and
+    /// beside it a figure with its name and the ending `.svg`. `report --cards` and `preflight` read it.
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub(crate) result: Option<PathBuf>,
 }

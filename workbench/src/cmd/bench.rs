@@ -64,6 +64,10 @@ pub(crate) fn run(arguments: &Arguments, cache: &Cache) -> Result<ExitCode, Fail
     if !(arguments.seconds > 0.0 && arguments.seconds.is_finite()) {
         return Err(Failure::usage("`--seconds` must be a number above 0"));
     }
+    let outputs = arguments.plot.iter().chain(&arguments.result);
+    outputs
+        .map(|file| logs::output::check(file))
+        .collect::<Result<(), _>>()?;
     let device = Device::select(arguments.device.key())?;
     super::threads(arguments.threads);
     let mut bench = Bench::new(arguments, cache);
@@ -130,12 +134,12 @@ pub(crate) fn run(arguments: &Arguments, cache: &Cache) -> Result<ExitCode, Fail
     console::print(&text::peak(&measured.peak))?;
     if let Some(file) = &arguments.plot {
         let svg = scaling::draw(&measured.scaling, &measured.device)?;
-        logs::write_atomic(file, svg.as_bytes())?;
+        logs::output::write(file, svg.as_bytes())?;
     }
     if let Some(file) = &arguments.result {
         let json = serde_json::to_string_pretty(&measured)
             .map_err(|error| Failure::io("cannot write JSON", &error.into()))?;
-        logs::write_atomic(file, format!("{json}\n").as_bytes())?;
+        logs::output::write(file, format!("{json}\n").as_bytes())?;
     }
     let failed = measured
         .agreements

@@ -24,6 +24,6 @@ pub(crate) fn run(arguments: &Parity, cache: &Cache) -> Result<ExitCode, Failure
     };
     parity(repeat, &arguments.out)?;
     steps.end();
-    console::print(&format!("{}\n", arguments.out.display()))?;
+    console::written(&arguments.out)?;
     Ok(ExitCode::SUCCESS)
 }

@@ -29,6 +29,10 @@ struct Planned {
 }
 
 pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
+    arguments
+        .timeline
+        .as_deref()
+        .map_or(Ok(()), logs::output::check)?;
     let config = super::config::load(&arguments.what, &arguments.set)?;
     let (cluster, layout) = spread(&arguments.spread, &config)?;
     let options = PlanOptions {
@@ -91,10 +95,10 @@ fn draw(plan: &Plan, what: &str, file: &Path, quiet: bool) -> Result<(), Failure
         send_seconds: 0.0,
     })?;
     let svg = timeline_svg(&timeline, &format!("{what} · {}", layout.text()))?;
-    logs::write_atomic(file, svg.as_bytes())?;
+    logs::output::write(file, svg.as_bytes())?;
     if !quiet {
         console::print(&format!("\n{}", timeline_text(&timeline, WIDTH)))?;
-        console::print(&format!("{}\n", file.display()))?;
+        console::written(file)?;
     }
     Ok(())
 }

@@ -15,7 +15,7 @@ pub(crate) fn run(arguments: &Report) -> Result<ExitCode, Failure> {
     let elsewhere = arguments.out.is_none();
     let pages = written.map_err(|error| explain(error, elsewhere))?;
     for page in pages {
-        console::print(&format!("{}\n", page.display()))?;
+        console::written(&page)?;
     }
     Ok(ExitCode::SUCCESS)
 }

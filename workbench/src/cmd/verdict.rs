@@ -3,7 +3,7 @@
 use crate::cli::Verdict;
 use crate::console::{self, say};
 use crate::failure::Failure;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use sweeps::{CardResult, Sweep, SweepReader};
 
@@ -15,6 +15,7 @@ pub(crate) fn run(arguments: &Verdict) -> Result<ExitCode, Failure> {
             "`--result` is the name of the figure beside it; expected another ending, for example `.json`",
         ));
     }
+    arguments.result.as_deref().map_or(Ok(()), check_result)?;
     let reader = SweepReader::open(&arguments.dir)?;
     let verdict = reader.verdict()?;
     save(reader.sweep(), &verdict);
@@ -45,11 +46,33 @@ pub(crate) fn save(sweep: &Sweep, verdict: &sweeps::Verdict) {
 fn keep(reader: &SweepReader, verdict: &sweeps::Verdict, file: &Path) -> Result<(), Failure> {
     let result = CardResult::of(reader, verdict)?;
     let figure = workbench_report::card_svg(&result)?;
-    logs::write_json_atomic(file, &result)?;
+    logs::output::write_json(file, &result)?;
     if !logs::disk::is_stream(file) {
-        logs::write_atomic(&file.with_extension("svg"), figure.as_bytes())?;
+        let beside = figure_of(file);
+        logs::output::write(&beside, figure.as_bytes())?;
+        let (file, beside) = (file.display(), beside.display());
+        say(&format!("written: {file} and its figure {beside}"));
     }
     Ok(())
+}
+
+fn figure_of(result: &Path) -> PathBuf {
+    result.with_extension("svg")
+}
+
+/// Refuses to write where something else would be lost: what a sweep is made of, or a figure beside a result
+/// that is not there yet, which can only be somebody else's.
+fn check_result(file: &Path) -> Result<(), Failure> {
+    logs::output::check(file)?;
+    let beside = figure_of(file);
+    if logs::disk::is_stream(file) || file.exists() || !beside.exists() {
+        return Ok(());
+    }
+    Err(Failure::usage(format!(
+        "`--result {}` also writes the figure `{}`, which is there already and belongs to no result; move it, or name another file",
+        file.display(),
+        beside.display()
+    )))
 }
 
 /// The sentence; under it what each of several criteria found, and what the numbers cannot show.
