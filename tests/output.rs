@@ -314,6 +314,11 @@ fn an_output_never_replaces_what_a_run_or_sweep_is_made_of() {
         ("parity run --step 3 --out", "run/manifest.json"),
         ("parity run --step 3 --out", "run/checkpoints/weights"),
         ("report sweep --out", "run/checkpoints"),
+        ("weights export run --out", "run/checkpoints"),
+        (
+            "weights import none --config base.toml --out",
+            "run/manifest.json",
+        ),
     ] {
         let before = scratch.join(target).is_file().then(|| kept(target));
         let words: Vec<&str> = command.split(' ').chain([target]).collect();

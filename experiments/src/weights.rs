@@ -43,6 +43,7 @@ pub fn export_weights(
     dtype: SatDtype,
     out: &Path,
 ) -> Result<u64, TrainError> {
+    logs::output::check(&out.join("latest"))?;
     let shape = SatShape::from_config(&config.model, config.tokenizer.vocab_size)?;
     let (step, parameters) = Checkpoints::new(run, config).weights(config, step)?;
     let tensors: Vec<_> = (parameters.table().iter())
@@ -68,6 +69,7 @@ pub fn import_weights(
     config: &Config,
     out: &Path,
 ) -> Result<(u64, usize), TrainError> {
+    logs::output::check(out)?;
     let shape = SatShape::from_config(&config.model, config.tokenizer.vocab_size)?;
     let found = import_sat(directory, &shape)?;
     let table = Parameter::table(&config.model, config.tokenizer.vocab_size);

@@ -29,7 +29,7 @@ pub(crate) fn run(command: Weights) -> Result<ExitCode, Failure> {
             say(&format!(
                 "iteration {iteration}, {ranks} tensor-parallel ranks"
             ));
-            console::print(&format!("{}\n", out.display()))?;
+            console::written(&out)?;
         }
     }
     Ok(ExitCode::SUCCESS)
