@@ -78,8 +78,9 @@ fn owner(path: &Path) -> Option<PathBuf> {
     let path = disk::end_of_links(path).ok()?;
     let folder = fs::canonicalize(disk::folder(&path)).ok()?;
     let name = path.file_name()?.to_str()?;
-    let metrics = name.starts_with("metrics-") && name.ends_with(".jsonl");
-    if (metrics || FILES.contains(&name)) && is_directory_of_ours(&folder) {
+    let attempt = name.strip_prefix("metrics-");
+    let metrics = attempt.and_then(|rest| rest.strip_suffix(".jsonl"));
+    if (metrics.is_some() || FILES.contains(&name)) && is_directory_of_ours(&folder) {
         return Some(folder);
     }
     let inside = folder.ancestors().find_map(|inner| {

@@ -64,10 +64,9 @@ pub(crate) fn run(arguments: &Arguments, cache: &Cache) -> Result<ExitCode, Fail
     if !(arguments.seconds > 0.0 && arguments.seconds.is_finite()) {
         return Err(Failure::usage("`--seconds` must be a number above 0"));
     }
-    let outputs = arguments.plot.iter().chain(&arguments.result);
-    outputs
-        .map(|file| logs::output::check(file))
-        .collect::<Result<(), _>>()?;
+    for file in arguments.plot.iter().chain(&arguments.result) {
+        logs::output::check(file)?;
+    }
     let device = Device::select(arguments.device.key())?;
     super::threads(arguments.threads);
     let mut bench = Bench::new(arguments, cache);
