@@ -161,7 +161,8 @@ impl RunReader {
             .last()
             .map_or(0, |last| last.step)
             .max(summary.steps);
-        let steps = reached.saturating_sub(records.len() as u64);
+        let written = summary.records.unwrap_or(reached);
+        let steps = written.saturating_sub(records.len() as u64);
         let events = summary
             .events
             .unwrap_or(0)

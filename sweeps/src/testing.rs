@@ -101,5 +101,6 @@ pub(crate) fn manifest() -> Manifest {
         weights_hash: None,
         parent: None,
         created: "2025-01-01T00:00:00Z".to_owned(),
+        imported: None,
     }
 }

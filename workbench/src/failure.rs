@@ -6,8 +6,10 @@ use experiments_config::ConfigError;
 use experiments_plan::PlanError;
 use experiments_text::TextError;
 use logs::LogError;
+use logs::import::ImportError;
 use std::error::Error;
 use std::fmt::{self, Write as _};
+use std::io::ErrorKind;
 use std::process::ExitCode;
 use sweeps::SweepError;
 use workbench_monitor::MonitorError;
@@ -157,6 +159,24 @@ impl From<LogError> for Failure {
             _ => exit::BAD_INPUT,
         };
         Self::new(error, code)
+    }
+}
+
+impl From<ImportError> for Failure {
+    fn from(error: ImportError) -> Self {
+        match error {
+            ImportError::Log(error) => error.into(),
+            ImportError::Disk { .. } => Self::new(error, exit::FAILED),
+            ImportError::Read { ref source, .. } if source.kind() != ErrorKind::NotFound => {
+                Self::new(error, exit::FAILED)
+            }
+            ImportError::Read { .. }
+            | ImportError::NotAFile { .. }
+            | ImportError::Unknown { .. }
+            | ImportError::Nothing { .. }
+            | ImportError::Exists { .. }
+            | ImportError::Map { .. } => Self::new(error, exit::BAD_INPUT),
+        }
     }
 }
 

@@ -194,6 +194,7 @@ pub(super) fn manifest(
         weights_hash: weights_hash(config)?,
         parent: None,
         created: Event::now(0, EventKind::Start, "").time,
+        imported: None,
     })
 }
 

@@ -1,9 +1,4 @@
-//! `TensorBoard` event files.
-//!
-//! A file is a sequence of records, each `length: u64 LE`, `masked CRC-32C of the length`, `payload`,
-//! `masked CRC-32C of the payload`, with mask(c) = rotr(c, 15) + 0xa282ead8 (TensorFlow's
-//! `lib/io/record_writer.cc`, `lib/hash/crc32c.h`). A payload is a `tensorflow.Event` of protocol
-//! buffers (`core/util/event.proto`), the first of which names the format version.
+//! Writing `TensorBoard` event files; the format is in [`crate::tfevent`].
 
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
@@ -13,34 +8,7 @@ use prost::Message;
 use crate::error::LogError;
 use crate::output;
 use crate::record::Record;
-
-/// The fields of `tensorflow.Event` that we write. In TensorFlow `file_version` and `summary` belong to a
-/// oneof, so their presence counts; hence `optional`.
-#[derive(Clone, PartialEq, Message)]
-struct Event {
-    #[prost(double, tag = "1")]
-    wall_time: f64,
-    #[prost(int64, tag = "2")]
-    step: i64,
-    #[prost(string, optional, tag = "3")]
-    file_version: Option<String>,
-    #[prost(message, optional, tag = "5")]
-    summary: Option<Summary>,
-}
-
-#[derive(Clone, PartialEq, Message)]
-struct Summary {
-    #[prost(message, repeated, tag = "1")]
-    value: Vec<Value>,
-}
-
-#[derive(Clone, PartialEq, Message)]
-struct Value {
-    #[prost(string, tag = "1")]
-    tag: String,
-    #[prost(float, optional, tag = "2")]
-    simple_value: Option<f32>,
-}
+use crate::tfevent::{Event, Summary, Value, masked_crc};
 
 /// Writes `records` as an event file in the directory `dir`, which is created where needed, and
 /// returns its path. Exporting again replaces the file.
@@ -87,6 +55,7 @@ fn values(record: &Record) -> Vec<Value> {
     let value = |tag: String, value: f64| Value {
         tag,
         simple_value: Some(value as f32),
+        ..Value::default()
     };
     let scalars = record
         .scalars
@@ -108,12 +77,6 @@ fn frame(payload: &[u8], out: &mut impl Write) -> io::Result<()> {
     out.write_all(&masked_crc(payload).to_le_bytes())
 }
 
-fn masked_crc(bytes: &[u8]) -> u32 {
-    crc32c::crc32c(bytes)
-        .rotate_right(15)
-        .wrapping_add(0xa282_ead8)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -133,16 +96,6 @@ mod tests {
             bytes = rest;
         }
         events
-    }
-
-    #[test]
-    fn the_checksum_is_crc32c_with_tensorflows_mask() {
-        // RFC 3720, B.4: the CRC-32C of 32 zero bytes is 0x8a9136aa.
-        assert_eq!(crc32c::crc32c(&[0; 32]), 0x8a91_36aa);
-        assert_eq!(
-            masked_crc(&[0; 32]),
-            0x6d55_1522_u32.wrapping_add(0xa282_ead8)
-        );
     }
 
     #[test]

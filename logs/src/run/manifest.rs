@@ -87,18 +87,6 @@ fn lossy(arguments: impl IntoIterator<Item = OsString>) -> Vec<String> {
     arguments.into_iter().map(text).collect()
 }
 
-/// The command line of this process as text. What of it is not UTF-8, as a file's name may be, stands as
-/// U+FFFD: a record of the command must not be what stops it.
-#[must_use]
-pub fn command_line() -> Vec<String> {
-    lossy(std::env::args_os())
-}
-
-fn lossy(arguments: impl IntoIterator<Item = OsString>) -> Vec<String> {
-    let text = |argument: OsString| argument.to_string_lossy().into_owned();
-    arguments.into_iter().map(text).collect()
-}
-
 /// What computes the passes of a run.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Engine {

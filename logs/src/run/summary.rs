@@ -27,6 +27,9 @@ pub struct Summary {
     /// Lines of `events.jsonl` by then; set by the writer.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub events: Option<u64>,
+    /// Steps that are recorded, where that is not every step: a log that was imported may have gaps.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub records: Option<u64>,
 }
 
 /// How an attempt ended.
@@ -54,6 +57,7 @@ impl Summary {
             seconds,
             message: None,
             events: None,
+            records: None,
         }
     }
 

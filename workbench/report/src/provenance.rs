@@ -14,7 +14,13 @@ struct Field {
     value: fn(&Manifest) -> String,
 }
 
-const FIELDS: [Field; 14] = [
+const FIELDS: [Field; 15] = [
+    Field {
+        name: "imported from",
+        code: false,
+        fixed: false,
+        value: imported,
+    },
     Field {
         name: "program",
         code: false,
@@ -55,7 +61,7 @@ const FIELDS: [Field; 14] = [
         name: "threads per run",
         code: false,
         fixed: false,
-        value: |m| m.threads.to_string(),
+        value: |m| known(m, || m.threads.to_string()),
     },
     Field {
         name: "host",
@@ -91,15 +97,42 @@ const FIELDS: [Field; 14] = [
         name: "parameters",
         code: false,
         fixed: false,
-        value: |m| count(m.parameters),
+        value: |m| known(m, || count(m.parameters)),
     },
     Field {
         name: "unigram entropy",
         code: false,
         fixed: false,
-        value: entropy,
+        value: |m| known(m, || entropy(m)),
     },
 ];
+
+/// What only a run that was trained here knows.
+fn known(manifest: &Manifest, value: impl FnOnce() -> String) -> String {
+    match manifest.imported {
+        Some(_) => String::new(),
+        None => value(),
+    }
+}
+
+/// The files with their formats, sizes and hashes.
+fn imported(manifest: &Manifest) -> String {
+    let sources = manifest
+        .imported
+        .iter()
+        .flat_map(|imported| &imported.sources);
+    let sources = sources.map(|source| {
+        let (bytes, hash) = (
+            count(source.bytes),
+            source.hash.get(..16).unwrap_or_default(),
+        );
+        format!(
+            "{} ({}, {bytes} bytes, BLAKE3 {hash}…)",
+            source.file, source.format
+        )
+    });
+    sources.collect::<Vec<_>>().join("; ")
+}
 
 fn commit(manifest: &Manifest) -> String {
     let mut commit = manifest.git_commit.clone().unwrap_or_default();

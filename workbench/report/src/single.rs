@@ -4,8 +4,8 @@ use crate::error::ReportError;
 use crate::figures::{self, ArmRuns};
 use crate::view::{Report, Run, Verdict};
 use crate::words::{self, NONE};
-use crate::{provenance, runs, sweep};
-use logs::{Liveness, RunReader};
+use crate::{provenance, runs, spikes, sweep};
+use logs::{Liveness, Manifest, RunReader};
 use std::path::Path;
 use sweeps::{Classified, Outcome, OutcomeRules, classify, lost_records};
 
@@ -24,7 +24,9 @@ pub(crate) fn report(dir: &Path) -> Result<Report, ReportError> {
     let lost = lost(&reader);
     let classified = manifest
         .filter(|_| reader.liveness() == Liveness::Finished && lost.is_none())
-        .map(|manifest| classify(reader.records(), &rules, manifest.unigram_entropy));
+        // Without the level of its text nobody can say whether a run has learnt.
+        .and_then(Manifest::unigram_level)
+        .map(|level| classify(reader.records(), &rules, level));
     let name = name(dir);
     let arm = ArmRuns {
         label: name.clone(),
@@ -34,7 +36,7 @@ pub(crate) fn report(dir: &Path) -> Result<Report, ReportError> {
             .map(|end| (end, is_event(end.outcome)))
             .collect(),
     };
-    let entropies = manifest.map(|manifest| manifest.unigram_entropy);
+    let entropies = manifest.and_then(Manifest::unigram_level);
     let levels = figures::levels(entropies.into_iter(), rules.stuck_margin);
     let manifests: Vec<_> = manifest.into_iter().collect();
     Ok(Report {
@@ -152,6 +154,10 @@ fn warnings(reader: &RunReader, lost: Option<&str>) -> Vec<String> {
         ));
     }
     warnings.extend(reader.summary().and_then(|summary| summary.message.clone()));
+    let imported = reader
+        .manifest()
+        .and_then(|manifest| manifest.imported.as_ref());
+    warnings.extend(imported.iter().flat_map(|imported| imported.gaps()));
     warnings.extend(reader.warnings().iter().cloned());
     warnings
 }
@@ -171,11 +177,15 @@ fn row(
         None => "open",
     };
     let message = reader.summary().and_then(|summary| summary.message.clone());
+    let found = logs::spike::loss_spikes(reader.records());
+    let mut facts = runs::facts(reader);
+    facts.extend(spikes::facts(&found));
     Run {
         arm: NONE.to_owned(),
         colour: 0,
         seed: reader
             .manifest()
+            .filter(|manifest| manifest.imported.is_none())
             .map_or(NONE.to_owned(), |manifest| manifest.seed.to_string()),
         role: NONE.to_owned(),
         outcome: classified.map_or(state(reader.liveness()).to_owned(), |found| {
@@ -183,13 +193,14 @@ fn row(
         }),
         class,
         held_out_loss: runs::held_out_loss(Some(reader)),
+        spikes: spikes::cell(&found),
         steps: runs::steps(done, planned),
         reason: classified
             .map(|found| found.reason.clone())
             .or(lost)
             .or(message)
             .unwrap_or_else(|| NONE.to_owned()),
-        facts: runs::facts(reader),
+        facts,
         events,
         events_left_out,
         id,

@@ -181,5 +181,6 @@ fn manifest(run: &PlannedRun) -> Manifest {
         weights_hash: None,
         parent: None,
         created: "2026-01-01T00:00:00Z".into(),
+        imported: None,
     }
 }

@@ -25,7 +25,20 @@ pub(super) fn of(reader: &RunReader, first: Vec<(String, String)>) -> Details {
             .filter_map(|name| Some(format!("{name} {}", compact(record.scalar(name)?))));
         add("now", values.collect::<Vec<_>>().join(" · "));
     }
-    if let Some(manifest) = reader.manifest() {
+    let imported = reader.manifest().and_then(|m| m.imported.as_ref());
+    if let Some(imported) = imported {
+        let files: Vec<&str> = imported
+            .sources
+            .iter()
+            .map(|source| source.file.as_str())
+            .collect();
+        add(
+            "imported",
+            format!("trained elsewhere, from {}", files.join(", ")),
+        );
+        add("missing", imported.missing.join(", "));
+    }
+    if let Some(manifest) = reader.manifest().filter(|_| imported.is_none()) {
         add(
             "model",
             format!(

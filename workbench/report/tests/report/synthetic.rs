@@ -184,6 +184,7 @@ fn manifest(seed: u64, steps: u64) -> Manifest {
         weights_hash: None,
         parent: None,
         created: "2026-01-02T03:04:05Z".to_owned(),
+        imported: None,
     }
 }
 

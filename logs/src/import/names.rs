@@ -1,0 +1,205 @@
+//! From a source's names to this program's.
+
+use std::collections::HashSet;
+
+use super::ImportError;
+use crate::record::Name;
+
+/// Signals under the names that other programs write, the best name first. In comparison, case, and
+/// `-`, ` ` and `_`, make no difference.
+const ALIASES: &[(&str, &[&str])] = &[
+    (
+        "loss",
+        &[
+            "loss",
+            "train/lm_loss",
+            "train/loss",
+            "lm_loss",
+            "train_loss",
+            "training_loss",
+            "train/train_loss",
+        ],
+    ),
+    (
+        "lr",
+        &["lr", "learning_rate", "train/lr", "train/learning_rate"],
+    ),
+    (
+        "grad_norm",
+        &[
+            "grad_norm",
+            "train/grad_norm",
+            "gradient_norm",
+            "train/gradient_norm",
+        ],
+    ),
+    ("loss_scale", &["loss_scale", "train/loss_scale"]),
+    (
+        "param_norm",
+        &["param_norm", "params_norm", "train/param_norm"],
+    ),
+    ("batch_size", &["batch_size", "global_batch_size"]),
+    ("samples", &["samples", "consumed_samples"]),
+    ("tokens", &["tokens", "consumed_tokens"]),
+    ("held_out_loss", &["held_out_loss", "lm_loss_value"]),
+];
+
+/// Columns that hold the step, the best first.
+const STEPS: &[&str] = &[
+    "_step",
+    "step",
+    "global_step",
+    "trainer/global_step",
+    "steps",
+    "iteration",
+    "iter",
+    "train/step",
+    "train/global_step",
+];
+
+/// Columns that hold the time, the best first.
+const TIMES: &[&str] = &["_timestamp", "timestamp", "wall_time", "time"];
+
+/// Names that a metrics line uses itself.
+const RESERVED: [&str; 3] = ["step", "nonfinite", "crc"];
+
+/// Which of a source's columns are what, as the user says.
+#[derive(Debug, Clone, Default)]
+pub struct Columns {
+    map: Vec<(String, String)>,
+}
+
+impl Columns {
+    /// Columns by `SOURCE=NAME`. `step` and `time` name the step and the clock; everything else a signal.
+    pub fn new(map: &[String]) -> Result<Self, ImportError> {
+        let mut columns = Self::default();
+        for entry in map {
+            let refused = |why| ImportError::Map {
+                entry: entry.clone(),
+                why,
+            };
+            let (from, to) = entry
+                .rsplit_once('=')
+                .ok_or_else(|| refused("it has no `=`"))?;
+            if from.is_empty() || to.is_empty() {
+                return Err(refused("one side is empty"));
+            }
+            if to.contains('[') || ["nonfinite", "crc"].contains(&to) {
+                return Err(refused("no signal can have that name"));
+            }
+            if columns.map.iter().any(|(known, _)| known == from) {
+                return Err(refused("that column is mapped twice"));
+            }
+            if columns.map.iter().any(|(_, known)| known == to) {
+                return Err(refused("that name is given twice"));
+            }
+            columns.map.push((from.to_owned(), to.to_owned()));
+        }
+        Ok(columns)
+    }
+
+    /// The place of the step among `names`.
+    pub(crate) fn step(&self, names: &[impl AsRef<str>]) -> Option<usize> {
+        self.special("step", STEPS, names)
+    }
+
+    /// The place of the time among `names`.
+    pub(crate) fn time(&self, names: &[impl AsRef<str>]) -> Option<usize> {
+        self.special("time", TIMES, names)
+    }
+
+    fn special(&self, to: &str, known: &[&str], names: &[impl AsRef<str>]) -> Option<usize> {
+        let place = |wanted: &dyn Fn(&str) -> bool| names.iter().position(|n| wanted(n.as_ref()));
+        match self.map.iter().find(|(_, target)| target == to) {
+            Some((from, _)) => place(&|name| name == from),
+            None => known
+                .iter()
+                .find_map(|known| place(&|name| plain(name) == *known)),
+        }
+    }
+
+    /// The names that the user maps and `names` lacks.
+    pub(crate) fn unmet<'a>(&'a self, names: &HashSet<String>) -> Vec<&'a str> {
+        let unmet = self
+            .map
+            .iter()
+            .filter(|(from, to)| !names.contains(from) && to != "step" && to != "time");
+        unmet.map(|(from, _)| from.as_str()).collect()
+    }
+
+    /// Decides the names of a source's columns.
+    pub(crate) fn naming(&self, found: &[String]) -> Naming {
+        let mut names: Vec<Option<Name>> = vec![None; found.len()];
+        let mut taken = HashSet::new();
+        for (from, to) in &self.map {
+            if let Some(place) = found.iter().position(|name| name == from) {
+                names[place] = Some(to.as_str().into());
+                taken.insert(to.clone());
+            }
+        }
+        for (signal, aliases) in ALIASES {
+            let place = aliases.iter().find_map(|alias| {
+                let free = |(place, name): &(usize, &String)| {
+                    names[*place].is_none() && plain(column(name)) == *alias
+                };
+                found.iter().enumerate().find(free).map(|(place, _)| place)
+            });
+            if let Some(place) = place.filter(|_| taken.insert((*signal).to_owned())) {
+                names[place] = Some((*signal).into());
+            }
+        }
+        for (place, name) in found.iter().enumerate() {
+            if names[place].is_none() {
+                let mut name = usable(name);
+                while !taken.insert(name.clone()) {
+                    name.push_str(" (source)");
+                }
+                names[place] = Some(name.as_str().into());
+            }
+        }
+        Naming(names)
+    }
+}
+
+/// The name of each of a source's columns.
+#[derive(Debug)]
+pub(crate) struct Naming(Vec<Option<Name>>);
+
+impl Naming {
+    /// The name at a place, sharing its text.
+    pub(crate) fn name(&self, place: u32) -> Option<Name> {
+        self.0.get(place as usize)?.clone()
+    }
+}
+
+/// The column itself in a header of a W&B panel's export, `RUN - COLUMN`.
+fn column(name: &str) -> &str {
+    name.rsplit_once(" - ").map_or(name, |(_, column)| column)
+}
+
+/// As names are compared.
+fn plain(name: &str) -> String {
+    name.trim().to_lowercase().replace([' ', '-'], "_")
+}
+
+/// A name that a record can carry: a bracket would mean a layer.
+fn usable(name: &str) -> String {
+    let name = name.replace('[', "(").replace(']', ")");
+    if name.is_empty() || RESERVED.contains(&name.as_str()) {
+        format!("{name} (source)")
+    } else {
+        name
+    }
+}
+
+/// A number as logs write it; `nan`, `inf` and `Infinity` in any case are numbers.
+pub(crate) fn number(text: &str) -> Option<f64> {
+    text.trim().trim_matches('"').parse().ok()
+}
+
+/// A step: a whole number that is not negative, also as `1430.0`.
+pub(crate) fn step_of(value: f64) -> Option<u64> {
+    // Above 2^53 not every whole number can be told from its neighbours.
+    let whole = (0.0..=9_007_199_254_740_992.0).contains(&value) && value.fract() == 0.0;
+    whole.then_some(value as u64)
+}

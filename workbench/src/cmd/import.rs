@@ -1,0 +1,127 @@
+//! `workbench import`.
+
+use crate::cli::Import as Arguments;
+use crate::console::{self, say};
+use crate::failure::Failure;
+use crate::signals::Stop;
+use experiments_plan::thousands;
+use logs::import::{Columns, Given, Import, ImportedRun, Origin, follow, import};
+use serde::Deserialize;
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
+    // An argument may be any bytes.
+    let command: Vec<String> = std::env::args_os()
+        .map(|argument| argument.to_string_lossy().into_owned())
+        .collect();
+    if arguments.follow {
+        return follow_one(arguments, &command);
+    }
+    let request = Import {
+        paths: arguments.paths.clone(),
+        given: arguments
+            .manifest
+            .as_deref()
+            .map_or(Ok(Vec::new()), given)?,
+        one_run: arguments.one_run,
+        columns: Columns::new(&arguments.map)?,
+        out: arguments.out.clone(),
+        command,
+    };
+    let done = import(&request)?;
+    for warning in &done.warnings {
+        say(&format!("warning: {warning}"));
+    }
+    let text: String = done.runs.iter().map(text).collect();
+    console::print(&text)?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Follows one file until somebody asks to stop.
+fn follow_one(arguments: &Arguments, command: &[String]) -> Result<ExitCode, Failure> {
+    let [file] = arguments.paths.as_slice() else {
+        return Err(Failure::usage("`--follow` takes one file"));
+    };
+    let columns = Columns::new(&arguments.map)?;
+    let stop = Stop::listen().map_err(|error| Failure::io("cannot listen for signals", &error))?;
+    say(&format!(
+        "following `{}` until Ctrl-C; `workbench monitor {}` shows it",
+        file.display(),
+        arguments.out.display()
+    ));
+    let run = follow(file, &columns, &arguments.out, command, &|| stop.is_set())?;
+    for gap in run.imported.sources.iter().flat_map(Origin::warnings) {
+        say(&format!("warning: {gap}"));
+    }
+    console::print(&text(&run))?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// The user's list of attempts.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct List {
+    run: Vec<ListedRun>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ListedRun {
+    name: String,
+    /// Relative to the list.
+    files: Vec<PathBuf>,
+}
+
+fn given(file: &Path) -> Result<Vec<Given>, Failure> {
+    let shown = file.display();
+    let text = std::fs::read_to_string(file)
+        .map_err(|error| Failure::io(format!("cannot read `{shown}`"), &error))?;
+    let list: List = toml::from_str(&text).map_err(|error| {
+        Failure::usage(format!(
+            "`{shown}` is no list of attempts (`[[run]]` with `name` and `files`): {error}"
+        ))
+    })?;
+    let folder = file.parent().unwrap_or(Path::new(""));
+    let listed = |run: ListedRun| {
+        if run.files.is_empty() {
+            let name = run.name;
+            return Err(Failure::usage(format!(
+                "`{shown}`: the run `{name}` lists no `files`"
+            )));
+        }
+        Ok(Given {
+            name: run.name,
+            files: run.files.iter().map(|path| folder.join(path)).collect(),
+        })
+    };
+    list.run.into_iter().map(listed).collect()
+}
+
+/// A run in one line, and a line for each attempt of several.
+fn text(run: &ImportedRun) -> String {
+    let (first, last) = run.range;
+    let imported = &run.imported;
+    let mut text = format!(
+        "{}: {} recorded steps of {first} to {last}",
+        run.dir.display(),
+        thousands(run.steps),
+    );
+    if let Some(other) = &imported.rival_of {
+        let _ = write!(text, " · kept apart from {other}");
+    }
+    if !imported.missing.is_empty() {
+        let _ = write!(text, " · not recorded: {}", imported.missing.join(", "));
+    }
+    text.push('\n');
+    for attempt in &imported.attempts {
+        let file = &imported.sources[attempt.source].file;
+        let _ = writeln!(
+            text,
+            "  attempt {}: steps {} to {} of {file}, {}",
+            attempt.attempt, attempt.first, attempt.last, attempt.join
+        );
+    }
+    text
+}
