@@ -1,6 +1,6 @@
 //! Detectors: small pure state machines that watch a signal as it arrives.
 //!
-//! All follow the same rules. A value is judged *before* it enters the baseline (inside its own window,
+//! [`DETECTORS`] lists them, one line each. All follow the same rules. A value is judged *before* it enters the baseline (inside its own window,
 //! a value's score cannot exceed (n − 1)/√n, so a 7-sigma rule could not fire for n ≤ 50); during a spike
 //! the baseline is frozen; a value that is not finite is an alarm of its own and never enters
 //! a baseline; the state serialises, so that a resumed run continues it exactly.
@@ -9,12 +9,27 @@ use serde::{Deserialize, Serialize};
 
 use crate::record::Record;
 
+mod detector;
+mod jump;
+mod layers;
 mod loss_scale;
+mod non_finite;
 mod number;
+mod robust;
+mod sighting;
+mod skips;
 mod spike;
+mod sums;
 mod watch;
 
+pub use detector::{AnyDetector, DETECTORS, Detector, Entry, detector};
+pub use jump::RelativeJump;
+pub use layers::{Against, Layers};
 pub use loss_scale::LossScaleDetector;
+pub use non_finite::NonFinite;
+pub use robust::Robust;
+pub use sighting::{Sighting, sightings};
+pub use skips::RepeatedSkips;
 pub use spike::{SpikeDetector, SpikeRule, spike_score};
 pub use watch::Watch;
 
@@ -32,8 +47,11 @@ pub struct Alarm {
     /// The value.
     #[serde(with = "number")]
     pub value: f64,
-    /// Standard deviations from the mean for a spike, halvings for the loss scale; infinite for a value
-    /// that is not finite.
+    /// What the value left: the trailing mean or median, or the highest scale; absent where there is none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub before: Option<f64>,
+    /// Deviations from the level for a spike and a layer, a factor for a jump, halvings for the loss scale, skipped steps;
+    /// infinite for a value that is not finite.
     #[serde(with = "number")]
     pub score: f64,
     /// One line for people.
@@ -50,6 +68,12 @@ pub enum AlarmKind {
     NonFinite,
     /// The loss scale was halved again and again.
     LossScaleFalling,
+    /// A value many times its recent median. Raised where it begins.
+    Jump,
+    /// A layer that left its own past or the other layers. Raised where it begins.
+    Layer,
+    /// Several of the last steps were skipped.
+    RepeatedSkips,
 }
 
 impl Alarm {
@@ -60,6 +84,7 @@ impl Alarm {
             signal: signal.to_owned(),
             rule: "non-finite".to_owned(),
             value,
+            before: None,
             score: f64::INFINITY,
             message: format!("{signal} is {}", crate::record::kind(value)),
         }

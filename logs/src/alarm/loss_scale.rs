@@ -19,9 +19,10 @@ pub struct LossScaleDetector {
 }
 
 impl Default for LossScaleDetector {
-    /// Two halvings within 100 steps.
+    /// Two halvings within 20 steps: within 100, a scaler that grows every 100 steps raised 16 alarms in 15,000
+    /// calm steps, within 20 it raised 6, and 18 instead of 19 in runs with spikes.
     fn default() -> Self {
-        Self::new(2, 100)
+        Self::new(2, 20)
     }
 }
 
@@ -63,6 +64,7 @@ impl LossScaleDetector {
             signal: "loss_scale".to_owned(),
             rule: "loss-scale".to_owned(),
             value: scale,
+            before: Some(highest),
             score: fallen,
             message: format!(
                 "the loss scale fell from {highest} to {scale}, {fallen:.0} halvings within {} steps",

@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 
 use serde::{Deserialize, Serialize};
 
+use super::sums::Sums;
 use super::{Alarm, AlarmKind};
 
 /// When a value counts as a spike: z = (y − mean) / sd of the last `window` calm values, `sd` being
@@ -75,8 +76,9 @@ pub struct SpikeDetector {
     baseline: VecDeque<f64>,
     /// Values of the present spike; 0 when calm.
     spike_len: usize,
-    /// Whether the last value was not finite.
-    non_finite: bool,
+    /// Saves the sums over the baseline where they cannot matter.
+    #[serde(skip)]
+    sums: Sums,
 }
 
 /// What a value is, seen from the values before it.
@@ -97,7 +99,7 @@ impl SpikeDetector {
             rule,
             baseline: VecDeque::new(),
             spike_len: 0,
-            non_finite: false,
+            sums: Sums::default(),
         }
     }
 
@@ -113,14 +115,16 @@ impl SpikeDetector {
         Self::new(signal, SpikeRule::olmo_core_128_6())
     }
 
-    /// Takes the value of a step. An alarm is raised where a spike begins, and at the first of
-    /// several values that are not finite.
+    /// The signal it watches.
+    #[must_use]
+    pub fn signal(&self) -> &str {
+        &self.signal
+    }
+
+    /// Takes the value of a step. An alarm is raised where a spike begins.
     pub fn observe(&mut self, step: u64, value: f64) -> Option<Alarm> {
-        let (was_non_finite, spike_before) = (self.non_finite, self.spike_len);
+        let spike_before = self.spike_len;
         match self.take(value) {
-            Judgement::NonFinite if !was_non_finite => {
-                Some(Alarm::non_finite(step, &self.signal, value))
-            }
             Judgement::Spike { mean, z } if spike_before == 0 => {
                 let side = if z < 0.0 { "below" } else { "above" };
                 Some(Alarm {
@@ -129,6 +133,7 @@ impl SpikeDetector {
                     signal: self.signal.clone(),
                     rule: self.rule.name.clone(),
                     value,
+                    before: Some(mean),
                     score: z,
                     message: format!(
                         "{} is {value:.4}, {:.1} standard deviations {side} its recent mean of {mean:.4}",
@@ -150,7 +155,6 @@ impl SpikeDetector {
     /// Judges a value and updates the state.
     fn take(&mut self, value: f64) -> Judgement {
         let judgement = self.judge(value);
-        self.non_finite = judgement == Judgement::NonFinite;
         match judgement {
             Judgement::NonFinite => {}
             Judgement::Calm | Judgement::TooEarly => self.accept(value),
@@ -158,6 +162,7 @@ impl SpikeDetector {
                 self.spike_len += 1;
                 if self.spike_len >= self.rule.release_after {
                     self.baseline.clear();
+                    self.sums = Sums::default();
                     self.accept(value);
                 }
             }
@@ -168,8 +173,14 @@ impl SpikeDetector {
     fn accept(&mut self, value: f64) {
         self.spike_len = 0;
         self.baseline.push_back(value);
-        if self.baseline.len() > self.rule.window {
-            self.baseline.pop_front();
+        let oldest = if self.baseline.len() > self.rule.window {
+            self.baseline.pop_front()
+        } else {
+            None
+        };
+        self.sums.replace(oldest, value);
+        if self.sums.is_worn(self.rule.window) {
+            self.sums = Sums::of(&self.baseline);
         }
     }
 
@@ -180,7 +191,13 @@ impl SpikeDetector {
         if self.baseline.len() < self.rule.min_history.max(2) {
             return Judgement::TooEarly;
         }
-        // Summed anew each time: running sums would lose the small variance beside a large mean.
+        if self
+            .sums
+            .is_surely_calm(value, self.baseline.len(), self.rule.sigma)
+        {
+            return Judgement::Calm;
+        }
+        // Summed anew: running sums would lose a small variance beside a large mean.
         let n = self.baseline.len() as f64;
         let mean = self.baseline.iter().sum::<f64>() / n;
         let variance = self

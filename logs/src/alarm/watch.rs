@@ -1,30 +1,26 @@
-//! The detectors that every run gets.
+//! Several detectors over the steps of one run.
 
-use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 
-use super::{Alarm, AlarmKind, LossScaleDetector, SpikeDetector};
+use serde_json::Value;
+
+use super::Alarm;
+use super::detector::{AnyDetector, DETECTORS};
 use crate::record::Record;
 
-/// Both spike rules on the loss and on the gradient norm, and the loss scale.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+/// Every watched detector of [`DETECTORS`] at its default, over the steps of one run and all its attempts.
+#[derive(Debug)]
 pub struct Watch {
-    loss: [SpikeDetector; 2],
-    grad_norm: [SpikeDetector; 2],
-    loss_scale: LossScaleDetector,
+    detectors: Vec<(&'static str, Box<dyn AnyDetector>)>,
 }
 
 impl Default for Watch {
     fn default() -> Self {
-        let both = |signal| {
-            [
-                SpikeDetector::olmo2_1000_7(signal),
-                SpikeDetector::olmo_core_128_6(signal),
-            ]
-        };
+        let watched = DETECTORS.iter().filter(|entry| entry.watched);
         Self {
-            loss: both("loss"),
-            grad_norm: both("grad_norm"),
-            loss_scale: LossScaleDetector::default(),
+            detectors: watched
+                .map(|entry| (entry.name, (entry.make)(entry)))
+                .collect(),
         }
     }
 }
@@ -33,34 +29,36 @@ impl Watch {
     /// Takes one step and returns what it raised.
     pub fn observe(&mut self, record: &Record) -> Vec<Alarm> {
         let mut raised = Vec::new();
-        if let Some(loss) = record.scalar("loss") {
-            feed(&mut self.loss, record.step, loss, &mut raised);
-        }
-        // On a skipped step an infinite gradient is the loss scaler at work: no alarm, no baseline.
-        // A finite one was skipped because it stands out, which is what an alarm is for.
-        let counts = |norm: &f64| norm.is_finite() || !record.skipped();
-        if let Some(norm) = record.scalar("grad_norm").filter(counts) {
-            feed(&mut self.grad_norm, record.step, norm, &mut raised);
-        }
-        if let Some(scale) = record.scalar("loss_scale") {
-            raised.extend(self.loss_scale.observe(record.step, scale));
+        for (_, detector) in &mut self.detectors {
+            detector.observe(record, &mut raised);
         }
         raised
     }
-}
 
-fn feed(detectors: &mut [SpikeDetector], step: u64, value: f64, raised: &mut Vec<Alarm>) {
-    for (i, detector) in detectors.iter_mut().enumerate() {
-        let alarm = detector.observe(step, value);
-        // That a value is not finite need be said once only.
-        raised.extend(alarm.filter(|alarm| i == 0 || alarm.kind != AlarmKind::NonFinite));
+    /// The state of every detector by its name.
+    pub fn state(&self) -> serde_json::Result<BTreeMap<String, Value>> {
+        let states = self.detectors.iter();
+        states
+            .map(|(name, detector)| Ok(((*name).to_owned(), detector.state()?)))
+            .collect()
+    }
+
+    /// Continues from a state. A detector without one (of an older program) begins anew; a state without a
+    /// detector is left.
+    pub fn restore(&mut self, mut state: BTreeMap<String, Value>) -> serde_json::Result<()> {
+        for (name, detector) in &mut self.detectors {
+            if let Some(state) = state.remove(*name) {
+                detector.restore(state)?;
+            }
+        }
+        Ok(())
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::alarm::alarms;
+    use crate::alarm::{Sighting, alarms, sightings};
 
     fn record(step: u64, loss: f64, grad_norm: f64, skipped: bool) -> Record {
         let mut record = Record::new(step);
@@ -76,22 +74,26 @@ mod tests {
     }
 
     #[test]
-    fn each_rule_reports_a_spike_and_nan_is_reported_once() {
+    fn a_spike_that_several_rules_see_is_one_row_and_nan_is_reported_once() {
         let mut records: Vec<_> = (1..=200).map(calm).collect();
         records[149].set("loss", 9.0);
         records[169].set("grad_norm", f64::NAN);
-        let found: Vec<_> = alarms(&records)
-            .into_iter()
-            .map(|alarm| (alarm.step, alarm.signal, alarm.rule))
-            .collect();
+        let row = |sighting: Sighting| {
+            let rules = sighting.rules.join(" ");
+            (sighting.alarm.step, sighting.alarm.signal, rules)
+        };
+        let found: Vec<_> = sightings(&alarms(&records)).into_iter().map(row).collect();
         let expected = [
-            (150, "loss", "olmo2-1000/7"),
-            (150, "loss", "olmo-core-128/6"),
+            (
+                150,
+                "loss",
+                "robust-loss olmo2-1000/7 olmo-core-128/6 jump-loss",
+            ),
             (170, "grad_norm", "non-finite"),
         ];
         assert_eq!(
             found,
-            expected.map(|(s, signal, rule)| (s, signal.to_owned(), rule.to_owned()))
+            expected.map(|(s, signal, rules)| (s, signal.to_owned(), rules.to_owned()))
         );
     }
 

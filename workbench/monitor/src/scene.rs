@@ -22,7 +22,10 @@ use track::Track;
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct AlarmRow {
     pub(crate) run: usize,
+    /// The first alarm about it.
     pub(crate) alarm: Alarm,
+    /// Every rule that saw it.
+    pub(crate) rules: Vec<String>,
 }
 
 /// The derived data of one screen.
@@ -120,7 +123,7 @@ impl Scene {
             state.sort,
             state.descending,
         );
-        self.alarm_total = self.tracks.iter().map(|track| track.alarms.len()).sum();
+        self.alarm_total = self.tracks.iter().map(|track| track.sightings.len()).sum();
         self.alarms = alarms::rows(&self.tracks, state.alarms_of_run.then_some(state.cursor));
     }
 

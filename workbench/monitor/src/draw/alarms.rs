@@ -37,7 +37,10 @@ pub(super) fn draw(screen: Screen, area: Rect, buffer: &mut Buffer) {
     let counts = [
         AlarmKind::NonFinite,
         AlarmKind::Spike,
+        AlarmKind::Jump,
+        AlarmKind::Layer,
         AlarmKind::LossScaleFalling,
+        AlarmKind::RepeatedSkips,
     ]
     .map(|kind| {
         let number = scene
@@ -154,12 +157,11 @@ fn draw_row(screen: Screen, row: &AlarmRow, columns: &Columns, place: Rect, buff
             place,
             columns.rule,
             y,
-            &cut(&alarm.rule, RULE),
+            &cut(&rules(row), RULE),
             depth.dim(),
         );
     } else if alarm.kind == AlarmKind::Spike {
-        // Both rules may report one spike; without their column the two lines must still differ.
-        text = format!("{text} · {}", alarm.rule);
+        text = format!("{text} · {}", rules(row));
     }
     put(
         buffer,
@@ -172,7 +174,16 @@ fn draw_row(screen: Screen, row: &AlarmRow, columns: &Columns, place: Rect, buff
 }
 
 /// Width of the names of rules.
-const RULE: u16 = 15;
+const RULE: u16 = 22;
+
+/// The rule that saw it first, and how many others did.
+fn rules(row: &AlarmRow) -> String {
+    let others = row.rules.len().saturating_sub(1);
+    if others == 0 {
+        return row.alarm.rule.clone();
+    }
+    format!("{} +{others}", row.alarm.rule)
+}
 
 /// Where the columns are; the step is given by its right edge, and the rule lies outside where it has no room.
 struct Columns {
@@ -213,7 +224,11 @@ fn message(alarm: &Alarm) -> String {
         ..
     } = alarm;
     match alarm.kind {
-        AlarmKind::Spike => format!("{signal} {}, {score:+.1}σ", compact(*value)),
+        AlarmKind::Spike | AlarmKind::Layer => {
+            format!("{signal} {}, {score:+.1}σ", compact(*value))
+        }
+        AlarmKind::Jump => format!("{signal} {}, ×{score:.1}", compact(*value)),
+        AlarmKind::RepeatedSkips => format!("{score:.0} steps skipped"),
         AlarmKind::NonFinite => format!("{signal} is {}", compact(*value)),
         AlarmKind::LossScaleFalling => {
             // The score counts halvings. Scales are powers of two, and read better as whole numbers.
@@ -235,15 +250,19 @@ fn message(alarm: &Alarm) -> String {
 
 fn glyph(kind: AlarmKind) -> &'static str {
     match kind {
-        AlarmKind::Spike => "▲",
+        AlarmKind::Spike | AlarmKind::Jump => "▲",
+        AlarmKind::Layer => "◆",
         AlarmKind::NonFinite => "✕",
-        AlarmKind::LossScaleFalling => "▼",
+        AlarmKind::LossScaleFalling | AlarmKind::RepeatedSkips => "▼",
     }
 }
 
 fn name(kind: AlarmKind) -> &'static str {
     match kind {
         AlarmKind::Spike => "spike",
+        AlarmKind::Jump => "jump",
+        AlarmKind::Layer => "layer",
+        AlarmKind::RepeatedSkips => "skips",
         AlarmKind::NonFinite => "non-finite",
         AlarmKind::LossScaleFalling => "loss scale",
     }
@@ -252,6 +271,10 @@ fn name(kind: AlarmKind) -> &'static str {
 fn kind_style(kind: AlarmKind, depth: Depth) -> Style {
     match kind {
         AlarmKind::NonFinite => depth.bad(),
-        AlarmKind::Spike | AlarmKind::LossScaleFalling => depth.warn(),
+        AlarmKind::Spike
+        | AlarmKind::Jump
+        | AlarmKind::Layer
+        | AlarmKind::LossScaleFalling
+        | AlarmKind::RepeatedSkips => depth.warn(),
     }
 }

@@ -1,4 +1,4 @@
-//! Alarms of all runs in one list.
+//! Alarms of all runs in one list; what several rules saw is one row.
 
 use super::{AlarmRow, track::Track};
 
@@ -9,9 +9,10 @@ pub(super) fn rows(tracks: &[Track], only: Option<usize>) -> Vec<AlarmRow> {
         .enumerate()
         .filter(|(run, _)| only.is_none_or(|only| only == *run))
         .flat_map(|(run, track)| {
-            track.alarms.iter().map(move |alarm| AlarmRow {
+            track.sightings.iter().map(move |sighting| AlarmRow {
                 run,
-                alarm: alarm.clone(),
+                alarm: sighting.alarm.clone(),
+                rules: sighting.rules.clone(),
             })
         })
         .collect();

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use logs::{Alarm, Name, Record, Watch};
+use logs::{Alarm, Name, Record, Sighting, Watch};
 
 use super::chart::Curve;
 use crate::state::Axis;
@@ -18,7 +18,9 @@ pub(super) struct Track {
     seconds: Vec<f64>,
     signals: BTreeMap<String, Series>,
     watch: Watch,
-    pub(super) alarms: Vec<Alarm>,
+    alarms: Vec<Alarm>,
+    /// The alarms, with those of several rules about one thing as one.
+    pub(super) sightings: Vec<Sighting>,
 }
 
 /// A signal that was asked for: record number and value, and how many records were looked at.
@@ -61,6 +63,7 @@ impl Track {
             self.steps.push(record.step as f64);
             self.alarms.extend(self.watch.observe(record));
         }
+        self.sightings = logs::sightings(&self.alarms);
         true
     }
 
@@ -146,8 +149,8 @@ mod tests {
         whole.need(&records, "loss");
         assert_eq!(grown.signals["loss"].values, whole.signals["loss"].values);
         assert_eq!(grown.seconds, whole.seconds);
-        assert_eq!(grown.alarms, whole.alarms);
-        assert!(!grown.alarms.is_empty());
+        assert_eq!(grown.sightings, whole.sightings);
+        assert!(!grown.sightings.is_empty());
         assert!(
             !grown.refresh(&records, Some((0, 300))),
             "nothing new, nothing done"
@@ -159,11 +162,11 @@ mod tests {
         let mut track = Track::default();
         track.refresh(&[record(1, 3.0), record(2, f64::NAN)], Some((0, 2)));
         track.need(&[record(1, 3.0), record(2, f64::NAN)], "loss");
-        assert_eq!(track.alarms.len(), 1);
+        assert_eq!(track.sightings.len(), 1);
         let rewritten = [record(1, 3.0), record(2, 2.0)];
         assert!(track.refresh(&rewritten, Some((1, 2))));
         track.need(&rewritten, "loss");
         assert_eq!(track.signals["loss"].values, [(0, 3.0), (1, 2.0)]);
-        assert!(track.alarms.is_empty());
+        assert!(track.sightings.is_empty());
     }
 }

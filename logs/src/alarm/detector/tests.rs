@@ -1,0 +1,76 @@
+use super::*;
+use proptest::prelude::*;
+
+#[test]
+fn names_are_unique_and_every_signal_is_one_that_runs_record() {
+    for (i, entry) in DETECTORS.iter().enumerate() {
+        assert!(
+            DETECTORS[..i].iter().all(|other| other.name != entry.name),
+            "{} twice",
+            entry.name
+        );
+        assert!(!entry.signals.is_empty(), "{}", entry.name);
+        for signal in entry.signals {
+            assert!(
+                crate::SIGNALS.iter().any(|known| known.name == *signal),
+                "{}: {signal}",
+                entry.name
+            );
+        }
+        assert!(!entry.source.is_empty() && !entry.thresholds.is_empty());
+    }
+    assert!(detector("robust-loss").is_some() && detector("no such").is_none());
+}
+
+/// A step with every signal; the numbers swing widely enough for every detector to meet spikes.
+fn record(step: u64, seeds: &[f64]) -> Record {
+    let mut record = Record::new(step);
+    for (i, signal) in crate::SIGNALS.iter().enumerate() {
+        let value = seeds[i % seeds.len()];
+        if signal.per_layer {
+            record.set_layers(signal.name, vec![value, 1.0, value * value, 2.0]);
+        } else if signal.name == "skipped" {
+            record.set(signal.name, f64::from(u8::from(value > 3.0)));
+        } else {
+            record.set(signal.name, value);
+        }
+    }
+    record
+}
+
+fn number() -> impl Strategy<Value = f64> {
+    prop_oneof![
+        20 => 1.0..1.1,
+        1 => any::<f64>(),
+        1 => Just(f64::NAN),
+        1 => Just(100.0),
+    ]
+}
+
+proptest! {
+    /// Whatever comes, a detector restored from its state in the middle raises what the other one raises, and ends in the
+    /// same state.
+    #[test]
+    fn every_detector_continues_from_its_state(
+        steps in prop::collection::vec(prop::collection::vec(number(), 7), 40..160),
+        cut in 0usize..160,
+    ) {
+        for entry in DETECTORS {
+            let mut straight = (entry.make)(entry);
+            let mut resumed = (entry.make)(entry);
+            let (mut a, mut b) = (Vec::new(), Vec::new());
+            for (i, seeds) in steps.iter().enumerate() {
+                if i == cut {
+                    let text = resumed.state().unwrap().to_string();
+                    resumed = (entry.make)(entry);
+                    resumed.restore(serde_json::from_str(&text).unwrap()).unwrap();
+                }
+                let record = record(i as u64, seeds);
+                straight.observe(&record, &mut a);
+                resumed.observe(&record, &mut b);
+            }
+            prop_assert_eq!(format!("{a:?}"), format!("{b:?}"), "{}", entry.name);
+            prop_assert_eq!(straight.state().unwrap(), resumed.state().unwrap());
+        }
+    }
+}
