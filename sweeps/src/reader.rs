@@ -7,6 +7,7 @@ use crate::outcome::Classified;
 use crate::{Outcome, PlannedRun, Request, Sweep, SweepError};
 use follower::Follower;
 use logs::RunReader;
+use logs::spike::LossSpike;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::path::Path;
@@ -95,6 +96,8 @@ pub struct RunState {
     pub seconds: Option<f64>,
     /// Outcome with its reason, once finished.
     pub classified: Option<Classified>,
+    /// The spikes of its loss, once finished.
+    pub spikes: Vec<LossSpike>,
     /// Languages the run found no text for.
     pub missing_languages: Vec<String>,
     /// What the run said at its end, or why it cannot be read.
@@ -119,6 +122,7 @@ impl RunState {
             metrics: Vec::new(),
             seconds: None,
             classified: None,
+            spikes: Vec::new(),
             missing_languages: Vec::new(),
             message: None,
         }

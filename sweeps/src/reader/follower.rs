@@ -3,7 +3,8 @@
 use crate::card::{Card, Metric};
 use crate::outcome::{classify, lost_records};
 use crate::reader::{RunState, State};
-use crate::{Outcome, Sweep};
+use crate::{Outcome, PlannedRun, Sweep};
+use logs::spike::{LossSpike, loss_spikes};
 use logs::{Liveness, LogError, Record, RunReader};
 use std::path::Path;
 
@@ -26,7 +27,7 @@ impl Follower {
     }
 
     /// Brings the state up to date, looking at new records only.
-    pub(super) fn observe(&mut self, run: &mut RunState, sweep: &Sweep) {
+    pub(super) fn observe(&mut self, run: &mut RunState, planned: &PlannedRun, sweep: &Sweep) {
         let Some(reader) = &self.reader else { return };
         run.state = match reader.liveness() {
             Liveness::Pending => State::Pending,
@@ -36,6 +37,7 @@ impl Follower {
             Liveness::Stopped => State::Stopped,
             Liveness::Failed => State::Failed,
         };
+        run.not_judged = None;
         run.message = reader.summary().and_then(|summary| summary.message.clone());
         if self.revision != reader.revision() {
             self.revision = reader.revision();
@@ -61,7 +63,10 @@ impl Follower {
             run.missing_languages
                 .clone_from(&manifest.missing_languages);
         }
-        if run.state == State::Finished {
+        if let Some(problem) = reader.manifest().and_then(|found| planned.mismatch(found)) {
+            run.state = State::Failed;
+            run.not_judged(problem);
+        } else if run.state == State::Finished {
             conclude(run, reader, sweep);
         }
     }
@@ -86,19 +91,36 @@ impl Follower {
 /// The outcome of a run that has finished, or why it cannot be told.
 fn conclude(run: &mut RunState, reader: &RunReader, sweep: &Sweep) {
     let Some(manifest) = reader.manifest() else {
-        run.message = Some("no `manifest.json`, so its outcome cannot be told".to_owned());
+        run.not_judged("no `manifest.json`, so its outcome cannot be told".to_owned());
         return;
     };
     if let Some(lost) = lost_records(reader) {
-        run.message = Some(lost);
+        run.not_judged(lost);
         return;
     }
-    let entropy = manifest.unigram_entropy;
-    run.conclude(&sweep.plan().card, reader.records(), entropy);
+    let records = reader.records();
+    run.conclude(&sweep.plan().card, records, manifest.unigram_entropy);
+    run.spikes = spikes(records, &sweep.run_dir(&run.id));
     run.seconds = reader.summary().map(|summary| summary.seconds);
 }
 
+/// The spikes of the loss. Per-layer signals, which name the owners, are read only where there is a spike; where
+/// they cannot be read, nobody is named.
+fn spikes(scalars: &[Record], directory: &Path) -> Vec<LossSpike> {
+    let found = loss_spikes(scalars);
+    if found.is_empty() {
+        return found;
+    }
+    RunReader::open(directory).map_or(found, |reader| loss_spikes(reader.records()))
+}
+
 impl RunState {
+    /// The run has no outcome, and will have none as its directory is.
+    fn not_judged(&mut self, why: String) {
+        self.message = Some(why.clone());
+        self.not_judged = Some(why);
+    }
+
     /// Outcome and metrics of a finished run from its records, sorted by step. `unigram_entropy` as
     /// for [`classify`].
     pub(crate) fn conclude(&mut self, card: &Card, records: &[Record], unigram_entropy: f64) {

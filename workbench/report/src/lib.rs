@@ -23,6 +23,7 @@ mod render;
 mod runs;
 mod scaling;
 mod single;
+mod spikes;
 mod sweep;
 mod view;
 mod words;

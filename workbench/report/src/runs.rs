@@ -93,12 +93,12 @@ pub(crate) fn events(reader: &RunReader) -> (Vec<Event>, Option<String>) {
         .collect();
     if recorded.iter().all(|event| event.kind != EventKind::Alarm) {
         events.extend(
-            logs::alarms(reader.records())
+            logs::sightings(&logs::alarms(reader.records()))
                 .into_iter()
-                .map(|alarm| Event {
-                    step: alarm.step,
+                .map(|sighting| Event {
+                    step: sighting.alarm.step,
                     kind: kind(EventKind::Alarm).to_owned(),
-                    message: alarm.message,
+                    message: format!("{} ({})", sighting.alarm.message, sighting.rules.join(", ")),
                 }),
         );
         // Stable: events of one step stay in the order of the file.

@@ -129,6 +129,8 @@ pub(crate) struct Run {
     /// CSS class: `trained`, `event`, `failed` or `open`.
     pub(crate) class: &'static str,
     pub(crate) held_out_loss: String,
+    /// Number of spikes of the loss, and the highest.
+    pub(crate) spikes: String,
     pub(crate) steps: String,
     pub(crate) reason: String,
     pub(crate) facts: Vec<Fact>,

@@ -1,9 +1,9 @@
 //! The runs of a sweep as rows.
 
 use super::comparison::role;
-use crate::runs;
 use crate::view::{Fact, Run};
 use crate::words::{self, NONE};
+use crate::{runs, spikes};
 use logs::RunReader;
 use sweeps::{Outcome, PlannedRun, RunState, State, SweepReader};
 
@@ -47,6 +47,10 @@ fn row(
         outcome,
         class,
         held_out_loss: runs::held_out_loss(reader),
+        spikes: match state.state {
+            State::Finished => spikes::cell(&state.spikes),
+            _ => NONE.to_owned(),
+        },
         steps: runs::steps(state.step, state.steps),
         reason: reason(state),
         facts: facts(state, plan, reader),
@@ -97,6 +101,7 @@ fn facts(state: &RunState, plan: &PlannedRun, reader: Option<&RunReader>) -> Vec
         );
     }
     facts.extend(reader.into_iter().flat_map(runs::facts));
+    facts.extend(spikes::facts(&state.spikes));
     facts.push(Fact::code("folder", format!("runs/{}", state.id)));
     facts
 }
