@@ -25,7 +25,8 @@ pub struct Layers {
     signal: String,
     against: Against,
     definition: Definition,
-    layers: Vec<SpikeTracker>,
+    /// One for each layer.
+    trackers: Vec<SpikeTracker>,
 }
 
 impl Layers {
@@ -37,14 +38,14 @@ impl Layers {
             signal: signal.to_owned(),
             against,
             definition,
-            layers: Vec::new(),
+            trackers: Vec::new(),
         }
     }
 
     /// Feeds every layer; the layer that stands out most of those that begin to.
     fn begun(&mut self, record: &Record, values: &[f64], unit: f64) -> Option<(usize, Spike)> {
         let skipped = record.skipped();
-        let began = self.layers.iter_mut().zip(values).enumerate().filter_map(
+        let began = self.trackers.iter_mut().zip(values).enumerate().filter_map(
             |(layer, (tracker, value))| match tracker.observe(record.step, value / unit, skipped) {
                 Some(Change::Began(spike)) => Some((layer, spike)),
                 Some(Change::Ended(_)) | None => None,
@@ -67,9 +68,9 @@ impl Detector for Layers {
             },
         };
         let definition = self.definition;
-        self.layers
+        self.trackers
             .resize_with(values.len(), || SpikeTracker::new(definition));
-        let quiet = self.layers.iter().any(|layer| layer.open().is_some());
+        let quiet = self.trackers.iter().any(|layer| layer.open().is_some());
         let Some((layer, mut spike)) = self.begun(record, values, unit).filter(|_| !quiet) else {
             return;
         };
