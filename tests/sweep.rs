@@ -140,7 +140,7 @@ fn a_run_that_fails_does_not_stop_the_others_and_one_can_be_skipped() {
     Sweep::create_or_open(&scratch.join("out"), &plan, &text, &[]).unwrap();
     let all = runs(&scratch, "out");
     let name = |i: usize| all[i].file_name().unwrap().to_string_lossy().into_owned();
-    std::fs::write(all[3].join("run.toml"), "stepps = 30").unwrap();
+    std::fs::write(all[3].join("manifest.json"), "{").unwrap();
     assert!(
         scratch
             .run(&["sweep", "skip", "out", &name(2)])

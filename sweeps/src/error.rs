@@ -90,6 +90,23 @@ pub enum SweepError {
         /// The parser's message.
         message: String,
     },
+    /// The sweep directory is no longer where it was when the executor began.
+    #[error(
+        "`{}` was moved or deleted, or something else was put there, while its runs were trained; training has stopped. What was recorded is where it was moved to: `workbench sweep run` continues it there",
+        path.display()
+    )]
+    Gone {
+        /// The sweep directory.
+        path: PathBuf,
+    },
+    /// The directory of a run that has begun is not that of the run that was planned.
+    #[error("`{}` was left as it is: {problem}", path.display())]
+    OtherRun {
+        /// The run directory.
+        path: PathBuf,
+        /// What differs, and what to do.
+        problem: String,
+    },
     /// The directory holds the sweep of another card.
     #[error(
         "`{}` was started from a card that differs in {differs}; a card is fixed once its sweep has begun: choose another directory, or undo the change",

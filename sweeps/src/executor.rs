@@ -71,17 +71,19 @@ impl LocalExecutor {
     ///
     /// Setting `stop` (from a signal handler, for example) or a request in the directory makes all
     /// runs checkpoint and end, those included that other processes train, and then returns; the same
-    /// call continues later. Also returns when some runs could not be finished: see [`Tally`].
+    /// call continues later. A sweep directory that is moved or deleted meanwhile is an error, and nothing is
+    /// made in its old place. Also returns when some runs could not be finished: see [`Tally`].
     pub fn run(
         &self,
         sweep: &Sweep,
         stop: &AtomicBool,
         progress: &mut dyn FnMut(Progress),
     ) -> Result<Tally, SweepError> {
+        let place = sweep.place()?;
         let _lock = sweep.lock()?;
         // A request from before this executor was meant for another one.
         sweep.withdraw_stop()?;
-        let mut session = Session::new(self, sweep);
+        let mut session = Session::new(self, sweep, place);
         let driven = session.drive(stop, progress);
         if driven.is_err() {
             // No process may outlive an executor that gives up.

@@ -39,6 +39,6 @@ pub use overview::{PlanOverview, Status};
 pub use plan::{Origin, Plan, PlannedRun};
 pub use reader::{RunState, State, SweepReader};
 pub use result::CardResult;
-pub use sweep::{ExecutorProcess, Registration, Request, Sweep};
+pub use sweep::{ExecutorProcess, Registration, Request, Sweep, check_place};
 pub use table::{bytes, count, duration};
 pub use verdict::{Verdict, VerdictStatus};

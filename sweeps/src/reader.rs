@@ -102,6 +102,9 @@ pub struct RunState {
     pub missing_languages: Vec<String>,
     /// What the run said at its end, or why it cannot be read.
     pub message: Option<String>,
+    /// Why a run that was trained has no outcome: records are missing, or it is not the planned run.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub not_judged: Option<String>,
 }
 
 impl RunState {
@@ -125,6 +128,7 @@ impl RunState {
             spikes: Vec::new(),
             missing_languages: Vec::new(),
             message: None,
+            not_judged: None,
         }
     }
 
@@ -255,7 +259,7 @@ impl SweepReader {
         }
         let new = match follower.poll(&directory) {
             Ok(new) => {
-                follower.observe(state, &self.sweep);
+                follower.observe(state, run, &self.sweep);
                 new
             }
             Err(error) => {

@@ -13,17 +13,24 @@
 
 mod control;
 mod lock;
+mod planned;
 
 pub use control::Request;
 pub use lock::ExecutorProcess;
+pub use planned::check_place;
 
 use crate::card::criterion_hash_of;
 use crate::{Plan, PlannedRun, SweepError};
+use experiments_config::Config;
+use logs::disk::Place;
 use logs::run::CONFIG_FILE;
 use logs::write_atomic;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::path::{Path, PathBuf};
+
+/// What makes a directory a sweep.
+const SWEEP_FILE: &str = "sweep.json";
 
 /// Version of `sweep.json`.
 const VERSION: u64 = 2;
@@ -64,7 +71,7 @@ impl Sweep {
         card_text: &str,
         command: &[String],
     ) -> Result<Self, SweepError> {
-        if dir.join("sweep.json").exists() {
+        if dir.join(SWEEP_FILE).exists() {
             let sweep = Self::open(dir)?;
             sweep.check_same(plan)?;
             return Ok(sweep);
@@ -89,15 +96,15 @@ impl Sweep {
         }
         write_atomic(&dir.join("sweep.toml"), card_text.as_bytes())?;
         // Last: a sweep exists when all of it does.
-        logs::write_json_atomic(&dir.join("sweep.json"), &sweep.registration)?;
+        logs::run::save_document(&dir.join(SWEEP_FILE), &sweep.registration)?;
         Ok(sweep)
     }
 
     /// Opens a sweep for reading.
     pub fn open(dir: &Path) -> Result<Self, SweepError> {
-        let path = dir.join("sweep.json");
-        let text = match std::fs::read_to_string(&path) {
-            Ok(text) => text,
+        let path = dir.join(SWEEP_FILE);
+        let bytes = match std::fs::read(&path) {
+            Ok(bytes) => bytes,
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
                 return Err(SweepError::NotASweep {
                     path: dir.to_owned(),
@@ -105,22 +112,40 @@ impl Sweep {
             }
             Err(source) => return Err(SweepError::Read { path, source }),
         };
-        let damaged = |error: serde_json::Error| SweepError::Damaged {
+        let damaged = |message: String| SweepError::Damaged {
             path: path.clone(),
-            message: error.to_string(),
+            message,
         };
+        let unreadable = |error: serde_json::Error| damaged(error.to_string());
         // The version first: another format need not fit our types.
-        let value: Value = serde_json::from_str(&text).map_err(damaged)?;
+        let value: Value = serde_json::from_slice(&bytes).map_err(unreadable)?;
         match value.get("version").and_then(Value::as_u64) {
             Some(found) if found != VERSION => Err(SweepError::Version {
                 path: path.clone(),
                 found,
                 ours: VERSION,
             }),
+            // Earlier programs wrote none.
+            _ if value.get("crc").is_some() && !logs::run::is_whole(&bytes) => {
+                let text = "its content does not match its checksum `crc`, so what was registered cannot be told; restore it from a copy, or make the sweep anew in another directory";
+                Err(damaged(text.to_owned()))
+            }
             _ => Ok(Self {
                 dir: dir.to_owned(),
-                registration: serde_json::from_str(&text).map_err(damaged)?,
+                registration: serde_json::from_slice(&bytes).map_err(unreadable)?,
             }),
+        }
+    }
+
+    /// Where the sweep is, to notice that it was moved or deleted, or that another took its place.
+    pub(crate) fn place(&self) -> Result<Place, SweepError> {
+        Place::of(&self.dir.join(SWEEP_FILE)).map_err(|_| self.gone())
+    }
+
+    /// The error of a sweep that is no longer at its [`Sweep::place`].
+    pub(crate) fn gone(&self) -> SweepError {
+        SweepError::Gone {
+            path: self.dir.clone(),
         }
     }
 
@@ -156,21 +181,30 @@ impl Sweep {
 
     /// Makes the directory of a run with its configuration.
     fn prepare(&self, run: &PlannedRun) -> Result<(), SweepError> {
-        let directory = self.run_dir(&run.id);
-        make_dir(&directory)?;
-        let config = self.plan().config(run)?.to_toml();
-        Ok(write_atomic(
-            &directory.join(CONFIG_FILE),
-            config.as_bytes(),
-        )?)
+        make_dir(&self.run_dir(&run.id))?;
+        self.write_config(run)
     }
 
-    /// Makes what was deleted of a run's beginning again, as it was registered; leaves alone what is there.
-    pub(crate) fn restore(&self, run: &PlannedRun) -> Result<(), SweepError> {
-        if self.run_dir(&run.id).join(CONFIG_FILE).exists() {
-            return Ok(());
+    fn write_config(&self, run: &PlannedRun) -> Result<(), SweepError> {
+        let path = self.run_dir(&run.id).join(CONFIG_FILE);
+        Ok(write_atomic(&path, self.config(run)?.to_toml().as_bytes())?)
+    }
+
+    /// The configuration that was registered for a run.
+    fn config(&self, run: &PlannedRun) -> Result<Config, SweepError> {
+        let config = self.plan().config(run)?;
+        if config.hash() == run.config_hash {
+            return Ok(config);
         }
-        self.prepare(run)
+        Err(SweepError::Damaged {
+            path: self.dir.join(SWEEP_FILE),
+            message: format!(
+                "card, overrides and seed of run `{}` do not give the configuration that was registered for it (hash {}, registered {}); restore it from a copy",
+                run.id,
+                config.hash(),
+                run.config_hash
+            ),
+        })
     }
 
     /// Whether metric, outcome rules or criterion were edited after registration, in `sweep.toml`
@@ -251,6 +285,17 @@ fn check_vacant(dir: &Path) -> Result<(), SweepError> {
         Some(found) => Err(SweepError::Occupied {
             path: dir.to_owned(),
             found,
+        }),
+    }
+}
+
+/// Makes a folder of a sweep that exists. The sweep itself is never made again: it may have been moved.
+fn make_folder(path: &Path) -> Result<(), SweepError> {
+    match std::fs::create_dir(path) {
+        Err(_) if path.is_dir() => Ok(()),
+        made => made.map_err(|source| SweepError::Write {
+            path: path.to_owned(),
+            source,
         }),
     }
 }

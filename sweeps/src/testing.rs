@@ -53,7 +53,7 @@ pub(crate) fn finish(directory: &Path, held_out: f64) {
 /// Writes `steps` steps of an attempt and leaves it open.
 pub(crate) fn begin(directory: &Path, steps: u64) -> RunWriter {
     let mut writer = RunWriter::open(directory).unwrap();
-    manifest().save(directory).unwrap();
+    manifest_of(directory).save(directory).unwrap();
     for step in 1..=steps {
         writer.step(&record(step, None)).unwrap();
     }
@@ -71,6 +71,19 @@ fn record(step: u64, held_out: Option<f64>) -> Record {
         record.set("held_out_loss", held_out);
     }
     record
+}
+
+/// The manifest of the run that `run.toml` in the directory plans, where there is one.
+pub(crate) fn manifest_of(directory: &Path) -> Manifest {
+    let planned = experiments_config::load_file(&directory.join("run.toml"), &[]);
+    planned.map_or_else(
+        |_| manifest(),
+        |config| Manifest {
+            config_hash: config.hash(),
+            seed: config.seed,
+            ..manifest()
+        },
+    )
 }
 
 pub(crate) fn manifest() -> Manifest {

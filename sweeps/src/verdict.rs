@@ -173,6 +173,7 @@ fn judge(sweep: &Sweep, states: &[RunState]) -> Result<Verdict, SweepError> {
     };
     verdict.sentence = text::sentence(&verdict, card);
     verdict.notes = text::notes(&verdict, sweep);
+    verdict.notes.extend(text::not_judged(states));
     Ok(verdict)
 }
 

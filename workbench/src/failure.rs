@@ -190,6 +190,7 @@ impl From<SweepError> for Failure {
             SweepError::Config(error) => error.into(),
             SweepError::Log(error) => error.into(),
             SweepError::Write { .. }
+            | SweepError::Gone { .. }
             | SweepError::Busy { .. }
             | SweepError::Spawn { .. }
             | SweepError::Wait { .. } => Self::new(error, exit::FAILED),

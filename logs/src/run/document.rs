@@ -19,8 +19,8 @@ const SEAL: &str = ",\n  \"crc\": \"";
 /// What follows the digits.
 const END: &str = "\"\n}\n";
 
-/// Writes a document with its checksum, atomically. `value` is a struct with at least one field.
-pub(crate) fn save(path: &Path, value: &impl Serialize) -> Result<(), LogError> {
+/// Writes a JSON document with its checksum, atomically. `value` is a struct with at least one field.
+pub fn save(path: &Path, value: &impl Serialize) -> Result<(), LogError> {
     let text = serde_json::to_string_pretty(value).map_err(|source| LogError::Encode {
         path: path.to_owned(),
         source,
@@ -65,8 +65,9 @@ pub(crate) fn load<T: DeserializeOwned>(path: &Path) -> Result<Option<T>, LogErr
         .map_err(|error| damaged(error.to_string()))
 }
 
-/// Whether a document that has a checksum is as it was written.
-fn is_whole(bytes: &[u8]) -> bool {
+/// Whether a document that has a checksum is as [`save`] wrote it. One without is not.
+#[must_use]
+pub fn is_whole(bytes: &[u8]) -> bool {
     let split = || {
         let text = std::str::from_utf8(bytes).ok()?;
         text.strip_suffix(END)?.rsplit_once(SEAL)

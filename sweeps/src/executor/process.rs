@@ -33,6 +33,11 @@ pub(super) enum End {
     Failed(i32),
 }
 
+impl End {
+    /// The trainer refused its input, before it did anything.
+    pub(super) const REFUSED: Self = Self::Failed(2);
+}
+
 impl From<ExitStatus> for End {
     fn from(status: ExitStatus) -> Self {
         match (status.code(), status.signal()) {
@@ -57,7 +62,7 @@ impl fmt::Display for End {
                 f.write_str("killed (signal 9; the system does so where memory runs out)")
             }
             Self::Killed(signal) => write!(f, "killed (signal {signal})"),
-            Self::Failed(2) => f.write_str("refused its input (exit code 2)"),
+            &Self::REFUSED => f.write_str("refused its input (exit code 2)"),
             Self::Failed(code) => write!(f, "ended with exit code {code}"),
         }
     }

@@ -30,6 +30,13 @@ pub enum Progress {
         /// Why, in one line.
         message: String,
     },
+    /// The configuration of a run that had not begun was missing or not the planned one, and was made again.
+    Restored {
+        /// Run id.
+        id: String,
+        /// What was done, in one line.
+        message: String,
+    },
     /// A run ended on request, or was not started because of one.
     Stopped {
         /// Run id.
@@ -96,7 +103,9 @@ impl Tally {
     pub(super) fn of(reader: &SweepReader, failed: &[usize], told_to_stop: bool) -> Self {
         let states = reader.states().iter().enumerate();
         let states = states.map(|(index, run)| match run.state {
-            State::Pending | State::Interrupted if failed.contains(&index) => State::Failed,
+            State::Pending | State::Interrupted | State::Stopped if failed.contains(&index) => {
+                State::Failed
+            }
             state => state,
         });
         let count = |wanted: &[State]| states.clone().filter(|s| wanted.contains(s)).count();

@@ -6,10 +6,14 @@ mod requests;
 use crate::executor::others::Asked;
 use crate::executor::process::{Process, open_console};
 use crate::executor::progress::{Progress, Tally, eta};
-use crate::reader::{State, SweepReader, describe};
+use crate::reader::{RunState, State, SweepReader, describe};
 use crate::{LocalExecutor, Sweep, SweepError};
 use experiments_config::ProbeKind;
+use logs::disk::Place;
+use logs::run::MANIFEST_FILE;
+use logs::{LogError, Summary};
 use std::collections::VecDeque;
+use std::io::Write;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::sleep;
@@ -33,9 +37,17 @@ fn pack_keys(executor: &LocalExecutor, sweep: &Sweep) -> Vec<Option<String>> {
     sweep.runs().iter().map(key).collect()
 }
 
+/// Whether the only thing known of a run's end cannot be read. It then goes on from its last checkpoint, as
+/// it would in a process of its own.
+fn has_damaged_summary(sweep: &Sweep, run: &RunState) -> bool {
+    let summary = Summary::load(&sweep.run_dir(&run.id));
+    matches!(summary, Err(LogError::Damaged { .. }))
+}
+
 pub(super) struct Session<'a> {
     executor: &'a LocalExecutor,
     sweep: &'a Sweep,
+    place: Place,
     reader: SweepReader,
     /// Runs still to be started, as positions in the plan.
     queue: VecDeque<usize>,
@@ -59,22 +71,22 @@ pub(super) struct Session<'a> {
 }
 
 impl<'a> Session<'a> {
-    pub(super) fn new(executor: &'a LocalExecutor, sweep: &'a Sweep) -> Self {
+    pub(super) fn new(executor: &'a LocalExecutor, sweep: &'a Sweep, place: Place) -> Self {
         let reader = SweepReader::new(sweep.clone());
-        let positions = |wanted: &dyn Fn(State) -> bool| -> Vec<usize> {
+        let positions = |wanted: &dyn Fn(&RunState) -> bool| -> Vec<usize> {
             let states = reader.states().iter().enumerate();
             states
-                .filter(|(_, run)| wanted(run.state))
+                .filter(|(_, run)| wanted(run))
                 .map(|(index, _)| index)
                 .collect()
         };
-        let queue = positions(&|state| match state {
+        let queue = positions(&|run| match run.state {
             State::Pending | State::Interrupted | State::Stopped => true,
-            State::Failed => executor.retry_failed,
+            State::Failed => executor.retry_failed || has_damaged_summary(sweep, run),
             State::Running | State::Finished | State::Skipped => false,
         });
         Self {
-            others: positions(&|state| state == State::Running),
+            others: positions(&|run| run.state == State::Running),
             queue: queue.into(),
             pack_keys: pack_keys(executor, sweep),
             processes: Vec::new(),
@@ -87,6 +99,7 @@ impl<'a> Session<'a> {
             reader,
             executor,
             sweep,
+            place,
         }
     }
 
@@ -111,7 +124,9 @@ impl<'a> Session<'a> {
                 id: self.id(*index),
             });
         }
+        self.tell_earlier_failures(progress);
         loop {
+            self.place.check().map_err(|_| self.sweep.gone())?;
             self.reap(progress)?;
             self.reader.poll();
             stopping |= stop.load(Ordering::Relaxed) || self.sweep.stop_requested();
@@ -129,6 +144,19 @@ impl<'a> Session<'a> {
                 return self.machine_failure.take().map_or(Ok(tally), Err);
             }
             self.rest(stop)?;
+        }
+    }
+
+    /// Runs that failed before and are not tried again.
+    fn tell_earlier_failures(&self, progress: &mut dyn FnMut(Progress)) {
+        let runs = self.reader.states().iter().enumerate();
+        let failed = runs.filter(|(_, run)| run.state == State::Failed);
+        for (_, run) in failed.filter(|(index, _)| !self.queue.contains(index)) {
+            let why = run.message.as_deref().unwrap_or("no reason is known");
+            progress(Progress::Failed {
+                id: run.id.clone(),
+                message: format!("{why} (it failed earlier; `--retry-failed` tries it again)"),
+            });
         }
     }
 
@@ -172,16 +200,35 @@ impl<'a> Session<'a> {
     /// others go on.
     fn is_ready(&mut self, index: usize, progress: &mut dyn FnMut(Progress)) -> bool {
         let run = &self.sweep.runs()[index];
-        let restored = self.sweep.restore(run);
-        let ready = restored.and_then(|()| open_console(&self.sweep.run_dir(&run.id)).map(drop));
-        let Err(error) = ready else {
-            return true;
+        let ready = self.sweep.restore(run).and_then(|note| {
+            let mut console = open_console(&self.sweep.run_dir(&run.id))?;
+            if let Some(note) = &note {
+                // For who reads the run's own log; what counts is told below.
+                let _ = writeln!(console, "note: {note}");
+            }
+            Ok(note)
+        });
+        let error = match ready {
+            Ok(note) => {
+                if let Some(message) = note {
+                    let id = run.id.clone();
+                    progress(Progress::Restored { id, message });
+                }
+                return true;
+            }
+            Err(error) => error,
         };
         let message = describe(&error);
         if logs::is_machine_failure(&error) {
             self.give_up(&run.id, message);
         } else {
-            self.note_failure(index, &message);
+            // What has begun is left alone, whatever is wrong with it.
+            let has_begun = self.directory(index).join(MANIFEST_FILE).exists();
+            if has_begun {
+                self.failed.push(index);
+            } else {
+                self.note_failure(index, &message);
+            }
             progress(Progress::Failed {
                 id: run.id.clone(),
                 message,

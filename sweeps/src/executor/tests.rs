@@ -4,7 +4,7 @@
 use super::*;
 use crate::Request;
 use crate::reader::{State, SweepReader};
-use crate::testing::{begin, finish, sweep};
+use crate::testing::{begin, finish, manifest_of, sweep};
 use logs::{Status, Summary};
 use std::path::Path;
 use std::sync::atomic::Ordering;
@@ -24,6 +24,15 @@ impl Bench {
         let attempt = writer.attempt();
         let summary = Summary::new(Status::Stopped, 10, attempt, 1.0);
         writer.finish(&summary).unwrap();
+        // The templates are copied to many runs; each has its own manifest.
+        for name in ["finished", "stopped"] {
+            std::fs::remove_file(at(name).join("manifest.json")).unwrap();
+        }
+        for run in sweep.runs() {
+            let place = at("manifests").join(&run.id);
+            std::fs::create_dir_all(&place).unwrap();
+            manifest_of(&sweep.run_dir(&run.id)).save(&place).unwrap();
+        }
         Self { directory, sweep }
     }
 
@@ -34,8 +43,9 @@ impl Bench {
         let path = self.directory.path().join("trainer.sh");
         let head = format!(
             "T='{}'\ntest \"$1\" = train || exit 9\nRUN=$2\nset -e\n\
-             leave() {{ cp -r \"$T/$1\" \"$RUN.new\"; mv \"$RUN.new\"/* \"$RUN\"/; rmdir \"$RUN.new\"; }}\n\
-             finish() {{ cp \"$T\"/finished/* \"$RUN\"/; echo \"done $RUN\" >> \"$T\"/order; exit 0; }}\n",
+             manifest() {{ cp \"$T\"/manifests/\"${{RUN##*/}}\"/* \"$1\"/; }}\n\
+             leave() {{ cp -r \"$T/$1\" \"$RUN.new\"; manifest \"$RUN.new\"; mv \"$RUN.new\"/* \"$RUN\"/; rmdir \"$RUN.new\"; }}\n\
+             finish() {{ manifest \"$RUN\"; cp \"$T\"/finished/* \"$RUN\"/; echo \"done $RUN\" >> \"$T\"/order; exit 0; }}\n",
             self.directory.path().display()
         );
         std::fs::write(&path, format!("{head}{script}\n")).unwrap();
@@ -419,4 +429,5 @@ fn a_missing_program_is_named() {
 
 mod machine;
 mod orphans;
+mod planned;
 mod stopping;

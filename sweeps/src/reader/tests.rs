@@ -197,7 +197,7 @@ fn a_lost_run_has_no_metric_over_the_steps_it_survived() {
     for (index, lost) in [(0, true), (1, false)] {
         let run = directory(&sweep, index);
         let mut writer = RunWriter::open(&run).unwrap();
-        crate::testing::manifest().save(&run).unwrap();
+        crate::testing::manifest_of(&run).save(&run).unwrap();
         for step in 1..=40 {
             let bad = step == 20;
             let mut record = Record::new(step);
@@ -248,4 +248,56 @@ fn a_deleted_run_has_not_begun() {
     assert_eq!((state.state, state.step), (State::Pending, 0));
     assert_eq!(state.loss, None);
     drop(run);
+}
+
+/// A directory copied to another run's name must not be counted twice.
+#[test]
+fn a_run_under_another_runs_name_has_no_outcome() {
+    let (_directory, sweep) = sweep();
+    let (own, copied) = (directory(&sweep, 0), directory(&sweep, 2));
+    for run in [&own, &copied] {
+        finish(run, 3.26);
+    }
+    std::fs::copy(own.join("manifest.json"), copied.join("manifest.json")).unwrap();
+    let reader = SweepReader::new(sweep);
+    assert_eq!(reader.states()[0].outcome(), Some(Outcome::Ok));
+    let state = &reader.states()[2];
+    assert_eq!((state.state, state.outcome()), (State::Failed, None));
+    let why = state.not_judged.as_ref().unwrap();
+    assert!(why.contains("holds another run"), "{why}");
+    let notes = reader.verdict().unwrap().notes;
+    assert!(notes.iter().any(|note| note.contains(why)), "{notes:?}");
+    assert!(reader.status().to_string().contains(why));
+}
+
+#[test]
+fn a_finished_run_with_missing_or_damaged_records_has_no_outcome() {
+    let (_directory, sweep) = sweep();
+    for (index, damage) in [(0, None), (1, Some("x"))] {
+        let run = directory(&sweep, index);
+        finish(&run, 3.26);
+        let path = run.join("metrics-0001.jsonl");
+        let text = std::fs::read_to_string(&path).unwrap();
+        let lines = text.lines().enumerate();
+        let kept = lines.filter_map(|(at, line)| if at == 19 { damage } else { Some(line) });
+        let kept: Vec<&str> = kept.collect();
+        std::fs::write(&path, kept.join("\n") + "\n").unwrap();
+    }
+    let reader = SweepReader::new(sweep);
+    for state in &reader.states()[..2] {
+        assert_eq!((state.state, state.outcome()), (State::Finished, None));
+        let why = state.not_judged.as_ref().unwrap();
+        assert!(why.starts_with("1 of its 40 records"), "{why}");
+        let notes = reader.verdict().unwrap().notes;
+        assert!(
+            notes.iter().any(|note| note.contains(&state.id)),
+            "{notes:?}"
+        );
+        assert!(
+            reader
+                .status()
+                .to_string()
+                .contains(&format!("no outcome: {}", state.id))
+        );
+    }
 }

@@ -1,7 +1,7 @@
 //! What is kept of a sweep, and that `preflight` finds what it reads.
 
 use super::*;
-use crate::testing::{CARD, finish, manifest, sweep};
+use crate::testing::{CARD, finish, manifest_of, sweep};
 use crate::{Plan, Sweep};
 use logs::{Record, RunWriter, Status, Summary};
 use serde_json::Value;
@@ -152,7 +152,9 @@ fn probes_count_no_runs() {
     let (_directory, sweep) = sweep_of(&text);
     for run in sweep.runs() {
         let mut writer = RunWriter::open(&sweep.run_dir(&run.id)).unwrap();
-        manifest().save(&sweep.run_dir(&run.id)).unwrap();
+        manifest_of(&sweep.run_dir(&run.id))
+            .save(&sweep.run_dir(&run.id))
+            .unwrap();
         let mut record = Record::new(1);
         record.set("loss", 5.6);
         let base = if run.arm == "post" { 0.2 } else { 0.1 };

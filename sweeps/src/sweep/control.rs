@@ -102,7 +102,7 @@ impl Sweep {
 
 fn touch(path: &std::path::Path) -> Result<(), SweepError> {
     let parent = path.parent().unwrap_or(std::path::Path::new("."));
-    super::make_dir(parent)?;
+    super::make_folder(parent)?;
     File::create(path)
         .map(drop)
         .map_err(|source| SweepError::Write {

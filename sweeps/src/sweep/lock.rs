@@ -76,7 +76,7 @@ impl Sweep {
             path: path.clone(),
             source,
         };
-        super::make_dir(&self.dir().join("control"))?;
+        super::make_folder(&self.dir().join("control"))?;
         let mut file = File::options()
             .create(true)
             .truncate(false)

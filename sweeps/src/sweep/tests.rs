@@ -138,3 +138,55 @@ fn requests_can_be_made_and_withdrawn() {
     sweep.withdraw(id, Request::Skip).unwrap();
     assert!(!sweep.requested(id, Request::Skip));
 }
+
+#[test]
+fn no_flipped_bit_of_a_sweep_changes_what_was_registered() {
+    let (_directory, sweep) = sweep();
+    let path = sweep.dir().join("sweep.json");
+    let bytes = std::fs::read(&path).unwrap();
+    // Every bit of every seventh byte: each open takes a while.
+    let last = bytes.len() - 40..bytes.len();
+    for at in (0..bytes.len()).step_by(7).chain(last) {
+        for bit in 0..8 {
+            let mut flipped = bytes.clone();
+            flipped[at] ^= 1 << bit;
+            std::fs::write(&path, flipped).unwrap();
+            if let Ok(found) = Sweep::open(sweep.dir()) {
+                assert_eq!(
+                    found.registration(),
+                    sweep.registration(),
+                    "byte {at} bit {bit}"
+                );
+            }
+        }
+    }
+    let text = String::from_utf8(bytes).unwrap();
+    std::fs::write(&path, text.replacen("\"seed\": 1", "\"seed\": 9", 1)).unwrap();
+    let error = Sweep::open(sweep.dir()).unwrap_err().to_string();
+    assert!(
+        error.contains("checksum") && error.contains("restore it from a copy"),
+        "{error}"
+    );
+}
+
+#[test]
+fn a_sweep_without_a_checksum_is_read_as_earlier_versions_wrote_it() {
+    let (_directory, sweep) = sweep();
+    let path = sweep.dir().join("sweep.json");
+    logs::write_json_atomic(&path, sweep.registration()).unwrap();
+    let found = Sweep::open(sweep.dir()).unwrap();
+    assert_eq!(found.registration(), sweep.registration());
+}
+
+#[test]
+fn among_the_runs_of_a_sweep_only_planned_names_are_taken() {
+    let (directory, sweep) = sweep();
+    check_place(&sweep.run_dir(&sweep.runs()[0].id)).unwrap();
+    check_place(&directory.path().join("new")).unwrap();
+    check_place(&directory.path().join("nowhere/runs/new")).unwrap();
+    let error = check_place(&sweep.run_dir("new")).unwrap_err().to_string();
+    assert!(
+        error.starts_with("no run of the sweep is called `new`") && error.contains("outside it"),
+        "{error}"
+    );
+}

@@ -5,7 +5,7 @@ use crate::executor::process::{Charge, End};
 use crate::executor::progress::Progress;
 use crate::reader::{State, describe};
 use crate::{Request, SweepError};
-use logs::run::{Status, Summary, metrics_file};
+use logs::run::{MANIFEST_FILE, Status, Summary, metrics_file};
 
 impl Session<'_> {
     pub(super) fn dissolve(
@@ -93,10 +93,22 @@ impl Session<'_> {
 
     fn fail(&mut self, run: &Charge, end: End) -> Progress {
         let (id, message) = (self.id(run.index), self.explain(run, end));
-        if self.reader.states()[run.index].state != State::Failed {
+        let directory = self.directory(run.index);
+        if self.was_refused(run, end) {
+            // What it was before, it still is, and its summary stays.
+            self.failed.push(run.index);
+        } else if !run.has_ended(&directory)
+            || self.reader.states()[run.index].state != State::Failed
+        {
             self.note_failure(run.index, &message);
         }
         Progress::Failed { id, message }
+    }
+
+    /// Whether a run that had begun before was not let go on.
+    fn was_refused(&self, run: &Charge, end: End) -> bool {
+        let directory = self.directory(run.index);
+        end == End::REFUSED && !run.has_ended(&directory) && directory.join(MANIFEST_FILE).exists()
     }
 
     fn explain(&self, run: &Charge, end: End) -> String {
@@ -106,7 +118,8 @@ impl Session<'_> {
             return format!("{end}: its directory was moved or deleted");
         }
         let words = match (&state.message, state.state) {
-            (Some(message), State::Failed) => Some(message.clone()),
+            // A failure of before says nothing of this one.
+            (Some(message), State::Failed) if run.has_ended(&directory) => Some(message.clone()),
             _ => run.last_words(&directory),
         };
         match words {

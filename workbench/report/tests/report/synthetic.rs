@@ -74,10 +74,19 @@ pub(crate) fn sweep(dir: &Path, hypothesis: &str, fate: impl Fn(&str, u64) -> Fa
     let path = dir.join("sweep.json");
     let json = std::fs::read_to_string(&path).unwrap();
     let json = json.replace(&sweep.registration().created, "2026-01-02T03:04:05Z");
-    std::fs::write(path, json).unwrap();
+    // Without the checksum, as earlier versions wrote it.
+    let mut json: serde_json::Value = serde_json::from_str(&json).unwrap();
+    json.as_object_mut().unwrap().remove("crc");
+    logs::write_json_atomic(&path, &json).unwrap();
     for run in sweep.runs() {
         let fate = fate(&run.arm, run.seed);
-        train(&sweep.run_dir(&run.id), &run.arm, run.seed, fate, run.steps);
+        let dir = sweep.run_dir(&run.id);
+        train(&dir, &run.arm, run.seed, fate, run.steps);
+        // A run of a sweep is the one that was planned.
+        if let Some(mut manifest) = Manifest::load(&dir).unwrap() {
+            manifest.config_hash.clone_from(&run.config_hash);
+            manifest.save(&dir).unwrap();
+        }
     }
     sweep
 }
