@@ -71,13 +71,9 @@ pub(crate) fn sweep(dir: &Path, hypothesis: &str, fate: impl Fn(&str, u64) -> Fa
     let command = ["workbench", "sweep", "run", "my cards/stall.toml"].map(str::to_owned);
     let sweep = Sweep::create_or_open(dir, &plan, &text, &command).unwrap();
     // The time of registration is the only thing that differs between two such sweeps.
-    let path = dir.join("sweep.json");
-    let json = std::fs::read_to_string(&path).unwrap();
-    let json = json.replace(&sweep.registration().created, "2026-01-02T03:04:05Z");
-    // Without the checksum, as earlier versions wrote it.
-    let mut json: serde_json::Value = serde_json::from_str(&json).unwrap();
-    json.as_object_mut().unwrap().remove("crc");
-    logs::write_json_atomic(&path, &json).unwrap();
+    let mut registration = sweep.registration().clone();
+    registration.created = "2026-01-02T03:04:05Z".to_owned();
+    logs::run::save_document(&dir.join("sweep.json"), &registration).unwrap();
     for run in sweep.runs() {
         let fate = fate(&run.arm, run.seed);
         let dir = sweep.run_dir(&run.id);
