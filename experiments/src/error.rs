@@ -66,6 +66,15 @@ pub enum TrainError {
         /// What is wrong and what was expected.
         problem: String,
     },
+    /// The configuration of a run is an empty file, which would be that of the default preset.
+    #[error(
+        "`{}` is empty; expected the configuration of the run: restore it from a copy, or remove the file and name a preset with `--out`",
+        path.display()
+    )]
+    EmptyConfiguration {
+        /// The file.
+        path: PathBuf,
+    },
     /// A run directory was begun with something else.
     #[error(
         "`{}` was begun with the {what} {}, now it is {}; use another directory, or the command that began it",

@@ -120,6 +120,7 @@ impl From<TrainError> for Failure {
             | TrainError::Parity { .. }
             | TrainError::Slice { .. }
             | TrainError::Interchange(_)
+            | TrainError::EmptyConfiguration { .. }
             | TrainError::Changed { .. } => Self::new(error, exit::BAD_INPUT),
             TrainError::BrokeOff => Self::new(error, exit::FAILED),
         }

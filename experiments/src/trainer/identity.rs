@@ -89,11 +89,19 @@ pub(super) fn check_begun(directory: &Path, config: &Config) -> Result<(), Train
     match std::fs::read_to_string(&file) {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(()),
         Ok(text) if text == config.to_toml() => Ok(()),
+        // What a crash or a full disk leaves; comments alone say no more.
+        Ok(text) if says_nothing(&text) => Err(TrainError::EmptyConfiguration { path: file }),
         Ok(_) | Err(_) => {
             let own = load_file(&file, &[])?;
             check_hash(directory, "configuration", &own.hash(), &config.hash())
         }
     }
+}
+
+/// Whether a TOML file holds blank lines and comments only.
+fn says_nothing(text: &str) -> bool {
+    let mut lines = text.lines().map(str::trim);
+    lines.all(|line| line.is_empty() || line.starts_with('#'))
 }
 
 /// Refuses a configuration that is not the one the run in `directory` was begun with, as when `run.toml`
@@ -217,4 +225,27 @@ fn weights_hash(config: &Config) -> Result<Option<String>, TrainError> {
         }
     };
     config.model.init.weights.as_ref().map(hash).transpose()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_empty_run_toml_is_no_configuration() {
+        let name = format!("identity-empty-{}", std::process::id());
+        let dir = std::env::temp_dir().join(name);
+        std::fs::create_dir_all(&dir).unwrap();
+        let file = dir.join(logs::run::CONFIG_FILE);
+        for text in ["", "\n", "# all of it was lost\n"] {
+            std::fs::write(&file, text).unwrap();
+            let config = load_file(&file, &[]).unwrap();
+            let error = check_begun(&dir, &config).unwrap_err().to_string();
+            assert!(error.contains("run.toml` is empty"), "{error}");
+        }
+        let config = load_file(&file, &[]).unwrap();
+        std::fs::write(&file, config.to_toml()).unwrap();
+        check_begun(&dir, &config).unwrap();
+        std::fs::remove_dir_all(&dir).unwrap();
+    }
 }
