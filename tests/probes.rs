@@ -154,12 +154,9 @@ steps = 1
 [metric]
 name = "logit_update_rms"
 [criterion]
-test = "fisher"
-treatment = { "model.norm" = "post" }
-control = { "model.norm" = "deepnorm_glm" }
-event = ["stuck", "diverged", "nonfinite"]
-direction = "treatment_more"
-alpha = 0.5
+test = "exact"
+at = { "model.norm" = ["post", "deepnorm_glm"] }
+above = 0.0
 "#,
     );
     let run = [

@@ -16,7 +16,7 @@ use std::process::{Child, Command, ExitStatus};
 use std::time::{Duration, Instant};
 use support::{Scratch, records, stderr, stdout, tiny};
 
-const STEPS: usize = 300;
+const STEPS: usize = 2000;
 
 /// One arm with two seeds, long enough to be caught at work.
 fn card(scratch: &Scratch) {

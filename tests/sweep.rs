@@ -9,6 +9,8 @@
 )]
 mod support;
 
+use experiments_config::Override;
+use experiments_text::{Cache, resolve_sources};
 use std::time::{Duration, Instant};
 use support::{Engine, Scratch, records, stderr, stdout};
 use sweeps::{Card, Plan, Sweep};
@@ -67,6 +69,21 @@ fn runs(scratch: &Scratch, sweep: &str) -> Vec<std::path::PathBuf> {
         .collect();
     runs.sort();
     runs
+}
+
+/// Plans `card.toml` as `sweep run` does, and runs nothing: so the directory can be prepared.
+fn plan_only(scratch: &Scratch) {
+    let (card, text) = Card::load_with_text(&scratch.join("card.toml"), None).unwrap();
+    let plan = Plan::expand(&card, &[]).unwrap();
+    let data = plan.config(&plan.runs[0]).unwrap().data;
+    let cache = Cache::locate(Some(scratch.join("cache"))).unwrap();
+    let pinned = resolve_sources(&data, &cache, false, &mut |_| {}).unwrap();
+    let sources = Override {
+        key: "data.sources".to_owned(),
+        value: toml::Value::try_from(pinned.data.sources).unwrap(),
+    };
+    let plan = Plan::expand(&card, &[sources]).unwrap();
+    Sweep::create_or_open(&scratch.join("out"), &plan, &text, &[]).unwrap();
 }
 
 #[test]
@@ -134,10 +151,7 @@ fn sweep(engine: Engine) {
 fn a_run_that_fails_does_not_stop_the_others_and_one_can_be_skipped() {
     let scratch = card(Engine::Fused, "sweep-failure");
     let command = run_command("1");
-    // Planned, but not run yet: so the directory can be prepared.
-    let (card, text) = Card::load_with_text(&scratch.join("card.toml"), None).unwrap();
-    let plan = Plan::expand(&card, &[]).unwrap();
-    Sweep::create_or_open(&scratch.join("out"), &plan, &text, &[]).unwrap();
+    plan_only(&scratch);
     let all = runs(&scratch, "out");
     let name = |i: usize| all[i].file_name().unwrap().to_string_lossy().into_owned();
     std::fs::write(all[3].join("manifest.json"), "{").unwrap();

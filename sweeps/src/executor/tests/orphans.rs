@@ -8,7 +8,9 @@ use std::process::{Child, Command};
 /// executor. It leaves the run stopped.
 fn orphan(bench: &Bench, index: usize) -> Child {
     let run = bench.path(index);
-    let script = "trap 'cp \"$T\"/stopped/* \"$RUN\"/; rm \"$RUN\"/lease.json; exit 3' TERM\n\
+    // Moved, so that no reader meets half a summary.
+    let script = "trap 'cp -r \"$T\"/stopped \"$RUN.new\"; mv \"$RUN.new\"/* \"$RUN\"/; \
+                  rmdir \"$RUN.new\"; rm \"$RUN\"/lease.json; exit 3' TERM\n\
                   cp \"$T\"/stopped/metrics* \"$RUN\"/; touch \"$RUN\"/ready\n\
                   while :; do sleep 0.01; done";
     let child = Command::new("/bin/sh")

@@ -72,7 +72,7 @@ pub(crate) fn sweep(dir: &Path, hypothesis: &str, fate: impl Fn(&str, u64) -> Fa
     let sweep = Sweep::create_or_open(dir, &plan, &text, &command).unwrap();
     // The time of registration is the only thing that differs between two such sweeps.
     let mut registration = sweep.registration().clone();
-    registration.created = "2026-01-02T03:04:05Z".to_owned();
+    "2026-01-02T03:04:05Z".clone_into(&mut registration.created);
     logs::run::save_document(&dir.join("sweep.json"), &registration).unwrap();
     for run in sweep.runs() {
         let fate = fate(&run.arm, run.seed);
