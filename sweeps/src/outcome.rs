@@ -181,13 +181,26 @@ pub fn classify(records: &[Record], rules: &OutcomeRules, unigram_entropy: f64) 
 }
 
 /// Why the outcome of a finished run cannot be told from what is left of it: its records do not reach its
-/// last step. A run that lost them must not pass for one that had nothing to report.
+/// last step, or some before it are missing. A run that lost them must not pass for one that had nothing to
+/// report. Damaged lines are missing as well, unless a later attempt wrote their steps again.
 #[must_use]
 pub fn lost_records(reader: &RunReader) -> Option<String> {
-    let promised = reader.summary().map_or(0, |summary| summary.steps);
-    let recorded = reader.records().last().map_or(0, |record| record.step);
-    (recorded == 0 || recorded < promised).then(|| {
-        format!("its records end at step {recorded} of {promised}, so its outcome cannot be told")
+    let (summary, records) = (reader.summary(), reader.records());
+    let promised = summary.map_or(0, |summary| summary.steps);
+    let recorded = records.last().map_or(0, |record| record.step);
+    if recorded == 0 || recorded < promised {
+        return Some(format!(
+            "its records end at step {recorded} of {promised}, so its outcome cannot be told"
+        ));
+    }
+    // The logs of other programs may have gaps; their import says how many records there are.
+    let whole = summary.and_then(|summary| summary.records);
+    let whole = whole.unwrap_or(recorded);
+    let missing = whole.saturating_sub(records.len() as u64);
+    (missing > 0).then(|| {
+        format!(
+            "{missing} of its {whole} records are missing or damaged, so its outcome cannot be told"
+        )
     })
 }
 

@@ -101,6 +101,7 @@ fn check_model(model: &ModelConfig) {
         gain: _,
         qk_gain: _,
         weights: _,
+        weights_blake3: _,
     } = init;
     match norm {
         Norm::Post | Norm::Pre | Norm::Sandwich | Norm::Deepnorm | Norm::DeepnormGlm => {}

@@ -168,20 +168,6 @@ impl Config {
         config
     }
 
-    /// The configuration without the hashes of the user's own files.
-    #[must_use]
-    pub fn unpinned(&self) -> Self {
-        let mut config = self.clone();
-        for source in &mut config.data.sources {
-            source.blake3 = None;
-        }
-        for source in &mut config.tasks.sources {
-            source.blake3 = None;
-        }
-        config.model.init.weights_blake3 = None;
-        config
-    }
-
     /// Drops paths, `all` or those beside a hash of the file's content.
     fn forget_paths(&mut self, all: bool) {
         let init = &mut self.model.init;

@@ -1,7 +1,9 @@
 //! From a request to an attempt that has begun. What speaks against a start is found out before anything
 //! is written, so that a start which is refused leaves the directory as it was.
 
-use super::identity::{check_begun, check_configuration, check_same, manifest};
+use super::identity::{
+    check_begun, check_configuration, check_same, engine, manifest, with_engine,
+};
 use super::resumption::Resumption;
 use super::session::{Company, Request};
 use super::step::Trained;
@@ -98,7 +100,8 @@ pub(super) fn begin(
         None => None,
         Some(resumption) => {
             notices.extend(resumption.set_aside()?);
-            writer.event(&resumption.event(request.program))?;
+            let event = resumption.event(request.program);
+            writer.event(&with_engine(event, engine(config, device)))?;
             Some(resumption.trained)
         }
     };

@@ -97,7 +97,13 @@ impl Session<'_> {
         for index in std::mem::take(&mut self.others) {
             let state = self.reader.states()[index].state;
             if state != State::Running {
-                progress(Progress::Stopped { id: self.id(index) });
+                // A process that has written its last word still has to leave.
+                match self.asked.stop(&self.directory(index)) {
+                    Contact::Asked => self.others.push(index),
+                    Contact::Gone | Contact::OutOfReach(_) => {
+                        progress(Progress::Stopped { id: self.id(index) });
+                    }
+                }
             } else if !matches!(self.ask(index, progress), Contact::OutOfReach(_)) {
                 self.others.push(index);
             }

@@ -107,7 +107,7 @@ fn both_hold_at_their_own_level_and_holm_is_for_single_claims() {
         says(
             &finding.line(),
             &format!(
-                "holds: {}; taken by itself, p after Holm = ",
+                "holds: {}; taken by itself, after Holm p = ",
                 finding.sentence
             ),
         );

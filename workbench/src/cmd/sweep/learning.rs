@@ -1,6 +1,7 @@
 //! Whether the arms that must train can do so in their steps, from their first ones.
 
 use super::cost::trial;
+use crate::console::say;
 use crate::failure::Failure;
 use experiments_text::Cache;
 use logs::RunReader;
@@ -16,7 +17,7 @@ pub(super) fn too_slow(plan: &Plan, cache: &Cache) -> Result<Vec<TooSlow>, Failu
             continue;
         };
         if tried.iter().all(|(other, _)| other.arm != run.arm) {
-            eprintln!("looking at how fast {} learns", run.arm);
+            say(&format!("looking at how fast {} learns", run.arm));
             let trial = trial(plan, run, STEPS, cache)?;
             tried.push((run, RunReader::open_scalars(trial.directory.path())?));
         }

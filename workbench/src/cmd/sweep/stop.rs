@@ -1,5 +1,6 @@
 //! `workbench sweep stop` and `skip`: they return when what they stop has stopped.
 
+use crate::console::say;
 use crate::failure::{Failure, exit};
 use std::path::Path;
 use std::process::ExitCode;
@@ -21,9 +22,9 @@ pub(super) fn all(dir: &Path) -> Result<ExitCode, Failure> {
         return Ok(report(&left));
     }
     if stopped {
-        eprintln!("stopped; `workbench sweep run` with the same card continues");
+        say("stopped; `workbench sweep run` with the same card continues");
     } else {
-        eprintln!("nothing to stop: no executor is at work, and no run is trained");
+        say("nothing to stop: no executor is at work, and no run is trained");
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -46,29 +47,29 @@ pub(super) fn one(dir: &Path, run: &str, request: Request) -> Result<ExitCode, F
         return Ok(report(&left));
     }
     match request {
-        Request::Skip => eprintln!("skipped {id}; `--undo` takes it back"),
-        Request::Stop if reached => eprintln!("stopped {id}"),
-        Request::Stop => eprintln!(
+        Request::Skip => say(&format!("skipped {id}; `--undo` takes it back")),
+        Request::Stop if reached => say(&format!("stopped {id}")),
+        Request::Stop => say(&format!(
             "nothing to stop: {id} is not trained, and no executor is at work; `workbench sweep skip` leaves a run out"
-        ),
+        )),
     }
     Ok(ExitCode::SUCCESS)
 }
 
 fn tell(news: &StopNews) {
     match news {
-        StopNews::Executor(process) => eprintln!("asked the executor ({process})"),
-        StopNews::Run { id } => eprintln!("asked {id}, which has no executor"),
-        StopNews::Ended { id } => eprintln!("ended {id}"),
+        StopNews::Executor(process) => say(&format!("asked the executor ({process})")),
+        StopNews::Run { id } => say(&format!("asked {id}, which has no executor")),
+        StopNews::Ended { id } => say(&format!("ended {id}")),
     }
 }
 
 /// What goes on all the same.
 fn report(left: &[StillRunning]) -> ExitCode {
     for StillRunning { id, process } in left {
-        eprintln!(
+        say(&format!(
             "error: {id} is still trained by {process}, which cannot be asked from here: end it there"
-        );
+        ));
     }
     ExitCode::from(exit::FAILED)
 }

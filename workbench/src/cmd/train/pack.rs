@@ -50,7 +50,10 @@ pub(super) fn run(arguments: &Train, cache: &Cache) -> Result<ExitCode, Failure>
             progress.at(index, record);
         },
         on_notice: &|index, text| {
-            eprintln!("note: {}: {text}", members[index].directory.display());
+            say(&format!(
+                "note: {}: {text}",
+                members[index].directory.display()
+            ));
         },
     });
     let progress = progress.into_inner();
@@ -61,7 +64,9 @@ pub(super) fn run(arguments: &Train, cache: &Cache) -> Result<ExitCode, Failure>
                 match end {
                     Ok(ending) => {
                         say(&super::end::line(&member.directory, &member.config, ending));
-                        worst.stopped |= ending == Ending::Stopped;
+                        if ending == Ending::Stopped {
+                            worst.meet(Worst::Stopped);
+                        }
                     }
                     Err(error) => worst.failed(&member.directory, &error.into()),
                 }
@@ -92,24 +97,30 @@ fn refuse_twins(directories: &[PathBuf]) -> Result<(), Failure> {
     Ok(())
 }
 
-/// How the runs fared.
-#[derive(Default)]
-struct Worst {
-    machine: bool,
-    failed: bool,
-    refused: bool,
-    stopped: bool,
+/// How the worst of the runs fared, from good to bad.
+#[derive(Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
+enum Worst {
+    #[default]
+    Done,
+    Stopped,
+    Refused,
+    Failed,
+    Machine,
 }
 
 impl Worst {
+    fn meet(&mut self, other: Self) {
+        *self = (*self).max(other);
+    }
+
     /// Says what went wrong, also in the run's own console log: the output of this process goes to one
     /// place only.
     fn failed(&mut self, directory: &Path, failure: &Failure) {
-        match failure.code() {
-            exit::MACHINE => self.machine = true,
-            exit::BAD_INPUT => self.refused = true,
-            _ => self.failed = true,
-        }
+        self.meet(match failure.code() {
+            exit::MACHINE => Self::Machine,
+            exit::BAD_INPUT => Self::Refused,
+            _ => Self::Failed,
+        });
         say(&format!(
             "error: {}: {}",
             directory.display(),
@@ -124,13 +135,13 @@ impl Worst {
         }
     }
 
-    fn code(&self) -> ExitCode {
+    fn code(self) -> ExitCode {
         match self {
-            Self { machine: true, .. } => ExitCode::from(exit::MACHINE),
-            Self { failed: true, .. } => ExitCode::from(exit::FAILED),
-            Self { refused: true, .. } => ExitCode::from(exit::BAD_INPUT),
-            Self { stopped: true, .. } => ExitCode::from(exit::STOPPED),
-            Self { .. } => ExitCode::SUCCESS,
+            Self::Machine => ExitCode::from(exit::MACHINE),
+            Self::Failed => ExitCode::from(exit::FAILED),
+            Self::Refused => ExitCode::from(exit::BAD_INPUT),
+            Self::Stopped => ExitCode::from(exit::STOPPED),
+            Self::Done => ExitCode::SUCCESS,
         }
     }
 }
