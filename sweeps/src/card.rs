@@ -202,6 +202,12 @@ impl Card {
         metrics
     }
 
+    /// The criteria that the verdict depends on.
+    pub(crate) fn confirmatory(&self) -> impl Iterator<Item = &Criterion> {
+        let criteria = self.criteria.iter();
+        criteria.filter(|criterion| criterion.role == Role::Confirmatory)
+    }
+
     /// The metric a criterion compares.
     #[must_use]
     pub fn metric_of<'a>(&'a self, criterion: &'a Criterion) -> &'a Metric {

@@ -6,7 +6,7 @@ use crate::learning::TooSlow;
 use crate::plan::{Design, Designs, MOST_SEEDS, Power, VerdictDesign, WANTED};
 use crate::reader::{RunState, State};
 use crate::table::{Table, bytes, count, duration, nats};
-use crate::verdict::Open;
+use crate::verdict::{Open, findings};
 use crate::{ExecutorProcess, Plan, SweepReader};
 use serde::Serialize;
 use std::fmt;
@@ -304,10 +304,11 @@ impl SweepReader {
     /// Empty for a smoke run, which decides nothing, and where there is no verdict for want of a
     /// criterion, which the verdict itself complains about.
     fn open_criteria(&self) -> Vec<OpenCriterion> {
-        if self.sweep().plan().card.is_smoke() {
+        let card = &self.sweep().plan().card;
+        if card.is_smoke() {
             return Vec::new();
         }
-        let findings = self.verdict().map_or_else(|_| Vec::new(), |v| v.findings);
+        let findings = findings(self.sweep(), &card.arms(), self.states()).unwrap_or_default();
         let open = findings.into_iter().filter_map(|finding| {
             Some(OpenCriterion {
                 why: finding.open?,

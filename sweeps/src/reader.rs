@@ -218,7 +218,12 @@ impl SweepReader {
         let runs = runs.filter(|run| run.state != State::Skipped);
         runs.fold((0, 0), |(done, all), run| match run.state {
             State::Finished => (done + run.step, all + run.step),
-            _ => (done + run.step.min(run.steps), all + run.steps),
+            State::Pending
+            | State::Running
+            | State::Interrupted
+            | State::Stopped
+            | State::Failed
+            | State::Skipped => (done + run.step.min(run.steps), all + run.steps),
         })
     }
 

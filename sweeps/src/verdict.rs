@@ -125,8 +125,12 @@ impl SweepReader {
     }
 }
 
-/// Decides from the states of all runs.
-fn judge(sweep: &Sweep, states: &[RunState]) -> Result<Verdict, SweepError> {
+/// What every criterion finds by itself.
+pub(crate) fn findings(
+    sweep: &Sweep,
+    arms: &[Arm],
+    states: &[RunState],
+) -> Result<Vec<Finding>, SweepError> {
     let card = &sweep.plan().card;
     // `sweep.json` can be edited by hand, so these are errors and no panics.
     let damaged = |message: &str| SweepError::Damaged {
@@ -136,12 +140,18 @@ fn judge(sweep: &Sweep, states: &[RunState]) -> Result<Verdict, SweepError> {
     if card.criteria.is_empty() && card.untested.is_empty() {
         return Err(damaged("the card has no criterion"));
     }
-    let arms = card.arms();
     let findings = card.criteria.iter().map(|criterion| {
-        finding::of(card, &arms, criterion, states, Detail::Full)
+        finding::of(card, arms, criterion, states, Detail::Full)
             .ok_or_else(|| damaged("a criterion names no arm of the card"))
     });
-    let mut findings = findings.collect::<Result<Vec<_>, _>>()?;
+    findings.collect()
+}
+
+/// Decides from the states of all runs.
+fn judge(sweep: &Sweep, states: &[RunState]) -> Result<Verdict, SweepError> {
+    let card = &sweep.plan().card;
+    let arms = card.arms();
+    let mut findings = findings(sweep, &arms, states)?;
     finding::correct(&mut findings);
     let confirmatory: Vec<&String> = arms
         .iter()
@@ -189,9 +199,10 @@ pub(crate) fn decide(
 }
 
 /// What follows from the confirmatory criteria that the budget tests: not reproduced when one does
-/// not hold, reproduced when all of the card's hold, so never where the budget leaves one out. Each is decided at its own α without a correction: that all hold is false as soon as
-/// one of them is, and then this one is found with a chance of at most α (an intersection–union
-/// test: Berger, Technometrics 24:295, 1982).
+/// not hold, reproduced when all of the card's hold, so never where the budget leaves one out. Each
+/// is decided at its own α without a correction: that all hold is false as soon as one of them is,
+/// and then this one is found with a chance of at most α (an intersection–union test: Berger,
+/// Technometrics 24:295, 1982).
 pub(crate) fn overall(card: &Card, counted: &[VerdictStatus]) -> VerdictStatus {
     if card.is_smoke() || counted.is_empty() {
         VerdictStatus::Inconclusive

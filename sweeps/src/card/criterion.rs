@@ -1,6 +1,6 @@
 //! What decides a card: metrics, tests, and the effects their designers expected.
 
-use crate::card::{Role, Settings, label};
+use crate::card::{Arm, Role, Settings, label, matches};
 use crate::{Outcome, OutcomeRules};
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -50,6 +50,18 @@ impl Direction {
             self,
             Self::TreatmentMore | Self::TreatmentHigher | Self::Increasing
         )
+    }
+}
+
+impl Direction {
+    /// Whether the treatment's number is more than the control's, or less where that is the claim.
+    #[must_use]
+    pub fn is_more<T: PartialOrd + Copy>(self, treatment: T, control: T) -> bool {
+        if self.is_up() {
+            treatment > control
+        } else {
+            treatment < control
+        }
     }
 }
 
@@ -208,6 +220,12 @@ pub enum Test {
 }
 
 impl Test {
+    /// Whether the arm is one of those that the test looks at.
+    pub(crate) fn looks_at(&self, arm: &Arm) -> bool {
+        let mut selectors = self.selectors().into_iter();
+        selectors.any(|at| matches(&arm.settings, at))
+    }
+
     /// The word used in cards.
     #[must_use]
     pub fn name(&self) -> &'static str {

@@ -2,7 +2,7 @@
 //! and the smallest effects it would find.
 
 use super::power::{Of, Power, Simulation, WANTED};
-use crate::card::{Arm, Bound, Card, Criterion, Expect, Role, Test, matches};
+use crate::card::{Arm, Bound, Card, Criterion, Expect, Test};
 use crate::stats::{Proportion, mean_interval_power, sign_flip_least};
 use crate::stats::{sign_flip_power, tost_power, trend_power};
 use crate::verdict::{number, p_value};
@@ -70,10 +70,7 @@ pub(super) fn of(card: &Card) -> Designs {
 }
 
 fn verdict(card: &Card, power: Power, simulation: &mut Simulation<'_>) -> Option<VerdictDesign> {
-    let counted = || {
-        let criteria = card.criteria.iter();
-        criteria.filter(|criterion| criterion.role == Role::Confirmatory)
-    };
+    let counted = || card.confirmatory();
     let without_chance = counted().filter(|c| matches!(c.test, Test::Exact { .. }));
     (counted().count() > 1).then(|| VerdictDesign {
         criteria: counted().count(),
@@ -89,9 +86,8 @@ fn design(
     power: Option<Power>,
     seeds_needed: Option<usize>,
 ) -> Design {
-    let selectors = criterion.test.selectors();
-    let looked_at = |arm: &&Arm| selectors.iter().any(|at| matches(&arm.settings, at));
-    let arms: Vec<&Arm> = all.iter().filter(looked_at).collect();
+    let arms = all.iter().filter(|arm| criterion.test.looks_at(arm));
+    let arms: Vec<&Arm> = arms.collect();
     let seeds = seeds(criterion, &arms);
     Design {
         criterion: criterion.name.clone(),

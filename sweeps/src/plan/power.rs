@@ -70,6 +70,14 @@ struct Hits {
     sweeps: usize,
 }
 
+impl Hits {
+    /// The power of each criterion, then that of the verdict.
+    fn powers(&self) -> impl Iterator<Item = Power> {
+        let shares = self.criteria.iter().chain([&self.verdict]);
+        shares.map(|share| Power::of(*share, self.sweeps))
+    }
+}
+
 /// What is asked for: a criterion by its place, or the verdict.
 #[derive(Clone, Copy)]
 pub(super) enum Of {
@@ -89,11 +97,7 @@ impl<'a> Simulation<'a> {
     /// The power of the card's own seeds.
     pub(super) fn powers(&self) -> Powers {
         let mut truths = self.truths(None);
-        let precise = |hits: &Hits| {
-            let shares = hits.criteria.iter().chain([&hits.verdict]);
-            let mut errors = shares.map(|share| Power::of(*share, hits.sweeps).error);
-            errors.all(|error| error <= PRECISE)
-        };
+        let precise = |hits: &Hits| hits.powers().all(|power| power.error <= PRECISE);
         let hits = self.simulate(&mut truths, MOST_SWEEPS, precise);
         let known = truths.iter().map(Option::is_some);
         Powers {
@@ -135,11 +139,8 @@ impl<'a> Simulation<'a> {
 
     fn reaches(&mut self, of: Of, seeds: usize) -> bool {
         if !self.tried.contains_key(&seeds) {
-            let clear = |hits: &Hits| {
-                let shares = hits.criteria.iter().chain([&hits.verdict]);
-                let mut powers = shares.map(|share| Power::of(*share, hits.sweeps));
-                powers.all(|power| (power.share - WANTED).abs() > 1.5 * power.error)
-            };
+            let is_clear = |power: Power| (power.share - WANTED).abs() > 1.5 * power.error;
+            let clear = |hits: &Hits| hits.powers().all(is_clear);
             let mut truths = self.truths(Some(seeds));
             let hits = self.simulate(&mut truths, MOST_TRIED, clear);
             self.tried.insert(seeds, hits);
@@ -156,10 +157,7 @@ impl<'a> Simulation<'a> {
     /// Whether the power of the verdict can be told: every confirmatory criterion is in the budget and
     /// has a truth or knows no chance, and some has a truth.
     fn is_known(&self) -> bool {
-        let counted = || {
-            let criteria = self.card.criteria.iter();
-            criteria.filter(|criterion| criterion.role == Role::Confirmatory)
-        };
+        let counted = || self.card.confirmatory();
         let exact = |test: &Test| matches!(test, Test::Exact { .. });
         !self.card.is_smoke()
             && self.card.undecided.is_empty()

@@ -13,7 +13,7 @@ use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 /// An executor at work, as it wrote itself down.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ExecutorProcess {
     /// Its process number on its machine or in its container; absent where the lock file was damaged.
     pub pid: Option<u32>,

@@ -168,6 +168,23 @@ impl Finding {
         }
     }
 
+    /// Whether a small p value speaks against the claim, or for less than it says.
+    fn is_opposite(&self) -> bool {
+        !self.as_stated && self.p_value.is_some_and(|p| p <= self.alpha)
+    }
+
+    /// Why a small p value does not make the criterion hold, in words; `stated` is the sum of the
+    /// differences in the direction of the claim.
+    fn opposite(&self, stated: f64) -> &'static str {
+        if !self.is_opposite() {
+            ""
+        } else if stated > 0.0 {
+            ", but it lies below the margin"
+        } else {
+            ", but not in the direction of the claim"
+        }
+    }
+
     /// Decides; open while runs are missing, or for a reason of its own.
     fn decide(&mut self, holds: bool) {
         self.status = match (self.is_complete(), holds) {

@@ -3,7 +3,7 @@
 use super::decision;
 use super::fields::complain;
 use crate::SweepError;
-use crate::card::{Arm, Card, Criterion, Settings, matches};
+use crate::card::{Arm, Card, Criterion, Settings};
 use experiments_config::{Complaint, Config, ConfigError};
 use std::collections::BTreeMap;
 
@@ -63,7 +63,7 @@ fn check_metric_steps(card: &Card, arm: &Arm, config: &Config, complaints: &mut 
         let Some(from) = card.metric_of(criterion).from_step else {
             continue;
         };
-        if !looks_at(criterion, arm) || counts || card.is_smoke() || from <= config.steps {
+        if !criterion.test.looks_at(arm) || counts || card.is_smoke() || from <= config.steps {
             continue;
         }
         let key = match criterion.metric {
@@ -80,7 +80,7 @@ fn check_metric_steps(card: &Card, arm: &Arm, config: &Config, complaints: &mut 
 /// An arm that measures instead of training has an outcome that counts nowhere: it cannot fail.
 fn check_counted(card: &Card, arm: &Arm, config: &Config, complaints: &mut Vec<Complaint>) {
     let counting = |(_, criterion): &(usize, &Criterion)| {
-        criterion.test.event().is_some() && looks_at(criterion, arm)
+        criterion.test.event().is_some() && criterion.test.looks_at(arm)
     };
     let mut criteria = card.criteria.iter().enumerate();
     let Some((index, criterion)) = criteria.find(counting).filter(|_| config.is_probe()) else {
@@ -98,9 +98,4 @@ fn check_counted(card: &Card, arm: &Arm, config: &Config, complaints: &mut Vec<C
     );
     let hint = "compare a metric, for example with `permutation`".to_owned();
     complain(complaints, &key, message, Some(hint));
-}
-
-fn looks_at(criterion: &Criterion, arm: &Arm) -> bool {
-    let mut selectors = criterion.test.selectors().into_iter();
-    selectors.any(|at| matches(&arm.settings, at))
 }

@@ -99,17 +99,10 @@ fn criterion(
 /// the card was read.
 fn test(wire: WireCriterion, section: &str, complaints: &mut Vec<Complaint>) -> Test {
     let word = wire.test.clone().unwrap_or_else(|| "fisher".to_owned());
-    if !TESTS.contains(&word.as_str()) {
-        let hint = closest(&word, TESTS).map(|near| format!("did you mean `{near}`?"));
-        let message = format!("is `{word}`; expected one of {}", TESTS.join(", "));
-        complain(complaints, &format!("{section}.test"), message, hint);
-        // What it would need cannot be said.
-        return Test::Exact {
-            at: Settings::new(),
-            bound: Bound::Equals(0.0),
-        };
+    // What an unknown one would need cannot be said.
+    if TESTS.contains(&word.as_str()) {
+        check_complete(&wire, &word, section, complaints);
     }
-    check_complete(&wire, &word, section, complaints);
     let arms = Pair {
         treatment: flatten(&wire.treatment.clone().unwrap_or_default()),
         control: flatten(&wire.control.clone().unwrap_or_default()),
@@ -158,11 +151,21 @@ fn test(wire: WireCriterion, section: &str, complaints: &mut Vec<Complaint>) -> 
             event: event(),
             direction: direction(wire.direction, section, &MORE, complaints),
         },
-        _ => Test::Fisher {
+        "fisher" => Test::Fisher {
             arms,
             event: event(),
             direction: direction(wire.direction, section, &MORE, complaints),
         },
+        _ => {
+            let hint = closest(&word, TESTS).map(|near| format!("did you mean `{near}`?"));
+            let message = format!("is `{word}`; expected one of {}", TESTS.join(", "));
+            complain(complaints, &format!("{section}.test"), message, hint);
+            // Never used: a card with a complaint is none.
+            Test::Exact {
+                at: Settings::new(),
+                bound: Bound::Equals(0.0),
+            }
+        }
     }
 }
 

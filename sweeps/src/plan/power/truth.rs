@@ -31,9 +31,8 @@ impl<'a> Truth<'a> {
         if matches!(criterion.test, Test::Exact { .. }) {
             return None;
         }
-        let selectors = criterion.test.selectors();
-        let looked_at = |arm: &&Arm| selectors.iter().any(|at| matches(&arm.settings, at));
-        let arms: Vec<Arm> = all.iter().filter(looked_at).cloned().collect();
+        let arms = all.iter().filter(|arm| criterion.test.looks_at(arm));
+        let arms: Vec<Arm> = arms.cloned().collect();
         let metrics = card.metrics().len();
         let (mut states, mut arm_of) = (Vec::new(), Vec::new());
         for (place, arm) in arms.iter().enumerate() {

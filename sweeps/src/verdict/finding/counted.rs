@@ -42,13 +42,13 @@ pub(super) fn compare(
         By::Fisher => (
             settled::fisher(&counts, direction, finding.alpha),
             p_fisher,
-            settled::more(a.share(), b.share(), direction),
+            direction.is_more(a.share(), b.share()),
             ("mcnemar", p_mcnemar),
         ),
         By::Mcnemar => (
             settled::mcnemar(&seen, direction, finding.alpha),
             p_mcnemar,
-            settled::more(table.treatment_only, table.control_only, direction),
+            direction.is_more(table.treatment_only, table.control_only),
             ("fisher", p_fisher),
         ),
     };
@@ -137,7 +137,7 @@ fn effects(runs: &Runs<'_>, counts: &[Count; 2], p: f64, alpha: f64) -> Vec<Effe
         effects.push(Effect {
             what: format!(
                 "difference of mean {}, treatment − control{of}",
-                runs.metric_label
+                runs.metric_label()
             ),
             value: difference.mean,
             interval: difference.interval,
@@ -150,8 +150,7 @@ fn effects(runs: &Runs<'_>, counts: &[Count; 2], p: f64, alpha: f64) -> Vec<Effe
 
 /// The effect, or that it goes the other way.
 fn ending(finding: &Finding, treatment: &Count, direction: Direction) -> String {
-    let opposite = finding.p_value.is_some_and(|p| p <= finding.alpha) && !finding.as_stated;
-    if opposite {
+    if finding.is_opposite() {
         let often = if direction.is_up() { "more" } else { "less" };
         return format!(
             ", but in the direction opposite to the claim that `{}` fails {often} often",

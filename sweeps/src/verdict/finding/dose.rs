@@ -37,11 +37,7 @@ pub(super) fn ld50(
     let p = runs.sign_flip(&differences);
     let more: f64 = differences.iter().sum();
     finding.p_value = Some(p);
-    finding.as_stated = if direction.is_up() {
-        more > 0.0
-    } else {
-        more < 0.0
-    };
+    finding.as_stated = direction.is_more(more, 0.0);
     let holds = finding.as_stated && p <= finding.alpha;
     if runs.detail == Detail::Decision && !holds {
         // Whatever the doses, it does not hold, and fits take long.
@@ -76,7 +72,7 @@ pub(super) fn ld50(
         },
         seeds(differences.len()),
         p_words(p, finding.alpha),
-        opposite(finding)
+        finding.opposite(0.0)
     );
     finding.effects.extend(effect);
 }
@@ -144,16 +140,6 @@ fn why_none(trials: &[Vec<Trial>; 2], doses: [Ld50; 2]) -> &'static str {
         ": neither lies within the values swept"
     } else {
         ": failures do not become more frequent along the axis"
-    }
-}
-
-/// That a small p value does not speak for the claim.
-fn opposite(finding: &Finding) -> &'static str {
-    let small = finding.p_value.is_some_and(|p| p <= finding.alpha);
-    if small && !finding.as_stated {
-        ", but not in the direction of the claim"
-    } else {
-        ""
     }
 }
 

@@ -33,7 +33,7 @@ pub(super) fn exact(runs: &Runs<'_>, at: &Settings, bound: Bound, finding: &mut 
     finding.as_stated = within == finished.len();
     finding.sentence = format!(
         "{} {} is {found}: {bound} in {within} of {} runs{without}",
-        runs.metric_label,
+        runs.metric_label(),
         place(at),
         finished.len()
     );

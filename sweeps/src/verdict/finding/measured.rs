@@ -21,7 +21,7 @@ pub(super) fn tost(runs: &Runs<'_>, arms: &Pair, margin: f64, finding: &mut Find
         finding.p_value = Some(1.0);
         finding.sentence = format!(
             "{}: too few pairs for the mean difference {what}{}",
-            runs.metric_label,
+            runs.metric_label(),
             runs.without_value(finding)
         );
         finding.decide(false);
@@ -35,7 +35,7 @@ pub(super) fn tost(runs: &Runs<'_>, arms: &Pair, margin: f64, finding: &mut Find
     let (ends, level) = (found.interval, 1.0 - 2.0 * finding.alpha);
     finding.sentence = format!(
         "{}: mean difference {what} is {} ({} % t interval over {} seeds {} to {}), margin ±{}; two one-sided t tests {}{}",
-        runs.metric_label,
+        runs.metric_label(),
         number(found.mean),
         percent(level),
         values.len(),
@@ -46,7 +46,7 @@ pub(super) fn tost(runs: &Runs<'_>, arms: &Pair, margin: f64, finding: &mut Find
         runs.without_value(finding)
     );
     finding.effects.push(Effect {
-        what: format!("mean difference of {}, {what}", runs.metric_label),
+        what: format!("mean difference of {}, {what}", runs.metric_label()),
         value: found.mean,
         interval: Some(ends),
         level,
@@ -81,7 +81,7 @@ pub(super) fn slope(
         })
         .collect();
     let level = 1.0 - finding.alpha;
-    let what = format!("exponent of {} in {along}", runs.metric_label);
+    let what = format!("exponent of {} in {along}", runs.metric_label());
     let fitted = log_log_slope(&points, level);
     let Some((found, ends)) = fitted.and_then(|found| Some((found, found.interval?))) else {
         let why = match points.iter().find(|point| point.y <= 0.0) {
@@ -172,7 +172,7 @@ pub(super) fn jonckheere(
     };
     finding.sentence = format!(
         "mean {} {}: {}; Jonckheere's test for a {way} trend in {along}, one-sided {}{}",
-        runs.metric_label,
+        runs.metric_label(),
         place(at),
         means.join(", "),
         p_words(p, finding.alpha),
@@ -181,7 +181,7 @@ pub(super) fn jonckheere(
     finding.effects.push(Effect {
         what: format!(
             "standardised Jonckheere statistic of {} in {along}",
-            runs.metric_label
+            runs.metric_label()
         ),
         value: found.z,
         interval: None,

@@ -21,7 +21,7 @@ pub(super) fn permutation(
         finding.p_value = Some(1.0);
         finding.sentence = format!(
             "{}: no pair of runs for the mean difference {what}{}",
-            runs.metric_label,
+            runs.metric_label(),
             runs.without_value(finding)
         );
         finding.decide(false);
@@ -51,10 +51,10 @@ pub(super) fn permutation(
     };
     finding.sentence = format!(
         "{}: mean difference {what} {}; sign-flip permutation{against} {}{}{}",
-        runs.metric_label,
+        runs.metric_label(),
         mean_words(&found, effect.as_ref()),
         p_words(p, finding.alpha),
-        opposite(finding, stated),
+        finding.opposite(stated),
         runs.without_value(finding)
     );
     finding.effects.extend(effect);
@@ -70,7 +70,7 @@ fn mean_effect(runs: &Runs<'_>, found: &Paired, alpha: f64, null: f64) -> Option
     let from_null: Vec<f64> = values.iter().map(|value| value - null).collect();
     let interval = sign_flip_interval(&from_null, alpha).filter(|_| whole);
     Some(Effect {
-        what: format!("mean difference of {}, {}", runs.metric_label, found.what),
+        what: format!("mean difference of {}, {}", runs.metric_label(), found.what),
         value: mean,
         interval: interval.map(|ends| Interval {
             low: ends.low + null,
@@ -89,7 +89,8 @@ fn mean_effect(runs: &Runs<'_>, found: &Paired, alpha: f64, null: f64) -> Option
 }
 
 /// The smallest p value that any result of the treatment could have had beside a control some of
-/// whose runs failed: their seeds can at best give no difference, which a margin only makes worse. `None` where none stands in the way.
+/// whose runs failed: their seeds can at best give no difference, which a margin only makes worse.
+/// `None` where none stands in the way.
 fn possible(found: &Paired, direction: Direction) -> Option<f64> {
     let blocked = if direction.is_up() {
         found.blocked_up
@@ -116,16 +117,5 @@ fn mean_words(found: &Paired, effect: Option<&Effect>) -> String {
         ),
         None if n == 1 => format!("is {mean} (1 seed, without a {level} % interval)"),
         None => format!("is {mean} ({n} seeds, too few to bound it at {level} %)"),
-    }
-}
-
-/// Why a small p value does not make the criterion hold; `stated` is the sum of the differences in
-/// the direction of the claim.
-fn opposite(finding: &Finding, stated: f64) -> &'static str {
-    let small = finding.p_value.is_some_and(|p| p <= finding.alpha);
-    match (small, finding.as_stated) {
-        (true, false) if stated > 0.0 => ", but it lies below the margin",
-        (true, false) => ", but not in the direction of the claim",
-        _ => "",
     }
 }

@@ -2,7 +2,7 @@
 
 use super::Finding;
 use crate::Outcome;
-use crate::card::{Arm, Card, Criterion, Settings, Worst, matches, number};
+use crate::card::{Arm, Card, Criterion, Metric, Settings, Worst, matches, number};
 use crate::reader::RunState;
 use crate::stats::{sign_flip, sign_flip_quick};
 
@@ -20,13 +20,12 @@ pub(super) enum Value {
 
 /// The runs of a sweep as a test sees them.
 pub(super) struct Runs<'a> {
-    pub(super) card: &'a Card,
     /// All arms of the card.
     arms: &'a [Arm],
     states: &'a [RunState],
+    metric: &'a Metric,
     /// Place of the metric in [`Card::metrics`].
-    metric: usize,
-    pub(super) metric_label: String,
+    place: usize,
     /// Where failed runs rank; `None` when they leave the criterion open.
     pub(super) worst: Option<Worst>,
     /// How much is to be said about them.
@@ -47,18 +46,17 @@ impl<'a> Runs<'a> {
     pub(super) fn new(
         card: &'a Card,
         arms: &'a [Arm],
-        criterion: &Criterion,
+        criterion: &'a Criterion,
         states: &'a [RunState],
         detail: Detail,
     ) -> Option<Self> {
         let metric = card.metric_of(criterion);
         Some(Self {
-            card,
             arms,
             states,
             detail,
-            metric: card.metrics().iter().position(|known| *known == metric)?,
-            metric_label: metric.label(),
+            metric,
+            place: card.metrics().iter().position(|known| *known == metric)?,
             worst: criterion.rank_of_failed(metric),
         })
     }
@@ -66,10 +64,12 @@ impl<'a> Runs<'a> {
     /// Whether what is compared is a loss, which stays at the same level in all runs that do not
     /// train.
     pub(super) fn compares_loss(&self) -> bool {
-        let metrics = self.card.metrics();
-        metrics
-            .get(self.metric)
-            .is_some_and(|metric| metric.is_loss())
+        self.metric.is_loss()
+    }
+
+    /// The metric, for people.
+    pub(super) fn metric_label(&self) -> String {
+        self.metric.label()
     }
 
     /// The sign-flip test, or in simulations what stands in for it.
@@ -98,7 +98,7 @@ impl<'a> Runs<'a> {
 
     /// The number as it stands, finite or not.
     pub(super) fn number(&self, run: &RunState) -> Option<f64> {
-        run.metrics.get(self.metric).copied().flatten()
+        run.metrics.get(self.place).copied().flatten()
     }
 
     /// What a run gives to the comparison; `None` before it has an outcome.

@@ -1,18 +1,9 @@
 //! Comparisons that the control left no room for were not made.
 
-use super::made::{Run, fine, says, verdict_at, verdict_of};
+use super::made::{Run, counted, fine, says, verdict_at, verdict_of};
 use crate::Outcome;
 use crate::verdict::Open;
 use crate::verdict::VerdictStatus::{Inconclusive, NotReproduced, Reproduced};
-
-fn counted(test: &str, direction: &str) -> String {
-    format!(
-        "[criterion]\ntest = \"{test}\"\n\
-         treatment = {{ \"model.norm\" = \"post\", \"model.layers\" = 4 }}\n\
-         control = {{ \"model.norm\" = \"deepnorm_glm\", \"model.layers\" = 4 }}\n\
-         direction = \"{direction}\"\n"
-    )
-}
 
 /// The first `post` and `glm` seeds of each arm are stuck.
 fn stuck(post: u64, glm: u64) -> impl Fn(&str, i64, u64) -> Run {

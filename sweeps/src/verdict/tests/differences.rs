@@ -1,23 +1,7 @@
 //! Tests on differences of a metric: permutation and equivalence.
 
-use super::made::{fine, says, verdict_of};
+use super::made::{HIGHER, SAME, fine, says, verdict_of};
 use crate::verdict::VerdictStatus::{Inconclusive, NotReproduced, Reproduced};
-
-const HIGHER: &str = r#"
-[criterion]
-test = "permutation"
-treatment = { "model.norm" = "post", "model.layers" = 4 }
-control = { "model.norm" = "deepnorm_glm", "model.layers" = 4 }
-direction = "treatment_higher"
-"#;
-
-const SAME: &str = r#"
-[criterion]
-test = "tost"
-treatment = { "model.norm" = "post", "model.layers" = 4 }
-control = { "model.norm" = "deepnorm_glm", "model.layers" = 4 }
-margin = 0.02
-"#;
 
 /// A seed's own level, which pairing takes away.
 fn level(seed: u64) -> f64 {

@@ -1,36 +1,12 @@
 //! Runs that have failed and have no finite value are part of what is decided.
 
-use super::made::{Run, fine, says, verdict_of};
+use super::made::{HIGHER, RISING, Run, SAME, fine, says, verdict_of};
 use crate::Outcome;
 use crate::card::Failed;
 use crate::verdict::VerdictStatus::{Inconclusive, NotReproduced, Reproduced};
 use crate::verdict::{Open, RunState, State, judge};
 use crate::{Card, Classified, Plan, Sweep};
 use std::path::Path;
-
-const HIGHER: &str = r#"
-[criterion]
-test = "permutation"
-treatment = { "model.norm" = "post", "model.layers" = 4 }
-control = { "model.norm" = "deepnorm_glm", "model.layers" = 4 }
-direction = "treatment_higher"
-"#;
-
-const SAME: &str = r#"
-[criterion]
-test = "tost"
-treatment = { "model.norm" = "post", "model.layers" = 4 }
-control = { "model.norm" = "deepnorm_glm", "model.layers" = 4 }
-margin = 0.02
-"#;
-
-const RISING: &str = r#"
-[criterion]
-test = "jonckheere"
-along = "model.layers"
-at = { "model.norm" = "post" }
-direction = "increasing"
-"#;
 
 const SLOPE: &str = r#"
 [criterion]

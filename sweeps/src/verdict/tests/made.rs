@@ -22,6 +22,43 @@ steps = 40
 "model.layers" = [2, 4, 8, 16]
 "#;
 
+/// Post-LN has the higher metric.
+pub(super) const HIGHER: &str = r#"
+[criterion]
+test = "permutation"
+treatment = { "model.norm" = "post", "model.layers" = 4 }
+control = { "model.norm" = "deepnorm_glm", "model.layers" = 4 }
+direction = "treatment_higher"
+"#;
+
+/// Both have the same metric.
+pub(super) const SAME: &str = r#"
+[criterion]
+test = "tost"
+treatment = { "model.norm" = "post", "model.layers" = 4 }
+control = { "model.norm" = "deepnorm_glm", "model.layers" = 4 }
+margin = 0.02
+"#;
+
+/// The metric of Post-LN rises with depth.
+pub(super) const RISING: &str = r#"
+[criterion]
+test = "jonckheere"
+along = "model.layers"
+at = { "model.norm" = "post" }
+direction = "increasing"
+"#;
+
+/// A comparison of how often the two norms fail.
+pub(super) fn counted(test: &str, direction: &str) -> String {
+    format!(
+        "[criterion]\ntest = \"{test}\"\n\
+         treatment = {{ \"model.norm\" = \"post\", \"model.layers\" = 4 }}\n\
+         control = {{ \"model.norm\" = \"deepnorm_glm\", \"model.layers\" = 4 }}\n\
+         direction = \"{direction}\"\n"
+    )
+}
+
 /// A run with a good outcome.
 #[expect(clippy::unnecessary_wraps, reason = "beside runs that are missing")]
 pub(super) fn fine(value: f64) -> Run {

@@ -1,18 +1,9 @@
 //! McNemar's test beside Fisher's, and instead of it.
 
-use super::made::{Run, fine, says, verdict_of};
+use super::made::{Run, counted, fine, says, verdict_of};
 use crate::Outcome;
 use crate::stats::PairCounts;
 use crate::verdict::VerdictStatus::{Inconclusive, NotReproduced, Reproduced};
-
-fn counted(test: &str) -> String {
-    format!(
-        "[criterion]\ntest = \"{test}\"\n\
-         treatment = {{ \"model.norm\" = \"post\", \"model.layers\" = 4 }}\n\
-         control = {{ \"model.norm\" = \"deepnorm_glm\", \"model.layers\" = 4 }}\n\
-         direction = \"treatment_more\"\n"
-    )
-}
 
 /// Seeds of each arm that are stuck.
 fn stuck(post: &'static [u64], glm: &'static [u64]) -> impl Fn(&str, i64, u64) -> Run {
@@ -30,8 +21,8 @@ fn stuck(post: &'static [u64], glm: &'static [u64]) -> impl Fn(&str, i64, u64) -
 fn both_p_values_are_printed_and_the_registered_one_decides() {
     // Five of eight against none: 0.026 by Fisher's test, 0.0625 by McNemar's.
     let runs = || stuck(&[1, 2, 3, 4, 5], &[]);
-    let fisher = verdict_of(&counted("fisher"), runs());
-    let mcnemar = verdict_of(&counted("mcnemar"), runs());
+    let fisher = verdict_of(&counted("fisher", "treatment_more"), runs());
+    let mcnemar = verdict_of(&counted("mcnemar", "treatment_more"), runs());
     assert_eq!((fisher.status, mcnemar.status), (Reproduced, NotReproduced));
     says(
         &fisher.sentence,
@@ -60,13 +51,22 @@ fn both_p_values_are_printed_and_the_registered_one_decides() {
 /// Which seeds fail matters to McNemar's test only.
 #[test]
 fn pairs_that_agree_say_nothing() {
-    let apart = verdict_of(&counted("mcnemar"), stuck(&[1, 2, 3, 4, 5, 6, 7, 8], &[1]));
+    let apart = verdict_of(
+        &counted("mcnemar", "treatment_more"),
+        stuck(&[1, 2, 3, 4, 5, 6, 7, 8], &[1]),
+    );
     assert_eq!(apart.findings[0].pairs.unwrap().both, 1);
     assert_eq!(apart.status, Reproduced, "seven pairs of one kind: 0.016");
-    let crossed = verdict_of(&counted("mcnemar"), stuck(&[2, 3, 4, 5, 6, 7], &[8]));
+    let crossed = verdict_of(
+        &counted("mcnemar", "treatment_more"),
+        stuck(&[2, 3, 4, 5, 6, 7], &[8]),
+    );
     assert_eq!(crossed.findings[0].p_value, Some(0.125));
     assert_eq!(crossed.status, NotReproduced);
-    let opposite = verdict_of(&counted("mcnemar"), stuck(&[], &[1, 2, 3, 4, 5, 6]));
+    let opposite = verdict_of(
+        &counted("mcnemar", "treatment_more"),
+        stuck(&[], &[1, 2, 3, 4, 5, 6]),
+    );
     assert_eq!(opposite.status, NotReproduced);
     says(&opposite.sentence, "in the direction opposite to the claim");
 }
@@ -74,9 +74,12 @@ fn pairs_that_agree_say_nothing() {
 #[test]
 fn a_missing_run_leaves_mcnemar_open_only_if_it_could_turn_it() {
     let partial = |post: &'static [u64], missing: u64| {
-        verdict_of(&counted("mcnemar"), move |norm, layers, seed| {
-            stuck(post, &[])(norm, layers, seed).filter(|_| norm != "post" || seed != missing)
-        })
+        verdict_of(
+            &counted("mcnemar", "treatment_more"),
+            move |norm, layers, seed| {
+                stuck(post, &[])(norm, layers, seed).filter(|_| norm != "post" || seed != missing)
+            },
+        )
     };
     let seven = partial(&[1, 2, 3, 4, 5, 6, 7], 8);
     assert_eq!(seven.status, Reproduced, "{}", seven.sentence);

@@ -1,6 +1,6 @@
 //! Tests along an axis: exponents, trends and the dose at which half of the runs fail.
 
-use super::made::{fine, says, verdict_of};
+use super::made::{RISING, fine, says, verdict_of};
 use crate::Outcome;
 use crate::verdict::Open;
 use crate::verdict::VerdictStatus::{Inconclusive, NotReproduced, Reproduced};
@@ -82,14 +82,6 @@ fn an_exponent_with_missing_runs_is_open_and_one_of_zeros_cannot_be_fitted() {
     );
     says(&verdict.sentence, "cannot be fitted: 0 has no logarithm");
 }
-
-const RISING: &str = r#"
-[criterion]
-test = "jonckheere"
-along = "model.layers"
-at = { "model.norm" = "post" }
-direction = "increasing"
-"#;
 
 #[test]
 fn a_trend_holds_in_its_direction_only() {

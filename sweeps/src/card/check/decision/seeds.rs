@@ -109,9 +109,11 @@ fn too_few(card: &Card, criterion: &Criterion, p: f64) -> (String, Option<String
         }
         Test::Mcnemar { .. } | Test::Permutation { .. } | Test::Ld50 { .. } => {
             let n = pairs(card, criterion);
-            let least = match criterion.test {
-                Test::Mcnemar { .. } => mcnemar,
-                _ => sign_flip_least,
+            let counts_pairs = matches!(criterion.test, Test::Mcnemar { .. });
+            let least = if counts_pairs {
+                mcnemar
+            } else {
+                sign_flip_least
             };
             let enough = (1..=MOST_SEEDS).find(|k| least(*k) <= alpha);
             let p = if p < 1e-3 {

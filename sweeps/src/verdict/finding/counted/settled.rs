@@ -50,41 +50,25 @@ impl Settled {
     }
 }
 
-/// Whether the treatment's number is more than the control's, or less where that is the claim.
-pub(super) fn more<T: PartialOrd + Copy>(treatment: T, control: T, direction: Direction) -> bool {
-    if direction.is_up() {
-        treatment > control
-    } else {
-        treatment < control
-    }
-}
-
 /// Decides by Fisher's test.
 pub(super) fn fisher(counts: &[Count; 2], direction: Direction, alpha: f64) -> Settled {
-    let completions = |count: &Count| {
+    let filled = |count: &Count, more: u64| {
         let Proportion { events, n } = count.proportion;
-        let whole = n + count.missing;
-        (0..=count.missing).map(move |more| Proportion::new(events + more, whole))
+        Proportion::new(events + more, n + count.missing)
     };
     let way = |a: Proportion, b: Proportion| {
         let holds =
-            |a: Proportion| more(a.share(), b.share(), direction) && fisher_exact(a, b) <= alpha;
+            |a: Proportion| direction.is_more(a.share(), b.share()) && fisher_exact(a, b) <= alpha;
         let best = Proportion::new(if direction.is_up() { a.n } else { 0 }, a.n);
-        let opposite = more(b.share(), a.share(), direction);
+        let opposite = direction.is_more(b.share(), a.share());
         decide(holds(a), opposite, holds(best), b, direction)
     };
     let [treatment, control] = counts;
     // The two ends first: they nearly always differ, which spares the rest.
-    let [first, last] = [0, 1].map(|end| {
-        let at = |count: &Count, all: bool| {
-            let Proportion { events, n } = count.proportion;
-            let more = if all { count.missing } else { 0 };
-            Proportion::new(events + more, n + count.missing)
-        };
-        way(at(treatment, end == 0), at(control, end == 1))
-    });
-    let all = completions(treatment).flat_map(|a| completions(control).map(move |b| way(a, b)));
-    Settled::of_all([first, last].into_iter().chain(all))
+    let ends = [(treatment.missing, 0), (0, control.missing)];
+    let all = (0..=treatment.missing).flat_map(|a| (0..=control.missing).map(move |b| (a, b)));
+    let ways = ends.into_iter().chain(all);
+    Settled::of_all(ways.map(|(a, b)| way(filled(treatment, a), filled(control, b))))
 }
 
 /// More runs without an outcome than this are not filled in for McNemar's test: the tables grow with
@@ -100,7 +84,7 @@ pub(super) fn mcnemar(seen: &[Seen], direction: Direction, alpha: f64) -> Settle
     let n = seen.len() as u64;
     let ways = tables(seen).into_iter().map(|[both, b, c]| {
         let events = both + c;
-        let holds = |b: u64, c: u64| more(b, c, direction) && mcnemar_exact(b, c) <= alpha;
+        let holds = |b: u64, c: u64| direction.is_more(b, c) && mcnemar_exact(b, c) <= alpha;
         // The treatment fails, or is spared, in every pair.
         let possible = if direction.is_up() {
             holds(n - events, 0)
@@ -110,7 +94,7 @@ pub(super) fn mcnemar(seen: &[Seen], direction: Direction, alpha: f64) -> Settle
         let control = Proportion::new(events, n);
         decide(
             holds(b, c),
-            more(c, b, direction),
+            direction.is_more(c, b),
             possible,
             control,
             direction,
