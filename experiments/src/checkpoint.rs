@@ -26,7 +26,6 @@ use crate::adamw::AdamW;
 use crate::error::TrainError;
 use crate::parameters::{Parameter, Parameters};
 use experiments_config::Config;
-use file::decode;
 use folder::{Folder, directory_name, entries};
 use logs::disk::{TEMPORARY, set_aside, sync_directory};
 use logs::{LogError, RunWriter};
@@ -36,6 +35,8 @@ use std::path::{Path, PathBuf};
 const WEIGHTS: &str = "weights.safetensors";
 const MOMENTS: &str = "optimizer.safetensors";
 const STATE: &str = "state.json";
+/// What stands before a parameter's name in [`MOMENTS`]: Adam's first and second moment.
+const EXP_AVG: [&str; 2] = ["exp_avg.", "exp_avg_sq."];
 
 /// The checkpoints of one run.
 pub(crate) struct Checkpoints {
@@ -201,26 +202,10 @@ impl Checkpoints {
         parameters: &mut Parameters,
         adam: &mut AdamW,
     ) -> Result<(State, bool), TrainError> {
-        let folder = Folder::open(path)?;
-        let state = folder.state(&self.config_hash)?;
-        let table = parameters.table().to_vec();
-        let mut weights = [("", parameters.values_mut())];
-        decode(
-            &path.join(WEIGHTS),
-            &folder.read(WEIGHTS)?,
-            &table,
-            &mut weights,
-        )?;
-        let mut moments = [
-            ("exp_avg.", &mut adam.first[..]),
-            ("exp_avg_sq.", &mut adam.second[..]),
-        ];
-        decode(
-            &path.join(MOMENTS),
-            &folder.read(MOMENTS)?,
-            &table,
-            &mut moments,
-        )?;
+        let (folder, state) = self.weights_from(path, parameters)?;
+        let [first, second] = EXP_AVG;
+        let mut moments = [(first, &mut adam.first[..]), (second, &mut adam.second[..])];
+        folder.decode(MOMENTS, parameters.table(), &mut moments)?;
         adam.updates = state.updates;
         Ok((state, folder.has_sums()))
     }
@@ -251,7 +236,7 @@ impl Checkpoints {
         let table = Parameter::table(&config.model, config.tokenizer.vocab_size);
         let mut parameters = Parameters::zeros(table);
         match self.weights_from(path, &mut parameters) {
-            Ok(()) => Ok((*number, parameters)),
+            Ok(_) => Ok((*number, parameters)),
             Err(TrainError::Damaged { path, problem }) => Err(TrainError::Damaged {
                 path,
                 problem: format!("{problem}; checkpoints there are of the steps {steps}"),
@@ -260,17 +245,17 @@ impl Checkpoints {
         }
     }
 
-    fn weights_from(&self, path: &Path, parameters: &mut Parameters) -> Result<(), TrainError> {
+    fn weights_from(
+        &self,
+        path: &Path,
+        parameters: &mut Parameters,
+    ) -> Result<(Folder, State), TrainError> {
         let folder = Folder::open(path)?;
-        folder.state(&self.config_hash)?;
+        let state = folder.state(&self.config_hash)?;
         let table = parameters.table().to_vec();
         let mut weights = [("", parameters.values_mut())];
-        decode(
-            &path.join(WEIGHTS),
-            &folder.read(WEIGHTS)?,
-            &table,
-            &mut weights,
-        )
+        folder.decode(WEIGHTS, &table, &mut weights)?;
+        Ok((folder, state))
     }
 
     /// The checkpoints of at most `step` steps, oldest first.

@@ -30,7 +30,7 @@ impl Dropout {
         x: &Tensor<B, D>,
         p: f64,
     ) -> Tensor<B, D> {
-        let keep = (1.0 / (1.0 - p)) as f32;
+        let keep = keep(p);
         let shape = x.dims();
         let elements: usize = shape.iter().product();
         let part = elements / runs.len();
@@ -167,8 +167,13 @@ impl Dropout {
                     }
                 }
             });
-        Mask::new(width, (1.0 / (1.0 - p)) as f32, mask)
+        Mask::new(width, keep(p), mask)
     }
+}
+
+/// What is kept is multiplied by this, so that expectations stay.
+fn keep(p: f64) -> f32 {
+    (1.0 / (1.0 - p)) as f32
 }
 
 #[cfg(test)]

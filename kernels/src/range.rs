@@ -111,11 +111,19 @@ impl<'a> Store<'a> {
         }
     }
 
+    /// Rounds some of the values. Called for every row, so nothing is left of it where nothing is rounded.
+    #[inline]
     pub(crate) fn piece(&mut self, values: &mut [f32]) {
-        match (self.point, self.pass) {
-            (Some(rounding), Some(_)) => self.count += round_slice(values, rounding.format),
-            (point, None) => round_again(values, point),
-            (None, Some(_)) => {}
+        if let Some(rounding) = self.point {
+            self.round(values, rounding.format);
+        }
+    }
+
+    #[inline(never)]
+    fn round(&mut self, values: &mut [f32], format: HalfFormat) {
+        match self.pass {
+            Some(_) => self.count += round_slice(values, format),
+            None => round_uncounted(values, format),
         }
     }
 }

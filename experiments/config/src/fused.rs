@@ -10,18 +10,6 @@ use crate::{
     ProbeConfig, ProbeKind, RuntimeConfig,
 };
 
-/// Keys with values that the fused kernels do not know.
-#[derive(Default)]
-struct Beyond(Vec<&'static str>);
-
-impl Beyond {
-    fn require(&mut self, covered: bool, key: &'static str) {
-        if !covered {
-            self.0.push(key);
-        }
-    }
-}
-
 impl Config {
     /// Whether the CPU computes passes by its fused kernels: where they are asked for and cover everything
     /// else that is.
@@ -34,13 +22,13 @@ impl Config {
             threads: _,
         } = &self.runtime;
         match kernels {
-            KernelChoice::Fused => self.beyond_fused().is_empty(),
+            KernelChoice::Fused => self.beyond_fused().is_none(),
             KernelChoice::Plain => false,
         }
     }
 
-    /// Keys whose values send a run to burn's tensor operations although fused kernels are asked for.
-    fn beyond_fused(&self) -> Vec<&'static str> {
+    /// A key whose value sends a run to burn's tensor operations although fused kernels are asked for.
+    fn beyond_fused(&self) -> Option<&'static str> {
         let Self {
             model,
             objective,
@@ -64,13 +52,11 @@ impl Config {
             // `Config::fuses` has asked.
             runtime: _,
         } = self;
-        let mut beyond = Beyond::default();
         check_model(model);
         check_objective(objective);
         check_egs(egs);
         check_precision(precision);
-        check_probe(probe, &mut beyond);
-        beyond.0
+        check_probe(probe)
     }
 }
 
@@ -171,15 +157,14 @@ fn check_precision(precision: &PrecisionConfig) {
     }
 }
 
-fn check_probe(probe: &ProbeConfig, beyond: &mut Beyond) {
+fn check_probe(probe: &ProbeConfig) -> Option<&'static str> {
     let ProbeConfig { kind, score: _ } = probe;
-    let fused = match kind {
+    match kind {
         // They pass over batches as training does.
-        ProbeKind::Train | ProbeKind::UpdateLaw | ProbeKind::EgsTwin => true,
+        ProbeKind::Train | ProbeKind::UpdateLaw | ProbeKind::EgsTwin => None,
         // A softmax of its own, by tensor operations.
-        ProbeKind::AttentionSoftmax => false,
-    };
-    beyond.require(fused, "probe.kind");
+        ProbeKind::AttentionSoftmax => Some("probe.kind"),
+    }
 }
 
 #[cfg(test)]
@@ -201,7 +186,7 @@ mod tests {
             "model.num_heads=1",
         ];
         let config = preset(&set);
-        assert_eq!(config.beyond_fused(), ["probe.kind"]);
+        assert_eq!(config.beyond_fused(), Some("probe.kind"));
         assert!(!config.fuses());
     }
 
@@ -227,7 +212,7 @@ mod tests {
             &["probe.kind=update_law", "steps=1"],
         ] {
             let config = preset(set);
-            assert_eq!(config.beyond_fused(), [""; 0], "{set:?}");
+            assert_eq!(config.beyond_fused(), None, "{set:?}");
             assert!(config.fuses(), "{set:?}");
         }
     }
@@ -236,6 +221,6 @@ mod tests {
     fn plain_kernels_can_be_asked_for() {
         let config = preset(&["runtime.kernels=plain"]);
         assert!(!config.fuses());
-        assert!(config.beyond_fused().is_empty());
+        assert_eq!(config.beyond_fused(), None);
     }
 }

@@ -1,12 +1,12 @@
 //! The folder of one checkpoint, and the folder of all of them.
 
-use super::file::{encode, problem, read_file};
+use super::file::{decode, encode, problem, read_file};
 use super::state::{State, VERSION};
 use super::sums::{SUMS, Sums};
-use super::{MOMENTS, STATE, WEIGHTS};
+use super::{EXP_AVG, MOMENTS, STATE, WEIGHTS};
 use crate::adamw::AdamW;
 use crate::error::TrainError;
-use crate::parameters::Parameters;
+use crate::parameters::{Parameter, Parameters};
 use logs::LogError;
 use logs::disk::sync_directory;
 use std::fs::{self, File};
@@ -68,10 +68,8 @@ pub(super) fn write(
     let weights = encode(&path.join(WEIGHTS), table, &[("", parameters.values())])?;
     put(WEIGHTS, &weights)?;
     drop(weights);
-    let moments = [
-        ("exp_avg.", &adam.first[..]),
-        ("exp_avg_sq.", &adam.second[..]),
-    ];
+    let [first, second] = EXP_AVG;
+    let moments = [(first, &adam.first[..]), (second, &adam.second[..])];
     put(MOMENTS, &encode(&path.join(MOMENTS), table, &moments)?)?;
     put(STATE, &state.to_bytes(&path.join(STATE))?)?;
     write_synced(&path.join(SUMS), sums.to_string().as_bytes())?;
@@ -122,6 +120,16 @@ impl Folder {
             checked.map_err(|text| problem(&path, text))?;
         }
         Ok(bytes)
+    }
+
+    /// Reads tensors of a file into buffers; see [`decode`].
+    pub(super) fn decode(
+        &self,
+        name: &str,
+        table: &[Parameter],
+        buffers: &mut [(&str, &mut [f32])],
+    ) -> Result<(), TrainError> {
+        decode(&self.path.join(name), &self.read(name)?, table, buffers)
     }
 
     /// The counters, if they belong to this folder and to a run of this configuration.

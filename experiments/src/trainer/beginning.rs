@@ -1,9 +1,7 @@
 //! From a request to an attempt that has begun. What speaks against a start is found out before anything
 //! is written, so that a start which is refused leaves the directory as it was.
 
-use super::identity::{
-    check_begun, check_configuration, check_same, engine, manifest, with_engine,
-};
+use super::identity::{check_begun, check_run, check_same, engine, manifest, with_engine};
 use super::resumption::Resumption;
 use super::session::{Company, Request};
 use super::step::Trained;
@@ -23,8 +21,8 @@ pub(super) fn is_finished(request: &Request) -> Result<bool, TrainError> {
         found => found?,
     };
     let finished = summary.is_some_and(|summary| summary.status == Status::Finished);
-    if finished && let Some(manifest) = Manifest::load(request.directory)? {
-        check_configuration(request.directory, request.config, &manifest)?;
+    if finished {
+        check_run(request.directory, request.config)?;
     }
     Ok(finished)
 }

@@ -113,7 +113,7 @@ pub fn check_run(directory: &Path, config: &Config) -> Result<(), TrainError> {
     }
 }
 
-pub(super) fn check_configuration(
+fn check_configuration(
     directory: &Path,
     config: &Config,
     manifest: &Manifest,

@@ -1,7 +1,7 @@
 //! Where a run goes on.
 
 use super::step::Trained;
-use crate::checkpoint::{Checkpoints, Unfit};
+use crate::checkpoint::{Checkpoints, Loaded};
 use crate::error::TrainError;
 use experiments_config::Config;
 use logs::{Event, EventKind};
@@ -10,9 +10,8 @@ use std::path::Path;
 /// A run as its newest usable checkpoint left it, or fresh.
 pub(super) struct Resumption {
     pub(super) trained: Trained,
-    continued: bool,
-    verified: bool,
-    unfit: Vec<Unfit>,
+    /// Where it was loaded from; none for a fresh run.
+    loaded: Option<Loaded>,
 }
 
 impl Resumption {
@@ -20,23 +19,18 @@ impl Resumption {
     pub(super) fn load(directory: &Path, config: &Config) -> Result<Self, TrainError> {
         let checkpoints = Checkpoints::new(directory, config);
         let (trained, loaded) = Trained::load(config, &checkpoints, u64::MAX)?;
-        Ok(Self {
-            trained,
-            continued: loaded.is_some(),
-            verified: loaded.as_ref().is_none_or(|loaded| loaded.verified),
-            unfit: loaded.map(|loaded| loaded.unfit).unwrap_or_default(),
-        })
+        Ok(Self { trained, loaded })
     }
 
     /// Sets aside what could not be used, and says in sentences what is not as it should be.
     pub(super) fn set_aside(&self) -> Result<Vec<String>, TrainError> {
         let step = self.trained.state.step;
         let mut notices = Vec::new();
-        for unfit in &self.unfit {
+        for unfit in self.loaded.iter().flat_map(|loaded| &loaded.unfit) {
             let what = unfit.set_aside()?;
             notices.push(format!("{what}; training goes on from step {step}"));
         }
-        if !self.verified {
+        if self.loaded.as_ref().is_some_and(|loaded| !loaded.verified) {
             notices.push(format!(
                 "the checkpoint of step {step} has no checksums, as an earlier version wrote it: it was not verified"
             ));
@@ -47,7 +41,7 @@ impl Resumption {
     /// The beginning of the attempt; `program` is its version, commit and whether the tree was changed.
     pub(super) fn event(&self, program: (&str, Option<&str>, Option<bool>)) -> Event {
         let step = self.trained.state.step;
-        if !self.continued {
+        if self.loaded.is_none() {
             return Event::now(step, EventKind::Start, "training starts");
         }
         let (version, commit, _) = program;

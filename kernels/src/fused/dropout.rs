@@ -62,7 +62,7 @@ impl Mask {
 
 vectorised! {
     fn drop_rows(rows: &mut [f32], width: usize, words: &[u16], keep: f32) {
-        let words = words.chunks_exact(width.div_ceil(WORD));
+        let words = words.chunks_exact(Mask::words_of_row(width));
         for (row, words) in rows.chunks_exact_mut(width).zip(words) {
             let (blocks, rest) = row.as_chunks_mut::<LANES>();
             for (block, word) in blocks.iter_mut().zip(words) {

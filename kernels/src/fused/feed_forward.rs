@@ -18,8 +18,7 @@ pub enum Activation {
 
 impl Activation {
     /// Values of the first linear map's output that make one of the second's input.
-    #[must_use]
-    pub fn inputs(self) -> usize {
+    fn inputs(self) -> usize {
         match self {
             Self::Geglu => 2,
             Self::Gelu => 1,

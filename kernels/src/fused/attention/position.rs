@@ -24,7 +24,7 @@ impl Rotation {
         self.cos.len() / self.angles
     }
 
-    /// Turns the heads of one row.
+    /// Turns the heads of query and key of one row.
     fn turn(&self, row: &mut [f32], index: usize, sign: f32) {
         let place = index * self.angles..(index + 1) * self.angles;
         turn(
@@ -43,18 +43,20 @@ impl Attention<'_> {
         let h = self.width();
         let mut query = Store::new(self.points.query.as_ref(), Pass::Forward);
         let mut key = Store::new(self.points.key.as_ref(), Pass::Forward);
+        let factor = self.query_scale();
         for (row, index) in qkv.chunks_exact_mut(3 * h).zip(piece.clone()) {
-            let (q, k) = row[..2 * h].split_at_mut(h);
+            let both = &mut row[..2 * h];
             if let Some(rotation) = rows.rotation() {
-                rotation.turn(q, index, 1.0);
+                rotation.turn(both, index, 1.0);
+                let (q, k) = both.split_at_mut(h);
                 query.piece(q);
-                rotation.turn(k, index, 1.0);
                 key.piece(k);
             }
-            scale(q, self.query_scale());
+            let (q, k) = both.split_at_mut(h);
+            scale(q, factor);
             query.piece(q);
-            if let Some(factor) = self.scale.on_key() {
-                scale(k, factor);
+            if let Some(on_key) = self.scale.on_key() {
+                scale(k, on_key);
                 key.piece(k);
             }
         }
@@ -65,19 +67,20 @@ impl Attention<'_> {
         let h = self.width();
         let mut query = Store::new(self.points.query.as_ref(), Pass::Backward);
         let mut key = Store::new(self.points.key.as_ref(), Pass::Backward);
+        let factor = self.query_scale();
         for (row, index) in dqkv.chunks_exact_mut(3 * h).zip(piece.clone()) {
-            let (q, k) = row[..2 * h].split_at_mut(h);
+            let both = &mut row[..2 * h];
+            let (q, k) = both.split_at_mut(h);
             query.piece(q);
-            scale(q, self.query_scale());
-            if let Some(factor) = self.scale.on_key() {
+            scale(q, factor);
+            if let Some(on_key) = self.scale.on_key() {
                 key.piece(k);
-                scale(k, factor);
+                scale(k, on_key);
             }
             if let Some(rotation) = rows.rotation() {
                 query.piece(q);
-                rotation.turn(q, index, -1.0);
                 key.piece(k);
-                rotation.turn(k, index, -1.0);
+                rotation.turn(both, index, -1.0);
             }
         }
     }
