@@ -7,6 +7,7 @@
 use std::fs::{self, File};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
+use std::time::SystemTime;
 
 use serde::Serialize;
 
@@ -23,12 +24,17 @@ const MOST_LINKS: usize = 40;
 
 /// Writes `value` as indented JSON; see [`replace`].
 pub fn write_json_atomic(path: &Path, value: &impl Serialize) -> Result<(), LogError> {
+    write_atomic(path, &pretty_json(path, value)?)
+}
+
+/// `value` as the indented JSON of a file at `path`.
+pub(crate) fn pretty_json(path: &Path, value: &impl Serialize) -> Result<Vec<u8>, LogError> {
     let mut bytes = serde_json::to_vec_pretty(value).map_err(|source| LogError::Encode {
         path: path.to_owned(),
         source,
     })?;
     bytes.push(b'\n');
-    write_atomic(path, &bytes)
+    Ok(bytes)
 }
 
 /// Writes `bytes`; see [`replace`].
@@ -249,6 +255,18 @@ impl Place {
                 path: self.path.clone(),
             }),
         }
+    }
+}
+
+/// What of a file changes when it is written or replaced: length, time and identity.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Stamp(u64, SystemTime, (u64, u64));
+
+impl Stamp {
+    /// That of the file as it is; none where it is not there.
+    pub(crate) fn of(path: &Path) -> Option<Self> {
+        let found = fs::metadata(path).ok()?;
+        Some(Self(found.len(), found.modified().ok()?, identity(&found)))
     }
 }
 

@@ -23,14 +23,12 @@ use crate::card::criterion_hash_of;
 use crate::{Plan, PlannedRun, SweepError};
 use experiments_config::Config;
 use logs::disk::Place;
+use logs::output::SWEEP_FILE;
 use logs::run::CONFIG_FILE;
 use logs::write_atomic;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::path::{Path, PathBuf};
-
-/// What makes a directory a sweep.
-const SWEEP_FILE: &str = "sweep.json";
 
 /// Version of `sweep.json`.
 const VERSION: u64 = 2;
@@ -55,6 +53,20 @@ pub struct Registration {
     pub plan: Plan,
 }
 
+impl Registration {
+    fn new(plan: Plan, command: &[String]) -> Self {
+        Self {
+            version: VERSION,
+            program_version: env!("CARGO_PKG_VERSION").to_owned(),
+            created: jiff::Timestamp::now().to_string(),
+            command: command.to_vec(),
+            card_hash: plan.card.hash(),
+            criterion_hash: plan.card.criterion_hash(),
+            plan,
+        }
+    }
+}
+
 /// A sweep on disk.
 #[derive(Debug, Clone)]
 pub struct Sweep {
@@ -77,18 +89,9 @@ impl Sweep {
             return Ok(sweep);
         }
         check_vacant(dir)?;
-        let registration = Registration {
-            version: VERSION,
-            program_version: env!("CARGO_PKG_VERSION").to_owned(),
-            created: jiff::Timestamp::now().to_string(),
-            command: command.to_vec(),
-            card_hash: plan.card.hash(),
-            criterion_hash: plan.card.criterion_hash(),
-            plan: plan.clone(),
-        };
         let sweep = Self {
             dir: dir.to_owned(),
-            registration,
+            registration: Registration::new(plan.clone(), command),
         };
         make_dir(&dir.join("control"))?;
         for run in &plan.runs {
@@ -98,6 +101,14 @@ impl Sweep {
         // Last: a sweep exists when all of it does.
         logs::run::save_document(&dir.join(SWEEP_FILE), &sweep.registration)?;
         Ok(sweep)
+    }
+
+    /// What a verdict asks of a sweep, for runs that the file `list` names; there is no directory.
+    pub(crate) fn of_listed(list: &Path, plan: Plan) -> Self {
+        Self {
+            dir: list.to_owned(),
+            registration: Registration::new(plan, &[]),
+        }
     }
 
     /// Opens a sweep for reading.

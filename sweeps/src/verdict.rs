@@ -2,9 +2,11 @@
 //! show.
 
 mod finding;
+mod given;
 mod text;
 
 pub use finding::{Beside, Count, Effect, Finding, Open};
+pub use given::of_listed_runs;
 pub(crate) use text::{number, p_value};
 
 use crate::card::{Arm, Card, Criterion, Role, Settings};

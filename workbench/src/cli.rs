@@ -147,6 +147,11 @@ Examples:
   workbench monitor sweeps-out/quickstart --snapshot --size 120x40")]
     Monitor(Monitor),
     /// Apply a sweep's criterion to what is there and print the verdict.
+    #[command(after_help = "\
+Examples:
+  workbench verdict sweeps-out/quickstart
+  workbench verdict sweeps-out/e02 --result experiments/results/e02.json
+  workbench verdict my-card.toml --runs runs.toml      runs that were imported")]
     Verdict(Verdict),
     /// Write report.html and report.md for a sweep or a run.
     Report(Report),
@@ -166,7 +171,8 @@ Examples:
   workbench import wandb-exports --out runs/exports          one run per name before the last `_`
   workbench import log.csv --map 'iter=step' --map 'CE=loss' --out runs/theirs
   workbench import run_1.log run_2.log --one-run --out runs/theirs
-  workbench import --follow job.log --out runs/live
+  workbench import --follow job.log --out runs/live          the same command goes on with it
+  workbench import --follow tensorboard --one-run --out runs/live
   workbench monitor runs/theirs
 Attempts of one run are joined where the later one continues the earlier one; a rival training of the same \
 steps becomes `OUT-rival-1`.")]

@@ -117,7 +117,7 @@ fn suggestion(prefix: &str, path: &str, schema: &Table) -> Option<String> {
 }
 
 /// Complaints about every key of `table` that the tree does not know.
-pub(crate) fn unknown_keys(table: &Table) -> Vec<Complaint> {
+pub(crate) fn unknown_keys(table: &Table, schema: &Table) -> Vec<Complaint> {
     fn walk(prefix: &str, table: &Table, schema: &Table, complaints: &mut Vec<Complaint>) {
         for (key, value) in table {
             let path = join(prefix, key);
@@ -145,7 +145,7 @@ pub(crate) fn unknown_keys(table: &Table) -> Vec<Complaint> {
         }
     }
     let mut complaints = Vec::new();
-    walk("", table, &full(), &mut complaints);
+    walk("", table, schema, &mut complaints);
     complaints
 }
 

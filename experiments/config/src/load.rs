@@ -87,7 +87,7 @@ pub fn resolve(
         .collect();
     let schema = full();
     whole_numbers(&mut table, &schema);
-    complaints.extend(unknown_keys(&table));
+    complaints.extend(unknown_keys(&table, &schema));
     let parsed = Value::Table(table.clone()).try_into::<Config>();
     let config = match parsed {
         Ok(config) if complaints.is_empty() => config,

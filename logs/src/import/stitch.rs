@@ -115,7 +115,8 @@ pub(crate) struct Stitched {
     pub(crate) attempts: Vec<(usize, Join)>,
     /// The value at every step so far, of the latest attempt that has it.
     values: BTreeMap<u64, f64>,
-    steps: BTreeSet<u64>,
+    /// The steps of all its attempts.
+    pub(crate) steps: BTreeSet<u64>,
 }
 
 /// The runs that `segments` make, the one with the most steps first; of equally long ones, that of the fewest

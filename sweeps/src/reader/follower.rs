@@ -116,7 +116,7 @@ fn spikes(scalars: &[Record], directory: &Path) -> Vec<LossSpike> {
 
 impl RunState {
     /// The run has no outcome, and will have none as its directory is.
-    fn not_judged(&mut self, why: String) {
+    pub(crate) fn not_judged(&mut self, why: String) {
         self.message = Some(why.clone());
         self.not_judged = Some(why);
     }

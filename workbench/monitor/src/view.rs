@@ -49,7 +49,8 @@ pub(crate) struct Sweep {
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Run {
     pub(crate) arm: String,
-    pub(crate) seed: u64,
+    /// None of a run that another program trained.
+    pub(crate) seed: Option<u64>,
     pub(crate) state: State,
     /// Steps done and planned.
     pub(crate) step: u64,
@@ -73,7 +74,10 @@ impl Run {
 
     /// `arm s3`: short enough for titles, unique within a sweep.
     pub(crate) fn label(&self) -> String {
-        format!("{} s{}", self.arm, self.seed)
+        match self.seed {
+            Some(seed) => format!("{} s{seed}", self.arm),
+            None => self.arm.clone(),
+        }
     }
 }
 

@@ -62,6 +62,11 @@ fn lost(reader: &RunReader) -> Option<String> {
     finished.then(|| lost_records(reader)).flatten()
 }
 
+fn is_imported(reader: &RunReader) -> bool {
+    let manifest = reader.manifest();
+    manifest.is_some_and(|manifest| manifest.imported.is_some())
+}
+
 /// The folder's name, also for `.`.
 fn name(dir: &Path) -> String {
     let absolute = dir.canonicalize().unwrap_or_else(|_| dir.to_owned());
@@ -121,6 +126,13 @@ fn headline(reader: &RunReader, classified: Option<&Classified>, lost: Option<&s
         (None, Some(lost)) => (
             "No outcome".to_owned(),
             format!("The run finished, but {lost}."),
+        ),
+        (None, None) if is_imported(reader) && reader.liveness() == Liveness::Finished => (
+            "No outcome".to_owned(),
+            format!(
+                "The imported log ends at step {done}. The unigram level of its text is not known, so the rules cannot \
+                 tell whether the run is stuck."
+            ),
         ),
         (None, None) => (
             "No outcome".to_owned(),
@@ -185,7 +197,7 @@ fn row(
         colour: 0,
         seed: reader
             .manifest()
-            .filter(|manifest| manifest.imported.is_none())
+            .filter(|_| !is_imported(reader))
             .map_or(NONE.to_owned(), |manifest| manifest.seed.to_string()),
         role: NONE.to_owned(),
         outcome: classified.map_or(state(reader.liveness()).to_owned(), |found| {

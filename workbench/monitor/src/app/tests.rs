@@ -50,7 +50,7 @@ fn fixed(seeds: u64, steps: u64) -> Fixed {
             let last = |name: &str| run.iter().rev().find_map(|record| record.scalar(name));
             sweep.runs.push(Run {
                 arm: arm.into(),
-                seed,
+                seed: Some(seed),
                 state,
                 step,
                 steps,
@@ -96,7 +96,8 @@ impl Source for Fixed {
                     "run".into(),
                     format!(
                         "quickstart-{}-0123abcd-s{}",
-                        self.sweep.runs[run].arm, self.sweep.runs[run].seed
+                        self.sweep.runs[run].arm,
+                        self.sweep.runs[run].seed.unwrap()
                     ),
                 ),
                 ("state".into(), "finished".into()),

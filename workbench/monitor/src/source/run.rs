@@ -91,7 +91,10 @@ fn view(reader: &RunReader, name: &str) -> Sweep {
             .map(|seconds| seconds * left),
         runs: vec![Run {
             arm: name.to_owned(),
-            seed: reader.manifest().map_or(0, |manifest| manifest.seed),
+            seed: reader
+                .manifest()
+                .filter(|manifest| manifest.imported.is_none())
+                .map(|manifest| manifest.seed),
             state,
             step,
             steps,

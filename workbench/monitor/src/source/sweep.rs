@@ -105,7 +105,7 @@ fn view(reader: &SweepReader) -> Sweep {
 fn run(state: &RunState) -> Run {
     Run {
         arm: state.arm.clone(),
-        seed: state.seed,
+        seed: Some(state.seed),
         state: state.state,
         step: state.step,
         steps: state.steps,
