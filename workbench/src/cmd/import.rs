@@ -45,7 +45,7 @@ fn follow_one(arguments: &Arguments, command: &[String]) -> Result<ExitCode, Fai
         return Err(Failure::usage("`--follow` takes one file"));
     };
     let columns = Columns::new(&arguments.map)?;
-    let stop = Stop::listen().map_err(|error| Failure::io("cannot listen for signals", &error))?;
+    let stop = Stop::listen()?;
     say(&format!(
         "following `{}` until Ctrl-C; `workbench monitor {}` shows it",
         file.display(),

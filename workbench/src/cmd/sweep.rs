@@ -40,7 +40,7 @@ pub(crate) fn run(command: Command, cache: &Cache) -> Result<ExitCode, Failure> 
             let (card, text) = load(&choice)?;
             let out = out.unwrap_or_else(|| default_directory(&card));
             let sweep = create(&card, &text, &out, &choice.set, cache, !choice.offline)?;
-            let stop = Stop::listen().map_err(|e| Failure::io("cannot listen for signals", &e))?;
+            let stop = Stop::listen()?;
             let mut executor = executor(&execution, cache, &sweep.plan().missing_languages)?;
             executor.retry_failed = retry_failed;
             let (tally, verdict) = execute(&sweep, &executor, stop.flag(), &mut Lines::default())?;
