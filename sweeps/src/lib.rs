@@ -33,7 +33,7 @@ pub mod verdict;
 
 pub use card::{Card, Role, Settings};
 pub use error::SweepError;
-pub use executor::{LocalExecutor, Progress, StillRunning, StopNews, Tally};
+pub use executor::{LocalExecutor, Progress, StillRunning, StopNews, Tally, Unreached};
 pub use outcome::{Classified, Outcome, OutcomeRules, classify, lost_records};
 pub use overview::{PlanOverview, Status};
 pub use plan::{Origin, Plan, PlannedRun};

@@ -335,9 +335,7 @@ impl Lines {
             Progress::Elsewhere { id } => {
                 say(&format!("waits for {id}, which another process trains"));
             }
-            Progress::OutOfReach { id, process } => say(&format!(
-                "goes on   {id}: {process} trains it and cannot be asked from here"
-            )),
+            Progress::OutOfReach { id, process } => say(&format!("goes on   {id}: {process}")),
             Progress::Tick {
                 finished,
                 total,
