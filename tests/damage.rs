@@ -481,6 +481,23 @@ fn a_finished_run_without_its_last_checkpoint_says_so() {
 }
 
 #[test]
+fn a_finished_run_without_its_manifest_says_why_it_has_no_outcome() {
+    let case = Case::new("manifest", CASES[0]);
+    let mut less = case.finished.clone();
+    less.remove(Path::new("manifest.json"));
+    plant(&less, &case.scratch.join("trial"));
+    let why = "it has no `manifest.json`, so its outcome cannot be told";
+    let output = go_on(&case.scratch, "trial");
+    let text = stderr(&output);
+    assert_eq!(code(&output), 0, "{text}");
+    assert!(text.contains(&format!("no outcome ({why})")), "{text}");
+    let output = case.scratch.run(&["report", "trial", "--out", "page.md"]);
+    assert_eq!(code(&output), 0, "{}", stderr(&output));
+    let page = std::fs::read_to_string(case.scratch.join("page.md")).unwrap();
+    assert!(page.contains("so its outcome cannot be told"), "{page}");
+}
+
+#[test]
 fn events_that_were_lost_before_a_kill_are_noticed() {
     let case = Case::new("events", CASES[0]);
     let name = Path::new("events.jsonl");
