@@ -1,12 +1,6 @@
 //! Packed runs with the real program: the numbers, the exit codes, and what happens when one ends.
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on may panic")]
 
-#[allow(
-    dead_code,
-    unreachable_pub,
-    missing_docs,
-    reason = "each test uses a part of what all share"
-)]
 mod support;
 
 use std::path::Path;

@@ -1,12 +1,6 @@
 //! Determinism: same configuration, seed and backend give the same bits, also after a kill.
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on may panic")]
 
-#[allow(
-    dead_code,
-    unreachable_pub,
-    missing_docs,
-    reason = "each test uses a part of what all share"
-)]
 mod support;
 
 use std::process::Child;

@@ -55,9 +55,10 @@ pub fn replace(path: &Path, fill: impl FnOnce(&mut File) -> io::Result<()>) -> i
 }
 
 /// Whether the path leads to something that [`replace`] writes in place, beside which no other file belongs.
+/// A folder is none.
 #[must_use]
 pub fn is_stream(path: &Path) -> bool {
-    matches!(destination(path), Ok(Destination::Written(_)))
+    matches!(destination(path), Ok(Destination::Written(path)) if !path.is_dir())
 }
 
 /// How a path is written, and where its links lead.
@@ -277,14 +278,14 @@ fn is_absent(error: &io::Error) -> bool {
 
 /// Device and number on it.
 #[cfg(unix)]
-fn identity(found: &fs::Metadata) -> (u64, u64) {
+pub(crate) fn identity(found: &fs::Metadata) -> (u64, u64) {
     use std::os::unix::fs::MetadataExt;
     (found.dev(), found.ino())
 }
 
 /// Elsewhere every file is taken for the one it was.
 #[cfg(not(unix))]
-fn identity(_found: &fs::Metadata) -> (u64, u64) {
+pub(crate) fn identity(_found: &fs::Metadata) -> (u64, u64) {
     (0, 0)
 }
 

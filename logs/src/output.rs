@@ -16,8 +16,10 @@ use crate::run::{self, CHECKPOINTS_DIR, CONFIG_FILE, MANIFEST_FILE};
 
 /// What a sweep registered; what makes a directory a sweep.
 pub const SWEEP_FILE: &str = "sweep.json";
+/// A sweep's card as given.
+pub const CARD_FILE: &str = "sweep.toml";
 /// Files of a sweep directory.
-const SWEEP_FILES: [&str; 3] = [SWEEP_FILE, "sweep.toml", "verdict.json"];
+const SWEEP_FILES: [&str; 3] = [SWEEP_FILE, CARD_FILE, "verdict.json"];
 /// Folders of a run or sweep directory in which nothing is the user's.
 const FOLDERS: [&str; 2] = [CHECKPOINTS_DIR, "control"];
 

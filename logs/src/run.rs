@@ -137,7 +137,8 @@ impl RunWriter {
 
     /// Appends an event, stamped with this attempt.
     pub fn event(&mut self, event: &Event) -> Result<(), LogError> {
-        let line = event.to_line(self.attempt).map_err(|source| {
+        let number = self.events.lines() + 1;
+        let line = event.to_line(self.attempt, number).map_err(|source| {
             let path = self.dir.join(EVENTS_FILE);
             LogError::Encode { path, source }
         })?;

@@ -11,7 +11,7 @@ mod wire;
 
 pub(crate) use arms::matches;
 pub use arms::{Arm, ArmRule};
-pub(crate) use check::check_keys;
+pub(crate) use check::{check_keys, check_recorded};
 pub use criterion::{
     Bound, Criterion, Direction, Expect, Failed, Metric, Pair, Reduce, Test, Worst,
 };

@@ -23,7 +23,7 @@ use crate::card::criterion_hash_of;
 use crate::{Plan, PlannedRun, SweepError};
 use experiments_config::Config;
 use logs::disk::Place;
-use logs::output::SWEEP_FILE;
+use logs::output::{CARD_FILE, SWEEP_FILE};
 use logs::run::CONFIG_FILE;
 use logs::write_atomic;
 use serde::{Deserialize, Serialize};
@@ -48,13 +48,16 @@ pub struct Registration {
     pub card_hash: String,
     /// [`crate::Card::criterion_hash`].
     pub criterion_hash: String,
+    /// BLAKE3 (hex) of `sweep.toml`; earlier versions did not register it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub text_hash: Option<String>,
     /// Card and runs.
     #[serde(flatten)]
     pub plan: Plan,
 }
 
 impl Registration {
-    fn new(plan: Plan, command: &[String]) -> Self {
+    fn new(plan: Plan, card_text: Option<&str>, command: &[String]) -> Self {
         Self {
             version: VERSION,
             program_version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -62,9 +65,25 @@ impl Registration {
             command: command.to_vec(),
             card_hash: plan.card.hash(),
             criterion_hash: plan.card.criterion_hash(),
+            text_hash: card_text.map(|text| text_hash(text.as_bytes())),
             plan,
         }
     }
+}
+
+/// The card's text in a sweep directory, beside what was registered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CardText {
+    /// It says the same.
+    AsRegistered,
+    /// It is a card that would be decided otherwise: the criterion was edited.
+    OtherCriterion,
+    /// It is no card any more.
+    Damaged,
+}
+
+fn text_hash(text: &[u8]) -> String {
+    blake3::hash(text).to_hex().to_string()
 }
 
 /// A sweep on disk.
@@ -91,13 +110,13 @@ impl Sweep {
         check_vacant(dir)?;
         let sweep = Self {
             dir: dir.to_owned(),
-            registration: Registration::new(plan.clone(), command),
+            registration: Registration::new(plan.clone(), Some(card_text), command),
         };
         make_dir(&dir.join("control"))?;
         for run in &plan.runs {
             sweep.prepare(run)?;
         }
-        write_atomic(&dir.join("sweep.toml"), card_text.as_bytes())?;
+        write_atomic(&dir.join(CARD_FILE), card_text.as_bytes())?;
         // Last: a sweep exists when all of it does.
         logs::run::save_document(&dir.join(SWEEP_FILE), &sweep.registration)?;
         Ok(sweep)
@@ -107,7 +126,7 @@ impl Sweep {
     pub(crate) fn of_listed(list: &Path, plan: Plan) -> Self {
         Self {
             dir: list.to_owned(),
-            registration: Registration::new(plan, &[]),
+            registration: Registration::new(plan, None, &[]),
         }
     }
 
@@ -218,15 +237,28 @@ impl Sweep {
         })
     }
 
-    /// Whether metric, outcome rules or criterion were edited after registration, in `sweep.toml`
-    /// or in `sweep.json`. The verdict always uses what `sweep.json` holds.
+    /// What has become of metric, outcome rules and criterion since registration, in `sweep.toml` or in
+    /// `sweep.json`. The verdict always uses what `sweep.json` holds.
     #[must_use]
-    pub fn criterion_changed(&self) -> bool {
+    pub fn card_text(&self) -> CardText {
         let registered = &self.registration.criterion_hash;
+        if self.plan().card.criterion_hash() != *registered {
+            return CardText::OtherCriterion;
+        }
+        // Nobody is misled by a text that is not there.
+        let Ok(bytes) = std::fs::read(self.dir.join(CARD_FILE)) else {
+            return CardText::AsRegistered;
+        };
+        if self.registration.text_hash.as_ref() == Some(&text_hash(&bytes)) {
+            return CardText::AsRegistered;
+        }
         let budget = self.plan().card.budget.as_deref();
-        let edited = std::fs::read_to_string(self.dir.join("sweep.toml"))
-            .is_ok_and(|text| criterion_hash_of(&text, budget).as_ref() != Some(registered));
-        edited || self.plan().card.criterion_hash() != *registered
+        let text = std::str::from_utf8(&bytes).ok();
+        match text.and_then(|text| criterion_hash_of(text, budget)) {
+            None => CardText::Damaged,
+            Some(found) if found == *registered => CardText::AsRegistered,
+            Some(_) => CardText::OtherCriterion,
+        }
     }
 
     fn check_same(&self, plan: &Plan) -> Result<(), SweepError> {

@@ -12,6 +12,7 @@ pub(crate) use text::{number, p_value};
 use crate::card::{Arm, Card, Criterion, Role, Settings};
 use crate::reader::{RunState, State};
 use crate::stats::{Estimate, mean_interval};
+use crate::sweep::CardText;
 use crate::{Outcome, Sweep, SweepError, SweepReader};
 use finding::Detail;
 use serde::{Deserialize, Serialize};
@@ -181,7 +182,7 @@ fn judge(sweep: &Sweep, states: &[RunState]) -> Result<Verdict, SweepError> {
             run.outcome().is_none() && confirmatory.contains(&&run.arm)
         }),
         missing_languages: missing_languages(sweep, states),
-        criterion_changed: sweep.criterion_changed(),
+        criterion_changed: sweep.card_text() == CardText::OtherCriterion,
     };
     verdict.sentence = text::sentence(&verdict, card);
     verdict.notes = text::notes(&verdict, sweep);

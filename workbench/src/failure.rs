@@ -143,7 +143,22 @@ impl From<TextError> for Failure {
             | TextError::Checksum { .. }
             | TextError::Tokenizer { .. }
             | TextError::NoText { .. } => exit::FAILED,
-            _ => exit::BAD_INPUT,
+            TextError::UnknownName { .. }
+            | TextError::WrongLanguage { .. }
+            | TextError::NoNameOrPath
+            | TextError::PathNotUtf8 { .. }
+            | TextError::NotCached { .. }
+            | TextError::Package { .. }
+            | TextError::Read { .. }
+            | TextError::FileKind { .. }
+            | TextError::Empty { .. }
+            | TextError::NotUtf8 { .. }
+            | TextError::JsonLine { .. }
+            | TextError::LongLine { .. }
+            | TextError::Changed { .. }
+            | TextError::OtherContent { .. }
+            | TextError::TooShort { .. }
+            | TextError::Task(_) => exit::BAD_INPUT,
         };
         Self::new(error, code)
     }
@@ -157,7 +172,15 @@ impl From<LogError> for Failure {
             | LogError::Lost { .. }
             | LogError::Overtaken { .. }
             | LogError::Gone { .. } => exit::FAILED,
-            _ => exit::BAD_INPUT,
+            LogError::Held { .. }
+            | LogError::Foreign { .. }
+            | LogError::Recorded { .. }
+            | LogError::NotARun { .. }
+            | LogError::Newer { .. }
+            | LogError::Damaged { .. }
+            | LogError::Name { .. }
+            | LogError::Large { .. }
+            | LogError::Encode { .. } => exit::BAD_INPUT,
         };
         Self::new(error, code)
     }
@@ -195,7 +218,19 @@ impl From<SweepError> for Failure {
             | SweepError::Busy { .. }
             | SweepError::Spawn { .. }
             | SweepError::Wait { .. } => Self::new(error, exit::FAILED),
-            _ => Self::new(error, exit::BAD_INPUT),
+            SweepError::Read { .. }
+            | SweepError::Syntax { .. }
+            | SweepError::Card { .. }
+            | SweepError::Override { .. }
+            | SweepError::NotASweep { .. }
+            | SweepError::Occupied { .. }
+            | SweepError::Version { .. }
+            | SweepError::Damaged { .. }
+            | SweepError::OtherRun { .. }
+            | SweepError::OtherCard { .. }
+            | SweepError::OtherRuns { .. }
+            | SweepError::UnknownRun { .. }
+            | SweepError::AmbiguousRun { .. } => Self::new(error, exit::BAD_INPUT),
         }
     }
 }
@@ -208,7 +243,7 @@ impl From<MonitorError> for Failure {
             MonitorError::Neither { .. } | MonitorError::NoTerminal => {
                 Self::new(error, exit::BAD_INPUT)
             }
-            _ => Self::new(error, exit::FAILED),
+            MonitorError::Terminal(_) => Self::new(error, exit::FAILED),
         }
     }
 }
@@ -219,7 +254,10 @@ impl From<ReportError> for Failure {
             ReportError::Sweep(error) => error.into(),
             ReportError::Log(error) | ReportError::Save(error) => error.into(),
             ReportError::NoRuns { .. } => Self::new(error, exit::BAD_INPUT),
-            _ => Self::new(error, exit::FAILED),
+            ReportError::NoResults { .. }
+            | ReportError::Folder { .. }
+            | ReportError::Draw { .. }
+            | ReportError::Template(_) => Self::new(error, exit::FAILED),
         }
     }
 }

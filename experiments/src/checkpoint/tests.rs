@@ -288,3 +288,31 @@ fn a_writer_whose_run_is_another_s_or_gone_writes_no_checkpoint() {
     assert!(save(&bench).is_err());
     assert!(!bench.run.exists(), "nothing is made again");
 }
+
+#[test]
+fn every_file_of_a_finished_run_s_checkpoint_is_verified() {
+    let mut bench = Bench::new("finished", 2);
+    assert_eq!(bench.checkpoints().verify_finished(2).unwrap(), [""; 0]);
+    bench.save(1..=2);
+    assert_eq!(bench.checkpoints().verify_finished(2).unwrap(), [""; 0]);
+    for name in [WEIGHTS, MOMENTS, STATE, SUMS] {
+        let path = bench.folder(2).join(name);
+        let whole = fs::read(&path).unwrap();
+        fs::write(&path, &whole[..whole.len() - 1]).unwrap();
+        let error = bench.checkpoints().verify_finished(2).unwrap_err();
+        let error = error.to_string();
+        assert!(
+            error.contains(name) && error.contains("summary.json"),
+            "{error}"
+        );
+        fs::write(&path, whole).unwrap();
+    }
+    fs::create_dir(bench.folder(99_999_999)).unwrap();
+    fs::remove_dir_all(bench.folder(2)).unwrap();
+    let notices = bench.checkpoints().verify_finished(2).unwrap();
+    assert!(notices[0].contains("step-99999999"), "{notices:?}");
+    assert!(
+        notices[1].contains("lacks the checkpoint of step 2"),
+        "{notices:?}"
+    );
+}

@@ -48,7 +48,7 @@ pub struct Request<'a> {
 pub enum Ending {
     /// All steps are done, or the loss stayed non-finite.
     Finished,
-    /// Stopped on request after a checkpoint; the same request continues.
+    /// Stopped on request after a checkpoint, or before anything was written; the same request continues.
     Stopped,
 }
 
@@ -74,16 +74,19 @@ pub(super) fn train_in(
     check_memory(request.config)?;
     let start = Instant::now();
     RunLease::check_directory(request.directory)?;
-    if is_finished(&request)? {
+    if is_finished(&mut request)? {
         return Ok(Ending::Finished);
     }
-    let prepared = Prepared::new(&request, device, company)?;
+    let Some(prepared) = Prepared::new(&request, device, company)? else {
+        return Ok(Ending::Stopped);
+    };
     announce_watch(&mut request)?;
     let claim = RunLease::take(request.directory)?;
-    let (mut writer, begun) = begin(&mut request, claim, &prepared.text, device)?;
+    let engine = engine(request.config, device);
+    let (mut writer, begun) = begin(&mut request, claim, &prepared.text, device, &engine)?;
     let session = Session {
         run: Run {
-            engine: engine(request.config, device),
+            engine,
             request,
             writer: &mut writer,
         },

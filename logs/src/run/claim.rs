@@ -54,24 +54,24 @@ impl RunLease {
         Ok(())
     }
 
-    /// Creates `dir` where needed, takes its lease and removes what a killed writer left half
-    /// written. Refuses what [`RunLease::check_directory`] refuses.
+    /// Creates `dir` where needed and takes its lease. Refuses what [`RunLease::check_directory`] refuses.
     pub fn take(dir: &Path) -> Result<Self, LogError> {
         Self::check_directory(dir)?;
         fs::create_dir_all(dir).map_err(|error| LogError::io("create", dir, error))?;
         let lease = Lease::take(&dir.join(LEASE_FILE))?;
-        sweep_temporaries(dir);
-        sweep_temporaries(&dir.join(CHECKPOINTS_DIR));
         Ok(Self {
             dir: dir.to_owned(),
             lease,
         })
     }
 
-    /// Starts the next attempt.
-    pub fn begin(self) -> Result<RunWriter, LogError> {
+    /// Starts the next attempt, and removes what a killed writer left half written.
+    pub fn begin(mut self) -> Result<RunWriter, LogError> {
         self.confirm()?;
+        self.lease.settle();
         let dir = self.dir.clone();
+        sweep_temporaries(&dir);
+        sweep_temporaries(&dir.join(CHECKPOINTS_DIR));
         let attempt = attempts(&dir)?.last().map_or(1, |last| last + 1);
         Ok(RunWriter {
             attempt,

@@ -7,6 +7,8 @@ mod decision;
 mod fields;
 mod selectors;
 
+pub(crate) use configs::check_recorded;
+
 use crate::card::check::fields::{Choice, complain, is_finite, required, seeds};
 use crate::card::value::flatten;
 use crate::card::wire::{Read, WireBudget};
@@ -64,6 +66,13 @@ pub(super) fn as_said(read: Read, budget: Option<&str>) -> Option<Card> {
     let mut complaints = Vec::new();
     let (card, budgets) = said(read, &mut complaints);
     budget::apply(card, budgets, budget, &mut complaints)
+}
+
+/// What is wrong with single values of a card of which others are not known.
+pub(super) fn complaints(read: Read) -> Vec<Complaint> {
+    let mut complaints = Vec::new();
+    said(read, &mut complaints);
+    complaints
 }
 
 /// What the text says, without the base and before any budget.

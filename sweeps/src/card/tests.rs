@@ -231,6 +231,40 @@ fn values_of_the_wrong_type_are_all_named_in_plain_words() {
     );
 }
 
+/// Words that are no choice wait for no number to be mended.
+#[test]
+fn wrong_types_and_wrong_words_are_named_together() {
+    let mut text = QUICKSTART.to_owned();
+    for (from, to) in [
+        ("kind = \"symptom\"", "kind = \"symtom\""),
+        ("seeds = 6\n", "seeds = \"six\"\n"),
+        (
+            "[criterion]\n",
+            "[criterion]\nmetric = { reduce = \"medan\" }\n",
+        ),
+        ("alpha = 0.05", "alpha = \"small\""),
+        ("test = \"fisher\"", "test = \"fischer\""),
+        ("title = ", "title = 3 #"),
+    ] {
+        assert!(text.contains(from), "{from}");
+        text = text.replacen(from, to, 1);
+    }
+    let said = refused(&text, None);
+    for expected in [
+        "`title`: is 3; expected text",
+        "`criterion.alpha`: is \"small\"; expected a number",
+        "(did you mean `symptom`?)",
+        "`seeds`: is a string; expected a list of seeds or their number",
+        "(did you mean `median`?)",
+        "(did you mean `fisher`?)",
+    ] {
+        assert!(said.contains(expected), "{expected}: {said}");
+    }
+    // What a wrong type leaves missing is no second mistake.
+    let complaints = said.lines().filter(|line| line.starts_with("  `"));
+    assert_eq!(complaints.count(), 6, "{said}");
+}
+
 /// What is too large is refused at once, wherever it stands.
 #[test]
 fn lists_without_end_are_refused_at_once() {

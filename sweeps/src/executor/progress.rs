@@ -1,5 +1,6 @@
 //! What an executor tells while it works, and what it says at the end.
 
+use super::others::Unreached;
 use crate::Outcome;
 use crate::reader::{State, SweepReader};
 use serde::Serialize;
@@ -58,8 +59,8 @@ pub enum Progress {
     OutOfReach {
         /// Run id.
         id: String,
-        /// The process and its machine.
-        process: String,
+        /// The process, and why.
+        process: Unreached,
     },
     /// How far all runs together are; once per look at the directory.
     Tick {

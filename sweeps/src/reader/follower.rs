@@ -1,7 +1,7 @@
 //! Following one run of a sweep.
 
 use crate::card::{Card, Metric};
-use crate::outcome::{classify, lost_records};
+use crate::outcome::{classify, level};
 use crate::reader::{RunState, State};
 use crate::{Outcome, PlannedRun, Sweep};
 use logs::spike::{LossSpike, loss_spikes};
@@ -90,16 +90,16 @@ impl Follower {
 
 /// The outcome of a run that has finished, or why it cannot be told.
 fn conclude(run: &mut RunState, reader: &RunReader, sweep: &Sweep) {
-    let Some(manifest) = reader.manifest() else {
-        run.not_judged("no `manifest.json`, so its outcome cannot be told".to_owned());
-        return;
+    let level = match level(reader) {
+        Ok(Some(level)) => level,
+        Ok(None) => {
+            return run
+                .not_judged("another program wrote it, so its outcome cannot be told".to_owned());
+        }
+        Err(lost) => return run.not_judged(lost),
     };
-    if let Some(lost) = lost_records(reader) {
-        run.not_judged(lost);
-        return;
-    }
     let records = reader.records();
-    run.conclude(&sweep.plan().card, records, manifest.unigram_entropy);
+    run.conclude(&sweep.plan().card, records, level);
     run.spikes = spikes(records, &sweep.run_dir(&run.id));
     run.seconds = reader.summary().map(|summary| summary.seconds);
 }

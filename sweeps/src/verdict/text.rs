@@ -2,6 +2,7 @@
 
 use super::{Count, Finding, Verdict, VerdictStatus};
 use crate::card::{Card, Kind, Role};
+use crate::sweep::CardText;
 use crate::{Outcome, RunState, Sweep};
 
 /// Status, and what was found; of several criteria how many hold, and then each by itself.
@@ -154,11 +155,16 @@ pub(super) fn notes(verdict: &Verdict, sweep: &Sweep) -> Vec<String> {
             verdict.failed_runs.join(", ")
         ));
     }
-    if verdict.criterion_changed {
-        notes.push(
+    match sweep.card_text() {
+        CardText::AsRegistered => {}
+        CardText::OtherCriterion => notes.push(
             "The criterion was edited after the sweep had begun; the verdict uses the values in `sweep.json`."
                 .to_owned(),
-        );
+        ),
+        CardText::Damaged => notes.push(
+            "`sweep.toml` is damaged: it is no card any more; the verdict uses the values in `sweep.json`, which is whole."
+                .to_owned(),
+        ),
     }
     notes
 }

@@ -7,7 +7,7 @@ use crate::words::{self, NONE};
 use crate::{provenance, runs, spikes, sweep};
 use logs::{Liveness, Manifest, RunReader};
 use std::path::Path;
-use sweeps::{Classified, Outcome, OutcomeRules, classify, lost_records};
+use sweeps::{Classified, Outcome, OutcomeRules, judge};
 
 /// Whether the directory looks like that of a run.
 pub(crate) fn is_run(dir: &Path) -> bool {
@@ -21,12 +21,12 @@ pub(crate) fn report(dir: &Path) -> Result<Report, ReportError> {
     let reader = RunReader::open(dir)?;
     let rules = OutcomeRules::default();
     let manifest = reader.manifest();
-    let lost = lost(&reader);
-    let classified = manifest
-        .filter(|_| reader.liveness() == Liveness::Finished && lost.is_none())
-        // Without the level of its text nobody can say whether a run has learnt.
-        .and_then(Manifest::unigram_level)
-        .map(|level| classify(reader.records(), &rules, level));
+    let finished = reader.liveness() == Liveness::Finished;
+    let (classified, lost) = match finished.then(|| judge(&reader, &rules)) {
+        None => (None, None),
+        Some(Ok(found)) => (found, None),
+        Some(Err(lost)) => (None, Some(lost)),
+    };
     let name = name(dir);
     let arm = ArmRuns {
         label: name.clone(),
@@ -54,12 +54,6 @@ pub(crate) fn report(dir: &Path) -> Result<Report, ReportError> {
         provenance: provenance::of(&manifests).0,
         ..Report::default()
     })
-}
-
-/// What a finished run has lost of its records.
-fn lost(reader: &RunReader) -> Option<String> {
-    let finished = reader.liveness() == Liveness::Finished;
-    finished.then(|| lost_records(reader)).flatten()
 }
 
 fn is_imported(reader: &RunReader) -> bool {
@@ -153,7 +147,7 @@ fn warnings(reader: &RunReader, lost: Option<&str>) -> Vec<String> {
     let mut warnings = Vec::new();
     if let Some(lost) = lost {
         warnings.push(format!(
-            "The run finished, but {lost}: bring back its `metrics-*.jsonl`."
+            "The run finished, but {lost}: bring back what is missing from a copy."
         ));
     }
     let missing = reader

@@ -67,7 +67,7 @@ fn read_toml<T: DeserializeOwned>(file: &Path, what: &str) -> Result<T, Failure>
 
 /// Follows the files of one run until somebody asks to stop.
 fn follow_on(request: &Import) -> Result<ExitCode, Failure> {
-    let stop = Stop::listen().map_err(|error| Failure::io("cannot listen for signals", &error))?;
+    let stop = Stop::listen()?;
     let files: Vec<String> = (request.paths.iter())
         .map(|path| format!("`{}`", path.display()))
         .collect();

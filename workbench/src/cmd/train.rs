@@ -54,10 +54,9 @@ pub(crate) fn run(arguments: &Train, cache: &Cache) -> Result<ExitCode, Failure>
 
 /// Signals that ask to stop, and the end of the executor where there is one.
 fn listen(arguments: &Train) -> Result<Stop, Failure> {
-    let failure = |error| Failure::io("cannot listen for signals", &error);
-    let stop = Stop::listen().map_err(failure)?;
+    let stop = Stop::listen()?;
     if let Some(executor) = arguments.executor {
-        stop.follow(executor).map_err(failure)?;
+        stop.follow(executor)?;
     }
     Ok(stop)
 }

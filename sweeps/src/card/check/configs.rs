@@ -4,6 +4,7 @@ use super::decision;
 use super::fields::complain;
 use crate::SweepError;
 use crate::card::{Arm, Card, Criterion, Settings};
+use crate::recorded::not_recorded;
 use experiments_config::{Complaint, Config, ConfigError};
 use std::collections::BTreeMap;
 
@@ -15,6 +16,7 @@ pub(super) fn check(card: &Card, complaints: &mut Vec<Complaint>) {
             Ok(config) => {
                 check_length(card, &config, complaints);
                 check_metric_steps(card, &arm, &config, complaints);
+                check_recorded(card, &arm, &config, complaints);
                 check_counted(card, &arm, &config, complaints);
                 if let Some(other) = hashes.insert(config.hash(), arm.label.clone()) {
                     let message =
@@ -72,6 +74,42 @@ fn check_metric_steps(card: &Card, arm: &Arm, config: &Config, complaints: &mut 
         };
         if complaints.iter().all(|complaint| complaint.key != key) {
             let message = format!("is {from}, after the last step {}", config.steps);
+            complain(complaints, &key, message, None);
+        }
+    }
+}
+
+/// A metric that an arm does not record is never known.
+pub(crate) fn check_recorded(
+    card: &Card,
+    arm: &Arm,
+    config: &Config,
+    complaints: &mut Vec<Complaint>,
+) {
+    for (index, criterion) in card.criteria.iter().enumerate() {
+        let counts = criterion.test.event().is_some();
+        if counts || card.is_smoke() || !criterion.test.looks_at(arm) {
+            continue;
+        }
+        let metric = card.metric_of(criterion);
+        // Where it is not measured, the training loss stands for it.
+        let name = if metric.is_final_loss() {
+            "loss"
+        } else {
+            &metric.name
+        };
+        let Some(why) = not_recorded(config, name) else {
+            continue;
+        };
+        let key = match criterion.metric {
+            Some(_) => format!("{}.metric.name", decision::section(card, index)),
+            None => "metric.name".to_owned(),
+        };
+        if complaints.iter().all(|complaint| complaint.key != key) {
+            let message = format!(
+                "is `{}`, which arm `{}` does not record, so `{}` could not be decided: {why}",
+                metric.name, arm.label, criterion.name
+            );
             complain(complaints, &key, message, None);
         }
     }

@@ -61,7 +61,7 @@ pub struct Metric {
 }
 
 /// Signals in nats per token that training lowers.
-const LOSSES: [&str; 6] = [
+pub(super) const LOSSES: [&str; 6] = [
     "loss",
     "loss_gmask",
     "loss_mask",
