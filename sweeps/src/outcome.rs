@@ -203,7 +203,7 @@ pub(crate) fn level(reader: &RunReader) -> Result<Option<f64>, String> {
 /// Why the outcome of a finished run cannot be told from what is left of it: its records do not reach its
 /// last step, or some before it are missing. A run that lost them must not pass for one that had nothing to
 /// report. Damaged lines are missing as well, unless a later attempt wrote their steps again.
-fn lost_records(reader: &RunReader) -> Option<String> {
+pub(crate) fn lost_records(reader: &RunReader) -> Option<String> {
     let (summary, records) = (reader.summary(), reader.records());
     let promised = summary.map_or(0, |summary| summary.steps);
     let recorded = records.last().map_or(0, |record| record.step);

@@ -309,7 +309,7 @@ fn differences(a: &impl Serialize, b: &impl Serialize) -> String {
 
 /// A new sweep goes into an empty directory, or one where its making was interrupted.
 fn check_vacant(dir: &Path) -> Result<(), SweepError> {
-    const OURS: [&str; 3] = ["runs", "control", "sweep.toml"];
+    const OURS: [&str; 3] = ["runs", "control", CARD_FILE];
     let entries = match std::fs::read_dir(dir) {
         Ok(entries) => entries,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),

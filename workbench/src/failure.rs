@@ -199,6 +199,8 @@ impl From<ImportError> for Failure {
             | ImportError::Unknown { .. }
             | ImportError::Nothing { .. }
             | ImportError::Exists { .. }
+            | ImportError::Several { .. }
+            | ImportError::OtherSource { .. }
             | ImportError::Map { .. } => Self::new(error, exit::BAD_INPUT),
         }
     }
@@ -226,6 +228,8 @@ impl From<SweepError> for Failure {
             | SweepError::Occupied { .. }
             | SweepError::Version { .. }
             | SweepError::Damaged { .. }
+            | SweepError::Listed { .. }
+            | SweepError::GivenRun { .. }
             | SweepError::OtherRun { .. }
             | SweepError::OtherCard { .. }
             | SweepError::OtherRuns { .. }

@@ -5,8 +5,9 @@
 
 use super::{Verdict, judge};
 use crate::card::{Arm, Card, Test};
+use crate::outcome::lost_records;
 use crate::reader::{RunState, State};
-use crate::{Outcome, Plan, PlannedRun, Sweep, SweepError, lost_records};
+use crate::{Outcome, Plan, PlannedRun, Sweep, SweepError};
 use logs::{Liveness, Manifest, RunReader};
 use serde::Deserialize;
 use std::collections::BTreeMap;
@@ -66,6 +67,7 @@ pub fn of_listed_runs(card: &Card, list: &Path) -> Result<Verdict, SweepError> {
         overrides: BTreeMap::new(),
         origins: BTreeMap::new(),
         missing_languages: Vec::new(),
+        weights: BTreeMap::new(),
         runs: Vec::new(),
     };
     let states: Vec<RunState> = states.into_iter().map(|(state, _)| state).collect();
