@@ -176,6 +176,8 @@ impl From<ImportError> for Failure {
             | ImportError::Unknown { .. }
             | ImportError::Nothing { .. }
             | ImportError::Exists { .. }
+            | ImportError::Several { .. }
+            | ImportError::OtherSource { .. }
             | ImportError::Map { .. } => Self::new(error, exit::BAD_INPUT),
         }
     }
