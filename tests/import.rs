@@ -196,9 +196,9 @@ fn the_run_of_a_hand_over_is_followed_by_the_command_in_its_job() {
         let export = scratch.run(&["export", "glm-130b", "--to", target, "--out", &folder]);
         assert!(export.status.success(), "{}", stderr(&export));
         let mut text = String::from("step");
-        names.iter().for_each(|name| {
+        for name in names {
             let _ = write!(text, ",\"t/{name}\"");
-        });
+        }
         text.push_str("\n1,5.5,1,64\n2,5.25,inf,64\n3,5,1,32\n");
         // Under names that nothing here knows, so that they come through the event file as they are.
         scratch.write("log.csv", &text);
@@ -216,15 +216,15 @@ fn the_run_of_a_hand_over_is_followed_by_the_command_in_its_job() {
         let import = scratch.run(&import);
         assert!(import.status.success(), "{}", stderr(&import));
         let tensorboard = format!("{folder}/tensorboard");
-        let events = [
+        let events = scratch.run(&[
             "export",
             &theirs,
             "--format",
             "tensorboard",
             "--out",
             &tensorboard,
-        ];
-        assert!(scratch.run(&events).status.success());
+        ]);
+        assert!(events.status.success(), "{}", stderr(&events));
 
         let job = std::fs::read_to_string(scratch.join(&folder).join("launch.sh")).unwrap();
         let line = job

@@ -73,7 +73,7 @@ pub fn metrics_file(attempt: u32) -> String {
 /// Whether a file of that name is a part of a run.
 pub(crate) fn is_file_of_run(name: &str) -> bool {
     let attempt = name.strip_prefix("metrics-");
-    let is_metrics = attempt.is_some_and(|rest| rest.ends_with(".jsonl"));
+    let is_metrics = attempt.is_some_and(|rest| rest.strip_suffix(".jsonl").is_some());
     is_metrics || FILES.contains(&name)
 }
 

@@ -3,6 +3,7 @@
 //! At every look the files that changed are read from their beginning, and what the run directory does not have
 //! yet is added to it. What it has, it says itself: so a follower that was killed goes on like one that was not.
 
+mod followed;
 mod growing;
 mod sources;
 
@@ -31,7 +32,9 @@ pub fn follow(
         let last = stopped();
         let begun = Instant::now();
         let news = follower.look(last)?;
-        news.iter().for_each(|line| say(line));
+        for line in &news {
+            say(line);
+        }
         if last {
             return follower.run.end();
         }

@@ -266,9 +266,12 @@ pub(super) fn followed(request: &Import) -> Result<Vec<(Entry, String)>, ImportE
             files.push(entry);
         }
     }
-    let name = |entry: &Entry| match request.one_run {
-        true => String::new(),
-        false => run_of(entry).1,
+    let name = |entry: &Entry| {
+        if request.one_run {
+            String::new()
+        } else {
+            run_of(entry).1
+        }
     };
     Ok(files
         .into_iter()

@@ -47,9 +47,10 @@ impl Source {
             sound: 0,
             broken: None,
         };
-        match Packing::of(&packed) {
-            Some(packing) => source.unpack(&packed, packing).map_err(error)?,
-            None => (source.sound, source.bytes) = (packed.len(), packed),
+        if let Some(packing) = Packing::of(&packed) {
+            source.unpack(&packed, packing).map_err(error)?;
+        } else {
+            (source.sound, source.bytes) = (packed.len(), packed);
         }
         Ok(source)
     }

@@ -158,7 +158,7 @@ fn whole_records(bytes: &[u8]) -> Vec<Option<Vec<u8>>> {
             (MIDDLE | LAST, None) => {}
             // No kind that the format has, behind a checksum that agrees.
             (0 | 5.., open) => {
-                records.extend(std::iter::repeat_n(None, 1 + usize::from(open.is_some())))
+                records.extend(std::iter::repeat_n(None, 1 + usize::from(open.is_some())));
             }
         }
     }

@@ -154,15 +154,14 @@ impl Given {
             ..RunState::new(&planned(id, arm, seed))
         };
         let level = self.manifest.unigram_level().or(unigram);
-        match self.problem() {
-            Some(problem) => state.not_judged(problem),
-            None => {
-                state.conclude(card, records, level.unwrap_or(f64::INFINITY));
-                if level.is_none() && asks_for_stuck(card) {
-                    doubt(&mut state);
-                }
-                notes.of(self, card, &state);
+        if let Some(problem) = self.problem() {
+            state.not_judged(problem);
+        } else {
+            state.conclude(card, records, level.unwrap_or(f64::INFINITY));
+            if level.is_none() && asks_for_stuck(card) {
+                doubt(&mut state);
             }
+            notes.of(self, card, &state);
         }
         (state, self.seed.is_some())
     }

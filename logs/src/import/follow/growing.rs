@@ -8,7 +8,8 @@ use std::path::{Path, PathBuf};
 use super::super::imported::missing;
 use super::super::write::refuse_taken;
 use super::super::{Attempt, Import, ImportError, Imported, ImportedRun, Join};
-use super::sources::{Followed, Sources};
+use super::followed::Followed;
+use super::sources::Sources;
 use crate::read::RunReader;
 use crate::record::{MOST_NAMES, Name, Record};
 use crate::run::{
@@ -94,7 +95,7 @@ impl Growing {
             self.writer.event(&event)?;
         }
         let parts = parts(sources, last);
-        let imported = self.imported(sources, &parts);
+        let imported = Self::imported(sources, &parts);
         self.announce(sources, &imported)?;
         let wanted = merged(&parts);
         for (number, part) in parts.iter().enumerate() {
@@ -191,7 +192,7 @@ impl Growing {
     }
 
     /// What the manifest says of the files as they are.
-    fn imported(&self, sources: &Sources, parts: &[Part<'_>]) -> Imported {
+    fn imported(sources: &Sources, parts: &[Part<'_>]) -> Imported {
         let mut attempts: Vec<Attempt> = Vec::new();
         for (source, file) in sources.known.iter().enumerate() {
             let read = parts.iter().filter(|part| part.source == source);

@@ -7,84 +7,9 @@ use std::path::{Path, PathBuf};
 
 use super::super::group::{Entry, followed};
 use super::super::source::Source;
-use super::super::{Attempt, Extent, Import, ImportError, LogFile, Origin, read_source};
+use super::super::{Attempt, Import, ImportError, LogFile, read_source};
+use super::followed::Followed;
 use crate::disk::Stamp;
-use crate::record::Record;
-
-/// A file that is followed, or was.
-#[derive(Debug)]
-pub(super) struct Followed {
-    pub(super) origin: Origin,
-    /// Its attempts as the manifest has them.
-    pub(super) attempts: Vec<Attempt>,
-    /// Its records by attempt; none of a file that is gone, or not read yet.
-    pub(super) records: Vec<Vec<Record>>,
-    path: PathBuf,
-    /// How it was when it was read.
-    stamp: Option<Stamp>,
-    /// How much of it was read.
-    extent: Extent,
-}
-
-impl Followed {
-    /// A file of an earlier follower.
-    pub(super) fn earlier(origin: Origin, attempts: Vec<Attempt>) -> Self {
-        Self {
-            path: PathBuf::from(&origin.file),
-            extent: origin.followed.clone().unwrap_or_default(),
-            origin,
-            attempts,
-            records: Vec::new(),
-            stamp: None,
-        }
-    }
-
-    fn new(path: &Path, stamp: Stamp, source: &Source, log: LogFile) -> Self {
-        // Zeros at the end may be a part that is not written yet.
-        let end = source.bytes.iter().rposition(|byte| *byte != 0);
-        let read = &source.bytes[..end.map_or(0, |end| end + 1)];
-        let extent = Extent {
-            bytes: read.len() as u64,
-            hash: hash(read),
-            clock: log.clock,
-            gone: false,
-        };
-        Self {
-            origin: Origin {
-                followed: Some(extent.clone()),
-                ..log.origin
-            },
-            attempts: Vec::new(),
-            records: log.attempts,
-            path: path.to_owned(),
-            stamp: Some(stamp),
-            extent,
-        }
-    }
-
-    /// Whether it is no longer there, or another file stands in its place.
-    pub(super) fn is_gone(&self) -> bool {
-        self.extent.gone
-    }
-
-    /// Whether `bytes` begin with what was read of this file.
-    fn begins(&self, bytes: &[u8]) -> bool {
-        let read = usize::try_from(self.extent.bytes).ok();
-        let beginning = read.and_then(|read| bytes.get(..read));
-        beginning.is_some_and(|beginning| hash(beginning) == self.extent.hash)
-    }
-
-    /// First step, and how many there are.
-    fn length(&self) -> (u64, usize) {
-        let first = self.records.first().and_then(|attempt| attempt.first());
-        let records = self.records.iter().map(Vec::len).sum();
-        (first.map_or(0, |record| record.step), records)
-    }
-}
-
-fn hash(bytes: &[u8]) -> String {
-    blake3::hash(bytes).to_hex().to_string()
-}
 
 /// What a look found.
 #[derive(Debug, Default)]
@@ -93,6 +18,22 @@ pub(super) struct News {
     pub(super) changed: bool,
     /// What the user should hear, one sentence each.
     pub(super) lines: Vec<String>,
+}
+
+/// A look that goes on.
+struct Look<'a> {
+    request: &'a Import,
+    /// Numbers of the known files that are there.
+    here: HashSet<usize>,
+    news: News,
+}
+
+/// A file as it is now, with the run that it belongs to by its name.
+#[derive(Clone, Copy)]
+struct Found<'a> {
+    entry: &'a Entry,
+    group: &'a str,
+    stamp: Stamp,
 }
 
 /// All files of the run, the earliest attempt first.
@@ -139,102 +80,90 @@ impl Sources {
             .into_iter()
             .filter(|(entry, _)| !inside(&entry.path))
             .collect();
-        let mut news = News::default();
+        let mut look = Look {
+            request,
+            here: HashSet::new(),
+            news: News::default(),
+        };
         for path in request.paths.iter().filter(|path| !path.exists()) {
             let text = format!("`{}` is not there; waiting for it", path.display());
-            self.tell(&mut news, text);
+            self.tell(&mut look.news, text);
         }
-        let mut here = HashSet::new();
         let mut unmatched = Vec::new();
         for (entry, group) in &files {
-            if let Some(stamp) = self.reread(entry, group, request, &mut here, &mut news)? {
-                unmatched.push((entry, group, stamp));
+            let found = Stamp::of(&entry.path).map(|stamp| Found {
+                entry,
+                group,
+                stamp,
+            });
+            if let Some(found) = found
+                && !self.reread(found, &mut look)?
+            {
+                unmatched.push(found);
             }
         }
         let mut fresh = Vec::new();
-        for (entry, group, stamp) in unmatched {
-            let moved = self.moved(entry, group, stamp, request, &mut here, &mut news)?;
-            fresh.extend(moved.map(|new| (group, entry.rotations(), new)));
+        for found in unmatched {
+            let new = self.moved(found, &mut look)?;
+            fresh.extend(new.map(|new| (found.group, found.entry.rotations(), new)));
         }
+        let mut news = self.mark_gone(look, &files);
         let fresh = self.of_this_run(fresh, &mut news)?;
         if !fresh.is_empty() && !self.is_met {
             return Err(self.other_run(request));
         }
-        self.mark_gone(&here, &files, &mut news);
         news.changed |= !fresh.is_empty();
         self.take(fresh);
         Ok(news)
     }
 
-    /// Takes in the file at the place of a known one that goes on with it, or has not changed. Returns the stamp
-    /// of any other file that is worth reading.
-    fn reread(
-        &mut self,
-        entry: &Entry,
-        group: &str,
-        request: &Import,
-        here: &mut HashSet<usize>,
-        news: &mut News,
-    ) -> Result<Option<Stamp>, ImportError> {
-        let Some(stamp) = Stamp::of(&entry.path) else {
-            return Ok(None);
-        };
-        let at_place = |known: &Followed| known.path == entry.path;
-        let mut places = (0..self.known.len()).filter(|&at| at_place(&self.known[at]));
-        let Some(first) = places.next() else {
-            let is_news = self.passed_over.get(&entry.path) != Some(&stamp);
-            return Ok(is_news.then_some(stamp));
-        };
+    /// Takes in the file at the place of a known one that goes on with it, or has not changed; false of any other
+    /// file that is worth reading.
+    fn reread(&mut self, found: Found<'_>, look: &mut Look<'_>) -> Result<bool, ImportError> {
+        let at_place = |at: &usize| self.known[*at].path == found.entry.path;
+        let places: Vec<usize> = (0..self.known.len()).filter(at_place).collect();
+        if places.is_empty() {
+            return Ok(self.passed_over.get(&found.entry.path) == Some(&found.stamp));
+        }
         self.is_met = true;
-        let places: Vec<usize> = std::iter::once(first).chain(places).collect();
-        let unchanged = |at: &&usize| self.known[**at].stamp == Some(stamp);
+        let unchanged = |at: &&usize| self.known[**at].stamp == Some(found.stamp);
         if let Some(&at) = places.iter().find(unchanged) {
-            here.insert(at);
-            return Ok(None);
+            look.here.insert(at);
+            return Ok(true);
         }
-        let Some(source) = self.source(entry, news)? else {
+        let Some(source) = self.source(found.entry, &mut look.news)? else {
             // It is there, and cannot be read now.
-            here.extend(places);
-            return Ok(None);
+            look.here.extend(places);
+            return Ok(true);
         };
-        let same = places
-            .into_iter()
-            .find(|&at| self.known[at].begins(&source.bytes));
-        match same {
-            Some(at) => {
-                here.insert(at);
-                self.renew(at, entry, group, stamp, &source, request, news);
-                Ok(None)
-            }
-            None => Ok(Some(stamp)),
+        let mut places = places.into_iter();
+        let same = places.find(|&at| self.known[at].begins(&source.bytes));
+        if let Some(at) = same {
+            self.renew(at, found, &source, look);
         }
+        Ok(same.is_some())
     }
 
     /// A file that is new at its place: a known one that was moved there, or one to add.
     fn moved(
         &mut self,
-        entry: &Entry,
-        group: &str,
-        stamp: Stamp,
-        request: &Import,
-        here: &mut HashSet<usize>,
-        news: &mut News,
+        found: Found<'_>,
+        look: &mut Look<'_>,
     ) -> Result<Option<Followed>, ImportError> {
-        let Some(source) = self.source(entry, news)? else {
+        let Some(source) = self.source(found.entry, &mut look.news)? else {
             return Ok(None);
         };
         let is_it = |at: &usize| {
             let known = &self.known[*at];
-            !here.contains(at) && known.extent.bytes > 0 && known.begins(&source.bytes)
+            !look.here.contains(at) && known.is_read() && known.begins(&source.bytes)
         };
         if let Some(at) = (0..self.known.len()).find(is_it) {
-            here.insert(at);
             self.is_met = true;
-            self.renew(at, entry, group, stamp, &source, request, news);
+            self.renew(at, found, &source, look);
             return Ok(None);
         }
-        let log = self.log(entry, stamp, &source, request, news);
-        Ok(log.map(|log| Followed::new(&entry.path, stamp, &source, log)))
+        let log = self.log(found, &source, look);
+        Ok(log.map(|log| Followed::new(&found.entry.path, found.stamp, &source, log)))
     }
 
     /// A file's bytes; none where it cannot be read now, which is told.
@@ -255,21 +184,15 @@ impl Sources {
     }
 
     /// What a source says. One that is no log, and may become one, is passed over until it changes.
-    fn log(
-        &mut self,
-        entry: &Entry,
-        stamp: Stamp,
-        source: &Source,
-        request: &Import,
-        news: &mut News,
-    ) -> Option<LogFile> {
-        match read_source(source, &request.columns) {
+    fn log(&mut self, found: Found<'_>, source: &Source, look: &mut Look<'_>) -> Option<LogFile> {
+        match read_source(source, &look.request.columns) {
             Ok(log) => Some(log),
             Err(error) => {
-                self.passed_over.insert(entry.path.clone(), stamp);
-                if entry.named {
+                let path = found.entry.path.clone();
+                self.passed_over.insert(path, found.stamp);
+                if found.entry.named {
                     let text = format!("{error}; waiting until it changes");
-                    self.tell(news, text);
+                    self.tell(&mut look.news, text);
                 }
                 None
             }
@@ -277,57 +200,43 @@ impl Sources {
     }
 
     /// Replaces what was known of a file.
-    #[allow(
-        clippy::too_many_arguments,
-        reason = "one call from each of two places"
-    )]
-    fn renew(
-        &mut self,
-        at: usize,
-        entry: &Entry,
-        group: &str,
-        stamp: Stamp,
-        source: &Source,
-        request: &Import,
-        news: &mut News,
-    ) {
-        self.group.get_or_insert_with(|| group.to_owned());
-        if let Some(log) = self.log(entry, stamp, source, request, news) {
-            let attempts = std::mem::take(&mut self.known[at].attempts);
-            self.known[at] = Followed {
-                attempts,
-                ..Followed::new(&entry.path, stamp, source, log)
-            };
-            news.changed = true;
-        } else {
-            self.known[at].stamp = Some(stamp);
-        }
+    fn renew(&mut self, at: usize, found: Found<'_>, source: &Source, look: &mut Look<'_>) {
+        look.here.insert(at);
+        self.group.get_or_insert_with(|| found.group.to_owned());
+        let Some(log) = self.log(found, source, look) else {
+            self.known[at].stamp = Some(found.stamp);
+            return;
+        };
+        let attempts = std::mem::take(&mut self.known[at].attempts);
+        let file = Followed::new(&found.entry.path, found.stamp, source, log);
+        self.known[at] = file.with_attempts(attempts);
+        look.news.changed = true;
     }
 
     /// Of new files those of the run that is followed; the group of the first ones says which that is.
     fn of_this_run(
         &mut self,
-        fresh: Vec<(&String, u32, Followed)>,
+        fresh: Vec<(&str, u32, Followed)>,
         news: &mut News,
     ) -> Result<Vec<(u32, Followed)>, ImportError> {
         let group = match (&self.group, fresh.first()) {
             (Some(group), _) => group.clone(),
             (None, None) => return Ok(Vec::new()),
             (None, Some((group, ..))) => {
-                let mut names: Vec<String> =
-                    fresh.iter().map(|(name, ..)| (*name).clone()).collect();
+                let names = fresh.iter().map(|(name, ..)| (*name).to_owned());
+                let mut names: Vec<String> = names.collect();
                 names.sort();
                 names.dedup();
                 if names.len() > 1 {
                     return Err(ImportError::Several { names });
                 }
-                (*group).clone()
+                (*group).to_owned()
             }
         };
         self.group = Some(group.clone());
         let mut own = Vec::new();
         for (name, rotations, file) in fresh {
-            if *name == group {
+            if name == group {
                 own.push((rotations, file));
                 continue;
             }
@@ -351,41 +260,34 @@ impl Sources {
     }
 
     /// Notices which of the known files are no longer there.
-    fn mark_gone(&mut self, here: &HashSet<usize>, files: &[(Entry, String)], news: &mut News) {
-        for at in 0..self.known.len() {
-            let known = &mut self.known[at];
-            if here.contains(&at) || known.extent.gone {
+    fn mark_gone(&mut self, look: Look<'_>, files: &[(Entry, String)]) -> News {
+        let Look { here, mut news, .. } = look;
+        for (at, known) in self.known.iter_mut().enumerate() {
+            if here.contains(&at) || known.is_gone() {
                 continue;
             }
-            let taken = files.iter().any(|(entry, _)| entry.path == known.path);
-            let what = if taken {
+            let is_taken = files.iter().any(|(entry, _)| entry.path == known.path);
+            let what = if is_taken {
                 "was cut or replaced: it no longer begins with what was read of it"
             } else {
                 "is gone"
             };
-            let text = format!(
-                "`{}` {what}. What was read of it stays in the run",
-                known.path.display()
-            );
-            known.extent.gone = true;
-            known.origin.followed = Some(known.extent.clone());
-            known.origin.notes.push(format!("it {what}"));
-            known.stamp = None;
+            let path = known.path.display();
+            let text = format!("`{path}` {what}. What was read of it stays in the run");
+            known.lose(what);
             news.changed = true;
             news.lines.push(text);
         }
+        news
     }
 
     /// Adds new files, and orders all by their clocks where each has one.
     fn take(&mut self, mut fresh: Vec<(u32, Followed)>) {
         fresh.sort_by_key(|(rotations, file)| (Reverse(*rotations), file.length()));
         self.known.extend(fresh.into_iter().map(|(_, file)| file));
-        let clock = |file: &Followed| file.extent.clock;
-        if self.known.iter().all(|file| clock(file).is_some()) {
-            self.known.sort_by(|a, b| {
-                let (a, b) = (clock(a).unwrap_or(0.0), clock(b).unwrap_or(0.0));
-                a.total_cmp(&b)
-            });
+        if self.known.iter().all(|file| file.clock().is_some()) {
+            let clock = |file: &Followed| file.clock().unwrap_or(0.0);
+            self.known.sort_by(|a, b| clock(a).total_cmp(&clock(b)));
         }
     }
 

@@ -141,12 +141,13 @@ fn a_list_that_cannot_be_used_is_refused_by_name() {
         let error = say(&card(), &text);
         assert!(error.contains(words), "{error}");
     }
-    let paired = format!("{CARD}test = \"mcnemar\"\n");
+    // With fewer pairs the test could not decide.
+    let paired = CARD.replace("seeds = 4", "seeds = 6") + "test = \"mcnemar\"\n";
     let paired = Card::parse(&paired, "card", Path::new(".")).unwrap();
     let error = say(&paired, &list(4, false));
     assert!(error.contains("give `seed` with each run"), "{error}");
     let text = format!("unigram_entropy = 3.54\n{}", list(4, true));
     let found = verdict(&dir, &paired, &text).unwrap();
     assert_eq!(found.arms[1].outcomes[&Outcome::Ok], 4);
-    assert!(found.missing_runs.is_empty());
+    assert_eq!(found.missing_runs.len(), 4);
 }
