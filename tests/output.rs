@@ -7,7 +7,7 @@ mod support;
 
 use std::fs::File;
 use std::path::Path;
-use std::process::{Command, Output, Stdio};
+use std::process::{Command, Stdio};
 use support::studio::{shell, studio, succeed};
 use support::{Scratch, stderr, stdout, tiny};
 

@@ -6,7 +6,6 @@
 
 mod support;
 
-use std::path::Path;
 use std::process::{Command, Output, Stdio};
 use support::studio::{shell, studio, succeed};
 use support::{Scratch, stderr, stdout, tiny};
