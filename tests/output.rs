@@ -8,7 +8,7 @@ mod support;
 use std::fs::File;
 use std::path::Path;
 use std::process::{Command, Stdio};
-use support::studio::{shell, studio, succeed};
+use support::studio::{CARD, shell, studio, succeed};
 use support::{Scratch, stderr, stdout, tiny};
 
 fn full() -> Stdio {
