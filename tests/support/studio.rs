@@ -17,7 +17,7 @@ pub fn studio(name: &str) -> Scratch {
     scratch
 }
 
-/// Two arms of two runs, with titles that would drive a terminal.
+/// Its title and its claim hold what a terminal would obey.
 pub const CARD: &str = r#"
 name = "card"
 title = "A title \u001B]0;forged\u0007\u009B2J\u202E"
