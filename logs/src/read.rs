@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use crate::alarm::{Sighting, alarms, recorded, sightings};
 use crate::error::LogError;
 use crate::record::{Names, Record};
 use crate::run::{
@@ -37,6 +38,16 @@ pub struct RunReader {
     lease: LeaseReader,
     liveness: Liveness,
     warnings: Vec<String>,
+}
+
+/// The events of a run directory, in the order of the file; none of a directory without. Damaged lines are left out.
+pub fn events(dir: &Path) -> Result<Vec<Event>, LogError> {
+    let mut events = Vec::new();
+    Tail::new(dir.join(EVENTS_FILE)).poll(|line| {
+        events.push(Event::parse_bytes(line)?);
+        Ok(())
+    })?;
+    Ok(events)
 }
 
 impl RunReader {
@@ -220,6 +231,13 @@ impl RunReader {
     #[must_use]
     pub fn events(&self) -> &[Event] {
         &self.events
+    }
+
+    /// The alarms as rows: those it told of while it trained, or, of a run that did not watch itself, those of the
+    /// standard detectors over its records.
+    #[must_use]
+    pub fn sightings(&self) -> Vec<Sighting> {
+        recorded(&self.events).unwrap_or_else(|| sightings(&alarms(self.records())))
     }
 
     /// Provenance, once written.

@@ -82,7 +82,7 @@ impl Event {
     }
 
     /// The line of the events file for `attempt`, without the newline.
-    pub(super) fn to_line(&self, attempt: u32) -> Result<String, serde_json::Error> {
+    pub(crate) fn to_line(&self, attempt: u32) -> Result<String, serde_json::Error> {
         let mut text = serde_json::to_string(&Self {
             attempt,
             ..self.clone()
