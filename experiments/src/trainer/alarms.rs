@@ -36,8 +36,8 @@ pub(super) fn with_detectors(event: Event, config: &Config) -> Event {
 }
 
 impl Alarms {
-    /// Goes on from a checkpoint's state, which must hold none of it: a checkpoint of an earlier version does not.
-    /// Returns what the user should know.
+    /// Goes on from the state of a checkpoint; one of an earlier version holds nothing of the detectors. Also returns
+    /// what the user should know.
     pub(super) fn begin(
         directory: &Path,
         config: &Config,

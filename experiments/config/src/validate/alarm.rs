@@ -35,21 +35,18 @@ impl Config {
 }
 
 fn check_names(names: &[String], checks: &mut Checks) {
-    let known = || DETECTORS.iter().map(|entry| entry.name.to_owned());
+    let known: Vec<String> = DETECTORS.iter().map(|e| e.name.to_owned()).collect();
     for (index, name) in names.iter().enumerate() {
-        let near = closest(name, known());
-        let (message, hint) = match near {
-            Some(near) => (String::new(), Some(format!("did you mean `{near}`?"))),
-            None => (
-                format!("; expected {}", known().collect::<Vec<_>>().join(", ")),
-                None,
-            ),
+        let near = closest(name, known.clone());
+        let expected = match near {
+            Some(_) => String::new(),
+            None => format!("; expected {}", known.join(", ")),
         };
         checks.require_or(
-            known().any(|known| known == *name),
+            known.contains(name),
             "alarm.detectors",
-            format!("`{name}` is no detector{message}"),
-            hint,
+            format!("`{name}` is no detector{expected}"),
+            near.map(|near| format!("did you mean `{near}`?")),
         );
         checks.require(
             !names[..index].contains(name),
