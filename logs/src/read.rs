@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use crate::alarm::{Sighting, alarms, recorded, sightings};
 use crate::error::LogError;
 use crate::record::{Names, Record};
 use crate::run::{
@@ -193,6 +194,13 @@ impl RunReader {
     #[must_use]
     pub fn events(&self) -> &[Event] {
         self.events.all()
+    }
+
+    /// The alarms as rows: those it told of while it trained, or, of a run that did not watch itself, those of the
+    /// standard detectors over its records.
+    #[must_use]
+    pub fn sightings(&self) -> Vec<Sighting> {
+        recorded(self.events()).unwrap_or_else(|| sightings(&alarms(self.records())))
     }
 
     /// Provenance, once written.

@@ -99,6 +99,16 @@ impl Definition {
         }
     }
 
+    /// The same with another threshold; a spike ends at half of it, as in [`Definition::LOSS`].
+    #[must_use]
+    pub const fn with_threshold(self, threshold: f64) -> Self {
+        Self {
+            threshold,
+            exit: threshold / 2.0,
+            ..self
+        }
+    }
+
     /// The same in another direction.
     #[must_use]
     pub const fn towards(self, side: Side) -> Self {

@@ -26,6 +26,8 @@ pub(crate) mod exit {
     /// The machine ran out of something while training (disk space, memory, open files); nothing is wrong
     /// with the run, and the same command continues.
     pub(crate) const MACHINE: u8 = 4;
+    /// Stopped by an alarm, with `alarm.action = "stop"`; the same command continues.
+    pub(crate) const ALARMED: u8 = 5;
 }
 
 /// An error on its way to the user: what went wrong with its causes, and the exit code.

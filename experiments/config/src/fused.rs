@@ -51,6 +51,8 @@ impl Config {
             record: _,
             // `Config::fuses` has asked.
             runtime: _,
+            // Reads what was recorded.
+            alarm: _,
         } = self;
         check_model(model);
         check_objective(objective);

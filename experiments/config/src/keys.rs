@@ -1,8 +1,8 @@
 //! The set of legal keys, derived from one fully written configuration.
 
 use crate::{
-    Complaint, Config, InitConfig, Intervention, ProbeKind, ScheduleEntry, ScheduledKey, Source,
-    TaskSource, Unit,
+    AlarmConfig, Complaint, Config, InitConfig, Intervention, ProbeKind, ScheduleEntry,
+    ScheduledKey, Source, TaskSource, Unit,
 };
 use std::path::PathBuf;
 use toml::{Table, Value};
@@ -18,6 +18,7 @@ pub(crate) fn full() -> Table {
         weights_blake3: Some(String::new()),
     };
     config.eval.last_word = 1;
+    config.alarm = AlarmConfig::full();
     config.probe.kind = ProbeKind::UpdateLaw;
     config.data.sources = vec![Source {
         name: Some(String::new()),

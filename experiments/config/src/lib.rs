@@ -5,6 +5,7 @@
 //! are resolved on plain TOML tables ([`load`]), and only the result becomes a `Config`; the
 //! resolved file written into a run directory therefore needs nothing else to be read again.
 
+mod alarm;
 mod data;
 mod error;
 mod fused;
@@ -23,6 +24,7 @@ mod training;
 mod types;
 mod validate;
 
+pub use alarm::{AlarmAction, AlarmConfig};
 pub use data::{DataConfig, Source, TokenizerConfig};
 pub use error::{Complaint, ConfigError};
 pub use keys::{every_key, is_key, is_whole_number, nearest};
@@ -82,6 +84,9 @@ pub struct Config {
     pub record: RecordConfig,
     /// How the run is executed. Not part of [`Config::hash`].
     pub runtime: RuntimeConfig,
+    /// What watches the run. Not part of [`Config::hash`].
+    #[serde(skip_serializing_if = "AlarmConfig::is_default")]
+    pub alarm: AlarmConfig,
     /// What the run measures instead of training.
     #[serde(skip_serializing_if = "ProbeConfig::is_default")]
     pub probe: ProbeConfig,
@@ -111,6 +116,7 @@ impl Default for Config {
             checkpoint: CheckpointConfig::default(),
             record: RecordConfig::default(),
             runtime: RuntimeConfig::default(),
+            alarm: AlarmConfig::default(),
             probe: ProbeConfig::default(),
             schedule: Vec::new(),
             intervention: Vec::new(),
@@ -147,13 +153,14 @@ impl Config {
         toml::to_string(self).expect("a Config is representable in TOML")
     }
 
-    /// BLAKE3 hash (hex) of the resolved configuration without [`Config::runtime`]: thread
-    /// counts and devices do not change what is trained. A file of the user's own counts by its content
+    /// BLAKE3 hash (hex) of the resolved configuration without [`Config::runtime`] and [`Config::alarm`]: thread
+    /// counts, devices and who watches do not change what is trained. A file of the user's own counts by its content
     /// where the configuration has that, else by its path.
     #[must_use]
     pub fn hash(&self) -> String {
         let mut hashed = Self {
             runtime: RuntimeConfig::default(),
+            alarm: AlarmConfig::default(),
             ..self.clone()
         };
         hashed.forget_paths(false);

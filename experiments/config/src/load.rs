@@ -238,7 +238,9 @@ mod tests {
 
     #[test]
     fn a_resolved_configuration_reads_back_equal() {
-        let config = load_preset("t-deep", &["optimizer.lr=3e-3".parse().unwrap()]).unwrap();
+        let set = ["optimizer.lr=3e-3", "alarm.threshold.robust-loss=9"];
+        let set = set.map(|set| set.parse().unwrap());
+        let config = load_preset("t-deep", &set).unwrap();
         let table: Table = toml::from_str(&config.to_toml()).unwrap();
         assert_eq!(resolve(table, &[], "test").unwrap(), config);
     }
@@ -249,6 +251,9 @@ mod tests {
         let threads = load_preset("t0", &["runtime.threads=2".parse().unwrap()]).unwrap();
         let seed = load_preset("t0", &["seed=2".parse().unwrap()]).unwrap();
         assert_eq!(base.hash(), threads.hash());
+        let stop = load_preset("t0", &["alarm.action=stop".parse().unwrap()]).unwrap();
+        assert_eq!(base.hash(), stop.hash());
+        assert_ne!(base.to_toml(), stop.to_toml());
         assert_ne!(base.hash(), seed.hash());
     }
 

@@ -1,6 +1,7 @@
 use super::sums::{SUMS, Sums};
 use super::*;
 use experiments_config::{Config, ModelConfig};
+use logs::{Record, Watch};
 
 /// A run with a writer, three steps of checkpoints and what they hold.
 struct Bench {
@@ -315,4 +316,26 @@ fn every_file_of_a_finished_run_s_checkpoint_is_verified() {
         notices[1].contains("lacks the checkpoint of step 2"),
         "{notices:?}"
     );
+}
+
+/// A line of thousands of numbers behind counters that can be read; earlier versions had none.
+#[test]
+fn what_detectors_have_seen_is_one_line_and_may_be_missing() {
+    let mut bench = Bench::new("alarms", 2);
+    let mut watch = Watch::default();
+    for step in 1..=80 {
+        let mut record = Record::new(step);
+        record.set("loss", 3.0 + 0.1 / step as f64);
+        watch.news(&record);
+    }
+    bench.state.alarms = Some(watch.state().unwrap());
+    bench.save(1..=1);
+    assert_eq!(bench.load().unwrap().unwrap().state, bench.state);
+    let text = fs::read_to_string(bench.folder(1).join(STATE)).unwrap();
+    let is_alarms = |line: &&str| line.starts_with("  \"alarms\": {");
+    let line = text.lines().find(is_alarms).unwrap();
+    assert!(line.len() > 1000 && text.ends_with(&format!("{line}\n}}\n")));
+    bench.forge(1, &format!(",\n{line}"), "");
+    bench.state.alarms = None;
+    assert_eq!(bench.load().unwrap().unwrap().state, bench.state);
 }

@@ -26,6 +26,7 @@ pub(super) fn unknown(config: &Config) -> Option<(&'static str, &'static str)> {
         checkpoint: _,
         record: _,
         runtime: _,
+        alarm: _,
         probe: _,
         schedule: _,
         intervention: _,

@@ -1,6 +1,7 @@
 //! From a request to an attempt that has begun. What speaks against a start is found out before anything
 //! is written, so that a start which is refused leaves the directory as it was.
 
+use super::alarms::with_detectors;
 use super::identity::{check_begun, check_run, check_same, manifest, with_engine};
 use super::resumption::Resumption;
 use super::session::{Company, Request};
@@ -109,7 +110,7 @@ pub(super) fn begin(
         Some(mut resumption) => {
             notices.append(&mut resumption.notices);
             notices.extend(resumption.set_aside()?);
-            let event = resumption.event(request.program);
+            let event = with_detectors(resumption.event(request.program), config);
             writer.event(&with_engine(event, engine.clone()))?;
             Some(resumption.trained)
         }

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::detector::Detector;
 use super::{Alarm, AlarmKind, robust};
+use crate::median::upper_median;
 use crate::record::Record;
 use crate::spike::{Change, Definition, Spike, SpikeTracker};
 
@@ -91,6 +92,5 @@ fn median(values: &[f64]) -> Option<f64> {
     if usable.len() < 3 {
         return None;
     }
-    usable.sort_unstable_by(f64::total_cmp);
-    usable.get(usable.len() / 2).copied()
+    upper_median(&mut usable)
 }

@@ -14,7 +14,8 @@ pub(super) struct Events {
     numbers: Numbers,
 }
 
-/// All events of the run in `dir`, in the order of the file; damaged lines are left out.
+/// The events of a run directory, in the order of the file; none of a directory without. Damaged lines are
+/// left out.
 pub fn events(dir: &Path) -> Result<Vec<Event>, LogError> {
     let mut events = Events::new(dir);
     events.poll()?;

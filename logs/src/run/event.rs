@@ -85,7 +85,7 @@ impl Event {
 
     /// Line `number` of the events file, by `attempt`, without the newline. The number shows later that
     /// lines before it were lost.
-    pub(super) fn to_line(&self, attempt: u32, number: u64) -> Result<String, serde_json::Error> {
+    pub(crate) fn to_line(&self, attempt: u32, number: u64) -> Result<String, serde_json::Error> {
         let mut text = serde_json::to_string(&Self {
             attempt,
             ..self.clone()

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::Spike;
+use crate::median::upper_median;
 use crate::record::Record;
 
 /// Steps before the first of a spike in which a growth is looked for. Signals led by two to four steps in the runs
@@ -123,8 +124,7 @@ impl Window<'_> {
     fn growth(&self, value: impl Fn(&Record) -> Option<f64>) -> Option<(f64, u64)> {
         let positive = |record: &Record| value(record).filter(|x| x.is_finite() && *x > 0.0);
         let mut before: Vec<f64> = self.before.iter().filter_map(positive).collect();
-        before.sort_by(f64::total_cmp);
-        let median = before.get(before.len() / 2)?;
+        let median = upper_median(&mut before)?;
         let lead = self.lead.iter();
         let (largest, step) = lead
             .filter_map(|record| Some((positive(record)?, record.step)))

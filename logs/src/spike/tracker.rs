@@ -116,7 +116,8 @@ impl SpikeTracker {
 
     fn take(&mut self, step: u64, value: f64, judged: Judged, skipped: bool) -> Option<Change> {
         let level = if self.definition.logarithmic {
-            judged.level.exp()
+            // The logarithm of the largest number may have been rounded up.
+            judged.level.exp().min(f64::MAX)
         } else {
             judged.level
         };

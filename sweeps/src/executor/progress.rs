@@ -42,6 +42,8 @@ pub enum Progress {
     Stopped {
         /// Run id.
         id: String,
+        /// What it says itself: none where it was asked to, else the alarm that stopped it.
+        message: Option<String>,
     },
     /// A run's process was killed, or met the limits of the machine; it goes on next time.
     Interrupted {

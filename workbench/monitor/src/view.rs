@@ -1,6 +1,6 @@
 //! What the monitor shows of a sweep, and the one trait through which it gets it.
 
-use logs::Record;
+use logs::{Event, Record};
 use sweeps::{Outcome, State};
 
 use crate::MonitorError;
@@ -15,6 +15,9 @@ pub(crate) trait Source {
 
     /// The records of a run, sorted by step.
     fn records(&self, run: usize) -> &[Record];
+
+    /// The events of a run, in the order of the file.
+    fn events(&self, run: usize) -> &[Event];
 
     /// Changes whenever `records(run)` changes; everything derived from records is cached by it.
     fn revision(&self, run: usize) -> Revision;

@@ -348,7 +348,11 @@ impl Lines {
             }
             Progress::Failed { id, message } => say(&format!("FAILED    {id}: {message}")),
             Progress::Restored { id, message } => say(&format!("note: {id}: {message}")),
-            Progress::Stopped { id } => say(&format!("stopped   {id}")),
+            Progress::Stopped { id, message: None } => say(&format!("stopped   {id}")),
+            Progress::Stopped {
+                id,
+                message: Some(why),
+            } => say(&format!("stopped   {id}: {why}")),
             Progress::Interrupted { id, message } => say(&format!("broke off {id}: {message}")),
             Progress::Elsewhere { id } => {
                 say(&format!("waits for {id}, which another process trains"));

@@ -74,3 +74,42 @@ proptest! {
         }
     }
 }
+
+/// JSON has no number for NaN and infinity, so none may get into a state.
+#[test]
+fn a_state_survives_json_whatever_was_seen() {
+    let extremes = [
+        f64::NAN,
+        f64::INFINITY,
+        f64::NEG_INFINITY,
+        f64::MAX,
+        f64::MIN,
+        f64::MIN_POSITIVE,
+        5e-324,
+        0.0,
+        -0.0,
+    ];
+    for entry in DETECTORS {
+        for extreme in extremes {
+            let mut detector = (entry.make)(entry);
+            let mut raised = Vec::new();
+            for step in 0..300_u64 {
+                let calm = 1.0 + 0.01 * (step % 7) as f64;
+                // Calm, then now and then, then calm again, then always.
+                let far = (100..150).contains(&step) && step % 3 == 0 || step > 200;
+                let seeds = [if far { extreme } else { calm }; 7];
+                detector.observe(&record(step, &seeds), &mut raised);
+                if step % 10 != 0 {
+                    continue;
+                }
+                let state = detector.state().unwrap();
+                let text = state.to_string();
+                let mut other = (entry.make)(entry);
+                other
+                    .restore(serde_json::from_str(&text).unwrap())
+                    .unwrap_or_else(|error| panic!("{}, {extreme}: {error}", entry.name));
+                assert_eq!(other.state().unwrap(), state, "{}, {extreme}", entry.name);
+            }
+        }
+    }
+}

@@ -85,7 +85,7 @@ pub(super) fn read(
                 None,
             );
         }
-        if key.starts_with("runtime.") {
+        if key.starts_with("runtime.") || key.starts_with("alarm.") {
             let message = "does not change what is trained, so it cannot be an axis";
             complain(complaints, &place, message, None);
         }

@@ -46,7 +46,10 @@ impl Session<'_> {
                 self.sweep.withdraw(id, Request::Stop)?;
             }
             if stop || self.sweep.requested(id, Request::Skip) {
-                progress(Progress::Stopped { id: id.clone() });
+                progress(Progress::Stopped {
+                    id: id.clone(),
+                    message: None,
+                });
             } else {
                 self.queue.push_back(index);
             }
@@ -101,7 +104,10 @@ impl Session<'_> {
                 match self.asked.stop(&self.directory(index)) {
                     Contact::Asked => self.others.push(index),
                     Contact::Gone | Contact::OutOfReach(_) => {
-                        progress(Progress::Stopped { id: self.id(index) });
+                        progress(Progress::Stopped {
+                            id: self.id(index),
+                            message: None,
+                        });
                     }
                 }
             } else if !matches!(self.ask(index, progress), Contact::OutOfReach(_)) {

@@ -81,6 +81,10 @@ impl Source for Fixed {
         &self.records[run]
     }
 
+    fn events(&self, _run: usize) -> &[logs::Event] {
+        &[]
+    }
+
     fn revision(&self, run: usize) -> Revision {
         Some((0, self.records[run].len()))
     }

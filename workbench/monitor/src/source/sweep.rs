@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use logs::Record;
+use logs::{Event, Record};
 use sweeps::{RunState, SweepReader};
 
 use super::{details, layers::Layers};
@@ -45,6 +45,12 @@ impl Source for SweepSource {
         self.reader
             .reader(run)
             .map_or(&[], |reader| reader.records())
+    }
+
+    fn events(&self, run: usize) -> &[Event] {
+        self.reader
+            .reader(run)
+            .map_or(&[], |reader| reader.events())
     }
 
     fn revision(&self, run: usize) -> Revision {

@@ -17,18 +17,27 @@ pub(super) fn line(directory: &Path, config: &Config, ending: Ending) -> String 
     let step = reader.as_ref().map_or(0, |reader| steps(reader, ending));
     let mut parts = vec![match ending {
         Ending::Finished => format!("finished after {step} of {} steps", config.steps),
-        Ending::Stopped => format!("stopped after {step} of {} steps", config.steps),
+        Ending::Stopped | Ending::Alarmed => {
+            format!("stopped after {step} of {} steps", config.steps)
+        }
     }];
     if let Some(reader) = &reader {
+        parts.extend(alarm(reader, ending));
         parts.extend(last(reader, "loss", "loss"));
         parts.extend(last(reader, "held_out_loss", "held-out loss"));
         parts.extend(outcome(reader, config, ending));
     }
     let rest = match ending {
         Ending::Finished => path.to_string(),
-        Ending::Stopped => format!("{path}; `workbench train {path}` continues"),
+        Ending::Stopped | Ending::Alarmed => format!("{path}; `workbench train {path}` continues"),
     };
     format!("{}: {rest}", parts.join(" · "))
+}
+
+/// The alarm that stopped it, as the summary says.
+fn alarm(reader: &RunReader, ending: Ending) -> Option<String> {
+    let summary = reader.summary().filter(|_| ending == Ending::Alarmed);
+    summary?.message.clone()
 }
 
 /// Steps done, by the summary where the run has finished: its records may be lost.
