@@ -27,7 +27,7 @@ mod owner;
 mod tracker;
 
 pub use level::Level;
-pub use owner::{Owner, Role, owner};
+pub use owner::{Owner, Role, lead, owner};
 pub use tracker::{Change, SpikeTracker};
 
 /// Calm values whose median is the level.

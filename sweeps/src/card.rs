@@ -202,7 +202,8 @@ impl Card {
     #[must_use]
     pub fn metrics(&self) -> Vec<&Metric> {
         let mut metrics = vec![&self.metric];
-        for metric in self.criteria.iter().filter_map(|c| c.metric.as_ref()) {
+        let of_criteria = self.criteria.iter();
+        for metric in of_criteria.flat_map(|c| c.metric.iter().chain(&c.control_metric)) {
             if !metrics.contains(&metric) {
                 metrics.push(metric);
             }

@@ -363,7 +363,7 @@ impl fmt::Display for Status {
                 run.outcome()
                     .map_or("-", |outcome| outcome.name())
                     .to_owned(),
-                run.outcome()
+                run.spiked
                     .map_or("-".to_owned(), |_| run.spikes.len().to_string()),
             ]);
         }

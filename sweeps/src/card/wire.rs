@@ -89,6 +89,7 @@ pub(super) struct WireCriterion {
     pub(super) role: Option<String>,
     pub(super) test: Option<String>,
     pub(super) metric: Option<WireMetric>,
+    pub(super) control_metric: Option<WireMetric>,
     pub(super) treatment: Option<Table>,
     pub(super) control: Option<Table>,
     pub(super) minus: Option<WirePair>,

@@ -88,10 +88,7 @@ fn design(
 ) -> Design {
     let arms = all.iter().filter(|arm| criterion.test.looks_at(arm));
     let arms: Vec<&Arm> = arms.collect();
-    let seeds = cells(criterion, &arms)
-        .iter()
-        .map(|arms| seeds(criterion, arms))
-        .sum();
+    let seeds = seeds_of_a_side(criterion, &arms);
     Design {
         criterion: criterion.name.clone(),
         test: criterion.test.name().to_owned(),
@@ -106,22 +103,20 @@ fn design(
     }
 }
 
-/// The arms by the values of the pooled axes, which are compared with each other; all arms where nothing is
-/// pooled.
-fn cells<'a>(criterion: &Criterion, arms: &[&'a Arm]) -> Vec<Vec<&'a Arm>> {
-    let mut cells: Vec<Vec<&Arm>> = Vec::new();
-    for arm in arms {
-        let same = |cell: &&mut Vec<&Arm>| {
-            criterion
-                .test
-                .is_same_cell(&cell[0].settings, &arm.settings)
-        };
-        match cells.iter_mut().find(same) {
-            Some(cell) => cell.push(arm),
-            None => cells.push(vec![arm]),
-        }
-    }
-    cells
+/// [`seeds`] of one side: of pooled arms the sum over the values that are pooled.
+fn seeds_of_a_side(criterion: &Criterion, arms: &[&Arm]) -> usize {
+    let cells = criterion.test.cells(arms);
+    let count = cells.iter().max().map_or(0, |last| last + 1);
+    let of_cell = |cell: usize| -> Vec<&Arm> {
+        let placed = arms.iter().zip(&cells);
+        placed
+            .filter(|(_, place)| **place == cell)
+            .map(|(arm, _)| *arm)
+            .collect()
+    };
+    (0..count)
+        .map(|cell| seeds(criterion, &of_cell(cell)))
+        .sum()
 }
 
 /// Seeds that the test compares: of a paired one those that all arms have, else the fewest of an arm.

@@ -100,10 +100,7 @@ fn conclude(run: &mut RunState, reader: &RunReader, sweep: &Sweep) {
     }
     let card = &sweep.plan().card;
     let directory = sweep.run_dir(&run.id);
-    let layers = card
-        .metrics()
-        .into_iter()
-        .any(|metric| metric.layer().is_some());
+    let layers = card.metrics().into_iter().any(Metric::needs_layers);
     let whole = Whole::of(reader, &directory, layers);
     run.conclude(card, whole.records(), manifest.unigram_entropy);
     run.seconds = reader.summary().map(|summary| summary.seconds);

@@ -12,7 +12,6 @@ mod runs;
 pub use open::Open;
 
 use super::VerdictStatus;
-use crate::Event;
 use crate::card::{Arm, Card, Criterion, Failed, Role, Test, matches};
 use crate::reader::RunState;
 use crate::stats::{Interval, PairCounts, Proportion, holm};
@@ -91,10 +90,10 @@ pub struct Finding {
     /// Runs of these arms without an outcome.
     pub missing: u64,
     /// Runs of these arms with an outcome and without a finite value of the metric, where one is
-    /// compared. Absent in files of earlier versions, which left such runs out.
+    /// compared; of a count those of which it is not known whether they spiked. Absent in files of earlier versions, which left such runs out.
     #[serde(default)]
     pub without_value: u64,
-    /// What such runs do to the criterion; `None` where no metric is compared.
+    /// What such runs do to the criterion; `None` where no metric is compared, and of a count where there are none.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub failed: Option<Failed>,
     /// Why it is open whatever its runs without an outcome would show.
@@ -145,45 +144,6 @@ impl Finding {
         self.failed = Some(runs.worst.map_or(Failed::Open, |_| Failed::Worst));
         if runs.open(&self.arms) > 0 {
             self.open = Some(Open::NoValue);
-        }
-    }
-
-    /// Takes in the finished runs of which it is not known whether they show the event; how many of them leave
-    /// it open.
-    fn note_unknown(&mut self, runs: &Runs<'_>, event: &[Event]) -> u64 {
-        let of_arms = self.arms.iter().flat_map(|arm| runs.of_arm(arm));
-        let finished: Vec<&RunState> = of_arms.filter(|run| run.outcome().is_some()).collect();
-        let unknown = finished.iter().filter(|run| run.shows(event).is_none());
-        let open = finished
-            .iter()
-            .filter(|run| runs.shows(run, event).is_none());
-        let open = open.count() as u64;
-        self.without_value = unknown.count() as u64;
-        if self.without_value > 0 {
-            self.failed = Some(if open > 0 {
-                Failed::Open
-            } else {
-                Failed::Worst
-            });
-        }
-        if open > 0 && self.status == VerdictStatus::Inconclusive {
-            self.open.get_or_insert(Open::SpikesLost);
-        }
-        open
-    }
-
-    /// What such runs count as, in words; empty where there are none.
-    fn unknown_words(&self) -> String {
-        let runs = match self.without_value {
-            0 => return String::new(),
-            1 => "1 run that lost its losses before a spike".to_owned(),
-            n => format!("{n} runs that lost their losses before a spike"),
-        };
-        match (self.failed, self.without_value) {
-            (Some(Failed::Worst), 1) => format!("; {runs} counts as spiked"),
-            (Some(Failed::Worst), _) => format!("; {runs} count as spiked"),
-            (Some(Failed::Open) | None, 1) => format!("; {runs} is in neither number"),
-            (Some(Failed::Open) | None, _) => format!("; {runs} are in neither number"),
         }
     }
 

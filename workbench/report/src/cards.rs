@@ -62,9 +62,9 @@ fn view(result: &CardResult, cards: &Path) -> Result<CardView, ReportError> {
         name: result.card.clone(),
         title: result.claim.clone(),
         kind: match result.kind {
-            Kind::Symptom => "symptom",
-            Kind::Mechanism => "mechanism",
-            Kind::Exploration => "exploration",
+            Kind::Symptom => "about a symptom",
+            Kind::Mechanism => "about a mechanism",
+            Kind::Exploration => "an exploration",
         },
         class: words::verdict_class(result.verdict),
         word,
@@ -140,6 +140,9 @@ fn measured(arm: &ArmRecord) -> String {
             arm.failed,
             plural(arm.runs as usize, "run")
         ));
+    }
+    if let Some(spiked) = arm.spiked {
+        parts.push(format!("{} of {} spiked", spiked.events, spiked.n));
     }
     if let Some(estimate) = arm.metrics.first().and_then(|metric| metric.estimate) {
         let ends = estimate.interval.map_or(String::new(), |ends| {

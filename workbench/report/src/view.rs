@@ -44,7 +44,7 @@ pub(crate) struct Report {
 /// The answer.
 #[derive(Debug, Default, Serialize)]
 pub(crate) struct Verdict {
-    /// CSS class: `reproduced`, `not-reproduced`, `inconclusive`, or empty.
+    /// CSS class: `reproduced`, `not-reproduced`, `inconclusive`, `exploration`, or empty.
     pub(crate) class: String,
     /// The answer in one or two words.
     pub(crate) word: String,

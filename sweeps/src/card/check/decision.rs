@@ -83,6 +83,10 @@ fn criterion(
         let message = format!("is {alpha}, must lie between 0 and 1, for example 0.05");
         complain(complaints, &format!("{section}.alpha"), message, None);
     }
+    let control_metric = wire.control_metric.take();
+    if control_metric.is_some() {
+        within_runs(&mut wire, section, complaints);
+    }
     Criterion {
         name: wire.name.take().unwrap_or(fallback),
         claim: wire.claim.take(),
@@ -91,6 +95,8 @@ fn criterion(
             .metric
             .take()
             .map(|wire| metric(Some(wire), &format!("{section}.metric"), complaints)),
+        control_metric: control_metric
+            .map(|wire| metric(Some(wire), &format!("{section}.control_metric"), complaints)),
         failed: wire
             .failed
             .take()
@@ -103,6 +109,21 @@ fn criterion(
         expect: wire.expect.take(),
         test: test(wire, section, complaints),
     }
+}
+
+/// Two metrics of the same runs are compared, so the control is the treatment.
+fn within_runs(wire: &mut WireCriterion, section: &str, complaints: &mut Vec<Complaint>) {
+    for (key, given) in [
+        ("control", wire.control.is_some()),
+        ("minus", wire.minus.is_some()),
+    ] {
+        if given {
+            let message =
+                "has no place beside `control_metric`, which compares two metrics of the same runs";
+            complain(complaints, &format!("{section}.{key}"), message, None);
+        }
+    }
+    wire.control.clone_from(&wire.treatment);
 }
 
 /// The test with what it needs. What is missing is named; keys of other tests were refused when

@@ -92,6 +92,8 @@ impl Metric {
             | Reduce::FirstSpikeDuration => Some(Worst::High),
             // Sooner than any spike of another run.
             Reduce::FirstSpike => Some(Worst::Low),
+            // Whose spikes they are, and what led them, is neither good nor bad.
+            Reduce::SpikesOfLayers | Reduce::SpikesOfEmbedding | Reduce::SpikeLead => None,
             Reduce::Last
             | Reduce::Mean
             | Reduce::Median

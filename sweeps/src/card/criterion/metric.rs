@@ -38,6 +38,13 @@ pub enum Reduce {
     FirstSpike,
     /// Steps of the first spike; 0 without one.
     FirstSpikeDuration,
+    /// Number of spikes that a layer owns, see [`logs::spike::owner()`].
+    SpikesOfLayers,
+    /// Number of spikes that the word embedding owns.
+    SpikesOfEmbedding,
+    /// Steps by which the signal, a norm, had doubled before a spike of the loss: mean over these spikes, 0 without
+    /// one. See [`logs::spike::lead`].
+    SpikeLead,
 }
 
 impl Reduce {
@@ -56,6 +63,9 @@ impl Reduce {
         ("spike_duration", Self::SpikeDuration),
         ("first_spike", Self::FirstSpike),
         ("first_spike_duration", Self::FirstSpikeDuration),
+        ("spikes_of_layers", Self::SpikesOfLayers),
+        ("spikes_of_embedding", Self::SpikesOfEmbedding),
+        ("spike_lead", Self::SpikeLead),
     ];
 }
 
@@ -133,6 +143,9 @@ impl Metric {
             Reduce::SpikeDuration => format!("steps of the longest spike of {}", self.name),
             Reduce::FirstSpike => format!("step of the first spike of {}", self.name),
             Reduce::FirstSpikeDuration => format!("steps of the first spike of {}", self.name),
+            Reduce::SpikesOfLayers => format!("spikes of {} that a layer owns", self.name),
+            Reduce::SpikesOfEmbedding => format!("spikes of {} that the embedding owns", self.name),
+            Reduce::SpikeLead => format!("lead of {} over spikes of the loss", self.name),
         };
         match (self.from_step, self.to_step) {
             (None, None) => what,
@@ -173,7 +186,10 @@ impl Metric {
             | Reduce::SpikeHeight
             | Reduce::SpikeDuration
             | Reduce::FirstSpike
-            | Reduce::FirstSpikeDuration => !value.is_finite(),
+            | Reduce::FirstSpikeDuration
+            | Reduce::SpikesOfLayers
+            | Reduce::SpikesOfEmbedding
+            | Reduce::SpikeLead => !value.is_finite(),
         };
         self.recorded(records).any(left_out)
     }
@@ -199,7 +215,10 @@ impl Metric {
             | Reduce::SpikeHeight
             | Reduce::SpikeDuration
             | Reduce::FirstSpike
-            | Reduce::FirstSpikeDuration => return None,
+            | Reduce::FirstSpikeDuration
+            | Reduce::SpikesOfLayers
+            | Reduce::SpikesOfEmbedding
+            | Reduce::SpikeLead => return None,
             Reduce::Mean => moments(&finite)?.0,
             Reduce::Median => median(finite)?,
             Reduce::Min => finite.into_iter().fold(f64::INFINITY, f64::min),

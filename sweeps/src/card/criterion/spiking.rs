@@ -1,8 +1,9 @@
 //! One number of a run's spikes, for cards that compare them.
 
 use super::{Metric, Reduce};
+use crate::stats::moments;
 use logs::Record;
-use logs::spike::{self, Spike};
+use logs::spike::{self, Owner, Spike, owner};
 
 impl Reduce {
     /// Whether it is made of spikes and not of single values.
@@ -12,7 +13,10 @@ impl Reduce {
             | Self::SpikeHeight
             | Self::SpikeDuration
             | Self::FirstSpike
-            | Self::FirstSpikeDuration => true,
+            | Self::FirstSpikeDuration
+            | Self::SpikesOfLayers
+            | Self::SpikesOfEmbedding
+            | Self::SpikeLead => true,
             Self::Last
             | Self::Mean
             | Self::Median
@@ -27,6 +31,15 @@ impl Reduce {
 }
 
 impl Metric {
+    /// Whether it is made of per-layer signals, which a reader leaves out unless something needs them.
+    pub(crate) fn needs_layers(&self) -> bool {
+        let owners = matches!(
+            self.reduce,
+            Reduce::SpikesOfLayers | Reduce::SpikesOfEmbedding | Reduce::SpikeLead
+        );
+        owners || self.layer().is_some()
+    }
+
     /// The layer, from 0, where its signal is one layer of a per-layer signal: `layer_grad_norm[3]`.
     pub(crate) fn layer(&self) -> Option<usize> {
         let (_, index) = self.name.strip_suffix(']')?.split_once('[')?;
@@ -36,10 +49,11 @@ impl Metric {
     /// The number over the spikes that begin in the steps that count; levels come from all steps. Absent
     /// where the signal has too few values for any to be judged.
     pub(super) fn of_spikes(&self, records: &[Record]) -> Option<f64> {
-        if !spike::is_judged(records, &self.name) {
+        let spiking = self.spiking();
+        if !spike::is_judged(records, spiking) {
             return None;
         }
-        let found = spike::spikes(records, &self.name);
+        let found = spike::spikes(records, spiking);
         let found: Vec<Spike> = found
             .into_iter()
             .filter(|spike| self.steps().contains(&spike.first))
@@ -51,6 +65,9 @@ impl Metric {
             Reduce::SpikeHeight => found.iter().map(Spike::height).fold(0.0, f64::max),
             Reduce::SpikeDuration => longest.unwrap_or(0) as f64,
             Reduce::FirstSpikeDuration => first.map_or(0, Spike::duration) as f64,
+            Reduce::SpikesOfLayers => owned(records, &found, |owner| owner.layer.is_some())?,
+            Reduce::SpikesOfEmbedding => owned(records, &found, |owner| owner.layer.is_none())?,
+            Reduce::SpikeLead => self.mean_lead(records, &found)?,
             Reduce::FirstSpike => {
                 first.map_or(self.step_after(records)?, |spike| spike.first) as f64
             }
@@ -66,6 +83,24 @@ impl Metric {
         })
     }
 
+    /// The signal whose spikes they are.
+    fn spiking(&self) -> &str {
+        if self.reduce == Reduce::SpikeLead {
+            "loss"
+        } else {
+            &self.name
+        }
+    }
+
+    /// Mean lead over the spikes; none where the norm was not recorded before one of them.
+    fn mean_lead(&self, records: &[Record], found: &[Spike]) -> Option<f64> {
+        let leads = found
+            .iter()
+            .map(|spike| Some(spike::lead(records, spike, &self.name)? as f64));
+        let leads: Vec<f64> = leads.collect::<Option<_>>()?;
+        Some(moments(&leads).map_or(0.0, |(mean, _)| mean))
+    }
+
     /// The step after the last that counts: the earliest at which a run without a spike could have had its
     /// first one.
     fn step_after(&self, records: &[Record]) -> Option<u64> {
@@ -79,7 +114,8 @@ impl Metric {
         let mut counted = records
             .iter()
             .filter(|record| self.steps().contains(&record.step));
-        let lost = counted.find(|record| record.value(&self.name).is_some_and(|x| !x.is_finite()));
+        let spiking = self.spiking();
+        let lost = counted.find(|record| record.value(spiking).is_some_and(|x| !x.is_finite()));
         let Some(lost) = lost else { return false };
         let before = &records[..records.partition_point(|record| record.step < lost.step)];
         let first = || {
@@ -94,6 +130,9 @@ impl Metric {
             Reduce::Spikes
             | Reduce::SpikeHeight
             | Reduce::SpikeDuration
+            | Reduce::SpikesOfLayers
+            | Reduce::SpikesOfEmbedding
+            | Reduce::SpikeLead
             | Reduce::Last
             | Reduce::Mean
             | Reduce::Median
@@ -105,6 +144,16 @@ impl Metric {
             | Reduce::SpikeScore => true,
         }
     }
+}
+
+/// Spikes with an owner of this kind; none where nobody could be named, because no layer's norm was recorded.
+fn owned(records: &[Record], found: &[Spike], wanted: impl Fn(&Owner) -> bool) -> Option<f64> {
+    let recorded = |record: &Record| record.layers.contains_key("layer_grad_norm");
+    if !found.is_empty() && !records.iter().any(recorded) {
+        return None;
+    }
+    let owners = found.iter().filter_map(|spike| owner(records, spike));
+    Some(owners.filter(wanted).count() as f64)
 }
 
 #[cfg(test)]
@@ -228,5 +277,50 @@ mod tests {
         assert_eq!(spikes("layer_grad_norm[0]"), Some(0.0));
         assert_eq!(spikes("layer_grad_norm[1]"), Some(1.0));
         assert_eq!(spikes("layer_grad_norm[2]"), None, "there is no such layer");
+    }
+
+    /// A run whose loss spikes twice; a layer owns the first spike, the embedding the second.
+    fn owned_twice() -> Vec<Record> {
+        let mut records = losses(300, &[(150, 5.0), (250, 5.0)]);
+        for record in &mut records {
+            let step = record.step;
+            let grown = |leading: std::ops::Range<u64>| {
+                if leading.contains(&step) { 10.0 } else { 1.0 }
+            };
+            record.set("grad_norm_embedding", grown(247..250));
+            record.set_layers("layer_grad_norm", vec![1.0, grown(145..150)]);
+        }
+        records
+    }
+
+    #[test]
+    fn spikes_have_owners_and_norms_lead_them() {
+        let records = owned_twice();
+        let metric = |name: &str, reduce: Reduce| {
+            let metric = Metric {
+                reduce,
+                ..Metric::last(name)
+            };
+            metric.of(&records)
+        };
+        assert_eq!(metric("loss", Reduce::SpikesOfLayers), Some(1.0));
+        assert_eq!(metric("loss", Reduce::SpikesOfEmbedding), Some(1.0));
+        assert_eq!(metric("grad_norm_embedding", Reduce::SpikeLead), Some(1.5));
+        assert_eq!(metric("layer_grad_norm", Reduce::SpikeLead), Some(2.5));
+        assert_eq!(metric("layer_grad_norm[0]", Reduce::SpikeLead), Some(0.0));
+    }
+
+    #[test]
+    fn owners_and_leads_of_a_run_that_recorded_no_norms_are_not_known() {
+        let spiking = losses(200, &[(150, 5.0)]);
+        assert_eq!(of(Reduce::SpikesOfLayers, &spiking), None);
+        let lead = Metric {
+            reduce: Reduce::SpikeLead,
+            ..Metric::last("grad_norm_embedding")
+        };
+        assert_eq!(lead.of(&spiking), None);
+        let calm = losses(200, &[]);
+        assert_eq!(of(Reduce::SpikesOfEmbedding, &calm), Some(0.0));
+        assert_eq!(lead.of(&calm), Some(0.0));
     }
 }

@@ -33,6 +33,7 @@ pub(in crate::card) fn test_keys(test: &str) -> &'static [&'static str] {
             "control",
             "direction",
             "margin?",
+            "control_metric?",
             "minus?",
             "pool?",
             "failed?",
@@ -95,6 +96,7 @@ const KEYS: &[(&str, &[&str])] = &[
     ("exclude", &["where"]),
     ("metric", METRIC),
     ("criterion.metric", METRIC),
+    ("criterion.control_metric", METRIC),
     ("criterion.minus", &["treatment", "control"]),
     (
         "outcome",

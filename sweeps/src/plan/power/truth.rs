@@ -20,6 +20,8 @@ pub(super) struct Truth<'a> {
     states: Vec<RunState>,
     /// Place of its arm in `arms`, for every state.
     arm_of: Vec<usize>,
+    /// Place of the metric where it is compared with another one of the same runs.
+    within: Option<usize>,
 }
 
 impl<'a> Truth<'a> {
@@ -39,7 +41,11 @@ impl<'a> Truth<'a> {
         let arms = all.iter().filter(|arm| criterion.test.looks_at(arm));
         let arms: Vec<Arm> = arms.cloned().collect();
         let metrics = card.metrics().len();
-        let (cell_of, cells) = cells(&criterion.test, &arms);
+        let metric = card.metric_of(criterion);
+        let place = card.metrics().iter().position(|known| *known == metric);
+        let within = place.filter(|_| criterion.control_metric.is_some());
+        let cell_of = criterion.test.cells(&arms.iter().collect::<Vec<_>>());
+        let cells = cell_of.iter().max().map_or(1, |last| last + 1);
         let (mut states, mut arm_of) = (Vec::new(), Vec::new());
         for (place, arm) in arms.iter().enumerate() {
             let first = cell_of[place] as u64 + 1;
@@ -56,6 +62,7 @@ impl<'a> Truth<'a> {
             cell_of,
             states,
             arm_of,
+            within,
         })
     }
 
@@ -76,6 +83,7 @@ impl<'a> Truth<'a> {
                 });
                 self.outcomes(event, |place| shares[place], generator);
             }
+            Test::Permutation { .. } if self.within.is_some() => self.differ(mean, sd, generator),
             Test::Permutation { arms, minus, .. } => {
                 self.contrast(arms, minus.as_ref(), mean, sd, generator);
             }
@@ -134,6 +142,17 @@ impl<'a> Truth<'a> {
             state.spiked = Some(hit && shown.is_none());
             if let (Some(found), Some(outcome)) = (&mut state.classified, outcome) {
                 found.outcome = outcome;
+            }
+        }
+    }
+
+    /// Differences of two metrics of the same runs with this mean and standard deviation; the other metric is 0.
+    fn differ(&mut self, mean: f64, sd: f64, generator: &mut ChaCha8Rng) {
+        for state in &mut self.states {
+            state.metrics.fill(Some(0.0));
+            let compared = self.within.and_then(|place| state.metrics.get_mut(place));
+            if let Some(value) = compared {
+                *value = Some(mean + sd * normal(generator));
             }
         }
     }
@@ -240,22 +259,6 @@ fn is_pooled(test: &Test, a: &Settings, b: &Settings) -> bool {
     let pool = test.pool();
     let mut keys = a.keys().filter(|key| !pool.contains(key));
     keys.all(|key| b.get(key).is_some_and(|other| same(&a[key], other)))
-}
-
-/// The place of every arm among those that are pooled, and how many there are.
-fn cells(test: &Test, arms: &[Arm]) -> (Vec<usize>, usize) {
-    let mut firsts: Vec<&Arm> = Vec::new();
-    let mut cell_of = Vec::new();
-    for arm in arms {
-        let same = |first: &&Arm| test.is_same_cell(&first.settings, &arm.settings);
-        let place = firsts.iter().position(same).unwrap_or(firsts.len());
-        if place == firsts.len() {
-            firsts.push(arm);
-        }
-        cell_of.push(place);
-    }
-    let cells = firsts.len().max(1);
-    (cell_of, cells)
 }
 
 /// A run that has finished well, with room for all metrics of the card.

@@ -28,21 +28,29 @@ pub(super) struct Paired {
 /// One arm of a contrast: +1 for what is added, −1 for what is taken off.
 struct Term {
     sign: i32,
+    is_control: bool,
     side: Side,
 }
 
 /// Treatment − control, less the same of `minus`.
 pub(super) fn paired(runs: &Runs<'_>, arms: &Pair, minus: Option<&Pair>) -> Paired {
     let terms = |pair: &Pair, sign: i32| {
-        [(&pair.treatment, sign), (&pair.control, -sign)].map(|(at, sign)| Term {
-            sign,
-            side: runs.side(at, &pair.pool),
-        })
+        [(&pair.treatment, sign, false), (&pair.control, -sign, true)].map(
+            |(at, sign, is_control)| Term {
+                sign,
+                is_control,
+                side: runs.side(at, &pair.pool),
+            },
+        )
     };
     let named = |pair: &[Term; 2]| format!("`{}` − `{}`", pair[0].side.label, pair[1].side.label);
     let first = terms(arms, 1);
+    let what = match runs.control_label() {
+        Some(control) => format!("to {control} with `{}`", first[0].side.label),
+        None => named(&first),
+    };
     let mut found = Paired {
-        what: named(&first),
+        what,
         differences: Vec::new(),
         blocked_up: 0,
         blocked_down: 0,
@@ -56,7 +64,12 @@ pub(super) fn paired(runs: &Runs<'_>, arms: &Pair, minus: Option<&Pair>) -> Pair
     for run in runs.of_side(&all[0].side) {
         let value = |term: &Term| {
             let run = runs.twin(&term.side, run)?;
-            Some((term.sign, runs.value(run)?))
+            let value = if term.is_control {
+                runs.control_value(run)
+            } else {
+                runs.value(run)
+            };
+            Some((term.sign, value?))
         };
         if let Some(values) = all.iter().map(value).collect::<Option<Vec<_>>>() {
             found.take(&values, runs.worst);

@@ -26,6 +26,8 @@ pub(super) struct Runs<'a> {
     metric: &'a Metric,
     /// Place of the metric in [`Card::metrics`].
     place: usize,
+    /// The metric of the same runs that it is compared with, and its place.
+    control: Option<(&'a Metric, usize)>,
     /// Where failed runs rank; `None` when they leave the criterion open.
     pub(super) worst: Option<Worst>,
     /// Whether a finished run of which it is not known whether it shows the event counts as one that does.
@@ -62,12 +64,18 @@ impl<'a> Runs<'a> {
         detail: Detail,
     ) -> Option<Self> {
         let metric = card.metric_of(criterion);
+        let place = |metric: &Metric| card.metrics().iter().position(|known| *known == metric);
+        let control = match &criterion.control_metric {
+            Some(metric) => Some((metric, place(metric)?)),
+            None => None,
+        };
         Some(Self {
             arms,
             states,
             detail,
             metric,
-            place: card.metrics().iter().position(|known| *known == metric)?,
+            place: place(metric)?,
+            control,
             worst: criterion.rank_of_failed(metric),
             unknown_shows: criterion.failed == Some(Failed::Worst),
         })
@@ -139,6 +147,11 @@ impl<'a> Runs<'a> {
         self.states.iter().filter(move |run| run.arm == label)
     }
 
+    /// The metric that it is compared with in the same runs, for people, where it is.
+    pub(super) fn control_label(&self) -> Option<String> {
+        self.control.map(|(metric, _)| metric.label())
+    }
+
     /// The number as it stands, finite or not.
     pub(super) fn number(&self, run: &RunState) -> Option<f64> {
         run.metrics.get(self.place).copied().flatten()
@@ -146,8 +159,17 @@ impl<'a> Runs<'a> {
 
     /// What a run gives to the comparison; `None` before it has an outcome.
     pub(super) fn value(&self, run: &RunState) -> Option<Value> {
+        Self::value_at(run, self.place)
+    }
+
+    /// What a run gives to it as a control: another metric where two metrics of the same runs are compared.
+    pub(super) fn control_value(&self, run: &RunState) -> Option<Value> {
+        Self::value_at(run, self.control.map_or(self.place, |(_, place)| place))
+    }
+
+    fn value_at(run: &RunState, place: usize) -> Option<Value> {
         let outcome = run.outcome()?;
-        Some(match self.number(run) {
+        Some(match run.metrics.get(place).copied().flatten() {
             Some(value) if value.is_finite() => Value::Finite(value),
             Some(_) => Value::Failed,
             None if outcome == Outcome::Nonfinite => Value::Failed,
@@ -184,10 +206,13 @@ impl<'a> Runs<'a> {
             .collect()
     }
 
-    /// Finished runs of an arm with this kind of value.
+    /// Finished runs of an arm with this kind of value; of two metrics either will do.
     pub(super) fn count(&self, label: &str, wanted: impl Fn(Value) -> bool) -> usize {
-        let values = self.of_arm(label).filter_map(|run| self.value(run));
-        values.filter(|value| wanted(*value)).count()
+        let either = |run: &RunState| {
+            let both = [self.value(run), self.control_value(run)];
+            both.into_iter().flatten().any(&wanted)
+        };
+        self.of_arm(label).filter(|run| either(run)).count()
     }
 
     /// Arms that match, with their value of an axis, in ascending order.

@@ -43,6 +43,26 @@ type Run = Option<(Outcome, Option<bool>, f64)>;
 
 /// The verdict when every run is what `run` makes of its norm and seed.
 fn verdict_of(criteria: &str, run: impl Fn(&str, u64) -> Run) -> Verdict {
+    verdict_when(criteria, |norm, seed| {
+        let (outcome, spiked, metric) = run(norm, seed)?;
+        Some((outcome, spiked, vec![Some(metric)]))
+    })
+}
+
+/// The verdict when every run measured these metrics.
+fn measured_verdict(
+    criteria: &str,
+    run: impl Fn(&str, u64) -> Option<Vec<Option<f64>>>,
+) -> Verdict {
+    verdict_when(criteria, |norm, seed| {
+        Some((Ok, Some(true), run(norm, seed)?))
+    })
+}
+
+fn verdict_when(
+    criteria: &str,
+    run: impl Fn(&str, u64) -> Option<(Outcome, Option<bool>, Vec<Option<f64>>)>,
+) -> Verdict {
     let (kind, rest) = criteria
         .trim_start()
         .split_once('\n')
@@ -59,14 +79,14 @@ fn verdict_of(criteria: &str, run: impl Fn(&str, u64) -> Run) -> Verdict {
         .map(|planned| {
             let norm = planned.settings["model.norm"].as_str().unwrap();
             let mut state = RunState::new(planned);
-            if let Some((outcome, spiked, metric)) = run(norm, planned.seed) {
+            if let Some((outcome, spiked, metrics)) = run(norm, planned.seed) {
                 state.state = State::Finished;
-                state.metrics = vec![Some(metric)];
-                state.metric = Some(metric);
+                state.metric = metrics[0];
+                state.metrics = metrics;
                 state.spiked = spiked;
                 state.classified = Some(Classified {
                     outcome,
-                    value: Some(metric),
+                    value: state.metric,
                     stuck_line: 3.49,
                     diverged_line: None,
                     crossed_at: None,
@@ -202,4 +222,54 @@ fn an_exploration_shows_its_arms_and_gives_no_verdict() {
         known(Ok, false).filter(|_| seed > 1)
     });
     says(&some.sentence, "2 of 24 runs have no outcome.");
+}
+
+const WITHIN: &str = r#"
+kind = "mechanism"
+[criterion]
+test = "permutation"
+metric = { name = "grad_norm_embedding", reduce = "spike_lead" }
+treatment = { "model.norm" = "post" }
+control_metric = { name = "layer_grad_norm", reduce = "spike_lead" }
+pool = ["optimizer.lr"]
+direction = "treatment_higher"
+failed = "open"
+"#;
+
+/// Two metrics of the same runs, which are the second and third of the card.
+#[test]
+fn two_metrics_of_the_same_runs_are_compared_within_them() {
+    let measured = |second: f64, third: f64| {
+        move |_: &str, seed: u64| {
+            Some(vec![
+                Some(0.0),
+                Some(second + seed as f64),
+                Some(third + seed as f64),
+            ])
+        }
+    };
+    let verdict = measured_verdict(WITHIN, measured(3.0, 1.0));
+    assert_eq!(verdict.status, Reproduced, "{}", verdict.sentence);
+    says(
+        &verdict.sentence,
+        "lead of grad_norm_embedding over spikes of the loss: mean difference to lead of layer_grad_norm over spikes of \
+         the loss with `post` is 2 (95 % interval over 12 seeds 2 to 2)",
+    );
+    assert_eq!(verdict.findings[0].arms.len(), 2, "the arms of one side");
+    let reverse = measured_verdict(WITHIN, measured(1.0, 3.0));
+    assert_eq!(reverse.status, NotReproduced);
+}
+
+/// A norm that was not recorded leaves it open, whichever of the two it is.
+#[test]
+fn either_metric_that_is_missing_leaves_a_comparison_within_runs_open() {
+    for missing in [1, 2] {
+        let verdict = measured_verdict(WITHIN, |_, seed| {
+            let mut metrics = vec![Some(0.0), Some(9.0), Some(1.0)];
+            metrics[missing] = metrics[missing].filter(|_| seed > 1);
+            Some(metrics)
+        });
+        assert_eq!(verdict.status, Inconclusive, "{}", verdict.sentence);
+        assert_eq!(verdict.findings[0].open, Some(Open::NoValue));
+    }
 }

@@ -3,7 +3,6 @@
 use std::path::Path;
 
 use logs::Record;
-use logs::spike::LossSpike;
 use sweeps::{RunState, SweepReader};
 
 use super::{details, layers::Layers};
@@ -81,7 +80,7 @@ impl Source for SweepSource {
                 "outcome".to_owned(),
                 format!("{}: {}", found.outcome.name(), found.reason),
             ));
-            facts.push(("spikes".to_owned(), spikes(&state.spikes)));
+            facts.push(("spikes".to_owned(), spikes(state)));
         }
         match self.reader.reader(run) {
             Some(reader) => details::of(reader, facts),
@@ -94,16 +93,21 @@ impl Source for SweepSource {
 }
 
 /// `2 of the loss, the highest by 3.29 nats at step 161`.
-fn spikes(spikes: &[LossSpike]) -> String {
-    let highest = spikes.iter().max_by(|a, b| a.height.total_cmp(&b.height));
-    highest.map_or("none of the loss".to_owned(), |found| {
-        format!(
+fn spikes(state: &RunState) -> String {
+    let spikes = state.spikes.iter();
+    match (
+        spikes.max_by(|a, b| a.height.total_cmp(&b.height)),
+        state.spiked,
+    ) {
+        (Some(highest), _) => format!(
             "{} of the loss, the highest by {:.2} nats at step {}",
-            spikes.len(),
-            found.height,
-            found.spike.first
-        )
-    })
+            state.spikes.len(),
+            highest.height,
+            highest.spike.first
+        ),
+        (None, Some(_)) => "none of the loss".to_owned(),
+        (None, None) => "not known: the losses were too few, or were lost".to_owned(),
+    }
 }
 
 fn view(reader: &SweepReader) -> Sweep {

@@ -20,7 +20,7 @@ pub(crate) fn arms(verdict: &Verdict) -> Vec<Arm> {
             outcomes: Outcome::ALL
                 .map(|outcome| arm.outcomes.get(&outcome).copied().unwrap_or(0) as u64)
                 .to_vec(),
-            spiked: words_of_spiked(arm.spiked),
+            spiked: spiked(arm),
             events: events(arm.events),
             mean: words::loss_or_dash(metric.map(|metric| metric.mean)),
             sd: words::loss_or_dash(metric.and_then(|metric| metric.sd)),
@@ -50,11 +50,14 @@ pub(crate) fn event_name(card: &Card) -> String {
     names.join(" or ")
 }
 
-/// Runs whose loss spiked, of those of which that is known: how many, where it is known of all.
-fn words_of_spiked(proportion: Proportion) -> String {
-    match proportion.n {
+/// How many runs' losses spiked; of how many, where that is not known of all that have an outcome.
+fn spiked(arm: &ArmResult) -> String {
+    let Proportion { events, n } = arm.spiked;
+    let finished: usize = arm.outcomes.values().sum();
+    match n {
         0 => NONE.to_owned(),
-        _ => proportion.events.to_string(),
+        n if n == finished as u64 => events.to_string(),
+        n => format!("{events} of {n}"),
     }
 }
 

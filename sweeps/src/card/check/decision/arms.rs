@@ -18,7 +18,14 @@ pub(in crate::card::check) fn check(card: &Card, complaints: &mut Vec<Complaint>
         if !pooled::check_keys(card, pool, &section, complaints) {
             continue;
         }
-        let mut pair = |arms: &Pair, section: &str| check_pair(card, arms, section, complaints);
+        let within_runs = criterion.control_metric.is_some();
+        let mut pair = |arms: &Pair, section: &str| {
+            if within_runs {
+                check_side(card, arms, section, complaints);
+            } else {
+                check_pair(card, arms, section, complaints);
+            }
+        };
         match &criterion.test {
             Test::Fisher { arms, .. } | Test::Mcnemar { arms, .. } | Test::Tost { arms, .. } => {
                 pair(arms, &section);
@@ -79,6 +86,16 @@ pub(in crate::card::check) fn section(card: &Card, index: usize) -> String {
     match card.criteria.len() {
         1 => "criterion".to_owned(),
         _ => format!("criterion[{index}]"),
+    }
+}
+
+/// Checks the arm, or the pooled arms, two metrics of which are compared.
+fn check_side(card: &Card, arms: &Pair, section: &str, complaints: &mut Vec<Complaint>) {
+    let place = format!("{section}.treatment");
+    if arms.pool.is_empty() {
+        one_arm(card, &place, &arms.treatment, complaints);
+    } else {
+        pooled::side(card, &arms.treatment, &arms.pool, &place, complaints);
     }
 }
 

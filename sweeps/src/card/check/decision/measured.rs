@@ -55,7 +55,8 @@ fn check_signal(name: &str, reduce: Reduce, key: &str, complaints: &mut Vec<Comp
     }
     let base = name.split_once('[').map_or(name, |(base, _)| base);
     let of_layers = signals(true).any(|known| known == base);
-    if of_layers && Metric::last(name).layer().is_some() && reduce.is_of_spikes() {
+    let one_layer = Metric::last(name).layer().is_some();
+    if of_layers && reduce.is_of_spikes() && (one_layer || reduce == Reduce::SpikeLead) {
         return;
     }
     let (message, near) = if of_layers {

@@ -32,10 +32,8 @@ pub(super) fn check_keys(
 /// Checks the two sides of a comparison that pools over its axes.
 pub(super) fn check_pair(card: &Card, arms: &Pair, section: &str, complaints: &mut Vec<Complaint>) {
     let place = |which: &str| format!("{section}.{which}");
-    let mut side = |which: &str, at: &Settings| {
-        let found = some_arms(card, &place(which), at, complaints)?;
-        is_uniform(&found, &arms.pool, &place(which), complaints).then_some(found)
-    };
+    let mut side =
+        |which: &str, at: &Settings| side(card, at, &arms.pool, &place(which), complaints);
     let (treatment, control) = (
         side("treatment", &arms.treatment),
         side("control", &arms.control),
@@ -65,6 +63,18 @@ pub(super) fn check_pair(card: &Card, arms: &Pair, section: &str, complaints: &m
         );
         complain(complaints, &place("control"), message, None);
     }
+}
+
+/// The arms of a side, which differ in the pooled axes only.
+pub(super) fn side(
+    card: &Card,
+    at: &Settings,
+    pool: &[String],
+    place: &str,
+    complaints: &mut Vec<Complaint>,
+) -> Option<Vec<Arm>> {
+    let found = some_arms(card, place, at, complaints)?;
+    is_uniform(&found, pool, place, complaints).then_some(found)
 }
 
 /// Whether the arms of a side differ in the pooled axes only.
