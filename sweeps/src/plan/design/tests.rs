@@ -415,8 +415,5 @@ fn pooled_arms_have_the_power_of_all_their_runs() {
     assert!((26..=30).contains(&needed), "{needed}");
     let paired = pooled("permutation");
     assert_eq!(paired.seeds, 30);
-    near(
-        paired.power,
-        crate::stats::sign_flip_power(0.6, 1.0, 30, 0.05),
-    );
+    near(paired.power, sign_flip_power(0.6, 1.0, 30, 0.05));
 }

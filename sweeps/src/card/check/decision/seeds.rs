@@ -93,10 +93,8 @@ fn shared(card: &Card, criterion: &Criterion, selectors: &[&Settings]) -> usize 
         fewest
     };
     let in_all = |cell: usize, seed: u64| {
-        let arms = sides.iter().map(|side| side.get(cell));
-        arms.fold(true, |all, arm| {
-            all && arm.is_some_and(|arm| arm.seeds.contains(&seed))
-        })
+        let mut arms = sides.iter().map(|side| side.get(cell));
+        arms.all(|arm| arm.is_some_and(|arm| arm.seeds.contains(&seed)))
     };
     (0..cells)
         .map(|cell| {
