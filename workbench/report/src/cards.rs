@@ -35,20 +35,22 @@ pub fn write_cards(results: &Path, cards: &Path, page: &Path) -> Result<(), Repo
     crate::save(page, &render::cards_html(&page_view)?)
 }
 
-/// How many claims stand how.
+/// How many claims stand how, and how many cards claim nothing where there are such.
 fn counts(results: &[CardResult]) -> Vec<Fact> {
     use VerdictStatus::{Exploration, Inconclusive, NotReproduced, Reproduced};
     let count = |status| {
         let of = results.iter().filter(|result| result.verdict == status);
         of.count()
     };
-    let verdicts = [Reproduced, NotReproduced, Inconclusive].into_iter();
-    let verdicts = verdicts.map(|status| (status.words().to_lowercase(), count(status)));
-    let explorations = ("explorations".to_owned(), count(Exploration));
-    verdicts
-        .chain((explorations.1 > 0).then_some(explorations))
-        .map(|(what, of)| Fact::new(what, of.to_string()))
-        .collect()
+    let fact =
+        |status: VerdictStatus| Fact::new(status.words().to_lowercase(), count(status).to_string());
+    let mut facts = [Reproduced, NotReproduced, Inconclusive].map(fact).to_vec();
+    match count(Exploration) {
+        0 => {}
+        1 => facts.push(Fact::new("exploration", "1")),
+        more => facts.push(Fact::new("explorations", more.to_string())),
+    }
+    facts
 }
 
 fn view(result: &CardResult, cards: &Path) -> Result<CardView, ReportError> {
