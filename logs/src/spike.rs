@@ -27,7 +27,7 @@ mod owner;
 mod tracker;
 
 pub use level::Level;
-pub use owner::{Owner, Role, owner};
+pub use owner::{Owner, Role, lead, owner};
 pub use tracker::{Change, SpikeTracker};
 
 /// Calm values whose median is the level.
@@ -193,6 +193,15 @@ pub fn spikes(records: &[Record], signal: &str) -> Vec<Spike> {
         .collect();
     found.extend(tracker.open().cloned());
     found
+}
+
+/// Whether a signal has enough values for any of them to be judged.
+#[must_use]
+pub fn is_judged(records: &[Record], signal: &str) -> bool {
+    let logarithmic = Definition::of(signal).logarithmic;
+    let values = records.iter().filter_map(|record| record.value(signal));
+    let mut usable = values.filter(|value| value.is_finite() && (*value > 0.0 || !logarithmic));
+    usable.nth(HISTORY).is_some()
 }
 
 /// A spike of a run's loss, with what is told of it.

@@ -16,6 +16,7 @@
 
 pub mod card;
 mod error;
+mod event;
 pub mod executor;
 pub mod learning;
 pub mod outcome;
@@ -34,6 +35,7 @@ pub mod verdict;
 
 pub use card::{Card, Role, Settings};
 pub use error::SweepError;
+pub use event::Event;
 pub use executor::{LocalExecutor, Progress, StillRunning, StopNews, Tally, Unreached};
 pub use outcome::{Classified, Outcome, OutcomeRules, classify, judge};
 pub use overview::{PlanOverview, Status};

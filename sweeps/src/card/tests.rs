@@ -2,6 +2,7 @@
 
 mod arms;
 mod budgets;
+mod explorations;
 
 use super::*;
 
@@ -23,6 +24,21 @@ fn refused(text: &str, budget: Option<&str>) -> String {
 fn quickstart() -> Card {
     Card::parse(QUICKSTART, "card `quickstart`", Path::new("."))
         .unwrap_or_else(|error| panic!("{error}"))
+}
+
+/// A word that a card may use and that no page explains is as good as none.
+#[test]
+fn the_page_about_cards_has_every_reduction_and_every_event() {
+    let page = include_str!("../../../docs/cards-and-sweeps.md");
+    let reductions = Reduce::WORDS.iter().map(|(word, _)| *word);
+    let events = Event::all().filter(|event| *event == Event::Spiked);
+    let words = reductions.chain(events.map(Event::name));
+    let missing: Vec<&str> = words
+        .filter(|word| !page.contains(&format!("`{word}`")))
+        .collect();
+    assert!(missing.is_empty(), "{missing:?}");
+    let outcomes = crate::Outcome::ALL.map(|outcome| format!("**{outcome}**"));
+    assert!(outcomes.iter().all(|outcome| page.contains(outcome)));
 }
 
 #[test]

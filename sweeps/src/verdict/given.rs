@@ -7,7 +7,7 @@ use super::{Verdict, judge};
 use crate::card::{Arm, Card, Test};
 use crate::outcome::lost_records;
 use crate::reader::{RunState, State};
-use crate::{Outcome, Plan, PlannedRun, Sweep, SweepError};
+use crate::{Event, Outcome, Plan, PlannedRun, Sweep, SweepError};
 use logs::{Liveness, Manifest, RunReader};
 use serde::Deserialize;
 use std::collections::BTreeMap;
@@ -213,7 +213,7 @@ fn doubt(state: &mut RunState) {
 fn asks_for_stuck(card: &Card) -> bool {
     let tells = |test: &Test| {
         test.event()
-            .is_none_or(|event| event.contains(&Outcome::Stuck))
+            .is_none_or(|event| event.contains(&Event::Outcome(Outcome::Stuck)))
     };
     card.criteria.iter().any(|criterion| tells(&criterion.test))
 }

@@ -86,6 +86,7 @@ impl Source for SweepSource {
                 "outcome".to_owned(),
                 format!("{}: {}", found.outcome.name(), found.reason),
             ));
+            facts.push(("spikes".to_owned(), spikes(state)));
         }
         match self.reader.reader(run) {
             Some(reader) => details::of(reader, facts),
@@ -94,6 +95,24 @@ impl Source for SweepSource {
                 ..Details::default()
             },
         }
+    }
+}
+
+/// `2 of the loss, the highest by 3.29 nats at step 161`.
+fn spikes(state: &RunState) -> String {
+    let spikes = state.spikes.iter();
+    match (
+        spikes.max_by(|a, b| a.height.total_cmp(&b.height)),
+        state.spiked,
+    ) {
+        (Some(highest), _) => format!(
+            "{} of the loss, the highest by {:.2} nats at step {}",
+            state.spikes.len(),
+            highest.height,
+            highest.spike.first
+        ),
+        (None, Some(_)) => "none of the loss".to_owned(),
+        (None, None) => "not known: the losses were too few, or were lost".to_owned(),
     }
 }
 
