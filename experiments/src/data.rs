@@ -1,5 +1,6 @@
 //! From sample numbers to batches.
 
+use crate::inject::Planted;
 use crate::objective::{
     Kind, Sample, sample_gmask, sample_gpt, sample_mask, sample_task, sub_samples, text_len,
 };
@@ -28,6 +29,9 @@ pub(crate) struct Sampler<'a> {
     pub(crate) split: Split,
     /// Seed of the data order.
     pub(crate) seed: u64,
+    /// The step that trains on the sequences, counted from 1: what is planted in it reaches them. Absent
+    /// outside training.
+    pub(crate) step: Option<u64>,
 }
 
 impl Sampler<'_> {
@@ -37,18 +41,28 @@ impl Sampler<'_> {
         let special = self.corpus.special();
         let kind = kind(self.config, self.seed, self.tasks.is_some(), index);
         let parts = sub_samples(kind, objective);
+        let planted = Planted::new(self.config, self.seed, self.step, index);
         let mut rng = stream(self.seed, "data", index);
         if let (Kind::Task, Some(tasks)) = (kind, self.tasks) {
-            let tasks: Vec<_> = (0..parts).map(|_| tasks.sample(&mut rng)).collect();
-            let tasks: Vec<_> = tasks.iter().map(|task| (task.text, task.target)).collect();
-            let sample = sample_task(objective, &special, &tasks, seq_len);
+            let tasks = (0..parts).map(|_| tasks.sample(&mut rng));
+            let mut tasks: Vec<_> = tasks
+                .map(|task| [task.text.to_vec(), task.target.to_vec()])
+                .collect();
+            planted.texts(&special, tasks.iter_mut().flatten());
+            let tasks: Vec<_> = tasks
+                .iter()
+                .map(|[text, target]| (text.as_slice(), target.as_slice()))
+                .collect();
+            let mut sample = sample_task(objective, &special, &tasks, seq_len);
+            planted.targets(&mut sample);
             return (self.positioned(sample), None);
         }
         let len = text_len(kind, objective, seq_len);
         let mut text = Vec::new();
         // Sub-samples are neighbours in one text, as the original cuts its records.
         let language = (self.corpus).sample(self.split, &mut rng, len * parts, &mut text);
-        let sample = match kind {
+        planted.texts(&special, [&mut text]);
+        let mut sample = match kind {
             Kind::Gpt => sample_gpt(&text, seq_len),
             Kind::Gmask => sample_gmask(objective, &special, &text, seq_len, &mut rng),
             Kind::Mask | Kind::Task => {
@@ -56,6 +70,7 @@ impl Sampler<'_> {
                 sample_mask(objective, &special, &texts, seq_len, &mut rng)
             }
         };
+        planted.targets(&mut sample);
         (self.positioned(sample), Some(language))
     }
 
@@ -103,6 +118,7 @@ pub(crate) fn held_out<'a>(sampler: &Sampler<'a>) -> impl Iterator<Item = Batch>
         tasks: None,
         split: Split::HeldOut,
         seed: HELD_OUT_SEED,
+        step: None,
         ..*sampler
     };
     let size = sampler.config.batch.micro_batch;

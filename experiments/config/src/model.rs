@@ -1,5 +1,7 @@
 //! The proxy's shape and its norm arrangement. DeepNorm's two coefficients live here.
 
+mod tensors;
+
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
 

@@ -1,6 +1,7 @@
 //! Range checks. Every complaint is collected, so that one run of the program shows them all.
 
 mod data;
+mod inject;
 mod model;
 mod precision;
 mod probe;
@@ -72,10 +73,12 @@ impl Config {
     /// Everything that is out of range.
     pub(crate) fn complaints(&self) -> Vec<Complaint> {
         let mut complaints = self.value_complaints();
-        // A schedule is judged by the values it leads to, which need a sound base.
+        // A schedule is judged by the values it leads to, and what is planted by the model and the
+        // steps, which need a sound base.
         if complaints.is_empty() {
             let mut checks = Checks::default();
             self.check_schedule(&mut checks);
+            self.check_inject(&mut checks);
             complaints = checks.0;
         }
         complaints
