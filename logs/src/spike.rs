@@ -185,6 +185,15 @@ pub fn spikes(records: &[Record], signal: &str) -> Vec<Spike> {
     found
 }
 
+/// Whether a signal has enough values for any of them to be judged.
+#[must_use]
+pub fn is_judged(records: &[Record], signal: &str) -> bool {
+    let logarithmic = Definition::of(signal).logarithmic;
+    let values = records.iter().filter_map(|record| record.value(signal));
+    let mut usable = values.filter(|value| value.is_finite() && (*value > 0.0 || !logarithmic));
+    usable.nth(HISTORY).is_some()
+}
+
 /// A spike of a run's loss, with what is told of it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct LossSpike {

@@ -4,7 +4,7 @@
 //! does, and that is better known before it runs.
 
 use crate::card::{Arm, Criterion, Direction, Test};
-use crate::{Card, Outcome, OutcomeRules};
+use crate::{Card, Event, Outcome, OutcomeRules};
 use experiments_config::{Config, Progress};
 use logs::Record;
 use serde::Serialize;
@@ -73,7 +73,7 @@ impl TooSlow {
 /// the treatment fails more, and the treatment of a claim that it fails less.
 #[must_use]
 pub fn must_train(card: &Card) -> Vec<(&Criterion, Arm)> {
-    let arm = |criterion: &'_ Criterion| {
+    let arms = |criterion: &'_ Criterion| {
         let (arms, event, direction) = match &criterion.test {
             Test::Fisher {
                 arms,
@@ -90,7 +90,7 @@ pub fn must_train(card: &Card) -> Vec<(&Criterion, Arm)> {
             | Test::Slope { .. }
             | Test::Jonckheere { .. }
             | Test::Ld50 { .. }
-            | Test::Exact { .. } => return None,
+            | Test::Exact { .. } => return Vec::new(),
         };
         let at = match direction {
             Direction::TreatmentLess => &arms.treatment,
@@ -100,15 +100,20 @@ pub fn must_train(card: &Card) -> Vec<(&Criterion, Arm)> {
             | Direction::Increasing
             | Direction::Decreasing => &arms.control,
         };
-        let arm = card.arms_at(at).into_iter().next();
-        arm.filter(|_| event.contains(&Outcome::Stuck))
+        // Several where they are pooled.
+        let mut arms = card.arms_at(at);
+        arms.retain(|_| event.contains(&Event::Outcome(Outcome::Stuck)));
+        arms
     };
     if card.is_smoke() {
         return Vec::new();
     }
     let criteria = card.criteria.iter();
     criteria
-        .filter_map(|criterion| Some((criterion, arm(criterion)?)))
+        .flat_map(|criterion| {
+            let arms = arms(criterion).into_iter();
+            arms.map(move |arm| (criterion, arm))
+        })
         .collect()
 }
 

@@ -16,6 +16,7 @@
 
 pub mod card;
 mod error;
+mod event;
 pub mod executor;
 pub mod learning;
 pub mod outcome;
@@ -33,6 +34,7 @@ pub mod verdict;
 
 pub use card::{Card, Role, Settings};
 pub use error::SweepError;
+pub use event::Event;
 pub use executor::{LocalExecutor, Progress, StillRunning, StopNews, Tally};
 pub use outcome::{Classified, Outcome, OutcomeRules, classify, lost_records};
 pub use overview::{PlanOverview, Status};

@@ -148,7 +148,9 @@ impl CardResult {
                 .collect();
             let outcomes: Vec<Outcome> = runs.iter().filter_map(|run| run.outcome()).collect();
             let event = card.event();
-            let failed = outcomes.iter().filter(|outcome| event.contains(outcome));
+            let shown = runs.iter().filter_map(|run| run.shows(&event));
+            let shown: Vec<bool> = shown.collect();
+            let failed = shown.iter().filter(|shows| **shows);
             let mut counts = BTreeMap::new();
             for outcome in outcomes.iter().filter(|_| trains) {
                 *counts.entry(*outcome).or_insert(0) += 1;
@@ -159,7 +161,7 @@ impl CardResult {
                 settings: arm.settings,
                 role: arm.role,
                 seeds: arm.seeds,
-                runs: if counted { outcomes.len() as u64 } else { 0 },
+                runs: if counted { shown.len() as u64 } else { 0 },
                 failed: if counted { failed.count() as u64 } else { 0 },
                 outcomes: counts,
                 metrics,

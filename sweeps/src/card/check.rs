@@ -82,6 +82,7 @@ fn said(read: Read, complaints: &mut Vec<Complaint>) -> (Card, BTreeMap<String, 
     check_keys("fixed", &fixed, found);
     let axes = axes::grid(&wire.axes, &wire.zip, &fixed, found);
     let zips = axes::zips(&wire.zip, &fixed, &axes, found);
+    let kind = Kind::choose(wire.kind, "kind", found);
     let mut card = Card {
         title: required(wire.title, "title", "one line", found),
         hypothesis: required(
@@ -90,7 +91,7 @@ fn said(read: Read, complaints: &mut Vec<Complaint>) -> (Card, BTreeMap<String, 
             "what is expected, and why",
             found,
         ),
-        kind: Kind::choose(wire.kind, "kind", found),
+        kind,
         base_config: Config::default(),
         budget: None,
         budget_minutes: positive(wire.budget_minutes, "budget_minutes", found),
@@ -98,7 +99,7 @@ fn said(read: Read, complaints: &mut Vec<Complaint>) -> (Card, BTreeMap<String, 
         arm_rules: Vec::new(),
         metric: decision::metric(wire.metric, "metric", found),
         outcome: decision::outcome_rules(&wire.outcome, found),
-        criteria: decision::criteria(wire.criterion, found),
+        criteria: decision::criteria(wire.criterion, kind, found),
         name,
         base,
         seeds,

@@ -1,12 +1,13 @@
 //! What decides a card: metrics, tests, and the effects their designers expected.
 
-use crate::card::{Arm, Role, Settings, label, matches};
-use crate::{Outcome, OutcomeRules};
+use crate::card::{Arm, Role, Settings, label, matches, same};
+use crate::{Event, OutcomeRules};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
 mod failed;
 mod metric;
+mod spiking;
 
 pub use failed::{Failed, Worst};
 pub use metric::{Metric, Reduce};
@@ -65,13 +66,17 @@ impl Direction {
     }
 }
 
-/// Two arms that are compared.
+/// Two arms that are compared, or two sets of arms that differ in the pooled axes alone.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Pair {
     /// Axis values of the treatment arm.
     pub treatment: Settings,
     /// Axis values of the control arm.
     pub control: Settings,
+    /// Axes over whose values the runs of either side are pooled. Both sides have the same of them, with the
+    /// same seeds, so that no such axis can make the difference.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub pool: Vec<String>,
 }
 
 /// Where a value or an interval must lie.
@@ -143,8 +148,8 @@ pub enum Test {
         /// The arms.
         #[serde(flatten)]
         arms: Pair,
-        /// Outcomes that count as the event.
-        event: Vec<Outcome>,
+        /// What counts as the event.
+        event: Vec<Event>,
         /// The way the difference must go.
         direction: Direction,
     },
@@ -154,8 +159,8 @@ pub enum Test {
         /// The arms.
         #[serde(flatten)]
         arms: Pair,
-        /// Outcomes that count as the event.
-        event: Vec<Outcome>,
+        /// What counts as the event.
+        event: Vec<Event>,
         /// The way the difference must go.
         direction: Direction,
     },
@@ -205,8 +210,8 @@ pub enum Test {
         /// The other axis values of the arms.
         #[serde(flatten)]
         arms: Pair,
-        /// Outcomes that count as the event.
-        event: Vec<Outcome>,
+        /// What counts as the event.
+        event: Vec<Event>,
         /// The way the treatment's value must differ.
         direction: Direction,
     },
@@ -274,9 +279,34 @@ impl Test {
         }
     }
 
-    /// Outcomes that count as the event, for tests that count one.
+    /// Whether two arms have the same values of the pooled axes, so that their runs are compared with each other.
+    pub(crate) fn is_same_cell(&self, a: &Settings, b: &Settings) -> bool {
+        let mut keys = self.pool().iter();
+        keys.all(|key| match (a.get(key), b.get(key)) {
+            (Some(a), Some(b)) => same(a, b),
+            (None, None) => true,
+            (Some(_), None) | (None, Some(_)) => false,
+        })
+    }
+
+    /// Axes over whose values both sides are pooled.
     #[must_use]
-    pub fn event(&self) -> Option<&[Outcome]> {
+    pub fn pool(&self) -> &[String] {
+        match self {
+            Self::Fisher { arms, .. }
+            | Self::Mcnemar { arms, .. }
+            | Self::Permutation { arms, .. }
+            | Self::Tost { arms, .. } => &arms.pool,
+            Self::Slope { .. }
+            | Self::Jonckheere { .. }
+            | Self::Ld50 { .. }
+            | Self::Exact { .. } => &[],
+        }
+    }
+
+    /// What counts as the event, for tests that count one.
+    #[must_use]
+    pub fn event(&self) -> Option<&[Event]> {
         match self {
             Self::Fisher { event, .. } | Self::Mcnemar { event, .. } | Self::Ld50 { event, .. } => {
                 Some(event)

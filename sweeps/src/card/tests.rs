@@ -2,6 +2,7 @@
 
 mod arms;
 mod budgets;
+mod explorations;
 
 use super::*;
 

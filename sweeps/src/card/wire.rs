@@ -92,6 +92,7 @@ pub(super) struct WireCriterion {
     pub(super) treatment: Option<Table>,
     pub(super) control: Option<Table>,
     pub(super) minus: Option<WirePair>,
+    pub(super) pool: Option<Vec<String>>,
     pub(super) at: Option<Table>,
     pub(super) along: Option<String>,
     pub(super) event: Option<Vec<String>>,

@@ -39,7 +39,7 @@ pub struct Design {
     /// Its test.
     pub test: String,
     /// Seeds per arm: the fewest of the arms it looks at, and of a paired test those that all of
-    /// these arms have.
+    /// these arms have. Where arms are pooled, the sum over those of one side.
     pub seeds: usize,
     /// The effect its author expects; absent where the card does not say.
     pub expected: Option<String>,
@@ -88,7 +88,10 @@ fn design(
 ) -> Design {
     let arms = all.iter().filter(|arm| criterion.test.looks_at(arm));
     let arms: Vec<&Arm> = arms.collect();
-    let seeds = seeds(criterion, &arms);
+    let seeds = cells(criterion, &arms)
+        .iter()
+        .map(|arms| seeds(criterion, arms))
+        .sum();
     Design {
         criterion: criterion.name.clone(),
         test: criterion.test.name().to_owned(),
@@ -101,6 +104,24 @@ fn design(
         seeds_needed,
         limits: limits(criterion, seeds, &arms),
     }
+}
+
+/// The arms by the values of the pooled axes, which are compared with each other; all arms where nothing is
+/// pooled.
+fn cells<'a>(criterion: &Criterion, arms: &[&'a Arm]) -> Vec<Vec<&'a Arm>> {
+    let mut cells: Vec<Vec<&Arm>> = Vec::new();
+    for arm in arms {
+        let same = |cell: &&mut Vec<&Arm>| {
+            criterion
+                .test
+                .is_same_cell(&cell[0].settings, &arm.settings)
+        };
+        match cells.iter_mut().find(same) {
+            Some(cell) => cell.push(arm),
+            None => cells.push(vec![arm]),
+        }
+    }
+    cells
 }
 
 /// Seeds that the test compares: of a paired one those that all arms have, else the fewest of an arm.

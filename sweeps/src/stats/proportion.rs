@@ -4,8 +4,8 @@ use crate::stats::Interval;
 use serde::{Deserialize, Serialize};
 use statrs::distribution::{Beta, ContinuousCDF, Discrete, Hypergeometric};
 
-/// `events` out of `n` runs.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+/// `events` out of `n` runs; none of none by default.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Proportion {
     /// Runs with the event.
     pub events: u64,

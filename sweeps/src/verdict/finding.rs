@@ -12,6 +12,7 @@ mod runs;
 pub use open::Open;
 
 use super::VerdictStatus;
+use crate::Event;
 use crate::card::{Arm, Card, Criterion, Failed, Role, Test, matches};
 use crate::reader::RunState;
 use crate::stats::{Interval, PairCounts, Proportion, holm};
@@ -147,6 +148,45 @@ impl Finding {
         }
     }
 
+    /// Takes in the finished runs of which it is not known whether they show the event; how many of them leave
+    /// it open.
+    fn note_unknown(&mut self, runs: &Runs<'_>, event: &[Event]) -> u64 {
+        let of_arms = self.arms.iter().flat_map(|arm| runs.of_arm(arm));
+        let finished: Vec<&RunState> = of_arms.filter(|run| run.outcome().is_some()).collect();
+        let unknown = finished.iter().filter(|run| run.shows(event).is_none());
+        let open = finished
+            .iter()
+            .filter(|run| runs.shows(run, event).is_none());
+        let open = open.count() as u64;
+        self.without_value = unknown.count() as u64;
+        if self.without_value > 0 {
+            self.failed = Some(if open > 0 {
+                Failed::Open
+            } else {
+                Failed::Worst
+            });
+        }
+        if open > 0 && self.status == VerdictStatus::Inconclusive {
+            self.open.get_or_insert(Open::SpikesLost);
+        }
+        open
+    }
+
+    /// What such runs count as, in words; empty where there are none.
+    fn unknown_words(&self) -> String {
+        let runs = match self.without_value {
+            0 => return String::new(),
+            1 => "1 run that lost its losses before a spike".to_owned(),
+            n => format!("{n} runs that lost their losses before a spike"),
+        };
+        match (self.failed, self.without_value) {
+            (Some(Failed::Worst), 1) => format!("; {runs} counts as spiked"),
+            (Some(Failed::Worst), _) => format!("; {runs} count as spiked"),
+            (Some(Failed::Open) | None, 1) => format!("; {runs} is in neither number"),
+            (Some(Failed::Open) | None, _) => format!("; {runs} are in neither number"),
+        }
+    }
+
     /// Whether all has been seen that the criterion needs.
     fn is_complete(&self) -> bool {
         self.missing == 0 && self.open.is_none()
@@ -160,11 +200,17 @@ impl Finding {
     /// The p value, or of a criterion that an interval decides the largest that it can have; 1
     /// while not all has been seen, which can only make the others harder to reach.
     fn evidence(&self) -> f64 {
+        let unknown = self.without_value > 0 && self.failed == Some(Failed::Open);
         match (self.p_value, self.status) {
-            _ if !self.is_complete() => 1.0,
+            _ if unknown || !self.is_complete() => 1.0,
             (Some(p), _) => p,
             (None, VerdictStatus::Reproduced) => self.alpha,
-            (None, VerdictStatus::NotReproduced | VerdictStatus::Inconclusive) => 1.0,
+            (
+                None,
+                VerdictStatus::NotReproduced
+                | VerdictStatus::Inconclusive
+                | VerdictStatus::Exploration,
+            ) => 1.0,
         }
     }
 

@@ -2,12 +2,18 @@
 
 use super::{Count, Finding, Verdict, VerdictStatus};
 use crate::card::{Card, Kind, Role};
-use crate::{Outcome, RunState, Sweep};
+use crate::{Event, RunState, Sweep};
 
 /// Status, and what was found; of several criteria how many hold, and then each by itself.
 pub(super) fn sentence(verdict: &Verdict, card: &Card) -> String {
     let status = verdict.status.words();
-    let missing = missing(verdict, !card.is_smoke());
+    let missing = missing(verdict, !card.is_smoke() && !card.is_exploration());
+    if card.is_exploration() {
+        return format!(
+            "{status}: `{}` is an exploration, which registers no criterion.{missing}",
+            card.name
+        );
+    }
     if card.is_smoke() {
         return format!(
             "{status}: a smoke run shows that the card works and decides nothing.{missing}"
@@ -220,12 +226,12 @@ pub(crate) fn number(value: f64) -> String {
 }
 
 /// `stuck, diverged or nonfinite`.
-pub(super) fn event_words(outcomes: &[Outcome]) -> String {
-    match outcomes {
+pub(super) fn event_words(event: &[Event]) -> String {
+    match event {
         [] => "no outcome".to_owned(),
         [only] => only.to_string(),
         [all @ .., last] => {
-            let all: Vec<&str> = all.iter().map(|outcome| outcome.name()).collect();
+            let all: Vec<&str> = all.iter().map(|event| event.name()).collect();
             format!("{} or {last}", all.join(", "))
         }
     }
@@ -277,13 +283,13 @@ fn p_is(p: f64) -> String {
     }
 }
 
-/// Runs without an outcome of the arms that criteria look at, and all runs of these.
+/// Runs without an outcome of the arms that criteria look at, and all runs of these; of an exploration all
+/// runs.
 fn runs_without_outcome(verdict: &Verdict) -> (usize, usize) {
     let looked_at = |arm: &str| {
-        verdict
-            .findings
-            .iter()
-            .any(|f| f.arms.iter().any(|a| a == arm))
+        let mut findings = verdict.findings.iter();
+        verdict.status == VerdictStatus::Exploration
+            || findings.any(|f| f.arms.iter().any(|a| a == arm))
     };
     let arms = verdict.arms.iter().filter(|arm| looked_at(&arm.arm));
     arms.fold((0, 0), |(missing, all), arm| {

@@ -37,13 +37,17 @@ pub fn write_cards(results: &Path, cards: &Path, page: &Path) -> Result<(), Repo
 
 /// How many claims stand how.
 fn counts(results: &[CardResult]) -> Vec<Fact> {
-    use VerdictStatus::{Inconclusive, NotReproduced, Reproduced};
-    [Reproduced, NotReproduced, Inconclusive]
-        .into_iter()
-        .map(|status| {
-            let of = results.iter().filter(|result| result.verdict == status);
-            Fact::new(status.words().to_lowercase(), of.count().to_string())
-        })
+    use VerdictStatus::{Exploration, Inconclusive, NotReproduced, Reproduced};
+    let count = |status| {
+        let of = results.iter().filter(|result| result.verdict == status);
+        of.count()
+    };
+    let verdicts = [Reproduced, NotReproduced, Inconclusive].into_iter();
+    let verdicts = verdicts.map(|status| (status.words().to_lowercase(), count(status)));
+    let explorations = ("explorations".to_owned(), count(Exploration));
+    verdicts
+        .chain((explorations.1 > 0).then_some(explorations))
+        .map(|(what, of)| Fact::new(what, of.to_string()))
         .collect()
 }
 
@@ -60,6 +64,7 @@ fn view(result: &CardResult, cards: &Path) -> Result<CardView, ReportError> {
         kind: match result.kind {
             Kind::Symptom => "symptom",
             Kind::Mechanism => "mechanism",
+            Kind::Exploration => "exploration",
         },
         class: words::verdict_class(result.verdict),
         word,
@@ -89,6 +94,9 @@ fn hold(result: &CardResult) -> String {
         let findings = result.findings.iter();
         findings.filter(|finding| finding.role == Role::Confirmatory)
     };
+    if result.kind == Kind::Exploration {
+        return words::NONE.to_owned();
+    }
     let hold = counted().filter(|finding| finding.status == VerdictStatus::Reproduced);
     format!("{} of {}", hold.count(), counted().count())
 }

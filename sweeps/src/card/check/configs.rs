@@ -2,8 +2,8 @@
 
 use super::decision;
 use super::fields::complain;
-use crate::SweepError;
 use crate::card::{Arm, Card, Criterion, Settings};
+use crate::{Event, SweepError};
 use experiments_config::{Complaint, Config, ConfigError};
 use std::collections::BTreeMap;
 
@@ -16,6 +16,7 @@ pub(super) fn check(card: &Card, complaints: &mut Vec<Complaint>) {
                 check_length(card, &config, complaints);
                 check_metric_steps(card, &arm, &config, complaints);
                 check_counted(card, &arm, &config, complaints);
+                check_spikes(card, &arm, &config, complaints);
                 if let Some(other) = hashes.insert(config.hash(), arm.label.clone()) {
                     let message =
                         format!("arms `{other}` and `{}` train the same thing", arm.label);
@@ -73,6 +74,46 @@ fn check_metric_steps(card: &Card, arm: &Arm, config: &Config, complaints: &mut 
         if complaints.iter().all(|complaint| complaint.key != key) {
             let message = format!("is {from}, after the last step {}", config.steps);
             complain(complaints, &key, message, None);
+        }
+    }
+}
+
+/// The first values of a signal only make its level: a run that is not longer has no spike to see. And a layer
+/// that a model does not have has none either.
+fn check_spikes(card: &Card, arm: &Arm, config: &Config, complaints: &mut Vec<Complaint>) {
+    let mut add = |key: String, message: String| {
+        if complaints.iter().all(|complaint| complaint.key != key) {
+            complain(complaints, &key, message, None);
+        }
+    };
+    let criteria = card.criteria.iter().enumerate();
+    for (index, criterion) in criteria.filter(|(_, criterion)| criterion.test.looks_at(arm)) {
+        let metric = card.metric_of(criterion);
+        let spikes = match criterion.test.event() {
+            Some(event) => event.contains(&Event::Spiked),
+            None => metric.reduce.is_of_spikes(),
+        };
+        let history = logs::spike::HISTORY as u64;
+        if spikes && config.steps <= history && !card.is_smoke() {
+            let message = format!(
+                "is {}, but the first {history} steps only make the level that a spike stands above",
+                config.steps
+            );
+            add("steps".to_owned(), message);
+        }
+        let layers = config.model.layers as usize;
+        if metric.layer().is_some_and(|layer| layer >= layers) {
+            let key = match criterion.metric {
+                Some(_) => format!("{}.metric.name", decision::section(card, index)),
+                None => "metric.name".to_owned(),
+            };
+            let message = format!(
+                "is `{}`, but arm `{}` has {layers} layers, 0 to {}",
+                metric.name,
+                arm.label,
+                layers.saturating_sub(1)
+            );
+            add(key, message);
         }
     }
 }

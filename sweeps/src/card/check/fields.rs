@@ -87,8 +87,11 @@ pub(super) trait Choice: Sized + Copy + 'static {
 }
 
 impl Choice for Kind {
-    const CHOICES: &'static [(&'static str, Self)] =
-        &[("symptom", Self::Symptom), ("mechanism", Self::Mechanism)];
+    const CHOICES: &'static [(&'static str, Self)] = &[
+        ("symptom", Self::Symptom),
+        ("mechanism", Self::Mechanism),
+        ("exploration", Self::Exploration),
+    ];
     const OPTIONAL: bool = false;
 }
 

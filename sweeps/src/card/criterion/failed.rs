@@ -84,7 +84,14 @@ impl Metric {
     pub fn worst(&self) -> Option<Worst> {
         match self.reduce {
             // Spread and spikes are unsteadiness, whatever it is that is unsteady.
-            Reduce::SdLn | Reduce::SpikeScore => Some(Worst::High),
+            Reduce::SdLn
+            | Reduce::SpikeScore
+            | Reduce::Spikes
+            | Reduce::SpikeHeight
+            | Reduce::SpikeDuration
+            | Reduce::FirstSpikeDuration => Some(Worst::High),
+            // Sooner than any spike of another run.
+            Reduce::FirstSpike => Some(Worst::Low),
             Reduce::Last
             | Reduce::Mean
             | Reduce::Median

@@ -34,16 +34,31 @@ pub(in crate::card) fn test_keys(test: &str) -> &'static [&'static str] {
             "direction",
             "margin?",
             "minus?",
+            "pool?",
             "failed?",
             "worst?",
         ],
-        "tost" => &["treatment", "control", "margin?", "failed?"],
+        "tost" => &["treatment", "control", "margin?", "pool?", "failed?"],
         "slope" => &["along", "at?", "bound", "failed?"],
         "jonckheere" => &["along", "at?", "direction", "failed?", "worst?"],
-        "ld50" => &["along", "treatment", "control", "direction", "event?"],
+        "ld50" => &[
+            "along",
+            "treatment",
+            "control",
+            "direction",
+            "event?",
+            "failed?",
+        ],
         "exact" => &["at", "bound"],
         // `fisher` and `mcnemar`, and what a misspelt word most likely means.
-        _ => &["treatment", "control", "direction", "event?"],
+        _ => &[
+            "treatment",
+            "control",
+            "direction",
+            "event?",
+            "pool?",
+            "failed?",
+        ],
     }
 }
 

@@ -1,8 +1,10 @@
 //! Runs as they would be if what a criterion's author expects were the truth.
 
-use crate::card::{Arm, Bound, Card, Criterion, Expect, Pair, Settings, Test, matches, number};
+use crate::card::{
+    Arm, Bound, Card, Criterion, Expect, Pair, Settings, Test, matches, number, same,
+};
 use crate::reader::{RunState, State};
-use crate::{Classified, Outcome, PlannedRun};
+use crate::{Classified, Event, Outcome, PlannedRun};
 use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
 use rand_distr::StandardNormal;
@@ -13,13 +15,16 @@ pub(super) struct Truth<'a> {
     criterion: &'a Criterion,
     expect: &'a Expect,
     arms: Vec<Arm>,
+    /// Place of every arm among those that are pooled with it; 0 where nothing is pooled.
+    cell_of: Vec<usize>,
     states: Vec<RunState>,
     /// Place of its arm in `arms`, for every state.
     arm_of: Vec<usize>,
 }
 
 impl<'a> Truth<'a> {
-    /// All runs of the criterion's arms, with the seeds of the card or with 1 to `seeds`. `None`
+    /// All runs of the criterion's arms, with the seeds of the card or with 1 to `seeds`, dealt out in turn to arms that
+    /// are pooled. `None`
     /// where the card says no effect, or the test knows no chance.
     pub(super) fn new(
         card: &Card,
@@ -34,10 +39,12 @@ impl<'a> Truth<'a> {
         let arms = all.iter().filter(|arm| criterion.test.looks_at(arm));
         let arms: Vec<Arm> = arms.cloned().collect();
         let metrics = card.metrics().len();
+        let (cell_of, cells) = cells(&criterion.test, &arms);
         let (mut states, mut arm_of) = (Vec::new(), Vec::new());
         for (place, arm) in arms.iter().enumerate() {
-            let count = seeds.map(|count| (1..=count as u64).collect());
-            for seed in count.unwrap_or_else(|| arm.seeds.clone()) {
+            let first = cell_of[place] as u64 + 1;
+            let dealt = seeds.map(|count| (first..=count as u64).step_by(cells).collect());
+            for seed in dealt.unwrap_or_else(|| arm.seeds.clone()) {
                 states.push(finished(arm, seed, metrics));
                 arm_of.push(place);
             }
@@ -46,6 +53,7 @@ impl<'a> Truth<'a> {
             criterion,
             expect,
             arms,
+            cell_of,
             states,
             arm_of,
         })
@@ -112,14 +120,18 @@ impl<'a> Truth<'a> {
     /// Events with the chance of each arm, independently.
     fn outcomes(
         &mut self,
-        event: &[Outcome],
+        event: &[Event],
         chance: impl Fn(usize) -> f64,
         generator: &mut ChaCha8Rng,
     ) {
-        let other = Outcome::ALL.into_iter().rev().find(|o| !event.contains(o));
+        let counts = |outcome: &Outcome| event.contains(&Event::Outcome(*outcome));
+        let shown = Outcome::ALL.into_iter().find(counts);
+        let other = Outcome::ALL.into_iter().rev().find(|o| !counts(o));
         for (state, arm) in self.states.iter_mut().zip(&self.arm_of) {
             let hit = generator.random::<f64>() < chance(*arm);
-            let outcome = if hit { event.first().copied() } else { other };
+            // Either way of showing the event will do; where no outcome shows it, the run spiked.
+            let outcome = shown.filter(|_| hit).or(other);
+            state.spiked = Some(hit && shown.is_none());
             if let (Some(found), Some(outcome)) = (&mut state.classified, outcome) {
                 found.outcome = outcome;
             }
@@ -144,11 +156,25 @@ impl<'a> Truth<'a> {
         let Some(carrier) = weights.iter().position(|weight| *weight != 0.0) else {
             return;
         };
-        let drawn = self.by_seed(|| mean + sd * normal(generator));
-        self.set(|arm, seed| {
-            let drawn = drawn.get(&seed).filter(|_| arm == carrier);
-            drawn.map_or(0.0, |value| value / weights[carrier])
-        });
+        let (test, arms, cell_of) = (&self.criterion.test, &self.arms, &self.cell_of);
+        // The carrier, and the arms that are pooled with it.
+        let carries: Vec<bool> = arms
+            .iter()
+            .map(|arm| is_pooled(test, &arm.settings, &arms[carrier].settings))
+            .collect();
+        let mut drawn: BTreeMap<(usize, u64), f64> = BTreeMap::new();
+        for (state, arm) in self.states.iter().zip(&self.arm_of) {
+            let key = (cell_of[*arm], state.seed);
+            drawn
+                .entry(key)
+                .or_insert_with(|| mean + sd * normal(generator));
+        }
+        for (state, arm) in self.states.iter_mut().zip(&self.arm_of) {
+            let drawn = drawn.get(&(cell_of[*arm], state.seed));
+            let drawn = drawn.filter(|_| carries[*arm]);
+            let value = drawn.map_or(0.0, |value| value / weights[carrier]);
+            state.metrics.fill(Some(value));
+        }
     }
 
     fn by_seed(&self, mut value: impl FnMut() -> f64) -> BTreeMap<u64, f64> {
@@ -181,7 +207,7 @@ impl<'a> Truth<'a> {
     /// Runs that fail with logistic chance, independently: the log odds rise by the steepness per
     /// doubling of the axis and are 0 at the LD50, the control's half the ratio below the geometric
     /// middle of the range and the treatment's half above.
-    fn doses(&mut self, along: &str, arms: &Pair, event: &[Outcome], generator: &mut ChaCha8Rng) {
+    fn doses(&mut self, along: &str, arms: &Pair, event: &[Event], generator: &mut ChaCha8Rng) {
         let doses: Vec<f64> = self.along(along).into_iter().map(f64::log2).collect();
         let low = doses.iter().copied().fold(f64::INFINITY, f64::min);
         let high = doses.iter().copied().fold(f64::NEG_INFINITY, f64::max);
@@ -207,6 +233,29 @@ fn slope(bound: Bound, distance: f64) -> f64 {
         Bound::Below(end) | Bound::AtMost(end) => end - distance,
         Bound::Contains(value) | Bound::Equals(value) => value + distance,
     }
+}
+
+/// Whether two arms differ in nothing but pooled axes.
+fn is_pooled(test: &Test, a: &Settings, b: &Settings) -> bool {
+    let pool = test.pool();
+    let mut keys = a.keys().filter(|key| !pool.contains(key));
+    keys.all(|key| b.get(key).is_some_and(|other| same(&a[key], other)))
+}
+
+/// The place of every arm among those that are pooled, and how many there are.
+fn cells(test: &Test, arms: &[Arm]) -> (Vec<usize>, usize) {
+    let mut firsts: Vec<&Arm> = Vec::new();
+    let mut cell_of = Vec::new();
+    for arm in arms {
+        let same = |first: &&Arm| test.is_same_cell(&first.settings, &arm.settings);
+        let place = firsts.iter().position(same).unwrap_or(firsts.len());
+        if place == firsts.len() {
+            firsts.push(arm);
+        }
+        cell_of.push(place);
+    }
+    let cells = firsts.len().max(1);
+    (cell_of, cells)
 }
 
 /// A run that has finished well, with room for all metrics of the card.

@@ -13,6 +13,9 @@ pub enum Open {
     ControlFailed,
     /// The control shows the event so rarely that no result of the treatment could be less.
     ControlDidNotFail,
+    /// Finished runs lost their losses before a first spike, so that nobody knows whether they would have
+    /// spiked, and the criterion does not say what they count as.
+    SpikesLost,
     /// Of a trend: no run has a value, so there is no order.
     EveryRunFailed,
     /// Finished runs have no finite value, and the criterion does not rank them.
@@ -35,6 +38,7 @@ impl Open {
             Self::ControlDidNotFail => {
                 "the control did not fail either, so the treatment could not fail less"
             }
+            Self::SpikesLost => "finished runs lost their losses before a first spike",
             Self::EveryRunFailed => "every run failed",
             Self::NoValue => "finished runs have no finite value",
             Self::NoLogarithm => "a value that is not above 0 has no exponent",

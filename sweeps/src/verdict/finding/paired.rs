@@ -1,6 +1,6 @@
 //! Differences of a metric paired by seed, failed runs included.
 
-use super::runs::{Runs, Value};
+use super::runs::{Runs, Side, Value};
 use crate::card::{Pair, Worst};
 
 /// The difference treatment − control of one seed.
@@ -28,7 +28,7 @@ pub(super) struct Paired {
 /// One arm of a contrast: +1 for what is added, −1 for what is taken off.
 struct Term {
     sign: i32,
-    label: String,
+    side: Side,
 }
 
 /// Treatment − control, less the same of `minus`.
@@ -36,10 +36,10 @@ pub(super) fn paired(runs: &Runs<'_>, arms: &Pair, minus: Option<&Pair>) -> Pair
     let terms = |pair: &Pair, sign: i32| {
         [(&pair.treatment, sign), (&pair.control, -sign)].map(|(at, sign)| Term {
             sign,
-            label: runs.label(at),
+            side: runs.side(at, &pair.pool),
         })
     };
-    let named = |pair: &[Term; 2]| format!("`{}` − `{}`", pair[0].label, pair[1].label);
+    let named = |pair: &[Term; 2]| format!("`{}` − `{}`", pair[0].side.label, pair[1].side.label);
     let first = terms(arms, 1);
     let mut found = Paired {
         what: named(&first),
@@ -53,10 +53,9 @@ pub(super) fn paired(runs: &Runs<'_>, arms: &Pair, minus: Option<&Pair>) -> Pair
         found.what = format!("({}) − ({})", found.what, named(&second));
         all.extend(second);
     }
-    for run in runs.of_arm(&all[0].label) {
+    for run in runs.of_side(&all[0].side) {
         let value = |term: &Term| {
-            let mut of_arm = runs.of_arm(&term.label);
-            let run = of_arm.find(|other| other.seed == run.seed)?;
+            let run = runs.twin(&term.side, run)?;
             Some((term.sign, runs.value(run)?))
         };
         if let Some(values) = all.iter().map(value).collect::<Option<Vec<_>>>() {

@@ -1,10 +1,10 @@
 //! The runs of a sweep as a test sees them.
 
 use super::Finding;
-use crate::Outcome;
-use crate::card::{Arm, Card, Criterion, Metric, Settings, Worst, matches, number};
+use crate::card::{Arm, Card, Criterion, Failed, Metric, Settings, Worst, matches, named, number};
 use crate::reader::RunState;
 use crate::stats::{sign_flip, sign_flip_quick};
+use crate::{Event, Outcome};
 
 /// What a finished run gives to a comparison of a metric.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -28,8 +28,19 @@ pub(super) struct Runs<'a> {
     place: usize,
     /// Where failed runs rank; `None` when they leave the criterion open.
     pub(super) worst: Option<Worst>,
+    /// Whether a finished run of which it is not known whether it shows the event counts as one that does.
+    unknown_shows: bool,
     /// How much is to be said about them.
     pub(super) detail: Detail,
+}
+
+/// One side of a comparison: an arm, or several of which the runs are pooled.
+pub(super) struct Side {
+    /// For people; what the arms share.
+    pub(super) label: String,
+    /// Labels of the arms, in the order of the card: the same place on two sides is the same value of the
+    /// pooled axes.
+    pub(super) arms: Vec<String>,
 }
 
 /// How much is to be found about a criterion.
@@ -58,6 +69,7 @@ impl<'a> Runs<'a> {
             metric,
             place: card.metrics().iter().position(|known| *known == metric)?,
             worst: criterion.rank_of_failed(metric),
+            unknown_shows: criterion.failed == Some(Failed::Worst),
         })
     }
 
@@ -85,11 +97,42 @@ impl<'a> Runs<'a> {
         arms.filter(move |arm| matches(&arm.settings, at))
     }
 
-    /// Label of the one arm at these axis values; empty when there is none, which a checked card
-    /// rules out.
-    pub(super) fn label(&self, at: &Settings) -> String {
-        let arm = self.arms_at(at).next();
-        arm.map(|arm| arm.label.clone()).unwrap_or_default()
+    /// The arms at these axis values, which a checked card has, and which differ in the axes of `pool`
+    /// only.
+    pub(super) fn side(&self, at: &Settings, pool: &[String]) -> Side {
+        let arms: Vec<&Arm> = self.arms_at(at).collect();
+        let shared = |arm: &&Arm| {
+            let settings = arm.settings.iter();
+            let shared = settings.filter(|(key, _)| !pool.contains(key));
+            let words: Vec<String> = shared.map(|(key, value)| named(key, value)).collect();
+            words.join(" ")
+        };
+        Side {
+            label: match arms.as_slice() {
+                [only] => only.label.clone(),
+                several => several.first().map(shared).unwrap_or_default(),
+            },
+            arms: arms.into_iter().map(|arm| arm.label.clone()).collect(),
+        }
+    }
+
+    /// The runs of a side, with the places of their arms.
+    pub(super) fn of_side<'b>(
+        &'b self,
+        side: &'b Side,
+    ) -> impl Iterator<Item = (usize, &'b RunState)> {
+        let arms = side.arms.iter().enumerate();
+        arms.flat_map(|(place, arm)| self.of_arm(arm).map(move |run| (place, run)))
+    }
+
+    /// The run of a side that shares its seed, and the values of the pooled axes, with a run of the other.
+    pub(super) fn twin<'b>(
+        &'b self,
+        side: &'b Side,
+        (place, run): (usize, &RunState),
+    ) -> Option<&'b RunState> {
+        self.of_arm(side.arms.get(place)?)
+            .find(|other| other.seed == run.seed)
     }
 
     pub(super) fn of_arm<'b>(&'b self, label: &'b str) -> impl Iterator<Item = &'b RunState> {
@@ -110,6 +153,14 @@ impl<'a> Runs<'a> {
             None if outcome == Outcome::Nonfinite => Value::Failed,
             None => Value::Absent,
         })
+    }
+
+    /// Whether a run shows the event; `None` before it has an outcome, and where its losses were lost before
+    /// that could be seen, unless the card registers what that counts as.
+    pub(super) fn shows(&self, run: &RunState, event: &[Event]) -> Option<bool> {
+        run.outcome()?;
+        run.shows(event)
+            .or_else(|| self.unknown_shows.then_some(true))
     }
 
     /// Finite values of an arm by seed.
@@ -175,9 +226,4 @@ impl<'a> Runs<'a> {
             _ => format!("; {without} finished {runs} without a finite value"),
         }
     }
-}
-
-/// Whether a run shows the event; `None` before it has an outcome.
-pub(super) fn is_event(run: &RunState, event: &[Outcome]) -> Option<bool> {
-    run.outcome().map(|outcome| event.contains(&outcome))
 }

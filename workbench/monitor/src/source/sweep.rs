@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use logs::Record;
+use logs::spike::LossSpike;
 use sweeps::{RunState, SweepReader};
 
 use super::{details, layers::Layers};
@@ -80,6 +81,7 @@ impl Source for SweepSource {
                 "outcome".to_owned(),
                 format!("{}: {}", found.outcome.name(), found.reason),
             ));
+            facts.push(("spikes".to_owned(), spikes(&state.spikes)));
         }
         match self.reader.reader(run) {
             Some(reader) => details::of(reader, facts),
@@ -89,6 +91,19 @@ impl Source for SweepSource {
             },
         }
     }
+}
+
+/// `2 of the loss, the highest by 3.29 nats at step 161`.
+fn spikes(spikes: &[LossSpike]) -> String {
+    let highest = spikes.iter().max_by(|a, b| a.height.total_cmp(&b.height));
+    highest.map_or("none of the loss".to_owned(), |found| {
+        format!(
+            "{} of the loss, the highest by {:.2} nats at step {}",
+            spikes.len(),
+            found.height,
+            found.spike.first
+        )
+    })
 }
 
 fn view(reader: &SweepReader) -> Sweep {
