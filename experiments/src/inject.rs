@@ -160,7 +160,7 @@ fn describe(cause: &Inject) -> String {
             let tensor = cause.tensor.as_deref().unwrap_or_default();
             let element = cause.element.map_or_else(String::new, |e| format!("[{e}]"));
             let factor = cause.factor.unwrap_or(1.0);
-            format!("`{tensor}`{element} multiplied by {factor}")
+            format!("`{tensor}`{element} multiplied by {factor:?}")
         }
     };
     match cause.steps {

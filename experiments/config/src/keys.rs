@@ -99,14 +99,11 @@ fn value_of(schema: &Table, key: &str) -> Option<Value> {
     }
 }
 
-/// `schedule[3]` as a list and the place of one of its entries.
+/// `schedule[3]` as a list and the place of one of its entries. A place is written in one way only.
 pub(crate) fn item(part: &str) -> Option<(&str, usize)> {
-    let (list, index) = part.strip_suffix(']')?.split_once('[')?;
-    let digits = !index.is_empty() && index.bytes().all(|byte| byte.is_ascii_digit());
-    digits
-        .then(|| index.parse().ok())
-        .flatten()
-        .map(|index| (list, index))
+    let (list, place) = part.strip_suffix(']')?.split_once('[')?;
+    let index: usize = place.parse().ok()?;
+    (!list.is_empty() && index.to_string() == place).then_some((list, index))
 }
 
 /// Whether `key` is a dotted key whose value is a whole number.
@@ -255,6 +252,8 @@ mod tests {
             "schedule[].to",
             "schedule[-1].to",
             "schedule[+1].to",
+            "schedule[00].to",
+            "[0].to",
             "schedule[0.to",
             "schedule0].to",
             "schedule[0][1].to",

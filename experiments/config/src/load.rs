@@ -143,18 +143,20 @@ fn section_of<'a>(table: &'a mut Table, name: &str) -> Result<&'a mut Table, Str
 
 /// An entry of a list of tables. It must be there: one key makes no entry.
 fn entry_of<'a>(table: &'a mut Table, name: &str, index: usize) -> Result<&'a mut Table, String> {
-    let list = table.get_mut(name).and_then(Value::as_array_mut);
-    let entries = list.as_ref().map_or(0, |list| list.len());
-    let entry = list.and_then(|list| list.get_mut(index));
+    let (entries, entry) = match table.get_mut(name) {
+        Some(Value::Array(list)) => (list.len(), list.get_mut(index)),
+        Some(_) => return Err(format!("`{name}` is no list")),
+        None => (0, None),
+    };
     entry
         .and_then(Value::as_table_mut)
         .ok_or_else(|| match entries {
             0 => format!("`{name}` has no entries here; give the list as a whole first"),
             1 => format!("`{name}` has one entry, `{name}[0]`"),
-            _ => format!(
-                "`{name}` has {entries} entries, the last is `{name}[{}]`",
-                entries - 1
-            ),
+            _ => {
+                let last = entries - 1;
+                format!("`{name}` has {entries} entries, the last is `{name}[{last}]`")
+            }
         })
 }
 
@@ -347,7 +349,8 @@ mod tests {
             ),
             (&[ramp, "schedule[0].too=0.1"], "`schedule[0].to`"),
             (&[ramp, "schedule[0]=0.1"], "no such key"),
-            (&["model[0].layers=3"], "has no entries here"),
+            (&["model[0].layers=3"], "`model` is no list"),
+            (&["[0].layers=3"], "no such key"),
         ] {
             let error = with(set).unwrap_err().to_string();
             assert!(error.contains(expected), "{set:?}: {error}");

@@ -71,10 +71,11 @@ impl Config {
     }
 
     fn check_weight(&self, inject: &Inject, key: &str, checks: &mut Checks) {
+        let fits = |factor: f64| factor.abs() <= f64::from(f32::MAX);
         checks.require(
-            inject.factor.is_some_and(f64::is_finite),
+            inject.factor.is_some_and(fits),
             &format!("{key}.factor"),
-            "must be a finite number; `weight` needs one",
+            "must be a number that FP32 holds; `weight` needs one",
         );
         let place = format!("{key}.tensor");
         let tensors = self.model.tensors(self.tokenizer.vocab_size);

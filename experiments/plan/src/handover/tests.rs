@@ -247,6 +247,7 @@ fn a_plain_gpt_has_only_its_initialisation_listed_in_megatron_core() {
 #[test]
 fn schedules_and_interventions_become_the_flags_of_the_log() {
     let sets = [
+        "inject=[{kind=\"noise\",step=7}]",
         "schedule=[{key=\"egs.alpha\",start=6000,length=500,to=1.0},\
           {key=\"optimizer.lr_scale\",start=22800,length=2000,from=0.0,to=1.0}]",
         "intervention=[{step=40700,skip_steps=200},{step=42400,skip_steps=200}]",
@@ -275,6 +276,9 @@ fn schedules_and_interventions_become_the_flags_of_the_log() {
     assert_eq!(skipped.split(' ').count(), 400);
     assert!(skipped.starts_with("40700 40701"), "{skipped}");
     assert!(keys(&core, Effect::Training).contains(&"optimizer.lr_scale"));
+    for target in [&fork, &core] {
+        assert!(keys(target, Effect::Training).contains(&"inject"));
+    }
 }
 
 #[test]
