@@ -1,6 +1,6 @@
 //! From presets, files and `--set` arguments to one complete [`Config`].
 
-use crate::keys::{closest, full, item, unknown_keys};
+use crate::keys::{closest, full, is_key, item, join, nearest, unknown_keys};
 use crate::paths::anchor;
 use crate::types::{misfits, whole_numbers};
 use crate::{Complaint, Config, ConfigError};
@@ -116,17 +116,25 @@ pub fn resolve(
 
 fn set(table: &mut Table, change: &Override) -> Result<(), Complaint> {
     let (path, last) = change.key.rsplit_once('.').unwrap_or(("", &change.key));
+    let refuse = |message: String, hint| Complaint {
+        key: change.key.clone(),
+        message,
+        hint,
+    };
+    // A section that nobody knows is found out later; a list that nobody knows has no entries to look at.
+    if path.contains('[') && !is_key(&change.key) {
+        let hint = nearest(&change.key).map(|near| format!("did you mean `{near}`?"));
+        return Err(refuse("no such key".to_owned(), hint));
+    }
     let mut at = table;
+    let mut walked = String::new();
     for part in path.split('.').filter(|part| !part.is_empty()) {
         let inside = match item(part) {
-            Some((list, index)) => entry_of(at, list, index),
+            Some((list, index)) => entry_of(at, list, index, &join(&walked, list)),
             None => section_of(at, part),
         };
-        at = inside.map_err(|message| Complaint {
-            key: change.key.clone(),
-            message,
-            hint: None,
-        })?;
+        at = inside.map_err(|message| refuse(message, None))?;
+        walked = join(&walked, part);
     }
     at.insert(last.to_owned(), change.value.clone());
     Ok(())
@@ -141,21 +149,28 @@ fn section_of<'a>(table: &'a mut Table, name: &str) -> Result<&'a mut Table, Str
     section.ok_or_else(|| format!("`{name}` is a value, not a section"))
 }
 
-/// An entry of a list of tables. It must be there: one key makes no entry.
-fn entry_of<'a>(table: &'a mut Table, name: &str, index: usize) -> Result<&'a mut Table, String> {
+/// An entry of a list of tables, called `path` in full. It must be there: one key makes no entry.
+fn entry_of<'a>(
+    table: &'a mut Table,
+    name: &str,
+    index: usize,
+    path: &str,
+) -> Result<&'a mut Table, String> {
     let (entries, entry) = match table.get_mut(name) {
         Some(Value::Array(list)) => (list.len(), list.get_mut(index)),
-        Some(_) => return Err(format!("`{name}` is no list")),
+        Some(_) => return Err(format!("`{path}` is no list")),
         None => (0, None),
     };
     entry
         .and_then(Value::as_table_mut)
         .ok_or_else(|| match entries {
-            0 => format!("`{name}` has no entries here; give the list as a whole first"),
-            1 => format!("`{name}` has one entry, `{name}[0]`"),
+            0 => format!(
+                "`{path}` has no entries in what this changes; give the list as a whole first"
+            ),
+            1 => format!("`{path}` has one entry, `{path}[0]`"),
             _ => {
                 let last = entries - 1;
-                format!("`{name}` has {entries} entries, the last is `{name}[{last}]`")
+                format!("`{path}` has {entries} entries, the last is `{path}[{last}]`")
             }
         })
 }
@@ -349,7 +364,12 @@ mod tests {
             ),
             (&[ramp, "schedule[0].too=0.1"], "`schedule[0].to`"),
             (&[ramp, "schedule[0]=0.1"], "no such key"),
-            (&["model[0].layers=3"], "`model` is no list"),
+            (&["model[0].layers=3"], "`model[0].layers`: no such key"),
+            (&["schedule=3", "schedule[0].to=1"], "`schedule` is no list"),
+            (
+                &["data.sources[0].weight=3"],
+                "`data.sources` has no entries in what this changes",
+            ),
             (&["[0].layers=3"], "no such key"),
         ] {
             let error = with(set).unwrap_err().to_string();
