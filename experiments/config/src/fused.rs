@@ -45,6 +45,7 @@ impl Config {
             eval: _,
             schedule: _,
             intervention: _,
+            inject: _,
             // What becomes of the gradients and the signals of a pass.
             optimizer: _,
             checkpoint: _,

@@ -9,6 +9,7 @@ mod alarm;
 mod data;
 mod error;
 mod fused;
+mod inject;
 mod keys;
 mod load;
 mod model;
@@ -27,6 +28,7 @@ mod validate;
 pub use alarm::{AlarmAction, AlarmConfig};
 pub use data::{DataConfig, Source, TokenizerConfig};
 pub use error::{Complaint, ConfigError};
+pub use inject::{Inject, InjectKind};
 pub use keys::{every_key, is_key, is_whole_number, nearest};
 pub use load::{Override, load_file, load_preset, preset_names, preset_table, resolve};
 pub use model::{
@@ -96,6 +98,9 @@ pub struct Config {
     /// Acts at a step.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub intervention: Vec<Intervention>,
+    /// Causes planted on purpose.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub inject: Vec<Inject>,
 }
 
 impl Default for Config {
@@ -120,6 +125,7 @@ impl Default for Config {
             probe: ProbeConfig::default(),
             schedule: Vec::new(),
             intervention: Vec::new(),
+            inject: Vec::new(),
         }
     }
 }

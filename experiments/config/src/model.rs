@@ -9,6 +9,8 @@ pub use ffn::{Activation, Ffn, Function};
 pub use norm::{Coefficient, Norm, NormArrangement, Residual};
 pub use positions::{Ids, PositionEncoding, Positions};
 
+mod tensors;
+
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
 

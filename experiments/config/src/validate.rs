@@ -2,6 +2,7 @@
 
 mod alarm;
 mod data;
+mod inject;
 mod model;
 mod precision;
 mod probe;
@@ -73,10 +74,12 @@ impl Config {
     /// Everything that is out of range.
     pub(crate) fn complaints(&self) -> Vec<Complaint> {
         let mut complaints = self.value_complaints();
-        // A schedule is judged by the values it leads to, which need a sound base.
+        // A schedule is judged by the values it leads to, and what is planted by the model and the
+        // steps, which need a sound base.
         if complaints.is_empty() {
             let mut checks = Checks::default();
             self.check_schedule(&mut checks);
+            self.check_inject(&mut checks);
             complaints = checks.0;
         }
         complaints

@@ -30,6 +30,7 @@ pub(super) fn unknown(config: &Config) -> Option<(&'static str, &'static str)> {
         probe: _,
         schedule: _,
         intervention: _,
+        inject: _,
     } = config;
     unknown_model(model).or_else(|| unknown_precision(precision))
 }

@@ -34,6 +34,14 @@ pub(super) fn limits(request: &Request, limits: &mut Limits) {
     }
     optimizer_limits(config, limits);
     schedule_limits(config, limits);
+    if !config.inject.is_empty() {
+        limits.training(
+            "inject",
+            &format!("{} planted causes", config.inject.len()),
+            "plants none",
+            "leave it to the proxies: planted causes are for finding out what spikes look like",
+        );
+    }
     if config.model.init.gain.is_some() {
         limits.training(
             "model.init.gain",
