@@ -142,7 +142,7 @@ fn check_spikes(card: &Card, arm: &Arm, config: &Config, complaints: &mut Vec<Co
 
 /// A layer that the model does not have records nothing.
 fn check_layers(card: &Card, arm: &Arm, config: &Config, complaints: &mut Vec<Complaint>) {
-    let layers = config.model.layers as usize;
+    let layers = config.model.layers;
     let criteria = card.criteria.iter().enumerate();
     let looking = criteria.filter(|(_, criterion)| criterion.test.looks_at(arm));
     for (metric, key) in looking.flat_map(|(index, c)| compared(card, index, c)) {
