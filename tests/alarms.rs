@@ -23,12 +23,12 @@ const TROUBLE: &str = r#"
 [[schedule]]
 key = "optimizer.lr_scale"
 start = 24
-factor = 3000.0
+factor = 1000.0
 "#;
 
 fn scratch(name: &str) -> Scratch {
     let scratch = Scratch::new(&format!("alarms-{name}"));
-    let config = tiny(STEPS).replace("window = 7", "window = 7\ninitial = 1e10");
+    let config = tiny(STEPS).replace("window = 7", "window = 7\ninitial = 1e8");
     let text = format!("{config}{TROUBLE}{}", scratch.texts());
     scratch.write("tiny.toml", &text);
     scratch
@@ -82,7 +82,12 @@ fn a_run_that_was_killed_tells_exactly_what_an_undisturbed_one_tells() {
     let (whole, killed) = (scratch.join("whole"), scratch.join("killed"));
     let expected = told(&whole);
     let seen = |rule: &str| expected.iter().any(|(.., rules)| rules.contains(rule));
-    for rule in ["repeated-skips", "loss-scale", "jump-loss"] {
+    for rule in [
+        "repeated-skips",
+        "loss-scale",
+        "jump-loss",
+        "activation-drift",
+    ] {
         assert!(seen(rule), "{rule} saw nothing: {expected:?}");
     }
     let mut found = told(&killed);
