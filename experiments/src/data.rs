@@ -4,7 +4,7 @@ use crate::objective::{
     Kind, Sample, sample_gmask, sample_gpt, sample_mask, sample_task, sub_samples, text_len,
 };
 use crate::random::stream;
-use experiments_config::{Config, ObjectiveMode, Positions};
+use experiments_config::{Config, ObjectiveMode};
 use experiments_text::tasks::TaskMixture;
 use experiments_text::{Corpus, Split};
 use rand::RngExt;
@@ -61,7 +61,7 @@ impl Sampler<'_> {
 
     /// A sample with the ids that the model's positions want.
     pub(crate) fn positioned(&self, sample: Sample) -> Sample {
-        if self.config.model.positions == Positions::Rope2d {
+        if self.config.model.positions.reads_spans() {
             sample.with_block_positions()
         } else {
             sample

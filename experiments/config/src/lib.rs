@@ -27,7 +27,10 @@ pub use data::{DataConfig, Source, TokenizerConfig};
 pub use error::{Complaint, ConfigError};
 pub use keys::{every_key, is_key, is_whole_number, nearest};
 pub use load::{Override, load_file, load_preset, preset_names, preset_table, resolve};
-pub use model::{Ffn, InitConfig, ModelConfig, Norm, Positions};
+pub use model::{
+    Activation, Coefficient, Ffn, Function, Ids, InitConfig, ModelConfig, Norm, NormArrangement,
+    PositionEncoding, Positions, Residual,
+};
 pub use objective::{GmaskPositions, MaskPositions, ObjectiveConfig, ObjectiveMode, Packing};
 pub use optimizer::{ClipMode, EgsConfig, EgsPath, OptimizerConfig};
 pub use paths::{anchored, names_files, settled};

@@ -3,7 +3,23 @@
 use super::Request;
 use super::argument::Arguments;
 use super::limit::Limits;
+use crate::PlanError;
 use experiments_config::{ClipMode, Config, ScheduleEntry, ScheduledKey};
+
+/// A choice that decides the architecture and that a trainer lacks: a command line without it would train
+/// another model.
+pub(super) fn unknown(
+    key: &str,
+    value: &str,
+    known: impl Iterator<Item = &'static str>,
+) -> PlanError {
+    let known: Vec<_> = known.map(|name| format!("`{name}`")).collect();
+    PlanError::Handover {
+        key: key.to_owned(),
+        value: format!("`{value}`"),
+        expected: format!("the trainer has {}", known.join(", ")),
+    }
+}
 
 /// Adds the limits that both trainers share.
 pub(super) fn limits(request: &Request, limits: &mut Limits) {
