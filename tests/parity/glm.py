@@ -137,6 +137,7 @@ ARRANGEMENTS = {
     "deepnorm_glm": Arrangement(before=True, alpha=lambda layers: (2 * layers) ** 0.5),
     "pre": Arrangement(before=True),
     "sandwich": Arrangement(before=True, after=True),
+    "reordered": Arrangement(before=False, after=True),
 }
 
 # Functions between both feed-forward matrices; with a gate the second half of the first one's output goes

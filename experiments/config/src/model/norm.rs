@@ -105,6 +105,10 @@ choice! {
             title: "DeepNorm",
             source: "GLM §2.1",
         },
+        /// The reordered norm of OLMo 2, `x + LN(f(x))`.
+        Reordered = "reordered": NormArrangement::stream(
+            [false, true], "Reordered norm", "OLMo 2, arXiv 2501.00656 §3.3",
+        ),
     }
 }
 

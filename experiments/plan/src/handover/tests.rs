@@ -243,6 +243,19 @@ fn a_plain_gpt_has_only_its_initialisation_listed_in_megatron_core() {
     );
 }
 
+/// A launch script without a switch for the arrangement would train another model in silence.
+#[test]
+fn an_arrangement_that_the_fork_lacks_is_refused_and_listed_by_megatron_core() {
+    let config = config("t0", &["model.norm=reordered"]);
+    let error = small(&config, Target::MegatronDeepspeed).unwrap_err();
+    let expected = "`model.norm` is `reordered`: the trainer has `post`, `pre`, `sandwich`, `deepnorm`, \
+                    `deepnorm_glm`";
+    assert_eq!(error.to_string(), expected);
+    let core = small(&config, Target::MegatronCore).unwrap();
+    let mut limits = core.limits.iter();
+    assert!(limits.any(|limit| limit.wanted == "Reordered norm, x ← x + LN(f(x))"));
+}
+
 /// The restarts of GLM-130B (main log, 10 and 29 May, 20 June 2022) map to the fork's flags.
 #[test]
 fn schedules_and_interventions_become_the_flags_of_the_log() {
