@@ -4,12 +4,11 @@ mod choice;
 mod ffn;
 mod norm;
 mod positions;
+mod tensors;
 
 pub use ffn::{Activation, Ffn, Function};
 pub use norm::{Coefficient, Norm, NormArrangement, Residual};
 pub use positions::{Ids, PositionEncoding, Positions};
-
-mod tensors;
 
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
