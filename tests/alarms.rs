@@ -1,12 +1,6 @@
 //! Alarms while training: the same after a kill, told once, and what follows them.
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on may panic")]
 
-#[allow(
-    dead_code,
-    unreachable_pub,
-    missing_docs,
-    reason = "each test uses a part of what all share"
-)]
 mod support;
 
 use logs::{EventKind, News, RunReader, Status};

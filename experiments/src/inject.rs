@@ -67,7 +67,9 @@ impl<'a> Planted<'a> {
                 InjectKind::RepeatedNgram => {
                     // The configuration is refused without it.
                     let n = cause.n.unwrap_or(1).max(1);
-                    texts.iter_mut().for_each(|text| repeat(text, n));
+                    for text in &mut texts {
+                        repeat(text, n);
+                    }
                 }
                 InjectKind::None | InjectKind::ShuffledLabels | InjectKind::Weight => {}
             }
