@@ -105,6 +105,16 @@ impl Definition {
         Self { side, ..self }
     }
 
+    /// The same with a threshold and an exit `factor` times as high.
+    #[must_use]
+    pub const fn scaled(self, factor: f64) -> Self {
+        Self {
+            threshold: self.threshold * factor,
+            exit: self.exit * factor,
+            ..self
+        }
+    }
+
     /// The definition for a recorded signal: losses as they are, everything else on a logarithmic scale.
     #[must_use]
     pub fn of(signal: &str) -> Self {

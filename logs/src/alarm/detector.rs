@@ -21,12 +21,18 @@ use crate::spike::{Definition, Side};
 pub trait Detector: Debug + Send + Serialize + DeserializeOwned {
     /// Takes one step and adds what it raises to `raised`. A record without its signals changes nothing.
     fn observe(&mut self, record: &Record, raised: &mut Vec<Alarm>);
+
+    /// Multiplies the threshold by `factor`, above 1 for fewer alarms; a threshold that is a factor itself is raised to
+    /// that power. `false` for a detector that has none.
+    fn scale_threshold(&mut self, factor: f64) -> bool;
 }
 
 /// [`Detector`] for a list of different ones.
 pub trait AnyDetector: Debug + Send {
     /// [`Detector::observe`].
     fn observe(&mut self, record: &Record, raised: &mut Vec<Alarm>);
+    /// [`Detector::scale_threshold`].
+    fn scale_threshold(&mut self, factor: f64) -> bool;
     /// The state.
     fn state(&self) -> serde_json::Result<Value>;
     /// Continues from a state of the same detector; on an error nothing changes.
@@ -36,6 +42,10 @@ pub trait AnyDetector: Debug + Send {
 impl<D: Detector> AnyDetector for D {
     fn observe(&mut self, record: &Record, raised: &mut Vec<Alarm>) {
         Detector::observe(self, record, raised);
+    }
+
+    fn scale_threshold(&mut self, factor: f64) -> bool {
+        Detector::scale_threshold(self, factor)
     }
 
     fn state(&self) -> serde_json::Result<Value> {
@@ -140,6 +150,13 @@ impl Detector for Vec<SpikeDetector> {
             }
         }
     }
+
+    fn scale_threshold(&mut self, factor: f64) -> bool {
+        for detector in self.iter_mut() {
+            SpikeDetector::scale_threshold(detector, factor);
+        }
+        true
+    }
 }
 
 impl Detector for LossScaleDetector {
@@ -147,6 +164,11 @@ impl Detector for LossScaleDetector {
         if let Some(scale) = record.scalar("loss_scale") {
             raised.extend(self.observe(record.step, scale));
         }
+    }
+
+    fn scale_threshold(&mut self, factor: f64) -> bool {
+        LossScaleDetector::scale_threshold(self, factor);
+        true
     }
 }
 

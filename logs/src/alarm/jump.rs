@@ -100,4 +100,9 @@ impl Detector for RelativeJump {
             self.accept(value);
         }
     }
+
+    fn scale_threshold(&mut self, factor: f64) -> bool {
+        self.factor = self.factor.powf(factor);
+        true
+    }
 }

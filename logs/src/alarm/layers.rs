@@ -79,6 +79,14 @@ impl Detector for Layers {
         let signal = format!("{}[{layer}]", self.signal);
         raised.push(robust::alarm(&self.name, &signal, AlarmKind::Layer, &spike));
     }
+
+    fn scale_threshold(&mut self, factor: f64) -> bool {
+        self.definition = self.definition.scaled(factor);
+        for tracker in &mut self.trackers {
+            tracker.scale_threshold(factor);
+        }
+        true
+    }
 }
 
 /// The median of the finite, positive values, where there are at least three: among fewer no layer stands out.

@@ -38,4 +38,8 @@ impl Detector for NonFinite {
             }
         }
     }
+
+    fn scale_threshold(&mut self, _: f64) -> bool {
+        false
+    }
 }

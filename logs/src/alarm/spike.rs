@@ -121,6 +121,11 @@ impl SpikeDetector {
         &self.signal
     }
 
+    /// See [`super::Detector::scale_threshold`].
+    pub(super) fn scale_threshold(&mut self, factor: f64) {
+        self.rule.sigma *= factor;
+    }
+
     /// Takes the value of a step. An alarm is raised where a spike begins.
     pub fn observe(&mut self, step: u64, value: f64) -> Option<Alarm> {
         let spike_before = self.spike_len;

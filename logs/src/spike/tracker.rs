@@ -52,6 +52,11 @@ impl SpikeTracker {
         }
     }
 
+    /// Multiplies where a spike begins and where it ends by `factor`.
+    pub fn scale_threshold(&mut self, factor: f64) {
+        self.definition = self.definition.scaled(factor);
+    }
+
     /// The present spike, if there is one.
     #[must_use]
     pub fn open(&self) -> Option<&Spike> {

@@ -74,3 +74,41 @@ proptest! {
         }
     }
 }
+
+/// A family of thresholds needs this of every detector; one that ignored the factor would look as good at all of them.
+#[test]
+fn a_higher_threshold_never_raises_the_first_alarm_sooner_and_a_huge_one_raises_none() {
+    let values = |step: u64| {
+        let wave = if step.is_multiple_of(2) { 1.0 } else { 1.01 };
+        if step > 150 { wave * 1e3 } else { wave }
+    };
+    let steps: Vec<Record> = (0..200)
+        .map(|step| {
+            let mut record = record(step, &[values(step)]);
+            record.set("skipped", f64::from(u8::from(step > 150)));
+            record.set("loss_scale", 65536.0 / values(step).floor());
+            record.set("clip_coefficient", 1.0 / values(step));
+            record
+        })
+        .collect();
+    let first = |entry: &Entry, factor: f64| {
+        let mut detector = (entry.make)(entry);
+        let scaled = detector.scale_threshold(factor);
+        let mut raised = Vec::new();
+        for record in &steps {
+            detector.observe(record, &mut raised);
+        }
+        (scaled, raised.first().map_or(u64::MAX, |alarm| alarm.step))
+    };
+    for entry in DETECTORS {
+        let (scaled, usual) = first(entry, 1.0);
+        if !scaled {
+            assert_eq!(entry.name, "non-finite");
+            continue;
+        }
+        assert!(usual < 200, "{} raises nothing", entry.name);
+        assert!(first(entry, 0.5).1 <= usual, "{}", entry.name);
+        assert!(first(entry, 2.0).1 >= usual, "{}", entry.name);
+        assert_eq!(first(entry, 1e9).1, u64::MAX, "{}", entry.name);
+    }
+}
