@@ -11,7 +11,7 @@ use std::error::Error;
 use std::fmt::{self, Write as _};
 use std::io::ErrorKind;
 use std::process::ExitCode;
-use sweeps::SweepError;
+use sweeps::{EvaluationError, SweepError};
 use workbench_monitor::MonitorError;
 use workbench_report::ReportError;
 
@@ -196,6 +196,21 @@ impl From<SweepError> for Failure {
             | SweepError::Spawn { .. }
             | SweepError::Wait { .. } => Self::new(error, exit::FAILED),
             _ => Self::new(error, exit::BAD_INPUT),
+        }
+    }
+}
+
+impl From<EvaluationError> for Failure {
+    fn from(error: EvaluationError) -> Self {
+        match error {
+            EvaluationError::Sweep(error) => error.into(),
+            EvaluationError::Log(error) => error.into(),
+            EvaluationError::Read { ref source, .. } if source.kind() != ErrorKind::NotFound => {
+                Self::new(error, exit::FAILED)
+            }
+            EvaluationError::Read { .. }
+            | EvaluationError::NoRuns { .. }
+            | EvaluationError::Labels { .. } => Self::new(error, exit::BAD_INPUT),
         }
     }
 }

@@ -3,8 +3,9 @@
 //! A step is *above* where the loss is not finite, or at least [`HEIGHT`] nats over the level of its surroundings: the median
 //! of the [`SIDE`] finite losses before it, or midway between that and the median of the [`SIDE`] after it where the later one is
 //! lower. (Of a falling loss that is the level at the step itself; where the loss stays up, it is the level it left.)
-//! Nothing is judged before [`LEAST`] finite losses. An *event* is a run of such steps; two with fewer than [`CALM`]
-//! losses between them are one.
+//! Nothing is judged before [`LEAST`] finite losses. An *event* begins at the first step above after [`CALM`] losses that are
+//! not, and ends at the last one before as many: what follows a spike closely is no new event, or whatever rings after
+//! the first would seem to warn of the second.
 //!
 //! No detector uses this: it needs the losses after a step, and a height in nats instead of deviations.
 
@@ -17,8 +18,8 @@ pub const HEIGHT: f64 = 0.7;
 pub const SIDE: usize = 32;
 /// Finite losses that the median of a side needs.
 pub const LEAST: usize = 16;
-/// Losses in a row, not above, that part two events.
-pub const CALM: usize = 8;
+/// Losses in a row, not above, that part two events: room for the aftermath of one and the warnings of the next.
+pub const CALM: usize = (BEFORE + AFTER) as usize;
 
 /// A run of steps above the level.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
