@@ -40,7 +40,10 @@ fn detectors_are_compared_over_a_folder_of_imported_runs() {
         text.starts_with("3 events in 3 of 3 runs, 1200 steps"),
         "{text}"
     );
-    assert!(text.contains("not recorded: loss_scale"), "{text}");
+    assert!(
+        text.contains("`loss-scale`: signal not recorded in any run (loss_scale)"),
+        "{text}"
+    );
     assert!(text.contains("No signal leads"), "{text}");
     let svg = std::fs::read_to_string(scratch.join("d.svg")).unwrap();
     assert!(svg.contains("Detectors on 3 runs with 3 events"));

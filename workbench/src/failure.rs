@@ -203,8 +203,6 @@ impl From<SweepError> for Failure {
 impl From<EvaluationError> for Failure {
     fn from(error: EvaluationError) -> Self {
         match error {
-            EvaluationError::Sweep(error) => error.into(),
-            EvaluationError::Log(error) => error.into(),
             EvaluationError::Read { ref source, .. } if source.kind() != ErrorKind::NotFound => {
                 Self::new(error, exit::FAILED)
             }

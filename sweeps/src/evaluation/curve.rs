@@ -1,10 +1,10 @@
 //! One detector over all runs, at all thresholds.
 
-use super::point::{self, Point, Sample, Share};
+use super::point::{Point, Sample, Share};
 use super::resample::{Resampled, Totals};
 use super::{LEVEL, Labels};
 use logs::alarm::{DETECTORS, Entry};
-use logs::evaluation::Measured;
+use logs::evaluation::{Measured, Outcome};
 use serde::{Deserialize, Serialize};
 
 /// One detector over all runs.
@@ -22,17 +22,19 @@ pub struct DetectorResult {
     pub runs: usize,
     /// Events in these runs.
     pub events: u64,
+    /// Events among them with a step before them at which an alarm would have been a warning.
+    pub warnable: u64,
     /// Calm steps in these runs.
     pub calm_steps: u64,
     /// At the default threshold; absent where no run recorded its signal.
     pub default: Option<Point>,
     /// At the price of the comparison; absent where every threshold costs more.
     pub matched: Option<Point>,
-    /// The free-response ROC curve, from the lowest threshold on.
+    /// The free-response ROC curve, from the lowest threshold on; empty without calm steps.
     pub curve: Vec<CurvePoint>,
 }
 
-/// A point of the free-response ROC curve: what share of the events is found at how many false alarms.
+/// A point of the free-response ROC curve: what share of the events is found, and warned of, at how many false alarms.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct CurvePoint {
     /// Factor on the default threshold.
@@ -41,6 +43,8 @@ pub struct CurvePoint {
     pub rate: f64,
     /// Share of the events found; absent without events.
     pub recall: Option<Share>,
+    /// Share of the events found before their first step, of those that could be; absent without any.
+    pub warned: Option<Share>,
 }
 
 /// Detector number `place` of the registry over `runs`.
@@ -65,6 +69,7 @@ pub(super) fn result(
         ranked: labels.ranks(entry.name),
         runs: sample.runs.len(),
         events: sample.sum.events,
+        warnable: sample.sum.warnable,
         calm_steps: sample.sum.calm_steps,
         default: usual.and_then(|usual| sample.point(usual, |_| Some(usual))),
         matched: matched.and_then(|place| sample.point(place, |sum| sum.matched(price))),
@@ -101,18 +106,20 @@ impl Sample<'_> {
     }
 
     fn curve(&self) -> Vec<CurvePoint> {
-        let Some((_, outcomes)) = self.runs.first() else {
+        let Some((_, outcomes)) = self.runs.first().filter(|_| self.sum.calm_steps > 0) else {
             return Vec::new();
         };
-        let point = |(place, outcome): (usize, &logs::evaluation::Outcome)| {
-            let value = point::recall(&self.sum, place);
+        let share = |place: usize, of: fn(&Totals, usize) -> f64| {
+            let value = of(&self.sum, place);
             let resampled = self.resampled.as_ref();
-            let interval = resampled.and_then(|r| r.share(LEVEL, |sum| point::recall(sum, place)));
-            CurvePoint {
-                factor: outcome.factor,
-                rate: self.sum.rate(place),
-                recall: value.is_finite().then_some(Share { value, interval }),
-            }
+            let interval = resampled.and_then(|r| r.share(LEVEL, |sum| of(sum, place)));
+            value.is_finite().then_some(Share { value, interval })
+        };
+        let point = |(place, outcome): (usize, &Outcome)| CurvePoint {
+            factor: outcome.factor,
+            rate: self.sum.rate(place),
+            recall: share(place, Totals::recall),
+            warned: share(place, Totals::warned),
         };
         outcomes.iter().enumerate().map(point).collect()
     }

@@ -1,7 +1,5 @@
 //! Why detectors could not be compared.
 
-use crate::SweepError;
-use logs::LogError;
 use std::path::PathBuf;
 
 /// Why detectors could not be compared.
@@ -34,10 +32,4 @@ pub enum EvaluationError {
         /// All complaints.
         complaints: Vec<String>,
     },
-    /// A sweep cannot be read.
-    #[error(transparent)]
-    Sweep(#[from] SweepError),
-    /// A run cannot be read.
-    #[error(transparent)]
-    Log(#[from] LogError),
 }

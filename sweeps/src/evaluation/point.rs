@@ -18,11 +18,12 @@ pub struct Point {
     pub early: u64,
     /// False alarms.
     pub false_alarms: u64,
-    /// False alarms per 1,000 calm steps.
-    pub rate: Share,
+    /// False alarms per 1,000 calm steps; absent without calm steps.
+    pub rate: Option<Share>,
     /// Share of the events that was found; absent without events.
     pub recall: Option<Share>,
-    /// Share of the events that was found before their first step; absent without events.
+    /// Share of the events that was found before their first step, of those that could be: before a cause that was planted
+    /// nothing can warn of it. Absent without any.
     pub warned: Option<Share>,
     /// Events found over those and the false alarms; absent without either.
     pub precision: Option<Share>,
@@ -106,18 +107,18 @@ impl Sample<'_> {
         };
         // Bonferroni: with as many detectors as here, the best of them would look early by luck.
         let strict = 1.0 - 2.0 * 0.05 / self.compared.max(1) as f64;
-        let surely = resampled.and_then(|resampled| resampled.share(strict, there(warned)));
+        let surely = resampled.and_then(|resampled| resampled.share(strict, there(Totals::warned)));
         Some(Point {
             factor: self.factor(place)?,
             found: counts.found,
             early: counts.early,
             false_alarms: counts.false_alarms,
-            rate: Share {
+            rate: rate.is_finite().then(|| Share {
                 value: rate,
                 interval: resampled.and_then(|r| r.rate(self.sum.calm_steps, there(Totals::rate))),
-            },
-            recall: share(recall),
-            warned: share(warned),
+            }),
+            recall: share(Totals::recall),
+            warned: share(Totals::warned),
             precision: share(Totals::precision),
             by_chance: chance,
             leads: surely
@@ -135,7 +136,8 @@ impl Sample<'_> {
 
     /// Alarms at a rate per 1,000 steps meet a window of w steps with probability 1 − exp(−w · rate / 1000).
     fn by_chance(&self, rate: f64) -> Option<f64> {
-        let windows = self.runs.iter().flat_map(|(run, _)| &run.events);
+        let events = self.runs.iter().flat_map(|(run, _)| &run.events);
+        let windows = events.filter(|(_, steps)| *steps > 0);
         let meets = windows.map(|(_, steps)| 1.0 - (-rate * *steps as f64 / 1_000.0).exp());
         let meets: Vec<f64> = meets.collect();
         (!meets.is_empty() && rate.is_finite())
@@ -190,12 +192,4 @@ impl Sample<'_> {
             })
             .collect()
     }
-}
-
-pub(super) fn recall(sum: &Totals, place: usize) -> f64 {
-    sum.share(place, |counts| counts.found)
-}
-
-fn warned(sum: &Totals, place: usize) -> f64 {
-    sum.share(place, |counts| counts.early)
 }

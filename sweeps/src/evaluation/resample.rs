@@ -15,6 +15,8 @@ const SEED: u64 = 0;
 #[derive(Debug, Clone, Default, PartialEq)]
 pub(super) struct Totals {
     pub(super) events: u64,
+    /// Events with a step before them at which an alarm would have been a warning.
+    pub(super) warnable: u64,
     pub(super) calm_steps: u64,
     /// By threshold, the lowest first.
     pub(super) counts: Vec<Counts>,
@@ -45,6 +47,7 @@ impl Totals {
         });
         Self {
             events: run.events.len() as u64,
+            warnable: run.events.iter().filter(|(_, steps)| *steps > 0).count() as u64,
             calm_steps: detection.calm_steps,
             counts: counts.collect(),
         }
@@ -54,6 +57,7 @@ impl Totals {
         let mut sum = Self::default();
         for run in runs {
             sum.events += run.events;
+            sum.warnable += run.warnable;
             sum.calm_steps += run.calm_steps;
             sum.counts.resize(run.counts.len(), Counts::default());
             for (total, counts) in sum.counts.iter_mut().zip(&run.counts) {
@@ -80,13 +84,22 @@ impl Totals {
         places.take_while(|place| self.rate(*place) <= price).last()
     }
 
-    /// A share of the events; NaN without events.
-    pub(super) fn share(&self, place: usize, of: impl Fn(&Counts) -> u64) -> f64 {
-        let count = self
+    /// Share of the events that was found; NaN without events.
+    pub(super) fn recall(&self, place: usize) -> f64 {
+        let found = self
             .counts
             .get(place)
-            .map_or(f64::NAN, |counts| of(counts) as f64);
-        count / self.events as f64
+            .map_or(f64::NAN, |counts| counts.found as f64);
+        found / self.events as f64
+    }
+
+    /// Share of the events that was found before their first step, of those that could be; NaN without any.
+    pub(super) fn warned(&self, place: usize) -> f64 {
+        let early = self
+            .counts
+            .get(place)
+            .map_or(f64::NAN, |counts| counts.early as f64);
+        early / self.warnable as f64
     }
 
     /// Events found among all that alarms were raised for, false alarms included; NaN without alarms.

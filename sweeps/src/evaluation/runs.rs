@@ -1,7 +1,6 @@
 //! From paths to labelled runs.
 
 use super::{EvaluationError, Labels};
-use crate::Sweep;
 use logs::evaluation::{Measured, Planted, Span, Truth, measure};
 use logs::run::{CONFIG_FILE, MANIFEST_FILE, metrics_file};
 use logs::{Liveness, Record, RunReader};
@@ -44,17 +43,16 @@ pub fn run_directories(paths: &[PathBuf]) -> Result<Vec<PathBuf>, EvaluationErro
     Ok(found)
 }
 
-/// The path itself where it is a run, its runs where it is a sweep.
+/// The path itself where it is a run, its runs where it is a sweep. The card of a sweep does not matter here, so neither
+/// does whether this program can read it.
 fn directly(path: &Path) -> Result<Vec<PathBuf>, EvaluationError> {
-    if path.join("sweep.json").is_file() {
-        let sweep = Sweep::open(path)?;
-        let runs = sweep.runs().iter().map(|run| sweep.run_dir(&run.id));
-        return Ok(runs.filter(|dir| has_records(dir)).collect());
+    let runs = path.join("runs");
+    if path.join("sweep.json").is_file() && runs.is_dir() {
+        let begun = children(&runs)?.into_iter();
+        return Ok(begun.filter(|dir| has_records(dir)).collect());
     }
-    let is_run = has_records(path)
-        || [CONFIG_FILE, MANIFEST_FILE]
-            .iter()
-            .any(|name| path.join(name).is_file());
+    let of_a_run = [CONFIG_FILE, MANIFEST_FILE];
+    let is_run = has_records(path) || of_a_run.iter().any(|name| path.join(name).is_file());
     Ok(is_run.then(|| path.to_owned()).into_iter().collect())
 }
 

@@ -86,7 +86,7 @@ fn a_perfect_detector_is_perfect_and_its_lead_is_the_planted_one() {
         (0.8..0.9).contains(&recall.low) && recall.high == 1.0,
         "{recall:?}"
     );
-    let rate = point.rate.interval.unwrap();
+    let rate = point.rate.unwrap().interval.unwrap();
     assert!(
         rate.low == 0.0 && (0.1..0.3).contains(&rate.high),
         "{rate:?}"
@@ -125,7 +125,11 @@ fn a_detector_that_fires_at_random_is_as_good_as_chance_says_and_does_not_lead()
     let found = evaluated(&runs);
     assert_eq!(found.matched, None, "no threshold of it is cheap enough");
     let point = found.default.unwrap();
-    assert!((4.5..5.5).contains(&point.rate.value), "{:?}", point.rate);
+    assert!(
+        (4.5..5.5).contains(&point.rate.unwrap().value),
+        "{:?}",
+        point.rate
+    );
     let (warned, chance) = (point.warned.unwrap(), point.by_chance.unwrap());
     let exact = 1.0 - (-5.0 * 32.0 / 1_000.0_f64).exp();
     assert!((chance - exact).abs() < 0.01, "{chance} and {exact}");
@@ -155,6 +159,9 @@ fn detectors_are_matched_at_their_price() {
     assert_eq!(evaluated(&runs).matched, None);
 }
 
+/// Repetitions.
+const TIMES: usize = 400;
+
 /// The interval of a share holds the truth as often as it says, where runs differ and have few events.
 #[test]
 fn intervals_over_runs_cover_the_truth() {
@@ -169,6 +176,7 @@ fn intervals_over_runs_cover_the_truth() {
         let false_alarms = (0..3).filter(|_| generator.random::<f64>() < p).count() as u64;
         Totals {
             events,
+            warnable: events,
             calm_steps: STEPS,
             counts: vec![Counts {
                 found,
@@ -178,11 +186,10 @@ fn intervals_over_runs_cover_the_truth() {
         }
     };
     let (mut recall, mut rate) = (0, 0);
-    const TIMES: usize = 400;
     for _ in 0..TIMES {
         let runs: Vec<Totals> = (0..40).map(|_| one(&mut generator)).collect();
         let resampled = Resampled::times(&runs, 400).unwrap();
-        let share = resampled.share(LEVEL, |sum| sum.share(0, |counts| counts.found));
+        let share = resampled.share(LEVEL, |sum| sum.recall(0));
         recall += usize::from(share.unwrap().holds(0.6));
         let interval = resampled.rate(40 * STEPS, |sum| sum.rate(0)).unwrap();
         rate += usize::from(interval.holds(1.8));
@@ -209,7 +216,9 @@ fn a_run_without_the_signal_is_left_out_and_its_events_are_no_misses() {
     let evaluation = evaluate(&runs, &Labels::Rule, 1.0);
     assert_eq!(evaluation.detectors[0].default, None);
     assert!(
-        evaluation.text().contains("not recorded: loss, grad_norm"),
+        evaluation
+            .text()
+            .contains("`non-finite`: signal not recorded in any run (loss, grad_norm)"),
         "{}",
         evaluation.text()
     );
@@ -237,7 +246,12 @@ fn no_runs_one_run_and_no_events_give_a_table_without_numbers_nobody_has() {
 /// JSON has no NaN, and what is written can be read again.
 #[test]
 fn an_evaluation_survives_json() {
+    let mut nothing_calm = run(&[299]);
+    for detection in &mut nothing_calm.measured.as_mut().unwrap().detections {
+        detection.as_mut().unwrap().calm_steps = 0;
+    }
     for runs in [
+        vec![nothing_calm],
         vec![],
         vec![run(&[])],
         (0..5).map(|i| run(&[299 - i, 5])).collect(),
@@ -269,8 +283,15 @@ fn runs_are_found_in_folders_and_only_once() {
     let first = directory(root.path(), "a", &[]);
     directory(root.path(), "b", &[]);
     std::fs::write(root.path().join("notes.txt"), "").unwrap();
+    // A sweep whose card this program cannot read, with a run that has not begun.
+    let sweep = root.path().join("sweep");
+    std::fs::create_dir_all(sweep.join("runs/pending")).unwrap();
+    std::fs::write(sweep.join("sweep.json"), "{}").unwrap();
+    directory(&sweep, "runs/c", &[]);
+    let of_sweep = run_directories(std::slice::from_ref(&sweep)).unwrap();
+    assert_eq!(of_sweep, [sweep.join("runs/c")]);
     let both = run_directories(&[root.path().to_owned(), first.clone()]).unwrap();
-    assert_eq!(both.len(), 2);
+    assert_eq!(both.len(), 3);
     for (path, problem) in [
         ("none", "does not exist"),
         ("notes.txt", "is a file"),
@@ -352,6 +373,20 @@ fn planted_causes_come_from_the_configuration_of_the_run() {
         "what lies beyond the last step was not planted"
     );
     assert_eq!(run.events, [(203, 3)]);
+    let unforeseeable = planted.replace("200", "203");
+    std::fs::write(dir.join("run.toml"), unforeseeable).unwrap();
+    let run = examine(&dir, &Labels::Rule);
+    assert_eq!(run.measured.as_ref().unwrap().events, [(203, 0)]);
+    let evaluation = evaluate(&[run], &Labels::Rule, 1.0);
+    assert_eq!(
+        (
+            evaluation.detectors[0].events,
+            evaluation.detectors[0].warnable
+        ),
+        (1, 0)
+    );
+    assert!(evaluation.finding.starts_with("No event can be warned of"));
+    std::fs::write(dir.join("run.toml"), planted).unwrap();
     let evaluation = evaluate(&[examine(&dir, &Labels::Rule)], &Labels::Rule, 1.0);
     assert!(
         evaluation.text().contains("noise 1 of 1, weight 0 of 1"),

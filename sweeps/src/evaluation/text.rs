@@ -17,8 +17,8 @@ impl Evaluation {
         );
         let _ = write!(
             text,
-            "\nat no more than {} false alarm(s) per 1,000 steps\n{}",
-            self.price,
+            "\nat no more than {}\n{}",
+            priced(self.price),
             self.table(|detector| detector.matched.as_ref())
         );
         let _ = write!(
@@ -53,43 +53,8 @@ impl Evaluation {
             "by chance",
             "lead, steps",
         ]);
-        for detector in &self.detectors {
-            let name = if detector.ranked {
-                detector.name.clone()
-            } else {
-                format!("{} (not ranked)", detector.name)
-            };
-            let runs = detector.runs.to_string();
-            match at(detector) {
-                Some(point) => table.row([
-                    name,
-                    format!("×{:.2}", point.factor),
-                    runs,
-                    format!("{} of {}", point.found, detector.events),
-                    share(point.recall),
-                    share(point.precision),
-                    rate(point),
-                    share(point.warned),
-                    point.by_chance.map_or("-".to_owned(), percent),
-                    point.lead.as_ref().map_or("-".to_owned(), lead),
-                ]),
-                None => {
-                    let dash = || "-".to_owned();
-                    let why = absent(detector);
-                    table.row([
-                        name,
-                        why,
-                        runs,
-                        dash(),
-                        dash(),
-                        dash(),
-                        dash(),
-                        dash(),
-                        dash(),
-                        dash(),
-                    ]);
-                }
-            }
+        for detector in self.detectors.iter().filter(|detector| detector.runs > 0) {
+            table.row(row(detector, at(detector)));
         }
         table.render()
     }
@@ -110,6 +75,14 @@ impl Evaluation {
     /// What to know to read the tables.
     fn remarks(&self) -> Vec<String> {
         let mut lines = Vec::new();
+        let silent = self.detectors.iter().filter(|detector| detector.runs == 0);
+        lines.extend(silent.map(|detector| {
+            let signals = detector.signals.join(", ");
+            format!(
+                "`{}`: signal not recorded in any run ({signals})",
+                detector.name
+            )
+        }));
         if self.runs < 2 {
             lines.push(
                 "no intervals: they come from resampling runs, and need at least two".to_owned(),
@@ -146,13 +119,36 @@ impl Evaluation {
 /// Notes on runs that are printed; JSON has all.
 const NOTES: usize = 12;
 
-/// Why a detector has no point.
-fn absent(detector: &DetectorResult) -> String {
-    if detector.runs == 0 {
-        format!("not recorded: {}", detector.signals.join(", "))
+/// A detector's row; of one without a point only why it has none.
+fn row(detector: &DetectorResult, point: Option<&Point>) -> [String; 10] {
+    let name = if detector.ranked {
+        detector.name.clone()
     } else {
-        "every threshold costs more".to_owned()
-    }
+        format!("{} (not ranked)", detector.name)
+    };
+    let runs = detector.runs.to_string();
+    let Some(point) = point else {
+        let why = if detector.calm_steps == 0 {
+            "no calm steps"
+        } else {
+            "all cost more"
+        };
+        let mut cells: [String; 10] = std::array::from_fn(|_| "-".to_owned());
+        [cells[0], cells[1], cells[2]] = [name, why.to_owned(), runs];
+        return cells;
+    };
+    [
+        name,
+        format!("×{:.2}", point.factor),
+        runs,
+        format!("{} of {}", point.found, detector.events),
+        share(point.recall),
+        share(point.precision),
+        rate(point.rate),
+        share(point.warned),
+        point.by_chance.map_or("-".to_owned(), percent),
+        point.lead.as_ref().map_or("-".to_owned(), lead),
+    ]
 }
 
 fn percent(value: f64) -> String {
@@ -178,13 +174,36 @@ fn share(share: Option<Share>) -> String {
     }
 }
 
-fn rate(point: &Point) -> String {
-    let value = point.rate.value;
-    match point.rate.interval {
-        _ if !value.is_finite() => "-".to_owned(),
-        None => format!("{value:.2}"),
-        Some(interval) => format!("{value:.2} ({:.2} to {:.2})", interval.low, interval.high),
+fn rate(rate: Option<Share>) -> String {
+    match rate {
+        None => "-".to_owned(),
+        Some(Share {
+            value,
+            interval: None,
+        }) => per_thousand(value),
+        Some(Share {
+            value,
+            interval: Some(interval),
+        }) => {
+            let (low, high) = (per_thousand(interval.low), per_thousand(interval.high));
+            format!("{} ({low} to {high})", per_thousand(value))
+        }
     }
+}
+
+/// Two decimals, or four where those would say nothing.
+fn per_thousand(value: f64) -> String {
+    if value > 0.0 && value < 0.1 {
+        format!("{value:.4}")
+    } else {
+        format!("{value:.2}")
+    }
+}
+
+/// `1 false alarm per 1,000 steps`.
+fn priced(price: f64) -> String {
+    let ending = if price == 1.0 { "" } else { "s" };
+    format!("{price} false alarm{ending} per 1,000 steps")
 }
 
 /// `3 (1 to 5)`: median and quartiles.
@@ -201,41 +220,51 @@ fn planted(point: &Point) -> String {
     all.join(", ")
 }
 
-/// The best early signal and its lead, or that none leads.
+/// The best early signal and its lead, or that none leads: at equal price, then as detectors run by default.
 pub(super) fn finding(detectors: &[DetectorResult], events: usize, price: f64) -> String {
     if events == 0 {
         return "No events: nothing can be said about what finds them; false alarms still count."
             .to_owned();
     }
-    let earliest = detectors
+    if detectors.iter().all(|detector| detector.warnable == 0) {
+        return "No event can be warned of: the labels leave no step before any.".to_owned();
+    }
+    let none = "no detector warns before the first step of more events than chance";
+    let matched = match earliest(detectors, |detector| detector.matched.as_ref()) {
+        Some(found) => format!("At {} {found}", priced(price)),
+        None => format!(
+            "No signal leads at equal price: at {} {none}",
+            priced(price)
+        ),
+    };
+    let default = match earliest(detectors, |detector| detector.default.as_ref()) {
+        Some(found) => format!("At the default thresholds {found}"),
+        None => format!("At the default thresholds {none}"),
+    };
+    format!("{matched}.\n{default}.")
+}
+
+/// The ranked detector that warns before most events, of those that lead.
+fn earliest(
+    detectors: &[DetectorResult],
+    at: impl Fn(&DetectorResult) -> Option<&Point>,
+) -> Option<String> {
+    let value = |point: &Point| point.warned.map_or(0.0, |share| share.value);
+    let (detector, point) = detectors
         .iter()
         .filter(|detector| detector.ranked)
-        .filter_map(|detector| Some((detector, detector.matched.as_ref()?)))
+        .filter_map(|detector| Some((detector, at(detector)?)))
         .filter(|(_, point)| point.leads)
-        .max_by(|a, b| value(a.1).total_cmp(&value(b.1)));
-    let Some((detector, point)) = earliest else {
-        return format!(
-            "No signal leads: at {price} false alarm(s) per 1,000 steps no detector warns before the first step of more events than chance."
-        );
-    };
-    let lead = point.lead.as_ref().map_or(String::new(), |found| {
-        format!(
-            "; over all it finds, the median lead is {} steps",
-            lead(found)
-        )
-    });
-    format!(
-        "Earliest: `{}` on {} warns before the first step of {} of {} events, {}, where chance gives {}{lead}.",
+        .max_by(|a, b| value(a.1).total_cmp(&value(b.1)))?;
+    let found = point.lead.as_ref().map_or("-".to_owned(), lead);
+    Some(format!(
+        "`{}` on {} warns earliest: before the first step of {} of {} events that can be warned of, {}, where chance gives {}; median lead over all it finds {found} steps; {} false alarms per 1,000 steps",
         detector.name,
         detector.signals.join(", "),
         point.early,
-        detector.events,
+        detector.warnable,
         share(point.warned),
         point.by_chance.map_or("-".to_owned(), percent),
-    )
-}
-
-/// Share of the events that it warned of.
-fn value(point: &Point) -> f64 {
-    point.warned.map_or(0.0, |share| share.value)
+        rate(point.rate),
+    ))
 }

@@ -1,32 +1,41 @@
-//! Detectors compared: the free-response ROC of the best, and the lead of all.
+//! Detectors compared: free-response ROC curves of the best, and the leads of all.
 
 use crate::error::ReportError;
 use crate::plot::axis::{Axis, Scale};
 use crate::plot::canvas::{self, Chart, Drawn, Frame, Key, PX, WIDTH, shorten, stroke, text};
-use crate::plot::palette::{self, FAINT, INK};
+use crate::plot::palette::{self, Colour, FAINT, INK};
 use crate::render::standalone_svg;
 use crate::words::significant;
 use plotters::element::{Circle, DashedPathElement, PathElement, Rectangle, Text};
 use plotters::style::Color;
 use plotters::style::text_anchor::{HPos, Pos, VPos};
-use sweeps::evaluation::{DetectorResult, Evaluation, Lead, Point};
+use sweeps::evaluation::{CurvePoint, DetectorResult, Evaluation, Lead, Point, Share};
 
-/// Curves in the first panel: as many as there are colours.
+/// Curves in a panel: as many as there are colours.
 const CURVES: usize = 6;
-/// Height of the first panel in CSS pixels, and the least of the second.
-const HEIGHT: i32 = 420;
+/// Height of a panel with curves in CSS pixels.
+const HEIGHT: i32 = 400;
 const DASH: (i32, i32) = (5, 4);
 /// False alarms per 1,000 steps below which nothing is told apart on the axis.
 const LEAST_RATE: f64 = 0.05;
 
-/// A detector with what it found at the price of the comparison.
+/// A detector with what it found at one threshold.
 type Row<'a> = (&'a DetectorResult, &'a Point, &'a Lead);
 
-/// Draws both panels beside each other as an SVG document that needs nothing else.
+/// Draws all panels, two in a row, as an SVG document that needs nothing else.
 pub fn detectors_svg(evaluation: &Evaluation) -> Result<String, ReportError> {
-    let rows = leads(evaluation);
-    let height = HEIGHT.max(96 + 22 * rows.len() as i32);
-    let width = 2 * WIDTH;
+    let shown = best(evaluation);
+    let at_price = format!("at {} per 1,000", significant(evaluation.price, 3));
+    let matched = rows(evaluation, |detector| detector.matched.as_ref());
+    let default = rows(evaluation, |detector| detector.default.as_ref());
+    let below = 96 + 22 * matched.len().max(default.len()) as i32;
+    let panels = [
+        roc(evaluation, &shown, &FOUND)?,
+        roc(evaluation, &shown, &WARNED)?,
+        boxes(&matched, "equal", &at_price, below)?,
+        boxes(&default, "default", "at the default thresholds", below)?,
+    ];
+    let (width, height) = (2 * WIDTH, HEIGHT + below);
     let mut svg = format!(
         "<svg role=\"img\" aria-labelledby=\"detectors-title\" width=\"{width}\" height=\"{height}\" \
          viewBox=\"0 0 {width} {height}\" xmlns=\"http://www.w3.org/2000/svg\">\n\
@@ -36,12 +45,8 @@ pub fn detectors_svg(evaluation: &Evaluation) -> Result<String, ReportError> {
             evaluation.runs, evaluation.events
         ))
     );
-    let panels = [
-        roc(evaluation, height)?,
-        boxes(&rows, evaluation.price, height)?,
-    ];
     for (panel, i) in panels.iter().zip(0..) {
-        let place = format!("<svg x=\"{}\" y=\"0\"", i * WIDTH);
+        let place = format!("<svg x=\"{}\" y=\"{}\"", i % 2 * WIDTH, i / 2 * HEIGHT);
         svg.push_str(&panel.replacen("<svg", &place, 1));
         svg.push('\n');
     }
@@ -49,91 +54,121 @@ pub fn detectors_svg(evaluation: &Evaluation) -> Result<String, ReportError> {
     Ok(standalone_svg(&svg))
 }
 
-/// The detectors to draw: those that warn of most events at the price of the comparison, then those that find most.
-fn best(evaluation: &Evaluation) -> Vec<&DetectorResult> {
-    let share = |share: Option<sweeps::evaluation::Share>| share.map_or(0.0, |share| share.value);
-    let worth = |detector: &&DetectorResult| {
-        let point = detector.matched.as_ref();
-        let (warned, recall) = point.map_or((0.0, 0.0), |p| (share(p.warned), share(p.recall)));
-        (warned, recall)
-    };
-    let mut shown: Vec<&DetectorResult> = evaluation
-        .detectors
-        .iter()
-        .filter(|detector| worth(detector).1 > 0.0)
-        .collect();
-    shown.sort_by(|a, b| {
-        worth(b)
-            .partial_cmp(&worth(a))
-            .unwrap_or(std::cmp::Ordering::Equal)
-    });
-    shown.truncate(CURVES);
-    shown
+/// What a curve shows over false alarms.
+struct Measure {
+    name: &'static str,
+    title: &'static str,
+    y_label: &'static str,
+    of_curve: fn(&CurvePoint) -> Option<Share>,
+    of_point: fn(&Point) -> Option<Share>,
 }
 
-/// Rate and recall in percent from the highest threshold to the one with most false alarms. Below that one a detector is
+const FOUND: Measure = Measure {
+    name: "detectors-found",
+    title: "Events found against false alarms",
+    y_label: "events found, %",
+    of_curve: |point| point.recall,
+    of_point: |point| point.recall,
+};
+
+const WARNED: Measure = Measure {
+    name: "detectors-warned",
+    title: "Events warned of before their first step against false alarms",
+    y_label: "warned before the event, %",
+    of_curve: |point| point.warned,
+    of_point: |point| point.warned,
+};
+
+/// The detectors to draw: those that find most at equal price, then those that warn of most at their defaults.
+fn best(evaluation: &Evaluation) -> Vec<&DetectorResult> {
+    let found =
+        |detector: &DetectorResult| value(detector.matched.as_ref().and_then(|point| point.recall));
+    let warned =
+        |detector: &DetectorResult| value(detector.default.as_ref().and_then(|point| point.warned));
+    let mut all: Vec<&DetectorResult> = evaluation
+        .detectors
+        .iter()
+        .filter(|detector| found(detector) + warned(detector) > 0.0)
+        .collect();
+    all.sort_by(|a, b| found(b).total_cmp(&found(a)));
+    let mut rest = all.split_off(all.len().min(CURVES / 2));
+    rest.sort_by(|a, b| warned(b).total_cmp(&warned(a)));
+    all.extend(rest.into_iter().take(CURVES / 2));
+    all
+}
+
+fn value(share: Option<Share>) -> f64 {
+    share.map_or(0.0, |share| share.value)
+}
+
+/// Rate and share in percent from the highest threshold to the one with most false alarms. Below that one a detector is
 /// in alarm most of the time and raises few.
-fn curve(detector: &DetectorResult) -> Vec<(f64, f64)> {
+fn curve(detector: &DetectorResult, measure: &Measure) -> Vec<(f64, f64)> {
     let points = detector.curve.iter().rev();
     let points: Vec<(f64, f64)> = points
-        .filter_map(|point| Some((point.rate, 100.0 * point.recall?.value)))
+        .filter_map(|point| Some((point.rate, 100.0 * (measure.of_curve)(point)?.value)))
         .collect();
     let most = points.iter().map(|point| point.0).fold(0.0, f64::max);
     let end = points.iter().position(|point| point.0 == most);
-    points
-        .into_iter()
-        .take(end.map_or(0, |end| end + 1))
-        .collect()
+    let count = end.map_or(0, |end| end + 1);
+    points.into_iter().take(count).collect()
 }
 
-fn roc(evaluation: &Evaluation, height: i32) -> Result<String, ReportError> {
-    let shown = best(evaluation);
-    let curves: Vec<Vec<(f64, f64)>> = shown.iter().map(|detector| curve(detector)).collect();
+fn roc(
+    evaluation: &Evaluation,
+    shown: &[&DetectorResult],
+    measure: &Measure,
+) -> Result<String, ReportError> {
+    let curves: Vec<Vec<(f64, f64)>> = shown.iter().map(|one| curve(one, measure)).collect();
     let rates = curves.iter().flatten().map(|point| point.0.max(LEAST_RATE));
-    let x = Axis::new(Scale::Log, rates.chain([LEAST_RATE, evaluation.price]), 5);
+    let ends = [LEAST_RATE, evaluation.price.max(LEAST_RATE)];
+    let x = Axis::new(Scale::Log, rates.chain(ends), 5);
     let y = Axis::new(Scale::Linear, [0.0, 100.0].into_iter(), 5);
-    let mut legend: Vec<(Key, String)> = shown
-        .iter()
-        .enumerate()
-        .map(|(i, detector)| (Key::Line(palette::arm(i), None), detector.name.clone()))
+    let colour = |i: usize| palette::arm(i);
+    let lines = shown.iter().enumerate();
+    let mut legend: Vec<(Key, String)> = lines
+        .map(|(i, detector)| (Key::Line(colour(i), None), detector.name.clone()))
         .collect();
     let price = format!("{} per 1,000", significant(evaluation.price, 3));
     legend.push((Key::Line(INK, Some(DASH)), price));
     let frame = Frame {
-        name: "detectors-roc",
-        title: "Events found against false alarms",
-        description: &describe(&shown),
-        height,
+        name: measure.name,
+        title: measure.title,
+        description: &describe(shown, measure),
+        height: HEIGHT,
         left: 26 + y.label_width(),
         legend,
         x: &x,
         x_label: "false alarms per 1,000 calm steps",
         y: &y,
-        y_label: "events found, %",
+        y_label: measure.y_label,
     };
     canvas::draw(&frame, |chart| {
         upright(chart, evaluation.price, &y)?;
         for (i, (detector, points)) in shown.iter().zip(&curves).enumerate() {
-            let style = stroke(palette::arm(i), 2);
-            let area = chart.plotting_area();
-            area.draw(&PathElement::new(points.clone(), style))?;
-            let Some(matched) = &detector.matched else {
-                continue;
-            };
-            let Some(recall) = matched.recall else {
-                continue;
-            };
-            // With the interval of the recall at the threshold that is compared.
-            let rate = matched.rate.value;
-            if let Some(interval) = recall.interval {
-                let bar = vec![(rate, 100.0 * interval.low), (rate, 100.0 * interval.high)];
-                area.draw(&PathElement::new(bar, stroke(palette::arm(i), 1)))?;
+            let line = PathElement::new(points.clone(), stroke(colour(i), 2));
+            chart.plotting_area().draw(&line)?;
+            if let Some(point) = &detector.matched {
+                matched(chart, point, measure, colour(i))?;
             }
-            let at = (rate, 100.0 * recall.value);
-            area.draw(&Circle::new(at, 5 * PX, palette::arm(i).rgb().filled()))?;
         }
         Ok(())
     })
+}
+
+/// A dot at the threshold that is compared, with the interval of its share.
+fn matched(chart: &Chart<'_, '_>, point: &Point, measure: &Measure, colour: Colour) -> Drawn {
+    let Some((share, rate)) = (measure.of_point)(point).zip(point.rate) else {
+        return Ok(());
+    };
+    let area = chart.plotting_area();
+    if let Some(interval) = share.interval {
+        let end = |share: f64| (rate.value, 100.0 * share);
+        let bar = vec![end(interval.low), end(interval.high)];
+        area.draw(&PathElement::new(bar, stroke(colour, 1)))?;
+    }
+    let at = (rate.value, 100.0 * share.value);
+    area.draw(&Circle::new(at, 5 * PX, colour.rgb().filled()))
 }
 
 /// A dashed line over the whole height.
@@ -149,28 +184,28 @@ fn upright(chart: &mut Chart<'_, '_>, at: f64, y: &Axis) -> Drawn {
     ))
 }
 
-fn describe(shown: &[&DetectorResult]) -> String {
+fn describe(shown: &[&DetectorResult], measure: &Measure) -> String {
     let one = |detector: &&DetectorResult| {
         let point = detector.matched.as_ref()?;
-        let recall = point.recall?.value;
+        let share = (measure.of_point)(point)?.value;
         Some(format!(
             "{}: {} % at {} false alarms per 1,000 steps.",
             detector.name,
-            significant(100.0 * recall, 3),
-            significant(point.rate.value, 3)
+            significant(100.0 * share, 3),
+            significant(point.rate?.value, 3)
         ))
     };
     let words: Vec<String> = shown.iter().filter_map(one).collect();
     words.join(" ")
 }
 
-/// Detectors that found something at the price of the comparison, the longest lead first.
-fn leads(evaluation: &Evaluation) -> Vec<Row<'_>> {
+/// Detectors that found something, the longest lead first.
+fn rows(evaluation: &Evaluation, at: impl Fn(&DetectorResult) -> Option<&Point>) -> Vec<Row<'_>> {
     let mut rows: Vec<Row<'_>> = evaluation
         .detectors
         .iter()
         .filter_map(|detector| {
-            let point = detector.matched.as_ref()?;
+            let point = at(detector)?;
             Some((detector, point, point.lead.as_ref()?))
         })
         .collect();
@@ -178,42 +213,31 @@ fn leads(evaluation: &Evaluation) -> Vec<Row<'_>> {
     rows
 }
 
-fn boxes(rows: &[Row<'_>], price: f64, height: i32) -> Result<String, ReportError> {
-    let names = rows
-        .iter()
-        .rev()
-        .map(|(detector, ..)| shorten(&detector.name, 26));
+fn boxes(rows: &[Row<'_>], name: &str, at: &str, height: i32) -> Result<String, ReportError> {
+    let names = rows.iter().rev();
+    let names = names.map(|(detector, ..)| shorten(&detector.name, 26));
     let y = Axis::named(names.collect(), 0.0);
     let ends = rows.iter().flat_map(|(_, _, lead)| [lead.least, lead.most]);
     // Room for the counts.
-    let most = rows
-        .iter()
-        .map(|(_, _, lead)| lead.most)
-        .fold(4.0, f64::max);
+    let most = rows.iter().map(|(_, _, lead)| lead.most);
+    let most = most.fold(4.0, f64::max);
     let x = Axis::new(Scale::Linear, ends.chain([-4.0, 1.3 * most]), 6);
     let described: Vec<String> = rows.iter().map(describe_lead).collect();
     let frame = Frame {
-        name: "detectors-lead",
-        title: "Lead of the first alarm over the event",
-        description: &format!(
-            "At {} false alarms per 1,000 steps. {}",
-            significant(price, 3),
-            described.join(" ")
-        ),
+        name: &format!("detectors-lead-{name}"),
+        title: &format!("Lead of the first alarm, {at}"),
+        description: &described.join(" "),
         height,
         left: 12 + y.label_width(),
         legend: vec![
-            (
-                Key::Dot(FAINT),
-                "median, box of the quartiles, ends".to_owned(),
-            ),
+            (Key::Dot(FAINT), format!("{at}: median, quartiles, ends")),
             (
                 Key::Line(INK, Some(DASH)),
                 "first step of the event".to_owned(),
             ),
         ],
         x: &x,
-        x_label: "steps before the event; right: found",
+        x_label: "lead, steps; right: events found",
         y: &y,
         y_label: "",
     };
@@ -309,7 +333,7 @@ mod tests {
     }
 
     #[test]
-    fn both_panels_are_there_with_their_numbers_in_words() {
+    fn every_panel_is_there_with_their_numbers_in_words() {
         let runs: Vec<LabelledRun> = (0..4).map(run).collect();
         let svg = detectors_svg(&evaluate(&runs, &Labels::Rule, 1.0)).unwrap();
         assert!(svg.contains("Detectors on 4 runs with 4 events"));
@@ -321,8 +345,8 @@ mod tests {
             svg.contains("robust-loss: 100 % at 0 false alarms"),
             "{svg}"
         );
-        assert_eq!(svg.matches("<svg").count(), 3);
-        assert_eq!(svg.matches("</svg>").count(), 3);
+        assert_eq!(svg.matches("<svg").count(), 5);
+        assert_eq!(svg.matches("</svg>").count(), 5);
         assert_eq!(svg.matches("<style>").count(), 1);
     }
 
