@@ -56,6 +56,7 @@ impl Truth {
     #[must_use]
     pub fn of(records: &[Record], planted: Vec<Planted>) -> Self {
         let mut events: Vec<Event> = Vec::new();
+        let begin = records.first().map_or(0, |record| record.step);
         for excursion in excursions(records) {
             let first = excursion.first;
             let cause = planted.iter().map(|planted| planted.span.from);
@@ -63,7 +64,12 @@ impl Truth {
             let free = events.last().map_or(0, |event| event.end.saturating_add(1));
             events.push(Event {
                 first,
-                from: first.saturating_sub(BEFORE).max(cause).max(free).min(first),
+                from: first
+                    .saturating_sub(BEFORE)
+                    .max(cause)
+                    .max(free)
+                    .max(begin)
+                    .min(first),
                 to: first.saturating_add(AFTER),
                 end: excursion.last.saturating_add(AFTER),
             });

@@ -79,6 +79,11 @@ fn a_run_that_stays_nan_is_one_event() {
         }]
     );
     let all = run(vec![f64::NAN; 5]);
+    let truth = Truth::of(&all, Vec::new());
+    assert_eq!(
+        truth.events[0].from, 1,
+        "before the first record there is no step to warn at"
+    );
     assert_eq!(excursions(&all), [Excursion { first: 1, last: 5 }]);
 }
 

@@ -107,7 +107,7 @@ pub fn examine(dir: &Path, labels: &Labels) -> LabelledRun {
     if records.is_empty() {
         return left_out("it has no records");
     }
-    let truth = match labels.truth(&name) {
+    let mut truth = match labels.truth(&name) {
         Some(truth) => truth,
         None if records.iter().all(|record| record.scalar("loss").is_none()) => {
             return left_out("it recorded no `loss`, which the rule for events needs");
@@ -117,12 +117,26 @@ pub fn examine(dir: &Path, labels: &Labels) -> LabelledRun {
             Err(why) => return left_out(&why),
         },
     };
-    let note = note(&reader, &name);
+    let unreached = without_unreached(&mut truth, records);
+    let note = unreached
+        .map(|said| format!("`{name}`: {said}"))
+        .or_else(|| note(&reader, &name));
     LabelledRun {
         measured: Some(measure(records, &truth)),
         name,
         note,
     }
+}
+
+/// Leaves out the events that no detector could find, because nothing was recorded there yet; says so where there are any.
+fn without_unreached(truth: &mut Truth, records: &[Record]) -> Option<String> {
+    let last = records.last()?.step;
+    let all = truth.events.len();
+    truth.events.retain(|event| event.first <= last);
+    let count = all - truth.events.len();
+    (count > 0).then(|| {
+        format!("labels of {count} events lie behind its last step, {last}, and are left out")
+    })
 }
 
 /// What to know about a run that is judged all the same.

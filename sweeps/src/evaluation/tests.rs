@@ -334,6 +334,10 @@ fn a_label_is_found_where_the_user_says_and_misspelled_ones_are_refused() {
     assert_eq!((robust.found, robust.false_alarms), (1, 0));
     assert_eq!(robust.lead.unwrap().median, -2.0);
     assert!(!of("olmo-core-128/6").ranked && of("robust-loss").ranked);
+    let behind = read("[[event]]\nrun = \"noisy-s1\"\nstep = 401\n").unwrap();
+    let run = examine(&dirs[0], &behind);
+    assert!(run.measured.unwrap().events.is_empty());
+    assert!(run.note.unwrap().contains("behind its last step, 400"));
     for (text, expected) in [
         (
             "[[event]]\nrun = \"noisy-s11\"\nstep = 1\n",

@@ -96,7 +96,7 @@ impl Evaluation {
             .unwrap_or(0);
         if most < FEW_STEPS {
             lines.push(format!(
-                "only {most} calm steps: at this price that is {:.0} false alarms, too few to part detectors",
+                "only {most} calm steps: the price allows {:.1} false alarms, too few to tell detectors apart",
                 self.price * most as f64 / 1_000.0
             ));
         }
