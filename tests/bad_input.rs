@@ -1,12 +1,6 @@
 //! Bad input gets one clear error and the documented exit code; nothing recorded is lost.
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on may panic")]
 
-#[allow(
-    dead_code,
-    unreachable_pub,
-    missing_docs,
-    reason = "each test uses a part of what all share"
-)]
 mod support;
 
 use support::{Scratch, records, stderr, tiny};

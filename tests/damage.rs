@@ -4,12 +4,6 @@
 //! `WORKBENCH_DAMAGE=1000 cargo test --release --test damage` does a thousand random trials.
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on may panic")]
 
-#[allow(
-    dead_code,
-    unreachable_pub,
-    missing_docs,
-    reason = "each test uses a part of what all share"
-)]
 mod support;
 
 use std::collections::BTreeMap;
@@ -22,6 +16,8 @@ use support::{Scratch, newest_checkpoint, records, stderr};
 /// Trials where the environment asks for no other number.
 const TRIALS: u64 = 16;
 const STEPS: u64 = 12;
+/// The checkpoint that a run of so many steps ends with.
+const LAST: &str = "checkpoints/step-00000012";
 /// Both ways to compute a pass, both formats.
 const CASES: [(&str, &str); 4] = [
     ("fused", "fp32"),
@@ -96,6 +92,8 @@ struct Case {
     finished: Tree,
     killed: Tree,
     records: Vec<String>,
+    /// Messages up to the event of the checkpoint of step 8.
+    events: Vec<String>,
     checkpoint: Vec<(String, Vec<u8>)>,
 }
 
@@ -112,7 +110,7 @@ impl Case {
         // What a kill at step 11 leaves, whatever the speed of the machine.
         let mut killed = finished.clone();
         killed.remove(Path::new("summary.json"));
-        killed.retain(|name, _| !name.starts_with("checkpoints/step-00000012"));
+        killed.retain(|name, _| !name.starts_with(LAST));
         let metrics = killed.get_mut(Path::new("metrics-0001.jsonl")).unwrap();
         let ends = metrics
             .iter()
@@ -126,6 +124,7 @@ impl Case {
             finished,
             killed,
             records,
+            events: events_to_step_8(&run),
             checkpoint,
         }
     }
@@ -152,31 +151,32 @@ impl Case {
         let text = stderr(&output);
         match code(&output) {
             0 if is_finished && name.starts_with("checkpoints") => {
+                assert!(!name.starts_with(LAST), "{what}: nobody is told");
                 assert_eq!(tree(&run), damaged, "{what}: a finished run is left alone");
-                self.check_inspect(name, &what);
             }
             0 => self.check_end(&run, &what),
             2 => {
                 let file = name.file_name().unwrap().to_string_lossy();
                 let named = text.contains(&*file) || text.contains("configuration");
                 assert!(named, "{what}: {text}");
-                let mut after = tree(&run);
-                let mut before = damaged;
-                // Its holder is dead; it may be taken and given back.
-                after.remove(Path::new("lease.json"));
-                before.remove(Path::new("lease.json"));
-                assert!(after == before, "{what}: a refused start changed something");
+                let same = tree(&run) == damaged;
+                assert!(same, "{what}: a refused start changed something");
+                if is_finished && name.starts_with(LAST) {
+                    self.check_inspect(&what);
+                }
             }
             other => panic!("{what}: exit code {other}: {text}"),
         }
     }
 
-    /// Whoever reads the weights of a damaged checkpoint is told.
-    fn check_inspect(&self, name: &Path, what: &str) {
-        let newest = name.starts_with("checkpoints/step-00000012");
-        if newest && !name.ends_with("optimizer.safetensors") {
-            let output = self.scratch.run(&["inspect", "trial"]);
-            assert_eq!(code(&output), 2, "{what}: {}", stderr(&output));
+    /// Whoever reads the weights of a damaged checkpoint is told, whichever of its files it is.
+    fn check_inspect(&self, what: &str) {
+        let export = ["weights", "export", "trial", "--out", "sat"];
+        for command in [&["inspect", "trial"][..], &export] {
+            let output = self.scratch.run(command);
+            let text = stderr(&output);
+            assert_eq!(code(&output), 2, "{what}: {text}");
+            assert!(text.contains("step-00000012"), "{what}: {text}");
         }
     }
 
@@ -207,8 +207,23 @@ impl Case {
         let (count, all) = (found.len(), self.records.len());
         let said = count == all || !reader.warnings().is_empty();
         assert!(said, "{what}: {count} of {all} records, and no warning");
+        let found: Vec<&str> = reader.events().iter().map(|e| e.message.as_str()).collect();
+        let whole = self.events.iter().all(|own| found.contains(&&**own));
+        let is_notice = |event: &logs::Event| event.kind == logs::EventKind::Integrity;
+        let said = !reader.warnings().is_empty() || reader.events().iter().any(is_notice);
+        assert!(whole || said, "{what}: events are lost, and no warning");
         assert_eq!(newest_checkpoint(run), self.checkpoint, "{what}");
     }
+}
+
+/// What was recorded beside the numbers until the checkpoint that a killed run goes on from.
+fn events_to_step_8(run: &Path) -> Vec<String> {
+    let reader = logs::RunReader::open(run).unwrap();
+    let mut events: Vec<&logs::Event> = reader.events().iter().collect();
+    let is_checkpoint =
+        |event: &&logs::Event| event.kind == logs::EventKind::Checkpoint && event.step == 8;
+    events.truncate(events.iter().position(is_checkpoint).unwrap() + 1);
+    events.iter().map(|event| event.message.clone()).collect()
 }
 
 /// A lease as a killed process of this machine leaves it.
@@ -380,16 +395,141 @@ fn a_refused_start_changes_nothing() {
         let mut spoilt = case.killed.clone();
         stopped(&mut spoilt);
         spoil(&mut spoilt);
-        plant(&spoilt, &run);
-        let output = go_on(scratch, "trial");
-        assert_eq!(code(&output), 2, "{words}: {}", stderr(&output));
-        assert!(
-            stderr(&output).contains(words),
-            "{words}: {}",
-            stderr(&output)
-        );
-        assert!(tree(&run) == spoilt, "{words}: something changed");
+        // Killed while it wrote a file, by a process that is no more.
+        let mut interrupted = spoilt.clone();
+        interrupted.remove(Path::new("summary.json"));
+        interrupted.insert("lease.json".into(), dead_lease().into_bytes());
+        interrupted.insert(".tmp-x1".into(), b"half".to_vec());
+        for spoilt in [spoilt, interrupted] {
+            plant(&spoilt, &run);
+            let output = go_on(scratch, "trial");
+            let text = stderr(&output);
+            assert_eq!(code(&output), 2, "{words}: {text}");
+            assert!(text.contains(words), "{words}: {text}");
+            assert!(tree(&run) == spoilt, "{words}: something changed");
+        }
     }
+}
+
+/// With nothing left to train, nobody would look at its checkpoint.
+#[test]
+fn a_finished_run_with_a_damaged_last_checkpoint_is_refused_and_can_be_mended() {
+    let case = Case::new("last", CASES[0]);
+    let run = case.scratch.join("trial");
+    for name in [
+        "weights.safetensors",
+        "optimizer.safetensors",
+        "state.json",
+        "B3SUMS",
+    ] {
+        let mut damaged = case.finished.clone();
+        let path = Path::new(LAST).join(name);
+        *damaged.get_mut(&path).unwrap().last_mut().unwrap() ^= 1;
+        plant(&damaged, &run);
+        let output = go_on(&case.scratch, "trial");
+        let text = stderr(&output);
+        assert_eq!(code(&output), 2, "{name}: {text}");
+        for word in [
+            name,
+            "the run has finished",
+            "remove the run's `summary.json`",
+        ] {
+            assert!(text.contains(word), "{name}: {text}");
+        }
+        assert!(tree(&run) == damaged, "{name}: something changed");
+        case.check_inspect(name);
+    }
+    // What the message says can be done.
+    std::fs::remove_file(run.join("summary.json")).unwrap();
+    let output = go_on(&case.scratch, "trial");
+    assert_eq!(code(&output), 0, "{}", stderr(&output));
+    case.check_end(&run, "mended");
+}
+
+#[test]
+fn a_folder_that_claims_more_steps_than_the_run_has_is_named_and_left_alone() {
+    let case = Case::new("stray", CASES[0]);
+    let stray = "checkpoints/step-99999999";
+    for base in [&case.killed, &case.finished] {
+        let mut odd = base.clone();
+        odd.insert(Path::new(stray).join("state.json"), b"{}".to_vec());
+        let run = case.scratch.join("trial");
+        plant(&odd, &run);
+        let output = go_on(&case.scratch, "trial");
+        let text = stderr(&output);
+        assert_eq!(code(&output), 0, "{text}");
+        assert!(text.contains("note:") && text.contains(stray), "{text}");
+        assert!(run.join(stray).is_dir());
+    }
+}
+
+#[test]
+fn a_finished_run_without_its_last_checkpoint_says_so() {
+    let case = Case::new("without", CASES[0]);
+    let mut less = case.finished.clone();
+    less.retain(|name, _| !name.starts_with(LAST));
+    plant(&less, &case.scratch.join("trial"));
+    let output = go_on(&case.scratch, "trial");
+    let text = stderr(&output);
+    assert_eq!(code(&output), 0, "{text}");
+    assert!(text.contains("lacks the checkpoint of step 12"), "{text}");
+    // All of them may have been removed to save room.
+    less.retain(|name, _| !name.starts_with("checkpoints"));
+    plant(&less, &case.scratch.join("trial"));
+    let output = go_on(&case.scratch, "trial");
+    assert!(!stderr(&output).contains("note:"), "{}", stderr(&output));
+}
+
+#[test]
+fn a_finished_run_without_its_manifest_says_why_it_has_no_outcome() {
+    let case = Case::new("manifest", CASES[0]);
+    let mut less = case.finished.clone();
+    less.remove(Path::new("manifest.json"));
+    plant(&less, &case.scratch.join("trial"));
+    let why = "it has no `manifest.json`, so its outcome cannot be told";
+    let output = go_on(&case.scratch, "trial");
+    let text = stderr(&output);
+    assert_eq!(code(&output), 0, "{text}");
+    assert!(text.contains(&format!("no outcome ({why})")), "{text}");
+    let output = case.scratch.run(&["report", "trial", "--out", "page.md"]);
+    assert_eq!(code(&output), 0, "{}", stderr(&output));
+    let page = std::fs::read_to_string(case.scratch.join("page.md")).unwrap();
+    assert!(page.contains("so its outcome cannot be told"), "{page}");
+}
+
+#[test]
+fn events_that_were_lost_before_a_kill_are_noticed() {
+    let case = Case::new("events", CASES[0]);
+    let name = Path::new("events.jsonl");
+    let run = case.scratch.join("trial");
+    let lines: Vec<&[u8]> = case.killed[name].split_inclusive(|b| *b == b'\n').collect();
+    assert!(lines.len() >= 4, "{}", lines.len());
+    let keep = |kept: &[&[u8]]| {
+        let mut less = case.killed.clone();
+        less.insert(name.into(), kept.concat());
+        plant(&less, &run);
+        let output = go_on(&case.scratch, "trial");
+        assert_eq!(code(&output), 0, "{}", stderr(&output));
+        stderr(&output)
+    };
+    // Cut off at the end, where the checkpoint shows that there was more.
+    for left in [&lines[..0], &lines[..1]] {
+        let text = keep(left);
+        assert!(
+            text.contains("does not reach the checkpoint of step 8"),
+            "{text}"
+        );
+        assert_eq!(events(&run, logs::EventKind::Integrity).len(), 1);
+    }
+    // Taken out of the middle, where the numbers show it.
+    keep(&[&lines[..1], &lines[2..]].concat());
+    let reader = logs::RunReader::open(&run).unwrap();
+    let said = "events.jsonl: 1 event is missing that the run wrote";
+    assert_eq!(reader.warnings(), [said]);
+    // Nothing is said where nothing is lost.
+    let text = keep(&lines);
+    assert!(!text.contains("note:"), "{text}");
+    case.check_end(&run, "whole");
 }
 
 #[test]

@@ -3,12 +3,6 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on may panic")]
 
-#[allow(
-    dead_code,
-    unreachable_pub,
-    missing_docs,
-    reason = "each test uses a part of what all share"
-)]
 mod support;
 
 use std::collections::BTreeSet;
@@ -238,8 +232,10 @@ fn the_printed_state_and_the_number_of_columns_are_those_of_a_run() {
     assert!(page("report.md").contains(&words), "{words}");
 
     let state = scratch.join("run/checkpoints/step-00000010/state.json");
-    let state: serde_json::Value =
+    let mut state: serde_json::Value =
         serde_json::from_str(&std::fs::read_to_string(state).unwrap()).unwrap();
+    // Thousands of numbers, which are not printed.
+    state["alarms"] = serde_json::json!({});
     let printed = state_in(&page("run-directory.md"));
     assert_eq!(keys(&printed), keys(&state));
     assert_eq!(printed["version"], state["version"]);

@@ -2,15 +2,11 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on may panic")]
 
-#[allow(
-    dead_code,
-    unreachable_pub,
-    missing_docs,
-    reason = "each test uses a part of what all share"
-)]
 mod support;
 
 use std::fmt::Write as _;
+use std::process::{Child, Command, Output, Stdio};
+use std::time::Duration;
 use support::{Scratch, stderr, stdout};
 
 /// A text log of Megatron with a step every ten, which a restarted job continues at step 60.
@@ -41,6 +37,8 @@ fn monitor_report_and_export_read_an_imported_run() {
     let shown = scratch.run(&["monitor", "theirs", "--snapshot", "--tab", "runs"]);
     assert!(shown.status.success(), "{}", stderr(&shown));
     assert!(stdout(&shown).contains("imported"), "{}", stdout(&shown));
+    // Nobody knows its seed.
+    assert!(!stdout(&shown).contains("theirs s0"), "{}", stdout(&shown));
 
     let table = stdout(&scratch.run(&["export", "theirs", "--format", "csv"]));
     let rows: Vec<&str> = table.lines().collect();
@@ -54,6 +52,10 @@ fn monitor_report_and_export_read_an_imported_run() {
     assert!(page.contains("trained elsewhere"), "{page}");
     assert!(page.contains("No source has: held"), "{page}");
     assert!(!page.contains("Outcome: stuck"), "{page}");
+    assert!(
+        page.contains("The unigram level of its text is not known"),
+        "{page}"
+    );
 
     // It cannot be trained on, and is not overwritten.
     for again in [
@@ -95,4 +97,186 @@ fn a_list_decides_and_a_bad_one_is_named() {
         );
         assert!(!scratch.join("other").exists());
     }
+}
+
+/// Starts a follower and waits until its run has so many steps.
+fn follower(scratch: &Scratch, folder: &str, arguments: &[&str], run: &str, steps: usize) -> Child {
+    let mut command = scratch.workbench(arguments);
+    command.current_dir(scratch.join(folder));
+    let mut child = command
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    for _ in 0..600 {
+        let reader = logs::RunReader::open(&scratch.join(run));
+        let is_there = |reader: logs::RunReader| {
+            reader.records().len() >= steps && reader.liveness() == logs::Liveness::Running
+        };
+        if reader.is_ok_and(is_there) {
+            return child;
+        }
+        if child.try_wait().unwrap().is_some() {
+            break;
+        }
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    let _ = child.kill();
+    panic!(
+        "{steps} steps did not come: {}",
+        stderr(&child.wait_with_output().unwrap())
+    );
+}
+
+fn terminate(child: Child) -> Output {
+    let pid = child.id().to_string();
+    assert!(
+        Command::new("kill")
+            .args(["-TERM", &pid])
+            .status()
+            .unwrap()
+            .success()
+    );
+    child.wait_with_output().unwrap()
+}
+
+#[test]
+fn a_follower_that_was_killed_goes_on_with_the_same_command() {
+    let scratch = Scratch::new("import-follow");
+    log(&scratch);
+    let whole = std::fs::read_to_string(scratch.join("job.log")).unwrap();
+    let part = |end: usize| scratch.write("job.log", &whole[..end]);
+    let follow = ["import", "--follow", "job.log", "--out", "live"];
+    part(whole.len() / 3);
+    let mut first = follower(&scratch, ".", &follow, "live", 5);
+    // A second one at the same time would write the same run.
+    let second = scratch.run(&follow);
+    assert!(
+        stderr(&second).contains("in use by process"),
+        "{}",
+        stderr(&second)
+    );
+    first.kill().unwrap();
+    first.wait().unwrap();
+    part(whole.len() - 20);
+    let second = terminate(follower(&scratch, ".", &follow, "live", 18));
+    assert!(second.status.success(), "{}", stderr(&second));
+    part(whole.len());
+    let third = terminate(follower(&scratch, ".", &follow, "live", 19));
+    assert!(third.status.success(), "{}", stderr(&third));
+    assert!(
+        scratch
+            .run(&["import", "job.log", "--out", "whole"])
+            .status
+            .success()
+    );
+    let records = support::records(&scratch.join("whole"));
+    assert_eq!(support::records(&scratch.join("live")), records);
+    let reader = logs::RunReader::open(&scratch.join("live")).unwrap();
+    assert_eq!(reader.liveness(), logs::Liveness::Stopped);
+}
+
+/// From the trainer's event file, under the trainer's names, to the signals of this program, by the command that the
+/// job of a hand-over runs.
+#[test]
+fn the_run_of_a_hand_over_is_followed_by_the_command_in_its_job() {
+    let scratch = Scratch::new("import-handover");
+    for (target, names) in [
+        (
+            "megatron-deepspeed",
+            [
+                "lm-loss-training/lm loss",
+                "grad-norm/grad-norm",
+                "loss-scale/loss-scale",
+            ],
+        ),
+        ("megatron-core", ["lm loss", "grad-norm", "loss-scale"]),
+    ] {
+        let folder = format!("handover-{target}");
+        let export = scratch.run(&["export", "glm-130b", "--to", target, "--out", &folder]);
+        assert!(export.status.success(), "{}", stderr(&export));
+        let mut text = String::from("step");
+        for name in names {
+            let _ = write!(text, ",\"t/{name}\"");
+        }
+        text.push_str("\n1,5.5,1,64\n2,5.25,inf,64\n3,5,1,32\n");
+        // Under names that nothing here knows, so that they come through the event file as they are.
+        scratch.write("log.csv", &text);
+        let theirs = format!("theirs-{target}");
+        let mut import = vec![
+            "import".to_owned(),
+            "log.csv".to_owned(),
+            "--out".to_owned(),
+            theirs.clone(),
+        ];
+        for name in names {
+            import.extend(["--map".to_owned(), format!("t/{name}={name}")]);
+        }
+        let import: Vec<&str> = import.iter().map(String::as_str).collect();
+        let import = scratch.run(&import);
+        assert!(import.status.success(), "{}", stderr(&import));
+        let tensorboard = format!("{folder}/tensorboard");
+        let events = scratch.run(&[
+            "export",
+            &theirs,
+            "--format",
+            "tensorboard",
+            "--out",
+            &tensorboard,
+        ]);
+        assert!(events.status.success(), "{}", stderr(&events));
+
+        let job = std::fs::read_to_string(scratch.join(&folder).join("launch.sh")).unwrap();
+        let line = job
+            .lines()
+            .find_map(|line| line.trim().strip_prefix("\"$WORKBENCH\" "));
+        let (command, _) = line.unwrap().split_once(" >>").unwrap();
+        let arguments: Vec<&str> = command.split(' ').collect();
+        let run = format!("{folder}/monitor/run");
+        let ended = terminate(follower(&scratch, &folder, &arguments, &run, 2));
+        assert!(ended.status.success(), "{}", stderr(&ended));
+        let reader = logs::RunReader::open(&scratch.join(&run)).unwrap();
+        assert_eq!(reader.series("loss"), [(1, 5.5), (2, 5.25), (3, 5.0)]);
+        assert_eq!(reader.series("loss_scale")[2], (3, 32.0));
+        assert_eq!(reader.series("skipped"), [(1, 0.0), (2, 1.0), (3, 1.0)]);
+        let readme = std::fs::read_to_string(scratch.join(&folder).join("README.md")).unwrap();
+        assert!(readme.contains(&format!("workbench {command}")), "{readme}");
+    }
+}
+
+#[test]
+fn a_verdict_on_imported_runs_names_what_they_lack() {
+    let scratch = Scratch::new("import-verdict");
+    let card = "name = \"theirs\"\ntitle = \"T\"\nhypothesis = \"H\"\nkind = \"symptom\"\nbase = \"t0\"\nseeds = 4\n\
+        [fixed]\nsteps = 40\n[axes]\n\"model.norm\" = [\"post\", \"pre\"]\n[criterion]\n\
+        treatment = { \"model.norm\" = \"post\" }\ncontrol = { \"model.norm\" = \"pre\" }\ndirection = \"treatment_more\"\n";
+    scratch.write("card.toml", card);
+    log(&scratch);
+    assert!(
+        scratch
+            .run(&["import", "job.log", "--out", "theirs"])
+            .status
+            .success()
+    );
+    let verdict = ["verdict", "card.toml", "--runs", "runs.toml"];
+    scratch.write("runs.toml", "[[run]]\narm = \"pre\"\ndir = \"theirs\"\n");
+    let open = scratch.run(&verdict);
+    assert!(open.status.success(), "{}", stderr(&open));
+    let text = stdout(&open);
+    assert!(text.starts_with("Inconclusive"), "{text}");
+    assert!(
+        text.contains("`unigram_entropy`, in nats per token"),
+        "{text}"
+    );
+    scratch.write(
+        "runs.toml",
+        "[[run]]\narm = \"sandwich\"\ndir = \"theirs\"\n",
+    );
+    let refused = scratch.run(&verdict);
+    assert_eq!(refused.status.code(), Some(2));
+    assert!(
+        stderr(&refused).contains("its arms are `post`, `pre`"),
+        "{}",
+        stderr(&refused)
+    );
 }

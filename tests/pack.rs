@@ -1,12 +1,6 @@
 //! Packed runs with the real program: the numbers, the exit codes, and what happens when one ends.
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on may panic")]
 
-#[allow(
-    dead_code,
-    unreachable_pub,
-    missing_docs,
-    reason = "each test uses a part of what all share"
-)]
 mod support;
 
 use std::path::Path;
@@ -25,8 +19,22 @@ const RUNS: [(&str, &str, &str); 3] = [
     ("c", "model.norm=\"post\"", "seed=2"),
 ];
 
+/// Bad batches on both sides of a kill, and a weight between.
+const PLANTED: &str = r#"
+[[inject]]
+kind = "noise"
+step = 12
+steps = 3
+
+[[inject]]
+kind = "weight"
+step = 17
+tensor = "layers.0.ffn.down.weight"
+factor = 2.0
+"#;
+
 fn prepare(scratch: &Scratch) {
-    let text = format!("{}{}", tiny(STEPS), scratch.texts());
+    let text = format!("{}{}{PLANTED}", tiny(STEPS), scratch.texts());
     scratch.write("tiny.toml", &text);
     for (name, norm, seed) in RUNS {
         let config = scratch.run(&[

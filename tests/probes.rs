@@ -3,12 +3,6 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on may panic")]
 
-#[allow(
-    dead_code,
-    unreachable_pub,
-    missing_docs,
-    reason = "each test uses a part of what all share"
-)]
 mod support;
 
 use logs::{EventKind, RunReader, Status};
@@ -105,6 +99,42 @@ fn every_kind_leaves_a_whole_run_and_is_left_alone_when_asked_again() {
         command.env("RAYON_NUM_THREADS", "2");
         assert!(command.status().unwrap().success());
         assert_eq!(records(&scratch.join(&again)), before, "{kind}");
+    }
+}
+
+/// Cards are refused by what is known of recording, so that must be what is really recorded.
+#[test]
+fn what_a_run_records_is_known_from_its_configuration() {
+    let scratch = scratch("recorded");
+    let more = [
+        "eval.last_word=2",
+        "objective.z_loss=1e-4",
+        "precision.format=fp32",
+        "precision.grad_accumulation=fp32",
+        "model.tie_embeddings=false",
+    ];
+    let probes = KINDS.iter().map(|(kind, _, set, _)| (*kind, *set));
+    let all = probes.chain([("train", &[][..]), ("train", &more)]);
+    for (index, (kind, set)) in all.enumerate() {
+        let chosen = format!("probe.kind={kind}");
+        // Enough sequences for either objective.
+        let mut set = set.to_vec();
+        set.extend([chosen.as_str(), "batch.gradient_accumulation=8"]);
+        let name = format!("recorded-{index}");
+        let run = train(&scratch, &name, &set);
+        let file = scratch.join(&name).join(logs::run::CONFIG_FILE);
+        let config = experiments_config::load_file(&file, &[]).unwrap();
+        for signal in logs::SIGNALS.iter().filter(|signal| !signal.per_layer) {
+            let has = |record: &logs::Record| record.scalar(signal.name).is_some();
+            let told = sweeps::not_recorded(&config, signal.name);
+            let recorded = run.records().iter().any(has);
+            assert_eq!(
+                recorded,
+                told.is_none(),
+                "{kind}: {}: {told:?}",
+                signal.name
+            );
+        }
     }
 }
 

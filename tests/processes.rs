@@ -2,19 +2,13 @@
 #![cfg(target_os = "linux")]
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on may panic")]
 
-#[allow(
-    dead_code,
-    unreachable_pub,
-    missing_docs,
-    reason = "each test uses a part of what all share"
-)]
 mod support;
 
 use rustix::process::{Pid, Signal, kill_process};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, ExitStatus};
+use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
-use support::{Scratch, records, stderr, stdout, tiny};
+use support::{CARD, Scratch, records, stderr, stdout, tiny};
 
 const STEPS: usize = 2000;
 
@@ -22,32 +16,7 @@ const STEPS: usize = 2000;
 fn card(scratch: &Scratch) {
     let base = format!("{}{}", tiny(STEPS as u32), scratch.texts());
     scratch.write("base.toml", &base);
-    scratch.write(
-        "card.toml",
-        r#"
-name = "small"
-title = "Two arms"
-hypothesis = "Nothing: this card tests the machinery."
-kind = "symptom"
-base = "base.toml"
-seeds = 2
-[source]
-paper = "none"
-where = "-"
-claim = "none"
-[axes]
-"model.norm" = ["post", "deepnorm_glm"]
-[metric]
-name = "held_out_loss"
-[criterion]
-test = "fisher"
-treatment = { "model.norm" = "post" }
-control = { "model.norm" = "deepnorm_glm" }
-event = ["stuck", "diverged", "nonfinite"]
-direction = "treatment_more"
-alpha = 0.5
-"#,
-    );
+    scratch.write("card.toml", CARD);
 }
 
 const RUN: [&str; 7] = [
@@ -155,6 +124,40 @@ fn sweep_stop_returns_when_all_has_stopped() {
     continues(&scratch);
 }
 
+/// The lock of the tokenizers stands for merges that take minutes.
+#[test]
+fn the_first_ctrl_c_ends_a_run_whose_text_is_not_ready_yet() {
+    for signal in [Signal::INT, Signal::TERM] {
+        let scratch = Scratch::new("early-signal");
+        let text = tiny(10).replace("262", "300") + &scratch.texts();
+        scratch.write("tiny.toml", &text);
+        std::fs::create_dir_all(scratch.join("cache/locks")).unwrap();
+        let lock = std::fs::File::create(scratch.join("cache/locks/tokenizers")).unwrap();
+        lock.lock().unwrap();
+        let train = ["train", "tiny.toml", "--out", "run"];
+        let mut child = scratch.workbench(&train);
+        let mut child = child.stderr(Stdio::piped()).spawn().unwrap();
+        let locks = || std::fs::read_to_string("/proc/locks").unwrap();
+        let waits = || {
+            let own = format!(" {} ", child.id());
+            locks()
+                .lines()
+                .any(|line| line.contains("->") && line.contains(&own))
+        };
+        wait_until("it waits for the lock", waits);
+        kill(&child, signal);
+        assert_eq!(wait_for(&mut child).code(), Some(3));
+        let said = stderr(&child.wait_with_output().unwrap());
+        assert!(said.contains("nothing was begun"), "{said}");
+        assert!(!scratch.join("run").exists(), "nothing is left behind");
+        drop(lock);
+        assert!(
+            scratch.run(&train).status.success(),
+            "the same command begins it"
+        );
+    }
+}
+
 fn alone(scratch: &Scratch, before: &str) -> Child {
     scratch.write(
         "tiny.toml",
@@ -251,7 +254,7 @@ impl Terminal {
             .args(["-qfc", &line, "screen"])
             .current_dir(&scratch.0)
             .env("TERM", "xterm-256color")
-            .stdout(std::process::Stdio::null())
+            .stdout(Stdio::null())
             .spawn()
             .unwrap();
         wait_until("the monitor has the screen", || {

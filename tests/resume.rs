@@ -1,14 +1,9 @@
 //! Determinism: same configuration, seed and backend give the same bits, also after a kill.
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on may panic")]
 
-#[allow(
-    dead_code,
-    unreachable_pub,
-    missing_docs,
-    reason = "each test uses a part of what all share"
-)]
 mod support;
 
+use std::path::Path;
 use std::process::Child;
 use std::time::{Duration, Instant};
 use support::{Engine, Scratch, newest_checkpoint, records, stderr};
@@ -16,7 +11,7 @@ use support::{Engine, Scratch, newest_checkpoint, records, stderr};
 const STEPS: u32 = 40;
 
 /// Everything that has a state or a place in time: tasks, clipping and skipping by what was seen,
-/// values that move, data passed over.
+/// values that move, data passed over, planted causes.
 const MOVING: &str = r#"
 [optimizer]
 warmup_samples = 30
@@ -46,6 +41,21 @@ increment = 1
 [[intervention]]
 step = 17
 skip_steps = 3
+
+[[inject]]
+kind = "noise"
+step = 14
+
+[[inject]]
+kind = "shuffled_labels"
+step = 19
+steps = 9
+
+[[inject]]
+kind = "weight"
+step = 26
+tensor = "layers.1.ffn.up.weight"
+factor = 1.5
 "#;
 
 /// A folder with a configuration that runs on an engine.
@@ -183,4 +193,90 @@ fn terminate(engine: Engine) {
     let before = newest_checkpoint(&scratch.join("stopped"));
     assert!(scratch.run(&["train", "stopped"]).status.success());
     assert_eq!(before, newest_checkpoint(&scratch.join("stopped")));
+}
+
+/// The same run from the checkpoint right before a planted cause, where the cause is still to come, and from
+/// the one right after, where it must not come again.
+#[test]
+fn a_planted_cause_comes_once_wherever_the_run_was_killed() {
+    Engine::BOTH.into_iter().for_each(kill_around_causes);
+}
+
+const CAUSES: &str = r#"
+[[inject]]
+kind = "weight"
+step = 6
+tensor = "layers.0.attention.out.weight"
+factor = 3.0
+
+[[inject]]
+kind = "repeated_ngram"
+step = 9
+n = 2
+
+[[inject]]
+kind = "noise"
+step = 10
+steps = 2
+"#;
+
+fn kill_around_causes(engine: Engine) {
+    let scratch = Scratch::new(&format!("inject-{}", engine.name()));
+    let every = engine
+        .tiny(12)
+        .replace("interval = 10\nkeep = 2", "interval = 1\nkeep = 20");
+    let plain = format!("{every}{}", scratch.texts());
+    scratch.write("plain.toml", &plain);
+    scratch.write("tiny.toml", &format!("{plain}{CAUSES}"));
+    train(&scratch, "whole");
+    let whole = scratch.join("whole");
+    let output = scratch.run(&["train", "plain.toml", "--out", "plain"]);
+    assert!(output.status.success(), "{}", stderr(&output));
+    let (with, without) = (records(&whole), records(&scratch.join("plain")));
+    assert_eq!(with[..5], without[..5], "nothing before the first cause");
+    assert_ne!(with[5], without[5], "the record of step 6 shows the cause");
+    for (step, name) in [(5, "before"), (6, "after"), (8, "text"), (10, "within")] {
+        let killed = scratch.join(name);
+        copy_up_to(&whole, &killed, step);
+        let output = scratch.run(&["train", name]);
+        assert!(output.status.success(), "{}", stderr(&output));
+        engine.assert_ran(&killed);
+        assert_eq!(with, records(&killed), "from step {step}");
+        assert_eq!(newest_checkpoint(&whole), newest_checkpoint(&killed));
+    }
+    let reader = logs::RunReader::open(&whole).unwrap();
+    let planted = reader
+        .events()
+        .iter()
+        .filter(|event| event.data.contains_key("inject"));
+    let found: Vec<_> = planted.map(|event| (event.step, event.kind)).collect();
+    let at = |step| (step, logs::EventKind::Intervention);
+    assert_eq!(found, [at(6), at(9), at(10)]);
+}
+
+/// A run directory as a kill leaves it whose last checkpoint was that of `step`.
+fn copy_up_to(from: &Path, to: &Path, step: u64) {
+    for name in [
+        "run.toml",
+        "manifest.json",
+        "events.jsonl",
+        "metrics-0001.jsonl",
+    ] {
+        std::fs::create_dir_all(to).unwrap();
+        std::fs::copy(from.join(name), to.join(name)).unwrap();
+    }
+    for entry in std::fs::read_dir(from.join("checkpoints")).unwrap() {
+        let checkpoint = entry.unwrap();
+        let name = checkpoint.file_name().into_string().unwrap();
+        let of: u64 = name.trim_start_matches("step-").parse().unwrap();
+        if of > step {
+            continue;
+        }
+        let copy = to.join("checkpoints").join(&name);
+        std::fs::create_dir_all(&copy).unwrap();
+        for file in std::fs::read_dir(checkpoint.path()).unwrap() {
+            let file = file.unwrap();
+            std::fs::copy(file.path(), copy.join(file.file_name())).unwrap();
+        }
+    }
 }

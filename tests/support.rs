@@ -1,5 +1,14 @@
 //! What the end-to-end tests share: a scratch folder, a small text, a tiny proxy, the program.
 
+#![allow(
+    dead_code,
+    unreachable_pub,
+    missing_docs,
+    reason = "each test uses a part of what all share"
+)]
+
+pub mod studio;
+
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
@@ -93,6 +102,31 @@ pub fn tiny(steps: u32) -> String {
     }
     text
 }
+
+/// Two arms with two seeds each of `base.toml`, and rules that need no real training.
+pub const CARD: &str = r#"
+name = "small"
+title = "Two arms"
+hypothesis = "Nothing: this card tests the machinery."
+kind = "symptom"
+base = "base.toml"
+seeds = 2
+[source]
+paper = "none"
+where = "-"
+claim = "none"
+[axes]
+"model.norm" = ["post", "deepnorm_glm"]
+[metric]
+name = "held_out_loss"
+[criterion]
+test = "fisher"
+treatment = { "model.norm" = "post" }
+control = { "model.norm" = "deepnorm_glm" }
+event = ["stuck", "diverged", "nonfinite"]
+direction = "treatment_more"
+alpha = 0.5
+"#;
 
 /// What computes the passes of a proxy. Promises about bits are kept by each.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

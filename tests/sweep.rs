@@ -1,18 +1,12 @@
 //! A whole sweep with the real program: interrupted, continued, steered, judged, reported.
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on may panic")]
 
-#[allow(
-    dead_code,
-    unreachable_pub,
-    missing_docs,
-    reason = "each test uses a part of what all share"
-)]
 mod support;
 
 use experiments_config::Override;
 use experiments_text::{Cache, resolve_sources};
 use std::time::{Duration, Instant};
-use support::{Engine, Scratch, records, stderr, stdout};
+use support::{CARD, Engine, Scratch, records, stderr, stdout};
 use sweeps::{Card, Plan, Sweep};
 
 /// Two arms with two seeds each, and rules that need no real training.
@@ -20,32 +14,7 @@ fn card(engine: Engine, name: &str) -> Scratch {
     let scratch = Scratch::new(&format!("{name}-{}", engine.name()));
     let base = format!("{}{}", engine.tiny(30), scratch.texts());
     scratch.write("base.toml", &base);
-    scratch.write(
-        "card.toml",
-        r#"
-name = "small"
-title = "Two arms"
-hypothesis = "Nothing: this card tests the machinery."
-kind = "symptom"
-base = "base.toml"
-seeds = 2
-[source]
-paper = "none"
-where = "-"
-claim = "none"
-[axes]
-"model.norm" = ["post", "deepnorm_glm"]
-[metric]
-name = "held_out_loss"
-[criterion]
-test = "fisher"
-treatment = { "model.norm" = "post" }
-control = { "model.norm" = "deepnorm_glm" }
-event = ["stuck", "diverged", "nonfinite"]
-direction = "treatment_more"
-alpha = 0.5
-"#,
-    );
+    scratch.write("card.toml", CARD);
     scratch
 }
 

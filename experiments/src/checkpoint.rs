@@ -130,10 +130,11 @@ impl Checkpoints {
     }
 
     /// Whether the checkpoint at `path` is there and that of `state`: a run that is told to stop right
-    /// behind a checkpoint has it already.
+    /// behind a checkpoint has it already. What detectors have seen does not count: it differs only where they were
+    /// chosen anew and have seen no step since.
     fn holds(&self, path: &Path, state: &State) -> bool {
         let found = Folder::open(path).and_then(|folder| folder.verify(&self.config_hash));
-        matches!(found, Ok(found) if found == *state)
+        matches!(found, Ok(found) if found.without_alarms() == state.without_alarms())
     }
 
     /// Not its parents: a run directory that is gone is not made again.
@@ -183,6 +184,48 @@ impl Checkpoints {
         }
     }
 
+    /// Checks every file of the newest checkpoint of a run that has finished, all of which may have been
+    /// removed to save room. Returns in sentences what else is not as it should be.
+    pub(crate) fn verify_finished(&self, step: u64) -> Result<Vec<String>, TrainError> {
+        let mut notices = self.strays()?;
+        let Some((newest, path)) = self.up_to(self.steps)?.pop() else {
+            return Ok(notices);
+        };
+        match Folder::open(&path).and_then(|folder| folder.verify(&self.config_hash)) {
+            Err(TrainError::Damaged { path, problem }) => {
+                let problem = format!(
+                    "{problem}; the run has finished and its records are not concerned: restore the checkpoint from a copy, or remove the run's `{}` to train its last steps again from an older one",
+                    logs::run::SUMMARY_FILE
+                );
+                return Err(TrainError::Damaged { path, problem });
+            }
+            Err(other) => return Err(other),
+            Ok(_) => {}
+        }
+        if newest != step {
+            notices.push(format!(
+                "`{}` lacks the checkpoint of step {step}, with which the run finished; the newest there is of step {newest}",
+                self.directory.display()
+            ));
+        }
+        Ok(notices)
+    }
+
+    /// What is called a checkpoint of more steps than the run has, a sentence each.
+    pub(crate) fn strays(&self) -> Result<Vec<String>, TrainError> {
+        let all = entries(&self.directory)?.into_iter();
+        let strays = all.filter(|(step, _)| *step > self.steps);
+        Ok(strays
+            .map(|(_, path)| {
+                format!(
+                    "`{}` is none of this run's checkpoints, which has {} steps: it is left alone and not used",
+                    path.display(),
+                    self.steps
+                )
+            })
+            .collect())
+    }
+
     fn none_left(&self, newest: Unfit) -> TrainError {
         let directory = self.directory.display();
         let problem = format!(
@@ -210,7 +253,7 @@ impl Checkpoints {
         Ok((state, folder.has_sums()))
     }
 
-    /// Step and weights of the newest checkpoint, or of that of `step`.
+    /// Step and weights of the newest checkpoint, or of that of `step`, all of which is verified.
     pub(crate) fn weights(
         &self,
         config: &Config,
@@ -235,7 +278,9 @@ impl Checkpoints {
         };
         let table = Parameter::table(&config.model, config.tokenizer.vocab_size);
         let mut parameters = Parameters::zeros(table);
-        match self.weights_from(path, &mut parameters) {
+        let read = self.weights_from(path, &mut parameters);
+        // Nothing of a checkpoint is trusted of which a part is damaged.
+        match read.and_then(|(folder, _)| folder.read(MOMENTS)) {
             Ok(_) => Ok((*number, parameters)),
             Err(TrainError::Damaged { path, problem }) => Err(TrainError::Damaged {
                 path,

@@ -1,13 +1,15 @@
 //! From sample numbers to batches.
 
+use crate::inject::Planted;
 use crate::objective::{
     Kind, Sample, sample_gmask, sample_gpt, sample_mask, sample_task, sub_samples, text_len,
 };
 use crate::random::stream;
-use experiments_config::{Config, ObjectiveMode, Positions};
+use experiments_config::{Config, ObjectiveMode};
 use experiments_text::tasks::TaskMixture;
 use experiments_text::{Corpus, Split};
 use rand::RngExt;
+use rand_chacha::ChaCha8Rng;
 
 /// Several sequences of one forward pass, `B` sequences of `S` slots.
 #[derive(Debug, Clone)]
@@ -28,40 +30,68 @@ pub(crate) struct Sampler<'a> {
     pub(crate) split: Split,
     /// Seed of the data order.
     pub(crate) seed: u64,
+    /// The step that trains on the sequences, counted from 1: what is planted in it reaches them. Absent
+    /// outside training.
+    pub(crate) step: Option<u64>,
 }
 
 impl Sampler<'_> {
     /// Sample number `index` and its language.
     pub(crate) fn sample(&self, index: u64) -> (Sample, Option<usize>) {
-        let (objective, seq_len) = (&self.config.objective, self.config.model.seq_len);
-        let special = self.corpus.special();
         let kind = kind(self.config, self.seed, self.tasks.is_some(), index);
-        let parts = sub_samples(kind, objective);
+        let planted = Planted::new(self.config, self.seed, self.step, index);
         let mut rng = stream(self.seed, "data", index);
-        if let (Kind::Task, Some(tasks)) = (kind, self.tasks) {
-            let tasks: Vec<_> = (0..parts).map(|_| tasks.sample(&mut rng)).collect();
-            let tasks: Vec<_> = tasks.iter().map(|task| (task.text, task.target)).collect();
-            let sample = sample_task(objective, &special, &tasks, seq_len);
-            return (self.positioned(sample), None);
-        }
-        let len = text_len(kind, objective, seq_len);
-        let mut text = Vec::new();
-        // Sub-samples are neighbours in one text, as the original cuts its records.
-        let language = (self.corpus).sample(self.split, &mut rng, len * parts, &mut text);
-        let sample = match kind {
-            Kind::Gpt => sample_gpt(&text, seq_len),
-            Kind::Gmask => sample_gmask(objective, &special, &text, seq_len, &mut rng),
-            Kind::Mask | Kind::Task => {
-                let texts: Vec<_> = text.chunks(len).map(<[u32]>::to_vec).collect();
-                sample_mask(objective, &special, &texts, seq_len, &mut rng)
+        let (mut sample, language) = match (kind, self.tasks) {
+            (Kind::Task, Some(tasks)) => (self.of_tasks(tasks, planted, &mut rng), None),
+            (Kind::Task, None) | (Kind::Gpt | Kind::Gmask | Kind::Mask, _) => {
+                let (sample, language) = self.of_text(kind, planted, &mut rng);
+                (sample, Some(language))
             }
         };
-        (self.positioned(sample), Some(language))
+        planted.targets(&mut sample);
+        (self.positioned(sample), language)
+    }
+
+    /// A row of prompted tasks.
+    fn of_tasks(&self, tasks: &TaskMixture, planted: Planted, rng: &mut ChaCha8Rng) -> Sample {
+        let objective = &self.config.objective;
+        let special = self.corpus.special();
+        let tasks = (0..sub_samples(Kind::Task, objective)).map(|_| tasks.sample(rng));
+        let mut tasks: Vec<_> = tasks
+            .map(|task| [task.text.to_vec(), task.target.to_vec()])
+            .collect();
+        planted.texts(&special, tasks.iter_mut().flatten());
+        let tasks: Vec<_> = tasks
+            .iter()
+            .map(|[text, target]| (text.as_slice(), target.as_slice()))
+            .collect();
+        sample_task(objective, &special, &tasks, self.config.model.seq_len)
+    }
+
+    /// A row of running text, and its language.
+    fn of_text(&self, kind: Kind, planted: Planted, rng: &mut ChaCha8Rng) -> (Sample, usize) {
+        let (objective, seq_len) = (&self.config.objective, self.config.model.seq_len);
+        let special = self.corpus.special();
+        let len = text_len(kind, objective, seq_len);
+        let parts = sub_samples(kind, objective);
+        let mut text = Vec::new();
+        // Sub-samples are neighbours in one text, as the original cuts its records.
+        let language = (self.corpus).sample(self.split, rng, len * parts, &mut text);
+        planted.texts(&special, [&mut text]);
+        let sample = match kind {
+            Kind::Gpt => sample_gpt(&text, seq_len),
+            Kind::Gmask => sample_gmask(objective, &special, &text, seq_len, rng),
+            Kind::Mask | Kind::Task => {
+                let texts: Vec<_> = text.chunks(len).map(<[u32]>::to_vec).collect();
+                sample_mask(objective, &special, &texts, seq_len, rng)
+            }
+        };
+        (sample, language)
     }
 
     /// A sample with the ids that the model's positions want.
     pub(crate) fn positioned(&self, sample: Sample) -> Sample {
-        if self.config.model.positions == Positions::Rope2d {
+        if self.config.model.positions.reads_spans() {
             sample.with_block_positions()
         } else {
             sample
@@ -103,6 +133,7 @@ pub(crate) fn held_out<'a>(sampler: &Sampler<'a>) -> impl Iterator<Item = Batch>
         tasks: None,
         split: Split::HeldOut,
         seed: HELD_OUT_SEED,
+        step: None,
         ..*sampler
     };
     let size = sampler.config.batch.micro_batch;

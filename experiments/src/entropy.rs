@@ -40,6 +40,7 @@ pub fn unigram_loss(config: &Config, corpus: &Corpus) -> UnigramLoss {
         tasks: None,
         split: Split::Train,
         seed: 0,
+        step: None,
     };
     let vocabulary = corpus.vocab_size();
     let mut counts = Counts::new();

@@ -218,7 +218,9 @@ impl<'a> Pass<'a> {
             }
             Branch::FeedForward(_) => (At::FfnNorm, At::Down, None),
         };
-        self.keep(capture, norm, layer, &trace.norm);
+        if sublayer.residual.before().is_some() {
+            self.keep(capture, norm, layer, &trace.norm);
+        }
         self.keep_mask(capture, At::Probabilities, layer, dropout);
         self.keep_mask(capture, out, layer, sublayer.dropout);
         self.keep(capture, out, layer, &trace.branch);

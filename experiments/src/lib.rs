@@ -19,6 +19,7 @@ mod dropout;
 mod entropy;
 mod error;
 mod fused;
+mod inject;
 mod inspect;
 mod interchange;
 mod last_word;

@@ -1,5 +1,5 @@
 //! The GLM proxy, written like the paper: embedding, blocks of attention and feed-forward in one
-//! of five norm arrangements, final norm, logits.
+//! of the norm arrangements, final norm, logits.
 //!
 //! Letters in names and shapes: `b` sequences, `s` slots, `t` target slots, `h` width, `n` heads,
 //! `d` head dimension, `f` feed-forward width, `v` vocabulary. Activations are `[b·s, h]`.
@@ -20,7 +20,7 @@ pub(crate) mod scores;
 mod weights;
 
 pub(crate) use alibi::slopes;
-pub(crate) use input::Input;
+pub(crate) use input::{Input, ids_of};
 pub(crate) use weights::{Gradients, Paths, Weights, add, collect};
 
 use crate::capture::Capture;

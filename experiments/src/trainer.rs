@@ -4,6 +4,7 @@
 //! *Step* k means: k optimiser steps are finished. The record of step k describes the step that
 //! led from k-1 to k, with the learning rate and loss scale it used.
 
+mod alarms;
 mod beginning;
 mod gradient;
 mod identity;

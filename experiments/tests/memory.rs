@@ -66,6 +66,7 @@ fn peak(config: &Config, directory: &std::path::Path, name: &str) -> usize {
             missing_languages: &[],
             stop: &AtomicBool::new(false),
             on_step: &mut |_| {},
+            on_alarm: &mut |_| {},
             on_notice: &mut |_| {},
         })
         .unwrap();

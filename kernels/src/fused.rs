@@ -29,13 +29,13 @@ mod vocabulary;
 pub use adamw::{AdamW, Moments, UpdateSums, sum_of_squares, unscale};
 pub use attention::{Alibi, Attention, AttentionPoints, Largest, Rotation, ScoreScale};
 pub use dropout::Mask;
-pub use feed_forward::{Activation, FeedForward, FeedForwardPoints};
+pub use feed_forward::{Activation, FeedForward, FeedForwardPoints, Function};
 pub use linear::{Linear, LinearGradient};
 pub use norm::{Norm, NormGradient};
 pub(crate) use norm::{norm_rows, norm_rows_backward};
 pub use relax::Divisor;
 pub use spread::{Positions, Rows};
 pub use sublayer::{
-    Arrangement, Branch, Forward, ResidualPoints, Saved, Sublayer, SublayerGradient, Trace,
+    Branch, Forward, Residual, ResidualPoints, Saved, Sublayer, SublayerGradient, Trace,
 };
 pub use vocabulary::{TokenGradients, TokenLosses, Vocabulary, gather_rows, scatter_rows};

@@ -15,11 +15,13 @@ mod layers;
 mod loss_scale;
 mod non_finite;
 mod number;
+mod recorded;
 mod robust;
 mod sighting;
 mod skips;
 mod spike;
 mod sums;
+mod threshold;
 mod watch;
 
 pub use detector::{AnyDetector, DETECTORS, Detector, Entry, detector};
@@ -27,11 +29,13 @@ pub use jump::RelativeJump;
 pub use layers::{Against, Layers};
 pub use loss_scale::LossScaleDetector;
 pub use non_finite::NonFinite;
+pub use recorded::{recorded, watched_by};
 pub use robust::Robust;
-pub use sighting::{Sighting, sightings};
+pub use sighting::{News, Rows, Sighting, sightings};
 pub use skips::RepeatedSkips;
-pub use spike::{SpikeDetector, SpikeRule, spike_score};
-pub use watch::Watch;
+pub use spike::{SpikeDetector, SpikeRule};
+pub use threshold::Threshold;
+pub use watch::{Watch, WatchState};
 
 /// Something a person should look at.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

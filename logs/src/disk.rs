@@ -7,6 +7,7 @@
 use std::fs::{self, File};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
+use std::time::SystemTime;
 
 use serde::Serialize;
 
@@ -23,12 +24,17 @@ const MOST_LINKS: usize = 40;
 
 /// Writes `value` as indented JSON; see [`replace`].
 pub fn write_json_atomic(path: &Path, value: &impl Serialize) -> Result<(), LogError> {
+    write_atomic(path, &pretty_json(path, value)?)
+}
+
+/// `value` as the indented JSON of a file at `path`.
+pub(crate) fn pretty_json(path: &Path, value: &impl Serialize) -> Result<Vec<u8>, LogError> {
     let mut bytes = serde_json::to_vec_pretty(value).map_err(|source| LogError::Encode {
         path: path.to_owned(),
         source,
     })?;
     bytes.push(b'\n');
-    write_atomic(path, &bytes)
+    Ok(bytes)
 }
 
 /// Writes `bytes`; see [`replace`].
@@ -49,9 +55,10 @@ pub fn replace(path: &Path, fill: impl FnOnce(&mut File) -> io::Result<()>) -> i
 }
 
 /// Whether the path leads to something that [`replace`] writes in place, beside which no other file belongs.
+/// A folder is none.
 #[must_use]
 pub fn is_stream(path: &Path) -> bool {
-    matches!(destination(path), Ok(Destination::Written(_)))
+    matches!(destination(path), Ok(Destination::Written(path)) if !path.is_dir())
 }
 
 /// How a path is written, and where its links lead.
@@ -252,6 +259,18 @@ impl Place {
     }
 }
 
+/// What of a file changes when it is written or replaced: length, time and identity.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Stamp(u64, SystemTime, (u64, u64));
+
+impl Stamp {
+    /// That of the file as it is; none where it is not there.
+    pub(crate) fn of(path: &Path) -> Option<Self> {
+        let found = fs::metadata(path).ok()?;
+        Some(Self(found.len(), found.modified().ok()?, identity(&found)))
+    }
+}
+
 fn is_absent(error: &io::Error) -> bool {
     let kind = error.kind();
     kind == io::ErrorKind::NotFound || kind == io::ErrorKind::NotADirectory
@@ -259,14 +278,14 @@ fn is_absent(error: &io::Error) -> bool {
 
 /// Device and number on it.
 #[cfg(unix)]
-fn identity(found: &fs::Metadata) -> (u64, u64) {
+pub(crate) fn identity(found: &fs::Metadata) -> (u64, u64) {
     use std::os::unix::fs::MetadataExt;
     (found.dev(), found.ino())
 }
 
 /// Elsewhere every file is taken for the one it was.
 #[cfg(not(unix))]
-fn identity(_found: &fs::Metadata) -> (u64, u64) {
+pub(crate) fn identity(_found: &fs::Metadata) -> (u64, u64) {
     (0, 0)
 }
 

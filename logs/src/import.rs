@@ -23,8 +23,9 @@ mod write;
 pub use error::ImportError;
 pub use follow::follow;
 pub use group::Given;
-pub use imported::{Attempt, Imported, Origin};
+pub use imported::{Attempt, Extent, Imported, Origin};
 pub use names::Columns;
+use names::infer_skipped;
 pub use stitch::Join;
 
 use std::collections::HashSet;
@@ -152,7 +153,7 @@ fn import_all(request: &Import) -> Result<Done, ImportError> {
     done.warnings.extend(
         unmet
             .iter()
-            .map(|name| format!("no source has the column `{name}` of --map")),
+            .map(|name| format!("no source has the column `{name}` of --map or --names")),
     );
     scratch.publish(&mut done.runs)?;
     Ok(done)
@@ -217,33 +218,36 @@ struct LogFile {
 }
 
 fn read_file(path: &Path, columns: &Columns) -> Result<LogFile, ImportError> {
-    let source = Source::read(path)?;
+    read_source(&Source::read(path)?, columns)
+}
+
+fn read_source(source: &Source, columns: &Columns) -> Result<LogFile, ImportError> {
     let format = FORMATS
         .iter()
-        .find(|format| format.recognises(&source, columns))
-        .ok_or_else(|| ImportError::unknown(&source))?;
-    let mut log = format.read(&source, columns);
+        .find(|format| format.recognises(source, columns))
+        .ok_or_else(|| ImportError::unknown(source))?;
+    let mut log = format.read(source, columns);
     log.settle();
     let naming = columns.naming(log.names());
+    let (clock, names) = (log.clock, log.names().to_vec());
+    let origin = Origin::new(source, format.name(), &log);
+    let mut attempts = log.into_records(&naming);
+    if columns.infers_skipped() {
+        for attempt in &mut attempts {
+            infer_skipped(attempt);
+        }
+    }
     Ok(LogFile {
-        origin: Origin::new(&source, format.name(), &log),
-        clock: log.clock,
-        names: log.names().to_vec(),
-        attempts: log.into_records(&naming),
+        origin,
+        clock,
+        names,
+        attempts,
     })
 }
 
 /// Whether nothing but zeros is left: a file system gives them to a file that was grown before a crash.
 fn is_padding(bytes: &[u8]) -> bool {
     bytes.iter().all(|byte| *byte == 0)
-}
-
-/// The folder that holds `path`.
-fn folder_of(path: &Path) -> &Path {
-    match path.parent() {
-        Some(parent) if parent != Path::new("") => parent,
-        _ => Path::new("."),
-    }
 }
 
 #[cfg(test)]

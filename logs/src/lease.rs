@@ -14,7 +14,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use serde::{Deserialize, Serialize};
 
-use crate::disk::write_json_atomic;
+use crate::disk::{write_atomic, write_json_atomic};
 use crate::error::LogError;
 
 mod heartbeat;
@@ -99,11 +99,15 @@ pub struct Lease {
     path: PathBuf,
     me: Holder,
     heartbeat: Heartbeat,
+    /// The file of a holder that is no more, until [`Lease::settle`].
+    former: Option<Vec<u8>>,
+    /// Open as long as we write there, which tells others that it is this process that does.
+    _directory: File,
 }
 
 impl Lease {
-    /// Takes the lease file at `path`, also from a process that is no more. The directory must exist.
-    /// Fails with [`LogError::Held`] while another live process, or this one, holds it. Where only
+    /// Takes the lease file at `path`, also from a process that is no more, whose file is put back on
+    /// dropping unless the lease was [settled](Lease::settle). The directory must exist. Fails with [`LogError::Held`] while another live process, or this one, holds it. Where only
     /// the heartbeat can tell, this takes up to [`WATCH`].
     pub fn take(path: &Path) -> Result<Self, LogError> {
         Self::take_watching(path, WATCH)
@@ -119,8 +123,9 @@ impl Lease {
             if lock.is_none() && life == Life::Unknown {
                 life = Life::Lives;
             }
+            let former = seen.as_ref().map(|seen| seen.bytes.clone());
             match (life, seen.and_then(|seen| seen.holder)) {
-                (Life::Gone, _) => return Self::write(path),
+                (Life::Gone, _) => return Self::write(path, former),
                 (Life::Lives, Some(holder)) => return Err(held(path, holder)),
                 // Somebody repairs a damaged lease: at the next look it has a name.
                 (Life::Lives | Life::Unknown, _) => {}
@@ -130,15 +135,24 @@ impl Lease {
         }
     }
 
-    fn write(path: &Path) -> Result<Self, LogError> {
+    fn write(path: &Path, former: Option<Vec<u8>>) -> Result<Self, LogError> {
         let me = Holder::me();
+        // Before anybody can read who we are.
+        let directory = open_directory(path)?;
         write_json_atomic(path, &me)?;
         let heartbeat = Heartbeat::start(path, &me)?;
         Ok(Self {
             path: path.to_owned(),
             me,
             heartbeat,
+            former,
+            _directory: directory,
         })
+    }
+
+    /// From now on the holder writes: what a former one left is not put back.
+    pub(crate) fn settle(&mut self) {
+        self.former = None;
     }
 
     /// Who holds the lease file at `path`, unless the kernel knows that this process is gone. A holder
@@ -184,7 +198,10 @@ impl Drop for Lease {
         let seen = Seen::look(&self.path).ok().flatten();
         if seen.and_then(|seen| seen.holder).as_ref() == Some(&self.me) {
             // A lease that stays behind is judged by the next who comes.
-            let _ = fs::remove_file(&self.path);
+            let _ = match self.former.take() {
+                Some(bytes) => write_atomic(&self.path, &bytes).is_ok(),
+                None => fs::remove_file(&self.path).is_ok(),
+            };
         }
     }
 }
@@ -193,8 +210,7 @@ impl Drop for Lease {
 /// best effort: some network file systems have no locks for directories, and somebody may sleep
 /// while he holds it. Absent where another has it all the time.
 fn lock_directory(lease: &Path, patience: Duration) -> Result<Option<File>, LogError> {
-    let dir = lease.parent().unwrap_or(Path::new("."));
-    let lock = File::open(dir).map_err(|error| LogError::io("open", dir, error))?;
+    let lock = open_directory(lease)?;
     let since = Instant::now();
     loop {
         match lock.try_lock() {
@@ -203,6 +219,11 @@ fn lock_directory(lease: &Path, patience: Duration) -> Result<Option<File>, LogE
             Err(TryLockError::WouldBlock) => sleep(RETRY),
         }
     }
+}
+
+fn open_directory(lease: &Path) -> Result<File, LogError> {
+    let dir = lease.parent().unwrap_or(Path::new("."));
+    File::open(dir).map_err(|error| LogError::io("open", dir, error))
 }
 
 /// Makes the heartbeat visible: the time stamp changes, whatever the clock says.

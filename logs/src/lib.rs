@@ -24,6 +24,7 @@ pub mod import;
 pub mod lease;
 pub mod line;
 mod machine;
+mod median;
 pub mod output;
 pub mod printable;
 pub mod read;
@@ -34,7 +35,7 @@ pub mod smooth;
 pub mod spike;
 mod tfevent;
 
-pub use alarm::{Alarm, AlarmKind, Sighting, Watch, alarms, sightings};
+pub use alarm::{Alarm, AlarmKind, News, Sighting, Watch, WatchState, alarms, sightings};
 pub use disk::{write_atomic, write_json_atomic};
 pub use error::LogError;
 pub use lease::Lease;

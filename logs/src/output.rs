@@ -12,25 +12,14 @@ use serde::Serialize;
 
 use crate::disk;
 use crate::error::LogError;
-use crate::run::{
-    CHECKPOINTS_DIR, CONFIG_FILE, CONSOLE_FILE, EVENTS_FILE, LEASE_FILE, MANIFEST_FILE,
-    SUMMARY_FILE,
-};
+use crate::run::{self, CHECKPOINTS_DIR, CONFIG_FILE, MANIFEST_FILE};
 
-/// What a sweep registered.
-const SWEEP_FILE: &str = "sweep.json";
-/// Files of a run or sweep directory, beside the metrics.
-const FILES: [&str; 9] = [
-    CONFIG_FILE,
-    MANIFEST_FILE,
-    EVENTS_FILE,
-    SUMMARY_FILE,
-    LEASE_FILE,
-    CONSOLE_FILE,
-    SWEEP_FILE,
-    "sweep.toml",
-    "verdict.json",
-];
+/// What a sweep registered; what makes a directory a sweep.
+pub const SWEEP_FILE: &str = "sweep.json";
+/// A sweep's card as given.
+pub const CARD_FILE: &str = "sweep.toml";
+/// Files of a sweep directory.
+const SWEEP_FILES: [&str; 3] = [SWEEP_FILE, CARD_FILE, "verdict.json"];
 /// Folders of a run or sweep directory in which nothing is the user's.
 const FOLDERS: [&str; 2] = [CHECKPOINTS_DIR, "control"];
 
@@ -52,12 +41,7 @@ pub fn write(path: &Path, bytes: &[u8]) -> Result<(), LogError> {
 
 /// Writes `value` as indented JSON; see [`write`].
 pub fn write_json(path: &Path, value: &impl Serialize) -> Result<(), LogError> {
-    let mut bytes = serde_json::to_vec_pretty(value).map_err(|source| LogError::Encode {
-        path: path.to_owned(),
-        source,
-    })?;
-    bytes.push(b'\n');
-    write(path, &bytes)
+    write(path, &disk::pretty_json(path, value)?)
 }
 
 /// Lets `fill` write the file; see [`write`].
@@ -78,9 +62,8 @@ fn owner(path: &Path) -> Option<PathBuf> {
     let path = disk::end_of_links(path).ok()?;
     let folder = fs::canonicalize(disk::folder(&path)).ok()?;
     let name = path.file_name()?.to_str()?;
-    let attempt = name.strip_prefix("metrics-");
-    let metrics = attempt.and_then(|rest| rest.strip_suffix(".jsonl"));
-    if (metrics.is_some() || FILES.contains(&name)) && is_directory_of_ours(&folder) {
+    let is_named = run::is_file_of_run(name) || SWEEP_FILES.contains(&name);
+    if is_named && is_directory_of_ours(&folder) {
         return Some(folder);
     }
     let inside = folder.ancestors().find_map(|inner| {

@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use crate::alarm::{Sighting, alarms, recorded, sightings};
 use crate::error::LogError;
 use crate::record::{Names, Record};
 use crate::run::{
@@ -9,11 +10,14 @@ use crate::run::{
 };
 
 mod document;
+mod events;
 mod liveness;
 mod merge;
 mod tail;
 
 use document::Document;
+use events::Events;
+pub use events::events;
 use liveness::LeaseReader;
 pub use liveness::Liveness;
 use merge::Merged;
@@ -28,10 +32,9 @@ pub struct RunReader {
     dir: PathBuf,
     keep_layers: bool,
     attempts: Vec<(u32, Tail)>,
-    events_tail: Tail,
     merged: Merged,
     names: Names,
-    events: Vec<Event>,
+    events: Events,
     manifest: Document<Manifest>,
     summary: Document<Summary>,
     lease: LeaseReader,
@@ -57,10 +60,9 @@ impl RunReader {
             dir: dir.to_owned(),
             keep_layers,
             attempts: Vec::new(),
-            events_tail: Tail::new(dir.join(EVENTS_FILE)),
             merged: Merged::default(),
             names: Names::default(),
-            events: Vec::new(),
+            events: Events::new(dir),
             manifest: Document::new(dir.join(MANIFEST_FILE)),
             summary: Document::new(dir.join(SUMMARY_FILE)),
             lease: LeaseReader::new(dir),
@@ -86,7 +88,7 @@ impl RunReader {
         let holder = self.lease.look()?;
         self.summary.refresh()?;
         let new = self.read_metrics()?;
-        self.read_events()?;
+        self.events.poll()?;
         self.liveness = Liveness::judge(holder, self.summary.get(), self.newest_attempt());
         self.collect_warnings();
         Ok(new)
@@ -120,20 +122,6 @@ impl RunReader {
         polled.map(|()| new)
     }
 
-    fn read_events(&mut self) -> Result<(), LogError> {
-        let events = &mut self.events;
-        let mut fresh = Vec::new();
-        let restarted = self.events_tail.poll(|line| {
-            fresh.push(Event::parse_bytes(line)?);
-            Ok(())
-        })?;
-        if restarted {
-            events.clear();
-        }
-        events.append(&mut fresh);
-        Ok(())
-    }
-
     fn collect_warnings(&mut self) {
         self.warnings.clear();
         let running = self.liveness == Liveness::Running;
@@ -142,43 +130,29 @@ impl RunReader {
             let growing = running && i + 1 == newest;
             self.warnings.extend(tail.warnings(growing));
         }
-        self.warnings.extend(self.events_tail.warnings(running));
+        self.warnings.extend(self.events.warnings(running));
         let ended = |summary: &&Summary| !running && summary.attempt >= self.newest_attempt();
-        if let Some(summary) = self.summary.get().filter(ended) {
-            let missing = self.missing(summary);
-            self.warnings.extend(missing);
-        }
+        let summary = self.summary.get().filter(ended);
+        let steps = summary.map_or(0, |summary| self.missing_records(summary));
+        let events = self.events.missing(summary);
+        self.warnings.extend(missing(steps, "record", "metrics"));
+        self.warnings.extend(missing(events, "event", EVENTS_FILE));
     }
 
     fn newest_attempt(&self) -> u32 {
         self.attempts.last().map_or(0, |(number, _)| *number)
     }
 
-    /// What an ended run wrote and its files no longer hold: lines cut off whole leave no other trace.
-    fn missing(&self, summary: &Summary) -> Vec<String> {
+    /// Records that an ended run wrote and its files no longer hold: lines cut off whole leave no other
+    /// trace.
+    fn missing_records(&self, summary: &Summary) -> u64 {
         let records = self.records();
         let reached = records
             .last()
             .map_or(0, |last| last.step)
             .max(summary.steps);
         let written = summary.records.unwrap_or(reached);
-        let steps = written.saturating_sub(records.len() as u64);
-        let events = summary
-            .events
-            .unwrap_or(0)
-            .saturating_sub(self.events_tail.lines());
-        let say = |count: u64, noun: &str, file: &str| {
-            let ending = if count == 1 { " is" } else { "s are" };
-            (count > 0)
-                .then(|| format!("{file}: {count} {noun}{ending} missing that the run wrote"))
-        };
-        [
-            say(steps, "record", "metrics"),
-            say(events, "event", EVENTS_FILE),
-        ]
-        .into_iter()
-        .flatten()
-        .collect()
+        written.saturating_sub(records.len() as u64)
     }
 
     /// From the next poll on, per-layer signals are read as well; what was read is read again.
@@ -219,7 +193,14 @@ impl RunReader {
     /// All events, in the order of the file.
     #[must_use]
     pub fn events(&self) -> &[Event] {
-        &self.events
+        self.events.all()
+    }
+
+    /// The alarms as rows: those it told of while it trained, or, of a run that did not watch itself, those of the
+    /// standard detectors over its records.
+    #[must_use]
+    pub fn sightings(&self) -> Vec<Sighting> {
+        recorded(self.events()).unwrap_or_else(|| sightings(&alarms(self.records())))
     }
 
     /// Provenance, once written.
@@ -254,4 +235,10 @@ impl RunReader {
             .filter_map(|record| Some((record.step, record.value(name)?)))
             .collect()
     }
+}
+
+/// What is said of lines that were lost.
+fn missing(count: u64, noun: &str, file: &str) -> Option<String> {
+    let ending = if count == 1 { " is" } else { "s are" };
+    (count > 0).then(|| format!("{file}: {count} {noun}{ending} missing that the run wrote"))
 }

@@ -120,7 +120,7 @@ impl Record {
         let refused = |name: &&Name| {
             name.is_empty()
                 || name.contains('[')
-                || [STEP, NONFINITE, CRC].contains(&name.as_str())
+                || RESERVED.contains(&name.as_str())
                 || (self.scalars.contains_key(*name) && self.layers.contains_key(*name))
         };
         if let Some(name) = self.scalars.keys().chain(self.layers.keys()).find(refused) {
@@ -139,6 +139,8 @@ impl Record {
 const STEP: &str = "step";
 const NONFINITE: &str = "nonfinite";
 const CRC: &str = "crc";
+/// Names that a line uses itself, so that no signal can have them.
+pub(crate) const RESERVED: [&str; 3] = [STEP, NONFINITE, CRC];
 
 /// `layer_grad_norm[3]` → (`layer_grad_norm`, 3).
 fn split_index(name: &str) -> Option<(&str, usize)> {

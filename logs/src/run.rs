@@ -47,6 +47,15 @@ pub const SUMMARY_FILE: &str = "summary.json";
 pub const LEASE_FILE: &str = "lease.json";
 /// File name of the process's output, written by whoever starts it.
 pub const CONSOLE_FILE: &str = "console.log";
+/// Files of a run directory, beside the metrics.
+const FILES: [&str; 6] = [
+    CONFIG_FILE,
+    MANIFEST_FILE,
+    EVENTS_FILE,
+    SUMMARY_FILE,
+    LEASE_FILE,
+    CONSOLE_FILE,
+];
 /// Directory of the checkpoints.
 pub const CHECKPOINTS_DIR: &str = "checkpoints";
 
@@ -59,6 +68,13 @@ const SYNC: Duration = Duration::from_secs(10);
 #[must_use]
 pub fn metrics_file(attempt: u32) -> String {
     format!("metrics-{attempt:04}.jsonl")
+}
+
+/// Whether a file of that name is a part of a run.
+pub(crate) fn is_file_of_run(name: &str) -> bool {
+    let attempt = name.strip_prefix("metrics-");
+    let is_metrics = attempt.is_some_and(|rest| rest.strip_suffix(".jsonl").is_some());
+    is_metrics || FILES.contains(&name)
 }
 
 /// The attempts that have a metrics file in `dir`, in order.
@@ -121,7 +137,8 @@ impl RunWriter {
 
     /// Appends an event, stamped with this attempt.
     pub fn event(&mut self, event: &Event) -> Result<(), LogError> {
-        let line = event.to_line(self.attempt).map_err(|source| {
+        let number = self.events.lines() + 1;
+        let line = event.to_line(self.attempt, number).map_err(|source| {
             let path = self.dir.join(EVENTS_FILE);
             LogError::Encode { path, source }
         })?;

@@ -27,7 +27,7 @@ mod owner;
 mod tracker;
 
 pub use level::Level;
-pub use owner::{Owner, Role, owner};
+pub use owner::{Owner, Role, lead, owner};
 pub use tracker::{Change, SpikeTracker};
 
 /// Calm values whose median is the level.
@@ -99,20 +99,20 @@ impl Definition {
         }
     }
 
+    /// The same with another threshold; a spike ends at half of it, as in [`Definition::LOSS`].
+    #[must_use]
+    pub const fn with_threshold(self, threshold: f64) -> Self {
+        Self {
+            threshold,
+            exit: threshold / 2.0,
+            ..self
+        }
+    }
+
     /// The same in another direction.
     #[must_use]
     pub const fn towards(self, side: Side) -> Self {
         Self { side, ..self }
-    }
-
-    /// The same with a threshold and an exit `factor` times as high.
-    #[must_use]
-    pub const fn scaled(self, factor: f64) -> Self {
-        Self {
-            threshold: self.threshold * factor,
-            exit: self.exit * factor,
-            ..self
-        }
     }
 
     /// The definition for a recorded signal: losses as they are, everything else on a logarithmic scale.
@@ -193,6 +193,15 @@ pub fn spikes(records: &[Record], signal: &str) -> Vec<Spike> {
         .collect();
     found.extend(tracker.open().cloned());
     found
+}
+
+/// Whether a signal has enough values for any of them to be judged.
+#[must_use]
+pub fn is_judged(records: &[Record], signal: &str) -> bool {
+    let logarithmic = Definition::of(signal).logarithmic;
+    let values = records.iter().filter_map(|record| record.value(signal));
+    let mut usable = values.filter(|value| value.is_finite() && (*value > 0.0 || !logarithmic));
+    usable.nth(HISTORY).is_some()
 }
 
 /// A spike of a run's loss, with what is told of it.

@@ -11,14 +11,14 @@ mod wire;
 
 pub(crate) use arms::matches;
 pub use arms::{Arm, ArmRule};
-pub(crate) use check::check_keys;
+pub(crate) use check::{check_keys, check_recorded};
 pub use criterion::{
     Bound, Criterion, Direction, Expect, Failed, Metric, Pair, Reduce, Test, Worst,
 };
 pub(crate) use value::closest;
 pub use value::{label, named, number, same};
 
-use crate::{Outcome, OutcomeRules, SweepError};
+use crate::{Event, OutcomeRules, SweepError};
 use criterion::{Deciding, Decision};
 use experiments_config::{Complaint, Config, ConfigError, Override, anchored, resolve};
 use serde::{Deserialize, Deserializer, Serialize};
@@ -29,7 +29,7 @@ use toml::{Table, Value};
 /// Values by dotted configuration key.
 pub type Settings = BTreeMap<String, Value>;
 
-/// What a card claims to reproduce: a proxy may show a symptom without sharing its cause.
+/// What a card claims to reproduce, if anything: a proxy may show a symptom without sharing its cause.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Kind {
@@ -37,6 +37,8 @@ pub enum Kind {
     Symptom,
     /// The cause as well.
     Mechanism,
+    /// Nothing: it looks around, has no criterion, and gives no verdict.
+    Exploration,
 }
 
 /// Whether a run counts for the verdict.
@@ -125,7 +127,7 @@ pub struct Card {
     pub metric: Metric,
     /// Outcome thresholds.
     pub outcome: OutcomeRules,
-    /// The decision: all confirmatory criteria must hold.
+    /// The decision: all confirmatory criteria must hold. Empty for an exploration.
     pub criteria: Vec<Criterion>,
     /// What the figure of the result shows.
     #[serde(skip_serializing_if = "Option::is_none", default)]
@@ -190,11 +192,18 @@ impl Card {
         self.budget.as_deref() == Some(SMOKE)
     }
 
+    /// Whether it is a [`Kind::Exploration`].
+    #[must_use]
+    pub fn is_exploration(&self) -> bool {
+        self.kind == Kind::Exploration
+    }
+
     /// The card's metric, and then those of its criteria that have their own, each once.
     #[must_use]
     pub fn metrics(&self) -> Vec<&Metric> {
         let mut metrics = vec![&self.metric];
-        for metric in self.criteria.iter().filter_map(|c| c.metric.as_ref()) {
+        let of_criteria = self.criteria.iter();
+        for metric in of_criteria.flat_map(|c| c.metric.iter().chain(&c.control_metric)) {
             if !metrics.contains(&metric) {
                 metrics.push(metric);
             }
@@ -214,11 +223,11 @@ impl Card {
         criterion.metric.as_ref().unwrap_or(&self.metric)
     }
 
-    /// Outcomes that any criterion counts as its event, else those of a run that did not train.
+    /// What any criterion counts as its event, else the outcomes of a run that did not train.
     #[must_use]
-    pub fn event(&self) -> Vec<Outcome> {
+    pub fn event(&self) -> Vec<Event> {
         let stated = self.criteria.iter().find_map(|c| c.test.event());
-        stated.map_or_else(|| Outcome::FAILURES.to_vec(), <[Outcome]>::to_vec)
+        stated.map_or_else(|| Event::FAILURES.to_vec(), <[Event]>::to_vec)
     }
 
     /// BLAKE3 hash (hex) of everything the card says; comments, layout and the folder it lies in do not

@@ -107,6 +107,22 @@ pub enum SweepError {
         /// What differs, and what to do.
         problem: String,
     },
+    /// A list of runs to judge cannot be used.
+    #[error("`{}` is no list of runs to judge: {message}", path.display())]
+    Listed {
+        /// The list.
+        path: PathBuf,
+        /// What is wrong, and what was expected.
+        message: String,
+    },
+    /// A listed run cannot be judged.
+    #[error("`{}` cannot be judged: {problem}", path.display())]
+    GivenRun {
+        /// The run directory.
+        path: PathBuf,
+        /// What is wrong.
+        problem: String,
+    },
     /// The directory holds the sweep of another card.
     #[error(
         "`{}` was started from a card that differs in {differs}; a card is fixed once its sweep has begun: choose another directory, or undo the change",

@@ -21,6 +21,7 @@ mod progress;
 mod session;
 mod stop;
 
+pub use others::Unreached;
 pub use progress::{Progress, Tally};
 pub use stop::{StillRunning, StopNews};
 

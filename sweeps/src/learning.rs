@@ -4,7 +4,8 @@
 //! does, and that is better known before it runs.
 
 use crate::card::{Arm, Criterion, Direction, Test};
-use crate::{Card, Outcome, OutcomeRules};
+use crate::stats::{Line, least_squares};
+use crate::{Card, Event, Outcome, OutcomeRules};
 use experiments_config::{Config, Progress};
 use logs::Record;
 use serde::Serialize;
@@ -73,7 +74,7 @@ impl TooSlow {
 /// the treatment fails more, and the treatment of a claim that it fails less.
 #[must_use]
 pub fn must_train(card: &Card) -> Vec<(&Criterion, Arm)> {
-    let arm = |criterion: &'_ Criterion| {
+    let arms = |criterion: &'_ Criterion| {
         let (arms, event, direction) = match &criterion.test {
             Test::Fisher {
                 arms,
@@ -90,7 +91,7 @@ pub fn must_train(card: &Card) -> Vec<(&Criterion, Arm)> {
             | Test::Slope { .. }
             | Test::Jonckheere { .. }
             | Test::Ld50 { .. }
-            | Test::Exact { .. } => return None,
+            | Test::Exact { .. } => return Vec::new(),
         };
         let at = match direction {
             Direction::TreatmentLess => &arms.treatment,
@@ -100,15 +101,20 @@ pub fn must_train(card: &Card) -> Vec<(&Criterion, Arm)> {
             | Direction::Increasing
             | Direction::Decreasing => &arms.control,
         };
-        let arm = card.arms_at(at).into_iter().next();
-        arm.filter(|_| event.contains(&Outcome::Stuck))
+        // Several where they are pooled.
+        let mut arms = card.arms_at(at);
+        arms.retain(|_| event.contains(&Event::Outcome(Outcome::Stuck)));
+        arms
     };
     if card.is_smoke() {
         return Vec::new();
     }
     let criteria = card.criteria.iter();
     criteria
-        .filter_map(|criterion| Some((criterion, arm(criterion)?)))
+        .flat_map(|criterion| {
+            let arms = arms(criterion).into_iter();
+            arms.map(move |arm| (criterion, arm))
+        })
         .collect()
 }
 
@@ -146,20 +152,15 @@ fn rates(config: &Config) -> f64 {
 /// Value at 0 and the lower end of the one-sided interval of the slope of the least-squares line;
 /// `None` for fewer than three points, or where x does not differ.
 fn steepest(points: &[(f64, f64)]) -> Option<(f64, f64)> {
-    let n = points.len() as f64;
-    let freedom = n - 2.0;
+    let freedom = points.len() as f64 - 2.0;
     if freedom < 1.0 || !points.iter().all(|(x, y)| x.is_finite() && y.is_finite()) {
         return None;
     }
-    let mean = |of: fn(&(f64, f64)) -> f64| points.iter().map(of).sum::<f64>() / n;
-    let (centre, level) = (mean(|point| point.0), mean(|point| point.1));
-    let spread: f64 = points.iter().map(|(x, _)| (x - centre).powi(2)).sum();
-    if spread <= 0.0 {
-        return None;
-    }
-    let together = points.iter().map(|(x, y)| (x - centre) * (y - level));
-    let slope = together.sum::<f64>() / spread;
-    let start = level - slope * centre;
+    let Line {
+        slope,
+        start,
+        spread,
+    } = least_squares(points)?;
     let rest = points.iter().map(|(x, y)| (y - start - slope * x).powi(2));
     let error = (rest.sum::<f64>() / freedom / spread).sqrt();
     let t = StudentsT::new(0.0, 1.0, freedom).ok()?.inverse_cdf(LEVEL);

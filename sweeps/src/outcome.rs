@@ -180,11 +180,30 @@ pub fn classify(records: &[Record], rules: &OutcomeRules, unigram_entropy: f64) 
     }
 }
 
+/// The outcome of a finished run from its directory; `None` of an imported one, the unigram level of whose
+/// text nobody knows. The error is what of it is lost, so that its outcome cannot be told.
+pub fn judge(reader: &RunReader, rules: &OutcomeRules) -> Result<Option<Classified>, String> {
+    let level = level(reader)?;
+    Ok(level.map(|level| classify(reader.records(), rules, level)))
+}
+
+/// What [`classify`] needs beside the records of a finished run: the unigram level of its text. As for
+/// [`judge`].
+pub(crate) fn level(reader: &RunReader) -> Result<Option<f64>, String> {
+    let Some(manifest) = reader.manifest() else {
+        let file = logs::run::MANIFEST_FILE;
+        return Err(format!("it has no `{file}`, so its outcome cannot be told"));
+    };
+    match lost_records(reader) {
+        None => Ok(manifest.unigram_level()),
+        Some(lost) => Err(lost),
+    }
+}
+
 /// Why the outcome of a finished run cannot be told from what is left of it: its records do not reach its
 /// last step, or some before it are missing. A run that lost them must not pass for one that had nothing to
 /// report. Damaged lines are missing as well, unless a later attempt wrote their steps again.
-#[must_use]
-pub fn lost_records(reader: &RunReader) -> Option<String> {
+pub(crate) fn lost_records(reader: &RunReader) -> Option<String> {
     let (summary, records) = (reader.summary(), reader.records());
     let promised = summary.map_or(0, |summary| summary.steps);
     let recorded = records.last().map_or(0, |record| record.step);

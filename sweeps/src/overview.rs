@@ -36,6 +36,9 @@ pub struct PlanOverview {
     pub missing_languages: Vec<String>,
     /// The budget; absent for the whole table.
     pub budget: Option<String>,
+    /// Whether it is an exploration, which gives no verdict.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub exploration: bool,
     /// What the criteria can show.
     pub designs: Designs,
     /// Criteria whose arms the budget leaves out.
@@ -97,6 +100,7 @@ impl Plan {
                 .collect(),
             missing_languages: self.missing_languages.clone(),
             budget: self.card.budget.clone(),
+            exploration: self.card.is_exploration(),
             designs: self.designs(),
             untested: self.card.untested.clone(),
             undecided: if self.card.is_smoke() {
@@ -202,6 +206,12 @@ impl fmt::Display for PlanOverview {
                 "about {:.2} core-hours on this machine, {} on one core",
                 seconds / 3600.0,
                 duration(seconds)
+            )?;
+        }
+        if self.exploration {
+            writeln!(
+                f,
+                "an exploration: it registers no criterion, and there will be no verdict"
             )?;
         }
         if !self.designs.criteria.is_empty() {
@@ -339,7 +349,7 @@ impl Status {
 impl fmt::Display for Status {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut table = Table::new([
-            "run", "arm", "seed", "state", "step", "loss", "held out", "outcome",
+            "run", "arm", "seed", "state", "step", "loss", "held out", "outcome", "spikes",
         ]);
         for run in &self.runs {
             table.row([
@@ -353,6 +363,8 @@ impl fmt::Display for Status {
                 run.outcome()
                     .map_or("-", |outcome| outcome.name())
                     .to_owned(),
+                run.spiked
+                    .map_or("-".to_owned(), |_| run.spikes.len().to_string()),
             ]);
         }
         writeln!(f, "{}", table.render())?;

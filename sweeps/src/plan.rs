@@ -7,11 +7,12 @@ pub use design::{Design, Designs, VerdictDesign};
 pub use power::Power;
 pub(crate) use power::{MOST_SEEDS, WANTED};
 
-use crate::card::{Card, Role, Settings};
+use crate::card::{Arm, Card, Role, Settings};
 use crate::{SweepError, card};
 use experiments_config::{Complaint, Config, Override};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 
 /// One run of a plan.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -48,6 +49,9 @@ pub enum Origin {
     Substitute,
 }
 
+/// Hashes of files of initial weights by path.
+pub type Weights = BTreeMap<PathBuf, String>;
+
 /// All runs of a card on this machine.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Plan {
@@ -59,6 +63,10 @@ pub struct Plan {
     /// the sources.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub origins: BTreeMap<String, Origin>,
+    /// BLAKE3 (hex) of the files that arms name as `model.init.weights`, by absolute path: with these a
+    /// configuration is that of their contents, wherever they are.
+    #[serde(default, skip_serializing_if = "Weights::is_empty")]
+    pub weights: Weights,
     /// Languages the card asks for whose text is not available here; filled in by the caller that
     /// resolved the sources.
     pub missing_languages: Vec<String>,
@@ -71,18 +79,29 @@ impl Plan {
     /// Expands `card`. `overrides` apply to every run (for example `data.sources` as available)
     /// and may not touch an axis or the seed.
     pub fn expand(card: &Card, overrides: &[Override]) -> Result<Self, SweepError> {
+        Self::expand_with(card, overrides, Weights::new())
+    }
+
+    /// [`Plan::expand`] with the hashes of the files that arms name; see [`Plan::weights`].
+    pub fn expand_with(
+        card: &Card,
+        overrides: &[Override],
+        weights: Weights,
+    ) -> Result<Self, SweepError> {
         let overrides = check_overrides(card, overrides)?;
         let mut plan = Self {
             card: card.clone(),
             overrides,
             origins: BTreeMap::new(),
+            weights,
             missing_languages: Vec::new(),
             runs: Vec::new(),
         };
         let arms = card.arms();
+        plan.check_recorded(&arms)?;
         for seed in &card.seeds {
             for arm in arms.iter().filter(|arm| arm.seeds.contains(seed)) {
-                let config = card.config(&plan.overrides, &arm.settings, *seed)?;
+                let config = plan.resolve(&arm.settings, *seed)?;
                 plan.runs.push(PlannedRun {
                     id: format!(
                         "{}-{}-{}-s{seed}",
@@ -104,9 +123,30 @@ impl Plan {
         Ok(plan)
     }
 
+    /// A card that can be decided may be given keys with which it cannot.
+    fn check_recorded(&self, arms: &[Arm]) -> Result<(), SweepError> {
+        let mut complaints = Vec::new();
+        if !self.overrides.is_empty() {
+            for arm in arms {
+                let config = self.resolve(&arm.settings, self.card.seeds[0])?;
+                card::check_recorded(&self.card, arm, &config, &mut complaints);
+            }
+        }
+        refuse(&self.card, complaints)
+    }
+
     /// The complete configuration of one of [`Plan::runs`].
     pub fn config(&self, run: &PlannedRun) -> Result<Config, SweepError> {
-        self.card.config(&self.overrides, &run.settings, run.seed)
+        self.resolve(&run.settings, run.seed)
+    }
+
+    fn resolve(&self, settings: &Settings, seed: u64) -> Result<Config, SweepError> {
+        let mut config = self.card.config(&self.overrides, settings, seed)?;
+        let init = &mut config.model.init;
+        if let (Some(path), None) = (&init.weights, &init.weights_blake3) {
+            init.weights_blake3 = self.weights.get(path).cloned();
+        }
+        Ok(config)
     }
 
     /// What [`Plan::overrides`] really changes: all but files that were pinned.
@@ -156,14 +196,19 @@ fn check_overrides(card: &Card, overrides: &[Override]) -> Result<Settings, Swee
             hint: Some("change the axis in a copy of the card".to_owned()),
         });
     }
+    refuse(card, complaints)?;
+    Ok(settings)
+}
+
+/// Fails where `--set` has given cause for complaints.
+fn refuse(card: &Card, complaints: Vec<Complaint>) -> Result<(), SweepError> {
     if complaints.is_empty() {
-        Ok(settings)
-    } else {
-        Err(SweepError::Override {
-            card: card.name.clone(),
-            complaints,
-        })
+        return Ok(());
     }
+    Err(SweepError::Override {
+        card: card.name.clone(),
+        complaints,
+    })
 }
 
 #[cfg(test)]

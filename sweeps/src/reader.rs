@@ -98,6 +98,9 @@ pub struct RunState {
     pub classified: Option<Classified>,
     /// The spikes of its loss, once finished.
     pub spikes: Vec<LossSpike>,
+    /// Whether its loss spiked, once finished; none where the losses were too few to say, or were lost before a
+    /// first spike.
+    pub spiked: Option<bool>,
     /// Languages the run found no text for.
     pub missing_languages: Vec<String>,
     /// What the run said at its end, or why it cannot be read.
@@ -126,6 +129,7 @@ impl RunState {
             seconds: None,
             classified: None,
             spikes: Vec::new(),
+            spiked: None,
             missing_languages: Vec::new(),
             message: None,
             not_judged: None,

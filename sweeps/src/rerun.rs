@@ -3,6 +3,7 @@
 //! Which ones is drawn by a seed, so that nobody chooses them after having looked at the results.
 
 use crate::{Plan, Registration, Sweep, SweepError};
+use logs::output::CARD_FILE;
 use logs::{Record, RunReader, TIMINGS};
 use serde::Serialize;
 use std::fmt;
@@ -73,7 +74,7 @@ impl Sweep {
             runs,
             ..plan.clone()
         };
-        let path = self.dir().join("sweep.toml");
+        let path = self.dir().join(CARD_FILE);
         let text = std::fs::read_to_string(&path).map_err(|source| SweepError::Read {
             path: path.clone(),
             source,

@@ -5,9 +5,9 @@
 
 use crate::card::matches;
 use crate::card::{Card, FigureChoice, Kind, Metric, Role, Settings, Source};
-use crate::stats::Estimate;
+use crate::stats::{Estimate, Proportion};
 use crate::verdict::{Finding, LEVEL};
-use crate::{Outcome, RunState, SweepError, SweepReader, Verdict, VerdictStatus};
+use crate::{Event, Outcome, RunState, SweepError, SweepReader, Verdict, VerdictStatus};
 use logs::Manifest;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
@@ -78,8 +78,11 @@ pub struct ArmRecord {
     pub seeds: Vec<u64>,
     /// Training runs with an outcome, of a card that counts an event; else 0.
     pub runs: u64,
-    /// Of these, those that show the event.
+    /// Of these, those whose outcome the card counts; of a card that counts spikes only, those that did not train.
     pub failed: u64,
+    /// Runs whose loss spiked, of those of which that is known. Absent in files of earlier versions.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub spiked: Option<Proportion>,
     /// Number of runs by outcome.
     pub outcomes: BTreeMap<Outcome, usize>,
     /// The metrics of the card, the first being its own.
@@ -127,6 +130,21 @@ pub struct Provenance {
     pub languages: BTreeSet<String>,
 }
 
+/// Outcomes that a card counts as its event; where it counts spikes only, those of a run that did not train.
+fn failures(card: &Card) -> Vec<Outcome> {
+    let event = card.event();
+    let outcomes = event.iter().filter_map(|event| match event {
+        Event::Spiked => None,
+        Event::Outcome(outcome) => Some(*outcome),
+    });
+    let outcomes: Vec<Outcome> = outcomes.collect();
+    if outcomes.is_empty() {
+        Outcome::FAILURES.to_vec()
+    } else {
+        outcomes
+    }
+}
+
 impl CardResult {
     /// The result as of the reader's last poll, whose verdict is given.
     pub fn of(reader: &SweepReader, verdict: &Verdict) -> Result<Self, SweepError> {
@@ -147,8 +165,11 @@ impl CardResult {
                 .filter(|run| run.arm == arm.label)
                 .collect();
             let outcomes: Vec<Outcome> = runs.iter().filter_map(|run| run.outcome()).collect();
-            let event = card.event();
-            let failed = outcomes.iter().filter(|outcome| event.contains(outcome));
+            let failures = failures(card);
+            let failed = outcomes.iter().filter(|outcome| failures.contains(outcome));
+            let spiked: Vec<bool> = runs.iter().filter_map(|run| run.spiked).collect();
+            let spikes = spiked.iter().filter(|spiked| **spiked).count();
+            let spiked = Proportion::new(spikes as u64, spiked.len() as u64);
             let mut counts = BTreeMap::new();
             for outcome in outcomes.iter().filter(|_| trains) {
                 *counts.entry(*outcome).or_insert(0) += 1;
@@ -161,6 +182,7 @@ impl CardResult {
                 seeds: arm.seeds,
                 runs: if counted { outcomes.len() as u64 } else { 0 },
                 failed: if counted { failed.count() as u64 } else { 0 },
+                spiked: (trains && spiked.n > 0).then_some(spiked),
                 outcomes: counts,
                 metrics,
             })

@@ -23,6 +23,7 @@ pub(crate) use permutation::sign_flip_quick;
 pub use permutation::{sign_flip, sign_flip_interval, sign_flip_least};
 pub use power::{mean_interval_power, sign_flip_power, tost_power, trend_power};
 pub use proportion::{Proportion, fisher_exact, risk_difference};
+pub(crate) use slope::{Line, least_squares};
 pub use slope::{Slope, SlopePoint, log_log_slope};
 pub use trend::{Trend, jonckheere};
 

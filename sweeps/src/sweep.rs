@@ -23,14 +23,12 @@ use crate::card::criterion_hash_of;
 use crate::{Plan, PlannedRun, SweepError};
 use experiments_config::Config;
 use logs::disk::Place;
+use logs::output::{CARD_FILE, SWEEP_FILE};
 use logs::run::CONFIG_FILE;
 use logs::write_atomic;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::path::{Path, PathBuf};
-
-/// What makes a directory a sweep.
-const SWEEP_FILE: &str = "sweep.json";
 
 /// Version of `sweep.json`.
 const VERSION: u64 = 2;
@@ -50,9 +48,42 @@ pub struct Registration {
     pub card_hash: String,
     /// [`crate::Card::criterion_hash`].
     pub criterion_hash: String,
+    /// BLAKE3 (hex) of `sweep.toml`; earlier versions did not register it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub text_hash: Option<String>,
     /// Card and runs.
     #[serde(flatten)]
     pub plan: Plan,
+}
+
+impl Registration {
+    fn new(plan: Plan, card_text: Option<&str>, command: &[String]) -> Self {
+        Self {
+            version: VERSION,
+            program_version: env!("CARGO_PKG_VERSION").to_owned(),
+            created: jiff::Timestamp::now().to_string(),
+            command: command.to_vec(),
+            card_hash: plan.card.hash(),
+            criterion_hash: plan.card.criterion_hash(),
+            text_hash: card_text.map(|text| text_hash(text.as_bytes())),
+            plan,
+        }
+    }
+}
+
+/// The card's text in a sweep directory, beside what was registered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CardText {
+    /// It says the same.
+    AsRegistered,
+    /// It is a card that would be decided otherwise: the criterion was edited.
+    OtherCriterion,
+    /// It is no card any more.
+    Damaged,
+}
+
+fn text_hash(text: &[u8]) -> String {
+    blake3::hash(text).to_hex().to_string()
 }
 
 /// A sweep on disk.
@@ -77,27 +108,26 @@ impl Sweep {
             return Ok(sweep);
         }
         check_vacant(dir)?;
-        let registration = Registration {
-            version: VERSION,
-            program_version: env!("CARGO_PKG_VERSION").to_owned(),
-            created: jiff::Timestamp::now().to_string(),
-            command: command.to_vec(),
-            card_hash: plan.card.hash(),
-            criterion_hash: plan.card.criterion_hash(),
-            plan: plan.clone(),
-        };
         let sweep = Self {
             dir: dir.to_owned(),
-            registration,
+            registration: Registration::new(plan.clone(), Some(card_text), command),
         };
         make_dir(&dir.join("control"))?;
         for run in &plan.runs {
             sweep.prepare(run)?;
         }
-        write_atomic(&dir.join("sweep.toml"), card_text.as_bytes())?;
+        write_atomic(&dir.join(CARD_FILE), card_text.as_bytes())?;
         // Last: a sweep exists when all of it does.
         logs::run::save_document(&dir.join(SWEEP_FILE), &sweep.registration)?;
         Ok(sweep)
+    }
+
+    /// What a verdict asks of a sweep, for runs that the file `list` names; there is no directory.
+    pub(crate) fn of_listed(list: &Path, plan: Plan) -> Self {
+        Self {
+            dir: list.to_owned(),
+            registration: Registration::new(plan, None, &[]),
+        }
     }
 
     /// Opens a sweep for reading.
@@ -207,15 +237,28 @@ impl Sweep {
         })
     }
 
-    /// Whether metric, outcome rules or criterion were edited after registration, in `sweep.toml`
-    /// or in `sweep.json`. The verdict always uses what `sweep.json` holds.
+    /// What has become of metric, outcome rules and criterion since registration, in `sweep.toml` or in
+    /// `sweep.json`. The verdict always uses what `sweep.json` holds.
     #[must_use]
-    pub fn criterion_changed(&self) -> bool {
+    pub fn card_text(&self) -> CardText {
         let registered = &self.registration.criterion_hash;
+        if self.plan().card.criterion_hash() != *registered {
+            return CardText::OtherCriterion;
+        }
+        // Nobody is misled by a text that is not there.
+        let Ok(bytes) = std::fs::read(self.dir.join(CARD_FILE)) else {
+            return CardText::AsRegistered;
+        };
+        if self.registration.text_hash.as_ref() == Some(&text_hash(&bytes)) {
+            return CardText::AsRegistered;
+        }
         let budget = self.plan().card.budget.as_deref();
-        let edited = std::fs::read_to_string(self.dir.join("sweep.toml"))
-            .is_ok_and(|text| criterion_hash_of(&text, budget).as_ref() != Some(registered));
-        edited || self.plan().card.criterion_hash() != *registered
+        let text = std::str::from_utf8(&bytes).ok();
+        match text.and_then(|text| criterion_hash_of(text, budget)) {
+            None => CardText::Damaged,
+            Some(found) if found == *registered => CardText::AsRegistered,
+            Some(_) => CardText::OtherCriterion,
+        }
     }
 
     fn check_same(&self, plan: &Plan) -> Result<(), SweepError> {
@@ -266,7 +309,7 @@ fn differences(a: &impl Serialize, b: &impl Serialize) -> String {
 
 /// A new sweep goes into an empty directory, or one where its making was interrupted.
 fn check_vacant(dir: &Path) -> Result<(), SweepError> {
-    const OURS: [&str; 3] = ["runs", "control", "sweep.toml"];
+    const OURS: [&str; 3] = ["runs", "control", CARD_FILE];
     let entries = match std::fs::read_dir(dir) {
         Ok(entries) => entries,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),

@@ -2,15 +2,18 @@
 //! show.
 
 mod finding;
+mod given;
 mod text;
 
 pub use finding::{Beside, Count, Effect, Finding, Open};
+pub use given::of_listed_runs;
 pub(crate) use text::{number, p_value};
 
 use crate::card::{Arm, Card, Criterion, Role, Settings};
 use crate::reader::{RunState, State};
-use crate::stats::{Estimate, mean_interval};
-use crate::{Outcome, Sweep, SweepError, SweepReader};
+use crate::stats::{Estimate, Proportion, mean_interval};
+use crate::sweep::CardText;
+use crate::{Event, Outcome, Sweep, SweepError, SweepReader};
 use finding::Detail;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -29,6 +32,8 @@ pub enum VerdictStatus {
     /// Runs without an outcome could still turn it either way, it was not tested (see [`Open`]), or
     /// the budget decides nothing or leaves out a confirmatory criterion.
     Inconclusive,
+    /// Of an exploration, which claims nothing: there is no verdict. Never of a criterion.
+    Exploration,
 }
 
 impl VerdictStatus {
@@ -39,6 +44,7 @@ impl VerdictStatus {
             Self::Reproduced => "Reproduced",
             Self::NotReproduced => "Not reproduced",
             Self::Inconclusive => "Inconclusive",
+            Self::Exploration => "No verdict",
         }
     }
 
@@ -49,6 +55,7 @@ impl VerdictStatus {
             Self::Reproduced => "holds",
             Self::NotReproduced => "does not hold",
             Self::Inconclusive => "open",
+            Self::Exploration => "claims nothing",
         }
     }
 }
@@ -66,6 +73,12 @@ pub struct ArmResult {
     pub planned: usize,
     /// Number of runs by outcome.
     pub outcomes: BTreeMap<Outcome, usize>,
+    /// Runs with the event that the card counts, of those of which that is known.
+    #[serde(default)]
+    pub events: Proportion,
+    /// Runs whose loss spiked, of those of which that is known.
+    #[serde(default)]
+    pub spiked: Proportion,
     /// Mean, standard deviation and t interval of the metric over runs with a finite value.
     pub metric: Option<Estimate>,
 }
@@ -137,7 +150,7 @@ pub(crate) fn findings(
         path: sweep.dir().join("sweep.json"),
         message: message.to_owned(),
     };
-    if card.criteria.is_empty() && card.untested.is_empty() {
+    if card.criteria.is_empty() && card.untested.is_empty() && !card.is_exploration() {
         return Err(damaged("the card has no criterion"));
     }
     let findings = card.criteria.iter().map(|criterion| {
@@ -172,14 +185,17 @@ fn judge(sweep: &Sweep, states: &[RunState]) -> Result<Verdict, SweepError> {
         findings,
         untested: card.untested.clone(),
         metric: card.metric.label(),
-        arms: arms.iter().map(|arm| arm_result(states, arm)).collect(),
+        arms: arms
+            .iter()
+            .map(|arm| arm_result(states, arm, &card.event()))
+            .collect(),
         notes: Vec::new(),
         failed_runs: ids(states, |run| run.state == State::Failed),
         missing_runs: ids(states, |run| {
             run.outcome().is_none() && confirmatory.contains(&&run.arm)
         }),
         missing_languages: missing_languages(sweep, states),
-        criterion_changed: sweep.criterion_changed(),
+        criterion_changed: sweep.card_text() == CardText::OtherCriterion,
     };
     verdict.sentence = text::sentence(&verdict, card);
     verdict.notes = text::notes(&verdict, sweep);
@@ -204,7 +220,9 @@ pub(crate) fn decide(
 /// and then this one is found with a chance of at most α (an intersection–union test: Berger,
 /// Technometrics 24:295, 1982).
 pub(crate) fn overall(card: &Card, counted: &[VerdictStatus]) -> VerdictStatus {
-    if card.is_smoke() || counted.is_empty() {
+    if card.is_exploration() {
+        VerdictStatus::Exploration
+    } else if card.is_smoke() || counted.is_empty() {
         VerdictStatus::Inconclusive
     } else if counted.contains(&VerdictStatus::NotReproduced) {
         VerdictStatus::NotReproduced
@@ -215,7 +233,7 @@ pub(crate) fn overall(card: &Card, counted: &[VerdictStatus]) -> VerdictStatus {
     }
 }
 
-fn arm_result(states: &[RunState], arm: &Arm) -> ArmResult {
+fn arm_result(states: &[RunState], arm: &Arm, event: &[Event]) -> ArmResult {
     let of_arm = || states.iter().filter(|run| run.arm == arm.label);
     let mut outcomes = BTreeMap::new();
     for outcome in of_arm().filter_map(RunState::outcome) {
@@ -224,12 +242,19 @@ fn arm_result(states: &[RunState], arm: &Arm) -> ArmResult {
     let finite = of_arm()
         .filter_map(|run| run.metric)
         .filter(|value| value.is_finite());
+    let counted = |event: &[Event]| {
+        let known: Vec<bool> = of_arm().filter_map(|run| run.shows(event)).collect();
+        let shown = known.iter().filter(|shows| **shows).count();
+        Proportion::new(shown as u64, known.len() as u64)
+    };
     ArmResult {
         arm: arm.label.clone(),
         settings: arm.settings.clone(),
         role: arm.role,
         planned: of_arm().count(),
         outcomes,
+        events: counted(event),
+        spiked: counted(&[Event::Spiked]),
         metric: mean_interval(&finite.collect::<Vec<_>>(), LEVEL),
     }
 }

@@ -84,7 +84,7 @@ fn every_shipped_card_loads_at_each_of_its_budgets() {
             );
             let decides = card.criteria.iter().any(|c| c.role == Role::Confirmatory);
             assert!(
-                decides || card.is_smoke(),
+                decides || card.is_smoke() || card.is_exploration(),
                 "{place}: nothing would be decided"
             );
             if let Some(figure) = card.figure.as_ref().filter(|_| !card.is_smoke()) {

@@ -9,6 +9,7 @@ identities in exact arithmetic, so the reference without them is what a run with
 """
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import torch
@@ -48,6 +49,7 @@ class Pass:
 def weight_shapes(config: dict) -> dict[str, tuple[int, ...]]:
     """Name and shape of every weight that this configuration has."""
     model, v = config["model"], config["tokenizer"]["vocab_size"]
+    arrangement, (gated, _) = ARRANGEMENTS[model["norm"]], ACTIVATIONS[model["ffn"]]
     h, f, n = model["hidden_size"], model["ffn_hidden_size"], model["num_heads"]
     shapes: dict[str, tuple[int, ...]] = {"embedding.weight": (v, h)}
 
@@ -66,16 +68,18 @@ def weight_shapes(config: dict) -> dict[str, tuple[int, ...]]:
         norm("embedding_norm", h)
     for i in range(model["layers"]):
         layer = f"layers.{i}"
-        norm(f"{layer}.attention_norm", h)
+        if arrangement.before:
+            norm(f"{layer}.attention_norm", h)
         linear(f"{layer}.attention.qkv", 3 * h, h)
         if model["qk_norm"]:
             norm(f"{layer}.attention.query_norm", h // n)
             norm(f"{layer}.attention.key_norm", h // n)
         linear(f"{layer}.attention.out", h, h)
-        norm(f"{layer}.ffn_norm", h)
-        linear(f"{layer}.ffn.up", 2 * f if model["ffn"] == "geglu" else f, h)
+        if arrangement.before:
+            norm(f"{layer}.ffn_norm", h)
+        linear(f"{layer}.ffn.up", 2 * f if gated else f, h)
         linear(f"{layer}.ffn.down", h, f)
-        if model["norm"] == "sandwich":
+        if arrangement.after:
             norm(f"{layer}.attention_out_norm", h)
             norm(f"{layer}.ffn_out_norm", h)
     norm("final_norm", h)
@@ -117,9 +121,28 @@ def shrink(value: Tensor, alpha: float) -> Tensor:
     return value.detach() + alpha * (value - value.detach())
 
 
-def residual_alpha(norm: str, layers: int) -> float:
-    """Weight of the residual branch in the Post-LN family."""
-    return {"post": 1.0, "deepnorm": (2 * layers) ** 0.25, "deepnorm_glm": (2 * layers) ** 0.5}[norm]
+@dataclass
+class Arrangement:
+    """Where norms stand around a sub-layer f."""
+
+    before: bool  # f reads LN(x)
+    after: bool = False  # LN(f) is added
+    # The residual carries this much of LN(x), by the number of layers; without, it carries x.
+    alpha: Callable[[int], float] | None = None
+
+
+ARRANGEMENTS = {
+    "post": Arrangement(before=True, alpha=lambda layers: 1.0),
+    "deepnorm": Arrangement(before=True, alpha=lambda layers: (2 * layers) ** 0.25),
+    "deepnorm_glm": Arrangement(before=True, alpha=lambda layers: (2 * layers) ** 0.5),
+    "pre": Arrangement(before=True),
+    "sandwich": Arrangement(before=True, after=True),
+    "reordered": Arrangement(before=False, after=True),
+}
+
+# Functions between both feed-forward matrices; with a gate the second half of the first one's output goes
+# through the function, and multiplies the first half.
+ACTIVATIONS = {"geglu": (True, functional.gelu), "gelu": (False, functional.gelu)}
 
 
 def alibi_slopes(heads: int) -> list[float]:
@@ -231,25 +254,27 @@ class Glm:
     def ffn(self, layer: str, y: Tensor, batch: MicroBatch) -> Tensor:
         """The feed-forward sub-layer [b, s, h] -> [b, s, h], dropout included."""
         inner = self.linear(f"{layer}.ffn.up", y)
-        if self.model["ffn"] == "geglu":
+        gated, activation = ACTIVATIONS[self.model["ffn"]]
+        if gated:
             first, second = inner.chunk(2, dim=-1)
-            inner = first * functional.gelu(second)
+            inner = first * activation(second)
         else:
-            inner = functional.gelu(inner)
+            inner = activation(inner)
         return self.dropout(f"{layer}.ffn.down", self.linear(f"{layer}.ffn.down", inner), batch)
 
     def sub_layer(self, kind: str, layer: str, x: Tensor, batch: MicroBatch, seen: dict) -> Tensor:
         """One sub-layer, `attention` or `ffn`, with its norm and residual; notes both activations in `seen`."""
         function, out_name = (self.attention, "attention.out") if kind == "attention" else (self.ffn, "ffn.down")
-        y = self.layer_norm(f"{layer}.{kind}_norm", x)
-        out = function(layer, y, batch)
-        seen[f"{layer}.{kind}_norm"], seen[f"{layer}.{out_name}"] = y, out
-        norm = self.model["norm"]
-        if norm == "pre":
+        arrangement = ARRANGEMENTS[self.model["norm"]]
+        y = x
+        if arrangement.before:
+            y = seen[f"{layer}.{kind}_norm"] = self.layer_norm(f"{layer}.{kind}_norm", x)
+        out = seen[f"{layer}.{out_name}"] = function(layer, y, batch)
+        if arrangement.after:
+            out = self.layer_norm(f"{layer}.{kind}_out_norm", out)
+        if arrangement.alpha is None:
             return x + out
-        if norm == "sandwich":
-            return x + self.layer_norm(f"{layer}.{kind}_out_norm", out)
-        return residual_alpha(norm, self.model["layers"]) * y + out
+        return arrangement.alpha(self.model["layers"]) * y + out
 
     # --- the whole ---------------------------------------------------------------------------
 

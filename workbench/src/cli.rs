@@ -16,11 +16,13 @@ pub(crate) use sweep::{CardChoice, Report, Sweep, Verdict};
 
 use clap::{Args, Parser, Subcommand, ValueEnum, ValueHint};
 use experiments_config::Override;
+use std::ffi::OsString;
 use std::path::PathBuf;
 
 const AFTER_HELP: &str = "\
 Exit codes: 0 done · 1 something failed, or the result could not be written · 2 bad input · 3 stopped on request, the same command \
-continues · 4 the machine ran out of disk space, memory or open files, the same command continues · 130 ended at once by a second Ctrl-C.
+continues · 4 the machine ran out of disk space, memory or open files, the same command continues · 5 stopped by an alarm, the same \
+command continues · 130 ended at once by a second Ctrl-C.
 
 Start with `workbench quickstart`; `workbench help COMMAND` has examples for each command.";
 
@@ -70,7 +72,12 @@ Examples:
   workbench train t-deep --out runs/post --set model.norm=post --set steps=100
   workbench train my-proxy.toml --out runs/mine
   workbench train runs/mine               continue after an interruption
-  workbench train runs/a runs/b runs/c    several runs in one process, their passes packed")]
+  workbench train runs/a runs/b runs/c    several runs in one process, their passes packed
+  workbench train t0 --out runs/watched --set alarm.action=stop --on-alarm notify.sh
+Detectors watch a run while it trains; what they see is in its events.jsonl. The command after --on-alarm is run by \
+`sh -c`, once for each thing that is seen, with one JSON object on its standard input: run, time, step, message, kind, \
+signal, rules, value, before, score, since. It has 30 seconds, and whatever becomes of it changes nothing for the run. It \
+is stored nowhere; a sweep's runs take it from the environment (WORKBENCH_ON_ALARM).")]
     Train(Train),
     /// Repeat one step of a run and write everything that enters and leaves it into one file.
     #[command(after_help = "\
@@ -158,6 +165,11 @@ Examples:
     )]
     Detect(Detect),
     /// Apply a sweep's criterion to what is there and print the verdict.
+    #[command(after_help = "\
+Examples:
+  workbench verdict sweeps-out/quickstart
+  workbench verdict sweeps-out/e02 --result experiments/results/e02.json
+  workbench verdict my-card.toml --runs runs.toml      runs that were imported")]
     Verdict(Verdict),
     /// Write report.html and report.md for a sweep or a run.
     Report(Report),
@@ -177,7 +189,8 @@ Examples:
   workbench import wandb-exports --out runs/exports          one run per name before the last `_`
   workbench import log.csv --map 'iter=step' --map 'CE=loss' --out runs/theirs
   workbench import run_1.log run_2.log --one-run --out runs/theirs
-  workbench import --follow job.log --out runs/live
+  workbench import --follow job.log --out runs/live          the same command goes on with it
+  workbench import --follow tensorboard --one-run --out runs/live
   workbench monitor runs/theirs
 Attempts of one run are joined where the later one continues the earlier one; a rival training of the same \
 steps becomes `OUT-rival-1`.")]
@@ -264,6 +277,9 @@ pub(crate) struct Train {
     /// Change a configuration key, for example `optimizer.lr=3e-3`.
     #[arg(long = "set", value_name = "KEY=VALUE")]
     pub(crate) set: Vec<Override>,
+    /// Call this command with every alarm [default: `$WORKBENCH_ON_ALARM`, or none].
+    #[arg(long, value_name = "COMMAND", value_hint = ValueHint::CommandString)]
+    pub(crate) on_alarm: Option<OsString>,
     /// A language the sweep lacks text for, as its executor found; goes into the manifest.
     #[arg(long, hide = true)]
     pub(crate) missing_language: Vec<String>,

@@ -8,7 +8,7 @@
 
 use crate::failure::Failure;
 use std::fs::File;
-use std::io::{self, ErrorKind, Write};
+use std::io::{self, ErrorKind, IsTerminal, Write};
 use std::os::fd::AsFd;
 use std::path::Path;
 use std::time::Duration;
@@ -46,6 +46,14 @@ pub(crate) fn say(message: &str) {
     let line = format!("{message}\n");
     // One write, so that lines of several processes do not mix.
     let _ = io::stderr().write_all(logs::printable(&line).as_bytes());
+}
+
+/// Rings the bell of the terminal that standard error is, if it is one.
+pub(crate) fn bell() {
+    let mut stream = io::stderr();
+    if stream.is_terminal() {
+        let _ = stream.write_all(b"\x07");
+    }
 }
 
 /// Writes to standard output without a buffer, so that nothing is left for the end of the process, and

@@ -26,6 +26,8 @@ pub(crate) mod exit {
     /// The machine ran out of something while training (disk space, memory, open files); nothing is wrong
     /// with the run, and the same command continues.
     pub(crate) const MACHINE: u8 = 4;
+    /// Stopped by an alarm, with `alarm.action = "stop"`; the same command continues.
+    pub(crate) const ALARMED: u8 = 5;
 }
 
 /// An error on its way to the user: what went wrong with its causes, and the exit code.
@@ -143,7 +145,22 @@ impl From<TextError> for Failure {
             | TextError::Checksum { .. }
             | TextError::Tokenizer { .. }
             | TextError::NoText { .. } => exit::FAILED,
-            _ => exit::BAD_INPUT,
+            TextError::UnknownName { .. }
+            | TextError::WrongLanguage { .. }
+            | TextError::NoNameOrPath
+            | TextError::PathNotUtf8 { .. }
+            | TextError::NotCached { .. }
+            | TextError::Package { .. }
+            | TextError::Read { .. }
+            | TextError::FileKind { .. }
+            | TextError::Empty { .. }
+            | TextError::NotUtf8 { .. }
+            | TextError::JsonLine { .. }
+            | TextError::LongLine { .. }
+            | TextError::Changed { .. }
+            | TextError::OtherContent { .. }
+            | TextError::TooShort { .. }
+            | TextError::Task(_) => exit::BAD_INPUT,
         };
         Self::new(error, code)
     }
@@ -157,7 +174,15 @@ impl From<LogError> for Failure {
             | LogError::Lost { .. }
             | LogError::Overtaken { .. }
             | LogError::Gone { .. } => exit::FAILED,
-            _ => exit::BAD_INPUT,
+            LogError::Held { .. }
+            | LogError::Foreign { .. }
+            | LogError::Recorded { .. }
+            | LogError::NotARun { .. }
+            | LogError::Newer { .. }
+            | LogError::Damaged { .. }
+            | LogError::Name { .. }
+            | LogError::Large { .. }
+            | LogError::Encode { .. } => exit::BAD_INPUT,
         };
         Self::new(error, code)
     }
@@ -176,6 +201,8 @@ impl From<ImportError> for Failure {
             | ImportError::Unknown { .. }
             | ImportError::Nothing { .. }
             | ImportError::Exists { .. }
+            | ImportError::Several { .. }
+            | ImportError::OtherSource { .. }
             | ImportError::Map { .. } => Self::new(error, exit::BAD_INPUT),
         }
     }
@@ -195,7 +222,21 @@ impl From<SweepError> for Failure {
             | SweepError::Busy { .. }
             | SweepError::Spawn { .. }
             | SweepError::Wait { .. } => Self::new(error, exit::FAILED),
-            _ => Self::new(error, exit::BAD_INPUT),
+            SweepError::Read { .. }
+            | SweepError::Syntax { .. }
+            | SweepError::Card { .. }
+            | SweepError::Override { .. }
+            | SweepError::NotASweep { .. }
+            | SweepError::Occupied { .. }
+            | SweepError::Version { .. }
+            | SweepError::Damaged { .. }
+            | SweepError::Listed { .. }
+            | SweepError::GivenRun { .. }
+            | SweepError::OtherRun { .. }
+            | SweepError::OtherCard { .. }
+            | SweepError::OtherRuns { .. }
+            | SweepError::UnknownRun { .. }
+            | SweepError::AmbiguousRun { .. } => Self::new(error, exit::BAD_INPUT),
         }
     }
 }
@@ -221,7 +262,7 @@ impl From<MonitorError> for Failure {
             MonitorError::Neither { .. } | MonitorError::NoTerminal => {
                 Self::new(error, exit::BAD_INPUT)
             }
-            _ => Self::new(error, exit::FAILED),
+            MonitorError::Terminal(_) => Self::new(error, exit::FAILED),
         }
     }
 }
@@ -232,7 +273,10 @@ impl From<ReportError> for Failure {
             ReportError::Sweep(error) => error.into(),
             ReportError::Log(error) | ReportError::Save(error) => error.into(),
             ReportError::NoRuns { .. } => Self::new(error, exit::BAD_INPUT),
-            _ => Self::new(error, exit::FAILED),
+            ReportError::NoResults { .. }
+            | ReportError::Folder { .. }
+            | ReportError::Draw { .. }
+            | ReportError::Template(_) => Self::new(error, exit::FAILED),
         }
     }
 }

@@ -1,5 +1,6 @@
 //! Signals as a flag: whatever runs saves its state and ends.
 
+use crate::failure::Failure;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM};
 use signal_hook::flag::{register, register_conditional_shutdown};
 use std::io;
@@ -23,7 +24,11 @@ pub(crate) struct Stop {
 
 impl Stop {
     /// Listens from now on.
-    pub(crate) fn listen() -> io::Result<Self> {
+    pub(crate) fn listen() -> Result<Self, Failure> {
+        Self::register().map_err(cannot_listen)
+    }
+
+    fn register() -> io::Result<Self> {
         let stop = Self {
             asked: Arc::default(),
             interrupted: Arc::default(),
@@ -58,11 +63,12 @@ impl Stop {
 
     /// Takes the end of the executor `parent`, however it ends, for SIGTERM, so that no run trains on
     /// unseen when its executor is killed. Where the system cannot tell of it (not Linux) nothing happens.
-    pub(crate) fn follow(&self, parent: u32) -> io::Result<()> {
+    pub(crate) fn follow(&self, parent: u32) -> Result<(), Failure> {
         #[cfg(target_os = "linux")]
         {
             use rustix::process::{Pid, Signal, getppid, set_parent_process_death_signal};
-            set_parent_process_death_signal(Some(Signal::TERM))?;
+            let set = set_parent_process_death_signal(Some(Signal::TERM));
+            set.map_err(|error| cannot_listen(error.into()))?;
             // It may have ended before.
             if u32::try_from(Pid::as_raw(getppid())) != Ok(parent) {
                 self.asked.store(true, Ordering::Relaxed);
@@ -77,7 +83,11 @@ impl Stop {
 /// A flag that signals set for a program that has the whole terminal and must give it back before it ends.
 /// If that takes longer than two seconds (a slow disk, a terminal that takes no more text), `restore` is
 /// called from another thread and the process ends with exit code `code`.
-pub(crate) fn leave_flag(code: u8, restore: fn()) -> io::Result<Arc<AtomicBool>> {
+pub(crate) fn leave_flag(code: u8, restore: fn()) -> Result<Arc<AtomicBool>, Failure> {
+    watch(code, restore).map_err(cannot_listen)
+}
+
+fn watch(code: u8, restore: fn()) -> io::Result<Arc<AtomicBool>> {
     const PATIENCE: Duration = Duration::from_secs(2);
     let flag = Arc::new(AtomicBool::new(false));
     let mut signals = signal_hook::iterator::Signals::new([SIGINT, SIGTERM, SIGHUP, SIGQUIT])?;
@@ -94,6 +104,11 @@ pub(crate) fn leave_flag(code: u8, restore: fn()) -> io::Result<Arc<AtomicBool>>
             }
         })?;
     Ok(flag)
+}
+
+#[expect(clippy::needless_pass_by_value, reason = "the signature of `map_err`")]
+fn cannot_listen(error: io::Error) -> Failure {
+    Failure::io("cannot listen for signals", &error)
 }
 
 /// Whether this process was started with a signal ignored. Where the system does not tell (not Linux) it

@@ -5,9 +5,9 @@
 //! kernels compute it. Sections that no pass reads are named as such.
 
 use crate::{
-    Config, EgsConfig, EgsPath, Ffn, Format, InitConfig, KernelChoice, ModelConfig, Norm,
-    ObjectiveConfig, ObjectiveMode, PbRelaxConfig, PbRelaxMax, Positions, PrecisionConfig,
-    ProbeConfig, ProbeKind, RuntimeConfig,
+    Config, EgsConfig, EgsPath, Format, InitConfig, KernelChoice, ModelConfig, ObjectiveConfig,
+    ObjectiveMode, PbRelaxConfig, PbRelaxMax, PrecisionConfig, ProbeConfig, ProbeKind,
+    RuntimeConfig,
 };
 
 impl Config {
@@ -45,12 +45,15 @@ impl Config {
             eval: _,
             schedule: _,
             intervention: _,
+            inject: _,
             // What becomes of the gradients and the signals of a pass.
             optimizer: _,
             checkpoint: _,
             record: _,
             // `Config::fuses` has asked.
             runtime: _,
+            // Reads what was recorded.
+            alarm: _,
         } = self;
         check_model(model);
         check_objective(objective);
@@ -67,9 +70,10 @@ fn check_model(model: &ModelConfig) {
         num_heads: _,
         ffn_hidden_size: _,
         seq_len: _,
-        norm,
-        positions,
-        ffn,
+        // Any row: the passes compute what its fields say, and a new field is theirs to read.
+        norm: _,
+        positions: _,
+        ffn: _,
         // Either value.
         qk_norm: _,
         embedding_norm: _,
@@ -89,15 +93,6 @@ fn check_model(model: &ModelConfig) {
         weights: _,
         weights_blake3: _,
     } = init;
-    match norm {
-        Norm::Post | Norm::Pre | Norm::Sandwich | Norm::Deepnorm | Norm::DeepnormGlm => {}
-    }
-    match positions {
-        Positions::Rope | Positions::Rope2d | Positions::Learned | Positions::Alibi => {}
-    }
-    match ffn {
-        Ffn::Geglu | Ffn::Gelu => {}
-    }
 }
 
 fn check_objective(objective: &ObjectiveConfig) {

@@ -1,8 +1,8 @@
 //! The set of legal keys, derived from one fully written configuration.
 
 use crate::{
-    Complaint, Config, InitConfig, Intervention, ProbeKind, ScheduleEntry, ScheduledKey, Source,
-    TaskSource, Unit,
+    AlarmConfig, Complaint, Config, InitConfig, Inject, InjectKind, Intervention, ProbeKind,
+    ScheduleEntry, ScheduledKey, Source, TaskSource, Unit,
 };
 use std::path::PathBuf;
 use toml::{Table, Value};
@@ -18,6 +18,7 @@ pub(crate) fn full() -> Table {
         weights_blake3: Some(String::new()),
     };
     config.eval.last_word = 1;
+    config.alarm = AlarmConfig::full();
     config.probe.kind = ProbeKind::UpdateLaw;
     config.data.sources = vec![Source {
         name: Some(String::new()),
@@ -47,6 +48,16 @@ pub(crate) fn full() -> Table {
         step: 0,
         skip_steps: 0,
     }];
+    config.inject = vec![Inject {
+        kind: InjectKind::Noise,
+        step: 0,
+        // 1 would be left out.
+        steps: 0,
+        n: Some(0),
+        tensor: Some(String::new()),
+        element: Some(0),
+        factor: Some(0.0),
+    }];
     Table::try_from(&config).expect("a Config is representable in TOML")
 }
 
@@ -67,27 +78,68 @@ pub fn every_key() -> Vec<String> {
     keys
 }
 
-/// Whether `key` is a dotted key with a value.
+/// Whether `key` is a dotted key with a value, also one of a list's entries: `schedule[0].to`.
 #[must_use]
 pub fn is_key(key: &str) -> bool {
-    every_key().iter().any(|k| k == key)
+    value_of(&full(), key).is_some_and(|value| !value.is_table())
+}
+
+/// The value of a dotted key in the schema, where every entry of a list is like the first.
+fn value_of(schema: &Table, key: &str) -> Option<Value> {
+    let (first, rest) = match key.split_once('.') {
+        Some((first, rest)) => (first, Some(rest)),
+        None => (key, None),
+    };
+    let value = match item(first) {
+        Some((list, _)) => schema.get(list)?.as_array()?.first()?,
+        None => schema.get(first)?,
+    };
+    match rest {
+        None => Some(value.clone()),
+        Some(rest) => value_of(value.as_table()?, rest),
+    }
+}
+
+/// `schedule[3]` as a list and the place of one of its entries. A place is written in one way only.
+pub(crate) fn item(part: &str) -> Option<(&str, usize)> {
+    let (list, place) = part.strip_suffix(']')?.split_once('[')?;
+    let index: usize = place.parse().ok()?;
+    (!list.is_empty() && index.to_string() == place).then_some((list, index))
 }
 
 /// Whether `key` is a dotted key whose value is a whole number.
 #[must_use]
 pub fn is_whole_number(key: &str) -> bool {
-    let full = full();
-    let mut parts = key.split('.');
-    let first = parts.next().and_then(|part| full.get(part));
-    let found = parts.try_fold(first, |value, part| Some(value?.as_table()?.get(part)));
-    matches!(found.flatten(), Some(Value::Integer(_)))
+    matches!(value_of(&full(), key), Some(Value::Integer(_)))
 }
 
 /// The legal key that `key` is most likely a misspelling of. The last component weighs most:
 /// `lr` finds `optimizer.lr`.
 #[must_use]
 pub fn nearest(key: &str) -> Option<String> {
-    closest(key, every_key())
+    match key.rsplit_once("].") {
+        Some((entry, _)) => closest(key, entry_keys(entry)),
+        None => closest(key, every_key()),
+    }
+}
+
+/// The keys of an entry of every list, at the place that `entry`, such as `schedule[0`, names.
+fn entry_keys(entry: &str) -> Vec<String> {
+    let place = entry.rsplit_once('[').map_or("0", |(_, place)| place);
+    let schema = full();
+    let mut keys = Vec::new();
+    for list in every_key() {
+        let value = value_of(&schema, &list);
+        let items = value.as_ref().and_then(Value::as_array);
+        let first = items.and_then(|items| items.first());
+        let known = first.and_then(Value::as_table).into_iter();
+        keys.extend(
+            known
+                .flat_map(Table::keys)
+                .map(|key| format!("{list}[{place}].{key}")),
+        );
+    }
+    keys
 }
 
 /// The candidate most similar to `word`, if any is similar enough to suggest.
@@ -117,7 +169,7 @@ fn suggestion(prefix: &str, path: &str, schema: &Table) -> Option<String> {
 }
 
 /// Complaints about every key of `table` that the tree does not know.
-pub(crate) fn unknown_keys(table: &Table) -> Vec<Complaint> {
+pub(crate) fn unknown_keys(table: &Table, schema: &Table) -> Vec<Complaint> {
     fn walk(prefix: &str, table: &Table, schema: &Table, complaints: &mut Vec<Complaint>) {
         for (key, value) in table {
             let path = join(prefix, key);
@@ -145,7 +197,7 @@ pub(crate) fn unknown_keys(table: &Table) -> Vec<Complaint> {
         }
     }
     let mut complaints = Vec::new();
-    walk("", table, &full(), &mut complaints);
+    walk("", table, schema, &mut complaints);
     complaints
 }
 
@@ -188,8 +240,38 @@ mod tests {
     }
 
     #[test]
+    fn keys_of_a_lists_entries_are_known() {
+        for key in [
+            "schedule[0].to",
+            "inject[12].kind",
+            "data.sources[1].weight",
+        ] {
+            assert!(is_key(key), "{key}");
+        }
+        for key in [
+            "schedule[0]",
+            "schedule[].to",
+            "schedule[-1].to",
+            "schedule[+1].to",
+            "schedule[00].to",
+            "[0].to",
+            "schedule[0.to",
+            "schedule0].to",
+            "schedule[0][1].to",
+            "schedule[99999999999999999999].to",
+            "model[0].layers",
+            "inject.kind",
+        ] {
+            assert!(!is_key(key), "{key}");
+        }
+        let near = |key| nearest(key);
+        assert_eq!(near("inject[2].kid").as_deref(), Some("inject[2].kind"));
+        assert_eq!(near("injct[2].kind").as_deref(), Some("inject[2].kind"));
+    }
+
+    #[test]
     fn the_type_of_a_key_is_known() {
-        for key in ["steps", "model.layers", "eval.last_word"] {
+        for key in ["steps", "model.layers", "eval.last_word", "inject[0].step"] {
             assert!(is_whole_number(key), "{key}");
         }
         for key in [
@@ -200,6 +282,7 @@ mod tests {
             "model.norm",
             "model.init",
             "model.layers.x",
+            "inject[0].factor",
             "nonsense",
         ] {
             assert!(!is_whole_number(key), "{key}");

@@ -5,9 +5,11 @@
 //! are resolved on plain TOML tables ([`load`]), and only the result becomes a `Config`; the
 //! resolved file written into a run directory therefore needs nothing else to be read again.
 
+mod alarm;
 mod data;
 mod error;
 mod fused;
+mod inject;
 mod keys;
 mod load;
 mod model;
@@ -23,11 +25,16 @@ mod training;
 mod types;
 mod validate;
 
+pub use alarm::{AlarmAction, AlarmConfig};
 pub use data::{DataConfig, Source, TokenizerConfig};
 pub use error::{Complaint, ConfigError};
+pub use inject::{Inject, InjectKind};
 pub use keys::{every_key, is_key, is_whole_number, nearest};
 pub use load::{Override, load_file, load_preset, preset_names, preset_table, resolve};
-pub use model::{Ffn, InitConfig, ModelConfig, Norm, Positions};
+pub use model::{
+    Activation, Coefficient, Ffn, Function, Ids, InitConfig, ModelConfig, Norm, NormArrangement,
+    PositionEncoding, Positions, Residual,
+};
 pub use objective::{GmaskPositions, MaskPositions, ObjectiveConfig, ObjectiveMode, Packing};
 pub use optimizer::{ClipMode, EgsConfig, EgsPath, OptimizerConfig};
 pub use paths::{anchored, names_files, settled};
@@ -79,6 +86,9 @@ pub struct Config {
     pub record: RecordConfig,
     /// How the run is executed. Not part of [`Config::hash`].
     pub runtime: RuntimeConfig,
+    /// What watches the run. Not part of [`Config::hash`].
+    #[serde(skip_serializing_if = "AlarmConfig::is_default")]
+    pub alarm: AlarmConfig,
     /// What the run measures instead of training.
     #[serde(skip_serializing_if = "ProbeConfig::is_default")]
     pub probe: ProbeConfig,
@@ -88,6 +98,9 @@ pub struct Config {
     /// Acts at a step.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub intervention: Vec<Intervention>,
+    /// Causes planted on purpose.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub inject: Vec<Inject>,
 }
 
 impl Default for Config {
@@ -108,9 +121,11 @@ impl Default for Config {
             checkpoint: CheckpointConfig::default(),
             record: RecordConfig::default(),
             runtime: RuntimeConfig::default(),
+            alarm: AlarmConfig::default(),
             probe: ProbeConfig::default(),
             schedule: Vec::new(),
             intervention: Vec::new(),
+            inject: Vec::new(),
         }
     }
 }
@@ -144,13 +159,14 @@ impl Config {
         toml::to_string(self).expect("a Config is representable in TOML")
     }
 
-    /// BLAKE3 hash (hex) of the resolved configuration without [`Config::runtime`]: thread
-    /// counts and devices do not change what is trained. A file of the user's own counts by its content
+    /// BLAKE3 hash (hex) of the resolved configuration without [`Config::runtime`] and [`Config::alarm`]: thread
+    /// counts, devices and who watches do not change what is trained. A file of the user's own counts by its content
     /// where the configuration has that, else by its path.
     #[must_use]
     pub fn hash(&self) -> String {
         let mut hashed = Self {
             runtime: RuntimeConfig::default(),
+            alarm: AlarmConfig::default(),
             ..self.clone()
         };
         hashed.forget_paths(false);

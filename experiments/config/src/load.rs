@@ -1,6 +1,6 @@
 //! From presets, files and `--set` arguments to one complete [`Config`].
 
-use crate::keys::{closest, full, unknown_keys};
+use crate::keys::{closest, full, is_key, item, join, nearest, unknown_keys};
 use crate::paths::anchor;
 use crate::types::{misfits, whole_numbers};
 use crate::{Complaint, Config, ConfigError};
@@ -21,7 +21,7 @@ const PRESETS: [(&str, &str); 6] = [
 /// One `key=value` from the command line or from a card's axis.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Override {
-    /// Dotted key.
+    /// Dotted key; `schedule[0].to` is a key of the first entry of a list.
     pub key: String,
     /// Value; text that is not TOML is taken as a string.
     pub value: Value,
@@ -87,7 +87,7 @@ pub fn resolve(
         .collect();
     let schema = full();
     whole_numbers(&mut table, &schema);
-    complaints.extend(unknown_keys(&table));
+    complaints.extend(unknown_keys(&table, &schema));
     let parsed = Value::Table(table.clone()).try_into::<Config>();
     let config = match parsed {
         Ok(config) if complaints.is_empty() => config,
@@ -106,6 +106,8 @@ pub fn resolve(
     };
     let complaints = config.complaints();
     if complaints.is_empty() {
+        let mut config = config;
+        config.drop_empty_injections();
         Ok(config)
     } else {
         Err(invalid(complaints))
@@ -114,20 +116,63 @@ pub fn resolve(
 
 fn set(table: &mut Table, change: &Override) -> Result<(), Complaint> {
     let (path, last) = change.key.rsplit_once('.').unwrap_or(("", &change.key));
+    let refuse = |message: String, hint| Complaint {
+        key: change.key.clone(),
+        message,
+        hint,
+    };
+    // A section that nobody knows is found out later; a list that nobody knows has no entries to look at.
+    if path.contains('[') && !is_key(&change.key) {
+        let hint = nearest(&change.key).map(|near| format!("did you mean `{near}`?"));
+        return Err(refuse("no such key".to_owned(), hint));
+    }
     let mut at = table;
+    let mut walked = String::new();
     for part in path.split('.').filter(|part| !part.is_empty()) {
-        at = at
-            .entry(part)
-            .or_insert_with(|| Value::Table(Table::new()))
-            .as_table_mut()
-            .ok_or_else(|| Complaint {
-                key: change.key.clone(),
-                message: format!("`{part}` is a value, not a section"),
-                hint: None,
-            })?;
+        let inside = match item(part) {
+            Some((list, index)) => entry_of(at, list, index, &join(&walked, list)),
+            None => section_of(at, part),
+        };
+        at = inside.map_err(|message| refuse(message, None))?;
+        walked = join(&walked, part);
     }
     at.insert(last.to_owned(), change.value.clone());
     Ok(())
+}
+
+/// A section of `table`, made where there is none.
+fn section_of<'a>(table: &'a mut Table, name: &str) -> Result<&'a mut Table, String> {
+    let section = table
+        .entry(name)
+        .or_insert_with(|| Value::Table(Table::new()));
+    let section = section.as_table_mut();
+    section.ok_or_else(|| format!("`{name}` is a value, not a section"))
+}
+
+/// An entry of a list of tables, called `path` in full. It must be there: one key makes no entry.
+fn entry_of<'a>(
+    table: &'a mut Table,
+    name: &str,
+    index: usize,
+    path: &str,
+) -> Result<&'a mut Table, String> {
+    let (entries, entry) = match table.get_mut(name) {
+        Some(Value::Array(list)) => (list.len(), list.get_mut(index)),
+        Some(_) => return Err(format!("`{path}` is no list")),
+        None => (0, None),
+    };
+    entry
+        .and_then(Value::as_table_mut)
+        .ok_or_else(|| match entries {
+            0 => format!(
+                "`{path}` has no entries in what this changes; give the list as a whole first"
+            ),
+            1 => format!("`{path}` has one entry, `{path}[0]`"),
+            _ => {
+                let last = entries - 1;
+                format!("`{path}` has {entries} entries, the last is `{path}[{last}]`")
+            }
+        })
 }
 
 fn file_table(path: &Path, chain: &mut Vec<PathBuf>) -> Result<Table, ConfigError> {
@@ -238,7 +283,9 @@ mod tests {
 
     #[test]
     fn a_resolved_configuration_reads_back_equal() {
-        let config = load_preset("t-deep", &["optimizer.lr=3e-3".parse().unwrap()]).unwrap();
+        let set = ["optimizer.lr=3e-3", "alarm.threshold.robust-loss=9"];
+        let set = set.map(|set| set.parse().unwrap());
+        let config = load_preset("t-deep", &set).unwrap();
         let table: Table = toml::from_str(&config.to_toml()).unwrap();
         assert_eq!(resolve(table, &[], "test").unwrap(), config);
     }
@@ -249,6 +296,9 @@ mod tests {
         let threads = load_preset("t0", &["runtime.threads=2".parse().unwrap()]).unwrap();
         let seed = load_preset("t0", &["seed=2".parse().unwrap()]).unwrap();
         assert_eq!(base.hash(), threads.hash());
+        let stop = load_preset("t0", &["alarm.action=stop".parse().unwrap()]).unwrap();
+        assert_eq!(base.hash(), stop.hash());
+        assert_ne!(base.to_toml(), stop.to_toml());
         assert_ne!(base.hash(), seed.hash());
     }
 
@@ -293,6 +343,43 @@ mod tests {
             Path::new("w.safetensors"),
             "as given on the command line"
         );
+    }
+
+    /// A card's axis can move one key of an entry.
+    #[test]
+    fn one_key_of_a_lists_entry_can_be_set() {
+        let ramp = "schedule=[{ key = \"egs.alpha\", start = 3, to = 1.0 }]";
+        let with = |set: &[&str]| {
+            let set: Vec<_> = set.iter().map(|set| set.parse().unwrap()).collect();
+            load_preset("t0", &set)
+        };
+        let config = with(&[ramp, "schedule[0].to=0.1", "schedule[0].start=4"]).unwrap();
+        assert_eq!(
+            (config.schedule[0].to, config.schedule[0].start),
+            (Some(0.1), 4)
+        );
+        for (set, expected) in [
+            (
+                &["schedule[0].to=0.1"][..],
+                "give the list as a whole first",
+            ),
+            (
+                &[ramp, "schedule[1].to=0.1"],
+                "has one entry, `schedule[0]`",
+            ),
+            (&[ramp, "schedule[0].too=0.1"], "`schedule[0].to`"),
+            (&[ramp, "schedule[0]=0.1"], "no such key"),
+            (&["model[0].layers=3"], "`model[0].layers`: no such key"),
+            (&["schedule=3", "schedule[0].to=1"], "`schedule` is no list"),
+            (
+                &["data.sources[0].weight=3"],
+                "`data.sources` has no entries in what this changes",
+            ),
+            (&["[0].layers=3"], "no such key"),
+        ] {
+            let error = with(set).unwrap_err().to_string();
+            assert!(error.contains(expected), "{set:?}: {error}");
+        }
     }
 
     #[test]

@@ -1,103 +1,18 @@
-//! The proxy's shape and its norm arrangement. DeepNorm's two coefficients live here.
+//! The proxy's shape. Its norm arrangement, activation and position encoding are rows of data.
+
+mod choice;
+mod ffn;
+mod norm;
+mod positions;
+
+pub use ffn::{Activation, Ffn, Function};
+pub use norm::{Coefficient, Norm, NormArrangement, Residual};
+pub use positions::{Ids, PositionEncoding, Positions};
+
+mod tensors;
 
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
-
-/// Where layer norm sits and how the residual is weighted. `N` is the number of layers.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Norm {
-    /// Post-LN, `LN(x + f(x))`, Xavier gain 1.
-    Post,
-    /// Pre-LN, `x + f(LN(x))`, Xavier gain 1.
-    Pre,
-    /// Sandwich-LN, `x + LN(f(LN(x)))` (CogView, arXiv 2105.13290), Xavier gain 1.
-    Sandwich,
-    /// `DeepNet` (arXiv 2203.00555 §4.3, decoder-only): `LN(αx + f(x))`, α = (2N)^¼, gain (8N)^-¼.
-    Deepnorm,
-    /// GLM-130B (arXiv 2210.02414 §2.1): `LN(αx + f(x))`, α = (2N)^½, gain (2N)^-½.
-    DeepnormGlm,
-}
-
-impl Norm {
-    /// All arrangements, in the order in which they are documented.
-    pub const ALL: [Self; 5] = [
-        Self::Post,
-        Self::Pre,
-        Self::Sandwich,
-        Self::Deepnorm,
-        Self::DeepnormGlm,
-    ];
-
-    /// The key's value in TOML.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Post => "post",
-            Self::Pre => "pre",
-            Self::Sandwich => "sandwich",
-            Self::Deepnorm => "deepnorm",
-            Self::DeepnormGlm => "deepnorm_glm",
-        }
-    }
-
-    /// Weight α of the residual branch.
-    #[must_use]
-    pub fn alpha(self, layers: usize) -> f64 {
-        let n = layers as f64;
-        match self {
-            Self::Post | Self::Pre | Self::Sandwich => 1.0,
-            Self::Deepnorm => (2.0 * n).powf(0.25),
-            Self::DeepnormGlm => (2.0 * n).sqrt(),
-        }
-    }
-
-    /// Xavier-normal gain β of the value, attention-output and feed-forward matrices (query and
-    /// key keep gain 1).
-    #[must_use]
-    pub fn gain(self, layers: usize) -> f64 {
-        let n = layers as f64;
-        match self {
-            Self::Post | Self::Pre | Self::Sandwich => 1.0,
-            Self::Deepnorm => (8.0 * n).powf(-0.25),
-            Self::DeepnormGlm => (2.0 * n).sqrt().recip(),
-        }
-    }
-
-    /// Whether the norm follows the residual sum (Post-LN and either DeepNorm).
-    #[must_use]
-    pub fn is_post(self) -> bool {
-        match self {
-            Self::Post | Self::Deepnorm | Self::DeepnormGlm => true,
-            Self::Pre | Self::Sandwich => false,
-        }
-    }
-}
-
-/// How slots know where they are.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Positions {
-    /// Rotary (arXiv 2104.09864) by position id: GLM-130B.
-    Rope,
-    /// Half of each head rotated by position id, half by the position inside the span.
-    #[serde(rename = "rope_2d")]
-    Rope2d,
-    /// A learned vector per position id, added to the embedding.
-    Learned,
-    /// A penalty on scores that grows with the distance (arXiv 2108.12409).
-    Alibi,
-}
-
-/// The feed-forward's non-linearity.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Ffn {
-    /// Gated, `x₁ ⊙ GELU(x₂)`: GLM-130B.
-    Geglu,
-    /// Plain `GELU(x)`.
-    Gelu,
-}
 
 /// Shape of the GLM proxy.
 #[expect(
@@ -118,11 +33,11 @@ pub struct ModelConfig {
     pub ffn_hidden_size: usize,
     /// Slots of one sequence, special tokens included.
     pub seq_len: usize,
-    /// Norm arrangement: `post`, `pre`, `sandwich`, `deepnorm` or `deepnorm_glm`.
+    /// Norm arrangement.
     pub norm: Norm,
-    /// Position encoding: `rope`, `rope_2d`, `learned` or `alibi`.
+    /// Position encoding.
     pub positions: Positions,
-    /// `geglu` or `gelu`.
+    /// The feed-forward's activation.
     pub ffn: Ffn,
     /// Layer norm over each head of query and key, before positions (arXiv 2302.05442 §2).
     pub qk_norm: bool,
@@ -219,13 +134,10 @@ impl ModelConfig {
         self.init.embedding_std.unwrap_or(xavier)
     }
 
-    /// Rows of the feed-forward's first matrix: two halves with GeGLU.
+    /// Rows of the feed-forward's first matrix: two halves with a gate.
     #[must_use]
     pub fn ffn_up_size(&self) -> usize {
-        match self.ffn {
-            Ffn::Geglu => 2 * self.ffn_hidden_size,
-            Ffn::Gelu => self.ffn_hidden_size,
-        }
+        self.ffn.inputs() * self.ffn_hidden_size
     }
 
     /// Trainable parameters: `V·h + N(4h² + 3hf + 9h + 2f) + 2h` for GLM-130B's choices, tied and
@@ -234,10 +146,7 @@ impl ModelConfig {
     pub fn parameter_count(&self, vocab_size: usize) -> u64 {
         let h = self.hidden_size as u64;
         let (up, down) = (self.ffn_up_size() as u64, self.ffn_hidden_size as u64);
-        let norms = match self.norm {
-            Norm::Sandwich => 4,
-            Norm::Post | Norm::Pre | Norm::Deepnorm | Norm::DeepnormGlm => 2,
-        };
+        let norms = self.norm.per_layer();
         let heads = if self.qk_norm {
             4 * self.head_dim() as u64
         } else {
@@ -246,9 +155,10 @@ impl ModelConfig {
         let biases = if self.bias { 3 * h + h + up + h } else { 0 };
         let layer = 4 * h * h + h * (up + down) + biases + norms * 2 * h + heads;
         let embeddings = if self.tie_embeddings { 1 } else { 2 } * vocab_size as u64;
-        let learned = match self.positions {
-            Positions::Learned => self.seq_len as u64,
-            Positions::Rope | Positions::Rope2d | Positions::Alibi => 0,
+        let learned = if self.positions.row().is_learned {
+            self.seq_len as u64
+        } else {
+            0
         };
         let outer_norms = if self.embedding_norm { 4 * h } else { 2 * h };
         (embeddings + learned) * h + self.layers as u64 * layer + outer_norms

@@ -1,7 +1,7 @@
 //! Which runs can share a pass.
 
 use crate::{
-    BatchConfig, Config, Format, InitConfig, LossScaleConfig, ModelConfig, Norm, ObjectiveConfig,
+    BatchConfig, Config, Format, InitConfig, LossScaleConfig, ModelConfig, ObjectiveConfig,
     PrecisionConfig, TokenizerConfig,
 };
 
@@ -15,15 +15,9 @@ impl Config {
     #[must_use]
     pub fn pack_key(&self) -> String {
         let model = &self.model;
-        // The residual weight is a number, the place of the norm is the graph.
-        let norm = if model.norm.is_post() {
-            Norm::Post
-        } else {
-            model.norm
-        };
         let decisive = Self {
             model: ModelConfig {
-                norm,
+                norm: model.norm.same_graph(),
                 init: InitConfig::default(),
                 ..model.clone()
             },
@@ -57,7 +51,7 @@ impl Config {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{EgsPath, Ffn, PbRelaxMax, ProbeKind};
+    use crate::{EgsPath, Ffn, Norm, PbRelaxMax, ProbeKind};
 
     fn key(change: impl Fn(&mut Config)) -> String {
         let mut config = Config::default();

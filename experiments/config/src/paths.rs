@@ -1,6 +1,7 @@
 //! Keys that name files of the user's own. A relative path is relative to the file that holds it,
 //! so that a configuration means the same from every folder.
 
+use crate::keys::item;
 use std::path::{Component, Path, PathBuf};
 use toml::{Table, Value};
 
@@ -13,14 +14,20 @@ const LISTS: [&str; 2] = ["data.sources", "tasks.sources"];
 /// Whether the value of a dotted key names files.
 #[must_use]
 pub fn names_files(key: &str) -> bool {
-    FILES.contains(&key) || LISTS.contains(&key)
+    FILES.contains(&key) || LISTS.contains(&key) || is_path_of_entry(key)
+}
+
+/// Whether a key is the `path` of an entry of one of [`LISTS`]: `data.sources[0].path`.
+fn is_path_of_entry(key: &str) -> bool {
+    let entry = key.strip_suffix(".path").and_then(item);
+    entry.is_some_and(|(list, _)| LISTS.contains(&list))
 }
 
 /// The value of the dotted key `key` as it stands in a file in `directory`: where it names files,
 /// with absolute paths. The error names a folder that TOML cannot hold.
 pub fn anchored(key: &str, value: &Value, directory: &Path) -> Result<Value, String> {
     let mut value = value.clone();
-    if FILES.contains(&key) {
+    if FILES.contains(&key) || is_path_of_entry(key) {
         anchor_path(&mut value, directory)?;
     } else if LISTS.contains(&key) {
         for item in value.as_array_mut().into_iter().flatten() {
@@ -140,6 +147,22 @@ mod tests {
         ] {
             let found = anchored("model.init.weights", &value, &directory);
             assert_eq!(found, Ok(text(file.clone())));
+        }
+    }
+
+    /// Through an index as well.
+    #[test]
+    fn the_path_of_an_entry_names_a_file() {
+        let value = Value::String("a.txt".to_owned());
+        for (key, expected) in [
+            ("data.sources[1].path", "/cards/a.txt"),
+            ("tasks.sources[0].path", "/cards/a.txt"),
+            ("data.sources[1].name", "a.txt"),
+            ("inject[0].path", "a.txt"),
+        ] {
+            let found = anchored(key, &value, Path::new("/cards"));
+            assert_eq!(found, Ok(Value::String(expected.to_owned())), "{key}");
+            assert_eq!(names_files(key), expected != "a.txt", "{key}");
         }
     }
 

@@ -1,6 +1,8 @@
 //! Range checks. Every complaint is collected, so that one run of the program shows them all.
 
+mod alarm;
 mod data;
+mod inject;
 mod model;
 mod precision;
 mod probe;
@@ -72,10 +74,12 @@ impl Config {
     /// Everything that is out of range.
     pub(crate) fn complaints(&self) -> Vec<Complaint> {
         let mut complaints = self.value_complaints();
-        // A schedule is judged by the values it leads to, which need a sound base.
+        // A schedule is judged by the values it leads to, and what is planted by the model and the
+        // steps, which need a sound base.
         if complaints.is_empty() {
             let mut checks = Checks::default();
             self.check_schedule(&mut checks);
+            self.check_inject(&mut checks);
             complaints = checks.0;
         }
         complaints
@@ -99,6 +103,7 @@ impl Config {
         self.check_training(&mut checks);
         self.check_precision(&mut checks);
         self.check_probe(&mut checks);
+        self.check_alarm(&mut checks);
         checks.0
     }
 }
@@ -125,6 +130,25 @@ mod tests {
             ("precision.softmax=fp16", "same as"),
             ("optimizer.lr=-1.0", "not negative"),
             ("runtime.device=gpu", "`cpu` or `cuda`"),
+            (
+                "alarm.detectors=[\"robst-loss\"]",
+                "did you mean `robust-loss`?",
+            ),
+            (
+                "alarm.detectors=[\"x\"]",
+                "expected non-finite, robust-loss",
+            ),
+            ("alarm.detectors=[\"clip\", \"clip\"]", "`clip` twice"),
+            ("alarm.threshold.loss-scale=1.5", "whole number from 1"),
+            ("alarm.threshold.jump-loss=1.0", "factor above 1"),
+            ("alarm.threshold.olmo-core-128/6-gradient=8.0", "not among"),
+            (
+                "alarm.threshold.robst-loss=8.0",
+                "did you mean `alarm.threshold.robust-loss`?",
+            ),
+            ("alarm.threshold.non-finite=8.0", "no such key"),
+            ("alarm.action=bel", "did you mean `bell`?"),
+            ("alarm.command=\"touch x\"", "no such key"),
             ("probe.score=0.0", "must lie between"),
             ("probe.score=10.0", "plants no scores"),
             ("model.init.qk_gain=-1.0", "not negative"),

@@ -1,7 +1,7 @@
 //! Floating-point operations of one step: by the formula of the original code, and counted exactly.
 
 use crate::{PlanError, Recompute};
-use experiments_config::{Config, ModelConfig};
+use experiments_config::Config;
 use serde::Serialize;
 
 /// Operations of one sequence, multiply and add counted as two. Attention is counted over all
@@ -25,7 +25,7 @@ impl Work {
     pub fn of(config: &Config) -> Self {
         let model = &config.model;
         let (s, h) = (model.seq_len as f64, model.hidden_size as f64);
-        let (up, f) = (up_size(model), model.ffn_hidden_size as f64);
+        let (up, f) = (model.ffn_up_size() as f64, model.ffn_hidden_size as f64);
         let core = 4.0 * s * s * h;
         Self {
             layer: 2.0 * s * (4.0 * h * h + h * (up + f)) + core,
@@ -60,15 +60,6 @@ impl Work {
         let layers = self.sequence(self.layers, false, Recompute::None);
         batch as f64 * (layers + 3.0 * self.head * share)
     }
-}
-
-fn up_size(model: &ModelConfig) -> f64 {
-    let halves = if model.ffn == experiments_config::Ffn::Geglu {
-        2.0
-    } else {
-        1.0
-    };
-    halves * model.ffn_hidden_size as f64
 }
 
 /// The formula of the original code: `24 c B s N h² (1 + s/(6h) + V/(16Nh))` with c = 4 under

@@ -8,7 +8,7 @@
 //! allocator counted: of the graph over 34 shapes, within 7 %; of passes by hand over four; a test
 //! checks both to 10 % (`experiments/tests/memory.rs`).
 
-use experiments_config::{Config, Ffn, Format, Norm, ObjectiveMode, PbRelaxMax};
+use experiments_config::{Config, Format, ObjectiveMode, PbRelaxMax};
 
 /// FP32 numbers kept per slot and layer, as multiples of the width h.
 const PER_WIDTH: f64 = 10.0;
@@ -74,12 +74,9 @@ fn fused(config: &Config) -> f64 {
     let (model, vocab) = (&config.model, config.tokenizer.vocab_size);
     let slots = config.batch.micro_batch as f64 * model.seq_len as f64;
     let (h, f) = (model.hidden_size as f64, model.ffn_hidden_size as f64);
-    let up = if model.ffn == Ffn::Geglu { 2.0 * f } else { f };
-    let kept = if model.norm == Norm::Sandwich {
-        8.0
-    } else {
-        6.0
-    };
+    let up = model.ffn.inputs() as f64 * f;
+    // A norm after a sub-layer keeps what that gave.
+    let kept = if model.norm.is_after() { 8.0 } else { 6.0 };
     // Query and key from before their norms.
     let raw = if model.qk_norm { 2.0 } else { 0.0 };
     let layers = model.layers as f64 * ((kept + raw) * h + up);

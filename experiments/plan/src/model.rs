@@ -2,7 +2,7 @@
 
 use crate::PlanError;
 use crate::size::{positive, product, sum};
-use experiments_config::{Config, Ffn, Norm, Positions};
+use experiments_config::Config;
 use serde::Serialize;
 
 /// Parameters of one component.
@@ -47,7 +47,7 @@ pub struct Parameters {
     pub ffn_up: Component,
     /// Second feed-forward matrix of one layer: `fh` and biases `h`.
     pub ffn_down: Component,
-    /// Layer norms of one layer: 2 (4 in the sandwich) of `2h`.
+    /// Layer norms of one layer: 2 or 4, by the arrangement, of `2h`.
     pub norms: Component,
     /// Layer norms over the heads of query and key of one layer: `4h/a`.
     pub qk_norm: Component,
@@ -69,8 +69,7 @@ impl Parameters {
         let layers = positive("model.layers", model.layers as u64)?;
         let vocab = positive("tokenizer.vocab_size", config.tokenizer.vocab_size as u64)?;
         let slots = positive("model.seq_len", model.seq_len as u64)?;
-        let halves = if model.ffn == Ffn::Geglu { 2 } else { 1 };
-        let up = product("ffn_up_size", &[halves, f])?;
+        let up = product("ffn_up_size", &[model.ffn.inputs() as u64, f])?;
         // Any of these products that fits bounds the sums below: each has at most eight terms.
         let square = product("16 · hidden_size²", &[16, h, h])? / 16;
         let inner = product("16 · hidden_size · ffn_up_size", &[16, h, up])? / 16;
@@ -86,10 +85,10 @@ impl Parameters {
                 Component::default()
             }
         };
-        let norms = if model.norm == Norm::Sandwich { 4 } else { 2 };
+        let norms = model.norm.per_layer();
         let mut parameters = Self {
             embedding: split(table),
-            positions: when(model.positions == Positions::Learned, whole(learned)),
+            positions: when(model.positions.row().is_learned, whole(learned)),
             embedding_norm: when(model.embedding_norm, whole(2 * h)),
             layers,
             qkv: split(3 * square + bias(3 * h)),
@@ -166,7 +165,7 @@ impl Parameters {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use experiments_config::load_preset;
+    use experiments_config::{Ffn, Norm, Positions, load_preset};
 
     /// Guards the planner's central number against the paper's configuration.
     #[test]
@@ -184,27 +183,19 @@ mod tests {
     #[test]
     fn components_sum_to_the_parameter_count_of_every_variant() {
         for norm in Norm::ALL {
-            for positions in ["rope", "learned", "alibi", "rope_2d"] {
-                for switches in 0..32_u32 {
-                    let on = |bit: u32| switches >> bit & 1 == 1;
-                    let sets = [
-                        format!("model.norm={}", norm.name()),
-                        format!("model.positions={positions}"),
-                        format!("model.ffn={}", if on(0) { "geglu" } else { "gelu" }),
-                        format!("model.qk_norm={}", on(1)),
-                        format!("model.embedding_norm={}", on(2)),
-                        format!("model.tie_embeddings={}", on(3)),
-                        format!("model.bias={}", on(4)),
-                    ];
-                    let sets: Vec<_> = sets.iter().map(|set| set.parse().unwrap()).collect();
-                    let config = load_preset("r256", &sets).unwrap();
-                    let expected = config.model.parameter_count(config.tokenizer.vocab_size);
-                    assert_eq!(
-                        Parameters::of(&config).unwrap().total,
-                        expected,
-                        "{:?}",
-                        config.model
-                    );
+            for positions in Positions::ALL {
+                for ffn in Ffn::ALL {
+                    for switches in 0..16_u32 {
+                        let on = |bit: u32| switches >> bit & 1 == 1;
+                        let mut config = load_preset("r256", &[]).unwrap();
+                        let model = &mut config.model;
+                        (model.norm, model.positions, model.ffn) = (norm, positions, ffn);
+                        (model.qk_norm, model.embedding_norm) = (on(0), on(1));
+                        (model.tie_embeddings, model.bias) = (on(2), on(3));
+                        let expected = config.model.parameter_count(config.tokenizer.vocab_size);
+                        let found = Parameters::of(&config).unwrap().total;
+                        assert_eq!(found, expected, "{:?}", config.model);
+                    }
                 }
             }
         }

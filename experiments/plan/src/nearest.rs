@@ -26,6 +26,12 @@ pub(crate) fn nearest(
     }
 }
 
+/// Those of the suggestions that there are, of which any one will do.
+pub(crate) fn any_of<const N: usize>(suggestions: [Option<String>; N]) -> String {
+    let all: Vec<String> = suggestions.into_iter().flatten().collect();
+    all.join(", or ")
+}
+
 /// What can be changed instead: `nearest legal: chunks = 2, or pipeline_parallel = 4`.
 pub(crate) fn advice(nearest: &str) -> String {
     if nearest.is_empty() {

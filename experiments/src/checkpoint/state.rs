@@ -6,6 +6,7 @@ use crate::error::TrainError;
 use crate::loss_scaler::LossScaler;
 use crate::skip_step::SkipStep;
 use experiments_config::{Config, Format, Progress};
+use logs::WatchState;
 use serde::{Deserialize, Serialize};
 use std::path::Path;
 
@@ -36,6 +37,9 @@ pub(crate) struct State {
     pub(crate) scaler: LossScaler,
     pub(crate) clipper: Clipper,
     pub(crate) skip_step: SkipStep,
+    /// What the detectors have seen; absent in a checkpoint of an earlier version.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) alarms: Option<WatchState>,
 }
 
 impl State {
@@ -57,14 +61,29 @@ impl State {
             },
             clipper: Clipper::new(optimizer.clip_mode, tensors),
             skip_step: SkipStep::default(),
+            alarms: None,
+        }
+    }
+
+    /// What decides how training goes on.
+    pub(super) fn without_alarms(&self) -> Self {
+        Self {
+            alarms: None,
+            ..self.clone()
         }
     }
 
     /// The file, as it is written.
     pub(super) fn to_bytes(&self, file: &Path) -> Result<Vec<u8>, TrainError> {
-        let text = serde_json::to_string_pretty(self);
-        let text = text.map_err(|error| problem(file, format!("cannot be written: {error}")))?;
-        Ok((text + "\n").into_bytes())
+        let unwritable = |error| problem(file, format!("cannot be written: {error}"));
+        let text = serde_json::to_string_pretty(&self.without_alarms()).map_err(unwritable)?;
+        let Some(alarms) = &self.alarms else {
+            return Ok((text + "\n").into_bytes());
+        };
+        // Thousands of numbers, on one line so that the counters stay readable.
+        let alarms = serde_json::to_string(alarms).map_err(unwritable)?;
+        let open = text.strip_suffix("\n}").unwrap_or(&text);
+        Ok(format!("{open},\n  \"alarms\": {alarms}\n}}\n").into_bytes())
     }
 
     /// Reads the file. The version comes first: another format need not fit our types.

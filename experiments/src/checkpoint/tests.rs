@@ -1,6 +1,7 @@
 use super::sums::{SUMS, Sums};
 use super::*;
 use experiments_config::{Config, ModelConfig};
+use logs::{Record, Watch};
 
 /// A run with a writer, three steps of checkpoints and what they hold.
 struct Bench {
@@ -287,4 +288,54 @@ fn a_writer_whose_run_is_another_s_or_gone_writes_no_checkpoint() {
     fs::remove_dir_all(&bench.run).unwrap();
     assert!(save(&bench).is_err());
     assert!(!bench.run.exists(), "nothing is made again");
+}
+
+#[test]
+fn every_file_of_a_finished_run_s_checkpoint_is_verified() {
+    let mut bench = Bench::new("finished", 2);
+    assert_eq!(bench.checkpoints().verify_finished(2).unwrap(), [""; 0]);
+    bench.save(1..=2);
+    assert_eq!(bench.checkpoints().verify_finished(2).unwrap(), [""; 0]);
+    for name in [WEIGHTS, MOMENTS, STATE, SUMS] {
+        let path = bench.folder(2).join(name);
+        let whole = fs::read(&path).unwrap();
+        fs::write(&path, &whole[..whole.len() - 1]).unwrap();
+        let error = bench.checkpoints().verify_finished(2).unwrap_err();
+        let error = error.to_string();
+        assert!(
+            error.contains(name) && error.contains("summary.json"),
+            "{error}"
+        );
+        fs::write(&path, whole).unwrap();
+    }
+    fs::create_dir(bench.folder(99_999_999)).unwrap();
+    fs::remove_dir_all(bench.folder(2)).unwrap();
+    let notices = bench.checkpoints().verify_finished(2).unwrap();
+    assert!(notices[0].contains("step-99999999"), "{notices:?}");
+    assert!(
+        notices[1].contains("lacks the checkpoint of step 2"),
+        "{notices:?}"
+    );
+}
+
+/// A line of thousands of numbers behind counters that can be read; earlier versions had none.
+#[test]
+fn what_detectors_have_seen_is_one_line_and_may_be_missing() {
+    let mut bench = Bench::new("alarms", 2);
+    let mut watch = Watch::default();
+    for step in 1..=80 {
+        let mut record = Record::new(step);
+        record.set("loss", 3.0 + 0.1 / step as f64);
+        watch.news(&record);
+    }
+    bench.state.alarms = Some(watch.state().unwrap());
+    bench.save(1..=1);
+    assert_eq!(bench.load().unwrap().unwrap().state, bench.state);
+    let text = fs::read_to_string(bench.folder(1).join(STATE)).unwrap();
+    let is_alarms = |line: &&str| line.starts_with("  \"alarms\": {");
+    let line = text.lines().find(is_alarms).unwrap();
+    assert!(line.len() > 1000 && text.ends_with(&format!("{line}\n}}\n")));
+    bench.forge(1, &format!(",\n{line}"), "");
+    bench.state.alarms = None;
+    assert_eq!(bench.load().unwrap().unwrap().state, bench.state);
 }

@@ -5,7 +5,7 @@ use super::{Pass, store};
 use crate::objective::Sample;
 use crate::parameters::Parameters;
 use crate::precision::At;
-use experiments_config::{EgsConfig, EgsPath, Positions};
+use experiments_config::{EgsConfig, EgsPath};
 use kernels::Pass::{Backward, Forward};
 use kernels::fused::{Norm, gather_rows, scatter_rows};
 use kernels::{Buffer, round_slice};
@@ -31,10 +31,7 @@ impl<'a, 'b> Embedding<'a, 'b> {
         Self {
             pass,
             tokens: flat(|sample| &sample.tokens),
-            positions: match model.positions {
-                Positions::Learned => Some(flat(|sample| &sample.positions)),
-                Positions::Rope | Positions::Rope2d | Positions::Alibi => None,
-            },
+            positions: (model.positions.row().is_learned).then(|| flat(|sample| &sample.positions)),
             norm: model
                 .embedding_norm
                 .then(|| pass.weights.norm("embedding_norm")),

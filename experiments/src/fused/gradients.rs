@@ -79,12 +79,11 @@ impl<'a> GradientSlices<'a> {
         NormGradient { gamma, beta }
     }
 
-    /// Of a sub-layer with the given norm, second norm (or nothing), norms of query and key (or nothing)
-    /// and linear maps.
+    /// Of a sub-layer with the given norms before and after it, norms of query and key (each or nothing) and
+    /// linear maps.
     pub(super) fn sublayer(
         &mut self,
-        norm: &str,
-        out_norm: Option<&str>,
+        [norm, out_norm]: [Option<&str>; 2],
         head_norms: Option<[&str; 2]>,
         linears: [&str; 2],
     ) -> SublayerGradient<'_> {
@@ -94,8 +93,8 @@ impl<'a> GradientSlices<'a> {
         let bias = |name| if has_bias { range(name, "bias") } else { 0..0 };
         let [query, key] = [0, 1].map(|which| head_norms.map(|names| names[which]));
         let ranges = [
-            range(norm, "weight"),
-            range(norm, "bias"),
+            of(norm, "weight"),
+            of(norm, "bias"),
             of(out_norm, "weight"),
             of(out_norm, "bias"),
             of(query, "weight"),
@@ -122,7 +121,7 @@ impl<'a> GradientSlices<'a> {
             second_bias,
         ] = self.several(ranges);
         SublayerGradient {
-            norm: NormGradient { gamma, beta },
+            norm: norm.map(|_| NormGradient { gamma, beta }),
             out_norm: out_norm.map(|_| NormGradient {
                 gamma: out_gamma,
                 beta: out_beta,

@@ -1,10 +1,10 @@
 //! What sub-layers need to know of a batch.
 
 use crate::data::Batch;
-use crate::model::slopes;
+use crate::model::{ids_of, slopes};
 use crate::objective::Sample;
-use experiments_config::{ModelConfig, Positions};
-use kernels::fused::{self, Alibi, Rotation, Rows};
+use experiments_config::ModelConfig;
+use kernels::fused::{Alibi, Positions, Rotation, Rows};
 use kernels::{HalfFormat, round_slice};
 use std::ops::Range;
 
@@ -13,23 +13,19 @@ pub(super) fn rows(batch: &Batch, model: &ModelConfig, half: Option<HalfFormat>)
     let flat = |ids: fn(&Sample) -> &Vec<u32>| -> Vec<u32> {
         samples.iter().flat_map(ids).copied().collect()
     };
-    let rotation = |blocks: &[Vec<u32>]| fused::Positions::Rotation(rotation(blocks, model, half));
-    let positions = flat(|sample| &sample.positions);
-    let positions = match model.positions {
-        Positions::Rope => rotation(&[positions]),
-        Positions::Rope2d => {
-            let blocks = flat(|sample| &sample.block_positions);
-            rotation(&[positions, blocks])
-        }
-        Positions::Learned => fused::Positions::Embedded,
-        Positions::Alibi => {
+    let encoding = model.positions.row();
+    let blocks = encoding.rotates.iter().map(|ids| flat(ids_of(*ids)));
+    let blocks: Vec<Vec<u32>> = blocks.collect();
+    let positions = Positions {
+        rotation: (!blocks.is_empty()).then(|| rotation(&blocks, model, half)),
+        alibi: encoding.penalises.then(|| {
             let slopes = slopes(model.num_heads);
-            let alibi = Alibi {
+            let positions = flat(|sample| &sample.positions);
+            Alibi {
                 slopes: slopes.iter().map(|slope| *slope as f32).collect(),
                 positions: positions.iter().map(|position| *position as f32).collect(),
-            };
-            fused::Positions::Alibi(alibi)
-        }
+            }
+        }),
     };
     Rows::new(model.seq_len, spans(samples), positions)
 }

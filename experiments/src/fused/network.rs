@@ -4,10 +4,10 @@ use super::gradients::GradientSlices;
 use super::weights::Weights;
 use crate::dropout::Masks;
 use crate::precision::{At, Precision};
-use experiments_config::{Config, Ffn, Norm, PbRelaxMax, PrecisionConfig};
+use experiments_config::{Config, Function, PbRelaxMax, PrecisionConfig, Residual};
 use kernels::fused::{
-    Activation, Arrangement, Attention, AttentionPoints, Branch, FeedForward, FeedForwardPoints,
-    Largest, Mask, ResidualPoints, ScoreScale, Sublayer, SublayerGradient,
+    self, Activation, Attention, AttentionPoints, Branch, FeedForward, FeedForwardPoints, Largest,
+    Mask, ResidualPoints, ScoreScale, Sublayer, SublayerGradient,
 };
 
 /// All sub-layers, attention and feed-forward in turn.
@@ -43,24 +43,19 @@ impl<'a> Network<'a> {
         slices: &'g mut GradientSlices,
     ) -> SublayerGradient<'g> {
         let Sublayer {
-            arrangement,
-            branch,
-            ..
+            residual, branch, ..
         } = &self.sublayers[index];
         let name = |part: &str| format!("layers.{}.{part}", index / 2);
         let (half, first, second, head_norms) = match branch {
             Branch::Attention(attention) => ("attention", "qkv", "out", attention.head_norms),
             Branch::FeedForward(_) => ("ffn", "up", "down", None),
         };
-        let out_norm = match arrangement {
-            Arrangement::Sandwich(_) => Some(name(&format!("{half}_out_norm"))),
-            Arrangement::Post { .. } | Arrangement::Pre => None,
-        };
+        let before = residual.before().map(|_| name(&format!("{half}_norm")));
+        let after = residual.after().map(|_| name(&format!("{half}_out_norm")));
         let heads = ["query_norm", "key_norm"].map(|part| name(&format!("{half}.{part}")));
         let heads = heads.each_ref().map(String::as_str);
         slices.sublayer(
-            &name(&format!("{half}_norm")),
-            out_norm.as_deref(),
+            [before.as_deref(), after.as_deref()],
             head_norms.map(|_| heads),
             [
                 &name(&format!("{half}.{first}")),
@@ -91,14 +86,16 @@ impl<'a> Builder<'a, '_> {
             self.weights.norm(&name)
         };
         Sublayer {
-            arrangement: match model.norm {
-                Norm::Post | Norm::Deepnorm | Norm::DeepnormGlm => Arrangement::Post {
-                    alpha: model.norm.alpha(model.layers) as f32,
+            residual: match model.norm.row().residual {
+                Residual::Norm { alpha } => fused::Residual::Norm {
+                    norm: norm("norm"),
+                    alpha: alpha.at(model.layers) as f32,
                 },
-                Norm::Pre => Arrangement::Pre,
-                Norm::Sandwich => Arrangement::Sandwich(norm("out_norm")),
+                Residual::Stream { before, after } => fused::Residual::Stream {
+                    before: before.then(|| norm("norm")),
+                    after: after.then(|| norm("out_norm")),
+                },
             },
-            norm: norm("norm"),
             branch,
             relax: self.config.precision.pb_relax.norm,
             dropout,
@@ -145,12 +142,15 @@ impl<'a> Builder<'a, '_> {
     fn feed_forward(&self, layer: usize) -> Sublayer<'a> {
         let name = format!("layers.{layer}.ffn");
         let point = |at| self.precision.rounding(at, layer);
+        let row = self.config.model.ffn.row();
         let ffn = FeedForward {
             up: self.weights.linear(&format!("{name}.up")),
             down: self.weights.linear(&format!("{name}.down")),
-            activation: match self.config.model.ffn {
-                Ffn::Geglu => Activation::Geglu,
-                Ffn::Gelu => Activation::Gelu,
+            activation: Activation {
+                is_gated: row.is_gated,
+                function: match row.function {
+                    Function::Gelu => fused::Function::Gelu,
+                },
             },
             points: FeedForwardPoints {
                 up: point(At::Up),

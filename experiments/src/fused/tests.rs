@@ -37,16 +37,10 @@ struct Case {
 }
 
 fn cases() -> impl Strategy<Value = Case> {
-    let positions = [
-        Positions::Rope,
-        Positions::Rope2d,
-        Positions::Learned,
-        Positions::Alibi,
-    ];
     (
         prop::sample::select(Norm::ALL.to_vec()),
-        prop::sample::select(positions.to_vec()),
-        prop::sample::select(vec![Ffn::Geglu, Ffn::Gelu]),
+        prop::sample::select(Positions::ALL.to_vec()),
+        prop::sample::select(Ffn::ALL.to_vec()),
         (
             any::<[bool; 6]>(),
             [probability(), probability()],
@@ -256,7 +250,7 @@ fn check(case: &Case, format: Format, tolerance: f64) -> Result<(), TestCaseErro
 
     // A key's bias moves all scores of a row alike: its gradient is 0 but for rounding. So does that of its
     // norm, where nothing turns it.
-    let turns = matches!(case.positions, Positions::Rope | Positions::Rope2d);
+    let turns = !case.positions.row().rotates.is_empty();
     let vanishes =
         |name: &str| name.ends_with("qkv.bias") || (name.ends_with("key_norm.bias") && !turns);
     let config = case.config(format, KernelChoice::Fused);

@@ -7,24 +7,33 @@ use super::{Context, Input, Weights, scale_runs};
 use crate::precision::At;
 use crate::probe::Probe;
 use burn::tensor::Tensor;
-use experiments_config::{ModelConfig, Norm};
+use experiments_config::{ModelConfig, Residual};
 use kernels::Kernels;
 
-/// Attention and feed-forward, each inside a residual connection:
-///
-/// - `post`, `deepnorm`, `deepnorm_glm`: `y = LN(x)`, `x ← αy + f(y)`. GLM-130B's order: Post-LN
-///   shifted by one, the next norm closes this residual and a final norm the last one;
-/// - `pre`: `x ← x + f(LN(x))`;
-/// - `sandwich`: `x ← x + LN(f(LN(x)))`.
+/// Attention and feed-forward, each inside a residual connection, as [`Residual`] says.
 pub(crate) struct Block<B: Kernels> {
     layer: usize,
-    norm: Norm,
-    attention_norm: LayerNorm<B>,
+    residual: Residual,
     attention: Attention<B>,
-    ffn_norm: LayerNorm<B>,
+    attention_norms: Norms<B>,
     ffn: FeedForward<B>,
-    /// After attention and feed-forward, `sandwich` only.
-    out_norms: Option<[LayerNorm<B>; 2]>,
+    ffn_norms: Norms<B>,
+}
+
+/// The norms around one sub-layer.
+struct Norms<B: Kernels> {
+    before: Option<LayerNorm<B>>,
+    after: Option<LayerNorm<B>>,
+}
+
+impl<B: Kernels> Norms<B> {
+    fn new(name: &str, model: &ModelConfig, weights: &mut Weights<B>) -> Self {
+        let mut norm = |part: &str| LayerNorm::new(&format!("{name}_{part}"), model, weights);
+        Self {
+            before: model.norm.is_before().then(|| norm("norm")),
+            after: model.norm.is_after().then(|| norm("out_norm")),
+        }
+    }
 }
 
 /// The rounding points of one half of a block.
@@ -54,15 +63,11 @@ impl<B: Kernels> Block<B> {
         let name = |part: &str| format!("layers.{layer}.{part}");
         Self {
             layer,
-            norm: model.norm,
-            attention_norm: LayerNorm::new(&name("attention_norm"), model, weights),
+            residual: model.norm.row().residual,
             attention: Attention::new(&name("attention"), model, weights),
-            ffn_norm: LayerNorm::new(&name("ffn_norm"), model, weights),
+            attention_norms: Norms::new(&name("attention"), model, weights),
             ffn: FeedForward::new(&name("ffn"), model, weights),
-            out_norms: (model.norm == Norm::Sandwich).then(|| {
-                ["attention_out_norm", "ffn_out_norm"]
-                    .map(|part| LayerNorm::new(&name(part), model, weights))
-            }),
+            ffn_norms: Norms::new(&name("ffn"), model, weights),
         }
     }
 
@@ -77,9 +82,9 @@ impl<B: Kernels> Block<B> {
         Probe::layer_input(&mut context.probes, self.layer, &x_sh);
         let attend =
             |y, context: &mut Context| self.attention.forward(y, self.layer, input, context);
-        let x_sh = self.residual(x_sh, &self.attention_norm, 0, &ATTENTION, context, attend);
+        let x_sh = self.sublayer(x_sh, &self.attention_norms, &ATTENTION, context, attend);
         let feed = |y, context: &mut Context| self.ffn.forward(y, self.layer, context);
-        let x_sh = self.residual(x_sh, &self.ffn_norm, 1, &FFN, context, feed);
+        let x_sh = self.sublayer(x_sh, &self.ffn_norms, &FFN, context, feed);
         Probe::layer_output(&mut context.probes, self.layer, &x_sh);
         if let Some(capture) = &mut context.capture {
             capture.tensor(format!("activations.layers.{}.output", self.layer), &x_sh);
@@ -88,39 +93,51 @@ impl<B: Kernels> Block<B> {
     }
 
     /// One sub-layer `f` inside its residual connection.
-    fn residual(
+    fn sublayer(
         &self,
         x: Tensor<B, 2>,
-        norm: &LayerNorm<B>,
-        half: usize,
+        norms: &Norms<B>,
         at: &Points,
         context: &mut Context,
         f: impl FnOnce(Tensor<B, 2>, &mut Context) -> Tensor<B, 2>,
     ) -> Tensor<B, 2> {
         let (precision, layer) = (context.precision, self.layer);
-        if self.norm.is_post() {
-            let y = norm.forward(relax(x, at.norm, layer, context));
-            let y = precision.store(y, at.norm, layer);
-            context.capture(at.norm, layer, &y);
-            let branch = f(precision.branch(y.clone(), at.norm, layer), context);
-            let skip = precision.branch(y, at.norm, layer);
-            let skip = scale_runs(skip, &context.alphas());
-            let skip = precision.store(skip, at.skip, layer);
-            return precision.store(skip + branch, at.sum, layer);
+        // Of two consumers of a tensor each rounds its gradient before the sum.
+        let consumer = |x: &Tensor<B, 2>| precision.branch(x.clone(), at.norm, layer);
+        match self.residual {
+            Residual::Norm { .. } => {
+                let y = self.read(x, norms, at, context);
+                let branch = f(consumer(&y), context);
+                let skip = scale_runs(consumer(&y), &context.alphas());
+                let skip = precision.store(skip, at.skip, layer);
+                precision.store(skip + branch, at.sum, layer)
+            }
+            Residual::Stream { .. } => {
+                let y = self.read(consumer(&x), norms, at, context);
+                let mut branch = f(y, context);
+                if let Some(norm) = &norms.after {
+                    branch = relax(branch, at.out_norm, layer, context);
+                    branch = precision.store(norm.forward(branch), at.out_norm, layer);
+                }
+                precision.store(x + branch, at.sum, layer)
+            }
         }
-        let y = relax(
-            precision.branch(x.clone(), at.norm, layer),
-            at.norm,
-            layer,
-            context,
-        );
-        let y = precision.store(norm.forward(y), at.norm, layer);
-        context.capture(at.norm, layer, &y);
-        let mut branch = f(y, context);
-        if let Some(out_norms) = &self.out_norms {
-            branch = relax(branch, at.out_norm, layer, context);
-            branch = precision.store(out_norms[half].forward(branch), at.out_norm, layer);
-        }
-        precision.store(x + branch, at.sum, layer)
+    }
+
+    /// What a sub-layer reads: the output of the norm before it, or the stream.
+    fn read(
+        &self,
+        x: Tensor<B, 2>,
+        norms: &Norms<B>,
+        at: &Points,
+        context: &mut Context,
+    ) -> Tensor<B, 2> {
+        let Some(norm) = &norms.before else {
+            return x;
+        };
+        let y = norm.forward(relax(x, at.norm, self.layer, context));
+        let y = context.precision.store(y, at.norm, self.layer);
+        context.capture(at.norm, self.layer, &y);
+        y
     }
 }

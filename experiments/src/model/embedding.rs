@@ -4,7 +4,7 @@ use super::norm::LayerNorm;
 use super::{Context, Input, Weights};
 use crate::precision::At;
 use burn::tensor::{Int, Tensor};
-use experiments_config::{Config, EgsPath, ModelConfig, Positions};
+use experiments_config::{Config, EgsPath, ModelConfig};
 use kernels::{Gate, Kernels, gate};
 
 /// `x = LN(E[token] + P[position])`; learned positions P and the norm are options that GLM-130B
@@ -21,7 +21,7 @@ impl<B: Kernels> Embedding<B> {
     pub(crate) fn new(model: &ModelConfig, weights: &mut Weights<B>) -> Self {
         Self {
             tokens: weights.matrix("embedding.weight"),
-            positions: (model.positions == Positions::Learned)
+            positions: (model.positions.row().is_learned)
                 .then(|| weights.matrix("position_embedding.weight")),
             norm: model
                 .embedding_norm

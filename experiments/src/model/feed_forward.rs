@@ -3,7 +3,7 @@
 use super::{Context, Weights};
 use crate::precision::At;
 use burn::tensor::Tensor;
-use experiments_config::{Ffn, ModelConfig};
+use experiments_config::{Activation, Function, ModelConfig};
 use kernels::Kernels;
 
 /// A linear map `x Wᵀ + b`: the bias is added before the one rounding.
@@ -64,11 +64,18 @@ pub(super) fn product<B: Kernels>(
     y.reshape([rows, all / runs])
 }
 
+/// `function(x)`, element by element.
+fn values<B: Kernels>(function: Function, x: Tensor<B, 2>) -> Tensor<B, 2> {
+    match function {
+        Function::Gelu => kernels::gelu(x),
+    }
+}
+
 /// `FFN(x) = (x₁ ⊙ GELU(x₂)) W_down` with `[x₁, x₂] = x W_up`; GELU is exact (erf), and it is the
 /// *second* half that is gated (`LargeScale` `glu_activations.py`). Without gate:
 /// `FFN(x) = GELU(x W_up) W_down`.
 pub(crate) struct FeedForward<B: Kernels> {
-    kind: Ffn,
+    activation: Activation,
     up: Linear<B>,
     down: Linear<B>,
 }
@@ -76,7 +83,7 @@ pub(crate) struct FeedForward<B: Kernels> {
 impl<B: Kernels> FeedForward<B> {
     pub(crate) fn new(name: &str, model: &ModelConfig, weights: &mut Weights<B>) -> Self {
         Self {
-            kind: model.ffn,
+            activation: *model.ffn.row(),
             up: Linear::new(&format!("{name}.up"), model, weights),
             down: Linear::new(&format!("{name}.down"), model, weights),
         }
@@ -92,17 +99,29 @@ impl<B: Kernels> FeedForward<B> {
     ) -> Tensor<B, 2> {
         let precision = context.precision;
         let up = precision.store(self.up.forward(x_sh, context), At::Up, layer);
-        let inner_sf = match self.kind {
-            Ffn::Gelu => precision.store(kernels::gelu(up), At::Gelu, layer),
-            Ffn::Geglu if B::COMBINES => {
+        let inner_sf = match self.activation {
+            Activation {
+                is_gated: true,
+                function: Function::Gelu,
+                ..
+            } if B::COMBINES => {
                 precision.store(kernels::geglu(up, precision.half()), At::Glu, layer)
             }
-            Ffn::Geglu => {
+            Activation {
+                is_gated: true,
+                function,
+                ..
+            } => {
                 let f = up.dims()[1] / 2;
                 let (value_sf, gate_sf) = (up.clone().narrow(1, 0, f), up.narrow(1, f, f));
-                let gate_sf = precision.store(kernels::gelu(gate_sf), At::Gelu, layer);
+                let gate_sf = precision.store(values(function, gate_sf), At::Gelu, layer);
                 precision.store(value_sf * gate_sf, At::Glu, layer)
             }
+            Activation {
+                is_gated: false,
+                function,
+                ..
+            } => precision.store(values(function, up), At::Gelu, layer),
         };
         let down = precision.store(self.down.forward(inner_sf, context), At::Down, layer);
         let dropout = context.config.model.dropout;

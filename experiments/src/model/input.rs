@@ -6,8 +6,16 @@ use crate::data::{Batch, Targets};
 use crate::objective::Sample;
 use burn::tensor::backend::Backend;
 use burn::tensor::{Bool, Int, Tensor, TensorData};
-use experiments_config::{ModelConfig, Positions};
+use experiments_config::{Ids, ModelConfig};
 use kernels::HalfFormat;
+
+/// Where a sample has ids of a kind.
+pub(crate) fn ids_of(ids: Ids) -> fn(&Sample) -> &Vec<u32> {
+    match ids {
+        Ids::Position => |sample| &sample.positions,
+        Ids::Span => |sample| &sample.block_positions,
+    }
+}
 
 /// What the model reads.
 pub(crate) struct Input<B: Backend> {
@@ -47,10 +55,9 @@ impl<B: Backend> Input<B> {
             Tensor::from_data(TensorData::new(values, [len]), device)
         };
         let widen = |ids: &[u32]| integers(ids.iter().map(|id| i64::from(*id)).collect());
-        let positions = flat(|sample| &sample.positions);
-        let rope = |blocks: &[Vec<u32>]| {
-            Rope::new(blocks, b, model.head_dim(), model.rope_base, half, device)
-        };
+        let encoding = model.positions.row();
+        let blocks = encoding.rotates.iter().map(|ids| flat(ids_of(*ids)));
+        let blocks: Vec<Vec<u32>> = blocks.collect();
         let mut forbidden = Vec::with_capacity(b * s * s);
         for sample in &batch.samples {
             forbidden.extend((0..s * s).map(|i| !sample.may_attend(i / s, i % s)));
@@ -59,18 +66,11 @@ impl<B: Backend> Input<B> {
             batch: b,
             seq_len: s,
             tokens: widen(&flat(|sample| &sample.tokens)),
-            positions: widen(&positions),
+            positions: widen(&flat(|sample| &sample.positions)),
             forbidden: Tensor::from_data(TensorData::new(forbidden, [b, 1, s, s]), device),
-            alibi: (model.positions == Positions::Alibi)
-                .then(|| alibi::penalties(batch, model.num_heads, device)),
-            rope: match model.positions {
-                Positions::Rope => Some(rope(&[positions])),
-                Positions::Rope2d => {
-                    let blocks = flat(|sample| &sample.block_positions);
-                    Some(rope(&[positions, blocks]))
-                }
-                Positions::Learned | Positions::Alibi => None,
-            },
+            alibi: (encoding.penalises).then(|| alibi::penalties(batch, model.num_heads, device)),
+            rope: (!blocks.is_empty())
+                .then(|| Rope::new(&blocks, b, model.head_dim(), model.rope_base, half, device)),
             slots: integers(targets.slots.clone()),
         }
     }

@@ -1,7 +1,7 @@
 //! Which parameters a model has, in which order, and how each starts.
 
 use super::{Band, Init, Parameter, Role};
-use experiments_config::{Ffn, ModelConfig, Norm, Positions};
+use experiments_config::ModelConfig;
 
 /// Xavier (Glorot) normal standard deviation for one matrix.
 fn xavier(fan_in: usize, fan_out: usize) -> f64 {
@@ -32,7 +32,7 @@ impl Layout {
             &[v, h],
             embedding,
         );
-        if model.positions == Positions::Learned {
+        if model.positions.row().is_learned {
             let (s, name) = (model.seq_len, "position_embedding.weight");
             layout.add(name, None, Role::Position, &[s, h], rows("position", s));
         }
@@ -62,7 +62,10 @@ impl Layout {
         let bias = model.bias;
         let at = Some(layer);
         let name = |rest: &str| format!("layers.{layer}.{rest}");
-        self.add_norm(&name("attention_norm"), at, h);
+        let (before, after) = (model.norm.is_before(), model.norm.is_after());
+        if before {
+            self.add_norm(&name("attention_norm"), at, h);
+        }
         let qkv = vec![
             band("query", h, scores),
             band("key", h, scores),
@@ -76,15 +79,18 @@ impl Layout {
         }
         let out = vec![band("out", h, gain * square)];
         self.add_linear(&name("attention.out"), at, attention, h, out, bias);
-        self.add_norm(&name("ffn_norm"), at, h);
-        let up = match model.ffn {
-            Ffn::Geglu => vec![band("value half", f, inner), band("gate half", f, inner)],
-            Ffn::Gelu => vec![band("up", f, inner)],
+        if before {
+            self.add_norm(&name("ffn_norm"), at, h);
+        }
+        let up = if model.ffn.row().is_gated {
+            vec![band("value half", f, inner), band("gate half", f, inner)]
+        } else {
+            vec![band("up", f, inner)]
         };
         self.add_linear(&name("ffn.up"), at, Role::Ffn, h, up, bias);
         let down = vec![band("down", h, inner)];
         self.add_linear(&name("ffn.down"), at, Role::Ffn, f, down, bias);
-        if model.norm == Norm::Sandwich {
+        if after {
             self.add_norm(&name("attention_out_norm"), at, h);
             self.add_norm(&name("ffn_out_norm"), at, h);
         }

@@ -2,7 +2,8 @@
 //! (`Config::fuses`) it does not compile with a new key or variant until it says what becomes of it.
 
 use experiments_config::{
-    Config, Ffn, Format, ModelConfig, Norm, PbRelaxConfig, PbRelaxMax, Positions, PrecisionConfig,
+    Activation, Config, Format, Function, Ids, ModelConfig, PbRelaxConfig, PbRelaxMax,
+    PositionEncoding, PrecisionConfig,
 };
 
 /// The first key with a value that a slice does not know, and the value that it knows.
@@ -25,9 +26,11 @@ pub(super) fn unknown(config: &Config) -> Option<(&'static str, &'static str)> {
         checkpoint: _,
         record: _,
         runtime: _,
+        alarm: _,
         probe: _,
         schedule: _,
         intervention: _,
+        inject: _,
     } = config;
     unknown_model(model).or_else(|| unknown_precision(precision))
 }
@@ -39,7 +42,8 @@ fn unknown_model(model: &ModelConfig) -> Option<(&'static str, &'static str)> {
         num_heads: _,
         ffn_hidden_size: _,
         seq_len: _,
-        norm,
+        // Any row: the layer computes what its residual says.
+        norm: _,
         positions,
         ffn,
         qk_norm,
@@ -54,18 +58,23 @@ fn unknown_model(model: &ModelConfig) -> Option<(&'static str, &'static str)> {
         rope_base: _,
         init: _,
     } = model;
-    match norm {
-        Norm::Post | Norm::Pre | Norm::Sandwich | Norm::Deepnorm | Norm::DeepnormGlm => {}
+    let PositionEncoding {
+        rotates,
+        is_learned,
+        penalises,
+        source: _,
+    } = positions.row();
+    if *rotates != [Ids::Position] || *is_learned || *penalises {
+        return Some(("model.positions", "rope"));
     }
-    match positions {
-        Positions::Rope => {}
-        Positions::Rope2d | Positions::Learned | Positions::Alibi => {
-            return Some(("model.positions", "rope"));
-        }
-    }
-    match ffn {
-        Ffn::Geglu => {}
-        Ffn::Gelu => return Some(("model.ffn", "geglu")),
+    let Activation {
+        is_gated,
+        function: Function::Gelu,
+        title: _,
+        source: _,
+    } = ffn.row();
+    if !is_gated {
+        return Some(("model.ffn", "geglu"));
     }
     qk_norm.then_some(("model.qk_norm", "false"))
 }

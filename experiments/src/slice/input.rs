@@ -3,7 +3,7 @@
 use super::gelu::gelu;
 use crate::objective::{Kind, generated_lengths, text_len};
 use crate::random::stream;
-use experiments_config::{Config, Norm, ObjectiveMode};
+use experiments_config::{Config, ObjectiveMode, Residual};
 use rand_distr::{Distribution, StandardNormal};
 use std::ops::Range;
 
@@ -69,7 +69,7 @@ pub(super) fn normal(seed: u64, purpose: &str, len: usize, rms: f64) -> Vec<f32>
 /// the variance v to it,
 /// - `post` and both `deepnorm`s: `x = αy + f(y)`, so `√(α² + v)` at every depth;
 /// - `pre`: every sub-layer adds v, so `√(σ² + 2 position · v)` with the embedding's σ;
-/// - `sandwich`: every sub-layer adds a normalised term, so v = 1.
+/// - with a norm after a sub-layer (`sandwich`), that adds a normalised term, so v = 1.
 ///
 /// Against a stack of layers this is within a few percent for Post-LN and within a factor of two for
 /// the others (a test).
@@ -81,14 +81,14 @@ pub fn residual_rms(config: &Config, position: usize) -> f64 {
         return embedding;
     }
     // Per layer.
-    let added = match model.norm {
-        Norm::Post | Norm::Deepnorm | Norm::DeepnormGlm => {
-            let alpha = model.norm.alpha(model.layers);
+    let added = match model.norm.row().residual {
+        Residual::Norm { alpha } => {
+            let alpha = alpha.at(model.layers);
             return (alpha * alpha + ffn_variance(config)).sqrt();
         }
-        Norm::Sandwich => 2.0,
+        Residual::Stream { after: true, .. } => 2.0,
         // Attention averages values over many slots; what it adds is small beside the feed-forward.
-        Norm::Pre => ffn_variance(config),
+        Residual::Stream { after: false, .. } => ffn_variance(config),
     };
     (embedding * embedding + position as f64 * added).sqrt()
 }

@@ -6,19 +6,23 @@ use super::linear::Linear;
 use super::norm::Norm;
 use super::stats::{Pass, Recorder};
 use crate::parameters::{Init, Parameter};
-use experiments_config::{Config, Format, ModelConfig, Norm as Arrangement};
+use experiments_config::{Config, Format, ModelConfig, Residual};
+
+/// Names of the norms before both sub-layers, and of those after them.
+const NORMS: [&str; 2] = ["attention_norm", "ffn_norm"];
+const OUT_NORMS: [&str; 2] = ["attention_out_norm", "ffn_out_norm"];
 
 /// A layer's weights, in the format of the pass.
 pub(super) struct Layer {
     name: String,
-    post: bool,
-    alpha: f32,
-    attention_norm: Norm,
+    /// Weight α of the norm's output, where that goes past a sub-layer instead of the stream.
+    alpha: Option<f32>,
     attention: Attention,
-    ffn_norm: Norm,
     up: Linear,
     down: Linear,
-    /// After attention and feed-forward, `sandwich` only.
+    /// Before attention and feed-forward.
+    norms: Option<[Norm; 2]>,
+    /// After them.
     out_norms: Option<[Norm; 2]>,
 }
 
@@ -129,23 +133,17 @@ impl Layer {
             },
             rope_base: model.rope_base,
         };
-        let sandwich = match model.norm {
-            Arrangement::Sandwich => true,
-            Arrangement::Post
-            | Arrangement::Pre
-            | Arrangement::Deepnorm
-            | Arrangement::DeepnormGlm => false,
-        };
+        let norms = |parts: [&str; 2]| parts.map(|part| drawer.norm(part));
         Self {
-            post: model.norm.is_post(),
-            alpha: model.norm.alpha(model.layers) as f32,
-            attention_norm: drawer.norm("attention_norm"),
+            alpha: match model.norm.row().residual {
+                Residual::Norm { alpha } => Some(alpha.at(model.layers) as f32),
+                Residual::Stream { .. } => None,
+            },
             attention,
-            ffn_norm: drawer.norm("ffn_norm"),
             up: drawer.linear("ffn.up", recorder),
             down: drawer.linear("ffn.down", recorder),
-            out_norms: sandwich
-                .then(|| ["attention_out_norm", "ffn_out_norm"].map(|part| drawer.norm(part))),
+            norms: model.norm.is_before().then(|| norms(NORMS)),
+            out_norms: model.norm.is_after().then(|| norms(OUT_NORMS)),
             name,
         }
     }
@@ -169,16 +167,13 @@ impl Layer {
         recorder: &mut Recorder,
     ) -> (Vec<f32>, Saved) {
         recorder.look(&self.label("input"), Pass::Forward, &x_sh);
-        let mut y_sh = self.attention_norm.forward(&x_sh);
-        recorder.store(&self.label("attention_norm"), Pass::Forward, &mut y_sh);
+        let y_sh = self.read(0, &x_sh, recorder);
         let (branch, attention) = self.attention.forward(&y_sh, tokens, recorder);
         let (branch, attention_out_sh) = self.out_norm(0, branch, recorder);
-        let stream = if self.post { &y_sh } else { &x_sh };
-        let middle_sh = self.join("attention", stream, &branch, recorder);
+        let middle_sh = self.join("attention", [&x_sh, &y_sh], &branch, recorder);
         drop(branch);
 
-        let mut z_sh = self.ffn_norm.forward(&middle_sh);
-        recorder.store(&self.label("ffn_norm"), Pass::Forward, &mut z_sh);
+        let z_sh = self.read(1, &middle_sh, recorder);
         let mut up_s2f = self.up.forward(&z_sh, tokens);
         recorder.store(&self.label("ffn.up"), Pass::Forward, &mut up_s2f);
         let f = self.down.inputs;
@@ -190,8 +185,7 @@ impl Layer {
         drop(product_sf);
         recorder.store(&self.label("ffn.down"), Pass::Forward, &mut branch);
         let (branch, down_sh) = self.out_norm(1, branch, recorder);
-        let stream = if self.post { &z_sh } else { &middle_sh };
-        let out_sh = self.join("ffn", stream, &branch, recorder);
+        let out_sh = self.join("ffn", [&middle_sh, &z_sh], &branch, recorder);
         let saved = Saved {
             x_sh,
             y_sh,
@@ -206,6 +200,16 @@ impl Layer {
         (out_sh, saved)
     }
 
+    /// What a sub-layer reads: the output of the norm before it, or the stream.
+    fn read(&self, half: usize, x_sh: &[f32], recorder: &mut Recorder) -> Vec<f32> {
+        let Some(norms) = &self.norms else {
+            return x_sh.to_vec();
+        };
+        let mut y_sh = norms[half].forward(x_sh);
+        recorder.store(&self.label(NORMS[half]), Pass::Forward, &mut y_sh);
+        y_sh
+    }
+
     /// The norm behind a sub-layer, with the input it saw.
     fn out_norm(
         &self,
@@ -217,8 +221,7 @@ impl Layer {
             return (branch, None);
         };
         let mut y_sh = norms[half].forward(&branch);
-        let name = ["attention_out_norm", "ffn_out_norm"][half];
-        recorder.store(&self.label(name), Pass::Forward, &mut y_sh);
+        recorder.store(&self.label(OUT_NORMS[half]), Pass::Forward, &mut y_sh);
         (y_sh, Some(branch))
     }
 
@@ -226,14 +229,14 @@ impl Layer {
     fn join(
         &self,
         part: &str,
-        stream: &[f32],
+        [x_sh, y_sh]: [&[f32]; 2],
         branch: &[f32],
         recorder: &mut Recorder,
     ) -> Vec<f32> {
-        let mut skip = stream.to_vec();
-        if self.post {
+        let mut skip = if self.alpha.is_some() { y_sh } else { x_sh }.to_vec();
+        if let Some(alpha) = self.alpha {
             for y in &mut skip {
-                *y *= self.alpha;
+                *y *= alpha;
             }
             recorder.store(
                 &self.label(&format!("{part}.skip")),
@@ -280,13 +283,13 @@ impl Layer {
         recorder.store(&self.label("ffn.up"), Pass::Backward, &mut dup_s2f);
         let dz_sh = self.up.backward(&dup_s2f, &saved.z_sh, tokens, recorder);
         drop(dup_s2f);
-        let mut dmiddle = self.norm_backward("ffn", dz_sh, &dout_sh, &saved.middle_sh, recorder);
+        let mut dmiddle = self.norm_backward(1, dz_sh, &dout_sh, &saved.middle_sh, recorder);
 
         recorder.store(&self.label("attention.sum"), Pass::Backward, &mut dmiddle);
         let dbranch = self.out_norm_backward(0, dmiddle.clone(), saved.attention_out_sh, recorder);
         let attention = &self.attention;
         let dy_sh = attention.backward(&dbranch, &saved.y_sh, saved.attention, tokens, recorder);
-        let mut dx_sh = self.norm_backward("attention", dy_sh, &dmiddle, &saved.x_sh, recorder);
+        let mut dx_sh = self.norm_backward(0, dy_sh, &dmiddle, &saved.x_sh, recorder);
         recorder.store(&self.label("input"), Pass::Backward, &mut dx_sh);
         dx_sh
     }
@@ -299,8 +302,7 @@ impl Layer {
         recorder: &mut Recorder,
     ) -> Vec<f32> {
         if let (Some(norms), Some(input)) = (&self.out_norms, input) {
-            let name = ["attention_out_norm", "ffn_out_norm"][half];
-            recorder.store(&self.label(name), Pass::Backward, &mut dbranch);
+            recorder.store(&self.label(OUT_NORMS[half]), Pass::Backward, &mut dbranch);
             dbranch = norms[half].backward(&dbranch, &input, recorder);
         }
         let name = ["attention.out", "ffn.down"][half];
@@ -311,36 +313,33 @@ impl Layer {
     /// From the gradient of a sub-layer's input and of its residual sum to that of what came before.
     fn norm_backward(
         &self,
-        part: &str,
+        half: usize,
         mut dy_sh: Vec<f32>,
         dsum_sh: &[f32],
         x_sh: &[f32],
         recorder: &mut Recorder,
     ) -> Vec<f32> {
-        let name = self.label(&format!("{part}_norm"));
-        let norm = if part == "ffn" {
-            &self.ffn_norm
-        } else {
-            &self.attention_norm
-        };
         // Each consumer's gradient is rounded before the sum.
         recorder.round(&mut dy_sh);
-        if self.post {
+        if let Some(alpha) = self.alpha {
             let mut skip = dsum_sh.to_vec();
             for g in &mut skip {
-                *g *= self.alpha;
+                *g *= alpha;
             }
-            recorder.store(
-                &self.label(&format!("{part}.skip")),
-                Pass::Backward,
-                &mut skip,
-            );
+            let name = ["attention.skip", "ffn.skip"][half];
+            recorder.store(&self.label(name), Pass::Backward, &mut skip);
             dy_sh.iter_mut().zip(&skip).for_each(|(dy, g)| *dy += g);
-            recorder.store(&name, Pass::Backward, &mut dy_sh);
-            return norm.backward(&dy_sh, x_sh, recorder);
         }
-        recorder.store(&name, Pass::Backward, &mut dy_sh);
-        let mut dx_sh = norm.backward(&dy_sh, x_sh, recorder);
+        let mut dx_sh = match &self.norms {
+            Some(norms) => {
+                recorder.store(&self.label(NORMS[half]), Pass::Backward, &mut dy_sh);
+                norms[half].backward(&dy_sh, x_sh, recorder)
+            }
+            None => dy_sh,
+        };
+        if self.alpha.is_some() {
+            return dx_sh;
+        }
         recorder.round(&mut dx_sh);
         dx_sh.iter_mut().zip(dsum_sh).for_each(|(dx, g)| *dx += g);
         dx_sh

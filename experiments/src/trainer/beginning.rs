@@ -1,30 +1,37 @@
 //! From a request to an attempt that has begun. What speaks against a start is found out before anything
 //! is written, so that a start which is refused leaves the directory as it was.
 
-use super::identity::{check_begun, check_run, check_same, engine, manifest, with_engine};
+use super::alarms::with_detectors;
+use super::identity::{check_begun, check_run, check_same, manifest, with_engine};
 use super::resumption::Resumption;
 use super::session::{Company, Request};
 use super::step::Trained;
 use super::text::Text;
 use crate::backend::Device;
+use crate::checkpoint::Checkpoints;
 use crate::error::TrainError;
 use crate::pack::Seat;
 use experiments_config::ProbeKind;
-use logs::{Event, EventKind, Lease, LogError, Manifest, RunLease, RunWriter, Status, Summary};
+use logs::{Event, EventKind, Lease, LogError, RunLease, RunWriter, Status, Summary};
 use std::path::Path;
 use std::sync::Arc;
 
-/// Whether there is nothing left to do. A damaged summary does not say so.
-pub(super) fn is_finished(request: &Request) -> Result<bool, TrainError> {
-    let summary = match Summary::load(request.directory) {
+/// Whether there is nothing left to do, which is so only with the weights that the run ended with. A damaged
+/// summary does not say so.
+pub(super) fn is_finished(request: &mut Request) -> Result<bool, TrainError> {
+    let (directory, config) = (request.directory, request.config);
+    let summary = match Summary::load(directory) {
         Err(LogError::Damaged { .. }) => return Ok(false),
         found => found?,
     };
-    let finished = summary.is_some_and(|summary| summary.status == Status::Finished);
-    if finished {
-        check_run(request.directory, request.config)?;
+    let Some(summary) = summary.filter(|summary| summary.status == Status::Finished) else {
+        return Ok(false);
+    };
+    check_run(directory, config)?;
+    for notice in Checkpoints::new(directory, config).verify_finished(summary.steps)? {
+        (request.on_notice)(&notice);
     }
-    Ok(finished)
+    Ok(true)
 }
 
 /// Says why the start may take a while.
@@ -49,25 +56,28 @@ pub(super) struct Prepared {
 }
 
 impl Prepared {
-    /// Loads the text and checks that the directory, if it holds a run, holds this one.
+    /// Loads the text and checks that the directory, if it holds a run, holds this one. None where the
+    /// text was not done when somebody asked to stop.
     pub(super) fn new(
         request: &Request,
         device: Device,
         company: Option<Company>,
-    ) -> Result<Self, TrainError> {
+    ) -> Result<Option<Self>, TrainError> {
         let (directory, config) = (request.directory, request.config);
-        check_begun(directory, config)?;
+        let manifest = check_begun(directory, config)?;
+        let (stop, cache) = (request.stop, request.cache);
         let text = match &company {
-            Some(company) => company.texts.prepare(config, request.cache)?,
-            None => Text::prepare(config, request.cache)?.into(),
+            Some(company) => company.texts.prepare_unless(stop, config, cache)?,
+            None => Text::prepare_unless(stop, config, cache)?,
         };
-        if let Some(manifest) = Manifest::load(directory)? {
+        let Some(text) = text else { return Ok(None) };
+        if let Some(manifest) = manifest {
             check_same(directory, config, &text, &manifest, device)?;
         }
-        Ok(Self {
+        Ok(Some(Self {
             text,
             seat: company.map(|company| company.seat),
-        })
+        }))
     }
 }
 
@@ -77,29 +87,31 @@ pub(super) fn begin(
     claim: RunLease,
     text: &Text,
     device: Device,
+    engine: &logs::Engine,
 ) -> Result<(RunWriter, Option<Trained>), TrainError> {
     let (directory, config) = (request.directory, request.config);
     // Again: somebody else may have begun the run since.
-    check_begun(directory, config)?;
+    let known = check_begun(directory, config)?;
     let resumption = match config.probe.kind {
         ProbeKind::Train => Some(Resumption::load(directory, config)?),
         ProbeKind::UpdateLaw | ProbeKind::EgsTwin | ProbeKind::AttentionSoftmax => None,
     };
-    if Manifest::load(directory)?.is_none() {
+    if known.is_none() {
         let file = directory.join(logs::run::CONFIG_FILE);
         if !file.exists() {
             logs::write_atomic(&file, config.to_toml().as_bytes())?;
         }
-        manifest(request, text, device)?.save(directory)?;
+        manifest(request, text, device, engine.clone())?.save(directory)?;
     }
     let mut notices = set_aside_summary(directory)?;
     let mut writer = claim.begin()?;
     let trained = match resumption {
         None => None,
-        Some(resumption) => {
+        Some(mut resumption) => {
+            notices.append(&mut resumption.notices);
             notices.extend(resumption.set_aside()?);
-            let event = resumption.event(request.program);
-            writer.event(&with_engine(event, engine(config, device)))?;
+            let event = with_detectors(resumption.event(request.program), config);
+            writer.event(&with_engine(event, engine.clone()))?;
             Some(resumption.trained)
         }
     };

@@ -79,12 +79,21 @@ pub(super) fn check_same(
     )
 }
 
-/// A directory that holds a run holds one of this configuration: by its manifest, or by its `run.toml`
-/// where it has not begun.
-pub(super) fn check_begun(directory: &Path, config: &Config) -> Result<(), TrainError> {
-    if let Some(manifest) = Manifest::load(directory)? {
-        return check_configuration(directory, config, &manifest);
+/// A directory that holds a run holds one of this configuration: by its manifest, which is returned, or by its
+/// `run.toml` where it has not begun.
+pub(super) fn check_begun(
+    directory: &Path,
+    config: &Config,
+) -> Result<Option<Manifest>, TrainError> {
+    let manifest = Manifest::load(directory)?;
+    match &manifest {
+        Some(manifest) => check_configuration(directory, config, manifest)?,
+        None => check_config_file(directory, config)?,
     }
+    Ok(manifest)
+}
+
+fn check_config_file(directory: &Path, config: &Config) -> Result<(), TrainError> {
     let file = directory.join(logs::run::CONFIG_FILE);
     match std::fs::read_to_string(&file) {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(()),
@@ -171,6 +180,7 @@ pub(super) fn manifest(
     request: &Request,
     text: &Text,
     device: Device,
+    engine: logs::Engine,
 ) -> Result<Manifest, TrainError> {
     let (config, corpus) = (request.config, &text.corpus);
     let unigram = unigram_loss(config, corpus);
@@ -183,7 +193,7 @@ pub(super) fn manifest(
         features: features(),
         backend: device.backend_name().to_owned(),
         device: config.runtime.device.clone(),
-        engine: Some(engine(config, device)),
+        engine: Some(engine),
         cpu: provenance::cpu(),
         threads: rayon::current_num_threads(),
         host: provenance::host(),

@@ -10,7 +10,7 @@ use burn::tensor::backend::AutodiffBackend;
 use experiments_config::Config;
 use experiments_text::Cache;
 use kernels::Kernels;
-use logs::Record;
+use logs::{News, Record};
 use std::path::PathBuf;
 use std::sync::atomic::AtomicBool;
 use std::thread;
@@ -37,6 +37,8 @@ pub struct PackRequest<'a> {
     pub stop: &'a AtomicBool,
     /// Called with the position of a run and each of its records, from the run's own thread.
     pub on_step: &'a (dyn Fn(usize, &Record) + Sync),
+    /// Called with the position of a run and what its detectors see.
+    pub on_alarm: &'a (dyn Fn(usize, &News) + Sync),
     /// Called with the position of a run and what its user should know.
     pub on_notice: &'a (dyn Fn(usize, &str) + Sync),
 }
@@ -79,6 +81,7 @@ pub fn train_pack(request: &PackRequest) -> Result<Vec<Result<Ending, TrainError
                         missing_languages: request.missing_languages,
                         stop: request.stop,
                         on_step: &mut |record| (request.on_step)(index, record),
+                        on_alarm: &mut |news| (request.on_alarm)(index, news),
                         on_notice: &mut |text| (request.on_notice)(index, text),
                     };
                     train_in(own, Some(company))

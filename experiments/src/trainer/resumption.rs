@@ -4,7 +4,7 @@ use super::step::Trained;
 use crate::checkpoint::{Checkpoints, Loaded};
 use crate::error::TrainError;
 use experiments_config::Config;
-use logs::{Event, EventKind};
+use logs::{Event, EventKind, RunReader};
 use std::path::Path;
 
 /// A run as its newest usable checkpoint left it, or fresh.
@@ -12,6 +12,8 @@ pub(super) struct Resumption {
     pub(super) trained: Trained,
     /// Where it was loaded from; none for a fresh run.
     loaded: Option<Loaded>,
+    /// What the user should know, a sentence each.
+    pub(super) notices: Vec<String>,
 }
 
 impl Resumption {
@@ -19,7 +21,15 @@ impl Resumption {
     pub(super) fn load(directory: &Path, config: &Config) -> Result<Self, TrainError> {
         let checkpoints = Checkpoints::new(directory, config);
         let (trained, loaded) = Trained::load(config, &checkpoints, u64::MAX)?;
-        Ok(Self { trained, loaded })
+        let mut notices = checkpoints.strays()?;
+        if loaded.is_some() {
+            notices.extend(lost_events(directory, trained.state.step)?);
+        }
+        Ok(Self {
+            trained,
+            loaded,
+            notices,
+        })
     }
 
     /// Sets aside what could not be used, and says in sentences what is not as it should be.
@@ -51,4 +61,25 @@ impl Resumption {
         );
         Event::now(step, EventKind::Resume, text)
     }
+}
+
+/// Says so where events were lost from the end of their file: what was written before the checkpoint of
+/// `step` is not written again. The event of a checkpoint follows it, so only a run that was killed just then
+/// is without: it has no later record, and the event of the attempt that goes on stands for it from then on.
+fn lost_events(directory: &Path, step: u64) -> Result<Option<String>, TrainError> {
+    let events = logs::read::events(directory)?;
+    let of_checkpoint = |event: &Event| {
+        matches!(event.kind, EventKind::Checkpoint | EventKind::Resume) && event.step == step
+    };
+    if events.iter().any(of_checkpoint) {
+        return Ok(None);
+    }
+    let reader = RunReader::open_scalars(directory)?;
+    let later = reader.records().last().is_some_and(|last| last.step > step);
+    Ok(later.then(|| {
+        format!(
+            "`{}` does not reach the checkpoint of step {step}: its last events before that are lost",
+            logs::run::EVENTS_FILE
+        )
+    }))
 }

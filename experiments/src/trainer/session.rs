@@ -1,5 +1,6 @@
 //! A run from its directory to its end.
 
+use super::alarms::Alarms;
 use super::beginning::{Prepared, announce_watch, begin, is_finished};
 use super::identity::{check_memory, engine, with_engine};
 use super::step::{Trained, Training, evaluate, step};
@@ -14,7 +15,7 @@ use burn::tensor::backend::AutodiffBackend;
 use experiments_config::Config;
 use experiments_text::Cache;
 use kernels::Kernels;
-use logs::{Event, EventKind, Record, RunLease, RunReader, RunWriter, Status, Summary};
+use logs::{Event, EventKind, News, Record, RunLease, RunReader, RunWriter, Status, Summary};
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
@@ -39,6 +40,8 @@ pub struct Request<'a> {
     pub stop: &'a AtomicBool,
     /// Called with every record.
     pub on_step: &'a mut dyn FnMut(&Record),
+    /// Called with what the detectors see, once it is in the run's events.
+    pub on_alarm: &'a mut dyn FnMut(&News),
     /// Called with what the user should know, a sentence at a time.
     pub on_notice: &'a mut dyn FnMut(&str),
 }
@@ -48,8 +51,10 @@ pub struct Request<'a> {
 pub enum Ending {
     /// All steps are done, or the loss stayed non-finite.
     Finished,
-    /// Stopped on request after a checkpoint; the same request continues.
+    /// Stopped on request after a checkpoint, or before anything was written; the same request continues.
     Stopped,
+    /// The same because of an alarm, with `alarm.action = "stop"`.
+    Alarmed,
 }
 
 /// Trains to the end or until told to stop. A run that is finished already is left alone.
@@ -74,16 +79,19 @@ pub(super) fn train_in(
     check_memory(request.config)?;
     let start = Instant::now();
     RunLease::check_directory(request.directory)?;
-    if is_finished(&request)? {
+    if is_finished(&mut request)? {
         return Ok(Ending::Finished);
     }
-    let prepared = Prepared::new(&request, device, company)?;
+    let Some(prepared) = Prepared::new(&request, device, company)? else {
+        return Ok(Ending::Stopped);
+    };
     announce_watch(&mut request)?;
     let claim = RunLease::take(request.directory)?;
-    let (mut writer, begun) = begin(&mut request, claim, &prepared.text, device)?;
+    let engine = engine(request.config, device);
+    let (mut writer, begun) = begin(&mut request, claim, &prepared.text, device, &engine)?;
     let session = Session {
         run: Run {
-            engine: engine(request.config, device),
+            engine,
             request,
             writer: &mut writer,
         },
@@ -107,7 +115,7 @@ fn conclude(
         Ok(outcome) => {
             let status = match outcome.ending {
                 Ending::Finished => Status::Finished,
-                Ending::Stopped => Status::Stopped,
+                Ending::Stopped | Ending::Alarmed => Status::Stopped,
             };
             let mut summary = Summary::new(status, outcome.step, attempt, seconds);
             summary.held_out_loss = outcome.held_out_loss;
@@ -180,11 +188,12 @@ impl Work for Session<'_, '_> {
         let precision = Precision::new(&config.precision, config.model.layers);
         let training = Training::<B>::new(config, &text, &precision, device, seat.as_ref());
         let checkpoints = Checkpoints::new(run.request.directory, config);
+        let mut alarms = run.watch(&mut trained.state)?;
 
         let mut held_out_loss = None;
         while !is_over(&trained.state, config) {
             if run.request.stop.load(Ordering::Relaxed) {
-                return run.stop(&checkpoints, &trained);
+                return run.stop(&checkpoints, &mut trained, &alarms, None);
             }
             let (mut record, events) = step(&training, &mut trained, None);
             let number = trained.state.step;
@@ -199,8 +208,14 @@ impl Work for Session<'_, '_> {
             }
             run.writer.step(&record)?;
             (run.request.on_step)(&record);
+            let (news, stop) = alarms.look(&record);
+            run.tell(&news)?;
+            let stop = stop.filter(|_| !last);
+            if stop.is_some() {
+                return run.stop(&checkpoints, &mut trained, &alarms, stop);
+            }
             if last || due(number, config.checkpoint.interval) {
-                run.save(&checkpoints, &trained)?;
+                run.save(&checkpoints, &mut trained, &alarms)?;
             }
         }
         // Killed between its last checkpoint and its summary, a run has nothing left to do but this.
@@ -280,7 +295,34 @@ impl Run<'_, '_> {
         })
     }
 
-    fn save(&mut self, checkpoints: &Checkpoints, trained: &Trained) -> Result<(), TrainError> {
+    /// Detectors that go on from the state of a checkpoint.
+    fn watch(&mut self, state: &mut State) -> Result<Alarms, TrainError> {
+        let (directory, config) = (self.request.directory, self.request.config);
+        let (alarms, notices) = Alarms::begin(directory, config, state)?;
+        for notice in notices {
+            let event = Event::now(state.step, EventKind::Integrity, notice.as_str());
+            self.writer.event(&event)?;
+            (self.request.on_notice)(&notice);
+        }
+        Ok(alarms)
+    }
+
+    /// An alarm is in the run's events before anybody hears of it.
+    fn tell(&mut self, news: &[News]) -> Result<(), TrainError> {
+        for news in news {
+            self.writer.event(&news.event())?;
+            (self.request.on_alarm)(news);
+        }
+        Ok(())
+    }
+
+    fn save(
+        &mut self,
+        checkpoints: &Checkpoints,
+        trained: &mut Trained,
+        alarms: &Alarms,
+    ) -> Result<(), TrainError> {
+        alarms.keep(&mut trained.state)?;
         // Records first: a checkpoint must never be ahead of what is on disk about its steps.
         self.writer.sync()?;
         checkpoints.save(
@@ -295,16 +337,29 @@ impl Run<'_, '_> {
         Ok(())
     }
 
-    fn stop(mut self, checkpoints: &Checkpoints, trained: &Trained) -> Result<Outcome, TrainError> {
-        self.save(checkpoints, trained)?;
+    /// Ends an attempt after a checkpoint: on request, or because of an alarm.
+    fn stop(
+        mut self,
+        checkpoints: &Checkpoints,
+        trained: &mut Trained,
+        alarms: &Alarms,
+        alarm: Option<News>,
+    ) -> Result<Outcome, TrainError> {
+        self.save(checkpoints, trained, alarms)?;
         let step = trained.state.step;
+        let message = alarm.map(|news| format!("stopped by an alarm: {}", news.alarm.message));
+        let text = message.as_deref().unwrap_or("stopped on request");
         self.writer
-            .event(&Event::now(step, EventKind::Stop, "stopped on request"))?;
+            .event(&Event::now(step, EventKind::Stop, text))?;
         Ok(Outcome {
-            ending: Ending::Stopped,
+            ending: if message.is_some() {
+                Ending::Alarmed
+            } else {
+                Ending::Stopped
+            },
             step,
             held_out_loss: None,
-            message: None,
+            message,
         })
     }
 }

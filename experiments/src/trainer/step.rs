@@ -7,6 +7,7 @@ use crate::checkpoint::{Checkpoints, Loaded, State};
 use crate::clipping::Clip;
 use crate::data::{Losses, Sampler, held_out};
 use crate::error::TrainError;
+use crate::inject::plant;
 use crate::last_word::{self, LastWord};
 use crate::loss_scaler::ScaleChange;
 use crate::pack::Seat;
@@ -79,7 +80,7 @@ pub(crate) enum Skip {
     Outlier,
 }
 
-/// Runs one step: schedule, fetch, forward, backward, unscale, inspect, update, decide, record.
+/// Runs one step: schedule, plant, fetch, forward, backward, unscale, inspect, update, decide, record.
 /// Fills `parity` where one is asked for.
 pub(super) fn step<B>(
     training: &Training<B>,
@@ -94,7 +95,11 @@ where
     let number = trained.state.step + 1;
     let config = &training.config.at(trained.state.progress());
     let mut events = pass_over(config, &mut trained.state);
-    let sampler = training.sampler(config, Split::Train);
+    events.extend(plant(config, &mut trained.parameters, number));
+    let sampler = Sampler {
+        step: Some(number),
+        ..training.sampler(config, Split::Train)
+    };
     let setting = training.setting::<B>(config);
     let with_layers = number.is_multiple_of(config.record.layer_stride);
     let scale = trained.state.scaler.scale;
@@ -183,6 +188,7 @@ impl<'a, B: Backend> Training<'a, B> {
             tasks: self.tasks,
             split,
             seed: config.seed,
+            step: None,
         }
     }
 

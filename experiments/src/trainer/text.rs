@@ -4,7 +4,14 @@ use crate::error::TrainError;
 use experiments_config::{Config, DataConfig, TasksConfig, TokenizerConfig};
 use experiments_text::tasks::TaskMixture;
 use experiments_text::{Cache, Corpus};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::thread;
+use std::time::Duration;
+
+/// Time between two looks at the wish to stop while a text is made.
+const LOOK: Duration = Duration::from_millis(20);
 
 /// Text and tasks, tokenised alike.
 pub(crate) struct Text {
@@ -23,8 +30,13 @@ pub(super) struct Texts {
 }
 
 impl Texts {
-    /// [`Text::prepare`], once for all runs that read the same.
-    pub(super) fn prepare(&self, config: &Config, cache: &Cache) -> Result<Arc<Text>, TrainError> {
+    /// [`Text::prepare_unless`], once for all runs that read the same.
+    pub(super) fn prepare_unless(
+        &self,
+        stop: &AtomicBool,
+        config: &Config,
+        cache: &Cache,
+    ) -> Result<Option<Arc<Text>>, TrainError> {
         let origin = (
             config.data.clone(),
             config.tokenizer.clone(),
@@ -35,10 +47,10 @@ impl Texts {
         // Held while a text is made: the others wait for it instead of making it again.
         let mut prepared = self.prepared.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some((_, text)) = prepared.iter().find(|(known, _)| *known == origin) {
-            return Ok(text.clone());
+            return Ok(Some(text.clone()));
         }
-        let text = Arc::new(Text::prepare(config, cache)?);
-        prepared.push((origin, text.clone()));
+        let text = Text::prepare_unless(stop, config, cache)?;
+        prepared.extend(text.iter().map(|text| (origin.clone(), text.clone())));
         Ok(text)
     }
 }
@@ -53,6 +65,39 @@ impl Text {
         let tokenizer = corpus.tokenizer();
         let tasks = TaskMixture::prepare(&config.tasks, tokenizer, cache, &mut |_| {})?;
         Ok(Self { corpus, tasks })
+    }
+
+    /// [`Text::prepare`], or none where `stop` is set before it is done. Merges are learnt by a library
+    /// that cannot be stopped, so the work goes on by itself then, until the process ends; what it writes
+    /// to the cache is there as a whole or not at all.
+    pub(super) fn prepare_unless(
+        stop: &AtomicBool,
+        config: &Config,
+        cache: &Cache,
+    ) -> Result<Option<Arc<Self>>, TrainError> {
+        let (sender, receiver) = channel();
+        let work = {
+            let (config, cache) = (config.clone(), cache.clone());
+            // Nobody receives it any more after a stop.
+            move || drop(sender.send(Self::prepare(&config, &cache)))
+        };
+        let Ok(work) = thread::Builder::new().name("text".into()).spawn(work) else {
+            return Ok(Some(Self::prepare(config, cache)?.into()));
+        };
+        loop {
+            match receiver.recv_timeout(LOOK) {
+                Ok(text) => return Ok(Some(text?.into())),
+                Err(RecvTimeoutError::Timeout) if stop.load(Ordering::Relaxed) => return Ok(None),
+                Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Disconnected) => {
+                    // A panic there is a bug of ours; it is shown, not swallowed.
+                    return match work.join() {
+                        Err(panic) => std::panic::resume_unwind(panic),
+                        Ok(()) => Err(TrainError::BrokeOff),
+                    };
+                }
+            }
+        }
     }
 
     /// Hash of everything that sequences are made from.

@@ -5,7 +5,6 @@ use std::path::{Path, PathBuf};
 
 /// Why text could not be had or used.
 #[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
 pub enum TextError {
     /// No folder for the cache is known.
     #[error("no place for the text cache: set WORKBENCH_CACHE to a folder (HOME is not set)")]

@@ -59,7 +59,8 @@ pub(crate) struct JsonLines {
     reader: BufReader<Box<dyn Read>>,
     line: u64,
     offset: u64,
-    bytes: Vec<u8>,
+    /// The line as it is in the file.
+    text: String,
 }
 
 impl JsonLines {
@@ -69,15 +70,15 @@ impl JsonLines {
             reader: BufReader::new(open(path)?),
             line: 0,
             offset: 0,
-            bytes: Vec::new(),
+            text: String::new(),
         })
     }
 
     /// The next line, without byte order marks at its start, and its number, counted from 1.
     pub(crate) fn read(&mut self) -> Result<Option<(u64, &str)>, TextError> {
         while self.fill()? {
-            if !self.trimmed()?.is_empty() {
-                return Ok(Some((self.line, self.trimmed()?)));
+            if !self.trimmed().is_empty() {
+                return Ok(Some((self.line, self.trimmed())));
             }
         }
         Ok(None)
@@ -85,11 +86,12 @@ impl JsonLines {
 
     /// Takes the next line; false at the end of the file.
     fn fill(&mut self) -> Result<bool, TextError> {
-        self.offset += self.bytes.len() as u64;
-        self.bytes.clear();
+        self.offset += self.text.len() as u64;
+        let mut bytes = std::mem::take(&mut self.text).into_bytes();
+        bytes.clear();
         let length = (&mut self.reader)
             .take(LONGEST_LINE + 1)
-            .read_until(b'\n', &mut self.bytes)
+            .read_until(b'\n', &mut bytes)
             .map_err(TextError::read(&self.path))?;
         self.line += 1;
         if length as u64 > LONGEST_LINE {
@@ -99,16 +101,17 @@ impl JsonLines {
                 most: LONGEST_LINE,
             });
         }
+        self.text = String::from_utf8(bytes).map_err(|error| TextError::NotUtf8 {
+            path: self.path.clone(),
+            offset: self.offset + error.utf8_error().valid_up_to() as u64,
+            line: self.line,
+        })?;
         Ok(length > 0)
     }
 
     /// The line without white space around it and byte order marks before it.
-    fn trimmed(&self) -> Result<&str, TextError> {
-        let text = std::str::from_utf8(&self.bytes).map_err(|error| TextError::NotUtf8 {
-            path: self.path.clone(),
-            offset: self.offset + error.valid_up_to() as u64,
-            line: self.line,
-        })?;
-        Ok(text.trim_start_matches(BYTE_ORDER_MARK).trim_ascii())
+    fn trimmed(&self) -> &str {
+        let text = self.text.trim_start_matches(BYTE_ORDER_MARK);
+        text.trim_ascii()
     }
 }

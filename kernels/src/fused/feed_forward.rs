@@ -7,29 +7,49 @@ use crate::matmul::Prepared;
 use crate::range::{Pass, Store, round_again, store};
 use crate::{Buffer, Rounding};
 
-/// What stands between both linear maps; GELU is exact.
+/// An elementwise function.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Activation {
-    /// `x₁ ⊙ GELU(x₂)` with `[x₁, x₂] = x W_up` (arXiv 2002.05202).
-    Geglu,
-    /// `GELU(x W_up)`
+pub enum Function {
+    /// `x Φ(x)`, exact.
     Gelu,
+}
+
+impl Function {
+    /// `y = function(x)`
+    fn values(self, x: &[f32], y: &mut [f32]) {
+        match self {
+            Self::Gelu => gelu(x, y),
+        }
+    }
+
+    /// The same, and its derivative.
+    fn values_and_slopes(self, x: &[f32], y: &mut [f32], slopes: &mut [f32]) {
+        match self {
+            Self::Gelu => gelu_and_slope(x, y, slopes),
+        }
+    }
+}
+
+/// What stands between both linear maps.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Activation {
+    /// `x₁ ⊙ function(x₂)` with `[x₁, x₂] = x W_up` (arXiv 2002.05202) instead of `function(x W_up)`.
+    pub is_gated: bool,
+    /// The function.
+    pub function: Function,
 }
 
 impl Activation {
     /// Values of the first linear map's output that make one of the second's input.
     fn inputs(self) -> usize {
-        match self {
-            Self::Geglu => 2,
-            Self::Gelu => 1,
-        }
+        if self.is_gated { 2 } else { 1 }
     }
 }
 
 /// Two linear maps with an activation between them.
 #[derive(Debug)]
 pub struct FeedForward<'a> {
-    /// `[2f, h]` with [`Activation::Geglu`], `[f, h]` with [`Activation::Gelu`].
+    /// `[2f, h]` with a gate, `[f, h]` without.
     pub up: Linear<'a>,
     /// `[h, f]`
     pub down: Linear<'a>,
@@ -44,7 +64,7 @@ pub struct FeedForward<'a> {
 pub struct FeedForwardPoints {
     /// Output of the first linear map.
     pub up: Option<Rounding>,
-    /// Output of GELU.
+    /// Output of the function.
     pub gelu: Option<Rounding>,
     /// Output of the gate.
     pub glu: Option<Rounding>,
@@ -71,12 +91,11 @@ impl FeedForward<'_> {
         self.up.forward(&weights[0], up, y, rows.alone());
         store(up, self.points.up.as_ref(), Pass::Forward);
         let mut inner = Buffer::new(up.len() / self.up.outputs * f);
-        match self.activation {
-            Activation::Geglu => self.gate(up, &mut inner),
-            Activation::Gelu => {
-                gelu(up, &mut inner);
-                store(&mut inner, self.points.gelu.as_ref(), Pass::Forward);
-            }
+        if self.activation.is_gated {
+            self.gate(up, &mut inner);
+        } else {
+            self.activation.function.values(up, &mut inner);
+            store(&mut inner, self.points.gelu.as_ref(), Pass::Forward);
         }
         self.down.forward(&weights[1], out, &inner, rows.alone());
         store(out, self.points.down.as_ref(), Pass::Forward);
@@ -96,28 +115,26 @@ impl FeedForward<'_> {
     ) {
         let mut dinner = Buffer::new(inner.len());
         self.down.backward(down, &mut dinner, d, rows.alone());
-        match self.activation {
-            Activation::Geglu => {
-                store(&mut dinner, self.points.glu.as_ref(), Pass::Backward);
-                self.gate_backward(&dinner, up, dup, inner);
-            }
-            Activation::Gelu => {
-                store(&mut dinner, self.points.gelu.as_ref(), Pass::Backward);
-                gelu_and_slope(up, inner, dup);
-                round_again(inner, self.points.gelu.as_ref());
-                multiply(dup, &dinner);
-            }
+        if self.activation.is_gated {
+            store(&mut dinner, self.points.glu.as_ref(), Pass::Backward);
+            self.gate_backward(&dinner, up, dup, inner);
+        } else {
+            store(&mut dinner, self.points.gelu.as_ref(), Pass::Backward);
+            let function = self.activation.function;
+            function.values_and_slopes(up, inner, dup);
+            round_again(inner, self.points.gelu.as_ref());
+            multiply(dup, &dinner);
         }
         store(dup, self.points.up.as_ref(), Pass::Backward);
     }
 
     fn gate(&self, up: &[f32], inner: &mut [f32]) {
-        let f = self.down.inputs;
+        let (f, function) = (self.down.inputs, self.activation.function);
         let mut counts = [&self.points.gelu, &self.points.glu]
             .map(|point| Store::new(point.as_ref(), Pass::Forward));
         for (inner, up) in inner.chunks_exact_mut(f).zip(up.chunks_exact(2 * f)) {
             let (value, gate) = up.split_at(f);
-            gelu(gate, inner);
+            function.values(gate, inner);
             counts[0].piece(inner);
             multiply(inner, value);
             counts[1].piece(inner);
@@ -125,7 +142,7 @@ impl FeedForward<'_> {
     }
 
     fn gate_backward(&self, dinner: &[f32], up: &[f32], dup: &mut [f32], inner: &mut [f32]) {
-        let f = self.down.inputs;
+        let (f, function) = (self.down.inputs, self.activation.function);
         let mut counts = Store::new(self.points.gelu.as_ref(), Pass::Backward);
         let mut slope = Buffer::new(f);
         let rows = up.chunks_exact(2 * f).zip(dup.chunks_exact_mut(2 * f));
@@ -133,7 +150,7 @@ impl FeedForward<'_> {
         for ((up, dup), (inner, dinner)) in rows.zip(inner_rows) {
             let (value, gate) = up.split_at(f);
             let (dvalue, dgate) = dup.split_at_mut(f);
-            gelu_and_slope(gate, inner, &mut slope);
+            function.values_and_slopes(gate, inner, &mut slope);
             round_again(inner, self.points.gelu.as_ref());
             product(dvalue, dinner, inner);
             product(dgate, dinner, value);
@@ -151,6 +168,14 @@ mod tests {
     use crate::fused::Positions;
 
     const WIDTH: usize = 3;
+    const GEGLU: Activation = Activation {
+        is_gated: true,
+        function: Function::Gelu,
+    };
+    const GELU: Activation = Activation {
+        is_gated: false,
+        ..GEGLU
+    };
 
     /// Output of a feed-forward with first matrix `[up, 3]` and second `[3, down]`, of one row.
     fn output(activation: Activation, up: usize, down: usize) -> Vec<f32> {
@@ -167,7 +192,7 @@ mod tests {
             activation,
             points: FeedForwardPoints::default(),
         };
-        let rows = Rows::new(1, vec![0..1; 1], Positions::Embedded);
+        let rows = Rows::new(1, vec![0..1; 1], Positions::default());
         let weights = [&ffn.up, &ffn.down].map(Linear::forward_weight);
         let (mut kept, mut out) = (vec![0.0; up], vec![0.0; WIDTH]);
         ffn.forward(&rows, &weights, &values[..WIDTH], &mut kept, &mut out);
@@ -176,19 +201,19 @@ mod tests {
 
     #[test]
     fn shapes_that_fit_the_activation_are_computed_by_it() {
-        assert_ne!(output(Activation::Geglu, 8, 4), [0.0; WIDTH]);
-        assert_ne!(output(Activation::Gelu, 4, 4), [0.0; WIDTH]);
+        assert_ne!(output(GEGLU, 8, 4), [0.0; WIDTH]);
+        assert_ne!(output(GELU, 4, 4), [0.0; WIDTH]);
     }
 
     #[test]
     #[should_panic(expected = "left == right")]
     fn a_gate_is_not_taken_for_granted_where_the_shapes_have_room_for_one() {
-        let _ = output(Activation::Gelu, 8, 4);
+        let _ = output(GELU, 8, 4);
     }
 
     #[test]
     #[should_panic(expected = "left == right")]
     fn a_gate_that_does_not_fit_is_not_left_out() {
-        let _ = output(Activation::Geglu, 4, 4);
+        let _ = output(GEGLU, 4, 4);
     }
 }

@@ -53,19 +53,12 @@ vectorised! {
     /// # Shapes
     /// - row: `[heads, blocks, 2, w]`, cos and sin: `[blocks, w]`
     pub(super) fn turn(row: &mut [f32], cos: &[f32], sin: &[f32], w: usize, sign: f32) {
+        let blocks = cos.len() / w;
         for head in row.chunks_exact_mut(2 * cos.len()) {
-            let angles = cos.chunks_exact(w).zip(sin.chunks_exact(w));
-            for (block, (cos, sin)) in head.chunks_exact_mut(2 * w).zip(angles) {
-                let (first, second) = block.split_at_mut(w);
-                let ((a, a_rest), (b, b_rest)) = (first.as_chunks_mut(), second.as_chunks_mut());
-                let ((cos, cos_rest), (sin, sin_rest)) = (cos.as_chunks(), sin.as_chunks());
-                for ((a, b), (cos, sin)) in a.iter_mut().zip(b).zip(cos.iter().zip(sin)) {
-                    turn_block(a, b, cos, sin, sign);
-                }
-                let pairs = a_rest.iter_mut().zip(b_rest);
-                for ((a, b), (cos, sin)) in pairs.zip(cos_rest.iter().zip(sin_rest)) {
-                    (*a, *b) = turned([*a, *b], [*cos, sign * sin]);
-                }
+            for block in 0..blocks {
+                let (from, to) = (block * w, (block + 1) * w);
+                let (first, second) = head[2 * from..2 * to].split_at_mut(w);
+                turn_pairs(first, second, &cos[from..to], &sin[from..to], sign);
             }
         }
     }
@@ -205,6 +198,20 @@ vectorised! {
         for x in x {
             *x = factor * exp(*x - shift);
         }
+    }
+}
+
+/// Turns element `i` of `a` with element `i` of `b`.
+#[inline(always)]
+fn turn_pairs(a: &mut [f32], b: &mut [f32], cos: &[f32], sin: &[f32], sign: f32) {
+    let ((a, a_rest), (b, b_rest)) = (a.as_chunks_mut(), b.as_chunks_mut());
+    let ((cos, cos_rest), (sin, sin_rest)) = (cos.as_chunks(), sin.as_chunks());
+    for ((a, b), (cos, sin)) in a.iter_mut().zip(b).zip(cos.iter().zip(sin)) {
+        turn_block(a, b, cos, sin, sign);
+    }
+    let pairs = a_rest.iter_mut().zip(b_rest);
+    for ((a, b), (cos, sin)) in pairs.zip(cos_rest.iter().zip(sin_rest)) {
+        (*a, *b) = turned([*a, *b], [*cos, sign * sin]);
     }
 }
 

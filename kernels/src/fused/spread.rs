@@ -10,15 +10,13 @@ const ROWS: usize = 128;
 /// Groups of pieces or blocks at most: threads that a backward pass can keep busy.
 pub(super) const GROUPS: usize = 4;
 
-/// What attention knows of positions.
-#[derive(Debug)]
-pub enum Positions {
-    /// Nothing: they are part of what enters the first sub-layer.
-    Embedded,
+/// What attention knows of positions: nothing where they are part of what enters the first sub-layer.
+#[derive(Debug, Default)]
+pub struct Positions {
     /// Query and key turn by them.
-    Rotation(Rotation),
+    pub rotation: Option<Rotation>,
     /// Scores fall with the distance.
-    Alibi(Alibi),
+    pub alibi: Option<Alibi>,
 }
 
 /// What the sub-layers of a pass share about the batch.
@@ -51,10 +49,11 @@ impl Rows {
                 .iter()
                 .all(|span| span.start < span.end && span.end <= seq_len)
         );
-        match &positions {
-            Positions::Embedded => {}
-            Positions::Rotation(rotation) => assert_eq!(rotation.rows(), rows),
-            Positions::Alibi(alibi) => assert_eq!(alibi.positions.len(), rows),
+        if let Some(rotation) = &positions.rotation {
+            assert_eq!(rotation.rows(), rows);
+        }
+        if let Some(alibi) = &positions.alibi {
+            assert_eq!(alibi.positions.len(), rows);
         }
         let step = ROWS.div_ceil(seq_len) * seq_len;
         Self {
@@ -72,17 +71,11 @@ impl Rows {
     }
 
     pub(super) fn rotation(&self) -> Option<&Rotation> {
-        match &self.positions {
-            Positions::Rotation(rotation) => Some(rotation),
-            Positions::Embedded | Positions::Alibi(_) => None,
-        }
+        self.positions.rotation.as_ref()
     }
 
     pub(super) fn alibi(&self) -> Option<&Alibi> {
-        match &self.positions {
-            Positions::Alibi(alibi) => Some(alibi),
-            Positions::Embedded | Positions::Rotation(_) => None,
-        }
+        self.positions.alibi.as_ref()
     }
 
     /// The pieces in a few groups that depend on shapes only. What is summed over rows is summed within

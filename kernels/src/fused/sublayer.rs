@@ -16,18 +16,43 @@ use crate::{Buffer, Rounding};
 use rayon::prelude::*;
 use std::ops::Range;
 
-/// Where the norm sits.
+/// What goes past the branch f, and which norms stand around f.
 #[derive(Debug, Clone, Copy)]
-pub enum Arrangement<'a> {
-    /// `y = LN(x)`, `x ← αy + f(y)`: Post-LN shifted by one, as GLM-130B has it.
-    Post {
+pub enum Residual<'a> {
+    /// The norm's output: `y = LN(x)`, `x ← αy + f(y)`, Post-LN shifted by one, as GLM-130B has it.
+    Norm {
+        /// LN
+        norm: Norm<'a>,
         /// α
         alpha: f32,
     },
-    /// `x ← x + f(LN(x))`
-    Pre,
-    /// `x ← x + LN(f(LN(x)))`, with the second norm.
-    Sandwich(Norm<'a>),
+    /// The stream itself: `x ← x + f(x)`.
+    Stream {
+        /// f reads its output.
+        before: Option<Norm<'a>>,
+        /// Its output is added, and it reads that of f.
+        after: Option<Norm<'a>>,
+    },
+}
+
+impl<'a> Residual<'a> {
+    /// The norm before the branch.
+    #[must_use]
+    pub fn before(&self) -> Option<&Norm<'a>> {
+        match self {
+            Self::Norm { norm, .. } => Some(norm),
+            Self::Stream { before, .. } => before.as_ref(),
+        }
+    }
+
+    /// The norm after the branch.
+    #[must_use]
+    pub fn after(&self) -> Option<&Norm<'a>> {
+        match self {
+            Self::Norm { .. } => None,
+            Self::Stream { after, .. } => after.as_ref(),
+        }
+    }
 }
 
 /// What a sub-layer computes between its norm and its residual.
@@ -42,10 +67,8 @@ pub enum Branch<'a> {
 /// One sub-layer.
 #[derive(Debug)]
 pub struct Sublayer<'a> {
-    /// Where the norm sits.
-    pub arrangement: Arrangement<'a>,
-    /// The norm before the branch.
-    pub norm: Norm<'a>,
+    /// What goes past the branch, and its norms.
+    pub residual: Residual<'a>,
     /// The branch.
     pub branch: Branch<'a>,
     /// Whether norms read what they do divided by a [`Divisor`], the layer-norm half of PB-Relax.
@@ -59,9 +82,10 @@ pub struct Sublayer<'a> {
 /// Rounding points around a branch; absent points round nothing.
 #[derive(Debug, Default)]
 pub struct ResidualPoints {
-    /// Output of the norm, and its input where that is divided.
+    /// Output of the norm before the branch, and its input where that is divided; without this norm the
+    /// gradient of what the branch reads.
     pub norm: Option<Rounding>,
-    /// Output of the second norm, and its input where that is divided.
+    /// Output of the norm after the branch, and its input where that is divided.
     pub out_norm: Option<Rounding>,
     /// `αy`
     pub skip: Option<Rounding>,
@@ -87,18 +111,18 @@ pub struct Saved {
     first: Buffer,
     /// `[r, h]` with attention, else empty.
     second: Buffer,
-    /// `[r, h]` with a second norm, else empty.
+    /// `[r, h]` with a norm after the branch, else empty.
     branch: Buffer,
     /// `[r, 2h]` with norms of heads, else empty.
     raw: Buffer,
-    /// Of what the norm reads, and of what the second norm reads.
+    /// Of what the norm before the branch reads, and of what the one after it reads.
     divisors: [Option<Divisor>; 2],
 }
 
 /// Intermediate results of a forward pass for those who compare.
 #[derive(Debug, Default)]
 pub struct Trace {
-    /// Output of the norm, `[r, h]`.
+    /// Output of the norm before the branch, `[r, h]`; empty without.
     pub norm: Buffer,
     /// Output of the branch, after dropout, `[r, h]`.
     pub branch: Buffer,
@@ -107,9 +131,9 @@ pub struct Trace {
 /// Where the gradients of a sub-layer go.
 #[derive(Debug)]
 pub struct SublayerGradient<'a> {
-    /// Of the norm.
-    pub norm: NormGradient<'a>,
-    /// Of the second norm, with [`Arrangement::Sandwich`].
+    /// Of the norm before the branch, where there is one.
+    pub norm: Option<NormGradient<'a>>,
+    /// Of the norm after it, where there is one.
     pub out_norm: Option<NormGradient<'a>>,
     /// Of the norms of the query's and the key's heads, with [`Attention::head_norms`].
     pub head_norms: Option<[NormGradient<'a>; 2]>,
@@ -135,14 +159,7 @@ impl Sublayer<'_> {
     }
 
     fn width(&self) -> usize {
-        self.norm.gamma.len()
-    }
-
-    fn sandwich(&self) -> Option<&Norm<'_>> {
-        match &self.arrangement {
-            Arrangement::Sandwich(norm) => Some(norm),
-            Arrangement::Post { .. } | Arrangement::Pre => None,
-        }
+        self.linears()[0].inputs
     }
 
     /// Widths of what is saved.
@@ -152,7 +169,7 @@ impl Sublayer<'_> {
             Branch::Attention(attention) => (h, attention.raw_width()),
             Branch::FeedForward(_) => (0, 0),
         };
-        let branch = self.sandwich().map_or(0, |_| h);
+        let branch = self.residual.after().map_or(0, |_| h);
         [self.linears()[0].outputs, second, branch, raw]
     }
 
@@ -169,7 +186,8 @@ impl Sublayer<'_> {
         let mut saved = widths.map(|width| Buffer::new(r * width));
         let pieces = &rows.pieces;
         let mut jobs: Vec<ForwardPiece> = Vec::with_capacity(pieces.len());
-        let divisor = self.relax.then(|| Divisor::new(x));
+        let is_divided = self.relax && self.residual.before().is_some();
+        let divisor = is_divided.then(|| Divisor::new(x));
         let [first, second, branch, raw] = &mut saved;
         let mut parts = [
             cut(first, widths[0], pieces).into_iter(),
@@ -178,11 +196,13 @@ impl Sublayer<'_> {
             cut(raw, widths[3], pieces).into_iter(),
         ];
         let mut traced = trace.map(|trace| {
+            let normed = self.residual.before().map_or(0, |_| h);
             *trace = Trace {
-                norm: Buffer::new(r * h),
+                norm: Buffer::new(r * normed),
                 branch: Buffer::new(r * h),
             };
-            [&mut trace.norm, &mut trace.branch].map(|buffer| cut(buffer, h, pieces).into_iter())
+            let parts = [(&mut trace.norm, normed), (&mut trace.branch, h)];
+            parts.map(|(buffer, width)| cut(buffer, width, pieces).into_iter())
         });
         for output in cut(&mut output, h, pieces) {
             let next = |parts: &mut std::vec::IntoIter<_>| parts.next().unwrap_or_default();
@@ -208,7 +228,7 @@ impl Sublayer<'_> {
             let outputs = cut(&mut output, h, pieces).into_par_iter().with_max_len(1);
             outputs.zip(pieces).for_each(|(out, piece)| {
                 let branch = part(&branch, h, piece);
-                self.close_sandwich(norm, part(x, h, piece), branch, Some(divisor), out);
+                self.close_normed(norm, part(x, h, piece), branch, Some(divisor), out);
             });
             divisor
         });
@@ -225,9 +245,10 @@ impl Sublayer<'_> {
         }
     }
 
-    /// The second norm, where it waits for the branch of all pieces: their maximum divides what it reads.
+    /// The norm after the branch, where it waits for the branch of all pieces: their maximum divides what it
+    /// reads.
     fn closes_apart(&self) -> Option<&Norm<'_>> {
-        self.sandwich().filter(|_| self.relax)
+        self.residual.after().filter(|_| self.relax)
     }
 
     fn forward_piece(
@@ -241,41 +262,48 @@ impl Sublayer<'_> {
     ) -> f32 {
         let (out, [first, second, branch, raw]) = (job.output, job.saved);
         let points = &self.points;
-        let mut y = Buffer::new(x.len());
-        let read = relaxed(x, divisor, Store::new(points.norm.as_ref(), Pass::Forward));
-        self.norm.forward(&mut y, read.as_deref().unwrap_or(x));
-        store(&mut y, points.norm.as_ref(), Pass::Forward);
+        let normed = self.residual.before().map(|norm| {
+            let mut y = Buffer::new(x.len());
+            let read = relaxed(x, divisor, Store::new(points.norm.as_ref(), Pass::Forward));
+            norm.forward(&mut y, read.as_deref().unwrap_or(x));
+            store(&mut y, points.norm.as_ref(), Pass::Forward);
+            y
+        });
+        let y = normed.as_deref().unwrap_or(x);
         let mut largest = f32::NEG_INFINITY;
         match &self.branch {
             Branch::Attention(attention) => {
                 let kept = [first, second, raw];
-                largest = attention.forward(rows, piece, weights, &y, kept, out);
+                largest = attention.forward(rows, piece, weights, y, kept, out);
             }
-            Branch::FeedForward(ffn) => ffn.forward(rows, weights, &y, first, out),
+            Branch::FeedForward(ffn) => ffn.forward(rows, weights, y, first, out),
         }
         if let Some(mask) = self.dropout {
             mask.apply(piece.start, out);
             store(out, self.branch.out_point(), Pass::Forward);
         }
         if let Some([norm, result]) = job.trace {
-            norm.copy_from_slice(&y);
+            norm.copy_from_slice(normed.as_deref().unwrap_or_default());
             result.copy_from_slice(out);
         }
-        match &self.arrangement {
-            Arrangement::Post { alpha } => {
-                scale(&mut y, *alpha);
-                store(&mut y, points.skip.as_ref(), Pass::Forward);
-                add(out, &y);
+        match &self.residual {
+            Residual::Norm { alpha, .. } => {
+                let mut skip = normed.unwrap_or_else(|| Buffer::of(x));
+                scale(&mut skip, *alpha);
+                store(&mut skip, points.skip.as_ref(), Pass::Forward);
+                add(out, &skip);
                 store(out, points.sum.as_ref(), Pass::Forward);
             }
-            Arrangement::Pre => {
+            Residual::Stream { after: None, .. } => {
                 add(out, x);
                 store(out, points.sum.as_ref(), Pass::Forward);
             }
-            Arrangement::Sandwich(norm) => {
+            Residual::Stream {
+                after: Some(norm), ..
+            } => {
                 branch.copy_from_slice(out);
                 if self.closes_apart().is_none() {
-                    self.close_sandwich(norm, x, branch, None, out);
+                    self.close_normed(norm, x, branch, None, out);
                 }
             }
         }
@@ -283,7 +311,7 @@ impl Sublayer<'_> {
     }
 
     /// `out = x + LN(branch)`, the branch divided where it is.
-    fn close_sandwich(
+    fn close_normed(
         &self,
         norm: &Norm,
         x: &[f32],

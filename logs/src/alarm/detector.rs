@@ -11,6 +11,7 @@ use super::non_finite::NonFinite;
 use super::robust::Robust;
 use super::skips::RepeatedSkips;
 use super::spike::{SpikeDetector, SpikeRule};
+use super::threshold::Threshold::{self, Count, Deviations, Factor, Fixed};
 use super::{Alarm, LossScaleDetector};
 use crate::record::Record;
 use crate::spike::{Definition, Side};
@@ -21,18 +22,12 @@ use crate::spike::{Definition, Side};
 pub trait Detector: Debug + Send + Serialize + DeserializeOwned {
     /// Takes one step and adds what it raises to `raised`. A record without its signals changes nothing.
     fn observe(&mut self, record: &Record, raised: &mut Vec<Alarm>);
-
-    /// Multiplies the threshold by `factor`, above 1 for fewer alarms; a threshold that is a factor itself is raised to
-    /// that power. `false` for a detector that has none.
-    fn scale_threshold(&mut self, factor: f64) -> bool;
 }
 
 /// [`Detector`] for a list of different ones.
 pub trait AnyDetector: Debug + Send {
     /// [`Detector::observe`].
     fn observe(&mut self, record: &Record, raised: &mut Vec<Alarm>);
-    /// [`Detector::scale_threshold`].
-    fn scale_threshold(&mut self, factor: f64) -> bool;
     /// The state.
     fn state(&self) -> serde_json::Result<Value>;
     /// Continues from a state of the same detector; on an error nothing changes.
@@ -42,10 +37,6 @@ pub trait AnyDetector: Debug + Send {
 impl<D: Detector> AnyDetector for D {
     fn observe(&mut self, record: &Record, raised: &mut Vec<Alarm>) {
         Detector::observe(self, record, raised);
-    }
-
-    fn scale_threshold(&mut self, factor: f64) -> bool {
-        Detector::scale_threshold(self, factor)
     }
 
     fn state(&self) -> serde_json::Result<Value> {
@@ -59,6 +50,7 @@ impl<D: Detector> AnyDetector for D {
 }
 
 /// One line of the registry.
+#[derive(Clone, Copy)]
 pub struct Entry {
     /// The name, also that of the rule in its alarms.
     pub name: &'static str,
@@ -66,6 +58,8 @@ pub struct Entry {
     pub signals: &'static [&'static str],
     /// Its thresholds, for people.
     pub thresholds: &'static str,
+    /// The first of them, which a user may choose.
+    pub threshold: Threshold,
     /// Where it comes from.
     pub source: &'static str,
     /// Whether a [`Watch`](super::Watch) has it.
@@ -99,31 +93,52 @@ const LAYER: Definition = factor(0.5);
 /// Every detector, in the order of their alarms within a step.
 #[rustfmt::skip] // a table reads better with one row per line
 pub const DETECTORS: &[Entry] = &[
-    Entry { name: "non-finite", signals: &["loss", "grad_norm"], thresholds: "NaN or infinity", source: "ours", watched: true, make: |e| Box::new(NonFinite::new(e.signals)) },
-    Entry { name: "robust-loss", signals: &["loss"], thresholds: "7 robust deviations above the median of 64", source: OURS, watched: true, make: |e| robust(e, Definition::LOSS) },
-    Entry { name: "robust-gradient", signals: &["grad_norm"], thresholds: "7 robust deviations and a factor of 1.4 above the median of 64, logarithmic", source: OURS, watched: true, make: |e| robust(e, NORM) },
-    Entry { name: "olmo2-1000/7", signals: &["loss", "grad_norm"], thresholds: "7 standard deviations from the mean of 1,000", source: "OLMo 2, arXiv 2501.00656, §3.2", watched: true, make: |e| moving(e, &SpikeRule::olmo2_1000_7()) },
-    Entry { name: "olmo-core-128/6", signals: &["loss"], thresholds: "6 standard deviations above the mean of 128", source: "OLMo-core, train/callbacks/stability_monitor.py", watched: true, make: |e| moving(e, &SpikeRule::olmo_core_128_6()) },
-    Entry { name: "olmo-core-128/6-gradient", signals: &["grad_norm"], thresholds: "the same; more than one alarm per 1,000 steps on calm runs of small models", source: "OLMo-core, train/callbacks/stability_monitor.py", watched: false, make: |e| moving(e, &SpikeRule { name: e.name.to_owned(), ..SpikeRule::olmo_core_128_6() }) },
-    Entry { name: "jump-loss", signals: &["loss"], thresholds: "1.25 times the median of 16", source: "ours; the form of metaseq's skip on the loss ratio", watched: true, make: |e| Box::new(RelativeJump::new(e.name, e.signals[0], 1.25)) },
-    Entry { name: "jump-gradient", signals: &["grad_norm"], thresholds: "5 times the median of 16", source: "ours; the form of metaseq's skip on the loss ratio", watched: true, make: |e| Box::new(RelativeJump::new(e.name, e.signals[0], 5.0)) },
-    Entry { name: "loss-scale", signals: &["loss_scale"], thresholds: "2 halvings within 20 steps", source: "after GLM-130B, arXiv 2210.02414, §3", watched: true, make: |_| Box::new(LossScaleDetector::default()) },
-    Entry { name: "repeated-skips", signals: &["skipped"], thresholds: "3 skipped steps of 10", source: "ours", watched: true, make: |e| Box::new(RepeatedSkips::new(e.name, 3, 10)) },
-    Entry { name: "layer-growth", signals: &["layer_grad_norm"], thresholds: "7 robust deviations and a factor of 33 above the layer's own median, logarithmic", source: OURS, watched: true, make: |e| Box::new(Layers::new(e.name, e.signals[0], Against::Past, LAYER)) },
-    Entry { name: "layer-share", signals: &["layer_grad_norm"], thresholds: "7 robust deviations and a factor of 8 in the layer over the median layer", source: OURS, watched: true, make: |e| Box::new(Layers::new(e.name, e.signals[0], Against::Layers, SHARE)) },
-    Entry { name: "activation-drift", signals: &["layer_norm_input_rms"], thresholds: "7 robust deviations and a factor of 1.4 from the layer's own median, either way, logarithmic", source: OURS, watched: true, make: |e| Box::new(Layers::new(e.name, e.signals[0], Against::Past, STILL)) },
-    Entry { name: "embedding-gradient", signals: &["grad_norm_embedding"], thresholds: "as robust-gradient", source: "ours; after GLM-130B, arXiv 2210.02414, §3", watched: true, make: |e| robust(e, NORM) },
-    Entry { name: "update-norm", signals: &["update_norm"], thresholds: "as robust-gradient", source: "ours; the signal of Marin's issue 1368", watched: true, make: |e| robust(e, NORM) },
-    Entry { name: "adam-rms", signals: &["adam_rms"], thresholds: "as robust-gradient, and a factor of 3", source: "ours; the signal of StableAdamW, arXiv 2304.13013", watched: true, make: |e| robust(e, RATIO) },
-    Entry { name: "clip", signals: &["clip_coefficient"], thresholds: "7 robust deviations and a factor of 2.7 below the median of 64, logarithmic", source: OURS, watched: true, make: |e| robust(e, FALL) },
-    Entry { name: "attention-logit", signals: &["max_attention_logit"], thresholds: "as robust-gradient, and a factor of 2.7", source: "ours; the signal of Wortsman et al., arXiv 2309.14322", watched: true, make: |e| robust(e, LOGIT) },
+    Entry { name: "non-finite", signals: &["loss", "grad_norm"], thresholds: "NaN or infinity", threshold: Fixed, source: "ours", watched: true, make: |e| Box::new(NonFinite::new(e.signals)) },
+    Entry { name: "robust-loss", signals: &["loss"], thresholds: "7 robust deviations above the median of 64", threshold: Deviations(7.0), source: OURS, watched: true, make: |e| robust(e, Definition::LOSS) },
+    Entry { name: "robust-gradient", signals: &["grad_norm"], thresholds: "7 robust deviations and a factor of 1.4 above the median of 64, logarithmic", threshold: Deviations(7.0), source: OURS, watched: true, make: |e| robust(e, NORM) },
+    Entry { name: "olmo2-1000/7", signals: &["loss", "grad_norm"], thresholds: "7 standard deviations from the mean of 1,000", threshold: Deviations(7.0), source: "OLMo 2, arXiv 2501.00656, §3.2", watched: true, make: |e| moving(e, SpikeRule::olmo2_1000_7()) },
+    Entry { name: "olmo-core-128/6", signals: &["loss"], thresholds: "6 standard deviations above the mean of 128", threshold: Deviations(6.0), source: "OLMo-core, train/callbacks/stability_monitor.py", watched: true, make: |e| moving(e, SpikeRule::olmo_core_128_6()) },
+    Entry { name: "olmo-core-128/6-gradient", signals: &["grad_norm"], thresholds: "the same; more than one alarm per 1,000 steps on calm runs of small models", threshold: Deviations(6.0), source: "OLMo-core, train/callbacks/stability_monitor.py", watched: false, make: |e| moving(e, SpikeRule::olmo_core_128_6()) },
+    Entry { name: "jump-loss", signals: &["loss"], thresholds: "1.25 times the median of 16", threshold: Factor(1.25), source: "ours; the form of metaseq's skip on the loss ratio", watched: true, make: jump },
+    Entry { name: "jump-gradient", signals: &["grad_norm"], thresholds: "5 times the median of 16", threshold: Factor(5.0), source: "ours; the form of metaseq's skip on the loss ratio", watched: true, make: jump },
+    Entry { name: "loss-scale", signals: &["loss_scale"], thresholds: "2 halvings within 20 steps", threshold: Count { least: 2, most: 20 }, source: "after GLM-130B, arXiv 2210.02414, §3", watched: true, make: |e| Box::new(LossScaleDetector::new(e.threshold.number() as u32, 20)) },
+    Entry { name: "repeated-skips", signals: &["skipped"], thresholds: "3 skipped steps of 10", threshold: Count { least: 3, most: 10 }, source: "ours", watched: true, make: |e| Box::new(RepeatedSkips::new(e.name, e.threshold.number() as u64, 10)) },
+    Entry { name: "layer-growth", signals: &["layer_grad_norm"], thresholds: "7 robust deviations and a factor of 33 above the layer's own median, logarithmic", threshold: Deviations(7.0), source: OURS, watched: true, make: |e| layers(e, Against::Past, LAYER) },
+    Entry { name: "layer-share", signals: &["layer_grad_norm"], thresholds: "7 robust deviations and a factor of 8 in the layer over the median layer", threshold: Deviations(7.0), source: OURS, watched: true, make: |e| layers(e, Against::Layers, SHARE) },
+    Entry { name: "activation-drift", signals: &["layer_norm_input_rms"], thresholds: "7 robust deviations and a factor of 1.4 from the layer's own median, either way, logarithmic", threshold: Deviations(7.0), source: OURS, watched: true, make: |e| layers(e, Against::Past, STILL) },
+    Entry { name: "embedding-gradient", signals: &["grad_norm_embedding"], thresholds: "as robust-gradient", threshold: Deviations(7.0), source: "ours; after GLM-130B, arXiv 2210.02414, §3", watched: true, make: |e| robust(e, NORM) },
+    Entry { name: "update-norm", signals: &["update_norm"], thresholds: "as robust-gradient", threshold: Deviations(7.0), source: "ours; the signal of Marin's issue 1368", watched: true, make: |e| robust(e, NORM) },
+    Entry { name: "adam-rms", signals: &["adam_rms"], thresholds: "as robust-gradient, and a factor of 3", threshold: Deviations(7.0), source: "ours; the signal of StableAdamW, arXiv 2304.13013", watched: true, make: |e| robust(e, RATIO) },
+    Entry { name: "clip", signals: &["clip_coefficient"], thresholds: "7 robust deviations and a factor of 2.7 below the median of 64, logarithmic", threshold: Deviations(7.0), source: OURS, watched: true, make: |e| robust(e, FALL) },
+    Entry { name: "attention-logit", signals: &["max_attention_logit"], thresholds: "as robust-gradient, and a factor of 2.7", threshold: Deviations(7.0), source: "ours; the signal of Wortsman et al., arXiv 2309.14322", watched: true, make: |e| robust(e, LOGIT) },
 ];
 
 fn robust(entry: &Entry, definition: Definition) -> Box<dyn AnyDetector> {
+    let definition = definition.with_threshold(entry.threshold.number());
     Box::new(Robust::new(entry.name, entry.signals[0], definition))
 }
 
-fn moving(entry: &Entry, rule: &SpikeRule) -> Box<dyn AnyDetector> {
+fn layers(entry: &Entry, against: Against, definition: Definition) -> Box<dyn AnyDetector> {
+    let definition = definition.with_threshold(entry.threshold.number());
+    Box::new(Layers::new(
+        entry.name,
+        entry.signals[0],
+        against,
+        definition,
+    ))
+}
+
+fn jump(entry: &Entry) -> Box<dyn AnyDetector> {
+    let factor = entry.threshold.number();
+    Box::new(RelativeJump::new(entry.name, entry.signals[0], factor))
+}
+
+fn moving(entry: &Entry, rule: SpikeRule) -> Box<dyn AnyDetector> {
+    let rule = SpikeRule {
+        name: entry.name.to_owned(),
+        sigma: entry.threshold.number(),
+        ..rule
+    };
     let of = |signal: &&str| SpikeDetector::new(signal, rule.clone());
     Box::new(entry.signals.iter().map(of).collect::<Vec<_>>())
 }
@@ -150,13 +165,6 @@ impl Detector for Vec<SpikeDetector> {
             }
         }
     }
-
-    fn scale_threshold(&mut self, factor: f64) -> bool {
-        for detector in self.iter_mut() {
-            SpikeDetector::scale_threshold(detector, factor);
-        }
-        true
-    }
 }
 
 impl Detector for LossScaleDetector {
@@ -164,11 +172,6 @@ impl Detector for LossScaleDetector {
         if let Some(scale) = record.scalar("loss_scale") {
             raised.extend(self.observe(record.step, scale));
         }
-    }
-
-    fn scale_threshold(&mut self, factor: f64) -> bool {
-        LossScaleDetector::scale_threshold(self, factor);
-        true
     }
 }
 

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::detector::{Detector, observed};
 use super::{Alarm, AlarmKind};
+use crate::median::upper_median;
 use crate::record::Record;
 
 /// Values whose median a jump is measured from.
@@ -50,8 +51,7 @@ impl RelativeJump {
         for (place, value) in values.iter_mut().zip(&self.recent) {
             *place = *value;
         }
-        let (_, median, _) = values[..count].select_nth_unstable_by(count / 2, f64::total_cmp);
-        Some(*median)
+        upper_median(&mut values[..count])
     }
 
     fn accept(&mut self, value: f64) {
@@ -99,10 +99,5 @@ impl Detector for RelativeJump {
             self.recent.clear();
             self.accept(value);
         }
-    }
-
-    fn scale_threshold(&mut self, factor: f64) -> bool {
-        self.factor = self.factor.powf(factor);
-        true
     }
 }

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::detector::Detector;
 use super::{Alarm, AlarmKind, robust};
+use crate::median::upper_median;
 use crate::record::Record;
 use crate::spike::{Change, Definition, Spike, SpikeTracker};
 
@@ -79,14 +80,6 @@ impl Detector for Layers {
         let signal = format!("{}[{layer}]", self.signal);
         raised.push(robust::alarm(&self.name, &signal, AlarmKind::Layer, &spike));
     }
-
-    fn scale_threshold(&mut self, factor: f64) -> bool {
-        self.definition = self.definition.scaled(factor);
-        for tracker in &mut self.trackers {
-            tracker.scale_threshold(factor);
-        }
-        true
-    }
 }
 
 /// The median of the finite, positive values, where there are at least three: among fewer no layer stands out.
@@ -99,6 +92,5 @@ fn median(values: &[f64]) -> Option<f64> {
     if usable.len() < 3 {
         return None;
     }
-    usable.sort_unstable_by(f64::total_cmp);
-    usable.get(usable.len() / 2).copied()
+    upper_median(&mut usable)
 }

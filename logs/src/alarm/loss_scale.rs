@@ -39,11 +39,6 @@ impl LossScaleDetector {
         }
     }
 
-    /// See [`super::Detector::scale_threshold`].
-    pub(super) fn scale_threshold(&mut self, factor: f64) {
-        self.halvings *= factor;
-    }
-
     /// Takes the loss scale of a step. Zero and negative values, which no scaler has, are ignored.
     pub fn observe(&mut self, step: u64, scale: f64) -> Option<Alarm> {
         let was_non_finite = std::mem::replace(&mut self.non_finite, !scale.is_finite());

@@ -38,8 +38,4 @@ impl Detector for NonFinite {
             }
         }
     }
-
-    fn scale_threshold(&mut self, _: f64) -> bool {
-        false
-    }
 }

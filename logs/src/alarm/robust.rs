@@ -37,11 +37,6 @@ impl Detector for Robust {
             raised.push(alarm(&self.name, &self.signal, AlarmKind::Spike, &spike));
         }
     }
-
-    fn scale_threshold(&mut self, factor: f64) -> bool {
-        self.tracker.scale_threshold(factor);
-        true
-    }
 }
 
 /// The alarm of a spike that began.

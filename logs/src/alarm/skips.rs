@@ -59,9 +59,4 @@ impl Detector for RepeatedSkips {
             message: format!("{count} of the last {} steps were skipped", self.window),
         });
     }
-
-    fn scale_threshold(&mut self, factor: f64) -> bool {
-        self.most = ((self.most as f64 * factor).round() as u64).max(1);
-        true
-    }
 }

@@ -103,27 +103,10 @@ impl SpikeDetector {
         }
     }
 
-    /// Watches `signal` by [`SpikeRule::olmo2_1000_7`].
-    #[must_use]
-    pub fn olmo2_1000_7(signal: &str) -> Self {
-        Self::new(signal, SpikeRule::olmo2_1000_7())
-    }
-
-    /// Watches `signal` by [`SpikeRule::olmo_core_128_6`].
-    #[must_use]
-    pub fn olmo_core_128_6(signal: &str) -> Self {
-        Self::new(signal, SpikeRule::olmo_core_128_6())
-    }
-
     /// The signal it watches.
     #[must_use]
     pub fn signal(&self) -> &str {
         &self.signal
-    }
-
-    /// See [`super::Detector::scale_threshold`].
-    pub(super) fn scale_threshold(&mut self, factor: f64) {
-        self.rule.sigma *= factor;
     }
 
     /// Takes the value of a step. An alarm is raised where a spike begins.
@@ -149,12 +132,6 @@ impl SpikeDetector {
             }
             _ => None,
         }
-    }
-
-    /// Whether the last value belongs to a spike.
-    #[must_use]
-    pub fn is_spiking(&self) -> bool {
-        self.spike_len > 0
     }
 
     /// Judges a value and updates the state.
@@ -223,23 +200,6 @@ impl SpikeDetector {
             Judgement::Calm
         }
     }
-}
-
-/// Share of values, 0 to 1, that are spikes by `rule` or not finite; `OLMo` 2 gives it in percent
-/// (arXiv 2501.00656, §3.2). 0 for no values.
-#[must_use]
-pub fn spike_score(values: &[f64], rule: SpikeRule) -> f64 {
-    let mut detector = SpikeDetector::new("", rule);
-    let spiking = values
-        .iter()
-        .filter(|&&value| {
-            matches!(
-                detector.take(value),
-                Judgement::Spike { .. } | Judgement::NonFinite
-            )
-        })
-        .count();
-    spiking as f64 / values.len().max(1) as f64
 }
 
 #[cfg(test)]

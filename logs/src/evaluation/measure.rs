@@ -91,26 +91,36 @@ fn detection(entry: &Entry, records: &[Record], truth: &Truth) -> Option<Detecti
     let calm = recorded.iter().filter(|record| is_calm(truth, record.step));
     Some(Detection {
         calm_steps: calm.count() as u64,
-        outcomes: thresholds(entry)
+        outcomes: family(entry)
             .into_iter()
-            .map(|factor| hold(truth, factor, &alarms(entry, factor, records)))
+            .map(|(factor, entry)| hold(truth, factor, &alarms(&entry, records)))
             .collect(),
     })
 }
 
-/// The factors at which a detector differs.
-fn thresholds(entry: &Entry) -> Vec<f64> {
-    if (entry.make)(entry).scale_threshold(1.0) {
-        factors()
+/// The detector at every factor at which it differs.
+fn family(entry: &Entry) -> Vec<(f64, Entry)> {
+    let at = |factor: f64| {
+        let threshold = entry.threshold.scaled(factor)?;
+        Some((
+            factor,
+            Entry {
+                threshold,
+                ..*entry
+            },
+        ))
+    };
+    let family: Vec<(f64, Entry)> = factors().into_iter().filter_map(at).collect();
+    if family.is_empty() {
+        vec![(1.0, *entry)]
     } else {
-        vec![1.0]
+        family
     }
 }
 
 /// The steps with an alarm, ascending.
-fn alarms(entry: &Entry, factor: f64, records: &[Record]) -> Vec<u64> {
+fn alarms(entry: &Entry, records: &[Record]) -> Vec<u64> {
     let mut detector = (entry.make)(entry);
-    detector.scale_threshold(factor);
     let mut raised = Vec::new();
     for record in records {
         detector.observe(record, &mut raised);

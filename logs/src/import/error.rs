@@ -44,6 +44,23 @@ pub enum ImportError {
         /// The place.
         path: PathBuf,
     },
+    /// Files to follow belong to several runs.
+    #[error(
+        "the paths hold several runs, {}, and `--follow` follows one: name its files, or give `--one-run` if all are attempts of one",
+        quoted(names)
+    )]
+    Several {
+        /// The runs by their files' names.
+        names: Vec<String>,
+    },
+    /// A run that follows other files.
+    #[error("`{}` follows {}, and none of these is among the paths; name another `--out`", path.display(), quoted(known))]
+    OtherSource {
+        /// The run.
+        path: PathBuf,
+        /// Its files.
+        known: Vec<String>,
+    },
     /// The disk is full.
     #[error(
         "no space left on the disk for `{}`; nothing was imported: free some space, then give the same command again",
@@ -55,8 +72,8 @@ pub enum ImportError {
         /// The cause.
         source: io::Error,
     },
-    /// An entry of `--map` cannot be used.
-    #[error("`--map {entry}`: {why}; expected SOURCE=NAME, for example `train/lm_loss=loss`")]
+    /// A name that the user gives a column cannot be used.
+    #[error("the name `{entry}`: {why}; expected SOURCE=NAME, for example `train/lm_loss=loss`")]
     Map {
         /// The entry.
         entry: String,
@@ -99,6 +116,11 @@ impl ImportError {
 
 fn formats() -> String {
     let names: Vec<&str> = FORMATS.iter().map(|format| format.name()).collect();
+    names.join(", ")
+}
+
+fn quoted(names: &[String]) -> String {
+    let names: Vec<String> = names.iter().map(|name| format!("`{name}`")).collect();
     names.join(", ")
 }
 

@@ -3,7 +3,12 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use super::{Import, ImportError, folder_of};
+use super::{Import, ImportError};
+use crate::disk::folder;
+use crate::run::{MANIFEST_FILE, metrics_file};
+
+/// The last values of a W&B run, beside the run itself: no log.
+const WANDB_SUMMARY: &str = "wandb-summary.json";
 
 /// A run whose attempts the user lists.
 #[derive(Debug, Clone)]
@@ -93,7 +98,8 @@ fn given(given: &Given, groups: &[Group]) -> Group {
     }
 }
 
-/// All files at or below a path, by name. Hidden ones are left out, and links to folders are not followed.
+/// All files at or below a path, by name. Hidden ones and run directories are left out, and links to folders are not
+/// followed.
 fn find(
     path: &Path,
     within: &Path,
@@ -115,12 +121,15 @@ fn find(
         let kind = entry.file_type().map_err(error)?;
         let hidden = entry.file_name().as_encoded_bytes().starts_with(b".");
         let is_file = || std::fs::metadata(entry.path()).is_ok_and(|found| found.is_file());
-        if !hidden && (kind.is_dir() || is_file()) {
+        if !hidden && entry.file_name() != WANDB_SUMMARY && (kind.is_dir() || is_file()) {
             entries.push((entry.path(), kind.is_dir(), entry.file_name()));
         }
     }
     entries.sort();
     for (path, is_folder, name) in entries {
+        if is_folder && is_run(&path) {
+            continue;
+        }
         let within = if is_folder {
             within.join(name)
         } else {
@@ -129,6 +138,11 @@ fn find(
         find(&path, &within, false, found)?;
     }
     Ok(())
+}
+
+/// Whether a folder is a run directory, the metrics of which look like a log.
+fn is_run(folder: &Path) -> bool {
+    folder.join(MANIFEST_FILE).is_file() && folder.join(metrics_file(1)).is_file()
 }
 
 fn is_same_file(a: &Path, b: &Path) -> bool {
@@ -140,7 +154,7 @@ fn run_of(entry: &Entry) -> (PathBuf, String) {
     let file = entry.path.file_name().unwrap_or_default();
     let file = file.to_string_lossy();
     let stem = without_endings(&file);
-    let folder = folder_of(&entry.path);
+    let folder = folder(&entry.path);
     let folders = entry.within.to_string_lossy().replace('/', "-");
     let inner = |name: &str| {
         if folders.is_empty() {
@@ -180,19 +194,89 @@ fn name_of(folder: &Path) -> String {
     )
 }
 
-/// A file's name without what says how it is packed and of which format it is.
+/// A file's name without what says how it is packed, how often it was rotated and of which format it is.
 fn without_endings(file: &str) -> &str {
-    let file = file
-        .strip_suffix(".gz")
-        .or_else(|| file.strip_suffix(".zst"))
-        .unwrap_or(file);
+    let file = unpacked(file);
     let known = [
         ".csv", ".tsv", ".jsonl", ".json", ".log", ".txt", ".out", ".wandb",
     ];
-    known
-        .iter()
-        .find_map(|ending| file.strip_suffix(ending))
-        .unwrap_or(file)
+    let stem = |file: &'_ str| {
+        known
+            .iter()
+            .find_map(|ending| file.strip_suffix(ending).map(str::len))
+    };
+    let rotated = rotation(file).and_then(|(name, _)| stem(name));
+    let length = stem(file).or(rotated).unwrap_or(file.len());
+    &file[..length]
+}
+
+/// A file's name without what says how it is packed.
+fn unpacked(file: &str) -> &str {
+    let bare = file.strip_suffix(".gz");
+    bare.or_else(|| file.strip_suffix(".zst")).unwrap_or(file)
+}
+
+/// Of `job.log.2`, which a log keeps that is rotated, `job.log` and 2: the higher, the older.
+fn rotation(file: &str) -> Option<(&str, u32)> {
+    let (name, number) = file.rsplit_once('.')?;
+    let is_number = number.bytes().all(|byte| byte.is_ascii_digit());
+    Some((name, number.parse().ok().filter(|_| is_number)?))
+}
+
+impl Entry {
+    /// How often the file was rotated; 0 for one that never was.
+    pub(super) fn rotations(&self) -> u32 {
+        let name = self.path.file_name().unwrap_or_default().to_string_lossy();
+        rotation(unpacked(&name)).map_or(0, |(_, number)| number)
+    }
+
+    /// What was rotated away from the place of a file that the user named.
+    fn rotated(&self) -> Vec<Self> {
+        let name = self.path.file_name().unwrap_or_default().to_string_lossy();
+        let entries = std::fs::read_dir(folder(&self.path)).into_iter().flatten();
+        let beside = entries.filter_map(Result::ok).filter(|entry| {
+            let file = entry.file_name();
+            let file = file.to_string_lossy();
+            rotation(unpacked(&file)).is_some_and(|(of, _)| of == name)
+        });
+        let older = beside.map(|entry| Self {
+            path: entry.path(),
+            named: false,
+            within: PathBuf::new(),
+        });
+        older.collect()
+    }
+}
+
+/// The files to follow and the run that each belongs to: those of the paths that are there, and what was rotated
+/// away from the place of a file that was named.
+pub(super) fn followed(request: &Import) -> Result<Vec<(Entry, String)>, ImportError> {
+    let mut found = Vec::new();
+    for path in request.paths.iter().filter(|path| path.exists()) {
+        find(path, Path::new(""), true, &mut found)?;
+    }
+    let named = found.iter().filter(|entry| entry.named);
+    let older: Vec<Entry> = named.flat_map(Entry::rotated).collect();
+    let mut files: Vec<Entry> = Vec::new();
+    for entry in found.into_iter().chain(older) {
+        if files
+            .iter()
+            .all(|known| !is_same_file(&known.path, &entry.path))
+        {
+            files.push(entry);
+        }
+    }
+    let name = |entry: &Entry| {
+        if request.one_run {
+            String::new()
+        } else {
+            run_of(entry).1
+        }
+    };
+    Ok(files
+        .into_iter()
+        .map(|entry| (entry.clone(), name(&entry)))
+        .collect())
 }
 
 /// As a folder may be called anywhere.

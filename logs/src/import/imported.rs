@@ -38,6 +38,9 @@ pub struct Imported {
     /// other values.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rival_of: Option<String>,
+    /// Whether the files were followed while they grew; then another follower may go on.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub followed: bool,
 }
 
 /// A file that was imported.
@@ -58,6 +61,24 @@ pub struct Origin {
     /// What else is to be known of it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub notes: Vec<String>,
+    /// Of a file that is or was followed: how much of it was read.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub followed: Option<Extent>,
+}
+
+/// How much of a file was read that is followed, by which it is known again when it has grown or was renamed.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Extent {
+    /// Bytes, unpacked.
+    pub bytes: u64,
+    /// BLAKE3 hash of these.
+    pub hash: String,
+    /// When the file was begun, seconds since 1970, where it says so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub clock: Option<f64>,
+    /// Whether it is no longer there, or another file stands in its place.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub gone: bool,
 }
 
 /// An attempt of an imported run.
@@ -78,6 +99,17 @@ pub struct Attempt {
 }
 
 impl Imported {
+    /// Of files that are followed, before anything was read of them.
+    pub(super) fn followed() -> Self {
+        Self {
+            sources: Vec::new(),
+            attempts: Vec::new(),
+            missing: missing(&BTreeSet::new()),
+            rival_of: None,
+            followed: true,
+        }
+    }
+
     /// What a reader of the run should know is not there, or was not whole, one sentence each.
     #[must_use]
     pub fn gaps(&self) -> Vec<String> {
@@ -105,6 +137,7 @@ impl Origin {
             damaged: log.damaged,
             contradicted: log.contradicted,
             notes: log.notes.iter().cloned().chain(cut).collect(),
+            followed: None,
         }
     }
 

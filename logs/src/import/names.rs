@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 
 use super::ImportError;
-use crate::record::Name;
+use crate::record::{Name, RESERVED, Record};
 
 /// Signals under the names that other programs write, the best name first. In comparison, case, and
 /// `-`, ` ` and `_`, make no difference.
@@ -60,13 +60,11 @@ const STEPS: &[&str] = &[
 /// Columns that hold the time, the best first.
 const TIMES: &[&str] = &["_timestamp", "timestamp", "wall_time", "time"];
 
-/// Names that a metrics line uses itself.
-const RESERVED: [&str; 3] = ["step", "nonfinite", "crc"];
-
 /// Which of a source's columns are what, as the user says.
 #[derive(Debug, Clone, Default)]
 pub struct Columns {
     map: Vec<(String, String)>,
+    infers_skipped: bool,
 }
 
 impl Columns {
@@ -74,28 +72,64 @@ impl Columns {
     pub fn new(map: &[String]) -> Result<Self, ImportError> {
         let mut columns = Self::default();
         for entry in map {
-            let refused = |why| ImportError::Map {
+            let pair = entry.rsplit_once('=').ok_or_else(|| ImportError::Map {
                 entry: entry.clone(),
-                why,
-            };
-            let (from, to) = entry
-                .rsplit_once('=')
-                .ok_or_else(|| refused("it has no `=`"))?;
-            if from.is_empty() || to.is_empty() {
-                return Err(refused("one side is empty"));
-            }
-            if to.contains('[') || ["nonfinite", "crc"].contains(&to) {
-                return Err(refused("no signal can have that name"));
-            }
-            if columns.map.iter().any(|(known, _)| known == from) {
-                return Err(refused("that column is mapped twice"));
-            }
-            if columns.map.iter().any(|(_, known)| known == to) {
-                return Err(refused("that name is given twice"));
-            }
-            columns.map.push((from.to_owned(), to.to_owned()));
+                why: "it has no `=`",
+            });
+            let (from, to) = pair?;
+            columns.add(from, to)?;
         }
         Ok(columns)
+    }
+
+    /// Adds the pairs of a list of names, (source, name). What is mapped already stays as it is, whether the list
+    /// maps its column or its name again.
+    pub fn with_names(mut self, names: &[(String, String)]) -> Result<Self, ImportError> {
+        let given = self.map.clone();
+        let is_given = |(from, to): &&(String, String)| {
+            let same = |(column, name): &(String, String)| column == from || name == to;
+            given.iter().any(same)
+        };
+        for (from, to) in names.iter().filter(|pair| !is_given(pair)) {
+            self.add(from, to)?;
+        }
+        Ok(self)
+    }
+
+    /// Lets steps count as skipped by what else is known of them: see [`infer_skipped`].
+    #[must_use]
+    pub fn inferring_skipped(self) -> Self {
+        Self {
+            infers_skipped: true,
+            ..self
+        }
+    }
+
+    /// Whether skipped steps are inferred.
+    pub(crate) fn infers_skipped(&self) -> bool {
+        self.infers_skipped
+    }
+
+    fn add(&mut self, from: &str, to: &str) -> Result<(), ImportError> {
+        let refused = |why| ImportError::Map {
+            entry: format!("{from}={to}"),
+            why,
+        };
+        if from.is_empty() || to.is_empty() {
+            return Err(refused("one side is empty"));
+        }
+        // `step` is the column of steps.
+        if to.contains('[') || (to != "step" && RESERVED.contains(&to)) {
+            return Err(refused("no signal can have that name"));
+        }
+        if self.map.iter().any(|(known, _)| known == from) {
+            return Err(refused("that column is mapped twice"));
+        }
+        if self.map.iter().any(|(_, known)| known == to) {
+            return Err(refused("that name is given twice"));
+        }
+        self.map.push((from.to_owned(), to.to_owned()));
+        Ok(())
     }
 
     /// The place of the step among `names`.
@@ -114,7 +148,7 @@ impl Columns {
             Some((from, _)) => place(&|name| name == from),
             None => known
                 .iter()
-                .find_map(|known| place(&|name| plain(name) == *known)),
+                .find_map(|known| place(&|name| is_plainly(name, known))),
         }
     }
 
@@ -140,7 +174,7 @@ impl Columns {
         for (signal, aliases) in ALIASES {
             let place = aliases.iter().find_map(|alias| {
                 let free = |(place, name): &(usize, &String)| {
-                    names[*place].is_none() && plain(column(name)) == *alias
+                    names[*place].is_none() && is_plainly(column(name), alias)
                 };
                 found.iter().enumerate().find(free).map(|(place, _)| place)
             });
@@ -177,9 +211,36 @@ fn column(name: &str) -> &str {
     name.rsplit_once(" - ").map_or(name, |(_, column)| column)
 }
 
-/// As names are compared.
-fn plain(name: &str) -> String {
-    name.trim().to_lowercase().replace([' ', '-'], "_")
+/// Whether a name is `known`, as names are compared. It is asked for every row of some formats.
+fn is_plainly(name: &str, known: &str) -> bool {
+    let plain = |c: char| if " -".contains(c) { '_' } else { c };
+    let lower = name.trim().chars().flat_map(char::to_lowercase);
+    lower.map(plain).eq(known.chars())
+}
+
+/// Marks the steps of one attempt as skipped, or not, at which the loss scale fell or the gradient norm is not
+/// finite: trainers seldom log which updates the loss scaler skipped. Steps that have neither stay unmarked, and
+/// an attempt that says itself which steps were skipped is left alone.
+pub(crate) fn infer_skipped(attempt: &mut [Record]) {
+    if attempt
+        .iter()
+        .any(|record| record.scalar("skipped").is_some())
+    {
+        return;
+    }
+    let name = Name::from("skipped");
+    let mut before: Option<f64> = None;
+    for record in attempt {
+        let (scale, norm) = (record.scalar("loss_scale"), record.scalar("grad_norm"));
+        let fell = scale.zip(before).is_some_and(|(now, before)| now < before);
+        before = scale.or(before);
+        if scale.is_some() || norm.is_some() {
+            let skipped = fell || norm.is_some_and(|norm| !norm.is_finite());
+            record
+                .scalars
+                .insert(name.clone(), f64::from(u8::from(skipped)));
+        }
+    }
 }
 
 /// A name that a record can carry: a bracket would mean a layer.

@@ -3,7 +3,7 @@
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
-use super::ImportError;
+use super::{ImportError, is_padding};
 
 /// Most bytes that a source may have when unpacked: a few kilobytes of `.gz` can hold any number.
 const MOST_BYTES: u64 = 4 << 30;
@@ -19,6 +19,8 @@ pub(crate) struct Source {
     pub(crate) size: u64,
     /// What it holds, unpacked.
     pub(crate) bytes: Vec<u8>,
+    /// How much of that may be believed without a checksum of its own: all but a part whose packing is damaged.
+    pub(crate) sound: usize,
     /// Why it could not be unpacked to its end.
     pub(crate) broken: Option<String>,
 }
@@ -33,24 +35,48 @@ impl Source {
             return Err(ImportError::NotAFile { path });
         }
         let file = std::fs::File::open(path).map_err(error)?;
-        let (packed, _) = limited(file).map_err(error)?;
+        let mut packed = Vec::new();
+        if let Some(cause) = limited(file, &mut packed).map_err(error)? {
+            return Err(error(cause));
+        }
         let mut source = Self {
             path: path.to_owned(),
             hash: blake3::hash(&packed).to_hex().to_string(),
             size: packed.len() as u64,
             bytes: Vec::new(),
+            sound: 0,
             broken: None,
         };
-        let unpacked = match packed.as_slice() {
-            [0x1f, 0x8b, ..] => limited(flate2::read::MultiGzDecoder::new(&packed[..])),
-            [0x28, 0xb5, 0x2f, 0xfd, ..] => match zstd::stream::Decoder::new(&packed[..]) {
-                Ok(decoder) => limited(decoder),
-                Err(error) => Ok((Vec::new(), Some(error.to_string()))),
-            },
-            _ => Ok((packed, None)),
-        };
-        (source.bytes, source.broken) = unpacked.map_err(error)?;
+        if let Some(packing) = Packing::of(&packed) {
+            source.unpack(&packed, packing).map_err(error)?;
+        } else {
+            (source.sound, source.bytes) = (packed.len(), packed);
+        }
         Ok(source)
+    }
+
+    /// Unpacks one part after the other, as a log has that is packed bit by bit. The checksum of a part stands at
+    /// its end, so only then is it known to be right. A part that is cut counts, as nothing speaks against what it
+    /// has.
+    fn unpack(&mut self, packed: &[u8], packing: Packing) -> io::Result<()> {
+        let mut rest = packed;
+        while !is_padding(rest) && self.broken.is_none() {
+            let error = match packing {
+                Packing::Gzip => {
+                    limited(flate2::bufread::GzDecoder::new(&mut rest), &mut self.bytes)?
+                }
+                Packing::Zstd => match zstd::stream::Decoder::with_buffer(&mut rest) {
+                    Ok(decoder) => limited(decoder.single_frame(), &mut self.bytes)?,
+                    Err(error) => Some(error),
+                },
+            };
+            let is_cut = |error: &io::Error| error.kind() == io::ErrorKind::UnexpectedEof;
+            if error.as_ref().is_none_or(is_cut) {
+                self.sound = self.bytes.len();
+            }
+            self.broken = error.map(|error| error.to_string());
+        }
+        Ok(())
     }
 
     /// The file's name as text.
@@ -59,10 +85,15 @@ impl Source {
         name.unwrap_or_default()
     }
 
+    /// What a format without checksums may believe.
+    pub(crate) fn text(&self) -> &[u8] {
+        &self.bytes[..self.sound]
+    }
+
     /// The lines that are not empty, each with whether it has its line end. Zeros are no text: a file that a
     /// crash left longer than what was written ends with them.
     pub(crate) fn lines(&self) -> impl Iterator<Item = (&[u8], bool)> {
-        let lines = self.bytes.split_inclusive(|byte| *byte == b'\n');
+        let lines = self.text().split_inclusive(|byte| *byte == b'\n');
         let lines = lines.map(|line| match line.strip_suffix(b"\n") {
             Some(line) => (line.strip_suffix(b"\r").unwrap_or(line), true),
             None => (line, false),
@@ -75,19 +106,35 @@ impl Source {
     }
 }
 
-/// Everything up to [`MOST_BYTES`], and why the end could not be reached. What was unpacked before a cut or a
-/// damage counts.
-fn limited(mut from: impl Read) -> io::Result<(Vec<u8>, Option<String>)> {
-    let mut bytes = Vec::new();
+/// How a file is packed.
+#[derive(Debug, Clone, Copy)]
+enum Packing {
+    Gzip,
+    Zstd,
+}
+
+impl Packing {
+    /// By the first bytes.
+    fn of(bytes: &[u8]) -> Option<Self> {
+        match bytes {
+            [0x1f, 0x8b, ..] => Some(Self::Gzip),
+            [0x28, 0xb5, 0x2f, 0xfd, ..] => Some(Self::Zstd),
+            _ => None,
+        }
+    }
+}
+
+/// Adds everything to `bytes`, which may get to [`MOST_BYTES`]; why the end could not be reached.
+fn limited(mut from: impl Read, bytes: &mut Vec<u8>) -> io::Result<Option<io::Error>> {
     let mut chunk = vec![0; 1 << 16];
     loop {
         match from.read(&mut chunk) {
-            Ok(0) => return Ok((bytes, None)),
+            Ok(0) => return Ok(None),
             Ok(read) => bytes.extend_from_slice(&chunk[..read]),
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
             // An error of the operating system is one; any other is of what was packed.
             Err(error) if error.raw_os_error().is_some() => return Err(error),
-            Err(error) => return Ok((bytes, Some(error.to_string()))),
+            Err(error) => return Ok(Some(error)),
         }
         if bytes.len() as u64 > MOST_BYTES {
             let text = format!("it holds more than {} GiB", MOST_BYTES >> 30);

@@ -10,6 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
+use crate::median::upper_median;
 use crate::record::{Name, Record};
 
 /// Largest relative difference of the same loss computed twice: FP32 sums in another order.
@@ -115,7 +116,8 @@ pub(crate) struct Stitched {
     pub(crate) attempts: Vec<(usize, Join)>,
     /// The value at every step so far, of the latest attempt that has it.
     values: BTreeMap<u64, f64>,
-    steps: BTreeSet<u64>,
+    /// The steps of all its attempts.
+    pub(crate) steps: BTreeSet<u64>,
 }
 
 /// The runs that `segments` make, the one with the most steps first; of equally long ones, that of the fewest
@@ -307,8 +309,7 @@ impl Stitched {
 /// The median of the finite ones, the upper of two; 0 of none.
 fn median(values: impl Iterator<Item = f64>) -> f64 {
     let mut values: Vec<f64> = values.filter(|value| value.is_finite()).collect();
-    values.sort_by(f64::total_cmp);
-    values.get(values.len() / 2).copied().unwrap_or(0.0)
+    upper_median(&mut values).unwrap_or(0.0)
 }
 
 /// Whether two numbers are one, but for the last digits.

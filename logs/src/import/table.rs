@@ -17,13 +17,13 @@ impl Format for Table {
     }
 
     fn recognises(&self, source: &Source, columns: &Columns) -> bool {
-        let header = Rows::new(&source.bytes, self.delimiter).next();
+        let header = Rows::new(source.text(), self.delimiter).next();
         header.is_some_and(|row| row.cells.len() > 1 && columns.step(&row.cells).is_some())
     }
 
     fn read(&self, source: &Source, columns: &Columns) -> Log {
         let mut log = Log::new(false);
-        let mut rows = Rows::new(&source.bytes, self.delimiter);
+        let mut rows = Rows::new(source.text(), self.delimiter);
         let Some(header) = rows.next() else {
             return log;
         };

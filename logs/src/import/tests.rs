@@ -11,7 +11,9 @@ use crate::record::Record;
 
 mod damage;
 mod directories;
+mod follow;
 mod formats;
+mod round_trip;
 mod stitching;
 
 /// A source that was never a file.
@@ -20,6 +22,7 @@ fn source(name: &str, bytes: &[u8]) -> Source {
         path: PathBuf::from(name),
         hash: String::new(),
         size: bytes.len() as u64,
+        sound: bytes.len(),
         bytes: bytes.to_vec(),
         broken: None,
     }
@@ -48,13 +51,14 @@ fn attempts(log: Log) -> Vec<Vec<Record>> {
 /// (step, name, bits) of every number.
 fn numbers(log: Log) -> HashSet<(u64, String, u64)> {
     let records = attempts(log).into_iter().flatten();
-    let of = |record: Record| {
-        let scalars = record.scalars.into_iter();
-        scalars
-            .map(move |(name, value)| (record.step, name.to_string(), value.to_bits()))
-            .collect::<Vec<_>>()
-    };
-    records.flat_map(of).collect()
+    records.flat_map(of_record).collect()
+}
+
+fn of_record(record: Record) -> Vec<(u64, String, u64)> {
+    let scalars = record.scalars.into_iter();
+    scalars
+        .map(move |(name, value)| (record.step, name.to_string(), value.to_bits()))
+        .collect()
 }
 
 fn request(paths: &[&Path], out: &Path) -> Import {

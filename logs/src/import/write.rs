@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 
 use super::imported::{Attempt, Imported, Origin, missing};
 use super::stitch::{Segment, Stitched};
-use super::{Import, ImportError, ImportedRun, folder_of};
-use crate::disk::TEMPORARY;
+use super::{Import, ImportError, ImportedRun};
+use crate::disk::{TEMPORARY, folder};
 use crate::error::LogError;
 use crate::record::{MOST_NAMES, Name, Record};
 use crate::run::{Event, EventKind, Manifest, RunWriter, Status, Summary};
@@ -23,7 +23,7 @@ impl Scratch {
     /// Makes the folder. Refuses a place that is taken.
     pub(super) fn beside(out: &Path) -> Result<Self, ImportError> {
         refuse_taken(out)?;
-        let parent = folder_of(out);
+        let parent = folder(out);
         let made = || {
             fs::create_dir_all(parent)?;
             let prefix = format!("{TEMPORARY}import-");
@@ -104,13 +104,7 @@ pub(super) fn write(
     let dir = scratch.run(Path::new(name));
     let names = names(run, segments);
     let imported = imported(run, segments, origins, &names, rival_of);
-    let mut steps = BTreeSet::new();
-    let of_run = || {
-        run.attempts
-            .iter()
-            .flat_map(|(number, _)| &segments[*number].records)
-    };
-    steps.extend(of_run().map(|record| record.step));
+    let steps = &run.steps;
     let range = (
         steps.first().copied().unwrap_or(0),
         steps.last().copied().unwrap_or(0),
@@ -233,5 +227,6 @@ fn imported(
         attempts,
         missing: missing(names),
         rival_of,
+        followed: false,
     }
 }

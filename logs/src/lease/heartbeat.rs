@@ -48,7 +48,6 @@ impl Heartbeat {
 
     /// The heartbeat of who needs to know; `locked` where the directory is locked already.
     pub(super) fn confirm(&self, path: &Path, me: &Holder, locked: bool) -> Result<(), LogError> {
-        self.place.check()?;
         beat(path, me, &self.place, &self.lost, locked)
     }
 
@@ -78,10 +77,10 @@ fn beat(
     lost: &Mutex<Option<Holder>>,
     locked: bool,
 ) -> Result<(), LogError> {
+    place.check()?;
     if let Some(other) = &*lock(lost) {
         return Err(taken(path, other));
     }
-    place.check()?;
     let holder = || Ok::<_, LogError>(Seen::look(path)?.and_then(|seen| seen.holder));
     match holder()? {
         Some(found) if found == *me => return touch(path).or_else(absent),

@@ -1,6 +1,8 @@
 //! What the kernel tells about a process.
 
+use crate::disk::identity;
 use std::fs;
+use std::path::Path;
 
 /// The name of this machine.
 #[must_use]
@@ -49,6 +51,19 @@ pub(super) fn is_running(pid: u32) -> bool {
     };
     // "Not permitted" means that it exists and belongs to someone else.
     rustix::process::test_kill_process(number) != Err(rustix::io::Errno::SRCH)
+}
+
+/// Whether the process has `directory` or a file in it open (Linux); none where the system does not tell,
+/// as of another user's process.
+pub(super) fn has_open(pid: u32, directory: &Path) -> Option<bool> {
+    let inside = fs::read_dir(directory).ok()?;
+    let inside = inside.filter_map(|entry| fs::metadata(entry.ok()?.path()).ok());
+    let mut own: Vec<_> = inside.map(|found| identity(&found)).collect();
+    own.push(identity(&fs::metadata(directory).ok()?));
+    let open = fs::read_dir(format!("/proc/{pid}/fd")).ok()?;
+    // What is closed meanwhile is not open.
+    let mut open = open.filter_map(|entry| fs::metadata(entry.ok()?.path()).ok());
+    Some(open.any(|found| own.contains(&identity(&found))))
 }
 
 #[derive(Debug, PartialEq, Eq)]

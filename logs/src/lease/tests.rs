@@ -214,3 +214,23 @@ fn a_directory_that_stays_locked_neither_hangs_anybody_nor_is_taken_over() {
     fs::remove_file(path(&dir)).unwrap();
     Lease::take_watching(&path(&dir), PATIENCE).unwrap();
 }
+
+/// Whoever takes a lease and then finds that he cannot go on has changed nothing.
+#[test]
+fn what_a_dead_holder_left_is_put_back_unless_the_lease_was_settled() {
+    let dir = tempfile::tempdir().unwrap();
+    let dead = Holder {
+        pid: u32::MAX,
+        ..Holder::me()
+    };
+    write_json_atomic(&path(&dir), &dead).unwrap();
+    let before = fs::read(path(&dir)).unwrap();
+    let lease = Lease::take(&path(&dir)).unwrap();
+    assert_ne!(fs::read(path(&dir)).unwrap(), before);
+    drop(lease);
+    assert_eq!(fs::read(path(&dir)).unwrap(), before);
+    let mut lease = Lease::take(&path(&dir)).unwrap();
+    lease.settle();
+    drop(lease);
+    assert!(!path(&dir).exists());
+}

@@ -24,7 +24,7 @@ pub(crate) enum Life {
 pub(crate) struct Seen {
     /// Absent where the file is damaged.
     pub(crate) holder: Option<Holder>,
-    bytes: Vec<u8>,
+    pub(crate) bytes: Vec<u8>,
     beat: SystemTime,
 }
 

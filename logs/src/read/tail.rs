@@ -107,6 +107,11 @@ impl Tail {
         self.lines
     }
 
+    /// Of these, the damaged ones.
+    pub(super) fn damaged(&self) -> u64 {
+        self.damaged
+    }
+
     /// What to tell about this file. While it is `growing`, an unfinished last line is nothing.
     pub(super) fn warnings(&self, growing: bool) -> Vec<String> {
         let name = self.path.file_name().unwrap_or_default().to_string_lossy();

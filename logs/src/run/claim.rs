@@ -7,33 +7,21 @@ use std::time::Instant;
 
 use super::line_file::LineFile;
 use super::{
-    CHECKPOINTS_DIR, CONFIG_FILE, CONSOLE_FILE, EVENTS_FILE, LEASE_FILE, MANIFEST_FILE, Moment,
-    RunWriter, SUMMARY_FILE, attempts, metrics_file,
+    CHECKPOINTS_DIR, EVENTS_FILE, LEASE_FILE, MANIFEST_FILE, Moment, RunWriter, attempts,
+    is_file_of_run, metrics_file,
 };
-use crate::disk::{ASIDE, Place, is_temporary, sweep_temporaries};
+use crate::disk::{ASIDE, is_temporary, sweep_temporaries};
 use crate::error::LogError;
 use crate::lease::Lease;
 
-/// What a run directory holds beside its metrics; the last three are a report.
-const OWN: [&str; 10] = [
-    CONFIG_FILE,
-    MANIFEST_FILE,
-    EVENTS_FILE,
-    SUMMARY_FILE,
-    LEASE_FILE,
-    CONSOLE_FILE,
-    CHECKPOINTS_DIR,
-    "report.html",
-    "report.md",
-    "figures",
-];
+/// What a run directory holds beside its files; the last three are a report.
+const BESIDE: [&str; 4] = [CHECKPOINTS_DIR, "report.html", "report.md", "figures"];
 
 /// A run directory that nobody else writes. Nothing of the run is changed until [`RunLease::begin`],
 /// so whatever speaks against going on can be found out before.
 #[derive(Debug)]
 pub struct RunLease {
     dir: PathBuf,
-    place: Place,
     lease: Lease,
 }
 
@@ -66,26 +54,24 @@ impl RunLease {
         Ok(())
     }
 
-    /// Creates `dir` where needed, takes its lease and removes what a killed writer left half
-    /// written. Refuses what [`RunLease::check_directory`] refuses.
+    /// Creates `dir` where needed and takes its lease. Refuses what [`RunLease::check_directory`] refuses.
     pub fn take(dir: &Path) -> Result<Self, LogError> {
         Self::check_directory(dir)?;
         fs::create_dir_all(dir).map_err(|error| LogError::io("create", dir, error))?;
         let lease = Lease::take(&dir.join(LEASE_FILE))?;
-        let place = Place::of(dir)?;
-        sweep_temporaries(dir);
-        sweep_temporaries(&dir.join(CHECKPOINTS_DIR));
         Ok(Self {
             dir: dir.to_owned(),
-            place,
             lease,
         })
     }
 
-    /// Starts the next attempt.
-    pub fn begin(self) -> Result<RunWriter, LogError> {
+    /// Starts the next attempt, and removes what a killed writer left half written.
+    pub fn begin(mut self) -> Result<RunWriter, LogError> {
         self.confirm()?;
+        self.lease.settle();
         let dir = self.dir.clone();
+        sweep_temporaries(&dir);
+        sweep_temporaries(&dir.join(CHECKPOINTS_DIR));
         let attempt = attempts(&dir)?.last().map_or(1, |last| last + 1);
         Ok(RunWriter {
             attempt,
@@ -112,18 +98,12 @@ impl RunLease {
 
     /// Fails where the run was moved, deleted or taken over since.
     pub(super) fn confirm(&self) -> Result<(), LogError> {
-        self.place.check()?;
         self.lease.confirm()
     }
 }
 
 fn is_own(name: &std::ffi::OsStr) -> bool {
-    let metrics = |name: &str| {
-        let attempt = name.strip_prefix("metrics-");
-        attempt.is_some_and(|rest| rest.strip_suffix(".jsonl").is_some())
-    };
-    is_temporary(name)
-        || name
-            .to_str()
-            .is_some_and(|name| OWN.contains(&name) || metrics(name) || name.starts_with(ASIDE))
+    let is_known =
+        |name: &str| is_file_of_run(name) || BESIDE.contains(&name) || name.starts_with(ASIDE);
+    is_temporary(name) || name.to_str().is_some_and(is_known)
 }

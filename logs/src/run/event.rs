@@ -1,5 +1,7 @@
 //! What happened in a run, beside the numbers.
 
+use std::fmt::Write as _;
+
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
@@ -81,20 +83,29 @@ impl Event {
         self
     }
 
-    /// The line of the events file for `attempt`, without the newline.
-    pub(super) fn to_line(&self, attempt: u32) -> Result<String, serde_json::Error> {
+    /// Line `number` of the events file, by `attempt`, without the newline. The number shows later that
+    /// lines before it were lost.
+    pub(crate) fn to_line(&self, attempt: u32, number: u64) -> Result<String, serde_json::Error> {
         let mut text = serde_json::to_string(&Self {
             attempt,
             ..self.clone()
         })?;
         text.pop(); // the closing brace comes back with the checksum
+        let _ = write!(text, ",\"line\":{number}");
         Ok(line::seal(text))
     }
 
-    /// Reads a line of the events file, without its newline.
-    pub(crate) fn parse_bytes(bytes: &[u8]) -> Result<Self, LineError> {
-        serde_json::from_str(line::check(bytes)?)
-            .map_err(|error| LineError::Content(error.to_string()))
+    /// Reads a line of the events file, without its newline; with its number, which earlier versions did
+    /// not write.
+    pub(crate) fn parse_bytes(bytes: &[u8]) -> Result<(Self, Option<u64>), LineError> {
+        #[derive(Deserialize)]
+        struct Numbered {
+            line: Option<u64>,
+        }
+        let text = line::check(bytes)?;
+        let wrong = |error: serde_json::Error| LineError::Content(error.to_string());
+        let Numbered { line } = serde_json::from_str(text).map_err(wrong)?;
+        Ok((serde_json::from_str(text).map_err(wrong)?, line))
     }
 }
 
@@ -112,13 +123,16 @@ mod tests {
     #[test]
     fn an_event_reads_back_with_the_writers_attempt() {
         let event = Event::now(50, EventKind::LossScaleMinimum, "at 1").with("scale", 1.0);
-        let line = event.to_line(3).unwrap();
+        let line = event.to_line(3, 7).unwrap();
         assert!(line.contains("\"kind\":\"loss_scale_minimum\""), "{line}");
         let expected = Event {
             attempt: 3,
             ..event
         };
-        assert_eq!(Event::parse_bytes(line.as_bytes()).unwrap(), expected);
+        assert_eq!(
+            Event::parse_bytes(line.as_bytes()).unwrap(),
+            (expected, Some(7))
+        );
     }
 
     #[test]
@@ -126,7 +140,8 @@ mod tests {
         let line = line::seal(
             r#"{"time":"2030-01-01T00:00:00Z","attempt":1,"step":2,"kind":"teleported","message":"m","extra":1"#.into(),
         );
-        let event = Event::parse_bytes(line.as_bytes()).unwrap();
+        let (event, number) = Event::parse_bytes(line.as_bytes()).unwrap();
+        assert_eq!(number, None);
         assert_eq!(event.kind, EventKind::Other);
     }
 }

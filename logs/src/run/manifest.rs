@@ -75,11 +75,35 @@ pub struct Manifest {
     pub imported: Option<Imported>,
 }
 
+/// The option whose value is a command of the user's own. It is never stored: who opens a run directory of somebody
+/// else's must not find a command in it.
+const COMMAND: &str = "--on-alarm";
+
 /// The command line of this process as text. What of it is not UTF-8, as a file's name may be, stands as
-/// U+FFFD: a record of the command must not be what stops it.
+/// U+FFFD: a record of the command must not be what stops it. The value of `--on-alarm` is left out.
 #[must_use]
 pub fn command_line() -> Vec<String> {
-    lossy(std::env::args_os())
+    without_commands(lossy(std::env::args_os()))
+}
+
+fn without_commands(arguments: Vec<String>) -> Vec<String> {
+    let left_out = || "(not stored)".to_owned();
+    let mut is_value = false;
+    let mut stored = Vec::new();
+    for argument in arguments {
+        if std::mem::replace(&mut is_value, argument == COMMAND) {
+            is_value = false;
+            stored.push(left_out());
+        } else if argument
+            .strip_prefix(COMMAND)
+            .is_some_and(|rest| rest.starts_with('='))
+        {
+            stored.push(format!("{COMMAND}={}", left_out()));
+        } else {
+            stored.push(argument);
+        }
+    }
+    stored
 }
 
 fn lossy(arguments: impl IntoIterator<Item = OsString>) -> Vec<String> {
@@ -172,6 +196,32 @@ impl Manifest {
 
 #[cfg(test)]
 mod tests {
+    #[test]
+    fn a_command_for_alarms_is_never_stored() {
+        let stored = |line: &str| {
+            let arguments = line.split('|').map(str::to_owned).collect();
+            super::without_commands(arguments).join(" ")
+        };
+        for (line, expected) in [
+            (
+                "train|t0|--on-alarm|rm x|--out|o",
+                "train t0 --on-alarm (not stored) --out o",
+            ),
+            (
+                "train|--on-alarm=rm x|t0",
+                "train --on-alarm=(not stored) t0",
+            ),
+            (
+                "train|--on-alarm|--on-alarm|t0",
+                "train --on-alarm (not stored) t0",
+            ),
+            ("train|t0|--on-alarm", "train t0 --on-alarm"),
+            ("train|--on-alarms|t0", "train --on-alarms t0"),
+        ] {
+            assert_eq!(stored(line), expected, "{line}");
+        }
+    }
+
     /// `std::env::args` ends the program at such a name.
     #[cfg(unix)]
     #[test]

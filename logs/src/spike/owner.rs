@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::Spike;
+use crate::median::upper_median;
 use crate::record::Record;
 
 /// Steps before the first of a spike in which a growth is looked for. Signals led by two to four steps in the runs
@@ -73,14 +74,7 @@ impl std::fmt::Display for Owner {
 /// or the run recorded none. Norms that are not finite are left out.
 #[must_use]
 pub fn owner(records: &[Record], spike: &Spike) -> Option<Owner> {
-    let end = records.partition_point(|record| record.step < spike.first);
-    let from = spike.first.saturating_sub(LEAD);
-    let middle = records.partition_point(|record| record.step < from);
-    let start = records.partition_point(|record| record.step < from.saturating_sub(BEFORE));
-    let window = Window {
-        before: records.get(start..middle)?,
-        lead: records.get(middle..end)?,
-    };
+    let window = Window::before(records, spike)?;
     let layers = window.layers("layer_grad_norm");
     if layers == 0 {
         return None; // or the embedding would own every spike of a run without them
@@ -104,13 +98,42 @@ pub fn owner(records: &[Record], spike: &Spike) -> Option<Owner> {
     })
 }
 
+/// How many steps before the first of a spike a norm had already doubled, at most 8: from the earliest step from which it
+/// stayed at twice its median, over the 64 steps before those, or above. 0 where it had not doubled in the step before; none where
+/// it was not recorded. Of a per-layer signal by its name alone (`layer_grad_norm`) it is the layer that grew most.
+#[must_use]
+pub fn lead(records: &[Record], spike: &Spike, signal: &str) -> Option<u64> {
+    let window = Window::before(records, spike)?;
+    match window.layers(signal) {
+        0 => window.lead_of(spike, |record| record.value(signal)),
+        layers => {
+            let grown = |layer: &usize| window.growth(|record| at(record, signal, *layer));
+            let most = (0..layers).max_by(|a, b| {
+                let [a, b] = [a, b].map(|layer| grown(layer).map_or(0.0, |(growth, _)| growth));
+                a.total_cmp(&b)
+            })?;
+            window.lead_of(spike, |record| at(record, signal, most))
+        }
+    }
+}
+
 /// The records just before a spike, and those before them.
 struct Window<'a> {
     before: &'a [Record],
     lead: &'a [Record],
 }
 
-impl Window<'_> {
+impl<'a> Window<'a> {
+    fn before(records: &'a [Record], spike: &Spike) -> Option<Self> {
+        let place = |step: u64| records.partition_point(|record| record.step < step);
+        let from = spike.first.saturating_sub(LEAD);
+        let (start, middle) = (place(from.saturating_sub(BEFORE)), place(from));
+        Some(Self {
+            before: records.get(start..middle)?,
+            lead: records.get(middle..place(spike.first))?,
+        })
+    }
+
     fn layers(&self, signal: &str) -> usize {
         let lengths = self
             .lead
@@ -122,14 +145,29 @@ impl Window<'_> {
     /// Largest value of the lead over the median before it, and its step.
     fn growth(&self, value: impl Fn(&Record) -> Option<f64>) -> Option<(f64, u64)> {
         let positive = |record: &Record| value(record).filter(|x| x.is_finite() && *x > 0.0);
-        let mut before: Vec<f64> = self.before.iter().filter_map(positive).collect();
-        before.sort_by(f64::total_cmp);
-        let median = before.get(before.len() / 2)?;
+        let median = self.median(&value)?;
         let lead = self.lead.iter();
         let (largest, step) = lead
             .filter_map(|record| Some((positive(record)?, record.step)))
             .max_by(|a, b| a.0.total_cmp(&b.0))?;
         Some((largest / median, step))
+    }
+
+    /// The median of the positive, finite values before the lead.
+    fn median(&self, value: impl Fn(&Record) -> Option<f64>) -> Option<f64> {
+        let before = self.before.iter().filter_map(value);
+        let mut before: Vec<f64> = before.filter(|x| x.is_finite() && *x > 0.0).collect();
+        upper_median(&mut before)
+    }
+
+    /// Steps from the earliest from which the value stays doubled to the spike's first. An infinite norm is more
+    /// than double.
+    fn lead_of(&self, spike: &Spike, value: impl Fn(&Record) -> Option<f64>) -> Option<u64> {
+        let doubled = LEAST_GROWTH * self.median(&value)?;
+        let recorded = self.lead.iter().rev();
+        let recorded = recorded.filter_map(|record| Some((record.step, value(record)?)));
+        let grown = recorded.take_while(|(_, x)| *x >= doubled);
+        Some(grown.last().map_or(0, |(step, _)| spike.first - step))
     }
 
     fn role(&self, layer: usize) -> Option<Role> {

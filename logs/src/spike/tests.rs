@@ -269,3 +269,21 @@ fn the_embedding_can_own_a_spike() {
     assert_eq!((owner.layer, owner.role, owner.step), (None, None, 198));
     assert_eq!(owner.to_string(), "embedding");
 }
+
+#[test]
+fn a_norm_leads_by_the_steps_over_which_it_stays_doubled() {
+    let mut records = grown(220, 30.0);
+    let lead_of = |records: &[Record], signal: &str| lead(records, &at_200(), signal);
+    assert_eq!(lead_of(&records, "layer_grad_norm"), Some(5), "layer 2");
+    assert_eq!(lead_of(&records, "layer_grad_norm[2]"), Some(5));
+    assert_eq!(lead_of(&records, "layer_grad_norm[1]"), Some(0));
+    assert_eq!(lead_of(&records, "grad_norm_embedding"), Some(0));
+    assert_eq!(lead_of(&records, "no_such_norm"), None);
+    // One step that was back at the level breaks it; infinity does not.
+    records[196].set("grad_norm_embedding", 9.0);
+    records[198].set("grad_norm_embedding", f64::INFINITY);
+    assert_eq!(lead_of(&records, "grad_norm_embedding"), Some(1));
+    records[197].set("grad_norm_embedding", 9.0);
+    assert_eq!(lead_of(&records, "grad_norm_embedding"), Some(3));
+    assert_eq!(lead_of(&[], "grad_norm_embedding"), None);
+}

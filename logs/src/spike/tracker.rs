@@ -52,11 +52,6 @@ impl SpikeTracker {
         }
     }
 
-    /// Multiplies where a spike begins and where it ends by `factor`.
-    pub fn scale_threshold(&mut self, factor: f64) {
-        self.definition = self.definition.scaled(factor);
-    }
-
     /// The present spike, if there is one.
     #[must_use]
     pub fn open(&self) -> Option<&Spike> {
@@ -121,7 +116,8 @@ impl SpikeTracker {
 
     fn take(&mut self, step: u64, value: f64, judged: Judged, skipped: bool) -> Option<Change> {
         let level = if self.definition.logarithmic {
-            judged.level.exp()
+            // The logarithm of the largest number may have been rounded up.
+            judged.level.exp().min(f64::MAX)
         } else {
             judged.level
         };

@@ -7,6 +7,8 @@ mod decision;
 mod fields;
 mod selectors;
 
+pub(crate) use configs::check_recorded;
+
 use crate::card::check::fields::{Choice, complain, is_finite, required, seeds};
 use crate::card::value::flatten;
 use crate::card::wire::{Read, WireBudget};
@@ -66,6 +68,13 @@ pub(super) fn as_said(read: Read, budget: Option<&str>) -> Option<Card> {
     budget::apply(card, budgets, budget, &mut complaints)
 }
 
+/// What is wrong with single values of a card of which others are not known.
+pub(super) fn complaints(read: Read) -> Vec<Complaint> {
+    let mut complaints = Vec::new();
+    said(read, &mut complaints);
+    complaints
+}
+
 /// What the text says, without the base and before any budget.
 fn said(read: Read, complaints: &mut Vec<Complaint>) -> (Card, BTreeMap<String, WireBudget>) {
     let Read {
@@ -82,6 +91,7 @@ fn said(read: Read, complaints: &mut Vec<Complaint>) -> (Card, BTreeMap<String, 
     check_keys("fixed", &fixed, found);
     let axes = axes::grid(&wire.axes, &wire.zip, &fixed, found);
     let zips = axes::zips(&wire.zip, &fixed, &axes, found);
+    let kind = Kind::choose(wire.kind, "kind", found);
     let mut card = Card {
         title: required(wire.title, "title", "one line", found),
         hypothesis: required(
@@ -90,7 +100,7 @@ fn said(read: Read, complaints: &mut Vec<Complaint>) -> (Card, BTreeMap<String, 
             "what is expected, and why",
             found,
         ),
-        kind: Kind::choose(wire.kind, "kind", found),
+        kind,
         base_config: Config::default(),
         budget: None,
         budget_minutes: positive(wire.budget_minutes, "budget_minutes", found),
@@ -98,7 +108,7 @@ fn said(read: Read, complaints: &mut Vec<Complaint>) -> (Card, BTreeMap<String, 
         arm_rules: Vec::new(),
         metric: decision::metric(wire.metric, "metric", found),
         outcome: decision::outcome_rules(&wire.outcome, found),
-        criteria: decision::criteria(wire.criterion, found),
+        criteria: decision::criteria(wire.criterion, kind, found),
         name,
         base,
         seeds,

@@ -1,15 +1,18 @@
 //! What decides a card: metrics, tests, and the effects their designers expected.
 
-use crate::card::{Arm, Role, Settings, label, matches};
-use crate::{Outcome, OutcomeRules};
+use crate::OutcomeRules;
+use crate::card::{Role, Settings, label};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
 mod failed;
 mod metric;
+mod spiking;
+mod test;
 
 pub use failed::{Failed, Worst};
 pub use metric::{Metric, Reduce};
+pub use test::Test;
 
 /// Which way a difference or a trend must go for a criterion to hold.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -65,13 +68,17 @@ impl Direction {
     }
 }
 
-/// Two arms that are compared.
+/// Two arms that are compared, or two sets of arms that differ in the pooled axes alone.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Pair {
     /// Axis values of the treatment arm.
     pub treatment: Settings,
     /// Axis values of the control arm.
     pub control: Settings,
+    /// Axes over whose values the runs of either side are pooled. Both sides have the same of them, with the
+    /// same seeds, so that no such axis can make the difference.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub pool: Vec<String>,
 }
 
 /// Where a value or an interval must lie.
@@ -134,162 +141,6 @@ impl fmt::Display for Bound {
     }
 }
 
-/// The statistical test. Arms are named by their axis values.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(tag = "test", rename_all = "snake_case")]
-pub enum Test {
-    /// Fisher's exact test, two-sided, on counts of the event.
-    Fisher {
-        /// The arms.
-        #[serde(flatten)]
-        arms: Pair,
-        /// Outcomes that count as the event.
-        event: Vec<Outcome>,
-        /// The way the difference must go.
-        direction: Direction,
-    },
-    /// McNemar's exact test, two-sided, on the seeds of which one arm's run shows the event and the
-    /// other's does not.
-    Mcnemar {
-        /// The arms.
-        #[serde(flatten)]
-        arms: Pair,
-        /// Outcomes that count as the event.
-        event: Vec<Outcome>,
-        /// The way the difference must go.
-        direction: Direction,
-    },
-    /// Sign-flip permutation test, two-sided, on differences of the metric paired by seed.
-    Permutation {
-        /// The arms.
-        #[serde(flatten)]
-        arms: Pair,
-        /// Two more arms whose difference is taken off: an interaction.
-        #[serde(skip_serializing_if = "Option::is_none", default)]
-        minus: Option<Pair>,
-        /// The way the difference must go.
-        direction: Direction,
-        /// The difference must be larger than this, in the metric's unit.
-        margin: f64,
-    },
-    /// Two one-sided t tests: the arms differ by less than a margin.
-    Tost {
-        /// The arms.
-        #[serde(flatten)]
-        arms: Pair,
-        /// Largest difference that counts as none, in the metric's unit.
-        margin: f64,
-    },
-    /// Slope of ln metric on ln axis; decided by its interval.
-    Slope {
-        /// The axis.
-        along: String,
-        /// The other axis values of the arms.
-        at: Settings,
-        /// Where the interval must lie.
-        bound: Bound,
-    },
-    /// Jonckheere and Terpstra's test for a trend of the metric along an axis, one-sided.
-    Jonckheere {
-        /// The axis.
-        along: String,
-        /// The other axis values of the arms.
-        at: Settings,
-        /// The way the trend must go.
-        direction: Direction,
-    },
-    /// Ratio of the axis values at which half of the runs show the event; decided by its interval.
-    Ld50 {
-        /// The axis.
-        along: String,
-        /// The other axis values of the arms.
-        #[serde(flatten)]
-        arms: Pair,
-        /// Outcomes that count as the event.
-        event: Vec<Outcome>,
-        /// The way the treatment's value must differ.
-        direction: Direction,
-    },
-    /// Every run of the arms has a metric within a bound. No statistics: for exact predictions.
-    Exact {
-        /// Axis values of the arms.
-        at: Settings,
-        /// Where the metric must lie.
-        bound: Bound,
-    },
-}
-
-impl Test {
-    /// Whether the arm is one of those that the test looks at.
-    pub(crate) fn looks_at(&self, arm: &Arm) -> bool {
-        let mut selectors = self.selectors().into_iter();
-        selectors.any(|at| matches(&arm.settings, at))
-    }
-
-    /// The word used in cards.
-    #[must_use]
-    pub fn name(&self) -> &'static str {
-        match self {
-            Self::Fisher { .. } => "fisher",
-            Self::Mcnemar { .. } => "mcnemar",
-            Self::Permutation { .. } => "permutation",
-            Self::Tost { .. } => "tost",
-            Self::Slope { .. } => "slope",
-            Self::Jonckheere { .. } => "jonckheere",
-            Self::Ld50 { .. } => "ld50",
-            Self::Exact { .. } => "exact",
-        }
-    }
-
-    /// The axis values of every arm, or set of arms, that the test looks at.
-    #[must_use]
-    pub fn selectors(&self) -> Vec<&Settings> {
-        match self {
-            Self::Fisher { arms, .. }
-            | Self::Mcnemar { arms, .. }
-            | Self::Tost { arms, .. }
-            | Self::Ld50 { arms, .. } => vec![&arms.treatment, &arms.control],
-            Self::Permutation { arms, minus, .. } => std::iter::once(arms)
-                .chain(minus)
-                .flat_map(|pair| [&pair.treatment, &pair.control])
-                .collect(),
-            Self::Slope { at, .. } | Self::Jonckheere { at, .. } | Self::Exact { at, .. } => {
-                vec![at]
-            }
-        }
-    }
-
-    /// The axis along which the test looks, for tests that do.
-    #[must_use]
-    pub fn along(&self) -> Option<&str> {
-        match self {
-            Self::Slope { along, .. }
-            | Self::Jonckheere { along, .. }
-            | Self::Ld50 { along, .. } => Some(along),
-            Self::Fisher { .. }
-            | Self::Mcnemar { .. }
-            | Self::Permutation { .. }
-            | Self::Tost { .. }
-            | Self::Exact { .. } => None,
-        }
-    }
-
-    /// Outcomes that count as the event, for tests that count one.
-    #[must_use]
-    pub fn event(&self) -> Option<&[Outcome]> {
-        match self {
-            Self::Fisher { event, .. } | Self::Mcnemar { event, .. } | Self::Ld50 { event, .. } => {
-                Some(event)
-            }
-            Self::Permutation { .. }
-            | Self::Tost { .. }
-            | Self::Slope { .. }
-            | Self::Jonckheere { .. }
-            | Self::Exact { .. } => None,
-        }
-    }
-}
-
 /// The effect a designer expects, from which `sweep plan` computes power. Which fields are needed
 /// depends on the test.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -335,6 +186,9 @@ pub struct Criterion {
     /// Compared instead of the card's metric.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub metric: Option<Metric>,
+    /// What the metric is compared with in the same runs, instead of in those of a control.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub control_metric: Option<Metric>,
     /// What finished runs without a finite value do to it; without it what the test allows, see
     /// [`Criterion::rank_of_failed`].
     #[serde(skip_serializing_if = "Option::is_none", default)]
@@ -364,6 +218,8 @@ pub(super) struct Deciding<'a> {
     #[serde(flatten)]
     test: &'a Test,
     metric: Option<&'a Metric>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    control_metric: Option<&'a Metric>,
     alpha: f64,
     // Left out where a card does not say them, so that older cards keep their hashes.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -378,6 +234,7 @@ impl<'a> From<&'a Criterion> for Deciding<'a> {
             role: criterion.role,
             test: &criterion.test,
             metric: criterion.metric.as_ref(),
+            control_metric: criterion.control_metric.as_ref(),
             alpha: criterion.alpha,
             failed: criterion.failed,
             worst: criterion.worst,

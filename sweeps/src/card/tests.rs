@@ -2,6 +2,7 @@
 
 mod arms;
 mod budgets;
+mod explorations;
 
 use super::*;
 
@@ -23,6 +24,21 @@ fn refused(text: &str, budget: Option<&str>) -> String {
 fn quickstart() -> Card {
     Card::parse(QUICKSTART, "card `quickstart`", Path::new("."))
         .unwrap_or_else(|error| panic!("{error}"))
+}
+
+/// A word that a card may use and that no page explains is as good as none.
+#[test]
+fn the_page_about_cards_has_every_reduction_and_every_event() {
+    let page = include_str!("../../../docs/cards-and-sweeps.md");
+    let reductions = Reduce::WORDS.iter().map(|(word, _)| *word);
+    let events = Event::all().filter(|event| *event == Event::Spiked);
+    let words = reductions.chain(events.map(Event::name));
+    let missing: Vec<&str> = words
+        .filter(|word| !page.contains(&format!("`{word}`")))
+        .collect();
+    assert!(missing.is_empty(), "{missing:?}");
+    let outcomes = crate::Outcome::ALL.map(|outcome| format!("**{outcome}**"));
+    assert!(outcomes.iter().all(|outcome| page.contains(outcome)));
 }
 
 #[test]
@@ -229,6 +245,40 @@ fn values_of_the_wrong_type_are_all_named_in_plain_words() {
         text.contains("`seed`: no such key in a card (the seeds of a card are `seeds = [1, 2, 3]`"),
         "{text}"
     );
+}
+
+/// Words that are no choice wait for no number to be mended.
+#[test]
+fn wrong_types_and_wrong_words_are_named_together() {
+    let mut text = QUICKSTART.to_owned();
+    for (from, to) in [
+        ("kind = \"symptom\"", "kind = \"symtom\""),
+        ("seeds = 6\n", "seeds = \"six\"\n"),
+        (
+            "[criterion]\n",
+            "[criterion]\nmetric = { reduce = \"medan\" }\n",
+        ),
+        ("alpha = 0.05", "alpha = \"small\""),
+        ("test = \"fisher\"", "test = \"fischer\""),
+        ("title = ", "title = 3 #"),
+    ] {
+        assert!(text.contains(from), "{from}");
+        text = text.replacen(from, to, 1);
+    }
+    let said = refused(&text, None);
+    for expected in [
+        "`title`: is 3; expected text",
+        "`criterion.alpha`: is \"small\"; expected a number",
+        "(did you mean `symptom`?)",
+        "`seeds`: is a string; expected a list of seeds or their number",
+        "(did you mean `median`?)",
+        "(did you mean `fisher`?)",
+    ] {
+        assert!(said.contains(expected), "{expected}: {said}");
+    }
+    // What a wrong type leaves missing is no second mistake.
+    let complaints = said.lines().filter(|line| line.starts_with("  `"));
+    assert_eq!(complaints.count(), 6, "{said}");
 }
 
 /// What is too large is refused at once, wherever it stands.

@@ -1,6 +1,7 @@
 //! What a card's TOML says, before anything is known to make sense.
 
 mod keys;
+mod places;
 
 pub(super) use keys::{BOUNDS, TESTS, test_keys};
 
@@ -89,9 +90,11 @@ pub(super) struct WireCriterion {
     pub(super) role: Option<String>,
     pub(super) test: Option<String>,
     pub(super) metric: Option<WireMetric>,
+    pub(super) control_metric: Option<WireMetric>,
     pub(super) treatment: Option<Table>,
     pub(super) control: Option<Table>,
     pub(super) minus: Option<WirePair>,
+    pub(super) pool: Option<Vec<String>>,
     pub(super) at: Option<Table>,
     pub(super) along: Option<String>,
     pub(super) event: Option<Vec<String>>,
@@ -158,7 +161,7 @@ pub(super) struct Read {
     pub(super) complaints: Vec<Complaint>,
 }
 
-/// Reads the text. Misspelt keys and values of the wrong type are collected.
+/// Reads the text. Misspelt keys, values of the wrong type, and what is wrong with the others are collected.
 pub(super) fn read(text: &str, origin: &str) -> Result<Read, SweepError> {
     let syntax = |error: toml::de::Error| SweepError::Syntax {
         origin: origin.to_owned(),
@@ -174,8 +177,25 @@ pub(super) fn read(text: &str, origin: &str) -> Result<Read, SweepError> {
     if complaints.is_empty() {
         return Err(syntax(error));
     }
+    complaints.extend(of_the_others(&table, &complaints));
     Err(SweepError::Card {
         origin: origin.to_owned(),
         complaints,
     })
+}
+
+/// Complaints about values of the right type in a card that has others: so that a misspelt word is not found
+/// only when all of those are mended. What is said of a value that is not there may follow from them.
+fn of_the_others(table: &Table, complaints: &[Complaint]) -> Vec<Complaint> {
+    let mut rest = places::without(table, complaints);
+    let Ok(card) = Value::Table(rest.clone()).try_into() else {
+        return Vec::new();
+    };
+    let read = Read {
+        card,
+        complaints: Vec::new(),
+    };
+    let mut found = super::check::complaints(read);
+    found.retain(|complaint| places::is_value(&mut rest, &complaint.key));
+    found
 }

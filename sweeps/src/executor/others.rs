@@ -5,6 +5,8 @@ use super::process::GRACE;
 use logs::Lease;
 use logs::lease::{Holder, Sent};
 use logs::run::LEASE_FILE;
+use serde::Serialize;
+use std::fmt;
 use std::path::Path;
 use std::time::Instant;
 
@@ -15,8 +17,33 @@ pub(crate) enum Contact {
     Gone,
     /// One does and has been asked; it ends once its state is saved.
     Asked,
-    /// One does that cannot be asked from here: another machine's, another container's, another user's.
-    OutOfReach(Holder),
+    /// One does that cannot be asked.
+    OutOfReach(Unreached),
+}
+
+/// A process that a run's lease names and that cannot be asked to end, as `process 7 on host`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Unreached {
+    /// Another machine's, another container's, another user's.
+    Elsewhere(String),
+    /// One that has nothing of the run open.
+    Stranger(String),
+}
+
+impl fmt::Display for Unreached {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Elsewhere(process) => write!(
+                f,
+                "{process} trains it and cannot be asked from here: end it there"
+            ),
+            Self::Stranger(process) => write!(
+                f,
+                "its `lease.json` names {process}, which has nothing of the run open and was not asked: the lease was copied or made up; remove it if nobody trains the run"
+            ),
+        }
+    }
 }
 
 /// The processes that have been asked to end. Each is asked once, and killed when it does not end in
@@ -33,13 +60,14 @@ impl Asked {
         };
         let before = self.0.iter().find(|(other, _)| is_same(other, &holder));
         let sent = match before {
-            None => holder.ask_to_end(),
-            Some((_, when)) if when.elapsed() > GRACE => holder.kill(),
+            None => holder.ask_to_end(directory),
+            Some((_, when)) if when.elapsed() > GRACE => holder.kill(directory),
             Some(_) => Sent::Delivered,
         };
         match sent {
             Sent::Gone => Contact::Gone,
-            Sent::OutOfReach => Contact::OutOfReach(holder),
+            Sent::OutOfReach => Contact::OutOfReach(Unreached::Elsewhere(name(&holder))),
+            Sent::Stranger => Contact::OutOfReach(Unreached::Stranger(name(&holder))),
             Sent::Delivered => {
                 if before.is_none() {
                     self.0.push((holder, Instant::now()));

@@ -23,7 +23,7 @@ const LONGEST: usize = 400;
 pub(super) enum End {
     /// All went well.
     Done,
-    /// It was asked to stop and has saved its state.
+    /// It was asked to stop, or an alarm stopped it, and it has saved its state.
     Stopped,
     /// The machine ran out of something; nothing is wrong with the run.
     Machine,
@@ -42,7 +42,7 @@ impl From<ExitStatus> for End {
     fn from(status: ExitStatus) -> Self {
         match (status.code(), status.signal()) {
             (Some(0), _) => Self::Done,
-            (Some(3), _) => Self::Stopped,
+            (Some(3 | 5), _) => Self::Stopped,
             (Some(4), _) => Self::Machine,
             // A trainer that ends at once because of a signal says so as shells do.
             (Some(code @ 129..=192), _) => Self::Killed(code - 128),
@@ -228,6 +228,7 @@ mod tests {
         let end = |raw: i32| End::from(ExitStatus::from_raw(raw));
         assert_eq!(end(0), End::Done);
         assert_eq!(end(3 << 8), End::Stopped);
+        assert_eq!(end(5 << 8), End::Stopped);
         assert_eq!(end(4 << 8), End::Machine);
         assert_eq!(end(101 << 8), End::Failed(101));
         assert_eq!(end(130 << 8), End::Killed(2));

@@ -1,5 +1,6 @@
 //! What an executor tells while it works, and what it says at the end.
 
+use super::others::Unreached;
 use crate::Outcome;
 use crate::reader::{State, SweepReader};
 use serde::Serialize;
@@ -41,6 +42,8 @@ pub enum Progress {
     Stopped {
         /// Run id.
         id: String,
+        /// What it says itself: none where it was asked to, else the alarm that stopped it.
+        message: Option<String>,
     },
     /// A run's process was killed, or met the limits of the machine; it goes on next time.
     Interrupted {
@@ -58,8 +61,8 @@ pub enum Progress {
     OutOfReach {
         /// Run id.
         id: String,
-        /// The process and its machine.
-        process: String,
+        /// The process, and why.
+        process: Unreached,
     },
     /// How far all runs together are; once per look at the directory.
     Tick {

@@ -1,6 +1,6 @@
 //! Stopping a sweep, or one of its runs, from another process: with an executor at work or without.
 
-use super::others::{Asked, Contact, name};
+use super::others::{Asked, Contact, Unreached, name};
 use crate::reader::State;
 use crate::sweep::ExecutorProcess;
 use crate::{Request, Sweep, SweepError, SweepReader};
@@ -26,13 +26,13 @@ pub enum StopNews {
     },
 }
 
-/// A run that is still trained, by a process that cannot be reached from here.
+/// A run that may still be trained, by a process that cannot be asked to end.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StillRunning {
     /// Run id.
     pub id: String,
-    /// The process and its machine.
-    pub process: String,
+    /// The process, and why it cannot be reached.
+    pub process: Unreached,
 }
 
 /// What is known while one waits.
@@ -134,7 +134,7 @@ impl<'a> Stopping<'a> {
         let holder = holder.filter(|_| run.state == State::Running)?;
         Some(StillRunning {
             id: run.id.clone(),
-            process: name(&holder),
+            process: Unreached::Elsewhere(name(&holder)),
         })
     }
 
@@ -172,10 +172,7 @@ impl<'a> Stopping<'a> {
             }
             // Another machine's process may be gone though its lease is there.
             Contact::OutOfReach(_) if self.reader.states()[index].state != State::Running => None,
-            Contact::OutOfReach(holder) => Some(StillRunning {
-                id,
-                process: name(&holder),
-            }),
+            Contact::OutOfReach(process) => Some(StillRunning { id, process }),
         }
     }
 }

@@ -253,7 +253,8 @@ fn one_run_can_be_stopped_and_others_skipped() {
         (5, 1, 1, 1)
     );
     assert!(news.contains(&Progress::Stopped {
-        id: id(0).to_owned()
+        id: id(0).to_owned(),
+        message: None,
     }));
     assert_eq!(bench.state(0), State::Stopped);
     assert_eq!(bench.state(1), State::Skipped);

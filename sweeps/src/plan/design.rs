@@ -39,7 +39,7 @@ pub struct Design {
     /// Its test.
     pub test: String,
     /// Seeds per arm: the fewest of the arms it looks at, and of a paired test those that all of
-    /// these arms have.
+    /// these arms have. Where arms are pooled, the sum over those of one side.
     pub seeds: usize,
     /// The effect its author expects; absent where the card does not say.
     pub expected: Option<String>,
@@ -88,7 +88,7 @@ fn design(
 ) -> Design {
     let arms = all.iter().filter(|arm| criterion.test.looks_at(arm));
     let arms: Vec<&Arm> = arms.collect();
-    let seeds = seeds(criterion, &arms);
+    let seeds = seeds_of_a_side(criterion, &arms);
     Design {
         criterion: criterion.name.clone(),
         test: criterion.test.name().to_owned(),
@@ -101,6 +101,22 @@ fn design(
         seeds_needed,
         limits: limits(criterion, seeds, &arms),
     }
+}
+
+/// [`seeds`] of one side: of pooled arms the sum over the values that are pooled.
+fn seeds_of_a_side(criterion: &Criterion, arms: &[&Arm]) -> usize {
+    let cells = criterion.test.cells(arms);
+    let count = cells.iter().max().map_or(0, |last| last + 1);
+    let of_cell = |cell: usize| -> Vec<&Arm> {
+        let placed = arms.iter().zip(&cells);
+        placed
+            .filter(|(_, place)| **place == cell)
+            .map(|(arm, _)| *arm)
+            .collect()
+    };
+    (0..count)
+        .map(|cell| seeds(criterion, &of_cell(cell)))
+        .sum()
 }
 
 /// Seeds that the test compares: of a paired one those that all arms have, else the fewest of an arm.

@@ -98,3 +98,44 @@ fn overrides_may_not_touch_what_the_card_decides() {
     assert!(refused("optimizer.lrr=1").contains("did you mean `optimizer.lr`?"));
     assert!(refused("steps=0").contains("must be at least 1"));
 }
+
+/// Arms that begin with weights of the user's own are told apart by what the files hold.
+#[test]
+fn an_axis_over_files_of_weights_counts_by_their_content() {
+    let text = include_str!("../../../experiments/cards/quickstart.toml");
+    let text = text.replace(
+        "\"model.norm\" = [\"post\", \"deepnorm_glm\", \"pre\"]",
+        "\"model.norm\" = [\"post\", \"deepnorm_glm\", \"pre\"]\n\"model.init.weights\" = [\"a.safetensors\"]",
+    );
+    let plan = |folder: &str, hash: &str| {
+        let card = Card::parse(&text, "card", Path::new(folder)).unwrap();
+        let weights = Weights::from([(Path::new(folder).join("a.safetensors"), hash.to_owned())]);
+        Plan::expand_with(&card, &[], weights).unwrap()
+    };
+    let ids = |plan: &Plan| {
+        plan.runs
+            .iter()
+            .map(|run| run.id.clone())
+            .collect::<Vec<_>>()
+    };
+    let here = plan("/here", "00");
+    let config = here.config(&here.runs[0]).unwrap();
+    assert_eq!(config.model.init.weights_blake3.as_deref(), Some("00"));
+    assert_eq!(config.hash(), here.runs[0].config_hash);
+    assert_eq!(ids(&here), ids(&plan("/there", "00")), "moved");
+    assert_ne!(ids(&here), ids(&plan("/here", "11")), "changed");
+}
+
+#[test]
+fn what_is_set_must_leave_the_metric_recorded() {
+    let text = include_str!("../../../experiments/cards/a2-bidirectional.toml");
+    let card = Card::parse(text, "card", Path::new("../experiments/cards")).unwrap();
+    let error = Plan::expand(&card, &[set("eval.last_word=0")]).unwrap_err();
+    let said = error.to_string();
+    assert!(said.contains("`--set` does not fit the card"), "{said}");
+    assert!(
+        said.contains("only with `eval.last_word` above 0"),
+        "{said}"
+    );
+    Plan::expand(&card, &[set("eval.last_word=9")]).unwrap();
+}

@@ -1,10 +1,10 @@
 //! Following one run of a sweep.
 
 use crate::card::{Card, Metric};
-use crate::outcome::{classify, lost_records};
+use crate::outcome::{classify, level};
 use crate::reader::{RunState, State};
 use crate::{Outcome, PlannedRun, Sweep};
-use logs::spike::{LossSpike, loss_spikes};
+use logs::spike::{is_judged, loss_spikes, spikes};
 use logs::{Liveness, LogError, Record, RunReader};
 use std::path::Path;
 
@@ -90,38 +90,56 @@ impl Follower {
 
 /// The outcome of a run that has finished, or why it cannot be told.
 fn conclude(run: &mut RunState, reader: &RunReader, sweep: &Sweep) {
-    let Some(manifest) = reader.manifest() else {
-        run.not_judged("no `manifest.json`, so its outcome cannot be told".to_owned());
-        return;
+    let level = match level(reader) {
+        Ok(Some(level)) => level,
+        Ok(None) => {
+            return run
+                .not_judged("another program wrote it, so its outcome cannot be told".to_owned());
+        }
+        Err(lost) => return run.not_judged(lost),
     };
-    if let Some(lost) = lost_records(reader) {
-        run.not_judged(lost);
-        return;
-    }
-    let records = reader.records();
-    run.conclude(&sweep.plan().card, records, manifest.unigram_entropy);
-    run.spikes = spikes(records, &sweep.run_dir(&run.id));
+    let card = &sweep.plan().card;
+    let directory = sweep.run_dir(&run.id);
+    let layers = card.metrics().into_iter().any(Metric::needs_layers);
+    let whole = Whole::of(reader, &directory, layers);
+    run.conclude(card, whole.records(), level);
     run.seconds = reader.summary().map(|summary| summary.seconds);
 }
 
-/// The spikes of the loss. Per-layer signals, which name the owners, are read only where there is a spike; where
-/// they cannot be read, nobody is named.
-fn spikes(scalars: &[Record], directory: &Path) -> Vec<LossSpike> {
-    let found = loss_spikes(scalars);
-    if found.is_empty() {
-        return found;
+/// The records of a run, with their per-layer signals where something needs them: a metric of the card, or a spike, whose
+/// owner they name. Where they cannot be read again, the scalars have to do: nobody is named, and the metric is missing.
+enum Whole<'a> {
+    Scalars(&'a [Record]),
+    Layers(Box<RunReader>),
+}
+
+impl<'a> Whole<'a> {
+    fn of(scalars: &'a RunReader, directory: &Path, needed: bool) -> Self {
+        let scalars = scalars.records();
+        if !needed && spikes(scalars, "loss").is_empty() {
+            return Self::Scalars(scalars);
+        }
+        RunReader::open(directory).map_or(Self::Scalars(scalars), |reader| {
+            Self::Layers(Box::new(reader))
+        })
     }
-    RunReader::open(directory).map_or(found, |reader| loss_spikes(reader.records()))
+
+    fn records(&self) -> &[Record] {
+        match self {
+            Self::Scalars(records) => records,
+            Self::Layers(reader) => reader.records(),
+        }
+    }
 }
 
 impl RunState {
     /// The run has no outcome, and will have none as its directory is.
-    fn not_judged(&mut self, why: String) {
+    pub(crate) fn not_judged(&mut self, why: String) {
         self.message = Some(why.clone());
         self.not_judged = Some(why);
     }
 
-    /// Outcome and metrics of a finished run from its records, sorted by step. `unigram_entropy` as
+    /// Outcome, spikes and metrics of a finished run from its records, sorted by step. `unigram_entropy` as
     /// for [`classify`].
     pub(crate) fn conclude(&mut self, card: &Card, records: &[Record], unigram_entropy: f64) {
         let classified = classify(records, &card.outcome, unigram_entropy);
@@ -134,6 +152,10 @@ impl RunState {
         };
         self.metrics = card.metrics().into_iter().map(value).collect();
         self.metric = self.metrics.first().copied().flatten();
+        self.spikes = loss_spikes(records);
+        let seen = !self.spikes.is_empty();
+        let told = seen || (!failed && is_judged(records, "loss"));
+        self.spiked = told.then_some(seen);
         self.classified = Some(classified);
     }
 }

@@ -82,6 +82,28 @@ fn values_follow_the_order_of_the_arms_own_seeds() {
     );
 }
 
+/// Preflight reads `failed` as runs that did not train, which a run that spiked and recovered did.
+#[test]
+fn a_spike_is_no_failure_to_train() {
+    let counts_spikes = "[criterion]\nevent = [\"spiked\"]";
+    let (_directory, sweep) = sweep_of(&CARD.replace("[criterion]", counts_spikes));
+    for run in sweep.runs() {
+        let held_out = if run.arm == "post" { 3.6 } else { 3.2 };
+        finish(&sweep.run_dir(&run.id), held_out);
+    }
+    let reader = SweepReader::new(sweep.clone());
+    let result = CardResult::of(&reader, &reader.verdict().unwrap()).unwrap();
+    let counts = result.arms.iter().map(|arm| (arm.runs, arm.failed));
+    assert_eq!(
+        counts.collect::<Vec<_>>(),
+        [(4, 4), (4, 0)],
+        "stuck, and trained"
+    );
+    let spiked = result.arms.iter().map(|arm| arm.spiked.unwrap());
+    let spiked: Vec<(u64, u64)> = spiked.map(|of| (of.events, of.n)).collect();
+    assert_eq!(spiked, [(0, 4), (0, 4)]);
+}
+
 #[test]
 fn a_result_survives_its_file() {
     let (directory, _sweep, result) = partial();

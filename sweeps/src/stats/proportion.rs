@@ -2,10 +2,10 @@
 
 use crate::stats::Interval;
 use serde::{Deserialize, Serialize};
-use statrs::distribution::{Beta, ContinuousCDF, Discrete, Hypergeometric};
+use statrs::distribution::{Beta, ContinuousCDF, Discrete, Hypergeometric, Normal};
 
-/// `events` out of `n` runs.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+/// `events` out of `n` runs; none of none by default.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Proportion {
     /// Runs with the event.
     pub events: u64,
@@ -74,16 +74,37 @@ pub fn fisher_exact(first: Proportion, second: Proportion) -> f64 {
     p.min(1.0)
 }
 
-/// Interval for p₁ − p₂ by the square-and-add method (Newcombe, Statistics in Medicine 17:873, 1998)
-/// on the limits of Clopper and Pearson. On Wilson's, which are usual, it covers as little as 0.88 to
-/// 0.91 at 0.95 for shares that 4 to 12 runs can have; so it covers 0.93 at the least.
+/// Interval for p₁ − p₂ of which each end is the further one of two.
+///
+/// One is by the square-and-add method (Newcombe, Statistics in Medicine 17:873, 1998) on the limits of
+/// Clopper and Pearson. On Wilson's, which are usual, it covers as little as 0.88 to 0.91 at 0.95 for shares
+/// that 4 to 12 runs can have; on these, 0.926 to 0.943. What it misses are differences near 1 of shares near
+/// 0 and 1, which the other has: that of Agresti and Caffo (The American Statistician 54:280, 2000). Together
+/// they cover 0.939 at the least, for 4 to 12 runs.
 #[must_use]
 pub fn risk_difference(first: Proportion, second: Proportion, level: f64) -> Interval {
     let (p, q) = (first.share(), second.share());
     let (a, b) = (first.clopper_pearson(level), second.clopper_pearson(level));
+    let other = agresti_caffo(first, second, level);
     Interval {
-        low: p - q - (p - a.low).hypot(b.high - q),
-        high: p - q + (a.high - p).hypot(q - b.low),
+        low: other.low.min(p - q - (p - a.low).hypot(b.high - q)),
+        high: other.high.max(p - q + (a.high - p).hypot(q - b.low)),
+    }
+}
+
+/// The interval of Wald after a run with the event and one without it were added to both groups.
+fn agresti_caffo(first: Proportion, second: Proportion, level: f64) -> Interval {
+    let z = Normal::standard().inverse_cdf(f64::midpoint(1.0, level));
+    let more = |x: Proportion| Proportion::new(x.events + 1, x.n + 2);
+    let variance = |x: Proportion| x.share() * (1.0 - x.share()) / x.n as f64;
+    let (a, b) = (more(first), more(second));
+    let (middle, reach) = (
+        a.share() - b.share(),
+        z * (variance(a) + variance(b)).sqrt(),
+    );
+    Interval {
+        low: (middle - reach).max(-1.0),
+        high: (middle + reach).min(1.0),
     }
 }
 
@@ -147,14 +168,15 @@ mod tests {
     }
 
     /// `p - q - hypot(p - l1, u2 - q)` and `p - q + hypot(u1 - p, q - l2)` in Python, limits by
-    /// `scipy.stats.beta.ppf`, scipy 1.17.1.
+    /// `scipy.stats.beta.ppf`, scipy 1.17.1; the upper end of the first and the lower one of the fourth by
+    /// `p - q ± z * sqrt(p * (1 - p) / (n + 2) + q * (1 - q) / (m + 2))` of the enlarged groups.
     #[test]
     fn differences_agree_with_scipy() {
         for (first, second, low, high) in [
-            (of(5, 6), of(0, 6), 0.172_929_873_231, 0.995_789_255_486),
+            (of(5, 6), of(0, 6), 0.172_929_873_231, 1.0),
             (of(6, 6), of(0, 6), 0.350_510_928_959, 1.0),
             (of(3, 6), of(3, 6), -0.540_063_766_044, 0.540_063_766_044),
-            (of(1, 8), of(7, 9), -0.881_930_633_859, -0.101_418_753_107),
+            (of(1, 8), of(7, 9), -0.888_839_896_673, -0.101_418_753_107),
             (of(56, 70), of(48, 80), 0.043_886_878_208, 0.344_171_023_208),
         ] {
             let interval = risk_difference(first, second, 0.95);
@@ -167,22 +189,32 @@ mod tests {
     #[test]
     fn differences_are_covered() {
         use statrs::distribution::Binomial;
-        let grid = || (1..20).map(|step| 0.05 * f64::from(step));
-        for n in [4, 6, 8, 10] {
-            let chances: Vec<Binomial> = grid().map(|p| Binomial::new(p, n).unwrap()).collect();
+        let grid = || (1..100).map(|step| 0.01 * f64::from(step));
+        for (n, m) in [
+            (4, 4),
+            (5, 5),
+            (6, 6),
+            (7, 7),
+            (8, 8),
+            (10, 10),
+            (4, 6),
+            (5, 6),
+            (5, 8),
+        ] {
+            let chances = |n| grid().map(move |p| Binomial::new(p, n).unwrap());
             let tables: Vec<(u64, u64, Interval)> = (0..=n)
-                .flat_map(|a| (0..=n).map(move |b| (a, b)))
-                .map(|(a, b)| (a, b, risk_difference(of(a, n), of(b, n), 0.95)))
+                .flat_map(|a| (0..=m).map(move |b| (a, b)))
+                .map(|(a, b)| (a, b, risk_difference(of(a, n), of(b, m), 0.95)))
                 .collect();
-            for (p, first) in grid().zip(&chances) {
-                for (q, second) in grid().zip(&chances) {
+            for (p, first) in grid().zip(chances(n)) {
+                for (q, second) in grid().zip(chances(m)) {
                     let holds =
                         |ends: &Interval| ends.low - 1e-9 <= p - q && p - q <= ends.high + 1e-9;
                     let covered = tables.iter().filter(|(.., ends)| holds(ends));
                     let share: f64 = covered
                         .map(|(a, b, _)| first.pmf(*a) * second.pmf(*b))
                         .sum();
-                    assert!(share > 0.925, "{share} of {n} at {p} and {q}");
+                    assert!(share > 0.939, "{share} of {n} and {m} at {p} and {q}");
                 }
             }
         }

@@ -53,7 +53,7 @@ pub fn log_log_slope(points: &[SlopePoint], level: f64) -> Option<Slope> {
     }
     let fits: Vec<(f64, usize)> = seeds
         .values()
-        .filter_map(|points| Some((least_squares(points)?, points.len())))
+        .filter_map(|points| Some((least_squares(points)?.slope, points.len())))
         .collect();
     let slopes: Vec<f64> = fits.iter().map(|fit| fit.0).collect();
     let estimate = mean_interval(&slopes, level)?;
@@ -65,8 +65,18 @@ pub fn log_log_slope(points: &[SlopePoint], level: f64) -> Option<Slope> {
     })
 }
 
-/// Slope of the least-squares line; absent when all x are equal.
-fn least_squares(points: &[(f64, f64)]) -> Option<f64> {
+/// The least-squares line through points (x, y).
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Line {
+    pub(crate) slope: f64,
+    /// Value at x = 0.
+    pub(crate) start: f64,
+    /// Sum of the squared distances of x from its mean.
+    pub(crate) spread: f64,
+}
+
+/// The line; absent when all x are equal.
+pub(crate) fn least_squares(points: &[(f64, f64)]) -> Option<Line> {
     let (first, _) = points.first()?;
     if points.iter().all(|(x, _)| x == first) {
         return None;
@@ -78,8 +88,13 @@ fn least_squares(points: &[(f64, f64)]) -> Option<f64> {
         .iter()
         .map(|(x, y)| (x - x_mean) * (y - y_mean))
         .sum();
-    let squares: f64 = points.iter().map(|(x, _)| (x - x_mean).powi(2)).sum();
-    Some(products / squares)
+    let spread: f64 = points.iter().map(|(x, _)| (x - x_mean).powi(2)).sum();
+    let slope = products / spread;
+    Some(Line {
+        slope,
+        start: y_mean - slope * x_mean,
+        spread,
+    })
 }
 
 #[cfg(test)]

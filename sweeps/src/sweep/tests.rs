@@ -93,17 +93,46 @@ fn damaged_newer_and_absent_sweeps_say_what_they_are() {
 fn an_edited_criterion_is_noticed_and_an_edited_title_is_none() {
     let (_directory, sweep) = sweep();
     let path = sweep.dir().join("sweep.toml");
-    assert!(!sweep.criterion_changed());
+    assert_eq!(sweep.card_text(), CardText::AsRegistered);
     std::fs::write(&path, CARD.replace("Post-LN fails", "Post-LN breaks")).unwrap();
-    assert!(!sweep.criterion_changed());
+    assert_eq!(sweep.card_text(), CardText::AsRegistered);
     for (from, to) in [
         ("treatment_more", "treatment_less"),
         ("[criterion]", "[outcome]\nstuck_margin = 0.2\n[criterion]"),
-        ("[criterion]", "[criterion"),
     ] {
         std::fs::write(&path, CARD.replace(from, to)).unwrap();
-        assert!(sweep.criterion_changed(), "{from} → {to}");
+        assert_eq!(sweep.card_text(), CardText::OtherCriterion, "{from} → {to}");
     }
+}
+
+/// What a disk does to a text is no edit of a criterion.
+#[test]
+fn a_damaged_card_text_is_called_damaged() {
+    let (_directory, sweep) = sweep();
+    let path = sweep.dir().join("sweep.toml");
+    let half = CARD.split_at(CARD.len() / 2).0.as_bytes().to_vec();
+    let mut no_text = CARD.as_bytes().to_vec();
+    no_text[5] |= 0x80;
+    let broken = CARD.replace("[criterion]", "[criterion").into_bytes();
+    for damaged in [half, no_text, broken, Vec::new()] {
+        std::fs::write(&path, &damaged).unwrap();
+        assert_eq!(
+            sweep.card_text(),
+            CardText::Damaged,
+            "{} bytes",
+            damaged.len()
+        );
+        let notes = sweep.verdict().unwrap().notes;
+        let said = notes
+            .iter()
+            .any(|note| note.contains("`sweep.toml` is damaged"));
+        assert!(
+            said && !notes.iter().any(|note| note.contains("edited")),
+            "{notes:?}"
+        );
+    }
+    std::fs::remove_file(&path).unwrap();
+    assert_eq!(sweep.card_text(), CardText::AsRegistered);
 }
 
 #[test]

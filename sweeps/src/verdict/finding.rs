@@ -90,10 +90,10 @@ pub struct Finding {
     /// Runs of these arms without an outcome.
     pub missing: u64,
     /// Runs of these arms with an outcome and without a finite value of the metric, where one is
-    /// compared. Absent in files of earlier versions, which left such runs out.
+    /// compared; of a count those of which it is not known whether they spiked. Absent in files of earlier versions, which left such runs out.
     #[serde(default)]
     pub without_value: u64,
-    /// What such runs do to the criterion; `None` where no metric is compared.
+    /// What such runs do to the criterion; `None` where no metric is compared, and of a count where there are none.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub failed: Option<Failed>,
     /// Why it is open whatever its runs without an outcome would show.
@@ -160,11 +160,17 @@ impl Finding {
     /// The p value, or of a criterion that an interval decides the largest that it can have; 1
     /// while not all has been seen, which can only make the others harder to reach.
     fn evidence(&self) -> f64 {
+        let unknown = self.without_value > 0 && self.failed == Some(Failed::Open);
         match (self.p_value, self.status) {
-            _ if !self.is_complete() => 1.0,
+            _ if unknown || !self.is_complete() => 1.0,
             (Some(p), _) => p,
             (None, VerdictStatus::Reproduced) => self.alpha,
-            (None, VerdictStatus::NotReproduced | VerdictStatus::Inconclusive) => 1.0,
+            (
+                None,
+                VerdictStatus::NotReproduced
+                | VerdictStatus::Inconclusive
+                | VerdictStatus::Exploration,
+            ) => 1.0,
         }
     }
 

@@ -7,6 +7,7 @@ mod failed;
 mod made;
 mod pairs;
 mod several;
+mod spiked;
 mod trends;
 
 use super::*;

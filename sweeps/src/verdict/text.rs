@@ -2,12 +2,19 @@
 
 use super::{Count, Finding, Verdict, VerdictStatus};
 use crate::card::{Card, Kind, Role};
-use crate::{Outcome, RunState, Sweep};
+use crate::sweep::CardText;
+use crate::{Event, RunState, Sweep};
 
 /// Status, and what was found; of several criteria how many hold, and then each by itself.
 pub(super) fn sentence(verdict: &Verdict, card: &Card) -> String {
     let status = verdict.status.words();
-    let missing = missing(verdict, !card.is_smoke());
+    let missing = missing(verdict, !card.is_smoke() && !card.is_exploration());
+    if card.is_exploration() {
+        return format!(
+            "{status}: `{}` is an exploration, which registers no criterion.{missing}",
+            card.name
+        );
+    }
     if card.is_smoke() {
         return format!(
             "{status}: a smoke run shows that the card works and decides nothing.{missing}"
@@ -154,11 +161,16 @@ pub(super) fn notes(verdict: &Verdict, sweep: &Sweep) -> Vec<String> {
             verdict.failed_runs.join(", ")
         ));
     }
-    if verdict.criterion_changed {
-        notes.push(
+    match sweep.card_text() {
+        CardText::AsRegistered => {}
+        CardText::OtherCriterion => notes.push(
             "The criterion was edited after the sweep had begun; the verdict uses the values in `sweep.json`."
                 .to_owned(),
-        );
+        ),
+        CardText::Damaged => notes.push(
+            "`sweep.toml` is damaged: it is no card any more; the verdict uses the values in `sweep.json`, which is whole."
+                .to_owned(),
+        ),
     }
     notes
 }
@@ -220,12 +232,12 @@ pub(crate) fn number(value: f64) -> String {
 }
 
 /// `stuck, diverged or nonfinite`.
-pub(super) fn event_words(outcomes: &[Outcome]) -> String {
-    match outcomes {
+pub(super) fn event_words(event: &[Event]) -> String {
+    match event {
         [] => "no outcome".to_owned(),
         [only] => only.to_string(),
         [all @ .., last] => {
-            let all: Vec<&str> = all.iter().map(|outcome| outcome.name()).collect();
+            let all: Vec<&str> = all.iter().map(|event| event.name()).collect();
             format!("{} or {last}", all.join(", "))
         }
     }
@@ -277,13 +289,13 @@ fn p_is(p: f64) -> String {
     }
 }
 
-/// Runs without an outcome of the arms that criteria look at, and all runs of these.
+/// Runs without an outcome of the arms that criteria look at, and all runs of these; of an exploration all
+/// runs.
 fn runs_without_outcome(verdict: &Verdict) -> (usize, usize) {
     let looked_at = |arm: &str| {
-        verdict
-            .findings
-            .iter()
-            .any(|f| f.arms.iter().any(|a| a == arm))
+        let mut findings = verdict.findings.iter();
+        verdict.status == VerdictStatus::Exploration
+            || findings.any(|f| f.arms.iter().any(|a| a == arm))
     };
     let arms = verdict.arms.iter().filter(|arm| looked_at(&arm.arm));
     arms.fold((0, 0), |(missing, all), arm| {

@@ -4,7 +4,6 @@ use std::path::PathBuf;
 
 /// Why the monitor could not start or had to end.
 #[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
 pub enum MonitorError {
     /// The directory holds neither a sweep nor a run.
     #[error(

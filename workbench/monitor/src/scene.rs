@@ -1,7 +1,7 @@
 //! Everything derived from the data, cached by what it was derived from: a frame in which nothing changed
 //! computes nothing.
 
-use logs::Alarm;
+use logs::Sighting;
 
 use crate::layout::{self, Layout};
 use crate::state::{Axis, Column, CurveChoices, Facts, Pane, State};
@@ -22,10 +22,7 @@ use track::Track;
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct AlarmRow {
     pub(crate) run: usize,
-    /// The first alarm about it.
-    pub(crate) alarm: Alarm,
-    /// Every rule that saw it.
-    pub(crate) rules: Vec<String>,
+    pub(crate) sighting: Sighting,
 }
 
 /// The derived data of one screen.
@@ -91,7 +88,7 @@ impl Scene {
         self.tracks.resize_with(runs.len(), Track::default);
         for (run, track) in self.tracks.iter_mut().enumerate() {
             let records = source.records(run);
-            if track.refresh(records, source.revision(run)) {
+            if track.refresh(records, source.revision(run), source.events(run)) {
                 // The first and the last record name every signal.
                 for record in records.first().into_iter().chain(records.last()) {
                     track::add_names(record, &mut self.signals, &mut self.layer_signals);

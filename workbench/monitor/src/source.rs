@@ -13,7 +13,7 @@ mod sweep;
 /// Opens whatever `dir` is.
 pub(crate) fn open(dir: &Path) -> Result<Box<dyn Source>, MonitorError> {
     let has = |name: &str| dir.join(name).exists();
-    if has("sweep.json") {
+    if has(logs::output::SWEEP_FILE) {
         Ok(Box::new(sweep::SweepSource::open(dir)?))
     } else if ["run.toml", "manifest.json", "summary.json", "events.jsonl"]
         .into_iter()

@@ -1,6 +1,6 @@
 //! What the monitor shows of a sweep, and the one trait through which it gets it.
 
-use logs::Record;
+use logs::{Event, Record};
 use sweeps::{Outcome, State};
 
 use crate::MonitorError;
@@ -15,6 +15,9 @@ pub(crate) trait Source {
 
     /// The records of a run, sorted by step.
     fn records(&self, run: usize) -> &[Record];
+
+    /// The events of a run, in the order of the file.
+    fn events(&self, run: usize) -> &[Event];
 
     /// Changes whenever `records(run)` changes; everything derived from records is cached by it.
     fn revision(&self, run: usize) -> Revision;
@@ -49,7 +52,8 @@ pub(crate) struct Sweep {
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Run {
     pub(crate) arm: String,
-    pub(crate) seed: u64,
+    /// None of a run that another program trained.
+    pub(crate) seed: Option<u64>,
     pub(crate) state: State,
     /// Steps done and planned.
     pub(crate) step: u64,
@@ -73,7 +77,10 @@ impl Run {
 
     /// `arm s3`: short enough for titles, unique within a sweep.
     pub(crate) fn label(&self) -> String {
-        format!("{} s{}", self.arm, self.seed)
+        match self.seed {
+            Some(seed) => format!("{} s{seed}", self.arm),
+            None => self.arm.clone(),
+        }
     }
 }
 

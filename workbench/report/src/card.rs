@@ -16,6 +16,8 @@ use sweeps::result::ArmRecord;
 /// More rows or lines than this could not be told apart.
 const MOST_ROWS: usize = 24;
 const MOST_LINES: usize = 6;
+/// Longest name of a row, in characters: what tells arms apart often stands at its end.
+const LONGEST_NAME: usize = 44;
 
 /// The figure as an SVG document that needs nothing else.
 pub fn card_svg(result: &CardResult) -> Result<String, ReportError> {
@@ -69,7 +71,7 @@ fn rows(result: &CardResult, arms: &[&ArmRecord]) -> Result<String, ReportError>
     let names = shown
         .iter()
         .rev()
-        .map(|arm| shorten(&name(arm, arms, None), 30));
+        .map(|arm| shorten(&name(arm, arms, None), LONGEST_NAME));
     let x = Axis::new(Scale::Auto, shown.iter().flat_map(|arm| values(arm)), 5);
     let y = Axis::named(names.collect(), 0.0);
     let title = format!("{} of every run", metric_name(result));

@@ -35,16 +35,22 @@ pub fn write_cards(results: &Path, cards: &Path, page: &Path) -> Result<(), Repo
     crate::save(page, &render::cards_html(&page_view)?)
 }
 
-/// How many claims stand how.
+/// How many claims stand how, and how many cards claim nothing where there are such.
 fn counts(results: &[CardResult]) -> Vec<Fact> {
-    use VerdictStatus::{Inconclusive, NotReproduced, Reproduced};
-    [Reproduced, NotReproduced, Inconclusive]
-        .into_iter()
-        .map(|status| {
-            let of = results.iter().filter(|result| result.verdict == status);
-            Fact::new(status.words().to_lowercase(), of.count().to_string())
-        })
-        .collect()
+    use VerdictStatus::{Exploration, Inconclusive, NotReproduced, Reproduced};
+    let count = |status| {
+        let of = results.iter().filter(|result| result.verdict == status);
+        of.count()
+    };
+    let fact =
+        |status: VerdictStatus| Fact::new(status.words().to_lowercase(), count(status).to_string());
+    let mut facts = [Reproduced, NotReproduced, Inconclusive].map(fact).to_vec();
+    match count(Exploration) {
+        0 => {}
+        1 => facts.push(Fact::new("exploration", "1")),
+        more => facts.push(Fact::new("explorations", more.to_string())),
+    }
+    facts
 }
 
 fn view(result: &CardResult, cards: &Path) -> Result<CardView, ReportError> {
@@ -58,8 +64,9 @@ fn view(result: &CardResult, cards: &Path) -> Result<CardView, ReportError> {
         name: result.card.clone(),
         title: result.claim.clone(),
         kind: match result.kind {
-            Kind::Symptom => "symptom",
-            Kind::Mechanism => "mechanism",
+            Kind::Symptom => "about a symptom",
+            Kind::Mechanism => "about a mechanism",
+            Kind::Exploration => "an exploration",
         },
         class: words::verdict_class(result.verdict),
         word,
@@ -89,6 +96,9 @@ fn hold(result: &CardResult) -> String {
         let findings = result.findings.iter();
         findings.filter(|finding| finding.role == Role::Confirmatory)
     };
+    if result.kind == Kind::Exploration {
+        return words::NONE.to_owned();
+    }
     let hold = counted().filter(|finding| finding.status == VerdictStatus::Reproduced);
     format!("{} of {}", hold.count(), counted().count())
 }
@@ -132,6 +142,9 @@ fn measured(arm: &ArmRecord) -> String {
             arm.failed,
             plural(arm.runs as usize, "run")
         ));
+    }
+    if let Some(spiked) = arm.spiked {
+        parts.push(format!("{} of {} spiked", spiked.events, spiked.n));
     }
     if let Some(estimate) = arm.metrics.first().and_then(|metric| metric.estimate) {
         let ends = estimate.interval.map_or(String::new(), |ends| {

@@ -113,7 +113,7 @@ pub fn write_to(dir: &Path, target: &Target) -> Result<Vec<PathBuf>, ReportError
 
 /// What a directory says, and the verdict of a sweep.
 fn read(dir: &Path) -> Result<(Report, Option<sweeps::Verdict>), ReportError> {
-    if dir.join("sweep.json").exists() {
+    if dir.join(logs::output::SWEEP_FILE).exists() {
         let (report, verdict) = sweep::report(dir)?;
         Ok((report, Some(verdict)))
     } else if single::is_run(dir) {

@@ -77,33 +77,30 @@ pub(crate) fn facts(reader: &RunReader) -> Vec<Fact> {
     facts
 }
 
-/// What happened in a run: its own events but routine ones, alarms included (computed here
-/// where the trainer recorded none), and how many are left out.
+/// What happened in a run: its own events but routine ones, its alarms as rows, and how many are left out.
 pub(crate) fn events(reader: &RunReader) -> (Vec<Event>, Option<String>) {
-    let routine = [EventKind::Checkpoint, EventKind::Evaluation];
-    let recorded = reader.events();
+    // Alarms come as rows: an event of theirs may be a further rule that sees the same.
+    let left_out = [
+        EventKind::Checkpoint,
+        EventKind::Evaluation,
+        EventKind::Alarm,
+    ];
+    let recorded = reader.events().iter();
     let mut events: Vec<Event> = recorded
-        .iter()
-        .filter(|event| !routine.contains(&event.kind))
+        .filter(|event| !left_out.contains(&event.kind))
         .map(|event| Event {
             step: event.step,
             kind: kind(event.kind).to_owned(),
             message: event.message.clone(),
         })
         .collect();
-    if recorded.iter().all(|event| event.kind != EventKind::Alarm) {
-        events.extend(
-            logs::sightings(&logs::alarms(reader.records()))
-                .into_iter()
-                .map(|sighting| Event {
-                    step: sighting.alarm.step,
-                    kind: kind(EventKind::Alarm).to_owned(),
-                    message: format!("{} ({})", sighting.alarm.message, sighting.rules.join(", ")),
-                }),
-        );
-        // Stable: events of one step stay in the order of the file.
-        events.sort_by_key(|event| event.step);
-    }
+    events.extend(reader.sightings().into_iter().map(|sighting| Event {
+        step: sighting.alarm.step,
+        kind: kind(EventKind::Alarm).to_owned(),
+        message: format!("{} ({})", sighting.alarm.message, sighting.rules.join(", ")),
+    }));
+    // Stable: events of one step stay in the order of the file.
+    events.sort_by_key(|event| event.step);
     let more = events.len().saturating_sub(MOST_EVENTS);
     events.truncate(MOST_EVENTS);
     let note =

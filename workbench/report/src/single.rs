@@ -7,7 +7,7 @@ use crate::words::{self, NONE};
 use crate::{provenance, runs, spikes, sweep};
 use logs::{Liveness, Manifest, RunReader};
 use std::path::Path;
-use sweeps::{Classified, Outcome, OutcomeRules, classify, lost_records};
+use sweeps::{Classified, Outcome, OutcomeRules, judge};
 
 /// Whether the directory looks like that of a run.
 pub(crate) fn is_run(dir: &Path) -> bool {
@@ -21,12 +21,12 @@ pub(crate) fn report(dir: &Path) -> Result<Report, ReportError> {
     let reader = RunReader::open(dir)?;
     let rules = OutcomeRules::default();
     let manifest = reader.manifest();
-    let lost = lost(&reader);
-    let classified = manifest
-        .filter(|_| reader.liveness() == Liveness::Finished && lost.is_none())
-        // Without the level of its text nobody can say whether a run has learnt.
-        .and_then(Manifest::unigram_level)
-        .map(|level| classify(reader.records(), &rules, level));
+    let finished = reader.liveness() == Liveness::Finished;
+    let (classified, lost) = match finished.then(|| judge(&reader, &rules)) {
+        None => (None, None),
+        Some(Ok(found)) => (found, None),
+        Some(Err(lost)) => (None, Some(lost)),
+    };
     let name = name(dir);
     let arm = ArmRuns {
         label: name.clone(),
@@ -56,10 +56,9 @@ pub(crate) fn report(dir: &Path) -> Result<Report, ReportError> {
     })
 }
 
-/// What a finished run has lost of its records.
-fn lost(reader: &RunReader) -> Option<String> {
-    let finished = reader.liveness() == Liveness::Finished;
-    finished.then(|| lost_records(reader)).flatten()
+fn is_imported(reader: &RunReader) -> bool {
+    let manifest = reader.manifest();
+    manifest.is_some_and(|manifest| manifest.imported.is_some())
 }
 
 /// The folder's name, also for `.`.
@@ -122,6 +121,13 @@ fn headline(reader: &RunReader, classified: Option<&Classified>, lost: Option<&s
             "No outcome".to_owned(),
             format!("The run finished, but {lost}."),
         ),
+        (None, None) if is_imported(reader) && reader.liveness() == Liveness::Finished => (
+            "No outcome".to_owned(),
+            format!(
+                "The imported log ends at step {done}. The unigram level of its text is not known, so the rules cannot \
+                 tell whether the run is stuck."
+            ),
+        ),
         (None, None) => (
             "No outcome".to_owned(),
             format!(
@@ -141,7 +147,7 @@ fn warnings(reader: &RunReader, lost: Option<&str>) -> Vec<String> {
     let mut warnings = Vec::new();
     if let Some(lost) = lost {
         warnings.push(format!(
-            "The run finished, but {lost}: bring back its `metrics-*.jsonl`."
+            "The run finished, but {lost}: bring back what is missing from a copy."
         ));
     }
     let missing = reader
@@ -185,7 +191,7 @@ fn row(
         colour: 0,
         seed: reader
             .manifest()
-            .filter(|manifest| manifest.imported.is_none())
+            .filter(|_| !is_imported(reader))
             .map_or(NONE.to_owned(), |manifest| manifest.seed.to_string()),
         role: NONE.to_owned(),
         outcome: classified.map_or(state(reader.liveness()).to_owned(), |found| {

@@ -45,9 +45,10 @@ pub(crate) fn report(dir: &Path) -> Result<(Report, Verdict), ReportError> {
         outcome_names: Outcome::ALL
             .map(|outcome| outcome.name().to_owned())
             .to_vec(),
-        arms: comparison::arms(card, &verdict),
+        event_name: comparison::event_name(card),
+        arms: comparison::arms(&verdict),
         arms_note: comparison::arms_note(card),
-        statistics: comparison::statistics(&verdict),
+        statistics: comparison::statistics(card, &verdict),
         limits: verdict.notes.clone(),
         runs: run::all(&reader),
         rules: rules(&card.outcome),
@@ -62,6 +63,7 @@ fn over(card: &Card, runs: usize) -> String {
     let kind = match card.kind {
         Kind::Symptom => "about a symptom",
         Kind::Mechanism => "about a mechanism",
+        Kind::Exploration => "an exploration",
     };
     format!(
         "Training-stability report · card {} · {kind} · {}",
@@ -122,14 +124,15 @@ fn arms(reader: &SweepReader) -> Vec<ArmRuns<'_>> {
                 .enumerate()
                 .filter(|(_, run)| run.arm == label)
         };
-        let ends = runs().filter_map(|(_, run)| run.classified.as_ref());
+        let ends = runs().filter_map(|(_, run)| {
+            let shown = run.shows(&event).unwrap_or(false);
+            Some((run.classified.as_ref()?, shown))
+        });
         ArmRuns {
             readers: runs()
                 .filter_map(|(index, _)| reader.reader(index))
                 .collect(),
-            ends: ends
-                .map(|end| (end, event.contains(&end.outcome)))
-                .collect(),
+            ends: ends.collect(),
             label,
         }
     };

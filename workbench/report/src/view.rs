@@ -24,6 +24,8 @@ pub(crate) struct Report {
     pub(crate) figures_note: String,
     /// Columns of [`Arm::outcomes`].
     pub(crate) outcome_names: Vec<String>,
+    /// What the card counts, for the head of a column.
+    pub(crate) event_name: String,
     pub(crate) arms: Vec<Arm>,
     pub(crate) arms_note: String,
     pub(crate) statistics: Vec<Statistic>,
@@ -42,7 +44,7 @@ pub(crate) struct Report {
 /// The answer.
 #[derive(Debug, Default, Serialize)]
 pub(crate) struct Verdict {
-    /// CSS class: `reproduced`, `not-reproduced`, `inconclusive`, or empty.
+    /// CSS class: `reproduced`, `not-reproduced`, `inconclusive`, `exploration`, or empty.
     pub(crate) class: String,
     /// The answer in one or two words.
     pub(crate) word: String,
@@ -100,7 +102,9 @@ pub(crate) struct Arm {
     pub(crate) role: String,
     pub(crate) n: usize,
     pub(crate) outcomes: Vec<u64>,
-    /// Failures to train with their interval.
+    /// Number of runs whose loss spiked.
+    pub(crate) spiked: String,
+    /// Runs with the event that the card counts, with their interval.
     pub(crate) events: String,
     pub(crate) mean: String,
     pub(crate) sd: String,

@@ -77,6 +77,7 @@ pub(crate) fn verdict_class(status: sweeps::VerdictStatus) -> &'static str {
         sweeps::VerdictStatus::Reproduced => "reproduced",
         sweeps::VerdictStatus::NotReproduced => "not-reproduced",
         sweeps::VerdictStatus::Inconclusive => "inconclusive",
+        sweeps::VerdictStatus::Exploration => "exploration",
     }
 }
 

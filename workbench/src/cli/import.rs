@@ -15,6 +15,13 @@ pub(crate) struct Import {
     /// and the clock.
     #[arg(long = "map", value_name = "SOURCE=NAME")]
     pub(crate) map: Vec<String>,
+    /// A TOML file of such names, one `"SOURCE" = "NAME"` a line; `--map` comes before it.
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub(crate) names: Option<PathBuf>,
+    /// Mark a step as skipped where the loss scale falls or the gradient norm is not finite, for logs that do not
+    /// say which updates were skipped.
+    #[arg(long)]
+    pub(crate) infer_skipped: bool,
     /// A TOML file that says which files are attempts of which run: `[[run]]` with `name` and `files`, the
     /// earliest attempt first.
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
@@ -22,7 +29,8 @@ pub(crate) struct Import {
     /// Take all files for attempts of one run, whatever their names.
     #[arg(long)]
     pub(crate) one_run: bool,
-    /// Keep reading one file that is still being written, until Ctrl-C; the run grows with it.
-    #[arg(long, conflicts_with_all = ["manifest", "one_run"])]
+    /// Keep reading the files of one run that is still being written, new ones too, until Ctrl-C; the same command
+    /// goes on with the same run.
+    #[arg(long, conflicts_with = "manifest")]
     pub(crate) follow: bool,
 }

@@ -105,9 +105,16 @@ Examples:
 
 #[derive(Debug, Args)]
 pub(crate) struct Verdict {
-    /// Sweep directory.
-    #[arg(value_hint = ValueHint::DirPath)]
+    /// Sweep directory; with --runs a card.
+    #[arg(value_hint = ValueHint::AnyPath)]
     pub(crate) dir: PathBuf,
+    /// Judge runs that no sweep planned, such as imported ones. FILE is TOML: `[[run]]` with `arm`, `dir` and,
+    /// where the criterion pairs runs, `seed`; above them `unigram_entropy` of the text, where it is known.
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, conflicts_with = "result")]
+    pub(crate) runs: Option<PathBuf>,
+    /// With --runs: the card's budget.
+    #[arg(long, requires = "runs")]
+    pub(crate) budget: Option<String>,
     /// For machines.
     #[arg(long)]
     pub(crate) json: bool,

@@ -136,9 +136,7 @@ pub(crate) fn run(arguments: &Arguments, cache: &Cache) -> Result<ExitCode, Fail
         logs::output::write(file, svg.as_bytes())?;
     }
     if let Some(file) = &arguments.result {
-        let json = serde_json::to_string_pretty(&measured)
-            .map_err(|error| Failure::io("cannot write JSON", &error.into()))?;
-        logs::output::write(file, format!("{json}\n").as_bytes())?;
+        logs::output::write_json(file, &measured)?;
     }
     let failed = measured
         .agreements

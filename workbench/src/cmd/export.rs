@@ -72,7 +72,7 @@ fn metrics(arguments: &Export, format: ExportFormat) -> Result<ExitCode, Failure
         (ExportFormat::Tensorboard, Some(folder)) => {
             let start = reader.manifest().and_then(logs::Manifest::created_seconds);
             let file = export::tensorboard(reader.records(), folder, start.unwrap_or(0.0))?;
-            console::print(&format!("{}\n", file.display()))?;
+            console::written(&file)?;
         }
         (ExportFormat::Tensorboard, None) => {
             return Err(Failure::usage("`--format tensorboard` needs --out FOLDER"));

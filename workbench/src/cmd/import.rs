@@ -6,19 +6,15 @@ use crate::failure::Failure;
 use crate::signals::Stop;
 use experiments_plan::thousands;
 use logs::import::{Columns, Given, Import, ImportedRun, Origin, follow, import};
+use logs::run::command_line;
 use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
-    // An argument may be any bytes.
-    let command: Vec<String> = std::env::args_os()
-        .map(|argument| argument.to_string_lossy().into_owned())
-        .collect();
-    if arguments.follow {
-        return follow_one(arguments, &command);
-    }
     let request = Import {
         paths: arguments.paths.clone(),
         given: arguments
@@ -26,10 +22,13 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
             .as_deref()
             .map_or(Ok(Vec::new()), given)?,
         one_run: arguments.one_run,
-        columns: Columns::new(&arguments.map)?,
+        columns: columns(arguments)?,
         out: arguments.out.clone(),
-        command,
+        command: command_line(),
     };
+    if arguments.follow {
+        return follow_on(&request);
+    }
     let done = import(&request)?;
     for warning in &done.warnings {
         say(&format!("warning: {warning}"));
@@ -39,19 +38,45 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// Follows one file until somebody asks to stop.
-fn follow_one(arguments: &Arguments, command: &[String]) -> Result<ExitCode, Failure> {
-    let [file] = arguments.paths.as_slice() else {
-        return Err(Failure::usage("`--follow` takes one file"));
-    };
-    let columns = Columns::new(&arguments.map)?;
-    let stop = Stop::listen().map_err(|error| Failure::io("cannot listen for signals", &error))?;
+/// Which column is what.
+fn columns(arguments: &Arguments) -> Result<Columns, Failure> {
+    let names = arguments.names.as_deref().map_or(Ok(Vec::new()), names)?;
+    let columns = Columns::new(&arguments.map)?.with_names(&names)?;
+    Ok(if arguments.infer_skipped {
+        columns.inferring_skipped()
+    } else {
+        columns
+    })
+}
+
+/// The pairs of a file of names.
+fn names(file: &Path) -> Result<Vec<(String, String)>, Failure> {
+    let table: BTreeMap<String, String> =
+        read_toml(file, "file of names (`\"SOURCE\" = \"NAME\"`, one a line)")?;
+    Ok(table.into_iter().collect())
+}
+
+/// A file of the user's, which should be a `what`.
+fn read_toml<T: DeserializeOwned>(file: &Path, what: &str) -> Result<T, Failure> {
+    let shown = file.display();
+    let text = std::fs::read_to_string(file)
+        .map_err(|error| Failure::io(format!("cannot read `{shown}`"), &error))?;
+    toml::from_str(&text)
+        .map_err(|error| Failure::usage(format!("`{shown}` is no {what}: {error}")))
+}
+
+/// Follows the files of one run until somebody asks to stop.
+fn follow_on(request: &Import) -> Result<ExitCode, Failure> {
+    let stop = Stop::listen()?;
+    let files: Vec<String> = (request.paths.iter())
+        .map(|path| format!("`{}`", path.display()))
+        .collect();
     say(&format!(
-        "following `{}` until Ctrl-C; `workbench monitor {}` shows it",
-        file.display(),
-        arguments.out.display()
+        "following {} until Ctrl-C; `workbench monitor {}` shows it",
+        files.join(", "),
+        request.out.display()
     ));
-    let run = follow(file, &columns, &arguments.out, command, &|| stop.is_set())?;
+    let run = follow(request, &mut |line| say(line), &|| stop.is_set())?;
     for gap in run.imported.sources.iter().flat_map(Origin::warnings) {
         say(&format!("warning: {gap}"));
     }
@@ -76,13 +101,7 @@ struct ListedRun {
 
 fn given(file: &Path) -> Result<Vec<Given>, Failure> {
     let shown = file.display();
-    let text = std::fs::read_to_string(file)
-        .map_err(|error| Failure::io(format!("cannot read `{shown}`"), &error))?;
-    let list: List = toml::from_str(&text).map_err(|error| {
-        Failure::usage(format!(
-            "`{shown}` is no list of attempts (`[[run]]` with `name` and `files`): {error}"
-        ))
-    })?;
+    let list: List = read_toml(file, "list of attempts (`[[run]]` with `name` and `files`)")?;
     let folder = file.parent().unwrap_or(Path::new(""));
     let listed = |run: ListedRun| {
         if run.files.is_empty() {

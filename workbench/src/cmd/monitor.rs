@@ -36,8 +36,7 @@ pub(crate) fn run(arguments: &Monitor) -> Result<ExitCode, Failure> {
         tab: Some(tab),
         ..Default::default()
     };
-    let stop = leave_flag(exit::STOPPED, workbench_monitor::restore)
-        .map_err(|error| Failure::io("cannot listen for signals", &error))?;
+    let stop = leave_flag(exit::STOPPED, workbench_monitor::restore)?;
     let stopped = || stop.load(Ordering::Relaxed);
     match workbench_monitor::run_with(&arguments.dir, options, &stopped) {
         Ok(Exit::Left) => Ok(ExitCode::SUCCESS),

@@ -22,7 +22,7 @@ pub(crate) fn run(arguments: &Quickstart, cache: &Cache) -> Result<ExitCode, Fai
     let start = Instant::now();
     let card = Card::parse(CARD, "the quickstart card", Path::new("."))?;
     let sweep = create(&card, CARD, &arguments.out, &arguments.set, cache, true)?;
-    let stop = Stop::listen().map_err(|e| Failure::io("cannot listen for signals", &e))?;
+    let stop = Stop::listen()?;
     let executor = executor(&arguments.execution, cache, &sweep.plan().missing_languages)?;
     let terminal = std::io::stdout().is_terminal() && std::io::stdin().is_terminal();
     let (tally, verdict) = if terminal && !arguments.no_monitor {

@@ -12,8 +12,8 @@ pub(crate) fn run(arguments: &Report) -> Result<ExitCode, Failure> {
         Some(dir) => pages(dir, arguments.out.as_deref()),
         None => cards(arguments),
     };
-    let elsewhere = arguments.out.is_none();
-    let pages = written.map_err(|error| explain(error, elsewhere))?;
+    let default_place = arguments.out.is_none();
+    let pages = written.map_err(|error| explain(error, default_place))?;
     for page in pages {
         console::written(&page)?;
     }
@@ -37,10 +37,10 @@ fn cards(arguments: &Report) -> Result<Vec<PathBuf>, ReportError> {
 }
 
 /// What went wrong; where the default place cannot be written, that there is another way.
-fn explain(error: ReportError, elsewhere: bool) -> Failure {
+fn explain(error: ReportError, default_place: bool) -> Failure {
     let unwritable = matches!(error, ReportError::Save(_) | ReportError::Folder { .. });
     let failure = Failure::from(error);
-    if unwritable && elsewhere {
+    if unwritable && default_place {
         failure.with_hint("`--out PATH` writes the report elsewhere")
     } else {
         failure

@@ -11,7 +11,7 @@ use crate::failure::{Failure, exit};
 use crate::signals::Stop;
 use experiments_config::Override;
 use experiments_text::tasks::{self, TaskMixture};
-use experiments_text::{Cache, Corpus};
+use experiments_text::{Cache, Corpus, content_hash};
 use rerun::Rerun;
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -22,6 +22,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 use sweeps::{
     Card, LocalExecutor, Origin, Plan, Progress, Request, Sweep, SweepReader, Tally, Verdict,
+    Weights,
 };
 
 pub(crate) fn run(command: Command, cache: &Cache) -> Result<ExitCode, Failure> {
@@ -40,7 +41,7 @@ pub(crate) fn run(command: Command, cache: &Cache) -> Result<ExitCode, Failure> 
             let (card, text) = load(&choice)?;
             let out = out.unwrap_or_else(|| default_directory(&card));
             let sweep = create(&card, &text, &out, &choice.set, cache, !choice.offline)?;
-            let stop = Stop::listen().map_err(|e| Failure::io("cannot listen for signals", &e))?;
+            let stop = Stop::listen()?;
             let mut executor = executor(&execution, cache, &sweep.plan().missing_languages)?;
             executor.retry_failed = retry_failed;
             let (tally, verdict) = execute(&sweep, &executor, stop.flag(), &mut Lines::default())?;
@@ -179,19 +180,36 @@ fn prepare(card: &Card, set: &[Override], cache: &Cache, fetch: bool) -> Result<
         given.replace("tasks.sources", &tasks.sources, Origin::Pinned);
     }
     let key = "model.init.weights";
-    // As an axis it has a path for every arm, and each run checks its own.
-    if config.model.init.weights.is_some() && !card.axis_values().contains_key(key) {
+    let mut weights = Weights::new();
+    if card.axis_values().contains_key(key) {
+        weights = axis_weights(&probe)?;
+    } else if config.model.init.weights.is_some() {
         let mut init = config.model.init.clone();
         super::pin_weights(&mut init)?;
         given.replace(key, &init.weights, Origin::Pinned);
         let key = "model.init.weights_blake3";
         given.replace(key, &init.weights_blake3, Origin::Pinned);
     }
-    let mut plan = Plan::expand(card, &given.overrides)?;
+    let mut plan = Plan::expand_with(card, &given.overrides, weights)?;
     plan.origins = given.origins;
     plan.missing_languages = resolved.missing_languages;
     tokenise(&plan, cache)?;
     Ok(plan)
+}
+
+/// What the files hold that arms begin with.
+fn axis_weights(plan: &Plan) -> Result<Weights, Failure> {
+    let mut found = Weights::new();
+    for run in &plan.runs {
+        if let Some(path) = plan.config(run)?.model.init.weights
+            && !found.contains_key(&path)
+        {
+            super::existing_file("model.init.weights", &path)?;
+            let hash = content_hash(&path)?;
+            found.insert(path, hash);
+        }
+    }
+    Ok(found)
 }
 
 /// Tokenises once, before many runs ask for it at the same time.
@@ -330,14 +348,16 @@ impl Lines {
             }
             Progress::Failed { id, message } => say(&format!("FAILED    {id}: {message}")),
             Progress::Restored { id, message } => say(&format!("note: {id}: {message}")),
-            Progress::Stopped { id } => say(&format!("stopped   {id}")),
+            Progress::Stopped { id, message: None } => say(&format!("stopped   {id}")),
+            Progress::Stopped {
+                id,
+                message: Some(why),
+            } => say(&format!("stopped   {id}: {why}")),
             Progress::Interrupted { id, message } => say(&format!("broke off {id}: {message}")),
             Progress::Elsewhere { id } => {
                 say(&format!("waits for {id}, which another process trains"));
             }
-            Progress::OutOfReach { id, process } => say(&format!(
-                "goes on   {id}: {process} trains it and cannot be asked from here"
-            )),
+            Progress::OutOfReach { id, process } => say(&format!("goes on   {id}: {process}")),
             Progress::Tick {
                 finished,
                 total,

@@ -1,5 +1,7 @@
 //! `workbench train`: the process that executors start, with one run or a pack of them.
 
+mod alarm;
+mod command;
 mod end;
 mod pack;
 
@@ -9,6 +11,7 @@ use crate::console::say;
 use crate::failure::{Failure, exit};
 use crate::progress::Steps;
 use crate::signals::Stop;
+use alarm::Teller;
 use experiments::{Ending, Request, check_weights, train};
 use experiments_config::{Config, ProbeKind, load_file};
 use experiments_text::{Cache, tasks};
@@ -33,6 +36,7 @@ pub(crate) fn run(arguments: &Train, cache: &Cache) -> Result<ExitCode, Failure>
     super::threads(config.runtime.threads);
     let stop = listen(arguments)?;
     let mut steps = Steps::new(config.steps);
+    let teller = Teller::new(arguments.on_alarm.as_ref());
     let ended = train(Request {
         directory: &directory,
         config: &config,
@@ -41,23 +45,25 @@ pub(crate) fn run(arguments: &Train, cache: &Cache) -> Result<ExitCode, Failure>
         missing_languages: &missing_languages,
         stop: stop.flag(),
         on_step: &mut |record| steps.at(record.step, &describe(config.probe.kind, record)),
+        on_alarm: &mut |news| teller.tell(&directory, &config, "", news),
         on_notice: &mut |text| say(&format!("note: {text}")),
     });
     steps.end();
+    teller.end();
     let ending = ended?;
     say(&end::line(&directory, &config, ending));
     Ok(match ending {
         Ending::Finished => ExitCode::SUCCESS,
         Ending::Stopped => ExitCode::from(exit::STOPPED),
+        Ending::Alarmed => ExitCode::from(exit::ALARMED),
     })
 }
 
 /// Signals that ask to stop, and the end of the executor where there is one.
 fn listen(arguments: &Train) -> Result<Stop, Failure> {
-    let failure = |error| Failure::io("cannot listen for signals", &error);
-    let stop = Stop::listen().map_err(failure)?;
+    let stop = Stop::listen()?;
     if let Some(executor) = arguments.executor {
-        stop.follow(executor).map_err(failure)?;
+        stop.follow(executor)?;
     }
     Ok(stop)
 }

@@ -5,7 +5,8 @@ use crate::console::{self, say};
 use crate::failure::Failure;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use sweeps::{CardResult, Sweep, SweepReader};
+use sweeps::verdict::of_listed_runs;
+use sweeps::{Card, CardResult, Sweep, SweepReader};
 
 pub(crate) fn run(arguments: &Verdict) -> Result<ExitCode, Failure> {
     if let Some(file) = &arguments.result
@@ -15,6 +16,11 @@ pub(crate) fn run(arguments: &Verdict) -> Result<ExitCode, Failure> {
             "`--result` is the name of the figure beside it; expected another ending, for example `.json`",
         ));
     }
+    if let Some(list) = &arguments.runs {
+        let card = Card::load_with_text(&arguments.dir, arguments.budget.as_deref())?.0;
+        print(&of_listed_runs(&card, list)?, arguments.json)?;
+        return Ok(ExitCode::SUCCESS);
+    }
     arguments.result.as_deref().map_or(Ok(()), check_result)?;
     let reader = SweepReader::open(&arguments.dir)?;
     let verdict = reader.verdict()?;
@@ -22,12 +28,16 @@ pub(crate) fn run(arguments: &Verdict) -> Result<ExitCode, Failure> {
     let result = arguments.result.as_ref();
     let kept = result.map_or(Ok(()), |file| keep(&reader, &verdict, file));
     // The answer comes first, whatever could not be written beside it.
-    if arguments.json {
-        console::print_json(&verdict)?;
-    } else {
-        console::print(&text(&verdict))?;
-    }
+    print(&verdict, arguments.json)?;
     kept.map(|()| ExitCode::SUCCESS)
+}
+
+fn print(verdict: &sweeps::Verdict, json: bool) -> Result<(), Failure> {
+    if json {
+        console::print_json(verdict)
+    } else {
+        console::print(&text(verdict))
+    }
 }
 
 /// Writes `verdict.json` into the sweep directory where that is possible. It can be computed again at any

@@ -21,7 +21,7 @@ pub(crate) fn run(command: Weights) -> Result<ExitCode, Failure> {
                 WeightFormat::Fp32 => SatDtype::Float,
             };
             let step = export_weights(&run, &config, step, tensor_parallel, dtype, &out)?;
-            console::print(&format!("{}\n", out.join(step.to_string()).display()))?;
+            console::written(&out.join(step.to_string()))?;
         }
         Weights::Import { dir, config, out } => {
             let config = super::config::load(&config, &[])?;

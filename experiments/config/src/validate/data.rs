@@ -1,7 +1,7 @@
 //! Text, objective and tasks.
 
 use super::Checks;
-use crate::{Config, MaskPositions, ObjectiveMode, Positions, Source, TaskSource};
+use crate::{Config, MaskPositions, ObjectiveMode, Source, TaskSource};
 use std::path::PathBuf;
 
 /// Smallest vocabulary: 256 bytes and six special tokens.
@@ -63,10 +63,12 @@ impl Config {
         checks.share(objective.single_span_prob, "objective.single_span_prob");
         checks.share(objective.short_seq_prob, "objective.short_seq_prob");
         checks.require(
-            objective.mask_positions == MaskPositions::Span
-                || self.model.positions != Positions::Rope2d,
+            objective.mask_positions == MaskPositions::Span || !self.model.positions.reads_spans(),
             "objective.mask_positions",
-            "must be `span` with `model.positions = \"rope_2d\"`: its first id is the mask's",
+            format!(
+                "must be `span` with `model.positions = \"{}\"`: its first id is the mask's",
+                self.model.positions.name()
+            ),
         );
         checks.at_least_zero(objective.z_loss, "objective.z_loss");
         checks.positive(objective.aggregated_samples, "objective.aggregated_samples");

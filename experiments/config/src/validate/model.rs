@@ -1,7 +1,7 @@
 //! The proxy's shape.
 
 use super::Checks;
-use crate::{Config, Positions};
+use crate::Config;
 
 /// Far beyond any model, and small enough that the number of parameters fits into 64 bits.
 const MOST_LAYERS: usize = 10_000;
@@ -18,17 +18,17 @@ impl Config {
         checks.size(model.num_heads, MOST_WIDTH, "model.num_heads");
         if model.num_heads > 0 && (1..=MOST_WIDTH).contains(&model.hidden_size) {
             let (width, heads) = (model.hidden_size, model.num_heads);
-            let (unit, word) = match model.positions {
-                Positions::Rope2d => (4, "2-D RoPE needs a multiple of 4"),
-                Positions::Rope => (2, "RoPE needs an even number"),
-                Positions::Learned | Positions::Alibi => (1, ""),
-            };
+            let unit = model.positions.head_multiple();
             let fits = |n: usize| width.is_multiple_of(n) && (width / n).is_multiple_of(unit);
             let near = (1..=width)
                 .filter(|n| fits(*n))
                 .min_by_key(|n| n.abs_diff(heads));
             let problem = if width.is_multiple_of(heads) {
-                format!("gives heads of {} dimensions, {word}", width / heads)
+                let wanted = match unit {
+                    2 => "RoPE needs an even number".to_owned(),
+                    unit => format!("{}-D RoPE needs a multiple of {unit}", unit / 2),
+                };
+                format!("gives heads of {} dimensions, {wanted}", width / heads)
             } else {
                 format!("is {heads}, which does not divide `model.hidden_size` = {width}")
             };

@@ -3,7 +3,23 @@
 use super::Request;
 use super::argument::Arguments;
 use super::limit::Limits;
+use crate::PlanError;
 use experiments_config::{ClipMode, Config, ScheduleEntry, ScheduledKey};
+
+/// A choice that decides the architecture and that a trainer lacks: a command line without it would train
+/// another model.
+pub(super) fn unknown(
+    key: &str,
+    value: &str,
+    known: impl Iterator<Item = &'static str>,
+) -> PlanError {
+    let known: Vec<_> = known.map(|name| format!("`{name}`")).collect();
+    PlanError::Handover {
+        key: key.to_owned(),
+        value: format!("`{value}`"),
+        expected: format!("the trainer has {}", known.join(", ")),
+    }
+}
 
 /// Adds the limits that both trainers share.
 pub(super) fn limits(request: &Request, limits: &mut Limits) {
@@ -18,6 +34,14 @@ pub(super) fn limits(request: &Request, limits: &mut Limits) {
     }
     optimizer_limits(config, limits);
     schedule_limits(config, limits);
+    if !config.inject.is_empty() {
+        limits.training(
+            "inject",
+            &format!("{} planted causes", config.inject.len()),
+            "plants none",
+            "leave it to the proxies: planted causes are for finding out what spikes look like",
+        );
+    }
     if config.model.init.gain.is_some() {
         limits.training(
             "model.init.gain",

@@ -24,7 +24,7 @@ pub(super) fn arguments(
     arguments: &mut Arguments,
     limits: &mut Limits,
 ) -> Result<(), PlanError> {
-    model::arguments(request, arguments, limits);
+    model::arguments(request, arguments, limits)?;
     objective::arguments(request, arguments, limits)?;
     batch(request, arguments, limits);
     common::optimizer(request.config, request.batches.samples, arguments);

@@ -52,8 +52,7 @@ pub(super) fn all(
         file("checkpoint.md", checkpoint::markdown(request, target)),
         file("unsupported.md", limit::markdown(limits, &table.trainer)),
         file("config.toml", request.config.to_toml()),
-        file("monitor/tags.json", monitor::tags_json(request, target)),
-        program("monitor/follow.py", monitor::FOLLOW.to_owned()),
+        file(monitor::NAMES, monitor::names(target)),
     ]);
     Ok(files)
 }

@@ -1,7 +1,8 @@
 #!/bin/bash
 # Submit in this folder:   TRAINER=/path/to/the/trainer sbatch launch.sh
 # Save and end by hand:    scancel --batch --signal=USR2 JOB
-# site.env, where it is there, is sourced: modules, virtual environment, NCCL settings, PYTHON.
+# site.env, where it is there, is sourced: modules, virtual environment, NCCL settings, PYTHON, WORKBENCH.
+# WORKBENCH=/path/to/workbench lets the job follow itself: `workbench monitor monitor/run` shows it.
 #
 #SBATCH --job-name=@NAME@
 #SBATCH --nodes=@NODES@
@@ -49,6 +50,13 @@ export MASTER_ADDR MASTER_PORT
 export PYTHONPATH="$TRAINER${PYTHONPATH:+:$PYTHONPATH}"
 @ENVIRONMENT@mkdir -p @FOLDERS@
 rm -f @STOP@
+
+# The follower of a job that was killed goes on with the next; while another one runs, this one ends.
+if [ -n "${WORKBENCH:-}" ]; then
+    "$WORKBENCH" @FOLLOW@ >>monitor/follow.log 2>&1 &
+    follower=$!
+    trap 'kill "$follower" 2>/dev/null && wait "$follower" || true' EXIT
+fi
 
 # USR1 comes before the time limit: save, stop, queue again. USR2 is a person's: save and stop.
 again=on-failure

@@ -1,11 +1,14 @@
-//! The monitoring hook: which TensorBoard tag of the trainer is which signal here, and the program
-//! that carries them over.
+//! The monitoring hook: which TensorBoard tag of the trainer is which signal here, and the command that follows
+//! the trainer's event files.
 
+use super::argument::quote;
 use super::{Request, Target};
-use serde_json::json;
+use std::fmt::Write as _;
 
-/// Reads event files, writes a run directory.
-pub(super) const FOLLOW: &str = include_str!("follow.py");
+/// The list of names, in the folder of the hand-over.
+pub(super) const NAMES: &str = "monitor/names.toml";
+/// The run directory that the follower makes there.
+pub(super) const RUN: &str = "monitor/run";
 
 /// (tag, signal): `LargeScale` `megatron/training.py`, `training_log` (glm130b-facts §10).
 const FORK: [(&str, &str); 11] = [
@@ -33,16 +36,6 @@ const CORE: [(&str, &str); 7] = [
     ("iteration-time", "step_seconds"),
 ];
 
-/// Signals the detectors of this program watch, with their rules (docs/monitor.md).
-const WATCHED: [(&str, &str); 3] = [
-    (
-        "loss",
-        "spikes by olmo2-1000/7 and olmo-core-128/6; not finite",
-    ),
-    ("grad_norm", "the same, except at skipped steps"),
-    ("loss_scale", "halved again and again"),
-];
-
 fn tags(target: Target) -> &'static [(&'static str, &'static str)] {
     match target {
         Target::MegatronDeepspeed => &FORK,
@@ -50,17 +43,21 @@ fn tags(target: Target) -> &'static [(&'static str, &'static str)] {
     }
 }
 
-/// `monitor/tags.json`.
-pub(super) fn tags_json(request: &Request, target: Target) -> String {
-    let map = |pairs: &[(&str, &str)]| {
-        let entries = pairs.iter().map(|(a, b)| ((*a).to_owned(), json!(b)));
-        serde_json::Value::Object(entries.collect())
-    };
-    let root = json!({
-        "trainer": target,
-        "tensorboard": request.options.tensorboard,
-        "signals": map(tags(target)),
-        "watched": map(&WATCHED),
-    });
-    format!("{root:#}\n")
+/// `monitor/names.toml`: what `workbench import --names` takes.
+pub(super) fn names(target: Target) -> String {
+    let mut text = format!(
+        "# TensorBoard tags of {target} and the signals that they are here: `\"TAG\" = \"SIGNAL\"`.\n\
+         # Where your trainer names them otherwise, change them; other tags keep their names.\n"
+    );
+    for (tag, signal) in tags(target) {
+        let _ = writeln!(text, "\"{tag}\" = \"{signal}\"");
+    }
+    text
+}
+
+/// The arguments of `workbench` that follow the run, to be given in the folder of the hand-over. The trainers
+/// report no skipped steps, and every start of one makes an event file.
+pub(super) fn command(request: &Request) -> String {
+    let folder = quote(&request.options.tensorboard);
+    format!("import {folder} --follow --one-run --names {NAMES} --infer-skipped --out {RUN}")
 }

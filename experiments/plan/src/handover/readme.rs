@@ -1,6 +1,6 @@
 //! `README.md` of the hand-over.
 
-use super::{ArgumentTable, Effect, Limit, Request, Section, Target};
+use super::{ArgumentTable, Effect, Limit, Request, Section, Target, monitor};
 use std::fmt::Write as _;
 
 pub(super) fn markdown(
@@ -74,7 +74,7 @@ pub(super) fn markdown(
     row("config.toml", "the configuration, every key written out");
     row(
         "monitor/",
-        "`follow.py` carries TensorBoard scalars over to a run directory that `workbench monitor` watches",
+        "`names.toml`: which TensorBoard tag of the trainer is which signal; `run`, once it is followed",
     );
     let _ = write!(
         text,
@@ -83,8 +83,11 @@ pub(super) fn markdown(
          2. Make the data ([data.md](data.md)), and weights to start from if there are any ([checkpoint.md](checkpoint.md)).\n\
          3. Put modules, environment and NCCL settings of the cluster into `site.env`.\n\
          4. `TRAINER=/path/to/the/trainer sbatch launch.sh` in this folder, on a file system all nodes share.\n\
-         5. `python3 monitor/follow.py &` and `workbench monitor monitor/run`.\n\n\
+         5. `workbench {} &` and `workbench monitor {}`, both in this folder and from any node; or give `sbatch` also \
+         `WORKBENCH=/path/to/workbench`, and the job follows itself. The same command goes on after an interruption.\n\n\
          Save and end: `scancel --batch --signal=USR2 JOB`. A crash is retried {} times in a row; a dead node is Slurm's to replace.\n",
+        monitor::command(request),
+        monitor::RUN,
         request.options.retries
     );
     text

@@ -1,7 +1,7 @@
 //! The launch script.
 
 use super::argument::quote;
-use super::{Effect, Limit, Request, Target, deepspeed};
+use super::{Effect, Limit, Request, Target, deepspeed, monitor};
 use experiments_config::Format;
 
 /// Body of the script; `@…@` is filled in.
@@ -61,6 +61,7 @@ pub(super) fn script(request: &Request, target: Target, limits: &[Limit]) -> Str
         ("@RETRIES@", options.retries.to_string()),
         ("@ENVIRONMENT@", environment),
         ("@ASK@", ask),
+        ("@FOLLOW@", monitor::command(request)),
         ("@STOP@", deepspeed::STOP.to_owned()),
         (
             "@FOLDERS@",

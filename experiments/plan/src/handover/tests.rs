@@ -243,10 +243,24 @@ fn a_plain_gpt_has_only_its_initialisation_listed_in_megatron_core() {
     );
 }
 
+/// A launch script without a switch for the arrangement would train another model in silence.
+#[test]
+fn an_arrangement_that_the_fork_lacks_is_refused_and_listed_by_megatron_core() {
+    let config = config("t0", &["model.norm=reordered"]);
+    let error = small(&config, Target::MegatronDeepspeed).unwrap_err();
+    let expected = "`model.norm` is `reordered`: the trainer has `post`, `pre`, `sandwich`, `deepnorm`, \
+                    `deepnorm_glm`";
+    assert_eq!(error.to_string(), expected);
+    let core = small(&config, Target::MegatronCore).unwrap();
+    let mut limits = core.limits.iter();
+    assert!(limits.any(|limit| limit.wanted == "Reordered norm, x ← x + LN(f(x))"));
+}
+
 /// The restarts of GLM-130B (main log, 10 and 29 May, 20 June 2022) map to the fork's flags.
 #[test]
 fn schedules_and_interventions_become_the_flags_of_the_log() {
     let sets = [
+        "inject=[{kind=\"noise\",step=7}]",
         "schedule=[{key=\"egs.alpha\",start=6000,length=500,to=1.0},\
           {key=\"optimizer.lr_scale\",start=22800,length=2000,from=0.0,to=1.0}]",
         "intervention=[{step=40700,skip_steps=200},{step=42400,skip_steps=200}]",
@@ -275,6 +289,9 @@ fn schedules_and_interventions_become_the_flags_of_the_log() {
     assert_eq!(skipped.split(' ').count(), 400);
     assert!(skipped.starts_with("40700 40701"), "{skipped}");
     assert!(keys(&core, Effect::Training).contains(&"optimizer.lr_scale"));
+    for target in [&fork, &core] {
+        assert!(keys(target, Effect::Training).contains(&"inject"));
+    }
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use super::stages::{illegal, is_legal};
 use super::{Cluster, Layout, Schedule};
 use crate::PlanError;
-use crate::nearest::{nearest, nearest_multiples};
+use crate::nearest::{any_of, nearest, nearest_multiples};
 use crate::size::{positive, product};
 use experiments_config::Config;
 
@@ -133,10 +133,9 @@ impl Layout {
             .then(|| size.checked_next_multiple_of(t))
             .flatten()
             .map(|size| format!("{name} = {size} (padded)"));
-        let legal: Vec<String> = [degrees, padded].into_iter().flatten().collect();
         Err(PlanError::Layout {
             constraint: format!("{name} = {size} is not a multiple of tensor_parallel = {t}"),
-            nearest: legal.join(", or "),
+            nearest: any_of([degrees, padded]),
         })
     }
 
@@ -158,12 +157,11 @@ impl Layout {
             batch.is_multiple_of(n.saturating_mul(b))
         });
         let batches = format!("global_batch = {}", nearest_multiples(batch, d * b));
-        let legal: Vec<String> = [Some(batches), degrees].into_iter().flatten().collect();
         Err(PlanError::Layout {
             constraint: format!(
                 "global_batch = {batch} is not a multiple of data_parallel × micro_batch = {d} × {b}"
             ),
-            nearest: legal.join(", or "),
+            nearest: any_of([Some(batches), degrees]),
         })
     }
 

@@ -9,7 +9,7 @@
 
 use super::Layout;
 use crate::PlanError;
-use crate::nearest::nearest;
+use crate::nearest::{any_of, nearest};
 use crate::size::{positive, product};
 use experiments_config::Config;
 
@@ -72,12 +72,11 @@ pub(super) fn illegal(layers: u64, stages: u64, chunks: u64) -> PlanError {
         };
     }
     let chunks_near = nearest("chunks", chunks, layers, |v| fits(v.saturating_mul(stages)));
-    let legal: Vec<String> = [chunks_near, stages_near].into_iter().flatten().collect();
     PlanError::Layout {
         constraint: format!(
             "pipeline_parallel × chunks = {stages} × {chunks} divides neither {layers} layers nor \
              {units} units (layers, embedding, output) into equal parts"
         ),
-        nearest: legal.join(", or "),
+        nearest: any_of([chunks_near, stages_near]),
     }
 }

@@ -10,7 +10,7 @@
 
 use super::MemoryOptions;
 use crate::{Layout, Recompute};
-use experiments_config::{Config, Ffn, Format, Norm};
+use experiments_config::{Config, Format};
 use serde::Serialize;
 
 /// A tensor that is kept for the backward pass.
@@ -65,9 +65,7 @@ impl Sizes {
             ranks: layout.tensor_parallel.max(1) as f64,
             slots,
             width: slots * model.hidden_size as f64,
-            up: slots
-                * model.ffn_hidden_size as f64
-                * if model.ffn == Ffn::Geglu { 2.0 } else { 1.0 },
+            up: slots * model.ffn_hidden_size as f64 * model.ffn.inputs() as f64,
             inner: slots * model.ffn_hidden_size as f64,
             scores: square * model.num_heads as f64,
             logits: slots * config.tokenizer.vocab_size as f64,
@@ -90,11 +88,7 @@ pub fn layer_tensors(config: &Config, layout: &Layout, options: &MemoryOptions) 
     // Held by every tensor-parallel rank unless the sequence is divided too.
     let whole = if options.sequence_parallel { t } else { 1.0 };
     let stream = e * sizes.width;
-    let norms = if model.norm == Norm::Sandwich {
-        4.0
-    } else {
-        2.0
-    };
+    let norms = model.norm.per_layer() as f64;
     let mut tensors = Vec::with_capacity(16);
     let mut keep = |name, bytes: f64, core| tensors.push(Tensor { name, bytes, core });
 
@@ -118,9 +112,9 @@ pub fn layer_tensors(config: &Config, layout: &Layout, options: &MemoryOptions) 
         keep("dropout mask of attention", sizes.width / whole, false);
     }
     keep("input of the feed-forward", stream / whole, false);
-    // GELU's input; with a GLU both halves, of which one goes through GELU.
+    // The activation's input; with a gate both halves, of which one goes through the function.
     keep("output of the first matrix", e * sizes.up / t, false);
-    if model.ffn == Ffn::Geglu {
+    if model.ffn.row().is_gated {
         // The product of the halves needs both factors: the plain half is a view of the tensor
         // above, the other is GELU's output.
         keep("GELU of the gate", e * sizes.inner / t, false);

@@ -6,7 +6,7 @@ use crate::layout::stage_layers;
 use crate::model::Parameters;
 use crate::size::bytes;
 use crate::{Layout, PlanError, Schedule};
-use experiments_config::{Config, Format, ObjectiveMode, Positions};
+use experiments_config::{Config, Format, ObjectiveMode};
 
 /// Every stage in order.
 pub(super) fn every_stage(
@@ -169,7 +169,7 @@ impl Place {
         } else {
             1.0
         };
-        let ids = if config.model.positions == Positions::Rope2d {
+        let ids = if config.model.positions.reads_spans() {
             24.0
         } else {
             16.0

@@ -10,6 +10,7 @@ use crate::fused::rows::{
     add_distance, larger_or_nan, maximum, maximum_or_nan, scale, softmax, softmax_backward,
 };
 use crate::fused::spread::Rows;
+use std::ops::Range;
 
 /// Value of forbidden scores (`LargeScale` `fused_softmax.py`; not -inf).
 pub(super) const FORBIDDEN: f32 = -10_000.0;
@@ -24,6 +25,27 @@ pub struct Alibi {
     pub slopes: Vec<f32>,
     /// Position of every row.
     pub positions: Vec<f32>,
+}
+
+impl Alibi {
+    /// Takes the distances off the scores of a row, those to the slots `span`. `sequence` is the first row
+    /// of its sequence, and `slot` its own place there.
+    pub(super) fn penalise(
+        &self,
+        scores: &mut [f32],
+        head: usize,
+        sequence: usize,
+        slot: usize,
+        span: Range<usize>,
+    ) {
+        let positions = &self.positions[sequence..];
+        add_distance(
+            scores,
+            &positions[span],
+            positions[slot],
+            -self.slopes[head],
+        );
+    }
 }
 
 impl Attention<'_> {
@@ -66,9 +88,7 @@ impl Attention<'_> {
                 top = stored * factor;
             }
             if let Some(alibi) = rows.alibi() {
-                let positions = &alibi.positions[sequence..sequence + s];
-                let slope = alibi.slopes[tile.head];
-                add_distance(allowed, &positions[span.clone()], positions[slot], -slope);
+                alibi.penalise(allowed, tile.head, sequence, slot, span.clone());
                 top = maximum(allowed);
             }
             let sum = if top > CLEAR {

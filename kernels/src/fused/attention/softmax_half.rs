@@ -6,7 +6,7 @@ use super::counts::Counts;
 use super::softmax::FORBIDDEN;
 use super::tiles::Tile;
 use crate::fused::rows::{
-    add_distance, divide, exp_small, maximum, multiply, quotient_gradient, scale, shift, sum,
+    divide, exp_small, maximum, multiply, quotient_gradient, scale, shift, sum,
 };
 use crate::fused::spread::Rows;
 use crate::range::{Store, round_again};
@@ -51,9 +51,7 @@ pub(super) fn exponentials(rows: &Rows, tile: &Tile, scores: &mut [f32], counts:
     let (s, sequence) = (rows.seq_len, tile.sequence);
     for (row, slot) in scores.chunks_exact_mut(s).zip(tile.rows.clone()) {
         if let Some(alibi) = rows.alibi() {
-            let positions = &alibi.positions[sequence..sequence + s];
-            let slope = alibi.slopes[tile.head];
-            add_distance(row, positions, positions[slot], -slope);
+            alibi.penalise(row, tile.head, sequence, slot, 0..s);
             counts.scores.piece(row);
         }
         let span = rows.spans[sequence + slot].clone();

@@ -4,7 +4,7 @@
 //! group's gradients while what that takes still lies in the cache. Groups run side by side; their sums
 //! are added up in their order.
 
-use super::{Arrangement, Branch, Saved, Sublayer, SublayerGradient};
+use super::{Branch, Residual, Saved, Sublayer, SublayerGradient};
 use crate::fused::linear::Linear;
 use crate::fused::norm::{Norm, NormGradient};
 use crate::fused::relax::{Divisor, relaxed};
@@ -92,14 +92,15 @@ impl Sublayer<'_> {
     ) -> Buffer {
         let mut dx = Buffer::new(rows.count() * self.width());
         let SublayerGradient {
-            norm,
+            mut norm,
             mut out_norm,
             mut head_norms,
             first,
             second,
         } = gradient;
         let mut biases = [first.bias, second.bias];
-        assert_eq!(out_norm.is_some(), self.sandwich().is_some());
+        assert_eq!(norm.is_some(), self.residual.before().is_some());
+        assert_eq!(out_norm.is_some(), self.residual.after().is_some());
         assert_eq!(head_norms.is_some(), self.branch.head_norm_width() > 0);
         for (linear, place) in self.linears().iter().zip(&biases) {
             assert_eq!(linear.bias.is_some(), place.is_some());
@@ -118,11 +119,15 @@ impl Sublayer<'_> {
             .for_each(|group| self.backward_group(&given, group));
 
         for Group { vectors, .. } in &groups {
-            add(norm.gamma, &vectors.norm[0]);
-            add(norm.beta, &vectors.norm[1]);
-            if let Some(out_norm) = &mut out_norm {
-                add(out_norm.gamma, &vectors.out_norm[0]);
-                add(out_norm.beta, &vectors.out_norm[1]);
+            let norms = [
+                (&mut norm, &vectors.norm),
+                (&mut out_norm, &vectors.out_norm),
+            ];
+            for (norm, share) in norms {
+                if let Some(norm) = norm {
+                    add(norm.gamma, &share[0]);
+                    add(norm.beta, &share[1]);
+                }
             }
             for (norm, share) in head_norms.iter_mut().flatten().zip(&vectors.head_norms) {
                 add(norm.gamma, &share[0]);
@@ -154,7 +159,8 @@ impl Sublayer<'_> {
     ) -> Vec<Group<'b>> {
         let h = self.width();
         let linears = self.linears();
-        let sandwich = self.sandwich().map_or(0, |_| h);
+        let width = |norm: Option<&Norm>| norm.map_or(0, |_| h);
+        let (before, after) = (width(self.residual.before()), width(self.residual.after()));
         let head = self.branch.head_norm_width();
         let groups = rows.groups();
         let spans: Vec<Range<usize>> = groups.iter().map(|group| rows.span(group)).collect();
@@ -175,8 +181,8 @@ impl Sublayer<'_> {
                 d,
                 weights: [sum(0), sum(1)],
                 vectors: Vectors {
-                    norm: zeros(h),
-                    out_norm: zeros(sandwich),
+                    norm: zeros(before),
+                    out_norm: zeros(after),
                     head_norms: [zeros(head), zeros(head)],
                     biases: linears.map(bias),
                 },
@@ -225,9 +231,9 @@ impl Sublayer<'_> {
         let points = &self.points;
         store(d, points.sum.as_ref(), Pass::Backward);
         // Rounded once, the gradient stays as it is at every point up to the branch.
-        let mut dbranch = self.sandwich().map(|norm| {
+        let mut dbranch = self.residual.after().map(|norm| {
             let branch = part(&saved.branch, h, piece);
-            self.sandwich_backward(norm, branch, saved.divisors[1], d, &mut vectors.out_norm)
+            self.out_norm_backward(norm, branch, saved.divisors[1], d, &mut vectors.out_norm)
         });
         if let Some(mask) = self.dropout {
             let dropped = dbranch.get_or_insert_with(|| Buffer::of(d));
@@ -256,37 +262,7 @@ impl Sublayer<'_> {
         first.bias_gradient(&mut vectors.biases[0], &dfirst);
         let mut dy = Buffer::new(x.len());
         first.backward(&weights[0], &mut dy, &dfirst, rows.alone());
-        let is_post = match self.arrangement {
-            Arrangement::Post { alpha } => {
-                // Both consumers of the norm's output round their gradient before the sum.
-                store(&mut dy, points.norm.as_ref(), Pass::Backward);
-                let mut skip = Buffer::new(x.len());
-                scale_into(&mut skip, d, alpha);
-                store(&mut skip, points.norm.as_ref(), Pass::Backward);
-                add(&mut dy, &skip);
-                true
-            }
-            Arrangement::Pre | Arrangement::Sandwich(_) => false,
-        };
-        store(&mut dy, points.norm.as_ref(), Pass::Backward);
-        let divisor = saved.divisors[0];
-        let read = relaxed(x, divisor, Store::again(points.norm.as_ref()));
-        let read = read.as_deref().unwrap_or(x);
-        let mut y = Buffer::new(x.len());
-        self.norm.forward(&mut y, read);
-        round_again(&mut y, points.norm.as_ref());
-        norm_backward(
-            &self.norm,
-            points.norm.as_ref(),
-            divisor,
-            [read, &dy],
-            dx,
-            &mut vectors.norm,
-        );
-        if !is_post {
-            store(dx, points.norm.as_ref(), Pass::Backward);
-            add(dx, d);
-        }
+        let y = self.input_backward(x, saved.divisors[0], dy, [dx, d], &mut vectors.norm);
         Terms {
             dfirst,
             dbranch,
@@ -295,8 +271,50 @@ impl Sublayer<'_> {
         }
     }
 
-    /// From the gradient `d` of the second norm's output, as it is stored, to that of the branch.
-    fn sandwich_backward(
+    /// From the gradients `dy` of what the branch read and `d` of the sub-layer's output to that of its input,
+    /// `dx`, which is overwritten. Returns what the branch read.
+    fn input_backward(
+        &self,
+        x: &[f32],
+        divisor: Option<Divisor>,
+        mut dy: Buffer,
+        [dx, d]: [&mut [f32]; 2],
+        gradient: &mut [Buffer; 2],
+    ) -> Buffer {
+        let point = self.points.norm.as_ref();
+        // Both consumers of what the branch read round their gradient before the sum.
+        store(&mut dy, point, Pass::Backward);
+        if let Residual::Norm { alpha, .. } = self.residual {
+            let mut skip = Buffer::new(x.len());
+            scale_into(&mut skip, d, alpha);
+            store(&mut skip, point, Pass::Backward);
+            add(&mut dy, &skip);
+            store(&mut dy, point, Pass::Backward);
+        }
+        let Some(norm) = self.residual.before() else {
+            dx.copy_from_slice(&dy);
+            add(dx, d);
+            return Buffer::of(x);
+        };
+        let read = relaxed(x, divisor, Store::again(point));
+        let read = read.as_deref().unwrap_or(x);
+        let mut y = Buffer::new(x.len());
+        norm.forward(&mut y, read);
+        round_again(&mut y, point);
+        norm_backward(norm, point, divisor, [read, &dy], dx, gradient);
+        match self.residual {
+            Residual::Norm { .. } => {}
+            Residual::Stream { .. } => {
+                store(dx, point, Pass::Backward);
+                add(dx, d);
+            }
+        }
+        y
+    }
+
+    /// From the gradient `d` of the output of the norm after the branch, as it is stored, to that of the
+    /// branch.
+    fn out_norm_backward(
         &self,
         norm: &Norm,
         branch: &[f32],

@@ -109,6 +109,12 @@ fn a_folder_gives_a_run_per_name_and_says_what_is_no_log() {
     fs::write(logs.join("inner/7b-seed2_ccc.tsv"), table(1..=20, 3.0)).unwrap();
     fs::write(logs.join("metadata.tsv"), "name\tsize\nx\t3\n").unwrap();
     fs::write(logs.join("empty.csv"), "").unwrap();
+    // A run that was imported into the folder of its logs is none of them.
+    import(&request(
+        &[&logs.join("7b-seed2_ccc.tsv")],
+        &logs.join("ours"),
+    ))
+    .unwrap();
     let out = dir.path().join("runs");
     let done = import(&request(&[&logs], &out)).unwrap();
     let names: Vec<_> = done
@@ -294,53 +300,4 @@ fn a_pipe_is_refused_and_not_waited_for() {
     assert!(made.success());
     let error = import(&request(&[&pipe], &dir.path().join("run"))).unwrap_err();
     assert!(matches!(error, ImportError::NotAFile { .. }), "{error}");
-}
-
-#[test]
-fn a_growing_log_is_followed_to_its_end_with_its_restart() {
-    let dir = tempfile::tempdir().unwrap();
-    let (file, out) = (dir.path().join("job.log"), dir.path().join("run"));
-    let line =
-        |step: u64| format!(" iteration {step}/ 99 | lm loss: {step}.5 | grad norm: 1.0 |\n");
-    fs::write(&file, line(1) + &line(2) + " iteration 3/ 99 | lm lo").unwrap();
-    let (end, columns) = (
-        std::sync::atomic::AtomicBool::new(false),
-        Columns::default(),
-    );
-    let stopped = || end.load(std::sync::atomic::Ordering::Relaxed);
-    std::thread::scope(|scope| {
-        let follower = scope.spawn(|| follow(&file, &columns, &out, &[], &stopped));
-        let until = |steps: usize, liveness: Liveness| {
-            for _ in 0..600 {
-                let reader = RunReader::open(&out).unwrap();
-                if reader.records().len() == steps && reader.liveness() == liveness {
-                    return reader;
-                }
-                std::thread::sleep(std::time::Duration::from_millis(50));
-            }
-            panic!("{steps} steps did not come");
-        };
-        // Step 2 may gain numbers until step 3 has some.
-        let reader = until(1, Liveness::Running);
-        assert!(reader.manifest().unwrap().imported.is_some());
-        fs::write(&file, (1..=5).chain(4..=7).map(line).collect::<String>()).unwrap();
-        until(6, Liveness::Running);
-        end.store(true, std::sync::atomic::Ordering::Relaxed);
-        let run = follower.join().unwrap().unwrap();
-        assert_eq!(
-            (run.steps, run.range, run.imported.attempts.len()),
-            (7, (1, 7), 2)
-        );
-        let reader = until(7, Liveness::Stopped);
-        assert!(reader.warnings().is_empty(), "{:?}", reader.warnings());
-        let attempts = &reader
-            .manifest()
-            .unwrap()
-            .imported
-            .as_ref()
-            .unwrap()
-            .attempts;
-        assert_eq!((attempts[0].records, attempts[1].records), (5, 4));
-        assert_eq!(reader.series("loss")[3], (4, 4.5));
-    });
 }

@@ -1,8 +1,8 @@
 //! Axes: lists, ranges, and axes that move together.
 
-use super::{MAX_RUNS, check_keys};
+use super::check_keys;
 use crate::card::Settings;
-use crate::card::check::fields::complain;
+use crate::card::check::fields::{are_too_many, complain};
 use crate::card::value::{flatten_with, label, same};
 use experiments_config::{Complaint, is_whole_number};
 use std::collections::BTreeMap;
@@ -85,7 +85,7 @@ pub(super) fn read(
                 None,
             );
         }
-        if key.starts_with("runtime.") {
+        if key.starts_with("runtime.") || key.starts_with("alarm.") {
             let message = "does not change what is trained, so it cannot be an axis";
             complain(complaints, &place, message, None);
         }
@@ -99,12 +99,7 @@ pub(super) fn read(
                 continue;
             }
         };
-        if values.len() > MAX_RUNS {
-            let message = format!(
-                "has {} values; at most {MAX_RUNS} are accepted",
-                values.len()
-            );
-            complain(complaints, &place, message, None);
+        if are_too_many(&values, &place, complaints) {
             axes.insert(key, Vec::new());
             continue;
         }

@@ -2,8 +2,9 @@
 
 use super::decision;
 use super::fields::complain;
-use crate::SweepError;
-use crate::card::{Arm, Card, Criterion, Settings};
+use crate::card::{Arm, Card, Criterion, Metric, Settings};
+use crate::recorded::not_recorded;
+use crate::{Event, SweepError};
 use experiments_config::{Complaint, Config, ConfigError};
 use std::collections::BTreeMap;
 
@@ -15,7 +16,10 @@ pub(super) fn check(card: &Card, complaints: &mut Vec<Complaint>) {
             Ok(config) => {
                 check_length(card, &config, complaints);
                 check_metric_steps(card, &arm, &config, complaints);
+                check_recorded(card, &arm, &config, complaints);
                 check_counted(card, &arm, &config, complaints);
+                check_spikes(card, &arm, &config, complaints);
+                check_layers(card, &arm, &config, complaints);
                 if let Some(other) = hashes.insert(config.hash(), arm.label.clone()) {
                     let message =
                         format!("arms `{other}` and `{}` train the same thing", arm.label);
@@ -58,23 +62,121 @@ fn check_length(card: &Card, config: &Config, complaints: &mut Vec<Complaint>) {
 
 /// A metric that begins after the last step has no value.
 fn check_metric_steps(card: &Card, arm: &Arm, config: &Config, complaints: &mut Vec<Complaint>) {
-    for (index, criterion) in card.criteria.iter().enumerate() {
-        let counts = criterion.test.event().is_some();
-        let Some(from) = card.metric_of(criterion).from_step else {
+    let criteria = card.criteria.iter().enumerate();
+    let looking = criteria.filter(|(_, criterion)| criterion.test.looks_at(arm));
+    for (metric, key) in looking.flat_map(|(index, c)| compared(card, index, c)) {
+        let late = metric.from_step.filter(|from| *from > config.steps);
+        let Some(from) = late.filter(|_| !card.is_smoke()) else {
             continue;
         };
-        if !criterion.test.looks_at(arm) || counts || card.is_smoke() || from <= config.steps {
-            continue;
-        }
-        let key = match criterion.metric {
-            Some(_) => format!("{}.metric.from_step", decision::section(card, index)),
-            None => "metric.from_step".to_owned(),
-        };
+        let key = format!("{key}.from_step");
         if complaints.iter().all(|complaint| complaint.key != key) {
             let message = format!("is {from}, after the last step {}", config.steps);
             complain(complaints, &key, message, None);
         }
     }
+}
+
+/// A metric that an arm does not record is never known.
+pub(crate) fn check_recorded(
+    card: &Card,
+    arm: &Arm,
+    config: &Config,
+    complaints: &mut Vec<Complaint>,
+) {
+    for (index, criterion) in card.criteria.iter().enumerate() {
+        if card.is_smoke() || !criterion.test.looks_at(arm) {
+            continue;
+        }
+        for (metric, key) in compared(card, index, criterion) {
+            // Where it is not measured, the training loss stands for it.
+            let name = if metric.is_final_loss() {
+                "loss"
+            } else {
+                &metric.name
+            };
+            // What layers record is checked beside how many there are.
+            let found = match metric.layer() {
+                Some(_) => None,
+                None => not_recorded(config, name),
+            };
+            let Some(why) = found else { continue };
+            let key = format!("{key}.name");
+            if complaints.iter().all(|complaint| complaint.key != key) {
+                let message = format!(
+                    "is `{}`, which arm `{}` does not record, so `{}` could not be decided: {why}",
+                    metric.name, arm.label, criterion.name
+                );
+                complain(complaints, &key, message, None);
+            }
+        }
+    }
+}
+
+/// The first values of a signal only make its level: a run, or a metric, that ends with them has no spike to see.
+fn check_spikes(card: &Card, arm: &Arm, config: &Config, complaints: &mut Vec<Complaint>) {
+    let history = logs::spike::HISTORY as u64;
+    let mut too_short = |key: String, steps: u64| {
+        if steps <= history && complaints.iter().all(|complaint| complaint.key != key) {
+            let message = format!(
+                "is {steps}, but the first {history} steps only make the level that a spike stands above"
+            );
+            complain(complaints, &key, message, None);
+        }
+    };
+    let criteria = card.criteria.iter().enumerate();
+    for (index, criterion) in criteria.filter(|(_, criterion)| criterion.test.looks_at(arm)) {
+        let event = criterion.test.event();
+        let mut of_spikes = event.is_some_and(|event| event.contains(&Event::Spiked));
+        for (metric, key) in compared(card, index, criterion) {
+            if metric.reduce.is_of_spikes() {
+                of_spikes = true;
+                too_short(format!("{key}.to_step"), metric.to_step.unwrap_or(u64::MAX));
+            }
+        }
+        if of_spikes && !card.is_smoke() {
+            too_short("steps".to_owned(), config.steps);
+        }
+    }
+}
+
+/// A layer that the model does not have records nothing.
+fn check_layers(card: &Card, arm: &Arm, config: &Config, complaints: &mut Vec<Complaint>) {
+    let layers = config.model.layers as usize;
+    let criteria = card.criteria.iter().enumerate();
+    let looking = criteria.filter(|(_, criterion)| criterion.test.looks_at(arm));
+    for (metric, key) in looking.flat_map(|(index, c)| compared(card, index, c)) {
+        let key = format!("{key}.name");
+        let beyond = metric.layer().is_some_and(|layer| layer >= layers);
+        if beyond && complaints.iter().all(|complaint| complaint.key != key) {
+            let message = format!(
+                "is `{}`, but arm `{}` has {layers} layers, 0 to {}",
+                metric.name,
+                arm.label,
+                layers.saturating_sub(1)
+            );
+            complain(complaints, &key, message, None);
+        }
+    }
+}
+
+/// The metrics that a criterion compares, with the sections of the card that say them; none where it counts.
+fn compared<'a>(
+    card: &'a Card,
+    index: usize,
+    criterion: &'a Criterion,
+) -> Vec<(&'a Metric, String)> {
+    if criterion.test.event().is_some() {
+        return Vec::new();
+    }
+    let section = decision::section(card, index);
+    let own = match &criterion.metric {
+        Some(metric) => (metric, format!("{section}.metric")),
+        None => (&card.metric, "metric".to_owned()),
+    };
+    let control = criterion.control_metric.as_ref();
+    let control = control.map(|metric| (metric, format!("{section}.control_metric")));
+    std::iter::once(own).chain(control).collect()
 }
 
 /// An arm that measures instead of training has an outcome that counts nowhere: it cannot fail.

@@ -11,23 +11,33 @@ pub(super) use arms::{check, section};
 pub(super) use measured::{metric, outcome_rules};
 pub(super) use seeds::check_seeds;
 
-use crate::Outcome;
+use crate::Event;
 use crate::card::check::check_name;
 use crate::card::check::fields::{Choice, complain};
 use crate::card::criterion::Pair;
 use crate::card::value::{closest, flatten};
 use crate::card::wire::{TESTS, WireCriterion, test_keys};
-use crate::card::{Bound, Criterion, Direction, Failed, Role, Settings, Test, Worst};
+use crate::card::{Bound, Criterion, Direction, Failed, Kind, Role, Settings, Test, Worst};
 use experiments_config::Complaint;
 
-/// The criteria of a card, with names of their own.
+/// The criteria of a card, with names of their own; none of an exploration.
 pub(super) fn criteria(
     wires: Vec<WireCriterion>,
+    kind: Kind,
     complaints: &mut Vec<Complaint>,
 ) -> Vec<Criterion> {
-    if wires.is_empty() {
-        let message = "is missing; a card says before it runs how it will be decided";
-        complain(complaints, "criterion", message, None);
+    match (kind, wires.is_empty()) {
+        (Kind::Exploration, false) => {
+            let message = "decides nothing in an exploration, which gives no verdict";
+            let hint = "leave it out, or make `kind` `symptom` or `mechanism`".to_owned();
+            complain(complaints, "criterion", message, Some(hint));
+        }
+        (Kind::Symptom | Kind::Mechanism, true) => {
+            let message = "is missing; a card says before it runs how it will be decided";
+            let hint = "to look around without a verdict, give `kind = \"exploration\"`".to_owned();
+            complain(complaints, "criterion", message, Some(hint));
+        }
+        (Kind::Exploration, true) | (Kind::Symptom | Kind::Mechanism, false) => {}
     }
     let only = wires.len() == 1;
     let mut criteria: Vec<Criterion> = Vec::new();
@@ -73,6 +83,10 @@ fn criterion(
         let message = format!("is {alpha}, must lie between 0 and 1, for example 0.05");
         complain(complaints, &format!("{section}.alpha"), message, None);
     }
+    let control_metric = wire.control_metric.take();
+    if control_metric.is_some() {
+        within_runs(&mut wire, section, complaints);
+    }
     Criterion {
         name: wire.name.take().unwrap_or(fallback),
         claim: wire.claim.take(),
@@ -81,6 +95,8 @@ fn criterion(
             .metric
             .take()
             .map(|wire| metric(Some(wire), &format!("{section}.metric"), complaints)),
+        control_metric: control_metric
+            .map(|wire| metric(Some(wire), &format!("{section}.control_metric"), complaints)),
         failed: wire
             .failed
             .take()
@@ -95,6 +111,21 @@ fn criterion(
     }
 }
 
+/// Two metrics of the same runs are compared, so the control is the treatment.
+fn within_runs(wire: &mut WireCriterion, section: &str, complaints: &mut Vec<Complaint>) {
+    for (key, given) in [
+        ("control", wire.control.is_some()),
+        ("minus", wire.minus.is_some()),
+    ] {
+        if given {
+            let message =
+                "has no place beside `control_metric`, which compares two metrics of the same runs";
+            complain(complaints, &format!("{section}.{key}"), message, None);
+        }
+    }
+    wire.control.clone_from(&wire.treatment);
+}
+
 /// The test with what it needs. What is missing is named; keys of other tests were refused when
 /// the card was read.
 fn test(wire: WireCriterion, section: &str, complaints: &mut Vec<Complaint>) -> Test {
@@ -106,6 +137,7 @@ fn test(wire: WireCriterion, section: &str, complaints: &mut Vec<Complaint>) -> 
     let arms = Pair {
         treatment: flatten(&wire.treatment.clone().unwrap_or_default()),
         control: flatten(&wire.control.clone().unwrap_or_default()),
+        pool: wire.pool.clone().unwrap_or_default(),
     };
     let at = flatten(&wire.at.clone().unwrap_or_default());
     let along = wire.along.clone().unwrap_or_default();
@@ -117,6 +149,7 @@ fn test(wire: WireCriterion, section: &str, complaints: &mut Vec<Complaint>) -> 
             minus: wire.minus.as_ref().map(|pair| Pair {
                 treatment: flatten(&pair.treatment),
                 control: flatten(&pair.control),
+                pool: wire.pool.clone().unwrap_or_default(),
             }),
             margin: margin(wire.margin.unwrap_or(0.0), true, section, complaints),
             direction: direction(wire.direction, section, &HIGHER, complaints),
@@ -258,28 +291,28 @@ fn margin(value: f64, zero_too: bool, section: &str, complaints: &mut Vec<Compla
     value
 }
 
-fn event(words: Option<Vec<String>>, key: &str, complaints: &mut Vec<Complaint>) -> Vec<Outcome> {
+fn event(words: Option<Vec<String>>, key: &str, complaints: &mut Vec<Complaint>) -> Vec<Event> {
     let Some(words) = words else {
-        return Outcome::FAILURES.to_vec();
+        return Event::FAILURES.to_vec();
     };
     if words.is_empty() {
-        let message = "is empty; name at least one outcome";
+        let message = "is empty; name at least one outcome, or `spiked`";
         complain(complaints, key, message, None);
     }
     let mut event = Vec::new();
     for word in words {
-        match Outcome::from_name(&word) {
-            Some(outcome) if event.contains(&outcome) => {
+        match Event::from_name(&word) {
+            Some(known) if event.contains(&known) => {
                 let message = format!("has `{word}` twice");
                 complain(complaints, key, message, None);
             }
-            Some(outcome) => event.push(outcome),
+            Some(known) => event.push(known),
             None => {
-                let names = Outcome::ALL.map(Outcome::name);
+                let names: Vec<&str> = Event::all().map(Event::name).collect();
                 complain(
                     complaints,
                     key,
-                    format!("has `{word}`; outcomes are {}", names.join(", ")),
+                    format!("has `{word}`; events are {}", names.join(", ")),
                     closest(&word, names).map(|near| format!("did you mean `{near}`?")),
                 );
             }

@@ -19,6 +19,16 @@ pub(super) fn complain(
     });
 }
 
+/// Complains where there are more values than a card can have runs.
+pub(super) fn are_too_many(values: &[Value], place: &str, complaints: &mut Vec<Complaint>) -> bool {
+    let count = values.len();
+    if count > MAX_RUNS {
+        let message = format!("has {count} values; at most {MAX_RUNS} are accepted");
+        complain(complaints, place, message, None);
+    }
+    count > MAX_RUNS
+}
+
 /// Whether a number, or all of a list, are finite. Tables are ranges, which are checked as such.
 pub(super) fn is_finite(value: &Value) -> bool {
     match value {
@@ -87,8 +97,11 @@ pub(super) trait Choice: Sized + Copy + 'static {
 }
 
 impl Choice for Kind {
-    const CHOICES: &'static [(&'static str, Self)] =
-        &[("symptom", Self::Symptom), ("mechanism", Self::Mechanism)];
+    const CHOICES: &'static [(&'static str, Self)] = &[
+        ("symptom", Self::Symptom),
+        ("mechanism", Self::Mechanism),
+        ("exploration", Self::Exploration),
+    ];
     const OPTIONAL: bool = false;
 }
 

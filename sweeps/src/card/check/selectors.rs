@@ -1,7 +1,6 @@
 //! Axis values that name arms, wherever a card does.
 
-use super::MAX_RUNS;
-use crate::card::check::fields::{Choice, complain, seeds};
+use crate::card::check::fields::{Choice, are_too_many, complain, seeds};
 use crate::card::value::{closest, flatten, label, same};
 use crate::card::wire::{WireArm, WireExclude, WireFigure};
 use crate::card::{ArmRule, Card, FigureChoice, Role, Settings};
@@ -35,12 +34,7 @@ pub(super) fn check_selector(
         if wanted.is_empty() {
             complain(complaints, &place, "is an empty list", None);
         }
-        if wanted.len() > MAX_RUNS {
-            let message = format!(
-                "has {} values; at most {MAX_RUNS} are accepted",
-                wanted.len()
-            );
-            complain(complaints, &place, message, None);
+        if are_too_many(wanted, &place, complaints) {
             continue;
         }
         for value in wanted {

@@ -1,5 +1,6 @@
 //! What a finished run without a finite value counts as where a metric is compared.
 
+use super::metric::LOSSES;
 use crate::card::{Criterion, Metric, Reduce, Test};
 use serde::{Deserialize, Serialize};
 
@@ -43,15 +44,9 @@ impl Worst {
     }
 }
 
-/// Scalar signals by what happens to them in a run that fails: they grow beyond every bound, ...
+/// Scalar signals by what happens to them in a run that fails: as the losses they grow beyond every bound, ...
 const HIGH: &[&str] = &[
-    "loss",
-    "loss_gmask",
-    "loss_mask",
-    "loss_task",
     "z_loss",
-    "held_out_loss",
-    "last_word_loss",
     "skipped",
     "grad_norm",
     "grad_norm_embedding",
@@ -84,7 +79,16 @@ impl Metric {
     pub fn worst(&self) -> Option<Worst> {
         match self.reduce {
             // Spread and spikes are unsteadiness, whatever it is that is unsteady.
-            Reduce::SdLn | Reduce::SpikeScore => Some(Worst::High),
+            Reduce::SdLn
+            | Reduce::SpikeScore
+            | Reduce::Spikes
+            | Reduce::SpikeHeight
+            | Reduce::SpikeDuration
+            | Reduce::FirstSpikeDuration => Some(Worst::High),
+            // Sooner than any spike of another run.
+            Reduce::FirstSpike => Some(Worst::Low),
+            // Whose spikes they are, and what led them, is neither good nor bad.
+            Reduce::SpikesOfLayers | Reduce::SpikesOfEmbedding | Reduce::SpikeLead => None,
             Reduce::Last
             | Reduce::Mean
             | Reduce::Median
@@ -97,7 +101,7 @@ impl Metric {
 }
 
 fn of_signal(name: &str) -> Option<Worst> {
-    if HIGH.contains(&name) {
+    if LOSSES.contains(&name) || HIGH.contains(&name) {
         Some(Worst::High)
     } else if LOW.contains(&name) {
         Some(Worst::Low)
@@ -162,7 +166,7 @@ mod tests {
     fn every_scalar_is_in_one_of_three_lists() {
         let scalars = logs::SIGNALS.iter().filter(|signal| !signal.per_layer);
         let mut known: Vec<&str> = scalars.map(|signal| signal.name).collect();
-        let mut listed = [HIGH, LOW, NEITHER].concat();
+        let mut listed = [&LOSSES, HIGH, LOW, NEITHER].concat();
         known.sort_unstable();
         listed.sort_unstable();
         assert_eq!(listed, known);

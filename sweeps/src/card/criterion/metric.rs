@@ -28,6 +28,23 @@ pub enum Reduce {
     /// Percentage of values at least 6 standard deviations above the mean of the 128 values
     /// before them ("olmo-core-128/6" with the value itself left out of its window).
     SpikeScore,
+    /// Number of spikes, as [`logs::spike`] defines them.
+    Spikes,
+    /// Height of the highest spike over the level there, in the signal's unit; 0 without one.
+    SpikeHeight,
+    /// Steps of the longest spike, from its first to its last; 0 without one.
+    SpikeDuration,
+    /// First step of the first spike; without one the step after the last that counts.
+    FirstSpike,
+    /// Steps of the first spike; 0 without one.
+    FirstSpikeDuration,
+    /// Number of spikes that a layer owns, see [`logs::spike::owner()`].
+    SpikesOfLayers,
+    /// Number of spikes that the word embedding owns.
+    SpikesOfEmbedding,
+    /// Steps by which the signal, a norm, had doubled before a spike of the loss: mean over these spikes, 0 without
+    /// one. See [`logs::spike::lead`].
+    SpikeLead,
 }
 
 impl Reduce {
@@ -41,13 +58,21 @@ impl Reduce {
         ("sd_ln", Self::SdLn),
         ("mean_log2", Self::MeanLog2),
         ("spike_score", Self::SpikeScore),
+        ("spikes", Self::Spikes),
+        ("spike_height", Self::SpikeHeight),
+        ("spike_duration", Self::SpikeDuration),
+        ("first_spike", Self::FirstSpike),
+        ("first_spike_duration", Self::FirstSpikeDuration),
+        ("spikes_of_layers", Self::SpikesOfLayers),
+        ("spikes_of_embedding", Self::SpikesOfEmbedding),
+        ("spike_lead", Self::SpikeLead),
     ];
 }
 
 /// What is compared between arms beside the outcome.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Metric {
-    /// A scalar signal. The last `held_out_loss` falls back on training losses.
+    /// A scalar signal, or for spikes also one layer of another (`layer_grad_norm[3]`). The last `held_out_loss` falls back on training losses.
     pub name: String,
     /// What is made of its values.
     #[serde(skip_serializing_if = "is_last", default)]
@@ -61,7 +86,7 @@ pub struct Metric {
 }
 
 /// Signals in nats per token that training lowers.
-const LOSSES: [&str; 6] = [
+pub(super) const LOSSES: [&str; 6] = [
     "loss",
     "loss_gmask",
     "loss_mask",
@@ -113,6 +138,14 @@ impl Metric {
             Reduce::SdLn => format!("sd of ln {}", self.name),
             Reduce::MeanLog2 => format!("mean log2 {}", self.name),
             Reduce::SpikeScore => format!("spike score of {}", self.name),
+            Reduce::Spikes => format!("spikes of {}", self.name),
+            Reduce::SpikeHeight => format!("height of the highest spike of {}", self.name),
+            Reduce::SpikeDuration => format!("steps of the longest spike of {}", self.name),
+            Reduce::FirstSpike => format!("step of the first spike of {}", self.name),
+            Reduce::FirstSpikeDuration => format!("steps of the first spike of {}", self.name),
+            Reduce::SpikesOfLayers => format!("spikes of {} that a layer owns", self.name),
+            Reduce::SpikesOfEmbedding => format!("spikes of {} that the embedding owns", self.name),
+            Reduce::SpikeLead => format!("lead of {} over spikes of the loss", self.name),
         };
         match (self.from_step, self.to_step) {
             (None, None) => what,
@@ -122,10 +155,14 @@ impl Metric {
         }
     }
 
+    /// The steps that count.
+    pub(super) fn steps(&self) -> std::ops::RangeInclusive<u64> {
+        self.from_step.unwrap_or(0)..=self.to_step.unwrap_or(u64::MAX)
+    }
+
     /// The recorded values of the steps that count.
     fn recorded<'a>(&'a self, records: &'a [Record]) -> impl Iterator<Item = f64> + 'a {
-        let from = self.from_step.unwrap_or(0);
-        let steps = from..=self.to_step.unwrap_or(u64::MAX);
+        let steps = self.steps();
         let records = records.iter();
         let counted = records.filter(move |record| steps.contains(&record.step));
         counted.filter_map(|record| record.scalar(&self.name))
@@ -133,6 +170,9 @@ impl Metric {
 
     /// Whether the number that [`Metric::of`] makes is without some of the values.
     pub(crate) fn leaves_out(&self, records: &[Record]) -> bool {
+        if self.reduce.is_of_spikes() {
+            return self.loses_spikes(records);
+        }
         let left_out = |value: f64| match self.reduce {
             Reduce::Last => false,
             Reduce::SdLn | Reduce::MeanLog2 => !value.is_finite() || value <= 0.0,
@@ -141,7 +181,15 @@ impl Metric {
             | Reduce::Min
             | Reduce::Max
             | Reduce::Sum
-            | Reduce::SpikeScore => !value.is_finite(),
+            | Reduce::SpikeScore
+            | Reduce::Spikes
+            | Reduce::SpikeHeight
+            | Reduce::SpikeDuration
+            | Reduce::FirstSpike
+            | Reduce::FirstSpikeDuration
+            | Reduce::SpikesOfLayers
+            | Reduce::SpikesOfEmbedding
+            | Reduce::SpikeLead => !value.is_finite(),
         };
         self.recorded(records).any(left_out)
     }
@@ -150,6 +198,9 @@ impl Metric {
     /// except that the last value is what it is; absent where nothing is left.
     #[must_use]
     pub fn of(&self, records: &[Record]) -> Option<f64> {
+        if self.reduce.is_of_spikes() {
+            return self.of_spikes(records);
+        }
         let all: Vec<f64> = self.recorded(records).collect();
         if self.reduce == Reduce::Last {
             return all.last().copied();
@@ -159,7 +210,15 @@ impl Metric {
             return None;
         }
         Some(match self.reduce {
-            Reduce::Last => return None,
+            Reduce::Last
+            | Reduce::Spikes
+            | Reduce::SpikeHeight
+            | Reduce::SpikeDuration
+            | Reduce::FirstSpike
+            | Reduce::FirstSpikeDuration
+            | Reduce::SpikesOfLayers
+            | Reduce::SpikesOfEmbedding
+            | Reduce::SpikeLead => return None,
             Reduce::Mean => moments(&finite)?.0,
             Reduce::Median => median(finite)?,
             Reduce::Min => finite.into_iter().fold(f64::INFINITY, f64::min),

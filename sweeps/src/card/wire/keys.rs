@@ -33,17 +33,33 @@ pub(in crate::card) fn test_keys(test: &str) -> &'static [&'static str] {
             "control",
             "direction",
             "margin?",
+            "control_metric?",
             "minus?",
+            "pool?",
             "failed?",
             "worst?",
         ],
-        "tost" => &["treatment", "control", "margin?", "failed?"],
+        "tost" => &["treatment", "control", "margin?", "pool?", "failed?"],
         "slope" => &["along", "at?", "bound", "failed?"],
         "jonckheere" => &["along", "at?", "direction", "failed?", "worst?"],
-        "ld50" => &["along", "treatment", "control", "direction", "event?"],
+        "ld50" => &[
+            "along",
+            "treatment",
+            "control",
+            "direction",
+            "event?",
+            "failed?",
+        ],
         "exact" => &["at", "bound"],
         // `fisher` and `mcnemar`, and what a misspelt word most likely means.
-        _ => &["treatment", "control", "direction", "event?"],
+        _ => &[
+            "treatment",
+            "control",
+            "direction",
+            "event?",
+            "pool?",
+            "failed?",
+        ],
     }
 }
 
@@ -80,6 +96,7 @@ const KEYS: &[(&str, &[&str])] = &[
     ("exclude", &["where"]),
     ("metric", METRIC),
     ("criterion.metric", METRIC),
+    ("criterion.control_metric", METRIC),
     ("criterion.minus", &["treatment", "control"]),
     (
         "outcome",

@@ -25,8 +25,9 @@ impl Session<'_> {
         let on_behalf = asked.contains(&true);
         for (run, asked) in runs.iter().zip(asked) {
             let own = self.own_end(run, end);
-            // It only ended because another one was asked to.
-            if own == End::Stopped && on_behalf && !asked {
+            // It only ended because another one was asked to, and not by an alarm of its own.
+            let own_reason = asked || self.reader.states()[run.index].message.is_some();
+            if own == End::Stopped && on_behalf && !own_reason {
                 self.queue.push_front(run.index);
             } else {
                 progress(self.conclude(run, own)?);
@@ -64,7 +65,10 @@ impl Session<'_> {
                 self.others.push(index);
                 return Ok(Progress::Elsewhere { id });
             }
-            (End::Stopped, _) => Progress::Stopped { id: id.clone() },
+            (End::Stopped, _) => Progress::Stopped {
+                id: id.clone(),
+                message: self.reader.states()[index].message.clone(),
+            },
             (End::Killed(_), _) => Progress::Interrupted {
                 id: id.clone(),
                 message: end.to_string(),

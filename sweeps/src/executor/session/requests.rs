@@ -1,7 +1,7 @@
 //! What is asked of an executor while it works, and the runs that other processes train.
 
 use super::Session;
-use crate::executor::others::{Contact, name};
+use crate::executor::others::Contact;
 use crate::executor::process::Process;
 use crate::executor::progress::Progress;
 use crate::reader::State;
@@ -46,7 +46,10 @@ impl Session<'_> {
                 self.sweep.withdraw(id, Request::Stop)?;
             }
             if stop || self.sweep.requested(id, Request::Skip) {
-                progress(Progress::Stopped { id: id.clone() });
+                progress(Progress::Stopped {
+                    id: id.clone(),
+                    message: None,
+                });
             } else {
                 self.queue.push_back(index);
             }
@@ -57,13 +60,13 @@ impl Session<'_> {
     /// Asks another process to end that trains a run; says once where it cannot be asked.
     fn ask(&mut self, index: usize, progress: &mut dyn FnMut(Progress)) -> Contact {
         let contact = self.asked.stop(&self.directory(index));
-        if let Contact::OutOfReach(holder) = &contact
+        if let Contact::OutOfReach(process) = &contact
             && !self.out_of_reach.contains(&index)
         {
             self.out_of_reach.push(index);
             progress(Progress::OutOfReach {
                 id: self.id(index),
-                process: name(holder),
+                process: process.clone(),
             });
         }
         contact
@@ -101,7 +104,10 @@ impl Session<'_> {
                 match self.asked.stop(&self.directory(index)) {
                     Contact::Asked => self.others.push(index),
                     Contact::Gone | Contact::OutOfReach(_) => {
-                        progress(Progress::Stopped { id: self.id(index) });
+                        progress(Progress::Stopped {
+                            id: self.id(index),
+                            message: None,
+                        });
                     }
                 }
             } else if !matches!(self.ask(index, progress), Contact::OutOfReach(_)) {

@@ -17,6 +17,8 @@ fn orphan(bench: &Bench, index: usize) -> Child {
         .args(["-c", script])
         .env("T", bench.directory.path())
         .env("RUN", &run)
+        // A trainer has its run open.
+        .stdin(std::fs::File::open(&run).unwrap())
         .spawn()
         .unwrap();
     lend(&run, child.id());
@@ -120,7 +122,12 @@ fn sweep_stop_says_what_it_cannot_reach() {
     let left = bench.sweep.stop(LOOK, &mut |_| {}).unwrap();
     assert_eq!(left.len(), 1, "{left:?}");
     assert_eq!(left[0].id, bench.sweep.runs()[2].id);
-    assert!(left[0].process.contains(&std::process::id().to_string()));
+    assert!(
+        left[0]
+            .process
+            .to_string()
+            .contains(&std::process::id().to_string())
+    );
 
     let (tally, news) = bench.run_with(&bench.executor("finish"), |_, stop| {
         stop.store(true, Ordering::Relaxed);
@@ -131,6 +138,29 @@ fn sweep_stop_says_what_it_cannot_reach() {
             .any(|n| matches!(n, Progress::OutOfReach { .. }))
     );
     drop(writer);
+}
+
+#[test]
+fn a_lease_that_was_copied_ends_nobody() {
+    let bench = Bench::new();
+    let mut child = orphan(&bench, 0);
+    let (here, there) = (bench.path(0), bench.path(1));
+    let copy = there.join("lease.json");
+    std::fs::copy(here.join("lease.json"), &copy).unwrap();
+    let id = bench.sweep.runs()[1].id.clone();
+    let left = bench.sweep.end_run(&id, Request::Stop, LOOK, &mut |_| {});
+    let left = left.unwrap();
+    assert_eq!(left.len(), 1, "{left:?}");
+    let said = left[0].process.to_string();
+    assert!(said.contains("nothing of the run open"), "{said}");
+    assert!(child.try_wait().unwrap().is_none(), "it trains on");
+    let all = bench.sweep.stop(LOOK, &mut |_| {}).unwrap();
+    assert_eq!(
+        child.wait().unwrap().code(),
+        Some(3),
+        "its own run is stopped"
+    );
+    assert!(all.len() <= 1, "{all:?}");
 }
 
 #[test]

@@ -389,3 +389,31 @@ fn a_slope_is_expected_where_its_interval_must_lie() {
     );
     near(said.power, 0.95);
 }
+
+/// Four depths with 8, 8, 8 and 6 seeds on either side.
+#[test]
+fn pooled_arms_have_the_power_of_all_their_runs() {
+    let pooled = |test: &str| {
+        design_of(
+            &(format!(
+                "test = \"{test}\"\ntreatment = {{ \"model.norm\" = \"post\" }}\n\
+             control = {{ \"model.norm\" = \"pre\" }}\npool = [\"model.layers\"]\n"
+            ) + match test {
+                "permutation" => {
+                    "direction = \"treatment_higher\"\nexpect = { difference = 0.6, sd = 1.0 }\n"
+                }
+                _ => {
+                    "event = [\"spiked\"]\ndirection = \"treatment_more\"\nexpect = { treatment = 0.8, control = 0.4 }\n"
+                }
+            }),
+        )
+    };
+    let fisher = pooled("fisher");
+    assert_eq!(fisher.seeds, 30);
+    near(fisher.power, fisher_power(0.8, 0.4, 30));
+    let needed = fisher.seeds_needed.unwrap();
+    assert!((26..=30).contains(&needed), "{needed}");
+    let paired = pooled("permutation");
+    assert_eq!(paired.seeds, 30);
+    near(paired.power, sign_flip_power(0.6, 1.0, 30, 0.05));
+}

@@ -1,8 +1,10 @@
 //! Runs as they would be if what a criterion's author expects were the truth.
 
-use crate::card::{Arm, Bound, Card, Criterion, Expect, Pair, Settings, Test, matches, number};
+use crate::card::{
+    Arm, Bound, Card, Criterion, Expect, Pair, Settings, Test, matches, number, same,
+};
 use crate::reader::{RunState, State};
-use crate::{Classified, Outcome, PlannedRun};
+use crate::{Classified, Event, Outcome, PlannedRun};
 use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
 use rand_distr::StandardNormal;
@@ -13,13 +15,18 @@ pub(super) struct Truth<'a> {
     criterion: &'a Criterion,
     expect: &'a Expect,
     arms: Vec<Arm>,
+    /// Place of every arm among those that are pooled with it; 0 where nothing is pooled.
+    cell_of: Vec<usize>,
     states: Vec<RunState>,
     /// Place of its arm in `arms`, for every state.
     arm_of: Vec<usize>,
+    /// Place of the metric where it is compared with another one of the same runs.
+    within: Option<usize>,
 }
 
 impl<'a> Truth<'a> {
-    /// All runs of the criterion's arms, with the seeds of the card or with 1 to `seeds`. `None`
+    /// All runs of the criterion's arms, with the seeds of the card or with 1 to `seeds`, dealt out in turn to arms that
+    /// are pooled. `None`
     /// where the card says no effect, or the test knows no chance.
     pub(super) fn new(
         card: &Card,
@@ -34,10 +41,16 @@ impl<'a> Truth<'a> {
         let arms = all.iter().filter(|arm| criterion.test.looks_at(arm));
         let arms: Vec<Arm> = arms.cloned().collect();
         let metrics = card.metrics().len();
+        let metric = card.metric_of(criterion);
+        let place = card.metrics().iter().position(|known| *known == metric);
+        let within = place.filter(|_| criterion.control_metric.is_some());
+        let cell_of = criterion.test.cells(&arms.iter().collect::<Vec<_>>());
+        let cells = cell_of.iter().max().map_or(1, |last| last + 1);
         let (mut states, mut arm_of) = (Vec::new(), Vec::new());
         for (place, arm) in arms.iter().enumerate() {
-            let count = seeds.map(|count| (1..=count as u64).collect());
-            for seed in count.unwrap_or_else(|| arm.seeds.clone()) {
+            let first = cell_of[place] as u64 + 1;
+            let dealt = seeds.map(|count| (first..=count as u64).step_by(cells).collect());
+            for seed in dealt.unwrap_or_else(|| arm.seeds.clone()) {
                 states.push(finished(arm, seed, metrics));
                 arm_of.push(place);
             }
@@ -46,8 +59,10 @@ impl<'a> Truth<'a> {
             criterion,
             expect,
             arms,
+            cell_of,
             states,
             arm_of,
+            within,
         })
     }
 
@@ -68,6 +83,7 @@ impl<'a> Truth<'a> {
                 });
                 self.outcomes(event, |place| shares[place], generator);
             }
+            Test::Permutation { .. } if self.within.is_some() => self.differ(mean, sd, generator),
             Test::Permutation { arms, minus, .. } => {
                 self.contrast(arms, minus.as_ref(), mean, sd, generator);
             }
@@ -112,16 +128,31 @@ impl<'a> Truth<'a> {
     /// Events with the chance of each arm, independently.
     fn outcomes(
         &mut self,
-        event: &[Outcome],
+        event: &[Event],
         chance: impl Fn(usize) -> f64,
         generator: &mut ChaCha8Rng,
     ) {
-        let other = Outcome::ALL.into_iter().rev().find(|o| !event.contains(o));
+        let counts = |outcome: &Outcome| event.contains(&Event::Outcome(*outcome));
+        let shown = Outcome::ALL.into_iter().find(counts);
+        let other = Outcome::ALL.into_iter().rev().find(|o| !counts(o));
         for (state, arm) in self.states.iter_mut().zip(&self.arm_of) {
             let hit = generator.random::<f64>() < chance(*arm);
-            let outcome = if hit { event.first().copied() } else { other };
+            // Either way of showing the event will do; where no outcome shows it, the run spiked.
+            let outcome = shown.filter(|_| hit).or(other);
+            state.spiked = Some(hit && shown.is_none());
             if let (Some(found), Some(outcome)) = (&mut state.classified, outcome) {
                 found.outcome = outcome;
+            }
+        }
+    }
+
+    /// Differences of two metrics of the same runs with this mean and standard deviation; the other metric is 0.
+    fn differ(&mut self, mean: f64, sd: f64, generator: &mut ChaCha8Rng) {
+        for state in &mut self.states {
+            state.metrics.fill(Some(0.0));
+            let compared = self.within.and_then(|place| state.metrics.get_mut(place));
+            if let Some(value) = compared {
+                *value = Some(mean + sd * normal(generator));
             }
         }
     }
@@ -144,11 +175,25 @@ impl<'a> Truth<'a> {
         let Some(carrier) = weights.iter().position(|weight| *weight != 0.0) else {
             return;
         };
-        let drawn = self.by_seed(|| mean + sd * normal(generator));
-        self.set(|arm, seed| {
-            let drawn = drawn.get(&seed).filter(|_| arm == carrier);
-            drawn.map_or(0.0, |value| value / weights[carrier])
-        });
+        let (test, arms, cell_of) = (&self.criterion.test, &self.arms, &self.cell_of);
+        // The carrier, and the arms that are pooled with it.
+        let carries: Vec<bool> = arms
+            .iter()
+            .map(|arm| is_pooled(test, &arm.settings, &arms[carrier].settings))
+            .collect();
+        let mut drawn: BTreeMap<(usize, u64), f64> = BTreeMap::new();
+        for (state, arm) in self.states.iter().zip(&self.arm_of) {
+            let key = (cell_of[*arm], state.seed);
+            drawn
+                .entry(key)
+                .or_insert_with(|| mean + sd * normal(generator));
+        }
+        for (state, arm) in self.states.iter_mut().zip(&self.arm_of) {
+            let drawn = drawn.get(&(cell_of[*arm], state.seed));
+            let drawn = drawn.filter(|_| carries[*arm]);
+            let value = drawn.map_or(0.0, |value| value / weights[carrier]);
+            state.metrics.fill(Some(value));
+        }
     }
 
     fn by_seed(&self, mut value: impl FnMut() -> f64) -> BTreeMap<u64, f64> {
@@ -181,7 +226,7 @@ impl<'a> Truth<'a> {
     /// Runs that fail with logistic chance, independently: the log odds rise by the steepness per
     /// doubling of the axis and are 0 at the LD50, the control's half the ratio below the geometric
     /// middle of the range and the treatment's half above.
-    fn doses(&mut self, along: &str, arms: &Pair, event: &[Outcome], generator: &mut ChaCha8Rng) {
+    fn doses(&mut self, along: &str, arms: &Pair, event: &[Event], generator: &mut ChaCha8Rng) {
         let doses: Vec<f64> = self.along(along).into_iter().map(f64::log2).collect();
         let low = doses.iter().copied().fold(f64::INFINITY, f64::min);
         let high = doses.iter().copied().fold(f64::NEG_INFINITY, f64::max);
@@ -207,6 +252,13 @@ fn slope(bound: Bound, distance: f64) -> f64 {
         Bound::Below(end) | Bound::AtMost(end) => end - distance,
         Bound::Contains(value) | Bound::Equals(value) => value + distance,
     }
+}
+
+/// Whether two arms differ in nothing but pooled axes.
+fn is_pooled(test: &Test, a: &Settings, b: &Settings) -> bool {
+    let pool = test.pool();
+    let mut keys = a.keys().filter(|key| !pool.contains(key));
+    keys.all(|key| b.get(key).is_some_and(|other| same(&a[key], other)))
 }
 
 /// A run that has finished well, with room for all metrics of the card.

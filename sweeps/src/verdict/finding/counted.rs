@@ -3,9 +3,9 @@
 
 mod settled;
 
-use super::runs::{Detail, Runs, is_event};
+use super::runs::{Detail, Runs, Side};
 use super::{Beside, Count, Effect, Finding};
-use crate::Outcome;
+use crate::Event;
 use crate::card::{Direction, Pair};
 use crate::stats::{
     PairCounts, Proportion, fisher_exact, mcnemar_exact, mean_difference, risk_difference,
@@ -20,20 +20,20 @@ pub(super) enum By {
     Mcnemar,
 }
 
-/// Whether the two runs of a seed show the event, treatment first; `None` for one without an outcome.
+/// Whether the two runs of a seed show the event, treatment first; `None` where that is not known.
 type Seen = [Option<bool>; 2];
 
 pub(super) fn compare(
     runs: &Runs<'_>,
     arms: &Pair,
-    event: &[Outcome],
+    event: &[Event],
     direction: Direction,
     by: By,
     finding: &mut Finding,
 ) {
-    let labels = [&arms.treatment, &arms.control].map(|at| runs.label(at));
-    let counts = labels.each_ref().map(|arm| count(runs, arm, event));
-    let seen = pairs(runs, &labels, event);
+    let sides = [&arms.treatment, &arms.control].map(|at| runs.side(at, &arms.pool));
+    let counts = sides.each_ref().map(|side| count(runs, side, event));
+    let seen = pairs(runs, &sides, event);
     let table = table(&seen);
     let [a, b] = counts.each_ref().map(|count| count.proportion);
     let p_fisher = fisher_exact(a, b);
@@ -56,6 +56,7 @@ pub(super) fn compare(
     finding.as_stated = as_stated;
     finding.status = settled.status();
     finding.open = settled.open();
+    finding.note_unknown(runs, event);
     finding.pairs = Some(table);
     finding.beside = Some(Beside {
         test: beside.0.to_owned(),
@@ -64,18 +65,20 @@ pub(super) fn compare(
     if runs.detail == Detail::Decision {
         return;
     }
-    finding.effects = effects(runs, &counts, p, finding.alpha);
+    finding.effects = effects(runs, &sides, &counts, p, finding.alpha);
     finding.sentence = format!(
-        "{} in {} of {} runs with `{}` and {} of {} with `{}`; {}{}",
+        "{} in {} of {} runs with `{}` and {} of {} with `{}`{}; {}{}{}",
         event_words(event),
         a.events,
         a.n,
-        labels[0],
+        sides[0].label,
         b.events,
         b.n,
-        labels[1],
+        sides[1].label,
+        pooled(&arms.pool),
         tests(by, table, p, beside.1, finding.alpha),
-        ending(finding, &counts[0], direction)
+        ending(finding, event, &counts[0], direction),
+        finding.unknown_words()
     );
     finding.counts = counts.into();
 }
@@ -101,7 +104,13 @@ fn tests(by: By, table: PairCounts, p: f64, beside: f64, alpha: f64) -> String {
 ///
 /// The interval of the first is at the level of the test, of which it knows nothing; so it is widened
 /// until it holds 0 where the test does not rule that out.
-fn effects(runs: &Runs<'_>, counts: &[Count; 2], p: f64, alpha: f64) -> Vec<Effect> {
+fn effects(
+    runs: &Runs<'_>,
+    sides: &[Side; 2],
+    counts: &[Count; 2],
+    p: f64,
+    alpha: f64,
+) -> Vec<Effect> {
     let [a, b] = counts.each_ref().map(|count| count.proportion);
     let mut effects = Vec::new();
     if a.n > 0 && b.n > 0 {
@@ -122,9 +131,9 @@ fn effects(runs: &Runs<'_>, counts: &[Count; 2], p: f64, alpha: f64) -> Vec<Effe
             },
         });
     }
-    let values = counts.each_ref().map(|count| -> Vec<f64> {
-        let values = runs.values(&count.arm);
-        values.into_iter().map(|(_, value)| value).collect()
+    let values = sides.each_ref().map(|side| -> Vec<f64> {
+        let values = side.arms.iter().flat_map(|arm| runs.values(arm));
+        values.map(|(_, value)| value).collect()
     });
     if let Some(difference) = mean_difference(&values[0], &values[1], LEVEL) {
         let with_value = values[0].len() + values[1].len();
@@ -148,12 +157,26 @@ fn effects(runs: &Runs<'_>, counts: &[Count; 2], p: f64, alpha: f64) -> Vec<Effe
     effects
 }
 
+/// Over which axes the runs are pooled, in words; empty where they are not.
+fn pooled(pool: &[String]) -> String {
+    if pool.is_empty() {
+        return String::new();
+    }
+    let axes: Vec<String> = pool.iter().map(|key| format!("`{key}`")).collect();
+    format!(", pooled over {}", axes.join(" and "))
+}
+
 /// The effect, or that it goes the other way.
-fn ending(finding: &Finding, treatment: &Count, direction: Direction) -> String {
+fn ending(finding: &Finding, event: &[Event], treatment: &Count, direction: Direction) -> String {
     if finding.is_opposite() {
         let often = if direction.is_up() { "more" } else { "less" };
+        let does = if event == [Event::Spiked] {
+            "spikes"
+        } else {
+            "fails"
+        };
         return format!(
-            ", but in the direction opposite to the claim that `{}` fails {often} often",
+            ", but in the direction opposite to the claim that `{}` {does} {often} often",
             treatment.arm
         );
     }
@@ -171,31 +194,31 @@ fn ending(finding: &Finding, treatment: &Count, direction: Direction) -> String 
     }
 }
 
-fn count(runs: &Runs<'_>, arm: &str, event: &[Outcome]) -> Count {
+fn count(runs: &Runs<'_>, side: &Side, event: &[Event]) -> Count {
     let known: Vec<bool> = runs
-        .of_arm(arm)
-        .filter_map(|run| is_event(run, event))
+        .of_side(side)
+        .filter_map(|(_, run)| runs.shows(run, event))
         .collect();
     let events = known.iter().filter(|is| **is).count();
     let proportion = Proportion::new(events as u64, known.len() as u64);
     Count {
-        arm: arm.to_owned(),
+        arm: side.label.clone(),
         interval: proportion.clopper_pearson(LEVEL),
-        missing: (runs.of_arm(arm).count() - known.len()) as u64,
+        missing: (runs.of_side(side).count() - known.len()) as u64,
         proportion,
     }
 }
 
 /// The seeds that both arms have.
-fn pairs(runs: &Runs<'_>, [treatment, control]: &[String; 2], event: &[Outcome]) -> Vec<Seen> {
-    let paired = runs.of_arm(treatment).filter_map(|run| {
-        let other = runs.of_arm(control).find(|other| other.seed == run.seed)?;
-        Some([is_event(run, event), is_event(other, event)])
+fn pairs(runs: &Runs<'_>, [treatment, control]: &[Side; 2], event: &[Event]) -> Vec<Seen> {
+    let paired = runs.of_side(treatment).filter_map(|run| {
+        let other = runs.twin(control, run)?;
+        Some([runs.shows(run.1, event), runs.shows(other, event)])
     });
     paired.collect()
 }
 
-/// The pairs of which both runs have an outcome.
+/// The pairs of which it is known of both runs.
 fn table(seen: &[Seen]) -> PairCounts {
     let mut table = PairCounts::default();
     for pair in seen {

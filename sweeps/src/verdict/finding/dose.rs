@@ -1,8 +1,8 @@
 //! The value of an axis at which half of the runs show the event, compared between arms.
 
-use super::runs::{Detail, Runs, is_event};
+use super::runs::{Detail, Runs};
 use super::{Effect, Finding, Open};
-use crate::Outcome;
+use crate::Event;
 use crate::card::{Direction, Pair};
 use crate::stats::{Interval, Known, Ld50, Ratio, Trial};
 use crate::stats::{failure_differences, ld50 as fit, ld50_ratio};
@@ -15,7 +15,7 @@ pub(super) fn ld50(
     runs: &Runs<'_>,
     along: &str,
     arms: &Pair,
-    event: &[Outcome],
+    event: &[Event],
     direction: Direction,
     finding: &mut Finding,
 ) {
@@ -27,7 +27,7 @@ pub(super) fn ld50(
                     Some(Trial {
                         seed: run.seed,
                         dose: *dose,
-                        failed: is_event(run, event)?,
+                        failed: runs.shows(run, event)?,
                     })
                 })
             })
@@ -37,6 +37,9 @@ pub(super) fn ld50(
     let p = runs.sign_flip(&differences);
     let more: f64 = differences.iter().sum();
     finding.p_value = Some(p);
+    if finding.note_unknown(runs, event) > 0 {
+        finding.leave_open(Open::SpikesLost);
+    }
     finding.as_stated = direction.is_more(more, 0.0);
     let holds = finding.as_stated && p <= finding.alpha;
     if runs.detail == Detail::Decision && !holds {

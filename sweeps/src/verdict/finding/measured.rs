@@ -3,12 +3,12 @@
 use super::paired::paired;
 use super::runs::{Detail, Runs};
 use super::{Effect, Finding, Open};
+use crate::Outcome;
 use crate::card::{Bound, Direction, Pair, Settings, named};
 use crate::stats::{SlopePoint, jonckheere as trend, log_log_slope};
 use crate::stats::{mean_interval, tost as equivalence};
 use crate::verdict::LEVEL;
 use crate::verdict::text::{number, p_words, percent};
-use crate::{Outcome, RunState};
 
 pub(super) fn tost(runs: &Runs<'_>, arms: &Pair, margin: f64, finding: &mut Finding) {
     let found = paired(runs, arms, None);
@@ -58,8 +58,8 @@ pub(super) fn tost(runs: &Runs<'_>, arms: &Pair, margin: f64, finding: &mut Find
 /// else the arms do.
 fn both_failed(runs: &Runs<'_>, arms: &Pair) -> bool {
     let failed = |at: &Settings| {
-        let label = runs.label(at);
-        let mut outcomes = runs.of_arm(&label).map(RunState::outcome);
+        let side = runs.side(at, &arms.pool);
+        let mut outcomes = runs.of_side(&side).map(|(_, run)| run.outcome());
         outcomes.all(|outcome| outcome.is_some_and(|o| Outcome::FAILURES.contains(&o)))
     };
     runs.compares_loss() && failed(&arms.treatment) && failed(&arms.control)

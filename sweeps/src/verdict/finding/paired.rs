@@ -1,6 +1,6 @@
 //! Differences of a metric paired by seed, failed runs included.
 
-use super::runs::{Runs, Value};
+use super::runs::{Runs, Side, Value};
 use crate::card::{Pair, Worst};
 
 /// The difference treatment − control of one seed.
@@ -28,21 +28,29 @@ pub(super) struct Paired {
 /// One arm of a contrast: +1 for what is added, −1 for what is taken off.
 struct Term {
     sign: i32,
-    label: String,
+    is_control: bool,
+    side: Side,
 }
 
 /// Treatment − control, less the same of `minus`.
 pub(super) fn paired(runs: &Runs<'_>, arms: &Pair, minus: Option<&Pair>) -> Paired {
     let terms = |pair: &Pair, sign: i32| {
-        [(&pair.treatment, sign), (&pair.control, -sign)].map(|(at, sign)| Term {
-            sign,
-            label: runs.label(at),
-        })
+        [(&pair.treatment, sign, false), (&pair.control, -sign, true)].map(
+            |(at, sign, is_control)| Term {
+                sign,
+                is_control,
+                side: runs.side(at, &pair.pool),
+            },
+        )
     };
-    let named = |pair: &[Term; 2]| format!("`{}` − `{}`", pair[0].label, pair[1].label);
+    let named = |pair: &[Term; 2]| format!("`{}` − `{}`", pair[0].side.label, pair[1].side.label);
     let first = terms(arms, 1);
+    let what = match runs.control_label() {
+        Some(control) => format!("to {control} with `{}`", first[0].side.label),
+        None => named(&first),
+    };
     let mut found = Paired {
-        what: named(&first),
+        what,
         differences: Vec::new(),
         blocked_up: 0,
         blocked_down: 0,
@@ -53,11 +61,15 @@ pub(super) fn paired(runs: &Runs<'_>, arms: &Pair, minus: Option<&Pair>) -> Pair
         found.what = format!("({}) − ({})", found.what, named(&second));
         all.extend(second);
     }
-    for run in runs.of_arm(&all[0].label) {
+    for run in runs.of_side(&all[0].side) {
         let value = |term: &Term| {
-            let mut of_arm = runs.of_arm(&term.label);
-            let run = of_arm.find(|other| other.seed == run.seed)?;
-            Some((term.sign, runs.value(run)?))
+            let run = runs.twin(&term.side, run)?;
+            let value = if term.is_control {
+                runs.control_value(run)
+            } else {
+                runs.value(run)
+            };
+            Some((term.sign, value?))
         };
         if let Some(values) = all.iter().map(value).collect::<Option<Vec<_>>>() {
             found.take(&values, runs.worst);

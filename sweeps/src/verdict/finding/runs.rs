@@ -1,10 +1,10 @@
 //! The runs of a sweep as a test sees them.
 
 use super::Finding;
-use crate::Outcome;
-use crate::card::{Arm, Card, Criterion, Metric, Settings, Worst, matches, number};
+use crate::card::{Arm, Card, Criterion, Failed, Metric, Settings, Worst, matches, named, number};
 use crate::reader::RunState;
 use crate::stats::{sign_flip, sign_flip_quick};
+use crate::{Event, Outcome};
 
 /// What a finished run gives to a comparison of a metric.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -26,10 +26,23 @@ pub(super) struct Runs<'a> {
     metric: &'a Metric,
     /// Place of the metric in [`Card::metrics`].
     place: usize,
+    /// The metric of the same runs that it is compared with, and its place.
+    control: Option<(&'a Metric, usize)>,
     /// Where failed runs rank; `None` when they leave the criterion open.
     pub(super) worst: Option<Worst>,
+    /// Whether a finished run of which it is not known whether it shows the event counts as one that does.
+    unknown_shows: bool,
     /// How much is to be said about them.
     pub(super) detail: Detail,
+}
+
+/// One side of a comparison: an arm, or several of which the runs are pooled.
+pub(super) struct Side {
+    /// For people; what the arms share.
+    pub(super) label: String,
+    /// Labels of the arms, in the order of the card: the same place on two sides is the same value of the
+    /// pooled axes.
+    pub(super) arms: Vec<String>,
 }
 
 /// How much is to be found about a criterion.
@@ -51,13 +64,20 @@ impl<'a> Runs<'a> {
         detail: Detail,
     ) -> Option<Self> {
         let metric = card.metric_of(criterion);
+        let place = |metric: &Metric| card.metrics().iter().position(|known| *known == metric);
+        let control = match &criterion.control_metric {
+            Some(metric) => Some((metric, place(metric)?)),
+            None => None,
+        };
         Some(Self {
             arms,
             states,
             detail,
             metric,
-            place: card.metrics().iter().position(|known| *known == metric)?,
+            place: place(metric)?,
+            control,
             worst: criterion.rank_of_failed(metric),
+            unknown_shows: criterion.failed == Some(Failed::Worst),
         })
     }
 
@@ -85,15 +105,51 @@ impl<'a> Runs<'a> {
         arms.filter(move |arm| matches(&arm.settings, at))
     }
 
-    /// Label of the one arm at these axis values; empty when there is none, which a checked card
-    /// rules out.
-    pub(super) fn label(&self, at: &Settings) -> String {
-        let arm = self.arms_at(at).next();
-        arm.map(|arm| arm.label.clone()).unwrap_or_default()
+    /// The arms at these axis values, which a checked card has, and which differ in the axes of `pool`
+    /// only.
+    pub(super) fn side(&self, at: &Settings, pool: &[String]) -> Side {
+        let arms: Vec<&Arm> = self.arms_at(at).collect();
+        let shared = |arm: &&Arm| {
+            let settings = arm.settings.iter();
+            let shared = settings.filter(|(key, _)| !pool.contains(key));
+            let words: Vec<String> = shared.map(|(key, value)| named(key, value)).collect();
+            words.join(" ")
+        };
+        Side {
+            label: match arms.as_slice() {
+                [only] => only.label.clone(),
+                several => several.first().map(shared).unwrap_or_default(),
+            },
+            arms: arms.into_iter().map(|arm| arm.label.clone()).collect(),
+        }
+    }
+
+    /// The runs of a side, with the places of their arms.
+    pub(super) fn of_side<'b>(
+        &'b self,
+        side: &'b Side,
+    ) -> impl Iterator<Item = (usize, &'b RunState)> {
+        let arms = side.arms.iter().enumerate();
+        arms.flat_map(|(place, arm)| self.of_arm(arm).map(move |run| (place, run)))
+    }
+
+    /// The run of a side that shares its seed, and the values of the pooled axes, with a run of the other.
+    pub(super) fn twin<'b>(
+        &'b self,
+        side: &'b Side,
+        (place, run): (usize, &RunState),
+    ) -> Option<&'b RunState> {
+        self.of_arm(side.arms.get(place)?)
+            .find(|other| other.seed == run.seed)
     }
 
     pub(super) fn of_arm<'b>(&'b self, label: &'b str) -> impl Iterator<Item = &'b RunState> {
         self.states.iter().filter(move |run| run.arm == label)
+    }
+
+    /// The metric that it is compared with in the same runs, for people, where it is.
+    pub(super) fn control_label(&self) -> Option<String> {
+        self.control.map(|(metric, _)| metric.label())
     }
 
     /// The number as it stands, finite or not.
@@ -103,13 +159,30 @@ impl<'a> Runs<'a> {
 
     /// What a run gives to the comparison; `None` before it has an outcome.
     pub(super) fn value(&self, run: &RunState) -> Option<Value> {
+        Self::value_at(run, self.place)
+    }
+
+    /// What a run gives to it as a control: another metric where two metrics of the same runs are compared.
+    pub(super) fn control_value(&self, run: &RunState) -> Option<Value> {
+        Self::value_at(run, self.control.map_or(self.place, |(_, place)| place))
+    }
+
+    fn value_at(run: &RunState, place: usize) -> Option<Value> {
         let outcome = run.outcome()?;
-        Some(match self.number(run) {
+        Some(match run.metrics.get(place).copied().flatten() {
             Some(value) if value.is_finite() => Value::Finite(value),
             Some(_) => Value::Failed,
             None if outcome == Outcome::Nonfinite => Value::Failed,
             None => Value::Absent,
         })
+    }
+
+    /// Whether a run shows the event; `None` before it has an outcome, and where its losses were lost before
+    /// that could be seen, unless the card registers what that counts as.
+    pub(super) fn shows(&self, run: &RunState, event: &[Event]) -> Option<bool> {
+        run.outcome()?;
+        run.shows(event)
+            .or_else(|| self.unknown_shows.then_some(true))
     }
 
     /// Finite values of an arm by seed.
@@ -133,10 +206,13 @@ impl<'a> Runs<'a> {
             .collect()
     }
 
-    /// Finished runs of an arm with this kind of value.
+    /// Finished runs of an arm with this kind of value; of two metrics either will do.
     pub(super) fn count(&self, label: &str, wanted: impl Fn(Value) -> bool) -> usize {
-        let values = self.of_arm(label).filter_map(|run| self.value(run));
-        values.filter(|value| wanted(*value)).count()
+        let either = |run: &RunState| {
+            let both = [self.value(run), self.control_value(run)];
+            both.into_iter().flatten().any(&wanted)
+        };
+        self.of_arm(label).filter(|run| either(run)).count()
     }
 
     /// Arms that match, with their value of an axis, in ascending order.
@@ -175,9 +251,4 @@ impl<'a> Runs<'a> {
             _ => format!("; {without} finished {runs} without a finite value"),
         }
     }
-}
-
-/// Whether a run shows the event; `None` before it has an outcome.
-pub(super) fn is_event(run: &RunState, event: &[Outcome]) -> Option<bool> {
-    run.outcome().map(|outcome| event.contains(&outcome))
 }

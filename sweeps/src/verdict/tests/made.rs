@@ -17,6 +17,7 @@ base = "t0"
 seeds = 8
 [fixed]
 steps = 40
+"eval.last_word" = 8
 [axes]
 "model.norm" = ["post", "deepnorm_glm"]
 "model.layers" = [2, 4, 8, 16]

@@ -50,7 +50,7 @@ fn fixed(seeds: u64, steps: u64) -> Fixed {
             let last = |name: &str| run.iter().rev().find_map(|record| record.scalar(name));
             sweep.runs.push(Run {
                 arm: arm.into(),
-                seed,
+                seed: Some(seed),
                 state,
                 step,
                 steps,
@@ -81,6 +81,10 @@ impl Source for Fixed {
         &self.records[run]
     }
 
+    fn events(&self, _run: usize) -> &[logs::Event] {
+        &[]
+    }
+
     fn revision(&self, run: usize) -> Revision {
         Some((0, self.records[run].len()))
     }
@@ -96,7 +100,8 @@ impl Source for Fixed {
                     "run".into(),
                     format!(
                         "quickstart-{}-0123abcd-s{}",
-                        self.sweep.runs[run].arm, self.sweep.runs[run].seed
+                        self.sweep.runs[run].arm,
+                        self.sweep.runs[run].seed.unwrap()
                     ),
                 ),
                 ("state".into(), "finished".into()),

@@ -1,6 +1,6 @@
 //! The alarms: what the detectors found, latest step first.
 
-use logs::{Alarm, AlarmKind};
+use logs::{Alarm, AlarmKind, Sighting};
 use ratatui::{
     buffer::Buffer,
     layout::Rect,
@@ -46,7 +46,7 @@ pub(super) fn draw(screen: Screen, area: Rect, buffer: &mut Buffer) {
         let number = scene
             .alarms
             .iter()
-            .filter(|row| row.alarm.kind == kind)
+            .filter(|row| row.sighting.alarm.kind == kind)
             .count();
         (kind, number)
     });
@@ -119,7 +119,7 @@ fn draw_row(screen: Screen, row: &AlarmRow, columns: &Columns, place: Rect, buff
         depth,
         ..
     } = screen;
-    let (alarm, y) = (&row.alarm, place.y);
+    let (alarm, y) = (&row.sighting.alarm, place.y);
     put(
         buffer,
         place,
@@ -157,11 +157,11 @@ fn draw_row(screen: Screen, row: &AlarmRow, columns: &Columns, place: Rect, buff
             place,
             columns.rule,
             y,
-            &cut(&rules(row), RULE),
+            &cut(&rules(&row.sighting), RULE),
             depth.dim(),
         );
     } else if alarm.kind == AlarmKind::Spike {
-        text = format!("{text} · {}", rules(row));
+        text = format!("{text} · {}", rules(&row.sighting));
     }
     put(
         buffer,
@@ -177,12 +177,12 @@ fn draw_row(screen: Screen, row: &AlarmRow, columns: &Columns, place: Rect, buff
 const RULE: u16 = 22;
 
 /// The rule that saw it first, and how many others did.
-fn rules(row: &AlarmRow) -> String {
-    let others = row.rules.len().saturating_sub(1);
-    if others == 0 {
-        return row.alarm.rule.clone();
+fn rules(sighting: &Sighting) -> String {
+    let first = &sighting.alarm.rule;
+    match sighting.rules.len().saturating_sub(1) {
+        0 => first.clone(),
+        others => format!("{first} +{others}"),
     }
-    format!("{} +{others}", row.alarm.rule)
 }
 
 /// Where the columns are; the step is given by its right edge, and the rule lies outside where it has no room.

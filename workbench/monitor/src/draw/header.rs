@@ -242,7 +242,7 @@ mod tests {
     fn run(state: State, step: u64) -> Run {
         Run {
             arm: "post".to_owned(),
-            seed: 1,
+            seed: Some(1),
             state,
             step,
             steps: 40,

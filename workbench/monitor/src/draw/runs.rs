@@ -133,7 +133,10 @@ fn value(screen: Screen, number: usize, column: Column, area: Rect, buffer: &mut
         Column::Plan if state.is_selected(number) => ("■".to_owned(), depth.arm(arm)),
         Column::Plan => ("·".to_owned(), depth.dim()),
         Column::Arm => (cut(&run.arm, area.width), depth.arm(arm)),
-        Column::Seed => (run.seed.to_string(), Style::new()),
+        Column::Seed => match run.seed {
+            Some(seed) => (seed.to_string(), Style::new()),
+            None => ("–".to_owned(), depth.dim()),
+        },
         Column::Progress => {
             progress(
                 buffer,

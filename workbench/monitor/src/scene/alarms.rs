@@ -11,11 +11,10 @@ pub(super) fn rows(tracks: &[Track], only: Option<usize>) -> Vec<AlarmRow> {
         .flat_map(|(run, track)| {
             track.sightings.iter().map(move |sighting| AlarmRow {
                 run,
-                alarm: sighting.alarm.clone(),
-                rules: sighting.rules.clone(),
+                sighting: sighting.clone(),
             })
         })
         .collect();
-    rows.sort_by_key(|row| std::cmp::Reverse(row.alarm.step));
+    rows.sort_by_key(|row| std::cmp::Reverse(row.sighting.alarm.step));
     rows
 }

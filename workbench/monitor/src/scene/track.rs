@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use logs::{Alarm, Name, Record, Sighting, Watch};
+use logs::{Alarm, Event, Name, Record, Sighting, Watch};
 
 use super::chart::Curve;
 use crate::state::Axis;
@@ -17,7 +17,11 @@ pub(super) struct Track {
     tokens: Vec<f64>,
     seconds: Vec<f64>,
     signals: BTreeMap<String, Series>,
+    /// Events of the last look.
+    events: usize,
     watch: Watch,
+    /// Records that it was given: none of a run that told of its alarms itself.
+    watched: usize,
     alarms: Vec<Alarm>,
     /// The alarms, with those of several rules about one thing as one.
     pub(super) sightings: Vec<Sighting>,
@@ -37,7 +41,34 @@ impl Track {
 
     /// Takes new records in; `false` when there are none. Records that were rewritten (a resumed attempt
     /// overtook an older one) make it start again.
-    pub(super) fn refresh(&mut self, records: &[Record], revision: Revision) -> bool {
+    pub(super) fn refresh(
+        &mut self,
+        records: &[Record],
+        revision: Revision,
+        events: &[Event],
+    ) -> bool {
+        let news = self.read(records, revision);
+        if news || self.events != events.len() {
+            self.events = events.len();
+            self.find_sightings(records, events);
+        }
+        news
+    }
+
+    /// The rows that a run told of while it trained, or else those that the standard detectors see in its records.
+    fn find_sightings(&mut self, records: &[Record], events: &[Event]) {
+        if let Some(told) = logs::alarm::recorded(events) {
+            self.sightings = told;
+            return;
+        }
+        for record in &records[self.watched..] {
+            self.alarms.extend(self.watch.observe(record));
+        }
+        self.watched = records.len();
+        self.sightings = logs::sightings(&self.alarms);
+    }
+
+    fn read(&mut self, records: &[Record], revision: Revision) -> bool {
         if self.revision == revision && revision.is_some() {
             return false;
         }
@@ -61,9 +92,7 @@ impl Track {
                 .filter(|seconds| seconds.is_finite() && *seconds > 0.0);
             self.seconds.push(before + seconds.unwrap_or(0.0));
             self.steps.push(record.step as f64);
-            self.alarms.extend(self.watch.observe(record));
         }
-        self.sightings = logs::sightings(&self.alarms);
         true
     }
 
@@ -141,18 +170,18 @@ mod tests {
         records[250].set("loss", 30.0);
         let mut grown = Track::default();
         for length in [10, 200, 251, 300] {
-            assert!(grown.refresh(&records[..length], Some((0, length))));
+            assert!(grown.refresh(&records[..length], Some((0, length)), &[]));
             grown.need(&records[..length], "loss");
         }
         let mut whole = Track::default();
-        whole.refresh(&records, Some((0, 300)));
+        whole.refresh(&records, Some((0, 300)), &[]);
         whole.need(&records, "loss");
         assert_eq!(grown.signals["loss"].values, whole.signals["loss"].values);
         assert_eq!(grown.seconds, whole.seconds);
         assert_eq!(grown.sightings, whole.sightings);
         assert!(!grown.sightings.is_empty());
         assert!(
-            !grown.refresh(&records, Some((0, 300))),
+            !grown.refresh(&records, Some((0, 300)), &[]),
             "nothing new, nothing done"
         );
     }
@@ -160,13 +189,44 @@ mod tests {
     #[test]
     fn rewritten_records_replace_everything() {
         let mut track = Track::default();
-        track.refresh(&[record(1, 3.0), record(2, f64::NAN)], Some((0, 2)));
+        track.refresh(&[record(1, 3.0), record(2, f64::NAN)], Some((0, 2)), &[]);
         track.need(&[record(1, 3.0), record(2, f64::NAN)], "loss");
         assert_eq!(track.sightings.len(), 1);
         let rewritten = [record(1, 3.0), record(2, 2.0)];
-        assert!(track.refresh(&rewritten, Some((1, 2))));
+        assert!(track.refresh(&rewritten, Some((1, 2)), &[]));
         track.need(&rewritten, "loss");
         assert_eq!(track.signals["loss"].values, [(0, 3.0), (1, 2.0)]);
         assert!(track.sightings.is_empty());
+    }
+
+    /// A run's own alarms are shown as it told of them, and not computed a second time beside them.
+    #[test]
+    fn a_run_that_watched_itself_shows_what_it_told() {
+        let mut records: Vec<Record> = (1..=300)
+            .map(|step| record(step, 3.0 + 0.01 * (step % 5) as f64))
+            .collect();
+        records[250].set("loss", 30.0);
+        let start = Event::now(0, logs::EventKind::Start, "training starts");
+        let mut events = vec![logs::alarm::watched_by(start, &["jump-loss"])];
+        let mut track = Track::default();
+        assert!(track.refresh(&records, Some((0, 300)), &events));
+        assert!(track.sightings.is_empty());
+        let entries = logs::alarm::DETECTORS.iter();
+        let mut watch = Watch::new(entries.filter(|entry| entry.name == "jump-loss"));
+        let news = records.iter().flat_map(|record| watch.news(record));
+        events.extend(news.map(|news| news.event()));
+        assert!(
+            !track.refresh(&records, Some((0, 300)), &events),
+            "no new records"
+        );
+        let rules: Vec<_> = track
+            .sightings
+            .iter()
+            .map(|row| row.rules.join(" "))
+            .collect();
+        assert_eq!(rules, ["jump-loss"]);
+        // An events file that was moved away leaves what can be computed.
+        track.refresh(&records, Some((0, 300)), &[]);
+        assert!(track.sightings[0].rules.len() > 1);
     }
 }

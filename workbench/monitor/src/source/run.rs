@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use logs::{Liveness, Record, RunReader};
+use logs::{Event, Liveness, Record, RunReader};
 use sweeps::State;
 
 use super::details;
@@ -45,6 +45,10 @@ impl Source for RunSource {
 
     fn records(&self, _run: usize) -> &[Record] {
         self.reader.records()
+    }
+
+    fn events(&self, _run: usize) -> &[Event] {
+        self.reader.events()
     }
 
     fn revision(&self, _run: usize) -> Revision {
@@ -91,7 +95,10 @@ fn view(reader: &RunReader, name: &str) -> Sweep {
             .map(|seconds| seconds * left),
         runs: vec![Run {
             arm: name.to_owned(),
-            seed: reader.manifest().map_or(0, |manifest| manifest.seed),
+            seed: reader
+                .manifest()
+                .filter(|manifest| manifest.imported.is_none())
+                .map(|manifest| manifest.seed),
             state,
             step,
             steps,

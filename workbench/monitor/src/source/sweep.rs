@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use logs::Record;
+use logs::{Event, Record};
 use sweeps::{RunState, SweepReader};
 
 use super::{details, layers::Layers};
@@ -47,6 +47,12 @@ impl Source for SweepSource {
             .map_or(&[], |reader| reader.records())
     }
 
+    fn events(&self, run: usize) -> &[Event] {
+        self.reader
+            .reader(run)
+            .map_or(&[], |reader| reader.events())
+    }
+
     fn revision(&self, run: usize) -> Revision {
         Some(
             self.reader
@@ -80,6 +86,7 @@ impl Source for SweepSource {
                 "outcome".to_owned(),
                 format!("{}: {}", found.outcome.name(), found.reason),
             ));
+            facts.push(("spikes".to_owned(), spikes(state)));
         }
         match self.reader.reader(run) {
             Some(reader) => details::of(reader, facts),
@@ -88,6 +95,24 @@ impl Source for SweepSource {
                 ..Details::default()
             },
         }
+    }
+}
+
+/// `2 of the loss, the highest by 3.29 nats at step 161`.
+fn spikes(state: &RunState) -> String {
+    let spikes = state.spikes.iter();
+    match (
+        spikes.max_by(|a, b| a.height.total_cmp(&b.height)),
+        state.spiked,
+    ) {
+        (Some(highest), _) => format!(
+            "{} of the loss, the highest by {:.2} nats at step {}",
+            state.spikes.len(),
+            highest.height,
+            highest.spike.first
+        ),
+        (None, Some(_)) => "none of the loss".to_owned(),
+        (None, None) => "not known: the losses were too few, or were lost".to_owned(),
     }
 }
 
@@ -105,7 +130,7 @@ fn view(reader: &SweepReader) -> Sweep {
 fn run(state: &RunState) -> Run {
     Run {
         arm: state.arm.clone(),
-        seed: state.seed,
+        seed: Some(state.seed),
         state: state.state,
         step: state.step,
         steps: state.steps,

@@ -6,10 +6,10 @@ use crate::words::{self, NONE, interval, loss, plural, shares};
 use sweeps::card::Role;
 use sweeps::stats::Proportion;
 use sweeps::verdict::{ArmResult, Beside, Count, Effect, Finding, LEVEL};
-use sweeps::{Card, Outcome, Verdict};
+use sweeps::{Card, Event, Outcome, Verdict};
 
 /// The table of arms, in the order of the card.
-pub(crate) fn arms(card: &Card, verdict: &Verdict) -> Vec<Arm> {
+pub(crate) fn arms(verdict: &Verdict) -> Vec<Arm> {
     let row = |(colour, arm): (usize, &ArmResult)| {
         let metric = arm.metric.as_ref();
         Arm {
@@ -20,7 +20,8 @@ pub(crate) fn arms(card: &Card, verdict: &Verdict) -> Vec<Arm> {
             outcomes: Outcome::ALL
                 .map(|outcome| arm.outcomes.get(&outcome).copied().unwrap_or(0) as u64)
                 .to_vec(),
-            events: events(events_of(card, arm)),
+            spiked: spiked(arm),
+            events: events(arm.events),
             mean: words::loss_or_dash(metric.map(|metric| metric.mean)),
             sd: words::loss_or_dash(metric.and_then(|metric| metric.sd)),
             interval: metric
@@ -39,17 +40,25 @@ pub(crate) fn role(role: Role) -> &'static str {
     }
 }
 
-/// Runs of an arm whose outcome the card counts as a failure to train.
-fn events_of(card: &Card, arm: &ArmResult) -> Proportion {
-    let counted = |wanted: &dyn Fn(&Outcome) -> bool| -> usize {
-        arm.outcomes
-            .iter()
-            .filter(|(outcome, _)| wanted(outcome))
-            .map(|(_, count)| count)
-            .sum()
-    };
-    let events = counted(&|outcome| card.event().contains(outcome));
-    Proportion::new(events as u64, counted(&|_| true) as u64)
+/// What the card counts, in a word or two.
+pub(crate) fn event_name(card: &Card) -> String {
+    let event = card.event();
+    if event == Event::FAILURES {
+        return "failed to train".to_owned();
+    }
+    let names: Vec<&str> = event.iter().map(|event| event.name()).collect();
+    names.join(" or ")
+}
+
+/// How many runs' losses spiked; of how many, where that is not known of all that have an outcome.
+fn spiked(arm: &ArmResult) -> String {
+    let Proportion { events, n } = arm.spiked;
+    let finished: usize = arm.outcomes.values().sum();
+    match n {
+        0 => NONE.to_owned(),
+        n if n == finished as u64 => events.to_string(),
+        n => format!("{events} of {n}"),
+    }
 }
 
 /// `5 of 6 (36–99.6 %)`.
@@ -65,21 +74,26 @@ fn events(proportion: Proportion) -> String {
 /// How the table of arms is to be read.
 pub(crate) fn arms_note(card: &Card) -> String {
     let event = card.event();
-    let events: Vec<&str> = event.iter().map(|outcome| outcome.name()).collect();
+    let counted = if event == Event::FAILURES {
+        let events: Vec<&str> = event.iter().map(|event| event.name()).collect();
+        format!("Failed to train: {}, of", events.join(", "))
+    } else {
+        format!("What the card counts: {}, of", event_name(card))
+    };
     format!(
-        "n counts planned runs. Failed to train: {}, of the runs that have an outcome, with the \
-         exact 95 % interval of Clopper and Pearson. Mean, standard deviation and Student's t \
-         interval are of the {}, over runs with a finite value, never over steps.",
-        events.join(", "),
+        "n counts planned runs, spiked those whose loss had a spike. {counted} the runs of which it is \
+         known, with the exact 95 % interval of Clopper and Pearson. Mean, standard deviation and \
+         Student's t interval are of the {}, over runs with a finite value, never over steps.",
         metric_name(&card.metric.label())
     )
 }
 
 /// Every number the verdict rests on, with its method.
-pub(crate) fn statistics(verdict: &Verdict) -> Vec<Statistic> {
+pub(crate) fn statistics(card: &Card, verdict: &Verdict) -> Vec<Statistic> {
+    let event = event_name(card);
     let several = verdict.findings.len() > 1;
     let rows = verdict.findings.iter().flat_map(|finding| {
-        let mut rows = numbers(finding);
+        let mut rows = numbers(finding, &event);
         if several {
             for row in &mut rows {
                 row.name = format!("{}: {}", finding.name, row.name);
@@ -90,7 +104,7 @@ pub(crate) fn statistics(verdict: &Verdict) -> Vec<Statistic> {
     rows.collect()
 }
 
-fn numbers(finding: &Finding) -> Vec<Statistic> {
+fn numbers(finding: &Finding, event: &str) -> Vec<Statistic> {
     let mut rows = Vec::new();
     if let Some(p) = finding.p_value {
         let adjusted = finding
@@ -117,7 +131,7 @@ fn numbers(finding: &Finding) -> Vec<Statistic> {
         });
     }
     for (count, side) in finding.counts.iter().zip(["treatment", "control"]) {
-        rows.push(share(count, side));
+        rows.push(share(count, side, event));
     }
     rows.extend(finding.effects.iter().map(effect));
     rows
@@ -134,7 +148,7 @@ fn beside(other: &Beside) -> Statistic {
 
 fn method(test: &str) -> &'static str {
     match test {
-        "fisher" => "Fisher's exact test, two-sided, on the counts of failures to train",
+        "fisher" => "Fisher's exact test, two-sided, on the counts of runs with the event",
         "mcnemar" => "McNemar's exact test, two-sided, on pairs of runs that share a seed",
         "permutation" => "sign-flip permutation test, two-sided, on differences paired by seed",
         "ld50" => "sign-flip permutation test, two-sided, on the failed runs of each seed",
@@ -172,9 +186,9 @@ fn effect(effect: &Effect) -> Statistic {
     }
 }
 
-fn share(count: &Count, side: &str) -> Statistic {
+fn share(count: &Count, side: &str, event: &str) -> Statistic {
     Statistic {
-        name: format!("failed to train, {} ({side})", count.arm),
+        name: format!("{event}, {} ({side})", count.arm),
         value: events(count.proportion),
         note: "exact 95 % interval of Clopper and Pearson (1934)".to_owned(),
     }

@@ -5,7 +5,7 @@ use crate::view::{Fact, Run};
 use crate::words::{self, NONE};
 use crate::{runs, spikes};
 use logs::RunReader;
-use sweeps::{Outcome, PlannedRun, RunState, State, SweepReader};
+use sweeps::{PlannedRun, RunState, State, SweepReader};
 
 /// Rows by arm, in the order of the card, and seed.
 pub(crate) fn all(reader: &SweepReader) -> Vec<Run> {
@@ -16,9 +16,9 @@ pub(crate) fn all(reader: &SweepReader) -> Vec<Run> {
     for (number, arm) in card.arms().iter().enumerate() {
         let of_arm = reader.states().iter().zip(planned).enumerate();
         for (index, (state, plan)) in of_arm.filter(|(_, (state, _))| state.arm == arm.label) {
-            let event = |outcome| failures.contains(&outcome);
+            let event = state.shows(&failures) == Some(true);
             let colour = crate::plot::palette::colour_number(number);
-            runs.push(row(state, plan, reader.reader(index), colour, &event));
+            runs.push(row(state, plan, reader.reader(index), colour, event));
         }
     }
     runs
@@ -29,10 +29,10 @@ fn row(
     plan: &PlannedRun,
     reader: Option<&RunReader>,
     colour: usize,
-    event: &dyn Fn(Outcome) -> bool,
+    event: bool,
 ) -> Run {
     let (class, outcome) = match state.outcome() {
-        Some(outcome) if event(outcome) => ("event", outcome.to_string()),
+        Some(outcome) if event => ("event", outcome.to_string()),
         Some(outcome) => ("trained", outcome.to_string()),
         None if state.state == State::Failed => ("failed", state.state.to_string()),
         None => ("open", state.state.to_string()),

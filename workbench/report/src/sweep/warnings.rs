@@ -2,7 +2,7 @@
 
 use crate::words::plural;
 use logs::RunReader;
-use sweeps::{Origin, Plan, State, SweepReader, Verdict};
+use sweeps::{CardText, Origin, Plan, State, SweepReader, Verdict};
 
 /// Runs named in one warning; more would bury the others.
 const MOST_NAMES: usize = 4;
@@ -14,6 +14,13 @@ pub(crate) fn all(reader: &SweepReader, verdict: &Verdict, differing: Vec<String
         warnings.push(
             "The criterion was changed after the sweep had begun. The verdict uses the one that \
              was registered; a criterion chosen after seeing results proves nothing."
+                .to_owned(),
+        );
+    }
+    if reader.sweep().card_text() == CardText::Damaged {
+        warnings.push(
+            "`sweep.toml` is damaged: it is no card any more. The verdict uses what was registered \
+             in `sweep.json`, which is whole."
                 .to_owned(),
         );
     }

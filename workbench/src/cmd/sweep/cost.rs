@@ -71,6 +71,7 @@ pub(super) fn trial(
     config.steps = config.steps.min(steps);
     config.schedule.clear();
     config.intervention.clear();
+    config.inject.clear();
     let file = directory.path().join(logs::run::CONFIG_FILE);
     std::fs::write(&file, config.to_toml()).map_err(failed)?;
     let start = Instant::now();

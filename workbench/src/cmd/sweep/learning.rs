@@ -5,24 +5,23 @@ use crate::console::say;
 use crate::failure::Failure;
 use experiments_text::Cache;
 use logs::RunReader;
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use sweeps::learning::{STEPS, TooSlow, must_train};
 use sweeps::{Plan, PlannedRun};
 
 /// Tries every arm that must train for a comparison to show anything, each once.
 pub(super) fn too_slow(plan: &Plan, cache: &Cache) -> Result<Vec<TooSlow>, Failure> {
-    let mut tried: Vec<(&PlannedRun, RunReader)> = Vec::new();
+    let mut tried: BTreeMap<&str, RunReader> = BTreeMap::new();
     let mut found = Vec::new();
     for (criterion, arm) in must_train(&plan.card) {
         let Some(run) = plan.runs.iter().find(|run| run.arm == arm.label) else {
             continue;
         };
-        if tried.iter().all(|(other, _)| other.arm != run.arm) {
-            say(&format!("looking at how fast {} learns", run.arm));
-            let trial = trial(plan, run, STEPS, cache)?;
-            tried.push((run, RunReader::open_scalars(trial.directory.path())?));
-        }
-        let reader = tried.iter().find(|(other, _)| other.arm == run.arm);
-        let Some((_, reader)) = reader else { continue };
+        let reader = match tried.entry(&run.arm) {
+            Entry::Occupied(known) => known.into_mut(),
+            Entry::Vacant(new) => new.insert(first_steps(plan, run, cache)?),
+        };
         let Some(manifest) = reader.manifest() else {
             continue;
         };
@@ -37,4 +36,11 @@ pub(super) fn too_slow(plan: &Plan, cache: &Cache) -> Result<Vec<TooSlow>, Failu
         ));
     }
     Ok(found)
+}
+
+/// What a run records in its first steps.
+fn first_steps(plan: &Plan, run: &PlannedRun, cache: &Cache) -> Result<RunReader, Failure> {
+    say(&format!("looking at how fast {} learns", run.arm));
+    let trial = trial(plan, run, STEPS, cache)?;
+    Ok(RunReader::open_scalars(trial.directory.path())?)
 }

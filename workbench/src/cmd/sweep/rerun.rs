@@ -33,7 +33,7 @@ impl Rerun<'_> {
         let sweep = Sweep::open(self.dir)?;
         let again = sweep.sample(&self.out, self.share, self.seed)?;
         self.check_finished(&sweep, &again)?;
-        let stop = Stop::listen().map_err(|e| Failure::io("cannot listen for signals", &e))?;
+        let stop = Stop::listen()?;
         let executor = executor(execution, cache, &sweep.plan().missing_languages)?;
         let mut lines = Lines::default();
         let tally = executor.run(&again, stop.flag(), &mut |news| lines.show(&news))?;

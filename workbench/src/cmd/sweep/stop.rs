@@ -67,9 +67,7 @@ fn tell(news: &StopNews) {
 /// What goes on all the same.
 fn report(left: &[StillRunning]) -> ExitCode {
     for StillRunning { id, process } in left {
-        say(&format!(
-            "error: {id} is still trained by {process}, which cannot be asked from here: end it there"
-        ));
+        say(&format!("error: {id} is not stopped: {process}"));
     }
     ExitCode::from(exit::FAILED)
 }

@@ -4,28 +4,40 @@ use experiments::Ending;
 use experiments_config::Config;
 use logs::RunReader;
 use std::path::Path;
-use sweeps::{OutcomeRules, classify, lost_records};
+use sweeps::{OutcomeRules, judge};
 
 /// How the run in `directory` ended, its last losses, its outcome by the default rules, and where it is.
 pub(super) fn line(directory: &Path, config: &Config, ending: Ending) -> String {
     let path = directory.display();
+    if ending == Ending::Stopped && !directory.join(logs::run::MANIFEST_FILE).exists() {
+        return format!("stopped before the text was ready: nothing was begun in {path}");
+    }
     // The run is done and safe; that its files cannot be read again is no reason to fail here.
     let reader = RunReader::open_scalars(directory).ok();
     let step = reader.as_ref().map_or(0, |reader| steps(reader, ending));
     let mut parts = vec![match ending {
         Ending::Finished => format!("finished after {step} of {} steps", config.steps),
-        Ending::Stopped => format!("stopped after {step} of {} steps", config.steps),
+        Ending::Stopped | Ending::Alarmed => {
+            format!("stopped after {step} of {} steps", config.steps)
+        }
     }];
     if let Some(reader) = &reader {
+        parts.extend(alarm(reader, ending));
         parts.extend(last(reader, "loss", "loss"));
         parts.extend(last(reader, "held_out_loss", "held-out loss"));
         parts.extend(outcome(reader, config, ending));
     }
     let rest = match ending {
         Ending::Finished => path.to_string(),
-        Ending::Stopped => format!("{path}; `workbench train {path}` continues"),
+        Ending::Stopped | Ending::Alarmed => format!("{path}; `workbench train {path}` continues"),
     };
     format!("{}: {rest}", parts.join(" · "))
+}
+
+/// The alarm that stopped it, as the summary says.
+fn alarm(reader: &RunReader, ending: Ending) -> Option<String> {
+    let summary = reader.summary().filter(|_| ending == Ending::Alarmed);
+    summary?.message.clone()
 }
 
 /// Steps done, by the summary where the run has finished: its records may be lost.
@@ -41,18 +53,13 @@ fn last(reader: &RunReader, signal: &str, words: &str) -> Option<String> {
     Some(format!("{words} {value:.4}"))
 }
 
-/// Only of a run that trains and has come to its end; of one that lost its records, that it has none.
+/// Only of a run that trains and has come to its end; of one that lost a part, that it has none.
 fn outcome(reader: &RunReader, config: &Config, ending: Ending) -> Option<String> {
-    let manifest = reader
-        .manifest()
-        .filter(|_| ending == Ending::Finished && !config.is_probe())?;
-    if let Some(lost) = lost_records(reader) {
-        return Some(format!("no outcome ({lost})"));
+    if ending != Ending::Finished || config.is_probe() {
+        return None;
     }
-    let found = classify(
-        reader.records(),
-        &OutcomeRules::default(),
-        manifest.unigram_entropy,
-    );
-    Some(format!("outcome {}", found.outcome))
+    match judge(reader, &OutcomeRules::default()) {
+        Ok(found) => found.map(|found| format!("outcome {}", found.outcome)),
+        Err(lost) => Some(format!("no outcome ({lost})")),
+    }
 }

@@ -1,8 +1,9 @@
 //! Several runs in one process.
 //!
 //! How each run ends stands in its directory. The exit code is that of the run that fared worst:
-//! the machine's limits, failed, refused, stopped, done.
+//! the machine's limits, failed, refused, stopped by an alarm, stopped, done.
 
+use super::alarm::Teller;
 use super::{listen, program};
 use crate::cli::Train;
 use crate::console::say;
@@ -39,6 +40,7 @@ pub(super) fn run(arguments: &Train, cache: &Cache) -> Result<ExitCode, Failure>
     crate::cmd::threads(first.config.runtime.threads);
     let stop = listen(arguments)?;
     let progress = Mutex::new(Progress::new(&members));
+    let teller = Teller::new(arguments.on_alarm.as_ref());
     let ends = train_pack(&PackRequest {
         members: &members,
         cache,
@@ -49,6 +51,11 @@ pub(super) fn run(arguments: &Train, cache: &Cache) -> Result<ExitCode, Failure>
             let mut progress = progress.lock().unwrap_or_else(PoisonError::into_inner);
             progress.at(index, record);
         },
+        on_alarm: &|index, news| {
+            let Member { directory, config } = &members[index];
+            let whose = format!("{}: ", directory.display());
+            teller.tell(directory, config, &whose, news);
+        },
         on_notice: &|index, text| {
             say(&format!(
                 "note: {}: {text}",
@@ -58,15 +65,18 @@ pub(super) fn run(arguments: &Train, cache: &Cache) -> Result<ExitCode, Failure>
     });
     let progress = progress.into_inner();
     progress.unwrap_or_else(PoisonError::into_inner).steps.end();
+    teller.end();
     match ends {
         Ok(ends) => {
             for (member, end) in members.iter().zip(ends) {
                 match end {
                     Ok(ending) => {
                         say(&super::end::line(&member.directory, &member.config, ending));
-                        if ending == Ending::Stopped {
-                            worst.meet(Worst::Stopped);
-                        }
+                        worst.meet(match ending {
+                            Ending::Finished => Worst::Done,
+                            Ending::Stopped => Worst::Stopped,
+                            Ending::Alarmed => Worst::Alarmed,
+                        });
                     }
                     Err(error) => worst.failed(&member.directory, &error.into()),
                 }
@@ -103,6 +113,7 @@ enum Worst {
     #[default]
     Done,
     Stopped,
+    Alarmed,
     Refused,
     Failed,
     Machine,
@@ -140,6 +151,7 @@ impl Worst {
             Self::Machine => ExitCode::from(exit::MACHINE),
             Self::Failed => ExitCode::from(exit::FAILED),
             Self::Refused => ExitCode::from(exit::BAD_INPUT),
+            Self::Alarmed => ExitCode::from(exit::ALARMED),
             Self::Stopped => ExitCode::from(exit::STOPPED),
             Self::Done => ExitCode::SUCCESS,
         }

@@ -3,7 +3,8 @@
 use super::super::argument::Arguments;
 use super::super::limit::Limits;
 use super::super::{Request, common};
-use experiments_config::{Ffn, ModelConfig, Norm, Positions};
+use experiments_config::{Activation, Function, Ids, ModelConfig, PositionEncoding, Residual};
+use std::fmt::Write as _;
 
 pub(super) fn arguments(request: &Request, arguments: &mut Arguments, limits: &mut Limits) {
     let config = request.config;
@@ -43,31 +44,54 @@ pub(super) fn arguments(request: &Request, arguments: &mut Arguments, limits: &m
 }
 
 fn positions(model: &ModelConfig, arguments: &mut Arguments, limits: &mut Limits) {
-    let kind = match model.positions {
-        Positions::Rope | Positions::Rope2d => "rope",
-        Positions::Learned => "learned_absolute",
-        Positions::Alibi => "none",
+    let PositionEncoding {
+        rotates,
+        is_learned,
+        penalises,
+        source: _,
+    } = *model.positions.row();
+    let kind = match (rotates, is_learned) {
+        ([], true) => "learned_absolute",
+        ([], false) => "none",
+        ([_, ..], _) => "rope",
     };
     arguments.one("--position-embedding-type", kind);
-    match model.positions {
-        Positions::Rope | Positions::Rope2d if model.rope_base.fract() == 0.0 => {
-            arguments.one("--rotary-base", model.rope_base as i64);
+    if !rotates.is_empty() {
+        rotation(model, rotates, arguments, limits);
+        if is_learned {
+            limits.training(
+                "model.positions",
+                "a learned vector per position, added to the embedding",
+                "rotation alone",
+                "add a position embedding in `LanguageModelEmbedding.forward`",
+            );
         }
-        Positions::Rope | Positions::Rope2d => limits.training(
+    }
+    if penalises {
+        limits.training(
+            "model.positions",
+            "ALiBi",
+            match kind {
+                "none" => "no positions at all",
+                _ => "no penalty on scores",
+            },
+            "pass an attention bias of slope × distance to `DotProductAttention` (TransformerEngine: `alibi_slopes`)",
+        );
+    }
+}
+
+fn rotation(model: &ModelConfig, rotates: &[Ids], arguments: &mut Arguments, limits: &mut Limits) {
+    if model.rope_base.fract() == 0.0 {
+        arguments.one("--rotary-base", model.rope_base as i64);
+    } else {
+        limits.training(
             "model.rope_base",
             &model.rope_base.to_string(),
             "10000: the parser takes whole numbers only",
             "choose a whole base, or pass `rotary_base` to `GPTModel` in the model provider",
-        ),
-        Positions::Alibi => limits.training(
-            "model.positions",
-            "ALiBi",
-            "no positions at all",
-            "pass an attention bias of slope × distance to `DotProductAttention` (TransformerEngine: `alibi_slopes`)",
-        ),
-        Positions::Learned => {}
+        );
     }
-    if model.positions == Positions::Rope2d {
+    if *rotates != [Ids::Position] {
         limits.training(
             "model.positions",
             "half of each head rotated by the position inside the span",
@@ -78,10 +102,16 @@ fn positions(model: &ModelConfig, arguments: &mut Arguments, limits: &mut Limits
 }
 
 fn ffn(model: &ModelConfig, arguments: &mut Arguments, limits: &mut Limits) {
-    match model.ffn {
+    let Activation {
+        is_gated,
+        function,
+        title: _,
+        source: _,
+    } = *model.ffn.row();
+    match (function, is_gated) {
         // The fused kernel is GELU's tanh approximation.
-        Ffn::Gelu => arguments.flag("--no-bias-gelu-fusion"),
-        Ffn::Geglu => {
+        (Function::Gelu, false) => arguments.flag("--no-bias-gelu-fusion"),
+        (Function::Gelu, true) => {
             arguments.flag("--quick-geglu");
             limits.training(
                 "model.ffn",
@@ -94,33 +124,42 @@ fn ffn(model: &ModelConfig, arguments: &mut Arguments, limits: &mut Limits) {
     }
 }
 
-fn norm(model: &ModelConfig, limits: &mut Limits) {
-    let (wanted, remedy) = match model.norm {
-        Norm::Pre => ("", ""),
-        Norm::Post => (
-            "Post-LN, LN(x + f(x))",
+/// What has to be done for another arrangement than the trainer's, Pre-LN.
+fn norm_remedy(model: &ModelConfig) -> Option<&'static str> {
+    match model.norm.row().residual {
+        Residual::Norm { alpha } if alpha.at(model.layers) == 1.0 => Some(
             "an own `TransformerLayer` in the layer spec whose residual is the normed input \
              (`--apply-residual-connection-post-layernorm` is parsed; whether this layer honours it was not checked)",
         ),
-        Norm::Sandwich => (
-            "Sandwich-LN, x + LN(f(LN(x)))",
-            "two more norms in the layer spec, applied before the residual additions",
+        Residual::Norm { .. } => {
+            Some("an own `TransformerLayer` whose residual is α times the normed input")
+        }
+        Residual::Stream {
+            before: true,
+            after: true,
+        } => Some("two more norms in the layer spec, applied before the residual additions"),
+        Residual::Stream { before: false, .. } => Some(
+            "in the layer spec no norm before attention and feed-forward, and one after each, applied before \
+             the residual additions",
         ),
-        Norm::Deepnorm | Norm::DeepnormGlm => (
-            "DeepNorm, LN(αx + f(x))",
-            "an own `TransformerLayer` whose residual is α times the normed input",
-        ),
-    };
-    if !wanted.is_empty() {
-        let alpha = model.norm.alpha(model.layers);
-        let wanted = if alpha == 1.0 {
-            wanted.to_owned()
-        } else {
-            format!("{wanted} with α = {alpha:.4}")
-        };
-        limits.training("model.norm", &wanted, "Pre-LN, x + f(LN(x))", remedy);
+        Residual::Stream {
+            before: true,
+            after: false,
+        } => None,
     }
-    let gain = model.norm.gain(model.layers);
+}
+
+fn norm(model: &ModelConfig, limits: &mut Limits) {
+    let norm = model.norm;
+    if let Some(remedy) = norm_remedy(model) {
+        let alpha = norm.alpha(model.layers);
+        let mut wanted = format!("{}, {}", norm.row().title, norm.formula());
+        if alpha != 1.0 {
+            let _ = write!(wanted, " with α = {alpha:.4}");
+        }
+        limits.training("model.norm", &wanted, "Pre-LN, x ← x + f(LN(x))", remedy);
+    }
+    let gain = norm.gain(model.layers);
     limits.training(
         "model.norm",
         &format!("Xavier-normal matrices, gain {gain:.6} on v, out and feed-forward"),

@@ -4,9 +4,16 @@ use super::super::argument::Arguments;
 use super::super::limit::Limits;
 use super::super::{Request, common};
 use crate::PlanError;
-use experiments_config::{Ffn, Format, Norm, PbRelaxMax, Positions};
+use experiments_config::{
+    Activation, Format, Function, Ids, ModelConfig, Norm, PbRelaxMax, PositionEncoding, Positions,
+    Residual,
+};
 
-pub(super) fn arguments(request: &Request, arguments: &mut Arguments, limits: &mut Limits) {
+pub(super) fn arguments(
+    request: &Request,
+    arguments: &mut Arguments,
+    limits: &mut Limits,
+) -> Result<(), PlanError> {
     let model = &request.config.model;
     arguments.section("model");
     arguments.one("--num-layers", model.layers);
@@ -17,20 +24,35 @@ pub(super) fn arguments(request: &Request, arguments: &mut Arguments, limits: &m
     arguments.number("--layernorm-epsilon", model.layer_norm_eps);
     arguments.number("--hidden-dropout", model.dropout);
     arguments.number("--attention-dropout", model.attention_dropout);
-    if model.ffn == Ffn::Geglu {
-        arguments.one("--glu-activation", "geglu");
-    }
-    // The fused kernel is GELU's tanh approximation, and is refused with a GLU.
-    arguments.flag("--no-bias-gelu-fusion");
+    ffn(model, arguments);
     arguments.flag_if(model.embedding_norm, "--embed-layernorm");
     arguments.flag_if(
         fused_softmax(request),
         "--abort-on-unmet-fused-kernel-constraints",
     );
     vocabulary(request, arguments);
-    norm(request, arguments, limits);
-    positions(request, arguments, limits);
+    norm(request, arguments, limits)?;
+    positions(request, arguments, limits)?;
     shape_limits(request, limits);
+    Ok(())
+}
+
+fn ffn(model: &ModelConfig, arguments: &mut Arguments) {
+    let Activation {
+        is_gated,
+        function,
+        title: _,
+        source: _,
+    } = *model.ffn.row();
+    match function {
+        Function::Gelu => {
+            if is_gated {
+                arguments.one("--glu-activation", "geglu");
+            }
+            // The fused kernel is GELU's tanh approximation, and is refused with a GLU.
+            arguments.flag("--no-bias-gelu-fusion");
+        }
+    }
 }
 
 /// What `initialize.py` demands before it takes the fused softmax kernel.
@@ -57,86 +79,158 @@ fn vocabulary(request: &Request, arguments: &mut Arguments) {
     arguments.one("--pad-vocab-size-to", size);
 }
 
-fn norm(request: &Request, arguments: &mut Arguments, limits: &mut Limits) {
-    let config = request.config;
-    let norm = config.model.norm;
-    let embedding_std = config.model.embedding_std(config.tokenizer.vocab_size);
-    match norm {
-        Norm::DeepnormGlm => arguments.flag("--deepnorm"),
-        Norm::Post => arguments.flag("--apply-residual-connection-post-layernorm"),
-        Norm::Sandwich => arguments.flag("--sandwich-ln"),
-        Norm::Pre => {}
-        Norm::Deepnorm => {
-            arguments.flag("--deepnorm");
-            limits.training(
-                "model.norm",
-                "DeepNet's coefficients, α = (2N)^¼ and gain (8N)^-¼",
-                "GLM-130B's, α = (2N)^½ and gain (2N)^-½, are written into the trainer",
-                "change the exponents in `get_deepnorm_coefficients` (megatron/model/utils.py)",
-            );
+/// GLM-130B's α and gain, which `--deepnorm` has (`get_deepnorm_coefficients`, megatron/model/utils.py).
+fn deepnorm_coefficients(layers: usize) -> (f64, f64) {
+    let root = (2.0 * layers as f64).sqrt();
+    (root, root.recip())
+}
+
+/// The switch for an arrangement, `None` where the trainer has none; its default, Pre-LN, needs none.
+fn norm_switch(norm: Norm, layers: usize) -> Option<&'static str> {
+    match norm.row().residual {
+        Residual::Norm { alpha } if alpha.at(layers) == 1.0 => {
+            Some("--apply-residual-connection-post-layernorm")
         }
+        Residual::Norm { .. } => Some(DEEPNORM),
+        Residual::Stream {
+            before: true,
+            after: true,
+        } => Some("--sandwich-ln"),
+        Residual::Stream {
+            before: true,
+            after: false,
+        } => Some(""),
+        Residual::Stream { before: false, .. } => None,
     }
-    if matches!(norm, Norm::DeepnormGlm | Norm::Deepnorm) {
-        limits.training(
+}
+
+const DEEPNORM: &str = "--deepnorm";
+
+fn norm(
+    request: &Request,
+    arguments: &mut Arguments,
+    limits: &mut Limits,
+) -> Result<(), PlanError> {
+    let config = request.config;
+    let model = &config.model;
+    let Some(switch) = norm_switch(model.norm, model.layers) else {
+        let known = Norm::ALL
+            .into_iter()
+            .filter(|norm| norm_switch(*norm, model.layers).is_some());
+        return Err(common::unknown(
             "model.norm",
-            "gain on the value matrices",
-            "the trainer gives it to the last third of the heads, queries and keys included, and GLM-130B was \
-             trained so (read from `weight.chunk(3)`; not run here)",
-            "initialise here and convert, or slice the value rows of each head in `ParallelAttention.__init__`",
-        );
-        if config.model.init.embedding_std.is_some() {
-            limits.training(
-                "model.init.embedding_std",
-                &format!("{embedding_std:.6}"),
-                "`--deepnorm` draws the embedding by Xavier, sqrt(2/(V+h))",
-                "drop the special case in megatron/mpu/layers.py and pass `--embedding-init-std`",
-            );
-        }
-        return;
+            model.norm.name(),
+            known.map(Norm::name),
+        ));
+    };
+    arguments.flag_if(!switch.is_empty(), switch);
+    if switch == DEEPNORM {
+        deepnorm_limits(request, limits);
+        return Ok(());
     }
     arguments.number("--init-method-std", common::init_std(config));
-    arguments.number("--embedding-init-std", embedding_std);
+    arguments.number(
+        "--embedding-init-std",
+        model.embedding_std(config.tokenizer.vocab_size),
+    );
     limits.training(
         "model.norm",
-        "Xavier-normal matrices, gain 1",
+        &format!("Xavier-normal matrices, gain {}", model.norm.gain(model.layers)),
         "one standard deviation, sqrt(1/h), for all matrices, divided by sqrt(2N) for the two output matrices",
         "initialise here and convert, or pass Xavier initialisers in megatron/model/gpt_model.py",
     );
+    Ok(())
 }
 
-fn positions(request: &Request, arguments: &mut Arguments, limits: &mut Limits) {
-    let model = &request.config.model;
-    match model.positions {
-        Positions::Rope | Positions::Rope2d => {
-            arguments.one("--position-embedding-type", "rotary");
-            arguments.flag_if(
-                model.positions == Positions::Rope2d,
-                "--rotary-embedding-2d",
-            );
-            if model.rope_base != 10_000.0 {
-                limits.training(
-                    "model.rope_base",
-                    &model.rope_base.to_string(),
-                    "10000 is written into the trainer",
-                    "change `base` of `RotaryEmbedding` in megatron/model/transformer.py",
-                );
-            }
-        }
-        Positions::Learned => {
-            arguments.one("--position-embedding-type", "absolute");
-            arguments.one("--max-position-embeddings", model.seq_len);
-            limits.training(
-                "model.positions",
-                "one learned vector per position id",
-                "with `--glm` a second learned table, for the position inside a span, is added",
-                "build the collator with `no_2d_encoding` (glm/data.py)",
-            );
-        }
-        Positions::Alibi => {
-            arguments.one("--position-embedding-type", "alibi");
-            arguments.one("--max-position-embeddings", model.seq_len);
-        }
+/// What `--deepnorm` does not do.
+fn deepnorm_limits(request: &Request, limits: &mut Limits) {
+    let config = request.config;
+    let (norm, layers) = (config.model.norm, config.model.layers);
+    if (norm.alpha(layers), norm.gain(layers)) != deepnorm_coefficients(layers) {
+        let gain = norm.row().gain.words;
+        limits.training(
+            "model.norm",
+            &match norm.row().residual {
+                Residual::Norm { alpha } => format!("α = {} and gain {gain}", alpha.words),
+                Residual::Stream { .. } => format!("gain {gain}"),
+            },
+            "GLM-130B's, α = (2N)^½ and gain (2N)^-½, are written into the trainer",
+            "change the exponents in `get_deepnorm_coefficients` (megatron/model/utils.py)",
+        );
     }
+    limits.training(
+        "model.norm",
+        "gain on the value matrices",
+        "the trainer gives it to the last third of the heads, queries and keys included, and GLM-130B was \
+         trained so (read from `weight.chunk(3)`; not run here)",
+        "initialise here and convert, or slice the value rows of each head in `ParallelAttention.__init__`",
+    );
+    if config.model.init.embedding_std.is_some() {
+        let embedding_std = config.model.embedding_std(config.tokenizer.vocab_size);
+        limits.training(
+            "model.init.embedding_std",
+            &format!("{embedding_std:.6}"),
+            "`--deepnorm` draws the embedding by Xavier, sqrt(2/(V+h))",
+            "drop the special case in megatron/mpu/layers.py and pass `--embedding-init-std`",
+        );
+    }
+}
+
+/// The trainer's name of an encoding, where it has it.
+fn positions_type(positions: Positions) -> Option<&'static str> {
+    let PositionEncoding {
+        rotates,
+        is_learned,
+        penalises,
+        source: _,
+    } = *positions.row();
+    match (rotates, is_learned, penalises) {
+        ([Ids::Position] | [Ids::Position, Ids::Span], false, false) => Some(ROTARY),
+        ([], true, false) => Some("absolute"),
+        ([], false, true) => Some("alibi"),
+        // Two encodings at once, none, or other ids: not in its parser.
+        _ => None,
+    }
+}
+
+const ROTARY: &str = "rotary";
+
+fn positions(
+    request: &Request,
+    arguments: &mut Arguments,
+    limits: &mut Limits,
+) -> Result<(), PlanError> {
+    let model = &request.config.model;
+    let Some(kind) = positions_type(model.positions) else {
+        let known = Positions::ALL
+            .into_iter()
+            .filter(|other| positions_type(*other).is_some());
+        let (value, known) = (model.positions.name(), known.map(Positions::name));
+        return Err(common::unknown("model.positions", value, known));
+    };
+    arguments.one("--position-embedding-type", kind);
+    if kind == ROTARY {
+        arguments.flag_if(model.positions.reads_spans(), "--rotary-embedding-2d");
+        if model.rope_base != 10_000.0 {
+            limits.training(
+                "model.rope_base",
+                &model.rope_base.to_string(),
+                "10000 is written into the trainer",
+                "change `base` of `RotaryEmbedding` in megatron/model/transformer.py",
+            );
+        }
+        return Ok(());
+    }
+    arguments.one("--max-position-embeddings", model.seq_len);
+    if model.positions.row().is_learned {
+        limits.training(
+            "model.positions",
+            "one learned vector per position id",
+            "with `--glm` a second learned table, for the position inside a span, is added",
+            "build the collator with `no_2d_encoding` (glm/data.py)",
+        );
+    }
+    Ok(())
 }
 
 fn shape_limits(request: &Request, limits: &mut Limits) {

@@ -1,11 +1,15 @@
 //! Over presets and settings, every emitted argument is one the trainer takes.
 
 use super::*;
+use experiments_config::{Ffn, Norm, Positions};
 use proptest::prelude::*;
 
 /// One choice of each setting that changes the arguments.
 fn settings() -> impl Strategy<Value = Vec<String>> {
     let one = |key: &'static str, values: &'static [&'static str]| {
+        prop::sample::select(values).prop_map(move |value| format!("{key}={value}"))
+    };
+    let of = |key: &'static str, values: Vec<&'static str>| {
         prop::sample::select(values).prop_map(move |value| format!("{key}={value}"))
     };
     let precision = prop::sample::select(vec![
@@ -39,12 +43,12 @@ fn settings() -> impl Strategy<Value = Vec<String>> {
         vec!["objective.mode=glm", "tasks.ratio=0.05"],
     ]);
     let shape = (
-        one(
-            "model.norm",
-            &["post", "pre", "sandwich", "deepnorm", "deepnorm_glm"],
+        of("model.norm", Norm::ALL.map(Norm::name).to_vec()),
+        of(
+            "model.positions",
+            Positions::ALL.map(Positions::name).to_vec(),
         ),
-        one("model.positions", &["rope", "rope_2d", "learned", "alibi"]),
-        one("model.ffn", &["geglu", "gelu"]),
+        of("model.ffn", Ffn::ALL.map(Ffn::name).to_vec()),
         one("model.tie_embeddings", &["true", "false"]),
         one("model.bias", &["true", "false"]),
         one("model.qk_norm", &["true", "false"]),
@@ -81,7 +85,15 @@ proptest! {
         for target in Target::ALL {
             let layout = Layout { recompute, ..layout(&config, [1, 1, 2]) };
             let handover = export(&config, &layout, &cluster(1, 2), target, &Options::default());
-            let handover = handover.unwrap_or_else(|error| panic!("{target} {sets:?}: {error}"));
+            let handover = match handover {
+                // An architecture that the trainer lacks.
+                Err(PlanError::Handover { key, expected, .. }) if target == Target::MegatronDeepspeed => {
+                    prop_assert!(["model.norm", "model.positions", "model.ffn"].contains(&key.as_str()));
+                    prop_assert!(expected.contains("the trainer has"), "{}", expected);
+                    continue;
+                }
+                handover => handover.unwrap_or_else(|error| panic!("{target} {sets:?}: {error}")),
+            };
             let mut pages = handover.files.iter().filter(|file| file.path.contains(".md"));
             prop_assert!(pages.all(|page| !page.text.contains("\n\n\n")));
         }

@@ -26,13 +26,14 @@ const CHOICES: [&str; 16] = [
 ];
 
 /// Keys without any bearing.
-const INDIFFERENT: [&str; 7] = [
+const INDIFFERENT: [&str; 8] = [
     "seed",
     "steps",
     "eval",
     "checkpoint",
     "record",
     "runtime",
+    "alarm",
     "probe",
 ];
 

@@ -1,6 +1,7 @@
 //! That the arms a criterion speaks of exist, and are as its test needs them.
 
 mod along;
+mod pooled;
 
 use super::{expect, failed};
 use crate::card::check::check_selector;
@@ -13,7 +14,18 @@ pub(in crate::card::check) fn check(card: &Card, complaints: &mut Vec<Complaint>
     for (index, criterion) in card.criteria.iter().enumerate() {
         let section = section(card, index);
         let before = complaints.len();
-        let mut pair = |arms: &Pair, section: &str| check_pair(card, arms, section, complaints);
+        let pool = criterion.test.pool();
+        if !pooled::check_keys(card, pool, &section, complaints) {
+            continue;
+        }
+        let within_runs = criterion.control_metric.is_some();
+        let mut pair = |arms: &Pair, section: &str| {
+            if within_runs {
+                check_side(card, arms, section, complaints);
+            } else {
+                check_pair(card, arms, section, complaints);
+            }
+        };
         match &criterion.test {
             Test::Fisher { arms, .. } | Test::Mcnemar { arms, .. } | Test::Tost { arms, .. } => {
                 pair(arms, &section);
@@ -77,7 +89,21 @@ pub(in crate::card::check) fn section(card: &Card, index: usize) -> String {
     }
 }
 
+/// Checks the arm, or the pooled arms, two metrics of which are compared.
+fn check_side(card: &Card, arms: &Pair, section: &str, complaints: &mut Vec<Complaint>) {
+    let place = format!("{section}.treatment");
+    if arms.pool.is_empty() {
+        one_arm(card, &place, &arms.treatment, complaints);
+    } else {
+        pooled::side(card, &arms.treatment, &arms.pool, &place, complaints);
+    }
+}
+
 fn check_pair(card: &Card, arms: &Pair, section: &str, complaints: &mut Vec<Complaint>) {
+    if !arms.pool.is_empty() {
+        pooled::check_pair(card, arms, section, complaints);
+        return;
+    }
     let place = format!("{section}.treatment");
     let treatment = one_arm(card, &place, &arms.treatment, complaints);
     let control = one_arm(
@@ -112,7 +138,7 @@ fn one_arm(
         let message = format!("matches {} arms, must match one", found.len());
         let hint = match free.as_slice() {
             [] => "give one value of each axis".to_owned(),
-            free => format!("also give {}", free.join(", ")),
+            free => format!("also give {}, or `pool` over it", free.join(", ")),
         };
         complain(complaints, section, message, Some(hint));
         return None;

@@ -1,5 +1,6 @@
 //! That every criterion says what a run without a finite value counts as.
 
+use crate::Event;
 use crate::card::check::fields::complain;
 use crate::card::{Criterion, Failed, Metric};
 use experiments_config::Complaint;
@@ -13,6 +14,14 @@ pub(super) fn check(
 ) {
     let test = criterion.test.name();
     let place = |key: &str| format!("{section}.{key}");
+    if let Some(event) = criterion.test.event() {
+        if criterion.failed.is_some() && !event.contains(&Event::Spiked) {
+            let message = "says nothing here: of every finished run it is known whether it ended so; \
+                           it is for the event `spiked`";
+            complain(complaints, &place("failed"), message, None);
+        }
+        return;
+    }
     if criterion.failed == Some(Failed::Worst) && !criterion.test.ranks() {
         let message = format!(
             "is `worst`, but `{test}` compares means, in which a run without a finite value has no place; expected `open`"

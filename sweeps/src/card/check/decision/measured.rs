@@ -14,21 +14,8 @@ pub(in crate::card::check) fn metric(
 ) -> Metric {
     let wire = wire.unwrap_or_default();
     let name = wire.name.unwrap_or_else(|| "held_out_loss".to_owned());
-    let scalars = || {
-        logs::SIGNALS
-            .iter()
-            .filter(|signal| !signal.per_layer)
-            .map(|signal| signal.name)
-    };
-    if !scalars().any(|known| known == name) {
-        let near = closest(&name, scalars());
-        complain(
-            complaints,
-            &format!("{section}.name"),
-            format!("is `{name}`, which is no recorded scalar"),
-            near.map(|near| format!("did you mean `{near}`?")),
-        );
-    }
+    let reduce = Reduce::choose(wire.reduce, &format!("{section}.reduce"), complaints);
+    check_signal(&name, reduce, &format!("{section}.name"), complaints);
     let mut step = |value: Option<i64>, key: &str| {
         let step = value.map(|value| u64::try_from(value).unwrap_or(0));
         if step == Some(0) {
@@ -50,10 +37,42 @@ pub(in crate::card::check) fn metric(
     }
     Metric {
         name,
-        reduce: Reduce::choose(wire.reduce, &format!("{section}.reduce"), complaints),
+        reduce,
         from_step,
         to_step,
     }
+}
+
+/// Whether a run records the signal: a scalar, or for spikes also one layer of a per-layer signal.
+fn check_signal(name: &str, reduce: Reduce, key: &str, complaints: &mut Vec<Complaint>) {
+    let signals = |per_layer: bool| {
+        let signals = logs::SIGNALS.iter();
+        let wanted = signals.filter(move |signal| signal.per_layer == per_layer);
+        wanted.map(|signal| signal.name)
+    };
+    if signals(false).any(|known| known == name) {
+        return;
+    }
+    let base = name.split_once('[').map_or(name, |(base, _)| base);
+    let of_layers = signals(true).any(|known| known == base);
+    let one_layer = Metric::last(name).layer().is_some();
+    if of_layers && reduce.is_of_spikes() && (one_layer || reduce == Reduce::SpikeLead) {
+        return;
+    }
+    let (message, near) = if of_layers {
+        let message = format!(
+            "is `{name}`; of a per-layer signal a metric can be made of the spikes of one layer only"
+        );
+        (
+            message,
+            Some(format!("{base}[0]` with `reduce = \"spikes\"")),
+        )
+    } else {
+        let near = closest(name, signals(false)).map(str::to_owned);
+        (format!("is `{name}`, which is no recorded scalar"), near)
+    };
+    let hint = near.map(|near| format!("did you mean `{near}`?"));
+    complain(complaints, key, message, hint);
 }
 
 pub(in crate::card::check) fn outcome_rules(

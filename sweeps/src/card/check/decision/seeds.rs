@@ -2,7 +2,7 @@
 
 use super::arms::section;
 use crate::card::check::fields::complain;
-use crate::card::{Card, Criterion, Role, Settings, Test};
+use crate::card::{Arm, Card, Criterion, Role, Settings, Test};
 use crate::stats::{Proportion, fisher_exact, jonckheere, mcnemar_exact, sign_flip_least};
 use crate::verdict::p_value;
 use experiments_config::Complaint;
@@ -35,7 +35,7 @@ pub(in crate::card::check) fn check_seeds(card: &Card, key: &str, complaints: &m
 /// The smallest p value that the runs can give; `None` where an interval or a bound decides, and 0
 /// where it can be as small as one likes.
 fn smallest_p(card: &Card, criterion: &Criterion) -> Option<f64> {
-    let runs = |at: &Settings| seeds(card, &[at]).len() as u64;
+    let runs = |at: &Settings| shared(card, criterion, &[at]) as u64;
     match &criterion.test {
         Test::Fisher { arms, .. } => Some(fisher(runs(&arms.treatment), runs(&arms.control))),
         // Of the pairs all may differ.
@@ -80,17 +80,28 @@ fn mcnemar(n: usize) -> f64 {
 
 /// Seeds that every arm of a criterion has.
 fn pairs(card: &Card, criterion: &Criterion) -> usize {
-    seeds(card, &criterion.test.selectors()).len()
+    shared(card, criterion, &criterion.test.selectors())
 }
 
-/// Seeds that the first arms of all these have.
-fn seeds(card: &Card, selectors: &[&Settings]) -> Vec<u64> {
-    let mut common = card.seeds.clone();
-    for at in selectors {
-        let arm = card.arms_at(at).into_iter().next();
-        common.retain(|seed| arm.as_ref().is_some_and(|arm| arm.seeds.contains(seed)));
-    }
-    common
+/// Seeds that the first arms of all these have; of pooled arms the sum over those that are compared.
+fn shared(card: &Card, criterion: &Criterion, selectors: &[&Settings]) -> usize {
+    let sides: Vec<Vec<Arm>> = selectors.iter().map(|at| card.arms_at(at)).collect();
+    let fewest = sides.iter().map(Vec::len).min().unwrap_or(0);
+    let cells = if criterion.test.pool().is_empty() {
+        1
+    } else {
+        fewest
+    };
+    let in_all = |cell: usize, seed: u64| {
+        let mut arms = sides.iter().map(|side| side.get(cell));
+        arms.all(|arm| arm.is_some_and(|arm| arm.seeds.contains(&seed)))
+    };
+    (0..cells)
+        .map(|cell| {
+            let seeds = card.seeds.iter();
+            seeds.filter(|seed| in_all(cell, **seed)).count()
+        })
+        .sum()
 }
 
 /// Why a smallest p value is too large, and what would do.
@@ -98,7 +109,7 @@ fn too_few(card: &Card, criterion: &Criterion, p: f64) -> (String, Option<String
     let alpha = criterion.alpha;
     match &criterion.test {
         Test::Fisher { arms, .. } => {
-            let [n, m] = [&arms.treatment, &arms.control].map(|at| seeds(card, &[at]).len());
+            let [n, m] = [&arms.treatment, &arms.control].map(|at| shared(card, criterion, &[at]));
             let enough = (1..=MOST_SEEDS as u64).find(|k| fisher(*k, *k) <= alpha);
             (
                 format!(

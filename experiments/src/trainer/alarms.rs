@@ -1,0 +1,98 @@
+//! Detectors at work while a run trains.
+
+use crate::checkpoint::State;
+use crate::error::TrainError;
+use experiments_config::{AlarmAction, Config};
+use logs::{Event, LogError, News, Record, Watch};
+use std::collections::HashSet;
+use std::path::{Path, PathBuf};
+
+/// The detectors of a run, and what it has told of them before.
+pub(super) struct Alarms {
+    directory: PathBuf,
+    watch: Watch,
+    /// What attempts told that were ahead of the checkpoint from which this one goes on: its steps are trained again,
+    /// and raise the same.
+    told: HashSet<Key>,
+    action: AlarmAction,
+}
+
+/// What makes two pieces of news one: step, signal and rules.
+type Key = (u64, String, Vec<String>);
+
+fn key(news: &News) -> Key {
+    let News { alarm, rules, .. } = news;
+    (alarm.step, alarm.signal.clone(), rules.clone())
+}
+
+/// The detectors that `[alarm]` chooses.
+fn watch(config: &Config) -> Watch {
+    Watch::new(&config.alarm.entries())
+}
+
+/// The first event of an attempt, with the names of its detectors.
+pub(super) fn with_detectors(event: Event, config: &Config) -> Event {
+    logs::alarm::watched_by(event, &watch(config).names())
+}
+
+impl Alarms {
+    /// Goes on from the state of a checkpoint; one of an earlier version holds nothing of the detectors. Also returns
+    /// what the user should know.
+    pub(super) fn begin(
+        directory: &Path,
+        config: &Config,
+        state: &mut State,
+    ) -> Result<(Self, Vec<String>), TrainError> {
+        let mut watch = watch(config);
+        let saved = state.alarms.take();
+        let missing = saved.is_none() && state.step > 0;
+        let anew = watch.restore(saved.unwrap_or_default());
+        let events = logs::read::events(directory)?;
+        let ahead = events.iter().filter(|event| event.step > state.step);
+        let told = ahead.filter_map(News::of).map(|news| key(&news)).collect();
+        let alarms = Self {
+            directory: directory.to_owned(),
+            watch,
+            told,
+            action: config.alarm.action,
+        };
+        Ok((alarms, notices(state.step, missing, &anew)))
+    }
+
+    /// Takes a step; returns what is to be told, and what the run is to stop for.
+    pub(super) fn look(&mut self, record: &Record) -> (Vec<News>, Option<News>) {
+        let news = self.watch.news(record);
+        let stop = news
+            .iter()
+            .find(|news| self.action == AlarmAction::Stop && news.begins())
+            .cloned();
+        let is_new = |news: &News| !self.told.contains(&key(news));
+        (news.into_iter().filter(is_new).collect(), stop)
+    }
+
+    /// Puts what the detectors have seen into the state that a checkpoint saves.
+    pub(super) fn keep(&self, state: &mut State) -> Result<(), TrainError> {
+        let saved = self.watch.state().map_err(|source| LogError::Encode {
+            path: self.directory.clone(),
+            source,
+        })?;
+        state.alarms = Some(saved);
+        Ok(())
+    }
+}
+
+fn notices(step: u64, missing: bool, anew: &[&str]) -> Vec<String> {
+    let mut notices = Vec::new();
+    if missing {
+        notices.push(format!(
+            "the checkpoint of step {step} holds no detectors, as an earlier version wrote it: they begin anew"
+        ));
+    }
+    if !anew.is_empty() {
+        notices.push(format!(
+            "detectors begin anew at step {step}, since their threshold or their form has changed: {}",
+            anew.join(", ")
+        ));
+    }
+    notices
+}

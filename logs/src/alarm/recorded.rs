@@ -1,0 +1,134 @@
+//! Alarms in `events.jsonl`, and where the alarms of a run are to be found.
+//!
+//! A run that watches itself while it trains says so in the first event of every attempt: `data.detectors` names its
+//! detectors. Its alarms are then those in its events, and nobody computes them again. Of all other runs (imported
+//! ones, probes, those of earlier programs) they are computed from the records.
+
+use serde_json::Value;
+
+use super::Alarm;
+use super::sighting::{News, Sighting, join};
+use crate::run::{Event, EventKind};
+
+/// Where the first event of an attempt names its detectors.
+const DETECTORS: &str = "detectors";
+
+/// The first event of an attempt that is watched by the detectors of these names.
+#[must_use]
+pub fn watched_by(event: Event, detectors: &[&str]) -> Event {
+    event.with(DETECTORS, detectors.to_vec())
+}
+
+impl News {
+    /// The event that tells it: the alarm's numbers in `data`, with the `rules` and the step `since` which it lasts.
+    #[must_use]
+    pub fn event(&self) -> Event {
+        let alarm = &self.alarm;
+        let mut event = Event::now(alarm.step, EventKind::Alarm, alarm.message.clone());
+        // Plain numbers and text always serialise.
+        if let Ok(Value::Object(numbers)) = serde_json::to_value(alarm) {
+            event.data = numbers;
+        }
+        for said_already in ["step", "message", "rule"] {
+            event.data.remove(said_already);
+        }
+        event
+            .with("rules", self.rules.clone())
+            .with("since", self.since)
+    }
+
+    /// What an event tells; none where it is no alarm, or none that this program writes.
+    #[must_use]
+    pub fn of(event: &Event) -> Option<Self> {
+        if event.kind != EventKind::Alarm {
+            return None;
+        }
+        let rules: Vec<String> = serde_json::from_value(event.data.get("rules")?.clone()).ok()?;
+        let mut numbers = event.data.clone();
+        numbers.insert("step".to_owned(), event.step.into());
+        numbers.insert("message".to_owned(), event.message.clone().into());
+        numbers.insert("rule".to_owned(), rules.first()?.clone().into());
+        let alarm: Alarm = serde_json::from_value(numbers.into()).ok()?;
+        let since = event.data.get("since")?.as_u64()?;
+        Some(Self {
+            since,
+            alarm,
+            rules,
+        })
+    }
+}
+
+/// The rows that a run told of while it trained; none of a run that did not watch itself from its beginning.
+#[must_use]
+pub fn recorded(events: &[Event]) -> Option<Vec<Sighting>> {
+    let start = events.iter().find(|event| event.kind == EventKind::Start)?;
+    start.data.get(DETECTORS)?;
+    let mut news: Vec<News> = events.iter().filter_map(News::of).collect();
+    // An attempt that was killed may have been ahead of the next one.
+    news.sort_by_key(|news| news.alarm.step);
+    Some(join(news))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::alarm::{AlarmKind, Rows};
+
+    fn alarm(step: u64, value: f64, rule: &str) -> Alarm {
+        Alarm {
+            step,
+            kind: AlarmKind::Spike,
+            signal: "loss".to_owned(),
+            rule: rule.to_owned(),
+            value,
+            before: Some(3.0),
+            score: 8.0,
+            message: "loss is high".to_owned(),
+        }
+    }
+
+    fn start() -> Event {
+        Event::now(0, EventKind::Start, "training starts")
+    }
+
+    /// Through the line of the file, also what JSON has no number for.
+    #[test]
+    fn news_reads_back_from_its_event() {
+        let nan = Alarm::non_finite(7, "loss", f64::NEG_INFINITY);
+        for alarm in [alarm(7, 9.5, "a"), nan] {
+            let news = Rows::default().take(&[alarm]).remove(0);
+            let line = news.event().to_line(3, 1).unwrap();
+            let (event, _) = Event::parse_bytes(line.as_bytes()).unwrap();
+            assert_eq!(News::of(&event).as_ref(), Some(&news));
+            assert_eq!(event.data["rules"][0], news.alarm.rule);
+        }
+        let foreign = Event::now(7, EventKind::Alarm, "of another program").with("rules", vec![1]);
+        assert_eq!(News::of(&foreign), None);
+        assert_eq!(News::of(&start()), None);
+    }
+
+    #[test]
+    fn a_run_that_watched_itself_has_the_rows_it_told_of() {
+        let mut rows = Rows::default();
+        let mut events = vec![watched_by(start(), &["a", "b"])];
+        assert_eq!(recorded(&events), Some(Vec::new()), "calm is known as well");
+        for raised in [alarm(7, 9.0, "a"), alarm(9, 9.5, "b"), alarm(30, 9.0, "a")] {
+            events.extend(rows.take(&[raised]).iter().map(News::event));
+        }
+        let found = recorded(&events).unwrap();
+        let told: Vec<_> = found
+            .iter()
+            .map(|row| (row.alarm.step, row.rules.len()))
+            .collect();
+        assert_eq!(told, [(7, 2), (30, 1)]);
+    }
+
+    /// A run that an earlier program began and this one continued: its first alarms were never told.
+    #[test]
+    fn a_run_that_began_unwatched_has_none() {
+        let resumed = Event::now(5, EventKind::Resume, "continued");
+        let events = [start(), watched_by(resumed, &["a"])];
+        assert_eq!(recorded(&events), None);
+        assert_eq!(recorded(&[]), None);
+    }
+}
