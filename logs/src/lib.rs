@@ -9,6 +9,7 @@
 //! - [`run`] writes a run directory, under a [`lease`]; [`disk`] writes whole files; [`output`] those that a command is told to write.
 //! - [`read`] follows a run directory.
 //! - [`spike`] says what a spike is and finds them; [`alarm`] watches signals as they arrive.
+//! - [`evaluation`] says what in a run deserved an alarm, and which detectors raised one.
 //! - [`printable`](mod@printable) makes text safe for a terminal.
 //! - [`import`](mod@import) makes run directories of other programs' logs.
 //! - [`decimate`] and [`smooth`] prepare curves for drawing, [`export`] writes CSV and `TensorBoard`.
@@ -17,6 +18,7 @@ pub mod alarm;
 pub mod decimate;
 pub mod disk;
 mod error;
+pub mod evaluation;
 pub mod export;
 pub mod import;
 pub mod lease;

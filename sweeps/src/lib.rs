@@ -11,11 +11,13 @@
 //! - [`executor`] runs it as processes on this machine.
 //! - [`outcome`] says how a run ended, [`stats`] compares arms, [`verdict`] decides, and
 //!   [`result`] is what is kept of it.
+//! - [`evaluation`] compares detectors over many runs.
 //!
 //! The crate knows no tensor, and of a run only what the `logs` crate reads from its directory.
 
 pub mod card;
 mod error;
+pub mod evaluation;
 mod event;
 pub mod executor;
 pub mod learning;
@@ -35,6 +37,7 @@ pub mod verdict;
 
 pub use card::{Card, Role, Settings};
 pub use error::SweepError;
+pub use evaluation::{Evaluation, EvaluationError};
 pub use event::Event;
 pub use executor::{LocalExecutor, Progress, StillRunning, StopNews, Tally, Unreached};
 pub use outcome::{Classified, Outcome, OutcomeRules, classify, judge};

@@ -1,12 +1,14 @@
 //! What the user types.
 
 mod bench;
+mod detect;
 mod full_run;
 mod import;
 mod recipe;
 mod sweep;
 
 pub(crate) use bench::{Bench, DeviceName, FormatName};
+pub(crate) use detect::{Detect, DetectBench};
 pub(crate) use full_run::{Plan, Preflight, RecomputeName, ScheduleName, Slice, Spread};
 pub(crate) use import::Import;
 pub(crate) use recipe::{Inspect, Parity, Tasks, WeightFormat, Weights};
@@ -153,6 +155,15 @@ Examples:
   workbench monitor sweeps-out/quickstart
   workbench monitor sweeps-out/quickstart --snapshot --size 120x40")]
     Monitor(Monitor),
+    /// Compare the detectors of loss spikes over many runs.
+    #[command(
+        subcommand,
+        after_help = "\
+Examples:
+  workbench detect bench sweeps-out/s1 sweeps-out/s3a --plot detectors.svg
+  workbench detect bench runs --labels events.toml --false-alarms 0.01"
+    )]
+    Detect(Detect),
     /// Apply a sweep's criterion to what is there and print the verdict.
     #[command(after_help = "\
 Examples:

@@ -4,6 +4,7 @@ mod bench;
 mod completions;
 mod config;
 mod corpus;
+mod detect;
 mod export;
 mod import;
 mod inspect;
@@ -46,6 +47,7 @@ pub(crate) fn run(cli: Cli) -> Result<ExitCode, Failure> {
         Command::Weights(command) => weights::run(command),
         Command::Sweep(command) => sweep::run(command, &cache()?),
         Command::Monitor(arguments) => monitor::run(&arguments),
+        Command::Detect(command) => detect::run(&command),
         Command::Verdict(arguments) => verdict::run(&arguments),
         Command::Report(arguments) => report::run(&arguments),
         Command::Export(arguments) => export::run(&arguments),

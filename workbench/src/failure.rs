@@ -11,7 +11,7 @@ use std::error::Error;
 use std::fmt::{self, Write as _};
 use std::io::ErrorKind;
 use std::process::ExitCode;
-use sweeps::SweepError;
+use sweeps::{EvaluationError, SweepError};
 use workbench_monitor::MonitorError;
 use workbench_report::ReportError;
 
@@ -237,6 +237,19 @@ impl From<SweepError> for Failure {
             | SweepError::OtherRuns { .. }
             | SweepError::UnknownRun { .. }
             | SweepError::AmbiguousRun { .. } => Self::new(error, exit::BAD_INPUT),
+        }
+    }
+}
+
+impl From<EvaluationError> for Failure {
+    fn from(error: EvaluationError) -> Self {
+        match error {
+            EvaluationError::Read { ref source, .. } if source.kind() != ErrorKind::NotFound => {
+                Self::new(error, exit::FAILED)
+            }
+            EvaluationError::Read { .. }
+            | EvaluationError::NoRuns { .. }
+            | EvaluationError::Labels { .. } => Self::new(error, exit::BAD_INPUT),
         }
     }
 }

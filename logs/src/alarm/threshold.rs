@@ -54,6 +54,21 @@ impl Threshold {
         };
         if holds { Ok(same) } else { Err(expected) }
     }
+
+    /// A threshold `factor` times as high; one that is a factor itself is raised to that power, and a count rounded up,
+    /// also above what can be reached. None where there is nothing to choose.
+    #[must_use]
+    pub fn scaled(self, factor: f64) -> Option<Self> {
+        match self {
+            Self::Deviations(number) => Some(Self::Deviations(number * factor)),
+            Self::Factor(number) => Some(Self::Factor(number.powf(factor))),
+            Self::Count { least, most } => Some(Self::Count {
+                least: ((f64::from(least) * factor).ceil() as u32).max(1),
+                most,
+            }),
+            Self::Fixed => None,
+        }
+    }
 }
 
 #[cfg(test)]

@@ -33,7 +33,7 @@ pub(super) fn replicates(
 
 /// Quantile with linear interpolation, the default of `numpy.quantile`; `sorted` has values and
 /// `p` is in 0..=1.
-pub(super) fn quantile(sorted: &[f64], p: f64) -> f64 {
+pub(crate) fn quantile(sorted: &[f64], p: f64) -> f64 {
     let last = sorted.len() - 1;
     let position = p * last as f64;
     let below = (position as usize).min(last);

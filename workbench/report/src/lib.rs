@@ -9,12 +9,14 @@
 //! - `sweep` and `single` read a directory into a view; `runs`, `figures`, `provenance` are parts.
 //! - `band` joins the seeds of an arm; `plot` draws; `words` formats numbers.
 //! - `cards` is the page over the results of all cards, `card` the figure of one.
+//! - `detectors` draws what `workbench detect bench` found, again from no directory.
 //! - `scaling` draws what `workbench bench --scaling` measured; it reads no directory.
 //! - `render` fills the templates and escapes.
 
 mod band;
 mod card;
 mod cards;
+mod detectors;
 mod error;
 mod figures;
 mod plot;
@@ -30,6 +32,7 @@ mod words;
 
 pub use card::card_svg;
 pub use cards::write_cards;
+pub use detectors::detectors_svg;
 pub use error::ReportError;
 pub use scaling::{ScalingPanel, ScalingPoint, scaling_svg};
 

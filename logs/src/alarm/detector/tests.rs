@@ -113,3 +113,44 @@ fn a_state_survives_json_whatever_was_seen() {
         }
     }
 }
+
+/// A family of thresholds needs this of every detector; one that ignored the factor would look as good at all of them.
+#[test]
+fn a_higher_threshold_never_raises_the_first_alarm_sooner_and_a_huge_one_raises_none() {
+    let values = |step: u64| {
+        let wave = if step.is_multiple_of(2) { 1.0 } else { 1.01 };
+        if step > 150 { wave * 1e3 } else { wave }
+    };
+    let steps: Vec<Record> = (0..200)
+        .map(|step| {
+            let mut record = record(step, &[values(step)]);
+            record.set("skipped", f64::from(u8::from(step > 150)));
+            record.set("loss_scale", 65536.0 / values(step).floor());
+            record.set("clip_coefficient", 1.0 / values(step));
+            record
+        })
+        .collect();
+    let first = |entry: &Entry, factor: f64| {
+        let threshold = entry.threshold.scaled(factor)?;
+        let entry = Entry {
+            threshold,
+            ..*entry
+        };
+        let mut detector = (entry.make)(&entry);
+        let mut raised = Vec::new();
+        for record in &steps {
+            detector.observe(record, &mut raised);
+        }
+        Some(raised.first().map_or(u64::MAX, |alarm| alarm.step))
+    };
+    for entry in DETECTORS {
+        let Some(usual) = first(entry, 1.0) else {
+            assert_eq!(entry.name, "non-finite");
+            continue;
+        };
+        assert!(usual < 200, "{} raises nothing", entry.name);
+        assert!(first(entry, 0.5) <= Some(usual), "{}", entry.name);
+        assert!(first(entry, 2.0) >= Some(usual), "{}", entry.name);
+        assert_eq!(first(entry, 1e9), Some(u64::MAX), "{}", entry.name);
+    }
+}

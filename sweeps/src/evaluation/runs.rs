@@ -1,0 +1,189 @@
+//! From paths to labelled runs.
+
+use super::{EvaluationError, Labels};
+use logs::evaluation::{Measured, Planted, Span, Truth, measure};
+use logs::run::{CONFIG_FILE, MANIFEST_FILE, metrics_file};
+use logs::{Liveness, Record, RunReader};
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
+/// A run with what every detector made of it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct LabelledRun {
+    /// Name of its directory.
+    pub name: String,
+    /// Absent where nothing of it can be judged.
+    pub measured: Option<Measured>,
+    /// Why it cannot, or what to know about it.
+    pub note: Option<String>,
+}
+
+/// The run directories that paths lead to: runs, those of sweeps that have begun, and those in folders of either, each
+/// once.
+pub fn run_directories(paths: &[PathBuf]) -> Result<Vec<PathBuf>, EvaluationError> {
+    let mut seen = BTreeSet::new();
+    let mut found = Vec::new();
+    for path in paths {
+        let mut inside = directly(path)?;
+        if inside.is_empty() {
+            for child in children(path)? {
+                inside.extend(directly(&child)?);
+            }
+        }
+        if inside.is_empty() {
+            return Err(EvaluationError::NoRuns {
+                path: path.clone(),
+                problem: "holds no run that has begun",
+            });
+        }
+        // The same run may be given by several paths.
+        let identity = |dir: &PathBuf| std::fs::canonicalize(dir).unwrap_or_else(|_| dir.clone());
+        found.extend(inside.into_iter().filter(|dir| seen.insert(identity(dir))));
+    }
+    Ok(found)
+}
+
+/// The path itself where it is a run, its runs where it is a sweep. The card of a sweep does not matter here, so neither
+/// does whether this program can read it.
+fn directly(path: &Path) -> Result<Vec<PathBuf>, EvaluationError> {
+    let runs = path.join("runs");
+    if path.join("sweep.json").is_file() && runs.is_dir() {
+        let begun = children(&runs)?.into_iter();
+        return Ok(begun.filter(|dir| has_records(dir)).collect());
+    }
+    let of_a_run = [CONFIG_FILE, MANIFEST_FILE];
+    let is_run = has_records(path) || of_a_run.iter().any(|name| path.join(name).is_file());
+    Ok(is_run.then(|| path.to_owned()).into_iter().collect())
+}
+
+fn has_records(dir: &Path) -> bool {
+    dir.join(metrics_file(1)).is_file()
+}
+
+fn children(path: &Path) -> Result<Vec<PathBuf>, EvaluationError> {
+    let problem = |problem| EvaluationError::NoRuns {
+        path: path.to_owned(),
+        problem,
+    };
+    if !path.exists() {
+        return Err(problem("does not exist"));
+    }
+    if !path.is_dir() {
+        return Err(problem("is a file"));
+    }
+    let unreadable = |source| EvaluationError::Read {
+        path: path.to_owned(),
+        source,
+    };
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir(path).map_err(unreadable)? {
+        found.push(entry.map_err(unreadable)?.path());
+    }
+    found.sort();
+    Ok(found)
+}
+
+/// What labels call a run: the name of its directory.
+pub(super) fn name(dir: &Path) -> String {
+    let whole = std::fs::canonicalize(dir).unwrap_or_else(|_| dir.to_owned());
+    let name = whole.file_name().unwrap_or(whole.as_os_str());
+    name.to_string_lossy().into_owned()
+}
+
+/// Reads a run and runs every detector over it. What cannot be read or judged is told by the note.
+#[must_use]
+pub fn examine(dir: &Path, labels: &Labels) -> LabelledRun {
+    let name = name(dir);
+    let left_out = |why: &str| LabelledRun {
+        name: name.clone(),
+        measured: None,
+        note: Some(format!("`{name}` is left out: {why}")),
+    };
+    let reader = match RunReader::open(dir) {
+        Ok(reader) => reader,
+        Err(error) => return left_out(&crate::reader::describe(&error)),
+    };
+    let records = reader.records();
+    if records.is_empty() {
+        return left_out("it has no records");
+    }
+    let mut truth = match labels.truth(&name) {
+        Some(truth) => truth,
+        None if records.iter().all(|record| record.scalar("loss").is_none()) => {
+            return left_out("it recorded no `loss`, which the rule for events needs");
+        }
+        None => match planted(dir, records) {
+            Ok(planted) => Truth::of(records, planted),
+            Err(why) => return left_out(&why),
+        },
+    };
+    let unreached = without_unreached(&mut truth, records);
+    let note = unreached
+        .map(|said| format!("`{name}`: {said}"))
+        .or_else(|| note(&reader, &name));
+    LabelledRun {
+        measured: Some(measure(records, &truth)),
+        name,
+        note,
+    }
+}
+
+/// Leaves out the events that no detector could find, because nothing was recorded there yet; says so where there are any.
+fn without_unreached(truth: &mut Truth, records: &[Record]) -> Option<String> {
+    let last = records.last()?.step;
+    let all = truth.events.len();
+    truth.events.retain(|event| event.first <= last);
+    let count = all - truth.events.len();
+    (count > 0).then(|| {
+        format!("labels of {count} events lie behind its last step, {last}, and are left out")
+    })
+}
+
+/// What to know about a run that is judged all the same.
+fn note(reader: &RunReader, name: &str) -> Option<String> {
+    if reader.liveness() == Liveness::Running {
+        return Some(format!(
+            "`{name}` is still running: judged to step {}",
+            reader.latest().map_or(0, |record| record.step)
+        ));
+    }
+    let damage = reader.warnings().first()?;
+    Some(format!("`{name}`: {damage}"))
+}
+
+/// The causes that the run's configuration plants (`[[inject]]`) at steps that were recorded. An imported run has no
+/// configuration and none of these.
+fn planted(dir: &Path, records: &[Record]) -> Result<Vec<Planted>, String> {
+    let path = dir.join(CONFIG_FILE);
+    let text = match std::fs::read_to_string(&path) {
+        Ok(text) => text,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(error) => return Err(format!("cannot read `{}`: {error}", path.display())),
+    };
+    let config: toml::Table = text.parse().map_err(|error: toml::de::Error| {
+        format!("`{}` is damaged: {}", path.display(), error.message())
+    })?;
+    let last = records.last().map_or(0, |record| record.step);
+    let tables = config.get("inject").and_then(toml::Value::as_array);
+    let causes = tables.into_iter().flatten().filter_map(cause);
+    Ok(causes.filter(|cause| cause.span.from <= last).collect())
+}
+
+/// One `[[inject]]` table: `kind` at `step`, for `steps` steps (1 without it). A weight is changed once, and `none` is nothing.
+fn cause(table: &toml::Value) -> Option<Planted> {
+    let number = |key: &str| u64::try_from(table.get(key)?.as_integer()?).ok();
+    let kind = table.get("kind")?.as_str()?;
+    let from = number("step")?;
+    let steps = match kind {
+        "none" => return None,
+        "weight" => 1,
+        _ => number("steps").unwrap_or(1).max(1),
+    };
+    Some(Planted {
+        kind: kind.to_owned(),
+        span: Span {
+            from,
+            to: from.saturating_add(steps - 1),
+        },
+    })
+}
