@@ -96,9 +96,9 @@ pub const DETECTORS: &[Entry] = &[
     Entry { name: "non-finite", signals: &["loss", "grad_norm"], thresholds: "NaN or infinity", threshold: Fixed, source: "ours", watched: true, make: |e| Box::new(NonFinite::new(e.signals)) },
     Entry { name: "robust-loss", signals: &["loss"], thresholds: "7 robust deviations above the median of 64", threshold: Deviations(7.0), source: OURS, watched: true, make: |e| robust(e, Definition::LOSS) },
     Entry { name: "robust-gradient", signals: &["grad_norm"], thresholds: "7 robust deviations and a factor of 1.4 above the median of 64, logarithmic", threshold: Deviations(7.0), source: OURS, watched: true, make: |e| robust(e, NORM) },
-    Entry { name: "olmo2-1000/7", signals: &["loss", "grad_norm"], thresholds: "7 standard deviations from the mean of 1,000", threshold: Deviations(7.0), source: "OLMo 2, arXiv 2501.00656, §3.2", watched: true, make: |e| moving(e, SpikeRule::olmo2_1000_7()) },
-    Entry { name: "olmo-core-128/6", signals: &["loss"], thresholds: "6 standard deviations above the mean of 128", threshold: Deviations(6.0), source: "OLMo-core, train/callbacks/stability_monitor.py", watched: true, make: |e| moving(e, SpikeRule::olmo_core_128_6()) },
-    Entry { name: "olmo-core-128/6-gradient", signals: &["grad_norm"], thresholds: "the same; more than one alarm per 1,000 steps on calm runs of small models", threshold: Deviations(6.0), source: "OLMo-core, train/callbacks/stability_monitor.py", watched: false, make: |e| moving(e, SpikeRule::olmo_core_128_6()) },
+    Entry { name: "olmo2-1000/7", signals: &["loss", "grad_norm"], thresholds: "7 standard deviations from the mean of 1,000", threshold: Deviations(7.0), source: "OLMo 2, arXiv 2501.00656, §3.2", watched: true, make: |e| moving(e, &SpikeRule::olmo2_1000_7()) },
+    Entry { name: "olmo-core-128/6", signals: &["loss"], thresholds: "6 standard deviations above the mean of 128", threshold: Deviations(6.0), source: "OLMo-core, train/callbacks/stability_monitor.py", watched: true, make: |e| moving(e, &SpikeRule::olmo_core_128_6()) },
+    Entry { name: "olmo-core-128/6-gradient", signals: &["grad_norm"], thresholds: "the same; more than one alarm per 1,000 steps on calm runs of small models", threshold: Deviations(6.0), source: "OLMo-core, train/callbacks/stability_monitor.py", watched: false, make: |e| moving(e, &SpikeRule::olmo_core_128_6()) },
     Entry { name: "jump-loss", signals: &["loss"], thresholds: "1.25 times the median of 16", threshold: Factor(1.25), source: "ours; the form of metaseq's skip on the loss ratio", watched: true, make: jump },
     Entry { name: "jump-gradient", signals: &["grad_norm"], thresholds: "5 times the median of 16", threshold: Factor(5.0), source: "ours; the form of metaseq's skip on the loss ratio", watched: true, make: jump },
     Entry { name: "loss-scale", signals: &["loss_scale"], thresholds: "2 halvings within 20 steps", threshold: Count { least: 2, most: 20 }, source: "after GLM-130B, arXiv 2210.02414, §3", watched: true, make: |e| Box::new(LossScaleDetector::new(e.threshold.number() as u32, 20)) },
@@ -133,11 +133,11 @@ fn jump(entry: &Entry) -> Box<dyn AnyDetector> {
     Box::new(RelativeJump::new(entry.name, entry.signals[0], factor))
 }
 
-fn moving(entry: &Entry, rule: SpikeRule) -> Box<dyn AnyDetector> {
+fn moving(entry: &Entry, rule: &SpikeRule) -> Box<dyn AnyDetector> {
     let rule = SpikeRule {
         name: entry.name.to_owned(),
         sigma: entry.threshold.number(),
-        ..rule
+        ..rule.clone()
     };
     let of = |signal: &&str| SpikeDetector::new(signal, rule.clone());
     Box::new(entry.signals.iter().map(of).collect::<Vec<_>>())
