@@ -2,12 +2,6 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on may panic")]
 
-#[allow(
-    dead_code,
-    unreachable_pub,
-    missing_docs,
-    reason = "each test uses a part of what all share"
-)]
 mod support;
 
 use std::fmt::Write as _;
