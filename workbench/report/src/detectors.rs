@@ -306,7 +306,7 @@ mod tests {
                 record.set("loss", if step == 300 { 6.0 } else { 3.0 + wave });
                 record.set(
                     "grad_norm",
-                    if step >= 297 && step < 301 {
+                    if (297..301).contains(&step) {
                         9.0
                     } else {
                         1.0 + wave
