@@ -46,6 +46,13 @@ impl fmt::Display for Unreached {
     }
 }
 
+/// Whether a process of this machine holds the run in a directory, though its summary may be written: it
+/// has said its last word and still has to leave.
+pub(crate) fn is_held(directory: &Path) -> bool {
+    let lease = directory.join(LEASE_FILE);
+    matches!(Lease::holder(&lease), Ok(Some(_))) && matches!(Lease::doubtful(&lease), Ok(None))
+}
+
 /// The processes that have been asked to end. Each is asked once, and killed when it does not end in
 /// time.
 #[derive(Debug, Default)]

@@ -3,7 +3,7 @@
 mod ending;
 mod requests;
 
-use crate::executor::others::Asked;
+use crate::executor::others::{Asked, is_held};
 use crate::executor::process::{Process, open_console};
 use crate::executor::progress::{Progress, Tally, eta};
 use crate::reader::{RunState, State, SweepReader, describe};
@@ -80,13 +80,23 @@ impl<'a> Session<'a> {
                 .map(|(index, _)| index)
                 .collect()
         };
+        let leaves = |run: &RunState| is_held(&sweep.run_dir(&run.id));
         let queue = positions(&|run| match run.state {
-            State::Pending | State::Interrupted | State::Stopped => true,
+            State::Pending | State::Interrupted => true,
+            State::Stopped => !leaves(run),
             State::Failed => executor.retry_failed || has_damaged_summary(sweep, run),
             State::Running | State::Finished | State::Skipped => false,
         });
         Self {
-            others: positions(&|run| run.state == State::Running),
+            others: positions(&|run| match run.state {
+                State::Running => true,
+                State::Stopped => leaves(run),
+                State::Pending
+                | State::Interrupted
+                | State::Finished
+                | State::Failed
+                | State::Skipped => false,
+            }),
             queue: queue.into(),
             pack_keys: pack_keys(executor, sweep),
             processes: Vec::new(),

@@ -1,7 +1,7 @@
 //! What is asked of an executor while it works, and the runs that other processes train.
 
 use super::Session;
-use crate::executor::others::Contact;
+use crate::executor::others::{Contact, is_held};
 use crate::executor::process::Process;
 use crate::executor::progress::Progress;
 use crate::reader::State;
@@ -78,6 +78,7 @@ impl Session<'_> {
             let run = &self.reader.states()[index];
             match run.state {
                 State::Running => self.others.push(index),
+                State::Stopped if is_held(&self.directory(index)) => self.others.push(index),
                 // Whether it was this run that somebody wanted to end, its requests say.
                 State::Pending | State::Interrupted | State::Stopped | State::Skipped => {
                     self.queue.push_front(index);

@@ -5,12 +5,12 @@ use logs::lease::Holder;
 use std::process::{Child, Command};
 
 /// A process that holds the lease of a run until it is asked to end, as a trainer that outlived its
-/// executor. It leaves the run stopped.
+/// executor. It leaves the run stopped, and takes its time between its summary and its end.
 fn orphan(bench: &Bench, index: usize) -> Child {
     let run = bench.path(index);
     // Moved, so that no reader meets half a summary.
     let script = "trap 'cp -r \"$T\"/stopped \"$RUN.new\"; mv \"$RUN.new\"/* \"$RUN\"/; \
-                  rmdir \"$RUN.new\"; rm \"$RUN\"/lease.json; exit 3' TERM\n\
+                  rmdir \"$RUN.new\"; sleep 0.1; rm \"$RUN\"/lease.json; exit 3' TERM\n\
                   cp \"$T\"/stopped/metrics* \"$RUN\"/; touch \"$RUN\"/ready\n\
                   while :; do sleep 0.01; done";
     let child = Command::new("/bin/sh")
