@@ -191,6 +191,8 @@ impl From<LogError> for Failure {
 impl From<ImportError> for Failure {
     fn from(error: ImportError) -> Self {
         match error {
+            // A follower's: the same command goes on.
+            ImportError::Log(error @ LogError::Disk { .. }) => Self::new(error, exit::MACHINE),
             ImportError::Log(error) => error.into(),
             ImportError::Disk { .. } => Self::new(error, exit::FAILED),
             ImportError::Read { ref source, .. } if source.kind() != ErrorKind::NotFound => {
