@@ -63,10 +63,9 @@ impl Caller {
     /// Calls the command with `text` on its standard input, after the calls that wait. Returns at once.
     pub(super) fn call(&self, text: String) {
         match self.orders.try_send(text) {
-            Ok(()) => {}
             Err(TrySendError::Full(_)) => complain("is behind; it does not get this alarm"),
-            // That there is no thread has been said.
-            Err(TrySendError::Disconnected(_)) => {}
+            // Without a thread, that has been said.
+            Ok(()) | Err(TrySendError::Disconnected(_)) => {}
         }
     }
 
