@@ -3,10 +3,11 @@
 
 use experiments_config::{Config, Format, ObjectiveMode, ProbeKind, Progress};
 
-/// Why no run of this configuration records the scalar `signal`; `None` where it does. A name that is not in
-/// [`logs::SIGNALS`] is not recorded.
+/// Why no run of this configuration records `signal`; `None` where it does. `layer_grad_norm[3]` is recorded where
+/// `layer_grad_norm` is, and a name that is not in [`logs::SIGNALS`] nowhere.
 #[must_use]
 pub fn not_recorded(config: &Config, signal: &str) -> Option<String> {
+    let signal = logs::signal(signal).map_or(signal, |signal| signal.name);
     let kind = config.probe.kind;
     let Some(kinds) = kinds(signal) else {
         return Some("no run records it".to_owned());
@@ -25,7 +26,7 @@ pub fn not_recorded(config: &Config, signal: &str) -> Option<String> {
     lacking(config, signal)
 }
 
-/// The kinds of runs that record a scalar; none for an unknown name.
+/// The kinds of runs that record a signal; none for an unknown name.
 fn kinds(signal: &str) -> Option<&'static [ProbeKind]> {
     use ProbeKind::{AttentionSoftmax, EgsTwin, Train, UpdateLaw};
     Some(match signal {
@@ -59,7 +60,18 @@ fn kinds(signal: &str) -> Option<&'static [ProbeKind]> {
         | "record_seconds"
         | "max_attention_logit"
         | "overflow_count"
-        | "underflow_count" => &[Train],
+        | "underflow_count"
+        | "layer_grad_norm"
+        | "layer_grad_norm_attention"
+        | "layer_grad_norm_ffn"
+        | "layer_grad_norm_norm"
+        | "layer_param_norm"
+        | "layer_update_norm"
+        | "layer_max_attention_logit"
+        | "layer_norm_input_rms"
+        | "layer_activation_rms"
+        | "layer_overflow_count"
+        | "layer_underflow_count" => &[Train],
         "step_seconds" => &[Train, UpdateLaw, EgsTwin, AttentionSoftmax],
         "logit_update_rms" => &[UpdateLaw],
         "twin_loss" | "parameter_distance" | "embedding_update" | "smallest_gradient" => &[EgsTwin],
@@ -73,8 +85,10 @@ fn kinds(signal: &str) -> Option<&'static [ProbeKind]> {
     })
 }
 
-/// The key for want of which a run of the right kind does not record a scalar.
+/// The key for want of which a run of the right kind does not record a signal.
 fn lacking(config: &Config, signal: &str) -> Option<String> {
+    let is_per_layer = logs::signal(signal).is_some_and(|signal| signal.per_layer);
+    let records_layers = config.record.layer_stride <= config.steps;
     let is_glm = config.objective.mode == ObjectiveMode::Glm;
     let (recorded, needs) = match signal {
         "loss_gmask" => (
@@ -93,14 +107,15 @@ fn lacking(config: &Config, signal: &str) -> Option<String> {
         "grad_norm_embedding_input" | "grad_norm_embedding_logit" => {
             (config.model.tie_embeddings, "`model.tie_embeddings` = true")
         }
-        "max_attention_logit" => (
-            config.record.layer_stride <= config.steps,
-            "`record.layer_stride` of at most `steps`",
-        ),
-        "overflow_count" | "underflow_count" => (
-            config.precision.format != Format::Fp32 && config.runtime.device == "cpu",
-            "`precision.format` = fp16 or bf16 and `runtime.device` = cpu",
-        ),
+        _ if !records_layers && (is_per_layer || signal == "max_attention_logit") => {
+            (false, "`record.layer_stride` of at most `steps`")
+        }
+        "overflow_count" | "underflow_count" | "layer_overflow_count" | "layer_underflow_count" => {
+            (
+                config.precision.format != Format::Fp32 && config.runtime.device == "cpu",
+                "`precision.format` = fp16 or bf16 and `runtime.device` = cpu",
+            )
+        }
         // All other signals are recorded by every run of their kinds.
         _ => return None,
     };
@@ -130,10 +145,9 @@ mod tests {
     }
 
     #[test]
-    fn every_known_scalar_is_recorded_by_some_kind_of_run() {
+    fn every_known_signal_is_recorded_by_some_kind_of_run() {
         for signal in logs::SIGNALS {
-            let known = kinds(signal.name).is_some();
-            assert_eq!(known, !signal.per_layer, "{}", signal.name);
+            assert!(kinds(signal.name).is_some(), "{}", signal.name);
         }
         assert!(not_recorded(&config(&[]), "los").is_some());
     }
@@ -160,6 +174,8 @@ mod tests {
         assert_eq!(not_recorded(&gpt, "loss"), None);
         let rare = config(&["record.layer_stride=1000000"]);
         assert!(not_recorded(&rare, "max_attention_logit").is_some());
+        assert!(not_recorded(&rare, "layer_grad_norm[3]").is_some());
+        assert_eq!(not_recorded(&config(&[]), "layer_grad_norm[3]"), None);
     }
 
     #[test]

@@ -95,12 +95,9 @@ pub(crate) fn check_recorded(
             } else {
                 &metric.name
             };
-            // What layers record is checked beside how many there are.
-            let found = match metric.layer() {
-                Some(_) => None,
-                None => not_recorded(config, name),
+            let Some(why) = not_recorded(config, name) else {
+                continue;
             };
-            let Some(why) = found else { continue };
             let key = format!("{key}.name");
             if complaints.iter().all(|complaint| complaint.key != key) {
                 let message = format!(
