@@ -7,6 +7,7 @@
     reason = "each test uses a part of what all share"
 )]
 
+pub mod damaged;
 pub mod studio;
 
 use std::fmt::Write as _;
