@@ -81,10 +81,13 @@ mod tests {
             record.set("loss", *loss);
             record
         };
-        let records: Vec<Record> = losses.iter().enumerate().map(record).collect();
+        judged(&losses.iter().enumerate().map(record).collect::<Vec<_>>())
+    }
+
+    fn judged(records: &[Record]) -> RunState {
         let (_directory, sweep) = sweep();
         let mut state = RunState::new(&sweep.runs()[0]);
-        state.conclude(&card(), &records, ENTROPY);
+        state.conclude(&card(), records, ENTROPY);
         state
     }
 
@@ -110,6 +113,18 @@ mod tests {
         assert_eq!(shows(60, &[(50, f64::NAN)]), None, "it might have spiked");
         assert_eq!(shows(60, &[(20, f64::INFINITY)]), None);
         assert_eq!(shows(32, &[]), None, "nothing was judged");
+        let records = losses(60, &[]).into_iter().enumerate().map(|(i, loss)| {
+            let mut record = Record::new(i as u64 + 1);
+            record.set("loss", loss);
+            record.set("held_out_loss", if i == 40 { f64::NAN } else { 3.0 });
+            record
+        });
+        let lost = judged(&records.collect::<Vec<_>>());
+        assert_eq!(
+            lost.shows(&[Event::Spiked]),
+            Some(false),
+            "it is no training loss"
+        );
     }
 
     #[test]

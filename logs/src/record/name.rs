@@ -6,6 +6,8 @@ use std::fmt;
 use std::ops::Deref;
 use std::sync::Arc;
 
+use super::RESERVED;
+
 /// Most names that the records of one run may have together. A reader keeps every name, and tables
 /// have a column for each.
 pub(crate) const MOST_NAMES: usize = 1024;
@@ -55,24 +57,35 @@ impl fmt::Debug for Name {
 }
 
 /// The names of the records that were taken so far.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Names {
+    /// With the keys of a line itself, which are no signals and leave all [`MOST_NAMES`] to those.
     known: HashSet<Name>,
     /// First met in the line that is being read.
-    fresh: Vec<Name>,
+    fresh: HashSet<Name>,
+}
+
+impl Default for Names {
+    fn default() -> Self {
+        Self {
+            known: RESERVED.into_iter().map(Name::from).collect(),
+            fresh: HashSet::new(),
+        }
+    }
 }
 
 impl Names {
     /// The shared copy of a name; `None` where there are [`MOST_NAMES`] others.
     pub(super) fn shared(&mut self, text: &str) -> Option<Name> {
-        if let Some(known) = self.known.get(text) {
-            return Some(known.clone());
+        let met = self.known.get(text).or_else(|| self.fresh.get(text));
+        if let Some(name) = met {
+            return Some(name.clone());
         }
-        if self.known.len() + self.fresh.len() >= MOST_NAMES {
+        if self.known.len() + self.fresh.len() >= RESERVED.len() + MOST_NAMES {
             return None;
         }
         let name = Name::from(text);
-        self.fresh.push(name.clone());
+        self.fresh.insert(name.clone());
         Some(name)
     }
 
@@ -80,7 +93,7 @@ impl Names {
     /// records that follow.
     pub(super) fn end_line(&mut self, taken: bool) {
         if taken {
-            self.known.extend(self.fresh.drain(..));
+            self.known.extend(self.fresh.drain());
         } else {
             self.fresh.clear();
         }

@@ -84,7 +84,7 @@ fn names_the_format_cannot_carry_are_refused() {
 #[test]
 fn what_a_line_may_hold_is_bounded() {
     let array = format!("{{\"step\":1,\"x\":[{}0]", "0,".repeat(MOST_LAYERS));
-    let names: Vec<String> = (0..MOST_NAMES).map(|i| format!("\"n{i}\":0")).collect();
+    let names: Vec<String> = (0..=MOST_NAMES).map(|i| format!("\"n{i}\":0")).collect();
     let names = names.join(",");
     for (text, expected) in [
         (array, "an array has more than 65536 values"),
@@ -105,6 +105,20 @@ fn what_a_line_may_hold_is_bounded() {
     assert!(record.check().is_ok());
     assert_eq!(Record::parse_line(&record.to_line()).unwrap(), record);
     record.set_layers("x", vec![0.0; MOST_LAYERS + 1]);
+    assert!(matches!(record.check(), Err(LogError::Large { .. })));
+}
+
+/// The step, the checksum and what is not finite are keys of the line and take no signal's place.
+#[test]
+fn as_many_names_as_are_written_are_read() {
+    let mut record = Record::new(1);
+    for i in 0..MOST_NAMES {
+        record.set(&format!("n{i}"), 0.5);
+    }
+    record.set("n7", f64::NEG_INFINITY);
+    assert!(record.check().is_ok());
+    assert_eq!(Record::parse_line(&record.to_line()).unwrap(), record);
+    record.set("one_more", 0.5);
     assert!(matches!(record.check(), Err(LogError::Large { .. })));
 }
 

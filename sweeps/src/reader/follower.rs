@@ -132,6 +132,13 @@ impl<'a> Whole<'a> {
     }
 }
 
+/// Whether a training loss is not finite. Without it a run might have spiked later; a held-out loss says nothing of
+/// spikes.
+fn loses_losses(records: &[Record]) -> bool {
+    let mut losses = records.iter().filter_map(|record| record.scalar("loss"));
+    losses.any(|loss| !loss.is_finite())
+}
+
 impl RunState {
     /// The run has no outcome, and will have none as its directory is.
     pub(crate) fn not_judged(&mut self, why: String) {
@@ -154,7 +161,7 @@ impl RunState {
         self.metric = self.metrics.first().copied().flatten();
         self.spikes = loss_spikes(records);
         let seen = !self.spikes.is_empty();
-        let told = seen || (!failed && is_judged(records, "loss"));
+        let told = seen || (!loses_losses(records) && is_judged(records, "loss"));
         self.spiked = told.then_some(seen);
         self.classified = Some(classified);
     }

@@ -62,9 +62,7 @@ fn check_length(card: &Card, config: &Config, complaints: &mut Vec<Complaint>) {
 
 /// A metric that begins after the last step has no value.
 fn check_metric_steps(card: &Card, arm: &Arm, config: &Config, complaints: &mut Vec<Complaint>) {
-    let criteria = card.criteria.iter().enumerate();
-    let looking = criteria.filter(|(_, criterion)| criterion.test.looks_at(arm));
-    for (metric, key) in looking.flat_map(|(index, c)| compared(card, index, c)) {
+    for Asked { metric, key, .. } in asked(card, arm) {
         let late = metric.from_step.filter(|from| *from > config.steps);
         let Some(from) = late.filter(|_| !card.is_smoke()) else {
             continue;
@@ -84,28 +82,26 @@ pub(crate) fn check_recorded(
     config: &Config,
     complaints: &mut Vec<Complaint>,
 ) {
-    for (index, criterion) in card.criteria.iter().enumerate() {
-        if card.is_smoke() || !criterion.test.looks_at(arm) {
+    for Asked { metric, key, by } in asked(card, arm) {
+        // Where it is not measured, the training loss stands for it.
+        let name = if metric.is_final_loss() {
+            "loss"
+        } else {
+            &metric.name
+        };
+        let Some(why) = not_recorded(config, name).filter(|_| !card.is_smoke()) else {
             continue;
-        }
-        for (metric, key) in compared(card, index, criterion) {
-            // Where it is not measured, the training loss stands for it.
-            let name = if metric.is_final_loss() {
-                "loss"
-            } else {
-                &metric.name
-            };
-            let Some(why) = not_recorded(config, name) else {
-                continue;
-            };
-            let key = format!("{key}.name");
-            if complaints.iter().all(|complaint| complaint.key != key) {
-                let message = format!(
-                    "is `{}`, which arm `{}` does not record, so `{}` could not be decided: {why}",
-                    metric.name, arm.label, criterion.name
-                );
-                complain(complaints, &key, message, None);
-            }
+        };
+        let key = format!("{key}.name");
+        if complaints.iter().all(|complaint| complaint.key != key) {
+            let so = by.map_or_else(String::new, |criterion| {
+                format!(", so `{}` could not be decided", criterion.name)
+            });
+            let message = format!(
+                "is `{}`, which arm `{}` does not record{so}: {why}",
+                metric.name, arm.label
+            );
+            complain(complaints, &key, message, None);
         }
     }
 }
@@ -121,28 +117,24 @@ fn check_spikes(card: &Card, arm: &Arm, config: &Config, complaints: &mut Vec<Co
             complain(complaints, &key, message, None);
         }
     };
-    let criteria = card.criteria.iter().enumerate();
-    for (index, criterion) in criteria.filter(|(_, criterion)| criterion.test.looks_at(arm)) {
-        let event = criterion.test.event();
-        let mut of_spikes = event.is_some_and(|event| event.contains(&Event::Spiked));
-        for (metric, key) in compared(card, index, criterion) {
-            if metric.reduce.is_of_spikes() {
-                of_spikes = true;
-                too_short(format!("{key}.to_step"), metric.to_step.unwrap_or(u64::MAX));
-            }
+    let counted = card.criteria.iter().filter(|c| c.test.looks_at(arm));
+    let mut events = counted.filter_map(|criterion| criterion.test.event());
+    let mut of_spikes = events.any(|event| event.contains(&Event::Spiked));
+    for Asked { metric, key, .. } in asked(card, arm) {
+        if metric.reduce.is_of_spikes() {
+            of_spikes = true;
+            too_short(format!("{key}.to_step"), metric.to_step.unwrap_or(u64::MAX));
         }
-        if of_spikes && !card.is_smoke() {
-            too_short("steps".to_owned(), config.steps);
-        }
+    }
+    if of_spikes && !card.is_smoke() {
+        too_short("steps".to_owned(), config.steps);
     }
 }
 
 /// A layer that the model does not have records nothing.
 fn check_layers(card: &Card, arm: &Arm, config: &Config, complaints: &mut Vec<Complaint>) {
     let layers = config.model.layers;
-    let criteria = card.criteria.iter().enumerate();
-    let looking = criteria.filter(|(_, criterion)| criterion.test.looks_at(arm));
-    for (metric, key) in looking.flat_map(|(index, c)| compared(card, index, c)) {
+    for Asked { metric, key, .. } in asked(card, arm) {
         let key = format!("{key}.name");
         let beyond = metric.layer().is_some_and(|layer| layer >= layers);
         if beyond && complaints.iter().all(|complaint| complaint.key != key) {
@@ -157,23 +149,42 @@ fn check_layers(card: &Card, arm: &Arm, config: &Config, complaints: &mut Vec<Co
     }
 }
 
-/// The metrics that a criterion compares, with the sections of the card that say them; none where it counts.
-fn compared<'a>(
-    card: &'a Card,
-    index: usize,
-    criterion: &'a Criterion,
-) -> Vec<(&'a Metric, String)> {
-    if criterion.test.event().is_some() {
-        return Vec::new();
-    }
-    let section = decision::section(card, index);
-    let own = match &criterion.metric {
-        Some(metric) => (metric, format!("{section}.metric")),
-        None => (&card.metric, "metric".to_owned()),
+/// A metric that a card asks of an arm.
+struct Asked<'a> {
+    metric: &'a Metric,
+    /// The section of the card that says it.
+    key: String,
+    /// The criterion that compares it; none in an exploration, which compares nothing.
+    by: Option<&'a Criterion>,
+}
+
+/// The metrics that a card asks of an arm: those that its criteria compare, or an exploration's own.
+fn asked<'a>(card: &'a Card, arm: &Arm) -> Vec<Asked<'a>> {
+    let own = |by| Asked {
+        metric: &card.metric,
+        key: "metric".to_owned(),
+        by,
     };
-    let control = criterion.control_metric.as_ref();
-    let control = control.map(|metric| (metric, format!("{section}.control_metric")));
-    std::iter::once(own).chain(control).collect()
+    if card.criteria.is_empty() {
+        return vec![own(None)];
+    }
+    let mut asked = Vec::new();
+    for (index, criterion) in card.criteria.iter().enumerate() {
+        if criterion.test.event().is_some() || !criterion.test.looks_at(arm) {
+            continue;
+        }
+        let section = decision::section(card, index);
+        let of = |metric, key: &str| Asked {
+            metric,
+            key: format!("{section}.{key}"),
+            by: Some(criterion),
+        };
+        let metric = criterion.metric.as_ref();
+        asked.push(metric.map_or_else(|| own(Some(criterion)), |metric| of(metric, "metric")));
+        let control = criterion.control_metric.as_ref();
+        asked.extend(control.map(|metric| of(metric, "control_metric")));
+    }
+    asked
 }
 
 /// An arm that measures instead of training has an outcome that counts nowhere: it cannot fail.

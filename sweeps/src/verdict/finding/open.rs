@@ -16,8 +16,8 @@ pub enum Open {
     ControlFailed,
     /// The control shows the event so rarely that no result of the treatment could be less.
     ControlDidNotFail,
-    /// Finished runs lost their losses before a first spike, so that nobody knows whether they would have
-    /// spiked, and the criterion does not say what they count as.
+    /// Finished runs lost their losses before a first spike, or have too few, so that nobody knows whether they
+    /// would have spiked, and the criterion does not say what they count as.
     SpikesLost,
     /// Of a trend: no run has a value, so there is no order.
     EveryRunFailed,
@@ -41,7 +41,9 @@ impl Open {
             Self::ControlDidNotFail => {
                 "the control did not fail either, so the treatment could not fail less"
             }
-            Self::SpikesLost => "finished runs lost their losses before a first spike",
+            Self::SpikesLost => {
+                "finished runs lost their losses before a first spike, or have too few of them"
+            }
             Self::EveryRunFailed => "every run failed",
             Self::NoValue => "finished runs have no finite value",
             Self::NoLogarithm => "a value that is not above 0 has no exponent",
@@ -91,8 +93,8 @@ impl Finding {
     pub(super) fn unknown_words(&self) -> String {
         let runs = match self.without_value {
             0 => return String::new(),
-            1 => "1 run that lost its losses before a spike".to_owned(),
-            n => format!("{n} runs that lost their losses before a spike"),
+            1 => "1 run that lost its losses before a spike, or has too few,".to_owned(),
+            n => format!("{n} runs that lost their losses before a spike, or have too few,"),
         };
         match (self.failed, self.without_value) {
             (Some(Failed::Worst), 1) => format!("; {runs} counts as spiked"),

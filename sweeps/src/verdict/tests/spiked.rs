@@ -178,18 +178,18 @@ fn a_run_that_was_lost_before_a_spike_is_not_one_without() {
     assert_eq!((finding.without_value, finding.counts[1].missing), (4, 4));
     says(
         &open.sentence,
-        "finished runs lost their losses before a first spike",
+        "finished runs lost their losses before a first spike, or have too few of them",
     );
     says(
         &open.sentence,
-        "4 runs that lost their losses before a spike are in neither number",
+        "4 runs that lost their losses before a spike, or have too few, are in neither number",
     );
     let worst = verdict_of(&format!("{POOLED}failed = \"worst\"\n"), runs);
     assert_eq!(worst.status, NotReproduced, "{}", worst.sentence);
     says(&worst.sentence, "and 4 of 12 with `pre`");
     says(
         &worst.sentence,
-        "4 runs that lost their losses before a spike count as spiked",
+        "4 runs that lost their losses before a spike, or have too few, count as spiked",
     );
     assert_eq!(worst.findings[0].failed, Some(Failed::Worst));
     // Where all ways of filling them in agree, they leave nothing open.
