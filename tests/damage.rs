@@ -381,6 +381,27 @@ fn a_finished_run_with_a_damaged_last_checkpoint_is_refused_and_can_be_mended() 
     case.check_end(&run, "mended");
 }
 
+/// A pipe in the place of a file would be waited for without end.
+#[test]
+fn a_pipe_in_the_place_of_a_file_is_refused() {
+    let case = Case::new("pipe", CASES[0]);
+    let state = format!("{LAST}/state.json");
+    for name in [state.as_str(), "events.jsonl", "manifest.json"] {
+        let run = case.scratch.join("trial");
+        plant(&case.finished, &run);
+        std::fs::remove_file(run.join(name)).unwrap();
+        let made = std::process::Command::new("mkfifo")
+            .arg(run.join(name))
+            .status();
+        assert!(made.unwrap().success());
+        let output = go_on(&case.scratch, "trial");
+        let said = stderr(&output);
+        let file = name.rsplit('/').next().unwrap();
+        assert!(said.contains(file), "{name}: {said}");
+        assert!(!said.contains("after 0 of"), "{name}: {said}");
+    }
+}
+
 #[test]
 fn a_folder_that_claims_more_steps_than_the_run_has_is_named_and_left_alone() {
     let case = Case::new("stray", CASES[0]);

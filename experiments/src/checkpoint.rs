@@ -193,9 +193,9 @@ impl Checkpoints {
         };
         match Folder::open(&path).and_then(|folder| folder.verify(&self.config_hash)) {
             Err(TrainError::Damaged { path, problem }) => {
+                let anew = self.how_to_train_again(newest)?;
                 let problem = format!(
-                    "{problem}; the run has finished and its records are not concerned: restore the checkpoint from a copy, or remove the run's `{}` to train its last steps again from an older one",
-                    logs::run::SUMMARY_FILE
+                    "{problem}; the run has finished and its records are not concerned: restore the checkpoint from a copy, or {anew}"
                 );
                 return Err(TrainError::Damaged { path, problem });
             }
@@ -209,6 +209,17 @@ impl Checkpoints {
             ));
         }
         Ok(notices)
+    }
+
+    /// What to do without the checkpoint of step `newest`, after `or`.
+    fn how_to_train_again(&self, newest: u64) -> Result<String, TrainError> {
+        let summary = logs::run::SUMMARY_FILE;
+        let is_only = self.up_to(newest.saturating_sub(1))?.is_empty();
+        Ok(if is_only {
+            "train the run again in another directory: there is no older one".to_owned()
+        } else {
+            format!("remove the run's `{summary}` to train its last steps again from an older one")
+        })
     }
 
     /// What is called a checkpoint of more steps than the run has, a sentence each.

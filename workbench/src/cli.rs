@@ -73,10 +73,10 @@ Examples:
   workbench train my-proxy.toml --out runs/mine
   workbench train runs/mine               continue after an interruption
   workbench train runs/a runs/b runs/c    several runs in one process, their passes packed
-  workbench train t0 --out runs/watched --set alarm.action=stop --on-alarm notify.sh
+  workbench train t0 --out runs/watched --set alarm.action=stop --on-alarm ./notify.sh
 Detectors watch a run while it trains; what they see is in its events.jsonl. The command after --on-alarm is run by \
 `sh -c`, once for each thing that is seen, with one JSON object on its standard input: run, time, step, message, kind, \
-signal, rules, value, before, score, since. It has 30 seconds, and whatever becomes of it changes nothing for the run. It \
+signal, rules, value, before, score, since. Its own standard output goes nowhere. It has 30 seconds, and whatever becomes of it changes nothing for the run. It \
 is stored nowhere; a sweep's runs take it from the environment (WORKBENCH_ON_ALARM).")]
     Train(Train),
     /// Repeat one step of a run and write everything that enters and leaves it into one file.

@@ -5,7 +5,7 @@ use crate::parameters::{Parameter, Parameters};
 use logs::LogError;
 use safetensors::tensor::TensorView;
 use safetensors::{Dtype, SafeTensors};
-use std::fs;
+use std::io::Read;
 use std::path::Path;
 
 /// Flat buffers with the prefix of their names in a file.
@@ -70,12 +70,17 @@ pub(super) fn decode(
 
 /// The whole file. One that is missing or a folder is damage; what the system refuses is not.
 pub(super) fn read_file(path: &Path) -> Result<Vec<u8>, TrainError> {
-    use std::io::ErrorKind::{IsADirectory, NotADirectory, NotFound};
-    fs::read(path).map_err(|error| match error.kind() {
-        NotFound => problem(path, "is missing"),
-        IsADirectory | NotADirectory => problem(path, "is no file"),
-        _ => LogError::io("read", path, error).into(),
-    })
+    use std::io::ErrorKind::{InvalidInput, IsADirectory, NotADirectory, NotFound};
+    let mut bytes = Vec::new();
+    let read = logs::disk::open(path).and_then(|mut file| file.read_to_end(&mut bytes));
+    match read {
+        Ok(_) => Ok(bytes),
+        Err(error) => Err(match error.kind() {
+            NotFound => problem(path, "is missing"),
+            InvalidInput | IsADirectory | NotADirectory => problem(path, "is no file"),
+            _ => LogError::io("read", path, error).into(),
+        }),
+    }
 }
 
 /// Reads master weights by name, as a checkpoint holds them.

@@ -1,9 +1,9 @@
 //! Following one growing file of checksummed lines.
 
-use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom};
 use std::path::PathBuf;
 
+use crate::disk;
 use crate::error::LogError;
 use crate::line::LineError;
 
@@ -50,7 +50,7 @@ impl Tail {
         &mut self,
         mut take: impl FnMut(&[u8]) -> Result<(), LineError>,
     ) -> Result<bool, LogError> {
-        let mut file = match File::open(&self.path) {
+        let mut file = match disk::open(&self.path) {
             Ok(file) => file,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
             Err(error) => return Err(LogError::io("open", &self.path, error)),

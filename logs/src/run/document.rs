@@ -3,15 +3,14 @@
 //! The checksum is that of a line of metrics: `crc`, the CRC-32 of all bytes before it. A document
 //! without one, as earlier versions wrote them, is read as it is.
 
-use std::fs;
-use std::io;
+use std::io::{self, Read};
 use std::path::Path;
 
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use super::FORMAT_VERSION;
-use crate::disk::write_atomic;
+use crate::disk::{self, write_atomic};
 use crate::error::LogError;
 
 /// What stands between the content and the eight digits.
@@ -38,11 +37,12 @@ pub(crate) fn load<T: DeserializeOwned>(path: &Path) -> Result<Option<T>, LogErr
         version: u64,
         crc: Option<serde_json::Value>,
     }
-    let bytes = match fs::read(path) {
-        Ok(bytes) => bytes,
+    let mut bytes = Vec::new();
+    match disk::open(path).and_then(|mut file| file.read_to_end(&mut bytes)) {
+        Ok(_) => {}
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         Err(error) => return Err(LogError::io("read", path, error)),
-    };
+    }
     let damaged = |message: String| LogError::Damaged {
         path: path.to_owned(),
         message,
@@ -79,6 +79,7 @@ pub fn is_whole(bytes: &[u8]) -> bool {
 mod tests {
     use super::*;
     use crate::{Status, Summary};
+    use std::fs;
 
     #[test]
     fn no_flipped_bit_of_a_document_changes_what_is_read() {

@@ -3,12 +3,16 @@
 //! A file says which run stands for which arm. What a verdict needs and such a run does not say, is asked for or
 //! leaves the run without an outcome; it is never assumed.
 
+mod seeds;
+mod settings;
+
 use super::{Verdict, judge};
-use crate::card::{Arm, Card, Test};
+use crate::card::{Arm, Card, Metric, Test};
 use crate::outcome::lost_records;
 use crate::reader::{RunState, State};
 use crate::{Event, Outcome, Plan, PlannedRun, Sweep, SweepError};
 use logs::{Liveness, Manifest, RunReader};
+use seeds::{check_partners, check_seeds, complete};
 use serde::Deserialize;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -55,10 +59,12 @@ pub fn of_listed_runs(card: &Card, list: &Path) -> Result<Verdict, SweepError> {
     let (mut states, mut notes) = (Vec::new(), Notes::default());
     for listed in &parsed.run {
         let arm = arm_of(&arms, &listed.arm).map_err(refused)?;
-        let run = Given::open(&folder.join(&listed.dir), listed)?;
+        let run = Given::open(&folder.join(&listed.dir), listed, card)?;
+        run.check_arm(card, arm)?;
         states.push(run.judged(card, arm, parsed.unigram_entropy, states.len(), &mut notes));
     }
     check_seeds(card, &states).map_err(refused)?;
+    check_partners(card, &arms, &states).map_err(refused)?;
     for arm in &arms {
         complete(arm, &mut states).map_err(refused)?;
     }
@@ -72,6 +78,7 @@ pub fn of_listed_runs(card: &Card, list: &Path) -> Result<Verdict, SweepError> {
     };
     let states: Vec<RunState> = states.into_iter().map(|(state, _)| state).collect();
     let mut verdict = judge(&Sweep::of_listed(list, plan), &states)?;
+    notes.leave_out_unlevelled(&mut verdict);
     verdict.notes.extend(notes.text(list));
     Ok(verdict)
 }
@@ -109,8 +116,14 @@ struct Given {
 }
 
 impl Given {
-    fn open(dir: &Path, listed: &Listed) -> Result<Self, SweepError> {
-        let reader = RunReader::open_scalars(dir)?;
+    fn open(dir: &Path, listed: &Listed, card: &Card) -> Result<Self, SweepError> {
+        // Per-layer signals are most of a run's records, so they are read only where a metric is made of them.
+        let layers = card.metrics().into_iter().any(Metric::needs_layers);
+        let reader = if layers {
+            RunReader::open(dir)?
+        } else {
+            RunReader::open_scalars(dir)?
+        };
         let refused = |problem: &str| SweepError::GivenRun {
             path: dir.to_owned(),
             problem: problem.to_owned(),
@@ -161,7 +174,7 @@ impl Given {
             if level.is_none() && asks_for_stuck(card) {
                 doubt(&mut state);
             }
-            notes.of(self, card, &state);
+            notes.of(self, card, &state, level.is_some());
         }
         (state, self.seed.is_some())
     }
@@ -208,70 +221,22 @@ fn doubt(state: &mut RunState) {
     state.not_judged(text.to_owned());
 }
 
-/// Whether a criterion has to tell a run that is stuck from one that trains. One that compares numbers has: what it
-/// makes of runs that did not train is a part of it.
+/// Whether a run that is stuck has to be told from one that trains. A criterion that compares numbers has to: what it
+/// makes of runs that did not train is a part of it. An exploration only describes, and describes outcomes.
 fn asks_for_stuck(card: &Card) -> bool {
     let tells = |test: &Test| {
         test.event()
-            .is_none_or(|event| event.contains(&Event::Outcome(Outcome::Stuck)))
+            .is_none_or(|event| event.iter().any(|one| needs_level(*one)))
     };
-    card.criteria.iter().any(|criterion| tells(&criterion.test))
+    card.is_exploration() || card.criteria.iter().any(|criterion| tells(&criterion.test))
 }
 
-/// Refuses runs without a seed where runs are compared seed by seed, and two runs of one seed in an arm.
-fn check_seeds(card: &Card, states: &[(RunState, bool)]) -> Result<(), String> {
-    let is_unpaired = |test: &Test| matches!(test, Test::Fisher { .. } | Test::Exact { .. });
-    let pairing = card
-        .criteria
-        .iter()
-        .find(|criterion| !is_unpaired(&criterion.test));
-    let unknown = states.iter().find(|(_, is_known)| !is_known);
-    if let (Some(criterion), Some((run, _))) = (pairing, unknown) {
-        return Err(format!(
-            "the criterion `{}` compares runs of the same seed, and the seed of `{}` is not known: give `seed` with each run",
-            criterion.name, run.id
-        ));
+/// Whether only the unigram level of the text tells if a run shows the event.
+fn needs_level(event: Event) -> bool {
+    match event {
+        Event::Outcome(Outcome::Stuck | Outcome::Ok | Outcome::Recovered) => true,
+        Event::Outcome(Outcome::Nonfinite | Outcome::Diverged) | Event::Spiked => false,
     }
-    for (number, (run, _)) in states.iter().enumerate() {
-        let same = |(other, _): &&(RunState, bool)| other.arm == run.arm && other.seed == run.seed;
-        if let Some((other, _)) = states[..number].iter().find(same) {
-            return Err(format!(
-                "`{}` and `{}` are both seed {} of the arm `{}`",
-                other.id, run.id, run.seed, run.arm
-            ));
-        }
-    }
-    for (number, (run, _)) in states.iter().enumerate() {
-        let place = |run: &RunState| Path::new(&run.id).canonicalize().ok();
-        if states[..number]
-            .iter()
-            .any(|(other, _)| place(other) == place(run))
-        {
-            return Err(format!("`{}` is listed twice", run.id));
-        }
-    }
-    Ok(())
-}
-
-/// Adds the runs that the card plans for an arm and the list lacks; they have no outcome.
-fn complete(arm: &Arm, states: &mut Vec<(RunState, bool)>) -> Result<(), String> {
-    let listed = states
-        .iter()
-        .filter(|(run, _)| run.arm == arm.label)
-        .count();
-    let planned_runs = arm.seeds.len();
-    if listed > planned_runs {
-        return Err(format!(
-            "the card plans {planned_runs} runs of the arm `{}`, and {listed} are listed",
-            arm.label
-        ));
-    }
-    for number in listed..planned_runs {
-        let id = format!("{} {} of {planned_runs}, not listed", arm.label, number + 1);
-        let seed = u64::MAX - states.len() as u64;
-        states.push((RunState::new(&planned(id, arm, seed)), false));
-    }
-    Ok(())
 }
 
 fn planned(id: String, arm: &Arm, seed: u64) -> PlannedRun {
@@ -298,11 +263,20 @@ struct Notes {
     without_metric: BTreeMap<String, Vec<String>>,
     /// Runs that do not record every step.
     sparse: Vec<String>,
+    /// Runs that may be stuck, since the level of their text is not known, with arm and the outcome without it.
+    unlevelled: Vec<(String, Outcome, String)>,
 }
 
 impl Notes {
-    fn of(&mut self, run: &Given, card: &Card, state: &RunState) {
+    fn of(&mut self, run: &Given, card: &Card, state: &RunState, has_level: bool) {
         let records = run.reader.records();
+        if let Some(outcome) = state.outcome()
+            && !has_level
+            && needs_level(Event::Outcome(outcome))
+        {
+            let known = (state.arm.clone(), outcome, state.id.clone());
+            self.unlevelled.push(known);
+        }
         self.imported += usize::from(run.manifest.imported.is_some());
         if !records.iter().any(|r| r.scalar("held_out_loss").is_some()) {
             self.without_held_out.push(state.id.clone());
@@ -316,6 +290,20 @@ impl Notes {
         let first = records.first().map_or(0, |record| record.step);
         if state.step - first >= records.len() as u64 {
             self.sparse.push(state.id.clone());
+        }
+    }
+
+    /// Takes the runs that may be stuck out of the numbers of outcomes. Whether they show the event of the card is
+    /// known, or they would have no outcome at all.
+    fn leave_out_unlevelled(&self, verdict: &mut Verdict) {
+        for (label, outcome, _) in &self.unlevelled {
+            let Some(arm) = verdict.arms.iter_mut().find(|arm| arm.arm == *label) else {
+                continue;
+            };
+            if let Some(count) = arm.outcomes.get_mut(outcome) {
+                *count = count.saturating_sub(1);
+            }
+            arm.outcomes.retain(|_, count| *count > 0);
         }
     }
 
@@ -340,6 +328,11 @@ impl Notes {
         named(
             "Without a record at every step, so that the windows of the outcome rules, which count records, are longer",
             &self.sparse,
+        );
+        let unlevelled = self.unlevelled.iter().map(|(.., run)| run.clone());
+        named(
+            "In no number of outcomes, because without the unigram level of their text (`unigram_entropy`) they may be stuck",
+            &unlevelled.collect::<Vec<_>>(),
         );
         notes
     }

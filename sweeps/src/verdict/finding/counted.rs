@@ -57,6 +57,9 @@ pub(super) fn compare(
     finding.status = settled.status();
     finding.open = settled.open();
     finding.note_unknown(runs, event);
+    if by == By::Mcnemar {
+        finding.need_pairs(seen.len(), 1);
+    }
     finding.pairs = Some(table);
     finding.beside = Some(Beside {
         test: beside.0.to_owned(),

@@ -40,6 +40,7 @@ pub(super) fn ld50(
     if finding.note_unknown(runs, event) > 0 {
         finding.leave_open(Open::SpikesLost);
     }
+    finding.need_pairs(differences.len(), 1);
     finding.as_stated = direction.is_more(more, 0.0);
     let holds = finding.as_stated && p <= finding.alpha;
     if runs.detail == Detail::Decision && !holds {

@@ -9,11 +9,14 @@ use crate::stats::{SlopePoint, jonckheere as trend, log_log_slope};
 use crate::stats::{mean_interval, tost as equivalence};
 use crate::verdict::LEVEL;
 use crate::verdict::text::{number, p_words, percent};
+use std::collections::BTreeMap;
 
 pub(super) fn tost(runs: &Runs<'_>, arms: &Pair, margin: f64, finding: &mut Finding) {
     let found = paired(runs, arms, None);
     let (what, values) = (&found.what, found.finite());
     finding.as_stated = true;
+    // One difference has no spread.
+    finding.need_pairs(found.differences.len(), 2);
     if both_failed(runs, arms) {
         finding.leave_open(Open::ControlFailed);
     }
@@ -90,6 +93,8 @@ pub(super) fn slope(
         };
         if points.iter().any(|point| point.y <= 0.0) {
             finding.leave_open(Open::NoLogarithm);
+        } else {
+            finding.need_pairs(slope_seeds(&points), 2);
         }
         finding.sentence = format!(
             "the {what} cannot be fitted{why}{}",
@@ -120,6 +125,15 @@ pub(super) fn slope(
         level,
         method: "least squares on logarithms within each seed, t interval over seeds".to_owned(),
     });
+}
+
+/// Seeds with two arms, within which alone there is a slope.
+fn slope_seeds(points: &[SlopePoint]) -> usize {
+    let mut arms: BTreeMap<u64, Vec<f64>> = BTreeMap::new();
+    for point in points {
+        arms.entry(point.seed).or_default().push(point.x);
+    }
+    arms.values().filter(|arms| arms.len() > 1).count()
 }
 
 /// `at post, layers=24, lr=0.001/0.01`.

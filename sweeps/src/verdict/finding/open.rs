@@ -19,6 +19,8 @@ pub enum Open {
     /// Finished runs lost their losses before a first spike, or have too few, so that nobody knows whether they
     /// would have spiked, and the criterion does not say what they count as.
     SpikesLost,
+    /// No two runs, or of a mean too few, share a seed, by which the test pairs them.
+    TooFewPairs,
     /// Of a trend: no run has a value, so there is no order.
     EveryRunFailed,
     /// Finished runs have no finite value, and the criterion does not rank them.
@@ -44,6 +46,7 @@ impl Open {
             Self::SpikesLost => {
                 "finished runs lost their losses before a first spike, or have too few of them"
             }
+            Self::TooFewPairs => "too few of its runs share a seed",
             Self::EveryRunFailed => "every run failed",
             Self::NoValue => "finished runs have no finite value",
             Self::NoLogarithm => "a value that is not above 0 has no exponent",
@@ -60,6 +63,13 @@ impl Finding {
     pub(super) fn leave_open(&mut self, why: Open) {
         self.open.get_or_insert(why);
         self.status = VerdictStatus::Inconclusive;
+    }
+
+    /// Leaves a test of pairs open that has fewer than `least`, unless runs that are missing could still be some.
+    pub(super) fn need_pairs(&mut self, pairs: usize, least: usize) {
+        if pairs < least && self.missing == 0 {
+            self.leave_open(Open::TooFewPairs);
+        }
     }
 
     /// Takes in the finished runs of which it is not known whether they show the event; how many of them leave

@@ -24,6 +24,7 @@ pub(super) fn permutation(
             runs.metric_label(),
             runs.without_value(finding)
         );
+        finding.need_pairs(0, 1);
         finding.decide(false);
         return;
     }

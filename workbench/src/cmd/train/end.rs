@@ -12,20 +12,22 @@ pub(super) fn line(directory: &Path, config: &Config, ending: Ending) -> String 
     if ending == Ending::Stopped && !directory.join(logs::run::MANIFEST_FILE).exists() {
         return format!("stopped before the text was ready: nothing was begun in {path}");
     }
-    // The run is done and safe; that its files cannot be read again is no reason to fail here.
-    let reader = RunReader::open_scalars(directory).ok();
-    let step = reader.as_ref().map_or(0, |reader| steps(reader, ending));
-    let mut parts = vec![match ending {
-        Ending::Finished => format!("finished after {step} of {} steps", config.steps),
-        Ending::Stopped | Ending::Alarmed => {
-            format!("stopped after {step} of {} steps", config.steps)
+    let ended = match ending {
+        Ending::Finished => "finished",
+        Ending::Stopped | Ending::Alarmed => "stopped",
+    };
+    let mut parts = Vec::new();
+    match RunReader::open_scalars(directory) {
+        Ok(reader) => {
+            let step = steps(&reader, ending);
+            parts.push(format!("{ended} after {step} of {} steps", config.steps));
+            parts.extend(alarm(&reader, ending));
+            parts.extend(last(&reader, "loss", "loss"));
+            parts.extend(last(&reader, "held_out_loss", "held-out loss"));
+            parts.extend(outcome(&reader, config, ending));
         }
-    }];
-    if let Some(reader) = &reader {
-        parts.extend(alarm(reader, ending));
-        parts.extend(last(reader, "loss", "loss"));
-        parts.extend(last(reader, "held_out_loss", "held-out loss"));
-        parts.extend(outcome(reader, config, ending));
+        // The run is done and safe; that its files cannot be read again is no reason to fail here.
+        Err(error) => parts.push(format!("{ended}, but its records cannot be shown: {error}")),
     }
     let rest = match ending {
         Ending::Finished => path.to_string(),
