@@ -1,11 +1,12 @@
-//! Writing whole files: of a run directory, and by way of [`crate::output`] those a command is told to write.
+//! Writing whole files: of a run directory, and by way of [`crate::output`] those a command is told to write; and
+//! reading the texts that a user names ([`read_text`]).
 //!
 //! A regular file is replaced, so that a reader, or a crash, sees the old one or the new one, never a half.
 //! A symbolic link is followed and stays. What is no regular file (a pipe, a device, an open descriptor of
 //! `/dev/fd`) is written in place: replacing it would destroy it.
 
 use std::fs::{self, File};
-use std::io::{self, Write};
+use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
@@ -19,8 +20,61 @@ pub const ASIDE: &str = "damaged-";
 /// How temporary names begin.
 pub const TEMPORARY: &str = ".tmp-";
 
+/// Most bytes of a text that a user wrote: a card, a list, a file of names.
+const MOST_TEXT: u64 = 16 << 20;
+
 /// Links that are followed before a chain of them counts as a loop, as in Linux.
 const MOST_LINKS: usize = 40;
+
+/// Reads a text that a user wrote. What no text file can be is refused at once and by what it is: a folder, a
+/// pipe (nobody may ever write it), a device (it may never end), more than 16 MiB, bytes that are not UTF-8.
+/// [`is_bad_input`] tells these errors from those of the machine.
+pub fn read_text(path: &Path) -> io::Result<String> {
+    // Looked at first: opening a pipe would wait for somebody to write it.
+    let found = fs::metadata(path)?;
+    if !found.is_file() {
+        let what = if found.is_dir() {
+            "a folder"
+        } else {
+            "a device, a pipe or a socket"
+        };
+        let text = format!("it is {what}; expected a text file");
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, text));
+    }
+    let mut bytes = Vec::new();
+    // It may grow meanwhile, and files of `/proc` say that they are empty.
+    File::open(path)?
+        .take(MOST_TEXT + 1)
+        .read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > MOST_TEXT {
+        let most = MOST_TEXT >> 20;
+        let text = format!("it holds more than {most} MiB; expected a text that somebody wrote");
+        return Err(io::Error::new(io::ErrorKind::FileTooLarge, text));
+    }
+    String::from_utf8(bytes).map_err(|error| {
+        let valid = &error.as_bytes()[..error.utf8_error().valid_up_to()];
+        let line = valid.split(|byte| *byte == b'\n').count();
+        let text = format!("line {line} is not UTF-8; expected a text file in UTF-8");
+        io::Error::new(io::ErrorKind::InvalidData, text)
+    })
+}
+
+/// Whether a file could not be read for what it is or how it is named, which another try does not change: it is not
+/// there, a folder, a loop of links, no text, too large.
+#[must_use]
+pub fn is_bad_input(error: &io::Error) -> bool {
+    use rustix::io::Errno;
+    let wrong_name = [Errno::LOOP, Errno::NAMETOOLONG];
+    is_absent(error)
+        || matches!(
+            error.kind(),
+            io::ErrorKind::IsADirectory
+                | io::ErrorKind::InvalidInput
+                | io::ErrorKind::InvalidData
+                | io::ErrorKind::FileTooLarge
+        )
+        || Errno::from_io_error(error).is_some_and(|error| wrong_name.contains(&error))
+}
 
 /// Writes `value` as indented JSON; see [`replace`].
 pub fn write_json_atomic(path: &Path, value: &impl Serialize) -> Result<(), LogError> {

@@ -156,7 +156,7 @@ impl Card {
     /// [`Card::load`] at one of the card's budgets, and the text as it stands in the file, which a
     /// sweep keeps.
     pub fn load_with_text(path: &Path, budget: Option<&str>) -> Result<(Self, String), SweepError> {
-        let text = std::fs::read_to_string(path).map_err(|source| SweepError::Read {
+        let text = logs::disk::read_text(path).map_err(|source| SweepError::Read {
             path: path.to_owned(),
             source,
         })?;

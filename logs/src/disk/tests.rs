@@ -170,3 +170,50 @@ fn permissions_stay() {
     let mode = fs::metadata(&path).unwrap().permissions().mode();
     assert_eq!(mode & 0o777, 0o600);
 }
+
+#[test]
+fn a_text_of_the_user_is_read_as_it_is_up_to_the_bound() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("names.toml");
+    let most = "x".repeat(MOST_TEXT as usize);
+    fs::write(&path, &most).unwrap();
+    assert!(read_text(&path).unwrap() == most);
+    fs::write(&path, most + "x").unwrap();
+    let error = read_text(&path).unwrap_err();
+    assert!(error.to_string().contains("more than 16 MiB"), "{error}");
+    assert!(is_bad_input(&error));
+}
+
+#[cfg(unix)]
+#[test]
+fn what_is_no_text_of_a_user_is_refused_by_what_it_is() {
+    let dir = tempfile::tempdir().unwrap();
+    let place = |name: &str| dir.path().join(name);
+    fs::write(place("latin.toml"), b"a = 1\nb = \"\xe9\"\n").unwrap();
+    std::os::unix::fs::symlink("loop", place("loop")).unwrap();
+    let made = std::process::Command::new("mkfifo")
+        .arg(place("pipe"))
+        .status();
+    assert!(made.unwrap().success());
+    for (path, expected) in [
+        (place("latin.toml"), "line 2 is not UTF-8"),
+        (dir.path().to_owned(), "it is a folder"),
+        (place("pipe"), "a device, a pipe or a socket"),
+        (PathBuf::from("/dev/zero"), "a device, a pipe or a socket"),
+        (place("loop"), ""),
+        (place("nowhere"), ""),
+        (place("latin.toml/inside"), ""),
+        (place(&"n".repeat(300)), ""),
+    ] {
+        let error = read_text(&path).unwrap_err();
+        assert!(error.to_string().contains(expected), "{path:?}: {error}");
+        assert!(is_bad_input(&error), "{path:?}: {error}");
+    }
+    for machine in [
+        io::ErrorKind::PermissionDenied,
+        io::ErrorKind::Interrupted,
+        io::ErrorKind::StorageFull,
+    ] {
+        assert!(!is_bad_input(&machine.into()), "{machine}");
+    }
+}

@@ -26,6 +26,17 @@ fn quickstart() -> Card {
         .unwrap_or_else(|error| panic!("{error}"))
 }
 
+/// A device would fill the memory, and a pipe wait for ever.
+#[cfg(unix)]
+#[test]
+fn a_device_is_no_card_and_is_not_read() {
+    let error = Card::load(Path::new("/dev/zero")).unwrap_err();
+    let SweepError::Read { source, .. } = error else {
+        panic!("{error}");
+    };
+    assert!(source.to_string().contains("a device"), "{source}");
+}
+
 /// A word that a card may use and that no page explains is as good as none.
 #[test]
 fn the_page_about_cards_has_every_reduction_and_every_event() {

@@ -70,7 +70,7 @@ impl Label {
 impl Labels {
     /// Reads a file of labels and checks it against the directories of the runs.
     pub fn read(path: &Path, dirs: &[PathBuf]) -> Result<Self, EvaluationError> {
-        let text = std::fs::read_to_string(path).map_err(|source| EvaluationError::Read {
+        let text = logs::disk::read_text(path).map_err(|source| EvaluationError::Read {
             path: path.to_owned(),
             source,
         })?;

@@ -40,7 +40,7 @@ pub fn of_listed_runs(card: &Card, list: &Path) -> Result<Verdict, SweepError> {
         path: list.to_owned(),
         message,
     };
-    let text = std::fs::read_to_string(list).map_err(|source| SweepError::Read {
+    let text = logs::disk::read_text(list).map_err(|source| SweepError::Read {
         path: list.to_owned(),
         source,
     })?;
