@@ -65,6 +65,7 @@ fn what_cannot_be_compared_is_refused_by_name() {
     runs(&scratch);
     scratch.write("labels.toml", "[[event]]\nrun = \"d\"\nstep = 200\n");
     std::fs::create_dir(scratch.join("empty")).unwrap();
+    std::fs::write(scratch.join("latin.toml"), b"run = \"\xe9\"\n").unwrap();
     for (arguments, code, expected) in [
         (
             &["detect", "bench", "nowhere"][..],
@@ -92,6 +93,17 @@ fn what_cannot_be_compared_is_refused_by_name() {
             &["detect", "bench", "runs", "--labels", "none.toml"],
             2,
             "none.toml",
+        ),
+        (
+            &["detect", "bench", "runs", "--labels", "latin.toml"],
+            2,
+            "line 1 is not UTF-8",
+        ),
+        #[cfg(target_os = "linux")]
+        (
+            &["detect", "bench", "runs", "--labels", "/dev/zero"],
+            2,
+            "a device, a pipe or a socket",
         ),
         (
             &["detect", "bench", "runs", "--plot", "runs/a/manifest.json"],

@@ -99,6 +99,57 @@ fn a_list_decides_and_a_bad_one_is_named() {
     }
 }
 
+/// What is wrong with a file of the user's is bad input, and never waited for.
+#[cfg(unix)]
+#[test]
+fn a_bad_file_of_the_user_is_named_with_the_code_of_bad_input() {
+    let scratch = Scratch::new("import-files");
+    log(&scratch);
+    scratch.write("empty.toml", "\"loss\" = \"\"\n");
+    scratch.write("twice.toml", "\"a\" = \"loss\"\n\"b\" = \"loss\"\n");
+    scratch.write("signal.toml", "\"a\" = \"w[1]\"\n");
+    std::fs::write(scratch.join("latin.toml"), b"\"a\" = \"\xe9\"\n").unwrap();
+    std::fs::create_dir(scratch.join("folder")).unwrap();
+    std::os::unix::fs::symlink("loop", scratch.join("loop")).unwrap();
+    let made = Command::new("mkfifo").arg(scratch.join("pipe")).status();
+    assert!(made.unwrap().success());
+    for (arguments, expected) in [
+        (
+            &["--names", "empty.toml"][..],
+            "in `empty.toml`: the name `loss=`",
+        ),
+        (
+            &["--names", "twice.toml"],
+            "in `twice.toml`: the name `b=loss`",
+        ),
+        (
+            &["--names", "signal.toml"],
+            "in `signal.toml`: the name `a=w[1]`",
+        ),
+        (
+            &["--names", "latin.toml"],
+            "cannot read `latin.toml`\n  because: line 1 is not UTF-8",
+        ),
+        (&["--names", "none.toml"], "`none.toml`"),
+        (&["--names", "folder"], "it is a folder"),
+        (&["--names", "pipe"], "a pipe or a socket"),
+        (&["--names", "/dev/zero"], "a device, a pipe"),
+        (&["--manifest", "latin.toml"], "line 1 is not UTF-8"),
+        (&["--manifest", "pipe"], "a pipe or a socket"),
+        (&["loop"], "cannot read `loop`"),
+        (&["--follow", "pipe", "--one-run"], "`pipe` is neither"),
+    ] {
+        let mut command = vec!["import", "job.log", "--out", "run"];
+        command.extend(arguments);
+        let refused = scratch.run(&command);
+        let said = stderr(&refused);
+        assert_eq!(refused.status.code(), Some(2), "{arguments:?}: {said}");
+        assert!(said.contains(expected), "{arguments:?}: {said}");
+        assert!(!said.contains("following"), "{arguments:?}: {said}");
+        assert!(!scratch.join("run").exists(), "{arguments:?}");
+    }
+}
+
 /// Starts a follower and waits until its run has so many steps.
 fn follower(scratch: &Scratch, folder: &str, arguments: &[&str], run: &str, steps: usize) -> Child {
     let mut command = scratch.workbench(arguments);
@@ -279,4 +330,18 @@ fn a_verdict_on_imported_runs_names_what_they_lack() {
         "{}",
         stderr(&refused)
     );
+    // A device would fill the memory.
+    #[cfg(unix)]
+    for arguments in [
+        ["verdict", "card.toml", "--runs", "/dev/zero"],
+        ["verdict", "/dev/zero", "--runs", "runs.toml"],
+    ] {
+        let refused = scratch.run(&arguments);
+        assert_eq!(refused.status.code(), Some(2), "{arguments:?}");
+        assert!(
+            stderr(&refused).contains("it is a device"),
+            "{}",
+            stderr(&refused)
+        );
+    }
 }

@@ -21,7 +21,7 @@ mod wandb;
 mod write;
 
 pub use error::ImportError;
-pub use follow::follow;
+pub use follow::Follower;
 pub use group::Given;
 pub use imported::{Attempt, Extent, Imported, Origin};
 pub use names::Columns;
@@ -229,7 +229,9 @@ fn read_source(source: &Source, columns: &Columns) -> Result<LogFile, ImportErro
     let mut log = format.read(source, columns);
     log.settle();
     let naming = columns.naming(log.names());
-    let (clock, names) = (log.clock, log.names().to_vec());
+    log.notes.extend(columns.unused(log.keys()));
+    let names = log.names().iter().chain(log.keys()).cloned().collect();
+    let clock = log.clock;
     let origin = Origin::new(source, format.name(), &log);
     let mut attempts = log.into_records(&naming);
     if columns.infers_skipped() {

@@ -9,7 +9,7 @@ use logs::LogError;
 use logs::import::ImportError;
 use std::error::Error;
 use std::fmt::{self, Write as _};
-use std::io::ErrorKind;
+use std::path::Path;
 use std::process::ExitCode;
 use sweeps::{EvaluationError, SweepError};
 use workbench_monitor::MonitorError;
@@ -28,6 +28,15 @@ pub(crate) mod exit {
     pub(crate) const MACHINE: u8 = 4;
     /// Stopped by an alarm, with `alarm.action = "stop"`; the same command continues.
     pub(crate) const ALARMED: u8 = 5;
+
+    /// The code of a file that could not be read.
+    pub(crate) fn of_reading(error: &std::io::Error) -> u8 {
+        if logs::disk::is_bad_input(error) {
+            BAD_INPUT
+        } else {
+            FAILED
+        }
+    }
 }
 
 /// An error on its way to the user: what went wrong with its causes, and the exit code.
@@ -50,6 +59,22 @@ impl Failure {
         Self {
             text: with_causes(action.to_string(), Some(error)),
             code: exit::FAILED,
+        }
+    }
+
+    /// A file of the user's that could not be read.
+    pub(crate) fn reading(file: &Path, error: &std::io::Error) -> Self {
+        Self {
+            code: exit::of_reading(error),
+            ..Self::io(format!("cannot read `{}`", file.display()), error)
+        }
+    }
+
+    /// With the file that says what is complained about.
+    pub(crate) fn within(self, file: &Path) -> Self {
+        Self {
+            text: format!("in `{}`: {}", file.display(), self.text),
+            ..self
         }
     }
 
@@ -194,12 +219,12 @@ impl From<ImportError> for Failure {
             // A follower's: the same command goes on.
             ImportError::Log(error @ LogError::Disk { .. }) => Self::new(error, exit::MACHINE),
             ImportError::Log(error) => error.into(),
-            ImportError::Disk { .. } => Self::new(error, exit::FAILED),
-            ImportError::Read { ref source, .. } if source.kind() != ErrorKind::NotFound => {
-                Self::new(error, exit::FAILED)
+            ImportError::Disk { .. } | ImportError::Gone { .. } => Self::new(error, exit::FAILED),
+            ImportError::Read { ref source, .. } => {
+                let code = exit::of_reading(source);
+                Self::new(error, code)
             }
-            ImportError::Read { .. }
-            | ImportError::NotAFile { .. }
+            ImportError::NotAFile { .. }
             | ImportError::Unknown { .. }
             | ImportError::Nothing { .. }
             | ImportError::Exists { .. }
@@ -246,12 +271,13 @@ impl From<SweepError> for Failure {
 impl From<EvaluationError> for Failure {
     fn from(error: EvaluationError) -> Self {
         match error {
-            EvaluationError::Read { ref source, .. } if source.kind() != ErrorKind::NotFound => {
-                Self::new(error, exit::FAILED)
+            EvaluationError::Read { ref source, .. } => {
+                let code = exit::of_reading(source);
+                Self::new(error, code)
             }
-            EvaluationError::Read { .. }
-            | EvaluationError::NoRuns { .. }
-            | EvaluationError::Labels { .. } => Self::new(error, exit::BAD_INPUT),
+            EvaluationError::NoRuns { .. } | EvaluationError::Labels { .. } => {
+                Self::new(error, exit::BAD_INPUT)
+            }
         }
     }
 }

@@ -1,6 +1,6 @@
 //! What one source holds, collected while it is read.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 
 use super::names::Naming;
 use crate::record::{MOST_NAMES, Record};
@@ -26,6 +26,8 @@ pub(crate) struct Log {
     pub(crate) contradicted: u64,
     /// Names beyond [`MOST_NAMES`], which were left out.
     dropped: HashSet<String>,
+    /// Columns that say the step or the time of a row, and so are no signals.
+    keys: BTreeSet<String>,
     /// When it was begun, seconds since 1970, where the source says so.
     pub(crate) clock: Option<f64>,
     /// What else a reader should know of the source.
@@ -55,6 +57,7 @@ impl Log {
             damaged: 0,
             contradicted: 0,
             dropped: HashSet::new(),
+            keys: BTreeSet::new(),
             clock: None,
             notes: Vec::new(),
         }
@@ -116,6 +119,19 @@ impl Log {
         {
             self.clock = Some(seconds);
         }
+    }
+
+    /// Takes in that a column says the step or the time.
+    pub(crate) fn key(&mut self, name: &str) {
+        // It is asked for every row of some formats.
+        if !self.keys.contains(name) {
+            self.keys.insert(name.to_owned());
+        }
+    }
+
+    /// Columns that say the step or the time, as the source has them.
+    pub(crate) fn keys(&self) -> &BTreeSet<String> {
+        &self.keys
     }
 
     /// The names met, as the source has them.

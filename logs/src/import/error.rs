@@ -61,6 +61,15 @@ pub enum ImportError {
         /// Its files.
         known: Vec<String>,
     },
+    /// The run directory that a follower writes is no longer where it was.
+    #[error(
+        "`{}` was moved or deleted while it was written; following has stopped, and what was recorded is where it was moved to",
+        path.display()
+    )]
+    Gone {
+        /// The directory or file.
+        path: PathBuf,
+    },
     /// The disk is full.
     #[error(
         "no space left on the disk for `{}`; nothing was imported: free some space, then give the same command again",

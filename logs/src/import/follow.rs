@@ -10,6 +10,7 @@ mod sources;
 use std::time::{Duration, Instant};
 
 use super::{Import, ImportError, ImportedRun};
+use crate::error::LogError;
 use growing::Growing;
 use sources::Sources;
 
@@ -18,40 +19,20 @@ const PAUSE: Duration = Duration::from_secs(1);
 /// How often the end is asked for within a pause.
 const ASK: Duration = Duration::from_millis(50);
 
-/// Makes a run directory of the files of one run, or goes on with the one that an earlier follower of them made,
-/// and adds what the files gain, until `stopped`. All files are attempts of this run, in the order of their
-/// clocks, or else as they appear; later attempts win at the steps they have. The last step waits for the next
-/// one, as more of it may come. What the user should hear at once goes to `say`, and into the run's events.
-pub fn follow(
-    request: &Import,
-    say: &mut dyn FnMut(&str),
-    stopped: &dyn Fn() -> bool,
-) -> Result<ImportedRun, ImportError> {
-    let mut follower = Follower::begin(request)?;
-    loop {
-        let last = stopped();
-        let begun = Instant::now();
-        let news = follower.look(last)?;
-        for line in &news {
-            say(line);
-        }
-        if last {
-            return follower.run.end();
-        }
-        wait(PAUSE.max(begun.elapsed() * 10), stopped);
-    }
-}
-
 /// A run that grows, and its files.
 #[derive(Debug)]
-pub(super) struct Follower<'a> {
+pub struct Follower<'a> {
     request: &'a Import,
     run: Growing,
     sources: Sources,
 }
 
 impl<'a> Follower<'a> {
-    pub(super) fn begin(request: &'a Import) -> Result<Self, ImportError> {
+    /// Makes a run directory of the files of one run, or opens the one that an earlier follower of them made. A
+    /// request that is refused makes and changes nothing.
+    pub fn begin(request: &'a Import) -> Result<Self, ImportError> {
+        // A look for its refusals alone: what counts is read again once nobody else can write the run.
+        Sources::new(growing::earlier_files(&request.out)?).look(request)?;
         let (run, known) = Growing::open(request)?;
         let sources = Sources::new(known);
         Ok(Self {
@@ -59,6 +40,39 @@ impl<'a> Follower<'a> {
             run,
             sources,
         })
+    }
+
+    /// Adds what the files gain, until `stopped`. All files are attempts of the run, in the order of their
+    /// clocks, or else as they appear; later attempts win at the steps they have. The last step waits for the next
+    /// one, as more of it may come. What the user should hear at once goes to `say`, and into the run's events.
+    pub fn follow(
+        self,
+        say: &mut dyn FnMut(&str),
+        stopped: &dyn Fn() -> bool,
+    ) -> Result<ImportedRun, ImportError> {
+        self.go_on(say, stopped).map_err(|error| match error {
+            // Other than a training, a follower trains nothing that could stop.
+            ImportError::Log(LogError::Gone { path }) => ImportError::Gone { path },
+            error => error,
+        })
+    }
+
+    fn go_on(
+        mut self,
+        say: &mut dyn FnMut(&str),
+        stopped: &dyn Fn() -> bool,
+    ) -> Result<ImportedRun, ImportError> {
+        loop {
+            let last = stopped();
+            let begun = Instant::now();
+            for line in self.look(last)? {
+                say(&line);
+            }
+            if last {
+                return self.run.end();
+            }
+            wait(PAUSE.max(begun.elapsed() * 10), stopped);
+        }
     }
 
     /// Brings the run up to date; what the user should hear. `last`: the step that waits is added as well.

@@ -44,6 +44,9 @@ impl Format for JsonLines {
             };
             let names: Vec<&str> = fields.iter().map(|(name, _)| name.as_str()).collect();
             let time = columns.time(&names);
+            for place in [Some(step), time].into_iter().flatten() {
+                log.key(names[place]);
+            }
             log.at(at);
             for (place, (name, value)) in fields.iter().enumerate() {
                 if Some(place) == time {

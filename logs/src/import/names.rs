@@ -1,6 +1,6 @@
 //! From a source's names to this program's.
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 
 use super::ImportError;
 use crate::record::{Name, RESERVED, Record};
@@ -159,6 +159,18 @@ impl Columns {
             .iter()
             .filter(|(from, to)| !names.contains(from) && to != "step" && to != "time");
         unmet.map(|(from, _)| from.as_str()).collect()
+    }
+
+    /// What to tell of columns that the user gives a signal's name, and that say the step or the time.
+    pub(crate) fn unused(&self, keys: &BTreeSet<String>) -> Vec<String> {
+        let unused = self
+            .map
+            .iter()
+            .filter(|(from, to)| keys.contains(from) && to != "step" && to != "time");
+        let told = unused.map(|(from, to)| {
+            format!("its column `{from}` says the step or the time, and is not recorded as `{to}`")
+        });
+        told.collect()
     }
 
     /// Decides the names of a source's columns.

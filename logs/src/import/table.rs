@@ -31,6 +31,9 @@ impl Format for Table {
             return log;
         };
         let time = columns.time(&header.cells);
+        for place in [Some(step), time].into_iter().flatten() {
+            log.key(&header.cells[place]);
+        }
         for row in rows {
             // A row of other length has lost or gained a delimiter: no cell is where it says.
             let found = (row.cells.len() == header.cells.len() && row.valid)

@@ -99,6 +99,9 @@ fn take(history: &History, columns: &Columns, log: &mut Log) {
         return;
     };
     let time = columns.time(&names);
+    for place in [column, time].into_iter().flatten() {
+        log.key(names[place]);
+    }
     log.at(step);
     for (place, (name, value)) in items.iter().enumerate() {
         if Some(place) == time {

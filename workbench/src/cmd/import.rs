@@ -5,7 +5,8 @@ use crate::console::{self, say};
 use crate::failure::Failure;
 use crate::signals::Stop;
 use experiments_plan::thousands;
-use logs::import::{Columns, Given, Import, ImportedRun, Origin, follow, import};
+use logs::disk::read_text;
+use logs::import::{Columns, Follower, Given, Import, ImportedRun, Origin, import};
 use logs::run::command_line;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
@@ -40,8 +41,11 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
 
 /// Which column is what.
 fn columns(arguments: &Arguments) -> Result<Columns, Failure> {
-    let names = arguments.names.as_deref().map_or(Ok(Vec::new()), names)?;
-    let columns = Columns::new(&arguments.map)?.with_names(&names)?;
+    let mut columns = Columns::new(&arguments.map)?;
+    if let Some(file) = &arguments.names {
+        let named = columns.with_names(&names(file)?);
+        columns = named.map_err(|error| Failure::from(error).within(file))?;
+    }
     Ok(if arguments.infer_skipped {
         columns.inferring_skipped()
     } else {
@@ -59,8 +63,7 @@ fn names(file: &Path) -> Result<Vec<(String, String)>, Failure> {
 /// A file of the user's, which should be a `what`.
 fn read_toml<T: DeserializeOwned>(file: &Path, what: &str) -> Result<T, Failure> {
     let shown = file.display();
-    let text = std::fs::read_to_string(file)
-        .map_err(|error| Failure::io(format!("cannot read `{shown}`"), &error))?;
+    let text = read_text(file).map_err(|error| Failure::reading(file, &error))?;
     toml::from_str(&text)
         .map_err(|error| Failure::usage(format!("`{shown}` is no {what}: {error}")))
 }
@@ -68,6 +71,7 @@ fn read_toml<T: DeserializeOwned>(file: &Path, what: &str) -> Result<T, Failure>
 /// Follows the files of one run until somebody asks to stop.
 fn follow_on(request: &Import) -> Result<ExitCode, Failure> {
     let stop = Stop::listen()?;
+    let follower = Follower::begin(request)?;
     let files: Vec<String> = (request.paths.iter())
         .map(|path| format!("`{}`", path.display()))
         .collect();
@@ -76,7 +80,7 @@ fn follow_on(request: &Import) -> Result<ExitCode, Failure> {
         files.join(", "),
         request.out.display()
     ));
-    let run = follow(request, &mut |line| say(line), &|| stop.is_set())?;
+    let run = follower.follow(&mut |line| say(line), &|| stop.is_set())?;
     for gap in run.imported.sources.iter().flat_map(Origin::warnings) {
         say(&format!("warning: {gap}"));
     }

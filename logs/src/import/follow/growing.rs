@@ -298,6 +298,12 @@ fn earlier(out: &Path) -> Result<Option<Manifest>, ImportError> {
     if is_begun { Ok(None) } else { Err(refusal) }
 }
 
+/// The files that an earlier follower into `out` knew; why none may follow into it.
+pub(super) fn earlier_files(out: &Path) -> Result<Vec<Followed>, ImportError> {
+    let imported = earlier(out)?.and_then(|manifest| manifest.imported);
+    Ok(imported.map_or_else(Vec::new, known))
+}
+
 /// The files of a manifest with their attempts.
 fn known(imported: Imported) -> Vec<Followed> {
     let attempts = imported.attempts;

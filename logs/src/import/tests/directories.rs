@@ -301,3 +301,36 @@ fn a_pipe_is_refused_and_not_waited_for() {
     let error = import(&request(&[&pipe], &dir.path().join("run"))).unwrap_err();
     assert!(matches!(error, ImportError::NotAFile { .. }), "{error}");
 }
+
+/// A pair the wrong way round names the column of steps as a signal.
+#[test]
+fn a_column_of_steps_that_is_given_a_name_is_told_and_not_missed() {
+    let dir = tempfile::tempdir().unwrap();
+    let map = ["step=iter", "time=clock", "none=other"].map(str::to_owned);
+    for (file, text) in [
+        ("a.csv", "step,time,loss\n1,5,2.5\n2,6,2.25\n"),
+        (
+            "a.jsonl",
+            "{\"step\":1,\"time\":5,\"loss\":2.5}\n{\"step\":2,\"time\":6,\"loss\":2.25}\n",
+        ),
+    ] {
+        let path = dir.path().join(file);
+        fs::write(&path, text).unwrap();
+        let mut request = request(&[&path], &dir.path().join(format!("run-{file}")));
+        request.columns = Columns::new(&map).unwrap();
+        let warnings = import(&request).unwrap().warnings;
+        let told = |text: &str| warnings.iter().filter(|line| line.contains(text)).count();
+        assert_eq!(
+            told("`step` says the step or the time, and is not recorded as `iter`"),
+            1,
+            "{warnings:?}"
+        );
+        assert_eq!(
+            told("`time` says the step or the time, and is not recorded as `clock`"),
+            1,
+            "{warnings:?}"
+        );
+        assert_eq!(told("no source has the column"), 1, "{warnings:?}");
+        assert_eq!(told("no source has the column `none`"), 1, "{warnings:?}");
+    }
+}

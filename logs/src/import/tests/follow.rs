@@ -46,7 +46,8 @@ fn look(request: &Import) -> Vec<String> {
 fn end(request: &Import) -> Vec<String> {
     let said = std::cell::RefCell::new(Vec::new());
     let say = &mut |line: &str| said.borrow_mut().push(line.to_owned());
-    follow(request, say, &|| true).unwrap();
+    let follower = Follower::begin(request).unwrap();
+    follower.follow(say, &|| true).unwrap();
     said.into_inner()
 }
 
@@ -313,7 +314,7 @@ fn a_follower_touches_no_run_but_its_own() {
         .to_string();
     assert!(error.contains("several runs, `a`, `b`"), "{error}");
     fs::remove_file(place("b.log")).unwrap();
-    fs::remove_dir_all(place("both")).unwrap();
+    assert!(!place("both").exists());
     begun(&[dir.path()], &place("run")).unwrap();
     begun(&[dir.path()], &place("run")).unwrap();
     assert_eq!(origin(&place("run")).sources.len(), 1);
@@ -374,4 +375,64 @@ fn names_of_a_list_give_way_to_those_of_the_command() {
         .with_names(&[pair("a", "b[0]")])
         .unwrap_err();
     assert!(refused.to_string().contains("a=b[0]"), "{refused}");
+}
+
+/// The names of everything in a folder and its folders.
+fn listing(folder: &Path) -> Vec<PathBuf> {
+    let entries = fs::read_dir(folder)
+        .unwrap()
+        .map(|entry| entry.unwrap().path());
+    let mut found: Vec<PathBuf> = entries.collect();
+    let inner: Vec<PathBuf> = found
+        .iter()
+        .filter(|path| path.is_dir())
+        .flat_map(|path| listing(path))
+        .collect();
+    found.extend(inner);
+    found.sort();
+    found
+}
+
+#[cfg(unix)]
+#[test]
+fn what_cannot_be_followed_leaves_nothing_behind() {
+    let dir = tempfile::tempdir().unwrap();
+    let place = |name: &str| dir.path().join(name);
+    fs::create_dir(place("logs")).unwrap();
+    fs::write(place("logs/a.log"), lines(1..=3)).unwrap();
+    fs::write(place("logs/b.log"), lines(2..=5)).unwrap();
+    let made = std::process::Command::new("mkfifo")
+        .arg(place("pipe"))
+        .status();
+    assert!(made.unwrap().success());
+    look(&request(&[&place("logs/a.log")], &place("run")));
+    let before = listing(dir.path());
+    let (zero, pipe, folder) = (PathBuf::from("/dev/zero"), place("pipe"), place("logs"));
+    for (path, out) in [
+        (&zero, "new"),
+        (&pipe, "new"),
+        (&folder, "new"),
+        (&zero, "run"),
+        (&place("logs/b.log"), "run"),
+    ] {
+        let request = request(&[path], &place(out));
+        let error = Follower::begin(&request).unwrap_err();
+        assert_eq!(listing(dir.path()), before, "{path:?} into {out}: {error}");
+    }
+}
+
+#[test]
+fn a_follower_whose_run_was_moved_speaks_of_following() {
+    let dir = tempfile::tempdir().unwrap();
+    let (file, out) = (dir.path().join("job.log"), dir.path().join("run"));
+    fs::write(&file, lines(1..=3)).unwrap();
+    let request = request(&[&file], &out);
+    let follower = Follower::begin(&request).unwrap();
+    fs::rename(&out, dir.path().join("moved")).unwrap();
+    let error = follower.follow(&mut |_| {}, &|| true).unwrap_err();
+    assert!(matches!(error, ImportError::Gone { .. }), "{error}");
+    assert!(
+        error.to_string().contains("following has stopped"),
+        "{error}"
+    );
 }
