@@ -53,21 +53,10 @@ pub fn read_text(path: &Path) -> io::Result<String> {
     }
     String::from_utf8(bytes).map_err(|error| {
         let valid = &error.as_bytes()[..error.utf8_error().valid_up_to()];
-        let line = 1 + valid.iter().filter(|byte| **byte == b'\n').count();
+        let line = valid.split(|byte| *byte == b'\n').count();
         let text = format!("line {line} is not UTF-8; expected a text file in UTF-8");
         io::Error::new(io::ErrorKind::InvalidData, text)
     })
-}
-
-/// Opens a file of a run for reading. A pipe or a device in its place is refused: opening the one may wait for ever,
-/// and the other may have no end.
-pub fn open(path: &Path) -> io::Result<File> {
-    let found = fs::metadata(path)?;
-    if !found.is_file() && !found.is_dir() {
-        let text = "it is a device, a pipe or a socket; expected a file";
-        return Err(io::Error::new(io::ErrorKind::InvalidInput, text));
-    }
-    File::open(path)
 }
 
 /// Whether a file could not be read for what it is or how it is named, which another try does not change: it is not

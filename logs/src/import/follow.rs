@@ -50,14 +50,14 @@ impl<'a> Follower<'a> {
         say: &mut dyn FnMut(&str),
         stopped: &dyn Fn() -> bool,
     ) -> Result<ImportedRun, ImportError> {
-        self.to_end(say, stopped).map_err(|error| match error {
+        self.go_on(say, stopped).map_err(|error| match error {
             // Other than a training, a follower trains nothing that could stop.
             ImportError::Log(LogError::Gone { path }) => ImportError::Gone { path },
             error => error,
         })
     }
 
-    fn to_end(
+    fn go_on(
         mut self,
         say: &mut dyn FnMut(&str),
         stopped: &dyn Fn() -> bool,

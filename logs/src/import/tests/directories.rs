@@ -315,7 +315,7 @@ fn a_column_of_steps_that_is_given_a_name_is_told_and_not_missed() {
         ),
     ] {
         let path = dir.path().join(file);
-        std::fs::write(&path, text).unwrap();
+        fs::write(&path, text).unwrap();
         let mut request = request(&[&path], &dir.path().join(format!("run-{file}")));
         request.columns = Columns::new(&map).unwrap();
         let warnings = import(&request).unwrap().warnings;
