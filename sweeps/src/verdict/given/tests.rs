@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::VerdictStatus;
-use crate::testing::{CARD, card};
+use crate::testing::{CARD, card, finish, sweep};
 use logs::import::{Columns, Import, import};
 use std::fmt::Write as _;
 use tempfile::TempDir;
@@ -86,7 +86,7 @@ fn imported_runs_are_judged_by_the_rules_of_the_card_and_what_they_lack_is_named
     assert_eq!(found.arms[0].outcomes[&Outcome::Diverged], 4);
     assert!(found.arms[1].outcomes.is_empty());
     assert!(found.notes.join("\n").contains("unigram_entropy"));
-    // An event that comes before being stuck needs no level.
+    // An event that comes before being stuck needs no level; that the others are ok, nobody knows all the same.
     let event = format!("{CARD}event = [\"diverged\"]\n");
     let event = Card::parse(&event, "card", Path::new(".")).unwrap();
     let found = verdict(&dir, &event, &list(4, false)).unwrap();
@@ -96,6 +96,84 @@ fn imported_runs_are_judged_by_the_rules_of_the_card_and_what_they_lack_is_named
         "{}",
         found.sentence
     );
+    assert_eq!(found.arms[0].outcomes[&Outcome::Diverged], 4);
+    assert!(found.arms[1].outcomes.is_empty());
+    assert_eq!(
+        (found.arms[1].events.events, found.arms[1].events.n),
+        (0, 4)
+    );
+    assert!(found.notes.join("\n").contains("may be stuck"));
+}
+
+/// It has no criterion that would ask, and its table of outcomes is all that it shows.
+#[test]
+fn an_exploration_calls_no_run_ok_whose_level_is_not_known() {
+    let dir = bench(4);
+    let (head, _) = CARD.split_once("[criterion]").unwrap();
+    let head = head.replace("mechanism", "exploration");
+    let card = Card::parse(&head, "card", Path::new(".")).unwrap();
+    let found = verdict(&dir, &card, &list(4, false)).unwrap();
+    assert_eq!(found.arms[0].outcomes[&Outcome::Diverged], 4);
+    assert!(found.arms[1].outcomes.is_empty());
+    let found = verdict(
+        &dir,
+        &card,
+        &format!("unigram_entropy = 3.54\n{}", list(4, false)),
+    );
+    assert_eq!(found.unwrap().arms[1].outcomes[&Outcome::Ok], 4);
+}
+
+/// Finished runs of this program, and the list of them.
+fn native() -> (TempDir, Sweep, String) {
+    let (dir, sweep) = sweep();
+    let mut list = String::new();
+    for run in sweep.runs() {
+        let place = sweep.run_dir(&run.id);
+        finish(&place, if run.arm == "post" { 3.6 } else { 3.2 });
+        let _ = writeln!(list, "[[run]]\narm = \"{}\"\ndir = {place:?}", run.arm);
+    }
+    (dir, sweep, list)
+}
+
+#[test]
+fn a_run_of_this_program_stands_for_the_arm_only_whose_settings_it_has() {
+    let (dir, sweep, list) = native();
+    let found = verdict(&dir, &card(), &list).unwrap();
+    assert_eq!(
+        found.status,
+        VerdictStatus::Reproduced,
+        "{}",
+        found.sentence
+    );
+    let swapped = list
+        .replace("arm = \"post\"", "arm = \"other\"")
+        .replace("arm = \"deepnorm_glm\"", "arm = \"post\"")
+        .replace("arm = \"other\"", "arm = \"deepnorm_glm\"");
+    let error = verdict(&dir, &card(), &swapped).unwrap_err().to_string();
+    let words = "has `model.norm` = deepnorm_glm, and its `run.toml` has post";
+    assert!(error.contains(words), "{error}");
+    // Without its configuration nothing shows what it was.
+    let first = sweep.run_dir(&sweep.runs()[0].id);
+    std::fs::remove_file(first.join("run.toml")).unwrap();
+    let error = verdict(&dir, &card(), &list).unwrap_err().to_string();
+    assert!(
+        error.contains("run.toml") && error.contains("nothing shows"),
+        "{error}"
+    );
+}
+
+#[test]
+fn per_layer_signals_are_read_where_a_metric_is_made_of_them() {
+    let (dir, _sweep, list) = native();
+    let metric = "metric = { name = \"layer_grad_norm[1]\", reduce = \"spikes\" }\n[fixed]";
+    let card = CARD.replace("[fixed]", metric);
+    let card = Card::parse(&card, "card", Path::new(".")).unwrap();
+    let found = verdict(&dir, &card, &list).unwrap();
+    let values = found.arms[1]
+        .metric
+        .as_ref()
+        .map(|values| (values.n, values.mean));
+    assert_eq!(values, Some((4, 0.0)), "{:?}", found.notes);
 }
 
 #[test]
@@ -150,4 +228,48 @@ fn a_list_that_cannot_be_used_is_refused_by_name() {
     let found = verdict(&dir, &paired, &text).unwrap();
     assert_eq!(found.arms[1].outcomes[&Outcome::Ok], 4);
     assert_eq!(found.missing_runs.len(), 4);
+    // The two pairs that are missing could turn it: six of six would do.
+    assert_eq!(
+        found.status,
+        VerdictStatus::Inconclusive,
+        "{}",
+        found.sentence
+    );
+}
+
+/// The seeds of the runs of the second arm, moved.
+fn moved(list: &str) -> String {
+    let (first, second) = list.split_once("[[run]]\narm = \"deepnorm_glm\"").unwrap();
+    let mut second = second.to_owned();
+    for seed in 41..=46 {
+        second = second.replace(&format!("seed = {seed}"), &format!("seed = 1{seed}"));
+    }
+    format!("{first}[[run]]\narm = \"deepnorm_glm\"{second}")
+}
+
+#[test]
+fn a_run_whose_seed_no_arm_has_that_it_is_compared_with_is_refused_by_name() {
+    let dir = bench(6);
+    let paired = CARD.replace("seeds = 4", "seeds = 6") + "test = \"mcnemar\"\n";
+    let paired = Card::parse(&paired, "card", Path::new(".")).unwrap();
+    let whole = format!("unigram_entropy = 3.54\n{}", list(6, true));
+    let found = verdict(&dir, &paired, &whole).unwrap();
+    assert_eq!(
+        found.status,
+        VerdictStatus::Reproduced,
+        "{}",
+        found.sentence
+    );
+    let error = verdict(&dir, &paired, &moved(&whole))
+        .unwrap_err()
+        .to_string();
+    let words = "post1`; their seeds are 141, 142, 143, 144, 145, 146";
+    assert!(error.contains("has seed 41, that of"), "{error}");
+    assert!(error.contains(words), "{error}");
+    // Of four runs each, the two that are not listed can be the partners of two only.
+    let part = format!("unigram_entropy = 3.54\n{}", list(4, true));
+    let error = verdict(&dir, &paired, &moved(&part))
+        .unwrap_err()
+        .to_string();
+    assert!(error.contains("has seed 43, that of"), "{error}");
 }

@@ -8,7 +8,7 @@ use std::path::Path;
 pub(super) type Run = Option<(Outcome, Vec<f64>)>;
 
 /// Two norms and four depths, eight seeds; criteria and budgets follow.
-const HEAD: &str = r#"
+pub(super) const HEAD: &str = r#"
 name = "made"
 title = "Made up"
 hypothesis = "What was put in is found."

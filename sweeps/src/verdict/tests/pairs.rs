@@ -1,9 +1,12 @@
 //! McNemar's test beside Fisher's, and instead of it.
 
-use super::made::{Run, counted, fine, says, verdict_of};
-use crate::Outcome;
+use super::made::{HEAD, HIGHER, Run, SAME, counted, fine, says, verdict_of};
 use crate::stats::PairCounts;
 use crate::verdict::VerdictStatus::{Inconclusive, NotReproduced, Reproduced};
+use crate::verdict::finding::{self, Detail, Open};
+use crate::verdict::{RunState, State};
+use crate::{Card, Classified, Outcome, Plan};
+use std::path::Path;
 
 /// Seeds of each arm that are stuck.
 fn stuck(post: &'static [u64], glm: &'static [u64]) -> impl Fn(&str, i64, u64) -> Run {
@@ -89,4 +92,64 @@ fn a_missing_run_leaves_mcnemar_open_only_if_it_could_turn_it() {
     );
     assert_eq!(partial(&[1, 2, 3, 4, 5], 8).status, Inconclusive);
     assert_eq!(partial(&[1, 2, 3, 4], 8).status, NotReproduced);
+}
+
+const SLOPE: &str = r#"
+[criterion]
+test = "slope"
+along = "model.layers"
+at = { "model.norm" = "post" }
+above = 1.0
+"#;
+
+const DOSE: &str = r#"
+[criterion]
+test = "ld50"
+along = "model.layers"
+treatment = { "model.norm" = "post" }
+control = { "model.norm" = "deepnorm_glm" }
+direction = "treatment_lower"
+"#;
+
+/// Finished runs of every arm, no two arms with a seed in common.
+fn strangers(card: &Card) -> Vec<RunState> {
+    let arms = card.arms();
+    let plan = Plan::expand(card, &[]).unwrap();
+    let state = |planned: &crate::PlannedRun| {
+        let arm = arms.iter().position(|arm| arm.label == planned.arm);
+        let mut state = RunState::new(planned);
+        state.seed += 100 * arm.unwrap() as u64;
+        state.state = State::Finished;
+        state.metric = Some(3.2 + 0.01 * planned.seed as f64);
+        state.metrics = vec![state.metric];
+        state.classified = Some(Classified {
+            outcome: if arm == Some(0) {
+                Outcome::Stuck
+            } else {
+                Outcome::Ok
+            },
+            value: state.metric,
+            stuck_line: 3.49,
+            diverged_line: None,
+            crossed_at: None,
+            reason: String::new(),
+        });
+        state
+    };
+    plan.runs.iter().map(state).collect()
+}
+
+/// Nothing was compared, so nothing speaks against the claim.
+#[test]
+fn a_test_of_pairs_without_a_pair_is_open() {
+    let mcnemar = counted("mcnemar", "treatment_more");
+    for criterion in [HIGHER, SAME, SLOPE, DOSE, &mcnemar] {
+        let card = Card::parse(&format!("{HEAD}{criterion}"), "card", Path::new(".")).unwrap();
+        let (arms, states) = (card.arms(), strangers(&card));
+        for detail in [Detail::Full, Detail::Decision] {
+            let found = finding::of(&card, &arms, &card.criteria[0], &states, detail).unwrap();
+            assert_eq!(found.status, Inconclusive, "{criterion}");
+            assert_eq!(found.open, Some(Open::TooFewPairs), "{criterion}");
+        }
+    }
 }
