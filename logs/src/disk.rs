@@ -59,6 +59,17 @@ pub fn read_text(path: &Path) -> io::Result<String> {
     })
 }
 
+/// Opens a file of a run for reading. A pipe or a device in its place is refused: opening the one may wait for ever,
+/// and the other may have no end.
+pub fn open(path: &Path) -> io::Result<File> {
+    let found = fs::metadata(path)?;
+    if !found.is_file() && !found.is_dir() {
+        let text = "it is a device, a pipe or a socket; expected a file";
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, text));
+    }
+    File::open(path)
+}
+
 /// Whether a file could not be read for what it is or how it is named, which another try does not change: it is not
 /// there, a folder, a loop of links, no text, too large.
 #[must_use]
