@@ -1,9 +1,12 @@
 //! From paths to labelled runs.
 
 use super::{EvaluationError, Labels};
+use experiments_config::{Inject, InjectKind};
 use logs::evaluation::{Measured, Planted, Span, Truth, measure};
+use logs::output::SWEEP_FILE;
 use logs::run::{CONFIG_FILE, MANIFEST_FILE, metrics_file};
 use logs::{Liveness, Record, RunReader};
+use serde::Deserialize;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
@@ -47,7 +50,7 @@ pub fn run_directories(paths: &[PathBuf]) -> Result<Vec<PathBuf>, EvaluationErro
 /// does whether this program can read it.
 fn directly(path: &Path) -> Result<Vec<PathBuf>, EvaluationError> {
     let runs = path.join("runs");
-    if path.join("sweep.json").is_file() && runs.is_dir() {
+    if path.join(SWEEP_FILE).is_file() && runs.is_dir() {
         let begun = children(&runs)?.into_iter();
         return Ok(begun.filter(|dir| has_records(dir)).collect());
     }
@@ -160,30 +163,24 @@ fn planted(dir: &Path, records: &[Record]) -> Result<Vec<Planted>, String> {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
         Err(error) => return Err(format!("cannot read `{}`: {error}", path.display())),
     };
-    let config: toml::Table = text.parse().map_err(|error: toml::de::Error| {
+    let Planting { inject } = toml::from_str(&text).map_err(|error: toml::de::Error| {
         format!("`{}` is damaged: {}", path.display(), error.message())
     })?;
     let last = records.last().map_or(0, |record| record.step);
-    let tables = config.get("inject").and_then(toml::Value::as_array);
-    let causes = tables.into_iter().flatten().filter_map(cause);
+    let planted = inject.iter().filter(|cause| cause.kind != InjectKind::None);
+    let causes = planted.map(|cause| Planted {
+        kind: cause.kind.name().to_owned(),
+        span: Span {
+            from: cause.step,
+            to: *cause.touched().end(),
+        },
+    });
     Ok(causes.filter(|cause| cause.span.from <= last).collect())
 }
 
-/// One `[[inject]]` table: `kind` at `step`, for `steps` steps (1 without it). A weight is changed once, and `none` is nothing.
-fn cause(table: &toml::Value) -> Option<Planted> {
-    let number = |key: &str| u64::try_from(table.get(key)?.as_integer()?).ok();
-    let kind = table.get("kind")?.as_str()?;
-    let from = number("step")?;
-    let steps = match kind {
-        "none" => return None,
-        "weight" => 1,
-        _ => number("steps").unwrap_or(1).max(1),
-    };
-    Some(Planted {
-        kind: kind.to_owned(),
-        span: Span {
-            from,
-            to: from.saturating_add(steps - 1),
-        },
-    })
+/// What of a configuration is asked for here: the rest may be of another version.
+#[derive(Deserialize)]
+struct Planting {
+    #[serde(default)]
+    inject: Vec<Inject>,
 }
