@@ -147,7 +147,7 @@ pub(crate) fn findings(
     let card = &sweep.plan().card;
     // `sweep.json` can be edited by hand, so these are errors and no panics.
     let damaged = |message: &str| SweepError::Damaged {
-        path: sweep.dir().join("sweep.json"),
+        path: sweep.dir().join(logs::output::SWEEP_FILE),
         message: message.to_owned(),
     };
     if card.criteria.is_empty() && card.untested.is_empty() && !card.is_exploration() {

@@ -54,7 +54,7 @@ pub(crate) fn report(dir: &Path) -> Result<(Report, Verdict), ReportError> {
         rules: rules(&card.outcome),
         command: Some(words::shell(&sweep.registration().command)),
         provenance: registration(sweep).into_iter().chain(facts).collect(),
-        card_text: std::fs::read_to_string(dir.join("sweep.toml")).ok(),
+        card_text: std::fs::read_to_string(dir.join(logs::output::CARD_FILE)).ok(),
     };
     Ok((report, verdict))
 }
