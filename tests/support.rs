@@ -8,6 +8,7 @@
 )]
 
 pub mod damaged;
+pub mod damaged_run;
 pub mod studio;
 
 use std::fmt::Write as _;

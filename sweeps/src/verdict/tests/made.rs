@@ -1,7 +1,7 @@
 //! Run states made up for a card, so that what a test must find is known.
 
 use crate::verdict::{RunState, State, Verdict, judge};
-use crate::{Card, Classified, Outcome, Plan, Sweep};
+use crate::{Card, Classified, Outcome, Plan, PlannedRun, Sweep};
 use std::path::Path;
 
 /// Outcome and metrics of a run; `None` for one that has not finished.
@@ -74,35 +74,52 @@ pub(super) fn verdict_at(
 ) -> Verdict {
     let text = format!("{HEAD}{criteria}");
     let card = Card::parse_at(&text, "card", Path::new("."), budget);
-    let mut plan = Plan::expand(&card.unwrap_or_else(|error| panic!("{error}")), &[]).unwrap();
+    verdict_on(
+        &card.unwrap_or_else(|error| panic!("{error}")),
+        &text,
+        |planned| {
+            let layers = planned.settings["model.layers"].as_integer().unwrap();
+            let (outcome, metrics) = run(norm(planned), layers, planned.seed)?;
+            Some((outcome, None, metrics.into_iter().map(Some).collect()))
+        },
+    )
+}
+
+/// How a run ended, whether it spiked, and its metrics; `None` for one that has not finished.
+pub(super) type Ended = Option<(Outcome, Option<bool>, Vec<Option<f64>>)>;
+
+/// The norm arrangement of a run's arm.
+pub(super) fn norm(planned: &PlannedRun) -> &str {
+    planned.settings["model.norm"].as_str().unwrap()
+}
+
+/// The verdict on `card` when every run is what `run` makes of it.
+pub(super) fn verdict_on(card: &Card, text: &str, run: impl Fn(&PlannedRun) -> Ended) -> Verdict {
+    let mut plan = Plan::expand(card, &[]).unwrap();
     // A sweep without run directories, of which there would be 64.
     let runs = std::mem::take(&mut plan.runs);
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("sweep");
-    let sweep = Sweep::create_or_open(&path, &plan, &text, &[]).unwrap();
-    let states: Vec<RunState> = runs
-        .iter()
-        .map(|planned| {
-            let norm = planned.settings["model.norm"].as_str().unwrap();
-            let layers = planned.settings["model.layers"].as_integer().unwrap();
-            let mut state = RunState::new(planned);
-            if let Some((outcome, metrics)) = run(norm, layers, planned.seed) {
-                state.state = State::Finished;
-                state.metrics = metrics.into_iter().map(Some).collect();
-                state.metric = state.metrics.first().copied().flatten();
-                state.classified = Some(Classified {
-                    outcome,
-                    value: state.metric,
-                    stuck_line: 3.49,
-                    diverged_line: None,
-                    crossed_at: None,
-                    reason: String::new(),
-                });
-            }
-            state
-        })
-        .collect();
-    judge(&sweep, &states).unwrap()
+    let sweep = Sweep::create_or_open(&path, &plan, text, &[]).unwrap();
+    let state = |planned: &PlannedRun| {
+        let mut state = RunState::new(planned);
+        if let Some((outcome, spiked, metrics)) = run(planned) {
+            state.state = State::Finished;
+            state.metric = metrics.first().copied().flatten();
+            state.metrics = metrics;
+            state.spiked = spiked;
+            state.classified = Some(Classified {
+                outcome,
+                value: state.metric,
+                stuck_line: 3.49,
+                diverged_line: None,
+                crossed_at: None,
+                reason: String::new(),
+            });
+        }
+        state
+    };
+    judge(&sweep, &runs.iter().map(state).collect::<Vec<_>>()).unwrap()
 }
 
 /// [`verdict_at`] of the whole card.

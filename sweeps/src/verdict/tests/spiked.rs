@@ -1,11 +1,11 @@
 //! Whether a run's loss spiked is counted, and what a run counts as that lost its losses before it could be seen.
 
-use super::made::says;
+use super::made::{Ended, norm, says, verdict_on};
 use crate::Outcome::{Nonfinite, Ok, Recovered, Stuck};
 use crate::card::Failed;
 use crate::verdict::VerdictStatus::{Exploration, Inconclusive, NotReproduced, Reproduced};
-use crate::verdict::{Open, RunState, State, Verdict, judge};
-use crate::{Card, Classified, Outcome, Plan, Sweep};
+use crate::verdict::{Open, Verdict};
+use crate::{Card, Outcome};
 use std::path::Path;
 
 /// Two norms at two learning rates, of which each has seeds of its own.
@@ -59,44 +59,15 @@ fn measured_verdict(
     })
 }
 
-fn verdict_when(
-    criteria: &str,
-    run: impl Fn(&str, u64) -> Option<(Outcome, Option<bool>, Vec<Option<f64>>)>,
-) -> Verdict {
+fn verdict_when(criteria: &str, run: impl Fn(&str, u64) -> Ended) -> Verdict {
     let (kind, rest) = criteria
         .trim_start()
         .split_once('\n')
         .unwrap_or((criteria.trim(), ""));
     let text = format!("{kind}\n{HEAD}{rest}");
     let card = Card::parse(&text, "card", Path::new("."));
-    let mut plan = Plan::expand(&card.unwrap_or_else(|error| panic!("{error}")), &[]).unwrap();
-    let runs = std::mem::take(&mut plan.runs);
-    let directory = tempfile::tempdir().unwrap();
-    let path = directory.path().join("sweep");
-    let sweep = Sweep::create_or_open(&path, &plan, &text, &[]).unwrap();
-    let states: Vec<RunState> = runs
-        .iter()
-        .map(|planned| {
-            let norm = planned.settings["model.norm"].as_str().unwrap();
-            let mut state = RunState::new(planned);
-            if let Some((outcome, spiked, metrics)) = run(norm, planned.seed) {
-                state.state = State::Finished;
-                state.metric = metrics[0];
-                state.metrics = metrics;
-                state.spiked = spiked;
-                state.classified = Some(Classified {
-                    outcome,
-                    value: state.metric,
-                    stuck_line: 3.49,
-                    diverged_line: None,
-                    crossed_at: None,
-                    reason: String::new(),
-                });
-            }
-            state
-        })
-        .collect();
-    judge(&sweep, &states).unwrap()
+    let card = card.unwrap_or_else(|error| panic!("{error}"));
+    verdict_on(&card, &text, |planned| run(norm(planned), planned.seed))
 }
 
 /// A run of this outcome that spiked or did not.
