@@ -6,6 +6,9 @@ mod cuda;
 
 use crate::error::TrainError;
 use crate::pass::Engine;
+use crate::pass::fused::Host;
+use crate::pass::graph::Graph;
+use crate::pass::packed::{PackHandle, Packed};
 use burn::backend::{Autodiff, Flex};
 use burn::tensor::backend::AutodiffBackend;
 use experiments_config::Config;
@@ -54,13 +57,21 @@ impl Device {
         }
     }
 
-    /// What computes the passes of a run on it.
-    pub(crate) fn engine(self, config: &Config) -> Engine {
-        match self {
-            Self::Cpu => Engine::of::<Flex>(config),
-            // Fused passes are computed by the host.
-            Self::Cuda => Engine::Graph,
+    /// What computes the passes of a run on it, for as long as the run lasts. A `pack` is left at once where its
+    /// other runs are of no use: on the host they gain nothing from one another.
+    pub(crate) fn engine(
+        self,
+        config: &Config,
+        pack: Option<PackHandle>,
+    ) -> Result<Box<dyn Engine>, TrainError> {
+        if self == Self::Cpu && config.fuses() {
+            return Ok(Box::new(Host));
         }
+        let alone = self.run(Alone(self))?;
+        Ok(match pack {
+            Some(handle) => Box::new(Packed { handle, alone }),
+            None => alone,
+        })
     }
 
     /// Does the work on the device.
@@ -69,6 +80,24 @@ impl Device {
             Self::Cpu => work.run::<Autodiff<Flex>>(&Default::default()),
             Self::Cuda => cuda::run(work),
         }
+    }
+}
+
+/// The graph on the device.
+struct Alone(Device);
+
+impl Work for Alone {
+    type Output = Box<dyn Engine>;
+
+    fn run<B>(self, device: &B::Device) -> Result<Self::Output, TrainError>
+    where
+        B: AutodiffBackend + Kernels,
+        B::InnerBackend: Kernels,
+    {
+        Ok(Box::new(Graph::<B> {
+            device: device.clone(),
+            backend: self.0.backend_name(),
+        }))
     }
 }
 

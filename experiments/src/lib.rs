@@ -14,6 +14,7 @@
 //! | [`parameters`] | the flat master weights and the table of what lies where |
 //! | [`numerics`] | roundings to 16 bits, the loss scale, dropout masks |
 //! | [`optimizer`] | from gradients to new weights: skipping, clipping, AdamW |
+//! | [`state`] | what training changes: weights, moments, counters |
 //! | [`pass`] | forward and backward over one micro-batch: the model, twice, and packed runs |
 //! | [`files`] | checkpoints, weights for other programs, the parity file |
 //! | [`trainer`] | the run and its steps: cadence, policy, signals, alarms; runs that probe instead |
@@ -31,6 +32,7 @@ mod optimizer;
 mod parameters;
 mod pass;
 mod random;
+mod state;
 mod studies;
 mod trainer;
 

@@ -5,12 +5,16 @@
 //! led from k-1 to k, with the learning rate and loss scale it used.
 
 mod alarms;
+mod attempt;
 mod beginning;
+mod counters;
+mod evaluation;
 mod gradient;
 mod identity;
 mod pack;
 mod probes;
 mod repeat;
+mod request;
 mod resumption;
 mod session;
 pub(crate) mod signals;
@@ -19,13 +23,14 @@ mod step;
 mod tests;
 mod text;
 mod timing;
+mod training;
+mod update;
 
-pub(crate) use gradient::{accumulate, unscale};
 pub(crate) use identity::check_memory;
 pub use identity::check_run;
 pub use pack::{Member, PackRequest, train_pack};
 pub use repeat::{Repeat, parity};
-pub use session::{Ending, Request, train};
-pub(crate) use step::{Trained, Training, Update, decide, pass_over, update};
+pub use request::{Ending, Request};
+pub use session::train;
 pub(crate) use text::Text;
-pub(crate) use timing::{Between, FirstGradient, Lap, Stopwatch};
+pub(crate) use timing::{Lap, first_gradient, time_steps};

@@ -17,9 +17,6 @@ pub trait Kernels: Backend {
     /// Whether [`Kernels::round`] counts range losses; where it does not, its counts are 0.
     const COUNTS_RANGE: bool = false;
 
-    /// Whether tensors lie in the memory of this process and are computed by its threads, so that
-    /// [`crate::fused`] can do the same work.
-    const ON_HOST: bool = false;
     /// Whether products of 16-bit tensors run on units made for them, and so have a peak of their own.
     const HALF_PRODUCTS: bool = false;
 
@@ -139,7 +136,6 @@ pub trait Kernels: Backend {
 /// bfloat16, for one).
 impl Kernels for Flex {
     const COUNTS_RANGE: bool = true;
-    const ON_HOST: bool = true;
 
     fn round(x: FloatTensor<Self>, format: HalfFormat) -> (FloatTensor<Self>, RangeCount) {
         // In place where nobody else holds the buffer; `storage_mut` copies otherwise. A view into
@@ -175,7 +171,6 @@ impl Kernels for Flex {
 }
 
 impl<B: Kernels, C: CheckpointStrategy> Kernels for Autodiff<B, C> {
-    const ON_HOST: bool = B::ON_HOST;
     const HALF_PRODUCTS: bool = B::HALF_PRODUCTS;
     const COMBINES: bool = B::COMBINES;
 

@@ -20,11 +20,11 @@ mod sums;
 mod tests;
 
 pub(crate) use file::{read_weights, write_weights};
-pub(crate) use state::State;
 
 use crate::error::TrainError;
 use crate::optimizer::adamw::AdamW;
 use crate::parameters::{Parameter, Parameters};
+use crate::state::State;
 use experiments_config::Config;
 use folder::{Folder, directory_name, entries};
 use logs::disk::{TEMPORARY, set_aside, sync_directory};

@@ -16,8 +16,7 @@ use crate::numerics::precision::{At, Precision};
 use crate::parameters::Parameters;
 use crate::pass::capture::Capture;
 use crate::pass::probe::Probe;
-use crate::pass::{Engine, Note, Setting, TrainPass};
-use burn::tensor::backend::Backend;
+use crate::pass::{Engine, Note, Run, TrainPass};
 use embedding::Embedding;
 use experiments_config::Config;
 use gradients::GradientSlices;
@@ -27,47 +26,39 @@ use kernels::fused::{Branch, Forward, Mask, Rows, Sublayer, TokenGradients, Toke
 use network::Network;
 use weights::Weights;
 
-/// Forward and backward; see [`crate::pass::train`].
-pub(crate) fn train<B: Backend>(
-    setting: &Setting<B>,
-    parameters: &Parameters,
-    batch: &Batch,
-    scale: f64,
-    dropout: Dropout,
-    note: Note,
-) -> TrainPass {
-    let (config, precision) = (setting.config, setting.precision);
-    let pass = move || {
-        let mut pass = Pass::new(config, precision, parameters, batch);
-        pass.masks = dropout.masks(&config.model, batch.samples.len());
-        pass.train(scale, note)
-    };
-    // On one of rayon's threads already, every piece of work is handed over without a wake-up.
-    rayon::scope(|_| pass())
-}
+/// The hand-written pass on the threads of this process.
+pub(crate) struct Host;
 
-/// Forward only; see [`crate::pass::evaluate`].
-pub(crate) fn evaluate<B: Backend>(
-    setting: &Setting<B>,
-    parameters: &Parameters,
-    batch: &Batch,
-) -> Losses {
-    let (config, precision) = (setting.config, setting.precision);
-    rayon::scope(|_| Pass::new(config, precision, parameters, batch).evaluate())
-}
+impl Engine for Host {
+    fn name(&self) -> &'static str {
+        "fused"
+    }
 
-/// Stored logits of the slots with a target, `[t, v]`; see [`crate::pass::logits`].
-pub(crate) fn logits<B: Backend>(
-    setting: &Setting<B>,
-    parameters: &Parameters,
-    batch: &Batch,
-) -> Vec<f32> {
-    let (config, precision) = (setting.config, setting.precision);
-    rayon::scope(|_| {
-        Pass::new(config, precision, parameters, batch)
-            .forward()
-            .logits()
-    })
+    fn kernels(&self) -> &'static str {
+        concat!("kernels::fused ", env!("CARGO_PKG_VERSION"))
+    }
+
+    fn counts_range(&self) -> bool {
+        true
+    }
+
+    fn train(&self, run: Run, scale: f64, dropout: Dropout, note: Note) -> TrainPass {
+        let pass = move || {
+            let mut pass = Pass::new(run);
+            pass.masks = dropout.masks(&run.config.model, run.batch.samples.len());
+            pass.train(scale, note)
+        };
+        // On one of rayon's threads already, every piece of work is handed over without a wake-up.
+        rayon::scope(|_| pass())
+    }
+
+    fn evaluate(&self, run: Run) -> Losses {
+        rayon::scope(|_| Pass::new(run).evaluate())
+    }
+
+    fn logits(&self, run: Run) -> Vec<f32> {
+        rayon::scope(|_| Pass::new(run).forward().logits())
+    }
 }
 
 /// One pass over one micro-batch.
@@ -83,12 +74,13 @@ struct Pass<'a> {
 }
 
 impl<'a> Pass<'a> {
-    fn new(
-        config: &'a Config,
-        precision: &'a Precision,
-        parameters: &'a Parameters,
-        batch: &'a Batch,
-    ) -> Self {
+    fn new(run: Run<'a>) -> Self {
+        let Run {
+            config,
+            precision,
+            parameters,
+            batch,
+        } = run;
         if cfg!(test) {
             Buffer::poison();
         }
@@ -190,7 +182,6 @@ impl<'a> Pass<'a> {
         }
         embedding.backward(d, &mut slices);
         TrainPass {
-            engine: Engine::Fused,
             losses,
             gradients: slices.finish(self.precision.half()),
             probe,

@@ -3,14 +3,14 @@
 
 use super::alarms::with_detectors;
 use super::identity::{check_begun, check_run, check_same, manifest, with_engine};
+use super::request::Request;
 use super::resumption::Resumption;
-use super::session::{Company, Request};
-use super::step::Trained;
-use super::text::Text;
+use super::text::{Text, Texts};
 use crate::backend::Device;
 use crate::error::TrainError;
 use crate::files::checkpoint::Checkpoints;
-use crate::pass::pack::Seat;
+use crate::pass::Engine;
+use crate::state::Trained;
 use experiments_config::ProbeKind;
 use logs::{Event, EventKind, Lease, LogError, RunLease, RunWriter, Status, Summary};
 use std::path::Path;
@@ -48,37 +48,24 @@ pub(super) fn announce_watch(request: &mut Request) -> Result<(), TrainError> {
     Ok(())
 }
 
-/// What a run needs that is not in its directory.
-pub(super) struct Prepared {
-    pub(super) text: Arc<Text>,
-    /// In company. It goes with the session, so that nobody waits for a run that is over.
-    pub(super) seat: Option<Seat>,
-}
-
-impl Prepared {
-    /// Loads the text and checks that the directory, if it holds a run, holds this one. None where the
-    /// text was not done when somebody asked to stop.
-    pub(super) fn new(
-        request: &Request,
-        device: Device,
-        company: Option<Company>,
-    ) -> Result<Option<Self>, TrainError> {
-        let (directory, config) = (request.directory, request.config);
-        let manifest = check_begun(directory, config)?;
-        let (stop, cache) = (request.stop, request.cache);
-        let text = match &company {
-            Some(company) => company.texts.prepare_unless(stop, config, cache)?,
-            None => Text::prepare_unless(stop, config, cache)?,
-        };
-        let Some(text) = text else { return Ok(None) };
-        if let Some(manifest) = manifest {
-            check_same(directory, config, &text, &manifest, device)?;
-        }
-        Ok(Some(Self {
-            text,
-            seat: company.map(|company| company.seat),
-        }))
+/// Loads the text and checks that the directory, if it holds a run, holds this one. None where the
+/// text was not done when somebody asked to stop.
+pub(super) fn prepare(
+    request: &Request,
+    device: Device,
+    texts: Option<&Texts>,
+) -> Result<Option<Arc<Text>>, TrainError> {
+    let (directory, config) = (request.directory, request.config);
+    let manifest = check_begun(directory, config)?;
+    let (stop, cache) = (request.stop, request.cache);
+    let text = match texts {
+        Some(texts) => texts.prepare_unless(stop, config, cache)?,
+        None => Text::prepare_unless(stop, config, cache)?,
+    };
+    if let (Some(text), Some(manifest)) = (&text, manifest) {
+        check_same(directory, config, text, &manifest, device)?;
     }
+    Ok(text)
 }
 
 /// Loads where the run stands, writes what identifies it, and begins the attempt.
@@ -87,7 +74,7 @@ pub(super) fn begin(
     claim: RunLease,
     text: &Text,
     device: Device,
-    engine: &logs::Engine,
+    engine: &dyn Engine,
 ) -> Result<(RunWriter, Option<Trained>), TrainError> {
     let (directory, config) = (request.directory, request.config);
     // Again: somebody else may have begun the run since.
@@ -101,7 +88,7 @@ pub(super) fn begin(
         if !file.exists() {
             logs::write_atomic(&file, config.to_toml().as_bytes())?;
         }
-        manifest(request, text, device, engine.clone())?.save(directory)?;
+        manifest(request, text, device, engine)?.save(directory)?;
     }
     let mut notices = set_aside_summary(directory)?;
     let mut writer = claim.begin()?;
@@ -111,7 +98,7 @@ pub(super) fn begin(
             notices.append(&mut resumption.notices);
             notices.extend(resumption.set_aside()?);
             let event = with_detectors(resumption.event(request.program), config);
-            writer.event(&with_engine(event, engine.clone()))?;
+            writer.event(&with_engine(event, engine))?;
             Some(resumption.trained)
         }
     };

@@ -1,24 +1,21 @@
 //! The gradient of a step, from micro-batches to unscaled sums.
 
-use super::step::Trained;
 use crate::data::{Batch, Losses};
 use crate::files::parity::ParityFile;
 use crate::numerics::dropout::Dropout;
 use crate::numerics::precision::half_format;
 use crate::optimizer::adamw::{PIECE, sum_of_squares};
 use crate::parameters::{Parameters, Role};
-use crate::pass::model::{Paths, add};
+use crate::pass::model::{Gradients, Paths, add};
 use crate::pass::probe::Probe;
-use crate::pass::{self, Engine, Note, Setting};
+use crate::pass::{Note, Setting, TrainPass};
+use crate::state::Trained;
 use crate::trainer::signals::GradientNorms;
-use burn::tensor::backend::AutodiffBackend;
-use kernels::{Buffer, HalfFormat, Kernels, RangeCount, round_slice};
+use kernels::{Buffer, HalfFormat, RangeCount, round_slice};
 use rayon::prelude::*;
 
 /// Gradients summed over the micro-batches of a step.
 pub(crate) struct Accumulated {
-    /// What computed the passes.
-    pub(crate) engine: Engine,
     pub(crate) losses: Losses,
     /// In the layout of the parameters.
     pub(crate) flat: Buffer,
@@ -29,7 +26,36 @@ pub(crate) struct Accumulated {
     pub(crate) probe: Option<Probe>,
 }
 
+impl From<TrainPass> for Accumulated {
+    fn from(pass: TrainPass) -> Self {
+        let Gradients { flat, paths, lost } = pass.gradients;
+        Self {
+            losses: pass.losses,
+            flat,
+            paths,
+            lost,
+            probe: pass.probe,
+        }
+    }
+}
+
 impl Accumulated {
+    /// Takes in another micro-batch.
+    fn add(&mut self, pass: &TrainPass) {
+        let gradients = &pass.gradients;
+        self.losses.join(&pass.losses);
+        add(&mut self.flat, &gradients.flat);
+        if let (Some(ours), Some(theirs)) = (&mut self.paths, &gradients.paths) {
+            ours.add(theirs);
+        }
+        for (ours, theirs) in self.lost.iter_mut().zip(&gradients.lost) {
+            *ours += *theirs;
+        }
+        if let (Some(ours), Some(theirs)) = (&mut self.probe, &pass.probe) {
+            ours.join(theirs);
+        }
+    }
+
     /// Stores the sums in the format in which gradients are accumulated; norms stay FP32.
     fn round(&mut self, parameters: &Parameters, format: HalfFormat) {
         for (parameter, lost) in parameters.table().iter().zip(&mut self.lost) {
@@ -42,8 +68,8 @@ impl Accumulated {
 
 /// Forward and backward over all micro-batches, gradients summed in the configured format. `fetch`
 /// gives the micro-batch at a position in the data.
-pub(crate) fn accumulate<B: AutodiffBackend + Kernels>(
-    setting: &Setting<B>,
+pub(crate) fn accumulate(
+    setting: &Setting,
     fetch: impl Fn(u64) -> Batch,
     trained: &mut Trained,
     with_layers: bool,
@@ -62,38 +88,18 @@ pub(crate) fn accumulate<B: AutodiffBackend + Kernels>(
         let batch = fetch(trained.state.position);
         // Masks are numbered by step and micro-batch; a ramp may change how many there are.
         let dropout = Dropout::new(config.seed, (trained.state.step << 20) + micro);
-        let pass = pass::train(setting, &trained.parameters, &batch, scale, dropout, note);
+        let run = setting.run(&trained.parameters, &batch);
+        let mut pass = setting.engine.train(run, scale, dropout, note);
         trained.state.position += config.batch.micro_batch as u64;
         if let Some(parity) = &mut parity {
-            parity.micro_batch(&batch, pass.capture);
+            parity.micro_batch(&batch, pass.capture.take());
         }
-        let gradients = pass.gradients;
         match &mut sum {
-            None => {
-                sum = Some(Accumulated {
-                    engine: pass.engine,
-                    losses: pass.losses,
-                    flat: gradients.flat,
-                    paths: gradients.paths,
-                    lost: gradients.lost,
-                    probe: pass.probe,
-                });
-            }
+            None => sum = Some(pass.into()),
             Some(sum) => {
-                sum.losses.join(&pass.losses);
-                add(&mut sum.flat, &gradients.flat);
-                if let (Some(ours), Some(theirs)) = (&mut sum.paths, &gradients.paths) {
-                    ours.add(theirs);
-                }
-                sum.lost
-                    .iter_mut()
-                    .zip(gradients.lost)
-                    .for_each(|(a, b)| *a += b);
+                sum.add(&pass);
                 if let Some(format) = format {
                     sum.round(&trained.parameters, format);
-                }
-                if let (Some(ours), Some(theirs)) = (&mut sum.probe, &pass.probe) {
-                    ours.join(theirs);
                 }
             }
         }

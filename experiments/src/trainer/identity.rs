@@ -1,6 +1,6 @@
 //! What makes a run the run it is: its manifest, and the checks that it goes on as it began.
 
-use super::Request;
+use super::request::Request;
 use super::text::Text;
 use crate::backend::{Device, features};
 use crate::data::entropy::unigram_loss;
@@ -153,22 +153,19 @@ fn check_hash(
     })
 }
 
-/// What computes the passes of a run.
-pub(super) fn engine(config: &Config, device: Device) -> logs::Engine {
-    let engine = device.engine(config);
+/// What computes the passes of a run, for its manifest and events.
+fn entry(engine: &dyn Engine) -> logs::Engine {
     logs::Engine {
         path: engine.name().to_owned(),
-        kernels: match engine {
-            Engine::Fused => concat!("kernels::fused ", env!("CARGO_PKG_VERSION")).to_owned(),
-            Engine::Graph => device.backend_name().to_owned(),
-        },
+        kernels: engine.kernels().to_owned(),
         instruction_set: kernels::instruction_set().to_owned(),
     }
 }
 
 /// The event of an attempt that begins, with what computes its passes: a later one may run on another
 /// machine, or on other kernels.
-pub(super) fn with_engine(event: Event, engine: logs::Engine) -> Event {
+pub(super) fn with_engine(event: Event, engine: &dyn Engine) -> Event {
+    let engine = entry(engine);
     event
         .with("path", engine.path)
         .with("kernels", engine.kernels)
@@ -180,7 +177,7 @@ pub(super) fn manifest(
     request: &Request,
     text: &Text,
     device: Device,
-    engine: logs::Engine,
+    engine: &dyn Engine,
 ) -> Result<Manifest, TrainError> {
     let (config, corpus) = (request.config, &text.corpus);
     let unigram = unigram_loss(config, corpus);
@@ -193,7 +190,7 @@ pub(super) fn manifest(
         features: features(),
         backend: device.backend_name().to_owned(),
         device: config.runtime.device.clone(),
-        engine: Some(engine),
+        engine: Some(entry(engine)),
         cpu: provenance::cpu(),
         threads: rayon::current_num_threads(),
         host: provenance::host(),

@@ -1,11 +1,13 @@
 //! Several runs in one process, their passes packed.
 
 use super::identity::check_pack_memory;
-use super::session::{Company, Ending, Request, train_in};
+use super::request::{Ending, Request, Shared};
+use super::session::train_in;
 use super::text::Texts;
 use crate::backend::{Device, Work};
 use crate::error::TrainError;
-use crate::pass::pack::Pack;
+use crate::pass::graph::Graph;
+use crate::pass::packed::Pack;
 use burn::tensor::backend::AutodiffBackend;
 use experiments_config::Config;
 use experiments_text::Cache;
@@ -63,16 +65,19 @@ pub fn train_pack(request: &PackRequest) -> Result<Vec<Result<Ending, TrainError
     }
     let device = Device::select(&first.runtime.device)?;
     check_pack_memory(&configs)?;
-    let (pack, seats) = Pack::new(configs.into_iter());
+    let (pack, handles) = Pack::new(configs.into_iter());
     let texts = Texts::default();
     thread::scope(|scope| {
         let _closing = pack.closing();
-        let members = request.members.iter().zip(seats).enumerate();
+        let members = request.members.iter().zip(handles).enumerate();
         let threads: Vec<_> = members
-            .map(|(index, (member, seat))| {
+            .map(|(index, (member, handle))| {
                 let texts = &texts;
                 scope.spawn(move || {
-                    let company = Company { seat, texts };
+                    let shared = Shared {
+                        pack: handle,
+                        texts,
+                    };
                     let own = Request {
                         directory: &member.directory,
                         config: &member.config,
@@ -84,11 +89,14 @@ pub fn train_pack(request: &PackRequest) -> Result<Vec<Result<Ending, TrainError
                         on_alarm: &mut |news| (request.on_alarm)(index, news),
                         on_notice: &mut |text| (request.on_notice)(index, text),
                     };
-                    train_in(own, Some(company))
+                    train_in(own, Some(shared))
                 })
             })
             .collect();
-        device.run(Service { pack: &pack })?;
+        device.run(Service {
+            pack: &pack,
+            backend: device.backend_name(),
+        })?;
         let ends = threads.into_iter();
         Ok(ends
             .map(|run| run.join().unwrap_or(Err(TrainError::BrokeOff)))
@@ -99,6 +107,7 @@ pub fn train_pack(request: &PackRequest) -> Result<Vec<Result<Ending, TrainError
 /// The pack's passes, on this thread.
 struct Service<'a> {
     pack: &'a Pack,
+    backend: &'static str,
 }
 
 impl Work for Service<'_> {
@@ -109,7 +118,10 @@ impl Work for Service<'_> {
         B: AutodiffBackend + Kernels,
         B::InnerBackend: Kernels,
     {
-        self.pack.serve::<B>(device);
+        self.pack.serve(&Graph::<B> {
+            device: device.clone(),
+            backend: self.backend,
+        });
         Ok(())
     }
 }

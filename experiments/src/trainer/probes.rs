@@ -11,40 +11,28 @@ mod planted;
 mod tests;
 mod update_law;
 
+use super::training::Training;
+use crate::backend::Device;
 use crate::error::TrainError;
-use crate::numerics::precision::Precision;
-use crate::trainer::{Text, Training};
-use burn::tensor::backend::AutodiffBackend;
-use experiments_config::{Config, ProbeKind};
-use kernels::Kernels;
+use experiments_config::ProbeKind;
 use logs::{Event, Record};
 
 /// Where records go as they arise, with the events that belong to them. The answer is whether to go on.
-pub(crate) type Keep<'a> = dyn FnMut(&Record, &[Event]) -> Result<bool, TrainError> + 'a;
+type Keep<'a> = dyn FnMut(&Record, &[Event]) -> Result<bool, TrainError> + 'a;
 
 /// Measures what `probe.kind` asks for: `config.steps` records, or fewer where `keep` says so.
-pub(crate) fn run<B>(
-    config: &Config,
-    text: &Text,
-    device: &B::Device,
-    keep: &mut Keep,
-) -> Result<(), TrainError>
-where
-    B: AutodiffBackend + Kernels,
-    B::InnerBackend: Kernels,
-{
-    let precision = Precision::new(&config.precision, config.model.layers);
-    let training = Training::<B>::new(config, text, &precision, device, None);
+pub(super) fn run(training: &Training, device: Device, keep: &mut Keep) -> Result<(), TrainError> {
+    let config = training.config;
     match config.probe.kind {
         // The caller trains.
         ProbeKind::Train => Ok(()),
         ProbeKind::UpdateLaw => {
-            let record = update_law::measure(&training)?;
+            let record = update_law::measure(training)?;
             keep(&record, &[]).map(|_| ())
         }
-        ProbeKind::EgsTwin => egs_twin::measure(&training, keep),
+        ProbeKind::EgsTwin => egs_twin::measure(training, keep),
         ProbeKind::AttentionSoftmax => {
-            let record = attention_softmax::measure::<B>(config, device);
+            let record = device.run(attention_softmax::Softmax { config })?;
             keep(&record, &[]).map(|_| ())
         }
     }

@@ -1,17 +1,16 @@
 //! One step of a run again, with everything that enters and leaves it.
 
 use super::identity::{check_memory, check_same};
-use super::step::{Trained, Training, step};
+use super::step::step;
 use super::text::Text;
-use crate::backend::{Device, Work};
+use super::training::Training;
+use crate::backend::Device;
 use crate::error::TrainError;
 use crate::files::checkpoint::Checkpoints;
 use crate::files::parity::ParityFile;
-use crate::numerics::precision::Precision;
-use burn::tensor::backend::AutodiffBackend;
+use crate::state::Trained;
 use experiments_config::Config;
 use experiments_text::Cache;
-use kernels::Kernels;
 use logs::{Manifest, Record};
 use std::path::Path;
 
@@ -32,7 +31,7 @@ pub struct Repeat<'a> {
 /// Goes from the nearest checkpoint (or from the start) to the step before `repeat.step`, takes that
 /// step, and writes everything that enters and leaves it to `out`. Same backend, same bits as in
 /// the run.
-pub fn parity(repeat: Repeat, out: &Path) -> Result<(), TrainError> {
+pub fn parity(mut repeat: Repeat, out: &Path) -> Result<(), TrainError> {
     let problem = |problem: String| TrainError::Parity {
         path: out.to_owned(),
         problem,
@@ -56,37 +55,22 @@ pub fn parity(repeat: Repeat, out: &Path) -> Result<(), TrainError> {
     if let Some(manifest) = Manifest::load(repeat.directory)? {
         check_same(repeat.directory, repeat.config, &text, &manifest, device)?;
     }
-    let file = device.run(Parity { repeat, text })?;
+    let file = take_again(&mut repeat, &text, device)?;
     file.write(out)
 }
 
-struct Parity<'a> {
-    repeat: Repeat<'a>,
-    text: Text,
-}
-
-impl Work for Parity<'_> {
-    type Output = ParityFile;
-
-    fn run<B>(self, device: &B::Device) -> Result<ParityFile, TrainError>
-    where
-        B: AutodiffBackend + Kernels,
-        B::InnerBackend: Kernels,
-    {
-        let Self { repeat, text } = self;
-        let config = repeat.config;
-        let precision = Precision::new(&config.precision, config.model.layers);
-        let training = Training::<B>::new(config, &text, &precision, device, None);
-        let checkpoints = Checkpoints::new(repeat.directory, config);
-        let before = repeat.step - 1;
-        let (mut trained, _) = Trained::load(config, &checkpoints, before)?;
-        while trained.state.step < before {
-            let (record, _) = step(&training, &mut trained, None);
-            (repeat.on_step)(&record);
-        }
-        let mut file = ParityFile::new(&config.at(trained.state.progress()), repeat.step);
-        let (record, _) = step(&training, &mut trained, Some(&mut file));
+fn take_again(repeat: &mut Repeat, text: &Text, device: Device) -> Result<ParityFile, TrainError> {
+    let config = repeat.config;
+    let training = Training::new(config, text, device.engine(config, None)?);
+    let checkpoints = Checkpoints::new(repeat.directory, config);
+    let before = repeat.step - 1;
+    let (mut trained, _) = Trained::load(config, &checkpoints, before)?;
+    while trained.state.step < before {
+        let (record, _) = step(&training, &mut trained, None);
         (repeat.on_step)(&record);
-        Ok(file)
     }
+    let mut file = ParityFile::new(&config.at(trained.state.progress()), repeat.step);
+    let (record, _) = step(&training, &mut trained, Some(&mut file));
+    (repeat.on_step)(&record);
+    Ok(file)
 }

@@ -1,11 +1,34 @@
 //! Where a run goes on.
 
-use super::step::Trained;
 use crate::error::TrainError;
 use crate::files::checkpoint::{Checkpoints, Loaded};
+use crate::files::weights::initial_weights;
+use crate::state::Trained;
 use experiments_config::Config;
 use logs::{Event, EventKind, RunReader};
 use std::path::Path;
+
+impl Trained {
+    /// Where training begins.
+    pub(crate) fn fresh(config: &Config) -> Result<Self, TrainError> {
+        Ok(Self::new(config, initial_weights(config)?))
+    }
+
+    /// The newest usable checkpoint of at most `step` finished steps and what was found about it, or a
+    /// fresh start.
+    pub(super) fn load(
+        config: &Config,
+        checkpoints: &Checkpoints,
+        step: u64,
+    ) -> Result<(Self, Option<Loaded>), TrainError> {
+        let mut trained = Self::fresh(config)?;
+        let loaded = checkpoints.load(step, &mut trained.parameters, &mut trained.adam)?;
+        if let Some(loaded) = &loaded {
+            trained.state = loaded.state.clone();
+        }
+        Ok((trained, loaded))
+    }
+}
 
 /// A run as its newest usable checkpoint left it, or fresh.
 pub(super) struct Resumption {

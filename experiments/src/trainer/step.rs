@@ -1,96 +1,27 @@
 //! One optimiser step.
 
-use super::gradient::{accumulate, unscale};
-use super::text::Text;
+use super::counters::{decide, pass_over};
+use super::gradient::{Accumulated, accumulate, unscale};
+use super::training::Training;
+use super::update::{Skip, Update, update};
 use crate::data::inject::plant;
-use crate::data::last_word::{self, LastWord};
-use crate::data::{Losses, Sampler, held_out};
-use crate::error::TrainError;
-use crate::files::checkpoint::{Checkpoints, Loaded, State};
+use crate::data::{Batch, Sampler};
 use crate::files::parity::ParityFile;
-use crate::files::weights::initial_weights;
-use crate::numerics::loss_scaler::ScaleChange;
-use crate::numerics::precision::Precision;
-use crate::optimizer::adamw::{AdamW, UpdateReport};
-use crate::optimizer::clipping::Clip;
-use crate::parameters::Parameters;
-use crate::pass::pack::Seat;
-use crate::pass::{self, Engine, Setting};
+use crate::numerics::precision::RangeReport;
+use crate::pass::Setting;
+use crate::state::Trained;
 use crate::trainer::signals::{GradientNorms, Recorder};
-use burn::tensor::backend::{AutodiffBackend, Backend};
 use experiments_config::{Config, Format};
-use experiments_text::tasks::TaskMixture;
-use experiments_text::{Corpus, Split};
-use kernels::Kernels;
-use logs::{Event, EventKind, Record};
+use experiments_text::Split;
+use logs::{Event, Record};
 use std::time::Instant;
 
-/// What training changes.
-pub(crate) struct Trained {
-    pub(crate) parameters: Parameters,
-    pub(crate) adam: AdamW,
-    pub(crate) state: State,
-}
-
-impl Trained {
-    /// Where training begins.
-    pub(crate) fn fresh(config: &Config) -> Result<Self, TrainError> {
-        let parameters = initial_weights(config)?;
-        Ok(Self {
-            adam: AdamW::new(parameters.len()),
-            state: State::new(config, parameters.table().len()),
-            parameters,
-        })
-    }
-
-    /// The newest usable checkpoint of at most `step` finished steps and what was found about it, or a
-    /// fresh start.
-    pub(super) fn load(
-        config: &Config,
-        checkpoints: &Checkpoints,
-        step: u64,
-    ) -> Result<(Self, Option<Loaded>), TrainError> {
-        let mut trained = Self::fresh(config)?;
-        let loaded = checkpoints.load(step, &mut trained.parameters, &mut trained.adam)?;
-        if let Some(loaded) = &loaded {
-            trained.state = loaded.state.clone();
-        }
-        Ok((trained, loaded))
-    }
-}
-
-/// What stays the same over all steps of a run.
-pub(crate) struct Training<'a, B: Backend> {
-    /// With the values that scheduled keys have at the start.
-    pub(crate) config: &'a Config,
-    pub(crate) corpus: &'a Corpus,
-    pub(crate) tasks: Option<&'a TaskMixture>,
-    pub(crate) precision: &'a Precision,
-    pub(crate) device: &'a B::Device,
-    /// Where passes are done together with other runs'.
-    pub(crate) seat: Option<&'a Seat>,
-}
-
-/// Why a step did not update.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Skip {
-    /// A gradient is not finite.
-    Nonfinite,
-    /// Loss or gradient norm lies far above the last steps' (`optimizer.skip_step_sigma`).
-    Outlier,
-}
-
-/// Runs one step: schedule, plant, fetch, forward, backward, unscale, inspect, update, decide, record.
-/// Fills `parity` where one is asked for.
-pub(super) fn step<B>(
-    training: &Training<B>,
+/// Runs one step: schedule, plant, take it, record. Fills `parity` where one is asked for.
+pub(super) fn step(
+    training: &Training,
     trained: &mut Trained,
     mut parity: Option<&mut ParityFile>,
-) -> (Record, Vec<Event>)
-where
-    B: AutodiffBackend + Kernels,
-    B::InnerBackend: Kernels,
-{
+) -> (Record, Vec<Event>) {
     let start = Instant::now();
     let number = trained.state.step + 1;
     let config = &training.config.at(trained.state.progress());
@@ -100,59 +31,19 @@ where
         step: Some(number),
         ..training.sampler(config, Split::Train)
     };
-    let setting = training.setting::<B>(config);
+    let setting = training.setting(config);
     let with_layers = number.is_multiple_of(config.record.layer_stride);
-    let scale = trained.state.scaler.scale;
-    let lr = config.learning_rate(trained.state.optimizer_samples);
     if let Some(parity) = &mut parity {
         parity.state("before", &trained.parameters, &trained.adam);
         parity.scalar("updates_before", trained.adam.updates as f64);
     }
-
     let fetch = |position| sampler.batch(position, config.batch.micro_batch);
-    let mut sum = accumulate(&setting, fetch, trained, with_layers, parity.as_deref_mut());
-    let keep = parity.as_deref_mut();
-    let norms = unscale(&mut sum, &trained.parameters, scale, keep);
-    let loss = sum.losses.all.value().unwrap_or(f64::NAN);
-    let updated = update(config, trained, &sum.flat, &norms, loss, lr);
-    let mut range = setting.precision.take_report();
-    range.add_gradients(trained.parameters.table(), &sum.lost);
-    let skip = updated.as_ref().err().copied();
-    let first_overflow = range.first_overflow.as_deref();
-    events.extend(decide(config, trained, skip, loss, first_overflow));
-    if let Some(parity) = parity {
-        keep_outcome(parity, trained, &sum.flat, &norms, updated.as_ref().ok());
-        parity.scalar("loss", loss);
-        parity.scalar("lr", lr);
-        parity.scalar("loss_scale", scale);
-        if let Some(z_loss) = sum.losses.z_loss.value() {
-            parity.scalar("z_loss", z_loss);
-        }
-    }
+    let mut taken = take(&setting, fetch, trained, with_layers, parity);
+    events.append(&mut taken.events);
 
     let recording = Instant::now();
-    let mut recorder = Recorder {
-        table: trained.parameters.table(),
-        layers: config.model.layers,
-        with_layers,
-        record: Record::new(number),
-    };
-    recorder.losses(&sum.losses);
-    recorder.schedule(config, lr, scale, skip.is_some());
-    recorder.consumed(trained.state.samples, config.model.seq_len);
-    let clip = updated.as_ref().ok().map(|update| update.coefficient);
-    recorder.gradients(&norms, clip);
-    if let Ok(update) = updated {
-        recorder.update(&update.reports, trained.parameters.len());
-    }
-    recorder.probe(sum.probe);
-    // A packed pass stores the tensors of many runs at once, and nobody counts whose value was lost.
-    let packed = training.seat.is_some() && sum.engine == Engine::Graph;
-    let counted = B::InnerBackend::COUNTS_RANGE && !packed;
-    if config.precision.format != Format::Fp32 && counted {
-        recorder.range(range);
-    }
-    let mut record = recorder.record;
+    let counted = config.precision.format != Format::Fp32 && setting.engine.counts_range();
+    let mut record = taken.record(config, trained, with_layers, counted);
     let seconds = start.elapsed().as_secs_f64();
     record.set("step_seconds", seconds);
     record.set("record_seconds", recording.elapsed().as_secs_f64());
@@ -163,247 +54,109 @@ where
     (record, events)
 }
 
-impl<'a, B: Backend> Training<'a, B> {
-    pub(crate) fn new(
-        config: &'a Config,
-        text: &'a Text,
-        precision: &'a Precision,
-        device: &'a B::Device,
-        seat: Option<&'a Seat>,
-    ) -> Self {
-        Self {
-            config,
-            corpus: &text.corpus,
-            tasks: text.tasks.as_ref(),
-            precision,
-            device,
-            seat,
-        }
-    }
-
-    pub(crate) fn sampler<'s>(&'s self, config: &'s Config, split: Split) -> Sampler<'s> {
-        Sampler {
-            config,
-            corpus: self.corpus,
-            tasks: self.tasks,
-            split,
-            seed: config.seed,
-            step: None,
-        }
-    }
-
-    /// The same device also serves the backend without differentiation.
-    pub(crate) fn setting<'s, C: Backend<Device = B::Device>>(
-        &'s self,
-        config: &'s Config,
-    ) -> Setting<'s, C> {
-        Setting {
-            config,
-            precision: self.precision,
-            device: self.device,
-            seat: self.seat,
-        }
-    }
-}
-
-/// Passes over the data that an intervention skips here: the position in the data moves, samples and
-/// steps do not.
-pub(crate) fn pass_over(config: &Config, state: &mut State) -> Vec<Event> {
-    let steps = config.skip_steps_at(state.step);
-    if steps == 0 {
-        return Vec::new();
-    }
-    let samples = steps * config.samples_per_step();
-    state.position += samples;
-    let text = format!("the data of {steps} steps ({samples} sequences) is passed over");
-    vec![Event::now(state.step, EventKind::Intervention, text)]
-}
-
-/// An update that was made.
-pub(crate) struct Update {
-    pub(crate) clip: Clip,
-    /// One number for [`Update::clip`].
-    pub(crate) coefficient: f64,
-    /// One per parameter.
-    pub(crate) reports: Vec<UpdateReport>,
-}
-
-/// Clips and updates. A gradient that is not finite updates nothing, nor does an outlier where
-/// those are skipped.
-pub(crate) fn update(
-    config: &Config,
-    trained: &mut Trained,
-    gradient: &[f32],
-    norms: &GradientNorms,
-    loss: f64,
+/// A step that was taken.
+pub(crate) struct Taken {
+    pub(crate) sum: Accumulated,
+    norms: GradientNorms,
+    pub(crate) update: Result<Update, Skip>,
+    /// What rounding lost.
+    range: RangeReport,
+    /// Mean over sequences; NaN without one.
+    pub(crate) loss: f64,
+    /// Learning rate and loss scale that it used.
     lr: f64,
-) -> Result<Update, Skip> {
-    let global = norms.global();
-    if !global.is_finite() {
-        return Err(Skip::Nonfinite);
-    }
-    let optimizer = &config.optimizer;
-    if trained.state.skip_step.observe(optimizer, loss, global) {
-        return Err(Skip::Outlier);
-    }
-    let norms = norms.per_parameter();
-    let clipper = &mut trained.state.clipper;
-    let clip = clipper.coefficients(optimizer.clip_grad, global, &norms);
-    let (table, weights) = trained.parameters.split_mut();
-    let clips: Vec<f32> = (0..table.len()).map(|i| clip.of(i) as f32).collect();
-    let reports = trained
-        .adam
-        .update(optimizer, table, weights, gradient, &clips, lr);
-    Ok(Update {
-        coefficient: clip.overall(&norms),
-        clip,
-        reports,
-    })
+    scale: f64,
+    pub(crate) events: Vec<Event>,
 }
 
-/// What the parity file says of clipping and update.
-fn keep_outcome(
-    parity: &mut ParityFile,
-    trained: &Trained,
-    gradient: &[f32],
-    norms: &GradientNorms,
-    update: Option<&Update>,
-) {
-    parity.scalar("grad_norm", norms.global());
-    parity.scalar("skipped", f64::from(u8::from(update.is_none())));
-    if let Some(update) = update {
-        let table = trained.parameters.table();
-        let mut clipped = gradient.to_vec();
-        for (i, parameter) in table.iter().enumerate() {
-            let clip = update.clip.of(i) as f32;
-            clipped[parameter.range.clone()]
-                .iter_mut()
-                .for_each(|g| *g *= clip);
-        }
-        parity.group("gradients_clipped", table, &clipped);
-        parity.scalar("clip_coefficient", update.coefficient);
-    }
-    parity.state("after", &trained.parameters, &trained.adam);
-}
-
-/// Moves the loss scale and the counters, and says what happened.
-pub(crate) fn decide(
-    config: &Config,
+/// Fetch, forward, backward, unscale, inspect, update, decide.
+pub(crate) fn take(
+    setting: &Setting,
+    fetch: impl Fn(u64) -> Batch,
     trained: &mut Trained,
-    skip: Option<Skip>,
-    loss: f64,
-    first_overflow: Option<&str>,
-) -> Vec<Event> {
-    let state = &mut trained.state;
-    state.step += 1;
-    state.updates = trained.adam.updates;
-    state.samples += config.samples_per_step();
-    if skip.is_none() {
-        // `DeepSpeed` and Megatron do not step the learning rate with a skipped update.
-        state.optimizer_samples += config.samples_per_step();
-    }
-    let step = state.step;
-    let mut events = Vec::new();
-    if loss.is_finite() {
-        state.nonfinite_steps = 0;
-    } else {
-        state.nonfinite_steps += 1;
-        events.push(Event::now(
-            step,
-            EventKind::Nonfinite,
-            "the loss is not finite",
-        ));
-    }
-    match skip {
-        None => {}
-        Some(Skip::Nonfinite) => events.push(overflow_event(step, first_overflow)),
-        Some(Skip::Outlier) => {
-            let sigma = config.optimizer.skip_step_sigma;
-            let text = format!(
-                "loss or gradient norm lies more than {sigma} standard deviations above the last steps, the update is skipped"
-            );
-            events.push(Event::now(step, EventKind::Intervention, text));
-        }
-    }
-    if config.precision.format == Format::Fp16 {
-        events.extend(move_scale(config, state, skip == Some(Skip::Nonfinite)));
-    }
-    events
-}
-
-fn overflow_event(step: u64, first_overflow: Option<&str>) -> Event {
-    let place = first_overflow.map_or_else(String::new, |t| format!("; first in {t}"));
-    let text = format!("a gradient is not finite, the update is skipped{place}");
-    let event = Event::now(step, EventKind::Overflow, text);
-    match first_overflow {
-        Some(tensor) => event.with("first_overflow", tensor),
-        None => event,
-    }
-}
-
-fn move_scale(config: &Config, state: &mut State, overflow: bool) -> Option<Event> {
-    let before = state.scaler.scale;
-    let change = state.scaler.update(&config.precision.loss_scale, overflow);
-    let after = state.scaler.scale;
-    let (kind, text) = match change {
-        ScaleChange::None => return None,
-        ScaleChange::Raised | ScaleChange::Lowered => (
-            EventKind::LossScale,
-            format!("loss scale {before} → {after}"),
-        ),
-        ScaleChange::AtMinimum => (
-            EventKind::LossScaleMinimum,
-            format!("overflow at the minimal loss scale {after}"),
-        ),
+    with_layers: bool,
+    mut parity: Option<&mut ParityFile>,
+) -> Taken {
+    let config = setting.config;
+    let scale = trained.state.scaler.scale;
+    let lr = config.learning_rate(trained.state.optimizer_samples);
+    let mut sum = accumulate(setting, fetch, trained, with_layers, parity.as_deref_mut());
+    let keep = parity.as_deref_mut();
+    let norms = unscale(&mut sum, &trained.parameters, scale, keep);
+    let loss = sum.losses.all.value().unwrap_or(f64::NAN);
+    let update = update(config, trained, &sum.flat, &norms, loss, lr);
+    let mut range = setting.precision.take_report();
+    range.add_gradients(trained.parameters.table(), &sum.lost);
+    let skip = update.as_ref().err().copied();
+    let events = decide(config, trained, skip, loss, range.first_overflow.as_deref());
+    let taken = Taken {
+        sum,
+        norms,
+        update,
+        range,
+        loss,
+        lr,
+        scale,
+        events,
     };
-    Some(Event::now(state.step, kind, text))
+    if let Some(parity) = parity {
+        taken.keep(parity, trained);
+    }
+    taken
 }
 
-/// What an evaluation finds.
-#[derive(Debug, Clone, Copy, Default)]
-pub(super) struct Evaluation {
-    /// Mean loss over fixed held-out batches.
-    pub(super) loss: Option<f64>,
-    /// With `eval.last_word`.
-    last_word: LastWord,
-}
-
-impl Evaluation {
-    pub(super) fn record(&self, record: &mut Record) {
-        let named = [
-            ("held_out_loss", self.loss),
-            ("last_word_loss", self.last_word.loss.value()),
-            ("last_word_accuracy", self.last_word.accuracy.value()),
-        ];
-        for (name, value) in named {
-            if let Some(value) = value {
-                record.set(name, value);
-            }
+impl Taken {
+    /// The signals of the step, but for its times. `counted`: those of range losses too.
+    pub(crate) fn record(
+        self,
+        config: &Config,
+        trained: &Trained,
+        with_layers: bool,
+        counted: bool,
+    ) -> Record {
+        let mut recorder = Recorder {
+            table: trained.parameters.table(),
+            layers: config.model.layers,
+            with_layers,
+            record: Record::new(trained.state.step),
+        };
+        recorder.losses(&self.sum.losses);
+        recorder.schedule(config, self.lr, self.scale, self.update.is_err());
+        recorder.consumed(trained.state.samples, config.model.seq_len);
+        let clip = self.update.as_ref().ok().map(|update| update.coefficient);
+        recorder.gradients(&self.norms, clip);
+        if let Ok(update) = &self.update {
+            recorder.update(&update.reports, trained.parameters.len());
         }
+        recorder.probe(self.sum.probe);
+        if counted {
+            recorder.range(self.range);
+        }
+        recorder.record
     }
-}
 
-/// Fixed held-out batches and passages: the same for every arm, seed and step.
-pub(super) fn evaluate<B>(training: &Training<B>, parameters: &Parameters) -> Evaluation
-where
-    B: AutodiffBackend,
-    B::InnerBackend: Kernels,
-{
-    let setting = training.setting::<B::InnerBackend>(training.config);
-    let sampler = training.sampler(training.config, Split::HeldOut);
-    let mut losses = Losses::default();
-    for batch in held_out(&sampler) {
-        losses.join(&pass::evaluate(&setting, parameters, &batch));
-    }
-    let mut last_word = LastWord::default();
-    for batch in last_word::passages(&sampler) {
-        let logits = pass::logits(&setting, parameters, &batch);
-        last_word::score(&mut last_word, &batch, &logits);
-    }
-    // Evaluation rounds too; its range losses belong to no step.
-    setting.precision.take_report();
-    Evaluation {
-        loss: losses.all.value(),
-        last_word,
+    /// What the parity file says of clipping, update and scalars.
+    fn keep(&self, parity: &mut ParityFile, trained: &Trained) {
+        parity.scalar("grad_norm", self.norms.global());
+        parity.scalar("skipped", f64::from(u8::from(self.update.is_err())));
+        if let Ok(update) = &self.update {
+            let table = trained.parameters.table();
+            let mut clipped = self.sum.flat.to_vec();
+            for (i, parameter) in table.iter().enumerate() {
+                let clip = update.clip.of(i) as f32;
+                clipped[parameter.range.clone()]
+                    .iter_mut()
+                    .for_each(|g| *g *= clip);
+            }
+            parity.group("gradients_clipped", table, &clipped);
+            parity.scalar("clip_coefficient", update.coefficient);
+        }
+        parity.state("after", &trained.parameters, &trained.adam);
+        parity.scalar("loss", self.loss);
+        parity.scalar("lr", self.lr);
+        parity.scalar("loss_scale", self.scale);
+        if let Some(z_loss) = self.sum.losses.z_loss.value() {
+            parity.scalar("z_loss", z_loss);
+        }
     }
 }

@@ -1,12 +1,13 @@
 //! The folder of one checkpoint, and the folder of all of them.
 
 use super::file::{decode, encode, problem, read_file};
-use super::state::{State, VERSION};
+use super::state;
 use super::sums::{SUMS, Sums};
 use super::{EXP_AVG, MOMENTS, STATE, WEIGHTS};
 use crate::error::TrainError;
 use crate::optimizer::adamw::AdamW;
 use crate::parameters::{Parameter, Parameters};
+use crate::state::State;
 use logs::LogError;
 use logs::disk::sync_directory;
 use std::fs::{self, File};
@@ -71,7 +72,7 @@ pub(super) fn write(
     let [first, second] = EXP_AVG;
     let moments = [(first, &adam.first[..]), (second, &adam.second[..])];
     put(MOMENTS, &encode(&path.join(MOMENTS), table, &moments)?)?;
-    put(STATE, &state.to_bytes(&path.join(STATE))?)?;
+    put(STATE, &state::to_bytes(state, &path.join(STATE))?)?;
     write_synced(&path.join(SUMS), sums.to_string().as_bytes())?;
     Ok(sync_directory(path).map_err(io)?)
 }
@@ -135,7 +136,7 @@ impl Folder {
     /// The counters, if they belong to this folder and to a run of this configuration.
     pub(super) fn state(&self, config_hash: &str) -> Result<State, TrainError> {
         let path = self.path.join(STATE);
-        let mut state = State::parse(&path, &self.read(STATE)?)?;
+        let mut state = state::parse(&path, &self.read(STATE)?)?;
         let expected = step_of(&self.path);
         if expected != Some(state.step) {
             let name = self.path.file_name().unwrap_or_default().to_string_lossy();
@@ -152,11 +153,11 @@ impl Folder {
                 format!("was written by a run of the configuration {theirs}, this run has {ours}");
             return Err(problem(&path, text));
         }
-        if self.sums.is_none() && state.version == VERSION {
+        if self.sums.is_none() && state.version == State::VERSION {
             return Err(problem(&self.path.join(SUMS), "is missing"));
         }
         // It goes on as one of ours.
-        state.version = VERSION;
+        state.version = State::VERSION;
         Ok(state)
     }
 

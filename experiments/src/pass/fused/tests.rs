@@ -1,13 +1,13 @@
 //! The hand-written pass against the graph, over random shapes and options, and its independence of
 //! the number of threads.
 
+use crate::backend::Device;
 use crate::data::Batch;
 use crate::data::objective::{Kind, Sample, Segment};
 use crate::numerics::dropout::Dropout;
 use crate::numerics::precision::{Precision, RangeReport};
 use crate::parameters::Parameters;
-use crate::pass::{self, Engine, Note, Setting, TrainPass};
-use burn::backend::{Autodiff, Flex};
+use crate::pass::{Note, Run, TrainPass};
 use experiments_config::{
     Config, EgsPath, Ffn, Format, KernelChoice, Norm, ObjectiveMode, PbRelaxConfig, PbRelaxMax,
     Positions,
@@ -198,13 +198,13 @@ impl Case {
     ) -> (TrainPass, RangeReport) {
         let config = self.config(format, kernels);
         let precision = Precision::new(&config.precision, config.model.layers);
-        let device = Default::default();
-        let setting = Setting::<Autodiff<Flex>> {
-            config: &config,
-            precision: &precision,
-            device: &device,
-            seat: None,
+        let engine = Device::Cpu.engine(&config, None).unwrap();
+        // Or the engines would be compared with themselves.
+        let name = match kernels {
+            KernelChoice::Fused => "fused",
+            KernelChoice::Plain => "graph",
         };
+        assert_eq!(engine.name(), name);
         let note = Note {
             probe: true,
             capture: true,
@@ -216,7 +216,13 @@ impl Case {
                 .iter_mut()
                 .for_each(|w| *w *= factor);
         }
-        let pass = pass::train(&setting, &parameters, &self.batch(), 64.0, dropout, note);
+        let run = Run {
+            config: &config,
+            precision: &precision,
+            parameters: &parameters,
+            batch: &self.batch(),
+        };
+        let pass = engine.train(run, 64.0, dropout, note);
         (pass, precision.take_report())
     }
 }
@@ -241,8 +247,6 @@ fn distance(a: &[f32], b: &[f32]) -> f64 {
 fn check(case: &Case, format: Format, tolerance: f64) -> Result<(), TestCaseError> {
     let (fused, fused_range) = case.run(format, KernelChoice::Fused);
     let (plain, plain_range) = case.run(format, KernelChoice::Plain);
-    // Or it would compare one of them with itself.
-    prop_assert_eq!([fused.engine, plain.engine], [Engine::Fused, Engine::Graph]);
     let loss = |pass: &TrainPass| pass.losses.all.value().unwrap();
     prop_assert!((loss(&fused) / loss(&plain) - 1.0).abs() < tolerance);
     let z_loss = |pass: &TrainPass| pass.losses.z_loss.value().unwrap_or(1.0);
@@ -328,16 +332,15 @@ proptest! {
     /// into NaN: the loss must say so, and the overflow must have the same name and count.
     #[test]
     fn prop_passes_agree_far_out_of_range(case in cases(), factor in 20.0_f32..400.0) {
-        let run = |format, kernels, engine| {
+        let run = |format, kernels| {
             let (pass, range) = case.run_scaled(format, kernels, factor);
-            assert_eq!(pass.engine, engine);
             (pass.losses.all.value().unwrap(), range)
         };
-        let (ours, _) = run(Format::Fp32, KernelChoice::Fused, Engine::Fused);
-        let (theirs, _) = run(Format::Fp32, KernelChoice::Plain, Engine::Graph);
+        let (ours, _) = run(Format::Fp32, KernelChoice::Fused);
+        let (theirs, _) = run(Format::Fp32, KernelChoice::Plain);
         prop_assert!((ours / theirs - 1.0).abs() < 0.02, "{} {}", ours, theirs);
-        let (ours, our_range) = run(Format::Fp16, KernelChoice::Fused, Engine::Fused);
-        let (theirs, range) = run(Format::Fp16, KernelChoice::Plain, Engine::Graph);
+        let (ours, our_range) = run(Format::Fp16, KernelChoice::Fused);
+        let (theirs, range) = run(Format::Fp16, KernelChoice::Plain);
         prop_assert_eq!(ours.is_finite(), theirs.is_finite());
         prop_assert_eq!(our_range.first_overflow, range.first_overflow);
     }
@@ -357,7 +360,6 @@ fn gradient_bits(case: &Case, format: Format, threads: usize) -> Vec<u32> {
         .build()
         .unwrap();
     let (pass, _) = pool.install(|| case.run(format, KernelChoice::Fused));
-    assert_eq!(pass.engine, Engine::Fused);
     pass.gradients.flat.iter().map(|g| g.to_bits()).collect()
 }
 
@@ -409,7 +411,6 @@ fn buffers_of_a_pass_hold_nan_until_they_are_written() {
         seed: 1,
     };
     let (pass, _) = case.run(Format::Fp16, KernelChoice::Fused);
-    assert_eq!(pass.engine, Engine::Fused);
     assert!(pass.gradients.flat.iter().all(|g| g.is_finite()));
     drop(pass);
     assert!(kernels::Buffer::new(1000).iter().all(|x| x.is_nan()));

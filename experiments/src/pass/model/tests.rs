@@ -5,10 +5,11 @@ use super::*;
 use crate::data::Batch;
 use crate::data::objective::{Kind, Sample, Segment};
 use crate::parameters::{Parameters, Role};
-use crate::pass::{self, Note, Setting, TrainPass};
+use crate::pass::graph::Graph;
+use crate::pass::{Engine, Note, Run, TrainPass};
 use burn::backend::{Autodiff, Flex};
 use burn::tensor::TensorData;
-use experiments_config::{Format, KernelChoice, Norm};
+use experiments_config::{Format, Norm};
 
 mod packed;
 mod variants;
@@ -25,8 +26,6 @@ const PROBE: Note = Note {
 
 fn config(norm: Norm, tie: bool) -> Config {
     let mut config = Config::default();
-    // The graph; `crate::pass::fused` is held to it by tests of its own.
-    config.runtime.kernels = KernelChoice::Plain;
     config.model.layers = 2;
     config.model.hidden_size = 16;
     config.model.ffn_hidden_size = 24;
@@ -69,23 +68,32 @@ fn parameters(config: &Config) -> Parameters {
     parameters
 }
 
+fn graph() -> Graph<Autodiff<Flex>> {
+    Graph {
+        device: Default::default(),
+        backend: "flex",
+    }
+}
+
 fn train(config: &Config, parameters: &Parameters, scale: f64) -> TrainPass {
     let precision = Precision::new(&config.precision, config.model.layers);
-    let device = Default::default();
-    let setting = Setting::<Autodiff<Flex>> {
+    train_counting(config, &precision, parameters, scale)
+}
+
+/// With range losses in `precision`.
+fn train_counting(
+    config: &Config,
+    precision: &Precision,
+    parameters: &Parameters,
+    scale: f64,
+) -> TrainPass {
+    let run = Run {
         config,
-        precision: &precision,
-        device: &device,
-        seat: None,
-    };
-    pass::train(
-        &setting,
+        precision,
         parameters,
-        &batch(),
-        scale,
-        Dropout::new(1, 1),
-        PROBE,
-    )
+        batch: &batch(),
+    };
+    graph().train(run, scale, Dropout::new(1, 1), PROBE)
 }
 
 /// What the gradient is of: the loss, with the z-loss where there is one.
@@ -260,21 +268,7 @@ fn planted_weights_overflow_fp16_and_the_tensor_is_named() {
         .iter_mut()
         .for_each(|w| *w *= 2000.0);
     let precision = Precision::new(&config.precision, config.model.layers);
-    let device = Default::default();
-    let setting = Setting::<Autodiff<Flex>> {
-        config: &config,
-        precision: &precision,
-        device: &device,
-        seat: None,
-    };
-    pass::train(
-        &setting,
-        &parameters,
-        &batch(),
-        1.0,
-        Dropout::new(1, 1),
-        PROBE,
-    );
+    train_counting(&config, &precision, &parameters, 1.0);
     let first = precision.take_report().first_overflow.unwrap();
     assert_eq!(first, "layers.1.attention.scores (forward)");
 }

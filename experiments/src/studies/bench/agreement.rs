@@ -2,7 +2,7 @@
 
 use crate::backend::{Device, Work};
 use crate::error::TrainError;
-use crate::trainer::{FirstGradient, Text};
+use crate::trainer::{Text, first_gradient};
 use burn::tensor::backend::AutodiffBackend;
 use experiments_config::{Config, Format};
 use experiments_text::Cache;
@@ -50,11 +50,7 @@ pub fn agreements(
         config.precision.format = *format;
         // The first scale of a run is meant to overflow, and infinities cannot be compared.
         config.precision.loss_scale.initial = config.precision.loss_scale.initial.min(1024.0);
-        let text = &text;
-        let first = |device: Device| {
-            let config = &config;
-            device.run(FirstGradient { config, text })
-        };
+        let first = |device| first_gradient(&config, &text, device);
         all.extend(compare(*format, &first(device)?, &first(Device::Cpu)?));
     }
     Ok(all)

@@ -1,5 +1,8 @@
 //! The rate of large square matrix products.
 
+use crate::backend::Work;
+use crate::error::TrainError;
+use burn::tensor::backend::AutodiffBackend;
 use burn::tensor::ops::FloatTensor;
 use burn::tensor::{FloatDType, Tensor, TensorData, TensorPrimitive};
 use kernels::{HalfFormat, Kernels};
@@ -53,20 +56,33 @@ impl Peak {
             }
         }
     }
+}
 
-    /// One round: every size in FP32 and, where the device has units for it, in `half`.
-    pub(super) fn measure<B: Kernels>(device: &B::Device, half: Option<HalfFormat>) -> Self {
-        let (sizes, work) = if B::HALF_PRODUCTS {
+/// One round: every size in FP32 and, where the device has units for it, in `half`.
+pub(super) struct Products {
+    pub(super) half: Option<HalfFormat>,
+}
+
+impl Work for Products {
+    type Output = Peak;
+
+    fn run<B>(self, device: &B::Device) -> Result<Peak, TrainError>
+    where
+        B: AutodiffBackend + Kernels,
+        B::InnerBackend: Kernels,
+    {
+        let (sizes, work) = if B::InnerBackend::HALF_PRODUCTS {
             (CUDA_SIZES, CUDA_WORK)
         } else {
             (CPU_SIZES, CPU_WORK)
         };
-        let half = half.filter(|_| B::HALF_PRODUCTS);
+        let half = self.half.filter(|_| B::InnerBackend::HALF_PRODUCTS);
         let formats = [None].into_iter().chain(half.map(Some));
-        let products = formats
-            .flat_map(|format| sizes.map(|size| product::<B>(device, format, size, work)))
-            .collect();
-        Self { products }
+        let rates =
+            |format| sizes.map(|size| product::<B::InnerBackend>(device, format, size, work));
+        Ok(Peak {
+            products: formats.flat_map(rates).collect(),
+        })
     }
 }
 

@@ -1,14 +1,13 @@
 //! Training steps, timed.
 
-use super::peak::Peak;
+use super::peak::{Peak, Products};
 use crate::backend::Device;
 use crate::error::TrainError;
 use crate::numerics::precision::half_format;
-use crate::trainer::{Between, Lap, Stopwatch, Text, check_memory};
+use crate::trainer::{self, Lap, Text, check_memory};
 use experiments_config::{Config, Format};
 use experiments_plan::flops::Work;
 use experiments_text::Cache;
-use kernels::Kernels;
 use serde::Serialize;
 use std::time::Duration;
 
@@ -115,26 +114,25 @@ pub fn time_steps(
     let device = Device::select(&config.runtime.device)?;
     check_memory(config)?;
     let text = Text::prepare(config, cache)?;
-    let rounds = device.run(Stopwatch {
+    let mut rounds = Rounds {
         config,
-        text: &text,
-        warm_up: effort.warm_up.max(1),
-        between: Rounds {
-            config,
-            effort,
-            progress,
-            peak: Peak::default(),
-            times: Vec::new(),
-            targets: 0,
-            warm: false,
-        },
-    })?;
+        device,
+        effort,
+        progress,
+        peak: Peak::default(),
+        times: Vec::new(),
+        targets: 0,
+        warm: false,
+    };
+    let warm_up = effort.warm_up.max(1);
+    trainer::time_steps(config, &text, device, warm_up, |laps| rounds.next(laps))?;
     Ok(rounds.timed())
 }
 
 /// Measures the peak between groups of steps, and keeps their times.
 struct Rounds<'a> {
     config: &'a Config,
+    device: Device,
     effort: &'a Effort,
     progress: &'a mut dyn FnMut(f64),
     peak: Peak,
@@ -143,31 +141,32 @@ struct Rounds<'a> {
     warm: bool,
 }
 
-impl Between for Rounds<'_> {
-    fn next<B: Kernels>(&mut self, device: &B::Device, laps: &[Lap]) -> usize {
+impl Rounds<'_> {
+    /// Takes in the steps since the last call; returns how many to take next.
+    fn next(&mut self, laps: &[Lap]) -> Result<usize, TrainError> {
         if self.warm {
             self.times.extend(laps.iter().map(|lap| lap.time));
             self.targets += laps.iter().map(|lap| lap.targets).sum::<usize>();
         }
         self.warm = true;
-        let Some(last) = laps.last() else { return 0 };
+        let Some(last) = laps.last() else {
+            return Ok(0);
+        };
         let spent: Duration = self.times.iter().sum();
         let by_time = spent.as_secs_f64() / self.effort.seconds.max(f64::MIN_POSITIVE);
         let by_steps = self.times.len() as f64 / self.effort.least_steps.max(1) as f64;
         (self.progress)(by_time.min(by_steps).min(1.0));
         let half = half_format(self.config.precision.format);
-        self.peak.join(&Peak::measure::<B>(device, half));
+        self.peak.join(&self.device.run(Products { half })?);
         let enough = by_time >= 1.0 && by_steps >= 1.0;
         if enough || self.times.len() >= MOST_STEPS {
-            return 0;
+            return Ok(0);
         }
         let share = self.effort.seconds / ROUNDS as f64;
         let fit = (share / last.time.as_secs_f64().max(1e-6)).ceil() as usize;
-        fit.clamp(1, MOST_STEPS - self.times.len())
+        Ok(fit.clamp(1, MOST_STEPS - self.times.len()))
     }
-}
 
-impl Rounds<'_> {
     fn timed(mut self) -> Timed {
         self.times.sort_unstable();
         let (steps, config) = (self.times.len(), self.config);

@@ -1,8 +1,10 @@
 //! Attention softmax of planted scores, computed as a layer of the model computes it, against FP64.
 
 use super::planted::{Planted, reference};
+use crate::backend::Work;
 use crate::data::objective::{Kind, Sample, Segment};
 use crate::data::{Batch, Targets};
+use crate::error::TrainError;
 use crate::numerics::precision::{At, Precision};
 use crate::pass::model::scores::Scores;
 use crate::pass::model::{Context, Input};
@@ -12,6 +14,23 @@ use burn::tensor::{Tensor, TensorData};
 use experiments_config::{Config, ModelConfig, Positions};
 use kernels::Kernels;
 use logs::Record;
+
+/// The measurement, on any device.
+pub(super) struct Softmax<'a> {
+    pub(super) config: &'a Config,
+}
+
+impl Work for Softmax<'_> {
+    type Output = Record;
+
+    fn run<B>(self, device: &B::Device) -> Result<Record, TrainError>
+    where
+        B: AutodiffBackend + Kernels,
+        B::InnerBackend: Kernels,
+    {
+        Ok(measure::<B>(self.config, device))
+    }
+}
 
 /// One record, of step 1.
 pub(super) fn measure<B>(config: &Config, device: &B::Device) -> Record

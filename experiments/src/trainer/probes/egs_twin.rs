@@ -6,33 +6,29 @@
 //! shrunk (tied embeddings with one path only). How far the twins drift apart tells which does.
 
 use super::Keep;
-use crate::data::{Batch, Losses};
+use crate::data::Batch;
 use crate::error::TrainError;
-use crate::numerics::precision::Precision;
 use crate::parameters::Parameters;
 use crate::pass::Setting;
 use crate::pass::probe::larger;
-use crate::trainer::signals::{GradientNorms, Recorder};
-use crate::trainer::{Trained, Training, Update, accumulate, decide, pass_over, unscale, update};
-use burn::tensor::backend::AutodiffBackend;
+use crate::state::Trained;
+use crate::trainer::counters::pass_over;
+use crate::trainer::step::take;
+use crate::trainer::training::Training;
+use crate::trainer::update::Update;
 use experiments_config::{Config, ScheduledKey};
 use experiments_text::Split;
-use kernels::Kernels;
 use logs::{Event, Record};
 
 /// One record a step.
-pub(super) fn measure<B>(training: &Training<B>, keep: &mut Keep) -> Result<(), TrainError>
-where
-    B: AutodiffBackend + Kernels,
-    B::InnerBackend: Kernels,
-{
+pub(super) fn measure(training: &Training, keep: &mut Keep) -> Result<(), TrainError> {
     let mut twins = Twins::new(training.config)?;
     let fetch = |config: &Config, position| {
         let sampler = training.sampler(config, Split::Train);
         sampler.batch(position, config.batch.micro_batch)
     };
     for _ in 0..training.config.steps {
-        let (record, events) = twins.step::<B>(training.precision, training.device, &fetch);
+        let (record, events) = twins.step(&training.setting(training.config), &fetch);
         if !keep(&record, &events)? {
             break;
         }
@@ -75,18 +71,13 @@ impl Twins {
     }
 
     /// One step of both. The record and the events are the run's own, with what compares it to its twin.
-    pub(super) fn step<B>(
+    pub(super) fn step(
         &mut self,
-        precision: &Precision,
-        device: &B::Device,
+        setting: &Setting,
         fetch: &dyn Fn(&Config, u64) -> Batch,
-    ) -> (Record, Vec<Event>)
-    where
-        B: AutodiffBackend + Kernels,
-        B::InnerBackend: Kernels,
-    {
-        let own = self.own.step::<B>(precision, device, fetch);
-        let twin = self.twin.step::<B>(precision, device, fetch);
+    ) -> (Record, Vec<Event>) {
+        let own = self.own.step(setting, fetch);
+        let twin = self.twin.step(setting, fetch);
         let parameters = &self.own.trained.parameters;
         let mut record = own.record;
         record.set("twin_loss", twin.loss);
@@ -112,79 +103,25 @@ struct Step {
 }
 
 impl Side {
-    fn step<B>(
-        &mut self,
-        precision: &Precision,
-        device: &B::Device,
-        fetch: &dyn Fn(&Config, u64) -> Batch,
-    ) -> Step
-    where
-        B: AutodiffBackend + Kernels,
-        B::InnerBackend: Kernels,
-    {
+    /// With the side's own configuration.
+    fn step(&mut self, setting: &Setting, fetch: &dyn Fn(&Config, u64) -> Batch) -> Step {
         let trained = &mut self.trained;
         let config = &self.config.at(trained.state.progress());
-        let setting = Setting::<B> {
-            config,
-            precision,
-            device,
-            seat: None,
-        };
+        let setting = Setting { config, ..*setting };
         let mut events = pass_over(config, &mut trained.state);
-        let scale = trained.state.scaler.scale;
-        let lr = config.learning_rate(trained.state.optimizer_samples);
         let fetch = |position| fetch(config, position);
-        let mut sum = accumulate(&setting, fetch, trained, false, None);
-        let norms = unscale(&mut sum, &trained.parameters, scale, None);
-        let loss = sum.losses.all.value().unwrap_or(f64::NAN);
-        let updated = update(config, trained, &sum.flat, &norms, loss, lr);
-        let first_overflow = precision.take_report().first_overflow;
-        let skip = updated.as_ref().err().copied();
-        let overflow = first_overflow.as_deref();
-        events.extend(decide(config, trained, skip, loss, overflow));
-        let updated = updated.ok();
-        let smallest = updated
-            .as_ref()
-            .and_then(|update| smallest(&trained.parameters, &sum.flat, update));
+        let mut taken = take(&setting, fetch, trained, false, None);
+        events.append(&mut taken.events);
+        let updated = taken.update.as_ref().ok();
+        let smallest =
+            updated.and_then(|update| smallest(&trained.parameters, &taken.sum.flat, update));
         Step {
-            record: record(
-                config,
-                trained,
-                &sum.losses,
-                &norms,
-                updated.as_ref(),
-                [lr, scale],
-            ),
             events,
-            loss,
+            loss: taken.loss,
             smallest,
+            record: taken.record(config, trained, false, false),
         }
     }
-}
-
-/// The signals of training, but for those of a layer and timings.
-fn record(
-    config: &Config,
-    trained: &Trained,
-    losses: &Losses,
-    norms: &GradientNorms,
-    update: Option<&Update>,
-    [lr, scale]: [f64; 2],
-) -> Record {
-    let mut recorder = Recorder {
-        table: trained.parameters.table(),
-        layers: config.model.layers,
-        with_layers: false,
-        record: Record::new(trained.state.step),
-    };
-    recorder.losses(losses);
-    recorder.schedule(config, lr, scale, update.is_none());
-    recorder.consumed(trained.state.samples, config.model.seq_len);
-    recorder.gradients(norms, update.map(|update| update.coefficient));
-    if let Some(update) = update {
-        recorder.update(&update.reports, trained.parameters.len());
-    }
-    recorder.record
 }
 
 fn embedding(parameters: &Parameters) -> &[f32] {

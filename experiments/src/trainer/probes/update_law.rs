@@ -9,20 +9,16 @@
 use crate::data::{Batch, held_out};
 use crate::error::TrainError;
 use crate::parameters::{Parameter, Parameters};
-use crate::pass::{self, Setting};
+use crate::pass::Setting;
+use crate::state::Trained;
+use crate::trainer::gradient::{accumulate, unscale};
 use crate::trainer::signals::Recorder;
-use crate::trainer::{Trained, Training, accumulate, unscale};
-use burn::tensor::backend::AutodiffBackend;
+use crate::trainer::training::Training;
 use experiments_text::Split;
-use kernels::Kernels;
 use logs::Record;
 
 /// One record, of step 1.
-pub(super) fn measure<B>(training: &Training<B>) -> Result<Record, TrainError>
-where
-    B: AutodiffBackend + Kernels,
-    B::InnerBackend: Kernels,
-{
+pub(super) fn measure(training: &Training) -> Result<Record, TrainError> {
     let trained = Trained::fresh(training.config)?;
     let config = &training.config.at(trained.state.progress());
     let sampler = training.sampler(config, Split::Train);
@@ -30,29 +26,29 @@ where
     // `eval.batches` is checked to be at least 1.
     let probe = held_out(&training.sampler(config, Split::HeldOut)).next();
     let probe = probe.expect("a held-out batch");
-    let (pass, plain) = (training.setting::<B>(config), training.setting(config));
-    Ok(record(&pass, &plain, fetch, trained, &probe))
+    let setting = training.setting(config);
+    Ok(record(&setting, fetch, trained, &probe))
 }
 
 /// Gradient on what `fetch` gives, step, and the change of the logits on `probe`.
-pub(super) fn record<B>(
-    setting: &Setting<B>,
-    forward: &Setting<B::InnerBackend>,
+pub(super) fn record(
+    setting: &Setting,
     fetch: impl Fn(u64) -> Batch,
     mut trained: Trained,
     probe: &Batch,
-) -> Record
-where
-    B: AutodiffBackend + Kernels,
-    B::InnerBackend: Kernels,
-{
+) -> Record {
     let config = setting.config;
     let (scale, lr) = (trained.state.scaler.scale, config.optimizer.lr);
     let mut sum = accumulate(setting, fetch, &mut trained, false, None);
     let norms = unscale(&mut sum, &trained.parameters, scale, None);
-    let before = pass::logits(forward, &trained.parameters, probe);
+    let logits = |trained: &Trained| {
+        setting
+            .engine
+            .logits(setting.run(&trained.parameters, probe))
+    };
+    let before = logits(&trained);
     sign_step(&mut trained.parameters, &sum.flat, lr as f32);
-    let after = pass::logits(forward, &trained.parameters, probe);
+    let after = logits(&trained);
 
     let mut recorder = Recorder {
         table: trained.parameters.table(),

@@ -3,7 +3,6 @@
 use super::*;
 use crate::data::Losses;
 use experiments_config::{Ffn, PbRelaxMax, Positions};
-use pass::Run;
 
 /// Runs that differ in everything that runs of a pack may differ in: weights, sequences and how many
 /// targets they have, dropout masks, residual weight, embedding gradient shrink, loss scale.
@@ -56,44 +55,34 @@ impl Pack {
         }
     }
 
-    fn runs(&self) -> Vec<Run<'_>> {
-        let run = |i: usize| Run {
+    fn run<'a>(&'a self, i: usize, precision: &'a Precision) -> Run<'a> {
+        Run {
             config: &self.configs[i],
+            precision,
             parameters: &self.parameters[i],
             batch: &self.batches[i],
-        };
-        (0..3).map(run).collect()
+        }
+    }
+
+    fn precision(&self) -> Precision {
+        Precision::new(&self.configs[0].precision, self.configs[0].model.layers)
     }
 
     fn dropout(i: usize) -> Dropout {
         Dropout::new(i as u64, 5)
     }
 
-    /// Calls `f` with what a pass of these runs needs.
-    fn with<R>(&self, i: usize, f: impl FnOnce(&Setting<Autodiff<Flex>>) -> R) -> R {
-        let config = &self.configs[i];
-        let precision = Precision::new(&config.precision, config.model.layers);
-        f(&Setting {
-            config,
-            precision: &precision,
-            device: &Default::default(),
-            seat: None,
-        })
-    }
-
     fn together(&self) -> Vec<TrainPass> {
         let dropout = (0..3).map(Self::dropout).collect();
-        self.with(0, |setting| {
-            pass::train_packed(setting, &self.runs(), &self.scales, dropout, PROBE)
-        })
+        let precision = self.precision();
+        let runs = [0, 1, 2].map(|i| self.run(i, &precision));
+        graph().train_all(&runs, &self.scales, dropout, PROBE)
     }
 
     fn alone(&self, i: usize) -> TrainPass {
-        let (parameters, batch) = (&self.parameters[i], &self.batches[i]);
-        self.with(i, |setting| {
-            let dropout = Self::dropout(i);
-            pass::train(setting, parameters, batch, self.scales[i], dropout, PROBE)
-        })
+        let precision = self.precision();
+        let run = self.run(i, &precision);
+        graph().train(run, self.scales[i], Self::dropout(i), PROBE)
     }
 }
 
@@ -208,17 +197,11 @@ fn a_packed_pass_knows_every_variant() {
 #[test]
 fn packed_evaluation_gives_every_run_what_it_has_alone() {
     let pack = Pack::new(true, EQUAL, |c| c.precision.format = Format::Fp16);
-    let device = Default::default();
-    let precision = Precision::new(&pack.configs[0].precision, 2);
-    let setting = |i: usize| Setting::<Flex> {
-        config: &pack.configs[i],
-        precision: &precision,
-        device: &device,
-        seat: None,
-    };
-    let together = pass::evaluate_packed(&setting(0), &pack.runs());
+    let precision = pack.precision();
+    let run = |i| pack.run(i, &precision);
+    let together = graph().evaluate_all(&[0, 1, 2].map(run));
     for (i, ours) in together.iter().enumerate() {
-        let theirs = pass::evaluate(&setting(i), &pack.parameters[i], &pack.batches[i]);
+        let theirs = graph().evaluate(run(i));
         assert_eq!(values(ours), values(&theirs), "run {i}");
     }
 }

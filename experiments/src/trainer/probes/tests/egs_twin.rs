@@ -1,7 +1,8 @@
 use super::{batch, config};
+use crate::backend::Device;
 use crate::numerics::precision::Precision;
+use crate::pass::Setting;
 use crate::trainer::probes::egs_twin::Twins;
-use burn::backend::{Autodiff, Flex};
 use experiments_config::{
     Config, EgsPath, Format, LossScaleMode, ScheduleEntry, ScheduledKey, Unit,
 };
@@ -18,10 +19,16 @@ fn last(alpha: f64, change: impl Fn(&mut Config)) -> Record {
         change(c);
     });
     let precision = Precision::new(&config.precision, config.model.layers);
+    let engine = Device::Cpu.engine(&config, None).unwrap();
+    let setting = Setting {
+        config: &config,
+        precision: &precision,
+        engine: &*engine,
+    };
     let mut twins = Twins::new(&config).unwrap();
     let mut record = Record::default();
     for step in 1..=20 {
-        (record, _) = twins.step::<Autodiff<Flex>>(&precision, &Default::default(), &batch);
+        (record, _) = twins.step(&setting, &batch);
         assert_eq!(record.step, step);
     }
     record

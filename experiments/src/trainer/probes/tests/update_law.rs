@@ -1,31 +1,24 @@
 use super::{batch, config};
+use crate::backend::Device;
 use crate::numerics::precision::Precision;
 use crate::parameters::Parameters;
 use crate::pass::Setting;
-use crate::trainer::Trained;
+use crate::state::Trained;
 use crate::trainer::probes::update_law::{record, sign_step};
-use burn::backend::{Autodiff, Flex};
 use experiments_config::{Config, KernelChoice, Norm};
 use logs::Record;
 
 fn measured(config: &Config) -> Record {
     let precision = Precision::new(&config.precision, config.model.layers);
-    let device = Default::default();
-    let setting = Setting::<Autodiff<Flex>> {
+    let engine = Device::Cpu.engine(config, None).unwrap();
+    let setting = Setting {
         config,
         precision: &precision,
-        device: &device,
-        seat: None,
-    };
-    let forward = Setting::<Flex> {
-        config,
-        precision: &precision,
-        device: &device,
-        seat: None,
+        engine: &*engine,
     };
     let trained = Trained::fresh(config).unwrap();
     let fetch = |position| batch(config, position);
-    record(&setting, &forward, fetch, trained, &batch(config, 1000))
+    record(&setting, fetch, trained, &batch(config, 1000))
 }
 
 fn rms(change: impl Fn(&mut Config)) -> f64 {

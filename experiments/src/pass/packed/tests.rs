@@ -1,4 +1,4 @@
-//! The meeting of runs: nobody waits for ever, and nothing depends on who is faster.
+//! Rounds of a pack: nobody waits for ever, and nothing depends on who is faster.
 
 use super::*;
 use crate::data::objective::{Kind, Sample, Segment};
@@ -46,21 +46,30 @@ const NOTE: Note = Note {
     capture: false,
 };
 
+fn graph() -> Graph<Autodiff<Flex>> {
+    Graph {
+        device: Default::default(),
+        backend: "flex",
+    }
+}
+
 /// A run of `steps` steps of so many micro-batches that evaluates after every second one: its losses and
 /// the sum of its gradients' magnitudes.
-fn run(seat: &Seat, config: &Config, steps: usize, micro_batches: usize) -> Vec<f64> {
+fn run(handle: &PackHandle, config: &Config, steps: usize, micro_batches: usize) -> Vec<f64> {
     let mut parameters = Parameters::initialise(&config.model, 20, config.seed);
+    let precision = Precision::new(&config.precision, config.model.layers);
     let mut seen = Vec::new();
     let batch = batch(config.seed);
     for step in 0..steps {
         for micro in 0..micro_batches {
             let run = Run {
                 config,
+                precision: &precision,
                 parameters: &parameters,
                 batch: &batch,
             };
             let dropout = Dropout::new(config.seed, micro as u64);
-            let pass = seat.train(run, 8.0, dropout, NOTE);
+            let pass = handle.train(run, 8.0, dropout, NOTE);
             seen.extend(pass.losses.all.value());
             let gradient = pass.gradients.flat;
             let weights = parameters.values_mut().iter_mut();
@@ -71,10 +80,11 @@ fn run(seat: &Seat, config: &Config, steps: usize, micro_batches: usize) -> Vec<
         if step % 2 == 1 {
             let run = Run {
                 config,
+                precision: &precision,
                 parameters: &parameters,
                 batch: &batch,
             };
-            seen.extend(seat.evaluate(run).all.value());
+            seen.extend(handle.evaluate(run).all.value());
         }
     }
     seen
@@ -82,20 +92,20 @@ fn run(seat: &Seat, config: &Config, steps: usize, micro_batches: usize) -> Vec<
 
 /// All runs of a pack, each after a pause of its own before it begins.
 fn together(configs: &[Config], pauses: &[u64]) -> Vec<Vec<f64>> {
-    let (pack, seats) = Pack::new(configs.iter());
+    let (pack, handles) = Pack::new(configs.iter());
     thread::scope(|scope| {
         let _closing = pack.closing();
-        let runs = configs.iter().zip(seats).zip(pauses).enumerate();
+        let runs = configs.iter().zip(handles).zip(pauses).enumerate();
         let threads: Vec<_> = runs
-            .map(|(i, ((config, seat), pause))| {
+            .map(|(i, ((config, handle), pause))| {
                 scope.spawn(move || {
                     thread::sleep(Duration::from_millis(*pause));
                     // Different lengths and different numbers of passes a step.
-                    run(&seat, config, 3 + 2 * i, 1 + i)
+                    run(&handle, config, 3 + 2 * i, 1 + i)
                 })
             })
             .collect();
-        pack.serve::<Autodiff<Flex>>(&Default::default());
+        pack.serve(&graph());
         threads.into_iter().map(|t| t.join().unwrap()).collect()
     })
 }
@@ -114,11 +124,11 @@ fn runs_of_different_lengths_and_rhythms_end_with_the_same_numbers_in_any_order(
     assert_eq!(lengths, [3 + 1, 5 * 2 + 2, 7 * 3 + 3]);
     // Alone in a pack of its own, a run has the numbers it has in company.
     for (i, config) in configs.iter().enumerate() {
-        let (pack, mut seats) = Pack::new([config].into_iter());
+        let (pack, mut handles) = Pack::new([config].into_iter());
         let alone = thread::scope(|scope| {
-            let seat = seats.pop().unwrap();
-            let run = scope.spawn(move || run(&seat, config, 3 + 2 * i, 1 + i));
-            pack.serve::<Autodiff<Flex>>(&Default::default());
+            let handle = handles.pop().unwrap();
+            let run = scope.spawn(move || run(&handle, config, 3 + 2 * i, 1 + i));
+            pack.serve(&graph());
             run.join().unwrap()
         });
         assert_eq!(alone, first[i]);
@@ -126,20 +136,20 @@ fn runs_of_different_lengths_and_rhythms_end_with_the_same_numbers_in_any_order(
 }
 
 #[test]
-fn a_run_that_panics_or_never_begins_leaves_its_seat() {
+fn a_run_that_panics_or_never_begins_leaves_its_handle() {
     let configs = [1, 2, 3].map(|seed| config(seed, |_| {}));
-    let (pack, seats) = Pack::new(configs.iter());
-    let mut seats = seats.into_iter();
-    let (first, second, third) = (seats.next(), seats.next(), seats.next());
+    let (pack, handles) = Pack::new(configs.iter());
+    let mut handles = handles.into_iter();
+    let (first, second, third) = (handles.next(), handles.next(), handles.next());
     drop(second);
     let seen = thread::scope(|scope| {
         let _closing = pack.closing();
         let run_on = scope.spawn(|| run(&first.unwrap(), &configs[0], 3, 1));
         let panics = scope.spawn(|| {
-            let _seat = third.unwrap();
+            let _handle = third.unwrap();
             std::panic::resume_unwind(Box::new("quietly"));
         });
-        pack.serve::<Autodiff<Flex>>(&Default::default());
+        pack.serve(&graph());
         assert!(panics.join().is_err());
         run_on.join().unwrap()
     });
@@ -148,31 +158,33 @@ fn a_run_that_panics_or_never_begins_leaves_its_seat() {
 
 /// Out of memory on a device is a panic: the runs must end, or the process would hang.
 #[test]
-fn a_broken_pass_sends_everyone_away() {
+fn a_broken_pass_fails_every_waiting_request() {
     let mut configs = [1, 2].map(|seed| config(seed, |_| {}));
     // Not the shape of the weights that come with it.
-    let (pack, seats) = Pack::new(configs.iter());
+    let (pack, handles) = Pack::new(configs.iter());
     let ended = AtomicUsize::new(0);
     let result = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
         thread::scope(|scope| {
             let _closing = pack.closing();
-            for (seat, config) in seats.into_iter().zip(&mut configs) {
+            for (handle, config) in handles.into_iter().zip(&mut configs) {
                 let ended = &ended;
                 scope.spawn(move || {
                     let parameters = Parameters::initialise(&config.model, 20, 1);
                     config.model.hidden_size = 12;
                     let batch = batch(1);
+                    let precision = Precision::new(&config.precision, config.model.layers);
                     let run = Run {
                         config,
+                        precision: &precision,
                         parameters: &parameters,
                         batch: &batch,
                     };
-                    let asked = std::panic::AssertUnwindSafe(|| seat.evaluate(run));
+                    let asked = std::panic::AssertUnwindSafe(|| handle.evaluate(run));
                     assert!(std::panic::catch_unwind(asked).is_err());
                     ended.fetch_add(1, Ordering::Relaxed);
                 });
             }
-            pack.serve::<Autodiff<Flex>>(&Default::default());
+            pack.serve(&graph());
         });
     }));
     assert!(result.is_err(), "the pass panics");

@@ -1,0 +1,247 @@
+//! Passes by burn's tensor operations and their autodiff graph, [`crate::pass::model`], on any device.
+//!
+//! A pass may serve several runs at once, each with weights, a batch and a loss scale of its own, so
+//! that small models fill a large device. Nothing flows between the runs.
+
+use crate::data::{Batch, Losses, Mean, Targets};
+use crate::numerics::dropout::Dropout;
+use crate::pass::capture::Capture;
+use crate::pass::model::{Context, Glm, Input, Weights, collect, scale_runs};
+use crate::pass::probe::Probe;
+use crate::pass::{Engine, Note, Run, TrainPass};
+use burn::tensor::backend::{AutodiffBackend, Backend};
+use burn::tensor::{Int, Tensor, TensorData, activation};
+use experiments_config::Config;
+use kernels::Kernels;
+use std::borrow::Cow;
+
+/// The graph on a device of backend `B`.
+pub(crate) struct Graph<B: Backend> {
+    pub(crate) device: B::Device,
+    /// Name of the backend.
+    pub(crate) backend: &'static str,
+}
+
+impl<B> Engine for Graph<B>
+where
+    B: AutodiffBackend + Kernels,
+    B::InnerBackend: Kernels,
+{
+    fn name(&self) -> &'static str {
+        "graph"
+    }
+
+    fn kernels(&self) -> &'static str {
+        self.backend
+    }
+
+    fn counts_range(&self) -> bool {
+        B::InnerBackend::COUNTS_RANGE
+    }
+
+    fn train(&self, run: Run, scale: f64, dropout: Dropout, note: Note) -> TrainPass {
+        let mut passes = self.train_all(&[run], &[scale], vec![dropout], note);
+        passes.pop().expect("one pass for one run")
+    }
+
+    fn evaluate(&self, run: Run) -> Losses {
+        let mut losses = self.evaluate_all(&[run]);
+        losses.pop().expect("one result for one run")
+    }
+
+    fn logits(&self, run: Run) -> Vec<f32> {
+        let Run {
+            config, precision, ..
+        } = run;
+        let runs = [run.parameters];
+        let mut weights = Weights::new(&runs, precision, &self.device, false);
+        let model = Glm::<B::InnerBackend>::new(config, &mut weights);
+        let mut context = Context::plain(config, precision);
+        let targets = run.batch.targets();
+        let half = precision.half();
+        let input = Input::new(run.batch, &targets, &config.model, half, &self.device);
+        let logits = model.logits(&input, &mut context);
+        // Logits are FP32 tensors on every backend.
+        logits.into_data().to_vec().expect("FP32 tensor")
+    }
+}
+
+impl<B> Graph<B>
+where
+    B: AutodiffBackend + Kernels,
+    B::InnerBackend: Kernels,
+{
+    /// [`Engine::train`] for several runs at once, at least one, with a scale and masks for each. All have the
+    /// same [`Config::pack_key`] and as many sequences, and share the first one's precision. Only a pass of one
+    /// run can be captured.
+    pub(crate) fn train_all(
+        &self,
+        runs: &[Run],
+        scales: &[f64],
+        dropout: Vec<Dropout>,
+        note: Note,
+    ) -> Vec<TrainPass> {
+        let Run {
+            config, precision, ..
+        } = runs[0];
+        let parameters: Vec<_> = runs.iter().map(|run| run.parameters).collect();
+        let mut weights = Weights::new(&parameters, precision, &self.device, true);
+        let model = Glm::<B>::new(config, &mut weights);
+        let probe = Some(Probe::default()).filter(|_| note.probe);
+        let mut context = Context {
+            dropout,
+            probes: probe.map_or_else(Vec::new, |probe| vec![probe; runs.len()]),
+            capture: note.capture.then(Capture::default),
+            ..Context::new(configs(runs), precision)
+        };
+        let targets = stacked_targets(runs, config.model.seq_len);
+        let entropy = forward(&self.device, &model, runs, &targets, &mut context);
+        let Loss { loss, z_loss } =
+            entropy.loss(runs.len(), targets.weights, config.objective.z_loss);
+        let mut grads = scale_runs(loss, scales).sum().backward();
+        drop(model);
+        let gradients = collect(
+            weights.into_leaves(),
+            &mut grads,
+            &parameters,
+            precision.half(),
+        );
+        let mut losses = losses(runs, entropy);
+        for (losses, z) in losses.iter_mut().zip(z_loss.map(host).unwrap_or_default()) {
+            losses.z_loss = Mean::of(z.into());
+        }
+        let (mut probes, mut capture) = (context.probes.into_iter(), context.capture);
+        let both = losses.into_iter().zip(gradients);
+        both.map(|(losses, gradients)| TrainPass {
+            losses,
+            gradients,
+            probe: probes.next(),
+            capture: capture.take(),
+        })
+        .collect()
+    }
+
+    /// [`Engine::evaluate`] for several runs at once, on the terms of [`Graph::train_all`].
+    pub(crate) fn evaluate_all(&self, runs: &[Run]) -> Vec<Losses> {
+        let Run {
+            config, precision, ..
+        } = runs[0];
+        let parameters: Vec<_> = runs.iter().map(|run| run.parameters).collect();
+        let mut weights = Weights::new(&parameters, precision, &self.device, false);
+        let model = Glm::<B::InnerBackend>::new(config, &mut weights);
+        let mut context = Context::new(configs(runs), precision);
+        let targets = stacked_targets(runs, config.model.seq_len);
+        let entropy = forward(&self.device, &model, runs, &targets, &mut context);
+        losses(runs, entropy)
+    }
+}
+
+fn configs<'a>(runs: &[Run<'a>]) -> Vec<&'a Config> {
+    runs.iter().map(|run| run.config).collect()
+}
+
+/// All runs' targets, as many for each: where a run has fewer than another, its last one is repeated
+/// with weight 0. A repeated row holds what a real one holds, so it is finite where that one is, and
+/// its gradients are zeros.
+fn stacked_targets(runs: &[Run], seq_len: usize) -> Targets {
+    let mut own: Vec<_> = runs.iter().map(|run| run.batch.targets()).collect();
+    let longest = own.iter().map(|targets| targets.slots.len()).max();
+    let mut stacked = Targets::default();
+    let mut first_slot = 0;
+    for (run, targets) in runs.iter().zip(&mut own) {
+        for values in [&mut targets.slots, &mut targets.tokens] {
+            let last = values.last().copied().unwrap_or(0);
+            values.resize(longest.unwrap_or(0), last);
+        }
+        targets.weights.resize(targets.slots.len(), 0.0);
+        let slots = targets.slots.iter().map(|slot| first_slot + slot);
+        stacked.slots.extend(slots);
+        stacked.tokens.append(&mut targets.tokens);
+        stacked.weights.append(&mut targets.weights);
+        first_slot += (run.batch.samples.len() * seq_len) as i64;
+    }
+    stacked
+}
+
+/// Of every target, computed in FP32 from the stored logits.
+struct CrossEntropy<B: Backend> {
+    /// In nats, `[r·t]`.
+    losses_t: Tensor<B, 1>,
+    /// Logarithm of the softmax's denominator, `[r·t]`.
+    log_z_t: Tensor<B, 1>,
+}
+
+impl<B: Backend> CrossEntropy<B> {
+    /// Of each of `runs` runs, from the `weights` of all targets.
+    fn loss(&self, runs: usize, weights: Vec<f32>, z_coefficient: f64) -> Loss<B> {
+        let t = weights.len();
+        let weights_t = TensorData::new(weights, [t]);
+        let weights_t = Tensor::<B, 1>::from_data(weights_t, &self.losses_t.device());
+        let sum = |x: Tensor<B, 1>| -> Tensor<B, 2> { x.reshape([runs, t / runs]).sum_dim(1) };
+        let loss = sum(self.losses_t.clone() * weights_t.clone());
+        if z_coefficient > 0.0 {
+            let z_t = self.log_z_t.clone();
+            let z_loss = sum(z_t.clone() * z_t * weights_t) * z_coefficient;
+            Loss {
+                loss: loss + z_loss.clone(),
+                z_loss: Some(z_loss.reshape([runs])),
+            }
+        } else {
+            Loss { loss, z_loss: None }
+        }
+    }
+}
+
+/// What a training pass differentiates.
+struct Loss<B: Backend> {
+    /// With the z-loss, `[r, 1]`.
+    loss: Tensor<B, 2>,
+    /// The z-loss by itself, `[r]`; absent where its coefficient is 0.
+    z_loss: Option<Tensor<B, 1>>,
+}
+
+fn forward<B: Kernels>(
+    device: &B::Device,
+    model: &Glm<B>,
+    runs: &[Run],
+    targets: &Targets,
+    context: &mut Context,
+) -> CrossEntropy<B> {
+    let half = context.precision.half();
+    let batch = match runs {
+        [run] => Cow::Borrowed(run.batch),
+        _ => Cow::Owned(Batch::stack(runs.iter().map(|run| run.batch))),
+    };
+    let input = Input::new(&batch, targets, &context.config.model, half, device);
+    let logits_tv = model.logits(&input, context);
+    let t = targets.tokens.len();
+    let tokens = TensorData::new(targets.tokens.clone(), [t]);
+    let tokens_t = Tensor::<B, 1, Int>::from_data(tokens, device);
+    let [losses_t, log_z_t] = if B::COMBINES {
+        kernels::cross_entropy(logits_tv.clone(), tokens_t)
+    } else {
+        let tokens = tokens_t.reshape([t, 1]);
+        let log_p_tv = activation::log_softmax(logits_tv.clone(), 1);
+        let losses_t: Tensor<B, 1> = log_p_tv.gather(1, tokens.clone()).neg().reshape([t]);
+        let target_logits_t: Tensor<B, 1> = logits_tv.clone().gather(1, tokens).reshape([t]);
+        [losses_t.clone(), target_logits_t + losses_t]
+    };
+    if let Some(capture) = &mut context.capture {
+        capture.tensor("logits".to_owned(), &logits_tv);
+        capture.tensor("token_losses".to_owned(), &losses_t);
+    }
+    CrossEntropy { losses_t, log_z_t }
+}
+
+/// Every run's losses; what its padding lost is left out.
+fn losses<B: Backend>(runs: &[Run], entropy: CrossEntropy<B>) -> Vec<Losses> {
+    let losses = host(entropy.losses_t);
+    let own = losses.chunks_exact(losses.len() / runs.len());
+    let both = runs.iter().zip(own);
+    both.map(|(run, own)| run.batch.losses(own)).collect()
+}
+
+fn host<B: Backend>(x: Tensor<B, 1>) -> Vec<f32> {
+    // Losses are FP32 tensors on every backend.
+    x.into_data().to_vec().expect("FP32 tensor")
+}

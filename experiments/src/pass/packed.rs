@@ -1,0 +1,324 @@
+//! Several runs' passes done as one pass of the graph.
+//!
+//! Every run has a [`PackHandle`], in a thread of its own, and asks for passes one at a time. A round
+//! begins when every run that has not left has asked, so who is packed with whom depends on what the
+//! runs ask for and never on how fast their threads are. Rounds are done by one thread, the only one
+//! that uses the device.
+
+use crate::data::{Batch, Losses};
+use crate::numerics::dropout::Dropout;
+use crate::numerics::precision::Precision;
+use crate::parameters::Parameters;
+use crate::pass::graph::Graph;
+use crate::pass::{Engine, Note, Run, TrainPass};
+use burn::tensor::backend::AutodiffBackend;
+use experiments_config::Config;
+use kernels::Kernels;
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+
+/// Runs whose passes are done together.
+pub(crate) struct Pack {
+    members: Mutex<Members>,
+    /// Some member has changed.
+    changed: Condvar,
+}
+
+struct Members {
+    all: Vec<Member>,
+    /// Set when nobody does rounds any more.
+    closed: bool,
+}
+
+/// What a run is doing.
+enum Member {
+    /// At work between two passes, or waiting for the answer of a round.
+    Busy,
+    Asked(Box<Request>),
+    Left,
+}
+
+/// A pass that a run asks for. It owns what it reads, because it crosses to another thread.
+struct Request {
+    run: OwnedRun,
+    wanted: Wanted,
+}
+
+struct OwnedRun {
+    /// [`Config::pack_key`] of the run.
+    key: Arc<str>,
+    config: Config,
+    parameters: Parameters,
+    batch: Batch,
+}
+
+enum Wanted {
+    Train(Box<Training>),
+    Evaluate(SyncSender<Losses>),
+}
+
+struct Training {
+    scale: f64,
+    dropout: Dropout,
+    note: Note,
+    reply: SyncSender<TrainPass>,
+}
+
+/// A run's access to its pack; dropping it leaves the pack.
+pub(crate) struct PackHandle {
+    pack: Arc<Pack>,
+    member: usize,
+    key: Arc<str>,
+}
+
+/// A run's passes, done together with those of the other runs of its pack.
+pub(crate) struct Packed {
+    pub(crate) handle: PackHandle,
+    /// For what is asked for once in a run, or a few times.
+    pub(crate) alone: Box<dyn Engine>,
+}
+
+impl Engine for Packed {
+    fn name(&self) -> &'static str {
+        self.alone.name()
+    }
+
+    fn kernels(&self) -> &'static str {
+        self.alone.kernels()
+    }
+
+    /// One tensor holds many runs, and nobody counts whose value was lost.
+    fn counts_range(&self) -> bool {
+        false
+    }
+
+    fn train(&self, run: Run, scale: f64, dropout: Dropout, note: Note) -> TrainPass {
+        self.handle.train(run, scale, dropout, note)
+    }
+
+    fn evaluate(&self, run: Run) -> Losses {
+        self.handle.evaluate(run)
+    }
+
+    fn logits(&self, run: Run) -> Vec<f32> {
+        self.alone.logits(run)
+    }
+}
+
+impl Pack {
+    /// A pack with a handle for each run. A run that shares its key with nobody may be in it too; its passes
+    /// are done by themselves.
+    pub(crate) fn new<'a>(runs: impl Iterator<Item = &'a Config>) -> (Arc<Self>, Vec<PackHandle>) {
+        let keys: Vec<Arc<str>> = runs.map(|run| run.pack_key().into()).collect();
+        let pack = Arc::new(Self {
+            members: Mutex::new(Members {
+                all: keys.iter().map(|_| Member::Busy).collect(),
+                closed: false,
+            }),
+            changed: Condvar::new(),
+        });
+        let handle = |(member, key)| PackHandle {
+            pack: pack.clone(),
+            member,
+            key,
+        };
+        let handles = keys.into_iter().enumerate().map(handle).collect();
+        (pack, handles)
+    }
+
+    /// Closes the pack at the end of a scope, also when a pass panics: runs that would wait for ever must
+    /// hear of it.
+    pub(crate) fn closing(&self) -> Closing<'_> {
+        Closing(self)
+    }
+
+    /// Does rounds until all runs have left.
+    pub(crate) fn serve<B>(&self, graph: &Graph<B>)
+    where
+        B: AutodiffBackend + Kernels,
+        B::InnerBackend: Kernels,
+    {
+        while let Some(requests) = self.round() {
+            let (mut training, mut evaluation) = (Vec::new(), Vec::new());
+            for Request { run, wanted } in requests {
+                match wanted {
+                    Wanted::Train(wanted) => Group::join(&mut training, run, *wanted),
+                    Wanted::Evaluate(reply) => Group::join(&mut evaluation, run, reply),
+                }
+            }
+            for group in training {
+                group.train(graph);
+            }
+            for group in evaluation {
+                group.evaluate(graph);
+            }
+        }
+    }
+
+    /// Waits until every run that has not left has asked; the requests in the order of the runs, none when
+    /// all have left.
+    fn round(&self) -> Option<Vec<Request>> {
+        let mut members = self.lock();
+        while members.all.iter().any(|m| matches!(m, Member::Busy)) {
+            let waited = self.changed.wait(members);
+            members = waited.unwrap_or_else(PoisonError::into_inner);
+        }
+        let mut requests = Vec::new();
+        for member in &mut members.all {
+            if matches!(member, Member::Asked(_))
+                && let Member::Asked(request) = std::mem::replace(member, Member::Busy)
+            {
+                requests.push(*request);
+            }
+        }
+        (!requests.is_empty()).then_some(requests)
+    }
+
+    /// The members are only ever changed in one assignment, so they are whole even after a panic.
+    fn lock(&self) -> MutexGuard<'_, Members> {
+        self.members.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Fails every waiting and future request.
+pub(crate) struct Closing<'a>(&'a Pack);
+
+impl Drop for Closing<'_> {
+    fn drop(&mut self) {
+        let mut members = self.0.lock();
+        members.closed = true;
+        // Dropping a request hangs up on the run that waits for its answer.
+        members.all.clear();
+    }
+}
+
+impl PackHandle {
+    /// [`Engine::train`], together with what the other runs ask for.
+    pub(crate) fn train(&self, run: Run, scale: f64, dropout: Dropout, note: Note) -> TrainPass {
+        let (reply, answer) = sync_channel(1);
+        let wanted = Training {
+            scale,
+            dropout,
+            note,
+            reply,
+        };
+        self.ask(run, Wanted::Train(Box::new(wanted)), &answer)
+    }
+
+    /// [`Engine::evaluate`], together with what the other runs ask for.
+    pub(crate) fn evaluate(&self, run: Run) -> Losses {
+        let (reply, answer) = sync_channel(1);
+        self.ask(run, Wanted::Evaluate(reply), &answer)
+    }
+
+    /// # Panics
+    /// If the thread that does the rounds has panicked.
+    fn ask<T>(&self, run: Run, wanted: Wanted, answer: &Receiver<T>) -> T {
+        let run = OwnedRun {
+            key: self.key.clone(),
+            config: run.config.clone(),
+            parameters: run.parameters.clone(),
+            batch: run.batch.clone(),
+        };
+        self.set(Member::Asked(Box::new(Request { run, wanted })));
+        answer.recv().expect("the pack's passes go on")
+    }
+
+    fn set(&self, member: Member) {
+        let mut members = self.pack.lock();
+        if !members.closed {
+            members.all[self.member] = member;
+        }
+        drop(members);
+        self.pack.changed.notify_all();
+    }
+}
+
+impl Drop for PackHandle {
+    fn drop(&mut self) {
+        self.set(Member::Left);
+    }
+}
+
+/// Requests of one kind that can share a pass.
+struct Group<T> {
+    runs: Vec<OwnedRun>,
+    wanted: Vec<T>,
+}
+
+impl<T> Group<T> {
+    /// Adds a request to the group it fits, or to a new one.
+    fn join(groups: &mut Vec<Self>, run: OwnedRun, wanted: T) {
+        let shape = |run: &OwnedRun| (run.key.clone(), run.batch.samples.len());
+        let fits = |group: &&mut Self| shape(&group.runs[0]) == shape(&run);
+        match groups.iter_mut().find(fits) {
+            Some(group) => {
+                group.runs.push(run);
+                group.wanted.push(wanted);
+            }
+            None => groups.push(Self {
+                runs: vec![run],
+                wanted: vec![wanted],
+            }),
+        }
+    }
+
+    /// Calls `f` with what the pass reads. A run that is alone goes the same way as many, so that its numbers do
+    /// not depend on who is with it.
+    fn pass<R>(runs: &[OwnedRun], f: impl FnOnce(&[Run]) -> R) -> R {
+        let config = &runs[0].config;
+        // Its counts are nobody's: they would be of all runs together.
+        let precision = Precision::new(&config.precision, config.model.layers);
+        let views = runs.iter().map(|run| Run {
+            config: &run.config,
+            precision: &precision,
+            parameters: &run.parameters,
+            batch: &run.batch,
+        });
+        f(&views.collect::<Vec<_>>())
+    }
+}
+
+impl Group<Training> {
+    fn train<B>(self, graph: &Graph<B>)
+    where
+        B: AutodiffBackend + Kernels,
+        B::InnerBackend: Kernels,
+    {
+        let note = Note {
+            probe: self.wanted.iter().any(|wanted| wanted.note.probe),
+            capture: false,
+        };
+        let scales: Vec<_> = self.wanted.iter().map(|wanted| wanted.scale).collect();
+        let (mut dropout, mut replies) = (Vec::new(), Vec::new());
+        for wanted in self.wanted {
+            dropout.push(wanted.dropout);
+            replies.push((wanted.reply, wanted.note));
+        }
+        let passes = Self::pass(&self.runs, |runs| {
+            graph.train_all(runs, &scales, dropout, note)
+        });
+        for (mut pass, (reply, note)) in passes.into_iter().zip(replies) {
+            pass.probe = pass.probe.filter(|_| note.probe);
+            // A run waits for its answer, so nobody can have hung up.
+            let _ = reply.send(pass);
+        }
+    }
+}
+
+impl Group<SyncSender<Losses>> {
+    fn evaluate<B>(self, graph: &Graph<B>)
+    where
+        B: AutodiffBackend + Kernels,
+        B::InnerBackend: Kernels,
+    {
+        let losses = Self::pass(&self.runs, |runs| graph.evaluate_all(runs));
+        for (losses, reply) in losses.into_iter().zip(self.wanted) {
+            // As above.
+            let _ = reply.send(losses);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,187 @@
+//! One attempt at a run: what it writes to the run directory, and how it ends there.
+
+use super::alarms::Alarms;
+use super::identity::with_engine;
+use super::probes;
+use super::request::{Ending, Request};
+use super::text::Text;
+use super::training::Training;
+use crate::backend::Device;
+use crate::error::TrainError;
+use crate::files::checkpoint::Checkpoints;
+use crate::pass::Engine;
+use crate::state::{State, Trained};
+use logs::{Event, EventKind, News, Record, RunReader, RunWriter, Status, Summary};
+use std::sync::atomic::Ordering;
+use std::time::Instant;
+
+/// Where a run stands when its process is done with it.
+pub(super) struct Outcome {
+    pub(super) ending: Ending,
+    pub(super) step: u64,
+    pub(super) held_out_loss: Option<f64>,
+    pub(super) message: Option<String>,
+}
+
+/// The request and the open run directory.
+pub(super) struct Attempt<'a, 'w> {
+    pub(super) request: Request<'a>,
+    pub(super) writer: &'w mut RunWriter,
+}
+
+impl Attempt<'_, '_> {
+    /// What `probe.kind` asks for, from the start.
+    pub(super) fn probe(
+        mut self,
+        text: &Text,
+        device: Device,
+        engine: Box<dyn Engine>,
+    ) -> Result<Outcome, TrainError> {
+        let config = self.request.config;
+        let name = config.probe.kind.name();
+        let begun = format!("the probe `{name}` starts");
+        let event = Event::now(0, EventKind::Start, begun);
+        self.writer.event(&with_engine(event, &*engine))?;
+        let mut step = 0;
+        let mut since = Instant::now();
+        let mut keep = |record: &Record, events: &[Event]| -> Result<bool, TrainError> {
+            let mut record = record.clone();
+            record.set("step_seconds", since.elapsed().as_secs_f64());
+            self.write(&record, events)?;
+            since = Instant::now();
+            step = record.step;
+            Ok(!self.request.stop.load(Ordering::Relaxed))
+        };
+        let training = Training::new(config, text, engine);
+        probes::run(&training, device, &mut keep)?;
+        let (ending, kind, text) = if step < config.steps {
+            let text = "stopped on request; a probe starts over";
+            (Ending::Stopped, EventKind::Stop, text)
+        } else {
+            (Ending::Finished, EventKind::Finish, "the probe is finished")
+        };
+        self.writer.event(&Event::now(step, kind, text))?;
+        Ok(Outcome {
+            ending,
+            step,
+            held_out_loss: None,
+            message: None,
+        })
+    }
+
+    /// Detectors that go on from the state of a checkpoint.
+    pub(super) fn watch(&mut self, state: &mut State) -> Result<Alarms, TrainError> {
+        let (directory, config) = (self.request.directory, self.request.config);
+        let (alarms, notices) = Alarms::begin(directory, config, state)?;
+        for notice in notices {
+            let event = Event::now(state.step, EventKind::Integrity, notice.as_str());
+            self.writer.event(&event)?;
+            (self.request.on_notice)(&notice);
+        }
+        Ok(alarms)
+    }
+
+    /// A step's events and record.
+    pub(super) fn write(&mut self, record: &Record, events: &[Event]) -> Result<(), TrainError> {
+        for event in events {
+            self.writer.event(event)?;
+        }
+        self.writer.step(record)?;
+        (self.request.on_step)(record);
+        Ok(())
+    }
+
+    /// An alarm is in the run's events before anybody hears of it.
+    pub(super) fn tell(&mut self, news: &[News]) -> Result<(), TrainError> {
+        for news in news {
+            self.writer.event(&news.event())?;
+            (self.request.on_alarm)(news);
+        }
+        Ok(())
+    }
+
+    pub(super) fn save(
+        &mut self,
+        checkpoints: &Checkpoints,
+        trained: &mut Trained,
+        alarms: &Alarms,
+    ) -> Result<(), TrainError> {
+        alarms.keep(&mut trained.state)?;
+        // Records first: a checkpoint must never be ahead of what is on disk about its steps.
+        self.writer.sync()?;
+        checkpoints.save(
+            &trained.state,
+            &trained.parameters,
+            &trained.adam,
+            self.writer,
+        )?;
+        let text = format!("checkpoint of step {}", trained.state.step);
+        self.writer
+            .event(&Event::now(trained.state.step, EventKind::Checkpoint, text))?;
+        Ok(())
+    }
+
+    /// Ends an attempt after a checkpoint: on request, or because of an alarm.
+    pub(super) fn stop(
+        mut self,
+        checkpoints: &Checkpoints,
+        trained: &mut Trained,
+        alarms: &Alarms,
+        alarm: Option<News>,
+    ) -> Result<Outcome, TrainError> {
+        self.save(checkpoints, trained, alarms)?;
+        let step = trained.state.step;
+        let message = alarm.map(|news| format!("stopped by an alarm: {}", news.alarm.message));
+        let text = message.as_deref().unwrap_or("stopped on request");
+        self.writer
+            .event(&Event::now(step, EventKind::Stop, text))?;
+        Ok(Outcome {
+            ending: if message.is_some() {
+                Ending::Alarmed
+            } else {
+                Ending::Stopped
+            },
+            step,
+            held_out_loss: None,
+            message,
+        })
+    }
+}
+
+/// Says in the run directory how the attempt ended.
+pub(super) fn conclude(
+    mut writer: RunWriter,
+    result: Result<Outcome, TrainError>,
+    seconds: f64,
+) -> Result<Ending, TrainError> {
+    let attempt = writer.attempt();
+    match result {
+        Ok(outcome) => {
+            let status = match outcome.ending {
+                Ending::Finished => Status::Finished,
+                Ending::Stopped | Ending::Alarmed => Status::Stopped,
+            };
+            let mut summary = Summary::new(status, outcome.step, attempt, seconds);
+            summary.held_out_loss = outcome.held_out_loss;
+            summary.message = outcome.message;
+            writer.finish(&summary)?;
+            Ok(outcome.ending)
+        }
+        Err(error) => {
+            // The disk may be full or the run another's: whatever can still be said is said, the
+            // first error wins.
+            let reader = RunReader::open_scalars(writer.dir()).ok();
+            let latest = reader.as_ref().and_then(RunReader::latest);
+            let step = latest.map_or(0, |record| record.step);
+            let _ = writer.event(&Event::now(step, EventKind::Fail, error.to_string()));
+            // Without a summary the run reads as interrupted, and goes on with the next command: it has
+            // not failed where the machine could not go on.
+            if !logs::is_machine_failure(&error) {
+                let mut summary = Summary::new(Status::Failed, step, attempt, seconds);
+                summary.message = Some(error.to_string());
+                let _ = writer.finish(&summary);
+            }
+            Err(error)
+        }
+    }
+}
