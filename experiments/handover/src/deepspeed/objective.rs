@@ -1,18 +1,18 @@
 //! Objective, data and tokenizer in the fork's words.
 
-use super::super::argument::Arguments;
-use super::super::limit::Limits;
-use super::super::{Request, common};
-use crate::PlanError;
+use crate::HandoverError;
+use crate::argument::Arguments;
+use crate::limit::Limits;
+use crate::{Request, common};
 use experiments_config::{
     Config, GmaskPositions, MaskPositions, ObjectiveConfig, ObjectiveMode, Packing,
 };
 
 /// Ids of the fork's own tokenizer, icetk with the special tokens of GLM (glm130b-facts §1).
-pub(in super::super) const ICE_TOKENS: usize = 150_089;
+pub(crate) const ICE_TOKENS: usize = 150_089;
 
 /// The trainer's program for this objective.
-pub(in super::super) fn script(config: &Config) -> &'static str {
+pub(crate) fn script(config: &Config) -> &'static str {
     match config.objective.mode {
         ObjectiveMode::Glm => "pretrain_glm.py",
         ObjectiveMode::Gpt => "pretrain_gpt.py",
@@ -20,21 +20,21 @@ pub(in super::super) fn script(config: &Config) -> &'static str {
 }
 
 /// Whether the tokenizer is the fork's own.
-pub(in super::super) fn ice(config: &Config) -> bool {
+pub(crate) fn ice(config: &Config) -> bool {
     config.objective.mode == ObjectiveMode::Glm && config.tokenizer.vocab_size >= ICE_TOKENS
 }
 
 /// Tokens of text in one sequence: 2,000 in 2,048 slots, and a whole number in each sub-sample.
-pub(in super::super) fn text_length(config: &Config) -> usize {
+pub(crate) fn text_length(config: &Config) -> usize {
     let parts = config.objective.aggregated_samples.max(1);
     config.model.seq_len.saturating_mul(2000) / 2048 / parts * parts
 }
 
-pub(super) fn arguments(
+pub(crate) fn arguments(
     request: &Request,
     arguments: &mut Arguments,
     limits: &mut Limits,
-) -> Result<(), PlanError> {
+) -> Result<(), HandoverError> {
     let config = request.config;
     if config.objective.mode == ObjectiveMode::Glm {
         glm(request, arguments, limits)?;
@@ -68,12 +68,16 @@ pub(super) fn arguments(
     Ok(())
 }
 
-fn glm(request: &Request, arguments: &mut Arguments, limits: &mut Limits) -> Result<(), PlanError> {
+fn glm(
+    request: &Request,
+    arguments: &mut Arguments,
+    limits: &mut Limits,
+) -> Result<(), HandoverError> {
     let config = request.config;
     let objective = &config.objective;
     let lambda = objective.span_lambda;
     if lambda.fract() != 0.0 || !(1.0..=1e6).contains(&lambda) {
-        return Err(PlanError::Handover {
+        return Err(HandoverError::Value {
             key: "objective.span_lambda".to_owned(),
             value: lambda.to_string(),
             expected: format!(

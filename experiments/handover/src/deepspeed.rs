@@ -6,24 +6,25 @@ mod model;
 mod objective;
 mod schedule;
 
-pub(super) use json::json;
-pub(super) use objective::{ice, script, text_length};
+pub(crate) use json::json;
+pub(crate) use objective::{ice, script, text_length};
 
-use super::argument::Arguments;
-use super::common;
-use super::limit::Limits;
-use super::{Request, common::RESTART};
-use crate::{PlanError, Recompute, Schedule};
+use crate::HandoverError;
+use crate::argument::Arguments;
+use crate::common;
+use crate::limit::Limits;
+use crate::{Request, common::RESTART};
 use experiments_config::{Format, LossScaleMode};
+use experiments_plan::{Recompute, Schedule};
 
 /// File in which the trainer looks for a request to save and stop (`found_kill_switch`).
-pub(super) const STOP: &str = "stop";
+pub(crate) const STOP: &str = "stop";
 
-pub(super) fn arguments(
+pub(crate) fn arguments(
     request: &Request,
     arguments: &mut Arguments,
     limits: &mut Limits,
-) -> Result<(), PlanError> {
+) -> Result<(), HandoverError> {
     model::arguments(request, arguments, limits)?;
     objective::arguments(request, arguments, limits)?;
     batch(request, arguments, limits);
@@ -85,7 +86,7 @@ fn precision(
     request: &Request,
     arguments: &mut Arguments,
     limits: &mut Limits,
-) -> Result<(), PlanError> {
+) -> Result<(), HandoverError> {
     let precision = &request.config.precision;
     arguments.section("precision");
     let low = precision.format != Format::Fp32;

@@ -1,20 +1,20 @@
 //! What neither trainer can express, and what both are told in the same words.
 
-use super::Request;
-use super::argument::Arguments;
-use super::limit::Limits;
-use crate::PlanError;
+use crate::HandoverError;
+use crate::Request;
+use crate::argument::Arguments;
+use crate::limit::Limits;
 use experiments_config::{ClipMode, Config, ScheduleEntry, ScheduledKey};
 
 /// A choice that decides the architecture and that a trainer lacks: a command line without it would train
 /// another model.
-pub(super) fn unknown(
+pub(crate) fn unknown(
     key: &str,
     value: &str,
     known: impl Iterator<Item = &'static str>,
-) -> PlanError {
+) -> HandoverError {
     let known: Vec<_> = known.map(|name| format!("`{name}`")).collect();
-    PlanError::Handover {
+    HandoverError::Value {
         key: key.to_owned(),
         value: format!("`{value}`"),
         expected: format!("the trainer has {}", known.join(", ")),
@@ -22,7 +22,7 @@ pub(super) fn unknown(
 }
 
 /// Adds the limits that both trainers share.
-pub(super) fn limits(request: &Request, limits: &mut Limits) {
+pub(crate) fn limits(request: &Request, limits: &mut Limits) {
     let config = request.config;
     if config.objective.z_loss > 0.0 {
         limits.training(
@@ -121,11 +121,11 @@ fn schedule_limits(config: &Config, limits: &mut Limits) {
 
 /// How a change in the middle of a run is made by hand, as the GLM-130B team did (main-log, 3 and
 /// 22 June 2022: learning rate and minimum halved at a restart).
-pub(super) const RESTART: &str = "stop at that step (`exit`), change the argument and continue; the learning rate also \
+pub(crate) const RESTART: &str = "stop at that step (`exit`), change the argument and continue; the learning rate also \
      needs the trainer's override-scheduler argument, which is set; a gradual change needs a patch";
 
 /// `from 0.1 to 1 over 500 steps from 6000`.
-pub(super) fn movement(entry: &ScheduleEntry) -> String {
+pub(crate) fn movement(entry: &ScheduleEntry) -> String {
     let unit = match entry.unit {
         experiments_config::Unit::Steps => "steps",
         experiments_config::Unit::Samples => "samples",
@@ -145,7 +145,7 @@ pub(super) fn movement(entry: &ScheduleEntry) -> String {
 }
 
 /// Optimiser and learning rate: both parsers use Megatron's names.
-pub(super) fn optimizer(config: &Config, samples: u64, arguments: &mut Arguments) {
+pub(crate) fn optimizer(config: &Config, samples: u64, arguments: &mut Arguments) {
     let optimizer = &config.optimizer;
     arguments.section("optimiser");
     arguments.one("--optimizer", "adam");
@@ -177,7 +177,7 @@ pub(super) fn optimizer(config: &Config, samples: u64, arguments: &mut Arguments
 }
 
 /// Steps between checkpoints and evaluations, held-out share: both parsers use the same names.
-pub(super) fn bookkeeping(request: &Request, arguments: &mut Arguments) {
+pub(crate) fn bookkeeping(request: &Request, arguments: &mut Arguments) {
     let config = request.config;
     let end_only = |interval| {
         if interval == 0 {
@@ -204,13 +204,13 @@ pub(super) fn bookkeeping(request: &Request, arguments: &mut Arguments) {
 
 /// `949,50,1`: training, validation and test share in thousandths. The sliver of test data is what
 /// the original had; its data code expects three parts.
-pub(super) fn split(config: &Config) -> String {
+pub(crate) fn split(config: &Config) -> String {
     let held = (config.data.held_out * 1000.0).round().clamp(1.0, 998.0);
     format!("{},{held},1", 999.0 - held)
 }
 
 /// Standard deviation of Xavier-normal query and key matrices, sqrt(1/h): the one number that
 /// trainers without Xavier initialisation take.
-pub(super) fn init_std(config: &Config) -> f64 {
+pub(crate) fn init_std(config: &Config) -> f64 {
     (1.0 / config.model.hidden_size as f64).sqrt()
 }

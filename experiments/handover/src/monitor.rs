@@ -1,14 +1,14 @@
 //! The monitoring hook: which TensorBoard tag of the trainer is which signal here, and the command that follows
 //! the trainer's event files.
 
-use super::argument::quote;
-use super::{Request, Target};
+use crate::argument::quote;
+use crate::{Request, Target};
 use std::fmt::Write as _;
 
 /// The list of names, in the folder of the hand-over.
-pub(super) const NAMES: &str = "monitor/names.toml";
+pub(crate) const NAMES: &str = "monitor/names.toml";
 /// The run directory that the follower makes there.
-pub(super) const RUN: &str = "monitor/run";
+pub(crate) const RUN: &str = "monitor/run";
 
 /// (tag, signal): `LargeScale` `megatron/training.py`, `training_log` (glm130b-facts §10).
 const FORK: [(&str, &str); 11] = [
@@ -44,7 +44,7 @@ fn tags(target: Target) -> &'static [(&'static str, &'static str)] {
 }
 
 /// `monitor/names.toml`: what `workbench import --names` takes.
-pub(super) fn names(target: Target) -> String {
+pub(crate) fn names(target: Target) -> String {
     let mut text = format!(
         "# TensorBoard tags of {target} and the signals that they are here: `\"TAG\" = \"SIGNAL\"`.\n\
          # Where your trainer names them otherwise, change them; other tags keep their names.\n"
@@ -57,7 +57,7 @@ pub(super) fn names(target: Target) -> String {
 
 /// The arguments of `workbench` that follow the run, to be given in the folder of the hand-over. The trainers
 /// report no skipped steps, and every start of one makes an event file.
-pub(super) fn command(request: &Request) -> String {
+pub(crate) fn command(request: &Request) -> String {
     let folder = quote(&request.options.tensorboard);
     format!("import {folder} --follow --one-run --names {NAMES} --infer-skipped --out {RUN}")
 }

@@ -1,10 +1,10 @@
 //! The files of a hand-over, and writing them.
 
-use super::{
+use crate::HandoverError;
+use crate::{
     ArgumentTable, Effect, Handover, Limit, Request, Section, Target, argument, checkpoint, data,
     deepspeed, limit, monitor, readme, slurm,
 };
-use crate::PlanError;
 use serde::Serialize;
 use std::fmt::Write as _;
 use std::path::Path;
@@ -20,13 +20,13 @@ pub struct File {
     pub executable: bool,
 }
 
-pub(super) fn all(
+pub(crate) fn all(
     request: &Request,
     target: Target,
     table: &ArgumentTable,
     sections: &[Section],
     limits: &[Limit],
-) -> Result<Vec<File>, PlanError> {
+) -> Result<Vec<File>, HandoverError> {
     let file = |path: &str, text: String| File {
         path: path.to_owned(),
         text,
@@ -60,8 +60,8 @@ pub(super) fn all(
 impl Handover {
     /// Writes the files into `folder`, which is made where needed. Files of an earlier hand-over are
     /// replaced; a folder that holds anything else than one is refused.
-    pub fn write(&self, folder: &Path) -> Result<(), PlanError> {
-        let failed = |action, path: &Path, source| PlanError::Io {
+    pub fn write(&self, folder: &Path) -> Result<(), HandoverError> {
+        let failed = |action, path: &Path, source| HandoverError::Io {
             action,
             path: path.to_owned(),
             source,
@@ -70,7 +70,7 @@ impl Handover {
             let mut entries =
                 std::fs::read_dir(folder).map_err(|error| failed("read", folder, error))?;
             if entries.next().is_some() {
-                return Err(PlanError::Handover {
+                return Err(HandoverError::Value {
                     key: "folder".to_owned(),
                     value: format!("`{}`", folder.display()),
                     expected: "it holds other files; expected an empty or new folder, or an earlier hand-over"

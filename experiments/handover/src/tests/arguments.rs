@@ -87,7 +87,7 @@ proptest! {
             let handover = export(&config, &layout, &cluster(1, 2), target, &Options::default());
             let handover = match handover {
                 // An architecture that the trainer lacks.
-                Err(PlanError::Handover { key, expected, .. }) if target == Target::MegatronDeepspeed => {
+                Err(HandoverError::Value { key, expected, .. }) if target == Target::MegatronDeepspeed => {
                     prop_assert!(["model.norm", "model.positions", "model.ffn"].contains(&key.as_str()));
                     prop_assert!(expected.contains("the trainer has"), "{}", expected);
                     continue;

@@ -23,11 +23,11 @@ pub struct Section {
 
 /// Collects arguments by topic.
 #[derive(Default)]
-pub(super) struct Arguments(Vec<Section>);
+pub(crate) struct Arguments(Vec<Section>);
 
 impl Arguments {
     /// What follows belongs to `title`.
-    pub(super) fn section(&mut self, title: &str) {
+    pub(crate) fn section(&mut self, title: &str) {
         self.0.push(Section {
             title: title.to_owned(),
             arguments: Vec::new(),
@@ -35,33 +35,33 @@ impl Arguments {
     }
 
     /// A switch.
-    pub(super) fn flag(&mut self, name: &str) {
+    pub(crate) fn flag(&mut self, name: &str) {
         self.push(name, Vec::new());
     }
 
     /// A switch, if `on`.
-    pub(super) fn flag_if(&mut self, on: bool, name: &str) {
+    pub(crate) fn flag_if(&mut self, on: bool, name: &str) {
         if on {
             self.flag(name);
         }
     }
 
     /// An argument with one value.
-    pub(super) fn one(&mut self, name: &str, value: impl Display) {
+    pub(crate) fn one(&mut self, name: &str, value: impl Display) {
         self.push(name, vec![value.to_string()]);
     }
 
     /// An argument with a decimal number.
-    pub(super) fn number(&mut self, name: &str, value: f64) {
+    pub(crate) fn number(&mut self, name: &str, value: f64) {
         self.push(name, vec![number(value)]);
     }
 
     /// An argument with several values.
-    pub(super) fn many(&mut self, name: &str, values: impl IntoIterator<Item = impl Display>) {
+    pub(crate) fn many(&mut self, name: &str, values: impl IntoIterator<Item = impl Display>) {
         self.push(name, values.into_iter().map(|v| v.to_string()).collect());
     }
 
-    pub(super) fn into_sections(self) -> Vec<Section> {
+    pub(crate) fn into_sections(self) -> Vec<Section> {
         let filled = |section: &Section| !section.arguments.is_empty();
         self.0.into_iter().filter(filled).collect()
     }
@@ -80,7 +80,7 @@ impl Arguments {
 }
 
 /// A number as people write it: `8e-5`, `0.1`, `1`. Reads back as the same double.
-pub(super) fn number(value: f64) -> String {
+pub(crate) fn number(value: f64) -> String {
     if value == 0.0 || (1e-3..1e7).contains(&value.abs()) {
         value.to_string()
     } else {
@@ -89,7 +89,7 @@ pub(super) fn number(value: f64) -> String {
 }
 
 /// A word as the shell reads it back.
-pub(super) fn quote(word: &str) -> String {
+pub(crate) fn quote(word: &str) -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || "_./:=,+@%-".contains(c);
     if !word.is_empty() && word.chars().all(plain) {
         word.to_owned()
@@ -100,7 +100,7 @@ pub(super) fn quote(word: &str) -> String {
 
 /// The argument file: one argument with its values per line, quoted for the shell, topics as
 /// comments.
-pub(super) fn render(sections: &[Section]) -> String {
+pub(crate) fn render(sections: &[Section]) -> String {
     let mut text = String::new();
     for section in sections {
         let _ = writeln!(text, "# {}", section.title);

@@ -1,7 +1,7 @@
 //! The trainers.
 
-use super::ArgumentTable;
-use crate::PlanError;
+use crate::ArgumentTable;
+use crate::HandoverError;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::str::FromStr;
@@ -30,7 +30,7 @@ impl Target {
     }
 
     /// The arguments its parser takes, as far as a hand-over needs them.
-    pub fn table(self) -> Result<ArgumentTable, PlanError> {
+    pub fn table(self) -> Result<ArgumentTable, HandoverError> {
         let text = match self {
             Self::MegatronDeepspeed => include_str!("arguments/megatron-deepspeed.json"),
             Self::MegatronCore => include_str!("arguments/megatron-core.json"),
@@ -46,11 +46,11 @@ impl fmt::Display for Target {
 }
 
 impl FromStr for Target {
-    type Err = PlanError;
+    type Err = HandoverError;
 
-    fn from_str(name: &str) -> Result<Self, PlanError> {
+    fn from_str(name: &str) -> Result<Self, HandoverError> {
         let found = Self::ALL.into_iter().find(|target| target.name() == name);
-        found.ok_or_else(|| PlanError::Handover {
+        found.ok_or_else(|| HandoverError::Value {
             key: "target".to_owned(),
             value: format!("`{name}`"),
             expected: "expected `megatron-deepspeed` or `megatron-core`".to_owned(),

@@ -1,10 +1,10 @@
 //! Number formats and loss scaling in Megatron Core's words.
 
-use super::super::argument::Arguments;
-use super::super::limit::Limits;
+use crate::argument::Arguments;
+use crate::limit::Limits;
 use experiments_config::{Config, Format, LossScaleMode, PbRelaxMax};
 
-pub(super) fn arguments(config: &Config, arguments: &mut Arguments, limits: &mut Limits) {
+pub(crate) fn arguments(config: &Config, arguments: &mut Arguments, limits: &mut Limits) {
     let precision = &config.precision;
     arguments.section("precision");
     let low = precision.format != Format::Fp32;

@@ -1,6 +1,6 @@
 //! Where things lie and how the job is submitted.
 
-use crate::PlanError;
+use crate::HandoverError;
 use serde::{Deserialize, Serialize};
 
 /// Choices that are not part of the configuration. Paths are relative to the hand-over's folder
@@ -54,9 +54,9 @@ impl Default for Options {
 }
 
 impl Options {
-    pub(super) fn check(&self) -> Result<(), PlanError> {
+    pub(crate) fn check(&self) -> Result<(), HandoverError> {
         let wrong = |key: &str, value: &str, expected: &str| {
-            Err(PlanError::Handover {
+            Err(HandoverError::Value {
                 key: key.to_owned(),
                 value: format!("`{}`", value.escape_debug()),
                 expected: expected.to_owned(),
@@ -95,7 +95,7 @@ impl Options {
             ("minutes", self.minutes),
             ("cpus_per_gpu", self.cpus_per_gpu),
         ] {
-            crate::size::positive(key, value)?;
+            experiments_plan::size::positive(key, value)?;
         }
         if self.save_minutes >= self.minutes {
             return wrong(

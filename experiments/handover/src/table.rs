@@ -1,7 +1,7 @@
 //! What a trainer's argument parser takes, as data with its source, and the check against it.
 
-use super::{Argument, Target};
-use crate::PlanError;
+use crate::HandoverError;
+use crate::{Argument, Target};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::collections::BTreeSet;
@@ -42,12 +42,11 @@ pub struct ArgumentTable {
 }
 
 impl ArgumentTable {
-    pub(super) fn parse(target: Target, text: &str) -> Result<Self, PlanError> {
-        let mut table: Self = serde_json::from_str(text).map_err(|error| PlanError::Input {
+    pub(crate) fn parse(target: Target, text: &str) -> Result<Self, HandoverError> {
+        let mut table: Self = serde_json::from_str(text).map_err(|error| HandoverError::Table {
             file: format!("{target}.json"),
             line: error.line(),
             problem: error.to_string(),
-            expected: "an argument table".to_owned(),
         })?;
         target.name().clone_into(&mut table.target);
         Ok(table)
@@ -64,7 +63,7 @@ impl ArgumentTable {
     pub fn check<'a>(
         &self,
         arguments: impl IntoIterator<Item = &'a Argument>,
-    ) -> Result<(), PlanError> {
+    ) -> Result<(), HandoverError> {
         let mut seen = BTreeSet::new();
         for argument in arguments {
             let problem = match self.find(&argument.name) {
@@ -76,7 +75,7 @@ impl ArgumentTable {
             };
             if let Some(problem) = problem {
                 let words = argument.values.iter().map(|value| format!(" {value}"));
-                return Err(PlanError::Argument {
+                return Err(HandoverError::Argument {
                     target: self.target.clone(),
                     argument: format!("{}{}", argument.name, words.collect::<String>()),
                     problem,

@@ -30,16 +30,16 @@ pub struct Limit {
 
 /// Collects them.
 #[derive(Default)]
-pub(super) struct Limits(Vec<Limit>);
+pub(crate) struct Limits(Vec<Limit>);
 
 impl Limits {
     /// Something that changes what is trained.
-    pub(super) fn training(&mut self, key: &str, wanted: &str, instead: &str, remedy: &str) {
+    pub(crate) fn training(&mut self, key: &str, wanted: &str, instead: &str, remedy: &str) {
         self.push(Effect::Training, [key, wanted, instead, remedy]);
     }
 
     /// Something around the training.
-    pub(super) fn operation(&mut self, key: &str, wanted: &str, instead: &str, remedy: &str) {
+    pub(crate) fn operation(&mut self, key: &str, wanted: &str, instead: &str, remedy: &str) {
         self.push(Effect::Operation, [key, wanted, instead, remedy]);
     }
 
@@ -54,14 +54,14 @@ impl Limits {
     }
 
     /// What changes the training first.
-    pub(super) fn into_vec(mut self) -> Vec<Limit> {
+    pub(crate) fn into_vec(mut self) -> Vec<Limit> {
         self.0.sort_by_key(|limit| limit.effect);
         self.0
     }
 }
 
 /// `unsupported.md`.
-pub(super) fn markdown(limits: &[Limit], trainer: &str) -> String {
+pub(crate) fn markdown(limits: &[Limit], trainer: &str) -> String {
     let mut text = format!("# What the trainer cannot express\n\n{trainer}.\n\n");
     let part = |effect| limits.iter().filter(move |limit| limit.effect == effect);
     for (effect, title, none) in [

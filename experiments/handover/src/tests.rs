@@ -2,8 +2,8 @@
 //! line of GLM-130B.
 
 use super::*;
-use crate::{Recompute, Schedule};
 use experiments_config::{Override, load_preset};
+use experiments_plan::{Recompute, Schedule};
 
 mod arguments;
 
@@ -48,7 +48,7 @@ fn glm(target: Target) -> Handover {
     .unwrap()
 }
 
-fn small(config: &Config, target: Target) -> Result<Handover, PlanError> {
+fn small(config: &Config, target: Target) -> Result<Handover, HandoverError> {
     let layout = layout(config, [1, 1, 2]);
     export(config, &layout, &cluster(1, 2), target, &Options::default())
 }

@@ -1,7 +1,7 @@
 //! Checkpoint conversion: which layouts there are, which way leads from one to the other, and
 //! where none does.
 
-use super::{Request, Target};
+use crate::{Request, Target};
 use experiments_config::{Config, Ffn, Norm, Positions};
 use std::fmt::Write as _;
 
@@ -19,7 +19,7 @@ fn has_sat_layout(config: &Config) -> bool {
 }
 
 /// `checkpoint.md`.
-pub(super) fn markdown(request: &Request, target: Target) -> String {
+pub(crate) fn markdown(request: &Request, target: Target) -> String {
     let config = request.config;
     let mut text = String::from("# Checkpoints\n\n## Resuming\n\n");
     let _ = writeln!(

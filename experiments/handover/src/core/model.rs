@@ -1,12 +1,12 @@
 //! The model in Megatron Core's words.
 
-use super::super::argument::Arguments;
-use super::super::limit::Limits;
-use super::super::{Request, common};
+use crate::argument::Arguments;
+use crate::limit::Limits;
+use crate::{Request, common};
 use experiments_config::{Activation, Function, Ids, ModelConfig, PositionEncoding, Residual};
 use std::fmt::Write as _;
 
-pub(super) fn arguments(request: &Request, arguments: &mut Arguments, limits: &mut Limits) {
+pub(crate) fn arguments(request: &Request, arguments: &mut Arguments, limits: &mut Limits) {
     let config = request.config;
     let model = &config.model;
     arguments.section("model");

@@ -4,12 +4,12 @@
 mod model;
 mod precision;
 
-use super::argument::Arguments;
-use super::common::{self, RESTART};
-use super::limit::Limits;
-use super::{Batches, Request};
-use crate::{Layout, PlanError, Recompute, Schedule, size};
+use crate::argument::Arguments;
+use crate::common::{self, RESTART};
+use crate::limit::Limits;
+use crate::{HandoverError, Request};
 use experiments_config::{Config, EgsPath, ObjectiveMode, ScheduledKey};
+use experiments_plan::{Batches, Layout, Recompute, Schedule, size};
 
 /// Most iterations that are passed over one by one on the command line.
 const MOST_SKIPPED: u64 = 10_000;
@@ -17,11 +17,11 @@ const MOST_SKIPPED: u64 = 10_000;
 /// Most stairs of a batch schedule on the command line.
 const MOST_STAIRS: usize = 1_000;
 
-pub(super) fn arguments(
+pub(crate) fn arguments(
     request: &Request,
     arguments: &mut Arguments,
     limits: &mut Limits,
-) -> Result<(), PlanError> {
+) -> Result<(), HandoverError> {
     let config = request.config;
     model::arguments(request, arguments, limits);
     objective_limits(config, request.layout.micro_batch, limits);
@@ -82,7 +82,7 @@ fn batch(
     request: &Request,
     arguments: &mut Arguments,
     limits: &mut Limits,
-) -> Result<(), PlanError> {
+) -> Result<(), HandoverError> {
     let (config, batches) = (request.config, request.batches);
     arguments.section("batch and length of the run");
     arguments.one("--micro-batch-size", request.layout.micro_batch);
@@ -112,13 +112,13 @@ fn batch(
 }
 
 /// `0:192 393216:216 …`: tokens from which on a batch size holds.
-fn stairs(batches: &Batches, config: &Config) -> Result<String, PlanError> {
+fn stairs(batches: &Batches, config: &Config) -> Result<String, HandoverError> {
     let slots = config.model.seq_len as u64;
     let stairs = batches.stairs.iter().map(|stair| {
         let tokens = size::product("tokens of the run", &[stair.samples, slots])?;
         Ok(format!("{tokens}:{}", stair.batch))
     });
-    Ok(stairs.collect::<Result<Vec<_>, PlanError>>()?.join(" "))
+    Ok(stairs.collect::<Result<Vec<_>, HandoverError>>()?.join(" "))
 }
 
 /// `--iterations-to-skip` counts finished iterations, and unlike here (and in `LargeScale`) the
@@ -233,8 +233,8 @@ fn data(request: &Request, arguments: &mut Arguments) {
     let sources = &config.data.sources;
     if sources.len() > 1 {
         let blend = sources.iter().enumerate().flat_map(|(i, source)| {
-            let weight = super::argument::number(source.weight);
-            [weight, super::data::prefix(&options.data, i, source)]
+            let weight = crate::argument::number(source.weight);
+            [weight, crate::data::prefix(&options.data, i, source)]
         });
         arguments.many("--data-path", blend);
     } else {

@@ -3,16 +3,16 @@
 //! express.
 //!
 //! Every argument that is emitted stands in the trainer's own argument table
-//! (`handover/arguments/*.json`, read from its parser) and is checked against it for existence,
+//! (`src/arguments/*.json`, read from its parser) and is checked against it for existence,
 //! type, choices and number of values before any file exists.
 
 mod argument;
-mod batch;
 mod checkpoint;
 mod common;
 mod core;
 mod data;
 mod deepspeed;
+mod error;
 mod files;
 mod limit;
 mod monitor;
@@ -23,16 +23,16 @@ mod table;
 mod target;
 
 pub use argument::{Argument, Section};
-pub use batch::{Batches, Stair};
+pub use error::HandoverError;
 pub use files::File;
 pub use limit::{Effect, Limit};
 pub use options::Options;
 pub use table::{ArgumentSpec, ArgumentTable};
 pub use target::Target;
 
-use crate::{Cluster, Layout, PlanError};
 use argument::Arguments;
 use experiments_config::Config;
+use experiments_plan::{Batches, Cluster, Layout, PlanError};
 use limit::Limits;
 use serde::Serialize;
 
@@ -67,7 +67,7 @@ pub fn export(
     cluster: &Cluster,
     target: Target,
     options: &Options,
-) -> Result<Handover, PlanError> {
+) -> Result<Handover, HandoverError> {
     options.check()?;
     let batches = Batches::of(config)?;
     check_fit(config, layout, cluster, &batches)?;
@@ -105,7 +105,7 @@ fn check_fit(
     layout: &Layout,
     cluster: &Cluster,
     batches: &Batches,
-) -> Result<(), PlanError> {
+) -> Result<(), HandoverError> {
     layout.check(config, cluster)?;
     if layout.global_batch != batches.last {
         return Err(PlanError::Layout {
@@ -115,9 +115,10 @@ fn check_fit(
                 layout.global_batch, batches.last
             ),
             nearest: format!("global_batch = {}", batches.last),
-        });
+        }
+        .into());
     }
-    batches.check_divisible(layout)
+    Ok(batches.check_divisible(layout)?)
 }
 
 #[cfg(test)]

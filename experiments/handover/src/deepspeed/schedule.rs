@@ -1,14 +1,14 @@
 //! Learning-rate restarts and the embedding gradient shrink in the fork's words.
 
-use super::super::Request;
-use super::super::argument::Arguments;
-use super::super::common::{self, RESTART};
-use super::super::limit::Limits;
+use crate::Request;
+use crate::argument::Arguments;
+use crate::common::{self, RESTART};
+use crate::limit::Limits;
 use experiments_config::{EgsPath, ScheduledKey, Unit};
 
 /// `--lr-auto-warmup-steps s n` multiplies the learning rate by (i - s)/n for n iterations, at
 /// least 1e-8 (`learning_rates.py`).
-pub(super) fn learning_rate(request: &Request, arguments: &mut Arguments, limits: &mut Limits) {
+pub(crate) fn learning_rate(request: &Request, arguments: &mut Arguments, limits: &mut Limits) {
     let config = request.config;
     let moves = config.schedule.iter();
     let moves: Vec<_> = moves.filter(|e| e.key == ScheduledKey::LrScale).collect();
@@ -36,7 +36,7 @@ pub(super) fn learning_rate(request: &Request, arguments: &mut Arguments, limits
 
 /// Embedding gradient shrink. `--shrink-embedding-gradient-steps x1 x2` keeps α until step x1 and
 /// raises it to 1 over x2 steps (`language_model.py`).
-pub(super) fn shrink(request: &Request, arguments: &mut Arguments, limits: &mut Limits) {
+pub(crate) fn shrink(request: &Request, arguments: &mut Arguments, limits: &mut Limits) {
     let egs = &request.config.egs;
     arguments.section("embedding gradient shrink");
     let moves = request.config.schedule.iter();

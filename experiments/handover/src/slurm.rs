@@ -1,14 +1,14 @@
 //! The launch script.
 
-use super::argument::quote;
-use super::{Effect, Limit, Request, Target, deepspeed, monitor};
+use crate::argument::quote;
+use crate::{Effect, Limit, Request, Target, deepspeed, monitor};
 use experiments_config::Format;
 
 /// Body of the script; `@…@` is filled in.
 const TEMPLATE: &str = include_str!("launch.sh");
 
 /// `launch.sh`.
-pub(super) fn script(request: &Request, target: Target, limits: &[Limit]) -> String {
+pub(crate) fn script(request: &Request, target: Target, limits: &[Limit]) -> String {
     let options = request.options;
     let differing = limits
         .iter()

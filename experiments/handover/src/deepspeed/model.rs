@@ -1,19 +1,19 @@
 //! The model in the fork's words.
 
-use super::super::argument::Arguments;
-use super::super::limit::Limits;
-use super::super::{Request, common};
-use crate::PlanError;
+use crate::HandoverError;
+use crate::argument::Arguments;
+use crate::limit::Limits;
+use crate::{Request, common};
 use experiments_config::{
     Activation, Format, Function, Ids, ModelConfig, Norm, PbRelaxMax, PositionEncoding, Positions,
     Residual,
 };
 
-pub(super) fn arguments(
+pub(crate) fn arguments(
     request: &Request,
     arguments: &mut Arguments,
     limits: &mut Limits,
-) -> Result<(), PlanError> {
+) -> Result<(), HandoverError> {
     let model = &request.config.model;
     arguments.section("model");
     arguments.one("--num-layers", model.layers);
@@ -110,7 +110,7 @@ fn norm(
     request: &Request,
     arguments: &mut Arguments,
     limits: &mut Limits,
-) -> Result<(), PlanError> {
+) -> Result<(), HandoverError> {
     let config = request.config;
     let model = &config.model;
     let Some(switch) = norm_switch(model.norm, model.layers) else {
@@ -199,7 +199,7 @@ fn positions(
     request: &Request,
     arguments: &mut Arguments,
     limits: &mut Limits,
-) -> Result<(), PlanError> {
+) -> Result<(), HandoverError> {
     let model = &request.config.model;
     let Some(kind) = positions_type(model.positions) else {
         let known = Positions::ALL
@@ -262,11 +262,11 @@ fn shape_limits(request: &Request, limits: &mut Limits) {
 }
 
 /// PB-Relax, as the trainer codes it: the absolute maximum of each head.
-pub(super) fn relax(
+pub(crate) fn relax(
     request: &Request,
     arguments: &mut Arguments,
     limits: &mut Limits,
-) -> Result<(), PlanError> {
+) -> Result<(), HandoverError> {
     let relax = &request.config.precision.pb_relax;
     if relax.attention == PbRelaxMax::Off {
         if relax.norm {
@@ -280,7 +280,7 @@ pub(super) fn relax(
         return Ok(());
     }
     if relax.alpha.fract() != 0.0 || relax.alpha > f64::from(u32::MAX) {
-        return Err(PlanError::Handover {
+        return Err(HandoverError::Value {
             key: "precision.pb_relax.alpha".to_owned(),
             value: relax.alpha.to_string(),
             expected: format!(

@@ -1,9 +1,9 @@
 //! `README.md` of the hand-over.
 
-use super::{ArgumentTable, Effect, Limit, Request, Section, Target, monitor};
+use crate::{ArgumentTable, Effect, Limit, Request, Section, Target, monitor};
 use std::fmt::Write as _;
 
-pub(super) fn markdown(
+pub(crate) fn markdown(
     request: &Request,
     target: Target,
     table: &ArgumentTable,

@@ -22,10 +22,13 @@ pub struct Stair {
 
 /// `--rampup-batch-size START INCREMENT SAMPLES`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-pub(crate) struct Ramp {
-    pub(crate) start: u64,
-    pub(crate) increment: u64,
-    pub(crate) samples: u64,
+pub struct Ramp {
+    /// Sequences per step at first.
+    pub start: u64,
+    /// Sequences per step that every rise adds.
+    pub increment: u64,
+    /// Sequences trained on until the last rise.
+    pub samples: u64,
 }
 
 /// All batch sizes of a run.
@@ -39,7 +42,7 @@ pub struct Batches {
     pub samples: u64,
     /// The schedule as Megatron's ramp, where it is one.
     #[serde(skip)]
-    pub(crate) ramp: Option<Ramp>,
+    pub ramp: Option<Ramp>,
 }
 
 impl Batches {
@@ -115,7 +118,7 @@ impl Batches {
     }
 
     /// Every batch must be whole micro-batches on every replica.
-    pub(crate) fn check_divisible(&self, layout: &Layout) -> Result<(), PlanError> {
+    pub fn check_divisible(&self, layout: &Layout) -> Result<(), PlanError> {
         let unit = layout.micro_batch_unit()?;
         let ramp = self
             .ramp

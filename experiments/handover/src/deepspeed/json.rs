@@ -1,7 +1,7 @@
 //! `deepspeed.json`.
 
-use super::super::Request;
-use crate::PlanError;
+use crate::HandoverError;
+use crate::Request;
 use experiments_config::{Config, Format, LossScaleMode};
 use serde_json::{Value, json as object};
 
@@ -10,13 +10,13 @@ const BUCKET: u64 = 500_000_000;
 
 /// Stage 1 shards the optimiser states of FP16 training. Under pipelining `DeepSpeed`'s BF16
 /// optimiser shards them itself and wants stage 0; FP32 is not sharded.
-pub(super) fn zero_stage(config: &Config) -> u64 {
+pub(crate) fn zero_stage(config: &Config) -> u64 {
     u64::from(config.precision.format == Format::Fp16)
 }
 
 /// The configuration `DeepSpeed` reads. `train_batch_size` is the last one; the trainer sets the
 /// ramp's before every step (`set_train_batch_size`).
-pub(in super::super) fn json(request: &Request) -> Result<String, PlanError> {
+pub(crate) fn json(request: &Request) -> Result<String, HandoverError> {
     let config = request.config;
     let mut root = object!({
         "train_micro_batch_size_per_gpu": request.layout.micro_batch,
@@ -38,14 +38,14 @@ pub(in super::super) fn json(request: &Request) -> Result<String, PlanError> {
     Ok(format!("{root:#}\n"))
 }
 
-fn fp16(config: &Config) -> Result<Value, PlanError> {
+fn fp16(config: &Config) -> Result<Value, HandoverError> {
     let scale = &config.precision.loss_scale;
     if scale.mode == LossScaleMode::Static {
         return Ok(object!({"enabled": true, "loss_scale": scale.initial}));
     }
     let power = scale.initial.log2();
     if power.fract() != 0.0 || power < 0.0 {
-        return Err(PlanError::Handover {
+        return Err(HandoverError::Value {
             key: "precision.loss_scale.initial".to_owned(),
             value: scale.initial.to_string(),
             expected: format!(

@@ -1,11 +1,11 @@
 //! Data and tokenizer settings: what the trainer reads, and how it is made.
 
-use super::{Request, Target, deepspeed};
+use crate::{Request, Target, deepspeed};
 use experiments_config::{ObjectiveMode, Source};
 use std::fmt::Write as _;
 
 /// Prefix of one text of a mixture.
-pub(super) fn prefix(data: &str, index: usize, source: &Source) -> String {
+pub(crate) fn prefix(data: &str, index: usize, source: &Source) -> String {
     let stem = source.path.as_ref().and_then(|path| path.file_stem());
     let stem = stem.map(|stem| stem.to_string_lossy().into_owned());
     let name = source.name.clone().or(stem).unwrap_or_default();
@@ -21,7 +21,7 @@ pub(super) fn prefix(data: &str, index: usize, source: &Source) -> String {
 }
 
 /// `data.md`.
-pub(super) fn markdown(request: &Request, target: Target) -> String {
+pub(crate) fn markdown(request: &Request, target: Target) -> String {
     let config = request.config;
     let mut text = String::from(
         "# Data and tokenizer\n\n| text | language | weight | most bytes |\n|---|---|--:|--:|\n",
@@ -44,7 +44,7 @@ pub(super) fn markdown(request: &Request, target: Target) -> String {
         "\nWeights are relative. These are the texts of the configuration; for a proxy they are small. \
          Held out: {} of every text, `--split {}`. Samples of {} slots; vocabulary {} ids.\n",
         config.data.held_out,
-        super::common::split(config),
+        crate::common::split(config),
         config.model.seq_len,
         config.tokenizer.vocab_size
     );
@@ -105,9 +105,9 @@ fn core(request: &Request, text: &mut String) {
             text,
             "python3 \"$TRAINER/tools/preprocess_data.py\" --input {} --output-prefix {} \\\n    \
              --tokenizer-type HuggingFaceTokenizer --tokenizer-model {} --append-eod --workers 16",
-            super::argument::quote(input),
-            super::argument::quote(output),
-            super::argument::quote(&options.tokenizer)
+            crate::argument::quote(input),
+            crate::argument::quote(output),
+            crate::argument::quote(&options.tokenizer)
         );
     };
     if sources.len() > 1 {
