@@ -3,15 +3,16 @@
 use super::step::Trained;
 use crate::data::{Batch, Losses};
 use crate::files::parity::ParityFile;
+use crate::layers::gradients::Paths;
+use crate::layers::probe::Probe;
 use crate::numerics::dropout::Dropout;
 use crate::numerics::precision::half_format;
 use crate::optimizer::adamw::{PIECE, sum_of_squares};
 use crate::parameters::{Parameters, Role};
-use crate::pass::model::{Paths, add};
-use crate::pass::probe::Probe;
 use crate::pass::{self, Engine, Note, Setting};
 use crate::trainer::signals::GradientNorms;
 use burn::tensor::backend::AutodiffBackend;
+use kernels::slices::rows::add;
 use kernels::{Buffer, HalfFormat, Kernels, RangeCount, round_slice};
 use rayon::prelude::*;
 
@@ -124,7 +125,7 @@ pub(crate) fn unscale(
         .collect();
     let squared = parts
         .into_par_iter()
-        .map(|part| kernels::fused::unscale(part, inverse as f32))
+        .map(|part| kernels::slices::unscale(part, inverse as f32))
         .collect();
     if let Some(parity) = parity {
         parity.group("gradients", table, &sum.flat);
