@@ -141,7 +141,7 @@ fn measured(arm: &ArmRecord) -> String {
         parts.push(format!(
             "{} of {} failed to train",
             arm.failed,
-            counted(u64::from(arm.runs), "run")
+            counted(arm.runs, "run")
         ));
     }
     if let Some(spiked) = arm.spiked {
