@@ -1,4 +1,4 @@
-//! Numbers as a reader wants them.
+//! Numbers and sentences as a reader of the report wants them.
 
 /// Stands where there is no number.
 pub(crate) const NONE: &str = "–";
@@ -58,19 +58,6 @@ pub(crate) fn significant(value: f64, digits: usize) -> String {
     crate::plot::axis::number(rounded)
 }
 
-/// `12345678` as `12,345,678`.
-pub(crate) fn count(value: u64) -> String {
-    let digits = value.to_string();
-    let mut grouped = String::new();
-    for (i, digit) in digits.chars().enumerate() {
-        if i > 0 && (digits.len() - i).is_multiple_of(3) {
-            grouped.push(',');
-        }
-        grouped.push(digit);
-    }
-    grouped
-}
-
 /// The CSS class of a verdict, or of what a criterion found.
 pub(crate) fn verdict_class(status: sweeps::VerdictStatus) -> &'static str {
     match status {
@@ -91,24 +78,6 @@ pub(crate) fn capitalised(sentence: &str) -> String {
     letters.next().map_or(String::new(), |first| {
         first.to_uppercase().collect::<String>() + letters.as_str()
     })
-}
-
-/// `1 run`, `2 runs`.
-pub(crate) fn plural(n: usize, noun: &str) -> String {
-    format!("{n} {noun}{}", if n == 1 { "" } else { "s" })
-}
-
-/// A command line that a shell reads back as the same arguments.
-pub(crate) fn shell(arguments: &[String]) -> String {
-    let plain = |c: char| c.is_ascii_alphanumeric() || "-_./=:,+@%".contains(c);
-    let quote = |argument: &String| {
-        if !argument.is_empty() && argument.chars().all(plain) {
-            argument.clone()
-        } else {
-            format!("'{}'", argument.replace('\'', r"'\''"))
-        }
-    };
-    arguments.iter().map(quote).collect::<Vec<_>>().join(" ")
 }
 
 /// Whole percentage points; adding zero turns −0 into 0.
@@ -145,16 +114,5 @@ mod tests {
         assert_eq!(of_finite(7, 24), " over the 7 with a finite value");
         assert_eq!(of_finite(24, 24), "");
         assert_eq!(p_value(1.0), "1");
-        assert_eq!(count(1_234_567), "1,234,567");
-        assert_eq!(count(999), "999");
-    }
-
-    #[test]
-    fn a_command_can_be_pasted_into_a_shell() {
-        let command = ["workbench", "sweep", "run", "my card.toml", "it's", ""].map(str::to_owned);
-        assert_eq!(
-            shell(&command),
-            r"workbench sweep run 'my card.toml' 'it'\''s' ''"
-        );
     }
 }
