@@ -3,21 +3,18 @@
 //! An [`Engine`] computes all passes of a run. It is chosen once, when the run begins
 //! (`crate::backend::Device::engine`): [`fused`], [`graph`] or [`packed`].
 
-pub(crate) mod capture;
 pub(crate) mod fused;
 pub(crate) mod graph;
-pub(crate) mod model;
 pub(crate) mod packed;
-pub(crate) mod probe;
 
 use crate::data::{Batch, Losses};
+use crate::layers::capture::Capture;
+use crate::layers::gradients::Gradients;
+use crate::layers::probe::Probe;
 use crate::numerics::dropout::Dropout;
 use crate::numerics::precision::Precision;
 use crate::parameters::Parameters;
-use capture::Capture;
 use experiments_config::Config;
-use model::Gradients;
-use probe::Probe;
 
 /// What a pass of one run reads.
 #[derive(Clone, Copy)]

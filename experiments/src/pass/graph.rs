@@ -1,13 +1,16 @@
-//! Passes by burn's tensor operations and their autodiff graph, [`crate::pass::model`], on any device.
+//! Passes by burn's tensor operations and their autodiff graph, [`crate::layers::network::graph`], on any device.
 //!
 //! A pass may serve several runs at once, each with weights, a batch and a loss scale of its own, so
 //! that small models fill a large device. Nothing flows between the runs.
 
 use crate::data::{Batch, Losses, Mean, Targets};
+use crate::layers::capture::Capture;
+use crate::layers::context::graph::{Context, scale_runs};
+use crate::layers::input::Input;
+use crate::layers::network::graph::Glm;
+use crate::layers::probe::Probe;
+use crate::layers::weights::graph::{Weights, collect};
 use crate::numerics::dropout::Dropout;
-use crate::pass::capture::Capture;
-use crate::pass::model::{Context, Glm, Input, Weights, collect, scale_runs};
-use crate::pass::probe::Probe;
 use crate::pass::{Engine, Note, Run, TrainPass};
 use burn::tensor::backend::{AutodiffBackend, Backend};
 use burn::tensor::{Int, Tensor, TensorData, activation};
@@ -100,12 +103,8 @@ where
             entropy.loss(runs.len(), targets.weights, config.objective.z_loss);
         let mut grads = scale_runs(loss, scales).sum().backward();
         drop(model);
-        let gradients = collect(
-            weights.into_leaves(),
-            &mut grads,
-            &parameters,
-            precision.half(),
-        );
+        let leaves = weights.into_leaves();
+        let gradients = collect(leaves, &mut grads, &parameters, precision);
         let mut losses = losses(runs, entropy);
         for (losses, z) in losses.iter_mut().zip(z_loss.map(host).unwrap_or_default()) {
             losses.z_loss = Mean::of(z.into());
@@ -245,3 +244,6 @@ fn host<B: Backend>(x: Tensor<B, 1>) -> Vec<f32> {
     // Losses are FP32 tensors on every backend.
     x.into_data().to_vec().expect("FP32 tensor")
 }
+
+#[cfg(test)]
+mod tests;

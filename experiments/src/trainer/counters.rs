@@ -1,7 +1,8 @@
 //! How a step moves the counters, the position in the data and the loss scale.
 
 use super::update::Skip;
-use crate::numerics::loss_scaler::ScaleChange;
+use crate::numerics::loss_scaler::{ScaleChange, halvings};
+use crate::numerics::precision::RangeReport;
 use crate::state::{State, Trained};
 use experiments_config::{Config, Format};
 use logs::{Event, EventKind};
@@ -25,7 +26,7 @@ pub(crate) fn decide(
     trained: &mut Trained,
     skip: Option<Skip>,
     loss: f64,
-    first_overflow: Option<&str>,
+    range: &RangeReport,
 ) -> Vec<Event> {
     let state = &mut trained.state;
     state.step += 1;
@@ -47,9 +48,19 @@ pub(crate) fn decide(
             "the loss is not finite",
         ));
     }
+    let first_overflow = range.first_overflow.as_deref();
+    // What overflowed was stored as the largest finite value, and the update was made with that.
+    let saturated = config.precision.saturate_gradients && range.largest_gradient > 0.0;
     match skip {
+        None if saturated => {
+            let text = "a gradient is beyond the number format and was stored as its largest value";
+            events.push(overflow_event(step, text, first_overflow));
+        }
         None => {}
-        Some(Skip::Nonfinite) => events.push(overflow_event(step, first_overflow)),
+        Some(Skip::Nonfinite) => {
+            let text = "a gradient is not finite, the update is skipped";
+            events.push(overflow_event(step, text, first_overflow));
+        }
         Some(Skip::Outlier) => {
             let sigma = config.optimizer.skip_step_sigma;
             let text = format!(
@@ -59,14 +70,19 @@ pub(crate) fn decide(
         }
     }
     if config.precision.format == Format::Fp16 {
-        events.extend(move_scale(config, state, skip == Some(Skip::Nonfinite)));
+        let halvings = if saturated || skip == Some(Skip::Nonfinite) {
+            halvings(config.precision.loss_scale.fall, range.largest_gradient)
+        } else {
+            0
+        };
+        events.extend(move_scale(config, state, halvings));
     }
     events
 }
 
-fn overflow_event(step: u64, first_overflow: Option<&str>) -> Event {
+fn overflow_event(step: u64, what: &str, first_overflow: Option<&str>) -> Event {
     let place = first_overflow.map_or_else(String::new, |t| format!("; first in {t}"));
-    let text = format!("a gradient is not finite, the update is skipped{place}");
+    let text = format!("{what}{place}");
     let event = Event::now(step, EventKind::Overflow, text);
     match first_overflow {
         Some(tensor) => event.with("first_overflow", tensor),
@@ -74,9 +90,9 @@ fn overflow_event(step: u64, first_overflow: Option<&str>) -> Event {
     }
 }
 
-fn move_scale(config: &Config, state: &mut State, overflow: bool) -> Option<Event> {
+fn move_scale(config: &Config, state: &mut State, halvings: u32) -> Option<Event> {
     let before = state.scaler.scale;
-    let change = state.scaler.update(&config.precision.loss_scale, overflow);
+    let change = state.scaler.update(&config.precision.loss_scale, halvings);
     let after = state.scaler.scale;
     let (kind, text) = match change {
         ScaleChange::None => return None,

@@ -2,16 +2,19 @@
 
 use crate::data::{Batch, Losses};
 use crate::files::parity::ParityFile;
+use crate::layers::gradients::{Gradients, Paths};
+use crate::layers::probe::Probe;
 use crate::numerics::dropout::Dropout;
-use crate::numerics::precision::half_format;
+use crate::numerics::precision::Precision;
 use crate::optimizer::adamw::{PIECE, sum_of_squares};
 use crate::parameters::{Parameters, Role};
-use crate::pass::model::{Gradients, Paths, add};
-use crate::pass::probe::Probe;
 use crate::pass::{Note, Setting, TrainPass};
 use crate::state::Trained;
 use crate::trainer::signals::GradientNorms;
-use kernels::{Buffer, HalfFormat, RangeCount, round_slice};
+use experiments_config::Format;
+use kernels::Pass::Backward;
+use kernels::slices::rows::add;
+use kernels::{Buffer, RangeCount};
 use rayon::prelude::*;
 
 /// Gradients summed over the micro-batches of a step.
@@ -56,11 +59,18 @@ impl Accumulated {
         }
     }
 
-    /// Stores the sums in the format in which gradients are accumulated; norms stay FP32.
-    fn round(&mut self, parameters: &Parameters, format: HalfFormat) {
+    /// Stores the sums as the gradients of a pass are stored.
+    fn round(&mut self, parameters: &Parameters, precision: &Precision) {
+        let (weight, head) = (precision.weight_gradient(), precision.head_gradient());
         for (parameter, lost) in parameters.table().iter().zip(&mut self.lost) {
-            if parameter.role != Role::Norm {
-                *lost += round_slice(&mut self.flat[parameter.range.clone()], format);
+            let rounding = match parameter.role {
+                Role::Norm => &None,
+                Role::Embedding if self.paths.is_some() => &head,
+                Role::Head => &head,
+                Role::Embedding | Role::Position | Role::Attention | Role::Ffn => &weight,
+            };
+            if let Some(rounding) = rounding {
+                *lost += rounding.round(&mut self.flat[parameter.range.clone()], Backward);
             }
         }
     }
@@ -77,7 +87,7 @@ pub(crate) fn accumulate(
 ) -> Accumulated {
     let config = setting.config;
     let micro_batches = config.batch.gradient_accumulation as u64;
-    let format = half_format(config.precision.grad_accumulation);
+    let in_half = config.precision.grad_accumulation != Format::Fp32;
     let note = Note {
         probe: with_layers,
         capture: parity.is_some(),
@@ -98,8 +108,8 @@ pub(crate) fn accumulate(
             None => sum = Some(pass.into()),
             Some(sum) => {
                 sum.add(&pass);
-                if let Some(format) = format {
-                    sum.round(&trained.parameters, format);
+                if in_half {
+                    sum.round(&trained.parameters, setting.precision);
                 }
             }
         }
@@ -128,10 +138,10 @@ pub(crate) fn unscale(
         .iter()
         .filter_map(|p| rest.split_off_mut(..p.range.len()))
         .collect();
-    let squared = parts
+    let (squared, largest): (Vec<f64>, Vec<f32>) = parts
         .into_par_iter()
-        .map(|part| kernels::fused::unscale(part, inverse as f32))
-        .collect();
+        .map(|part| kernels::slices::unscale(part, inverse as f32))
+        .unzip();
     if let Some(parity) = parity {
         parity.group("gradients", table, &sum.flat);
     }
@@ -142,5 +152,5 @@ pub(crate) fn unscale(
     };
     let paths = sum.paths.as_ref();
     let paths = paths.map(|paths| [squares(&paths.input), squares(&paths.logit)]);
-    GradientNorms::new(squared, paths)
+    GradientNorms::new(squared, paths, &largest)
 }

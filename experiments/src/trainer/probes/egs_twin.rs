@@ -8,9 +8,9 @@
 use super::Keep;
 use crate::data::Batch;
 use crate::error::TrainError;
+use crate::layers::probe::larger;
 use crate::parameters::Parameters;
 use crate::pass::Setting;
-use crate::pass::probe::larger;
 use crate::state::Trained;
 use crate::trainer::counters::pass_over;
 use crate::trainer::step::take;
