@@ -3,7 +3,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-use crate::record::{MOST_LAYERS, MOST_NAMES};
+use crate::record::limits::{MOST_LAYERS, MOST_NAMES};
 
 /// Why a run directory could not be written or read.
 #[derive(Debug, thiserror::Error)]

@@ -14,6 +14,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use serde::{Deserialize, Serialize};
 
+use crate::clock::now;
 use crate::disk::{write_atomic, write_json_atomic};
 use crate::error::LogError;
 
@@ -67,7 +68,7 @@ impl Holder {
             boot: process::boot_id(),
             pid_namespace: process::pid_namespace(),
             start_ticks: process::start_ticks(pid),
-            since: crate::run::now(),
+            since: now(),
         }
     }
 

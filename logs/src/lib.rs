@@ -14,6 +14,7 @@
 //! - [`decimate`] and [`smooth`] prepare curves for drawing, [`export`] writes CSV and `TensorBoard`.
 
 pub mod alarm;
+mod clock;
 pub mod decimate;
 pub mod disk;
 mod error;

@@ -5,14 +5,13 @@ use std::collections::BTreeMap;
 use crate::error::LogError;
 use crate::line::{self, LineError};
 
+pub(crate) mod limits;
 mod name;
 mod parse;
 
+use limits::{MOST_LAYERS, MOST_NAMES};
 pub use name::Name;
-pub(crate) use name::{MOST_NAMES, Names};
-
-/// Most layers that a per-layer signal may have.
-pub(crate) const MOST_LAYERS: usize = 1 << 16;
+pub(crate) use name::Names;
 
 /// What was recorded at one step.
 #[derive(Debug, Clone, Default, PartialEq)]

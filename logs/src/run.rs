@@ -11,8 +11,9 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant};
 
+use crate::clock::Moment;
 use crate::error::LogError;
 use crate::lease::BEAT;
 use crate::record::Record;
@@ -27,7 +28,6 @@ mod summary;
 pub use claim::RunLease;
 pub use document::{is_whole, save as save_document};
 pub(crate) use document::{load, save};
-pub(crate) use event::now;
 pub use event::{Event, EventKind};
 use line_file::LineFile;
 pub use manifest::{Engine, Manifest, command_line};
@@ -203,22 +203,5 @@ impl RunWriter {
             self.sync()?;
         }
         Ok(())
-    }
-}
-
-/// A moment on both clocks: the monotonic one may stand still while the machine is suspended, the other
-/// may be set.
-#[derive(Debug)]
-struct Moment(Instant, SystemTime);
-
-impl Moment {
-    fn now() -> Self {
-        Self(Instant::now(), SystemTime::now())
-    }
-
-    /// Whether `span` may have passed since. A clock that was set back says yes.
-    fn is_over(&self, span: Duration) -> bool {
-        let recent = self.1.elapsed().is_ok_and(|elapsed| elapsed < span);
-        !recent || self.0.elapsed() >= span
     }
 }

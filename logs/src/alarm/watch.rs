@@ -6,7 +6,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::Alarm;
-use super::detector::{AnyDetector, DETECTORS, Entry};
+use super::detector::AnyDetector;
+use super::registry::{DETECTORS, Entry};
 use super::sighting::{News, Rows};
 use crate::record::Record;
 

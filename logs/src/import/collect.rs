@@ -3,7 +3,8 @@
 use std::collections::{BTreeSet, HashMap, HashSet};
 
 use super::names::Naming;
-use crate::record::{MOST_NAMES, Record};
+use crate::record::Record;
+use crate::record::limits::MOST_NAMES;
 
 /// What is less, in seconds since 1970, is no time of day but one since some start (this is in 1973).
 const EARLIEST: f64 = 1e8;

@@ -9,7 +9,8 @@ use super::stitch::{Segment, Stitched};
 use super::{Import, ImportError, ImportedRun};
 use crate::disk::{TEMPORARY, folder};
 use crate::error::LogError;
-use crate::record::{MOST_NAMES, Name, Record};
+use crate::record::limits::MOST_NAMES;
+use crate::record::{Name, Record};
 use crate::run::{Event, EventKind, Manifest, RunWriter, Status, Summary};
 
 /// A folder beside the result, in which it is made.

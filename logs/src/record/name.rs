@@ -7,10 +7,7 @@ use std::ops::Deref;
 use std::sync::Arc;
 
 use super::RESERVED;
-
-/// Most names that the records of one run may have together. A reader keeps every name, and tables
-/// have a column for each.
-pub(crate) const MOST_NAMES: usize = 1024;
+use super::limits::MOST_NAMES;
 
 /// The name of a signal. Copies share their text: a run has the same few names at every step.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]

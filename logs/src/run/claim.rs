@@ -7,9 +7,10 @@ use std::time::Instant;
 
 use super::line_file::LineFile;
 use super::{
-    CHECKPOINTS_DIR, EVENTS_FILE, LEASE_FILE, MANIFEST_FILE, Moment, RunWriter, attempts,
-    is_file_of_run, metrics_file,
+    CHECKPOINTS_DIR, EVENTS_FILE, LEASE_FILE, MANIFEST_FILE, RunWriter, attempts, is_file_of_run,
+    metrics_file,
 };
+use crate::clock::Moment;
 use crate::disk::{ASIDE, is_temporary, sweep_temporaries};
 use crate::error::LogError;
 use crate::lease::Lease;

@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use crate::clock::now;
 use crate::line::{self, LineError};
 
 /// One line of `events.jsonl`.
@@ -107,13 +108,6 @@ impl Event {
         let Numbered { line } = serde_json::from_str(text).map_err(wrong)?;
         Ok((serde_json::from_str(text).map_err(wrong)?, line))
     }
-}
-
-/// The present time, RFC 3339 in UTC, to the millisecond.
-pub(crate) fn now() -> String {
-    let now = jiff::Timestamp::now();
-    let rounded = now.round(jiff::Unit::Millisecond).unwrap_or(now);
-    rounded.to_string()
 }
 
 #[cfg(test)]

@@ -5,7 +5,8 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
-use super::{FORMAT_VERSION, MANIFEST_FILE, load, now, save};
+use super::{FORMAT_VERSION, MANIFEST_FILE, load, save};
+use crate::clock::now;
 use crate::error::LogError;
 use crate::import::Imported;
 

@@ -11,7 +11,8 @@ use super::super::{Attempt, Import, ImportError, Imported, ImportedRun, Join};
 use super::followed::Followed;
 use super::sources::Sources;
 use crate::read::RunReader;
-use crate::record::{MOST_NAMES, Name, Record};
+use crate::record::limits::MOST_NAMES;
+use crate::record::{Name, Record};
 use crate::run::{
     CONFIG_FILE, Event, EventKind, MANIFEST_FILE, Manifest, RunLease, RunWriter, Status, Summary,
 };
