@@ -4,8 +4,10 @@ mod markup;
 
 use crate::TextError;
 use crate::catalogue::{Cleaning, Entry, TextFormat};
-use crate::fetch::DOCUMENT_BREAK;
 use std::collections::HashSet;
+
+/// Separates the documents of a cached text: ASCII form feed, which cleaning removes elsewhere.
+pub(crate) const DOCUMENT_BREAK: char = '\u{c}';
 
 /// The documents of an entry's files (path and content), cleaned by its rules; at least one.
 pub(crate) fn documents(

@@ -6,13 +6,11 @@ mod package;
 
 use crate::cache::{hash_parts, read_json};
 use crate::catalogue::{Entry, Manager};
+use crate::clean::DOCUMENT_BREAK;
 use crate::{Cache, TextError, clean};
 use serde::{Deserialize, Serialize};
 use std::fs;
 use std::path::PathBuf;
-
-/// Separates the documents of a cached text: ASCII form feed, which cleaning removes elsewhere.
-pub(crate) const DOCUMENT_BREAK: char = '\u{c}';
 
 /// A catalogue text in the cache, with its provenance (`text.json` beside the text).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

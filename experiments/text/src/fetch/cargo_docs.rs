@@ -1,9 +1,10 @@
 //! English text without any download: READMEs and doc comments of the crates that the build
 //! has left in cargo's registry folder.
 
-use super::{DOCUMENT_BREAK, archive::walk};
+use super::archive::walk;
 use crate::TextError;
 use crate::catalogue::Entry;
+use crate::clean::DOCUMENT_BREAK;
 use std::collections::HashSet;
 use std::fs;
 use std::io;
