@@ -1,5 +1,7 @@
 //! Detectors at work while a run trains.
 
+mod bounds;
+
 use logs::alarm::{DETECTORS, Entry};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;

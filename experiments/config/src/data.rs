@@ -1,5 +1,7 @@
 //! Text and tokenizer.
 
+pub(crate) mod bounds;
+
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
 

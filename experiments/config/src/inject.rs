@@ -4,6 +4,8 @@
 //! They stand outside [`Config::at`]: a schedule moves a value that the whole run has, a planted cause
 //! belongs to the data or the weights of a few steps.
 
+mod bounds;
+
 use crate::Config;
 use serde::{Deserialize, Serialize};
 use std::ops::RangeInclusive;

@@ -15,6 +15,7 @@ mod load;
 mod model;
 mod objective;
 mod optimizer;
+mod overrides;
 mod pack;
 mod paths;
 mod precision;
@@ -30,13 +31,14 @@ pub use data::{DataConfig, Source, TokenizerConfig};
 pub use error::{Complaint, ConfigError};
 pub use inject::{Inject, InjectKind};
 pub use keys::{every_key, is_key, is_whole_number, nearest};
-pub use load::{Override, load_file, load_preset, preset_names, preset_table, resolve};
+pub use load::{load_file, load_preset, preset_names, preset_table, resolve};
 pub use model::{
     Activation, Coefficient, Ffn, Function, Ids, InitConfig, ModelConfig, Norm, NormArrangement,
     PositionEncoding, Positions, Residual,
 };
 pub use objective::{GmaskPositions, MaskPositions, ObjectiveConfig, ObjectiveMode, Packing};
 pub use optimizer::{ClipMode, EgsConfig, EgsPath, OptimizerConfig};
+pub use overrides::Override;
 pub use paths::{anchored, names_files, settled};
 pub use precision::{
     Format, LossScaleConfig, LossScaleMode, PbRelaxConfig, PbRelaxMax, PrecisionConfig, ScaleFall,

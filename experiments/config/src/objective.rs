@@ -1,5 +1,7 @@
 //! What is predicted, and from what.
 
+mod bounds;
+
 use serde::{Deserialize, Serialize};
 
 /// The self-supervised objective.

@@ -1,5 +1,7 @@
 //! AdamW, its learning rate and what protects it, and the embedding gradient shrink.
 
+mod bounds;
+
 use serde::{Deserialize, Serialize};
 
 /// How the gradient is clipped.

@@ -1,5 +1,7 @@
 //! Number formats and what keeps values inside their range.
 
+mod bounds;
+
 use serde::{Deserialize, Serialize};
 
 /// A number format.

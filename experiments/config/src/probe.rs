@@ -1,5 +1,7 @@
 //! What a run does: train, or measure something that needs no training.
 
+mod bounds;
+
 use serde::{Deserialize, Serialize};
 
 /// What a run measures. All kinds leave the same run directory.

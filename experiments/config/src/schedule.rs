@@ -4,6 +4,8 @@
 //! scheduled key replaced by its value there. What reads a configuration does not know that some
 //! keys move.
 
+mod bounds;
+
 use crate::Config;
 use serde::{Deserialize, Serialize};
 use std::f64::consts::PI;

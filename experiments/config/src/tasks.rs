@@ -1,5 +1,7 @@
 //! Multi-task instruction pre-training.
 
+mod bounds;
+
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
 

@@ -1,5 +1,7 @@
 //! Batch shape, held-out evaluation and bookkeeping.
 
+mod bounds;
+
 use serde::{Deserialize, Serialize};
 
 /// Batch shape in sequences.

@@ -1,26 +1,17 @@
-//! Range checks. Every complaint is collected, so that one run of the program shows them all.
-
-mod alarm;
-mod data;
-mod inject;
-mod model;
-mod precision;
-mod probe;
-mod schedule;
-mod training;
+//! Range checks: each section has its own, in `bounds`. Every complaint is collected, so that one run of the program shows them all.
 
 use crate::{Complaint, Config};
 
 /// Collects complaints; each check names its key and what was expected.
 #[derive(Default)]
-struct Checks(Vec<Complaint>);
+pub(crate) struct Checks(pub(crate) Vec<Complaint>);
 
 impl Checks {
-    fn require(&mut self, holds: bool, key: &str, expected: impl Into<String>) {
+    pub(crate) fn require(&mut self, holds: bool, key: &str, expected: impl Into<String>) {
         self.require_or(holds, key, expected, None);
     }
 
-    fn require_or(
+    pub(crate) fn require_or(
         &mut self,
         holds: bool,
         key: &str,
@@ -37,31 +28,31 @@ impl Checks {
     }
 
     /// A size that no arithmetic on sizes can overflow.
-    fn size(&mut self, value: usize, most: usize, key: &str) {
+    pub(crate) fn size(&mut self, value: usize, most: usize, key: &str) {
         let message = format!("is {value}, must lie between 1 and {most}");
         self.require((1..=most).contains(&value), key, message);
     }
 
-    fn positive(&mut self, value: usize, key: &str) {
+    pub(crate) fn positive(&mut self, value: usize, key: &str) {
         self.require(value > 0, key, "must be at least 1");
     }
 
-    fn probability(&mut self, value: f64, key: &str) {
+    pub(crate) fn probability(&mut self, value: f64, key: &str) {
         let message = format!("is {value}, must lie in [0, 1)");
         self.require((0.0..1.0).contains(&value), key, message);
     }
 
-    fn share(&mut self, value: f64, key: &str) {
+    pub(crate) fn share(&mut self, value: f64, key: &str) {
         let message = format!("is {value}, must lie in [0, 1]");
         self.require((0.0..=1.0).contains(&value), key, message);
     }
 
-    fn at_least_zero(&mut self, value: f64, key: &str) {
+    pub(crate) fn at_least_zero(&mut self, value: f64, key: &str) {
         let message = format!("is {value}, must be a finite number that is not negative");
         self.require(value.is_finite() && value >= 0.0, key, message);
     }
 
-    fn above_zero(&mut self, value: f64, key: &str) {
+    pub(crate) fn above_zero(&mut self, value: f64, key: &str) {
         let message = format!("is {value}, must be a finite number above 0");
         self.require(value.is_finite() && value > 0.0, key, message);
     }
@@ -100,6 +91,8 @@ impl Config {
         self.check_data(&mut checks);
         self.check_objective(&mut checks);
         self.check_tasks(&mut checks);
+        self.check_batch(&mut checks);
+        self.check_optimizer(&mut checks);
         self.check_training(&mut checks);
         self.check_precision(&mut checks);
         self.check_probe(&mut checks);

@@ -1,6 +1,6 @@
 //! Probes.
 
-use super::Checks;
+use crate::validate::Checks;
 use crate::{Config, ProbeKind};
 
 /// Beyond it the planted keys would leave FP16 before any score does.
@@ -13,7 +13,7 @@ const SMALLEST_SCORE: f64 = 1.0 / 32.0;
 const LEAST_HEAD: usize = 4;
 
 impl Config {
-    pub(super) fn check_probe(&self, checks: &mut Checks) {
+    pub(crate) fn check_probe(&self, checks: &mut Checks) {
         let probe = &self.probe;
         let name = probe.kind.name();
         checks.require(

@@ -1,7 +1,7 @@
 //! The proxy's shape.
 
-use super::Checks;
 use crate::Config;
+use crate::validate::Checks;
 
 /// Far beyond any model, and small enough that the number of parameters fits into 64 bits.
 const MOST_LAYERS: usize = 10_000;
@@ -10,7 +10,7 @@ const MOST_INNER: usize = 1 << 22;
 const MOST_SLOTS: usize = 1 << 22;
 
 impl Config {
-    pub(super) fn check_model(&self, checks: &mut Checks) {
+    pub(crate) fn check_model(&self, checks: &mut Checks) {
         let model = &self.model;
         checks.size(model.layers, MOST_LAYERS, "model.layers");
         checks.size(model.hidden_size, MOST_WIDTH, "model.hidden_size");

@@ -1,10 +1,10 @@
 //! Number formats.
 
-use super::Checks;
+use crate::validate::Checks;
 use crate::{Config, Format, LossScaleMode, PbRelaxMax, ScaleFall};
 
 impl Config {
-    pub(super) fn check_precision(&self, checks: &mut Checks) {
+    pub(crate) fn check_precision(&self, checks: &mut Checks) {
         let precision = &self.precision;
         for (value, key) in [
             (precision.softmax, "precision.softmax"),

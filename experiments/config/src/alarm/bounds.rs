@@ -1,12 +1,12 @@
 //! Detectors by name, and their thresholds.
 
-use super::Checks;
+use crate::validate::Checks;
 use crate::{AlarmConfig, Config};
 use logs::alarm::DETECTORS;
 use words::did_you_mean;
 
 impl Config {
-    pub(super) fn check_alarm(&self, checks: &mut Checks) {
+    pub(crate) fn check_alarm(&self, checks: &mut Checks) {
         let alarm = &self.alarm;
         check_names(&alarm.detectors, checks);
         for (name, number) in &alarm.threshold {

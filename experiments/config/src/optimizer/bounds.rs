@@ -1,14 +1,10 @@
-//! Batch, optimiser and bookkeeping.
+//! Bounds of `[optimizer]`.
 
-use super::Checks;
+use crate::validate::Checks;
 use crate::{ClipMode, Config};
 
 impl Config {
-    pub(super) fn check_training(&self, checks: &mut Checks) {
-        checks.size(self.batch.micro_batch, 1 << 12, "batch.micro_batch");
-        let accumulation = self.batch.gradient_accumulation;
-        // Dropout numbers the micro-batches of a step by 20 bits.
-        checks.size(accumulation, 1 << 20, "batch.gradient_accumulation");
+    pub(crate) fn check_optimizer(&self, checks: &mut Checks) {
         let optimizer = &self.optimizer;
         checks.at_least_zero(optimizer.lr, "optimizer.lr");
         checks.at_least_zero(optimizer.min_lr, "optimizer.min_lr");
@@ -38,24 +34,6 @@ impl Config {
             optimizer.clip_mode == ClipMode::Norm || optimizer.clip_grad > 0.0,
             "optimizer.clip_grad",
             "must be above 0 with `zclip` and `adagc`: it is the limit of the global norm in their warm-up",
-        );
-        checks.share(self.egs.alpha, "egs.alpha");
-        checks.positive(self.eval.batches, "eval.batches");
-        checks.require(
-            self.eval.last_word <= 1 << 20,
-            "eval.last_word",
-            format!("is {}, must be at most {}", self.eval.last_word, 1 << 20),
-        );
-        checks.positive(self.checkpoint.keep, "checkpoint.keep");
-        checks.require(
-            self.record.layer_stride > 0,
-            "record.layer_stride",
-            "must be at least 1",
-        );
-        checks.require(
-            ["cpu", "cuda"].contains(&self.runtime.device.as_str()),
-            "runtime.device",
-            format!("is `{}`, expected `cpu` or `cuda`", self.runtime.device),
         );
     }
 }

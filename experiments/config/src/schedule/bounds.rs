@@ -1,6 +1,6 @@
 //! Schedules and interventions.
 
-use super::Checks;
+use crate::validate::Checks;
 use crate::{Complaint, Config, Progress, ScheduleEntry, ScheduledKey, Unit};
 
 /// Entries a schedule may have: every pair of their turning points is looked at.
@@ -12,7 +12,7 @@ const MOST_SKIPPED: u64 = 1_000_000_000;
 impl Config {
     /// Each entry must be well formed, and the configuration must hold wherever an entry starts or
     /// ends. Between those points a value lies between its values there.
-    pub(super) fn check_schedule(&self, checks: &mut Checks) {
+    pub(crate) fn check_schedule(&self, checks: &mut Checks) {
         checks.require(
             self.schedule.len() <= MOST_ENTRIES,
             "schedule",

@@ -1,6 +1,6 @@
 //! Planted causes.
 
-use super::Checks;
+use crate::validate::Checks;
 use crate::{Config, Inject, InjectKind};
 use words::did_you_mean;
 
@@ -9,7 +9,7 @@ const MOST_ENTRIES: usize = 100;
 
 impl Config {
     /// Every entry must touch steps of the run, and name what its kind needs.
-    pub(super) fn check_inject(&self, checks: &mut Checks) {
+    pub(crate) fn check_inject(&self, checks: &mut Checks) {
         let entries = self.inject.len();
         checks.require(
             entries <= MOST_ENTRIES,
