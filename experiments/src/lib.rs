@@ -51,4 +51,5 @@ pub use studies::slice::{
 };
 pub use trainer::{
     Ending, Member, PackRequest, Repeat, Request, check_run, parity, train, train_pack,
+    training_bytes,
 };

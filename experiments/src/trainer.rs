@@ -11,6 +11,7 @@ mod counters;
 mod evaluation;
 mod gradient;
 mod identity;
+mod memory;
 mod pack;
 mod probes;
 mod repeat;
@@ -26,8 +27,9 @@ mod timing;
 mod training;
 mod update;
 
-pub(crate) use identity::check_memory;
 pub use identity::check_run;
+pub(crate) use memory::check_memory;
+pub use memory::training_bytes;
 pub use pack::{Member, PackRequest, train_pack};
 pub use repeat::{Repeat, parity};
 pub use request::{Ending, Request};

@@ -8,34 +8,18 @@ pub use recomputation::RecomputationChoice;
 
 use crate::budget::samples_after;
 use crate::communication::Communication;
-use crate::energy::{Energy, EnergyOptions, energy};
+use crate::energy::{Energy, energy};
 use crate::flops::Flops;
 use crate::hardware::{Gpu, gpu};
-use crate::memory::{MemoryEstimate, MemoryOptions, Tensor, estimate_with, layer_tensors};
+use crate::memory::{MemoryEstimate, Tensor, estimate_with, layer_tensors};
 use crate::model::Parameters;
-use crate::published::{PublishedRow, published};
+use crate::options::PlanOptions;
+use crate::published::row::PublishedRow;
 use crate::size::product;
 use crate::step_time::{Rates, StepTime, step_time};
 use crate::{Cluster, Layout, PlanError};
 use experiments_config::Config;
-use serde::{Deserialize, Serialize};
-
-/// What is assumed, and what is known from elsewhere.
-#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
-#[serde(default)]
-pub struct PlanOptions {
-    /// About the trainer's memory.
-    pub memory: MemoryOptions,
-    /// About power.
-    pub energy: EnergyOptions,
-    /// Attained share of the peak; absent takes the GPU file's.
-    pub efficiency: Option<f64>,
-    /// Tokens to train on; absent takes those of the configuration's steps.
-    pub tokens: Option<u64>,
-    /// Measured seconds per step; utilisation, days and energy then follow from them instead of
-    /// from the model's.
-    pub measured_seconds: Option<f64>,
-}
+use serde::Serialize;
 
 /// A plan.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -73,7 +57,7 @@ pub struct Plan {
     pub days: f64,
     /// Energy over these days.
     pub energy: Energy,
-    /// Published figures beside ours.
+    /// Published figures beside ours: none until somebody joins those of [`crate::published::published`].
     pub published: Vec<PublishedRow>,
     /// Legal and still unwise.
     pub warnings: Vec<String>,
@@ -131,7 +115,7 @@ pub fn plan(
         ));
     }
     Ok(Plan {
-        published: published(config, cluster, layout, gpu, options)?,
+        published: Vec::new(),
         layer_tensors: layer_tensors(config, layout, &options.memory),
         recomputation: recomputation::choices(config, cluster, layout, gpu, options)?,
         parameters,

@@ -7,7 +7,7 @@ pub use explain::{Difference, Explanation};
 
 use crate::hardware::{Gpu, gpu};
 use crate::memory::{MemoryEstimate, estimate_with};
-use crate::plan::PlanOptions;
+use crate::options::PlanOptions;
 use crate::step_time::{Terms, step_time};
 use crate::text::gib;
 use crate::{Cluster, Layout, PlanError};

@@ -8,7 +8,7 @@ use std::ops::Range;
 
 /// Rows that one piece has at least, where there are as many: matrix products want some height, and
 /// the cache wants no more.
-const ROWS: usize = 128;
+pub(crate) const ROWS: usize = 128;
 
 /// Groups of pieces or blocks at most: threads that a backward pass can keep busy.
 pub(crate) const GROUPS: usize = 4;

@@ -54,20 +54,7 @@ impl AdamW {
         lr: f64,
     ) -> Vec<UpdateReport> {
         self.updates += 1;
-        let power = self.updates as i32;
-        let step = |decay: bool| slices::AdamW {
-            lr: lr as f32,
-            beta1: config.beta1 as f32,
-            beta2: config.beta2 as f32,
-            eps: config.eps as f32,
-            decay: if decay {
-                config.weight_decay as f32
-            } else {
-                0.0
-            },
-            correction1: (1.0 - config.beta1.powi(power)) as f32,
-            correction2: (1.0 - config.beta2.powi(power)) as f32,
-        };
+        let updates = self.updates;
         let state = Moments {
             weights,
             first: &mut self.first,
@@ -78,7 +65,7 @@ impl AdamW {
         for (index, parameter) in table.iter().enumerate() {
             let (own, after) = split(rest, parameter.range.len());
             rest = after;
-            let step = step(parameter.decay);
+            let step = constants(config, lr, updates, parameter.decay);
             // The rate of update clipping depends on the whole parameter.
             let size = if config.update_clipping {
                 usize::MAX
@@ -114,6 +101,24 @@ impl AdamW {
             reports[index] += sum;
         }
         reports
+    }
+}
+
+/// Of update number `updates`, for a parameter that decays or not.
+fn constants(config: &OptimizerConfig, lr: f64, updates: u64, decay: bool) -> slices::AdamW {
+    let power = updates as i32;
+    slices::AdamW {
+        lr: lr as f32,
+        beta1: config.beta1 as f32,
+        beta2: config.beta2 as f32,
+        eps: config.eps as f32,
+        decay: if decay {
+            config.weight_decay as f32
+        } else {
+            0.0
+        },
+        correction1: (1.0 - config.beta1.powi(power)) as f32,
+        correction2: (1.0 - config.beta2.powi(power)) as f32,
     }
 }
 

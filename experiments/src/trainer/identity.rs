@@ -7,50 +7,9 @@ use crate::data::entropy::unigram_loss;
 use crate::error::TrainError;
 use crate::files::provenance;
 use crate::pass::Engine;
-use experiments_config::{Config, ProbeKind, load_file};
-use experiments_plan::host_memory::training_bytes;
+use experiments_config::{Config, load_file};
 use logs::{Event, EventKind, Manifest};
 use std::path::{Path, PathBuf};
-
-/// Refuses what would be killed for its memory a minute later.
-pub(crate) fn check_memory(config: &Config) -> Result<(), TrainError> {
-    let parameters = config.model.parameter_count(config.tokenizer.vocab_size);
-    let (needed, giga) = (needed_bytes(config), 1_000_000_000);
-    match provenance::available_memory() {
-        Some(available) if needed > available => Err(TrainError::Memory {
-            parameters,
-            needed: needed / giga,
-            available: available / giga,
-        }),
-        _ => Ok(()),
-    }
-}
-
-fn needed_bytes(config: &Config) -> u64 {
-    match config.probe.kind {
-        ProbeKind::Train | ProbeKind::UpdateLaw => training_bytes(config),
-        ProbeKind::EgsTwin => 2 * training_bytes(config),
-        // No model: queries, keys and a few copies of the scores.
-        ProbeKind::AttentionSoftmax => {
-            let (n, s) = (config.model.num_heads as u64, config.model.seq_len as u64);
-            32 * n * s * (s + config.model.head_dim() as u64)
-        }
-    }
-}
-
-/// [`check_memory`] for runs that train at once.
-pub(super) fn check_pack_memory(configs: &[&Config]) -> Result<(), TrainError> {
-    let needed: u64 = configs.iter().map(|config| needed_bytes(config)).sum();
-    let giga = 1_000_000_000;
-    match provenance::available_memory() {
-        Some(available) if needed > available => Err(TrainError::PackMemory {
-            runs: configs.len(),
-            needed: needed / giga,
-            available: available / giga,
-        }),
-        _ => Ok(()),
-    }
-}
 
 /// A run goes on only with the configuration, text and backend it began with.
 pub(super) fn check_same(

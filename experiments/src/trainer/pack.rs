@@ -1,6 +1,6 @@
 //! Several runs in one process, their passes packed.
 
-use super::identity::check_pack_memory;
+use super::memory::check_pack_memory;
 use super::request::{Ending, Request, Shared};
 use super::session::train_in;
 use super::text::Texts;

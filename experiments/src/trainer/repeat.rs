@@ -1,6 +1,7 @@
 //! One step of a run again, with everything that enters and leaves it.
 
-use super::identity::{check_memory, check_same};
+use super::identity::check_same;
+use super::memory::check_memory;
 use super::step::step;
 use super::text::Text;
 use super::training::Training;

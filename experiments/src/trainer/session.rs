@@ -3,7 +3,7 @@
 use super::attempt::{Attempt, Outcome, conclude};
 use super::beginning::{announce_watch, begin, is_finished, prepare};
 use super::evaluation::evaluate;
-use super::identity::check_memory;
+use super::memory::check_memory;
 use super::request::{Ending, Request, Shared};
 use super::step::step;
 use super::training::Training;

@@ -6,7 +6,7 @@
 
 use super::counters::decide;
 use super::counters::pass_over;
-use super::gradient::{accumulate, unscale};
+use super::gradient::{Accumulated, accumulate, unscale};
 use super::update::{Skip, update};
 use crate::backend::Device;
 use crate::data::Batch;
@@ -152,6 +152,73 @@ fn relative(ours: &[f32], theirs: &[f32], floor: f64) -> f64 {
     difference / norm(theirs.iter().copied()).max(floor)
 }
 
+impl Golden<'_> {
+    fn check_gradients(&self, case: &str, table: &[Parameter], sum: &Accumulated, global: f64) {
+        for p in table {
+            let theirs = self.floats(&format!("torch.gradients.{}", p.name));
+            // A key bias has no gradient without a rotation; what is left is rounding.
+            let nothing = norm(theirs.iter().copied()) < 1e-7 * global;
+            let floor = if nothing { 1e-3 * global } else { 0.0 };
+            let error = relative(&sum.flat[p.range.clone()], &theirs, floor);
+            assert!(
+                error < 1e-4,
+                "{case}: gradient of {}, off by {error}",
+                p.name
+            );
+        }
+        if self.config.model.tie_embeddings {
+            let own = |path: &str| self.floats(&format!("torch.gradients.embedding.weight.{path}"));
+            let paths = sum.paths.as_ref().unwrap();
+            let input = relative(&paths.input, &own("input_path"), 0.0);
+            let logit = relative(&paths.logit, &own("logit_path"), 0.0);
+            assert!(
+                input < 1e-4 && logit < 1e-4,
+                "{case}: paths {input} {logit}"
+            );
+        }
+    }
+
+    fn check_moments(&self, case: &str, table: &[Parameter], adam: &AdamW, global: f64) {
+        for p in table {
+            let moments = [
+                ("torch.exp_avg", &adam.first, 1e-7 * global),
+                ("torch.exp_avg_sq", &adam.second, (1e-7 * global).powi(2)),
+            ];
+            for (group, ours, nothing) in moments {
+                let name = format!("{group}.{}", p.name);
+                // Kept where they have a past; after a first step they are the gradient again.
+                if self.tensors.tensor(&name).is_ok() {
+                    let theirs = self.floats(&name);
+                    let error = relative(&ours[p.range.clone()], &theirs, f64::MIN_POSITIVE);
+                    let small = norm(theirs.iter().copied()) < nothing;
+                    assert!(small || error < 2e-4, "{case}: {name}, off by {error}");
+                }
+            }
+        }
+    }
+
+    fn check_weights(&self, case: &str, parameters: &Parameters, global: f64, lr: f64) {
+        let table = parameters.table();
+        for p in table {
+            let gradient = self.floats(&format!("torch.gradients.{}", p.name));
+            let theirs = self.floats(&format!("torch.weights_after.{}", p.name));
+            // Adam's first step is a sign: it is only compared where the gradient is not near zero.
+            let least = 0.01 * norm(gradient.iter().copied()) / (gradient.len() as f64).sqrt();
+            let ours = &parameters.values()[p.range.clone()];
+            for ((a, b), g) in ours.iter().zip(&theirs).zip(&gradient) {
+                let allowed = f64::from(b.abs() * f32::EPSILON) + 1e-3 * lr;
+                let error = f64::from((a - b).abs());
+                let compared = f64::from(g.abs()) > least.max(1e-7 * global);
+                assert!(
+                    !compared || error <= allowed,
+                    "{case}: {} {a} against {b}",
+                    p.name
+                );
+            }
+        }
+    }
+}
+
 /// Compares one case on the engine that is asked for; returns the name of the one that ran.
 fn check(path: &Path, kernels: KernelChoice) -> &'static str {
     let case = path.file_stem().unwrap().to_string_lossy().into_owned();
@@ -184,67 +251,12 @@ fn check(path: &Path, kernels: KernelChoice) -> &'static str {
     );
 
     let table = trained.parameters.table().to_vec();
-    for p in &table {
-        let theirs = golden.floats(&format!("torch.gradients.{}", p.name));
-        // A key bias has no gradient without a rotation; what is left is rounding.
-        let nothing = norm(theirs.iter().copied()) < 1e-7 * global;
-        let floor = if nothing { 1e-3 * global } else { 0.0 };
-        let error = relative(&sum.flat[p.range.clone()], &theirs, floor);
-        assert!(
-            error < 1e-4,
-            "{case}: gradient of {}, off by {error}",
-            p.name
-        );
-    }
-    if config.model.tie_embeddings {
-        let own = |path: &str| golden.floats(&format!("torch.gradients.embedding.weight.{path}"));
-        let paths = sum.paths.as_ref().unwrap();
-        let input = relative(&paths.input, &own("input_path"), 0.0);
-        let logit = relative(&paths.logit, &own("logit_path"), 0.0);
-        assert!(
-            input < 1e-4 && logit < 1e-4,
-            "{case}: paths {input} {logit}"
-        );
-    }
-
+    golden.check_gradients(&case, &table, &sum, global);
     let lr = config.learning_rate(trained.state.optimizer_samples);
     let made = update(config, &mut trained, &sum.flat, &norms, loss, lr);
     assert!(made.is_ok(), "{case}: the update was skipped");
-    for p in &table {
-        let moments = [
-            ("torch.exp_avg", &trained.adam.first, 1e-7 * global),
-            (
-                "torch.exp_avg_sq",
-                &trained.adam.second,
-                (1e-7 * global).powi(2),
-            ),
-        ];
-        for (group, ours, nothing) in moments {
-            let name = format!("{group}.{}", p.name);
-            // Kept where they have a past; after a first step they are the gradient again.
-            if golden.tensors.tensor(&name).is_ok() {
-                let theirs = golden.floats(&name);
-                let error = relative(&ours[p.range.clone()], &theirs, f64::MIN_POSITIVE);
-                let small = norm(theirs.iter().copied()) < nothing;
-                assert!(small || error < 2e-4, "{case}: {name}, off by {error}");
-            }
-        }
-        let gradient = golden.floats(&format!("torch.gradients.{}", p.name));
-        let theirs = golden.floats(&format!("torch.weights_after.{}", p.name));
-        // Adam's first step is a sign: it is only compared where the gradient is not near zero.
-        let least = 0.01 * norm(gradient.iter().copied()) / (gradient.len() as f64).sqrt();
-        let ours = &trained.parameters.values()[p.range.clone()];
-        for ((a, b), g) in ours.iter().zip(&theirs).zip(&gradient) {
-            let allowed = f64::from(b.abs() * f32::EPSILON) + 1e-3 * lr;
-            let error = f64::from((a - b).abs());
-            let compared = f64::from(g.abs()) > least.max(1e-7 * global);
-            assert!(
-                !compared || error <= allowed,
-                "{case}: {} {a} against {b}",
-                p.name
-            );
-        }
-    }
+    golden.check_moments(&case, &table, &trained.adam, global);
+    golden.check_weights(&case, &trained.parameters, global, lr);
     engine.name()
 }
 

@@ -4,9 +4,11 @@ use super::spread::spread;
 use crate::cli::Plan as Arguments;
 use crate::console;
 use crate::failure::Failure;
+use experiments_plan::PlanOptions;
 use experiments_plan::failure::{self, FailureEstimate, FailureInput};
 use experiments_plan::pipeline::{PipelineInput, Timeline, simulate, timeline_svg, timeline_text};
-use experiments_plan::plan::{Plan, PlanOptions, plan};
+use experiments_plan::plan::{Plan, plan};
+use experiments_plan::published::published;
 use experiments_plan::search::{Explanation, Search, search};
 use serde::Serialize;
 use std::path::Path;
@@ -45,7 +47,8 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
         .search
         .map(|_| search(&config, &cluster, layout.global_batch, &options))
         .transpose()?;
-    let plan = plan(&config, &cluster, &layout, &options)?;
+    let mut plan = plan(&config, &cluster, &layout, &options)?;
+    plan.published = published(&config, &cluster, &layout, &options)?;
     let planned = Planned {
         explanation: found.as_ref().and_then(|found| found.explain(&layout)),
         search: found,

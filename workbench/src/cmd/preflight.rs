@@ -4,7 +4,8 @@ use super::spread::spread;
 use crate::cli::Preflight as Arguments;
 use crate::console;
 use crate::failure::{Failure, exit};
-use experiments_plan::plan::{PlanOptions, plan};
+use experiments_plan::PlanOptions;
+use experiments_plan::plan::plan;
 use experiments_plan::preflight::{Node, NodeList, PreflightInput, Verdict, preflight};
 use std::process::ExitCode;
 

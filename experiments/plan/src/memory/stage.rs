@@ -119,22 +119,19 @@ impl Place {
         let resident = weights + gradients + optimizer + options.overhead_bytes as f64;
         let held = activations + inputs + head;
         let one_less = (held - (per_micro_batch + around) / layout.chunks.max(1) as f64).max(0.0);
-        let phase = |phase, value| {
-            Ok(PhaseMemory {
-                phase,
-                bytes: bytes("memory of a GPU", resident + value)?,
-            })
-        };
-        let phases = vec![
-            phase(Phase::Idle, 0.0)?,
-            phase(Phase::Warmup, one_less + layer.forward)?,
-            phase(Phase::SteadyForward, held + layer.forward)?,
-            phase(Phase::SteadyBackward, held + layer.backward)?,
-            phase(Phase::Cooldown, one_less + layer.backward)?,
-            phase(Phase::GradientReduction, bucket)?,
-            // The FP32 copy of the gradients of the replica's own share.
-            phase(Phase::OptimizerStep, 4.0 * count / replicas)?,
-        ];
+        let phases = phases(
+            resident,
+            [
+                (Phase::Idle, 0.0),
+                (Phase::Warmup, one_less + layer.forward),
+                (Phase::SteadyForward, held + layer.forward),
+                (Phase::SteadyBackward, held + layer.backward),
+                (Phase::Cooldown, one_less + layer.backward),
+                (Phase::GradientReduction, bucket),
+                // The FP32 copy of the gradients of the replica's own share.
+                (Phase::OptimizerStep, 4.0 * count / replicas),
+            ],
+        )?;
         let peak_bytes = phases.iter().map(|phase| phase.bytes).max().unwrap_or(0);
         let whole = |value| bytes("memory of a GPU", value);
         Ok(StageMemory {
@@ -219,4 +216,15 @@ impl Place {
         };
         kept * waiting + moment
     }
+}
+
+/// What each phase holds beside what is always there.
+fn phases(resident: f64, held: [(Phase, f64); 7]) -> Result<Vec<PhaseMemory>, PlanError> {
+    let phase = |(phase, value)| {
+        Ok(PhaseMemory {
+            phase,
+            bytes: bytes("memory of a GPU", resident + value)?,
+        })
+    };
+    held.into_iter().map(phase).collect()
 }

@@ -88,20 +88,8 @@ fn draw(
             INK,
             HPos::Right,
         )?;
-        let first = timeline
-            .events
-            .partition_point(|event| (event.stage as usize) < stage);
-        let past = timeline
-            .events
-            .partition_point(|event| (event.stage as usize) <= stage);
         for piece in &pieces {
-            let (left, right) = (x(piece, piece.from), x(piece, piece.to));
-            fill(surface, (left, top + PX), (right, top + lane - PX), IDLE)?;
-            for event in &timeline.events[first..past] {
-                if piece.shows(event.start, event.end) {
-                    draw_pass(surface, piece, event, timeline.input.chunks, (top, lane))?;
-                }
-            }
+            draw_lane(surface, piece, timeline, stage, (top, lane))?;
         }
     }
     let bottom = TOP + lane * shown.len() as i32;
@@ -125,6 +113,27 @@ fn draw(
 
 fn x(piece: &Part, seconds: f64) -> i32 {
     LEFT + piece.place(seconds).round() as i32
+}
+
+/// A stage's passes; `top` and height of its lane.
+fn draw_lane(
+    surface: &Surface<'_>,
+    piece: &Part,
+    timeline: &Timeline,
+    stage: usize,
+    (top, lane): (i32, i32),
+) -> Drawn {
+    let (left, right) = (x(piece, piece.from), x(piece, piece.to));
+    fill(surface, (left, top + PX), (right, top + lane - PX), IDLE)?;
+    let events = &timeline.events;
+    let first = events.partition_point(|event| (event.stage as usize) < stage);
+    let past = events.partition_point(|event| (event.stage as usize) <= stage);
+    for event in &events[first..past] {
+        if piece.shows(event.start, event.end) {
+            draw_pass(surface, piece, event, timeline.input.chunks, (top, lane))?;
+        }
+    }
+    Ok(())
 }
 
 fn draw_pass(

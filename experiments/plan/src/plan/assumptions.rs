@@ -1,8 +1,8 @@
 //! What a plan rests on beside the configuration, in sentences.
 
-use super::PlanOptions;
 use crate::energy::Energy;
 use crate::hardware::{Gpu, Link};
+use crate::options::PlanOptions;
 use crate::step_time::StepTime;
 use words::thousands;
 

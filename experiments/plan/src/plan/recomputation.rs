@@ -1,8 +1,8 @@
 //! The same layout under each choice of recomputation.
 
-use super::PlanOptions;
 use crate::hardware::Gpu;
 use crate::memory::estimate_with;
+use crate::options::PlanOptions;
 use crate::step_time::step_time;
 use crate::{Cluster, Layout, PlanError, Recompute};
 use experiments_config::Config;

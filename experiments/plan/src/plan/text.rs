@@ -2,7 +2,7 @@
 
 use super::Plan;
 use crate::communication::Connection;
-use crate::published;
+use crate::published::row;
 use crate::text::{gib, list, number};
 use std::fmt::Write as _;
 use words::{Table, decimal, thousands};
@@ -26,7 +26,7 @@ impl Plan {
         section("Communication", &self.communication_text());
         section("Step", &self.time_text());
         section("Run", &self.run_text());
-        section("Published figures", &published::text(&self.published));
+        section("Published figures", &row::text(&self.published));
         section("Warnings", &list(&self.warnings));
         section("Assumptions", &list(&self.assumptions));
         text

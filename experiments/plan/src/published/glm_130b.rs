@@ -7,7 +7,7 @@ use super::Rows;
 use crate::PlanError;
 use crate::budget::samples_after;
 use crate::model::Parameters;
-use experiments_config::{Config, load_preset};
+use experiments_config::{Config, ScheduleEntry, load_preset};
 
 /// Tokens that the released configuration plans for.
 const PLANNED_TOKENS: u64 = 450_000_000_000;
@@ -91,6 +91,23 @@ pub(super) fn model(rows: &mut Rows, config: &Config) -> Result<(), PlanError> {
 pub(super) fn schedule(rows: &mut Rows, config: &Config) -> Result<(), PlanError> {
     let slots = config.model.seq_len as u64;
     let planned = PLANNED_TOKENS / slots;
+    samples(rows, planned);
+    let Some(ramp) = config.schedule.first() else {
+        return Ok(());
+    };
+    batch_ramp(rows, config, ramp);
+    for (quantity, samples) in [
+        ("iterations of the warm-up", config.optimizer.warmup_samples),
+        ("planned iterations", planned),
+    ] {
+        let steps = config.steps_for(samples) as f64;
+        rows.ours((quantity, ""), steps, "derived", "");
+    }
+    tokens(rows, config)
+}
+
+/// `planned`: in the whole run.
+fn samples(rows: &mut Rows, planned: u64) {
     let samples = |permille: u64| (planned * permille / 1000) as f64;
     rows.published(
         ("samples of 450B tokens", ""),
@@ -120,9 +137,10 @@ pub(super) fn schedule(rows: &mut Rows, config: &Config) -> Result<(), PlanError
         "LS configs",
         "",
     );
-    let Some(ramp) = config.schedule.first() else {
-        return Ok(());
-    };
+}
+
+fn batch_ramp(rows: &mut Rows, config: &Config, ramp: &ScheduleEntry) {
+    let slots = config.model.seq_len as u64;
     if let (Some(from), Some(to), Some(increment)) = (ramp.from, ramp.to, ramp.increment) {
         let stairs = (to - from) / increment;
         rows.ours(("stairs of the ramp", ""), stairs, "LS microbatches.py", "");
@@ -145,18 +163,11 @@ pub(super) fn schedule(rows: &mut Rows, config: &Config) -> Result<(), PlanError
         "derived",
         "",
     );
-    rows.ours(
-        ("iterations of the warm-up", ""),
-        config.steps_for(config.optimizer.warmup_samples) as f64,
-        "derived",
-        "",
-    );
-    rows.ours(
-        ("planned iterations", ""),
-        config.steps_for(planned) as f64,
-        "derived",
-        "",
-    );
+}
+
+/// Consumed so far, at steps of which the log tells.
+fn tokens(rows: &mut Rows, config: &Config) -> Result<(), PlanError> {
+    let slots = config.model.seq_len as u64;
     for (step, billions) in [
         (6_000, 26.0),
         (22_800, 171.0),

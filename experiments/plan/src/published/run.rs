@@ -6,7 +6,7 @@ mod throughput;
 use super::Rows;
 use crate::hardware::Gpu;
 use crate::memory::estimate;
-use crate::plan::PlanOptions;
+use crate::options::PlanOptions;
 use crate::search::search;
 use crate::step_time::step_time;
 use crate::{Cluster, Layout, PlanError, Recompute, Schedule, stage_layers};

@@ -1,5 +1,4 @@
 use super::*;
-use crate::hardware::gpu;
 use crate::{Recompute, Schedule};
 use experiments_config::load_preset;
 
@@ -21,8 +20,7 @@ fn rows(nodes: u64, batch: u64, sets: &[&str]) -> Vec<PublishedRow> {
         schedule: Schedule::OneForwardOneBackward,
         chunks: 1,
     };
-    let gpu = gpu("a100-40g").unwrap();
-    published(&config, &cluster, &layout, gpu, &PlanOptions::default()).unwrap()
+    published(&config, &cluster, &layout, &PlanOptions::default()).unwrap()
 }
 
 /// The bar of the issue: every published figure within 1.3 % (what rounding explains), or with a

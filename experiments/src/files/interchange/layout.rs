@@ -104,7 +104,7 @@ impl Entry {
 
 /// All tensors, in the order of `Parameters::table`.
 pub(super) fn entries(shape: &SatShape) -> Vec<Entry> {
-    let (h, f, v) = (shape.hidden_size, shape.ffn_hidden_size, shape.vocab_size);
+    let (h, v) = (shape.hidden_size, shape.vocab_size);
     let mut all = Vec::new();
     let mut add = |ours: String, sat: String, split, shape: &[usize]| {
         all.push(Entry {
@@ -116,63 +116,15 @@ pub(super) fn entries(shape: &SatShape) -> Vec<Entry> {
     };
     let (ours, sat) = ("embedding.weight", "transformer.word_embeddings.weight");
     add(ours.to_owned(), sat.to_owned(), Split::Rows, &[v, h]);
-    let qkv = Split::Qkv {
-        heads: shape.num_heads,
-    };
-    // Ours, SAT's, split of the weight, split of the bias, dimensions of the weight.
-    let modules: [(&str, &str, Split, Split, &[usize]); 6] = [
-        (
-            "attention_norm",
-            "input_layernorm",
-            Split::Replicated,
-            Split::Replicated,
-            &[h],
-        ),
-        (
-            "attention.qkv",
-            "attention.query_key_value",
-            qkv,
-            qkv,
-            &[3 * h, h],
-        ),
-        (
-            "attention.out",
-            "attention.dense",
-            Split::Columns,
-            Split::Replicated,
-            &[h, h],
-        ),
-        (
-            "ffn_norm",
-            "post_attention_layernorm",
-            Split::Replicated,
-            Split::Replicated,
-            &[h],
-        ),
-        (
-            "ffn.up",
-            "mlp.dense_h_to_4h",
-            Split::Glu,
-            Split::Glu,
-            &[2 * f, h],
-        ),
-        (
-            "ffn.down",
-            "mlp.dense_4h_to_h",
-            Split::Columns,
-            Split::Replicated,
-            &[h, f],
-        ),
-    ];
     for layer in 0..shape.layers {
-        for (ours, sat, weight, bias, dimensions) in modules {
+        for (ours, sat, weight, bias, dimensions) in modules(shape) {
             let ours = format!("layers.{layer}.{ours}");
             let sat = format!("transformer.layers.{layer}.{sat}");
             add(
                 format!("{ours}.weight"),
                 format!("{sat}.weight"),
                 weight,
-                dimensions,
+                &dimensions,
             );
             add(
                 format!("{ours}.bias"),
@@ -190,4 +142,59 @@ pub(super) fn entries(shape: &SatShape) -> Vec<Entry> {
         add(ours, sat, Split::Replicated, &[h]);
     }
     all
+}
+
+/// Ours, SAT's, split of the weight, split of the bias, dimensions of the weight.
+type Module = (&'static str, &'static str, Split, Split, Vec<usize>);
+
+/// The modules of a layer, in the order of `Parameters::table`.
+fn modules(shape: &SatShape) -> Vec<Module> {
+    let (h, f) = (shape.hidden_size, shape.ffn_hidden_size);
+    let qkv = Split::Qkv {
+        heads: shape.num_heads,
+    };
+    vec![
+        (
+            "attention_norm",
+            "input_layernorm",
+            Split::Replicated,
+            Split::Replicated,
+            vec![h],
+        ),
+        (
+            "attention.qkv",
+            "attention.query_key_value",
+            qkv,
+            qkv,
+            vec![3 * h, h],
+        ),
+        (
+            "attention.out",
+            "attention.dense",
+            Split::Columns,
+            Split::Replicated,
+            vec![h, h],
+        ),
+        (
+            "ffn_norm",
+            "post_attention_layernorm",
+            Split::Replicated,
+            Split::Replicated,
+            vec![h],
+        ),
+        (
+            "ffn.up",
+            "mlp.dense_h_to_4h",
+            Split::Glu,
+            Split::Glu,
+            vec![2 * f, h],
+        ),
+        (
+            "ffn.down",
+            "mlp.dense_4h_to_h",
+            Split::Columns,
+            Split::Replicated,
+            vec![h, f],
+        ),
+    ]
 }

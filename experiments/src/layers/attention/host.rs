@@ -8,7 +8,7 @@ mod scale;
 mod slots;
 mod softmax;
 mod softmax_half;
-mod tiles;
+pub(crate) mod tiles;
 
 pub(crate) use slots::Slots;
 

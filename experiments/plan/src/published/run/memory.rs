@@ -39,11 +39,23 @@ pub(super) fn memory(
         "modelled",
         "",
     );
+    under_bf16(rows, config, layout, gpu, found.peak_bytes)?;
+    fewest_nodes(rows, config, cluster, layout, gpu);
+    Ok(())
+}
+
+fn under_bf16(
+    rows: &mut Rows,
+    config: &Config,
+    layout: &Layout,
+    gpu: &Gpu,
+    peak_bytes: u64,
+) -> Result<(), PlanError> {
     let mut wider = config.clone();
     wider.precision.format = Format::Bf16;
     wider.precision.grad_accumulation = Format::Fp32;
     let bf16 = estimate_with(&wider, layout, gpu, &MemoryOptions::default())?;
-    let more = bf16.peak_bytes as f64 / found.peak_bytes as f64 - 1.0;
+    let more = bf16.peak_bytes as f64 / peak_bytes as f64 - 1.0;
     rows.published(
         ("more memory under BF16", "%"),
         15.0,
@@ -52,6 +64,10 @@ pub(super) fn memory(
         "The paper's \"about 15 %\" has no base. FP32 gradients are two more bytes of every \
          parameter: 18 for 16 without ZeRO, which is 12.5 %, and more where optimiser state is divided.",
     );
+    Ok(())
+}
+
+fn fewest_nodes(rows: &mut Rows, config: &Config, cluster: &Cluster, layout: &Layout, gpu: &Gpu) {
     // With fewer replicas each holds more of the optimiser's state.
     let fits = |nodes: &u64| {
         let gpus = nodes * cluster.gpus_per_node;
@@ -79,5 +95,4 @@ pub(super) fn memory(
              fits.",
         );
     }
-    Ok(())
 }

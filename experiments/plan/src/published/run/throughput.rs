@@ -43,6 +43,13 @@ pub(super) fn utilisation(
          projection, which is never recomputed, three quarters only.",
     );
     let tflops = tflops_per_gpu(flops.formula_recompute, SECONDS, gpus);
+    rates(rows, config, batch, gpus, tflops);
+    let exact = tflops_per_gpu(flops.model, SECONDS, gpus);
+    shares_of_the_peak(rows, gpu.peak(Format::Fp16)? / 1e12, tflops, exact);
+    Ok(())
+}
+
+fn rates(rows: &mut Rows, config: &Config, batch: u64, gpus: u64, tflops: f64) {
     rows.published(("TFLOPS per GPU at 88.5 s", ""), 134.0, tflops, "LOG", "");
     let larger = tflops_per_gpu(original_formula(config, LARGER.0, true), LARGER.1, gpus);
     rows.published(("TFLOPS per GPU at 122.5 s", ""), 141.0, larger, "LOG", "");
@@ -60,7 +67,10 @@ pub(super) fn utilisation(
         "LOG",
         "",
     );
-    let peak = gpu.peak(Format::Fp16)? / 1e12;
+}
+
+/// `peak`, `tflops` by the original's formula and `exact` are of a GPU.
+fn shares_of_the_peak(rows: &mut Rows, peak: f64, tflops: f64, exact: f64) {
     rows.published(
         ("HFU at 88.5 s", "%"),
         43.3,
@@ -77,7 +87,7 @@ pub(super) fn utilisation(
     );
     rows.ours(
         ("MFU at 88.5 s, exact", "%"),
-        100.0 * tflops_per_gpu(flops.model, SECONDS, gpus) / peak,
+        100.0 * exact / peak,
         "counted",
         "With the whole output projection.",
     );
@@ -95,7 +105,6 @@ pub(super) fn utilisation(
         "P §2.3",
         "",
     );
-    Ok(())
 }
 
 pub(super) fn budget(

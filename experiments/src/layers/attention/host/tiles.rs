@@ -10,6 +10,14 @@ use std::ops::Range;
 /// Query rows of a tile, where a head is not needed as a whole.
 const ROWS: usize = 128;
 
+/// Query rows of a tile at the most: all of a sequence where a head's scores are needed all at once.
+pub(crate) fn tile_rows(relax: PbRelaxMax, seq_len: usize) -> usize {
+    match relax {
+        PbRelaxMax::Off | PbRelaxMax::Row => ROWS.min(seq_len),
+        PbRelaxMax::Head | PbRelaxMax::AbsMax => seq_len,
+    }
+}
+
 /// Some query rows of one head of one sequence.
 pub(super) struct Tile {
     /// First row of the sequence, counted within the piece and within all rows.
@@ -22,26 +30,9 @@ pub(super) struct Tile {
 }
 
 impl Attention<'_> {
-    /// Whether a head's scores are needed all at once.
-    fn whole_heads(&self) -> bool {
-        match self.scale.relax {
-            PbRelaxMax::Off | PbRelaxMax::Row => false,
-            PbRelaxMax::Head | PbRelaxMax::AbsMax => true,
-        }
-    }
-
-    /// Query rows of a tile at the most.
-    fn tile_rows(&self, rows: &Rows) -> usize {
-        if self.whole_heads() {
-            rows.seq_len
-        } else {
-            ROWS.min(rows.seq_len)
-        }
-    }
-
     /// Scores of a tile at the most.
     pub(super) fn tile_len(&self, rows: &Rows) -> usize {
-        rows.seq_len * self.tile_rows(rows)
+        rows.seq_len * tile_rows(self.scale.relax, rows.seq_len)
     }
 
     /// All tiles of a piece, those of one head in order.
@@ -51,7 +42,7 @@ impl Attention<'_> {
         piece: &Range<usize>,
     ) -> impl Iterator<Item = Tile> + use<> {
         let (s, heads, first) = (rows.seq_len, self.num_heads, piece.start);
-        let step = self.tile_rows(rows);
+        let step = tile_rows(self.scale.relax, s);
         let sequences = (0..piece.len()).step_by(s);
         let heads = sequences.flat_map(move |start| (0..heads).map(move |head| (start, head)));
         heads.flat_map(move |(start, head)| {

@@ -1,4 +1,4 @@
-//! Memory of this program's own trainer on the CPU.
+//! An estimate of the trainer's memory on the CPU.
 //!
 //! The trainer holds FP32 weights and both moments (12 bytes a parameter). A pass through the graph holds its
 //! leaves (4 more; 8 for tied embeddings, which are two leaves), everything that the backward pass
@@ -8,7 +8,9 @@
 //! allocator counted: of the graph over 34 shapes, within 7 %; of passes by hand over four; a test
 //! checks both to 10 % (`experiments/tests/memory.rs`).
 
-use experiments_config::{Config, Format, ObjectiveMode, PbRelaxMax};
+use crate::layers::attention::host::tiles::tile_rows;
+use crate::layers::rows::{GROUPS, ROWS};
+use experiments_config::{Config, Format, ObjectiveMode};
 
 /// FP32 numbers kept per slot and layer, as multiples of the width h.
 const PER_WIDTH: f64 = 10.0;
@@ -81,13 +83,14 @@ fn fused(config: &Config) -> f64 {
     let raw = if model.qk_norm { 2.0 } else { 0.0 };
     let layers = model.layers as f64 * ((kept + raw) * h + up);
     // A group goes through the backward pass piece after piece, a sequence at least.
-    let piece = GROUP_SLOTS.max(model.seq_len as f64).min(slots);
-    let groups = (slots / piece).ceil().min(GROUPS);
+    let piece = (ROWS as f64).max(model.seq_len as f64).min(slots);
+    let groups = (slots / piece).ceil().min(GROUPS as f64);
     let backward = groups.min(AT_ONCE) * piece * (PER_BACKWARD * h + up.max(3.0 * h) + f);
     let sublayer = slots * PER_SUBLAYER * h + backward;
     // Weights laid out for products, and each group's sums for their gradients but the first's.
     let weights = groups * (4.0 * h * h + (up + f) * h);
-    let scores = SCORE_TILES * tile_rows(config) * model.seq_len as f64;
+    let tile_rows = tile_rows(config.precision.pb_relax.attention, model.seq_len);
+    let scores = SCORE_TILES * tile_rows as f64 * model.seq_len as f64;
     let logits = config.batch.micro_batch as f64 * targets(config) * vocab as f64;
     let parameters = model.parameter_count(vocab) as f64;
     let copies = if config.precision.format == Format::Fp32 {
@@ -106,16 +109,6 @@ fn fused(config: &Config) -> f64 {
         + copies * parameters
         + masks(config).max(CHECKPOINT * parameters)
         + heads * embedding)
-}
-
-/// Query rows of a tile of scores in passes by hand.
-fn tile_rows(config: &Config) -> f64 {
-    let rows = config.model.seq_len as f64;
-    match config.precision.pb_relax.attention {
-        PbRelaxMax::Off | PbRelaxMax::Row => rows.min(128.0),
-        // The head's maximum is taken off before anything else.
-        PbRelaxMax::Head | PbRelaxMax::AbsMax => rows,
-    }
 }
 
 /// Dropout masks of passes by hand, in FP32 numbers: a bit for each element.
