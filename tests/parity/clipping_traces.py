@@ -2,11 +2,11 @@
 """Drives published ZClip and AdaGC code over made-up gradient norms and writes what it did.
 
 For developers, run by hand; the program and `cargo test` need no Python. The Rust test in
-`experiments/src/clipping/tests.rs` replays the file.
+`experiments/src/optimizer/clipping/tests.rs` replays the file.
 
     python3 -m venv venv && venv/bin/pip install torch==2.9.1 numpy
     venv/bin/pip install --no-deps zclip==1.0.0 pytorch_optimizer==4.1.0
-    venv/bin/python tests/parity/clipping_traces.py experiments/src/clipping/golden.json
+    venv/bin/python tests/parity/clipping_traces.py experiments/src/optimizer/clipping/golden.json
 
 ZClip is the authors' package. The authors' AdaGC exists only as a patch to an old Megatron and needs its
 kernels, so AdaGC is `pytorch_optimizer`'s, with the constants of the authors' patch; its warm-up ends one

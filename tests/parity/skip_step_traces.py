@@ -2,12 +2,12 @@
 """Drives OLMo-core's SkipStepOptimizer over made-up losses and gradient norms.
 
 For developers, run by hand; the program and `cargo test` need no Python. The Rust test in
-`experiments/src/skip_step/tests.rs` replays the file and wants the same decision at every step.
+`experiments/src/optimizer/skip_step/tests.rs` replays the file and wants the same decision at every step.
 
     python3 -m venv venv && venv/bin/pip install torch==2.9.1 numpy
     mkdir upstream && cd upstream
     pip download --no-deps ai2-olmo-core==3.0.0 && unzip -q ai2_olmo_core-*.whl && cd ..
-    venv/bin/python tests/parity/skip_step_traces.py upstream experiments/src/skip_step/golden.json
+    venv/bin/python tests/parity/skip_step_traces.py upstream experiments/src/optimizer/skip_step/golden.json
 
 Only the file of the class is loaded; what it imports from its package, two helpers about devices, is
 replaced. Values are FP64 and rounded to 6 digits. `skipped` are the steps, from 0, whose update the class

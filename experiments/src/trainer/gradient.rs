@@ -1,16 +1,16 @@
 //! The gradient of a step, from micro-batches to unscaled sums.
 
 use super::step::Trained;
-use crate::adamw::{PIECE, sum_of_squares};
 use crate::data::{Batch, Losses};
-use crate::dropout::Dropout;
-use crate::model::{Paths, add};
+use crate::files::parity::ParityFile;
+use crate::numerics::dropout::Dropout;
+use crate::numerics::precision::half_format;
+use crate::optimizer::adamw::{PIECE, sum_of_squares};
 use crate::parameters::{Parameters, Role};
-use crate::parity::ParityFile;
+use crate::pass::model::{Paths, add};
+use crate::pass::probe::Probe;
 use crate::pass::{self, Engine, Note, Setting};
-use crate::precision::half_format;
-use crate::probe::Probe;
-use crate::signals::GradientNorms;
+use crate::trainer::signals::GradientNorms;
 use burn::tensor::backend::AutodiffBackend;
 use kernels::{Buffer, HalfFormat, Kernels, RangeCount, round_slice};
 use rayon::prelude::*;

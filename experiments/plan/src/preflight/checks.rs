@@ -1,7 +1,7 @@
 //! Nodes, layout, batch ramp and memory.
 
 use super::{Check, Node, PreflightInput};
-use crate::handover::Batches;
+use crate::Batches;
 use crate::text::{decimal, gib, thousands};
 use crate::{PlanError, Recompute, hardware, memory as estimator};
 use experiments_config::Format;
