@@ -152,8 +152,8 @@ pub(crate) fn train_packed<B: AutodiffBackend + Kernels>(
     }
     let mut grads = scale_runs(loss, scales).sum().backward();
     drop(model);
-    let half = setting.precision.half();
-    let gradients = collect(weights.into_leaves(), &mut grads, &parameters, half);
+    let leaves = weights.into_leaves();
+    let gradients = collect(leaves, &mut grads, &parameters, setting.precision);
     let mut losses = losses(runs, entropy);
     if let Some(z_loss) = z_loss {
         for (losses, z) in losses.iter_mut().zip(host(z_loss.reshape([runs.len()]))) {

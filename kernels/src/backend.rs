@@ -180,7 +180,11 @@ impl<B: Kernels, C: CheckpointStrategy> Kernels for Autodiff<B, C> {
     const COMBINES: bool = B::COMBINES;
 
     fn round(x: FloatTensor<Self>, format: HalfFormat) -> (FloatTensor<Self>, RangeCount) {
-        let rounding = Rounding { format, site: None };
+        let rounding = Rounding {
+            format,
+            site: None,
+            saturates: false,
+        };
         (Self::gate(x, &Gate::round(rounding)), RangeCount::default())
     }
 

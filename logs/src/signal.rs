@@ -55,6 +55,7 @@ pub const SIGNALS: &[Signal] = &[
     scalar("step_seconds", "s", "wall time of the step (a timing)"),
     scalar("record_seconds", "s", "wall time spent on recording (a timing)"),
     scalar("grad_norm", "1", "global L2 norm of the unscaled gradient before clipping"),
+    scalar("grad_max", "1", "largest magnitude in the unscaled gradient before clipping; where gradients overflowed, of those, activations' too, before they were rounded"),
     scalar("grad_norm_embedding", "1", "L2 norm of the gradient of the word embedding"),
     scalar("grad_norm_embedding_input", "1", "its part that arrives through the input path"),
     scalar("grad_norm_embedding_logit", "1", "its part that arrives through the output logits"),

@@ -2,7 +2,7 @@
 
 use crate::{
     AlarmConfig, Complaint, Config, InitConfig, Inject, InjectKind, Intervention, ProbeKind,
-    ScheduleEntry, ScheduledKey, Source, TaskSource, Unit,
+    ScaleFall, ScheduleEntry, ScheduledKey, Source, TaskSource, Unit,
 };
 use std::path::PathBuf;
 use toml::{Table, Value};
@@ -18,6 +18,9 @@ pub(crate) fn full() -> Table {
         weights_blake3: Some(String::new()),
     };
     config.eval.last_word = 1;
+    config.precision.fp32_head = true;
+    config.precision.saturate_gradients = true;
+    config.precision.loss_scale.fall = ScaleFall::ToOverflow;
     config.alarm = AlarmConfig::full();
     config.probe.kind = ProbeKind::UpdateLaw;
     config.data.sources = vec![Source {

@@ -39,7 +39,7 @@ pub use objective::{GmaskPositions, MaskPositions, ObjectiveConfig, ObjectiveMod
 pub use optimizer::{ClipMode, EgsConfig, EgsPath, OptimizerConfig};
 pub use paths::{anchored, names_files, settled};
 pub use precision::{
-    Format, LossScaleConfig, LossScaleMode, PbRelaxConfig, PbRelaxMax, PrecisionConfig,
+    Format, LossScaleConfig, LossScaleMode, PbRelaxConfig, PbRelaxMax, PrecisionConfig, ScaleFall,
 };
 pub use probe::{ProbeConfig, ProbeKind};
 pub use schedule::{Intervention, Progress, ScheduleEntry, ScheduledKey, Unit};

@@ -100,6 +100,9 @@ pub(crate) struct RangeReport {
     pub(crate) underflow: u64,
     /// The tensor that overflowed first, for example `layers.3.attention.scores (forward)`.
     pub(crate) first_overflow: Option<String>,
+    /// Largest magnitude of a gradient that overflowed, before it was rounded and still times the loss scale;
+    /// 0 without one.
+    pub(crate) largest_gradient: f32,
 }
 
 impl RangeReport {
@@ -109,6 +112,7 @@ impl RangeReport {
         for (parameter, count) in table.iter().zip(lost) {
             self.overflow += count.overflow;
             self.underflow += count.underflow;
+            self.largest_gradient = self.largest_gradient.max(count.largest);
             if let Some(layer) = parameter.layer {
                 self.layer_overflow[layer] += count.overflow;
                 self.layer_underflow[layer] += count.underflow;
@@ -125,6 +129,8 @@ impl RangeReport {
 pub(crate) struct Precision {
     half: Option<HalfFormat>,
     softmax_half: bool,
+    fp32_head: bool,
+    saturates: bool,
     outside: Vec<Arc<RangeSite>>,
     layers: Vec<Vec<Arc<RangeSite>>>,
 }
@@ -142,6 +148,8 @@ impl Precision {
         Self {
             half: half_format(config.format),
             softmax_half: config.softmax != Format::Fp32,
+            fp32_head: config.fp32_head,
+            saturates: config.saturate_gradients,
             outside: sites(&At::OUTSIDE, None),
             layers: (0..layers)
                 .map(|layer| sites(&At::INSIDE, Some(layer)))
@@ -159,9 +167,42 @@ impl Precision {
         self.half
     }
 
+    /// The format of the projection to the vocabulary; absent for FP32.
+    pub(crate) fn head_half(&self) -> Option<HalfFormat> {
+        self.half.filter(|_| !self.fp32_head)
+    }
+
+    /// Whether gradients beyond the range become the largest finite value.
+    pub(crate) fn saturates(&self) -> bool {
+        self.saturates
+    }
+
+    /// How the gradients of weights are stored; absent in FP32. Those of layer norms stay FP32.
+    pub(crate) fn weight_gradient(&self) -> Option<Rounding> {
+        self.unnamed(self.half)
+    }
+
+    /// How the gradient of the projection to the vocabulary is stored, with tied embeddings that of the whole
+    /// table; absent for FP32.
+    pub(crate) fn head_gradient(&self) -> Option<Rounding> {
+        self.unnamed(self.head_half())
+    }
+
+    /// A rounding whose losses the caller counts.
+    fn unnamed(&self, half: Option<HalfFormat>) -> Option<Rounding> {
+        half.map(|format| Rounding {
+            format,
+            site: None,
+            saturates: self.saturates,
+        })
+    }
+
     /// The rounding of a point; absent in FP32. `layer` is ignored outside the layers.
     pub(crate) fn rounding(&self, at: At, layer: usize) -> Option<Rounding> {
-        let format = self.half?;
+        let format = match at {
+            At::Head | At::Logits => self.head_half()?,
+            _ => self.half?,
+        };
         let index = at as usize;
         let site = match index.checked_sub(At::OUTSIDE.len()) {
             None => &self.outside[index],
@@ -170,6 +211,7 @@ impl Precision {
         Some(Rounding {
             format,
             site: Some(site.clone()),
+            saturates: self.saturates,
         })
     }
 
@@ -194,18 +236,13 @@ impl Precision {
         self.through(x, at, layer, Gate::round_gradient)
     }
 
-    /// A matrix product of stored values. The CPU's is burn's own; a device may have units for the
-    /// format.
+    /// A matrix product of stored values.
     pub(crate) fn product<B: Kernels, const D: usize>(
         &self,
         a: Tensor<B, D>,
         b: Tensor<B, D>,
     ) -> Tensor<B, D> {
-        if B::COMBINES {
-            kernels::product(a, b, self.half)
-        } else {
-            a.matmul(b)
-        }
+        product(a, b, self.half)
     }
 
     fn through<B: Kernels, const D: usize>(
@@ -239,6 +276,7 @@ impl Precision {
             let underflow = totals.forward.underflow + totals.backward.underflow;
             report.overflow += overflow;
             report.underflow += underflow;
+            report.largest_gradient = report.largest_gradient.max(totals.backward.largest);
             if let Some(layer) = site.layer {
                 report.layer_overflow[layer] += overflow;
                 report.layer_underflow[layer] += underflow;
@@ -252,6 +290,20 @@ impl Precision {
         }
         report.first_overflow = forward.or(backward);
         report
+    }
+}
+
+/// A matrix product of the format's values, of FP32 without one. The CPU's is burn's own; a device may have
+/// units for the format.
+pub(crate) fn product<B: Kernels, const D: usize>(
+    a: Tensor<B, D>,
+    b: Tensor<B, D>,
+    half: Option<HalfFormat>,
+) -> Tensor<B, D> {
+    if B::COMBINES {
+        kernels::product(a, b, half)
+    } else {
+        a.matmul(b)
     }
 }
 

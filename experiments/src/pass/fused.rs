@@ -97,7 +97,7 @@ impl<'a> Pass<'a> {
             precision,
             parameters,
             batch,
-            weights: Weights::new(parameters, &config.model, precision.half()),
+            weights: Weights::new(parameters, &config.model, precision),
             rows: layout::rows(batch, &config.model, precision.half()),
             masks: Masks::default(),
         }
@@ -192,7 +192,7 @@ impl<'a> Pass<'a> {
         TrainPass {
             engine: Engine::Fused,
             losses,
-            gradients: slices.finish(self.precision.half()),
+            gradients: slices.finish(self.precision),
             probe,
             capture,
         }

@@ -159,7 +159,8 @@ impl<B: Kernels> Glm<B> {
         let y_th = self.final_norm.forward(targets_th);
         let y_th = context.precision.store(y_th, At::FinalNorm, 0);
         context.capture(At::FinalNorm, 0, &y_th);
-        let logits = product(y_th, self.head(context), context);
+        let half = context.precision.head_half();
+        let logits = product(y_th, self.head(context), context, half);
         context.precision.store(logits, At::Logits, 0)
     }
 

@@ -180,20 +180,25 @@ vectorised! {
     }
 
     /// Multiplies every gradient by `factor`; returns the sum of squares after it, which is not finite
-    /// where any of them is not.
-    pub fn unscale(gradients: &mut [f32], factor: f32) -> f64 {
+    /// where any of them is not, and the largest magnitude, NaN before infinity before numbers.
+    pub fn unscale(gradients: &mut [f32], factor: f32) -> (f64, f32) {
         let mut lanes = [0.0_f64; LANES];
+        // Magnitudes are ordered as their bits are.
+        let mut largest = [0_u32; LANES];
         let (blocks, rest) = gradients.as_chunks_mut::<LANES>();
         for block in blocks {
-            for (lane, g) in lanes.iter_mut().zip(block) {
+            for (i, g) in block.iter_mut().enumerate() {
                 *g *= factor;
-                *lane += f64::from(*g) * f64::from(*g);
+                lanes[i] += f64::from(*g) * f64::from(*g);
+                largest[i] = largest[i].max(g.abs().to_bits());
             }
         }
-        for (lane, g) in lanes.iter_mut().zip(rest) {
+        for (i, g) in rest.iter_mut().enumerate() {
             *g *= factor;
-            *lane += f64::from(*g) * f64::from(*g);
+            lanes[i] += f64::from(*g) * f64::from(*g);
+            largest[i] = largest[i].max(g.abs().to_bits());
         }
-        lanes.iter().sum()
+        let largest = largest.into_iter().fold(0, u32::max);
+        (lanes.iter().sum(), f32::from_bits(largest))
     }
 }

@@ -1,10 +1,11 @@
 //! The flat gradient as one slice per parameter.
 
+use crate::numerics::precision::Precision;
 use crate::parameters::{Parameters, Role};
 use crate::pass::model::Gradients;
 use experiments_config::ModelConfig;
+use kernels::Buffer;
 use kernels::fused::{LinearGradient, NormGradient, SublayerGradient};
-use kernels::{Buffer, HalfFormat};
 use std::ops::Range;
 
 /// Gradients of a pass while they are computed. Each parameter is taken once.
@@ -142,7 +143,7 @@ impl<'a> GradientSlices<'a> {
     }
 
     /// All gradients as a pass returns them.
-    pub(super) fn finish(self, half: Option<HalfFormat>) -> Gradients {
-        Gradients::stored(self.parameters, self.flat, self.logit, half)
+    pub(super) fn finish(self, precision: &Precision) -> Gradients {
+        Gradients::stored(self.parameters, self.flat, self.logit, precision)
     }
 }

@@ -1,9 +1,10 @@
 //! The weights that a pass reads.
 
+use crate::numerics::precision::Precision;
 use crate::parameters::{Parameters, Role};
 use experiments_config::ModelConfig;
 use kernels::fused::{Linear, Norm};
-use kernels::{Buffer, HalfFormat, round_slice};
+use kernels::{Buffer, round_slice};
 
 /// The master weights themselves in FP32, else a copy whose matrices and biases are rounded to the
 /// format of the pass; layer norms stay FP32.
@@ -11,15 +12,17 @@ pub(super) struct Weights<'a> {
     parameters: &'a Parameters,
     model: &'a ModelConfig,
     rounded: Option<Buffer>,
+    /// Whether the output projection is that of the pass; else it is FP32.
+    rounds_head: bool,
 }
 
 impl<'a> Weights<'a> {
     pub(super) fn new(
         parameters: &'a Parameters,
         model: &'a ModelConfig,
-        half: Option<HalfFormat>,
+        precision: &Precision,
     ) -> Self {
-        let rounded = half.map(|format| {
+        let rounded = precision.half().map(|format| {
             let mut values = Buffer::of(parameters.values());
             for parameter in parameters.table() {
                 if parameter.role != Role::Norm {
@@ -32,6 +35,7 @@ impl<'a> Weights<'a> {
             parameters,
             model,
             rounded,
+            rounds_head: precision.head_half().is_some(),
         }
     }
 
@@ -52,11 +56,16 @@ impl<'a> Weights<'a> {
 
     /// The output projection: `head.weight`, or the embedding.
     pub(super) fn head(&self) -> &[f32] {
-        self.values(if self.model.tie_embeddings {
+        let index = if self.model.tie_embeddings {
             Parameters::EMBEDDING
         } else {
             self.find("head.weight")
-        })
+        };
+        if self.rounds_head {
+            self.values(index)
+        } else {
+            &self.parameters.values()[self.parameters.table()[index].range.clone()]
+        }
     }
 
     pub(super) fn norm(&self, name: &str) -> Norm<'_> {

@@ -1,10 +1,10 @@
 //! Feed-forward: GeGLU (arXiv 2002.05202 by way of 2210.02414 eq. 4), or plain GELU.
 
 use super::{Context, Weights};
-use crate::numerics::precision::At;
+use crate::numerics::precision::{self, At};
 use burn::tensor::Tensor;
 use experiments_config::{Activation, Function, ModelConfig};
-use kernels::Kernels;
+use kernels::{HalfFormat, Kernels};
 
 /// A linear map `x Wᵀ + b`: the bias is added before the one rounding.
 pub(crate) struct Linear<B: Kernels> {
@@ -28,7 +28,7 @@ impl<B: Kernels> Linear<B> {
     /// - input: `[b·s, in]`
     /// - output: `[b·s, out]`
     pub(crate) fn forward(&self, x_si: Tensor<B, 2>, context: &Context) -> Tensor<B, 2> {
-        let y_so = product(x_si, self.weight.clone(), context);
+        let y_so = product(x_si, self.weight.clone(), context, context.precision.half());
         let Some(bias) = self.bias.clone() else {
             return y_so;
         };
@@ -41,7 +41,7 @@ impl<B: Kernels> Linear<B> {
     }
 }
 
-/// `x Wᵀ`, every run's rows by its own matrix.
+/// `x Wᵀ` of the format's values, every run's rows by its own matrix.
 ///
 /// # Shapes
 /// - x: `[rows, i]`, weight: `[r·o, i]`
@@ -50,17 +50,18 @@ pub(super) fn product<B: Kernels>(
     x: Tensor<B, 2>,
     weight: Tensor<B, 2>,
     context: &Context,
+    half: Option<HalfFormat>,
 ) -> Tensor<B, 2> {
-    let (precision, runs) = (context.precision, context.runs.len());
+    let runs = context.runs.len();
     if runs == 1 {
-        return precision.product(x, weight.transpose());
+        return precision::product(x, weight.transpose(), half);
     }
     let ([rows, i], [all, _]) = (x.dims(), weight.dims());
     let (x, weight) = (
         x.reshape([runs, rows / runs, i]),
         weight.reshape([runs, all / runs, i]),
     );
-    let y = precision.product(x, weight.swap_dims(1, 2));
+    let y = precision::product(x, weight.swap_dims(1, 2), half);
     y.reshape([rows, all / runs])
 }
 
@@ -104,7 +105,8 @@ impl<B: Kernels> FeedForward<B> {
                 is_gated: true,
                 function: Function::Gelu,
                 ..
-            } if B::COMBINES => {
+            } if B::COMBINES && !precision.saturates() => {
+                // It stores a gradient inside, without saturating it.
                 precision.store(kernels::geglu(up, precision.half()), At::Glu, layer)
             }
             Activation {

@@ -5,7 +5,8 @@ use crate::optimizer::adamw::PIECE;
 use crate::parameters::{Parameters, Role};
 use burn::tensor::backend::AutodiffBackend;
 use burn::tensor::{Tensor, TensorData};
-use kernels::{Buffer, HalfFormat, Kernels, RangeCount, round_slice};
+use kernels::Pass::Backward;
+use kernels::{Buffer, Kernels, RangeCount, Rounding, round_slice};
 use rayon::prelude::*;
 
 /// The name under which the logit path of tied embeddings appears: the same numbers as
@@ -17,7 +18,7 @@ const LOGIT_PATH: &str = "embedding.weight";
 pub(crate) struct Weights<'a, B: Kernels> {
     /// Of every run, at least one; their tables are the same.
     runs: &'a [&'a Parameters],
-    half: Option<HalfFormat>,
+    precision: &'a Precision,
     device: &'a B::Device,
     /// Set on a backend that differentiates: `require_grad` for every leaf.
     track: bool,
@@ -34,13 +35,13 @@ pub(crate) struct Leaf<B: Kernels> {
 impl<'a, B: Kernels> Weights<'a, B> {
     pub(crate) fn new(
         runs: &'a [&'a Parameters],
-        precision: &Precision,
+        precision: &'a Precision,
         device: &'a B::Device,
         track: bool,
     ) -> Self {
         Self {
             runs,
-            half: precision.half(),
+            precision,
             device,
             track,
             leaves: Vec::new(),
@@ -66,7 +67,13 @@ impl<'a, B: Kernels> Weights<'a, B> {
         for run in self.runs {
             values.extend_from_slice(&run.values()[entry.range.clone()]);
         }
-        if let (Some(format), true) = (self.half, entry.role != Role::Norm) {
+        let half = match entry.role {
+            Role::Norm => None,
+            _ if logit_path => self.precision.head_half(),
+            Role::Head => self.precision.head_half(),
+            Role::Embedding | Role::Position | Role::Attention | Role::Ffn => self.precision.half(),
+        };
+        if let Some(format) = half {
             round_slice(&mut values, format);
         }
         let len = values.len();
@@ -145,28 +152,34 @@ pub(crate) struct Gradients {
 
 impl Gradients {
     /// Rounds gradients to the format in which they are stored. `logit` is the second path into tied
-    /// embeddings, empty when untied; the two are summed in that format, as a tensor that is used
-    /// twice has them.
+    /// embeddings, empty when untied; the two are summed in the format of the head, as a tensor that is
+    /// used twice has them.
     pub(crate) fn stored(
         parameters: &Parameters,
         mut flat: Buffer,
         mut logit: Buffer,
-        half: Option<HalfFormat>,
+        precision: &Precision,
     ) -> Self {
         let table = parameters.table();
         let mut lost = vec![RangeCount::default(); table.len()];
-        let mut round = |values: &mut [f32], parameter: usize| {
-            if let (Some(format), true) = (half, table[parameter].role != Role::Norm) {
-                lost[parameter] += round_slice(values, format);
+        let (weight, head) = (precision.weight_gradient(), precision.head_gradient());
+        let mut round = |values: &mut [f32], index: usize, rounding: &Option<Rounding>| {
+            if let Some(rounding) = rounding {
+                lost[index] += rounding.round(values, Backward);
             }
         };
         for (index, parameter) in table.iter().enumerate() {
-            round(&mut flat[parameter.range.clone()], index);
+            let rounding = match parameter.role {
+                Role::Norm => &None,
+                Role::Head => &head,
+                Role::Embedding | Role::Position | Role::Attention | Role::Ffn => &weight,
+            };
+            round(&mut flat[parameter.range.clone()], index, rounding);
         }
         let mut paths = None;
         if !logit.is_empty() {
             let index = Parameters::EMBEDDING;
-            round(&mut logit, index);
+            round(&mut logit, index, &head);
             let input = &mut flat[table[index].range.clone()];
             let mut own = Buffer::new(input.len());
             let parts = own.par_chunks_mut(PIECE).zip(input.par_chunks_mut(PIECE));
@@ -176,7 +189,7 @@ impl Gradients {
                     own.copy_from_slice(sum);
                     add(sum, logit);
                 });
-            round(input, index);
+            round(input, index, &head);
             paths = Some(Paths { input: own, logit });
         }
         Self { flat, paths, lost }
@@ -188,7 +201,7 @@ pub(crate) fn collect<B: AutodiffBackend + Kernels>(
     leaves: Vec<Leaf<B>>,
     grads: &mut B::Gradients,
     runs: &[&Parameters],
-    half: Option<HalfFormat>,
+    precision: &Precision,
 ) -> Vec<Gradients> {
     let table = runs[0].table();
     let mut flats: Vec<_> = runs.iter().map(|run| Buffer::zeros(run.len())).collect();
@@ -213,6 +226,6 @@ pub(crate) fn collect<B: AutodiffBackend + Kernels>(
         }
     }
     let all = runs.iter().zip(flats.into_iter().zip(logits));
-    all.map(|(run, (flat, logit))| Gradients::stored(run, flat, logit, half))
+    all.map(|(run, (flat, logit))| Gradients::stored(run, flat, logit, precision))
         .collect()
 }

@@ -92,7 +92,7 @@ impl Work for GraphSlice<'_> {
             let values = dx.as_slice().expect("FP32 tensor");
             recorder.look(&name, Pass::Backward, values);
         }
-        let gradients = collect(weights.into_leaves(), &mut grads, &runs, half);
+        let gradients = collect(weights.into_leaves(), &mut grads, &runs, &precision);
         let flat = &gradients[0].flat;
         for p in parameters.table() {
             recorder.look(&p.name, Pass::WeightGradient, &flat[p.range.clone()]);

@@ -66,7 +66,7 @@ fn plain(config: &Config, x: &[f32], g: &[f32]) -> Outcome {
     let mut grads = (out.clone() * matrix(g)).sum().backward();
     let dx = x.grad(&grads).unwrap().into_data().to_vec().unwrap();
     drop(block);
-    let gradients = collect(weights.into_leaves(), &mut grads, &runs, half);
+    let gradients = collect(weights.into_leaves(), &mut grads, &runs, &precision);
     let flat = &gradients[0].flat;
     let own = parameters.table().iter().filter(|p| p.layer == Some(LAYER));
     Outcome {
