@@ -4,7 +4,7 @@
 //! `experiments-text`); neither knows a tensor. Here is what does.
 //!
 //! One decision shapes this crate: master weights, gradients and Adam moments are flat `f32`
-//! slices on the host ([`Parameters`], [`AdamW`]), and the model is built from them anew for every
+//! slices on the host ([`parameters::Parameters`], [`optimizer::adamw::AdamW`]), and the model is built from them anew for every
 //! pass. Checkpoints, norms, clipping and resumption are then plain loops whose bits do not depend
 //! on a backend (`docs/decisions/0004-host-side-optimizer.md`).
 //!
