@@ -126,6 +126,12 @@ pub fn nearest(key: &str) -> Option<String> {
     }
 }
 
+/// The keys of the entries of every list, written as those of the first: `schedule[0].to`.
+#[must_use]
+pub fn every_entry_key() -> Vec<String> {
+    entry_keys("[0")
+}
+
 /// The keys of an entry of every list, at the place that `entry`, such as `schedule[0`, names.
 fn entry_keys(entry: &str) -> Vec<String> {
     let place = entry.rsplit_once('[').map_or("0", |(_, place)| place);
