@@ -15,7 +15,7 @@ fmt:
 lint:
     cargo fmt --all --check
     cargo clippy --release --workspace --all-targets -- -D warnings
-    RUSTDOCFLAGS=-Dwarnings cargo doc --release --workspace --no-deps
+    RUSTDOCFLAGS=-Dwarnings cargo doc --release --workspace --no-deps --document-private-items
     ruff check
     ruff format --check
 
@@ -43,7 +43,7 @@ bench: build
 
 # The documentation of the crates.
 docs:
-    cargo doc --release --workspace --no-deps --open
+    cargo doc --release --workspace --no-deps --document-private-items --open
 
 # The unsafe code of `kernels` under valgrind, without AVX-512, which valgrind lacks.
 valgrind:
@@ -58,7 +58,7 @@ valgrind:
 # Fuzzes one target of fuzz/ for some seconds: needs `cargo install cargo-fuzz` and a nightly toolchain.
 fuzz target seconds="600":
     mkdir -p fuzz/corpus/{{target}}
-    RUSTUP_TOOLCHAIN=nightly cargo fuzz run --sanitizer none --features weights {{target}} \
+    RUSTUP_TOOLCHAIN=nightly cargo fuzz run --sanitizer none {{ if target =~ "safetensors|pickle" { "--features weights" } else { "" } }} {{target}} \
         fuzz/corpus/{{target}} fuzz/seeds/{{target}} -- -max_total_time={{seconds}} -timeout=25
 
 # A tarball with the binary, man pages and completions in `target/dist`.
