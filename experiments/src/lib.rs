@@ -14,7 +14,8 @@
 //! | [`parameters`] | the flat master weights and the table of what lies where |
 //! | [`numerics`] | roundings to 16 bits, the loss scale, dropout masks |
 //! | [`optimizer`] | from gradients to new weights: skipping, clipping, AdamW |
-//! | [`pass`] | forward and backward over one micro-batch: the model, twice, and packed runs |
+//! | [`layers`] | the network, sub-layer by sub-layer, as tensor operations and by hand |
+//! | [`pass`] | forward and backward over one micro-batch, of one run or of several packed together |
 //! | [`files`] | checkpoints, weights for other programs, the parity file |
 //! | [`trainer`] | the run and its steps: cadence, policy, signals, alarms; runs that probe instead |
 //! | [`studies`] | what leaves no run: bench, a layer at full size, the initialisation audit |
@@ -26,6 +27,7 @@ mod backend;
 mod data;
 mod error;
 mod files;
+mod layers;
 mod numerics;
 mod optimizer;
 mod parameters;

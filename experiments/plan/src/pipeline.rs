@@ -18,7 +18,6 @@ mod view;
 mod tests;
 
 pub use closed_form::closed_form;
-pub(crate) use input::counted;
 pub use input::{MAX_OPERATIONS, PipelineInput};
 pub use run::simulate;
 pub use svg::timeline_svg;

@@ -2,10 +2,10 @@
 
 use crate::parameters::Parameter;
 use experiments_config::OptimizerConfig;
-use kernels::fused::{self, Moments, UpdateSums};
+use kernels::slices::{self, Moments, UpdateSums};
 use rayon::prelude::*;
 
-pub(crate) use kernels::fused::sum_of_squares;
+pub(crate) use kernels::slices::sum_of_squares;
 
 /// First and second moments and the number of updates made.
 #[derive(Debug, Clone, PartialEq)]
@@ -55,7 +55,7 @@ impl AdamW {
     ) -> Vec<UpdateReport> {
         self.updates += 1;
         let power = self.updates as i32;
-        let step = |decay: bool| fused::AdamW {
+        let step = |decay: bool| slices::AdamW {
             lr: lr as f32,
             beta1: config.beta1 as f32,
             beta2: config.beta2 as f32,

@@ -233,6 +233,6 @@ pub(crate) fn is_number(column: Column) -> bool {
 pub(crate) fn axis_label(axis: Axis, value: f64, step: f64) -> String {
     match axis {
         Axis::Step | Axis::Tokens => crate::number::tick(value, step),
-        Axis::Time => crate::number::duration(value),
+        Axis::Time => words::short_duration(value),
     }
 }

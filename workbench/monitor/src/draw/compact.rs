@@ -5,7 +5,7 @@ use ratatui::{buffer::Buffer, style::Style};
 use super::header::{Totals, state_style};
 use super::{Screen, put};
 use crate::colour::strong;
-use crate::number::{compact, duration};
+use crate::number::compact;
 use crate::view::glyph;
 
 pub(super) fn draw(screen: Screen, buffer: &mut Buffer) {
@@ -18,9 +18,9 @@ pub(super) fn draw(screen: Screen, buffer: &mut Buffer) {
     } = screen;
     let area = layout.area;
     let totals = Totals::of(sweep);
-    let eta = sweep
-        .eta
-        .map_or_else(String::new, |eta| format!(" eta {}", duration(eta)));
+    let eta = sweep.eta.map_or_else(String::new, |eta| {
+        format!(" eta {}", words::short_duration(eta))
+    });
     let share = (totals.share() * 100.0).floor();
     let text = format!(
         "{share:.0}% {}/{} runs{eta}",

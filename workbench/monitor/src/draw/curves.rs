@@ -7,7 +7,6 @@ use ratatui::{
     text::{Line, Span},
 };
 
-use super::header::plural;
 use super::{Screen, hint, legend, put, put_right};
 use crate::braille::{Board, Layer};
 use crate::colour::{Depth, strong};
@@ -138,9 +137,8 @@ fn heading(chart: &Chart, area: Rect, depth: Depth, buffer: &mut Buffer) {
     if chart.not_positive > 0 {
         notes.push((
             format!(
-                "{} value{} ≤ 0 not drawn",
-                chart.not_positive,
-                plural(chart.not_positive)
+                "{} ≤ 0 not drawn",
+                words::counted(chart.not_positive as u64, "value")
             ),
             depth.warn(),
         ));

@@ -10,7 +10,7 @@ use ratatui::{
 use super::{Screen, cut, line, progress, put};
 use crate::colour::{Depth, strong};
 use crate::layout;
-use crate::number::{count, duration};
+use crate::number::count;
 use crate::view::{Run, STATES, Sweep, glyph};
 use sweeps::State;
 
@@ -195,7 +195,7 @@ fn progress_line(screen: Screen, totals: &Totals, area: Rect, buffer: &mut Buffe
     let share = format!(" {:>3.0} %", (totals.share() * 100.0).floor());
     let steps = format!("  {}/{} steps", count(totals.done), count(totals.planned));
     let end = match sweep.eta {
-        Some(eta) => format!("  eta {}", duration(eta)),
+        Some(eta) => format!("  eta {}", words::short_duration(eta)),
         None if totals.finished == totals.wanted && totals.wanted > 0 => "  done".into(),
         None => String::new(),
     };
@@ -229,10 +229,6 @@ fn progress_line(screen: Screen, totals: &Totals, area: Rect, buffer: &mut Buffe
             area.width,
         );
     }
-}
-
-pub(super) fn plural(number: usize) -> &'static str {
-    if number == 1 { "" } else { "s" }
 }
 
 #[cfg(test)]
