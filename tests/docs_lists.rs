@@ -221,15 +221,15 @@ fn every_key_of_the_monitor_is_documented() {
     assert_eq!(documented, workbench_monitor::keys::BINDINGS.len());
 }
 
-/// What the program says that it expects where it meets `nonsense`, a value of a card.
+/// What the program says that it knows where it meets `nonsense`, a key or a value of a card.
 fn choices(card: &str) -> BTreeSet<String> {
     let error = sweeps::Card::parse(card, "card", std::path::Path::new(".")).unwrap_err();
     let error = error.to_string();
     let line = error.lines().find(|line| line.contains("nonsense"));
     let line = line.unwrap_or_else(|| panic!("{error}"));
-    let (_, expected) = line
-        .split_once("expected")
-        .unwrap_or_else(|| panic!("{line}"));
+    let says = ["expected", "known here:"];
+    let mut known = says.iter().filter_map(|says| line.split_once(says));
+    let (_, expected) = known.next().unwrap_or_else(|| panic!("{line}"));
     let expected = expected.split("(did you mean").next().unwrap();
     let words = expected.split(|c: char| !c.is_alphanumeric() && c != '_');
     set(words.filter(|word| !["", "one", "of", "or"].contains(word)))
@@ -307,4 +307,24 @@ fn every_gpu_is_documented() {
         &set(listed),
         &set(experiments_plan::hardware::gpu_names()),
     );
+}
+
+#[test]
+fn every_key_of_a_card_is_documented() {
+    let page = page("cards-and-sweeps.md");
+    let keys = tables(&page)
+        .into_iter()
+        .find(|table| table.rows[0][0] == "key")
+        .unwrap();
+    // `[[arm]]` and `[budget.NAME]` are the keys `arm` and `budget`.
+    let documented = keys.names().into_iter().map(|key| {
+        let key = key.trim_matches('[');
+        let end = key.find(|c: char| !c.is_alphanumeric() && c != '_');
+        key[..end.unwrap_or(key.len())].to_owned()
+    });
+    let known = choices(&format!("nonsense = 1\n{}", card("name = \"loss\"", "")));
+    same("keys", &set(documented), &known);
+    let documented = table(&page, "key in `[outcome]`").names();
+    let outcome = card("name = \"loss\"\n[outcome]\nnonsense = 1", "");
+    same("keys", &set(documented), &choices(&outcome));
 }
