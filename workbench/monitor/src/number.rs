@@ -54,6 +54,11 @@ fn with_suffix(value: f64, decimals: impl Fn(f64) -> usize) -> String {
     format!("{text}{suffix}")
 }
 
+/// The ending of a word that counts.
+pub(crate) fn plural(number: usize) -> &'static str {
+    if number == 1 { "" } else { "s" }
+}
+
 /// A span of time, in the two largest units that matter: `45s`, `3m 20s`, `2h 05m`, `3d 04h`.
 pub(crate) fn duration(seconds: f64) -> String {
     if !seconds.is_finite() || seconds < 0.0 {
