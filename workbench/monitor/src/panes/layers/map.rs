@@ -1,4 +1,4 @@
-//! The heat map: layers upwards, steps to the right.
+//! The heat map in cells: map, layer numbers, step axis, colour scale.
 
 use ratatui::{
     buffer::Buffer,
@@ -7,80 +7,53 @@ use ratatui::{
     text::{Line, Span},
 };
 
-use super::{Screen, hint, line, put, put_right};
-use crate::colour::{Depth, strong};
-use crate::layout;
+use super::heat::{Cell, Heat};
+use crate::colour::Depth;
 use crate::number::{compact, count};
-use crate::scene::{Cell, Heat, heat_plot};
-use crate::state::Pane;
+use crate::paint::{line, put, put_right, row, rows};
 
 /// Shades that stand in for colours.
 const SHADES: [&str; 5] = ["·", "░", "▒", "▓", "█"];
 
-pub(super) fn draw(screen: Screen, area: Rect, buffer: &mut Buffer) {
-    let Screen { scene, depth, .. } = screen;
-    let heat = &scene.heat;
-    let title = Line::from(vec![
-        Span::styled(" Layers ", strong()),
-        Span::styled("· ", depth.dim()),
-        Span::raw(format!("{} ", heat.signal)),
-        Span::styled("· ", depth.dim()),
-        super::runs::label(screen),
-        Span::raw(" "),
-    ]);
-    let right = if heat.nonfinite > 0 {
-        Line::styled(
-            format!(" ✕ {} non-finite ", count(heat.nonfinite as u64)),
-            depth.bad(),
-        )
+/// Width of the layer numbers left of the map.
+const GUTTER: u16 = 4;
+
+/// The map itself inside a pane: right of the layer numbers, above the step axis and the legend.
+pub(super) fn plot(inner: Rect) -> Rect {
+    let gutter = GUTTER.min(inner.width);
+    let below = if inner.height >= 6 {
+        2
     } else {
-        Line::default()
+        inner.height.min(1)
     };
-    screen.frame(area, Some(Pane::Layers), &title, &right, buffer);
-    let inner = layout::inner(area);
-    let plot = heat_plot(inner);
-    if heat.layers == 0 {
-        hint(
-            buffer,
-            inner,
-            "no per-layer signal recorded for this run yet",
-            depth,
-        );
+    Rect::new(
+        inner.x + gutter,
+        inner.y,
+        inner.width - gutter,
+        inner.height - below,
+    )
+}
+
+/// Draws a map that has layers.
+pub(super) fn draw(heat: &Heat, inner: Rect, depth: Depth, buffer: &mut Buffer) {
+    let plot = plot(inner);
+    if plot.is_empty() {
         return;
     }
-    if plot.area() == 0 {
-        return;
+    let slots = Rows::new(heat.layers, plot.height, depth);
+    map(heat, plot, &slots, depth, buffer);
+    layer_numbers(heat, inner, &slots, depth, buffer);
+    let below = rows(inner, plot.height, 1);
+    if !below.is_empty() {
+        let (first, last) = heat.steps;
+        let text = format!("step {}", count(first));
+        put(buffer, below, plot.x, &text, depth.dim());
+        let right = below.right();
+        put_right(buffer, below, right, &count(last), depth.dim());
     }
-    let rows = Rows::new(heat.layers, plot.height, depth);
-    map(heat, plot, &rows, depth, buffer);
-    layer_numbers(heat, inner, &rows, depth, buffer);
-    if inner.height > plot.height {
-        let below = layout::rows(inner, plot.height, 1);
-        put(
-            buffer,
-            below,
-            plot.x,
-            below.y,
-            &format!("step {}", count(heat.steps.0)),
-            depth.dim(),
-        );
-        put_right(
-            buffer,
-            below,
-            below.right(),
-            below.y,
-            &count(heat.steps.1),
-            depth.dim(),
-        );
-    }
-    if inner.height > plot.height + 1 {
-        scale(
-            heat,
-            layout::rows(inner, plot.height + 1, 1),
-            plot.x,
-            depth,
-            buffer,
-        );
+    let below = rows(inner, plot.height + 1, 1);
+    if !below.is_empty() {
+        scale(heat, below, plot.x, depth, buffer);
     }
 }
 
@@ -175,7 +148,7 @@ fn shade(level: f64) -> &'static str {
 
 /// Numbers every layer where there is room, else every other, fifth and so on.
 fn layer_numbers(heat: &Heat, inner: Rect, rows: &Rows, depth: Depth, buffer: &mut Buffer) {
-    let plot = heat_plot(inner);
+    let plot = plot(inner);
     let gutter = Rect {
         width: plot.x - inner.x,
         ..inner
@@ -191,18 +164,12 @@ fn layer_numbers(heat: &Heat, inner: Rect, rows: &Rows, depth: Depth, buffer: &m
         let Some(slot) = (0..rows.slots).find(|slot| rows.layers_of(*slot).contains(&layer)) else {
             continue;
         };
-        let row = slot / rows.halves;
-        if taken != Some(row) && row < room {
-            let y = plot.bottom() - 1 - row as u16;
-            put_right(
-                buffer,
-                gutter,
-                plot.x.saturating_sub(1),
-                y,
-                &layer.to_string(),
-                depth.dim(),
-            );
-            taken = Some(row);
+        let line = slot / rows.halves;
+        if taken != Some(line) && line < room {
+            let y = plot.bottom() - 1 - line as u16;
+            let (right, text) = (plot.x.saturating_sub(1), layer.to_string());
+            put_right(buffer, row(gutter, y), right, &text, depth.dim());
+            taken = Some(line);
         }
     }
 }
@@ -211,7 +178,7 @@ fn layer_numbers(heat: &Heat, inner: Rect, rows: &Rows, depth: Depth, buffer: &m
 fn scale(heat: &Heat, area: Rect, x: u16, depth: Depth, buffer: &mut Buffer) {
     let unit = logs::signal(&heat.signal).map_or("", |signal| signal.unit);
     let low = compact(10f64.powf(heat.scale.0));
-    let x = put(buffer, area, x, area.y, &format!("{low} "), depth.dim());
+    let x = put(buffer, area, x, &format!("{low} "), depth.dim());
     let width = (area.right().saturating_sub(x) / 3).clamp(4, 24);
     for step in 0..width {
         let level = f64::from(step) / f64::from(width - 1);
@@ -220,12 +187,11 @@ fn scale(heat: &Heat, area: Rect, x: u16, depth: Depth, buffer: &mut Buffer) {
                 buffer,
                 area,
                 x + step,
-                area.y,
                 "█",
                 Style::new().fg(depth.heat(level)),
             );
         } else {
-            put(buffer, area, x + step, area.y, shade(level), Style::new());
+            put(buffer, area, x + step, shade(level), Style::new());
         }
     }
     let mut text = vec![Span::styled(
@@ -244,14 +210,7 @@ fn scale(heat: &Heat, area: Rect, x: u16, depth: Depth, buffer: &mut Buffer) {
         };
         text.extend([mark, Span::styled(" non-finite", depth.dim())]);
     }
-    line(
-        buffer,
-        area,
-        x + width,
-        area.y,
-        &Line::from(text),
-        area.width,
-    );
+    line(buffer, area, x + width, &Line::from(text));
 }
 
 #[cfg(test)]

@@ -6,9 +6,9 @@ use ratatui::{
     text::{Line, Span},
 };
 
-use super::line;
 use crate::colour::Depth;
 use crate::number::compact;
+use crate::paint::line;
 
 /// The letter of an arm where there are no colours.
 pub(super) fn letter(arm: usize) -> char {
@@ -48,7 +48,7 @@ pub(super) fn draw(
         }
         shown
     });
-    line(buffer, area, area.x, area.y, &shown, area.width);
+    line(buffer, area, area.x, &shown);
 }
 
 fn spans(

@@ -2,12 +2,17 @@
 
 use std::cmp::Ordering;
 
-use crate::state::Column;
+use super::columns::Column;
 use crate::view::{Run, STATES};
 
 /// Run numbers sorted by a column; arms in the order of the card. Runs without a value come last in either direction; equal runs keep the
 /// order of the plan.
-pub(super) fn sorted(runs: &[Run], arms: &[usize], column: Column, descending: bool) -> Vec<usize> {
+pub(super) fn sorted(
+    runs: &[Run],
+    arm: impl Fn(usize) -> usize,
+    column: Column,
+    descending: bool,
+) -> Vec<usize> {
     let mut order: Vec<usize> = (0..runs.len()).collect();
     let turned = |ordering: Ordering| {
         if descending {
@@ -20,7 +25,7 @@ pub(super) fn sorted(runs: &[Run], arms: &[usize], column: Column, descending: b
         let (x, y) = (&runs[a], &runs[b]);
         match column {
             Column::Plan => turned(a.cmp(&b)),
-            Column::Arm => turned(arms.get(a).cmp(&arms.get(b))).then(x.seed.cmp(&y.seed)),
+            Column::Arm => turned(arm(a).cmp(&arm(b))).then(x.seed.cmp(&y.seed)),
             Column::Seed => turned(x.seed.cmp(&y.seed)),
             Column::Progress => turned(x.progress().total_cmp(&y.progress())),
             Column::Step => turned(x.step.cmp(&y.step)),

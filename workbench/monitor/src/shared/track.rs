@@ -4,9 +4,32 @@ use std::collections::BTreeMap;
 
 use logs::{Alarm, Event, Name, Record, Sighting, Watch};
 
-use super::chart::Curve;
-use crate::state::Axis;
 use crate::view::Revision;
+
+/// What the x axis of curves counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) enum Axis {
+    /// Optimiser steps.
+    Step,
+    /// Tokens consumed.
+    Tokens,
+    /// Seconds spent in training steps; pauses between attempts do not count.
+    Time,
+}
+
+/// One run's values of a signal, borrowed from its track.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Curve<'a> {
+    /// Record number and value.
+    pub(crate) values: &'a [(u32, f64)],
+    /// Step of every record, ascending.
+    pub(crate) steps: &'a [f64],
+    /// Place on the x axis of every record.
+    pub(crate) x: &'a [f64],
+    pub(crate) arm: usize,
+    /// Whether this is the run under the cursor.
+    pub(crate) focus: bool,
+}
 
 /// One run's x axes, the signals that are drawn, and its alarms.
 #[derive(Debug, Default)]
@@ -66,6 +89,22 @@ impl Track {
         }
         self.watched = records.len();
         self.sightings = logs::sightings(&self.alarms);
+    }
+
+    /// Step and signal of what was seen, to tell later what is new.
+    pub(super) fn seen(&self) -> Vec<(u64, String)> {
+        let seen = |row: &Sighting| (row.alarm.step, row.alarm.signal.clone());
+        self.sightings.iter().map(seen).collect()
+    }
+
+    /// The rules that saw what had not been seen before.
+    pub(super) fn rules_of_new(&self, seen: &[(u64, String)]) -> Vec<String> {
+        let is_new = |row: &&Sighting| {
+            let mut seen = seen.iter();
+            !seen.any(|(step, signal)| (*step, signal) == (row.alarm.step, &row.alarm.signal))
+        };
+        let new = self.sightings.iter().filter(is_new);
+        new.flat_map(|row| row.rules.iter().cloned()).collect()
     }
 
     fn read(&mut self, records: &[Record], revision: Revision) -> bool {

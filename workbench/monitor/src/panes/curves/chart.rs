@@ -6,27 +6,13 @@
 
 use logs::smooth::Ema;
 
-use crate::state::{Axis, CurveChoices};
-
+use super::choices::CurveChoices;
 use super::reduce::{self, Point};
-
-/// One run's values of a signal, borrowed from its track.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Curve<'a> {
-    /// Record number and value.
-    pub(super) values: &'a [(u32, f64)],
-    /// Step of every record, ascending.
-    pub(super) steps: &'a [f64],
-    /// Place on the x axis of every record.
-    pub(super) x: &'a [f64],
-    pub(super) arm: usize,
-    /// Whether this is the run under the cursor.
-    pub(super) focus: bool,
-}
+use crate::shared::{Axis, Curve};
 
 /// How strongly a line is drawn.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Tone {
+pub(super) enum Tone {
     /// Raw values behind a smoothed line.
     Faint,
     Normal,
@@ -36,40 +22,40 @@ pub(crate) enum Tone {
 
 /// A line in plot coordinates (y is a base-10 logarithm on a log axis). A NaN breaks it.
 #[derive(Debug, Clone, PartialEq)]
-pub(crate) struct Line {
-    pub(crate) arm: usize,
-    pub(crate) tone: Tone,
-    pub(crate) points: Vec<Point>,
+pub(super) struct Line {
+    pub(super) arm: usize,
+    pub(super) tone: Tone,
+    pub(super) points: Vec<Point>,
 }
 
 /// A band in plot coordinates: x, lowest, highest.
 #[derive(Debug, Clone, PartialEq)]
-pub(crate) struct Band {
-    pub(crate) arm: usize,
-    pub(crate) points: Vec<(f64, f64, f64)>,
+pub(super) struct Band {
+    pub(super) arm: usize,
+    pub(super) points: Vec<(f64, f64, f64)>,
 }
 
 /// What one chart shows.
 #[derive(Debug, Clone, Default, PartialEq)]
-pub(crate) struct Chart {
-    pub(crate) signal: String,
-    pub(crate) unit: &'static str,
-    pub(crate) log: bool,
-    pub(crate) axis: Option<Axis>,
-    pub(crate) x: (f64, f64),
-    pub(crate) y: (f64, f64),
-    pub(crate) bands: Vec<Band>,
-    pub(crate) lines: Vec<Line>,
+pub(super) struct Chart {
+    pub(super) signal: String,
+    pub(super) unit: &'static str,
+    pub(super) log: bool,
+    pub(super) axis: Option<Axis>,
+    pub(super) x: (f64, f64),
+    pub(super) y: (f64, f64),
+    pub(super) bands: Vec<Band>,
+    pub(super) lines: Vec<Line>,
     /// Places of non-finite values, with the arm.
-    pub(crate) marks: Vec<(f64, usize)>,
+    pub(super) marks: Vec<(f64, usize)>,
     /// Positive values only exist on a log axis: how many had to be left out.
-    pub(crate) not_positive: usize,
+    pub(super) not_positive: usize,
     /// Arm and its last drawn value.
-    pub(crate) legend: Vec<(usize, f64)>,
+    pub(super) legend: Vec<(usize, f64)>,
     /// How many runs were chosen, and how many of them have the signal.
-    pub(crate) chosen: usize,
-    pub(crate) runs: usize,
-    pub(crate) choices: CurveChoices,
+    pub(super) chosen: usize,
+    pub(super) runs: usize,
+    pub(super) choices: CurveChoices,
 }
 
 /// Builds the chart of a signal for `columns` dots of width. `index` is 0 for the upper and 1 for the lower chart.

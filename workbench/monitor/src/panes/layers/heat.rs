@@ -1,11 +1,10 @@
 //! The heat map of one run: a per-layer signal over its steps.
 
 use logs::record::Record;
-use ratatui::layout::Rect;
 
 /// One cell: the largest value of a layer within a column, so that a spike of one step is seen.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(crate) enum Cell {
+pub(super) enum Cell {
     /// Nothing recorded.
     Empty,
     /// Base-10 logarithm; -∞ for zero.
@@ -16,17 +15,17 @@ pub(crate) enum Cell {
 
 /// A grid of `layers` × `columns`, layer 0 first.
 #[derive(Debug, Clone, Default, PartialEq)]
-pub(crate) struct Heat {
-    pub(crate) signal: String,
-    pub(crate) layers: usize,
-    pub(crate) columns: usize,
+pub(super) struct Heat {
+    pub(super) signal: String,
+    pub(super) layers: usize,
+    pub(super) columns: usize,
     cells: Vec<Cell>,
     /// Range of the colour scale, as base-10 logarithms.
-    pub(crate) scale: (f64, f64),
+    pub(super) scale: (f64, f64),
     /// First and last step.
-    pub(crate) steps: (u64, u64),
+    pub(super) steps: (u64, u64),
     /// Non-finite values, not cells.
-    pub(crate) nonfinite: usize,
+    pub(super) nonfinite: usize,
 }
 
 impl Heat {
@@ -105,14 +104,14 @@ impl Heat {
     }
 
     /// The largest cell of several layers in a column: fewer rows on the screen than layers.
-    pub(crate) fn cell(&self, layers: std::ops::Range<usize>, column: usize) -> Cell {
+    pub(super) fn cell(&self, layers: std::ops::Range<usize>, column: usize) -> Cell {
         layers
             .filter_map(|layer| self.cells.get(layer * self.columns + column).copied())
             .fold(Cell::Empty, larger)
     }
 
     /// Place of a value on the colour scale, 0..=1.
-    pub(crate) fn level(&self, log_value: f64) -> f64 {
+    pub(super) fn level(&self, log_value: f64) -> f64 {
         let (low, high) = self.scale;
         if high > low {
             ((log_value - low) / (high - low)).clamp(0.0, 1.0)
@@ -128,25 +127,6 @@ fn larger(a: Cell, b: Cell) -> Cell {
         (Cell::Value(a), Cell::Value(b)) => Cell::Value(a.max(b)),
         (Cell::Empty, other) | (other, Cell::Empty) => other,
     }
-}
-
-/// Width of the layer numbers left of the map.
-pub(crate) const GUTTER: u16 = 4;
-
-/// The map itself inside a pane: right of the layer numbers, above the step axis and the legend.
-pub(super) fn plot(inner: Rect) -> Rect {
-    let gutter = GUTTER.min(inner.width);
-    let below = if inner.height >= 6 {
-        2
-    } else {
-        inner.height.min(1)
-    };
-    Rect::new(
-        inner.x + gutter,
-        inner.y,
-        inner.width - gutter,
-        inner.height - below,
-    )
 }
 
 #[cfg(test)]
@@ -196,6 +176,5 @@ mod tests {
             Heat::build(&[record(1, &[1.0])], "layer_grad_norm", 0).columns,
             0
         );
-        assert_eq!(plot(Rect::new(0, 0, 2, 0)).area(), 0);
     }
 }

@@ -1,62 +1,20 @@
-//! The curves: two charts with a common x axis.
+//! A chart in cells: title, legend, plot with labels, x axis.
 
-use ratatui::{
-    buffer::Buffer,
-    layout::Rect,
-    style::Style,
-    text::{Line, Span},
-};
+use ratatui::{buffer::Buffer, layout::Rect, style::Style, text::Line};
 
-use super::{Screen, hint, legend, put, put_right};
-use crate::braille::{Board, Layer};
+use super::braille::{Board, Layer};
+use super::chart::{Chart, Tone};
+use super::legend;
 use crate::colour::{Depth, strong};
-use crate::layout;
 use crate::number::{linear_ticks, log_ticks, tick};
-use crate::scene::{Chart, Tone, axis_label};
-use crate::state::Pane;
+use crate::paint::{hint, put, put_right, row, rows};
+use crate::shared::Axis;
 
 /// Width of the labels of the y axis.
 const LABELS: u16 = 7;
 
-pub(super) fn draw(screen: Screen, area: Rect, buffer: &mut Buffer) {
-    let Screen {
-        scene,
-        state,
-        depth,
-        ..
-    } = screen;
-    let choices = state.curves;
-    let mut title = vec![Span::styled(" Curves ", strong())];
-    let how = if choices.grouped {
-        "mean of seeds, min–max band"
-    } else {
-        "one line per run"
-    };
-    title.push(Span::styled(format!("· {how} "), depth.dim()));
-    if choices.smooth {
-        title.push(Span::styled(
-            format!("· smoothed {} ", choices.weight()),
-            depth.accent(),
-        ));
-    }
-    let right = if choices.grouped {
-        Line::default()
-    } else {
-        // In the colour of its line, which is not its arm's.
-        Line::styled(
-            format!(" ━ {} ", super::runs::label(screen).content),
-            strong(),
-        )
-    };
-    screen.frame(area, Some(Pane::Curves), &Line::from(title), &right, buffer);
-    let places = layout::charts(layout::inner(area));
-    for (chart, place) in scene.charts.iter().zip(places) {
-        draw_chart(chart, &scene.arms, place, depth, buffer);
-    }
-}
-
 /// A chart: title line, legend line, plot with labels, x axis.
-fn draw_chart(chart: &Chart, arms: &[String], area: Rect, depth: Depth, buffer: &mut Buffer) {
+pub(super) fn draw(chart: &Chart, arms: &[String], area: Rect, depth: Depth, buffer: &mut Buffer) {
     if area.width < 4 || area.height < 1 {
         return;
     }
@@ -67,7 +25,7 @@ fn draw_chart(chart: &Chart, arms: &[String], area: Rect, depth: Depth, buffer: 
         ..area
     };
     heading(chart, area, depth, buffer);
-    let room = layout::rows(area, 1, area.height - 1);
+    let room = rows(area, 1, area.height - 1);
     if chart
         .lines
         .iter()
@@ -116,20 +74,13 @@ fn draw_chart(chart: &Chart, arms: &[String], area: Rect, depth: Depth, buffer: 
 }
 
 fn heading(chart: &Chart, area: Rect, depth: Depth, buffer: &mut Buffer) {
-    let x = put(buffer, area, area.x, area.y, &chart.signal, strong());
+    let x = put(buffer, area, area.x, &chart.signal, strong());
     let unit = match chart.unit {
         "" | "1" => String::new(),
         unit => format!(" {unit}"),
     };
     let log = if chart.log { " log" } else { "" };
-    let x = put(
-        buffer,
-        area,
-        x,
-        area.y,
-        &format!("{unit}{log}"),
-        depth.dim(),
-    );
+    let x = put(buffer, area, x, &format!("{unit}{log}"), depth.dim());
     let mut notes = Vec::new();
     if !chart.marks.is_empty() {
         notes.push((format!("✕ {} non-finite", chart.marks.len()), depth.bad()));
@@ -147,7 +98,7 @@ fn heading(chart: &Chart, area: Rect, depth: Depth, buffer: &mut Buffer) {
     for (text, style) in notes {
         let width = Line::raw(text.as_str()).width() as u16;
         if right.saturating_sub(width + 2) > x {
-            put_right(buffer, area, right, area.y, &text, style);
+            put_right(buffer, area, right, &text, style);
             right -= width + 2;
         }
     }
@@ -230,7 +181,7 @@ fn lines(chart: &Chart, plot: Rect, depth: Depth, buffer: &mut Buffer) {
     // Marks last: a lost run must not hide behind a curve.
     for (x, _) in &chart.marks {
         let column = (scale.at_x(*x).clamp(0.0, scale.dots.0) / 2.0) as u16;
-        put(buffer, plot, plot.x + column, plot.y, "✕", depth.bad());
+        put(buffer, plot, plot.x + column, "✕", depth.bad());
     }
 }
 
@@ -239,15 +190,9 @@ fn letters(chart: &Chart, plot: Rect, scale: &Scale, buffer: &mut Buffer) {
     for line in chart.lines.iter().filter(|line| line.tone != Tone::Faint) {
         if let Some((x, y)) = line.points.iter().rev().find(|(_, y)| y.is_finite()) {
             let column = plot.x + (scale.at_x(*x).clamp(0.0, scale.dots.0) / 2.0) as u16;
-            let row = plot.y + (scale.at_y(*y).clamp(0.0, scale.dots.1) / 4.0) as u16;
-            put(
-                buffer,
-                plot,
-                column,
-                row,
-                &legend::letter(line.arm).to_string(),
-                Style::new(),
-            );
+            let y = plot.y + (scale.at_y(*y).clamp(0.0, scale.dots.1) / 4.0) as u16;
+            let letter = legend::letter(line.arm).to_string();
+            put(buffer, row(plot, y), column, &letter, Style::new());
         }
     }
 }
@@ -277,7 +222,7 @@ fn y_axis(chart: &Chart, plot: Rect, labels: u16, depth: Depth, buffer: &mut Buf
         }
         taken = Some(y);
         for x in (plot.x..plot.right()).step_by(2) {
-            put(buffer, plot, x, y, "·", depth.faint());
+            put(buffer, row(plot, y), x, "·", depth.faint());
         }
         // Where the range is so narrow that what there is room for looks alike, once is enough.
         let label: String = label
@@ -285,18 +230,12 @@ fn y_axis(chart: &Chart, plot: Rect, labels: u16, depth: Depth, buffer: &mut Buf
             .take(usize::from(labels.saturating_sub(1)))
             .collect();
         if labels > 0 && label != above {
-            put_right(
-                buffer,
-                Rect {
-                    x: plot.x - labels,
-                    width: labels,
-                    ..plot
-                },
-                plot.x - 1,
-                y,
-                &label,
-                depth.dim(),
-            );
+            let margin = Rect {
+                x: plot.x - labels,
+                width: labels,
+                ..row(plot, y)
+            };
+            put_right(buffer, margin, plot.x - 1, &label, depth.dim());
         }
         above = label;
     }
@@ -304,28 +243,29 @@ fn y_axis(chart: &Chart, plot: Rect, labels: u16, depth: Depth, buffer: &mut Buf
 
 fn x_axis(chart: &Chart, area: Rect, depth: Depth, buffer: &mut Buffer) {
     let Some(axis) = chart.axis else { return };
-    let name_width = axis.title().len() as u16 + 1;
+    let title = match axis {
+        Axis::Step => "step",
+        Axis::Tokens => "tokens",
+        Axis::Time => "time",
+    };
+    let name_width = title.len() as u16 + 1;
     let wanted = usize::from(area.width / 10).clamp(2, 10);
     let (ticks, step) = linear_ticks(chart.x.0, chart.x.1, wanted);
     let scale = Scale::new(chart, Rect { height: 1, ..area });
     let mut free = area.x;
     let end = area.right().saturating_sub(name_width);
     for value in ticks {
-        let label = axis_label(axis, value, step);
+        let label = match axis {
+            Axis::Step | Axis::Tokens => tick(value, step),
+            Axis::Time => words::short_duration(value),
+        };
         let width = label.chars().count() as u16;
         let middle = area.x + (scale.at_x(value) / 2.0) as u16;
         let x = middle.saturating_sub(width / 2).max(area.x);
         if x >= free && x + width <= end {
-            put(buffer, area, x, area.y, &label, depth.dim());
+            put(buffer, area, x, &label, depth.dim());
             free = x + width + 1;
         }
     }
-    put_right(
-        buffer,
-        area,
-        area.right(),
-        area.y,
-        axis.title(),
-        depth.dim(),
-    );
+    put_right(buffer, area, area.right(), title, depth.dim());
 }
