@@ -2,7 +2,7 @@
 
 use crate::{
     AlarmConfig, Complaint, Config, InitConfig, Inject, InjectKind, Intervention, ProbeKind,
-    ScheduleEntry, ScheduledKey, Source, TaskSource, Unit,
+    ScheduleEntry, ScheduledKey, Source, Substitute, SubstituteKind, TaskSource, Unit, Withhold,
 };
 use std::path::PathBuf;
 use toml::{Table, Value};
@@ -18,6 +18,9 @@ pub(crate) fn full() -> Table {
         weights_blake3: Some(String::new()),
     };
     config.eval.last_word = 1;
+    // 32 would be left out.
+    config.checkpoint.ring_interval = 0;
+    config.checkpoint.ring_bytes = Some(0);
     config.alarm = AlarmConfig::full();
     config.probe.kind = ProbeKind::UpdateLaw;
     config.data.sources = vec![Source {
@@ -57,6 +60,17 @@ pub(crate) fn full() -> Table {
         tensor: Some(String::new()),
         element: Some(0),
         factor: Some(0.0),
+    }];
+    config.optimizer.embedding_lr_scale = 0.0;
+    config.substitute = vec![Substitute {
+        kind: SubstituteKind::Other,
+        step: 0,
+        steps: 0,
+    }];
+    config.withhold = vec![Withhold {
+        tensors: String::new(),
+        step: 0,
+        steps: 0,
     }];
     Table::try_from(&config).expect("a Config is representable in TOML")
 }
