@@ -23,7 +23,7 @@ mod text;
 mod timing;
 mod withheld;
 
-pub use doctor::{Audit, AuditRequest, audit};
+pub use doctor::{CheckpointAudit, CheckpointAuditRequest, audit};
 pub use fork::{Child, ForkRequest, Forked, fork};
 pub(crate) use gradient::{accumulate, unscale};
 pub(crate) use identity::check_memory;

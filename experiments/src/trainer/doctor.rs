@@ -20,7 +20,7 @@ use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 /// Which run.
-pub struct AuditRequest<'a> {
+pub struct CheckpointAuditRequest<'a> {
     /// Run directory; only read.
     pub directory: &'a Path,
     /// Its configuration.
@@ -37,7 +37,7 @@ pub struct AuditRequest<'a> {
 
 /// What was compared and found.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Audit {
+pub struct CheckpointAudit {
     /// Steps of the checkpoints that were compared with what leads to them.
     pub checkpoints: Vec<u64>,
     /// Steps whose records were compared.
@@ -49,7 +49,7 @@ pub struct Audit {
 }
 
 /// Compares. Changes nothing.
-pub fn audit(request: AuditRequest) -> Result<Audit, TrainError> {
+pub fn audit(request: CheckpointAuditRequest) -> Result<CheckpointAudit, TrainError> {
     let device = Device::select(&request.config.runtime.device)?;
     check_memory(request.config)?;
     let text = Text::prepare(request.config, request.cache)?;
@@ -72,15 +72,15 @@ struct Comparison<'a> {
 }
 
 struct Auditor<'a> {
-    request: AuditRequest<'a>,
+    request: CheckpointAuditRequest<'a>,
     near: Nearby,
     reader: RunReader,
 }
 
 impl Work for Comparison<'_> {
-    type Output = Audit;
+    type Output = CheckpointAudit;
 
-    fn run<B>(self, device: &B::Device) -> Result<Audit, TrainError>
+    fn run<B>(self, device: &B::Device) -> Result<CheckpointAudit, TrainError>
     where
         B: AutodiffBackend + Kernels,
         B::InnerBackend: Kernels,
@@ -89,7 +89,7 @@ impl Work for Comparison<'_> {
         let config = auditor.request.config;
         let precision = Precision::new(&config.precision, config.model.layers);
         let training = Training::<B>::new(config, &text, &precision, device, None);
-        let mut audit = Audit::default();
+        let mut audit = CheckpointAudit::default();
         let mut trained = auditor.beginning()?;
         for next in auditor.near.steps() {
             let Some(found) = auditor.at(next)? else {
@@ -156,7 +156,7 @@ impl Auditor<'_> {
         training: &Training<B>,
         trained: &mut Trained,
         to: u64,
-        audit: &mut Audit,
+        audit: &mut CheckpointAudit,
     ) -> bool
     where
         B: AutodiffBackend + Kernels,

@@ -6,7 +6,7 @@ use crate::console::{self, say};
 use crate::failure::{Failure, exit};
 use crate::progress::Steps;
 use crate::signals::Stop;
-use experiments::{Audit, AuditRequest, audit};
+use experiments::{CheckpointAudit, CheckpointAuditRequest, audit};
 use experiments_text::Cache;
 use std::fmt::Write as _;
 use std::process::ExitCode;
@@ -16,7 +16,7 @@ pub(crate) fn run(arguments: &Doctor, cache: &Cache) -> Result<ExitCode, Failure
     super::threads(config.runtime.threads);
     let stop = Stop::listen()?;
     let mut steps = Steps::new(config.steps);
-    let found = audit(AuditRequest {
+    let found = audit(CheckpointAuditRequest {
         directory: &arguments.run,
         config: &config,
         cache,
@@ -39,8 +39,8 @@ pub(crate) fn run(arguments: &Doctor, cache: &Cache) -> Result<ExitCode, Failure
     })
 }
 
-fn text(found: &Audit) -> String {
-    let Audit {
+fn text(found: &CheckpointAudit) -> String {
+    let CheckpointAudit {
         checkpoints,
         steps,
         faults,
