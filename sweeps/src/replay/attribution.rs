@@ -67,7 +67,8 @@ pub enum Fate {
 }
 
 /// How the control compares with the record.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Control {
     /// The same bits at every step that both have.
     Same,

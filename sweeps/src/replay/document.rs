@@ -1,6 +1,6 @@
 //! What a replay leaves: `replay.json` for programs, the same as Markdown for people.
 
-use super::{Attribution, Row, Seen, Table};
+use super::{Attribution, Control, Row, Seen, Table};
 use crate::table::Table as Columns;
 use serde::Serialize;
 use std::fmt::Write as _;
@@ -20,6 +20,8 @@ pub struct Replay {
     pub checkpoint: u64,
     /// The last step of the twins.
     pub last: u64,
+    /// The control against the record.
+    pub control: Control,
     /// The cause.
     pub attribution: Attribution,
     /// The twins.
@@ -28,14 +30,21 @@ pub struct Replay {
 }
 
 impl Replay {
-    /// Of a table and what it says.
+    /// Of a table and what it says, between the checkpoint that was taken forward and the last step.
     #[must_use]
-    pub fn new(run: String, checkpoint: u64, last: u64, table: Table, says: Attribution) -> Self {
+    pub fn new(
+        run: String,
+        (checkpoint, last): (u64, u64),
+        control: Control,
+        table: Table,
+        says: Attribution,
+    ) -> Self {
         Self {
             version: VERSION,
             run,
             checkpoint,
             last,
+            control,
             attribution: says,
             table,
         }
@@ -138,7 +147,7 @@ fn cells(row: &Row) -> [String; 6] {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::replay::{Control, Told};
+    use crate::replay::Told;
 
     #[test]
     fn the_sentence_stands_above_the_table_and_absent_twins_are_named() {
@@ -169,7 +178,7 @@ mod tests {
             ],
         };
         let says = table.attribution(Control::Same, true);
-        let replay = Replay::new("runs/a".to_owned(), 96, 249, table, says);
+        let replay = Replay::new("runs/a".to_owned(), (96, 249), Control::Same, table, says);
         let text = replay.text();
         let lines: Vec<&str> = text.lines().collect();
         assert!(lines[0].contains("cannot be said"), "{text}");

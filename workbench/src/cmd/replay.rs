@@ -199,7 +199,7 @@ impl Study<'_> {
         let says = table.attribution(control, self.config.precision.format == Format::Fp32);
         let last = self.at + self.arguments.steps - 1;
         let run = self.arguments.run.display().to_string();
-        let replay = Replay::new(run, forked.from, last, table, says);
+        let replay = Replay::new(run, (forked.from, last), control, table, says);
         self.write(&replay, &lines)?;
         Ok(Some(replay))
     }
