@@ -48,5 +48,6 @@ pub use studies::slice::{
     Addition, Pass, Slice, SliceReport, TensorStats, residual_rms, slice, slice_bytes,
 };
 pub use trainer::{
-    Ending, Member, PackRequest, Repeat, Request, check_run, parity, train, train_pack,
+    CheckpointAudit, CheckpointAuditRequest, Child, Ending, ForkRequest, Forked, Member,
+    PackRequest, Repeat, Request, audit, check_run, fork, parity, train, train_pack,
 };

@@ -50,6 +50,7 @@ pub const SIGNALS: &[Signal] = &[
     scalar("loss_scale", "1", "factor on the loss before the backward pass (FP16)"),
     scalar("skipped", "0/1", "1 when the update was skipped: a gradient was not finite, or an outlier (`skip_step_sigma`)"),
     scalar("samples", "sequences", "sequences trained on since the start of the run"),
+    scalar("data_position", "sequences", "number of the first sequence of the step in the data: with the seed it names the batch"),
     scalar("tokens", "tokens", "token slots trained on since the start of the run, padding included"),
     scalar("tokens_per_second", "tokens/s", "throughput of the step (a timing)"),
     scalar("step_seconds", "s", "wall time of the step (a timing)"),

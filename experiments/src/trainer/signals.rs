@@ -108,6 +108,11 @@ impl Recorder<'_> {
         self.record.set("skipped", f64::from(u8::from(skipped)));
     }
 
+    /// Number of the step's first sequence in the data.
+    pub(crate) fn position(&mut self, position: u64) {
+        self.record.set("data_position", position as f64);
+    }
+
     /// Sequences and token slots consumed since the start of the run.
     pub(crate) fn consumed(&mut self, samples: u64, seq_len: usize) {
         self.record.set("samples", samples as f64);
