@@ -199,9 +199,10 @@ impl Precision {
 
     /// The rounding of a point; absent in FP32. `layer` is ignored outside the layers.
     pub(crate) fn rounding(&self, at: At, layer: usize) -> Option<Rounding> {
-        let format = match at {
-            At::Head | At::Logits => self.head_half()?,
-            _ => self.half?,
+        let format = if matches!(at, At::Head | At::Logits) {
+            self.head_half()?
+        } else {
+            self.half?
         };
         let index = at as usize;
         let site = match index.checked_sub(At::OUTSIDE.len()) {
