@@ -43,6 +43,6 @@ pub use line::LineError;
 pub use machine::is_machine_failure;
 pub use printable::{printable, printable_line};
 pub use read::{Liveness, RunReader};
-pub use record::{Name, Record};
+pub use record::{Name, Record, split_layer};
 pub use run::{Engine, Event, EventKind, Manifest, RunLease, RunWriter, Status, Summary};
 pub use signal::{SIGNALS, Signal, TIMINGS, signal};
