@@ -43,7 +43,7 @@ pub enum TrainError {
     },
     /// Weights of another program could not be read or written.
     #[error(transparent)]
-    Interchange(#[from] crate::interchange::InterchangeError),
+    Interchange(#[from] crate::files::interchange::InterchangeError),
     /// A slice of the full model cannot be computed.
     #[error("{problem}")]
     Slice {

@@ -9,9 +9,11 @@ mod beginning;
 mod gradient;
 mod identity;
 mod pack;
+mod probes;
 mod repeat;
 mod resumption;
 mod session;
+pub(crate) mod signals;
 mod step;
 #[cfg(test)]
 mod tests;

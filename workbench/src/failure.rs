@@ -3,6 +3,7 @@
 use crate::console::say;
 use experiments::TrainError;
 use experiments_config::ConfigError;
+use experiments_handover::HandoverError;
 use experiments_plan::PlanError;
 use experiments_text::TextError;
 use logs::LogError;
@@ -156,6 +157,12 @@ impl From<TrainError> for Failure {
 
 impl From<PlanError> for Failure {
     fn from(error: PlanError) -> Self {
+        Self::new(error, exit::BAD_INPUT)
+    }
+}
+
+impl From<HandoverError> for Failure {
+    fn from(error: HandoverError) -> Self {
         Self::new(error, exit::BAD_INPUT)
     }
 }

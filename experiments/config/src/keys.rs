@@ -6,6 +6,7 @@ use crate::{
 };
 use std::path::PathBuf;
 use toml::{Table, Value};
+use words::closest;
 
 /// A configuration with every optional key present: the schema of the tree.
 pub(crate) fn full() -> Table {
@@ -126,6 +127,12 @@ pub fn nearest(key: &str) -> Option<String> {
     }
 }
 
+/// The keys of the entries of every list, written as those of the first: `schedule[0].to`.
+#[must_use]
+pub fn every_entry_key() -> Vec<String> {
+    entry_keys("[0")
+}
+
 /// The keys of an entry of every list, at the place that `entry`, such as `schedule[0`, names.
 fn entry_keys(entry: &str) -> Vec<String> {
     let place = entry.rsplit_once('[').map_or("0", |(_, place)| place);
@@ -143,21 +150,6 @@ fn entry_keys(entry: &str) -> Vec<String> {
         );
     }
     keys
-}
-
-/// The candidate most similar to `word`, if any is similar enough to suggest.
-pub(crate) fn closest(word: &str, candidates: impl IntoIterator<Item = String>) -> Option<String> {
-    let last = |key: &str| key.rsplit('.').next().unwrap_or(key).to_owned();
-    candidates
-        .into_iter()
-        .map(|candidate| {
-            let whole = strsim::jaro_winkler(word, &candidate);
-            let tail = strsim::jaro_winkler(&last(word), &last(&candidate));
-            (whole.max(0.8 * tail), candidate)
-        })
-        .filter(|(score, _)| *score > 0.75)
-        .max_by(|a, b| a.0.total_cmp(&b.0))
-        .map(|(_, candidate)| candidate)
 }
 
 /// The key that was probably meant. Items of lists are only like one another.

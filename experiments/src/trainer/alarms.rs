@@ -1,7 +1,7 @@
 //! Detectors at work while a run trains.
 
-use crate::checkpoint::State;
 use crate::error::TrainError;
+use crate::files::checkpoint::State;
 use experiments_config::{AlarmAction, Config};
 use logs::{Event, LogError, News, Record, Watch};
 use std::collections::HashSet;

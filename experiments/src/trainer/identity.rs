@@ -3,10 +3,10 @@
 use super::Request;
 use super::text::Text;
 use crate::backend::{Device, features};
-use crate::entropy::unigram_loss;
+use crate::data::entropy::unigram_loss;
 use crate::error::TrainError;
+use crate::files::provenance;
 use crate::pass::Engine;
-use crate::provenance;
 use experiments_config::{Config, ProbeKind, load_file};
 use experiments_plan::host_memory::training_bytes;
 use logs::{Event, EventKind, Manifest};

@@ -6,13 +6,13 @@
 
 use super::gradient::{accumulate, unscale};
 use super::step::{Skip, Trained, decide, pass_over, update};
-use crate::adamw::AdamW;
-use crate::checkpoint::State;
 use crate::data::Batch;
-use crate::objective::{Kind, Sample, Segment};
+use crate::data::objective::{Kind, Sample, Segment};
+use crate::files::checkpoint::State;
+use crate::numerics::precision::{Precision, RangeReport};
+use crate::optimizer::adamw::AdamW;
 use crate::parameters::{Parameter, Parameters};
 use crate::pass::{Engine, Setting};
-use crate::precision::{Precision, RangeReport};
 use burn::backend::{Autodiff, Flex};
 use experiments_config::{Config, Intervention, KernelChoice, load_preset, resolve};
 use logs::EventKind;

@@ -20,6 +20,7 @@ mod detectors;
 mod error;
 mod figures;
 mod plot;
+mod prose;
 mod provenance;
 mod render;
 mod runs;
@@ -28,7 +29,6 @@ mod single;
 mod spikes;
 mod sweep;
 mod view;
-mod words;
 
 pub use card::card_svg;
 pub use cards::write_cards;
