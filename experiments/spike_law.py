@@ -94,7 +94,8 @@ def main() -> None:
         for place, name in ((2, "as written"), (3, "as counted")):
             errors = [row[0] - row[place] for row in rows]
             exact, near = sum(e == 0 for e in errors), sum(abs(e) <= 1 for e in errors)
-            print(f"  the law {name}: exact {exact}, within one {near}; observed less predicted {dict(sorted(Counter(errors).items()))}")
+            counted = dict(sorted(Counter(errors).items()))
+            print(f"  the law {name}: exact {exact}, within one {near}; observed less predicted {counted}")
 
 
 if __name__ == "__main__":
