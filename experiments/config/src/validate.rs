@@ -1,4 +1,5 @@
-//! Range checks: each section has its own, in `bounds`. Every complaint is collected, so that one run of the program shows them all.
+//! Range checks: each section has its own, in `bounds`. Every complaint is collected, so that one run of the
+//! program shows them all.
 
 use crate::{Complaint, Config};
 
@@ -71,13 +72,14 @@ impl Config {
             let mut checks = Checks::default();
             self.check_schedule(&mut checks);
             self.check_inject(&mut checks);
+            self.check_fork(&mut checks);
             complaints = checks.0;
         }
         complaints
     }
 
     /// Everything that is out of range at the values the keys have at the start.
-    fn value_complaints(&self) -> Vec<Complaint> {
+    pub(crate) fn value_complaints(&self) -> Vec<Complaint> {
         let mut checks = Checks::default();
         checks.require(
             (1..=MOST_STEPS).contains(&self.steps),

@@ -1,6 +1,6 @@
 //! AdamW with decoupled weight decay on flat FP32 slices, as apex's `FusedAdam` computes it.
 
-use crate::parameters::Parameter;
+use crate::parameters::{Parameter, Role};
 use experiments_config::OptimizerConfig;
 use kernels::slices::{self, Moments, UpdateSums};
 use rayon::prelude::*;
@@ -55,6 +55,10 @@ impl AdamW {
     ) -> Vec<UpdateReport> {
         self.updates += 1;
         let updates = self.updates;
+        let rate = |parameter: &Parameter| match parameter.role {
+            Role::Embedding => lr * config.embedding_lr_scale,
+            Role::Position | Role::Head | Role::Attention | Role::Ffn | Role::Norm => lr,
+        };
         let state = Moments {
             weights,
             first: &mut self.first,
@@ -65,7 +69,7 @@ impl AdamW {
         for (index, parameter) in table.iter().enumerate() {
             let (own, after) = split(rest, parameter.range.len());
             rest = after;
-            let step = constants(config, lr, updates, parameter.decay);
+            let step = constants(config, rate(parameter), updates, parameter.decay);
             // The rate of update clipping depends on the whole parameter.
             let size = if config.update_clipping {
                 usize::MAX
@@ -85,7 +89,7 @@ impl AdamW {
                 }
                 let surprise = step.moments(clip, gradients, state.first, state.second);
                 let rms = (surprise / gradients.len() as f64).sqrt();
-                step.lr = (lr / rms.max(1.0)) as f32;
+                step.lr = (rate(&table[index]) / rms.max(1.0)) as f32;
                 let [update_squared, weight_squared] =
                     step.apply(state.weights, state.first, state.second);
                 let sums = UpdateReport {

@@ -1,6 +1,7 @@
 //! One attempt at a run: what it writes to the run directory, and how it ends there.
 
 use super::alarms::Alarms;
+use super::doctor;
 use super::identity::with_engine;
 use super::probes;
 use super::request::{Ending, Request};
@@ -8,10 +9,10 @@ use super::text::Text;
 use super::training::Training;
 use crate::backend::Device;
 use crate::error::TrainError;
-use crate::files::checkpoint::Checkpoints;
+use crate::files::checkpoint::{Checkpoints, Ring};
 use crate::pass::Engine;
 use crate::state::{State, Trained};
-use logs::{Event, EventKind, News, Record, RunReader, RunWriter, Status, Summary};
+use logs::{Event, EventKind, Manifest, News, Record, RunReader, RunWriter, Status, Summary};
 use std::sync::atomic::Ordering;
 use std::time::Instant;
 
@@ -121,6 +122,71 @@ impl Attempt<'_, '_> {
         Ok(())
     }
 
+    /// The scalars of the step that this attempt takes first, where an attempt before has recorded it.
+    pub(super) fn known_first(&self, step: u64) -> Result<Option<Record>, TrainError> {
+        if step == 0 {
+            return Ok(None);
+        }
+        let reader = RunReader::open_scalars(self.request.directory)?;
+        let mut records = reader.records().iter();
+        Ok(records.find(|record| record.step == step + 1).cloned())
+    }
+
+    /// Says so where the first step of a continued attempt is not what was recorded before: the state was restored wrong,
+    /// or is computed otherwise now.
+    pub(super) fn audit(&mut self, known: &Record, record: &Record) -> Result<(), TrainError> {
+        let mut now = record.clone();
+        now.layers.clear();
+        let differing = known.differing(&now);
+        if differing.is_empty() {
+            return Ok(());
+        }
+        let notice = format!(
+            "step {}, the first of this attempt, was recorded otherwise before: {} differ, which points at {}, or at other kernels or another machine; `workbench doctor` looks into the checkpoints",
+            record.step,
+            doctor::some(&differing),
+            doctor::suspect(&differing)
+        );
+        self.writer.event(&Event::now(
+            record.step,
+            EventKind::Integrity,
+            notice.as_str(),
+        ))?;
+        (self.request.on_notice)(&notice);
+        Ok(())
+    }
+
+    /// Takes the state into the ring. A run that has no room for it goes on without.
+    pub(super) fn keep(
+        &mut self,
+        ring: &mut Ring,
+        trained: &mut Trained,
+        alarms: &Alarms,
+    ) -> Result<(), TrainError> {
+        alarms.keep(&mut trained.state)?;
+        let Trained {
+            parameters,
+            adam,
+            state,
+        } = trained;
+        let begun = alarms.begun();
+        let error = match ring.save(state, parameters, adam, begun, self.writer) {
+            Err(error) if logs::is_machine_failure(&error) => error,
+            other => return other,
+        };
+        let notice = format!(
+            "{error}: from step {} on the run keeps no ring of checkpoints",
+            state.step
+        );
+        self.writer.event(&Event::now(
+            state.step,
+            EventKind::Integrity,
+            notice.as_str(),
+        ))?;
+        (self.request.on_notice)(&notice);
+        ring.close(state.step, begun)
+    }
+
     /// Ends an attempt after a checkpoint: on request, or because of an alarm.
     pub(super) fn stop(
         mut self,
@@ -164,6 +230,9 @@ pub(super) fn conclude(
             let mut summary = Summary::new(status, outcome.step, attempt, seconds);
             summary.held_out_loss = outcome.held_out_loss;
             summary.message = outcome.message;
+            // A fork records no step of its parent's.
+            let forked_at = Manifest::load(writer.dir())?.and_then(|manifest| manifest.forked_at);
+            summary.records = forked_at.map(|before| outcome.step.saturating_sub(before));
             writer.finish(&summary)?;
             Ok(outcome.ending)
         }

@@ -9,7 +9,7 @@ use super::step::step;
 use super::training::Training;
 use crate::backend::Device;
 use crate::error::TrainError;
-use crate::files::checkpoint::Checkpoints;
+use crate::files::checkpoint::{Checkpoints, Ring};
 use crate::state::{State, Trained};
 use experiments_config::{Config, ProbeKind};
 use logs::{Event, EventKind, RunLease};
@@ -67,7 +67,9 @@ fn run(
 ) -> Result<Outcome, TrainError> {
     let config = training.config;
     let checkpoints = Checkpoints::new(attempt.request.directory, config);
+    let mut ring = Ring::open(attempt.request.directory, config);
     let mut alarms = attempt.watch(&mut trained.state)?;
+    let mut known = attempt.known_first(trained.state.step)?;
     let mut held_out_loss = None;
     while !is_over(&trained.state, config) {
         if attempt.request.stop.load(Ordering::Relaxed) {
@@ -82,16 +84,23 @@ fn run(
             held_out_loss = found.loss;
         }
         attempt.write(&record, &events)?;
+        if let Some(known) = known.take() {
+            attempt.audit(&known, &record)?;
+        }
         let (news, stop) = alarms.look(&record);
         attempt.tell(&news)?;
         let stop = stop.filter(|_| !last);
         if stop.is_some() {
             return attempt.stop(&checkpoints, &mut trained, &alarms, stop);
         }
+        if ring.wants(number, alarms.leads_at(number)) && !last {
+            attempt.keep(&mut ring, &mut trained, &alarms)?;
+        }
         if last || due(number, config.checkpoint.interval) {
             attempt.save(&checkpoints, &mut trained, &alarms)?;
         }
     }
+    ring.close(trained.state.step, alarms.begun())?;
     // Killed between its last checkpoint and its summary, a run has nothing left to do but this.
     if held_out_loss.is_none() {
         held_out_loss = evaluate(training, &trained.parameters).loss;

@@ -37,13 +37,18 @@ pub(super) fn step(
         parity.state("before", &trained.parameters, &trained.adam);
         parity.scalar("updates_before", trained.adam.updates as f64);
     }
-    let fetch = |position| sampler.batch(position, config.batch.micro_batch);
+    let position = config.read_position(number, trained.state.position);
+    let fetch = |position| {
+        let position = config.read_position(number, position);
+        sampler.batch(position, config.batch.micro_batch)
+    };
     let mut taken = take(&setting, fetch, trained, with_layers, parity);
     events.append(&mut taken.events);
 
     let recording = Instant::now();
     let counted = config.precision.format != Format::Fp32 && setting.engine.counts_range();
     let mut record = taken.record(config, trained, with_layers, counted);
+    record.set("data_position", position as f64);
     let seconds = start.elapsed().as_secs_f64();
     record.set("step_seconds", seconds);
     record.set("record_seconds", recording.elapsed().as_secs_f64());

@@ -1,5 +1,6 @@
 //! Clipping and the optimiser's update.
 
+use super::withheld::Withheld;
 use crate::optimizer::adamw::UpdateReport;
 use crate::optimizer::clipping::Clip;
 use crate::state::Trained;
@@ -45,11 +46,13 @@ pub(crate) fn update(
     let norms = norms.per_parameter();
     let clipper = &mut trained.state.clipper;
     let clip = clipper.coefficients(optimizer.clip_grad, global, &norms);
+    let kept = Withheld::before(config, trained);
     let (table, weights) = trained.parameters.split_mut();
     let clips: Vec<f32> = (0..table.len()).map(|i| clip.of(i) as f32).collect();
-    let reports = trained
+    let mut reports = trained
         .adam
         .update(optimizer, table, weights, gradient, &clips, lr);
+    kept.bring_back(trained, &mut reports);
     Ok(Update {
         coefficient: clip.overall(&norms),
         clip,
