@@ -42,4 +42,4 @@ pub use machine::is_machine_failure;
 pub use read::{Liveness, RunReader};
 pub use record::{Name, Record};
 pub use run::{Engine, Event, EventKind, Manifest, RunLease, RunWriter, Status, Summary};
-pub use signal::{SIGNALS, Signal, TIMINGS, signal};
+pub use signal::{Needs, RunKind, SIGNALS, Signal, TIMINGS, signal};

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::error::LogError;
 use crate::line::{self, LineError};
+use crate::signal::{PerLayer, SKIPPED, Scalar};
 
 mod name;
 mod parse;
@@ -35,13 +36,23 @@ impl Record {
         }
     }
 
-    /// Adds or replaces a scalar.
-    pub fn set(&mut self, name: &str, value: f64) {
+    /// Adds or replaces a signal of this program.
+    pub fn set(&mut self, signal: Scalar, value: f64) {
+        self.set_named(signal.0.name, value);
+    }
+
+    /// Adds or replaces a per-layer signal of this program, in layer order.
+    pub fn set_layers(&mut self, signal: PerLayer, values: Vec<f64>) {
+        self.set_layers_named(signal.0.name, values);
+    }
+
+    /// Adds or replaces a scalar under any name: what another program recorded, or nobody did.
+    pub fn set_named(&mut self, name: &str, value: f64) {
         self.scalars.insert(name.into(), value);
     }
 
-    /// Adds or replaces a per-layer signal, in layer order.
-    pub fn set_layers(&mut self, name: &str, values: Vec<f64>) {
+    /// The same for a per-layer signal, in layer order.
+    pub fn set_layers_named(&mut self, name: &str, values: Vec<f64>) {
         self.layers.insert(name.into(), values);
     }
 
@@ -63,7 +74,7 @@ impl Record {
     /// Whether the update of this step was skipped.
     #[must_use]
     pub fn skipped(&self) -> bool {
-        self.scalar("skipped") == Some(1.0)
+        self.scalar(SKIPPED.0.name) == Some(1.0)
     }
 
     /// The line of the metrics file, without the newline.

@@ -13,8 +13,8 @@ use logs::{
 
 fn record(step: u64, loss: f64) -> Record {
     let mut record = Record::new(step);
-    record.set("loss", loss);
-    record.set_layers("layer_grad_norm", vec![loss, loss / 2.0]);
+    record.set_named("loss", loss);
+    record.set_layers_named("layer_grad_norm", vec![loss, loss / 2.0]);
     record
 }
 

@@ -78,7 +78,7 @@ mod tests {
     fn concluded(losses: &[f64]) -> RunState {
         let record = |(i, loss): (usize, &f64)| {
             let mut record = Record::new(i as u64 + 1);
-            record.set("loss", *loss);
+            record.set_named("loss", *loss);
             record
         };
         judged(&losses.iter().enumerate().map(record).collect::<Vec<_>>())
@@ -115,8 +115,8 @@ mod tests {
         assert_eq!(shows(32, &[]), None, "nothing was judged");
         let records = losses(60, &[]).into_iter().enumerate().map(|(i, loss)| {
             let mut record = Record::new(i as u64 + 1);
-            record.set("loss", loss);
-            record.set("held_out_loss", if i == 40 { f64::NAN } else { 3.0 });
+            record.set_named("loss", loss);
+            record.set_named("held_out_loss", if i == 40 { f64::NAN } else { 3.0 });
             record
         });
         let lost = judged(&records.collect::<Vec<_>>());

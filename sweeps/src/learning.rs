@@ -207,8 +207,8 @@ direction = "treatment_more"
             } else {
                 -0.02
             };
-            record.set("loss", 5.6 - speed * moved + wobble);
-            record.set("lr", lr);
+            record.set_named("loss", 5.6 - speed * moved + wobble);
+            record.set_named("lr", lr);
             moved += lr;
             record
         };

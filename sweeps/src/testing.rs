@@ -62,13 +62,13 @@ pub(crate) fn begin(directory: &Path, steps: u64) -> RunWriter {
 
 fn record(step: u64, held_out: Option<f64>) -> Record {
     let mut record = Record::new(step);
-    record.set("loss", 3.3);
-    record.set("grad_norm", 1.0 + step as f64);
-    record.set("step_seconds", 0.1);
-    record.set("tokens_per_second", 5120.0);
-    record.set_layers("layer_grad_norm", vec![0.5; 6]);
+    record.set_named("loss", 3.3);
+    record.set_named("grad_norm", 1.0 + step as f64);
+    record.set_named("step_seconds", 0.1);
+    record.set_named("tokens_per_second", 5120.0);
+    record.set_layers_named("layer_grad_norm", vec![0.5; 6]);
     if let Some(held_out) = held_out {
-        record.set("held_out_loss", held_out);
+        record.set_named("held_out_loss", held_out);
     }
     record
 }

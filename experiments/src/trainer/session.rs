@@ -15,7 +15,9 @@ use burn::tensor::backend::AutodiffBackend;
 use experiments_config::Config;
 use experiments_text::Cache;
 use kernels::Kernels;
-use logs::{Event, EventKind, News, Record, RunLease, RunReader, RunWriter, Status, Summary};
+use logs::{
+    Event, EventKind, News, Record, RunLease, RunReader, RunWriter, Status, Summary, signal,
+};
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
@@ -269,7 +271,7 @@ impl Run<'_, '_> {
         let mut since = Instant::now();
         let mut keep = |record: &Record, events: &[Event]| -> Result<bool, TrainError> {
             let mut record = record.clone();
-            record.set("step_seconds", since.elapsed().as_secs_f64());
+            record.set(signal::STEP_SECONDS, since.elapsed().as_secs_f64());
             for event in events {
                 writer.event(event)?;
             }

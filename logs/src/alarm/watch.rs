@@ -116,9 +116,9 @@ mod tests {
 
     fn record(step: u64, loss: f64, grad_norm: f64, skipped: bool) -> Record {
         let mut record = Record::new(step);
-        record.set("loss", loss);
-        record.set("grad_norm", grad_norm);
-        record.set("skipped", f64::from(u8::from(skipped)));
+        record.set_named("loss", loss);
+        record.set_named("grad_norm", grad_norm);
+        record.set_named("skipped", f64::from(u8::from(skipped)));
         record
     }
 
@@ -214,14 +214,14 @@ mod tests {
         let scatter = ((step * 37 % 19) as f64 - 9.0) / 9.0;
         let level = 1.0 + 0.2 * scatter;
         match signal {
-            "skipped" => record.set(signal, f64::from(u8::from(far))),
-            "loss_scale" => record.set(signal, 1024.0 / if far { 16.0 } else { 1.0 }),
-            "clip_coefficient" => record.set(signal, level / if far { 4.0 } else { 1.0 }),
+            "skipped" => record.set_named(signal, f64::from(u8::from(far))),
+            "loss_scale" => record.set_named(signal, 1024.0 / if far { 16.0 } else { 1.0 }),
+            "clip_coefficient" => record.set_named(signal, level / if far { 4.0 } else { 1.0 }),
             name if name.starts_with("layer_") => {
                 let layer = level * if far { 40.0 } else { 1.0 };
-                record.set_layers(name, vec![1.0, layer, 1.0, 1.0]);
+                record.set_layers_named(name, vec![1.0, layer, 1.0, 1.0]);
             }
-            name => record.set(name, level * if far { 4.0 } else { 1.0 }),
+            name => record.set_named(name, level * if far { 4.0 } else { 1.0 }),
         }
         record
     }

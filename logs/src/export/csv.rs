@@ -104,7 +104,7 @@ mod tests {
     #[test]
     fn a_name_cannot_command_the_terminal_that_shows_the_header() {
         let mut record = Record::new(1);
-        record.set("a\u{1b}]0;title\u{7}\r,b\n", 1.0);
+        record.set_named("a\u{1b}]0;title\u{7}\r,b\n", 1.0);
         let mut out = Vec::new();
         csv(&[record], &mut out).unwrap();
         let header = "step,\"a\\u001b]0;title\\u0007\\u000d,b\\u000a\"";

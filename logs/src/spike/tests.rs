@@ -20,7 +20,7 @@ fn losses(seed: u64, steps: u64) -> Vec<f64> {
 fn records(losses: &[f64]) -> Vec<Record> {
     let record = |(i, loss): (usize, &f64)| {
         let mut record = Record::new(i as u64 + 1);
-        record.set("loss", *loss);
+        record.set_named("loss", *loss);
         record
     };
     losses.iter().enumerate().map(record).collect()
@@ -209,10 +209,10 @@ fn grown(steps: u64, by: f64) -> Vec<Record> {
     let record = |step: u64| {
         let mut record = Record::new(step);
         let norms = |part: f64| (0..4).map(|l| part * layer(step, l)).collect();
-        record.set("grad_norm_embedding", 1.0);
-        record.set_layers("layer_grad_norm", norms(1.0));
-        record.set_layers("layer_grad_norm_ffn", norms(0.9));
-        record.set_layers("layer_grad_norm_attention", vec![0.4; 4]);
+        record.set_named("grad_norm_embedding", 1.0);
+        record.set_layers_named("layer_grad_norm", norms(1.0));
+        record.set_layers_named("layer_grad_norm_ffn", norms(0.9));
+        record.set_layers_named("layer_grad_norm_attention", vec![0.4; 4]);
         record
     };
     (1..=steps).map(record).collect()
@@ -246,7 +246,7 @@ fn a_spike_of_the_loss_says_height_length_and_owner_in_json_too() {
     let mut losses = losses(10, 220);
     raise(&mut losses, 200..=202, 3.0);
     for (record, loss) in records.iter_mut().zip(losses) {
-        record.set("loss", loss);
+        record.set_named("loss", loss);
     }
     let spikes = loss_spikes(&records);
     assert_eq!((spikes.len(), spikes[0].duration), (1, 3));

@@ -269,7 +269,7 @@ fn directory(root: &std::path::Path, name: &str, spikes: &[u64]) -> PathBuf {
     std::fs::create_dir_all(&dir).unwrap();
     let line = |step: u64| {
         let mut record = Record::new(step);
-        record.set("loss", if spikes.contains(&step) { 6.0 } else { 3.0 });
+        record.set_named("loss", if spikes.contains(&step) { 6.0 } else { 3.0 });
         record.to_line() + "\n"
     };
     let text: String = (1..=400).map(line).collect();
@@ -414,7 +414,7 @@ fn a_run_that_cannot_be_judged_says_why() {
     let note = |dir: &PathBuf| examine(dir, &Labels::Rule).note.unwrap();
     assert!(note(&dir).contains("no records"));
     let mut record = Record::new(1);
-    record.set("grad_norm", 1.0);
+    record.set_named("grad_norm", 1.0);
     std::fs::write(dir.join("metrics-0001.jsonl"), record.to_line() + "\n").unwrap();
     assert!(note(&dir).contains("no `loss`"));
     let damaged = directory(root.path(), "damaged", &[]);

@@ -11,7 +11,7 @@ fn records(losses: impl IntoIterator<Item = f64>) -> Vec<Record> {
         .enumerate()
         .map(|(index, loss)| {
             let mut record = Record::new(index as u64 + 1);
-            record.set("loss", loss);
+            record.set_named("loss", loss);
             record
         })
         .collect()

@@ -178,9 +178,9 @@ fn probes_count_no_runs() {
             .save(&sweep.run_dir(&run.id))
             .unwrap();
         let mut record = Record::new(1);
-        record.set("loss", 5.6);
+        record.set_named("loss", 5.6);
         let base = if run.arm == "post" { 0.2 } else { 0.1 };
-        record.set("logit_update_rms", base + 0.001 * run.seed as f64);
+        record.set_named("logit_update_rms", base + 0.001 * run.seed as f64);
         writer.step(&record).unwrap();
         let attempt = writer.attempt();
         let summary = Summary::new(Status::Finished, 1, attempt, 2.0);

@@ -262,7 +262,7 @@ mod tests {
     fn records(values: &[f64]) -> Vec<Record> {
         let record = |(index, value): (usize, &f64)| {
             let mut record = Record::new(index as u64 + 1);
-            record.set("grad_norm", *value);
+            record.set_named("grad_norm", *value);
             record
         };
         values.iter().enumerate().map(record).collect()

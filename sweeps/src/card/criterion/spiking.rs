@@ -170,7 +170,7 @@ mod tests {
         }
         let record = |(i, value): (usize, &f64)| {
             let mut record = Record::new(i as u64 + 1);
-            record.set("loss", *value);
+            record.set_named("loss", *value);
             record
         };
         values.iter().enumerate().map(record).collect()
@@ -265,7 +265,7 @@ mod tests {
         for (i, record) in records.iter_mut().enumerate() {
             let grown = if i == 149 { 1e4 } else { 1.0 };
             let scatter = 1.0 + 0.1 * ((i * 7) % 11) as f64;
-            record.set_layers("layer_grad_norm", vec![scatter, grown * scatter]);
+            record.set_layers_named("layer_grad_norm", vec![scatter, grown * scatter]);
         }
         let spikes = |name: &str| {
             let metric = Metric {
@@ -287,8 +287,8 @@ mod tests {
             let grown = |leading: std::ops::Range<u64>| {
                 if leading.contains(&step) { 10.0 } else { 1.0 }
             };
-            record.set("grad_norm_embedding", grown(247..250));
-            record.set_layers("layer_grad_norm", vec![1.0, grown(145..150)]);
+            record.set_named("grad_norm_embedding", grown(247..250));
+            record.set_layers_named("layer_grad_norm", vec![1.0, grown(145..150)]);
         }
         records
     }

@@ -156,9 +156,9 @@ mod tests {
 
     fn record(step: u64, loss: f64) -> Record {
         let mut record = Record::new(step);
-        record.set("loss", loss);
-        record.set("tokens", 256.0 * step as f64);
-        record.set("step_seconds", 0.5);
+        record.set_named("loss", loss);
+        record.set_named("tokens", 256.0 * step as f64);
+        record.set_named("step_seconds", 0.5);
         record
     }
 

@@ -7,9 +7,9 @@ use super::*;
 
 fn record(step: u64) -> Record {
     let mut record = Record::new(step);
-    record.set("loss", 3.0);
-    record.set("step_seconds", 0.5);
-    record.set_layers("layer_grad_norm", vec![1.0, 2.0]);
+    record.set_named("loss", 3.0);
+    record.set_named("step_seconds", 0.5);
+    record.set_layers_named("layer_grad_norm", vec![1.0, 2.0]);
     record
 }
 
