@@ -30,6 +30,8 @@ pub(crate) struct Shared {
     pub(crate) cursor: usize,
     /// Which runs have curves, by run number. Runs not listed yet are selected.
     selected: Vec<bool>,
+    /// Whether new alarms may ring.
+    pub(crate) bell: bool,
     /// Signals with a value a step, and with one a layer, as far as any record has named them.
     pub(crate) signals: Vec<String>,
     pub(crate) layer_signals: Vec<String>,
@@ -40,7 +42,7 @@ pub(crate) struct Shared {
 pub(crate) struct News {
     /// Whether the screen changes.
     pub(crate) changed: bool,
-    /// Whether a run that asks for a bell has a new alarm.
+    /// Whether a run that asks for a bell has a new alarm, and the user has not turned the bell off.
     pub(crate) bell: bool,
 }
 
@@ -70,6 +72,7 @@ impl Shared {
             page: 0,
             cursor: 0,
             selected: Vec::new(),
+            bell: true,
             signals: Vec::new(),
             layer_signals: Vec::new(),
         };
@@ -81,8 +84,11 @@ impl Shared {
     /// Takes in what is new on disk.
     pub(crate) fn poll(&mut self) -> Result<News, MonitorError> {
         let changed = self.source.poll()?;
-        let bell = changed && self.refresh();
-        Ok(News { changed, bell })
+        let rings = changed && self.refresh();
+        Ok(News {
+            changed,
+            bell: rings && self.bell,
+        })
     }
 
     /// Takes new records and events in; `true` when one of the new alarms rings.
