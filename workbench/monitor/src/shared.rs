@@ -84,20 +84,22 @@ impl Shared {
     /// Takes in what is new on disk.
     pub(crate) fn poll(&mut self) -> Result<News, MonitorError> {
         let changed = self.source.poll()?;
-        let rings = changed && self.refresh();
-        Ok(News {
-            changed,
-            bell: rings && self.bell,
-        })
+        let alarms = if changed { self.refresh() } else { Vec::new() };
+        let rings = |(run, rules): &(usize, Vec<String>)| {
+            let asked = self.source.bells(*run);
+            asked.iter().any(|rule| rules.contains(rule))
+        };
+        let bell = self.bell && alarms.iter().any(rings);
+        Ok(News { changed, bell })
     }
 
-    /// Takes new records and events in; `true` when one of the new alarms rings.
-    fn refresh(&mut self) -> bool {
+    /// Takes new records and events in. Returns the runs with new alarms, and the rules that raised them.
+    fn refresh(&mut self) -> Vec<(usize, Vec<String>)> {
         let source = self.source.as_ref();
         let runs = &source.sweep().runs;
         (self.arms, self.arm_of) = arms(runs);
         self.tracks.resize_with(runs.len(), Track::default);
-        let mut bell = false;
+        let mut alarms = Vec::new();
         for (run, track) in self.tracks.iter_mut().enumerate() {
             let seen = track.seen();
             let records = source.records(run);
@@ -107,10 +109,12 @@ impl Shared {
                     track::add_names(record, &mut self.signals, &mut self.layer_signals);
                 }
             }
-            let new = track.rules_of_new(&seen);
-            bell |= !new.is_empty() && source.bells(run).iter().any(|rule| new.contains(rule));
+            let rules = track.rules_of_new(&seen);
+            if !rules.is_empty() {
+                alarms.push((run, rules));
+            }
         }
-        bell
+        alarms
     }
 
     pub(crate) fn sweep(&self) -> &Sweep {
