@@ -18,7 +18,7 @@ pub(crate) fn full() -> Table {
         weights_blake3: Some(String::new()),
     };
     config.eval.last_word = 1;
-    // 32 would be left out.
+    // 64 would be left out.
     config.checkpoint.ring_interval = 0;
     config.checkpoint.ring_bytes = Some(0);
     config.alarm = AlarmConfig::full();
