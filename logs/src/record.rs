@@ -54,7 +54,7 @@ impl Record {
     /// A scalar by name, or one layer of a per-layer signal as `layer_grad_norm[3]`.
     #[must_use]
     pub fn value(&self, name: &str) -> Option<f64> {
-        let Some((base, layer)) = split_index(name) else {
+        let Some((base, layer)) = split_layer(name) else {
             return self.scalar(name);
         };
         self.layers.get(base)?.get(layer).copied()
@@ -179,9 +179,13 @@ const CRC: &str = "crc";
 pub(crate) const RESERVED: [&str; 3] = [STEP, NONFINITE, CRC];
 
 /// `layer_grad_norm[3]` → (`layer_grad_norm`, 3).
-fn split_index(name: &str) -> Option<(&str, usize)> {
-    let (base, index) = name.strip_suffix(']')?.rsplit_once('[')?;
-    Some((base, index.parse().ok()?))
+/// A per-layer signal and the layer, from 0, of a name like `layer_grad_norm[3]`. A layer is written in one way
+/// only: `[03]` and `[+3]` name none.
+#[must_use]
+pub fn split_layer(name: &str) -> Option<(&str, usize)> {
+    let (base, layer) = name.strip_suffix(']')?.rsplit_once('[')?;
+    let index: usize = layer.parse().ok()?;
+    (index.to_string() == layer).then_some((base, index))
 }
 
 /// The name of a number that JSON cannot hold.

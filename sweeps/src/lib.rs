@@ -32,7 +32,6 @@ pub mod rerun;
 pub mod result;
 pub mod stats;
 pub mod sweep;
-mod table;
 #[cfg(test)]
 mod testing;
 pub mod verdict;
@@ -49,5 +48,4 @@ pub use reader::{RunState, State, SweepReader};
 pub use recorded::not_recorded;
 pub use result::CardResult;
 pub use sweep::{CardText, ExecutorProcess, Registration, Request, Sweep, check_place};
-pub use table::{bytes, count, duration};
 pub use verdict::{Verdict, VerdictStatus};

@@ -16,10 +16,12 @@ pub(crate) use import::Import;
 pub(crate) use recipe::{Inspect, Parity, Tasks, WeightFormat, Weights};
 pub(crate) use sweep::{CardChoice, Report, Sweep, Verdict};
 
+use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand, ValueEnum, ValueHint};
 use experiments_config::Override;
 use std::ffi::OsString;
 use std::path::PathBuf;
+use workbench_monitor::Tab;
 
 const AFTER_HELP: &str = "\
 Exit codes: 0 done · 1 something failed, or the result could not be written · 2 bad input · 3 stopped on request, the same command \
@@ -328,24 +330,15 @@ pub(crate) struct Monitor {
     #[arg(long, default_value = "120x40", value_name = "WIDTHxHEIGHT", value_parser = size)]
     pub(crate) size: (u16, u16),
     /// Tab to show.
-    #[arg(long, value_enum, default_value_t)]
-    pub(crate) tab: TabName,
+    #[arg(long, default_value = Tab::OVERVIEW.name(), value_parser = tab())]
+    pub(crate) tab: Tab,
 }
 
-/// The monitor's tabs.
-#[derive(Debug, Clone, Copy, Default, ValueEnum)]
-pub(crate) enum TabName {
-    /// Everything at a glance.
-    #[default]
-    Overview,
-    /// The sweep table and one run.
-    Runs,
-    /// Loss and gradient norm.
-    Curves,
-    /// Gradient norm per layer over time.
-    Layers,
-    /// Alarms.
-    Alarms,
+/// The monitor's tabs by their names, with what each shows.
+fn tab() -> impl TypedValueParser<Value = Tab> {
+    let name = |tab: Tab| PossibleValue::new(tab.name()).help(tab.about());
+    PossibleValuesParser::new(Tab::all().map(name))
+        .try_map(|name| Tab::named(&name).ok_or("there is no such tab"))
 }
 
 fn size(text: &str) -> Result<(u16, u16), String> {

@@ -2,7 +2,7 @@
 //! card's axes against the real keys without building a model.
 //!
 //! One decision shapes this crate: a [`Config`] is *complete*. Presets, `extends` and `--set`
-//! are resolved on plain TOML tables ([`load`]), and only the result becomes a `Config`; the
+//! are resolved on plain TOML tables (the module `load`), and only the result becomes a `Config`; the
 //! resolved file written into a run directory therefore needs nothing else to be read again.
 
 mod alarm;
@@ -31,7 +31,7 @@ pub use data::{DataConfig, Source, TokenizerConfig};
 pub use error::{Complaint, ConfigError};
 pub use fork::{StateChange, Substitute, SubstituteKind, Withhold};
 pub use inject::{Inject, InjectKind};
-pub use keys::{every_key, is_key, is_whole_number, nearest};
+pub use keys::{every_entry_key, every_key, is_key, is_whole_number, nearest};
 pub use load::{Override, load_file, load_preset, preset_names, preset_table, resolve};
 pub use model::{
     Activation, Coefficient, Ffn, Function, Ids, InitConfig, ModelConfig, Norm, NormArrangement,
@@ -41,7 +41,7 @@ pub use objective::{GmaskPositions, MaskPositions, ObjectiveConfig, ObjectiveMod
 pub use optimizer::{ClipMode, EgsConfig, EgsPath, OptimizerConfig};
 pub use paths::{anchored, names_files, settled};
 pub use precision::{
-    Format, LossScaleConfig, LossScaleMode, PbRelaxConfig, PbRelaxMax, PrecisionConfig,
+    Format, LossScaleConfig, LossScaleMode, PbRelaxConfig, PbRelaxMax, PrecisionConfig, ScaleFall,
 };
 pub use probe::{ProbeConfig, ProbeKind};
 pub use schedule::{Intervention, Progress, ScheduleEntry, ScheduledKey, Unit};

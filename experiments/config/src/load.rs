@@ -1,6 +1,6 @@
 //! From presets, files and `--set` arguments to one complete [`Config`].
 
-use crate::keys::{closest, full, is_key, item, join, nearest, unknown_keys};
+use crate::keys::{full, is_key, item, join, nearest, unknown_keys};
 use crate::paths::anchor;
 use crate::types::{misfits, whole_numbers};
 use crate::{Complaint, Config, ConfigError};
@@ -201,9 +201,7 @@ fn named_table(
     Err(ConfigError::UnknownPreset {
         name: name.to_owned(),
         known: preset_names().collect::<Vec<_>>().join(", "),
-        hint: closest(name, preset_names().map(str::to_owned))
-            .map(|near| format!("; did you mean `{near}`?"))
-            .unwrap_or_default(),
+        hint: words::hint(name, preset_names()),
     })
 }
 

@@ -53,7 +53,7 @@ impl Arguments {
 
     /// An argument with a decimal number.
     pub(crate) fn number(&mut self, name: &str, value: f64) {
-        self.push(name, vec![number(value)]);
+        self.push(name, vec![words::number(value)]);
     }
 
     /// An argument with several values.
@@ -79,25 +79,6 @@ impl Arguments {
     }
 }
 
-/// A number as people write it: `8e-5`, `0.1`, `1`. Reads back as the same double.
-pub(crate) fn number(value: f64) -> String {
-    if value == 0.0 || (1e-3..1e7).contains(&value.abs()) {
-        value.to_string()
-    } else {
-        format!("{value:e}")
-    }
-}
-
-/// A word as the shell reads it back.
-pub(crate) fn quote(word: &str) -> String {
-    let plain = |c: char| c.is_ascii_alphanumeric() || "_./:=,+@%-".contains(c);
-    if !word.is_empty() && word.chars().all(plain) {
-        word.to_owned()
-    } else {
-        format!("'{}'", word.replace('\'', r"'\''"))
-    }
-}
-
 /// The argument file: one argument with its values per line, quoted for the shell, topics as
 /// comments.
 pub(crate) fn render(sections: &[Section]) -> String {
@@ -108,40 +89,10 @@ pub(crate) fn render(sections: &[Section]) -> String {
             text.push_str(&argument.name);
             for value in &argument.values {
                 text.push(' ');
-                text.push_str(&quote(value));
+                text.push_str(&words::shell_word(value));
             }
             text.push('\n');
         }
     }
     text
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn numbers_read_back_and_words_survive_the_shell() {
-        for value in [
-            0.0,
-            8e-5,
-            1e-8,
-            0.95,
-            1.0,
-            65536.0,
-            0.003_505_123,
-            1e-5,
-            1e12,
-        ] {
-            assert_eq!(number(value).parse::<f64>().unwrap(), value);
-        }
-        assert_eq!(number(8e-5), "8e-5");
-        assert_eq!(number(0.1), "0.1");
-        assert_eq!(
-            quote("type:transformer|embedding"),
-            "'type:transformer|embedding'"
-        );
-        assert_eq!(quote("it's"), r"'it'\''s'");
-        assert_eq!(quote("data/text"), "data/text");
-    }
 }

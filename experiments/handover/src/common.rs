@@ -4,7 +4,9 @@ use crate::HandoverError;
 use crate::Request;
 use crate::argument::Arguments;
 use crate::limit::Limits;
-use experiments_config::{ClipMode, Config, ScheduleEntry, ScheduledKey};
+use experiments_config::{
+    ClipMode, Config, Format, PrecisionConfig, ScaleFall, ScheduleEntry, ScheduledKey,
+};
 
 /// A choice that decides the architecture and that a trainer lacks: a command line without it would train
 /// another model.
@@ -33,6 +35,7 @@ pub(crate) fn limits(request: &Request, limits: &mut Limits) {
         );
     }
     optimizer_limits(config, limits);
+    range_limits(&config.precision, limits);
     schedule_limits(config, limits);
     if !config.inject.is_empty() {
         limits.training(
@@ -64,6 +67,37 @@ pub(crate) fn limits(request: &Request, limits: &mut Limits) {
             "starts from given weights",
             "starts from what lies in the checkpoint folder",
             "convert the weights into that folder first, see checkpoint.md",
+        );
+    }
+}
+
+/// What this workbench alone does about gradients beyond the range of a 16-bit format.
+fn range_limits(precision: &PrecisionConfig, limits: &mut Limits) {
+    if precision.format == Format::Fp32 {
+        return;
+    }
+    if precision.fp32_head {
+        limits.training(
+            "precision.fp32_head",
+            "the projection to the vocabulary and its gradient in FP32",
+            "in the format of the model",
+            "keep its matrix out of the conversion to 16 bits and cast what enters it to FP32",
+        );
+    }
+    if precision.saturate_gradients {
+        limits.training(
+            "precision.saturate_gradients",
+            "gradients beyond the range stored as the largest finite value",
+            "they become infinite, and the update is skipped",
+            "kernels whose casts saturate; clipping after the backward pass comes too late",
+        );
+    }
+    if precision.format == Format::Fp16 && precision.loss_scale.fall == ScaleFall::ToOverflow {
+        limits.training(
+            "precision.loss_scale.fall",
+            "a loss scale that falls at once as far as the overflow asks for",
+            "it halves, one overflow after another",
+            "the loss scaler needs the largest gradient before it is cast, as FP8 recipes record it",
         );
     }
 }

@@ -233,7 +233,7 @@ fn data(request: &Request, arguments: &mut Arguments) {
     let sources = &config.data.sources;
     if sources.len() > 1 {
         let blend = sources.iter().enumerate().flat_map(|(i, source)| {
-            let weight = crate::argument::number(source.weight);
+            let weight = words::number(source.weight);
             [weight, crate::data::prefix(&options.data, i, source)]
         });
         arguments.many("--data-path", blend);

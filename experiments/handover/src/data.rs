@@ -105,9 +105,9 @@ fn core(request: &Request, text: &mut String) {
             text,
             "python3 \"$TRAINER/tools/preprocess_data.py\" --input {} --output-prefix {} \\\n    \
              --tokenizer-type HuggingFaceTokenizer --tokenizer-model {} --append-eod --workers 16",
-            crate::argument::quote(input),
-            crate::argument::quote(output),
-            crate::argument::quote(&options.tokenizer)
+            words::shell_word(input),
+            words::shell_word(output),
+            words::shell_word(&options.tokenizer)
         );
     };
     if sources.len() > 1 {

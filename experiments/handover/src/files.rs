@@ -123,20 +123,11 @@ impl Handover {
             }
             let _ = writeln!(text, "\n{title}: {}", limits.len());
             for limit in limits {
-                let _ = writeln!(text, "  {:<34}{}", limit.key, cut(&limit.wanted, 72));
+                let _ = writeln!(text, "  {:<34}{}", limit.key, words::cut(&limit.wanted, 72));
             }
         }
         text
     }
-}
-
-/// At most `most` characters.
-fn cut(words: &str, most: usize) -> String {
-    if words.chars().count() <= most {
-        return words.to_owned();
-    }
-    let head: String = words.chars().take(most - 1).collect();
-    format!("{head}…")
 }
 
 #[cfg(unix)]

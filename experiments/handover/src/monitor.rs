@@ -1,7 +1,6 @@
 //! The monitoring hook: which TensorBoard tag of the trainer is which signal here, and the command that follows
 //! the trainer's event files.
 
-use crate::argument::quote;
 use crate::{Request, Target};
 use std::fmt::Write as _;
 
@@ -58,6 +57,6 @@ pub(crate) fn names(target: Target) -> String {
 /// The arguments of `workbench` that follow the run, to be given in the folder of the hand-over. The trainers
 /// report no skipped steps, and every start of one makes an event file.
 pub(crate) fn command(request: &Request) -> String {
-    let folder = quote(&request.options.tensorboard);
+    let folder = words::shell_word(&request.options.tensorboard);
     format!("import {folder} --follow --one-run --names {NAMES} --infer-skipped --out {RUN}")
 }

@@ -1,6 +1,5 @@
 //! The launch script.
 
-use crate::argument::quote;
 use crate::{Effect, Limit, Request, Target, deepspeed, monitor};
 use experiments_config::Format;
 
@@ -66,7 +65,7 @@ pub(crate) fn script(request: &Request, target: Target, limits: &[Limit]) -> Str
         (
             "@FOLDERS@",
             [&options.checkpoints, &options.tensorboard]
-                .map(|f| quote(f))
+                .map(|f| words::shell_word(f))
                 .join(" "),
         ),
         ("@PROGRAM@", program.to_owned()),

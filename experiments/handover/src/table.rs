@@ -87,12 +87,11 @@ impl ArgumentTable {
 
     fn unknown(&self, name: &str) -> String {
         let names = self.arguments.iter().flat_map(|spec| &spec.names);
-        let near = names.max_by(|a, b| {
-            let [a, b] = [a, b].map(|other| strsim::jaro_winkler(other, name));
-            a.total_cmp(&b)
-        });
-        let near = near.map_or(String::new(), |near| format!("; nearest: {near}"));
-        format!("no such argument at {}{near}", self.commit)
+        format!(
+            "no such argument at {}{}",
+            self.commit,
+            words::hint(name, names)
+        )
     }
 }
 
@@ -170,7 +169,7 @@ mod tests {
             assert_eq!(problem(fork, name, values), None);
         }
         for (name, values, says) in [
-            ("--num-layer", &["70"][..], "nearest: --num-layers"),
+            ("--num-layer", &["70"][..], "did you mean `--num-layers`?"),
             ("--num-layers", &["7.5"], "not a whole number"),
             ("--num-layers", &[], "expected 1 value"),
             ("--deepnorm", &["true"], "switch"),

@@ -216,6 +216,32 @@ fn the_fork_carries_the_recipe_and_megatron_core_says_what_it_lacks() {
     }
 }
 
+/// No trainer does these: both must say so, and neither where the format is FP32 and nothing is cast.
+#[test]
+fn what_shortens_a_spike_is_named_as_missing() {
+    let set = [
+        "precision.fp32_head=true",
+        "precision.saturate_gradients=true",
+        "precision.loss_scale.fall=to_overflow",
+    ];
+    let named = [
+        "precision.fp32_head",
+        "precision.saturate_gradients",
+        "precision.loss_scale.fall",
+    ];
+    for (format, expected) in [("fp16", 3), ("bf16", 2), ("fp32", 0)] {
+        let format = format!("precision.format={format}");
+        let set: Vec<_> = set
+            .into_iter()
+            .chain([format.as_str(), "model.norm=pre"])
+            .collect();
+        let handover = small(&config("t0", &set), Target::MegatronCore).unwrap();
+        let lacks = keys(&handover, Effect::Training);
+        let found = named.iter().filter(|key| lacks.contains(key)).count();
+        assert_eq!(found, expected, "{format}: {lacks:?}");
+    }
+}
+
 /// A configuration that Megatron Core can express must not be said to be something else.
 #[test]
 fn a_plain_gpt_has_only_its_initialisation_listed_in_megatron_core() {

@@ -26,4 +26,3 @@ mod text;
 pub use batch::{Batches, Ramp, Stair};
 pub use error::PlanError;
 pub use layout::{Cluster, Layout, Recompute, Schedule, global_batch, stage_layers};
-pub use text::thousands;

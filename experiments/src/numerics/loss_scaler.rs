@@ -11,6 +11,9 @@
 //! | `pytorch` | none forgiven | has no minimum, falls to 0 |
 //! | `static` | never moves | never moves |
 //!
+//! With `loss_scale.fall = "to_overflow"` the first three forgive nothing and halve as often as the
+//! overflow's size asks for ([`halvings`]).
+//!
 //! The tests replay `golden.json`, written by the three libraries themselves
 //! (`tests/parity/loss_scaler_traces.py`).
 
@@ -21,7 +24,8 @@ mod pytorch;
 mod tests;
 
 use deepspeed::Deepspeed;
-use experiments_config::{LossScaleConfig, LossScaleMode};
+use experiments_config::{LossScaleConfig, LossScaleMode, ScaleFall};
+use kernels::HalfFormat;
 use megatron::Megatron;
 use pytorch::Pytorch;
 use serde::{Deserialize, Serialize};
@@ -33,7 +37,7 @@ pub(crate) enum ScaleChange {
     None,
     /// Doubled after a clean window.
     Raised,
-    /// Halved by an overflow.
+    /// Lowered by an overflow.
     Lowered,
     /// An overflow found the scale at its minimum, or below what FP32 can work with; see the
     /// machines.
@@ -92,14 +96,30 @@ impl LossScaler {
         }
     }
 
-    /// Takes note of one step. The machine is the one of the state; `config` gives its numbers.
-    pub(crate) fn update(&mut self, config: &LossScaleConfig, overflow: bool) -> ScaleChange {
+    /// Takes note of one step: how often its overflow halves the scale ([`halvings`]), 0 for a clean one.
+    /// The machine is the one of the state; `config` gives its numbers.
+    pub(crate) fn update(&mut self, config: &LossScaleConfig, halvings: u32) -> ScaleChange {
         let scale = &mut self.scale;
         match &mut self.machine {
             Machine::Static => ScaleChange::None,
-            Machine::Deepspeed(machine) => machine.update(scale, config, overflow),
-            Machine::Megatron(machine) => machine.update(scale, config, overflow),
-            Machine::Pytorch(machine) => machine.update(scale, config, overflow),
+            Machine::Deepspeed(machine) => machine.update(scale, config, halvings),
+            Machine::Megatron(machine) => machine.update(scale, config, halvings),
+            Machine::Pytorch(machine) => machine.update(scale, config, halvings),
+        }
+    }
+}
+
+/// How often an overflow halves the scale. `largest` is the largest magnitude that did not fit into FP16,
+/// still times the scale; 0 where it is not known, as of an activation on a GPU or in a packed run.
+///
+/// `to_overflow`: the smallest k of at least 1 with `largest / 2^k ≤ 65504`.
+pub(crate) fn halvings(fall: ScaleFall, largest: f32) -> u32 {
+    match fall {
+        ScaleFall::Halve => 1,
+        ScaleFall::ToOverflow => {
+            let times = largest / HalfFormat::Fp16.largest();
+            // At most 113: FP32 ends at 2^128.
+            times.log2().ceil().max(1.0) as u32
         }
     }
 }
@@ -122,11 +142,15 @@ fn double(scale: &mut f64) -> ScaleChange {
     ScaleChange::Raised
 }
 
-/// Halves the scale, but not below `min`.
-fn halve(scale: &mut f64, min: f64) -> ScaleChange {
+/// Halves the scale so many times, but not below `min`.
+fn lower(scale: &mut f64, halvings: u32, min: f64) -> ScaleChange {
     if *scale <= min {
         return ScaleChange::AtMinimum;
     }
-    *scale = (*scale / 2.0).max(min);
+    *scale = halved(*scale, halvings).max(min);
     ScaleChange::Lowered
+}
+
+fn halved(scale: f64, times: u32) -> f64 {
+    scale / 2_f64.powi(times as i32)
 }

@@ -100,6 +100,9 @@ pub(crate) struct RangeReport {
     pub(crate) underflow: u64,
     /// The tensor that overflowed first, for example `layers.3.attention.scores (forward)`.
     pub(crate) first_overflow: Option<String>,
+    /// Largest magnitude of a gradient that overflowed, before it was rounded and still times the loss scale;
+    /// 0 without one.
+    pub(crate) largest_gradient: f32,
 }
 
 impl RangeReport {
@@ -109,6 +112,7 @@ impl RangeReport {
         for (parameter, count) in table.iter().zip(lost) {
             self.overflow += count.overflow;
             self.underflow += count.underflow;
+            self.largest_gradient = self.largest_gradient.max(count.largest);
             if let Some(layer) = parameter.layer {
                 self.layer_overflow[layer] += count.overflow;
                 self.layer_underflow[layer] += count.underflow;
@@ -125,26 +129,54 @@ impl RangeReport {
 pub(crate) struct Precision {
     half: Option<HalfFormat>,
     softmax_half: bool,
-    outside: Vec<Arc<RangeSite>>,
-    layers: Vec<Vec<Arc<RangeSite>>>,
+    /// Of the projection to the vocabulary.
+    head_half: Option<HalfFormat>,
+    saturates: bool,
+    /// Of all places; those of the head are unused where it is FP32. None in FP32.
+    outside: Vec<Rounding>,
+    /// Of every layer; none in FP32.
+    layers: Vec<Vec<Rounding>>,
+}
+
+/// The rounding points of one layer.
+#[derive(Clone, Copy)]
+pub(crate) struct Places<'a> {
+    pub(crate) precision: &'a Precision,
+    layer: usize,
+}
+
+impl<'a> Places<'a> {
+    /// The rounding of a point; absent in FP32.
+    pub(crate) fn at(self, at: At) -> Option<&'a Rounding> {
+        self.precision.rounding(at, self.layer)
+    }
 }
 
 impl Precision {
     /// Rounding points for a model of `layers` layers.
     #[must_use]
     pub(crate) fn new(config: &PrecisionConfig, layers: usize) -> Self {
-        let sites = |names: &[(At, &'static str)], layer| {
-            names
-                .iter()
-                .map(|(_, name)| Arc::new(RangeSite::new(name, layer)))
+        let half = half_format(config.format);
+        let points = |names: &[(At, &'static str)], layer| {
+            let names = names.iter().map(|(_, name)| *name);
+            let point = |(format, name)| Rounding {
+                format,
+                site: Some(Arc::new(RangeSite::new(name, layer))),
+                saturates: config.saturate_gradients,
+            };
+            half.into_iter()
+                .flat_map(|format| names.clone().map(move |name| (format, name)))
+                .map(point)
                 .collect()
         };
         Self {
-            half: half_format(config.format),
+            half,
             softmax_half: config.softmax != Format::Fp32,
-            outside: sites(&At::OUTSIDE, None),
+            head_half: half.filter(|_| !config.fp32_head),
+            saturates: config.saturate_gradients,
+            outside: points(&At::OUTSIDE, None),
             layers: (0..layers)
-                .map(|layer| sites(&At::INSIDE, Some(layer)))
+                .map(|layer| points(&At::INSIDE, Some(layer)))
                 .collect(),
         }
     }
@@ -159,18 +191,52 @@ impl Precision {
         self.half
     }
 
-    /// The rounding of a point; absent in FP32. `layer` is ignored outside the layers.
-    pub(crate) fn rounding(&self, at: At, layer: usize) -> Option<Rounding> {
-        let format = self.half?;
-        let index = at as usize;
-        let site = match index.checked_sub(At::OUTSIDE.len()) {
-            None => &self.outside[index],
-            Some(inside) => &self.layers[layer][inside],
-        };
-        Some(Rounding {
+    /// The format of the projection to the vocabulary; absent for FP32.
+    pub(crate) fn head_half(&self) -> Option<HalfFormat> {
+        self.head_half
+    }
+
+    /// Whether gradients beyond the range become the largest finite value.
+    pub(crate) fn saturates(&self) -> bool {
+        self.saturates
+    }
+
+    /// How the gradients of weights are stored; absent in FP32. Those of layer norms stay FP32.
+    pub(crate) fn weight_gradient(&self) -> Option<Rounding> {
+        self.unnamed(self.half)
+    }
+
+    /// How the gradient of the projection to the vocabulary is stored, with tied embeddings that of the whole
+    /// table; absent for FP32.
+    pub(crate) fn head_gradient(&self) -> Option<Rounding> {
+        self.unnamed(self.head_half())
+    }
+
+    /// A rounding whose losses the caller counts.
+    fn unnamed(&self, half: Option<HalfFormat>) -> Option<Rounding> {
+        half.map(|format| Rounding {
             format,
-            site: Some(site.clone()),
+            site: None,
+            saturates: self.saturates,
         })
+    }
+
+    /// The rounding of a point; absent in FP32. `layer` is ignored outside the layers.
+    pub(crate) fn rounding(&self, at: At, layer: usize) -> Option<&Rounding> {
+        if matches!(at, At::Head | At::Logits) && self.head_half.is_none() {
+            return None;
+        }
+        let index = at as usize;
+        match index.checked_sub(At::OUTSIDE.len()) {
+            None => self.outside.get(index),
+            Some(inside) => self.layers[layer].get(inside),
+        }
+    }
+
+    /// The rounding points of a layer.
+    pub(crate) fn layer(&self, layer: usize) -> Places<'_> {
+        let precision = self;
+        Places { precision, layer }
     }
 
     /// Stores the result of an operation: rounds the value, and the gradient that comes back.
@@ -194,18 +260,13 @@ impl Precision {
         self.through(x, at, layer, Gate::round_gradient)
     }
 
-    /// A matrix product of stored values. The CPU's is burn's own; a device may have units for the
-    /// format.
+    /// A matrix product of stored values.
     pub(crate) fn product<B: Kernels, const D: usize>(
         &self,
         a: Tensor<B, D>,
         b: Tensor<B, D>,
     ) -> Tensor<B, D> {
-        if B::COMBINES {
-            kernels::product(a, b, self.half)
-        } else {
-            a.matmul(b)
-        }
+        product(a, b, self.half)
     }
 
     fn through<B: Kernels, const D: usize>(
@@ -216,7 +277,7 @@ impl Precision {
         make: fn(Rounding) -> Gate,
     ) -> Tensor<B, D> {
         match self.rounding(at, layer) {
-            Some(rounding) => gate(x, &make(rounding)),
+            Some(rounding) => gate(x, &make(rounding.clone())),
             None => x,
         }
     }
@@ -231,14 +292,16 @@ impl Precision {
         let (mut forward, mut backward) = (None, None);
         // Network order, so that the first forward loss met is the first that happened, and the
         // last backward loss met is the first that happened there.
-        let (before, after) = self.outside.split_at(At::FinalNorm as usize);
-        let sites = before.iter().chain(self.layers.iter().flatten());
-        for site in sites.chain(after) {
+        let first_after = self.outside.len().min(At::FinalNorm as usize);
+        let (before, after) = self.outside.split_at(first_after);
+        let points = before.iter().chain(self.layers.iter().flatten());
+        for site in points.chain(after).flat_map(|point| &point.site) {
             let totals = site.take();
             let overflow = totals.forward.overflow + totals.backward.overflow;
             let underflow = totals.forward.underflow + totals.backward.underflow;
             report.overflow += overflow;
             report.underflow += underflow;
+            report.largest_gradient = report.largest_gradient.max(totals.backward.largest);
             if let Some(layer) = site.layer {
                 report.layer_overflow[layer] += overflow;
                 report.layer_underflow[layer] += underflow;
@@ -252,6 +315,20 @@ impl Precision {
         }
         report.first_overflow = forward.or(backward);
         report
+    }
+}
+
+/// A matrix product of the format's values, of FP32 without one. The CPU's is burn's own; a device may have
+/// units for the format.
+pub(crate) fn product<B: Kernels, const D: usize>(
+    a: Tensor<B, D>,
+    b: Tensor<B, D>,
+    half: Option<HalfFormat>,
+) -> Tensor<B, D> {
+    if B::COMBINES {
+        kernels::product(a, b, half)
+    } else {
+        a.matmul(b)
     }
 }
 
@@ -291,7 +368,7 @@ mod tests {
     fn every_point_finds_its_own_site() {
         let precision = fp16();
         for (at, name) in At::OUTSIDE.into_iter().chain(At::INSIDE) {
-            let site = precision.rounding(at, 1).unwrap().site.unwrap();
+            let site = precision.rounding(at, 1).unwrap().site.clone().unwrap();
             assert_eq!(site.name, name);
         }
     }

@@ -2,10 +2,10 @@
 
 use crate::parameters::{Parameter, Role};
 use experiments_config::OptimizerConfig;
-use kernels::fused::{self, Moments, UpdateSums};
+use kernels::slices::{self, Moments, UpdateSums};
 use rayon::prelude::*;
 
-pub(crate) use kernels::fused::sum_of_squares;
+pub(crate) use kernels::slices::sum_of_squares;
 
 /// First and second moments and the number of updates made.
 #[derive(Debug, Clone, PartialEq)]
@@ -59,7 +59,7 @@ impl AdamW {
             Role::Embedding => lr * config.embedding_lr_scale,
             Role::Position | Role::Head | Role::Attention | Role::Ffn | Role::Norm => lr,
         };
-        let step = |parameter: &Parameter| fused::AdamW {
+        let step = |parameter: &Parameter| slices::AdamW {
             lr: rate(parameter) as f32,
             beta1: config.beta1 as f32,
             beta2: config.beta2 as f32,

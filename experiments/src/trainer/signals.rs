@@ -1,10 +1,10 @@
 //! From sums over parameters to the signals of a step.
 
 use crate::data::Losses;
+use crate::layers::probe::{Probe, larger};
 use crate::numerics::precision::RangeReport;
 use crate::optimizer::adamw::UpdateReport;
 use crate::parameters::{Parameter, Role};
-use crate::pass::probe::{Probe, larger};
 use experiments_config::Config;
 use logs::Record;
 
@@ -14,12 +14,27 @@ pub(crate) struct GradientNorms {
     squared: Vec<f64>,
     /// Squared norm of each path into tied embeddings; absent when untied.
     paths: Option<[f64; 2]>,
+    /// Largest magnitude, NaN where there is one; where gradients overflowed, of those before they were rounded.
+    largest: f64,
 }
 
 impl GradientNorms {
-    /// `squared` holds one sum of squares per parameter, `paths` those of the input and logit paths.
-    pub(crate) fn new(squared: Vec<f64>, paths: Option<[f64; 2]>) -> Self {
-        Self { squared, paths }
+    /// `squared` holds one sum of squares per parameter, `paths` those of the input and logit paths,
+    /// `largest` one magnitude per parameter.
+    pub(crate) fn new(squared: Vec<f64>, paths: Option<[f64; 2]>, largest: &[f32]) -> Self {
+        let largest = largest.iter().map(|largest| f64::from(*largest));
+        Self {
+            squared,
+            paths,
+            largest: largest.fold(0.0, larger),
+        }
+    }
+
+    /// Takes in what overflowed: its largest magnitude before it was rounded, unscaled; 0 for nothing.
+    pub(crate) fn note_overflow(&mut self, largest: f64) {
+        if largest > 0.0 {
+            self.largest = largest;
+        }
     }
 
     /// L2 norm of every parameter's gradient, in table order.
@@ -109,6 +124,7 @@ impl Recorder<'_> {
         let embedding = norm(self.table, squared, |p| p.role == Role::Embedding);
         let global = norms.global();
         self.record.set("grad_norm", global);
+        self.record.set("grad_max", norms.largest);
         self.record.set("grad_norm_embedding", embedding);
         if let Some([input, logit]) = norms.paths {
             self.record.set("grad_norm_embedding_input", input.sqrt());
@@ -202,8 +218,8 @@ mod tests {
         let parameters = Parameters::initialise(&model, 16, 3);
         let gradient: Vec<f32> = (0..parameters.len()).map(|i| (i as f32).sin()).collect();
         let table = parameters.table().iter();
-        let squared = table.map(|p| kernels::fused::sum_of_squares(&gradient[p.range.clone()]));
-        let norms = GradientNorms::new(squared.collect(), Some([1.0, 4.0]));
+        let squared = table.map(|p| kernels::slices::sum_of_squares(&gradient[p.range.clone()]));
+        let mut norms = GradientNorms::new(squared.collect(), Some([1.0, 4.0]), &[0.5, 2.0, 1.0]);
         let mut recorder = Recorder {
             table: parameters.table(),
             layers: 2,
@@ -226,6 +242,16 @@ mod tests {
             .sum();
         assert!((roles / layers - 1.0).abs() < 1e-12);
         assert_eq!(value("grad_norm_embedding_logit"), 2.0);
+        assert_eq!(value("grad_max"), 2.0);
+        norms.note_overflow(0.0);
+        assert_eq!(norms.largest, 2.0);
+        norms.note_overflow(0.7);
+        assert_eq!(norms.largest, 0.7);
+        assert!(
+            GradientNorms::new(vec![], None, &[1.0, f32::NAN, 2.0])
+                .largest
+                .is_nan()
+        );
         assert!(value("embedding_share") > 0.0 && value("embedding_share") < 1.0);
     }
 }

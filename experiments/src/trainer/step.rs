@@ -10,8 +10,8 @@ use crate::error::TrainError;
 use crate::files::checkpoint::{Checkpoints, Loaded, State};
 use crate::files::parity::ParityFile;
 use crate::files::weights::initial_weights;
-use crate::numerics::loss_scaler::ScaleChange;
-use crate::numerics::precision::Precision;
+use crate::numerics::loss_scaler::{ScaleChange, halvings};
+use crate::numerics::precision::{Precision, RangeReport};
 use crate::optimizer::adamw::{AdamW, UpdateReport};
 use crate::optimizer::clipping::Clip;
 use crate::parameters::Parameters;
@@ -117,14 +117,14 @@ where
     };
     let mut sum = accumulate(&setting, fetch, trained, with_layers, parity.as_deref_mut());
     let keep = parity.as_deref_mut();
-    let norms = unscale(&mut sum, &trained.parameters, scale, keep);
-    let loss = sum.losses.all.value().unwrap_or(f64::NAN);
-    let updated = update(config, trained, &sum.flat, &norms, loss, lr);
+    let mut norms = unscale(&mut sum, &trained.parameters, scale, keep);
     let mut range = setting.precision.take_report();
     range.add_gradients(trained.parameters.table(), &sum.lost);
+    norms.note_overflow(f64::from(range.largest_gradient) / scale);
+    let loss = sum.losses.all.value().unwrap_or(f64::NAN);
+    let updated = update(config, trained, &sum.flat, &norms, loss, lr);
     let skip = updated.as_ref().err().copied();
-    let first_overflow = range.first_overflow.as_deref();
-    events.extend(decide(config, trained, skip, loss, first_overflow));
+    events.extend(decide(config, trained, skip, loss, &range));
     if let Some(parity) = parity {
         keep_outcome(parity, trained, &sum.flat, &norms, updated.as_ref().ok());
         parity.scalar("loss", loss);
@@ -300,7 +300,7 @@ pub(crate) fn decide(
     trained: &mut Trained,
     skip: Option<Skip>,
     loss: f64,
-    first_overflow: Option<&str>,
+    range: &RangeReport,
 ) -> Vec<Event> {
     let state = &mut trained.state;
     state.step += 1;
@@ -322,9 +322,19 @@ pub(crate) fn decide(
             "the loss is not finite",
         ));
     }
+    let first_overflow = range.first_overflow.as_deref();
+    // What overflowed was stored as the largest finite value, and the update was made with that.
+    let saturated = config.precision.saturate_gradients && range.largest_gradient > 0.0;
     match skip {
+        None if saturated => {
+            let text = "a gradient is beyond the number format and was stored as its largest value";
+            events.push(overflow_event(step, text, first_overflow));
+        }
         None => {}
-        Some(Skip::Nonfinite) => events.push(overflow_event(step, first_overflow)),
+        Some(Skip::Nonfinite) => {
+            let text = "a gradient is not finite, the update is skipped";
+            events.push(overflow_event(step, text, first_overflow));
+        }
         Some(Skip::Outlier) => {
             let sigma = config.optimizer.skip_step_sigma;
             let text = format!(
@@ -334,14 +344,19 @@ pub(crate) fn decide(
         }
     }
     if config.precision.format == Format::Fp16 {
-        events.extend(move_scale(config, state, skip == Some(Skip::Nonfinite)));
+        let halvings = if saturated || skip == Some(Skip::Nonfinite) {
+            halvings(config.precision.loss_scale.fall, range.largest_gradient)
+        } else {
+            0
+        };
+        events.extend(move_scale(config, state, halvings));
     }
     events
 }
 
-fn overflow_event(step: u64, first_overflow: Option<&str>) -> Event {
+fn overflow_event(step: u64, what: &str, first_overflow: Option<&str>) -> Event {
     let place = first_overflow.map_or_else(String::new, |t| format!("; first in {t}"));
-    let text = format!("a gradient is not finite, the update is skipped{place}");
+    let text = format!("{what}{place}");
     let event = Event::now(step, EventKind::Overflow, text);
     match first_overflow {
         Some(tensor) => event.with("first_overflow", tensor),
@@ -349,9 +364,9 @@ fn overflow_event(step: u64, first_overflow: Option<&str>) -> Event {
     }
 }
 
-fn move_scale(config: &Config, state: &mut State, overflow: bool) -> Option<Event> {
+fn move_scale(config: &Config, state: &mut State, halvings: u32) -> Option<Event> {
     let before = state.scaler.scale;
-    let change = state.scaler.update(&config.precision.loss_scale, overflow);
+    let change = state.scaler.update(&config.precision.loss_scale, halvings);
     let after = state.scaler.scale;
     let (kind, text) = match change {
         ScaleChange::None => return None,

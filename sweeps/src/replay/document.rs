@@ -1,9 +1,9 @@
 //! What a replay leaves: `replay.json` for programs, the same as Markdown for people.
 
 use super::{Attribution, Control, Row, Seen, Table};
-use crate::table::Table as Columns;
 use serde::Serialize;
 use std::fmt::Write as _;
+use words::Table as Columns;
 
 /// File name of a [`Replay`] in the directory of a replay.
 pub const REPLAY_FILE: &str = "replay.json";
@@ -53,11 +53,11 @@ impl Replay {
     /// The sentence and the table, for a terminal.
     #[must_use]
     pub fn text(&self) -> String {
-        let mut columns = Columns::new(HEADERS);
+        let mut columns = Columns::new(&HEADERS);
         for row in &self.table.rows {
             columns.row(cells(row));
         }
-        let mut text = format!("{}\n\n{}", self.attribution.sentence, columns.render());
+        let mut text = format!("{}\n\n{}", self.attribution.sentence, columns.render(0));
         for (row, why) in self.absent() {
             let _ = writeln!(text, "not run: {}, {why}", row.twin);
         }

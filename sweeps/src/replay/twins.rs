@@ -100,11 +100,11 @@ pub const TWINS: &[Twin] = &[
 
 /// A name that no twin has.
 #[derive(Debug, thiserror::Error)]
-#[error("no twin is called `{name}`{hint}; there are: {known}")]
+#[error("no twin is called `{name}`{hint} (there are: {known})")]
 pub struct UnknownTwin {
     /// What was asked for.
     name: String,
-    /// `, did you mean ...?` or empty.
+    /// `; did you mean ...?` or empty.
     hint: String,
     known: String,
 }
@@ -114,15 +114,9 @@ pub fn chosen(names: &[String]) -> Result<Vec<&'static Twin>, UnknownTwin> {
     for name in names {
         if TWINS.iter().all(|twin| twin.name != name) {
             let all = TWINS.iter().map(|twin| twin.name);
-            let near = all.clone().max_by(|a, b| {
-                strsim::jaro_winkler(a, name).total_cmp(&strsim::jaro_winkler(b, name))
-            });
-            let near = near.filter(|near| strsim::jaro_winkler(near, name) > 0.7);
             return Err(UnknownTwin {
                 name: name.clone(),
-                hint: near
-                    .map(|near| format!(", did you mean `{near}`?"))
-                    .unwrap_or_default(),
+                hint: words::hint(name, all.clone()),
                 known: all.collect::<Vec<_>>().join(", "),
             });
         }

@@ -21,6 +21,7 @@ mod detectors;
 mod error;
 mod figures;
 mod plot;
+mod prose;
 mod provenance;
 mod render;
 mod replay;
@@ -30,7 +31,6 @@ mod single;
 mod spikes;
 mod sweep;
 mod view;
-mod words;
 
 pub use card::card_svg;
 pub use cards::write_cards;

@@ -3,9 +3,10 @@
 use crate::error::ReportError;
 use crate::plot::axis::{Axis, Scale};
 use crate::plot::canvas::{self, Chart, Drawn, Frame, Key, PX, WIDTH, stroke};
+use crate::plot::label::escape;
 use crate::plot::palette::{self, Colour, FAINT, INK};
+use crate::prose::significant;
 use crate::render::standalone_svg;
-use crate::words::significant;
 use plotters::element::{Circle, DashedPathElement, PathElement};
 use plotters::style::Color;
 
@@ -50,7 +51,7 @@ pub fn replay_svg(title: &str, at: u64, lines: &[ReplayLine]) -> Result<String, 
         "<svg role=\"img\" aria-labelledby=\"replay-title\" width=\"{width}\" height=\"{whole}\" \
          viewBox=\"0 0 {width} {whole}\" xmlns=\"http://www.w3.org/2000/svg\">\n\
          <title id=\"replay-title\">{}</title>\n",
-        canvas::escape(title)
+        escape(title)
     );
     for (panel, i) in panels.iter().zip(0..) {
         let place = format!("<svg x=\"{}\" y=\"{}\"", i % 2 * WIDTH, i / 2 * height);

@@ -130,7 +130,7 @@ fn locate(
     check_weights(&config)?;
     say(&format!(
         "disk: about {}",
-        sweeps::bytes(config.disk_bytes())
+        words::bytes(config.disk_bytes())
     ));
     Ok((out.clone(), config, resolved.missing_languages))
 }

@@ -1,8 +1,8 @@
 //! What only a fork has.
 
 use super::Checks;
-use crate::keys::closest;
 use crate::{Config, ScheduledKey, SubstituteKind};
+use words::closest;
 
 impl Config {
     /// Every entry must touch steps of the run, and name parameters of it.

@@ -35,6 +35,12 @@ fn settings() -> impl Strategy<Value = Vec<String>> {
             "precision.format=fp16",
             "precision.loss_scale.mode=megatron",
         ],
+        vec![
+            "precision.format=fp16",
+            "precision.loss_scale.fall=to_overflow",
+            "precision.fp32_head=true",
+            "precision.saturate_gradients=true",
+        ],
     ]);
     // Tasks are blanks to be filled: none without blanks.
     let objective = prop::sample::select(vec![

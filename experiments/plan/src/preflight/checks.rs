@@ -2,11 +2,12 @@
 
 use super::{Check, Node, PreflightInput};
 use crate::Batches;
-use crate::text::{decimal, gib, thousands};
+use crate::text::gib;
 use crate::{PlanError, Recompute, hardware, memory as estimator};
 use experiments_config::Format;
 use std::cmp::Ordering;
 use std::collections::BTreeMap;
+use words::{decimal, thousands};
 
 /// A list of hosts that stays readable.
 fn some<'a>(nodes: impl ExactSizeIterator<Item = &'a Node>) -> String {

@@ -1,6 +1,6 @@
 //! `DeepSpeed`'s scaler (0.6.7, `deepspeed/runtime/fp16/loss_scaler.py`), the one of GLM-130B.
 
-use super::{ScaleChange, double, halve};
+use super::{ScaleChange, double, lower};
 use experiments_config::LossScaleConfig;
 use serde::{Deserialize, Serialize};
 
@@ -36,15 +36,15 @@ impl Deepspeed {
         &mut self,
         scale: &mut f64,
         config: &LossScaleConfig,
-        overflow: bool,
+        halvings: u32,
     ) -> ScaleChange {
-        let change = if overflow {
+        let change = if halvings > 0 {
             self.last_overflow = self.step;
-            if config.hysteresis > 1 && self.hysteresis_left > 1 {
+            if config.overflows_to_fall() > 1 && self.hysteresis_left > 1 {
                 self.hysteresis_left -= 1;
                 ScaleChange::None
             } else {
-                halve(scale, config.min)
+                lower(scale, halvings, config.min)
             }
         } else if (self.step - self.last_overflow) % config.window.max(1) as i64 == 0 {
             self.hysteresis_left = config.hysteresis;

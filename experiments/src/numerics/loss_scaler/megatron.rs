@@ -1,6 +1,6 @@
 //! Megatron's scaler (megatron-core 0.16.1, `megatron/core/optimizer/grad_scaler.py`).
 
-use super::{ScaleChange, as_fp32, double, halve};
+use super::{ScaleChange, as_fp32, double, lower};
 use experiments_config::LossScaleConfig;
 use serde::{Deserialize, Serialize};
 
@@ -25,7 +25,7 @@ impl Megatron {
     pub(super) fn new(config: &LossScaleConfig) -> Self {
         Self {
             clean_steps: 0,
-            hysteresis_left: config.hysteresis,
+            hysteresis_left: config.overflows_to_fall(),
         }
     }
 
@@ -33,13 +33,13 @@ impl Megatron {
         &mut self,
         scale: &mut f64,
         config: &LossScaleConfig,
-        overflow: bool,
+        halvings: u32,
     ) -> ScaleChange {
-        if overflow {
+        if halvings > 0 {
             self.clean_steps = 0;
             self.hysteresis_left = self.hysteresis_left.saturating_sub(1);
             return if self.hysteresis_left == 0 {
-                halve(scale, as_fp32(config.min))
+                lower(scale, halvings, as_fp32(config.min))
             } else {
                 ScaleChange::None
             };
@@ -49,7 +49,7 @@ impl Megatron {
             return ScaleChange::None;
         }
         self.clean_steps = 0;
-        self.hysteresis_left = config.hysteresis;
+        self.hysteresis_left = config.overflows_to_fall();
         double(scale)
     }
 }

@@ -1,6 +1,6 @@
 //! `PyTorch`'s scaler (torch 2.9.1, `torch.amp.GradScaler` and its kernel `_amp_update_scale_`).
 
-use super::{ScaleChange, as_fp32, double};
+use super::{ScaleChange, as_fp32, double, halved};
 use experiments_config::LossScaleConfig;
 use serde::{Deserialize, Serialize};
 
@@ -22,11 +22,11 @@ impl Pytorch {
         &mut self,
         scale: &mut f64,
         config: &LossScaleConfig,
-        overflow: bool,
+        halvings: u32,
     ) -> ScaleChange {
-        if overflow {
+        if halvings > 0 {
             self.clean_steps = 0;
-            *scale = as_fp32(*scale / 2.0);
+            *scale = as_fp32(halved(*scale, halvings));
             return if *scale < f64::from(f32::MIN_POSITIVE) {
                 ScaleChange::AtMinimum
             } else {

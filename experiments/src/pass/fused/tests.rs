@@ -3,6 +3,7 @@
 
 use crate::data::Batch;
 use crate::data::objective::{Kind, Sample, Segment};
+use crate::layers::agreement::distance;
 use crate::numerics::dropout::Dropout;
 use crate::numerics::precision::{Precision, RangeReport};
 use crate::parameters::Parameters;
@@ -12,6 +13,7 @@ use experiments_config::{
     Config, EgsPath, Ffn, Format, KernelChoice, Norm, ObjectiveMode, PbRelaxConfig, PbRelaxMax,
     Positions,
 };
+use kernels::{HalfFormat, round_slice};
 use proptest::prelude::*;
 
 const VOCAB: usize = 43;
@@ -22,7 +24,7 @@ struct Case {
     norm: Norm,
     positions: Positions,
     ffn: Ffn,
-    switches: [bool; 6],
+    switches: [bool; 8],
     relax: (PbRelaxMax, bool, f64),
     softmax_half: bool,
     /// Of the residual stream and of attention probabilities.
@@ -42,7 +44,7 @@ fn cases() -> impl Strategy<Value = Case> {
         prop::sample::select(Positions::ALL.to_vec()),
         prop::sample::select(Ffn::ALL.to_vec()),
         (
-            any::<[bool; 6]>(),
+            any::<[bool; 8]>(),
             [probability(), probability()],
             relax(),
             any::<bool>(),
@@ -109,7 +111,16 @@ fn relax() -> impl Strategy<Value = (PbRelaxMax, bool, f64)> {
 impl Case {
     fn config(&self, format: Format, kernels: KernelChoice) -> Config {
         let mut config = Config::default();
-        let [tie, bias, embedding_norm, qk_norm, layer_scaling, z_loss] = self.switches;
+        let [
+            tie,
+            bias,
+            embedding_norm,
+            qk_norm,
+            layer_scaling,
+            z_loss,
+            fp32_head,
+            saturates,
+        ] = self.switches;
         config.runtime.kernels = kernels;
         config.model.layers = 2;
         config.model.num_heads = self.heads;
@@ -125,6 +136,8 @@ impl Case {
         config.model.qk_norm = qk_norm;
         [config.model.dropout, config.model.attention_dropout] = self.dropout;
         config.precision.format = format;
+        config.precision.fp32_head = fp32_head;
+        config.precision.saturate_gradients = saturates;
         let (attention, norm, alpha) = self.relax;
         config.precision.pb_relax = PbRelaxConfig {
             attention,
@@ -186,15 +199,16 @@ impl Case {
     }
 
     fn run(&self, format: Format, kernels: KernelChoice) -> (TrainPass, RangeReport) {
-        self.run_scaled(format, kernels, 1.0)
+        self.run_scaled(format, kernels, 1.0, 64.0)
     }
 
-    /// With the weights of query, key and value times `factor`.
+    /// With the weights of query, key and value times `factor`, and the loss times `scale`.
     fn run_scaled(
         &self,
         format: Format,
         kernels: KernelChoice,
         factor: f32,
+        scale: f64,
     ) -> (TrainPass, RangeReport) {
         let config = self.config(format, kernels);
         let precision = Precision::new(&config.precision, config.model.layers);
@@ -216,26 +230,9 @@ impl Case {
                 .iter_mut()
                 .for_each(|w| *w *= factor);
         }
-        let pass = pass::train(&setting, &parameters, &self.batch(), 64.0, dropout, note);
+        let pass = pass::train(&setting, &parameters, &self.batch(), scale, dropout, note);
         (pass, precision.take_report())
     }
-}
-
-/// Norm of the difference over the norm of the second. What overflowed in both is the same in both; what
-/// overflowed in one of them is infinitely far.
-fn distance(a: &[f32], b: &[f32]) -> f64 {
-    let (mut difference, mut size) = (0.0, 0.0);
-    for (a, b) in a.iter().zip(b) {
-        match (a.is_finite(), b.is_finite()) {
-            (true, true) => {
-                difference += (f64::from(*a) - f64::from(*b)).powi(2);
-                size += f64::from(*b).powi(2);
-            }
-            (false, false) => {}
-            _ => return f64::INFINITY,
-        }
-    }
-    (difference / f64::max(size, 1e-20)).sqrt()
 }
 
 fn check(case: &Case, format: Format, tolerance: f64) -> Result<(), TestCaseError> {
@@ -288,6 +285,13 @@ fn check(case: &Case, format: Format, tolerance: f64) -> Result<(), TestCaseErro
         }
     }
     prop_assert_eq!(fused_range.overflow, plain_range.overflow);
+    let (ours, theirs) = (fused_range.largest_gradient, plain_range.largest_gradient);
+    prop_assert!(
+        (ours - theirs).abs() <= 10.0 * tolerance as f32 * theirs,
+        "{} {}",
+        ours,
+        theirs
+    );
     let (ours, theirs) = (fused_range.underflow as f64, plain_range.underflow as f64);
     // Values at the edge may fall to either side: a few of few, a small share of many, and whole rows of
     // them where dropout leaves so little of a row that its gradient cancels.
@@ -329,7 +333,7 @@ proptest! {
     #[test]
     fn prop_passes_agree_far_out_of_range(case in cases(), factor in 20.0_f32..400.0) {
         let run = |format, kernels, engine| {
-            let (pass, range) = case.run_scaled(format, kernels, factor);
+            let (pass, range) = case.run_scaled(format, kernels, factor, 64.0);
             assert_eq!(pass.engine, engine);
             (pass.losses.all.value().unwrap(), range)
         };
@@ -340,6 +344,23 @@ proptest! {
         let (theirs, range) = run(Format::Fp16, KernelChoice::Plain, Engine::Graph);
         prop_assert_eq!(ours.is_finite(), theirs.is_finite());
         prop_assert_eq!(our_range.first_overflow, range.first_overflow);
+    }
+
+    /// Gradients beyond FP16 that saturate: both passes go on with the same numbers, and say where the first
+    /// was and how large the largest.
+    #[test]
+    fn prop_passes_saturate_alike(case in cases(), doublings in 8_i32..24) {
+        let mut case = case;
+        case.switches[7] = true;
+        let run = |kernels| case.run_scaled(Format::Fp16, kernels, 1.0, 2_f64.powi(doublings));
+        let ((ours, our_range), (theirs, range)) = (run(KernelChoice::Fused), run(KernelChoice::Plain));
+        prop_assert_eq!([ours.engine, theirs.engine], [Engine::Fused, Engine::Graph]);
+        prop_assert!(ours.gradients.flat.iter().all(|g| g.is_finite()));
+        let error = distance(&ours.gradients.flat, &theirs.gradients.flat);
+        prop_assert!(error < 1e-2, "gradients differ by {:e}", error);
+        let (a, b) = (our_range.largest_gradient, range.largest_gradient);
+        prop_assert!((a - b).abs() <= 0.03 * b, "{} {}", a, b);
+        prop_assert_eq!(our_range.overflow > 0, a > 65_504.0);
     }
 
     #[test]
@@ -369,7 +390,7 @@ fn gradients_that_overflow_do_so_in_both_passes() {
         norm: Norm::Sandwich,
         positions: Positions::Rope,
         ffn: Ffn::Geglu,
-        switches: [false; 6],
+        switches: [false; 8],
         dropout: [0.0, 0.4],
         relax: (PbRelaxMax::Off, true, 32.0),
         softmax_half: false,
@@ -384,9 +405,73 @@ fn gradients_that_overflow_do_so_in_both_passes() {
     let overflow = "layers.0.attention.probabilities (backward)";
     assert_eq!(range.first_overflow.as_deref(), Some(overflow));
     assert!(pass.gradients.flat.iter().any(|g| g.is_nan()));
+    assert!(range.largest_gradient >= 65_520.0);
     check(&case, Format::Fp16, 3e-3).unwrap();
     let [one, three] = [1, 3].map(|threads| gradient_bits(&case, Format::Fp16, threads));
     assert_eq!(one, three);
+
+    let saturated = Case {
+        switches: [false, false, false, false, false, false, false, true],
+        ..case
+    };
+    let (pass, saturated_range) = saturated.run(Format::Fp16, KernelChoice::Fused);
+    assert_eq!(saturated_range.first_overflow.as_deref(), Some(overflow));
+    assert!(pass.gradients.flat.iter().all(|g| g.is_finite()));
+    check(&saturated, Format::Fp16, 3e-3).unwrap();
+}
+
+/// The gradient of a head in FP32 is rounded nowhere, so a loss scale of another power of two changes nothing
+/// but its exponents, however little FP16 holds of it. An FP16 head overflows.
+#[test]
+fn an_fp32_head_is_exactly_linear_in_the_loss_scale() {
+    for (kernels, tied) in [KernelChoice::Fused, KernelChoice::Plain]
+        .into_iter()
+        .flat_map(|kernels| [(kernels, true), (kernels, false)])
+    {
+        let head = |fp32_head, scale| {
+            let case = Case {
+                switches: [tied, true, false, false, false, true, fp32_head, false],
+                ..plain_case()
+            };
+            let (pass, _) = case.run_scaled(Format::Fp16, kernels, 1.0, scale);
+            let table = case.parameters(&case.config(Format::Fp16, kernels));
+            match pass.gradients.paths {
+                Some(paths) => paths.logit.to_vec(),
+                None => pass.gradients.flat[table.table()[table.find("head.weight").unwrap()]
+                    .range
+                    .clone()]
+                .to_vec(),
+            }
+        };
+        let (low, high) = (head(true, 64.0), head(true, 2_f64.powi(30)));
+        assert!(
+            low.iter()
+                .zip(&high)
+                .all(|(low, high)| low * 2_f32.powi(24) == *high)
+        );
+        let mut stored = low.clone();
+        round_slice(&mut stored, HalfFormat::Fp16);
+        assert_ne!(low, stored, "{kernels:?}");
+        assert!(!head(false, 2_f64.powi(30)).iter().all(|g| g.is_finite()));
+    }
+}
+
+fn plain_case() -> Case {
+    Case {
+        norm: Norm::DeepnormGlm,
+        positions: Positions::Rope,
+        ffn: Ffn::Geglu,
+        switches: [false; 8],
+        dropout: [0.0; 2],
+        relax: (PbRelaxMax::Off, false, 32.0),
+        softmax_half: false,
+        heads: 2,
+        half: 4,
+        seq_len: 30,
+        sequences: 2,
+        segments: 1,
+        seed: 5,
+    }
 }
 
 /// Memory is used again as it is, so a pass that reads what it has not written reads an earlier pass. With
@@ -397,7 +482,7 @@ fn buffers_of_a_pass_hold_nan_until_they_are_written() {
         norm: Norm::Sandwich,
         positions: Positions::Learned,
         ffn: Ffn::Geglu,
-        switches: [true; 6],
+        switches: [true; 8],
         dropout: [0.1, 0.1],
         relax: (PbRelaxMax::Head, true, 32.0),
         softmax_half: true,

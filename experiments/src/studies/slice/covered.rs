@@ -88,6 +88,9 @@ fn unknown_precision(precision: &PrecisionConfig) -> Option<(&'static str, &'sta
         // One sequence: nothing accumulates.
         grad_accumulation: _,
         query_key_layer_scaling: _,
+        // Outside the layers.
+        fp32_head: _,
+        saturate_gradients,
         pb_relax,
         loss_scale: _,
     } = precision;
@@ -107,5 +110,8 @@ fn unknown_precision(precision: &PrecisionConfig) -> Option<(&'static str, &'sta
             return Some(("precision.pb_relax.attention", "off"));
         }
     }
-    norm.then_some(("precision.pb_relax.norm", "false"))
+    if *norm {
+        return Some(("precision.pb_relax.norm", "false"));
+    }
+    saturate_gradients.then_some(("precision.saturate_gradients", "false"))
 }

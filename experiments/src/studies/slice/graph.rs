@@ -9,11 +9,13 @@ use crate::backend::Work;
 use crate::data::objective::{Kind, Sample, Segment};
 use crate::data::{Batch, Targets};
 use crate::error::TrainError;
+use crate::layers::capture::Capture;
+use crate::layers::context::graph::Context;
+use crate::layers::input::Input;
+use crate::layers::residual::graph::Block;
+use crate::layers::weights::graph::{Weights, collect};
 use crate::numerics::precision::Precision;
 use crate::parameters::{Parameter, Parameters};
-use crate::pass::capture::Capture;
-use crate::pass::model::block::Block;
-use crate::pass::model::{Context, Input, Weights, collect};
 use burn::tensor::backend::AutodiffBackend;
 use burn::tensor::{Tensor, TensorData};
 use experiments_config::Config;
@@ -92,7 +94,7 @@ impl Work for GraphSlice<'_> {
             let values = dx.as_slice().expect("FP32 tensor");
             recorder.look(&name, Pass::Backward, values);
         }
-        let gradients = collect(weights.into_leaves(), &mut grads, &runs, half);
+        let gradients = collect(weights.into_leaves(), &mut grads, &runs, &precision);
         let flat = &gradients[0].flat;
         for p in parameters.table() {
             recorder.look(&p.name, Pass::WeightGradient, &flat[p.range.clone()]);

@@ -4,10 +4,12 @@ use super::layer::Layer;
 use super::stats::{Pass, Recorder};
 use super::*;
 use crate::data::objective::{Kind, sample_gmask, text_len};
+use crate::layers::context::graph::Context;
+use crate::layers::input::Input;
+use crate::layers::residual::graph::Block;
+use crate::layers::weights::graph::{Weights, collect};
 use crate::numerics::precision::Precision;
 use crate::parameters::Parameters;
-use crate::pass::model::block::Block;
-use crate::pass::model::{Context, Input, Weights, collect};
 use crate::random::stream;
 use burn::backend::{Autodiff, Flex};
 use burn::tensor::{Tensor, TensorData};
@@ -66,7 +68,7 @@ fn plain(config: &Config, x: &[f32], g: &[f32]) -> Outcome {
     let mut grads = (out.clone() * matrix(g)).sum().backward();
     let dx = x.grad(&grads).unwrap().into_data().to_vec().unwrap();
     drop(block);
-    let gradients = collect(weights.into_leaves(), &mut grads, &runs, half);
+    let gradients = collect(weights.into_leaves(), &mut grads, &runs, &precision);
     let flat = &gradients[0].flat;
     let own = parameters.table().iter().filter(|p| p.layer == Some(LAYER));
     Outcome {

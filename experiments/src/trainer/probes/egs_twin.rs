@@ -8,10 +8,10 @@
 use super::Keep;
 use crate::data::{Batch, Losses};
 use crate::error::TrainError;
+use crate::layers::probe::larger;
 use crate::numerics::precision::Precision;
 use crate::parameters::Parameters;
 use crate::pass::Setting;
-use crate::pass::probe::larger;
 use crate::trainer::signals::{GradientNorms, Recorder};
 use crate::trainer::{Trained, Training, Update, accumulate, decide, pass_over, unscale, update};
 use burn::tensor::backend::AutodiffBackend;
@@ -135,13 +135,14 @@ impl Side {
         let lr = config.learning_rate(trained.state.optimizer_samples);
         let fetch = |position| fetch(config, position);
         let mut sum = accumulate(&setting, fetch, trained, false, None);
-        let norms = unscale(&mut sum, &trained.parameters, scale, None);
+        let mut norms = unscale(&mut sum, &trained.parameters, scale, None);
+        let mut range = precision.take_report();
+        range.add_gradients(trained.parameters.table(), &sum.lost);
+        norms.note_overflow(f64::from(range.largest_gradient) / scale);
         let loss = sum.losses.all.value().unwrap_or(f64::NAN);
         let updated = update(config, trained, &sum.flat, &norms, loss, lr);
-        let first_overflow = precision.take_report().first_overflow;
         let skip = updated.as_ref().err().copied();
-        let overflow = first_overflow.as_deref();
-        events.extend(decide(config, trained, skip, loss, overflow));
+        events.extend(decide(config, trained, skip, loss, &range));
         let updated = updated.ok();
         let smallest = updated
             .as_ref()

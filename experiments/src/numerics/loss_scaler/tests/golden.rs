@@ -55,7 +55,7 @@ fn replay(name: &str, config: &LossScaleConfig, steps: &[bool], driven: &Driven)
     assert_eq!(scaler.scale, expected, "{context}: start");
     for (step, overflow) in steps.iter().enumerate() {
         let step = step as i64;
-        let change = scaler.update(config, *overflow);
+        let change = scaler.update(config, u32::from(*overflow));
         let before = expected;
         if let Some((_, scale)) = changes.next_if(|(at, _)| *at == step) {
             expected = scale;
@@ -87,6 +87,7 @@ fn configured(numbers: &Numbers, mode: LossScaleMode) -> LossScaleConfig {
         window: numbers.window,
         hysteresis: numbers.hysteresis,
         min: numbers.min,
+        fall: ScaleFall::Halve,
     }
 }
 
@@ -127,7 +128,7 @@ fn megatron_says_minimum_where_deepspeed_raises() {
     let mut scaler = LossScaler::new(&config);
     let steps = overflows(&trace.runs).into_iter().enumerate();
     let at_minimum = |(step, overflow)| {
-        let change = scaler.update(&config, overflow);
+        let change = scaler.update(&config, u32::from(overflow));
         (change == ScaleChange::AtMinimum).then_some(step as i64)
     };
     assert_eq!(steps.filter_map(at_minimum).collect::<Vec<_>>(), raised);
