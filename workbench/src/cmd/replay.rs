@@ -13,7 +13,7 @@ use logs::{EventKind, Record, RunReader};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use sweeps::replay::{Change, Control, Place, REPLAY_FILE, Replay, Row, Table, Told, Twin, chosen};
+use sweeps::replay::{Change, Place, REPLAY_FILE, Replay, Row, Table, Told, Twin, chosen};
 use workbench_report::{ReplayLine, replay_svg};
 
 /// Steps before the step in which an attempt's start is looked across.
