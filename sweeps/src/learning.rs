@@ -3,7 +3,8 @@
 //! A comparison whose control is stuck for want of steps ends inconclusive whatever the treatment
 //! does, and that is better known before it runs.
 
-use crate::card::{Arm, Criterion, Direction, Test};
+use crate::card::Arm;
+use crate::criterion::{Arms, Compared, Criterion, Direction};
 use crate::stats::{Line, least_squares};
 use crate::{Card, Event, Outcome, OutcomeRules};
 use experiments_config::{Config, Progress};
@@ -75,23 +76,9 @@ impl TooSlow {
 #[must_use]
 pub fn must_train(card: &Card) -> Vec<(&Criterion, Arm)> {
     let arms = |criterion: &'_ Criterion| {
-        let (arms, event, direction) = match &criterion.test {
-            Test::Fisher {
-                arms,
-                event,
-                direction,
-            }
-            | Test::Mcnemar {
-                arms,
-                event,
-                direction,
-            } => (arms, event, direction),
-            Test::Permutation { .. }
-            | Test::Tost { .. }
-            | Test::Slope { .. }
-            | Test::Jonckheere { .. }
-            | Test::Ld50 { .. }
-            | Test::Exact { .. } => return Vec::new(),
+        let compared = (criterion.arms(), criterion.test().compares());
+        let (Arms::Pair(arms, _), Compared::Shares(event, direction)) = compared else {
+            return Vec::new();
         };
         let at = match direction {
             Direction::TreatmentLess => &arms.treatment,

@@ -2,11 +2,13 @@
 //! JSON.
 
 use crate::card::{Role, Settings};
+use crate::criterion::Open;
+use crate::criterion::WANTED;
 use crate::learning::TooSlow;
-use crate::plan::{Design, Designs, MOST_SEEDS, Power, VerdictDesign, WANTED};
+use crate::plan::{Design, Designs, MOST_SEEDS, Power, VerdictDesign};
 use crate::reader::{RunState, State};
 use crate::table::{Table, bytes, count, duration, nats};
-use crate::verdict::{Open, findings};
+use crate::verdict::findings;
 use crate::{ExecutorProcess, Plan, SweepReader};
 use serde::Serialize;
 use std::fmt;

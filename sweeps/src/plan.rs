@@ -4,8 +4,8 @@ mod design;
 mod power;
 
 pub use design::{Design, Designs, VerdictDesign};
+pub(crate) use power::MOST_SEEDS;
 pub use power::Power;
-pub(crate) use power::{MOST_SEEDS, WANTED};
 
 use crate::card::{Arm, Card, Role, Settings};
 use crate::{SweepError, card};

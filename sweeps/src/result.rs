@@ -4,9 +4,9 @@
 //! the runs again: card hash, command, commit, seeds, text. `preflight` reads a few of its fields.
 
 use crate::card::matches;
-use crate::card::{Card, FigureChoice, Kind, Metric, Role, Settings, Source};
+use crate::card::{Card, FigureChoice, Kind, Role, Settings, Source};
+use crate::criterion::{Finding, LEVEL, Metric};
 use crate::stats::{Estimate, Proportion};
-use crate::verdict::{Finding, LEVEL};
 use crate::{Event, Outcome, RunState, SweepError, SweepReader, Verdict, VerdictStatus};
 use logs::Manifest;
 use serde::{Deserialize, Serialize};
@@ -158,7 +158,7 @@ impl CardResult {
             let config = card.config(&sweep.plan().overrides, &arm.settings, 0)?;
             let trains = !config.is_probe();
             // A card that counts no event says nothing about failing: its runs may be too short to train.
-            let counted = trains && card.criteria.iter().any(|c| c.test.event().is_some());
+            let counted = trains && card.criteria.iter().any(|c| c.event().is_some());
             let runs: Vec<&RunState> = reader
                 .states()
                 .iter()

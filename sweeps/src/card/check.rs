@@ -4,12 +4,12 @@ mod axes;
 mod budget;
 mod configs;
 mod decision;
-mod fields;
+pub(crate) mod fields;
 mod selectors;
 
 pub(crate) use configs::check_recorded;
 
-use crate::card::check::fields::{Choice, complain, is_finite, required, seeds};
+use crate::card::check::fields::{Choice, MAX_RUNS, complain, is_finite, required, seeds};
 use crate::card::value::flatten;
 use crate::card::wire::{Read, WireBudget};
 use crate::card::{Card, Kind, Settings, Source};
@@ -19,9 +19,6 @@ use experiments_config::{
 use selectors::{arm_rules, check_matched, check_selector, excluded, figure};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-
-/// More runs than this in one card are a slip of the pen.
-const MAX_RUNS: usize = 10_000;
 
 /// Checks everything; `directory` is where a base that is a file is looked for. What comes back
 /// is the card at `budget`.

@@ -1,7 +1,10 @@
 //! Values of axes: comparing, naming and finding them.
 
-use crate::card::Settings;
+use std::collections::BTreeMap;
 use toml::{Table, Value};
+
+/// Values by dotted configuration key.
+pub type Settings = BTreeMap<String, Value>;
 
 /// Whether two values are the same setting; `1` and `1.0` are.
 #[must_use]
@@ -56,7 +59,7 @@ pub fn named(key: &str, value: &Value) -> String {
 }
 
 /// Nested tables as dotted keys: `[fixed.optimizer] lr = 1` becomes `optimizer.lr`.
-pub(super) fn flatten(table: &Table) -> Settings {
+pub(crate) fn flatten(table: &Table) -> Settings {
     flatten_with(table, &|_| false)
 }
 

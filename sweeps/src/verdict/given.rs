@@ -7,7 +7,8 @@ mod seeds;
 mod settings;
 
 use super::{Verdict, judge};
-use crate::card::{Arm, Card, Metric, Test};
+use crate::card::{Arm, Card};
+use crate::criterion::{Criterion, Metric};
 use crate::outcome::lost_records;
 use crate::reader::{RunState, State};
 use crate::{Event, Outcome, Plan, PlannedRun, Sweep, SweepError};
@@ -224,11 +225,11 @@ fn doubt(state: &mut RunState) {
 /// Whether a run that is stuck has to be told from one that trains. A criterion that compares numbers has to: what it
 /// makes of runs that did not train is a part of it. An exploration only describes, and describes outcomes.
 fn asks_for_stuck(card: &Card) -> bool {
-    let tells = |test: &Test| {
-        test.event()
-            .is_none_or(|event| event.iter().any(|one| needs_level(*one)))
+    let tells = |criterion: &Criterion| {
+        let event = criterion.event();
+        event.is_none_or(|event| event.iter().any(|one| needs_level(*one)))
     };
-    card.is_exploration() || card.criteria.iter().any(|criterion| tells(&criterion.test))
+    card.is_exploration() || card.criteria.iter().any(tells)
 }
 
 /// Whether only the unigram level of the text tells if a run shows the event.

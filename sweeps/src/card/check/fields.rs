@@ -1,12 +1,16 @@
 //! Checks of single values.
 
-use super::MAX_RUNS;
 use crate::card::value::closest;
-use crate::card::{Failed, Kind, Reduce, Role, Worst};
+use crate::card::{Kind, Role};
+use crate::criterion::{Failed, Reduce, Worst};
 use experiments_config::Complaint;
 use toml::Value;
 
-pub(super) fn complain(
+/// More runs than this in one card are a slip of the pen.
+pub(super) const MAX_RUNS: usize = 10_000;
+
+/// Adds a complaint about a key.
+pub(crate) fn complain(
     complaints: &mut Vec<Complaint>,
     key: &str,
     message: impl Into<String>,

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::Plan;
-use crate::stats::fisher_exact;
+use crate::stats::{Proportion, fisher_exact, mean_interval_power, sign_flip_power, tost_power};
 use statrs::distribution::{Binomial, Discrete};
 use std::path::Path;
 

@@ -2,9 +2,10 @@
 
 use super::made::{HIGHER, RISING, Run, SAME, fine, says, verdict_of};
 use crate::Outcome;
-use crate::card::Failed;
+use crate::criterion::Failed;
+use crate::criterion::Open;
 use crate::verdict::VerdictStatus::{Inconclusive, NotReproduced, Reproduced};
-use crate::verdict::{Open, RunState, State, judge};
+use crate::verdict::{RunState, State, judge};
 use crate::{Card, Classified, Plan, Sweep};
 use std::path::Path;
 

@@ -3,7 +3,8 @@
 use super::some_arms;
 use crate::card::check::fields::complain;
 use crate::card::value::closest;
-use crate::card::{Arm, Card, Pair, Settings, same};
+use crate::card::{Arm, Card, Settings, same};
+use crate::criterion::Pair;
 use experiments_config::Complaint;
 
 /// Checks that every pooled key is an axis, named once.
