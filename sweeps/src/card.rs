@@ -17,6 +17,7 @@ pub use arms::{Arm, ArmRule};
 pub(crate) use check::fields::complain;
 pub(crate) use check::{check_keys, check_recorded};
 pub use kind::{Kind, Role};
+pub(crate) use read::criterion_hash_of;
 pub use value::{Settings, label, named, number, same};
 pub(crate) use value::{closest, flatten};
 
@@ -25,7 +26,7 @@ use crate::{Event, OutcomeRules, SweepError};
 use experiments_config::{Complaint, Config, ConfigError, Override, anchored, resolve};
 use serde::{Deserialize, Deserializer, Serialize};
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use toml::{Table, Value};
 
 /// The publication a card mirrors.
@@ -125,44 +126,6 @@ pub struct Card {
 pub const SMOKE: &str = "smoke";
 
 impl Card {
-    /// Reads and checks a card, all of its table. A `base` that is no preset is a file next to the card.
-    pub fn load(path: &Path) -> Result<Self, SweepError> {
-        Ok(Self::load_with_text(path, None)?.0)
-    }
-
-    /// [`Card::load`] at one of the card's budgets, and the text as it stands in the file, which a
-    /// sweep keeps.
-    pub fn load_with_text(path: &Path, budget: Option<&str>) -> Result<(Self, String), SweepError> {
-        let text = logs::disk::read_text(path).map_err(|source| SweepError::Read {
-            path: path.to_owned(),
-            source,
-        })?;
-        let directory = path.parent().unwrap_or(Path::new("."));
-        let origin = format!("card `{}`", path.display());
-        let card = Self::parse_at(&text, &origin, directory, budget)?;
-        Ok((card, text))
-    }
-
-    /// Checks the text of a card. `origin` names it in errors; a `base` that is no preset is
-    /// looked for in `directory`.
-    pub fn parse(text: &str, origin: &str, directory: &Path) -> Result<Self, SweepError> {
-        Self::parse_at(text, origin, directory, None)
-    }
-
-    /// [`Card::parse`] at one of the card's budgets. All of the card is checked at any budget.
-    pub fn parse_at(
-        text: &str,
-        origin: &str,
-        directory: &Path,
-        budget: Option<&str>,
-    ) -> Result<Self, SweepError> {
-        let read = read::read(text, origin)?;
-        check::card(read, directory, budget).map_err(|complaints| SweepError::Card {
-            origin: origin.to_owned(),
-            complaints,
-        })
-    }
-
     /// Whether the budget is [`SMOKE`].
     #[must_use]
     pub fn is_smoke(&self) -> bool {
@@ -279,13 +242,6 @@ impl Card {
         });
         Ok(resolve(table, &changes, &origin)?)
     }
-}
-
-/// Hash of the decision as a card's text states it, whatever has become of its base; `None` when the
-/// text is no card any more.
-pub(crate) fn criterion_hash_of(text: &str, budget: Option<&str>) -> Option<String> {
-    let read = read::read(text, "card").ok()?;
-    check::as_said(read, budget).map(|card| card.criterion_hash())
 }
 
 #[cfg(test)]

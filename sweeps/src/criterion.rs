@@ -58,6 +58,8 @@ pub(crate) use simulated::SimulatedRuns;
 pub use slope::Slope;
 pub use status::VerdictStatus;
 pub(crate) use test::{Compared, SeedUse, Seeds, Size, StatisticalTest, WANTED};
+#[cfg(test)]
+pub use tests::sign::Sign;
 pub use tost::Tost;
 pub(crate) use wire::{WireCriterion, WireMetric};
 
@@ -67,12 +69,13 @@ use serde::{Deserialize, Serialize};
 
 /// Makes [`Test`] and [`TESTS`] of the words used in cards and the types of the tests.
 macro_rules! tests {
-    ($($word:literal => $Test:ident,)+) => {
+    ($($(#[$when:meta])* $word:literal => $Test:ident,)+) => {
         /// A statistical test with what it is told. Arms are named by their axis values.
         #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
         #[serde(tag = "test")]
         pub enum Test {
             $(
+                $(#[$when])*
                 #[doc = concat!("`", $word, "` in cards.")]
                 #[serde(rename = $word)]
                 $Test($Test),
@@ -84,20 +87,20 @@ macro_rules! tests {
             #[must_use]
             pub fn name(&self) -> &'static str {
                 match self {
-                    $(Self::$Test(_) => $word,)+
+                    $($(#[$when])* Self::$Test(_) => $word,)+
                 }
             }
 
             fn as_test(&self) -> &dyn StatisticalTest {
                 match self {
-                    $(Self::$Test(test) => test,)+
+                    $($(#[$when])* Self::$Test(test) => test,)+
                 }
             }
         }
 
         /// Every test.
         pub(crate) const TESTS: &[TestKind] = &[
-            $(TestKind {
+            $($(#[$when])* TestKind {
                 name: $word,
                 method: $Test::method,
                 keys: $Test::keys,
@@ -116,6 +119,9 @@ tests! {
     "ld50" => Ld50,
     "exact" => Exact,
     "mcnemar" => Mcnemar,
+    // The example of docs/extending.md.
+    #[cfg(test)]
+    "sign" => Sign,
 }
 
 /// The test of a criterion that names none.
@@ -143,6 +149,11 @@ impl TestKind {
     pub(crate) fn keys(&self) -> &'static [&'static str] {
         (self.keys)()
     }
+}
+
+/// The words of all tests.
+pub fn test_names() -> impl Iterator<Item = &'static str> {
+    TESTS.iter().map(|kind| kind.name)
 }
 
 /// What the test of that name is, in words, as for a table of statistics; `None` where there is no such test.

@@ -157,15 +157,14 @@ fn steepest(points: &[(f64, f64)]) -> Option<(f64, f64)> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::testing::card_text;
     use std::path::Path;
 
-    const CARD: &str = r#"
-name = "slow"
-title = "Slow"
-hypothesis = "The control must train."
-kind = "symptom"
-base = "t0"
-seeds = 6
+    const CARD: &str = card_text!(
+        "slow",
+        "symptom",
+        6,
+        r#"
 [fixed]
 steps = 200
 "optimizer.lr" = 1e-3
@@ -176,7 +175,8 @@ steps = 200
 treatment = { "model.norm" = "post" }
 control = { "model.norm" = "deepnorm_glm" }
 direction = "treatment_more"
-"#;
+"#
+    );
 
     fn card(text: &str) -> Card {
         Card::parse(text, "card", Path::new(".")).unwrap_or_else(|error| panic!("{error}"))

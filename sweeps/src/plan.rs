@@ -38,6 +38,23 @@ pub struct PlannedRun {
     pub config_hash: String,
 }
 
+impl PlannedRun {
+    /// A run of an arm that no plan has: what it takes is not known.
+    pub(crate) fn without_plan(id: String, arm: &Arm, seed: u64) -> Self {
+        Self {
+            id,
+            arm: arm.label.clone(),
+            settings: arm.settings.clone(),
+            seed,
+            role: arm.role,
+            steps: 0,
+            tokens: 0,
+            disk_bytes: 0,
+            config_hash: String::new(),
+        }
+    }
+}
+
 /// Why the program itself gives a key to every run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

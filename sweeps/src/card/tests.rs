@@ -6,6 +6,7 @@ mod explorations;
 
 use super::*;
 use crate::criterion::Reduce;
+use std::path::Path;
 
 /// The card shipped with the program.
 const QUICKSTART: &str = include_str!("../../../experiments/cards/quickstart.toml");

@@ -56,6 +56,30 @@ impl Bound {
     }
 }
 
+/// What a bound asks of an interval.
+pub(super) enum Asked {
+    /// That it contains a value.
+    Value(f64),
+    /// That it lies between two ends.
+    Between(f64, f64),
+    /// That it lies on one side of an end.
+    Side,
+}
+
+impl Bound {
+    pub(super) fn of_interval(self) -> Asked {
+        match self {
+            Self::Contains(value) => Asked::Value(value),
+            Self::Inside([low, high]) => Asked::Between(low, high),
+            Self::Equals(_)
+            | Self::AtMost(_)
+            | Self::AtLeast(_)
+            | Self::Above(_)
+            | Self::Below(_) => Asked::Side,
+        }
+    }
+}
+
 impl fmt::Display for Bound {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let word = |value: &f64| label(&toml::Value::Float(*value));

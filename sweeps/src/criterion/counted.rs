@@ -1,15 +1,11 @@
 //! What Fisher's test and McNemar's share: both count the event in two arms, the one of runs that are
 //! independent, the other of pairs that share a seed. Both are computed; the card says which decides.
 
-use super::arms::Pair;
-use super::direction::{Direction, MORE};
-use super::expect::{Against, Expect, Needed, word, wrong_way};
-use super::fields::Fields;
-use super::finding::{Beside, Count, Effect, Finding, LEVEL};
-use super::runs::{Detail, Runs, Side};
 use super::settled::Settled;
-use super::simulated::SimulatedRuns;
-use super::test::{Compared, Size};
+use super::test::{
+    Against, Beside, Compared, Count, Detail, Direction, Effect, Expect, Fields, Finding, LEVEL,
+    MORE, Needed, Pair, Runs, Side, SimulatedRuns, Size, word, wrong_way,
+};
 use crate::Event;
 use crate::card::matches;
 use crate::stats::{PairCounts, Proportion, mean_difference, risk_difference};
@@ -46,7 +42,7 @@ pub(super) type Seen = [Option<bool>; 2];
 pub(super) struct Counts {
     sides: [Side; 2],
     /// Treatment and control.
-    pub(super) counts: [Count; 2],
+    pub(super) arms: [Count; 2],
     /// The pairs.
     pub(super) seen: Vec<Seen>,
     /// The pairs of which it is known of both runs.
@@ -56,7 +52,7 @@ pub(super) struct Counts {
 impl Counts {
     /// Runs with the event, of those of which that is known.
     pub(super) fn proportions(&self) -> [Proportion; 2] {
-        self.counts.each_ref().map(|count| count.proportion)
+        self.arms.each_ref().map(|count| count.proportion)
     }
 }
 
@@ -135,7 +131,7 @@ impl Counted {
         let sides = arms.map(|at| runs.side(at, &self.arms.pool));
         let seen = pairs(runs, &sides, &self.event);
         Counts {
-            counts: sides.each_ref().map(|side| count(runs, side, &self.event)),
+            arms: sides.each_ref().map(|side| count(runs, side, &self.event)),
             table: table(&seen),
             sides,
             seen,
@@ -161,7 +157,7 @@ impl Counted {
         if runs.detail == Detail::Full {
             finding.effects = effects(runs, &counts, p, finding.alpha);
             finding.sentence = self.sentence(&counts, &decision, finding);
-            finding.counts = counts.counts.into();
+            finding.counts = counts.arms.into();
         }
         finding.beside = Some(decision.beside);
     }
@@ -187,7 +183,7 @@ impl Counted {
                 &pairs,
                 &p_value(decision.beside.p_value)
             ),
-            self.ending(finding, &counts.counts[0]),
+            self.ending(finding, &counts.arms[0]),
             finding.unknown_words()
         )
     }

@@ -1,14 +1,9 @@
 //! The test without statistics, for exact predictions.
 
-use super::arms::Arms;
-use super::bound::Bound;
-use super::expect::{Against, Expect, Needed};
-use super::fields::Fields;
-use super::finding::Finding;
-use super::runs::Runs;
-use super::simulated::SimulatedRuns;
-use super::status::VerdictStatus;
-use super::test::{Compared, SeedUse, Seeds, Size, StatisticalTest, TooFew};
+use super::test::{
+    Against, Arms, Bound, Compared, Expect, Fields, Finding, Needed, Runs, SeedUse, Seeds,
+    SimulatedRuns, Size, StatisticalTest, TooFew, VerdictStatus,
+};
 use crate::card::Settings;
 use crate::words::{number, place};
 use rand_chacha::ChaCha8Rng;

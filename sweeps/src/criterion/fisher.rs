@@ -1,14 +1,11 @@
 //! Fisher's exact test: runs of two arms are independent, and are counted.
 
-use super::arms::Arms;
 use super::counted::{Counted, Counts, Decision, KEYS};
-use super::expect::{Against, Expect, Needed};
-use super::fields::Fields;
-use super::finding::{Beside, Count, Finding};
-use super::runs::Runs;
 use super::settled::{Settled, decide};
-use super::simulated::SimulatedRuns;
-use super::test::{Compared, MOST_SEEDS, SeedUse, Seeds, Size, StatisticalTest, TooFew};
+use super::test::{
+    Against, Arms, Beside, Compared, Count, Expect, Fields, Finding, MOST_SEEDS, Needed, Runs,
+    SeedUse, Seeds, SimulatedRuns, Size, StatisticalTest, TooFew,
+};
 use crate::stats::{Proportion, fisher_exact, mcnemar_exact};
 use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
@@ -112,7 +109,7 @@ impl Fisher {
             let opposite = direction.is_more(b.share(), a.share());
             decide(holds(a), opposite, holds(best), b, direction)
         };
-        let [treatment, control] = &counts.counts;
+        let [treatment, control] = &counts.arms;
         // The two ends first: they nearly always differ, which spares the rest.
         let ends = [(treatment.missing, 0), (0, control.missing)];
         let all = (0..=treatment.missing).flat_map(|a| (0..=control.missing).map(move |b| (a, b)));

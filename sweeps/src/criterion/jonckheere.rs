@@ -1,15 +1,9 @@
 //! Jonckheere and Terpstra's test for a trend along an axis.
 
-use super::arms::Arms;
-use super::direction::{Direction, TREND};
-use super::expect::{Against, Expect, Needed, word};
-use super::fields::Fields;
-use super::finding::{Effect, Finding, LEVEL};
-use super::open::Open;
-use super::runs::{Detail, Runs};
-use super::simulated::{SimulatedRuns, normal};
 use super::test::{
-    Compared, SeedUse, Seeds, Size, StatisticalTest, TooFew, WANTED, smallest_found,
+    Against, Arms, Compared, Detail, Direction, Effect, Expect, Fields, Finding, LEVEL, Needed,
+    Open, Runs, SeedUse, Seeds, SimulatedRuns, Size, StatisticalTest, TREND, TooFew, WANTED,
+    normal, smallest_found, word,
 };
 use crate::card::Settings;
 use crate::stats::{jonckheere as trend, mean_interval, trend_power};

@@ -1,14 +1,10 @@
 //! The value of an axis at which half of the runs show the event, compared between arms.
 
-use super::arms::{Arms, Pair};
-use super::direction::{Direction, HIGHER};
-use super::expect::{Against, Expect, Needed, word, wrong_way};
-use super::fields::Fields;
-use super::finding::{Effect, Finding};
-use super::open::Open;
-use super::runs::{Detail, Runs};
-use super::simulated::SimulatedRuns;
-use super::test::{Compared, SeedUse, Seeds, Size, StatisticalTest, TooFew};
+use super::test::{
+    Against, Arms, Compared, Detail, Direction, Effect, Expect, Fields, Finding, HIGHER, Needed,
+    Open, Pair, Runs, SeedUse, Seeds, SimulatedRuns, Size, StatisticalTest, TooFew, word,
+    wrong_way,
+};
 use crate::Event;
 use crate::card::matches;
 use crate::stats::{Interval, Known, Ld50 as Dose, Ratio, Trial};

@@ -1,16 +1,12 @@
 //! McNemar's exact test: runs of two arms that share a seed are pairs, of which those are counted that
 //! disagree.
 
-use super::arms::Arms;
 use super::counted::{Counted, Decision, KEYS, Seen};
-use super::direction::Direction;
-use super::expect::{Against, Expect, Needed};
-use super::fields::Fields;
-use super::finding::{Beside, Finding};
-use super::runs::Runs;
 use super::settled::{Settled, decide};
-use super::simulated::SimulatedRuns;
-use super::test::{Compared, SeedUse, Seeds, Size, StatisticalTest, TooFew};
+use super::test::{
+    Against, Arms, Beside, Compared, Direction, Expect, Fields, Finding, Needed, Runs, SeedUse,
+    Seeds, SimulatedRuns, Size, StatisticalTest, TooFew,
+};
 use crate::stats::{PairCounts, Proportion, fisher_exact, mcnemar_exact};
 use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};

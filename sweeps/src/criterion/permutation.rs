@@ -1,16 +1,10 @@
 //! The sign-flip permutation test of differences paired by seed.
 
-use super::arms::{Arms, Pair};
-use super::direction::{Direction, HIGHER};
-use super::expect::{Against, Expect, Needed, word, wrong_way};
-use super::fields::Fields;
-use super::finding::{Effect, Finding};
-use super::open::Open;
 use super::paired::{Paired, contrast, paired};
-use super::runs::{Detail, Runs};
-use super::simulated::{SimulatedRuns, normal};
 use super::test::{
-    Compared, SeedUse, Seeds, Size, StatisticalTest, TooFew, WANTED, smallest_found,
+    Against, Arms, Compared, Detail, Direction, Effect, Expect, Fields, Finding, HIGHER, Needed,
+    Open, Pair, Runs, SeedUse, Seeds, SimulatedRuns, Size, StatisticalTest, TooFew, WANTED, normal,
+    smallest_found, word, wrong_way,
 };
 use crate::stats::{Interval, moments, sign_flip_interval, sign_flip_least, sign_flip_power};
 use crate::words::{number, p_value, p_words, percent};

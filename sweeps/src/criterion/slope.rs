@@ -1,15 +1,10 @@
 //! The exponent of a power law along an axis.
 
-use super::arms::Arms;
-use super::bound::Bound;
-use super::expect::{Against, Expect, Needed, word};
-use super::fields::Fields;
-use super::finding::{Effect, Finding};
-use super::open::Open;
-use super::runs::{Detail, Runs};
-use super::simulated::{SimulatedRuns, normal};
+use super::bound::Asked;
 use super::test::{
-    Compared, SeedUse, Seeds, Size, StatisticalTest, TooFew, WANTED, smallest_found,
+    Against, Arms, Bound, Compared, Detail, Effect, Expect, Fields, Finding, Needed, Open, Runs,
+    SeedUse, Seeds, SimulatedRuns, Size, StatisticalTest, TooFew, WANTED, normal, smallest_found,
+    word,
 };
 use crate::card::Settings;
 use crate::stats::{SlopePoint, log_log_slope, mean_interval_power, tost_power};
@@ -69,29 +64,20 @@ impl StatisticalTest for Slope {
     }
 
     fn needed(&self, expect: &Expect) -> Vec<Needed> {
-        let difference = match self.bound {
+        let difference = match self.bound.of_interval() {
             // What is to contain a value lies there.
-            Bound::Contains(_) => expect.difference.or(Some(0.0)),
-            Bound::Equals(_)
-            | Bound::AtMost(_)
-            | Bound::AtLeast(_)
-            | Bound::Above(_)
-            | Bound::Below(_)
-            | Bound::Inside(_) => expect.difference,
+            Asked::Value(_) => expect.difference.or(Some(0.0)),
+            Asked::Between(..) | Asked::Side => expect.difference,
         };
         Needed::difference(difference, expect.sd)
     }
 
     fn against(&self, expect: &Expect) -> Option<Against> {
         let (bound, distance) = (self.bound, expect.difference.unwrap_or(0.0));
-        let room = match bound {
-            Bound::Inside([low, high]) => (high - low) / 2.0,
-            Bound::Contains(value) => return contained(value, distance),
-            Bound::Equals(_)
-            | Bound::AtMost(_)
-            | Bound::AtLeast(_)
-            | Bound::Above(_)
-            | Bound::Below(_) => f64::INFINITY,
+        let room = match bound.of_interval() {
+            Asked::Value(value) => return contained(value, distance),
+            Asked::Between(low, high) => (high - low) / 2.0,
+            Asked::Side => f64::INFINITY,
         };
         let message = if distance < 0.0 {
             format!("is {distance}: the slope expected lies outside the bound, {bound}")
@@ -108,32 +94,23 @@ impl StatisticalTest for Slope {
 
     fn expected(&self, expect: &Expect) -> String {
         let (difference, sd) = (word(expect.difference), word(expect.sd));
-        match self.bound {
-            Bound::Contains(slope) => {
+        match self.bound.of_interval() {
+            Asked::Value(slope) => {
                 format!("a slope of {slope}, standard deviation {sd} over seeds")
             }
-            Bound::Equals(_)
-            | Bound::AtMost(_)
-            | Bound::AtLeast(_)
-            | Bound::Above(_)
-            | Bound::Below(_)
-            | Bound::Inside(_) => format!(
+            Asked::Between(..) | Asked::Side => format!(
                 "a slope {difference} from the nearest end of the bound, standard deviation {sd} over seeds"
             ),
         }
     }
 
     fn limits(&self, Size { seeds, alpha, .. }: Size) -> String {
-        match self.bound {
-            Bound::Inside([low, high]) => widest_inside(high - low, seeds, alpha),
-            Bound::Contains(_) => {
+        match self.bound.of_interval() {
+            Asked::Between(low, high) => widest_inside(high - low, seeds, alpha),
+            Asked::Value(_) => {
                 "a wide interval contains everything, so that it does shows little".to_owned()
             }
-            Bound::Equals(_)
-            | Bound::AtMost(_)
-            | Bound::AtLeast(_)
-            | Bound::Above(_)
-            | Bound::Below(_) => smallest_found(
+            Asked::Side => smallest_found(
                 |effect| mean_interval_power(effect, seeds, 1.0 - alpha) >= WANTED,
                 "standard deviations from the bound",
             ),

@@ -1,12 +1,15 @@
-//! What is asked of every statistical test.
+//! What is asked of every statistical test, and what its file needs for the answers.
 
-use super::arms::Arms;
-use super::direction::Direction;
-use super::expect::{Against, Expect, Needed};
-use super::fields::Fields;
-use super::finding::Finding;
-use super::runs::Runs;
-use super::simulated::SimulatedRuns;
+pub(super) use super::arms::{Arms, Pair};
+pub(super) use super::bound::Bound;
+pub(super) use super::direction::{Direction, HIGHER, MORE, TREND};
+pub(super) use super::expect::{Against, Expect, Needed, word, wrong_way};
+pub(super) use super::fields::Fields;
+pub(super) use super::finding::{Beside, Count, Effect, Finding, LEVEL};
+pub(super) use super::open::Open;
+pub(super) use super::runs::{Detail, Runs, Side};
+pub(super) use super::simulated::{SimulatedRuns, normal};
+pub(super) use super::status::VerdictStatus;
 use crate::Event;
 use rand_chacha::ChaCha8Rng;
 

@@ -1,7 +1,9 @@
 //! What holds of every statistical test.
 
+pub(super) mod sign;
+
 use super::wire::WireCriterion;
-use super::{Fields, TESTS};
+use super::{Fields, TESTS, TestKind, test_names};
 
 /// All keys that any test has.
 const ALL: &str = r#"
@@ -48,4 +50,13 @@ fn every_test_reads_the_keys_it_has() {
             .any(|one| one.key == "criterion.direction");
         assert_eq!(asks, test.keys().contains(&"direction"), "{}", test.name);
     }
+}
+
+/// What was once the list of keys of a misspelt test, and of one that is no word at all.
+#[test]
+fn no_test_is_taken_for_another() {
+    assert!(TestKind::of("fischer").is_none());
+    assert_eq!(super::method("fischer"), None);
+    let known = test_names().map(|name| TestKind::of(name).map(|kind| kind.name));
+    assert!(known.eq(test_names().map(Some)));
 }

@@ -1,14 +1,10 @@
 //! Two one-sided t tests: that two arms do not differ.
 
-use super::arms::{Arms, Pair};
-use super::expect::{Against, Expect, Needed, word};
-use super::fields::Fields;
-use super::finding::{Effect, Finding};
-use super::open::Open;
 use super::paired::{contrast, paired};
-use super::runs::{Detail, Runs};
-use super::simulated::SimulatedRuns;
-use super::test::{Compared, SeedUse, Seeds, Size, StatisticalTest, TooFew};
+use super::test::{
+    Against, Arms, Compared, Detail, Effect, Expect, Fields, Finding, Needed, Open, Pair, Runs,
+    SeedUse, Seeds, SimulatedRuns, Size, StatisticalTest, TooFew, word,
+};
 use crate::Outcome;
 use crate::card::Settings;
 use crate::stats::tost as equivalence;

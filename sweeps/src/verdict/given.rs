@@ -165,7 +165,7 @@ impl Given {
             state: State::Finished,
             step: last,
             steps: last,
-            ..RunState::new(&planned(id, arm, seed))
+            ..RunState::new(&PlannedRun::without_plan(id, arm, seed))
         };
         let level = self.manifest.unigram_level().or(unigram);
         if let Some(problem) = self.problem() {
@@ -237,20 +237,6 @@ fn needs_level(event: Event) -> bool {
     match event {
         Event::Outcome(Outcome::Stuck | Outcome::Ok | Outcome::Recovered) => true,
         Event::Outcome(Outcome::Nonfinite | Outcome::Diverged) | Event::Spiked => false,
-    }
-}
-
-fn planned(id: String, arm: &Arm, seed: u64) -> PlannedRun {
-    PlannedRun {
-        id,
-        arm: arm.label.clone(),
-        settings: arm.settings.clone(),
-        seed,
-        role: arm.role,
-        steps: 0,
-        tokens: 0,
-        disk_bytes: 0,
-        config_hash: String::new(),
     }
 }
 

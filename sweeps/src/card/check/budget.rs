@@ -1,7 +1,7 @@
 //! Budgets: a smaller version of a card, decided beforehand like the card itself.
 
-use super::{axes, check_keys, decision, positive};
-use crate::card::check::fields::{complain, seeds};
+use super::{axes, decision};
+use crate::card::check::fields::{check_keys, complain, positive, seeds};
 use crate::card::grid::rows;
 use crate::card::value::{closest, flatten, label, same};
 use crate::card::wire::WireBudget;

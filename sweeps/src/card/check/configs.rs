@@ -1,7 +1,6 @@
 //! That the configurations of a card's arms exist and can be judged.
 
-use super::decision;
-use super::fields::complain;
+use super::fields::{complain, section};
 use crate::card::{Arm, Card, Settings};
 use crate::criterion::{Criterion, Metric};
 use crate::recorded::not_recorded;
@@ -174,10 +173,10 @@ fn asked<'a>(card: &'a Card, arm: &Arm) -> Vec<Asked<'a>> {
         if criterion.event().is_some() || !criterion.arms().has(arm) {
             continue;
         }
-        let section = decision::section(card.criteria.len() == 1, index);
+        let place = section(card.criteria.len() == 1, index);
         let of = |metric, key: &str| Asked {
             metric,
-            key: format!("{section}.{key}"),
+            key: format!("{place}.{key}"),
             by: Some(criterion),
         };
         let metric = criterion.metric.as_ref();
@@ -197,7 +196,7 @@ fn check_counted(card: &Card, arm: &Arm, config: &Config, complaints: &mut Vec<C
     let Some((index, criterion)) = criteria.find(counting).filter(|_| config.is_probe()) else {
         return;
     };
-    let key = decision::section(card.criteria.len() == 1, index);
+    let key = section(card.criteria.len() == 1, index);
     // Its other arms measure as well.
     if complaints.iter().any(|complaint| complaint.key == key) {
         return;

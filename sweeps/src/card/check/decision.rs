@@ -10,12 +10,11 @@ pub(super) use arms::check;
 pub(super) use measured::{metric, outcome_rules};
 pub(super) use seeds::check_seeds;
 
-use crate::card::check::check_name;
-use crate::card::check::fields::{Choice, complain};
+use crate::card::check::fields::{Choice, check_name, complain, section};
 use crate::card::value::closest;
 use crate::card::{Kind, Role};
 use crate::criterion::{
-    Criterion, DEFAULT_TEST, Failed, Fields, TESTS, TestKind, WireCriterion, Worst,
+    Criterion, DEFAULT_TEST, Failed, Fields, TestKind, WireCriterion, Worst, test_names,
 };
 use experiments_config::Complaint;
 
@@ -42,9 +41,12 @@ pub(super) fn criteria(
     let (mut names, mut roles, mut criteria) = (Vec::new(), Vec::new(), Vec::new());
     for (index, mut wire) in wires.into_iter().enumerate() {
         let section = section(only, index);
-        let name = wire.name.take().unwrap_or_else(|| match only {
-            true => "claim".to_owned(),
-            false => format!("criterion-{}", index + 1),
+        let name = wire.name.take().unwrap_or_else(|| {
+            if only {
+                "claim".to_owned()
+            } else {
+                format!("criterion-{}", index + 1)
+            }
         });
         let role = Role::choose(wire.role.take(), &format!("{section}.role"), complaints);
         criteria.extend(criterion(wire, name.clone(), role, &section, complaints));
@@ -58,15 +60,6 @@ pub(super) fn criteria(
         complain(complaints, "criterion", message, Some(hint));
     }
     criteria
-}
-
-/// Where a criterion stands in a card that has only one, or several.
-pub(super) fn section(only: bool, index: usize) -> String {
-    if only {
-        "criterion".to_owned()
-    } else {
-        format!("criterion[{index}]")
-    }
 }
 
 /// A name that no other criterion has.
@@ -134,7 +127,7 @@ fn kind(
     let word = word.unwrap_or(DEFAULT_TEST);
     let kind = TestKind::of(word);
     if kind.is_none() {
-        let names: Vec<&str> = TESTS.iter().map(|kind| kind.name).collect();
+        let names: Vec<&str> = test_names().collect();
         let message = format!("is `{word}`; expected one of {}", names.join(", "));
         let near = closest(word, names);
         let hint = near.map(|near| format!("did you mean `{near}`?"));

@@ -1,6 +1,6 @@
 //! The runs of a criterion, for simulations.
 
-use crate::card::{Arm, Card, Settings};
+use crate::card::{Arm, Card};
 use crate::criterion::{Criterion, SimulatedRuns};
 use crate::reader::{RunState, State};
 use crate::{Classified, Outcome, PlannedRun};
@@ -46,18 +46,7 @@ pub(super) fn of<'a>(
 
 /// A run that has finished well, with room for all metrics of the card.
 fn finished(arm: &Arm, seed: u64, metrics: usize) -> RunState {
-    let planned = PlannedRun {
-        id: String::new(),
-        arm: arm.label.clone(),
-        settings: Settings::new(),
-        seed,
-        role: arm.role,
-        steps: 0,
-        tokens: 0,
-        disk_bytes: 0,
-        config_hash: String::new(),
-    };
-    let mut state = RunState::new(&planned);
+    let mut state = RunState::new(&PlannedRun::without_plan(String::new(), arm, seed));
     state.state = State::Finished;
     state.metrics = vec![Some(0.0); metrics];
     state.classified = Some(Classified {

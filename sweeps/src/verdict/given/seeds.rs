@@ -1,6 +1,6 @@
 //! The seeds of listed runs: what makes pairs, and what cannot be one.
 
-use super::planned;
+use crate::PlannedRun;
 use crate::card::{Arm, Card};
 use crate::criterion::{Criterion, SeedUse};
 use crate::reader::RunState;
@@ -136,7 +136,10 @@ pub(super) fn complete(arm: &Arm, states: &mut Vec<(RunState, bool)>) -> Result<
     let lacking: Vec<u64> = free.chain(fresh).take(planned_runs - listed).collect();
     for (number, seed) in (listed..).zip(lacking) {
         let id = format!("{} {} of {planned_runs}, not listed", arm.label, number + 1);
-        states.push((RunState::new(&planned(id, arm, seed)), false));
+        states.push((
+            RunState::new(&PlannedRun::without_plan(id, arm, seed)),
+            false,
+        ));
     }
     Ok(())
 }

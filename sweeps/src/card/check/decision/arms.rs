@@ -3,9 +3,9 @@
 mod along;
 mod pooled;
 
-use super::{expect, failed, section};
-use crate::card::check::check_selector;
-use crate::card::check::fields::complain;
+use super::{expect, failed};
+use crate::card::check::fields::{complain, section};
+use crate::card::check::selectors::some_arms;
 use crate::card::{Arm, Card, Role, Settings};
 use crate::criterion::{Arms, Criterion, Pair};
 use experiments_config::Complaint;
@@ -131,23 +131,4 @@ fn one_arm(
         return None;
     }
     found.pop()
-}
-
-fn some_arms(
-    card: &Card,
-    section: &str,
-    wanted: &Settings,
-    complaints: &mut Vec<Complaint>,
-) -> Option<Vec<Arm>> {
-    let before = complaints.len();
-    check_selector(section, wanted, &card.axis_values(), complaints);
-    if complaints.len() > before {
-        return None;
-    }
-    let found = card.arms_at(wanted);
-    if found.is_empty() {
-        complain(complaints, section, "matches no arm of the card", None);
-        return None;
-    }
-    Some(found)
 }

@@ -1,7 +1,6 @@
 //! That the runs of a card could decide it, whatever they show.
 
-use super::section;
-use crate::card::check::fields::complain;
+use crate::card::check::fields::{complain, section};
 use crate::card::{Arm, Card, Role, Settings, number};
 use crate::criterion::{Criterion, Seeds};
 use experiments_config::Complaint;
