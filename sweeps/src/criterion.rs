@@ -152,7 +152,7 @@ impl TestKind {
 }
 
 /// The words of all tests.
-pub fn test_names() -> impl Iterator<Item = &'static str> {
+pub(crate) fn test_names() -> impl Iterator<Item = &'static str> {
     TESTS.iter().map(|kind| kind.name)
 }
 

@@ -1,7 +1,6 @@
 //! One card per mistake, and every card that ships with the program.
 
 use std::path::{Path, PathBuf};
-use sweeps::criterion::test_names;
 use sweeps::{Card, CardResult, Plan, Role};
 
 fn cards_in(folder: &str) -> Vec<PathBuf> {
@@ -141,21 +140,4 @@ fn every_shipped_card_has_power_for_what_it_expects() {
             );
         }
     }
-}
-
-/// The table of tests in the handbook.
-#[test]
-fn every_test_is_in_the_docs_and_no_other() {
-    let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/cards-and-sweeps.md");
-    let page = std::fs::read_to_string(page).unwrap();
-    let (_, table) = page.split_once("| `test` | holds when").expect("the table");
-    let (table, _) = table.split_once("\n\n").expect("its end");
-    let rows = table.lines().filter_map(|line| line.strip_prefix("| `"));
-    let mut rows: Vec<&str> = rows
-        .filter_map(|row| Some(row.split_once('`')?.0))
-        .collect();
-    let mut names: Vec<&str> = test_names().collect();
-    rows.sort_unstable();
-    names.sort_unstable();
-    assert_eq!(rows, names);
 }

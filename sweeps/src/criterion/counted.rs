@@ -9,7 +9,7 @@ use super::test::{
 use crate::Event;
 use crate::card::matches;
 use crate::stats::{PairCounts, Proportion, mean_difference, risk_difference};
-use crate::words::{event_words, p_value, p_words, percent, points};
+use crate::wording::{event_words, p_value, p_words, percent, points};
 use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
 

@@ -5,7 +5,7 @@ use super::test::{
     SimulatedRuns, Size, StatisticalTest, TooFew, VerdictStatus,
 };
 use crate::card::Settings;
-use crate::words::{number, place};
+use crate::wording::{number, place};
 use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
 

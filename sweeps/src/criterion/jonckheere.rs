@@ -7,7 +7,7 @@ use super::test::{
 };
 use crate::card::Settings;
 use crate::stats::{jonckheere as trend, mean_interval, trend_power};
-use crate::words::{number, p_words, place};
+use crate::wording::{number, p_words, place};
 use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
 

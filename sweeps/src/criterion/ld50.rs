@@ -9,7 +9,7 @@ use crate::Event;
 use crate::card::matches;
 use crate::stats::{Interval, Known, Ld50 as Dose, Ratio, Trial};
 use crate::stats::{failure_differences, ld50 as fit, ld50_ratio, sign_flip_least};
-use crate::words::{event_words, number, p_value, p_words, percent};
+use crate::wording::{event_words, number, p_value, p_words, percent};
 use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
 

@@ -7,7 +7,7 @@ use super::test::{
     smallest_found, word, wrong_way,
 };
 use crate::stats::{Interval, moments, sign_flip_interval, sign_flip_least, sign_flip_power};
-use crate::words::{number, p_value, p_words, percent};
+use crate::wording::{number, p_value, p_words, percent};
 use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
 

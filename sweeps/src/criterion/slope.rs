@@ -8,7 +8,7 @@ use super::test::{
 };
 use crate::card::Settings;
 use crate::stats::{SlopePoint, log_log_slope, mean_interval_power, tost_power};
-use crate::words::{number, percent, place};
+use crate::wording::{number, percent, place};
 use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;

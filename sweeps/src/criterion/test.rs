@@ -165,7 +165,7 @@ impl TooFew {
     pub(super) fn pairs(n: usize, alpha: f64, least: fn(usize) -> f64) -> Option<Self> {
         let p = least(n);
         let words = if p < 1e-3 {
-            crate::words::p_value(p)
+            crate::wording::p_value(p)
         } else {
             format!("{p:.3}")
         };

@@ -8,7 +8,7 @@ use super::test::{
 use crate::Outcome;
 use crate::card::Settings;
 use crate::stats::tost as equivalence;
-use crate::words::{number, p_words, percent};
+use crate::wording::{number, p_words, percent};
 use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
 

@@ -5,9 +5,9 @@ use crate::card::{Role, Settings};
 use crate::criterion::WANTED;
 use crate::learning::TooSlow;
 use crate::plan::{Design, Designs, MOST_SEEDS, Power, VerdictDesign};
-use crate::table::{Table, bytes, count, duration};
 use serde::Serialize;
 use std::fmt;
+use words::{Table, approximate, bytes, counted, duration};
 
 /// A plan in a page.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -114,12 +114,8 @@ impl Plan {
 
 impl Design {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let runs = if self.seeds == 1 { "seed" } else { "seeds" };
-        write!(
-            f,
-            "{} ({}, {} {runs})",
-            self.criterion, self.test, self.seeds
-        )?;
+        let seeds = counted(self.seeds as u64, "seed");
+        write!(f, "{} ({}, {seeds})", self.criterion, self.test)?;
         match (&self.expected, self.power) {
             (Some(expected), Some(power)) => {
                 let needed = needed(self.seeds_needed);
@@ -171,7 +167,7 @@ impl fmt::Display for PlanOverview {
         let budget = self.budget.as_ref();
         let budget = budget.map_or(String::new(), |name| format!(" (budget {name})"));
         writeln!(f, "{}{budget}: {}\n", self.card, self.title)?;
-        writeln!(f, "{}", self.table().render())?;
+        writeln!(f, "{}", self.table().render(0))?;
         self.fmt_cost(f)?;
         self.fmt_designs(f)?;
         self.fmt_warnings(f)
@@ -180,7 +176,7 @@ impl fmt::Display for PlanOverview {
 
 impl PlanOverview {
     fn table(&self) -> Table {
-        let mut table = Table::new(["arm", "role", "runs", "steps", "tokens", "disk"]);
+        let mut table = Table::new(&["arm", "role", "runs", "steps", "tokens", "disk"]);
         for arm in &self.arms {
             let runs = arm.seeds.len() as u64;
             table.row([
@@ -188,7 +184,7 @@ impl PlanOverview {
                 role(arm.role).to_owned(),
                 runs.to_string(),
                 arm.steps.to_string(),
-                count(runs * arm.tokens),
+                approximate(runs * arm.tokens),
                 bytes(runs * arm.disk_bytes),
             ]);
         }
@@ -201,7 +197,7 @@ impl PlanOverview {
             "{} runs, {} steps, {} tokens, needs {} of disk",
             self.runs.len(),
             self.steps,
-            count(self.tokens),
+            approximate(self.tokens),
             bytes(self.disk_bytes)
         )?;
         if let Some(minutes) = self.budget_minutes {

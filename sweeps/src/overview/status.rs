@@ -2,11 +2,11 @@
 
 use crate::criterion::Open;
 use crate::reader::{RunState, State};
-use crate::table::{Table, duration, nats};
 use crate::verdict::findings;
 use crate::{ExecutorProcess, SweepReader};
 use serde::Serialize;
 use std::fmt;
+use words::{Table, duration};
 
 /// A sweep as it stands.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -94,9 +94,14 @@ impl Status {
     }
 }
 
+/// Three decimals, or `-`.
+fn nats(value: Option<f64>) -> String {
+    value.map_or_else(|| "-".to_owned(), |value| format!("{value:.3}"))
+}
+
 impl fmt::Display for Status {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(f, "{}", self.table().render())?;
+        writeln!(f, "{}", self.table().render(0))?;
         let count = |state| self.runs.iter().filter(|run| run.state == state).count();
         let counts = State::ALL.into_iter().map(|state| (count(state), state));
         let counts = counts.filter(|(count, _)| *count > 0);
@@ -131,7 +136,7 @@ impl fmt::Display for Status {
 
 impl Status {
     fn table(&self) -> Table {
-        let mut table = Table::new([
+        let mut table = Table::new(&[
             "run", "arm", "seed", "state", "step", "loss", "held out", "outcome", "spikes",
         ]);
         for run in &self.runs {

@@ -4,7 +4,7 @@ use super::Verdict;
 use crate::card::{Card, Kind, Role};
 use crate::criterion::{Compared, Count, Criterion, Finding, VerdictStatus};
 use crate::sweep::CardText;
-use crate::words::{number, p_is, points};
+use crate::wording::{number, p_is, points};
 use crate::{RunState, Sweep};
 
 /// Status, and what was found; of several criteria how many hold, and then each by itself.

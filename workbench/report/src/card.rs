@@ -2,10 +2,11 @@
 
 use crate::error::ReportError;
 use crate::plot::axis::{Axis, Scale};
-use crate::plot::canvas::{self, Frame, Key, PX, shorten, stroke};
+use crate::plot::canvas::{self, Frame, Key, PX, stroke};
+use crate::plot::label::shorten;
 use crate::plot::palette;
+use crate::prose::significant;
 use crate::render::standalone_svg;
-use crate::words::significant;
 use plotters::element::{Circle, PathElement};
 use plotters::style::Color;
 use std::collections::BTreeSet;

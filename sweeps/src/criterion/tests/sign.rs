@@ -6,7 +6,7 @@ use crate::criterion::test::{
     Runs, SeedUse, Seeds, SimulatedRuns, Size, StatisticalTest, TooFew, word, wrong_way,
 };
 use crate::stats::mcnemar_exact;
-use crate::words::{p_value, p_words};
+use crate::wording::{p_value, p_words};
 use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
 

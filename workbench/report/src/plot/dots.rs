@@ -2,11 +2,12 @@
 
 use super::Figure;
 use super::axis::{Axis, Scale};
-use super::canvas::{self, Frame, Key, PX, shorten, stroke, text};
+use super::canvas::{self, Frame, Key, PX, stroke, text};
 use super::curves::Level;
+use super::label::shorten;
 use super::palette::{self, FAINT, INK};
 use crate::error::ReportError;
-use crate::words::loss;
+use crate::prose::loss;
 use plotters::element::{Circle, Cross, DashedPathElement, Text};
 use plotters::style::Color;
 use plotters::style::text_anchor::{HPos, Pos, VPos};

@@ -18,6 +18,11 @@ pub(in crate::card::check) fn check(card: &Card, complaints: &mut Vec<Complaint>
         if !pooled::check_keys(card, criterion.arms().pool(), &section, complaints) {
             continue;
         }
+        if criterion.control_metric.as_ref() == Some(card.metric_of(criterion)) {
+            let message = "is the metric that it is compared with: every difference would be 0";
+            let key = format!("{section}.control_metric");
+            complain(complaints, &key, message, None);
+        }
         check_arms(card, criterion, &section, complaints);
         // An arm that is named wrongly has its complaint.
         if complaints.len() == before {
