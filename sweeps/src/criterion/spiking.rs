@@ -1,6 +1,6 @@
 //! One number of a run's spikes, for cards that compare them.
 
-use super::{Metric, Reduce};
+use super::metric::{Metric, Reduce};
 use crate::stats::moments;
 use logs::Record;
 use logs::spike::{self, Owner, Spike, owner};

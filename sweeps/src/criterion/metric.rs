@@ -48,7 +48,7 @@ pub enum Reduce {
 }
 
 impl Reduce {
-    pub(in crate::card) const WORDS: &'static [(&'static str, Self)] = &[
+    pub(crate) const WORDS: &'static [(&'static str, Self)] = &[
         ("last", Self::Last),
         ("mean", Self::Mean),
         ("median", Self::Median),
