@@ -168,6 +168,9 @@ pub fn attribute(facts: &Facts) -> Attribution {
         );
         answer(Answer::Unclear, twins, sentence)
     };
+    if !facts.has("same") {
+        return unclear(&["same"], "the control did not run to its end");
+    }
     let spikes = facts.spikes("same");
     match facts.control {
         Control::Same => {}
@@ -391,6 +394,6 @@ mod tests {
         facts.fp32 = true;
         assert_eq!(attribute(&facts).answer, Answer::Cause(Cause::State));
         facts.fates.remove("same");
-        assert_eq!(attribute(&facts).answer, Answer::NoSpike);
+        assert_eq!(attribute(&facts).answer, Answer::Unclear);
     }
 }
