@@ -43,7 +43,7 @@ pub enum TrainError {
     },
     /// Weights of another program could not be read or written.
     #[error(transparent)]
-    Interchange(#[from] crate::interchange::InterchangeError),
+    Interchange(#[from] crate::files::interchange::InterchangeError),
     /// A slice of the full model cannot be computed.
     #[error("{problem}")]
     Slice {
@@ -56,6 +56,14 @@ pub enum TrainError {
         /// The run's folder of checkpoints.
         directory: PathBuf,
         /// What is missing, and what is there.
+        problem: String,
+    },
+    /// A run cannot be forked as asked.
+    #[error("`{}` {problem}", path.display())]
+    Fork {
+        /// The run, or the fork.
+        path: PathBuf,
+        /// What is wrong, what was expected, and what can be done.
         problem: String,
     },
     /// A parity file could not be made or written.

@@ -4,53 +4,50 @@
 //! `experiments-text`); neither knows a tensor. Here is what does.
 //!
 //! One decision shapes this crate: master weights, gradients and Adam moments are flat `f32`
-//! slices on the host ([`Parameters`], [`AdamW`]), and the model is built from them anew for every
+//! slices on the host ([`parameters::Parameters`], [`optimizer::adamw::AdamW`]), and the model is built from them anew for every
 //! pass. Checkpoints, norms, clipping and resumption are then plain loops whose bits do not depend
 //! on a backend (`docs/decisions/0004-host-side-optimizer.md`).
+//!
+//! | room | what is in it |
+//! | --- | --- |
+//! | [`data`] | from text to batches: objectives, planted faults, held-out passages |
+//! | [`parameters`] | the flat master weights and the table of what lies where |
+//! | [`numerics`] | roundings to 16 bits, the loss scale, dropout masks |
+//! | [`optimizer`] | from gradients to new weights: skipping, clipping, AdamW |
+//! | [`layers`] | the network, sub-layer by sub-layer, as tensor operations and by hand |
+//! | [`pass`] | forward and backward over one micro-batch, of one run or of several packed together |
+//! | [`files`] | checkpoints, weights for other programs, the parity file |
+//! | [`trainer`] | the run and its steps: cadence, policy, signals, alarms; runs that probe instead |
+//! | [`studies`] | what leaves no run: bench, a layer at full size, the initialisation audit |
+//!
+//! A room imports only from rooms above it in this table, and from `backend` (the device), `random` and
+//! `error`.
 
-mod adamw;
 mod backend;
-pub mod bench;
-mod capture;
-mod checkpoint;
-mod clipping;
 mod data;
-mod dropout;
-mod entropy;
 mod error;
-mod fused;
-mod inject;
-mod inspect;
-mod interchange;
-mod last_word;
-mod loss_scaler;
-mod model;
-mod objective;
-mod pack;
+mod files;
+mod layers;
+mod numerics;
+mod optimizer;
 mod parameters;
-mod parity;
 mod pass;
-mod precision;
-mod probe;
-mod probes;
-mod provenance;
 mod random;
-mod signals;
-mod skip_step;
-mod slice;
+mod studies;
 mod trainer;
-mod weights;
 
 pub use backend::{Device, features};
-pub use entropy::{UnigramLoss, unigram_loss};
+pub use data::entropy::{UnigramLoss, unigram_loss};
 pub use error::TrainError;
-pub use inspect::{Audit, inspect_config, inspect_run};
-pub use interchange::{InterchangeError, SatDtype};
-pub use parity::PARITY_FORMAT;
-pub use slice::{
+pub use files::interchange::{InterchangeError, SatDtype};
+pub use files::parity::PARITY_FORMAT;
+pub use files::weights::{check_weights, export_weights, import_weights};
+pub use studies::bench;
+pub use studies::inspect::{Audit, inspect_config, inspect_run};
+pub use studies::slice::{
     Addition, Pass, Slice, SliceReport, TensorStats, residual_rms, slice, slice_bytes,
 };
 pub use trainer::{
-    Ending, Member, PackRequest, Repeat, Request, check_run, parity, train, train_pack,
+    CheckpointAudit, CheckpointAuditRequest, Child, Ending, ForkRequest, Forked, Member,
+    PackRequest, Repeat, Request, audit, check_run, fork, parity, train, train_pack,
 };
-pub use weights::{check_weights, export_weights, import_weights};

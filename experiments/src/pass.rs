@@ -3,19 +3,27 @@
 //! A pass may serve several runs at once, each with weights, a batch and a loss scale of its own, so
 //! that small models fill a large device. Nothing flows between the runs.
 
-use crate::capture::Capture;
+pub(crate) mod fused;
+pub(crate) mod pack;
+#[cfg(test)]
+mod tests;
+
 use crate::data::{Batch, Losses, Mean, Targets};
-use crate::dropout::Dropout;
-use crate::fused;
-use crate::model::{Context, Glm, Gradients, Input, Weights, collect, scale_runs};
-use crate::pack::Seat;
+use crate::layers::capture::Capture;
+use crate::layers::context::graph::{Context, scale_runs};
+use crate::layers::gradients::Gradients;
+use crate::layers::input::Input;
+use crate::layers::network::graph::Glm;
+use crate::layers::probe::Probe;
+use crate::layers::weights::graph::{Weights, collect};
+use crate::numerics::dropout::Dropout;
+use crate::numerics::precision::Precision;
 use crate::parameters::Parameters;
-use crate::precision::Precision;
-use crate::probe::Probe;
 use burn::tensor::backend::{AutodiffBackend, Backend};
 use burn::tensor::{Int, Tensor, TensorData, activation};
 use experiments_config::Config;
 use kernels::Kernels;
+use pack::Seat;
 use std::borrow::Cow;
 
 /// What stays the same over all passes of a run.
@@ -38,9 +46,9 @@ pub(crate) struct Run<'a> {
 /// What computes a pass.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Engine {
-    /// Hand-written sub-layers, [`crate::fused`].
+    /// Hand-written sub-layers, [`crate::pass::fused`].
     Fused,
-    /// burn's tensor operations and their autodiff graph, [`crate::model`].
+    /// burn's tensor operations and their autodiff graph, [`crate::layers::network::graph`].
     Graph,
 }
 
@@ -147,8 +155,8 @@ pub(crate) fn train_packed<B: AutodiffBackend + Kernels>(
     }
     let mut grads = scale_runs(loss, scales).sum().backward();
     drop(model);
-    let half = setting.precision.half();
-    let gradients = collect(weights.into_leaves(), &mut grads, &parameters, half);
+    let leaves = weights.into_leaves();
+    let gradients = collect(leaves, &mut grads, &parameters, setting.precision);
     let mut losses = losses(runs, entropy);
     if let Some(z_loss) = z_loss {
         for (losses, z) in losses.iter_mut().zip(host(z_loss.reshape([runs.len()]))) {

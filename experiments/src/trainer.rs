@@ -6,18 +6,25 @@
 
 mod alarms;
 mod beginning;
+mod doctor;
+mod fork;
 mod gradient;
 mod identity;
 mod pack;
+mod probes;
 mod repeat;
 mod resumption;
 mod session;
+pub(crate) mod signals;
 mod step;
 #[cfg(test)]
 mod tests;
 mod text;
 mod timing;
+mod withheld;
 
+pub use doctor::{CheckpointAudit, CheckpointAuditRequest, audit};
+pub use fork::{Child, ForkRequest, Forked, fork};
 pub(crate) use gradient::{accumulate, unscale};
 pub(crate) use identity::check_memory;
 pub use identity::check_run;

@@ -18,7 +18,7 @@ pub trait Kernels: Backend {
     const COUNTS_RANGE: bool = false;
 
     /// Whether tensors lie in the memory of this process and are computed by its threads, so that
-    /// [`crate::fused`] can do the same work.
+    /// [`crate::slices`] can do the same work.
     const ON_HOST: bool = false;
     /// Whether products of 16-bit tensors run on units made for them, and so have a peak of their own.
     const HALF_PRODUCTS: bool = false;
@@ -180,7 +180,11 @@ impl<B: Kernels, C: CheckpointStrategy> Kernels for Autodiff<B, C> {
     const COMBINES: bool = B::COMBINES;
 
     fn round(x: FloatTensor<Self>, format: HalfFormat) -> (FloatTensor<Self>, RangeCount) {
-        let rounding = Rounding { format, site: None };
+        let rounding = Rounding {
+            format,
+            site: None,
+            saturates: false,
+        };
         (Self::gate(x, &Gate::round(rounding)), RangeCount::default())
     }
 

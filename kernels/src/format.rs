@@ -1,7 +1,7 @@
 //! Rounding to binary16 and bfloat16, in place on `f32` slices.
 
 use crate::simd::vectorised;
-use half::f16;
+use half::{bf16, f16};
 
 /// A 16-bit floating-point format.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -13,19 +13,33 @@ pub enum HalfFormat {
     Bf16,
 }
 
+impl HalfFormat {
+    /// Largest finite value.
+    #[must_use]
+    pub fn largest(self) -> f32 {
+        match self {
+            Self::Fp16 => f16::MAX.to_f32(),
+            Self::Bf16 => bf16::MAX.to_f32(),
+        }
+    }
+}
+
 /// What rounding did to the range of a slice.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub struct RangeCount {
-    /// Finite values that became infinite.
+    /// Finite values beyond the largest of the format: they became infinite, or that one.
     pub overflow: u64,
     /// Values other than zero that became zero.
     pub underflow: u64,
+    /// Largest magnitude among those that overflowed, before it was rounded; 0 without one.
+    pub largest: f32,
 }
 
 impl std::ops::AddAssign for RangeCount {
     fn add_assign(&mut self, other: Self) {
         self.overflow += other.overflow;
         self.underflow += other.underflow;
+        self.largest = self.largest.max(other.largest);
     }
 }
 
@@ -36,6 +50,18 @@ pub fn round_slice(values: &mut [f32], format: HalfFormat) -> RangeCount {
         HalfFormat::Fp16 => round_fp16(values),
         HalfFormat::Bf16 => round_bf16(values),
     }
+}
+
+/// [`round_slice`], but what would become infinite becomes the largest finite value with its sign, and so
+/// does an infinity, as in CUDA's conversions with `__NV_SATFINITE`. NaN stays NaN. The same losses are
+/// counted.
+pub(crate) fn saturate_slice(values: &mut [f32], format: HalfFormat) -> RangeCount {
+    let count = round_slice(values, format);
+    let largest = format.largest();
+    for value in values {
+        *value = value.clamp(-largest, largest);
+    }
+    count
 }
 
 /// [`round_slice`] for values whose losses are of no interest or have been counted.
@@ -172,9 +198,23 @@ mod wide {
         let finite = _mm256_cmp_ps::<_CMP_LT_OQ>(_mm256_and_ps(x, magnitude), infinity);
         let vanished = _mm256_cmp_ps::<_CMP_EQ_OQ>(y, zero);
         let something = _mm256_cmp_ps::<_CMP_NEQ_UQ>(x, zero);
-        let lost = |a, b| u64::from(_mm256_movemask_ps(_mm256_and_ps(a, b)).count_ones());
-        count.overflow += lost(infinite, finite);
-        count.underflow += lost(vanished, something);
+        let lost = |a, b| _mm256_movemask_ps(_mm256_and_ps(a, b)).count_ones();
+        count.underflow += u64::from(lost(vanished, something));
+        let beyond = lost(infinite, finite);
+        if beyond > 0 {
+            count.overflow += u64::from(beyond);
+            let mut sizes = Block::default();
+            store(&mut sizes, _mm256_and_ps(x, magnitude));
+            count.largest = largest_finite(&sizes, count.largest);
+        }
+    }
+
+    /// Of the magnitudes and `largest`: in a block where something overflows nothing finite is larger than that.
+    /// Overflow is rare, and the loop around is not.
+    #[cold]
+    fn largest_finite(sizes: &Block, largest: f32) -> f32 {
+        let finite = sizes.iter().filter(|size| size.is_finite());
+        finite.fold(largest, |largest, size| largest.max(*size))
     }
 }
 
@@ -182,7 +222,10 @@ fn round_fp16_portable(values: &mut [f32]) -> RangeCount {
     let mut count = RangeCount::default();
     for value in values {
         let rounded = f16::from_f32(*value).to_f32();
-        count.overflow += u64::from(value.is_finite() && rounded.is_infinite());
+        if value.is_finite() && rounded.is_infinite() {
+            count.overflow += 1;
+            count.largest = count.largest.max(value.abs());
+        }
         count.underflow += u64::from(*value != 0.0 && rounded == 0.0);
         *value = rounded;
     }
@@ -194,7 +237,7 @@ vectorised! {
     /// bit is even, carries into it. NaN stays quiet.
     fn round_bf16(values: &mut [f32]) -> RangeCount {
         const INFINITY: u32 = 0x7f80_0000;
-        let (mut overflow, mut underflow) = (0_u64, 0_u64);
+        let (mut overflow, mut underflow, mut largest) = (0_u64, 0_u64, 0_u32);
         for block in values.chunks_mut(1 << 24) {
             let mut lost = [0_u32; 2];
             for value in block {
@@ -204,21 +247,24 @@ vectorised! {
                 let quiet = (bits | 0x0040_0000) & 0xffff_0000;
                 let rounded = if magnitude > INFINITY { quiet } else { carried };
                 let after = rounded & 0x7fff_ffff;
-                lost[0] += u32::from(after == INFINITY && magnitude < INFINITY);
+                let beyond = after == INFINITY && magnitude < INFINITY;
+                lost[0] += u32::from(beyond);
+                largest = largest.max(if beyond { magnitude } else { 0 });
                 lost[1] += u32::from(after == 0 && magnitude != 0);
                 *value = f32::from_bits(rounded);
             }
             overflow += u64::from(lost[0]);
             underflow += u64::from(lost[1]);
         }
-        RangeCount { overflow, underflow }
+        // Magnitudes are ordered as their bits are.
+        let largest = f32::from_bits(largest);
+        RangeCount { overflow, underflow, largest }
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use half::bf16;
     use proptest::prelude::*;
 
     fn fp16(value: f32) -> f32 {
@@ -286,7 +332,34 @@ mod tests {
             let count = round_slice(&mut rounded, HalfFormat::Fp16);
             let pairs = || values.iter().zip(&rounded);
             prop_assert_eq!(count.overflow, pairs().filter(|(a, b)| a.is_finite() && b.is_infinite()).count() as u64);
+            let beyond = pairs().filter(|(a, b)| a.is_finite() && b.is_infinite());
+            prop_assert_eq!(count.largest, beyond.map(|(a, _)| a.abs()).fold(0.0, f32::max));
             prop_assert_eq!(count.underflow, pairs().filter(|(a, b)| **a != 0.0 && **b == 0.0).count() as u64);
         }
+
+        /// Saturating is rounding, and then infinities alone are something else.
+        #[test]
+        fn prop_saturating_changes_infinities_alone(bits in prop::collection::vec(any::<u32>(), 0..200), fp16 in any::<bool>()) {
+            let format = if fp16 { HalfFormat::Fp16 } else { HalfFormat::Bf16 };
+            let values: Vec<f32> = bits.into_iter().map(f32::from_bits).collect();
+            let (mut rounded, mut saturated) = (values.clone(), values);
+            let count = round_slice(&mut rounded, format);
+            prop_assert_eq!(saturate_slice(&mut saturated, format), count);
+            for (rounded, saturated) in rounded.into_iter().zip(saturated) {
+                let expected = if rounded.is_infinite() { format.largest().copysign(rounded) } else { rounded };
+                prop_assert!(saturated.to_bits() == expected.to_bits() || rounded.is_nan() && saturated.is_nan());
+            }
+        }
+    }
+
+    /// The size of what did not fit is that before rounding, in both formats, and infinities have none.
+    #[test]
+    fn the_largest_value_beyond_the_range_is_known() {
+        let mut values = [1.0, -70_000.0, 65_519.0, 3e6, f32::INFINITY, f32::NAN].repeat(9);
+        assert_eq!(round_slice(&mut values, HalfFormat::Fp16).largest, 3e6);
+        let mut values = [1.0, f32::MIN, f32::INFINITY].repeat(9);
+        let count = round_slice(&mut values, HalfFormat::Bf16);
+        assert_eq!((count.overflow, count.largest), (9, f32::MAX));
+        assert_eq!(round_slice(&mut [65_504.0], HalfFormat::Fp16).largest, 0.0);
     }
 }

@@ -110,7 +110,25 @@ pub(crate) fn apply<B: Kernels>(
     let Some(rounding) = rounding else { return x };
     let (rounded, count) = B::round(x, rounding.format);
     rounding.count(pass, count);
-    rounded
+    if rounding.saturates_in(pass) {
+        saturated::<B>(rounded, rounding.format.largest())
+    } else {
+        rounded
+    }
+}
+
+/// Infinities become `largest` with their sign. NaN stays, which a backend's own clamp does not promise.
+fn saturated<B: Kernels>(x: FloatTensor<B>, largest: f32) -> FloatTensor<B> {
+    let shape = x.shape();
+    let elements = shape.num_elements();
+    let x = B::float_reshape(x, Shape::new([elements]));
+    let x = Tensor::<B, 1>::from_primitive(TensorPrimitive::Float(x));
+    let (above, below) = (
+        x.clone().greater_elem(largest),
+        x.clone().lower_elem(-largest),
+    );
+    let x = x.mask_fill(above, largest).mask_fill(below, -largest);
+    B::float_reshape(x.into_primitive().tensor(), shape)
 }
 
 /// The operation on the autodiff graph.
@@ -181,6 +199,7 @@ mod tests {
         Rounding {
             format: HalfFormat::Fp16,
             site,
+            saturates: false,
         }
     }
 

@@ -1,12 +1,12 @@
 //! Where in the network values are rounded, and what that cost in range.
 
-use crate::format::round_uncounted;
+use crate::format::{round_uncounted, saturate_slice};
 use crate::{HalfFormat, RangeCount, round_slice};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
 /// Totals of one rounding point since the last [`RangeSite::take`].
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub struct SiteTotals {
     /// Range losses in the forward pass.
     pub forward: RangeCount,
@@ -23,6 +23,8 @@ pub struct RangeSite {
     /// Layer counted from 0; absent outside the layers.
     pub layer: Option<usize>,
     counts: [AtomicU64; 4],
+    /// Bits of [`RangeCount::largest`] of both passes, which are ordered as the magnitudes are.
+    largest: [AtomicU32; 2],
 }
 
 impl RangeSite {
@@ -33,6 +35,7 @@ impl RangeSite {
             name,
             layer,
             counts: Default::default(),
+            largest: Default::default(),
         }
     }
 
@@ -44,18 +47,26 @@ impl RangeSite {
                 self.counts[slot].fetch_add(value, Ordering::Relaxed);
             }
         }
+        if count.overflow > 0 {
+            let bits = count.largest.to_bits();
+            self.largest[base / 2].fetch_max(bits, Ordering::Relaxed);
+        }
     }
 
     /// Reads the totals and sets them to zero.
     pub fn take(&self) -> SiteTotals {
-        let [a, b, c, d] = &self.counts;
-        let pair = |overflow: &AtomicU64, underflow: &AtomicU64| RangeCount {
-            overflow: overflow.swap(0, Ordering::Relaxed),
-            underflow: underflow.swap(0, Ordering::Relaxed),
+        let of = |pass: Pass| {
+            let base = pass as usize;
+            let count = |slot: usize| self.counts[slot].swap(0, Ordering::Relaxed);
+            RangeCount {
+                overflow: count(base),
+                underflow: count(base + 1),
+                largest: f32::from_bits(self.largest[base / 2].swap(0, Ordering::Relaxed)),
+            }
         };
         SiteTotals {
-            forward: pair(a, b),
-            backward: pair(c, d),
+            forward: of(Pass::Forward),
+            backward: of(Pass::Backward),
         }
     }
 }
@@ -76,17 +87,22 @@ pub struct Rounding {
     pub format: HalfFormat,
     /// Where losses are counted; absent when nobody asks.
     pub site: Option<Arc<RangeSite>>,
+    /// Whether a gradient beyond the range becomes the largest finite value instead of infinity. Values of
+    /// the forward pass never do.
+    pub saturates: bool,
 }
 
 /// Rounds the values of a stored tensor where the pass has a format, and counts.
-pub(crate) fn store(values: &mut [f32], point: Option<&Rounding>, pass: Pass) {
+#[inline]
+pub fn store(values: &mut [f32], point: Option<&Rounding>, pass: Pass) {
     if let Some(rounding) = point {
         rounding.apply(values, pass);
     }
 }
 
-/// [`store`] for a tensor of which one has many pieces in hand: counts are added up at the end.
-pub(crate) struct Store<'a> {
+/// [`store()`] for a tensor of which one has many pieces in hand: counts are added up at the end.
+#[derive(Debug)]
+pub struct Store<'a> {
     point: Option<&'a Rounding>,
     /// Absent for values that were stored, and counted, before.
     pass: Option<Pass>,
@@ -94,7 +110,9 @@ pub(crate) struct Store<'a> {
 }
 
 impl<'a> Store<'a> {
-    pub(crate) fn new(point: Option<&'a Rounding>, pass: Pass) -> Self {
+    /// For the values of a pass.
+    #[must_use]
+    pub fn new(point: Option<&'a Rounding>, pass: Pass) -> Self {
         Self {
             point,
             pass: Some(pass),
@@ -102,8 +120,9 @@ impl<'a> Store<'a> {
         }
     }
 
-    /// For values that were stored, and counted, before.
-    pub(crate) fn again(point: Option<&'a Rounding>) -> Self {
+    /// For values that were stored, and counted, before: nothing is counted.
+    #[must_use]
+    pub fn again(point: Option<&'a Rounding>) -> Self {
         Self {
             point,
             pass: None,
@@ -113,17 +132,17 @@ impl<'a> Store<'a> {
 
     /// Rounds some of the values. Called for every row, so nothing is left of it where nothing is rounded.
     #[inline]
-    pub(crate) fn piece(&mut self, values: &mut [f32]) {
+    pub fn piece(&mut self, values: &mut [f32]) {
         if let Some(rounding) = self.point {
-            self.round(values, rounding.format);
+            self.round(values, rounding);
         }
     }
 
     #[inline(never)]
-    fn round(&mut self, values: &mut [f32], format: HalfFormat) {
+    fn round(&mut self, values: &mut [f32], rounding: &Rounding) {
         match self.pass {
-            Some(_) => self.count += round_slice(values, format),
-            None => round_uncounted(values, format),
+            Some(pass) => self.count += rounding.round(values, pass),
+            None => round_uncounted(values, rounding.format),
         }
     }
 }
@@ -137,16 +156,33 @@ impl Drop for Store<'_> {
 }
 
 /// Rounds values that were stored, and counted, before.
-pub(crate) fn round_again(values: &mut [f32], point: Option<&Rounding>) {
+#[inline]
+pub fn round_again(values: &mut [f32], point: Option<&Rounding>) {
     if let Some(rounding) = point {
         round_uncounted(values, rounding.format);
     }
 }
 
 impl Rounding {
-    /// Rounds values in place and counts what that loses.
+    /// Rounds values in place and counts at its site what that loses.
     pub fn apply(&self, values: &mut [f32], pass: Pass) {
-        self.count(pass, round_slice(values, self.format));
+        self.count(pass, self.round(values, pass));
+    }
+
+    /// Rounds values in place; the site is not told what that loses.
+    pub fn round(&self, values: &mut [f32], pass: Pass) -> RangeCount {
+        if self.saturates_in(pass) {
+            saturate_slice(values, self.format)
+        } else {
+            round_slice(values, self.format)
+        }
+    }
+
+    pub(crate) fn saturates_in(&self, pass: Pass) -> bool {
+        match pass {
+            Pass::Forward => false,
+            Pass::Backward => self.saturates,
+        }
     }
 
     pub(crate) fn count(&self, pass: Pass, count: RangeCount) {
@@ -168,6 +204,7 @@ mod tests {
             RangeCount {
                 overflow: 2,
                 underflow: 0,
+                largest: 7e4,
             },
         );
         site.add(
@@ -175,10 +212,15 @@ mod tests {
             RangeCount {
                 overflow: 0,
                 underflow: 5,
+                largest: 0.0,
             },
         );
         let totals = site.take();
         assert_eq!((totals.forward.overflow, totals.backward.underflow), (2, 5));
+        assert_eq!(
+            (totals.forward.largest, totals.backward.largest),
+            (7e4, 0.0)
+        );
         assert_eq!(site.take(), SiteTotals::default());
     }
 }

@@ -10,7 +10,6 @@
 //! - [`read`] follows a run directory.
 //! - [`spike`] says what a spike is and finds them; [`alarm`] watches signals as they arrive.
 //! - [`evaluation`] says what in a run deserved an alarm, and which detectors raised one.
-//! - [`printable`](mod@printable) makes text safe for a terminal.
 //! - [`import`](mod@import) makes run directories of other programs' logs.
 //! - [`decimate`] and [`smooth`] prepare curves for drawing, [`export`] writes CSV and `TensorBoard`.
 
@@ -26,7 +25,6 @@ pub mod line;
 mod machine;
 mod median;
 pub mod output;
-pub mod printable;
 pub mod read;
 pub mod record;
 pub mod run;
@@ -41,8 +39,7 @@ pub use error::LogError;
 pub use lease::Lease;
 pub use line::LineError;
 pub use machine::is_machine_failure;
-pub use printable::{printable, printable_line};
 pub use read::{Liveness, RunReader};
-pub use record::{Name, Record};
+pub use record::{Name, Record, split_layer};
 pub use run::{Engine, Event, EventKind, Manifest, RunLease, RunWriter, Status, Summary};
 pub use signal::{SIGNALS, Signal, TIMINGS, signal};

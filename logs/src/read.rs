@@ -239,6 +239,7 @@ impl RunReader {
 
 /// What is said of lines that were lost.
 fn missing(count: u64, noun: &str, file: &str) -> Option<String> {
-    let ending = if count == 1 { " is" } else { "s are" };
-    (count > 0).then(|| format!("{file}: {count} {noun}{ending} missing that the run wrote"))
+    let are = if count == 1 { "is" } else { "are" };
+    let lines = words::counted(count, noun);
+    (count > 0).then(|| format!("{file}: {lines} {are} missing that the run wrote"))
 }

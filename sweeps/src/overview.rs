@@ -5,11 +5,11 @@ use crate::card::{Role, Settings};
 use crate::learning::TooSlow;
 use crate::plan::{Design, Designs, MOST_SEEDS, Power, VerdictDesign, WANTED};
 use crate::reader::{RunState, State};
-use crate::table::{Table, bytes, count, duration, nats};
 use crate::verdict::{Open, findings};
 use crate::{ExecutorProcess, Plan, SweepReader};
 use serde::Serialize;
 use std::fmt;
+use words::{Table, approximate, bytes, counted, duration};
 
 /// A plan in a page.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -116,12 +116,8 @@ impl Plan {
 
 impl Design {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let runs = if self.seeds == 1 { "seed" } else { "seeds" };
-        write!(
-            f,
-            "{} ({}, {} {runs})",
-            self.criterion, self.test, self.seeds
-        )?;
+        let seeds = counted(self.seeds as u64, "seed");
+        write!(f, "{} ({}, {seeds})", self.criterion, self.test)?;
         match (&self.expected, self.power) {
             (Some(expected), Some(power)) => {
                 let needed = needed(self.seeds_needed);
@@ -175,7 +171,7 @@ impl fmt::Display for PlanOverview {
             .as_ref()
             .map_or(String::new(), |name| format!(" (budget {name})"));
         writeln!(f, "{}{budget}: {}\n", self.card, self.title)?;
-        let mut table = Table::new(["arm", "role", "runs", "steps", "tokens", "disk"]);
+        let mut table = Table::new(&["arm", "role", "runs", "steps", "tokens", "disk"]);
         for arm in &self.arms {
             let runs = arm.seeds.len() as u64;
             table.row([
@@ -183,17 +179,17 @@ impl fmt::Display for PlanOverview {
                 role(arm.role).to_owned(),
                 runs.to_string(),
                 arm.steps.to_string(),
-                count(runs * arm.tokens),
+                approximate(runs * arm.tokens),
                 bytes(runs * arm.disk_bytes),
             ]);
         }
-        writeln!(f, "{}", table.render())?;
+        writeln!(f, "{}", table.render(0))?;
         write!(
             f,
             "{} runs, {} steps, {} tokens, needs {} of disk",
             self.runs.len(),
             self.steps,
-            count(self.tokens),
+            approximate(self.tokens),
             bytes(self.disk_bytes)
         )?;
         if let Some(minutes) = self.budget_minutes {
@@ -346,9 +342,14 @@ impl Status {
     }
 }
 
+/// Three decimals, or `-`.
+fn nats(value: Option<f64>) -> String {
+    value.map_or_else(|| "-".to_owned(), |value| format!("{value:.3}"))
+}
+
 impl fmt::Display for Status {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut table = Table::new([
+        let mut table = Table::new(&[
             "run", "arm", "seed", "state", "step", "loss", "held out", "outcome", "spikes",
         ]);
         for run in &self.runs {
@@ -367,7 +368,7 @@ impl fmt::Display for Status {
                     .map_or("-".to_owned(), |_| run.spikes.len().to_string()),
             ]);
         }
-        writeln!(f, "{}", table.render())?;
+        writeln!(f, "{}", table.render(0))?;
         let counts: Vec<String> = State::ALL
             .into_iter()
             .map(|state| {

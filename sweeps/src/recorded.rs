@@ -37,6 +37,7 @@ fn kinds(signal: &str) -> Option<&'static [ProbeKind]> {
         | "z_loss"
         | "lr"
         | "grad_norm"
+        | "grad_max"
         | "grad_norm_embedding"
         | "grad_norm_embedding_input"
         | "grad_norm_embedding_logit"

@@ -14,12 +14,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import torch
-from torch import Tensor
-
 import recompute
+import torch
 from glm import attention_mask, loss_weights, weight_shapes
 from recompute import ParityFile, Step
+from torch import Tensor
 
 LOSS_BAR = 1e-6  # relative
 VALUE_BAR = 1e-5  # largest difference over largest magnitude of the tensor
@@ -316,8 +315,11 @@ def check_half_gradients(file: ParityFile, report: Report) -> None:
     """Where the weight gradients of a half-precision run were rounded to the pass format, and where not.
 
     Every micro-batch rounds its gradient once, the joined one of tied embeddings too. An accumulation in the
-    pass format rounds every sum again; one in FP32 must not.
+    pass format rounds every sum again; one in FP32 must not. The matrix of an FP32 head is rounded nowhere.
     """
+    if file.config["precision"].get("fp32_head", False):
+        check_fp32_head(file, report)
+        return
     precision, accumulation = (file.config["precision"][key] for key in ("format", "grad_accumulation"))
     scaled, count_of = file.group("gradients_scaled"), file.micro_batches
     name = "embedding.weight"
@@ -338,6 +340,34 @@ def check_half_gradients(file: ParityFile, report: Report) -> None:
         wrong = {n: unrepresentable(precision, g) for n, g in scaled.items() if "norm." not in n}
         stored = count(f"{n}: {k} values" for n, k in wrong.items() if k)
         report.line(f"gradients stored in {precision}", stored, 0)
+
+
+def check_fp32_head(file: ParityFile, report: Report) -> None:
+    """An FP32 head from what entered it: logits, the gradient of its matrix, and what is stored beside it."""
+    tied, precision = file.config["model"]["tie_embeddings"], file.config["precision"]["format"]
+    name = "embedding.weight" if tied else "head.weight"
+    weight = file.group("weights_before")[name].double().requires_grad_(True)
+    worst, total = Worst(), torch.zeros((), dtype=torch.float64)
+    for m in range(file.micro_batches):
+        micro = file.group(f"micro.{m}")
+        logits, targets = micro["activations.final_norm"].double() @ weight.T, micro["targets"]
+        worst.add(relative_max(micro["logits"], logits.detach()), f"micro {m}")
+        chosen = targets >= 0
+        losses = torch.nn.functional.cross_entropy(logits, targets[chosen], reduction="none")
+        total = total + (losses * loss_weights(targets, torch.float64)[chosen]).sum() / file.micro_batches
+    total.backward()
+    report.line("logits of the FP32 head", worst, VALUE_BAR)
+    scaled = file.group("gradients_scaled")
+    own = scaled.pop(f"{name}.logit_path") if tied else scaled[name]
+    expected = weight.grad * file.scalar("loss_scale")
+    report.line("gradient of the FP32 head", Worst(relative_norm(own, expected)), GRADIENT_BAR)
+    joined = scaled.pop(name)
+    if tied:
+        paths = own.double() + scaled.pop(f"{name}.input_path").double()
+        report.line("the two embedding paths add up", Worst(relative_max(joined, paths)), OPTIMIZER_BAR)
+    wrong = {n: unrepresentable(precision, g) for n, g in scaled.items() if "norm." not in n}
+    stored = count(f"{n}: {k} values" for n, k in wrong.items() if k)
+    report.line(f"gradients of the body stored in {precision}", stored, 0)
 
 
 def check_gradient_chain(file: ParityFile, half: bool, report: Report) -> None:

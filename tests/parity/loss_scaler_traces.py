@@ -2,14 +2,14 @@
 """Drives the loss scalers of DeepSpeed, Megatron and PyTorch themselves and writes what they did.
 
 For developers, run by hand; the program and `cargo test` need no Python. The Rust test in
-`experiments/src/loss_scaler/tests.rs` replays the file and wants the same scale after every step.
+`experiments/src/numerics/loss_scaler/tests.rs` replays the file and wants the same scale after every step.
 
     python3 -m venv venv && venv/bin/pip install torch==2.9.1 numpy
     mkdir upstream && cd upstream
     pip download --no-deps --no-binary :all: deepspeed==0.6.7 && tar xzf deepspeed-0.6.7.tar.gz
     pip download --no-deps megatron-core==0.16.1 && unzip -q megatron_core-*.whl
     cd .. && venv/bin/python tests/parity/loss_scaler_traces.py upstream \\
-        experiments/src/loss_scaler/golden.json
+        experiments/src/numerics/loss_scaler/golden.json
 
 Only one file of DeepSpeed and one of Megatron is loaded. Megatron puts its scale on the GPU; here its
 module gets a `torch` whose tensors stay on the CPU, in the same 32 bits. PyTorch runs the public class
@@ -102,9 +102,7 @@ class PyTorch:
     def __init__(self, _upstream, config):
         self.weight = torch.nn.Parameter(torch.zeros(1))
         self.optimizer = torch.optim.SGD([self.weight], lr=0.0)
-        self.inner = torch.amp.GradScaler(
-            "cpu", init_scale=config["initial"], growth_interval=config["window"]
-        )
+        self.inner = torch.amp.GradScaler("cpu", init_scale=config["initial"], growth_interval=config["window"])
         self.inner.scale(torch.zeros(1))
 
     def scale(self):

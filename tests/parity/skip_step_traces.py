@@ -2,12 +2,12 @@
 """Drives OLMo-core's SkipStepOptimizer over made-up losses and gradient norms.
 
 For developers, run by hand; the program and `cargo test` need no Python. The Rust test in
-`experiments/src/skip_step/tests.rs` replays the file and wants the same decision at every step.
+`experiments/src/optimizer/skip_step/tests.rs` replays the file and wants the same decision at every step.
 
     python3 -m venv venv && venv/bin/pip install torch==2.9.1 numpy
     mkdir upstream && cd upstream
     pip download --no-deps ai2-olmo-core==3.0.0 && unzip -q ai2_olmo_core-*.whl && cd ..
-    venv/bin/python tests/parity/skip_step_traces.py upstream experiments/src/skip_step/golden.json
+    venv/bin/python tests/parity/skip_step_traces.py upstream experiments/src/optimizer/skip_step/golden.json
 
 Only the file of the class is loaded; what it imports from its package, two helpers about devices, is
 replaced. Values are FP64 and rounded to 6 digits. `skipped` are the steps, from 0, whose update the class
@@ -51,7 +51,7 @@ def trace(cls, name, window, sigma, steps):
         optimizer.latest_grad_norm = tensor(norm)
         if optimizer.step_skipped.item() == 1.0:
             skipped.append(index)
-    losses, norms = zip(*steps)
+    losses, norms = zip(*steps, strict=True)
     return {
         "name": name,
         "window": window,
@@ -82,10 +82,7 @@ def main():
     # has left the window.
     edge = {30: 3.0, 62: 5.0, 63: 5.0, 64: 5.0, 200: 4.0, 201: 4.0, 230: 0.1, 340: 4.0}
     noise = random.Random(5)
-    heavy = [
-        (float(f"{abs(noise.gauss(0, 1)) ** 3:.6g}"), float(f"{noise.expovariate(1):.6g}"))
-        for _ in range(200)
-    ]
+    heavy = [(float(f"{abs(noise.gauss(0, 1)) ** 3:.6g}"), float(f"{noise.expovariate(1):.6g}")) for _ in range(200)]
     traces = [
         trace(cls, "calm", 128, 6, series(1, 150, {}, {})),
         trace(cls, "spikes in the loss", 128, 6, series(2, 360, edge, {})),

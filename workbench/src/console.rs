@@ -4,7 +4,7 @@
 //! the command; only a reader that has gone away (`| head`) is none. Everything else goes to standard error
 //! and is never worth ending for: a run outlives the terminal that it was started from.
 //!
-//! Text from files, cards and paths is made [`logs::printable`] on its way.
+//! Text from files, cards and paths is made [`words::printable()`] on its way.
 
 use crate::failure::Failure;
 use std::fs::File;
@@ -15,7 +15,7 @@ use std::time::Duration;
 
 /// Prints a result, exactly: no line feed is added.
 pub(crate) fn print(text: &str) -> Result<(), Failure> {
-    match write(logs::printable(text).as_bytes()) {
+    match write(words::printable(text).as_bytes()) {
         Err(error) if error.kind() != ErrorKind::BrokenPipe => {
             Err(Failure::io("cannot write to standard output", &error))
         }
@@ -45,7 +45,7 @@ pub(crate) fn print_json(value: &impl serde::Serialize) -> Result<(), Failure> {
 pub(crate) fn say(message: &str) {
     let line = format!("{message}\n");
     // One write, so that lines of several processes do not mix.
-    let _ = io::stderr().write_all(logs::printable(&line).as_bytes());
+    let _ = io::stderr().write_all(words::printable(&line).as_bytes());
 }
 
 /// Rings the bell of the terminal that standard error is, if it is one.

@@ -2,6 +2,7 @@
 
 use experiments::TrainError;
 use experiments_config::ConfigError;
+use experiments_handover::HandoverError;
 use experiments_plan::PlanError;
 use experiments_text::TextError;
 use logs::LogError;
@@ -136,6 +137,7 @@ impl From<TrainError> for Failure {
             | TrainError::Damaged { .. }
             | TrainError::CheckpointVersion { .. }
             | TrainError::Weights { .. }
+            | TrainError::Fork { .. }
             | TrainError::Parity { .. }
             | TrainError::Slice { .. }
             | TrainError::Interchange(_)
@@ -148,6 +150,12 @@ impl From<TrainError> for Failure {
 
 impl From<PlanError> for Failure {
     fn from(error: PlanError) -> Self {
+        Self::new(error, exit::BAD_INPUT)
+    }
+}
+
+impl From<HandoverError> for Failure {
+    fn from(error: HandoverError) -> Self {
         Self::new(error, exit::BAD_INPUT)
     }
 }

@@ -37,14 +37,14 @@ impl Steps {
         let (start, first) = *self.first.get_or_insert((Instant::now(), done));
         if let Some(bar) = &self.bar {
             bar.set_position(done);
-            bar.set_message(logs::printable_line(text).into_owned());
+            bar.set_message(words::printable_line(text).into_owned());
             return;
         }
         let due = self.last_line.is_none_or(|last| last.elapsed() >= PAUSE);
         if due || done == self.total {
             let left = if done > first {
                 let pace = start.elapsed().as_secs_f64() / (done - first) as f64;
-                let left = sweeps::duration(pace * (self.total - done) as f64);
+                let left = words::duration(pace * (self.total - done) as f64);
                 format!(" · {left} left")
             } else {
                 String::new()

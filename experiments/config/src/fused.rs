@@ -46,6 +46,9 @@ impl Config {
             schedule: _,
             intervention: _,
             inject: _,
+            substitute: _,
+            // What becomes of an update.
+            withhold: _,
             // What becomes of the gradients and the signals of a pass.
             optimizer: _,
             checkpoint: _,
@@ -134,6 +137,9 @@ fn check_precision(precision: &PrecisionConfig) {
         grad_accumulation: _,
         loss_scale: _,
         query_key_layer_scaling: _,
+        // Either value.
+        fp32_head: _,
+        saturate_gradients: _,
         pb_relax,
     } = precision;
     match format {
@@ -200,6 +206,11 @@ mod tests {
             &["objective.mode=gpt", "objective.z_loss=1e-4"],
             &["precision.format=bf16", "egs.alpha=0.1"],
             &["precision.format=fp16", "precision.softmax=fp16"],
+            &[
+                "precision.format=fp16",
+                "precision.fp32_head=true",
+                "precision.saturate_gradients=true",
+            ],
             &[
                 "precision.pb_relax.attention=head",
                 "precision.pb_relax.norm=true",

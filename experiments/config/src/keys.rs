@@ -2,10 +2,12 @@
 
 use crate::{
     AlarmConfig, Complaint, Config, InitConfig, Inject, InjectKind, Intervention, ProbeKind,
-    ScheduleEntry, ScheduledKey, Source, TaskSource, Unit,
+    ScaleFall, ScheduleEntry, ScheduledKey, Source, Substitute, SubstituteKind, TaskSource, Unit,
+    Withhold,
 };
 use std::path::PathBuf;
 use toml::{Table, Value};
+use words::closest;
 
 /// A configuration with every optional key present: the schema of the tree.
 pub(crate) fn full() -> Table {
@@ -18,6 +20,12 @@ pub(crate) fn full() -> Table {
         weights_blake3: Some(String::new()),
     };
     config.eval.last_word = 1;
+    config.precision.fp32_head = true;
+    config.precision.saturate_gradients = true;
+    config.precision.loss_scale.fall = ScaleFall::ToOverflow;
+    // 32 would be left out.
+    config.checkpoint.ring_interval = 0;
+    config.checkpoint.ring_bytes = Some(0);
     config.alarm = AlarmConfig::full();
     config.probe.kind = ProbeKind::UpdateLaw;
     config.data.sources = vec![Source {
@@ -57,6 +65,17 @@ pub(crate) fn full() -> Table {
         tensor: Some(String::new()),
         element: Some(0),
         factor: Some(0.0),
+    }];
+    config.optimizer.embedding_lr_scale = 0.0;
+    config.substitute = vec![Substitute {
+        kind: SubstituteKind::Other,
+        step: 0,
+        steps: 0,
+    }];
+    config.withhold = vec![Withhold {
+        tensors: String::new(),
+        step: 0,
+        steps: 0,
     }];
     Table::try_from(&config).expect("a Config is representable in TOML")
 }
@@ -123,6 +142,12 @@ pub fn nearest(key: &str) -> Option<String> {
     }
 }
 
+/// The keys of the entries of every list, written as those of the first: `schedule[0].to`.
+#[must_use]
+pub fn every_entry_key() -> Vec<String> {
+    entry_keys("[0")
+}
+
 /// The keys of an entry of every list, at the place that `entry`, such as `schedule[0`, names.
 fn entry_keys(entry: &str) -> Vec<String> {
     let place = entry.rsplit_once('[').map_or("0", |(_, place)| place);
@@ -140,21 +165,6 @@ fn entry_keys(entry: &str) -> Vec<String> {
         );
     }
     keys
-}
-
-/// The candidate most similar to `word`, if any is similar enough to suggest.
-pub(crate) fn closest(word: &str, candidates: impl IntoIterator<Item = String>) -> Option<String> {
-    let last = |key: &str| key.rsplit('.').next().unwrap_or(key).to_owned();
-    candidates
-        .into_iter()
-        .map(|candidate| {
-            let whole = strsim::jaro_winkler(word, &candidate);
-            let tail = strsim::jaro_winkler(&last(word), &last(&candidate));
-            (whole.max(0.8 * tail), candidate)
-        })
-        .filter(|(score, _)| *score > 0.75)
-        .max_by(|a, b| a.0.total_cmp(&b.0))
-        .map(|(_, candidate)| candidate)
 }
 
 /// The key that was probably meant. Items of lists are only like one another.

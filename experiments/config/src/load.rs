@@ -1,6 +1,6 @@
 //! From presets, files and `--set` arguments to one complete [`Config`].
 
-use crate::keys::{closest, full, is_key, item, join, nearest, unknown_keys};
+use crate::keys::{full, is_key, item, join, nearest, unknown_keys};
 use crate::paths::anchor;
 use crate::types::{misfits, whole_numbers};
 use crate::{Complaint, Config, ConfigError};
@@ -201,9 +201,7 @@ fn named_table(
     Err(ConfigError::UnknownPreset {
         name: name.to_owned(),
         known: preset_names().collect::<Vec<_>>().join(", "),
-        hint: closest(name, preset_names().map(str::to_owned))
-            .map(|near| format!("; did you mean `{near}`?"))
-            .unwrap_or_default(),
+        hint: words::hint(name, preset_names()),
     })
 }
 
@@ -299,6 +297,11 @@ mod tests {
         let stop = load_preset("t0", &["alarm.action=stop".parse().unwrap()]).unwrap();
         assert_eq!(base.hash(), stop.hash());
         assert_ne!(base.to_toml(), stop.to_toml());
+        let ring = ["checkpoint.ring_bytes=0", "checkpoint.ring_interval=7"];
+        let ring = load_preset("t0", &ring.map(|set| set.parse().unwrap())).unwrap();
+        assert_eq!(base.hash(), ring.hash());
+        assert!(base.ring_slots() < 10 && ring.ring_slots() == 0);
+        assert!(!base.to_toml().contains("ring"), "old files read back");
         assert_ne!(base.hash(), seed.hash());
     }
 

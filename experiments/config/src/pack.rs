@@ -51,7 +51,7 @@ impl Config {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{EgsPath, Ffn, Norm, PbRelaxMax, ProbeKind};
+    use crate::{EgsPath, Ffn, Norm, PbRelaxMax, ProbeKind, ScaleFall};
 
     fn key(change: impl Fn(&mut Config)) -> String {
         let mut config = Config::default();
@@ -61,7 +61,7 @@ mod tests {
 
     #[test]
     fn what_is_a_number_or_outside_the_pass_may_differ() {
-        let own: [fn(&mut Config); 13] = [
+        let own: [fn(&mut Config); 14] = [
             |c| c.seed = 7,
             |c| c.steps = 3,
             |c| c.model.norm = Norm::Post,
@@ -73,6 +73,7 @@ mod tests {
             |c| c.optimizer.lr = 1.0,
             |c| c.batch.gradient_accumulation = 5,
             |c| c.precision.loss_scale.initial = 2.0,
+            |c| c.precision.loss_scale.fall = ScaleFall::ToOverflow,
             |c| c.precision.grad_accumulation = Format::Fp16,
             |c| c.objective.gmask_ratio = 1.0,
         ];
@@ -83,7 +84,7 @@ mod tests {
 
     #[test]
     fn what_decides_the_graph_may_not() {
-        let shared: [fn(&mut Config); 13] = [
+        let shared: [fn(&mut Config); 15] = [
             |c| c.model.layers = 7,
             |c| c.model.norm = Norm::Pre,
             |c| c.model.norm = Norm::Sandwich,
@@ -93,6 +94,8 @@ mod tests {
             |c| c.tokenizer.vocab_size = 300,
             |c| c.batch.micro_batch = 3,
             |c| c.precision.format = Format::Bf16,
+            |c| c.precision.fp32_head = true,
+            |c| c.precision.saturate_gradients = true,
             |c| c.precision.pb_relax.attention = PbRelaxMax::Row,
             |c| c.objective.z_loss = 0.1,
             |c| c.runtime.device = "cuda".to_owned(),

@@ -67,6 +67,14 @@ pub struct PrecisionConfig {
     /// Divides the stored scores of layer L (counted from 1) by L and multiplies them back inside
     /// the FP32 softmax (Megatron; GLM-130B: true).
     pub query_key_layer_scaling: bool,
+    /// Keeps the projection to the vocabulary, its logits and the gradients of both in FP32; with tied
+    /// embeddings the gradient of the whole table, into which that of the input path is summed.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub fp32_head: bool,
+    /// Stores a gradient beyond the range of a 16-bit `format` as its largest finite value instead of
+    /// infinity, so that no update is skipped for it. The loss scale falls as on an overflow.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub saturate_gradients: bool,
     /// PB-Relax.
     pub pb_relax: PbRelaxConfig,
     /// Loss scaling, used with `format = "fp16"` only.
@@ -80,6 +88,8 @@ impl Default for PrecisionConfig {
             softmax: Format::Fp32,
             grad_accumulation: Format::Fp32,
             query_key_layer_scaling: false,
+            fp32_head: false,
+            saturate_gradients: false,
             pb_relax: PbRelaxConfig::default(),
             loss_scale: LossScaleConfig::default(),
         }
@@ -100,6 +110,28 @@ pub enum LossScaleMode {
     Static,
 }
 
+/// How far an overflow makes the loss scale fall.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ScaleFall {
+    /// By one half, after the hysteresis, as the published scalers.
+    #[default]
+    Halve,
+    /// At the first overflow by as many halves as the largest overflowing gradient needs to fit, at least
+    /// one. There is nothing to forgive: hysteresis has no effect.
+    ToOverflow,
+}
+
+impl ScaleFall {
+    #[expect(
+        clippy::trivially_copy_pass_by_ref,
+        reason = "the signature that serde calls"
+    )]
+    fn is_default(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
 /// Loss scaling.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -115,6 +147,20 @@ pub struct LossScaleConfig {
     pub hysteresis: u32,
     /// Smallest scale; `pytorch` has none.
     pub min: f64,
+    /// `halve` or `to_overflow`.
+    #[serde(skip_serializing_if = "ScaleFall::is_default")]
+    pub fall: ScaleFall,
+}
+
+impl LossScaleConfig {
+    /// The overflow of this number is the first that lowers the scale.
+    #[must_use]
+    pub fn overflows_to_fall(&self) -> u32 {
+        match self.fall {
+            ScaleFall::Halve => self.hysteresis,
+            ScaleFall::ToOverflow => 1,
+        }
+    }
 }
 
 impl Default for LossScaleConfig {
@@ -125,6 +171,7 @@ impl Default for LossScaleConfig {
             window: 200,
             hysteresis: 2,
             min: 1.0,
+            fall: ScaleFall::Halve,
         }
     }
 }

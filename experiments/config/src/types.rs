@@ -3,9 +3,10 @@
 //! A parser stops at the first. So when a table does not fit, each of its values is tried alone.
 
 use crate::Complaint;
-use crate::keys::{closest, join};
+use crate::keys::join;
 use serde::de::DeserializeOwned;
 use toml::{Table, Value};
+use words::did_you_mean;
 
 /// Longest value that a message repeats, characters.
 const SHOWN: usize = 60;
@@ -151,12 +152,12 @@ fn complaint(key: String, value: &Value, problem: &str, choices: Option<String>)
             hint: None,
         };
     };
-    let words = choices.split('`').skip(1).step_by(2).map(str::to_owned);
-    let near = value.as_str().and_then(|word| closest(word, words));
+    let words = choices.split('`').skip(1).step_by(2);
+    let hint = value.as_str().and_then(|word| did_you_mean(word, words));
     Complaint {
         key,
         message: format!("is {shown}; expected {choices}"),
-        hint: near.map(|near| format!("did you mean `{near}`?")),
+        hint,
     }
 }
 

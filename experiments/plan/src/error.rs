@@ -51,26 +51,6 @@ pub enum PlanError {
         /// Why it did not work.
         problem: String,
     },
-    /// A hand-over would give the trainer an argument that its parser does not take.
-    #[error("{target} does not take `{argument}`: {problem}")]
-    Argument {
-        /// The trainer.
-        target: String,
-        /// The argument as written.
-        argument: String,
-        /// What is wrong and what was expected.
-        problem: String,
-    },
-    /// A configuration value that no hand-over can carry.
-    #[error("`{key}` is {value}: {expected}")]
-    Handover {
-        /// The configuration key or option.
-        key: String,
-        /// Its value.
-        value: String,
-        /// What was expected.
-        expected: String,
-    },
     /// A file of the user's that cannot be understood.
     #[error("`{file}`, line {line}: {problem}; expected {expected}")]
     Input {

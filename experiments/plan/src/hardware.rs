@@ -223,16 +223,10 @@ pub fn gpu(name: &str) -> Result<&'static Gpu, PlanError> {
 }
 
 fn unknown(name: &str) -> PlanError {
-    let closest = gpu_names()
-        .map(|known| (strsim::jaro_winkler(&name.to_lowercase(), known), known))
-        .min_by(|a, b| b.0.total_cmp(&a.0))
-        .filter(|(likeness, _)| *likeness > 0.6);
     PlanError::Hardware {
         name: name.to_owned(),
         known: gpu_names().collect::<Vec<_>>().join(", "),
-        hint: closest.map_or_else(String::new, |(_, known)| {
-            format!("; did you mean `{known}`?")
-        }),
+        hint: words::hint(name, gpu_names()),
     }
 }
 

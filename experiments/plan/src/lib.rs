@@ -1,14 +1,13 @@
-//! A configuration on a cluster: what it costs, whether it fits, how it is laid out, and what the
-//! trainer that will run it is told. Knows no tensor: everything follows from the configuration,
+//! A configuration on a cluster: what it costs, whether it fits, how it is laid out. Knows no tensor: everything follows from the configuration,
 //! data files about hardware, and formulas with their sources.
 
+mod batch;
 mod budget;
 pub mod communication;
 pub mod energy;
 mod error;
 pub mod failure;
 pub mod flops;
-pub mod handover;
 pub mod hardware;
 pub mod host_memory;
 mod layout;
@@ -20,10 +19,10 @@ pub mod plan;
 pub mod preflight;
 pub mod published;
 pub mod search;
-mod size;
+pub mod size;
 pub mod step_time;
 mod text;
 
+pub use batch::{Batches, Ramp, Stair};
 pub use error::PlanError;
 pub use layout::{Cluster, Layout, Recompute, Schedule, global_batch, stage_layers};
-pub use text::thousands;

@@ -12,10 +12,11 @@ pub(crate) use run::{published_cluster, published_layout};
 
 use crate::hardware::Gpu;
 use crate::plan::PlanOptions;
-use crate::text::{Table, number};
+use crate::text::number;
 use crate::{Cluster, Layout, PlanError};
 use experiments_config::Config;
 use serde::Serialize;
+use words::Table;
 
 /// One figure.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -105,7 +106,7 @@ pub fn text(rows: &[PublishedRow]) -> String {
     if rows.is_empty() {
         return String::new();
     }
-    let mut table = Table::new(&["figure", "published", "ours", "diff %", "source"], &[4]);
+    let mut table = Table::of_numbers(&["figure", "published", "ours", "diff %", "source"], &[4]);
     let mut notes = String::new();
     let mut count = 0;
     for row in rows {
@@ -113,7 +114,7 @@ pub fn text(rows: &[PublishedRow]) -> String {
             String::new()
         } else {
             count += 1;
-            notes.push_str(&wrapped(count, &row.note));
+            notes.push_str(&words::hanging(&format!("  [{count}] "), &row.note, 6, 107));
             format!(" [{count}]")
         };
         let unit = if row.unit.is_empty() {
@@ -121,7 +122,7 @@ pub fn text(rows: &[PublishedRow]) -> String {
         } else {
             format!(", {}", row.unit)
         };
-        table.row(vec![
+        table.row([
             format!("{}{unit}{mark}", row.quantity),
             row.published.map_or_else(|| "ours".to_owned(), number),
             number(row.ours),
@@ -130,24 +131,7 @@ pub fn text(rows: &[PublishedRow]) -> String {
             row.source.clone(),
         ]);
     }
-    table.text() + &notes
-}
-
-fn wrapped(count: usize, note: &str) -> String {
-    let mut line = format!("  [{count}]");
-    let mut text = String::new();
-    for word in note.split(' ') {
-        if line.chars().count() + word.chars().count() > 106 {
-            text.push_str(&line);
-            text.push('\n');
-            "     ".clone_into(&mut line);
-        }
-        line.push(' ');
-        line.push_str(word);
-    }
-    text.push_str(&line);
-    text.push('\n');
-    text
+    table.render(2) + &notes
 }
 
 #[cfg(test)]

@@ -9,11 +9,12 @@ use crate::hardware::{Gpu, gpu};
 use crate::memory::{MemoryEstimate, estimate_with};
 use crate::plan::PlanOptions;
 use crate::step_time::{Terms, step_time};
-use crate::text::{Table, decimal, gib};
+use crate::text::gib;
 use crate::{Cluster, Layout, PlanError};
 use experiments_config::Config;
 use serde::Serialize;
 use std::fmt::Write as _;
+use words::{Table, decimal};
 
 /// A layout that is legal and fits.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -114,7 +115,7 @@ impl Search {
             let _ = writeln!(text, "the smallest needs {} GiB", gib(bytes));
             return text;
         }
-        let mut table = Table::new(
+        let mut table = Table::of_numbers(
             &[
                 "rank",
                 "tensor",
@@ -136,7 +137,7 @@ impl Search {
             } else {
                 String::new()
             };
-            table.row(vec![
+            table.row([
                 (index + 1).to_string(),
                 layout.tensor_parallel.to_string(),
                 layout.pipeline_parallel.to_string(),
@@ -149,7 +150,7 @@ impl Search {
                 gib(candidate.peak_bytes),
             ]);
         }
-        text.push_str(&table.text());
+        text.push_str(&table.render(2));
         text
     }
 }

@@ -6,7 +6,7 @@ use crate::PlanError;
 const MOST_BYTES: f64 = 1_152_921_504_606_846_976.0;
 
 /// `value` if it is above 0.
-pub(crate) fn positive(what: &str, value: u64) -> Result<u64, PlanError> {
+pub fn positive(what: &str, value: u64) -> Result<u64, PlanError> {
     if value > 0 {
         return Ok(value);
     }
@@ -18,7 +18,7 @@ pub(crate) fn positive(what: &str, value: u64) -> Result<u64, PlanError> {
 }
 
 /// The product, or an error that names it.
-pub(crate) fn product(what: &str, factors: &[u64]) -> Result<u64, PlanError> {
+pub fn product(what: &str, factors: &[u64]) -> Result<u64, PlanError> {
     let product = factors.iter().try_fold(1_u64, |a, b| a.checked_mul(*b));
     product.ok_or_else(|| PlanError::Size {
         what: what.to_owned(),

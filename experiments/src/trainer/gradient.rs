@@ -1,18 +1,21 @@
 //! The gradient of a step, from micro-batches to unscaled sums.
 
 use super::step::Trained;
-use crate::adamw::{PIECE, sum_of_squares};
 use crate::data::{Batch, Losses};
-use crate::dropout::Dropout;
-use crate::model::{Paths, add};
+use crate::files::parity::ParityFile;
+use crate::layers::gradients::Paths;
+use crate::layers::probe::Probe;
+use crate::numerics::dropout::Dropout;
+use crate::numerics::precision::Precision;
+use crate::optimizer::adamw::{PIECE, sum_of_squares};
 use crate::parameters::{Parameters, Role};
-use crate::parity::ParityFile;
 use crate::pass::{self, Engine, Note, Setting};
-use crate::precision::half_format;
-use crate::probe::Probe;
-use crate::signals::GradientNorms;
+use crate::trainer::signals::GradientNorms;
 use burn::tensor::backend::AutodiffBackend;
-use kernels::{Buffer, HalfFormat, Kernels, RangeCount, round_slice};
+use experiments_config::Format;
+use kernels::Pass::Backward;
+use kernels::slices::rows::add;
+use kernels::{Buffer, Kernels, RangeCount};
 use rayon::prelude::*;
 
 /// Gradients summed over the micro-batches of a step.
@@ -30,11 +33,18 @@ pub(crate) struct Accumulated {
 }
 
 impl Accumulated {
-    /// Stores the sums in the format in which gradients are accumulated; norms stay FP32.
-    fn round(&mut self, parameters: &Parameters, format: HalfFormat) {
+    /// Stores the sums as the gradients of a pass are stored.
+    fn round(&mut self, parameters: &Parameters, precision: &Precision) {
+        let (weight, head) = (precision.weight_gradient(), precision.head_gradient());
         for (parameter, lost) in parameters.table().iter().zip(&mut self.lost) {
-            if parameter.role != Role::Norm {
-                *lost += round_slice(&mut self.flat[parameter.range.clone()], format);
+            let rounding = match parameter.role {
+                Role::Norm => &None,
+                Role::Embedding if self.paths.is_some() => &head,
+                Role::Head => &head,
+                Role::Embedding | Role::Position | Role::Attention | Role::Ffn => &weight,
+            };
+            if let Some(rounding) = rounding {
+                *lost += rounding.round(&mut self.flat[parameter.range.clone()], Backward);
             }
         }
     }
@@ -51,7 +61,7 @@ pub(crate) fn accumulate<B: AutodiffBackend + Kernels>(
 ) -> Accumulated {
     let config = setting.config;
     let micro_batches = config.batch.gradient_accumulation as u64;
-    let format = half_format(config.precision.grad_accumulation);
+    let in_half = config.precision.grad_accumulation != Format::Fp32;
     let note = Note {
         probe: with_layers,
         capture: parity.is_some(),
@@ -89,8 +99,8 @@ pub(crate) fn accumulate<B: AutodiffBackend + Kernels>(
                     .iter_mut()
                     .zip(gradients.lost)
                     .for_each(|(a, b)| *a += b);
-                if let Some(format) = format {
-                    sum.round(&trained.parameters, format);
+                if in_half {
+                    sum.round(&trained.parameters, setting.precision);
                 }
                 if let (Some(ours), Some(theirs)) = (&mut sum.probe, &pass.probe) {
                     ours.join(theirs);
@@ -122,10 +132,10 @@ pub(crate) fn unscale(
         .iter()
         .filter_map(|p| rest.split_off_mut(..p.range.len()))
         .collect();
-    let squared = parts
+    let (squared, largest): (Vec<f64>, Vec<f32>) = parts
         .into_par_iter()
-        .map(|part| kernels::fused::unscale(part, inverse as f32))
-        .collect();
+        .map(|part| kernels::slices::unscale(part, inverse as f32))
+        .unzip();
     if let Some(parity) = parity {
         parity.group("gradients", table, &sum.flat);
     }
@@ -136,5 +146,5 @@ pub(crate) fn unscale(
     };
     let paths = sum.paths.as_ref();
     let paths = paths.map(|paths| [squares(&paths.input), squares(&paths.logit)]);
-    GradientNorms::new(squared, paths)
+    GradientNorms::new(squared, paths, &largest)
 }

@@ -5,7 +5,7 @@ use super::session::{Company, Ending, Request, train_in};
 use super::text::Texts;
 use crate::backend::{Device, Work};
 use crate::error::TrainError;
-use crate::pack::Pack;
+use crate::pass::pack::Pack;
 use burn::tensor::backend::AutodiffBackend;
 use experiments_config::Config;
 use experiments_text::Cache;

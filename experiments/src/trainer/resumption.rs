@@ -1,8 +1,8 @@
 //! Where a run goes on.
 
 use super::step::Trained;
-use crate::checkpoint::{Checkpoints, Loaded};
 use crate::error::TrainError;
+use crate::files::checkpoint::{Checkpoints, Loaded};
 use experiments_config::Config;
 use logs::{Event, EventKind, RunReader};
 use std::path::Path;

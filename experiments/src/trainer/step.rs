@@ -2,21 +2,22 @@
 
 use super::gradient::{accumulate, unscale};
 use super::text::Text;
-use crate::adamw::{AdamW, UpdateReport};
-use crate::checkpoint::{Checkpoints, Loaded, State};
-use crate::clipping::Clip;
+use super::withheld::Withheld;
+use crate::data::inject::plant;
+use crate::data::last_word::{self, LastWord};
 use crate::data::{Losses, Sampler, held_out};
 use crate::error::TrainError;
-use crate::inject::plant;
-use crate::last_word::{self, LastWord};
-use crate::loss_scaler::ScaleChange;
-use crate::pack::Seat;
+use crate::files::checkpoint::{Checkpoints, Loaded, State};
+use crate::files::parity::ParityFile;
+use crate::files::weights::initial_weights;
+use crate::numerics::loss_scaler::{ScaleChange, halvings};
+use crate::numerics::precision::{Precision, RangeReport};
+use crate::optimizer::adamw::{AdamW, UpdateReport};
+use crate::optimizer::clipping::Clip;
 use crate::parameters::Parameters;
-use crate::parity::ParityFile;
+use crate::pass::pack::Seat;
 use crate::pass::{self, Engine, Setting};
-use crate::precision::Precision;
-use crate::signals::{GradientNorms, Recorder};
-use crate::weights::initial_weights;
+use crate::trainer::signals::{GradientNorms, Recorder};
 use burn::tensor::backend::{AutodiffBackend, Backend};
 use experiments_config::{Config, Format};
 use experiments_text::tasks::TaskMixture;
@@ -102,6 +103,7 @@ where
     };
     let setting = training.setting::<B>(config);
     let with_layers = number.is_multiple_of(config.record.layer_stride);
+    let position = config.read_position(number, trained.state.position);
     let scale = trained.state.scaler.scale;
     let lr = config.learning_rate(trained.state.optimizer_samples);
     if let Some(parity) = &mut parity {
@@ -109,17 +111,20 @@ where
         parity.scalar("updates_before", trained.adam.updates as f64);
     }
 
-    let fetch = |position| sampler.batch(position, config.batch.micro_batch);
+    let fetch = |position| {
+        let position = config.read_position(number, position);
+        sampler.batch(position, config.batch.micro_batch)
+    };
     let mut sum = accumulate(&setting, fetch, trained, with_layers, parity.as_deref_mut());
     let keep = parity.as_deref_mut();
-    let norms = unscale(&mut sum, &trained.parameters, scale, keep);
-    let loss = sum.losses.all.value().unwrap_or(f64::NAN);
-    let updated = update(config, trained, &sum.flat, &norms, loss, lr);
+    let mut norms = unscale(&mut sum, &trained.parameters, scale, keep);
     let mut range = setting.precision.take_report();
     range.add_gradients(trained.parameters.table(), &sum.lost);
+    norms.note_overflow(f64::from(range.largest_gradient) / scale);
+    let loss = sum.losses.all.value().unwrap_or(f64::NAN);
+    let updated = update(config, trained, &sum.flat, &norms, loss, lr);
     let skip = updated.as_ref().err().copied();
-    let first_overflow = range.first_overflow.as_deref();
-    events.extend(decide(config, trained, skip, loss, first_overflow));
+    events.extend(decide(config, trained, skip, loss, &range));
     if let Some(parity) = parity {
         keep_outcome(parity, trained, &sum.flat, &norms, updated.as_ref().ok());
         parity.scalar("loss", loss);
@@ -139,6 +144,7 @@ where
     };
     recorder.losses(&sum.losses);
     recorder.schedule(config, lr, scale, skip.is_some());
+    recorder.position(position);
     recorder.consumed(trained.state.samples, config.model.seq_len);
     let clip = updated.as_ref().ok().map(|update| update.coefficient);
     recorder.gradients(&norms, clip);
@@ -249,11 +255,13 @@ pub(crate) fn update(
     let norms = norms.per_parameter();
     let clipper = &mut trained.state.clipper;
     let clip = clipper.coefficients(optimizer.clip_grad, global, &norms);
+    let kept = Withheld::before(config, trained);
     let (table, weights) = trained.parameters.split_mut();
     let clips: Vec<f32> = (0..table.len()).map(|i| clip.of(i) as f32).collect();
-    let reports = trained
+    let mut reports = trained
         .adam
         .update(optimizer, table, weights, gradient, &clips, lr);
+    kept.bring_back(trained, &mut reports);
     Ok(Update {
         coefficient: clip.overall(&norms),
         clip,
@@ -292,7 +300,7 @@ pub(crate) fn decide(
     trained: &mut Trained,
     skip: Option<Skip>,
     loss: f64,
-    first_overflow: Option<&str>,
+    range: &RangeReport,
 ) -> Vec<Event> {
     let state = &mut trained.state;
     state.step += 1;
@@ -314,9 +322,19 @@ pub(crate) fn decide(
             "the loss is not finite",
         ));
     }
+    let first_overflow = range.first_overflow.as_deref();
+    // What overflowed was stored as the largest finite value, and the update was made with that.
+    let saturated = config.precision.saturate_gradients && range.largest_gradient > 0.0;
     match skip {
+        None if saturated => {
+            let text = "a gradient is beyond the number format and was stored as its largest value";
+            events.push(overflow_event(step, text, first_overflow));
+        }
         None => {}
-        Some(Skip::Nonfinite) => events.push(overflow_event(step, first_overflow)),
+        Some(Skip::Nonfinite) => {
+            let text = "a gradient is not finite, the update is skipped";
+            events.push(overflow_event(step, text, first_overflow));
+        }
         Some(Skip::Outlier) => {
             let sigma = config.optimizer.skip_step_sigma;
             let text = format!(
@@ -326,14 +344,19 @@ pub(crate) fn decide(
         }
     }
     if config.precision.format == Format::Fp16 {
-        events.extend(move_scale(config, state, skip == Some(Skip::Nonfinite)));
+        let halvings = if saturated || skip == Some(Skip::Nonfinite) {
+            halvings(config.precision.loss_scale.fall, range.largest_gradient)
+        } else {
+            0
+        };
+        events.extend(move_scale(config, state, halvings));
     }
     events
 }
 
-fn overflow_event(step: u64, first_overflow: Option<&str>) -> Event {
+fn overflow_event(step: u64, what: &str, first_overflow: Option<&str>) -> Event {
     let place = first_overflow.map_or_else(String::new, |t| format!("; first in {t}"));
-    let text = format!("a gradient is not finite, the update is skipped{place}");
+    let text = format!("{what}{place}");
     let event = Event::now(step, EventKind::Overflow, text);
     match first_overflow {
         Some(tensor) => event.with("first_overflow", tensor),
@@ -341,9 +364,9 @@ fn overflow_event(step: u64, first_overflow: Option<&str>) -> Event {
     }
 }
 
-fn move_scale(config: &Config, state: &mut State, overflow: bool) -> Option<Event> {
+fn move_scale(config: &Config, state: &mut State, halvings: u32) -> Option<Event> {
     let before = state.scaler.scale;
-    let change = state.scaler.update(&config.precision.loss_scale, overflow);
+    let change = state.scaler.update(&config.precision.loss_scale, halvings);
     let after = state.scaler.scale;
     let (kind, text) = match change {
         ScaleChange::None => return None,

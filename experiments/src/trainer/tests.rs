@@ -5,16 +5,17 @@
 //! mathematics and not from this code, made of them in FP64 (`tests/parity/run.py --golden`).
 
 use super::gradient::{accumulate, unscale};
-use super::step::{Trained, pass_over, update};
-use crate::adamw::AdamW;
-use crate::checkpoint::State;
+use super::step::{Skip, Trained, decide, pass_over, update};
 use crate::data::Batch;
-use crate::objective::{Kind, Sample, Segment};
+use crate::data::objective::{Kind, Sample, Segment};
+use crate::files::checkpoint::State;
+use crate::numerics::precision::{Precision, RangeReport};
+use crate::optimizer::adamw::AdamW;
 use crate::parameters::{Parameter, Parameters};
 use crate::pass::{Engine, Setting};
-use crate::precision::Precision;
 use burn::backend::{Autodiff, Flex};
-use experiments_config::{Config, Intervention, KernelChoice, resolve};
+use experiments_config::{Config, Intervention, KernelChoice, load_preset, resolve};
+use logs::EventKind;
 use safetensors::SafeTensors;
 use safetensors::tensor::TensorView;
 use std::path::{Path, PathBuf};
@@ -243,6 +244,42 @@ fn check(path: &Path, kernels: KernelChoice) -> Engine {
         }
     }
     sum.engine
+}
+
+/// What the loss scale becomes in a step whose largest gradient was 20 times FP16's largest.
+fn scale_after(set: &[&str], skip: Option<Skip>) -> f64 {
+    let set: Vec<_> = set.iter().map(|set| set.parse().unwrap()).collect();
+    let config = load_preset("t0", &set).unwrap();
+    let mut trained = Trained::fresh(&config).unwrap();
+    let range = RangeReport {
+        first_overflow: Some("head.weight (backward)".to_owned()),
+        largest_gradient: 20.0 * 65_504.0,
+        ..RangeReport::default()
+    };
+    let events = decide(&config, &mut trained, skip, 6.0, &range);
+    assert_eq!(events[0].kind, EventKind::Overflow);
+    let said = events[0].message.contains("skipped");
+    assert_eq!(said, skip.is_some(), "{}", events[0].message);
+    trained.state.scaler.scale
+}
+
+/// A published scaler forgives the first overflow and halves at the second; a scale that falls to the
+/// overflow is 2^-5 of what it was; what saturated moves the scale although its update was made.
+#[test]
+fn the_loss_scale_falls_as_configured() {
+    let fp16 = "precision.format=fp16";
+    let skip = Some(Skip::Nonfinite);
+    let to_overflow = "precision.loss_scale.fall=to_overflow";
+    assert_eq!(scale_after(&[fp16], skip), 65_536.0);
+    let no_hysteresis = "precision.loss_scale.hysteresis=1";
+    assert_eq!(scale_after(&[fp16, no_hysteresis], skip), 32_768.0);
+    assert_eq!(scale_after(&[fp16, to_overflow], skip), 2_048.0);
+    let saturates = "precision.saturate_gradients=true";
+    assert_eq!(
+        scale_after(&[fp16, saturates, no_hysteresis], None),
+        32_768.0
+    );
+    assert_eq!(scale_after(&[fp16, saturates, to_overflow], None), 2_048.0);
 }
 
 #[test]

@@ -5,7 +5,7 @@ use super::step::{Trained, Training, step};
 use super::text::Text;
 use crate::backend::Work;
 use crate::error::TrainError;
-use crate::precision::Precision;
+use crate::numerics::precision::Precision;
 use burn::tensor::backend::AutodiffBackend;
 use experiments_config::Config;
 use experiments_text::Split;

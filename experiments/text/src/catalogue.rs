@@ -3,7 +3,6 @@
 
 use crate::TextError;
 use crate::cache::hash_parts;
-use crate::nearest::hint;
 use serde::{Deserialize, Serialize};
 use std::sync::LazyLock;
 
@@ -130,7 +129,7 @@ pub fn find(name: &str) -> Result<&'static Entry, TextError> {
             TextError::UnknownName {
                 name: name.to_owned(),
                 known: names().collect::<Vec<_>>().join(", "),
-                hint: hint(name, names()),
+                hint: words::hint(name, names()),
             }
         })
 }

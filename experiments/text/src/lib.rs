@@ -20,7 +20,6 @@ mod corpus;
 mod error;
 mod fetch;
 mod json_lines;
-mod nearest;
 mod source_text;
 mod sources;
 mod special;

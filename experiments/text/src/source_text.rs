@@ -212,9 +212,9 @@ fn note_of(cache: &Cache, path: &Path, max_bytes: usize) -> PathBuf {
 fn say_replaced(path: &Path, documents: &Documents, progress: &mut dyn FnMut(&str)) {
     let count = documents.replaced;
     if count > 0 {
-        let (path, s) = (path.display(), if count == 1 { "" } else { "s" });
+        let (path, count) = (path.display(), words::counted(count, "lone surrogate"));
         progress(&format!(
-            "`{path}`: {count} lone surrogate{s} in `text`, which no text can hold, replaced by U+FFFD"
+            "`{path}`: {count} in `text`, which no text can hold, replaced by U+FFFD"
         ));
     }
 }

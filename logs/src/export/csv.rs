@@ -7,7 +7,6 @@ use std::path::Path;
 use super::{layer_names, scalar_names};
 use crate::error::LogError;
 use crate::output;
-use crate::printable::printable_line;
 use crate::record::{Record, kind};
 
 /// Writes `records` as CSV: a header, then one row per step. Per-layer signals take one column per
@@ -71,7 +70,7 @@ fn cell(out: &mut impl Write, value: Option<f64>) -> io::Result<()> {
 /// A name for the header. What a terminal would obey is written out, in a file as well: sooner or later
 /// somebody prints it.
 fn quoted(name: &str) -> Cow<'_, str> {
-    let name = printable_line(name);
+    let name = words::printable_line(name);
     if name.contains([',', '"']) {
         format!("\"{}\"", name.replace('"', "\"\"")).into()
     } else {

@@ -47,14 +47,14 @@ pub enum ImportError {
     /// Files to follow belong to several runs.
     #[error(
         "the paths hold several runs, {}, and `--follow` follows one: name its files, or give `--one-run` if all are attempts of one",
-        quoted(names)
+        words::quoted(names)
     )]
     Several {
         /// The runs by their files' names.
         names: Vec<String>,
     },
     /// A run that follows other files.
-    #[error("`{}` follows {}, and none of these is among the paths; name another `--out`", path.display(), quoted(known))]
+    #[error("`{}` follows {}, and none of these is among the paths; name another `--out`", path.display(), words::quoted(known))]
     OtherSource {
         /// The run.
         path: PathBuf,
@@ -125,11 +125,6 @@ impl ImportError {
 
 fn formats() -> String {
     let names: Vec<&str> = FORMATS.iter().map(|format| format.name()).collect();
-    names.join(", ")
-}
-
-fn quoted(names: &[String]) -> String {
-    let names: Vec<String> = names.iter().map(|name| format!("`{name}`")).collect();
     names.join(", ")
 }
 

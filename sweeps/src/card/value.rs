@@ -2,6 +2,7 @@
 
 use crate::card::Settings;
 use toml::{Table, Value};
+pub(crate) use words::closest;
 
 /// Whether two values are the same setting; `1` and `1.0` are.
 #[must_use]
@@ -29,10 +30,7 @@ pub fn number(value: &Value) -> Option<f64> {
 pub fn label(value: &Value) -> String {
     match value {
         Value::String(text) => text.clone(),
-        Value::Float(number) if *number != 0.0 && !(1e-3..1e6).contains(&number.abs()) => {
-            format!("{number:e}")
-        }
-        Value::Float(number) => number.to_string(),
+        Value::Float(number) => words::number(*number),
         other => other.to_string(),
     }
 }
@@ -79,19 +77,6 @@ pub(super) fn flatten_with(table: &Table, is_value: &dyn Fn(&Table) -> bool) -> 
     let mut flat = Settings::new();
     walk("", table, is_value, &mut flat);
     flat
-}
-
-/// The candidate most similar to `word`, if any is similar enough to suggest.
-pub(crate) fn closest<'a>(
-    word: &str,
-    candidates: impl IntoIterator<Item = &'a str>,
-) -> Option<&'a str> {
-    candidates
-        .into_iter()
-        .map(|candidate| (strsim::jaro_winkler(word, candidate), candidate))
-        .filter(|(score, _)| *score > 0.75)
-        .max_by(|a, b| a.0.total_cmp(&b.0))
-        .map(|(_, candidate)| candidate)
 }
 
 #[cfg(test)]

@@ -1,8 +1,8 @@
 //! The comparison for people.
 
 use super::{DetectorResult, Evaluation, Lead, PlantedFound, Point, Share};
-use crate::table::Table;
 use std::fmt::Write as _;
+use words::Table;
 
 /// Below this many calm steps a rate of one in a thousand is a handful of alarms.
 const FEW_STEPS: u64 = 10_000;
@@ -41,7 +41,7 @@ impl Evaluation {
     }
 
     fn table(&self, at: impl Fn(&DetectorResult) -> Option<&Point>) -> String {
-        let mut table = Table::new([
+        let mut table = Table::new(&[
             "detector",
             "threshold",
             "runs",
@@ -56,11 +56,11 @@ impl Evaluation {
         for detector in self.detectors.iter().filter(|detector| detector.runs > 0) {
             table.row(row(detector, at(detector)));
         }
-        table.render()
+        table.render(0)
     }
 
     fn planted_table(&self) -> String {
-        let mut table = Table::new(["detector", "at the default threshold", "at the price"]);
+        let mut table = Table::new(&["detector", "at the default threshold", "at the price"]);
         for detector in self.detectors.iter().filter(|detector| detector.runs > 0) {
             let cell = |point: &Option<Point>| point.as_ref().map_or("-".to_owned(), planted);
             table.row([
@@ -69,7 +69,7 @@ impl Evaluation {
                 cell(&detector.matched),
             ]);
         }
-        table.render()
+        table.render(0)
     }
 
     /// What to know to read the tables.

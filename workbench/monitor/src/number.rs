@@ -1,4 +1,4 @@
-//! Numbers as people read them: compact values, counts, durations, and axis ticks.
+//! Numbers as people read them: compact values, counts, and axis ticks.
 
 /// A value in at most eight columns: four significant digits, scientific outside 0.001..10,000.
 pub(crate) fn compact(value: f64) -> String {
@@ -24,11 +24,7 @@ pub(crate) fn count(value: u64) -> String {
     if value >= 100_000 {
         return suffixed(value as f64);
     }
-    if value < 1000 {
-        value.to_string()
-    } else {
-        format!("{},{:03}", value / 1000, value % 1000)
-    }
+    words::thousands(value)
 }
 
 /// A number with a suffix k, M, G or T and no digits that say nothing: `1.5k`, `20M`.
@@ -52,26 +48,6 @@ fn with_suffix(value: f64, decimals: impl Fn(f64) -> usize) -> String {
     }
     let text = text.trim_end_matches('0').trim_end_matches('.');
     format!("{text}{suffix}")
-}
-
-/// The ending of a word that counts.
-pub(crate) fn plural(number: usize) -> &'static str {
-    if number == 1 { "" } else { "s" }
-}
-
-/// A span of time, in the two largest units that matter: `45s`, `3m 20s`, `2h 05m`, `3d 04h`.
-pub(crate) fn duration(seconds: f64) -> String {
-    if !seconds.is_finite() || seconds < 0.0 {
-        return "?".into();
-    }
-    let whole = seconds.round().min(1e15) as u64;
-    let (minutes, hours, days) = (whole / 60, whole / 3600, whole / 86_400);
-    match whole {
-        0..60 => format!("{whole}s"),
-        60..3600 => format!("{minutes}m {:02}s", whole % 60),
-        3600..86_400 => format!("{hours}h {:02}m", minutes % 60),
-        _ => format!("{days}d {:02}h", hours % 24),
-    }
 }
 
 /// Most decimals of a tick: beyond them neighbours may look alike.
@@ -192,15 +168,10 @@ mod tests {
     }
 
     #[test]
-    fn counts_and_durations_read_well() {
+    fn counts_read_well() {
         assert_eq!(count(999), "999");
         assert_eq!(count(12_034), "12,034");
         assert_eq!(count(1_500_000), "1.5M");
-        assert_eq!(duration(45.2), "45s");
-        assert_eq!(duration(200.0), "3m 20s");
-        assert_eq!(duration(7500.0), "2h 05m");
-        assert_eq!(duration(273_600.0), "3d 04h");
-        assert_eq!(duration(f64::NAN), "?");
     }
 
     #[test]

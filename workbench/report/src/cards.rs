@@ -2,14 +2,15 @@
 
 use crate::card;
 use crate::error::ReportError;
+use crate::prose;
 use crate::render;
 use crate::sweep::claim;
 use crate::view::{CardView, CardsPage, Fact, FindingView};
-use crate::words::{self, plural};
 use std::path::Path;
 use sweeps::card::{Kind, Role};
 use sweeps::result::ArmRecord;
 use sweeps::{Card, CardResult, VerdictStatus};
+use words::counted;
 
 /// Writes the page over all results (`*.json`) in `results` to `page`. A result whose card in
 /// `cards` says something else now is shown as changed; the numbers stay those of the runs.
@@ -68,9 +69,9 @@ fn view(result: &CardResult, cards: &Path) -> Result<CardView, ReportError> {
             Kind::Mechanism => "about a mechanism",
             Kind::Exploration => "an exploration",
         },
-        class: words::verdict_class(result.verdict),
+        class: prose::verdict_class(result.verdict),
         word,
-        sentence: words::capitalised(sentence.trim_start_matches(": ")),
+        sentence: prose::capitalised(sentence.trim_start_matches(": ")),
         hypothesis: result.hypothesis.clone(),
         claim: result.source.as_ref().map(claim),
         measured,
@@ -86,7 +87,7 @@ fn view(result: &CardResult, cards: &Path) -> Result<CardView, ReportError> {
         warnings: warnings(result, cards),
         figure: card::figure(result)?,
         facts: facts(result),
-        rerun: words::shell(&result.provenance.command),
+        rerun: words::shell_command(&result.provenance.command),
     })
 }
 
@@ -97,7 +98,7 @@ fn hold(result: &CardResult) -> String {
         findings.filter(|finding| finding.role == Role::Confirmatory)
     };
     if result.kind == Kind::Exploration {
-        return words::NONE.to_owned();
+        return prose::NONE.to_owned();
     }
     let hold = counted().filter(|finding| finding.status == VerdictStatus::Reproduced);
     format!("{} of {}", hold.count(), counted().count())
@@ -108,12 +109,12 @@ fn finding(finding: &sweeps::verdict::Finding) -> FindingView {
         (Some(p), Some(adjusted)) if (adjusted - p).abs() > 1e-12 => {
             format!(
                 "{} ({} after Holm)",
-                words::p_value(p),
-                words::p_value(adjusted)
+                prose::p_value(p),
+                prose::p_value(adjusted)
             )
         }
-        (Some(p), _) => words::p_value(p),
-        (None, _) => words::NONE.to_owned(),
+        (Some(p), _) => prose::p_value(p),
+        (None, _) => prose::NONE.to_owned(),
     };
     FindingView {
         name: finding.name.clone(),
@@ -122,7 +123,7 @@ fn finding(finding: &sweeps::verdict::Finding) -> FindingView {
             Role::Confirmatory => "",
             Role::Descriptive => "descriptive",
         },
-        class: words::verdict_class(finding.status),
+        class: prose::verdict_class(finding.status),
         word: finding.status.of_criterion(),
         test: finding.test.clone(),
         p,
@@ -140,7 +141,7 @@ fn measured(arm: &ArmRecord) -> String {
         parts.push(format!(
             "{} of {} failed to train",
             arm.failed,
-            plural(arm.runs as usize, "run")
+            counted(arm.runs, "run")
         ));
     }
     if let Some(spiked) = arm.spiked {
@@ -150,15 +151,15 @@ fn measured(arm: &ArmRecord) -> String {
         let ends = estimate.interval.map_or(String::new(), |ends| {
             format!(
                 " (95 %: {} to {})",
-                words::significant(ends.low, 4),
-                words::significant(ends.high, 4)
+                prose::significant(ends.low, 4),
+                prose::significant(ends.high, 4)
             )
         });
         let runs: usize = arm.outcomes.values().sum();
         parts.push(format!(
             "mean {}{ends}{}",
-            words::significant(estimate.mean, 4),
-            words::of_finite(estimate.n, runs)
+            prose::significant(estimate.mean, 4),
+            prose::of_finite(estimate.n, runs)
         ));
     }
     if parts.is_empty() {
@@ -216,7 +217,7 @@ fn facts(result: &CardResult) -> Vec<Fact> {
             format!(
                 "{} in {}",
                 result.cost.runs,
-                plural(result.arms.len(), "arm")
+                counted(result.arms.len() as u64, "arm")
             ),
         ),
         Fact::new("seeds per arm", seeds),
@@ -233,7 +234,7 @@ fn facts(result: &CardResult) -> Vec<Fact> {
 fn cost(core_seconds: f64) -> String {
     format!(
         "{} core-hours",
-        words::significant(core_seconds / 3600.0, 2)
+        prose::significant(core_seconds / 3600.0, 2)
     )
 }
 

@@ -6,7 +6,7 @@ use crate::plot::Figure;
 use crate::plot::axis::Scale;
 use crate::plot::curves::{self, Curve, Level, Plot};
 use crate::plot::dots::{self, Dot, Row};
-use crate::words;
+use crate::prose;
 use logs::RunReader;
 use sweeps::Classified;
 
@@ -171,7 +171,7 @@ pub(crate) fn levels(entropies: impl Iterator<Item = f64>, margin: f64) -> Vec<L
                 value: entropy - margin,
                 label: format!(
                     "{short} (unigram entropy {entropy:.3} − {})",
-                    words::significant(margin, 3)
+                    prose::significant(margin, 3)
                 ),
                 short,
             });

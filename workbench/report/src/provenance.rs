@@ -1,8 +1,8 @@
 //! Where the runs come from: what they share is said once, what differs is listed and, where it
 //! may not differ in a fair comparison, becomes a warning.
 
+use crate::prose;
 use crate::view::Fact;
-use crate::words::{self, count};
 use logs::Manifest;
 
 /// A field of the manifest that is shown.
@@ -97,7 +97,7 @@ const FIELDS: [Field; 15] = [
         name: "parameters",
         code: false,
         fixed: false,
-        value: |m| known(m, || count(m.parameters)),
+        value: |m| known(m, || words::thousands(m.parameters)),
     },
     Field {
         name: "unigram entropy",
@@ -123,7 +123,7 @@ fn imported(manifest: &Manifest) -> String {
         .flat_map(|imported| &imported.sources);
     let sources = sources.map(|source| {
         let (bytes, hash) = (
-            count(source.bytes),
+            words::thousands(source.bytes),
             source.hash.get(..16).unwrap_or_default(),
         );
         format!(
@@ -145,8 +145,8 @@ fn commit(manifest: &Manifest) -> String {
 fn entropy(manifest: &Manifest) -> String {
     format!(
         "{} nats per token, conditional on language and objective (of the whole mixture: {})",
-        words::loss(manifest.unigram_entropy),
-        words::loss(manifest.unigram_entropy_mixture)
+        prose::loss(manifest.unigram_entropy),
+        prose::loss(manifest.unigram_entropy_mixture)
     )
 }
 

@@ -99,7 +99,7 @@ fn environment() -> Result<Environment<'static>, minijinja::Error> {
 /// a template prints passes here.
 fn shown(text: &str) -> String {
     // A card with line ends of Windows is no attack.
-    logs::printable(&text.replace("\r\n", "\n")).into_owned()
+    words::printable(&text.replace("\r\n", "\n")).into_owned()
 }
 
 /// The parts of a sentence, and whether each is code: texts of cards and messages put names
@@ -252,7 +252,7 @@ mod tests {
             cards_html(&cards).unwrap(),
             standalone_svg(&cards.cards[0].figure),
         ] {
-            assert_eq!(logs::printable(&page), page);
+            assert_eq!(words::printable(&page), page);
             assert!(page.contains("u202e") || page.contains("u202E"), "{page}");
         }
         let page = html(&report).unwrap();

@@ -1,7 +1,7 @@
 //! One run in the table and folded out.
 
+use crate::prose::{self, NONE};
 use crate::view::{Event, Fact};
-use crate::words::{self, NONE};
 use logs::{EventKind, RunReader};
 
 /// Events shown of one run; the rest is in its `events.jsonl`.
@@ -17,7 +17,7 @@ pub(crate) fn facts(reader: &RunReader) -> Vec<Fact> {
         };
         facts.push(Fact::new(
             "wall time",
-            sweeps::duration(summary.seconds) + &attempt,
+            words::duration(summary.seconds) + &attempt,
         ));
     }
     let values = |name: &str| -> Vec<f64> {
@@ -36,16 +36,16 @@ pub(crate) fn facts(reader: &RunReader) -> Vec<Fact> {
     if let Some(speed) = crate::band::median(&mut finite("tokens_per_second")) {
         facts.push(Fact::new(
             "tokens per second, median",
-            words::significant(speed, 3),
+            prose::significant(speed, 3),
         ));
     }
     if let Some(loss) = values("loss").last() {
-        facts.push(Fact::new("last training loss", words::loss(*loss)));
+        facts.push(Fact::new("last training loss", prose::loss(*loss)));
     }
     if let Some(largest) = finite("grad_norm").into_iter().reduce(f64::max) {
         facts.push(Fact::new(
             "largest gradient norm",
-            words::significant(largest, 4),
+            prose::significant(largest, 4),
         ));
     }
     let skipped = values("skipped")
@@ -62,7 +62,7 @@ pub(crate) fn facts(reader: &RunReader) -> Vec<Fact> {
         .reduce(f64::min)
         .filter(|least| *least != 1.0)
     {
-        facts.push(Fact::new("lowest loss scale", words::significant(least, 7)));
+        facts.push(Fact::new("lowest loss scale", prose::significant(least, 7)));
     }
     if let Some(manifest) = reader.manifest() {
         facts.push(Fact::code("configuration", &manifest.config_hash));
@@ -103,8 +103,12 @@ pub(crate) fn events(reader: &RunReader) -> (Vec<Event>, Option<String>) {
     events.sort_by_key(|event| event.step);
     let more = events.len().saturating_sub(MOST_EVENTS);
     events.truncate(MOST_EVENTS);
-    let note =
-        (more > 0).then(|| format!("{} more in `events.jsonl`.", words::plural(more, "event")));
+    let note = (more > 0).then(|| {
+        format!(
+            "{} more in `events.jsonl`.",
+            words::counted(more as u64, "event")
+        )
+    });
     (events, note)
 }
 
@@ -140,5 +144,5 @@ pub(crate) fn steps(done: u64, planned: u64) -> String {
 /// The last held-out loss recorded, not finite ones included.
 pub(crate) fn held_out_loss(reader: Option<&RunReader>) -> String {
     let last = reader.and_then(|reader| reader.series("held_out_loss").last().copied());
-    last.map_or(NONE.to_owned(), |(_, value)| words::loss(value))
+    last.map_or(NONE.to_owned(), |(_, value)| prose::loss(value))
 }

@@ -2,8 +2,8 @@
 
 use crate::error::ReportError;
 use crate::figures::{self, ArmRuns};
+use crate::prose::NONE;
 use crate::view::{Report, Run, Verdict};
-use crate::words::{self, NONE};
 use crate::{provenance, runs, spikes, sweep};
 use logs::{Liveness, Manifest, RunReader};
 use std::path::Path;
@@ -50,7 +50,7 @@ pub(crate) fn report(dir: &Path) -> Result<Report, ReportError> {
         limits: Vec::new(),
         runs: vec![row(name, &reader, classified.as_ref(), lost)],
         rules: sweep::rules(&rules),
-        command: manifest.map(|manifest| words::shell(&manifest.command)),
+        command: manifest.map(|manifest| words::shell_command(&manifest.command)),
         provenance: provenance::of(&manifests).0,
         ..Report::default()
     })

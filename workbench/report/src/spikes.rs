@@ -1,8 +1,9 @@
 //! The spikes of a run's loss in words.
 
+use crate::prose::{loss, significant};
 use crate::view::Fact;
-use crate::words::{loss, plural, significant};
 use logs::spike::{LossSpike, SpikeState};
+use words::counted;
 
 /// Spikes told one by one; of more the highest.
 const MOST: usize = 8;
@@ -51,7 +52,7 @@ fn sentence(found: &LossSpike) -> String {
             loss(spike.level),
             significant(spike.deviations, 3)
         ),
-        plural(found.duration as usize, "step"),
+        counted(found.duration, "step"),
     ];
     if spike.skipped > 0 {
         parts.push(format!("{} skipped", spike.skipped));

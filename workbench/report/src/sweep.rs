@@ -6,13 +6,14 @@ mod warnings;
 
 use crate::error::ReportError;
 use crate::figures::{self, ArmRuns};
+use crate::prose;
 use crate::provenance;
 use crate::view::{Claim, Fact, Report, Verdict as VerdictView};
-use crate::words::{self, plural};
 use logs::{Manifest, RunReader};
 use std::path::Path;
 use sweeps::card::{Kind, Source};
 use sweeps::{Card, Origin, Outcome, OutcomeRules, State, Sweep, SweepReader, Verdict};
+use words::counted;
 
 /// Reads everything a sweep directory says.
 pub(crate) fn report(dir: &Path) -> Result<(Report, Verdict), ReportError> {
@@ -52,7 +53,7 @@ pub(crate) fn report(dir: &Path) -> Result<(Report, Verdict), ReportError> {
         limits: verdict.notes.clone(),
         runs: run::all(&reader),
         rules: rules(&card.outcome),
-        command: Some(words::shell(&sweep.registration().command)),
+        command: Some(words::shell_command(&sweep.registration().command)),
         provenance: registration(sweep).into_iter().chain(facts).collect(),
         card_text: std::fs::read_to_string(dir.join(logs::output::CARD_FILE)).ok(),
     };
@@ -68,12 +69,12 @@ fn over(card: &Card, runs: usize) -> String {
     format!(
         "Training-stability report · card {} · {kind} · {}",
         card.name,
-        plural(runs, "run")
+        counted(runs as u64, "run")
     )
 }
 
 fn headline(reader: &SweepReader, verdict: &Verdict) -> VerdictView {
-    let class = words::verdict_class(verdict.status);
+    let class = prose::verdict_class(verdict.status);
     let word = verdict.status.words();
     // The word stands above the sentence here and need not begin it.
     let sentence = verdict
@@ -82,12 +83,15 @@ fn headline(reader: &SweepReader, verdict: &Verdict) -> VerdictView {
         .unwrap_or(&verdict.sentence);
     let all = reader.states().len();
     let finished = reader.count(State::Finished);
-    let mut facts = vec![format!("{finished} of {} finished", plural(all, "run"))];
+    let mut facts = vec![format!(
+        "{finished} of {} finished",
+        counted(all as u64, "run")
+    )];
     facts.extend(comparison::headline(verdict));
     VerdictView {
         class: class.to_owned(),
         word: word.to_owned(),
-        sentence: words::capitalised(sentence),
+        sentence: prose::capitalised(sentence),
         facts,
     }
 }
@@ -107,7 +111,7 @@ pub(crate) fn claim(source: &Source) -> Claim {
             .clone()
             .unwrap_or_else(|| "The card quotes no claim.".to_owned()),
         numbers: numbers
-            .map(|(name, value)| Fact::new(name.replace('_', " "), words::significant(*value, 6)))
+            .map(|(name, value)| Fact::new(name.replace('_', " "), prose::significant(*value, 6)))
             .collect(),
     }
 }

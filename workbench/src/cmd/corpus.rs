@@ -26,7 +26,7 @@ fn list(cache: &Cache, json: bool) -> Result<(), Failure> {
     }
     for entry in catalogue::entries() {
         let state = match cached(entry, cache) {
-            Some(text) => format!("cached, {}", sweeps::bytes(text.bytes)),
+            Some(text) => format!("cached, {}", words::bytes(text.bytes)),
             None => "not here".to_owned(),
         };
         let manager = format!("{:?}", entry.manager).to_lowercase();
@@ -51,7 +51,7 @@ fn get_all(mut names: Vec<String>, cache: &Cache) -> Result<(), Failure> {
         let text = get(catalogue::find(&name)?, cache, &mut |line| {
             say(line);
         })?;
-        console::print(&format!("{name}: {}\n", sweeps::bytes(text.bytes)))?;
+        console::print(&format!("{name}: {}\n", words::bytes(text.bytes)))?;
     }
     Ok(())
 }

@@ -4,7 +4,7 @@ use super::spread::spread;
 use crate::cli::{Export, ExportFormat};
 use crate::console::{self, say};
 use crate::failure::Failure;
-use experiments_plan::handover::{self, Options, Target};
+use experiments_handover::{Options, Target};
 use logs::{Liveness, RunReader, export};
 use std::path::Path;
 use std::process::ExitCode;
@@ -34,7 +34,7 @@ fn hand_over(arguments: &Export, trainer: &str, out: &Path) -> Result<ExitCode, 
         account: arguments.account.clone(),
         ..Options::default()
     };
-    let handover = handover::export(&config, &layout, &cluster, target, &options)?;
+    let handover = experiments_handover::export(&config, &layout, &cluster, target, &options)?;
     handover.write(out)?;
     console::print(&handover.text())?;
     Ok(ExitCode::SUCCESS)

@@ -4,7 +4,6 @@ use crate::cli::Import as Arguments;
 use crate::console::{self, say};
 use crate::failure::Failure;
 use crate::signals::Stop;
-use experiments_plan::thousands;
 use logs::disk::read_text;
 use logs::import::{Columns, Follower, Given, Import, ImportedRun, Origin, import};
 use logs::run::command_line;
@@ -14,6 +13,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use words::thousands;
 
 pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     let request = Import {

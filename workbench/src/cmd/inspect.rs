@@ -5,12 +5,12 @@ use crate::console;
 use crate::failure::Failure;
 use experiments::{Audit, inspect_config, inspect_run};
 use experiments_config::Config;
-use experiments_plan::thousands;
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::path::Path;
 use std::process::ExitCode;
+use words::thousands;
 
 /// What `--json` prints.
 #[derive(Serialize)]

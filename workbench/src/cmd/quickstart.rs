@@ -37,7 +37,7 @@ pub(crate) fn run(arguments: &Quickstart, cache: &Cache) -> Result<ExitCode, Fai
     console::print(&format!(
         "report:  {}\nmonitor: workbench monitor {dir}\ntime:    {}\n",
         written.html.display(),
-        sweeps::duration(start.elapsed().as_secs_f64())
+        words::duration(start.elapsed().as_secs_f64())
     ))?;
     if !tally.is_complete() {
         console::print("not all runs are finished; the same command continues\n")?;

@@ -5,12 +5,12 @@ use crate::console::{self, say};
 use crate::failure::Failure;
 use experiments::{Pass, Slice, SliceReport, TensorStats, residual_rms, slice};
 use experiments_config::Config;
-use experiments_plan::thousands;
 use logs::RunReader;
 use std::fmt::Write as _;
 use std::path::Path;
 use std::process::ExitCode;
 use std::time::Instant;
+use words::thousands;
 
 pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     let config = super::config::load(&arguments.what, &arguments.set)?;
@@ -44,10 +44,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
         progress: &mut |what, share| {
             let spent = start.elapsed().as_secs_f64();
             let left = if share > 0.0 {
-                format!(
-                    " · {} left",
-                    sweeps::duration(spent / share * (1.0 - share))
-                )
+                format!(" · {} left", words::duration(spent / share * (1.0 - share)))
             } else {
                 String::new()
             };

@@ -373,7 +373,7 @@ impl Lines {
                     let left = match eta_seconds {
                         _ if finished == total => "done".to_owned(),
                         None => "estimating the time left".to_owned(),
-                        Some(seconds) => format!("{} left", sweeps::duration(*seconds)),
+                        Some(seconds) => format!("{} left", words::duration(*seconds)),
                     };
                     say(&format!(
                         "{finished}/{total} runs · {steps_done}/{steps} steps · {left}"

@@ -1,9 +1,9 @@
 //! Detectors by name, and their thresholds.
 
 use super::Checks;
-use crate::keys::closest;
 use crate::{AlarmConfig, Config};
 use logs::alarm::DETECTORS;
+use words::did_you_mean;
 
 impl Config {
     pub(super) fn check_alarm(&self, checks: &mut Checks) {
@@ -35,18 +35,18 @@ impl Config {
 }
 
 fn check_names(names: &[String], checks: &mut Checks) {
-    let known: Vec<String> = DETECTORS.iter().map(|e| e.name.to_owned()).collect();
+    let known: Vec<&str> = DETECTORS.iter().map(|e| e.name).collect();
     for (index, name) in names.iter().enumerate() {
-        let near = closest(name, known.clone());
-        let expected = match near {
+        let hint = did_you_mean(name, &known);
+        let expected = match hint {
             Some(_) => String::new(),
             None => format!("; expected {}", known.join(", ")),
         };
         checks.require_or(
-            known.contains(name),
+            known.contains(&name.as_str()),
             "alarm.detectors",
             format!("`{name}` is no detector{expected}"),
-            near.map(|near| format!("did you mean `{near}`?")),
+            hint,
         );
         checks.require(
             !names[..index].contains(name),

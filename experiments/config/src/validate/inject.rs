@@ -1,8 +1,8 @@
 //! Planted causes.
 
 use super::Checks;
-use crate::keys::closest;
 use crate::{Config, Inject, InjectKind};
+use words::did_you_mean;
 
 /// Entries that a run may have: each is asked for at every step.
 const MOST_ENTRIES: usize = 100;
@@ -87,8 +87,7 @@ impl Config {
             return;
         };
         let Some((_, shape)) = tensors.iter().find(|(known, _)| known == name) else {
-            let near = closest(name, tensors.into_iter().map(|(name, _)| name));
-            let hint = near.map(|near| format!("did you mean `{near}`?"));
+            let hint = did_you_mean(name, tensors.into_iter().map(|(name, _)| name));
             let message = format!("is {name:?}, which is no parameter of this model");
             checks.require_or(false, &place, message, hint);
             return;

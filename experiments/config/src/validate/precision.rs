@@ -1,7 +1,7 @@
 //! Number formats.
 
 use super::Checks;
-use crate::{Config, Format, PbRelaxMax};
+use crate::{Config, Format, LossScaleMode, PbRelaxMax, ScaleFall};
 
 impl Config {
     pub(super) fn check_precision(&self, checks: &mut Checks) {
@@ -50,6 +50,11 @@ impl Config {
             scale.hysteresis > 0,
             "precision.loss_scale.hysteresis",
             "must be at least 1",
+        );
+        checks.require(
+            scale.fall == ScaleFall::Halve || scale.mode != LossScaleMode::Static,
+            "precision.loss_scale.fall",
+            "must be `halve` with `precision.loss_scale.mode = \"static\"`: that scale never moves",
         );
     }
 }

@@ -1,9 +1,8 @@
 //! A failure estimate for people.
 
 use super::{DAY, FailureEstimate, IntervalRow, Ranged};
-use crate::pipeline::counted;
-use crate::text::thousands;
 use std::fmt::Write as _;
+use words::{counted, thousands};
 
 impl FailureEstimate {
     /// The estimate as lines of at most 110 columns.

@@ -194,7 +194,7 @@ impl Place {
     }
 
     /// The output, on the last stage: inputs of final norm and projection, logits in the format of
-    /// the pass, their FP32 probabilities (in which the gradient is written), and the gradient of
+    /// the pass or of an FP32 head, their FP32 probabilities (in which the gradient is written), and the gradient of
     /// the logits. One micro-batch at a time; under `GPipe` all of them wait for the backward pass.
     fn head(&self, config: &Config, layout: &Layout, options: &MemoryOptions) -> f64 {
         if !self.is_last() {
@@ -207,7 +207,12 @@ impl Place {
             1.0
         };
         let kept = 2.0 * sizes.stream() / whole + 4.0 * sizes.logits / sizes.ranks;
-        let moment = 2.0 * sizes.element * sizes.logits / sizes.ranks;
+        let element = if config.precision.fp32_head {
+            4.0
+        } else {
+            sizes.element
+        };
+        let moment = 2.0 * element * sizes.logits / sizes.ranks;
         let waiting = match layout.schedule {
             Schedule::Gpipe => layout.micro_batches() as f64,
             Schedule::OneForwardOneBackward | Schedule::Interleaved => 1.0,

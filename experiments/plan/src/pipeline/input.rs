@@ -1,8 +1,8 @@
 //! What a pipeline is asked to do, and which questions have an answer.
 
-use crate::text::thousands;
 use crate::{PlanError, Schedule};
 use serde::{Deserialize, Serialize};
+use words::{counted, thousands};
 
 /// Operations (passes of one chunk over one micro-batch) that a simulation holds at most.
 pub const MAX_OPERATIONS: u64 = 1 << 22;
@@ -145,17 +145,6 @@ pub(super) fn name(schedule: Schedule) -> &'static str {
         Schedule::OneForwardOneBackward => "1F1B",
         Schedule::Interleaved => "interleaved 1F1B",
     }
-}
-
-/// `1 stage`, `2 stages`, `1,024 stages`.
-pub(crate) fn counted(count: u64, noun: &str) -> String {
-    let plural = if count == 1 { "" } else { "s" };
-    let noun = if noun == "micro-batch" && count != 1 {
-        "micro-batche"
-    } else {
-        noun
-    };
-    format!("{} {noun}{plural}", thousands(count))
 }
 
 fn size(what: &str, value: &impl ToString, expected: String) -> PlanError {

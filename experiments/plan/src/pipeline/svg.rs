@@ -3,7 +3,7 @@
 mod axis;
 mod brush;
 
-use super::input::{counted, name};
+use super::input::name;
 use super::view::{Part, bubble, lanes, parts, time};
 use super::{Event, Timeline};
 use crate::PlanError;
@@ -13,6 +13,7 @@ use plotters::drawing::IntoDrawingArea;
 use plotters::prelude::SVGBackend;
 use plotters::style::WHITE;
 use plotters::style::text_anchor::HPos;
+use words::counted;
 
 const WIDTH: i32 = 1200 * PX;
 const LEFT: i32 = 72 * PX;
@@ -192,10 +193,7 @@ fn printable(title: &str) -> String {
         })
         .filter(|character| !matches!(character, '\u{FFFE}' | '\u{FFFF}'))
         .collect();
-    if clean.chars().count() <= TITLE {
-        return clean;
-    }
-    clean.chars().take(TITLE - 1).chain(['…']).collect()
+    words::cut(&clean, TITLE)
 }
 
 /// Adds the size in CSS pixels and the words for screen readers.

@@ -1,9 +1,10 @@
 //! A timeline in a terminal.
 
-use super::input::{counted, name};
+use super::input::name;
 use super::view::{Part, bubble, lanes, parts, time};
 use super::{Event, Pass, Timeline};
 use crate::Schedule;
+use words::counted;
 
 /// Lanes shown of a deep pipeline.
 const LANES: usize = 32;

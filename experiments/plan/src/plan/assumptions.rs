@@ -4,7 +4,7 @@ use super::PlanOptions;
 use crate::energy::Energy;
 use crate::hardware::{Gpu, Link};
 use crate::step_time::StepTime;
-use crate::text::thousands;
+use words::thousands;
 
 pub(super) fn assumptions(
     gpu: &Gpu,

@@ -3,8 +3,9 @@
 use super::Plan;
 use crate::communication::Connection;
 use crate::published;
-use crate::text::{Table, decimal, gib, list, number, thousands};
+use crate::text::{gib, list, number};
 use std::fmt::Write as _;
+use words::{Table, decimal, thousands};
 
 impl Plan {
     /// Everything as aligned tables, at most 110 columns wide.
@@ -33,7 +34,7 @@ impl Plan {
 
     fn parameters_text(&self) -> String {
         let all = &self.parameters;
-        let mut table = Table::new(&["component", "each", "copies", "total"], &[]);
+        let mut table = Table::of_numbers(&["component", "each", "copies", "total"], &[]);
         for (name, component, copies) in [
             ("embedding", all.embedding, 1),
             ("positions", all.positions, 1),
@@ -50,17 +51,12 @@ impl Plan {
             let each = component.total();
             if each > 0 {
                 let cells = [each, copies, each.saturating_mul(copies)].map(thousands);
-                table.row([vec![name.to_owned()], cells.to_vec()].concat());
+                table.row([name.to_owned()].into_iter().chain(cells));
             }
         }
         let blank = String::new;
-        table.row(vec![
-            "all".to_owned(),
-            blank(),
-            blank(),
-            thousands(all.total),
-        ]);
-        table.text()
+        table.row(["all".to_owned(), blank(), blank(), thousands(all.total)]);
+        table.render(2)
     }
 
     fn layout_text(&self) -> String {
@@ -87,14 +83,14 @@ impl Plan {
 
     fn flops_text(&self) -> String {
         let flops = &self.flops;
-        let mut table = Table::new(&["", "exact", "original formula"], &[]);
+        let mut table = Table::of_numbers(&["", "exact", "original formula"], &[]);
         let cell = |value: f64| format!("{value:.4e}");
-        table.row(vec![
+        table.row([
             "without recomputation".to_owned(),
             cell(flops.model),
             cell(flops.formula_model),
         ]);
-        table.row(vec![
+        table.row([
             format!("with {} recomputation", self.layout.recompute.name()),
             cell(flops.hardware),
             if self.layout.recompute == crate::Recompute::Full {
@@ -103,7 +99,7 @@ impl Plan {
                 "-".to_owned()
             },
         ]);
-        table.text()
+        table.render(2)
     }
 
     fn memory_text(&self) -> String {
@@ -122,9 +118,9 @@ impl Plan {
             "other",
             "peak",
         ];
-        let mut table = Table::new(&headings, &[]);
+        let mut table = Table::of_numbers(&headings, &[]);
         for stage in &self.memory.stages {
-            table.row(vec![
+            table.row([
                 stage.stage.to_string(),
                 stage.layers.to_string(),
                 gib(stage.weights),
@@ -147,7 +143,7 @@ impl Plan {
         };
         format!(
             "{}  {verdict}: peak {} and reserve {} of {}\n",
-            table.text(),
+            table.render(2),
             gib(self.memory.peak_bytes),
             gib(self.memory.reserve_bytes),
             gib(self.memory.capacity_bytes),
@@ -160,24 +156,20 @@ impl Plan {
         };
         let names = first.phases.iter().map(|phase| phase.phase.name());
         let headings: Vec<_> = std::iter::once("stage").chain(names).collect();
-        let mut table = Table::new(&headings, &[]);
+        let mut table = Table::of_numbers(&headings, &[]);
         for stage in &self.memory.stages {
             let bytes = stage.phases.iter().map(|phase| gib(phase.bytes));
-            table.row(
-                std::iter::once(stage.stage.to_string())
-                    .chain(bytes)
-                    .collect(),
-            );
+            table.row(std::iter::once(stage.stage.to_string()).chain(bytes));
         }
-        table.text()
+        table.render(2)
     }
 
     fn recomputation_text(&self) -> String {
         let headings = ["", "per micro-batch", "in flight", "peak", "s per step", ""];
-        let mut table = Table::new(&headings, &[5]);
+        let mut table = Table::of_numbers(&headings, &[5]);
         for choice in &self.recomputation {
             let verdict = if choice.fits { "fits" } else { "does not fit" };
-            table.row(vec![
+            table.row([
                 choice.recompute.name().to_owned(),
                 gib(choice.activations_per_micro_batch),
                 gib(choice.activations),
@@ -186,7 +178,7 @@ impl Plan {
                 verdict.to_owned(),
             ]);
         }
-        table.text()
+        table.render(2)
     }
 
     fn communication_text(&self) -> String {
@@ -194,7 +186,7 @@ impl Plan {
         let m = self.micro_batches as f64;
         let tensor = (time.micro_batch.tensor_forward + time.micro_batch.tensor_backward) * m;
         let data = time.step.gradients + time.step.weights;
-        let mut table = Table::new(
+        let mut table = Table::of_numbers(
             &[
                 "dimension",
                 "ranks",
@@ -207,7 +199,7 @@ impl Plan {
             &[3],
         );
         let mut row = |name: &str, connection: &Connection, cost: crate::communication::Cost| {
-            table.row(vec![
+            table.row([
                 name.to_owned(),
                 connection.ranks.to_string(),
                 connection.in_node.to_string(),
@@ -221,33 +213,36 @@ impl Plan {
         row("pipeline", &links.pipeline, time.micro_batch.pipeline * m);
         row("data", &links.data, data);
         row("tied embedding", &links.tied, time.step.tied_embedding);
-        format!("{}  sent by one GPU of the slowest stage\n", table.text())
+        format!(
+            "{}  sent by one GPU of the slowest stage\n",
+            table.render(2)
+        )
     }
 
     fn time_text(&self) -> String {
         let time = &self.time;
-        let mut table = Table::new(&["term", "seconds", "%"], &[]);
+        let mut table = Table::of_numbers(&["term", "seconds", "%"], &[]);
         for (name, seconds) in time.terms.named() {
-            table.row(vec![
+            table.row([
                 name.to_owned(),
                 decimal(seconds, 2),
                 decimal(100.0 * seconds / time.seconds, 1),
             ]);
         }
-        table.row(vec![
+        table.row([
             "all".to_owned(),
             decimal(time.seconds, 2),
             "100.0".to_owned(),
         ]);
-        table.text()
+        table.render(2)
     }
 
     fn run_text(&self) -> String {
-        let mut table = Table::new(&["", "modelled", "measured"], &[]);
+        let mut table = Table::of_numbers(&["", "modelled", "measured"], &[]);
         let measured = |value: Option<f64>| value.map_or_else(|| "-".to_owned(), number);
         let (ours, theirs) = (&self.time.rates, &self.measured);
         let mut row = |name: &str, pick: fn(&crate::step_time::Rates) -> f64| {
-            table.row(vec![
+            table.row([
                 name.to_owned(),
                 number(pick(ours)),
                 measured(theirs.as_ref().map(pick)),
@@ -263,7 +258,7 @@ impl Plan {
         row("billion tokens per day", |rates| rates.tokens_per_day / 1e9);
         format!(
             "{}  {} tokens take {} days, {} MWh, {} t CO2e\n",
-            table.text(),
+            table.render(2),
             thousands(self.tokens),
             number(self.days),
             number(self.energy.mwh),

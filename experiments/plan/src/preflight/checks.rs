@@ -1,12 +1,13 @@
 //! Nodes, layout, batch ramp and memory.
 
 use super::{Check, Node, PreflightInput};
-use crate::handover::Batches;
-use crate::text::{decimal, gib, thousands};
+use crate::Batches;
+use crate::text::gib;
 use crate::{PlanError, Recompute, hardware, memory as estimator};
 use experiments_config::Format;
 use std::cmp::Ordering;
 use std::collections::BTreeMap;
+use words::{decimal, thousands};
 
 /// A list of hosts that stays readable.
 fn some<'a>(nodes: impl ExactSizeIterator<Item = &'a Node>) -> String {

@@ -1,9 +1,9 @@
 //! Checkpoints: their size against the disk, and the time they take.
 
 use super::{Check, PreflightInput};
-use crate::text::{decimal, thousands};
 use crate::{PlanError, size};
 use experiments_config::Format;
+use words::{decimal, thousands};
 
 /// Bytes of a parameter in a checkpoint of either trainer: FP32 master weight and two moments,
 /// and the weight in the number format of the pass.

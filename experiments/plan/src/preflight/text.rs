@@ -27,16 +27,12 @@ impl Preflight {
         let indent = 2 + 7 + name_width + 2;
         let mut text = String::new();
         for check in &self.checks {
-            let _ = write!(
-                text,
-                "  {:<7}{:<name_width$}  ",
-                check.verdict.name(),
-                check.name
-            );
-            wrap(&mut text, &check.reason, indent);
+            let name = &check.name;
+            let head = format!("  {:<7}{name:<name_width$}  ", check.verdict.name());
+            text.push_str(&words::hanging(&head, &check.reason, indent, WIDTH));
             if let Some(fix) = &check.fix {
-                let _ = write!(text, "{:indent$}", "");
-                wrap(&mut text, &format!("→ {fix}"), indent);
+                let head = format!("{:indent$}→ ", "");
+                text.push_str(&words::hanging(&head, fix, indent, WIDTH));
             }
         }
         let count = |verdict| {
@@ -57,22 +53,4 @@ impl Preflight {
         );
         text
     }
-}
-
-/// Writes words from column `indent` on, breaking lines at [`WIDTH`]; ends the line.
-fn wrap(text: &mut String, words: &str, indent: usize) {
-    let mut column = indent;
-    for (index, word) in words.split(' ').enumerate() {
-        let width = word.chars().count();
-        if index > 0 && column + 1 + width > WIDTH {
-            let _ = write!(text, "\n{:indent$}", "");
-            column = indent;
-        } else if index > 0 {
-            text.push(' ');
-            column += 1;
-        }
-        text.push_str(word);
-        column += width;
-    }
-    text.push('\n');
 }

@@ -165,7 +165,7 @@ pub(super) fn schedule(rows: &mut Rows, config: &Config) -> Result<(), PlanError
         (48_100, 390.0),
     ] {
         let tokens = (samples_after(config, step)? * slots) as f64 / 1e9;
-        let quantity = format!("tokens at step {}", crate::text::thousands(step));
+        let quantity = format!("tokens at step {}", words::thousands(step));
         rows.published((&quantity, "10⁹"), billions, tokens, "LOG", "");
     }
     let tokens = (samples_after(config, 49_300)? * slots) as f64 / 1e9;

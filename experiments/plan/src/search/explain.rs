@@ -2,9 +2,10 @@
 
 use super::{Candidate, Search};
 use crate::Layout;
-use crate::text::{decimal, gib, thousands};
+use crate::text::gib;
 use serde::Serialize;
 use std::fmt::Write as _;
+use words::{decimal, thousands};
 
 /// A faster layout and by what it is faster.
 #[derive(Debug, Clone, PartialEq, Serialize)]

@@ -2,7 +2,6 @@
 //! have (`prompts.toml`).
 
 use super::TaskError;
-use crate::nearest::hint;
 use serde::{Deserialize, Serialize};
 use std::sync::LazyLock;
 
@@ -141,7 +140,7 @@ pub fn find(name: &str) -> Result<&'static CatalogueEntry, TaskError> {
             name: name.to_owned(),
             hint: match names().find(|known| last(known)) {
                 Some(known) => format!("; did you mean `{known}`?"),
-                None => hint(name, names()),
+                None => words::hint(name, names()),
             },
             count: catalogue().len(),
         }

@@ -2,7 +2,6 @@
 
 use super::{Prompt, TaskError};
 use crate::json_lines::listed;
-use crate::nearest::hint;
 use minijinja::value::{Serde, Value};
 use minijinja::{Environment, Error, ErrorKind, UndefinedBehavior};
 use serde_json::Map;
@@ -170,9 +169,11 @@ impl Prompter {
         missing.sort();
         match missing.first() {
             Some(first) => {
-                let names: Vec<_> = missing.iter().map(|path| format!("`{path}`")).collect();
-                let hint = hint(first, scope.keys().map(String::as_str));
-                format!("needs {}, which the row has not{hint}", names.join(", "))
+                let hint = words::hint(first, scope.keys());
+                format!(
+                    "needs {}, which the row has not{hint}",
+                    words::quoted(&missing)
+                )
             }
             None => "looks up something that is not there, such as a label that its table has not \
                      or a value beyond the end of a list"

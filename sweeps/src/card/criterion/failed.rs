@@ -49,6 +49,7 @@ const HIGH: &[&str] = &[
     "z_loss",
     "skipped",
     "grad_norm",
+    "grad_max",
     "grad_norm_embedding",
     "grad_norm_embedding_input",
     "grad_norm_embedding_logit",

@@ -4,7 +4,7 @@ use ratatui::{buffer::Buffer, layout::Rect, style::Style};
 
 use super::totals::Totals;
 use crate::colour::{Depth, strong};
-use crate::number::{compact, duration};
+use crate::number::compact;
 use crate::paint::put;
 use crate::shared::Shared;
 use crate::view::glyph;
@@ -12,9 +12,9 @@ use crate::view::glyph;
 pub(super) fn draw(shared: &Shared, area: Rect, depth: Depth, buffer: &mut Buffer) {
     let sweep = shared.sweep();
     let totals = Totals::of(sweep);
-    let eta = sweep
-        .eta
-        .map_or_else(String::new, |eta| format!(" eta {}", duration(eta)));
+    let eta = sweep.eta.map_or_else(String::new, |eta| {
+        format!(" eta {}", words::short_duration(eta))
+    });
     let share = (totals.share() * 100.0).floor();
     let text = format!(
         "{share:.0}% {}/{} runs{eta}",

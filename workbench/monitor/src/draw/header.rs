@@ -10,7 +10,7 @@ use ratatui::{
 
 use super::totals::Totals;
 use crate::colour::{Depth, strong};
-use crate::number::{count, duration};
+use crate::number::count;
 use crate::paint::{cut, gauge, line, put, rows};
 use crate::screen::Screen;
 use crate::shared::Shared;
@@ -70,7 +70,7 @@ fn progress_line(shared: &Shared, area: Rect, depth: Depth, buffer: &mut Buffer)
     let share = format!(" {:>3.0} %", (totals.share() * 100.0).floor());
     let steps = format!("  {}/{} steps", count(totals.done), count(totals.planned));
     let end = match sweep.eta {
-        Some(eta) => format!("  eta {}", duration(eta)),
+        Some(eta) => format!("  eta {}", words::short_duration(eta)),
         None if totals.finished == totals.wanted && totals.wanted > 0 => "  done".into(),
         None => String::new(),
     };

@@ -62,12 +62,11 @@ pub(super) fn of(reader: &RunReader, first: Vec<(String, String)>) -> Details {
         add(
             "machine",
             format!(
-                "{} · {} on {} · {} thread{}",
+                "{} · {} on {} · {}",
                 manifest.host,
                 manifest.computed_by(),
                 manifest.device,
-                manifest.threads,
-                if manifest.threads == 1 { "" } else { "s" }
+                words::counted(manifest.threads as u64, "thread")
             ),
         );
         let commit = manifest.git_commit.as_deref().map_or("unknown", short);

@@ -7,7 +7,7 @@ use super::canvas::{self, Chart, Drawn, Frame, Key, PX, stroke};
 use super::palette::{self, FAINT};
 use crate::band::{Band, Column};
 use crate::error::ReportError;
-use crate::words::significant;
+use crate::prose::significant;
 use plotters::element::{Circle, Cross, DashedPathElement, PathElement, Polygon};
 use plotters::style::Color;
 use std::fmt::Write as _;

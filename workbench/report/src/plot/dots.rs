@@ -7,7 +7,7 @@ use super::curves::Level;
 use super::label::shorten;
 use super::palette::{self, FAINT, INK};
 use crate::error::ReportError;
-use crate::words::loss;
+use crate::prose::loss;
 use plotters::element::{Circle, Cross, DashedPathElement, Text};
 use plotters::style::Color;
 use plotters::style::text_anchor::{HPos, Pos, VPos};

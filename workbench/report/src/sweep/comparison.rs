@@ -1,12 +1,13 @@
 //! The arms side by side: counts, means, intervals and the test.
 
 use super::metric_name;
+use crate::prose::{self, NONE, interval, loss, shares};
 use crate::view::{Arm, Statistic};
-use crate::words::{self, NONE, interval, loss, plural, shares};
 use sweeps::card::Role;
 use sweeps::stats::Proportion;
 use sweeps::verdict::{ArmResult, Beside, Count, Effect, Finding, LEVEL};
 use sweeps::{Card, Event, Outcome, Verdict};
+use words::counted;
 
 /// The table of arms, in the order of the card.
 pub(crate) fn arms(verdict: &Verdict) -> Vec<Arm> {
@@ -22,8 +23,8 @@ pub(crate) fn arms(verdict: &Verdict) -> Vec<Arm> {
                 .to_vec(),
             spiked: spiked(arm),
             events: events(arm.events),
-            mean: words::loss_or_dash(metric.map(|metric| metric.mean)),
-            sd: words::loss_or_dash(metric.and_then(|metric| metric.sd)),
+            mean: prose::loss_or_dash(metric.map(|metric| metric.mean)),
+            sd: prose::loss_or_dash(metric.and_then(|metric| metric.sd)),
             interval: metric
                 .and_then(|metric| metric.interval)
                 .map_or(NONE.to_owned(), |ends| interval(ends.low, ends.high)),
@@ -111,11 +112,11 @@ fn numbers(finding: &Finding, event: &str) -> Vec<Statistic> {
             .p_adjusted
             .filter(|adjusted| (adjusted - p).abs() > 1e-12);
         let adjusted = adjusted.map_or(String::new(), |adjusted| {
-            format!("; {} after Holm's correction", words::p_value(adjusted))
+            format!("; {} after Holm's correction", prose::p_value(adjusted))
         });
         rows.push(Statistic {
             name: "p value".to_owned(),
-            value: format!("{} (α = {}{adjusted})", words::p_value(p), finding.alpha),
+            value: format!("{} (α = {}{adjusted})", prose::p_value(p), finding.alpha),
             note: method(&finding.test).to_owned(),
         });
         rows.extend(finding.beside.as_ref().map(beside));
@@ -141,7 +142,7 @@ fn numbers(finding: &Finding, event: &str) -> Vec<Statistic> {
 fn beside(other: &Beside) -> Statistic {
     Statistic {
         name: "p value beside it, which does not decide".to_owned(),
-        value: words::p_value(other.p_value),
+        value: prose::p_value(other.p_value),
         note: method(&other.test).to_owned(),
     }
 }
@@ -163,17 +164,17 @@ fn method(test: &str) -> &'static str {
 fn effect(effect: &Effect) -> Statistic {
     let shares = effect.what.contains("shares");
     let value = if shares {
-        words::point(effect.value)
+        prose::point(effect.value)
     } else {
-        words::significant(effect.value, 4)
+        prose::significant(effect.value, 4)
     };
     let ends = effect.interval.map_or(String::new(), |ends| {
         let ends = if shares {
-            words::points(ends.low, ends.high)
+            prose::points(ends.low, ends.high)
         } else {
             let (low, high) = (
-                words::significant(ends.low, 4),
-                words::significant(ends.high, 4),
+                prose::significant(ends.low, 4),
+                prose::significant(ends.high, 4),
             );
             format!("{low} to {high}")
         };
@@ -209,16 +210,16 @@ pub(crate) fn measured(verdict: &Verdict) -> Vec<String> {
                 "`{}`: {} of {}",
                 arm.arm,
                 counts.join(" and "),
-                plural(n, "run")
+                counted(n as u64, "run")
             ),
             (_, Some(metric)) => format!(
                 "`{}`: {} of {}, mean {} {}{}",
                 arm.arm,
                 counts.join(" and "),
-                plural(n, "run"),
+                counted(n as u64, "run"),
                 metric_name(&verdict.metric),
                 loss(metric.mean),
-                words::of_finite(metric.n, n)
+                prose::of_finite(metric.n, n)
             ),
         }
     };

@@ -1,8 +1,8 @@
 //! The runs of a sweep as rows.
 
 use super::comparison::role;
+use crate::prose::{self, NONE};
 use crate::view::{Fact, Run};
-use crate::words::{self, NONE};
 use crate::{runs, spikes};
 use logs::RunReader;
 use sweeps::{PlannedRun, RunState, State, SweepReader};
@@ -90,14 +90,14 @@ fn facts(state: &RunState, plan: &PlannedRun, reader: Option<&RunReader>) -> Vec
             "value against stuck line",
             format!(
                 "{} against {}",
-                words::loss_or_dash(classified.value),
-                words::loss(classified.stuck_line)
+                prose::loss_or_dash(classified.value),
+                prose::loss(classified.stuck_line)
             ),
         ));
         facts.extend(
             classified
                 .diverged_line
-                .map(|line| Fact::new("divergence line", words::loss(line))),
+                .map(|line| Fact::new("divergence line", prose::loss(line))),
         );
     }
     facts.extend(reader.into_iter().flat_map(runs::facts));

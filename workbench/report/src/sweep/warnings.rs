@@ -1,8 +1,8 @@
 //! What a reader must know before believing the rest.
 
-use crate::words::plural;
 use logs::RunReader;
 use sweeps::{CardText, Origin, Plan, State, SweepReader, Verdict};
+use words::counted;
 
 /// Runs named in one warning; more would bury the others.
 const MOST_NAMES: usize = 4;
@@ -108,7 +108,7 @@ fn about(ids: &[&str], what: &str) -> Option<String> {
     };
     Some(format!(
         "{} {what}: {}{more}.",
-        plural(ids.len(), "run"),
+        counted(ids.len() as u64, "run"),
         named.join(", ")
     ))
 }

@@ -3,8 +3,8 @@
 use super::scaling::Scaling;
 use super::{Measured, Row};
 use experiments::bench::{Agreement, Peak};
-use experiments_plan::thousands;
 use std::fmt::Write as _;
+use words::thousands;
 
 pub(super) fn head(measured: &Measured) -> String {
     format!(

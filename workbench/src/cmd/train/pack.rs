@@ -142,7 +142,7 @@ impl Worst {
             let file = File::options().create(true).append(true).open(path);
             // The disk may be what has failed.
             let line = format!("error: {}", failure.text());
-            let _ = file.and_then(|mut file| writeln!(file, "{}", logs::printable(&line)));
+            let _ = file.and_then(|mut file| writeln!(file, "{}", words::printable(&line)));
         }
     }
 

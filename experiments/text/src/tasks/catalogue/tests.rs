@@ -94,7 +94,7 @@ fn the_documentation_lists_every_set() {
             "| `{}` | {} | {} | {how} |",
             entry.name,
             entry.family,
-            thousands(entry.cap)
+            words::thousands(entry.cap)
         );
         assert!(page.contains(&line), "{line}");
     }
@@ -102,8 +102,4 @@ fn the_documentation_lists_every_set() {
         .lines()
         .filter(|line| line.starts_with("| `") && line.contains("00,000"));
     assert_eq!(rows.count(), catalogue().len());
-}
-
-fn thousands(number: u64) -> String {
-    format!("{},{:03}", number / 1000, number % 1000)
 }

@@ -11,7 +11,7 @@ use super::braille::{Board, Layer};
 use super::chart::{Chart, Tone};
 use super::legend;
 use crate::colour::{Depth, strong};
-use crate::number::{duration, linear_ticks, log_ticks, plural, tick};
+use crate::number::{linear_ticks, log_ticks, tick};
 use crate::paint::{hint, put, put_right, row, rows};
 use crate::shared::Axis;
 
@@ -81,9 +81,8 @@ fn heading(chart: &Chart, area: Rect, depth: Depth, buffer: &mut Buffer) {
         notes.push((format!("✕ {} non-finite", chart.marks.len()), depth.bad()));
     }
     if chart.not_positive > 0 {
-        let (left_out, ending) = (chart.not_positive, plural(chart.not_positive));
-        let text = format!("{left_out} value{ending} ≤ 0 not drawn");
-        notes.push((text, depth.warn()));
+        let left_out = words::counted(chart.not_positive as u64, "value");
+        notes.push((format!("{left_out} ≤ 0 not drawn"), depth.warn()));
     }
     let mut right = area.right();
     for (text, style) in notes {
@@ -241,7 +240,7 @@ fn x_axis(chart: &Chart, area: Rect, depth: Depth, buffer: &mut Buffer) {
     for value in ticks {
         let label = match axis {
             Axis::Step | Axis::Tokens => tick(value, step),
-            Axis::Time => duration(value),
+            Axis::Time => words::short_duration(value),
         };
         let width = label.chars().count() as u16;
         let middle = area.x + (scale.at_x(value) / 2.0) as u16;

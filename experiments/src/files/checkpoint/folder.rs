@@ -1,0 +1,186 @@
+//! The folder of one checkpoint, and the folder of all of them.
+
+use super::file::{decode, encode, problem, read_file};
+use super::state::{State, VERSION};
+use super::sums::{SUMS, Sums};
+use super::{EXP_AVG, MOMENTS, STATE, WEIGHTS};
+use crate::error::TrainError;
+use crate::optimizer::adamw::AdamW;
+use crate::parameters::{Parameter, Parameters};
+use logs::LogError;
+use logs::disk::sync_directory;
+use std::fs::{self, File};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+/// Names sort as steps do, up to 10⁸ steps.
+pub(super) fn directory_name(step: u64) -> String {
+    format!("step-{step:08}")
+}
+
+/// The checkpoints in `directory` by step, oldest first: folders whose names are what we call them.
+/// Anything else there, such as `step-best`, is somebody else's.
+pub(super) fn entries(directory: &Path) -> Result<Vec<(u64, PathBuf)>, TrainError> {
+    let io = |error| LogError::io("list", directory, error);
+    let all = match fs::read_dir(directory) {
+        Ok(all) => all,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(error) if error.kind() == io::ErrorKind::NotADirectory => {
+            return Err(problem(directory, "is a file, expected a folder"));
+        }
+        Err(error) => return Err(io(error).into()),
+    };
+    let mut found = Vec::new();
+    for entry in all {
+        let path = entry.map_err(io)?.path();
+        if let Some(step) = step_of(&path).filter(|_| path.is_dir()) {
+            found.push((step, path));
+        }
+    }
+    found.sort();
+    Ok(found)
+}
+
+fn step_of(path: &Path) -> Option<u64> {
+    let name = path.file_name()?.to_str()?;
+    let step = name.strip_prefix("step-")?.parse().ok()?;
+    (name == directory_name(step)).then_some(step)
+}
+
+/// What a checkpoint has to survive.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Keep {
+    /// A power failure too: all of it is synced.
+    Always,
+    /// The end of the process.
+    WhileItRuns,
+}
+
+/// Writes a whole checkpoint to `path`, which replaces what is there.
+pub(super) fn write(
+    path: &Path,
+    state: &State,
+    parameters: &Parameters,
+    adam: &AdamW,
+    keep: Keep,
+) -> Result<(), TrainError> {
+    let io = |error| LogError::io("write", path, error);
+    if path.symlink_metadata().is_ok() {
+        fs::remove_dir_all(path).map_err(io)?;
+    }
+    fs::create_dir(path).map_err(io)?;
+    let table = parameters.table();
+    let mut sums = Sums::default();
+    let mut put = |name: &str, bytes: &[u8]| {
+        sums.add(name, bytes);
+        write_file(&path.join(name), bytes, keep)
+    };
+    let weights = encode(&path.join(WEIGHTS), table, &[("", parameters.values())])?;
+    put(WEIGHTS, &weights)?;
+    drop(weights);
+    let [first, second] = EXP_AVG;
+    let moments = [(first, &adam.first[..]), (second, &adam.second[..])];
+    put(MOMENTS, &encode(&path.join(MOMENTS), table, &moments)?)?;
+    put(STATE, &state.to_bytes(&path.join(STATE))?)?;
+    write_file(&path.join(SUMS), sums.to_string().as_bytes(), keep)?;
+    if keep == Keep::Always {
+        sync_directory(path).map_err(io)?;
+    }
+    Ok(())
+}
+
+fn write_file(path: &Path, bytes: &[u8], keep: Keep) -> Result<(), TrainError> {
+    let write = || {
+        let mut file = File::create_new(path)?;
+        file.write_all(bytes)?;
+        match keep {
+            Keep::Always => file.sync_all(),
+            Keep::WhileItRuns => Ok(()),
+        }
+    };
+    Ok(write().map_err(|error| LogError::io("write", path, error))?)
+}
+
+/// The folder of a checkpoint. Every file is compared with its checksum as it is read.
+pub(super) struct Folder {
+    path: PathBuf,
+    /// Absent in checkpoints of version 2.
+    sums: Option<Sums>,
+}
+
+impl Folder {
+    pub(super) fn open(path: &Path) -> Result<Self, TrainError> {
+        let file = path.join(SUMS);
+        let there = file.symlink_metadata().is_ok();
+        let parse = |bytes: Vec<u8>| Sums::parse(&bytes).map_err(|text| problem(&file, text));
+        let sums = there
+            .then(|| read_file(&file).and_then(parse))
+            .transpose()?;
+        Ok(Self {
+            path: path.to_owned(),
+            sums,
+        })
+    }
+
+    /// Whether it has checksums.
+    pub(super) fn has_sums(&self) -> bool {
+        self.sums.is_some()
+    }
+
+    /// A file of the checkpoint, as it was written.
+    pub(super) fn read(&self, name: &str) -> Result<Vec<u8>, TrainError> {
+        let path = self.path.join(name);
+        let bytes = read_file(&path)?;
+        if let Some(sums) = &self.sums {
+            let checked = sums.check(name, &bytes);
+            checked.map_err(|text| problem(&path, text))?;
+        }
+        Ok(bytes)
+    }
+
+    /// Reads tensors of a file into buffers; see [`decode`].
+    pub(super) fn decode(
+        &self,
+        name: &str,
+        table: &[Parameter],
+        buffers: &mut [(&str, &mut [f32])],
+    ) -> Result<(), TrainError> {
+        decode(&self.path.join(name), &self.read(name)?, table, buffers)
+    }
+
+    /// The counters, if they belong to this folder and to a run of this configuration.
+    pub(super) fn state(&self, config_hash: &str) -> Result<State, TrainError> {
+        let path = self.path.join(STATE);
+        let mut state = State::parse(&path, &self.read(STATE)?)?;
+        let expected = step_of(&self.path);
+        if expected != Some(state.step) {
+            let name = self.path.file_name().unwrap_or_default().to_string_lossy();
+            let text = format!(
+                "is of step {}, but its folder is called `{name}`",
+                state.step
+            );
+            return Err(problem(&path, text));
+        }
+        if state.config_hash != config_hash {
+            let short = |hash: &str| hash.chars().take(16).collect::<String>();
+            let (theirs, ours) = (short(&state.config_hash), short(config_hash));
+            let text =
+                format!("was written by a run of the configuration {theirs}, this run has {ours}");
+            return Err(problem(&path, text));
+        }
+        if self.sums.is_none() && state.version == VERSION {
+            return Err(problem(&self.path.join(SUMS), "is missing"));
+        }
+        // It goes on as one of ours.
+        state.version = VERSION;
+        Ok(state)
+    }
+
+    /// The counters, if every file is as it was written.
+    pub(super) fn verify(&self, config_hash: &str) -> Result<State, TrainError> {
+        let state = self.state(config_hash)?;
+        self.read(WEIGHTS)?;
+        self.read(MOMENTS)?;
+        Ok(state)
+    }
+}

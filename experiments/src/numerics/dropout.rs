@@ -1,0 +1,207 @@
+//! Dropout masks from a stream of their own, so that arms of one seed drop the same elements.
+
+use crate::random::stream;
+use burn::tensor::backend::Backend;
+use burn::tensor::{Tensor, TensorData};
+use experiments_config::ModelConfig;
+use kernels::slices::Mask;
+use rand::RngExt;
+use rand::distr::{Bernoulli, Distribution};
+use rand_chacha::ChaCha8Rng;
+use rayon::prelude::*;
+
+/// Draws the masks of one forward pass in call order.
+pub(crate) struct Dropout {
+    generator: ChaCha8Rng,
+}
+
+impl Dropout {
+    /// Masks for micro-batch number `index` of a seed.
+    pub(crate) fn new(seed: u64, index: u64) -> Self {
+        Self {
+            generator: stream(seed, "dropout", index),
+        }
+    }
+
+    /// A mask with elements 0 (probability `p`) and `1 / (1 - p)`, shaped like `x`, in which the runs
+    /// lie one after another; every run draws its own part from its own stream.
+    pub(crate) fn mask<B: Backend, const D: usize>(
+        runs: &mut [Self],
+        x: &Tensor<B, D>,
+        p: f64,
+    ) -> Tensor<B, D> {
+        let keep = keep(p);
+        let shape = x.dims();
+        let elements: usize = shape.iter().product();
+        let part = elements / runs.len();
+        let mut mask = Vec::with_capacity(elements);
+        for run in runs {
+            mask.extend((0..part).map(|_| {
+                if run.generator.random_bool(p) {
+                    0.0
+                } else {
+                    keep
+                }
+            }));
+        }
+        Tensor::from_data(TensorData::new(mask, shape), &x.device())
+    }
+}
+
+/// All masks of one pass by hand: the same as [`Dropout::mask`] draws for the graph.
+#[derive(Default)]
+pub(crate) struct Masks {
+    /// Of the embedding's output, `[r, h]`.
+    pub(crate) embedding: Option<Mask>,
+    layers: Vec<LayerMasks>,
+}
+
+/// Masks of one layer, in the order in which they are drawn.
+#[derive(Default)]
+pub(crate) struct LayerMasks {
+    /// Of attention probabilities, `[b, n, s, s]`.
+    pub(crate) probabilities: Option<Mask>,
+    /// Of attention's output, `[r, h]`.
+    pub(crate) attention_out: Option<Mask>,
+    /// Of the feed-forward's output, `[r, h]`.
+    pub(crate) down: Option<Mask>,
+}
+
+/// A tensor to be dropped from: its rows, their width, and the probability.
+#[derive(Clone, Copy)]
+struct Shape {
+    rows: usize,
+    width: usize,
+    p: f64,
+}
+
+impl Masks {
+    /// Masks of a layer; none where nothing is dropped.
+    pub(crate) fn layer(&self, layer: usize) -> &LayerMasks {
+        const NONE: &LayerMasks = &LayerMasks {
+            probabilities: None,
+            attention_out: None,
+            down: None,
+        };
+        self.layers.get(layer).unwrap_or(NONE)
+    }
+}
+
+impl Dropout {
+    /// The masks of a pass over so many sequences.
+    pub(crate) fn masks(self, model: &ModelConfig, sequences: usize) -> Masks {
+        let residual = Shape {
+            rows: sequences * model.seq_len,
+            width: model.hidden_size,
+            p: model.dropout,
+        };
+        let probabilities = Shape {
+            rows: residual.rows * model.num_heads,
+            width: model.seq_len,
+            p: model.attention_dropout,
+        };
+        let mut shapes = vec![residual];
+        for _ in 0..model.layers {
+            shapes.extend([probabilities, residual, residual]);
+        }
+        let mut masks = self.draw_all(&shapes).into_iter();
+        let mut next = || masks.next().flatten();
+        Masks {
+            embedding: next(),
+            layers: (0..model.layers)
+                .map(|_| LayerMasks {
+                    probabilities: next(),
+                    attention_out: next(),
+                    down: next(),
+                })
+                .collect(),
+        }
+    }
+
+    /// A mask for every tensor with a probability above 0, all threads at work: where a mask's
+    /// numbers lie in the stream depends on those before it only.
+    fn draw_all(&self, shapes: &[Shape]) -> Vec<Option<Mask>> {
+        let mut drawn = 0;
+        let placed: Vec<_> = shapes
+            .iter()
+            .map(|shape| {
+                let first = drawn;
+                drawn += if shape.p == 0.0 {
+                    0
+                } else {
+                    shape.rows * shape.width
+                };
+                (first, *shape)
+            })
+            .collect();
+        let draw =
+            |(first, shape): (usize, Shape)| (shape.p > 0.0).then(|| self.draw(first, shape));
+        placed.into_par_iter().map(draw).collect()
+    }
+
+    /// The mask of which the first element takes number `first` of the stream.
+    fn draw(&self, first: usize, shape: Shape) -> Mask {
+        /// Elements that a thread takes at a time.
+        const PART: usize = 1 << 14;
+        const WORD: usize = u16::BITS as usize;
+        let Shape { rows, width, p } = shape;
+        // What `random_bool` draws by.
+        let dropped = Bernoulli::new(p).expect("a probability, as the configuration was checked");
+        let words = Mask::words_of_row(width);
+        let mut mask = vec![0; rows * words];
+        let rows_of_part = PART.div_ceil(width);
+        mask.par_chunks_mut(rows_of_part * words)
+            .enumerate()
+            .for_each(|(part, mask)| {
+                let mut generator = self.generator.clone();
+                let element = first + part * rows_of_part * width;
+                // A number takes two words of 32 bits.
+                generator.set_word_pos(2 * element as u128);
+                for row in mask.chunks_exact_mut(words) {
+                    for (index, word) in row.iter_mut().enumerate() {
+                        let elements = WORD.min(width - index * WORD);
+                        *word = (0..elements).fold(0, |word, bit| {
+                            let kept = !dropped.sample(&mut generator);
+                            word | u16::from(kept) << bit
+                        });
+                    }
+                }
+            });
+        Mask::new(width, keep(p), mask)
+    }
+}
+
+/// What is kept is multiplied by this, so that expectations stay.
+fn keep(p: f64) -> f32 {
+    (1.0 / (1.0 - p)) as f32
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use burn::backend::Flex;
+
+    /// Passes by hand and the graph drop the same elements, although the former draw at any place of the
+    /// stream: rows of no whole number of words, several parts, and a tensor without dropout between.
+    #[test]
+    fn both_kinds_of_passes_draw_the_same_masks() {
+        let shape = |rows, width, p| Shape { rows, width, p };
+        let shapes = [
+            shape(3, 7, 0.1),
+            shape(700, 65, 0.5),
+            shape(5, 5, 0.0),
+            shape(2, 16, 0.3),
+        ];
+        let masks = Dropout::new(3, 9).draw_all(&shapes);
+        let mut graph = [Dropout::new(3, 9)];
+        for (shape, mask) in shapes.iter().zip(masks) {
+            let Some(mask) = mask else {
+                assert!(shape.p == 0.0);
+                continue;
+            };
+            let x = Tensor::<Flex, 2>::zeros([shape.rows, shape.width], &Default::default());
+            let expected = Dropout::mask(&mut graph, &x, shape.p).into_data();
+            assert_eq!(mask.factors(), expected.to_vec::<f32>().unwrap());
+        }
+    }
+}

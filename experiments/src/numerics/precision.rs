@@ -1,0 +1,390 @@
+//! Where the network rounds to 16 bits: one rounding per operation, forward and, for the
+//! gradient, backward, as `PyTorch` eager half does (`glm130b-facts` §3, rounding points).
+//!
+//! Layer norm, cross-entropy and, by default, softmax compute in FP32 between two such points.
+//! The attention scale is folded into q with a rounding of its own, as `LargeScale` does.
+
+use crate::parameters::Parameter;
+use burn::tensor::Tensor;
+use experiments_config::{Format, PrecisionConfig};
+use kernels::{Gate, HalfFormat, Kernels, RangeCount, RangeSite, Rounding, gate};
+use std::sync::Arc;
+
+/// A tensor that a half-precision program stores, in network order. The first five are outside
+/// the layers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum At {
+    Embedding,
+    EmbeddingNorm,
+    FinalNorm,
+    Head,
+    Logits,
+    AttentionNorm,
+    Qkv,
+    QueryNorm,
+    KeyNorm,
+    Query,
+    Key,
+    Scores,
+    Softmax,
+    Probabilities,
+    Context,
+    AttentionOut,
+    AttentionOutNorm,
+    AttentionSkip,
+    AttentionSum,
+    FfnNorm,
+    Up,
+    Gelu,
+    Glu,
+    Down,
+    FfnOutNorm,
+    FfnSkip,
+    FfnSum,
+}
+
+impl At {
+    const OUTSIDE: [(Self, &'static str); 5] = [
+        (Self::Embedding, "embedding"),
+        (Self::EmbeddingNorm, "embedding_norm"),
+        (Self::FinalNorm, "final_norm"),
+        (Self::Head, "head.weight"),
+        (Self::Logits, "logits"),
+    ];
+
+    const INSIDE: [(Self, &'static str); 22] = [
+        (Self::AttentionNorm, "attention_norm"),
+        (Self::Qkv, "attention.qkv"),
+        (Self::QueryNorm, "attention.query_norm"),
+        (Self::KeyNorm, "attention.key_norm"),
+        (Self::Query, "attention.query"),
+        (Self::Key, "attention.key"),
+        (Self::Scores, "attention.scores"),
+        (Self::Softmax, "attention.softmax"),
+        (Self::Probabilities, "attention.probabilities"),
+        (Self::Context, "attention.context"),
+        (Self::AttentionOut, "attention.out"),
+        (Self::AttentionOutNorm, "attention_out_norm"),
+        (Self::AttentionSkip, "attention.skip"),
+        (Self::AttentionSum, "attention.sum"),
+        (Self::FfnNorm, "ffn_norm"),
+        (Self::Up, "ffn.up"),
+        (Self::Gelu, "ffn.gelu"),
+        (Self::Glu, "ffn.glu"),
+        (Self::Down, "ffn.down"),
+        (Self::FfnOutNorm, "ffn_out_norm"),
+        (Self::FfnSkip, "ffn.skip"),
+        (Self::FfnSum, "ffn.sum"),
+    ];
+
+    /// The tensor's name, for example `layers.3.attention.scores`.
+    pub(crate) fn label(self, layer: usize) -> String {
+        let index = self as usize;
+        match index.checked_sub(Self::OUTSIDE.len()) {
+            None => Self::OUTSIDE[index].1.to_owned(),
+            Some(inside) => format!("layers.{layer}.{}", Self::INSIDE[inside].1),
+        }
+    }
+}
+
+/// Range losses of one step.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub(crate) struct RangeReport {
+    /// Finite values that became infinite, per layer.
+    pub(crate) layer_overflow: Vec<u64>,
+    /// Values other than 0 that became 0, per layer.
+    pub(crate) layer_underflow: Vec<u64>,
+    /// All overflows, outside the layers too.
+    pub(crate) overflow: u64,
+    /// All underflows.
+    pub(crate) underflow: u64,
+    /// The tensor that overflowed first, for example `layers.3.attention.scores (forward)`.
+    pub(crate) first_overflow: Option<String>,
+    /// Largest magnitude of a gradient that overflowed, before it was rounded and still times the loss scale;
+    /// 0 without one.
+    pub(crate) largest_gradient: f32,
+}
+
+impl RangeReport {
+    /// Takes in what storing the weight gradients lost, one count per parameter. They come after
+    /// all activations, so they are first only where nothing else overflowed.
+    pub(crate) fn add_gradients(&mut self, table: &[Parameter], lost: &[RangeCount]) {
+        for (parameter, count) in table.iter().zip(lost) {
+            self.overflow += count.overflow;
+            self.underflow += count.underflow;
+            self.largest_gradient = self.largest_gradient.max(count.largest);
+            if let Some(layer) = parameter.layer {
+                self.layer_overflow[layer] += count.overflow;
+                self.layer_underflow[layer] += count.underflow;
+            }
+            if count.overflow > 0 && self.first_overflow.is_none() {
+                self.first_overflow = Some(format!("{} (gradient)", parameter.name));
+            }
+        }
+    }
+}
+
+/// The format of the pass and the counters of its rounding points.
+#[derive(Debug)]
+pub(crate) struct Precision {
+    half: Option<HalfFormat>,
+    softmax_half: bool,
+    /// Of the projection to the vocabulary.
+    head_half: Option<HalfFormat>,
+    saturates: bool,
+    /// Of all places; those of the head are unused where it is FP32. None in FP32.
+    outside: Vec<Rounding>,
+    /// Of every layer; none in FP32.
+    layers: Vec<Vec<Rounding>>,
+}
+
+/// The rounding points of one layer.
+#[derive(Clone, Copy)]
+pub(crate) struct Places<'a> {
+    pub(crate) precision: &'a Precision,
+    layer: usize,
+}
+
+impl<'a> Places<'a> {
+    /// The rounding of a point; absent in FP32.
+    pub(crate) fn at(self, at: At) -> Option<&'a Rounding> {
+        self.precision.rounding(at, self.layer)
+    }
+}
+
+impl Precision {
+    /// Rounding points for a model of `layers` layers.
+    #[must_use]
+    pub(crate) fn new(config: &PrecisionConfig, layers: usize) -> Self {
+        let half = half_format(config.format);
+        let points = |names: &[(At, &'static str)], layer| {
+            let names = names.iter().map(|(_, name)| *name);
+            let point = |(format, name)| Rounding {
+                format,
+                site: Some(Arc::new(RangeSite::new(name, layer))),
+                saturates: config.saturate_gradients,
+            };
+            half.into_iter()
+                .flat_map(|format| names.clone().map(move |name| (format, name)))
+                .map(point)
+                .collect()
+        };
+        Self {
+            half,
+            softmax_half: config.softmax != Format::Fp32,
+            head_half: half.filter(|_| !config.fp32_head),
+            saturates: config.saturate_gradients,
+            outside: points(&At::OUTSIDE, None),
+            layers: (0..layers)
+                .map(|layer| points(&At::INSIDE, Some(layer)))
+                .collect(),
+        }
+    }
+
+    /// Whether softmax computes in the format of the pass instead of FP32.
+    pub(crate) fn softmax_half(&self) -> bool {
+        self.softmax_half
+    }
+
+    /// The format of the pass; absent for FP32.
+    pub(crate) fn half(&self) -> Option<HalfFormat> {
+        self.half
+    }
+
+    /// The format of the projection to the vocabulary; absent for FP32.
+    pub(crate) fn head_half(&self) -> Option<HalfFormat> {
+        self.head_half
+    }
+
+    /// Whether gradients beyond the range become the largest finite value.
+    pub(crate) fn saturates(&self) -> bool {
+        self.saturates
+    }
+
+    /// How the gradients of weights are stored; absent in FP32. Those of layer norms stay FP32.
+    pub(crate) fn weight_gradient(&self) -> Option<Rounding> {
+        self.unnamed(self.half)
+    }
+
+    /// How the gradient of the projection to the vocabulary is stored, with tied embeddings that of the whole
+    /// table; absent for FP32.
+    pub(crate) fn head_gradient(&self) -> Option<Rounding> {
+        self.unnamed(self.head_half())
+    }
+
+    /// A rounding whose losses the caller counts.
+    fn unnamed(&self, half: Option<HalfFormat>) -> Option<Rounding> {
+        half.map(|format| Rounding {
+            format,
+            site: None,
+            saturates: self.saturates,
+        })
+    }
+
+    /// The rounding of a point; absent in FP32. `layer` is ignored outside the layers.
+    pub(crate) fn rounding(&self, at: At, layer: usize) -> Option<&Rounding> {
+        if matches!(at, At::Head | At::Logits) && self.head_half.is_none() {
+            return None;
+        }
+        let index = at as usize;
+        match index.checked_sub(At::OUTSIDE.len()) {
+            None => self.outside.get(index),
+            Some(inside) => self.layers[layer].get(inside),
+        }
+    }
+
+    /// The rounding points of a layer.
+    pub(crate) fn layer(&self, layer: usize) -> Places<'_> {
+        let precision = self;
+        Places { precision, layer }
+    }
+
+    /// Stores the result of an operation: rounds the value, and the gradient that comes back.
+    pub(crate) fn store<B: Kernels, const D: usize>(
+        &self,
+        x: Tensor<B, D>,
+        at: At,
+        layer: usize,
+    ) -> Tensor<B, D> {
+        self.through(x, at, layer, Gate::round)
+    }
+
+    /// Lets a stored value into one of several consumers: each consumer's gradient is rounded
+    /// before the sum, which the producer's own point then rounds again.
+    pub(crate) fn branch<B: Kernels, const D: usize>(
+        &self,
+        x: Tensor<B, D>,
+        at: At,
+        layer: usize,
+    ) -> Tensor<B, D> {
+        self.through(x, at, layer, Gate::round_gradient)
+    }
+
+    /// A matrix product of stored values.
+    pub(crate) fn product<B: Kernels, const D: usize>(
+        &self,
+        a: Tensor<B, D>,
+        b: Tensor<B, D>,
+    ) -> Tensor<B, D> {
+        product(a, b, self.half)
+    }
+
+    fn through<B: Kernels, const D: usize>(
+        &self,
+        x: Tensor<B, D>,
+        at: At,
+        layer: usize,
+        make: fn(Rounding) -> Gate,
+    ) -> Tensor<B, D> {
+        match self.rounding(at, layer) {
+            Some(rounding) => gate(x, &make(rounding.clone())),
+            None => x,
+        }
+    }
+
+    /// Reads and resets all counters.
+    pub(crate) fn take_report(&self) -> RangeReport {
+        let mut report = RangeReport {
+            layer_overflow: vec![0; self.layers.len()],
+            layer_underflow: vec![0; self.layers.len()],
+            ..RangeReport::default()
+        };
+        let (mut forward, mut backward) = (None, None);
+        // Network order, so that the first forward loss met is the first that happened, and the
+        // last backward loss met is the first that happened there.
+        let first_after = self.outside.len().min(At::FinalNorm as usize);
+        let (before, after) = self.outside.split_at(first_after);
+        let points = before.iter().chain(self.layers.iter().flatten());
+        for site in points.chain(after).flat_map(|point| &point.site) {
+            let totals = site.take();
+            let overflow = totals.forward.overflow + totals.backward.overflow;
+            let underflow = totals.forward.underflow + totals.backward.underflow;
+            report.overflow += overflow;
+            report.underflow += underflow;
+            report.largest_gradient = report.largest_gradient.max(totals.backward.largest);
+            if let Some(layer) = site.layer {
+                report.layer_overflow[layer] += overflow;
+                report.layer_underflow[layer] += underflow;
+            }
+            if totals.forward.overflow > 0 && forward.is_none() {
+                forward = Some(label(site, "forward"));
+            }
+            if totals.backward.overflow > 0 {
+                backward = Some(label(site, "backward"));
+            }
+        }
+        report.first_overflow = forward.or(backward);
+        report
+    }
+}
+
+/// A matrix product of the format's values, of FP32 without one. The CPU's is burn's own; a device may have
+/// units for the format.
+pub(crate) fn product<B: Kernels, const D: usize>(
+    a: Tensor<B, D>,
+    b: Tensor<B, D>,
+    half: Option<HalfFormat>,
+) -> Tensor<B, D> {
+    if B::COMBINES {
+        kernels::product(a, b, half)
+    } else {
+        a.matmul(b)
+    }
+}
+
+fn label(site: &RangeSite, pass: &str) -> String {
+    match site.layer {
+        Some(layer) => format!("layers.{layer}.{} ({pass})", site.name),
+        None => format!("{} ({pass})", site.name),
+    }
+}
+
+/// The kernel's format for a configured one; absent for FP32.
+pub(crate) fn half_format(format: Format) -> Option<HalfFormat> {
+    match format {
+        Format::Fp32 => None,
+        Format::Fp16 => Some(HalfFormat::Fp16),
+        Format::Bf16 => Some(HalfFormat::Bf16),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use burn::backend::Flex;
+    use burn::tensor::TensorData;
+
+    fn fp16() -> Precision {
+        Precision::new(
+            &PrecisionConfig {
+                format: Format::Fp16,
+                ..PrecisionConfig::default()
+            },
+            2,
+        )
+    }
+
+    #[test]
+    fn every_point_finds_its_own_site() {
+        let precision = fp16();
+        for (at, name) in At::OUTSIDE.into_iter().chain(At::INSIDE) {
+            let site = precision.rounding(at, 1).unwrap().site.clone().unwrap();
+            assert_eq!(site.name, name);
+        }
+    }
+
+    #[test]
+    fn the_first_overflow_is_named() {
+        let precision = fp16();
+        let big = || Tensor::<Flex, 1>::from_data(TensorData::from([1e6_f32]), &Default::default());
+        precision.store(big(), At::Down, 1);
+        precision.store(big(), At::Scores, 1);
+        let report = precision.take_report();
+        assert_eq!(
+            report.first_overflow.as_deref(),
+            Some("layers.1.attention.scores (forward)")
+        );
+        assert_eq!((report.overflow, report.layer_overflow), (2, vec![0, 2]));
+        assert_eq!(precision.take_report().overflow, 0);
+    }
+}

@@ -1,0 +1,251 @@
+//! The pass on the CPU by hand, without burn's graph: sub-layer after sub-layer of [`crate::layers`], forward and
+//! backward. The graph is its specification, and does what it lacks.
+
+#[cfg(test)]
+mod tests;
+
+use crate::data::{Batch, Losses, Mean};
+use crate::layers::attention::host::Slots;
+use crate::layers::capture::Capture;
+use crate::layers::context::host::Context;
+use crate::layers::embedding::host::Embedding;
+use crate::layers::gradients::slices::GradientSlices;
+use crate::layers::head::host::{Head, TokenGradients, TokenLosses};
+use crate::layers::network::host::sublayers;
+use crate::layers::probe::Probe;
+use crate::layers::residual::host::{Forward, Sublayer, Trace};
+use crate::layers::rows::Rows;
+use crate::layers::weights::host::Weights;
+use crate::numerics::dropout::{Dropout, Masks};
+use crate::numerics::precision::{At, Precision};
+use crate::parameters::Parameters;
+use crate::pass::{Engine, Note, Setting, TrainPass};
+use burn::tensor::backend::Backend;
+use experiments_config::Config;
+use kernels::Buffer;
+use kernels::slices::Mask;
+
+/// Forward and backward; see [`crate::pass::train`].
+pub(crate) fn train<B: Backend>(
+    setting: &Setting<B>,
+    parameters: &Parameters,
+    batch: &Batch,
+    scale: f64,
+    dropout: Dropout,
+    note: Note,
+) -> TrainPass {
+    let (config, precision) = (setting.config, setting.precision);
+    let pass = move || {
+        let mut pass = Pass::new(config, precision, parameters, batch);
+        pass.context.masks = dropout.masks(&config.model, batch.samples.len());
+        pass.train(scale, note)
+    };
+    // On one of rayon's threads already, every piece of work is handed over without a wake-up.
+    rayon::scope(|_| pass())
+}
+
+/// Forward only; see [`crate::pass::evaluate`].
+pub(crate) fn evaluate<B: Backend>(
+    setting: &Setting<B>,
+    parameters: &Parameters,
+    batch: &Batch,
+) -> Losses {
+    let (config, precision) = (setting.config, setting.precision);
+    rayon::scope(|_| Pass::new(config, precision, parameters, batch).evaluate())
+}
+
+/// Stored logits of the slots with a target, `[t, v]`; see [`crate::pass::logits`].
+pub(crate) fn logits<B: Backend>(
+    setting: &Setting<B>,
+    parameters: &Parameters,
+    batch: &Batch,
+) -> Vec<f32> {
+    let (config, precision) = (setting.config, setting.precision);
+    rayon::scope(|_| {
+        Pass::new(config, precision, parameters, batch)
+            .forward()
+            .logits()
+    })
+}
+
+/// One pass over one micro-batch.
+struct Pass<'a> {
+    parameters: &'a Parameters,
+    rows: Rows,
+    context: Context<'a>,
+}
+
+impl<'a> Pass<'a> {
+    fn new(
+        config: &'a Config,
+        precision: &'a Precision,
+        parameters: &'a Parameters,
+        batch: &'a Batch,
+    ) -> Self {
+        if cfg!(test) {
+            Buffer::poison();
+        }
+        let (model, half) = (&config.model, precision.half());
+        Self {
+            parameters,
+            rows: Rows::new(batch.samples.len() * model.seq_len, model.seq_len),
+            context: Context {
+                config,
+                precision,
+                batch,
+                weights: Weights::new(parameters, model, precision),
+                slots: Slots::new(batch, model, half),
+                masks: Masks::default(),
+            },
+        }
+    }
+
+    fn evaluate(&self) -> Losses {
+        self.context.batch.losses(&self.forward().losses)
+    }
+
+    fn forward(&self) -> TokenLosses {
+        let mut x = Embedding::new(&self.context).forward();
+        for sublayer in &sublayers(&self.context) {
+            x = sublayer.forward(&x, &self.rows, None).output;
+        }
+        Head::new(&self.context).forward(&x).tokens
+    }
+
+    fn train(&self, scale: f64, note: Note) -> TrainPass {
+        let Context { config, batch, .. } = self.context;
+        let network = sublayers(&self.context);
+        let mut probe = note.probe.then(Probe::default);
+        let mut capture = note.capture.then(Capture::default);
+        let embedding = Embedding::new(&self.context);
+        // Input of every sub-layer, then of the head; and what each sub-layer keeps.
+        let mut inputs = vec![embedding.forward()];
+        let mut saved = Vec::with_capacity(network.len());
+        self.keep_mask(
+            &mut capture,
+            At::Embedding,
+            0,
+            self.context.masks.embedding.as_ref(),
+        );
+        self.keep(&mut capture, At::Embedding, 0, &inputs[0]);
+        for (index, sublayer) in network.iter().enumerate() {
+            let layer = index / 2;
+            let mut trace = note.capture.then(Trace::default);
+            let x = &inputs[index];
+            let forward = sublayer.forward(x, &self.rows, trace.as_mut());
+            let is_first = index % 2 == 0;
+            if let Some(probe) = &mut probe {
+                probe_sublayer(probe, layer, is_first, x, &forward);
+            }
+            if let Some(trace) = &trace {
+                self.keep_trace(&mut capture, layer, sublayer, trace);
+            }
+            if let (false, Some(capture)) = (is_first, &mut capture) {
+                let name = format!("activations.layers.{layer}.output");
+                capture.values(name, self.shape(&forward.output), &forward.output);
+            }
+            inputs.push(forward.output);
+            saved.push(forward.saved);
+        }
+
+        let head = Head::new(&self.context);
+        let x = inputs.pop().unwrap_or_default();
+        let mut last = head.forward(&x);
+        self.keep(&mut capture, At::FinalNorm, 0, &last.normed);
+        if let Some(capture) = &mut capture {
+            let tokens = &last.tokens;
+            let t = tokens.losses.len();
+            let logits = tokens.logits();
+            capture.values("logits".to_owned(), vec![t, logits.len() / t], &logits);
+            capture.values("token_losses".to_owned(), vec![t], &tokens.losses);
+        }
+        let coefficient = config.objective.z_loss;
+        let z_loss = (coefficient > 0.0).then(|| head.z_loss(&last.tokens, coefficient));
+        let losses = Losses {
+            z_loss: z_loss.map_or_else(Mean::default, Mean::of),
+            ..batch.losses(&last.tokens.losses)
+        };
+
+        let mut slices = GradientSlices::new(self.parameters, &config.model);
+        let own: Vec<f32> = head.weights().map(|weight| weight * scale as f32).collect();
+        let log_z = (coefficient > 0.0).then(|| Head::z_gradients(&last.tokens, coefficient, &own));
+        let gradients = TokenGradients {
+            losses: &own,
+            log_z: log_z.as_deref(),
+        };
+        let mut d = head.backward(&x, &mut last, &gradients, &mut slices);
+        drop((x, last));
+        for sublayer in network.iter().rev() {
+            let (Some(x), Some(saved)) = (inputs.pop(), saved.pop()) else {
+                break;
+            };
+            let gradient = sublayer.gradient(&mut slices);
+            d = sublayer.backward(&x, &saved, d, &self.rows, gradient);
+        }
+        embedding.backward(d, &mut slices);
+        TrainPass {
+            engine: Engine::Fused,
+            losses,
+            gradients: slices.finish(self.context.precision),
+            probe,
+            capture,
+        }
+    }
+
+    /// Rows of the batch and width, of a tensor of activations.
+    fn shape(&self, x: &[f32]) -> Vec<usize> {
+        let h = self.context.config.model.hidden_size;
+        vec![x.len() / h, h]
+    }
+
+    /// What a sub-layer leaves, and the masks that it was given.
+    fn keep_trace(
+        &self,
+        capture: &mut Option<Capture>,
+        layer: usize,
+        sublayer: &Sublayer,
+        trace: &Trace,
+    ) {
+        let half = sublayer.half;
+        if sublayer.before.is_some() {
+            self.keep(capture, half.norm, layer, &trace.norm);
+        }
+        if half.out == At::AttentionOut {
+            let mask = self.context.masks.layer(layer).probabilities.as_ref();
+            self.keep_mask(capture, At::Probabilities, layer, mask);
+        }
+        self.keep_mask(capture, half.out, layer, sublayer.dropout);
+        self.keep(capture, half.out, layer, &trace.branch);
+    }
+
+    fn keep_mask(&self, capture: &mut Option<Capture>, at: At, layer: usize, mask: Option<&Mask>) {
+        let (Some(capture), Some(mask)) = (capture, mask) else {
+            return;
+        };
+        let (factors, model) = (mask.factors(), &self.context.config.model);
+        let (b, s) = (self.context.batch.samples.len(), model.seq_len);
+        let shape = if at == At::Probabilities {
+            vec![b, model.num_heads, s, s]
+        } else {
+            self.shape(&factors)
+        };
+        capture.values(format!("dropout.{}", at.label(layer)), shape, &factors);
+    }
+
+    fn keep(&self, capture: &mut Option<Capture>, at: At, layer: usize, x: &[f32]) {
+        if let Some(capture) = capture {
+            let name = format!("activations.{}", at.label(layer));
+            capture.values(name, self.shape(x), x);
+        }
+    }
+}
+
+/// Notes what the first sub-layer of a layer reads and the second writes.
+fn probe_sublayer(probe: &mut Probe, layer: usize, is_first: bool, x: &[f32], forward: &Forward) {
+    if is_first {
+        probe.input(layer, x);
+        probe.max_logit(layer, forward.max_attention_logit.into());
+    } else {
+        probe.output(layer, &forward.output);
+    }
+}
