@@ -36,6 +36,16 @@ pub(crate) enum Corner {
     LowerLeft,
 }
 
+impl Corner {
+    /// All corners in order of focus.
+    pub(crate) const ALL: [Self; 4] = [
+        Self::UpperLeft,
+        Self::UpperRight,
+        Self::LowerRight,
+        Self::LowerLeft,
+    ];
+}
+
 /// What a pane does. It keeps its own choices (cursor, axes, signal) and what it prepared; what several panes must agree on is
 /// in [`Shared`].
 pub(crate) trait Pane: Keyed {

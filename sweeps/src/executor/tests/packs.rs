@@ -3,7 +3,7 @@
 use super::*;
 
 /// Finishes every run of a pack that `case` does not take out.
-fn pack_script(case: &str) -> String {
+pub(super) fn pack_script(case: &str) -> String {
     format!(
         "shift\necho \"$#\" >> \"$T\"/sizes\nfor RUN in \"$@\"; do\n{case}\n\
          leave finished\ndone\n"
@@ -14,7 +14,7 @@ fn sizes(bench: &Bench) -> String {
     std::fs::read_to_string(bench.directory.path().join("sizes")).unwrap()
 }
 
-fn packing(executor: LocalExecutor, pack: usize) -> LocalExecutor {
+pub(super) fn packing(executor: LocalExecutor, pack: usize) -> LocalExecutor {
     LocalExecutor { pack, ..executor }
 }
 

@@ -81,9 +81,8 @@ fn heading(chart: &Chart, area: Rect, depth: Depth, buffer: &mut Buffer) {
         notes.push((format!("✕ {} non-finite", chart.marks.len()), depth.bad()));
     }
     if chart.not_positive > 0 {
-        let values = words::counted(chart.not_positive as u64, "value");
-        let text = format!("{values} ≤ 0 not drawn");
-        notes.push((text, depth.warn()));
+        let left_out = words::counted(chart.not_positive as u64, "value");
+        notes.push((format!("{left_out} ≤ 0 not drawn"), depth.warn()));
     }
     let mut right = area.right();
     for (text, style) in notes {
