@@ -4,7 +4,7 @@
 //! `experiments-text`); neither knows a tensor. Here is what does.
 //!
 //! One decision shapes this crate: master weights, gradients and Adam moments are flat `f32`
-//! slices on the host ([`Parameters`], [`AdamW`]), and the model is built from them anew for every
+//! slices on the host ([`parameters::Parameters`], [`optimizer::adamw::AdamW`]), and the model is built from them anew for every
 //! pass. Checkpoints, norms, clipping and resumption are then plain loops whose bits do not depend
 //! on a backend (`docs/decisions/0004-host-side-optimizer.md`).
 //!
@@ -48,5 +48,6 @@ pub use studies::slice::{
     Addition, Pass, Slice, SliceReport, TensorStats, residual_rms, slice, slice_bytes,
 };
 pub use trainer::{
-    Ending, Member, PackRequest, Repeat, Request, check_run, parity, train, train_pack,
+    CheckpointAudit, CheckpointAuditRequest, Child, Ending, ForkRequest, Forked, Member,
+    PackRequest, Repeat, Request, audit, check_run, fork, parity, train, train_pack,
 };

@@ -4,6 +4,8 @@
 //! A record is written by the constants of the rows, so a name that has no row does not compile. It is read by any
 //! name: imported runs bring their own.
 
+use crate::record::split_layer;
+
 /// A kind of runs, as `probe.kind` has it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RunKind {
@@ -57,6 +59,16 @@ pub struct Signal {
     pub runs: &'static [RunKind],
     /// What else a run of these kinds must have.
     pub needs: Needs,
+}
+
+impl Signal {
+    /// Whether it is the L2 norm of a gradient, an update or the parameters, or of a part of one.
+    #[must_use]
+    pub fn is_norm(&self) -> bool {
+        let name = self.name.strip_prefix("layer_").unwrap_or(self.name);
+        let norms = ["grad_norm", "update_norm", "param_norm"];
+        norms.iter().any(|norm| name.starts_with(norm))
+    }
 }
 
 /// A signal that is a number.
@@ -123,6 +135,7 @@ registry! {
     LOSS_SCALE: Scalar("loss_scale", "1", "factor on the loss before the backward pass (FP16)", TRAINING, Nothing);
     SKIPPED: Scalar("skipped", "0/1", "1 when the update was skipped: a gradient was not finite, or an outlier (`skip_step_sigma`)", TRAINING, Nothing);
     SAMPLES: Scalar("samples", "sequences", "sequences trained on since the start of the run", TRAINING, Nothing);
+    DATA_POSITION: Scalar("data_position", "sequences", "number of the first sequence of the step in the data: with the seed it names the batch", TRAIN, Nothing);
     TOKENS: Scalar("tokens", "tokens", "token slots trained on since the start of the run, padding included", TRAINING, Nothing);
     TOKENS_PER_SECOND: Scalar("tokens_per_second", "tokens/s", "throughput of the step (a timing)", TRAIN, Nothing);
     STEP_SECONDS: Scalar("step_seconds", "s", "wall time of the step (a timing)", ALL, Nothing);
@@ -175,7 +188,7 @@ pub const TIMINGS: &[&str] = &[
 /// Looks a signal up by name. `layer_grad_norm[3]` finds `layer_grad_norm`.
 #[must_use]
 pub fn signal(name: &str) -> Option<&'static Signal> {
-    let name = name.split_once('[').map_or(name, |(base, _)| base);
+    let name = split_layer(name).map_or(name, |(base, _)| base);
     SIGNALS.iter().find(|signal| signal.name == name)
 }
 
@@ -199,5 +212,13 @@ mod tests {
             Some("layer_grad_norm")
         );
         assert_eq!(signal("los"), None);
+        for odd in [
+            "layer_grad_norm[03]",
+            "layer_grad_norm[+3]",
+            "layer_grad_norm[]",
+            "layer_grad_norm[3",
+        ] {
+            assert_eq!(signal(odd), None, "{odd}");
+        }
     }
 }

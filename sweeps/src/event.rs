@@ -1,6 +1,6 @@
 //! What a test of counts counts: outcomes of runs, and whether a run's loss spiked.
 
-use crate::{Outcome, RunState};
+use crate::Outcome;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
@@ -52,25 +52,10 @@ impl fmt::Display for Event {
     }
 }
 
-impl RunState {
-    /// Whether the run shows any of these; `None` before it has an outcome, and where it lost its losses
-    /// before the first spike: had they gone on, it might have spiked.
-    #[must_use]
-    pub fn shows(&self, event: &[Event]) -> Option<bool> {
-        let outcome = self.outcome()?;
-        if event.contains(&Event::Outcome(outcome)) {
-            Some(true)
-        } else if event.contains(&Event::Spiked) {
-            self.spiked
-        } else {
-            Some(false)
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::RunState;
     use crate::testing::{ENTROPY, card, sweep};
     use logs::Record;
 

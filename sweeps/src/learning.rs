@@ -3,7 +3,8 @@
 //! A comparison whose control is stuck for want of steps ends inconclusive whatever the treatment
 //! does, and that is better known before it runs.
 
-use crate::card::{Arm, Criterion, Direction, Test};
+use crate::card::Arm;
+use crate::criterion::{Arms, Compared, Criterion, Direction};
 use crate::stats::{Line, least_squares};
 use crate::{Card, Event, Outcome, OutcomeRules};
 use experiments_config::{Config, Progress};
@@ -75,23 +76,9 @@ impl TooSlow {
 #[must_use]
 pub fn must_train(card: &Card) -> Vec<(&Criterion, Arm)> {
     let arms = |criterion: &'_ Criterion| {
-        let (arms, event, direction) = match &criterion.test {
-            Test::Fisher {
-                arms,
-                event,
-                direction,
-            }
-            | Test::Mcnemar {
-                arms,
-                event,
-                direction,
-            } => (arms, event, direction),
-            Test::Permutation { .. }
-            | Test::Tost { .. }
-            | Test::Slope { .. }
-            | Test::Jonckheere { .. }
-            | Test::Ld50 { .. }
-            | Test::Exact { .. } => return Vec::new(),
+        let compared = (criterion.arms(), criterion.test().compares());
+        let (Arms::Pair(arms, _), Compared::Shares(event, direction)) = compared else {
+            return Vec::new();
         };
         let at = match direction {
             Direction::TreatmentLess => &arms.treatment,
@@ -170,15 +157,14 @@ fn steepest(points: &[(f64, f64)]) -> Option<(f64, f64)> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::testing::card_text;
     use std::path::Path;
 
-    const CARD: &str = r#"
-name = "slow"
-title = "Slow"
-hypothesis = "The control must train."
-kind = "symptom"
-base = "t0"
-seeds = 6
+    const CARD: &str = card_text!(
+        "slow",
+        "symptom",
+        6,
+        r#"
 [fixed]
 steps = 200
 "optimizer.lr" = 1e-3
@@ -189,7 +175,8 @@ steps = 200
 treatment = { "model.norm" = "post" }
 control = { "model.norm" = "deepnorm_glm" }
 direction = "treatment_more"
-"#;
+"#
+    );
 
     fn card(text: &str) -> Card {
         Card::parse(text, "card", Path::new(".")).unwrap_or_else(|error| panic!("{error}"))

@@ -6,16 +6,19 @@
 //! verdict is written down and hashed before the first run starts.
 //!
 //! - [`card`] is the question: hypothesis, axes, seeds, metric, outcome rules, criterion.
+//! - [`criterion`] has the statistical tests that decide, one file each.
 //! - [`plan`] turns it into runs, whose ids depend on their configuration and nothing else.
 //! - [`sweep`] is the directory, [`reader`] follows it, [`overview`] prints it.
 //! - [`executor`] runs it as processes on this machine.
 //! - [`outcome`] says how a run ended, [`stats`] compares arms, [`verdict`] decides, and
 //!   [`result`] is what is kept of it.
 //! - [`evaluation`] compares detectors over many runs.
+//! - [`replay`] takes a step of a run again under changes, and says what they say of its cause.
 //!
 //! The crate knows no tensor, and of a run only what the `logs` crate reads from its directory.
 
 pub mod card;
+pub mod criterion;
 mod error;
 pub mod evaluation;
 mod event;
@@ -26,6 +29,7 @@ pub mod overview;
 pub mod plan;
 pub mod reader;
 pub mod recorded;
+pub mod replay;
 pub mod rerun;
 pub mod result;
 pub mod stats;
@@ -33,8 +37,10 @@ pub mod sweep;
 #[cfg(test)]
 mod testing;
 pub mod verdict;
+mod wording;
 
 pub use card::{Card, Role, Settings};
+pub use criterion::VerdictStatus;
 pub use error::SweepError;
 pub use evaluation::{Evaluation, EvaluationError};
 pub use event::Event;
@@ -46,4 +52,4 @@ pub use reader::{RunState, State, SweepReader};
 pub use recorded::not_recorded;
 pub use result::CardResult;
 pub use sweep::{CardText, ExecutorProcess, Registration, Request, Sweep, check_place};
-pub use verdict::{Verdict, VerdictStatus};
+pub use verdict::Verdict;

@@ -6,14 +6,28 @@ use logs::{Record, RunWriter, Status, Summary};
 use std::path::Path;
 use tempfile::TempDir;
 
+/// The text of a card on `t0`: name, kind and number of seeds, and what follows.
+macro_rules! card_text {
+    ($name:literal, $kind:literal, $seeds:literal, $rest:literal) => {
+        concat!(
+            "name = \"",
+            $name,
+            "\"\ntitle = \"Made up\"\nhypothesis = \"What was put in is found.\"\nkind = \"",
+            $kind,
+            "\"\nbase = \"t0\"\nseeds = ",
+            $seeds,
+            $rest
+        )
+    };
+}
+pub(crate) use card_text;
+
 /// Two arms of four seeds, forty steps.
-pub(crate) const CARD: &str = r#"
-name = "small"
-title = "Post-LN fails more often"
-hypothesis = "It does."
-kind = "mechanism"
-base = "t0"
-seeds = 4
+pub(crate) const CARD: &str = card_text!(
+    "small",
+    "mechanism",
+    4,
+    r#"
 [fixed]
 steps = 40
 [axes]
@@ -22,7 +36,8 @@ steps = 40
 treatment = { "model.norm" = "post" }
 control = { "model.norm" = "deepnorm_glm" }
 direction = "treatment_more"
-"#;
+"#
+);
 
 /// Unigram entropy of [`finish`]ed runs, nats.
 pub(crate) const ENTROPY: f64 = 3.54;
@@ -113,6 +128,7 @@ pub(crate) fn manifest() -> Manifest {
         command: Vec::new(),
         weights_hash: None,
         parent: None,
+        forked_at: None,
         created: "2025-01-01T00:00:00Z".to_owned(),
         imported: None,
     }

@@ -1,6 +1,5 @@
 //! Errors as a user sees them, and exit codes.
 
-use crate::console::say;
 use experiments::TrainError;
 use experiments_config::ConfigError;
 use experiments_handover::HandoverError;
@@ -11,7 +10,6 @@ use logs::import::ImportError;
 use std::error::Error;
 use std::fmt::{self, Write as _};
 use std::path::Path;
-use std::process::ExitCode;
 use sweeps::{EvaluationError, SweepError};
 use workbench_monitor::MonitorError;
 use workbench_report::ReportError;
@@ -95,12 +93,6 @@ impl Failure {
         &self.text
     }
 
-    /// Prints it to standard error.
-    pub(crate) fn report(self) -> ExitCode {
-        say(&format!("error: {}", self.text));
-        ExitCode::from(self.code)
-    }
-
     fn new(error: impl Error, code: u8) -> Self {
         Self {
             text: with_causes(error.to_string(), error.source()),
@@ -145,6 +137,7 @@ impl From<TrainError> for Failure {
             | TrainError::Damaged { .. }
             | TrainError::CheckpointVersion { .. }
             | TrainError::Weights { .. }
+            | TrainError::Fork { .. }
             | TrainError::Parity { .. }
             | TrainError::Slice { .. }
             | TrainError::Interchange(_)

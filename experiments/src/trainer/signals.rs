@@ -110,6 +110,11 @@ impl Recorder<'_> {
             .set(signal::SKIPPED, f64::from(u8::from(skipped)));
     }
 
+    /// Number of the step's first sequence in the data.
+    pub(crate) fn position(&mut self, position: u64) {
+        self.record.set(signal::DATA_POSITION, position as f64);
+    }
+
     /// Sequences and token slots consumed since the start of the run.
     pub(crate) fn consumed(&mut self, samples: u64, seq_len: usize) {
         self.record.set(signal::SAMPLES, samples as f64);

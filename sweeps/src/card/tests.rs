@@ -5,6 +5,8 @@ mod budgets;
 mod explorations;
 
 use super::*;
+use crate::criterion::Reduce;
+use std::path::Path;
 
 /// The card shipped with the program.
 const QUICKSTART: &str = include_str!("../../../experiments/cards/quickstart.toml");
@@ -193,7 +195,7 @@ fn a_grid_crosses_its_axes_and_names_numbers_by_their_key() {
         ]
     );
     assert_eq!(card.arms()[3].slug(), "layers-24-post");
-    let selectors = card.criteria[0].test.selectors();
+    let selectors = card.criteria[0].arms().selectors();
     let found: Vec<String> = selectors
         .iter()
         .flat_map(|at| card.arms_at(at))

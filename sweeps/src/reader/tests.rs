@@ -1,6 +1,7 @@
 //! Following a sweep.
 
 use super::*;
+use crate::Outcome;
 use crate::testing::{begin, finish, sweep};
 use logs::{Status, Summary};
 

@@ -20,7 +20,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 /// Version, commit, and whether the tree was changed.
-fn program() -> (&'static str, Option<&'static str>, Option<bool>) {
+pub(super) fn program() -> (&'static str, Option<&'static str>, Option<bool>) {
     (
         env!("CARGO_PKG_VERSION"),
         option_env!("WORKBENCH_COMMIT"),

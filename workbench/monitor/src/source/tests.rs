@@ -4,6 +4,7 @@ use logs::{Record, RunWriter, Status, Summary};
 use sweeps::{Card, Plan, State, Sweep};
 
 use super::*;
+use crate::Tab;
 
 fn record(step: u64) -> Record {
     let mut record = Record::new(step);
@@ -118,11 +119,46 @@ fn other_directories_are_refused_with_what_would_be_right() {
 fn a_snapshot_is_plain_text_of_the_given_size() {
     let dir = tempfile::tempdir().unwrap();
     let sweep = sweep(&dir.path().join("s"));
-    let text = crate::snapshot(sweep.dir(), 80, 24).unwrap();
+    let text = crate::snapshot(sweep.dir(), Tab::OVERVIEW, 80, 24).unwrap();
     assert_eq!(text.lines().count(), 24);
     assert!(text.contains("Post-LN fails more often") && !text.contains('\u{1b}'));
     assert_eq!(
-        crate::snapshot(sweep.dir(), 0, 0).unwrap().lines().count(),
+        crate::snapshot(sweep.dir(), Tab::OVERVIEW, 0, 0)
+            .unwrap()
+            .lines()
+            .count(),
         1
     );
+}
+
+/// A run's own configuration says whether its alarms ring, and whatever stands in its place says no.
+#[test]
+fn a_run_asks_for_a_bell_by_its_alarm_section() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("r");
+    let mut writer = RunWriter::open(&path).unwrap();
+    writer.step(&record(1)).unwrap();
+    let source = open(&path).unwrap();
+    let asked = |text: &str| {
+        std::fs::write(path.join("run.toml"), text).unwrap();
+        source.bells(0)
+    };
+    assert_eq!(source.bells(0), [""; 0], "no configuration");
+    let chosen = "seed = 1\n[alarm]\naction = \"bell\"\ndetectors = [\"non-finite\"]\n";
+    assert_eq!(asked(chosen), ["non-finite"]);
+    assert!(
+        asked("[alarm]\naction = \"bell\"\n").len() > 10,
+        "the default ones"
+    );
+    for quiet in [
+        "seed = 1\n",
+        "[alarm]\naction = \"stop\"\n",
+        "[alarm]\naction = \"siren\"\n",
+        "[alarm",
+    ] {
+        assert_eq!(asked(quiet), [""; 0], "{quiet}");
+    }
+    std::fs::remove_file(path.join("run.toml")).unwrap();
+    std::fs::create_dir(path.join("run.toml")).unwrap();
+    assert_eq!(source.bells(0), [""; 0], "a folder");
 }

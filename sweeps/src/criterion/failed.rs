@@ -1,0 +1,151 @@
+//! What a finished run without a finite value counts as where a metric is compared.
+
+use super::metric::{LOSSES, Metric, Reduce};
+use serde::{Deserialize, Serialize};
+
+/// What becomes of a criterion when a finished run of its arms has no finite value.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Failed {
+    /// The run ranks behind every run that has a value.
+    Worst,
+    /// The criterion is not decided.
+    Open,
+}
+
+/// The end of a metric's scale behind which such a run ranks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Worst {
+    /// Above every value, as for a loss.
+    High,
+    /// Below every value, as for an accuracy.
+    Low,
+}
+
+impl Worst {
+    /// The value that ranks there.
+    #[must_use]
+    pub fn value(self) -> f64 {
+        match self {
+            Self::High => f64::INFINITY,
+            Self::Low => f64::NEG_INFINITY,
+        }
+    }
+
+    /// For people.
+    #[must_use]
+    pub fn words(self) -> &'static str {
+        match self {
+            Self::High => "highest",
+            Self::Low => "lowest",
+        }
+    }
+}
+
+/// Scalar signals by what happens to them in a run that fails: as the losses they grow beyond every bound, ...
+const HIGH: &[&str] = &[
+    "z_loss",
+    "skipped",
+    "grad_norm",
+    "grad_max",
+    "grad_norm_embedding",
+    "grad_norm_embedding_input",
+    "grad_norm_embedding_logit",
+    "update_norm",
+    "update_norm_embedding",
+    "param_norm",
+    "adam_rms",
+    "max_attention_logit",
+    "overflow_count",
+    "underflow_count",
+    "logit_update_rms",
+    "twin_loss",
+    "parameter_distance",
+    "nonfinite_scores",
+    "nonfinite_probabilities",
+    "empty_rows",
+    "probability_error",
+    "ulp_error",
+    "gradient_error",
+];
+
+/// ... or they fall to their least value. Of all others neither is known.
+const LOW: &[&str] = &["last_word_accuracy", "loss_scale", "clip_coefficient"];
+
+impl Metric {
+    /// The end of the scale that is bad; `None` where neither is, as for a share.
+    #[must_use]
+    pub fn worst(&self) -> Option<Worst> {
+        match self.reduce {
+            // Spread and spikes are unsteadiness, whatever it is that is unsteady.
+            Reduce::SdLn
+            | Reduce::SpikeScore
+            | Reduce::Spikes
+            | Reduce::SpikeHeight
+            | Reduce::SpikeDuration
+            | Reduce::FirstSpikeDuration => Some(Worst::High),
+            // Sooner than any spike of another run.
+            Reduce::FirstSpike => Some(Worst::Low),
+            // Whose spikes they are, and what led them, is neither good nor bad.
+            Reduce::SpikesOfLayers | Reduce::SpikesOfEmbedding | Reduce::SpikeLead => None,
+            Reduce::Last
+            | Reduce::Mean
+            | Reduce::Median
+            | Reduce::Min
+            | Reduce::Max
+            | Reduce::Sum
+            | Reduce::MeanLog2 => of_signal(&self.name),
+        }
+    }
+}
+
+fn of_signal(name: &str) -> Option<Worst> {
+    if LOSSES.contains(&name) || HIGH.contains(&name) {
+        Some(Worst::High)
+    } else if LOW.contains(&name) {
+        Some(Worst::Low)
+    } else {
+        None
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Signals of which neither end is bad; a new signal must be put into one of the three lists.
+    const NEITHER: &[&str] = &[
+        "lr",
+        "egs_alpha",
+        "batch_size",
+        "tasks_ratio",
+        "samples",
+        "tokens",
+        "tokens_per_second",
+        "step_seconds",
+        "record_seconds",
+        "embedding_share",
+        "embedding_update",
+        "smallest_gradient",
+    ];
+
+    #[test]
+    fn every_scalar_is_in_one_of_three_lists() {
+        let scalars = logs::SIGNALS.iter().filter(|signal| !signal.per_layer);
+        let mut known: Vec<&str> = scalars.map(|signal| signal.name).collect();
+        let mut listed = [&LOSSES, HIGH, LOW, NEITHER].concat();
+        known.sort_unstable();
+        listed.sort_unstable();
+        assert_eq!(listed, known);
+    }
+
+    #[test]
+    fn unsteadiness_is_bad_whatever_is_unsteady() {
+        let clip = Metric::last("clip_coefficient");
+        assert_eq!(clip.worst(), Some(Worst::Low));
+        let reduce = Reduce::SdLn;
+        assert_eq!(Metric { reduce, ..clip }.worst(), Some(Worst::High));
+        assert_eq!(Metric::last("embedding_share").worst(), None);
+    }
+}
