@@ -294,6 +294,21 @@ fn wrong_types_and_wrong_words_are_named_together() {
     assert_eq!(complaints.count(), 6, "{said}");
 }
 
+/// It once was: then its own keys were refused as well.
+#[test]
+fn a_test_that_is_no_word_is_not_taken_for_the_default() {
+    let said = refused(
+        &QUICKSTART.replace("test = \"fisher\"", "test = 3\nat = {}\nmargin = 0.1"),
+        None,
+    );
+    assert!(
+        said.contains("`criterion.test`: is 3; expected text"),
+        "{said}"
+    );
+    let complaints = said.lines().filter(|line| line.starts_with("  `"));
+    assert_eq!(complaints.count(), 1, "{said}");
+}
+
 /// What is too large is refused at once, wherever it stands.
 #[test]
 fn lists_without_end_are_refused_at_once() {
