@@ -238,6 +238,20 @@ mod tests {
         assert!(track.sightings.is_empty());
     }
 
+    #[test]
+    fn what_is_trained_again_is_no_news() {
+        let mut records = vec![record(1, 3.0), record(2, f64::NAN)];
+        let mut track = Track::default();
+        track.refresh(&records, Some((0, 2)), &[]);
+        let seen = track.seen();
+        records.push(record(3, 3.0));
+        track.refresh(&records, Some((1, 3)), &[]);
+        assert_eq!(track.rules_of_new(&seen), [""; 0]);
+        records[0].set("loss", f64::INFINITY);
+        track.refresh(&records, Some((2, 3)), &[]);
+        assert_eq!(track.rules_of_new(&seen), ["non-finite"]);
+    }
+
     /// A run's own alarms are shown as it told of them, and not computed a second time beside them.
     #[test]
     fn a_run_that_watched_itself_shows_what_it_told() {
