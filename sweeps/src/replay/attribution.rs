@@ -239,11 +239,12 @@ pub fn attribute(facts: &Facts) -> Attribution {
         );
     }
     if !calm.is_empty() {
-        return cause(
-            Cause::Optimiser,
-            &calm,
-            "it comes with other batches, and stays away where the optimiser is changed",
-        );
+        let why = if facts.gone("other-data") {
+            "it comes with another batch at the step, and stays away where the optimiser is changed; so it does where the steps before it read other batches too"
+        } else {
+            "it comes with other batches, and stays away where the optimiser is changed"
+        };
+        return cause(Cause::Optimiser, &calm, why);
     }
     if facts.gone("other-data") {
         return cause(
