@@ -311,7 +311,7 @@ fn a_new_alarm_rings_in_the_terminal_of_the_monitor() {
     let mut writer = logs::RunWriter::open(&scratch.join("run")).unwrap();
     for step in 1..=3 {
         let mut record = logs::Record::new(step);
-        record.set("loss", f64::NAN);
+        record.set_named("loss", f64::NAN);
         writer.step(&record).unwrap();
     }
     wait_until("the bell rings", || screen(&scratch).contains('\x07'));
