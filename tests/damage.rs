@@ -235,6 +235,15 @@ fn a_finished_run_without_its_last_checkpoint_says_so() {
     let text = stderr(&output);
     assert_eq!(code(&output), 0, "{text}");
     assert!(text.contains("lacks the checkpoint of step 12"), "{text}");
+    for command in [
+        &["inspect", "trial"][..],
+        &["weights", "export", "trial", "--out", "weights"],
+    ] {
+        let output = case.scratch.run(command);
+        let text = stderr(&output);
+        assert_eq!(code(&output), 0, "{text}");
+        assert!(text.contains("lacks the checkpoint of step 12"), "{text}");
+    }
     // All of them may have been removed to save room.
     less.retain(|name, _| !name.starts_with("checkpoints"));
     plant(&less, &case.scratch.join("trial"));

@@ -133,9 +133,10 @@ impl Sweep {
     /// Opens a sweep for reading.
     pub fn open(dir: &Path) -> Result<Self, SweepError> {
         let path = dir.join(SWEEP_FILE);
+        use std::io::ErrorKind::{NotADirectory, NotFound};
         let bytes = match std::fs::read(&path) {
             Ok(bytes) => bytes,
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            Err(error) if matches!(error.kind(), NotFound | NotADirectory) => {
                 return Err(SweepError::NotASweep {
                     path: dir.to_owned(),
                 });
