@@ -14,7 +14,6 @@ import os
 from functools import partial
 
 import numpy as np
-
 from problem import PROBE, Problem, arguments, measure
 
 FORBIDDEN = -10_000.0

@@ -12,6 +12,7 @@ import math
 import sys
 import time
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 from safetensors import safe_open
@@ -174,7 +175,7 @@ def cuda_library_memory() -> int:
     """
     total, counts = 0, False
     try:
-        lines = open("/proc/self/smaps").read().splitlines()
+        lines = Path("/proc/self/smaps").read_text().splitlines()
     except OSError:
         return 0
     for line in lines:

@@ -11,10 +11,9 @@ passes. With `fp16_native` the matrix products and attention are float16 kernels
 import math
 
 import torch
+from problem import PROBE, Problem, arguments, measure
 from torch import Tensor
 from torch.nn import functional
-
-from problem import PROBE, Problem, arguments, measure
 
 FORBIDDEN = -10_000.0
 

@@ -1,8 +1,8 @@
 """Times the workbench against its peers and writes `results.json`: see README.md.
 
-    python bench/run.py                        # everything
-    python bench/run.py --cases t0 --rounds 3 --peers pytorch,jax
-    python bench/run.py --table                # only print what the file holds
+python bench/run.py                        # everything
+python bench/run.py --cases t0 --rounds 3 --peers pytorch,jax
+python bench/run.py --table                # only print what the file holds
 """
 
 import argparse
@@ -62,11 +62,15 @@ def environment(threads: int, cache: Path) -> dict[str, str]:
     count = str(threads)
     one = "--xla_cpu_multi_thread_eigen=false intra_op_parallelism_threads=1"
     names = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "RAYON_NUM_THREADS")
-    return os.environ | dict.fromkeys(names, count) | {
-        "XLA_FLAGS": one if threads == 1 else "",
-        "TORCHINDUCTOR_CACHE_DIR": str(cache / "inductor"),
-        "JAX_COMPILATION_CACHE_DIR": str(cache / "jax"),
-    }
+    return (
+        os.environ
+        | dict.fromkeys(names, count)
+        | {
+            "XLA_FLAGS": one if threads == 1 else "",
+            "TORCHINDUCTOR_CACHE_DIR": str(cache / "inductor"),
+            "JAX_COMPILATION_CACHE_DIR": str(cache / "jax"),
+        }
+    )
 
 
 def resident_peak(pid: int) -> int:
@@ -126,7 +130,7 @@ class Workbench:
         """Seconds of each step, CPU seconds of the process, peak memory."""
         with tempfile.TemporaryDirectory() as folder:
             run = Path(folder) / "run"
-            sets = flags(settings(self.precision) + [f"steps={steps}"])
+            sets = flags([*settings(self.precision), f"steps={steps}"])
             command = [str(self.program), "train", str(self.case), "--out", str(run), *sets]
             _, cpu, memory = call(command, self.cpus, self.cache)
             records = [json.loads(line) for line in (run / "metrics-0001.jsonl").open()]
@@ -190,8 +194,10 @@ def machine() -> str:
 
 def versions(program: Path) -> dict[str, str]:
     # The package's version does not tell the build.
-    build = subprocess.run([sys.executable, "-c", "import torch; print(torch.__version__)"], capture_output=True, text=True)
-    name = subprocess.run([program, "--version"], capture_output=True, text=True).stdout.strip()
+    build = subprocess.run(
+        [sys.executable, "-c", "import torch; print(torch.__version__)"], check=False, capture_output=True, text=True
+    )
+    name = subprocess.run([program, "--version"], check=False, capture_output=True, text=True).stdout.strip()
     found = {"workbench": name, "python": platform.python_version(), "torch": build.stdout.strip()}
     return found | {package: version(package) for package in ("jax", "jaxlib", "numpy")}
 
@@ -234,7 +240,9 @@ def prepare(case: str, contenders: list, fail) -> Block:
     return Block(case, able, steps)
 
 
-def record_block(block: Block, rounds: list[list[Measured | None]], tokens: int, common: dict, results: Results) -> None:
+def record_block(
+    block: Block, rounds: list[list[Measured | None]], tokens: int, common: dict, results: Results
+) -> None:
     """Compares every peer with the workbench in the same precision, and the workbench with itself."""
     columns = [[measured[i] for measured in rounds] for i in range(len(block.contenders))]
     whole = [None not in column for column in columns]
@@ -252,11 +260,11 @@ def record_block(block: Block, rounds: list[list[Measured | None]], tokens: int,
             record[f"{name}_cpu_seconds_per_step"] = median(column, lambda m: m.cpu_seconds_per_step)
             record[f"{name}_peak_memory"] = median(column, lambda m: m.peak_memory)
         record["peer_cuda_library_memory"] = median(theirs, lambda m: m.cuda_library_memory)
-        record["ratio"] = spread([speed(a) / speed(b) for a, b in zip(ours, theirs)])
+        record["ratio"] = spread([speed(a) / speed(b) for a, b in zip(ours, theirs, strict=True)])
         record["peer_steps"] = block.steps[i]
         results.put("results", record | common | {"rounds": len(rounds)})
     if len(own) == 2:
-        ratios = [h.step_seconds / f.step_seconds for h, f in zip(own["fp16_emulated"], own["fp32"])]
+        ratios = [h.step_seconds / f.step_seconds for h, f in zip(own["fp16_emulated"], own["fp32"], strict=True)]
         record = {"case": block.case, "threads": len(block.contenders[0].cpus), "fp16_over_fp32": spread(ratios)}
         results.put("own", record | common | {"rounds": len(rounds)})
 

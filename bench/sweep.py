@@ -1,7 +1,7 @@
 """Runs per hour of a sweep, workbench against PyTorch, one process per core: see README.md.
 
-    python bench/sweep.py
-    python bench/sweep.py --rounds 1 --steps 20 --output /tmp/trial.json   # a trial
+python bench/sweep.py
+python bench/sweep.py --rounds 1 --steps 20 --output /tmp/trial.json   # a trial
 """
 
 import argparse
@@ -97,7 +97,7 @@ def main() -> None:
         "steps": options.steps,
         "runs_per_hour": spreads,
         "best_peer": best,
-        "ratio": spread([ours / theirs for ours, theirs in zip(hours["workbench"], hours[best])]),
+        "ratio": spread([ours / theirs for ours, theirs in zip(hours["workbench"], hours[best], strict=True)]),
         "rounds": options.rounds,
         "machine": machine(),
         "versions": versions(workbench),

@@ -61,7 +61,10 @@ def without_cuda(record: dict) -> float:
 def print_rows(rows: list[list[str]]) -> None:
     widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
     for number, row in enumerate(rows):
-        cells = (cell.ljust(w) if i < 4 and i != 2 else cell.rjust(w) for i, (cell, w) in enumerate(zip(row, widths)))
+        cells = (
+            cell.ljust(w) if i < 4 and i != 2 else cell.rjust(w)
+            for i, (cell, w) in enumerate(zip(row, widths, strict=True))
+        )
         print("  ".join(cells))
         if number == 0:
             print("  ".join("-" * w for w in widths))
@@ -86,7 +89,9 @@ def bars(content: dict) -> list[str]:
         # The fastest by its own speed: every ratio has its own rounds.
         fastest = max(rounding, key=lambda r: r["peer_tokens_per_second"])
         ratio, least = fastest["ratio"]["median"], SPEED[precision][case]
-        lines.append(bar(ratio >= least, f"{where}: {ratio:.2f} × the fastest peer ({fastest['peer']}), at least {least}"))
+        lines.append(
+            bar(ratio >= least, f"{where}: {ratio:.2f} × the fastest peer ({fastest['peer']}), at least {least}")
+        )
         eager = next((r for r in peers if r["peer"] == "pytorch"), None)
         if eager and case in MEMORY:
             share = eager["workbench_peak_memory"] / without_cuda(eager)

@@ -66,8 +66,7 @@ def from_tensorboard(directory):
         from tensorboard.util import tensor_util
 
         series[tag] = {
-            event.step: tensor_util.make_ndarray(event.tensor_proto).item()
-            for event in accumulator.Tensors(tag)
+            event.step: tensor_util.make_ndarray(event.tensor_proto).item() for event in accumulator.Tensors(tag)
         }
     return series
 

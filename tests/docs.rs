@@ -6,77 +6,10 @@
 mod support;
 
 use std::collections::BTreeSet;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
+use support::pages::{Example, blocks, examples, page, pages, printed_files, root};
 use support::{Scratch, stderr, stdout};
-
-fn root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
-}
-
-/// The pages with their names.
-fn pages() -> Vec<(String, String)> {
-    let docs = std::fs::read_dir(root().join("docs")).unwrap();
-    let paths = docs.map(|entry| entry.unwrap().path());
-    let pages = paths.filter(|path| path.extension().is_some_and(|ending| ending == "md"));
-    std::iter::once(root().join("README.md"))
-        .chain(pages)
-        .map(|path| {
-            let text = std::fs::read_to_string(&path).unwrap();
-            (path.file_name().unwrap().to_string_lossy().into(), text)
-        })
-        .collect()
-}
-
-fn page(name: &str) -> String {
-    let pages = pages();
-    let found = pages.into_iter().find(|(page, _)| page == name);
-    found.unwrap().1
-}
-
-/// The fenced blocks of a language.
-fn blocks<'a>(page: &'a str, language: &str) -> Vec<&'a str> {
-    let fence = format!("\n```{language}\n");
-    let rest = page.split(fence.as_str()).skip(1);
-    rest.map(|rest| rest.split("\n```").next().unwrap())
-        .collect()
-}
-
-/// Every file that a page prints under its name (`# NAME.toml` in the first line).
-fn printed_files(scratch: &Scratch, page: &str) {
-    for block in blocks(page, "toml") {
-        let name = block
-            .lines()
-            .next()
-            .and_then(|line| line.strip_prefix("# "));
-        let name = name.and_then(|line| line.split([':', ' ']).next());
-        if let Some(name) =
-            name.filter(|name| Path::new(name).extension().is_some_and(|e| e == "toml"))
-        {
-            scratch.write(name, block);
-        }
-    }
-}
-
-/// A command with what stands under it. `…` on a line of its own stands for any lines.
-struct Example {
-    command: String,
-    printed: Vec<String>,
-}
-
-fn examples(block: &str) -> Vec<Example> {
-    let mut examples: Vec<Example> = Vec::new();
-    for line in block.lines() {
-        if let Some(command) = line.strip_prefix("$ ") {
-            let command = command.to_owned();
-            let printed = Vec::new();
-            examples.push(Example { command, printed });
-        } else {
-            examples.last_mut().unwrap().printed.push(line.to_owned());
-        }
-    }
-    examples
-}
 
 /// Whether a command reads only what the pages print: no text, no earlier run, no clock.
 fn stands_alone(command: &str) -> bool {
@@ -113,7 +46,7 @@ fn a_printed_command_prints_what_stands_under_it() {
     let mut tried = 0;
     for (name, page) in pages() {
         let scratch = Scratch::new(&format!("docs-{name}"));
-        printed_files(&scratch, &page);
+        printed_files(&scratch.0, &page);
         for block in blocks(&page, "console") {
             let examples = examples(block);
             if !examples.iter().all(|e| stands_alone(&e.command)) {
@@ -138,6 +71,61 @@ fn a_printed_command_prints_what_stands_under_it() {
         }
     }
     assert!(tried >= 8, "only {tried} examples were tried");
+}
+
+/// The anchor of a heading, as GitHub and mdBook make it.
+fn anchor(heading: &str) -> String {
+    let kept = heading.trim().to_lowercase();
+    let kept = kept
+        .chars()
+        .filter(|c| c.is_alphanumeric() || " -_".contains(*c));
+    kept.map(|c| if c == ' ' { '-' } else { c }).collect()
+}
+
+/// The lines of a page that are no printed file or output.
+fn prose(page: &str) -> impl Iterator<Item = &str> {
+    let mut fenced = false;
+    page.lines().filter(move |line| {
+        let fence = line.starts_with("```");
+        fenced ^= fence;
+        !fenced && !fence
+    })
+}
+
+#[test]
+fn every_link_leads_somewhere() {
+    let mut links = 0;
+    for (name, page) in pages() {
+        let folder = if name == "README.md" {
+            root()
+        } else {
+            root().join("docs")
+        };
+        let targets = prose(&page).flat_map(|line| line.split("](").skip(1));
+        for target in targets.map(|rest| rest.split(')').next().unwrap()) {
+            if target.starts_with("http") {
+                continue;
+            }
+            let (file, wanted) = target.split_once('#').unwrap_or((target, ""));
+            let path = if file.is_empty() {
+                folder.join(&name)
+            } else {
+                folder.join(file)
+            };
+            assert!(path.exists(), "{name}: `{target}` is not there");
+            if !wanted.is_empty() {
+                let text = std::fs::read_to_string(&path).unwrap();
+                let headings = prose(&text).filter(|line| line.starts_with('#'));
+                let mut anchors = headings.map(|line| anchor(line.trim_start_matches('#')));
+                assert!(
+                    anchors.any(|anchor| anchor == wanted),
+                    "{name}: no heading for `{target}`"
+                );
+            }
+            links += 1;
+        }
+    }
+    assert!(links > 60, "only {links} links were found");
 }
 
 /// Ids of all runs that a card would make, and the hashes of their configurations.
@@ -166,7 +154,7 @@ fn ids_in(page: &str, card: &str) -> BTreeSet<String> {
 #[test]
 fn printed_run_ids_and_hashes_are_those_of_the_cards() {
     let scratch = Scratch::new("docs-ids");
-    printed_files(&scratch, &page("cards-and-sweeps.md"));
+    printed_files(&scratch.0, &page("cards-and-sweeps.md"));
     let (depth, _) = planned(&scratch, &scratch.join("depth.toml"));
     let quickstart = root().join("experiments/cards/quickstart.toml");
     let (quickstart, hashes) = planned(&scratch, &quickstart);

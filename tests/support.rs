@@ -9,7 +9,9 @@
 
 pub mod damaged;
 pub mod damaged_run;
+pub mod pages;
 pub mod studio;
+pub mod variants;
 
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};

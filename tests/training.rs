@@ -124,3 +124,45 @@ fn clip(engine: Engine) {
             .all(|r| r.scalar("update_norm") == Some(0.0))
     );
 }
+
+#[test]
+fn overflows_are_met_as_configured() {
+    Engine::BOTH.into_iter().for_each(overflow);
+}
+
+/// From a loss scale far too high: a published scaler halves it a step at a time, one that falls to the overflow is
+/// at once where the recorded size says, and gradients that saturate cost no update.
+fn overflow(engine: Engine) {
+    let scratch = scratch(engine, "overflow", 8);
+    let run = |out: &str, change: &[&str]| {
+        let scale = "precision.loss_scale.initial=1073741824.0";
+        let mut set = vec!["precision.format=fp16", scale];
+        set.extend(change);
+        train(&scratch, out, &set).records().to_vec()
+    };
+    let value = |record: &logs::Record, name: &str| record.scalar(name).unwrap();
+    let skipped = |records: &[logs::Record]| records.iter().filter(|r| r.skipped()).count();
+
+    let halved = run("halved", &[]);
+    engine.assert_ran(&scratch.join("halved"));
+    assert_eq!(skipped(&halved), 8);
+    assert_eq!(value(&halved[7], "loss_scale"), 2_f64.powi(24));
+
+    let fallen = run("fallen", &["precision.loss_scale.fall=to_overflow"]);
+    assert!((1..8).contains(&skipped(&fallen)));
+    for pair in fallen.windows(2).filter(|pair| pair[0].skipped()) {
+        let scale = value(&pair[0], "loss_scale");
+        let times = scale * value(&pair[0], "grad_max") / 65_504.0;
+        assert!(times > 1.0, "{times}");
+        let expected = scale / times.log2().ceil().exp2();
+        assert_eq!(value(&pair[1], "loss_scale"), expected);
+    }
+
+    let saturated = run("saturated", &["precision.saturate_gradients=true"]);
+    assert_eq!(skipped(&saturated), 0);
+    assert!(value(&saturated[0], "overflow_count") > 0.0);
+    assert!(value(&saturated[0], "grad_norm").is_finite());
+    let scales: Vec<_> = saturated.iter().map(|r| value(r, "loss_scale")).collect();
+    let expected: Vec<_> = halved.iter().map(|r| value(r, "loss_scale")).collect();
+    assert_eq!(scales, expected);
+}

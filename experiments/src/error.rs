@@ -58,6 +58,14 @@ pub enum TrainError {
         /// What is missing, and what is there.
         problem: String,
     },
+    /// A run cannot be forked as asked.
+    #[error("`{}` {problem}", path.display())]
+    Fork {
+        /// The run, or the fork.
+        path: PathBuf,
+        /// What is wrong, what was expected, and what can be done.
+        problem: String,
+    },
     /// A parity file could not be made or written.
     #[error("parity file `{}`: {problem}", path.display())]
     Parity {

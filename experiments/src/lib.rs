@@ -4,7 +4,7 @@
 //! `experiments-text`); neither knows a tensor. Here is what does.
 //!
 //! One decision shapes this crate: master weights, gradients and Adam moments are flat `f32`
-//! slices on the host ([`Parameters`], [`AdamW`]), and the model is built from them anew for every
+//! slices on the host ([`parameters::Parameters`], [`optimizer::adamw::AdamW`]), and the model is built from them anew for every
 //! pass. Checkpoints, norms, clipping and resumption are then plain loops whose bits do not depend
 //! on a backend (`docs/decisions/0004-host-side-optimizer.md`).
 //!
@@ -14,7 +14,8 @@
 //! | [`parameters`] | the flat master weights and the table of what lies where |
 //! | [`numerics`] | roundings to 16 bits, the loss scale, dropout masks |
 //! | [`optimizer`] | from gradients to new weights: skipping, clipping, AdamW |
-//! | [`pass`] | forward and backward over one micro-batch: the model, twice, and packed runs |
+//! | [`layers`] | the network, sub-layer by sub-layer, as tensor operations and by hand |
+//! | [`pass`] | forward and backward over one micro-batch, of one run or of several packed together |
 //! | [`files`] | checkpoints, weights for other programs, the parity file |
 //! | [`trainer`] | the run and its steps: cadence, policy, signals, alarms; runs that probe instead |
 //! | [`studies`] | what leaves no run: bench, a layer at full size, the initialisation audit |
@@ -26,6 +27,7 @@ mod backend;
 mod data;
 mod error;
 mod files;
+mod layers;
 mod numerics;
 mod optimizer;
 mod parameters;
@@ -46,5 +48,6 @@ pub use studies::slice::{
     Addition, Pass, Slice, SliceReport, TensorStats, residual_rms, slice, slice_bytes,
 };
 pub use trainer::{
-    Ending, Member, PackRequest, Repeat, Request, check_run, parity, train, train_pack,
+    CheckpointAudit, CheckpointAuditRequest, Child, Ending, ForkRequest, Forked, Member,
+    PackRequest, Repeat, Request, audit, check_run, fork, parity, train, train_pack,
 };

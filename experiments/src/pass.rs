@@ -3,24 +3,27 @@
 //! A pass may serve several runs at once, each with weights, a batch and a loss scale of its own, so
 //! that small models fill a large device. Nothing flows between the runs.
 
-pub(crate) mod capture;
 pub(crate) mod fused;
-pub(crate) mod model;
 pub(crate) mod pack;
-pub(crate) mod probe;
+#[cfg(test)]
+mod tests;
 
 use crate::data::{Batch, Losses, Mean, Targets};
+use crate::layers::capture::Capture;
+use crate::layers::context::graph::{Context, scale_runs};
+use crate::layers::gradients::Gradients;
+use crate::layers::input::Input;
+use crate::layers::network::graph::Glm;
+use crate::layers::probe::Probe;
+use crate::layers::weights::graph::{Weights, collect};
 use crate::numerics::dropout::Dropout;
 use crate::numerics::precision::Precision;
 use crate::parameters::Parameters;
 use burn::tensor::backend::{AutodiffBackend, Backend};
 use burn::tensor::{Int, Tensor, TensorData, activation};
-use capture::Capture;
 use experiments_config::Config;
 use kernels::Kernels;
-use model::{Context, Glm, Gradients, Input, Weights, collect, scale_runs};
 use pack::Seat;
-use probe::Probe;
 use std::borrow::Cow;
 
 /// What stays the same over all passes of a run.
@@ -45,7 +48,7 @@ pub(crate) struct Run<'a> {
 pub(crate) enum Engine {
     /// Hand-written sub-layers, [`crate::pass::fused`].
     Fused,
-    /// burn's tensor operations and their autodiff graph, [`crate::pass::model`].
+    /// burn's tensor operations and their autodiff graph, [`crate::layers::network::graph`].
     Graph,
 }
 

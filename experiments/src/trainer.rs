@@ -6,6 +6,8 @@
 
 mod alarms;
 mod beginning;
+mod doctor;
+mod fork;
 mod gradient;
 mod identity;
 mod pack;
@@ -19,7 +21,10 @@ mod step;
 mod tests;
 mod text;
 mod timing;
+mod withheld;
 
+pub use doctor::{CheckpointAudit, CheckpointAuditRequest, audit};
+pub use fork::{Child, ForkRequest, Forked, fork};
 pub(crate) use gradient::{accumulate, unscale};
 pub(crate) use identity::check_memory;
 pub use identity::check_run;

@@ -18,7 +18,7 @@ pub trait Kernels: Backend {
     const COUNTS_RANGE: bool = false;
 
     /// Whether tensors lie in the memory of this process and are computed by its threads, so that
-    /// [`crate::fused`] can do the same work.
+    /// [`crate::slices`] can do the same work.
     const ON_HOST: bool = false;
     /// Whether products of 16-bit tensors run on units made for them, and so have a peak of their own.
     const HALF_PRODUCTS: bool = false;

@@ -198,18 +198,23 @@ mod wide {
         let finite = _mm256_cmp_ps::<_CMP_LT_OQ>(_mm256_and_ps(x, magnitude), infinity);
         let vanished = _mm256_cmp_ps::<_CMP_EQ_OQ>(y, zero);
         let something = _mm256_cmp_ps::<_CMP_NEQ_UQ>(x, zero);
-        let lost = |a, b| u64::from(_mm256_movemask_ps(_mm256_and_ps(a, b)).count_ones());
-        count.overflow += lost(infinite, finite);
-        count.underflow += lost(vanished, something);
-        let beyond = _mm256_and_ps(infinite, finite);
-        if _mm256_movemask_ps(beyond) != 0 {
+        let lost = |a, b| _mm256_movemask_ps(_mm256_and_ps(a, b)).count_ones();
+        count.underflow += u64::from(lost(vanished, something));
+        let beyond = lost(infinite, finite);
+        if beyond > 0 {
+            count.overflow += u64::from(beyond);
             let mut sizes = Block::default();
-            store(
-                &mut sizes,
-                _mm256_and_ps(_mm256_and_ps(x, magnitude), beyond),
-            );
-            count.largest = sizes.into_iter().fold(count.largest, f32::max);
+            store(&mut sizes, _mm256_and_ps(x, magnitude));
+            count.largest = largest_finite(&sizes, count.largest);
         }
+    }
+
+    /// Of the magnitudes and `largest`: in a block where something overflows nothing finite is larger than that.
+    /// Overflow is rare, and the loop around is not.
+    #[cold]
+    fn largest_finite(sizes: &Block, largest: f32) -> f32 {
+        let finite = sizes.iter().filter(|size| size.is_finite());
+        finite.fold(largest, |largest, size| largest.max(*size))
     }
 }
 

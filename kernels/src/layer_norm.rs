@@ -10,7 +10,7 @@
 //! FP32 throughout. The CPU version is [`norm_rows`].
 
 use crate::Kernels;
-use crate::fused::{norm_rows, norm_rows_backward};
+use crate::slices::{norm_rows, norm_rows_backward};
 use burn::backend::Autodiff;
 use burn::backend::autodiff::checkpoint::{base::Checkpointer, strategy::CheckpointStrategy};
 use burn::backend::autodiff::grads::Gradients;

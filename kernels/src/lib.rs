@@ -5,8 +5,8 @@
 //! operations, which is the specification and the fall-back of other backends, and a version for
 //! the CPU backend; property tests hold the latter to a plain scalar reference.
 //!
-//! On the CPU the training pass leaves burn's graph: [`fused`] has whole sub-layers as one operation on
-//! slices, forward and backward by hand. The graph stays their specification.
+//! On the CPU the training pass leaves burn's graph: [`slices`] has the operations that passes by hand are
+//! made of, forward and backward.
 //!
 //! One decision: FP16 and BF16 are *emulated* on FP32 storage. A value is rounded to the format
 //! where a half-precision program would store it ([`Rounding`]), so matrix products accumulate in
@@ -19,7 +19,6 @@ mod cross_entropy;
 #[cfg(feature = "cuda")]
 mod cube;
 mod format;
-pub mod fused;
 mod gate;
 mod geglu;
 mod gelu;
@@ -28,6 +27,7 @@ mod matmul;
 mod product;
 mod range;
 mod simd;
+pub mod slices;
 mod softmax;
 
 pub use backend::Kernels;
@@ -43,6 +43,6 @@ pub use gelu::gelu;
 pub use layer_norm::{LayerNormGradients, layer_norm};
 pub use matmul::{Matrix, MatrixMut, Onto, Prepared, matmul, matmul_here};
 pub use product::product;
-pub use range::{Pass, RangeSite, Rounding, SiteTotals};
+pub use range::{Pass, RangeSite, Rounding, SiteTotals, Store, round_again, store};
 pub use simd::instruction_set;
 pub use softmax::masked_softmax;

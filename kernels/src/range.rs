@@ -93,14 +93,16 @@ pub struct Rounding {
 }
 
 /// Rounds the values of a stored tensor where the pass has a format, and counts.
-pub(crate) fn store(values: &mut [f32], point: Option<&Rounding>, pass: Pass) {
+#[inline]
+pub fn store(values: &mut [f32], point: Option<&Rounding>, pass: Pass) {
     if let Some(rounding) = point {
         rounding.apply(values, pass);
     }
 }
 
-/// [`store`] for a tensor of which one has many pieces in hand: counts are added up at the end.
-pub(crate) struct Store<'a> {
+/// [`store()`] for a tensor of which one has many pieces in hand: counts are added up at the end.
+#[derive(Debug)]
+pub struct Store<'a> {
     point: Option<&'a Rounding>,
     /// Absent for values that were stored, and counted, before.
     pass: Option<Pass>,
@@ -108,7 +110,9 @@ pub(crate) struct Store<'a> {
 }
 
 impl<'a> Store<'a> {
-    pub(crate) fn new(point: Option<&'a Rounding>, pass: Pass) -> Self {
+    /// For the values of a pass.
+    #[must_use]
+    pub fn new(point: Option<&'a Rounding>, pass: Pass) -> Self {
         Self {
             point,
             pass: Some(pass),
@@ -116,8 +120,9 @@ impl<'a> Store<'a> {
         }
     }
 
-    /// For values that were stored, and counted, before.
-    pub(crate) fn again(point: Option<&'a Rounding>) -> Self {
+    /// For values that were stored, and counted, before: nothing is counted.
+    #[must_use]
+    pub fn again(point: Option<&'a Rounding>) -> Self {
         Self {
             point,
             pass: None,
@@ -127,7 +132,7 @@ impl<'a> Store<'a> {
 
     /// Rounds some of the values. Called for every row, so nothing is left of it where nothing is rounded.
     #[inline]
-    pub(crate) fn piece(&mut self, values: &mut [f32]) {
+    pub fn piece(&mut self, values: &mut [f32]) {
         if let Some(rounding) = self.point {
             self.round(values, rounding);
         }
@@ -151,7 +156,8 @@ impl Drop for Store<'_> {
 }
 
 /// Rounds values that were stored, and counted, before.
-pub(crate) fn round_again(values: &mut [f32], point: Option<&Rounding>) {
+#[inline]
+pub fn round_again(values: &mut [f32], point: Option<&Rounding>) {
     if let Some(rounding) = point {
         round_uncounted(values, rounding.format);
     }

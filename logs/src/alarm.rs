@@ -51,7 +51,8 @@ pub struct Alarm {
     /// The value.
     #[serde(with = "number")]
     pub value: f64,
-    /// What the value left: the trailing mean or median, or the highest scale; absent where there is none.
+    /// What the value left: the trailing mean or median, the highest scale, or the last finite value; absent where
+    /// there is none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub before: Option<f64>,
     /// Deviations from the level for a spike and a layer, a factor for a jump, halvings for the loss scale, skipped steps;
@@ -81,16 +82,18 @@ pub enum AlarmKind {
 }
 
 impl Alarm {
-    pub(super) fn non_finite(step: u64, signal: &str, value: f64) -> Self {
+    /// `before` is the last finite value.
+    pub(super) fn non_finite(step: u64, signal: &str, value: f64, before: Option<f64>) -> Self {
+        let was = before.map_or_else(String::new, |before| format!(", was {before:.4}"));
         Self {
             step,
             kind: AlarmKind::NonFinite,
             signal: signal.to_owned(),
             rule: "non-finite".to_owned(),
             value,
-            before: None,
+            before,
             score: f64::INFINITY,
-            message: format!("{signal} is {}", crate::record::kind(value)),
+            message: format!("{signal} is {}{was}", crate::record::kind(value)),
         }
     }
 }

@@ -39,12 +39,12 @@ pub fn write(path: &Path, bytes: &[u8]) -> Result<(), LogError> {
     fill(path, |file| file.write_all(bytes))
 }
 
-/// Writes `value` as indented JSON; see [`write`].
+/// Writes `value` as indented JSON; see [`write()`].
 pub fn write_json(path: &Path, value: &impl Serialize) -> Result<(), LogError> {
     write(path, &disk::pretty_json(path, value)?)
 }
 
-/// Lets `fill` write the file; see [`write`].
+/// Lets `fill` write the file; see [`write()`].
 pub(crate) fn fill(
     path: &Path,
     fill: impl FnOnce(&mut File) -> io::Result<()>,

@@ -54,10 +54,43 @@ impl Record {
     /// A scalar by name, or one layer of a per-layer signal as `layer_grad_norm[3]`.
     #[must_use]
     pub fn value(&self, name: &str) -> Option<f64> {
-        let Some((base, layer)) = split_index(name) else {
+        let Some((base, layer)) = split_layer(name) else {
             return self.scalar(name);
         };
         self.layers.get(base)?.get(layer).copied()
+    }
+
+    /// The signals, and layers of them, whose values have other bits in `other`, or which only one of both has. Timings
+    /// and what an evaluation measures are left out: neither says how a step was computed.
+    #[must_use]
+    pub fn differing(&self, other: &Self) -> Vec<String> {
+        let (ours, theirs) = (self.computed(), other.computed());
+        let names = ours.keys().chain(theirs.keys());
+        let mut differing: Vec<String> = names
+            .filter(|name| ours.get(*name) != theirs.get(*name))
+            .cloned()
+            .collect();
+        differing.sort();
+        differing.dedup();
+        differing
+    }
+
+    /// What a step computed, as bits; every NaN is the same.
+    fn computed(&self) -> BTreeMap<String, u64> {
+        let bits = |value: f64| if value.is_nan() { f64::NAN } else { value }.to_bits();
+        let measured = |name: &Name| {
+            let name = name.as_str();
+            crate::TIMINGS.contains(&name) || EVALUATED.contains(&name)
+        };
+        let scalars = self.scalars.iter().filter(|(name, _)| !measured(name));
+        let layers = self.layers.iter().flat_map(|(name, values)| {
+            let numbered = values.iter().enumerate();
+            numbered.map(move |(layer, value)| (format!("{name}[{layer}]"), bits(*value)))
+        });
+        scalars
+            .map(|(name, value)| (name.to_string(), bits(*value)))
+            .chain(layers)
+            .collect()
     }
 
     /// Whether the update of this step was skipped.
@@ -136,6 +169,9 @@ impl Record {
     }
 }
 
+/// Signals of an evaluation, which a run makes after its last step whatever its interval.
+const EVALUATED: [&str; 3] = ["held_out_loss", "last_word_loss", "last_word_accuracy"];
+
 const STEP: &str = "step";
 const NONFINITE: &str = "nonfinite";
 const CRC: &str = "crc";
@@ -143,9 +179,13 @@ const CRC: &str = "crc";
 pub(crate) const RESERVED: [&str; 3] = [STEP, NONFINITE, CRC];
 
 /// `layer_grad_norm[3]` → (`layer_grad_norm`, 3).
-fn split_index(name: &str) -> Option<(&str, usize)> {
-    let (base, index) = name.strip_suffix(']')?.rsplit_once('[')?;
-    Some((base, index.parse().ok()?))
+/// A per-layer signal and the layer, from 0, of a name like `layer_grad_norm[3]`. A layer is written in one way
+/// only: `[03]` and `[+3]` name none.
+#[must_use]
+pub fn split_layer(name: &str) -> Option<(&str, usize)> {
+    let (base, layer) = name.strip_suffix(']')?.rsplit_once('[')?;
+    let index: usize = layer.parse().ok()?;
+    (index.to_string() == layer).then_some((base, index))
 }
 
 /// The name of a number that JSON cannot hold.

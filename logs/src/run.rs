@@ -58,6 +58,8 @@ const FILES: [&str; 6] = [
 ];
 /// Directory of the checkpoints.
 pub const CHECKPOINTS_DIR: &str = "checkpoints";
+/// Directory of the run's replays.
+pub const REPLAYS_DIR: &str = "replays";
 
 /// How long a writer goes on without making sure that the run is still there and its own.
 const TRUST: Duration = BEAT.saturating_mul(2);

@@ -1,6 +1,8 @@
 //! The names a record may hold, each with its unit and meaning. One table serves the
 //! documentation, the monitor and the report; a record may hold other names as well.
 
+use crate::record::split_layer;
+
 /// One recorded quantity.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Signal {
@@ -12,6 +14,16 @@ pub struct Signal {
     pub meaning: &'static str,
     /// Whether the value is an array in layer order instead of a number.
     pub per_layer: bool,
+}
+
+impl Signal {
+    /// Whether it is the L2 norm of a gradient, an update or the parameters, or of a part of one.
+    #[must_use]
+    pub fn is_norm(&self) -> bool {
+        let name = self.name.strip_prefix("layer_").unwrap_or(self.name);
+        let norms = ["grad_norm", "update_norm", "param_norm"];
+        norms.iter().any(|norm| name.starts_with(norm))
+    }
 }
 
 const fn scalar(name: &'static str, unit: &'static str, meaning: &'static str) -> Signal {
@@ -50,6 +62,7 @@ pub const SIGNALS: &[Signal] = &[
     scalar("loss_scale", "1", "factor on the loss before the backward pass (FP16)"),
     scalar("skipped", "0/1", "1 when the update was skipped: a gradient was not finite, or an outlier (`skip_step_sigma`)"),
     scalar("samples", "sequences", "sequences trained on since the start of the run"),
+    scalar("data_position", "sequences", "number of the first sequence of the step in the data: with the seed it names the batch"),
     scalar("tokens", "tokens", "token slots trained on since the start of the run, padding included"),
     scalar("tokens_per_second", "tokens/s", "throughput of the step (a timing)"),
     scalar("step_seconds", "s", "wall time of the step (a timing)"),
@@ -98,7 +111,7 @@ pub const TIMINGS: &[&str] = &["tokens_per_second", "step_seconds", "record_seco
 /// Looks a signal up by name. `layer_grad_norm[3]` finds `layer_grad_norm`.
 #[must_use]
 pub fn signal(name: &str) -> Option<&'static Signal> {
-    let name = name.split_once('[').map_or(name, |(base, _)| base);
+    let name = split_layer(name).map_or(name, |(base, _)| base);
     SIGNALS.iter().find(|signal| signal.name == name)
 }
 
@@ -122,5 +135,13 @@ mod tests {
             Some("layer_grad_norm")
         );
         assert_eq!(signal("los"), None);
+        for odd in [
+            "layer_grad_norm[03]",
+            "layer_grad_norm[+3]",
+            "layer_grad_norm[]",
+            "layer_grad_norm[3",
+        ] {
+            assert_eq!(signal(odd), None, "{odd}");
+        }
     }
 }

@@ -15,6 +15,7 @@
 //! from its directory. A run of a pack that is asked to end takes its process along; the others go on
 //! in the next one.
 
+mod folders;
 mod others;
 mod process;
 mod progress;

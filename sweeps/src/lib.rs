@@ -12,6 +12,7 @@
 //! - [`outcome`] says how a run ended, [`stats`] compares arms, [`verdict`] decides, and
 //!   [`result`] is what is kept of it.
 //! - [`evaluation`] compares detectors over many runs.
+//! - [`replay`] takes a step of a run again under changes, and says what they say of its cause.
 //!
 //! The crate knows no tensor, and of a run only what the `logs` crate reads from its directory.
 
@@ -26,6 +27,7 @@ pub mod overview;
 pub mod plan;
 pub mod reader;
 pub mod recorded;
+pub mod replay;
 pub mod rerun;
 pub mod result;
 pub mod stats;

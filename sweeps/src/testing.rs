@@ -113,6 +113,7 @@ pub(crate) fn manifest() -> Manifest {
         command: Vec::new(),
         weights_hash: None,
         parent: None,
+        forked_at: None,
         created: "2025-01-01T00:00:00Z".to_owned(),
         imported: None,
     }

@@ -14,12 +14,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import torch
-from torch import Tensor
-
 import recompute
+import torch
 from glm import attention_mask, loss_weights, weight_shapes
 from recompute import ParityFile, Step
+from torch import Tensor
 
 LOSS_BAR = 1e-6  # relative
 VALUE_BAR = 1e-5  # largest difference over largest magnitude of the tensor

@@ -83,9 +83,9 @@ def adagc(seed, limit, spikes):
     )
     columns = [list(norms(generator, 130, spikes.get(index, {}))) for index in range(3)]
     steps = []
-    for row in zip(*columns):
-        row = [float(f"{norm * size:.4g}") for norm, size in zip(row, (0.2, 1.0, 3.0))]
-        for each, norm in zip(parameters, row):
+    for drawn in zip(*columns, strict=True):
+        row = [float(f"{norm * size:.4g}") for norm, size in zip(drawn, (0.2, 1.0, 3.0), strict=True)]
+        for each, norm in zip(parameters, row, strict=True):
             each.grad = torch.tensor([norm], dtype=torch.float64)
         optimizer.step()
         states = [optimizer.state[each] for each in parameters]
@@ -93,7 +93,7 @@ def adagc(seed, limit, spikes):
             {
                 "norms": row,
                 "coefficients": [
-                    rounded(state["exp_avg"].item() / norm, 8) for state, norm in zip(states, row)
+                    rounded(state["exp_avg"].item() / norm, 8) for state, norm in zip(states, row, strict=True)
                 ],
                 "averages": [rounded(state["gamma"].item(), 8) for state in states],
             }
@@ -106,9 +106,7 @@ def main():
     spikes = {3: 4.0, 30: 3.0, 31: 12.0, 32: 1.6, 45: 100.0, 60: 0.1}
     result = {
         "made_by": "tests/parity/clipping_traces.py",
-        "versions": {
-            name: version(name) for name in ("zclip", "pytorch_optimizer", "torch")
-        },
+        "versions": {name: version(name) for name in ("zclip", "pytorch_optimizer", "torch")},
         "zclip": [zclip(1, 0.0, spikes), zclip(2, 1.0, spikes)],
         "adagc": [adagc(3, 1.0, {0: {50: 9.0, 110: 5.0}, 1: {105: 30.0}, 2: {115: 0.2}})],
     }

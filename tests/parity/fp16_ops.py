@@ -31,10 +31,9 @@ from pathlib import Path
 import numpy as np
 
 os.environ.setdefault("ATEN_CPU_CAPABILITY", "default")  # read when PyTorch is imported
+import golden
 import torch
 from safetensors.numpy import save_file
-
-import golden
 
 SEED = 20_240_607
 DEFAULT_FILE = Path(__file__).parents[2] / "kernels/tests/golden/fp16-ops.safetensors"
@@ -84,7 +83,9 @@ def cast_inputs(generator: np.random.Generator) -> np.ndarray:
     picked += [3.3895314e38, 3.3961775e38, 3.4028235e38, 1e-45, 1.1754944e-38, 1.1754942e-38, 2.0**-133, 2.0**-134]
     edges = [np.float32(p).view(np.uint32) for p in picked]
     edges += [half_tie(exponent, last) for exponent in range(-26, 17) for last in (0, 1, 2, 511, 1022, 1023)]
-    edges += [np.uint32(exponent << 23 | last << 16 | 1 << 15) for exponent in range(0, 255, 6) for last in (0, 1, 126, 127)]
+    edges += [
+        np.uint32(exponent << 23 | last << 16 | 1 << 15) for exponent in range(0, 255, 6) for last in (0, 1, 126, 127)
+    ]
     near = np.array([e + d for e in map(int, edges) for d in (-1, 0, 1) if 0 <= e + d <= 0x7FFF_FFFF], np.uint32)
     nan_payloads = np.array([0x7F80_0001, 0x7FBF_FFFF, 0x7FC0_0000, 0x7FC0_1234, 0x7FFF_FFFF], np.uint32)
     positive = np.concatenate([near, nan_payloads])

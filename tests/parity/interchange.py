@@ -121,8 +121,7 @@ def check(root, w):
             for rank, file in enumerate(files):
                 path = directory / str(ITERATION) / file
                 expected = sat_shard(w, rank, ranks)
-                for options in ({"weights_only": True}, {"weights_only": False},
-                                {"weights_only": True, "mmap": True}):
+                for options in ({"weights_only": True}, {"weights_only": False}, {"weights_only": True, "mmap": True}):
                     found = torch.load(path, map_location="cpu", **options)
                     assert list(found) == ["module"]
                     found = found["module"]
@@ -140,7 +139,7 @@ def reference(w, tokens, positions, allowed):
     freq = 10000 ** (-torch.arange(0, d, 2).float() / d)
     angle = (positions[:, None].float() * freq).repeat(1, 2)
     cos, sin = angle.cos()[:, None], angle.sin()[:, None]
-    rotate = lambda x: x * cos + torch.cat((-x[..., d // 2:], x[..., : d // 2]), -1) * sin
+    rotate = lambda x: x * cos + torch.cat((-x[..., d // 2 :], x[..., : d // 2]), -1) * sin
     norm = lambda x, n: F.layer_norm(x, (HIDDEN,), w[n + ".weight"], w[n + ".bias"], 1e-5)
     linear = lambda x, n: F.linear(x, w[n + ".weight"], w[n + ".bias"])
     alpha = math.sqrt(2 * LAYERS)
@@ -162,8 +161,16 @@ def convert(root, script):
     for source in RANKS:
         for target in RANKS:
             out = root / f"convert-{source}-{target}"
-            command = [sys.executable, script, "--input-folder", root / f"rust-Half-{source}",
-                       "--output-folder", out, "--target-tp", str(target)]
+            command = [
+                sys.executable,
+                script,
+                "--input-folder",
+                root / f"rust-Half-{source}",
+                "--output-folder",
+                out,
+                "--target-tp",
+                str(target),
+            ]
             subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
             for rank in range(target):
                 file = Path(str(ITERATION)) / f"mp_rank_{rank:02}_model_states.pt"
@@ -177,17 +184,33 @@ def convert(root, script):
 class Stubs:
     """Stands in for SAT's dependencies, of which loading and a forward pass use none."""
 
-    NAMES = ("deepspeed", "tensorboardX", "sentencepiece", "datasets", "transformers", "torchvision",
-             "nltk", "requests", "regex", "tqdm", "filelock", "icetk", "cpm_kernels", "boto3")
+    NAMES = (
+        "deepspeed",
+        "tensorboardX",
+        "sentencepiece",
+        "datasets",
+        "transformers",
+        "torchvision",
+        "nltk",
+        "requests",
+        "regex",
+        "tqdm",
+        "filelock",
+        "icetk",
+        "cpm_kernels",
+        "boto3",
+    )
 
     def find_spec(self, name, path=None, target=None):
         from importlib.machinery import ModuleSpec
+
         if name.split(".")[0] in self.NAMES:
             return ModuleSpec(name, self, is_package=True)
         return None
 
     def create_module(self, spec):
         from unittest.mock import MagicMock
+
         return MagicMock(name=spec.name, __path__=[], __spec__=spec)
 
     def exec_module(self, module):
@@ -205,13 +228,28 @@ def sat_rank(rank, ranks, root, sat, w):
     from SwissArmyTransformer import mpu
     from SwissArmyTransformer.model.official.glm130B_model import GLM130B
     from SwissArmyTransformer.training.model_io import load_checkpoint
+
     mpu.initialize_model_parallel(ranks)
     args = argparse.Namespace(
-        num_layers=LAYERS, vocab_size=VOCAB, hidden_size=HIDDEN, num_attention_heads=HEADS,
-        max_sequence_length=64, hidden_dropout=0.0, attention_dropout=0.0, inner_hidden_size=FFN,
-        hidden_size_per_attention_head=None, checkpoint_activations=False, checkpoint_num_layers=1,
-        layernorm_order="post", skip_init=True, use_gpu_initialization=False, fp16=False,
-        model_parallel_size=ranks, mode="inference", load=str(root / f"rust-Float-{ranks}"))
+        num_layers=LAYERS,
+        vocab_size=VOCAB,
+        hidden_size=HIDDEN,
+        num_attention_heads=HEADS,
+        max_sequence_length=64,
+        hidden_dropout=0.0,
+        attention_dropout=0.0,
+        inner_hidden_size=FFN,
+        hidden_size_per_attention_head=None,
+        checkpoint_activations=False,
+        checkpoint_num_layers=1,
+        layernorm_order="post",
+        skip_init=True,
+        use_gpu_initialization=False,
+        fp16=False,
+        model_parallel_size=ranks,
+        mode="inference",
+        load=str(root / f"rust-Float-{ranks}"),
+    )
     model = GLM130B(args).float().eval()
     state = {k: tuple(t.shape) for k, t in model.state_dict().items()}
     buffer = state.pop("mixins.rotary-embedding.rotary_emb.inv_freq")
@@ -232,8 +270,10 @@ def sat_rank(rank, ranks, root, sat, w):
     expected = reference(w, tokens, positions, allowed)
     error = (logits[0] - expected).abs().max() / expected.std()
     if rank == 0:
-        print(f"SAT, {ranks} ranks: {len(state)} names and shapes equal, logits differ by at most "
-              f"{error:.1e} of their standard deviation")
+        print(
+            f"SAT, {ranks} ranks: {len(state)} names and shapes equal, logits differ by at most "
+            f"{error:.1e} of their standard deviation"
+        )
     assert error < 1e-4, error
 
 

@@ -102,9 +102,7 @@ class PyTorch:
     def __init__(self, _upstream, config):
         self.weight = torch.nn.Parameter(torch.zeros(1))
         self.optimizer = torch.optim.SGD([self.weight], lr=0.0)
-        self.inner = torch.amp.GradScaler(
-            "cpu", init_scale=config["initial"], growth_interval=config["window"]
-        )
+        self.inner = torch.amp.GradScaler("cpu", init_scale=config["initial"], growth_interval=config["window"])
         self.inner.scale(torch.zeros(1))
 
     def scale(self):

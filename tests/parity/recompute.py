@@ -6,10 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
+from glm import Glm, MicroBatch, Pass, attention_mask
 from safetensors import safe_open
 from torch import Tensor
-
-from glm import Glm, MicroBatch, Pass, attention_mask
 
 FORMAT = "workbench-parity-1"
 

@@ -51,7 +51,7 @@ def trace(cls, name, window, sigma, steps):
         optimizer.latest_grad_norm = tensor(norm)
         if optimizer.step_skipped.item() == 1.0:
             skipped.append(index)
-    losses, norms = zip(*steps)
+    losses, norms = zip(*steps, strict=True)
     return {
         "name": name,
         "window": window,
@@ -82,10 +82,7 @@ def main():
     # has left the window.
     edge = {30: 3.0, 62: 5.0, 63: 5.0, 64: 5.0, 200: 4.0, 201: 4.0, 230: 0.1, 340: 4.0}
     noise = random.Random(5)
-    heavy = [
-        (float(f"{abs(noise.gauss(0, 1)) ** 3:.6g}"), float(f"{noise.expovariate(1):.6g}"))
-        for _ in range(200)
-    ]
+    heavy = [(float(f"{abs(noise.gauss(0, 1)) ** 3:.6g}"), float(f"{noise.expovariate(1):.6g}")) for _ in range(200)]
     traces = [
         trace(cls, "calm", 128, 6, series(1, 150, {}, {})),
         trace(cls, "spikes in the loss", 128, 6, series(2, 360, edge, {})),

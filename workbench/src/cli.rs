@@ -2,6 +2,7 @@
 
 mod bench;
 mod detect;
+mod fork;
 mod full_run;
 mod import;
 mod recipe;
@@ -9,15 +10,18 @@ mod sweep;
 
 pub(crate) use bench::{Bench, DeviceName, FormatName};
 pub(crate) use detect::{Detect, DetectBench};
+pub(crate) use fork::{Doctor, Fork, Replay};
 pub(crate) use full_run::{Plan, Preflight, RecomputeName, ScheduleName, Slice, Spread};
 pub(crate) use import::Import;
 pub(crate) use recipe::{Inspect, Parity, Tasks, WeightFormat, Weights};
 pub(crate) use sweep::{CardChoice, Report, Sweep, Verdict};
 
+use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand, ValueEnum, ValueHint};
 use experiments_config::Override;
 use std::ffi::OsString;
 use std::path::PathBuf;
+use workbench_monitor::Tab;
 
 const AFTER_HELP: &str = "\
 Exit codes: 0 done · 1 something failed, or the result could not be written · 2 bad input · 3 stopped on request, the same command \
@@ -79,6 +83,32 @@ Detectors watch a run while it trains; what they see is in its events.jsonl. The
 signal, rules, value, before, score, since. Its own standard output goes nowhere. It has 30 seconds, and whatever becomes of it changes nothing for the run. It \
 is stored nowhere; a sweep's runs take it from the environment (WORKBENCH_ON_ALARM).")]
     Train(Train),
+    /// Compare the checkpoints of a run with what its records and the checkpoints before them lead to.
+    #[command(after_help = "\
+Examples:
+  workbench doctor runs/mine
+The run is only read. Every step between its checkpoints, those of the ring too, is taken again and compared bit for bit. \
+The exit code is 1 where something differs; another machine or another version may compute other bits.")]
+    Doctor(Doctor),
+    /// Make a run that goes on differently from a step of another run.
+    #[command(after_help = "\
+Examples:
+  workbench fork runs/mine --at 116 --set precision.format=fp32 --out runs/mine-fp32
+  workbench fork runs/mine --at 116 --skip 116..120 --out runs/mine-skipped
+  workbench train runs/mine-fp32
+The fork begins with the exact state before the step: the nearest checkpoint, those of the ring too, taken forward. The \
+run is only read. See docs/replay.md.")]
+    Fork(Fork),
+    /// Take a step of a run again under changes, and say what caused its spike.
+    #[command(after_help = "\
+Examples:
+  workbench replay runs/mine --at 122
+  workbench replay runs/mine --at 122 --twins skip,other-batch,fp32 --steps 64
+  workbench replay runs/mine --at 122 --json | jq .attribution
+Every twin begins with the exact state before the step and differs in one thing. Printed are the sentence that the twins \
+add up to and the table of what happened to each; the directory has both as replay.md and replay.json, a figure, and the \
+twins as runs. docs/replay.md lists the twins and has the rule.")]
+    Replay(Replay),
     /// Repeat one step of a run and write everything that enters and leaves it into one file.
     #[command(after_help = "\
 Examples:
@@ -300,24 +330,15 @@ pub(crate) struct Monitor {
     #[arg(long, default_value = "120x40", value_name = "WIDTHxHEIGHT", value_parser = size)]
     pub(crate) size: (u16, u16),
     /// Tab to show.
-    #[arg(long, value_enum, default_value_t)]
-    pub(crate) tab: TabName,
+    #[arg(long, default_value = Tab::OVERVIEW.name(), value_parser = tab())]
+    pub(crate) tab: Tab,
 }
 
-/// The monitor's tabs.
-#[derive(Debug, Clone, Copy, Default, ValueEnum)]
-pub(crate) enum TabName {
-    /// Everything at a glance.
-    #[default]
-    Overview,
-    /// The sweep table and one run.
-    Runs,
-    /// Loss and gradient norm.
-    Curves,
-    /// Gradient norm per layer over time.
-    Layers,
-    /// Alarms.
-    Alarms,
+/// The monitor's tabs by their names, with what each shows.
+fn tab() -> impl TypedValueParser<Value = Tab> {
+    let name = |tab: Tab| PossibleValue::new(tab.name()).help(tab.about());
+    PossibleValuesParser::new(Tab::all().map(name))
+        .try_map(|name| Tab::named(&name).ok_or("there is no such tab"))
 }
 
 fn size(text: &str) -> Result<(u16, u16), String> {

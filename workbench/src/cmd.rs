@@ -5,7 +5,9 @@ mod completions;
 mod config;
 mod corpus;
 mod detect;
+mod doctor;
 mod export;
+mod fork;
 mod import;
 mod inspect;
 mod monitor;
@@ -13,6 +15,7 @@ mod parity;
 mod plan;
 mod preflight;
 mod quickstart;
+mod replay;
 mod report;
 mod slice;
 mod spread;
@@ -39,6 +42,9 @@ pub(crate) fn run(cli: Cli) -> Result<ExitCode, Failure> {
         Command::Corpus(command) => corpus::run(command, &cache()?),
         Command::Tasks(command) => tasks::run(command),
         Command::Train(arguments) => train::run(&arguments, &cache()?),
+        Command::Doctor(arguments) => doctor::run(&arguments, &cache()?),
+        Command::Fork(arguments) => fork::run(&arguments, &cache()?),
+        Command::Replay(arguments) => replay::run(&arguments, &cache()?),
         Command::Parity(arguments) => parity::run(&arguments, &cache()?),
         Command::Inspect(arguments) => inspect::run(&arguments),
         Command::Plan(arguments) => plan::run(&arguments),

@@ -4,7 +4,7 @@
 //! the command; only a reader that has gone away (`| head`) is none. Everything else goes to standard error
 //! and is never worth ending for: a run outlives the terminal that it was started from.
 //!
-//! Text from files, cards and paths is made [`words::printable`] on its way.
+//! Text from files, cards and paths is made [`words::printable()`] on its way.
 
 use crate::failure::Failure;
 use std::fs::File;

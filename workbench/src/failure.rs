@@ -145,6 +145,7 @@ impl From<TrainError> for Failure {
             | TrainError::Damaged { .. }
             | TrainError::CheckpointVersion { .. }
             | TrainError::Weights { .. }
+            | TrainError::Fork { .. }
             | TrainError::Parity { .. }
             | TrainError::Slice { .. }
             | TrainError::Interchange(_)

@@ -46,6 +46,9 @@ impl Config {
             schedule: _,
             intervention: _,
             inject: _,
+            substitute: _,
+            // What becomes of an update.
+            withhold: _,
             // What becomes of the gradients and the signals of a pass.
             optimizer: _,
             checkpoint: _,

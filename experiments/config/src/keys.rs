@@ -2,7 +2,8 @@
 
 use crate::{
     AlarmConfig, Complaint, Config, InitConfig, Inject, InjectKind, Intervention, ProbeKind,
-    ScaleFall, ScheduleEntry, ScheduledKey, Source, TaskSource, Unit,
+    ScaleFall, ScheduleEntry, ScheduledKey, Source, Substitute, SubstituteKind, TaskSource, Unit,
+    Withhold,
 };
 use std::path::PathBuf;
 use toml::{Table, Value};
@@ -22,6 +23,9 @@ pub(crate) fn full() -> Table {
     config.precision.fp32_head = true;
     config.precision.saturate_gradients = true;
     config.precision.loss_scale.fall = ScaleFall::ToOverflow;
+    // 32 would be left out.
+    config.checkpoint.ring_interval = 0;
+    config.checkpoint.ring_bytes = Some(0);
     config.alarm = AlarmConfig::full();
     config.probe.kind = ProbeKind::UpdateLaw;
     config.data.sources = vec![Source {
@@ -61,6 +65,17 @@ pub(crate) fn full() -> Table {
         tensor: Some(String::new()),
         element: Some(0),
         factor: Some(0.0),
+    }];
+    config.optimizer.embedding_lr_scale = 0.0;
+    config.substitute = vec![Substitute {
+        kind: SubstituteKind::Other,
+        step: 0,
+        steps: 0,
+    }];
+    config.withhold = vec![Withhold {
+        tensors: String::new(),
+        step: 0,
+        steps: 0,
     }];
     Table::try_from(&config).expect("a Config is representable in TOML")
 }
@@ -125,6 +140,12 @@ pub fn nearest(key: &str) -> Option<String> {
         Some((entry, _)) => closest(key, entry_keys(entry)),
         None => closest(key, every_key()),
     }
+}
+
+/// The keys of the entries of every list, written as those of the first: `schedule[0].to`.
+#[must_use]
+pub fn every_entry_key() -> Vec<String> {
+    entry_keys("[0")
 }
 
 /// The keys of an entry of every list, at the place that `entry`, such as `schedule[0`, names.

@@ -2,12 +2,13 @@
 //! card's axes against the real keys without building a model.
 //!
 //! One decision shapes this crate: a [`Config`] is *complete*. Presets, `extends` and `--set`
-//! are resolved on plain TOML tables ([`load`]), and only the result becomes a `Config`; the
+//! are resolved on plain TOML tables (the module `load`), and only the result becomes a `Config`; the
 //! resolved file written into a run directory therefore needs nothing else to be read again.
 
 mod alarm;
 mod data;
 mod error;
+mod fork;
 mod fused;
 mod inject;
 mod keys;
@@ -28,8 +29,9 @@ mod validate;
 pub use alarm::{AlarmAction, AlarmConfig};
 pub use data::{DataConfig, Source, TokenizerConfig};
 pub use error::{Complaint, ConfigError};
+pub use fork::{StateChange, Substitute, SubstituteKind, Withhold};
 pub use inject::{Inject, InjectKind};
-pub use keys::{every_key, is_key, is_whole_number, nearest};
+pub use keys::{every_entry_key, every_key, is_key, is_whole_number, nearest};
 pub use load::{Override, load_file, load_preset, preset_names, preset_table, resolve};
 pub use model::{
     Activation, Coefficient, Ffn, Function, Ids, InitConfig, ModelConfig, Norm, NormArrangement,
@@ -45,7 +47,7 @@ pub use probe::{ProbeConfig, ProbeKind};
 pub use schedule::{Intervention, Progress, ScheduleEntry, ScheduledKey, Unit};
 pub use tasks::{TaskSource, TasksConfig};
 pub use training::{
-    BatchConfig, CheckpointConfig, EvalConfig, KernelChoice, RecordConfig, RuntimeConfig,
+    BatchConfig, CheckpointConfig, EvalConfig, KernelChoice, RING, RecordConfig, RuntimeConfig,
 };
 pub use types::misfits;
 
@@ -101,6 +103,12 @@ pub struct Config {
     /// Causes planted on purpose.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub inject: Vec<Inject>,
+    /// Batches that a fork reads in place of its own.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub substitute: Vec<Substitute>,
+    /// Updates that a fork withholds.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub withhold: Vec<Withhold>,
 }
 
 impl Default for Config {
@@ -126,6 +134,8 @@ impl Default for Config {
             schedule: Vec::new(),
             intervention: Vec::new(),
             inject: Vec::new(),
+            substitute: Vec::new(),
+            withhold: Vec::new(),
         }
     }
 }
@@ -159,8 +169,8 @@ impl Config {
         toml::to_string(self).expect("a Config is representable in TOML")
     }
 
-    /// BLAKE3 hash (hex) of the resolved configuration without [`Config::runtime`] and [`Config::alarm`]: thread
-    /// counts, devices and who watches do not change what is trained. A file of the user's own counts by its content
+    /// BLAKE3 hash (hex) of the resolved configuration without [`Config::runtime`], [`Config::alarm`] and the ring of
+    /// checkpoints: thread counts, devices, who watches and what is kept do not change what is trained. A file of the user's own counts by its content
     /// where the configuration has that, else by its path.
     #[must_use]
     pub fn hash(&self) -> String {
@@ -169,6 +179,9 @@ impl Config {
             alarm: AlarmConfig::default(),
             ..self.clone()
         };
+        let ring = CheckpointConfig::default();
+        hashed.checkpoint.ring_interval = ring.ring_interval;
+        hashed.checkpoint.ring_bytes = ring.ring_bytes;
         hashed.forget_paths(false);
         blake3::hash(hashed.to_toml().as_bytes())
             .to_hex()
@@ -210,8 +223,20 @@ impl Config {
         self.model.parameter_count(self.tokenizer.vocab_size) * 12 + 64 * 1024
     }
 
+    /// Checkpoints that fit into the ring while a run trains; 0 where there is no ring.
+    #[must_use]
+    pub fn ring_slots(&self) -> usize {
+        let one = self.checkpoint_bytes();
+        let bytes = self.checkpoint.ring_bytes.unwrap_or(RING * one);
+        match self.checkpoint.ring_interval {
+            0 => 0,
+            _ => (bytes / one) as usize,
+        }
+    }
+
     /// Estimated disk use of one whole run in bytes: the checkpoints that retention leaves (plus
-    /// the one being written) and the metric lines. Probes write no checkpoint.
+    /// the one being written) and the metric lines. Probes write no checkpoint. The ring counts only while the run
+    /// trains: when it has finished, only what lies before an alarm is left of it.
     #[must_use]
     pub fn disk_bytes(&self) -> u64 {
         let kept = match self.checkpoint.interval {

@@ -298,6 +298,11 @@ mod tests {
         let stop = load_preset("t0", &["alarm.action=stop".parse().unwrap()]).unwrap();
         assert_eq!(base.hash(), stop.hash());
         assert_ne!(base.to_toml(), stop.to_toml());
+        let ring = ["checkpoint.ring_bytes=0", "checkpoint.ring_interval=7"];
+        let ring = load_preset("t0", &ring.map(|set| set.parse().unwrap())).unwrap();
+        assert_eq!(base.hash(), ring.hash());
+        assert!(base.ring_slots() < 10 && ring.ring_slots() == 0);
+        assert!(!base.to_toml().contains("ring"), "old files read back");
         assert_ne!(base.hash(), seed.hash());
     }
 

@@ -136,7 +136,7 @@ impl ModelConfig {
     /// Rows of the feed-forward's first matrix: two halves with a gate.
     #[must_use]
     pub fn ffn_up_size(&self) -> usize {
-        self.ffn.inputs() * self.ffn_hidden_size
+        self.ffn.row().inputs() * self.ffn_hidden_size
     }
 
     /// Trainable parameters: `V·h + N(4h² + 3hf + 9h + 2f) + 2h` for GLM-130B's choices, tied and

@@ -29,6 +29,9 @@ pub struct OptimizerConfig {
     pub decay_samples: u64,
     /// Factor on the learning rate that warm-up and cosine give; made for `[[schedule]]`.
     pub lr_scale: f64,
+    /// Factor on the learning rate of the word embedding, beside all others.
+    #[serde(skip_serializing_if = "is_one")]
+    pub embedding_lr_scale: f64,
     /// Adam β₁.
     pub beta1: f64,
     /// Adam β₂ (GLM-130B: 0.95).
@@ -59,6 +62,7 @@ impl Default for OptimizerConfig {
             warmup_samples: 0,
             decay_samples: 0,
             lr_scale: 1.0,
+            embedding_lr_scale: 1.0,
             beta1: 0.9,
             beta2: 0.95,
             eps: 1e-8,
@@ -70,6 +74,15 @@ impl Default for OptimizerConfig {
             skip_step_window: 128,
         }
     }
+}
+
+/// For a key that is left out where it changes nothing.
+#[expect(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "the signature that serde calls"
+)]
+fn is_one(value: &f64) -> bool {
+    *value == 1.0
 }
 
 /// On which paths to the embedding matrix the gradient is shrunk.

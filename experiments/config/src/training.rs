@@ -61,6 +61,28 @@ pub struct CheckpointConfig {
     pub interval: u64,
     /// Newest checkpoints kept.
     pub keep: usize,
+    /// Steps between checkpoints of the ring, see [`Config::ring_slots`](crate::Config::ring_slots).
+    #[serde(skip_serializing_if = "is_usual_interval")]
+    pub ring_interval: u64,
+    /// Bytes that the ring of recent checkpoints may take on disk; absent for [`RING`] times one checkpoint, 0 for none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ring_bytes: Option<u64>,
+}
+
+/// Checkpoints that the ring holds by default.
+pub const RING: u64 = 8;
+
+/// Steps between them by default: as many as keep the cost of the smallest proxy's ring under 2 % of its training
+/// (`docs/replay.md`).
+const RING_INTERVAL: u64 = 32;
+
+/// For a key that is left out where it is as ever.
+#[expect(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "the signature that serde calls"
+)]
+fn is_usual_interval(steps: &u64) -> bool {
+    *steps == RING_INTERVAL
 }
 
 impl Default for CheckpointConfig {
@@ -68,6 +90,8 @@ impl Default for CheckpointConfig {
         Self {
             interval: 50,
             keep: 2,
+            ring_interval: RING_INTERVAL,
+            ring_bytes: None,
         }
     }
 }

@@ -2,6 +2,7 @@
 
 mod alarm;
 mod data;
+mod fork;
 mod inject;
 mod model;
 mod precision;
@@ -82,6 +83,7 @@ impl Config {
             let mut checks = Checks::default();
             self.check_schedule(&mut checks);
             self.check_inject(&mut checks);
+            self.check_fork(&mut checks);
             complaints = checks.0;
         }
         complaints

@@ -30,7 +30,7 @@ const REST: f64 = 1.3e6;
 /// the slots that go through its backward pass at a time.
 const PER_SUBLAYER: f64 = 3.0;
 const PER_BACKWARD: f64 = 4.0;
-/// Such slots of a group, where there are as many, and groups (`kernels::fused`).
+/// Such slots of a group, where there are as many, and groups (`layers::rows`).
 const GROUP_SLOTS: f64 = 128.0;
 const GROUPS: f64 = 4.0;
 /// Groups that have threads at one time.
@@ -74,7 +74,7 @@ fn fused(config: &Config) -> f64 {
     let (model, vocab) = (&config.model, config.tokenizer.vocab_size);
     let slots = config.batch.micro_batch as f64 * model.seq_len as f64;
     let (h, f) = (model.hidden_size as f64, model.ffn_hidden_size as f64);
-    let up = model.ffn.inputs() as f64 * f;
+    let up = model.ffn.row().inputs() as f64 * f;
     // A norm after a sub-layer keeps what that gave.
     let kept = if model.norm.is_after() { 8.0 } else { 6.0 };
     // Query and key from before their norms.

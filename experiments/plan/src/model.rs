@@ -69,7 +69,7 @@ impl Parameters {
         let layers = positive("model.layers", model.layers as u64)?;
         let vocab = positive("tokenizer.vocab_size", config.tokenizer.vocab_size as u64)?;
         let slots = positive("model.seq_len", model.seq_len as u64)?;
-        let up = product("ffn_up_size", &[model.ffn.inputs() as u64, f])?;
+        let up = product("ffn_up_size", &[model.ffn.row().inputs() as u64, f])?;
         // Any of these products that fits bounds the sums below: each has at most eight terms.
         let square = product("16 · hidden_size²", &[16, h, h])? / 16;
         let inner = product("16 · hidden_size · ffn_up_size", &[16, h, up])? / 16;

@@ -1,7 +1,7 @@
 //! Pipeline parallelism: in which order the stages work through the micro-batches of one step, how
 //! long that takes, and how much of it is idle.
 //!
-//! [`simulate`] plays a schedule operation by operation, [`closed_form`] is what the papers say;
+//! [`simulate`] plays a schedule operation by operation, [`closed_form()`] is what the papers say;
 //! both agree wherever the formula applies, and the simulation also tells what sending costs and
 //! what each stage must hold. Draw the result with [`timeline_svg`] or [`timeline_text`].
 

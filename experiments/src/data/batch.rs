@@ -248,9 +248,9 @@ impl Mean {
 pub(crate) struct Losses {
     /// All sequences.
     pub(crate) all: Mean,
-    /// [gMASK] sequences.
+    /// \[gMASK\] sequences.
     pub(crate) gmask: Mean,
-    /// [MASK] sequences.
+    /// \[MASK\] sequences.
     pub(crate) mask: Mean,
     /// Task sequences.
     pub(crate) task: Mean,

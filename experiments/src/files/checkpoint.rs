@@ -14,19 +14,21 @@
 
 mod file;
 mod folder;
+mod ring;
 mod state;
 mod sums;
 #[cfg(test)]
 mod tests;
 
 pub(crate) use file::{read_weights, write_weights};
+pub(crate) use ring::{Nearby, Ring};
 pub(crate) use state::State;
 
 use crate::error::TrainError;
 use crate::optimizer::adamw::AdamW;
 use crate::parameters::{Parameter, Parameters};
 use experiments_config::Config;
-use folder::{Folder, directory_name, entries};
+use folder::{Folder, Keep, directory_name, entries};
 use logs::disk::{TEMPORARY, set_aside, sync_directory};
 use logs::{LogError, RunWriter};
 use std::fs;
@@ -112,7 +114,7 @@ impl Checkpoints {
             Ok::<_, TrainError>(())
         })?;
         let partial = self.temporary(&path);
-        if let Err(error) = folder::write(&partial, state, parameters, adam) {
+        if let Err(error) = folder::write(&partial, state, parameters, adam, Keep::Always) {
             // The disk may be full; what cannot be used must not fill it further.
             let _ = fs::remove_dir_all(&partial);
             // That the run is gone says more than that a file could not be written.
@@ -157,7 +159,7 @@ impl Checkpoints {
     ) -> Result<Option<Loaded>, TrainError> {
         let mut unfit = Vec::new();
         for (_, path) in self.up_to(step)?.into_iter().rev() {
-            match self.load_from(&path, parameters, adam) {
+            match load_from(&path, &self.config_hash, parameters, adam) {
                 Ok((state, verified)) => {
                     return Ok(Some(Loaded {
                         state,
@@ -249,21 +251,6 @@ impl Checkpoints {
         }
     }
 
-    /// State of the checkpoint at `path`, and whether it was verified.
-    fn load_from(
-        &self,
-        path: &Path,
-        parameters: &mut Parameters,
-        adam: &mut AdamW,
-    ) -> Result<(State, bool), TrainError> {
-        let (folder, state) = self.weights_from(path, parameters)?;
-        let [first, second] = EXP_AVG;
-        let mut moments = [(first, &mut adam.first[..]), (second, &mut adam.second[..])];
-        folder.decode(MOMENTS, parameters.table(), &mut moments)?;
-        adam.updates = state.updates;
-        Ok((state, folder.has_sums()))
-    }
-
     /// Step and weights of the newest checkpoint, or of that of `step`, all of which is verified.
     pub(crate) fn weights(
         &self,
@@ -289,7 +276,7 @@ impl Checkpoints {
         };
         let table = Parameter::table(&config.model, config.tokenizer.vocab_size);
         let mut parameters = Parameters::zeros(table);
-        let read = self.weights_from(path, &mut parameters);
+        let read = weights_from(path, &self.config_hash, &mut parameters);
         // Nothing of a checkpoint is trusted of which a part is damaged.
         match read.and_then(|(folder, _)| folder.read(MOMENTS)) {
             Ok(_) => Ok((*number, parameters)),
@@ -299,19 +286,6 @@ impl Checkpoints {
             }),
             Err(other) => Err(other),
         }
-    }
-
-    fn weights_from(
-        &self,
-        path: &Path,
-        parameters: &mut Parameters,
-    ) -> Result<(Folder, State), TrainError> {
-        let folder = Folder::open(path)?;
-        let state = folder.state(&self.config_hash)?;
-        let table = parameters.table().to_vec();
-        let mut weights = [("", parameters.values_mut())];
-        folder.decode(WEIGHTS, &table, &mut weights)?;
-        Ok((folder, state))
     }
 
     /// The checkpoints of at most `step` steps, oldest first.
@@ -338,4 +312,32 @@ impl Checkpoints {
         let name = path.file_name().unwrap_or_default().to_string_lossy();
         self.directory.join(format!("{TEMPORARY}{name}"))
     }
+}
+
+/// State of the checkpoint at `path`, and whether it was verified.
+fn load_from(
+    path: &Path,
+    config_hash: &str,
+    parameters: &mut Parameters,
+    adam: &mut AdamW,
+) -> Result<(State, bool), TrainError> {
+    let (folder, state) = weights_from(path, config_hash, parameters)?;
+    let [first, second] = EXP_AVG;
+    let mut moments = [(first, &mut adam.first[..]), (second, &mut adam.second[..])];
+    folder.decode(MOMENTS, parameters.table(), &mut moments)?;
+    adam.updates = state.updates;
+    Ok((state, folder.has_sums()))
+}
+
+fn weights_from(
+    path: &Path,
+    config_hash: &str,
+    parameters: &mut Parameters,
+) -> Result<(Folder, State), TrainError> {
+    let folder = Folder::open(path)?;
+    let state = folder.state(config_hash)?;
+    let table = parameters.table().to_vec();
+    let mut weights = [("", parameters.values_mut())];
+    folder.decode(WEIGHTS, &table, &mut weights)?;
+    Ok((folder, state))
 }

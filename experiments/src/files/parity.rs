@@ -3,10 +3,10 @@
 use crate::data::Batch;
 use crate::data::objective::Sample;
 use crate::error::TrainError;
+use crate::layers::capture::Capture;
+use crate::layers::gradients::Paths;
 use crate::optimizer::adamw::AdamW;
 use crate::parameters::{Parameter, Parameters};
-use crate::pass::capture::Capture;
-use crate::pass::model::Paths;
 use experiments_config::Config;
 use safetensors::Dtype;
 use safetensors::tensor::TensorView;

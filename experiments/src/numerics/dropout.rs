@@ -4,7 +4,7 @@ use crate::random::stream;
 use burn::tensor::backend::Backend;
 use burn::tensor::{Tensor, TensorData};
 use experiments_config::ModelConfig;
-use kernels::fused::Mask;
+use kernels::slices::Mask;
 use rand::RngExt;
 use rand::distr::{Bernoulli, Distribution};
 use rand_chacha::ChaCha8Rng;

@@ -110,7 +110,7 @@ impl LossScaler {
 }
 
 /// How often an overflow halves the scale. `largest` is the largest magnitude that did not fit into FP16,
-/// still times the scale; 0 where it is not known, as of an activation on a GPU.
+/// still times the scale; 0 where it is not known, as of an activation on a GPU or in a packed run.
 ///
 /// `to_overflow`: the smallest k of at least 1 with `largest / 2^k ≤ 65504`.
 pub(crate) fn halvings(fall: ScaleFall, largest: f32) -> u32 {

@@ -129,30 +129,54 @@ impl RangeReport {
 pub(crate) struct Precision {
     half: Option<HalfFormat>,
     softmax_half: bool,
-    fp32_head: bool,
+    /// Of the projection to the vocabulary.
+    head_half: Option<HalfFormat>,
     saturates: bool,
-    outside: Vec<Arc<RangeSite>>,
-    layers: Vec<Vec<Arc<RangeSite>>>,
+    /// Of all places; those of the head are unused where it is FP32. None in FP32.
+    outside: Vec<Rounding>,
+    /// Of every layer; none in FP32.
+    layers: Vec<Vec<Rounding>>,
+}
+
+/// The rounding points of one layer.
+#[derive(Clone, Copy)]
+pub(crate) struct Places<'a> {
+    pub(crate) precision: &'a Precision,
+    layer: usize,
+}
+
+impl<'a> Places<'a> {
+    /// The rounding of a point; absent in FP32.
+    pub(crate) fn at(self, at: At) -> Option<&'a Rounding> {
+        self.precision.rounding(at, self.layer)
+    }
 }
 
 impl Precision {
     /// Rounding points for a model of `layers` layers.
     #[must_use]
     pub(crate) fn new(config: &PrecisionConfig, layers: usize) -> Self {
-        let sites = |names: &[(At, &'static str)], layer| {
-            names
-                .iter()
-                .map(|(_, name)| Arc::new(RangeSite::new(name, layer)))
+        let half = half_format(config.format);
+        let points = |names: &[(At, &'static str)], layer| {
+            let names = names.iter().map(|(_, name)| *name);
+            let point = |(format, name)| Rounding {
+                format,
+                site: Some(Arc::new(RangeSite::new(name, layer))),
+                saturates: config.saturate_gradients,
+            };
+            half.into_iter()
+                .flat_map(|format| names.clone().map(move |name| (format, name)))
+                .map(point)
                 .collect()
         };
         Self {
-            half: half_format(config.format),
+            half,
             softmax_half: config.softmax != Format::Fp32,
-            fp32_head: config.fp32_head,
+            head_half: half.filter(|_| !config.fp32_head),
             saturates: config.saturate_gradients,
-            outside: sites(&At::OUTSIDE, None),
+            outside: points(&At::OUTSIDE, None),
             layers: (0..layers)
-                .map(|layer| sites(&At::INSIDE, Some(layer)))
+                .map(|layer| points(&At::INSIDE, Some(layer)))
                 .collect(),
         }
     }
@@ -169,7 +193,7 @@ impl Precision {
 
     /// The format of the projection to the vocabulary; absent for FP32.
     pub(crate) fn head_half(&self) -> Option<HalfFormat> {
-        self.half.filter(|_| !self.fp32_head)
+        self.head_half
     }
 
     /// Whether gradients beyond the range become the largest finite value.
@@ -198,21 +222,21 @@ impl Precision {
     }
 
     /// The rounding of a point; absent in FP32. `layer` is ignored outside the layers.
-    pub(crate) fn rounding(&self, at: At, layer: usize) -> Option<Rounding> {
-        let format = match at {
-            At::Head | At::Logits => self.head_half()?,
-            _ => self.half?,
-        };
+    pub(crate) fn rounding(&self, at: At, layer: usize) -> Option<&Rounding> {
+        if matches!(at, At::Head | At::Logits) && self.head_half.is_none() {
+            return None;
+        }
         let index = at as usize;
-        let site = match index.checked_sub(At::OUTSIDE.len()) {
-            None => &self.outside[index],
-            Some(inside) => &self.layers[layer][inside],
-        };
-        Some(Rounding {
-            format,
-            site: Some(site.clone()),
-            saturates: self.saturates,
-        })
+        match index.checked_sub(At::OUTSIDE.len()) {
+            None => self.outside.get(index),
+            Some(inside) => self.layers[layer].get(inside),
+        }
+    }
+
+    /// The rounding points of a layer.
+    pub(crate) fn layer(&self, layer: usize) -> Places<'_> {
+        let precision = self;
+        Places { precision, layer }
     }
 
     /// Stores the result of an operation: rounds the value, and the gradient that comes back.
@@ -253,7 +277,7 @@ impl Precision {
         make: fn(Rounding) -> Gate,
     ) -> Tensor<B, D> {
         match self.rounding(at, layer) {
-            Some(rounding) => gate(x, &make(rounding)),
+            Some(rounding) => gate(x, &make(rounding.clone())),
             None => x,
         }
     }
@@ -268,9 +292,10 @@ impl Precision {
         let (mut forward, mut backward) = (None, None);
         // Network order, so that the first forward loss met is the first that happened, and the
         // last backward loss met is the first that happened there.
-        let (before, after) = self.outside.split_at(At::FinalNorm as usize);
-        let sites = before.iter().chain(self.layers.iter().flatten());
-        for site in sites.chain(after) {
+        let first_after = self.outside.len().min(At::FinalNorm as usize);
+        let (before, after) = self.outside.split_at(first_after);
+        let points = before.iter().chain(self.layers.iter().flatten());
+        for site in points.chain(after).flat_map(|point| &point.site) {
             let totals = site.take();
             let overflow = totals.forward.overflow + totals.backward.overflow;
             let underflow = totals.forward.underflow + totals.backward.underflow;
@@ -343,7 +368,7 @@ mod tests {
     fn every_point_finds_its_own_site() {
         let precision = fp16();
         for (at, name) in At::OUTSIDE.into_iter().chain(At::INSIDE) {
-            let site = precision.rounding(at, 1).unwrap().site.unwrap();
+            let site = precision.rounding(at, 1).unwrap().site.clone().unwrap();
             assert_eq!(site.name, name);
         }
     }

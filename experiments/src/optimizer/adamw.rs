@@ -1,11 +1,11 @@
 //! AdamW with decoupled weight decay on flat FP32 slices, as apex's `FusedAdam` computes it.
 
-use crate::parameters::Parameter;
+use crate::parameters::{Parameter, Role};
 use experiments_config::OptimizerConfig;
-use kernels::fused::{self, Moments, UpdateSums};
+use kernels::slices::{self, Moments, UpdateSums};
 use rayon::prelude::*;
 
-pub(crate) use kernels::fused::sum_of_squares;
+pub(crate) use kernels::slices::sum_of_squares;
 
 /// First and second moments and the number of updates made.
 #[derive(Debug, Clone, PartialEq)]
@@ -55,12 +55,16 @@ impl AdamW {
     ) -> Vec<UpdateReport> {
         self.updates += 1;
         let power = self.updates as i32;
-        let step = |decay: bool| fused::AdamW {
-            lr: lr as f32,
+        let rate = |parameter: &Parameter| match parameter.role {
+            Role::Embedding => lr * config.embedding_lr_scale,
+            Role::Position | Role::Head | Role::Attention | Role::Ffn | Role::Norm => lr,
+        };
+        let step = |parameter: &Parameter| slices::AdamW {
+            lr: rate(parameter) as f32,
             beta1: config.beta1 as f32,
             beta2: config.beta2 as f32,
             eps: config.eps as f32,
-            decay: if decay {
+            decay: if parameter.decay {
                 config.weight_decay as f32
             } else {
                 0.0
@@ -78,7 +82,7 @@ impl AdamW {
         for (index, parameter) in table.iter().enumerate() {
             let (own, after) = split(rest, parameter.range.len());
             rest = after;
-            let step = step(parameter.decay);
+            let step = step(parameter);
             // The rate of update clipping depends on the whole parameter.
             let size = if config.update_clipping {
                 usize::MAX
@@ -98,7 +102,7 @@ impl AdamW {
                 }
                 let surprise = step.moments(clip, gradients, state.first, state.second);
                 let rms = (surprise / gradients.len() as f64).sqrt();
-                step.lr = (lr / rms.max(1.0)) as f32;
+                step.lr = (rate(&table[index]) / rms.max(1.0)) as f32;
                 let [update_squared, weight_squared] =
                     step.apply(state.weights, state.first, state.second);
                 let sums = UpdateReport {

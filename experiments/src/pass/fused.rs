@@ -1,31 +1,29 @@
-//! The pass on the CPU by hand, without burn's graph: [`kernels::fused`] sub-layer after sub-layer,
-//! forward and backward. The graph (`crate::pass::model`) is its specification, and does what it lacks.
+//! The pass on the CPU by hand, without burn's graph: sub-layer after sub-layer of [`crate::layers`], forward and
+//! backward. The graph is its specification, and does what it lacks.
 
-mod embedding;
-mod gradients;
-mod head;
-mod layout;
-mod network;
 #[cfg(test)]
 mod tests;
-mod weights;
 
 use crate::data::{Batch, Losses, Mean};
+use crate::layers::attention::host::Slots;
+use crate::layers::capture::Capture;
+use crate::layers::context::host::Context;
+use crate::layers::embedding::host::Embedding;
+use crate::layers::gradients::slices::GradientSlices;
+use crate::layers::head::host::{Head, TokenGradients, TokenLosses};
+use crate::layers::network::host::sublayers;
+use crate::layers::probe::Probe;
+use crate::layers::residual::host::{Forward, Sublayer, Trace};
+use crate::layers::rows::Rows;
+use crate::layers::weights::host::Weights;
 use crate::numerics::dropout::{Dropout, Masks};
 use crate::numerics::precision::{At, Precision};
 use crate::parameters::Parameters;
-use crate::pass::capture::Capture;
-use crate::pass::probe::Probe;
 use crate::pass::{Engine, Note, Setting, TrainPass};
 use burn::tensor::backend::Backend;
-use embedding::Embedding;
 use experiments_config::Config;
-use gradients::GradientSlices;
-use head::Head;
 use kernels::Buffer;
-use kernels::fused::{Branch, Forward, Mask, Rows, Sublayer, TokenGradients, TokenLosses, Trace};
-use network::Network;
-use weights::Weights;
+use kernels::slices::Mask;
 
 /// Forward and backward; see [`crate::pass::train`].
 pub(crate) fn train<B: Backend>(
@@ -39,7 +37,7 @@ pub(crate) fn train<B: Backend>(
     let (config, precision) = (setting.config, setting.precision);
     let pass = move || {
         let mut pass = Pass::new(config, precision, parameters, batch);
-        pass.masks = dropout.masks(&config.model, batch.samples.len());
+        pass.context.masks = dropout.masks(&config.model, batch.samples.len());
         pass.train(scale, note)
     };
     // On one of rayon's threads already, every piece of work is handed over without a wake-up.
@@ -72,14 +70,9 @@ pub(crate) fn logits<B: Backend>(
 
 /// One pass over one micro-batch.
 struct Pass<'a> {
-    config: &'a Config,
-    precision: &'a Precision,
     parameters: &'a Parameters,
-    batch: &'a Batch,
-    weights: Weights<'a>,
     rows: Rows,
-    /// None in evaluation.
-    masks: Masks,
+    context: Context<'a>,
 }
 
 impl<'a> Pass<'a> {
@@ -92,61 +85,62 @@ impl<'a> Pass<'a> {
         if cfg!(test) {
             Buffer::poison();
         }
+        let (model, half) = (&config.model, precision.half());
         Self {
-            config,
-            precision,
             parameters,
-            batch,
-            weights: Weights::new(parameters, &config.model, precision),
-            rows: layout::rows(batch, &config.model, precision.half()),
-            masks: Masks::default(),
+            rows: Rows::new(batch.samples.len() * model.seq_len, model.seq_len),
+            context: Context {
+                config,
+                precision,
+                batch,
+                weights: Weights::new(parameters, model, precision),
+                slots: Slots::new(batch, model, half),
+                masks: Masks::default(),
+            },
         }
-    }
-
-    fn network(&self) -> Network<'_> {
-        Network::new(self.config, self.precision, &self.weights, &self.masks)
     }
 
     fn evaluate(&self) -> Losses {
-        self.batch.losses(&self.forward().losses)
+        self.context.batch.losses(&self.forward().losses)
     }
 
     fn forward(&self) -> TokenLosses {
-        let network = self.network();
-        let mut x = Embedding::new(self).forward();
-        for sublayer in &network.sublayers {
+        let mut x = Embedding::new(&self.context).forward();
+        for sublayer in &sublayers(&self.context) {
             x = sublayer.forward(&x, &self.rows, None).output;
         }
-        Head::new(self).forward(&x).tokens
+        Head::new(&self.context).forward(&x).tokens
     }
 
     fn train(&self, scale: f64, note: Note) -> TrainPass {
-        let network = self.network();
+        let Context { config, batch, .. } = self.context;
+        let network = sublayers(&self.context);
         let mut probe = note.probe.then(Probe::default);
         let mut capture = note.capture.then(Capture::default);
-        let embedding = Embedding::new(self);
+        let embedding = Embedding::new(&self.context);
         // Input of every sub-layer, then of the head; and what each sub-layer keeps.
         let mut inputs = vec![embedding.forward()];
-        let mut saved = Vec::with_capacity(network.sublayers.len());
+        let mut saved = Vec::with_capacity(network.len());
         self.keep_mask(
             &mut capture,
             At::Embedding,
             0,
-            self.masks.embedding.as_ref(),
+            self.context.masks.embedding.as_ref(),
         );
         self.keep(&mut capture, At::Embedding, 0, &inputs[0]);
-        for (index, sublayer) in network.sublayers.iter().enumerate() {
+        for (index, sublayer) in network.iter().enumerate() {
             let layer = index / 2;
             let mut trace = note.capture.then(Trace::default);
             let x = &inputs[index];
             let forward = sublayer.forward(x, &self.rows, trace.as_mut());
+            let is_first = index % 2 == 0;
             if let Some(probe) = &mut probe {
-                probe_sublayer(probe, layer, &sublayer.branch, x, &forward);
+                probe_sublayer(probe, layer, is_first, x, &forward);
             }
             if let Some(trace) = &trace {
                 self.keep_trace(&mut capture, layer, sublayer, trace);
             }
-            if let (Branch::FeedForward(_), Some(capture)) = (&sublayer.branch, &mut capture) {
+            if let (false, Some(capture)) = (is_first, &mut capture) {
                 let name = format!("activations.layers.{layer}.output");
                 capture.values(name, self.shape(&forward.output), &forward.output);
             }
@@ -154,7 +148,7 @@ impl<'a> Pass<'a> {
             saved.push(forward.saved);
         }
 
-        let head = Head::new(self);
+        let head = Head::new(&self.context);
         let x = inputs.pop().unwrap_or_default();
         let mut last = head.forward(&x);
         self.keep(&mut capture, At::FinalNorm, 0, &last.normed);
@@ -165,14 +159,14 @@ impl<'a> Pass<'a> {
             capture.values("logits".to_owned(), vec![t, logits.len() / t], &logits);
             capture.values("token_losses".to_owned(), vec![t], &tokens.losses);
         }
-        let coefficient = self.config.objective.z_loss;
+        let coefficient = config.objective.z_loss;
         let z_loss = (coefficient > 0.0).then(|| head.z_loss(&last.tokens, coefficient));
         let losses = Losses {
             z_loss: z_loss.map_or_else(Mean::default, Mean::of),
-            ..self.batch.losses(&last.tokens.losses)
+            ..batch.losses(&last.tokens.losses)
         };
 
-        let mut slices = GradientSlices::new(self.parameters, &self.config.model);
+        let mut slices = GradientSlices::new(self.parameters, &config.model);
         let own: Vec<f32> = head.weights().map(|weight| weight * scale as f32).collect();
         let log_z = (coefficient > 0.0).then(|| Head::z_gradients(&last.tokens, coefficient, &own));
         let gradients = TokenGradients {
@@ -181,18 +175,18 @@ impl<'a> Pass<'a> {
         };
         let mut d = head.backward(&x, &mut last, &gradients, &mut slices);
         drop((x, last));
-        for (index, sublayer) in network.sublayers.iter().enumerate().rev() {
+        for sublayer in network.iter().rev() {
             let (Some(x), Some(saved)) = (inputs.pop(), saved.pop()) else {
                 break;
             };
-            let gradient = network.gradient(index, &mut slices);
+            let gradient = sublayer.gradient(&mut slices);
             d = sublayer.backward(&x, &saved, d, &self.rows, gradient);
         }
         embedding.backward(d, &mut slices);
         TrainPass {
             engine: Engine::Fused,
             losses,
-            gradients: slices.finish(self.precision),
+            gradients: slices.finish(self.context.precision),
             probe,
             capture,
         }
@@ -200,7 +194,7 @@ impl<'a> Pass<'a> {
 
     /// Rows of the batch and width, of a tensor of activations.
     fn shape(&self, x: &[f32]) -> Vec<usize> {
-        let h = self.config.model.hidden_size;
+        let h = self.context.config.model.hidden_size;
         vec![x.len() / h, h]
     }
 
@@ -212,26 +206,24 @@ impl<'a> Pass<'a> {
         sublayer: &Sublayer,
         trace: &Trace,
     ) {
-        let (norm, out, dropout) = match &sublayer.branch {
-            Branch::Attention(attention) => {
-                (At::AttentionNorm, At::AttentionOut, attention.dropout)
-            }
-            Branch::FeedForward(_) => (At::FfnNorm, At::Down, None),
-        };
-        if sublayer.residual.before().is_some() {
-            self.keep(capture, norm, layer, &trace.norm);
+        let half = sublayer.half;
+        if sublayer.before.is_some() {
+            self.keep(capture, half.norm, layer, &trace.norm);
         }
-        self.keep_mask(capture, At::Probabilities, layer, dropout);
-        self.keep_mask(capture, out, layer, sublayer.dropout);
-        self.keep(capture, out, layer, &trace.branch);
+        if half.out == At::AttentionOut {
+            let mask = self.context.masks.layer(layer).probabilities.as_ref();
+            self.keep_mask(capture, At::Probabilities, layer, mask);
+        }
+        self.keep_mask(capture, half.out, layer, sublayer.dropout);
+        self.keep(capture, half.out, layer, &trace.branch);
     }
 
     fn keep_mask(&self, capture: &mut Option<Capture>, at: At, layer: usize, mask: Option<&Mask>) {
         let (Some(capture), Some(mask)) = (capture, mask) else {
             return;
         };
-        let (factors, model) = (mask.factors(), &self.config.model);
-        let (b, s) = (self.batch.samples.len(), model.seq_len);
+        let (factors, model) = (mask.factors(), &self.context.config.model);
+        let (b, s) = (self.context.batch.samples.len(), model.seq_len);
         let shape = if at == At::Probabilities {
             vec![b, model.num_heads, s, s]
         } else {
@@ -249,19 +241,11 @@ impl<'a> Pass<'a> {
 }
 
 /// Notes what the first sub-layer of a layer reads and the second writes.
-fn probe_sublayer(probe: &mut Probe, layer: usize, branch: &Branch, x: &[f32], forward: &Forward) {
-    match branch {
-        Branch::Attention(_) => {
-            probe.input(layer, x);
-            probe.max_logit(layer, forward.max_attention_logit.into());
-        }
-        Branch::FeedForward(_) => probe.output(layer, &forward.output),
-    }
-}
-
-/// Rounds a stored tensor in place, where the pass has a format.
-fn store(precision: &Precision, at: At, pass: kernels::Pass, values: &mut [f32]) {
-    if let Some(rounding) = precision.rounding(at, 0) {
-        rounding.apply(values, pass);
+fn probe_sublayer(probe: &mut Probe, layer: usize, is_first: bool, x: &[f32], forward: &Forward) {
+    if is_first {
+        probe.input(layer, x);
+        probe.max_logit(layer, forward.max_attention_logit.into());
+    } else {
+        probe.output(layer, &forward.output);
     }
 }

@@ -14,6 +14,10 @@ pub(super) struct Alarms {
     /// What attempts told that were ahead of the checkpoint from which this one goes on: its steps are trained again,
     /// and raise the same.
     told: HashSet<Key>,
+    /// Steps at which an alarm began.
+    begun: Vec<u64>,
+    /// Step of the last alarm that began in another signal than a loss, and so may lead to a spike.
+    leading: Option<u64>,
     action: AlarmAction,
 }
 
@@ -50,10 +54,15 @@ impl Alarms {
         let events = logs::read::events(directory)?;
         let ahead = events.iter().filter(|event| event.step > state.step);
         let told = ahead.filter_map(News::of).map(|news| key(&news)).collect();
+        let behind = events.iter().filter(|event| event.step <= state.step);
+        let begun = behind.filter_map(News::of).filter(News::begins);
+        let begun = begun.map(|news| news.alarm.step).collect();
         let alarms = Self {
             directory: directory.to_owned(),
             watch,
             told,
+            begun,
+            leading: None,
             action: config.alarm.action,
         };
         Ok((alarms, notices(state.step, missing, &anew)))
@@ -62,12 +71,27 @@ impl Alarms {
     /// Takes a step; returns what is to be told, and what the run is to stop for.
     pub(super) fn look(&mut self, record: &Record) -> (Vec<News>, Option<News>) {
         let news = self.watch.news(record);
+        for alarm in news.iter().filter(|news| news.begins()) {
+            self.begun.push(record.step);
+            let leads = !alarm.alarm.signal.contains("loss");
+            self.leading = leads.then_some(record.step).or(self.leading);
+        }
         let stop = news
             .iter()
             .find(|news| self.action == AlarmAction::Stop && news.begins())
             .cloned();
         let is_new = |news: &News| !self.told.contains(&key(news));
         (news.into_iter().filter(is_new).collect(), stop)
+    }
+
+    /// The steps at which alarms began, in order.
+    pub(super) fn begun(&self) -> &[u64] {
+        &self.begun
+    }
+
+    /// Whether an alarm began at `step` that may lead to a spike.
+    pub(super) fn leads_at(&self, step: u64) -> bool {
+        self.leading == Some(step)
     }
 
     /// Puts what the detectors have seen into the state that a checkpoint saves.

@@ -2,7 +2,7 @@
 //! is written, so that a start which is refused leaves the directory as it was.
 
 use super::alarms::with_detectors;
-use super::identity::{check_begun, check_run, check_same, manifest, with_engine};
+use super::identity::{Origin, check_begun, check_run, check_same, manifest, with_engine};
 use super::resumption::Resumption;
 use super::session::{Company, Request};
 use super::step::Trained;
@@ -101,7 +101,12 @@ pub(super) fn begin(
         if !file.exists() {
             logs::write_atomic(&file, config.to_toml().as_bytes())?;
         }
-        manifest(request, text, device, engine.clone())?.save(directory)?;
+        let origin = Origin {
+            config,
+            program: request.program,
+            missing_languages: request.missing_languages,
+        };
+        manifest(&origin, text, device, engine.clone())?.save(directory)?;
     }
     let mut notices = set_aside_summary(directory)?;
     let mut writer = claim.begin()?;

@@ -3,17 +3,18 @@
 use super::step::Trained;
 use crate::data::{Batch, Losses};
 use crate::files::parity::ParityFile;
+use crate::layers::gradients::Paths;
+use crate::layers::probe::Probe;
 use crate::numerics::dropout::Dropout;
 use crate::numerics::precision::Precision;
 use crate::optimizer::adamw::{PIECE, sum_of_squares};
 use crate::parameters::{Parameters, Role};
-use crate::pass::model::{Paths, add};
-use crate::pass::probe::Probe;
 use crate::pass::{self, Engine, Note, Setting};
 use crate::trainer::signals::GradientNorms;
 use burn::tensor::backend::AutodiffBackend;
 use experiments_config::Format;
 use kernels::Pass::Backward;
+use kernels::slices::rows::add;
 use kernels::{Buffer, Kernels, RangeCount};
 use rayon::prelude::*;
 
@@ -133,7 +134,7 @@ pub(crate) fn unscale(
         .collect();
     let (squared, largest): (Vec<f64>, Vec<f32>) = parts
         .into_par_iter()
-        .map(|part| kernels::fused::unscale(part, inverse as f32))
+        .map(|part| kernels::slices::unscale(part, inverse as f32))
         .unzip();
     if let Some(parity) = parity {
         parity.group("gradients", table, &sum.flat);

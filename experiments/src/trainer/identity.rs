@@ -1,6 +1,5 @@
 //! What makes a run the run it is: its manifest, and the checks that it goes on as it began.
 
-use super::Request;
 use super::text::Text;
 use crate::backend::{Device, features};
 use crate::data::entropy::unigram_loss;
@@ -175,16 +174,25 @@ pub(super) fn with_engine(event: Event, engine: logs::Engine) -> Event {
         .with("instruction_set", engine.instruction_set)
 }
 
+/// What a run begins with that its text does not say.
+pub(super) struct Origin<'a> {
+    pub(super) config: &'a Config,
+    /// Version of the program, its commit and whether the tree was changed.
+    pub(super) program: (&'a str, Option<&'a str>, Option<bool>),
+    /// Languages the corpus was meant to have and lacks.
+    pub(super) missing_languages: &'a [String],
+}
+
 /// Provenance of a run that begins now.
 pub(super) fn manifest(
-    request: &Request,
+    origin: &Origin,
     text: &Text,
     device: Device,
     engine: logs::Engine,
 ) -> Result<Manifest, TrainError> {
-    let (config, corpus) = (request.config, &text.corpus);
+    let (config, corpus) = (origin.config, &text.corpus);
     let unigram = unigram_loss(config, corpus);
-    let (version, commit, dirty) = request.program;
+    let (version, commit, dirty) = origin.program;
     Ok(Manifest {
         version: logs::run::FORMAT_VERSION,
         program_version: version.to_owned(),
@@ -203,7 +211,7 @@ pub(super) fn manifest(
         corpus_hash: text.hash(),
         tokenizer_hash: corpus.tokenizer_hash().to_owned(),
         languages: corpus.languages().to_vec(),
-        missing_languages: request.missing_languages.to_vec(),
+        missing_languages: origin.missing_languages.to_vec(),
         unigram_entropy: unigram.conditional,
         unigram_entropy_mixture: unigram.mixture,
         parameters: config.model.parameter_count(config.tokenizer.vocab_size),
@@ -211,6 +219,7 @@ pub(super) fn manifest(
         command: logs::run::command_line(),
         weights_hash: weights_hash(config)?,
         parent: None,
+        forked_at: None,
         created: Event::now(0, EventKind::Start, "").time,
         imported: None,
     })

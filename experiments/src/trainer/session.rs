@@ -2,12 +2,13 @@
 
 use super::alarms::Alarms;
 use super::beginning::{Prepared, announce_watch, begin, is_finished};
+use super::doctor;
 use super::identity::{check_memory, engine, with_engine};
 use super::step::{Trained, Training, evaluate, step};
 use super::text::{Text, Texts};
 use crate::backend::{Device, Work};
 use crate::error::TrainError;
-use crate::files::checkpoint::{Checkpoints, State};
+use crate::files::checkpoint::{Checkpoints, Ring, State};
 use crate::numerics::precision::Precision;
 use crate::pass::pack::Seat;
 use crate::trainer::probes;
@@ -15,7 +16,9 @@ use burn::tensor::backend::AutodiffBackend;
 use experiments_config::Config;
 use experiments_text::Cache;
 use kernels::Kernels;
-use logs::{Event, EventKind, News, Record, RunLease, RunReader, RunWriter, Status, Summary};
+use logs::{
+    Event, EventKind, Manifest, News, Record, RunLease, RunReader, RunWriter, Status, Summary,
+};
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
@@ -120,6 +123,9 @@ fn conclude(
             let mut summary = Summary::new(status, outcome.step, attempt, seconds);
             summary.held_out_loss = outcome.held_out_loss;
             summary.message = outcome.message;
+            // A fork records no step of its parent's.
+            let forked_at = Manifest::load(writer.dir())?.and_then(|manifest| manifest.forked_at);
+            summary.records = forked_at.map(|before| outcome.step.saturating_sub(before));
             writer.finish(&summary)?;
             Ok(outcome.ending)
         }
@@ -188,8 +194,10 @@ impl Work for Session<'_, '_> {
         let precision = Precision::new(&config.precision, config.model.layers);
         let training = Training::<B>::new(config, &text, &precision, device, seat.as_ref());
         let checkpoints = Checkpoints::new(run.request.directory, config);
+        let mut ring = Ring::open(run.request.directory, config);
         let mut alarms = run.watch(&mut trained.state)?;
 
+        let mut known = run.known_first(trained.state.step)?;
         let mut held_out_loss = None;
         while !is_over(&trained.state, config) {
             if run.request.stop.load(Ordering::Relaxed) {
@@ -208,16 +216,23 @@ impl Work for Session<'_, '_> {
             }
             run.writer.step(&record)?;
             (run.request.on_step)(&record);
+            if let Some(known) = known.take() {
+                run.audit(&known, &record)?;
+            }
             let (news, stop) = alarms.look(&record);
             run.tell(&news)?;
             let stop = stop.filter(|_| !last);
             if stop.is_some() {
                 return run.stop(&checkpoints, &mut trained, &alarms, stop);
             }
+            if ring.wants(number, alarms.leads_at(number)) && !last {
+                run.keep(&mut ring, &mut trained, &alarms)?;
+            }
             if last || due(number, config.checkpoint.interval) {
                 run.save(&checkpoints, &mut trained, &alarms)?;
             }
         }
+        ring.close(trained.state.step, alarms.begun())?;
         // Killed between its last checkpoint and its summary, a run has nothing left to do but this.
         if held_out_loss.is_none() {
             held_out_loss = evaluate(&training, &trained.parameters).loss;
@@ -335,6 +350,71 @@ impl Run<'_, '_> {
         self.writer
             .event(&Event::now(trained.state.step, EventKind::Checkpoint, text))?;
         Ok(())
+    }
+
+    /// The scalars of the step that this attempt takes first, where an attempt before has recorded it.
+    fn known_first(&self, step: u64) -> Result<Option<Record>, TrainError> {
+        if step == 0 {
+            return Ok(None);
+        }
+        let reader = RunReader::open_scalars(self.request.directory)?;
+        let mut records = reader.records().iter();
+        Ok(records.find(|record| record.step == step + 1).cloned())
+    }
+
+    /// Says so where the first step of a continued attempt is not what was recorded before: the state was restored wrong,
+    /// or is computed otherwise now.
+    fn audit(&mut self, known: &Record, record: &Record) -> Result<(), TrainError> {
+        let mut now = record.clone();
+        now.layers.clear();
+        let differing = known.differing(&now);
+        if differing.is_empty() {
+            return Ok(());
+        }
+        let notice = format!(
+            "step {}, the first of this attempt, was recorded otherwise before: {} differ, which points at {}, or at other kernels or another machine; `workbench doctor` looks into the checkpoints",
+            record.step,
+            doctor::some(&differing),
+            doctor::suspect(&differing)
+        );
+        self.writer.event(&Event::now(
+            record.step,
+            EventKind::Integrity,
+            notice.as_str(),
+        ))?;
+        (self.request.on_notice)(&notice);
+        Ok(())
+    }
+
+    /// Takes the state into the ring. A run that has no room for it goes on without.
+    fn keep(
+        &mut self,
+        ring: &mut Ring,
+        trained: &mut Trained,
+        alarms: &Alarms,
+    ) -> Result<(), TrainError> {
+        alarms.keep(&mut trained.state)?;
+        let Trained {
+            parameters,
+            adam,
+            state,
+        } = trained;
+        let begun = alarms.begun();
+        let error = match ring.save(state, parameters, adam, begun, self.writer) {
+            Err(error) if logs::is_machine_failure(&error) => error,
+            other => return other,
+        };
+        let notice = format!(
+            "{error}: from step {} on the run keeps no ring of checkpoints",
+            state.step
+        );
+        self.writer.event(&Event::now(
+            state.step,
+            EventKind::Integrity,
+            notice.as_str(),
+        ))?;
+        (self.request.on_notice)(&notice);
+        ring.close(state.step, begun)
     }
 
     /// Ends an attempt after a checkpoint: on request, or because of an alarm.

@@ -1,10 +1,10 @@
 //! From sums over parameters to the signals of a step.
 
 use crate::data::Losses;
+use crate::layers::probe::{Probe, larger};
 use crate::numerics::precision::RangeReport;
 use crate::optimizer::adamw::UpdateReport;
 use crate::parameters::{Parameter, Role};
-use crate::pass::probe::{Probe, larger};
 use experiments_config::Config;
 use logs::Record;
 
@@ -106,6 +106,11 @@ impl Recorder<'_> {
         }
         self.record.set("loss_scale", loss_scale);
         self.record.set("skipped", f64::from(u8::from(skipped)));
+    }
+
+    /// Number of the step's first sequence in the data.
+    pub(crate) fn position(&mut self, position: u64) {
+        self.record.set("data_position", position as f64);
     }
 
     /// Sequences and token slots consumed since the start of the run.
@@ -213,7 +218,7 @@ mod tests {
         let parameters = Parameters::initialise(&model, 16, 3);
         let gradient: Vec<f32> = (0..parameters.len()).map(|i| (i as f32).sin()).collect();
         let table = parameters.table().iter();
-        let squared = table.map(|p| kernels::fused::sum_of_squares(&gradient[p.range.clone()]));
+        let squared = table.map(|p| kernels::slices::sum_of_squares(&gradient[p.range.clone()]));
         let mut norms = GradientNorms::new(squared.collect(), Some([1.0, 4.0]), &[0.5, 2.0, 1.0]);
         let mut recorder = Recorder {
             table: parameters.table(),

@@ -2,6 +2,7 @@
 
 use super::gradient::{accumulate, unscale};
 use super::text::Text;
+use super::withheld::Withheld;
 use crate::data::inject::plant;
 use crate::data::last_word::{self, LastWord};
 use crate::data::{Losses, Sampler, held_out};
@@ -102,6 +103,7 @@ where
     };
     let setting = training.setting::<B>(config);
     let with_layers = number.is_multiple_of(config.record.layer_stride);
+    let position = config.read_position(number, trained.state.position);
     let scale = trained.state.scaler.scale;
     let lr = config.learning_rate(trained.state.optimizer_samples);
     if let Some(parity) = &mut parity {
@@ -109,7 +111,10 @@ where
         parity.scalar("updates_before", trained.adam.updates as f64);
     }
 
-    let fetch = |position| sampler.batch(position, config.batch.micro_batch);
+    let fetch = |position| {
+        let position = config.read_position(number, position);
+        sampler.batch(position, config.batch.micro_batch)
+    };
     let mut sum = accumulate(&setting, fetch, trained, with_layers, parity.as_deref_mut());
     let keep = parity.as_deref_mut();
     let mut norms = unscale(&mut sum, &trained.parameters, scale, keep);
@@ -139,6 +144,7 @@ where
     };
     recorder.losses(&sum.losses);
     recorder.schedule(config, lr, scale, skip.is_some());
+    recorder.position(position);
     recorder.consumed(trained.state.samples, config.model.seq_len);
     let clip = updated.as_ref().ok().map(|update| update.coefficient);
     recorder.gradients(&norms, clip);
@@ -249,11 +255,13 @@ pub(crate) fn update(
     let norms = norms.per_parameter();
     let clipper = &mut trained.state.clipper;
     let clip = clipper.coefficients(optimizer.clip_grad, global, &norms);
+    let kept = Withheld::before(config, trained);
     let (table, weights) = trained.parameters.split_mut();
     let clips: Vec<f32> = (0..table.len()).map(|i| clip.of(i) as f32).collect();
-    let reports = trained
+    let mut reports = trained
         .adam
         .update(optimizer, table, weights, gradient, &clips, lr);
+    kept.bring_back(trained, &mut reports);
     Ok(Update {
         coefficient: clip.overall(&norms),
         clip,

@@ -1,7 +1,7 @@
 //! Prompted task sets for multi-task instruction pre-training (MIP; arXiv 2210.02414 §2.2 and
 //! appendix C).
 //!
-//! The way of a set: [`catalogue`] entry with its own prompts, or file and templates of the user →
+//! The way of a set: [`mod@catalogue`] entry with its own prompts, or file and templates of the user →
 //! rows → text and target of each sample → [`TaskMixture`], tokenised once and found again by
 //! content like every other product of this crate. What a sample looks like to the model
 //! (`text [MASK] <sop> target <eop>`) and how it is cut to the window is decided elsewhere.

@@ -43,7 +43,8 @@ impl LossScaleDetector {
     pub fn observe(&mut self, step: u64, scale: f64) -> Option<Alarm> {
         let was_non_finite = std::mem::replace(&mut self.non_finite, !scale.is_finite());
         if self.non_finite {
-            return (!was_non_finite).then(|| Alarm::non_finite(step, "loss_scale", scale));
+            let before = self.recent.back().copied();
+            return (!was_non_finite).then(|| Alarm::non_finite(step, "loss_scale", scale, before));
         }
         if scale <= 0.0 {
             return None;

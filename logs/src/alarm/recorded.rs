@@ -94,7 +94,7 @@ mod tests {
     /// Through the line of the file, also what JSON has no number for.
     #[test]
     fn news_reads_back_from_its_event() {
-        let nan = Alarm::non_finite(7, "loss", f64::NEG_INFINITY);
+        let nan = Alarm::non_finite(7, "loss", f64::NEG_INFINITY, Some(6.5));
         for alarm in [alarm(7, 9.5, "a"), nan] {
             let news = Rows::default().take(&[alarm]).remove(0);
             let line = news.event().to_line(3, 1).unwrap();

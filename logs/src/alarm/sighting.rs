@@ -181,7 +181,7 @@ mod tests {
     #[test]
     fn layers_of_a_signal_are_one_row_and_values_that_are_not_finite_another() {
         let mut rows = Rows::default();
-        let nan = Alarm::non_finite(5, "loss", f64::NAN);
+        let nan = Alarm::non_finite(5, "loss", f64::NAN, None);
         let raised = [
             alarm(5, "layer_grad_norm[2]", "a"),
             alarm(5, "layer_grad_norm[0]", "b"),

@@ -3,7 +3,7 @@
 //! A step is *above* where the loss is not finite, or at least [`HEIGHT`] nats over the level of its surroundings: the median
 //! of the [`SIDE`] finite losses before it, or midway between that and the median of the [`SIDE`] after it where the later one is
 //! lower. (Of a falling loss that is the level at the step itself; where the loss stays up, it is the level it left.)
-//! Nothing is judged before [`LEAST`] finite losses. An *event* begins at the first step above after [`CALM`] losses that are
+//! A loss that is not finite always is, another one not before [`LEAST`] finite ones. An *event* begins at the first step above after [`CALM`] losses that are
 //! not, and ends at the last one before as many: what follows a spike closely is no new event, or whatever rings after
 //! the first would seem to warn of the second.
 //!

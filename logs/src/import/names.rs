@@ -245,7 +245,8 @@ pub(crate) fn infer_skipped(attempt: &mut [Record]) {
     for record in attempt {
         let (scale, norm) = (record.scalar("loss_scale"), record.scalar("grad_norm"));
         let fell = scale.zip(before).is_some_and(|(now, before)| now < before);
-        before = scale.or(before);
+        // A scale that is not finite says nothing of where the next one comes from.
+        before = scale.filter(|scale| scale.is_finite()).or(before);
         if scale.is_some() || norm.is_some() {
             let skipped = fell || norm.is_some_and(|norm| !norm.is_finite());
             record

@@ -7,7 +7,7 @@ use std::fmt;
 use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
 use super::{
-    CRC, MOST_LAYERS, MOST_NAMES, NONFINITE, Name, Names, Record, STEP, from_kind, split_index,
+    CRC, MOST_LAYERS, MOST_NAMES, NONFINITE, Name, Names, Record, STEP, from_kind, split_layer,
 };
 use crate::line::LineError;
 
@@ -75,7 +75,7 @@ impl<'de> Visitor<'de> for RecordSeed<'_> {
             let Some(value) = from_kind(&kind) else {
                 continue;
             };
-            match split_index(&name) {
+            match split_layer(&name) {
                 Some((base, layer)) => restore(&mut record, base, layer, value),
                 None => scalars.push((shared(self.names, &name)?, value)),
             }

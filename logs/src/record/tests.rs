@@ -216,3 +216,24 @@ proptest! {
         let _ = Record::parse_line(&line::seal(text));
     }
 }
+
+#[test]
+fn records_differ_in_what_was_computed_and_in_nothing_else() {
+    let record = |loss: f64, seconds: f64| {
+        let mut record = Record::new(3);
+        record.set("loss", loss);
+        record.set("step_seconds", seconds);
+        record.set("grad_norm", f64::NAN);
+        record.set_layers("layer_grad_norm", vec![1.0, loss]);
+        record
+    };
+    let first = record(2.5, 0.1);
+    let mut second = record(2.5, 0.2);
+    second.set("held_out_loss", 2.0);
+    assert_eq!(first.differing(&second), [""; 0]);
+    second.set("lr", 1.0);
+    assert_eq!(first.differing(&second), ["lr"]);
+    let last_bit = f64::from_bits(2.5_f64.to_bits() + 1);
+    let other = record(last_bit, 0.1);
+    assert_eq!(other.differing(&first), ["layer_grad_norm[1]", "loss"]);
+}

@@ -7,15 +7,21 @@ use std::time::Instant;
 
 use super::line_file::LineFile;
 use super::{
-    CHECKPOINTS_DIR, EVENTS_FILE, LEASE_FILE, MANIFEST_FILE, Moment, RunWriter, attempts,
-    is_file_of_run, metrics_file,
+    CHECKPOINTS_DIR, EVENTS_FILE, LEASE_FILE, MANIFEST_FILE, Moment, REPLAYS_DIR, RunWriter,
+    attempts, is_file_of_run, metrics_file,
 };
 use crate::disk::{ASIDE, is_temporary, sweep_temporaries};
 use crate::error::LogError;
 use crate::lease::Lease;
 
 /// What a run directory holds beside its files; the last three are a report.
-const BESIDE: [&str; 4] = [CHECKPOINTS_DIR, "report.html", "report.md", "figures"];
+const BESIDE: [&str; 5] = [
+    CHECKPOINTS_DIR,
+    REPLAYS_DIR,
+    "report.html",
+    "report.md",
+    "figures",
+];
 
 /// A run directory that nobody else writes. Nothing of the run is changed until [`RunLease::begin`],
 /// so whatever speaks against going on can be found out before.

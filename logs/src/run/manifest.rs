@@ -65,8 +65,11 @@ pub struct Manifest {
     /// BLAKE3 hash of the file that `model.init.weights` names, if it names one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub weights_hash: Option<String>,
-    /// The run this one was forked from.
+    /// The run this one was forked from, a path from this run's directory or an absolute one.
     pub parent: Option<String>,
+    /// Steps of that run behind it when it was forked: its own records begin after them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub forked_at: Option<u64>,
     /// When the run was created, RFC 3339.
     pub created: String,
     /// For a run that another program trained: what it was imported from. What only a trained run has is
@@ -153,6 +156,7 @@ impl Manifest {
             command: command.to_vec(),
             weights_hash: None,
             parent: None,
+            forked_at: None,
             created: now(),
             imported: Some(imported),
         }

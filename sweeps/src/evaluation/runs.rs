@@ -120,8 +120,8 @@ pub fn examine(dir: &Path, labels: &Labels) -> LabelledRun {
             Err(why) => return left_out(&why),
         },
     };
-    let unreached = without_unreached(&mut truth, records);
-    let note = unreached
+    let unrecorded = without_unrecorded(&mut truth, records);
+    let note = unrecorded
         .map(|said| format!("`{name}`: {said}"))
         .or_else(|| note(&reader, &name));
     LabelledRun {
@@ -131,14 +131,23 @@ pub fn examine(dir: &Path, labels: &Labels) -> LabelledRun {
     }
 }
 
-/// Leaves out the events that no detector could find, because nothing was recorded there yet; says so where there are any.
-fn without_unreached(truth: &mut Truth, records: &[Record]) -> Option<String> {
-    let last = records.last()?.step;
+/// Leaves out the events that no detector could find, because nothing was recorded there; says so where there are any.
+pub(super) fn without_unrecorded(truth: &mut Truth, records: &[Record]) -> Option<String> {
+    let (first, last) = (records.first()?.step, records.last()?.step);
     let all = truth.events.len();
-    truth.events.retain(|event| event.first <= last);
+    truth.events.retain(|event| {
+        let next = records.partition_point(|record| record.step < event.from);
+        let recorded = records
+            .get(next)
+            .is_some_and(|record| record.step <= event.to);
+        (first..=last).contains(&event.first) && recorded
+    });
     let count = all - truth.events.len();
     (count > 0).then(|| {
-        format!("labels of {count} events lie behind its last step, {last}, and are left out")
+        format!(
+            "{count} of {all} labelled events lie where it recorded nothing, outside steps {first} to {last} or between two \
+             records, and are left out"
+        )
     })
 }
 

@@ -334,10 +334,21 @@ fn a_label_is_found_where_the_user_says_and_misspelled_ones_are_refused() {
     assert_eq!((robust.found, robust.false_alarms), (1, 0));
     assert_eq!(robust.lead.unwrap().median, -2.0);
     assert!(!of("olmo-core-128/6").ranked && of("robust-loss").ranked);
-    let behind = read("[[event]]\nrun = \"noisy-s1\"\nstep = 401\n").unwrap();
-    let run = examine(&dirs[0], &behind);
-    assert!(run.measured.unwrap().events.is_empty());
-    assert!(run.note.unwrap().contains("behind its last step, 400"));
+    // Behind the last record, before the first, and with a tolerance that reaches a record from outside.
+    for outside in [
+        "step = 401",
+        "step = 0",
+        "step = 405\ntolerance = 20",
+        "step = 0\ntolerance = 3",
+    ] {
+        let labels = read(&format!("[[event]]\nrun = \"noisy-s1\"\n{outside}\n")).unwrap();
+        let run = examine(&dirs[0], &labels);
+        assert!(run.measured.unwrap().events.is_empty(), "{outside}");
+        assert!(
+            run.note.unwrap().contains("outside steps 1 to 400"),
+            "{outside}"
+        );
+    }
     for (text, expected) in [
         (
             "[[event]]\nrun = \"noisy-s11\"\nstep = 1\n",
@@ -424,4 +435,25 @@ fn a_run_that_cannot_be_judged_says_why() {
         .replacen("3.0", "4.0", 1);
     std::fs::write(&file, text).unwrap();
     assert!(note(&damaged).contains("damaged"), "{}", note(&damaged));
+}
+
+/// Between two attempts of an imported run steps may be missing: nothing can be found there, but a tolerance may
+/// reach what was recorded.
+#[test]
+fn a_label_in_a_gap_of_the_records_is_left_out() {
+    let records: Vec<Record> = (1..=10).chain(21..=30).map(Record::new).collect();
+    let event = |first: u64, tolerance: u64| Event {
+        first,
+        from: first - tolerance,
+        to: first + tolerance,
+        end: first + tolerance,
+    };
+    let mut truth = Truth {
+        events: vec![event(5, 0), event(13, 2), event(17, 4), event(30, 0)],
+        ..Truth::default()
+    };
+    let note = runs::without_unrecorded(&mut truth, &records).unwrap();
+    assert!(note.starts_with("1 of 4 labelled events"), "{note}");
+    let kept: Vec<u64> = truth.events.iter().map(|event| event.first).collect();
+    assert_eq!(kept, [5, 17, 30]);
 }

@@ -2,111 +2,73 @@
 
 use ratatui::{
     buffer::Buffer,
-    crossterm::event::{Event, KeyEventKind},
-    layout::Rect,
+    crossterm::event::{Event, KeyEventKind, MouseButton, MouseEvent, MouseEventKind},
+    layout::{Position, Rect},
 };
 
-use crate::MonitorError;
 use crate::colour::Depth;
-use crate::draw::{self, Screen};
-use crate::keys::{self, Action};
-use crate::layout::Layout;
-use crate::scene::Scene;
-use crate::state::{Facts, State};
-use crate::view::{Source, ended};
-
-mod mouse;
+use crate::draw;
+use crate::error::MonitorError;
+use crate::keys::Key;
+use crate::pane::Entry;
+use crate::screen::Screen;
+use crate::shared::{News, Shared};
+use crate::view::Source;
 
 pub(crate) struct App {
-    source: Box<dyn Source>,
-    scene: Scene,
-    pub(crate) state: State,
+    pub(crate) screen: Screen,
     depth: Depth,
-    /// The screen that was drawn last, which is what keys and clicks refer to.
-    area: Rect,
 }
 
 impl App {
-    pub(crate) fn new(source: Box<dyn Source>, depth: Depth) -> Self {
-        let mut app = Self {
-            source,
-            scene: Scene::default(),
-            state: State::default(),
+    pub(crate) fn new(source: Box<dyn Source>, panes: &'static [Entry], depth: Depth) -> Self {
+        Self {
+            screen: Screen::new(Shared::new(source), panes),
             depth,
-            area: Rect::default(),
-        };
-        app.scene.refresh(app.source.as_ref());
-        app
-    }
-
-    /// Takes in what is new on disk; `true` when the screen changes.
-    pub(crate) fn poll(&mut self) -> Result<bool, MonitorError> {
-        let changed = self.source.poll()?;
-        if changed {
-            self.scene.refresh(self.source.as_ref());
         }
-        Ok(changed)
     }
 
-    /// Whether every run has ended, so that news is rare.
-    pub(crate) fn ended(&self) -> bool {
-        self.source.sweep().runs.iter().all(|run| ended(run.state))
+    /// Takes in what is new on disk.
+    pub(crate) fn poll(&mut self) -> Result<News, MonitorError> {
+        let news = self.screen.shared.poll()?;
+        Ok(News {
+            bell: news.bell && self.screen.bell,
+            ..news
+        })
     }
 
     /// Carries out what an event asks for; `true` when the screen changes.
     pub(crate) fn handle(&mut self, event: &Event) -> bool {
         match event {
             // Some terminals report releases as well.
-            Event::Key(key) if key.kind != KeyEventKind::Release => match keys::action(key) {
-                Some(action) => {
-                    self.apply(action);
-                    true
-                }
-                None => false,
-            },
-            Event::Mouse(event) => mouse::handle(self, *event),
+            Event::Key(key) if key.kind != KeyEventKind::Release => {
+                Key::of(key).is_some_and(|key| self.screen.press(key))
+            }
+            Event::Mouse(event) => self.mouse(*event),
             Event::Resize(..) => true,
             _ => false,
         }
     }
 
-    pub(crate) fn apply(&mut self, action: Action) {
-        let facts = self.facts();
-        self.state.apply(action, &facts);
-    }
-
-    fn layout(&self) -> Layout {
-        Layout::new(self.area, self.state.tab, self.source.sweep().runs.len())
-    }
-
-    fn facts(&self) -> Facts {
-        let hidden = if self.state.help {
-            draw::help_hidden(self.area)
-        } else {
-            0
-        };
-        self.scene.facts(&self.layout(), hidden)
+    fn mouse(&mut self, event: MouseEvent) -> bool {
+        let at = Position::new(event.column, event.row);
+        match event.kind {
+            MouseEventKind::Down(MouseButton::Left) => self.screen.click(at),
+            MouseEventKind::ScrollDown => self.screen.wheel(at, 1),
+            MouseEventKind::ScrollUp => self.screen.wheel(at, -1),
+            _ => return false,
+        }
+        true
     }
 
     /// Draws one screen.
     pub(crate) fn draw(&mut self, area: Rect, buffer: &mut Buffer) {
-        self.area = area;
-        // The cursor must be on a run before the alarms of that run are listed, and the lists must be known before
-        // the cursors can be fitted.
-        self.scene.arrange(self.source.as_ref(), &self.state);
-        let facts = self.facts();
-        self.state.fit(&facts);
-        let layout = self.layout();
-        self.scene
-            .prepare(self.source.as_mut(), &self.state, &layout);
-        let screen = Screen {
-            sweep: self.source.sweep(),
-            scene: &self.scene,
-            state: &self.state,
-            layout: &layout,
-            depth: self.depth,
-        };
-        draw::draw(screen, buffer);
+        self.screen.prepare(area);
+        if self.screen.help.is_some() {
+            let hidden = draw::help_hidden(&self.screen.sections(), area);
+            self.screen.fit_help(hidden);
+        }
+        draw::draw(&self.screen, self.depth, buffer);
     }
 
     /// One screen as plain text, without spaces at the ends of lines.

@@ -4,6 +4,7 @@
 //! light themes alike; only marks, arms and the heat map are coloured.
 
 use ratatui::style::{Color, Modifier, Style};
+use sweeps::{Outcome, State};
 
 /// How many colours the terminal shows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -114,6 +115,26 @@ impl Depth {
             self.ink(BAD)
         } else {
             strong()
+        }
+    }
+
+    /// The colour of what a run's process is doing.
+    pub(crate) fn state(self, state: State) -> Style {
+        match state {
+            State::Running => self.accent(),
+            State::Finished => self.good(),
+            State::Failed => self.bad(),
+            State::Interrupted | State::Stopped => self.warn(),
+            State::Pending | State::Skipped => self.dim(),
+        }
+    }
+
+    /// The colour of an outcome.
+    pub(crate) fn outcome(self, outcome: Outcome) -> Style {
+        match outcome {
+            Outcome::Ok => self.good(),
+            Outcome::Recovered | Outcome::Stuck => self.warn(),
+            Outcome::Diverged | Outcome::Nonfinite => self.bad(),
         }
     }
 

@@ -1,4 +1,4 @@
-//! What can go wrong before or beside the drawing.
+//! How the monitor ends: as the user wants it, or by what goes wrong before or beside the drawing.
 
 use std::path::PathBuf;
 
@@ -29,4 +29,15 @@ pub enum MonitorError {
     /// The terminal refused.
     #[error("cannot draw on the terminal: {0}")]
     Terminal(#[from] std::io::Error),
+}
+
+/// Why the monitor ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Exit {
+    /// The user left with `q`; a sweep that is running goes on.
+    Left,
+    /// The user pressed Ctrl-C, which raw mode keeps from becoming a signal: the caller decides what to stop.
+    Interrupted,
+    /// The caller asked for it, or another thread of the process panicked and needs the screen for its message.
+    Stopped,
 }

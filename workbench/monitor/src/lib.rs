@@ -3,34 +3,40 @@
 //! One decision shapes this crate: *the monitor only reads directories*. It attaches to a sweep that is live,
 //! finished, killed or copied from elsewhere through the same files, and closing it changes nothing.
 //!
-//! Data flows one way: `source` reads the files into `view` structs · `state` is what the user chose, changed by
-//! the actions of the one table in [`keys`] · `layout` says where everything is · `scene` derives curves, heat map
-//! and alarms, cached by the revision of what they come from · `draw` turns all that into cells · `app` holds
-//! them together without a terminal, and `terminal` gives it one.
+//! Data flows one way: `source` reads the files into `view` structs · `shared` keeps them, with what all panes agree on: the
+//! run under the cursor, the runs that are drawn · each of `panes` keeps its own choices, prepares what it draws, cached by what
+//! that comes from, and draws it · `screen` knows which panes are shown and which one has the focus, `places` where ·
+//! `draw` puts all that into cells · `app` holds them together without a terminal, and `terminal` gives it one.
 
 use std::path::Path;
 
 mod app;
-mod braille;
 pub mod colour;
 mod draw;
 mod error;
-pub mod keys;
-mod layout;
+#[cfg(test)]
+mod fixed;
+mod keys;
+mod list;
 mod number;
-mod scene;
+mod paint;
+mod pane;
+mod panes;
+mod places;
+mod screen;
+mod scroll;
+mod shared;
 mod source;
-mod state;
 mod terminal;
 mod view;
 
 pub use colour::Depth;
-pub use error::MonitorError;
-pub use keys::keys_markdown;
-pub use state::Tab;
+pub use error::{Exit, MonitorError};
+pub use panes::Tab;
 pub use terminal::restore;
 
 use app::App;
+use panes::PANES;
 
 /// How the monitor is shown.
 #[derive(Debug, Clone, Copy, Default)]
@@ -39,17 +45,6 @@ pub struct Options {
     pub depth: Option<Depth>,
     /// The tab that is open at the start; `None` is the overview.
     pub tab: Option<Tab>,
-}
-
-/// Why the monitor ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Exit {
-    /// The user left with `q`; a sweep that is running goes on.
-    Left,
-    /// The user pressed Ctrl-C, which raw mode keeps from becoming a signal: the caller decides what to stop.
-    Interrupted,
-    /// The caller asked for it, or another thread of the process panicked and needs the screen for its message.
-    Stopped,
 }
 
 /// Shows a sweep directory or a run directory until the user leaves.
@@ -71,7 +66,7 @@ pub fn run_with(
 /// One screen of `width` × `height` cells as plain text, for scripts: no colours, no spaces at line ends, a
 /// newline after every line. Sizes outside 1..=1000 are brought into that range.
 pub fn snapshot(dir: &Path, width: u16, height: u16) -> Result<String, MonitorError> {
-    snapshot_of(dir, Tab::Overview, width, height)
+    snapshot_of(dir, Tab::OVERVIEW, width, height)
 }
 
 /// [`snapshot`] of another tab.
@@ -81,9 +76,14 @@ pub fn snapshot_of(dir: &Path, tab: Tab, width: u16, height: u16) -> Result<Stri
 }
 
 fn open(dir: &Path, depth: Depth, tab: Option<Tab>) -> Result<App, MonitorError> {
-    let mut app = App::new(source::open(dir)?, depth);
-    if let Some(tab) = tab {
-        app.apply(keys::Action::Open(tab));
-    }
+    let mut app = App::new(source::open(dir)?, &PANES, depth);
+    app.screen.open(tab.unwrap_or_default());
     Ok(app)
+}
+
+/// The tables of keys as Markdown, for the documentation.
+#[must_use]
+pub fn keys_markdown() -> String {
+    let panes: Vec<_> = PANES.iter().map(|entry| (entry.make)()).collect();
+    keys::markdown(&screen::sections(&PANES, &panes))
 }

@@ -2,9 +2,10 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::MonitorError;
+use crate::error::MonitorError;
 use crate::view::Source;
 
+mod bell;
 mod details;
 mod layers;
 mod run;

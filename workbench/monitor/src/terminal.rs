@@ -11,12 +11,14 @@ use ratatui::{
     crossterm::{
         event::{self, DisableMouseCapture, EnableMouseCapture},
         execute,
+        style::Print,
         terminal::{EnterAlternateScreen, LeaveAlternateScreen, disable_raw_mode, enable_raw_mode},
     },
 };
 
 use crate::app::App;
-use crate::{Exit, MonitorError};
+use crate::error::{Exit, MonitorError};
+use crate::screen::Leaving;
 
 /// How often the files are looked at while runs are live, and when all have ended.
 const POLL_LIVE: Duration = Duration::from_millis(500);
@@ -40,28 +42,35 @@ pub(crate) fn run(app: &mut App, stop: &dyn Fn() -> bool) -> Result<Exit, Monito
                 .draw(|frame| app.draw(frame.area(), frame.buffer_mut()))?;
             dirty = false;
         }
-        if let Some(interrupted) = app.state.leaving {
-            return Ok(if interrupted {
-                Exit::Interrupted
-            } else {
-                Exit::Left
+        if let Some(leaving) = app.screen.leaving {
+            return Ok(match leaving {
+                Leaving::Alone => Exit::Left,
+                Leaving::Interrupted => Exit::Interrupted,
             });
         }
         if stop() || session.lost.load(Ordering::Relaxed) {
             return Ok(Exit::Stopped);
         }
-        let interval = if app.ended() { POLL_ENDED } else { POLL_LIVE };
+        let interval = if app.screen.shared.ended() {
+            POLL_ENDED
+        } else {
+            POLL_LIVE
+        };
         let left = interval.saturating_sub(polled.elapsed());
         if event::poll(left.min(NAP))? {
             for _ in 0..BATCH {
                 dirty |= app.handle(&event::read()?);
-                if app.state.leaving.is_some() || !event::poll(Duration::ZERO)? {
+                if app.screen.leaving.is_some() || !event::poll(Duration::ZERO)? {
                     break;
                 }
             }
         }
         if polled.elapsed() >= interval {
-            dirty |= app.poll()?;
+            let news = app.poll()?;
+            dirty |= news.changed;
+            if news.bell {
+                execute!(stdout(), Print('\x07'))?;
+            }
             polled = Instant::now();
         }
     }

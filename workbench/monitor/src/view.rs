@@ -3,7 +3,7 @@
 use logs::{Event, Record};
 use sweeps::{Outcome, State};
 
-use crate::MonitorError;
+use crate::error::MonitorError;
 
 /// Where a sweep is read from: a directory on disk, or fixed data in a test.
 pub(crate) trait Source {
@@ -28,6 +28,9 @@ pub(crate) trait Source {
 
     /// More about one run, for the details pane.
     fn details(&self, run: usize) -> Details;
+
+    /// The detectors for whose alarms a run asks for a bell. Read anew each time, so ask only when there is an alarm.
+    fn bells(&self, run: usize) -> Vec<String>;
 }
 
 /// State of a run's records: how often known ones were rewritten (by a resumed attempt), and how many there are.

@@ -2,7 +2,8 @@
 
 use crate::error::ReportError;
 use crate::plot::axis::{Axis, Scale};
-use crate::plot::canvas::{self, Frame, Key, PX, shorten, stroke};
+use crate::plot::canvas::{self, Frame, Key, PX, stroke};
+use crate::plot::label::shorten;
 use crate::plot::palette;
 use crate::prose::significant;
 use crate::render::standalone_svg;

@@ -2,7 +2,8 @@
 
 use crate::error::ReportError;
 use crate::plot::axis::{Axis, Scale};
-use crate::plot::canvas::{self, Chart, Drawn, Frame, Key, PX, WIDTH, shorten, stroke, text};
+use crate::plot::canvas::{self, Chart, Drawn, Frame, Key, PX, WIDTH, stroke, text};
+use crate::plot::label::{escape, shorten};
 use crate::plot::palette::{self, Colour, FAINT, INK};
 use crate::prose::significant;
 use crate::render::standalone_svg;
@@ -41,7 +42,7 @@ pub fn detectors_svg(evaluation: &Evaluation) -> Result<String, ReportError> {
         "<svg role=\"img\" aria-labelledby=\"detectors-title\" width=\"{width}\" height=\"{height}\" \
          viewBox=\"0 0 {width} {height}\" xmlns=\"http://www.w3.org/2000/svg\">\n\
          <title id=\"detectors-title\">{}</title>\n",
-        canvas::escape(&format!(
+        escape(&format!(
             "Detectors on {} with {}",
             counted(evaluation.runs as u64, "run"),
             counted(evaluation.events as u64, "event")

@@ -10,6 +10,7 @@
 //! - `band` joins the seeds of an arm; `plot` draws; `words` formats numbers.
 //! - `cards` is the page over the results of all cards, `card` the figure of one.
 //! - `detectors` draws what `workbench detect bench` found, again from no directory.
+//! - `replay` draws the twins of a replay.
 //! - `scaling` draws what `workbench bench --scaling` measured; it reads no directory.
 //! - `render` fills the templates and escapes.
 
@@ -23,6 +24,7 @@ mod plot;
 mod prose;
 mod provenance;
 mod render;
+mod replay;
 mod runs;
 mod scaling;
 mod single;
@@ -34,6 +36,7 @@ pub use card::card_svg;
 pub use cards::write_cards;
 pub use detectors::detectors_svg;
 pub use error::ReportError;
+pub use replay::{ReplayLine, replay_svg};
 pub use scaling::{ScalingPanel, ScalingPoint, scaling_svg};
 
 use std::path::{Path, PathBuf};

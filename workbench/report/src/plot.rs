@@ -5,6 +5,7 @@ pub(crate) mod axis;
 pub(crate) mod canvas;
 pub(crate) mod curves;
 pub(crate) mod dots;
+pub(crate) mod label;
 pub(crate) mod palette;
 
 /// A drawn figure.

@@ -3,6 +3,7 @@
 use crate::error::ReportError;
 use crate::plot::axis::{Axis, Scale};
 use crate::plot::canvas::{self, Frame, Key, PX, WIDTH, stroke, text};
+use crate::plot::label::escape;
 use crate::plot::palette::{self, INK};
 use crate::prose::significant;
 use crate::render::standalone_svg;
@@ -46,7 +47,7 @@ pub fn scaling_svg(title: &str, panels: &[ScalingPanel]) -> Result<String, Repor
         "<svg role=\"img\" aria-labelledby=\"scaling-title\" width=\"{width}\" height=\"{height}\" \
          viewBox=\"0 0 {width} {height}\" xmlns=\"http://www.w3.org/2000/svg\">\n\
          <title id=\"scaling-title\">{}</title>\n",
-        canvas::escape(title)
+        escape(title)
     );
     for (panel, i) in panels.iter().zip(0..) {
         let place = format!("<svg x=\"{}\" y=\"{}\"", i % 2 * WIDTH, i / 2 * HEIGHT);

@@ -4,6 +4,11 @@ use clap::{Args, ValueEnum, ValueHint};
 use experiments_config::Override;
 use std::path::PathBuf;
 
+fn gpu_help() -> String {
+    let names: Vec<&str> = experiments_plan::hardware::gpu_names().collect();
+    format!("The GPU: {}, or a TOML file", names.join(", "))
+}
+
 /// A cluster and how a model is spread over it. The defaults are those GLM-130B was trained with, and
 /// one GPU for a model that they do not fit.
 #[derive(Debug, Clone, Args)]
@@ -15,8 +20,7 @@ pub(crate) struct Spread {
     /// GPUs of one machine [default: 8, or 1].
     #[arg(long, value_name = "N")]
     pub(crate) gpus_per_node: Option<u64>,
-    /// The GPU: a100-40g, a100-80g, h100, h200, v100, rtx-3090, rtx-2080-ti, or a TOML file.
-    #[arg(long, value_name = "NAME|FILE", default_value = "a100-40g")]
+    #[arg(long, value_name = "NAME|FILE", default_value = "a100-40g", help = gpu_help())]
     pub(crate) gpu: String,
     /// GPUs that share each matrix [default: 4, or 1].
     #[arg(long, value_name = "N")]

@@ -2,6 +2,7 @@
 
 use super::Cli;
 use clap::{CommandFactory, Parser};
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 fn pages() -> Vec<PathBuf> {
@@ -74,4 +75,96 @@ fn every_example_of_the_help_is_understood() {
     for line in found {
         check("--help", &line);
     }
+}
+
+/// Everything that pages say, as one text.
+fn documentation() -> String {
+    let texts = pages().into_iter().map(std::fs::read_to_string);
+    texts.collect::<Result<String, _>>().unwrap()
+}
+
+/// Commands that do something, by what is typed after `workbench`.
+fn leaves(command: &clap::Command, typed: &str, found: &mut Vec<(String, Vec<String>)>) {
+    let mut inner = command.get_subcommands().peekable();
+    if inner.peek().is_none() {
+        let shown = command.get_arguments().filter(|flag| !flag.is_hide_set());
+        let flags = shown.filter_map(clap::Arg::get_long);
+        let flags = flags.map(|flag| format!("--{flag}")).collect();
+        found.push((typed.trim().to_owned(), flags));
+    }
+    for command in inner {
+        leaves(command, &format!("{typed} {}", command.get_name()), found);
+    }
+}
+
+#[test]
+fn every_command_and_flag_is_documented() {
+    let documentation = documentation();
+    let mut commands = Vec::new();
+    leaves(&Cli::command(), "", &mut commands);
+    assert!(commands.len() > 25, "only {} were found", commands.len());
+    for (command, flags) in commands {
+        let typed = format!("workbench {command}");
+        assert!(documentation.contains(&typed), "`{typed}` is on no page");
+        for flag in flags {
+            assert!(
+                documentation.contains(&flag),
+                "`{typed} {flag}` is on no page"
+            );
+        }
+    }
+}
+
+#[test]
+fn every_command_within_a_sentence_exists() {
+    let documentation = documentation();
+    let mut checked = 0;
+    for typed in documentation
+        .split('`')
+        .filter_map(|text| text.strip_prefix("workbench "))
+    {
+        let mut command = &Cli::command();
+        let mut words = typed.split_whitespace();
+        while command.has_subcommands() {
+            let Some(word) = words
+                .next()
+                .filter(|word| word.starts_with(char::is_alphabetic))
+            else {
+                break;
+            };
+            let found = command.find_subcommand(word);
+            command = found.unwrap_or_else(|| panic!("`workbench {typed}`: no command `{word}`"));
+        }
+        checked += 1;
+    }
+    assert!(checked > 30, "only {checked} were found");
+}
+
+#[test]
+fn every_exit_code_is_documented() {
+    // The codes as they are written down, so that none can be left out of a list.
+    let source = include_str!("../failure.rs");
+    let constants = source.lines().filter_map(|line| {
+        let (_, value) = line
+            .trim()
+            .strip_prefix("pub(crate) const ")?
+            .split_once(": u8 = ")?;
+        value.trim_end_matches(';').parse().ok()
+    });
+    // Success, and what a shell makes of SIGINT.
+    let known: BTreeSet<u8> = constants.chain([0, 130]).collect();
+    assert!(known.len() > 5, "{known:?}");
+
+    let (_, help) = super::AFTER_HELP.split_once("Exit codes: ").unwrap();
+    let help = help
+        .split(" · ")
+        .map(|entry| entry.split(' ').next().unwrap());
+    let help: BTreeSet<u8> = help.map(|code| code.parse().unwrap()).collect();
+    assert_eq!(help, known, "--help");
+
+    let documentation = documentation();
+    let (_, table) = documentation.split_once("\n## Exit codes\n").unwrap();
+    let rows = table.split("\n## ").next().unwrap().lines();
+    let rows = rows.filter_map(|line| line.strip_prefix("| ")?.split(' ').next()?.parse().ok());
+    assert_eq!(rows.collect::<BTreeSet<u8>>(), known, "cards-and-sweeps.md");
 }

@@ -1,27 +1,20 @@
 //! `workbench monitor`.
 
-use crate::cli::{Monitor, TabName};
+use crate::cli::Monitor;
 use crate::console;
 use crate::failure::{Failure, exit};
 use crate::signals::leave_flag;
 use std::io::IsTerminal;
 use std::process::ExitCode;
 use std::sync::atomic::Ordering;
-use workbench_monitor::{Exit, MonitorError, Tab};
+use workbench_monitor::{Exit, MonitorError};
 
 pub(crate) fn run(arguments: &Monitor) -> Result<ExitCode, Failure> {
-    let tab = match arguments.tab {
-        TabName::Overview => Tab::Overview,
-        TabName::Runs => Tab::Runs,
-        TabName::Curves => Tab::Curves,
-        TabName::Layers => Tab::Layers,
-        TabName::Alarms => Tab::Alarms,
-    };
     if arguments.snapshot {
         let (width, height) = arguments.size;
         console::print(&workbench_monitor::snapshot_of(
             &arguments.dir,
-            tab,
+            arguments.tab,
             width,
             height,
         )?)?;
@@ -33,7 +26,7 @@ pub(crate) fn run(arguments: &Monitor) -> Result<ExitCode, Failure> {
         ));
     }
     let options = workbench_monitor::Options {
-        tab: Some(tab),
+        tab: Some(arguments.tab),
         ..Default::default()
     };
     let stop = leave_flag(exit::STOPPED, workbench_monitor::restore)?;

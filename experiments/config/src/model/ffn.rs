@@ -22,6 +22,14 @@ pub struct Activation {
     pub source: &'static str,
 }
 
+impl Activation {
+    /// Values of the first matrix's output that make one of the second's input.
+    #[must_use]
+    pub fn inputs(&self) -> usize {
+        if self.is_gated { 2 } else { 1 }
+    }
+}
+
 choice! {
     /// The feed-forward's activation.
     pub enum Ffn: Activation {
@@ -39,13 +47,5 @@ choice! {
             title: "GELU",
             source: "arXiv 1606.08415",
         },
-    }
-}
-
-impl Ffn {
-    /// Values of the first matrix's output that make one of the second's input.
-    #[must_use]
-    pub fn inputs(self) -> usize {
-        if self.row().is_gated { 2 } else { 1 }
     }
 }

@@ -28,6 +28,7 @@ impl Config {
         checks.at_least_zero(optimizer.weight_decay, "optimizer.weight_decay");
         checks.at_least_zero(optimizer.clip_grad, "optimizer.clip_grad");
         checks.at_least_zero(optimizer.lr_scale, "optimizer.lr_scale");
+        checks.at_least_zero(optimizer.embedding_lr_scale, "optimizer.embedding_lr_scale");
         checks.at_least_zero(optimizer.skip_step_sigma, "optimizer.skip_step_sigma");
         checks.require(
             optimizer.skip_step_window >= 2,

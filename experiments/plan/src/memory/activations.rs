@@ -65,7 +65,7 @@ impl Sizes {
             ranks: layout.tensor_parallel.max(1) as f64,
             slots,
             width: slots * model.hidden_size as f64,
-            up: slots * model.ffn_hidden_size as f64 * model.ffn.inputs() as f64,
+            up: slots * model.ffn_hidden_size as f64 * model.ffn.row().inputs() as f64,
             inner: slots * model.ffn_hidden_size as f64,
             scores: square * model.num_heads as f64,
             logits: slots * config.tokenizer.vocab_size as f64,

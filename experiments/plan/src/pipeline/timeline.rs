@@ -39,7 +39,7 @@ pub struct Timeline {
     pub seconds: f64,
     /// Share of the stage-time that is idle, 0 to 1.
     pub bubble: f64,
-    /// The same by [`super::closed_form`], where a formula applies.
+    /// The same by [`super::closed_form()`], where a formula applies.
     pub closed_form: Option<f64>,
     /// By stage: micro-batches whose activations are held at the worst moment, from the begin of
     /// their forward to the end of their backward pass; for the interleaved schedule in chunks

@@ -47,12 +47,22 @@ fn step_of(path: &Path) -> Option<u64> {
     (name == directory_name(step)).then_some(step)
 }
 
-/// Writes a whole checkpoint to `path`, which replaces what is there, and syncs all of it.
+/// What a checkpoint has to survive.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Keep {
+    /// A power failure too: all of it is synced.
+    Always,
+    /// The end of the process.
+    WhileItRuns,
+}
+
+/// Writes a whole checkpoint to `path`, which replaces what is there.
 pub(super) fn write(
     path: &Path,
     state: &State,
     parameters: &Parameters,
     adam: &AdamW,
+    keep: Keep,
 ) -> Result<(), TrainError> {
     let io = |error| LogError::io("write", path, error);
     if path.symlink_metadata().is_ok() {
@@ -63,7 +73,7 @@ pub(super) fn write(
     let mut sums = Sums::default();
     let mut put = |name: &str, bytes: &[u8]| {
         sums.add(name, bytes);
-        write_synced(&path.join(name), bytes)
+        write_file(&path.join(name), bytes, keep)
     };
     let weights = encode(&path.join(WEIGHTS), table, &[("", parameters.values())])?;
     put(WEIGHTS, &weights)?;
@@ -72,15 +82,21 @@ pub(super) fn write(
     let moments = [(first, &adam.first[..]), (second, &adam.second[..])];
     put(MOMENTS, &encode(&path.join(MOMENTS), table, &moments)?)?;
     put(STATE, &state.to_bytes(&path.join(STATE))?)?;
-    write_synced(&path.join(SUMS), sums.to_string().as_bytes())?;
-    Ok(sync_directory(path).map_err(io)?)
+    write_file(&path.join(SUMS), sums.to_string().as_bytes(), keep)?;
+    if keep == Keep::Always {
+        sync_directory(path).map_err(io)?;
+    }
+    Ok(())
 }
 
-fn write_synced(path: &Path, bytes: &[u8]) -> Result<(), TrainError> {
+fn write_file(path: &Path, bytes: &[u8], keep: Keep) -> Result<(), TrainError> {
     let write = || {
         let mut file = File::create_new(path)?;
         file.write_all(bytes)?;
-        file.sync_all()
+        match keep {
+            Keep::Always => file.sync_all(),
+            Keep::WhileItRuns => Ok(()),
+        }
     };
     Ok(write().map_err(|error| LogError::io("write", path, error))?)
 }

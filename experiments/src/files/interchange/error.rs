@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-/// Errors of [`export_sat`](super::export_sat) and [`import_sat`](super::import_sat).
+/// Errors of exporting and importing weights.
 #[derive(Debug, thiserror::Error)]
 pub enum InterchangeError {
     /// A file or directory could not be read or written.

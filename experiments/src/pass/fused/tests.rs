@@ -3,6 +3,7 @@
 
 use crate::data::Batch;
 use crate::data::objective::{Kind, Sample, Segment};
+use crate::layers::agreement::distance;
 use crate::numerics::dropout::Dropout;
 use crate::numerics::precision::{Precision, RangeReport};
 use crate::parameters::Parameters;
@@ -232,23 +233,6 @@ impl Case {
         let pass = pass::train(&setting, &parameters, &self.batch(), scale, dropout, note);
         (pass, precision.take_report())
     }
-}
-
-/// Norm of the difference over the norm of the second. What overflowed in both is the same in both; what
-/// overflowed in one of them is infinitely far.
-fn distance(a: &[f32], b: &[f32]) -> f64 {
-    let (mut difference, mut size) = (0.0, 0.0);
-    for (a, b) in a.iter().zip(b) {
-        match (a.is_finite(), b.is_finite()) {
-            (true, true) => {
-                difference += (f64::from(*a) - f64::from(*b)).powi(2);
-                size += f64::from(*b).powi(2);
-            }
-            (false, false) => {}
-            _ => return f64::INFINITY,
-        }
-    }
-    (difference / f64::max(size, 1e-20)).sqrt()
 }
 
 fn check(case: &Case, format: Format, tolerance: f64) -> Result<(), TestCaseError> {

@@ -31,6 +31,8 @@ pub(super) fn unknown(config: &Config) -> Option<(&'static str, &'static str)> {
         schedule: _,
         intervention: _,
         inject: _,
+        substitute: _,
+        withhold: _,
     } = config;
     unknown_model(model).or_else(|| unknown_precision(precision))
 }

@@ -18,7 +18,7 @@ pub(super) struct Sequence {
 }
 
 impl Sequence {
-    /// A [gMASK] sequence of mean length, of `slots` slots: the generated length is uniform, see
+    /// A \[gMASK\] sequence of mean length, of `slots` slots: the generated length is uniform, see
     /// [`generated_lengths`], and what is shown, with its mask, has no target. The unidirectional control
     /// has no prefix and a target everywhere.
     pub(super) fn mean(config: &Config, slots: usize) -> Self {

@@ -3,10 +3,11 @@
 use super::planted::{Planted, reference};
 use crate::data::objective::{Kind, Sample, Segment};
 use crate::data::{Batch, Targets};
+use crate::layers::attention::graph::scores::Scores;
+use crate::layers::context::graph::Context;
+use crate::layers::input::Input;
+use crate::layers::probe::larger;
 use crate::numerics::precision::{At, Precision};
-use crate::pass::model::scores::Scores;
-use crate::pass::model::{Context, Input};
-use crate::pass::probe::larger;
 use burn::tensor::backend::{AutodiffBackend, Backend};
 use burn::tensor::{Tensor, TensorData};
 use experiments_config::{Config, ModelConfig, Positions};

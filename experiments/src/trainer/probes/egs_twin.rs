@@ -8,10 +8,10 @@
 use super::Keep;
 use crate::data::{Batch, Losses};
 use crate::error::TrainError;
+use crate::layers::probe::larger;
 use crate::numerics::precision::Precision;
 use crate::parameters::Parameters;
 use crate::pass::Setting;
-use crate::pass::probe::larger;
 use crate::trainer::signals::{GradientNorms, Recorder};
 use crate::trainer::{Trained, Training, Update, accumulate, decide, pass_over, unscale, update};
 use burn::tensor::backend::AutodiffBackend;

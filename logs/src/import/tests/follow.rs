@@ -338,7 +338,7 @@ fn a_follower_touches_no_run_but_its_own() {
 
 #[test]
 fn skipped_steps_are_inferred_only_when_asked_for() {
-    let text = b"step,loss,loss_scale,grad_norm\n1,2,64,1\n2,2,64,inf\n3,2,32,1\n4,2,32,\n5,2,,\n";
+    let text = b"step,loss,loss_scale,grad_norm\n1,2,64,1\n2,2,64,inf\n3,2,32,1\n4,2,32,\n5,2,,\n6,2,nan,1\n7,2,16,1\n8,2,inf,1\n9,2,16,1\n";
     let dir = tempfile::tempdir().unwrap();
     let file = dir.path().join("a.csv");
     fs::write(&file, text).unwrap();
@@ -354,9 +354,11 @@ fn skipped_steps_are_inferred_only_when_asked_for() {
             .map(|r| r.scalar("skipped"))
             .collect::<Vec<_>>()
     };
-    assert_eq!(skipped(Columns::default(), "as-is"), [None; 5]);
+    assert_eq!(skipped(Columns::default(), "as-is"), [None; 9]);
     let inferred = skipped(Columns::default().inferring_skipped(), "inferred");
-    assert_eq!(inferred, [Some(0.0), Some(1.0), Some(1.0), Some(0.0), None]);
+    let (no, yes) = (Some(0.0), Some(1.0));
+    // A scale that is no number is no level: from 32 it fell to 16, and stayed there.
+    assert_eq!(inferred, [no, yes, yes, no, None, no, yes, no, no]);
 }
 
 #[test]

@@ -42,8 +42,7 @@ impl Metric {
 
     /// The layer, from 0, where its signal is one layer of a per-layer signal: `layer_grad_norm[3]`.
     pub(crate) fn layer(&self) -> Option<usize> {
-        let (_, index) = self.name.strip_suffix(']')?.split_once('[')?;
-        index.parse().ok()
+        logs::split_layer(&self.name).map(|(_, layer)| layer)
     }
 
     /// The number over the spikes that begin in the steps that count; levels come from all steps. Absent

@@ -180,6 +180,7 @@ fn manifest(run: &PlannedRun) -> Manifest {
         command: vec!["demo".into()],
         weights_hash: None,
         parent: None,
+        forked_at: None,
         created: "2026-01-01T00:00:00Z".into(),
         imported: None,
     }

@@ -1,44 +1,35 @@
-//! The last line: the keys that matter here, out of the one key table.
+//! The last line: the keys that matter here.
 
 use ratatui::{
     buffer::Buffer,
+    layout::Rect,
     text::{Line, Span},
 };
 
-use super::{Screen, line};
-use crate::keys::{self, Action, BINDINGS, Binding};
-use crate::state::Pane;
+use crate::colour::Depth;
+use crate::keys::Row;
+use crate::paint::line;
+use crate::screen;
 
-pub(super) fn draw(screen: Screen, buffer: &mut Buffer) {
-    let Screen {
-        state,
-        layout,
-        depth,
-        ..
-    } = screen;
-    let area = layout.bar;
-    let item = |binding: &Binding| {
+pub(super) fn draw(rows: &[Row], area: Rect, depth: Depth, buffer: &mut Buffer) {
+    let item = |row: &Row| {
         [
-            Span::styled(binding.label, depth.accent()),
-            Span::styled(format!(" {}  ", binding.short), depth.dim()),
+            Span::styled(row.label, depth.accent()),
+            Span::styled(format!(" {}  ", row.short), depth.dim()),
         ]
     };
-    let ends = BINDINGS
-        .iter()
-        .filter(|b| matches!(b.action, Action::Help | Action::Leave));
-    let ends = Line::from(ends.flat_map(item).collect::<Vec<_>>());
+    let ends: Line = screen::ends().flat_map(|row| item(&row)).collect();
     let room = usize::from(area.width).saturating_sub(ends.width() + 1);
     let mut shown = Line::default();
-    let visible: Vec<Pane> = layout.panes.iter().map(|(pane, _)| *pane).collect();
-    for binding in keys::bar(state.focus, &visible) {
-        let next = item(binding);
+    for row in rows {
+        let next = item(row);
         // Items are left out whole; a shorter one further on does not jump the queue.
         if shown.width() + next.iter().map(Span::width).sum::<usize>() > room {
             break;
         }
         shown.spans.extend(next);
     }
-    line(buffer, area, area.x + 1, area.y, &shown, area.width);
+    line(buffer, area, area.x + 1, &shown);
     let right = area.right().saturating_sub(ends.width() as u16);
-    line(buffer, area, right.max(area.x), area.y, &ends, area.width);
+    line(buffer, area, right.max(area.x), &ends);
 }

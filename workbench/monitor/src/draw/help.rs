@@ -1,15 +1,15 @@
-//! The help screen, written by the key table.
+//! The help screen, written by the tables of keys.
 
 use ratatui::{
     buffer::Buffer,
     layout::Rect,
     text::{Line, Span},
+    widgets::{Block, Widget},
 };
 
-use super::{frame, line, put_right};
 use crate::colour::{Depth, strong};
-use crate::keys::{BINDINGS, Group};
-use crate::layout;
+use crate::keys::Section;
+use crate::paint::{frame, line};
 
 /// Width that a column of keys and their meanings wants.
 const COLUMN: u16 = 73;
@@ -26,113 +26,94 @@ const LEGEND: [&str; 6] = [
     "run to draw it; the wheel scrolls.",
 ];
 
-fn lines(depth: Depth) -> Vec<Vec<Line<'static>>> {
-    let mut sections: Vec<Vec<Line>> = Group::ALL
-        .into_iter()
-        .map(|group| {
-            let mut section = vec![Line::styled(group.title(), strong())];
-            for binding in BINDINGS.iter().filter(|binding| binding.group == group) {
-                section.push(Line::from(vec![
-                    Span::styled(format!("  {:<KEYS$}", binding.label), depth.accent()),
-                    Span::raw(binding.help),
-                ]));
-            }
-            section.push(Line::default());
-            section
-        })
-        .collect();
-    let mut legend = vec![Line::styled("What the screen says", strong())];
-    legend.extend(
-        LEGEND
-            .into_iter()
-            .map(|text| Line::styled(format!("  {text}"), depth.dim())),
-    );
-    sections.push(legend);
-    sections
+fn blocks(sections: &[Section], depth: Depth) -> Vec<Vec<Line<'static>>> {
+    let section = |section: &Section| {
+        let mut lines = vec![Line::styled(section.title, strong())];
+        for row in &section.rows {
+            lines.push(Line::from(vec![
+                Span::styled(format!("  {:<KEYS$}", row.label), depth.accent()),
+                Span::raw(row.help),
+            ]));
+        }
+        lines.push(Line::default());
+        lines
+    };
+    let legend = LEGEND.map(|text| Line::styled(format!("  {text}"), depth.dim()));
+    let mut last = vec![Line::styled("What the screen says", strong())];
+    last.extend(legend);
+    let sections = sections.iter().map(section);
+    sections.chain([last]).collect()
 }
 
 /// The sections laid out in as many columns as fit, balanced; each column is a list of lines.
-fn layout_columns(area: Rect, depth: Depth) -> Vec<Vec<Line<'static>>> {
-    let sections = lines(depth);
-    if area.width < 2 * COLUMN {
-        return vec![sections.concat()];
+fn columns(sections: &[Section], width: u16, depth: Depth) -> Vec<Vec<Line<'static>>> {
+    let blocks = blocks(sections, depth);
+    if width < 2 * COLUMN {
+        return vec![blocks.concat()];
     }
-    let total: usize = sections.iter().map(Vec::len).sum();
+    let total: usize = blocks.iter().map(Vec::len).sum();
     let mut columns = vec![Vec::new(), Vec::new()];
-    for section in sections {
-        let column = usize::from(columns[0].len() + section.len() / 2 > total / 2);
-        columns[column].extend(section);
+    for block in blocks {
+        let column = usize::from(columns[0].len() + block.len() / 2 > total / 2);
+        columns[column].extend(block);
     }
     columns
 }
 
 /// How many lines do not fit: how far the help screen can scroll.
-pub(crate) fn hidden_lines(area: Rect) -> usize {
-    let inner = layout::inner(area);
-    let longest = layout_columns(inner, Depth::Mono)
-        .iter()
-        .map(Vec::len)
-        .max()
-        .unwrap_or(0);
+pub(crate) fn hidden_lines(sections: &[Section], area: Rect) -> usize {
+    let inner = Block::bordered().inner(area);
+    let columns = columns(sections, inner.width, Depth::Mono);
+    let longest = columns.iter().map(Vec::len).max().unwrap_or(0);
     longest.saturating_sub(usize::from(inner.height))
 }
 
-pub(super) fn draw(area: Rect, offset: usize, depth: Depth, buffer: &mut Buffer) {
-    frame(area, depth.accent(), buffer);
-    line(
-        buffer,
-        area,
-        area.x + 2,
-        area.y,
-        &Line::styled(" Help ", strong()),
-        area.width.saturating_sub(4),
-    );
-    let inner = layout::inner(area);
-    let columns = layout_columns(inner, depth);
-    let width = inner.width / columns.len().max(1) as u16;
-    for (index, column) in columns.iter().enumerate() {
-        let x = inner.x + 1 + index as u16 * width;
-        for (row, text) in column
-            .iter()
-            .skip(offset)
-            .take(usize::from(inner.height))
-            .enumerate()
-        {
-            line(
-                buffer,
-                inner,
-                x,
-                inner.y + row as u16,
-                text,
-                width.saturating_sub(1),
-            );
-        }
-    }
-    let hidden = hidden_lines(area);
-    let text = if hidden > 0 {
+/// Draws the help screen from its line `first` on.
+pub(super) fn draw(
+    sections: &[Section],
+    area: Rect,
+    first: usize,
+    depth: Depth,
+    buffer: &mut Buffer,
+) {
+    let text = if hidden_lines(sections, area) > 0 {
         " ↑ ↓ scroll · esc closes "
     } else {
         " esc closes "
     };
-    if area.width > 30 && area.height > 1 {
-        put_right(
-            buffer,
-            area,
-            area.right() - 2,
-            area.bottom() - 1,
-            text,
-            depth.dim(),
-        );
+    let closes = Line::styled(text, depth.dim()).right_aligned();
+    let block = frame(depth.accent())
+        .title_top(Line::styled(" Help ", strong()))
+        .title_bottom(closes);
+    let inner = block.inner(area);
+    block.render(area, buffer);
+    let columns = columns(sections, inner.width, depth);
+    let width = inner.width / columns.len() as u16;
+    for (lines, index) in columns.iter().zip(0..) {
+        let column = Rect {
+            x: inner.x + 1 + index * width,
+            width: width.saturating_sub(1),
+            ..inner
+        };
+        for (text, row) in lines.iter().skip(first).zip(column.rows()) {
+            line(buffer, row, row.x, text);
+        }
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::panes::PANES;
+
+    fn shipped() -> Vec<Section> {
+        let panes: Vec<_> = PANES.iter().map(|entry| (entry.make)()).collect();
+        crate::screen::sections(&PANES, &panes)
+    }
 
     #[test]
     fn every_line_fits_a_column_and_a_small_terminal() {
-        for line in lines(Depth::Mono).concat() {
+        for line in blocks(&shipped(), Depth::Mono).concat() {
             assert!(line.width() < usize::from(COLUMN), "{line}");
         }
     }
@@ -141,10 +122,12 @@ mod tests {
     fn scrolling_reaches_the_last_line_and_no_further() {
         let area = Rect::new(0, 0, 80, 24);
         let mut buffer = Buffer::empty(area);
-        draw(area, hidden_lines(area), Depth::Mono, &mut buffer);
+        let sections = shipped();
+        let hidden = hidden_lines(&sections, area);
+        draw(&sections, area, hidden, Depth::Mono, &mut buffer);
         let text = crate::app::plain(&buffer);
         let last = text.lines().nth(22).unwrap();
         assert!(last.contains(LEGEND[LEGEND.len() - 1]), "{text}");
-        assert_eq!(hidden_lines(Rect::new(0, 0, 200, 90)), 0);
+        assert_eq!(hidden_lines(&sections, Rect::new(0, 0, 200, 90)), 0);
     }
 }

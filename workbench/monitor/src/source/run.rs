@@ -5,8 +5,8 @@ use std::path::Path;
 use logs::{Event, Liveness, Record, RunReader};
 use sweeps::State;
 
-use super::details;
-use crate::MonitorError;
+use super::{bell, details};
+use crate::error::MonitorError;
 use crate::view::{Details, Revision, Run, Source, Sweep};
 
 pub(super) struct RunSource {
@@ -70,6 +70,10 @@ impl Source for RunSource {
             &self.reader,
             vec![("state".to_owned(), format!("{}{message}", state.name()))],
         )
+    }
+
+    fn bells(&self, _run: usize) -> Vec<String> {
+        bell::asked(self.reader.dir())
     }
 }
 

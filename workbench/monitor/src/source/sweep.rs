@@ -5,8 +5,8 @@ use std::path::Path;
 use logs::{Event, Record};
 use sweeps::{RunState, SweepReader};
 
-use super::{details, layers::Layers};
-use crate::MonitorError;
+use super::{bell, details, layers::Layers};
+use crate::error::MonitorError;
 use crate::view::{Details, Revision, Run, Source, Sweep};
 
 pub(super) struct SweepSource {
@@ -95,6 +95,11 @@ impl Source for SweepSource {
                 ..Details::default()
             },
         }
+    }
+
+    fn bells(&self, run: usize) -> Vec<String> {
+        let reader = self.reader.reader(run);
+        reader.map_or_else(Vec::new, |reader| bell::asked(reader.dir()))
     }
 }
 

@@ -126,3 +126,35 @@ fn a_snapshot_is_plain_text_of_the_given_size() {
         1
     );
 }
+
+/// A run's own configuration says whether its alarms ring, and whatever stands in its place says no.
+#[test]
+fn a_run_asks_for_a_bell_by_its_alarm_section() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("r");
+    let mut writer = RunWriter::open(&path).unwrap();
+    writer.step(&record(1)).unwrap();
+    let source = open(&path).unwrap();
+    let asked = |text: &str| {
+        std::fs::write(path.join("run.toml"), text).unwrap();
+        source.bells(0)
+    };
+    assert_eq!(source.bells(0), [""; 0], "no configuration");
+    let chosen = "seed = 1\n[alarm]\naction = \"bell\"\ndetectors = [\"non-finite\"]\n";
+    assert_eq!(asked(chosen), ["non-finite"]);
+    assert!(
+        asked("[alarm]\naction = \"bell\"\n").len() > 10,
+        "the default ones"
+    );
+    for quiet in [
+        "seed = 1\n",
+        "[alarm]\naction = \"stop\"\n",
+        "[alarm]\naction = \"siren\"\n",
+        "[alarm",
+    ] {
+        assert_eq!(asked(quiet), [""; 0], "{quiet}");
+    }
+    std::fs::remove_file(path.join("run.toml")).unwrap();
+    std::fs::create_dir(path.join("run.toml")).unwrap();
+    assert_eq!(source.bells(0), [""; 0], "a folder");
+}

@@ -3,7 +3,7 @@
 //! [`Axis`] is a coordinate of plotters' own kind, so that one type serves linear, logarithmic
 //! and named axes, the ticks are ours, and no value can land outside the figure.
 
-use super::canvas::text_width;
+use super::label::text_width;
 use plotters::coord::ranged1d::{KeyPointHint, NoDefaultFormatting, Ranged, ValueFormatter};
 use std::ops::Range;
 

@@ -1,6 +1,7 @@
 //! The frame every figure shares: size, axes, grid, legend, and the words for screen readers.
 
 use super::axis::Axis;
+use super::label::{TEXT, escape, shorten, text_width};
 use super::palette::{Colour, FAINT, GRID, INK, PAPER};
 use crate::error::ReportError;
 use plotters::chart::{ChartBuilder, ChartContext};
@@ -15,8 +16,6 @@ use plotters::style::{Color, IntoFont, ShapeStyle, TRANSPARENT, TextStyle};
 /// Device pixels per CSS pixel. Plotters rounds to whole pixels, which shows on smooth curves;
 /// drawing at twice the size halves the error and the view box scales it back.
 pub(crate) const PX: i32 = 2;
-/// Text height in CSS pixels, legible on a phone that shrinks a figure to two thirds.
-const TEXT: i32 = 13;
 /// Width of every figure in CSS pixels: two fit beside each other on a desktop page.
 pub(crate) const WIDTH: i32 = 520;
 const LEGEND_LINE: i32 = 20;
@@ -160,27 +159,6 @@ fn legend(
     })
 }
 
-/// Estimated width in CSS pixels: sans-serif letters are about .56 of their height wide, the
-/// letters of East Asian scripts as wide as high.
-pub(crate) fn text_width(text: &str) -> i32 {
-    let units: i32 = text
-        .chars()
-        .map(|c| if c >= '\u{1100}' { 100 } else { 57 })
-        .sum();
-    units * TEXT / 100
-}
-
-/// At most `limit` characters, none of them a control character (XML cannot hold those).
-pub(crate) fn shorten(label: &str, limit: usize) -> String {
-    let mut clean = label.chars().filter(|c| !c.is_control());
-    let mut short: String = clean.by_ref().take(limit).collect();
-    if clean.next().is_some() {
-        short.pop();
-        short.push('…');
-    }
-    short
-}
-
 /// Puts a title and description into the SVG and lets it scale.
 fn describe(svg: &str, frame: &Frame<'_>) -> String {
     let body = svg.split_once('>').map_or(svg, |(_, body)| body);
@@ -196,18 +174,4 @@ fn describe(svg: &str, frame: &Frame<'_>) -> String {
         escape(frame.description),
         height = frame.height,
     )
-}
-
-pub(crate) fn escape(text: &str) -> String {
-    let mut escaped = String::with_capacity(text.len());
-    for c in text.chars().filter(|c| !c.is_control()) {
-        match c {
-            '&' => escaped.push_str("&amp;"),
-            '<' => escaped.push_str("&lt;"),
-            '>' => escaped.push_str("&gt;"),
-            '"' => escaped.push_str("&quot;"),
-            c => escaped.push(c),
-        }
-    }
-    escaped
 }

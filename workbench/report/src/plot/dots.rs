@@ -2,8 +2,9 @@
 
 use super::Figure;
 use super::axis::{Axis, Scale};
-use super::canvas::{self, Frame, Key, PX, shorten, stroke, text};
+use super::canvas::{self, Frame, Key, PX, stroke, text};
 use super::curves::Level;
+use super::label::shorten;
 use super::palette::{self, FAINT, INK};
 use crate::error::ReportError;
 use crate::prose::loss;

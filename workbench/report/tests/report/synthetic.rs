@@ -188,6 +188,7 @@ fn manifest(seed: u64, steps: u64) -> Manifest {
             .to_vec(),
         weights_hash: None,
         parent: None,
+        forked_at: None,
         created: "2026-01-02T03:04:05Z".to_owned(),
         imported: None,
     }

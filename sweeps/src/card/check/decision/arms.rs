@@ -19,6 +19,11 @@ pub(in crate::card::check) fn check(card: &Card, complaints: &mut Vec<Complaint>
             continue;
         }
         let within_runs = criterion.control_metric.is_some();
+        if criterion.control_metric.as_ref() == Some(card.metric_of(criterion)) {
+            let message = "is the metric that it is compared with: every difference would be 0";
+            let key = format!("{section}.control_metric");
+            complain(complaints, &key, message, None);
+        }
         let mut pair = |arms: &Pair, section: &str| {
             if within_runs {
                 check_side(card, arms, section, complaints);

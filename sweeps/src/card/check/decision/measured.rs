@@ -15,7 +15,11 @@ pub(in crate::card::check) fn metric(
     let wire = wire.unwrap_or_default();
     let name = wire.name.unwrap_or_else(|| "held_out_loss".to_owned());
     let reduce = Reduce::choose(wire.reduce, &format!("{section}.reduce"), complaints);
-    check_signal(&name, reduce, &format!("{section}.name"), complaints);
+    let place = format!("{section}.name");
+    check_signal(&name, reduce, &place, complaints);
+    if reduce == Reduce::SpikeLead {
+        check_norm(&name, &place, complaints);
+    }
     let mut step = |value: Option<i64>, key: &str| {
         let step = value.map(|value| u64::try_from(value).unwrap_or(0));
         if step == Some(0) {
@@ -43,6 +47,16 @@ pub(in crate::card::check) fn metric(
     }
 }
 
+/// A lead is over what a norm does before a spike: it looks for doublings.
+fn check_norm(name: &str, key: &str, complaints: &mut Vec<Complaint>) {
+    if logs::signal(name).is_some_and(|signal| !signal.is_norm()) {
+        let message =
+            format!("is `{name}`; `spike_lead` needs a norm, which doubles before a spike");
+        let near = "for example `grad_norm_embedding` or `layer_grad_norm`".to_owned();
+        complain(complaints, key, message, Some(near));
+    }
+}
+
 /// Whether a run records the signal: a scalar, or for spikes also one layer of a per-layer signal.
 fn check_signal(name: &str, reduce: Reduce, key: &str, complaints: &mut Vec<Complaint>) {
     let signals = |per_layer: bool| {
@@ -56,7 +70,8 @@ fn check_signal(name: &str, reduce: Reduce, key: &str, complaints: &mut Vec<Comp
     let base = name.split_once('[').map_or(name, |(base, _)| base);
     let of_layers = signals(true).any(|known| known == base);
     let one_layer = Metric::last(name).layer().is_some();
-    if of_layers && reduce.is_of_spikes() && (one_layer || reduce == Reduce::SpikeLead) {
+    let whole = reduce == Reduce::SpikeLead && name == base;
+    if of_layers && reduce.is_of_spikes() && (one_layer || whole) {
         return;
     }
     let (message, near) = if of_layers {

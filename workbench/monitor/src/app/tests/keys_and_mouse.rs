@@ -2,10 +2,6 @@
 
 use super::*;
 
-fn press(app: &mut App, code: KeyCode) -> bool {
-    app.handle(&Event::Key(KeyEvent::new(code, KeyModifiers::NONE)))
-}
-
 fn mouse(app: &mut App, kind: MouseEventKind, column: u16, row: u16) -> bool {
     app.handle(&Event::Mouse(MouseEvent {
         kind,
@@ -42,10 +38,10 @@ fn every_key_works_on_every_tab_and_size() {
     ] {
         let area = Rect::new(0, 0, width, height);
         for mut app in [app(4, Depth::True), app(4, Depth::Mono), empty()] {
-            for tab in Tab::ALL {
-                for binding in BINDINGS {
-                    app.apply(Action::Open(tab));
-                    for key in binding.keys {
+            for tab in tabs(&PANES) {
+                for row in all_rows(&app) {
+                    app.screen.open(tab);
+                    for key in row.keys {
                         let modifiers = if key.ctrl {
                             KeyModifiers::CONTROL
                         } else {
@@ -54,12 +50,12 @@ fn every_key_works_on_every_tab_and_size() {
                         assert!(
                             app.handle(&Event::Key(KeyEvent::new(key.code, modifiers))),
                             "{}",
-                            binding.label
+                            row.label
                         );
                         app.draw(area, &mut Buffer::empty(area));
                     }
                 }
-                app.state.help = false;
+                app.screen.help = None;
             }
         }
     }
@@ -84,7 +80,6 @@ fn keys_change_what_is_drawn() {
         text.contains("one line per run") && text.contains("loss nats/token log"),
         "{text}"
     );
-    assert_eq!(app.state.curves.axis, Axis::Tokens);
 }
 
 #[test]
@@ -104,7 +99,7 @@ fn unbound_keys_and_releases_do_nothing() {
         KeyEventKind::Release,
     );
     assert!(!app.handle(&Event::Key(release)));
-    assert_eq!(app.state.leaving, None);
+    assert_eq!(app.screen.leaving, None);
     assert!(app.handle(&Event::Resize(10, 10)));
 }
 
@@ -113,11 +108,11 @@ fn a_click_on_a_run_moves_the_cursor_and_on_its_mark_drops_it() {
     let mut app = app(6, Depth::Mono);
     let (x, y) = find(&mut app, "deepnorm_glm    2");
     mouse(&mut app, LEFT, x, y);
-    let run = app.state.cursor;
-    assert_eq!(app.source.sweep().runs[run].label(), "deepnorm_glm s2");
-    assert!(app.state.is_selected(run));
+    let run = app.screen.shared.cursor;
+    assert_eq!(app.screen.shared.label(run).text, "deepnorm_glm s2");
+    assert!(app.screen.shared.is_selected(run));
     mouse(&mut app, LEFT, x - 2, y);
-    assert!(!app.state.is_selected(run));
+    assert!(!app.screen.shared.is_selected(run));
 }
 
 #[test]
@@ -125,24 +120,16 @@ fn a_click_on_a_heading_sorts_and_again_reverses() {
     let mut app = app(6, Depth::Mono);
     let (x, y) = find(&mut app, "held-out");
     mouse(&mut app, LEFT, x, y);
-    assert_eq!(
-        (app.state.sort, app.state.descending),
-        (Column::HeldOut, false)
-    );
-    app.text(200, 50);
-    assert_eq!(
-        app.source.sweep().runs[app.scene.order[0]].arm,
-        "deepnorm_glm",
-        "the lowest held-out loss first"
-    );
+    let held_out = |app: &mut App| {
+        app.text(200, 50);
+        let shared = &app.screen.shared;
+        let run = |run: &usize| shared.run(*run).unwrap().held_out;
+        shared.order.iter().map(run).collect::<Vec<_>>()
+    };
+    let order = held_out(&mut app);
+    assert!(order[0] < order[1], "the lowest first");
     mouse(&mut app, LEFT, x, y);
-    app.text(200, 50);
-    let order: Vec<_> = app
-        .scene
-        .order
-        .iter()
-        .map(|run| app.source.sweep().runs[*run].held_out)
-        .collect();
+    let order = held_out(&mut app);
     assert!(order[0].is_some_and(f64::is_nan), "NaN is the largest loss");
     assert!(
         order.last().is_some_and(Option::is_none),
@@ -155,27 +142,57 @@ fn clicks_on_tabs_and_panes() {
     let mut app = app(6, Depth::Mono);
     let (x, y) = find(&mut app, "Alarms · all runs");
     mouse(&mut app, LEFT, x, y);
-    assert_eq!(app.state.focus, Pane::Alarms);
+    assert_eq!(PANES[app.screen.focus].name, "alarms");
     let (x, y) = find(&mut app, "4 Layers");
     mouse(&mut app, LEFT, x, y);
-    assert_eq!(app.state.tab, Tab::Layers);
-    app.apply(Action::Help);
+    assert_eq!(app.screen.tab, tab("layers"));
+    press(&mut app, KeyCode::Char('?'));
     mouse(&mut app, LEFT, 3, 3);
-    assert!(!app.state.help, "any click closes help");
+    assert!(app.screen.help.is_none(), "any click closes help");
 }
 
 #[test]
 fn the_wheel_scrolls_what_is_under_it() {
     let mut app = app(12, Depth::Mono);
     let (x, y) = find(&mut app, "deepnorm_glm    2");
-    let before = app.state.cursor;
+    let before = app.screen.shared.cursor;
     mouse(&mut app, MouseEventKind::ScrollDown, x, y);
-    assert_ne!(app.state.cursor, before);
+    assert_ne!(app.screen.shared.cursor, before);
     mouse(&mut app, MouseEventKind::ScrollUp, x, y);
-    assert_eq!(app.state.cursor, before);
+    assert_eq!(app.screen.shared.cursor, before);
     let (x, y) = find(&mut app, "Alarms · all runs");
+    mouse(&mut app, LEFT, x, y);
     mouse(&mut app, MouseEventKind::ScrollDown, x, y + 2);
-    assert_eq!((app.state.cursor, app.state.alarm_cursor), (before, 3));
+    assert_eq!(app.screen.shared.cursor, before);
+    press(&mut app, KeyCode::Enter);
+    app.text(200, 50);
+    press(&mut app, KeyCode::Enter);
+    let run = app.screen.shared.cursor;
+    assert_eq!(
+        app.screen.shared.label(run).text,
+        "post s3",
+        "a notch is three alarms"
+    );
+}
+
+#[test]
+fn the_bell_can_be_turned_off() {
+    for (presses, rings) in [(0, true), (1, false), (2, true)] {
+        let source = Fixed {
+            bells: vec!["non-finite".to_owned()],
+            ..fixed(2, STEPS)
+        };
+        let coming = source.coming.clone();
+        let mut app = shown(source, Depth::Mono);
+        for _ in 0..presses {
+            press(&mut app, KeyCode::Char('b'));
+        }
+        let mut lost = logs::Record::new(STEPS + 1);
+        lost.set("loss", f64::NAN);
+        coming.borrow_mut().push((0, lost));
+        let news = app.poll().unwrap();
+        assert_eq!((news.changed, news.bell), (true, rings));
+    }
 }
 
 proptest! {
@@ -184,7 +201,7 @@ proptest! {
     #[test]
     fn prop_any_input_on_any_size(
         seeds in 0u64..9,
-        inputs in prop::collection::vec((0u16..150, 0u16..60, 0..BINDINGS.len(), 0u16..200, 0u16..60, 0usize..4), 1..25),
+        inputs in prop::collection::vec((0u16..150, 0u16..60, 0usize..60, 0u16..200, 0u16..60, 0usize..4), 1..25),
     ) {
         let mut app = app(seeds, Depth::Indexed);
         for (width, height, key, x, y, kind) in inputs {
@@ -194,8 +211,12 @@ proptest! {
             match kind {
                 0 => mouse(&mut app, LEFT, x, y),
                 1 => mouse(&mut app, scroll, x, y),
-                _ => { app.apply(BINDINGS[key].action); true }
+                _ => {
+                    let rows = all_rows(&app);
+                    press(&mut app, rows[key % rows.len()].keys[0].code)
+                }
             };
+            prop_assert!(app.screen.shared.cursor < app.screen.shared.runs().len().max(1));
         }
     }
 }

@@ -15,29 +15,29 @@ fn overview_at_140x40() {
 #[test]
 fn runs_with_details() {
     let mut app = app(6, Depth::Mono);
-    app.apply(Action::Open(Tab::Runs));
+    app.screen.open(tab("runs"));
     insta::assert_snapshot!(app.text(90, 26));
 }
 
 #[test]
 fn layers_of_a_lost_run() {
     let mut app = app(6, Depth::Mono);
-    app.apply(Action::Open(Tab::Layers));
-    app.state.cursor = 6;
+    app.screen.open(tab("layers"));
+    app.screen.shared.cursor = 6;
     insta::assert_snapshot!(app.text(80, 24));
 }
 
 #[test]
 fn alarms() {
     let mut app = app(6, Depth::Mono);
-    app.apply(Action::Open(Tab::Alarms));
+    app.screen.open(tab("alarms"));
     insta::assert_snapshot!(app.text(80, 16));
 }
 
 #[test]
 fn help() {
     let mut app = app(6, Depth::Mono);
-    app.apply(Action::Help);
+    press(&mut app, KeyCode::Char('?'));
     insta::assert_snapshot!(app.text(150, 40));
 }
 
@@ -88,7 +88,7 @@ fn each_depth_keeps_to_its_colours() {
 #[test]
 fn a_non_finite_value_is_marked_and_counted() {
     let mut app = app(6, Depth::Mono);
-    app.apply(Action::Open(Tab::Curves));
+    app.screen.open(tab("curves"));
     let text = app.text(120, 40);
     assert!(text.contains("✕ 31 non-finite"), "{text}");
 }
@@ -100,7 +100,7 @@ fn names_wider_than_their_columns_are_cut_and_wide_letters_keep_the_frame() {
     for run in &mut source.sweep.runs {
         run.arm = format!("訓練\u{1b}[31m{}", "非常長的名稱".repeat(4));
     }
-    let text = App::new(Box::new(source), Depth::Mono).text(80, 24);
+    let text = shown(source, Depth::Mono).text(80, 24);
     assert!(
         !text.contains('\u{1b}'),
         "a control character must not reach the terminal"

@@ -1,0 +1,190 @@
+//! What a fork may do that no other run does: read other batches for some steps, withhold the update of some
+//! parameters, and begin from a changed state.
+
+use crate::Config;
+use serde::{Deserialize, Serialize};
+use std::ops::RangeInclusive;
+
+/// How far away other batches lie in the data, in sequences: farther than any run gets, and exact in a metrics file.
+const ELSEWHERE: u64 = 1 << 40;
+
+/// What steps read in place of their own batches.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SubstituteKind {
+    /// Batches that no other step reads.
+    Other,
+    /// The same batches from the last to the first.
+    Reversed,
+}
+
+/// Batches that `steps` steps from `step` on read in place of their own; later steps read what they always do.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Substitute {
+    /// `other` or `reversed`.
+    pub kind: SubstituteKind,
+    /// The first step, counted from 1 as in the records.
+    pub step: u64,
+    /// How many steps.
+    pub steps: u64,
+}
+
+/// Parameters whose update is computed and not made, moments included.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Withhold {
+    /// With what the names of the parameters begin, for example `layers.3.`.
+    pub tensors: String,
+    /// The first step, counted from 1 as in the records.
+    pub step: u64,
+    /// How many steps.
+    pub steps: u64,
+}
+
+/// What a fork changes in the state that it begins with.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum StateChange {
+    /// Adam's moments and its count of updates begin at 0.
+    MomentsReset,
+    /// The loss scale is multiplied by this.
+    LossScale(f64),
+    /// Weights, moments and count of updates of a checkpoint at least so many steps older. Data, schedule and loss scale
+    /// are those of the fork.
+    Older(u64),
+}
+
+fn touched(step: u64, steps: u64) -> RangeInclusive<u64> {
+    step..=step.saturating_add(steps.saturating_sub(1))
+}
+
+impl Substitute {
+    /// The steps it touches.
+    #[must_use]
+    pub fn touched(&self) -> RangeInclusive<u64> {
+        touched(self.step, self.steps)
+    }
+
+    /// Where step `step` reads in place of `position`, with batches of `size` sequences.
+    fn replace(&self, step: u64, position: u64, size: u64) -> u64 {
+        match self.kind {
+            SubstituteKind::Other => position.saturating_add(ELSEWHERE),
+            SubstituteKind::Reversed => {
+                let done = step - self.step;
+                let left = (self.steps - 1).saturating_sub(done);
+                (position + left * size).saturating_sub(done * size)
+            }
+        }
+    }
+}
+
+impl Withhold {
+    /// The steps it touches.
+    #[must_use]
+    pub fn touched(&self) -> RangeInclusive<u64> {
+        touched(self.step, self.steps)
+    }
+}
+
+impl Config {
+    /// Where step `step` (counted from 1) reads its sequence number `position`: there, unless something is substituted.
+    #[must_use]
+    pub fn read_position(&self, step: u64, position: u64) -> u64 {
+        let here = self
+            .substitute
+            .iter()
+            .filter(|s| s.touched().contains(&step));
+        here.fold(position, |position, substitute| {
+            substitute.replace(step, position, self.samples_per_step())
+        })
+    }
+
+    /// Whether step `step` withholds the update of the parameter `name`.
+    #[must_use]
+    pub fn withholds(&self, step: u64, name: &str) -> bool {
+        let mut entries = self.withhold.iter();
+        entries.any(|w| w.touched().contains(&step) && name.starts_with(&w.tensors))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Override, load_preset};
+
+    fn config(set: &[&str]) -> Result<Config, String> {
+        let set: Vec<Override> = set.iter().map(|set| set.parse().unwrap()).collect();
+        load_preset("t0", &set).map_err(|error| error.to_string())
+    }
+
+    /// Positions of the batches of steps 4 to 9, which have 8 sequences each.
+    fn read(set: &str) -> Vec<u64> {
+        let config = config(&[set]).unwrap();
+        let steps = 4..=9;
+        steps
+            .map(|step| config.read_position(step, (step - 1) * 8) / 8)
+            .collect()
+    }
+
+    #[test]
+    fn reversed_batches_are_the_same_ones_and_others_are_nobodys() {
+        let reversed = "substitute=[{ kind = \"reversed\", step = 5, steps = 4 }]";
+        assert_eq!(read(reversed), [3, 7, 6, 5, 4, 8]);
+        let far = ELSEWHERE / 8;
+        let other = "substitute=[{ kind = \"other\", step = 5, steps = 2 }]";
+        assert_eq!(read(other), [3, far + 4, far + 5, 6, 7, 8]);
+    }
+
+    #[test]
+    fn an_update_is_withheld_by_name_and_step() {
+        let set = "withhold=[{ tensors = \"layers.1.\", step = 5, steps = 2 }]";
+        let config = config(&[set]).unwrap();
+        let withheld = |step| config.withholds(step, "layers.1.ffn.up.weight");
+        assert_eq!([4, 5, 6, 7].map(withheld), [false, true, true, false]);
+        assert!(!config.withholds(5, "layers.11.ffn.up.weight"));
+    }
+
+    #[test]
+    fn what_cannot_be_is_refused_by_its_key() {
+        for (set, expected) in [
+            (
+                "substitute=[{ kind = \"other\", step = 0, steps = 1 }]",
+                "substitute[0].step",
+            ),
+            (
+                "substitute=[{ kind = \"other\", step = 200, steps = 2 }]",
+                "substitute[0].steps",
+            ),
+            (
+                "withhold=[{ tensors = \"layer.1.\", step = 1, steps = 1 }]",
+                "withhold[0].tensors",
+            ),
+            (
+                "withhold=[{ tensors = \"layers.1.\", step = 201, steps = 1 }]",
+                "withhold[0].step",
+            ),
+            (
+                "optimizer.embedding_lr_scale=-1",
+                "optimizer.embedding_lr_scale",
+            ),
+        ] {
+            let error = config(&[set]).unwrap_err();
+            assert!(error.contains(expected), "{set}: {error}");
+        }
+        let ramp = "schedule=[{ key = \"batch.gradient_accumulation\", start = 3, to = 2 }]";
+        let reversed = "substitute=[{ kind = \"reversed\", step = 5, steps = 4 }]";
+        let error = config(&[ramp, reversed]).unwrap_err();
+        assert!(error.contains("substitute[0].kind"), "{error}");
+    }
+
+    /// A run of before has the hash of before, and a fork has another.
+    #[test]
+    fn hashes_change_only_where_something_is_forked() {
+        let base = config(&[]).unwrap();
+        assert!(!base.to_toml().contains("embedding_lr_scale"));
+        assert!(!base.to_toml().contains("substitute"));
+        let halved = config(&["optimizer.embedding_lr_scale=0.5"]).unwrap();
+        assert_ne!(base.hash(), halved.hash());
+    }
+}

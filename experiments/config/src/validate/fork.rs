@@ -1,0 +1,52 @@
+//! What only a fork has.
+
+use super::Checks;
+use crate::{Config, ScheduledKey, SubstituteKind};
+use words::closest;
+
+impl Config {
+    /// Every entry must touch steps of the run, and name parameters of it.
+    pub(super) fn check_fork(&self, checks: &mut Checks) {
+        let is_ramp = |key: ScheduledKey| key == ScheduledKey::GradientAccumulation;
+        let moves = self.schedule.iter().any(|entry| is_ramp(entry.key));
+        for (index, substitute) in self.substitute.iter().enumerate() {
+            let key = format!("substitute[{index}]");
+            self.check_touched(substitute.step, substitute.steps, &key, checks);
+            checks.require(
+                substitute.kind != SubstituteKind::Reversed || !moves,
+                &format!("{key}.kind"),
+                "`reversed` needs batches of one size, and `[[schedule]]` moves `batch.gradient_accumulation`",
+            );
+        }
+        for (index, withhold) in self.withhold.iter().enumerate() {
+            let key = format!("withhold[{index}]");
+            self.check_touched(withhold.step, withhold.steps, &key, checks);
+            let prefix = &withhold.tensors;
+            let tensors = self.model.tensors(self.tokenizer.vocab_size);
+            let mut names = tensors.into_iter().map(|(name, _)| name);
+            if !names.clone().any(|name| name.starts_with(prefix)) {
+                let near = closest(prefix, &mut names);
+                let hint = near.map(|near| format!("the nearest is `{near}`"));
+                let message = format!("is {prefix:?}, with which no parameter's name begins");
+                checks.require_or(false, &format!("{key}.tensors"), message, hint);
+            }
+        }
+    }
+
+    fn check_touched(&self, step: u64, steps: u64, key: &str, checks: &mut Checks) {
+        let last = self.steps;
+        let inside = (1..=last).contains(&step);
+        let message = format!("is {step}, expected one of the run's steps 1 to {last}");
+        checks.require(inside, &format!("{key}.step"), message);
+        if inside {
+            let rest = last - step + 1;
+            let message =
+                format!("is {steps}; from step {step} on there are {rest}, expected 1 to {rest}");
+            checks.require(
+                (1..=rest).contains(&steps),
+                &format!("{key}.steps"),
+                message,
+            );
+        }
+    }
+}

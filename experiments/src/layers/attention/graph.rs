@@ -1,0 +1,105 @@
+//! On tensors.
+
+pub(crate) mod alibi;
+pub(crate) mod rope;
+pub(crate) mod scores;
+
+use super::{HEAD_NORMS, KEY, QUERY, VALUE};
+use crate::layers::context::graph::Context;
+use crate::layers::input::Input;
+use crate::layers::linear::Linear;
+use crate::layers::norm::LayerNorm;
+use crate::layers::weights::graph::Weights;
+use crate::numerics::precision::At;
+use burn::tensor::Tensor;
+use experiments_config::ModelConfig;
+use kernels::Kernels;
+use scores::Scores;
+
+/// The attention of one layer.
+pub(crate) struct Attention<B: Kernels> {
+    qkv: Linear<B>,
+    /// Of query and key, with `model.qk_norm`.
+    head_norms: Option<[LayerNorm<B>; 2]>,
+    out: Linear<B>,
+    num_heads: usize,
+}
+
+impl<B: Kernels> Attention<B> {
+    pub(crate) fn new(name: &str, model: &ModelConfig, weights: &mut Weights<B>) -> Self {
+        Self {
+            qkv: Linear::new(&format!("{name}.qkv"), model, weights),
+            head_norms: model.qk_norm.then(|| {
+                HEAD_NORMS.map(|part| LayerNorm::new(&format!("{name}.{part}"), model, weights))
+            }),
+            out: Linear::new(&format!("{name}.out"), model, weights),
+            num_heads: model.num_heads,
+        }
+    }
+
+    /// # Shapes
+    /// - input and output: `[b·s, h]`
+    pub(crate) fn forward(
+        &self,
+        x_sh: Tensor<B, 2>,
+        layer: usize,
+        input: &Input<B>,
+        context: &mut Context,
+    ) -> Tensor<B, 2> {
+        let precision = context.precision;
+        let h = x_sh.dims()[1];
+        let qkv = precision.store(self.qkv.forward(x_sh, context), At::Qkv, layer);
+        let part = |index: usize| qkv.clone().narrow(1, index * h, h);
+        let q_bnsd = self.positioned(part(QUERY), QUERY, layer, input, context);
+        let k_bnsd = self.positioned(part(KEY), KEY, layer, input, context);
+        let v_bnsd = self.heads(part(VALUE), input);
+        let p_bnss = Scores::new(layer, context).softmax(q_bnsd, k_bnsd, input, context);
+        let attention_dropout = context.config.model.attention_dropout;
+        let p_bnss = context.drop(p_bnss, attention_dropout, At::Probabilities, layer);
+        let y_bnsd = precision.store(precision.product(p_bnss, v_bnsd), At::Context, layer);
+        let y_sh = y_bnsd
+            .swap_dims(1, 2)
+            .reshape([input.batch * input.seq_len, h]);
+        let y_sh = precision.store(self.out.forward(y_sh, context), At::AttentionOut, layer);
+        let dropout = context.config.model.dropout;
+        let y_sh = context.drop(y_sh, dropout, At::AttentionOut, layer);
+        context.capture(At::AttentionOut, layer, &y_sh);
+        y_sh
+    }
+
+    /// # Shapes
+    /// - input: `[b·s, h]`
+    /// - output: `[b, n, s, d]`
+    fn heads(&self, x_sh: Tensor<B, 2>, input: &Input<B>) -> Tensor<B, 4> {
+        let d = x_sh.dims()[1] / self.num_heads;
+        x_sh.reshape([input.batch, input.seq_len, self.num_heads, d])
+            .swap_dims(1, 2)
+    }
+
+    /// Query or key with its norm and its rotation, where the model has them.
+    fn positioned(
+        &self,
+        mut x_sh: Tensor<B, 2>,
+        part: usize,
+        layer: usize,
+        input: &Input<B>,
+        context: &Context,
+    ) -> Tensor<B, 4> {
+        let precision = context.precision;
+        if let Some(norms) = &self.head_norms {
+            let [rows, h] = x_sh.dims();
+            let d = h / self.num_heads;
+            let y = norms[part].forward(x_sh.reshape([rows * self.num_heads, d]));
+            let at = [At::QueryNorm, At::KeyNorm][part];
+            x_sh = precision.store(y, at, layer).reshape([rows, h]);
+        }
+        let x_bnsd = self.heads(x_sh, input);
+        match &input.rope {
+            Some(rope) => {
+                let at = [At::Query, At::Key][part];
+                precision.store(rope.rotate(x_bnsd), at, layer)
+            }
+            None => x_bnsd,
+        }
+    }
+}

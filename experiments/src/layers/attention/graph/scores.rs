@@ -1,0 +1,146 @@
+//! From query and key to attention probabilities, with the devices that keep scores inside FP16:
+//! query-key layer scaling, FP32 softmax and PB-Relax.
+
+use crate::layers::attention::{FORBIDDEN, ScoreScale};
+use crate::layers::context::graph::Context;
+use crate::layers::input::Input;
+use crate::layers::probe::Probe;
+use crate::numerics::precision::At;
+use burn::tensor::{Tensor, activation};
+use experiments_config::PbRelaxMax;
+use kernels::Kernels;
+
+/// The scores of one layer.
+pub(crate) struct Scores {
+    layer: usize,
+    scale: ScoreScale,
+}
+
+impl Scores {
+    pub(crate) fn new(layer: usize, context: &Context) -> Self {
+        Self {
+            layer,
+            scale: ScoreScale::new(&context.config.precision, layer),
+        }
+    }
+
+    /// # Shapes
+    /// - q and k: `[b, n, s, d]`
+    /// - output: `[b, n, s, s]`
+    pub(crate) fn softmax<B: Kernels>(
+        &self,
+        q_bnsd: Tensor<B, 4>,
+        k_bnsd: Tensor<B, 4>,
+        input: &Input<B>,
+        context: &mut Context,
+    ) -> Tensor<B, 4> {
+        let scores_bnss = self.product(q_bnsd, k_bnsd, context);
+        self.probabilities(scores_bnss, input, context)
+    }
+
+    /// What stored scores are multiplied by in the end.
+    pub(crate) fn missing(&self) -> f64 {
+        self.scale.missing
+    }
+
+    /// From [`Scores::product`] to probabilities, storing the scores first.
+    ///
+    /// # Shapes
+    /// - input and output: `[b, n, s, s]`
+    pub(crate) fn probabilities<B: Kernels>(
+        &self,
+        scores_bnss: Tensor<B, 4>,
+        input: &Input<B>,
+        context: &mut Context,
+    ) -> Tensor<B, 4> {
+        let (precision, layer) = (context.precision, self.layer);
+        let (missing, fill) = (self.scale.missing, f64::from(FORBIDDEN));
+        let x = precision.store(scores_bnss, At::Scores, layer);
+        // Where only the mask is to come, the masked tensor below serves the probe as well.
+        let plain = !self.scale.relaxes() && missing == 1.0 && input.alibi.is_none();
+        if !plain && !context.probes.is_empty() {
+            let allowed = x.clone().mask_fill(input.forbidden.clone(), fill);
+            Probe::attention_scores(&mut context.probes, layer, &allowed, missing);
+        }
+        let mut x = match self.scale.relax {
+            PbRelaxMax::Off if missing == 1.0 => x,
+            PbRelaxMax::Off => x * missing,
+            _ => self.relaxed(x, context),
+        };
+        if let Some(penalties) = &input.alibi {
+            x = x - penalties.clone();
+            if precision.softmax_half() {
+                x = precision.store(x, At::Scores, layer);
+            }
+        }
+        if B::COMBINES && !precision.softmax_half() {
+            if plain && !context.probes.is_empty() {
+                let allowed = x.clone().mask_fill(input.forbidden.clone(), fill);
+                Probe::attention_scores(&mut context.probes, layer, &allowed, missing);
+            }
+            let forbidden = input.forbidden.clone();
+            let p = kernels::masked_softmax(x, forbidden, FORBIDDEN);
+            return precision.store(p, At::Probabilities, layer);
+        }
+        let x = x.mask_fill(input.forbidden.clone(), fill);
+        if plain {
+            Probe::attention_scores(&mut context.probes, layer, &x, missing);
+        }
+        if precision.softmax_half() {
+            return self.softmax_half(x, context);
+        }
+        precision.store(activation::softmax(x, 3), At::Probabilities, layer)
+    }
+
+    /// Scores as the matrix product makes them, not yet stored: `q kᵀ / (√d · missing)`.
+    ///
+    /// # Shapes
+    /// - q and k: `[b, n, s, d]`
+    /// - output: `[b, n, s, s]`
+    pub(crate) fn product<B: Kernels>(
+        &self,
+        q_bnsd: Tensor<B, 4>,
+        k_bnsd: Tensor<B, 4>,
+        context: &Context,
+    ) -> Tensor<B, 4> {
+        let (precision, layer) = (context.precision, self.layer);
+        let root = (q_bnsd.dims()[3] as f64).sqrt();
+        let on_query = root * self.scale.in_softmax();
+        let k_bnsd = if self.scale.relaxes() {
+            precision.store(k_bnsd * self.scale.missing.recip(), At::Key, layer)
+        } else {
+            k_bnsd
+        };
+        let q_bnsd = precision.store(q_bnsd * on_query.recip(), At::Query, layer);
+        precision.product(q_bnsd, k_bnsd.swap_dims(2, 3))
+    }
+
+    /// `(x - max) α`, the maximum taken before masking and detached.
+    fn relaxed<B: Kernels>(&self, x: Tensor<B, 4>, context: &Context) -> Tensor<B, 4> {
+        let (precision, layer) = (context.precision, self.layer);
+        let values = x.clone().detach();
+        let whole_head = |values: Tensor<B, 4>| values.max_dim(3).max_dim(2);
+        let largest = match self.scale.relax {
+            PbRelaxMax::Off | PbRelaxMax::Row => values.max_dim(3),
+            PbRelaxMax::Head => whole_head(values),
+            PbRelaxMax::AbsMax => whole_head(values.abs()),
+        };
+        let x = precision.store(x - largest, At::Scores, layer);
+        precision.store(x * self.scale.missing, At::Scores, layer)
+    }
+
+    /// Softmax over the last dimension with every step rounded.
+    fn softmax_half<B: Kernels>(&self, x: Tensor<B, 4>, context: &Context) -> Tensor<B, 4> {
+        let (precision, layer) = (context.precision, self.layer);
+        let largest = x.clone().detach().max_dim(3);
+        let shifted = precision.store(x - largest, At::Softmax, layer);
+        let exp = precision.store(shifted.exp(), At::Softmax, layer);
+        let branch = precision.branch(exp.clone(), At::Softmax, layer);
+        let sum = precision.store(branch.sum_dim(3), At::Softmax, layer);
+        precision.store(
+            precision.branch(exp, At::Softmax, layer) / sum,
+            At::Probabilities,
+            layer,
+        )
+    }
+}

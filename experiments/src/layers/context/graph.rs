@@ -1,0 +1,92 @@
+//! On tensors.
+
+use crate::layers::capture::Capture;
+use crate::layers::probe::Probe;
+use crate::numerics::dropout::Dropout;
+use crate::numerics::precision::{At, Precision};
+use burn::tensor::{Tensor, TensorData};
+use experiments_config::Config;
+use kernels::Kernels;
+
+/// What a forward pass needs beside weights and input.
+pub(crate) struct Context<'a> {
+    /// Of the first run: what decides the graph is the same in all ([`Config::pack_key`]).
+    pub(crate) config: &'a Config,
+    /// Of every run, in the order in which they lie in the tensors.
+    pub(crate) runs: Vec<&'a Config>,
+    pub(crate) precision: &'a Precision,
+    /// One for each run; none in evaluation.
+    pub(crate) dropout: Vec<Dropout>,
+    /// One for each run; none when no per-layer signal is recorded.
+    pub(crate) probes: Vec<Probe>,
+    /// Absent unless a parity file is written.
+    pub(crate) capture: Option<Capture>,
+}
+
+impl<'a> Context<'a> {
+    /// Of one run's pass without dropout that notes nothing.
+    pub(crate) fn plain(config: &'a Config, precision: &'a Precision) -> Self {
+        Self::new(vec![config], precision)
+    }
+
+    /// Of a pass of several runs, at least one, without dropout that notes nothing.
+    pub(crate) fn new(runs: Vec<&'a Config>, precision: &'a Precision) -> Self {
+        Self {
+            config: runs[0],
+            runs,
+            precision,
+            dropout: Vec::new(),
+            probes: Vec::new(),
+            capture: None,
+        }
+    }
+
+    /// Weight α of the residual branch in every run.
+    pub(crate) fn alphas(&self) -> Vec<f64> {
+        let alpha = |run: &&Config| run.model.norm.alpha(run.model.layers);
+        self.runs.iter().map(alpha).collect()
+    }
+
+    /// Drops elements of a stored tensor with probability `p`; identity in evaluation.
+    pub(crate) fn drop<B: Kernels, const D: usize>(
+        &mut self,
+        x: Tensor<B, D>,
+        p: f64,
+        at: At,
+        layer: usize,
+    ) -> Tensor<B, D> {
+        if p == 0.0 || self.dropout.is_empty() {
+            return x;
+        }
+        let mask = Dropout::mask(&mut self.dropout, &x, p);
+        if let Some(capture) = &mut self.capture {
+            capture.tensor(format!("dropout.{}", at.label(layer)), &mask);
+        }
+        self.precision.store(x * mask, at, layer)
+    }
+
+    /// Keeps a tensor for the parity file.
+    pub(crate) fn capture<B: Kernels>(&mut self, at: At, layer: usize, x: &Tensor<B, 2>) {
+        if let Some(capture) = &mut self.capture {
+            capture.tensor(format!("activations.{}", at.label(layer)), x);
+        }
+    }
+}
+
+/// `x` times the number of its run; the runs lie one after another in the first dimension.
+pub(crate) fn scale_runs<B: Kernels, const D: usize>(
+    x: Tensor<B, D>,
+    numbers: &[f64],
+) -> Tensor<B, D> {
+    let [first, rest @ ..] = numbers else {
+        return x;
+    };
+    if rest.iter().all(|number| number == first) {
+        return x * *first;
+    }
+    let (shape, runs) = (x.dims(), numbers.len());
+    let values: Vec<f32> = numbers.iter().map(|number| *number as f32).collect();
+    let numbers = Tensor::from_data(TensorData::new(values, [runs, 1]), &x.device());
+    let elements: usize = shape.iter().product();
+    (x.reshape([runs, elements / runs]) * numbers).reshape(shape)
+}

@@ -1,0 +1,37 @@
+//! On slices.
+
+use crate::data::Batch;
+use crate::layers::attention::host::Slots;
+use crate::layers::weights::host::Weights;
+use crate::numerics::dropout::Masks;
+use crate::numerics::precision::{At, Precision};
+use experiments_config::Config;
+use kernels::{Buffer, Pass, Rounding, round_again, store};
+
+/// What the sub-layers of one pass share.
+pub(crate) struct Context<'a> {
+    pub(crate) config: &'a Config,
+    pub(crate) precision: &'a Precision,
+    pub(crate) batch: &'a Batch,
+    pub(crate) weights: Weights<'a>,
+    pub(crate) slots: Slots,
+    /// None in evaluation.
+    pub(crate) masks: Masks,
+}
+
+impl Context<'_> {
+    /// Where a tensor outside the layers is rounded.
+    fn point(&self, at: At) -> Option<&Rounding> {
+        self.precision.rounding(at, 0)
+    }
+
+    /// Rounds a stored tensor outside the layers in place, where the pass has a format.
+    pub(crate) fn store(&self, at: At, pass: Pass, values: &mut [f32]) {
+        store(values, self.point(at), pass);
+    }
+
+    /// The same for one that was stored, and counted, before.
+    pub(crate) fn store_again(&self, at: At, values: &mut Buffer) {
+        round_again(values, self.point(at));
+    }
+}

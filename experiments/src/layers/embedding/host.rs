@@ -1,0 +1,104 @@
+//! On slices, forward and backward by hand.
+
+use super::{NORM, POSITIONS, TOKENS, shrink_factor};
+use crate::data::objective::Sample;
+use crate::layers::context::host::Context;
+use crate::layers::gradients::slices::GradientSlices;
+use crate::numerics::precision::At;
+use experiments_config::EgsPath;
+use kernels::Buffer;
+use kernels::Pass::{Backward, Forward};
+use kernels::slices::Norm;
+use kernels::slices::rows::{add, gather_rows, scale, scatter_rows};
+
+/// The embedding of one batch.
+pub(crate) struct Embedding<'a> {
+    context: &'a Context<'a>,
+    tokens: Vec<usize>,
+    /// With learned positions.
+    positions: Option<Vec<usize>>,
+    norm: Option<Norm<'a>>,
+}
+
+impl<'a> Embedding<'a> {
+    pub(crate) fn new(context: &'a Context<'a>) -> Self {
+        let model = &context.config.model;
+        let flat = |ids: fn(&Sample) -> &Vec<u32>| -> Vec<usize> {
+            let ids = context.batch.samples.iter().flat_map(ids);
+            ids.map(|id| *id as usize).collect()
+        };
+        let is_learned = model.positions.row().is_learned;
+        Self {
+            context,
+            tokens: flat(|sample| &sample.tokens),
+            positions: is_learned.then(|| flat(|sample| &sample.positions)),
+            norm: model.embedding_norm.then(|| context.weights.norm(NORM)),
+        }
+    }
+
+    fn width(&self) -> usize {
+        self.context.config.model.hidden_size
+    }
+
+    /// Before the norm and before rounding, `[r, h]`. Without positions there is nothing to round.
+    fn sum(&self) -> Buffer {
+        let (weights, h) = (&self.context.weights, self.width());
+        let mut x = Buffer::new(self.tokens.len() * h);
+        gather_rows(&mut x, weights.values(TOKENS), &self.tokens, h);
+        if let Some(positions) = &self.positions {
+            let mut p = Buffer::new(x.len());
+            gather_rows(&mut p, weights.values(POSITIONS), positions, h);
+            add(&mut x, &p);
+        }
+        x
+    }
+
+    /// `[r, h]`
+    pub(crate) fn forward(&self) -> Buffer {
+        let context = self.context;
+        let mut x = self.sum();
+        if self.positions.is_some() {
+            context.store(At::Embedding, Forward, &mut x);
+        }
+        if let Some(norm) = &self.norm {
+            let mut y = Buffer::new(x.len());
+            norm.forward(&mut y, &x);
+            context.store(At::EmbeddingNorm, Forward, &mut y);
+            x = y;
+        }
+        if let Some(mask) = &context.masks.embedding {
+            mask.apply(0, &mut x);
+            context.store(At::Embedding, Forward, &mut x);
+        }
+        x
+    }
+
+    /// From the gradient `[r, h]` of the residual stream to those of the parameters.
+    pub(crate) fn backward(&self, mut d: Buffer, slices: &mut GradientSlices) {
+        let (context, h) = (self.context, self.width());
+        if let Some(mask) = &context.masks.embedding {
+            context.store(At::Embedding, Backward, &mut d);
+            mask.apply(0, &mut d);
+        }
+        if let Some(norm) = &self.norm {
+            context.store(At::EmbeddingNorm, Backward, &mut d);
+            let mut dx = Buffer::new(d.len());
+            // The sum is cheap to make again; its range losses have been counted.
+            let mut x = self.sum();
+            context.store_again(At::Embedding, &mut x);
+            norm.backward(&mut dx, &x, &d, slices.norm(NORM));
+            d = dx;
+        }
+        if let Some(positions) = &self.positions {
+            context.store(At::Embedding, Backward, &mut d);
+            scatter_rows(slices.one(POSITIONS), &d, positions, h);
+        }
+        context.store(At::Embedding, Backward, &mut d);
+        let alpha = shrink_factor(&context.config.egs, EgsPath::Input);
+        if alpha != 1.0 {
+            scale(&mut d, alpha);
+            context.store(At::Embedding, Backward, &mut d);
+        }
+        scatter_rows(slices.one(TOKENS), &d, &self.tokens, h);
+    }
+}

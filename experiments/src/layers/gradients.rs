@@ -1,0 +1,82 @@
+//! What a pass returns of its parameters.
+
+pub(crate) mod slices;
+
+use crate::numerics::precision::Precision;
+use crate::optimizer::adamw::PIECE;
+use crate::parameters::{Parameters, Role};
+use kernels::Pass::Backward;
+use kernels::slices::rows::add;
+use kernels::{Buffer, RangeCount, Rounding};
+use rayon::prelude::*;
+
+/// The two ways on which a gradient reaches tied embeddings, `[v·h]` each.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Paths {
+    pub(crate) input: Buffer,
+    pub(crate) logit: Buffer,
+}
+
+impl Paths {
+    /// Takes in another micro-batch's.
+    pub(crate) fn add(&mut self, other: &Self) {
+        add(&mut self.input, &other.input);
+        add(&mut self.logit, &other.logit);
+    }
+}
+
+/// Gradients of one micro-batch, still times the loss scale.
+pub(crate) struct Gradients {
+    /// Flat, in the layout of the parameters.
+    pub(crate) flat: Buffer,
+    /// Into tied embeddings, absent when untied: the two whose sum `flat` holds.
+    pub(crate) paths: Option<Paths>,
+    /// What storing them in the format of the pass lost, per parameter.
+    pub(crate) lost: Vec<RangeCount>,
+}
+
+impl Gradients {
+    /// Rounds gradients to the format in which they are stored. `logit` is the second path into tied
+    /// embeddings, empty when untied; the two are summed in the format of the head, as a tensor that is
+    /// used twice has them.
+    pub(crate) fn stored(
+        parameters: &Parameters,
+        mut flat: Buffer,
+        mut logit: Buffer,
+        precision: &Precision,
+    ) -> Self {
+        let table = parameters.table();
+        let mut lost = vec![RangeCount::default(); table.len()];
+        let (weight, head) = (precision.weight_gradient(), precision.head_gradient());
+        let mut round = |values: &mut [f32], index: usize, rounding: &Option<Rounding>| {
+            if let Some(rounding) = rounding {
+                lost[index] += rounding.round(values, Backward);
+            }
+        };
+        for (index, parameter) in table.iter().enumerate() {
+            let rounding = match parameter.role {
+                Role::Norm => &None,
+                Role::Head => &head,
+                Role::Embedding | Role::Position | Role::Attention | Role::Ffn => &weight,
+            };
+            round(&mut flat[parameter.range.clone()], index, rounding);
+        }
+        let mut paths = None;
+        if !logit.is_empty() {
+            let index = Parameters::EMBEDDING;
+            round(&mut logit, index, &head);
+            let input = &mut flat[table[index].range.clone()];
+            let mut own = Buffer::new(input.len());
+            let parts = own.par_chunks_mut(PIECE).zip(input.par_chunks_mut(PIECE));
+            parts
+                .zip(logit.par_chunks(PIECE))
+                .for_each(|((own, sum), logit)| {
+                    own.copy_from_slice(sum);
+                    add(sum, logit);
+                });
+            round(input, index, &head);
+            paths = Some(Paths { input: own, logit });
+        }
+        Self { flat, paths, lost }
+    }
+}

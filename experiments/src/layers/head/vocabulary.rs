@@ -1,0 +1,233 @@
+//! From the rows with a target to their losses and back, logits in place.
+//!
+//! The vocabulary is cut into blocks, and all rows go through one block while its logits lie in the
+//! cache. Blocks run side by side, forward for themselves, backward in groups that each sum up their own
+//! gradient of the input.
+
+use crate::layers::rows::{GROUPS, cut, pieces};
+use kernels::slices::Linear;
+use kernels::slices::rows::{add, exp_scaled, exp_sum};
+use kernels::{Buffer, Matrix, Onto, Pass, Prepared, Rounding, store};
+use rayon::prelude::*;
+use std::ops::Range;
+
+/// Logits of a block, where there are not too many rows: they shall stay in the second-level cache.
+const BLOCK: usize = 1 << 18;
+
+/// Tokens of a block.
+const FEWEST: usize = 128;
+const MOST: usize = 512;
+
+/// Projection to the vocabulary and cross-entropy, the latter in FP32 from stored logits.
+#[derive(Debug)]
+pub(crate) struct Vocabulary<'a> {
+    /// `[v, h]`
+    pub(crate) weight: &'a [f32],
+    /// Width h.
+    pub(crate) width: usize,
+    /// Where logits are rounded.
+    pub(crate) logits: Option<&'a Rounding>,
+}
+
+/// Of every row with a target.
+#[derive(Debug)]
+pub(crate) struct TokenLosses {
+    /// Cross-entropy in nats, `[t]`.
+    pub(crate) losses: Vec<f32>,
+    /// Logarithm of the softmax's denominator, `[t]`.
+    pub(crate) log_z: Vec<f32>,
+    /// Stored logits, block after block of the vocabulary, each `[t, tokens]`.
+    logits: Buffer,
+    /// Tokens of each block.
+    blocks: Vec<Range<usize>>,
+}
+
+impl TokenLosses {
+    /// Stored logits, `[t, v]`.
+    pub(crate) fn logits(&self) -> Vec<f32> {
+        let t = self.losses.len();
+        let v = self.blocks.last().map_or(0, |block| block.end);
+        let mut rows = vec![0.0; t * v];
+        for block in &self.blocks {
+            let own = &self.logits[block.start * t..block.end * t];
+            let rows = rows.chunks_exact_mut(v);
+            for (row, own) in rows.zip(own.chunks_exact(block.len())) {
+                row[block.clone()].copy_from_slice(own);
+            }
+        }
+        rows
+    }
+
+    fn logit(&self, row: usize, token: usize, rows: usize) -> f32 {
+        // Blocks are equally long, except the last.
+        let block = &self.blocks[token / self.blocks[0].len()];
+        self.logits[block.start * rows + row * block.len() + token - block.start]
+    }
+}
+
+/// Gradients of [`TokenLosses`], `[t]` each.
+#[derive(Debug)]
+pub(crate) struct TokenGradients<'a> {
+    /// Of the losses.
+    pub(crate) losses: &'a [f32],
+    /// Of the logarithms; absent where nothing depends on them.
+    pub(crate) log_z: Option<&'a [f32]>,
+}
+
+/// What a row's logits in one block come to.
+#[derive(Debug, Clone, Copy)]
+struct Row {
+    largest: f32,
+    /// Of `e^(x - largest)`.
+    sum: f32,
+}
+
+impl Row {
+    /// Of both blocks' logits.
+    fn with(self, other: Self) -> Self {
+        let largest = if other.largest > self.largest {
+            other.largest
+        } else {
+            self.largest
+        };
+        // Nothing of a block whose logits are all -inf; NaN of one with NaN.
+        let term = |row: Self| {
+            if row.sum == 0.0 {
+                0.0
+            } else {
+                row.sum * (row.largest - largest).exp()
+            }
+        };
+        Self {
+            largest,
+            sum: term(self) + term(other),
+        }
+    }
+}
+
+impl Vocabulary<'_> {
+    fn size(&self) -> usize {
+        self.weight.len() / self.width
+    }
+
+    /// Blocks of the vocabulary for so many rows.
+    fn blocks(&self, rows: usize) -> Vec<Range<usize>> {
+        let tokens = BLOCK / rows.max(1) / 32 * 32;
+        pieces(self.size(), tokens.clamp(FEWEST, MOST))
+    }
+
+    /// The projection to the tokens of a block.
+    fn linear(&self, block: &Range<usize>) -> Linear<'_> {
+        Linear {
+            weight: &self.weight[block.start * self.width..block.end * self.width],
+            bias: None,
+            inputs: self.width,
+            outputs: block.len(),
+        }
+    }
+
+    /// # Shapes
+    /// - y: `[t, h]`, targets: `[t]`
+    ///
+    /// # Panics
+    /// If a target is not in the vocabulary or a length does not fit.
+    pub(crate) fn forward(&self, y: &[f32], targets: &[usize]) -> TokenLosses {
+        let (t, v) = (targets.len(), self.size());
+        assert_eq!(y.len(), t * self.width);
+        let blocks = self.blocks(t);
+        let mut logits = Buffer::new(t * v);
+        let rows: Vec<Vec<Row>> = cut(&mut logits, t, &blocks)
+            .into_par_iter()
+            .with_max_len(1)
+            .zip(&blocks)
+            .map(|(logits, block)| {
+                let linear = self.linear(block);
+                linear.forward(&linear.forward_weight(), logits, y, false);
+                store(logits, self.logits, Pass::Forward);
+                let row = |row: &[f32]| {
+                    let (largest, sum) = exp_sum(row);
+                    Row { largest, sum }
+                };
+                logits.chunks_exact(block.len()).map(row).collect()
+            })
+            .collect();
+        let mut tokens = TokenLosses {
+            losses: Vec::with_capacity(t),
+            log_z: Vec::with_capacity(t),
+            logits,
+            blocks,
+        };
+        let nothing = Row {
+            largest: f32::NEG_INFINITY,
+            sum: 0.0,
+        };
+        for (index, target) in targets.iter().enumerate() {
+            let all = rows.iter().map(|rows| rows[index]);
+            let Row { largest, sum } = all.fold(nothing, Row::with);
+            let logit = tokens.logit(index, *target, t);
+            let loss = sum.ln() - (logit - largest);
+            tokens.losses.push(loss);
+            tokens.log_z.push(logit + loss);
+        }
+        tokens
+    }
+
+    /// Overwrites the weight's gradient `[v, h]` and returns that of `y`, `[t, h]`. The logits in
+    /// `forward` become their own gradients: `dL/dx = g (softmax(x) - onehot) + g_z softmax(x)`.
+    ///
+    /// # Panics
+    /// If a length does not fit.
+    pub(crate) fn backward(
+        &self,
+        y: &[f32],
+        targets: &[usize],
+        forward: &mut TokenLosses,
+        gradients: &TokenGradients,
+        weight: &mut [f32],
+    ) -> Buffer {
+        let (t, h) = (targets.len(), self.width);
+        let TokenLosses {
+            log_z,
+            logits,
+            blocks,
+            ..
+        } = forward;
+        let y = Prepared::new(Matrix::new(y, t, h));
+        let logits = cut(logits, t, blocks);
+        let mut jobs: Vec<_> = blocks
+            .iter()
+            .zip(logits.into_iter().zip(cut(weight, h, blocks)))
+            .collect();
+        let sums: Vec<Buffer> = jobs
+            .par_chunks_mut(blocks.len().div_ceil(GROUPS))
+            .with_max_len(1)
+            .map(|group| {
+                let mut dy = Buffer::new(t * h);
+                let mut onto = Onto::Nothing;
+                for (block, (logits, weight)) in group {
+                    for (index, row) in logits.chunks_exact_mut(block.len()).enumerate() {
+                        let loss = gradients.losses[index];
+                        let own = gradients.log_z.map_or(0.0, |log_z| log_z[index]);
+                        exp_scaled(row, log_z[index], loss + own);
+                        if block.contains(&targets[index]) {
+                            row[targets[index] - block.start] -= loss;
+                        }
+                    }
+                    store(logits, self.logits, Pass::Backward);
+                    let linear = self.linear(block);
+                    let dlogits = Matrix::new(logits, t, block.len()).transposed();
+                    y.matmul_here(weight, dlogits);
+                    linear.backward_onto(&mut dy, logits, onto);
+                    onto = Onto::Sum;
+                }
+                dy
+            })
+            .collect();
+        let mut sums = sums.into_iter();
+        let mut dy = sums.next().unwrap_or_default();
+        for sum in sums {
+            add(&mut dy, &sum);
+        }
+        dy
+    }
+}

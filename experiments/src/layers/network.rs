@@ -1,0 +1,4 @@
+//! All sub-layers together.
+
+pub(crate) mod graph;
+pub(crate) mod host;

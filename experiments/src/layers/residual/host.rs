@@ -1,0 +1,314 @@
+//! On slices: norm, branch and residual as one operation, forward and backward by hand.
+
+mod backward;
+
+use super::Half;
+use crate::layers::attention::HEAD_NORMS;
+use crate::layers::context::host::Context;
+use crate::layers::gradients::slices::{GradientSlices, SublayerGradient};
+use crate::layers::norm::{Divisor, relaxed};
+use crate::layers::rows::{Rows, cut, part};
+use crate::numerics::precision::Places;
+use experiments_config::Residual;
+use kernels::slices::rows::{add, larger_or_nan, scale};
+use kernels::slices::{Linear, Mask, Norm, NormGradient};
+use kernels::{Buffer, Pass, Prepared, Store, store};
+use rayon::prelude::*;
+use std::ops::Range;
+
+/// What a sub-layer computes between its norm and its residual, a piece of rows at a time: two linear maps and what
+/// stands between them.
+pub(crate) trait Branch: Sync {
+    /// The linear maps.
+    fn linears(&self) -> [&Linear<'_>; 2];
+
+    /// Widths of what the forward pass keeps beside the first map's output: the second map's input, where that is not
+    /// computed again, and what enters norms of heads.
+    fn kept_widths(&self) -> [usize; 2];
+
+    /// Elements of a norm of heads; 0 without.
+    fn head_norm_width(&self) -> usize;
+
+    /// One piece forward, from its input `y` `[r, h]`. Fills what is kept, the first map's output before the others,
+    /// and the output `[r, h]`. `weights` are those of both maps. Returns the largest allowed attention score, -inf
+    /// without attention.
+    fn forward(
+        &self,
+        rows: &Rows,
+        piece: &Range<usize>,
+        weights: &[Prepared; 2],
+        y: &[f32],
+        kept: [&mut [f32]; 3],
+        out: &mut [f32],
+    ) -> f32;
+
+    /// One piece backward, from the gradient `d` of the output `[r, h]`, the first map's output and what entered norms
+    /// of heads, to the gradient `dfirst` of the first map's output. Adds to the gradients of the norms of heads and
+    /// returns the second map's input where it was not kept. `second` is the second map's weight.
+    fn backward(
+        &self,
+        rows: &Rows,
+        piece: &Range<usize>,
+        second: &Prepared,
+        given: [&[f32]; 3],
+        dfirst: &mut [f32],
+        head_norms: [NormGradient; 2],
+    ) -> Option<Buffer>;
+}
+
+/// One sub-layer.
+pub(crate) struct Sublayer<'a> {
+    pub(crate) half: &'static Half,
+    /// `layers.3.attention`
+    name: String,
+    residual: Residual,
+    /// α
+    alpha: f32,
+    /// The norms before the branch and after it.
+    pub(crate) before: Option<Norm<'a>>,
+    after: Option<Norm<'a>>,
+    branch: Box<dyn Branch + 'a>,
+    /// Whether norms read what they do divided by a [`Divisor`].
+    relax: bool,
+    /// Dropout of the branch's output, over `[r, h]`.
+    pub(crate) dropout: Option<&'a Mask>,
+    places: Places<'a>,
+}
+
+/// Result of a forward pass.
+#[derive(Debug)]
+pub(crate) struct Forward {
+    /// `[r, h]`
+    pub(crate) output: Buffer,
+    /// What the backward pass needs beside the input.
+    pub(crate) saved: Saved,
+    /// The largest allowed attention score, NaN where there is one; -inf without attention.
+    pub(crate) max_attention_logit: f32,
+}
+
+/// What a forward pass keeps for the backward pass.
+#[derive(Debug)]
+pub(crate) struct Saved {
+    /// `[r, 3h]` or `[r, 2f]`
+    first: Buffer,
+    /// `[r, h]` with attention, else empty.
+    second: Buffer,
+    /// `[r, h]` with a norm after the branch, else empty.
+    branch: Buffer,
+    /// `[r, 2h]` with norms of heads, else empty.
+    raw: Buffer,
+    /// Of what the norm before the branch reads, and of what the one after it reads.
+    divisors: [Option<Divisor>; 2],
+}
+
+/// Intermediate results of a forward pass for those who compare.
+#[derive(Debug, Default)]
+pub(crate) struct Trace {
+    /// Output of the norm before the branch, `[r, h]`; empty without.
+    pub(crate) norm: Buffer,
+    /// Output of the branch, after dropout, `[r, h]`.
+    pub(crate) branch: Buffer,
+}
+
+/// What one piece of the forward pass writes.
+struct ForwardPiece<'a> {
+    output: &'a mut [f32],
+    saved: [&'a mut [f32]; 4],
+    trace: Option<[&'a mut [f32]; 2]>,
+}
+
+impl<'a> Sublayer<'a> {
+    pub(crate) fn new(
+        half: &'static Half,
+        context: &'a Context<'a>,
+        layer: usize,
+        branch: Box<dyn Branch + 'a>,
+        dropout: Option<&'a Mask>,
+    ) -> Self {
+        let model = &context.config.model;
+        let name = format!("layers.{layer}.{}", half.name);
+        let norm = |part: &str| context.weights.norm(&format!("{name}_{part}"));
+        Self {
+            half,
+            residual: model.norm.row().residual,
+            alpha: model.norm.alpha(model.layers) as f32,
+            before: model.norm.is_before().then(|| norm("norm")),
+            after: model.norm.is_after().then(|| norm("out_norm")),
+            branch,
+            relax: context.config.precision.pb_relax.norm,
+            dropout,
+            places: context.precision.layer(layer),
+            name,
+        }
+    }
+
+    /// Where the gradients of its parameters go.
+    pub(crate) fn gradient<'g>(&self, slices: &'g mut GradientSlices) -> SublayerGradient<'g> {
+        let name = |part: &str| format!("{}{part}", self.name);
+        let norm = |norm: &Option<Norm>, part| norm.map(|_| name(part));
+        let [first, second] = self.half.linears.map(|part| name(&format!(".{part}")));
+        let heads = HEAD_NORMS.map(|part| name(&format!(".{part}")));
+        slices.sublayer(
+            [norm(&self.before, "_norm"), norm(&self.after, "_out_norm")],
+            (self.branch.head_norm_width() > 0).then_some(heads),
+            [first, second],
+        )
+    }
+
+    fn width(&self) -> usize {
+        self.branch.linears()[0].inputs
+    }
+
+    /// Widths of what is saved.
+    fn saved_widths(&self) -> [usize; 4] {
+        let [second, raw] = self.branch.kept_widths();
+        let branch = self.after.map_or(0, |_| self.width());
+        [self.branch.linears()[0].outputs, second, branch, raw]
+    }
+
+    /// # Shapes
+    /// - x: `[r, h]`
+    ///
+    /// # Panics
+    /// If a slice has another length than its shape says.
+    pub(crate) fn forward(&self, x: &[f32], rows: &Rows, trace: Option<&mut Trace>) -> Forward {
+        let (r, h) = (rows.count, self.width());
+        let mut output = Buffer::new(r * h);
+        let widths = self.saved_widths();
+        let mut saved = widths.map(|width| Buffer::new(r * width));
+        let pieces = &rows.pieces;
+        let mut jobs: Vec<ForwardPiece> = Vec::with_capacity(pieces.len());
+        let is_divided = self.relax && self.before.is_some();
+        let divisor = is_divided.then(|| Divisor::new(x));
+        let [first, second, branch, raw] = &mut saved;
+        let mut parts = [
+            cut(first, widths[0], pieces).into_iter(),
+            cut(second, widths[1], pieces).into_iter(),
+            cut(branch, widths[2], pieces).into_iter(),
+            cut(raw, widths[3], pieces).into_iter(),
+        ];
+        let mut traced = trace.map(|trace| {
+            let normed = self.before.map_or(0, |_| h);
+            *trace = Trace {
+                norm: Buffer::new(r * normed),
+                branch: Buffer::new(r * h),
+            };
+            let parts = [(&mut trace.norm, normed), (&mut trace.branch, h)];
+            parts.map(|(buffer, width)| cut(buffer, width, pieces).into_iter())
+        });
+        for output in cut(&mut output, h, pieces) {
+            let next = |parts: &mut std::vec::IntoIter<_>| parts.next().unwrap_or_default();
+            jobs.push(ForwardPiece {
+                output,
+                saved: parts.each_mut().map(next),
+                trace: traced.as_mut().map(|parts| parts.each_mut().map(next)),
+            });
+        }
+        let weights = self.branch.linears().map(Linear::forward_weight);
+        let largest: Vec<f32> = jobs
+            .into_par_iter()
+            .with_max_len(1)
+            .zip(pieces)
+            .map(|(job, piece)| {
+                let x = part(x, h, piece);
+                self.forward_piece(x, divisor, rows, piece, &weights, job)
+            })
+            .collect();
+        let [first, second, branch, raw] = saved;
+        let out_divisor = self.closes_apart().map(|norm| {
+            let divisor = Divisor::new(&branch);
+            let outputs = cut(&mut output, h, pieces).into_par_iter().with_max_len(1);
+            outputs.zip(pieces).for_each(|(out, piece)| {
+                let branch = part(&branch, h, piece);
+                self.close_normed(norm, part(x, h, piece), branch, Some(divisor), out);
+            });
+            divisor
+        });
+        Forward {
+            output,
+            saved: Saved {
+                first,
+                second,
+                branch,
+                raw,
+                divisors: [divisor, out_divisor],
+            },
+            max_attention_logit: largest.into_iter().fold(f32::NEG_INFINITY, larger_or_nan),
+        }
+    }
+
+    /// The norm after the branch, where it waits for the branch of all pieces: their maximum divides what it
+    /// reads.
+    fn closes_apart(&self) -> Option<&Norm<'_>> {
+        self.after.as_ref().filter(|_| self.relax)
+    }
+
+    fn forward_piece(
+        &self,
+        x: &[f32],
+        divisor: Option<Divisor>,
+        rows: &Rows,
+        piece: &Range<usize>,
+        weights: &[Prepared; 2],
+        job: ForwardPiece,
+    ) -> f32 {
+        let (out, [first, second, branch, raw]) = (job.output, job.saved);
+        let point = self.places.at(self.half.norm);
+        let normed = self.before.map(|norm| {
+            let mut y = Buffer::new(x.len());
+            let read = relaxed(x, divisor, Store::new(point, Pass::Forward));
+            norm.forward(&mut y, read.as_deref().unwrap_or(x));
+            store(&mut y, point, Pass::Forward);
+            y
+        });
+        let y = normed.as_deref().unwrap_or(x);
+        let kept = [first, second, raw];
+        let largest = self.branch.forward(rows, piece, weights, y, kept, out);
+        if let Some(mask) = self.dropout {
+            mask.apply(piece.start, out);
+            store(out, self.places.at(self.half.out), Pass::Forward);
+        }
+        if let Some([norm, result]) = job.trace {
+            norm.copy_from_slice(normed.as_deref().unwrap_or_default());
+            result.copy_from_slice(out);
+        }
+        match (self.residual, &self.after) {
+            (Residual::Norm { .. }, _) => {
+                let mut skip = normed.unwrap_or_else(|| Buffer::of(x));
+                scale(&mut skip, self.alpha);
+                store(&mut skip, self.places.at(self.half.skip), Pass::Forward);
+                self.close(out, &skip);
+            }
+            (Residual::Stream { .. }, None) => self.close(out, x),
+            (Residual::Stream { .. }, Some(norm)) => {
+                branch.copy_from_slice(out);
+                if self.closes_apart().is_none() {
+                    self.close_normed(norm, x, branch, None, out);
+                }
+            }
+        }
+        largest
+    }
+
+    /// `out = x + LN(branch)`, the branch divided where it is.
+    fn close_normed(
+        &self,
+        norm: &Norm,
+        x: &[f32],
+        branch: &[f32],
+        divisor: Option<Divisor>,
+        out: &mut [f32],
+    ) {
+        let point = self.places.at(self.half.out_norm);
+        let read = relaxed(branch, divisor, Store::new(point, Pass::Forward));
+        norm.forward(out, read.as_deref().unwrap_or(branch));
+        store(out, point, Pass::Forward);
+        self.close(out, x);
+    }
+
+    /// Adds what goes past the branch.
+    fn close(&self, out: &mut [f32], past: &[f32]) {
+        add(out, past);
+        store(out, self.places.at(self.half.sum), Pass::Forward);
+    }
+}

@@ -1,0 +1,325 @@
+//! Whether the checkpoints of a run hold what its records say: every one is compared with what the one before it leads to.
+//!
+//! From each checkpoint the run's own steps are taken to the next one; their records are compared with the run's, and the
+//! state they lead to with the state that lies there, bit for bit. What was restored wrong shows in the checkpoint itself,
+//! or, where that is gone, in the first step of the attempt that went on from it.
+
+use super::identity::{check_memory, check_same};
+use super::step::{Trained, Training, step};
+use super::text::Text;
+use crate::backend::{Device, Work};
+use crate::error::TrainError;
+use crate::files::checkpoint::Nearby;
+use crate::numerics::precision::Precision;
+use burn::tensor::backend::AutodiffBackend;
+use experiments_config::Config;
+use experiments_text::Cache;
+use kernels::Kernels;
+use logs::{EventKind, Manifest, Record, RunReader};
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+/// Which run.
+pub struct CheckpointAuditRequest<'a> {
+    /// Run directory; only read.
+    pub directory: &'a Path,
+    /// Its configuration.
+    pub config: &'a Config,
+    /// Text and token cache.
+    pub cache: &'a Cache,
+    /// Steps from one checkpoint to the next, at most; farther ones are not compared.
+    pub reach: u64,
+    /// Set from outside to stop after the current step.
+    pub stop: &'a AtomicBool,
+    /// Called with every record.
+    pub on_step: &'a mut dyn FnMut(&Record),
+}
+
+/// What was compared and found.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct CheckpointAudit {
+    /// Steps of the checkpoints that were compared with what leads to them.
+    pub checkpoints: Vec<u64>,
+    /// Steps whose records were compared.
+    pub steps: u64,
+    /// What is not as it should be, a sentence each.
+    pub faults: Vec<String>,
+    /// What could not be compared, a sentence each.
+    pub notices: Vec<String>,
+}
+
+/// Compares. Changes nothing.
+pub fn audit(request: CheckpointAuditRequest) -> Result<CheckpointAudit, TrainError> {
+    let device = Device::select(&request.config.runtime.device)?;
+    check_memory(request.config)?;
+    let text = Text::prepare(request.config, request.cache)?;
+    if let Some(manifest) = Manifest::load(request.directory)? {
+        check_same(request.directory, request.config, &text, &manifest, device)?;
+    }
+    let near = Nearby::list(request.directory, request.config)?;
+    let reader = RunReader::open(request.directory)?;
+    let auditor = Auditor {
+        request,
+        near,
+        reader,
+    };
+    device.run(Comparison { auditor, text })
+}
+
+struct Comparison<'a> {
+    auditor: Auditor<'a>,
+    text: Text,
+}
+
+struct Auditor<'a> {
+    request: CheckpointAuditRequest<'a>,
+    near: Nearby,
+    reader: RunReader,
+}
+
+impl Work for Comparison<'_> {
+    type Output = CheckpointAudit;
+
+    fn run<B>(self, device: &B::Device) -> Result<CheckpointAudit, TrainError>
+    where
+        B: AutodiffBackend + Kernels,
+        B::InnerBackend: Kernels,
+    {
+        let Self { mut auditor, text } = self;
+        let config = auditor.request.config;
+        let precision = Precision::new(&config.precision, config.model.layers);
+        let training = Training::<B>::new(config, &text, &precision, device, None);
+        let mut audit = CheckpointAudit::default();
+        let mut trained = auditor.beginning()?;
+        for next in auditor.near.steps() {
+            let Some(found) = auditor.at(next)? else {
+                let notice = format!(
+                    "the checkpoint of step {next} is damaged or of another configuration: it was not compared"
+                );
+                audit.notices.push(notice);
+                continue;
+            };
+            let (at, reach) = (trained.state.step, auditor.request.reach);
+            if next - at > reach {
+                let notice = format!(
+                    "step {next} lies more than --reach {reach} steps behind step {at}: its checkpoint was not compared"
+                );
+                audit.notices.push(notice);
+            } else if auditor.forward(&training, &mut trained, next, &mut audit) {
+                audit.checkpoints.push(next);
+                let faults = differences(&trained, &found).into_iter();
+                let named = |fault| format!("checkpoint of step {next}: {fault}");
+                audit.faults.extend(faults.map(named));
+            } else {
+                return Ok(audit);
+            }
+            trained = found;
+        }
+        let last = auditor
+            .reader
+            .records()
+            .last()
+            .map_or(0, |record| record.step);
+        let one_more = (trained.state.step + 1).min(last);
+        auditor.forward(&training, &mut trained, one_more, &mut audit);
+        Ok(audit)
+    }
+}
+
+impl Auditor<'_> {
+    fn beginning(&self) -> Result<Trained, TrainError> {
+        let config = self.request.config;
+        let forked = self
+            .reader
+            .manifest()
+            .and_then(|manifest| manifest.forked_at);
+        let first = forked.and_then(|_| self.near.steps().first().copied());
+        let at = first.map(|step| self.at(step)).transpose()?.flatten();
+        // A fork begins with its first checkpoint.
+        at.map_or_else(|| Trained::fresh(config), Ok)
+    }
+
+    /// The state of the checkpoint of that step, where it can be used.
+    fn at(&self, step: u64) -> Result<Option<Trained>, TrainError> {
+        let mut trained = Trained::fresh(self.request.config)?;
+        let state = self
+            .near
+            .load(step, &mut trained.parameters, &mut trained.adam)?;
+        let state = state.filter(|state| state.step == step);
+        Ok(state.map(|state| Trained { state, ..trained }))
+    }
+
+    /// Takes the steps up to `to` and compares their records; false where somebody asked to stop. The first difference is
+    /// told; those after it follow from it.
+    fn forward<B>(
+        &mut self,
+        training: &Training<B>,
+        trained: &mut Trained,
+        to: u64,
+        audit: &mut CheckpointAudit,
+    ) -> bool
+    where
+        B: AutodiffBackend + Kernels,
+        B::InnerBackend: Kernels,
+    {
+        let mut told = false;
+        while trained.state.step < to {
+            if self.request.stop.load(Ordering::Relaxed) {
+                audit
+                    .notices
+                    .push("stopped before all was compared".to_owned());
+                return false;
+            }
+            let (record, _) = step(training, trained, None);
+            (self.request.on_step)(&record);
+            let Some(known) = self.recorded(record.step) else {
+                continue;
+            };
+            audit.steps += 1;
+            let differing = known.differing(&record);
+            if !differing.is_empty() && !told {
+                told = true;
+                audit.faults.push(self.deviation(record.step, &differing));
+            }
+        }
+        true
+    }
+
+    fn recorded(&self, step: u64) -> Option<&Record> {
+        let records = self.reader.records();
+        let place = records
+            .binary_search_by_key(&step, |record| record.step)
+            .ok()?;
+        Some(&records[place])
+    }
+
+    fn deviation(&self, step: u64, differing: &[String]) -> String {
+        let begins = self.reader.events().iter();
+        let begins = begins.filter(|event| event.kind == EventKind::Resume);
+        let of_attempt = begins.into_iter().any(|event| event.step + 1 == step);
+        let place = if of_attempt {
+            ", the first of an attempt: what it began with was not what the one before had left"
+        } else {
+            ""
+        };
+        format!(
+            "step {step} was recorded otherwise{place}; {} differ{}, which points at {}",
+            some(differing),
+            if differing.len() == 1 { "s" } else { "" },
+            suspect(differing)
+        )
+    }
+}
+
+/// What is other in `found` than in `expected`, a clause each.
+fn differences(expected: &Trained, found: &Trained) -> Vec<String> {
+    let mut faults = Vec::new();
+    let mut count = |what: &str, expected: u64, found: u64| {
+        if expected != found {
+            faults.push(format!("{what} is {found}, expected {expected}"));
+        }
+    };
+    let (ours, theirs) = (&expected.state, &found.state);
+    count(
+        "Adam's count of updates",
+        expected.adam.updates,
+        found.adam.updates,
+    );
+    count("the position in the data", ours.position, theirs.position);
+    count("the count of samples", ours.samples, theirs.samples);
+    count(
+        "the position in the learning rate's schedule",
+        ours.optimizer_samples,
+        theirs.optimizer_samples,
+    );
+    let (scale, other) = (ours.scaler.scale, theirs.scaler.scale);
+    if scale != other {
+        faults.push(format!("the loss scale is {other}, expected {scale}"));
+    } else if ours.scaler != theirs.scaler {
+        faults.push("the loss scaler's counters are others".to_owned());
+    }
+    if ours.clipper != theirs.clipper {
+        faults.push("what the clipper has seen is other".to_owned());
+    }
+    if ours.skip_step != theirs.skip_step {
+        faults.push("what `skip_step_sigma` has seen is other".to_owned());
+    }
+    faults.extend(moments(expected, found));
+    let weights = tensors(
+        expected,
+        expected.parameters.values(),
+        found.parameters.values(),
+    );
+    if !weights.is_empty() {
+        faults.push(format!("weights are others: {}", some(&weights)));
+    }
+    faults
+}
+
+fn moments(expected: &Trained, found: &Trained) -> Option<String> {
+    let (ours, theirs) = (&expected.adam, &found.adam);
+    let mut other = tensors(expected, &ours.first, &theirs.first);
+    other.extend(tensors(expected, &ours.second, &theirs.second));
+    other.sort();
+    other.dedup();
+    if other.is_empty() {
+        return None;
+    }
+    let zero = theirs
+        .first
+        .iter()
+        .chain(&theirs.second)
+        .all(|value| *value == 0.0);
+    Some(if zero {
+        "Adam's moments are 0".to_owned()
+    } else {
+        format!("Adam's moments are others: {}", some(&other))
+    })
+}
+
+/// Names of the parameters whose bits differ.
+fn tensors(table: &Trained, expected: &[f32], found: &[f32]) -> Vec<String> {
+    let same = |a: &[f32], b: &[f32]| a.iter().zip(b).all(|(a, b)| a.to_bits() == b.to_bits());
+    let parameters = table.parameters.table().iter();
+    parameters
+        .filter(|p| !same(&expected[p.range.clone()], &found[p.range.clone()]))
+        .map(|p| p.name.clone())
+        .collect()
+}
+
+/// A few names of many.
+pub(super) fn some(names: &[String]) -> String {
+    const MOST: usize = 4;
+    let shown = names.iter().take(MOST).map(|name| format!("`{name}`"));
+    let shown = shown.collect::<Vec<_>>().join(", ");
+    match names.len().saturating_sub(MOST) {
+        0 => shown,
+        more => format!("{shown} and {more} more"),
+    }
+}
+
+/// What the signals that differ in a step point at, where all before it were the same. In the order in which a step uses
+/// what it was given: what differs first explains the rest.
+pub(super) fn suspect(differing: &[String]) -> &'static str {
+    let any = |signal: &str| differing.iter().any(|name| name == signal);
+    if any("data_position") {
+        "the position in the data"
+    } else if any("loss") {
+        "the weights, or a random stream (dropout, order of the data)"
+    } else if any("lr") {
+        "the position in the learning rate's schedule"
+    } else if any("loss_scale") {
+        "the loss scaler"
+    } else if any("grad_norm") {
+        "what computes the backward pass"
+    } else if any("clip_coefficient") {
+        "the clipper"
+    } else if any("update_norm") || any("adam_rms") {
+        "Adam's moments or its count of updates"
+    } else {
+        "what is recorded, not what is trained"
+    }
+}
+
+#[cfg(test)]
+mod tests;

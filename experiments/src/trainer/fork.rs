@@ -1,0 +1,378 @@
+//! The exact state of a run before a step, and runs that begin there.
+//!
+//! The state is that of the nearest checkpoint before the step, taken forward by the run's own steps, which are compared
+//! with its records on the way. A fork is a run directory like any other: its first attempt is the fork itself and ends
+//! stopped, with one checkpoint; `train` goes on from it.
+
+use super::alarms::Alarms;
+use super::identity::{Origin, check_memory, check_same, engine, manifest, with_engine};
+use super::step::{Trained, Training, step};
+use super::text::Text;
+use crate::backend::{Device, Work};
+use crate::error::TrainError;
+use crate::files::checkpoint::{Checkpoints, Nearby, State};
+use crate::numerics::precision::Precision;
+use crate::optimizer::adamw::AdamW;
+use crate::parameters::Parameter;
+use burn::tensor::backend::AutodiffBackend;
+use experiments_config::{Config, StateChange};
+use experiments_text::Cache;
+use kernels::Kernels;
+use logs::disk::TEMPORARY;
+use logs::{
+    Event, EventKind, LogError, Manifest, Record, RunLease, RunReader, RunWriter, Status, Summary,
+};
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
+
+/// Which state of which run is forked.
+pub struct ForkRequest<'a> {
+    /// Run directory; only read.
+    pub directory: &'a Path,
+    /// Its configuration.
+    pub config: &'a Config,
+    /// Text and token cache.
+    pub cache: &'a Cache,
+    /// Version of the program, its commit and whether the tree was changed.
+    pub program: (&'a str, Option<&'a str>, Option<bool>),
+    /// The first step that the forks take themselves, from 1.
+    pub step: u64,
+    /// Steps that may be taken forward from a checkpoint, at most.
+    pub reach: u64,
+    /// Set from outside to stop after the current step.
+    pub stop: &'a AtomicBool,
+    /// Called with every record on the way.
+    pub on_step: &'a mut dyn FnMut(&Record),
+}
+
+/// One fork.
+pub struct Child {
+    /// Its run directory, which is made.
+    pub directory: PathBuf,
+    /// Its configuration.
+    pub config: Config,
+    /// What its state is beside that.
+    pub change: Option<StateChange>,
+    /// What it differs in, in words.
+    pub words: String,
+}
+
+/// What was found on the way to the state.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Forked {
+    /// Step of the checkpoint that was taken forward; 0 for the beginning.
+    pub from: u64,
+    /// The first step on the way whose record is not the run's, with the signals that differ.
+    pub deviation: Option<(u64, Vec<String>)>,
+    /// False where somebody asked to stop: nothing was made.
+    pub done: bool,
+}
+
+/// Makes the forks, each as a whole or not at all. The run is only read.
+pub fn fork<'a>(request: ForkRequest<'a>, children: &'a [Child]) -> Result<Forked, TrainError> {
+    let device = Device::select(&request.config.runtime.device)?;
+    let near = Nearby::list(request.directory, request.config)?;
+    check_reach(&request, &near)?;
+    children
+        .iter()
+        .try_for_each(|child| check_child(request.config, child))?;
+    check_memory(request.config)?;
+    let text = Text::prepare(request.config, request.cache)?;
+    if let Some(manifest) = Manifest::load(request.directory)? {
+        check_same(request.directory, request.config, &text, &manifest, device)?;
+    }
+    let work = Forks {
+        records: records_from(&request, &near)?,
+        request,
+        children,
+        near,
+        text,
+        device,
+    };
+    device.run(work)
+}
+
+fn problem(directory: &Path, problem: impl Into<String>) -> TrainError {
+    TrainError::Fork {
+        path: directory.to_owned(),
+        problem: problem.into(),
+    }
+}
+
+/// The step must be one of the run's, and within reach of a checkpoint.
+fn check_reach(request: &ForkRequest, near: &Nearby) -> Result<(), TrainError> {
+    let (step, config) = (request.step, request.config);
+    let refuse = |text| Err(problem(request.directory, text));
+    if config.is_probe() {
+        return refuse("measures instead of training: a probe has no state to fork".to_owned());
+    }
+    if step == 0 || step > config.steps {
+        let last = config.steps;
+        return refuse(format!("has no step {step}; its steps are 1 to {last}"));
+    }
+    let steps = near.steps();
+    let before = steps.iter().rev().find(|found| **found < step);
+    let way = step - 1 - before.copied().unwrap_or(0);
+    if way <= request.reach {
+        return Ok(());
+    }
+    let nearest = match before {
+        Some(found) => format!("the nearest checkpoint before it is that of step {found}"),
+        None => "no checkpoint lies before it".to_owned(),
+    };
+    let there = if steps.is_empty() {
+        "none".to_owned()
+    } else {
+        let all: Vec<_> = steps.iter().map(u64::to_string).collect();
+        format!("of the steps {}", all.join(", "))
+    };
+    let interval = config.checkpoint.ring_interval.max(1);
+    let bytes = config.steps.div_ceil(interval) * config.checkpoint_bytes();
+    refuse(format!(
+        "cannot be forked at step {step}: {nearest}, and {way} steps on the way are more than --reach {}. Checkpoints there: {there}. \
+         A ring that reaches over the whole run takes `checkpoint.ring_bytes = {bytes}`; `--reach {way}` trains the way anew",
+        request.reach
+    ))
+}
+
+/// A fork goes on with the weights and the text of its run.
+fn check_child(config: &Config, child: &Child) -> Result<(), TrainError> {
+    let table = |config: &Config| -> Vec<_> {
+        let table = Parameter::table(&config.model, config.tokenizer.vocab_size);
+        table.into_iter().map(|p| (p.name, p.range)).collect()
+    };
+    let text = |config: &Config| {
+        let Config {
+            data,
+            tokenizer,
+            tasks,
+            ..
+        } = config;
+        (data.clone(), tokenizer.clone(), tasks.sources.clone())
+    };
+    let refuse = |text: &str| Err(problem(&child.directory, text));
+    if child.directory.symlink_metadata().is_ok() {
+        return refuse("is there already; name a new directory for the fork");
+    }
+    if table(config) != table(&child.config) {
+        return refuse(
+            "would have other parameters than its run: a fork cannot change the shape of the model",
+        );
+    }
+    if text(config) != text(&child.config) {
+        return refuse(
+            "would read another text than its run: a fork keeps `[data]`, `[tokenizer]` and `tasks.sources`",
+        );
+    }
+    Ok(())
+}
+
+/// The run's records on the way, by step.
+fn records_from(request: &ForkRequest, near: &Nearby) -> Result<BTreeMap<u64, Record>, TrainError> {
+    let reader = RunReader::open(request.directory)?;
+    let first = near
+        .steps()
+        .into_iter()
+        .rev()
+        .find(|found| *found < request.step);
+    let way = first.unwrap_or(0) + 1..request.step;
+    let records = reader.records().iter();
+    let on_the_way = records.filter(|record| way.contains(&record.step));
+    Ok(on_the_way
+        .map(|record| (record.step, record.clone()))
+        .collect())
+}
+
+struct Forks<'a> {
+    request: ForkRequest<'a>,
+    children: &'a [Child],
+    near: Nearby,
+    text: Text,
+    device: Device,
+    records: BTreeMap<u64, Record>,
+}
+
+impl Work for Forks<'_> {
+    type Output = Forked;
+
+    fn run<B>(self, device: &B::Device) -> Result<Forked, TrainError>
+    where
+        B: AutodiffBackend + Kernels,
+        B::InnerBackend: Kernels,
+    {
+        let config = self.request.config;
+        let precision = Precision::new(&config.precision, config.model.layers);
+        let training = Training::<B>::new(config, &self.text, &precision, device, None);
+        let mut trained = self.nearest(self.request.step - 1)?;
+        let mut forked = Forked {
+            from: trained.state.step,
+            deviation: None,
+            done: false,
+        };
+        let (mut alarms, _) = Alarms::begin(self.request.directory, config, &mut trained.state)?;
+        while trained.state.step + 1 < self.request.step {
+            if self.request.stop.load(Ordering::Relaxed) {
+                return Ok(forked);
+            }
+            let (record, _) = step(&training, &mut trained, None);
+            alarms.look(&record);
+            let known = self.records.get(&record.step);
+            let differs = known
+                .map(|known| known.differing(&record))
+                .unwrap_or_default();
+            if forked.deviation.is_none() && !differs.is_empty() {
+                forked.deviation = Some((record.step, differs));
+            }
+            (self.request.on_step)(&record);
+        }
+        alarms.keep(&mut trained.state)?;
+        for child in self.children {
+            let own = self.changed(&trained, child)?;
+            self.publish(child, &own)?;
+        }
+        forked.done = true;
+        Ok(forked)
+    }
+}
+
+impl Forks<'_> {
+    /// The newest state of at most `step` steps that is at hand.
+    fn nearest(&self, step: u64) -> Result<Trained, TrainError> {
+        let mut trained = Trained::fresh(self.request.config)?;
+        let found = self
+            .near
+            .load(step, &mut trained.parameters, &mut trained.adam)?;
+        match found {
+            Some(state) => Ok(Trained { state, ..trained }),
+            None => Trained::fresh(self.request.config),
+        }
+    }
+
+    /// The state that a fork begins with.
+    fn changed(&self, trained: &Trained, child: &Child) -> Result<Trained, TrainError> {
+        let Trained {
+            parameters,
+            adam,
+            state,
+        } = trained;
+        let mut own = Trained {
+            parameters: parameters.clone(),
+            adam: adam.clone(),
+            state: state.clone(),
+        };
+        let fresh = State::new(&child.config, parameters.table().len());
+        let (before, now) = (self.request.config, &child.config);
+        let scaled = |config: &Config| {
+            let scale = &config.precision.loss_scale;
+            (config.precision.format, scale.mode, scale.initial)
+        };
+        if scaled(before) != scaled(now) {
+            own.state.scaler = fresh.scaler;
+        }
+        if before.optimizer.clip_mode != now.optimizer.clip_mode {
+            own.state.clipper = fresh.clipper;
+        }
+        match child.change {
+            None => {}
+            Some(StateChange::MomentsReset) => own.adam = AdamW::new(parameters.len()),
+            Some(StateChange::LossScale(factor)) => own.state.scaler.scale *= factor,
+            Some(StateChange::Older(steps)) => {
+                let older = self.nearest(state.step.saturating_sub(steps))?;
+                own.parameters = older.parameters;
+                own.adam = older.adam;
+            }
+        }
+        own.state.updates = own.adam.updates;
+        own.state.config_hash = fresh.config_hash;
+        Ok(own)
+    }
+
+    /// Writes the fork beside its place and then gives it its name.
+    fn publish(&self, child: &Child, trained: &Trained) -> Result<(), TrainError> {
+        let place = &child.directory;
+        let io = |action| move |error| LogError::io(action, place, error);
+        let folder = place.parent().filter(|folder| *folder != Path::new(""));
+        let folder = folder.unwrap_or(Path::new("."));
+        fs::create_dir_all(folder).map_err(io("create"))?;
+        let name = place.file_name().unwrap_or_default().to_string_lossy();
+        let partial = folder.join(format!("{TEMPORARY}{name}"));
+        if partial.symlink_metadata().is_ok() {
+            fs::remove_dir_all(&partial).map_err(io("replace"))?;
+        }
+        let written = self.write(child, &partial, trained);
+        if let Err(error) = written {
+            // The disk may be full; what cannot be used must not fill it further.
+            let _ = fs::remove_dir_all(&partial);
+            return Err(error);
+        }
+        Ok(fs::rename(&partial, place).map_err(io("rename"))?)
+    }
+
+    fn write(&self, child: &Child, partial: &Path, trained: &Trained) -> Result<(), TrainError> {
+        let (config, at) = (&child.config, trained.state.step);
+        let claim = RunLease::take(partial)?;
+        let file = partial.join(logs::run::CONFIG_FILE);
+        logs::write_atomic(&file, config.to_toml().as_bytes())?;
+        let origin = Origin {
+            config,
+            program: self.request.program,
+            missing_languages: &[],
+        };
+        let engine = engine(config, self.device);
+        let manifest = Manifest {
+            parent: Some(parent_of(&child.directory, self.request.directory)),
+            forked_at: Some(at),
+            ..manifest(&origin, &self.text, self.device, engine.clone())?
+        };
+        manifest.save(partial)?;
+        let mut writer: RunWriter = claim.begin()?;
+        let words = format!(
+            "forked from {} before step {}: {}",
+            self.request.directory.display(),
+            at + 1,
+            child.words
+        );
+        writer.event(&with_engine(
+            Event::now(at, EventKind::Start, words),
+            engine,
+        ))?;
+        let checkpoints = Checkpoints::new(partial, config);
+        checkpoints.save(
+            &trained.state,
+            &trained.parameters,
+            &trained.adam,
+            &mut writer,
+        )?;
+        let text = format!("checkpoint of step {at}");
+        writer.event(&Event::now(at, EventKind::Checkpoint, text))?;
+        let mut summary = Summary::new(Status::Stopped, at, writer.attempt(), 0.0);
+        summary.records = Some(0);
+        Ok(writer.finish(&summary)?)
+    }
+}
+
+/// How the fork at `child` names its run: from its own directory where it lies inside the run's, so that both can be
+/// moved together.
+fn parent_of(child: &Path, run: &Path) -> String {
+    let absolute = |path: &Path| std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+    let (child, run) = (absolute(child), absolute(run));
+    match child.strip_prefix(&run) {
+        Ok(inside) => vec![".."; inside.components().count()].join("/"),
+        Err(_) => run.to_string_lossy().into_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_fork_inside_its_run_names_it_from_there() {
+        let name = |child: &str| parent_of(Path::new(child), Path::new("/runs/a"));
+        assert_eq!(name("/runs/a/replays/step-7/twins/same"), "../../../..");
+        assert_eq!(name("/runs/b"), "/runs/a");
+        assert_eq!(name("/runs/ab"), "/runs/a");
+    }
+}

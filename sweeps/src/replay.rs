@@ -1,0 +1,15 @@
+//! A step of a run again, under changes: what the twins are, what is read off them, and what they say of the cause.
+//!
+//! A *twin* is a fork that begins with the exact state before a spike and differs in one thing from the run. [`TWINS`]
+//! is the registry, [`Table`] what happened to each, and [`attribute`] the rule that turns the table into a cause. The rule
+//! is a pure function and was fixed before the first cause was planted.
+
+mod attribution;
+mod document;
+mod table;
+mod twins;
+
+pub use attribution::{Answer, Attribution, Cause, Control, Facts, Fate, attribute};
+pub use document::{REPLAY_FILE, Replay};
+pub use table::{NEAR, Row, Seen, Table, Told, control, deviation};
+pub use twins::{Change, Place, TWINS, Twin, UnknownTwin, chosen};

@@ -1,0 +1,396 @@
+//! From what happened to the twins to a cause: the rule, fixed before any cause was planted.
+//!
+//! The loss of a step is measured before its update. So a batch that is bad by itself shows at its own step, whatever the
+//! optimiser did before, and goes with the batch; what the optimiser or the number format did shows in the steps before, and
+//! stays with any batch. A milder step of the optimiser often only puts a spike off; so those twins have to stay calm to
+//! their end, the others only around the step.
+//!
+//! In order, and the first that holds decides:
+//!
+//! 1. The control does not give the record. From the first step of an attempt on, and without a spike: *restore*.
+//!    Otherwise nothing can be said.
+//! 2. The control has no spike at the step: there is nothing to attribute.
+//! 3. `skip` and `other-batch` are both without the spike: *data*; but where FP32 is without it too, or where only one of
+//!    the two is, nothing can be said.
+//! 4. `fp32` is without it: *precision*.
+//! 5. `order` is without it: *data order*; but where `other-data` still has it, or an optimiser's twin is calm as well, nothing
+//!    can be said.
+//! 6. A twin of the optimiser stays calm to its end: *optimiser*.
+//! 7. `other-data` is without it: *data*, of the steps before.
+//! 8. Else, where data twins and, in a run that is not FP32, `fp32` were there to show otherwise: *state*.
+
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use std::fmt;
+
+/// What a spike is put down to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Cause {
+    /// The batches.
+    Data,
+    /// The order of the same batches.
+    DataOrder,
+    /// Where the run had got to, whatever it read next.
+    State,
+    /// What an attempt began with was not what the one before had left.
+    Restore,
+    /// The number format.
+    Precision,
+    /// What the optimiser makes of gradients: rate, clipping, moments.
+    Optimiser,
+}
+
+impl fmt::Display for Cause {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Data => "data",
+            Self::DataOrder => "data order",
+            Self::State => "state",
+            Self::Restore => "restore",
+            Self::Precision => "precision",
+            Self::Optimiser => "optimiser",
+        })
+    }
+}
+
+/// What became of a twin.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Fate {
+    /// No spike to its end.
+    Calm,
+    /// None around the step, but one later.
+    Later,
+    /// A spike around the step.
+    Spike,
+}
+
+/// How the control compares with the record.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Control {
+    /// The same bits at every step that both have.
+    Same,
+    /// Other bits from this step on, which is the first of an attempt.
+    OtherFromAttempt(u64),
+    /// Other bits from this step on.
+    Other(u64),
+}
+
+/// All that the rule knows.
+#[derive(Debug, Clone)]
+pub struct Facts {
+    /// The step that is asked about.
+    pub at: u64,
+    /// The control against the record.
+    pub control: Control,
+    /// Whether the run's passes are FP32, so that there is no twin `fp32`.
+    pub fp32: bool,
+    /// What became of each twin that ran to its end.
+    pub fates: BTreeMap<String, Fate>,
+}
+
+/// What the rule says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Answer {
+    /// The spike is put down to this.
+    Cause(Cause),
+    /// The run has no spike there.
+    NoSpike,
+    /// The twins do not say.
+    Unclear,
+}
+
+/// The answer in words, and the twins that decide.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Attribution {
+    /// The answer.
+    pub answer: Answer,
+    /// Names of the twins that decide.
+    pub twins: Vec<String>,
+    /// One sentence.
+    pub sentence: String,
+}
+
+/// Twins of the optimiser.
+const OPTIMISER: [&str; 7] = [
+    "clip-tighter",
+    "clip-off",
+    "lr-half",
+    "embedding-lr-half",
+    "egs",
+    "beta2-lower",
+    "moments-reset",
+];
+
+impl Facts {
+    /// Whether a twin was there and has no spike around the step.
+    fn gone(&self, twin: &str) -> bool {
+        matches!(self.fates.get(twin), Some(Fate::Calm | Fate::Later))
+    }
+
+    fn has(&self, twin: &str) -> bool {
+        self.fates.contains_key(twin)
+    }
+
+    fn spikes(&self, twin: &str) -> bool {
+        self.fates.get(twin) == Some(&Fate::Spike)
+    }
+
+    fn optimisers(&self, fate: Fate) -> Vec<&'static str> {
+        let is = |twin: &&str| self.fates.get(*twin) == Some(&fate);
+        OPTIMISER.into_iter().filter(is).collect()
+    }
+}
+
+/// The rule.
+#[must_use]
+pub fn attribute(facts: &Facts) -> Attribution {
+    let at = facts.at;
+    let answer = |answer, twins: &[&str], sentence: String| Attribution {
+        answer,
+        twins: twins.iter().map(|twin| (*twin).to_owned()).collect(),
+        sentence,
+    };
+    let cause = |cause: Cause, twins: &[&str], why: &str| {
+        let sentence = format!(
+            "The spike at step {at} is put down to {cause}: {why} ({}).",
+            list(twins)
+        );
+        answer(Answer::Cause(cause), twins, sentence)
+    };
+    let unclear = |twins: &[&str], why: &str| {
+        let sentence = format!(
+            "What caused the spike at step {at} cannot be said: {why} ({}).",
+            list(twins)
+        );
+        answer(Answer::Unclear, twins, sentence)
+    };
+    let spikes = facts.spikes("same");
+    match facts.control {
+        Control::Same => {}
+        Control::OtherFromAttempt(step) if !spikes => {
+            let why = format!(
+                "the record leaves the control at step {step}, the first of an attempt, and only the record spikes"
+            );
+            return cause(Cause::Restore, &["same"], &why);
+        }
+        Control::OtherFromAttempt(step) | Control::Other(step) => {
+            let why = format!("the control does not give the record from step {step} on");
+            return unclear(&["same"], &why);
+        }
+    }
+    if !spikes {
+        let sentence = format!("There is no spike of the loss around step {at} to attribute.");
+        return answer(Answer::NoSpike, &["same"], sentence);
+    }
+    let batch = ["skip", "other-batch"];
+    match batch.map(|twin| facts.gone(twin)) {
+        [true, true] if facts.gone("fp32") => {
+            return unclear(
+                &["skip", "other-batch", "fp32"],
+                "another batch removes it, and so does FP32",
+            );
+        }
+        [true, true] => {
+            let why = if facts.gone("older") {
+                "it goes with the batch of the step, and an older state takes that batch without one"
+            } else {
+                "it goes with the batch of the step"
+            };
+            return cause(Cause::Data, &batch, why);
+        }
+        [false, false] => {}
+        [true, false] | [false, true] => {
+            return unclear(
+                &batch,
+                "it is gone with one other batch and not with another, or only one was tried",
+            );
+        }
+    }
+    if facts.gone("fp32") {
+        let why = "it comes with other batches and is gone in FP32";
+        return cause(Cause::Precision, &["fp32", "skip", "other-batch"], why);
+    }
+    let calm = facts.optimisers(Fate::Calm);
+    if facts.gone("order") {
+        if facts.spikes("other-data") {
+            return unclear(
+                &["order", "other-data"],
+                "another order of the batches removes it, and other batches do not",
+            );
+        }
+        if !calm.is_empty() {
+            let twins: Vec<&str> = [&["order"], &calm[..]].concat();
+            return unclear(
+                &twins,
+                "another order of the batches removes it, and so does a milder optimiser",
+            );
+        }
+        return cause(
+            Cause::DataOrder,
+            &["order", "skip", "other-batch"],
+            "the same batches in another order do not give it",
+        );
+    }
+    if !calm.is_empty() {
+        return cause(
+            Cause::Optimiser,
+            &calm,
+            "it comes with other batches, and stays away where the optimiser is changed",
+        );
+    }
+    if facts.gone("other-data") {
+        return cause(
+            Cause::Data,
+            &["other-data"],
+            "it comes with another batch at the step, and not where the steps before it read other batches too",
+        );
+    }
+    if !batch.iter().all(|twin| facts.has(twin)) || !(facts.fp32 || facts.has("fp32")) {
+        return unclear(&["same"], "twins that would decide did not run");
+    }
+    let mut twins = vec!["skip", "other-batch", "other-data", "fp32"];
+    twins.retain(|twin| facts.has(twin));
+    let later = facts.optimisers(Fate::Later);
+    if later.is_empty() {
+        return cause(
+            Cause::State,
+            &twins,
+            "it comes with other batches, in FP32 and with another optimiser",
+        );
+    }
+    let why = format!(
+        "it comes with other batches and in FP32, and {} only {} it off",
+        list(&later),
+        if later.len() == 1 { "puts" } else { "put" }
+    );
+    cause(Cause::State, &twins, &why)
+}
+
+fn list(twins: &[&str]) -> String {
+    let quoted: Vec<_> = twins.iter().map(|twin| format!("`{twin}`")).collect();
+    quoted.join(", ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use Fate::{Calm, Later, Spike};
+
+    /// Where every twin spikes but these.
+    fn facts(others: &[(&str, Fate)]) -> Facts {
+        let all = [
+            "same",
+            "skip",
+            "other-batch",
+            "order",
+            "other-data",
+            "fp32",
+            "older",
+        ];
+        let mut fates: BTreeMap<String, Fate> = all
+            .into_iter()
+            .chain(OPTIMISER)
+            .map(|twin| (twin.to_owned(), Spike))
+            .collect();
+        fates.extend(
+            others
+                .iter()
+                .map(|(twin, fate)| ((*twin).to_owned(), *fate)),
+        );
+        Facts {
+            at: 122,
+            control: Control::Same,
+            fp32: false,
+            fates,
+        }
+    }
+
+    #[test]
+    fn the_truth_table() {
+        let cause = Answer::Cause;
+        let batch = [("skip", Later), ("other-batch", Calm)];
+        let with = |more: &[(&'static str, Fate)]| [&batch[..], more].concat();
+        let rows: Vec<(Vec<(&str, Fate)>, Answer)> = vec![
+            (vec![], cause(Cause::State)),
+            (
+                vec![("lr-half", Later), ("clip-tighter", Later)],
+                cause(Cause::State),
+            ),
+            (vec![("same", Calm)], Answer::NoSpike),
+            (vec![("same", Later)], Answer::NoSpike),
+            (with(&[]), cause(Cause::Data)),
+            (
+                with(&[("older", Calm), ("order", Calm), ("other-data", Calm)]),
+                cause(Cause::Data),
+            ),
+            (with(&[("lr-half", Calm)]), cause(Cause::Data)),
+            (with(&[("fp32", Calm)]), Answer::Unclear),
+            (vec![("skip", Calm)], Answer::Unclear),
+            (vec![("other-batch", Calm)], Answer::Unclear),
+            (vec![("fp32", Later)], cause(Cause::Precision)),
+            (
+                vec![("fp32", Calm), ("lr-half", Calm), ("order", Calm)],
+                cause(Cause::Precision),
+            ),
+            (
+                vec![("order", Calm), ("other-data", Calm)],
+                cause(Cause::DataOrder),
+            ),
+            (vec![("order", Calm)], Answer::Unclear),
+            (
+                vec![("order", Calm), ("other-data", Calm), ("egs", Calm)],
+                Answer::Unclear,
+            ),
+            (vec![("beta2-lower", Calm)], cause(Cause::Optimiser)),
+            (
+                vec![("clip-tighter", Calm), ("other-data", Calm)],
+                cause(Cause::Optimiser),
+            ),
+            (vec![("other-data", Later)], cause(Cause::Data)),
+            // What other formats than FP32 do says nothing by itself.
+            (
+                vec![("bf16", Calm), ("fp32-softmax", Calm)],
+                cause(Cause::State),
+            ),
+        ];
+        for (others, expected) in rows {
+            let found = attribute(&facts(&others));
+            assert_eq!(found.answer, expected, "{others:?}: {}", found.sentence);
+            assert!(found.sentence.ends_with('.') && found.sentence.contains("122"));
+        }
+    }
+
+    #[test]
+    fn a_record_that_the_control_leaves_at_an_attempt_was_restored_wrong() {
+        let found = |control, same| {
+            let facts = Facts {
+                control,
+                ..facts(&[("same", same)])
+            };
+            attribute(&facts).answer
+        };
+        let attempt = Control::OtherFromAttempt(118);
+        assert_eq!(found(attempt, Calm), Answer::Cause(Cause::Restore));
+        assert_eq!(found(attempt, Spike), Answer::Unclear);
+        assert_eq!(found(Control::Other(118), Calm), Answer::Unclear);
+    }
+
+    #[test]
+    fn without_the_twins_that_would_decide_nothing_is_said() {
+        for missing in ["skip", "other-batch", "fp32"] {
+            let mut facts = facts(&[]);
+            facts.fates.remove(missing);
+            assert_eq!(attribute(&facts).answer, Answer::Unclear, "{missing}");
+        }
+        let mut facts = facts(&[]);
+        facts.fates.remove("fp32");
+        facts.fp32 = true;
+        assert_eq!(attribute(&facts).answer, Answer::Cause(Cause::State));
+        facts.fates.remove("same");
+        assert_eq!(attribute(&facts).answer, Answer::NoSpike);
+    }
+}

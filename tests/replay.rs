@@ -1,0 +1,292 @@
+//! A step again: forks and replays give the bits of their run, the audit finds what was restored wrong.
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on may panic")]
+
+mod support;
+
+use std::path::Path;
+use std::process::Output;
+use support::{Scratch, records, stderr, stdout, tiny};
+
+/// Configurations whose states have different parts: number formats, gradient shrink, accumulation, tasks and values that
+/// move.
+const KINDS: [(&str, &[&str]); 5] = [
+    (
+        "fp32",
+        &["precision.format=fp32", "precision.grad_accumulation=fp32"],
+    ),
+    ("fp16", &[]),
+    ("egs", &["egs.alpha=0.1", "optimizer.clip_mode=zclip"]),
+    (
+        "accumulation",
+        &[
+            "batch.gradient_accumulation=3",
+            "precision.format=bf16",
+            "precision.grad_accumulation=bf16",
+        ],
+    ),
+    (
+        "tasks",
+        &[
+            "tasks.ratio=0.4",
+            "optimizer.skip_step_sigma=3.0",
+            "optimizer.skip_step_window=8",
+        ],
+    ),
+];
+
+fn scratch(name: &str, steps: u32) -> Scratch {
+    let scratch = Scratch::new(&format!("replay-{name}"));
+    let row = |i| format!(r#"{{"text": "the small model {i}", "targets": "words {i}"}}"#);
+    let rows: Vec<String> = (0..20).map(row).collect();
+    scratch.write("tasks.jsonl", &rows.join("\n"));
+    let text = format!(
+        "{}[[tasks.sources]]\npath = \"tasks.jsonl\"\n{}",
+        tiny(steps).replace("keep = 2", "keep = 2\nring_interval = 7"),
+        scratch.texts()
+    );
+    scratch.write("tiny.toml", &text);
+    scratch
+}
+
+fn train(scratch: &Scratch, out: &str, set: &[&str]) {
+    let mut arguments = vec!["train", "tiny.toml", "--out", out];
+    arguments.extend(set.iter().flat_map(|set| ["--set", set]));
+    let output = scratch.run(&arguments);
+    assert!(output.status.success(), "{}", stderr(&output));
+}
+
+fn json(output: &Output) -> serde_json::Value {
+    assert!(output.status.success(), "{}", stderr(output));
+    serde_json::from_str(&stdout(output)).unwrap()
+}
+
+/// Replays of each configuration; more of them with the variable.
+fn replays() -> u64 {
+    let asked = std::env::var("WORKBENCH_REPLAYS").ok();
+    asked.and_then(|text| text.parse().ok()).unwrap_or(1)
+}
+
+#[test]
+fn the_control_twin_has_the_bits_of_the_record_at_random_steps() {
+    let scratch = scratch("control", 40);
+    let mut state = 7_u64;
+    for (name, set) in KINDS {
+        train(&scratch, name, set);
+        for _ in 0..replays() {
+            state = state
+                .wrapping_mul(6_364_136_223_846_793_005)
+                .wrapping_add(1_442_695_040_888_963_407);
+            let at = (1 + (state >> 33) % 40).to_string();
+            let out = format!("{name}-{at}");
+            let _ = std::fs::remove_dir_all(scratch.join(&out));
+            let asked = [
+                "replay", name, "--at", &at, "--twins", "same", "--steps", "6", "--out", &out,
+                "--json",
+            ];
+            let found = json(&scratch.run(&asked));
+            assert_eq!(found["control"], "same", "{name} at {at}: {found}");
+            assert!(scratch.join(&out).join("replay.svg").exists());
+        }
+    }
+}
+
+/// Killed in the middle, continued, and forked from there: attempts do not matter.
+#[test]
+fn a_fork_gives_the_bits_of_its_run_and_stands_by_itself() {
+    let scratch = scratch("fork", 40);
+    train(&scratch, "run", &[]);
+    let before = records(&scratch.join("run"));
+    let output = scratch.run(&["fork", "run", "--at", "18", "--out", "fork"]);
+    assert!(output.status.success(), "{}", stderr(&output));
+    assert!(scratch.run(&["train", "fork"]).status.success());
+    assert_eq!(records(&scratch.join("fork")), before[17..]);
+    let fork = logs::RunReader::open(&scratch.join("fork")).unwrap();
+    assert_eq!(fork.manifest().unwrap().forked_at, Some(17));
+    assert_eq!(fork.warnings(), [""; 0], "no record is missing");
+    let skipped = [
+        "fork", "run", "--at", "18", "--skip", "20..21", "--out", "skipped",
+    ];
+    assert!(scratch.run(&skipped).status.success());
+    assert!(scratch.run(&["train", "skipped"]).status.success());
+    let skipped = records(&scratch.join("skipped"));
+    assert_eq!(skipped[..2], before[17..19]);
+    let position = |line: &String| {
+        let record: serde_json::Value = serde_json::from_str(line).unwrap();
+        record["data_position"].as_f64().unwrap()
+    };
+    assert_eq!(
+        position(&skipped[2]),
+        position(&before[21]),
+        "step 20 reads the batch of step 22"
+    );
+    assert_eq!(
+        records(&scratch.join("run")),
+        before,
+        "the run is only read"
+    );
+}
+
+#[test]
+fn a_finished_run_keeps_of_its_ring_what_lies_before_an_alarm_and_a_stopped_one_all() {
+    let scratch = scratch("ring", 40);
+    train(
+        &scratch,
+        "run",
+        &["checkpoint.ring_bytes=0", "checkpoint.interval=0"],
+    );
+    train(&scratch, "ring", &["checkpoint.interval=0"]);
+    assert_eq!(
+        records(&scratch.join("run")),
+        records(&scratch.join("ring"))
+    );
+    let names = |run: &str| -> Vec<String> {
+        let folder = scratch.join(run).join("checkpoints");
+        let entries = std::fs::read_dir(folder).unwrap();
+        let name = |entry: std::io::Result<std::fs::DirEntry>| entry.unwrap().file_name();
+        entries
+            .map(|entry| name(entry).to_string_lossy().into_owned())
+            .collect()
+    };
+    assert_eq!(names("run"), ["step-00000040"]);
+}
+
+/// What the issue with each is stands in one line, and the run stays as it was.
+#[test]
+fn what_cannot_be_taken_again_is_refused_in_one_line() {
+    let scratch = scratch("refused", 20);
+    train(&scratch, "run", &[]);
+    let before = records(&scratch.join("run"));
+    let cases: [(&[&str], &str); 9] = [
+        (
+            &["replay", "run", "--at", "21"],
+            "has recorded the steps 1 to 20",
+        ),
+        (&["replay", "run", "--at", "0"], "has no step 0"),
+        (
+            &["replay", "run", "--at", "19", "--reach", "0", "--lead", "1"],
+            "checkpoint.ring_bytes =",
+        ),
+        (
+            &["replay", "run", "--at", "9", "--twins", "lr-hal"],
+            "did you mean `lr-half`?",
+        ),
+        (
+            &[
+                "fork",
+                "run",
+                "--at",
+                "9",
+                "--set",
+                "optimizer.lrr=1",
+                "--out",
+                "f",
+            ],
+            "did you mean `optimizer.lr`?",
+        ),
+        (
+            &[
+                "fork",
+                "run",
+                "--at",
+                "9",
+                "--set",
+                "model.layers=1",
+                "--out",
+                "f",
+            ],
+            "shape of the model",
+        ),
+        (
+            &["fork", "run", "--at", "9", "--skip", "3..4", "--out", "f"],
+            "begins before the fork",
+        ),
+        (
+            &["fork", "run", "--at", "9", "--out", "run"],
+            "is there already",
+        ),
+        (&["doctor", "nowhere"], "is no run directory"),
+    ];
+    for (arguments, expected) in cases {
+        let output = scratch.run(arguments);
+        assert_eq!(
+            output.status.code(),
+            Some(2),
+            "{arguments:?}: {}",
+            stderr(&output)
+        );
+        assert!(
+            stderr(&output).contains(expected),
+            "{arguments:?}: {}",
+            stderr(&output)
+        );
+    }
+    scratch.write("log.csv", "step,loss\n1,3\n2,3\n");
+    assert!(
+        scratch
+            .run(&["import", "log.csv", "--out", "imported"])
+            .status
+            .success()
+    );
+    let output = scratch.run(&["replay", "imported", "--at", "1"]);
+    assert!(
+        stderr(&output).contains("was imported"),
+        "{}",
+        stderr(&output)
+    );
+    assert_eq!(records(&scratch.join("run")), before);
+    assert!(!scratch.join("f").exists() && !scratch.join("run/replays").exists());
+}
+
+/// A checkpoint in which one count was set back, with checksums that say it is whole.
+fn forge(run: &Path, step: u64) {
+    let folder = run.join(format!("checkpoints/step-{step:08}"));
+    let file = folder.join("state.json");
+    let text = std::fs::read_to_string(&file).unwrap();
+    let forged = text.replace(
+        &format!("\"updates\": {}", updates(&text)),
+        "\"updates\": 1",
+    );
+    assert_ne!(text, forged);
+    std::fs::write(&file, &forged).unwrap();
+    let sums = folder.join("B3SUMS");
+    let hash = |text: &str| blake3::hash(text.as_bytes()).to_hex().to_string();
+    let listed = std::fs::read_to_string(&sums).unwrap();
+    std::fs::write(&sums, listed.replace(&hash(&text), &hash(&forged))).unwrap();
+}
+
+fn updates(state: &str) -> u64 {
+    let state: serde_json::Value = serde_json::from_str(state).unwrap();
+    state["updates"].as_u64().unwrap()
+}
+
+#[test]
+fn a_restore_fault_is_noticed_by_the_attempt_and_named_by_the_doctor() {
+    let scratch = scratch("doctor", 40);
+    train(&scratch, "run", &[]);
+    let run = scratch.join("run");
+    let output = scratch.run(&["doctor", "run"]);
+    assert!(
+        output.status.success(),
+        "{}{}",
+        stdout(&output),
+        stderr(&output)
+    );
+    // Back to step 30, with a counter that is wrong.
+    std::fs::remove_file(run.join("summary.json")).unwrap();
+    std::fs::remove_dir_all(run.join("checkpoints/step-00000040")).unwrap();
+    forge(&run, 30);
+    let output = scratch.run(&["train", "run"]);
+    assert!(output.status.success(), "{}", stderr(&output));
+    assert!(
+        stderr(&output).contains("points at Adam's moments or its count of updates"),
+        "{}",
+        stderr(&output)
+    );
+    let output = scratch.run(&["doctor", "run"]);
+    assert_eq!(output.status.code(), Some(1));
+    let text = stdout(&output);
+    assert!(
+        text.contains("checkpoint of step 30: Adam's count of updates is 1"),
+        "{text}"
+    );
+}

@@ -1,0 +1,138 @@
+//! Small drawing helpers that every part of the screen uses.
+
+use ratatui::{
+    buffer::Buffer,
+    layout::Rect,
+    style::{Modifier, Style},
+    symbols::line::{HORIZONTAL, THICK_HORIZONTAL},
+    text::Line,
+    widgets::{Block, BorderType, LineGauge, Widget},
+};
+
+use crate::colour::Depth;
+
+/// A rounded frame; what is written on its edges does not take its colour.
+pub(crate) fn frame(style: Style) -> Block<'static> {
+    Block::bordered()
+        .border_type(BorderType::Rounded)
+        .border_style(style)
+        .title_style(Style::reset())
+}
+
+/// `count` rows of `area` from row `from`, as far as they exist.
+pub(crate) fn rows(area: Rect, from: u16, count: u16) -> Rect {
+    let from = from.min(area.height);
+    Rect {
+        y: area.y + from,
+        height: count.min(area.height - from),
+        ..area
+    }
+}
+
+/// The row of `area` at `y`, empty where it has none there.
+pub(crate) fn row(area: Rect, y: u16) -> Rect {
+    Rect {
+        y,
+        height: 1,
+        ..area
+    }
+    .intersection(area)
+}
+
+/// Writes text into a row from `x` on, cut off at its end, and returns where it ends. Outside of the row nothing is written.
+pub(crate) fn put(buffer: &mut Buffer, row: Rect, x: u16, text: &str, style: Style) -> u16 {
+    let row = row.intersection(buffer.area);
+    if !row.contains((x, row.y).into()) {
+        return x;
+    }
+    let room = usize::from(row.right() - x);
+    buffer.set_stringn(x, row.y, text, room, style).0
+}
+
+/// Writes text that ends left of `right`; where it is too long, its end is cut off.
+pub(crate) fn put_right(buffer: &mut Buffer, row: Rect, right: u16, text: &str, style: Style) {
+    let room = right.saturating_sub(row.x);
+    let width = (Line::raw(text).width() as u16).min(room);
+    put(
+        buffer,
+        Rect { width: room, ..row },
+        right - width,
+        text,
+        style,
+    );
+}
+
+/// Writes a styled line into a row from `x` on, cut off at its end.
+pub(crate) fn line(buffer: &mut Buffer, row: Rect, x: u16, line: &Line) {
+    let row = row.intersection(buffer.area);
+    if row.contains((x, row.y).into()) {
+        buffer.set_line(x, row.y, line, row.right() - x);
+    }
+}
+
+/// Text cut to a width, with `…` where something is missing.
+pub(crate) fn cut(text: &str, width: u16) -> String {
+    if Line::raw(text).width() <= usize::from(width) {
+        return text.into();
+    }
+    let mut short = String::new();
+    for letter in text.chars() {
+        short.push(letter);
+        if Line::raw(short.as_str()).width() + 1 > usize::from(width) {
+            short.pop();
+            break;
+        }
+    }
+    if width > 0 {
+        short.push('…');
+    }
+    short
+}
+
+/// A bar, `share` of its width heavy, the rest light.
+pub(crate) fn gauge(area: Rect, share: f64, full: Style, empty: Style, buffer: &mut Buffer) {
+    // The widget leaves a cell for the gap behind its label, which is empty here.
+    let area = Rect {
+        x: area.x.saturating_sub(1),
+        width: area.width + 1,
+        ..area
+    };
+    // The widget refuses other shares, and NaN, by a panic.
+    let share = if share > 0.0 { share.min(1.0) } else { 0.0 };
+    LineGauge::default()
+        .label("")
+        .ratio(share)
+        .filled_symbol(THICK_HORIZONTAL)
+        .unfilled_symbol(HORIZONTAL)
+        .filled_style(full)
+        .unfilled_style(empty)
+        .render(area.intersection(buffer.area), buffer);
+}
+
+/// Marks the row under the cursor. Colours of its cells stay, so that outcome and state are still seen.
+pub(crate) fn highlight(row: Rect, depth: Depth, buffer: &mut Buffer) {
+    let style = if depth.coloured() {
+        Style {
+            fg: None,
+            ..depth.cursor()
+        }
+    } else {
+        depth.cursor()
+    };
+    buffer.set_style(
+        row.intersection(buffer.area),
+        style.add_modifier(Modifier::BOLD),
+    );
+}
+
+/// A hint in the middle of an empty pane.
+pub(crate) fn hint(buffer: &mut Buffer, area: Rect, text: &str, depth: Depth) {
+    let text = cut(text, area.width);
+    let free = area.width - Line::raw(text.as_str()).width() as u16;
+    let middle = rows(area, area.height.saturating_sub(1) / 2, 1);
+    let style = depth.dim().add_modifier(Modifier::ITALIC);
+    put(buffer, middle, area.x + free / 2, &text, style);
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,52 @@
+//! The small drawing helpers at their edges.
+
+use super::*;
+
+fn buffer(width: u16, height: u16) -> Buffer {
+    Buffer::empty(Rect::new(0, 0, width, height))
+}
+
+#[test]
+fn text_is_cut_at_the_row_and_never_written_outside() {
+    let mut cells = buffer(6, 2);
+    let plain = Style::new();
+    put(&mut cells, Rect::new(0, 0, 4, 1), 1, "abcdef", plain);
+    put(&mut cells, row(Rect::new(0, 0, 4, 1), 1), 0, "below", plain);
+    put(&mut cells, Rect::new(50, 50, 9, 9), 50, "far away", plain);
+    put_right(&mut cells, Rect::new(0, 1, 6, 1), 6, "right", plain);
+    assert_eq!(crate::app::plain(&cells), " abc\n right\n");
+}
+
+#[test]
+fn cut_says_that_something_is_missing_and_respects_wide_letters() {
+    assert_eq!(cut("stable", 6), "stable");
+    assert_eq!(cut("stability", 6), "stabi…");
+    assert_eq!(cut("深度學習", 5), "深度…");
+    assert_eq!(cut("abc", 1), "…");
+    assert_eq!(cut("abc", 0), "");
+}
+
+#[test]
+fn a_bar_is_as_full_as_its_share() {
+    let bar = |share| {
+        let mut cells = buffer(5, 1);
+        let area = Rect::new(1, 0, 4, 1);
+        gauge(area, share, Style::new(), Style::new(), &mut cells);
+        crate::app::plain(&cells).trim().to_owned()
+    };
+    assert_eq!(
+        [bar(0.0), bar(0.5), bar(0.7), bar(1.0)],
+        ["────", "━━──", "━━──", "━━━━"]
+    );
+    assert_eq!([bar(f64::NAN), bar(7.0)], ["────", "━━━━"]);
+}
+
+#[test]
+fn frames_of_one_cell_and_of_none_do_not_panic() {
+    for (width, height) in [(0, 0), (1, 1), (1, 3), (3, 1), (3, 3)] {
+        let mut cells = buffer(width, height);
+        frame(Style::new())
+            .title_top("long")
+            .render(cells.area, &mut cells);
+    }
+}

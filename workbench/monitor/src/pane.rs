@@ -1,0 +1,108 @@
+//! What a pane is: one framed part of the screen with keys of its own, that can have the focus and has a tab to itself.
+
+use ratatui::{
+    buffer::Buffer,
+    layout::{Position, Rect},
+    text::Line,
+    widgets::Block,
+};
+
+use crate::colour::Depth;
+use crate::keys::{Key, Row};
+use crate::paint;
+use crate::scroll::Scroll;
+use crate::shared::Shared;
+
+/// A pane in the table of panes: what it is called, and where it stands.
+#[derive(Debug)]
+pub(crate) struct Entry {
+    /// Its name on the command line.
+    pub(crate) name: &'static str,
+    /// Title of its tab, and of its section on the help screen.
+    pub(crate) title: &'static str,
+    /// What its tab shows, for help and `--help`.
+    pub(crate) about: &'static str,
+    /// Where it stands on the overview; none has only its tab.
+    pub(crate) corner: Option<Corner>,
+    pub(crate) make: fn() -> Box<dyn Pane>,
+}
+
+/// A place on the overview. A screen too small for all four has the upper ones, or the upper left one only.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Corner {
+    UpperLeft,
+    UpperRight,
+    LowerRight,
+    LowerLeft,
+}
+
+/// What a pane does. It keeps its own choices (cursor, axes, signal) and what it prepared; what several panes must agree on is
+/// in [`Shared`].
+pub(crate) trait Pane {
+    /// What its keys do, for key bar, help and documentation.
+    fn keys(&self) -> Vec<Row> {
+        Vec::new()
+    }
+
+    /// Does what a key of its own asks for; `false` where the key is none of them.
+    fn press(&mut self, _key: Key, _shared: &mut Shared) -> bool {
+        false
+    }
+
+    /// Makes ready what it draws, before each frame. `None` when it is not on the screen: then only what others rely on.
+    fn prepare(&mut self, shared: &mut Shared, place: Option<Place>);
+
+    /// Draws what was prepared, its frame included. Nothing is read or decided here.
+    fn draw(&self, place: Place, depth: Depth, buffer: &mut Buffer);
+
+    /// A click inside its frame, which has given it the focus already.
+    fn click(&mut self, _at: Position, _place: Place, _shared: &mut Shared) {}
+
+    /// Moves its cursor: by default the one on the runs.
+    fn scroll(&mut self, by: Scroll, shared: &mut Shared) {
+        shared.scroll(by);
+    }
+
+    /// Enter, when the pane has the whole screen: the name of the pane to go to, if any.
+    fn enter(&self, _shared: &mut Shared) -> Option<&'static str> {
+        None
+    }
+}
+
+/// What the keys of a pane's table do.
+pub(crate) type Act<P> = fn(&mut P, &mut Shared);
+
+/// Where a pane stands on the screen.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Place {
+    /// With its frame.
+    pub(crate) area: Rect,
+    /// Whether keys go to it.
+    pub(crate) focused: bool,
+    /// Whether it has the screen to itself.
+    pub(crate) alone: bool,
+}
+
+impl Place {
+    /// The inside of the frame.
+    pub(crate) fn inner(self) -> Rect {
+        Block::bordered().inner(self.area)
+    }
+
+    /// The frame with its title; what stands right of the title is left out where there is no room for both.
+    pub(crate) fn frame<'a>(self, title: Line<'a>, right: Line<'a>, depth: Depth) -> Block<'a> {
+        let style = if self.focused && !self.alone {
+            depth.accent()
+        } else {
+            depth.faint()
+        };
+        let room = usize::from(self.area.width.saturating_sub(4));
+        let both = title.width() + right.width() < room;
+        let frame = paint::frame(style).title_top(title);
+        if both && right.width() > 0 {
+            frame.title_top(right.right_aligned())
+        } else {
+            frame
+        }
+    }
+}

@@ -1,0 +1,312 @@
+//! The alarms: what the detectors found, latest step first.
+
+use logs::{Alarm, AlarmKind, Sighting};
+use ratatui::{
+    buffer::Buffer,
+    layout::{Position, Rect},
+    style::Style,
+    text::{Line, Span},
+    widgets::Widget,
+};
+
+use crate::colour::{Depth, strong};
+use crate::keys::{Binding, Key, Row, bindings, find, letter, rows};
+use crate::list::List;
+use crate::number::{compact, count};
+use crate::paint::{cut, highlight, hint, put, put_right};
+use crate::pane::{Act, Corner, Entry, Pane, Place};
+use crate::scroll::Scroll;
+use crate::shared::{Label, Shared};
+
+pub(super) const ENTRY: Entry = Entry {
+    name: "alarms",
+    title: "Alarms",
+    about: "alarms",
+    corner: Some(Corner::LowerLeft),
+    make: || Box::new(Alarms::default()),
+};
+
+const BINDINGS: &[Binding<Act<Alarms>>] = bindings![
+    [letter('f')] "f" "this run/all" "alarms of the run under the cursor, or of all runs" |pane, _| pane.turn_scope();
+];
+
+/// Rows for a notch of the wheel.
+const NOTCH: isize = 3;
+
+#[derive(Default)]
+struct Alarms {
+    /// Only of the run under the cursor.
+    of_run: bool,
+    cursor: usize,
+    list: List,
+    page: usize,
+    run: Label,
+    /// All of them, whatever fits.
+    alarms: Vec<AlarmRow>,
+    /// Width of the longest label of a run.
+    longest: u16,
+}
+
+/// A line of the list.
+struct AlarmRow {
+    run: usize,
+    label: Label,
+    sighting: Sighting,
+}
+
+impl Pane for Alarms {
+    fn keys(&self) -> Vec<Row> {
+        rows(BINDINGS)
+    }
+
+    fn press(&mut self, key: Key, shared: &mut Shared) -> bool {
+        find(BINDINGS, key).map(|act| act(self, shared)).is_some()
+    }
+
+    fn prepare(&mut self, shared: &mut Shared, place: Option<Place>) {
+        let Some(place) = place else { return };
+        self.run = shared.label(shared.cursor);
+        self.alarms = self.listed(shared);
+        self.cursor = self.cursor.min(self.alarms.len().saturating_sub(1));
+        self.page = List::page(place.area);
+        self.list.fit(self.cursor, self.alarms.len(), self.page);
+        let runs = shared.sweep().runs.iter();
+        let longest = runs.map(|run| Line::raw(run.label()).width() as u16).max();
+        self.longest = longest.unwrap_or(0);
+    }
+
+    fn draw(&self, place: Place, depth: Depth, buffer: &mut Buffer) {
+        let frame = place.area;
+        place
+            .frame(self.title(depth), self.counts(depth), depth)
+            .title_bottom(self.list.shown(frame).style(depth.dim()))
+            .render(frame, buffer);
+        if self.alarms.is_empty() {
+            hint(buffer, place.inner(), "no alarms", depth);
+            return;
+        }
+        let list = List::area(frame);
+        let columns = Columns::new(list, self.longest);
+        columns.headings(place.inner(), depth, buffer);
+        let rows = self.alarms.iter().enumerate().skip(self.list.offset);
+        for (area, (index, row)) in list.rows().zip(rows) {
+            row.draw(&columns, area, depth, buffer);
+            if index == self.cursor && place.focused {
+                highlight(area, depth, buffer);
+            }
+        }
+        self.list.scrollbar(frame, depth, buffer);
+    }
+
+    fn click(&mut self, at: Position, place: Place, _shared: &mut Shared) {
+        self.cursor = self.list.row_at(at, place.area).unwrap_or(self.cursor);
+    }
+
+    fn scroll(&mut self, by: Scroll, _shared: &mut Shared) {
+        self.cursor = by.from(self.cursor, self.alarms.len(), self.page, NOTCH);
+    }
+
+    /// To the run of the alarm.
+    fn enter(&self, shared: &mut Shared) -> Option<&'static str> {
+        shared.cursor = self.alarms.get(self.cursor)?.run;
+        Some(super::runs::ENTRY.name)
+    }
+}
+
+impl Alarms {
+    fn turn_scope(&mut self) {
+        self.of_run = !self.of_run;
+        (self.cursor, self.list) = (0, List::default());
+    }
+
+    /// The latest step first, within a step in the order of the runs.
+    fn listed(&self, shared: &Shared) -> Vec<AlarmRow> {
+        let wanted = |run: usize| !self.of_run || run == shared.cursor;
+        let seen = shared.sightings().filter(|(run, _)| wanted(*run));
+        let row = |(run, sighting): (usize, &Sighting)| AlarmRow {
+            run,
+            label: shared.label(run),
+            sighting: sighting.clone(),
+        };
+        let mut rows: Vec<AlarmRow> = seen.map(row).collect();
+        rows.sort_by_key(|row| std::cmp::Reverse(row.sighting.alarm.step));
+        rows
+    }
+
+    fn title(&self, depth: Depth) -> Line<'static> {
+        let mut title = vec![Span::styled(" Alarms ", strong())];
+        if self.of_run {
+            let dot = Span::styled("· ", depth.dim());
+            title.extend([dot, self.run.span(depth), Span::raw(" ")]);
+        } else {
+            title.push(Span::styled("· all runs ", depth.dim()));
+        }
+        Line::from(title)
+    }
+
+    /// How many there are of every kind.
+    fn counts(&self, depth: Depth) -> Line<'static> {
+        let count = |kind: AlarmKind| {
+            let rows = self.alarms.iter();
+            rows.filter(|row| row.sighting.alarm.kind == kind).count()
+        };
+        let kinds = KINDS.map(|kind| (kind, count(kind))).into_iter();
+        let kinds = kinds.filter(|(_, number)| *number > 0);
+        let spans = kinds.flat_map(|(kind, number)| {
+            [
+                Span::styled(format!(" {} ", glyph(kind)), kind_style(kind, depth)),
+                Span::styled(format!("{number} {} ", name(kind)), depth.dim()),
+            ]
+        });
+        spans.collect()
+    }
+}
+
+/// The kinds in the order in which they are counted.
+const KINDS: [AlarmKind; 6] = [
+    AlarmKind::NonFinite,
+    AlarmKind::Spike,
+    AlarmKind::Jump,
+    AlarmKind::Layer,
+    AlarmKind::LossScaleFalling,
+    AlarmKind::RepeatedSkips,
+];
+
+impl AlarmRow {
+    fn draw(&self, columns: &Columns, area: Rect, depth: Depth, buffer: &mut Buffer) {
+        let alarm = &self.sighting.alarm;
+        let style = kind_style(alarm.kind, depth);
+        put(buffer, area, area.x, glyph(alarm.kind), style);
+        let label = cut(&self.label.text, columns.run_width);
+        put(buffer, area, columns.run, &label, depth.arm(self.label.arm));
+        let step = count(alarm.step);
+        put_right(buffer, area, columns.step, &step, Style::new());
+        let mut text = message(alarm);
+        if columns.rule < area.right() {
+            let rules = cut(&rules(&self.sighting), RULE);
+            put(buffer, area, columns.rule, &rules, depth.dim());
+        } else if alarm.kind == AlarmKind::Spike {
+            text = format!("{text} · {}", rules(&self.sighting));
+        }
+        let end = columns.rule.min(area.right() + 1);
+        let text = cut(&text, end.saturating_sub(columns.message + 1));
+        put(buffer, area, columns.message, &text, Style::new());
+    }
+}
+
+/// Width of the names of rules.
+const RULE: u16 = 22;
+
+/// The rule that saw it first, and how many others did.
+fn rules(sighting: &Sighting) -> String {
+    let first = &sighting.alarm.rule;
+    match sighting.rules.len().saturating_sub(1) {
+        0 => first.clone(),
+        others => format!("{first} +{others}"),
+    }
+}
+
+/// Where the columns are; the step is given by its right edge, and the rule lies outside where it has no room.
+struct Columns {
+    run: u16,
+    run_width: u16,
+    step: u16,
+    message: u16,
+    rule: u16,
+}
+
+impl Columns {
+    fn new(list: Rect, longest_run: u16) -> Self {
+        let run_width = longest_run.clamp(4, 26).min((list.width / 3).max(4));
+        let run = list.x + 2;
+        let step = run + run_width + 8;
+        let message = step + 1;
+        let room = list.right().saturating_sub(message);
+        let rule = if room > RULE + 24 {
+            list.right() - RULE
+        } else {
+            list.right() + 1
+        };
+        Self {
+            run,
+            run_width,
+            step,
+            message,
+            rule,
+        }
+    }
+
+    fn headings(&self, inner: Rect, depth: Depth, buffer: &mut Buffer) {
+        let head = Rect { height: 1, ..inner };
+        put(buffer, head, self.run, "run", depth.dim());
+        put_right(buffer, head, self.step, "step", depth.dim());
+        put(buffer, head, self.message, "what", depth.dim());
+        if self.rule < head.right() {
+            put(buffer, head, self.rule, "rule", depth.dim());
+        }
+    }
+}
+
+/// What was seen, in as few columns as it takes.
+fn message(alarm: &Alarm) -> String {
+    let Alarm {
+        signal,
+        value,
+        score,
+        ..
+    } = alarm;
+    match alarm.kind {
+        AlarmKind::Spike | AlarmKind::Layer => {
+            format!("{signal} {}, {score:+.1}σ", compact(*value))
+        }
+        AlarmKind::Jump => format!("{signal} {}, ×{score:.1}", compact(*value)),
+        AlarmKind::RepeatedSkips => format!("{score:.0} steps skipped"),
+        AlarmKind::NonFinite => format!("{signal} is {}", compact(*value)),
+        AlarmKind::LossScaleFalling => {
+            // The score counts halvings. Scales are powers of two, and read better as whole numbers.
+            let scale = |value: f64| {
+                if value >= 1.0 {
+                    count(value as u64)
+                } else {
+                    compact(value)
+                }
+            };
+            format!(
+                "{signal} {} → {}",
+                scale(value * score.exp2()),
+                scale(*value)
+            )
+        }
+    }
+}
+
+fn glyph(kind: AlarmKind) -> &'static str {
+    match kind {
+        AlarmKind::Spike | AlarmKind::Jump => "▲",
+        AlarmKind::Layer => "◆",
+        AlarmKind::NonFinite => "✕",
+        AlarmKind::LossScaleFalling | AlarmKind::RepeatedSkips => "▼",
+    }
+}
+
+fn name(kind: AlarmKind) -> &'static str {
+    match kind {
+        AlarmKind::Spike => "spike",
+        AlarmKind::Jump => "jump",
+        AlarmKind::Layer => "layer",
+        AlarmKind::RepeatedSkips => "skips",
+        AlarmKind::NonFinite => "non-finite",
+        AlarmKind::LossScaleFalling => "loss scale",
+    }
+}
+
+fn kind_style(kind: AlarmKind, depth: Depth) -> Style {
+    match kind {
+        AlarmKind::NonFinite => depth.bad(),
+        AlarmKind::Spike
+        | AlarmKind::Jump
+        | AlarmKind::Layer
+        | AlarmKind::LossScaleFalling
+        | AlarmKind::RepeatedSkips => depth.warn(),
+    }
+}

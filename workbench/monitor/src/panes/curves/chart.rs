@@ -1,0 +1,253 @@
+//! From the values of many runs to a few lines and bands in plot coordinates.
+//!
+//! Order of the steps, and why: smooth each run, then average over seeds (smoothing a mean would mix runs of
+//! different length), then take logarithms, then reduce to the columns of the screen. The band comes from raw
+//! values, so that smoothing never hides a spike.
+
+use logs::smooth::Ema;
+
+use super::choices::CurveChoices;
+use super::reduce::{self, Point};
+use crate::shared::{Axis, Curve};
+
+/// How strongly a line is drawn.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Tone {
+    /// Raw values behind a smoothed line.
+    Faint,
+    Normal,
+    /// The run under the cursor.
+    Focus,
+}
+
+/// A line in plot coordinates (y is a base-10 logarithm on a log axis). A NaN breaks it.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Line {
+    pub(super) arm: usize,
+    pub(super) tone: Tone,
+    pub(super) points: Vec<Point>,
+}
+
+/// A band in plot coordinates: x, lowest, highest.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Band {
+    pub(super) arm: usize,
+    pub(super) points: Vec<(f64, f64, f64)>,
+}
+
+/// What one chart shows.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub(super) struct Chart {
+    pub(super) signal: String,
+    pub(super) unit: &'static str,
+    pub(super) log: bool,
+    pub(super) axis: Option<Axis>,
+    pub(super) x: (f64, f64),
+    pub(super) y: (f64, f64),
+    pub(super) bands: Vec<Band>,
+    pub(super) lines: Vec<Line>,
+    /// Places of non-finite values, with the arm.
+    pub(super) marks: Vec<(f64, usize)>,
+    /// Positive values only exist on a log axis: how many had to be left out.
+    pub(super) not_positive: usize,
+    /// Arm and its last drawn value.
+    pub(super) legend: Vec<(usize, f64)>,
+    /// How many runs were chosen, and how many of them have the signal.
+    pub(super) chosen: usize,
+    pub(super) runs: usize,
+    pub(super) choices: CurveChoices,
+}
+
+/// Builds the chart of a signal for `columns` dots of width. `index` is 0 for the upper and 1 for the lower chart.
+pub(super) fn build(
+    signal: &str,
+    curves: &[Curve],
+    arms: usize,
+    choices: CurveChoices,
+    index: usize,
+    columns: usize,
+) -> Chart {
+    let log = choices.log[index];
+    let mut chart = Chart {
+        signal: signal.into(),
+        unit: logs::signal::signal(signal).map_or("", |signal| signal.unit),
+        log,
+        axis: Some(choices.axis),
+        chosen: curves.len(),
+        choices,
+        ..Chart::default()
+    };
+    let samples: Vec<(Curve, Vec<Sample>)> = curves
+        .iter()
+        .filter(|curve| !curve.values.is_empty())
+        .map(|curve| (*curve, sample(curve, choices.weight())))
+        .collect();
+    chart.runs = samples.len();
+    for (curve, run) in &samples {
+        chart.marks.extend(
+            run.iter()
+                .filter(|s| !s.raw.is_finite())
+                .map(|s| (s.x, curve.arm)),
+        );
+        chart.not_positive += if log {
+            run.iter()
+                .filter(|s| s.raw <= 0.0 && s.raw.is_finite())
+                .count()
+        } else {
+            0
+        };
+    }
+    let scale = |value: f64| if log { log10(value) } else { value };
+    for arm in 0..arms {
+        let of_arm: Vec<&(Curve, Vec<Sample>)> = samples
+            .iter()
+            .filter(|(curve, _)| curve.arm == arm)
+            .collect();
+        let means = group(&of_arm);
+        let last = means.iter().rev().find(|mean| mean.value.is_finite());
+        if let Some(last) = last {
+            chart.legend.push((arm, last.value));
+        }
+        if choices.grouped {
+            let band = of_arm.len() > 1;
+            let points = means.iter().filter(|m| band && m.low <= m.high);
+            let points = points
+                .map(|m| (m.x, scale(m.low), scale(m.high)))
+                .collect::<Vec<_>>();
+            chart.bands.push(Band {
+                arm,
+                points: reduce::band(&points, columns),
+            });
+            let points: Vec<Point> = means.iter().map(|m| (m.x, scale(m.value))).collect();
+            chart.push_line(arm, Tone::Normal, &points, columns);
+        }
+    }
+    if !choices.grouped {
+        for (curve, run) in samples.iter().filter(|_| choices.smooth) {
+            let raw: Vec<Point> = run.iter().map(|s| (s.x, scale(s.raw))).collect();
+            chart.push_line(curve.arm, Tone::Faint, &raw, columns);
+        }
+        // The run under the cursor last, on top of the others.
+        for focus in [false, true] {
+            for (curve, run) in samples.iter().filter(|(curve, _)| curve.focus == focus) {
+                let smooth: Vec<Point> = run.iter().map(|s| (s.x, scale(s.smooth))).collect();
+                let tone = if focus { Tone::Focus } else { Tone::Normal };
+                chart.push_line(curve.arm, tone, &smooth, columns);
+            }
+        }
+    }
+    chart.set_ranges(&samples);
+    chart
+}
+
+impl Chart {
+    fn push_line(&mut self, arm: usize, tone: Tone, points: &[Point], columns: usize) {
+        let points = reduce::line(points, columns);
+        self.lines.push(Line { arm, tone, points });
+    }
+
+    fn set_ranges(&mut self, samples: &[(Curve, Vec<Sample>)]) {
+        let ys = self
+            .lines
+            .iter()
+            .flat_map(|line| line.points.iter().map(|(_, y)| *y));
+        let bands = self
+            .bands
+            .iter()
+            .flat_map(|band| band.points.iter().flat_map(|(_, low, high)| [*low, *high]));
+        let (low, high) = bounds(ys.chain(bands));
+        let margin = ((high - low) * 0.04)
+            .max(low.abs().max(high.abs()) * 1e-3)
+            .max(1e-9);
+        self.y = (low - margin, high + margin);
+        let xs = samples
+            .iter()
+            .flat_map(|(_, run)| run.first().into_iter().chain(run.last()).map(|s| s.x));
+        let (low, high) = bounds(xs);
+        self.x = if high > low {
+            (low, high)
+        } else {
+            (low, low + 1.0)
+        };
+    }
+}
+
+/// Least and greatest finite value; 0 and 1 when there is none.
+fn bounds(values: impl Iterator<Item = f64>) -> (f64, f64) {
+    let start = (f64::INFINITY, f64::NEG_INFINITY);
+    let (low, high) = values
+        .filter(|v| v.is_finite())
+        .fold(start, |(low, high), v| (low.min(v), high.max(v)));
+    if low <= high { (low, high) } else { (0.0, 1.0) }
+}
+
+/// Logarithm of a positive value, else NaN, which breaks the line.
+fn log10(value: f64) -> f64 {
+    if value > 0.0 { value.log10() } else { f64::NAN }
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Sample {
+    step: f64,
+    x: f64,
+    raw: f64,
+    smooth: f64,
+}
+
+fn sample(curve: &Curve, weight: f64) -> Vec<Sample> {
+    let mut ema = Ema::new(weight);
+    let samples = curve.values.iter().filter_map(|&(record, raw)| {
+        let record = record as usize;
+        // A non-finite value breaks the smoothed line as well.
+        let smooth = ema.push(raw).unwrap_or(f64::NAN);
+        Some(Sample {
+            step: *curve.steps.get(record)?,
+            x: *curve.x.get(record)?,
+            raw,
+            smooth,
+        })
+    });
+    samples.collect()
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Mean {
+    x: f64,
+    value: f64,
+    low: f64,
+    high: f64,
+}
+
+/// Mean of the smoothed and range of the raw values over the runs of an arm, at every step that any of them
+/// recorded. Non-finite values are left out (they are marked); a step without a finite value is a gap.
+fn group(runs: &[&(Curve, Vec<Sample>)]) -> Vec<Mean> {
+    let mut all: Vec<Sample> = runs
+        .iter()
+        .flat_map(|(_, run)| run.iter().copied())
+        .collect();
+    all.sort_by(|a, b| a.step.total_cmp(&b.step));
+    let mut means: Vec<Mean> = all
+        .chunk_by(|a, b| a.step == b.step)
+        .map(|at_step| {
+            let finite = || at_step.iter().filter(|sample| sample.raw.is_finite());
+            let count = finite().count() as f64;
+            Mean {
+                x: at_step.iter().map(|sample| sample.x).sum::<f64>() / at_step.len() as f64,
+                // 0 / 0 is NaN: the gap.
+                value: finite().map(|sample| sample.smooth).sum::<f64>() / count,
+                low: finite()
+                    .map(|sample| sample.raw)
+                    .fold(f64::INFINITY, f64::min),
+                high: finite()
+                    .map(|sample| sample.raw)
+                    .fold(f64::NEG_INFINITY, f64::max),
+            }
+        })
+        .collect();
+    // Mean times may go back a little where the set of runs changes.
+    means.sort_by(|a, b| a.x.total_cmp(&b.x));
+    means
+}
+
+#[cfg(test)]
+mod tests;

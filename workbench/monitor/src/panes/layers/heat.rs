@@ -1,0 +1,180 @@
+//! The heat map of one run: a per-layer signal over its steps.
+
+use logs::record::Record;
+
+/// One cell: the largest value of a layer within a column, so that a spike of one step is seen.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) enum Cell {
+    /// Nothing recorded.
+    Empty,
+    /// Base-10 logarithm; -∞ for zero.
+    Value(f64),
+    /// NaN or infinite at some step of the column.
+    Nonfinite,
+}
+
+/// A grid of `layers` × `columns`, layer 0 first.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub(super) struct Heat {
+    pub(super) signal: String,
+    pub(super) layers: usize,
+    pub(super) columns: usize,
+    cells: Vec<Cell>,
+    /// Range of the colour scale, as base-10 logarithms.
+    pub(super) scale: (f64, f64),
+    /// First and last step.
+    pub(super) steps: (u64, u64),
+    /// Non-finite values, not cells.
+    pub(super) nonfinite: usize,
+}
+
+impl Heat {
+    pub(super) fn build(records: &[Record], signal: &str, columns: usize) -> Self {
+        let rows = || {
+            records
+                .iter()
+                .filter_map(|record| Some((record.step, record.layers.get(signal)?)))
+        };
+        let layers = rows().map(|(_, values)| values.len()).max().unwrap_or(0);
+        let first = rows().next().map_or(0, |(step, _)| step);
+        let last = rows().next_back().map_or(0, |(step, _)| step);
+        let mut heat = Self {
+            signal: signal.into(),
+            layers,
+            columns,
+            cells: vec![Cell::Empty; layers * columns],
+            steps: (first, last),
+            ..Self::default()
+        };
+        if columns == 0 || layers == 0 {
+            return heat;
+        }
+        let span = (last - first + 1) as f64;
+        let column =
+            |step: u64| (((step - first) as f64 / span * columns as f64) as usize).min(columns - 1);
+        let mut filled = 0;
+        let mut bounds = (f64::INFINITY, f64::NEG_INFINITY);
+        for (step, values) in rows() {
+            let here = column(step);
+            // Fewer records than columns: each record is as wide as the steps it stands for.
+            for gap in filled..here {
+                heat.copy_column(gap.wrapping_sub(1), gap);
+            }
+            for (layer, value) in values.iter().enumerate() {
+                heat.raise(layer, here, *value);
+                heat.nonfinite += usize::from(!value.is_finite());
+                if value.is_finite() && *value > 0.0 {
+                    bounds = (bounds.0.min(value.log10()), bounds.1.max(value.log10()));
+                }
+            }
+            filled = here + 1;
+        }
+        for gap in filled..columns {
+            heat.copy_column(gap.wrapping_sub(1), gap);
+        }
+        heat.scale = if bounds.0 <= bounds.1 {
+            bounds
+        } else {
+            (0.0, 1.0)
+        };
+        heat
+    }
+
+    fn raise(&mut self, layer: usize, column: usize, value: f64) {
+        let cell = &mut self.cells[layer * self.columns + column];
+        let new = if value.is_finite() {
+            Cell::Value(value.abs().log10())
+        } else {
+            Cell::Nonfinite
+        };
+        *cell = larger(*cell, new);
+    }
+
+    fn copy_column(&mut self, from: usize, to: usize) {
+        for layer in 0..self.layers {
+            if let Some(cell) = self
+                .cells
+                .get(layer * self.columns + from)
+                .copied()
+                .filter(|_| from < self.columns)
+            {
+                self.cells[layer * self.columns + to] = cell;
+            }
+        }
+    }
+
+    /// The largest cell of several layers in a column: fewer rows on the screen than layers.
+    pub(super) fn cell(&self, layers: std::ops::Range<usize>, column: usize) -> Cell {
+        layers
+            .filter_map(|layer| self.cells.get(layer * self.columns + column).copied())
+            .fold(Cell::Empty, larger)
+    }
+
+    /// Place of a value on the colour scale, 0..=1.
+    pub(super) fn level(&self, log_value: f64) -> f64 {
+        let (low, high) = self.scale;
+        if high > low {
+            ((log_value - low) / (high - low)).clamp(0.0, 1.0)
+        } else {
+            0.5
+        }
+    }
+}
+
+fn larger(a: Cell, b: Cell) -> Cell {
+    match (a, b) {
+        (Cell::Nonfinite, _) | (_, Cell::Nonfinite) => Cell::Nonfinite,
+        (Cell::Value(a), Cell::Value(b)) => Cell::Value(a.max(b)),
+        (Cell::Empty, other) | (other, Cell::Empty) => other,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn record(step: u64, values: &[f64]) -> Record {
+        let mut record = Record::new(step);
+        record.set_layers("layer_grad_norm", values.to_vec());
+        record
+    }
+
+    #[test]
+    fn a_spike_of_one_step_survives_and_the_scale_is_logarithmic() {
+        let mut records: Vec<Record> = (0..1000).map(|step| record(step, &[1.0, 10.0])).collect();
+        records[500] = record(500, &[1000.0, 10.0]);
+        let heat = Heat::build(&records, "layer_grad_norm", 10);
+        assert_eq!(heat.cell(0..1, 5), Cell::Value(3.0));
+        assert_eq!(heat.cell(0..1, 4), Cell::Value(0.0));
+        assert_eq!(heat.scale, (0.0, 3.0));
+        assert_eq!(heat.level(1.5), 0.5);
+    }
+
+    #[test]
+    fn few_records_are_stretched_without_holes() {
+        let records = [record(10, &[1.0]), record(20, &[2.0])];
+        let heat = Heat::build(&records, "layer_grad_norm", 11);
+        assert!((0..11).all(|column| heat.cell(0..1, column) != Cell::Empty));
+    }
+
+    #[test]
+    fn non_finite_values_are_counted_and_win_their_cell() {
+        let records = [
+            record(1, &[f64::NAN, 0.0]),
+            record(2, &[f64::INFINITY, 1.0]),
+        ];
+        let heat = Heat::build(&records, "layer_grad_norm", 1);
+        assert_eq!(heat.nonfinite, 2);
+        assert_eq!(heat.cell(0..1, 0), Cell::Nonfinite);
+        assert_eq!(heat.cell(0..2, 0), Cell::Nonfinite, "merged layers keep it");
+    }
+
+    #[test]
+    fn nothing_recorded_is_an_empty_map() {
+        assert_eq!(Heat::build(&[], "layer_grad_norm", 5).layers, 0);
+        assert_eq!(
+            Heat::build(&[record(1, &[1.0])], "layer_grad_norm", 0).columns,
+            0
+        );
+    }
+}

@@ -1,0 +1,306 @@
+//! The panes, which of them are on the screen, and which one has the focus: what keys and clicks change.
+
+use ratatui::crossterm::event::KeyCode;
+use ratatui::layout::{Position, Rect};
+use ratatui::text::Line;
+
+use crate::keys::{Binding, Key, Row, Section, bindings, find, key, letter, rows};
+use crate::pane::{Entry, Pane};
+use crate::panes::{Tab, tabs};
+use crate::places::Places;
+use crate::scroll::Scroll;
+use crate::shared::Shared;
+
+/// The keys that work whichever pane has the focus.
+const BINDINGS: &[Binding<fn(&mut Screen)>] = bindings![
+    [key(KeyCode::Down), letter('j')] "↓ j" "" "next run (or next alarm, or help line)" |screen| screen.scroll(Scroll::Rows(1));
+    [key(KeyCode::Up), letter('k')] "↑ k" "" "previous run (or previous alarm, or help line)" |screen| screen.scroll(Scroll::Rows(-1));
+    [key(KeyCode::PageDown)] "pgdn" "" "one page down" |screen| screen.scroll(Scroll::Pages(1));
+    [key(KeyCode::PageUp)] "pgup" "" "one page up" |screen| screen.scroll(Scroll::Pages(-1));
+    [key(KeyCode::Home)] "home" "" "first row" |screen| screen.scroll(Scroll::First);
+    [key(KeyCode::End)] "end" "" "last row" |screen| screen.scroll(Scroll::Last);
+    [key(KeyCode::Tab)] "tab" "pane" "next pane" |screen| screen.step_focus(1);
+    [key(KeyCode::BackTab)] "shift-tab" "" "previous pane" |screen| screen.step_focus(-1);
+    [key(KeyCode::Enter)] "enter" "zoom" "give this pane the whole screen; on an alarm, go to its run" Screen::enter;
+    [key(KeyCode::Esc)] "esc" "" "back to the overview, or close this help" Screen::back;
+    [letter('b')] "b" "" "bell at new alarms of runs that ask for it, on or off" |screen| screen.bell = !screen.bell;
+];
+
+/// The keys that end the key bar, and Ctrl-C.
+const ENDS: &[Binding<fn(&mut Screen)>] = bindings![
+    [letter('?'), letter('h'), key(KeyCode::F(1))] "?" "help" "this help" Screen::turn_help;
+    [letter('q')] "q" "leave" "leave the monitor; the sweep goes on" |screen| screen.leaving = Some(Leaving::Alone);
+    [Key { code: KeyCode::Char('c'), ctrl: true }] "ctrl-c" "" "leave, and stop what this command started" |screen| screen.leaving = Some(Leaving::Interrupted);
+];
+
+/// The digits that open the first tabs.
+static DIGITS: [(&str, [Key; 1]); 9] = [
+    ("1", [letter('1')]),
+    ("2", [letter('2')]),
+    ("3", [letter('3')]),
+    ("4", [letter('4')]),
+    ("5", [letter('5')]),
+    ("6", [letter('6')]),
+    ("7", [letter('7')]),
+    ("8", [letter('8')]),
+    ("9", [letter('9')]),
+];
+
+/// How the user left.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Leaving {
+    /// By `q`.
+    Alone,
+    /// By Ctrl-C.
+    Interrupted,
+}
+
+pub(crate) struct Screen {
+    pub(crate) shared: Shared,
+    entries: &'static [Entry],
+    pub(crate) panes: Vec<Box<dyn Pane>>,
+    pub(crate) tab: Tab,
+    /// Number of the pane that keys go to.
+    pub(crate) focus: usize,
+    /// First line of the help screen, while that is open.
+    pub(crate) help: Option<usize>,
+    /// Lines of the help screen that do not fit.
+    help_hidden: usize,
+    /// Whether alarms may ring.
+    pub(crate) bell: bool,
+    pub(crate) leaving: Option<Leaving>,
+    /// The screen that was drawn last, which is what keys and clicks refer to.
+    pub(crate) places: Places,
+}
+
+impl Screen {
+    pub(crate) fn new(shared: Shared, entries: &'static [Entry]) -> Self {
+        Self {
+            shared,
+            entries,
+            panes: entries.iter().map(|entry| (entry.make)()).collect(),
+            tab: Tab::OVERVIEW,
+            focus: 0,
+            help: None,
+            help_hidden: 0,
+            bell: true,
+            leaving: None,
+            places: Places::default(),
+        }
+    }
+
+    /// Makes ready what the panes of a screen of this size draw.
+    pub(crate) fn prepare(&mut self, area: Rect) {
+        self.arrange(area);
+        for (number, pane) in self.panes.iter_mut().enumerate() {
+            let place = self.places.place(number, self.focus);
+            pane.prepare(&mut self.shared, place);
+        }
+    }
+
+    /// Keeps the help screen inside its lines, of which so many do not fit.
+    pub(crate) fn fit_help(&mut self, hidden: usize) {
+        self.help_hidden = hidden;
+        self.help = self.help.map(|line| line.min(hidden));
+    }
+
+    /// Places the panes of the open tab; the focus goes to one of them.
+    fn arrange(&mut self, area: Rect) {
+        let runs = self.shared.runs().len();
+        self.places = Places::new(area, self.tab, self.entries, runs);
+        let panes = &self.places.panes;
+        if panes.iter().all(|(pane, _)| *pane != self.focus) {
+            self.focus = panes.first().map_or(self.focus, |(pane, _)| *pane);
+        }
+    }
+
+    /// Does what a key asks for; `false` where it asks for nothing. The pane with the focus comes first, then what works
+    /// everywhere, then the other panes, those on the screen before the rest.
+    pub(crate) fn press(&mut self, key: Key) -> bool {
+        if self.panes[self.focus].press(key, &mut self.shared) {
+            return true;
+        }
+        let mut digits = DIGITS.iter().map(|(_, keys)| keys.contains(&key));
+        let tab = digits.position(|pressed| pressed);
+        if let Some(tab) = tab.and_then(|tab| tabs(self.entries).nth(tab)) {
+            self.open(tab);
+            return true;
+        }
+        if let Some(act) = find(BINDINGS, key).or_else(|| find(ENDS, key)) {
+            act(self);
+            return true;
+        }
+        let visible: Vec<usize> = self.visible().collect();
+        let mut others = visible.into_iter().chain(0..self.panes.len());
+        others.any(|pane| self.panes[pane].press(key, &mut self.shared))
+    }
+
+    /// A click on a tab, on a pane, or anywhere while help is open.
+    pub(crate) fn click(&mut self, at: Position) {
+        if self.help.take().is_some() {
+            return;
+        }
+        if let Some(tab) = self.tab_at(at) {
+            self.open(tab);
+        } else if let Some(pane) = self.places.pane_at(at) {
+            self.focus = pane;
+            if let Some(place) = self.places.place(pane, pane) {
+                self.panes[pane].click(at, place, &mut self.shared);
+            }
+        }
+    }
+
+    /// Notches of the wheel move in what is under the pointer.
+    pub(crate) fn wheel(&mut self, at: Position, notches: isize) {
+        let by = Scroll::Notches(notches);
+        match self.places.pane_at(at) {
+            _ if self.help.is_some() => self.scroll(by),
+            Some(pane) => self.panes[pane].scroll(by, &mut self.shared),
+            None => self.shared.scroll(by),
+        }
+    }
+
+    pub(crate) fn open(&mut self, tab: Tab) {
+        self.help = None;
+        self.tab = tab;
+        self.focus = tab.pane.unwrap_or(self.focus);
+        self.arrange(self.places.area);
+    }
+
+    fn scroll(&mut self, by: Scroll) {
+        if let Some(line) = self.help {
+            let page = usize::from(self.places.area.height.saturating_sub(2));
+            self.help = Some(by.from(line, self.help_hidden + 1, page, 3));
+        } else {
+            self.panes[self.focus].scroll(by, &mut self.shared);
+        }
+    }
+
+    fn step_focus(&mut self, by: isize) {
+        let panes: Vec<usize> = self.visible().collect();
+        let here = panes.iter().position(|pane| *pane == self.focus);
+        if let Some(here) = here {
+            let next = (here as isize + by).rem_euclid(panes.len() as isize);
+            self.focus = panes[next as usize];
+        }
+    }
+
+    fn visible(&self) -> impl Iterator<Item = usize> {
+        self.places.panes.iter().map(|(pane, _)| *pane)
+    }
+
+    /// Gives the pane with the focus the whole screen; one that has it may lead on.
+    fn enter(&mut self) {
+        if self.help.take().is_some() {
+            return;
+        }
+        let mut pane = Some(self.focus);
+        if self.tab.pane == pane {
+            let name = self.panes[self.focus].enter(&mut self.shared);
+            pane = self
+                .entries
+                .iter()
+                .position(|entry| Some(entry.name) == name);
+        }
+        if pane.is_some() {
+            self.open(Tab { pane });
+        }
+    }
+
+    fn back(&mut self) {
+        if self.help.take().is_none() {
+            self.open(Tab::OVERVIEW);
+        }
+    }
+
+    fn turn_help(&mut self) {
+        self.help = self.help.is_none().then_some(0);
+    }
+
+    /// What the tabs say: their digit and their title.
+    pub(crate) fn tab_titles(&self) -> Vec<String> {
+        let digits = DIGITS
+            .iter()
+            .map(|(digit, _)| *digit)
+            .chain(std::iter::repeat(" "));
+        let titles = tabs(self.entries).map(|tab| tab.title(self.entries));
+        digits
+            .zip(titles)
+            .map(|(digit, title)| format!(" {digit} {title} "))
+            .collect()
+    }
+
+    /// Number of the open tab.
+    pub(crate) fn tab_number(&self) -> usize {
+        self.tab.pane.map_or(0, |pane| pane + 1)
+    }
+
+    /// The tabs stand behind one free cell, and have one between each other.
+    fn tab_at(&self, at: Position) -> Option<Tab> {
+        let mut right = self.places.tabs.left();
+        let titles = self.tab_titles();
+        let hit = titles.iter().position(|title| {
+            let left = right + 1;
+            right = left + Line::raw(title).width() as u16;
+            (left..right).contains(&at.x)
+        })?;
+        let shown = self.places.tabs.contains(at) && !self.places.compact;
+        tabs(self.entries).nth(hit).filter(|_| shown)
+    }
+
+    /// The rows of the key bar: those of the pane with the focus, those that work everywhere, then those of the other panes on
+    /// the screen where no row before them has the key.
+    pub(crate) fn bar(&self) -> Vec<Row> {
+        let mut bar: Vec<Row> = Vec::new();
+        let mut add = |rows: Vec<Row>| {
+            for row in rows {
+                let taken = bar.iter().any(|other| other.keys[0] == row.keys[0]);
+                if !row.short.is_empty() && !taken {
+                    bar.push(row);
+                }
+            }
+        };
+        add(self.panes[self.focus].keys());
+        add(rows(BINDINGS));
+        for pane in self.visible() {
+            add(self.panes[pane].keys());
+        }
+        bar
+    }
+
+    /// All keys, as help and documentation list them.
+    pub(crate) fn sections(&self) -> Vec<Section> {
+        sections(self.entries, &self.panes)
+    }
+}
+
+/// The rows with which the key bar always ends.
+pub(crate) fn ends() -> impl Iterator<Item = Row> {
+    rows(ENDS).into_iter().filter(|row| !row.short.is_empty())
+}
+
+/// All keys of these panes, pane by pane, and those that work everywhere.
+pub(crate) fn sections(entries: &'static [Entry], panes: &[Box<dyn Pane>]) -> Vec<Section> {
+    let sections = entries.iter().zip(panes).map(|(entry, pane)| Section {
+        title: entry.title,
+        rows: pane.keys(),
+    });
+    let digits = DIGITS
+        .iter()
+        .zip(tabs(entries))
+        .map(|((label, keys), tab)| Row {
+            keys,
+            label,
+            short: "",
+            help: tab.about_of(entries),
+        });
+    let everywhere = Section {
+        title: "Everywhere",
+        rows: digits.chain(rows(BINDINGS)).chain(rows(ENDS)).collect(),
+    };
+    let of_panes = sections.filter(|section| !section.rows.is_empty());
+    of_panes.chain([everywhere]).collect()
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,303 @@
+//! `workbench replay`: a step again under changes, and the cause that they name.
+
+use super::fork::{Way, checked, trained_config};
+use crate::cli::{Execution, Replay as Arguments};
+use crate::console::{self, say};
+use crate::failure::{Failure, exit};
+use crate::signals::Stop;
+use experiments::Child;
+use experiments_config::{Config, Format};
+use experiments_text::Cache;
+use logs::spike::{Spike, owner, spikes};
+use logs::{EventKind, Record, RunReader};
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use sweeps::replay::{Change, Control, Place, REPLAY_FILE, Replay, Row, Table, Told, Twin, chosen};
+use workbench_report::{ReplayLine, replay_svg};
+
+/// Steps before the step in which an attempt's start is looked across.
+const ATTEMPT: u64 = 32;
+/// Steps behind the step that the figure shows.
+const SHOWN: u64 = 40;
+
+pub(crate) fn run(arguments: &Arguments, cache: &Cache) -> Result<ExitCode, Failure> {
+    let config = trained_config(&arguments.run)?;
+    let reader = RunReader::open(&arguments.run)?;
+    let at = recorded_step(arguments, &reader)?;
+    let study = Study {
+        arguments,
+        config: &config,
+        records: reader.records(),
+        from: first_step(arguments, &reader),
+        at,
+        out: out(arguments),
+    };
+    let twins =
+        chosen(&arguments.twins).map_err(|error| Failure::usage(format!("--twins: {error}")))?;
+    study.check_out()?;
+    super::threads(config.runtime.threads);
+    let stop = Stop::listen()?;
+    let done = study.take(&twins, &reader, cache, &stop);
+    if !matches!(done, Ok(Some(_))) {
+        // The run is as it was, and so is the place: the same command begins anew.
+        study.clear();
+    }
+    let Some(replay) = done? else {
+        say("stopped: the same command begins anew");
+        return Ok(ExitCode::from(exit::STOPPED));
+    };
+    if arguments.json {
+        console::print_json(&replay)?;
+    } else {
+        console::print(&replay.text())?;
+    }
+    say(&format!("written: {}", study.out.display()));
+    Ok(ExitCode::SUCCESS)
+}
+
+/// The step must have been recorded.
+fn recorded_step(arguments: &Arguments, reader: &RunReader) -> Result<u64, Failure> {
+    let (at, run) = (arguments.at, arguments.run.display());
+    let last = reader.records().last().map_or(0, |record| record.step);
+    if (1..=last).contains(&at) {
+        return Ok(at);
+    }
+    let spikes = spikes(reader.records(), "loss");
+    let spikes: Vec<_> = spikes.iter().map(|spike| spike.first.to_string()).collect();
+    let hint = match spikes.as_slice() {
+        [] => "its loss has no spike".to_owned(),
+        _ => format!("its loss spikes at step {}", spikes.join(", ")),
+    };
+    Err(Failure::usage(format!(
+        "`{run}` has no step {at}; it has recorded the steps 1 to {last}, and {hint}"
+    )))
+}
+
+/// The first step that the twins take: some before the step, and not behind an attempt's start that lies shortly before
+/// it, so that what was restored there is seen.
+fn first_step(arguments: &Arguments, reader: &RunReader) -> u64 {
+    let at = arguments.at;
+    let begins = reader
+        .events()
+        .iter()
+        .filter(|event| event.kind == EventKind::Resume);
+    let close = begins
+        .map(|event| event.step)
+        .filter(|step| *step < at && step + ATTEMPT >= at);
+    let lead = at.saturating_sub(arguments.lead);
+    close.chain([lead]).min().unwrap_or(lead).max(1)
+}
+
+/// In the run's directory, unless said otherwise.
+fn out(arguments: &Arguments) -> PathBuf {
+    let own = || {
+        let name = format!("step-{:08}", arguments.at);
+        arguments.run.join(logs::run::REPLAYS_DIR).join(name)
+    };
+    arguments.out.clone().unwrap_or_else(own)
+}
+
+struct Study<'a> {
+    arguments: &'a Arguments,
+    config: &'a Config,
+    records: &'a [Record],
+    from: u64,
+    at: u64,
+    out: PathBuf,
+}
+
+impl Study<'_> {
+    fn check_out(&self) -> Result<(), Failure> {
+        let is_empty = match fs::read_dir(&self.out) {
+            Ok(mut entries) => entries.next().is_none(),
+            Err(error) => error.kind() == std::io::ErrorKind::NotFound,
+        };
+        if is_empty {
+            return Ok(());
+        }
+        let out = self.out.display();
+        Err(Failure::usage(format!(
+            "`{out}` is there already and not empty: read `{out}/replay.md`, or name another directory with --out"
+        )))
+    }
+
+    fn folder(&self, twin: &Twin) -> PathBuf {
+        self.out.join("twins").join(twin.name)
+    }
+
+    /// Takes away what an unfinished replay has made.
+    fn clear(&self) {
+        let _ = fs::remove_dir_all(self.out.join("twins"));
+        // Only where it is empty.
+        let _ = fs::remove_dir(&self.out);
+        let _ = fs::remove_dir(self.arguments.run.join(logs::run::REPLAYS_DIR));
+    }
+
+    /// From the state before the first step to the files; none where somebody asked to stop.
+    fn take(
+        &self,
+        twins: &[&'static Twin],
+        reader: &RunReader,
+        cache: &Cache,
+        stop: &Stop,
+    ) -> Result<Option<Replay>, Failure> {
+        let place = self.place();
+        let mut ends: Vec<Result<(), String>> = Vec::new();
+        let mut children = Vec::new();
+        for twin in twins {
+            let change = twin.change(&place);
+            ends.push(change.as_ref().map(|_| ()).map_err(Clone::clone));
+            children.extend(
+                change
+                    .ok()
+                    .map(|change| self.child(twin, change))
+                    .transpose()?,
+            );
+        }
+        let way = Way {
+            run: &self.arguments.run,
+            config: self.config,
+            step: self.from,
+            reach: self.arguments.reach,
+        };
+        let forked = way.fork(cache, stop.flag(), &children)?;
+        if !forked.done || !self.train(twins, &mut ends, cache, stop)? {
+            return Ok(None);
+        }
+        let mut lines = Vec::new();
+        let mut rows = Vec::new();
+        let mut control = Control::Same;
+        for (twin, end) in twins.iter().zip(ends) {
+            let end = match end {
+                Err(why) => Err(why),
+                Ok(()) => {
+                    let own = RunReader::open(&self.folder(twin))?;
+                    if twin.name == "same" {
+                        control =
+                            sweeps::replay::control(self.records, own.records(), reader.events());
+                    }
+                    lines.push(self.line(twin, own.records()));
+                    Ok(Told::of(self.records, own.records(), self.at))
+                }
+            };
+            rows.push(Row {
+                twin: twin.name,
+                what: twin.what,
+                cause: twin.cause,
+                end,
+            });
+        }
+        if let Some((step, _)) = forked.deviation {
+            control = sweeps::replay::deviation(step, reader.events());
+        }
+        let table = Table {
+            from: self.from,
+            at: self.at,
+            rows,
+        };
+        let says = table.attribution(control, self.config.precision.format == Format::Fp32);
+        let last = self.at + self.arguments.steps - 1;
+        let run = self.arguments.run.display().to_string();
+        let replay = Replay::new(run, (forked.from, last), control, table, says);
+        self.write(&replay, &lines)?;
+        Ok(Some(replay))
+    }
+
+    fn place(&self) -> Place<'_> {
+        let before: Vec<Record> = self
+            .records
+            .iter()
+            .filter(|r| r.step < self.at)
+            .cloned()
+            .collect();
+        let spike = spikes(self.records, "loss").into_iter();
+        let spike: Option<Spike> = spike
+            .into_iter()
+            .find(|spike| spike.first.abs_diff(self.at) <= 8);
+        let owner = spike.and_then(|spike| owner(&before, &spike));
+        let record = self.records.iter().find(|record| record.step == self.from);
+        Place {
+            config: self.config,
+            from: self.from,
+            at: self.at,
+            steps: self.arguments.steps,
+            loss_scale: record.and_then(|record| record.scalar("loss_scale")),
+            owner: owner.map(|owner| match owner.layer {
+                Some(layer) => format!("layers.{layer}."),
+                None => "embedding".to_owned(),
+            }),
+        }
+    }
+
+    fn child(&self, twin: &Twin, change: Change) -> Result<Child, Failure> {
+        Ok(Child {
+            directory: self.folder(twin),
+            config: checked(&change.config, twin.name)?,
+            change: change.state,
+            words: format!("twin `{}`, {}", twin.name, twin.what),
+        })
+    }
+
+    /// Trains the twins that there are. False where somebody asked to stop.
+    fn train(
+        &self,
+        twins: &[&'static Twin],
+        ends: &mut [Result<(), String>],
+        cache: &Cache,
+        stop: &Stop,
+    ) -> Result<bool, Failure> {
+        let execution = Execution {
+            workers: self.arguments.workers,
+            threads: self.arguments.threads,
+            pack: 1,
+        };
+        let executor = super::sweep::executor(&execution, cache, &[])?;
+        let places: Vec<usize> = (0..twins.len())
+            .filter(|place| ends[*place].is_ok())
+            .collect();
+        let folders: Vec<PathBuf> = places
+            .iter()
+            .map(|place| self.folder(twins[*place]))
+            .collect();
+        let mut done = 0;
+        let trained = executor.train_folders(&folders, stop.flag(), &mut |index, end| {
+            let place = places[index];
+            done += 1;
+            let how = if end.is_ok() { "done" } else { "failed" };
+            say(&format!(
+                "{done}/{} twins: {} {how}",
+                folders.len(),
+                twins[place].name
+            ));
+            ends[place] = end;
+        });
+        Ok(trained?)
+    }
+
+    fn line(&self, twin: &Twin, own: &[Record]) -> ReplayLine {
+        let shown = own.iter().filter(|record| record.step <= self.at + SHOWN);
+        let point = |record: &Record| (record.step, record.scalar("loss").unwrap_or(f64::NAN));
+        let panel = twin
+            .cause
+            .map_or("other".to_owned(), |cause| cause.to_string());
+        ReplayLine {
+            twin: twin.name.to_owned(),
+            panel: (twin.name != "same").then_some(panel),
+            points: shown.map(point).collect(),
+        }
+    }
+
+    fn write(&self, replay: &Replay, lines: &[ReplayLine]) -> Result<(), Failure> {
+        let title = format!("Step {} again", self.at);
+        let svg = replay_svg(&title, self.at, lines)?;
+        let write =
+            |name: &str, text: &str| logs::write_atomic(&self.out.join(name), text.as_bytes());
+        write("replay.svg", &svg)?;
+        write("replay.md", &replay.markdown())?;
+        Ok(logs::write_json_atomic(
+            Path::new(&self.out.join(REPLAY_FILE)),
+            replay,
+        )?)
+    }
+}
