@@ -180,7 +180,7 @@ impl CardResult {
 
     /// Reads a result.
     pub fn load(path: &Path) -> Result<Self, SweepError> {
-        let text = std::fs::read_to_string(path).map_err(|source| SweepError::Read {
+        let text = logs::disk::read_text(path).map_err(|source| SweepError::Read {
             path: path.to_owned(),
             source,
         })?;

@@ -20,7 +20,7 @@ impl Card {
             path: path.to_owned(),
             source,
         })?;
-        let directory = path.parent().unwrap_or(Path::new("."));
+        let directory = logs::disk::folder_of_text(path);
         let origin = format!("card `{}`", path.display());
         let card = Self::parse_at(&text, &origin, directory, budget)?;
         Ok((card, text))

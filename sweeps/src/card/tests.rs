@@ -289,6 +289,18 @@ fn wrong_types_and_wrong_words_are_named_together() {
     ] {
         assert!(said.contains(expected), "{expected}: {said}");
     }
+    let listed = text.replacen(
+        "[criterion]\n",
+        "[criterion]\nevent = [1]\npool = [\"a\", 5]\n",
+        1,
+    );
+    let told = refused(&listed, None);
+    for expected in [
+        "`criterion.event[0]`: is 1; expected text",
+        "`criterion.pool[1]`: is 5; expected text",
+    ] {
+        assert!(told.contains(expected), "{expected}: {told}");
+    }
     // What a wrong type leaves missing is no second mistake.
     let complaints = said.lines().filter(|line| line.starts_with("  `"));
     assert_eq!(complaints.count(), 6, "{said}");

@@ -11,6 +11,7 @@ use plotters::element::{Circle, DashedPathElement, PathElement, Rectangle, Text}
 use plotters::style::Color;
 use plotters::style::text_anchor::{HPos, Pos, VPos};
 use sweeps::evaluation::{CurvePoint, DetectorResult, Evaluation, Lead, Point, Share};
+use words::counted;
 
 /// Curves in a panel: as many as there are colours.
 const CURVES: usize = 6;
@@ -42,8 +43,9 @@ pub fn detectors_svg(evaluation: &Evaluation) -> Result<String, ReportError> {
          viewBox=\"0 0 {width} {height}\" xmlns=\"http://www.w3.org/2000/svg\">\n\
          <title id=\"detectors-title\">{}</title>\n",
         escape(&format!(
-            "Detectors on {} runs with {} events",
-            evaluation.runs, evaluation.events
+            "Detectors on {} with {}",
+            counted(evaluation.runs as u64, "run"),
+            counted(evaluation.events as u64, "event")
         ))
     );
     for (panel, i) in panels.iter().zip(0..) {

@@ -35,7 +35,10 @@ impl Config {
         checks.require(
             self.data.held_out > 0.0 && self.data.held_out <= 0.5,
             "data.held_out",
-            format!("is {}, must lie in (0, 0.5]", self.data.held_out),
+            format!(
+                "is {}, must lie in (0, 0.5]",
+                words::number(self.data.held_out)
+            ),
         );
     }
 
@@ -46,7 +49,10 @@ impl Config {
         checks.require(
             objective.mask_ratio > 0.0 && objective.mask_ratio <= 0.5,
             "objective.mask_ratio",
-            format!("is {}, must lie in (0, 0.5]", objective.mask_ratio),
+            format!(
+                "is {}, must lie in (0, 0.5]",
+                words::number(objective.mask_ratio)
+            ),
         );
         checks.above_zero(objective.span_lambda, "objective.span_lambda");
         checks.positive(objective.max_span, "objective.max_span");

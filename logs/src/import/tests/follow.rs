@@ -438,3 +438,16 @@ fn a_follower_whose_run_was_moved_speaks_of_following() {
         "{error}"
     );
 }
+
+/// It would be waited for in vain.
+#[cfg(unix)]
+#[test]
+fn a_link_that_leads_to_itself_is_refused_and_nothing_made() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("loop.log");
+    std::os::unix::fs::symlink("loop.log", &path).unwrap();
+    let request = request(&[&path], &dir.path().join("out"));
+    let error = Follower::begin(&request).unwrap_err();
+    assert!(matches!(error, ImportError::Read { .. }), "{error}");
+    assert!(!request.out.exists());
+}
