@@ -37,6 +37,22 @@ impl Record {
     }
 
     /// Adds or replaces a signal of this program.
+    ///
+    /// ```
+    /// let mut record = logs::Record::new(1);
+    /// record.set(logs::signal::LOSS, 3.0);
+    /// assert_eq!(record.scalar("loss"), Some(3.0));
+    /// ```
+    ///
+    /// A name without a row in the registry does not compile, nor does an array's as a number:
+    ///
+    /// ```compile_fail
+    /// logs::Record::new(1).set("los", 3.0);
+    /// ```
+    ///
+    /// ```compile_fail
+    /// logs::Record::new(1).set(logs::signal::LAYER_GRAD_NORM, 3.0);
+    /// ```
     pub fn set(&mut self, signal: Scalar, value: f64) {
         self.set_named(signal.0.name, value);
     }

@@ -253,7 +253,7 @@ direction = "treatment_more"
         let config = config.unwrap();
         let mut records = records(&config, 1.0);
         assert_eq!(reach(&config, &records[..2]), None);
-        records[3].set("loss", f64::NAN);
+        records[3].set_named("loss", f64::NAN);
         assert_eq!(reach(&config, &records), None);
     }
 }

@@ -130,8 +130,8 @@ mod tests {
     #[test]
     fn a_spike_that_several_rules_see_is_one_row_and_nan_is_reported_once() {
         let mut records: Vec<_> = (1..=200).map(calm).collect();
-        records[149].set("loss", 9.0);
-        records[169].set("grad_norm", f64::NAN);
+        records[149].set_named("loss", 9.0);
+        records[169].set_named("grad_norm", f64::NAN);
         let row = |sighting: Sighting| {
             let rules = sighting.rules.join(" ");
             (sighting.alarm.step, sighting.alarm.signal, rules)
@@ -173,7 +173,7 @@ mod tests {
     #[test]
     fn a_threshold_is_where_a_detector_begins_to_see() {
         let mut records: Vec<_> = (1..=200).map(calm).collect();
-        records[149].set("loss", 3.0 * 1.3);
+        records[149].set_named("loss", 3.0 * 1.3);
         let raised = |factor| {
             let mut watch = Watch::new(&[entry("jump-loss", Some(factor))]);
             let all = records.iter().map(|record| watch.observe(record).len());

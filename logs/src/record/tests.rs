@@ -229,9 +229,9 @@ fn records_differ_in_what_was_computed_and_in_nothing_else() {
     };
     let first = record(2.5, 0.1);
     let mut second = record(2.5, 0.2);
-    second.set("held_out_loss", 2.0);
+    second.set_named("held_out_loss", 2.0);
     assert_eq!(first.differing(&second), [""; 0]);
-    second.set("lr", 1.0);
+    second.set_named("lr", 1.0);
     assert_eq!(first.differing(&second), ["lr"]);
     let last_bit = f64::from_bits(2.5_f64.to_bits() + 1);
     let other = record(last_bit, 0.1);

@@ -119,7 +119,7 @@ fn a_skipped_step_is_part_of_a_spike_and_begins_none() {
     raise(&mut losses, 200..=201, 3.0);
     let mut records = records(&losses);
     for skipped in [150, 201, 202, 204, 250] {
-        records[skipped - 1].set("skipped", 1.0);
+        records[skipped - 1].set_named("skipped", 1.0);
     }
     let found = spikes(&records, "loss");
     assert_eq!(found.len(), 1);
@@ -263,8 +263,8 @@ fn a_spike_of_the_loss_says_height_length_and_owner_in_json_too() {
 #[test]
 fn the_embedding_can_own_a_spike() {
     let mut records = grown(220, 1.0);
-    records[197].set("grad_norm_embedding", 40.0);
-    records[198].set("grad_norm_embedding", f64::INFINITY);
+    records[197].set_named("grad_norm_embedding", 40.0);
+    records[198].set_named("grad_norm_embedding", f64::INFINITY);
     let owner = owner(&records, &at_200()).unwrap();
     assert_eq!((owner.layer, owner.role, owner.step), (None, None, 198));
     assert_eq!(owner.to_string(), "embedding");
@@ -280,10 +280,10 @@ fn a_norm_leads_by_the_steps_over_which_it_stays_doubled() {
     assert_eq!(lead_of(&records, "grad_norm_embedding"), Some(0));
     assert_eq!(lead_of(&records, "no_such_norm"), None);
     // One step that was back at the level breaks it; infinity does not.
-    records[196].set("grad_norm_embedding", 9.0);
-    records[198].set("grad_norm_embedding", f64::INFINITY);
+    records[196].set_named("grad_norm_embedding", 9.0);
+    records[198].set_named("grad_norm_embedding", f64::INFINITY);
     assert_eq!(lead_of(&records, "grad_norm_embedding"), Some(1));
-    records[197].set("grad_norm_embedding", 9.0);
+    records[197].set_named("grad_norm_embedding", 9.0);
     assert_eq!(lead_of(&records, "grad_norm_embedding"), Some(3));
     assert_eq!(lead_of(&[], "grad_norm_embedding"), None);
 }

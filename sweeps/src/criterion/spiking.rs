@@ -246,14 +246,14 @@ mod tests {
             })
         };
         let mut lost = losses(200, &[(100, 5.0)]);
-        lost[180].set("loss", f64::NAN);
+        lost[180].set_named("loss", f64::NAN);
         assert_eq!(leaves_out(&lost), [true, true, true, false, false]);
         // It went on beyond all numbers: how long, nobody knows.
         let mut in_it = losses(200, &[(100, 5.0)]);
-        in_it[100].set("loss", f64::INFINITY);
+        in_it[100].set_named("loss", f64::INFINITY);
         assert_eq!(leaves_out(&in_it), [true, true, true, false, true]);
         let mut before = losses(200, &[(100, 5.0)]);
-        before[60].set("loss", f64::NAN);
+        before[60].set_named("loss", f64::NAN);
         assert_eq!(leaves_out(&before), [true; 5]);
         assert_eq!(leaves_out(&losses(200, &[(100, 5.0)])), [false; 5]);
     }

@@ -159,7 +159,7 @@ fn records(end: End) -> Option<Vec<Record>> {
         record.set_named("grad_norm", loss);
     }
     if let Some(last) = records.last_mut() {
-        last.set("held_out_loss", held_out);
+        last.set_named("held_out_loss", held_out);
     }
     Some(records)
 }

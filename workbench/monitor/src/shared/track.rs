@@ -206,7 +206,7 @@ mod tests {
         let mut records: Vec<Record> = (1..=300)
             .map(|step| record(step, 3.0 + 0.01 * (step % 5) as f64))
             .collect();
-        records[250].set("loss", 30.0);
+        records[250].set_named("loss", 30.0);
         let mut grown = Track::default();
         for length in [10, 200, 251, 300] {
             assert!(grown.refresh(&records[..length], Some((0, length)), &[]));
@@ -244,7 +244,7 @@ mod tests {
         let mut records: Vec<Record> = (1..=300)
             .map(|step| record(step, 3.0 + 0.01 * (step % 5) as f64))
             .collect();
-        records[250].set("loss", 30.0);
+        records[250].set_named("loss", 30.0);
         let start = Event::now(0, logs::EventKind::Start, "training starts");
         let mut events = vec![logs::alarm::watched_by(start, &["jump-loss"])];
         let mut track = Track::default();
