@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::error::LogError;
 use crate::line::{self, LineError};
-use crate::signal::{PerLayer, SKIPPED, Scalar};
+use crate::signal::{PerLayer, SKIPPED, Scalar, split_layer};
 
 mod name;
 mod parse;
@@ -37,6 +37,22 @@ impl Record {
     }
 
     /// Adds or replaces a signal of this program.
+    ///
+    /// ```
+    /// let mut record = logs::Record::new(1);
+    /// record.set(logs::signal::LOSS, 3.0);
+    /// assert_eq!(record.scalar("loss"), Some(3.0));
+    /// ```
+    ///
+    /// A name without a row in the registry does not compile, nor does an array's as a number:
+    ///
+    /// ```compile_fail
+    /// logs::Record::new(1).set("los", 3.0);
+    /// ```
+    ///
+    /// ```compile_fail
+    /// logs::Record::new(1).set(logs::signal::LAYER_GRAD_NORM, 3.0);
+    /// ```
     pub fn set(&mut self, signal: Scalar, value: f64) {
         self.set_named(signal.0.name, value);
     }
@@ -188,16 +204,6 @@ const NONFINITE: &str = "nonfinite";
 const CRC: &str = "crc";
 /// Names that a line uses itself, so that no signal can have them.
 pub(crate) const RESERVED: [&str; 3] = [STEP, NONFINITE, CRC];
-
-/// `layer_grad_norm[3]` → (`layer_grad_norm`, 3).
-/// A per-layer signal and the layer, from 0, of a name like `layer_grad_norm[3]`. A layer is written in one way
-/// only: `[03]` and `[+3]` name none.
-#[must_use]
-pub fn split_layer(name: &str) -> Option<(&str, usize)> {
-    let (base, layer) = name.strip_suffix(']')?.rsplit_once('[')?;
-    let index: usize = layer.parse().ok()?;
-    (index.to_string() == layer).then_some((base, index))
-}
 
 /// The name of a number that JSON cannot hold.
 pub(crate) fn kind(value: f64) -> &'static str {

@@ -4,8 +4,6 @@
 //! A record is written by the constants of the rows, so a name that has no row does not compile. It is read by any
 //! name: imported runs bring their own.
 
-use crate::record::split_layer;
-
 /// A kind of runs, as `probe.kind` has it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RunKind {
@@ -91,7 +89,7 @@ impl PerLayer {
 macro_rules! registry {
     ($($constant:ident: $of:ident($name:literal, $unit:literal, $meaning:literal, $runs:ident, $needs:ident);)+) => {
         $(
-            #[doc = $meaning]
+            #[doc = concat!("`", $name, "`")]
             pub const $constant: $of = $of(Signal {
                 name: $name,
                 unit: $unit,
@@ -184,6 +182,15 @@ pub const TIMINGS: &[&str] = &[
     STEP_SECONDS.0.name,
     RECORD_SECONDS.0.name,
 ];
+
+/// A per-layer signal and the layer, from 0, of a name like `layer_grad_norm[3]`. A layer is written in one way
+/// only: `[03]` and `[+3]` name none.
+#[must_use]
+pub fn split_layer(name: &str) -> Option<(&str, usize)> {
+    let (base, layer) = name.strip_suffix(']')?.rsplit_once('[')?;
+    let index: usize = layer.parse().ok()?;
+    (index.to_string() == layer).then_some((base, index))
+}
 
 /// Looks a signal up by name. `layer_grad_norm[3]` finds `layer_grad_norm`.
 #[must_use]

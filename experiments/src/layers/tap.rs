@@ -206,3 +206,38 @@ impl Tap {
 pub(crate) fn larger(a: f64, b: f64) -> f64 {
     if b.is_nan() || b > a { b } else { a }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_nobody_asks_for_is_not_watched() {
+        let (nothing, signals, parity) =
+            (Tap::default(), Tap::new(true, false), Tap::new(false, true));
+        for (seen, by_signals) in [(Seen::Input, true), (Seen::Stored(At::Qkv), false)] {
+            assert!(!nothing.watches(seen));
+            assert_eq!(signals.watches(seen), by_signals);
+            assert_eq!(parity.watches(seen), !by_signals);
+        }
+    }
+
+    /// Of two micro-batches and of all layers the larger value counts, and what is no number is not hidden.
+    #[test]
+    fn readings_are_those_of_the_rows() {
+        let mut tap = Tap::new(true, true);
+        tap.see(Seen::Input, 1, &[2], &[3.0, -3.0]);
+        tap.see(Seen::Scores, 0, &[1], &[5.0]);
+        assert_eq!(tap.kept, Some(Vec::new()));
+        let mut readings = tap.readings.unwrap();
+        let mut other = readings.clone();
+        other.0[0][0] = 4.0;
+        other.0[1][1] = f64::NAN;
+        readings.join(&other);
+        let layers: Vec<_> = readings.layers().map(|(_, values)| values).collect();
+        assert_eq!(layers[0], [5.0]);
+        assert!(layers[1][0] == 0.0 && layers[1][1].is_nan());
+        let largest: Vec<_> = readings.largest().collect();
+        assert_eq!(largest, [(MAX_ATTENTION_LOGIT, 5.0)]);
+    }
+}
