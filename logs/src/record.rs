@@ -87,19 +87,17 @@ impl Record {
         self.layers.get(base)?.get(layer).copied()
     }
 
-    /// The signals, and layers of them, whose values have other bits in `other`, or which only one of both has. Timings
-    /// and what an evaluation measures are left out: neither says how a step was computed.
+    /// The signals, and layers of them, whose values have other bits in `other`. What only one of both has is left out,
+    /// since versions of the program differ in what they record, and so are timings and what an evaluation measures, which
+    /// do not say how a step was computed.
     #[must_use]
     pub fn differing(&self, other: &Self) -> Vec<String> {
         let (ours, theirs) = (self.computed(), other.computed());
-        let names = ours.keys().chain(theirs.keys());
-        let mut differing: Vec<String> = names
-            .filter(|name| ours.get(*name) != theirs.get(*name))
-            .cloned()
-            .collect();
-        differing.sort();
-        differing.dedup();
-        differing
+        let both = ours
+            .iter()
+            .filter_map(|(name, bits)| Some((name, bits, theirs.get(name)?)));
+        let differing = both.filter(|(_, ours, theirs)| ours != theirs);
+        differing.map(|(name, ..)| name.clone()).collect()
     }
 
     /// What a step computed, as bits; every NaN is the same.
