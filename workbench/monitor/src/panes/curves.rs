@@ -77,28 +77,9 @@ impl Pane for Curves {
         let Some(place) = place else { return };
         self.arms.clone_from(&shared.arms);
         self.run = shared.label(shared.cursor);
-        let areas = areas(place.inner());
-        for (index, signal) in ["loss".to_owned(), self.signal.clone()]
-            .into_iter()
-            .enumerate()
-        {
-            let key = ChartKey {
-                revisions: shared.revisions(),
-                chosen: shared
-                    .runs()
-                    .filter(|run| shared.is_selected(*run))
-                    .collect(),
-                focus: (!self.choices.grouped).then_some(shared.cursor),
-                signal,
-                choices: self.choices,
-                columns: usize::from(areas[index].width) * 2,
-            };
-            let (made_from, chart) = &mut self.charts[index];
-            if made_from.as_ref() != Some(&key) {
-                *chart = key.chart(shared, index);
-                *made_from = Some(key);
-            }
-        }
+        let [upper, lower] = areas(place.inner());
+        self.make(0, "loss".to_owned(), upper, shared);
+        self.make(1, self.signal.clone(), lower, shared);
     }
 
     fn draw(&self, place: Place, depth: Depth, buffer: &mut Buffer) {
@@ -112,6 +93,24 @@ impl Pane for Curves {
 }
 
 impl Curves {
+    /// Makes the upper (0) or lower (1) chart, unless it is what it would be.
+    fn make(&mut self, index: usize, signal: String, area: Rect, shared: &mut Shared) {
+        let drawn = shared.runs().filter(|run| shared.is_selected(*run));
+        let key = ChartKey {
+            revisions: shared.revisions(),
+            chosen: drawn.collect(),
+            focus: (!self.choices.grouped).then_some(shared.cursor),
+            signal,
+            choices: self.choices,
+            columns: usize::from(area.width) * 2,
+        };
+        let (made_from, chart) = &mut self.charts[index];
+        if made_from.as_ref() != Some(&key) {
+            *chart = key.chart(shared, index);
+            *made_from = Some(key);
+        }
+    }
+
     fn title(&self, depth: Depth) -> Line<'static> {
         let how = if self.choices.grouped {
             "mean of seeds, min–max band"
