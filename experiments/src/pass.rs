@@ -9,15 +9,14 @@ pub(crate) mod pack;
 mod tests;
 
 use crate::data::{Batch, Losses, Mean, Targets};
-use crate::layers::capture::Capture;
 use crate::layers::context::graph::{Context, scale_runs};
 use crate::layers::gradients::Gradients;
 use crate::layers::input::Input;
 use crate::layers::network::graph::Glm;
-use crate::layers::probe::Probe;
+use crate::layers::tap::{Seen, Tap};
 use crate::layers::weights::graph::{Weights, collect};
 use crate::numerics::dropout::Dropout;
-use crate::numerics::precision::Precision;
+use crate::numerics::precision::{At, Precision};
 use crate::parameters::Parameters;
 use burn::tensor::backend::{AutodiffBackend, Backend};
 use burn::tensor::{Int, Tensor, TensorData, activation};
@@ -78,8 +77,7 @@ pub(crate) struct TrainPass {
     pub(crate) engine: Engine,
     pub(crate) losses: Losses,
     pub(crate) gradients: Gradients,
-    pub(crate) probe: Option<Probe>,
-    pub(crate) capture: Option<Capture>,
+    pub(crate) tap: Tap,
 }
 
 /// What a training pass is asked to note.
@@ -89,6 +87,12 @@ pub(crate) struct Note {
     pub(crate) probe: bool,
     /// Everything a parity file holds.
     pub(crate) capture: bool,
+}
+
+impl Note {
+    fn tap(self) -> Tap {
+        Tap::new(self.probe, self.capture)
+    }
 }
 
 /// Forward and backward. The gradients are those of `scale` times the mean loss over sequences.
@@ -129,11 +133,9 @@ pub(crate) fn train_packed<B: AutodiffBackend + Kernels>(
     let parameters: Vec<_> = runs.iter().map(|run| run.parameters).collect();
     let mut weights = Weights::new(&parameters, setting.precision, setting.device, true);
     let model = Glm::<B>::new(setting.config, &mut weights);
-    let probe = Some(Probe::default()).filter(|_| note.probe);
     let mut context = Context {
         dropout,
-        probes: probe.map_or_else(Vec::new, |probe| vec![probe; runs.len()]),
-        capture: note.capture.then(Capture::default),
+        taps: vec![note.tap(); runs.len()],
         ..Context::new(configs(runs), setting.precision)
     };
     let targets = stacked_targets(runs, setting.config.model.seq_len);
@@ -163,15 +165,13 @@ pub(crate) fn train_packed<B: AutodiffBackend + Kernels>(
             losses.z_loss = Mean::of(z.into());
         }
     }
-    let mut probes = context.probes.into_iter();
-    let mut capture = context.capture;
     let both = losses.into_iter().zip(gradients);
-    both.map(|(losses, gradients)| TrainPass {
+    let all = both.zip(context.taps);
+    all.map(|((losses, gradients), tap)| TrainPass {
         engine: Engine::Graph,
         losses,
         gradients,
-        probe: probes.next(),
-        capture: capture.take(),
+        tap,
     })
     .collect()
 }
@@ -292,10 +292,8 @@ fn forward<B: Kernels>(
         let target_logits_t: Tensor<B, 1> = logits_tv.clone().gather(1, tokens).reshape([t]);
         [losses_t.clone(), target_logits_t + losses_t]
     };
-    if let Some(capture) = &mut context.capture {
-        capture.tensor("logits".to_owned(), &logits_tv);
-        capture.tensor("token_losses".to_owned(), &losses_t);
-    }
+    context.see(Seen::Stored(At::Logits), 0, &logits_tv);
+    context.see(Seen::Losses, 0, &losses_t);
     CrossEntropy { losses_t, log_z_t }
 }
 

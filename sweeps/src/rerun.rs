@@ -198,7 +198,7 @@ mod tests {
         );
 
         let mut slow = Record::new(1);
-        slow.set("step_seconds", 2.0);
+        slow.set_named("step_seconds", 2.0);
         assert_eq!(values(&slow), values(&Record::new(1)));
     }
 }

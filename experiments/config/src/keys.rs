@@ -23,7 +23,7 @@ pub(crate) fn full() -> Table {
     config.precision.fp32_head = true;
     config.precision.saturate_gradients = true;
     config.precision.loss_scale.fall = ScaleFall::ToOverflow;
-    // 32 would be left out.
+    // 64 would be left out.
     config.checkpoint.ring_interval = 0;
     config.checkpoint.ring_bytes = Some(0);
     config.alarm = AlarmConfig::full();

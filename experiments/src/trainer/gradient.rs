@@ -4,7 +4,7 @@ use super::step::Trained;
 use crate::data::{Batch, Losses};
 use crate::files::parity::ParityFile;
 use crate::layers::gradients::Paths;
-use crate::layers::probe::Probe;
+use crate::layers::tap::Readings;
 use crate::numerics::dropout::Dropout;
 use crate::numerics::precision::Precision;
 use crate::optimizer::adamw::{PIECE, sum_of_squares};
@@ -29,7 +29,7 @@ pub(crate) struct Accumulated {
     pub(crate) paths: Option<Paths>,
     /// Range losses of the weight gradients, per parameter.
     pub(crate) lost: Vec<RangeCount>,
-    pub(crate) probe: Option<Probe>,
+    pub(crate) readings: Option<Readings>,
 }
 
 impl Accumulated {
@@ -75,7 +75,7 @@ pub(crate) fn accumulate<B: AutodiffBackend + Kernels>(
         let pass = pass::train(setting, &trained.parameters, &batch, scale, dropout, note);
         trained.state.position += config.batch.micro_batch as u64;
         if let Some(parity) = &mut parity {
-            parity.micro_batch(&batch, pass.capture);
+            parity.micro_batch(&batch, pass.tap.kept);
         }
         let gradients = pass.gradients;
         match &mut sum {
@@ -86,7 +86,7 @@ pub(crate) fn accumulate<B: AutodiffBackend + Kernels>(
                     flat: gradients.flat,
                     paths: gradients.paths,
                     lost: gradients.lost,
-                    probe: pass.probe,
+                    readings: pass.tap.readings,
                 });
             }
             Some(sum) => {
@@ -102,7 +102,7 @@ pub(crate) fn accumulate<B: AutodiffBackend + Kernels>(
                 if in_half {
                     sum.round(&trained.parameters, setting.precision);
                 }
-                if let (Some(ours), Some(theirs)) = (&mut sum.probe, &pass.probe) {
+                if let (Some(ours), Some(theirs)) = (&mut sum.readings, &pass.tap.readings) {
                     ours.join(theirs);
                 }
             }

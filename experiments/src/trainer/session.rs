@@ -18,6 +18,7 @@ use experiments_text::Cache;
 use kernels::Kernels;
 use logs::{
     Event, EventKind, Manifest, News, Record, RunLease, RunReader, RunWriter, Status, Summary,
+    signal,
 };
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -284,7 +285,7 @@ impl Run<'_, '_> {
         let mut since = Instant::now();
         let mut keep = |record: &Record, events: &[Event]| -> Result<bool, TrainError> {
             let mut record = record.clone();
-            record.set("step_seconds", since.elapsed().as_secs_f64());
+            record.set(signal::STEP_SECONDS, since.elapsed().as_secs_f64());
             for event in events {
                 writer.event(event)?;
             }

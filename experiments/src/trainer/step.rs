@@ -23,7 +23,7 @@ use experiments_config::{Config, Format};
 use experiments_text::tasks::TaskMixture;
 use experiments_text::{Corpus, Split};
 use kernels::Kernels;
-use logs::{Event, EventKind, Record};
+use logs::{Event, EventKind, Record, signal};
 use std::time::Instant;
 
 /// What training changes.
@@ -151,7 +151,7 @@ where
     if let Ok(update) = updated {
         recorder.update(&update.reports, trained.parameters.len());
     }
-    recorder.probe(sum.probe);
+    recorder.layers(sum.readings.as_ref());
     // A packed pass stores the tensors of many runs at once, and nobody counts whose value was lost.
     let packed = training.seat.is_some() && sum.engine == Engine::Graph;
     let counted = B::InnerBackend::COUNTS_RANGE && !packed;
@@ -160,10 +160,10 @@ where
     }
     let mut record = recorder.record;
     let seconds = start.elapsed().as_secs_f64();
-    record.set("step_seconds", seconds);
-    record.set("record_seconds", recording.elapsed().as_secs_f64());
+    record.set(signal::STEP_SECONDS, seconds);
+    record.set(signal::RECORD_SECONDS, recording.elapsed().as_secs_f64());
     record.set(
-        "tokens_per_second",
+        signal::TOKENS_PER_SECOND,
         config.tokens_per_step() as f64 / seconds,
     );
     (record, events)
@@ -394,13 +394,13 @@ pub(super) struct Evaluation {
 impl Evaluation {
     pub(super) fn record(&self, record: &mut Record) {
         let named = [
-            ("held_out_loss", self.loss),
-            ("last_word_loss", self.last_word.loss.value()),
-            ("last_word_accuracy", self.last_word.accuracy.value()),
+            (signal::HELD_OUT_LOSS, self.loss),
+            (signal::LAST_WORD_LOSS, self.last_word.loss.value()),
+            (signal::LAST_WORD_ACCURACY, self.last_word.accuracy.value()),
         ];
-        for (name, value) in named {
+        for (signal, value) in named {
             if let Some(value) = value {
-                record.set(name, value);
+                record.set(signal, value);
             }
         }
     }

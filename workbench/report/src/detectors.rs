@@ -306,8 +306,8 @@ mod tests {
             .map(|step| {
                 let mut record = logs::Record::new(step);
                 let wave = 0.01 * ((step * 7 + seed) % 5) as f64;
-                record.set("loss", if step == 300 { 6.0 } else { 3.0 + wave });
-                record.set(
+                record.set_named("loss", if step == 300 { 6.0 } else { 3.0 + wave });
+                record.set_named(
                     "grad_norm",
                     if (297..301).contains(&step) {
                         9.0

@@ -8,7 +8,7 @@
 use super::Keep;
 use crate::data::{Batch, Losses};
 use crate::error::TrainError;
-use crate::layers::probe::larger;
+use crate::layers::tap::larger;
 use crate::numerics::precision::Precision;
 use crate::parameters::Parameters;
 use crate::pass::Setting;
@@ -18,7 +18,7 @@ use burn::tensor::backend::AutodiffBackend;
 use experiments_config::{Config, ScheduledKey};
 use experiments_text::Split;
 use kernels::Kernels;
-use logs::{Event, Record};
+use logs::{Event, Record, signal};
 
 /// One record a step.
 pub(super) fn measure<B>(training: &Training<B>, keep: &mut Keep) -> Result<(), TrainError>
@@ -89,14 +89,17 @@ impl Twins {
         let twin = self.twin.step::<B>(precision, device, fetch);
         let parameters = &self.own.trained.parameters;
         let mut record = own.record;
-        record.set("twin_loss", twin.loss);
+        record.set(signal::TWIN_LOSS, twin.loss);
         let theirs = self.twin.trained.parameters.values();
-        record.set("parameter_distance", distance(parameters.values(), theirs));
+        record.set(
+            signal::PARAMETER_DISTANCE,
+            distance(parameters.values(), theirs),
+        );
         let moved = distance(embedding(parameters), &self.embedding);
-        record.set("embedding_update", moved);
+        record.set(signal::EMBEDDING_UPDATE, moved);
         let smallest = own.smallest.into_iter().chain(twin.smallest);
         if let Some(smallest) = smallest.reduce(f64::min) {
-            record.set("smallest_gradient", smallest);
+            record.set(signal::SMALLEST_GRADIENT, smallest);
         }
         (record, own.events)
     }

@@ -15,7 +15,7 @@ use crate::trainer::{Trained, Training, accumulate, unscale};
 use burn::tensor::backend::AutodiffBackend;
 use experiments_text::Split;
 use kernels::Kernels;
-use logs::Record;
+use logs::{Record, signal};
 
 /// One record, of step 1.
 pub(super) fn measure<B>(training: &Training<B>) -> Result<Record, TrainError>
@@ -63,8 +63,8 @@ where
     recorder.losses(&sum.losses);
     recorder.gradients(&norms, None);
     let mut record = recorder.record;
-    record.set("lr", lr);
-    record.set("logit_update_rms", rms_of_difference(&before, &after));
+    record.set(signal::LR, lr);
+    record.set(signal::LOGIT_UPDATE_RMS, rms_of_difference(&before, &after));
     record
 }
 

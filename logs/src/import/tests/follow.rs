@@ -27,7 +27,7 @@ fn events(
 ) -> PathBuf {
     let record = |step| {
         let mut record = Record::new(step);
-        record.set(tag, level);
+        record.set_named(tag, level);
         record
     };
     let records: Vec<Record> = steps.map(record).collect();
