@@ -78,25 +78,26 @@ fn pin(changed: &mut Config, run: &Config) {
     }
     for (source, own) in changed.data.sources.iter_mut().zip(&run.data.sources) {
         let is_own = (&source.name, &source.path) == (&own.name, &own.path);
-        let known = || {
-            if is_own {
-                own.blake3.clone()
-            } else {
-                source.path.as_deref().and_then(content)
-            }
-        };
-        source.blake3 = source.blake3.take().or_else(known);
+        fill(
+            &mut source.blake3,
+            is_own.then_some(&own.blake3),
+            source.path.as_deref(),
+        );
     }
     for (source, own) in changed.tasks.sources.iter_mut().zip(&run.tasks.sources) {
         let is_own = (&source.name, &source.path) == (&own.name, &own.path);
-        let known = || {
-            if is_own {
-                own.blake3.clone()
-            } else {
-                source.path.as_deref().and_then(content)
-            }
-        };
-        source.blake3 = source.blake3.take().or_else(known);
+        fill(
+            &mut source.blake3,
+            is_own.then_some(&own.blake3),
+            source.path.as_deref(),
+        );
+    }
+}
+
+/// Gives a hash that a card does not say the run's, or else that of the file.
+fn fill(hash: &mut Option<String>, own: Option<&Option<String>>, path: Option<&Path>) {
+    if hash.is_none() {
+        *hash = own.map_or_else(|| path.and_then(content), Clone::clone);
     }
 }
 
