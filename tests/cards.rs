@@ -180,3 +180,53 @@ direction = "treatment_more"
     let said = plan("3e-3", 2000);
     assert!(!said.contains("would end inconclusive"), "{said}");
 }
+
+/// A card is no sweep: who forgets `--runs` is told so, and other commands say what they expect.
+#[test]
+fn a_card_in_the_place_of_a_sweep_is_named() {
+    let scratch = Scratch::new("card-for-sweep");
+    scratch.write("card.toml", "title = 3");
+    let output = scratch.run(&["verdict", "card.toml"]);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(
+        stderr(&output).contains("with `--runs FILE`"),
+        "{}",
+        stderr(&output)
+    );
+    let output = scratch.run(&["sweep", "status", "card.toml"]);
+    assert_eq!(output.status.code(), Some(2), "{}", stderr(&output));
+}
+
+/// As a shell hands it over in `workbench sweep plan <(cat card.toml)`.
+#[cfg(target_os = "linux")]
+#[test]
+fn cards_and_configurations_are_read_through_a_pipe() {
+    let scratch = Scratch::new("piped");
+    let piped = |arguments: &[&str], text: &str| {
+        let mut command = scratch.workbench(arguments);
+        let pipe = std::process::Stdio::piped;
+        let mut child = command
+            .stdin(pipe())
+            .stdout(pipe())
+            .stderr(pipe())
+            .spawn()
+            .unwrap();
+        let mut stdin = child.stdin.take().unwrap();
+        std::io::Write::write_all(&mut stdin, text.as_bytes()).unwrap();
+        drop(stdin);
+        child.wait_with_output().unwrap()
+    };
+    let output = piped(&["config", "/dev/stdin"], "extends = \"t0\"\nsteps = 7\n");
+    assert!(output.status.success(), "{}", stderr(&output));
+    assert!(stdout(&output).contains("steps = 7"), "{}", stdout(&output));
+    let output = piped(
+        &["sweep", "plan", "/dev/stdin", "--no-probe"],
+        "title = 3\n",
+    );
+    assert_eq!(output.status.code(), Some(2));
+    assert!(
+        stderr(&output).contains("`title`: is 3; expected text"),
+        "{}",
+        stderr(&output)
+    );
+}

@@ -235,11 +235,39 @@ fn a_finished_run_without_its_last_checkpoint_says_so() {
     let text = stderr(&output);
     assert_eq!(code(&output), 0, "{text}");
     assert!(text.contains("lacks the checkpoint of step 12"), "{text}");
+    for command in [
+        &["inspect", "trial"][..],
+        &["weights", "export", "trial", "--out", "weights"],
+    ] {
+        let output = case.scratch.run(command);
+        let text = stderr(&output);
+        assert_eq!(code(&output), 0, "{text}");
+        assert!(text.contains("lacks the checkpoint of step 12"), "{text}");
+    }
     // All of them may have been removed to save room.
     less.retain(|name, _| !name.starts_with("checkpoints"));
     plant(&less, &case.scratch.join("trial"));
     let output = go_on(&case.scratch, "trial");
     assert!(!stderr(&output).contains("note:"), "{}", stderr(&output));
+}
+
+/// The text is where it was; what is wrong is where the run looks for it.
+#[test]
+fn a_path_that_was_damaged_in_a_runs_configuration_is_blamed_on_it() {
+    let case = Case::new("path", CASES[0]);
+    let mut odd = case.killed.clone();
+    let config = odd.get_mut(Path::new("run.toml")).unwrap();
+    let text = String::from_utf8(config.clone()).unwrap();
+    assert!(text.contains(".txt\""), "{text}");
+    *config = text.replace(".txt\"", ".tzt\"").into_bytes();
+    plant(&odd, &case.scratch.join("trial"));
+    let output = go_on(&case.scratch, "trial");
+    let text = stderr(&output);
+    assert_eq!(code(&output), 2, "{text}");
+    assert!(
+        text.contains("`trial/run.toml` says where it lies"),
+        "{text}"
+    );
 }
 
 #[test]

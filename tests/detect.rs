@@ -31,7 +31,7 @@ fn detectors_are_compared_over_a_folder_of_imported_runs() {
     assert!(output.status.success(), "{}", stderr(&output));
     let text = stdout(&output);
     assert!(
-        text.starts_with("3 events in 3 of 3 runs, 1200 steps"),
+        text.starts_with("3 events in 3 of 3 runs, 1,200 steps"),
         "{text}"
     );
     assert!(

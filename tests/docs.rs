@@ -8,7 +8,7 @@ mod support;
 use std::collections::BTreeSet;
 use std::path::Path;
 use std::process::Command;
-use support::pages::{Example, blocks, examples, page, pages, printed_files, root};
+use support::pages::{Example, blocks, examples, page, pages, printed_files, prose, root};
 use support::{Scratch, stderr, stdout};
 
 /// Whether a command reads only what the pages print: no text, no earlier run, no clock.
@@ -80,16 +80,6 @@ fn anchor(heading: &str) -> String {
         .chars()
         .filter(|c| c.is_alphanumeric() || " -_".contains(*c));
     kept.map(|c| if c == ' ' { '-' } else { c }).collect()
-}
-
-/// The lines of a page that are no printed file or output.
-fn prose(page: &str) -> impl Iterator<Item = &str> {
-    let mut fenced = false;
-    page.lines().filter(move |line| {
-        let fence = line.starts_with("```");
-        fenced ^= fence;
-        !fenced && !fence
-    })
 }
 
 #[test]

@@ -81,7 +81,13 @@ fn every_configuration_key_is_documented() {
     let mut known = set(experiments_config::every_key());
     known.extend(entries.into_iter().map(|key| key.replace("[0]", "[]")));
     // Lists whose entries have sections of their own.
-    for list in ["schedule", "intervention", "inject"] {
+    for list in [
+        "schedule",
+        "intervention",
+        "inject",
+        "substitute",
+        "withhold",
+    ] {
         assert!(known.remove(list), "{list}");
     }
     // `non-finite` has no threshold, which its row says.

@@ -300,6 +300,26 @@ fn a_monitor_ended_by_a_signal_gives_the_terminal_back() {
     }
 }
 
+/// Of a run that asks for a bell, one thing that is seen rings once.
+#[test]
+fn a_new_alarm_rings_in_the_terminal_of_the_monitor() {
+    let scratch = Scratch::new("monitor-bell");
+    watched(&scratch);
+    let asks = format!("{}\n[alarm]\naction = \"bell\"\n", tiny(10));
+    scratch.write("run/run.toml", &asks);
+    let mut terminal = Terminal::open(&scratch);
+    let mut writer = logs::RunWriter::open(&scratch.join("run")).unwrap();
+    for step in 1..=3 {
+        let mut record = logs::Record::new(step);
+        record.set_named("loss", f64::NAN);
+        writer.step(&record).unwrap();
+    }
+    wait_until("the bell rings", || screen(&scratch).contains('\x07'));
+    kill_process(terminal.monitor, Signal::TERM).unwrap();
+    wait_for(&mut terminal.script);
+    assert_eq!(screen(&scratch).matches('\x07').count(), 1);
+}
+
 #[test]
 fn a_monitor_ends_with_its_terminal() {
     let scratch = Scratch::new("monitor-closed");

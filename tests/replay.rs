@@ -156,7 +156,7 @@ fn what_cannot_be_taken_again_is_refused_in_one_line() {
     let scratch = scratch("refused", 20);
     train(&scratch, "run", &[]);
     let before = records(&scratch.join("run"));
-    let cases: [(&[&str], &str); 9] = [
+    let cases: [(&[&str], &str); 10] = [
         (
             &["replay", "run", "--at", "21"],
             "has recorded the steps 1 to 20",
@@ -203,6 +203,10 @@ fn what_cannot_be_taken_again_is_refused_in_one_line() {
         (
             &["fork", "run", "--at", "9", "--out", "run"],
             "is there already",
+        ),
+        (
+            &["fork", "run", "--at", "9", "--out", "run/checkpoints/x"],
+            "`run/checkpoints/x`",
         ),
         (&["doctor", "nowhere"], "is no run directory"),
     ];

@@ -19,7 +19,6 @@
 #[cfg(test)]
 pub(crate) mod agreement;
 pub(crate) mod attention;
-pub(crate) mod capture;
 pub(crate) mod context;
 pub(crate) mod embedding;
 mod feed_forward;
@@ -29,7 +28,7 @@ pub(crate) mod input;
 mod linear;
 pub(crate) mod network;
 mod norm;
-pub(crate) mod probe;
 pub(crate) mod residual;
 pub(crate) mod rows;
+pub(crate) mod tap;
 pub(crate) mod weights;

@@ -8,9 +8,8 @@ pub(crate) mod graph;
 pub(crate) mod packed;
 
 use crate::data::{Batch, Losses};
-use crate::layers::capture::Capture;
 use crate::layers::gradients::Gradients;
-use crate::layers::probe::Probe;
+use crate::layers::tap::Tap;
 use crate::numerics::dropout::Dropout;
 use crate::numerics::precision::Precision;
 use crate::parameters::Parameters;
@@ -78,10 +77,15 @@ pub(crate) struct Note {
     pub(crate) capture: bool,
 }
 
+impl Note {
+    fn tap(self) -> Tap {
+        Tap::new(self.probe, self.capture)
+    }
+}
+
 /// Result of one training pass.
 pub(crate) struct TrainPass {
     pub(crate) losses: Losses,
     pub(crate) gradients: Gradients,
-    pub(crate) probe: Option<Probe>,
-    pub(crate) capture: Option<Capture>,
+    pub(crate) tap: Tap,
 }

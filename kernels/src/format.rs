@@ -36,6 +36,7 @@ pub struct RangeCount {
 }
 
 impl std::ops::AddAssign for RangeCount {
+    #[inline]
     fn add_assign(&mut self, other: Self) {
         self.overflow += other.overflow;
         self.underflow += other.underflow;
@@ -46,22 +47,29 @@ impl std::ops::AddAssign for RangeCount {
 /// Rounds every element to `format`, to nearest with ties to even, and counts range losses.
 /// NaN stays NaN, infinities keep their sign.
 pub fn round_slice(values: &mut [f32], format: HalfFormat) -> RangeCount {
+    let mut count = RangeCount::default();
+    round_onto(values, format, &mut count);
+    count
+}
+
+/// [`round_slice`] that adds to a count, for the many short pieces of a tensor.
+#[inline]
+pub(crate) fn round_onto(values: &mut [f32], format: HalfFormat, count: &mut RangeCount) {
     match format {
-        HalfFormat::Fp16 => round_fp16(values),
-        HalfFormat::Bf16 => round_bf16(values),
+        HalfFormat::Fp16 => round_fp16(values, count),
+        HalfFormat::Bf16 => *count += round_bf16(values),
     }
 }
 
-/// [`round_slice`], but what would become infinite becomes the largest finite value with its sign, and so
+/// [`round_onto`], but what would become infinite becomes the largest finite value with its sign, and so
 /// does an infinity, as in CUDA's conversions with `__NV_SATFINITE`. NaN stays NaN. The same losses are
 /// counted.
-pub(crate) fn saturate_slice(values: &mut [f32], format: HalfFormat) -> RangeCount {
-    let count = round_slice(values, format);
+pub(crate) fn saturate_onto(values: &mut [f32], format: HalfFormat, count: &mut RangeCount) {
+    round_onto(values, format, count);
     let largest = format.largest();
     for value in values {
         *value = value.clamp(-largest, largest);
     }
-    count
 }
 
 /// [`round_slice`] for values whose losses are of no interest or have been counted.
@@ -81,17 +89,22 @@ pub(crate) fn round_uncounted(values: &mut [f32], format: HalfFormat) {
 }
 
 /// FP16 by the CPU's own conversions where it has them.
-fn round_fp16(values: &mut [f32]) -> RangeCount {
+#[inline]
+fn round_fp16(values: &mut [f32], count: &mut RangeCount) {
     #[cfg(target_arch = "x86_64")]
     if crate::simd::has_wide() {
         let (blocks, rest) = values.as_chunks_mut();
         // SAFETY: the CPU has AVX2 and F16C.
         #[expect(unsafe_code, reason = "conversions that the language has no word for")]
-        let mut count = unsafe { wide::round_counting(blocks) };
-        count += round_fp16_portable(rest);
-        return count;
+        unsafe {
+            wide::round_counting(blocks, count);
+        }
+        if !rest.is_empty() {
+            *count += round_fp16_portable(rest);
+        }
+        return;
     }
-    round_fp16_portable(values)
+    *count += round_fp16_portable(values);
 }
 
 #[cfg(target_arch = "x86_64")]
@@ -146,7 +159,7 @@ mod wide {
     /// Zeros and infinities are rare among the results, and only they can be losses: the values
     /// before rounding are compared where a group has one.
     #[target_feature(enable = "avx2,f16c,popcnt")]
-    pub(super) fn round_counting(blocks: &mut [Block]) -> RangeCount {
+    pub(super) fn round_counting(blocks: &mut [Block], total: &mut RangeCount) {
         let mut count = RangeCount::default();
         let (groups, rest) = blocks.as_chunks_mut::<GROUP>();
         for group in groups {
@@ -168,7 +181,7 @@ mod wide {
             compare(x, &mut count);
             store(block, _mm256_cvtph_ps(half(x)));
         }
-        count
+        *total += count;
     }
 
     /// At least 0x7bff, as unsigned numbers, where a half is zero, infinite or NaN.
@@ -344,7 +357,9 @@ mod tests {
             let values: Vec<f32> = bits.into_iter().map(f32::from_bits).collect();
             let (mut rounded, mut saturated) = (values.clone(), values);
             let count = round_slice(&mut rounded, format);
-            prop_assert_eq!(saturate_slice(&mut saturated, format), count);
+            let mut same = RangeCount::default();
+            saturate_onto(&mut saturated, format, &mut same);
+            prop_assert_eq!(same, count);
             for (rounded, saturated) in rounded.into_iter().zip(saturated) {
                 let expected = if rounded.is_infinite() { format.largest().copysign(rounded) } else { rounded };
                 prop_assert!(saturated.to_bits() == expected.to_bits() || rounded.is_nan() && saturated.is_nan());

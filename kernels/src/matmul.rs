@@ -12,10 +12,10 @@ mod tile;
 
 use gemm::Parallelism;
 pub use matrix::{Matrix, MatrixMut};
-use panels::{Left, Panels, Part, depths};
+use panels::{Panels, Part, depths};
 use rayon::prelude::*;
 use std::cell::RefCell;
-use tile::{DEPTH, Panel, Tiles};
+use tile::{DEPTH, Left, Panel, Tiles};
 
 /// Where rows, columns and inner dimension are all at least this, the `gemm` crate is faster, because
 /// it blocks for the second- and third-level cache. Its order of sums depends on the cache.

@@ -1,7 +1,7 @@
 //! Where in the network values are rounded, and what that cost in range.
 
-use crate::format::{round_uncounted, saturate_slice};
-use crate::{HalfFormat, RangeCount, round_slice};
+use crate::format::{round_onto, round_uncounted, saturate_onto};
+use crate::{HalfFormat, RangeCount};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
@@ -141,7 +141,7 @@ impl<'a> Store<'a> {
     #[inline(never)]
     fn round(&mut self, values: &mut [f32], rounding: &Rounding) {
         match self.pass {
-            Some(pass) => self.count += rounding.round(values, pass),
+            Some(pass) => rounding.round_onto(values, pass, &mut self.count),
             None => round_uncounted(values, rounding.format),
         }
     }
@@ -171,10 +171,17 @@ impl Rounding {
 
     /// Rounds values in place; the site is not told what that loses.
     pub fn round(&self, values: &mut [f32], pass: Pass) -> RangeCount {
+        let mut count = RangeCount::default();
+        self.round_onto(values, pass, &mut count);
+        count
+    }
+
+    #[inline]
+    fn round_onto(&self, values: &mut [f32], pass: Pass, count: &mut RangeCount) {
         if self.saturates_in(pass) {
-            saturate_slice(values, self.format)
+            saturate_onto(values, self.format, count);
         } else {
-            round_slice(values, self.format)
+            round_onto(values, self.format, count);
         }
     }
 

@@ -98,14 +98,14 @@ fn record(step: u64, layers: u64, signals: &[&str]) -> Record {
     let mut record = Record::new(step);
     for (i, signal) in signals.iter().enumerate() {
         if signal.starts_with("layer_") {
-            record.set_layers(
+            record.set_layers_named(
                 signal,
                 (0..layers).map(|layer| value(step, layer)).collect(),
             );
         } else if *signal == "skipped" {
-            record.set(signal, 0.0);
+            record.set_named(signal, 0.0);
         } else {
-            record.set(signal, value(step, i as u64));
+            record.set_named(signal, value(step, i as u64));
         }
     }
     record

@@ -69,9 +69,9 @@ fn write_run(dir: &Path, steps: u64, layers: u64, seed: f64) -> Result<(), LogEr
         let mut record = Record::new(step);
         for (i, signal) in SIGNALS.iter().enumerate() {
             if signal.per_layer {
-                record.set_layers(signal.name, (0..layers).map(value).collect());
+                record.set_layers_named(signal.name, (0..layers).map(value).collect());
             } else {
-                record.set(signal.name, value(i as u64));
+                record.set_named(signal.name, value(i as u64));
             }
         }
         writer.step(&record)?;

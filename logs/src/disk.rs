@@ -26,13 +26,14 @@ const MOST_TEXT: u64 = 16 << 20;
 /// Links that are followed before a chain of them counts as a loop, as in Linux.
 const MOST_LINKS: usize = 40;
 
-/// Reads a text that a user wrote. What no text file can be is refused at once and by what it is: a folder, a
-/// pipe (nobody may ever write it), a device (it may never end), more than 16 MiB, bytes that are not UTF-8.
+/// Reads a text that a user wrote, or a command that is read by an open descriptor, as in `<(COMMAND)` or
+/// `/dev/stdin`. What no text file can be is refused at once and by what it is: a folder, a pipe with a name (nobody
+/// may ever write it), a device (it may never end), more than 16 MiB, bytes that are not UTF-8.
 /// [`is_bad_input`] tells these errors from those of the machine.
 pub fn read_text(path: &Path) -> io::Result<String> {
     // Looked at first: opening a pipe would wait for somebody to write it.
     let found = fs::metadata(path)?;
-    if !found.is_file() {
+    if !found.is_file() && !is_open_pipe(path, &found) {
         let what = if found.is_dir() {
             "a folder"
         } else {
@@ -57,6 +58,34 @@ pub fn read_text(path: &Path) -> io::Result<String> {
         let text = format!("line {line} is not UTF-8; expected a text file in UTF-8");
         io::Error::new(io::ErrorKind::InvalidData, text)
     })
+}
+
+/// Whether the path names a pipe by an open descriptor: then somebody writes it, or has written it.
+#[cfg(unix)]
+fn is_open_pipe(path: &Path, found: &fs::Metadata) -> bool {
+    use std::os::unix::fs::FileTypeExt;
+    found.file_type().is_fifo() && end_of_links(path).is_ok_and(|path| is_descriptor(&path))
+}
+
+#[cfg(not(unix))]
+fn is_open_pipe(_path: &Path, _found: &fs::Metadata) -> bool {
+    false
+}
+
+/// The folder to which the paths in a text of the user's are relative: that of its file, and of one that is read
+/// by an open descriptor, the folder of the command.
+#[must_use]
+pub fn folder_of_text(path: &Path) -> &Path {
+    if end_of_links(path).is_ok_and(|path| is_descriptor(&path)) {
+        return Path::new(".");
+    }
+    path.parent().unwrap_or(Path::new(""))
+}
+
+/// Whether a path that a user gave names something to be read, so not a name: anything but a folder or nothing.
+#[must_use]
+pub fn is_there_to_read(path: &Path) -> bool {
+    fs::metadata(path).is_ok_and(|found| !found.is_dir())
 }
 
 /// Opens a file of a run for reading. A pipe or a device in its place is refused: opening the one may wait for ever,

@@ -41,6 +41,6 @@ pub use lease::Lease;
 pub use line::LineError;
 pub use machine::is_machine_failure;
 pub use read::{Liveness, RunReader};
-pub use record::{Name, Record, split_layer};
+pub use record::{Name, Record};
 pub use run::{Engine, Event, EventKind, Manifest, RunLease, RunWriter, Status, Summary};
-pub use signal::{SIGNALS, Signal, TIMINGS, signal};
+pub use signal::{Needs, RunKind, SIGNALS, Signal, TIMINGS, signal, split_layer};

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::error::LogError;
 use crate::line::{self, LineError};
+use crate::signal::{PerLayer, SKIPPED, Scalar, split_layer};
 
 pub(crate) mod limits;
 mod name;
@@ -34,13 +35,39 @@ impl Record {
         }
     }
 
-    /// Adds or replaces a scalar.
-    pub fn set(&mut self, name: &str, value: f64) {
+    /// Adds or replaces a signal of this program.
+    ///
+    /// ```
+    /// let mut record = logs::Record::new(1);
+    /// record.set(logs::signal::LOSS, 3.0);
+    /// assert_eq!(record.scalar("loss"), Some(3.0));
+    /// ```
+    ///
+    /// A name without a row in the registry does not compile, nor does an array's as a number:
+    ///
+    /// ```compile_fail
+    /// logs::Record::new(1).set("los", 3.0);
+    /// ```
+    ///
+    /// ```compile_fail
+    /// logs::Record::new(1).set(logs::signal::LAYER_GRAD_NORM, 3.0);
+    /// ```
+    pub fn set(&mut self, signal: Scalar, value: f64) {
+        self.set_named(signal.0.name, value);
+    }
+
+    /// Adds or replaces a per-layer signal of this program, in layer order.
+    pub fn set_layers(&mut self, signal: PerLayer, values: Vec<f64>) {
+        self.set_layers_named(signal.0.name, values);
+    }
+
+    /// Adds or replaces a scalar under any name: what another program recorded, or nobody did.
+    pub fn set_named(&mut self, name: &str, value: f64) {
         self.scalars.insert(name.into(), value);
     }
 
-    /// Adds or replaces a per-layer signal, in layer order.
-    pub fn set_layers(&mut self, name: &str, values: Vec<f64>) {
+    /// The same for a per-layer signal, in layer order.
+    pub fn set_layers_named(&mut self, name: &str, values: Vec<f64>) {
         self.layers.insert(name.into(), values);
     }
 
@@ -59,19 +86,17 @@ impl Record {
         self.layers.get(base)?.get(layer).copied()
     }
 
-    /// The signals, and layers of them, whose values have other bits in `other`, or which only one of both has. Timings
-    /// and what an evaluation measures are left out: neither says how a step was computed.
+    /// The signals, and layers of them, whose values have other bits in `other`. What only one of both has is left out,
+    /// since versions of the program differ in what they record, and so are timings and what an evaluation measures, which
+    /// do not say how a step was computed.
     #[must_use]
     pub fn differing(&self, other: &Self) -> Vec<String> {
         let (ours, theirs) = (self.computed(), other.computed());
-        let names = ours.keys().chain(theirs.keys());
-        let mut differing: Vec<String> = names
-            .filter(|name| ours.get(*name) != theirs.get(*name))
-            .cloned()
-            .collect();
-        differing.sort();
-        differing.dedup();
-        differing
+        let both = ours
+            .iter()
+            .filter_map(|(name, bits)| Some((name, bits, theirs.get(name)?)));
+        let differing = both.filter(|(_, ours, theirs)| ours != theirs);
+        differing.map(|(name, ..)| name.clone()).collect()
     }
 
     /// What a step computed, as bits; every NaN is the same.
@@ -95,7 +120,7 @@ impl Record {
     /// Whether the update of this step was skipped.
     #[must_use]
     pub fn skipped(&self) -> bool {
-        self.scalar("skipped") == Some(1.0)
+        self.scalar(SKIPPED.0.name) == Some(1.0)
     }
 
     /// The line of the metrics file, without the newline.
@@ -176,16 +201,6 @@ const NONFINITE: &str = "nonfinite";
 const CRC: &str = "crc";
 /// Names that a line uses itself, so that no signal can have them.
 pub(crate) const RESERVED: [&str; 3] = [STEP, NONFINITE, CRC];
-
-/// `layer_grad_norm[3]` → (`layer_grad_norm`, 3).
-/// A per-layer signal and the layer, from 0, of a name like `layer_grad_norm[3]`. A layer is written in one way
-/// only: `[03]` and `[+3]` name none.
-#[must_use]
-pub fn split_layer(name: &str) -> Option<(&str, usize)> {
-    let (base, layer) = name.strip_suffix(']')?.rsplit_once('[')?;
-    let index: usize = layer.parse().ok()?;
-    (index.to_string() == layer).then_some((base, index))
-}
 
 /// The name of a number that JSON cannot hold.
 pub(crate) fn kind(value: f64) -> &'static str {

@@ -1,7 +1,46 @@
-//! The names a record may hold, each with its unit and meaning. One table serves the
-//! documentation, the monitor and the report; a record may hold other names as well.
+//! The one registry of signals: what a record of this program may hold, each a row with its name, unit, meaning and
+//! the runs that record it. Documentation, monitor, report and cards read the rows.
+//!
+//! A record is written by the constants of the rows, so a name that has no row does not compile. It is read by any
+//! name: imported runs bring their own.
 
-use crate::record::split_layer;
+/// A kind of runs, as `probe.kind` has it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RunKind {
+    /// Trains.
+    Train,
+    /// Measures how one update moves the logits.
+    UpdateLaw,
+    /// Trains twins with and without embedding gradient shrink.
+    EgsTwin,
+    /// Computes attention of planted scores.
+    AttentionSoftmax,
+}
+
+/// What the configuration of a run must have for the run to record a signal.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Needs {
+    /// Nothing.
+    Nothing,
+    /// `[gMASK]` sequences.
+    Gmask,
+    /// `[MASK]` sequences.
+    Mask,
+    /// Task sequences.
+    Tasks,
+    /// A z-loss.
+    ZLoss,
+    /// Held-out passages of which the last word is asked for.
+    LastWord,
+    /// Embeddings that are the output projection too.
+    TiedEmbeddings,
+    /// Steps that record layers.
+    Layers,
+    /// A 16-bit format whose roundings are counted.
+    Rounding,
+    /// The two before.
+    LayersAndRounding,
+}
 
 /// One recorded quantity.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -14,6 +53,10 @@ pub struct Signal {
     pub meaning: &'static str,
     /// Whether the value is an array in layer order instead of a number.
     pub per_layer: bool,
+    /// The kinds of runs that record it.
+    pub runs: &'static [RunKind],
+    /// What else a run of these kinds must have.
+    pub needs: Needs,
 }
 
 impl Signal {
@@ -26,87 +69,128 @@ impl Signal {
     }
 }
 
-const fn scalar(name: &'static str, unit: &'static str, meaning: &'static str) -> Signal {
-    Signal {
-        name,
-        unit,
-        meaning,
-        per_layer: false,
-    }
+/// A signal that is a number.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Scalar(pub Signal);
+
+/// A signal that is an array in layer order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PerLayer(pub Signal);
+
+impl Scalar {
+    const PER_LAYER: bool = false;
 }
 
-const fn layer(name: &'static str, unit: &'static str, meaning: &'static str) -> Signal {
-    Signal {
-        name,
-        unit,
-        meaning,
-        per_layer: true,
-    }
+impl PerLayer {
+    const PER_LAYER: bool = true;
 }
 
-/// Every known signal: scalars first, then per-layer signals, in the order of display.
-#[rustfmt::skip] // a table reads better with one row per line
-pub const SIGNALS: &[Signal] = &[
-    scalar("loss", "nats/token", "training loss: mean over sequences of each sequence's mean over its targets"),
-    scalar("loss_gmask", "nats/token", "the same over [gMASK] sequences; absent when the batch has none"),
-    scalar("loss_mask", "nats/token", "the same over [MASK] sequences; absent when the batch has none"),
-    scalar("loss_task", "nats/token", "the same over task sequences; absent when the batch has none"),
-    scalar("z_loss", "nats/token", "what `objective.z_loss` adds to the loss; not part of `loss`"),
-    scalar("held_out_loss", "nats/token", "loss on the held-out split; only at evaluation steps"),
-    scalar("last_word_loss", "nats/token", "mean over held-out passages of the loss of their last word, per token of it; with `eval.last_word`"),
-    scalar("last_word_accuracy", "1", "share of those passages of which every token of the last word is the likeliest"),
-    scalar("lr", "1", "learning rate of the step"),
-    scalar("egs_alpha", "1", "embedding gradient shrink of the step"),
-    scalar("batch_size", "sequences", "sequences of the step"),
-    scalar("tasks_ratio", "1", "share of task sequences; only with `tasks.sources`"),
-    scalar("loss_scale", "1", "factor on the loss before the backward pass (FP16)"),
-    scalar("skipped", "0/1", "1 when the update was skipped: a gradient was not finite, or an outlier (`skip_step_sigma`)"),
-    scalar("samples", "sequences", "sequences trained on since the start of the run"),
-    scalar("data_position", "sequences", "number of the first sequence of the step in the data: with the seed it names the batch"),
-    scalar("tokens", "tokens", "token slots trained on since the start of the run, padding included"),
-    scalar("tokens_per_second", "tokens/s", "throughput of the step (a timing)"),
-    scalar("step_seconds", "s", "wall time of the step (a timing)"),
-    scalar("record_seconds", "s", "wall time spent on recording (a timing)"),
-    scalar("grad_norm", "1", "global L2 norm of the unscaled gradient before clipping"),
-    scalar("grad_max", "1", "largest magnitude in the unscaled gradient before clipping; where gradients overflowed, of those, activations' too, before they were rounded"),
-    scalar("grad_norm_embedding", "1", "L2 norm of the gradient of the word embedding"),
-    scalar("grad_norm_embedding_input", "1", "its part that arrives through the input path"),
-    scalar("grad_norm_embedding_logit", "1", "its part that arrives through the output logits"),
-    scalar("embedding_share", "1", "share of the embedding in the squared global gradient norm"),
-    scalar("clip_coefficient", "1", "norm of the clipped over norm of the unclipped gradient; 1 when clipping did nothing"),
-    scalar("update_norm", "1", "L2 norm of the change of all parameters"),
-    scalar("update_norm_embedding", "1", "L2 norm of the change of the word embedding"),
-    scalar("param_norm", "1", "L2 norm of all parameters"),
-    scalar("adam_rms", "1", "RMS_t = sqrt(mean(g²/max(v̂, ε²))) of StableAdamW, v̂ bias-corrected (arXiv 2304.13013)"),
-    scalar("max_attention_logit", "1", "largest attention score before the softmax, over all layers"),
-    scalar("overflow_count", "values", "values rounded to infinity in the step's number format"),
-    scalar("underflow_count", "values", "non-zero values rounded to zero in the step's number format"),
-    scalar("logit_update_rms", "1", "probe `update_law`: RMS change of held-out logits by one sign step on the matrices of the layers"),
-    scalar("twin_loss", "nats/token", "probe `egs_twin`: loss of the twin without embedding gradient shrink"),
-    scalar("parameter_distance", "1", "probe `egs_twin`: largest difference between a parameter and its twin"),
-    scalar("embedding_update", "1", "probe `egs_twin`: largest change of an element of the word embedding since the start"),
-    scalar("smallest_gradient", "1", "probe `egs_twin`: smallest non-zero magnitude of a clipped gradient in either twin"),
-    scalar("nonfinite_scores", "values", "probe `attention_softmax`: scores that were not finite when first stored"),
-    scalar("nonfinite_probabilities", "values", "probe `attention_softmax`: probabilities that are not finite"),
-    scalar("empty_rows", "rows", "probe `attention_softmax`: rows of finite stored scores without a finite probability"),
-    scalar("probability_error", "1", "probe `attention_softmax`: largest error of a probability against FP64"),
-    scalar("ulp_error", "ulp", "probe `attention_softmax`: the same in units of FP32's last place, of at least 1.2e-38"),
-    scalar("gradient_error", "1", "probe `attention_softmax`: largest error of a score's gradient over the largest such gradient"),
-    layer("layer_grad_norm", "1", "L2 norm of the layer's gradient before clipping"),
-    layer("layer_grad_norm_attention", "1", "the same over the attention parameters"),
-    layer("layer_grad_norm_ffn", "1", "the same over the feed-forward parameters"),
-    layer("layer_grad_norm_norm", "1", "the same over the layer-norm parameters"),
-    layer("layer_param_norm", "1", "L2 norm of the layer's parameters"),
-    layer("layer_update_norm", "1", "L2 norm of the change of the layer's parameters"),
-    layer("layer_max_attention_logit", "1", "largest attention score of the layer before the softmax"),
-    layer("layer_norm_input_rms", "1", "root mean square of the input of the layer's first norm"),
-    layer("layer_activation_rms", "1", "root mean square of the layer's output"),
-    layer("layer_overflow_count", "values", "values rounded to infinity in the layer"),
-    layer("layer_underflow_count", "values", "non-zero values rounded to zero in the layer"),
-];
+/// A constant for each row, and all rows.
+macro_rules! registry {
+    ($($constant:ident: $of:ident($name:literal, $unit:literal, $meaning:literal, $runs:ident, $needs:ident);)+) => {
+        $(
+            #[doc = concat!("`", $name, "`")]
+            pub const $constant: $of = $of(Signal {
+                name: $name,
+                unit: $unit,
+                meaning: $meaning,
+                per_layer: $of::PER_LAYER,
+                runs: $runs,
+                needs: Needs::$needs,
+            });
+        )+
+
+        /// Every known signal: scalars first, then per-layer signals, in the order of display.
+        pub const SIGNALS: &[Signal] = &[$($constant.0),+];
+    };
+}
+
+use RunKind::{AttentionSoftmax, EgsTwin, Train, UpdateLaw};
+
+const ALL: &[RunKind] = &[Train, UpdateLaw, EgsTwin, AttentionSoftmax];
+/// What computes a loss and its gradient.
+const LOSSES: &[RunKind] = &[Train, UpdateLaw, EgsTwin];
+/// What updates weights.
+const TRAINING: &[RunKind] = &[Train, EgsTwin];
+const TRAIN: &[RunKind] = &[Train];
+const UPDATE_LAW: &[RunKind] = &[UpdateLaw];
+const EGS_TWIN: &[RunKind] = &[EgsTwin];
+const ATTENTION_SOFTMAX: &[RunKind] = &[AttentionSoftmax];
+
+registry! {
+    LOSS: Scalar("loss", "nats/token", "training loss: mean over sequences of each sequence's mean over its targets", LOSSES, Nothing);
+    LOSS_GMASK: Scalar("loss_gmask", "nats/token", "the same over [gMASK] sequences; absent when the batch has none", LOSSES, Gmask);
+    LOSS_MASK: Scalar("loss_mask", "nats/token", "the same over [MASK] sequences; absent when the batch has none", LOSSES, Mask);
+    LOSS_TASK: Scalar("loss_task", "nats/token", "the same over task sequences; absent when the batch has none", LOSSES, Tasks);
+    Z_LOSS: Scalar("z_loss", "nats/token", "what `objective.z_loss` adds to the loss; not part of `loss`", LOSSES, ZLoss);
+    HELD_OUT_LOSS: Scalar("held_out_loss", "nats/token", "loss on the held-out split; only at evaluation steps", TRAIN, Nothing);
+    LAST_WORD_LOSS: Scalar("last_word_loss", "nats/token", "mean over held-out passages of the loss of their last word, per token of it; with `eval.last_word`", TRAIN, LastWord);
+    LAST_WORD_ACCURACY: Scalar("last_word_accuracy", "1", "share of those passages of which every token of the last word is the likeliest", TRAIN, LastWord);
+    LR: Scalar("lr", "1", "learning rate of the step", LOSSES, Nothing);
+    EGS_ALPHA: Scalar("egs_alpha", "1", "embedding gradient shrink of the step", TRAINING, Nothing);
+    BATCH_SIZE: Scalar("batch_size", "sequences", "sequences of the step", TRAINING, Nothing);
+    TASKS_RATIO: Scalar("tasks_ratio", "1", "share of task sequences; only with `tasks.sources`", TRAINING, Tasks);
+    LOSS_SCALE: Scalar("loss_scale", "1", "factor on the loss before the backward pass (FP16)", TRAINING, Nothing);
+    SKIPPED: Scalar("skipped", "0/1", "1 when the update was skipped: a gradient was not finite, or an outlier (`skip_step_sigma`)", TRAINING, Nothing);
+    SAMPLES: Scalar("samples", "sequences", "sequences trained on since the start of the run", TRAINING, Nothing);
+    DATA_POSITION: Scalar("data_position", "sequences", "number of the first sequence of the step in the data: with the seed it names the batch", TRAIN, Nothing);
+    TOKENS: Scalar("tokens", "tokens", "token slots trained on since the start of the run, padding included", TRAINING, Nothing);
+    TOKENS_PER_SECOND: Scalar("tokens_per_second", "tokens/s", "throughput of the step (a timing)", TRAIN, Nothing);
+    STEP_SECONDS: Scalar("step_seconds", "s", "wall time of the step (a timing)", ALL, Nothing);
+    RECORD_SECONDS: Scalar("record_seconds", "s", "wall time spent on recording (a timing)", TRAIN, Nothing);
+    GRAD_NORM: Scalar("grad_norm", "1", "global L2 norm of the unscaled gradient before clipping", LOSSES, Nothing);
+    GRAD_MAX: Scalar("grad_max", "1", "largest magnitude in the unscaled gradient before clipping; where gradients overflowed, of those, activations' too, before they were rounded", LOSSES, Nothing);
+    GRAD_NORM_EMBEDDING: Scalar("grad_norm_embedding", "1", "L2 norm of the gradient of the word embedding", LOSSES, Nothing);
+    GRAD_NORM_EMBEDDING_INPUT: Scalar("grad_norm_embedding_input", "1", "its part that arrives through the input path", LOSSES, TiedEmbeddings);
+    GRAD_NORM_EMBEDDING_LOGIT: Scalar("grad_norm_embedding_logit", "1", "its part that arrives through the output logits", LOSSES, TiedEmbeddings);
+    EMBEDDING_SHARE: Scalar("embedding_share", "1", "share of the embedding in the squared global gradient norm", LOSSES, Nothing);
+    CLIP_COEFFICIENT: Scalar("clip_coefficient", "1", "norm of the clipped over norm of the unclipped gradient; 1 when clipping did nothing", TRAINING, Nothing);
+    UPDATE_NORM: Scalar("update_norm", "1", "L2 norm of the change of all parameters", TRAINING, Nothing);
+    UPDATE_NORM_EMBEDDING: Scalar("update_norm_embedding", "1", "L2 norm of the change of the word embedding", TRAINING, Nothing);
+    PARAM_NORM: Scalar("param_norm", "1", "L2 norm of all parameters", TRAINING, Nothing);
+    ADAM_RMS: Scalar("adam_rms", "1", "RMS_t = sqrt(mean(g²/max(v̂, ε²))) of StableAdamW, v̂ bias-corrected (arXiv 2304.13013)", TRAINING, Nothing);
+    MAX_ATTENTION_LOGIT: Scalar("max_attention_logit", "1", "largest attention score before the softmax, over all layers", TRAIN, Layers);
+    OVERFLOW_COUNT: Scalar("overflow_count", "values", "values rounded to infinity in the step's number format", TRAIN, Rounding);
+    UNDERFLOW_COUNT: Scalar("underflow_count", "values", "non-zero values rounded to zero in the step's number format", TRAIN, Rounding);
+    LOGIT_UPDATE_RMS: Scalar("logit_update_rms", "1", "probe `update_law`: RMS change of held-out logits by one sign step on the matrices of the layers", UPDATE_LAW, Nothing);
+    TWIN_LOSS: Scalar("twin_loss", "nats/token", "probe `egs_twin`: loss of the twin without embedding gradient shrink", EGS_TWIN, Nothing);
+    PARAMETER_DISTANCE: Scalar("parameter_distance", "1", "probe `egs_twin`: largest difference between a parameter and its twin", EGS_TWIN, Nothing);
+    EMBEDDING_UPDATE: Scalar("embedding_update", "1", "probe `egs_twin`: largest change of an element of the word embedding since the start", EGS_TWIN, Nothing);
+    SMALLEST_GRADIENT: Scalar("smallest_gradient", "1", "probe `egs_twin`: smallest non-zero magnitude of a clipped gradient in either twin", EGS_TWIN, Nothing);
+    NONFINITE_SCORES: Scalar("nonfinite_scores", "values", "probe `attention_softmax`: scores that were not finite when first stored", ATTENTION_SOFTMAX, Nothing);
+    NONFINITE_PROBABILITIES: Scalar("nonfinite_probabilities", "values", "probe `attention_softmax`: probabilities that are not finite", ATTENTION_SOFTMAX, Nothing);
+    EMPTY_ROWS: Scalar("empty_rows", "rows", "probe `attention_softmax`: rows of finite stored scores without a finite probability", ATTENTION_SOFTMAX, Nothing);
+    PROBABILITY_ERROR: Scalar("probability_error", "1", "probe `attention_softmax`: largest error of a probability against FP64", ATTENTION_SOFTMAX, Nothing);
+    ULP_ERROR: Scalar("ulp_error", "ulp", "probe `attention_softmax`: the same in units of FP32's last place, of at least 1.2e-38", ATTENTION_SOFTMAX, Nothing);
+    GRADIENT_ERROR: Scalar("gradient_error", "1", "probe `attention_softmax`: largest error of a score's gradient over the largest such gradient", ATTENTION_SOFTMAX, Nothing);
+    LAYER_GRAD_NORM: PerLayer("layer_grad_norm", "1", "L2 norm of the layer's gradient before clipping", TRAIN, Layers);
+    LAYER_GRAD_NORM_ATTENTION: PerLayer("layer_grad_norm_attention", "1", "the same over the attention parameters", TRAIN, Layers);
+    LAYER_GRAD_NORM_FFN: PerLayer("layer_grad_norm_ffn", "1", "the same over the feed-forward parameters", TRAIN, Layers);
+    LAYER_GRAD_NORM_NORM: PerLayer("layer_grad_norm_norm", "1", "the same over the layer-norm parameters", TRAIN, Layers);
+    LAYER_PARAM_NORM: PerLayer("layer_param_norm", "1", "L2 norm of the layer's parameters", TRAIN, Layers);
+    LAYER_UPDATE_NORM: PerLayer("layer_update_norm", "1", "L2 norm of the change of the layer's parameters", TRAIN, Layers);
+    LAYER_MAX_ATTENTION_LOGIT: PerLayer("layer_max_attention_logit", "1", "largest attention score of the layer before the softmax", TRAIN, Layers);
+    LAYER_NORM_INPUT_RMS: PerLayer("layer_norm_input_rms", "1", "root mean square of the input of the layer's first norm", TRAIN, Layers);
+    LAYER_ACTIVATION_RMS: PerLayer("layer_activation_rms", "1", "root mean square of the layer's output", TRAIN, Layers);
+    LAYER_OVERFLOW_COUNT: PerLayer("layer_overflow_count", "values", "values rounded to infinity in the layer", TRAIN, LayersAndRounding);
+    LAYER_UNDERFLOW_COUNT: PerLayer("layer_underflow_count", "values", "non-zero values rounded to zero in the layer", TRAIN, LayersAndRounding);
+}
 
 /// Signals that depend on the machine's speed: left out when two runs are compared bit for bit.
-pub const TIMINGS: &[&str] = &["tokens_per_second", "step_seconds", "record_seconds"];
+pub const TIMINGS: &[&str] = &[
+    TOKENS_PER_SECOND.0.name,
+    STEP_SECONDS.0.name,
+    RECORD_SECONDS.0.name,
+];
+
+/// A per-layer signal and the layer, from 0, of a name like `layer_grad_norm[3]`. A layer is written in one way
+/// only: `[03]` and `[+3]` name none.
+#[must_use]
+pub fn split_layer(name: &str) -> Option<(&str, usize)> {
+    let (base, layer) = name.strip_suffix(']')?.rsplit_once('[')?;
+    let index: usize = layer.parse().ok()?;
+    (index.to_string() == layer).then_some((base, index))
+}
 
 /// Looks a signal up by name. `layer_grad_norm[3]` finds `layer_grad_norm`.
 #[must_use]

@@ -11,7 +11,7 @@ const STEPS: u64 = 6;
 
 fn record(step: u64) -> Record {
     let mut record = Record::new(step);
-    record.set(
+    record.set_named(
         "loss",
         if step == 3 {
             f64::NAN
@@ -19,7 +19,7 @@ fn record(step: u64) -> Record {
             0.1 * step as f64
         },
     );
-    record.set_layers("layer_grad_norm", vec![step as f64, f64::INFINITY]);
+    record.set_layers_named("layer_grad_norm", vec![step as f64, f64::INFINITY]);
     record
 }
 

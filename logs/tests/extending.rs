@@ -56,7 +56,7 @@ const ENTRY: Entry = Entry {
 
 fn evaluation(step: u64, loss: f64) -> Record {
     let mut record = Record::new(step);
-    record.set("held_out_loss", loss);
+    record.set_named("held_out_loss", loss);
     record
 }
 

@@ -115,7 +115,7 @@ fn runs(folder: &Path) -> BTreeMap<String, Losses> {
 fn records(losses: &Losses) -> Vec<Record> {
     let record = |(&step, &loss): (&u64, &f64)| {
         let mut record = Record::new(step);
-        record.set("loss", loss);
+        record.set_named("loss", loss);
         record
     };
     losses.iter().map(record).collect()

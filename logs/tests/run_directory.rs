@@ -13,8 +13,8 @@ use logs::{
 
 fn record(step: u64, loss: f64) -> Record {
     let mut record = Record::new(step);
-    record.set("loss", loss);
-    record.set_layers("layer_grad_norm", vec![loss, loss / 2.0]);
+    record.set_named("loss", loss);
+    record.set_layers_named("layer_grad_norm", vec![loss, loss / 2.0]);
     record
 }
 
@@ -254,7 +254,7 @@ fn a_record_that_could_not_be_read_back_is_refused_before_it_is_written() {
     let dir = tempfile::tempdir().unwrap();
     let mut writer = RunWriter::open(dir.path()).unwrap();
     let mut wrong = record(1, 1.0);
-    wrong.set("crc", 1.0);
+    wrong.set_named("crc", 1.0);
     assert!(matches!(writer.step(&wrong), Err(LogError::Name { .. })));
     writer.step(&record(1, 1.0)).unwrap();
     assert!(RunReader::open(dir.path()).unwrap().warnings().is_empty());

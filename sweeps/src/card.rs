@@ -5,51 +5,29 @@
 
 mod arms;
 mod check;
-mod criterion;
+mod decision;
+mod grid;
+mod kind;
+mod read;
 mod value;
 mod wire;
 
 pub(crate) use arms::matches;
 pub use arms::{Arm, ArmRule};
+pub(crate) use check::fields::complain;
 pub(crate) use check::{check_keys, check_recorded};
-pub use criterion::{
-    Bound, Criterion, Direction, Expect, Failed, Metric, Pair, Reduce, Test, Worst,
-};
-pub(crate) use value::closest;
-pub use value::{label, named, number, same};
+pub use kind::{Kind, Role};
+pub(crate) use read::criterion_hash_of;
+pub use value::{Settings, label, named, number, same};
+pub(crate) use value::{closest, flatten};
 
+use crate::criterion::{Criterion, Metric};
 use crate::{Event, OutcomeRules, SweepError};
-use criterion::{Deciding, Decision};
 use experiments_config::{Complaint, Config, ConfigError, Override, anchored, resolve};
 use serde::{Deserialize, Deserializer, Serialize};
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use toml::{Table, Value};
-
-/// Values by dotted configuration key.
-pub type Settings = BTreeMap<String, Value>;
-
-/// What a card claims to reproduce, if anything: a proxy may show a symptom without sharing its cause.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Kind {
-    /// The observable failure only.
-    Symptom,
-    /// The cause as well.
-    Mechanism,
-    /// Nothing: it looks around, has no criterion, and gives no verdict.
-    Exploration,
-}
-
-/// Whether a run counts for the verdict.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Role {
-    /// Counts in the test of the criterion.
-    Confirmatory,
-    /// Shown only.
-    Descriptive,
-}
 
 /// The publication a card mirrors.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -148,44 +126,6 @@ pub struct Card {
 pub const SMOKE: &str = "smoke";
 
 impl Card {
-    /// Reads and checks a card, all of its table. A `base` that is no preset is a file next to the card.
-    pub fn load(path: &Path) -> Result<Self, SweepError> {
-        Ok(Self::load_with_text(path, None)?.0)
-    }
-
-    /// [`Card::load`] at one of the card's budgets, and the text as it stands in the file, which a
-    /// sweep keeps.
-    pub fn load_with_text(path: &Path, budget: Option<&str>) -> Result<(Self, String), SweepError> {
-        let text = logs::disk::read_text(path).map_err(|source| SweepError::Read {
-            path: path.to_owned(),
-            source,
-        })?;
-        let directory = path.parent().unwrap_or(Path::new("."));
-        let origin = format!("card `{}`", path.display());
-        let card = Self::parse_at(&text, &origin, directory, budget)?;
-        Ok((card, text))
-    }
-
-    /// Checks the text of a card. `origin` names it in errors; a `base` that is no preset is
-    /// looked for in `directory`.
-    pub fn parse(text: &str, origin: &str, directory: &Path) -> Result<Self, SweepError> {
-        Self::parse_at(text, origin, directory, None)
-    }
-
-    /// [`Card::parse`] at one of the card's budgets. All of the card is checked at any budget.
-    pub fn parse_at(
-        text: &str,
-        origin: &str,
-        directory: &Path,
-        budget: Option<&str>,
-    ) -> Result<Self, SweepError> {
-        let read = wire::read(text, origin)?;
-        check::card(read, directory, budget).map_err(|complaints| SweepError::Card {
-            origin: origin.to_owned(),
-            complaints,
-        })
-    }
-
     /// Whether the budget is [`SMOKE`].
     #[must_use]
     pub fn is_smoke(&self) -> bool {
@@ -226,7 +166,7 @@ impl Card {
     /// What any criterion counts as its event, else the outcomes of a run that did not train.
     #[must_use]
     pub fn event(&self) -> Vec<Event> {
-        let stated = self.criteria.iter().find_map(|c| c.test.event());
+        let stated = self.criteria.iter().find_map(Criterion::event);
         stated.map_or_else(|| Event::FAILURES.to_vec(), <[Event]>::to_vec)
     }
 
@@ -234,7 +174,7 @@ impl Card {
     /// count.
     #[must_use]
     pub fn hash(&self) -> String {
-        hash(&self.without_place())
+        decision::hash(&self.without_place())
     }
 
     /// The card without the paths that depend on where it and its base lie, and without what
@@ -251,7 +191,7 @@ impl Card {
     /// BLAKE3 hash (hex) of what decides the verdict: metric, outcome rules and criteria.
     #[must_use]
     pub fn criterion_hash(&self) -> String {
-        decision_hash(&self.metric, &self.outcome, &self.criteria)
+        decision::hash_of(&self.metric, &self.outcome, &self.criteria)
     }
 
     /// The configuration of one run: base, fixed values, `overrides`, the arm's axis values and
@@ -302,26 +242,6 @@ impl Card {
         });
         Ok(resolve(table, &changes, &origin)?)
     }
-}
-
-/// Hash of the decision as a card's text states it, whatever has become of its base; `None` when the
-/// text is no card any more.
-pub(crate) fn criterion_hash_of(text: &str, budget: Option<&str>) -> Option<String> {
-    let read = wire::read(text, "card").ok()?;
-    check::as_said(read, budget).map(|card| card.criterion_hash())
-}
-
-fn decision_hash(metric: &Metric, outcome: &OutcomeRules, criteria: &[Criterion]) -> String {
-    hash(&Decision {
-        metric,
-        outcome,
-        criteria: criteria.iter().map(Deciding::from).collect(),
-    })
-}
-
-fn hash(value: &impl Serialize) -> String {
-    let text = serde_json::to_vec(value).expect("numbers, strings and lists serialise");
-    blake3::hash(&text).to_hex().to_string()
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! What a test of counts counts: outcomes of runs, and whether a run's loss spiked.
 
-use crate::{Outcome, RunState};
+use crate::Outcome;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
@@ -52,25 +52,10 @@ impl fmt::Display for Event {
     }
 }
 
-impl RunState {
-    /// Whether the run shows any of these; `None` before it has an outcome, and where it lost its losses
-    /// before the first spike: had they gone on, it might have spiked.
-    #[must_use]
-    pub fn shows(&self, event: &[Event]) -> Option<bool> {
-        let outcome = self.outcome()?;
-        if event.contains(&Event::Outcome(outcome)) {
-            Some(true)
-        } else if event.contains(&Event::Spiked) {
-            self.spiked
-        } else {
-            Some(false)
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::RunState;
     use crate::testing::{ENTROPY, card, sweep};
     use logs::Record;
 
@@ -78,7 +63,7 @@ mod tests {
     fn concluded(losses: &[f64]) -> RunState {
         let record = |(i, loss): (usize, &f64)| {
             let mut record = Record::new(i as u64 + 1);
-            record.set("loss", *loss);
+            record.set_named("loss", *loss);
             record
         };
         judged(&losses.iter().enumerate().map(record).collect::<Vec<_>>())
@@ -115,8 +100,8 @@ mod tests {
         assert_eq!(shows(32, &[]), None, "nothing was judged");
         let records = losses(60, &[]).into_iter().enumerate().map(|(i, loss)| {
             let mut record = Record::new(i as u64 + 1);
-            record.set("loss", loss);
-            record.set("held_out_loss", if i == 40 { f64::NAN } else { 3.0 });
+            record.set_named("loss", loss);
+            record.set_named("held_out_loss", if i == 40 { f64::NAN } else { 3.0 });
             record
         });
         let lost = judged(&records.collect::<Vec<_>>());

@@ -3,7 +3,8 @@
 //! A comparison whose control is stuck for want of steps ends inconclusive whatever the treatment
 //! does, and that is better known before it runs.
 
-use crate::card::{Arm, Criterion, Direction, Test};
+use crate::card::Arm;
+use crate::criterion::{Arms, Compared, Criterion, Direction};
 use crate::stats::{Line, least_squares};
 use crate::{Card, Event, Outcome, OutcomeRules};
 use experiments_config::{Config, Progress};
@@ -75,23 +76,9 @@ impl TooSlow {
 #[must_use]
 pub fn must_train(card: &Card) -> Vec<(&Criterion, Arm)> {
     let arms = |criterion: &'_ Criterion| {
-        let (arms, event, direction) = match &criterion.test {
-            Test::Fisher {
-                arms,
-                event,
-                direction,
-            }
-            | Test::Mcnemar {
-                arms,
-                event,
-                direction,
-            } => (arms, event, direction),
-            Test::Permutation { .. }
-            | Test::Tost { .. }
-            | Test::Slope { .. }
-            | Test::Jonckheere { .. }
-            | Test::Ld50 { .. }
-            | Test::Exact { .. } => return Vec::new(),
+        let compared = (criterion.arms(), criterion.test().compares());
+        let (Arms::Pair(arms, _), Compared::Shares(event, direction)) = compared else {
+            return Vec::new();
         };
         let at = match direction {
             Direction::TreatmentLess => &arms.treatment,
@@ -170,15 +157,14 @@ fn steepest(points: &[(f64, f64)]) -> Option<(f64, f64)> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::testing::card_text;
     use std::path::Path;
 
-    const CARD: &str = r#"
-name = "slow"
-title = "Slow"
-hypothesis = "The control must train."
-kind = "symptom"
-base = "t0"
-seeds = 6
+    const CARD: &str = card_text!(
+        "slow",
+        "symptom",
+        6,
+        r#"
 [fixed]
 steps = 200
 "optimizer.lr" = 1e-3
@@ -189,7 +175,8 @@ steps = 200
 treatment = { "model.norm" = "post" }
 control = { "model.norm" = "deepnorm_glm" }
 direction = "treatment_more"
-"#;
+"#
+    );
 
     fn card(text: &str) -> Card {
         Card::parse(text, "card", Path::new(".")).unwrap_or_else(|error| panic!("{error}"))
@@ -207,8 +194,8 @@ direction = "treatment_more"
             } else {
                 -0.02
             };
-            record.set("loss", 5.6 - speed * moved + wobble);
-            record.set("lr", lr);
+            record.set_named("loss", 5.6 - speed * moved + wobble);
+            record.set_named("lr", lr);
             moved += lr;
             record
         };
@@ -266,7 +253,7 @@ direction = "treatment_more"
         let config = config.unwrap();
         let mut records = records(&config, 1.0);
         assert_eq!(reach(&config, &records[..2]), None);
-        records[3].set("loss", f64::NAN);
+        records[3].set_named("loss", f64::NAN);
         assert_eq!(reach(&config, &records), None);
     }
 }

@@ -6,6 +6,7 @@
 //! verdict is written down and hashed before the first run starts.
 //!
 //! - [`card`] is the question: hypothesis, axes, seeds, metric, outcome rules, criterion.
+//! - [`criterion`] has the statistical tests that decide, one file each.
 //! - [`plan`] turns it into runs, whose ids depend on their configuration and nothing else.
 //! - [`sweep`] is the directory, [`reader`] follows it, [`overview`] prints it.
 //! - [`executor`] runs it as processes on this machine.
@@ -17,6 +18,7 @@
 //! The crate knows no tensor, and of a run only what the `logs` crate reads from its directory.
 
 pub mod card;
+pub mod criterion;
 mod error;
 pub mod evaluation;
 mod event;
@@ -35,8 +37,10 @@ pub mod sweep;
 #[cfg(test)]
 mod testing;
 pub mod verdict;
+mod wording;
 
 pub use card::{Card, Role, Settings};
+pub use criterion::VerdictStatus;
 pub use error::SweepError;
 pub use evaluation::{Evaluation, EvaluationError};
 pub use event::Event;
@@ -48,4 +52,4 @@ pub use reader::{RunState, State, SweepReader};
 pub use recorded::not_recorded;
 pub use result::CardResult;
 pub use sweep::{CardText, ExecutorProcess, Registration, Request, Sweep, check_place};
-pub use verdict::{Verdict, VerdictStatus};
+pub use verdict::Verdict;

@@ -4,8 +4,8 @@ mod design;
 mod power;
 
 pub use design::{Design, Designs, VerdictDesign};
+pub(crate) use power::MOST_SEEDS;
 pub use power::Power;
-pub(crate) use power::{MOST_SEEDS, WANTED};
 
 use crate::card::{Arm, Card, Role, Settings};
 use crate::{SweepError, card};
@@ -36,6 +36,23 @@ pub struct PlannedRun {
     pub disk_bytes: u64,
     /// Full hash of the resolved configuration.
     pub config_hash: String,
+}
+
+impl PlannedRun {
+    /// A run of an arm that no plan has: what it takes is not known.
+    pub(crate) fn without_plan(id: String, arm: &Arm, seed: u64) -> Self {
+        Self {
+            id,
+            arm: arm.label.clone(),
+            settings: arm.settings.clone(),
+            seed,
+            role: arm.role,
+            steps: 0,
+            tokens: 0,
+            disk_bytes: 0,
+            config_hash: String::new(),
+        }
+    }
 }
 
 /// Why the program itself gives a key to every run.

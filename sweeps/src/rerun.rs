@@ -75,7 +75,7 @@ impl Sweep {
             ..plan.clone()
         };
         let path = self.dir().join(CARD_FILE);
-        let text = std::fs::read_to_string(&path).map_err(|source| SweepError::Read {
+        let text = logs::disk::read_text(&path).map_err(|source| SweepError::Read {
             path: path.clone(),
             source,
         })?;
@@ -198,7 +198,7 @@ mod tests {
         );
 
         let mut slow = Record::new(1);
-        slow.set("step_seconds", 2.0);
+        slow.set_named("step_seconds", 2.0);
         assert_eq!(values(&slow), values(&Record::new(1)));
     }
 }

@@ -3,10 +3,9 @@
 //! Everything a reader needs to believe or doubt the verdict is in it, and everything that makes
 //! the runs again: card hash, command, commit, seeds, text. `preflight` reads a few of its fields.
 
-use crate::card::matches;
-use crate::card::{Card, FigureChoice, Kind, Metric, Role, Settings, Source};
+use crate::card::{Arm, Card, FigureChoice, Kind, Role, Settings, Source, matches};
+use crate::criterion::{Finding, LEVEL, Metric};
 use crate::stats::{Estimate, Proportion};
-use crate::verdict::{Finding, LEVEL};
 use crate::{Event, Outcome, RunState, SweepError, SweepReader, Verdict, VerdictStatus};
 use logs::Manifest;
 use serde::{Deserialize, Serialize};
@@ -151,51 +150,9 @@ impl CardResult {
         let sweep = reader.sweep();
         let registration = sweep.registration();
         let card = &sweep.plan().card;
-        let manifests: Vec<&Manifest> = (0..reader.states().len())
-            .filter_map(|index| reader.reader(index)?.manifest())
-            .collect();
-        let arms = card.arms().into_iter().map(|arm| {
-            let config = card.config(&sweep.plan().overrides, &arm.settings, 0)?;
-            let trains = !config.is_probe();
-            // A card that counts no event says nothing about failing: its runs may be too short to train.
-            let counted = trains && card.criteria.iter().any(|c| c.test.event().is_some());
-            let runs: Vec<&RunState> = reader
-                .states()
-                .iter()
-                .filter(|run| run.arm == arm.label)
-                .collect();
-            let outcomes: Vec<Outcome> = runs.iter().filter_map(|run| run.outcome()).collect();
-            let failures = failures(card);
-            let failed = outcomes.iter().filter(|outcome| failures.contains(outcome));
-            let spiked: Vec<bool> = runs.iter().filter_map(|run| run.spiked).collect();
-            let spikes = spiked.iter().filter(|spiked| **spiked).count();
-            let spiked = Proportion::new(spikes as u64, spiked.len() as u64);
-            let mut counts = BTreeMap::new();
-            for outcome in outcomes.iter().filter(|_| trains) {
-                *counts.entry(*outcome).or_insert(0) += 1;
-            }
-            let metrics = metrics(card, &arm.seeds, &runs);
-            Ok(ArmRecord {
-                arm: arm.label,
-                settings: arm.settings,
-                role: arm.role,
-                seeds: arm.seeds,
-                runs: if counted { outcomes.len() as u64 } else { 0 },
-                failed: if counted { failed.count() as u64 } else { 0 },
-                spiked: (trains && spiked.n > 0).then_some(spiked),
-                outcomes: counts,
-                metrics,
-            })
-        });
+        let arms = card.arms().into_iter();
+        let arms = arms.map(|arm| arm_record(reader, arm));
         let arms = arms.collect::<Result<Vec<_>, SweepError>>()?;
-        let finished = reader.states().iter().enumerate();
-        let seconds = finished.filter_map(|(index, run)| {
-            let threads = reader.reader(index)?.manifest()?.threads.max(1);
-            Some(run.seconds? * threads as f64)
-        });
-        let all = |of: &dyn Fn(&Manifest) -> String| -> BTreeSet<String> {
-            manifests.iter().map(|manifest| of(manifest)).collect()
-        };
         Ok(Self {
             version: VERSION,
             card: card.name.clone(),
@@ -216,36 +173,14 @@ impl CardResult {
             overrides: shown(sweep.plan().changes()),
             figure: card.figure.clone(),
             arms,
-            cost: Cost {
-                runs: reader
-                    .states()
-                    .iter()
-                    .filter(|run| run.seconds.is_some())
-                    .count() as u64,
-                core_seconds: seconds.sum(),
-            },
-            provenance: Provenance {
-                command: command(&registration.command),
-                registered: registration.created.clone(),
-                program_version: registration.program_version.clone(),
-                commits: manifests
-                    .iter()
-                    .filter_map(|manifest| manifest.git_commit.clone())
-                    .collect(),
-                cpus: all(&|manifest| manifest.cpu.clone()),
-                backends: all(&Manifest::computed_by),
-                corpora: all(&|manifest| manifest.corpus_hash.clone()),
-                languages: manifests
-                    .iter()
-                    .flat_map(|manifest| manifest.languages.clone())
-                    .collect(),
-            },
+            cost: cost(reader),
+            provenance: provenance(reader),
         })
     }
 
     /// Reads a result.
     pub fn load(path: &Path) -> Result<Self, SweepError> {
-        let text = std::fs::read_to_string(path).map_err(|source| SweepError::Read {
+        let text = logs::disk::read_text(path).map_err(|source| SweepError::Read {
             path: path.to_owned(),
             source,
         })?;
@@ -289,6 +224,77 @@ impl CardResult {
     #[must_use]
     pub fn is_of(&self, card: &Card) -> bool {
         self.card_hash == card.hash()
+    }
+}
+
+/// What an arm's runs showed.
+fn arm_record(reader: &SweepReader, arm: Arm) -> Result<ArmRecord, SweepError> {
+    let plan = reader.sweep().plan();
+    let card = &plan.card;
+    let config = card.config(&plan.overrides, &arm.settings, 0)?;
+    let trains = !config.is_probe();
+    // A card that counts no event says nothing about failing: its runs may be too short to train.
+    let counted = trains && card.criteria.iter().any(|c| c.event().is_some());
+    let runs = reader.states().iter().filter(|run| run.arm == arm.label);
+    let runs: Vec<&RunState> = runs.collect();
+    let outcomes: Vec<Outcome> = runs.iter().filter_map(|run| run.outcome()).collect();
+    let failures = failures(card);
+    let failed = outcomes.iter().filter(|outcome| failures.contains(outcome));
+    let spiked: Vec<bool> = runs.iter().filter_map(|run| run.spiked).collect();
+    let spikes = spiked.iter().filter(|spiked| **spiked).count();
+    let spiked = Proportion::new(spikes as u64, spiked.len() as u64);
+    let mut counts = BTreeMap::new();
+    for outcome in outcomes.iter().filter(|_| trains) {
+        *counts.entry(*outcome).or_insert(0) += 1;
+    }
+    Ok(ArmRecord {
+        metrics: metrics(card, &arm.seeds, &runs),
+        arm: arm.label,
+        settings: arm.settings,
+        role: arm.role,
+        seeds: arm.seeds,
+        runs: if counted { outcomes.len() as u64 } else { 0 },
+        failed: if counted { failed.count() as u64 } else { 0 },
+        spiked: (trains && spiked.n > 0).then_some(spiked),
+        outcomes: counts,
+    })
+}
+
+fn cost(reader: &SweepReader) -> Cost {
+    let states = reader.states().iter();
+    let seconds = states.clone().enumerate().filter_map(|(index, run)| {
+        let threads = reader.reader(index)?.manifest()?.threads.max(1);
+        Some(run.seconds? * threads as f64)
+    });
+    Cost {
+        core_seconds: seconds.sum(),
+        runs: states.filter(|run| run.seconds.is_some()).count() as u64,
+    }
+}
+
+fn provenance(reader: &SweepReader) -> Provenance {
+    let registration = reader.sweep().registration();
+    let manifests = 0..reader.states().len();
+    let manifests = manifests.filter_map(|index| reader.reader(index)?.manifest());
+    let manifests: Vec<&Manifest> = manifests.collect();
+    let all = |of: &dyn Fn(&Manifest) -> String| -> BTreeSet<String> {
+        manifests.iter().map(|manifest| of(manifest)).collect()
+    };
+    let commits = manifests
+        .iter()
+        .filter_map(|manifest| manifest.git_commit.clone());
+    let languages = manifests
+        .iter()
+        .flat_map(|manifest| manifest.languages.clone());
+    Provenance {
+        command: command(&registration.command),
+        registered: registration.created.clone(),
+        program_version: registration.program_version.clone(),
+        commits: commits.collect(),
+        cpus: all(&|manifest| manifest.cpu.clone()),
+        backends: all(&Manifest::computed_by),
+        corpora: all(&|manifest| manifest.corpus_hash.clone()),
+        languages: languages.collect(),
     }
 }
 

@@ -28,6 +28,7 @@ use logs::run::CONFIG_FILE;
 use logs::write_atomic;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use std::io::ErrorKind::{NotADirectory, NotFound};
 use std::path::{Path, PathBuf};
 
 /// Version of `sweep.json`.
@@ -135,7 +136,7 @@ impl Sweep {
         let path = dir.join(SWEEP_FILE);
         let bytes = match std::fs::read(&path) {
             Ok(bytes) => bytes,
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            Err(error) if matches!(error.kind(), NotFound | NotADirectory) => {
                 return Err(SweepError::NotASweep {
                     path: dir.to_owned(),
                 });
@@ -312,7 +313,7 @@ fn check_vacant(dir: &Path) -> Result<(), SweepError> {
     const OURS: [&str; 3] = ["runs", "control", CARD_FILE];
     let entries = match std::fs::read_dir(dir) {
         Ok(entries) => entries,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
+        Err(error) if error.kind() == NotFound => return Ok(()),
         Err(source) => {
             return Err(SweepError::Read {
                 path: dir.to_owned(),

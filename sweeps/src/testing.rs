@@ -6,14 +6,28 @@ use logs::{Record, RunWriter, Status, Summary};
 use std::path::Path;
 use tempfile::TempDir;
 
+/// The text of a card on `t0`: name, kind and number of seeds, and what follows.
+macro_rules! card_text {
+    ($name:literal, $kind:literal, $seeds:literal, $rest:literal) => {
+        concat!(
+            "name = \"",
+            $name,
+            "\"\ntitle = \"Made up\"\nhypothesis = \"What was put in is found.\"\nkind = \"",
+            $kind,
+            "\"\nbase = \"t0\"\nseeds = ",
+            $seeds,
+            $rest
+        )
+    };
+}
+pub(crate) use card_text;
+
 /// Two arms of four seeds, forty steps.
-pub(crate) const CARD: &str = r#"
-name = "small"
-title = "Post-LN fails more often"
-hypothesis = "It does."
-kind = "mechanism"
-base = "t0"
-seeds = 4
+pub(crate) const CARD: &str = card_text!(
+    "small",
+    "mechanism",
+    4,
+    r#"
 [fixed]
 steps = 40
 [axes]
@@ -22,7 +36,8 @@ steps = 40
 treatment = { "model.norm" = "post" }
 control = { "model.norm" = "deepnorm_glm" }
 direction = "treatment_more"
-"#;
+"#
+);
 
 /// Unigram entropy of [`finish`]ed runs, nats.
 pub(crate) const ENTROPY: f64 = 3.54;
@@ -62,13 +77,13 @@ pub(crate) fn begin(directory: &Path, steps: u64) -> RunWriter {
 
 fn record(step: u64, held_out: Option<f64>) -> Record {
     let mut record = Record::new(step);
-    record.set("loss", 3.3);
-    record.set("grad_norm", 1.0 + step as f64);
-    record.set("step_seconds", 0.1);
-    record.set("tokens_per_second", 5120.0);
-    record.set_layers("layer_grad_norm", vec![0.5; 6]);
+    record.set_named("loss", 3.3);
+    record.set_named("grad_norm", 1.0 + step as f64);
+    record.set_named("step_seconds", 0.1);
+    record.set_named("tokens_per_second", 5120.0);
+    record.set_layers_named("layer_grad_norm", vec![0.5; 6]);
     if let Some(held_out) = held_out {
-        record.set("held_out_loss", held_out);
+        record.set_named("held_out_loss", held_out);
     }
     record
 }

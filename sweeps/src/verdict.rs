@@ -5,60 +5,16 @@ mod finding;
 mod given;
 mod text;
 
-pub use finding::{Beside, Count, Effect, Finding, Open};
 pub use given::of_listed_runs;
-pub(crate) use text::{number, p_value};
 
-use crate::card::{Arm, Card, Criterion, Role, Settings};
+use crate::card::{Arm, Card, Role, Settings};
+use crate::criterion::{Criterion, Detail, Finding, LEVEL, VerdictStatus};
 use crate::reader::{RunState, State};
 use crate::stats::{Estimate, Proportion, mean_interval};
 use crate::sweep::CardText;
 use crate::{Event, Outcome, Sweep, SweepError, SweepReader};
-use finding::Detail;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
-
-/// Confidence level of intervals that decide nothing.
-pub const LEVEL: f64 = 0.95;
-
-/// Whether a claim holds.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum VerdictStatus {
-    /// The criterion holds, whatever runs without an outcome would show.
-    Reproduced,
-    /// The criterion does not hold, whatever runs without an outcome would show.
-    NotReproduced,
-    /// Runs without an outcome could still turn it either way, it was not tested (see [`Open`]), or
-    /// the budget decides nothing or leaves out a confirmatory criterion.
-    Inconclusive,
-    /// Of an exploration, which claims nothing: there is no verdict. Never of a criterion.
-    Exploration,
-}
-
-impl VerdictStatus {
-    /// For people.
-    #[must_use]
-    pub fn words(self) -> &'static str {
-        match self {
-            Self::Reproduced => "Reproduced",
-            Self::NotReproduced => "Not reproduced",
-            Self::Inconclusive => "Inconclusive",
-            Self::Exploration => "No verdict",
-        }
-    }
-
-    /// For people, of one criterion.
-    #[must_use]
-    pub fn of_criterion(self) -> &'static str {
-        match self {
-            Self::Reproduced => "holds",
-            Self::NotReproduced => "does not hold",
-            Self::Inconclusive => "open",
-            Self::Exploration => "claims nothing",
-        }
-    }
-}
 
 /// One row of the table of arms.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -165,7 +121,7 @@ fn judge(sweep: &Sweep, states: &[RunState]) -> Result<Verdict, SweepError> {
     let card = &sweep.plan().card;
     let arms = card.arms();
     let mut findings = findings(sweep, &arms, states)?;
-    finding::correct(&mut findings);
+    finding::correct(&mut findings, &card.criteria);
     let confirmatory: Vec<&String> = arms
         .iter()
         .filter(|arm| arm.role == Role::Confirmatory)

@@ -70,6 +70,16 @@ pub fn examples(block: &str) -> Vec<Example> {
     examples
 }
 
+/// The lines of a page that are no printed file or output.
+pub fn prose(page: &str) -> impl Iterator<Item = &str> {
+    let mut fenced = false;
+    page.lines().filter(move |line| {
+        let fence = line.starts_with("```");
+        fenced ^= fence;
+        !fenced && !fence
+    })
+}
+
 /// A table with the heading above it.
 #[derive(Debug)]
 pub struct Table {
@@ -90,7 +100,7 @@ impl Table {
 pub fn tables(page: &str) -> Vec<Table> {
     let mut tables: Vec<Table> = Vec::new();
     let (mut section, mut inside) = ("", false);
-    for line in page.lines() {
+    for line in prose(page) {
         if line.starts_with('#') {
             section = line.trim_start_matches('#').trim();
         }

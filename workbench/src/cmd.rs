@@ -31,6 +31,7 @@ use crate::failure::Failure;
 use experiments::check_run;
 use experiments_config::{Config, DataConfig, InitConfig, load_file, settled};
 use experiments_text::{Cache, Resolved, content_hash, resolve_sources};
+use logs::{Status, Summary};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -76,6 +77,21 @@ fn run_config(directory: &Path) -> Result<Config, Failure> {
     Err(Failure::usage(format!(
         "`{path}` is no run directory: it has no `run.toml`"
     )))
+}
+
+/// Says where a run that has finished lacks the checkpoint of its last step, so that an older one, that of `step`, was
+/// read. A summary that cannot be read is a matter of who trains on.
+fn note_older_checkpoint(directory: &Path, step: u64) {
+    let Ok(Some(summary)) = Summary::load(directory) else {
+        return;
+    };
+    if summary.status == Status::Finished && summary.steps != step {
+        say(&format!(
+            "note: `{}` lacks the checkpoint of step {}, with which the run finished; that of step {step} was read",
+            directory.display(),
+            summary.steps
+        ));
+    }
 }
 
 /// Limits the CPU threads of this process; 0 leaves them as they are.

@@ -1,6 +1,5 @@
 //! Errors as a user sees them, and exit codes.
 
-use crate::console::say;
 use experiments::TrainError;
 use experiments_config::ConfigError;
 use experiments_handover::HandoverError;
@@ -11,7 +10,6 @@ use logs::import::ImportError;
 use std::error::Error;
 use std::fmt::{self, Write as _};
 use std::path::Path;
-use std::process::ExitCode;
 use sweeps::{EvaluationError, SweepError};
 use workbench_monitor::MonitorError;
 use workbench_report::ReportError;
@@ -93,12 +91,6 @@ impl Failure {
     /// What went wrong, in words.
     pub(crate) fn text(&self) -> &str {
         &self.text
-    }
-
-    /// Prints it to standard error.
-    pub(crate) fn report(self) -> ExitCode {
-        say(&format!("error: {}", self.text));
-        ExitCode::from(self.code)
     }
 
     fn new(error: impl Error, code: u8) -> Self {

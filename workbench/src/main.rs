@@ -20,7 +20,10 @@ fn main() -> ExitCode {
         Ok(cli) => cmd::run(cli),
         Err(answer) => show(&answer),
     };
-    done.unwrap_or_else(Failure::report)
+    done.unwrap_or_else(|failure| {
+        console::say(&format!("error: {}", failure.text()));
+        ExitCode::from(failure.code())
+    })
 }
 
 /// What the parser has to say instead of a command: help and versions are results, the rest are

@@ -23,7 +23,7 @@ pub(crate) fn full() -> Table {
     config.precision.fp32_head = true;
     config.precision.saturate_gradients = true;
     config.precision.loss_scale.fall = ScaleFall::ToOverflow;
-    // 32 would be left out.
+    // 64 would be left out.
     config.checkpoint.ring_interval = 0;
     config.checkpoint.ring_bytes = Some(0);
     config.alarm = AlarmConfig::full();
@@ -150,7 +150,10 @@ pub fn every_entry_key() -> Vec<String> {
 
 /// The keys of an entry of every list, at the place that `entry`, such as `schedule[0`, names.
 fn entry_keys(entry: &str) -> Vec<String> {
-    let place = entry.rsplit_once('[').map_or("0", |(_, place)| place);
+    // A place that is none, as in `inject[-1].step`, is a mistake of its own.
+    let is_place = |place: &&str| item(&format!("list[{place}]")).is_some();
+    let place = entry.rsplit_once('[').map(|(_, place)| place);
+    let place = place.filter(is_place).unwrap_or("0");
     let schema = full();
     let mut keys = Vec::new();
     for list in every_key() {
@@ -277,6 +280,10 @@ mod tests {
         let near = |key| nearest(key);
         assert_eq!(near("inject[2].kid").as_deref(), Some("inject[2].kind"));
         assert_eq!(near("injct[2].kind").as_deref(), Some("inject[2].kind"));
+        // Nobody is told to write what was refused.
+        for wrong in ["inject[-1].step", "inject[].step", "inject[01].step"] {
+            assert_eq!(near(wrong).as_deref(), Some("inject[0].step"), "{wrong}");
+        }
     }
 
     #[test]

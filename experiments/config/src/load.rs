@@ -5,6 +5,7 @@ use crate::overrides::{Override, set};
 use crate::paths::anchor;
 use crate::types::{misfits, whole_numbers};
 use crate::{Complaint, Config, ConfigError};
+use logs::disk::{folder_of_text, read_text};
 use std::path::{Path, PathBuf};
 use toml::{Table, Value};
 
@@ -85,11 +86,11 @@ pub fn resolve(
 
 fn file_table(path: &Path, chain: &mut Vec<PathBuf>) -> Result<Table, ConfigError> {
     enter(path, chain)?;
-    let text = std::fs::read_to_string(path).map_err(|source| ConfigError::Read {
+    let text = read_text(path).map_err(|source| ConfigError::Read {
         path: path.to_owned(),
         source,
     })?;
-    let directory = path.parent().unwrap_or(Path::new(""));
+    let directory = folder_of_text(path);
     parse(&text, &path.display().to_string(), directory, chain)
 }
 

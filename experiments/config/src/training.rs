@@ -76,7 +76,7 @@ pub const RING: u64 = 8;
 
 /// Steps between them by default: as many as keep the cost of the smallest proxy's ring under 2 % of its training
 /// (`docs/replay.md`).
-const RING_INTERVAL: u64 = 32;
+const RING_INTERVAL: u64 = 64;
 
 /// For a key that is left out where it is as ever.
 #[expect(

@@ -88,14 +88,14 @@ impl Search<'_> {
         key: &str,
         value: &Value,
         schema: Option<&Value>,
-        around: Around,
+        outer: Around,
         complaints: &mut Vec<Complaint>,
     ) {
         let none = Table::new();
         match value {
             Value::Table(inner) => {
                 let schema = schema.and_then(Value::as_table).unwrap_or(&none);
-                let around = |alone| around(with(key, Value::Table(alone)));
+                let around = |alone| outer(with(key, Value::Table(alone)));
                 self.table(path, inner, schema, &around, complaints);
             }
             Value::Array(items) => {
@@ -106,22 +106,28 @@ impl Search<'_> {
                 let around = |alone: Table| {
                     let mut item = schema.clone();
                     item.extend(alone);
-                    around(with(key, Value::Array(vec![Value::Table(item)])))
+                    outer(with(key, Value::Array(vec![Value::Table(item)])))
                 };
                 for (index, item) in items.iter().enumerate() {
+                    let place = format!("{path}[{index}]");
+                    let before = complaints.len();
                     if let Value::Table(inner) = item {
-                        self.table(
-                            &format!("{path}[{index}]"),
-                            inner,
-                            schema,
-                            &around,
-                            complaints,
-                        );
+                        self.table(&place, inner, schema, &around, complaints);
+                    }
+                    if complaints.len() == before {
+                        complaints.extend(self.entry(place, key, item, outer));
                     }
                 }
             }
             _ => {}
         }
+    }
+
+    /// What is wrong with an entry of a list as a whole: a key that it lacks, or its type.
+    fn entry(&self, place: String, key: &str, item: &Value, around: Around) -> Option<Complaint> {
+        let alone = around(with(key, Value::Array(vec![item.clone()])));
+        let problem = (self.fits)(alone).filter(|text| !text.starts_with("unknown field"))?;
+        Some(complaint(place, item, &problem, None))
     }
 
     /// The words that a key takes, where it takes words out of a few.
@@ -237,7 +243,20 @@ mod tests {
         let text = complaints(&["schedule=[{ to = 1.0 }, { key = \"egs.alpha\", to = \"x\" }]"]);
         assert!(text.contains("`schedule[1].to`: is \"x\""), "{text}");
         let text = complaints(&["schedule=[{ to = 1.0 }]"]);
-        assert!(text.contains("`schedule`: missing field `key`"), "{text}");
+        assert!(
+            text.contains("`schedule[0]`: missing field `key`"),
+            "{text}"
+        );
+        let text = complaints(&["inject=[{ kind = \"noise\", step = 3 }, 1]"]);
+        assert!(
+            text.contains("`inject[1]`: is 1; expected a table"),
+            "{text}"
+        );
+        let text = complaints(&["alarm.detectors=[\"robust-loss\", 5]"]);
+        assert!(
+            text.contains("`alarm.detectors[1]`: is 5; expected text"),
+            "{text}"
+        );
     }
 
     /// Large numbers are written like this, and they are whole.

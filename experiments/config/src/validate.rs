@@ -2,6 +2,7 @@
 //! program shows them all.
 
 use crate::{Complaint, Config};
+use words::number;
 
 /// Collects complaints; each check names its key and what was expected.
 #[derive(Default)]
@@ -39,22 +40,23 @@ impl Checks {
     }
 
     pub(crate) fn probability(&mut self, value: f64, key: &str) {
-        let message = format!("is {value}, must lie in [0, 1)");
+        let message = format!("is {}, must lie in [0, 1)", number(value));
         self.require((0.0..1.0).contains(&value), key, message);
     }
 
     pub(crate) fn share(&mut self, value: f64, key: &str) {
-        let message = format!("is {value}, must lie in [0, 1]");
+        let message = format!("is {}, must lie in [0, 1]", number(value));
         self.require((0.0..=1.0).contains(&value), key, message);
     }
 
     pub(crate) fn at_least_zero(&mut self, value: f64, key: &str) {
-        let message = format!("is {value}, must be a finite number that is not negative");
+        let expected = "a finite number that is not negative";
+        let message = format!("is {}, must be {expected}", number(value));
         self.require(value.is_finite() && value >= 0.0, key, message);
     }
 
     pub(crate) fn above_zero(&mut self, value: f64, key: &str) {
-        let message = format!("is {value}, must be a finite number above 0");
+        let message = format!("is {}, must be a finite number above 0", number(value));
         self.require(value.is_finite() && value > 0.0, key, message);
     }
 }
@@ -181,6 +183,23 @@ mod tests {
         assert!(with(&[softmax[0], softmax[1], "model.num_heads=4"]).is_ok());
         assert!(with(&["probe.kind=egs_twin", "egs.alpha=0.5"]).is_ok());
         assert!(with(&["probe.kind=egs_twin", "optimizer.eps=0.0"]).is_ok());
+    }
+
+    /// A number is written as people write it, not with 300 digits.
+    #[test]
+    fn a_large_number_is_named_as_it_was_given() {
+        let large = "data.held_out=1e300";
+        assert!(
+            complaint(large).contains("is 1e300, must lie"),
+            "{}",
+            complaint(large)
+        );
+        let large = "alarm.threshold.repeated-skips=1e300";
+        assert!(
+            complaint(large).contains("is 1e300, must be"),
+            "{}",
+            complaint(large)
+        );
     }
 
     #[test]

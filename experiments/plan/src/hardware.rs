@@ -212,7 +212,7 @@ pub fn gpu(name: &str) -> Result<&'static Gpu, PlanError> {
     let text = match known {
         Some((_, text)) => (*text).to_owned(),
         None if is_path => {
-            std::fs::read_to_string(name).map_err(|error| file_error(error.to_string()))?
+            logs::disk::read_text(Path::new(name)).map_err(|error| file_error(error.to_string()))?
         }
         None => return Err(unknown(name)),
     };

@@ -3,8 +3,8 @@
 use crate::data::Batch;
 use crate::data::objective::Sample;
 use crate::error::TrainError;
-use crate::layers::capture::Capture;
 use crate::layers::gradients::Paths;
+use crate::layers::tap::Captured;
 use crate::optimizer::adamw::AdamW;
 use crate::parameters::{Parameter, Parameters};
 use experiments_config::Config;
@@ -69,7 +69,7 @@ impl ParityFile {
     }
 
     /// What one micro-batch read, and what its pass kept.
-    pub(crate) fn micro_batch(&mut self, batch: &Batch, capture: Option<Capture>) {
+    pub(crate) fn micro_batch(&mut self, batch: &Batch, kept: Option<Vec<Captured>>) {
         let number = self.micro_batches;
         let name = |rest: &str| format!("micro.{number}.{rest}");
         let samples = &batch.samples;
@@ -110,7 +110,7 @@ impl ParityFile {
             loss_weights[*slot as usize] = *weight;
         }
         self.floats(name("loss_weights"), &[b, s], &loss_weights);
-        for kept in capture.into_iter().flat_map(|capture| capture.tensors) {
+        for kept in kept.into_iter().flatten() {
             self.floats(name(&kept.name), &kept.shape, &kept.values);
         }
         self.micro_batches += 1;

@@ -1,6 +1,6 @@
 //! Both implementations of a layer side by side, and small models for tests.
 
-use super::attention::host::Slots;
+use super::attention::host::slots::Slots;
 use super::context::{graph, host};
 use super::gradients::slices::GradientSlices;
 use super::input::Input;

@@ -5,16 +5,15 @@
 mod tests;
 
 use crate::data::{Losses, Mean};
-use crate::layers::attention::host::Slots;
-use crate::layers::capture::Capture;
+use crate::layers::attention::host::slots::Slots;
 use crate::layers::context::host::Context;
 use crate::layers::embedding::host::Embedding;
 use crate::layers::gradients::slices::GradientSlices;
 use crate::layers::head::host::{Head, TokenGradients, TokenLosses};
 use crate::layers::network::host::sublayers;
-use crate::layers::probe::Probe;
-use crate::layers::residual::host::{Forward, Sublayer, Trace};
+use crate::layers::residual::host::{Sublayer, Trace};
 use crate::layers::rows::Rows;
+use crate::layers::tap::{Seen, Tap};
 use crate::layers::weights::host::Weights;
 use crate::numerics::dropout::{Dropout, Masks};
 use crate::numerics::precision::At;
@@ -106,34 +105,31 @@ impl<'a> Pass<'a> {
     fn train(&self, scale: f64, note: Note) -> TrainPass {
         let Context { config, batch, .. } = self.context;
         let network = sublayers(&self.context);
-        let mut probe = note.probe.then(Probe::default);
-        let mut capture = note.capture.then(Capture::default);
+        let mut tap = note.tap();
         let embedding = Embedding::new(&self.context);
         // Input of every sub-layer, then of the head; and what each sub-layer keeps.
         let mut inputs = vec![embedding.forward()];
         let mut saved = Vec::with_capacity(network.len());
-        self.keep_mask(
-            &mut capture,
-            At::Embedding,
-            0,
-            self.context.masks.embedding.as_ref(),
-        );
-        self.keep(&mut capture, At::Embedding, 0, &inputs[0]);
+        let mask = self.context.masks.embedding.as_ref();
+        self.see_mask(&mut tap, At::Embedding, 0, mask);
+        self.see(&mut tap, Seen::Stored(At::Embedding), 0, &inputs[0]);
         for (index, sublayer) in network.iter().enumerate() {
             let layer = index / 2;
-            let mut trace = note.capture.then(Trace::default);
+            let half = sublayer.half;
+            let watched = [half.norm, half.out].map(Seen::Stored);
+            let is_traced = watched.iter().any(|seen| tap.watches(*seen));
+            let mut trace = is_traced.then(Trace::default);
             let x = &inputs[index];
             let forward = sublayer.forward(x, &self.rows, trace.as_mut());
-            let is_first = index % 2 == 0;
-            if let Some(probe) = &mut probe {
-                probe_sublayer(probe, layer, is_first, x, &forward);
+            if index % 2 == 0 {
+                self.see(&mut tap, Seen::Input, layer, x);
+                tap.see(Seen::Scores, layer, &[1], &[forward.max_attention_logit]);
             }
             if let Some(trace) = &trace {
-                self.keep_trace(&mut capture, layer, sublayer, trace);
+                self.see_trace(&mut tap, layer, sublayer, trace);
             }
-            if let (false, Some(capture)) = (is_first, &mut capture) {
-                let name = format!("activations.layers.{layer}.output");
-                capture.values(name, self.shape(&forward.output), &forward.output);
+            if index % 2 == 1 {
+                self.see(&mut tap, Seen::Output, layer, &forward.output);
             }
             inputs.push(forward.output);
             saved.push(forward.saved);
@@ -142,14 +138,14 @@ impl<'a> Pass<'a> {
         let head = Head::new(&self.context);
         let x = inputs.pop().unwrap_or_default();
         let mut last = head.forward(&x);
-        self.keep(&mut capture, At::FinalNorm, 0, &last.normed);
-        if let Some(capture) = &mut capture {
-            let tokens = &last.tokens;
-            let t = tokens.losses.len();
-            let logits = tokens.logits();
-            capture.values("logits".to_owned(), vec![t, logits.len() / t], &logits);
-            capture.values("token_losses".to_owned(), vec![t], &tokens.losses);
+        self.see(&mut tap, Seen::Stored(At::FinalNorm), 0, &last.normed);
+        let (tokens, t) = (&last.tokens, last.tokens.losses.len());
+        let logits = Seen::Stored(At::Logits);
+        if tap.watches(logits) {
+            let values = tokens.logits();
+            tap.see(logits, 0, &[t, values.len() / t], &values);
         }
+        tap.see(Seen::Losses, 0, &[t], &tokens.losses);
         let coefficient = config.objective.z_loss;
         let z_loss = (coefficient > 0.0).then(|| head.z_loss(&last.tokens, coefficient));
         let losses = Losses {
@@ -177,65 +173,44 @@ impl<'a> Pass<'a> {
         TrainPass {
             losses,
             gradients: slices.finish(self.context.precision),
-            probe,
-            capture,
+            tap,
         }
     }
 
     /// Rows of the batch and width, of a tensor of activations.
-    fn shape(&self, x: &[f32]) -> Vec<usize> {
+    fn shape(&self, x: &[f32]) -> [usize; 2] {
         let h = self.context.config.model.hidden_size;
-        vec![x.len() / h, h]
+        [x.len() / h, h]
+    }
+
+    fn see(&self, tap: &mut Tap, seen: Seen, layer: usize, x: &[f32]) {
+        tap.see(seen, layer, &self.shape(x), x);
     }
 
     /// What a sub-layer leaves, and the masks that it was given.
-    fn keep_trace(
-        &self,
-        capture: &mut Option<Capture>,
-        layer: usize,
-        sublayer: &Sublayer,
-        trace: &Trace,
-    ) {
+    fn see_trace(&self, tap: &mut Tap, layer: usize, sublayer: &Sublayer, trace: &Trace) {
         let half = sublayer.half;
         if sublayer.before.is_some() {
-            self.keep(capture, half.norm, layer, &trace.norm);
+            self.see(tap, Seen::Stored(half.norm), layer, &trace.norm);
         }
         if half.out == At::AttentionOut {
             let mask = self.context.masks.layer(layer).probabilities.as_ref();
-            self.keep_mask(capture, At::Probabilities, layer, mask);
+            self.see_mask(tap, At::Probabilities, layer, mask);
         }
-        self.keep_mask(capture, half.out, layer, sublayer.dropout);
-        self.keep(capture, half.out, layer, &trace.branch);
+        self.see_mask(tap, half.out, layer, sublayer.dropout);
+        self.see(tap, Seen::Stored(half.out), layer, &trace.branch);
     }
 
-    fn keep_mask(&self, capture: &mut Option<Capture>, at: At, layer: usize, mask: Option<&Mask>) {
-        let (Some(capture), Some(mask)) = (capture, mask) else {
+    fn see_mask(&self, tap: &mut Tap, at: At, layer: usize, mask: Option<&Mask>) {
+        let Some(mask) = mask.filter(|_| tap.watches(Seen::Mask(at))) else {
             return;
         };
         let (factors, model) = (mask.factors(), &self.context.config.model);
         let (b, s) = (self.context.batch.samples.len(), model.seq_len);
-        let shape = if at == At::Probabilities {
-            vec![b, model.num_heads, s, s]
+        if at == At::Probabilities {
+            tap.see(Seen::Mask(at), layer, &[b, model.num_heads, s, s], &factors);
         } else {
-            self.shape(&factors)
-        };
-        capture.values(format!("dropout.{}", at.label(layer)), shape, &factors);
-    }
-
-    fn keep(&self, capture: &mut Option<Capture>, at: At, layer: usize, x: &[f32]) {
-        if let Some(capture) = capture {
-            let name = format!("activations.{}", at.label(layer));
-            capture.values(name, self.shape(x), x);
+            self.see(tap, Seen::Mask(at), layer, &factors);
         }
-    }
-}
-
-/// Notes what the first sub-layer of a layer reads and the second writes.
-fn probe_sublayer(probe: &mut Probe, layer: usize, is_first: bool, x: &[f32], forward: &Forward) {
-    if is_first {
-        probe.input(layer, x);
-        probe.max_logit(layer, forward.max_attention_logit.into());
-    } else {
-        probe.output(layer, &forward.output);
     }
 }

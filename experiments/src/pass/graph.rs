@@ -4,13 +4,13 @@
 //! that small models fill a large device. Nothing flows between the runs.
 
 use crate::data::{Batch, Losses, Mean, Targets};
-use crate::layers::capture::Capture;
 use crate::layers::context::graph::{Context, scale_runs};
 use crate::layers::input::Input;
 use crate::layers::network::graph::Glm;
-use crate::layers::probe::Probe;
+use crate::layers::tap::Seen;
 use crate::layers::weights::graph::{Weights, collect};
 use crate::numerics::dropout::Dropout;
+use crate::numerics::precision::At;
 use crate::pass::{Engine, Note, Run, TrainPass};
 use burn::tensor::backend::{AutodiffBackend, Backend};
 use burn::tensor::{Int, Tensor, TensorData, activation};
@@ -90,11 +90,9 @@ where
         let parameters: Vec<_> = runs.iter().map(|run| run.parameters).collect();
         let mut weights = Weights::new(&parameters, precision, &self.device, true);
         let model = Glm::<B>::new(config, &mut weights);
-        let probe = Some(Probe::default()).filter(|_| note.probe);
         let mut context = Context {
             dropout,
-            probes: probe.map_or_else(Vec::new, |probe| vec![probe; runs.len()]),
-            capture: note.capture.then(Capture::default),
+            taps: vec![note.tap(); runs.len()],
             ..Context::new(configs(runs), precision)
         };
         let targets = stacked_targets(runs, config.model.seq_len);
@@ -109,13 +107,12 @@ where
         for (losses, z) in losses.iter_mut().zip(z_loss.map(host).unwrap_or_default()) {
             losses.z_loss = Mean::of(z.into());
         }
-        let (mut probes, mut capture) = (context.probes.into_iter(), context.capture);
         let both = losses.into_iter().zip(gradients);
-        both.map(|(losses, gradients)| TrainPass {
+        let all = both.zip(context.taps);
+        all.map(|((losses, gradients), tap)| TrainPass {
             losses,
             gradients,
-            probe: probes.next(),
-            capture: capture.take(),
+            tap,
         })
         .collect()
     }
@@ -225,10 +222,8 @@ fn forward<B: Kernels>(
         let target_logits_t: Tensor<B, 1> = logits_tv.clone().gather(1, tokens).reshape([t]);
         [losses_t.clone(), target_logits_t + losses_t]
     };
-    if let Some(capture) = &mut context.capture {
-        capture.tensor("logits".to_owned(), &logits_tv);
-        capture.tensor("token_losses".to_owned(), &losses_t);
-    }
+    context.see(Seen::Stored(At::Logits), 0, &logits_tv);
+    context.see(Seen::Losses, 0, &losses_t);
     CrossEntropy { losses_t, log_z_t }
 }
 

@@ -299,7 +299,7 @@ impl Group<Training> {
             graph.train_all(runs, &scales, dropout, note)
         });
         for (mut pass, (reply, note)) in passes.into_iter().zip(replies) {
-            pass.probe = pass.probe.filter(|_| note.probe);
+            pass.tap.readings = pass.tap.readings.filter(|_| note.probe);
             // A run waits for its answer, so nobody can have hung up.
             let _ = reply.send(pass);
         }

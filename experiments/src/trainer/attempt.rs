@@ -12,7 +12,9 @@ use crate::error::TrainError;
 use crate::files::checkpoint::{Checkpoints, Ring};
 use crate::pass::Engine;
 use crate::state::{State, Trained};
-use logs::{Event, EventKind, Manifest, News, Record, RunReader, RunWriter, Status, Summary};
+use logs::{
+    Event, EventKind, Manifest, News, Record, RunReader, RunWriter, Status, Summary, signal,
+};
 use std::sync::atomic::Ordering;
 use std::time::Instant;
 
@@ -47,7 +49,7 @@ impl Attempt<'_, '_> {
         let mut since = Instant::now();
         let mut keep = |record: &Record, events: &[Event]| -> Result<bool, TrainError> {
             let mut record = record.clone();
-            record.set("step_seconds", since.elapsed().as_secs_f64());
+            record.set(signal::STEP_SECONDS, since.elapsed().as_secs_f64());
             self.write(&record, events)?;
             since = Instant::now();
             step = record.step;

@@ -5,7 +5,7 @@ use crate::data::last_word::{self, LastWord};
 use crate::data::{Losses, held_out};
 use crate::parameters::Parameters;
 use experiments_text::Split;
-use logs::Record;
+use logs::{Record, signal};
 
 /// What an evaluation finds.
 #[derive(Debug, Clone, Copy, Default)]
@@ -19,13 +19,13 @@ pub(super) struct Evaluation {
 impl Evaluation {
     pub(super) fn record(&self, record: &mut Record) {
         let named = [
-            ("held_out_loss", self.loss),
-            ("last_word_loss", self.last_word.loss.value()),
-            ("last_word_accuracy", self.last_word.accuracy.value()),
+            (signal::HELD_OUT_LOSS, self.loss),
+            (signal::LAST_WORD_LOSS, self.last_word.loss.value()),
+            (signal::LAST_WORD_ACCURACY, self.last_word.accuracy.value()),
         ];
-        for (name, value) in named {
+        for (signal, value) in named {
             if let Some(value) = value {
-                record.set(name, value);
+                record.set(signal, value);
             }
         }
     }

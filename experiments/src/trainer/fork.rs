@@ -153,6 +153,7 @@ fn check_child(config: &Config, child: &Child) -> Result<(), TrainError> {
         (data.clone(), tokenizer.clone(), tasks.sources.clone())
     };
     let refuse = |text: &str| Err(problem(&child.directory, text));
+    logs::output::check(&child.directory)?;
     if child.directory.symlink_metadata().is_ok() {
         return refuse("is there already; name a new directory for the fork");
     }

@@ -3,7 +3,7 @@
 use crate::data::{Batch, Losses};
 use crate::files::parity::ParityFile;
 use crate::layers::gradients::{Gradients, Paths};
-use crate::layers::probe::Probe;
+use crate::layers::tap::Readings;
 use crate::numerics::dropout::Dropout;
 use crate::numerics::precision::Precision;
 use crate::optimizer::adamw::{PIECE, sum_of_squares};
@@ -26,7 +26,7 @@ pub(crate) struct Accumulated {
     pub(crate) paths: Option<Paths>,
     /// Range losses of the weight gradients, per parameter.
     pub(crate) lost: Vec<RangeCount>,
-    pub(crate) probe: Option<Probe>,
+    pub(crate) readings: Option<Readings>,
 }
 
 impl From<TrainPass> for Accumulated {
@@ -37,7 +37,7 @@ impl From<TrainPass> for Accumulated {
             flat,
             paths,
             lost,
-            probe: pass.probe,
+            readings: pass.tap.readings,
         }
     }
 }
@@ -54,7 +54,7 @@ impl Accumulated {
         for (ours, theirs) in self.lost.iter_mut().zip(&gradients.lost) {
             *ours += *theirs;
         }
-        if let (Some(ours), Some(theirs)) = (&mut self.probe, &pass.probe) {
+        if let (Some(ours), Some(theirs)) = (&mut self.readings, &pass.tap.readings) {
             ours.join(theirs);
         }
     }
@@ -102,7 +102,7 @@ pub(crate) fn accumulate(
         let mut pass = setting.engine.train(run, scale, dropout, note);
         trained.state.position += config.batch.micro_batch as u64;
         if let Some(parity) = &mut parity {
-            parity.micro_batch(&batch, pass.capture.take());
+            parity.micro_batch(&batch, pass.tap.kept.take());
         }
         match &mut sum {
             None => sum = Some(pass.into()),

@@ -53,7 +53,7 @@ pub(super) fn check_begun(
 
 fn check_config_file(directory: &Path, config: &Config) -> Result<(), TrainError> {
     let file = directory.join(logs::run::CONFIG_FILE);
-    match std::fs::read_to_string(&file) {
+    match logs::disk::read_text(&file) {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(()),
         Ok(text) if text == config.to_toml() => Ok(()),
         // What a crash or a full disk leaves; comments alone say no more.

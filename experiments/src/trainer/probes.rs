@@ -1,6 +1,6 @@
 //! Runs that measure something instead of training: `probe.kind`.
 //!
-//! Not to be taken for [`crate::layers::probe`], the per-layer signals of a pass. A probe leaves the same run
+//! Not to be taken for [`crate::layers::tap`], the per-layer signals of a pass. A probe leaves the same run
 //! directory as training does, record by record, so that executors, monitor, report and verdict need
 //! not know of it. It keeps no checkpoint: one that was interrupted starts over.
 

@@ -1,12 +1,13 @@
 //! From sums over parameters to the signals of a step.
 
 use crate::data::Losses;
-use crate::layers::probe::{Probe, larger};
+use crate::layers::tap::{Readings, larger};
 use crate::numerics::precision::RangeReport;
 use crate::optimizer::adamw::UpdateReport;
 use crate::parameters::{Parameter, Role};
 use experiments_config::Config;
 use logs::Record;
+use logs::signal::{self, PerLayer};
 
 /// Squared gradient norms of one step, unscaled, before clipping.
 pub(crate) struct GradientNorms {
@@ -70,7 +71,7 @@ fn per_layer(
     sums.into_iter().map(f64::sqrt).collect()
 }
 
-/// Puts signals into a record, in the order of `logs::SIGNALS`.
+/// Puts signals into a record, in the order of [`logs::SIGNALS`].
 pub(crate) struct Recorder<'a> {
     pub(crate) table: &'a [Parameter],
     pub(crate) layers: usize,
@@ -82,48 +83,52 @@ pub(crate) struct Recorder<'a> {
 impl Recorder<'_> {
     pub(crate) fn losses(&mut self, losses: &Losses) {
         let named = [
-            ("loss", losses.all),
-            ("loss_gmask", losses.gmask),
-            ("loss_mask", losses.mask),
-            ("loss_task", losses.task),
-            ("z_loss", losses.z_loss),
+            (signal::LOSS, losses.all),
+            (signal::LOSS_GMASK, losses.gmask),
+            (signal::LOSS_MASK, losses.mask),
+            (signal::LOSS_TASK, losses.task),
+            (signal::Z_LOSS, losses.z_loss),
         ];
-        for (name, mean) in named {
+        for (signal, mean) in named {
             if let Some(value) = mean.value() {
-                self.record.set(name, value);
+                self.record.set(signal, value);
             }
         }
     }
 
     /// What the step used.
     pub(crate) fn schedule(&mut self, config: &Config, lr: f64, loss_scale: f64, skipped: bool) {
-        self.record.set("lr", lr);
-        self.record.set("egs_alpha", config.egs.alpha);
+        self.record.set(signal::LR, lr);
+        self.record.set(signal::EGS_ALPHA, config.egs.alpha);
         self.record
-            .set("batch_size", config.samples_per_step() as f64);
+            .set(signal::BATCH_SIZE, config.samples_per_step() as f64);
         if !config.tasks.sources.is_empty() {
-            self.record.set("tasks_ratio", config.tasks.ratio);
+            self.record.set(signal::TASKS_RATIO, config.tasks.ratio);
         }
-        self.record.set("loss_scale", loss_scale);
-        self.record.set("skipped", f64::from(u8::from(skipped)));
+        self.record.set(signal::LOSS_SCALE, loss_scale);
+        self.record
+            .set(signal::SKIPPED, f64::from(u8::from(skipped)));
     }
 
     /// Sequences and token slots consumed since the start of the run.
     pub(crate) fn consumed(&mut self, samples: u64, seq_len: usize) {
-        self.record.set("samples", samples as f64);
-        self.record.set("tokens", (samples * seq_len as u64) as f64);
+        self.record.set(signal::SAMPLES, samples as f64);
+        self.record
+            .set(signal::TOKENS, (samples * seq_len as u64) as f64);
     }
 
     pub(crate) fn gradients(&mut self, norms: &GradientNorms, clip: Option<f64>) {
         let squared = &norms.squared;
         let embedding = norm(self.table, squared, |p| p.role == Role::Embedding);
         let global = norms.global();
-        self.record.set("grad_norm", global);
-        self.record.set("grad_max", norms.largest);
-        self.record.set("grad_norm_embedding", embedding);
+        self.record.set(signal::GRAD_NORM, global);
+        self.record.set(signal::GRAD_MAX, norms.largest);
+        self.record.set(signal::GRAD_NORM_EMBEDDING, embedding);
         if let Some([input, logit]) = norms.paths {
-            self.record.set("grad_norm_embedding_input", input.sqrt());
-            self.record.set("grad_norm_embedding_logit", logit.sqrt());
+            self.record
+                .set(signal::GRAD_NORM_EMBEDDING_INPUT, input.sqrt());
+            self.record
+                .set(signal::GRAD_NORM_EMBEDDING_LOGIT, logit.sqrt());
         }
         // Neither means anything without a finite norm, and a stand-in would enter averages.
         if global.is_finite() {
@@ -132,18 +137,22 @@ impl Recorder<'_> {
             } else {
                 0.0
             };
-            self.record.set("embedding_share", share);
+            self.record.set(signal::EMBEDDING_SHARE, share);
         }
         if let Some(clip) = clip {
-            self.record.set("clip_coefficient", clip);
+            self.record.set(signal::CLIP_COEFFICIENT, clip);
         }
         if self.with_layers {
-            self.layer_norms("layer_grad_norm", squared, |_| true);
-            self.layer_norms("layer_grad_norm_attention", squared, |p| {
+            self.layer_norms(signal::LAYER_GRAD_NORM, squared, |_| true);
+            self.layer_norms(signal::LAYER_GRAD_NORM_ATTENTION, squared, |p| {
                 p.role == Role::Attention
             });
-            self.layer_norms("layer_grad_norm_ffn", squared, |p| p.role == Role::Ffn);
-            self.layer_norms("layer_grad_norm_norm", squared, |p| p.role == Role::Norm);
+            self.layer_norms(signal::LAYER_GRAD_NORM_FFN, squared, |p| {
+                p.role == Role::Ffn
+            });
+            self.layer_norms(signal::LAYER_GRAD_NORM_NORM, squared, |p| {
+                p.role == Role::Norm
+            });
         }
     }
 
@@ -153,46 +162,54 @@ impl Recorder<'_> {
         let weights: Vec<f64> = reports.iter().map(|r| r.weight_squared).collect();
         let surprise: f64 = reports.iter().map(|r| r.surprise).sum();
         self.record
-            .set("update_norm", norm(self.table, &updates, |_| true));
+            .set(signal::UPDATE_NORM, norm(self.table, &updates, |_| true));
         let embedding = norm(self.table, &updates, |p| p.role == Role::Embedding);
-        self.record.set("update_norm_embedding", embedding);
+        self.record.set(signal::UPDATE_NORM_EMBEDDING, embedding);
         self.record
-            .set("param_norm", norm(self.table, &weights, |_| true));
-        self.record.set("adam_rms", (surprise / len as f64).sqrt());
+            .set(signal::PARAM_NORM, norm(self.table, &weights, |_| true));
+        self.record
+            .set(signal::ADAM_RMS, (surprise / len as f64).sqrt());
         if self.with_layers {
-            self.layer_norms("layer_param_norm", &weights, |_| true);
-            self.layer_norms("layer_update_norm", &updates, |_| true);
+            self.layer_norms(signal::LAYER_PARAM_NORM, &weights, |_| true);
+            self.layer_norms(signal::LAYER_UPDATE_NORM, &updates, |_| true);
         }
     }
 
-    pub(crate) fn probe(&mut self, probe: Option<Probe>) {
-        let Some(probe) = probe else { return };
-        let logits = probe.max_attention_logit.iter().copied();
-        let largest = logits.fold(f64::NEG_INFINITY, larger);
-        self.record.set("max_attention_logit", largest);
-        self.record
-            .set_layers("layer_max_attention_logit", probe.max_attention_logit);
-        self.record
-            .set_layers("layer_norm_input_rms", probe.norm_input_rms);
-        self.record
-            .set_layers("layer_activation_rms", probe.activation_rms);
+    /// What was read from the forward passes.
+    pub(crate) fn layers(&mut self, readings: Option<&Readings>) {
+        let Some(readings) = readings else { return };
+        for (signal, largest) in readings.largest() {
+            self.record.set(signal, largest);
+        }
+        for (signal, values) in readings.layers() {
+            self.record.set_layers(signal, values.to_vec());
+        }
     }
 
     pub(crate) fn range(&mut self, report: RangeReport) {
         let counts = |counts: Vec<u64>| counts.into_iter().map(|c| c as f64).collect();
-        self.record.set("overflow_count", report.overflow as f64);
-        self.record.set("underflow_count", report.underflow as f64);
+        self.record
+            .set(signal::OVERFLOW_COUNT, report.overflow as f64);
+        self.record
+            .set(signal::UNDERFLOW_COUNT, report.underflow as f64);
         if self.with_layers {
             self.record
-                .set_layers("layer_overflow_count", counts(report.layer_overflow));
-            self.record
-                .set_layers("layer_underflow_count", counts(report.layer_underflow));
+                .set_layers(signal::LAYER_OVERFLOW_COUNT, counts(report.layer_overflow));
+            self.record.set_layers(
+                signal::LAYER_UNDERFLOW_COUNT,
+                counts(report.layer_underflow),
+            );
         }
     }
 
-    fn layer_norms(&mut self, name: &str, squared: &[f64], select: impl Fn(&Parameter) -> bool) {
+    fn layer_norms(
+        &mut self,
+        signal: PerLayer,
+        squared: &[f64],
+        select: impl Fn(&Parameter) -> bool,
+    ) {
         let norms = per_layer(self.table, squared, self.layers, select);
-        self.record.set_layers(name, norms);
+        self.record.set_layers(signal, norms);
     }
 }
 

@@ -13,7 +13,7 @@ use crate::state::Trained;
 use crate::trainer::signals::{GradientNorms, Recorder};
 use experiments_config::{Config, Format};
 use experiments_text::Split;
-use logs::{Event, Record};
+use logs::{Event, Record, signal};
 use std::time::Instant;
 
 /// Runs one step: schedule, plant, take it, record. Fills `parity` where one is asked for.
@@ -48,12 +48,12 @@ pub(super) fn step(
     let recording = Instant::now();
     let counted = config.precision.format != Format::Fp32 && setting.engine.counts_range();
     let mut record = taken.record(config, trained, with_layers, counted);
-    record.set("data_position", position as f64);
+    record.set(signal::DATA_POSITION, position as f64);
     let seconds = start.elapsed().as_secs_f64();
-    record.set("step_seconds", seconds);
-    record.set("record_seconds", recording.elapsed().as_secs_f64());
+    record.set(signal::STEP_SECONDS, seconds);
+    record.set(signal::RECORD_SECONDS, recording.elapsed().as_secs_f64());
     record.set(
-        "tokens_per_second",
+        signal::TOKENS_PER_SECOND,
         config.tokens_per_step() as f64 / seconds,
     );
     (record, events)
@@ -133,7 +133,7 @@ impl Taken {
         if let Ok(update) = &self.update {
             recorder.update(&update.reports, trained.parameters.len());
         }
-        recorder.probe(self.sum.probe);
+        recorder.layers(self.sum.readings.as_ref());
         if counted {
             recorder.range(self.range);
         }

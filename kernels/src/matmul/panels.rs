@@ -2,7 +2,7 @@
 //! panel after the other, the left one as tiles of rows, one column of a tile after the other.
 
 use super::Matrix;
-use super::tile::{DEPTH, Tiles};
+use super::tile::{DEPTH, Left, Tiles};
 use crate::Buffer;
 use rayon::prelude::*;
 use std::ops::Range;
@@ -125,16 +125,6 @@ impl Panels {
     pub(super) fn values(&self) -> &[f32] {
         &self.0
     }
-}
-
-/// The rows of a left matrix and one piece of the inner dimension, as the innermost loops take them.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Left<'a> {
-    /// Element `(i, k)` of tile `t` is `values[t · tile + i · row + k · column]`.
-    pub(super) values: &'a [f32],
-    pub(super) tile: usize,
-    pub(super) row: usize,
-    pub(super) column: usize,
 }
 
 impl<'a> Left<'a> {

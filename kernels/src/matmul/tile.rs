@@ -11,7 +11,6 @@
 )]
 
 use super::lanes::Lanes;
-use super::panels::Left;
 
 /// Products that are summed in registers before they are added to the output. The sums of so many
 /// terms each are part of the result's definition: another depth gives other bits.
@@ -25,6 +24,16 @@ const SHALLOW: usize = 32;
 
 /// Width of the widest panel.
 const WIDEST: usize = 32;
+
+/// The rows of a left matrix and one piece of the inner dimension, as the innermost loops take them.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Left<'a> {
+    /// Element `(i, k)` of tile `t` is `values[t · tile + i · row + k · column]`.
+    pub(super) values: &'a [f32],
+    pub(super) tile: usize,
+    pub(super) row: usize,
+    pub(super) column: usize,
+}
 
 /// Part of a product: all rows, a few columns and at most [`DEPTH`] of the inner dimension.
 pub(super) struct Panel<'a> {

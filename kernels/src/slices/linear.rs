@@ -27,11 +27,13 @@ pub struct LinearGradient<'a> {
 
 impl Linear<'_> {
     /// `Wᵀ`, ready for the products of a forward pass.
+    #[must_use]
     pub fn forward_weight(&self) -> Prepared<'_> {
         Prepared::new(self.matrix().transposed())
     }
 
     /// `W`, ready for the products of a backward pass.
+    #[must_use]
     pub fn backward_weight(&self) -> Prepared<'_> {
         Prepared::new(self.matrix())
     }

@@ -78,16 +78,19 @@ vectorised! {
     }
 
     /// The largest element; NaN elements may or may not count.
+    #[must_use]
     pub fn maximum(row: &[f32]) -> f32 {
         largest(row)
     }
 
     /// The largest element, NaN where there is one.
+    #[must_use]
     pub fn maximum_or_nan(row: &[f32]) -> f32 {
         extreme(row, |x| x)
     }
 
     /// The largest absolute value, NaN where there is NaN.
+    #[must_use]
     pub fn largest_magnitude(row: &[f32]) -> f32 {
         extreme(row, f32::abs)
     }
@@ -107,6 +110,7 @@ vectorised! {
     }
 
     /// Sum of all elements.
+    #[must_use]
     pub fn sum(x: &[f32]) -> f32 {
         lane_sum([x], |[x]| x)
     }
@@ -122,6 +126,7 @@ vectorised! {
 
     /// The gradient of a divisor from those `d` of its quotients with `x`: `-Σ x d / square`, its square
     /// given.
+    #[must_use]
     pub fn quotient_gradient(x: &[f32], d: &[f32], square: f32) -> f32 {
         lane_sum([x, &d[..x.len()]], |[x, d]| -x / square * d)
     }
@@ -176,6 +181,7 @@ vectorised! {
     }
 
     /// Maximum of a row and the sum of `e^(x - maximum)`: 0 where that is -inf, NaN where an element is.
+    #[must_use]
     pub fn exp_sum(row: &[f32]) -> (f32, f32) {
         let top = largest(row);
         if top == f32::NEG_INFINITY {

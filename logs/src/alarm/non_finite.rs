@@ -64,7 +64,7 @@ mod tests {
             let mut raised = Vec::new();
             for (step, loss) in [(1, f64::NAN), (2, 6.25), (3, f64::INFINITY), (4, f64::NAN)] {
                 let mut record = Record::new(step);
-                record.set("loss", loss);
+                record.set_named("loss", loss);
                 detector.observe(&record, &mut raised);
             }
             let told: Vec<_> = raised.iter().map(|alarm| alarm.message.as_str()).collect();

@@ -117,9 +117,9 @@ mod tests {
 
     fn record(step: u64, loss: f64, grad_norm: f64, skipped: bool) -> Record {
         let mut record = Record::new(step);
-        record.set("loss", loss);
-        record.set("grad_norm", grad_norm);
-        record.set("skipped", f64::from(u8::from(skipped)));
+        record.set_named("loss", loss);
+        record.set_named("grad_norm", grad_norm);
+        record.set_named("skipped", f64::from(u8::from(skipped)));
         record
     }
 
@@ -131,8 +131,8 @@ mod tests {
     #[test]
     fn a_spike_that_several_rules_see_is_one_row_and_nan_is_reported_once() {
         let mut records: Vec<_> = (1..=200).map(calm).collect();
-        records[149].set("loss", 9.0);
-        records[169].set("grad_norm", f64::NAN);
+        records[149].set_named("loss", 9.0);
+        records[169].set_named("grad_norm", f64::NAN);
         let row = |sighting: Sighting| {
             let rules = sighting.rules.join(" ");
             (sighting.alarm.step, sighting.alarm.signal, rules)
@@ -174,7 +174,7 @@ mod tests {
     #[test]
     fn a_threshold_is_where_a_detector_begins_to_see() {
         let mut records: Vec<_> = (1..=200).map(calm).collect();
-        records[149].set("loss", 3.0 * 1.3);
+        records[149].set_named("loss", 3.0 * 1.3);
         let raised = |factor| {
             let mut watch = Watch::new(&[entry("jump-loss", Some(factor))]);
             let all = records.iter().map(|record| watch.observe(record).len());
@@ -215,14 +215,14 @@ mod tests {
         let scatter = ((step * 37 % 19) as f64 - 9.0) / 9.0;
         let level = 1.0 + 0.2 * scatter;
         match signal {
-            "skipped" => record.set(signal, f64::from(u8::from(far))),
-            "loss_scale" => record.set(signal, 1024.0 / if far { 16.0 } else { 1.0 }),
-            "clip_coefficient" => record.set(signal, level / if far { 4.0 } else { 1.0 }),
+            "skipped" => record.set_named(signal, f64::from(u8::from(far))),
+            "loss_scale" => record.set_named(signal, 1024.0 / if far { 16.0 } else { 1.0 }),
+            "clip_coefficient" => record.set_named(signal, level / if far { 4.0 } else { 1.0 }),
             name if name.starts_with("layer_") => {
                 let layer = level * if far { 40.0 } else { 1.0 };
-                record.set_layers(name, vec![1.0, layer, 1.0, 1.0]);
+                record.set_layers_named(name, vec![1.0, layer, 1.0, 1.0]);
             }
-            name => record.set(name, level * if far { 4.0 } else { 1.0 }),
+            name => record.set_named(name, level * if far { 4.0 } else { 1.0 }),
         }
         record
     }

@@ -184,6 +184,32 @@ fn a_text_of_the_user_is_read_as_it_is_up_to_the_bound() {
     assert!(is_bad_input(&error));
 }
 
+/// As a shell hands over `<(COMMAND)`. What it reads is bounded like a file, and its paths are the command's.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_pipe_that_somebody_writes_is_read_by_its_descriptor() {
+    use std::os::fd::AsRawFd;
+    let read = |bytes: Vec<u8>| {
+        let (reader, mut writer) = io::pipe().unwrap();
+        let path = PathBuf::from(format!("/dev/fd/{}", reader.as_raw_fd()));
+        // More than a pipe holds, so that it must be written while it is read; refused, it is read no further.
+        let writing = std::thread::spawn(move || writer.write_all(&bytes));
+        let text = read_text(&path);
+        drop(reader);
+        let _ = writing.join().unwrap();
+        assert_eq!(folder_of_text(&path), Path::new("."));
+        text
+    };
+    let card = "a = 1\n".repeat(100_000);
+    assert!(read(card.clone().into_bytes()).unwrap() == card);
+    let error = read(vec![b' '; MOST_TEXT as usize + 1]).unwrap_err();
+    assert!(error.to_string().contains("more than 16 MiB"), "{error}");
+    assert_eq!(
+        folder_of_text(Path::new("cards/a.toml")),
+        Path::new("cards")
+    );
+}
+
 #[cfg(unix)]
 #[test]
 fn what_is_no_text_of_a_user_is_refused_by_what_it_is() {

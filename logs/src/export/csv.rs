@@ -85,12 +85,12 @@ mod tests {
     #[test]
     fn one_row_per_step_with_known_signals_first() {
         let mut first = Record::new(1);
-        first.set("a,b", 1.0);
-        first.set("loss", 3.5);
+        first.set_named("a,b", 1.0);
+        first.set_named("loss", 3.5);
         let mut second = Record::new(2);
-        second.set("loss", f64::NAN);
-        second.set("grad_norm", 1e-30);
-        second.set_layers("layer_grad_norm", vec![0.1, f64::NEG_INFINITY]);
+        second.set_named("loss", f64::NAN);
+        second.set_named("grad_norm", 1e-30);
+        second.set_layers_named("layer_grad_norm", vec![0.1, f64::NEG_INFINITY]);
         let mut out = Vec::new();
         csv(&[first, second], &mut out).unwrap();
         assert_eq!(
@@ -104,7 +104,7 @@ mod tests {
     #[test]
     fn a_name_cannot_command_the_terminal_that_shows_the_header() {
         let mut record = Record::new(1);
-        record.set("a\u{1b}]0;title\u{7}\r,b\n", 1.0);
+        record.set_named("a\u{1b}]0;title\u{7}\r,b\n", 1.0);
         let mut out = Vec::new();
         csv(&[record], &mut out).unwrap();
         let header = "step,\"a\\u001b]0;title\\u0007\\u000d,b\\u000a\"";

@@ -116,9 +116,9 @@ mod tests {
     #[test]
     fn steps_times_tags_and_zeros_arrive() {
         let mut record = Record::new(4);
-        record.set("skipped", 0.0);
-        record.set("step_seconds", 0.5);
-        record.set_layers("layer_grad_norm", vec![1.0, f64::NAN]);
+        record.set_named("skipped", 0.0);
+        record.set_named("step_seconds", 0.5);
+        record.set_layers_named("layer_grad_norm", vec![1.0, f64::NAN]);
         let dir = tempfile::tempdir().unwrap();
         let path = tensorboard(&[record], &dir.path().join("tb"), 100.0).unwrap();
         let events = unframe(&std::fs::read(&path).unwrap());

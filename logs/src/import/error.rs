@@ -2,6 +2,7 @@
 
 use std::io;
 use std::path::{Path, PathBuf};
+use words::printable_path;
 
 use super::FORMATS;
 use super::source::Source;
@@ -11,7 +12,7 @@ use crate::error::LogError;
 #[derive(Debug, thiserror::Error)]
 pub enum ImportError {
     /// A path could not be read.
-    #[error("cannot read `{}`", path.display())]
+    #[error("cannot read `{}`", printable_path(path))]
     Read {
         /// The path.
         path: PathBuf,
@@ -19,13 +20,17 @@ pub enum ImportError {
         source: io::Error,
     },
     /// A path is a device, a pipe, a socket.
-    #[error("`{}` is neither a file nor a folder of files", path.display())]
+    #[error("`{}` is neither a file nor a folder of files", printable_path(path))]
     NotAFile {
         /// The path.
         path: PathBuf,
     },
     /// A file is of no format that is known.
-    #[error("`{}` is no log that can be imported: {found}; expected one of {}", path.display(), formats())]
+    #[error(
+        "`{}` is no log that can be imported: {found}; expected one of {}",
+        printable_path(path),
+        formats()
+    )]
     Unknown {
         /// The file.
         path: PathBuf,
@@ -39,7 +44,10 @@ pub enum ImportError {
         reasons: Vec<String>,
     },
     /// The place for the result is taken.
-    #[error("`{}` exists already; an import makes new run directories: name one that does not exist", path.display())]
+    #[error(
+        "`{}` exists already; an import makes new run directories: name one that does not exist",
+        printable_path(path)
+    )]
     Exists {
         /// The place.
         path: PathBuf,
@@ -54,7 +62,11 @@ pub enum ImportError {
         names: Vec<String>,
     },
     /// A run that follows other files.
-    #[error("`{}` follows {}, and none of these is among the paths; name another `--out`", path.display(), words::quoted(known))]
+    #[error(
+        "`{}` follows {}, and none of these is among the paths; name another `--out`",
+        printable_path(path),
+        words::quoted(known)
+    )]
     OtherSource {
         /// The run.
         path: PathBuf,
@@ -64,7 +76,7 @@ pub enum ImportError {
     /// The run directory that a follower writes is no longer where it was.
     #[error(
         "`{}` was moved or deleted while it was written; following has stopped, and what was recorded is where it was moved to",
-        path.display()
+        printable_path(path)
     )]
     Gone {
         /// The directory or file.
@@ -73,7 +85,7 @@ pub enum ImportError {
     /// The disk is full.
     #[error(
         "no space left on the disk for `{}`; nothing was imported: free some space, then give the same command again",
-        path.display()
+        printable_path(path)
     )]
     Disk {
         /// The place for the result.

@@ -97,7 +97,7 @@ mod tests {
 
     fn record(step: u64, loss: f64) -> Record {
         let mut record = Record::new(step);
-        record.set("loss", loss);
+        record.set_named("loss", loss);
         record
     }
 

@@ -6,10 +6,9 @@ use std::fmt;
 
 use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
-use super::{
-    CRC, MOST_LAYERS, MOST_NAMES, NONFINITE, Name, Names, Record, STEP, from_kind, split_layer,
-};
+use super::{CRC, MOST_LAYERS, MOST_NAMES, NONFINITE, Name, Names, Record, STEP, from_kind};
 use crate::line::LineError;
+use crate::signal::split_layer;
 
 pub(super) fn record(line: &str, layers: bool, names: &mut Names) -> Result<Record, LineError> {
     let mut json = serde_json::Deserializer::from_str(line);

@@ -22,9 +22,9 @@ fn same(a: &Record, b: &Record) -> bool {
 #[test]
 fn nonfinite_numbers_are_null_in_place_and_named_aside() {
     let mut record = Record::new(7);
-    record.set("loss", f64::NAN);
-    record.set("lr", 0.001);
-    record.set_layers(
+    record.set_named("loss", f64::NAN);
+    record.set_named("lr", 0.001);
+    record.set_layers_named(
         "layer_grad_norm",
         vec![1.0, f64::INFINITY, f64::NEG_INFINITY],
     );
@@ -43,8 +43,8 @@ fn nonfinite_numbers_are_null_in_place_and_named_aside() {
 #[test]
 fn values_are_found_by_name_and_layer() {
     let mut record = Record::new(1);
-    record.set("skipped", 1.0);
-    record.set_layers("layer_grad_norm", vec![0.5, 0.25]);
+    record.set_named("skipped", 1.0);
+    record.set_layers_named("layer_grad_norm", vec![0.5, 0.25]);
     assert_eq!(record.value("layer_grad_norm[1]"), Some(0.25));
     assert_eq!(record.value("layer_grad_norm[2]"), None);
     assert_eq!(record.value("skipped"), Some(1.0));
@@ -71,12 +71,12 @@ fn a_whole_line_without_a_step_is_refused() {
 fn names_the_format_cannot_carry_are_refused() {
     for name in ["", "step", "crc", "nonfinite", "loss[0]"] {
         let mut record = Record::new(1);
-        record.set(name, 1.0);
+        record.set_named(name, 1.0);
         assert!(record.check().is_err(), "{name}");
     }
     let mut record = Record::new(1);
-    record.set("both", 1.0);
-    record.set_layers("both", vec![1.0]);
+    record.set_named("both", 1.0);
+    record.set_layers_named("both", vec![1.0]);
     assert!(record.check().is_err());
 }
 
@@ -101,10 +101,10 @@ fn what_a_line_may_hold_is_bounded() {
         }
     }
     let mut record = Record::new(1);
-    record.set_layers("x", vec![0.0; MOST_LAYERS]);
+    record.set_layers_named("x", vec![0.0; MOST_LAYERS]);
     assert!(record.check().is_ok());
     assert_eq!(Record::parse_line(&record.to_line()).unwrap(), record);
-    record.set_layers("x", vec![0.0; MOST_LAYERS + 1]);
+    record.set_layers_named("x", vec![0.0; MOST_LAYERS + 1]);
     assert!(matches!(record.check(), Err(LogError::Large { .. })));
 }
 
@@ -113,12 +113,12 @@ fn what_a_line_may_hold_is_bounded() {
 fn as_many_names_as_are_written_are_read() {
     let mut record = Record::new(1);
     for i in 0..MOST_NAMES {
-        record.set(&format!("n{i}"), 0.5);
+        record.set_named(&format!("n{i}"), 0.5);
     }
-    record.set("n7", f64::NEG_INFINITY);
+    record.set_named("n7", f64::NEG_INFINITY);
     assert!(record.check().is_ok());
     assert_eq!(Record::parse_line(&record.to_line()).unwrap(), record);
-    record.set("one_more", 0.5);
+    record.set_named("one_more", 0.5);
     assert!(matches!(record.check(), Err(LogError::Large { .. })));
 }
 
@@ -131,7 +131,7 @@ fn the_names_of_a_refused_line_are_forgotten() {
     let mut read = |line: &str| Record::parse_bytes(line.as_bytes(), true, &mut names);
     assert!(read(&noise).is_err());
     let mut record = Record::new(2);
-    record.set("held_out_loss", 3.0);
+    record.set_named("held_out_loss", 3.0);
     assert_eq!(read(&record.to_line()).unwrap(), record);
 }
 
@@ -149,8 +149,8 @@ fn records_of_a_run_share_their_names() {
 #[test]
 fn layers_can_be_passed_over() {
     let mut record = Record::new(3);
-    record.set("loss", f64::INFINITY);
-    record.set_layers("layer_grad_norm", vec![f64::NAN, 1.0]);
+    record.set_named("loss", f64::INFINITY);
+    record.set_layers_named("layer_grad_norm", vec![f64::NAN, 1.0]);
     let read =
         Record::parse_bytes(record.to_line().as_bytes(), false, &mut Names::default()).unwrap();
     assert_eq!(read.scalar("loss"), Some(f64::INFINITY));
@@ -190,10 +190,10 @@ fn record() -> impl Strategy<Value = Record> {
         .prop_map(|(step, scalars, layers)| {
             let mut record = Record::new(step);
             for (name, value) in &scalars {
-                record.set(name, *value);
+                record.set_named(name, *value);
             }
             for (name, values) in layers {
-                record.set_layers(&name, values);
+                record.set_layers_named(&name, values);
             }
             record
         })
@@ -221,17 +221,17 @@ proptest! {
 fn records_differ_in_what_was_computed_and_in_nothing_else() {
     let record = |loss: f64, seconds: f64| {
         let mut record = Record::new(3);
-        record.set("loss", loss);
-        record.set("step_seconds", seconds);
-        record.set("grad_norm", f64::NAN);
-        record.set_layers("layer_grad_norm", vec![1.0, loss]);
+        record.set_named("loss", loss);
+        record.set_named("step_seconds", seconds);
+        record.set_named("grad_norm", f64::NAN);
+        record.set_layers_named("layer_grad_norm", vec![1.0, loss]);
         record
     };
     let first = record(2.5, 0.1);
     let mut second = record(2.5, 0.2);
-    second.set("held_out_loss", 2.0);
+    second.set_named("held_out_loss", 2.0);
     assert_eq!(first.differing(&second), [""; 0]);
-    second.set("lr", 1.0);
+    second.set_named("lr", 1.0);
     assert_eq!(first.differing(&second), ["lr"]);
     let last_bit = f64::from_bits(2.5_f64.to_bits() + 1);
     let other = record(last_bit, 0.1);

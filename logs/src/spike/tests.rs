@@ -20,7 +20,7 @@ fn losses(seed: u64, steps: u64) -> Vec<f64> {
 fn records(losses: &[f64]) -> Vec<Record> {
     let record = |(i, loss): (usize, &f64)| {
         let mut record = Record::new(i as u64 + 1);
-        record.set("loss", *loss);
+        record.set_named("loss", *loss);
         record
     };
     losses.iter().enumerate().map(record).collect()
@@ -119,7 +119,7 @@ fn a_skipped_step_is_part_of_a_spike_and_begins_none() {
     raise(&mut losses, 200..=201, 3.0);
     let mut records = records(&losses);
     for skipped in [150, 201, 202, 204, 250] {
-        records[skipped - 1].set("skipped", 1.0);
+        records[skipped - 1].set_named("skipped", 1.0);
     }
     let found = spikes(&records, "loss");
     assert_eq!(found.len(), 1);
@@ -209,10 +209,10 @@ fn grown(steps: u64, by: f64) -> Vec<Record> {
     let record = |step: u64| {
         let mut record = Record::new(step);
         let norms = |part: f64| (0..4).map(|l| part * layer(step, l)).collect();
-        record.set("grad_norm_embedding", 1.0);
-        record.set_layers("layer_grad_norm", norms(1.0));
-        record.set_layers("layer_grad_norm_ffn", norms(0.9));
-        record.set_layers("layer_grad_norm_attention", vec![0.4; 4]);
+        record.set_named("grad_norm_embedding", 1.0);
+        record.set_layers_named("layer_grad_norm", norms(1.0));
+        record.set_layers_named("layer_grad_norm_ffn", norms(0.9));
+        record.set_layers_named("layer_grad_norm_attention", vec![0.4; 4]);
         record
     };
     (1..=steps).map(record).collect()
@@ -246,7 +246,7 @@ fn a_spike_of_the_loss_says_height_length_and_owner_in_json_too() {
     let mut losses = losses(10, 220);
     raise(&mut losses, 200..=202, 3.0);
     for (record, loss) in records.iter_mut().zip(losses) {
-        record.set("loss", loss);
+        record.set_named("loss", loss);
     }
     let spikes = loss_spikes(&records);
     assert_eq!((spikes.len(), spikes[0].duration), (1, 3));
@@ -263,8 +263,8 @@ fn a_spike_of_the_loss_says_height_length_and_owner_in_json_too() {
 #[test]
 fn the_embedding_can_own_a_spike() {
     let mut records = grown(220, 1.0);
-    records[197].set("grad_norm_embedding", 40.0);
-    records[198].set("grad_norm_embedding", f64::INFINITY);
+    records[197].set_named("grad_norm_embedding", 40.0);
+    records[198].set_named("grad_norm_embedding", f64::INFINITY);
     let owner = owner(&records, &at_200()).unwrap();
     assert_eq!((owner.layer, owner.role, owner.step), (None, None, 198));
     assert_eq!(owner.to_string(), "embedding");
@@ -280,10 +280,10 @@ fn a_norm_leads_by_the_steps_over_which_it_stays_doubled() {
     assert_eq!(lead_of(&records, "grad_norm_embedding"), Some(0));
     assert_eq!(lead_of(&records, "no_such_norm"), None);
     // One step that was back at the level breaks it; infinity does not.
-    records[196].set("grad_norm_embedding", 9.0);
-    records[198].set("grad_norm_embedding", f64::INFINITY);
+    records[196].set_named("grad_norm_embedding", 9.0);
+    records[198].set_named("grad_norm_embedding", f64::INFINITY);
     assert_eq!(lead_of(&records, "grad_norm_embedding"), Some(1));
-    records[197].set("grad_norm_embedding", 9.0);
+    records[197].set_named("grad_norm_embedding", 9.0);
     assert_eq!(lead_of(&records, "grad_norm_embedding"), Some(3));
     assert_eq!(lead_of(&[], "grad_norm_embedding"), None);
 }

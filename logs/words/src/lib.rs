@@ -16,6 +16,6 @@ pub use duration::{duration, short_duration};
 pub use line::{counted, cut, hanging, quoted};
 pub use nearest::{closest, did_you_mean, hint};
 pub use number::{approximate, bytes, decimal, number, thousands};
-pub use printable::{printable, printable_line};
+pub use printable::{printable, printable_line, printable_path};
 pub use shell::{shell_command, shell_word};
 pub use table::Table;

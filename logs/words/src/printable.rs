@@ -6,6 +6,7 @@
 
 use std::borrow::Cow;
 use std::fmt::Write as _;
+use std::path::Path;
 
 /// `text` with every character that a terminal would obey written as `\u001b`: control characters but the
 /// line feed and the tab, and the marks that turn the direction of writing.
@@ -21,6 +22,12 @@ pub fn printable(text: &str) -> Cow<'_, str> {
 #[must_use]
 pub fn printable_line(text: &str) -> Cow<'_, str> {
     replace(text, is_obeyed)
+}
+
+/// A path on one line, made safe to print. What is not UTF-8 in it becomes U+FFFD.
+#[must_use]
+pub fn printable_path(path: &Path) -> String {
+    printable_line(&path.to_string_lossy()).into_owned()
 }
 
 /// C0 with DEL, C1 (of which U+009B alone begins a sequence), and the embeddings, overrides and isolates
@@ -59,6 +66,7 @@ mod tests {
         let good = "Größe 学习 → 3·10⁻⁵\n\tnext line";
         assert!(matches!(printable(good), Cow::Borrowed(text) if text == good));
         assert_eq!(printable_line("a\nb\tc"), "a\\u000ab\\u0009c");
+        assert_eq!(printable_path(Path::new("a\nb.log")), "a\\u000ab.log");
     }
 
     #[test]

@@ -4,24 +4,22 @@ mod axes;
 mod budget;
 mod configs;
 mod decision;
-mod fields;
+pub(crate) mod fields;
 mod selectors;
 
 pub(crate) use configs::check_recorded;
+pub(crate) use fields::check_keys;
 
-use crate::card::check::fields::{Choice, complain, is_finite, required, seeds};
+use crate::card::check::fields::{
+    Choice, MAX_RUNS, check_name, complain, positive, required, seeds,
+};
 use crate::card::value::flatten;
 use crate::card::wire::{Read, WireBudget};
-use crate::card::{Card, Kind, Settings, Source};
-use experiments_config::{
-    Complaint, Config, is_key, load_file, load_preset, names_files, nearest, settled,
-};
-use selectors::{arm_rules, check_matched, check_selector, excluded, figure};
+use crate::card::{Card, Kind, Source};
+use experiments_config::{Complaint, Config, load_file, load_preset, names_files, settled};
+use selectors::{arm_rules, check_matched, excluded, figure};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-
-/// More runs than this in one card are a slip of the pen.
-const MAX_RUNS: usize = 10_000;
 
 /// Checks everything; `directory` is where a base that is a file is looked for. What comes back
 /// is the card at `budget`.
@@ -149,26 +147,6 @@ fn own_directory(card: &Card, directory: &Path) -> Option<PathBuf> {
     })
 }
 
-/// Complains about keys that are no configuration keys or may not be set by a card.
-pub(crate) fn check_keys(section: &str, settings: &Settings, complaints: &mut Vec<Complaint>) {
-    for (key, value) in settings {
-        let place = format!("{section}.\"{key}\"");
-        if key == "seed" {
-            complain(
-                complaints,
-                &place,
-                "seeds are not set here",
-                Some("use the card's `seeds`".to_owned()),
-            );
-        } else if !is_key(key) {
-            let hint = nearest(key).map(|near| format!("did you mean `{near}`?"));
-            complain(complaints, &place, "no such configuration key", hint);
-        } else if !is_finite(value) {
-            complain(complaints, &place, "must be finite", None);
-        }
-    }
-}
-
 /// Complains about figures of the source that are no numbers: the file that registers the card has
 /// no word for them.
 fn check_source(source: Option<&Source>, complaints: &mut Vec<Complaint>) {
@@ -179,27 +157,6 @@ fn check_source(source: Option<&Source>, complaints: &mut Vec<Complaint>) {
             let message = format!("is {value}, must be a finite number");
             complain(complaints, &place, message, Some(hint));
         }
-    }
-}
-
-fn check_name(name: &str, key: &str, complaints: &mut Vec<Complaint>) {
-    let legal = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
-    if name.is_empty() {
-        return;
-    }
-    if name.len() > 64 || !name.chars().all(legal) || name.starts_with('-') {
-        let near: String = name
-            .to_lowercase()
-            .chars()
-            .map(|c| if legal(c) { c } else { '-' })
-            .take(64)
-            .collect();
-        complain(
-            complaints,
-            key,
-            format!("is `{name}`; expected kebab-case (a-z, 0-9, -), at most 64 characters"),
-            Some(format!("for example `{}`", near.trim_matches('-'))),
-        );
     }
 }
 
@@ -231,13 +188,6 @@ fn base_config(base: &str, directory: &Path, complaints: &mut Vec<Complaint>) ->
         complain(complaints, "base", error.to_string(), None);
         Config::default()
     })
-}
-
-fn positive(value: Option<f64>, key: &str, complaints: &mut Vec<Complaint>) -> Option<f64> {
-    if value.is_some_and(|value| !value.is_finite() || value <= 0.0) {
-        complain(complaints, key, "must be above 0", None);
-    }
-    value
 }
 
 fn check_size(card: &Card, complaints: &mut Vec<Complaint>) {

@@ -5,6 +5,8 @@ mod budgets;
 mod explorations;
 
 use super::*;
+use crate::criterion::Reduce;
+use std::path::Path;
 
 /// The card shipped with the program.
 const QUICKSTART: &str = include_str!("../../../experiments/cards/quickstart.toml");
@@ -193,7 +195,7 @@ fn a_grid_crosses_its_axes_and_names_numbers_by_their_key() {
         ]
     );
     assert_eq!(card.arms()[3].slug(), "layers-24-post");
-    let selectors = card.criteria[0].test.selectors();
+    let selectors = card.criteria[0].arms().selectors();
     let found: Vec<String> = selectors
         .iter()
         .flat_map(|at| card.arms_at(at))
@@ -287,9 +289,36 @@ fn wrong_types_and_wrong_words_are_named_together() {
     ] {
         assert!(said.contains(expected), "{expected}: {said}");
     }
+    let listed = text.replacen(
+        "[criterion]\n",
+        "[criterion]\nevent = [1]\npool = [\"a\", 5]\n",
+        1,
+    );
+    let told = refused(&listed, None);
+    for expected in [
+        "`criterion.event[0]`: is 1; expected text",
+        "`criterion.pool[1]`: is 5; expected text",
+    ] {
+        assert!(told.contains(expected), "{expected}: {told}");
+    }
     // What a wrong type leaves missing is no second mistake.
     let complaints = said.lines().filter(|line| line.starts_with("  `"));
     assert_eq!(complaints.count(), 6, "{said}");
+}
+
+/// It once was: then its own keys were refused as well.
+#[test]
+fn a_test_that_is_no_word_is_not_taken_for_the_default() {
+    let said = refused(
+        &QUICKSTART.replace("test = \"fisher\"", "test = 3\nat = {}\nmargin = 0.1"),
+        None,
+    );
+    assert!(
+        said.contains("`criterion.test`: is 3; expected text"),
+        "{said}"
+    );
+    let complaints = said.lines().filter(|line| line.starts_with("  `"));
+    assert_eq!(complaints.count(), 1, "{said}");
 }
 
 /// What is too large is refused at once, wherever it stands.

@@ -1,8 +1,11 @@
 //! Values of axes: comparing, naming and finding them.
 
-use crate::card::Settings;
+use std::collections::BTreeMap;
 use toml::{Table, Value};
 pub(crate) use words::closest;
+
+/// Values by dotted configuration key.
+pub type Settings = BTreeMap<String, Value>;
 
 /// Whether two values are the same setting; `1` and `1.0` are.
 #[must_use]
@@ -54,7 +57,7 @@ pub fn named(key: &str, value: &Value) -> String {
 }
 
 /// Nested tables as dotted keys: `[fixed.optimizer] lr = 1` becomes `optimizer.lr`.
-pub(super) fn flatten(table: &Table) -> Settings {
+pub(crate) fn flatten(table: &Table) -> Settings {
     flatten_with(table, &|_| false)
 }
 

@@ -1,13 +1,11 @@
 //! What a card's TOML says, before anything is known to make sense.
 
-mod keys;
-mod places;
+pub(super) mod keys;
+pub(super) mod places;
 
-pub(super) use keys::{BOUNDS, TESTS, test_keys};
-
-use crate::SweepError;
-use crate::card::{Expect, Source};
-use experiments_config::{Complaint, misfits};
+use crate::card::Source;
+use crate::criterion::{WireCriterion, WireMetric};
+use experiments_config::Complaint;
 use serde::de::{self, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 use std::collections::BTreeMap;
@@ -62,15 +60,6 @@ pub(super) struct WireArm {
     pub(super) role: Option<String>,
 }
 
-#[derive(Debug, Default, Clone, Deserialize)]
-#[serde(default)]
-pub(super) struct WireMetric {
-    pub(super) name: Option<String>,
-    pub(super) reduce: Option<String>,
-    pub(super) from_step: Option<i64>,
-    pub(super) to_step: Option<i64>,
-}
-
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 pub(super) struct WireOutcome {
@@ -80,44 +69,6 @@ pub(super) struct WireOutcome {
     pub(super) diverged_mads: Option<f64>,
     pub(super) mad_window: Option<i64>,
     pub(super) recovery_steps: Option<i64>,
-}
-
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
-pub(super) struct WireCriterion {
-    pub(super) name: Option<String>,
-    pub(super) claim: Option<String>,
-    pub(super) role: Option<String>,
-    pub(super) test: Option<String>,
-    pub(super) metric: Option<WireMetric>,
-    pub(super) control_metric: Option<WireMetric>,
-    pub(super) treatment: Option<Table>,
-    pub(super) control: Option<Table>,
-    pub(super) minus: Option<WirePair>,
-    pub(super) pool: Option<Vec<String>>,
-    pub(super) at: Option<Table>,
-    pub(super) along: Option<String>,
-    pub(super) event: Option<Vec<String>>,
-    pub(super) direction: Option<String>,
-    pub(super) margin: Option<f64>,
-    pub(super) failed: Option<String>,
-    pub(super) worst: Option<String>,
-    pub(super) alpha: Option<f64>,
-    pub(super) expect: Option<Expect>,
-    pub(super) equals: Option<f64>,
-    pub(super) at_most: Option<f64>,
-    pub(super) at_least: Option<f64>,
-    pub(super) above: Option<f64>,
-    pub(super) below: Option<f64>,
-    pub(super) inside: Option<[f64; 2]>,
-    pub(super) contains: Option<f64>,
-}
-
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
-pub(super) struct WirePair {
-    pub(super) treatment: Table,
-    pub(super) control: Table,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -159,43 +110,4 @@ fn one_or_many<'de, D: Deserializer<'de>>(source: D) -> Result<Vec<WireCriterion
 pub(super) struct Read {
     pub(super) card: WireCard,
     pub(super) complaints: Vec<Complaint>,
-}
-
-/// Reads the text. Misspelt keys, values of the wrong type, and what is wrong with the others are collected.
-pub(super) fn read(text: &str, origin: &str) -> Result<Read, SweepError> {
-    let syntax = |error: toml::de::Error| SweepError::Syntax {
-        origin: origin.to_owned(),
-        message: error.to_string().trim_end().to_owned(),
-    };
-    let table: Table = toml::from_str(text).map_err(syntax)?;
-    let mut complaints = keys::misspelt(&table);
-    let error = match toml::from_str(text) {
-        Ok(card) => return Ok(Read { card, complaints }),
-        Err(error) => error,
-    };
-    complaints.extend(misfits::<WireCard>(&table, &Table::new()));
-    if complaints.is_empty() {
-        return Err(syntax(error));
-    }
-    complaints.extend(of_the_others(&table, &complaints));
-    Err(SweepError::Card {
-        origin: origin.to_owned(),
-        complaints,
-    })
-}
-
-/// Complaints about values of the right type in a card that has others: so that a misspelt word is not found
-/// only when all of those are mended. What is said of a value that is not there may follow from them.
-fn of_the_others(table: &Table, complaints: &[Complaint]) -> Vec<Complaint> {
-    let mut rest = places::without(table, complaints);
-    let Ok(card) = Value::Table(rest.clone()).try_into() else {
-        return Vec::new();
-    };
-    let read = Read {
-        card,
-        complaints: Vec::new(),
-    };
-    let mut found = super::check::complaints(read);
-    found.retain(|complaint| places::is_value(&mut rest, &complaint.key));
-    found
 }

@@ -15,7 +15,6 @@
 //! ```
 
 use super::EvaluationError;
-use crate::card::closest;
 use logs::alarm::DETECTORS;
 use logs::evaluation::{Event, Span, Truth};
 use serde::Deserialize;
@@ -185,7 +184,5 @@ fn of_run<'a>(labels: &'a [Label], name: &str) -> Vec<&'a Label> {
 }
 
 fn unknown_name<'a>(what: &str, name: &str, known: impl Iterator<Item = &'a str>) -> String {
-    let nearest = closest(name, known);
-    let hint = nearest.map_or(String::new(), |known| format!("; did you mean `{known}`?"));
-    format!("{what} is called `{name}`{hint}")
+    format!("{what} is called `{name}`{}", words::hint(name, known))
 }

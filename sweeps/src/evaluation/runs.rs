@@ -167,7 +167,7 @@ fn note(reader: &RunReader, name: &str) -> Option<String> {
 /// configuration and none of these.
 fn planted(dir: &Path, records: &[Record]) -> Result<Vec<Planted>, String> {
     let path = dir.join(CONFIG_FILE);
-    let text = match std::fs::read_to_string(&path) {
+    let text = match logs::disk::read_text(&path) {
         Ok(text) => text,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
         Err(error) => return Err(format!("cannot read `{}`: {error}", path.display())),

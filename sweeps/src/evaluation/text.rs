@@ -2,7 +2,7 @@
 
 use super::{DetectorResult, Evaluation, Lead, PlantedFound, Point, Share};
 use std::fmt::Write as _;
-use words::Table;
+use words::{Table, counted};
 
 /// Below this many calm steps a rate of one in a thousand is a handful of alarms.
 const FEW_STEPS: u64 = 10_000;
@@ -12,8 +12,12 @@ impl Evaluation {
     #[must_use]
     pub fn text(&self) -> String {
         let mut text = format!(
-            "{} events in {} of {} runs, {} steps · labels: {}\n",
-            self.events, self.runs_with_events, self.runs, self.steps, self.labels
+            "{} in {} of {}, {} · labels: {}\n",
+            counted(self.events as u64, "event"),
+            self.runs_with_events,
+            counted(self.runs as u64, "run"),
+            counted(self.steps, "step"),
+            self.labels
         );
         let _ = write!(
             text,
@@ -203,7 +207,10 @@ fn per_thousand(value: f64) -> String {
 /// `1 false alarm per 1,000 steps`.
 fn priced(price: f64) -> String {
     let ending = if price == 1.0 { "" } else { "s" };
-    format!("{price} false alarm{ending} per 1,000 steps")
+    format!(
+        "{} false alarm{ending} per 1,000 steps",
+        words::number(price)
+    )
 }
 
 /// `3 (1 to 5)`: median and quartiles.

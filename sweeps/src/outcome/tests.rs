@@ -11,7 +11,7 @@ fn records(losses: impl IntoIterator<Item = f64>) -> Vec<Record> {
         .enumerate()
         .map(|(index, loss)| {
             let mut record = Record::new(index as u64 + 1);
-            record.set("loss", loss);
+            record.set_named("loss", loss);
             record
         })
         .collect()
@@ -19,7 +19,7 @@ fn records(losses: impl IntoIterator<Item = f64>) -> Vec<Record> {
 
 fn with_held_out(mut records: Vec<Record>, value: f64) -> Vec<Record> {
     let last = records.last_mut().unwrap();
-    last.set("held_out_loss", value);
+    last.set_named("held_out_loss", value);
     records
 }
 
@@ -81,8 +81,8 @@ fn one_nonfinite_loss_outranks_everything() {
 #[test]
 fn a_skipped_step_with_finite_loss_is_no_failure() {
     let mut all = records(healthy(150));
-    all[3].set("skipped", 1.0);
-    all[3].set("grad_norm", f64::INFINITY);
+    all[3].set_named("skipped", 1.0);
+    all[3].set_named("grad_norm", f64::INFINITY);
     assert_eq!(
         classify(&all, &OutcomeRules::default(), ENTROPY).outcome,
         Outcome::Ok

@@ -4,16 +4,14 @@
 mod truth;
 
 use crate::VerdictStatus;
-use crate::card::{Arm, Card, Role, Test};
+use crate::card::{Arm, Card, Role};
+use crate::criterion::{SimulatedRuns, WANTED};
 use crate::verdict::{decide, overall};
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use serde::Serialize;
 use std::collections::BTreeMap;
-use truth::Truth;
 
-/// Power that a design should have.
-pub(crate) const WANTED: f64 = 0.8;
 /// Seeds that are tried for it.
 pub(crate) const MOST_SEEDS: usize = 40;
 /// Sweeps simulated at a time.
@@ -158,24 +156,23 @@ impl<'a> Simulation<'a> {
     /// has a truth or knows no chance, and some has a truth.
     fn is_known(&self) -> bool {
         let counted = || self.card.confirmatory();
-        let exact = |test: &Test| matches!(test, Test::Exact { .. });
         !self.card.is_smoke()
             && self.card.undecided.is_empty()
-            && counted().all(|c| c.expect.is_some() || exact(&c.test))
-            && counted().any(|c| c.expect.is_some() && !exact(&c.test))
+            && counted().all(|c| c.expect.is_some() || !c.has_chance())
+            && counted().any(|c| c.expect.is_some() && c.has_chance())
     }
 
-    fn truths(&self, seeds: Option<usize>) -> Vec<Option<Truth<'a>>> {
+    fn truths(&self, seeds: Option<usize>) -> Vec<Option<SimulatedRuns<'a>>> {
         let criteria = self.card.criteria.iter();
         criteria
-            .map(|criterion| Truth::new(self.card, criterion, &self.arms, seeds))
+            .map(|criterion| truth::of(self.card, criterion, &self.arms, seeds))
             .collect()
     }
 
     /// Simulates batches of sweeps until `enough`, at most `most`.
     fn simulate(
         &self,
-        truths: &mut [Option<Truth<'a>>],
+        truths: &mut [Option<SimulatedRuns<'a>>],
         most: usize,
         enough: impl Fn(&Hits) -> bool,
     ) -> Hits {
@@ -195,14 +192,19 @@ impl<'a> Simulation<'a> {
     }
 
     /// One sweep. Criteria without a truth are taken to hold.
-    fn one(&self, truths: &mut [Option<Truth<'a>>], generator: &mut ChaCha8Rng, hits: &mut Hits) {
+    fn one(
+        &self,
+        truths: &mut [Option<SimulatedRuns<'a>>],
+        generator: &mut ChaCha8Rng,
+        hits: &mut Hits,
+    ) {
         let mut counted = Vec::new();
         let criteria = self.card.criteria.iter().zip(truths);
         for ((criterion, truth), held) in criteria.zip(&mut hits.criteria) {
             let status = match truth {
                 Some(truth) => {
-                    let states = truth.draw(generator);
-                    decide(self.card, &self.arms, criterion, states)
+                    criterion.test().draw(truth, generator);
+                    decide(self.card, &self.arms, criterion, &truth.states)
                 }
                 None => VerdictStatus::Reproduced,
             };

@@ -1,6 +1,7 @@
 //! Following one run of a sweep.
 
-use crate::card::{Card, Metric};
+use crate::card::Card;
+use crate::criterion::Metric;
 use crate::outcome::{classify, level};
 use crate::reader::{RunState, State};
 use crate::{Outcome, PlannedRun, Sweep};

@@ -1,6 +1,7 @@
 //! Following a sweep.
 
 use super::*;
+use crate::Outcome;
 use crate::testing::{begin, finish, sweep};
 use logs::{Status, Summary};
 
@@ -201,8 +202,8 @@ fn a_lost_run_has_no_metric_over_the_steps_it_survived() {
         for step in 1..=40 {
             let bad = step == 20;
             let mut record = Record::new(step);
-            record.set("loss", if bad && lost { f64::NAN } else { 3.3 });
-            record.set("grad_norm", if bad { f64::INFINITY } else { 2.0 });
+            record.set_named("loss", if bad && lost { f64::NAN } else { 3.3 });
+            record.set_named("grad_norm", if bad { f64::INFINITY } else { 2.0 });
             writer.step(&record).unwrap();
         }
         let summary = Summary::new(Status::Finished, 40, writer.attempt(), 1.0);

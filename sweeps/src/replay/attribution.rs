@@ -168,6 +168,9 @@ pub fn attribute(facts: &Facts) -> Attribution {
         );
         answer(Answer::Unclear, twins, sentence)
     };
+    if !facts.has("same") {
+        return unclear(&["same"], "the control did not run to its end");
+    }
     let spikes = facts.spikes("same");
     match facts.control {
         Control::Same => {}
@@ -236,11 +239,12 @@ pub fn attribute(facts: &Facts) -> Attribution {
         );
     }
     if !calm.is_empty() {
-        return cause(
-            Cause::Optimiser,
-            &calm,
-            "it comes with other batches, and stays away where the optimiser is changed",
-        );
+        let why = if facts.gone("other-data") {
+            "it comes with another batch at the step, and stays away where the optimiser is changed; so it does where the steps before it read other batches too"
+        } else {
+            "it comes with other batches, and stays away where the optimiser is changed"
+        };
+        return cause(Cause::Optimiser, &calm, why);
     }
     if facts.gone("other-data") {
         return cause(
@@ -391,6 +395,6 @@ mod tests {
         facts.fp32 = true;
         assert_eq!(attribute(&facts).answer, Answer::Cause(Cause::State));
         facts.fates.remove("same");
-        assert_eq!(attribute(&facts).answer, Answer::NoSpike);
+        assert_eq!(attribute(&facts).answer, Answer::Unclear);
     }
 }

@@ -164,7 +164,7 @@ mod tests {
 
     fn record(step: u64, loss: f64) -> Record {
         let mut record = Record::new(step);
-        record.set("loss", loss);
+        record.set_named("loss", loss);
         record
     }
 
@@ -181,7 +181,7 @@ mod tests {
         let mut own = calm(114..=180);
         let steps = [122, 123, 170];
         for (step, loss) in steps.into_iter().zip([6.0, 5.0, 7.0]) {
-            own[(step - 114) as usize].set("loss", loss);
+            own[(step - 114) as usize].set_named("loss", loss);
         }
         let told = Told::of(&before, &own, 122);
         let near = told.near.clone().unwrap();
@@ -200,7 +200,7 @@ mod tests {
     #[test]
     fn a_loss_that_is_not_finite_is_a_spike_without_a_height() {
         let mut own = calm(114..=130);
-        own[6].set("loss", f64::NAN);
+        own[6].set_named("loss", f64::NAN);
         let near = Told::of(&calm(1..=113), &own, 122).near.unwrap();
         assert_eq!((near.first, near.height), (120, None));
     }
@@ -210,7 +210,7 @@ mod tests {
         let recorded = calm(1..=130);
         let mut own = calm(114..=140);
         assert_eq!(control(&recorded, &own, &[]), Control::Same);
-        own[3].set("loss", 3.000_000_1);
+        own[3].set_named("loss", 3.000_000_1);
         assert_eq!(control(&recorded, &own, &[]), Control::Other(117));
         let resumed = Event::now(116, EventKind::Resume, "");
         assert_eq!(

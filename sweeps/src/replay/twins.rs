@@ -2,8 +2,8 @@
 
 use super::Cause;
 use experiments_config::{
-    ClipMode, Config, Format, Intervention, LossScaleMode, PbRelaxMax, ScheduleEntry, ScheduledKey,
-    StateChange, Substitute, SubstituteKind, Unit, Withhold,
+    ClipMode, Config, Format, Intervention, LossScaleMode, PbRelaxMax, ScaleFall, ScheduleEntry,
+    ScheduledKey, StateChange, Substitute, SubstituteKind, Unit, Withhold,
 };
 
 /// Batches that the twin `order` turns around, or up to the spike and as many behind it where that is more.
@@ -220,6 +220,9 @@ fn pb_relax(place: &Place, change: &mut Change) -> Result<(), String> {
     if place.config.precision.pb_relax.attention != PbRelaxMax::Off {
         return Err("the run has PB-Relax".to_owned());
     }
+    if place.config.precision.query_key_layer_scaling {
+        return Err("`precision.query_key_layer_scaling` divides its scores already".to_owned());
+    }
     change.config.precision.pb_relax.attention = PbRelaxMax::Row;
     Ok(())
 }
@@ -245,6 +248,7 @@ fn loss_scale_static(place: &Place, change: &mut Change) -> Result<(), String> {
         return Err("its loss scale is static".to_owned());
     }
     scale.mode = LossScaleMode::Static;
+    scale.fall = ScaleFall::Halve;
     scale.initial = place.loss_scale.ok_or("its loss scale is not recorded")?;
     Ok(())
 }

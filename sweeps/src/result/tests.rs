@@ -125,7 +125,7 @@ fn a_result_is_of_its_card_until_that_says_something_else() {
     let parse = |text: &str| Card::parse(text, "card", Path::new(".")).unwrap();
     assert!(result.is_of(&sweep.plan().card));
     assert!(result.is_of(&parse(&format!("# a comment\n{CARD}"))));
-    assert!(!result.is_of(&parse(&CARD.replace("It does.", "It does not."))));
+    assert!(!result.is_of(&parse(&CARD.replace("is found.", "is not found."))));
     let budget = format!("{CARD}[budget.cpu]\nseeds = 4\n");
     assert!(result.is_of(&parse(&budget)), "the whole table is the same");
     let at = Card::parse_at(&budget, "card", Path::new("."), Some("cpu")).unwrap();
@@ -178,9 +178,9 @@ fn probes_count_no_runs() {
             .save(&sweep.run_dir(&run.id))
             .unwrap();
         let mut record = Record::new(1);
-        record.set("loss", 5.6);
+        record.set_named("loss", 5.6);
         let base = if run.arm == "post" { 0.2 } else { 0.1 };
-        record.set("logit_update_rms", base + 0.001 * run.seed as f64);
+        record.set_named("logit_update_rms", base + 0.001 * run.seed as f64);
         writer.step(&record).unwrap();
         let attempt = writer.attempt();
         let summary = Summary::new(Status::Finished, 1, attempt, 2.0);

@@ -1,6 +1,5 @@
 //! Request files: how other processes talk to a running executor.
 
-use crate::card::closest;
 use crate::{PlannedRun, Sweep, SweepError};
 use std::fs::File;
 use std::path::PathBuf;
@@ -46,13 +45,10 @@ impl Sweep {
             .collect();
         match partial.as_slice() {
             [run] => Ok(run),
-            [] => {
-                let near = closest(name, self.runs().iter().map(|run| run.id.as_str()));
-                Err(SweepError::UnknownRun {
-                    name: name.to_owned(),
-                    hint: near.map_or_else(String::new, |near| format!("; did you mean `{near}`?")),
-                })
-            }
+            [] => Err(SweepError::UnknownRun {
+                name: name.to_owned(),
+                hint: words::hint(name, self.runs().iter().map(|run| &run.id)),
+            }),
             several => Err(SweepError::AmbiguousRun {
                 name: name.to_owned(),
                 matches: several.iter().map(|run| run.id.clone()).collect(),

@@ -35,7 +35,7 @@ fn another_card_is_refused_and_the_difference_named() {
     let (_directory, sweep) = sweep();
     let text = CARD
         .replace("seeds = 4", "seeds = 5")
-        .replace("It does.", "It may.");
+        .replace("What was put in is found.", "It may.");
     let other = Card::parse(&text, "card", Path::new(".")).unwrap();
     let error = reopen(&sweep, &other, &[]).unwrap_err().to_string();
     assert!(

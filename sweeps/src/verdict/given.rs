@@ -7,7 +7,8 @@ mod seeds;
 mod settings;
 
 use super::{Verdict, judge};
-use crate::card::{Arm, Card, Metric, Test};
+use crate::card::{Arm, Card};
+use crate::criterion::{Criterion, Metric};
 use crate::outcome::lost_records;
 use crate::reader::{RunState, State};
 use crate::{Event, Outcome, Plan, PlannedRun, Sweep, SweepError};
@@ -164,7 +165,7 @@ impl Given {
             state: State::Finished,
             step: last,
             steps: last,
-            ..RunState::new(&planned(id, arm, seed))
+            ..RunState::new(&PlannedRun::without_plan(id, arm, seed))
         };
         let level = self.manifest.unigram_level().or(unigram);
         if let Some(problem) = self.problem() {
@@ -224,11 +225,11 @@ fn doubt(state: &mut RunState) {
 /// Whether a run that is stuck has to be told from one that trains. A criterion that compares numbers has to: what it
 /// makes of runs that did not train is a part of it. An exploration only describes, and describes outcomes.
 fn asks_for_stuck(card: &Card) -> bool {
-    let tells = |test: &Test| {
-        test.event()
-            .is_none_or(|event| event.iter().any(|one| needs_level(*one)))
+    let tells = |criterion: &Criterion| {
+        let event = criterion.event();
+        event.is_none_or(|event| event.iter().any(|one| needs_level(*one)))
     };
-    card.is_exploration() || card.criteria.iter().any(|criterion| tells(&criterion.test))
+    card.is_exploration() || card.criteria.iter().any(tells)
 }
 
 /// Whether only the unigram level of the text tells if a run shows the event.
@@ -236,20 +237,6 @@ fn needs_level(event: Event) -> bool {
     match event {
         Event::Outcome(Outcome::Stuck | Outcome::Ok | Outcome::Recovered) => true,
         Event::Outcome(Outcome::Nonfinite | Outcome::Diverged) | Event::Spiked => false,
-    }
-}
-
-fn planned(id: String, arm: &Arm, seed: u64) -> PlannedRun {
-    PlannedRun {
-        id,
-        arm: arm.label.clone(),
-        settings: arm.settings.clone(),
-        seed,
-        role: arm.role,
-        steps: 0,
-        tokens: 0,
-        disk_bytes: 0,
-        config_hash: String::new(),
     }
 }
 

@@ -1,9 +1,11 @@
 //! The verdict in words.
 
-use super::{Count, Finding, Verdict, VerdictStatus};
+use super::Verdict;
 use crate::card::{Card, Kind, Role};
+use crate::criterion::{Compared, Count, Criterion, Finding, VerdictStatus};
 use crate::sweep::CardText;
-use crate::{Event, RunState, Sweep};
+use crate::wording::{number, p_is, points};
+use crate::{RunState, Sweep};
 
 /// Status, and what was found; of several criteria how many hold, and then each by itself.
 pub(super) fn sentence(verdict: &Verdict, card: &Card) -> String {
@@ -116,13 +118,9 @@ impl Finding {
 pub(super) fn notes(verdict: &Verdict, sweep: &Sweep) -> Vec<String> {
     let card = &sweep.plan().card;
     let mut notes: Vec<String> = Vec::new();
-    for finding in &verdict.findings {
-        for note in finding
-            .counts
-            .iter()
-            .filter_map(bound)
-            .chain(remaining(finding))
-        {
+    for (finding, criterion) in verdict.findings.iter().zip(&card.criteria) {
+        let bounds = finding.counts.iter().filter_map(bound);
+        for note in bounds.chain(remaining(finding, criterion)) {
             // Criteria may share an arm.
             if !notes.contains(&note) {
                 notes.push(note);
@@ -186,107 +184,24 @@ pub(super) fn not_judged(states: &[RunState]) -> Option<String> {
 }
 
 /// That a difference which was not found may still be there, and how large.
-fn remaining(finding: &Finding) -> Option<String> {
+fn remaining(finding: &Finding, criterion: &Criterion) -> Option<String> {
     let unclear = finding.status == VerdictStatus::NotReproduced
         && finding.p_adjusted.is_some_and(|p| p > finding.alpha);
     let effect = finding.effects.first().filter(|_| unclear)?;
     let ends = effect.interval?;
-    Some(match finding.test.as_str() {
-        "fisher" | "mcnemar" => format!(
+    Some(match criterion.test().compares() {
+        Compared::Shares(..) => format!(
             "Not reproduced is not refuted: differences from {} to {} points remain possible.",
             points(ends.low),
             points(ends.high)
         ),
-        _ => format!(
+        Compared::Doses(_) | Compared::Ranks | Compared::Means | Compared::Values => format!(
             "`{}` not reproduced is not refuted: values from {} to {} remain possible.",
             finding.name,
             number(ends.low),
             number(ends.high)
         ),
     })
-}
-
-/// `p = 0.015 ≤ 0.05`.
-pub(super) fn p_words(p: f64, alpha: f64) -> String {
-    let sign = if p <= alpha { '≤' } else { '>' };
-    format!("{} {sign} {alpha}", p_is(p))
-}
-
-/// Four significant digits, with a real minus sign.
-pub(crate) fn number(value: f64) -> String {
-    let text = if value == 0.0 || !value.is_finite() {
-        // Adding zero turns −0 into 0.
-        format!("{}", value + 0.0)
-    } else if (1e-3..1e6).contains(&value.abs()) {
-        let digits = (3.0 - value.abs().log10().floor()).clamp(0.0, 6.0) as usize;
-        let text = format!("{value:.digits$}");
-        if text.contains('.') {
-            text.trim_end_matches('0').trim_end_matches('.').to_owned()
-        } else {
-            text
-        }
-    } else {
-        format!("{value:.2e}")
-    };
-    text.replace('-', "−")
-}
-
-/// `stuck, diverged or nonfinite`.
-pub(super) fn event_words(event: &[Event]) -> String {
-    match event {
-        [] => "no outcome".to_owned(),
-        [only] => only.to_string(),
-        [all @ .., last] => {
-            let all: Vec<&str> = all.iter().map(|event| event.name()).collect();
-            format!("{} or {last}", all.join(", "))
-        }
-    }
-}
-
-/// A share as percentage points with a real minus sign.
-pub(super) fn points(share: f64) -> String {
-    let rounded = (100.0 * share).round();
-    if rounded < 0.0 {
-        format!("−{}", -rounded)
-    } else {
-        // Adding zero turns −0 into 0.
-        format!("{}", rounded + 0.0)
-    }
-}
-
-/// A confidence level without needless digits: `95`, `99.5`, and with so many that it is not 100.
-pub(super) fn percent(level: f64) -> String {
-    let left = -(100.0 * (1.0 - level)).max(1e-9).log10().floor();
-    let decimals = (left + 1.0).max(2.0) as usize;
-    let digits = format!("{:.decimals$}", 100.0 * level);
-    digits
-        .trim_end_matches('0')
-        .trim_end_matches('.')
-        .to_owned()
-}
-
-/// Two significant digits, never `0.000`.
-pub(crate) fn p_value(p: f64) -> String {
-    if p < LEAST_P {
-        return format!("below {LEAST_P:e}");
-    }
-    if p < 1e-4 {
-        return format!("{p:.1e}");
-    }
-    let digits = (1.0 - p.log10().floor()).max(2.0) as usize;
-    format!("{p:.digits$}")
-}
-
-/// Where the tails of distributions run out of floating-point numbers: no p is 0.
-const LEAST_P: f64 = 1e-300;
-
-/// `p = 0.015`, or a bound where there is no number.
-fn p_is(p: f64) -> String {
-    if p < LEAST_P {
-        format!("p < {LEAST_P:e}")
-    } else {
-        format!("p = {}", p_value(p))
-    }
 }
 
 /// Runs without an outcome of the arms that criteria look at, and all runs of these; of an exploration all
@@ -336,40 +251,5 @@ fn bound(count: &Count) -> Option<String> {
             percent(count.interval.low)
         )),
         _ => None,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn p_values_keep_two_digits() {
-        let shown: Vec<String> = [0.015_151, 0.5, 1.0, 0.002_16, 3.3e-7].map(p_value).into();
-        assert_eq!(shown, ["0.015", "0.50", "1.00", "0.0022", "3.3e-7"]);
-        assert_eq!(p_value(0.0), "below 1e-300", "no p is 0");
-        assert_eq!([p_is(0.0), p_is(0.5)], ["p < 1e-300", "p = 0.50"]);
-    }
-
-    #[test]
-    fn numbers_keep_four_digits() {
-        let shown: Vec<String> = [1.617_9, -0.02, 0.0, -0.0, 1e-9, 65_520.0, 0.5, f64::NAN]
-            .map(number)
-            .into();
-        assert_eq!(
-            shown,
-            ["1.618", "−0.02", "0", "0", "1.00e−9", "65520", "0.5", "NaN"]
-        );
-    }
-
-    #[test]
-    fn no_level_is_100_percent() {
-        let shown = [0.95, 0.9, 0.995, 0.9999, 1.0 - 1e-6].map(percent);
-        assert_eq!(shown, ["95", "90", "99.5", "99.99", "99.9999"]);
-    }
-
-    #[test]
-    fn points_are_whole_and_signed() {
-        assert_eq!([-0.004, 0.834, -0.3].map(points), ["0", "83", "−30"]);
     }
 }

@@ -30,11 +30,7 @@ impl App {
 
     /// Takes in what is new on disk.
     pub(crate) fn poll(&mut self) -> Result<News, MonitorError> {
-        let news = self.screen.shared.poll()?;
-        Ok(News {
-            bell: news.bell && self.screen.bell,
-            ..news
-        })
+        self.screen.shared.poll()
     }
 
     /// Carries out what an event asks for; `true` when the screen changes.

@@ -43,8 +43,8 @@ use panes::PANES;
 pub struct Options {
     /// Colours; `None` asks the environment.
     pub depth: Option<Depth>,
-    /// The tab that is open at the start; `None` is the overview.
-    pub tab: Option<Tab>,
+    /// The tab that is open at the start.
+    pub tab: Tab,
 }
 
 /// Shows a sweep directory or a run directory until the user leaves.
@@ -65,19 +65,14 @@ pub fn run_with(
 
 /// One screen of `width` × `height` cells as plain text, for scripts: no colours, no spaces at line ends, a
 /// newline after every line. Sizes outside 1..=1000 are brought into that range.
-pub fn snapshot(dir: &Path, width: u16, height: u16) -> Result<String, MonitorError> {
-    snapshot_of(dir, Tab::OVERVIEW, width, height)
-}
-
-/// [`snapshot`] of another tab.
-pub fn snapshot_of(dir: &Path, tab: Tab, width: u16, height: u16) -> Result<String, MonitorError> {
-    let mut app = open(dir, Depth::Mono, Some(tab))?;
+pub fn snapshot(dir: &Path, tab: Tab, width: u16, height: u16) -> Result<String, MonitorError> {
+    let mut app = open(dir, Depth::Mono, tab)?;
     Ok(app.text(width.clamp(1, 1000), height.clamp(1, 1000)))
 }
 
-fn open(dir: &Path, depth: Depth, tab: Option<Tab>) -> Result<App, MonitorError> {
+fn open(dir: &Path, depth: Depth, tab: Tab) -> Result<App, MonitorError> {
     let mut app = App::new(source::open(dir)?, &PANES, depth);
-    app.screen.open(tab.unwrap_or_default());
+    app.screen.open(tab);
     Ok(app)
 }
 

@@ -8,7 +8,7 @@ use ratatui::{
 };
 
 use crate::colour::Depth;
-use crate::keys::{Key, Row};
+use crate::keys::{Binding, Key, Row, find, rows};
 use crate::paint;
 use crate::scroll::Scroll;
 use crate::shared::Shared;
@@ -36,19 +36,19 @@ pub(crate) enum Corner {
     LowerLeft,
 }
 
+impl Corner {
+    /// All corners in order of focus.
+    pub(crate) const ALL: [Self; 4] = [
+        Self::UpperLeft,
+        Self::UpperRight,
+        Self::LowerRight,
+        Self::LowerLeft,
+    ];
+}
+
 /// What a pane does. It keeps its own choices (cursor, axes, signal) and what it prepared; what several panes must agree on is
 /// in [`Shared`].
-pub(crate) trait Pane {
-    /// What its keys do, for key bar, help and documentation.
-    fn keys(&self) -> Vec<Row> {
-        Vec::new()
-    }
-
-    /// Does what a key of its own asks for; `false` where the key is none of them.
-    fn press(&mut self, _key: Key, _shared: &mut Shared) -> bool {
-        false
-    }
-
+pub(crate) trait Pane: Keyed {
     /// Makes ready what it draws, before each frame. `None` when it is not on the screen: then only what others rely on.
     fn prepare(&mut self, shared: &mut Shared, place: Option<Place>);
 
@@ -69,8 +69,34 @@ pub(crate) trait Pane {
     }
 }
 
-/// What the keys of a pane's table do.
+/// What a key of a pane does.
 pub(crate) type Act<P> = fn(&mut P, &mut Shared);
+
+/// The keys of a pane.
+pub(crate) trait Keys: Sized + 'static {
+    /// A row a line; see [`bindings`](crate::keys::bindings).
+    const BINDINGS: &'static [Binding<Act<Self>>] = &[];
+}
+
+/// What [`Keys`] say, of whatever pane.
+pub(crate) trait Keyed {
+    /// What the keys do, for key bar, help and documentation.
+    fn keys(&self) -> Vec<Row>;
+
+    /// Does what a key asks for; `false` where the pane has none of it.
+    fn press(&mut self, key: Key, shared: &mut Shared) -> bool;
+}
+
+impl<P: Keys> Keyed for P {
+    fn keys(&self) -> Vec<Row> {
+        rows(P::BINDINGS)
+    }
+
+    fn press(&mut self, key: Key, shared: &mut Shared) -> bool {
+        let act = find(P::BINDINGS, key);
+        act.map(|act| act(self, shared)).is_some()
+    }
+}
 
 /// Where a pane stands on the screen.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

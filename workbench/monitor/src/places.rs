@@ -73,40 +73,31 @@ fn in_corner(panes: &[Entry], corner: Corner) -> Option<usize> {
     panes.iter().position(|pane| pane.corner == Some(corner))
 }
 
-/// The corners that a size has room for, in order of focus. The upper left one grows with the number of runs.
+/// The corners in order of focus, as many as a size has room for. The upper left one grows with the number of runs.
 fn overview(body: Rect, runs: usize) -> Vec<(Corner, Rect)> {
-    use Corner::{LowerLeft, LowerRight, UpperLeft, UpperRight};
     let wanted = u16::try_from(runs + 3).unwrap_or(u16::MAX);
-    if body.width >= 116 {
+    let areas = if body.width >= 116 {
         let (left, right) = columns(body, (body.width * 43 / 100).clamp(56, 92));
         if body.height < 24 {
-            return vec![(UpperLeft, left), (UpperRight, right)];
+            vec![left, right]
+        } else {
+            let (upper_left, lower_left) = rows(left, wanted.clamp(8, left.height * 2 / 3));
+            let (upper_right, lower_right) = rows(right, right.height * 64 / 100);
+            vec![upper_left, upper_right, lower_right, lower_left]
         }
-        let (upper_left, lower_left) = rows(left, wanted.clamp(8, left.height * 2 / 3));
-        let (upper_right, lower_right) = rows(right, right.height * 64 / 100);
-        vec![
-            (UpperLeft, upper_left),
-            (UpperRight, upper_right),
-            (LowerRight, lower_right),
-            (LowerLeft, lower_left),
-        ]
     } else if body.height >= 34 {
-        let (upper_left, rest) = rows(body, wanted.clamp(7, body.height * 3 / 10));
-        let (upper_right, rest) = rows(rest, rest.height / 2);
-        let (lower_right, lower_left) = rows(rest, rest.height * 6 / 10);
-        vec![
-            (UpperLeft, upper_left),
-            (UpperRight, upper_right),
-            (LowerRight, lower_right),
-            (LowerLeft, lower_left),
-        ]
+        let (first, rest) = rows(body, wanted.clamp(7, body.height * 3 / 10));
+        let (second, rest) = rows(rest, rest.height / 2);
+        let (third, fourth) = rows(rest, rest.height * 6 / 10);
+        vec![first, second, third, fourth]
     } else if body.height < 13 {
         // Two panes of five rows would show nothing of either.
-        vec![(UpperLeft, body)]
+        vec![body]
     } else {
-        let (upper_left, upper_right) = rows(body, wanted.max(5).min(body.height / 2));
-        vec![(UpperLeft, upper_left), (UpperRight, upper_right)]
-    }
+        let (first, second) = rows(body, wanted.max(5).min(body.height / 2));
+        vec![first, second]
+    };
+    Corner::ALL.into_iter().zip(areas).collect()
 }
 
 fn rows(area: Rect, upper: u16) -> (Rect, Rect) {

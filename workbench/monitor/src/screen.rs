@@ -23,7 +23,6 @@ const BINDINGS: &[Binding<fn(&mut Screen)>] = bindings![
     [key(KeyCode::BackTab)] "shift-tab" "" "previous pane" |screen| screen.step_focus(-1);
     [key(KeyCode::Enter)] "enter" "zoom" "give this pane the whole screen; on an alarm, go to its run" Screen::enter;
     [key(KeyCode::Esc)] "esc" "" "back to the overview, or close this help" Screen::back;
-    [letter('b')] "b" "" "bell at new alarms of runs that ask for it, on or off" |screen| screen.bell = !screen.bell;
 ];
 
 /// The keys that end the key bar, and Ctrl-C.
@@ -66,8 +65,6 @@ pub(crate) struct Screen {
     pub(crate) help: Option<usize>,
     /// Lines of the help screen that do not fit.
     help_hidden: usize,
-    /// Whether alarms may ring.
-    pub(crate) bell: bool,
     pub(crate) leaving: Option<Leaving>,
     /// The screen that was drawn last, which is what keys and clicks refer to.
     pub(crate) places: Places,
@@ -83,7 +80,6 @@ impl Screen {
             focus: 0,
             help: None,
             help_hidden: 0,
-            bell: true,
             leaving: None,
             places: Places::default(),
         }

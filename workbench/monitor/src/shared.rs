@@ -30,6 +30,8 @@ pub(crate) struct Shared {
     pub(crate) cursor: usize,
     /// Which runs have curves, by run number. Runs not listed yet are selected.
     selected: Vec<bool>,
+    /// Whether new alarms may ring.
+    pub(crate) bell: bool,
     /// Signals with a value a step, and with one a layer, as far as any record has named them.
     pub(crate) signals: Vec<String>,
     pub(crate) layer_signals: Vec<String>,
@@ -40,7 +42,7 @@ pub(crate) struct Shared {
 pub(crate) struct News {
     /// Whether the screen changes.
     pub(crate) changed: bool,
-    /// Whether a run that asks for a bell has a new alarm.
+    /// Whether a run that asks for a bell has a new alarm, and the user has not turned the bell off.
     pub(crate) bell: bool,
 }
 
@@ -70,6 +72,7 @@ impl Shared {
             page: 0,
             cursor: 0,
             selected: Vec::new(),
+            bell: true,
             signals: Vec::new(),
             layer_signals: Vec::new(),
         };
@@ -81,17 +84,22 @@ impl Shared {
     /// Takes in what is new on disk.
     pub(crate) fn poll(&mut self) -> Result<News, MonitorError> {
         let changed = self.source.poll()?;
-        let bell = changed && self.refresh();
+        let alarms = if changed { self.refresh() } else { Vec::new() };
+        let rings = |(run, rules): &(usize, Vec<String>)| {
+            let asked = self.source.bells(*run);
+            asked.iter().any(|rule| rules.contains(rule))
+        };
+        let bell = self.bell && alarms.iter().any(rings);
         Ok(News { changed, bell })
     }
 
-    /// Takes new records and events in; `true` when one of the new alarms rings.
-    fn refresh(&mut self) -> bool {
+    /// Takes new records and events in. Returns the runs with new alarms, and the rules that raised them.
+    fn refresh(&mut self) -> Vec<(usize, Vec<String>)> {
         let source = self.source.as_ref();
         let runs = &source.sweep().runs;
         (self.arms, self.arm_of) = arms(runs);
         self.tracks.resize_with(runs.len(), Track::default);
-        let mut bell = false;
+        let mut alarms = Vec::new();
         for (run, track) in self.tracks.iter_mut().enumerate() {
             let seen = track.seen();
             let records = source.records(run);
@@ -101,10 +109,12 @@ impl Shared {
                     track::add_names(record, &mut self.signals, &mut self.layer_signals);
                 }
             }
-            let new = track.rules_of_new(&seen);
-            bell |= !new.is_empty() && source.bells(run).iter().any(|rule| new.contains(rule));
+            let rules = track.rules_of_new(&seen);
+            if !rules.is_empty() {
+                alarms.push((run, rules));
+            }
         }
-        bell
+        alarms
     }
 
     pub(crate) fn sweep(&self) -> &Sweep {

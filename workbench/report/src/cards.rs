@@ -104,7 +104,7 @@ fn hold(result: &CardResult) -> String {
     format!("{} of {}", hold.count(), counted().count())
 }
 
-fn finding(finding: &sweeps::verdict::Finding) -> FindingView {
+fn finding(finding: &sweeps::criterion::Finding) -> FindingView {
     let p = match (finding.p_value, finding.p_adjusted) {
         (Some(p), Some(adjusted)) if (adjusted - p).abs() > 1e-12 => {
             format!(

@@ -11,6 +11,7 @@ use plotters::element::{Circle, DashedPathElement, PathElement, Rectangle, Text}
 use plotters::style::Color;
 use plotters::style::text_anchor::{HPos, Pos, VPos};
 use sweeps::evaluation::{CurvePoint, DetectorResult, Evaluation, Lead, Point, Share};
+use words::counted;
 
 /// Curves in a panel: as many as there are colours.
 const CURVES: usize = 6;
@@ -42,8 +43,9 @@ pub fn detectors_svg(evaluation: &Evaluation) -> Result<String, ReportError> {
          viewBox=\"0 0 {width} {height}\" xmlns=\"http://www.w3.org/2000/svg\">\n\
          <title id=\"detectors-title\">{}</title>\n",
         escape(&format!(
-            "Detectors on {} runs with {} events",
-            evaluation.runs, evaluation.events
+            "Detectors on {} with {}",
+            counted(evaluation.runs as u64, "run"),
+            counted(evaluation.events as u64, "event")
         ))
     );
     for (panel, i) in panels.iter().zip(0..) {
@@ -304,8 +306,8 @@ mod tests {
             .map(|step| {
                 let mut record = logs::Record::new(step);
                 let wave = 0.01 * ((step * 7 + seed) % 5) as f64;
-                record.set("loss", if step == 300 { 6.0 } else { 3.0 + wave });
-                record.set(
+                record.set_named("loss", if step == 300 { 6.0 } else { 3.0 + wave });
+                record.set_named(
                     "grad_norm",
                     if (297..301).contains(&step) {
                         9.0

@@ -55,7 +55,7 @@ pub(crate) fn report(dir: &Path) -> Result<(Report, Verdict), ReportError> {
         rules: rules(&card.outcome),
         command: Some(words::shell_command(&sweep.registration().command)),
         provenance: registration(sweep).into_iter().chain(facts).collect(),
-        card_text: std::fs::read_to_string(dir.join(logs::output::CARD_FILE)).ok(),
+        card_text: logs::disk::read_text(&dir.join(logs::output::CARD_FILE)).ok(),
     };
     Ok((report, verdict))
 }

@@ -21,7 +21,7 @@ pub(crate) fn run(arguments: &ConfigCommand) -> Result<ExitCode, Failure> {
 pub(crate) fn load(what: &str, set: &[Override]) -> Result<Config, Failure> {
     let path = Path::new(what);
     let is_preset = preset_names().any(|name| name == what);
-    if path.is_file() && !is_preset {
+    if logs::disk::is_there_to_read(path) && !is_preset {
         Ok(load_file(path, set)?)
     } else {
         Ok(load_preset(what, set)?)

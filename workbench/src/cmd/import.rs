@@ -13,7 +13,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use words::thousands;
+use words::{counted, printable_line, printable_path};
 
 pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     let request = Import {
@@ -32,7 +32,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     }
     let done = import(&request)?;
     for warning in &done.warnings {
-        say(&format!("warning: {warning}"));
+        say(&printable_line(&format!("warning: {warning}")));
     }
     let text: String = done.runs.iter().map(text).collect();
     console::print(&text)?;
@@ -62,7 +62,7 @@ fn names(file: &Path) -> Result<Vec<(String, String)>, Failure> {
 
 /// A file of the user's, which should be a `what`.
 fn read_toml<T: DeserializeOwned>(file: &Path, what: &str) -> Result<T, Failure> {
-    let shown = file.display();
+    let shown = printable_path(file);
     let text = read_text(file).map_err(|error| Failure::reading(file, &error))?;
     toml::from_str(&text)
         .map_err(|error| Failure::usage(format!("`{shown}` is no {what}: {error}")))
@@ -73,12 +73,12 @@ fn follow_on(request: &Import) -> Result<ExitCode, Failure> {
     let stop = Stop::listen()?;
     let follower = Follower::begin(request)?;
     let files: Vec<String> = (request.paths.iter())
-        .map(|path| format!("`{}`", path.display()))
+        .map(|path| format!("`{}`", printable_path(path)))
         .collect();
     say(&format!(
         "following {} until Ctrl-C; `workbench monitor {}` shows it",
         files.join(", "),
-        request.out.display()
+        printable_path(&request.out)
     ));
     let run = follower.follow(&mut |line| say(line), &|| stop.is_set())?;
     for gap in run.imported.sources.iter().flat_map(Origin::warnings) {
@@ -104,7 +104,7 @@ struct ListedRun {
 }
 
 fn given(file: &Path) -> Result<Vec<Given>, Failure> {
-    let shown = file.display();
+    let shown = printable_path(file);
     let list: List = read_toml(file, "list of attempts (`[[run]]` with `name` and `files`)")?;
     let folder = file.parent().unwrap_or(Path::new(""));
     let listed = |run: ListedRun| {
@@ -127,9 +127,9 @@ fn text(run: &ImportedRun) -> String {
     let (first, last) = run.range;
     let imported = &run.imported;
     let mut text = format!(
-        "{}: {} recorded steps of {first} to {last}",
-        run.dir.display(),
-        thousands(run.steps),
+        "{}: {} of {first} to {last}",
+        printable_path(&run.dir),
+        counted(run.steps, "recorded step"),
     );
     if let Some(other) = &imported.rival_of {
         let _ = write!(text, " · kept apart from {other}");
@@ -139,7 +139,7 @@ fn text(run: &ImportedRun) -> String {
     }
     text.push('\n');
     for attempt in &imported.attempts {
-        let file = &imported.sources[attempt.source].file;
+        let file = printable_line(&imported.sources[attempt.source].file);
         let _ = writeln!(
             text,
             "  attempt {}: steps {} to {} of {file}, {}",

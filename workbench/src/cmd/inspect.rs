@@ -36,6 +36,9 @@ pub(crate) fn run(arguments: &Inspect) -> Result<ExitCode, Failure> {
     let (config, step, matrices) = if is_run {
         let config = super::run_config(path)?;
         let (step, audits) = inspect_run(path, &config, arguments.step)?;
+        if arguments.step.is_none() {
+            super::note_older_checkpoint(path, step);
+        }
         (config, Some(step), audits)
     } else {
         let config = super::config::load(&arguments.what, &arguments.set)?;

@@ -12,7 +12,7 @@ use workbench_monitor::{Exit, MonitorError};
 pub(crate) fn run(arguments: &Monitor) -> Result<ExitCode, Failure> {
     if arguments.snapshot {
         let (width, height) = arguments.size;
-        console::print(&workbench_monitor::snapshot_of(
+        console::print(&workbench_monitor::snapshot(
             &arguments.dir,
             arguments.tab,
             width,
@@ -26,7 +26,7 @@ pub(crate) fn run(arguments: &Monitor) -> Result<ExitCode, Failure> {
         ));
     }
     let options = workbench_monitor::Options {
-        tab: Some(arguments.tab),
+        tab: arguments.tab,
         ..Default::default()
     };
     let stop = leave_flag(exit::STOPPED, workbench_monitor::restore)?;

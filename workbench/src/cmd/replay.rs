@@ -13,7 +13,7 @@ use logs::{EventKind, Record, RunReader};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use sweeps::replay::{Change, Control, Place, REPLAY_FILE, Replay, Row, Table, Told, Twin, chosen};
+use sweeps::replay::{Change, Place, REPLAY_FILE, Replay, Row, Table, Told, Twin, chosen};
 use workbench_report::{ReplayLine, replay_svg};
 
 /// Steps before the step in which an attempt's start is looked across.
@@ -142,19 +142,7 @@ impl Study<'_> {
         cache: &Cache,
         stop: &Stop,
     ) -> Result<Option<Replay>, Failure> {
-        let place = self.place();
-        let mut ends: Vec<Result<(), String>> = Vec::new();
-        let mut children = Vec::new();
-        for twin in twins {
-            let change = twin.change(&place);
-            ends.push(change.as_ref().map(|_| ()).map_err(Clone::clone));
-            children.extend(
-                change
-                    .ok()
-                    .map(|change| self.child(twin, change))
-                    .transpose()?,
-            );
-        }
+        let (mut ends, children) = self.children(twins);
         let way = Way {
             run: &self.arguments.run,
             config: self.config,
@@ -165,43 +153,71 @@ impl Study<'_> {
         if !forked.done || !self.train(twins, &mut ends, cache, stop)? {
             return Ok(None);
         }
-        let mut lines = Vec::new();
-        let mut rows = Vec::new();
-        let mut control = Control::Same;
-        for (twin, end) in twins.iter().zip(ends) {
-            let end = match end {
-                Err(why) => Err(why),
-                Ok(()) => {
-                    let own = RunReader::open(&self.folder(twin))?;
-                    if twin.name == "same" {
-                        control =
-                            sweeps::replay::control(self.records, own.records(), reader.events());
-                    }
-                    lines.push(self.line(twin, own.records()));
-                    Ok(Told::of(self.records, own.records(), self.at))
-                }
-            };
-            rows.push(Row {
-                twin: twin.name,
-                what: twin.what,
-                cause: twin.cause,
-                end,
-            });
-        }
-        if let Some((step, _)) = forked.deviation {
-            control = sweeps::replay::deviation(step, reader.events());
-        }
-        let table = Table {
-            from: self.from,
-            at: self.at,
-            rows,
+        let records = self.read(twins, &ends)?;
+        let control = match forked.deviation {
+            Some((step, _)) => sweeps::replay::deviation(step, reader.events()),
+            None => sweeps::replay::control(self.records, &records[0], reader.events()),
         };
+        let table = self.table(twins, ends, &records);
         let says = table.attribution(control, self.config.precision.format == Format::Fp32);
         let last = self.at + self.arguments.steps - 1;
         let run = self.arguments.run.display().to_string();
         let replay = Replay::new(run, (forked.from, last), control, table, says);
+        let drawn = twins
+            .iter()
+            .zip(&records)
+            .filter(|(_, own)| !own.is_empty());
+        let lines: Vec<_> = drawn.map(|(twin, own)| self.line(twin, own)).collect();
         self.write(&replay, &lines)?;
         Ok(Some(replay))
+    }
+
+    /// The forks to make, and why some twins have none.
+    fn children(&self, twins: &[&'static Twin]) -> (Vec<Result<(), String>>, Vec<Child>) {
+        let place = self.place();
+        let child = |twin: &Twin| {
+            let change = twin.change(&place)?;
+            // Two changes that are sound by themselves may exclude each other.
+            self.child(twin, change)
+                .map_err(|failure| failure.text().to_owned())
+        };
+        let made: Vec<_> = twins.iter().map(|twin| child(twin)).collect();
+        let ends = made
+            .iter()
+            .map(|made| made.as_ref().map(|_| ()).map_err(Clone::clone));
+        (ends.collect(), made.into_iter().flatten().collect())
+    }
+
+    /// The records of every twin; of those that did not run none.
+    fn read(
+        &self,
+        twins: &[&'static Twin],
+        ends: &[Result<(), String>],
+    ) -> Result<Vec<Vec<Record>>, Failure> {
+        let read = |(twin, end): (&&'static Twin, &Result<(), String>)| match end {
+            Err(_) => Ok(Vec::new()),
+            Ok(()) => Ok(RunReader::open(&self.folder(twin))?.records().to_vec()),
+        };
+        twins.iter().zip(ends).map(read).collect()
+    }
+
+    fn table(
+        &self,
+        twins: &[&'static Twin],
+        ends: Vec<Result<(), String>>,
+        records: &[Vec<Record>],
+    ) -> Table {
+        let row = |((twin, end), own): ((&&'static Twin, Result<(), String>), &Vec<Record>)| Row {
+            twin: twin.name,
+            what: twin.what,
+            cause: twin.cause,
+            end: end.map(|()| Told::of(self.records, own, self.at)),
+        };
+        Table {
+            from: self.from,
+            at: self.at,
+            rows: twins.iter().zip(ends).zip(records).map(row).collect(),
+        }
     }
 
     fn place(&self) -> Place<'_> {

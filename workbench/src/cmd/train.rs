@@ -12,7 +12,7 @@ use crate::failure::{Failure, exit};
 use crate::progress::Steps;
 use crate::signals::Stop;
 use alarm::Teller;
-use experiments::{Ending, Request, check_weights, train};
+use experiments::{Ending, Request, TrainError, check_weights, train};
 use experiments_config::{Config, ProbeKind, load_file};
 use experiments_text::{Cache, tasks};
 use logs::Record;
@@ -50,13 +50,24 @@ pub(crate) fn run(arguments: &Train, cache: &Cache) -> Result<ExitCode, Failure>
     });
     steps.end();
     teller.end();
-    let ending = ended?;
+    let ending = ended.map_err(|error| explain(error, &directory))?;
     say(&end::line(&directory, &config, ending));
     Ok(match ending {
         Ending::Finished => ExitCode::SUCCESS,
         Ending::Stopped => ExitCode::from(exit::STOPPED),
         Ending::Alarmed => ExitCode::from(exit::ALARMED),
     })
+}
+
+/// Files that a run was begun with and that cannot be used now are those of its own configuration, which may be damaged.
+fn explain(error: TrainError, directory: &Path) -> Failure {
+    let is_of_file = matches!(error, TrainError::Text(_) | TrainError::Weights { .. });
+    let failure = Failure::from(error);
+    if !is_of_file {
+        return failure;
+    }
+    let own = directory.join(logs::run::CONFIG_FILE);
+    failure.with_hint(&format!("`{}` says where it lies", own.display()))
 }
 
 /// Signals that ask to stop, and the end of the executor where there is one.

@@ -22,6 +22,12 @@ pub(crate) fn run(arguments: &Verdict) -> Result<ExitCode, Failure> {
         return Ok(ExitCode::SUCCESS);
     }
     arguments.result.as_deref().map_or(Ok(()), check_result)?;
+    if arguments.dir.is_file() {
+        return Err(Failure::usage(format!(
+            "`{}` is a file; expected a sweep directory, or a card with `--runs FILE`, which lists runs to judge",
+            arguments.dir.display()
+        )));
+    }
     let reader = SweepReader::open(&arguments.dir)?;
     let verdict = reader.verdict()?;
     save(reader.sweep(), &verdict);

@@ -20,7 +20,11 @@ pub(crate) fn run(command: Weights) -> Result<ExitCode, Failure> {
                 WeightFormat::Fp16 => SatDtype::Half,
                 WeightFormat::Fp32 => SatDtype::Float,
             };
-            let step = export_weights(&run, &config, step, tensor_parallel, dtype, &out)?;
+            let asked = step;
+            let step = export_weights(&run, &config, asked, tensor_parallel, dtype, &out)?;
+            if asked.is_none() {
+                super::note_older_checkpoint(&run, step);
+            }
             console::written(&out.join(step.to_string()))?;
         }
         Weights::Import { dir, config, out } => {

@@ -15,7 +15,11 @@ impl Config {
                 continue; // no such key, which has been said
             };
             if let Err(expected) = entry.threshold.with(*number) {
-                checks.require(false, &key, format!("is {number}, must be {expected}"));
+                checks.require(
+                    false,
+                    &key,
+                    format!("is {}, must be {expected}", words::number(*number)),
+                );
             }
             checks.require(
                 alarm.detectors.contains(name),

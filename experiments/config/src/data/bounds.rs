@@ -32,7 +32,10 @@ impl Config {
         checks.require(
             self.data.held_out > 0.0 && self.data.held_out <= 0.5,
             "data.held_out",
-            format!("is {}, must lie in (0, 0.5]", self.data.held_out),
+            format!(
+                "is {}, must lie in (0, 0.5]",
+                words::number(self.data.held_out)
+            ),
         );
     }
 }

@@ -71,12 +71,16 @@ impl Config {
     }
 
     fn check_weight(&self, inject: &Inject, key: &str, checks: &mut Checks) {
-        let fits = |factor: f64| factor.abs() <= f64::from(f32::MAX);
-        checks.require(
-            inject.factor.is_some_and(fits),
-            &format!("{key}.factor"),
-            "must be a number that FP32 holds; `weight` needs one",
-        );
+        let problem = match inject.factor {
+            Some(factor) if factor.abs() <= f64::from(f32::MAX) => None,
+            Some(factor) => Some(format!(
+                "is {}, must be a number that FP32 holds",
+                words::number(factor)
+            )),
+            None => Some("is missing; `weight` needs a number that FP32 holds".to_owned()),
+        };
+        let message = problem.clone().unwrap_or_default();
+        checks.require(problem.is_none(), &format!("{key}.factor"), message);
         let place = format!("{key}.tensor");
         let tensors = self.model.tensors(self.tokenizer.vocab_size);
         let Some(name) = &inject.tensor else {

@@ -90,11 +90,11 @@ fn what_cannot_be_planted_is_refused_by_name_with_the_nearest() {
         ),
         (
             r#"kind = "weight", step = 5, factor = nan, tensor = "final_norm.bias""#,
-            "must be a number that FP32 holds",
+            "is NaN, must be a number that FP32 holds",
         ),
         (
             r#"kind = "weight", step = 5, factor = -1e39, tensor = "final_norm.bias""#,
-            "must be a number that FP32 holds",
+            "is -1e39, must be a number that FP32 holds",
         ),
         (
             r#"kind = "weight", step = 5, factor = 2, tensor = "final_norm.bias", element = 64"#,

@@ -14,7 +14,10 @@ impl Config {
         checks.require(
             objective.mask_ratio > 0.0 && objective.mask_ratio <= 0.5,
             "objective.mask_ratio",
-            format!("is {}, must lie in (0, 0.5]", objective.mask_ratio),
+            format!(
+                "is {}, must lie in (0, 0.5]",
+                words::number(objective.mask_ratio)
+            ),
         );
         checks.above_zero(objective.span_lambda, "objective.span_lambda");
         checks.positive(objective.max_span, "objective.max_span");

@@ -78,7 +78,7 @@ pub fn read_cards(folder: &Path) -> Result<Option<Vec<CardResult>>, PlanError> {
     }
     paths.sort();
     let read = |path: PathBuf| {
-        let text = std::fs::read_to_string(&path).map_err(|error| io("read", &path, error))?;
+        let text = logs::disk::read_text(&path).map_err(|error| io("read", &path, error))?;
         parse(&text, &path.display().to_string())
     };
     paths

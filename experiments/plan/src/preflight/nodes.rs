@@ -56,22 +56,12 @@ const EXPECTED: &str =
 impl NodeList {
     /// Reads a file.
     pub fn read(path: &Path) -> Result<Self, PlanError> {
-        let bytes = std::fs::read(path).map_err(|source| PlanError::Io {
+        let text = logs::disk::read_text(path).map_err(|source| PlanError::Io {
             action: "read the nodes file",
             path: path.to_owned(),
             source,
         })?;
-        let file = path.display().to_string();
-        let text = String::from_utf8(bytes).map_err(|error| {
-            let good = &error.as_bytes()[..error.utf8_error().valid_up_to()];
-            PlanError::Input {
-                line: good.split(|&byte| byte == b'\n').count(),
-                file: file.clone(),
-                problem: "not UTF-8 text".to_owned(),
-                expected: EXPECTED.to_owned(),
-            }
-        })?;
-        Self::parse(&text, &file)
+        Self::parse(&text, &path.display().to_string())
     }
 
     /// Reads the text of a file called `file`.

@@ -325,7 +325,7 @@ fn what_detectors_have_seen_is_one_line_and_may_be_missing() {
     let mut watch = Watch::default();
     for step in 1..=80 {
         let mut record = Record::new(step);
-        record.set("loss", 3.0 + 0.1 / step as f64);
+        record.set_named("loss", 3.0 + 0.1 / step as f64);
         watch.news(&record);
     }
     bench.state.alarms = Some(watch.state().unwrap());

@@ -9,6 +9,7 @@ use crate::layers::context::graph::Context;
 use crate::layers::input::Input;
 use crate::layers::linear::Linear;
 use crate::layers::norm::LayerNorm;
+use crate::layers::tap::Seen;
 use crate::layers::weights::graph::Weights;
 use crate::numerics::precision::At;
 use burn::tensor::Tensor;
@@ -63,7 +64,7 @@ impl<B: Kernels> Attention<B> {
         let y_sh = precision.store(self.out.forward(y_sh, context), At::AttentionOut, layer);
         let dropout = context.config.model.dropout;
         let y_sh = context.drop(y_sh, dropout, At::AttentionOut, layer);
-        context.capture(At::AttentionOut, layer, &y_sh);
+        context.see(Seen::Stored(At::AttentionOut), layer, &y_sh);
         y_sh
     }
 

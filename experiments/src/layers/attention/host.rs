@@ -5,12 +5,10 @@ mod counts;
 mod head_norm;
 mod position;
 mod scale;
-mod slots;
+pub(crate) mod slots;
 mod softmax;
 mod softmax_half;
 pub(crate) mod tiles;
-
-pub(crate) use slots::Slots;
 
 use super::{HEAD_NORMS, KEY, QUERY, ScoreScale, VALUE};
 use crate::layers::context::host::Context;
@@ -22,6 +20,7 @@ use counts::Counts;
 use kernels::slices::rows::larger_or_nan;
 use kernels::slices::{Linear, Mask, Norm, NormGradient};
 use kernels::{Buffer, Matrix, MatrixMut, Onto, Pass, Prepared, matmul_here, store};
+use slots::Slots;
 use softmax_half::quotients;
 use std::ops::Range;
 use tiles::Tile;

@@ -1,7 +1,6 @@
 //! On tensors.
 
-use crate::layers::capture::Capture;
-use crate::layers::probe::Probe;
+use crate::layers::tap::{Seen, Tap};
 use crate::numerics::dropout::Dropout;
 use crate::numerics::precision::{At, Precision};
 use burn::tensor::{Tensor, TensorData};
@@ -17,10 +16,8 @@ pub(crate) struct Context<'a> {
     pub(crate) precision: &'a Precision,
     /// One for each run; none in evaluation.
     pub(crate) dropout: Vec<Dropout>,
-    /// One for each run; none when no per-layer signal is recorded.
-    pub(crate) probes: Vec<Probe>,
-    /// Absent unless a parity file is written.
-    pub(crate) capture: Option<Capture>,
+    /// One for each run, or none.
+    pub(crate) taps: Vec<Tap>,
 }
 
 impl<'a> Context<'a> {
@@ -36,8 +33,7 @@ impl<'a> Context<'a> {
             runs,
             precision,
             dropout: Vec::new(),
-            probes: Vec::new(),
-            capture: None,
+            taps: Vec::new(),
         }
     }
 
@@ -59,17 +55,23 @@ impl<'a> Context<'a> {
             return x;
         }
         let mask = Dropout::mask(&mut self.dropout, &x, p);
-        if let Some(capture) = &mut self.capture {
-            capture.tensor(format!("dropout.{}", at.label(layer)), &mask);
-        }
+        self.see(Seen::Mask(at), layer, &mask);
         self.precision.store(x * mask, at, layer)
     }
 
-    /// Keeps a tensor for the parity file.
-    pub(crate) fn capture<B: Kernels>(&mut self, at: At, layer: usize, x: &Tensor<B, 2>) {
-        if let Some(capture) = &mut self.capture {
-            capture.tensor(format!("activations.{}", at.label(layer)), x);
-        }
+    /// Whether anybody asks for it.
+    pub(crate) fn watches(&self, seen: Seen) -> bool {
+        self.taps.iter().any(|tap| tap.watches(seen))
+    }
+
+    /// Shows a tensor to whoever watches.
+    pub(crate) fn see<B: Kernels, const D: usize>(
+        &mut self,
+        seen: Seen,
+        layer: usize,
+        x: &Tensor<B, D>,
+    ) {
+        Tap::see_tensor(&mut self.taps, seen, layer, x, 1.0);
     }
 }
 

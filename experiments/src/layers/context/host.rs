@@ -1,7 +1,7 @@
 //! On slices.
 
 use crate::data::Batch;
-use crate::layers::attention::host::Slots;
+use crate::layers::attention::host::slots::Slots;
 use crate::layers::weights::host::Weights;
 use crate::numerics::dropout::Masks;
 use crate::numerics::precision::{At, Precision};

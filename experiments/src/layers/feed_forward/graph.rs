@@ -3,6 +3,7 @@
 use super::function;
 use crate::layers::context::graph::Context;
 use crate::layers::linear::Linear;
+use crate::layers::tap::Seen;
 use crate::layers::weights::graph::Weights;
 use crate::numerics::precision::At;
 use burn::tensor::Tensor;
@@ -63,7 +64,7 @@ impl<B: Kernels> FeedForward<B> {
         let down = precision.store(self.down.forward(inner_sf, context), At::Down, layer);
         let dropout = context.config.model.dropout;
         let down = context.drop(down, dropout, At::Down, layer);
-        context.capture(At::Down, layer, &down);
+        context.see(Seen::Stored(At::Down), layer, &down);
         down
     }
 }

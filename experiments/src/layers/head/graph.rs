@@ -6,6 +6,7 @@ use crate::layers::embedding::graph::shrink;
 use crate::layers::input::Input;
 use crate::layers::linear::product;
 use crate::layers::norm::{LayerNorm, relax};
+use crate::layers::tap::Seen;
 use crate::layers::weights::graph::Weights;
 use crate::numerics::precision::At;
 use burn::tensor::Tensor;
@@ -39,7 +40,7 @@ impl<B: Kernels> Head<B> {
         let x_sh = relax(x_sh, At::FinalNorm, 0, context);
         let y_th = self.norm.forward(x_sh.select(0, input.slots.clone()));
         let y_th = context.precision.store(y_th, At::FinalNorm, 0);
-        context.capture(At::FinalNorm, 0, &y_th);
+        context.see(Seen::Stored(At::FinalNorm), 0, &y_th);
         let weight = shrink(self.weight.clone(), context, EgsPath::Logit, At::Head);
         let half = context.precision.head_half();
         let logits = product(y_th, weight, context, half);

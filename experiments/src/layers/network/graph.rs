@@ -5,6 +5,7 @@ use crate::layers::embedding::graph::Embedding;
 use crate::layers::head::graph::Head;
 use crate::layers::input::Input;
 use crate::layers::residual::graph::Block;
+use crate::layers::tap::Seen;
 use crate::layers::weights::graph::Weights;
 use crate::numerics::precision::At;
 use burn::tensor::Tensor;
@@ -37,7 +38,7 @@ impl<B: Kernels> Glm<B> {
     /// - output: `[t, v]`
     pub(crate) fn logits(&self, input: &Input<B>, context: &mut Context) -> Tensor<B, 2> {
         let mut x_sh = self.embedding.forward(input, context);
-        context.capture(At::Embedding, 0, &x_sh);
+        context.see(Seen::Stored(At::Embedding), 0, &x_sh);
         for block in &self.blocks {
             x_sh = block.forward(x_sh, input, context);
         }

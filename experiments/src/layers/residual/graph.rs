@@ -6,7 +6,7 @@ use crate::layers::context::graph::{Context, scale_runs};
 use crate::layers::feed_forward::graph::FeedForward;
 use crate::layers::input::Input;
 use crate::layers::norm::{LayerNorm, relax};
-use crate::layers::probe::Probe;
+use crate::layers::tap::Seen;
 use crate::layers::weights::graph::Weights;
 use burn::tensor::Tensor;
 use experiments_config::{ModelConfig, Residual};
@@ -59,16 +59,13 @@ impl<B: Kernels> Block<B> {
         input: &Input<B>,
         context: &mut Context,
     ) -> Tensor<B, 2> {
-        Probe::layer_input(&mut context.probes, self.layer, &x_sh);
+        context.see(Seen::Input, self.layer, &x_sh);
         let attend =
             |y, context: &mut Context| self.attention.forward(y, self.layer, input, context);
         let x_sh = self.sublayer(x_sh, &self.attention_norms, &ATTENTION, context, attend);
         let feed = |y, context: &mut Context| self.ffn.forward(y, self.layer, context);
         let x_sh = self.sublayer(x_sh, &self.ffn_norms, &FEED_FORWARD, context, feed);
-        Probe::layer_output(&mut context.probes, self.layer, &x_sh);
-        if let Some(capture) = &mut context.capture {
-            capture.tensor(format!("activations.layers.{}.output", self.layer), &x_sh);
-        }
+        context.see(Seen::Output, self.layer, &x_sh);
         x_sh
     }
 
@@ -117,7 +114,7 @@ impl<B: Kernels> Block<B> {
         };
         let y = norm.forward(relax(x, at.norm, self.layer, context));
         let y = context.precision.store(y, at.norm, self.layer);
-        context.capture(at.norm, self.layer, &y);
+        context.see(Seen::Stored(at.norm), self.layer, &y);
         y
     }
 }

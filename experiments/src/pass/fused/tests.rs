@@ -269,20 +269,16 @@ fn check(case: &Case, format: Format, tolerance: f64) -> Result<(), TestCaseErro
         prop_assert!(distance(&ours.logit, &theirs.logit) < 10.0 * tolerance);
     }
 
-    let (ours, theirs) = (fused.capture.unwrap(), plain.capture.unwrap());
-    prop_assert_eq!(ours.tensors.len(), theirs.tensors.len());
-    for (ours, theirs) in ours.tensors.iter().zip(&theirs.tensors) {
+    let (ours, theirs) = (fused.tap.kept.unwrap(), plain.tap.kept.unwrap());
+    prop_assert_eq!(ours.len(), theirs.len());
+    for (ours, theirs) in ours.iter().zip(&theirs) {
         prop_assert_eq!(&ours.name, &theirs.name);
         prop_assert_eq!(&ours.shape, &theirs.shape);
         let error = distance(&ours.values, &theirs.values);
         prop_assert!(error < tolerance, "{}: {:e}", ours.name, error);
     }
-    let (ours, theirs) = (fused.probe.unwrap(), plain.probe.unwrap());
-    for (ours, theirs) in [
-        (&ours.max_attention_logit, &theirs.max_attention_logit),
-        (&ours.norm_input_rms, &theirs.norm_input_rms),
-        (&ours.activation_rms, &theirs.activation_rms),
-    ] {
+    let (ours, theirs) = (fused.tap.readings.unwrap(), plain.tap.readings.unwrap());
+    for ((_, ours), (_, theirs)) in ours.layers().zip(theirs.layers()) {
         prop_assert_eq!(ours.len(), theirs.len());
         for (a, b) in ours.iter().zip(theirs) {
             prop_assert!((a - b).abs() <= 10.0 * tolerance * b.abs(), "{} {}", a, b);

@@ -2,10 +2,8 @@
 
 use super::linear::Linear;
 use super::stats::{Pass, Recorder};
+use crate::layers::attention::{FORBIDDEN, frequencies};
 use kernels::{Matrix, matmul};
-
-/// Value of forbidden scores (`LargeScale` `fused_softmax.py`).
-const FORBIDDEN: f32 = -10_000.0;
 
 /// `softmax(q kᵀ / √d) v` over heads, between two linear maps.
 pub(super) struct Attention {
@@ -50,7 +48,7 @@ impl Rope {
     fn new(tokens: usize, head_dim: usize, base: f64, recorder: &Recorder) -> Self {
         let half = head_dim / 2;
         let angles = (0..tokens).flat_map(|slot| {
-            (0..half).map(move |i| slot as f64 * base.powf(-2.0 * i as f64 / head_dim as f64))
+            frequencies(base, head_dim).map(move |frequency| slot as f64 * frequency)
         });
         let mut cos: Vec<f32> = angles.clone().map(|a| a.cos() as f32).collect();
         let mut sin: Vec<f32> = angles.map(|a| a.sin() as f32).collect();

@@ -71,11 +71,12 @@ fn unknown_model(model: &ModelConfig) -> Option<(&'static str, &'static str)> {
     }
     let Activation {
         is_gated,
-        function: Function::Gelu,
+        function,
         title: _,
         source: _,
     } = ffn.row();
-    if !is_gated {
+    // Any other function is refused with it.
+    if !is_gated || *function != Function::Gelu {
         return Some(("model.ffn", "geglu"));
     }
     qk_norm.then_some(("model.qk_norm", "false"))

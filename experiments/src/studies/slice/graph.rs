@@ -9,10 +9,10 @@ use crate::backend::Work;
 use crate::data::objective::{Kind, Sample, Segment};
 use crate::data::{Batch, Targets};
 use crate::error::TrainError;
-use crate::layers::capture::Capture;
 use crate::layers::context::graph::Context;
 use crate::layers::input::Input;
 use crate::layers::residual::graph::Block;
+use crate::layers::tap::Tap;
 use crate::layers::weights::graph::{Weights, collect};
 use crate::numerics::precision::Precision;
 use crate::parameters::{Parameter, Parameters};
@@ -67,7 +67,7 @@ impl Work for GraphSlice<'_> {
         let half = precision.half();
         let input = Input::new(&batch, &Targets::default(), &short, half, device);
         let mut context = Context::plain(config, &precision);
-        context.capture = Some(Capture::default());
+        context.taps = vec![Tap::new(false, true)];
         let matrix = |values: Vec<f32>| {
             let shape = [tokens, model.hidden_size];
             Tensor::<B, 2>::from_data(TensorData::new(values, shape), device)
@@ -79,11 +79,8 @@ impl Work for GraphSlice<'_> {
         });
         let mut grads = (out_sh * matrix(self.gradient)).sum().backward();
         drop(blocks);
-        for kept in context
-            .capture
-            .into_iter()
-            .flat_map(|capture| capture.tensors)
-        {
+        let kept = context.taps.into_iter().filter_map(|tap| tap.kept);
+        for kept in kept.flatten() {
             let name = kept.name.trim_start_matches("activations.");
             recorder.look(name, Pass::Forward, &kept.values);
         }

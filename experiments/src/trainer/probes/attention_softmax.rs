@@ -8,13 +8,13 @@ use crate::error::TrainError;
 use crate::layers::attention::graph::scores::Scores;
 use crate::layers::context::graph::Context;
 use crate::layers::input::Input;
-use crate::layers::probe::larger;
+use crate::layers::tap::larger;
 use crate::numerics::precision::{At, Precision};
 use burn::tensor::backend::{AutodiffBackend, Backend};
 use burn::tensor::{Tensor, TensorData};
 use experiments_config::{Config, ModelConfig, Positions};
 use kernels::Kernels;
-use logs::Record;
+use logs::{Record, signal};
 
 /// The measurement, on any device.
 pub(super) struct Softmax<'a> {
@@ -135,16 +135,19 @@ fn compare(found: &Found, [p, gradient]: &[Vec<f64>; 2], s: usize) -> Record {
     let gradient_off = found.gradient.iter().zip(gradient);
     let gradient_off = gradient_off.map(|(ours, exact)| deviation(*ours, *exact) / largest);
     let mut record = Record::new(1);
-    record.set("nonfinite_scores", nonfinite(&found.stored));
-    record.set("nonfinite_probabilities", nonfinite(&found.probabilities));
-    record.set("empty_rows", empty);
-    let absolute = off.clone().map(|(off, _)| off);
-    record.set("probability_error", absolute.fold(0.0, larger));
+    record.set(signal::NONFINITE_SCORES, nonfinite(&found.stored));
     record.set(
-        "ulp_error",
+        signal::NONFINITE_PROBABILITIES,
+        nonfinite(&found.probabilities),
+    );
+    record.set(signal::EMPTY_ROWS, empty);
+    let absolute = off.clone().map(|(off, _)| off);
+    record.set(signal::PROBABILITY_ERROR, absolute.fold(0.0, larger));
+    record.set(
+        signal::ULP_ERROR,
         off.map(|(off, ulp)| off / ulp).fold(0.0, larger),
     );
-    record.set("gradient_error", gradient_off.fold(0.0, larger));
+    record.set(signal::GRADIENT_ERROR, gradient_off.fold(0.0, larger));
     record
 }
 

@@ -8,7 +8,7 @@
 use super::Keep;
 use crate::data::Batch;
 use crate::error::TrainError;
-use crate::layers::probe::larger;
+use crate::layers::tap::larger;
 use crate::parameters::Parameters;
 use crate::pass::Setting;
 use crate::state::Trained;
@@ -18,7 +18,7 @@ use crate::trainer::training::Training;
 use crate::trainer::update::Update;
 use experiments_config::{Config, ScheduledKey};
 use experiments_text::Split;
-use logs::{Event, Record};
+use logs::{Event, Record, signal};
 
 /// One record a step.
 pub(super) fn measure(training: &Training, keep: &mut Keep) -> Result<(), TrainError> {
@@ -80,14 +80,17 @@ impl Twins {
         let twin = self.twin.step(setting, fetch);
         let parameters = &self.own.trained.parameters;
         let mut record = own.record;
-        record.set("twin_loss", twin.loss);
+        record.set(signal::TWIN_LOSS, twin.loss);
         let theirs = self.twin.trained.parameters.values();
-        record.set("parameter_distance", distance(parameters.values(), theirs));
+        record.set(
+            signal::PARAMETER_DISTANCE,
+            distance(parameters.values(), theirs),
+        );
         let moved = distance(embedding(parameters), &self.embedding);
-        record.set("embedding_update", moved);
+        record.set(signal::EMBEDDING_UPDATE, moved);
         let smallest = own.smallest.into_iter().chain(twin.smallest);
         if let Some(smallest) = smallest.reduce(f64::min) {
-            record.set("smallest_gradient", smallest);
+            record.set(signal::SMALLEST_GRADIENT, smallest);
         }
         (record, own.events)
     }

@@ -15,7 +15,7 @@ use crate::trainer::gradient::{accumulate, unscale};
 use crate::trainer::signals::Recorder;
 use crate::trainer::training::Training;
 use experiments_text::Split;
-use logs::Record;
+use logs::{Record, signal};
 
 /// One record, of step 1.
 pub(super) fn measure(training: &Training) -> Result<Record, TrainError> {
@@ -59,8 +59,8 @@ pub(super) fn record(
     recorder.losses(&sum.losses);
     recorder.gradients(&norms, None);
     let mut record = recorder.record;
-    record.set("lr", lr);
-    record.set("logit_update_rms", rms_of_difference(&before, &after));
+    record.set(signal::LR, lr);
+    record.set(signal::LOGIT_UPDATE_RMS, rms_of_difference(&before, &after));
     record
 }
 

@@ -28,11 +28,11 @@ fn record(step: u64, seeds: &[f64]) -> Record {
     for (i, signal) in crate::SIGNALS.iter().enumerate() {
         let value = seeds[i % seeds.len()];
         if signal.per_layer {
-            record.set_layers(signal.name, vec![value, 1.0, value * value, 2.0]);
+            record.set_layers_named(signal.name, vec![value, 1.0, value * value, 2.0]);
         } else if signal.name == "skipped" {
-            record.set(signal.name, f64::from(u8::from(value > 3.0)));
+            record.set_named(signal.name, f64::from(u8::from(value > 3.0)));
         } else {
-            record.set(signal.name, value);
+            record.set_named(signal.name, value);
         }
     }
     record
@@ -124,9 +124,9 @@ fn a_higher_threshold_never_raises_the_first_alarm_sooner_and_a_huge_one_raises_
     let steps: Vec<Record> = (0..200)
         .map(|step| {
             let mut record = record(step, &[values(step)]);
-            record.set("skipped", f64::from(u8::from(step > 150)));
-            record.set("loss_scale", 65536.0 / values(step).floor());
-            record.set("clip_coefficient", 1.0 / values(step));
+            record.set_named("skipped", f64::from(u8::from(step > 150)));
+            record.set_named("loss_scale", 65536.0 / values(step).floor());
+            record.set_named("clip_coefficient", 1.0 / values(step));
             record
         })
         .collect();

@@ -9,7 +9,8 @@ use super::super::group::{Entry, followed};
 use super::super::source::Source;
 use super::super::{Attempt, Import, ImportError, LogFile, read_source};
 use super::followed::Followed;
-use crate::disk::Stamp;
+use crate::disk::{Stamp, is_bad_input};
+use words::printable_path;
 
 /// What a look found.
 #[derive(Debug, Default)]
@@ -34,6 +35,17 @@ struct Found<'a> {
     entry: &'a Entry,
     group: &'a str,
     stamp: Stamp,
+}
+
+/// Refuses a path that can lead nowhere, as a loop of links, and would be waited for in vain.
+fn check_can_come(path: &Path) -> Result<(), ImportError> {
+    match path.try_exists() {
+        Err(source) if is_bad_input(&source) => Err(ImportError::Read {
+            path: path.to_owned(),
+            source,
+        }),
+        Ok(_) | Err(_) => Ok(()),
+    }
 }
 
 /// All files of the run, the earliest attempt first.
@@ -86,7 +98,8 @@ impl Sources {
             news: News::default(),
         };
         for path in request.paths.iter().filter(|path| !path.exists()) {
-            let text = format!("`{}` is not there; waiting for it", path.display());
+            check_can_come(path)?;
+            let text = format!("`{}` is not there; waiting for it", printable_path(path));
             self.tell(&mut look.news, text);
         }
         let mut unmatched = Vec::new();
@@ -242,7 +255,7 @@ impl Sources {
             }
             let text = format!(
                 "`{}` is not followed: by its name it belongs to another run, `{name}`",
-                file.path.display()
+                printable_path(&file.path)
             );
             self.tell(news, text);
             self.passed_over
@@ -272,7 +285,7 @@ impl Sources {
             } else {
                 "is gone"
             };
-            let path = known.path.display();
+            let path = printable_path(&known.path);
             let text = format!("`{path}` {what}. What was read of it stays in the run");
             known.lose(what);
             news.changed = true;

@@ -7,8 +7,8 @@ fn events() -> Vec<u8> {
     let records: Vec<Record> = (1..=3)
         .map(|step| {
             let mut record = Record::new(step);
-            record.set("loss", 5.0 / step as f64);
-            record.set("grad_norm", 0.5);
+            record.set_named("loss", 5.0 / step as f64);
+            record.set_named("grad_norm", 0.5);
             record
         })
         .collect();

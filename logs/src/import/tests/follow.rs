@@ -27,7 +27,7 @@ fn events(
 ) -> PathBuf {
     let record = |step| {
         let mut record = Record::new(step);
-        record.set(tag, level);
+        record.set_named(tag, level);
         record
     };
     let records: Vec<Record> = steps.map(record).collect();
@@ -437,4 +437,17 @@ fn a_follower_whose_run_was_moved_speaks_of_following() {
         error.to_string().contains("following has stopped"),
         "{error}"
     );
+}
+
+/// It would be waited for in vain.
+#[cfg(unix)]
+#[test]
+fn a_link_that_leads_to_itself_is_refused_and_nothing_made() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("loop.log");
+    std::os::unix::fs::symlink("loop.log", &path).unwrap();
+    let request = request(&[&path], &dir.path().join("out"));
+    let error = Follower::begin(&request).unwrap_err();
+    assert!(matches!(error, ImportError::Read { .. }), "{error}");
+    assert!(!request.out.exists());
 }

@@ -15,7 +15,7 @@ fn segment(
 ) -> Segment {
     let records = steps.map(|step| {
         let mut record = Record::new(step);
-        record.set("loss", value(step));
+        record.set_named("loss", value(step));
         record
     });
     Segment {

@@ -1,11 +1,12 @@
 //! Budgets: a smaller version of a card, decided beforehand like the card itself.
 
-use super::{axes, check_keys, decision, positive};
-use crate::card::arms::rows;
-use crate::card::check::fields::{complain, seeds};
+use super::{axes, decision};
+use crate::card::check::fields::{check_keys, complain, positive, seeds};
+use crate::card::grid::rows;
 use crate::card::value::{closest, flatten, label, same};
 use crate::card::wire::WireBudget;
-use crate::card::{Card, Criterion, Role, Settings};
+use crate::card::{Card, Role, Settings};
+use crate::criterion::Criterion;
 use experiments_config::Complaint;
 use std::collections::BTreeMap;
 use toml::Value;
@@ -145,12 +146,12 @@ fn restrict(card: &mut Card, key: &str, values: &[Value]) {
 /// verdict says so. Along an axis it takes two arms.
 fn leave_out_untested(card: &mut Card) {
     let has_arms = |criterion: &Criterion| {
-        let needed = if criterion.test.along().is_some() {
+        let needed = if criterion.arms().along().is_some() {
             2
         } else {
             1
         };
-        let selectors = criterion.test.selectors();
+        let selectors = criterion.arms().selectors();
         selectors.iter().all(|at| {
             let arms = card.arms_at(at);
             arms.iter().filter(|arm| !arm.seeds.is_empty()).count() >= needed

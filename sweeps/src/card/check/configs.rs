@@ -1,8 +1,8 @@
 //! That the configurations of a card's arms exist and can be judged.
 
-use super::decision;
-use super::fields::complain;
-use crate::card::{Arm, Card, Criterion, Metric, Settings};
+use super::fields::{complain, section};
+use crate::card::{Arm, Card, Settings};
+use crate::criterion::{Criterion, Metric};
 use crate::recorded::not_recorded;
 use crate::{Event, SweepError};
 use experiments_config::{Complaint, Config, ConfigError};
@@ -117,8 +117,8 @@ fn check_spikes(card: &Card, arm: &Arm, config: &Config, complaints: &mut Vec<Co
             complain(complaints, &key, message, None);
         }
     };
-    let counted = card.criteria.iter().filter(|c| c.test.looks_at(arm));
-    let mut events = counted.filter_map(|criterion| criterion.test.event());
+    let counted = card.criteria.iter().filter(|c| c.arms().has(arm));
+    let mut events = counted.filter_map(Criterion::event);
     let mut of_spikes = events.any(|event| event.contains(&Event::Spiked));
     for Asked { metric, key, .. } in asked(card, arm) {
         if metric.reduce.is_of_spikes() {
@@ -170,13 +170,13 @@ fn asked<'a>(card: &'a Card, arm: &Arm) -> Vec<Asked<'a>> {
     }
     let mut asked = Vec::new();
     for (index, criterion) in card.criteria.iter().enumerate() {
-        if criterion.test.event().is_some() || !criterion.test.looks_at(arm) {
+        if criterion.event().is_some() || !criterion.arms().has(arm) {
             continue;
         }
-        let section = decision::section(card, index);
+        let place = section(card.criteria.len() == 1, index);
         let of = |metric, key: &str| Asked {
             metric,
-            key: format!("{section}.{key}"),
+            key: format!("{place}.{key}"),
             by: Some(criterion),
         };
         let metric = criterion.metric.as_ref();
@@ -190,13 +190,13 @@ fn asked<'a>(card: &'a Card, arm: &Arm) -> Vec<Asked<'a>> {
 /// An arm that measures instead of training has an outcome that counts nowhere: it cannot fail.
 fn check_counted(card: &Card, arm: &Arm, config: &Config, complaints: &mut Vec<Complaint>) {
     let counting = |(_, criterion): &(usize, &Criterion)| {
-        criterion.test.event().is_some() && criterion.test.looks_at(arm)
+        criterion.event().is_some() && criterion.arms().has(arm)
     };
     let mut criteria = card.criteria.iter().enumerate();
     let Some((index, criterion)) = criteria.find(counting).filter(|_| config.is_probe()) else {
         return;
     };
-    let key = decision::section(card, index);
+    let key = section(card.criteria.len() == 1, index);
     // Its other arms measure as well.
     if complaints.iter().any(|complaint| complaint.key == key) {
         return;

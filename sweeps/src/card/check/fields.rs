@@ -1,12 +1,16 @@
 //! Checks of single values.
 
-use super::MAX_RUNS;
-use crate::card::value::closest;
-use crate::card::{Failed, Kind, Reduce, Role, Worst};
-use experiments_config::Complaint;
+use crate::card::kind::{Kind, Role};
+use crate::card::value::{Settings, closest};
+use crate::criterion::{Failed, Reduce, Worst};
+use experiments_config::{Complaint, is_key, nearest};
 use toml::Value;
 
-pub(super) fn complain(
+/// More runs than this in one card are a slip of the pen.
+pub(super) const MAX_RUNS: usize = 10_000;
+
+/// Adds a complaint about a key.
+pub(crate) fn complain(
     complaints: &mut Vec<Complaint>,
     key: &str,
     message: impl Into<String>,
@@ -59,6 +63,69 @@ pub(super) fn required(
         );
     }
     value
+}
+
+/// Complains about keys that are no configuration keys or may not be set by a card.
+pub(crate) fn check_keys(section: &str, settings: &Settings, complaints: &mut Vec<Complaint>) {
+    for (key, value) in settings {
+        let place = format!("{section}.\"{key}\"");
+        if key == "seed" {
+            complain(
+                complaints,
+                &place,
+                "seeds are not set here",
+                Some("use the card's `seeds`".to_owned()),
+            );
+        } else if !is_key(key) {
+            let hint = nearest(key).map(|near| format!("did you mean `{near}`?"));
+            complain(complaints, &place, "no such configuration key", hint);
+        } else if !is_finite(value) {
+            complain(complaints, &place, "must be finite", None);
+        }
+    }
+}
+
+/// Complains about a name that is not kebab-case.
+pub(super) fn check_name(name: &str, key: &str, complaints: &mut Vec<Complaint>) {
+    let legal = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
+    if name.is_empty() {
+        return;
+    }
+    if name.len() > 64 || !name.chars().all(legal) || name.starts_with('-') {
+        let near: String = name
+            .to_lowercase()
+            .chars()
+            .map(|c| if legal(c) { c } else { '-' })
+            .take(64)
+            .collect();
+        complain(
+            complaints,
+            key,
+            format!("is `{name}`; expected kebab-case (a-z, 0-9, -), at most 64 characters"),
+            Some(format!("for example `{}`", near.trim_matches('-'))),
+        );
+    }
+}
+
+/// A number that must be above 0 where it is given.
+pub(super) fn positive(
+    value: Option<f64>,
+    key: &str,
+    complaints: &mut Vec<Complaint>,
+) -> Option<f64> {
+    if value.is_some_and(|value| !value.is_finite() || value <= 0.0) {
+        complain(complaints, key, "must be above 0", None);
+    }
+    value
+}
+
+/// Where a criterion stands in a card that has only one, or several.
+pub(super) fn section(only: bool, index: usize) -> String {
+    if only {
+        "criterion".to_owned()
+    } else {
+        format!("criterion[{index}]")
+    }
 }
 
 /// A word out of a few. The first is the default where a card may leave it out.

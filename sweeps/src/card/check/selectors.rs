@@ -3,7 +3,7 @@
 use crate::card::check::fields::{Choice, are_too_many, complain, seeds};
 use crate::card::value::{closest, flatten, label, same};
 use crate::card::wire::{WireArm, WireExclude, WireFigure};
-use crate::card::{ArmRule, Card, FigureChoice, Role, Settings};
+use crate::card::{Arm, ArmRule, Card, FigureChoice, Role, Settings};
 use experiments_config::Complaint;
 use std::collections::BTreeMap;
 use toml::Value;
@@ -57,6 +57,26 @@ fn check_on_axis(value: &Value, values: &[Value], place: &str, complaints: &mut 
         known.join(", ")
     );
     complain(complaints, place, message, hint);
+}
+
+/// The arms at these axis values, of which there must be one.
+pub(super) fn some_arms(
+    card: &Card,
+    section: &str,
+    wanted: &Settings,
+    complaints: &mut Vec<Complaint>,
+) -> Option<Vec<Arm>> {
+    let before = complaints.len();
+    check_selector(section, wanted, &card.axis_values(), complaints);
+    if complaints.len() > before {
+        return None;
+    }
+    let found = card.arms_at(wanted);
+    if found.is_empty() {
+        complain(complaints, section, "matches no arm of the card", None);
+        return None;
+    }
+    Some(found)
 }
 
 pub(super) fn figure(

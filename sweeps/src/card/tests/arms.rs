@@ -82,7 +82,7 @@ fn a_list_in_a_selector_means_any_of_it() {
         "{GRID}[[arm]]\nwhere = {{ \"model.layers\" = [4, 8] }}\nseeds = 2\n\
          [[arm]]\nwhere = {{ \"model.norm\" = \"pre\" }}\nrole = \"descriptive\"\n"
     ));
-    let found = card.arms_at(card.criteria[0].test.selectors()[0]);
+    let found = card.arms_at(card.criteria[0].arms().selectors()[0]);
     assert_eq!(
         found
             .iter()

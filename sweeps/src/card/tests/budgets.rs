@@ -2,16 +2,15 @@
 
 use super::{parse_at, refused};
 use crate::card::{Card, Settings};
+use crate::testing::card_text;
 use toml::Value;
 
 /// A grid axis beside two that move together.
-const CARD: &str = r#"
-name = "sizes"
-title = "Sizes"
-hypothesis = "Smaller."
-kind = "mechanism"
-base = "t0"
-seeds = 8
+const CARD: &str = card_text!(
+    "sizes",
+    "mechanism",
+    8,
+    r#"
 budget_minutes = 60
 [fixed]
 steps = 40
@@ -56,7 +55,8 @@ minutes = 5
 seeds = [2, 4, 6, 8]
 [budget.first-seeds]
 seeds = 4
-"#;
+"#
+);
 
 fn at(budget: &str) -> Card {
     parse_at(CARD, Some(budget))

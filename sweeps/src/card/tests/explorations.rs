@@ -2,14 +2,13 @@
 
 use super::{parse_at, refused};
 use crate::Plan;
+use crate::testing::card_text;
 
-const CARD: &str = r#"
-name = "map"
-title = "A map"
-hypothesis = "None."
-kind = "exploration"
-base = "t0"
-seeds = 2
+const CARD: &str = card_text!(
+    "map",
+    "exploration",
+    2,
+    r#"
 [fixed]
 steps = 40
 [axes]
@@ -17,7 +16,8 @@ steps = 40
 [budget.small]
 seeds = 1
 axes = { "model.norm" = ["pre"] }
-"#;
+"#
+);
 
 #[test]
 fn an_exploration_needs_no_criterion_and_has_budgets() {

@@ -1,67 +1,12 @@
 //! The keys of a card, and what is said about others.
 
 use crate::card::value::closest;
+use crate::criterion::{BOUNDS, DEFAULT_TEST, TESTS, TestKind};
 use experiments_config::Complaint;
 use toml::{Table, Value};
 
-/// Keys of `[criterion]` that hold for every test; [`test_keys`] has the others.
+/// Keys of `[criterion]` that hold for every test; [`TestKind::keys`] has the others.
 const ANY_TEST: [&str; 7] = ["name", "claim", "role", "test", "metric", "alpha", "expect"];
-
-/// Keys of `[criterion]` that say where a value or an interval must lie.
-pub(in crate::card) const BOUNDS: [&str; 7] = [
-    "equals", "at_most", "at_least", "above", "below", "inside", "contains",
-];
-
-/// The tests.
-pub(in crate::card) const TESTS: [&str; 8] = [
-    "fisher",
-    "permutation",
-    "tost",
-    "slope",
-    "jonckheere",
-    "ld50",
-    "exact",
-    "mcnemar",
-];
-
-/// What a test needs to be told; a `?` at the end marks what may be left out, and `bound` stands
-/// for one of [`BOUNDS`].
-pub(in crate::card) fn test_keys(test: &str) -> &'static [&'static str] {
-    match test {
-        "permutation" => &[
-            "treatment",
-            "control",
-            "direction",
-            "margin?",
-            "control_metric?",
-            "minus?",
-            "pool?",
-            "failed?",
-            "worst?",
-        ],
-        "tost" => &["treatment", "control", "margin?", "pool?", "failed?"],
-        "slope" => &["along", "at?", "bound", "failed?"],
-        "jonckheere" => &["along", "at?", "direction", "failed?", "worst?"],
-        "ld50" => &[
-            "along",
-            "treatment",
-            "control",
-            "direction",
-            "event?",
-            "failed?",
-        ],
-        "exact" => &["at", "bound"],
-        // `fisher` and `mcnemar`, and what a misspelt word most likely means.
-        _ => &[
-            "treatment",
-            "control",
-            "direction",
-            "event?",
-            "pool?",
-            "failed?",
-        ],
-    }
-}
 
 /// The keys of each section. `fixed`, `axes`, `where` and the arms of a criterion hold
 /// configuration keys and are checked against the configuration tree instead; `expect` is
@@ -115,7 +60,7 @@ const KEYS: &[(&str, &[&str])] = &[
 const METRIC: &[&str] = &["name", "reduce", "from_step", "to_step"];
 
 /// Complaints about all keys that do not belong where they are.
-pub(super) fn misspelt(table: &Table) -> Vec<Complaint> {
+pub(in crate::card) fn misspelt(table: &Table) -> Vec<Complaint> {
     let mut complaints = Vec::new();
     for (pattern, known) in KEYS {
         for (section, inner) in sections(table, pattern) {
@@ -125,55 +70,52 @@ pub(super) fn misspelt(table: &Table) -> Vec<Complaint> {
         }
     }
     for (section, criterion) in sections(table, "criterion") {
-        let test = criterion
-            .get("test")
-            .and_then(Value::as_str)
-            .unwrap_or("fisher");
-        // What an unknown test needs is not known either; it has a complaint of its own.
-        let known = if TESTS.contains(&test) {
-            criterion_keys(test)
-        } else {
-            TESTS.iter().flat_map(|test| criterion_keys(test)).collect()
-        };
-        for key in criterion
-            .keys()
-            .filter(|key| !known.contains(&key.as_str()))
-        {
-            complaints.push(
-                foreign(&section, key, test).unwrap_or_else(|| unknown(&section, key, &known)),
-            );
-        }
+        misspelt_in(&section, criterion, &mut complaints);
     }
     complaints
 }
 
+/// Complaints about the keys of one criterion. What an unknown test needs is not known either; it has
+/// a complaint of its own.
+fn misspelt_in(section: &str, criterion: &Table, complaints: &mut Vec<Complaint>) {
+    let test = match criterion.get("test") {
+        None => TestKind::of(DEFAULT_TEST),
+        Some(word) => word.as_str().and_then(TestKind::of),
+    };
+    let known = match test {
+        Some(test) => criterion_keys(test),
+        None => TESTS.iter().flat_map(criterion_keys).collect(),
+    };
+    for key in criterion
+        .keys()
+        .filter(|key| !known.contains(&key.as_str()))
+    {
+        let foreign = test.and_then(|test| foreign(section, key, test));
+        complaints.push(foreign.unwrap_or_else(|| unknown(section, key, &known)));
+    }
+}
+
 /// The complaint about a key that belongs to other tests.
-fn foreign(section: &str, key: &str, test: &str) -> Option<Complaint> {
+fn foreign(section: &str, key: &str, test: &TestKind) -> Option<Complaint> {
     let having = TESTS
         .iter()
         .filter(|other| criterion_keys(other).contains(&key));
-    let having: Vec<String> = having.map(|other| format!("`{other}`")).collect();
-    let own: Vec<&str> = test_keys(test)
-        .iter()
-        .map(|key| key.trim_end_matches('?'))
-        .collect();
+    let having: Vec<String> = having.map(|other| format!("`{}`", other.name)).collect();
+    let own = test.keys().join(", ").replace("bound", "a bound");
     (!having.is_empty()).then(|| Complaint {
         key: format!("{section}.{key}"),
-        message: format!(
-            "is no key of the test `{test}`, which has {}",
-            own.join(", ").replace("bound", "a bound")
-        ),
+        message: format!("is no key of the test `{}`, which has {own}", test.name),
         hint: Some(format!("it belongs to {}", having.join(", "))),
     })
 }
 
 /// All keys of a criterion with this test.
-fn criterion_keys(test: &str) -> Vec<&'static str> {
+fn criterion_keys(test: &TestKind) -> Vec<&'static str> {
     let mut keys = ANY_TEST.to_vec();
-    for key in test_keys(test) {
+    for key in test.keys() {
         match *key {
             "bound" => keys.extend(BOUNDS),
-            key => keys.push(key.trim_end_matches('?')),
+            key => keys.push(key),
         }
     }
     keys

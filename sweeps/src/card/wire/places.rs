@@ -4,7 +4,7 @@ use experiments_config::Complaint;
 use toml::{Table, Value};
 
 /// The table without the values that the complaints are about.
-pub(super) fn without(table: &Table, complaints: &[Complaint]) -> Table {
+pub(in crate::card) fn without(table: &Table, complaints: &[Complaint]) -> Table {
     let mut rest = table.clone();
     for complaint in complaints {
         if let Some((inner, key)) = find(&mut rest, &complaint.key) {
@@ -15,7 +15,7 @@ pub(super) fn without(table: &Table, complaints: &[Complaint]) -> Table {
 }
 
 /// Whether a key names a value that is there, and no table or list of tables.
-pub(super) fn is_value(table: &mut Table, key: &str) -> bool {
+pub(in crate::card) fn is_value(table: &mut Table, key: &str) -> bool {
     match find(table, key).and_then(|(inner, last)| inner.get(last)) {
         None | Some(Value::Table(_)) => false,
         Some(Value::Array(items)) => !items.iter().any(Value::is_table),

@@ -1,5 +1,6 @@
 //! Failures that are the machine's, and directories that are broken: what stops a sweep and what does not.
 
+use super::packs::{pack_script, packing};
 use super::*;
 use std::os::unix::fs::symlink;
 

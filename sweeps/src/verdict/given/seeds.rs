@@ -1,14 +1,15 @@
 //! The seeds of listed runs: what makes pairs, and what cannot be one.
 
-use super::planned;
-use crate::card::{Arm, Card, Criterion, Test, matches};
+use crate::PlannedRun;
+use crate::card::{Arm, Card};
+use crate::criterion::{Criterion, SeedUse};
 use crate::reader::RunState;
 use std::collections::BTreeSet;
 use std::path::Path;
 
 /// Refuses runs without a seed where runs are compared seed by seed, and two runs of one seed in an arm.
 pub(super) fn check_seeds(card: &Card, states: &[(RunState, bool)]) -> Result<(), String> {
-    let pairing = card.criteria.iter().find(|one| pairs(&one.test));
+    let pairing = card.criteria.iter().find(|one| pairs(one));
     let unknown = states.iter().find(|(_, is_known)| !is_known);
     if let (Some(criterion), Some((run, _))) = (pairing, unknown) {
         return Err(format!(
@@ -38,14 +39,10 @@ pub(super) fn check_seeds(card: &Card, states: &[(RunState, bool)]) -> Result<()
 }
 
 /// Whether a test compares runs of one seed.
-fn pairs(test: &Test) -> bool {
-    match test {
-        Test::Mcnemar { .. }
-        | Test::Permutation { .. }
-        | Test::Tost { .. }
-        | Test::Ld50 { .. }
-        | Test::Slope { .. } => true,
-        Test::Fisher { .. } | Test::Jonckheere { .. } | Test::Exact { .. } => false,
+fn pairs(criterion: &Criterion) -> bool {
+    match criterion.test().seed_use() {
+        SeedUse::Paired | SeedUse::Within => true,
+        SeedUse::Independent => false,
     }
 }
 
@@ -56,9 +53,12 @@ pub(super) fn check_partners(
     arms: &[Arm],
     states: &[(RunState, bool)],
 ) -> Result<(), String> {
-    let pairing = card.criteria.iter().filter(|one| pairs(&one.test));
+    let pairing = card.criteria.iter().filter(|one| pairs(one));
     for criterion in pairing {
-        let looked_at: Vec<&Arm> = arms.iter().filter(|arm| is_of(criterion, arm)).collect();
+        let looked_at: Vec<&Arm> = arms
+            .iter()
+            .filter(|arm| criterion.arms().has(arm))
+            .collect();
         for arm in &looked_at {
             let others: Vec<&Arm> = looked_at
                 .iter()
@@ -80,11 +80,6 @@ pub(super) fn check_partners(
         }
     }
     Ok(())
-}
-
-fn is_of(criterion: &Criterion, arm: &Arm) -> bool {
-    let selectors = criterion.test.selectors();
-    selectors.iter().any(|at| matches(&arm.settings, at))
 }
 
 /// The seeds of the runs of an arm.
@@ -141,7 +136,10 @@ pub(super) fn complete(arm: &Arm, states: &mut Vec<(RunState, bool)>) -> Result<
     let lacking: Vec<u64> = free.chain(fresh).take(planned_runs - listed).collect();
     for (number, seed) in (listed..).zip(lacking) {
         let id = format!("{} {} of {planned_runs}, not listed", arm.label, number + 1);
-        states.push((RunState::new(&planned(id, arm, seed)), false));
+        states.push((
+            RunState::new(&PlannedRun::without_plan(id, arm, seed)),
+            false,
+        ));
     }
     Ok(())
 }

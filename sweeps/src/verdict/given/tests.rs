@@ -3,6 +3,7 @@
 use super::*;
 use crate::VerdictStatus;
 use crate::testing::{CARD, card, finish, sweep};
+use experiments_config::{Override, load_file};
 use logs::import::{Columns, Import, import};
 use std::fmt::Write as _;
 use tempfile::TempDir;
@@ -152,8 +153,56 @@ fn a_run_of_this_program_stands_for_the_arm_only_whose_settings_it_has() {
     let error = verdict(&dir, &card(), &swapped).unwrap_err().to_string();
     let words = "has `model.norm` = deepnorm_glm, and its `run.toml` has post";
     assert!(error.contains(words), "{error}");
-    // Without its configuration nothing shows what it was.
+    // What all arms share counts as well, and what an axis replaces does not.
+    let mut other = card();
+    other.fixed.insert("optimizer.lr".to_owned(), 9.0.into());
+    let error = verdict(&dir, &other, &list).unwrap_err().to_string();
+    assert!(
+        error.contains("the card's `[fixed]` has `optimizer.lr` = 9, and"),
+        "{error}"
+    );
+    other.fixed.remove("optimizer.lr");
+    other.fixed.insert("model.norm".to_owned(), "pre".into());
+    verdict(&dir, &other, &list).unwrap();
+    // Arms may differ in who watches, or in the weights that they begin with.
     let first = sweep.run_dir(&sweep.runs()[0].id);
+    let held = |key: &str, value: &str, set: &str| {
+        let mut arm = card().arms()[0].clone();
+        arm.settings.insert(key.to_owned(), value.into());
+        let file = first.join("run.toml");
+        let own = std::fs::read_to_string(&file).unwrap();
+        let set: Vec<Override> = set.lines().map(|set| set.parse().unwrap()).collect();
+        let config = load_file(&file, &set).unwrap();
+        std::fs::write(&file, config.to_toml()).unwrap();
+        let listed = Listed {
+            arm: arm.label.clone(),
+            dir: first.clone(),
+            seed: None,
+        };
+        let run = Given::open(&first, &listed, &card()).unwrap();
+        let checked = run.check_arm(&card(), &arm);
+        std::fs::write(&file, own).unwrap();
+        checked.is_ok()
+    };
+    assert!(held("alarm.action", "bell", "alarm.action=bell"));
+    assert!(!held("alarm.action", "bell", "alarm.action=none"));
+    let weights = |name: &str| dir.path().join(name).display().to_string();
+    for (name, bytes) in [("a", "one"), ("b", "one"), ("c", "two")] {
+        std::fs::write(dir.path().join(name), bytes).unwrap();
+    }
+    let hash = blake3::hash(b"one");
+    let begun = format!(
+        "model.init.weights={}\nmodel.init.weights_blake3={hash}",
+        weights("a")
+    );
+    for (name, same) in [("a", true), ("b", true), ("c", false), ("gone", false)] {
+        assert_eq!(
+            held("model.init.weights", &weights(name), &begun),
+            same,
+            "{name}"
+        );
+    }
+    // Without its configuration nothing shows what it was.
     std::fs::remove_file(first.join("run.toml")).unwrap();
     let error = verdict(&dir, &card(), &list).unwrap_err().to_string();
     assert!(

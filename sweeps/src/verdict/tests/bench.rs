@@ -155,11 +155,11 @@ fn records(end: End) -> Option<Vec<Record>> {
     };
     let mut records: Vec<Record> = (1..=STEPS).map(Record::new).collect();
     for record in &mut records {
-        record.set("loss", if record.step < STEPS { 4.0 } else { loss });
-        record.set("grad_norm", loss);
+        record.set_named("loss", if record.step < STEPS { 4.0 } else { loss });
+        record.set_named("grad_norm", loss);
     }
     if let Some(last) = records.last_mut() {
-        last.set("held_out_loss", held_out);
+        last.set_named("held_out_loss", held_out);
     }
     Some(records)
 }

@@ -2,7 +2,7 @@
 
 use super::made::{Run, counted, fine, says, verdict_at, verdict_of};
 use crate::Outcome;
-use crate::verdict::Open;
+use crate::criterion::Open;
 use crate::verdict::VerdictStatus::{Inconclusive, NotReproduced, Reproduced};
 
 /// The first `post` and `glm` seeds of each arm are stuck.

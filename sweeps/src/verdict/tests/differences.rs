@@ -150,3 +150,21 @@ fn equivalence_needs_an_interval_within_the_margin() {
         NotReproduced
     );
 }
+
+/// The example of docs/extending.md, from the card to the verdict.
+#[test]
+fn a_test_that_is_one_file_and_one_line_decides_a_card() {
+    let sign = HIGHER.replace("permutation", "sign");
+    let found = |higher: u64| {
+        verdict_of(&sign, move |norm, _, seed| match norm {
+            "post" if seed <= higher => fine(3.4),
+            "post" => fine(3.1),
+            _ => fine(3.2),
+        })
+    };
+    let (all, seven) = (found(8), found(7));
+    assert_eq!(all.status, Reproduced, "{}", all.sentence);
+    assert_eq!(all.findings[0].p_value, Some(2.0 * 0.5f64.powi(8)));
+    assert_eq!(seven.status, NotReproduced, "{}", seven.sentence);
+    assert_eq!(found(0).status, NotReproduced);
+}

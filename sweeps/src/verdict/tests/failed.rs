@@ -2,9 +2,11 @@
 
 use super::made::{HIGHER, RISING, Run, SAME, fine, says, verdict_of};
 use crate::Outcome;
-use crate::card::Failed;
+use crate::criterion::Failed;
+use crate::criterion::Open;
+use crate::testing::card_text;
 use crate::verdict::VerdictStatus::{Inconclusive, NotReproduced, Reproduced};
-use crate::verdict::{Open, RunState, State, judge};
+use crate::verdict::{RunState, State, judge};
 use crate::{Card, Classified, Plan, Sweep};
 use std::path::Path;
 
@@ -213,13 +215,11 @@ fn a_criterion_without_values_is_open_among_others() {
 /// higher the rate, and the rate does no good.
 #[test]
 fn the_loss_does_not_fall_with_a_rate_at_which_most_runs_fail() {
-    const CARD: &str = r#"
-name = "rates"
-title = "The loss falls with the learning rate"
-hypothesis = "It does."
-kind = "symptom"
-base = "t0"
-seeds = 24
+    const CARD: &str = card_text!(
+        "rates",
+        "symptom",
+        24,
+        r#"
 [fixed]
 steps = 40
 "precision.format" = "fp16"
@@ -230,7 +230,8 @@ test = "jonckheere"
 along = "optimizer.lr"
 at = { "optimizer.lr" = [1e-3, 0.4, 0.5] }
 direction = "decreasing"
-"#;
+"#
+    );
     let card = Card::parse(CARD, "card", Path::new(".")).unwrap();
     let mut plan = Plan::expand(&card, &[]).unwrap();
     let runs = std::mem::take(&mut plan.runs);

@@ -1,5 +1,6 @@
 //! Run states made up for a card, so that what a test must find is known.
 
+use crate::testing::card_text;
 use crate::verdict::{RunState, State, Verdict, judge};
 use crate::{Card, Classified, Outcome, Plan, PlannedRun, Sweep};
 use std::path::Path;
@@ -8,20 +9,19 @@ use std::path::Path;
 pub(super) type Run = Option<(Outcome, Vec<f64>)>;
 
 /// Two norms and four depths, eight seeds; criteria and budgets follow.
-pub(super) const HEAD: &str = r#"
-name = "made"
-title = "Made up"
-hypothesis = "What was put in is found."
-kind = "mechanism"
-base = "t0"
-seeds = 8
+pub(super) const HEAD: &str = card_text!(
+    "made",
+    "mechanism",
+    8,
+    r#"
 [fixed]
 steps = 40
 "eval.last_word" = 8
 [axes]
 "model.norm" = ["post", "deepnorm_glm"]
 "model.layers" = [2, 4, 8, 16]
-"#;
+"#
+);
 
 /// Post-LN has the higher metric.
 pub(super) const HIGHER: &str = r#"

@@ -1,9 +1,10 @@
 //! McNemar's test beside Fisher's, and instead of it.
 
 use super::made::{HEAD, HIGHER, Run, SAME, counted, fine, says, verdict_of};
+use crate::criterion::{Detail, Open};
 use crate::stats::PairCounts;
 use crate::verdict::VerdictStatus::{Inconclusive, NotReproduced, Reproduced};
-use crate::verdict::finding::{self, Detail, Open};
+use crate::verdict::finding;
 use crate::verdict::{RunState, State};
 use crate::{Card, Classified, Outcome, Plan};
 use std::path::Path;

@@ -2,9 +2,10 @@
 
 use super::made::{Ended, norm, says, verdict_on};
 use crate::Outcome::{Nonfinite, Ok, Recovered, Stuck};
-use crate::card::Failed;
+use crate::criterion::Failed;
+use crate::criterion::Open;
+use crate::verdict::Verdict;
 use crate::verdict::VerdictStatus::{Exploration, Inconclusive, NotReproduced, Reproduced};
-use crate::verdict::{Open, Verdict};
 use crate::{Card, Outcome};
 use std::path::Path;
 

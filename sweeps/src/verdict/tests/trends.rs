@@ -2,7 +2,7 @@
 
 use super::made::{RISING, fine, says, verdict_of};
 use crate::Outcome;
-use crate::verdict::Open;
+use crate::criterion::Open;
 use crate::verdict::VerdictStatus::{Inconclusive, NotReproduced, Reproduced};
 
 fn slope(bound: &str) -> String {

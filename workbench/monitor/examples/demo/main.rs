@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use logs::{Event, EventKind, Manifest, RunWriter, Status, Summary};
 use sweeps::{Card, Plan, PlannedRun, Sweep};
+use workbench_monitor::Tab;
 
 mod synthetic;
 
@@ -36,7 +37,7 @@ fn main() -> Result<()> {
         fill(&sweep, steps, mode == "live")?;
     }
     if mode == "snapshot" {
-        let text = workbench_monitor::snapshot(&directory, 160, 45)?;
+        let text = workbench_monitor::snapshot(&directory, Tab::OVERVIEW, 160, 45)?;
         std::io::stdout().write_all(text.as_bytes())?;
     } else {
         workbench_monitor::run(&directory, workbench_monitor::Options::default())?;

@@ -47,13 +47,13 @@ fn record(arm: usize, seed: u64, step: u64, planned: u64) -> Record {
         (loss, grad_norm) = (f64::NAN, f64::INFINITY);
     }
     let mut record = Record::new(step);
-    record.set("loss", loss);
+    record.set_named("loss", loss);
     if step.is_multiple_of((planned / 6).max(1)) {
-        record.set("held_out_loss", loss + 0.01);
+        record.set_named("held_out_loss", loss + 0.01);
     }
-    record.set("grad_norm", grad_norm);
-    record.set("lr", 1e-3 * (1.0 - 0.9 * progress));
-    record.set(
+    record.set_named("grad_norm", grad_norm);
+    record.set_named("lr", 1e-3 * (1.0 - 0.9 * progress));
+    record.set_named(
         "loss_scale",
         if falling {
             2f64.powi(14 - ((progress - 0.5) * 20.0) as i32)
@@ -61,11 +61,11 @@ fn record(arm: usize, seed: u64, step: u64, planned: u64) -> Record {
             16384.0
         },
     );
-    record.set("skipped", 0.0);
-    record.set("tokens", 256.0 * step as f64);
-    record.set("tokens_per_second", 900.0 + 60.0 * noise(run, step, 5));
-    record.set("step_seconds", 0.28 + 0.03 * noise(run, step, 6));
-    record.set("embedding_share", 0.35 + 0.1 * noise(run, step, 7));
+    record.set_named("skipped", 0.0);
+    record.set_named("tokens", 256.0 * step as f64);
+    record.set_named("tokens_per_second", 900.0 + 60.0 * noise(run, step, 5));
+    record.set_named("step_seconds", 0.28 + 0.03 * noise(run, step, 6));
+    record.set_named("embedding_share", 0.35 + 0.1 * noise(run, step, 7));
     let layer = |factor: f64| {
         let value = move |depth: usize| {
             // Post-LN: gradients grow towards the output; else they are even, and fall with time.
@@ -89,7 +89,7 @@ fn record(arm: usize, seed: u64, step: u64, planned: u64) -> Record {
         };
         (0..LAYERS).map(value).collect::<Vec<f64>>()
     };
-    record.set_layers("layer_grad_norm", layer(1.0));
-    record.set_layers("layer_param_norm", layer(20.0));
+    record.set_layers_named("layer_grad_norm", layer(1.0));
+    record.set_layers_named("layer_param_norm", layer(20.0));
     record
 }

@@ -10,11 +10,11 @@ use ratatui::{
 };
 
 use crate::colour::{Depth, strong};
-use crate::keys::{Binding, Key, Row, bindings, find, letter, rows};
+use crate::keys::{Binding, bindings, letter};
 use crate::list::List;
 use crate::number::{compact, count};
 use crate::paint::{cut, highlight, hint, put, put_right};
-use crate::pane::{Act, Corner, Entry, Pane, Place};
+use crate::pane::{Act, Corner, Entry, Keys, Pane, Place};
 use crate::scroll::Scroll;
 use crate::shared::{Label, Shared};
 
@@ -26,10 +26,6 @@ pub(super) const ENTRY: Entry = Entry {
     make: || Box::new(Alarms::default()),
 };
 
-const BINDINGS: &[Binding<Act<Alarms>>] = bindings![
-    [letter('f')] "f" "this run/all" "alarms of the run under the cursor, or of all runs" |pane, _| pane.turn_scope();
-];
-
 /// Rows for a notch of the wheel.
 const NOTCH: isize = 3;
 
@@ -40,9 +36,10 @@ struct Alarms {
     cursor: usize,
     list: List,
     page: usize,
+    quiet: bool,
     run: Label,
     /// All of them, whatever fits.
-    alarms: Vec<AlarmRow>,
+    rows: Vec<AlarmRow>,
     /// Width of the longest label of a run.
     longest: u16,
 }
@@ -54,22 +51,22 @@ struct AlarmRow {
     sighting: Sighting,
 }
 
+impl Keys for Alarms {
+    const BINDINGS: &'static [Binding<Act<Self>>] = bindings![
+        [letter('f')] "f" "this run/all" "alarms of the run under the cursor, or of all runs" |pane, _| pane.turn_scope();
+        [letter('b')] "b" "bell" "bell at new alarms of runs that ask for it, on or off" |_, shared| shared.bell = !shared.bell;
+    ];
+}
+
 impl Pane for Alarms {
-    fn keys(&self) -> Vec<Row> {
-        rows(BINDINGS)
-    }
-
-    fn press(&mut self, key: Key, shared: &mut Shared) -> bool {
-        find(BINDINGS, key).map(|act| act(self, shared)).is_some()
-    }
-
     fn prepare(&mut self, shared: &mut Shared, place: Option<Place>) {
         let Some(place) = place else { return };
         self.run = shared.label(shared.cursor);
-        self.alarms = self.listed(shared);
-        self.cursor = self.cursor.min(self.alarms.len().saturating_sub(1));
+        self.quiet = !shared.bell;
+        self.rows = self.listed(shared);
+        self.cursor = self.cursor.min(self.rows.len().saturating_sub(1));
         self.page = List::page(place.area);
-        self.list.fit(self.cursor, self.alarms.len(), self.page);
+        self.list.fit(self.cursor, self.rows.len(), self.page);
         let runs = shared.sweep().runs.iter();
         let longest = runs.map(|run| Line::raw(run.label()).width() as u16).max();
         self.longest = longest.unwrap_or(0);
@@ -81,14 +78,14 @@ impl Pane for Alarms {
             .frame(self.title(depth), self.counts(depth), depth)
             .title_bottom(self.list.shown(frame).style(depth.dim()))
             .render(frame, buffer);
-        if self.alarms.is_empty() {
+        if self.rows.is_empty() {
             hint(buffer, place.inner(), "no alarms", depth);
             return;
         }
         let list = List::area(frame);
         let columns = Columns::new(list, self.longest);
         columns.headings(place.inner(), depth, buffer);
-        let rows = self.alarms.iter().enumerate().skip(self.list.offset);
+        let rows = self.rows.iter().enumerate().skip(self.list.offset);
         for (area, (index, row)) in list.rows().zip(rows) {
             row.draw(&columns, area, depth, buffer);
             if index == self.cursor && place.focused {
@@ -103,12 +100,12 @@ impl Pane for Alarms {
     }
 
     fn scroll(&mut self, by: Scroll, _shared: &mut Shared) {
-        self.cursor = by.from(self.cursor, self.alarms.len(), self.page, NOTCH);
+        self.cursor = by.from(self.cursor, self.rows.len(), self.page, NOTCH);
     }
 
     /// To the run of the alarm.
     fn enter(&self, shared: &mut Shared) -> Option<&'static str> {
-        shared.cursor = self.alarms.get(self.cursor)?.run;
+        shared.cursor = self.rows.get(self.cursor)?.run;
         Some(super::runs::ENTRY.name)
     }
 }
@@ -141,13 +138,16 @@ impl Alarms {
         } else {
             title.push(Span::styled("· all runs ", depth.dim()));
         }
+        if self.quiet {
+            title.push(Span::styled("· bell off ", depth.warn()));
+        }
         Line::from(title)
     }
 
     /// How many there are of every kind.
     fn counts(&self, depth: Depth) -> Line<'static> {
         let count = |kind: AlarmKind| {
-            let rows = self.alarms.iter();
+            let rows = self.rows.iter();
             rows.filter(|row| row.sighting.alarm.kind == kind).count()
         };
         let kinds = KINDS.map(|kind| (kind, count(kind))).into_iter();

@@ -8,8 +8,8 @@ use ratatui::{
 };
 
 use crate::colour::{Depth, strong};
-use crate::keys::{Binding, Key, Row, bindings, find, letter, rows};
-use crate::pane::{Act, Corner, Entry, Pane, Place};
+use crate::keys::{Binding, bindings, letter};
+use crate::pane::{Act, Corner, Entry, Keys, Pane, Place};
 use crate::shared::{Label, Shared, turn};
 use crate::view::Revision;
 use chart::Chart;
@@ -35,18 +35,6 @@ pub(super) const ENTRY: Entry = Entry {
     },
 };
 
-const BINDINGS: &[Binding<Act<Curves>>] = bindings![
-    [letter('y')] "y" "log y" "logarithmic loss axis, on or off" |pane, _| pane.choices.log[0] = !pane.choices.log[0];
-    [letter('Y')] "Y" "log lower" "logarithmic axis of the lower chart, on or off" |pane, _| pane.choices.log[1] = !pane.choices.log[1];
-    [letter('z')] "z" "smooth" "smoothing on or off (debiased moving average)" |pane, _| pane.choices.smooth = !pane.choices.smooth;
-    [letter('+'), letter('=')] "+" "" "stronger smoothing" |pane, _| pane.choices.smooth_by(1);
-    [letter('-')] "-" "" "weaker smoothing" |pane, _| pane.choices.smooth_by(-1);
-    [letter('x')] "x" "x axis" "x axis: step, tokens, time" |pane, _| pane.choices.next_axis();
-    [letter('g')] "g" "group" "one curve per arm (mean, band from min to max) or per run" |pane, _| pane.choices.grouped = !pane.choices.grouped;
-    [letter('v')] "v" "signal" "next signal in the lower chart" |pane, shared| turn(&mut pane.signal, &shared.signals, 1);
-    [letter('V')] "V" "" "previous signal in the lower chart" |pane, shared| turn(&mut pane.signal, &shared.signals, -1);
-];
-
 #[derive(Default)]
 struct Curves {
     choices: CurveChoices,
@@ -70,41 +58,28 @@ struct ChartKey {
     columns: usize,
 }
 
+impl Keys for Curves {
+    const BINDINGS: &'static [Binding<Act<Self>>] = bindings![
+        [letter('y')] "y" "log y" "logarithmic loss axis, on or off" |pane, _| pane.choices.log[0] = !pane.choices.log[0];
+        [letter('Y')] "Y" "log lower" "logarithmic axis of the lower chart, on or off" |pane, _| pane.choices.log[1] = !pane.choices.log[1];
+        [letter('z')] "z" "smooth" "smoothing on or off (debiased moving average)" |pane, _| pane.choices.smooth = !pane.choices.smooth;
+        [letter('+'), letter('=')] "+" "" "stronger smoothing" |pane, _| pane.choices.smooth_by(1);
+        [letter('-')] "-" "" "weaker smoothing" |pane, _| pane.choices.smooth_by(-1);
+        [letter('x')] "x" "x axis" "x axis: step, tokens, time" |pane, _| pane.choices.next_axis();
+        [letter('g')] "g" "group" "one curve per arm (mean, band from min to max) or per run" |pane, _| pane.choices.grouped = !pane.choices.grouped;
+        [letter('v')] "v" "signal" "next signal in the lower chart" |pane, shared| turn(&mut pane.signal, &shared.signals, 1);
+        [letter('V')] "V" "" "previous signal in the lower chart" |pane, shared| turn(&mut pane.signal, &shared.signals, -1);
+    ];
+}
+
 impl Pane for Curves {
-    fn keys(&self) -> Vec<Row> {
-        rows(BINDINGS)
-    }
-
-    fn press(&mut self, key: Key, shared: &mut Shared) -> bool {
-        find(BINDINGS, key).map(|act| act(self, shared)).is_some()
-    }
-
     fn prepare(&mut self, shared: &mut Shared, place: Option<Place>) {
         let Some(place) = place else { return };
         self.arms.clone_from(&shared.arms);
         self.run = shared.label(shared.cursor);
-        let areas = areas(place.inner());
-        for (index, signal) in ["loss".to_owned(), self.signal.clone()]
-            .into_iter()
-            .enumerate()
-        {
-            let key = ChartKey {
-                revisions: shared.revisions(),
-                chosen: shared
-                    .runs()
-                    .filter(|run| shared.is_selected(*run))
-                    .collect(),
-                focus: (!self.choices.grouped).then_some(shared.cursor),
-                signal,
-                choices: self.choices,
-                columns: usize::from(areas[index].width) * 2,
-            };
-            let (made_from, chart) = &mut self.charts[index];
-            if made_from.as_ref() != Some(&key) {
-                *chart = key.chart(shared, index);
-                *made_from = Some(key);
-            }
-        }
+        let [upper, lower] = areas(place.inner());
+        self.make(0, "loss".to_owned(), upper, shared);
+        self.make(1, self.signal.clone(), lower, shared);
     }
 
     fn draw(&self, place: Place, depth: Depth, buffer: &mut Buffer) {
@@ -118,6 +93,24 @@ impl Pane for Curves {
 }
 
 impl Curves {
+    /// Makes the upper (0) or lower (1) chart, unless it is what it would be.
+    fn make(&mut self, index: usize, signal: String, area: Rect, shared: &mut Shared) {
+        let drawn = shared.runs().filter(|run| shared.is_selected(*run));
+        let key = ChartKey {
+            revisions: shared.revisions(),
+            chosen: drawn.collect(),
+            focus: (!self.choices.grouped).then_some(shared.cursor),
+            signal,
+            choices: self.choices,
+            columns: usize::from(area.width) * 2,
+        };
+        let (made_from, chart) = &mut self.charts[index];
+        if made_from.as_ref() != Some(&key) {
+            *chart = key.chart(shared, index);
+            *made_from = Some(key);
+        }
+    }
+
     fn title(&self, depth: Depth) -> Line<'static> {
         let how = if self.choices.grouped {
             "mean of seeds, min–max band"

@@ -7,10 +7,10 @@ use ratatui::{
 };
 
 use crate::colour::{Depth, strong};
-use crate::keys::{Binding, Key, Row, bindings, find, letter, rows};
+use crate::keys::{Binding, bindings, letter};
 use crate::number::count;
 use crate::paint::hint;
-use crate::pane::{Act, Corner, Entry, Pane, Place};
+use crate::pane::{Act, Corner, Entry, Keys, Pane, Place};
 use crate::shared::{Label, Shared, turn};
 use crate::view::Revision;
 use heat::Heat;
@@ -31,11 +31,6 @@ pub(super) const ENTRY: Entry = Entry {
     },
 };
 
-const BINDINGS: &[Binding<Act<Layers>>] = bindings![
-    [letter('m')] "m" "signal" "next per-layer signal in the heat map" |pane, shared| turn(&mut pane.signal, &shared.layer_signals, 1);
-    [letter('M')] "M" "" "previous per-layer signal" |pane, shared| turn(&mut pane.signal, &shared.layer_signals, -1);
-];
-
 #[derive(Default)]
 struct Layers {
     /// By name: the list of signals may grow meanwhile.
@@ -54,15 +49,14 @@ struct HeatKey {
     columns: usize,
 }
 
+impl Keys for Layers {
+    const BINDINGS: &'static [Binding<Act<Self>>] = bindings![
+        [letter('m')] "m" "signal" "next per-layer signal in the heat map" |pane, shared| turn(&mut pane.signal, &shared.layer_signals, 1);
+        [letter('M')] "M" "" "previous per-layer signal" |pane, shared| turn(&mut pane.signal, &shared.layer_signals, -1);
+    ];
+}
+
 impl Pane for Layers {
-    fn keys(&self) -> Vec<Row> {
-        rows(BINDINGS)
-    }
-
-    fn press(&mut self, key: Key, shared: &mut Shared) -> bool {
-        find(BINDINGS, key).map(|act| act(self, shared)).is_some()
-    }
-
     fn prepare(&mut self, shared: &mut Shared, place: Option<Place>) {
         let Some(place) = place else { return };
         self.run = shared.label(shared.cursor);

@@ -9,11 +9,11 @@ use ratatui::{
 };
 
 use crate::colour::{Depth, strong};
-use crate::keys::{Binding, Key, Row, bindings, find, letter, rows};
+use crate::keys::{Binding, bindings, letter};
 use crate::list::List;
 use crate::number::{compact, count};
 use crate::paint::{cut, gauge, highlight, hint, put, put_right};
-use crate::pane::{Act, Corner, Entry, Pane, Place};
+use crate::pane::{Act, Corner, Entry, Keys, Pane, Place};
 use crate::shared::Shared;
 use crate::view::{Run, glyph};
 use columns::Column;
@@ -30,15 +30,6 @@ pub(super) const ENTRY: Entry = Entry {
     corner: Some(Corner::UpperLeft),
     make: || Box::new(Runs::default()),
 };
-
-const BINDINGS: &[Binding<Act<Runs>>] = bindings![
-    [letter(' ')] "space" "select" "draw this run's curves, or drop them" |_, shared| shared.toggle(|shared, run| run == shared.cursor);
-    [letter('o')] "o" "only this" "draw only this run" |_, shared| shared.select(|shared, run| run == shared.cursor);
-    [letter('a')] "a" "all/none" "draw all runs, or none" |_, shared| shared.toggle(|_, _| true);
-    [letter('A')] "A" "arm" "draw all runs of this arm, or drop them" |_, shared| shared.toggle(|shared, run| shared.arm(run) == shared.arm(shared.cursor));
-    [letter('s')] "s" "sort" "sort by the next column (or click a heading)" |pane, _| pane.sort_by(pane.sort.next());
-    [letter('r')] "r" "reverse" "turn the order around" |pane, _| pane.descending = !pane.descending;
-];
 
 #[derive(Default)]
 struct Runs {
@@ -64,15 +55,18 @@ struct TableRow {
     under_cursor: bool,
 }
 
+impl Keys for Runs {
+    const BINDINGS: &'static [Binding<Act<Self>>] = bindings![
+        [letter(' ')] "space" "select" "draw this run's curves, or drop them" |_, shared| shared.toggle(|shared, run| run == shared.cursor);
+        [letter('o')] "o" "only this" "draw only this run" |_, shared| shared.select(|shared, run| run == shared.cursor);
+        [letter('a')] "a" "all/none" "draw all runs, or none" |_, shared| shared.toggle(|_, _| true);
+        [letter('A')] "A" "arm" "draw all runs of this arm, or drop them" |_, shared| shared.toggle(|shared, run| shared.arm(run) == shared.arm(shared.cursor));
+        [letter('s')] "s" "sort" "sort by the next column (or click a heading)" |pane, _| pane.sort_by(pane.sort.next());
+        [letter('r')] "r" "reverse" "turn the order around" |pane, _| pane.descending = !pane.descending;
+    ];
+}
+
 impl Pane for Runs {
-    fn keys(&self) -> Vec<Row> {
-        rows(BINDINGS)
-    }
-
-    fn press(&mut self, key: Key, shared: &mut Shared) -> bool {
-        find(BINDINGS, key).map(|act| act(self, shared)).is_some()
-    }
-
     fn prepare(&mut self, shared: &mut Shared, place: Option<Place>) {
         let runs = &shared.sweep().runs;
         shared.order = order::sorted(runs, |run| shared.arm(run), self.sort, self.descending);

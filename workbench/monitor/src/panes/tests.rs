@@ -49,10 +49,10 @@ fn a_row_of_the_table_is_a_pane() {
     assert!(screen.contains("deepnorm_glm: 3 runs, 3."), "{screen}");
     assert!(screen.contains(" mean loss "), "{screen}");
     assert!(
-        screen.contains(" l mean/least "),
+        screen.contains(" m mean/least "),
         "the key bar has it: {screen}"
     );
-    assert!(press(&mut app, 'l').contains(" least loss "));
+    assert!(press(&mut app, 'm').contains(" least loss "));
     click(&mut app, 5, 5);
     let shared = &app.screen.shared;
     assert_eq!(shared.label(shared.cursor).text, "deepnorm_glm s1");
@@ -60,7 +60,17 @@ fn a_row_of_the_table_is_a_pane() {
     assert!(help.contains("mean or least of an arm's losses"), "{help}");
     assert!(help.contains("arms: the losses of each"), "{help}");
     let keys = crate::keys::markdown(&app.screen.sections());
-    assert!(keys.contains("### Arms\n\n| key | what it does |\n|---|---|\n| `l` | mean"));
+    assert!(keys.contains("### Arms\n\n| key | what it does |\n|---|---|\n| `m` | mean"));
+}
+
+#[test]
+fn a_key_belongs_to_the_pane_with_the_focus_first() {
+    let mut app = app();
+    press(&mut app, '6');
+    assert!(press(&mut app, 'm').contains(" least loss "));
+    assert!(press(&mut app, '4').contains("Layers · layer_grad_norm"));
+    assert!(press(&mut app, 'm').contains("Layers · layer_param_norm"));
+    assert!(press(&mut app, '6').contains(" least loss "));
 }
 
 #[test]

@@ -14,7 +14,7 @@ fn watched(rules: &[&str]) -> (Shared, impl Fn(u64, f64) + use<>) {
     let coming = source.coming.clone();
     let push = move |step, loss| {
         let mut record = Record::new(step);
-        record.set("loss", loss);
+        record.set_named("loss", loss);
         coming.borrow_mut().push((0, record));
     };
     (Shared::new(Box::new(source)), push)

@@ -195,9 +195,9 @@ mod tests {
 
     fn record(step: u64, loss: f64) -> Record {
         let mut record = Record::new(step);
-        record.set("loss", loss);
-        record.set("tokens", 256.0 * step as f64);
-        record.set("step_seconds", 0.5);
+        record.set_named("loss", loss);
+        record.set_named("tokens", 256.0 * step as f64);
+        record.set_named("step_seconds", 0.5);
         record
     }
 
@@ -206,7 +206,7 @@ mod tests {
         let mut records: Vec<Record> = (1..=300)
             .map(|step| record(step, 3.0 + 0.01 * (step % 5) as f64))
             .collect();
-        records[250].set("loss", 30.0);
+        records[250].set_named("loss", 30.0);
         let mut grown = Track::default();
         for length in [10, 200, 251, 300] {
             assert!(grown.refresh(&records[..length], Some((0, length)), &[]));
@@ -238,13 +238,27 @@ mod tests {
         assert!(track.sightings.is_empty());
     }
 
+    #[test]
+    fn what_is_trained_again_is_no_news() {
+        let mut records = vec![record(1, 3.0), record(2, f64::NAN)];
+        let mut track = Track::default();
+        track.refresh(&records, Some((0, 2)), &[]);
+        let seen = track.seen();
+        records.push(record(3, 3.0));
+        track.refresh(&records, Some((1, 3)), &[]);
+        assert_eq!(track.rules_of_new(&seen), [""; 0]);
+        records[0].set_named("loss", f64::INFINITY);
+        track.refresh(&records, Some((2, 3)), &[]);
+        assert_eq!(track.rules_of_new(&seen), ["non-finite"]);
+    }
+
     /// A run's own alarms are shown as it told of them, and not computed a second time beside them.
     #[test]
     fn a_run_that_watched_itself_shows_what_it_told() {
         let mut records: Vec<Record> = (1..=300)
             .map(|step| record(step, 3.0 + 0.01 * (step % 5) as f64))
             .collect();
-        records[250].set("loss", 30.0);
+        records[250].set_named("loss", 30.0);
         let start = Event::now(0, logs::EventKind::Start, "training starts");
         let mut events = vec![logs::alarm::watched_by(start, &["jump-loss"])];
         let mut track = Track::default();

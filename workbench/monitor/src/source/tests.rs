@@ -4,12 +4,13 @@ use logs::{Record, RunWriter, Status, Summary};
 use sweeps::{Card, Plan, State, Sweep};
 
 use super::*;
+use crate::Tab;
 
 fn record(step: u64) -> Record {
     let mut record = Record::new(step);
-    record.set("loss", 3.0);
-    record.set("step_seconds", 0.5);
-    record.set_layers("layer_grad_norm", vec![1.0, 2.0]);
+    record.set_named("loss", 3.0);
+    record.set_named("step_seconds", 0.5);
+    record.set_layers_named("layer_grad_norm", vec![1.0, 2.0]);
     record
 }
 
@@ -118,11 +119,14 @@ fn other_directories_are_refused_with_what_would_be_right() {
 fn a_snapshot_is_plain_text_of_the_given_size() {
     let dir = tempfile::tempdir().unwrap();
     let sweep = sweep(&dir.path().join("s"));
-    let text = crate::snapshot(sweep.dir(), 80, 24).unwrap();
+    let text = crate::snapshot(sweep.dir(), Tab::OVERVIEW, 80, 24).unwrap();
     assert_eq!(text.lines().count(), 24);
     assert!(text.contains("Post-LN fails more often") && !text.contains('\u{1b}'));
     assert_eq!(
-        crate::snapshot(sweep.dir(), 0, 0).unwrap().lines().count(),
+        crate::snapshot(sweep.dir(), Tab::OVERVIEW, 0, 0)
+            .unwrap()
+            .lines()
+            .count(),
         1
     );
 }

@@ -4,8 +4,9 @@ use super::metric_name;
 use crate::prose::{self, NONE, interval, loss, shares};
 use crate::view::{Arm, Statistic};
 use sweeps::card::Role;
+use sweeps::criterion::{self, Beside, Count, Effect, Finding, LEVEL};
 use sweeps::stats::Proportion;
-use sweeps::verdict::{ArmResult, Beside, Count, Effect, Finding, LEVEL};
+use sweeps::verdict::ArmResult;
 use sweeps::{Card, Event, Outcome, Verdict};
 use words::counted;
 
@@ -93,8 +94,9 @@ pub(crate) fn arms_note(card: &Card) -> String {
 pub(crate) fn statistics(card: &Card, verdict: &Verdict) -> Vec<Statistic> {
     let event = event_name(card);
     let several = verdict.findings.len() > 1;
-    let rows = verdict.findings.iter().flat_map(|finding| {
-        let mut rows = numbers(finding, &event);
+    let findings = verdict.findings.iter().zip(&card.criteria);
+    let rows = findings.flat_map(|(finding, criterion)| {
+        let mut rows = numbers(finding, criterion.has_chance(), &event);
         if several {
             for row in &mut rows {
                 row.name = format!("{}: {}", finding.name, row.name);
@@ -105,7 +107,7 @@ pub(crate) fn statistics(card: &Card, verdict: &Verdict) -> Vec<Statistic> {
     rows.collect()
 }
 
-fn numbers(finding: &Finding, event: &str) -> Vec<Statistic> {
+fn numbers(finding: &Finding, has_chance: bool, event: &str) -> Vec<Statistic> {
     let mut rows = Vec::new();
     if let Some(p) = finding.p_value {
         let adjusted = finding
@@ -117,18 +119,15 @@ fn numbers(finding: &Finding, event: &str) -> Vec<Statistic> {
         rows.push(Statistic {
             name: "p value".to_owned(),
             value: format!("{} (α = {}{adjusted})", prose::p_value(p), finding.alpha),
-            note: method(&finding.test).to_owned(),
+            note: method(&finding.test),
         });
         rows.extend(finding.beside.as_ref().map(beside));
     } else if finding.effects.is_empty() {
-        let name = match finding.test.as_str() {
-            "exact" => "every run",
-            _ => "found",
-        };
+        let name = if has_chance { "found" } else { "every run" };
         rows.push(Statistic {
             name: name.to_owned(),
             value: finding.sentence.clone(),
-            note: method(&finding.test).to_owned(),
+            note: method(&finding.test),
         });
     }
     for (count, side) in finding.counts.iter().zip(["treatment", "control"]) {
@@ -143,22 +142,13 @@ fn beside(other: &Beside) -> Statistic {
     Statistic {
         name: "p value beside it, which does not decide".to_owned(),
         value: prose::p_value(other.p_value),
-        note: method(&other.test).to_owned(),
+        note: method(&other.test),
     }
 }
 
-fn method(test: &str) -> &'static str {
-    match test {
-        "fisher" => "Fisher's exact test, two-sided, on the counts of runs with the event",
-        "mcnemar" => "McNemar's exact test, two-sided, on pairs of runs that share a seed",
-        "permutation" => "sign-flip permutation test, two-sided, on differences paired by seed",
-        "ld50" => "sign-flip permutation test, two-sided, on the failed runs of each seed",
-        "tost" => "two one-sided t tests on differences paired by seed (Schuirmann 1987)",
-        "jonckheere" => "Jonckheere and Terpstra's test for a trend, one-sided",
-        "slope" => "least squares on logarithms within each seed, t interval over seeds",
-        "exact" => "an exact bound; no statistics",
-        _ => "",
-    }
+/// What a test is, in words; of one that this program does not know its name.
+fn method(test: &str) -> String {
+    criterion::method(test).unwrap_or(test).to_owned()
 }
 
 fn effect(effect: &Effect) -> Statistic {

@@ -147,14 +147,14 @@ fn record(step: u64, arm: &str, seed: u64, fate: Fate) -> Record {
         .count();
 
     let mut record = Record::new(step);
-    record.set("loss", loss);
-    record.set("grad_norm", grad_norm);
-    record.set("embedding_share", share * (1.0 + 0.6 * noise(3)));
-    record.set("loss_scale", 65_536.0 / f64::from(1 << halvings));
-    record.set("skipped", f64::from(u8::from(skips)));
-    record.set("tokens_per_second", 1300.0 + 40.0 * noise(4));
+    record.set_named("loss", loss);
+    record.set_named("grad_norm", grad_norm);
+    record.set_named("embedding_share", share * (1.0 + 0.6 * noise(3)));
+    record.set_named("loss_scale", 65_536.0 / f64::from(1 << halvings));
+    record.set_named("skipped", f64::from(u8::from(skips)));
+    record.set_named("tokens_per_second", 1300.0 + 40.0 * noise(4));
     if step.is_multiple_of(50) {
-        record.set("held_out_loss", level + 2.1 * (-t / 12.0).exp());
+        record.set_named("held_out_loss", level + 2.1 * (-t / 12.0).exp());
     }
     record
 }

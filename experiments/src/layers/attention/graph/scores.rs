@@ -4,7 +4,7 @@
 use crate::layers::attention::{FORBIDDEN, ScoreScale};
 use crate::layers::context::graph::Context;
 use crate::layers::input::Input;
-use crate::layers::probe::Probe;
+use crate::layers::tap::{Seen, Tap};
 use crate::numerics::precision::At;
 use burn::tensor::{Tensor, activation};
 use experiments_config::PbRelaxMax;
@@ -56,11 +56,11 @@ impl Scores {
         let (precision, layer) = (context.precision, self.layer);
         let (missing, fill) = (self.scale.missing, f64::from(FORBIDDEN));
         let x = precision.store(scores_bnss, At::Scores, layer);
-        // Where only the mask is to come, the masked tensor below serves the probe as well.
+        // Where only the mask is to come, the masked tensor below serves the tap as well.
         let plain = !self.scale.relaxes() && missing == 1.0 && input.alibi.is_none();
-        if !plain && !context.probes.is_empty() {
+        if !plain && context.watches(Seen::Scores) {
             let allowed = x.clone().mask_fill(input.forbidden.clone(), fill);
-            Probe::attention_scores(&mut context.probes, layer, &allowed, missing);
+            Tap::see_tensor(&mut context.taps, Seen::Scores, layer, &allowed, missing);
         }
         let mut x = match self.scale.relax {
             PbRelaxMax::Off if missing == 1.0 => x,
@@ -74,9 +74,9 @@ impl Scores {
             }
         }
         if B::COMBINES && !precision.softmax_half() {
-            if plain && !context.probes.is_empty() {
+            if plain && context.watches(Seen::Scores) {
                 let allowed = x.clone().mask_fill(input.forbidden.clone(), fill);
-                Probe::attention_scores(&mut context.probes, layer, &allowed, missing);
+                Tap::see_tensor(&mut context.taps, Seen::Scores, layer, &allowed, missing);
             }
             let forbidden = input.forbidden.clone();
             let p = kernels::masked_softmax(x, forbidden, FORBIDDEN);
@@ -84,7 +84,7 @@ impl Scores {
         }
         let x = x.mask_fill(input.forbidden.clone(), fill);
         if plain {
-            Probe::attention_scores(&mut context.probes, layer, &x, missing);
+            Tap::see_tensor(&mut context.taps, Seen::Scores, layer, &x, missing);
         }
         if precision.softmax_half() {
             return self.softmax_half(x, context);

@@ -55,7 +55,10 @@ fn what_keeps_scores_small_does_not_change_the_mathematics() {
         // The norm's ε weighs differently on a divided input.
         let tolerance = if what == "norm" { 1e-4 } else { 1e-6 };
         assert!(difference < tolerance, "{what}: {difference}");
-        let logit = |pass: &TrainPass| pass.probe.as_ref().unwrap().max_attention_logit[1];
+        let logit = |pass: &TrainPass| {
+            let (_, logits) = pass.tap.readings.as_ref().unwrap().layers().next().unwrap();
+            logits[1]
+        };
         let logits = (logit(&pass), logit(&expected));
         assert!(
             (logits.0 / logits.1 - 1.0).abs() < 1e-3,

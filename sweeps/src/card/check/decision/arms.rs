@@ -4,69 +4,26 @@ mod along;
 mod pooled;
 
 use super::{expect, failed};
-use crate::card::check::check_selector;
-use crate::card::check::fields::complain;
-use crate::card::{Arm, Card, Criterion, Pair, Role, Settings, Test};
+use crate::card::check::fields::{complain, section};
+use crate::card::check::selectors::some_arms;
+use crate::card::{Arm, Card, Role, Settings};
+use crate::criterion::{Arms, Criterion, Pair};
 use experiments_config::Complaint;
 
 /// Checks every criterion against the arms of the whole card.
 pub(in crate::card::check) fn check(card: &Card, complaints: &mut Vec<Complaint>) {
     for (index, criterion) in card.criteria.iter().enumerate() {
-        let section = section(card, index);
+        let section = section(card.criteria.len() == 1, index);
         let before = complaints.len();
-        let pool = criterion.test.pool();
-        if !pooled::check_keys(card, pool, &section, complaints) {
+        if !pooled::check_keys(card, criterion.arms().pool(), &section, complaints) {
             continue;
         }
-        let within_runs = criterion.control_metric.is_some();
         if criterion.control_metric.as_ref() == Some(card.metric_of(criterion)) {
             let message = "is the metric that it is compared with: every difference would be 0";
             let key = format!("{section}.control_metric");
             complain(complaints, &key, message, None);
         }
-        let mut pair = |arms: &Pair, section: &str| {
-            if within_runs {
-                check_side(card, arms, section, complaints);
-            } else {
-                check_pair(card, arms, section, complaints);
-            }
-        };
-        match &criterion.test {
-            Test::Fisher { arms, .. } | Test::Mcnemar { arms, .. } | Test::Tost { arms, .. } => {
-                pair(arms, &section);
-            }
-            Test::Permutation { arms, minus, .. } => {
-                pair(arms, &section);
-                if let Some(minus) = minus {
-                    pair(minus, &format!("{section}.minus"));
-                }
-            }
-            Test::Ld50 { arms, along, .. } => {
-                if along::is_axis(card, along, &section, complaints) {
-                    for (which, at) in [("treatment", &arms.treatment), ("control", &arms.control)]
-                    {
-                        let place = format!("{section}.{which}");
-                        along::check(card, along, at, &place, true, complaints);
-                    }
-                }
-            }
-            Test::Slope { at, along, .. } | Test::Jonckheere { at, along, .. } => {
-                if along::is_axis(card, along, &section, complaints) {
-                    let logarithmic = matches!(criterion.test, Test::Slope { .. });
-                    along::check(
-                        card,
-                        along,
-                        at,
-                        &format!("{section}.at"),
-                        logarithmic,
-                        complaints,
-                    );
-                }
-            }
-            Test::Exact { at, .. } => {
-                some_arms(card, &format!("{section}.at"), at, complaints);
-            }
-        }
+        check_arms(card, criterion, &section, complaints);
         // An arm that is named wrongly has its complaint.
         if complaints.len() == before {
             check_roles(card, criterion, &section, complaints);
@@ -76,21 +33,51 @@ pub(in crate::card::check) fn check(card: &Card, complaints: &mut Vec<Complaint>
     }
 }
 
+/// That the arms exist, and differ as the test needs it.
+fn check_arms(card: &Card, criterion: &Criterion, section: &str, complaints: &mut Vec<Complaint>) {
+    let check_pair = match criterion.control_metric {
+        Some(_) => check_side,
+        None => check_pair,
+    };
+    match criterion.arms() {
+        Arms::Pair(arms, minus) => {
+            check_pair(card, arms, section, complaints);
+            if let Some(minus) = minus {
+                check_pair(card, minus, &format!("{section}.minus"), complaints);
+            }
+        }
+        Arms::PairAlong { arms, along } => {
+            if along::is_axis(card, along, section, complaints) {
+                for (which, at) in [("treatment", &arms.treatment), ("control", &arms.control)] {
+                    let place = format!("{section}.{which}");
+                    along::check(card, along, at, &place, true, complaints);
+                }
+            }
+        }
+        Arms::Along {
+            along,
+            at,
+            logarithmic,
+        } => {
+            if along::is_axis(card, along, section, complaints) {
+                let place = format!("{section}.at");
+                along::check(card, along, at, &place, logarithmic, complaints);
+            }
+        }
+        Arms::Each(at) => {
+            some_arms(card, &format!("{section}.at"), at, complaints);
+        }
+    }
+}
+
 /// What is only shown cannot decide.
 fn check_roles(card: &Card, criterion: &Criterion, section: &str, complaints: &mut Vec<Complaint>) {
-    let selectors = criterion.test.selectors();
+    let selectors = criterion.arms().selectors();
     let arms = selectors.iter().flat_map(|at| card.arms_at(at));
     let shown = arms.into_iter().find(|arm| arm.role == Role::Descriptive);
     if let Some(arm) = shown.filter(|_| criterion.role == Role::Confirmatory) {
         let message = format!("arm `{}` is descriptive and cannot be tested", arm.label);
         complain(complaints, section, message, None);
-    }
-}
-
-pub(in crate::card::check) fn section(card: &Card, index: usize) -> String {
-    match card.criteria.len() {
-        1 => "criterion".to_owned(),
-        _ => format!("criterion[{index}]"),
     }
 }
 
@@ -149,23 +136,4 @@ fn one_arm(
         return None;
     }
     found.pop()
-}
-
-fn some_arms(
-    card: &Card,
-    section: &str,
-    wanted: &Settings,
-    complaints: &mut Vec<Complaint>,
-) -> Option<Vec<Arm>> {
-    let before = complaints.len();
-    check_selector(section, wanted, &card.axis_values(), complaints);
-    if complaints.len() > before {
-        return None;
-    }
-    let found = card.arms_at(wanted);
-    if found.is_empty() {
-        complain(complaints, section, "matches no arm of the card", None);
-        return None;
-    }
-    Some(found)
 }

@@ -2,7 +2,7 @@
 
 use crate::Event;
 use crate::card::check::fields::complain;
-use crate::card::{Criterion, Failed, Metric};
+use crate::criterion::{Criterion, Failed, Metric};
 use experiments_config::Complaint;
 
 /// Checks `failed` and `worst` of a criterion that compares `metric`.
@@ -13,8 +13,9 @@ pub(super) fn check(
     complaints: &mut Vec<Complaint>,
 ) {
     let test = criterion.test.name();
+    let ranks = criterion.test().compares().ranks();
     let place = |key: &str| format!("{section}.{key}");
-    if let Some(event) = criterion.test.event() {
+    if let Some(event) = criterion.event() {
         if criterion.failed.is_some() && !event.contains(&Event::Spiked) {
             let message = "says nothing here: of every finished run it is known whether it ended so; \
                            it is for the event `spiked`";
@@ -22,14 +23,14 @@ pub(super) fn check(
         }
         return;
     }
-    if criterion.failed == Some(Failed::Worst) && !criterion.test.ranks() {
+    if criterion.failed == Some(Failed::Worst) && !ranks {
         let message = format!(
             "is `worst`, but `{test}` compares means, in which a run without a finite value has no place; expected `open`"
         );
         complain(complaints, &place("failed"), message, None);
         return;
     }
-    if !criterion.test.ranks() {
+    if !ranks {
         return;
     }
     let known = metric.worst();

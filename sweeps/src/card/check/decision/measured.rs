@@ -2,9 +2,9 @@
 
 use crate::OutcomeRules;
 use crate::card::check::fields::{Choice, complain};
-use crate::card::criterion::{Metric, Reduce};
 use crate::card::value::closest;
-use crate::card::wire::{WireMetric, WireOutcome};
+use crate::card::wire::WireOutcome;
+use crate::criterion::{Metric, Reduce, WireMetric};
 use experiments_config::Complaint;
 
 pub(in crate::card::check) fn metric(

@@ -187,8 +187,9 @@ fn the_bell_can_be_turned_off() {
         for _ in 0..presses {
             press(&mut app, KeyCode::Char('b'));
         }
+        assert_eq!(app.text(200, 50).contains("bell off"), !rings);
         let mut lost = logs::Record::new(STEPS + 1);
-        lost.set("loss", f64::NAN);
+        lost.set_named("loss", f64::NAN);
         coming.borrow_mut().push((0, lost));
         let news = app.poll().unwrap();
         assert_eq!((news.changed, news.bell), (true, rings));

@@ -115,7 +115,7 @@ impl Board {
         }
     }
 
-    /// Copies the dots into `area`; cells without dots are left as they are.
+    /// Copies the dots into `area`, with no style but their own; cells without dots are left as they are.
     pub(super) fn render(&self, area: Rect, buffer: &mut Buffer) {
         for (index, cell) in self
             .cells
@@ -129,7 +129,9 @@ impl Board {
             );
             if let Some(target) = buffer.cell_mut((x, y)) {
                 let symbol = char::from_u32(0x2800 + u32::from(cell.dots)).unwrap_or(' ');
-                target.set_char(symbol).set_style(cell.style);
+                target
+                    .set_char(symbol)
+                    .set_style(Style::reset().patch(cell.style));
             }
         }
     }
@@ -168,6 +170,17 @@ mod tests {
         board.band(99, -5.0, 900.0, Style::new());
         Board::new(0, 0).line((0.0, 0.0), (5.0, 5.0), Style::new(), Layer::Normal);
         Board::new(0, 0).band(0, 0.0, 9.0, Style::new());
+    }
+
+    /// The line of the run under the cursor has no colour of its own, and must not take that of the grid.
+    #[test]
+    fn a_cell_keeps_no_style_of_what_was_there() {
+        let mut board = Board::new(1, 1);
+        board.line((0.0, 0.0), (0.0, 0.0), Style::new(), Layer::Focus);
+        let mut buffer = Buffer::empty(Rect::new(0, 0, 1, 1));
+        buffer.set_string(0, 0, "·", Style::new().fg(Color::Red));
+        board.render(buffer.area, &mut buffer);
+        assert_eq!(buffer[(0, 0)].fg, Color::Reset);
     }
 
     #[test]

@@ -1,6 +1,11 @@
 //! A chart in cells: title, legend, plot with labels, x axis.
 
-use ratatui::{buffer::Buffer, layout::Rect, style::Style, text::Line};
+use ratatui::{
+    buffer::Buffer,
+    layout::{Constraint, Layout, Rect},
+    style::Style,
+    text::Line,
+};
 
 use super::braille::{Board, Layer};
 use super::chart::{Chart, Tone};
@@ -25,51 +30,41 @@ pub(super) fn draw(chart: &Chart, arms: &[String], area: Rect, depth: Depth, buf
         ..area
     };
     heading(chart, area, depth, buffer);
-    let room = rows(area, 1, area.height - 1);
-    if chart
-        .lines
-        .iter()
-        .all(|line| line.points.iter().all(|(_, y)| !y.is_finite()))
-    {
-        let text = if !chart.marks.is_empty() {
-            "no finite values"
-        } else if chart.chosen == 0 {
-            "nothing selected"
-        } else if chart.runs == 0 {
-            "nothing recorded yet"
-        } else {
-            "no positive values for a log axis"
-        };
-        hint(buffer, room, text, depth);
+    let room = area.height - 1;
+    if let Some(why) = why_empty(chart) {
+        hint(buffer, rows(area, 1, room), why, depth);
         return;
     }
-    let legend_rows = u16::from(room.height >= 6);
-    if legend_rows == 1 {
-        let place = Rect { height: 1, ..room };
-        legend::draw(&chart.legend, arms, place, depth, buffer);
-    }
-    let axis_rows = u16::from(room.height >= 3);
-    let plot_height = room.height - legend_rows - axis_rows;
+    let [_, legend, middle, below] = Layout::vertical([
+        Constraint::Length(1),
+        Constraint::Length(u16::from(room >= 6)),
+        Constraint::Fill(1),
+        Constraint::Length(u16::from(room >= 3)),
+    ])
+    .areas(area);
     let labels = if area.width > 3 * LABELS { LABELS } else { 0 };
-    let plot = Rect::new(
-        area.x + labels,
-        room.y + legend_rows,
-        area.width - labels,
-        plot_height,
-    );
-    y_axis(chart, plot, labels, depth, buffer);
+    let columns = Layout::horizontal([Constraint::Length(labels), Constraint::Fill(1)]);
+    let [margin, plot] = columns.areas(middle);
+    let [_, axis] = columns.areas(below);
+    legend::draw(&chart.legend, arms, legend, depth, buffer);
+    y_axis(chart, margin, plot, depth, buffer);
     lines(chart, plot, depth, buffer);
-    if axis_rows == 1 {
-        x_axis(
-            chart,
-            Rect {
-                y: plot.bottom(),
-                height: 1,
-                ..plot
-            },
-            depth,
-            buffer,
-        );
+    x_axis(chart, axis, depth, buffer);
+}
+
+/// What to say of a chart without a finite value.
+fn why_empty(chart: &Chart) -> Option<&'static str> {
+    let mut points = chart.lines.iter().flat_map(|line| &line.points);
+    if points.any(|(_, y)| y.is_finite()) {
+        None
+    } else if !chart.marks.is_empty() {
+        Some("no finite values")
+    } else if chart.chosen == 0 {
+        Some("nothing selected")
+    } else if chart.runs == 0 {
+        Some("nothing recorded yet")
+    } else {
+        Some("no positive values for a log axis")
     }
 }
 
@@ -86,13 +81,8 @@ fn heading(chart: &Chart, area: Rect, depth: Depth, buffer: &mut Buffer) {
         notes.push((format!("✕ {} non-finite", chart.marks.len()), depth.bad()));
     }
     if chart.not_positive > 0 {
-        notes.push((
-            format!(
-                "{} ≤ 0 not drawn",
-                words::counted(chart.not_positive as u64, "value")
-            ),
-            depth.warn(),
-        ));
+        let left_out = words::counted(chart.not_positive as u64, "value");
+        notes.push((format!("{left_out} ≤ 0 not drawn"), depth.warn()));
     }
     let mut right = area.right();
     for (text, style) in notes {
@@ -197,7 +187,7 @@ fn letters(chart: &Chart, plot: Rect, scale: &Scale, buffer: &mut Buffer) {
     }
 }
 
-fn y_axis(chart: &Chart, plot: Rect, labels: u16, depth: Depth, buffer: &mut Buffer) {
+fn y_axis(chart: &Chart, margin: Rect, plot: Rect, depth: Depth, buffer: &mut Buffer) {
     let scale = Scale::new(chart, plot);
     let wanted = usize::from(plot.height / 3).clamp(3, 8);
     let ticks = if chart.log {
@@ -221,21 +211,14 @@ fn y_axis(chart: &Chart, plot: Rect, labels: u16, depth: Depth, buffer: &mut Buf
             continue;
         }
         taken = Some(y);
-        for x in (plot.x..plot.right()).step_by(2) {
-            put(buffer, row(plot, y), x, "·", depth.faint());
-        }
+        let line = "· ".repeat(usize::from(plot.width.div_ceil(2)));
+        put(buffer, row(plot, y), plot.x, &line, depth.faint());
         // Where the range is so narrow that what there is room for looks alike, once is enough.
-        let label: String = label
-            .chars()
-            .take(usize::from(labels.saturating_sub(1)))
-            .collect();
-        if labels > 0 && label != above {
-            let margin = Rect {
-                x: plot.x - labels,
-                width: labels,
-                ..row(plot, y)
-            };
-            put_right(buffer, margin, plot.x - 1, &label, depth.dim());
+        let room = usize::from(margin.width.saturating_sub(1));
+        let label: String = label.chars().take(room).collect();
+        if label != above {
+            let right = margin.right().saturating_sub(1);
+            put_right(buffer, row(margin, y), right, &label, depth.dim());
         }
         above = label;
     }

@@ -3,6 +3,7 @@
 use super::choices::SMOOTHING;
 use super::*;
 use crate::fixed::{STEPS, fixed};
+use crate::pane::Keyed;
 use crate::shared::Axis;
 
 fn after(keys: &str) -> Curves {

@@ -135,7 +135,7 @@ mod tests {
 
     fn record(step: u64, values: &[f64]) -> Record {
         let mut record = Record::new(step);
-        record.set_layers("layer_grad_norm", values.to_vec());
+        record.set_layers_named("layer_grad_norm", values.to_vec());
         record
     }
 

@@ -176,32 +176,25 @@ fn layer_numbers(heat: &Heat, inner: Rect, rows: &Rows, depth: Depth, buffer: &m
 
 /// The legend: least value, colours, greatest value.
 fn scale(heat: &Heat, area: Rect, x: u16, depth: Depth, buffer: &mut Buffer) {
-    let unit = logs::signal(&heat.signal).map_or("", |signal| signal.unit);
     let low = compact(10f64.powf(heat.scale.0));
     let x = put(buffer, area, x, &format!("{low} "), depth.dim());
     let width = (area.right().saturating_sub(x) / 3).clamp(4, 24);
     for step in 0..width {
         let level = f64::from(step) / f64::from(width - 1);
-        if depth.coloured() {
-            put(
-                buffer,
-                area,
-                x + step,
-                "█",
-                Style::new().fg(depth.heat(level)),
-            );
+        let (mark, style) = if depth.coloured() {
+            ("█", Style::new().fg(depth.heat(level)))
         } else {
-            put(buffer, area, x + step, shade(level), Style::new());
-        }
+            (shade(level), Style::new())
+        };
+        put(buffer, area, x + step, mark, style);
     }
-    let mut text = vec![Span::styled(
-        format!(" {}", compact(10f64.powf(heat.scale.1))),
-        depth.dim(),
-    )];
-    if !matches!(unit, "" | "1") {
-        text.push(Span::styled(format!(" {unit}"), depth.dim()));
-    }
-    text.push(Span::styled(", log, max per cell  ", depth.dim()));
+    let high = compact(10f64.powf(heat.scale.1));
+    let unit = match logs::signal(&heat.signal).map_or("", |signal| signal.unit) {
+        "" | "1" => String::new(),
+        unit => format!(" {unit}"),
+    };
+    let text = format!(" {high}{unit}, log, max per cell  ");
+    let mut text = vec![Span::styled(text, depth.dim())];
     if heat.nonfinite > 0 {
         let mark = if depth.coloured() {
             Span::styled("█", Style::new().fg(depth.heat_nonfinite()))

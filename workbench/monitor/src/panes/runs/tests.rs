@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::fixed::{STEPS, fixed};
+use crate::pane::Keyed;
 
 #[test]
 fn sorting_starts_ascending_and_reverses() {

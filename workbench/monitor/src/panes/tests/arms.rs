@@ -8,9 +8,9 @@ use ratatui::{
 };
 
 use crate::colour::{Depth, strong};
-use crate::keys::{Binding, Key, Row, bindings, find, letter, rows};
+use crate::keys::{Binding, bindings, letter};
 use crate::number::compact;
-use crate::pane::{Act, Entry, Pane, Place};
+use crate::pane::{Act, Entry, Keys, Pane, Place};
 use crate::shared::Shared;
 
 pub(super) const ENTRY: Entry = Entry {
@@ -21,25 +21,19 @@ pub(super) const ENTRY: Entry = Entry {
     make: || Box::new(Arms::default()),
 };
 
-const BINDINGS: &[Binding<Act<Arms>>] = bindings![
-    [letter('l')] "l" "mean/least" "mean or least of an arm's losses" |pane, _| pane.least = !pane.least;
-];
-
 #[derive(Default)]
 struct Arms {
     least: bool,
     lines: Vec<String>,
 }
 
+impl Keys for Arms {
+    const BINDINGS: &'static [Binding<Act<Self>>] = bindings![
+        [letter('m')] "m" "mean/least" "mean or least of an arm's losses" |pane, _| pane.least = !pane.least;
+    ];
+}
+
 impl Pane for Arms {
-    fn keys(&self) -> Vec<Row> {
-        rows(BINDINGS)
-    }
-
-    fn press(&mut self, key: Key, shared: &mut Shared) -> bool {
-        find(BINDINGS, key).map(|act| act(self, shared)).is_some()
-    }
-
     fn prepare(&mut self, shared: &mut Shared, _place: Option<Place>) {
         let arms = shared.arms.iter().enumerate();
         self.lines = arms

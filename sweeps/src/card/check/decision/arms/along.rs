@@ -1,7 +1,7 @@
 //! Tests along an axis: arms that differ in it and in nothing else.
 
-use super::some_arms;
 use crate::card::check::fields::complain;
+use crate::card::check::selectors::some_arms;
 use crate::card::value::{closest, label, number};
 use crate::card::{Arm, Card, Settings};
 use experiments_config::Complaint;

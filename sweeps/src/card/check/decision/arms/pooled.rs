@@ -1,9 +1,10 @@
 //! That pooled arms differ between the sides of a comparison as the card says, and in nothing else.
 
-use super::some_arms;
 use crate::card::check::fields::complain;
+use crate::card::check::selectors::some_arms;
 use crate::card::value::closest;
-use crate::card::{Arm, Card, Pair, Settings, same};
+use crate::card::{Arm, Card, Settings, same};
+use crate::criterion::Pair;
 use experiments_config::Complaint;
 
 /// Checks that every pooled key is an axis, named once.

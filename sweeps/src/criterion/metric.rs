@@ -48,7 +48,7 @@ pub enum Reduce {
 }
 
 impl Reduce {
-    pub(in crate::card) const WORDS: &'static [(&'static str, Self)] = &[
+    pub(crate) const WORDS: &'static [(&'static str, Self)] = &[
         ("last", Self::Last),
         ("mean", Self::Mean),
         ("median", Self::Median),
@@ -262,7 +262,7 @@ mod tests {
     fn records(values: &[f64]) -> Vec<Record> {
         let record = |(index, value): (usize, &f64)| {
             let mut record = Record::new(index as u64 + 1);
-            record.set("grad_norm", *value);
+            record.set_named("grad_norm", *value);
             record
         };
         values.iter().enumerate().map(record).collect()

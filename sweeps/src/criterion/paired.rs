@@ -1,7 +1,12 @@
-//! Differences of a metric paired by seed, failed runs included.
+//! Differences of a metric paired by seed, failed runs included: of the tests that compare these.
 
+use super::arms::Pair;
+use super::failed::Worst;
 use super::runs::{Runs, Side, Value};
-use crate::card::{Pair, Worst};
+use super::simulated::{SimulatedRuns, normal};
+use crate::card::{Arm, Settings, matches, same};
+use rand_chacha::ChaCha8Rng;
+use std::collections::BTreeMap;
 
 /// The difference treatment − control of one seed.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -161,6 +166,50 @@ impl Paired {
         });
         numbers.collect()
     }
+}
+
+/// Draws runs whose differences have the mean and standard deviation expected: one of the arms has them,
+/// the others are 0.
+pub(super) fn contrast(
+    runs: &mut SimulatedRuns<'_>,
+    arms: &Pair,
+    minus: Option<&Pair>,
+    generator: &mut ChaCha8Rng,
+) {
+    let (mean, sd) = runs.mean_and_sd();
+    // How often the contrast counts each arm: an arm may be in both pairs.
+    let counts = |at: &Settings, arm: &Arm| f64::from(u8::from(matches(&arm.settings, at)));
+    let side = |pair: &Pair, arm: &Arm| counts(&pair.treatment, arm) - counts(&pair.control, arm);
+    let weights = runs.by_arm(|arm| side(arms, arm) - minus.map_or(0.0, |minus| side(minus, arm)));
+    let Some(carrier) = weights.iter().position(|weight| *weight != 0.0) else {
+        return;
+    };
+    let (pool, cell_of) = (&arms.pool, &runs.cell_of);
+    // The carrier, and the arms that are pooled with it.
+    let carrying = &runs.arms[carrier].settings;
+    let carries = runs.arms.iter();
+    let carries: Vec<bool> = carries
+        .map(|arm| is_pooled(pool, &arm.settings, carrying))
+        .collect();
+    let mut drawn: BTreeMap<(usize, u64), f64> = BTreeMap::new();
+    for (state, arm) in runs.states.iter().zip(&runs.arm_of) {
+        let key = (cell_of[*arm], state.seed);
+        drawn
+            .entry(key)
+            .or_insert_with(|| mean + sd * normal(generator));
+    }
+    for (state, arm) in runs.states.iter_mut().zip(&runs.arm_of) {
+        let drawn = drawn.get(&(cell_of[*arm], state.seed));
+        let drawn = drawn.filter(|_| carries[*arm]);
+        let value = drawn.map_or(0.0, |value| value / weights[carrier]);
+        state.metrics.fill(Some(value));
+    }
+}
+
+/// Whether two arms differ in nothing but pooled axes.
+fn is_pooled(pool: &[String], a: &Settings, b: &Settings) -> bool {
+    let mut keys = a.keys().filter(|key| !pool.contains(key));
+    keys.all(|key| b.get(key).is_some_and(|other| same(&a[key], other)))
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! One number of a run's spikes, for cards that compare them.
 
-use super::{Metric, Reduce};
+use super::metric::{Metric, Reduce};
 use crate::stats::moments;
 use logs::Record;
 use logs::spike::{self, Owner, Spike, owner};
@@ -169,7 +169,7 @@ mod tests {
         }
         let record = |(i, value): (usize, &f64)| {
             let mut record = Record::new(i as u64 + 1);
-            record.set("loss", *value);
+            record.set_named("loss", *value);
             record
         };
         values.iter().enumerate().map(record).collect()
@@ -246,14 +246,14 @@ mod tests {
             })
         };
         let mut lost = losses(200, &[(100, 5.0)]);
-        lost[180].set("loss", f64::NAN);
+        lost[180].set_named("loss", f64::NAN);
         assert_eq!(leaves_out(&lost), [true, true, true, false, false]);
         // It went on beyond all numbers: how long, nobody knows.
         let mut in_it = losses(200, &[(100, 5.0)]);
-        in_it[100].set("loss", f64::INFINITY);
+        in_it[100].set_named("loss", f64::INFINITY);
         assert_eq!(leaves_out(&in_it), [true, true, true, false, true]);
         let mut before = losses(200, &[(100, 5.0)]);
-        before[60].set("loss", f64::NAN);
+        before[60].set_named("loss", f64::NAN);
         assert_eq!(leaves_out(&before), [true; 5]);
         assert_eq!(leaves_out(&losses(200, &[(100, 5.0)])), [false; 5]);
     }
@@ -264,7 +264,7 @@ mod tests {
         for (i, record) in records.iter_mut().enumerate() {
             let grown = if i == 149 { 1e4 } else { 1.0 };
             let scatter = 1.0 + 0.1 * ((i * 7) % 11) as f64;
-            record.set_layers("layer_grad_norm", vec![scatter, grown * scatter]);
+            record.set_layers_named("layer_grad_norm", vec![scatter, grown * scatter]);
         }
         let spikes = |name: &str| {
             let metric = Metric {
@@ -286,8 +286,8 @@ mod tests {
             let grown = |leading: std::ops::Range<u64>| {
                 if leading.contains(&step) { 10.0 } else { 1.0 }
             };
-            record.set("grad_norm_embedding", grown(247..250));
-            record.set_layers("layer_grad_norm", vec![1.0, grown(145..150)]);
+            record.set_named("grad_norm_embedding", grown(247..250));
+            record.set_layers_named("layer_grad_norm", vec![1.0, grown(145..150)]);
         }
         records
     }

@@ -1,7 +1,8 @@
 //! The runs of a sweep as a test sees them.
 
-use super::Finding;
-use crate::card::{Arm, Card, Criterion, Failed, Metric, Settings, Worst, matches, named, number};
+use super::failed::Worst;
+use super::metric::Metric;
+use crate::card::{Arm, Settings, matches, named, number};
 use crate::reader::RunState;
 use crate::stats::{sign_flip, sign_flip_quick};
 use crate::{Event, Outcome};
@@ -19,21 +20,23 @@ pub(super) enum Value {
 }
 
 /// The runs of a sweep as a test sees them.
-pub(super) struct Runs<'a> {
+pub(crate) struct Runs<'a> {
     /// All arms of the card.
-    arms: &'a [Arm],
-    states: &'a [RunState],
-    metric: &'a Metric,
-    /// Place of the metric in [`Card::metrics`].
-    place: usize,
+    pub(crate) arms: &'a [Arm],
+    /// All runs.
+    pub(crate) states: &'a [RunState],
+    /// What is compared.
+    pub(crate) metric: &'a Metric,
+    /// Place of the metric in [`crate::Card::metrics`].
+    pub(crate) place: usize,
     /// The metric of the same runs that it is compared with, and its place.
-    control: Option<(&'a Metric, usize)>,
+    pub(crate) control: Option<(&'a Metric, usize)>,
     /// Where failed runs rank; `None` when they leave the criterion open.
-    pub(super) worst: Option<Worst>,
+    pub(crate) worst: Option<Worst>,
     /// Whether a finished run of which it is not known whether it shows the event counts as one that does.
-    unknown_shows: bool,
+    pub(crate) unknown_shows: bool,
     /// How much is to be said about them.
-    pub(super) detail: Detail,
+    pub(crate) detail: Detail,
 }
 
 /// One side of a comparison: an arm, or several of which the runs are pooled.
@@ -47,40 +50,14 @@ pub(super) struct Side {
 
 /// How much is to be found about a criterion.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::verdict) enum Detail {
+pub(crate) enum Detail {
     /// Effects, intervals and words as well.
     Full,
     /// Only whether it holds, for the thousands of sweeps from which power is simulated.
     Decision,
 }
 
-impl<'a> Runs<'a> {
-    /// The runs as `criterion` compares them; `None` when its metric is none of the card's.
-    pub(super) fn new(
-        card: &'a Card,
-        arms: &'a [Arm],
-        criterion: &'a Criterion,
-        states: &'a [RunState],
-        detail: Detail,
-    ) -> Option<Self> {
-        let metric = card.metric_of(criterion);
-        let place = |metric: &Metric| card.metrics().iter().position(|known| *known == metric);
-        let control = match &criterion.control_metric {
-            Some(metric) => Some((metric, place(metric)?)),
-            None => None,
-        };
-        Some(Self {
-            arms,
-            states,
-            detail,
-            metric,
-            place: place(metric)?,
-            control,
-            worst: criterion.rank_of_failed(metric),
-            unknown_shows: criterion.failed == Some(Failed::Worst),
-        })
-    }
-
+impl Runs<'_> {
     /// Whether what is compared is a loss, which stays at the same level in all runs that do not
     /// train.
     pub(super) fn compares_loss(&self) -> bool {
@@ -233,22 +210,5 @@ impl<'a> Runs<'a> {
             Value::Absent => true,
         };
         arms.iter().map(|arm| self.count(arm, open)).sum()
-    }
-
-    /// What the finished runs of these arms without a finite value count as, in words; empty where
-    /// all have one.
-    pub(super) fn without_value(&self, finding: &Finding) -> String {
-        let without = finding.without_value;
-        let runs = if without == 1 { "run" } else { "runs" };
-        let counted = without as usize - self.open(&finding.arms);
-        match (without, counted, self.worst) {
-            (0, ..) => String::new(),
-            (_, 1.., Some(worst)) if counted == without as usize => {
-                let (count, metric) =
-                    (if counted == 1 { "counts" } else { "count" }, worst.words());
-                format!("; {without} {runs} without a finite value {count} as the {metric}")
-            }
-            _ => format!("; {without} finished {runs} without a finite value"),
-        }
     }
 }

@@ -1,7 +1,6 @@
 //! What a finished run without a finite value counts as where a metric is compared.
 
-use super::metric::LOSSES;
-use crate::card::{Criterion, Metric, Reduce, Test};
+use super::metric::{LOSSES, Metric, Reduce};
 use serde::{Deserialize, Serialize};
 
 /// What becomes of a criterion when a finished run of its arms has no finite value.
@@ -108,38 +107,6 @@ fn of_signal(name: &str) -> Option<Worst> {
         Some(Worst::Low)
     } else {
         None
-    }
-}
-
-impl Test {
-    /// Whether it compares ranks or signs, to which a run without a finite value can be added as
-    /// the worst. A mean has no such place for it.
-    #[must_use]
-    pub fn ranks(&self) -> bool {
-        match self {
-            Self::Permutation { .. } | Self::Jonckheere { .. } => true,
-            Self::Fisher { .. }
-            | Self::Mcnemar { .. }
-            | Self::Tost { .. }
-            | Self::Slope { .. }
-            | Self::Ld50 { .. }
-            | Self::Exact { .. } => false,
-        }
-    }
-}
-
-impl Criterion {
-    /// Where runs without a finite value of `metric` rank; `None` when they leave the criterion
-    /// open. As registered, else what the test allows.
-    #[must_use]
-    pub fn rank_of_failed(&self, metric: &Metric) -> Option<Worst> {
-        let worst = self.worst.or_else(|| metric.worst());
-        match self.failed {
-            Some(Failed::Open) => None,
-            Some(Failed::Worst) => worst,
-            // Only a card registered before the choice existed has none where no end is bad.
-            None => worst.filter(|_| self.test.ranks()),
-        }
     }
 }
 
