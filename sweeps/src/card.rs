@@ -7,7 +7,7 @@ mod arms;
 mod check;
 mod decision;
 mod grid;
-mod kind;
+pub(crate) mod kind;
 mod read;
 mod value;
 mod wire;

@@ -64,7 +64,7 @@ pub use tost::Tost;
 pub(crate) use wire::{WireCriterion, WireMetric};
 
 use crate::Event;
-use crate::card::Role;
+use crate::card::kind::Role;
 use serde::{Deserialize, Serialize};
 
 /// Makes [`Test`] and [`TESTS`] of the words used in cards and the types of the tests.
