@@ -231,8 +231,8 @@ fn records_differ_in_what_was_computed_and_in_nothing_else() {
     let mut second = record(2.5, 0.2);
     second.set_named("held_out_loss", 2.0);
     assert_eq!(first.differing(&second), [""; 0]);
-    second.set_named("lr", 1.0);
-    assert_eq!(first.differing(&second), ["lr"]);
+    second.set_named("of_a_later_version", 1.0);
+    assert_eq!(first.differing(&second), [""; 0]);
     let last_bit = f64::from_bits(2.5_f64.to_bits() + 1);
     let other = record(last_bit, 0.1);
     assert_eq!(other.differing(&first), ["layer_grad_norm[1]", "loss"]);

@@ -175,7 +175,7 @@ mod tests {
             svg.contains("Loss of the twins: data") && svg.contains("Loss of the twins: precision")
         );
         assert!(
-            svg.contains("same up to 8.00, fp32 up to 8.00, bf16 up to 8.00"),
+            svg.contains("same up to 8, fp32 up to 8, bf16 up to 8"),
             "{svg}"
         );
         assert_eq!(svg.matches("<svg").count(), 3);
