@@ -97,13 +97,15 @@ where
     let config = &training.config.at(trained.state.progress());
     let mut events = pass_over(config, &mut trained.state);
     events.extend(plant(config, &mut trained.parameters, number));
+    let reading = config.reading(number, trained.state.position);
     let sampler = Sampler {
-        step: Some(number),
+        // What is planted in data goes with them, wherever a fork reads them.
+        step: reading.step,
         ..training.sampler(config, Split::Train)
     };
     let setting = training.setting::<B>(config);
     let with_layers = number.is_multiple_of(config.record.layer_stride);
-    let position = config.read_position(number, trained.state.position);
+    let position = reading.position;
     let scale = trained.state.scaler.scale;
     let lr = config.learning_rate(trained.state.optimizer_samples);
     if let Some(parity) = &mut parity {
@@ -112,7 +114,7 @@ where
     }
 
     let fetch = |position| {
-        let position = config.read_position(number, position);
+        let position = config.reading(number, position).position;
         sampler.batch(position, config.batch.micro_batch)
     };
     let mut sum = accumulate(&setting, fetch, trained, with_layers, parity.as_deref_mut());
