@@ -18,17 +18,29 @@ pub enum SubstituteKind {
     Other,
     /// The same batches from the last to the first.
     Reversed,
+    /// Every step from the first on reads the batch of `steps` steps later: so many batches are passed over.
+    Later,
 }
 
-/// Batches that `steps` steps from `step` on read in place of their own; later steps read what they always do.
+/// A batch: where in the data it begins, and the step of the run that reads it there, to which what `[[inject]]` plants in
+/// data belongs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Reading {
+    /// Number of its first sequence.
+    pub position: u64,
+    /// The step whose batch it is; none for a batch of no step.
+    pub step: Option<u64>,
+}
+
+/// Batches that `steps` steps from `step` on read in place of their own; later steps read what they always do, but for `later`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Substitute {
-    /// `other` or `reversed`.
+    /// `other`, `reversed` or `later`.
     pub kind: SubstituteKind,
     /// The first step, counted from 1 as in the records.
     pub step: u64,
-    /// How many steps.
+    /// How many steps; for `later` how many later.
     pub steps: u64,
 }
 
@@ -65,18 +77,28 @@ impl Substitute {
     /// The steps it touches.
     #[must_use]
     pub fn touched(&self) -> RangeInclusive<u64> {
-        touched(self.step, self.steps)
+        match self.kind {
+            SubstituteKind::Other | SubstituteKind::Reversed => touched(self.step, self.steps),
+            SubstituteKind::Later => self.step..=u64::MAX,
+        }
     }
 
-    /// Where step `step` reads in place of `position`, with batches of `size` sequences.
-    fn replace(&self, step: u64, position: u64, size: u64) -> u64 {
+    /// What step `step` reads in place of `own`, with batches of `size` sequences.
+    fn replace(&self, step: u64, own: Reading, size: u64) -> Reading {
+        let moved = |to: u64, from: u64| Reading {
+            position: (own.position + to * size).saturating_sub(from * size),
+            step: own.step.map(|step| (step + to).saturating_sub(from)),
+        };
         match self.kind {
-            SubstituteKind::Other => position.saturating_add(ELSEWHERE),
+            SubstituteKind::Other => Reading {
+                position: own.position.saturating_add(ELSEWHERE),
+                step: None,
+            },
             SubstituteKind::Reversed => {
                 let done = step - self.step;
-                let left = (self.steps - 1).saturating_sub(done);
-                (position + left * size).saturating_sub(done * size)
+                moved((self.steps - 1).saturating_sub(done), done)
             }
+            SubstituteKind::Later => moved(self.steps, 0),
         }
     }
 }
@@ -90,15 +112,19 @@ impl Withhold {
 }
 
 impl Config {
-    /// Where step `step` (counted from 1) reads its sequence number `position`: there, unless something is substituted.
+    /// What step `step` (counted from 1) reads where `position` in the data is its own: that, unless something is substituted.
     #[must_use]
-    pub fn read_position(&self, step: u64, position: u64) -> u64 {
+    pub fn reading(&self, step: u64, position: u64) -> Reading {
+        let own = Reading {
+            position,
+            step: Some(step),
+        };
         let here = self
             .substitute
             .iter()
             .filter(|s| s.touched().contains(&step));
-        here.fold(position, |position, substitute| {
-            substitute.replace(step, position, self.samples_per_step())
+        here.fold(own, |own, substitute| {
+            substitute.replace(step, own, self.samples_per_step())
         })
     }
 
@@ -120,22 +146,29 @@ mod tests {
         load_preset("t0", &set).map_err(|error| error.to_string())
     }
 
-    /// Positions of the batches of steps 4 to 9, which have 8 sequences each.
+    /// Whose batches the steps 4 to 9 read, which have 8 sequences each; 0 for nobody's.
     fn read(set: &str) -> Vec<u64> {
         let config = config(&[set]).unwrap();
-        let steps = 4..=9;
-        steps
-            .map(|step| config.read_position(step, (step - 1) * 8) / 8)
-            .collect()
+        let read = |step: u64| {
+            let found = config.reading(step, (step - 1) * 8);
+            if let Some(of) = found.step {
+                assert_eq!(found.position, (of - 1) * 8);
+            }
+            found.step.unwrap_or(0)
+        };
+        (4..=9).map(read).collect()
     }
 
     #[test]
-    fn reversed_batches_are_the_same_ones_and_others_are_nobodys() {
-        let reversed = "substitute=[{ kind = \"reversed\", step = 5, steps = 4 }]";
-        assert_eq!(read(reversed), [3, 7, 6, 5, 4, 8]);
-        let far = ELSEWHERE / 8;
-        let other = "substitute=[{ kind = \"other\", step = 5, steps = 2 }]";
-        assert_eq!(read(other), [3, far + 4, far + 5, 6, 7, 8]);
+    fn reversed_and_later_batches_are_the_runs_own_and_others_are_nobodys() {
+        let substitute = |kind: &str, steps: u64| {
+            read(&format!(
+                "substitute=[{{ kind = \"{kind}\", step = 5, steps = {steps} }}]"
+            ))
+        };
+        assert_eq!(substitute("reversed", 4), [4, 8, 7, 6, 5, 9]);
+        assert_eq!(substitute("other", 2), [4, 0, 0, 7, 8, 9]);
+        assert_eq!(substitute("later", 2), [4, 7, 8, 9, 10, 11]);
     }
 
     #[test]

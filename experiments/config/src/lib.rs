@@ -30,7 +30,7 @@ mod validate;
 pub use alarm::{AlarmAction, AlarmConfig};
 pub use data::{DataConfig, Source, TokenizerConfig};
 pub use error::{Complaint, ConfigError};
-pub use fork::{StateChange, Substitute, SubstituteKind, Withhold};
+pub use fork::{Reading, StateChange, Substitute, SubstituteKind, Withhold};
 pub use inject::{Inject, InjectKind};
 pub use keys::{every_entry_key, every_key, is_key, is_whole_number, nearest};
 pub use load::{load_file, load_preset, preset_names, preset_table, resolve};

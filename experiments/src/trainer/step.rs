@@ -27,8 +27,10 @@ pub(super) fn step(
     let config = &training.config.at(trained.state.progress());
     let mut events = pass_over(config, &mut trained.state);
     events.extend(plant(config, &mut trained.parameters, number));
+    let reading = config.reading(number, trained.state.position);
     let sampler = Sampler {
-        step: Some(number),
+        // What is planted in data goes with them, wherever a fork reads them.
+        step: reading.step,
         ..training.sampler(config, Split::Train)
     };
     let setting = training.setting(config);
@@ -37,9 +39,8 @@ pub(super) fn step(
         parity.state("before", &trained.parameters, &trained.adam);
         parity.scalar("updates_before", trained.adam.updates as f64);
     }
-    let position = config.read_position(number, trained.state.position);
     let fetch = |position| {
-        let position = config.read_position(number, position);
+        let position = config.reading(number, position).position;
         sampler.batch(position, config.batch.micro_batch)
     };
     let mut taken = take(&setting, fetch, trained, with_layers, parity);
@@ -48,7 +49,7 @@ pub(super) fn step(
     let recording = Instant::now();
     let counted = config.precision.format != Format::Fp32 && setting.engine.counts_range();
     let mut record = taken.record(config, trained, with_layers, counted);
-    record.set(signal::DATA_POSITION, position as f64);
+    record.set(signal::DATA_POSITION, reading.position as f64);
     let seconds = start.elapsed().as_secs_f64();
     record.set(signal::STEP_SECONDS, seconds);
     record.set(signal::RECORD_SECONDS, recording.elapsed().as_secs_f64());

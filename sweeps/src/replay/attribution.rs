@@ -7,8 +7,8 @@
 //!
 //! In order, and the first that holds decides:
 //!
-//! 1. The control does not give the record. From the first step of an attempt on, and without a spike: *restore*.
-//!    Otherwise nothing can be said.
+//! 1. The control does not give the record. From the first step of an attempt on, and only the record has a spike: *restore*;
+//!    where neither has one there is nothing to attribute. Otherwise nothing can be said.
 //! 2. The control has no spike at the step: there is nothing to attribute.
 //! 3. `skip` and `other-batch` are both without the spike: *data*; but where FP32 is without it too, or where only one of
 //!    the two is, nothing can be said.
@@ -85,6 +85,8 @@ pub struct Facts {
     pub at: u64,
     /// The control against the record.
     pub control: Control,
+    /// Whether the record has a spike around the step.
+    pub recorded: bool,
     /// Whether the run's passes are FP32, so that there is no twin `fp32`.
     pub fp32: bool,
     /// What became of each twin that ran to its end.
@@ -174,6 +176,12 @@ pub fn attribute(facts: &Facts) -> Attribution {
     let spikes = facts.spikes("same");
     match facts.control {
         Control::Same => {}
+        Control::OtherFromAttempt(step) if !spikes && !facts.recorded => {
+            let sentence = format!(
+                "There is no spike of the loss around step {at} to attribute, but the record leaves the control at step {step}, the first of an attempt: something was restored wrong."
+            );
+            return answer(Answer::NoSpike, &["same"], sentence);
+        }
         Control::OtherFromAttempt(step) if !spikes => {
             let why = format!(
                 "the record leaves the control at step {step}, the first of an attempt, and only the record spikes"
@@ -308,6 +316,7 @@ mod tests {
         Facts {
             at: 122,
             control: Control::Same,
+            recorded: true,
             fp32: false,
             fates,
         }
@@ -381,6 +390,12 @@ mod tests {
         assert_eq!(found(attempt, Calm), Answer::Cause(Cause::Restore));
         assert_eq!(found(attempt, Spike), Answer::Unclear);
         assert_eq!(found(Control::Other(118), Calm), Answer::Unclear);
+        let calm = Facts {
+            control: attempt,
+            recorded: false,
+            ..facts(&[("same", Calm)])
+        };
+        assert_eq!(attribute(&calm).answer, Answer::NoSpike);
     }
 
     #[test]

@@ -177,7 +177,7 @@ mod tests {
                 row("fp32", Err("the run has this format".to_owned())),
             ],
         };
-        let says = table.attribution(Control::Same, true);
+        let says = table.attribution(&[], Control::Same, true);
         let replay = Replay::new("runs/a".to_owned(), (96, 249), Control::Same, table, says);
         let text = replay.text();
         let lines: Vec<&str> = text.lines().collect();

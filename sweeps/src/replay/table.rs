@@ -145,13 +145,17 @@ pub fn deviation(step: u64, events: &[Event]) -> Control {
 }
 
 impl Table {
-    /// What the twins say of the cause. `fp32` says whether the run's passes are FP32.
+    /// What the twins say of the cause of what `recorded` holds. `fp32` says whether the run's passes are FP32.
     #[must_use]
-    pub fn attribution(&self, control: Control, fp32: bool) -> Attribution {
+    pub fn attribution(&self, recorded: &[Record], control: Control, fp32: bool) -> Attribution {
+        let own = recorded.iter().filter(|record| record.step >= self.from);
+        let own: Vec<Record> = own.cloned().collect();
+        let recorded = Told::of(recorded, &own, self.at).near.is_some();
         let fate = |row: &Row| Some((row.twin.to_owned(), row.end.as_ref().ok()?.fate()));
         attribute(&Facts {
             at: self.at,
             control,
+            recorded,
             fp32,
             fates: self.rows.iter().filter_map(fate).collect(),
         })

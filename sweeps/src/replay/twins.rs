@@ -139,7 +139,8 @@ fn base(place: &Place) -> Config {
         cause.steps = cause.steps.min(last - cause.step + 1);
     }
     config.substitute.retain(|s| s.step <= last);
-    for substitute in &mut config.substitute {
+    let spans = |s: &&mut Substitute| s.kind != SubstituteKind::Later;
+    for substitute in config.substitute.iter_mut().filter(spans) {
         substitute.steps = substitute.steps.min(last - substitute.step + 1);
     }
     config.withhold.retain(|w| w.step <= last);
@@ -154,11 +155,21 @@ fn base(place: &Place) -> Config {
 }
 
 fn skip(place: &Place, change: &mut Change) -> Result<(), String> {
-    change.config.intervention.push(Intervention {
-        step: place.at - 1,
-        skip_steps: 1,
-    });
+    if moves_batch(place) {
+        // What is planted in data then goes with the step.
+        change.config.intervention.push(Intervention {
+            step: place.at - 1,
+            skip_steps: 1,
+        });
+    } else {
+        substitute(change, SubstituteKind::Later, place.at, 1);
+    }
     Ok(())
+}
+
+fn moves_batch(place: &Place) -> bool {
+    let ramp = |entry: &ScheduleEntry| entry.key == ScheduledKey::GradientAccumulation;
+    place.config.schedule.iter().any(ramp)
 }
 
 fn substitute(change: &mut Change, kind: SubstituteKind, step: u64, steps: u64) {
@@ -180,8 +191,7 @@ fn other_data(place: &Place, change: &mut Change) -> Result<(), String> {
 }
 
 fn order(place: &Place, change: &mut Change) -> Result<(), String> {
-    let ramp = |entry: &ScheduleEntry| entry.key == ScheduledKey::GradientAccumulation;
-    if place.config.schedule.iter().any(ramp) {
+    if moves_batch(place) {
         return Err("the size of a batch moves".to_owned());
     }
     let before = place.at - place.from;

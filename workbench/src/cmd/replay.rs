@@ -117,8 +117,13 @@ impl Study<'_> {
             return Ok(());
         }
         let out = self.out.display();
+        let what = if self.out.join(REPLAY_FILE).is_file() {
+            format!("holds a replay already: read `{out}/replay.md`")
+        } else {
+            "is not empty, and holds no replay that came to its end: remove it".to_owned()
+        };
         Err(Failure::usage(format!(
-            "`{out}` is there already and not empty: read `{out}/replay.md`, or name another directory with --out"
+            "`{out}` {what}, or name another directory with --out"
         )))
     }
 
@@ -159,7 +164,11 @@ impl Study<'_> {
             None => sweeps::replay::control(self.records, &records[0], reader.events()),
         };
         let table = self.table(twins, ends, &records);
-        let says = table.attribution(control, self.config.precision.format == Format::Fp32);
+        let says = table.attribution(
+            self.records,
+            control,
+            self.config.precision.format == Format::Fp32,
+        );
         let last = self.at + self.arguments.steps - 1;
         let run = self.arguments.run.display().to_string();
         let replay = Replay::new(run, (forked.from, last), control, table, says);

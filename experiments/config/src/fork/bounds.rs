@@ -11,11 +11,17 @@ impl Config {
         let moves = self.schedule.iter().any(|entry| is_ramp(entry.key));
         for (index, substitute) in self.substitute.iter().enumerate() {
             let key = format!("substitute[{index}]");
-            self.check_touched(substitute.step, substitute.steps, &key, checks);
+            let (steps, at_once) = match substitute.kind {
+                SubstituteKind::Other => (substitute.steps, false),
+                SubstituteKind::Reversed => (substitute.steps, true),
+                // So many later, of all steps from the first on.
+                SubstituteKind::Later => (substitute.steps.min(1), true),
+            };
+            self.check_touched(substitute.step, steps, &key, checks);
             checks.require(
-                substitute.kind != SubstituteKind::Reversed || !moves,
+                !(at_once && moves),
                 &format!("{key}.kind"),
-                "`reversed` needs batches of one size, and `[[schedule]]` moves `batch.gradient_accumulation`",
+                "`reversed` and `later` need batches of one size, and `[[schedule]]` moves `batch.gradient_accumulation`",
             );
         }
         for (index, withhold) in self.withhold.iter().enumerate() {
