@@ -11,12 +11,16 @@ use zip::{CompressionMethod, ZipWriter};
 fn archive(index: &[u8]) -> Vec<u8> {
     let mut archive = ZipWriter::new(Cursor::new(Vec::new()));
     let stored = SimpleFileOptions::default().compression_method(CompressionMethod::Stored);
-    let zeros = [0; 4096];
-    for (name, bytes) in [("data.pkl", index), ("data/0", &zeros), ("data/1", &zeros)] {
+    let mut member = |name: &str, bytes: &[u8]| {
         archive
             .start_file(format!("archive/{name}"), stored)
             .unwrap();
         archive.write_all(bytes).unwrap();
+    };
+    member("data.pkl", index);
+    // As many storages as the model has tensors, and some more.
+    for storage in 0..20 {
+        member(&format!("data/{storage}"), &[0; 4096]);
     }
     archive.finish().unwrap().into_inner()
 }
