@@ -101,9 +101,9 @@ mod tests {
     fn folders(names: &[&str]) -> (tempfile::TempDir, Vec<PathBuf>) {
         let root = tempfile::tempdir().unwrap();
         let folders: Vec<_> = names.iter().map(|name| root.path().join(name)).collect();
-        folders
-            .iter()
-            .for_each(|folder| std::fs::create_dir(folder).unwrap());
+        for folder in &folders {
+            std::fs::create_dir(folder).unwrap();
+        }
         (root, folders)
     }
 

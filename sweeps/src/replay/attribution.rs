@@ -147,139 +147,172 @@ impl Facts {
     }
 }
 
-/// The rule.
+/// The rule: the first of its parts that has something to say.
 #[must_use]
 pub fn attribute(facts: &Facts) -> Attribution {
-    let at = facts.at;
-    let answer = |answer, twins: &[&str], sentence: String| Attribution {
-        answer,
-        twins: twins.iter().map(|twin| (*twin).to_owned()).collect(),
-        sentence,
-    };
-    let cause = |cause: Cause, twins: &[&str], why: &str| {
-        let sentence = format!(
-            "The spike at step {at} is put down to {cause}: {why} ({}).",
-            list(twins)
-        );
-        answer(Answer::Cause(cause), twins, sentence)
-    };
-    let unclear = |twins: &[&str], why: &str| {
-        let sentence = format!(
-            "What caused the spike at step {at} cannot be said: {why} ({}).",
-            list(twins)
-        );
-        answer(Answer::Unclear, twins, sentence)
-    };
-    if !facts.has("same") {
-        return unclear(&["same"], "the control did not run to its end");
-    }
-    let spikes = facts.spikes("same");
-    match facts.control {
-        Control::Same => {}
-        Control::OtherFromAttempt(step) if !spikes && !facts.recorded => {
-            let sentence = format!(
-                "There is no spike of the loss around step {at} to attribute, but the record leaves the control at step {step}, the first of an attempt: something was restored wrong."
-            );
-            return answer(Answer::NoSpike, &["same"], sentence);
+    facts
+        .by_control()
+        .or_else(|| facts.by_batch())
+        .or_else(|| facts.by_precision())
+        .or_else(|| facts.by_order())
+        .or_else(|| facts.by_optimiser())
+        .or_else(|| facts.by_other_data())
+        .unwrap_or_else(|| facts.by_nothing_else())
+}
+
+/// Twins that read another batch at the step.
+const BATCH: [&str; 2] = ["skip", "other-batch"];
+
+/// The parts of the rule, in order.
+impl Facts {
+    /// 1 and 2: what the control says.
+    fn by_control(&self) -> Option<Attribution> {
+        let (at, same) = (self.at, ["same"]);
+        if !self.has("same") {
+            return Some(self.unclear(&same, "the control did not run to its end"));
         }
-        Control::OtherFromAttempt(step) if !spikes => {
-            let why = format!(
-                "the record leaves the control at step {step}, the first of an attempt, and only the record spikes"
-            );
-            return cause(Cause::Restore, &["same"], &why);
-        }
-        Control::OtherFromAttempt(step) | Control::Other(step) => {
-            let why = format!("the control does not give the record from step {step} on");
-            return unclear(&["same"], &why);
+        let spikes = self.spikes("same");
+        let nothing = format!("There is no spike of the loss around step {at} to attribute");
+        match self.control {
+            Control::Same if spikes => None,
+            Control::Same => Some(answer(Answer::NoSpike, &same, format!("{nothing}."))),
+            Control::OtherFromAttempt(step) if !spikes && !self.recorded => {
+                let sentence = format!(
+                    "{nothing}, but the record leaves the control at step {step}, the first of an attempt: something was restored wrong."
+                );
+                Some(answer(Answer::NoSpike, &same, sentence))
+            }
+            Control::OtherFromAttempt(step) if !spikes => {
+                let why = format!(
+                    "the record leaves the control at step {step}, the first of an attempt, and only the record spikes"
+                );
+                Some(self.cause(Cause::Restore, &same, &why))
+            }
+            Control::OtherFromAttempt(step) | Control::Other(step) => {
+                let why = format!("the control does not give the record from step {step} on");
+                Some(self.unclear(&same, &why))
+            }
         }
     }
-    if !spikes {
-        let sentence = format!("There is no spike of the loss around step {at} to attribute.");
-        return answer(Answer::NoSpike, &["same"], sentence);
-    }
-    let batch = ["skip", "other-batch"];
-    match batch.map(|twin| facts.gone(twin)) {
-        [true, true] if facts.gone("fp32") => {
-            return unclear(
+
+    /// 3: whether it goes with the batch of the step.
+    fn by_batch(&self) -> Option<Attribution> {
+        match BATCH.map(|twin| self.gone(twin)) {
+            [true, true] if self.gone("fp32") => Some(self.unclear(
                 &["skip", "other-batch", "fp32"],
                 "another batch removes it, and so does FP32",
-            );
-        }
-        [true, true] => {
-            let why = if facts.gone("older") {
-                "it goes with the batch of the step, and an older state takes that batch without one"
-            } else {
-                "it goes with the batch of the step"
-            };
-            return cause(Cause::Data, &batch, why);
-        }
-        [false, false] => {}
-        [true, false] | [false, true] => {
-            return unclear(
-                &batch,
+            )),
+            [true, true] => {
+                let why = if self.gone("older") {
+                    "it goes with the batch of the step, and an older state takes that batch without one"
+                } else {
+                    "it goes with the batch of the step"
+                };
+                Some(self.cause(Cause::Data, &BATCH, why))
+            }
+            [false, false] => None,
+            [true, false] | [false, true] => Some(self.unclear(
+                &BATCH,
                 "it is gone with one other batch and not with another, or only one was tried",
-            );
+            )),
         }
     }
-    if facts.gone("fp32") {
+
+    /// 4: whether it is gone in FP32.
+    fn by_precision(&self) -> Option<Attribution> {
         let why = "it comes with other batches and is gone in FP32";
-        return cause(Cause::Precision, &["fp32", "skip", "other-batch"], why);
+        let twins = ["fp32", "skip", "other-batch"];
+        self.gone("fp32")
+            .then(|| self.cause(Cause::Precision, &twins, why))
     }
-    let calm = facts.optimisers(Fate::Calm);
-    if facts.gone("order") {
-        if facts.spikes("other-data") {
-            return unclear(
+
+    /// 5: whether it is gone where the same batches come in another order.
+    fn by_order(&self) -> Option<Attribution> {
+        if !self.gone("order") {
+            return None;
+        }
+        if self.spikes("other-data") {
+            return Some(self.unclear(
                 &["order", "other-data"],
                 "another order of the batches removes it, and other batches do not",
-            );
+            ));
         }
+        let calm = self.optimisers(Fate::Calm);
         if !calm.is_empty() {
             let twins: Vec<&str> = [&["order"], &calm[..]].concat();
-            return unclear(
+            return Some(self.unclear(
                 &twins,
                 "another order of the batches removes it, and so does a milder optimiser",
-            );
+            ));
         }
-        return cause(
+        Some(self.cause(
             Cause::DataOrder,
             &["order", "skip", "other-batch"],
             "the same batches in another order do not give it",
-        );
+        ))
     }
-    if !calm.is_empty() {
-        let why = if facts.gone("other-data") {
+
+    /// 6: whether it stays away where the optimiser is changed.
+    fn by_optimiser(&self) -> Option<Attribution> {
+        let calm = self.optimisers(Fate::Calm);
+        if calm.is_empty() {
+            return None;
+        }
+        let why = if self.gone("other-data") {
             "it comes with another batch at the step, and stays away where the optimiser is changed; so it does where the steps before it read other batches too"
         } else {
             "it comes with other batches, and stays away where the optimiser is changed"
         };
-        return cause(Cause::Optimiser, &calm, why);
+        Some(self.cause(Cause::Optimiser, &calm, why))
     }
-    if facts.gone("other-data") {
-        return cause(
-            Cause::Data,
-            &["other-data"],
-            "it comes with another batch at the step, and not where the steps before it read other batches too",
+
+    /// 7: whether it is gone where the steps before it read other batches too.
+    fn by_other_data(&self) -> Option<Attribution> {
+        let why = "it comes with another batch at the step, and not where the steps before it read other batches too";
+        self.gone("other-data")
+            .then(|| self.cause(Cause::Data, &["other-data"], why))
+    }
+
+    /// 8: what is left.
+    fn by_nothing_else(&self) -> Attribution {
+        if !BATCH.iter().all(|twin| self.has(twin)) || !(self.fp32 || self.has("fp32")) {
+            return self.unclear(&["same"], "twins that would decide did not run");
+        }
+        let mut twins = vec!["skip", "other-batch", "other-data", "fp32"];
+        twins.retain(|twin| self.has(twin));
+        let later = self.optimisers(Fate::Later);
+        if later.is_empty() {
+            let why = "it comes with other batches, in FP32 and with another optimiser";
+            return self.cause(Cause::State, &twins, why);
+        }
+        let why = format!(
+            "it comes with other batches and in FP32, and {} only {} it off",
+            list(&later),
+            if later.len() == 1 { "puts" } else { "put" }
         );
+        self.cause(Cause::State, &twins, &why)
     }
-    if !batch.iter().all(|twin| facts.has(twin)) || !(facts.fp32 || facts.has("fp32")) {
-        return unclear(&["same"], "twins that would decide did not run");
+
+    fn cause(&self, cause: Cause, twins: &[&str], why: &str) -> Attribution {
+        let (at, named) = (self.at, list(twins));
+        let sentence = format!("The spike at step {at} is put down to {cause}: {why} ({named}).");
+        answer(Answer::Cause(cause), twins, sentence)
     }
-    let mut twins = vec!["skip", "other-batch", "other-data", "fp32"];
-    twins.retain(|twin| facts.has(twin));
-    let later = facts.optimisers(Fate::Later);
-    if later.is_empty() {
-        return cause(
-            Cause::State,
-            &twins,
-            "it comes with other batches, in FP32 and with another optimiser",
-        );
+
+    fn unclear(&self, twins: &[&str], why: &str) -> Attribution {
+        let (at, named) = (self.at, list(twins));
+        let sentence =
+            format!("What caused the spike at step {at} cannot be said: {why} ({named}).");
+        answer(Answer::Unclear, twins, sentence)
     }
-    let why = format!(
-        "it comes with other batches and in FP32, and {} only {} it off",
-        list(&later),
-        if later.len() == 1 { "puts" } else { "put" }
-    );
-    cause(Cause::State, &twins, &why)
+}
+
+fn answer(answer: Answer, twins: &[&str], sentence: String) -> Attribution {
+    Attribution {
+        answer,
+        twins: twins.iter().map(|twin| (*twin).to_owned()).collect(),
+        sentence,
+    }
 }
 
 fn list(twins: &[&str]) -> String {

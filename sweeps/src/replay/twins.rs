@@ -1,5 +1,10 @@
 //! The registry of twins, one row each.
 
+#![expect(
+    clippy::unnecessary_wraps,
+    reason = "every row has the same type, and a twin may not apply to a run"
+)]
+
 use super::Cause;
 use experiments_config::{
     ClipMode, Config, Format, Intervention, LossScaleMode, PbRelaxMax, ScaleFall, ScheduleEntry,

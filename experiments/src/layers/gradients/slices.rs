@@ -101,7 +101,7 @@ impl<'a> GradientSlices<'a> {
         &mut self,
         norms: [Option<String>; 2],
         head_norms: Option<[String; 2]>,
-        linears: [String; 2],
+        linears: &[String; 2],
     ) -> SublayerGradient<'_> {
         let has_bias = self.model.bias;
         let [query, key] = head_norms.map_or([None, None], |names| names.map(Some));

@@ -146,12 +146,12 @@ impl<'a> Sublayer<'a> {
     pub(crate) fn gradient<'g>(&self, slices: &'g mut GradientSlices) -> SublayerGradient<'g> {
         let name = |part: &str| format!("{}{part}", self.name);
         let norm = |norm: &Option<Norm>, part| norm.map(|_| name(part));
-        let [first, second] = self.half.linears.map(|part| name(&format!(".{part}")));
+        let linears = self.half.linears.map(|part| name(&format!(".{part}")));
         let heads = HEAD_NORMS.map(|part| name(&format!(".{part}")));
         slices.sublayer(
             [norm(&self.before, "_norm"), norm(&self.after, "_out_norm")],
             (self.branch.head_norm_width() > 0).then_some(heads),
-            [first, second],
+            &linears,
         )
     }
 

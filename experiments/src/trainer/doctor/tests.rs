@@ -3,13 +3,15 @@ use crate::numerics::loss_scaler::LossScaler;
 use experiments_config::ModelConfig;
 
 fn trained() -> Trained {
-    let mut config = Config::default();
-    config.model = ModelConfig {
-        layers: 2,
-        hidden_size: 8,
-        num_heads: 2,
-        ffn_hidden_size: 8,
-        ..ModelConfig::default()
+    let mut config = Config {
+        model: ModelConfig {
+            layers: 2,
+            hidden_size: 8,
+            num_heads: 2,
+            ffn_hidden_size: 8,
+            ..ModelConfig::default()
+        },
+        ..Config::default()
     };
     config.tokenizer.vocab_size = 16;
     config.precision.format = experiments_config::Format::Fp16;
@@ -23,6 +25,8 @@ fn trained() -> Trained {
     trained
 }
 
+type Fault = dyn Fn(&mut Trained);
+
 /// Every fault that a restore is known to have made somewhere, each named and alone.
 #[test]
 fn planted_faults_of_a_restore_are_named() {
@@ -31,9 +35,9 @@ fn planted_faults_of_a_restore_are_named() {
         let range = trained.parameters.table()[place].range.clone();
         trained.parameters.values_mut()[range].fill(0.125);
     };
-    let cases: [(&str, &dyn Fn(&mut Trained)); 7] = [
+    let cases: [(&str, &Fault); 7] = [
         ("Adam's count of updates is 0, expected 50", &|t| {
-            t.adam.updates = 0
+            t.adam.updates = 0;
         }),
         ("Adam's moments are 0", &|t| {
             t.adam.first.fill(0.0);
@@ -43,7 +47,7 @@ fn planted_faults_of_a_restore_are_named() {
             t.state.scaler = LossScaler::new(&experiments_config::LossScaleConfig::default());
         }),
         ("the position in the data is 399, expected 400", &|t| {
-            t.state.position -= 1
+            t.state.position -= 1;
         }),
         ("weights are others: `layers.1.ffn.down.weight`", &|t| {
             other(t, "layers.1.ffn.down.weight");
