@@ -2,14 +2,13 @@
 
 use super::losses::Losses;
 use crate::data::objective::{Kind, Sample};
-use experiments_text::Corpus;
 
 /// Several sequences of one forward pass, `B` sequences of `S` slots.
 #[derive(Debug, Clone)]
 pub(crate) struct Batch {
     /// The sequences.
     pub(crate) samples: Vec<Sample>,
-    /// Language of each sequence, an index into [`Corpus::languages`]; tasks have none.
+    /// Language of each sequence, an index into [`experiments_text::Corpus::languages`]; tasks have none.
     pub(crate) languages: Vec<Option<usize>>,
 }
 

@@ -32,9 +32,6 @@ const REST: f64 = 1.3e6;
 /// the slots that go through its backward pass at a time.
 const PER_SUBLAYER: f64 = 3.0;
 const PER_BACKWARD: f64 = 4.0;
-/// Such slots of a group, where there are as many, and groups (`layers::rows`).
-const GROUP_SLOTS: f64 = 128.0;
-const GROUPS: f64 = 4.0;
 /// Groups that have threads at one time.
 const AT_ONCE: f64 = 2.0;
 /// Numbers per parameter: weights, two moments, gradients.
