@@ -4,6 +4,7 @@
 use super::*;
 use crate::data::objective::{Kind, Sample, Segment};
 use crate::layers::agreement::{VOCAB, batch, config, parameters};
+use crate::layers::gradients::Gradients;
 use crate::numerics::precision::Precision;
 use crate::parameters::{Parameters, Role};
 use burn::backend::{Autodiff, Flex};
