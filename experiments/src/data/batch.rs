@@ -8,11 +8,7 @@ use crate::data::objective::{Kind, Sample};
 pub(crate) struct Batch {
     /// The sequences.
     pub(crate) samples: Vec<Sample>,
-<<<<<<< HEAD
-    /// Language of each sequence, an index into the languages of the corpus; tasks have none.
-=======
     /// Language of each sequence, an index into [`experiments_text::Corpus::languages`]; tasks have none.
->>>>>>> rooms
     pub(crate) languages: Vec<Option<usize>>,
 }
 
