@@ -187,7 +187,7 @@ impl Study<'_> {
         let child = |twin: &Twin| {
             let change = twin.change(&place)?;
             // Two changes that are sound by themselves may exclude each other.
-            self.child(twin, change)
+            self.child(twin, &change)
                 .map_err(|failure| failure.text().to_owned())
         };
         let made: Vec<_> = twins.iter().map(|twin| child(twin)).collect();
@@ -255,7 +255,7 @@ impl Study<'_> {
         }
     }
 
-    fn child(&self, twin: &Twin, change: Change) -> Result<Child, Failure> {
+    fn child(&self, twin: &Twin, change: &Change) -> Result<Child, Failure> {
         Ok(Child {
             directory: self.folder(twin),
             config: checked(&change.config, twin.name)?,

@@ -27,14 +27,16 @@ fn trained() -> Trained {
 
 type Fault = dyn Fn(&mut Trained);
 
+/// Puts other numbers in one tensor.
+fn other(trained: &mut Trained, name: &str) {
+    let place = trained.parameters.find(name).unwrap();
+    let range = trained.parameters.table()[place].range.clone();
+    trained.parameters.values_mut()[range].fill(0.125);
+}
+
 /// Every fault that a restore is known to have made somewhere, each named and alone.
 #[test]
 fn planted_faults_of_a_restore_are_named() {
-    let other = |trained: &mut Trained, name: &str| {
-        let place = trained.parameters.find(name).unwrap();
-        let range = trained.parameters.table()[place].range.clone();
-        trained.parameters.values_mut()[range].fill(0.125);
-    };
     let cases: [(&str, &Fault); 7] = [
         ("Adam's count of updates is 0, expected 50", &|t| {
             t.adam.updates = 0;
