@@ -70,7 +70,7 @@ fn a_detector_is_watched_and_continues_from_its_state() {
     let mut continued = Watch::new([&ENTRY]);
     assert!(continued.restore(state).is_empty());
     for watch in [&mut watch, &mut continued] {
-        let raised = watch.observe(&evaluation(50, 3.3));
+        let raised = watch.observe(&evaluation(50, 3.4));
         assert_eq!(raised.len(), 1);
         assert_eq!((raised[0].step, raised[0].before), (50, Some(3.0)));
     }

@@ -117,6 +117,7 @@ mod tests {
     /// Signals of which neither end is bad; a new signal must be put into one of the three lists.
     const NEITHER: &[&str] = &[
         "lr",
+        "data_position",
         "egs_alpha",
         "batch_size",
         "tasks_ratio",
