@@ -150,67 +150,69 @@ fn a_finished_run_keeps_of_its_ring_what_lies_before_an_alarm_and_a_stopped_one_
     assert_eq!(names("run"), ["step-00000040"]);
 }
 
+/// What cannot be taken again of a run of 20 steps, and what is said of it.
+const REFUSED: [(&[&str], &str); 10] = [
+    (
+        &["replay", "run", "--at", "21"],
+        "has recorded the steps 1 to 20",
+    ),
+    (&["replay", "run", "--at", "0"], "has no step 0"),
+    (
+        &["replay", "run", "--at", "19", "--reach", "0", "--lead", "1"],
+        "checkpoint.ring_bytes =",
+    ),
+    (
+        &["replay", "run", "--at", "9", "--twins", "lr-hal"],
+        "did you mean `lr-half`?",
+    ),
+    (
+        &[
+            "fork",
+            "run",
+            "--at",
+            "9",
+            "--set",
+            "optimizer.lrr=1",
+            "--out",
+            "f",
+        ],
+        "did you mean `optimizer.lr`?",
+    ),
+    (
+        &[
+            "fork",
+            "run",
+            "--at",
+            "9",
+            "--set",
+            "model.layers=1",
+            "--out",
+            "f",
+        ],
+        "shape of the model",
+    ),
+    (
+        &["fork", "run", "--at", "9", "--skip", "3..4", "--out", "f"],
+        "begins before the fork",
+    ),
+    (
+        &["fork", "run", "--at", "9", "--out", "run"],
+        "is there already",
+    ),
+    (
+        &["fork", "run", "--at", "9", "--out", "run/checkpoints/x"],
+        "`run/checkpoints/x`",
+    ),
+    (&["doctor", "nowhere"], "is no run directory"),
+];
+
 /// What the issue with each is stands in one line, and the run stays as it was.
 #[test]
 fn what_cannot_be_taken_again_is_refused_in_one_line() {
     let scratch = scratch("refused", 20);
     train(&scratch, "run", &[]);
     let before = records(&scratch.join("run"));
-    let cases: [(&[&str], &str); 10] = [
-        (
-            &["replay", "run", "--at", "21"],
-            "has recorded the steps 1 to 20",
-        ),
-        (&["replay", "run", "--at", "0"], "has no step 0"),
-        (
-            &["replay", "run", "--at", "19", "--reach", "0", "--lead", "1"],
-            "checkpoint.ring_bytes =",
-        ),
-        (
-            &["replay", "run", "--at", "9", "--twins", "lr-hal"],
-            "did you mean `lr-half`?",
-        ),
-        (
-            &[
-                "fork",
-                "run",
-                "--at",
-                "9",
-                "--set",
-                "optimizer.lrr=1",
-                "--out",
-                "f",
-            ],
-            "did you mean `optimizer.lr`?",
-        ),
-        (
-            &[
-                "fork",
-                "run",
-                "--at",
-                "9",
-                "--set",
-                "model.layers=1",
-                "--out",
-                "f",
-            ],
-            "shape of the model",
-        ),
-        (
-            &["fork", "run", "--at", "9", "--skip", "3..4", "--out", "f"],
-            "begins before the fork",
-        ),
-        (
-            &["fork", "run", "--at", "9", "--out", "run"],
-            "is there already",
-        ),
-        (
-            &["fork", "run", "--at", "9", "--out", "run/checkpoints/x"],
-            "`run/checkpoints/x`",
-        ),
-        (&["doctor", "nowhere"], "is no run directory"),
-    ];
-    for (arguments, expected) in cases {
+    for (arguments, expected) in REFUSED {
         let output = scratch.run(arguments);
         assert_eq!(
             output.status.code(),

@@ -10,13 +10,17 @@ pub(crate) fn markdown(
     sections: &[Section],
     limits: &[Limit],
 ) -> String {
-    let (config, layout, cluster) = (request.config, request.layout, request.cluster);
-    let differing = limits
-        .iter()
-        .filter(|l| l.effect == Effect::Training)
-        .count();
-    let count: usize = sections.iter().map(|section| section.arguments.len()).sum();
     let mut text = format!("# {}: hand-over to {target}\n\n", request.options.name);
+    write_configuration(&mut text, request);
+    write_checks(&mut text, table, sections);
+    write_differences(&mut text, limits);
+    write_files(&mut text, target);
+    write_order(&mut text, request);
+    text
+}
+
+fn write_configuration(text: &mut String, request: &Request) {
+    let (config, layout, cluster) = (request.config, request.layout, request.cluster);
     let _ = writeln!(
         text,
         "Configuration `{}` for {} nodes × {} {}: {} tensor × {} pipeline × {} data ranks, micro-batch {}, batch {}, \
@@ -34,12 +38,23 @@ pub(crate) fn markdown(
         request.batches.samples,
         config.model.seq_len,
     );
+}
+
+fn write_checks(text: &mut String, table: &ArgumentTable, sections: &[Section]) {
+    let count: usize = sections.iter().map(|section| section.arguments.len()).sum();
     let _ = writeln!(
         text,
         "All {count} arguments were checked against the trainer's own table for existence, type, choices and number of values: \
          {}, commit {} ({}). Another commit may take others.\n",
         table.trainer, table.commit, table.source
     );
+}
+
+fn write_differences(text: &mut String, limits: &[Limit]) {
+    let differing = limits
+        .iter()
+        .filter(|l| l.effect == Effect::Training)
+        .count();
     if differing > 0 {
         let _ = writeln!(
             text,
@@ -47,6 +62,9 @@ pub(crate) fn markdown(
              `launch.sh` refuses to start until `ACCEPT_DIFFERENCES=yes` is set.\n"
         );
     }
+}
+
+fn write_files(text: &mut String, target: Target) {
     text.push_str("| file | what |\n|---|---|\n");
     let mut row = |file: &str, what: &str| {
         let _ = writeln!(text, "| `{file}` | {what} |");
@@ -76,6 +94,9 @@ pub(crate) fn markdown(
         "monitor/",
         "`names.toml`: which TensorBoard tag of the trainer is which signal; `run`, once it is followed",
     );
+}
+
+fn write_order(text: &mut String, request: &Request) {
     let _ = write!(
         text,
         "\n## Order\n\n\
@@ -90,5 +111,4 @@ pub(crate) fn markdown(
         monitor::RUN,
         request.options.retries
     );
-    text
 }

@@ -9,9 +9,9 @@ use crate::layers::attention::host::slots::Slots;
 use crate::layers::context::host::Context;
 use crate::layers::embedding::host::Embedding;
 use crate::layers::gradients::slices::GradientSlices;
-use crate::layers::head::host::{Head, TokenGradients, TokenLosses};
+use crate::layers::head::host::{Head, Last, TokenGradients, TokenLosses};
 use crate::layers::network::host::sublayers;
-use crate::layers::residual::host::{Sublayer, Trace};
+use crate::layers::residual::host::{Saved, Sublayer, Trace};
 use crate::layers::rows::Rows;
 use crate::layers::tap::{Seen, Tap};
 use crate::layers::weights::host::Weights;
@@ -103,64 +103,19 @@ impl<'a> Pass<'a> {
     }
 
     fn train(&self, scale: f64, note: Note) -> TrainPass {
-        let Context { config, batch, .. } = self.context;
         let network = sublayers(&self.context);
         let mut tap = note.tap();
         let embedding = Embedding::new(&self.context);
-        // Input of every sub-layer, then of the head; and what each sub-layer keeps.
-        let mut inputs = vec![embedding.forward()];
-        let mut saved = Vec::with_capacity(network.len());
-        let mask = self.context.masks.embedding.as_ref();
-        self.see_mask(&mut tap, At::Embedding, 0, mask);
-        self.see(&mut tap, Seen::Stored(At::Embedding), 0, &inputs[0]);
-        for (index, sublayer) in network.iter().enumerate() {
-            let layer = index / 2;
-            let half = sublayer.half;
-            let watched = [half.norm, half.out].map(Seen::Stored);
-            let is_traced = watched.iter().any(|seen| tap.watches(*seen));
-            let mut trace = is_traced.then(Trace::default);
-            let x = &inputs[index];
-            let forward = sublayer.forward(x, &self.rows, trace.as_mut());
-            if index % 2 == 0 {
-                self.see(&mut tap, Seen::Input, layer, x);
-                tap.see(Seen::Scores, layer, &[1], &[forward.max_attention_logit]);
-            }
-            if let Some(trace) = &trace {
-                self.see_trace(&mut tap, layer, sublayer, trace);
-            }
-            if index % 2 == 1 {
-                self.see(&mut tap, Seen::Output, layer, &forward.output);
-            }
-            inputs.push(forward.output);
-            saved.push(forward.saved);
-        }
+        let (mut inputs, mut saved) = self.forward_kept(&embedding, &network, &mut tap);
 
         let head = Head::new(&self.context);
         let x = inputs.pop().unwrap_or_default();
         let mut last = head.forward(&x);
-        self.see(&mut tap, Seen::Stored(At::FinalNorm), 0, &last.normed);
-        let (tokens, t) = (&last.tokens, last.tokens.losses.len());
-        let logits = Seen::Stored(At::Logits);
-        if tap.watches(logits) {
-            let values = tokens.logits();
-            tap.see(logits, 0, &[t, values.len() / t], &values);
-        }
-        tap.see(Seen::Losses, 0, &[t], &tokens.losses);
-        let coefficient = config.objective.z_loss;
-        let z_loss = (coefficient > 0.0).then(|| head.z_loss(&last.tokens, coefficient));
-        let losses = Losses {
-            z_loss: z_loss.map_or_else(Mean::default, Mean::of),
-            ..batch.losses(&last.tokens.losses)
-        };
+        self.see_last(&mut tap, &last);
+        let losses = self.losses(&head, &last.tokens);
 
-        let mut slices = GradientSlices::new(self.parameters, &config.model);
-        let own: Vec<f32> = head.weights().map(|weight| weight * scale as f32).collect();
-        let log_z = (coefficient > 0.0).then(|| Head::z_gradients(&last.tokens, coefficient, &own));
-        let gradients = TokenGradients {
-            losses: &own,
-            log_z: log_z.as_deref(),
-        };
-        let mut d = head.backward(&x, &mut last, &gradients, &mut slices);
+        let mut slices = GradientSlices::new(self.parameters, &self.context.config.model);
+        let mut d = self.head_backward(&head, &x, &mut last, scale, &mut slices);
         drop((x, last));
         for sublayer in network.iter().rev() {
             let (Some(x), Some(saved)) = (inputs.pop(), saved.pop()) else {
@@ -175,6 +130,70 @@ impl<'a> Pass<'a> {
             gradients: slices.finish(self.context.precision),
             tap,
         }
+    }
+
+    /// Input of every sub-layer, then of the head; and what each sub-layer keeps.
+    fn forward_kept(
+        &self,
+        embedding: &Embedding,
+        network: &[Sublayer],
+        tap: &mut Tap,
+    ) -> (Vec<Buffer>, Vec<Saved>) {
+        let mut inputs = vec![embedding.forward()];
+        let mut saved = Vec::with_capacity(network.len());
+        let mask = self.context.masks.embedding.as_ref();
+        self.see_mask(tap, At::Embedding, 0, mask);
+        self.see(tap, Seen::Stored(At::Embedding), 0, &inputs[0]);
+        for (index, sublayer) in network.iter().enumerate() {
+            let layer = index / 2;
+            let half = sublayer.half;
+            let watched = [half.norm, half.out].map(Seen::Stored);
+            let is_traced = watched.iter().any(|seen| tap.watches(*seen));
+            let mut trace = is_traced.then(Trace::default);
+            let x = &inputs[index];
+            let forward = sublayer.forward(x, &self.rows, trace.as_mut());
+            if index % 2 == 0 {
+                self.see(tap, Seen::Input, layer, x);
+                tap.see(Seen::Scores, layer, &[1], &[forward.max_attention_logit]);
+            }
+            if let Some(trace) = &trace {
+                self.see_trace(tap, layer, sublayer, trace);
+            }
+            if index % 2 == 1 {
+                self.see(tap, Seen::Output, layer, &forward.output);
+            }
+            inputs.push(forward.output);
+            saved.push(forward.saved);
+        }
+        (inputs, saved)
+    }
+
+    fn losses(&self, head: &Head, tokens: &TokenLosses) -> Losses {
+        let coefficient = self.context.config.objective.z_loss;
+        let z_loss = (coefficient > 0.0).then(|| head.z_loss(tokens, coefficient));
+        Losses {
+            z_loss: z_loss.map_or_else(Mean::default, Mean::of),
+            ..self.context.batch.losses(&tokens.losses)
+        }
+    }
+
+    /// The gradient of the residual stream, from those of `scale` times the losses.
+    fn head_backward(
+        &self,
+        head: &Head,
+        x: &[f32],
+        last: &mut Last,
+        scale: f64,
+        slices: &mut GradientSlices,
+    ) -> Buffer {
+        let coefficient = self.context.config.objective.z_loss;
+        let own: Vec<f32> = head.weights().map(|weight| weight * scale as f32).collect();
+        let log_z = (coefficient > 0.0).then(|| Head::z_gradients(&last.tokens, coefficient, &own));
+        let gradients = TokenGradients {
+            losses: &own,
+            log_z: log_z.as_deref(),
+        };
+        head.backward(x, last, &gradients, slices)
     }
 
     /// Rows of the batch and width, of a tensor of activations.
@@ -199,6 +218,18 @@ impl<'a> Pass<'a> {
         }
         self.see_mask(tap, half.out, layer, sublayer.dropout);
         self.see(tap, Seen::Stored(half.out), layer, &trace.branch);
+    }
+
+    /// What the head leaves.
+    fn see_last(&self, tap: &mut Tap, last: &Last) {
+        self.see(tap, Seen::Stored(At::FinalNorm), 0, &last.normed);
+        let (tokens, t) = (&last.tokens, last.tokens.losses.len());
+        let logits = Seen::Stored(At::Logits);
+        if tap.watches(logits) {
+            let values = tokens.logits();
+            tap.see(logits, 0, &[t, values.len() / t], &values);
+        }
+        tap.see(Seen::Losses, 0, &[t], &tokens.losses);
     }
 
     fn see_mask(&self, tap: &mut Tap, at: At, layer: usize, mask: Option<&Mask>) {

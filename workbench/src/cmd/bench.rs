@@ -37,6 +37,50 @@ struct Measured {
     peak: Peak,
 }
 
+impl Measured {
+    fn new(device: Device, threads: usize) -> Self {
+        let mut measured = Self {
+            program_version: env!("CARGO_PKG_VERSION"),
+            git_commit: option_env!("WORKBENCH_COMMIT"),
+            features: experiments::features(),
+            device: device_name(device),
+            backend: device.backend_name(),
+            threads: std::thread::available_parallelism().map_or(1, usize::from),
+            agreements: Vec::new(),
+            rows: Vec::new(),
+            scaling: Vec::new(),
+            peak: Peak::default(),
+        };
+        if threads > 0 {
+            measured.threads = threads;
+        }
+        measured
+    }
+
+    /// Writes the files that were asked for.
+    fn write(&self, arguments: &Arguments) -> Result<(), Failure> {
+        if let Some(file) = &arguments.plot {
+            let svg = scaling::draw(&self.scaling, &self.device)?;
+            logs::output::write(file, svg.as_bytes())?;
+        }
+        if let Some(file) = &arguments.result {
+            logs::output::write_json(file, self)?;
+        }
+        Ok(())
+    }
+
+    fn code(&self) -> ExitCode {
+        let failed = self.agreements.iter().filter(|check| !check.passed).count();
+        if failed > 0 {
+            say(&format!(
+                "error: {failed} results differ from the CPU's by more than is allowed"
+            ));
+            return ExitCode::from(exit::FAILED);
+        }
+        ExitCode::SUCCESS
+    }
+}
+
 /// One line of the table.
 #[derive(Serialize)]
 struct Row {
@@ -77,21 +121,7 @@ pub(crate) fn run(arguments: &Arguments, cache: &Cache) -> Result<ExitCode, Fail
     } else {
         Vec::new()
     };
-    let mut measured = Measured {
-        program_version: env!("CARGO_PKG_VERSION"),
-        git_commit: option_env!("WORKBENCH_COMMIT"),
-        features: experiments::features(),
-        device: device_name(device),
-        backend: device.backend_name(),
-        threads: std::thread::available_parallelism().map_or(1, usize::from),
-        agreements: Vec::new(),
-        rows: Vec::new(),
-        scaling: Vec::new(),
-        peak: Peak::default(),
-    };
-    if arguments.threads > 0 {
-        measured.threads = arguments.threads;
-    }
+    let mut measured = Measured::new(device, arguments.threads);
     console::print(&text::head(&measured))?;
     if device == Device::Cuda {
         let config = bench.config(COMPARED, Format::Fp32, &[])?;
@@ -99,30 +129,7 @@ pub(crate) fn run(arguments: &Arguments, cache: &Cache) -> Result<ExitCode, Fail
         measured.agreements = agreements(&config, &bench.formats, cache)?;
         console::print(&text::agreements(&measured.agreements))?;
     }
-    // Twice, the second time from the end: what slows the machine for a while meets other sizes.
-    let twice = || {
-        varied
-            .iter()
-            .enumerate()
-            .chain(varied.iter().enumerate().rev())
-    };
-    let varied_jobs = twice().map(|(_, job)| job);
-    let mut clock = Clock::new(jobs.iter().chain(varied_jobs), arguments);
-    for job in &jobs {
-        let timed = bench.time(job, &mut clock)?;
-        measured.peak.join(&timed.peak);
-        measured.rows.push(Row::new(job.what.clone(), timed));
-    }
-    let mut points: Vec<Timed> = Vec::new();
-    for (index, job) in twice() {
-        let timed = bench.time(job, &mut clock)?;
-        measured.peak.join(&timed.peak);
-        match points.get_mut(index) {
-            Some(first) => first.join(&timed),
-            None => points.push(timed),
-        }
-    }
-    clock.end();
+    let points = bench.measure(&jobs, &varied, &mut measured)?;
     if !measured.rows.is_empty() {
         console::print(&text::rows(&measured.rows))?;
     }
@@ -131,25 +138,8 @@ pub(crate) fn run(arguments: &Arguments, cache: &Cache) -> Result<ExitCode, Fail
         console::print(&text::scaling(&measured.scaling))?;
     }
     console::print(&text::peak(&measured.peak))?;
-    if let Some(file) = &arguments.plot {
-        let svg = scaling::draw(&measured.scaling, &measured.device)?;
-        logs::output::write(file, svg.as_bytes())?;
-    }
-    if let Some(file) = &arguments.result {
-        logs::output::write_json(file, &measured)?;
-    }
-    let failed = measured
-        .agreements
-        .iter()
-        .filter(|check| !check.passed)
-        .count();
-    if failed > 0 {
-        say(&format!(
-            "error: {failed} results differ from the CPU's by more than is allowed"
-        ));
-        return Ok(ExitCode::from(exit::FAILED));
-    }
-    Ok(ExitCode::SUCCESS)
+    measured.write(arguments)?;
+    Ok(measured.code())
 }
 
 /// Something to time.
@@ -238,6 +228,40 @@ impl<'a> Bench<'a> {
         }
         config.tasks = tasks::resolve(&config.tasks)?;
         Ok(config)
+    }
+
+    /// Adds the rows and the peak to what is measured; returns the times of the varied sizes.
+    fn measure(
+        &self,
+        jobs: &[Job],
+        varied: &[Job],
+        measured: &mut Measured,
+    ) -> Result<Vec<Timed>, Failure> {
+        // Twice, the second time from the end: what slows the machine for a while meets other sizes.
+        let twice = || {
+            varied
+                .iter()
+                .enumerate()
+                .chain(varied.iter().enumerate().rev())
+        };
+        let varied_jobs = twice().map(|(_, job)| job);
+        let mut clock = Clock::new(jobs.iter().chain(varied_jobs), self.arguments);
+        for job in jobs {
+            let timed = self.time(job, &mut clock)?;
+            measured.peak.join(&timed.peak);
+            measured.rows.push(Row::new(job.what.clone(), timed));
+        }
+        let mut points: Vec<Timed> = Vec::new();
+        for (index, job) in twice() {
+            let timed = self.time(job, &mut clock)?;
+            measured.peak.join(&timed.peak);
+            match points.get_mut(index) {
+                Some(first) => first.join(&timed),
+                None => points.push(timed),
+            }
+        }
+        clock.end();
+        Ok(points)
     }
 
     fn time(&self, job: &Job, clock: &mut Clock) -> Result<Timed, Failure> {

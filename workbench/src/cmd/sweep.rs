@@ -37,21 +37,7 @@ pub(crate) fn run(command: Command, cache: &Cache) -> Result<ExitCode, Failure> 
             out,
             execution,
             retry_failed,
-        } => {
-            let (card, text) = load(&choice)?;
-            let out = out.unwrap_or_else(|| default_directory(&card));
-            let sweep = create(&card, &text, &out, &choice.set, cache, !choice.offline)?;
-            let stop = Stop::listen()?;
-            let mut executor = executor(&execution, cache, &sweep.plan().missing_languages)?;
-            executor.retry_failed = retry_failed;
-            let (tally, verdict) = execute(&sweep, &executor, stop.flag(), &mut Lines::default())?;
-            console::print(&super::verdict::text(&verdict))?;
-            say(&format!(
-                "report: workbench report {}",
-                sweep.dir().display()
-            ));
-            return Ok(exit_code(tally));
-        }
+        } => return run_card(&choice, out, &execution, retry_failed, cache),
         Command::Rerun {
             dir,
             share,
@@ -68,14 +54,7 @@ pub(crate) fn run(command: Command, cache: &Cache) -> Result<ExitCode, Failure> 
             };
             return rerun.run(&execution, cache, json);
         }
-        Command::Status { dir, json } => {
-            let status = SweepReader::open(&dir)?.status();
-            if json {
-                console::print_json(&status)?;
-            } else {
-                console::print(&status.to_string())?;
-            }
-        }
+        Command::Status { dir, json } => status(&dir, json)?,
         Command::Stop { dir, run: None } => return stop::all(&dir),
         Command::Stop {
             dir,
@@ -90,13 +69,46 @@ pub(crate) fn run(command: Command, cache: &Cache) -> Result<ExitCode, Failure> 
             dir,
             run,
             undo: true,
-        } => {
-            let sweep = Sweep::open(&dir)?;
-            let id = sweep.find(&run)?.id.clone();
-            sweep.withdraw(&id, Request::Skip)?;
-        }
+        } => take_back_skip(&dir, &run)?,
     }
     Ok(ExitCode::SUCCESS)
+}
+
+fn run_card(
+    choice: &CardChoice,
+    out: Option<PathBuf>,
+    execution: &Execution,
+    retry_failed: bool,
+    cache: &Cache,
+) -> Result<ExitCode, Failure> {
+    let (card, text) = load(choice)?;
+    let out = out.unwrap_or_else(|| default_directory(&card));
+    let sweep = create(&card, &text, &out, &choice.set, cache, !choice.offline)?;
+    let stop = Stop::listen()?;
+    let mut executor = executor(execution, cache, &sweep.plan().missing_languages)?;
+    executor.retry_failed = retry_failed;
+    let (tally, verdict) = execute(&sweep, &executor, stop.flag(), &mut Lines::default())?;
+    console::print(&super::verdict::text(&verdict))?;
+    say(&format!(
+        "report: workbench report {}",
+        sweep.dir().display()
+    ));
+    Ok(exit_code(tally))
+}
+
+fn status(dir: &Path, json: bool) -> Result<(), Failure> {
+    let status = SweepReader::open(dir)?.status();
+    if json {
+        console::print_json(&status)
+    } else {
+        console::print(&status.to_string())
+    }
+}
+
+fn take_back_skip(dir: &Path, run: &str) -> Result<(), Failure> {
+    let sweep = Sweep::open(dir)?;
+    let id = sweep.find(run)?.id.clone();
+    Ok(sweep.withdraw(&id, Request::Skip)?)
 }
 
 fn load(choice: &CardChoice) -> Result<(Card, String), Failure> {

@@ -3,16 +3,58 @@
 use super::*;
 use experiments_config::{Ffn, Norm, Positions};
 use proptest::prelude::*;
+use std::borrow::Cow;
 
 /// One choice of each setting that changes the arguments.
 fn settings() -> impl Strategy<Value = Vec<String>> {
-    let one = |key: &'static str, values: &'static [&'static str]| {
-        prop::sample::select(values).prop_map(move |value| format!("{key}={value}"))
-    };
-    let of = |key: &'static str, values: Vec<&'static str>| {
-        prop::sample::select(values).prop_map(move |value| format!("{key}={value}"))
-    };
-    let precision = prop::sample::select(vec![
+    (shape(), training(), precision(), objective()).prop_map(
+        |(shape, training, precision, objective)| {
+            let mut sets = Vec::from(shape);
+            sets.push(TASKS.to_owned());
+            sets.extend(training);
+            sets.extend(precision.into_iter().chain(objective).map(str::to_owned));
+            sets
+        },
+    )
+}
+
+fn one(
+    key: &'static str,
+    values: impl Into<Cow<'static, [&'static str]>>,
+) -> impl Strategy<Value = String> {
+    prop::sample::select(values).prop_map(move |value| format!("{key}={value}"))
+}
+
+fn shape() -> impl Strategy<Value = [String; 7]> {
+    (
+        one("model.norm", Norm::ALL.map(Norm::name).to_vec()),
+        one(
+            "model.positions",
+            Positions::ALL.map(Positions::name).to_vec(),
+        ),
+        one("model.ffn", Ffn::ALL.map(Ffn::name).to_vec()),
+        one("model.tie_embeddings", &["true", "false"]),
+        one("model.bias", &["true", "false"]),
+        one("model.qk_norm", &["true", "false"]),
+        one("model.embedding_norm", &["true", "false"]),
+    )
+        .prop_map(<[String; 7]>::from)
+}
+
+fn training() -> impl Strategy<Value = [String; 6]> {
+    (
+        one("egs.alpha", &["1.0", "0.1", "0.0"]),
+        one("egs.path", &["input", "logit", "both"]),
+        one("optimizer.warmup_samples", &["0", "100"]),
+        one("optimizer.decay_samples", &["0", "1000"]),
+        one("optimizer.clip_mode", &["norm", "zclip", "adagc"]),
+        one("data.held_out", &["0.001", "0.05", "0.5"]),
+    )
+        .prop_map(<[String; 6]>::from)
+}
+
+fn precision() -> impl Strategy<Value = Vec<&'static str>> {
+    prop::sample::select(vec![
         vec!["precision.format=fp32"],
         vec!["precision.format=bf16"],
         vec![
@@ -41,40 +83,16 @@ fn settings() -> impl Strategy<Value = Vec<String>> {
             "precision.fp32_head=true",
             "precision.saturate_gradients=true",
         ],
-    ]);
+    ])
+}
+
+fn objective() -> impl Strategy<Value = Vec<&'static str>> {
     // Tasks are blanks to be filled: none without blanks.
-    let objective = prop::sample::select(vec![
+    prop::sample::select(vec![
         vec!["objective.mode=gpt"],
         vec!["objective.mode=glm"],
         vec!["objective.mode=glm", "tasks.ratio=0.05"],
-    ]);
-    let shape = (
-        of("model.norm", Norm::ALL.map(Norm::name).to_vec()),
-        of(
-            "model.positions",
-            Positions::ALL.map(Positions::name).to_vec(),
-        ),
-        of("model.ffn", Ffn::ALL.map(Ffn::name).to_vec()),
-        one("model.tie_embeddings", &["true", "false"]),
-        one("model.bias", &["true", "false"]),
-        one("model.qk_norm", &["true", "false"]),
-        one("model.embedding_norm", &["true", "false"]),
-    );
-    let training = (
-        one("egs.alpha", &["1.0", "0.1", "0.0"]),
-        one("egs.path", &["input", "logit", "both"]),
-        one("optimizer.warmup_samples", &["0", "100"]),
-        one("optimizer.decay_samples", &["0", "1000"]),
-        one("optimizer.clip_mode", &["norm", "zclip", "adagc"]),
-        one("data.held_out", &["0.001", "0.05", "0.5"]),
-    );
-    (shape, training, precision, objective).prop_map(|(s, t, precision, objective)| {
-        let mut sets = vec![s.0, s.1, s.2, s.3, s.4, s.5, s.6];
-        sets.push(TASKS.to_owned());
-        sets.extend([t.0, t.1, t.2, t.3, t.4, t.5]);
-        sets.extend(precision.into_iter().chain(objective).map(str::to_owned));
-        sets
-    })
+    ])
 }
 
 proptest! {

@@ -47,6 +47,62 @@ pub(crate) fn in_flight(layout: &Layout, stage: u64) -> u64 {
     }
 }
 
+/// What follows from the parameters of a stage.
+struct State {
+    parameters: f64,
+    weights: f64,
+    gradients: f64,
+    optimizer: f64,
+    bucket: f64,
+    /// The FP32 copy of the gradients of the replica's own share.
+    copy: f64,
+}
+
+impl State {
+    fn new(parameters: f64, config: &Config, layout: &Layout, options: &MemoryOptions) -> Self {
+        let format = config.precision.format;
+        let gradient = element(config.precision.grad_accumulation).max(element(format));
+        let replicas = if options.zero_1 {
+            layout.data_parallel.max(1) as f64
+        } else {
+            1.0
+        };
+        // FP32 weights are their own master.
+        let state = if format == Format::Fp32 { 8.0 } else { 12.0 };
+        let bucket = if layout.data_parallel > 1 {
+            parameters.min(options.bucket_elements as f64) * gradient
+        } else {
+            0.0
+        };
+        Self {
+            parameters,
+            weights: parameters * element(format),
+            gradients: parameters * gradient,
+            optimizer: parameters * state / replicas,
+            bucket,
+            copy: 4.0 * parameters / replicas,
+        }
+    }
+
+    /// What is always there.
+    fn resident(&self, options: &MemoryOptions) -> f64 {
+        self.weights + self.gradients + self.optimizer + options.overhead_bytes as f64
+    }
+}
+
+/// What follows from the micro-batches in flight on a stage.
+struct Flight {
+    per_micro_batch: f64,
+    number: u64,
+    activations: f64,
+    inputs: f64,
+    head: f64,
+    /// Activations, inputs and head.
+    held: f64,
+    /// The same with one micro-batch less in flight.
+    one_less: f64,
+}
+
 /// Where a stage stands.
 struct Place {
     stage: u64,
@@ -89,70 +145,64 @@ impl Place {
         all: &Parameters,
         layer: LayerBytes,
     ) -> Result<StageMemory, PlanError> {
-        let format = config.precision.format;
-        let count = self.parameters(all, layout.tensor_parallel);
-        let gradient = element(config.precision.grad_accumulation).max(element(format));
-        let replicas = if options.zero_1 {
-            layout.data_parallel.max(1) as f64
-        } else {
-            1.0
-        };
-        // FP32 weights are their own master.
-        let state = if format == Format::Fp32 { 8.0 } else { 12.0 };
-        let (weights, gradients) = (count * element(format), count * gradient);
-        let optimizer = count * state / replicas;
-        let bucket = if layout.data_parallel > 1 {
-            count.min(options.bucket_elements as f64) * gradient
-        } else {
-            0.0
-        };
-
-        let in_flight = in_flight(layout, self.stage);
-        // Interleaved, what is in flight is counted in chunks, of `layers / v` layers each.
-        let per_micro_batch = layer.kept * self.layers as f64;
-        let micro_batches = in_flight as f64 / layout.chunks.max(1) as f64;
-        let activations = per_micro_batch * micro_batches;
-        let around = self.around(config, layout, options);
-        let inputs = around * micro_batches;
-        let head = self.head(config, layout, options);
-
-        let resident = weights + gradients + optimizer + options.overhead_bytes as f64;
-        let held = activations + inputs + head;
-        let one_less = (held - (per_micro_batch + around) / layout.chunks.max(1) as f64).max(0.0);
-        let phases = phases(
-            resident,
-            [
-                (Phase::Idle, 0.0),
-                (Phase::Warmup, one_less + layer.forward),
-                (Phase::SteadyForward, held + layer.forward),
-                (Phase::SteadyBackward, held + layer.backward),
-                (Phase::Cooldown, one_less + layer.backward),
-                (Phase::GradientReduction, bucket),
-                // The FP32 copy of the gradients of the replica's own share.
-                (Phase::OptimizerStep, 4.0 * count / replicas),
-            ],
-        )?;
+        let state = State::new(
+            self.parameters(all, layout.tensor_parallel),
+            config,
+            layout,
+            options,
+        );
+        let flight = self.flight(config, layout, options, layer.kept);
+        let resident = state.resident(options);
+        let phases = phases(resident, &state, &flight, layer)?;
         let peak_bytes = phases.iter().map(|phase| phase.bytes).max().unwrap_or(0);
         let whole = |value| bytes("memory of a GPU", value);
         Ok(StageMemory {
             stage: self.stage,
             layers: self.layers,
-            parameters: whole(count)?,
-            weights: whole(weights)?,
-            gradients: whole(gradients)?,
-            optimizer: whole(optimizer)?,
-            activations_per_micro_batch: whole(per_micro_batch)?,
-            in_flight,
-            activations: whole(activations)?,
-            inputs_and_boundaries: whole(inputs)?,
-            head: whole(head)?,
+            parameters: whole(state.parameters)?,
+            weights: whole(state.weights)?,
+            gradients: whole(state.gradients)?,
+            optimizer: whole(state.optimizer)?,
+            activations_per_micro_batch: whole(flight.per_micro_batch)?,
+            in_flight: flight.number,
+            activations: whole(flight.activations)?,
+            inputs_and_boundaries: whole(flight.inputs)?,
+            head: whole(flight.head)?,
             forward_working_set: whole(layer.forward)?,
             backward_working_set: whole(layer.backward)?,
-            bucket: whole(bucket)?,
+            bucket: whole(state.bucket)?,
             overhead: options.overhead_bytes,
             phases,
             peak_bytes,
         })
+    }
+
+    fn flight(
+        &self,
+        config: &Config,
+        layout: &Layout,
+        options: &MemoryOptions,
+        kept: f64,
+    ) -> Flight {
+        let in_flight = in_flight(layout, self.stage);
+        // Interleaved, what is in flight is counted in chunks, of `layers / v` layers each.
+        let per_micro_batch = kept * self.layers as f64;
+        let micro_batches = in_flight as f64 / layout.chunks.max(1) as f64;
+        let activations = per_micro_batch * micro_batches;
+        let around = self.around(config, layout, options);
+        let inputs = around * micro_batches;
+        let head = self.head(config, layout, options);
+        let held = activations + inputs + head;
+        let one_less = (held - (per_micro_batch + around) / layout.chunks.max(1) as f64).max(0.0);
+        Flight {
+            per_micro_batch,
+            number: in_flight,
+            activations,
+            inputs,
+            head,
+            held,
+            one_less,
+        }
     }
 
     /// Beside the layers, for one micro-batch: token and position ids (8 bytes a slot, twice for
@@ -218,13 +268,28 @@ impl Place {
     }
 }
 
-/// What each phase holds beside what is always there.
-fn phases(resident: f64, held: [(Phase, f64); 7]) -> Result<Vec<PhaseMemory>, PlanError> {
+/// Every phase: what is always there, and what the phase holds beside it.
+fn phases(
+    resident: f64,
+    state: &State,
+    flight: &Flight,
+    layer: LayerBytes,
+) -> Result<Vec<PhaseMemory>, PlanError> {
+    let (held, one_less) = (flight.held, flight.one_less);
+    let beside = [
+        (Phase::Idle, 0.0),
+        (Phase::Warmup, one_less + layer.forward),
+        (Phase::SteadyForward, held + layer.forward),
+        (Phase::SteadyBackward, held + layer.backward),
+        (Phase::Cooldown, one_less + layer.backward),
+        (Phase::GradientReduction, state.bucket),
+        (Phase::OptimizerStep, state.copy),
+    ];
     let phase = |(phase, value)| {
         Ok(PhaseMemory {
             phase,
             bytes: bytes("memory of a GPU", resident + value)?,
         })
     };
-    held.into_iter().map(phase).collect()
+    beside.into_iter().map(phase).collect()
 }

@@ -136,6 +136,26 @@ fn native() -> (TempDir, Sweep, String) {
     (dir, sweep, list)
 }
 
+/// Whether the run, with `set` in its `run.toml`, may stand for the first arm with `key` at `value`.
+fn stands(place: &Path, key: &str, value: &str, set: &str) -> bool {
+    let mut arm = card().arms()[0].clone();
+    arm.settings.insert(key.to_owned(), value.into());
+    let file = place.join("run.toml");
+    let own = std::fs::read_to_string(&file).unwrap();
+    let set: Vec<Override> = set.lines().map(|set| set.parse().unwrap()).collect();
+    let config = load_file(&file, &set).unwrap();
+    std::fs::write(&file, config.to_toml()).unwrap();
+    let listed = Listed {
+        arm: arm.label.clone(),
+        dir: place.to_owned(),
+        seed: None,
+    };
+    let run = Given::open(place, &listed, &card()).unwrap();
+    let checked = run.check_arm(&card(), &arm);
+    std::fs::write(&file, own).unwrap();
+    checked.is_ok()
+}
+
 #[test]
 fn a_run_of_this_program_stands_for_the_arm_only_whose_settings_it_has() {
     let (dir, sweep, list) = native();
@@ -164,28 +184,22 @@ fn a_run_of_this_program_stands_for_the_arm_only_whose_settings_it_has() {
     other.fixed.remove("optimizer.lr");
     other.fixed.insert("model.norm".to_owned(), "pre".into());
     verdict(&dir, &other, &list).unwrap();
-    // Arms may differ in who watches, or in the weights that they begin with.
+    // Without its configuration nothing shows what it was.
     let first = sweep.run_dir(&sweep.runs()[0].id);
-    let held = |key: &str, value: &str, set: &str| {
-        let mut arm = card().arms()[0].clone();
-        arm.settings.insert(key.to_owned(), value.into());
-        let file = first.join("run.toml");
-        let own = std::fs::read_to_string(&file).unwrap();
-        let set: Vec<Override> = set.lines().map(|set| set.parse().unwrap()).collect();
-        let config = load_file(&file, &set).unwrap();
-        std::fs::write(&file, config.to_toml()).unwrap();
-        let listed = Listed {
-            arm: arm.label.clone(),
-            dir: first.clone(),
-            seed: None,
-        };
-        let run = Given::open(&first, &listed, &card()).unwrap();
-        let checked = run.check_arm(&card(), &arm);
-        std::fs::write(&file, own).unwrap();
-        checked.is_ok()
-    };
-    assert!(held("alarm.action", "bell", "alarm.action=bell"));
-    assert!(!held("alarm.action", "bell", "alarm.action=none"));
+    std::fs::remove_file(first.join("run.toml")).unwrap();
+    let error = verdict(&dir, &card(), &list).unwrap_err().to_string();
+    assert!(
+        error.contains("run.toml") && error.contains("nothing shows"),
+        "{error}"
+    );
+}
+
+#[test]
+fn arms_may_differ_in_who_watches_or_in_the_weights_that_they_begin_with() {
+    let (dir, sweep, _) = native();
+    let first = sweep.run_dir(&sweep.runs()[0].id);
+    assert!(stands(&first, "alarm.action", "bell", "alarm.action=bell"));
+    assert!(!stands(&first, "alarm.action", "bell", "alarm.action=none"));
     let weights = |name: &str| dir.path().join(name).display().to_string();
     for (name, bytes) in [("a", "one"), ("b", "one"), ("c", "two")] {
         std::fs::write(dir.path().join(name), bytes).unwrap();
@@ -197,18 +211,11 @@ fn a_run_of_this_program_stands_for_the_arm_only_whose_settings_it_has() {
     );
     for (name, same) in [("a", true), ("b", true), ("c", false), ("gone", false)] {
         assert_eq!(
-            held("model.init.weights", &weights(name), &begun),
+            stands(&first, "model.init.weights", &weights(name), &begun),
             same,
             "{name}"
         );
     }
-    // Without its configuration nothing shows what it was.
-    std::fs::remove_file(first.join("run.toml")).unwrap();
-    let error = verdict(&dir, &card(), &list).unwrap_err().to_string();
-    assert!(
-        error.contains("run.toml") && error.contains("nothing shows"),
-        "{error}"
-    );
 }
 
 #[test]

@@ -85,13 +85,7 @@ pub(crate) fn draw(plot: &Plot<'_>) -> Result<Option<Figure>, ReportError> {
                 band(chart, curve)?;
             }
             for (i, curve) in curves.iter().enumerate() {
-                // Loss scales often coincide exactly and would hide one another.
-                let apart = if plot.scale == Scale::Log2 {
-                    DODGE * i as f64
-                } else {
-                    0.0
-                };
-                line(chart, curve, apart, (&x, &y))?;
+                line(chart, curve, dodge(plot.scale, i), (&x, &y))?;
             }
             for level in plot.levels {
                 reference(chart, level, &x)?;
@@ -99,30 +93,11 @@ pub(crate) fn draw(plot: &Plot<'_>) -> Result<Option<Figure>, ReportError> {
             Ok(())
         },
     )?;
-    let stride = curves
-        .iter()
-        .map(|curve| curve.band.stride)
-        .max()
-        .unwrap_or(1);
-    let mut caption = plot.caption.to_owned();
-    if plot.scale == Scale::Log2 && curves.len() > 1 {
-        caption +=
-            " Lines of later arms are drawn a little lower, so that equal ones stay visible.";
-    }
-    if y.is_log() {
-        caption += " Logarithmic axis.";
-    }
-    if stride > 1 {
-        let _ = write!(
-            caption,
-            " Each point joins {stride} steps; the band keeps their extremes."
-        );
-    }
     Ok(Some(Figure {
         name: plot.name.to_owned(),
         title: plot.title.to_owned(),
         description,
-        caption,
+        caption: caption(&curves, plot, &y),
         svg,
     }))
 }
@@ -141,6 +116,16 @@ fn legend(curves: &[&Curve], levels: &[Level]) -> Vec<(Key, String)> {
     let dashed = Key::Line(palette::INK, Some(LEVEL_DASH));
     entries.extend(levels.iter().map(|level| (dashed, level.label.clone())));
     entries
+}
+
+/// How much lower the line of the arm at a position is drawn. Loss scales often coincide exactly
+/// and would hide one another.
+fn dodge(scale: Scale, position: usize) -> f64 {
+    if scale == Scale::Log2 {
+        DODGE * position as f64
+    } else {
+        0.0
+    }
 }
 
 fn band(chart: &mut Chart<'_, '_>, curve: &Curve) -> Drawn {
@@ -193,6 +178,29 @@ fn reference(chart: &mut Chart<'_, '_>, level: &Level, x: &Axis) -> Drawn {
     chart
         .plotting_area()
         .draw(&DashedPathElement::new(ends, dash * PX, gap * PX, style))
+}
+
+fn caption(curves: &[&Curve], plot: &Plot<'_>, y: &Axis) -> String {
+    let stride = curves
+        .iter()
+        .map(|curve| curve.band.stride)
+        .max()
+        .unwrap_or(1);
+    let mut caption = plot.caption.to_owned();
+    if plot.scale == Scale::Log2 && curves.len() > 1 {
+        caption +=
+            " Lines of later arms are drawn a little lower, so that equal ones stay visible.";
+    }
+    if y.is_log() {
+        caption += " Logarithmic axis.";
+    }
+    if stride > 1 {
+        let _ = write!(
+            caption,
+            " Each point joins {stride} steps; the band keeps their extremes."
+        );
+    }
+    caption
 }
 
 fn describe(curves: &[&Curve], plot: &Plot<'_>) -> String {

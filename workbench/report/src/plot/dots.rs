@@ -2,7 +2,7 @@
 
 use super::Figure;
 use super::axis::{Axis, Scale};
-use super::canvas::{self, Frame, Key, PX, stroke, text};
+use super::canvas::{self, Chart, Drawn, Frame, Key, PX, stroke, text};
 use super::curves::Level;
 use super::label::shorten;
 use super::palette::{self, FAINT, INK};
@@ -63,48 +63,11 @@ pub(crate) fn draw(rows: &[Row], levels: &[Level]) -> Result<Option<Figure>, Rep
             y_label: "",
         },
         |chart| {
-            let area = chart.plotting_area();
             for level in levels {
-                let (at, (bottom, top)) = (level.value, y.ends());
-                let ends = [(at, bottom), (at, top)];
-                area.draw(&DashedPathElement::new(
-                    ends,
-                    5 * PX,
-                    4 * PX,
-                    stroke(INK, 1),
-                ))?;
-                let rightward = x.place(at) < 0.5;
-                let (side, gap) = if rightward {
-                    (HPos::Left, 6)
-                } else {
-                    (HPos::Right, -6)
-                };
-                let (px, py) = area.map_coordinate(&(at, top));
-                let (x0, y0) = area.get_base_pixel();
-                let style = text(INK).pos(Pos::new(side, VPos::Center));
-                let place = (px - x0 + gap * PX, py - y0 + 10 * PX);
-                area.strip_coord_spec()
-                    .draw(&Text::new(level.short.clone(), place, style))?;
+                reference(chart, level, (&x, &y))?;
             }
             for (row, height) in rows.iter().rev().zip(0..) {
-                let colour = palette::arm(row.arm);
-                for (dot, i) in row.dots.iter().zip(0..) {
-                    let at = (
-                        dot.value.unwrap_or(x.ends().1),
-                        f64::from(height) + spread(i, row.dots.len() as i32),
-                    );
-                    match dot {
-                        Dot { value: None, .. } => {
-                            area.draw(&Cross::new(at, 5 * PX, stroke(colour, 2)))?;
-                        }
-                        Dot { event: true, .. } => {
-                            area.draw(&Circle::new(at, 5 * PX, stroke(colour, 2)))?;
-                        }
-                        Dot { event: false, .. } => {
-                            area.draw(&Circle::new(at, 5 * PX, colour.rgb().filled()))?;
-                        }
-                    }
-                }
+                runs(chart, row, height, &x)?;
             }
             Ok(())
         },
@@ -118,6 +81,53 @@ pub(crate) fn draw(rows: &[Row], levels: &[Level]) -> Result<Option<Figure>, Rep
             .to_owned(),
         svg,
     }))
+}
+
+fn reference(chart: &mut Chart<'_, '_>, level: &Level, (x, y): (&Axis, &Axis)) -> Drawn {
+    let area = chart.plotting_area();
+    let (at, (bottom, top)) = (level.value, y.ends());
+    let ends = [(at, bottom), (at, top)];
+    area.draw(&DashedPathElement::new(
+        ends,
+        5 * PX,
+        4 * PX,
+        stroke(INK, 1),
+    ))?;
+    let rightward = x.place(at) < 0.5;
+    let (side, gap) = if rightward {
+        (HPos::Left, 6)
+    } else {
+        (HPos::Right, -6)
+    };
+    let (px, py) = area.map_coordinate(&(at, top));
+    let (x0, y0) = area.get_base_pixel();
+    let style = text(INK).pos(Pos::new(side, VPos::Center));
+    let place = (px - x0 + gap * PX, py - y0 + 10 * PX);
+    area.strip_coord_spec()
+        .draw(&Text::new(level.short.clone(), place, style))
+}
+
+fn runs(chart: &mut Chart<'_, '_>, row: &Row, height: i32, x: &Axis) -> Drawn {
+    let area = chart.plotting_area();
+    let colour = palette::arm(row.arm);
+    for (dot, i) in row.dots.iter().zip(0..) {
+        let at = (
+            dot.value.unwrap_or(x.ends().1),
+            f64::from(height) + spread(i, row.dots.len() as i32),
+        );
+        match dot {
+            Dot { value: None, .. } => {
+                area.draw(&Cross::new(at, 5 * PX, stroke(colour, 2)))?;
+            }
+            Dot { event: true, .. } => {
+                area.draw(&Circle::new(at, 5 * PX, stroke(colour, 2)))?;
+            }
+            Dot { event: false, .. } => {
+                area.draw(&Circle::new(at, 5 * PX, colour.rgb().filled()))?;
+            }
+        }
+    }
+    Ok(())
 }
 
 /// Dots of a row lie a little apart, in order of seed, so that equal values stay visible.

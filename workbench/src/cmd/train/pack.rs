@@ -9,7 +9,7 @@ use crate::cli::Train;
 use crate::console::say;
 use crate::failure::{Failure, exit};
 use crate::progress::Steps;
-use experiments::{Ending, Member, PackRequest, train_pack};
+use experiments::{Ending, Member, PackRequest, TrainError, train_pack};
 use experiments_text::Cache;
 use logs::Record;
 use std::fs::File;
@@ -27,13 +27,7 @@ pub(super) fn run(arguments: &Train, cache: &Cache) -> Result<ExitCode, Failure>
     let directories = arguments.what.clone();
     refuse_twins(&directories)?;
     let mut worst = Worst::default();
-    let mut members = Vec::new();
-    for directory in directories {
-        match crate::cmd::run_config(&directory) {
-            Ok(config) => members.push(Member { directory, config }),
-            Err(failure) => worst.failed(&directory, &failure),
-        }
-    }
+    let members = readable(directories, &mut worst);
     let Some(first) = members.first() else {
         return Ok(worst.code());
     };
@@ -69,17 +63,7 @@ pub(super) fn run(arguments: &Train, cache: &Cache) -> Result<ExitCode, Failure>
     match ends {
         Ok(ends) => {
             for (member, end) in members.iter().zip(ends) {
-                match end {
-                    Ok(ending) => {
-                        say(&super::end::line(&member.directory, &member.config, ending));
-                        worst.meet(match ending {
-                            Ending::Finished => Worst::Done,
-                            Ending::Stopped => Worst::Stopped,
-                            Ending::Alarmed => Worst::Alarmed,
-                        });
-                    }
-                    Err(error) => worst.failed(&member.directory, &error.into()),
-                }
+                worst.ended(member, end);
             }
         }
         Err(error) => {
@@ -90,6 +74,18 @@ pub(super) fn run(arguments: &Train, cache: &Cache) -> Result<ExitCode, Failure>
         }
     }
     Ok(worst.code())
+}
+
+/// The runs whose configuration can be read; the others have failed.
+fn readable(directories: Vec<PathBuf>, worst: &mut Worst) -> Vec<Member> {
+    let mut members = Vec::new();
+    for directory in directories {
+        match crate::cmd::run_config(&directory) {
+            Ok(config) => members.push(Member { directory, config }),
+            Err(failure) => worst.failed(&directory, &failure),
+        }
+    }
+    members
 }
 
 /// One directory has one writer.
@@ -122,6 +118,21 @@ enum Worst {
 impl Worst {
     fn meet(&mut self, other: Self) {
         *self = (*self).max(other);
+    }
+
+    /// Says how a run ended.
+    fn ended(&mut self, member: &Member, end: Result<Ending, TrainError>) {
+        match end {
+            Ok(ending) => {
+                say(&super::end::line(&member.directory, &member.config, ending));
+                self.meet(match ending {
+                    Ending::Finished => Self::Done,
+                    Ending::Stopped => Self::Stopped,
+                    Ending::Alarmed => Self::Alarmed,
+                });
+            }
+            Err(error) => self.failed(&member.directory, &error.into()),
+        }
     }
 
     /// Says what went wrong, also in the run's own console log: the output of this process goes to one

@@ -67,11 +67,10 @@ pub(super) fn build(
     index: usize,
     columns: usize,
 ) -> Chart {
-    let log = choices.log[index];
     let mut chart = Chart {
         signal: signal.into(),
         unit: logs::signal::signal(signal).map_or("", |signal| signal.unit),
-        log,
+        log: choices.log[index],
         axis: Some(choices.axis),
         chosen: curves.len(),
         choices,
@@ -83,64 +82,82 @@ pub(super) fn build(
         .map(|curve| (*curve, sample(curve, choices.weight())))
         .collect();
     chart.runs = samples.len();
-    for (curve, run) in &samples {
-        chart.marks.extend(
-            run.iter()
-                .filter(|s| !s.raw.is_finite())
-                .map(|s| (s.x, curve.arm)),
-        );
-        chart.not_positive += if log {
-            run.iter()
-                .filter(|s| s.raw <= 0.0 && s.raw.is_finite())
-                .count()
-        } else {
-            0
-        };
-    }
-    let scale = |value: f64| if log { log10(value) } else { value };
+    chart.note_left_out(&samples);
     for arm in 0..arms {
         let of_arm: Vec<&(Curve, Vec<Sample>)> = samples
             .iter()
             .filter(|(curve, _)| curve.arm == arm)
             .collect();
-        let means = group(&of_arm);
-        let last = means.iter().rev().find(|mean| mean.value.is_finite());
-        if let Some(last) = last {
-            chart.legend.push((arm, last.value));
-        }
-        if choices.grouped {
-            let band = of_arm.len() > 1;
-            let points = means.iter().filter(|m| band && m.low <= m.high);
-            let points = points
-                .map(|m| (m.x, scale(m.low), scale(m.high)))
-                .collect::<Vec<_>>();
-            chart.bands.push(Band {
-                arm,
-                points: reduce::band(&points, columns),
-            });
-            let points: Vec<Point> = means.iter().map(|m| (m.x, scale(m.value))).collect();
-            chart.push_line(arm, Tone::Normal, &points, columns);
-        }
+        chart.push_arm(arm, &group(&of_arm), of_arm.len() > 1, columns);
     }
     if !choices.grouped {
-        for (curve, run) in samples.iter().filter(|_| choices.smooth) {
-            let raw: Vec<Point> = run.iter().map(|s| (s.x, scale(s.raw))).collect();
-            chart.push_line(curve.arm, Tone::Faint, &raw, columns);
-        }
-        // The run under the cursor last, on top of the others.
-        for focus in [false, true] {
-            for (curve, run) in samples.iter().filter(|(curve, _)| curve.focus == focus) {
-                let smooth: Vec<Point> = run.iter().map(|s| (s.x, scale(s.smooth))).collect();
-                let tone = if focus { Tone::Focus } else { Tone::Normal };
-                chart.push_line(curve.arm, tone, &smooth, columns);
-            }
-        }
+        chart.push_runs(&samples, columns);
     }
     chart.set_ranges(&samples);
     chart
 }
 
 impl Chart {
+    /// Marks non-finite values, and counts those that a log axis cannot show.
+    fn note_left_out(&mut self, samples: &[(Curve, Vec<Sample>)]) {
+        for (curve, run) in samples {
+            self.marks.extend(
+                run.iter()
+                    .filter(|s| !s.raw.is_finite())
+                    .map(|s| (s.x, curve.arm)),
+            );
+            self.not_positive += if self.log {
+                run.iter()
+                    .filter(|s| s.raw <= 0.0 && s.raw.is_finite())
+                    .count()
+            } else {
+                0
+            };
+        }
+    }
+
+    /// The legend of an arm and, where runs are grouped, its line and (with `band`) its band.
+    fn push_arm(&mut self, arm: usize, means: &[Mean], band: bool, columns: usize) {
+        let last = means.iter().rev().find(|mean| mean.value.is_finite());
+        if let Some(last) = last {
+            self.legend.push((arm, last.value));
+        }
+        if self.choices.grouped {
+            let points = means.iter().filter(|m| band && m.low <= m.high);
+            let points = points
+                .map(|m| (m.x, self.scale(m.low), self.scale(m.high)))
+                .collect::<Vec<_>>();
+            self.bands.push(Band {
+                arm,
+                points: reduce::band(&points, columns),
+            });
+            let points: Vec<Point> = means.iter().map(|m| (m.x, self.scale(m.value))).collect();
+            self.push_line(arm, Tone::Normal, &points, columns);
+        }
+    }
+
+    /// A line per run.
+    fn push_runs(&mut self, samples: &[(Curve, Vec<Sample>)], columns: usize) {
+        let smooth = self.choices.smooth;
+        for (curve, run) in samples.iter().filter(|_| smooth) {
+            let raw: Vec<Point> = run.iter().map(|s| (s.x, self.scale(s.raw))).collect();
+            self.push_line(curve.arm, Tone::Faint, &raw, columns);
+        }
+        // The run under the cursor last, on top of the others.
+        for focus in [false, true] {
+            for (curve, run) in samples.iter().filter(|(curve, _)| curve.focus == focus) {
+                let smooth: Vec<Point> = run.iter().map(|s| (s.x, self.scale(s.smooth))).collect();
+                let tone = if focus { Tone::Focus } else { Tone::Normal };
+                self.push_line(curve.arm, tone, &smooth, columns);
+            }
+        }
+    }
+
+    /// A value in plot coordinates.
+    fn scale(&self, value: f64) -> f64 {
+        if self.log { log10(value) } else { value }
+    }
+
     fn push_line(&mut self, arm: usize, tone: Tone, points: &[Point], columns: usize) {
         let points = reduce::line(points, columns);
         self.lines.push(Line { arm, tone, points });
