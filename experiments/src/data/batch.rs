@@ -82,30 +82,13 @@ pub(crate) struct Targets {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::data::objective::Segment;
-
-    fn sample(kind: Kind, targets: &[Option<u32>]) -> Sample {
-        let n = targets.len();
-        Sample {
-            kind,
-            tokens: vec![0; n],
-            positions: vec![0; n],
-            block_positions: vec![0; n],
-            targets: targets.to_vec(),
-            segments: vec![Segment {
-                start: 0,
-                len: n,
-                prefix: 1,
-            }],
-        }
-    }
 
     #[test]
     fn every_sequence_weighs_equally() {
         let batch = Batch {
             samples: vec![
-                sample(Kind::Gmask, &[None, Some(1), Some(2), Some(3)]),
-                sample(Kind::Mask, &[None, None, None, Some(4)]),
+                Sample::with_targets(Kind::Gmask, &[None, Some(1), Some(2), Some(3)]),
+                Sample::with_targets(Kind::Mask, &[None, None, None, Some(4)]),
             ],
             languages: vec![Some(0), Some(0)],
         };

@@ -133,7 +133,7 @@ fn likeliest(logits: &[f32]) -> Option<usize> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::data::objective::{Kind, Segment};
+    use crate::data::objective::Kind;
 
     /// One token a byte.
     fn asked(text: &str) -> Option<String> {
@@ -176,18 +176,7 @@ mod tests {
 
     #[test]
     fn a_word_counts_when_all_its_tokens_are_the_likeliest() {
-        let sample = |targets: &[Option<u32>]| Sample {
-            kind: Kind::Gmask,
-            tokens: vec![0; 3],
-            positions: vec![0; 3],
-            block_positions: vec![0; 3],
-            targets: targets.to_vec(),
-            segments: vec![Segment {
-                start: 0,
-                len: 3,
-                prefix: 1,
-            }],
-        };
+        let sample = |targets: &[_]| Sample::with_targets(Kind::Gmask, targets);
         let batch = Batch {
             samples: vec![
                 sample(&[None, Some(0), Some(1)]),

@@ -50,10 +50,10 @@ fn positions(model: &ModelConfig, arguments: &mut Arguments, limits: &mut Limits
         penalises,
         source: _,
     } = *model.positions.row();
-    let kind = match (rotates, is_learned) {
-        ([], true) => "learned_absolute",
-        ([], false) => "none",
-        ([_, ..], _) => "rope",
+    let (kind, without_penalty) = match (rotates, is_learned) {
+        ([], true) => ("learned_absolute", "no penalty on scores"),
+        ([], false) => ("none", "no positions at all"),
+        ([_, ..], _) => ("rope", "no penalty on scores"),
     };
     arguments.one("--position-embedding-type", kind);
     if !rotates.is_empty() {
@@ -71,10 +71,7 @@ fn positions(model: &ModelConfig, arguments: &mut Arguments, limits: &mut Limits
         limits.training(
             "model.positions",
             "ALiBi",
-            match kind {
-                "none" => "no positions at all",
-                _ => "no penalty on scores",
-            },
+            without_penalty,
             "pass an attention bias of slope × distance to `DotProductAttention` (TransformerEngine: `alibi_slopes`)",
         );
     }

@@ -1,5 +1,5 @@
 use super::*;
-use crate::data::objective::{Kind, Segment};
+use crate::data::objective::Kind;
 use experiments_config::{ModelConfig, Norm, resolve};
 
 const SPECIAL: usize = 262;
@@ -15,22 +15,6 @@ fn texts(config: &Config, step: Option<u64>, index: u64) -> Vec<u32> {
     let mut text: Vec<u32> = (0..40).chain([special.eos]).collect();
     Planted::new(config, config.seed, step, index).texts(&special, [&mut text]);
     text
-}
-
-fn sample(targets: &[Option<u32>]) -> Sample {
-    let n = targets.len();
-    Sample {
-        kind: Kind::Mask,
-        tokens: (0..n as u32).collect(),
-        positions: vec![0; n],
-        block_positions: vec![0; n],
-        targets: targets.to_vec(),
-        segments: vec![Segment {
-            start: 0,
-            len: n,
-            prefix: 1,
-        }],
-    }
 }
 
 #[test]
@@ -82,7 +66,7 @@ fn an_n_gram_is_repeated_to_the_end() {
 fn labels_change_places_and_inputs_stay() {
     let config = config(r#"{ kind = "shuffled_labels", step = 7 }"#);
     let targets: Vec<_> = (0..30).map(|i| (i % 3 > 0).then_some(i)).collect();
-    let plain = sample(&targets);
+    let plain = Sample::with_targets(Kind::Mask, &targets);
     let with = |step, index| {
         let mut changed = plain.clone();
         Planted::new(&config, 3, Some(step), index).targets(&mut changed);

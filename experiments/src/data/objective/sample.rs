@@ -50,6 +50,24 @@ pub(crate) struct Sample {
 }
 
 impl Sample {
+    /// A row with these targets for a test that reads nothing else but its tokens, which are 0, 1, 2 and so on.
+    #[cfg(test)]
+    pub(crate) fn with_targets(kind: Kind, targets: &[Option<u32>]) -> Self {
+        let len = targets.len();
+        Self {
+            kind,
+            tokens: (0..len as u32).collect(),
+            positions: vec![0; len],
+            block_positions: vec![0; len],
+            targets: targets.to_vec(),
+            segments: vec![Segment {
+                start: 0,
+                len,
+                prefix: 1,
+            }],
+        }
+    }
+
     /// Slots with a target.
     #[must_use]
     pub(crate) fn target_count(&self) -> usize {

@@ -9,13 +9,28 @@ use crate::numerics::precision::Precision;
 use crate::parameters::{Parameters, Role};
 use burn::backend::{Autodiff, Flex};
 use burn::tensor::TensorData;
-use experiments_config::{EgsPath, Format, Norm};
+use experiments_config::{EgsPath, Ffn, Format, Norm, Positions};
 
 mod packed;
 mod variants;
 
 /// What it is, and how it changes a configuration.
 type Change = (&'static str, fn(&mut Config));
+
+/// The choices beside GLM-130B's own.
+const VARIANTS: [Change; 9] = [
+    ("2-D RoPE", |c| c.model.positions = Positions::Rope2d),
+    ("learned", |c| c.model.positions = Positions::Learned),
+    ("ALiBi", |c| c.model.positions = Positions::Alibi),
+    ("GELU", |c| c.model.ffn = Ffn::Gelu),
+    ("QK norm", |c| c.model.qk_norm = true),
+    ("embedding norm", |c| c.model.embedding_norm = true),
+    ("no bias", |c| c.model.bias = false),
+    ("z-loss", |c| c.objective.z_loss = 0.1),
+    ("layer scaling", |c| {
+        c.precision.query_key_layer_scaling = true;
+    }),
+];
 
 const PROBE: Note = Note {
     probe: true,

@@ -65,7 +65,7 @@ impl Scores {
         let mut x = match self.scale.relax {
             PbRelaxMax::Off if missing == 1.0 => x,
             PbRelaxMax::Off => x * missing,
-            _ => self.relaxed(x, context),
+            PbRelaxMax::Row | PbRelaxMax::Head | PbRelaxMax::AbsMax => self.relaxed(x, context),
         };
         if let Some(penalties) = &input.alibi {
             x = x - penalties.clone();

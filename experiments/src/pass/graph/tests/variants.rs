@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::layers::attention::graph::scores::Scores;
-use experiments_config::{Ffn, PbRelaxMax, Positions};
+use experiments_config::PbRelaxMax;
 
 fn variant(change: impl Fn(&mut Config)) -> Config {
     let mut config = config(Norm::DeepnormGlm, true);
@@ -12,20 +12,7 @@ fn variant(change: impl Fn(&mut Config)) -> Config {
 
 #[test]
 fn gradients_of_every_variant_agree_with_a_directional_difference() {
-    let variants: [Change; 9] = [
-        ("2-D RoPE", |c| c.model.positions = Positions::Rope2d),
-        ("learned", |c| c.model.positions = Positions::Learned),
-        ("ALiBi", |c| c.model.positions = Positions::Alibi),
-        ("GELU", |c| c.model.ffn = Ffn::Gelu),
-        ("QK norm", |c| c.model.qk_norm = true),
-        ("embedding norm", |c| c.model.embedding_norm = true),
-        ("no bias", |c| c.model.bias = false),
-        ("z-loss", |c| c.objective.z_loss = 0.1),
-        ("layer scaling", |c| {
-            c.precision.query_key_layer_scaling = true;
-        }),
-    ];
-    for (what, change) in variants {
+    for (what, change) in VARIANTS {
         check_gradients(&variant(change), what);
     }
 }
