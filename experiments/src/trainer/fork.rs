@@ -15,6 +15,7 @@ use crate::error::TrainError;
 use crate::files::checkpoint::{Checkpoints, Nearby};
 use crate::optimizer::adamw::AdamW;
 use crate::parameters::Parameter;
+use crate::random::stream;
 use crate::state::{State, Trained};
 use experiments_config::{Config, StateChange};
 use experiments_text::Cache;
@@ -22,10 +23,14 @@ use logs::disk::TEMPORARY;
 use logs::{
     Event, EventKind, LogError, Manifest, Record, RunLease, RunReader, RunWriter, Status, Summary,
 };
+use rand::RngExt as _;
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
+
+/// By how much a nudge changes a weight: half the distance of FP16 numbers.
+const NUDGE: f32 = 1.0 / 2048.0;
 
 /// Which state of which run is forked.
 pub struct ForkRequest<'a> {
@@ -267,6 +272,7 @@ impl Forks<'_> {
         if before.optimizer.clip_mode != now.optimizer.clip_mode {
             own.state.clipper = fresh.clipper;
         }
+        own.adam.with_decay(&before.optimizer, &now.optimizer);
         match child.change {
             None => {}
             Some(StateChange::MomentsReset) => own.adam = AdamW::new(parameters.len()),
@@ -275,6 +281,16 @@ impl Forks<'_> {
                 let older = self.nearest(state.step.saturating_sub(steps))?;
                 own.parameters = older.parameters;
                 own.adam = older.adam;
+            }
+            Some(StateChange::Nudge(which)) => {
+                let mut signs = stream(before.seed, "nudge", which);
+                for weight in own.parameters.values_mut() {
+                    *weight *= if signs.random() {
+                        1.0 + NUDGE
+                    } else {
+                        1.0 - NUDGE
+                    };
+                }
             }
         }
         own.state.updates = own.adam.updates;
