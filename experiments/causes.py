@@ -7,6 +7,7 @@ the word that was fixed there. Goes on where it was stopped. Writes `causes.json
 
 import argparse
 import json
+import re
 import subprocess
 import sys
 import tomllib
@@ -38,8 +39,10 @@ def spike(cause: dict, folder: Path, workbench: str) -> int | None:
     """The first step of the first spike in the steps asked about, or the first whose loss is not finite."""
     if "at" in cause:
         return cause["at"]
-    status = json.loads(run([workbench, "sweep", "status", str(folder), "--json"]))
-    steps = [found["first"] for found in status["runs"][0]["spikes"] or []]
+    # No run has a step 0; what is said of that names the spikes of the run.
+    refused = subprocess.run([workbench, "replay", str(folder), "--at", "0"], capture_output=True, text=True).stderr
+    listed = re.search(r"its loss spikes at step ([\d, ]+)", refused)
+    steps = [int(step) for step in listed[1].split(",")] if listed else []
     steps += [record["step"] for record in records(folder) if record["loss"] is None]
     return min((step for step in steps if cause["first"] <= step <= cause["last"]), default=None)
 

@@ -393,6 +393,7 @@ mod tests {
     }
 
     /// What differs from all spiking, and the answer.
+    #[expect(clippy::too_many_lines, reason = "a table")]
     fn rows() -> Vec<(Vec<(&'static str, Fate)>, Answer)> {
         let cause = Answer::Cause;
         let batch = BATCH.map(|twin| (twin, Later));
