@@ -32,7 +32,7 @@ pub use data::{DataConfig, Source, TokenizerConfig};
 pub use error::{Complaint, ConfigError};
 pub use fork::{Reading, StateChange, Substitute, SubstituteKind, Withhold};
 pub use inject::{Inject, InjectKind};
-pub use keys::{every_entry_key, every_key, is_key, is_whole_number, nearest};
+pub use keys::{every_entry_key, every_key, is_key, is_whole_number, key_hint};
 pub use load::{load_file, load_preset, preset_names, preset_table, resolve};
 pub use model::{
     Activation, Coefficient, Ffn, Function, Ids, InitConfig, ModelConfig, Norm, NormArrangement,
