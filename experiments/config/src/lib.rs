@@ -25,6 +25,7 @@ mod schedule;
 mod tasks;
 mod training;
 mod types;
+mod units;
 mod validate;
 
 pub use alarm::{AlarmAction, AlarmConfig};
@@ -52,6 +53,7 @@ pub use training::{
     BatchConfig, CheckpointConfig, EvalConfig, KernelChoice, RING, RecordConfig, RuntimeConfig,
 };
 pub use types::misfits;
+pub use units::{Position, Samples};
 
 use serde::{Deserialize, Serialize};
 
