@@ -1,7 +1,7 @@
 //! Where a run goes on.
 
 use crate::error::TrainError;
-use crate::files::checkpoint::{Checkpoints, Loaded};
+use crate::files::checkpoint::{Checkpoints, Loaded, Nearby};
 use crate::files::weights::initial_weights;
 use crate::state::Trained;
 use experiments_config::Config;
@@ -12,6 +12,16 @@ impl Trained {
     /// Where training begins.
     pub(crate) fn fresh(config: &Config) -> Result<Self, TrainError> {
         Ok(Self::new(config, initial_weights(config)?))
+    }
+
+    /// The newest state of at most `step` finished steps that is at hand, or the beginning.
+    pub(super) fn nearest(config: &Config, near: &Nearby, step: u64) -> Result<Self, TrainError> {
+        let mut trained = Self::fresh(config)?;
+        let found = near.load(step, &mut trained.parameters, &mut trained.adam)?;
+        match found {
+            Some(state) => Ok(Self { state, ..trained }),
+            None => Self::fresh(config),
+        }
     }
 
     /// The newest usable checkpoint of at most `step` finished steps and what was found about it, or a
