@@ -298,11 +298,15 @@ fn told(policy: &Policy, action: &Action, number: u64, step: u64) -> Event {
         PolicyKind::Change => format!("{} up to step {last}", policy.set.join(", ")),
     };
     let text = format!("{kind}: {what}. Alarm at step {alarm}: {}", action.why);
-    Event::now(step, EventKind::Intervention, text)
+    let event = Event::now(step, EventKind::Intervention, text)
         .with("policy", kind)
         .with("action", number)
         .with("alarm_step", alarm)
-        .with("rules", action.rules.clone())
+        .with("rules", action.rules.clone());
+    match policy.kind {
+        PolicyKind::CutLr | PolicyKind::Change => event.with("until", last),
+        PolicyKind::None | PolicyKind::Skip | PolicyKind::RollbackSkip => event,
+    }
 }
 
 /// Puts the loss scaler and the clipper of `now` in the place of those of `before` where they are others, and returns what

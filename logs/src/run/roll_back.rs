@@ -43,7 +43,8 @@ impl RollBack {
     }
 
     /// Whether a record of this attempt and step is abandoned by it.
-    pub(crate) fn abandons(&self, attempt: u32, step: u64) -> bool {
+    #[must_use]
+    pub fn abandons(&self, attempt: u32, step: u64) -> bool {
         attempt < self.attempt && step > self.to
     }
 }
