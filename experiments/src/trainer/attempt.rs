@@ -1,6 +1,6 @@
 //! One attempt at a run: what it writes to the run directory, and how it ends there.
 
-use super::alarms::Alarms;
+use super::alarms::{Alarms, with_detectors};
 use super::course::{Back, Course};
 use super::doctor;
 use super::identity::with_engine;
@@ -140,6 +140,8 @@ impl Attempt<'_, '_> {
             return Ok(());
         }
         (self.request.on_notice)(&event.message);
+        let event = with_detectors(event, self.request.config);
+        let event = with_engine(event, course.base.engine());
         Ok(self.writer.event(&event)?)
     }
 

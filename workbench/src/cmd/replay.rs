@@ -6,7 +6,7 @@ use crate::console::{self, say};
 use crate::failure::{Failure, exit};
 use crate::signals::Stop;
 use experiments::Child;
-use experiments_config::{Config, Format, RecoveryConfig};
+use experiments_config::{Config, Format};
 use experiments_text::Cache;
 use logs::spike::{Spike, owner, spikes};
 use logs::{Event, EventKind, Record, RollBack, RunReader};
@@ -26,15 +26,9 @@ pub(crate) fn run(arguments: &Arguments, cache: &Cache) -> Result<ExitCode, Fail
     let reader = RunReader::open(&arguments.run)?;
     let at = recorded_step(arguments, &reader)?;
     let from = first_step(arguments, &reader);
-    // A twin shows what becomes of a spike where nobody answers it.
-    let unanswered = Config {
-        recovery: RecoveryConfig::default(),
-        ..config.clone()
-    };
     let study = Study {
         arguments,
-        run_config: &config,
-        config: &unanswered,
+        config: &config,
         unanswered: unanswered_to(&arguments.run, reader.events(), from, at)?,
         records: reader.records(),
         from,
@@ -105,18 +99,23 @@ fn first_step(arguments: &Arguments, reader: &RunReader) -> u64 {
 fn unanswered_to(run: &Path, events: &[Event], from: u64, at: u64) -> Result<u64, Failure> {
     let backs: Vec<RollBack> = events.iter().filter_map(RollBack::of).collect();
     let stays = |event: &&Event| !backs.iter().any(|b| b.abandons(event.attempt, event.step));
-    let acts = events.iter().filter(|event| event.data.contains_key("action"));
-    let acts = acts.filter(stays).filter(|event| RollBack::of(event).is_none());
+    let acts = events
+        .iter()
+        .filter(|event| event.data.contains_key("action"));
+    let acts = acts
+        .filter(stays)
+        .filter(|event| RollBack::of(event).is_none());
     let mut first = u64::MAX;
     for act in acts {
         let until = act.data.get("until").and_then(serde_json::Value::as_u64);
         let is_before = act.step < from;
-        if is_before && until.is_some_and(|until| until >= from)
-            || !is_before && act.step < at
-        {
+        if is_before && until.is_some_and(|until| until >= from) || !is_before && act.step < at {
             return Err(Failure::usage(format!(
                 "`{}` had answered an alarm at step {} (\"{}\"), and twins, which answer none, would not come to its step {at}: replay step {} or one before it",
-                run.display(), act.step, act.message, act.step
+                run.display(),
+                act.step,
+                act.message,
+                act.step
             )));
         }
         if !is_before {
@@ -137,8 +136,6 @@ fn out(arguments: &Arguments) -> PathBuf {
 
 struct Study<'a> {
     arguments: &'a Arguments,
-    run_config: &'a Config,
-    /// The run's without its policies.
     config: &'a Config,
     /// The last step that a run without them has like this one.
     unanswered: u64,
@@ -191,7 +188,7 @@ impl Study<'_> {
         let (mut ends, children) = self.children(twins);
         let way = Way {
             run: &self.arguments.run,
-            config: self.run_config,
+            config: self.config,
             step: self.from,
             reach: self.arguments.reach,
         };
