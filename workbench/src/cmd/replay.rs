@@ -102,9 +102,7 @@ fn unanswered_to(run: &Path, events: &[Event], from: u64, at: u64) -> Result<u64
     let acts = events
         .iter()
         .filter(|event| event.data.contains_key("action"));
-    let acts = acts
-        .filter(stays)
-        .filter(|event| RollBack::of(event).is_none());
+    let acts = acts.filter(stays);
     let mut first = u64::MAX;
     for act in acts {
         let until = act.data.get("until").and_then(serde_json::Value::as_u64);
