@@ -123,7 +123,7 @@ pub(crate) fn plant(
         InjectKind::None
         | InjectKind::Noise
         | InjectKind::RepeatedNgram
-        | InjectKind::ShuffledLabels => cause.step == step + ahead,
+        | InjectKind::ShuffledLabels => cause.step == step.saturating_add(ahead),
     };
     config
         .inject

@@ -155,9 +155,9 @@ impl<'a> Course<'a> {
             PolicyKind::None | PolicyKind::RollbackSkip => {}
             PolicyKind::Skip => {
                 let samples = config.at(state.progress()).samples_per_step();
-                state.position += policy.skip_steps * samples;
+                state.position = passed(state.position, policy, samples);
                 if let Some(done) = &mut state.recovered {
-                    done.ahead += policy.skip_steps;
+                    done.ahead = done.ahead.saturating_add(policy.skip_steps);
                 }
             }
             PolicyKind::CutLr => self.begin_passing(state, place),
@@ -198,7 +198,7 @@ impl<'a> Course<'a> {
         let samples = config.at(state.progress()).samples_per_step();
         Back {
             recovered: left.recovered.unwrap_or_default(),
-            position: state.position + policy.skip_steps * samples,
+            position: passed(state.position, policy, samples),
             to,
         }
     }
@@ -226,7 +226,8 @@ impl<'a> Course<'a> {
         let policy = recovered.last.as_ref().map_or(0, |last| last.policy);
         let skipped = config.recovery.policy[policy].skip_steps;
         recovered.branches += 1;
-        recovered.ahead += from.saturating_sub(to) + skipped;
+        let since = from.saturating_sub(to).saturating_add(skipped);
+        recovered.ahead = recovered.ahead.saturating_add(since);
         recovered.reached = recovered.reached.max(from);
         recovered.passing = passing;
         recovered.last = recovered.last.map(|last| Action { from: to, ..last });
@@ -257,6 +258,11 @@ pub(super) fn went_back(directory: &Path, at: u64, to: u64) -> TrainError {
             "went back at step {at}, and no checkpoint of the branch that leads to step {to} is left"
         ),
     }
+}
+
+/// The position in the data behind what `policy` passes over, with steps of `samples` sequences.
+fn passed(position: u64, policy: &Policy, samples: u64) -> u64 {
+    position.saturating_add(policy.skip_steps.saturating_mul(samples))
 }
 
 /// Counts an action, and says what of it is remembered.

@@ -35,7 +35,7 @@ pub(super) fn step(
     let reading = config.reading(number, trained.state.position);
     let sampler = Sampler {
         // What is planted in data goes with them, wherever a fork reads them.
-        step: reading.step.map(|step| step + ahead),
+        step: reading.step.map(|step| step.saturating_add(ahead)),
         ..training.sampler(config, Split::Train)
     };
     let setting = training.setting(config);
