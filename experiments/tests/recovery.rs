@@ -39,7 +39,7 @@ keep = 2
 ring_interval = 7
 [alarm]
 detectors = ["jump-loss"]
-threshold.jump-loss = 1.1
+threshold.jump-loss = 1.5
 [recovery]
 detectors = ["jump-loss"]
 cool_down = 2
@@ -163,7 +163,7 @@ const ESCALATION: &str = r#"
 { kind = "rollback_skip", rollback_steps = 12, skip_steps = 2 }"#;
 
 fn escalation() -> Bench {
-    Bench::new(52, &[(16, 2), (23, 2), (31, 2), (40, 2)], ESCALATION, &[])
+    Bench::new(58, &[(24, 2), (32, 2), (40, 2), (48, 2)], ESCALATION, &[])
 }
 
 /// Every policy once, the last one goes back; killed after every step, at every alarm and in the middle of going back.
@@ -189,7 +189,7 @@ fn a_kill_at_any_moment_changes_no_bit_of_what_policies_do() {
     let kinds: Vec<_> = kinds.iter().map(first).collect();
     assert_eq!(kinds, ["skip", "cut_lr", "change", "rollback_skip"]);
     let (expected, left) = (records(&run), bench.left("run"));
-    assert_eq!(expected.len(), 52, "a record for every step");
+    assert_eq!(expected.len(), 58, "a record for every step");
     assert!(count.get() > 60, "{}", count.get());
     for place in 0..count.get() {
         let name = format!("kill-{place}");
@@ -281,7 +281,8 @@ fn where_a_run_goes_back_to_does_not_depend_on_which_checkpoints_there_are() {
 #[test]
 fn a_run_goes_back_behind_a_branch_and_its_forks_and_audits_follow() {
     let policy = r#"{ kind = "rollback_skip", rollback_steps = 15, skip_steps = 2 }"#;
-    let bench = Bench::new(30, &[(20, 2), (28, 2)], policy, &[]);
+    let sharp = "alarm.threshold.jump-loss=1.1";
+    let bench = Bench::new(30, &[(20, 2), (28, 2)], policy, &[sharp]);
     bench.train("run");
     let run = bench.path("run");
     let plain = Config {
@@ -340,8 +341,9 @@ fn a_run_goes_back_behind_a_branch_and_its_forks_and_audits_follow() {
 #[test]
 fn a_planted_weight_does_not_come_again_and_a_stop_comes_after_what_a_policy_did() {
     let policy = r#"{ kind = "rollback_skip", rollback_steps = 3 }"#;
-    let weight = "inject=[{ kind = \"weight\", step = 20, tensor = \"layers.0.ffn.up.weight\", factor = 100.0 }]";
-    let bench = Bench::new(30, &[], policy, &[weight, "alarm.action=stop"]);
+    let weight =
+        "inject=[{ kind = \"weight\", step = 28, tensor = \"embedding.weight\", factor = 100.0 }]";
+    let bench = Bench::new(36, &[], policy, &[weight, "alarm.action=stop"]);
     assert_eq!(bench.train("run"), Ending::Alarmed);
     assert_eq!(bench.left("run").len(), 1, "the policy has acted");
     assert_eq!(bench.train("run"), Ending::Finished);
@@ -366,8 +368,8 @@ fn quiet(config: &Config) -> Config {
 #[test]
 fn at_the_limit_the_run_stops_or_goes_on_as_it_says() {
     let policy = r#"{ kind = "skip" }"#;
-    let noise = [(16, 1), (22, 1), (28, 1)];
-    let bench = Bench::new(34, &noise, policy, &["recovery.limit=1"]);
+    let noise = [(24, 1), (32, 1), (40, 1)];
+    let bench = Bench::new(46, &noise, policy, &["recovery.limit=1"]);
     assert_eq!(bench.train("run"), Ending::Alarmed);
     let summary = logs::Summary::load(&bench.path("run")).unwrap().unwrap();
     let message = summary.message.unwrap();
@@ -376,7 +378,7 @@ fn at_the_limit_the_run_stops_or_goes_on_as_it_says() {
         "{message}"
     );
     let on = Bench::new(
-        34,
+        46,
         &noise,
         policy,
         &["recovery.limit=1", "recovery.at_limit=go_on"],
