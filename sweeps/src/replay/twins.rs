@@ -164,6 +164,8 @@ fn base(place: &Place) -> Config {
     config.checkpoint.keep = 1;
     config.checkpoint.ring_bytes = Some(0);
     config.alarm.action = experiments_config::AlarmAction::None;
+    // What becomes of a spike shows where nobody answers it.
+    config.recovery = experiments_config::RecoveryConfig::default();
     config
 }
 
