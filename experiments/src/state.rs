@@ -1,5 +1,7 @@
 //! What training changes, all of which a checkpoint holds.
 
+mod recovered;
+
 use crate::numerics::loss_scaler::LossScaler;
 use crate::optimizer::adamw::AdamW;
 use crate::optimizer::clipping::Clipper;
@@ -8,6 +10,8 @@ use crate::parameters::Parameters;
 use experiments_config::{Config, Format, Position, Progress, Samples};
 use logs::WatchState;
 use serde::{Deserialize, Serialize};
+
+pub(crate) use recovered::{Action, Choice, Passing, Recovered};
 
 /// A model in training.
 pub(crate) struct Trained {
@@ -52,6 +56,9 @@ pub(crate) struct State {
     /// What the detectors have seen; absent in a checkpoint of an earlier version.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) alarms: Option<WatchState>,
+    /// What policies have done; absent without `[recovery]`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) recovered: Option<Recovered>,
 }
 
 impl State {
@@ -77,6 +84,7 @@ impl State {
             clipper: Clipper::new(optimizer.clip_mode, tensors),
             skip_step: SkipStep::default(),
             alarms: None,
+            recovered: (!config.recovery.is_off()).then(Recovered::default),
         }
     }
 
@@ -86,6 +94,11 @@ impl State {
             alarms: None,
             ..self.clone()
         }
+    }
+
+    /// How often the run has gone back: the number of the branch that it is on.
+    pub(crate) fn branch(&self) -> u64 {
+        self.recovered.as_ref().map_or(0, |done| done.branches)
     }
 
     /// Where schedules stand.

@@ -14,7 +14,7 @@ const ELSEWHERE: u64 = 1 << 40;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum SubstituteKind {
-    /// Batches that no other step reads.
+    /// Batches that no other step reads; with several entries for a step each time others.
     Other,
     /// The same batches from the last to the first.
     Reversed,
@@ -67,6 +67,9 @@ pub enum StateChange {
     /// Weights, moments and count of updates of a checkpoint at least so many steps older. Data, schedule and loss scale
     /// are those of the fork.
     Older(u64),
+    /// Every weight is multiplied by 1 + 2⁻¹¹ or 1 − 2⁻¹¹, half the distance of two FP16 numbers and no more than FP16
+    /// rounds; signs are drawn with this number.
+    Nudge(u64),
 }
 
 fn touched(step: u64, steps: u64) -> RangeInclusive<u64> {

@@ -1,9 +1,9 @@
 //! The set of legal keys, derived from one fully written configuration.
 
 use crate::{
-    AlarmConfig, Complaint, Config, InitConfig, Inject, InjectKind, Intervention, ProbeKind,
-    ScaleFall, ScheduleEntry, ScheduledKey, Source, Substitute, SubstituteKind, TaskSource, Unit,
-    Withhold,
+    AlarmConfig, Complaint, Config, InitConfig, Inject, InjectKind, Intervention, Policy,
+    PolicyKind, ProbeKind, ScaleFall, ScheduleEntry, ScheduledKey, Source, Substitute,
+    SubstituteKind, TaskSource, Unit, Withhold,
 };
 use std::path::PathBuf;
 use toml::{Table, Value};
@@ -27,6 +27,7 @@ pub(crate) fn full() -> Table {
     config.checkpoint.ring_interval = 0;
     config.checkpoint.ring_bytes = Some(0);
     config.alarm = AlarmConfig::full();
+    config.recovery.policy = vec![Policy::new(PolicyKind::Skip)];
     config.probe.kind = ProbeKind::UpdateLaw;
     config.data.sources = vec![Source {
         name: Some(String::new()),

@@ -21,6 +21,7 @@ mod pack;
 mod paths;
 mod precision;
 mod probe;
+mod recovery;
 mod schedule;
 mod tasks;
 mod training;
@@ -47,6 +48,7 @@ pub use precision::{
     Format, LossScaleConfig, LossScaleMode, PbRelaxConfig, PbRelaxMax, PrecisionConfig, ScaleFall,
 };
 pub use probe::{ProbeConfig, ProbeKind};
+pub use recovery::{AtLimit, Policy, PolicyKind, RecoveryConfig};
 pub use schedule::{Intervention, Progress, ScheduleEntry, ScheduledKey, Unit};
 pub use tasks::{TaskSource, TasksConfig};
 pub use training::{
@@ -92,9 +94,12 @@ pub struct Config {
     pub record: RecordConfig,
     /// How the run is executed. Not part of [`Config::hash`].
     pub runtime: RuntimeConfig,
-    /// What watches the run. Not part of [`Config::hash`].
+    /// What watches the run. Part of [`Config::hash`] only where [`Config::recovery`] acts on it.
     #[serde(skip_serializing_if = "AlarmConfig::is_default")]
     pub alarm: AlarmConfig,
+    /// What the run does by itself about an alarm.
+    #[serde(skip_serializing_if = "RecoveryConfig::is_default")]
+    pub recovery: RecoveryConfig,
     /// What the run measures instead of training.
     #[serde(skip_serializing_if = "ProbeConfig::is_default")]
     pub probe: ProbeConfig,
@@ -134,6 +139,7 @@ impl Default for Config {
             record: RecordConfig::default(),
             runtime: RuntimeConfig::default(),
             alarm: AlarmConfig::default(),
+            recovery: RecoveryConfig::default(),
             probe: ProbeConfig::default(),
             schedule: Vec::new(),
             intervention: Vec::new(),
@@ -174,7 +180,8 @@ impl Config {
     }
 
     /// BLAKE3 hash (hex) of the resolved configuration without [`Config::runtime`], [`Config::alarm`] and the ring of
-    /// checkpoints: thread counts, devices, who watches and what is kept do not change what is trained. A file of the user's own counts by its content
+    /// checkpoints: thread counts, devices, who watches and what is kept do not change what is trained. Where
+    /// [`Config::recovery`] acts on alarms, who watches does, and counts. A file of the user's own counts by its content
     /// where the configuration has that, else by its path.
     #[must_use]
     pub fn hash(&self) -> String {
@@ -183,6 +190,12 @@ impl Config {
             alarm: AlarmConfig::default(),
             ..self.clone()
         };
+        if !self.recovery.is_off() {
+            hashed.alarm = AlarmConfig {
+                action: AlarmAction::None,
+                ..self.alarm.clone()
+            };
+        }
         let ring = CheckpointConfig::default();
         hashed.checkpoint.ring_interval = ring.ring_interval;
         hashed.checkpoint.ring_bytes = ring.ring_bytes;
@@ -248,8 +261,15 @@ impl Config {
             0 => 1,
             interval => (self.steps / interval + 1).min(self.checkpoint.keep as u64 + 1),
         };
+        // The first of every branch, to which the run may go back.
+        let branches = if self.recovery.rolls_back() {
+            self.recovery.limit.saturating_add(1)
+        } else {
+            0
+        };
+        let kept = kept.saturating_add(branches);
         // A line holds about 30 scalars and about a dozen arrays with one number per layer.
         let line = 1_000 + 180 * self.model.layers as u64;
-        kept * self.checkpoint_bytes() + self.steps * line
+        kept.saturating_mul(self.checkpoint_bytes()) + self.steps * line
     }
 }

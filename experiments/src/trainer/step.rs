@@ -24,13 +24,18 @@ pub(super) fn step(
 ) -> (Record, Vec<Event>) {
     let start = Instant::now();
     let number = trained.state.step + 1;
-    let config = &training.config.at(trained.state.progress());
+    let mut config = training.config.at(trained.state.progress());
+    let recovered = trained.state.recovered.as_ref();
+    config.optimizer.lr_scale *= recovered.map_or(1.0, |done| done.lr_factor(&config.recovery));
+    let config = &config;
     let mut events = pass_over(config, &mut trained.state);
-    events.extend(plant(config, &mut trained.parameters, number));
+    let recovered = trained.state.recovered.as_ref();
+    events.extend(plant(config, &mut trained.parameters, number, recovered));
+    let ahead = recovered.map_or(0, |done| done.ahead);
     let reading = config.reading(number, trained.state.position);
     let sampler = Sampler {
         // What is planted in data goes with them, wherever a fork reads them.
-        step: reading.step,
+        step: reading.step.map(|step| step.saturating_add(ahead)),
         ..training.sampler(config, Split::Train)
     };
     let setting = training.setting(config);
