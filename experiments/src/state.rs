@@ -7,7 +7,7 @@ use crate::optimizer::adamw::AdamW;
 use crate::optimizer::clipping::Clipper;
 use crate::optimizer::skip_step::SkipStep;
 use crate::parameters::Parameters;
-use experiments_config::{Config, Format, Progress};
+use experiments_config::{Config, Format, Position, Progress, Samples};
 use logs::WatchState;
 use serde::{Deserialize, Serialize};
 
@@ -41,11 +41,11 @@ pub(crate) struct State {
     /// Finished steps, skipped ones too.
     pub(crate) step: u64,
     /// Sequences trained on, those of skipped steps too.
-    pub(crate) samples: u64,
+    pub(crate) samples: Samples,
     /// Position in the data: `samples` and what interventions passed over.
-    pub(crate) position: u64,
+    pub(crate) position: Position,
     /// Sequences of steps that updated: where the learning rate stands.
-    pub(crate) optimizer_samples: u64,
+    pub(crate) optimizer_samples: Samples,
     /// Updates made by Adam.
     pub(crate) updates: u64,
     /// Steps in a row whose loss was not finite.
@@ -72,9 +72,9 @@ impl State {
             version: Self::VERSION,
             config_hash: config.hash(),
             step: 0,
-            samples: 0,
-            position: 0,
-            optimizer_samples: 0,
+            samples: Samples(0),
+            position: Position(0),
+            optimizer_samples: Samples(0),
             updates: 0,
             nonfinite_steps: 0,
             scaler: match config.precision.format {
@@ -105,7 +105,7 @@ impl State {
     pub(crate) fn progress(&self) -> Progress {
         Progress {
             step: self.step,
-            samples: self.samples,
+            samples: self.samples.0,
         }
     }
 }

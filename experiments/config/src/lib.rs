@@ -26,6 +26,7 @@ mod schedule;
 mod tasks;
 mod training;
 mod types;
+mod units;
 mod validate;
 
 pub use alarm::{AlarmAction, AlarmConfig};
@@ -33,11 +34,11 @@ pub use data::{DataConfig, Source, TokenizerConfig};
 pub use error::{Complaint, ConfigError};
 pub use fork::{Reading, StateChange, Substitute, SubstituteKind, Withhold};
 pub use inject::{Inject, InjectKind};
-pub use keys::{every_entry_key, every_key, is_key, is_whole_number, nearest};
+pub use keys::{every_entry_key, every_key, is_key, is_whole_number, key_hint};
 pub use load::{load_file, load_preset, preset_names, preset_table, resolve};
 pub use model::{
-    Activation, Coefficient, Ffn, Function, Ids, InitConfig, ModelConfig, Norm, NormArrangement,
-    PositionEncoding, Positions, Residual,
+    Activation, Coefficient, Ffn, Function, FunctionNames, Ids, InitConfig, ModelConfig, Norm,
+    NormArrangement, PositionEncoding, Positions, Residual,
 };
 pub use objective::{GmaskPositions, MaskPositions, ObjectiveConfig, ObjectiveMode, Packing};
 pub use optimizer::{ClipMode, EgsConfig, EgsPath, OptimizerConfig};
@@ -54,6 +55,7 @@ pub use training::{
     BatchConfig, CheckpointConfig, EvalConfig, KernelChoice, RING, RecordConfig, RuntimeConfig,
 };
 pub use types::misfits;
+pub use units::{Position, Samples};
 
 use serde::{Deserialize, Serialize};
 

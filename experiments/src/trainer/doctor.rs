@@ -212,12 +212,16 @@ fn differences(expected: &Trained, found: &Trained) -> Vec<String> {
         expected.adam.updates,
         found.adam.updates,
     );
-    count("the position in the data", ours.position, theirs.position);
-    count("the count of samples", ours.samples, theirs.samples);
+    count(
+        "the position in the data",
+        ours.position.0,
+        theirs.position.0,
+    );
+    count("the count of samples", ours.samples.0, theirs.samples.0);
     count(
         "the position in the learning rate's schedule",
-        ours.optimizer_samples,
-        theirs.optimizer_samples,
+        ours.optimizer_samples.0,
+        theirs.optimizer_samples.0,
     );
     let (scale, other) = (ours.scaler.scale, theirs.scaler.scale);
     if scale != other {

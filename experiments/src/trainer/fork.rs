@@ -14,6 +14,7 @@ use crate::error::TrainError;
 use crate::files::checkpoint::{Checkpoints, Nearby};
 use crate::optimizer::adamw::AdamW;
 use crate::parameters::Parameter;
+use crate::random::stream;
 use crate::state::{Recovered, State, Trained};
 use experiments_config::{Config, StateChange};
 use experiments_text::Cache;
@@ -21,10 +22,14 @@ use logs::disk::TEMPORARY;
 use logs::{
     Event, EventKind, LogError, Manifest, Record, RunLease, RunReader, RunWriter, Status, Summary,
 };
+use rand::RngExt as _;
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
+
+/// By how much a nudge changes a weight: half the distance of FP16 numbers.
+const NUDGE: f32 = 1.0 / 2048.0;
 
 /// Which state of which run is forked.
 pub struct ForkRequest<'a> {
@@ -249,6 +254,7 @@ impl Forks<'_> {
         let (before, now) = (self.request.config, &child.config);
         inherit(&mut own.state, before, now);
         exchange(&mut own.state, before, now);
+        own.adam.with_decay(&before.optimizer, &now.optimizer);
         match child.change {
             None => {}
             Some(StateChange::MomentsReset) => own.adam = AdamW::new(parameters.len()),
@@ -258,6 +264,16 @@ impl Forks<'_> {
                 let older = Trained::nearest(before, &self.near, step)?;
                 own.parameters = older.parameters;
                 own.adam = older.adam;
+            }
+            Some(StateChange::Nudge(which)) => {
+                let mut signs = stream(before.seed, "nudge", which);
+                for weight in own.parameters.values_mut() {
+                    *weight *= if signs.random() {
+                        1.0 + NUDGE
+                    } else {
+                        1.0 - NUDGE
+                    };
+                }
             }
         }
         own.state.updates = own.adam.updates;
