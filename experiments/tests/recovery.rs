@@ -163,7 +163,7 @@ const ESCALATION: &str = r#"
 { kind = "rollback_skip", rollback_steps = 12, skip_steps = 2 }"#;
 
 fn escalation() -> Bench {
-    Bench::new(58, &[(24, 2), (32, 2), (40, 2), (48, 2)], ESCALATION, &[])
+    Bench::new(70, &[(24, 2), (36, 2), (48, 2), (60, 2)], ESCALATION, &[])
 }
 
 /// Every policy once, the last one goes back; killed after every step, at every alarm and in the middle of going back.
@@ -189,7 +189,7 @@ fn a_kill_at_any_moment_changes_no_bit_of_what_policies_do() {
     let kinds: Vec<_> = kinds.iter().map(first).collect();
     assert_eq!(kinds, ["skip", "cut_lr", "change", "rollback_skip"]);
     let (expected, left) = (records(&run), bench.left("run"));
-    assert_eq!(expected.len(), 58, "a record for every step");
+    assert_eq!(expected.len(), 70, "a record for every step");
     assert!(count.get() > 60, "{}", count.get());
     for place in 0..count.get() {
         let name = format!("kill-{place}");
@@ -368,7 +368,7 @@ fn quiet(config: &Config) -> Config {
 #[test]
 fn at_the_limit_the_run_stops_or_goes_on_as_it_says() {
     let policy = r#"{ kind = "skip" }"#;
-    let noise = [(24, 1), (32, 1), (40, 1)];
+    let noise = [(24, 1), (36, 1)];
     let bench = Bench::new(46, &noise, policy, &["recovery.limit=1"]);
     assert_eq!(bench.train("run"), Ending::Alarmed);
     let summary = logs::Summary::load(&bench.path("run")).unwrap().unwrap();
