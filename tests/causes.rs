@@ -146,8 +146,8 @@ const FAULTS: [(&str, &str, Fault); 5] = [
             bytes[8 + usize::try_from(header).unwrap()..].fill(0);
         });
     }),
-    ("loss scaler", "the loss scale is 65536", |folder, _| {
-        change_state(folder, |state| state["scaler"]["scale"] = 65536.0.into());
+    ("loss scaler", "the loss scale is 1024", |folder, _| {
+        change_state(folder, |state| state["scaler"]["scale"] = 1024.0.into());
     }),
     (
         "data position",
@@ -179,8 +179,10 @@ const FAULTS: [(&str, &str, Fault); 5] = [
 
 fn change_state(folder: &Path, change: impl Fn(&mut serde_json::Value)) {
     rewrite(folder, "state.json", |bytes| {
-        let mut state = serde_json::from_slice(bytes).unwrap();
+        let before: serde_json::Value = serde_json::from_slice(bytes).unwrap();
+        let mut state = before.clone();
         change(&mut state);
+        assert_ne!(state, before, "nothing was planted");
         *bytes = serde_json::to_vec(&state).unwrap();
     });
 }
