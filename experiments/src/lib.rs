@@ -49,8 +49,9 @@ pub use studies::inspect::{Audit, inspect_config, inspect_run};
 pub use studies::slice::{
     Addition, Pass, Slice, SliceReport, TensorStats, residual_rms, slice, slice_bytes,
 };
+pub use trainer::explain;
 pub use trainer::{
     CheckpointAudit, CheckpointAuditRequest, Child, Ending, ForkRequest, Forked, Member,
-    PackRequest, Repeat, Request, audit, check_run, fork, parity, train, train_pack,
-    training_bytes,
+    PackRequest, Repeat, Request, audit, check_reachable, check_run, fork, parity, train,
+    train_pack, training_bytes,
 };

@@ -12,6 +12,7 @@ use experiments_config::TokenizerConfig;
 use std::collections::HashMap;
 use std::fs;
 use std::path::Path;
+use std::str::Utf8Chunk;
 use tokenizers::models::bpe::BPE;
 use tokenizers::pre_tokenizers::byte_level::ByteLevel;
 
@@ -228,6 +229,18 @@ impl Tokenizer {
             .copied()
             .collect();
         String::from_utf8_lossy(&bytes).into_owned()
+    }
+
+    /// One token as text. Bytes that are no whole letter, as a merge may end within one, stand as `\xe5`.
+    #[must_use]
+    pub fn token_text(&self, token: u32) -> String {
+        let chunks = self.piece(token).utf8_chunks();
+        let chunk = |chunk: Utf8Chunk| {
+            let invalid = chunk.invalid().iter();
+            let invalid: String = invalid.map(|byte| format!("\\x{byte:02x}")).collect();
+            chunk.valid().to_owned() + &invalid
+        };
+        chunks.map(chunk).collect()
     }
 }
 

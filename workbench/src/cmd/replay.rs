@@ -24,7 +24,8 @@ const SHOWN: u64 = 40;
 pub(crate) fn run(arguments: &Arguments, cache: &Cache) -> Result<ExitCode, Failure> {
     let config = trained_config(&arguments.run)?;
     let reader = RunReader::open(&arguments.run)?;
-    let at = recorded_step(arguments, &reader)?;
+    let at = arguments.at;
+    check_recorded(&arguments.run, at, &reader)?;
     let study = Study {
         arguments,
         config: &config,
@@ -57,20 +58,22 @@ pub(crate) fn run(arguments: &Arguments, cache: &Cache) -> Result<ExitCode, Fail
 }
 
 /// The step must have been recorded.
-fn recorded_step(arguments: &Arguments, reader: &RunReader) -> Result<u64, Failure> {
-    let (at, run) = (arguments.at, arguments.run.display());
-    let last = reader.records().last().map_or(0, |record| record.step);
-    if (1..=last).contains(&at) {
-        return Ok(at);
+pub(super) fn check_recorded(run: &Path, at: u64, reader: &RunReader) -> Result<(), Failure> {
+    let records = reader.records();
+    let recorded = |record: Option<&Record>| record.map_or(0, |record| record.step);
+    let (first, last) = (recorded(records.first()), recorded(records.last()));
+    if at > 0 && (first..=last).contains(&at) {
+        return Ok(());
     }
-    let spikes = spikes(reader.records(), "loss");
+    let run = run.display();
+    let spikes = spikes(records, "loss");
     let spikes: Vec<_> = spikes.iter().map(|spike| spike.first.to_string()).collect();
     let hint = match spikes.as_slice() {
         [] => "its loss has no spike".to_owned(),
         _ => format!("its loss spikes at step {}", spikes.join(", ")),
     };
     Err(Failure::usage(format!(
-        "`{run}` has no step {at}; it has recorded the steps 1 to {last}, and {hint}"
+        "`{run}` has no step {at}; it has recorded the steps {first} to {last}, and {hint}"
     )))
 }
 
