@@ -18,7 +18,7 @@
 //! | [`layers`] | the network, sub-layer by sub-layer, as tensor operations and by hand |
 //! | [`pass`] | forward and backward over one micro-batch, of one run or of several packed together |
 //! | [`files`] | checkpoints, weights for other programs, the parity file |
-//! | [`trainer`] | the run and its steps: cadence, policy, signals, alarms; runs that probe instead |
+//! | [`trainer`] | the run and its steps: cadence, policy, signals, alarms; a step taken again and explained; runs that probe instead |
 //! | [`studies`] | what leaves no run: bench, a layer at full size, the initialisation audit |
 //!
 //! A room imports only from rooms above it in this table, and from `backend` (the device), `random` and

@@ -115,9 +115,13 @@ fn explained(training: &Training, trained: &mut Trained, rows: usize) -> (Explan
         state: trained.state.clone(),
     };
     let taken = next.take(trained, None);
-    let (sequences, counts) = sequences(&next, &before, &taken);
-    let squares = sequences.iter().map(|s| s.grad_norm * s.grad_norm);
-    let sequence_squared = squares.sum::<f64>() / sequences.len() as f64;
+    let mut counts = Counts::default();
+    let mut squares = 0.0;
+    let sequences = sequences(&next, &before, &taken, |sequence| {
+        counts.add(sequence.sample);
+        squares += sequence.squared;
+    });
+    let sequence_squared = squares / next.config.samples_per_step() as f64;
     let split = Split::new(&next.config, &before, &taken);
     let finite = taken.loss.is_finite() && taken.norms.global().is_finite();
     let ranges = range::ranges(&next, &before, finite, &taken.sum.lost);
@@ -153,15 +157,19 @@ fn explained(training: &Training, trained: &mut Trained, rows: usize) -> (Explan
     (told, record)
 }
 
-/// Every sequence of the step, and how often each token and position occurs in them.
-fn sequences(next: &Next, before: &Before, taken: &Taken) -> (Vec<SequenceShare>, Counts) {
+/// Every sequence of the step; `look` sees them too.
+fn sequences(
+    next: &Next,
+    before: &Before,
+    taken: &Taken,
+    mut look: impl FnMut(&Sequence),
+) -> Vec<SequenceShare> {
     let total = taken.norms.squared() * next.config.samples_per_step() as f64;
     let gradient = &taken.sum.flat[..];
     let sampler = next.sampler();
-    let mut counts = Counts::default();
     let mut told = Vec::new();
     each(next, &before.parameters, &before.state, |sequence| {
-        counts.add(sequence.sample);
+        look(&sequence);
         let Sequence {
             position, sample, ..
         } = sequence;
@@ -177,7 +185,7 @@ fn sequences(next: &Next, before: &Before, taken: &Taken) -> (Vec<SequenceShare>
             text: next.text(sample),
         });
     });
-    (told, counts)
+    told
 }
 
 /// Inner product; as many threads as there are change no bit.

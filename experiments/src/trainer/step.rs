@@ -52,7 +52,7 @@ pub(super) struct Next<'a> {
     pub(super) config: Config,
     /// Counted from 1.
     pub(super) number: u64,
-    pub(super) reading: Reading,
+    reading: Reading,
     events: Vec<Event>,
 }
 
@@ -156,7 +156,7 @@ pub(crate) struct Taken {
     pub(super) norms: GradientNorms,
     pub(crate) update: Result<Update, Skip>,
     /// What rounding lost.
-    pub(super) range: RangeReport,
+    range: RangeReport,
     /// Mean over sequences; NaN without one.
     pub(crate) loss: f64,
     /// Learning rate and loss scale that it used.

@@ -10,9 +10,9 @@ use crate::tokens::Ids;
 use crate::{Cache, SPECIAL, SpecialIds, TextError};
 use experiments_config::TokenizerConfig;
 use std::collections::HashMap;
+use std::fmt::Write as _;
 use std::fs;
 use std::path::Path;
-use std::str::Utf8Chunk;
 use tokenizers::models::bpe::BPE;
 use tokenizers::pre_tokenizers::byte_level::ByteLevel;
 
@@ -234,13 +234,15 @@ impl Tokenizer {
     /// One token as text. Bytes that are no whole letter, as a merge may end within one, stand as `\xe5`.
     #[must_use]
     pub fn token_text(&self, token: u32) -> String {
-        let chunks = self.piece(token).utf8_chunks();
-        let chunk = |chunk: Utf8Chunk| {
-            let invalid = chunk.invalid().iter();
-            let invalid: String = invalid.map(|byte| format!("\\x{byte:02x}")).collect();
-            chunk.valid().to_owned() + &invalid
-        };
-        chunks.map(chunk).collect()
+        let mut text = String::new();
+        for chunk in self.piece(token).utf8_chunks() {
+            text += chunk.valid();
+            for byte in chunk.invalid() {
+                // Writing to a string does not fail.
+                let _ = write!(text, "\\x{byte:02x}");
+            }
+        }
+        text
     }
 }
 

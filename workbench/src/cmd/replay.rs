@@ -59,13 +59,14 @@ pub(crate) fn run(arguments: &Arguments, cache: &Cache) -> Result<ExitCode, Fail
 
 /// The step must have been recorded.
 pub(super) fn check_recorded(run: &Path, at: u64, reader: &RunReader) -> Result<(), Failure> {
-    let records = reader.records();
-    let recorded = |record: Option<&Record>| record.map_or(0, |record| record.step);
-    let (first, last) = (recorded(records.first()), recorded(records.last()));
-    if at > 0 && (first..=last).contains(&at) {
+    let (records, run) = (reader.records(), run.display());
+    let [Some(first), Some(last)] = [records.first(), records.last()].map(|r| r.map(|r| r.step))
+    else {
+        return Err(Failure::usage(format!("`{run}` has recorded no step yet")));
+    };
+    if (first..=last).contains(&at) {
         return Ok(());
     }
-    let run = run.display();
     let spikes = spikes(records, "loss");
     let spikes: Vec<_> = spikes.iter().map(|spike| spike.first.to_string()).collect();
     let hint = match spikes.as_slice() {

@@ -389,15 +389,31 @@ fn a_sequence_has_the_slope_that_differences_find() {
     assert_eq!(checked, 4);
 }
 
-fn first(run: &Run, step: u64) -> Nonfinite {
-    let told = run.explain(&[step]).remove(0);
-    told.nonfinite.unwrap()
+/// A run with weights that are suddenly others at step 3.
+fn planted(format: &str, weights: &[(&str, u64, &str)]) -> Run {
+    let cause = |(tensor, element, factor): &(&str, u64, &str)| {
+        format!(
+            "{{kind=\"weight\",step=3,tensor=\"layers.1.{tensor}.weight\",element={element},factor={factor}}}"
+        )
+    };
+    let causes: Vec<_> = weights.iter().map(cause).collect();
+    let set = [
+        format!("precision.format={format}"),
+        format!("inject=[{}]", causes.join(",")),
+    ];
+    let name = format!("planted-{format}-{}", weights.len());
+    Run::trained(&name, &set.each_ref().map(String::as_str))
 }
 
-/// Planted: a loss scale under which the backward pass overflows, a weight under which the forward pass does, in FP16 and
-/// in FP32.
+fn first(run: &Run, step: u64) -> Nonfinite {
+    let told = run.explain(&[step]).remove(0);
+    told.nonfinite
+        .unwrap_or_else(|| panic!("loss {}, norm {}", told.loss, told.grad_norm))
+}
+
+/// Planted: a loss scale under which the backward pass overflows.
 #[test]
-fn the_first_tensor_that_is_not_finite_is_named() {
+fn the_first_gradient_beyond_fp16_is_named_as_the_run_named_it() {
     let scaled = Run::trained(
         "scaled",
         &[
@@ -423,23 +439,23 @@ fn the_first_tensor_that_is_not_finite_is_named() {
     assert!(told.skipped.is_some() && told.clip_coefficient.is_none());
     let margins = told.range.iter().filter_map(|row| row.backward.margin);
     assert!(margins.fold(f64::INFINITY, f64::min) < 1.0);
-    let weight = |format: &str, factor: &str| {
-        let weight = format!(
-            "inject=[{{kind=\"weight\",step=3,tensor=\"layers.1.ffn.up.weight\",element=5,factor={factor}}}]"
-        );
-        let format = format!("precision.format={format}");
-        Run::trained(&format!("weight-{}", &format[17..]), &[&weight, &format])
-    };
-    let found = first(&weight("fp16", "1e7"), 3);
-    assert_eq!(
-        (found.layer, found.stage),
-        (Some(1), Stage::Forward),
-        "{found:?}"
-    );
+}
+
+/// Planted: weights under which the forward pass overflows in FP16 and in FP32, and one that is infinite itself.
+#[test]
+fn the_first_activation_that_is_not_finite_is_named() {
+    let found = first(&planted("fp16", &[("ffn.up", 5, "1e7")]), 3);
+    assert_eq!((found.layer, found.stage), (Some(1), Stage::Forward));
     assert_eq!(found.tensor, "layers.1.ffn.up");
-    let found = first(&weight("fp32", "1e38"), 3);
-    assert_eq!(found.layer, Some(1), "{found:?}");
+    // The first row of the value half, and what multiplies it.
+    let both = [("ffn.up", 5, "1e38"), ("ffn.down", 0, "1e8")];
+    let found = first(&planted("fp32", &both), 3);
+    assert_eq!((found.layer, found.stage), (Some(1), Stage::Forward));
+    assert_eq!(found.tensor, "layers.1.ffn.down");
     assert_eq!((found.limit, found.overflow), (None, 0));
+    let found = first(&planted("bf16", &[("ffn.up", 5, "1e42")]), 3);
+    assert_eq!(found.stage, Stage::Weight);
+    assert_eq!(found.tensor, "layers.1.ffn.up.weight");
 }
 
 /// Training does not notice that the noise scale is measured.
