@@ -2,6 +2,7 @@
 
 mod bench;
 mod detect;
+mod explain;
 mod fork;
 mod full_run;
 mod import;
@@ -10,7 +11,8 @@ mod sweep;
 
 pub(crate) use bench::{Bench, DeviceName, FormatName};
 pub(crate) use detect::{Detect, DetectBench};
-pub(crate) use fork::{Doctor, Explain, Fork, Replay};
+pub(crate) use explain::Explain;
+pub(crate) use fork::{Doctor, Fork, Replay};
 pub(crate) use full_run::{Plan, Preflight, RecomputeName, ScheduleName, Slice, Spread};
 pub(crate) use import::Import;
 pub(crate) use recipe::{Inspect, Parity, Tasks, WeightFormat, Weights};

@@ -57,16 +57,19 @@ pub struct ExplainRequest<'a> {
 
 /// Explains the steps in their order; fewer where somebody asked to stop.
 pub fn explain(request: ExplainRequest) -> Result<Vec<Explanation>, TrainError> {
-    let mut steps = request.steps.to_vec();
-    steps.sort_unstable();
-    steps.dedup();
     let ExplainRequest {
         directory,
         config,
         cache,
+        steps,
         reach,
-        ..
+        rows,
+        stop,
+        on_step,
     } = request;
+    let mut steps = steps.to_vec();
+    steps.sort_unstable();
+    steps.dedup();
     let approach = Approach::open(directory, config, cache, &steps, reach)?;
     let training = approach.training()?;
     let mut explanations = Vec::new();
@@ -75,19 +78,18 @@ pub fn explain(request: ExplainRequest) -> Result<Vec<Explanation>, TrainError> 
         let finished = step - 1;
         let at_hand = approach.nearest_step(finished);
         // The state behind the last explained step, where no checkpoint is nearer.
-        let (from, mut trained) = match last.take().filter(|last| last.1.state.step >= at_hand) {
-            Some(last) => last,
-            None => {
-                let trained = approach.nearest(finished)?;
-                (trained.state.step, trained)
-            }
+        last = last.filter(|(_, trained)| trained.state.step >= at_hand);
+        let (from, mut trained) = if let Some(last) = last.take() {
+            last
+        } else {
+            let trained = approach.nearest(finished)?;
+            (trained.state.step, trained)
         };
-        let (stop, on_step) = (request.stop, &mut *request.on_step);
         let way = approach.forward(&training, &mut trained, finished, stop, on_step);
         if !way.done {
             break;
         }
-        let (mut told, record) = explained(&training, &mut trained, request.rows);
+        let (mut told, record) = explained(&training, &mut trained, rows);
         told.checkpoint = from;
         let differing = approach.differing(&record);
         let own = (!differing.is_empty()).then_some((step, differing));

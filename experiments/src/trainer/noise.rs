@@ -5,9 +5,9 @@ use serde::Serialize;
 
 /// Of one step, by the gradients of batches of two sizes: its single sequences, and all of them.
 ///
-/// With B sequences, |G₁|² the mean squared norm of theirs and |G_B|² that of the batch, unbiased estimates are
-/// |G|² = (B |G_B|² − |G₁|²) / (B − 1) and tr Σ = (|G₁|² − |G_B|²) / (1 − 1/B) (`McCandlish` et al., arXiv 1812.06162,
-/// appendix A.1). Their quotient is not unbiased, and of one step it scatters: over many steps divide the mean of the
+/// With B sequences, `|G₁|²` the mean squared norm of theirs and `|G_B|²` that of the batch, unbiased estimates are
+/// `|G|² = (B |G_B|² − |G₁|²) / (B − 1)` and `tr Σ = (|G₁|² − |G_B|²) / (1 − 1/B)` (`McCandlish` et al.,
+/// arXiv 1812.06162, appendix A.1). Their quotient is not unbiased, and of one step it scatters: over many steps divide the mean of the
 /// one by the mean of the other.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct NoiseScale {
@@ -15,7 +15,7 @@ pub struct NoiseScale {
     pub sequences: u64,
     /// Mean squared gradient norm of a sequence, |G₁|².
     pub sequence_squared: f64,
-    /// Squared gradient norm of the batch, |G_B|².
+    /// Squared gradient norm of the batch, `|G_B|²`.
     pub batch_squared: f64,
     /// Estimate of the squared norm of the gradient without noise, |G|²; below 0 where noise is nearly all there is.
     pub gradient_squared: f64,

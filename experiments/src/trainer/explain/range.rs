@@ -49,8 +49,14 @@ pub(super) fn ranges(next: &Next, before: &Before, finite: bool, lost: &[RangeCo
         let mut stored: Vec<Tensor> = report(&precision).into_iter().map(Tensor::from).collect();
         stored.extend(weight_gradients(table, &pass, counts));
         if found.first.is_none() {
-            let kept = pass.tap.kept.iter().flatten();
-            let first = first_stored(&stored, limit).or_else(|| first_kept(kept, limit));
+            let stored = || first_stored(&stored, limit);
+            let kept = || first_kept(pass.tap.kept.iter().flatten(), limit);
+            // Where nothing is rounded, `stored` is what comes after the forward pass.
+            let first = if counts {
+                stored().or_else(kept)
+            } else {
+                kept().or_else(stored)
+            };
             found.first = first.map(|first| Nonfinite {
                 micro_batch: micro.index,
                 ..first

@@ -110,13 +110,15 @@ impl<'a> Split<'a> {
         (!picked.is_empty()).then(|| self.share(&picked))
     }
 
-    fn part(&self, layer: Option<Option<usize>>, role: Option<Role>) -> Option<Part> {
-        let fits = |parameter: &Parameter| {
-            layer.is_none_or(|layer| layer == parameter.layer)
-                && role.is_none_or(|role| role == parameter.role)
-        };
-        self.of(fits).map(|share| Part {
-            layer: layer.flatten(),
+    /// Of the parameters that `select` picks, called by `layer` and `role`.
+    fn part(
+        &self,
+        layer: Option<usize>,
+        role: Option<Role>,
+        select: impl Fn(&Parameter) -> bool,
+    ) -> Option<Part> {
+        self.of(select).map(|share| Part {
+            layer,
             role: role.map(Role::name),
             share,
         })
@@ -126,21 +128,22 @@ impl<'a> Split<'a> {
     pub(super) fn parts(&self) -> Vec<Part> {
         let places = std::iter::once(None).chain((0..self.layers).map(Some));
         let both = places.flat_map(|layer| Role::ALL.map(|role| (layer, role)));
-        both.filter_map(|(layer, role)| self.part(Some(layer), Some(role)))
-            .collect()
+        let part =
+            |(layer, role)| self.part(layer, Some(role), |p| p.layer == layer && p.role == role);
+        both.filter_map(part).collect()
     }
 
     pub(super) fn layers(&self) -> Vec<Part> {
         let layers = (0..self.layers).map(Some);
         layers
-            .filter_map(|layer| self.part(Some(layer), None))
+            .filter_map(|layer| self.part(layer, None, |p| p.layer == layer))
             .collect()
     }
 
     pub(super) fn roles(&self) -> Vec<Part> {
         let roles = Role::ALL.into_iter();
         roles
-            .filter_map(|role| self.part(None, Some(role)))
+            .filter_map(|role| self.part(None, Some(role), |p| p.role == role))
             .collect()
     }
 
