@@ -114,7 +114,7 @@ twins as runs. docs/replay.md lists the twins and has the rule.")]
     /// Say what the gradient of a step is made of: by layer, role, token and sequence, and where it left the number format.
     #[command(after_help = "\
 Examples:
-  workbench explain runs/mine                   its first alarms and spikes
+  workbench explain runs/mine                   its first spikes, or alarms
   workbench explain runs/mine --at 121,122 --out shares.svg
   workbench explain runs/mine --at 122 --json | jq '.steps[0].sequences[] | [.share, .text]'
 The state before the step is restored exactly and its own backward pass is taken, so that the parts add up to the recorded \

@@ -176,13 +176,14 @@ fn sequences(
             position, sample, ..
         } = sequence;
         let share = product(sequence.gradient, gradient) / total;
+        let share = Some(share).filter(|share| share.is_finite() && total.is_finite());
         told.push(SequenceShare {
             number: position,
             kind: kind(sample.kind),
             targets: sample.target_count(),
             loss: sequence.loss,
             grad_norm: sequence.squared.sqrt(),
-            share: share.is_finite().then_some(share),
+            share,
             origins: sampler.origins(position),
             text: next.text(sample),
         });

@@ -9,7 +9,7 @@ pub(crate) struct Explain {
     /// Run directory; only read.
     #[arg(value_hint = ValueHint::DirPath)]
     pub(crate) run: PathBuf,
-    /// Steps, with commas or several times: 1 is the first [default: the run's first alarms and spikes].
+    /// Steps, with commas or several times: 1 is the first [default: the run's first spikes, or alarms].
     #[arg(long, value_name = "STEP", value_delimiter = ',')]
     pub(crate) at: Vec<u64>,
     /// Tokens and sequences that are shown, those that the gradient is most of.

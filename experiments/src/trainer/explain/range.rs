@@ -46,8 +46,8 @@ pub(super) fn ranges(next: &Next, before: &Before, finite: bool, lost: &[RangeCo
     for micro in micro_batches(next, &before.state) {
         let run = setting.run(&before.parameters, &micro.batch);
         let pass = setting.engine.train(run, scale, micro.dropout, note);
-        let mut stored: Vec<Tensor> = report(&precision).into_iter().map(Tensor::from).collect();
-        stored.extend(weight_gradients(table, &pass, counts));
+        let activations = report(&precision).into_iter().map(Tensor::from);
+        let stored = in_order(activations, weight_gradients(table, &pass, counts));
         if found.first.is_none() {
             let stored = || first_stored(&stored, limit);
             let kept = || first_kept(pass.tap.kept.iter().flatten(), limit);
@@ -102,8 +102,23 @@ impl From<Stored> for Tensor {
     }
 }
 
-/// The gradients of weights in the order in which they arise, from the last layer to the first. Where nobody counts, and
-/// for those that stay FP32, only what is not finite is told.
+/// Both in the order of computation: the gradient of a weight follows the gradient of what the weight makes, which has
+/// its name. Of what has no such name the last parameter comes first.
+fn in_order(activations: impl Iterator<Item = Tensor>, mut weights: Vec<Tensor>) -> Vec<Tensor> {
+    let mut all = Vec::new();
+    for tensor in activations {
+        let of_this = format!("{}.", tensor.name);
+        let is_backward = tensor.stage == Stage::Backward;
+        all.push(tensor);
+        let own = |weight: &mut Tensor| is_backward && weight.name.starts_with(&of_this);
+        all.extend(weights.extract_if(.., own));
+    }
+    all.extend(weights);
+    all
+}
+
+/// The gradients of weights, those of the last parameter first. Where nobody counts, and for those that stay FP32, only
+/// what is not finite is told.
 fn weight_gradients(table: &[Parameter], pass: &TrainPass, counts: bool) -> Vec<Tensor> {
     let gradients = &pass.gradients;
     let both = table.iter().zip(&gradients.lost).rev();
@@ -229,4 +244,52 @@ fn passed<'a>(tensors: impl Iterator<Item = &'a Tensor>, limit: f64) -> Passed {
     passed.underflow_share = (passed.nonzero > 0).then_some(share);
     passed.margin = (passed.largest > 0.0).then(|| limit / passed.largest);
     passed
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn gradients_of_weights_stand_where_they_arise() {
+        let tensor = |name: &str, stage| Tensor {
+            name: name.to_owned(),
+            layer: None,
+            stage,
+            lost: RangeCount::default(),
+            values: Watched::default(),
+        };
+        let activations = [
+            ("embedding", Stage::Forward),
+            ("layers.0.ffn.down", Stage::Backward),
+            ("layers.0.ffn.up", Stage::Backward),
+            ("embedding", Stage::Backward),
+        ];
+        let weights = [
+            "layers.0.ffn.down.weight",
+            "layers.0.ffn.up.weight",
+            "position_embedding.weight",
+            "embedding.weight",
+        ];
+        let all = in_order(
+            activations.iter().map(|(name, stage)| tensor(name, *stage)),
+            weights
+                .map(|name| tensor(name, Stage::WeightGradient))
+                .into(),
+        );
+        let names: Vec<_> = all.iter().map(|tensor| tensor.name.as_str()).collect();
+        assert_eq!(
+            names,
+            [
+                "embedding",
+                "layers.0.ffn.down",
+                "layers.0.ffn.down.weight",
+                "layers.0.ffn.up",
+                "layers.0.ffn.up.weight",
+                "embedding",
+                "embedding.weight",
+                "position_embedding.weight",
+            ]
+        );
+    }
 }

@@ -85,7 +85,12 @@ impl<'a> Split<'a> {
     /// Of what takes `removed` from the sums of squares of these parameters.
     fn share(&self, removed: &[(usize, f64)]) -> Share {
         let squared: f64 = removed.iter().map(|(_, squared)| squared).sum();
-        let share = squared / self.total;
+        // Of a sum that is infinite nothing is a share.
+        let share = if self.total.is_finite() {
+            squared / self.total
+        } else {
+            f64::NAN
+        };
         let without = || {
             let mut rest = self.squared.to_vec();
             for (index, squared) in removed {

@@ -437,6 +437,12 @@ fn the_first_gradient_beyond_fp16_is_named_as_the_run_named_it() {
     assert_eq!(found.limit, Some(65_504.0));
     let told = scaled.explain(&[1]).remove(0);
     assert!(told.skipped.is_some() && told.clip_coefficient.is_none());
+    assert!(told.parts.iter().all(|part| part.share.share.is_none()));
+    assert!(
+        told.sequences
+            .iter()
+            .all(|sequence| sequence.share.is_none())
+    );
     let margins = told.range.iter().filter_map(|row| row.backward.margin);
     assert!(margins.fold(f64::INFINITY, f64::min) < 1.0);
 }

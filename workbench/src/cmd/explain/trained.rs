@@ -20,7 +20,7 @@ use serde::Serialize;
 use std::collections::BTreeSet;
 use std::process::ExitCode;
 
-/// Alarms and spikes that are explained where no step is named.
+/// Spikes and alarms that are explained where no step is named.
 const FEW: usize = 3;
 
 /// What `--json` prints.
@@ -28,7 +28,7 @@ const FEW: usize = 3;
 struct Explained {
     run: String,
     steps: Vec<Explanation>,
-    /// Steps of alarms and spikes that were not explained, as there are many.
+    /// Steps of spikes and alarms that were not explained: there are many, or they cannot be gone back to.
     left_out: Vec<u64>,
 }
 
@@ -80,44 +80,49 @@ fn named(arguments: &Arguments, reader: &RunReader) -> Result<Chosen, Failure> {
     })
 }
 
-/// The first alarms and spikes of the run that can be gone back to.
+/// The first spikes of the run's loss, and alarms where there are fewer spikes, that can be gone back to.
 fn by_itself(
     arguments: &Arguments,
     config: &Config,
     reader: &RunReader,
 ) -> Result<Chosen, Failure> {
-    let (mut chosen, mut refused) = (Vec::new(), None);
-    let steps = conspicuous(reader);
-    for step in &steps {
+    let (mut chosen, mut left_out) = (BTreeSet::new(), BTreeSet::new());
+    let mut refused = None;
+    for step in conspicuous(reader) {
         if chosen.len() == FEW {
-            break;
+            left_out.insert(step);
+            continue;
         }
-        match check_reachable(&arguments.run, config, *step, arguments.reach) {
-            Ok(()) => chosen.push(*step),
-            Err(error) => refused = refused.or(Some(error)),
+        match check_reachable(&arguments.run, config, step, arguments.reach) {
+            Ok(()) => {
+                chosen.insert(step);
+            }
+            Err(error) => {
+                left_out.insert(step);
+                refused = refused.or(Some(error));
+            }
         }
     }
     match refused {
         Some(error) if chosen.is_empty() => Err(error.into()),
         _ => Ok(Chosen {
-            left_out: steps
-                .into_iter()
-                .filter(|step| !chosen.contains(step))
-                .collect(),
-            steps: chosen,
+            left_out: left_out.difference(&chosen).copied().collect(),
+            steps: chosen.into_iter().collect(),
         }),
     }
 }
 
-/// The steps at which alarms and spikes of the loss begin.
-fn conspicuous(reader: &RunReader) -> BTreeSet<u64> {
+/// The steps at which spikes of the loss begin, then those of alarms.
+fn conspicuous(reader: &RunReader) -> Vec<u64> {
     let records = reader.records();
     let told = alarm::recorded(reader.events());
     let sightings = told.unwrap_or_else(|| logs::sightings(&logs::alarms(records)));
     let alarms = sightings.iter().map(|sighting| sighting.alarm.step);
     let spikes = spikes(records, "loss");
-    alarms
-        .chain(spikes.iter().map(|spike| spike.first))
+    spikes
+        .iter()
+        .map(|spike| spike.first)
+        .chain(alarms)
         .collect()
 }
 

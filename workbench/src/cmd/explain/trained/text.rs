@@ -1,9 +1,9 @@
 //! What `explain` prints for people.
 
 use super::Explained;
-use experiments::explain::{Explanation, Nonfinite, Part, Passed, Row, SequenceShare};
+use experiments::explain::{Explanation, Nonfinite, Part, Passed, Row, SequenceShare, Share};
 use std::fmt::Write as _;
-use words::{Table, counted, cut, decimal, number, printable_line};
+use words::{Table, counted, cut_columns, decimal, number, printable_line};
 
 /// Columns of a sequence's text.
 const WIDTH: usize = 60;
@@ -29,7 +29,7 @@ pub(super) fn text(explained: &Explained, top: usize) -> String {
             text,
             "left out: {} with an alarm or a spike ({}); name them with --at",
             counted(steps.len() as u64, "more step"),
-            cut(&steps.join(", "), WIDTH)
+            cut_columns(&steps.join(", "), WIDTH)
         );
     }
     text
@@ -65,7 +65,7 @@ fn step(told: &Explanation, top: usize) -> String {
         parts(told)
     );
     if !told.rows.is_empty() {
-        let _ = write!(text, "\ntokens and positions\n{}", rows(&told.rows));
+        let _ = write!(text, "\ntokens and positions\n{}", rows(told));
     }
     let _ = write!(text, "\nsequences\n{}", sequences(&told.sequences, top));
     text += &noise(told);
@@ -81,7 +81,10 @@ fn step(told: &Explanation, top: usize) -> String {
 
 /// Three significant digits.
 fn short(value: f64) -> String {
-    if value.is_finite() && value != 0.0 && !(1e-3..1e5).contains(&value.abs()) {
+    if !value.is_finite() {
+        return "not finite".to_owned();
+    }
+    if value != 0.0 && !(1e-3..1e5).contains(&value.abs()) {
         return format!("{value:.2e}");
     }
     let whole = value.abs().max(1.0).log10().floor();
@@ -110,60 +113,50 @@ fn place(part: &Part) -> String {
 fn drivers(told: &Explanation) -> String {
     let outside = told.parts.iter().filter(|part| part.layer.is_none());
     let all = outside.chain(&told.layers);
-    let Some(part) = all.max_by(|a, b| a.share.squared.total_cmp(&b.share.squared)) else {
+    let part = all.max_by(|a, b| a.share.squared.total_cmp(&b.share.squared));
+    let part = part.map(|part| (place(part), part.share));
+    let row = told.rows.first().map(|row| (name(row), row.share));
+    let driver = |(name, share): (String, Share)| {
+        let without = without(told, &share).map(|clip| format!(" (without: clipped by {clip})"));
+        share.share.map(|_| {
+            format!(
+                "{name}, {}{}",
+                percent(share.share),
+                without.unwrap_or_default()
+            )
+        })
+    };
+    let drivers: Vec<_> = part.into_iter().chain(row).filter_map(driver).collect();
+    if drivers.is_empty() {
         return String::new();
-    };
-    let Some(share) = part.share.share else {
-        return String::new();
-    };
-    let without = |clip: Option<f64>| match clip {
-        Some(clip) if told.clip_coefficient.is_some_and(|own| own < 1.0) => {
-            format!(" (without: clipped by {})", short(clip))
-        }
-        _ => String::new(),
-    };
-    let mut text = format!(
-        "most of the squared norm: {}, {}{}",
-        place(part),
-        percent(Some(share)),
-        without(part.share.clip_without)
-    );
-    if let Some(row) = told.rows.first() {
-        let _ = write!(
-            text,
-            "; {}, {}{}",
-            name(row),
-            percent(row.share.share),
-            without(row.share.clip_without)
-        );
     }
-    text + "\n"
+    format!("most of the squared norm: {}\n", drivers.join("; "))
+}
+
+/// The last cell of a row, of a step that was clipped.
+fn without(told: &Explanation, share: &Share) -> Option<String> {
+    let is_clipped = told.clip_coefficient.is_some_and(|clip| clip < 1.0);
+    share.clip_without.filter(|_| is_clipped).map(short)
+}
+
+/// Headings of a table whose last column is [`without`].
+fn headings<'a>(told: &Explanation, own: &[&'a str]) -> Vec<&'a str> {
+    let is_clipped = told.clip_coefficient.is_some_and(|clip| clip < 1.0);
+    let last = is_clipped.then_some("clip without");
+    own.iter().copied().chain(last).collect()
 }
 
 fn parts(told: &Explanation) -> String {
-    let headings = [
-        "",
-        "share",
-        "norm",
-        "attention",
-        "feed-forward",
-        "norms",
-        "clip without",
-    ];
-    let mut table = Table::of_numbers(&headings, &[]);
+    let own = ["", "share", "norm", "attention", "feed-forward", "norms"];
+    let mut table = Table::of_numbers(&headings(told, &own), &[]);
     let mut row = |part: &Part, inner: [String; 3]| {
         let share = &part.share;
-        let [attention, ffn, norm] = inner;
-        let without = share.clip_without.map_or_else(|| "-".to_owned(), short);
-        table.row([
+        let own = [
             place(part).trim_start_matches("the ").to_owned(),
             percent(share.share),
             short(share.squared.sqrt()),
-            attention,
-            ffn,
-            norm,
-            without,
-        ]);
+        ];
+        table.row(own.into_iter().chain(inner).chain(without(told, share)));
     };
     for part in told.parts.iter().filter(|part| part.layer.is_none()) {
         row(part, [const { String::new() }; 3]);
@@ -186,35 +179,22 @@ fn name(row: &Row) -> String {
     }
 }
 
-fn rows(rows: &[Row]) -> String {
-    let headings = [
-        "",
-        "of",
-        "share",
-        "input",
-        "logits",
-        "read",
-        "target",
-        "clip without",
-    ];
-    let mut table = Table::of_numbers(&headings, &[1]);
-    for row in rows {
-        let path = |index: usize| {
-            let path = row.paths.map(|paths| short(paths[index].sqrt()));
-            path.unwrap_or_else(|| "-".to_owned())
-        };
-        let targets = row.targets.map(|count| count.to_string());
-        let without = row.share.clip_without;
-        table.row([
+fn rows(told: &Explanation) -> String {
+    let own = ["", "of", "share", "input", "logits", "read", "target"];
+    let mut table = Table::of_numbers(&headings(told, &own), &[1]);
+    let dash = || "-".to_owned();
+    for row in &told.rows {
+        let path = |index: usize| row.paths.map(|paths| short(paths[index].sqrt()));
+        let own = [
             name(row),
             row.tensor.trim_end_matches(".weight").to_owned(),
             percent(row.share.share),
-            path(0),
-            path(1),
+            path(0).unwrap_or_else(dash),
+            path(1).unwrap_or_else(dash),
             row.inputs.to_string(),
-            targets.unwrap_or_else(|| "-".to_owned()),
-            without.map_or_else(|| "-".to_owned(), short),
-        ]);
+            row.targets.map_or_else(dash, |count| count.to_string()),
+        ];
+        table.row(own.into_iter().chain(without(told, &row.share)));
     }
     table.render(0)
 }
@@ -230,7 +210,7 @@ fn sequences(all: &[SequenceShare], top: usize) -> String {
         table.row([
             sequence.number.to_string(),
             sequence.kind.to_owned(),
-            decimal(sequence.loss, 3),
+            short(sequence.loss),
             short(sequence.grad_norm),
             percent(sequence.share),
             from(sequence),
@@ -258,13 +238,14 @@ fn from(sequence: &SequenceShare) -> String {
         0 | 1 => String::new(),
         all => format!(" +{}", all - 1),
     };
-    format!("{}:{}{more}", cut(file, SOURCE), origin.offset)
+    format!("{}:{}{more}", cut_columns(file, SOURCE), origin.offset)
 }
 
 /// A text on one line: blanks of any kind are one.
 fn line(text: &str) -> String {
     let words: Vec<_> = text.split_whitespace().collect();
-    cut(&words.join(" "), WIDTH)
+    // What is written out takes more columns than it has letters.
+    cut_columns(&printable_line(&words.join(" ")), WIDTH)
 }
 
 fn noise(told: &Explanation) -> String {
@@ -350,7 +331,7 @@ fn nonfinite(first: &Nonfinite) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use experiments::explain::{Origin, Share, Stage};
+    use experiments::explain::{Origin, Stage};
 
     fn share(squared: f64) -> Share {
         Share {
@@ -466,7 +447,7 @@ mod tests {
             (12.345, "12.3"),
             (4321.0, "4,321"),
             (131_008.0, "1.31e5"),
-            (f64::NAN, "-"),
+            (f64::NAN, "not finite"),
         ];
         for (value, expected) in cases {
             assert_eq!(short(value), expected);
