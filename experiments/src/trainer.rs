@@ -9,6 +9,7 @@ mod approach;
 mod attempt;
 mod beginning;
 mod counters;
+mod course;
 mod doctor;
 mod evaluation;
 pub mod explain;

@@ -1,11 +1,11 @@
 //! The exact state of a run before one of its steps: that of the nearest checkpoint before it, taken forward by the run's
 //! own steps, which are compared with its records on the way. The run is only read.
 
+use super::alarms::Alarms;
+use super::course::{Course, Turn, changes, went_back};
 use super::identity::check_same;
 use super::memory::check_memory;
-use super::step::step;
 use super::text::Text;
-use super::training::Training;
 use crate::backend::Device;
 use crate::error::TrainError;
 use crate::files::checkpoint::Nearby;
@@ -24,6 +24,14 @@ pub(super) struct Approach<'a> {
     pub(super) text: Text,
     pub(super) device: Device,
     reader: RunReader,
+    /// What the policies of the run change.
+    changes: Vec<Option<Config>>,
+}
+
+/// A state on the way, and what its detectors have seen.
+pub(super) struct Reached {
+    pub(super) trained: Trained,
+    pub(super) alarms: Alarms,
 }
 
 /// What was found on the way.
@@ -63,31 +71,32 @@ impl<'a> Approach<'a> {
             text,
             device,
             reader: RunReader::open(directory)?,
+            changes: changes(config)?,
         })
     }
 
     /// What takes the run's steps.
-    pub(super) fn training(&self) -> Result<Training<'_>, TrainError> {
+    pub(super) fn course(&self) -> Result<Course<'_>, TrainError> {
         let engine = self.device.engine(self.config, None)?;
-        Ok(Training::new(self.config, &self.text, engine))
+        Course::new(self.config, &self.changes, &self.text, self.device, engine)
     }
 
-    /// The newest state of at most `step` finished steps that is at hand.
-    pub(super) fn nearest(&self, step: u64) -> Result<Trained, TrainError> {
-        let mut trained = Trained::fresh(self.config)?;
-        let found = self
-            .near
-            .load(step, &mut trained.parameters, &mut trained.adam)?;
-        match found {
-            Some(state) => Ok(Trained { state, ..trained }),
-            None if self.is_fork() => Err(problem(
-                self.directory,
-                format!(
-                    "is a fork, and has no checkpoint of step {step} or before that can be used"
-                ),
-            )),
-            None => Trained::fresh(self.config),
+    /// The newest state of at most `step` finished steps that is at hand, with its detectors.
+    pub(super) fn nearest(&self, step: u64) -> Result<Reached, TrainError> {
+        let mut trained = self.at_hand(step)?;
+        let (alarms, _) = Alarms::begin(self.directory, self.config, &mut trained.state)?;
+        Ok(Reached { trained, alarms })
+    }
+
+    /// The same state, without them.
+    pub(super) fn at_hand(&self, step: u64) -> Result<Trained, TrainError> {
+        let trained = Trained::nearest(self.config, &self.near, step)?;
+        if self.is_fork() && trained.state.step == 0 {
+            // The beginning, which is that of another run.
+            let text = "is a fork, and no checkpoint of it before the step can be used";
+            return Err(problem(self.directory, text));
         }
+        Ok(trained)
     }
 
     /// Step of the checkpoint that [`Self::nearest`] would take, 0 for the beginning.
@@ -100,18 +109,22 @@ impl<'a> Approach<'a> {
     /// Takes the run's steps until `finished` of them are.
     pub(super) fn forward(
         &self,
-        training: &Training,
-        trained: &mut Trained,
+        course: &Course,
+        reached: &mut Reached,
         finished: u64,
         stop: &AtomicBool,
         on_step: &mut dyn FnMut(&Record),
-    ) -> Way {
+    ) -> Result<Way, TrainError> {
         let mut way = Way::default();
+        let Reached { trained, alarms } = reached;
         while trained.state.step < finished {
             if stop.load(Ordering::Relaxed) {
-                return way;
+                return Ok(way);
             }
-            let (record, _) = step(training, trained, None);
+            let (record, turn) = course.again(trained, alarms);
+            if let Turn::Back(_) = turn {
+                return Err(went_back(self.directory, record.step, finished + 1));
+            }
             let differs = self.differing(&record);
             if way.deviation.is_none() && !differs.is_empty() {
                 way.deviation = Some((record.step, differs));
@@ -119,7 +132,7 @@ impl<'a> Approach<'a> {
             on_step(&record);
         }
         way.done = true;
-        way
+        Ok(way)
     }
 
     /// The signals of a step that are not what the run recorded; none where it recorded nothing.

@@ -17,7 +17,8 @@ pub use told::{
     Deviation, Explanation, Nonfinite, Part, Passed, RangeRow, Row, SequenceShare, Share, Stage,
 };
 
-use super::approach::Approach;
+use super::approach::{Approach, Reached};
+use super::course::Turn;
 use super::sequences::{Sequence, each};
 use super::step::{Next, Taken};
 use super::training::Training;
@@ -71,25 +72,26 @@ pub fn explain(request: ExplainRequest) -> Result<Vec<Explanation>, TrainError> 
     steps.sort_unstable();
     steps.dedup();
     let approach = Approach::open(directory, config, cache, &steps, reach)?;
-    let training = approach.training()?;
+    let course = approach.course()?;
     let mut explanations = Vec::new();
-    let mut last: Option<(u64, Trained)> = None;
+    let mut last: Option<(u64, Reached)> = None;
     for step in steps {
         let finished = step - 1;
         let at_hand = approach.nearest_step(finished);
         // The state behind the last explained step, where no checkpoint is nearer.
-        last = last.filter(|(_, trained)| trained.state.step >= at_hand);
-        let (from, mut trained) = if let Some(last) = last.take() {
+        last = last.filter(|(_, reached)| reached.trained.state.step >= at_hand);
+        let (from, mut reached) = if let Some(last) = last.take() {
             last
         } else {
-            let trained = approach.nearest(finished)?;
-            (trained.state.step, trained)
+            let reached = approach.nearest(finished)?;
+            (reached.trained.state.step, reached)
         };
-        let way = approach.forward(&training, &mut trained, finished, stop, on_step);
+        let way = approach.forward(&course, &mut reached, finished, stop, on_step)?;
         if !way.done {
             break;
         }
-        let (mut told, record) = explained(&training, &mut trained, rows);
+        let Reached { trained, alarms } = &mut reached;
+        let (mut told, record) = explained(course.training(&trained.state), trained, rows);
         told.checkpoint = from;
         let differing = approach.differing(&record);
         let own = (!differing.is_empty()).then_some((step, differing));
@@ -98,7 +100,9 @@ pub fn explain(request: ExplainRequest) -> Result<Vec<Explanation>, TrainError> 
             .or(own)
             .map(|(step, signals)| Deviation { step, signals });
         explanations.push(told);
-        last = Some((from, trained));
+        let turn = course.followed(trained, alarms, &record);
+        // A run that went back here is another one behind it.
+        last = (!matches!(turn, Turn::Back(_))).then_some((from, reached));
     }
     Ok(explanations)
 }

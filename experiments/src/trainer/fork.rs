@@ -1,21 +1,26 @@
 //! Runs that begin with the exact state of another run before one of its steps. A fork is a run directory like any other: its first attempt is the fork itself and ends
 //! stopped, with one checkpoint; `train` goes on from it.
 
-use super::alarms::Alarms;
-use super::approach::{Approach, Way, problem};
+use super::approach::{Approach, Reached, Way, problem};
+use super::course::{end_passing, exchange};
 use super::identity::{Origin, manifest, with_engine};
 use crate::error::TrainError;
 use crate::files::checkpoint::Checkpoints;
 use crate::optimizer::adamw::AdamW;
 use crate::parameters::Parameter;
-use crate::state::{State, Trained};
+use crate::random::stream;
+use crate::state::{Recovered, State, Trained};
 use experiments_config::{Config, StateChange};
 use experiments_text::Cache;
 use logs::disk::TEMPORARY;
 use logs::{Event, EventKind, LogError, Manifest, Record, RunLease, RunWriter, Status, Summary};
+use rand::RngExt as _;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
+
+/// By how much a nudge changes a weight: half the distance of FP16 numbers.
+const NUDGE: f32 = 1.0 / 2048.0;
 
 /// Which state of which run is forked.
 pub struct ForkRequest<'a> {
@@ -122,22 +127,20 @@ struct Forks<'a> {
 
 impl Forks<'_> {
     fn make(mut self) -> Result<Forked, TrainError> {
-        let config = self.request.config;
         let before = self.request.step - 1;
-        let mut trained = self.approach.nearest(before)?;
-        let from = trained.state.step;
-        let (mut alarms, _) = Alarms::begin(self.request.directory, config, &mut trained.state)?;
-        let training = self.approach.training()?;
-        let on_step = &mut self.request.on_step;
-        let mut on_step = |record: &Record| {
-            alarms.look(record);
-            on_step(record);
-        };
-        let stop = self.request.stop;
-        let Way { deviation, done } =
-            self.approach
-                .forward(&training, &mut trained, before, stop, &mut on_step);
+        let course = self.approach.course()?;
+        let mut reached = self.approach.nearest(before)?;
+        let from = reached.trained.state.step;
+        let (stop, on_step) = (self.request.stop, &mut *self.request.on_step);
+        let way = self
+            .approach
+            .forward(&course, &mut reached, before, stop, on_step)?;
+        let Way { deviation, done } = way;
         if done {
+            let Reached {
+                mut trained,
+                alarms,
+            } = reached;
             alarms.keep(&mut trained.state)?;
             for child in self.children {
                 let own = self.changed(&trained, child)?;
@@ -163,30 +166,33 @@ impl Forks<'_> {
             adam: adam.clone(),
             state: state.clone(),
         };
-        let fresh = State::new(&child.config, parameters.table().len());
         let (before, now) = (self.request.config, &child.config);
-        let scaled = |config: &Config| {
-            let scale = &config.precision.loss_scale;
-            (config.precision.format, scale.mode, scale.initial)
-        };
-        if scaled(before) != scaled(now) {
-            own.state.scaler = fresh.scaler;
-        }
-        if before.optimizer.clip_mode != now.optimizer.clip_mode {
-            own.state.clipper = fresh.clipper;
-        }
+        inherit(&mut own.state, before, now);
+        exchange(&mut own.state, before, now);
+        own.adam.with_decay(&before.optimizer, &now.optimizer);
         match child.change {
             None => {}
             Some(StateChange::MomentsReset) => own.adam = AdamW::new(parameters.len()),
             Some(StateChange::LossScale(factor)) => own.state.scaler.scale *= factor,
             Some(StateChange::Older(steps)) => {
-                let older = self.approach.nearest(state.step.saturating_sub(steps))?;
+                let step = state.step.saturating_sub(steps);
+                let older = self.approach.at_hand(step)?;
                 own.parameters = older.parameters;
                 own.adam = older.adam;
             }
+            Some(StateChange::Nudge(which)) => {
+                let mut signs = stream(before.seed, "nudge", which);
+                for weight in own.parameters.values_mut() {
+                    *weight *= if signs.random() {
+                        1.0 + NUDGE
+                    } else {
+                        1.0 - NUDGE
+                    };
+                }
+            }
         }
         own.state.updates = own.adam.updates;
-        own.state.config_hash = fresh.config_hash;
+        own.state.config_hash = now.hash();
         Ok(own)
     }
 
@@ -253,6 +259,29 @@ impl Forks<'_> {
         summary.records = Some(0);
         Ok(writer.finish(&summary)?)
     }
+}
+
+/// What a fork keeps of what the policies of its run have done: with the same policies all but the branches, which lie in
+/// the run's directory; with others what became of the data.
+fn inherit(state: &mut State, before: &Config, now: &Config) {
+    let same = before.recovery == now.recovery;
+    let formats = |config: &Config| (config.precision.clone(), config.optimizer.clip_mode);
+    if !same || formats(before) != formats(now) {
+        end_passing(state);
+    }
+    let fresh = (!now.recovery.is_off()).then(Recovered::default);
+    state.recovered = match state.recovered.take() {
+        None => fresh,
+        Some(done) if same => Some(Recovered {
+            branches: 0,
+            ..done
+        }),
+        Some(done) => Some(Recovered {
+            ahead: done.ahead,
+            reached: done.reached,
+            ..Recovered::default()
+        }),
+    };
 }
 
 /// How the fork at `child` names its run: from its own directory where it lies inside the run's, so that both can be

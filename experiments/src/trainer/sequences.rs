@@ -12,6 +12,7 @@ use crate::numerics::precision::Precision;
 use crate::parameters::Parameters;
 use crate::pass::{Note, Setting};
 use crate::state::{State, Trained};
+use experiments_config::Position;
 
 /// One sequence of a step.
 pub(super) struct Sequence<'a> {
@@ -83,10 +84,11 @@ pub(super) fn micro_batches(next: &Next, state: &State) -> impl Iterator<Item = 
     let config = &next.config;
     let count = config.batch.gradient_accumulation as u64;
     (0..count).map(|index| {
-        let position = state.position + index * config.batch.micro_batch as u64;
+        let first = index * config.batch.micro_batch as u64;
+        let position = Position(state.position.0 + first);
         MicroBatch {
             index,
-            read_at: next.read_at(position),
+            read_at: next.read_at(position).0,
             batch: next.batch(position),
             dropout: Dropout::of_micro_batch(config.seed, state.step, index),
         }

@@ -14,7 +14,7 @@ use crate::numerics::precision::RangeReport;
 use crate::pass::Setting;
 use crate::state::Trained;
 use crate::trainer::signals::{GradientNorms, Recorder};
-use experiments_config::{Config, Format, Reading};
+use experiments_config::{Config, Format, Position, Reading};
 use experiments_text::Split;
 use logs::{Event, Record, signal};
 use std::time::Instant;
@@ -60,10 +60,19 @@ impl<'a> Next<'a> {
     /// Plants, and passes over data, as the configuration asks for before the step.
     pub(super) fn prepare(training: &'a Training<'a>, trained: &mut Trained) -> Self {
         let number = trained.state.step + 1;
-        let config = training.config.at(trained.state.progress());
+        let mut config = training.config.at(trained.state.progress());
+        let recovered = trained.state.recovered.as_ref();
+        config.optimizer.lr_scale *= recovered.map_or(1.0, |done| done.lr_factor(&config.recovery));
         let mut events = pass_over(&config, &mut trained.state);
-        events.extend(plant(&config, &mut trained.parameters, number));
+        let recovered = trained.state.recovered.as_ref();
+        events.extend(plant(&config, &mut trained.parameters, number, recovered));
+        let ahead = recovered.map_or(0, |done| done.ahead);
         let reading = config.reading(number, trained.state.position);
+        let reading = Reading {
+            // What is planted in data goes with them, wherever a fork reads them.
+            step: reading.step.map(|step| step.saturating_add(ahead)),
+            ..reading
+        };
         Self {
             training,
             config,
@@ -79,19 +88,18 @@ impl<'a> Next<'a> {
 
     pub(super) fn sampler(&self) -> Sampler<'_> {
         Sampler {
-            // What is planted in data goes with them, wherever a fork reads them.
             step: self.reading.step,
             ..self.training.sampler(&self.config, Split::Train)
         }
     }
 
     /// Number of the first sequence that is read where `position` in the data is the step's own.
-    pub(super) fn read_at(&self, position: u64) -> u64 {
+    pub(super) fn read_at(&self, position: Position) -> Position {
         self.config.reading(self.number, position).position
     }
 
     /// The micro-batch at a position in the data.
-    pub(super) fn batch(&self, position: u64) -> Batch {
+    pub(super) fn batch(&self, position: Position) -> Batch {
         let micro_batch = self.config.batch.micro_batch;
         self.sampler().batch(self.read_at(position), micro_batch)
     }
@@ -145,7 +153,7 @@ impl<'a> Next<'a> {
         if let Some(noise) = noise {
             noise.record(&mut record);
         }
-        record.set(signal::DATA_POSITION, self.reading.position as f64);
+        record.set(signal::DATA_POSITION, self.reading.position.0 as f64);
         (record, events)
     }
 }
@@ -168,7 +176,7 @@ pub(crate) struct Taken {
 /// Fetch, forward, backward, unscale, inspect, update, decide.
 pub(crate) fn take(
     setting: &Setting,
-    fetch: impl Fn(u64) -> Batch,
+    fetch: impl Fn(Position) -> Batch,
     trained: &mut Trained,
     with_layers: bool,
     mut parity: Option<&mut ParityFile>,
