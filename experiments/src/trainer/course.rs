@@ -170,8 +170,7 @@ impl<'a> Course<'a> {
                     done.ahead = done.ahead.saturating_add(policy.skip_steps);
                 }
             }
-            PolicyKind::CutLr => self.begin_passing(state, place),
-            PolicyKind::Change => self.begin_passing(state, place),
+            PolicyKind::CutLr | PolicyKind::Change => self.begin_passing(state, place),
         }
         let done = state.recovered.as_ref().map_or(0, |done| done.actions);
         told(policy, &action, done, state.step)

@@ -126,7 +126,7 @@ struct Forks<'a> {
 }
 
 impl Forks<'_> {
-    fn make(mut self) -> Result<Forked, TrainError> {
+    fn make(self) -> Result<Forked, TrainError> {
         let before = self.request.step - 1;
         let course = self.approach.course()?;
         let mut reached = self.approach.nearest(before)?;

@@ -199,12 +199,11 @@ impl Study<'_> {
             return Ok(None);
         }
         let records = self.read(twins, &ends)?;
-        let control = match forked.deviation {
-            Some((step, _)) => sweeps::replay::deviation(step, reader.events()),
-            None => {
-                let known = self.records.partition_point(|r| r.step <= self.unanswered);
-                sweeps::replay::control(&self.records[..known], &records[0], reader.events())
-            }
+        let control = if let Some((step, _)) = forked.deviation {
+            sweeps::replay::deviation(step, reader.events())
+        } else {
+            let known = self.records.partition_point(|r| r.step <= self.unanswered);
+            sweeps::replay::control(&self.records[..known], &records[0], reader.events())
         };
         let table = self.table(twins, ends, &records);
         let says = table.attribution(
