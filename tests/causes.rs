@@ -10,7 +10,7 @@ use safetensors::SafeTensors;
 use std::path::Path;
 use support::{Scratch, stderr, stdout};
 
-const MODEL: &str = r#"
+const MODEL: &str = r"
 steps = 240
 [model]
 layers = 2
@@ -25,7 +25,7 @@ micro_batch = 8
 [optimizer]
 lr = 0.002
 warmup_samples = 400
-"#;
+";
 
 /// What is planted at step 150 or 151, the keys, and the word.
 const CAUSES: [(&str, &str, &[&str]); 7] = [
