@@ -53,6 +53,7 @@ const HIGH: &[&str] = &[
     "grad_norm_embedding",
     "grad_norm_embedding_input",
     "grad_norm_embedding_logit",
+    "grad_norm_sequence",
     "update_norm",
     "update_norm_embedding",
     "param_norm",
@@ -114,6 +115,7 @@ mod tests {
         "step_seconds",
         "record_seconds",
         "embedding_share",
+        "grad_noise_scale",
         "embedding_update",
         "smallest_gradient",
     ];

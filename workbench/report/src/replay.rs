@@ -2,11 +2,10 @@
 
 use crate::error::ReportError;
 use crate::plot::axis::{Axis, Scale};
-use crate::plot::canvas::{self, Chart, Drawn, Frame, Key, PX, WIDTH, stroke};
-use crate::plot::label::escape;
+use crate::plot::canvas::{self, Chart, Drawn, Frame, Key, PX, stroke};
 use crate::plot::palette::{self, Colour, FAINT, INK};
+use crate::plot::panels;
 use crate::prose::significant;
-use crate::render::standalone_svg;
 use plotters::element::{Circle, DashedPathElement, PathElement};
 use plotters::style::Color;
 
@@ -29,38 +28,27 @@ const DASH: (i32, i32) = (5, 4);
 
 /// Draws the panels, two in a row, as an SVG document that needs nothing else. Step `at` is marked.
 pub fn replay_svg(title: &str, at: u64, lines: &[ReplayLine]) -> Result<String, ReportError> {
-    let mut panels: Vec<&str> = Vec::new();
+    let mut kinds: Vec<&str> = Vec::new();
     for panel in lines.iter().filter_map(|line| line.panel.as_deref()) {
-        if !panels.contains(&panel) {
-            panels.push(panel);
+        if !kinds.contains(&panel) {
+            kinds.push(panel);
         }
     }
     let of_panel = |panel: &str| -> Vec<&ReplayLine> {
         let fits = |line: &&ReplayLine| line.panel.as_deref().is_none_or(|own| own == panel);
         lines.iter().filter(fits).collect()
     };
-    let most = panels.iter().map(|panel| of_panel(panel).len()).max();
+    let most = kinds.iter().map(|panel| of_panel(panel).len()).max();
     let height = HEIGHT + LEGEND * most.unwrap_or(0) as i32;
     let all = || lines.iter().flat_map(|line| line.points.iter());
     let axes = (
         Axis::new(Scale::Linear, all().map(|point| point.0 as f64), 6),
         Axis::new(Scale::Auto, all().map(|point| point.1), 6),
     );
-    let (width, whole) = (2 * WIDTH, height * panels.len().div_ceil(2) as i32);
-    let mut svg = format!(
-        "<svg role=\"img\" aria-labelledby=\"replay-title\" width=\"{width}\" height=\"{whole}\" \
-         viewBox=\"0 0 {width} {whole}\" xmlns=\"http://www.w3.org/2000/svg\">\n\
-         <title id=\"replay-title\">{}</title>\n",
-        escape(title)
-    );
-    for (panel, i) in panels.iter().zip(0..) {
-        let place = format!("<svg x=\"{}\" y=\"{}\"", i % 2 * WIDTH, i / 2 * height);
-        let drawn = draw(panel, i, at, &of_panel(panel), &axes, height)?;
-        svg.push_str(&drawn.replacen("<svg", &place, 1));
-        svg.push('\n');
-    }
-    svg.push_str("</svg>\n");
-    Ok(standalone_svg(&svg))
+    let numbered = kinds.iter().zip(0..);
+    let drawn = numbered.map(|(panel, i)| draw(panel, i, at, &of_panel(panel), &axes, height));
+    let drawn = drawn.collect::<Result<Vec<_>, _>>()?;
+    Ok(panels::document("replay", title, height, &drawn))
 }
 
 fn draw(
