@@ -116,12 +116,5 @@ fn view(reader: &RunReader, name: &str) -> Sweep {
 }
 
 fn state(liveness: Liveness) -> State {
-    match liveness {
-        Liveness::Pending => State::Pending,
-        Liveness::Running => State::Running,
-        Liveness::Interrupted => State::Interrupted,
-        Liveness::Finished => State::Finished,
-        Liveness::Stopped => State::Stopped,
-        Liveness::Failed => State::Failed,
-    }
+    liveness.into()
 }
