@@ -88,11 +88,13 @@ impl<'a> Approach<'a> {
         Ok(Reached { trained, alarms })
     }
 
-    /// The same state, without them.
+    /// The same state without them; of a fork the oldest there is where none of at most `step` steps is.
     pub(super) fn at_hand(&self, step: u64) -> Result<Trained, TrainError> {
-        let trained = Trained::nearest(self.config, &self.near, step)?;
-        if self.is_fork() && trained.state.step == 0 {
-            // The beginning, which is that of another run.
+        let forked = self.reader.manifest().and_then(|found| found.forked_at);
+        // Its beginning is that of another run.
+        let first = forked.and_then(|_| self.near.steps().first().copied());
+        let trained = Trained::nearest(self.config, &self.near, step.max(first.unwrap_or(0)))?;
+        if forked.is_some_and(|before| trained.state.step < before) {
             let text = "is a fork, and no checkpoint of it before the step can be used";
             return Err(problem(self.directory, text));
         }
@@ -143,11 +145,6 @@ impl<'a> Approach<'a> {
             .map(|place| records[place].differing(record))
             .unwrap_or_default()
     }
-
-    fn is_fork(&self) -> bool {
-        let manifest = self.reader.manifest();
-        manifest.is_some_and(|manifest| manifest.forked_at.is_some())
-    }
 }
 
 pub(super) fn problem(directory: &Path, problem: impl Into<String>) -> TrainError {
@@ -195,7 +192,7 @@ fn check_is_own(
             "is a fork of `{parent}` and has no step {step} of its own; its steps are {} to {last}",
             before + 1
         )),
-        _ => Ok(()),
+        Some(_) | None => Ok(()),
     }
 }
 

@@ -1,5 +1,5 @@
-//! Runs that begin with the exact state of another run before one of its steps. A fork is a run directory like any other: its first attempt is the fork itself and ends
-//! stopped, with one checkpoint; `train` goes on from it.
+//! Runs that begin with the exact state of another run before one of its steps. A fork is a run directory like any
+//! other: its first attempt is the fork itself and ends stopped, with one checkpoint; `train` goes on from it.
 
 use super::approach::{Approach, Reached, Way, problem};
 use super::course::{end_passing, exchange};
