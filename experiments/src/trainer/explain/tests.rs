@@ -13,7 +13,7 @@ struct Run {
     config: Config,
 }
 
-const BASE: &str = r#"
+const BASE: &str = r"
 steps = 6
 [model]
 layers = 2
@@ -31,7 +31,7 @@ micro_batch = 4
 batches = 1
 [checkpoint]
 interval = 2
-"#;
+";
 
 /// Configurations that sum their gradients in different ways.
 const KINDS: [(&str, &[&str]); 9] = [
