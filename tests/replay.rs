@@ -362,9 +362,9 @@ fn a_restore_fault_is_noticed_by_the_attempt_and_named_by_the_doctor() {
 /// Twins answer no alarm, so they are the run up to the first step that it answered, and no farther.
 #[test]
 fn a_run_with_policies_is_replayed_up_to_what_they_did_and_on_its_last_branch() {
-    let scratch = scratch("policies", 40);
-    let noise = "inject=[{ kind = \"noise\", step = 20, steps = 2 }]";
-    let watched = "alarm={ detectors = [\"jump-loss\"], threshold = { jump-loss = 1.1 } }";
+    let scratch = scratch("policies", 44);
+    let noise = "inject=[{ kind = \"noise\", step = 30, steps = 2 }]";
+    let watched = "alarm={ detectors = [\"jump-loss\"], threshold = { jump-loss = 1.5 } }";
     let policy = |rest: &str| {
         format!(
             "recovery={{ detectors = [\"jump-loss\"], limit = 1, at_limit = \"go_on\", policy = [{{ {rest} }}] }}"
@@ -372,8 +372,10 @@ fn a_run_with_policies_is_replayed_up_to_what_they_did_and_on_its_last_branch() 
     };
     let skip = policy("kind = \"skip\"");
     let back = policy("kind = \"rollback_skip\", rollback_steps = 6, skip_steps = 3");
-    train(&scratch, "skip", &[noise, watched, &skip]);
-    train(&scratch, "back", &[noise, watched, &back]);
+    let (lr, warm) = ("optimizer.lr=2e-2", "optimizer.warmup_samples=8");
+    for (run, policy) in [("skip", &skip), ("back", &back)] {
+        train(&scratch, run, &[noise, watched, lr, warm, policy]);
+    }
     let act = |run: &str| {
         let reader = logs::RunReader::open(&scratch.join(run)).unwrap();
         let mut events = reader.events().iter();
