@@ -10,6 +10,7 @@ use logs::WatchState;
 use serde::{Deserialize, Serialize};
 
 /// A model in training.
+#[derive(Clone)]
 pub(crate) struct Trained {
     pub(crate) parameters: Parameters,
     pub(crate) adam: AdamW,

@@ -3,7 +3,7 @@
 
 mod bounds;
 
-use crate::Config;
+use crate::{Config, ScheduleEntry, ScheduledKey};
 use serde::{Deserialize, Serialize};
 use std::ops::RangeInclusive;
 
@@ -126,6 +126,13 @@ impl Config {
         here.fold(own, |own, substitute| {
             substitute.replace(step, own, self.samples_per_step())
         })
+    }
+
+    /// Whether `[[schedule]]` moves the size of a batch, so that the data of a step depend on the steps before it.
+    #[must_use]
+    pub fn batch_size_moves(&self) -> bool {
+        let ramp = |entry: &ScheduleEntry| entry.key == ScheduledKey::GradientAccumulation;
+        self.schedule.iter().any(ramp)
     }
 
     /// Whether step `step` withholds the update of the parameter `name`.

@@ -245,16 +245,10 @@ impl Forks<'_> {
 
     /// The state that a fork begins with.
     fn changed(&self, trained: &Trained, child: &Child) -> Result<Trained, TrainError> {
+        let mut own = trained.clone();
         let Trained {
-            parameters,
-            adam,
-            state,
+            parameters, state, ..
         } = trained;
-        let mut own = Trained {
-            parameters: parameters.clone(),
-            adam: adam.clone(),
-            state: state.clone(),
-        };
         let fresh = State::new(&child.config, parameters.table().len());
         let (before, now) = (self.request.config, &child.config);
         let scaled = |config: &Config| {

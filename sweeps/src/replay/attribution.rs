@@ -67,7 +67,7 @@ pub enum Fate {
 }
 
 /// How the control compares with the record.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Control {
     /// The same bits at every step that both have.
@@ -162,6 +162,12 @@ pub fn attribute(facts: &Facts) -> Attribution {
 
 /// Twins that read another batch at the step.
 const BATCH: [&str; 2] = ["skip", "other-batch"];
+
+/// The twins that the rule reads: the others explain and do not decide.
+pub fn deciding() -> impl Iterator<Item = &'static str> {
+    let others = ["order", "other-data", "fp32", "older"];
+    BATCH.into_iter().chain(others).chain(OPTIMISER)
+}
 
 /// The parts of the rule, in order.
 impl Facts {

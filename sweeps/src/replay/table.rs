@@ -4,7 +4,7 @@ use super::attribution::{Control, Facts, Fate};
 use super::{Attribution, Cause, attribute};
 use logs::spike::{LossSpike, SpikeState, loss_spikes};
 use logs::{Event, EventKind, Record};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// Steps behind the one that is asked about in which a spike still counts as one around it: the gap of
 /// [`logs::spike::Definition`].
@@ -13,7 +13,7 @@ pub const NEAR: u64 = 8;
 const LAST: usize = 16;
 
 /// A spike of a twin.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Seen {
     /// Its first step.
     pub first: u64,
@@ -24,7 +24,7 @@ pub struct Seen {
 }
 
 /// What is told of a twin.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Told {
     /// The spike around the step.
     pub near: Option<Seen>,
@@ -36,22 +36,50 @@ pub struct Told {
     pub last_loss: Option<f64>,
 }
 
+/// What became of a twin.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "status", rename_all = "snake_case")]
+pub enum End {
+    /// It took all its steps.
+    Finished(Told),
+    /// It would be the run itself, or cannot be made of it.
+    NotApplicable {
+        /// Why.
+        reason: String,
+    },
+    /// Its training failed.
+    Failed {
+        /// How.
+        reason: String,
+    },
+}
+
+impl End {
+    /// What is told of a twin that took all its steps.
+    #[must_use]
+    pub fn told(&self) -> Option<&Told> {
+        match self {
+            Self::Finished(told) => Some(told),
+            Self::NotApplicable { .. } | Self::Failed { .. } => None,
+        }
+    }
+}
+
 /// One twin.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Row {
     /// Its name.
-    pub twin: &'static str,
+    pub twin: String,
     /// What it changes.
-    pub what: &'static str,
+    pub what: String,
     /// The cause that it speaks for.
     pub cause: Option<Cause>,
-    /// What happened, or why nothing did.
-    #[serde(flatten)]
-    pub end: Result<Told, String>,
+    /// What became of it.
+    pub end: End,
 }
 
 /// All twins of a replay.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Table {
     /// The first step that the twins took.
     pub from: u64,
@@ -151,7 +179,7 @@ impl Table {
         let own = recorded.iter().filter(|record| record.step >= self.from);
         let own: Vec<Record> = own.cloned().collect();
         let recorded = Told::of(recorded, &own, self.at).near.is_some();
-        let fate = |row: &Row| Some((row.twin.to_owned(), row.end.as_ref().ok()?.fate()));
+        let fate = |row: &Row| Some((row.twin.clone(), row.end.told()?.fate()));
         attribute(&Facts {
             at: self.at,
             control,

@@ -1,14 +1,13 @@
 //! What only a fork has.
 
 use crate::validate::Checks;
-use crate::{Config, ScheduledKey, SubstituteKind};
+use crate::{Config, SubstituteKind};
 use words::closest;
 
 impl Config {
     /// Every entry must touch steps of the run, and name parameters of it.
     pub(crate) fn check_fork(&self, checks: &mut Checks) {
-        let is_ramp = |key: ScheduledKey| key == ScheduledKey::GradientAccumulation;
-        let moves = self.schedule.iter().any(|entry| is_ramp(entry.key));
+        let moves = self.batch_size_moves();
         for (index, substitute) in self.substitute.iter().enumerate() {
             let key = format!("substitute[{index}]");
             let (steps, at_once) = match substitute.kind {
