@@ -35,7 +35,7 @@ fn quickstart_why_goes_from_a_spike_to_its_cause_and_finds_it_again() {
         "{told}"
     );
     for expected in [
-        "other-batch  no",
+        "other-batch ",
         "moments-reset",
         "workbench monitor why/seed-1",
     ] {
@@ -64,6 +64,14 @@ fn quickstart_why_goes_from_a_spike_to_its_cause_and_finds_it_again() {
         "what is there is not made again"
     );
     assert_eq!(records(&scratch.join("why/seed-1")), trained);
+    let file = "why/seed-1/replays/step-00000100/replay.json";
+    std::fs::remove_file(scratch.join(file)).unwrap();
+    let killed = why(&scratch, &planted);
+    assert_eq!(
+        table(&stdout(&killed)),
+        table(&told),
+        "a replay that was killed is made anew"
+    );
     let other = why(&scratch, &["steps=119"]);
     assert_eq!(other.status.code(), Some(2));
     assert!(stderr(&other).contains("`why/seed-1` was begun with other settings"));

@@ -45,7 +45,7 @@ pub use exact::Exact;
 pub use expect::Expect;
 pub use failed::{Failed, Worst};
 pub(crate) use fields::Fields;
-pub use finding::{Beside, Count, Effect, Finding, LEVEL};
+pub use finding::{Beside, Count, Effect, Finding, LEVEL, Quantity};
 pub use fisher::Fisher;
 pub use jonckheere::Jonckheere;
 pub use ld50::Ld50;

@@ -7,7 +7,7 @@ mod norm;
 mod positions;
 mod tensors;
 
-pub use ffn::{Activation, Ffn, Function};
+pub use ffn::{Activation, Ffn, Function, FunctionNames};
 pub use norm::{Coefficient, Norm, NormArrangement, Residual};
 pub use positions::{Ids, PositionEncoding, Positions};
 

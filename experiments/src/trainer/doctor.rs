@@ -6,6 +6,8 @@
 
 mod streams;
 
+use super::alarms::Alarms;
+use super::course::{Course, Turn, changes};
 use super::identity::check_same;
 use super::memory::check_memory;
 use super::step::step;
@@ -61,7 +63,8 @@ pub fn audit(request: CheckpointAuditRequest) -> Result<CheckpointAudit, TrainEr
     let near = Nearby::list(request.directory, request.config)?;
     let reader = RunReader::open(request.directory)?;
     let engine = device.engine(request.config, None)?;
-    let training = Training::new(request.config, &text, engine);
+    let changes = changes(request.config)?;
+    let course = Course::new(request.config, &changes, &text, device, engine)?;
     let take = |config: &Config, mut trained: Trained| {
         let training = Training::new(config, &text, device.engine(config, None).ok()?);
         Some(step(&training, &mut trained, None).0)
@@ -72,7 +75,7 @@ pub fn audit(request: CheckpointAuditRequest) -> Result<CheckpointAudit, TrainEr
         reader,
         take: &take,
     };
-    auditor.compare(&training)
+    auditor.compare(&course)
 }
 
 struct Auditor<'r, 'a> {
@@ -83,7 +86,7 @@ struct Auditor<'r, 'a> {
 }
 
 impl Auditor<'_, '_> {
-    fn compare(mut self, training: &Training) -> Result<CheckpointAudit, TrainError> {
+    fn compare(mut self, course: &Course) -> Result<CheckpointAudit, TrainError> {
         let mut audit = CheckpointAudit::default();
         let mut trained = self.beginning()?;
         for next in self.near.steps() {
@@ -100,8 +103,12 @@ impl Auditor<'_, '_> {
                     "step {next} lies more than --reach {reach} steps behind step {at}: its checkpoint was not compared"
                 );
                 audit.notices.push(notice);
-            } else if self.forward(training, &mut trained, next, &mut audit) {
+            } else if self.forward(course, &mut trained, next, &mut audit)? {
                 audit.checkpoints.push(next);
+                if found.state.branch() != trained.state.branch() {
+                    // Weights and moments are those of the step; data and counts are what the run went back with.
+                    trained.state = found.state.clone();
+                }
                 let faults = differences(&trained, &found).into_iter();
                 let named = |fault| format!("checkpoint of step {next}: {fault}");
                 audit.faults.extend(faults.map(named));
@@ -112,7 +119,7 @@ impl Auditor<'_, '_> {
         }
         let last = self.reader.records().last().map_or(0, |record| record.step);
         let one_more = (trained.state.step + 1).min(last);
-        self.forward(training, &mut trained, one_more, &mut audit);
+        self.forward(course, &mut trained, one_more, &mut audit)?;
         Ok(audit)
     }
 
@@ -142,23 +149,25 @@ impl Auditor<'_, '_> {
     /// told; those after it follow from it.
     fn forward(
         &mut self,
-        training: &Training,
+        course: &Course,
         trained: &mut Trained,
         to: u64,
         audit: &mut CheckpointAudit,
-    ) -> bool {
+    ) -> Result<bool, TrainError> {
+        let (directory, config) = (self.request.directory, self.request.config);
+        let (mut alarms, _) = Alarms::begin(directory, config, &mut trained.state)?;
         let mut told = false;
         while trained.state.step < to {
             if self.request.stop.load(Ordering::Relaxed) {
                 audit
                     .notices
                     .push("stopped before all was compared".to_owned());
-                return false;
+                return Ok(false);
             }
             let before = self
                 .begins_attempt(trained.state.step)
                 .then(|| trained.clone());
-            let (record, _) = step(training, trained, None);
+            let (record, turn) = course.again(trained, &mut alarms);
             (self.request.on_step)(&record);
             let Some(known) = self.recorded(record.step) else {
                 continue;
@@ -170,8 +179,11 @@ impl Auditor<'_, '_> {
                 let fault = self.deviation(known, &differing, before.as_ref());
                 audit.faults.push(fault);
             }
+            if let Turn::Back(_) = turn {
+                break;
+            }
         }
-        true
+        Ok(true)
     }
 
     fn recorded(&self, step: u64) -> Option<&Record> {
@@ -224,12 +236,16 @@ fn differences(expected: &Trained, found: &Trained) -> Vec<String> {
         expected.adam.updates,
         found.adam.updates,
     );
-    count("the position in the data", ours.position, theirs.position);
-    count("the count of samples", ours.samples, theirs.samples);
+    count(
+        "the position in the data",
+        ours.position.0,
+        theirs.position.0,
+    );
+    count("the count of samples", ours.samples.0, theirs.samples.0);
     count(
         "the position in the learning rate's schedule",
-        ours.optimizer_samples,
-        theirs.optimizer_samples,
+        ours.optimizer_samples.0,
+        theirs.optimizer_samples.0,
     );
     let (scale, other) = (ours.scaler.scale, theirs.scaler.scale);
     if scale != other {
@@ -242,6 +258,9 @@ fn differences(expected: &Trained, found: &Trained) -> Vec<String> {
     }
     if ours.skip_step != theirs.skip_step {
         faults.push("what `skip_step_sigma` has seen is other".to_owned());
+    }
+    if ours.recovered != theirs.recovered {
+        faults.push("what policies have done is other".to_owned());
     }
     faults.extend(moments(expected, found));
     let weights = tensors(

@@ -5,9 +5,10 @@ use super::bound::{self, Bound};
 use super::direction::{Direction, Directions, HIGHER, MORE, TREND};
 use super::wire::WireCriterion;
 use crate::Event;
-use crate::card::{Settings, closest, complain, flatten};
+use crate::card::{Settings, complain, flatten};
 use experiments_config::Complaint;
 use toml::Table;
+use words::did_you_mean;
 
 /// What a criterion of a card says. A test takes what it needs; what is missing or wrong becomes a
 /// complaint, and something stands in for it that is never used.
@@ -130,7 +131,7 @@ impl<'a> Fields<'a> {
                 None => {
                     let names: Vec<&str> = Event::all().map(Event::name).collect();
                     let message = format!("has `{word}`; events are {}", names.join(", "));
-                    let hint = closest(&word, names).map(|near| format!("did you mean `{near}`?"));
+                    let hint = did_you_mean(&word, names);
                     self.complain("event", message, hint);
                 }
             }
@@ -153,7 +154,7 @@ impl<'a> Fields<'a> {
         let near = match others.find(|known| known.word() == word) {
             Some(meant) if meant.is_up() => Some(up.word()),
             Some(_) => Some(down.word()),
-            None => closest(&word, [up.word(), down.word()]),
+            None => words::closest(&word, [up.word(), down.word()]),
         };
         let hint = near.map(|near| format!("did you mean `{near}`?"));
         self.complain("direction", format!("is `{word}`; {expected}"), hint);

@@ -155,7 +155,8 @@ impl StatisticalTest for Jonckheere {
             what: format!(
                 "standardised Jonckheere statistic of {} in {along}",
                 runs.metric_label()
-            ),
+            )
+            .into(),
             value: found.z,
             interval: None,
             level: LEVEL,

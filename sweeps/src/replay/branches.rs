@@ -30,7 +30,9 @@ impl Branch {
             let step = step_of(&replay);
             twins.into_iter().filter_map(move |directory| {
                 let forked_at = Manifest::load(&directory).ok()??.forked_at?;
-                let step = step.clone().unwrap_or((forked_at + 1).to_string());
+                let step = step
+                    .clone()
+                    .unwrap_or(forked_at.saturating_add(1).to_string());
                 let name = format!("{} @{step}", folder_name(&directory));
                 Some(Self {
                     name,
@@ -59,7 +61,11 @@ impl Branch {
         let Some(of) = place(&directory.join(&parent), runs) else {
             return refuse(format!("is a fork of `{parent}`, which is not shown here"));
         };
-        let name = format!("{} @{}", folder_name(directory), forked_at + 1);
+        let name = format!(
+            "{} @{}",
+            folder_name(directory),
+            forked_at.saturating_add(1)
+        );
         let directory = directory.to_owned();
         let branch = Self {
             name,

@@ -231,6 +231,7 @@ mod tests {
             later: Some(seen(170)),
             loss: Some(8.0),
             last_loss: Some(6.25),
+            level: None,
         };
         let reason = "the run has this format".to_owned();
         let failed = End::Failed {

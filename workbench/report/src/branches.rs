@@ -73,11 +73,8 @@ fn compared(
         .map(|fork| RunReader::open_scalars(&fork.directory))
         .collect();
     let readers = readers?;
-    let first = forks
-        .iter()
-        .map(|fork| fork.forked_at + 1)
-        .min()
-        .unwrap_or(1);
+    let firsts = forks.iter().map(|fork| fork.forked_at.saturating_add(1));
+    let first = firsts.min().unwrap_or(1);
     let shown: Vec<Record> = run
         .records()
         .iter()

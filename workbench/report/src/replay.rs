@@ -89,7 +89,12 @@ fn lines(dir: &Path, replay: &Replay) -> Vec<Line> {
             .cause
             .map_or("other".to_owned(), |cause| cause.to_string());
         let panel = (twin.name != CONTROL).then_some(panel);
-        let line = Line::new(twin.name, panel, reader.records(), replay.table.at + SHOWN);
+        let line = Line::new(
+            twin.name,
+            panel,
+            reader.records(),
+            replay.table.at.saturating_add(SHOWN),
+        );
         (!line.points.is_empty()).then_some(line)
     };
     replay.table.rows.iter().filter_map(line).collect()

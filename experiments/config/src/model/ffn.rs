@@ -2,11 +2,21 @@
 
 use super::choice::choice;
 
-/// An elementwise function.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Function {
-    /// `x Φ(x)`, exact.
-    Gelu,
+/// What an elementwise function is called.
+#[derive(Debug, Clone, Copy)]
+pub struct FunctionNames {
+    /// In papers.
+    pub title: &'static str,
+    /// In words that tell it from its approximations.
+    pub exactly: &'static str,
+}
+
+choice! {
+    /// An elementwise function, under its name in `torch.nn.functional`.
+    pub enum Function: FunctionNames {
+        /// `x Φ(x)`, exact.
+        Gelu = "gelu": FunctionNames { title: "GELU", exactly: "exact GELU" },
+    }
 }
 
 /// What stands between both matrices of the feed-forward.

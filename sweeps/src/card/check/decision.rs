@@ -11,12 +11,12 @@ pub(super) use measured::{metric, outcome_rules};
 pub(super) use seeds::check_seeds;
 
 use crate::card::check::fields::{Choice, check_name, complain, section};
-use crate::card::value::closest;
 use crate::card::{Kind, Role};
 use crate::criterion::{
     Criterion, DEFAULT_TEST, Failed, Fields, TestKind, WireCriterion, Worst, test_names,
 };
 use experiments_config::Complaint;
+use words::did_you_mean;
 
 /// The criteria of a card, with names of their own; none of an exploration.
 pub(super) fn criteria(
@@ -129,8 +129,7 @@ fn kind(
     if kind.is_none() {
         let names: Vec<&str> = test_names().collect();
         let message = format!("is `{word}`; expected one of {}", names.join(", "));
-        let near = closest(word, names);
-        let hint = near.map(|near| format!("did you mean `{near}`?"));
+        let hint = did_you_mean(word, names);
         complain(complaints, place, message, hint);
     }
     kind

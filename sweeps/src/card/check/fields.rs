@@ -1,10 +1,11 @@
 //! Checks of single values.
 
 use crate::card::kind::{Kind, Role};
-use crate::card::value::{Settings, closest};
+use crate::card::value::Settings;
 use crate::criterion::{Failed, Reduce, Worst};
-use experiments_config::{Complaint, is_key, nearest};
+use experiments_config::{Complaint, is_key, key_hint};
 use toml::Value;
+use words::did_you_mean;
 
 /// More runs than this in one card are a slip of the pen.
 pub(super) const MAX_RUNS: usize = 10_000;
@@ -77,8 +78,12 @@ pub(crate) fn check_keys(section: &str, settings: &Settings, complaints: &mut Ve
                 Some("use the card's `seeds`".to_owned()),
             );
         } else if !is_key(key) {
-            let hint = nearest(key).map(|near| format!("did you mean `{near}`?"));
-            complain(complaints, &place, "no such configuration key", hint);
+            complain(
+                complaints,
+                &place,
+                "no such configuration key",
+                key_hint(key),
+            );
         } else if !is_finite(value) {
             complain(complaints, &place, "must be finite", None);
         }
@@ -155,7 +160,7 @@ pub(super) trait Choice: Sized + Copy + 'static {
                     complaints,
                     key,
                     format!("is `{word}`; expected {}", list()),
-                    closest(word, words()).map(|near| format!("did you mean `{near}`?")),
+                    did_you_mean(word, words()),
                 ),
             },
         }

@@ -166,7 +166,8 @@ impl Source for Branched {
         };
         let of = self.trunk.sweep().runs.get(open.place.of);
         let of = of.map_or_else(String::new, Run::label);
-        let begins = format!("of {of}, from step {} on", open.place.forked_at + 1);
+        let first = open.place.forked_at.saturating_add(1);
+        let begins = format!("of {of}, from step {first} on");
         let facts = vec![("branch".to_owned(), begins), run::state_fact(&open.reader)];
         details::of(&open.reader, facts)
     }

@@ -10,6 +10,7 @@ use experiments_config::{Config, Override, load_file, load_preset};
 use experiments_text::Cache;
 use logs::spike::loss_spikes;
 use logs::{Liveness, RunReader};
+use std::fs;
 use std::path::Path;
 use std::process::ExitCode;
 use std::time::Instant;
@@ -141,6 +142,8 @@ fn replayed(
     if out.join(REPLAY_FILE).is_file() {
         return Ok(Some(Replay::load(&out)?));
     }
+    // What a replay that was killed has left, or the same command would not go on.
+    let _ = fs::remove_dir_all(&out);
     say(&format!("step {at} again, with one change at a time:"));
     replay::take(&arguments, cache, stop)
 }

@@ -2,10 +2,10 @@
 
 use crate::OutcomeRules;
 use crate::card::check::fields::{Choice, complain};
-use crate::card::value::closest;
 use crate::card::wire::WireOutcome;
 use crate::criterion::{Metric, Reduce, WireMetric};
 use experiments_config::Complaint;
+use words::did_you_mean;
 
 pub(in crate::card::check) fn metric(
     wire: Option<WireMetric>,
@@ -74,19 +74,16 @@ fn check_signal(name: &str, reduce: Reduce, key: &str, complaints: &mut Vec<Comp
     if of_layers && reduce.is_of_spikes() && (one_layer || whole) {
         return;
     }
-    let (message, near) = if of_layers {
+    let (message, hint) = if of_layers {
         let message = format!(
             "is `{name}`; of a per-layer signal a metric can be made of the spikes of one layer only"
         );
-        (
-            message,
-            Some(format!("{base}[0]` with `reduce = \"spikes\"")),
-        )
+        let hint = format!("did you mean `{base}[0]` with `reduce = \"spikes\"`?");
+        (message, Some(hint))
     } else {
-        let near = closest(name, signals(false)).map(str::to_owned);
-        (format!("is `{name}`, which is no recorded scalar"), near)
+        let message = format!("is `{name}`, which is no recorded scalar");
+        (message, did_you_mean(name, signals(false)))
     };
-    let hint = near.map(|near| format!("did you mean `{near}`?"));
     complain(complaints, key, message, hint);
 }
 
