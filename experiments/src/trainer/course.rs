@@ -16,7 +16,7 @@ use crate::numerics::loss_scaler::LossScaler;
 use crate::optimizer::clipping::Clipper;
 use crate::pass::Engine;
 use crate::state::{Action, Choice, Passing, Recovered, State, Trained};
-use experiments_config::{AtLimit, Config, ConfigError, Policy, PolicyKind};
+use experiments_config::{AtLimit, Config, ConfigError, Policy, PolicyKind, Position};
 use logs::{Event, EventKind, Manifest, News, Record, RollBack};
 use std::path::Path;
 
@@ -42,7 +42,7 @@ pub(super) struct Back {
     /// As the state of before has it, with all that is to be remembered of it.
     recovered: Recovered,
     /// Position in the data behind all that is passed over.
-    position: u64,
+    position: Position,
     /// Finished steps to which it goes.
     to: u64,
 }
@@ -261,8 +261,12 @@ pub(super) fn went_back(directory: &Path, at: u64, to: u64) -> TrainError {
 }
 
 /// The position in the data behind what `policy` passes over, with steps of `samples` sequences.
-fn passed(position: u64, policy: &Policy, samples: u64) -> u64 {
-    position.saturating_add(policy.skip_steps.saturating_mul(samples))
+fn passed(position: Position, policy: &Policy, samples: u64) -> Position {
+    Position(
+        position
+            .0
+            .saturating_add(policy.skip_steps.saturating_mul(samples)),
+    )
 }
 
 /// Counts an action, and says what of it is remembered.
