@@ -202,6 +202,10 @@ mod tests {
                 "substitute[0].steps",
             ),
             (
+                "substitute=[{ kind = \"later\", step = 5, steps = 1099511627776 }]",
+                "substitute[0].steps",
+            ),
+            (
                 "withhold=[{ tensors = \"layer.1.\", step = 1, steps = 1 }]",
                 "withhold[0].tensors",
             ),

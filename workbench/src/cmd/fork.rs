@@ -138,7 +138,7 @@ fn changed(arguments: &Fork) -> Result<Config, Failure> {
 /// Later steps read what comes after the data of the steps `first` to `last`. What `[[inject]]` plants in data goes with
 /// them, which a change of the batch's size does not let it.
 fn pass_over(config: &mut Config, first: u64, last: u64) -> Result<(), Failure> {
-    let steps = last - first + 1;
+    let steps = (last - first).saturating_add(1);
     if !config.batch_size_moves() {
         let kind = SubstituteKind::Later;
         let step = first;

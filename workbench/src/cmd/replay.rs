@@ -20,6 +20,9 @@ use workbench_report::replay_svg;
 
 /// Steps before the step in which an attempt's start is looked across.
 const ATTEMPT: u64 = 32;
+/// What people read of a replay, beside [`REPLAY_FILE`].
+const FIGURE_FILE: &str = "replay.svg";
+const PAGE_FILE: &str = "replay.md";
 
 pub(crate) fn run(arguments: &Arguments, cache: &Cache) -> Result<ExitCode, Failure> {
     let stop = Stop::listen()?;
@@ -178,6 +181,9 @@ impl Study<'_> {
     /// Takes away what an unfinished replay has made.
     fn clear(&self) {
         let _ = fs::remove_dir_all(self.out.join(TWINS_DIR));
+        for file in [FIGURE_FILE, PAGE_FILE] {
+            let _ = fs::remove_file(self.out.join(file));
+        }
         // Only where it is empty.
         let _ = fs::remove_dir(&self.out);
         let _ = fs::remove_dir(self.arguments.run.join(logs::run::REPLAYS_DIR));
@@ -349,8 +355,8 @@ impl Study<'_> {
         let svg = replay_svg(&self.out, replay)?;
         let write =
             |name: &str, text: &str| logs::write_atomic(&self.out.join(name), text.as_bytes());
-        write("replay.svg", &svg)?;
-        write("replay.md", &replay.markdown())?;
+        write(FIGURE_FILE, &svg)?;
+        write(PAGE_FILE, &replay.markdown())?;
         Ok(logs::write_json_atomic(
             Path::new(&self.out.join(REPLAY_FILE)),
             replay,

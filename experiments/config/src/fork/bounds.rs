@@ -17,6 +17,15 @@ impl Config {
                 SubstituteKind::Later => (substitute.steps.min(1), true),
             };
             self.check_touched(substitute.step, steps, &key, checks);
+            let most = super::ELSEWHERE / self.samples_per_step().max(1);
+            checks.require(
+                substitute.kind != SubstituteKind::Later || substitute.steps < most,
+                &format!("{key}.steps"),
+                format!(
+                    "is {}; expected fewer than {most}, where batches that no step reads begin",
+                    substitute.steps
+                ),
+            );
             checks.require(
                 !(at_once && moves),
                 &format!("{key}.kind"),
