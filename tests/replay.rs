@@ -179,8 +179,71 @@ fn a_finished_run_keeps_of_its_ring_what_lies_before_an_alarm_and_a_stopped_one_
     assert_eq!(names("run"), ["step-00000040"]);
 }
 
+/// The command adds up to what the run has recorded, whatever its parts, and with all that is printed and drawn.
+#[test]
+fn an_explained_step_adds_up_to_its_record() {
+    let scratch = scratch("explain", 40);
+    for (name, set) in KINDS {
+        train(&scratch, name, set);
+        let asked = [
+            "explain",
+            name,
+            "--at",
+            "33,17",
+            "--json",
+            "--out",
+            "shares.svg",
+        ];
+        let found = json(&scratch.run(&asked));
+        let reader = logs::RunReader::open(&scratch.join(name)).unwrap();
+        // A skipped step of FP16 is not finite, and has no sum.
+        let steps = found["steps"].as_array().unwrap().iter();
+        let finite: Vec<_> = steps.filter(|step| step["skipped"].is_null()).collect();
+        assert!(!finite.is_empty(), "{name}");
+        for step in finite {
+            let at = step["step"].as_u64().unwrap();
+            let recorded = reader.records()[at as usize - 1]
+                .scalar("grad_norm")
+                .unwrap();
+            let parts = step["parts"].as_array().unwrap().iter();
+            let sum: f64 = parts.map(|part| part["squared"].as_f64().unwrap()).sum();
+            let error = (sum / (recorded * recorded) - 1.0).abs();
+            assert!(error < 1e-6, "{name} at {at}: {error}");
+            assert_eq!(step["deviation"], serde_json::Value::Null, "{name} at {at}");
+        }
+        let svg = std::fs::read_to_string(scratch.join("shares.svg")).unwrap();
+        assert!(svg.contains("step 17") && svg.contains("step 33"));
+    }
+    let output = scratch.run(&["explain", "fp16", "--at", "17"]);
+    let text = stdout(&output);
+    for expected in [
+        "step 17: loss",
+        "layer 1",
+        "sequences",
+        "one.txt:",
+        "underflow",
+    ] {
+        assert!(text.contains(expected), "{expected} in\n{text}");
+    }
+    let output = scratch.run(&["explain", "fp32"]);
+    assert!(output.status.success(), "{}", stderr(&output));
+}
+
 /// What cannot be taken again of a run of 20 steps, and what is said of it.
-const REFUSED: [(&[&str], &str); 10] = [
+const REFUSED: [(&[&str], &str); 14] = [
+    (
+        &["explain", "run", "--at", "9,21"],
+        "has recorded the steps 1 to 20",
+    ),
+    (&["explain", "run", "--at", "0"], "has no step 0"),
+    (
+        &["explain", "run", "--at", "19", "--reach", "0"],
+        "checkpoint.ring_bytes =",
+    ),
+    (
+        &["explain", "run", "--at", "9", "--out", "run/manifest.json"],
+        "manifest.json",
+    ),
     (
         &["replay", "run", "--at", "21"],
         "has recorded the steps 1 to 20",
@@ -262,12 +325,11 @@ fn what_cannot_be_taken_again_is_refused_in_one_line() {
             .status
             .success()
     );
-    let output = scratch.run(&["replay", "imported", "--at", "1"]);
-    assert!(
-        stderr(&output).contains("was imported"),
-        "{}",
-        stderr(&output)
-    );
+    for command in ["replay", "explain"] {
+        let output = scratch.run(&[command, "imported", "--at", "1"]);
+        let told = stderr(&output);
+        assert!(told.contains("was imported"), "{told}");
+    }
     let newer = scratch.join("newer");
     std::fs::create_dir(&newer).unwrap();
     for file in ["run.toml", "metrics-0001.jsonl"] {

@@ -11,4 +11,5 @@ mod sampler;
 
 pub(crate) use batch::{Batch, Targets};
 pub(crate) use losses::{Losses, Mean};
+pub use sampler::Origin;
 pub(crate) use sampler::{HELD_OUT_SEED, Sampler, held_out};

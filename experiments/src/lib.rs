@@ -18,7 +18,7 @@
 //! | [`layers`] | the network, sub-layer by sub-layer, as tensor operations and by hand |
 //! | [`pass`] | forward and backward over one micro-batch, of one run or of several packed together |
 //! | [`files`] | checkpoints, weights for other programs, the parity file |
-//! | [`trainer`] | the run and its steps: cadence, policy, signals, alarms; runs that probe instead |
+//! | [`trainer`] | the run and its steps: cadence, policy, signals, alarms; a step taken again and explained; runs that probe instead |
 //! | [`studies`] | what leaves no run: bench, a layer at full size, the initialisation audit |
 //!
 //! A room imports only from rooms above it in this table, and from `backend` (the device), `random` and
@@ -49,8 +49,9 @@ pub use studies::inspect::{Audit, inspect_config, inspect_run};
 pub use studies::slice::{
     Addition, Pass, Slice, SliceReport, TensorStats, residual_rms, slice, slice_bytes,
 };
+pub use trainer::explain;
 pub use trainer::{
     CheckpointAudit, CheckpointAuditRequest, Child, Ending, ForkRequest, Forked, Member,
-    PackRequest, Repeat, Request, audit, check_run, fork, parity, train, train_pack,
-    training_bytes,
+    PackRequest, Repeat, Request, audit, check_reachable, check_run, fork, parity, train,
+    train_pack, training_bytes,
 };

@@ -26,6 +26,30 @@ pub(crate) enum Role {
     Norm,
 }
 
+impl Role {
+    /// All, in the order in which a forward pass meets them.
+    pub(crate) const ALL: [Self; 6] = [
+        Self::Embedding,
+        Self::Position,
+        Self::Attention,
+        Self::Ffn,
+        Self::Norm,
+        Self::Head,
+    ];
+
+    /// As signals name it.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Embedding => "embedding",
+            Self::Position => "position",
+            Self::Head => "head",
+            Self::Attention => "attention",
+            Self::Ffn => "ffn",
+            Self::Norm => "norm",
+        }
+    }
+}
+
 /// How a parameter starts.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Init {

@@ -5,21 +5,25 @@
 //! led from k-1 to k, with the learning rate and loss scale it used.
 
 mod alarms;
+mod approach;
 mod attempt;
 mod beginning;
 mod counters;
 mod course;
 mod doctor;
 mod evaluation;
+pub mod explain;
 mod fork;
 mod gradient;
 mod identity;
 mod memory;
+mod noise;
 mod pack;
 mod probes;
 mod repeat;
 mod request;
 mod resumption;
+mod sequences;
 mod session;
 pub(crate) mod signals;
 mod step;
@@ -31,6 +35,7 @@ mod training;
 mod update;
 mod withheld;
 
+pub use approach::check_reachable;
 pub use doctor::{CheckpointAudit, CheckpointAuditRequest, audit};
 pub use fork::{Child, ForkRequest, Forked, fork};
 pub use identity::check_run;

@@ -29,6 +29,7 @@ mod range;
 mod simd;
 pub mod slices;
 mod softmax;
+mod unary;
 
 pub use backend::Kernels;
 pub use buffer::Buffer;
@@ -43,6 +44,6 @@ pub use gelu::gelu;
 pub use layer_norm::{LayerNormGradients, layer_norm};
 pub use matmul::{Matrix, MatrixMut, Onto, Prepared, matmul, matmul_here};
 pub use product::product;
-pub use range::{Pass, RangeSite, Rounding, SiteTotals, Store, round_again, store};
+pub use range::{Pass, RangeSite, Rounding, SiteTotals, Store, Watched, round_again, store};
 pub use simd::instruction_set;
 pub use softmax::masked_softmax;

@@ -14,6 +14,59 @@ pub struct SiteTotals {
     pub backward: RangeCount,
 }
 
+/// What one pass brought to a rounding point that is watched, before it was rounded.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub struct Watched {
+    /// Finite values other than 0.
+    pub nonzero: u64,
+    /// Values that were not finite already.
+    pub nonfinite: u64,
+    /// Largest finite magnitude; 0 without one.
+    pub largest: f32,
+}
+
+impl Watched {
+    /// Takes in values.
+    pub fn add(&mut self, values: &[f32]) {
+        for value in values {
+            if value.is_finite() {
+                self.nonzero += u64::from(*value != 0.0);
+                self.largest = self.largest.max(value.abs());
+            } else {
+                self.nonfinite += 1;
+            }
+        }
+    }
+}
+
+/// [`Watched`] of one pass, shared by threads.
+#[derive(Debug, Default)]
+struct Watch {
+    nonzero: AtomicU64,
+    nonfinite: AtomicU64,
+    /// Bits of the magnitude.
+    largest: AtomicU32,
+}
+
+impl Watch {
+    fn add(&self, values: &[f32]) {
+        let mut found = Watched::default();
+        found.add(values);
+        self.nonzero.fetch_add(found.nonzero, Ordering::Relaxed);
+        self.nonfinite.fetch_add(found.nonfinite, Ordering::Relaxed);
+        let bits = found.largest.to_bits();
+        self.largest.fetch_max(bits, Ordering::Relaxed);
+    }
+
+    fn take(&self) -> Watched {
+        Watched {
+            nonzero: self.nonzero.swap(0, Ordering::Relaxed),
+            nonfinite: self.nonfinite.swap(0, Ordering::Relaxed),
+            largest: f32::from_bits(self.largest.swap(0, Ordering::Relaxed)),
+        }
+    }
+}
+
 /// A named point at which values are rounded. Rounding happens inside the autodiff graph, whose
 /// steps cannot return anything but tensors; hence the shared counters.
 #[derive(Debug, Default)]
@@ -25,6 +78,8 @@ pub struct RangeSite {
     counts: [AtomicU64; 4],
     /// Bits of [`RangeCount::largest`] of both passes, which are ordered as the magnitudes are.
     largest: [AtomicU32; 2],
+    /// Of the forward and the backward pass; absent where nobody asks.
+    watch: Option<[Watch; 2]>,
 }
 
 impl RangeSite {
@@ -34,9 +89,24 @@ impl RangeSite {
         Self {
             name,
             layer,
-            counts: Default::default(),
-            largest: Default::default(),
+            ..Self::default()
         }
+    }
+
+    /// The site, which looks at all values too, not only at those that are lost. That takes time and changes no bit.
+    #[must_use]
+    pub fn watched(self) -> Self {
+        Self {
+            watch: Some(Default::default()),
+            ..self
+        }
+    }
+
+    /// Reads what was watched in the forward and the backward pass, and forgets it; none at a site that is not
+    /// watched.
+    pub fn take_watched(&self) -> Option<[Watched; 2]> {
+        let watch = self.watch.as_ref()?;
+        Some(watch.each_ref().map(Watch::take))
     }
 
     fn add(&self, pass: Pass, count: RangeCount) {
@@ -72,7 +142,7 @@ impl RangeSite {
 }
 
 /// Forward or backward; the value is the first counter's index.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Pass {
     /// Values.
     Forward = 0,
@@ -178,6 +248,9 @@ impl Rounding {
 
     #[inline]
     fn round_onto(&self, values: &mut [f32], pass: Pass, count: &mut RangeCount) {
+        if let Some(watch) = self.site.as_ref().and_then(|site| site.watch.as_ref()) {
+            watch[pass as usize / 2].add(values);
+        }
         if self.saturates_in(pass) {
             saturate_onto(values, self.format, count);
         } else {
@@ -229,5 +302,37 @@ mod tests {
             (7e4, 0.0)
         );
         assert_eq!(site.take(), SiteTotals::default());
+    }
+
+    /// Watching changes neither values nor counts.
+    #[test]
+    fn what_is_watched_is_what_was_there_before_rounding() {
+        let values = [-7e4, 1e-9, 0.0, 3.0, f32::NAN, f32::INFINITY];
+        let rounded = |site: RangeSite| {
+            let site = Arc::new(site);
+            let rounding = Rounding {
+                format: HalfFormat::Fp16,
+                site: Some(site.clone()),
+                saturates: false,
+            };
+            let mut values = values;
+            rounding.apply(&mut values, Pass::Backward);
+            (values.map(f32::to_bits), site)
+        };
+        let (plain, site) = rounded(RangeSite::new("a", None));
+        assert_eq!(site.take_watched(), None);
+        let (watched, site) = rounded(RangeSite::new("a", None).watched());
+        assert_eq!(plain, watched);
+        let [forward, backward] = site.take_watched().unwrap();
+        assert_eq!(forward, Watched::default());
+        let expected = Watched {
+            nonzero: 3,
+            nonfinite: 2,
+            largest: 7e4,
+        };
+        assert_eq!(backward, expected);
+        assert_eq!(site.take_watched(), Some([Watched::default(); 2]));
+        let lost = site.take().backward;
+        assert_eq!((lost.overflow, lost.underflow), (1, 1));
     }
 }

@@ -54,6 +54,11 @@ fn lacking(config: &Config, needs: Needs) -> Option<String> {
             config.record.layer_stride <= config.steps,
             "`record.layer_stride` of at most `steps`",
         ),
+        Needs::Noise => (
+            (1..=config.steps).contains(&config.record.noise_interval)
+                && config.samples_per_step() > 1,
+            "`record.noise_interval` of 1 to `steps` and more than one sequence a step",
+        ),
         Needs::Rounding => (
             config.precision.format != Format::Fp32 && config.runtime.device == "cpu",
             "`precision.format` = fp16 or bf16 and `runtime.device` = cpu",
@@ -97,6 +102,11 @@ mod tests {
         for (signal, with, key) in [
             ("last_word_loss", "eval.last_word=8", "eval.last_word"),
             ("z_loss", "objective.z_loss=1e-4", "objective.z_loss"),
+            (
+                "grad_noise_scale",
+                "record.noise_interval=64",
+                "record.noise_interval",
+            ),
             (
                 "overflow_count",
                 "precision.format=fp16",

@@ -152,7 +152,7 @@ GATES = {
 
 
 def activation_of(name: str) -> tuple[bool, Callable[[Tensor], Tensor]]:
-    """Whether there is a gate between both feed-forward matrices, and the function: without one PyTorch's of that name."""
+    """Whether there is a gate, and the function between both matrices: without a gate PyTorch's of the name."""
     gate = GATES.get(name)
     return gate is not None, gate or getattr(functional, name)
 

@@ -2,6 +2,7 @@
 
 mod bench;
 mod detect;
+mod explain;
 mod fork;
 mod full_run;
 mod import;
@@ -10,6 +11,7 @@ mod sweep;
 
 pub(crate) use bench::{Bench, DeviceName, FormatName};
 pub(crate) use detect::{Detect, DetectBench};
+pub(crate) use explain::Explain;
 pub(crate) use fork::{Doctor, Fork, REACH, Replay};
 pub(crate) use full_run::{Plan, Preflight, RecomputeName, ScheduleName, Slice, Spread};
 pub(crate) use import::Import;
@@ -110,6 +112,16 @@ Every twin begins with the exact state before the step and differs in one thing.
 add up to and the table of what happened to each; the directory has both as replay.md and replay.json, a figure, and the \
 twins as runs. docs/replay.md lists the twins and has the rule.")]
     Replay(Replay),
+    /// Say what the gradient of a step is made of: by layer, role, token and sequence, and where it left the number format.
+    #[command(after_help = "\
+Examples:
+  workbench explain runs/mine                   its first spikes, or alarms
+  workbench explain runs/mine --at 121,122 --out shares.svg
+  workbench explain runs/mine --at 122 --json | jq '.steps[0].sequences[] | [.share, .text]'
+The state before the step is restored exactly and its own backward pass is taken, so that the parts add up to the recorded \
+gradient norm. The loss of a step is measured before its update: what led to a spike at step 122 is the update of step 121 or \
+earlier ones. See docs/explain.md.")]
+    Explain(Explain),
     /// Repeat one step of a run and write everything that enters and leaves it into one file.
     #[command(after_help = "\
 Examples:

@@ -6,6 +6,7 @@ mod config;
 mod corpus;
 mod detect;
 mod doctor;
+mod explain;
 mod export;
 mod fork;
 mod import;
@@ -43,6 +44,7 @@ pub(crate) fn run(cli: Cli) -> Result<ExitCode, Failure> {
         Command::Tasks(command) => tasks::run(command),
         Command::Train(arguments) => train::run(&arguments, &cache()?),
         Command::Doctor(arguments) => doctor::run(&arguments, &cache()?),
+        Command::Explain(arguments) => explain::run(&arguments, &cache()?),
         Command::Fork(arguments) => fork::run(&arguments, &cache()?),
         Command::Replay(arguments) => replay::run(&arguments, &cache()?),
         Command::Parity(arguments) => parity::run(&arguments, &cache()?),

@@ -20,6 +20,7 @@ pub(crate) fn full() -> Table {
         weights_blake3: Some(String::new()),
     };
     config.eval.last_word = 1;
+    config.record.noise_interval = 1;
     config.precision.fp32_head = true;
     config.precision.saturate_gradients = true;
     config.precision.loss_scale.fall = ScaleFall::ToOverflow;

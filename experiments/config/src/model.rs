@@ -1,7 +1,6 @@
 //! The proxy's shape. Its norm arrangement, activation and position encoding are rows of data.
 
 mod bounds;
-mod choice;
 mod ffn;
 mod norm;
 mod positions;

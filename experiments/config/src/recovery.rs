@@ -9,6 +9,7 @@ mod bounds;
 use crate::{Complaint, Config, ConfigError, Override, resolve};
 use serde::{Deserialize, Serialize};
 use toml::Table;
+use words::named;
 
 /// Policies and when they act.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -62,34 +63,20 @@ pub struct Policy {
     pub set: Vec<String>,
 }
 
-/// What a policy does.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum PolicyKind {
-    /// Nothing: the arm of a card that goes without. [`crate::resolve`] drops such entries.
-    None,
-    /// The next batches are passed over.
-    Skip,
-    /// The learning rate is lower for some steps.
-    CutLr,
-    /// Back to the state before the alarm, and on with the data behind those that were read since (`PaLM`, arXiv 2204.02311,
-    /// §5.1; GLM-130B's log).
-    RollbackSkip,
-    /// Other keys for some steps.
-    Change,
-}
-
-impl PolicyKind {
-    /// The word of the configuration.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::None => "none",
-            Self::Skip => "skip",
-            Self::CutLr => "cut_lr",
-            Self::RollbackSkip => "rollback_skip",
-            Self::Change => "change",
-        }
+named! {
+    /// What a policy does.
+    pub enum PolicyKind {
+        /// Nothing: the arm of a card that goes without. [`crate::resolve`] drops such entries.
+        None = "none",
+        /// The next batches are passed over.
+        Skip = "skip",
+        /// The learning rate is lower for some steps.
+        CutLr = "cut_lr",
+        /// Back to the state before the alarm, and on with the data behind those that were read since (`PaLM`, arXiv 2204.02311,
+        /// §5.1; GLM-130B's log).
+        RollbackSkip = "rollback_skip",
+        /// Other keys for some steps.
+        Change = "change",
     }
 }
 

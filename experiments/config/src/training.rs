@@ -37,12 +37,8 @@ pub struct EvalConfig {
 }
 
 /// For keys that are left out where they are off, so that hashes do not change.
-#[expect(
-    clippy::trivially_copy_pass_by_ref,
-    reason = "the signature that serde calls"
-)]
-fn is_zero(value: &usize) -> bool {
-    *value == 0
+fn is_zero<T: Default + PartialEq>(value: &T) -> bool {
+    *value == T::default()
 }
 
 impl Default for EvalConfig {
@@ -104,11 +100,17 @@ impl Default for CheckpointConfig {
 pub struct RecordConfig {
     /// Steps between records of the per-layer signals; 1 records them at every step.
     pub layer_stride: u64,
+    /// Steps between measurements of the gradient noise scale; 0 for none. A measurement takes about as long as a step.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub noise_interval: u64,
 }
 
 impl Default for RecordConfig {
     fn default() -> Self {
-        Self { layer_stride: 1 }
+        Self {
+            layer_stride: 1,
+            noise_interval: 0,
+        }
     }
 }
 

@@ -11,6 +11,17 @@ use experiments_text::tasks::TaskMixture;
 use experiments_text::{Corpus, Split};
 use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
+use serde::Serialize;
+
+/// From where a text is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Origin {
+    /// Catalogue name or path of the text or of the task set.
+    pub source: String,
+    /// Of a text: its first token, counted from the beginning of what is trained on. Of a task: its number in the set,
+    /// from 0.
+    pub offset: u64,
+}
 
 /// Draws sequences by number: sample `i` of a seed is always the same sequence.
 #[derive(Clone, Copy)]
@@ -42,6 +53,33 @@ impl Sampler<'_> {
         };
         planted.targets(&mut sample);
         (self.positioned(sample), language)
+    }
+
+    /// From where the texts of sample `index` are, by the draws of [`Self::sample`]; several for a row of several tasks.
+    pub(crate) fn origins(&self, index: u64) -> Vec<Origin> {
+        let kind = kind(self.config, self.seed, self.tasks.is_some(), index);
+        let mut rng = stream(self.seed, "data", index);
+        let objective = &self.config.objective;
+        let parts = sub_samples(kind, objective);
+        if let (Kind::Task, Some(tasks)) = (kind, self.tasks) {
+            let origin = |_| {
+                let sample = tasks.sample(&mut rng);
+                Origin {
+                    source: tasks.sets()[sample.set].name.clone(),
+                    offset: sample.number as u64,
+                }
+            };
+            return (0..parts).map(origin).collect();
+        }
+        let len = text_len(kind, objective, self.config.model.seq_len) * parts;
+        let passage = self.corpus.passage(self.split, &mut rng, len);
+        let source = &self.config.data.sources[passage.source];
+        let path = source.path.as_ref().map(|path| path.display().to_string());
+        let origin = Origin {
+            source: source.name.clone().or(path).unwrap_or_default(),
+            offset: passage.start as u64,
+        };
+        vec![origin]
     }
 
     /// A row of prompted tasks.

@@ -11,16 +11,40 @@ use rand_chacha::ChaCha8Rng;
 use rayon::prelude::*;
 
 /// Draws the masks of one forward pass in call order.
+#[derive(Clone)]
 pub(crate) struct Dropout {
     generator: ChaCha8Rng,
+    /// Which part of every mask is drawn, and of how many equal ones: the first of one for all of it.
+    part: (usize, usize),
 }
 
 impl Dropout {
+    /// Masks for a micro-batch after so many finished steps: they are numbered by both, since a ramp may change how
+    /// many micro-batches there are.
+    pub(crate) fn of_micro_batch(seed: u64, finished: u64, micro: u64) -> Self {
+        Self::new(seed, (finished << 20) + micro)
+    }
+
     /// Masks for micro-batch number `index` of a seed.
     pub(crate) fn new(seed: u64, index: u64) -> Self {
         Self {
             generator: stream(seed, "dropout", index),
+            part: (0, 1),
         }
+    }
+
+    /// The masks that sequence `index` of `sequences` has in the pass of them all, for a pass of it alone.
+    pub(crate) fn of_sequence(self, index: usize, sequences: usize) -> Self {
+        Self {
+            part: (index, sequences),
+            ..self
+        }
+    }
+
+    /// Passes over the numbers of so many elements.
+    fn skip(&mut self, elements: usize) {
+        let position = self.generator.get_word_pos();
+        self.generator.set_word_pos(position + words_of(elements));
     }
 
     /// A mask with elements 0 (probability `p`) and `1 / (1 - p)`, shaped like `x`, in which the runs
@@ -36,6 +60,8 @@ impl Dropout {
         let part = elements / runs.len();
         let mut mask = Vec::with_capacity(elements);
         for run in runs {
+            let (index, sequences) = run.part;
+            run.skip(index * part);
             mask.extend((0..part).map(|_| {
                 if run.generator.random_bool(p) {
                     0.0
@@ -43,6 +69,7 @@ impl Dropout {
                     keep
                 }
             }));
+            run.skip((sequences - 1 - index) * part);
         }
         Tensor::from_data(TensorData::new(mask, shape), &x.device())
     }
@@ -121,16 +148,18 @@ impl Dropout {
     /// A mask for every tensor with a probability above 0, all threads at work: where a mask's
     /// numbers lie in the stream depends on those before it only.
     fn draw_all(&self, shapes: &[Shape]) -> Vec<Option<Mask>> {
+        let (index, sequences) = self.part;
         let mut drawn = 0;
         let placed: Vec<_> = shapes
             .iter()
             .map(|shape| {
-                let first = drawn;
-                drawn += if shape.p == 0.0 {
+                let own = if shape.p == 0.0 {
                     0
                 } else {
                     shape.rows * shape.width
                 };
+                let first = drawn + index * own;
+                drawn += sequences * own;
                 (first, *shape)
             })
             .collect();
@@ -155,8 +184,7 @@ impl Dropout {
             .for_each(|(part, mask)| {
                 let mut generator = self.generator.clone();
                 let element = first + part * rows_of_part * width;
-                // A number takes two words of 32 bits.
-                generator.set_word_pos(2 * element as u128);
+                generator.set_word_pos(words_of(element));
                 for row in mask.chunks_exact_mut(words) {
                     for (index, word) in row.iter_mut().enumerate() {
                         let elements = WORD.min(width - index * WORD);
@@ -169,6 +197,11 @@ impl Dropout {
             });
         Mask::new(width, keep(p), mask)
     }
+}
+
+/// Words of 32 bits of a stream that so many elements take: a number takes two.
+fn words_of(elements: usize) -> u128 {
+    2 * elements as u128
 }
 
 /// What is kept is multiplied by this, so that expectations stay.
@@ -202,6 +235,33 @@ mod tests {
             let x = Tensor::<Flex, 2>::zeros([shape.rows, shape.width], &Default::default());
             let expected = Dropout::mask(&mut graph, &x, shape.p).into_data();
             assert_eq!(mask.factors(), expected.to_vec::<f32>().unwrap());
+        }
+    }
+
+    /// By hand and on the graph.
+    #[test]
+    fn a_sequence_alone_has_the_masks_that_it_has_in_its_batch() {
+        const SEQUENCES: usize = 3;
+        let own = [(6, 7, 0.2), (4, 9, 0.0), (10, 33, 0.5)];
+        let shapes = |times: usize| own.map(|(rows, width, p)| (rows * times, width, p));
+        let drawn = |dropout: Dropout, times: usize| -> Vec<Vec<f32>> {
+            let shapes = shapes(times).map(|(rows, width, p)| Shape { rows, width, p });
+            let masks = dropout.draw_all(&shapes).into_iter().flatten();
+            masks.map(|mask| mask.factors()).collect()
+        };
+        let all = drawn(Dropout::new(3, 9), SEQUENCES);
+        for index in 0..SEQUENCES {
+            let dropout = || Dropout::new(3, 9).of_sequence(index, SEQUENCES);
+            let alone = drawn(dropout(), 1);
+            let mut graph = [dropout()];
+            let dropping = shapes(1).into_iter().filter(|shape| shape.2 > 0.0);
+            for ((alone, all), (rows, width, p)) in alone.iter().zip(&all).zip(dropping) {
+                let part = alone.len();
+                assert_eq!(*alone, all[index * part..][..part]);
+                let x = Tensor::<Flex, 2>::zeros([rows, width], &Default::default());
+                let on_graph = Dropout::mask(&mut graph, &x, p).into_data();
+                assert_eq!(*alone, on_graph.to_vec::<f32>().unwrap());
+            }
         }
     }
 }

@@ -7,7 +7,7 @@
 use crate::parameters::Parameter;
 use burn::tensor::Tensor;
 use experiments_config::{Format, PrecisionConfig};
-use kernels::{Gate, HalfFormat, Kernels, RangeCount, RangeSite, Rounding, gate};
+use kernels::{Gate, HalfFormat, Kernels, Pass, RangeCount, RangeSite, Rounding, Watched, gate};
 use std::sync::Arc;
 
 /// A tensor that a half-precision program stores, in network order. The first five are outside
@@ -87,6 +87,17 @@ impl At {
     }
 }
 
+/// A tensor that was rounded in one pass.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Stored {
+    /// [`At::label`].
+    pub(crate) name: String,
+    pub(crate) layer: Option<usize>,
+    pub(crate) pass: Pass,
+    pub(crate) lost: RangeCount,
+    pub(crate) values: Watched,
+}
+
 /// Range losses of one step.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub(crate) struct RangeReport {
@@ -103,13 +114,15 @@ pub(crate) struct RangeReport {
     /// Largest magnitude of a gradient that overflowed, before it was rounded and still times the loss scale;
     /// 0 without one.
     pub(crate) largest_gradient: f32,
+    /// What the activations and their gradients were, in the order of computation; empty unless the precision watches.
+    pub(crate) stored: Vec<Stored>,
 }
 
 impl RangeReport {
     /// Takes in what storing the weight gradients lost, one count per parameter. They come after
-    /// all activations, so they are first only where nothing else overflowed.
+    /// all activations, so they are first only where nothing else overflowed; of them that of the last parameter is.
     pub(crate) fn add_gradients(&mut self, table: &[Parameter], lost: &[RangeCount]) {
-        for (parameter, count) in table.iter().zip(lost) {
+        for (parameter, count) in table.iter().zip(lost).rev() {
             self.overflow += count.overflow;
             self.underflow += count.underflow;
             self.largest_gradient = self.largest_gradient.max(count.largest);
@@ -156,12 +169,27 @@ impl Precision {
     /// Rounding points for a model of `layers` layers.
     #[must_use]
     pub(crate) fn new(config: &PrecisionConfig, layers: usize) -> Self {
+        Self::with_sites(config, layers, RangeSite::new)
+    }
+
+    /// The same, which looks at all values and not only at those that are lost.
+    pub(crate) fn watching(config: &PrecisionConfig, layers: usize) -> Self {
+        Self::with_sites(config, layers, |name, layer| {
+            RangeSite::new(name, layer).watched()
+        })
+    }
+
+    fn with_sites(
+        config: &PrecisionConfig,
+        layers: usize,
+        site: fn(&'static str, Option<usize>) -> RangeSite,
+    ) -> Self {
         let half = half_format(config.format);
         let points = |names: &[(At, &'static str)], layer| {
             let names = names.iter().map(|(_, name)| *name);
             let point = |(format, name)| Rounding {
                 format,
-                site: Some(Arc::new(RangeSite::new(name, layer))),
+                site: Some(Arc::new(site(name, layer))),
                 saturates: config.saturate_gradients,
             };
             half.into_iter()
@@ -290,6 +318,7 @@ impl Precision {
             ..RangeReport::default()
         };
         let (mut forward, mut backward) = (None, None);
+        let mut watched_backward = Vec::new();
         // Network order, so that the first forward loss met is the first that happened, and the
         // last backward loss met is the first that happened there.
         let first_after = self.outside.len().min(At::FinalNorm as usize);
@@ -312,7 +341,20 @@ impl Precision {
             if totals.backward.overflow > 0 {
                 backward = Some(label(site, "backward"));
             }
+            if let Some([seen, seen_backward]) = site.take_watched() {
+                let stored = |pass, lost, values| Stored {
+                    name: name(site),
+                    layer: site.layer,
+                    pass,
+                    lost,
+                    values,
+                };
+                let own = stored(Pass::Forward, totals.forward, seen);
+                report.stored.push(own);
+                watched_backward.push(stored(Pass::Backward, totals.backward, seen_backward));
+            }
         }
+        report.stored.extend(watched_backward.into_iter().rev());
         report.first_overflow = forward.or(backward);
         report
     }
@@ -333,9 +375,13 @@ pub(crate) fn product<B: Kernels, const D: usize>(
 }
 
 fn label(site: &RangeSite, pass: &str) -> String {
+    format!("{} ({pass})", name(site))
+}
+
+fn name(site: &RangeSite) -> String {
     match site.layer {
-        Some(layer) => format!("layers.{layer}.{} ({pass})", site.name),
-        None => format!("{} ({pass})", site.name),
+        Some(layer) => format!("layers.{layer}.{}", site.name),
+        None => site.name.to_owned(),
     }
 }
 

@@ -79,9 +79,10 @@ impl Alarms {
             begun,
             leading: None,
             action: config.alarm.action,
-            triggers: match config.recovery.is_off() {
-                true => Vec::new(),
-                false => config.recovery.detectors.clone(),
+            triggers: if config.recovery.is_off() {
+                Vec::new()
+            } else {
+                config.recovery.detectors.clone()
             },
         };
         Ok((alarms, notices(state.step, missing, &anew)))

@@ -105,9 +105,19 @@ impl<'a> Course<'a> {
     /// The next step as the run took it, and what followed; nothing is written.
     pub(super) fn again(&self, trained: &mut Trained, alarms: &mut Alarms) -> (Record, Turn) {
         let (record, _) = self.step(trained, None);
-        let seen = alarms.look(&record);
-        let turn = self.answer(&mut trained.state, seen.trigger.as_ref());
+        let turn = self.followed(trained, alarms, &record);
         (record, turn)
+    }
+
+    /// What followed a step that was taken again.
+    pub(super) fn followed(
+        &self,
+        trained: &mut Trained,
+        alarms: &mut Alarms,
+        record: &Record,
+    ) -> Turn {
+        let seen = alarms.look(record);
+        self.answer(&mut trained.state, seen.trigger.as_ref())
     }
 
     /// Ends what has run its time, and answers an alarm of the step that was finished last.
@@ -160,8 +170,7 @@ impl<'a> Course<'a> {
                     done.ahead = done.ahead.saturating_add(policy.skip_steps);
                 }
             }
-            PolicyKind::CutLr => self.begin_passing(state, place),
-            PolicyKind::Change => self.begin_passing(state, place),
+            PolicyKind::CutLr | PolicyKind::Change => self.begin_passing(state, place),
         }
         let done = state.recovered.as_ref().map_or(0, |done| done.actions);
         told(policy, &action, done, state.step)

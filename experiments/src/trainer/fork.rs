@@ -1,17 +1,11 @@
-//! The exact state of a run before a step, and runs that begin there.
-//!
-//! The state is that of the nearest checkpoint before the step, taken forward by the run's own steps, which are compared
-//! with its records on the way. A fork is a run directory like any other: its first attempt is the fork itself and ends
-//! stopped, with one checkpoint; `train` goes on from it.
+//! Runs that begin with the exact state of another run before one of its steps. A fork is a run directory like any
+//! other: its first attempt is the fork itself and ends stopped, with one checkpoint; `train` goes on from it.
 
-use super::alarms::Alarms;
-use super::course::{Course, Turn, changes, end_passing, exchange, went_back};
-use super::identity::{Origin, check_same, manifest, with_engine};
-use super::memory::check_memory;
-use super::text::Text;
-use crate::backend::Device;
+use super::approach::{Approach, Reached, Way, problem};
+use super::course::{end_passing, exchange};
+use super::identity::{Origin, manifest, with_engine};
 use crate::error::TrainError;
-use crate::files::checkpoint::{Checkpoints, Nearby};
+use crate::files::checkpoint::Checkpoints;
 use crate::optimizer::adamw::AdamW;
 use crate::parameters::Parameter;
 use crate::random::stream;
@@ -19,14 +13,11 @@ use crate::state::{Recovered, State, Trained};
 use experiments_config::{Config, StateChange};
 use experiments_text::Cache;
 use logs::disk::TEMPORARY;
-use logs::{
-    Event, EventKind, LogError, Manifest, Record, RunLease, RunReader, RunWriter, Status, Summary,
-};
+use logs::{Event, EventKind, LogError, Manifest, Record, RunLease, RunWriter, Status, Summary};
 use rand::RngExt as _;
-use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::AtomicBool;
 
 /// By how much a nudge changes a weight: half the distance of FP16 numbers.
 const NUDGE: f32 = 1.0 / 2048.0;
@@ -76,69 +67,23 @@ pub struct Forked {
 
 /// Makes the forks, each as a whole or not at all. The run is only read.
 pub fn fork<'a>(request: ForkRequest<'a>, children: &'a [Child]) -> Result<Forked, TrainError> {
-    let device = Device::select(&request.config.runtime.device)?;
-    let near = Nearby::list(request.directory, request.config)?;
-    check_reach(&request, &near)?;
+    let (directory, config) = (request.directory, request.config);
     children
         .iter()
-        .try_for_each(|child| check_child(request.config, child))?;
-    check_memory(request.config)?;
-    let text = Text::prepare(request.config, request.cache)?;
-    if let Some(manifest) = Manifest::load(request.directory)? {
-        check_same(request.directory, request.config, &text, &manifest, device)?;
-    }
+        .try_for_each(|child| check_child(config, child))?;
+    let approach = Approach::open(
+        directory,
+        config,
+        request.cache,
+        &[request.step],
+        request.reach,
+    )?;
     let forks = Forks {
-        records: records_from(&request, &near)?,
+        approach,
         request,
         children,
-        near,
-        text,
-        device,
     };
     forks.make()
-}
-
-fn problem(directory: &Path, problem: impl Into<String>) -> TrainError {
-    TrainError::Fork {
-        path: directory.to_owned(),
-        problem: problem.into(),
-    }
-}
-
-/// The step must be one of the run's, and within reach of a checkpoint.
-fn check_reach(request: &ForkRequest, near: &Nearby) -> Result<(), TrainError> {
-    let (step, config) = (request.step, request.config);
-    let refuse = |text| Err(problem(request.directory, text));
-    if config.is_probe() {
-        return refuse("measures instead of training: a probe has no state to fork".to_owned());
-    }
-    if step == 0 || step > config.steps {
-        let last = config.steps;
-        return refuse(format!("has no step {step}; its steps are 1 to {last}"));
-    }
-    let steps = near.steps();
-    let before = steps.iter().rev().find(|found| **found < step);
-    let way = step - 1 - before.copied().unwrap_or(0);
-    if way <= request.reach {
-        return Ok(());
-    }
-    let nearest = match before {
-        Some(found) => format!("the nearest checkpoint before it is that of step {found}"),
-        None => "no checkpoint lies before it".to_owned(),
-    };
-    let there = if steps.is_empty() {
-        "none".to_owned()
-    } else {
-        let all: Vec<_> = steps.iter().map(u64::to_string).collect();
-        format!("of the steps {}", all.join(", "))
-    };
-    let interval = config.checkpoint.ring_interval.max(1);
-    let bytes = config.steps.div_ceil(interval) * config.checkpoint_bytes();
-    refuse(format!(
-        "cannot be forked at step {step}: {nearest}, and {way} steps on the way are more than --reach {}. Checkpoints there: {there}. \
-         A ring that reaches over the whole run takes `checkpoint.ring_bytes = {bytes}`; `--reach {way}` trains the way anew",
-        request.reach
-    ))
 }
 
 /// A fork goes on with the weights and the text of its run.
@@ -174,69 +119,39 @@ fn check_child(config: &Config, child: &Child) -> Result<(), TrainError> {
     Ok(())
 }
 
-/// The run's records on the way, by step.
-fn records_from(request: &ForkRequest, near: &Nearby) -> Result<BTreeMap<u64, Record>, TrainError> {
-    let reader = RunReader::open(request.directory)?;
-    let first = near
-        .steps()
-        .into_iter()
-        .rev()
-        .find(|found| *found < request.step);
-    let way = first.unwrap_or(0) + 1..request.step;
-    let records = reader.records().iter();
-    let on_the_way = records.filter(|record| way.contains(&record.step));
-    Ok(on_the_way
-        .map(|record| (record.step, record.clone()))
-        .collect())
-}
-
 struct Forks<'a> {
+    approach: Approach<'a>,
     request: ForkRequest<'a>,
     children: &'a [Child],
-    near: Nearby,
-    text: Text,
-    device: Device,
-    records: BTreeMap<u64, Record>,
 }
 
 impl Forks<'_> {
     fn make(self) -> Result<Forked, TrainError> {
-        let config = self.request.config;
-        let engine = self.device.engine(config, None)?;
-        let changes = changes(config)?;
-        let course = Course::new(config, &changes, &self.text, self.device, engine)?;
-        let mut trained = Trained::nearest(config, &self.near, self.request.step - 1)?;
-        let mut forked = Forked {
-            from: trained.state.step,
-            deviation: None,
-            done: false,
-        };
-        let (mut alarms, _) = Alarms::begin(self.request.directory, config, &mut trained.state)?;
-        while trained.state.step + 1 < self.request.step {
-            if self.request.stop.load(Ordering::Relaxed) {
-                return Ok(forked);
+        let before = self.request.step - 1;
+        let course = self.approach.course()?;
+        let mut reached = self.approach.nearest(before)?;
+        let from = reached.trained.state.step;
+        let (stop, on_step) = (self.request.stop, &mut *self.request.on_step);
+        let way = self
+            .approach
+            .forward(&course, &mut reached, before, stop, on_step)?;
+        let Way { deviation, done } = way;
+        if done {
+            let Reached {
+                mut trained,
+                alarms,
+            } = reached;
+            alarms.keep(&mut trained.state)?;
+            for child in self.children {
+                let own = self.changed(&trained, child)?;
+                self.publish(child, &own)?;
             }
-            let (record, turn) = course.again(&mut trained, &mut alarms);
-            if let Turn::Back(_) = turn {
-                let (directory, to) = (self.request.directory, self.request.step);
-                return Err(went_back(directory, record.step, to));
-            }
-            let known = self.records.get(&record.step);
-            let differs = known
-                .map(|known| known.differing(&record))
-                .unwrap_or_default();
-            if forked.deviation.is_none() && !differs.is_empty() {
-                forked.deviation = Some((record.step, differs));
-            }
-            (self.request.on_step)(&record);
         }
-        alarms.keep(&mut trained.state)?;
-        for child in self.children {
-            let own = self.changed(&trained, child)?;
-            self.publish(child, &own)?;
-        }
-        forked.done = true;
-        Ok(forked)
+        Ok(Forked {
+            from,
+            deviation,
+            done,
+        })
     }
 
     /// The state that a fork begins with.
@@ -252,7 +167,7 @@ impl Forks<'_> {
             Some(StateChange::LossScale(factor)) => own.state.scaler.scale *= factor,
             Some(StateChange::Older(steps)) => {
                 let step = trained.state.step.saturating_sub(steps);
-                let older = Trained::nearest(before, &self.near, step)?;
+                let older = self.approach.at_hand(step)?;
                 own.parameters = older.parameters;
                 own.adam = older.adam;
             }
@@ -303,11 +218,12 @@ impl Forks<'_> {
             program: self.request.program,
             missing_languages: &[],
         };
-        let engine = self.device.engine(config, None)?;
+        let device = self.approach.device;
+        let engine = device.engine(config, None)?;
         let manifest = Manifest {
             parent: Some(parent_of(&child.directory, self.request.directory)),
             forked_at: Some(at),
-            ..manifest(&origin, &self.text, self.device, &*engine)?
+            ..manifest(&origin, &self.approach.text, device, &*engine)?
         };
         manifest.save(partial)?;
         let mut writer: RunWriter = claim.begin()?;

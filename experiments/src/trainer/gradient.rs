@@ -96,8 +96,7 @@ pub(crate) fn accumulate(
     let mut sum: Option<Accumulated> = None;
     for micro in 0..micro_batches {
         let batch = fetch(trained.state.position);
-        // Masks are numbered by step and micro-batch; a ramp may change how many there are.
-        let dropout = Dropout::new(config.seed, (trained.state.step << 20) + micro);
+        let dropout = Dropout::of_micro_batch(config.seed, trained.state.step, micro);
         let run = setting.run(&trained.parameters, &batch);
         let mut pass = setting.engine.train(run, scale, dropout, note);
         trained.state.position += config.batch.micro_batch as u64;

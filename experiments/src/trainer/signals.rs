@@ -43,9 +43,19 @@ impl GradientNorms {
         self.squared.iter().map(|squared| squared.sqrt()).collect()
     }
 
+    /// Sums of squares, one per parameter in table order.
+    pub(crate) fn per_tensor(&self) -> &[f64] {
+        &self.squared
+    }
+
+    /// Square of the global norm.
+    pub(crate) fn squared(&self) -> f64 {
+        self.squared.iter().sum()
+    }
+
     /// Global L2 norm; not finite where any gradient is not.
     pub(crate) fn global(&self) -> f64 {
-        self.squared.iter().sum::<f64>().sqrt()
+        self.squared().sqrt()
     }
 }
 

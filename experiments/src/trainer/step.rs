@@ -2,16 +2,19 @@
 
 use super::counters::{decide, pass_over};
 use super::gradient::{Accumulated, accumulate, unscale};
+use super::noise::NoiseScale;
+use super::sequences::mean_square;
 use super::training::Training;
 use super::update::{Skip, Update, update};
 use crate::data::inject::plant;
+use crate::data::objective::Sample;
 use crate::data::{Batch, Sampler};
 use crate::files::parity::ParityFile;
 use crate::numerics::precision::RangeReport;
 use crate::pass::Setting;
 use crate::state::Trained;
 use crate::trainer::signals::{GradientNorms, Recorder};
-use experiments_config::{Config, Format, Position};
+use experiments_config::{Config, Format, Position, Reading};
 use experiments_text::Split;
 use logs::{Event, Record, signal};
 use std::time::Instant;
@@ -23,60 +26,150 @@ pub(super) fn step(
     mut parity: Option<&mut ParityFile>,
 ) -> (Record, Vec<Event>) {
     let start = Instant::now();
-    let number = trained.state.step + 1;
-    let mut config = training.config.at(trained.state.progress());
-    let recovered = trained.state.recovered.as_ref();
-    config.optimizer.lr_scale *= recovered.map_or(1.0, |done| done.lr_factor(&config.recovery));
-    let config = &config;
-    let mut events = pass_over(config, &mut trained.state);
-    let recovered = trained.state.recovered.as_ref();
-    events.extend(plant(config, &mut trained.parameters, number, recovered));
-    let ahead = recovered.map_or(0, |done| done.ahead);
-    let reading = config.reading(number, trained.state.position);
-    let sampler = Sampler {
-        // What is planted in data goes with them, wherever a fork reads them.
-        step: reading.step.map(|step| step.saturating_add(ahead)),
-        ..training.sampler(config, Split::Train)
-    };
-    let setting = training.setting(config);
-    let with_layers = number.is_multiple_of(config.record.layer_stride);
+    let next = Next::prepare(training, trained);
     if let Some(parity) = &mut parity {
         parity.state("before", &trained.parameters, &trained.adam);
         parity.scalar("updates_before", trained.adam.updates as f64);
     }
-    let fetch = |position| {
-        let position = config.reading(number, position).position;
-        sampler.batch(position, config.batch.micro_batch)
-    };
-    let mut taken = take(&setting, fetch, trained, with_layers, parity);
-    events.append(&mut taken.events);
-
+    let sequence_squared = next.measures_noise().then(|| mean_square(&next, trained));
+    let taken = next.take(trained, parity);
     let recording = Instant::now();
-    let counted = config.precision.format != Format::Fp32 && setting.engine.counts_range();
-    let mut record = taken.record(config, trained, with_layers, counted);
-    record.set(signal::DATA_POSITION, reading.position.0 as f64);
+    let (mut record, events) = next.record(taken, trained, sequence_squared);
     let seconds = start.elapsed().as_secs_f64();
     record.set(signal::STEP_SECONDS, seconds);
     record.set(signal::RECORD_SECONDS, recording.elapsed().as_secs_f64());
     record.set(
         signal::TOKENS_PER_SECOND,
-        config.tokens_per_step() as f64 / seconds,
+        next.config.tokens_per_step() as f64 / seconds,
     );
     (record, events)
+}
+
+/// A step that comes next: what is planted before it is in place, and where it reads is known.
+pub(super) struct Next<'a> {
+    training: &'a Training<'a>,
+    /// With the values that scheduled keys have at this step.
+    pub(super) config: Config,
+    /// Counted from 1.
+    pub(super) number: u64,
+    reading: Reading,
+    events: Vec<Event>,
+}
+
+impl<'a> Next<'a> {
+    /// Plants, and passes over data, as the configuration asks for before the step.
+    pub(super) fn prepare(training: &'a Training<'a>, trained: &mut Trained) -> Self {
+        let number = trained.state.step + 1;
+        let mut config = training.config.at(trained.state.progress());
+        let recovered = trained.state.recovered.as_ref();
+        config.optimizer.lr_scale *= recovered.map_or(1.0, |done| done.lr_factor(&config.recovery));
+        let mut events = pass_over(&config, &mut trained.state);
+        let recovered = trained.state.recovered.as_ref();
+        events.extend(plant(&config, &mut trained.parameters, number, recovered));
+        let ahead = recovered.map_or(0, |done| done.ahead);
+        let reading = config.reading(number, trained.state.position);
+        let reading = Reading {
+            // What is planted in data goes with them, wherever a fork reads them.
+            step: reading.step.map(|step| step.saturating_add(ahead)),
+            ..reading
+        };
+        Self {
+            training,
+            config,
+            number,
+            reading,
+            events,
+        }
+    }
+
+    pub(super) fn setting(&self) -> Setting<'_> {
+        self.training.setting(&self.config)
+    }
+
+    pub(super) fn sampler(&self) -> Sampler<'_> {
+        Sampler {
+            step: self.reading.step,
+            ..self.training.sampler(&self.config, Split::Train)
+        }
+    }
+
+    /// Number of the first sequence that is read where `position` in the data is the step's own.
+    pub(super) fn read_at(&self, position: Position) -> Position {
+        self.config.reading(self.number, position).position
+    }
+
+    /// The micro-batch at a position in the data.
+    pub(super) fn batch(&self, position: Position) -> Batch {
+        let micro_batch = self.config.batch.micro_batch;
+        self.sampler().batch(self.read_at(position), micro_batch)
+    }
+
+    /// What the model reads, as text without padding.
+    pub(super) fn text(&self, sample: &Sample) -> String {
+        let corpus = self.sampler().corpus;
+        let pad = corpus.special().pad;
+        let used = sample.tokens.iter().rposition(|token| *token != pad);
+        corpus.decode(&sample.tokens[..used.map_or(0, |last| last + 1)])
+    }
+
+    /// A token as text.
+    pub(super) fn piece(&self, token: u32) -> String {
+        self.sampler().corpus.tokenizer().token_text(token)
+    }
+
+    pub(super) fn take(&self, trained: &mut Trained, parity: Option<&mut ParityFile>) -> Taken {
+        let fetch = |position| self.batch(position);
+        take(&self.setting(), fetch, trained, self.with_layers(), parity)
+    }
+
+    /// Whether the step records the signals of layers.
+    fn with_layers(&self) -> bool {
+        self.number.is_multiple_of(self.config.record.layer_stride)
+    }
+
+    /// Whether the step records the gradient noise scale.
+    pub(super) fn measures_noise(&self) -> bool {
+        let interval = self.config.record.noise_interval;
+        interval > 0 && self.number.is_multiple_of(interval)
+    }
+
+    /// The record of the step but for its times, and its events. `sequence_squared`: the mean squared gradient norm of
+    /// a sequence, where it was measured.
+    pub(super) fn record(
+        &self,
+        mut taken: Taken,
+        trained: &Trained,
+        sequence_squared: Option<f64>,
+    ) -> (Record, Vec<Event>) {
+        let config = &self.config;
+        let mut events = self.events.clone();
+        events.append(&mut taken.events);
+        let noise = sequence_squared.and_then(|squared| {
+            NoiseScale::of(config.samples_per_step(), squared, taken.norms.squared())
+        });
+        let counted =
+            config.precision.format != Format::Fp32 && self.setting().engine.counts_range();
+        let mut record = taken.record(config, trained, self.with_layers(), counted);
+        if let Some(noise) = noise {
+            noise.record(&mut record);
+        }
+        record.set(signal::DATA_POSITION, self.reading.position.0 as f64);
+        (record, events)
+    }
 }
 
 /// A step that was taken.
 pub(crate) struct Taken {
     pub(crate) sum: Accumulated,
-    norms: GradientNorms,
+    pub(super) norms: GradientNorms,
     pub(crate) update: Result<Update, Skip>,
     /// What rounding lost.
     range: RangeReport,
     /// Mean over sequences; NaN without one.
     pub(crate) loss: f64,
     /// Learning rate and loss scale that it used.
-    lr: f64,
-    scale: f64,
+    pub(super) lr: f64,
+    pub(super) scale: f64,
     pub(crate) events: Vec<Event>,
 }
 

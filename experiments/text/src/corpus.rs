@@ -19,6 +19,15 @@ pub enum Split {
     HeldOut,
 }
 
+/// A place in the text of a corpus.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Passage {
+    /// Index into the sources of the configuration.
+    pub source: usize,
+    /// Its first token, counted from the beginning of the split.
+    pub start: usize,
+}
+
 /// One source, tokenised.
 struct Part {
     /// Index into [`Corpus::languages`].
@@ -140,11 +149,9 @@ impl Corpus {
         len: usize,
         out: &mut Vec<u32>,
     ) -> usize {
-        let part = self.draw(rng);
+        let Passage { source, start } = self.passage(split, rng, len);
+        let part = &self.parts[source];
         let range = part.tokens.range(split);
-        // u64, since the draws for usize may differ between platforms.
-        let last = range.len().saturating_sub(len) as u64;
-        let start = rng.random_range(0..=last) as usize;
         out.clear();
         while out.len() < len {
             let from = range.start + (start + out.len()) % range.len();
@@ -154,18 +161,28 @@ impl Corpus {
         part.language
     }
 
+    /// Where [`Self::sample`] takes its tokens from, by the same draws.
+    pub fn passage(&self, split: Split, rng: &mut impl Rng, len: usize) -> Passage {
+        let source = self.draw(rng);
+        let range = self.parts[source].tokens.range(split);
+        // u64, since the draws for usize may differ between platforms.
+        let last = range.len().saturating_sub(len) as u64;
+        let start = rng.random_range(0..=last) as usize;
+        Passage { source, start }
+    }
+
     /// A source with a probability in proportion to its weight.
-    fn draw(&self, rng: &mut impl Rng) -> &Part {
+    fn draw(&self, rng: &mut impl Rng) -> usize {
         let total: f64 = self.parts.iter().map(|part| part.weight).sum();
         let mut left = rng.random::<f64>() * total;
-        for part in &self.parts {
+        for (source, part) in self.parts.iter().enumerate() {
             left -= part.weight;
             if left < 0.0 {
-                return part;
+                return source;
             }
         }
         // Rounding can leave a positive remainder; `parts` is never empty.
-        &self.parts[self.parts.len() - 1]
+        self.parts.len() - 1
     }
 
     /// The tokens as text; see [`Tokenizer::decode`].

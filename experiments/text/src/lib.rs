@@ -27,7 +27,7 @@ mod tokenizer;
 mod tokens;
 
 pub use cache::{Cache, content_hash};
-pub use corpus::{Corpus, Split};
+pub use corpus::{Corpus, Passage, Split};
 pub use error::TextError;
 pub use fetch::{CachedText, cached, get, verify};
 pub use sources::{Resolved, resolve_sources};

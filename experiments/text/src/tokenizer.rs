@@ -10,6 +10,7 @@ use crate::tokens::Ids;
 use crate::{Cache, SPECIAL, SpecialIds, TextError};
 use experiments_config::TokenizerConfig;
 use std::collections::HashMap;
+use std::fmt::Write as _;
 use std::fs;
 use std::path::Path;
 use tokenizers::models::bpe::BPE;
@@ -228,6 +229,20 @@ impl Tokenizer {
             .copied()
             .collect();
         String::from_utf8_lossy(&bytes).into_owned()
+    }
+
+    /// One token as text. Bytes that are no whole letter, as a merge may end within one, stand as `\xe5`.
+    #[must_use]
+    pub fn token_text(&self, token: u32) -> String {
+        let mut text = String::new();
+        for chunk in self.piece(token).utf8_chunks() {
+            text += chunk.valid();
+            for byte in chunk.invalid() {
+                // Writing to a string does not fail.
+                let _ = write!(text, "\\x{byte:02x}");
+            }
+        }
+        text
     }
 }
 

@@ -30,6 +30,24 @@ pub fn cut(text: &str, most: usize) -> String {
     kept.chain(['…']).collect()
 }
 
+/// At most `most` columns, the last of them `…` where something is left out.
+#[must_use]
+pub fn cut_columns(text: &str, most: usize) -> String {
+    if text.width() <= most {
+        return text.to_owned();
+    }
+    let mut kept = String::new();
+    for letter in text.chars() {
+        kept.push(letter);
+        if kept.width() >= most {
+            kept.pop();
+            break;
+        }
+    }
+    kept.push('…');
+    kept
+}
+
 /// `head` and `words`, broken into lines of at most `width` columns of which all but the first are
 /// indented by `indent`. Every line is ended. A word that is wider stands alone.
 #[must_use]
@@ -72,6 +90,10 @@ mod tests {
         assert_eq!(cut("Größe", 5), "Größe");
         assert_eq!(cut("Größen", 5), "Größ…");
         assert_eq!(cut("any", 0), "…");
+        // Two columns each.
+        assert_eq!(cut_columns("学习率", 6), "学习率");
+        assert_eq!(cut_columns("学习率", 5), "学习…");
+        assert_eq!(cut_columns("学习率", 4), "学…");
     }
 
     #[test]

@@ -141,20 +141,20 @@ impl<'a> Fields<'a> {
 
     /// `direction`, one of two.
     pub(super) fn direction(&mut self, [up, down]: Directions) -> Direction {
-        let expected = format!("expected `{}` or `{}`", up.word(), down.word());
+        let expected = format!("expected `{}` or `{}`", up.name(), down.name());
         let Some(word) = self.wire.direction.take() else {
             self.complain("direction", format!("is missing; {expected}"), None);
             return up;
         };
-        if let Some(found) = [up, down].into_iter().find(|known| known.word() == word) {
+        if let Some(found) = [up, down].into_iter().find(|known| known.name() == word) {
             return found;
         }
         // A word of another test says which way is meant.
         let mut others = [MORE, HIGHER, TREND].into_iter().flatten();
-        let near = match others.find(|known| known.word() == word) {
-            Some(meant) if meant.is_up() => Some(up.word()),
-            Some(_) => Some(down.word()),
-            None => words::closest(&word, [up.word(), down.word()]),
+        let near = match others.find(|known| known.name() == word) {
+            Some(meant) if meant.is_up() => Some(up.name()),
+            Some(_) => Some(down.name()),
+            None => words::closest(&word, [up.name(), down.name()]),
         };
         let hint = near.map(|near| format!("did you mean `{near}`?"));
         self.complain("direction", format!("is `{word}`; {expected}"), hint);

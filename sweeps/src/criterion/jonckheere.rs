@@ -78,7 +78,7 @@ impl StatisticalTest for Jonckheere {
         let is_up = self.direction.is_up();
         let size = if is_up { difference } else { difference.abs() };
         (size <= 0.0).then(|| {
-            let word = self.direction.word();
+            let word = self.direction.name();
             let message = format!(
                 "is {difference}, against the criterion's direction: with `{word}` groups must differ, \
                  and that way"

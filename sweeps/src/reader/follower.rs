@@ -6,7 +6,7 @@ use crate::outcome::{classify, level};
 use crate::reader::{RunState, State};
 use crate::{Outcome, PlannedRun, Sweep};
 use logs::spike::{is_judged, loss_spikes, spikes};
-use logs::{Liveness, LogError, Record, RunReader};
+use logs::{LogError, Record, RunReader};
 use std::path::Path;
 
 /// A run's reader, and how much of it has gone into the run's state.
@@ -30,14 +30,7 @@ impl Follower {
     /// Brings the state up to date, looking at new records only.
     pub(super) fn observe(&mut self, run: &mut RunState, planned: &PlannedRun, sweep: &Sweep) {
         let Some(reader) = &self.reader else { return };
-        run.state = match reader.liveness() {
-            Liveness::Pending => State::Pending,
-            Liveness::Running => State::Running,
-            Liveness::Interrupted => State::Interrupted,
-            Liveness::Finished => State::Finished,
-            Liveness::Stopped => State::Stopped,
-            Liveness::Failed => State::Failed,
-        };
+        run.state = reader.liveness().into();
         run.not_judged = None;
         run.message = reader.summary().and_then(|summary| summary.message.clone());
         if self.revision != reader.revision() {

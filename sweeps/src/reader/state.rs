@@ -3,6 +3,7 @@
 use crate::card::Role;
 use crate::outcome::Classified;
 use crate::{Event, Outcome};
+use logs::Liveness;
 use logs::spike::LossSpike;
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -50,6 +51,19 @@ impl State {
             Self::Stopped => "stopped",
             Self::Skipped => "skipped",
             Self::Failed => "failed",
+        }
+    }
+}
+
+impl From<Liveness> for State {
+    fn from(run: Liveness) -> Self {
+        match run {
+            Liveness::Pending => Self::Pending,
+            Liveness::Running => Self::Running,
+            Liveness::Interrupted => Self::Interrupted,
+            Liveness::Finished => Self::Finished,
+            Liveness::Stopped => Self::Stopped,
+            Liveness::Failed => Self::Failed,
         }
     }
 }

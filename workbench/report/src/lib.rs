@@ -11,6 +11,7 @@
 //! - `cards` is the page over the results of all cards, `card` the figure of one.
 //! - `detectors` draws what `workbench detect bench` found, again from no directory.
 //! - `branches` are replays and forks, which `replay` draws.
+//! - `shares` draws parts of a whole as bars, for `workbench explain`.
 //! - `scaling` draws what `workbench bench --scaling` measured; it reads no directory.
 //! - `render` fills the templates and escapes.
 
@@ -28,6 +29,7 @@ mod render;
 mod replay;
 mod runs;
 mod scaling;
+mod shares;
 mod single;
 mod spikes;
 mod sweep;
@@ -39,6 +41,7 @@ pub use detectors::detectors_svg;
 pub use error::ReportError;
 pub use replay::replay_svg;
 pub use scaling::{ScalingPanel, ScalingPoint, scaling_svg};
+pub use shares::{ShareBar, SharePanel, shares_svg};
 
 use std::path::{Path, PathBuf};
 use view::Report;

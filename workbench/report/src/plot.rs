@@ -7,6 +7,7 @@ pub(crate) mod curves;
 pub(crate) mod dots;
 pub(crate) mod label;
 pub(crate) mod palette;
+pub(crate) mod panels;
 
 /// A drawn figure.
 #[derive(Debug, Clone, serde::Serialize)]

@@ -4,11 +4,10 @@
 use crate::error::ReportError;
 use crate::plot::Figure;
 use crate::plot::axis::{Axis, Scale};
-use crate::plot::canvas::{self, Chart, Drawn, Frame, Key, PX, WIDTH, stroke};
-use crate::plot::label::escape;
+use crate::plot::canvas::{self, Chart, Drawn, Frame, Key, PX, stroke};
 use crate::plot::palette::{self, Colour, FAINT, INK};
+use crate::plot::panels;
 use crate::prose::significant;
-use crate::render::standalone_svg;
 use logs::{Record, RunReader};
 use plotters::element::{Circle, DashedPathElement, PathElement};
 use plotters::style::Color;
@@ -72,11 +71,12 @@ pub(crate) fn figures(dir: &Path, replay: &Replay, name: &str) -> Result<Vec<Fig
 pub fn replay_svg(dir: &Path, replay: &Replay) -> Result<String, ReportError> {
     let title = format!("Step {} again", replay.table.at);
     let height = height(&lines(dir, replay));
-    Ok(side_by_side(
-        &title,
-        &figures(dir, replay, "replay")?,
-        height,
-    ))
+    Ok(document(&title, figures(dir, replay, "replay")?, height))
+}
+
+fn document(title: &str, figures: Vec<Figure>, height: i32) -> String {
+    let drawn: Vec<String> = figures.into_iter().map(|figure| figure.svg).collect();
+    panels::document("replay", title, height, &drawn)
 }
 
 fn lines(dir: &Path, replay: &Replay) -> Vec<Line> {
@@ -122,23 +122,6 @@ fn height(lines: &[Line]) -> i32 {
     let names = names(lines).into_iter();
     let most = names.map(|panel| of_panel(panel, lines).len()).max();
     HEIGHT + LEGEND * most.unwrap_or(0) as i32
-}
-
-fn side_by_side(title: &str, figures: &[Figure], height: i32) -> String {
-    let (width, whole) = (2 * WIDTH, height * figures.len().div_ceil(2) as i32);
-    let mut svg = format!(
-        "<svg role=\"img\" aria-labelledby=\"replay-title\" width=\"{width}\" height=\"{whole}\" \
-         viewBox=\"0 0 {width} {whole}\" xmlns=\"http://www.w3.org/2000/svg\">\n\
-         <title id=\"replay-title\">{}</title>\n",
-        escape(title)
-    );
-    for (figure, i) in figures.iter().zip(0..) {
-        let place = format!("<svg x=\"{}\" y=\"{}\"", i % 2 * WIDTH, i / 2 * height);
-        svg.push_str(&figure.svg.replacen("<svg", &place, 1));
-        svg.push('\n');
-    }
-    svg.push_str("</svg>\n");
-    standalone_svg(&svg)
 }
 
 impl Panels<'_> {
@@ -275,7 +258,7 @@ mod tests {
             mark: 2,
         };
         let figures = panels.draw(&lines).unwrap();
-        let svg = side_by_side("Step 2 & its <twins>", &figures, height(&lines));
+        let svg = document("Step 2 & its <twins>", figures, height(&lines));
         assert!(svg.contains("Step 2 &amp; its &lt;twins&gt;"));
         assert!(
             svg.contains("Loss of the twins: data") && svg.contains("Loss of the twins: precision")

@@ -2,11 +2,10 @@
 
 use crate::error::ReportError;
 use crate::plot::axis::{Axis, Scale};
-use crate::plot::canvas::{self, Frame, Key, PX, WIDTH, stroke, text};
-use crate::plot::label::escape;
+use crate::plot::canvas::{self, Frame, Key, PX, stroke, text};
 use crate::plot::palette::{self, INK};
+use crate::plot::panels;
 use crate::prose::significant;
-use crate::render::standalone_svg;
 use plotters::element::{Circle, DashedPathElement, PathElement, Text};
 use plotters::style::Color;
 use plotters::style::text_anchor::{HPos, Pos, VPos};
@@ -40,22 +39,9 @@ const HEIGHT: i32 = 340;
 const DASH: (i32, i32) = (5, 4);
 
 /// Draws all panels, two in a row, as an SVG document that needs nothing else.
-pub fn scaling_svg(title: &str, panels: &[ScalingPanel]) -> Result<String, ReportError> {
-    let rows = panels.len().div_ceil(2) as i32;
-    let (width, height) = (2 * WIDTH, rows * HEIGHT);
-    let mut svg = format!(
-        "<svg role=\"img\" aria-labelledby=\"scaling-title\" width=\"{width}\" height=\"{height}\" \
-         viewBox=\"0 0 {width} {height}\" xmlns=\"http://www.w3.org/2000/svg\">\n\
-         <title id=\"scaling-title\">{}</title>\n",
-        escape(title)
-    );
-    for (panel, i) in panels.iter().zip(0..) {
-        let place = format!("<svg x=\"{}\" y=\"{}\"", i % 2 * WIDTH, i / 2 * HEIGHT);
-        svg.push_str(&draw(panel)?.replacen("<svg", &place, 1));
-        svg.push('\n');
-    }
-    svg.push_str("</svg>\n");
-    Ok(standalone_svg(&svg))
+pub fn scaling_svg(title: &str, shown: &[ScalingPanel]) -> Result<String, ReportError> {
+    let drawn = shown.iter().map(draw).collect::<Result<Vec<_>, _>>()?;
+    Ok(panels::document("scaling", title, HEIGHT, &drawn))
 }
 
 fn draw(panel: &ScalingPanel) -> Result<String, ReportError> {

@@ -7,7 +7,7 @@ use crate::view::{Report, Run, Verdict};
 use crate::{branches, provenance, runs, spikes, sweep};
 use logs::{Liveness, Manifest, RunReader};
 use std::path::{Path, PathBuf};
-use sweeps::{Classified, Outcome, OutcomeRules, judge};
+use sweeps::{Classified, Outcome, OutcomeRules, State, judge};
 
 /// Whether the directory looks like that of a run.
 pub(crate) fn is_run(dir: &Path) -> bool {
@@ -79,17 +79,6 @@ fn is_event(outcome: Outcome) -> bool {
         outcome,
         Outcome::Nonfinite | Outcome::Diverged | Outcome::Stuck
     )
-}
-
-fn state(liveness: Liveness) -> &'static str {
-    match liveness {
-        Liveness::Pending => "pending",
-        Liveness::Running => "running",
-        Liveness::Interrupted => "interrupted",
-        Liveness::Finished => "finished",
-        Liveness::Stopped => "stopped",
-        Liveness::Failed => "failed",
-    }
 }
 
 fn verb(liveness: Liveness) -> &'static str {
@@ -199,7 +188,7 @@ fn row(
             .filter(|_| !is_imported(reader))
             .map_or(NONE.to_owned(), |manifest| manifest.seed.to_string()),
         role: NONE.to_owned(),
-        outcome: classified.map_or(state(reader.liveness()).to_owned(), |found| {
+        outcome: classified.map_or(State::from(reader.liveness()).to_string(), |found| {
             found.outcome.to_string()
         }),
         class,

@@ -43,7 +43,8 @@ pub(super) fn take(
 ) -> Result<Option<Replay>, Failure> {
     let config = trained_config(&arguments.run)?;
     let reader = RunReader::open(&arguments.run)?;
-    let at = recorded_step(arguments, &reader)?;
+    let at = arguments.at;
+    check_recorded(&arguments.run, at, &reader)?;
     let from = first_step(arguments, &reader);
     let study = Study {
         arguments,
@@ -70,20 +71,23 @@ pub(super) fn take(
 }
 
 /// The step must have been recorded.
-fn recorded_step(arguments: &Arguments, reader: &RunReader) -> Result<u64, Failure> {
-    let (at, run) = (arguments.at, arguments.run.display());
-    let last = reader.records().last().map_or(0, |record| record.step);
-    if (1..=last).contains(&at) {
-        return Ok(at);
+pub(super) fn check_recorded(run: &Path, at: u64, reader: &RunReader) -> Result<(), Failure> {
+    let (records, run) = (reader.records(), run.display());
+    let [Some(first), Some(last)] = [records.first(), records.last()].map(|r| r.map(|r| r.step))
+    else {
+        return Err(Failure::usage(format!("`{run}` has recorded no step yet")));
+    };
+    if (first..=last).contains(&at) {
+        return Ok(());
     }
-    let spikes = spikes(reader.records(), "loss");
+    let spikes = spikes(records, "loss");
     let spikes: Vec<_> = spikes.iter().map(|spike| spike.first.to_string()).collect();
     let hint = match spikes.as_slice() {
         [] => "its loss has no spike".to_owned(),
         _ => format!("its loss spikes at step {}", spikes.join(", ")),
     };
     Err(Failure::usage(format!(
-        "`{run}` has no step {at}; it has recorded the steps 1 to {last}, and {hint}"
+        "`{run}` has no step {at}; it has recorded the steps {first} to {last}, and {hint}"
     )))
 }
 
@@ -209,12 +213,11 @@ impl Study<'_> {
             return Ok(None);
         }
         let records = self.read(twins, &ends)?;
-        let control = match forked.deviation {
-            Some((step, _)) => sweeps::replay::deviation(step, reader.events()),
-            None => {
-                let known = self.records.partition_point(|r| r.step <= self.unanswered);
-                sweeps::replay::control(&self.records[..known], &records[0], reader.events())
-            }
+        let control = if let Some((step, _)) = forked.deviation {
+            sweeps::replay::deviation(step, reader.events())
+        } else {
+            let known = self.records.partition_point(|r| r.step <= self.unanswered);
+            sweeps::replay::control(&self.records[..known], &records[0], reader.events())
         };
         let table = self.table(twins, ends, &records);
         let says = table.attribution(

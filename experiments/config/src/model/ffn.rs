@@ -1,6 +1,6 @@
 //! Activations of the feed-forward.
 
-use super::choice::choice;
+use words::named;
 
 /// What an elementwise function is called.
 #[derive(Debug, Clone, Copy)]
@@ -11,7 +11,7 @@ pub struct FunctionNames {
     pub exactly: &'static str,
 }
 
-choice! {
+named! {
     /// An elementwise function, under its name in `torch.nn.functional`.
     pub enum Function: FunctionNames {
         /// `x Φ(x)`, exact.
@@ -40,7 +40,7 @@ impl Activation {
     }
 }
 
-choice! {
+named! {
     /// The feed-forward's activation.
     pub enum Ffn: Activation {
         /// Gated, `x₁ ⊙ GELU(x₂)`: GLM-130B.

@@ -106,7 +106,7 @@ impl Config {
                 rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
             };
             checks.require(
-                CHANGEABLE.iter().any(|section| inside(section)),
+                CHANGEABLE.iter().any(inside),
                 key,
                 format!(
                     "`{name}` cannot be another for some steps, only keys of {}",

@@ -40,10 +40,13 @@ pub(crate) fn arguments(
 fn ffn(model: &ModelConfig, arguments: &mut Arguments) -> Result<(), HandoverError> {
     let table = Target::MegatronDeepspeed.table()?;
     let choices = table.find(GLU).and_then(|spec| spec.choices.as_deref());
-    let has = |ffn: &Ffn| match ffn.row().is_gated {
-        true => choices.is_some_and(|names| names.iter().any(|name| name == ffn.name())),
-        // Without a gate it has GELU alone.
-        false => ffn.row().function == Function::Gelu,
+    // Without a gate it has GELU alone.
+    let has = |ffn: &Ffn| {
+        if ffn.row().is_gated {
+            choices.is_some_and(|names| names.iter().any(|name| name == ffn.name()))
+        } else {
+            ffn.row().function == Function::Gelu
+        }
     };
     if !has(&model.ffn) {
         let known = Ffn::ALL.into_iter().filter(has).map(Ffn::name);

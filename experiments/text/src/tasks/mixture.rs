@@ -43,6 +43,8 @@ pub struct TaskSample<'a> {
     pub target: &'a [u32],
     /// Index into [`TaskMixture::sets`].
     pub set: usize,
+    /// Its number in the set, from 0.
+    pub number: usize,
 }
 
 /// Tokens of all task sets.
@@ -137,8 +139,14 @@ impl TaskMixture {
     fn get(&self, index: usize) -> TaskSample<'_> {
         let set = self.ends.partition_point(|end| *end <= index);
         let start = if set == 0 { 0 } else { self.ends[set - 1] };
-        let (text, target) = self.tokens[set].sample(index - start);
-        TaskSample { text, target, set }
+        let number = index - start;
+        let (text, target) = self.tokens[set].sample(number);
+        TaskSample {
+            text,
+            target,
+            set,
+            number,
+        }
     }
 }
 

@@ -1,9 +1,9 @@
 //! Axis values that name arms, wherever a card does.
 
-use crate::card::check::fields::{Choice, are_too_many, complain, seeds};
+use crate::card::check::fields::{are_too_many, choose, complain, seeds};
 use crate::card::value::{flatten, label, same};
 use crate::card::wire::{WireArm, WireExclude, WireFigure};
-use crate::card::{Arm, ArmRule, Card, FigureChoice, Role, Settings};
+use crate::card::{Arm, ArmRule, Card, FigureChoice, Settings};
 use experiments_config::Complaint;
 use std::collections::BTreeMap;
 use toml::Value;
@@ -135,7 +135,7 @@ pub(super) fn arm_rules(
                 .map(|value| seeds(Some(&value), Some(card_seeds), &key, complaints)),
             role: arm
                 .role
-                .map(|role| Role::choose(Some(role), &format!("{section}.role"), complaints)),
+                .map(|role| choose(Some(role), None, &format!("{section}.role"), complaints)),
         });
     }
     rules

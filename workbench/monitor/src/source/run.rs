@@ -124,12 +124,5 @@ pub(super) fn row(reader: &RunReader, name: &str) -> Run {
 }
 
 fn state(liveness: Liveness) -> State {
-    match liveness {
-        Liveness::Pending => State::Pending,
-        Liveness::Running => State::Running,
-        Liveness::Interrupted => State::Interrupted,
-        Liveness::Finished => State::Finished,
-        Liveness::Stopped => State::Stopped,
-        Liveness::Failed => State::Failed,
-    }
+    liveness.into()
 }

@@ -1,7 +1,7 @@
 //! What is measured of a run: metric and outcome.
 
 use crate::OutcomeRules;
-use crate::card::check::fields::{Choice, complain};
+use crate::card::check::fields::{choose, complain};
 use crate::card::wire::WireOutcome;
 use crate::criterion::{Metric, Reduce, WireMetric};
 use experiments_config::Complaint;
@@ -14,7 +14,8 @@ pub(in crate::card::check) fn metric(
 ) -> Metric {
     let wire = wire.unwrap_or_default();
     let name = wire.name.unwrap_or_else(|| "held_out_loss".to_owned());
-    let reduce = Reduce::choose(wire.reduce, &format!("{section}.reduce"), complaints);
+    let place = format!("{section}.reduce");
+    let reduce = choose(wire.reduce, Some(Reduce::Last), &place, complaints);
     let place = format!("{section}.name");
     check_signal(&name, reduce, &place, complaints);
     if reduce == Reduce::SpikeLead {

@@ -1,0 +1,27 @@
+//! Arguments of `workbench explain`.
+
+use super::fork::REACH;
+use clap::{Args, ValueHint};
+use std::path::PathBuf;
+
+#[derive(Debug, Args)]
+pub(crate) struct Explain {
+    /// Run directory; only read.
+    #[arg(value_hint = ValueHint::DirPath)]
+    pub(crate) run: PathBuf,
+    /// Steps, with commas or several times: 1 is the first [default: the run's first spikes, or alarms].
+    #[arg(long, value_name = "STEP", value_delimiter = ',')]
+    pub(crate) at: Vec<u64>,
+    /// Tokens and sequences that are shown, those that the gradient is most of.
+    #[arg(long, value_name = "N", default_value_t = 8)]
+    pub(crate) top: usize,
+    /// Steps that may be trained again on the way from the nearest checkpoint, at most.
+    #[arg(long, value_name = "N", default_value_t = REACH)]
+    pub(crate) reach: u64,
+    /// Draw the squared gradient norm by layer and role.
+    #[arg(long, value_name = "SVG", value_hint = ValueHint::FilePath)]
+    pub(crate) out: Option<PathBuf>,
+    /// For machines, with all sequences.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
