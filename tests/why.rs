@@ -8,7 +8,7 @@ use support::{Scratch, records, stderr, stdout, tiny};
 
 /// `quickstart --why` on a small model, with a bad batch of `step` in runs of 120 steps.
 fn why(scratch: &Scratch, more: &[&str]) -> Output {
-    let text = scratch.join("one.txt");
+    let text = scratch.join("one.txt").display().to_string();
     let text = format!("data.sources=[{{ path = {text:?}, language = \"en\", weight = 1 }}]");
     let mut asked = vec!["quickstart", "--why", "--out", "why", "--set", &text];
     let small = [

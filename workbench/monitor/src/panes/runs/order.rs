@@ -83,8 +83,8 @@ mod tests {
             let branch = Some(Branch { of, forked_at: 4 });
             let loss = Some(loss);
             let run = Run {
-                branch,
                 loss,
+                branch,
                 ..runs[of].clone()
             };
             runs.push(run);
