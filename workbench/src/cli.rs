@@ -12,7 +12,7 @@ mod sweep;
 pub(crate) use bench::{Bench, DeviceName, FormatName};
 pub(crate) use detect::{Detect, DetectBench};
 pub(crate) use explain::Explain;
-pub(crate) use fork::{Doctor, Fork, Replay};
+pub(crate) use fork::{Doctor, Fork, REACH, Replay};
 pub(crate) use full_run::{Plan, Preflight, RecomputeName, ScheduleName, Slice, Spread};
 pub(crate) use import::Import;
 pub(crate) use recipe::{Inspect, Parity, Tasks, WeightFormat, Weights};
@@ -46,11 +46,12 @@ pub(crate) struct Cli {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// Get the text, run a small sweep on the CPU, and print its verdict.
+    /// Get the text, run a small sweep on the CPU, and print its verdict; or train a run that spikes, and say why it does.
     #[command(after_help = "\
 Examples:
   workbench quickstart                    all of it, in ./sweeps-out/quickstart
   workbench quickstart --out /tmp/first   somewhere else
+  workbench quickstart --why              a run whose loss spikes, and what caused it
 Interrupted with Ctrl-C or killed, the same command continues.")]
     Quickstart(Quickstart),
     /// List, get and verify the texts that proxies train on.
@@ -262,9 +263,12 @@ Example:
 
 #[derive(Debug, Args)]
 pub(crate) struct Quickstart {
-    /// Sweep directory.
-    #[arg(long, default_value = "sweeps-out/quickstart", value_hint = ValueHint::DirPath)]
-    pub(crate) out: PathBuf,
+    /// Train a run whose loss spikes, and say why it does.
+    #[arg(long)]
+    pub(crate) why: bool,
+    /// Sweep directory; with --why the folder of the runs [default: sweeps-out/quickstart; with --why runs/why].
+    #[arg(long, value_hint = ValueHint::DirPath)]
+    pub(crate) out: Option<PathBuf>,
     /// Print progress lines even in a terminal.
     #[arg(long)]
     pub(crate) no_monitor: bool,
@@ -335,6 +339,9 @@ pub(crate) struct Monitor {
     /// Sweep directory or run directory.
     #[arg(value_hint = ValueHint::DirPath)]
     pub(crate) dir: PathBuf,
+    /// Show this fork of a run as a branch of it; again for further ones. Twins of replays are shown without being named.
+    #[arg(long, value_name = "RUN", value_hint = ValueHint::DirPath)]
+    pub(crate) fork: Vec<PathBuf>,
     /// Print one screen as text and leave.
     #[arg(long)]
     pub(crate) snapshot: bool,

@@ -259,6 +259,7 @@ impl From<SweepError> for Failure {
             | SweepError::Damaged { .. }
             | SweepError::Listed { .. }
             | SweepError::GivenRun { .. }
+            | SweepError::Fork { .. }
             | SweepError::OtherRun { .. }
             | SweepError::OtherCard { .. }
             | SweepError::OtherRuns { .. }
