@@ -130,7 +130,7 @@ impl Known<'_> {
         match incident.shape {
             Shape::OneStep => true,
             Shape::NonFinite => {
-                incident.level.is_some() && incident.back == Some(incident.first + 1)
+                incident.level.is_some() && incident.back == incident.first.checked_add(1)
             }
             Shape::Silent
             | Shape::OneValue
@@ -180,6 +180,7 @@ impl Known<'_> {
     ) -> Vec<String> {
         let mut seen = Vec::new();
         seen.extend(begun.and_then(|begun| told::restored(begun, incident)));
+        seen.extend(told::unjudged(self.records, incident));
         seen.extend(told::gradient(self.records, incident));
         seen.extend(told::loss_scale(&self.near(incident), incident));
         seen.extend(told::siblings(facts, siblings));

@@ -2,17 +2,21 @@
 
 mod bench;
 mod detect;
+mod explain;
 mod fork;
 mod full_run;
 mod import;
+mod journal;
 mod recipe;
 mod sweep;
 
 pub(crate) use bench::{Bench, DeviceName, FormatName};
 pub(crate) use detect::{Detect, DetectBench};
+pub(crate) use explain::Explain;
 pub(crate) use fork::{Doctor, Fork, Replay};
 pub(crate) use full_run::{Plan, Preflight, RecomputeName, ScheduleName, Slice, Spread};
 pub(crate) use import::Import;
+pub(crate) use journal::Journal;
 pub(crate) use recipe::{Inspect, Parity, Tasks, WeightFormat, Weights};
 pub(crate) use sweep::{CardChoice, Report, Sweep, Verdict};
 
@@ -109,6 +113,23 @@ Every twin begins with the exact state before the step and differs in one thing.
 add up to and the table of what happened to each; the directory has both as replay.md and replay.json, a figure, and the \
 twins as runs. docs/replay.md lists the twins and has the rule.")]
     Replay(Replay),
+    /// Say what a log can tell of the spikes of an imported run, and what it cannot.
+    #[command(after_help = "\
+Examples:
+  workbench explain runs/theirs
+  workbench explain runs/14m-seed1 --at 120255 --other-size runs/70m-seed1 runs/410m-seed1
+  workbench explain runs/theirs --json | jq '.incidents[].answer'
+Runs that read the same batches tell a bad batch from a bad state. Whether they did is checked by their losses. \
+docs/import.md has the rule.")]
+    Explain(Explain),
+    /// Train a proxy through the documented events of GLM-130B's run, and say where it behaves the same.
+    #[command(after_help = "\
+Examples:
+  workbench journal --out runs/journal
+  workbench journal --out runs/quick --scale 100      a quarter of the steps
+Every event has two runs that differ in what was done; docs/journal.md has the rules. Interrupted or killed, the same \
+command continues.")]
+    Journal(Journal),
     /// Repeat one step of a run and write everything that enters and leaves it into one file.
     #[command(after_help = "\
 Examples:

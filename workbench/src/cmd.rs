@@ -6,10 +6,12 @@ mod config;
 mod corpus;
 mod detect;
 mod doctor;
+mod explain;
 mod export;
 mod fork;
 mod import;
 mod inspect;
+mod journal;
 mod monitor;
 mod parity;
 mod plan;
@@ -43,8 +45,10 @@ pub(crate) fn run(cli: Cli) -> Result<ExitCode, Failure> {
         Command::Tasks(command) => tasks::run(command),
         Command::Train(arguments) => train::run(&arguments, &cache()?),
         Command::Doctor(arguments) => doctor::run(&arguments, &cache()?),
+        Command::Explain(arguments) => explain::run(&arguments),
         Command::Fork(arguments) => fork::run(&arguments, &cache()?),
         Command::Replay(arguments) => replay::run(&arguments, &cache()?),
+        Command::Journal(arguments) => journal::run(&arguments, &cache()?),
         Command::Parity(arguments) => parity::run(&arguments, &cache()?),
         Command::Inspect(arguments) => inspect::run(&arguments),
         Command::Plan(arguments) => plan::run(&arguments),

@@ -21,7 +21,7 @@ const UNTRAINED: f64 = 0.9;
 pub enum Shape {
     /// The loss is not finite.
     NonFinite,
-    /// Another signal than the loss, which stays calm: the loss scale falls, or the gradient norm has a spike.
+    /// Another signal than the loss, which has no spike there or too few values for one: the loss scale falls, or the gradient norm has a spike.
     Silent,
     /// One step above the level, and the next one is back.
     OneStep,
@@ -45,7 +45,7 @@ impl Shape {
     pub fn words(self) -> &'static str {
         match self {
             Self::NonFinite => "a loss that is not finite",
-            Self::Silent => "an alarm without a change of the loss",
+            Self::Silent => "an alarm in another signal than the loss",
             Self::OneStep => "an excursion of one step",
             Self::OneValue => "an excursion of one recorded value",
             Self::Spike => "a spike that recovered",
@@ -134,7 +134,9 @@ pub fn incidents(records: &[Record]) -> Vec<Incident> {
 
 /// Whether a step lies in one of the incidents or at most [`GAP`] steps from it.
 fn is_near(found: &[Incident], step: u64) -> bool {
-    let holds = |incident: &Incident| step + GAP >= incident.first && step <= incident.last + GAP;
+    let holds = |incident: &Incident| {
+        step.saturating_add(GAP) >= incident.first && step <= incident.last.saturating_add(GAP)
+    };
     found.iter().any(holds)
 }
 
@@ -205,7 +207,10 @@ fn non_finite(records: &[Record]) -> Vec<Incident> {
             before = Some(loss);
             continue;
         }
-        match found.last_mut().filter(|last| step <= last.last + GAP) {
+        match found
+            .last_mut()
+            .filter(|last| step <= last.last.saturating_add(GAP))
+        {
             Some(last) => (last.last, last.back) = (step, None),
             None => found.push(Incident {
                 signal: "loss".to_owned(),

@@ -154,7 +154,11 @@ fn deviations(records: &[Record], incident: &Incident) -> Option<f64> {
     let before = before.iter().filter_map(unit).filter(|v| v.is_finite());
     before.for_each(|value| level.push(value));
     let (level, scale) = level.get()?;
-    let near = within(records, from, incident.first.saturating_add(late + 1));
+    let near = within(
+        records,
+        from,
+        incident.first.saturating_add(late.saturating_add(1)),
+    );
     let far = |value: f64| match value.is_finite() {
         true => (value - level) / scale,
         false => f64::INFINITY,

@@ -294,6 +294,15 @@ fn the_loss_scale_and_the_gradient_norm_are_looked_at() {
     let found = explained(&records, &[], &[]);
     assert_eq!(found.len(), 1);
     assert_eq!(found[0].incident.shape, Shape::Silent);
+    let too_few = |found: &Explained| {
+        found
+            .seen
+            .iter()
+            .any(|line| line.contains("too few values"))
+    };
+    assert!(!too_few(&found[0]));
+    let short = &records[AT as usize - 20..];
+    assert!(explained(short, &[], &[]).iter().all(too_few));
     plant(&mut records, AT..=AT + 9, 2.0);
     let found = only(&records, &[], &[]);
     assert_eq!(found.incident.first, AT);

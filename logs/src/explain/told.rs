@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use super::{Answer, Begun, Compared, Explained, Facts, Incident, Shape};
 use crate::import::{Attempt, Join};
 use crate::record::Record;
-use crate::spike::{Definition, lead, spikes};
+use crate::spike::{Definition, is_judged, lead, spikes};
 
 /// What is said of some incidents of a run, for a terminal; what cannot be told once, at the end.
 #[must_use]
@@ -176,6 +176,14 @@ pub(super) fn restored(begun: &Begun<'_>, incident: &Incident) -> Option<String>
         );
     }
     Some(text)
+}
+
+/// Whether the loss can have had a spike that nobody could tell, for want of values before it.
+pub(super) fn unjudged(records: &[Record], incident: &Incident) -> Option<String> {
+    let before = &records[..records.partition_point(|record| record.step < incident.first)];
+    let is_silent = incident.shape == Shape::Silent;
+    (is_silent && !is_judged(before, "loss"))
+        .then(|| "the loss has too few values before it for a spike of it to be told".to_owned())
 }
 
 /// Whether the gradient norm grew before the loss.
