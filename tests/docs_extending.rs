@@ -62,7 +62,11 @@ fn nothing_takes_more_than_four_files() {
         .iter()
         .filter(|table| table.rows[0][0] == "file")
     {
-        let count = table.rows.len() - 1;
+        // What is named without its folder is beside the file before it, and counts as one.
+        let files = table.rows.iter().skip(1).map(|row| code(&row[0]));
+        let count: usize = files
+            .map(|names| names.iter().flat_map(|name| expanded(name)).count().max(1))
+            .sum();
         assert!(count <= MOST_FILES, "{} takes {count} files", table.section);
     }
 }

@@ -85,6 +85,7 @@ fn every_configuration_key_is_documented() {
         "schedule",
         "intervention",
         "inject",
+        "recovery.policy",
         "substitute",
         "withhold",
     ] {

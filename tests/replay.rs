@@ -370,3 +370,48 @@ fn the_journal_is_re_enacted_and_continues_after_a_kill() {
         stderr(&refused)
     );
 }
+
+/// Twins answer no alarm, so they are the run up to the first step that it answered, and no farther.
+#[test]
+fn a_run_with_policies_is_replayed_up_to_what_they_did_and_on_its_last_branch() {
+    let scratch = scratch("policies", 40);
+    let noise = "inject=[{ kind = \"noise\", step = 20, steps = 2 }]";
+    let watched = "alarm={ detectors = [\"jump-loss\"], threshold = { jump-loss = 1.1 } }";
+    let policy = |rest: &str| {
+        format!(
+            "recovery={{ detectors = [\"jump-loss\"], limit = 1, at_limit = \"go_on\", policy = [{{ {rest} }}] }}"
+        )
+    };
+    let skip = policy("kind = \"skip\"");
+    let back = policy("kind = \"rollback_skip\", rollback_steps = 6, skip_steps = 3");
+    train(&scratch, "skip", &[noise, watched, &skip]);
+    train(&scratch, "back", &[noise, watched, &back]);
+    let act = |run: &str| {
+        let reader = logs::RunReader::open(&scratch.join(run)).unwrap();
+        let mut events = reader.events().iter();
+        let act = events.find(|event| event.data.contains_key("action"));
+        act.unwrap().step
+    };
+    let replay = |run: &str, at: u64| {
+        let at = at.to_string();
+        let out = format!("{run}-{at}");
+        let asked = [
+            "replay", run, "--at", &at, "--twins", "same", "--steps", "6", "--out", &out, "--json",
+        ];
+        scratch.run(&asked)
+    };
+    let step = act("skip");
+    assert_eq!(json(&replay("skip", step))["control"], "same");
+    let refused = replay("skip", step + 3);
+    assert_eq!(refused.status.code(), Some(2), "{}", stderr(&refused));
+    let message = stderr(&refused);
+    assert!(
+        message.contains(&format!("replay step {step} or one before it")),
+        "{message}"
+    );
+    let step = act("back");
+    assert_eq!(json(&replay("back", step + 3))["control"], "same");
+    assert_eq!(json(&replay("back", step - 2))["control"], "same");
+    let audited = scratch.run(&["doctor", "back"]);
+    assert!(audited.status.success(), "{}", stderr(&audited));
+}

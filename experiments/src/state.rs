@@ -1,13 +1,17 @@
 //! What training changes, all of which a checkpoint holds.
 
+mod recovered;
+
 use crate::numerics::loss_scaler::LossScaler;
 use crate::optimizer::adamw::AdamW;
 use crate::optimizer::clipping::Clipper;
 use crate::optimizer::skip_step::SkipStep;
 use crate::parameters::Parameters;
-use experiments_config::{Config, Format, Progress};
+use experiments_config::{Config, Format, Position, Progress, Samples};
 use logs::WatchState;
 use serde::{Deserialize, Serialize};
+
+pub(crate) use recovered::{Action, Choice, Passing, Recovered};
 
 /// A model in training.
 pub(crate) struct Trained {
@@ -37,11 +41,11 @@ pub(crate) struct State {
     /// Finished steps, skipped ones too.
     pub(crate) step: u64,
     /// Sequences trained on, those of skipped steps too.
-    pub(crate) samples: u64,
+    pub(crate) samples: Samples,
     /// Position in the data: `samples` and what interventions passed over.
-    pub(crate) position: u64,
+    pub(crate) position: Position,
     /// Sequences of steps that updated: where the learning rate stands.
-    pub(crate) optimizer_samples: u64,
+    pub(crate) optimizer_samples: Samples,
     /// Updates made by Adam.
     pub(crate) updates: u64,
     /// Steps in a row whose loss was not finite.
@@ -52,6 +56,9 @@ pub(crate) struct State {
     /// What the detectors have seen; absent in a checkpoint of an earlier version.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) alarms: Option<WatchState>,
+    /// What policies have done; absent without `[recovery]`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) recovered: Option<Recovered>,
 }
 
 impl State {
@@ -65,9 +72,9 @@ impl State {
             version: Self::VERSION,
             config_hash: config.hash(),
             step: 0,
-            samples: 0,
-            position: 0,
-            optimizer_samples: 0,
+            samples: Samples(0),
+            position: Position(0),
+            optimizer_samples: Samples(0),
             updates: 0,
             nonfinite_steps: 0,
             scaler: match config.precision.format {
@@ -77,6 +84,7 @@ impl State {
             clipper: Clipper::new(optimizer.clip_mode, tensors),
             skip_step: SkipStep::default(),
             alarms: None,
+            recovered: (!config.recovery.is_off()).then(Recovered::default),
         }
     }
 
@@ -88,11 +96,16 @@ impl State {
         }
     }
 
+    /// How often the run has gone back: the number of the branch that it is on.
+    pub(crate) fn branch(&self) -> u64 {
+        self.recovered.as_ref().map_or(0, |done| done.branches)
+    }
+
     /// Where schedules stand.
     pub(crate) fn progress(&self) -> Progress {
         Progress {
             step: self.step,
-            samples: self.samples,
+            samples: self.samples.0,
         }
     }
 }

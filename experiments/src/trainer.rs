@@ -8,6 +8,7 @@ mod alarms;
 mod attempt;
 mod beginning;
 mod counters;
+mod course;
 mod doctor;
 mod evaluation;
 mod fork;

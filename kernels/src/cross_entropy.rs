@@ -4,11 +4,9 @@
 //!
 //! `dx = p (dloss + dz) - [token] dloss` with `p = exp(x - z)`. FP32 throughout.
 
-use crate::Kernels;
+use crate::{Kernels, unary};
 use burn::backend::Autodiff;
-use burn::backend::autodiff::checkpoint::{base::Checkpointer, strategy::CheckpointStrategy};
-use burn::backend::autodiff::grads::Gradients;
-use burn::backend::autodiff::ops::{Backward, Ops, OpsKind, unary};
+use burn::backend::autodiff::checkpoint::strategy::CheckpointStrategy;
 use burn::tensor::ops::{FloatTensor, IntTensor};
 use burn::tensor::{IndexingUpdateOp, Int, Tensor, TensorPrimitive};
 
@@ -66,34 +64,11 @@ pub(crate) fn differentiable<B: Kernels, C: CheckpointStrategy>(
     logits: FloatTensor<Autodiff<B, C>>,
     tokens: IntTensor<B>,
 ) -> FloatTensor<Autodiff<B, C>> {
-    #[derive(Debug)]
-    struct EntropyBackward;
-
-    impl<B: Kernels> Backward<B, 1> for EntropyBackward {
-        type State = (FloatTensor<B>, IntTensor<B>, FloatTensor<B>);
-
-        fn backward(
-            self,
-            ops: Ops<Self::State, 1>,
-            grads: &mut Gradients,
-            _checkpointer: &mut Checkpointer,
-        ) {
-            let (logits, tokens, output) = ops.state;
-            unary::<B, _>(ops.parents, ops.node, grads, |dy| {
-                B::cross_entropy_backward(logits, tokens, output, dy)
-            });
-        }
-    }
-
-    let output = B::cross_entropy(logits.primitive.clone(), tokens.clone());
-    match EntropyBackward
-        .prepare::<C>([logits.node])
-        .compute_bound()
-        .stateful()
-    {
-        OpsKind::Tracked(prepared) => {
-            prepared.finish((logits.primitive, tokens, output.clone()), output)
-        }
-        OpsKind::UnTracked(prepared) => prepared.finish(output),
-    }
+    let forward = |logits: FloatTensor<B>| {
+        let output = B::cross_entropy(logits.clone(), tokens.clone());
+        (output.clone(), (logits, tokens, output))
+    };
+    unary::differentiable::<B, C, _>(logits, forward, |(logits, tokens, output), dy| {
+        B::cross_entropy_backward(logits, tokens, output, dy)
+    })
 }

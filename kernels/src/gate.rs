@@ -8,11 +8,9 @@
 //! gradient times α (arXiv 2210.02414 §3).
 
 use crate::range::Pass;
-use crate::{Kernels, Rounding};
+use crate::{Kernels, Rounding, unary};
 use burn::backend::Autodiff;
-use burn::backend::autodiff::checkpoint::{base::Checkpointer, strategy::CheckpointStrategy};
-use burn::backend::autodiff::grads::Gradients;
-use burn::backend::autodiff::ops::{Backward, Ops, OpsKind, unary};
+use burn::backend::autodiff::checkpoint::strategy::CheckpointStrategy;
 use burn::tensor::ops::FloatTensor;
 use burn::tensor::{Shape, Tensor, TensorData, TensorMetadata, TensorPrimitive};
 use std::sync::Arc;
@@ -136,37 +134,11 @@ pub(crate) fn differentiable<B: Kernels, C: CheckpointStrategy>(
     x: FloatTensor<Autodiff<B, C>>,
     gate: &Gate,
 ) -> FloatTensor<Autodiff<B, C>> {
-    #[derive(Debug)]
-    struct GateBackward;
-
-    impl<B: Kernels> Backward<B, 1> for GateBackward {
-        type State = Gate;
-
-        fn backward(
-            self,
-            ops: Ops<Gate, 1>,
-            grads: &mut Gradients,
-            _checkpointer: &mut Checkpointer,
-        ) {
-            let Gate {
-                factor, backward, ..
-            } = ops.state;
-            unary::<B, _>(ops.parents, ops.node, grads, |grad| {
-                let grad = factor.apply::<B>(grad);
-                apply::<B>(grad, backward.as_ref(), Pass::Backward)
-            });
-        }
-    }
-
-    let output = B::gate(x.primitive, gate);
-    match GateBackward
-        .prepare::<C>([x.node])
-        .compute_bound()
-        .stateful()
-    {
-        OpsKind::Tracked(prepared) => prepared.finish(gate.clone(), output),
-        OpsKind::UnTracked(prepared) => prepared.finish(output),
-    }
+    let forward = |x| (B::gate(x, gate), gate.clone());
+    unary::differentiable::<B, C, _>(x, forward, |gate: Gate, dy| {
+        let dy = gate.factor.apply::<B>(dy);
+        apply::<B>(dy, gate.backward.as_ref(), Pass::Backward)
+    })
 }
 
 /// Sends a tensor through a gate.

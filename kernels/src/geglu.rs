@@ -5,11 +5,9 @@
 //! `dv = dy r(GELU(g))`, `dg = GELU'(g) r(v dy)`: what comes back to GELU's output is stored too.
 //! The product itself and `[dv, dg]` are rounded by whoever stores them.
 
-use crate::{HalfFormat, Kernels};
+use crate::{HalfFormat, Kernels, unary};
 use burn::backend::Autodiff;
-use burn::backend::autodiff::checkpoint::{base::Checkpointer, strategy::CheckpointStrategy};
-use burn::backend::autodiff::grads::Gradients;
-use burn::backend::autodiff::ops::{Backward, Ops, OpsKind, unary};
+use burn::backend::autodiff::checkpoint::strategy::CheckpointStrategy;
 use burn::tensor::ops::FloatTensor;
 use burn::tensor::{Tensor, TensorPrimitive};
 
@@ -70,32 +68,8 @@ pub(crate) fn differentiable<B: Kernels, C: CheckpointStrategy>(
     up: FloatTensor<Autodiff<B, C>>,
     format: Option<HalfFormat>,
 ) -> FloatTensor<Autodiff<B, C>> {
-    #[derive(Debug)]
-    struct GegluBackward;
-
-    impl<B: Kernels> Backward<B, 1> for GegluBackward {
-        type State = (FloatTensor<B>, Option<HalfFormat>);
-
-        fn backward(
-            self,
-            ops: Ops<Self::State, 1>,
-            grads: &mut Gradients,
-            _checkpointer: &mut Checkpointer,
-        ) {
-            let (up, format) = ops.state;
-            unary::<B, _>(ops.parents, ops.node, grads, |dy| {
-                B::geglu_backward(up, dy, format)
-            });
-        }
-    }
-
-    let output = B::geglu(up.primitive.clone(), format);
-    match GegluBackward
-        .prepare::<C>([up.node])
-        .compute_bound()
-        .stateful()
-    {
-        OpsKind::Tracked(prepared) => prepared.finish((up.primitive, format), output),
-        OpsKind::UnTracked(prepared) => prepared.finish(output),
-    }
+    let forward = |up: FloatTensor<B>| (B::geglu(up.clone(), format), (up, format));
+    unary::differentiable::<B, C, _>(up, forward, |(up, format), dy| {
+        B::geglu_backward(up, dy, format)
+    })
 }

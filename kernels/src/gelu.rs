@@ -4,11 +4,9 @@
 //!
 //! `dx = dy (Φ(x) + x φ(x))`
 
-use crate::Kernels;
+use crate::{Kernels, unary};
 use burn::backend::Autodiff;
-use burn::backend::autodiff::checkpoint::{base::Checkpointer, strategy::CheckpointStrategy};
-use burn::backend::autodiff::grads::Gradients;
-use burn::backend::autodiff::ops::{Backward, Ops, OpsKind, unary};
+use burn::backend::autodiff::checkpoint::strategy::CheckpointStrategy;
 use burn::tensor::ops::FloatTensor;
 use burn::tensor::{Tensor, TensorPrimitive};
 use std::f64::consts::{PI, SQRT_2};
@@ -38,34 +36,8 @@ pub(crate) fn plain_backward<B: Kernels>(x: FloatTensor<B>, dy: FloatTensor<B>) 
 pub(crate) fn differentiable<B: Kernels, C: CheckpointStrategy>(
     x: FloatTensor<Autodiff<B, C>>,
 ) -> FloatTensor<Autodiff<B, C>> {
-    #[derive(Debug)]
-    struct GeluBackward;
-
-    impl<B: Kernels> Backward<B, 1> for GeluBackward {
-        type State = FloatTensor<B>;
-
-        fn backward(
-            self,
-            ops: Ops<Self::State, 1>,
-            grads: &mut Gradients,
-            _checkpointer: &mut Checkpointer,
-        ) {
-            let x = ops.state;
-            unary::<B, _>(ops.parents, ops.node, grads, |dy| {
-                B::exact_gelu_backward(x, dy)
-            });
-        }
-    }
-
-    let output = B::exact_gelu(x.primitive.clone());
-    match GeluBackward
-        .prepare::<C>([x.node])
-        .compute_bound()
-        .stateful()
-    {
-        OpsKind::Tracked(prepared) => prepared.finish(x.primitive, output),
-        OpsKind::UnTracked(prepared) => prepared.finish(output),
-    }
+    let forward = |x: FloatTensor<B>| (B::exact_gelu(x.clone()), x);
+    unary::differentiable::<B, C, _>(x, forward, B::exact_gelu_backward)
 }
 
 #[cfg(test)]

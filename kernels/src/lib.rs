@@ -29,6 +29,7 @@ mod range;
 mod simd;
 pub mod slices;
 mod softmax;
+mod unary;
 
 pub use backend::Kernels;
 pub use buffer::Buffer;

@@ -4,11 +4,9 @@
 //!
 //! `dx = p (dp - Σ p dp)`, 0 where forbidden. FP32 throughout.
 
-use crate::Kernels;
+use crate::{Kernels, unary};
 use burn::backend::Autodiff;
-use burn::backend::autodiff::checkpoint::{base::Checkpointer, strategy::CheckpointStrategy};
-use burn::backend::autodiff::grads::Gradients;
-use burn::backend::autodiff::ops::{Backward, Ops, OpsKind, unary};
+use burn::backend::autodiff::checkpoint::strategy::CheckpointStrategy;
 use burn::tensor::ops::{BoolTensor, FloatTensor};
 use burn::tensor::{Bool, Tensor, TensorPrimitive, activation};
 
@@ -61,32 +59,11 @@ pub(crate) fn differentiable<B: Kernels, C: CheckpointStrategy>(
     forbidden: BoolTensor<B>,
     fill: f32,
 ) -> FloatTensor<Autodiff<B, C>> {
-    #[derive(Debug)]
-    struct SoftmaxBackward;
-
-    impl<B: Kernels> Backward<B, 1> for SoftmaxBackward {
-        type State = (FloatTensor<B>, BoolTensor<B>);
-
-        fn backward(
-            self,
-            ops: Ops<Self::State, 1>,
-            grads: &mut Gradients,
-            _checkpointer: &mut Checkpointer,
-        ) {
-            let (p, forbidden) = ops.state;
-            unary::<B, _>(ops.parents, ops.node, grads, |dp| {
-                B::masked_softmax_backward(p, forbidden, dp)
-            });
-        }
-    }
-
-    let p = B::masked_softmax(x.primitive, forbidden.clone(), fill);
-    match SoftmaxBackward
-        .prepare::<C>([x.node])
-        .compute_bound()
-        .stateful()
-    {
-        OpsKind::Tracked(prepared) => prepared.finish((p.clone(), forbidden), p),
-        OpsKind::UnTracked(prepared) => prepared.finish(p),
-    }
+    let forward = |x| {
+        let p = B::masked_softmax(x, forbidden.clone(), fill);
+        (p.clone(), (p, forbidden))
+    };
+    unary::differentiable::<B, C, _>(x, forward, |(p, forbidden), dp| {
+        B::masked_softmax_backward(p, forbidden, dp)
+    })
 }

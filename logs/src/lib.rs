@@ -44,5 +44,5 @@ pub use line::LineError;
 pub use machine::is_machine_failure;
 pub use read::{Liveness, RunReader};
 pub use record::{Name, Record};
-pub use run::{Engine, Event, EventKind, Manifest, RunLease, RunWriter, Status, Summary};
+pub use run::{Engine, Event, EventKind, Manifest, RollBack, RunLease, RunWriter, Status, Summary};
 pub use signal::{Needs, RunKind, SIGNALS, Signal, TIMINGS, signal, split_layer};

@@ -6,15 +6,18 @@ use crate::alarm::{Sighting, alarms, recorded, sightings};
 use crate::error::LogError;
 use crate::record::{Names, Record};
 use crate::run::{
-    EVENTS_FILE, Event, MANIFEST_FILE, Manifest, SUMMARY_FILE, Summary, attempts, metrics_file,
+    EVENTS_FILE, Event, MANIFEST_FILE, Manifest, RollBack, SUMMARY_FILE, Summary, attempts,
+    metrics_file,
 };
 
+mod abandoned;
 mod document;
 mod events;
 mod liveness;
 mod merge;
 mod tail;
 
+pub use abandoned::{Abandoned, abandoned};
 use document::Document;
 use events::Events;
 pub use events::events;
@@ -25,7 +28,7 @@ use tail::Tail;
 
 /// Reads a run directory and keeps up with it: each [`RunReader::poll`] reads only what was added.
 ///
-/// Attempts are merged by step, and the last attempt wins. A half-written last line is left for the
+/// Attempts are merged by step, and the last attempt wins. What a [`RollBack`] abandoned is left out; [`abandoned`] reads it. A half-written last line is left for the
 /// next poll; a damaged line in the middle is skipped, counted and reported by [`RunReader::warnings`].
 #[derive(Debug)]
 pub struct RunReader {
@@ -89,6 +92,9 @@ impl RunReader {
         self.summary.refresh()?;
         let new = self.read_metrics()?;
         self.events.poll()?;
+        let events = self.events.all().iter();
+        self.merged
+            .abandon(events.filter_map(RollBack::of).collect());
         self.liveness = Liveness::judge(holder, self.summary.get(), self.newest_attempt());
         self.collect_warnings();
         Ok(new)

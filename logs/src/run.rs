@@ -23,6 +23,7 @@ mod document;
 mod event;
 mod line_file;
 mod manifest;
+mod roll_back;
 mod summary;
 
 pub use claim::RunLease;
@@ -31,6 +32,7 @@ pub(crate) use document::{load, save};
 pub use event::{Event, EventKind};
 use line_file::LineFile;
 pub use manifest::{Engine, Manifest, command_line};
+pub use roll_back::RollBack;
 pub use summary::{Status, Summary};
 
 /// Version of the run directory that this program writes, and the newest it reads.
@@ -147,6 +149,16 @@ impl RunWriter {
         self.ensure_ours()?;
         self.events.push(&line)?;
         self.keep_up()
+    }
+
+    /// Goes on as the next attempt, in a file of metrics of its own: the run has gone back to an earlier state.
+    pub fn next_attempt(&mut self) -> Result<(), LogError> {
+        self.sync()?;
+        self.confirm()?;
+        let next = self.attempt + 1;
+        self.metrics = LineFile::create(&self.dir.join(metrics_file(next)))?;
+        self.attempt = next;
+        Ok(())
     }
 
     /// Brings everything written so far to the disk. Call it before a checkpoint counts as taken.

@@ -18,8 +18,8 @@ pub(crate) use check::fields::complain;
 pub(crate) use check::{check_keys, check_recorded};
 pub use kind::{Kind, Role};
 pub(crate) use read::criterion_hash_of;
+pub(crate) use value::flatten;
 pub use value::{Settings, label, named, number, same};
-pub(crate) use value::{closest, flatten};
 
 use crate::criterion::{Criterion, Metric};
 use crate::{Event, OutcomeRules, SweepError};

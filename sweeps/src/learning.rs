@@ -7,7 +7,7 @@ use crate::card::Arm;
 use crate::criterion::{Arms, Compared, Criterion, Direction};
 use crate::stats::{Line, least_squares};
 use crate::{Card, Event, Outcome, OutcomeRules};
-use experiments_config::{Config, Progress};
+use experiments_config::{Config, Progress, Samples};
 use logs::Record;
 use serde::Serialize;
 use statrs::distribution::{ContinuousCDF, StudentsT};
@@ -130,7 +130,7 @@ fn rates(config: &Config) -> f64 {
     for step in 0..config.steps {
         progress.step = step;
         let now = config.at(progress);
-        sum += now.learning_rate(progress.samples);
+        sum += now.learning_rate(Samples(progress.samples));
         progress.samples += now.samples_per_step();
     }
     sum
@@ -187,7 +187,7 @@ direction = "treatment_more"
     fn records(config: &Config, speed: f64) -> Vec<Record> {
         let mut moved = 0.0;
         let step = |number: u64| {
-            let lr = config.learning_rate((number - 1) * config.samples_per_step());
+            let lr = config.learning_rate(Samples((number - 1) * config.samples_per_step()));
             let mut record = Record::new(number);
             let wobble = if number.is_multiple_of(2) {
                 0.02

@@ -6,53 +6,28 @@ use crate::stats::median;
 use logs::{Record, RunReader};
 use serde::{Deserialize, Serialize};
 use std::fmt;
+use words::named;
 
-/// How a finished run ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Outcome {
-    /// A loss was NaN or infinite. A step skipped by the loss scaler is not enough.
-    Nonfinite,
-    /// The loss left its best level and did not come back in time.
-    Diverged,
-    /// The loss never left the level of a model that knows token frequencies only.
-    Stuck,
-    /// The loss left its best level and came back in time.
-    Recovered,
-    /// None of these.
-    Ok,
+named! {
+    /// How a finished run ended.
+    #[derive(PartialOrd, Ord, Hash)]
+    pub enum Outcome {
+        /// A loss was NaN or infinite. A step skipped by the loss scaler is not enough.
+        Nonfinite = "nonfinite",
+        /// The loss left its best level and did not come back in time.
+        Diverged = "diverged",
+        /// The loss never left the level of a model that knows token frequencies only.
+        Stuck = "stuck",
+        /// The loss left its best level and came back in time.
+        Recovered = "recovered",
+        /// None of these.
+        Ok = "ok",
+    }
 }
 
 impl Outcome {
-    /// All outcomes in order of precedence.
-    pub const ALL: [Self; 5] = [
-        Self::Nonfinite,
-        Self::Diverged,
-        Self::Stuck,
-        Self::Recovered,
-        Self::Ok,
-    ];
-
     /// Those of a run that did not train.
     pub const FAILURES: [Self; 3] = [Self::Stuck, Self::Diverged, Self::Nonfinite];
-
-    /// The name used in cards and files.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Nonfinite => "nonfinite",
-            Self::Diverged => "diverged",
-            Self::Stuck => "stuck",
-            Self::Recovered => "recovered",
-            Self::Ok => "ok",
-        }
-    }
-
-    /// The outcome of that name.
-    #[must_use]
-    pub fn from_name(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|outcome| outcome.name() == name)
-    }
 }
 
 impl fmt::Display for Outcome {

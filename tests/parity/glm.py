@@ -49,7 +49,7 @@ class Pass:
 def weight_shapes(config: dict) -> dict[str, tuple[int, ...]]:
     """Name and shape of every weight that this configuration has."""
     model, v = config["model"], config["tokenizer"]["vocab_size"]
-    arrangement, (gated, _) = ARRANGEMENTS[model["norm"]], ACTIVATIONS[model["ffn"]]
+    arrangement, (gated, _) = ARRANGEMENTS[model["norm"]], activation_of(model["ffn"])
     h, f, n = model["hidden_size"], model["ffn_hidden_size"], model["num_heads"]
     shapes: dict[str, tuple[int, ...]] = {"embedding.weight": (v, h)}
 
@@ -140,9 +140,21 @@ ARRANGEMENTS = {
     "reordered": Arrangement(before=False, after=True),
 }
 
-# Functions between both feed-forward matrices; with a gate the second half of the first one's output goes
-# through the function, and multiplies the first half.
-ACTIVATIONS = {"geglu": (True, functional.gelu), "gelu": (False, functional.gelu)}
+# Functions of the gates of arXiv 2002.05202: the second half of the first matrix's output goes through the
+# function, and multiplies the first half.
+GATES = {
+    "glu": torch.sigmoid,
+    "bilinear": lambda x: x,
+    "reglu": functional.relu,
+    "geglu": functional.gelu,
+    "swiglu": functional.silu,
+}
+
+
+def activation_of(name: str) -> tuple[bool, Callable[[Tensor], Tensor]]:
+    """Whether there is a gate, and the function between both matrices: without a gate PyTorch's of the name."""
+    gate = GATES.get(name)
+    return gate is not None, gate or getattr(functional, name)
 
 
 def alibi_slopes(heads: int) -> list[float]:
@@ -254,7 +266,7 @@ class Glm:
     def ffn(self, layer: str, y: Tensor, batch: MicroBatch) -> Tensor:
         """The feed-forward sub-layer [b, s, h] -> [b, s, h], dropout included."""
         inner = self.linear(f"{layer}.ffn.up", y)
-        gated, activation = ACTIVATIONS[self.model["ffn"]]
+        gated, activation = activation_of(self.model["ffn"])
         if gated:
             first, second = inner.chunk(2, dim=-1)
             inner = first * activation(second)

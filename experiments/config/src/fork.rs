@@ -3,7 +3,7 @@
 
 mod bounds;
 
-use crate::Config;
+use crate::{Config, Position};
 use serde::{Deserialize, Serialize};
 use std::ops::RangeInclusive;
 
@@ -14,7 +14,7 @@ const ELSEWHERE: u64 = 1 << 40;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum SubstituteKind {
-    /// Batches that no other step reads.
+    /// Batches that no other step reads; with several entries for a step each time others.
     Other,
     /// The same batches from the last to the first.
     Reversed,
@@ -27,7 +27,7 @@ pub enum SubstituteKind {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Reading {
     /// Number of its first sequence.
-    pub position: u64,
+    pub position: Position,
     /// The step whose batch it is; none for a batch of no step.
     pub step: Option<u64>,
 }
@@ -67,6 +67,9 @@ pub enum StateChange {
     /// Weights, moments and count of updates of a checkpoint at least so many steps older. Data, schedule and loss scale
     /// are those of the fork.
     Older(u64),
+    /// Every weight is multiplied by 1 + 2⁻¹¹ or 1 − 2⁻¹¹, half the distance of two FP16 numbers and no more than FP16
+    /// rounds; signs are drawn with this number.
+    Nudge(u64),
 }
 
 fn touched(step: u64, steps: u64) -> RangeInclusive<u64> {
@@ -86,12 +89,12 @@ impl Substitute {
     /// What step `step` reads in place of `own`, with batches of `size` sequences.
     fn replace(&self, step: u64, own: Reading, size: u64) -> Reading {
         let moved = |to: u64, from: u64| Reading {
-            position: (own.position + to * size).saturating_sub(from * size),
+            position: Position((own.position.0 + to * size).saturating_sub(from * size)),
             step: own.step.map(|step| (step + to).saturating_sub(from)),
         };
         match self.kind {
             SubstituteKind::Other => Reading {
-                position: own.position.saturating_add(ELSEWHERE),
+                position: Position(own.position.0.saturating_add(ELSEWHERE)),
                 step: None,
             },
             SubstituteKind::Reversed => {
@@ -114,7 +117,7 @@ impl Withhold {
 impl Config {
     /// What step `step` (counted from 1) reads where `position` in the data is its own: that, unless something is substituted.
     #[must_use]
-    pub fn reading(&self, step: u64, position: u64) -> Reading {
+    pub fn reading(&self, step: u64, position: Position) -> Reading {
         let own = Reading {
             position,
             step: Some(step),
@@ -150,9 +153,9 @@ mod tests {
     fn read(set: &str) -> Vec<u64> {
         let config = config(&[set]).unwrap();
         let read = |step: u64| {
-            let found = config.reading(step, (step - 1) * 8);
+            let found = config.reading(step, Position((step - 1) * 8));
             if let Some(of) = found.step {
-                assert_eq!(found.position, (of - 1) * 8);
+                assert_eq!(found.position.0, (of - 1) * 8);
             }
             found.step.unwrap_or(0)
         };

@@ -57,6 +57,7 @@ impl Config {
             runtime: _,
             // Reads what was recorded.
             alarm: _,
+            recovery: _,
         } = self;
         check_model(model);
         check_objective(objective);

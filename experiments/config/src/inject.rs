@@ -9,35 +9,22 @@ mod bounds;
 use crate::Config;
 use serde::{Deserialize, Serialize};
 use std::ops::RangeInclusive;
+use words::named;
 
-/// What is planted.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum InjectKind {
-    /// Nothing: the arm of a card that goes without. [`crate::resolve`] drops such entries, so a run with one is
-    /// the run without it.
-    None,
-    /// Texts of uniformly random tokens, special ones excepted.
-    Noise,
-    /// Texts that repeat their first `n` tokens to the end.
-    RepeatedNgram,
-    /// The targets of each sequence in random order; what the model reads stays.
-    ShuffledLabels,
-    /// A weight, or all of a tensor, is multiplied by `factor`.
-    Weight,
-}
-
-impl InjectKind {
-    /// The word of the configuration.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::None => "none",
-            Self::Noise => "noise",
-            Self::RepeatedNgram => "repeated_ngram",
-            Self::ShuffledLabels => "shuffled_labels",
-            Self::Weight => "weight",
-        }
+named! {
+    /// What is planted.
+    pub enum InjectKind {
+        /// Nothing: the arm of a card that goes without. [`crate::resolve`] drops such entries, so a run with one is
+        /// the run without it.
+        None = "none",
+        /// Texts of uniformly random tokens, special ones excepted.
+        Noise = "noise",
+        /// Texts that repeat their first `n` tokens to the end.
+        RepeatedNgram = "repeated_ngram",
+        /// The targets of each sequence in random order; what the model reads stays.
+        ShuffledLabels = "shuffled_labels",
+        /// A weight, or all of a tensor, is multiplied by `factor`.
+        Weight = "weight",
     }
 }
 

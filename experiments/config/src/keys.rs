@@ -1,13 +1,13 @@
 //! The set of legal keys, derived from one fully written configuration.
 
 use crate::{
-    AlarmConfig, Complaint, Config, InitConfig, Inject, InjectKind, Intervention, ProbeKind,
-    ScaleFall, ScheduleEntry, ScheduledKey, Source, Substitute, SubstituteKind, TaskSource, Unit,
-    Withhold,
+    AlarmConfig, Complaint, Config, InitConfig, Inject, InjectKind, Intervention, Policy,
+    PolicyKind, ProbeKind, ScaleFall, ScheduleEntry, ScheduledKey, Source, Substitute,
+    SubstituteKind, TaskSource, Unit, Withhold,
 };
 use std::path::PathBuf;
 use toml::{Table, Value};
-use words::closest;
+use words::did_you_mean;
 
 /// A configuration with every optional key present: the schema of the tree.
 pub(crate) fn full() -> Table {
@@ -27,6 +27,7 @@ pub(crate) fn full() -> Table {
     config.checkpoint.ring_interval = 0;
     config.checkpoint.ring_bytes = Some(0);
     config.alarm = AlarmConfig::full();
+    config.recovery.policy = vec![Policy::new(PolicyKind::Skip)];
     config.probe.kind = ProbeKind::UpdateLaw;
     config.data.sources = vec![Source {
         name: Some(String::new()),
@@ -132,13 +133,13 @@ pub fn is_whole_number(key: &str) -> bool {
     matches!(value_of(&full(), key), Some(Value::Integer(_)))
 }
 
-/// The legal key that `key` is most likely a misspelling of. The last component weighs most:
-/// `lr` finds `optimizer.lr`.
+/// ``did you mean `optimizer.lr`?``: the legal key that `key` is most likely a misspelling of. The last
+/// component weighs most: `lr` finds `optimizer.lr`.
 #[must_use]
-pub fn nearest(key: &str) -> Option<String> {
+pub fn key_hint(key: &str) -> Option<String> {
     match key.rsplit_once("].") {
-        Some((entry, _)) => closest(key, entry_keys(entry)),
-        None => closest(key, every_key()),
+        Some((entry, _)) => did_you_mean(key, entry_keys(entry)),
+        None => did_you_mean(key, every_key()),
     }
 }
 
@@ -172,13 +173,12 @@ fn entry_keys(entry: &str) -> Vec<String> {
 
 /// The key that was probably meant. Items of lists are only like one another.
 fn suggestion(prefix: &str, path: &str, schema: &Table) -> Option<String> {
-    let siblings = closest(path, schema.keys().map(|k| join(prefix, k)));
-    let near = if prefix.ends_with(']') {
+    let siblings = did_you_mean(path, schema.keys().map(|k| join(prefix, k)));
+    if prefix.ends_with(']') {
         siblings
     } else {
-        nearest(path).or(siblings)
-    };
-    near.map(|key| format!("did you mean `{key}`?"))
+        key_hint(path).or(siblings)
+    }
 }
 
 /// Complaints about every key of `table` that the tree does not know.
@@ -229,13 +229,21 @@ mod tests {
 
     #[test]
     fn misspelt_keys_find_their_neighbour() {
-        assert_eq!(nearest("optimizer.lrr").as_deref(), Some("optimizer.lr"));
-        assert_eq!(nearest("lr").as_deref(), Some("optimizer.lr"));
-        assert_eq!(
-            nearest("model.num_head").as_deref(),
-            Some("model.num_heads")
-        );
-        assert_eq!(nearest("qqqqqq"), None);
+        for (key, near) in [
+            ("optimizer.lrr", "optimizer.lr"),
+            ("lr", "optimizer.lr"),
+            ("model.num_head", "model.num_heads"),
+            ("inject[2].kid", "inject[2].kind"),
+            ("injct[2].kind", "inject[2].kind"),
+            // Nobody is told to write what was refused.
+            ("inject[-1].step", "inject[0].step"),
+            ("inject[].step", "inject[0].step"),
+            ("inject[01].step", "inject[0].step"),
+        ] {
+            let hint = format!("did you mean `{near}`?");
+            assert_eq!(key_hint(key), Some(hint), "{key}");
+        }
+        assert_eq!(key_hint("qqqqqq"), None);
     }
 
     #[test]
@@ -276,13 +284,6 @@ mod tests {
             "inject.kind",
         ] {
             assert!(!is_key(key), "{key}");
-        }
-        let near = |key| nearest(key);
-        assert_eq!(near("inject[2].kid").as_deref(), Some("inject[2].kind"));
-        assert_eq!(near("injct[2].kind").as_deref(), Some("inject[2].kind"));
-        // Nobody is told to write what was refused.
-        for wrong in ["inject[-1].step", "inject[].step", "inject[01].step"] {
-            assert_eq!(near(wrong).as_deref(), Some("inject[0].step"), "{wrong}");
         }
     }
 

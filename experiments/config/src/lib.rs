@@ -21,10 +21,12 @@ mod pack;
 mod paths;
 mod precision;
 mod probe;
+mod recovery;
 mod schedule;
 mod tasks;
 mod training;
 mod types;
+mod units;
 mod validate;
 
 pub use alarm::{AlarmAction, AlarmConfig};
@@ -32,11 +34,11 @@ pub use data::{DataConfig, Source, TokenizerConfig};
 pub use error::{Complaint, ConfigError};
 pub use fork::{Reading, StateChange, Substitute, SubstituteKind, Withhold};
 pub use inject::{Inject, InjectKind};
-pub use keys::{every_entry_key, every_key, is_key, is_whole_number, nearest};
+pub use keys::{every_entry_key, every_key, is_key, is_whole_number, key_hint};
 pub use load::{load_file, load_preset, preset_names, preset_table, resolve};
 pub use model::{
-    Activation, Coefficient, Ffn, Function, Ids, InitConfig, ModelConfig, Norm, NormArrangement,
-    PositionEncoding, Positions, Residual,
+    Activation, Coefficient, Ffn, Function, FunctionNames, Ids, InitConfig, ModelConfig, Norm,
+    NormArrangement, PositionEncoding, Positions, Residual,
 };
 pub use objective::{GmaskPositions, MaskPositions, ObjectiveConfig, ObjectiveMode, Packing};
 pub use optimizer::{ClipMode, EgsConfig, EgsPath, OptimizerConfig};
@@ -46,12 +48,14 @@ pub use precision::{
     Format, LossScaleConfig, LossScaleMode, PbRelaxConfig, PbRelaxMax, PrecisionConfig, ScaleFall,
 };
 pub use probe::{ProbeConfig, ProbeKind};
+pub use recovery::{AtLimit, Policy, PolicyKind, RecoveryConfig};
 pub use schedule::{Intervention, Progress, ScheduleEntry, ScheduledKey, Unit};
 pub use tasks::{TaskSource, TasksConfig};
 pub use training::{
     BatchConfig, CheckpointConfig, EvalConfig, KernelChoice, RING, RecordConfig, RuntimeConfig,
 };
 pub use types::misfits;
+pub use units::{Position, Samples};
 
 use serde::{Deserialize, Serialize};
 
@@ -90,9 +94,12 @@ pub struct Config {
     pub record: RecordConfig,
     /// How the run is executed. Not part of [`Config::hash`].
     pub runtime: RuntimeConfig,
-    /// What watches the run. Not part of [`Config::hash`].
+    /// What watches the run. Part of [`Config::hash`] only where [`Config::recovery`] acts on it.
     #[serde(skip_serializing_if = "AlarmConfig::is_default")]
     pub alarm: AlarmConfig,
+    /// What the run does by itself about an alarm.
+    #[serde(skip_serializing_if = "RecoveryConfig::is_default")]
+    pub recovery: RecoveryConfig,
     /// What the run measures instead of training.
     #[serde(skip_serializing_if = "ProbeConfig::is_default")]
     pub probe: ProbeConfig,
@@ -132,6 +139,7 @@ impl Default for Config {
             record: RecordConfig::default(),
             runtime: RuntimeConfig::default(),
             alarm: AlarmConfig::default(),
+            recovery: RecoveryConfig::default(),
             probe: ProbeConfig::default(),
             schedule: Vec::new(),
             intervention: Vec::new(),
@@ -172,7 +180,8 @@ impl Config {
     }
 
     /// BLAKE3 hash (hex) of the resolved configuration without [`Config::runtime`], [`Config::alarm`] and the ring of
-    /// checkpoints: thread counts, devices, who watches and what is kept do not change what is trained. A file of the user's own counts by its content
+    /// checkpoints: thread counts, devices, who watches and what is kept do not change what is trained. Where
+    /// [`Config::recovery`] acts on alarms, who watches does, and counts. A file of the user's own counts by its content
     /// where the configuration has that, else by its path.
     #[must_use]
     pub fn hash(&self) -> String {
@@ -181,6 +190,12 @@ impl Config {
             alarm: AlarmConfig::default(),
             ..self.clone()
         };
+        if !self.recovery.is_off() {
+            hashed.alarm = AlarmConfig {
+                action: AlarmAction::None,
+                ..self.alarm.clone()
+            };
+        }
         let ring = CheckpointConfig::default();
         hashed.checkpoint.ring_interval = ring.ring_interval;
         hashed.checkpoint.ring_bytes = ring.ring_bytes;
@@ -246,8 +261,15 @@ impl Config {
             0 => 1,
             interval => (self.steps / interval + 1).min(self.checkpoint.keep as u64 + 1),
         };
+        // The first of every branch, to which the run may go back.
+        let branches = if self.recovery.rolls_back() {
+            self.recovery.limit.saturating_add(1)
+        } else {
+            0
+        };
+        let kept = kept.saturating_add(branches);
         // A line holds about 30 scalars and about a dozen arrays with one number per layer.
         let line = 1_000 + 180 * self.model.layers as u64;
-        kept * self.checkpoint_bytes() + self.steps * line
+        kept.saturating_mul(self.checkpoint_bytes()) + self.steps * line
     }
 }

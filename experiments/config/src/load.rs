@@ -78,6 +78,7 @@ pub fn resolve(
     if complaints.is_empty() {
         let mut config = config;
         config.drop_empty_injections();
+        config.drop_empty_policies();
         Ok(config)
     } else {
         Err(invalid(complaints))

@@ -1,13 +1,12 @@
 //! The proxy's shape. Its norm arrangement, activation and position encoding are rows of data.
 
 mod bounds;
-mod choice;
 mod ffn;
 mod norm;
 mod positions;
 mod tensors;
 
-pub use ffn::{Activation, Ffn, Function};
+pub use ffn::{Activation, Ffn, Function, FunctionNames};
 pub use norm::{Coefficient, Norm, NormArrangement, Residual};
 pub use positions::{Ids, PositionEncoding, Positions};
 

@@ -1,6 +1,6 @@
 //! Single keys laid onto a configuration: `--set`, and the axes of a card.
 
-use crate::keys::{is_key, item, join, nearest};
+use crate::keys::{is_key, item, join, key_hint};
 use crate::{Complaint, ConfigError};
 use std::str::FromStr;
 use toml::{Table, Value};
@@ -46,8 +46,7 @@ pub(crate) fn set(table: &mut Table, change: &Override) -> Result<(), Complaint>
     };
     // A section that nobody knows is found out later; a list that nobody knows has no entries to look at.
     if path.contains('[') && !is_key(&change.key) {
-        let hint = nearest(&change.key).map(|near| format!("did you mean `{near}`?"));
-        return Err(refuse("no such key".to_owned(), hint));
+        return Err(refuse("no such key".to_owned(), key_hint(&change.key)));
     }
     let mut at = table;
     let mut walked = String::new();

@@ -3,35 +3,26 @@
 mod bounds;
 
 use serde::{Deserialize, Serialize};
+use words::named;
 
-/// What a run measures. All kinds leave the same run directory.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum ProbeKind {
-    /// Nothing apart: the run trains.
-    #[default]
-    Train,
-    /// How far one sign step of `optimizer.lr` on the weights of the blocks moves the logits, at
-    /// initialisation (`DeepNet`, arXiv 2203.00555 §4).
-    UpdateLaw,
-    /// Training beside a twin without embedding gradient shrink, and how far the two drift apart.
-    EgsTwin,
-    /// Attention softmax of planted scores, forward and backward, against FP64. No model.
-    AttentionSoftmax,
+named! {
+    /// What a run measures. All kinds leave the same run directory.
+    #[derive(Default)]
+    pub enum ProbeKind {
+        /// Nothing apart: the run trains.
+        #[default]
+        Train = "train",
+        /// How far one sign step of `optimizer.lr` on the weights of the blocks moves the logits, at
+        /// initialisation (`DeepNet`, arXiv 2203.00555 §4).
+        UpdateLaw = "update_law",
+        /// Training beside a twin without embedding gradient shrink, and how far the two drift apart.
+        EgsTwin = "egs_twin",
+        /// Attention softmax of planted scores, forward and backward, against FP64. No model.
+        AttentionSoftmax = "attention_softmax",
+    }
 }
 
 impl ProbeKind {
-    /// The key's value in TOML.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Train => "train",
-            Self::UpdateLaw => "update_law",
-            Self::EgsTwin => "egs_twin",
-            Self::AttentionSoftmax => "attention_softmax",
-        }
-    }
-
     /// Whether the probe measures once, so that its run has one step.
     #[must_use]
     pub fn is_single(self) -> bool {

@@ -6,7 +6,7 @@
 
 mod bounds;
 
-use crate::Config;
+use crate::{Config, Samples};
 use serde::{Deserialize, Serialize};
 use std::f64::consts::PI;
 
@@ -238,7 +238,7 @@ impl Config {
     /// (`LargeScale` `learning_rates.py`): with a warm-up the very first step has learning rate 0.
     /// As in `DeepSpeed` and Megatron, samples of skipped steps do not count.
     #[must_use]
-    pub fn learning_rate(&self, samples: u64) -> f64 {
+    pub fn learning_rate(&self, Samples(samples): Samples) -> f64 {
         let optimizer = &self.optimizer;
         let (peak, least) = (optimizer.lr, optimizer.min_lr);
         let (warmup, decay) = (optimizer.warmup_samples, optimizer.decay_samples);

@@ -75,6 +75,7 @@ impl Config {
             self.check_schedule(&mut checks);
             self.check_inject(&mut checks);
             self.check_fork(&mut checks);
+            self.check_recovery(&mut checks);
             complaints = checks.0;
         }
         complaints

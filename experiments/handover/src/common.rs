@@ -45,6 +45,15 @@ pub(crate) fn limits(request: &Request, limits: &mut Limits) {
             "leave it to the proxies: planted causes are for finding out what spikes look like",
         );
     }
+    if !config.recovery.is_off() {
+        let kinds = config.recovery.policy.iter().map(|p| p.kind.name());
+        limits.training(
+            "recovery",
+            &words::quoted(kinds),
+            "answers no alarm",
+            "stop at an alarm by hand, and go on from a checkpoint with the flags that skip data or lower the learning rate",
+        );
+    }
     if config.model.init.gain.is_some() {
         limits.training(
             "model.init.gain",

@@ -27,7 +27,7 @@ pub use error::HandoverError;
 pub use files::File;
 pub use limit::{Effect, Limit};
 pub use options::Options;
-pub use table::{ArgumentSpec, ArgumentTable};
+pub use table::{Action, ArgumentSpec, ArgumentTable, Kind, Nargs, OpenNargs};
 pub use target::Target;
 
 use argument::Arguments;

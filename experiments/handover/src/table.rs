@@ -2,31 +2,79 @@
 
 use crate::HandoverError;
 use crate::{Argument, Target};
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 use serde_json::Value;
 use std::collections::BTreeSet;
+use words::counted;
 
 /// One argument as the trainer's parser declares it.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ArgumentSpec {
     /// All spellings.
     pub names: Vec<String>,
-    /// `store`, `store_true` or `store_false`.
-    pub action: String,
-    /// `int`, `float`, `str`, `enum`; absent means a string.
+    /// What it does.
+    pub action: Action,
+    /// What its values must be; absent means a string.
     #[serde(rename = "type")]
-    pub kind: Option<String>,
-    /// `*`, `+` or a count; absent means one value.
-    pub nargs: Option<Value>,
+    pub kind: Option<Kind>,
+    /// How many values it takes; absent means one.
+    pub nargs: Option<Nargs>,
     /// Accepted values.
     pub choices: Option<Vec<String>>,
     /// Value without the argument.
     pub default: Value,
 }
 
+/// What the parser does with an argument.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Action {
+    /// Keeps its values.
+    Store,
+    /// A switch that turns something on.
+    StoreTrue,
+    /// A switch that turns something off.
+    StoreFalse,
+}
+
+/// What the parser reads a value as.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Kind {
+    /// A whole number.
+    Int,
+    /// A number.
+    Float,
+    /// Text, which `choices` may limit.
+    Str,
+    /// One of `choices`.
+    Enum,
+}
+
+/// How many values the parser takes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(untagged)]
+pub enum Nargs {
+    /// So many.
+    Exactly(usize),
+    /// As many as there are.
+    Open(OpenNargs),
+}
+
+/// Any number of values, or one at the least.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+pub enum OpenNargs {
+    /// None is enough.
+    #[serde(rename = "*")]
+    Any,
+    /// One is enough.
+    #[serde(rename = "+")]
+    Some,
+}
+
 /// The arguments of one trainer that hand-overs use.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ArgumentTable {
     /// The trainer.
@@ -98,22 +146,22 @@ impl ArgumentTable {
 impl ArgumentSpec {
     fn problem(&self, argument: &Argument) -> Option<String> {
         let values = &argument.values;
-        if self.action != "store" {
-            return (!values.is_empty()).then(|| "it is a switch and takes no value".to_owned());
+        match self.action {
+            Action::StoreTrue | Action::StoreFalse => {
+                (!values.is_empty()).then(|| "it is a switch and takes no value".to_owned())
+            }
+            Action::Store => self
+                .count_problem(values.len())
+                .or_else(|| values.iter().find_map(|value| self.value_problem(value))),
         }
-        self.count_problem(values.len())
-            .or_else(|| values.iter().find_map(|value| self.value_problem(value)))
     }
 
     fn count_problem(&self, count: usize) -> Option<String> {
-        let (right, expected) = match &self.nargs {
-            None => (count == 1, "1 value".to_owned()),
-            Some(Value::String(any)) if any == "*" => (true, String::new()),
-            Some(Value::String(_)) => (count > 0, "at least 1 value".to_owned()),
-            Some(exact) => (
-                exact.as_u64() == Some(count as u64),
-                format!("{exact} values"),
-            ),
+        let (right, expected) = match self.nargs {
+            Some(Nargs::Open(OpenNargs::Any)) => return None,
+            Some(Nargs::Open(OpenNargs::Some)) => (count > 0, "at least 1 value".to_owned()),
+            Some(Nargs::Exactly(exact)) => (count == exact, counted(exact as u64, "value")),
+            None => (count == 1, counted(1, "value")),
         };
         (!right).then(|| format!("{count} values, expected {expected}"))
     }
@@ -126,20 +174,18 @@ impl ArgumentSpec {
         if value.contains(['\n', '\r', '\0']) {
             return Some("a value must be one line".to_owned());
         }
-        let expected = match self.kind.as_deref() {
-            Some("int") if value.parse::<i64>().is_err() => "a whole number",
-            Some("float") if number.is_none() => "a finite number",
-            _ => "",
+        let (right, expected) = match self.kind {
+            Some(Kind::Int) => (value.parse::<i64>().is_ok(), "a whole number"),
+            Some(Kind::Float) => (number.is_some(), "a finite number"),
+            Some(Kind::Enum) => (self.choices.is_some(), "listed: the table has no choices"),
+            Some(Kind::Str) | None => (true, "text"),
         };
-        if !expected.is_empty() {
+        if !right {
             return Some(format!("`{value}` is not {expected}"));
         }
-        match &self.choices {
-            Some(choices) if !choices.iter().any(|choice| choice == value) => {
-                Some(format!("`{value}` is not one of {}", choices.join(", ")))
-            }
-            _ => None,
-        }
+        let choices = self.choices.as_ref()?;
+        let listed = choices.iter().any(|choice| choice == value);
+        (!listed).then(|| format!("`{value}` is not one of {}", choices.join(", ")))
     }
 }
 
@@ -202,10 +248,33 @@ mod tests {
             let table = target.table().unwrap();
             assert!(!table.source.is_empty() && !table.commit.is_empty());
             for spec in &table.arguments {
-                assert!(["store", "store_true", "store_false"].contains(&spec.action.as_str()));
-                let known = [None, Some("int"), Some("float"), Some("str"), Some("enum")];
-                assert!(known.contains(&spec.kind.as_deref()), "{spec:?}");
+                let listed = spec.kind != Some(Kind::Enum) || spec.choices.is_some();
+                assert!(listed, "{spec:?}");
             }
+        }
+    }
+
+    /// What this program does not know how to check is refused, not taken for text.
+    #[test]
+    fn an_action_a_type_or_a_count_that_nobody_knows_is_no_table() {
+        let table = |action: &str, kind: &str, nargs: &str| {
+            let text = format!(
+                r#"{{"trainer": "t", "source": "s", "commit": "c", "arguments": [{{"names": ["--a"],
+                    "action": "{action}", "type": {kind}, "nargs": {nargs}, "choices": null, "default": null}}]}}"#
+            );
+            ArgumentTable::parse(Target::MegatronCore, &text)
+        };
+        assert!(table("store", "\"int\"", "\"+\"").is_ok());
+        for (action, kind, nargs) in [
+            ("append", "null", "null"),
+            ("store", "\"complex\"", "null"),
+            ("store", "null", "\"?\""),
+            ("store", "null", "-1"),
+        ] {
+            assert!(
+                table(action, kind, nargs).is_err(),
+                "{action} {kind} {nargs}"
+            );
         }
     }
 }

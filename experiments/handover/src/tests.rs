@@ -289,6 +289,7 @@ fn an_arrangement_that_the_fork_lacks_is_refused_and_listed_by_megatron_core() {
 fn schedules_and_interventions_become_the_flags_of_the_log() {
     let sets = [
         "inject=[{kind=\"noise\",step=7}]",
+        "recovery.policy=[{kind=\"skip\"}]",
         "schedule=[{key=\"egs.alpha\",start=6000,length=500,to=1.0},\
           {key=\"optimizer.lr_scale\",start=22800,length=2000,from=0.0,to=1.0}]",
         "intervention=[{step=40700,skip_steps=200},{step=42400,skip_steps=200}]",
@@ -318,7 +319,9 @@ fn schedules_and_interventions_become_the_flags_of_the_log() {
     assert!(skipped.starts_with("40700 40701"), "{skipped}");
     assert!(keys(&core, Effect::Training).contains(&"optimizer.lr_scale"));
     for target in [&fork, &core] {
-        assert!(keys(target, Effect::Training).contains(&"inject"));
+        for key in ["inject", "recovery"] {
+            assert!(keys(target, Effect::Training).contains(&key), "{key}");
+        }
     }
 }
 

@@ -13,16 +13,17 @@ pub struct Cluster {
     pub gpu: String,
 }
 
-/// What the forward pass keeps for the backward pass.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Recompute {
-    /// Everything.
-    None,
-    /// All but the attention scores and probabilities (Megatron's selective recomputation).
-    Selective,
-    /// The input of every layer only (GLM-130B).
-    Full,
+named! {
+    /// What the forward pass keeps for the backward pass.
+    #[derive(Hash)]
+    pub enum Recompute {
+        /// Everything.
+        None = "none",
+        /// All but the attention scores and probabilities (Megatron's selective recomputation).
+        Selective = "selective",
+        /// The input of every layer only (GLM-130B).
+        Full = "full",
+    }
 }
 
 /// Order of micro-batches in the pipeline.
@@ -65,6 +66,7 @@ pub(crate) use stages::is_legal;
 pub use stages::stage_layers;
 
 use experiments_config::{Config, Progress};
+use words::named;
 
 /// Sequences of one step once every ramp of the configuration has ended (GLM-130B: 4,224).
 #[must_use]
@@ -75,21 +77,6 @@ pub fn global_batch(config: &Config) -> u64 {
     };
     let batch = config.at(end).batch;
     (batch.micro_batch as u64).saturating_mul(batch.gradient_accumulation as u64)
-}
-
-impl Recompute {
-    /// All, cheapest in time first.
-    pub const ALL: [Self; 3] = [Self::None, Self::Selective, Self::Full];
-
-    /// The value on the command line.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::None => "none",
-            Self::Selective => "selective",
-            Self::Full => "full",
-        }
-    }
 }
 
 impl Schedule {

@@ -82,9 +82,8 @@ pub fn plan(
         cluster,
         layout,
         gpu,
-        &options.memory,
+        options,
         memory.most_parameters(),
-        options.efficiency,
     )?;
     let flops = Flops::of(config, layout.global_batch, layout.recompute)?;
     let measured = options

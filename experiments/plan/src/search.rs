@@ -88,9 +88,8 @@ fn candidate(
         cluster,
         layout,
         gpu,
-        &options.memory,
+        options,
         memory.most_parameters(),
-        options.efficiency,
     )?;
     Ok(Candidate {
         layout: layout.clone(),

@@ -16,7 +16,7 @@ use crate::flops::{Flops, Work};
 use crate::hardware::Gpu;
 use crate::layout::stage_layers;
 use crate::memory::MemoryOptions;
-use crate::{Cluster, Layout, PlanError, Recompute};
+use crate::{Cluster, Layout, PlanError, PlanOptions, Recompute};
 use experiments_config::Config;
 use serde::Serialize;
 
@@ -108,17 +108,17 @@ impl Slot {
 }
 
 /// Seconds of one step of a legal layout. `parameters`: those on a GPU of the fullest stage.
-/// `efficiency` replaces the GPU file's attained share.
+/// The options' efficiency replaces the GPU file's attained share.
 pub fn step_time(
     config: &Config,
     cluster: &Cluster,
     layout: &Layout,
     gpu: &Gpu,
-    options: &MemoryOptions,
+    options: &PlanOptions,
     parameters: u64,
-    efficiency: Option<f64>,
 ) -> Result<StepTime, PlanError> {
-    let efficiency = efficiency.unwrap_or(gpu.matmul_efficiency);
+    let efficiency = options.efficiency.unwrap_or(gpu.matmul_efficiency);
+    let options = &options.memory;
     if !(efficiency > 0.0 && efficiency <= 1.0) {
         return Err(PlanError::Size {
             what: "efficiency".to_owned(),

@@ -8,6 +8,7 @@
 use crate::data::objective::Sample;
 use crate::parameters::Parameters;
 use crate::random::stream;
+use crate::state::Recovered;
 use experiments_config::{Config, Inject, InjectKind};
 use experiments_text::SpecialIds;
 use logs::{Event, EventKind};
@@ -108,10 +109,26 @@ fn shuffle(targets: &mut [Option<u32>], draws: &mut ChaCha8Rng) {
 }
 
 /// Changes the weights that are planted in step `step`, and says what begins to be planted there. Called
-/// before the passes of the step, once.
-pub(crate) fn plant(config: &Config, parameters: &mut Parameters, step: u64) -> Vec<Event> {
-    let begin = config.injected_at(step).filter(|cause| cause.step == step);
-    begin
+/// before the passes of the step, once. `recovered`: a run that passed over data meets what is planted in them where it
+/// reads them, and a weight is not changed again in a step that is taken again.
+pub(crate) fn plant(
+    config: &Config,
+    parameters: &mut Parameters,
+    step: u64,
+    recovered: Option<&Recovered>,
+) -> Vec<Event> {
+    let (ahead, reached) = recovered.map_or((0, 0), |done| (done.ahead, done.reached));
+    let begins = |cause: &&Inject| match cause.kind {
+        InjectKind::Weight => cause.step == step && step > reached,
+        InjectKind::None
+        | InjectKind::Noise
+        | InjectKind::RepeatedNgram
+        | InjectKind::ShuffledLabels => cause.step == step.saturating_add(ahead),
+    };
+    config
+        .inject
+        .iter()
+        .filter(begins)
         .map(|cause| {
             match cause.kind {
                 InjectKind::Weight => multiply(cause, parameters),

@@ -6,7 +6,7 @@ use crate::data::objective::{
     Kind, Sample, sample_gmask, sample_gpt, sample_mask, sample_task, sub_samples, text_len,
 };
 use crate::random::stream;
-use experiments_config::{Config, ObjectiveMode};
+use experiments_config::{Config, ObjectiveMode, Position};
 use experiments_text::tasks::TaskMixture;
 use experiments_text::{Corpus, Split};
 use rand::RngExt;
@@ -90,8 +90,8 @@ impl Sampler<'_> {
         }
     }
 
-    /// Samples `first .. first + count`.
-    pub(crate) fn batch(&self, first: u64, count: usize) -> Batch {
+    /// `count` samples from the place `first` on.
+    pub(crate) fn batch(&self, Position(first): Position, count: usize) -> Batch {
         let (samples, languages) = (first..first + count as u64)
             .map(|i| self.sample(i))
             .unzip();
@@ -129,7 +129,8 @@ pub(crate) fn held_out<'a>(sampler: &Sampler<'a>) -> impl Iterator<Item = Batch>
         ..*sampler
     };
     let size = sampler.config.batch.micro_batch;
-    (0..sampler.config.eval.batches).map(move |index| sampler.batch((index * size) as u64, size))
+    (0..sampler.config.eval.batches)
+        .map(move |index| sampler.batch(Position((index * size) as u64), size))
 }
 
 #[cfg(test)]

@@ -5,6 +5,7 @@
 //!                           optimizer.safetensors   Adam moments, exp_avg.NAME and exp_avg_sq.NAME
 //!                           state.json              counters and loss-scaler state
 //!                           B3SUMS                  BLAKE3 of the three, for `b3sum --check`
+//! checkpoints/branch-01-step-00000022/             of a run that went back (`[recovery]`), of its first branch
 //! checkpoints/damaged-step-00000050/                one that could not be used, set aside
 //! ```
 //!
@@ -28,7 +29,7 @@ use crate::optimizer::adamw::AdamW;
 use crate::parameters::{Parameter, Parameters};
 use crate::state::State;
 use experiments_config::Config;
-use folder::{Folder, Keep, directory_name, entries};
+use folder::{Entry, Folder, Keep, Place, directory_name, entries, without_left};
 use logs::disk::{TEMPORARY, set_aside, sync_directory};
 use logs::{LogError, RunWriter};
 use std::fs;
@@ -44,6 +45,8 @@ const EXP_AVG: [&str; 2] = ["exp_avg.", "exp_avg_sq."];
 pub(crate) struct Checkpoints {
     directory: PathBuf,
     keep: usize,
+    /// Whether the first of every branch is kept: the run may go back to it.
+    keep_first: bool,
     /// Planned steps: what claims to be of a later one is not the run's.
     steps: u64,
     /// Hash of the configuration that they must have been written with.
@@ -86,6 +89,7 @@ impl Checkpoints {
         Self {
             directory: run.join(logs::run::CHECKPOINTS_DIR),
             keep: config.checkpoint.keep,
+            keep_first: config.recovery.rolls_back(),
             steps: config.steps,
             config_hash: config.hash(),
         }
@@ -100,7 +104,8 @@ impl Checkpoints {
         adam: &AdamW,
         writer: &mut RunWriter,
     ) -> Result<(), TrainError> {
-        let path = self.directory.join(directory_name(state.step));
+        let place = Place::of(state);
+        let path = self.directory.join(directory_name(place));
         if self.holds(&path, state) {
             return Ok(());
         }
@@ -123,7 +128,7 @@ impl Checkpoints {
         let retired = writer.publish(|| {
             fs::rename(&partial, &path).map_err(io)?;
             sync_directory(&self.directory).map_err(io)?;
-            self.retire(state.step)
+            self.retire(place)
         })?;
         for old in retired {
             fs::remove_dir_all(&old).map_err(|error| LogError::io("remove", &old, error))?;
@@ -195,7 +200,7 @@ impl Checkpoints {
         };
         match Folder::open(&path).and_then(|folder| folder.verify(&self.config_hash)) {
             Err(TrainError::Damaged { path, problem }) => {
-                let anew = self.how_to_train_again(newest)?;
+                let anew = self.how_to_train_again(newest.step)?;
                 let problem = format!(
                     "{problem}; the run has finished and its records are not concerned: restore the checkpoint from a copy, or {anew}"
                 );
@@ -204,6 +209,7 @@ impl Checkpoints {
             Err(other) => return Err(other),
             Ok(_) => {}
         }
+        let newest = newest.step;
         if newest != step {
             notices.push(format!(
                 "`{}` lacks the checkpoint of step {step}, with which the run finished; the newest there is of step {newest}",
@@ -227,7 +233,7 @@ impl Checkpoints {
     /// What is called a checkpoint of more steps than the run has, a sentence each.
     pub(crate) fn strays(&self) -> Result<Vec<String>, TrainError> {
         let all = entries(&self.directory)?.into_iter();
-        let strays = all.filter(|(step, _)| *step > self.steps);
+        let strays = all.filter(|(place, _)| place.step > self.steps);
         Ok(strays
             .map(|(_, path)| {
                 format!(
@@ -257,12 +263,12 @@ impl Checkpoints {
         config: &Config,
         step: Option<u64>,
     ) -> Result<(u64, Parameters), TrainError> {
-        let all = self.up_to(self.steps)?;
+        let all = without_left(self.up_to(self.steps)?);
         let found = match step {
             None => all.last(),
-            Some(step) => all.iter().find(|(found, _)| *found == step),
+            Some(step) => all.iter().find(|(found, _)| found.step == step),
         };
-        let steps: Vec<_> = all.iter().map(|(step, _)| step.to_string()).collect();
+        let steps: Vec<_> = all.iter().map(|(at, _)| at.step.to_string()).collect();
         let steps = steps.join(", ");
         let Some((number, path)) = found else {
             let problem = match step {
@@ -279,7 +285,7 @@ impl Checkpoints {
         let read = weights_from(path, &self.config_hash, &mut parameters);
         // Nothing of a checkpoint is trusted of which a part is damaged.
         match read.and_then(|(folder, _)| folder.read(MOMENTS)) {
-            Ok(_) => Ok((*number, parameters)),
+            Ok(_) => Ok((number.step, parameters)),
             Err(TrainError::Damaged { path, problem }) => Err(TrainError::Damaged {
                 path,
                 problem: format!("{problem}; checkpoints there are of the steps {steps}"),
@@ -289,23 +295,39 @@ impl Checkpoints {
     }
 
     /// The checkpoints of at most `step` steps, oldest first.
-    fn up_to(&self, step: u64) -> Result<Vec<(u64, PathBuf)>, TrainError> {
+    fn up_to(&self, step: u64) -> Result<Vec<Entry>, TrainError> {
         let mut all = entries(&self.directory)?;
-        all.retain(|(found, _)| *found <= step.min(self.steps));
+        all.retain(|(found, _)| found.step <= step.min(self.steps));
         Ok(all)
     }
 
-    /// Takes the final names of all but the newest of at most `step` steps away; returns what is to be
-    /// removed.
-    fn retire(&self, step: u64) -> Result<Vec<PathBuf>, TrainError> {
-        let mut all = self.up_to(step)?;
-        all.truncate(all.len().saturating_sub(self.keep));
-        let retire = |(_, old): (u64, PathBuf)| {
+    /// Takes the final names of all but the newest up to `now` away; returns what is to be removed.
+    fn retire(&self, now: Place) -> Result<Vec<PathBuf>, TrainError> {
+        let mut all = self.up_to(self.steps)?;
+        all.retain(|(place, _)| *place <= now);
+        let stay = self.staying(&all);
+        all.retain(|(place, _)| !stay.contains(place));
+        let retire = |(_, old): Entry| {
             let retired = self.temporary(&old);
             fs::rename(&old, &retired).map_err(|error| LogError::io("rename", &old, error))?;
             Ok(retired)
         };
         all.into_iter().map(retire).collect()
+    }
+
+    /// Those of `all`, oldest first, that are kept.
+    fn staying(&self, all: &[Entry]) -> Vec<Place> {
+        let current = without_left(all.to_vec()).into_iter();
+        let mut stay: Vec<Place> = current.map(|(place, _)| place).collect();
+        let old = stay.len().saturating_sub(self.keep);
+        let mut firsts: Vec<Place> = Vec::new();
+        if self.keep_first {
+            let all = stay.chunk_by(|a, b| a.branch == b.branch);
+            firsts.extend(all.filter_map(|of_branch| of_branch.first()));
+        }
+        stay.drain(..old);
+        stay.extend(firsts);
+        stay
     }
 
     fn temporary(&self, path: &Path) -> PathBuf {

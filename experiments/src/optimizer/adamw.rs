@@ -36,6 +36,22 @@ impl AdamW {
         }
     }
 
+    /// Scales the moments so that what is left of them after the correction of their bias stays, where the decay changes on the
+    /// way: they are sums that begin at 0, and `1 - β^t` of another β is not what they lack.
+    pub(crate) fn with_decay(&mut self, before: &OptimizerConfig, now: &OptimizerConfig) {
+        let lacks = |beta: f64| 1.0 - beta.powi(i32::try_from(self.updates).unwrap_or(i32::MAX));
+        let scale = |moments: &mut [f32], before: f64, now: f64| {
+            if before.to_bits() != now.to_bits() && lacks(before) > 0.0 {
+                let factor = (lacks(now) / lacks(before)) as f32;
+                for moment in moments {
+                    *moment *= factor;
+                }
+            }
+        };
+        scale(&mut self.first, before.beta1, now.beta1);
+        scale(&mut self.second, before.beta2, now.beta2);
+    }
+
     /// Updates `weights` in place from unscaled gradients times `clips`:
     ///
     /// `m = β₁m + (1-β₁)g`, `v = β₂v + (1-β₂)g²`, `w -= lr (m̂ / (√v̂ + ε) + λw)`

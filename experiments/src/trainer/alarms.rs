@@ -3,7 +3,7 @@
 use crate::error::TrainError;
 use crate::state::State;
 use experiments_config::{AlarmAction, Config};
-use logs::{Event, LogError, News, Record, Watch};
+use logs::{Event, LogError, News, Record, RollBack, Watch};
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 
@@ -19,6 +19,19 @@ pub(super) struct Alarms {
     /// Step of the last alarm that began in another signal than a loss, and so may lead to a spike.
     leading: Option<u64>,
     action: AlarmAction,
+    /// Detectors whose alarms a policy answers.
+    triggers: Vec<String>,
+}
+
+/// What the detectors make of a step.
+#[derive(Default)]
+pub(super) struct Seen {
+    /// What is to be told.
+    pub(super) news: Vec<News>,
+    /// What the run is to stop for.
+    pub(super) stop: Option<News>,
+    /// What a policy answers.
+    pub(super) trigger: Option<News>,
 }
 
 /// What makes two pieces of news one: step, signal and rules.
@@ -52,7 +65,9 @@ impl Alarms {
         let missing = saved.is_none() && state.step > 0;
         let anew = watch.restore(saved.unwrap_or_default());
         let events = logs::read::events(directory)?;
+        let since = first_attempt(&events, state.branch());
         let ahead = events.iter().filter(|event| event.step > state.step);
+        let ahead = ahead.filter(|event| event.attempt >= since);
         let told = ahead.filter_map(News::of).map(|news| key(&news)).collect();
         let behind = events.iter().filter(|event| event.step <= state.step);
         let begun = behind.filter_map(News::of).filter(News::begins);
@@ -64,12 +79,16 @@ impl Alarms {
             begun,
             leading: None,
             action: config.alarm.action,
+            triggers: match config.recovery.is_off() {
+                true => Vec::new(),
+                false => config.recovery.detectors.clone(),
+            },
         };
         Ok((alarms, notices(state.step, missing, &anew)))
     }
 
-    /// Takes a step; returns what is to be told, and what the run is to stop for.
-    pub(super) fn look(&mut self, record: &Record) -> (Vec<News>, Option<News>) {
+    /// Takes a step.
+    pub(super) fn look(&mut self, record: &Record) -> Seen {
         let news = self.watch.news(record);
         for alarm in news.iter().filter(|news| news.begins()) {
             self.begun.push(record.step);
@@ -80,8 +99,20 @@ impl Alarms {
             .iter()
             .find(|news| self.action == AlarmAction::Stop && news.begins())
             .cloned();
+        let triggers = |news: &&News| news.rules.iter().any(|rule| self.triggers.contains(rule));
+        let trigger = news.iter().find(triggers).cloned();
         let is_new = |news: &News| !self.told.contains(&key(news));
-        (news.into_iter().filter(is_new).collect(), stop)
+        Seen {
+            news: news.into_iter().filter(is_new).collect(),
+            stop,
+            trigger,
+        }
+    }
+
+    /// What was told of other steps with the same numbers is nothing to a new branch.
+    pub(super) fn begin_branch(&mut self) {
+        self.told.clear();
+        self.leading = None;
     }
 
     /// The steps at which alarms began, in order.
@@ -102,6 +133,16 @@ impl Alarms {
         })?;
         state.alarms = Some(saved);
         Ok(())
+    }
+}
+
+/// The attempt with which a branch began; one that has told of nothing yet where its first event is lost.
+fn first_attempt(events: &[Event], branch: u64) -> u32 {
+    let mut begun = events.iter().rev().filter_map(RollBack::of);
+    match (branch, begun.find(|back| back.branch == branch)) {
+        (0, _) => 0,
+        (_, Some(back)) => back.attempt,
+        (_, None) => u32::MAX,
     }
 }
 

@@ -1,6 +1,7 @@
 //! One attempt at a run: what it writes to the run directory, and how it ends there.
 
-use super::alarms::Alarms;
+use super::alarms::{Alarms, with_detectors};
+use super::course::{Back, Course};
 use super::doctor;
 use super::identity::with_engine;
 use super::probes;
@@ -13,7 +14,8 @@ use crate::files::checkpoint::{Checkpoints, Ring};
 use crate::pass::Engine;
 use crate::state::{State, Trained};
 use logs::{
-    Event, EventKind, Manifest, News, Record, RunReader, RunWriter, Status, Summary, signal,
+    Event, EventKind, Manifest, News, Record, RollBack, RunReader, RunWriter, Status, Summary,
+    signal,
 };
 use std::sync::atomic::Ordering;
 use std::time::Instant;
@@ -86,12 +88,68 @@ impl Attempt<'_, '_> {
 
     /// A step's events and record.
     pub(super) fn write(&mut self, record: &Record, events: &[Event]) -> Result<(), TrainError> {
-        for event in events {
-            self.writer.event(event)?;
-        }
+        self.events(events)?;
         self.writer.step(record)?;
         (self.request.on_step)(record);
         Ok(())
+    }
+
+    pub(super) fn events(&mut self, events: &[Event]) -> Result<(), TrainError> {
+        for event in events {
+            self.writer.event(event)?;
+        }
+        Ok(())
+    }
+
+    /// Goes on from an earlier state, as another attempt. From the moment at which the checkpoint of that state has its
+    /// name, the run is on the new branch, whoever goes on with it.
+    pub(super) fn go_back(
+        &mut self,
+        course: &Course,
+        checkpoints: &Checkpoints,
+        back: Back,
+        from: u64,
+    ) -> Result<(Trained, Alarms), TrainError> {
+        let (mut trained, alarms) = course.go_back(self.request.directory, back, from)?;
+        alarms.keep(&mut trained.state)?;
+        self.writer.sync()?;
+        checkpoints.save(
+            &trained.state,
+            &trained.parameters,
+            &trained.adam,
+            self.writer,
+        )?;
+        self.writer.next_attempt()?;
+        self.begin_branch(course, &trained.state)?;
+        self.checkpoint_event(trained.state.step)?;
+        Ok((trained, alarms))
+    }
+
+    /// Tells how the branch that `state` begins has begun, unless an attempt before has told it.
+    pub(super) fn begin_branch(
+        &mut self,
+        course: &Course,
+        state: &State,
+    ) -> Result<(), TrainError> {
+        let Some(event) = course.branch_event(state) else {
+            return Ok(());
+        };
+        let events = logs::read::events(self.request.directory)?;
+        let mut told = events.iter().filter_map(RollBack::of);
+        if told.any(|back| back.branch == state.branch()) {
+            return Ok(());
+        }
+        (self.request.on_notice)(&event.message);
+        let event = with_detectors(event, self.request.config);
+        let event = with_engine(event, course.base.engine());
+        Ok(self.writer.event(&event)?)
+    }
+
+    fn checkpoint_event(&mut self, step: u64) -> Result<(), TrainError> {
+        let text = format!("checkpoint of step {step}");
+        Ok(self
+            .writer
+            .event(&Event::now(step, EventKind::Checkpoint, text))?)
     }
 
     /// An alarm is in the run's events before anybody hears of it.
@@ -118,10 +176,7 @@ impl Attempt<'_, '_> {
             &trained.adam,
             self.writer,
         )?;
-        let text = format!("checkpoint of step {}", trained.state.step);
-        self.writer
-            .event(&Event::now(trained.state.step, EventKind::Checkpoint, text))?;
-        Ok(())
+        self.checkpoint_event(trained.state.step)
     }
 
     /// The scalars of the step that this attempt takes first, where an attempt before has recorded it.
@@ -186,7 +241,7 @@ impl Attempt<'_, '_> {
             notice.as_str(),
         ))?;
         (self.request.on_notice)(&notice);
-        ring.close(state.step, begun)
+        ring.close(state, begun)
     }
 
     /// Ends an attempt after a checkpoint: on request, or because of an alarm.
@@ -195,11 +250,11 @@ impl Attempt<'_, '_> {
         checkpoints: &Checkpoints,
         trained: &mut Trained,
         alarms: &Alarms,
-        alarm: Option<News>,
+        alarm: Option<String>,
     ) -> Result<Outcome, TrainError> {
         self.save(checkpoints, trained, alarms)?;
         let step = trained.state.step;
-        let message = alarm.map(|news| format!("stopped by an alarm: {}", news.alarm.message));
+        let message = alarm.map(|why| format!("stopped by an alarm: {why}"));
         let text = message.as_deref().unwrap_or("stopped on request");
         self.writer
             .event(&Event::now(step, EventKind::Stop, text))?;

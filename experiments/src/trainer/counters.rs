@@ -11,7 +11,9 @@ use logs::{Event, EventKind};
 /// steps do not.
 pub(crate) fn pass_over(config: &Config, state: &mut State) -> Vec<Event> {
     let steps = config.skip_steps_at(state.step);
-    if steps == 0 {
+    // Data that were passed over before the run went back stay behind.
+    let again = (state.recovered.as_ref()).is_some_and(|done| state.step < done.reached);
+    if steps == 0 || again {
         return Vec::new();
     }
     let samples = steps * config.samples_per_step();

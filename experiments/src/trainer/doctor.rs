@@ -4,11 +4,11 @@
 //! state they lead to with the state that lies there, bit for bit. What was restored wrong shows in the checkpoint itself,
 //! or, where that is gone, in the first step of the attempt that went on from it.
 
+use super::alarms::Alarms;
+use super::course::{Course, Turn, changes};
 use super::identity::check_same;
 use super::memory::check_memory;
-use super::step::step;
 use super::text::Text;
-use super::training::Training;
 use crate::backend::Device;
 use crate::error::TrainError;
 use crate::files::checkpoint::Nearby;
@@ -59,13 +59,14 @@ pub fn audit(request: CheckpointAuditRequest) -> Result<CheckpointAudit, TrainEr
     let near = Nearby::list(request.directory, request.config)?;
     let reader = RunReader::open(request.directory)?;
     let engine = device.engine(request.config, None)?;
-    let training = Training::new(request.config, &text, engine);
+    let changes = changes(request.config)?;
+    let course = Course::new(request.config, &changes, &text, device, engine)?;
     let auditor = Auditor {
         request,
         near,
         reader,
     };
-    auditor.compare(&training)
+    auditor.compare(&course)
 }
 
 struct Auditor<'a> {
@@ -75,7 +76,7 @@ struct Auditor<'a> {
 }
 
 impl Auditor<'_> {
-    fn compare(mut self, training: &Training) -> Result<CheckpointAudit, TrainError> {
+    fn compare(mut self, course: &Course) -> Result<CheckpointAudit, TrainError> {
         let mut audit = CheckpointAudit::default();
         let mut trained = self.beginning()?;
         for next in self.near.steps() {
@@ -92,8 +93,12 @@ impl Auditor<'_> {
                     "step {next} lies more than --reach {reach} steps behind step {at}: its checkpoint was not compared"
                 );
                 audit.notices.push(notice);
-            } else if self.forward(training, &mut trained, next, &mut audit) {
+            } else if self.forward(course, &mut trained, next, &mut audit)? {
                 audit.checkpoints.push(next);
+                if found.state.branch() != trained.state.branch() {
+                    // Weights and moments are those of the step; data and counts are what the run went back with.
+                    trained.state = found.state.clone();
+                }
                 let faults = differences(&trained, &found).into_iter();
                 let named = |fault| format!("checkpoint of step {next}: {fault}");
                 audit.faults.extend(faults.map(named));
@@ -104,7 +109,7 @@ impl Auditor<'_> {
         }
         let last = self.reader.records().last().map_or(0, |record| record.step);
         let one_more = (trained.state.step + 1).min(last);
-        self.forward(training, &mut trained, one_more, &mut audit);
+        self.forward(course, &mut trained, one_more, &mut audit)?;
         Ok(audit)
     }
 
@@ -134,20 +139,22 @@ impl Auditor<'_> {
     /// told; those after it follow from it.
     fn forward(
         &mut self,
-        training: &Training,
+        course: &Course,
         trained: &mut Trained,
         to: u64,
         audit: &mut CheckpointAudit,
-    ) -> bool {
+    ) -> Result<bool, TrainError> {
+        let (directory, config) = (self.request.directory, self.request.config);
+        let (mut alarms, _) = Alarms::begin(directory, config, &mut trained.state)?;
         let mut told = false;
         while trained.state.step < to {
             if self.request.stop.load(Ordering::Relaxed) {
                 audit
                     .notices
                     .push("stopped before all was compared".to_owned());
-                return false;
+                return Ok(false);
             }
-            let (record, _) = step(training, trained, None);
+            let (record, turn) = course.again(trained, &mut alarms);
             (self.request.on_step)(&record);
             let Some(known) = self.recorded(record.step) else {
                 continue;
@@ -158,8 +165,11 @@ impl Auditor<'_> {
                 told = true;
                 audit.faults.push(self.deviation(record.step, &differing));
             }
+            if let Turn::Back(_) = turn {
+                break;
+            }
         }
-        true
+        Ok(true)
     }
 
     fn recorded(&self, step: u64) -> Option<&Record> {
@@ -202,12 +212,16 @@ fn differences(expected: &Trained, found: &Trained) -> Vec<String> {
         expected.adam.updates,
         found.adam.updates,
     );
-    count("the position in the data", ours.position, theirs.position);
-    count("the count of samples", ours.samples, theirs.samples);
+    count(
+        "the position in the data",
+        ours.position.0,
+        theirs.position.0,
+    );
+    count("the count of samples", ours.samples.0, theirs.samples.0);
     count(
         "the position in the learning rate's schedule",
-        ours.optimizer_samples,
-        theirs.optimizer_samples,
+        ours.optimizer_samples.0,
+        theirs.optimizer_samples.0,
     );
     let (scale, other) = (ours.scaler.scale, theirs.scaler.scale);
     if scale != other {
@@ -220,6 +234,9 @@ fn differences(expected: &Trained, found: &Trained) -> Vec<String> {
     }
     if ours.skip_step != theirs.skip_step {
         faults.push("what `skip_step_sigma` has seen is other".to_owned());
+    }
+    if ours.recovered != theirs.recovered {
+        faults.push("what policies have done is other".to_owned());
     }
     faults.extend(moments(expected, found));
     let weights = tensors(

@@ -5,27 +5,31 @@
 //! stopped, with one checkpoint; `train` goes on from it.
 
 use super::alarms::Alarms;
+use super::course::{Course, Turn, changes, end_passing, exchange, went_back};
 use super::identity::{Origin, check_same, manifest, with_engine};
 use super::memory::check_memory;
-use super::step::step;
 use super::text::Text;
-use super::training::Training;
 use crate::backend::Device;
 use crate::error::TrainError;
 use crate::files::checkpoint::{Checkpoints, Nearby};
 use crate::optimizer::adamw::AdamW;
 use crate::parameters::Parameter;
-use crate::state::{State, Trained};
+use crate::random::stream;
+use crate::state::{Recovered, State, Trained};
 use experiments_config::{Config, StateChange};
 use experiments_text::Cache;
 use logs::disk::TEMPORARY;
 use logs::{
     Event, EventKind, LogError, Manifest, Record, RunLease, RunReader, RunWriter, Status, Summary,
 };
+use rand::RngExt as _;
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
+
+/// By how much a nudge changes a weight: half the distance of FP16 numbers.
+const NUDGE: f32 = 1.0 / 2048.0;
 
 /// Which state of which run is forked.
 pub struct ForkRequest<'a> {
@@ -199,8 +203,9 @@ impl Forks<'_> {
     fn make(self) -> Result<Forked, TrainError> {
         let config = self.request.config;
         let engine = self.device.engine(config, None)?;
-        let training = Training::new(config, &self.text, engine);
-        let mut trained = self.nearest(self.request.step - 1)?;
+        let changes = changes(config)?;
+        let course = Course::new(config, &changes, &self.text, self.device, engine)?;
+        let mut trained = Trained::nearest(config, &self.near, self.request.step - 1)?;
         let mut forked = Forked {
             from: trained.state.step,
             deviation: None,
@@ -211,8 +216,11 @@ impl Forks<'_> {
             if self.request.stop.load(Ordering::Relaxed) {
                 return Ok(forked);
             }
-            let (record, _) = step(&training, &mut trained, None);
-            alarms.look(&record);
+            let (record, turn) = course.again(&mut trained, &mut alarms);
+            if let Turn::Back(_) = turn {
+                let (directory, to) = (self.request.directory, self.request.step);
+                return Err(went_back(directory, record.step, to));
+            }
             let known = self.records.get(&record.step);
             let differs = known
                 .map(|known| known.differing(&record))
@@ -231,18 +239,6 @@ impl Forks<'_> {
         Ok(forked)
     }
 
-    /// The newest state of at most `step` steps that is at hand.
-    fn nearest(&self, step: u64) -> Result<Trained, TrainError> {
-        let mut trained = Trained::fresh(self.request.config)?;
-        let found = self
-            .near
-            .load(step, &mut trained.parameters, &mut trained.adam)?;
-        match found {
-            Some(state) => Ok(Trained { state, ..trained }),
-            None => Trained::fresh(self.request.config),
-        }
-    }
-
     /// The state that a fork begins with.
     fn changed(&self, trained: &Trained, child: &Child) -> Result<Trained, TrainError> {
         let Trained {
@@ -255,30 +251,33 @@ impl Forks<'_> {
             adam: adam.clone(),
             state: state.clone(),
         };
-        let fresh = State::new(&child.config, parameters.table().len());
         let (before, now) = (self.request.config, &child.config);
-        let scaled = |config: &Config| {
-            let scale = &config.precision.loss_scale;
-            (config.precision.format, scale.mode, scale.initial)
-        };
-        if scaled(before) != scaled(now) {
-            own.state.scaler = fresh.scaler;
-        }
-        if before.optimizer.clip_mode != now.optimizer.clip_mode {
-            own.state.clipper = fresh.clipper;
-        }
+        inherit(&mut own.state, before, now);
+        exchange(&mut own.state, before, now);
+        own.adam.with_decay(&before.optimizer, &now.optimizer);
         match child.change {
             None => {}
             Some(StateChange::MomentsReset) => own.adam = AdamW::new(parameters.len()),
             Some(StateChange::LossScale(factor)) => own.state.scaler.scale *= factor,
             Some(StateChange::Older(steps)) => {
-                let older = self.nearest(state.step.saturating_sub(steps))?;
+                let step = state.step.saturating_sub(steps);
+                let older = Trained::nearest(before, &self.near, step)?;
                 own.parameters = older.parameters;
                 own.adam = older.adam;
             }
+            Some(StateChange::Nudge(which)) => {
+                let mut signs = stream(before.seed, "nudge", which);
+                for weight in own.parameters.values_mut() {
+                    *weight *= if signs.random() {
+                        1.0 + NUDGE
+                    } else {
+                        1.0 - NUDGE
+                    };
+                }
+            }
         }
         own.state.updates = own.adam.updates;
-        own.state.config_hash = fresh.config_hash;
+        own.state.config_hash = now.hash();
         Ok(own)
     }
 
@@ -344,6 +343,29 @@ impl Forks<'_> {
         summary.records = Some(0);
         Ok(writer.finish(&summary)?)
     }
+}
+
+/// What a fork keeps of what the policies of its run have done: with the same policies all but the branches, which lie in
+/// the run's directory; with others what became of the data.
+fn inherit(state: &mut State, before: &Config, now: &Config) {
+    let same = before.recovery == now.recovery;
+    let formats = |config: &Config| (config.precision.clone(), config.optimizer.clip_mode);
+    if !same || formats(before) != formats(now) {
+        end_passing(state);
+    }
+    let fresh = (!now.recovery.is_off()).then(Recovered::default);
+    state.recovered = match state.recovered.take() {
+        None => fresh,
+        Some(done) if same => Some(Recovered {
+            branches: 0,
+            ..done
+        }),
+        Some(done) => Some(Recovered {
+            ahead: done.ahead,
+            reached: done.reached,
+            ..Recovered::default()
+        }),
+    };
 }
 
 /// How the fork at `child` names its run: from its own directory where it lies inside the run's, so that both can be

@@ -11,7 +11,7 @@ use crate::parameters::{Parameters, Role};
 use crate::pass::{Note, Setting, TrainPass};
 use crate::state::Trained;
 use crate::trainer::signals::GradientNorms;
-use experiments_config::Format;
+use experiments_config::{Format, Position};
 use kernels::Pass::Backward;
 use kernels::slices::rows::add;
 use kernels::{Buffer, RangeCount};
@@ -80,7 +80,7 @@ impl Accumulated {
 /// gives the micro-batch at a position in the data.
 pub(crate) fn accumulate(
     setting: &Setting,
-    fetch: impl Fn(u64) -> Batch,
+    fetch: impl Fn(Position) -> Batch,
     trained: &mut Trained,
     with_layers: bool,
     mut parity: Option<&mut ParityFile>,

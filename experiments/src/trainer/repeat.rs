@@ -1,10 +1,10 @@
 //! One step of a run again, with everything that enters and leaves it.
 
+use super::alarms::Alarms;
+use super::course::{Course, Turn, changes, went_back};
 use super::identity::check_same;
 use super::memory::check_memory;
-use super::step::step;
 use super::text::Text;
-use super::training::Training;
 use crate::backend::Device;
 use crate::error::TrainError;
 use crate::files::checkpoint::Checkpoints;
@@ -62,16 +62,23 @@ pub fn parity(mut repeat: Repeat, out: &Path) -> Result<(), TrainError> {
 
 fn take_again(repeat: &mut Repeat, text: &Text, device: Device) -> Result<ParityFile, TrainError> {
     let config = repeat.config;
-    let training = Training::new(config, text, device.engine(config, None)?);
+    let changes = changes(config)?;
+    let engine = device.engine(config, None)?;
+    let course = Course::new(config, &changes, text, device, engine)?;
     let checkpoints = Checkpoints::new(repeat.directory, config);
     let before = repeat.step - 1;
     let (mut trained, _) = Trained::load(config, &checkpoints, before)?;
+    let (mut alarms, _) = Alarms::begin(repeat.directory, config, &mut trained.state)?;
     while trained.state.step < before {
-        let (record, _) = step(&training, &mut trained, None);
+        let (record, turn) = course.again(&mut trained, &mut alarms);
+        if let Turn::Back(_) = turn {
+            return Err(went_back(repeat.directory, record.step, repeat.step));
+        }
         (repeat.on_step)(&record);
     }
+    let config = course.training(&trained.state).config;
     let mut file = ParityFile::new(&config.at(trained.state.progress()), repeat.step);
-    let (record, _) = step(&training, &mut trained, Some(&mut file));
+    let (record, _) = course.step(&mut trained, Some(&mut file));
     (repeat.on_step)(&record);
     Ok(file)
 }

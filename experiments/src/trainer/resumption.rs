@@ -1,17 +1,27 @@
 //! Where a run goes on.
 
 use crate::error::TrainError;
-use crate::files::checkpoint::{Checkpoints, Loaded};
+use crate::files::checkpoint::{Checkpoints, Loaded, Nearby};
 use crate::files::weights::initial_weights;
-use crate::state::Trained;
+use crate::state::{State, Trained};
 use experiments_config::Config;
-use logs::{Event, EventKind, RunReader};
+use logs::{Event, EventKind, RollBack, RunReader};
 use std::path::Path;
 
 impl Trained {
     /// Where training begins.
     pub(crate) fn fresh(config: &Config) -> Result<Self, TrainError> {
         Ok(Self::new(config, initial_weights(config)?))
+    }
+
+    /// The newest state of at most `step` finished steps that is at hand, or the beginning.
+    pub(super) fn nearest(config: &Config, near: &Nearby, step: u64) -> Result<Self, TrainError> {
+        let mut trained = Self::fresh(config)?;
+        let found = near.load(step, &mut trained.parameters, &mut trained.adam)?;
+        match found {
+            Some(state) => Ok(Self { state, ..trained }),
+            None => Self::fresh(config),
+        }
     }
 
     /// The newest usable checkpoint of at most `step` finished steps and what was found about it, or a
@@ -46,7 +56,7 @@ impl Resumption {
         let (trained, loaded) = Trained::load(config, &checkpoints, u64::MAX)?;
         let mut notices = checkpoints.strays()?;
         if loaded.is_some() {
-            notices.extend(lost_events(directory, trained.state.step)?);
+            notices.extend(lost_events(directory, &trained.state)?);
         }
         Ok(Self {
             trained,
@@ -87,10 +97,14 @@ impl Resumption {
 }
 
 /// Says so where events were lost from the end of their file: what was written before the checkpoint of
-/// `step` is not written again. The event of a checkpoint follows it, so only a run that was killed just then
+/// `state` is not written again. With the first checkpoint of a branch the run is on it before any event says so. The event of a checkpoint follows it, so only a run that was killed just then
 /// is without: it has no later record, and the event of the attempt that goes on stands for it from then on.
-fn lost_events(directory: &Path, step: u64) -> Result<Option<String>, TrainError> {
-    let events = logs::read::events(directory)?;
+fn lost_events(directory: &Path, state: &State) -> Result<Option<String>, TrainError> {
+    let (events, step) = (logs::read::events(directory)?, state.step);
+    let mut backs = events.iter().filter_map(RollBack::of);
+    if state.branch() > 0 && !backs.any(|back| back.branch == state.branch()) {
+        return Ok(None);
+    }
     let of_checkpoint = |event: &Event| {
         matches!(event.kind, EventKind::Checkpoint | EventKind::Resume) && event.step == step
     };

@@ -2,11 +2,10 @@
 
 use super::attempt::{Attempt, Outcome, conclude};
 use super::beginning::{announce_watch, begin, is_finished, prepare};
+use super::course::{Course, Turn, changes};
 use super::evaluation::evaluate;
 use super::memory::check_memory;
 use super::request::{Ending, Request, Shared};
-use super::step::step;
-use super::training::Training;
 use crate::backend::Device;
 use crate::error::TrainError;
 use crate::files::checkpoint::{Checkpoints, Ring};
@@ -41,8 +40,10 @@ pub(super) fn train_in(mut request: Request, shared: Option<Shared>) -> Result<E
         return Ok(Ending::Stopped);
     };
     announce_watch(&mut request)?;
-    // Nobody need wait for passes that a probe will not ask for.
-    let pack = shared.filter(|_| config.probe.kind == ProbeKind::Train);
+    // Nobody need wait for passes that a probe will not ask for, nor one that may go back or change them.
+    let shares = config.probe.kind == ProbeKind::Train && config.recovery.is_off();
+    let pack = shared.filter(|_| shares);
+    let changes = changes(config)?;
     let engine = device.engine(config, pack.map(|shared| shared.pack))?;
     let claim = RunLease::take(request.directory)?;
     let (mut writer, begun) = begin(&mut request, claim, &text, device, &*engine)?;
@@ -52,7 +53,8 @@ pub(super) fn train_in(mut request: Request, shared: Option<Shared>) -> Result<E
     };
     let result = match begun {
         None => attempt.probe(&text, device, engine),
-        Some(trained) => run(attempt, &Training::new(config, &text, engine), trained),
+        Some(trained) => Course::new(config, &changes, &text, device, engine)
+            .and_then(|course| run(attempt, &course, trained)),
     };
     // The next run of this process may have another shape.
     kernels::Buffer::free_pool();
@@ -60,22 +62,20 @@ pub(super) fn train_in(mut request: Request, shared: Option<Shared>) -> Result<E
 }
 
 /// The loop: step, record, and at their intervals evaluate and checkpoint.
-fn run(
-    mut attempt: Attempt,
-    training: &Training,
-    mut trained: Trained,
-) -> Result<Outcome, TrainError> {
+fn run(mut attempt: Attempt, course: &Course, mut trained: Trained) -> Result<Outcome, TrainError> {
+    let training = &course.base;
     let config = training.config;
     let checkpoints = Checkpoints::new(attempt.request.directory, config);
     let mut ring = Ring::open(attempt.request.directory, config);
     let mut alarms = attempt.watch(&mut trained.state)?;
+    attempt.begin_branch(course, &trained.state)?;
     let mut known = attempt.known_first(trained.state.step)?;
     let mut held_out_loss = None;
     while !is_over(&trained.state, config) {
         if attempt.request.stop.load(Ordering::Relaxed) {
             return attempt.stop(&checkpoints, &mut trained, &alarms, None);
         }
-        let (mut record, events) = step(training, &mut trained, None);
+        let (mut record, events) = course.step(&mut trained, None);
         let number = trained.state.step;
         let last = is_over(&trained.state, config);
         if last || due(number, config.eval.interval) {
@@ -87,11 +87,23 @@ fn run(
         if let Some(known) = known.take() {
             attempt.audit(&known, &record)?;
         }
-        let (news, stop) = alarms.look(&record);
-        attempt.tell(&news)?;
-        let stop = stop.filter(|_| !last);
+        let seen = alarms.look(&record);
+        attempt.tell(&seen.news)?;
+        let mut stop = seen.stop.map(|news| news.alarm.message).filter(|_| !last);
+        let answer = seen.trigger.filter(|_| !last);
+        match course.answer(&mut trained.state, answer.as_ref()) {
+            Turn::On(events) => attempt.events(&events)?,
+            Turn::Stop(why) => stop = Some(why),
+            Turn::Back(back) => {
+                (trained, alarms) = attempt.go_back(course, &checkpoints, back, number)?;
+                held_out_loss = None;
+            }
+        }
         if stop.is_some() {
             return attempt.stop(&checkpoints, &mut trained, &alarms, stop);
+        }
+        if trained.state.step < number {
+            continue;
         }
         if ring.wants(number, alarms.leads_at(number)) && !last {
             attempt.keep(&mut ring, &mut trained, &alarms)?;
@@ -100,7 +112,7 @@ fn run(
             attempt.save(&checkpoints, &mut trained, &alarms)?;
         }
     }
-    ring.close(trained.state.step, alarms.begun())?;
+    ring.close(&trained.state, alarms.begun())?;
     // Killed between its last checkpoint and its summary, a run has nothing left to do but this.
     if held_out_loss.is_none() {
         held_out_loss = evaluate(training, &trained.parameters).loss;

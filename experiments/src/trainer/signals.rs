@@ -5,7 +5,7 @@ use crate::layers::tap::{Readings, larger};
 use crate::numerics::precision::RangeReport;
 use crate::optimizer::adamw::UpdateReport;
 use crate::parameters::{Parameter, Role};
-use experiments_config::Config;
+use experiments_config::{Config, Samples};
 use logs::Record;
 use logs::signal::{self, PerLayer};
 
@@ -111,7 +111,7 @@ impl Recorder<'_> {
     }
 
     /// Sequences and token slots consumed since the start of the run.
-    pub(crate) fn consumed(&mut self, samples: u64, seq_len: usize) {
+    pub(crate) fn consumed(&mut self, Samples(samples): Samples, seq_len: usize) {
         self.record.set(signal::SAMPLES, samples as f64);
         self.record
             .set(signal::TOKENS, (samples * seq_len as u64) as f64);

@@ -11,7 +11,7 @@ use crate::numerics::precision::RangeReport;
 use crate::pass::Setting;
 use crate::state::Trained;
 use crate::trainer::signals::{GradientNorms, Recorder};
-use experiments_config::{Config, Format};
+use experiments_config::{Config, Format, Position};
 use experiments_text::Split;
 use logs::{Event, Record, signal};
 use std::time::Instant;
@@ -24,13 +24,18 @@ pub(super) fn step(
 ) -> (Record, Vec<Event>) {
     let start = Instant::now();
     let number = trained.state.step + 1;
-    let config = &training.config.at(trained.state.progress());
+    let mut config = training.config.at(trained.state.progress());
+    let recovered = trained.state.recovered.as_ref();
+    config.optimizer.lr_scale *= recovered.map_or(1.0, |done| done.lr_factor(&config.recovery));
+    let config = &config;
     let mut events = pass_over(config, &mut trained.state);
-    events.extend(plant(config, &mut trained.parameters, number));
+    let recovered = trained.state.recovered.as_ref();
+    events.extend(plant(config, &mut trained.parameters, number, recovered));
+    let ahead = recovered.map_or(0, |done| done.ahead);
     let reading = config.reading(number, trained.state.position);
     let sampler = Sampler {
         // What is planted in data goes with them, wherever a fork reads them.
-        step: reading.step,
+        step: reading.step.map(|step| step.saturating_add(ahead)),
         ..training.sampler(config, Split::Train)
     };
     let setting = training.setting(config);
@@ -49,7 +54,7 @@ pub(super) fn step(
     let recording = Instant::now();
     let counted = config.precision.format != Format::Fp32 && setting.engine.counts_range();
     let mut record = taken.record(config, trained, with_layers, counted);
-    record.set(signal::DATA_POSITION, reading.position as f64);
+    record.set(signal::DATA_POSITION, reading.position.0 as f64);
     let seconds = start.elapsed().as_secs_f64();
     record.set(signal::STEP_SECONDS, seconds);
     record.set(signal::RECORD_SECONDS, recording.elapsed().as_secs_f64());
@@ -78,7 +83,7 @@ pub(crate) struct Taken {
 /// Fetch, forward, backward, unscale, inspect, update, decide.
 pub(crate) fn take(
     setting: &Setting,
-    fetch: impl Fn(u64) -> Batch,
+    fetch: impl Fn(Position) -> Batch,
     trained: &mut Trained,
     with_layers: bool,
     mut parity: Option<&mut ParityFile>,

@@ -16,7 +16,9 @@ use crate::optimizer::adamw::AdamW;
 use crate::parameters::{Parameter, Parameters};
 use crate::pass::Setting;
 use crate::state::{State, Trained};
-use experiments_config::{Config, Intervention, KernelChoice, load_preset, resolve};
+use experiments_config::{
+    Config, Intervention, KernelChoice, Position, Samples, load_preset, resolve,
+};
 use logs::EventKind;
 use safetensors::SafeTensors;
 use safetensors::tensor::TensorView;
@@ -130,7 +132,7 @@ impl<'a> Golden<'a> {
         let weights = self.group("weights_before", &table);
         let mut state = State::new(&self.config, table.len());
         state.step = self.step - 1;
-        state.optimizer_samples = state.step * self.config.samples_per_step();
+        state.optimizer_samples = Samples(state.step * self.config.samples_per_step());
         let mut parameters = Parameters::zeros(table);
         parameters.values_mut().copy_from_slice(&weights);
         Trained {
@@ -237,7 +239,7 @@ fn check(path: &Path, kernels: KernelChoice) -> &'static str {
     };
     let size = config.batch.micro_batch as u64;
     assert_eq!(golden.micro_batches, config.batch.gradient_accumulation);
-    let fetch = |position: u64| golden.batch((position / size) as usize);
+    let fetch = |Position(position)| golden.batch((position / size) as usize);
     let mut sum = accumulate(&setting, fetch, &mut trained, false, None);
     let norms = unscale(&mut sum, &trained.parameters, 1.0, None);
 
@@ -305,7 +307,7 @@ fn an_intervention_moves_the_data_and_nothing_else() {
         skip_steps: 5,
     }];
     let mut state = State::new(&config, 1);
-    (state.step, state.samples, state.position) = (6, 144, 144);
+    (state.step, state.samples, state.position) = (6, Samples(144), Position(144));
     assert!(
         pass_over(&config, &mut state).is_empty(),
         "not before its step"
@@ -314,7 +316,7 @@ fn an_intervention_moves_the_data_and_nothing_else() {
     let before = state.clone();
     assert_eq!(pass_over(&config, &mut state).len(), 1);
     // Five steps of three micro-batches of eight sequences.
-    assert_eq!(state.position, before.position + 5 * 3 * 8);
+    assert_eq!(state.position.0, before.position.0 + 5 * 3 * 8);
     state.position = before.position;
     assert_eq!(state, before);
 }

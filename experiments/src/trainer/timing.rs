@@ -39,7 +39,7 @@ pub(crate) fn time_steps(
             step(&training, &mut trained, None);
             let time = start.elapsed();
             // Drawn a second time, outside the measured time: a sequence of a number is always the same.
-            let read = first..trained.state.position;
+            let read = first.0..trained.state.position.0;
             let targets = read.map(|i| sampler.sample(i).0.target_count()).sum();
             laps.push(Lap { time, targets });
         }

@@ -41,6 +41,11 @@ impl<'a> Training<'a> {
         }
     }
 
+    /// What computes the passes.
+    pub(crate) fn engine(&self) -> &dyn Engine {
+        &*self.engine
+    }
+
     /// Passes for the values that `config` has now.
     pub(crate) fn setting<'s>(&'s self, config: &'s Config) -> Setting<'s> {
         Setting {

@@ -1,6 +1,7 @@
-//! Several attempts as one run.
+//! Several attempts as one run, without what roll-backs abandoned.
 
 use crate::record::Record;
+use crate::run::RollBack;
 
 /// Records sorted by step, each with the attempt it came from.
 #[derive(Debug, Default)]
@@ -12,14 +13,18 @@ pub(super) struct Merged {
     between: Vec<(Record, u32)>,
     /// Attempt and step of the record that the newest attempt wrote last.
     newest: Option<(u32, u64)>,
-    /// Rises when a record is replaced or inserted before others.
+    /// Rises when a record is replaced, inserted before others or taken out.
     pub(super) revision: u64,
+    roll_backs: Vec<RollBack>,
 }
 
 impl Merged {
     /// Adds a record; one of the same step from the same or an earlier attempt is replaced. What does not
     /// come last has its place only after [`Merged::settle`].
     pub(super) fn insert(&mut self, record: Record, attempt: u32) {
+        if self.is_abandoned(record.step, attempt) {
+            return;
+        }
         if self.newest.is_none_or(|(newest, _)| attempt >= newest) {
             self.newest = Some((attempt, record.step));
         }
@@ -69,6 +74,30 @@ impl Merged {
             }
             self.records.push(record);
             self.owners.push(attempt);
+        }
+    }
+
+    fn is_abandoned(&self, step: u64, attempt: u32) -> bool {
+        let mut all = self.roll_backs.iter();
+        all.any(|back| back.abandons(attempt, step))
+    }
+
+    /// Takes out what these roll-backs, all that there were, abandoned, and takes no more of it in.
+    pub(super) fn abandon(&mut self, roll_backs: Vec<RollBack>) {
+        if roll_backs == self.roll_backs {
+            return;
+        }
+        self.roll_backs = roll_backs;
+        let known = std::mem::take(&mut self.records).into_iter();
+        let all = known.zip(std::mem::take(&mut self.owners));
+        let kept = all.filter(|(record, attempt)| !self.is_abandoned(record.step, *attempt));
+        (self.records, self.owners) = kept.collect();
+        self.revision += 1;
+        // Until the branch has recorded a step, the run is where it went back to.
+        if let Some((attempt, step)) = self.newest
+            && let Some(back) = self.roll_backs.iter().rfind(|b| b.abandons(attempt, step))
+        {
+            self.newest = Some((attempt, back.to));
         }
     }
 

@@ -63,6 +63,30 @@ pub enum EventKind {
     Other,
 }
 
+impl EventKind {
+    /// In words, of at most 14 letters.
+    #[must_use]
+    pub fn words(self) -> &'static str {
+        match self {
+            Self::Start => "start",
+            Self::Resume => "resume",
+            Self::Checkpoint => "checkpoint",
+            Self::Overflow => "overflow",
+            Self::LossScale => "loss scale",
+            Self::LossScaleMinimum => "scale minimum",
+            Self::Alarm => "alarm",
+            Self::Nonfinite => "not finite",
+            Self::Intervention => "intervention",
+            Self::Evaluation => "evaluation",
+            Self::Stop => "stop",
+            Self::Finish => "finish",
+            Self::Fail => "fail",
+            Self::Integrity => "integrity",
+            Self::Other => "other",
+        }
+    }
+}
+
 impl Event {
     /// An event that happens now.
     #[must_use]

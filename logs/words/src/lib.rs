@@ -6,6 +6,7 @@
 
 mod duration;
 mod line;
+mod named;
 mod nearest;
 mod number;
 pub mod printable;
@@ -14,6 +15,7 @@ mod table;
 
 pub use duration::{duration, short_duration};
 pub use line::{counted, cut, hanging, quoted};
+pub use named::Named;
 pub use nearest::{closest, did_you_mean, hint};
 pub use number::{approximate, bytes, decimal, number, thousands};
 pub use printable::{printable, printable_line, printable_path};

@@ -11,11 +11,11 @@ pub(crate) use configs::check_recorded;
 pub(crate) use fields::check_keys;
 
 use crate::card::check::fields::{
-    Choice, MAX_RUNS, check_name, complain, positive, required, seeds,
+    MAX_RUNS, check_name, choose, complain, positive, required, seeds,
 };
 use crate::card::value::flatten;
 use crate::card::wire::{Read, WireBudget};
-use crate::card::{Card, Kind, Source};
+use crate::card::{Card, Source};
 use experiments_config::{Complaint, Config, load_file, load_preset, names_files, settled};
 use selectors::{arm_rules, check_matched, excluded, figure};
 use std::collections::BTreeMap;
@@ -89,7 +89,7 @@ fn said(read: Read, complaints: &mut Vec<Complaint>) -> (Card, BTreeMap<String, 
     check_keys("fixed", &fixed, found);
     let axes = axes::grid(&wire.axes, &wire.zip, &fixed, found);
     let zips = axes::zips(&wire.zip, &fixed, &axes, found);
-    let kind = Kind::choose(wire.kind, "kind", found);
+    let kind = choose(wire.kind, None, "kind", found);
     let mut card = Card {
         title: required(wire.title, "title", "one line", found),
         hypothesis: required(

@@ -1,25 +1,25 @@
 //! What a card claims, and what of it counts.
 
-use serde::{Deserialize, Serialize};
+use words::named;
 
-/// What a card claims to reproduce, if anything: a proxy may show a symptom without sharing its cause.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Kind {
-    /// The observable failure only.
-    Symptom,
-    /// The cause as well.
-    Mechanism,
-    /// Nothing: it looks around, has no criterion, and gives no verdict.
-    Exploration,
+named! {
+    /// What a card claims to reproduce, if anything: a proxy may show a symptom without sharing its cause.
+    pub enum Kind {
+        /// The observable failure only.
+        Symptom = "symptom",
+        /// The cause as well.
+        Mechanism = "mechanism",
+        /// Nothing: it looks around, has no criterion, and gives no verdict.
+        Exploration = "exploration",
+    }
 }
 
-/// Whether a run counts for the verdict.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Role {
-    /// Counts in the test of the criterion.
-    Confirmatory,
-    /// Shown only.
-    Descriptive,
+named! {
+    /// Whether a run counts for the verdict.
+    pub enum Role {
+        /// Counts in the test of the criterion.
+        Confirmatory = "confirmatory",
+        /// Shown only.
+        Descriptive = "descriptive",
+    }
 }

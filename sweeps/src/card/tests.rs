@@ -43,7 +43,7 @@ fn a_device_is_no_card_and_is_not_read() {
 #[test]
 fn the_page_about_cards_has_every_reduction_and_every_event() {
     let page = include_str!("../../../docs/cards-and-sweeps.md");
-    let reductions = Reduce::WORDS.iter().map(|(word, _)| *word);
+    let reductions = Reduce::ALL.into_iter().map(Reduce::name);
     let events = Event::all().filter(|event| *event == Event::Spiked);
     let words = reductions.chain(events.map(Event::name));
     let missing: Vec<&str> = words

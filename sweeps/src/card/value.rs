@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 use toml::{Table, Value};
-pub(crate) use words::closest;
 
 /// Values by dotted configuration key.
 pub type Settings = BTreeMap<String, Value>;

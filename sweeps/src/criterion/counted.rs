@@ -3,8 +3,9 @@
 
 use super::settled::Settled;
 use super::test::{
-    Against, Beside, Compared, Count, Detail, Direction, Effect, Expect, Fields, Finding, LEVEL,
-    MORE, Needed, Pair, Runs, Side, SimulatedRuns, Size, word, wrong_way,
+    Against, Arms, Beside, Compared, Count, Detail, Direction, Effect, Expect, Fields, Finding,
+    LEVEL, MORE, Needed, Pair, Quantity, Runs, SeedUse, Seeds, Side, SimulatedRuns, Size,
+    StatisticalTest, TooFew, word, wrong_way,
 };
 use crate::Event;
 use crate::card::matches;
@@ -24,16 +25,6 @@ pub struct Counted {
     /// The way the difference must go.
     pub direction: Direction,
 }
-
-/// Keys of either test.
-pub(super) const KEYS: &[&str] = &[
-    "treatment",
-    "control",
-    "direction",
-    "event",
-    "pool",
-    "failed",
-];
 
 /// Whether the two runs of a seed show the event, treatment first; `None` where that is not known.
 pub(super) type Seen = [Option<bool>; 2];
@@ -69,37 +60,85 @@ pub(super) struct Decision {
     pub(super) words: fn(&str, &str, &str) -> String,
 }
 
-impl Counted {
-    pub(super) fn read(fields: &mut Fields<'_>) -> Self {
-        Self {
+/// What is left to a test of counts: everything else is [`Counted`]'s, for both.
+pub(super) trait CountedTest {
+    /// What it is, in words.
+    const METHOD: &str;
+    /// How runs of the same seed belong together.
+    const SEED_USE: SeedUse;
+
+    /// Of what it is told.
+    fn new(told: Counted) -> Self;
+
+    /// What it is told.
+    fn counted(&self) -> &Counted;
+
+    /// Why the runs cannot make it hold, whatever they show; `None` where they can.
+    fn too_few(seeds: &Seeds, alpha: f64) -> Option<TooFew>;
+
+    /// What it says of the counts.
+    fn decide(counts: &Counts, direction: Direction, alpha: f64) -> Decision;
+}
+
+impl<T: CountedTest> StatisticalTest for T {
+    fn method() -> &'static str {
+        T::METHOD
+    }
+
+    fn keys() -> &'static [&'static str] {
+        &[
+            "treatment",
+            "control",
+            "direction",
+            "event",
+            "pool",
+            "failed",
+        ]
+    }
+
+    fn read(fields: &mut Fields<'_>) -> Self {
+        T::new(Counted {
             arms: fields.pair(),
             event: fields.event(),
             direction: fields.direction(MORE),
-        }
+        })
     }
 
-    pub(super) fn compares(&self) -> Compared<'_> {
-        Compared::Shares(&self.event, self.direction)
+    fn arms(&self) -> Arms<'_> {
+        Arms::Pair(&self.counted().arms, None)
     }
 
-    pub(super) fn needed(expect: &Expect) -> Vec<Needed> {
+    fn compares(&self) -> Compared<'_> {
+        let told = self.counted();
+        Compared::Shares(&told.event, told.direction)
+    }
+
+    fn seed_use(&self) -> SeedUse {
+        T::SEED_USE
+    }
+
+    fn too_few(&self, seeds: &Seeds, alpha: f64) -> Option<TooFew> {
+        T::too_few(seeds, alpha)
+    }
+
+    fn needed(&self, expect: &Expect) -> Vec<Needed> {
         vec![
             Needed::share("treatment", expect.treatment),
             Needed::share("control", expect.control),
         ]
     }
 
-    pub(super) fn against(&self, expect: &Expect) -> Option<Against> {
+    fn against(&self, expect: &Expect) -> Option<Against> {
         let (treatment, control) = (expect.treatment?, expect.control?);
         let name = format!("`control` = {control}");
         Some(Against {
             key: "treatment",
-            message: wrong_way(self.direction, treatment, control, &name)?,
+            message: wrong_way(self.counted().direction, treatment, control, &name)?,
             hint: "turn `direction` round, or exchange the two".to_owned(),
         })
     }
 
-    pub(super) fn expected(expect: &Expect) -> String {
+    fn expected(&self, expect: &Expect) -> String {
         format!(
             "the event in {} of treatment and {} of control runs",
             word(expect.treatment),
@@ -107,7 +146,7 @@ impl Counted {
         )
     }
 
-    pub(super) fn limits(size: Size) -> String {
+    fn limits(&self, size: Size) -> String {
         let none = Proportion::new(0, size.seeds as u64).clopper_pearson(LEVEL);
         format!(
             "no event in {} runs still allows a share of {:.0} %",
@@ -116,17 +155,27 @@ impl Counted {
         )
     }
 
-    pub(super) fn draw(&self, runs: &mut SimulatedRuns<'_>, generator: &mut ChaCha8Rng) {
+    fn draw(&self, runs: &mut SimulatedRuns<'_>, generator: &mut ChaCha8Rng) {
+        let told = self.counted();
         let (treatment, control) = (runs.expect.treatment, runs.expect.control);
         let shares = runs.by_arm(|arm| {
-            let treated = matches(&arm.settings, &self.arms.treatment);
+            let treated = matches(&arm.settings, &told.arms.treatment);
             if treated { treatment } else { control }.unwrap_or(0.0)
         });
-        runs.outcomes(&self.event, |place| shares[place], generator);
+        runs.outcomes(&told.event, |place| shares[place], generator);
     }
 
+    fn find(&self, runs: &Runs<'_>, finding: &mut Finding) {
+        let told = self.counted();
+        let counts = told.count(runs);
+        let decision = T::decide(&counts, told.direction, finding.alpha);
+        told.note(runs, counts, decision, finding);
+    }
+}
+
+impl Counted {
     /// Counts the runs.
-    pub(super) fn count(&self, runs: &Runs<'_>) -> Counts {
+    fn count(&self, runs: &Runs<'_>) -> Counts {
         let arms = [&self.arms.treatment, &self.arms.control];
         let sides = arms.map(|at| runs.side(at, &self.arms.pool));
         let seen = pairs(runs, &sides, &self.event);
@@ -139,13 +188,7 @@ impl Counted {
     }
 
     /// Writes down what was counted and decided.
-    pub(super) fn note(
-        &self,
-        runs: &Runs<'_>,
-        counts: Counts,
-        decision: Decision,
-        finding: &mut Finding,
-    ) {
+    fn note(&self, runs: &Runs<'_>, counts: Counts, decision: Decision, finding: &mut Finding) {
         let p = decision.p;
         finding.p_value = Some(p);
         finding.as_stated = decision.as_stated;
@@ -208,7 +251,7 @@ impl Counted {
         }
         match finding.effects.first().and_then(|e| Some((e, e.interval?))) {
             Some((effect, ends))
-                if treatment.proportion.n > 0 && effect.what.contains("shares") =>
+                if treatment.proportion.n > 0 && effect.what == Quantity::ShareDifference =>
             {
                 format!(
                     "; difference {} points, {} % interval {} to {}",
@@ -235,7 +278,7 @@ fn effects(runs: &Runs<'_>, counts: &Counts, p: f64, alpha: f64) -> Vec<Effect> 
         let ends = risk_difference(a, b, level);
         let widened = p > alpha && !ends.holds(0.0);
         effects.push(Effect {
-            what: "difference of shares, treatment − control".to_owned(),
+            what: Quantity::ShareDifference,
             value: a.share() - b.share(),
             interval: Some(if widened { ends.with(0.0) } else { ends }),
             level,
@@ -261,10 +304,10 @@ fn effects(runs: &Runs<'_>, counts: &Counts, p: f64, alpha: f64) -> Vec<Effect> 
             String::new()
         };
         effects.push(Effect {
-            what: format!(
-                "difference of mean {}, treatment − control{of}",
+            what: Quantity::MeanDifference(format!(
+                "{}, treatment − control{of}",
                 runs.metric_label()
-            ),
+            )),
             value: difference.mean,
             interval: difference.interval,
             level: LEVEL,

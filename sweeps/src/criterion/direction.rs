@@ -1,39 +1,26 @@
 //! Which way a claim goes.
 
-use serde::{Deserialize, Serialize};
+use words::named;
 
-/// Which way a difference or a trend must go for a criterion to hold.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Direction {
-    /// The event is more frequent under treatment.
-    TreatmentMore,
-    /// The event is less frequent under treatment.
-    TreatmentLess,
-    /// The value is higher under treatment.
-    TreatmentHigher,
-    /// The value is lower under treatment.
-    TreatmentLower,
-    /// The metric rises with the axis.
-    Increasing,
-    /// The metric falls with the axis.
-    Decreasing,
+named! {
+    /// Which way a difference or a trend must go for a criterion to hold.
+    pub enum Direction {
+        /// The event is more frequent under treatment.
+        TreatmentMore = "treatment_more",
+        /// The event is less frequent under treatment.
+        TreatmentLess = "treatment_less",
+        /// The value is higher under treatment.
+        TreatmentHigher = "treatment_higher",
+        /// The value is lower under treatment.
+        TreatmentLower = "treatment_lower",
+        /// The metric rises with the axis.
+        Increasing = "increasing",
+        /// The metric falls with the axis.
+        Decreasing = "decreasing",
+    }
 }
 
 impl Direction {
-    /// The word used in cards.
-    #[must_use]
-    pub fn word(self) -> &'static str {
-        match self {
-            Self::TreatmentMore => "treatment_more",
-            Self::TreatmentLess => "treatment_less",
-            Self::TreatmentHigher => "treatment_higher",
-            Self::TreatmentLower => "treatment_lower",
-            Self::Increasing => "increasing",
-            Self::Decreasing => "decreasing",
-        }
-    }
-
     /// Whether the claim is that the quantity goes up.
     #[must_use]
     pub fn is_up(self) -> bool {

@@ -123,7 +123,7 @@ pub(super) fn wrong_way(
     } else {
         (value < bound, "below")
     };
-    let word = direction.word();
+    let word = direction.name();
     (!right).then(|| {
         format!(
             "is {value}, against the criterion's direction: with `{word}` it must be {way} {name}"

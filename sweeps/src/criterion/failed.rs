@@ -1,26 +1,27 @@
 //! What a finished run without a finite value counts as where a metric is compared.
 
-use super::metric::{LOSSES, Metric, Reduce};
-use serde::{Deserialize, Serialize};
+use super::metric::{LOSSES, Metric};
+use super::reduce::Bad;
+use words::named;
 
-/// What becomes of a criterion when a finished run of its arms has no finite value.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Failed {
-    /// The run ranks behind every run that has a value.
-    Worst,
-    /// The criterion is not decided.
-    Open,
+named! {
+    /// What becomes of a criterion when a finished run of its arms has no finite value.
+    pub enum Failed {
+        /// The run ranks behind every run that has a value.
+        Worst = "worst",
+        /// The criterion is not decided.
+        Open = "open",
+    }
 }
 
-/// The end of a metric's scale behind which such a run ranks.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Worst {
-    /// Above every value, as for a loss.
-    High,
-    /// Below every value, as for an accuracy.
-    Low,
+named! {
+    /// The end of a metric's scale behind which such a run ranks.
+    pub enum Worst {
+        /// Above every value, as for a loss.
+        High = "high",
+        /// Below every value, as for an accuracy.
+        Low = "low",
+    }
 }
 
 impl Worst {
@@ -77,25 +78,10 @@ impl Metric {
     /// The end of the scale that is bad; `None` where neither is, as for a share.
     #[must_use]
     pub fn worst(&self) -> Option<Worst> {
-        match self.reduce {
-            // Spread and spikes are unsteadiness, whatever it is that is unsteady.
-            Reduce::SdLn
-            | Reduce::SpikeScore
-            | Reduce::Spikes
-            | Reduce::SpikeHeight
-            | Reduce::SpikeDuration
-            | Reduce::FirstSpikeDuration => Some(Worst::High),
-            // Sooner than any spike of another run.
-            Reduce::FirstSpike => Some(Worst::Low),
-            // Whose spikes they are, and what led them, is neither good nor bad.
-            Reduce::SpikesOfLayers | Reduce::SpikesOfEmbedding | Reduce::SpikeLead => None,
-            Reduce::Last
-            | Reduce::Mean
-            | Reduce::Median
-            | Reduce::Min
-            | Reduce::Max
-            | Reduce::Sum
-            | Reduce::MeanLog2 => of_signal(&self.name),
+        match self.reduce.row().worst {
+            Bad::OfSignal => of_signal(&self.name),
+            Bad::Always(worst) => Some(worst),
+            Bad::Neither => None,
         }
     }
 }
@@ -113,6 +99,7 @@ fn of_signal(name: &str) -> Option<Worst> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::criterion::Reduce;
 
     /// Signals of which neither end is bad; a new signal must be put into one of the three lists.
     const NEITHER: &[&str] = &[

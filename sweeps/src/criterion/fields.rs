@@ -5,9 +5,10 @@ use super::bound::{self, Bound};
 use super::direction::{Direction, Directions, HIGHER, MORE, TREND};
 use super::wire::WireCriterion;
 use crate::Event;
-use crate::card::{Settings, closest, complain, flatten};
+use crate::card::{Settings, complain, flatten};
 use experiments_config::Complaint;
 use toml::Table;
+use words::did_you_mean;
 
 /// What a criterion of a card says. A test takes what it needs; what is missing or wrong becomes a
 /// complaint, and something stands in for it that is never used.
@@ -130,7 +131,7 @@ impl<'a> Fields<'a> {
                 None => {
                     let names: Vec<&str> = Event::all().map(Event::name).collect();
                     let message = format!("has `{word}`; events are {}", names.join(", "));
-                    let hint = closest(&word, names).map(|near| format!("did you mean `{near}`?"));
+                    let hint = did_you_mean(&word, names);
                     self.complain("event", message, hint);
                 }
             }
@@ -140,20 +141,20 @@ impl<'a> Fields<'a> {
 
     /// `direction`, one of two.
     pub(super) fn direction(&mut self, [up, down]: Directions) -> Direction {
-        let expected = format!("expected `{}` or `{}`", up.word(), down.word());
+        let expected = format!("expected `{}` or `{}`", up.name(), down.name());
         let Some(word) = self.wire.direction.take() else {
             self.complain("direction", format!("is missing; {expected}"), None);
             return up;
         };
-        if let Some(found) = [up, down].into_iter().find(|known| known.word() == word) {
+        if let Some(found) = [up, down].into_iter().find(|known| known.name() == word) {
             return found;
         }
         // A word of another test says which way is meant.
         let mut others = [MORE, HIGHER, TREND].into_iter().flatten();
-        let near = match others.find(|known| known.word() == word) {
-            Some(meant) if meant.is_up() => Some(up.word()),
-            Some(_) => Some(down.word()),
-            None => closest(&word, [up.word(), down.word()]),
+        let near = match others.find(|known| known.name() == word) {
+            Some(meant) if meant.is_up() => Some(up.name()),
+            Some(_) => Some(down.name()),
+            None => words::closest(&word, [up.name(), down.name()]),
         };
         let hint = near.map(|near| format!("did you mean `{near}`?"));
         self.complain("direction", format!("is `{word}`; {expected}"), hint);

@@ -9,6 +9,7 @@ use crate::card::Role;
 use crate::reader::RunState;
 use crate::stats::{Interval, PairCounts, Proportion};
 use serde::{Deserialize, Serialize};
+use std::fmt;
 
 /// Confidence level of intervals that decide nothing.
 pub const LEVEL: f64 = 0.95;
@@ -29,8 +30,8 @@ pub struct Count {
 /// A number that says how large something is.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Effect {
-    /// What it is, with its unit.
-    pub what: String,
+    /// What it is.
+    pub what: Quantity,
     /// The estimate.
     pub value: f64,
     /// Its interval.
@@ -39,6 +40,47 @@ pub struct Effect {
     pub level: f64,
     /// How the interval was made.
     pub method: String,
+}
+
+/// What an effect measures. Files hold its words.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(from = "String", into = "String")]
+pub enum Quantity {
+    /// Share of runs with the event, treatment − control; people read it in percentage points.
+    ShareDifference,
+    /// Mean of the metric, treatment − control, beside a test of shares: the metric, and over which runs.
+    MeanDifference(String),
+    /// Any other, in words, with its unit.
+    Other(String),
+}
+
+const SHARE_DIFFERENCE: &str = "difference of shares, treatment − control";
+const MEAN_DIFFERENCE: &str = "difference of mean ";
+
+impl From<String> for Quantity {
+    fn from(words: String) -> Self {
+        match words.strip_prefix(MEAN_DIFFERENCE) {
+            _ if words == SHARE_DIFFERENCE => Self::ShareDifference,
+            Some(of) => Self::MeanDifference(of.to_owned()),
+            None => Self::Other(words),
+        }
+    }
+}
+
+impl From<Quantity> for String {
+    fn from(quantity: Quantity) -> Self {
+        quantity.to_string()
+    }
+}
+
+impl fmt::Display for Quantity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::ShareDifference => f.write_str(SHARE_DIFFERENCE),
+            Self::MeanDifference(of) => write!(f, "{MEAN_DIFFERENCE}{of}"),
+            Self::Other(words) => f.write_str(words),
+        }
+    }
 }
 
 /// The test of the same counts that does not decide.

@@ -78,7 +78,7 @@ impl StatisticalTest for Jonckheere {
         let is_up = self.direction.is_up();
         let size = if is_up { difference } else { difference.abs() };
         (size <= 0.0).then(|| {
-            let word = self.direction.word();
+            let word = self.direction.name();
             let message = format!(
                 "is {difference}, against the criterion's direction: with `{word}` groups must differ, \
                  and that way"
@@ -155,7 +155,8 @@ impl StatisticalTest for Jonckheere {
             what: format!(
                 "standardised Jonckheere statistic of {} in {along}",
                 runs.metric_label()
-            ),
+            )
+            .into(),
             value: found.z,
             interval: None,
             level: LEVEL,

@@ -198,7 +198,7 @@ fn effect(what: &str, ratio: Ratio, p: f64, alpha: f64) -> Effect {
         Known::Below(_) => (": an upper bound", ONE_SIDED),
     };
     Effect {
-        what: format!("ratio of the {what}, treatment / control{end}"),
+        what: format!("ratio of the {what}, treatment / control{end}").into(),
         value: ratio.middle(),
         interval,
         level: 1.0 - alpha,

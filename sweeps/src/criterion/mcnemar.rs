@@ -1,14 +1,10 @@
 //! McNemar's exact test: runs of two arms that share a seed are pairs, of which those are counted that
 //! disagree.
 
-use super::counted::{Counted, Decision, KEYS, Seen};
+use super::counted::{Counted, CountedTest, Counts, Decision, Seen};
 use super::settled::{Settled, decide};
-use super::test::{
-    Against, Arms, Beside, Compared, Direction, Expect, Fields, Finding, Needed, Runs, SeedUse,
-    Seeds, SimulatedRuns, Size, StatisticalTest, TooFew,
-};
+use super::test::{Beside, Direction, SeedUse, Seeds, TooFew};
 use crate::stats::{PairCounts, Proportion, fisher_exact, mcnemar_exact};
-use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 
@@ -17,63 +13,28 @@ use std::collections::BTreeSet;
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Mcnemar(pub Counted);
 
-impl StatisticalTest for Mcnemar {
-    fn method() -> &'static str {
-        "McNemar's exact test, two-sided, on pairs of runs that share a seed"
+impl CountedTest for Mcnemar {
+    const METHOD: &str = "McNemar's exact test, two-sided, on pairs of runs that share a seed";
+    const SEED_USE: SeedUse = SeedUse::Paired;
+
+    fn new(told: Counted) -> Self {
+        Self(told)
     }
 
-    fn keys() -> &'static [&'static str] {
-        KEYS
+    fn counted(&self) -> &Counted {
+        &self.0
     }
 
-    fn read(fields: &mut Fields<'_>) -> Self {
-        Self(Counted::read(fields))
-    }
-
-    fn arms(&self) -> Arms<'_> {
-        Arms::Pair(&self.0.arms, None)
-    }
-
-    fn compares(&self) -> Compared<'_> {
-        self.0.compares()
-    }
-
-    fn seed_use(&self) -> SeedUse {
-        SeedUse::Paired
-    }
-
-    fn too_few(&self, seeds: &Seeds, alpha: f64) -> Option<TooFew> {
+    fn too_few(seeds: &Seeds, alpha: f64) -> Option<TooFew> {
         // Only the treatment shows the event, in every pair.
         TooFew::pairs(seeds.pairs, alpha, |n| mcnemar_exact(n as u64, 0))
     }
 
-    fn needed(&self, expect: &Expect) -> Vec<Needed> {
-        Counted::needed(expect)
-    }
-
-    fn against(&self, expect: &Expect) -> Option<Against> {
-        self.0.against(expect)
-    }
-
-    fn expected(&self, expect: &Expect) -> String {
-        Counted::expected(expect)
-    }
-
-    fn limits(&self, size: Size) -> String {
-        Counted::limits(size)
-    }
-
-    fn draw(&self, runs: &mut SimulatedRuns<'_>, generator: &mut ChaCha8Rng) {
-        self.0.draw(runs, generator);
-    }
-
-    fn find(&self, runs: &Runs<'_>, finding: &mut Finding) {
-        let counts = self.0.count(runs);
-        let direction = self.0.direction;
+    fn decide(counts: &Counts, direction: Direction, alpha: f64) -> Decision {
         let [a, b] = counts.proportions();
         let (more, fewer) = (counts.table.treatment_only, counts.table.control_only);
-        let decision = Decision {
-            settled: settled(&counts.seen, direction, finding.alpha),
+        Decision {
+            settled: settled(&counts.seen, direction, alpha),
             p: mcnemar_exact(more, fewer),
             as_stated: direction.is_more(more, fewer),
             least_pairs: 1,
@@ -86,8 +47,7 @@ impl StatisticalTest for Mcnemar {
                     "McNemar's exact test, {pairs}, {p} (beside it two-sided Fisher: p = {beside})"
                 )
             },
-        };
-        self.0.note(runs, counts, decision, finding);
+        }
     }
 }
 

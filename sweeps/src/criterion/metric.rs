@@ -1,73 +1,8 @@
 //! One number of a run, from what it recorded.
 
-use crate::stats::{median, moments};
+use super::reduce::{Made, Reduce};
 use logs::Record;
 use serde::{Deserialize, Serialize};
-
-/// What is made of a signal's values.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Reduce {
-    /// The last value.
-    #[default]
-    Last,
-    /// The mean.
-    Mean,
-    /// The median.
-    Median,
-    /// The smallest value.
-    Min,
-    /// The largest value.
-    Max,
-    /// The sum.
-    Sum,
-    /// Sample standard deviation of the natural logarithms.
-    SdLn,
-    /// Mean of the logarithms to base 2: for what is doubled and halved.
-    MeanLog2,
-    /// Percentage of values at least 6 standard deviations above the mean of the 128 values
-    /// before them ("olmo-core-128/6" with the value itself left out of its window).
-    SpikeScore,
-    /// Number of spikes, as [`logs::spike`] defines them.
-    Spikes,
-    /// Height of the highest spike over the level there, in the signal's unit; 0 without one.
-    SpikeHeight,
-    /// Steps of the longest spike, from its first to its last; 0 without one.
-    SpikeDuration,
-    /// First step of the first spike; without one the step after the last that counts.
-    FirstSpike,
-    /// Steps of the first spike; 0 without one.
-    FirstSpikeDuration,
-    /// Number of spikes that a layer owns, see [`logs::spike::owner()`].
-    SpikesOfLayers,
-    /// Number of spikes that the word embedding owns.
-    SpikesOfEmbedding,
-    /// Steps by which the signal, a norm, had doubled before a spike of the loss: mean over these spikes, 0 without
-    /// one. See [`logs::spike::lead`].
-    SpikeLead,
-}
-
-impl Reduce {
-    pub(crate) const WORDS: &'static [(&'static str, Self)] = &[
-        ("last", Self::Last),
-        ("mean", Self::Mean),
-        ("median", Self::Median),
-        ("min", Self::Min),
-        ("max", Self::Max),
-        ("sum", Self::Sum),
-        ("sd_ln", Self::SdLn),
-        ("mean_log2", Self::MeanLog2),
-        ("spike_score", Self::SpikeScore),
-        ("spikes", Self::Spikes),
-        ("spike_height", Self::SpikeHeight),
-        ("spike_duration", Self::SpikeDuration),
-        ("first_spike", Self::FirstSpike),
-        ("first_spike_duration", Self::FirstSpikeDuration),
-        ("spikes_of_layers", Self::SpikesOfLayers),
-        ("spikes_of_embedding", Self::SpikesOfEmbedding),
-        ("spike_lead", Self::SpikeLead),
-    ];
-}
 
 /// What is compared between arms beside the outcome.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -128,25 +63,7 @@ impl Metric {
     /// For people: `mean embedding_share of steps 1 to 50`.
     #[must_use]
     pub fn label(&self) -> String {
-        let what = match self.reduce {
-            Reduce::Last => self.name.clone(),
-            Reduce::Mean => format!("mean {}", self.name),
-            Reduce::Median => format!("median {}", self.name),
-            Reduce::Min => format!("smallest {}", self.name),
-            Reduce::Max => format!("largest {}", self.name),
-            Reduce::Sum => format!("sum of {}", self.name),
-            Reduce::SdLn => format!("sd of ln {}", self.name),
-            Reduce::MeanLog2 => format!("mean log2 {}", self.name),
-            Reduce::SpikeScore => format!("spike score of {}", self.name),
-            Reduce::Spikes => format!("spikes of {}", self.name),
-            Reduce::SpikeHeight => format!("height of the highest spike of {}", self.name),
-            Reduce::SpikeDuration => format!("steps of the longest spike of {}", self.name),
-            Reduce::FirstSpike => format!("step of the first spike of {}", self.name),
-            Reduce::FirstSpikeDuration => format!("steps of the first spike of {}", self.name),
-            Reduce::SpikesOfLayers => format!("spikes of {} that a layer owns", self.name),
-            Reduce::SpikesOfEmbedding => format!("spikes of {} that the embedding owns", self.name),
-            Reduce::SpikeLead => format!("lead of {} over spikes of the loss", self.name),
-        };
+        let what = self.reduce.row().label.replace("{}", &self.name);
         match (self.from_step, self.to_step) {
             (None, None) => what,
             (Some(from), None) => format!("{what} from step {from}"),
@@ -170,89 +87,29 @@ impl Metric {
 
     /// Whether the number that [`Metric::of`] makes is without some of the values.
     pub(crate) fn leaves_out(&self, records: &[Record]) -> bool {
-        if self.reduce.is_of_spikes() {
-            return self.loses_spikes(records);
+        let mut recorded = self.recorded(records);
+        match self.reduce.row().made {
+            Made::Last => false,
+            Made::Finite(_) => recorded.any(|value| !value.is_finite()),
+            Made::Positive(_) => recorded.any(|value| !value.is_finite() || value <= 0.0),
+            Made::Spikes { known, .. } => self.loses_spikes(records, known),
         }
-        let left_out = |value: f64| match self.reduce {
-            Reduce::Last => false,
-            Reduce::SdLn | Reduce::MeanLog2 => !value.is_finite() || value <= 0.0,
-            Reduce::Mean
-            | Reduce::Median
-            | Reduce::Min
-            | Reduce::Max
-            | Reduce::Sum
-            | Reduce::SpikeScore
-            | Reduce::Spikes
-            | Reduce::SpikeHeight
-            | Reduce::SpikeDuration
-            | Reduce::FirstSpike
-            | Reduce::FirstSpikeDuration
-            | Reduce::SpikesOfLayers
-            | Reduce::SpikesOfEmbedding
-            | Reduce::SpikeLead => !value.is_finite(),
-        };
-        self.recorded(records).any(left_out)
     }
 
     /// The value over a run's records, sorted by step. Values that are not finite are left out,
     /// except that the last value is what it is; absent where nothing is left.
     #[must_use]
     pub fn of(&self, records: &[Record]) -> Option<f64> {
-        if self.reduce.is_of_spikes() {
-            return self.of_spikes(records);
-        }
-        let all: Vec<f64> = self.recorded(records).collect();
-        if self.reduce == Reduce::Last {
-            return all.last().copied();
-        }
-        let finite: Vec<f64> = all.into_iter().filter(|value| value.is_finite()).collect();
-        if finite.is_empty() {
-            return None;
-        }
-        Some(match self.reduce {
-            Reduce::Last
-            | Reduce::Spikes
-            | Reduce::SpikeHeight
-            | Reduce::SpikeDuration
-            | Reduce::FirstSpike
-            | Reduce::FirstSpikeDuration
-            | Reduce::SpikesOfLayers
-            | Reduce::SpikesOfEmbedding
-            | Reduce::SpikeLead => return None,
-            Reduce::Mean => moments(&finite)?.0,
-            Reduce::Median => median(finite)?,
-            Reduce::Min => finite.into_iter().fold(f64::INFINITY, f64::min),
-            Reduce::Max => finite.into_iter().fold(f64::NEG_INFINITY, f64::max),
-            Reduce::Sum => finite.iter().sum(),
-            Reduce::SdLn => moments(&logarithms(&finite, f64::ln))?.1?.sqrt(),
-            Reduce::MeanLog2 => moments(&logarithms(&finite, f64::log2))?.0,
-            Reduce::SpikeScore => spike_score(&finite)?,
-        })
+        let recorded = self.recorded(records);
+        let (of, least) = match self.reduce.row().made {
+            Made::Last => return recorded.last(),
+            Made::Spikes { of, .. } => return self.of_spikes(records, of),
+            Made::Finite(of) => (of, f64::NEG_INFINITY),
+            Made::Positive(of) => (of, 0.0),
+        };
+        let values: Vec<f64> = recorded.filter(|x| x.is_finite() && *x > least).collect();
+        if values.is_empty() { None } else { of(&values) }
     }
-}
-
-/// Logarithms of the positive values.
-fn logarithms(values: &[f64], logarithm: fn(f64) -> f64) -> Vec<f64> {
-    let positive = values.iter().copied().filter(|value| *value > 0.0);
-    positive.map(logarithm).collect()
-}
-
-/// Values that do not have a whole window before them are not judged; absent where none has.
-fn spike_score(values: &[f64]) -> Option<f64> {
-    const WINDOW: usize = 128;
-    const SIGMAS: f64 = 6.0;
-    let judged = values
-        .len()
-        .checked_sub(WINDOW)
-        .filter(|count| *count > 0)?;
-    let spikes = values.windows(WINDOW + 1).filter(|window| {
-        let (before, value) = (&window[..WINDOW], window[WINDOW]);
-        moments(before).is_some_and(|(mean, variance)| {
-            let sd = variance.unwrap_or(0.0).sqrt();
-            sd > 0.0 && value >= mean + SIGMAS * sd
-        })
-    });
-    Some(100.0 * spikes.count() as f64 / judged as f64)
 }
 
 #[cfg(test)]

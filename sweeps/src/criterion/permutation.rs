@@ -179,7 +179,7 @@ fn mean_effect(runs: &Runs<'_>, found: &Paired, alpha: f64, null: f64) -> Option
     let from_null: Vec<f64> = values.iter().map(|value| value - null).collect();
     let interval = sign_flip_interval(&from_null, alpha).filter(|_| whole);
     Some(Effect {
-        what: format!("mean difference of {}, {}", runs.metric_label(), found.what),
+        what: format!("mean difference of {}, {}", runs.metric_label(), found.what).into(),
         value: mean,
         interval: interval.map(|ends| Interval {
             low: ends.low + null,

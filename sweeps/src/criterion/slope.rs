@@ -172,7 +172,7 @@ impl StatisticalTest for Slope {
             finding.without_words(runs)
         );
         finding.effects.push(Effect {
-            what,
+            what: what.into(),
             value: found.slope,
             interval: Some(ends),
             level,

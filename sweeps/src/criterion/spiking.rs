@@ -1,6 +1,7 @@
 //! One number of a run's spikes, for cards that compare them.
 
-use super::metric::{Metric, Reduce};
+use super::metric::Metric;
+use super::reduce::{Made, OfSpikes, Reduce};
 use crate::stats::moments;
 use logs::Record;
 use logs::spike::{self, Owner, Spike, owner};
@@ -8,25 +9,7 @@ use logs::spike::{self, Owner, Spike, owner};
 impl Reduce {
     /// Whether it is made of spikes and not of single values.
     pub(crate) fn is_of_spikes(self) -> bool {
-        match self {
-            Self::Spikes
-            | Self::SpikeHeight
-            | Self::SpikeDuration
-            | Self::FirstSpike
-            | Self::FirstSpikeDuration
-            | Self::SpikesOfLayers
-            | Self::SpikesOfEmbedding
-            | Self::SpikeLead => true,
-            Self::Last
-            | Self::Mean
-            | Self::Median
-            | Self::Min
-            | Self::Max
-            | Self::Sum
-            | Self::SdLn
-            | Self::MeanLog2
-            | Self::SpikeScore => false,
-        }
+        matches!(self.row().made, Made::Spikes { .. })
     }
 }
 
@@ -47,39 +30,14 @@ impl Metric {
 
     /// The number over the spikes that begin in the steps that count; levels come from all steps. Absent
     /// where the signal has too few values for any to be judged.
-    pub(super) fn of_spikes(&self, records: &[Record]) -> Option<f64> {
+    pub(super) fn of_spikes(&self, records: &[Record], of: OfSpikes) -> Option<f64> {
         let spiking = self.spiking();
         if !spike::is_judged(records, spiking) {
             return None;
         }
-        let found = spike::spikes(records, spiking);
-        let found: Vec<Spike> = found
-            .into_iter()
-            .filter(|spike| self.steps().contains(&spike.first))
-            .collect();
-        let longest = found.iter().map(Spike::duration).max();
-        let first = found.first();
-        Some(match self.reduce {
-            Reduce::Spikes => found.len() as f64,
-            Reduce::SpikeHeight => found.iter().map(Spike::height).fold(0.0, f64::max),
-            Reduce::SpikeDuration => longest.unwrap_or(0) as f64,
-            Reduce::FirstSpikeDuration => first.map_or(0, Spike::duration) as f64,
-            Reduce::SpikesOfLayers => owned(records, &found, |owner| owner.layer.is_some())?,
-            Reduce::SpikesOfEmbedding => owned(records, &found, |owner| owner.layer.is_none())?,
-            Reduce::SpikeLead => self.mean_lead(records, &found)?,
-            Reduce::FirstSpike => {
-                first.map_or(self.step_after(records)?, |spike| spike.first) as f64
-            }
-            Reduce::Last
-            | Reduce::Mean
-            | Reduce::Median
-            | Reduce::Min
-            | Reduce::Max
-            | Reduce::Sum
-            | Reduce::SdLn
-            | Reduce::MeanLog2
-            | Reduce::SpikeScore => return None,
-        })
+        let mut found = spike::spikes(records, spiking);
+        found.retain(|spike| self.steps().contains(&spike.first));
+        of(self, records, &found)
     }
 
     /// The signal whose spikes they are.
@@ -91,25 +49,13 @@ impl Metric {
         }
     }
 
-    /// Mean lead over the spikes; none where the norm was not recorded before one of them.
-    fn mean_lead(&self, records: &[Record], found: &[Spike]) -> Option<f64> {
-        let leads = found
-            .iter()
-            .map(|spike| Some(spike::lead(records, spike, &self.name)? as f64));
-        let leads: Vec<f64> = leads.collect::<Option<_>>()?;
-        Some(moments(&leads).map_or(0.0, |(mean, _)| mean))
-    }
-
-    /// The step after the last that counts: the earliest at which a run without a spike could have had its
-    /// first one.
-    fn step_after(&self, records: &[Record]) -> Option<u64> {
-        let last = records.last()?.step;
-        Some(self.to_step.map_or(last, |to| to.min(last)) + 1)
-    }
-
     /// Whether a run that lost its losses says nothing about its spikes: those to come are not known. When the first
     /// came is known where it came before a value was lost, and how long it lasted where it was over as well.
-    pub(super) fn loses_spikes(&self, records: &[Record]) -> bool {
+    pub(super) fn loses_spikes(
+        &self,
+        records: &[Record],
+        known: fn(Option<&Spike>) -> bool,
+    ) -> bool {
         let mut counted = records
             .iter()
             .filter(|record| self.steps().contains(&record.step));
@@ -117,36 +63,34 @@ impl Metric {
         let lost = counted.find(|record| record.value(spiking).is_some_and(|x| !x.is_finite()));
         let Some(lost) = lost else { return false };
         let before = &records[..records.partition_point(|record| record.step < lost.step)];
-        let first = || {
-            let mut found = spike::spikes(before, &self.name).into_iter();
-            found.find(|spike| self.steps().contains(&spike.first))
-        };
-        match self.reduce {
-            Reduce::FirstSpike => first().is_none(),
-            Reduce::FirstSpikeDuration => {
-                first().is_none_or(|spike| spike.state == spike::SpikeState::Open)
-            }
-            Reduce::Spikes
-            | Reduce::SpikeHeight
-            | Reduce::SpikeDuration
-            | Reduce::SpikesOfLayers
-            | Reduce::SpikesOfEmbedding
-            | Reduce::SpikeLead
-            | Reduce::Last
-            | Reduce::Mean
-            | Reduce::Median
-            | Reduce::Min
-            | Reduce::Max
-            | Reduce::Sum
-            | Reduce::SdLn
-            | Reduce::MeanLog2
-            | Reduce::SpikeScore => true,
-        }
+        let mut found = spike::spikes(before, spiking).into_iter();
+        let first = found.find(|spike| self.steps().contains(&spike.first));
+        !known(first.as_ref())
     }
 }
 
+/// Mean lead of the signal over the spikes; none where it was not recorded before one of them.
+pub(super) fn mean_lead(metric: &Metric, records: &[Record], found: &[Spike]) -> Option<f64> {
+    let leads = found
+        .iter()
+        .map(|spike| Some(spike::lead(records, spike, &metric.name)? as f64));
+    let leads: Vec<f64> = leads.collect::<Option<_>>()?;
+    Some(moments(&leads).map_or(0.0, |(mean, _)| mean))
+}
+
+/// The step after the last that counts: the earliest at which a run without a spike could have had its
+/// first one.
+pub(super) fn step_after(metric: &Metric, records: &[Record]) -> Option<u64> {
+    let last = records.last()?.step;
+    Some(metric.to_step.map_or(last, |to| to.min(last)) + 1)
+}
+
 /// Spikes with an owner of this kind; none where nobody could be named, because no layer's norm was recorded.
-fn owned(records: &[Record], found: &[Spike], wanted: impl Fn(&Owner) -> bool) -> Option<f64> {
+pub(super) fn owned(
+    records: &[Record],
+    found: &[Spike],
+    wanted: impl Fn(&Owner) -> bool,
+) -> Option<f64> {
     let recorded = |record: &Record| record.layers.contains_key("layer_grad_norm");
     if !found.is_empty() && !records.iter().any(recorded) {
         return None;

@@ -5,7 +5,7 @@ pub(super) use super::bound::Bound;
 pub(super) use super::direction::{Direction, HIGHER, MORE, TREND};
 pub(super) use super::expect::{Against, Expect, Needed, word, wrong_way};
 pub(super) use super::fields::Fields;
-pub(super) use super::finding::{Beside, Count, Effect, Finding, LEVEL};
+pub(super) use super::finding::{Beside, Count, Effect, Finding, LEVEL, Quantity};
 pub(super) use super::open::Open;
 pub(super) use super::runs::{Detail, Runs, Side};
 pub(super) use super::simulated::{SimulatedRuns, normal};

@@ -120,7 +120,7 @@ impl StatisticalTest for Tost {
             finding.without_words(runs)
         );
         finding.effects.push(Effect {
-            what: format!("mean difference of {}, {what}", runs.metric_label()),
+            what: format!("mean difference of {}, {what}", runs.metric_label()).into(),
             value: found.mean,
             interval: Some(ends),
             level,

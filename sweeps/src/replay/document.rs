@@ -167,6 +167,7 @@ mod tests {
             later: Some(seen(170)),
             loss: Some(8.0),
             last_loss: Some(6.25),
+            level: None,
         };
         let table = Table {
             from: 114,

@@ -5,6 +5,7 @@ use super::{Attribution, Cause, attribute};
 use logs::spike::{LossSpike, SpikeState, loss_spikes};
 use logs::{Event, EventKind, Record};
 use serde::Serialize;
+use std::collections::BTreeMap;
 
 /// Steps behind the one that is asked about in which a spike still counts as one around it: the gap of
 /// [`logs::spike::Definition`].
@@ -34,6 +35,9 @@ pub struct Told {
     pub loss: Option<f64>,
     /// Mean loss of the last 16 steps, nats per token.
     pub last_loss: Option<f64>,
+    /// Level of the loss before the spike around the step, nats per token.
+    #[serde(skip)]
+    pub(super) level: Option<f64>,
 }
 
 /// One twin.
@@ -71,11 +75,19 @@ impl Told {
                 later: None,
                 loss: None,
                 last_loss: None,
+                level: None,
             };
         };
         let before = before.iter().filter(|record| record.step < from);
         let all: Vec<Record> = before.chain(own).cloned().collect();
-        let spikes: Vec<Seen> = loss_spikes(&all).iter().map(seen).collect();
+        let found = loss_spikes(&all);
+        let around = from..=at + NEAR;
+        let level = found
+            .iter()
+            .map(|spike| &spike.spike)
+            .find(|spike| around.contains(&spike.first));
+        let level = level.map(|spike| spike.level);
+        let spikes: Vec<Seen> = found.iter().map(seen).collect();
         let nonfinite = own
             .iter()
             .filter(|record| !record.scalar("loss").is_some_and(f64::is_finite));
@@ -86,7 +98,7 @@ impl Told {
         });
         let mut spikes: Vec<Seen> = spikes.into_iter().chain(nonfinite).collect();
         spikes.sort_by_key(|spike| spike.first);
-        let near = |spike: &&Seen| (from..=at + NEAR).contains(&spike.first);
+        let near = |spike: &&Seen| around.contains(&spike.first);
         let losses: Vec<f64> = own
             .iter()
             .filter_map(|record| record.scalar("loss"))
@@ -100,6 +112,7 @@ impl Told {
                 .find(|record| record.step == at)
                 .and_then(|record| record.scalar("loss")),
             last_loss: (!last.is_empty()).then(|| last.iter().sum::<f64>() / last.len() as f64),
+            level,
         }
     }
 
@@ -158,7 +171,25 @@ impl Table {
             recorded,
             fp32,
             fates: self.rows.iter().filter_map(fate).collect(),
+            left: self.left().unwrap_or_default(),
         })
+    }
+
+    /// Loss above the level at the step, over the control's; none where the control's loss is not half as high there as its
+    /// spike gets.
+    fn left(&self) -> Option<BTreeMap<String, f64>> {
+        let control = self
+            .rows
+            .iter()
+            .find(|row| row.twin == "same")?
+            .end
+            .as_ref()
+            .ok()?;
+        let (level, height) = (control.level?, control.near.as_ref()?.height?);
+        let above = |told: &Told| Some(told.loss.filter(|loss| loss.is_finite())? - level);
+        let whole = above(control).filter(|whole| *whole >= height / 2.0)?;
+        let share = |row: &Row| Some((row.twin.to_owned(), above(row.end.as_ref().ok()?)? / whole));
+        Some(self.rows.iter().filter_map(share).collect())
     }
 }
 
@@ -199,6 +230,42 @@ mod tests {
         );
         let told = Told::of(&before, &own[9..], 110);
         assert_eq!(told.fate(), Fate::Later, "far behind the step");
+    }
+
+    #[test]
+    fn what_is_left_is_the_loss_above_the_level_over_the_controls() {
+        let row = |twin, loss: [f64; 2]| {
+            let mut own = calm(114..=180);
+            own[8].set_named("loss", loss[0]);
+            own[9].set_named("loss", loss[1]);
+            Row {
+                twin,
+                what: "",
+                cause: None,
+                end: Ok(Told::of(&calm(1..=120), &own, 122)),
+            }
+        };
+        let left = |control| {
+            let rows = vec![
+                row("same", control),
+                row("skip", [3.4, 3.0]),
+                row("egs", [f64::NAN, 3.0]),
+            ];
+            Table {
+                from: 114,
+                at: 122,
+                rows,
+            }
+            .left()
+        };
+        let found = left([5.0, 5.0]).unwrap();
+        assert!(
+            (found["skip"] - 0.2).abs() < 0.01 && found["same"] == 1.0,
+            "{found:?}"
+        );
+        assert!(!found.contains_key("egs"), "not finite");
+        assert_eq!(left([3.0, 5.0]), None, "the spike comes a step later");
+        assert_eq!(left([f64::NAN, 5.0]), None);
     }
 
     #[test]

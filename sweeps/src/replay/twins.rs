@@ -83,9 +83,14 @@ const fn twin(
 pub const TWINS: &[Twin] = &[
     twin("same", "nothing: the control", None, |_, _| Ok(())),
     twin("skip", "the batch of the step is passed over, later ones move up", Some(Cause::Data), skip),
-    twin("other-batch", "the step reads another batch, the others stay", Some(Cause::Data), other_batch),
+    twin("other-batch", "the step reads another batch, the others stay", Some(Cause::Data), |p, c| other_batch(p, c, 1)),
+    twin("other-batch-2", "a second other batch", Some(Cause::Data), |p, c| other_batch(p, c, 2)),
+    twin("other-batch-3", "a third", Some(Cause::Data), |p, c| other_batch(p, c, 3)),
     twin("order", "the same batches around the step from the last to the first", Some(Cause::DataOrder), order),
-    twin("other-data", "all steps read other batches", Some(Cause::Data), other_data),
+    twin("other-data", "all steps read other batches", Some(Cause::Data), |p, c| other_data(p, c, 1)),
+    twin("other-data-2", "all steps read others again", Some(Cause::Data), |p, c| other_data(p, c, 2)),
+    twin("nudge", "weights times 1 ± 2⁻¹¹, no more than FP16 rounds", None, |_, c| nudge(c, 1)),
+    twin("nudge-2", "the same with other signs", None, |_, c| nudge(c, 2)),
     twin("fp32", "passes in FP32", Some(Cause::Precision), |p, c| format(p, c, Format::Fp32)),
     twin("bf16", "passes in BF16", Some(Cause::Precision), |p, c| format(p, c, Format::Bf16)),
     twin("fp32-softmax", "attention softmax in FP32", Some(Cause::Precision), fp32_softmax),
@@ -93,11 +98,14 @@ pub const TWINS: &[Twin] = &[
     twin("loss-scale-lower", "a loss scale 16 times lower", Some(Cause::Precision), loss_scale_lower),
     twin("loss-scale-static", "the loss scale stays where it is", Some(Cause::Precision), loss_scale_static),
     twin("clip-tighter", "gradient norms clipped at a tenth of the limit, or at 1 where there is none", Some(Cause::Optimiser), clip_tighter),
+    twin("clip-tighter-2", "the same, from nudged weights", Some(Cause::Optimiser), |p, c| { nudge(c, 3)?; clip_tighter(p, c) }),
     twin("clip-off", "no clipping", Some(Cause::Optimiser), clip_off),
-    twin("lr-half", "half the learning rate", Some(Cause::Optimiser), |p, c| scheduled(p, c, ScheduledKey::LrScale, None, Some(0.5))),
+    twin("lr-half", "half the learning rate", Some(Cause::Optimiser), lr_half),
+    twin("lr-half-2", "the same, from nudged weights", Some(Cause::Optimiser), |p, c| { nudge(c, 4)?; lr_half(p, c) }),
     twin("embedding-lr-half", "half the learning rate of the embedding", Some(Cause::Optimiser), embedding_lr_half),
     twin("egs", "embedding gradients times 0.1", Some(Cause::Optimiser), egs),
     twin("beta2-lower", "Adam's β₂ at 0.9", Some(Cause::Optimiser), beta2_lower),
+    twin("beta2-lower-2", "the same, from nudged weights", Some(Cause::Optimiser), |p, c| { nudge(c, 5)?; beta2_lower(p, c) }),
     twin("moments-reset", "Adam's moments and counter from 0", Some(Cause::Optimiser), |_, c| { c.state = Some(StateChange::MomentsReset); Ok(()) }),
     twin("layer", "no update of the layer that owns the spike", None, layer),
     twin("older", "weights and moments at least 64 steps older, the same batches", None, older),
@@ -156,6 +164,8 @@ fn base(place: &Place) -> Config {
     config.checkpoint.keep = 1;
     config.checkpoint.ring_bytes = Some(0);
     config.alarm.action = experiments_config::AlarmAction::None;
+    // What becomes of a spike shows where nobody answers it.
+    config.recovery = experiments_config::RecoveryConfig::default();
     config
 }
 
@@ -184,14 +194,26 @@ fn substitute(change: &mut Change, kind: SubstituteKind, step: u64, steps: u64) 
         .push(Substitute { kind, step, steps });
 }
 
-fn other_batch(place: &Place, change: &mut Change) -> Result<(), String> {
-    substitute(change, SubstituteKind::Other, place.at, 1);
+/// Entries of the same steps add up, each to batches farther away.
+fn others(change: &mut Change, step: u64, steps: u64, which: u64) {
+    for _ in 0..which {
+        substitute(change, SubstituteKind::Other, step, steps);
+    }
+}
+
+fn other_batch(place: &Place, change: &mut Change, which: u64) -> Result<(), String> {
+    others(change, place.at, 1, which);
     Ok(())
 }
 
-fn other_data(place: &Place, change: &mut Change) -> Result<(), String> {
+fn other_data(place: &Place, change: &mut Change, which: u64) -> Result<(), String> {
     let steps = change.config.steps - place.from + 1;
-    substitute(change, SubstituteKind::Other, place.from, steps);
+    others(change, place.from, steps, which);
+    Ok(())
+}
+
+fn nudge(change: &mut Change, which: u64) -> Result<(), String> {
+    change.state = Some(StateChange::Nudge(which));
     Ok(())
 }
 
@@ -287,6 +309,10 @@ fn scheduled(
         increment: None,
     });
     Ok(())
+}
+
+fn lr_half(place: &Place, change: &mut Change) -> Result<(), String> {
+    scheduled(place, change, ScheduledKey::LrScale, None, Some(0.5))
 }
 
 fn limit(place: &Place) -> f64 {
@@ -421,6 +447,7 @@ mod tests {
             "loss-scale-static",
             "clip-off",
             "beta2-lower",
+            "beta2-lower-2",
             "layer",
             "older",
         ];

@@ -11,6 +11,7 @@ mod spiked;
 mod trends;
 
 use super::*;
+use crate::criterion::{Effect, Quantity};
 use crate::stats::Proportion;
 use crate::testing::{finish, sweep};
 use logs::{Status, Summary};
@@ -62,7 +63,8 @@ fn all_against_none_is_reproduced() {
         "{:?}",
         verdict.notes
     );
-    let means = finding.effects.iter().find(|e| e.what.contains("of mean"));
+    let of_mean = |e: &&Effect| matches!(e.what, Quantity::MeanDifference(_));
+    let means = finding.effects.iter().find(of_mean);
     assert!((means.unwrap().value - 0.4).abs() < 1e-12);
     assert_eq!(verdict.arms[0].outcomes[&Stuck], 2);
 }

@@ -90,13 +90,13 @@ pub(crate) fn events(reader: &RunReader) -> (Vec<Event>, Option<String>) {
         .filter(|event| !left_out.contains(&event.kind))
         .map(|event| Event {
             step: event.step,
-            kind: kind(event.kind).to_owned(),
+            kind: event.kind.words().to_owned(),
             message: event.message.clone(),
         })
         .collect();
     events.extend(reader.sightings().into_iter().map(|sighting| Event {
         step: sighting.alarm.step,
-        kind: kind(EventKind::Alarm).to_owned(),
+        kind: EventKind::Alarm.words().to_owned(),
         message: format!("{} ({})", sighting.alarm.message, sighting.rules.join(", ")),
     }));
     // Stable: events of one step stay in the order of the file.
@@ -110,26 +110,6 @@ pub(crate) fn events(reader: &RunReader) -> (Vec<Event>, Option<String>) {
         )
     });
     (events, note)
-}
-
-fn kind(kind: EventKind) -> &'static str {
-    match kind {
-        EventKind::Start => "start",
-        EventKind::Resume => "resume",
-        EventKind::Checkpoint => "checkpoint",
-        EventKind::Overflow => "overflow",
-        EventKind::LossScale => "loss scale",
-        EventKind::LossScaleMinimum => "loss scale at its minimum",
-        EventKind::Alarm => "alarm",
-        EventKind::Nonfinite => "not finite",
-        EventKind::Intervention => "intervention",
-        EventKind::Evaluation => "evaluation",
-        EventKind::Stop => "stop",
-        EventKind::Finish => "finish",
-        EventKind::Fail => "fail",
-        EventKind::Integrity => "integrity",
-        EventKind::Other => "other",
-    }
 }
 
 /// `120 / 150`.

@@ -9,7 +9,7 @@ use experiments::Child;
 use experiments_config::{Config, Format};
 use experiments_text::Cache;
 use logs::spike::{Spike, owner, spikes};
-use logs::{EventKind, Record, RunReader};
+use logs::{Event, EventKind, Record, RollBack, RunReader};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -25,11 +25,13 @@ pub(crate) fn run(arguments: &Arguments, cache: &Cache) -> Result<ExitCode, Fail
     let config = trained_config(&arguments.run)?;
     let reader = RunReader::open(&arguments.run)?;
     let at = recorded_step(arguments, &reader)?;
+    let from = first_step(arguments, &reader);
     let study = Study {
         arguments,
         config: &config,
+        unanswered: unanswered_to(&arguments.run, reader.events(), from, at)?,
         records: reader.records(),
-        from: first_step(arguments, &reader),
+        from,
         at,
         out: out(arguments),
     };
@@ -86,7 +88,39 @@ fn first_step(arguments: &Arguments, reader: &RunReader) -> u64 {
         .map(|event| event.step)
         .filter(|step| *step < at && step + ATTEMPT >= at);
     let lead = at.saturating_sub(arguments.lead);
-    close.chain([lead]).min().unwrap_or(lead).max(1)
+    let first = close.chain([lead]).min().unwrap_or(lead).max(1);
+    // What lies before a branch led to other steps.
+    let mut branches = reader.events().iter().filter_map(RollBack::of);
+    let branch = branches.rfind(|back| back.to < at);
+    branch.map_or(first, |back| first.max(back.to + 1))
+}
+
+/// The step up to which the records from `from` on are those of a run without policies: the first one that was answered.
+fn unanswered_to(run: &Path, events: &[Event], from: u64, at: u64) -> Result<u64, Failure> {
+    let backs: Vec<RollBack> = events.iter().filter_map(RollBack::of).collect();
+    let stays = |event: &&Event| !backs.iter().any(|b| b.abandons(event.attempt, event.step));
+    let acts = events
+        .iter()
+        .filter(|event| event.data.contains_key("action"));
+    let acts = acts.filter(stays);
+    let mut first = u64::MAX;
+    for act in acts {
+        let until = act.data.get("until").and_then(serde_json::Value::as_u64);
+        let is_before = act.step < from;
+        if is_before && until.is_some_and(|until| until >= from) || !is_before && act.step < at {
+            return Err(Failure::usage(format!(
+                "`{}` had answered an alarm at step {} (\"{}\"), and twins, which answer none, would not come to its step {at}: replay step {} or one before it",
+                run.display(),
+                act.step,
+                act.message,
+                act.step
+            )));
+        }
+        if !is_before {
+            first = first.min(act.step);
+        }
+    }
+    Ok(first)
 }
 
 /// In the run's directory, unless said otherwise.
@@ -101,6 +135,8 @@ fn out(arguments: &Arguments) -> PathBuf {
 struct Study<'a> {
     arguments: &'a Arguments,
     config: &'a Config,
+    /// The last step that a run without them has like this one.
+    unanswered: u64,
     records: &'a [Record],
     from: u64,
     at: u64,
@@ -161,7 +197,10 @@ impl Study<'_> {
         let records = self.read(twins, &ends)?;
         let control = match forked.deviation {
             Some((step, _)) => sweeps::replay::deviation(step, reader.events()),
-            None => sweeps::replay::control(self.records, &records[0], reader.events()),
+            None => {
+                let known = self.records.partition_point(|r| r.step <= self.unanswered);
+                sweeps::replay::control(&self.records[..known], &records[0], reader.events())
+            }
         };
         let table = self.table(twins, ends, &records);
         let says = table.attribution(

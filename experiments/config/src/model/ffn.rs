@@ -1,12 +1,22 @@
 //! Activations of the feed-forward.
 
-use super::choice::choice;
+use words::named;
 
-/// An elementwise function.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Function {
-    /// `x Φ(x)`, exact.
-    Gelu,
+/// What an elementwise function is called.
+#[derive(Debug, Clone, Copy)]
+pub struct FunctionNames {
+    /// In papers.
+    pub title: &'static str,
+    /// In words that tell it from its approximations.
+    pub exactly: &'static str,
+}
+
+named! {
+    /// An elementwise function, under its name in `torch.nn.functional`.
+    pub enum Function: FunctionNames {
+        /// `x Φ(x)`, exact.
+        Gelu = "gelu": FunctionNames { title: "GELU", exactly: "exact GELU" },
+    }
 }
 
 /// What stands between both matrices of the feed-forward.
@@ -30,7 +40,7 @@ impl Activation {
     }
 }
 
-choice! {
+named! {
     /// The feed-forward's activation.
     pub enum Ffn: Activation {
         /// Gated, `x₁ ⊙ GELU(x₂)`: GLM-130B.

@@ -1,8 +1,8 @@
 //! Norm arrangements: where layer norm sits and how the residual is weighted. DeepNorm's two coefficients
 //! live here.
 
-use super::choice::choice;
 use std::mem::discriminant;
+use words::named;
 
 /// What a residual connection carries past a sub-layer f, and which norms stand around f.
 #[derive(Debug, Clone, Copy)]
@@ -71,7 +71,7 @@ impl NormArrangement {
     }
 }
 
-choice! {
+named! {
     /// Where layer norm sits and how the residual is weighted.
     pub enum Norm: NormArrangement {
         /// Post-LN, `LN(x + f(x))`.

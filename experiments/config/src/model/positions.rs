@@ -1,6 +1,6 @@
 //! Position encodings: how slots know where they are.
 
-use super::choice::choice;
+use words::named;
 
 /// A kind of position ids.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -31,7 +31,7 @@ const NONE: PositionEncoding = PositionEncoding {
     source: "",
 };
 
-choice! {
+named! {
     /// How slots know where they are.
     pub enum Positions: PositionEncoding {
         /// Rotary by position id: GLM-130B.

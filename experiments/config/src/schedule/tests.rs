@@ -61,20 +61,20 @@ fn stairs_of_decimal_fractions_are_all_climbed() {
 fn warm_up_is_linear_and_the_cosine_ends_at_the_minimum() {
     // Learning rates of 2210.02414 table 11 and the released configuration.
     let config = glm();
-    assert_eq!(config.learning_rate(0), 0.0);
-    assert!((config.learning_rate(549_316) - 4e-5).abs() < 1e-15);
-    assert_eq!(config.learning_rate(1_098_632), 8e-5);
+    assert_eq!(config.learning_rate(Samples(0)), 0.0);
+    assert!((config.learning_rate(Samples(549_316)) - 4e-5).abs() < 1e-15);
+    assert_eq!(config.learning_rate(Samples(1_098_632)), 8e-5);
     let middle = u64::midpoint(1_098_632, 197_753_905);
-    assert!((config.learning_rate(middle) - 4.4e-5).abs() < 1e-10);
-    assert_eq!(config.learning_rate(197_753_905), 8e-6);
-    assert_eq!(config.learning_rate(u64::MAX), 8e-6);
+    assert!((config.learning_rate(Samples(middle)) - 4.4e-5).abs() < 1e-10);
+    assert_eq!(config.learning_rate(Samples(197_753_905)), 8e-6);
+    assert_eq!(config.learning_rate(Samples(u64::MAX)), 8e-6);
 }
 
 #[test]
 fn without_warm_up_and_decay_the_rate_is_constant() {
     let config = load_preset("t0", &[]).unwrap();
-    assert_eq!(config.learning_rate(0), 1e-3);
-    assert_eq!(config.learning_rate(1_000_000), 1e-3);
+    assert_eq!(config.learning_rate(Samples(0)), 1e-3);
+    assert_eq!(config.learning_rate(Samples(1_000_000)), 1e-3);
 }
 
 /// What the run's journal did (facts §5.3): 0.1 → 1.0 over 500 steps at 6,000; 0.2 → 1.0 over 6,000
@@ -108,11 +108,14 @@ fn the_journal_of_the_real_run_can_be_written_down() {
         (alpha(33_599), alpha(33_600), alpha(60_000)),
         (1.0, 0.5, 0.1)
     );
-    let rate = |n| config.at(step(n)).learning_rate(0);
+    let rate = |n| config.at(step(n)).learning_rate(Samples(0));
     assert_eq!((rate(22_799), rate(22_800)), (8e-5, 0.0));
     assert!((rate(23_800) - 4e-5).abs() < 1e-18);
     assert_eq!((rate(25_999), rate(26_000)), (8e-5, 4e-5));
-    assert_eq!(config.at(step(42_700)).learning_rate(u64::MAX), 4e-6);
+    assert_eq!(
+        config.at(step(42_700)).learning_rate(Samples(u64::MAX)),
+        4e-6
+    );
     assert_eq!(
         (config.skip_steps_at(40_700), config.skip_steps_at(40_701)),
         (200, 0)

@@ -105,19 +105,34 @@ fn ffn(model: &ModelConfig, arguments: &mut Arguments, limits: &mut Limits) {
         title: _,
         source: _,
     } = *model.ffn.row();
-    match (function, is_gated) {
-        // The fused kernel is GELU's tanh approximation.
-        (Function::Gelu, false) => arguments.flag("--no-bias-gelu-fusion"),
-        (Function::Gelu, true) => {
-            arguments.flag("--quick-geglu");
-            limits.training(
-                "model.ffn",
-                "x₁ ⊙ GELU(x₂), exact GELU, the second half gated",
-                "the gated unit of the same shape with x·sigmoid(1.702x), the first half gated",
-                "set `gated_linear_unit=True, activation_func=F.gelu, bias_activation_fusion=False` in \
-                 `core_transformer_config_from_args`; swap the halves when weights are converted",
-            );
-        }
+    let (name, names) = (function.name(), function.row());
+    let set = format!(
+        "activation_func=F.{name}, bias_activation_fusion=False` in `core_transformer_config_from_args`"
+    );
+    if is_gated {
+        arguments.flag("--quick-geglu");
+        limits.training(
+            "model.ffn",
+            &format!(
+                "x₁ ⊙ {}(x₂), {}, the second half gated",
+                names.title, names.exactly
+            ),
+            "the gated unit of the same shape with x·sigmoid(1.702x), the first half gated",
+            &format!(
+                "set `gated_linear_unit=True, {set}; swap the halves when weights are converted"
+            ),
+        );
+        return;
+    }
+    // The fused kernel is GELU's tanh approximation.
+    arguments.flag("--no-bias-gelu-fusion");
+    if function != Function::Gelu {
+        limits.training(
+            "model.ffn",
+            names.exactly,
+            "exact GELU",
+            &format!("set `{set}"),
+        );
     }
 }
 

@@ -3,9 +3,9 @@
 use crate::HandoverError;
 use crate::argument::Arguments;
 use crate::limit::Limits;
-use crate::{Request, common};
+use crate::{Request, Target, common};
 use experiments_config::{
-    Activation, Format, Function, Ids, ModelConfig, Norm, PbRelaxMax, PositionEncoding, Positions,
+    Ffn, Format, Function, Ids, ModelConfig, Norm, PbRelaxMax, PositionEncoding, Positions,
     Residual,
 };
 
@@ -24,7 +24,7 @@ pub(crate) fn arguments(
     arguments.number("--layernorm-epsilon", model.layer_norm_eps);
     arguments.number("--hidden-dropout", model.dropout);
     arguments.number("--attention-dropout", model.attention_dropout);
-    ffn(model, arguments);
+    ffn(model, arguments)?;
     arguments.flag_if(model.embedding_norm, "--embed-layernorm");
     arguments.flag_if(
         fused_softmax(request),
@@ -37,23 +37,30 @@ pub(crate) fn arguments(
     Ok(())
 }
 
-fn ffn(model: &ModelConfig, arguments: &mut Arguments) {
-    let Activation {
-        is_gated,
-        function,
-        title: _,
-        source: _,
-    } = *model.ffn.row();
-    match function {
-        Function::Gelu => {
-            if is_gated {
-                arguments.one("--glu-activation", "geglu");
-            }
-            // The fused kernel is GELU's tanh approximation, and is refused with a GLU.
-            arguments.flag("--no-bias-gelu-fusion");
+fn ffn(model: &ModelConfig, arguments: &mut Arguments) -> Result<(), HandoverError> {
+    let table = Target::MegatronDeepspeed.table()?;
+    let choices = table.find(GLU).and_then(|spec| spec.choices.as_deref());
+    // Without a gate it has GELU alone.
+    let has = |ffn: &Ffn| {
+        if ffn.row().is_gated {
+            choices.is_some_and(|names| names.iter().any(|name| name == ffn.name()))
+        } else {
+            ffn.row().function == Function::Gelu
         }
+    };
+    if !has(&model.ffn) {
+        let known = Ffn::ALL.into_iter().filter(has).map(Ffn::name);
+        return Err(common::unknown("model.ffn", model.ffn.name(), known));
     }
+    if model.ffn.row().is_gated {
+        arguments.one(GLU, model.ffn.name());
+    }
+    // The fused kernel is GELU's tanh approximation, and is refused with a GLU.
+    arguments.flag("--no-bias-gelu-fusion");
+    Ok(())
 }
+
+const GLU: &str = "--glu-activation";
 
 /// What `initialize.py` demands before it takes the fused softmax kernel.
 fn fused_softmax(request: &Request) -> bool {

@@ -1,13 +1,12 @@
 use super::*;
-use crate::Schedule;
 use crate::hardware::gpu;
+use crate::published::{published_cluster, published_layout};
 use experiments_config::load_preset;
 
 fn cluster(nodes: u64) -> Cluster {
     Cluster {
         nodes,
-        gpus_per_node: 8,
-        gpu: "a100-40g".to_owned(),
+        ..published_cluster()
     }
 }
 
@@ -16,11 +15,7 @@ fn layout(t: u64, p: u64, d: u64) -> Layout {
         tensor_parallel: t,
         pipeline_parallel: p,
         data_parallel: d,
-        micro_batch: 1,
-        global_batch: 4224,
-        recompute: Recompute::Full,
-        schedule: Schedule::OneForwardOneBackward,
-        chunks: 1,
+        ..published_layout()
     }
 }
 

@@ -43,9 +43,8 @@ pub(super) fn choices(
             cluster,
             &layout,
             gpu,
-            &options.memory,
+            options,
             memory.most_parameters(),
-            options.efficiency,
         )?;
         let stages = &memory.stages;
         let largest = |pick: fn(&crate::memory::StageMemory) -> u64| {

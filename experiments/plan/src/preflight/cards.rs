@@ -117,14 +117,11 @@ fn parse(text: &str, file: &str) -> Result<CardResult, PlanError> {
     let axes = card.arms.iter().flat_map(|arm| arm.axis_values.keys());
     for key in axes.chain(card.fixed.keys()) {
         if !experiments_config::is_key(key) {
-            let near = experiments_config::nearest(key);
-            let near = near.map_or("a configuration key".to_owned(), |near| {
-                format!("a key; nearest: {near}")
-            });
+            let hint = experiments_config::key_hint(key).map(|hint| format!(" ({hint})"));
             return Err(input(
                 line_of(key),
                 format!("`{key}` is no configuration key"),
-                &near,
+                &format!("one{}", hint.unwrap_or_default()),
             ));
         }
     }

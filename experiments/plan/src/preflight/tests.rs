@@ -230,7 +230,7 @@ fn a_result_that_cannot_be_understood_names_file_and_line() {
         ),
         (
             "{\"card\": \"x\", \"claim\": \"c\", \"verdict\": \"v\", \"arms\": [\n{\"where\": {\"model.nrom\": 1}, \"runs\": 1, \"failed\": 0}]}",
-            "line 2: `model.nrom` is no configuration key; expected a key; nearest: model.norm",
+            "line 2: `model.nrom` is no configuration key; expected one (did you mean `model.norm`?)",
         ),
         (
             "{\"card\": \"x\", \"claim\": \"c\", \"verdict\": \"v\", \"arms\": [{\"where\": {}, \"runs\": 1, \"failed\": 2}]}",

@@ -113,18 +113,7 @@ fn seconds(
     options: &PlanOptions,
 ) -> Result<(), PlanError> {
     let parameters = estimate(config, layout, gpu)?.most_parameters();
-    let modelled = |layout: &Layout| {
-        let memory = &options.memory;
-        step_time(
-            config,
-            cluster,
-            layout,
-            gpu,
-            memory,
-            parameters,
-            options.efficiency,
-        )
-    };
+    let modelled = |layout: &Layout| step_time(config, cluster, layout, gpu, options, parameters);
     rows.published(
         ("seconds per step, batch 4,224", ""),
         SECONDS,

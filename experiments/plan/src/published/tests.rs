@@ -1,5 +1,4 @@
 use super::*;
-use crate::{Recompute, Schedule};
 use experiments_config::load_preset;
 
 fn rows(nodes: u64, batch: u64, sets: &[&str]) -> Vec<PublishedRow> {
@@ -7,23 +6,17 @@ fn rows(nodes: u64, batch: u64, sets: &[&str]) -> Vec<PublishedRow> {
     let config = load_preset("glm-130b", &sets).unwrap();
     let cluster = Cluster {
         nodes,
-        gpus_per_node: 8,
-        gpu: "a100-40g".to_owned(),
+        ..published_cluster()
     };
     let layout = Layout {
-        tensor_parallel: 4,
-        pipeline_parallel: 8,
         data_parallel: nodes / 4,
-        micro_batch: 1,
         global_batch: batch,
-        recompute: Recompute::Full,
-        schedule: Schedule::OneForwardOneBackward,
-        chunks: 1,
+        ..published_layout()
     };
     published(&config, &cluster, &layout, &PlanOptions::default()).unwrap()
 }
 
-/// The bar of the issue: every published figure within 1.3 % (what rounding explains), or with a
+/// Every published figure within 1.3 % (what rounding explains), or with a
 /// note that explains the difference.
 #[test]
 fn every_difference_is_small_or_explained() {

@@ -3,26 +3,16 @@ use crate::Schedule;
 use crate::hardware::gpu;
 use crate::memory::estimate;
 use crate::pipeline::{PipelineInput, simulate};
+use crate::published::{published_cluster, published_layout};
 use experiments_config::load_preset;
-
-fn cluster() -> Cluster {
-    Cluster {
-        nodes: 96,
-        gpus_per_node: 8,
-        gpu: "a100-40g".to_owned(),
-    }
-}
 
 fn layout(t: u64, p: u64, batch: u64) -> Layout {
     Layout {
         tensor_parallel: t,
         pipeline_parallel: p,
         data_parallel: 768 / t / p,
-        micro_batch: 1,
         global_batch: batch,
-        recompute: Recompute::Full,
-        schedule: Schedule::OneForwardOneBackward,
-        chunks: 1,
+        ..published_layout()
     }
 }
 
@@ -31,8 +21,16 @@ fn time(layout: &Layout) -> StepTime {
     let gpu = gpu("a100-40g").unwrap();
     let memory = estimate(&config, layout, gpu).unwrap();
     let parameters = memory.most_parameters();
-    let options = MemoryOptions::default();
-    step_time(&config, &cluster(), layout, gpu, &options, parameters, None).unwrap()
+    let options = PlanOptions::default();
+    step_time(
+        &config,
+        &published_cluster(),
+        layout,
+        gpu,
+        &options,
+        parameters,
+    )
+    .unwrap()
 }
 
 /// Guards the calibration: whoever touches a term of the model must calibrate anew.

@@ -99,7 +99,7 @@ fn a_weight_is_multiplied_before_its_step_and_an_event_says_so() {
     let range = fresh.table()[place].range.clone();
     let after = |config: &Config, step| {
         let mut changed = fresh.clone();
-        let events = plant(config, &mut changed, step);
+        let events = plant(config, &mut changed, step, None);
         (changed.values().to_vec(), events)
     };
     for step in [6, 8] {
@@ -131,7 +131,8 @@ fn a_weight_is_multiplied_before_its_step_and_an_event_says_so() {
 fn a_stretch_of_bad_batches_has_one_event() {
     let config = config(r#"{ kind = "noise", step = 7, steps = 3 }"#);
     let mut parameters = Parameters::initialise(&config.model, 262, 1);
-    let count = |step: u64, parameters: &mut Parameters| plant(&config, parameters, step).len();
+    let count =
+        |step: u64, parameters: &mut Parameters| plant(&config, parameters, step, None).len();
     let counts: Vec<_> = (6..11).map(|step| count(step, &mut parameters)).collect();
     assert_eq!(counts, [0, 1, 0, 0, 0]);
 }

@@ -14,14 +14,44 @@ use std::fs::{self, File};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
-/// Names sort as steps do, up to 10⁸ steps.
-pub(super) fn directory_name(step: u64) -> String {
-    format!("step-{step:08}")
+/// Where in a run a state stands; the order is that in which a run comes to them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Place {
+    /// How often the run had gone back.
+    pub(super) branch: u64,
+    /// Finished steps.
+    pub(super) step: u64,
 }
 
-/// The checkpoints in `directory` by step, oldest first: folders whose names are what we call them.
+impl Place {
+    pub(super) fn of(state: &State) -> Self {
+        Self {
+            branch: state.branch(),
+            step: state.step,
+        }
+    }
+
+    /// Whether the run does not come by here any more where it has been at `later`: it went back to before this.
+    pub(super) fn is_left(self, later: Self) -> bool {
+        later.branch > self.branch && later.step <= self.step
+    }
+}
+
+/// A checkpoint by its name.
+pub(super) type Entry = (Place, PathBuf);
+
+/// Names of a branch sort as steps do, up to 10⁸ steps.
+pub(super) fn directory_name(place: Place) -> String {
+    let Place { branch, step } = place;
+    match branch {
+        0 => format!("step-{step:08}"),
+        _ => format!("branch-{branch:02}-step-{step:08}"),
+    }
+}
+
+/// The checkpoints in `directory`, oldest first: folders whose names are what we call them.
 /// Anything else there, such as `step-best`, is somebody else's.
-pub(super) fn entries(directory: &Path) -> Result<Vec<(u64, PathBuf)>, TrainError> {
+pub(super) fn entries(directory: &Path) -> Result<Vec<Entry>, TrainError> {
     let io = |error| LogError::io("list", directory, error);
     let all = match fs::read_dir(directory) {
         Ok(all) => all,
@@ -34,18 +64,31 @@ pub(super) fn entries(directory: &Path) -> Result<Vec<(u64, PathBuf)>, TrainErro
     let mut found = Vec::new();
     for entry in all {
         let path = entry.map_err(io)?.path();
-        if let Some(step) = step_of(&path).filter(|_| path.is_dir()) {
-            found.push((step, path));
+        if let Some(place) = place_of(&path).filter(|_| path.is_dir()) {
+            found.push((place, path));
         }
     }
     found.sort();
     Ok(found)
 }
 
-fn step_of(path: &Path) -> Option<u64> {
+fn place_of(path: &Path) -> Option<Place> {
     let name = path.file_name()?.to_str()?;
-    let step = name.strip_prefix("step-")?.parse().ok()?;
-    (name == directory_name(step)).then_some(step)
+    let (before, step) = name.split_once("step-")?;
+    let branch = match before.strip_prefix("branch-") {
+        Some(branch) => branch.strip_suffix('-')?.parse().ok()?,
+        None => 0,
+    };
+    let step = step.parse().ok()?;
+    let place = Place { branch, step };
+    (name == directory_name(place)).then_some(place)
+}
+
+/// Without those that the run has left.
+pub(super) fn without_left(all: Vec<Entry>) -> Vec<Entry> {
+    let places: Vec<Place> = all.iter().map(|(place, _)| *place).collect();
+    let stays = |place: Place| !places.iter().any(|later| place.is_left(*later));
+    all.into_iter().filter(|(place, _)| stays(*place)).collect()
 }
 
 /// What a checkpoint has to survive.
@@ -153,11 +196,15 @@ impl Folder {
     pub(super) fn state(&self, config_hash: &str) -> Result<State, TrainError> {
         let path = self.path.join(STATE);
         let mut state = state::parse(&path, &self.read(STATE)?)?;
-        let expected = step_of(&self.path);
-        if expected != Some(state.step) {
+        let found = Place::of(&state);
+        if place_of(&self.path) != Some(found) {
             let name = self.path.file_name().unwrap_or_default().to_string_lossy();
+            let branch = match found.branch {
+                0 => String::new(),
+                branch => format!(" of branch {branch}"),
+            };
             let text = format!(
-                "is of step {}, but its folder is called `{name}`",
+                "is of step {}{branch}, but its folder is called `{name}`",
                 state.step
             );
             return Err(problem(&path, text));

@@ -12,7 +12,7 @@
 //! power failure may damage them, which their checksums tell, and a full disk ends the ring and not the run.
 
 use super::Checkpoints;
-use super::folder::{self, Folder, Keep, directory_name, entries};
+use super::folder::{self, Entry, Folder, Keep, Place, directory_name, entries, without_left};
 use crate::error::TrainError;
 use crate::optimizer::adamw::AdamW;
 use crate::parameters::Parameters;
@@ -21,7 +21,7 @@ use experiments_config::Config;
 use logs::disk::sweep_temporaries;
 use logs::{LogError, RunWriter};
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 /// Folder of the ring, in that of the checkpoints.
 const RING: &str = "ring";
@@ -63,7 +63,8 @@ impl Ring {
         alarms: &[u64],
         writer: &mut RunWriter,
     ) -> Result<(), TrainError> {
-        let path = self.checkpoints.directory.join(directory_name(state.step));
+        let place = Place::of(state);
+        let path = self.checkpoints.directory.join(directory_name(place));
         if !self.checkpoints.holds(&path, state) {
             let partial = self.checkpoints.temporary(&path);
             let written = (self.make_directory())
@@ -74,13 +75,13 @@ impl Ring {
             }
             writer.publish(|| replace(&partial, &path))?;
         }
-        self.give_up(self.slots, state.step, alarms)
+        self.give_up(self.slots, place, alarms)
     }
 
     /// Leaves only what is kept for an alarm: after the last step, or where the disk is full.
-    pub(crate) fn close(&mut self, step: u64, alarms: &[u64]) -> Result<(), TrainError> {
+    pub(crate) fn close(&mut self, state: &State, alarms: &[u64]) -> Result<(), TrainError> {
         self.slots = 0;
-        self.give_up(0, step, alarms)?;
+        self.give_up(0, Place::of(state), alarms)?;
         // Only where it is empty.
         let _ = fs::remove_dir(&self.checkpoints.directory);
         Ok(())
@@ -100,11 +101,20 @@ impl Ring {
         Ok(())
     }
 
-    fn give_up(&self, slots: usize, step: u64, alarms: &[u64]) -> Result<(), TrainError> {
-        let there = self.checkpoints.up_to(step)?;
-        let steps: Vec<u64> = there.iter().map(|(step, _)| *step).collect();
+    fn give_up(&self, slots: usize, now: Place, alarms: &[u64]) -> Result<(), TrainError> {
+        let mut there = self.checkpoints.up_to(self.checkpoints.steps)?;
+        there.retain(|(place, _)| *place <= now);
+        let usual = self.checkpoints.directory.parent().map(entries);
+        let usual = usual.transpose()?.unwrap_or_default();
+        let left = |place: &Place| {
+            let mut all = there.iter().chain(&usual);
+            all.any(|(later, _)| place.is_left(*later))
+        };
+        let on_the_way = there.iter().filter(|(place, _)| !left(place));
+        let steps: Vec<u64> = on_the_way.map(|(place, _)| place.step).collect();
         let going = dispensable(&steps, slots, alarms);
-        for (_, path) in there.iter().filter(|(step, _)| going.contains(step)) {
+        let goes = |place: &Place| left(place) || going.contains(&place.step);
+        for (_, path) in there.iter().filter(|(place, _)| goes(place)) {
             // Under another name first: nobody shall find half of one.
             let retired = self.checkpoints.temporary(path);
             let removed = fs::rename(path, &retired).and_then(|()| fs::remove_dir_all(&retired));
@@ -143,8 +153,8 @@ fn replace(partial: &Path, path: &Path) -> Result<(), TrainError> {
 /// All checkpoints of a run, those of its ring too, for who only reads them.
 pub(crate) struct Nearby {
     config_hash: String,
-    /// By step, oldest first.
-    all: Vec<(u64, PathBuf)>,
+    /// By step, oldest first, without those that the run has gone back from.
+    all: Vec<Entry>,
 }
 
 impl Nearby {
@@ -153,17 +163,17 @@ impl Nearby {
         let usual = Checkpoints::new(run, config);
         let mut all = usual.up_to(u64::MAX)?;
         all.extend(entries(&usual.directory.join(RING))?);
-        all.retain(|(step, _)| *step <= config.steps);
+        all.retain(|(place, _)| place.step <= config.steps);
         all.sort();
         Ok(Self {
             config_hash: usual.config_hash,
-            all,
+            all: without_left(all),
         })
     }
 
     /// Steps of the checkpoints, in order.
     pub(crate) fn steps(&self) -> Vec<u64> {
-        let mut steps: Vec<u64> = self.all.iter().map(|(step, _)| *step).collect();
+        let mut steps: Vec<u64> = self.all.iter().map(|(place, _)| place.step).collect();
         steps.dedup();
         steps
     }
@@ -176,7 +186,11 @@ impl Nearby {
         parameters: &mut Parameters,
         adam: &mut AdamW,
     ) -> Result<Option<State>, TrainError> {
-        let older = self.all.iter().rev().filter(|(found, _)| *found <= step);
+        let older = self
+            .all
+            .iter()
+            .rev()
+            .filter(|(found, _)| found.step <= step);
         for (_, path) in older {
             let verified = Folder::open(path).and_then(|folder| folder.verify(&self.config_hash));
             let loaded =

@@ -42,7 +42,9 @@ impl Bench {
     }
 
     fn folder(&self, step: u64) -> PathBuf {
-        self.run.join("checkpoints").join(directory_name(step))
+        self.run
+            .join("checkpoints")
+            .join(directory_name(Place { branch: 0, step }))
     }
 
     /// Checkpoints of the steps, one after the other, by a writer of its own.
@@ -104,7 +106,7 @@ fn a_checkpoint_brings_back_every_bit_and_retention_keeps_the_newest() {
     bench.save(1..=3);
     let all = entries(&bench.run.join("checkpoints")).unwrap();
     assert_eq!(
-        all.iter().map(|(step, _)| *step).collect::<Vec<_>>(),
+        all.iter().map(|(place, _)| place.step).collect::<Vec<_>>(),
         [2, 3]
     );
     let loaded = bench.load().unwrap().unwrap();

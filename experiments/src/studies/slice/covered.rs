@@ -27,6 +27,7 @@ pub(super) fn unknown(config: &Config) -> Option<(&'static str, &'static str)> {
         record: _,
         runtime: _,
         alarm: _,
+        recovery: _,
         probe: _,
         schedule: _,
         intervention: _,

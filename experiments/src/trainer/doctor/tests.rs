@@ -1,6 +1,6 @@
 use super::*;
 use crate::numerics::loss_scaler::LossScaler;
-use experiments_config::ModelConfig;
+use experiments_config::{ModelConfig, Position, Samples};
 
 fn trained() -> Trained {
     let mut config = Config {
@@ -20,7 +20,7 @@ fn trained() -> Trained {
     trained.adam.second.fill(0.25);
     trained.adam.updates = 50;
     trained.state.step = 50;
-    trained.state.position = 400;
+    trained.state.position = Position(400);
     trained.state.scaler.scale = 4096.0;
     trained
 }
@@ -49,7 +49,7 @@ fn planted_faults_of_a_restore_are_named() {
             t.state.scaler = LossScaler::new(&experiments_config::LossScaleConfig::default());
         }),
         ("the position in the data is 399, expected 400", &|t| {
-            t.state.position -= 1;
+            t.state.position = Position(399);
         }),
         ("weights are others: `layers.1.ffn.down.weight`", &|t| {
             other(t, "layers.1.ffn.down.weight");
@@ -61,7 +61,7 @@ fn planted_faults_of_a_restore_are_named() {
         (
             "the position in the learning rate's schedule is 8, expected 0",
             &|t| {
-                t.state.optimizer_samples = 8;
+                t.state.optimizer_samples = Samples(8);
             },
         ),
     ];

@@ -16,7 +16,7 @@ use crate::trainer::counters::pass_over;
 use crate::trainer::step::take;
 use crate::trainer::training::Training;
 use crate::trainer::update::Update;
-use experiments_config::{Config, ScheduledKey};
+use experiments_config::{Config, Position, ScheduledKey};
 use experiments_text::Split;
 use logs::{Event, Record, signal};
 
@@ -74,7 +74,7 @@ impl Twins {
     pub(super) fn step(
         &mut self,
         setting: &Setting,
-        fetch: &dyn Fn(&Config, u64) -> Batch,
+        fetch: &dyn Fn(&Config, Position) -> Batch,
     ) -> (Record, Vec<Event>) {
         let own = self.own.step(setting, fetch);
         let twin = self.twin.step(setting, fetch);
@@ -107,7 +107,7 @@ struct Step {
 
 impl Side {
     /// With the side's own configuration.
-    fn step(&mut self, setting: &Setting, fetch: &dyn Fn(&Config, u64) -> Batch) -> Step {
+    fn step(&mut self, setting: &Setting, fetch: &dyn Fn(&Config, Position) -> Batch) -> Step {
         let trained = &mut self.trained;
         let config = &self.config.at(trained.state.progress());
         let setting = Setting { config, ..*setting };

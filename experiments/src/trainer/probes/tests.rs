@@ -6,7 +6,7 @@ mod update_law;
 
 use crate::data::Batch;
 use crate::data::objective::{Kind, Sample, Segment};
-use experiments_config::Config;
+use experiments_config::{Config, Position};
 
 const VOCAB: usize = 40;
 
@@ -24,7 +24,7 @@ fn config(change: impl Fn(&mut Config)) -> Config {
 }
 
 /// Sequences that differ with their number.
-fn batch(config: &Config, first: u64) -> Batch {
+fn batch(config: &Config, Position(first): Position) -> Batch {
     let s = config.model.seq_len as u32;
     let sample = |number: u64| {
         let number = number as u32;

@@ -14,6 +14,7 @@ use crate::state::Trained;
 use crate::trainer::gradient::{accumulate, unscale};
 use crate::trainer::signals::Recorder;
 use crate::trainer::training::Training;
+use experiments_config::Position;
 use experiments_text::Split;
 use logs::{Record, signal};
 
@@ -33,7 +34,7 @@ pub(super) fn measure(training: &Training) -> Result<Record, TrainError> {
 /// Gradient on what `fetch` gives, step, and the change of the logits on `probe`.
 pub(super) fn record(
     setting: &Setting,
-    fetch: impl Fn(u64) -> Batch,
+    fetch: impl Fn(Position) -> Batch,
     mut trained: Trained,
     probe: &Batch,
 ) -> Record {

@@ -3,13 +3,14 @@
 use super::{axes, decision};
 use crate::card::check::fields::{check_keys, complain, positive, seeds};
 use crate::card::grid::rows;
-use crate::card::value::{closest, flatten, label, same};
+use crate::card::value::{flatten, label, same};
 use crate::card::wire::WireBudget;
 use crate::card::{Card, Role, Settings};
 use crate::criterion::Criterion;
 use experiments_config::Complaint;
 use std::collections::BTreeMap;
 use toml::Value;
+use words::did_you_mean;
 
 /// Checks all budgets, and gives the card at the one asked for; without one the whole card.
 /// `None` when there is no such budget, or the card has complaints of its own.
@@ -37,12 +38,11 @@ pub(super) fn apply(
         // The word for the whole table, unless the card gives it another meaning.
         Some("full") if !cards.contains_key("full") => Some(card),
         Some(name) => cards.remove(name).or_else(|| {
-            let near = closest(name, names.iter().map(String::as_str));
+            let hint = did_you_mean(name, &names);
             let message = match names.as_slice() {
                 [] => format!("the card has no budgets, so not `{name}`"),
                 names => format!("the card has no budget `{name}`, only {}", names.join(", ")),
             };
-            let hint = near.map(|near| format!("did you mean `{near}`?"));
             complain(complaints, "budget", message, hint);
             None
         }),
@@ -102,16 +102,14 @@ fn check_values(
 ) -> bool {
     let before = complaints.len();
     let Some(known) = axes.get(key) else {
-        let near = closest(key, axes.keys().map(String::as_str));
-        let hint = near.map(|near| format!("did you mean `{near}`?"));
+        let hint = did_you_mean(key, axes.keys());
         complain(complaints, place, "is no axis of this card", hint);
         return false;
     };
     for value in values {
         if !known.iter().any(|other| same(other, value)) {
             let known: Vec<String> = known.iter().map(label).collect();
-            let near = closest(&label(value), known.iter().map(String::as_str));
-            let hint = near.map(|near| format!("did you mean `{near}`?"));
+            let hint = did_you_mean(&label(value), &known);
             let message = format!(
                 "`{}` is not on the axis, which has {}; a budget is a part of the card",
                 label(value),

@@ -10,13 +10,11 @@ pub(super) use arms::check;
 pub(super) use measured::{metric, outcome_rules};
 pub(super) use seeds::check_seeds;
 
-use crate::card::check::fields::{Choice, check_name, complain, section};
-use crate::card::value::closest;
+use crate::card::check::fields::{check_name, choose, complain, section};
 use crate::card::{Kind, Role};
-use crate::criterion::{
-    Criterion, DEFAULT_TEST, Failed, Fields, TestKind, WireCriterion, Worst, test_names,
-};
+use crate::criterion::{Criterion, DEFAULT_TEST, Fields, TestKind, WireCriterion, test_names};
 use experiments_config::Complaint;
+use words::did_you_mean;
 
 /// The criteria of a card, with names of their own; none of an exploration.
 pub(super) fn criteria(
@@ -48,7 +46,8 @@ pub(super) fn criteria(
                 format!("criterion-{}", index + 1)
             }
         });
-        let role = Role::choose(wire.role.take(), &format!("{section}.role"), complaints);
+        let (word, place) = (wire.role.take(), format!("{section}.role"));
+        let role = choose(word, Some(Role::Confirmatory), &place, complaints);
         criteria.extend(criterion(wire, name.clone(), role, &section, complaints));
         check_own_name(&name, &names, &format!("{section}.name"), complaints);
         names.push(name);
@@ -97,9 +96,9 @@ fn criterion(
     let control_metric =
         control_metric.map(|wire| metric(Some(wire), &place("control_metric"), complaints));
     let failed = wire.failed.take();
-    let failed = failed.map(|word| Failed::choose(Some(word), &place("failed"), complaints));
+    let failed = failed.map(|word| choose(Some(word), None, &place("failed"), complaints));
     let worst = wire.worst.take();
-    let worst = worst.map(|word| Worst::choose(Some(word), &place("worst"), complaints));
+    let worst = worst.map(|word| choose(Some(word), None, &place("worst"), complaints));
     let (claim, expect) = (wire.claim.take(), wire.expect.take());
     let word = wire.test.take();
     let kind = kind(word.as_deref(), &place("test"), complaints)?;
@@ -129,8 +128,7 @@ fn kind(
     if kind.is_none() {
         let names: Vec<&str> = test_names().collect();
         let message = format!("is `{word}`; expected one of {}", names.join(", "));
-        let near = closest(word, names);
-        let hint = near.map(|near| format!("did you mean `{near}`?"));
+        let hint = did_you_mean(word, names);
         complain(complaints, place, message, hint);
     }
     kind

@@ -1,10 +1,9 @@
 //! Checks of single values.
 
-use crate::card::kind::{Kind, Role};
-use crate::card::value::{Settings, closest};
-use crate::criterion::{Failed, Reduce, Worst};
-use experiments_config::{Complaint, is_key, nearest};
+use crate::card::value::Settings;
+use experiments_config::{Complaint, is_key, key_hint};
 use toml::Value;
+use words::{Named, did_you_mean};
 
 /// More runs than this in one card are a slip of the pen.
 pub(super) const MAX_RUNS: usize = 10_000;
@@ -77,8 +76,12 @@ pub(crate) fn check_keys(section: &str, settings: &Settings, complaints: &mut Ve
                 Some("use the card's `seeds`".to_owned()),
             );
         } else if !is_key(key) {
-            let hint = nearest(key).map(|near| format!("did you mean `{near}`?"));
-            complain(complaints, &place, "no such configuration key", hint);
+            complain(
+                complaints,
+                &place,
+                "no such configuration key",
+                key_hint(key),
+            );
         } else if !is_finite(value) {
             complain(complaints, &place, "must be finite", None);
         }
@@ -128,72 +131,27 @@ pub(super) fn section(only: bool, index: usize) -> String {
     }
 }
 
-/// A word out of a few. The first is the default where a card may leave it out.
-pub(super) trait Choice: Sized + Copy + 'static {
-    const CHOICES: &'static [(&'static str, Self)];
-    const OPTIONAL: bool;
-
-    fn choose(word: Option<String>, key: &str, complaints: &mut Vec<Complaint>) -> Self {
-        let words = || Self::CHOICES.iter().map(|(word, _)| *word);
-        let list = || {
-            words()
-                .map(|w| format!("`{w}`"))
-                .collect::<Vec<_>>()
-                .join(" or ")
-        };
-        match &word {
-            None if Self::OPTIONAL => {}
-            None => complain(
-                complaints,
-                key,
-                format!("is missing; expected {}", list()),
-                None,
-            ),
-            Some(word) => match Self::CHOICES.iter().find(|(known, _)| known == word) {
-                Some((_, choice)) => return *choice,
-                None => complain(
-                    complaints,
-                    key,
-                    format!("is `{word}`; expected {}", list()),
-                    closest(word, words()).map(|near| format!("did you mean `{near}`?")),
-                ),
-            },
-        }
-        Self::CHOICES[0].1
-    }
-}
-
-impl Choice for Kind {
-    const CHOICES: &'static [(&'static str, Self)] = &[
-        ("symptom", Self::Symptom),
-        ("mechanism", Self::Mechanism),
-        ("exploration", Self::Exploration),
-    ];
-    const OPTIONAL: bool = false;
-}
-
-impl Choice for Role {
-    const CHOICES: &'static [(&'static str, Self)] = &[
-        ("confirmatory", Self::Confirmatory),
-        ("descriptive", Self::Descriptive),
-    ];
-    const OPTIONAL: bool = true;
-}
-
-impl Choice for Reduce {
-    const CHOICES: &'static [(&'static str, Self)] = Reduce::WORDS;
-    const OPTIONAL: bool = true;
-}
-
-impl Choice for Failed {
-    const CHOICES: &'static [(&'static str, Self)] =
-        &[("worst", Self::Worst), ("open", Self::Open)];
-    const OPTIONAL: bool = false;
-}
-
-impl Choice for Worst {
-    const CHOICES: &'static [(&'static str, Self)] = &[("high", Self::High), ("low", Self::Low)];
-    const OPTIONAL: bool = false;
+/// A word out of a few; `default` where it may be left out.
+pub(super) fn choose<T: Named>(
+    word: Option<String>,
+    default: Option<T>,
+    key: &str,
+    complaints: &mut Vec<Complaint>,
+) -> T {
+    let names = T::VALUES.iter().map(|value| value.named());
+    let expected: Vec<_> = names.clone().map(|name| format!("`{name}`")).collect();
+    let expected = format!("expected {}", expected.join(" or "));
+    let Some(word) = word else {
+        return default.unwrap_or_else(|| {
+            complain(complaints, key, format!("is missing; {expected}"), None);
+            T::VALUES[0]
+        });
+    };
+    T::find(&word).unwrap_or_else(|| {
+        let hint = did_you_mean(&word, names);
+        complain(complaints, key, format!("is `{word}`; {expected}"), hint);
+        T::VALUES[0]
+    })
 }
 
 /// Seeds as a list, or as a count: of 1, 2, … for a card, of the first of `all` for an arm.

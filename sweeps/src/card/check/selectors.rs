@@ -1,12 +1,13 @@
 //! Axis values that name arms, wherever a card does.
 
-use crate::card::check::fields::{Choice, are_too_many, complain, seeds};
-use crate::card::value::{closest, flatten, label, same};
+use crate::card::check::fields::{are_too_many, choose, complain, seeds};
+use crate::card::value::{flatten, label, same};
 use crate::card::wire::{WireArm, WireExclude, WireFigure};
-use crate::card::{Arm, ArmRule, Card, FigureChoice, Role, Settings};
+use crate::card::{Arm, ArmRule, Card, FigureChoice, Settings};
 use experiments_config::Complaint;
 use std::collections::BTreeMap;
 use toml::Value;
+use words::did_you_mean;
 
 /// Checks axis values named elsewhere in the card (`where`, `treatment`, `control`).
 pub(super) fn check_selector(
@@ -22,8 +23,7 @@ pub(super) fn check_selector(
     for (key, value) in selector {
         let place = format!("{section}.\"{key}\"");
         let Some(values) = axes.get(key) else {
-            let near = closest(key, axes.keys().map(String::as_str));
-            let hint = near.map(|near| format!("did you mean `{near}`?"));
+            let hint = did_you_mean(key, axes.keys());
             complain(complaints, &place, "is no axis of this card", hint);
             continue;
         };
@@ -49,8 +49,7 @@ fn check_on_axis(value: &Value, values: &[Value], place: &str, complaints: &mut 
         return;
     }
     let known: Vec<String> = values.iter().map(label).collect();
-    let near = closest(&label(value), known.iter().map(String::as_str));
-    let hint = near.map(|near| format!("did you mean `{near}`?"));
+    let hint = did_you_mean(&label(value), &known);
     let message = format!(
         "`{}` is not on the axis, which has {}",
         label(value),
@@ -93,8 +92,7 @@ pub(super) fn figure(
         .as_ref()
         .filter(|along| !axes.contains_key(*along))
     {
-        let near = closest(along, axes.keys().map(String::as_str));
-        let hint = near.map(|near| format!("did you mean `{near}`?"));
+        let hint = did_you_mean(along, axes.keys());
         let message = format!("`{along}` is no axis of this card");
         complain(complaints, "figure.along", message, hint);
     }
@@ -137,7 +135,7 @@ pub(super) fn arm_rules(
                 .map(|value| seeds(Some(&value), Some(card_seeds), &key, complaints)),
             role: arm
                 .role
-                .map(|role| Role::choose(Some(role), &format!("{section}.role"), complaints)),
+                .map(|role| choose(Some(role), None, &format!("{section}.role"), complaints)),
         });
     }
     rules

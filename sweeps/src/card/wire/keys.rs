@@ -1,6 +1,5 @@
 //! The keys of a card, and what is said about others.
 
-use crate::card::value::closest;
 use crate::criterion::{BOUNDS, DEFAULT_TEST, TESTS, TestKind};
 use experiments_config::Complaint;
 use toml::{Table, Value};
@@ -165,7 +164,7 @@ fn unknown(section: &str, key: &str, known: &[&str]) -> Complaint {
         } else if experiments_config::is_key(&dotted(key)) {
             let key = dotted(key);
             format!("configuration keys belong into `[fixed]`: `\"{key}\" = …`")
-        } else if let Some(near) = closest(key, known.iter().copied()) {
+        } else if let Some(near) = words::closest(key, known) {
             format!("did you mean `{}`?", dotted(near))
         } else {
             format!("known here: {}", known.join(", "))

@@ -236,7 +236,7 @@ fn a_dose_outside_the_range_is_in_order_and_bounds_the_ratio_to_one_side() {
         says(&verdict.sentence, words);
         let effect = &verdict.findings[0].effects[0];
         assert_eq!((effect.value, effect.interval), (bound, None));
-        says(&effect.what, "a lower bound");
+        says(&effect.what.to_string(), "a lower bound");
     }
     let turned = DOSE.replace("treatment_higher", "treatment_lower");
     let verdict = verdict_of(&turned, from(99, 8));

@@ -1,7 +1,7 @@
 //! What there is to say about one run.
 
 use logs::import::Imported;
-use logs::{EventKind, Manifest, Record, RunReader};
+use logs::{Manifest, Record, RunReader};
 
 use crate::number::{compact, count};
 use crate::view::Details;
@@ -115,7 +115,7 @@ fn events(reader: &RunReader) -> Vec<(u64, String, String)> {
         .map(|event| {
             (
                 event.step,
-                kind(event.kind).to_owned(),
+                event.kind.words().to_owned(),
                 event.message.clone(),
             )
         })
@@ -124,24 +124,4 @@ fn events(reader: &RunReader) -> Vec<(u64, String, String)> {
 
 fn short(hash: &str) -> &str {
     hash.get(..10).unwrap_or(hash)
-}
-
-fn kind(kind: EventKind) -> &'static str {
-    match kind {
-        EventKind::Start => "start",
-        EventKind::Resume => "resume",
-        EventKind::Checkpoint => "checkpoint",
-        EventKind::Overflow => "overflow",
-        EventKind::LossScale => "loss scale",
-        EventKind::LossScaleMinimum => "scale minimum",
-        EventKind::Alarm => "alarm",
-        EventKind::Nonfinite => "non-finite",
-        EventKind::Intervention => "intervention",
-        EventKind::Evaluation => "evaluation",
-        EventKind::Stop => "stop",
-        EventKind::Finish => "finish",
-        EventKind::Fail => "fail",
-        EventKind::Integrity => "integrity",
-        EventKind::Other => "other",
-    }
 }

@@ -4,7 +4,7 @@ use super::metric_name;
 use crate::prose::{self, NONE, interval, loss, shares};
 use crate::view::{Arm, Statistic};
 use sweeps::card::Role;
-use sweeps::criterion::{self, Beside, Count, Effect, Finding, LEVEL};
+use sweeps::criterion::{self, Beside, Count, Effect, Finding, LEVEL, Quantity};
 use sweeps::stats::Proportion;
 use sweeps::verdict::ArmResult;
 use sweeps::{Card, Event, Outcome, Verdict};
@@ -152,7 +152,7 @@ fn method(test: &str) -> String {
 }
 
 fn effect(effect: &Effect) -> Statistic {
-    let shares = effect.what.contains("shares");
+    let shares = effect.what == Quantity::ShareDifference;
     let value = if shares {
         prose::point(effect.value)
     } else {
@@ -171,7 +171,7 @@ fn effect(effect: &Effect) -> Statistic {
         format!(" ({:.0} %: {ends})", 100.0 * effect.level)
     });
     Statistic {
-        name: effect.what.clone(),
+        name: effect.what.to_string(),
         value: format!("{value}{ends}"),
         note: effect.method.clone(),
     }
@@ -221,10 +221,8 @@ pub(crate) fn measured(verdict: &Verdict) -> Vec<String> {
 pub(crate) fn headline(verdict: &Verdict) -> Vec<String> {
     match verdict.findings.as_slice() {
         [finding] => {
-            let means = finding
-                .effects
-                .iter()
-                .filter(|e| e.what.contains("of mean"));
+            let is_mean = |e: &&Effect| matches!(e.what, Quantity::MeanDifference(_));
+            let means = finding.effects.iter().filter(is_mean);
             means
                 .map(|found| {
                     let row = effect(found);
@@ -233,5 +231,40 @@ pub(crate) fn headline(verdict: &Verdict) -> Vec<String> {
                 .collect()
         }
         findings => findings.iter().map(Finding::line).collect(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Points are for the difference of shares alone, whatever the name of a metric.
+    #[test]
+    fn a_metric_that_is_called_shares_is_no_share() {
+        let shown = |what: &str| {
+            let what = Quantity::from(what.to_owned());
+            let (interval, level, method) = (None, LEVEL, String::new());
+            let value = 0.25;
+            effect(&Effect {
+                what,
+                value,
+                interval,
+                level,
+                method,
+            })
+            .value
+        };
+        assert_eq!(
+            shown("difference of shares, treatment − control"),
+            "25 percentage points"
+        );
+        assert_eq!(
+            shown("difference of mean shares_of_rows, treatment − control"),
+            "0.2500"
+        );
+        assert_eq!(
+            shown("exponent of shares_of_rows in optimizer.lr"),
+            "0.2500"
+        );
     }
 }

@@ -72,6 +72,7 @@ pub(super) fn trial(
     config.schedule.clear();
     config.intervention.clear();
     config.inject.clear();
+    config.recovery = experiments_config::RecoveryConfig::default();
     let file = directory.path().join(logs::run::CONFIG_FILE);
     std::fs::write(&file, config.to_toml()).map_err(failed)?;
     let start = Instant::now();

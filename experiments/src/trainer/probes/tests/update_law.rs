@@ -5,7 +5,7 @@ use crate::parameters::Parameters;
 use crate::pass::Setting;
 use crate::state::Trained;
 use crate::trainer::probes::update_law::{record, sign_step};
-use experiments_config::{Config, KernelChoice, Norm};
+use experiments_config::{Config, KernelChoice, Norm, Position};
 use logs::Record;
 
 fn measured(config: &Config) -> Record {
@@ -18,7 +18,7 @@ fn measured(config: &Config) -> Record {
     };
     let trained = Trained::fresh(config).unwrap();
     let fetch = |position| batch(config, position);
-    record(&setting, fetch, trained, &batch(config, 1000))
+    record(&setting, fetch, trained, &batch(config, Position(1000)))
 }
 
 fn rms(change: impl Fn(&mut Config)) -> f64 {

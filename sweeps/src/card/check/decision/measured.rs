@@ -1,11 +1,11 @@
 //! What is measured of a run: metric and outcome.
 
 use crate::OutcomeRules;
-use crate::card::check::fields::{Choice, complain};
-use crate::card::value::closest;
+use crate::card::check::fields::{choose, complain};
 use crate::card::wire::WireOutcome;
 use crate::criterion::{Metric, Reduce, WireMetric};
 use experiments_config::Complaint;
+use words::did_you_mean;
 
 pub(in crate::card::check) fn metric(
     wire: Option<WireMetric>,
@@ -14,7 +14,8 @@ pub(in crate::card::check) fn metric(
 ) -> Metric {
     let wire = wire.unwrap_or_default();
     let name = wire.name.unwrap_or_else(|| "held_out_loss".to_owned());
-    let reduce = Reduce::choose(wire.reduce, &format!("{section}.reduce"), complaints);
+    let place = format!("{section}.reduce");
+    let reduce = choose(wire.reduce, Some(Reduce::Last), &place, complaints);
     let place = format!("{section}.name");
     check_signal(&name, reduce, &place, complaints);
     if reduce == Reduce::SpikeLead {
@@ -74,19 +75,16 @@ fn check_signal(name: &str, reduce: Reduce, key: &str, complaints: &mut Vec<Comp
     if of_layers && reduce.is_of_spikes() && (one_layer || whole) {
         return;
     }
-    let (message, near) = if of_layers {
+    let (message, hint) = if of_layers {
         let message = format!(
             "is `{name}`; of a per-layer signal a metric can be made of the spikes of one layer only"
         );
-        (
-            message,
-            Some(format!("{base}[0]` with `reduce = \"spikes\"")),
-        )
+        let hint = format!("did you mean `{base}[0]` with `reduce = \"spikes\"`?");
+        (message, Some(hint))
     } else {
-        let near = closest(name, signals(false)).map(str::to_owned);
-        (format!("is `{name}`, which is no recorded scalar"), near)
+        let message = format!("is `{name}`, which is no recorded scalar");
+        (message, did_you_mean(name, signals(false)))
     };
-    let hint = near.map(|near| format!("did you mean `{near}`?"));
     complain(complaints, key, message, hint);
 }
 

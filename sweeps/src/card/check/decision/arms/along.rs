@@ -2,9 +2,10 @@
 
 use crate::card::check::fields::complain;
 use crate::card::check::selectors::some_arms;
-use crate::card::value::{closest, label, number};
+use crate::card::value::{label, number};
 use crate::card::{Arm, Card, Settings};
 use experiments_config::Complaint;
+use words::did_you_mean;
 
 /// Whether `along` is an axis of numbers.
 pub(super) fn is_axis(
@@ -16,8 +17,7 @@ pub(super) fn is_axis(
     let place = format!("{section}.along");
     let axes = card.axis_values();
     let Some(values) = axes.get(along) else {
-        let near = closest(along, axes.keys().map(String::as_str));
-        let hint = near.map(|near| format!("did you mean `{near}`?"));
+        let hint = did_you_mean(along, axes.keys());
         let message = format!("`{along}` is no axis of this card");
         complain(complaints, &place, message, hint);
         return false;

@@ -2,10 +2,10 @@
 
 use crate::card::check::fields::complain;
 use crate::card::check::selectors::some_arms;
-use crate::card::value::closest;
 use crate::card::{Arm, Card, Settings, same};
 use crate::criterion::Pair;
 use experiments_config::Complaint;
+use words::did_you_mean;
 
 /// Checks that every pooled key is an axis, named once.
 pub(super) fn check_keys(
@@ -19,8 +19,7 @@ pub(super) fn check_keys(
     let before = complaints.len();
     for (index, key) in pool.iter().enumerate() {
         if !axes.contains_key(key) {
-            let near = closest(key, axes.keys().map(String::as_str));
-            let hint = near.map(|near| format!("did you mean `{near}`?"));
+            let hint = did_you_mean(key, axes.keys());
             let message = format!("has `{key}`, which is no axis of this card");
             complain(complaints, &place, message, hint);
         } else if pool[..index].contains(key) {
