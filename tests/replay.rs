@@ -317,7 +317,6 @@ fn the_journal_is_re_enacted_and_continues_after_a_kill() {
     let journal = |out: &'static str, scale: &'static str| {
         let mut arguments = vec!["journal", "--out", out, "--scale", scale, "--json"];
         let sets = [
-            "model.layers=2",
             "model.hidden_size=16",
             "model.num_heads=2",
             "model.ffn_hidden_size=24",

@@ -160,6 +160,10 @@ impl Journal {
         let Some(of) = self.entries.get(forked) else {
             return Part::None;
         };
+        // What comes behind its end has no place in it.
+        if self.scaled(entry.step) >= self.window(of).1 {
+            return Part::None;
+        }
         match (number == forked, of.branch) {
             (true, true) => Part::Whole,
             (true, false) => Part::Without,
@@ -203,10 +207,10 @@ impl Journal {
             let mut cause = cause.clone();
             self.scale_key(&mut cause, "step");
             let in_data = cause.get("kind").and_then(Value::as_str) != Some("weight");
-            if let Some(Value::Integer(step)) = cause.get_mut("step")
-                && in_data
-            {
-                *step += passed_over as i64;
+            if let Some(Value::Integer(step)) = cause.get_mut("step") {
+                // Not before the fork, where the scale is coarse.
+                *step = (*step).max(self.window(entry).0 as i64);
+                *step += if in_data { passed_over as i64 } else { 0 };
             }
             push(table, "inject", cause);
         }
@@ -348,8 +352,11 @@ mod tests {
                 .unwrap()
         };
         let skipped = journal.table(Side::Fork(number("2022-06-20", 40_700)));
-        assert_eq!(list(&skipped, "substitute").len(), 1, "the later one stays");
-        assert_eq!(list(&skipped, "inject").len(), 4, "what is planted stays");
+        assert!(
+            list(&skipped, "substitute").is_empty(),
+            "the later one is behind its end"
+        );
+        assert_eq!(list(&skipped, "inject").len(), 3, "what is planted stays");
         assert_eq!(skipped["steps"].as_integer(), Some(1688));
         let at_once = journal.table(Side::Fork(number("2022-05-28", 22_800)));
         let keys: Vec<_> = list(&at_once, "schedule")
