@@ -208,6 +208,11 @@ impl Study<'_> {
             .forks()
             .map(|(number, entry)| self.directory(number, entry))
             .collect();
+        for folder in &folders {
+            if !main_line::idle(folder, stop)? {
+                return Ok(false);
+            }
+        }
         let mut failed = None;
         let mut done = 0;
         let trained = executor.train_folders(&folders, stop.flag(), &mut |index, end| {

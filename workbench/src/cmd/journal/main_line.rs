@@ -6,9 +6,9 @@ use crate::progress::Steps;
 use crate::signals::Stop;
 use experiments_config::Override;
 use experiments_text::Cache;
-use logs::{Record, RunReader};
+use logs::{Liveness, Record, RunReader};
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 use sweeps::journal::{Entry, Journal, Sides};
@@ -60,6 +60,9 @@ impl<'a> MainLine<'a> {
             .filter(|entry| entry.is_interruption());
         let mut kills: Vec<u64> = interruptions.map(|entry| kill_at(journal, entry)).collect();
         loop {
+            if !idle(&self.directory, stop)? {
+                return Ok(false);
+            }
             let reached = self.reached()?;
             kills.retain(|step| *step > reached);
             match self.attempt(kills.first().copied(), journal, stop)? {
@@ -165,6 +168,20 @@ impl<'a> MainLine<'a> {
         };
         numbers.into_iter().map(read).collect()
     }
+}
+
+/// Waits while another process trains a run: one that a killed command has left saves its state and ends by itself. False where somebody
+/// asked to stop.
+pub(super) fn idle(directory: &Path, stop: &Stop) -> Result<bool, Failure> {
+    let mut reader = RunReader::open_scalars(directory)?;
+    while reader.liveness() == Liveness::Running {
+        if stop.is_set() {
+            return Ok(false);
+        }
+        std::thread::sleep(SLICE);
+        reader.poll()?;
+    }
+    Ok(true)
 }
 
 /// Asks a process to save its state and waits for it.
