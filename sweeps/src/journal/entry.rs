@@ -134,14 +134,13 @@ impl Journal {
                 .map_or(0, |entry| self.window(entry).1),
         };
         table.insert("steps".to_owned(), integer(steps));
-        let mut passed_over = 0;
         for (number, entry) in self.entries.iter().enumerate() {
             match self.part(side, number, entry) {
                 Part::None => {}
-                Part::Whole => self.add(&mut table, entry, &mut passed_over),
+                Part::Whole => self.add(&mut table, entry),
                 Part::Without => {
                     self.add_schedule(&mut table, &entry.instead);
-                    self.add_inject(&mut table, entry, passed_over);
+                    self.add_inject(&mut table, entry);
                 }
             }
         }
@@ -174,20 +173,20 @@ impl Journal {
         }
     }
 
-    fn add(&self, table: &mut Table, entry: &Entry, passed_over: &mut u64) {
+    fn add(&self, table: &mut Table, entry: &Entry) {
         self.add_schedule(table, &entry.schedule);
-        self.add_inject(table, entry, *passed_over);
+        self.add_inject(table, entry);
         merge(table, &entry.set);
         if let Some([first, last]) = entry.skip {
             let steps = self.scaled(last + 1 - first.min(last)).max(1);
             let step = self.scaled(first.saturating_sub(1)) + 1;
-            let later = [
-                ("kind", Value::from("later")),
+            // Other batches in their place and not the later ones, so that both sides read the same ones behind them.
+            let other = [
+                ("kind", Value::from("other")),
                 ("step", integer(step)),
                 ("steps", integer(steps)),
             ];
-            push(table, "substitute", later.into_iter().map(owned).collect());
-            *passed_over += steps;
+            push(table, "substitute", other.into_iter().map(owned).collect());
         }
     }
 
@@ -201,16 +200,13 @@ impl Journal {
         }
     }
 
-    /// What is planted in data belongs to a batch, and batches that were passed over move those behind them to earlier steps.
-    fn add_inject(&self, table: &mut Table, entry: &Entry, passed_over: u64) {
+    fn add_inject(&self, table: &mut Table, entry: &Entry) {
         for cause in &entry.inject {
             let mut cause = cause.clone();
             self.scale_key(&mut cause, "step");
-            let in_data = cause.get("kind").and_then(Value::as_str) != Some("weight");
             if let Some(Value::Integer(step)) = cause.get_mut("step") {
                 // Not before the fork, where the scale is coarse.
                 *step = (*step).max(self.window(entry).0 as i64);
-                *step += if in_data { passed_over as i64 } else { 0 };
             }
             push(table, "inject", cause);
         }
@@ -319,7 +315,7 @@ mod tests {
     }
 
     #[test]
-    fn positions_are_scaled_and_what_is_planted_stays_with_its_batch() {
+    fn positions_are_scaled() {
         let journal = shipped();
         let main = journal.table(Side::Main);
         assert_eq!(main["steps"].as_integer(), Some(1972));
@@ -337,8 +333,7 @@ mod tests {
             .iter()
             .map(|s| s["step"].as_integer().unwrap())
             .collect();
-        // The last is in the batch that step 1706 would read had nothing been passed over: step 1698 reads it.
-        assert_eq!(planted, [1348, 1410, 1632, 1706]);
+        assert_eq!(planted, [1348, 1410, 1632, 1698]);
     }
 
     #[test]
