@@ -1,7 +1,7 @@
 //! What branched off from the runs of a report: their replays, and forks that were named.
 
 use crate::error::ReportError;
-use crate::replay::{Line, Panels, figures};
+use crate::replay::{LossLine, Panels, figures};
 use crate::view;
 use logs::{EventKind, Record, RunReader};
 use std::path::{Path, PathBuf};
@@ -81,11 +81,11 @@ fn compared(
         .filter(|record| record.step + BEFORE >= first)
         .cloned()
         .collect();
-    let mut lines = vec![Line::new(name, None, &shown, u64::MAX)];
+    let mut lines = vec![LossLine::new(name, None, &shown, u64::MAX)];
     let mut rows = vec![row(name, "nothing: the run", run.records(), &shown)];
     for (fork, reader) in forks.iter().zip(&readers) {
         let panel = Some("forks".to_owned());
-        lines.push(Line::new(&fork.name, panel, reader.records(), u64::MAX));
+        lines.push(LossLine::new(&fork.name, panel, reader.records(), u64::MAX));
         rows.push(row(
             &fork.name,
             &changes(reader),

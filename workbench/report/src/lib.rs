@@ -39,7 +39,7 @@ pub use card::card_svg;
 pub use cards::write_cards;
 pub use detectors::detectors_svg;
 pub use error::ReportError;
-pub use replay::replay_svg;
+pub use replay::{LossLine, losses_svg, replay_svg};
 pub use scaling::{ScalingPanel, ScalingPoint, scaling_svg};
 pub use shares::{ShareBar, SharePanel, shares_svg};
 

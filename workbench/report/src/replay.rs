@@ -19,16 +19,16 @@ const SHOWN: u64 = 40;
 
 /// A loss over the steps.
 #[derive(Debug, Clone, PartialEq)]
-pub(crate) struct Line {
+pub struct LossLine {
     /// Of the run or twin.
-    pub(crate) name: String,
+    pub name: String,
     /// The panel it belongs to; none for the line that is in all of them.
-    pub(crate) panel: Option<String>,
+    pub panel: Option<String>,
     /// Step and loss, nats per token.
-    pub(crate) points: Vec<(u64, f64)>,
+    pub points: Vec<(u64, f64)>,
 }
 
-impl Line {
+impl LossLine {
     /// Of the records that are at most of step `last`.
     pub(crate) fn new(name: &str, panel: Option<String>, records: &[Record], last: u64) -> Self {
         let shown = records.iter().filter(|record| record.step <= last);
@@ -74,12 +74,22 @@ pub fn replay_svg(dir: &Path, replay: &Replay) -> Result<String, ReportError> {
     Ok(document(&title, figures(dir, replay, "replay")?, height))
 }
 
+/// Losses around the step `mark`, a panel for each that a line names, as an SVG document that needs nothing else.
+pub fn losses_svg(title: &str, mark: u64, lines: &[LossLine]) -> Result<String, ReportError> {
+    let panels = Panels {
+        name: "losses",
+        title: "Loss",
+        mark,
+    };
+    Ok(document(title, panels.draw(lines)?, height(lines)))
+}
+
 fn document(title: &str, figures: Vec<Figure>, height: i32) -> String {
     let drawn: Vec<String> = figures.into_iter().map(|figure| figure.svg).collect();
     panels::document("replay", title, height, &drawn)
 }
 
-fn lines(dir: &Path, replay: &Replay) -> Vec<Line> {
+fn lines(dir: &Path, replay: &Replay) -> Vec<LossLine> {
     let line = |row: &Row| {
         row.end.told()?;
         // The name is from a file and becomes a path: only one that a twin has.
@@ -89,7 +99,7 @@ fn lines(dir: &Path, replay: &Replay) -> Vec<Line> {
             .cause
             .map_or("other".to_owned(), |cause| cause.to_string());
         let panel = (twin.name != CONTROL).then_some(panel);
-        let line = Line::new(
+        let line = LossLine::new(
             twin.name,
             panel,
             reader.records(),
@@ -101,7 +111,7 @@ fn lines(dir: &Path, replay: &Replay) -> Vec<Line> {
 }
 
 /// Names of the panels, in the order of the lines.
-fn names(lines: &[Line]) -> Vec<&str> {
+fn names(lines: &[LossLine]) -> Vec<&str> {
     let mut names: Vec<&str> = Vec::new();
     for name in lines.iter().filter_map(|line| line.panel.as_deref()) {
         if !names.contains(&name) {
@@ -112,13 +122,13 @@ fn names(lines: &[Line]) -> Vec<&str> {
 }
 
 /// The lines of a panel, those of all panels too.
-fn of_panel<'a>(panel: &str, lines: &'a [Line]) -> Vec<&'a Line> {
-    let fits = |line: &&Line| line.panel.as_deref().is_none_or(|own| own == panel);
+fn of_panel<'a>(panel: &str, lines: &'a [LossLine]) -> Vec<&'a LossLine> {
+    let fits = |line: &&LossLine| line.panel.as_deref().is_none_or(|own| own == panel);
     lines.iter().filter(fits).collect()
 }
 
 /// Height of a panel in CSS pixels: that of the one with most lines.
-fn height(lines: &[Line]) -> i32 {
+fn height(lines: &[LossLine]) -> i32 {
     let names = names(lines).into_iter();
     let most = names.map(|panel| of_panel(panel, lines).len()).max();
     HEIGHT + LEGEND * most.unwrap_or(0) as i32
@@ -126,7 +136,7 @@ fn height(lines: &[Line]) -> i32 {
 
 impl Panels<'_> {
     /// One panel for each that a line names, all of one size and with the same axes.
-    pub(crate) fn draw(&self, lines: &[Line]) -> Result<Vec<Figure>, ReportError> {
+    pub(crate) fn draw(&self, lines: &[LossLine]) -> Result<Vec<Figure>, ReportError> {
         let all = || lines.iter().flat_map(|line| line.points.iter());
         let axes = (
             Axis::new(Scale::Linear, all().map(|point| point.0 as f64), 6),
@@ -141,7 +151,7 @@ impl Panels<'_> {
     fn panel(
         &self,
         (number, panel): (usize, &str),
-        lines: &[&Line],
+        lines: &[&LossLine],
         (x, y): &(Axis, Axis),
         height: i32,
     ) -> Result<Figure, ReportError> {
@@ -188,8 +198,8 @@ impl Panels<'_> {
 }
 
 /// The highest loss of each line, in words.
-fn peaks(lines: &[&Line]) -> String {
-    let peak = |line: &&Line| {
+fn peaks(lines: &[&LossLine]) -> String {
+    let peak = |line: &&LossLine| {
         let losses = line.points.iter().map(|point| point.1);
         let highest = losses.fold(f64::NEG_INFINITY, f64::max);
         format!("{} up to {}", line.name, significant(highest, 3))
@@ -199,7 +209,7 @@ fn peaks(lines: &[&Line]) -> String {
 }
 
 /// Colour and dash of a line.
-fn look(place: usize, line: &Line) -> (Colour, Option<(i32, i32)>) {
+fn look(place: usize, line: &LossLine) -> (Colour, Option<(i32, i32)>) {
     match line.panel {
         None => (INK, None),
         Some(_) => (palette::arm(place), palette::dash(place)),
@@ -209,7 +219,7 @@ fn look(place: usize, line: &Line) -> (Colour, Option<(i32, i32)>) {
 /// Broken where the loss is not finite.
 fn curve(
     chart: &Chart<'_, '_>,
-    line: &Line,
+    line: &LossLine,
     (colour, dash): (Colour, Option<(i32, i32)>),
 ) -> Drawn {
     let area = chart.plotting_area();
@@ -241,7 +251,7 @@ mod tests {
 
     #[test]
     fn every_kind_of_change_has_a_panel_with_the_control_in_it() {
-        let line = |name: &str, panel: Option<&str>| Line {
+        let line = |name: &str, panel: Option<&str>| LossLine {
             name: name.to_owned(),
             panel: panel.map(str::to_owned),
             points: vec![(1, 3.0), (2, 8.0), (3, f64::NAN), (4, 4.0), (5, 3.5)],

@@ -112,7 +112,7 @@ pub(super) fn trained_config(run: &Path) -> Result<Config, Failure> {
     {
         let run = run.display();
         return Err(Failure::usage(format!(
-            "`{run}` was imported: its weights and its data are not here, so no step of it can be taken again; `workbench report {run}` shows its spikes and alarms"
+            "`{run}` was imported: its weights and its data are not here, so no step of it can be taken again; `workbench explain {run}` says what its log alone can tell"
         )));
     }
     super::run_config(run)

@@ -62,6 +62,11 @@ mod tests {
     use super::*;
 
     /// A step whose loss names seed and step.
+    #[expect(
+        clippy::unnecessary_wraps,
+        clippy::needless_pass_by_value,
+        reason = "as `Take` has it"
+    )]
     fn take(config: &Config, before: Trained) -> Option<Record> {
         let mut record = Record::new(51);
         record.set_named("loss", (config.seed * 1000 + before.state.step) as f64);
