@@ -8,6 +8,7 @@ the word that was fixed there. Goes on where it was stopped. Writes `causes.json
 import argparse
 import json
 import re
+import shutil
 import subprocess
 import sys
 import tomllib
@@ -65,6 +66,8 @@ def trial(job: tuple) -> dict:
         answered = says["answer"]
         word = answered["cause"] if isinstance(answered, dict) else answered
         found |= {"word": word, "sentence": says["sentence"]}
+        # A hundred megabytes each.
+        shutil.rmtree(folder / f"replays/step-{at:08}/twins")
     answer.write_text(json.dumps(found))
     return found
 

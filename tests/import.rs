@@ -345,3 +345,96 @@ fn a_verdict_on_imported_runs_names_what_they_lack() {
         );
     }
 }
+
+/// Losses of 300 steps that two runs share but for their level, with more at step 250 where it is planted.
+fn losses(scratch: &Scratch, file: &str, level: f64, planted: f64, seed: u32) {
+    let (mut text, mut state) = (String::from("step,loss\n"), seed);
+    for step in 1..=300 {
+        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        let noise = f64::from(state >> 8) / f64::from(1 << 24) - 0.5;
+        let planted = if step == 250 { planted } else { 0.0 };
+        let _ = writeln!(text, "{step},{:.6}", level + 0.1 * noise + planted);
+    }
+    scratch.write(file, &text);
+    let out = file.trim_end_matches(".csv");
+    let imported = scratch.run(&["import", file, "--out", out]);
+    assert!(imported.status.success(), "{}", stderr(&imported));
+}
+
+#[test]
+fn what_a_log_alone_can_tell_of_a_spike_is_said() {
+    let scratch = Scratch::new("import-explain");
+    losses(&scratch, "theirs.csv", 3.0, 1.0, 7);
+    losses(&scratch, "larger.csv", 2.5, 0.0, 7);
+    losses(&scratch, "other.csv", 2.7, 0.0, 9);
+    let said = |arguments: &[&str]| {
+        let output = scratch.run(&[&["explain", "theirs"], arguments].concat());
+        assert!(output.status.success(), "{}", stderr(&output));
+        stdout(&output)
+    };
+    let alone = said(&[]);
+    assert!(
+        alone.contains("step 250: an excursion of one step"),
+        "{alone}"
+    );
+    assert!(
+        alone.contains("put down to data or data × model"),
+        "{alone}"
+    );
+    assert!(alone.contains("the log has no `grad_norm`"), "{alone}");
+    // The run itself, which a pattern names too, is left out.
+    let json = said(&[
+        "--at",
+        "252",
+        "--json",
+        "--other-size",
+        "larger",
+        "other",
+        "./theirs",
+    ]);
+    let json: serde_json::Value = serde_json::from_str(&json).unwrap();
+    let incident = &json["incidents"][0];
+    assert_eq!(incident["answer"], "data_and_model", "{json}");
+    let read_same = |i: usize| incident["siblings"][i]["same_batches"].as_bool().unwrap();
+    assert_eq!((read_same(0), read_same(1)), (true, false), "{json}");
+    assert_eq!(incident["siblings"].as_array().unwrap().len(), 2);
+}
+
+#[test]
+fn steps_that_need_no_explanation_and_runs_without_weights_are_named() {
+    let scratch = Scratch::new("import-explain-bad");
+    losses(&scratch, "theirs.csv", 3.0, 1.0, 7);
+    for (arguments, expected) in [
+        (
+            &["explain", "theirs", "--at", "301"][..],
+            "recorded no step 301; the nearest is 300",
+        ),
+        (
+            &["explain", "theirs", "--at", "100"],
+            "need no explanation, by the definition of a spike; steps that do: 250",
+        ),
+        (
+            &["explain", "theirs", "--sibling", "nowhere"],
+            "`nowhere` is no run directory with a recorded step",
+        ),
+        (&["explain", "nowhere"], "`nowhere` is no run directory"),
+        (
+            &["replay", "theirs", "--at", "250"],
+            "`workbench explain theirs` says what its log alone can tell",
+        ),
+        (
+            &["fork", "theirs", "--at", "250", "--out", "f"],
+            "`workbench explain theirs` says",
+        ),
+        (&["doctor", "theirs"], "`workbench explain theirs` says"),
+    ] {
+        let refused = scratch.run(arguments);
+        assert_eq!(
+            refused.status.code(),
+            Some(2),
+            "{arguments:?}: {}",
+            stderr(&refused)
+        );
+        assert!(stderr(&refused).contains(expected), "{}", stderr(&refused));
+    }
+}

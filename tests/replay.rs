@@ -85,6 +85,7 @@ fn the_control_twin_has_the_bits_of_the_record_at_random_steps() {
             ];
             let found = json(&scratch.run(&asked));
             assert_eq!(found["control"], "same", "{name} at {at}: {found}");
+            assert_eq!(found["rows"][0]["end"]["status"], "finished", "{found}");
             assert!(scratch.join(&out).join("replay.svg").exists());
         }
     }
@@ -123,6 +124,34 @@ fn a_fork_gives_the_bits_of_its_run_and_stands_by_itself() {
         records(&scratch.join("run")),
         before,
         "the run is only read"
+    );
+}
+
+/// A run in which step 20 has a bad batch is one without, where the data of that step are passed over.
+#[test]
+fn what_is_planted_in_data_is_passed_over_with_them() {
+    let scratch = scratch("planted", 24);
+    let planted = "inject=[{ kind = \"noise\", step = 20 }]";
+    let ramp = "schedule=[{ key = \"batch.gradient_accumulation\", start = 3, to = 2 }]";
+    train(&scratch, "clean", &[]);
+    train(&scratch, "planted", &[planted]);
+    train(&scratch, "ramp", &[planted, ramp]);
+    let fork = |run: &str, out: &str| {
+        let asked = ["fork", run, "--at", "18", "--skip", "20..21", "--out", out];
+        scratch.run(&asked)
+    };
+    for (run, out) in [("clean", "a"), ("planted", "b")] {
+        let output = fork(run, out);
+        assert!(output.status.success(), "{}", stderr(&output));
+        assert!(scratch.run(&["train", out]).status.success());
+    }
+    assert_eq!(records(&scratch.join("a")), records(&scratch.join("b")));
+    let refused = fork("ramp", "c");
+    assert_eq!(refused.status.code(), Some(2));
+    let text = stderr(&refused);
+    assert!(
+        text.contains("what `[[inject]]` plants in the data of step 20"),
+        "{text}"
     );
 }
 
@@ -301,6 +330,26 @@ fn what_cannot_be_taken_again_is_refused_in_one_line() {
         let told = stderr(&output);
         assert!(told.contains("was imported"), "{told}");
     }
+    let newer = scratch.join("newer");
+    std::fs::create_dir(&newer).unwrap();
+    for file in ["run.toml", "metrics-0001.jsonl"] {
+        std::fs::copy(scratch.join("run").join(file), newer.join(file)).unwrap();
+    }
+    scratch.write(
+        "newer/manifest.json",
+        r#"{"version": 99, "shape": "another"}"#,
+    );
+    for command in ["replay", "fork", "doctor"] {
+        let more = match command {
+            "doctor" => &[][..],
+            "fork" => &["--at", "9", "--out", "f"],
+            _ => &["--at", "9"],
+        };
+        let output = scratch.run(&[&[command, "newer"], more].concat());
+        assert_eq!(output.status.code(), Some(2), "{command}");
+        let text = stderr(&output);
+        assert!(text.contains("format version 99"), "{command}: {text}");
+    }
     assert_eq!(records(&scratch.join("run")), before);
     assert!(!scratch.join("f").exists() && !scratch.join("run/replays").exists());
 }
@@ -356,6 +405,114 @@ fn a_restore_fault_is_noticed_by_the_attempt_and_named_by_the_doctor() {
     assert!(
         text.contains("checkpoint of step 30: Adam's count of updates is 1"),
         "{text}"
+    );
+}
+
+/// The first step of an attempt as it comes with the streams of another seed: the state is the run's, and so is its place
+/// in the data.
+#[test]
+fn the_doctor_names_random_streams_of_another_seed() {
+    let scratch = scratch("streams", 40);
+    train(&scratch, "run", &[]);
+    let run = scratch.join("run");
+    std::fs::remove_file(run.join("summary.json")).unwrap();
+    std::fs::remove_dir_all(run.join("checkpoints/step-00000040")).unwrap();
+    assert!(scratch.run(&["train", "run"]).status.success());
+    let other = [
+        "fork", "run", "--at", "31", "--set", "seed=42", "--out", "other",
+    ];
+    let output = scratch.run(&other);
+    assert!(output.status.success(), "{}", stderr(&output));
+    assert!(scratch.run(&["train", "other"]).status.success());
+    let first = |path: &str| {
+        let text = std::fs::read_to_string(scratch.join(path)).unwrap();
+        text.lines().next().unwrap().to_owned()
+    };
+    let file = "run/metrics-0002.jsonl";
+    let text = std::fs::read_to_string(scratch.join(file)).unwrap();
+    let forged = text.replace(&first(file), &first("other/metrics-0002.jsonl"));
+    assert_ne!(text, forged);
+    scratch.write(file, &forged);
+    let output = scratch.run(&["doctor", "run"]);
+    assert_eq!(output.status.code(), Some(1), "{}", stderr(&output));
+    let text = stdout(&output);
+    assert!(
+        text.contains("step 31 was recorded otherwise, the first of an attempt")
+            && text.contains("with the random streams of seed 42 in place of"),
+        "{text}"
+    );
+}
+
+/// A coarse re-enactment with a tiny model, killed in the main line and continued, gives what an undisturbed one does; its interruptions are
+/// bit-exact; another scale in the same place is refused.
+#[test]
+fn the_journal_is_re_enacted_and_continues_after_a_kill() {
+    let scratch = scratch("journal", 10);
+    let source = |file: &str, language: &str| {
+        let path = scratch.join(file);
+        format!(
+            "{{path = \"{}\", language = \"{language}\", weight = 1}}",
+            path.display()
+        )
+    };
+    let sources = format!(
+        "data.sources=[{}, {}]",
+        source("one.txt", "en"),
+        source("two.txt", "zh")
+    );
+    let journal = |out: &'static str, scale: &'static str| {
+        let mut arguments = vec!["journal", "--out", out, "--scale", scale, "--json"];
+        let sets = [
+            "model.hidden_size=16",
+            "model.num_heads=2",
+            "model.ffn_hidden_size=24",
+            "tokenizer.vocab_size=262",
+            sources.as_str(),
+        ];
+        arguments.extend(sets.iter().flat_map(|set| ["--set", set]));
+        scratch.workbench(&arguments)
+    };
+    let rows = |output: &Output| json(output)["rows"].as_array().unwrap().clone();
+    let whole = rows(&journal("whole", "250").output().unwrap());
+    assert!(whole.len() >= 15);
+    for row in whole.iter().filter(|row| row["rule"] == "exact") {
+        assert_ne!(row["behaviour"], "other", "{row}");
+    }
+    assert!(
+        whole
+            .iter()
+            .any(|row| row["behaviour"] == "same" && row["rule"] == "exact")
+    );
+    for name in [
+        "journal.md",
+        "journal.svg",
+        "configurations/main.toml",
+        "main/run.toml",
+    ] {
+        assert!(scratch.join("whole").join(name).is_file(), "{name}");
+    }
+
+    let mut killed = journal("killed", "250").spawn().unwrap();
+    let metrics = scratch.join("killed/main/metrics-0001.jsonl");
+    while std::fs::read_to_string(&metrics).map_or(0, |text| text.lines().count()) < 12 {
+        std::thread::sleep(std::time::Duration::from_millis(5));
+    }
+    killed.kill().unwrap();
+    killed.wait().unwrap();
+    let continued = rows(&journal("killed", "250").output().unwrap());
+    for (one, other) in whole
+        .iter()
+        .zip(&continued)
+        .filter(|(row, _)| row["rule"] != "exact")
+    {
+        assert_eq!(one, other);
+    }
+    let refused = journal("killed", "100").output().unwrap();
+    assert_eq!(refused.status.code(), Some(2));
+    assert!(
+        stderr(&refused).contains("another --scale or --set"),
+        "{}",
+        stderr(&refused)
     );
 }
 

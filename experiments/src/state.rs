@@ -14,6 +14,7 @@ use serde::{Deserialize, Serialize};
 pub(crate) use recovered::{Action, Choice, Passing, Recovered};
 
 /// A model in training.
+#[derive(Clone)]
 pub(crate) struct Trained {
     pub(crate) parameters: Parameters,
     pub(crate) adam: AdamW,

@@ -10,6 +10,7 @@
 //! - [`read`] follows a run directory.
 //! - [`spike`] says what a spike is and finds them; [`alarm`] watches signals as they arrive.
 //! - [`evaluation`] says what in a run deserved an alarm, and which detectors raised one.
+//! - [`explain`] says what a log alone can tell of a spike.
 //! - [`import`](mod@import) makes run directories of other programs' logs.
 //! - [`decimate`] and [`smooth`] prepare curves for drawing, [`export`] writes CSV and `TensorBoard`.
 
@@ -19,6 +20,7 @@ pub mod decimate;
 pub mod disk;
 mod error;
 pub mod evaluation;
+pub mod explain;
 pub mod export;
 pub mod import;
 pub mod lease;

@@ -82,7 +82,7 @@ pub(crate) fn is_file_of_run(name: &str) -> bool {
 }
 
 /// The attempts that have a metrics file in `dir`, in order.
-pub(crate) fn attempts(dir: &Path) -> Result<Vec<u32>, LogError> {
+pub fn attempts(dir: &Path) -> Result<Vec<u32>, LogError> {
     let error = |error| LogError::io("list", dir, error);
     let mut found = Vec::new();
     for entry in fs::read_dir(dir).map_err(error)? {

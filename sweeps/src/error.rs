@@ -123,6 +123,14 @@ pub enum SweepError {
         /// What is wrong.
         problem: String,
     },
+    /// What was named as a fork cannot be shown as one.
+    #[error("`{}` {problem}", path.display())]
+    Fork {
+        /// The directory.
+        path: PathBuf,
+        /// What it is instead.
+        problem: String,
+    },
     /// The directory holds the sweep of another card.
     #[error(
         "`{}` was started from a card that differs in {differs}; a card is fixed once its sweep has begun: choose another directory, or undo the change",

@@ -13,6 +13,7 @@
 //! - [`outcome`] says how a run ended, [`stats`] compares arms, [`verdict`] decides, and
 //!   [`result`] is what is kept of it.
 //! - [`evaluation`] compares detectors over many runs.
+//! - [`journal`] re-enacts a documented run, and says where a proxy behaves the same.
 //! - [`replay`] takes a step of a run again under changes, and says what they say of its cause.
 //!
 //! The crate knows no tensor, and of a run only what the `logs` crate reads from its directory.
@@ -23,6 +24,7 @@ mod error;
 pub mod evaluation;
 mod event;
 pub mod executor;
+pub mod journal;
 pub mod learning;
 pub mod outcome;
 pub mod overview;

@@ -5,11 +5,13 @@
 //! is a pure function and was fixed before the first cause was planted.
 
 mod attribution;
+mod branches;
 mod document;
 mod table;
 mod twins;
 
-pub use attribution::{Answer, Attribution, Cause, Control, Facts, Fate, attribute};
-pub use document::{REPLAY_FILE, Replay};
-pub use table::{NEAR, Row, Seen, Table, Told, control, deviation};
-pub use twins::{Change, Place, TWINS, Twin, UnknownTwin, chosen};
+pub use attribution::{Answer, Attribution, Cause, Control, Facts, Fate, attribute, deciding};
+pub use branches::Branch;
+pub use document::{REPLAY_FILE, Replay, TWINS_DIR};
+pub use table::{End, NEAR, Row, Seen, Table, Told, control, deviation};
+pub use twins::{CONTROL, Change, Place, TWINS, Twin, UnknownTwin, chosen};

@@ -6,15 +6,17 @@ mod explain;
 mod fork;
 mod full_run;
 mod import;
+mod journal;
 mod recipe;
 mod sweep;
 
 pub(crate) use bench::{Bench, DeviceName, FormatName};
 pub(crate) use detect::{Detect, DetectBench};
 pub(crate) use explain::Explain;
-pub(crate) use fork::{Doctor, Fork, Replay};
+pub(crate) use fork::{Doctor, Fork, REACH, Replay};
 pub(crate) use full_run::{Plan, Preflight, RecomputeName, ScheduleName, Slice, Spread};
 pub(crate) use import::Import;
+pub(crate) use journal::Journal;
 pub(crate) use recipe::{Inspect, Parity, Tasks, WeightFormat, Weights};
 pub(crate) use sweep::{CardChoice, Report, Sweep, Verdict};
 
@@ -46,11 +48,12 @@ pub(crate) struct Cli {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// Get the text, run a small sweep on the CPU, and print its verdict.
+    /// Get the text, run a small sweep on the CPU, and print its verdict; or train a run that spikes, and say why it does.
     #[command(after_help = "\
 Examples:
   workbench quickstart                    all of it, in ./sweeps-out/quickstart
   workbench quickstart --out /tmp/first   somewhere else
+  workbench quickstart --why              a run whose loss spikes, and what caused it
 Interrupted with Ctrl-C or killed, the same command continues.")]
     Quickstart(Quickstart),
     /// List, get and verify the texts that proxies train on.
@@ -111,16 +114,27 @@ Every twin begins with the exact state before the step and differs in one thing.
 add up to and the table of what happened to each; the directory has both as replay.md and replay.json, a figure, and the \
 twins as runs. docs/replay.md lists the twins and has the rule.")]
     Replay(Replay),
-    /// Say what the gradient of a step is made of: by layer, role, token and sequence, and where it left the number format.
+    /// Say what the gradient of a step is made of, by layer, role, token and sequence; of an imported run, what its log can tell.
     #[command(after_help = "\
 Examples:
   workbench explain runs/mine                   its first spikes, or alarms
   workbench explain runs/mine --at 121,122 --out shares.svg
   workbench explain runs/mine --at 122 --json | jq '.steps[0].sequences[] | [.share, .text]'
+  workbench explain runs/theirs                 an imported run: what its log alone can tell
+  workbench explain runs/14m-seed1 --at 120255 --other-size runs/70m-seed1 runs/410m-seed1
 The state before the step is restored exactly and its own backward pass is taken, so that the parts add up to the recorded \
 gradient norm. The loss of a step is measured before its update: what led to a spike at step 122 is the update of step 121 or \
-earlier ones. See docs/explain.md.")]
+earlier ones. See docs/explain.md. Of an imported run, runs that read the same batches tell a bad batch from a bad state; \
+docs/import.md has the rule.")]
     Explain(Explain),
+    /// Train a proxy through the documented events of GLM-130B's run, and say where it behaves the same.
+    #[command(after_help = "\
+Examples:
+  workbench journal --out runs/journal
+  workbench journal --out runs/quick --scale 100      a quarter of the steps
+Every event has two runs that differ in what was done; docs/journal.md has the rules. Interrupted or killed, the same \
+command continues.")]
+    Journal(Journal),
     /// Repeat one step of a run and write everything that enters and leaves it into one file.
     #[command(after_help = "\
 Examples:
@@ -262,9 +276,12 @@ Example:
 
 #[derive(Debug, Args)]
 pub(crate) struct Quickstart {
-    /// Sweep directory.
-    #[arg(long, default_value = "sweeps-out/quickstart", value_hint = ValueHint::DirPath)]
-    pub(crate) out: PathBuf,
+    /// Train a run whose loss spikes, and say why it does.
+    #[arg(long)]
+    pub(crate) why: bool,
+    /// Sweep directory; with --why the folder of the runs [default: sweeps-out/quickstart; with --why runs/why].
+    #[arg(long, value_hint = ValueHint::DirPath)]
+    pub(crate) out: Option<PathBuf>,
     /// Print progress lines even in a terminal.
     #[arg(long)]
     pub(crate) no_monitor: bool,
@@ -335,6 +352,9 @@ pub(crate) struct Monitor {
     /// Sweep directory or run directory.
     #[arg(value_hint = ValueHint::DirPath)]
     pub(crate) dir: PathBuf,
+    /// Show this fork of a run as a branch of it; again for further ones. Twins of replays are shown without being named.
+    #[arg(long, value_name = "RUN", value_hint = ValueHint::DirPath)]
+    pub(crate) fork: Vec<PathBuf>,
     /// Print one screen as text and leave.
     #[arg(long)]
     pub(crate) snapshot: bool,

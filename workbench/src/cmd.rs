@@ -11,6 +11,7 @@ mod export;
 mod fork;
 mod import;
 mod inspect;
+mod journal;
 mod monitor;
 mod parity;
 mod plan;
@@ -44,9 +45,10 @@ pub(crate) fn run(cli: Cli) -> Result<ExitCode, Failure> {
         Command::Tasks(command) => tasks::run(command),
         Command::Train(arguments) => train::run(&arguments, &cache()?),
         Command::Doctor(arguments) => doctor::run(&arguments, &cache()?),
-        Command::Explain(arguments) => explain::run(&arguments, &cache()?),
+        Command::Explain(arguments) => explain::run(&arguments, || Ok(cache()?)),
         Command::Fork(arguments) => fork::run(&arguments, &cache()?),
         Command::Replay(arguments) => replay::run(&arguments, &cache()?),
+        Command::Journal(arguments) => journal::run(&arguments, &cache()?),
         Command::Parity(arguments) => parity::run(&arguments, &cache()?),
         Command::Inspect(arguments) => inspect::run(&arguments),
         Command::Plan(arguments) => plan::run(&arguments),

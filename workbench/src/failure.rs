@@ -53,6 +53,14 @@ impl Failure {
         }
     }
 
+    /// Something that was started did not come to its end.
+    pub(crate) fn failed(message: impl fmt::Display) -> Self {
+        Self {
+            text: message.to_string(),
+            code: exit::FAILED,
+        }
+    }
+
     /// A failure of the operating system: what was tried, and why it did not work.
     pub(crate) fn io(action: impl fmt::Display, error: &std::io::Error) -> Self {
         Self {
@@ -259,6 +267,7 @@ impl From<SweepError> for Failure {
             | SweepError::Damaged { .. }
             | SweepError::Listed { .. }
             | SweepError::GivenRun { .. }
+            | SweepError::Fork { .. }
             | SweepError::OtherRun { .. }
             | SweepError::OtherCard { .. }
             | SweepError::OtherRuns { .. }

@@ -3,7 +3,7 @@
 
 mod bounds;
 
-use crate::{Config, Position};
+use crate::{Config, Position, ScheduleEntry, ScheduledKey};
 use serde::{Deserialize, Serialize};
 use std::ops::RangeInclusive;
 
@@ -131,6 +131,13 @@ impl Config {
         })
     }
 
+    /// Whether `[[schedule]]` moves the size of a batch, so that the data of a step depend on the steps before it.
+    #[must_use]
+    pub fn batch_size_moves(&self) -> bool {
+        let ramp = |entry: &ScheduleEntry| entry.key == ScheduledKey::GradientAccumulation;
+        self.schedule.iter().any(ramp)
+    }
+
     /// Whether step `step` withholds the update of the parameter `name`.
     #[must_use]
     pub fn withholds(&self, step: u64, name: &str) -> bool {
@@ -192,6 +199,10 @@ mod tests {
             ),
             (
                 "substitute=[{ kind = \"other\", step = 200, steps = 2 }]",
+                "substitute[0].steps",
+            ),
+            (
+                "substitute=[{ kind = \"later\", step = 5, steps = 1099511627776 }]",
                 "substitute[0].steps",
             ),
             (

@@ -68,6 +68,15 @@ fn is_one(value: &u64) -> bool {
 }
 
 impl Inject {
+    /// Whether it is planted in the data, and goes where they are read.
+    #[must_use]
+    pub fn in_data(&self) -> bool {
+        match self.kind {
+            InjectKind::Noise | InjectKind::RepeatedNgram | InjectKind::ShuffledLabels => true,
+            InjectKind::None | InjectKind::Weight => false,
+        }
+    }
+
     /// The steps it touches.
     #[must_use]
     pub fn touched(&self) -> RangeInclusive<u64> {

@@ -251,15 +251,18 @@ impl Config {
         }
     }
 
-    /// Estimated disk use of one whole run in bytes: the checkpoints that retention leaves (plus
-    /// the one being written) and the metric lines. Probes write no checkpoint. The ring counts only while the run
-    /// trains: when it has finished, only what lies before an alarm is left of it.
+    /// Estimated disk use of one whole run in bytes, at its most: the checkpoints that retention leaves (plus the one
+    /// being written), those that its interval puts into the ring, and the metric lines. Probes write no checkpoint. When
+    /// the run has finished, only what lies before an alarm is left of the ring.
     #[must_use]
     pub fn disk_bytes(&self) -> u64 {
-        let kept = match self.checkpoint.interval {
+        let (checkpoint, steps) = (&self.checkpoint, self.steps);
+        let ring = steps.checked_div(checkpoint.ring_interval);
+        let ring = ring.unwrap_or(0).min(self.ring_slots() as u64);
+        let kept = match checkpoint.interval {
             _ if self.probe.kind != ProbeKind::Train => 0,
-            0 => 1,
-            interval => (self.steps / interval + 1).min(self.checkpoint.keep as u64 + 1),
+            0 => 1 + ring,
+            interval => (steps / interval + 1).min(checkpoint.keep as u64 + 1) + ring,
         };
         // The first of every branch, to which the run may go back.
         let branches = if self.recovery.rolls_back() {

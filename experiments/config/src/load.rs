@@ -199,6 +199,23 @@ mod tests {
     }
 
     #[test]
+    fn the_disk_that_a_run_takes_has_its_ring_in_it() {
+        let needs = |ring: &str| {
+            let set = ["steps=300", ring].map(|set| set.parse().unwrap());
+            let config = load_preset("t0", &set).unwrap();
+            (config.disk_bytes(), config.checkpoint_bytes())
+        };
+        let (none, one) = needs("checkpoint.ring_bytes=0");
+        assert_eq!(needs("checkpoint.ring_interval=0").0, none);
+        assert_eq!(needs("checkpoint.ring_interval=64").0, none + 4 * one);
+        assert_eq!(
+            needs("checkpoint.ring_interval=5").0,
+            none + 8 * one,
+            "as many as it holds"
+        );
+    }
+
+    #[test]
     fn the_hash_ignores_how_a_run_is_executed_and_sees_everything_else() {
         let base = load_preset("t0", &[]).unwrap();
         let threads = load_preset("t0", &["runtime.threads=2".parse().unwrap()]).unwrap();

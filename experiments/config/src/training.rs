@@ -100,7 +100,7 @@ impl Default for CheckpointConfig {
 pub struct RecordConfig {
     /// Steps between records of the per-layer signals; 1 records them at every step.
     pub layer_stride: u64,
-    /// Steps between measurements of the gradient noise scale; 0 for none. A measurement takes about as long as a step.
+    /// Steps between measurements of the gradient noise scale; 0 for none. A measurement takes somewhat longer than a step.
     #[serde(skip_serializing_if = "is_zero")]
     pub noise_interval: u64,
 }

@@ -4,11 +4,15 @@
 //! state they lead to with the state that lies there, bit for bit. What was restored wrong shows in the checkpoint itself,
 //! or, where that is gone, in the first step of the attempt that went on from it.
 
+mod streams;
+
 use super::alarms::Alarms;
 use super::course::{Course, Turn, changes};
 use super::identity::check_same;
 use super::memory::check_memory;
+use super::step::step;
 use super::text::Text;
+use super::training::Training;
 use crate::backend::Device;
 use crate::error::TrainError;
 use crate::files::checkpoint::Nearby;
@@ -61,21 +65,27 @@ pub fn audit(request: CheckpointAuditRequest) -> Result<CheckpointAudit, TrainEr
     let engine = device.engine(request.config, None)?;
     let changes = changes(request.config)?;
     let course = Course::new(request.config, &changes, &text, device, engine)?;
+    let take = |config: &Config, mut trained: Trained| {
+        let training = Training::new(config, &text, device.engine(config, None).ok()?);
+        Some(step(&training, &mut trained, None).0)
+    };
     let auditor = Auditor {
         request,
         near,
         reader,
+        take: &take,
     };
     auditor.compare(&course)
 }
 
-struct Auditor<'a> {
-    request: CheckpointAuditRequest<'a>,
+struct Auditor<'r, 'a> {
+    request: CheckpointAuditRequest<'r>,
     near: Nearby,
     reader: RunReader,
+    take: &'a streams::Take<'a>,
 }
 
-impl Auditor<'_> {
+impl Auditor<'_, '_> {
     fn compare(mut self, course: &Course) -> Result<CheckpointAudit, TrainError> {
         let mut audit = CheckpointAudit::default();
         let mut trained = self.beginning()?;
@@ -154,6 +164,9 @@ impl Auditor<'_> {
                     .push("stopped before all was compared".to_owned());
                 return Ok(false);
             }
+            let before = self
+                .begins_attempt(trained.state.step)
+                .then(|| trained.clone());
             let (record, turn) = course.again(trained, &mut alarms);
             (self.request.on_step)(&record);
             let Some(known) = self.recorded(record.step) else {
@@ -163,7 +176,8 @@ impl Auditor<'_> {
             let differing = known.differing(&record);
             if !differing.is_empty() && !told {
                 told = true;
-                audit.faults.push(self.deviation(record.step, &differing));
+                let fault = self.deviation(known, &differing, before.as_ref());
+                audit.faults.push(fault);
             }
             if let Turn::Back(_) = turn {
                 break;
@@ -180,21 +194,31 @@ impl Auditor<'_> {
         Some(&records[place])
     }
 
-    fn deviation(&self, step: u64, differing: &[String]) -> String {
-        let begins = self.reader.events().iter();
-        let begins = begins.filter(|event| event.kind == EventKind::Resume);
-        let of_attempt = begins.into_iter().any(|event| event.step + 1 == step);
-        let place = if of_attempt {
+    /// Whether an attempt went on after `step` steps.
+    fn begins_attempt(&self, step: u64) -> bool {
+        let mut events = self.reader.events().iter();
+        events.any(|event| event.kind == EventKind::Resume && event.step == step)
+    }
+
+    /// What is said of a step that was recorded otherwise; `before` is the state that its attempt should have begun with.
+    fn deviation(&self, known: &Record, differing: &[String], before: Option<&Trained>) -> String {
+        let step = known.step;
+        let place = if before.is_some() {
             ", the first of an attempt: what it began with was not what the one before had left"
         } else {
             ""
         };
-        format!(
-            "step {step} was recorded otherwise{place}; {} differ{}, which points at {}",
+        let suspect = suspect(differing);
+        let before = before.filter(|_| suspect == STREAM);
+        let named = before
+            .and_then(|before| streams::other(self.request.config, before, known, self.take))
+            .map(|streams| format!("the step gives every recorded bit with {streams}"));
+        let why = named.unwrap_or(format!(
+            "{} differ{}, which points at {suspect}",
             some(differing),
             if differing.len() == 1 { "s" } else { "" },
-            suspect(differing)
-        )
+        ));
+        format!("step {step} was recorded otherwise{place}; {why}")
     }
 }
 
@@ -292,6 +316,9 @@ pub(super) fn some(names: &[String]) -> String {
     }
 }
 
+/// What a loss points at that differs on the same place in the data.
+const STREAM: &str = "the weights, or a random stream (dropout, order of the data)";
+
 /// What the signals that differ in a step point at, where all before it were the same. In the order in which a step uses
 /// what it was given: what differs first explains the rest.
 pub(super) fn suspect(differing: &[String]) -> &'static str {
@@ -299,7 +326,7 @@ pub(super) fn suspect(differing: &[String]) -> &'static str {
     if any("data_position") {
         "the position in the data"
     } else if any("loss") {
-        "the weights, or a random stream (dropout, order of the data)"
+        STREAM
     } else if any("lr") {
         "the position in the learning rate's schedule"
     } else if any("loss_scale") {

@@ -156,26 +156,17 @@ impl Forks<'_> {
 
     /// The state that a fork begins with.
     fn changed(&self, trained: &Trained, child: &Child) -> Result<Trained, TrainError> {
-        let Trained {
-            parameters,
-            adam,
-            state,
-        } = trained;
-        let mut own = Trained {
-            parameters: parameters.clone(),
-            adam: adam.clone(),
-            state: state.clone(),
-        };
+        let mut own = trained.clone();
         let (before, now) = (self.request.config, &child.config);
         inherit(&mut own.state, before, now);
         exchange(&mut own.state, before, now);
         own.adam.with_decay(&before.optimizer, &now.optimizer);
         match child.change {
             None => {}
-            Some(StateChange::MomentsReset) => own.adam = AdamW::new(parameters.len()),
+            Some(StateChange::MomentsReset) => own.adam = AdamW::new(own.parameters.len()),
             Some(StateChange::LossScale(factor)) => own.state.scaler.scale *= factor,
             Some(StateChange::Older(steps)) => {
-                let step = state.step.saturating_sub(steps);
+                let step = trained.state.step.saturating_sub(steps);
                 let older = self.approach.at_hand(step)?;
                 own.parameters = older.parameters;
                 own.adam = older.adam;

@@ -72,7 +72,7 @@ pub enum Fate {
 }
 
 /// How the control compares with the record.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Control {
     /// The same bits at every step that both have.
@@ -201,6 +201,12 @@ pub fn attribute(facts: &Facts) -> Attribution {
         .or_else(|| facts.by_optimiser())
         .or_else(|| facts.by_other_data())
         .unwrap_or_else(|| facts.by_nothing_else())
+}
+
+/// The twins that the rule reads: the others explain and do not decide.
+pub fn deciding() -> impl Iterator<Item = &'static str> {
+    let sets = BATCH.into_iter().chain(DATA).chain(NUDGES).chain(OPTIMISER);
+    sets.chain(["order", "fp32", "older"])
 }
 
 /// The parts of the rule, in order.

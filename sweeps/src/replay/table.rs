@@ -1,10 +1,10 @@
 //! What happened to each twin, read off its records.
 
 use super::attribution::{Control, Facts, Fate};
-use super::{Attribution, Cause, attribute};
+use super::{Attribution, CONTROL, Cause, attribute};
 use logs::spike::{LossSpike, SpikeState, loss_spikes};
 use logs::{Event, EventKind, Record};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
 /// Steps behind the one that is asked about in which a spike still counts as one around it: the gap of
@@ -14,7 +14,7 @@ pub const NEAR: u64 = 8;
 const LAST: usize = 16;
 
 /// A spike of a twin.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Seen {
     /// Its first step.
     pub first: u64,
@@ -25,7 +25,7 @@ pub struct Seen {
 }
 
 /// What is told of a twin.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Told {
     /// The spike around the step.
     pub near: Option<Seen>,
@@ -40,22 +40,50 @@ pub struct Told {
     pub(super) level: Option<f64>,
 }
 
+/// What became of a twin.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "status", rename_all = "snake_case")]
+pub enum End {
+    /// It took all its steps.
+    Finished(Told),
+    /// It would be the run itself, or cannot be made of it.
+    NotApplicable {
+        /// Why.
+        reason: String,
+    },
+    /// Its training failed.
+    Failed {
+        /// How.
+        reason: String,
+    },
+}
+
+impl End {
+    /// What is told of a twin that took all its steps.
+    #[must_use]
+    pub fn told(&self) -> Option<&Told> {
+        match self {
+            Self::Finished(told) => Some(told),
+            Self::NotApplicable { .. } | Self::Failed { .. } => None,
+        }
+    }
+}
+
 /// One twin.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Row {
     /// Its name.
-    pub twin: &'static str,
+    pub twin: String,
     /// What it changes.
-    pub what: &'static str,
+    pub what: String,
     /// The cause that it speaks for.
     pub cause: Option<Cause>,
-    /// What happened, or why nothing did.
-    #[serde(flatten)]
-    pub end: Result<Told, String>,
+    /// What became of it.
+    pub end: End,
 }
 
 /// All twins of a replay.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Table {
     /// The first step that the twins took.
     pub from: u64,
@@ -164,7 +192,7 @@ impl Table {
         let own = recorded.iter().filter(|record| record.step >= self.from);
         let own: Vec<Record> = own.cloned().collect();
         let recorded = Told::of(recorded, &own, self.at).near.is_some();
-        let fate = |row: &Row| Some((row.twin.to_owned(), row.end.as_ref().ok()?.fate()));
+        let fate = |row: &Row| Some((row.twin.clone(), row.end.told()?.fate()));
         attribute(&Facts {
             at: self.at,
             control,
@@ -178,17 +206,12 @@ impl Table {
     /// Loss above the level at the step, over the control's; none where the control's loss is not half as high there as its
     /// spike gets.
     fn left(&self) -> Option<BTreeMap<String, f64>> {
-        let control = self
-            .rows
-            .iter()
-            .find(|row| row.twin == "same")?
-            .end
-            .as_ref()
-            .ok()?;
+        let mut rows = self.rows.iter();
+        let control = rows.find(|row| row.twin == CONTROL)?.end.told()?;
         let (level, height) = (control.level?, control.near.as_ref()?.height?);
         let above = |told: &Told| Some(told.loss.filter(|loss| loss.is_finite())? - level);
         let whole = above(control).filter(|whole| *whole >= height / 2.0)?;
-        let share = |row: &Row| Some((row.twin.to_owned(), above(row.end.as_ref().ok()?)? / whole));
+        let share = |row: &Row| Some((row.twin.clone(), above(row.end.told()?)? / whole));
         Some(self.rows.iter().filter_map(share).collect())
     }
 }
@@ -234,15 +257,15 @@ mod tests {
 
     #[test]
     fn what_is_left_is_the_loss_above_the_level_over_the_controls() {
-        let row = |twin, loss: [f64; 2]| {
+        let row = |twin: &str, loss: [f64; 2]| {
             let mut own = calm(114..=180);
             own[8].set_named("loss", loss[0]);
             own[9].set_named("loss", loss[1]);
             Row {
-                twin,
-                what: "",
+                twin: twin.to_owned(),
+                what: String::new(),
                 cause: None,
-                end: Ok(Told::of(&calm(1..=120), &own, 122)),
+                end: End::Finished(Told::of(&calm(1..=120), &own, 122)),
             }
         };
         let left = |control| {

@@ -78,10 +78,13 @@ const fn twin(
     }
 }
 
+/// Name of the twin that changes nothing.
+pub const CONTROL: &str = "same";
+
 /// Every twin, in the order of the table.
 #[rustfmt::skip] // a table reads better with one row per line
 pub const TWINS: &[Twin] = &[
-    twin("same", "nothing: the control", None, |_, _| Ok(())),
+    twin(CONTROL, "nothing: the control", None, |_, _| Ok(())),
     twin("skip", "the batch of the step is passed over, later ones move up", Some(Cause::Data), skip),
     twin("other-batch", "the step reads another batch, the others stay", Some(Cause::Data), |p, c| other_batch(p, c, 1)),
     twin("other-batch-2", "a second other batch", Some(Cause::Data), |p, c| other_batch(p, c, 2)),
@@ -135,7 +138,7 @@ pub fn chosen(names: &[String]) -> Result<Vec<&'static Twin>, UnknownTwin> {
         }
     }
     let is_chosen = |twin: &&Twin| {
-        names.is_empty() || twin.name == "same" || names.iter().any(|name| name == twin.name)
+        names.is_empty() || twin.name == CONTROL || names.iter().any(|name| name == twin.name)
     };
     Ok(TWINS.iter().filter(is_chosen).collect())
 }
@@ -170,7 +173,7 @@ fn base(place: &Place) -> Config {
 }
 
 fn skip(place: &Place, change: &mut Change) -> Result<(), String> {
-    if moves_batch(place) {
+    if place.config.batch_size_moves() {
         // What is planted in data then goes with the step.
         change.config.intervention.push(Intervention {
             step: place.at - 1,
@@ -180,11 +183,6 @@ fn skip(place: &Place, change: &mut Change) -> Result<(), String> {
         substitute(change, SubstituteKind::Later, place.at, 1);
     }
     Ok(())
-}
-
-fn moves_batch(place: &Place) -> bool {
-    let ramp = |entry: &ScheduleEntry| entry.key == ScheduledKey::GradientAccumulation;
-    place.config.schedule.iter().any(ramp)
 }
 
 fn substitute(change: &mut Change, kind: SubstituteKind, step: u64, steps: u64) {
@@ -218,7 +216,7 @@ fn nudge(change: &mut Change, which: u64) -> Result<(), String> {
 }
 
 fn order(place: &Place, change: &mut Change) -> Result<(), String> {
-    if moves_batch(place) {
+    if place.config.batch_size_moves() {
         return Err("the size of a batch moves".to_owned());
     }
     let before = place.at - place.from;
@@ -422,7 +420,7 @@ mod tests {
             let read = resolve(table, &[], twin.name).unwrap_or_else(|error| panic!("{error}"));
             assert_eq!(read, change.config, "{}", twin.name);
             let same = change == control;
-            assert_eq!(same, twin.name == "same", "{}", twin.name);
+            assert_eq!(same, twin.name == CONTROL, "{}", twin.name);
         }
     }
 

@@ -1,6 +1,7 @@
 //! A sweep in memory, for tests.
 
 use std::cell::RefCell;
+use std::path::Path;
 use std::rc::Rc;
 
 use logs::{Event, Record};
@@ -58,6 +59,7 @@ pub(crate) fn fixed(seeds: u64, steps: u64) -> Fixed {
                     (0, _) => Outcome::Stuck,
                     _ => Outcome::Ok,
                 }),
+                branch: None,
             });
             records.push(run);
         }
@@ -119,6 +121,10 @@ impl Source for Fixed {
                 "`metrics-0001.jsonl` line 7: checksum does not match, line skipped".into(),
             ],
         }
+    }
+
+    fn directory(&self, _run: usize) -> Option<&Path> {
+        None
     }
 
     fn bells(&self, _run: usize) -> Vec<String> {

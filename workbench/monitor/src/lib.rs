@@ -8,7 +8,7 @@
 //! that comes from, and draws it · `screen` knows which panes are shown and which one has the focus, `places` where ·
 //! `draw` puts all that into cells · `app` holds them together without a terminal, and `terminal` gives it one.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 mod app;
 pub mod colour;
@@ -38,13 +38,15 @@ pub use terminal::restore;
 use app::App;
 use panes::PANES;
 
-/// How the monitor is shown.
+/// What is shown of a directory, and how.
 #[derive(Debug, Clone, Copy, Default)]
-pub struct Options {
+pub struct Options<'a> {
     /// Colours; `None` asks the environment.
     pub depth: Option<Depth>,
     /// The tab that is open at the start.
     pub tab: Tab,
+    /// Forks of its runs, which are shown with them; the twins of replays are found.
+    pub forks: &'a [PathBuf],
 }
 
 /// Shows a sweep directory or a run directory until the user leaves.
@@ -59,20 +61,25 @@ pub fn run_with(
     options: Options,
     stop: &dyn Fn() -> bool,
 ) -> Result<Exit, MonitorError> {
-    let depth = options.depth.unwrap_or_else(Depth::detect);
-    terminal::run(&mut open(dir, depth, options.tab)?, stop)
+    terminal::run(&mut open(dir, options)?, stop)
 }
 
 /// One screen of `width` × `height` cells as plain text, for scripts: no colours, no spaces at line ends, a
 /// newline after every line. Sizes outside 1..=1000 are brought into that range.
-pub fn snapshot(dir: &Path, tab: Tab, width: u16, height: u16) -> Result<String, MonitorError> {
-    let mut app = open(dir, Depth::Mono, tab)?;
+pub fn snapshot(
+    dir: &Path,
+    options: Options,
+    (width, height): (u16, u16),
+) -> Result<String, MonitorError> {
+    let depth = Some(Depth::Mono);
+    let mut app = open(dir, Options { depth, ..options })?;
     Ok(app.text(width.clamp(1, 1000), height.clamp(1, 1000)))
 }
 
-fn open(dir: &Path, depth: Depth, tab: Tab) -> Result<App, MonitorError> {
-    let mut app = App::new(source::open(dir)?, &PANES, depth);
-    app.screen.open(tab);
+fn open(dir: &Path, options: Options) -> Result<App, MonitorError> {
+    let depth = options.depth.unwrap_or_else(Depth::detect);
+    let mut app = App::new(source::open(dir, options.forks)?, &PANES, depth);
+    app.screen.open(options.tab);
     Ok(app)
 }
 

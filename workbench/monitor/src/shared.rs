@@ -93,6 +93,11 @@ impl Shared {
         Ok(News { changed, bell })
     }
 
+    /// Whether the run begins with a state of another one.
+    pub(crate) fn is_branch(&self, run: usize) -> bool {
+        self.run(run).is_some_and(|run| run.branch.is_some())
+    }
+
     /// Takes new records and events in. Returns the runs with new alarms, and the rules that raised them.
     fn refresh(&mut self) -> Vec<(usize, Vec<String>)> {
         let source = self.source.as_ref();
@@ -100,7 +105,12 @@ impl Shared {
         (self.arms, self.arm_of) = arms(runs);
         self.tracks.resize_with(runs.len(), Track::default);
         let mut alarms = Vec::new();
-        for (run, track) in self.tracks.iter_mut().enumerate() {
+        for (run, shown) in runs.iter().enumerate() {
+            let behind = shown.branch.map_or(0.0, |branch| {
+                self.tracks[branch.of].seconds_to(branch.forked_at)
+            });
+            let track = &mut self.tracks[run];
+            track.behind = behind;
             let seen = track.seen();
             let records = source.records(run);
             if track.refresh(records, source.revision(run), source.events(run)) {

@@ -1,5 +1,7 @@
 //! What the monitor shows of a sweep, and the one trait through which it gets it.
 
+use std::path::Path;
+
 use logs::{Event, Record};
 use sweeps::{Outcome, State};
 
@@ -29,6 +31,9 @@ pub(crate) trait Source {
     /// More about one run, for the details pane.
     fn details(&self, run: usize) -> Details;
 
+    /// Directory of a run, where it is on disk.
+    fn directory(&self, run: usize) -> Option<&Path>;
+
     /// The detectors for whose alarms a run asks for a bell. Read anew each time, so ask only when there is an alarm.
     fn bells(&self, run: usize) -> Vec<String>;
 }
@@ -37,7 +42,7 @@ pub(crate) trait Source {
 /// `None` before the first look.
 pub(crate) type Revision = Option<(u64, usize)>;
 
-/// A sweep and its runs in the order of the plan.
+/// A sweep and its runs in the order of the plan; those that begin with a state of another one stand behind them.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub(crate) struct Sweep {
     /// The card's name.
@@ -66,15 +71,28 @@ pub(crate) struct Run {
     /// Last held-out loss, in nats per target token.
     pub(crate) held_out: Option<f64>,
     pub(crate) outcome: Option<Outcome>,
+    /// Of a run that begins with a state of another one.
+    pub(crate) branch: Option<Branch>,
+}
+
+/// Where a run leaves another one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Branch {
+    /// Number of the other run in the sweep, a lower one.
+    pub(crate) of: usize,
+    /// Steps of the other run behind it.
+    pub(crate) forked_at: u64,
 }
 
 impl Run {
-    /// Share of the planned steps done, 0..=1.
+    /// Share of its own planned steps done, 0..=1.
     pub(crate) fn progress(&self) -> f64 {
-        if self.steps == 0 {
+        let before = self.branch.map_or(0, |branch| branch.forked_at);
+        let own = |steps: u64| steps.saturating_sub(before) as f64;
+        if own(self.steps) == 0.0 {
             0.0
         } else {
-            (self.step as f64 / self.steps as f64).clamp(0.0, 1.0)
+            (own(self.step) / own(self.steps)).clamp(0.0, 1.0)
         }
     }
 

@@ -10,12 +10,13 @@
 //! - `band` joins the seeds of an arm; `plot` draws; `words` formats numbers.
 //! - `cards` is the page over the results of all cards, `card` the figure of one.
 //! - `detectors` draws what `workbench detect bench` found, again from no directory.
-//! - `replay` draws the twins of a replay.
+//! - `branches` are replays and forks, which `replay` draws.
 //! - `shares` draws parts of a whole as bars, for `workbench explain`.
 //! - `scaling` draws what `workbench bench --scaling` measured; it reads no directory.
 //! - `render` fills the templates and escapes.
 
 mod band;
+mod branches;
 mod card;
 mod cards;
 mod detectors;
@@ -38,7 +39,7 @@ pub use card::card_svg;
 pub use cards::write_cards;
 pub use detectors::detectors_svg;
 pub use error::ReportError;
-pub use replay::{ReplayLine, replay_svg};
+pub use replay::{LossLine, losses_svg, replay_svg};
 pub use scaling::{ScalingPanel, ScalingPoint, scaling_svg};
 pub use shares::{ShareBar, SharePanel, shares_svg};
 
@@ -90,15 +91,19 @@ impl Target {
 /// directory. Nothing else in it is changed, and a report from before is replaced file by file, each at
 /// once.
 pub fn write(dir: &Path) -> Result<Written, ReportError> {
-    let (report, verdict) = read(dir)?;
+    let (report, verdict) = read(dir, &[])?;
     let mut written = save_folder(&report, dir)?;
     written.verdict = verdict;
     Ok(written)
 }
 
-/// Writes the report of `dir` somewhere else; returns the pages. `dir` is only read.
-pub fn write_to(dir: &Path, target: &Target) -> Result<Vec<PathBuf>, ReportError> {
-    let (report, _) = read(dir)?;
+/// Writes the report of `dir`, with the `forks` of its runs, to a place; returns the pages. Else `dir` is only read.
+pub fn write_to(
+    dir: &Path,
+    forks: &[PathBuf],
+    target: &Target,
+) -> Result<Vec<PathBuf>, ReportError> {
+    let (report, _) = read(dir, forks)?;
     match target {
         Target::Folder(folder) => {
             let written = save_folder(&report, folder)?;
@@ -118,12 +123,12 @@ pub fn write_to(dir: &Path, target: &Target) -> Result<Vec<PathBuf>, ReportError
 }
 
 /// What a directory says, and the verdict of a sweep.
-fn read(dir: &Path) -> Result<(Report, Option<sweeps::Verdict>), ReportError> {
+fn read(dir: &Path, forks: &[PathBuf]) -> Result<(Report, Option<sweeps::Verdict>), ReportError> {
     if dir.join(logs::output::SWEEP_FILE).exists() {
-        let (report, verdict) = sweep::report(dir)?;
+        let (report, verdict) = sweep::report(dir, forks)?;
         Ok((report, Some(verdict)))
     } else if single::is_run(dir) {
-        Ok((single::report(dir)?, None))
+        Ok((single::report(dir, forks)?, None))
     } else {
         Err(ReportError::NoRuns {
             path: dir.to_owned(),
@@ -153,7 +158,8 @@ fn save_figures(report: &Report, folder: &Path) -> Result<Vec<PathBuf>, ReportEr
         save(&path, &render::standalone_svg(&figure.svg))?;
         Ok(path)
     };
-    report.figures.iter().map(save).collect()
+    let branched = report.branches.iter().flat_map(|part| &part.figures);
+    report.figures.iter().chain(branched).map(save).collect()
 }
 
 fn make_folder(folder: &Path) -> Result<(), ReportError> {

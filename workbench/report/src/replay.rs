@@ -1,23 +1,54 @@
-//! The losses of the twins of a replay around its step, one panel for each kind of change.
+//! The losses of a run and of what branched off from it: the twins of a replay around its step, one panel for each kind of
+//! change, or forks.
 
 use crate::error::ReportError;
+use crate::plot::Figure;
 use crate::plot::axis::{Axis, Scale};
 use crate::plot::canvas::{self, Chart, Drawn, Frame, Key, PX, stroke};
 use crate::plot::palette::{self, Colour, FAINT, INK};
 use crate::plot::panels;
 use crate::prose::significant;
+use logs::{Record, RunReader};
 use plotters::element::{Circle, DashedPathElement, PathElement};
 use plotters::style::Color;
+use std::path::Path;
+use sweeps::replay::{CONTROL, Replay, Row, TWINS, TWINS_DIR};
 
-/// The loss of a twin.
+/// Steps behind the step that the figure of a replay shows.
+const SHOWN: u64 = 40;
+
+/// A loss over the steps.
 #[derive(Debug, Clone, PartialEq)]
-pub struct ReplayLine {
-    /// Its name.
-    pub twin: String,
-    /// The panel it belongs to; none for the control, which is in all of them.
+pub struct LossLine {
+    /// Of the run or twin.
+    pub name: String,
+    /// The panel it belongs to; none for the line that is in all of them.
     pub panel: Option<String>,
     /// Step and loss, nats per token.
     pub points: Vec<(u64, f64)>,
+}
+
+impl LossLine {
+    /// Of the records that are at most of step `last`.
+    pub(crate) fn new(name: &str, panel: Option<String>, records: &[Record], last: u64) -> Self {
+        let shown = records.iter().filter(|record| record.step <= last);
+        let point = |record: &Record| (record.step, record.scalar("loss").unwrap_or(f64::NAN));
+        Self {
+            name: name.to_owned(),
+            panel,
+            points: shown.map(point).collect(),
+        }
+    }
+}
+
+/// What the panels of a figure have in common.
+pub(crate) struct Panels<'a> {
+    /// The root of their names.
+    pub(crate) name: &'a str,
+    /// What they show, before the name of the panel.
+    pub(crate) title: &'a str,
+    /// A step that is marked.
+    pub(crate) mark: u64,
 }
 
 /// Height of a panel without its legend, in CSS pixels.
@@ -26,85 +57,159 @@ const HEIGHT: i32 = 320;
 const LEGEND: i32 = 20;
 const DASH: (i32, i32) = (5, 4);
 
-/// Draws the panels, two in a row, as an SVG document that needs nothing else. Step `at` is marked.
-pub fn replay_svg(title: &str, at: u64, lines: &[ReplayLine]) -> Result<String, ReportError> {
-    let mut kinds: Vec<&str> = Vec::new();
-    for panel in lines.iter().filter_map(|line| line.panel.as_deref()) {
-        if !kinds.contains(&panel) {
-            kinds.push(panel);
-        }
-    }
-    let of_panel = |panel: &str| -> Vec<&ReplayLine> {
-        let fits = |line: &&ReplayLine| line.panel.as_deref().is_none_or(|own| own == panel);
-        lines.iter().filter(fits).collect()
+/// The panels of the replay in `dir`, whose twins lie there; none where they are gone.
+pub(crate) fn figures(dir: &Path, replay: &Replay, name: &str) -> Result<Vec<Figure>, ReportError> {
+    let panels = Panels {
+        name,
+        title: "Loss of the twins",
+        mark: replay.table.at,
     };
-    let most = kinds.iter().map(|panel| of_panel(panel).len()).max();
-    let height = HEIGHT + LEGEND * most.unwrap_or(0) as i32;
-    let all = || lines.iter().flat_map(|line| line.points.iter());
-    let axes = (
-        Axis::new(Scale::Linear, all().map(|point| point.0 as f64), 6),
-        Axis::new(Scale::Auto, all().map(|point| point.1), 6),
-    );
-    let numbered = kinds.iter().zip(0..);
-    let drawn = numbered.map(|(panel, i)| draw(panel, i, at, &of_panel(panel), &axes, height));
-    let drawn = drawn.collect::<Result<Vec<_>, _>>()?;
-    Ok(panels::document("replay", title, height, &drawn))
+    panels.draw(&lines(dir, replay))
 }
 
-fn draw(
-    panel: &str,
-    number: i32,
-    at: u64,
-    lines: &[&ReplayLine],
-    (x, y): &(Axis, Axis),
-    height: i32,
-) -> Result<String, ReportError> {
-    let legend = lines.iter().enumerate().map(|(place, line)| {
-        let (colour, dash) = look(place, line);
-        (Key::Line(colour, dash), line.twin.clone())
-    });
-    let peak = |line: &&ReplayLine| {
-        let highest = line
-            .points
-            .iter()
-            .map(|point| point.1)
-            .fold(f64::NEG_INFINITY, f64::max);
-        format!("{} up to {}", line.twin, significant(highest, 3))
+/// The panels of the replay in `dir`, two in a row, as an SVG document that needs nothing else.
+pub fn replay_svg(dir: &Path, replay: &Replay) -> Result<String, ReportError> {
+    let title = format!("Step {} again", replay.table.at);
+    let height = height(&lines(dir, replay));
+    Ok(document(&title, figures(dir, replay, "replay")?, height))
+}
+
+/// Losses around the step `mark`, a panel for each that a line names, as an SVG document that needs nothing else.
+pub fn losses_svg(title: &str, mark: u64, lines: &[LossLine]) -> Result<String, ReportError> {
+    let panels = Panels {
+        name: "losses",
+        title: "Loss",
+        mark,
+    };
+    Ok(document(title, panels.draw(lines)?, height(lines)))
+}
+
+fn document(title: &str, figures: Vec<Figure>, height: i32) -> String {
+    let drawn: Vec<String> = figures.into_iter().map(|figure| figure.svg).collect();
+    panels::document("replay", title, height, &drawn)
+}
+
+fn lines(dir: &Path, replay: &Replay) -> Vec<LossLine> {
+    let line = |row: &Row| {
+        row.end.told()?;
+        // The name is from a file and becomes a path: only one that a twin has.
+        let twin = TWINS.iter().find(|twin| twin.name == row.twin)?;
+        let reader = RunReader::open_scalars(&dir.join(TWINS_DIR).join(twin.name)).ok()?;
+        let panel = twin
+            .cause
+            .map_or("other".to_owned(), |cause| cause.to_string());
+        let panel = (twin.name != CONTROL).then_some(panel);
+        let line = LossLine::new(
+            twin.name,
+            panel,
+            reader.records(),
+            replay.table.at.saturating_add(SHOWN),
+        );
+        (!line.points.is_empty()).then_some(line)
+    };
+    replay.table.rows.iter().filter_map(line).collect()
+}
+
+/// Names of the panels, in the order of the lines.
+fn names(lines: &[LossLine]) -> Vec<&str> {
+    let mut names: Vec<&str> = Vec::new();
+    for name in lines.iter().filter_map(|line| line.panel.as_deref()) {
+        if !names.contains(&name) {
+            names.push(name);
+        }
+    }
+    names
+}
+
+/// The lines of a panel, those of all panels too.
+fn of_panel<'a>(panel: &str, lines: &'a [LossLine]) -> Vec<&'a LossLine> {
+    let fits = |line: &&LossLine| line.panel.as_deref().is_none_or(|own| own == panel);
+    lines.iter().filter(fits).collect()
+}
+
+/// Height of a panel in CSS pixels: that of the one with most lines.
+fn height(lines: &[LossLine]) -> i32 {
+    let names = names(lines).into_iter();
+    let most = names.map(|panel| of_panel(panel, lines).len()).max();
+    HEIGHT + LEGEND * most.unwrap_or(0) as i32
+}
+
+impl Panels<'_> {
+    /// One panel for each that a line names, all of one size and with the same axes.
+    pub(crate) fn draw(&self, lines: &[LossLine]) -> Result<Vec<Figure>, ReportError> {
+        let all = || lines.iter().flat_map(|line| line.points.iter());
+        let axes = (
+            Axis::new(Scale::Linear, all().map(|point| point.0 as f64), 6),
+            Axis::new(Scale::Auto, all().map(|point| point.1), 6),
+        );
+        let height = height(lines);
+        let panels = names(lines).into_iter().enumerate();
+        let drawn = panels.map(|panel| self.panel(panel, &of_panel(panel.1, lines), &axes, height));
+        drawn.collect()
+    }
+
+    fn panel(
+        &self,
+        (number, panel): (usize, &str),
+        lines: &[&LossLine],
+        (x, y): &(Axis, Axis),
+        height: i32,
+    ) -> Result<Figure, ReportError> {
+        let legend = lines.iter().enumerate().map(|(place, line)| {
+            let (colour, dash) = look(place, line);
+            (Key::Line(colour, dash), line.name.clone())
+        });
+        let name = format!("{}-{number}", self.name);
+        let title = format!("{}: {panel}", self.title);
+        let description = peaks(lines);
+        let frame = Frame {
+            name: &name,
+            title: &title,
+            description: &description,
+            height,
+            left: 26 + y.label_width(),
+            legend: legend.collect(),
+            x,
+            x_label: "step",
+            y,
+            y_label: "loss, nats/token",
+        };
+        let svg = canvas::draw(&frame, |chart| {
+            let area = chart.plotting_area();
+            let (low, high) = y.ends();
+            let mark = [(self.mark as f64, low), (self.mark as f64, high)];
+            let (dash, gap) = DASH;
+            let style = stroke(FAINT, 1);
+            area.draw(&DashedPathElement::new(mark, dash * PX, gap * PX, style))?;
+            // The line of all panels last, on top.
+            for (place, line) in lines.iter().enumerate().rev() {
+                curve(chart, line, look(place, line))?;
+            }
+            Ok(())
+        })?;
+        Ok(Figure {
+            name,
+            title,
+            description,
+            caption: String::new(),
+            svg,
+        })
+    }
+}
+
+/// The highest loss of each line, in words.
+fn peaks(lines: &[&LossLine]) -> String {
+    let peak = |line: &&LossLine| {
+        let losses = line.points.iter().map(|point| point.1);
+        let highest = losses.fold(f64::NEG_INFINITY, f64::max);
+        format!("{} up to {}", line.name, significant(highest, 3))
     };
     let peaks: Vec<String> = lines.iter().map(peak).collect();
-    let frame = Frame {
-        name: &format!("replay-{number}"),
-        title: &format!("Loss of the twins: {panel}"),
-        description: &format!("Largest loss: {}.", peaks.join(", ")),
-        height,
-        left: 26 + y.label_width(),
-        legend: legend.collect(),
-        x,
-        x_label: "step",
-        y,
-        y_label: "loss, nats/token",
-    };
-    canvas::draw(&frame, |chart| {
-        let area = chart.plotting_area();
-        let (low, high) = y.ends();
-        let mark = [(at as f64, low), (at as f64, high)];
-        let (dash, gap) = DASH;
-        area.draw(&DashedPathElement::new(
-            mark,
-            dash * PX,
-            gap * PX,
-            stroke(FAINT, 1),
-        ))?;
-        // The control last, on top.
-        for (place, line) in lines.iter().enumerate().rev() {
-            curve(chart, line, look(place, line))?;
-        }
-        Ok(())
-    })
+    format!("Largest loss: {}.", peaks.join(", "))
 }
 
 /// Colour and dash of a line.
-fn look(place: usize, line: &ReplayLine) -> (Colour, Option<(i32, i32)>) {
+fn look(place: usize, line: &LossLine) -> (Colour, Option<(i32, i32)>) {
     match line.panel {
         None => (INK, None),
         Some(_) => (palette::arm(place), palette::dash(place)),
@@ -114,7 +219,7 @@ fn look(place: usize, line: &ReplayLine) -> (Colour, Option<(i32, i32)>) {
 /// Broken where the loss is not finite.
 fn curve(
     chart: &Chart<'_, '_>,
-    line: &ReplayLine,
+    line: &LossLine,
     (colour, dash): (Colour, Option<(i32, i32)>),
 ) -> Drawn {
     let area = chart.plotting_area();
@@ -146,8 +251,8 @@ mod tests {
 
     #[test]
     fn every_kind_of_change_has_a_panel_with_the_control_in_it() {
-        let line = |twin: &str, panel: Option<&str>| ReplayLine {
-            twin: twin.to_owned(),
+        let line = |name: &str, panel: Option<&str>| LossLine {
+            name: name.to_owned(),
             panel: panel.map(str::to_owned),
             points: vec![(1, 3.0), (2, 8.0), (3, f64::NAN), (4, 4.0), (5, 3.5)],
         };
@@ -157,7 +262,13 @@ mod tests {
             line("fp32", Some("precision")),
             line("bf16", Some("precision")),
         ];
-        let svg = replay_svg("Step 2 & its <twins>", 2, &lines).unwrap();
+        let panels = Panels {
+            name: "replay",
+            title: "Loss of the twins",
+            mark: 2,
+        };
+        let figures = panels.draw(&lines).unwrap();
+        let svg = document("Step 2 & its <twins>", figures, height(&lines));
         assert!(svg.contains("Step 2 &amp; its &lt;twins&gt;"));
         assert!(
             svg.contains("Loss of the twins: data") && svg.contains("Loss of the twins: precision")

@@ -4,9 +4,9 @@ use crate::error::ReportError;
 use crate::figures::{self, ArmRuns};
 use crate::prose::NONE;
 use crate::view::{Report, Run, Verdict};
-use crate::{provenance, runs, spikes, sweep};
+use crate::{branches, provenance, runs, spikes, sweep};
 use logs::{Liveness, Manifest, RunReader};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use sweeps::{Classified, Outcome, OutcomeRules, State, judge};
 
 /// Whether the directory looks like that of a run.
@@ -17,7 +17,7 @@ pub(crate) fn is_run(dir: &Path) -> bool {
 }
 
 /// Reads everything a run directory says. The outcome is by the default rules.
-pub(crate) fn report(dir: &Path) -> Result<Report, ReportError> {
+pub(crate) fn report(dir: &Path, forks: &[PathBuf]) -> Result<Report, ReportError> {
     let reader = RunReader::open(dir)?;
     let rules = OutcomeRules::default();
     let manifest = reader.manifest();
@@ -39,12 +39,17 @@ pub(crate) fn report(dir: &Path) -> Result<Report, ReportError> {
     let entropies = manifest.and_then(Manifest::unigram_level);
     let levels = figures::levels(entropies.into_iter(), rules.stuck_margin);
     let manifests: Vec<_> = manifest.into_iter().collect();
+    let mut warnings = warnings(&reader, lost.as_deref());
+    let own = [(&*name, &reader)];
+    let mut branched = branches::replays(&own, &mut warnings)?;
+    branched.extend(branches::forks(&own, forks)?);
     Ok(Report {
         program_version: env!("CARGO_PKG_VERSION").to_owned(),
         over: "Training-stability report · one run".to_owned(),
         title: name.clone(),
         verdict: headline(&reader, classified.as_ref(), lost.as_deref()),
-        warnings: warnings(&reader, lost.as_deref()),
+        warnings,
+        branches: branched,
         figures: figures::draw(&[arm], &levels)?,
         figures_note: "A cross on the upper edge marks a value that was not finite.".to_owned(),
         limits: Vec::new(),

@@ -4,19 +4,20 @@ mod comparison;
 mod run;
 mod warnings;
 
+use crate::branches;
 use crate::error::ReportError;
 use crate::figures::{self, ArmRuns};
 use crate::prose;
 use crate::provenance;
 use crate::view::{Claim, Fact, Report, Verdict as VerdictView};
 use logs::{Manifest, RunReader};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use sweeps::card::{Kind, Source};
 use sweeps::{Card, Origin, Outcome, OutcomeRules, State, Sweep, SweepReader, Verdict};
 use words::counted;
 
 /// Reads everything a sweep directory says.
-pub(crate) fn report(dir: &Path) -> Result<(Report, Verdict), ReportError> {
+pub(crate) fn report(dir: &Path, forks: &[PathBuf]) -> Result<(Report, Verdict), ReportError> {
     let reader = SweepReader::open(dir)?;
     let verdict = reader.verdict()?;
     let sweep = reader.sweep();
@@ -29,7 +30,7 @@ pub(crate) fn report(dir: &Path) -> Result<(Report, Verdict), ReportError> {
         .filter_map(|manifest| manifest.unigram_level());
     let levels = figures::levels(entropies, card.outcome.stuck_margin);
     let (facts, differing) = provenance::of(&manifests);
-    let report = Report {
+    let mut report = Report {
         program_version: env!("CARGO_PKG_VERSION").to_owned(),
         over: over(card, reader.states().len()),
         title: card.title.clone(),
@@ -52,12 +53,24 @@ pub(crate) fn report(dir: &Path) -> Result<(Report, Verdict), ReportError> {
         statistics: comparison::statistics(card, &verdict),
         limits: verdict.notes.clone(),
         runs: run::all(&reader),
+        branches: Vec::new(),
         rules: rules(&card.outcome),
         command: Some(words::shell_command(&sweep.registration().command)),
         provenance: registration(sweep).into_iter().chain(facts).collect(),
         card_text: logs::disk::read_text(&dir.join(logs::output::CARD_FILE)).ok(),
     };
+    branch(&mut report, &reader, forks)?;
     Ok((report, verdict))
+}
+
+/// Adds the replays of the runs, and the forks that were named.
+fn branch(report: &mut Report, reader: &SweepReader, forks: &[PathBuf]) -> Result<(), ReportError> {
+    let runs = reader.states().iter().enumerate();
+    let begun = runs.filter_map(|(index, run)| Some((&*run.id, reader.reader(index)?)));
+    let begun: Vec<_> = begun.collect();
+    report.branches = branches::replays(&begun, &mut report.warnings)?;
+    report.branches.extend(branches::forks(&begun, forks)?);
+    Ok(())
 }
 
 fn over(card: &Card, runs: usize) -> String {

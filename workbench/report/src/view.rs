@@ -32,6 +32,7 @@ pub(crate) struct Report {
     /// What so few runs cannot show.
     pub(crate) limits: Vec<String>,
     pub(crate) runs: Vec<Run>,
+    pub(crate) branches: Vec<Branches>,
     /// The outcome rules in words.
     pub(crate) rules: Vec<Fact>,
     /// The command that makes the same sweep or run again.
@@ -148,6 +149,22 @@ pub(crate) struct Event {
     pub(crate) step: u64,
     pub(crate) kind: String,
     pub(crate) message: String,
+}
+
+/// A replay with its twins, or a run with its forks.
+#[derive(Debug, Serialize)]
+pub(crate) struct Branches {
+    pub(crate) title: String,
+    /// What a replay says; empty of forks.
+    pub(crate) sentence: String,
+    /// What to know to read the table.
+    pub(crate) note: String,
+    /// Of the table; from the third to the fifth they are numbers.
+    pub(crate) columns: [&'static str; 6],
+    pub(crate) rows: Vec<[String; 6]>,
+    /// Twins that took not all their steps, a sentence each.
+    pub(crate) absent: Vec<String>,
+    pub(crate) figures: Vec<Figure>,
 }
 
 /// The page over all cards.

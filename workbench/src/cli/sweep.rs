@@ -138,6 +138,9 @@ pub(crate) struct Report {
     /// One page over the results of all cards.
     #[arg(long)]
     pub(crate) cards: bool,
+    /// Show this fork of a run beside it; again for further ones. Replays are shown without being named.
+    #[arg(long, value_name = "RUN", value_hint = ValueHint::DirPath, conflicts_with = "cards")]
+    pub(crate) fork: Vec<PathBuf>,
     /// With --cards: folder with results, as `verdict --result` writes them.
     #[arg(long, value_name = "DIR", default_value = "experiments/results", value_hint = ValueHint::DirPath)]
     pub(crate) results: PathBuf,

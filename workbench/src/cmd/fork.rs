@@ -6,7 +6,9 @@ use crate::failure::{Failure, exit};
 use crate::progress::Steps;
 use crate::signals::Stop;
 use experiments::{Child, ForkRequest, Forked, fork};
-use experiments_config::{Config, Intervention, Override, load_file, resolve};
+use experiments_config::{
+    Config, Intervention, Override, Substitute, SubstituteKind, load_file, resolve,
+};
 use experiments_text::Cache;
 use logs::Manifest;
 use std::path::Path;
@@ -110,7 +112,7 @@ pub(super) fn trained_config(run: &Path) -> Result<Config, Failure> {
     {
         let run = run.display();
         return Err(Failure::usage(format!(
-            "`{run}` was imported: its weights and its data are not here, so no step of it can be taken again; `workbench report {run}` shows its spikes and alarms"
+            "`{run}` was imported: its weights and its data are not here, so no step of it can be taken again; `workbench explain {run}` says what its log alone can tell"
         )));
     }
     super::run_config(run)
@@ -129,11 +131,35 @@ fn changed(arguments: &Fork) -> Result<Config, Failure> {
             arguments.at
         )));
     }
+    pass_over(&mut config, first, last)?;
+    checked(&config, "--skip")
+}
+
+/// Later steps read what comes after the data of the steps `first` to `last`. What `[[inject]]` plants in data goes with
+/// them, which a change of the batch's size does not let it.
+fn pass_over(config: &mut Config, first: u64, last: u64) -> Result<(), Failure> {
+    let steps = (last - first).saturating_add(1);
+    if !config.batch_size_moves() {
+        let kind = SubstituteKind::Later;
+        let step = first;
+        config.substitute.push(Substitute { kind, step, steps });
+        return Ok(());
+    }
+    let planted = config
+        .inject
+        .iter()
+        .find(|cause| cause.in_data() && *cause.touched().end() >= first);
+    if let Some(cause) = planted {
+        return Err(Failure::usage(format!(
+            "--skip {first}..{last} cannot be told from what `[[inject]]` plants in the data of step {}: `[[schedule]]` moves the size of the batch, so the data have no steps of their own; take the entry out with `--set inject=[]`, or the movement with `--set schedule=[]`",
+            cause.step
+        )));
+    }
     config.intervention.push(Intervention {
         step: first - 1,
-        skip_steps: last - first + 1,
+        skip_steps: steps,
     });
-    checked(&config, "--skip")
+    Ok(())
 }
 
 /// A configuration that was changed here, judged as if it had been read.

@@ -10,14 +10,14 @@ use std::sync::atomic::Ordering;
 use workbench_monitor::{Exit, MonitorError};
 
 pub(crate) fn run(arguments: &Monitor) -> Result<ExitCode, Failure> {
+    let options = workbench_monitor::Options {
+        tab: arguments.tab,
+        forks: &arguments.fork,
+        ..Default::default()
+    };
     if arguments.snapshot {
-        let (width, height) = arguments.size;
-        console::print(&workbench_monitor::snapshot(
-            &arguments.dir,
-            arguments.tab,
-            width,
-            height,
-        )?)?;
+        let text = workbench_monitor::snapshot(&arguments.dir, options, arguments.size)?;
+        console::print(&text)?;
         return Ok(ExitCode::SUCCESS);
     }
     if !std::io::stdout().is_terminal() {
@@ -25,10 +25,6 @@ pub(crate) fn run(arguments: &Monitor) -> Result<ExitCode, Failure> {
             "the monitor needs a terminal; `--snapshot` prints one screen without one",
         ));
     }
-    let options = workbench_monitor::Options {
-        tab: arguments.tab,
-        ..Default::default()
-    };
     let stop = leave_flag(exit::STOPPED, workbench_monitor::restore)?;
     let stopped = || stop.load(Ordering::Relaxed);
     match workbench_monitor::run_with(&arguments.dir, options, &stopped) {

@@ -1,5 +1,7 @@
 //! `workbench quickstart`: the main job, end to end.
 
+mod why;
+
 use super::sweep::{Lines, create, execute, executor, exit_code};
 use crate::cli::Quickstart;
 use crate::console::{self, say};
@@ -15,13 +17,19 @@ use std::time::Instant;
 use sweeps::{Card, LocalExecutor, Sweep, Tally, Verdict};
 use workbench_monitor::Exit;
 
+/// Where the sweep goes, unless said otherwise.
+const OUT: &str = "sweeps-out/quickstart";
 /// The card, compiled in so that it needs no file.
 const CARD: &str = include_str!("../../../experiments/cards/quickstart.toml");
 
 pub(crate) fn run(arguments: &Quickstart, cache: &Cache) -> Result<ExitCode, Failure> {
+    if arguments.why {
+        return why::run(arguments, cache);
+    }
     let start = Instant::now();
     let card = Card::parse(CARD, "the quickstart card", Path::new("."))?;
-    let sweep = create(&card, CARD, &arguments.out, &arguments.set, cache, true)?;
+    let out = arguments.out.as_deref().unwrap_or(Path::new(OUT));
+    let sweep = create(&card, CARD, out, &arguments.set, cache, true)?;
     let stop = Stop::listen()?;
     let executor = executor(&arguments.execution, cache, &sweep.plan().missing_languages)?;
     let terminal = std::io::stdout().is_terminal() && std::io::stdin().is_terminal();

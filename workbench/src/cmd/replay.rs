@@ -13,15 +13,34 @@ use logs::{Event, EventKind, Record, RollBack, RunReader};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use sweeps::replay::{Change, Place, REPLAY_FILE, Replay, Row, Table, Told, Twin, chosen};
-use workbench_report::{ReplayLine, replay_svg};
+use sweeps::replay::{
+    Change, End, Place, REPLAY_FILE, Replay, Row, TWINS_DIR, Table, Told, Twin, chosen,
+};
+use workbench_report::replay_svg;
 
 /// Steps before the step in which an attempt's start is looked across.
 const ATTEMPT: u64 = 32;
-/// Steps behind the step that the figure shows.
-const SHOWN: u64 = 40;
+/// What people read of a replay, beside [`REPLAY_FILE`].
+const FIGURE_FILE: &str = "replay.svg";
+const PAGE_FILE: &str = "replay.md";
 
 pub(crate) fn run(arguments: &Arguments, cache: &Cache) -> Result<ExitCode, Failure> {
+    let stop = Stop::listen()?;
+    match take(arguments, cache, &stop)? {
+        Some(replay) if arguments.json => console::print_json(&replay)?,
+        Some(replay) => console::print(&replay.text())?,
+        None => return Ok(ExitCode::from(exit::STOPPED)),
+    }
+    say(&format!("written: {}", out(arguments).display()));
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Takes the step again and writes what came of it; none where somebody asked to stop.
+pub(super) fn take(
+    arguments: &Arguments,
+    cache: &Cache,
+    stop: &Stop,
+) -> Result<Option<Replay>, Failure> {
     let config = trained_config(&arguments.run)?;
     let reader = RunReader::open(&arguments.run)?;
     let at = arguments.at;
@@ -40,23 +59,15 @@ pub(crate) fn run(arguments: &Arguments, cache: &Cache) -> Result<ExitCode, Fail
         chosen(&arguments.twins).map_err(|error| Failure::usage(format!("--twins: {error}")))?;
     study.check_out()?;
     super::threads(config.runtime.threads);
-    let stop = Stop::listen()?;
-    let done = study.take(&twins, &reader, cache, &stop);
+    let done = study.take(&twins, &reader, cache, stop);
     if !matches!(done, Ok(Some(_))) {
         // The run is as it was, and so is the place: the same command begins anew.
         study.clear();
     }
-    let Some(replay) = done? else {
+    if matches!(done, Ok(None)) {
         say("stopped: the same command begins anew");
-        return Ok(ExitCode::from(exit::STOPPED));
-    };
-    if arguments.json {
-        console::print_json(&replay)?;
-    } else {
-        console::print(&replay.text())?;
     }
-    say(&format!("written: {}", study.out.display()));
-    Ok(ExitCode::SUCCESS)
+    done
 }
 
 /// The step must have been recorded.
@@ -128,7 +139,7 @@ fn unanswered_to(run: &Path, events: &[Event], from: u64, at: u64) -> Result<u64
 }
 
 /// In the run's directory, unless said otherwise.
-fn out(arguments: &Arguments) -> PathBuf {
+pub(super) fn out(arguments: &Arguments) -> PathBuf {
     let own = || {
         let name = format!("step-{:08}", arguments.at);
         arguments.run.join(logs::run::REPLAYS_DIR).join(name)
@@ -168,12 +179,15 @@ impl Study<'_> {
     }
 
     fn folder(&self, twin: &Twin) -> PathBuf {
-        self.out.join("twins").join(twin.name)
+        self.out.join(TWINS_DIR).join(twin.name)
     }
 
     /// Takes away what an unfinished replay has made.
     fn clear(&self) {
-        let _ = fs::remove_dir_all(self.out.join("twins"));
+        let _ = fs::remove_dir_all(self.out.join(TWINS_DIR));
+        for file in [FIGURE_FILE, PAGE_FILE] {
+            let _ = fs::remove_file(self.out.join(file));
+        }
         // Only where it is empty.
         let _ = fs::remove_dir(&self.out);
         let _ = fs::remove_dir(self.arguments.run.join(logs::run::REPLAYS_DIR));
@@ -214,17 +228,12 @@ impl Study<'_> {
         let last = self.at + self.arguments.steps - 1;
         let run = self.arguments.run.display().to_string();
         let replay = Replay::new(run, (forked.from, last), control, table, says);
-        let drawn = twins
-            .iter()
-            .zip(&records)
-            .filter(|(_, own)| !own.is_empty());
-        let lines: Vec<_> = drawn.map(|(twin, own)| self.line(twin, own)).collect();
-        self.write(&replay, &lines)?;
+        self.write(&replay)?;
         Ok(Some(replay))
     }
 
-    /// The forks to make, and why some twins have none.
-    fn children(&self, twins: &[&'static Twin]) -> (Vec<Result<(), String>>, Vec<Child>) {
+    /// The forks to make, and how those twins end that have none.
+    fn children(&self, twins: &[&'static Twin]) -> (Vec<Option<End>>, Vec<Child>) {
         let place = self.place();
         let child = |twin: &Twin| {
             let change = twin.change(&place)?;
@@ -233,21 +242,23 @@ impl Study<'_> {
                 .map_err(|failure| failure.text().to_owned())
         };
         let made: Vec<_> = twins.iter().map(|twin| child(twin)).collect();
-        let ends = made
-            .iter()
-            .map(|made| made.as_ref().map(|_| ()).map_err(Clone::clone));
-        (ends.collect(), made.into_iter().flatten().collect())
+        let end = |made: &Result<Child, String>| {
+            let reason = made.as_ref().err()?.clone();
+            Some(End::NotApplicable { reason })
+        };
+        let ends = made.iter().map(end).collect();
+        (ends, made.into_iter().flatten().collect())
     }
 
     /// The records of every twin; of those that did not run none.
     fn read(
         &self,
         twins: &[&'static Twin],
-        ends: &[Result<(), String>],
+        ends: &[Option<End>],
     ) -> Result<Vec<Vec<Record>>, Failure> {
-        let read = |(twin, end): (&&'static Twin, &Result<(), String>)| match end {
-            Err(_) => Ok(Vec::new()),
-            Ok(()) => Ok(RunReader::open(&self.folder(twin))?.records().to_vec()),
+        let read = |(twin, end): (&&'static Twin, &Option<End>)| match end {
+            Some(_) => Ok(Vec::new()),
+            None => Ok(RunReader::open(&self.folder(twin))?.records().to_vec()),
         };
         twins.iter().zip(ends).map(read).collect()
     }
@@ -255,14 +266,15 @@ impl Study<'_> {
     fn table(
         &self,
         twins: &[&'static Twin],
-        ends: Vec<Result<(), String>>,
+        ends: Vec<Option<End>>,
         records: &[Vec<Record>],
     ) -> Table {
-        let row = |((twin, end), own): ((&&'static Twin, Result<(), String>), &Vec<Record>)| Row {
-            twin: twin.name,
-            what: twin.what,
+        let told = |own: &[Record]| End::Finished(Told::of(self.records, own, self.at));
+        let row = |((twin, end), own): ((&&'static Twin, Option<End>), &Vec<Record>)| Row {
+            twin: twin.name.to_owned(),
+            what: twin.what.to_owned(),
             cause: twin.cause,
-            end: end.map(|()| Told::of(self.records, own, self.at)),
+            end: end.unwrap_or_else(|| told(own)),
         };
         Table {
             from: self.from,
@@ -310,7 +322,7 @@ impl Study<'_> {
     fn train(
         &self,
         twins: &[&'static Twin],
-        ends: &mut [Result<(), String>],
+        ends: &mut [Option<End>],
         cache: &Cache,
         stop: &Stop,
     ) -> Result<bool, Failure> {
@@ -321,7 +333,7 @@ impl Study<'_> {
         };
         let executor = super::sweep::executor(&execution, cache, &[])?;
         let places: Vec<usize> = (0..twins.len())
-            .filter(|place| ends[*place].is_ok())
+            .filter(|place| ends[*place].is_none())
             .collect();
         let folders: Vec<PathBuf> = places
             .iter()
@@ -337,31 +349,17 @@ impl Study<'_> {
                 folders.len(),
                 twins[place].name
             ));
-            ends[place] = end;
+            ends[place] = end.err().map(|reason| End::Failed { reason });
         });
         Ok(trained?)
     }
 
-    fn line(&self, twin: &Twin, own: &[Record]) -> ReplayLine {
-        let shown = own.iter().filter(|record| record.step <= self.at + SHOWN);
-        let point = |record: &Record| (record.step, record.scalar("loss").unwrap_or(f64::NAN));
-        let panel = twin
-            .cause
-            .map_or("other".to_owned(), |cause| cause.to_string());
-        ReplayLine {
-            twin: twin.name.to_owned(),
-            panel: (twin.name != "same").then_some(panel),
-            points: shown.map(point).collect(),
-        }
-    }
-
-    fn write(&self, replay: &Replay, lines: &[ReplayLine]) -> Result<(), Failure> {
-        let title = format!("Step {} again", self.at);
-        let svg = replay_svg(&title, self.at, lines)?;
+    fn write(&self, replay: &Replay) -> Result<(), Failure> {
+        let svg = replay_svg(&self.out, replay)?;
         let write =
             |name: &str, text: &str| logs::write_atomic(&self.out.join(name), text.as_bytes());
-        write("replay.svg", &svg)?;
-        write("replay.md", &replay.markdown())?;
+        write(FIGURE_FILE, &svg)?;
+        write(PAGE_FILE, &replay.markdown())?;
         Ok(logs::write_json_atomic(
             Path::new(&self.out.join(REPLAY_FILE)),
             replay,

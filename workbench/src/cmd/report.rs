@@ -9,7 +9,7 @@ use workbench_report::{ReportError, Target};
 
 pub(crate) fn run(arguments: &Report) -> Result<ExitCode, Failure> {
     let written = match &arguments.dir {
-        Some(dir) => pages(dir, arguments.out.as_deref()),
+        Some(dir) => pages(dir, arguments),
         None => cards(arguments),
     };
     let default_place = arguments.out.is_none();
@@ -21,9 +21,10 @@ pub(crate) fn run(arguments: &Report) -> Result<ExitCode, Failure> {
 }
 
 /// The report of a sweep or a run.
-fn pages(dir: &Path, out: Option<&Path>) -> Result<Vec<PathBuf>, ReportError> {
-    let target = out.map_or_else(|| Target::Folder(dir.to_owned()), Target::of);
-    workbench_report::write_to(dir, &target)
+fn pages(dir: &Path, arguments: &Report) -> Result<Vec<PathBuf>, ReportError> {
+    let target = arguments.out.as_deref();
+    let target = target.map_or_else(|| Target::Folder(dir.to_owned()), Target::of);
+    workbench_report::write_to(dir, &arguments.fork, &target)
 }
 
 /// The page over all cards.

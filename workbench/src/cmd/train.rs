@@ -16,6 +16,7 @@ use experiments::{Ending, Request, TrainError, check_weights, train};
 use experiments_config::{Config, ProbeKind, load_file};
 use experiments_text::{Cache, tasks};
 use logs::Record;
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -35,28 +36,53 @@ pub(crate) fn run(arguments: &Train, cache: &Cache) -> Result<ExitCode, Failure>
     let (directory, config, missing_languages) = locate(what, arguments, cache)?;
     super::threads(config.runtime.threads);
     let stop = listen(arguments)?;
-    let mut steps = Steps::new(config.steps);
-    let teller = Teller::new(arguments.on_alarm.as_ref());
-    let ended = train(Request {
+    let alone = Alone {
         directory: &directory,
         config: &config,
         cache,
-        program: program(),
         missing_languages: &missing_languages,
-        stop: stop.flag(),
-        on_step: &mut |record| steps.at(record.step, &describe(config.probe.kind, record)),
-        on_alarm: &mut |news| teller.tell(&directory, &config, "", news),
-        on_notice: &mut |text| say(&format!("note: {text}")),
-    });
-    steps.end();
-    teller.end();
-    let ending = ended.map_err(|error| explain(error, &directory))?;
-    say(&end::line(&directory, &config, ending));
-    Ok(match ending {
+        on_alarm: arguments.on_alarm.as_ref(),
+    };
+    Ok(match alone.train(&stop)? {
         Ending::Finished => ExitCode::SUCCESS,
         Ending::Stopped => ExitCode::from(exit::STOPPED),
         Ending::Alarmed => ExitCode::from(exit::ALARMED),
     })
+}
+
+/// One run in this process.
+pub(super) struct Alone<'a> {
+    pub(super) directory: &'a Path,
+    pub(super) config: &'a Config,
+    pub(super) cache: &'a Cache,
+    pub(super) missing_languages: &'a [String],
+    /// A command for its alarms.
+    pub(super) on_alarm: Option<&'a OsString>,
+}
+
+impl Alone<'_> {
+    /// Trains it, or goes on with it, and says how it goes.
+    pub(super) fn train(&self, stop: &Stop) -> Result<Ending, Failure> {
+        let (directory, config) = (self.directory, self.config);
+        let mut steps = Steps::new(config.steps);
+        let teller = Teller::new(self.on_alarm);
+        let ended = train(Request {
+            directory,
+            config,
+            cache: self.cache,
+            program: program(),
+            missing_languages: self.missing_languages,
+            stop: stop.flag(),
+            on_step: &mut |record| steps.at(record.step, &describe(config.probe.kind, record)),
+            on_alarm: &mut |news| teller.tell(directory, config, "", news),
+            on_notice: &mut |text| say(&format!("note: {text}")),
+        });
+        steps.end();
+        teller.end();
+        let ending = ended.map_err(|error| explain(error, directory))?;
+        say(&end::line(directory, config, ending));
+        Ok(ending)
+    }
 }
 
 /// Files that a run was begun with and that cannot be used now are those of its own configuration, which may be damaged.

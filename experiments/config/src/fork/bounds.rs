@@ -1,14 +1,13 @@
 //! What only a fork has.
 
 use crate::validate::Checks;
-use crate::{Config, ScheduledKey, SubstituteKind};
+use crate::{Config, SubstituteKind};
 use words::closest;
 
 impl Config {
     /// Every entry must touch steps of the run, and name parameters of it.
     pub(crate) fn check_fork(&self, checks: &mut Checks) {
-        let is_ramp = |key: ScheduledKey| key == ScheduledKey::GradientAccumulation;
-        let moves = self.schedule.iter().any(|entry| is_ramp(entry.key));
+        let moves = self.batch_size_moves();
         for (index, substitute) in self.substitute.iter().enumerate() {
             let key = format!("substitute[{index}]");
             let (steps, at_once) = match substitute.kind {
@@ -18,6 +17,15 @@ impl Config {
                 SubstituteKind::Later => (substitute.steps.min(1), true),
             };
             self.check_touched(substitute.step, steps, &key, checks);
+            let most = super::ELSEWHERE / self.samples_per_step().max(1);
+            checks.require(
+                substitute.kind != SubstituteKind::Later || substitute.steps < most,
+                &format!("{key}.steps"),
+                format!(
+                    "is {}; expected fewer than {most}, where batches that no step reads begin",
+                    substitute.steps
+                ),
+            );
             checks.require(
                 !(at_once && moves),
                 &format!("{key}.kind"),

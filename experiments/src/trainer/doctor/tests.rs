@@ -2,7 +2,7 @@ use super::*;
 use crate::numerics::loss_scaler::LossScaler;
 use experiments_config::{ModelConfig, Position, Samples};
 
-fn trained() -> Trained {
+pub(super) fn trained() -> Trained {
     let mut config = Config {
         model: ModelConfig {
             layers: 2,

@@ -459,7 +459,8 @@ fn the_first_activation_that_is_not_finite_is_named() {
     assert_eq!((found.layer, found.stage), (Some(1), Stage::Forward));
     assert_eq!(found.tensor, "layers.1.ffn.down");
     assert_eq!((found.limit, found.overflow), (None, 0));
-    let found = first(&planted("bf16", &[("ffn.up", 5, "1e42")]), 3);
+    let twice = [("ffn.up", 5, "3e38"), ("ffn.up", 5, "3e38")];
+    let found = first(&planted("bf16", &twice), 3);
     assert_eq!(found.stage, Stage::Weight);
     assert_eq!(found.tensor, "layers.1.ffn.up.weight");
 }

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use logs::{Event, EventKind, Manifest, RunWriter, Status, Summary};
 use sweeps::{Card, Plan, PlannedRun, Sweep};
-use workbench_monitor::Tab;
+use workbench_monitor::Options;
 
 mod synthetic;
 
@@ -37,10 +37,10 @@ fn main() -> Result<()> {
         fill(&sweep, steps, mode == "live")?;
     }
     if mode == "snapshot" {
-        let text = workbench_monitor::snapshot(&directory, Tab::OVERVIEW, 160, 45)?;
+        let text = workbench_monitor::snapshot(&directory, Options::default(), (160, 45))?;
         std::io::stdout().write_all(text.as_bytes())?;
     } else {
-        workbench_monitor::run(&directory, workbench_monitor::Options::default())?;
+        workbench_monitor::run(&directory, Options::default())?;
     }
     Ok(())
 }

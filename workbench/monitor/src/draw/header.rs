@@ -66,7 +66,10 @@ pub(super) fn tabs(screen: &Screen, depth: Depth, buffer: &mut Buffer) {
 fn progress_line(shared: &Shared, area: Rect, depth: Depth, buffer: &mut Buffer) {
     let sweep = shared.sweep();
     let totals = Totals::of(sweep);
-    let alarms = shared.sightings().count();
+    let alarms = shared
+        .sightings()
+        .filter(|(run, _)| !shared.is_branch(*run));
+    let alarms = alarms.count();
     let share = format!(" {:>3.0} %", (totals.share() * 100.0).floor());
     let steps = format!("  {}/{} steps", count(totals.done), count(totals.planned));
     let end = match sweep.eta {

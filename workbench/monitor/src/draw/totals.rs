@@ -10,7 +10,7 @@ use crate::colour::Depth;
 use crate::number::count;
 use crate::view::{Run, STATES, Sweep, glyph};
 
-/// Sums over the runs of a sweep.
+/// Sums over the runs of a sweep; its branches are no part of it.
 pub(super) struct Totals {
     pub(super) done: u64,
     pub(super) planned: u64,
@@ -30,7 +30,7 @@ impl Totals {
             wanted: 0,
             states: [0; STATES.len()],
         };
-        for run in &sweep.runs {
+        for run in sweep.runs.iter().filter(|run| run.branch.is_none()) {
             let planned = planned(run);
             totals.planned += planned;
             totals.done += run.step.min(planned);
@@ -106,6 +106,7 @@ mod tests {
             loss: None,
             held_out: None,
             outcome: None,
+            branch: None,
         }
     }
 

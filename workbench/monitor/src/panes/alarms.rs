@@ -116,9 +116,16 @@ impl Alarms {
         (self.cursor, self.list) = (0, List::default());
     }
 
-    /// The latest step first, within a step in the order of the runs.
+    /// The latest step first, within a step in the order of the runs. Twins of a run repeat its alarms: those of a branch
+    /// are shown with the branch alone.
     fn listed(&self, shared: &Shared) -> Vec<AlarmRow> {
-        let wanted = |run: usize| !self.of_run || run == shared.cursor;
+        let wanted = |run: usize| {
+            if self.of_run {
+                run == shared.cursor
+            } else {
+                !shared.is_branch(run)
+            }
+        };
         let seen = shared.sightings().filter(|(run, _)| wanted(*run));
         let row = |(run, sighting): (usize, &Sighting)| AlarmRow {
             run,

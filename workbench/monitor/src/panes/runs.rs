@@ -1,5 +1,7 @@
 //! The sweep table; with the screen to itself, also the details of the run under the cursor.
 
+use std::borrow::Cow;
+
 use ratatui::{
     buffer::Buffer,
     layout::{Constraint, Layout, Position, Rect},
@@ -75,7 +77,8 @@ impl Pane for Runs {
         let Some(place) = place else { return };
         let (table, below) = areas(place);
         self.list.fit(shared.row(), shared.order.len(), shared.page);
-        let longest = shared.arms.iter().map(|arm| Line::raw(arm).width() as u16);
+        let runs = shared.sweep().runs.iter();
+        let longest = runs.map(|run| Line::raw(arm_cell(run)).width() as u16);
         let width = place.inner().width;
         self.columns = columns::fitting(width, longest.max().unwrap_or(0));
         let visible = shared.order.iter().skip(self.list.offset);
@@ -203,7 +206,7 @@ impl TableRow {
         let (text, style) = match column {
             Column::Plan if self.drawn => ("■".to_owned(), depth.arm(self.arm)),
             Column::Plan => ("·".to_owned(), depth.dim()),
-            Column::Arm => (cut(&run.arm, cell.width), depth.arm(self.arm)),
+            Column::Arm => (cut(&arm_cell(run), cell.width), depth.arm(self.arm)),
             Column::Seed => match run.seed {
                 Some(seed) => (seed.to_string(), Style::new()),
                 None => ("–".to_owned(), depth.dim()),
@@ -224,6 +227,14 @@ impl TableRow {
             }
         };
         aligned(column, cell, &text, style, buffer);
+    }
+}
+
+/// The arm; a branch is indented.
+fn arm_cell(run: &Run) -> Cow<'_, str> {
+    match run.branch {
+        Some(_) => Cow::Owned(format!("└ {}", run.arm)),
+        None => Cow::Borrowed(&run.arm),
     }
 }
 

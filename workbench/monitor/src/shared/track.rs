@@ -39,6 +39,8 @@ pub(super) struct Track {
     steps: Vec<f64>,
     tokens: Vec<f64>,
     seconds: Vec<f64>,
+    /// Seconds of another run that lie behind this one's first step.
+    pub(super) behind: f64,
     signals: BTreeMap<String, Series>,
     /// Events of the last look.
     events: usize,
@@ -116,7 +118,10 @@ impl Track {
             _ => false,
         };
         if !grown {
-            *self = Self::default();
+            *self = Self {
+                behind: self.behind,
+                ..Self::default()
+            };
         }
         self.revision = revision;
         for record in &records[self.steps.len()..] {
@@ -125,7 +130,7 @@ impl Track {
             let tokens = record.scalar("tokens").filter(|tokens| tokens.is_finite());
             self.tokens
                 .push(tokens.map_or(before, |tokens| tokens.max(before)));
-            let before = self.seconds.last().copied().unwrap_or(0.0);
+            let before = self.seconds.last().copied().unwrap_or(self.behind);
             let seconds = record
                 .scalar("step_seconds")
                 .filter(|seconds| seconds.is_finite() && *seconds > 0.0);
@@ -133,6 +138,13 @@ impl Track {
             self.steps.push(record.step as f64);
         }
         true
+    }
+
+    /// Seconds to the end of a step, or of the last one before it.
+    pub(super) fn seconds_to(&self, step: u64) -> f64 {
+        let done = self.steps.partition_point(|own| *own <= step as f64);
+        let last = done.checked_sub(1).and_then(|last| self.seconds.get(last));
+        last.copied().unwrap_or(self.behind)
     }
 
     /// Extracts a signal, as far as that has not been done.

@@ -60,16 +60,11 @@ impl Source for RunSource {
     }
 
     fn details(&self, _run: usize) -> Details {
-        let message = self
-            .reader
-            .summary()
-            .and_then(|summary| summary.message.as_ref());
-        let message = message.map_or(String::new(), |message| format!(": {message}"));
-        let state = state(self.reader.liveness());
-        details::of(
-            &self.reader,
-            vec![("state".to_owned(), format!("{}{message}", state.name()))],
-        )
+        details::of(&self.reader, vec![state_fact(&self.reader)])
+    }
+
+    fn directory(&self, _run: usize) -> Option<&Path> {
+        Some(self.reader.dir())
     }
 
     fn bells(&self, _run: usize) -> Vec<String> {
@@ -77,41 +72,54 @@ impl Source for RunSource {
     }
 }
 
-fn view(reader: &RunReader, name: &str) -> Sweep {
-    let records = reader.records();
-    let last = |signal: &str| {
-        records
-            .iter()
-            .rev()
-            .find_map(|record| record.scalar(signal))
-    };
-    let step = reader.latest().map_or(0, |record| record.step);
-    // Without a manifest the end is unknown; then what is done counts as all there is.
-    let steps = reader.manifest().map_or(step, |manifest| manifest.steps);
+/// The state, and what the run said at its end.
+pub(super) fn state_fact(reader: &RunReader) -> (String, String) {
+    let message = reader
+        .summary()
+        .and_then(|summary| summary.message.as_ref());
+    let message = message.map_or(String::new(), |message| format!(": {message}"));
     let state = state(reader.liveness());
-    let rate = last("step_seconds").filter(|seconds| *seconds > 0.0);
-    let left = steps.saturating_sub(step) as f64;
+    ("state".to_owned(), format!("{}{message}", state.name()))
+}
+
+fn view(reader: &RunReader, name: &str) -> Sweep {
+    let run = row(reader, name);
+    let rate = last(reader, "step_seconds").filter(|seconds| *seconds > 0.0);
+    let left = run.steps.saturating_sub(run.step) as f64;
     Sweep {
         name: name.to_owned(),
         title: String::new(),
         eta: rate
-            .filter(|_| state == State::Running)
+            .filter(|_| run.state == State::Running)
             .map(|seconds| seconds * left),
-        runs: vec![Run {
-            arm: name.to_owned(),
-            seed: reader
-                .manifest()
-                .filter(|manifest| manifest.imported.is_none())
-                .map(|manifest| manifest.seed),
-            state,
-            step,
-            steps,
-            loss: last("loss"),
-            held_out: last("held_out_loss"),
-            // The outcome's thresholds are a card's, and a lone run has none.
-            outcome: None,
-        }],
+        runs: vec![run],
         warnings: reader.warnings().to_vec(),
+    }
+}
+
+fn last(reader: &RunReader, signal: &str) -> Option<f64> {
+    let mut records = reader.records().iter().rev();
+    records.find_map(|record| record.scalar(signal))
+}
+
+/// A run that no card judges.
+pub(super) fn row(reader: &RunReader, name: &str) -> Run {
+    let step = reader.latest().map_or(0, |record| record.step);
+    let manifest = reader.manifest();
+    Run {
+        arm: name.to_owned(),
+        seed: manifest
+            .filter(|manifest| manifest.imported.is_none())
+            .map(|manifest| manifest.seed),
+        state: state(reader.liveness()),
+        step,
+        // Without a manifest the end is unknown; then what is done counts as all there is.
+        steps: manifest.map_or(step, |manifest| manifest.steps),
+        loss: last(reader, "loss"),
+        held_out: last(reader, "held_out_loss"),
+        // The outcome's thresholds are a card's, and a lone run has none.
+        outcome: None,
+        branch: None,
     }
 }
 

@@ -97,6 +97,10 @@ impl Source for SweepSource {
         }
     }
 
+    fn directory(&self, run: usize) -> Option<&Path> {
+        self.reader.reader(run).map(logs::RunReader::dir)
+    }
+
     fn bells(&self, run: usize) -> Vec<String> {
         let reader = self.reader.reader(run);
         reader.map_or_else(Vec::new, |reader| bell::asked(reader.dir()))
@@ -142,6 +146,7 @@ fn run(state: &RunState) -> Run {
         loss: state.loss,
         held_out: state.held_out_loss,
         outcome: state.outcome(),
+        branch: None,
     }
 }
 

@@ -4,7 +4,9 @@ use logs::{Record, RunWriter, Status, Summary};
 use sweeps::{Card, Plan, State, Sweep};
 
 use super::*;
-use crate::Tab;
+use crate::Options;
+use crate::shared::{Axis, Curve, Shared};
+use crate::view::Branch;
 
 fn record(step: u64) -> Record {
     let mut record = Record::new(step);
@@ -40,7 +42,7 @@ direction = "treatment_more"
 fn a_sweep_grows_under_the_reader() {
     let dir = tempfile::tempdir().unwrap();
     let sweep = sweep(&dir.path().join("s"));
-    let mut source = open(sweep.dir()).unwrap();
+    let mut source = open(sweep.dir(), &[]).unwrap();
     assert_eq!(source.sweep().runs.len(), 8);
     assert!(source.records(0).is_empty() && source.layer_records(0).is_empty());
     assert!(!source.poll().unwrap(), "nothing happened");
@@ -85,7 +87,7 @@ fn a_single_run_is_a_sweep_of_one() {
         .event(&logs::Event::now(0, logs::EventKind::Start, "fresh"))
         .unwrap();
     writer.step(&record(1)).unwrap();
-    let mut source = open(&path).unwrap();
+    let mut source = open(&path, &[]).unwrap();
     assert_eq!(source.sweep().runs[0].arm, "lonely");
     assert_eq!(source.sweep().runs[0].loss, Some(3.0));
     let attempt = writer.attempt();
@@ -106,24 +108,24 @@ fn a_single_run_is_a_sweep_of_one() {
 #[test]
 fn other_directories_are_refused_with_what_would_be_right() {
     let dir = tempfile::tempdir().unwrap();
-    let error = open(dir.path()).err().unwrap().to_string();
+    let error = open(dir.path(), &[]).err().unwrap().to_string();
     assert!(
         error.contains("neither a sweep (`sweep.json`) nor a run"),
         "{error}"
     );
     std::fs::write(dir.path().join("sweep.json"), "{").unwrap();
-    assert!(matches!(open(dir.path()), Err(MonitorError::Sweep(_))));
+    assert!(matches!(open(dir.path(), &[]), Err(MonitorError::Sweep(_))));
 }
 
 #[test]
 fn a_snapshot_is_plain_text_of_the_given_size() {
     let dir = tempfile::tempdir().unwrap();
     let sweep = sweep(&dir.path().join("s"));
-    let text = crate::snapshot(sweep.dir(), Tab::OVERVIEW, 80, 24).unwrap();
+    let text = crate::snapshot(sweep.dir(), Default::default(), (80, 24)).unwrap();
     assert_eq!(text.lines().count(), 24);
     assert!(text.contains("Post-LN fails more often") && !text.contains('\u{1b}'));
     assert_eq!(
-        crate::snapshot(sweep.dir(), Tab::OVERVIEW, 0, 0)
+        crate::snapshot(sweep.dir(), Default::default(), (0, 0))
             .unwrap()
             .lines()
             .count(),
@@ -138,7 +140,7 @@ fn a_run_asks_for_a_bell_by_its_alarm_section() {
     let path = dir.path().join("r");
     let mut writer = RunWriter::open(&path).unwrap();
     writer.step(&record(1)).unwrap();
-    let source = open(&path).unwrap();
+    let source = open(&path, &[]).unwrap();
     let asked = |text: &str| {
         std::fs::write(path.join("run.toml"), text).unwrap();
         source.bells(0)
@@ -161,4 +163,82 @@ fn a_run_asks_for_a_bell_by_its_alarm_section() {
     std::fs::remove_file(path.join("run.toml")).unwrap();
     std::fs::create_dir(path.join("run.toml")).unwrap();
     assert_eq!(source.bells(0), [""; 0], "a folder");
+}
+
+/// A run directory with records of the steps after `forked_at` up to `last`.
+fn run_of(path: &Path, forked_at: Option<u64>, last: u64) {
+    let mut writer = RunWriter::open(path).unwrap();
+    let parent = forked_at.map_or(String::new(), |step| {
+        format!(r#""parent": "../../../..", "forked_at": {step},"#)
+    });
+    let text = format!(
+        r#"{{"version": 1, "program_version": "0.1.0", "backend": "flex", "device": "cpu", "cpu": "test", "threads": 1,
+        "host": "test", "os": "linux", "seed": 7, "config_hash": "", "corpus_hash": "", "tokenizer_hash": "",
+        "languages": ["en"], "missing_languages": [], "unigram_entropy": 4.0, "unigram_entropy_mixture": 4.2,
+        "parameters": 1, "steps": 6, "command": [], {parent} "created": "2026-01-02T03:04:05Z"}}"#
+    );
+    std::fs::write(path.join("manifest.json"), text).unwrap();
+    for step in forked_at.unwrap_or(0) + 1..=last {
+        writer.step(&record(step)).unwrap();
+    }
+}
+
+#[test]
+fn twins_and_forks_are_branches_of_their_run_and_no_part_of_its_sums() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("spiked");
+    let twins = path.join("replays/step-00000004/twins");
+    run_of(&path, None, 6);
+    run_of(&twins.join("fp32"), Some(2), 4);
+    let mut source = open(&path, &[]).unwrap();
+    assert_eq!(source.sweep().runs.len(), 2);
+    run_of(&twins.join("same"), Some(2), 4);
+    assert!(source.poll().unwrap(), "twins appear while they are made");
+    let runs = &source.sweep().runs;
+    let branch = Some(Branch {
+        of: 0,
+        forked_at: 2,
+    });
+    assert_eq!(
+        (runs[2].label().as_str(), runs[2].branch),
+        ("same @4 s7", branch)
+    );
+    assert_eq!(runs[2].progress(), 0.5, "two of its own four steps");
+    assert_eq!(source.records(2)[0].step, 3);
+    assert_eq!(
+        source.layer_records(2)[0].layers["layer_grad_norm"],
+        [1.0, 2.0]
+    );
+    assert_eq!(source.details(2).facts[0].1, "of spiked s7, from step 3 on");
+
+    let mut shared = Shared::new(source);
+    let times = |curve: &Curve| curve.x.to_vec();
+    let curves = shared.curves(&[0, 2], "loss", Axis::Time);
+    assert_eq!(
+        times(&curves[1])[0],
+        times(&curves[0])[2],
+        "behind the time of its run"
+    );
+
+    let fork = dir.path().join("mine");
+    run_of(&fork, Some(3), 5);
+    let other = open(&path, std::slice::from_ref(&fork)).err().unwrap();
+    assert!(
+        other.to_string().contains("which is not shown here"),
+        "{other}"
+    );
+    let text = std::fs::read_to_string(fork.join("manifest.json")).unwrap();
+    let text = text.replace("../../../..", "../spiked");
+    std::fs::write(fork.join("manifest.json"), text).unwrap();
+    let options = Options {
+        forks: &[fork],
+        ..Options::default()
+    };
+    let text = crate::snapshot(&path, options, (120, 40)).unwrap();
+    let rows: Vec<&str> = ["spiked ", "└ mine @4", "└ fp32 @4", "└ same @4"]
+        .into_iter()
+        .filter(|row| text.contains(row))
+        .collect();
+    assert_eq!(rows.len(), 4, "{text}");
+    assert!(text.contains("0/1 runs"), "{text}");
 }

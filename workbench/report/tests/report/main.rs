@@ -3,9 +3,11 @@
 
 mod synthetic;
 
+use logs::Manifest;
 use std::fs;
 use std::path::Path;
 use sweeps::VerdictStatus;
+use sweeps::replay::{Control, End, REPLAY_FILE, Replay, Row, TWINS_DIR, Table, Told};
 use synthetic::Fate;
 use workbench_report::{Target, write_to};
 
@@ -82,14 +84,14 @@ fn a_report_elsewhere_only_reads_the_directory() {
         ("page.md", &["figures", "new", "page.html", "page.md"]),
     ] {
         let out = other.path().join(name);
-        write_to(dir.path(), &Target::of(&out)).unwrap();
+        write_to(dir.path(), &[], &Target::of(&out)).unwrap();
         let folder = if out.is_dir() { &out } else { other.path() };
         assert_eq!(names(folder), found, "{name}");
     }
     assert_eq!(names(dir.path()), before);
 
     let file = other.path().join("page.html").join("report");
-    let error = write_to(dir.path(), &Target::of(&file)).unwrap_err();
+    let error = write_to(dir.path(), &[], &Target::of(&file)).unwrap_err();
     assert!(error.to_string().contains("`.html` or `.md`"), "{error}");
 }
 
@@ -274,4 +276,90 @@ fn the_markdown_reads_well() {
         .replace(&registration.card_hash, "CARD")
         .replace(&registration.criterion_hash, "RULES");
     insta::assert_snapshot!(md);
+}
+
+/// A replay of step 30 in the run in `dir`, with twins.
+fn replay(dir: &Path) {
+    let place = dir.join("replays/step-00000030");
+    let row = |twin: &str, end: End| Row {
+        twin: twin.to_owned(),
+        what: "<b>a|change</b>".to_owned(),
+        cause: None,
+        end,
+    };
+    let finished = |twin: &str| {
+        let dir = place.join(TWINS_DIR).join(twin);
+        synthetic::train(&dir, "post", 1, Fate::Finish, 40);
+        let reader = logs::RunReader::open(&dir).unwrap();
+        row(twin, End::Finished(Told::of(&[], reader.records(), 30)))
+    };
+    let reason = "its softmax is FP32".to_owned();
+    let table = Table {
+        from: 22,
+        at: 30,
+        rows: vec![
+            finished("same"),
+            finished("skip"),
+            row("fp32-softmax", End::NotApplicable { reason }),
+            row("../../../outside", finished("lr-half").end),
+        ],
+    };
+    let says = table.attribution(&[], Control::Same, false);
+    let replay = Replay::new("runs/a".to_owned(), (0, 40), Control::Same, table, says);
+    logs::write_json_atomic(&place.join(REPLAY_FILE), &replay).unwrap();
+}
+
+#[test]
+fn a_replay_is_a_section_with_its_sentence_table_and_figure() {
+    let dir = tempfile::tempdir().unwrap();
+    let run = dir.path().join("run");
+    synthetic::train(&run, "post", 1, Fate::Finish, 40);
+    replay(&run);
+    let other = run.join("replays/step-00000035");
+    fs::create_dir_all(&other).unwrap();
+    fs::write(other.join(REPLAY_FILE), "{\"version\": 1}").unwrap();
+    let written = workbench_report::write(&run).unwrap();
+    let [html, md] = [&written.html, &written.md].map(|page| text(page));
+    for page in [&html, &md] {
+        assert!(page.contains("Step 30 of"), "{page}");
+        assert!(
+            page.contains("There is no spike of the loss around step 30"),
+            "{page}"
+        );
+        assert!(page.contains("its softmax is FP32"));
+        assert!(
+            page.contains("format version 1"),
+            "what cannot be read is told"
+        );
+        assert!(page.contains("Loss of the twins: data"));
+    }
+    assert!(html.contains("&lt;b&gt;a|change") && md.contains("a\\|change"));
+    assert!(run.join("figures/replay-1-0.svg").is_file());
+    assert!(!html.contains("outside up to"), "no twin has this name");
+}
+
+#[test]
+fn forks_that_are_named_stand_beside_their_run() {
+    let dir = tempfile::tempdir().unwrap();
+    let [run, fork, other] = ["run", "fork", "other"].map(|name| dir.path().join(name));
+    for place in [&run, &fork, &other] {
+        synthetic::train(place, "post", 1, Fate::Finish, 40);
+    }
+    let mut manifest = Manifest::load(&fork).unwrap().unwrap();
+    manifest.parent = Some("../run".to_owned());
+    manifest.forked_at = Some(20);
+    manifest.save(&fork).unwrap();
+    let out = Target::Folder(dir.path().join("out"));
+    write_to(&run, std::slice::from_ref(&fork), &out).unwrap();
+    let page = text(&dir.path().join("out/report.md"));
+    assert!(
+        page.contains("## Forks of `run`") && page.contains("| fork @21 |"),
+        "{page}"
+    );
+    assert!(dir.path().join("out/figures/forks-1-0.svg").is_file());
+    let refused = write_to(&other, &[fork], &out).unwrap_err().to_string();
+    assert!(
+        refused.contains("is a fork of `../run`, which is not shown here"),
+        "{refused}"
+    );
 }

@@ -1,7 +1,7 @@
 //! A command of the user's that is called with text, beside training and without any power over it.
 //!
 //! It is called on a thread of its own, one call at a time, in a process group of its own, and killed when it takes too
-//! long. What goes wrong with it is said and changes nothing.
+//! long, or when training ends at once. What goes wrong with it is said and changes nothing.
 
 use crate::console::say;
 use rustix::process::{Pid, Signal, kill_process_group};
@@ -123,6 +123,7 @@ impl Call {
             .process_group(0)
             .spawn()
             .map_err(|error| format!("cannot be called: {error}"))?;
+        let _guard = Guard::over(&child);
         if let Some(mut input) = child.stdin.take() {
             // Less than a pipe holds, so this waits for nobody; a command need not read it.
             let _ = input.write_all(text.as_bytes());
@@ -140,6 +141,35 @@ impl Call {
                 Err(error) => return Err(format!("cannot be waited for: {error}")),
             }
         }
+    }
+}
+
+/// A shell that kills a call with all that it has started where this process ends first, however it ends: it waits for a
+/// word, and finds the end of the pipe instead.
+struct Guard(Option<Child>);
+
+impl Guard {
+    fn over(call: &Child) -> Self {
+        let guard = Command::new("sh")
+            .args(["-c", "read -r word || kill -s KILL -- \"-$0\""])
+            .arg(call.id().to_string())
+            .stdin(Stdio::piped())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            // Out of reach of a Ctrl-C that is meant for this process.
+            .process_group(0)
+            .spawn();
+        Self(guard.ok())
+    }
+}
+
+impl Drop for Guard {
+    fn drop(&mut self) {
+        let Some(guard) = &mut self.0 else { return };
+        if let Some(mut input) = guard.stdin.take() {
+            let _ = input.write_all(b"ended\n");
+        }
+        let _ = guard.wait();
     }
 }
 
@@ -215,7 +245,33 @@ mod tests {
         let script = format!("sleep 600 & echo $! > '{}'; wait", file.display());
         let error = call(&script).unwrap_err();
         assert!(error.contains("was killed"), "{error}");
-        let process = read(&file);
+        must_end(&read(&file));
+    }
+
+    /// A second Ctrl-C, or a kill: nothing is left to this process but that its pipes close.
+    #[test]
+    fn a_call_ends_with_the_process_that_made_it() {
+        let mut call = Command::new("sleep");
+        let mut call = call.arg("600").process_group(0).spawn().unwrap();
+        let mut guard = Guard::over(&call);
+        let process = guard.0.as_mut().unwrap();
+        drop(process.stdin.take());
+        assert!(process.wait().unwrap().success());
+        assert_eq!(failure(call.wait().unwrap()), "was ended by a signal");
+    }
+
+    /// What a call that has ended leaves running is its own affair.
+    #[test]
+    fn a_guard_that_is_dismissed_kills_nobody() {
+        let mut call = Command::new("sh");
+        let call = call.args(["-c", "read -r word"]).stdin(Stdio::piped());
+        let mut call = call.process_group(0).spawn().unwrap();
+        drop(Guard::over(&call));
+        call.stdin.take().unwrap().write_all(b"go\n").unwrap();
+        assert!(call.wait().unwrap().success());
+    }
+
+    fn must_end(process: &str) {
         let status = format!("/proc/{}/status", process.trim());
         let lives = || {
             let status = read(Path::new(&status));

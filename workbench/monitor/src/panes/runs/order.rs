@@ -6,7 +6,7 @@ use super::columns::Column;
 use crate::view::{Run, STATES};
 
 /// Run numbers sorted by a column; arms in the order of the card. Runs without a value come last in either direction; equal runs keep the
-/// order of the plan.
+/// order of the plan. Branches stand below their run.
 pub(super) fn sorted(
     runs: &[Run],
     arm: impl Fn(usize) -> usize,
@@ -38,7 +38,21 @@ pub(super) fn sorted(
             Column::State => turned(rank(x).cmp(&rank(y))),
         }
     });
-    order
+    with_branches(runs, &order)
+}
+
+/// The same order, with the branches of a run moved below it.
+fn with_branches(runs: &[Run], order: &[usize]) -> Vec<usize> {
+    let of = |run: usize| runs[run].branch.map(|branch| branch.of);
+    let (branches, trunk): (Vec<usize>, Vec<usize>) =
+        order.iter().partition(|run| of(**run).is_some());
+    let below = |run: &usize| {
+        let run = *run;
+        let own = branches.iter().copied();
+        let own = own.filter(move |branch| of(*branch) == Some(run));
+        std::iter::once(run).chain(own).collect::<Vec<_>>()
+    };
+    trunk.iter().flat_map(below).collect()
 }
 
 /// NaN sorts as the largest loss, since that is what a lost run is; an absent loss is no loss.
@@ -54,4 +68,33 @@ fn rank(run: &Run) -> usize {
         .iter()
         .position(|state| *state == run.state)
         .unwrap_or(STATES.len())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fixed::{STEPS, fixed};
+    use crate::view::Branch;
+
+    #[test]
+    fn branches_stand_below_their_run_however_the_runs_are_sorted() {
+        let mut runs = fixed(1, STEPS).sweep.runs;
+        for (of, loss) in [(1, 9.0), (0, 1.0), (1, 8.0)] {
+            let branch = Some(Branch { of, forked_at: 4 });
+            let loss = Some(loss);
+            let run = Run {
+                loss,
+                branch,
+                ..runs[of].clone()
+            };
+            runs.push(run);
+        }
+        let order = |column, descending| sorted(&runs, |run| run, column, descending);
+        assert_eq!(order(Column::Arm, false), [0, 4, 1, 3, 5, 2]);
+        assert_eq!(order(Column::Plan, true), [2, 1, 5, 3, 0, 4]);
+        let by_loss = order(Column::Loss, false);
+        let place = |run| by_loss.iter().position(|other| *other == run);
+        assert_eq!(place(5), place(1).map(|place| place + 1), "{by_loss:?}");
+        assert_eq!(by_loss.len(), 6);
+    }
 }

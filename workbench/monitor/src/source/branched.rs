@@ -1,0 +1,189 @@
+//! What another source shows, and the runs that begin with a state of one of its runs: twins of replays, which are found as
+//! they are made, and forks that were named.
+
+use std::path::{Path, PathBuf};
+
+use logs::{Event, Record, RunReader};
+use sweeps::replay;
+
+use super::{details, layers::Layers, run};
+use crate::error::MonitorError;
+use crate::view::{Branch, Details, Revision, Run, Source, Sweep};
+
+pub(super) struct Branched {
+    trunk: Box<dyn Source>,
+    /// Their numbers follow those of the other source's runs. None is dropped: numbers are for good.
+    branches: Vec<Open>,
+    layers: Layers,
+    view: Sweep,
+}
+
+struct Open {
+    reader: RunReader,
+    name: String,
+    place: Branch,
+}
+
+impl Branched {
+    pub(super) fn new(trunk: Box<dyn Source>, forks: &[PathBuf]) -> Result<Self, MonitorError> {
+        let mut branched = Self {
+            trunk,
+            branches: Vec::new(),
+            layers: Layers::default(),
+            view: Sweep::default(),
+        };
+        let runs: Vec<Option<&Path>> = branched.directories().collect();
+        let shown: Vec<&Path> = runs.iter().copied().flatten().collect();
+        let named: Result<Vec<_>, _> = forks
+            .iter()
+            .map(|fork| replay::Branch::named(fork, &shown))
+            .collect();
+        // Of the runs that have begun, back to all of them.
+        let number = |of: usize| runs.iter().position(|run| *run == Some(shown[of]));
+        let named: Vec<_> = named?
+            .into_iter()
+            .filter_map(|(of, fork)| Some((number(of)?, fork)))
+            .collect();
+        for (of, fork) in named {
+            branched.add(of, fork)?;
+        }
+        branched.look();
+        branched.view = branched.all();
+        Ok(branched)
+    }
+
+    fn directories(&self) -> impl Iterator<Item = Option<&Path>> {
+        let runs = 0..self.trunk.sweep().runs.len();
+        runs.map(|run| self.trunk.directory(run))
+    }
+
+    fn add(&mut self, of: usize, branch: replay::Branch) -> Result<(), logs::LogError> {
+        self.branches.push(Open {
+            reader: RunReader::open_scalars(&branch.directory)?,
+            name: branch.name,
+            place: Branch {
+                of,
+                forked_at: branch.forked_at,
+            },
+        });
+        Ok(())
+    }
+
+    /// Takes in the twins that are new.
+    fn look(&mut self) {
+        let branches = &self.branches;
+        let known = |twin: &Path| branches.iter().any(|open| open.reader.dir() == twin);
+        let runs = self.directories().enumerate();
+        let new = runs.flat_map(|(of, run)| {
+            let twins = run.map_or_else(Vec::new, |run| replay::Branch::twins(run, &known));
+            twins.into_iter().map(move |twin| (of, twin))
+        });
+        let new: Vec<_> = new.collect();
+        for (of, twin) in new {
+            // One that cannot be read is looked at again.
+            let _ = self.add(of, twin);
+        }
+    }
+
+    fn all(&self) -> Sweep {
+        let mut sweep = self.trunk.sweep().clone();
+        sweep.runs.extend(self.branches.iter().map(Open::row));
+        sweep
+    }
+
+    fn branch(&self, run: usize) -> Option<&Open> {
+        let place = run.checked_sub(self.trunk.sweep().runs.len())?;
+        self.branches.get(place)
+    }
+}
+
+impl Open {
+    fn row(&self) -> Run {
+        Run {
+            branch: Some(self.place),
+            ..run::row(&self.reader, &self.name)
+        }
+    }
+}
+
+impl Source for Branched {
+    fn poll(&mut self) -> Result<bool, MonitorError> {
+        let mut changed = self.trunk.poll()?;
+        for open in &mut self.branches {
+            // A replay that is given up takes its twins away; what was seen of them stays.
+            changed |= open.reader.poll().is_ok_and(|new| new > 0);
+        }
+        self.layers.poll();
+        self.look();
+        let view = self.all();
+        changed |= view != self.view;
+        self.view = view;
+        Ok(changed)
+    }
+
+    fn sweep(&self) -> &Sweep {
+        &self.view
+    }
+
+    fn records(&self, run: usize) -> &[Record] {
+        match self.branch(run) {
+            Some(open) => open.reader.records(),
+            None => self.trunk.records(run),
+        }
+    }
+
+    fn events(&self, run: usize) -> &[Event] {
+        match self.branch(run) {
+            Some(open) => open.reader.events(),
+            None => self.trunk.events(run),
+        }
+    }
+
+    fn revision(&self, run: usize) -> Revision {
+        match self.branch(run) {
+            Some(open) => Some((open.reader.revision(), open.reader.records().len())),
+            None => self.trunk.revision(run),
+        }
+    }
+
+    fn layer_records(&mut self, run: usize) -> &[Record] {
+        let first = self.trunk.sweep().runs.len();
+        match run
+            .checked_sub(first)
+            .and_then(|run| self.branches.get(run))
+        {
+            Some(Open { reader, .. }) => {
+                self.layers
+                    .records(run, reader.records(), Some(reader.dir()))
+            }
+            None => self.trunk.layer_records(run),
+        }
+    }
+
+    fn details(&self, run: usize) -> Details {
+        let Some(open) = self.branch(run) else {
+            return self.trunk.details(run);
+        };
+        let of = self.trunk.sweep().runs.get(open.place.of);
+        let of = of.map_or_else(String::new, Run::label);
+        let first = open.place.forked_at.saturating_add(1);
+        let begins = format!("of {of}, from step {first} on");
+        let facts = vec![("branch".to_owned(), begins), run::state_fact(&open.reader)];
+        details::of(&open.reader, facts)
+    }
+
+    fn directory(&self, run: usize) -> Option<&Path> {
+        match self.branch(run) {
+            Some(open) => Some(open.reader.dir()),
+            None => self.trunk.directory(run),
+        }
+    }
+
+    fn bells(&self, run: usize) -> Vec<String> {
+        // A twin is no news.
+        match self.branch(run) {
+            Some(_) => Vec::new(),
+            None => self.trunk.bells(run),
+        }
+    }
+}
