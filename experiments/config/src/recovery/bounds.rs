@@ -28,7 +28,7 @@ impl Config {
             checks.require(
                 recovery.is_default(),
                 "recovery",
-                "has no effect without an entry of `[[recovery.policy]]`",
+                "has no effect without an entry of `[[recovery.policy]]`; one of `kind = \"none\"` turns it off",
             );
             return;
         }
