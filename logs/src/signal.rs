@@ -152,7 +152,7 @@ registry! {
     PARAM_NORM: Scalar("param_norm", "1", "L2 norm of all parameters", TRAINING, Nothing);
     ADAM_RMS: Scalar("adam_rms", "1", "RMS_t = sqrt(mean(g²/max(v̂, ε²))) of StableAdamW, v̂ bias-corrected (arXiv 2304.13013)", TRAINING, Nothing);
     GRAD_NORM_SEQUENCE: Scalar("grad_norm_sequence", "1", "root mean square of the gradient norms of single sequences; with `record.noise_interval`", TRAIN, Noise);
-    GRAD_NOISE_SCALE: Scalar("grad_noise_scale", "sequences", "gradient noise scale tr Σ/|G|² of the step (arXiv 1812.06162, appendix A.1); absent where the estimate of |G|² is not above 0", TRAIN, Noise);
+    GRAD_NOISE_SCALE: Scalar("grad_noise_scale", "sequences", "gradient noise scale tr Σ/‖G‖² of the step (arXiv 1812.06162, appendix A.1); absent where the estimate of ‖G‖² is not above 0", TRAIN, Noise);
     MAX_ATTENTION_LOGIT: Scalar("max_attention_logit", "1", "largest attention score before the softmax, over all layers", TRAIN, Layers);
     OVERFLOW_COUNT: Scalar("overflow_count", "values", "values rounded to infinity in the step's number format", TRAIN, Rounding);
     UNDERFLOW_COUNT: Scalar("underflow_count", "values", "non-zero values rounded to zero in the step's number format", TRAIN, Rounding);
