@@ -28,7 +28,7 @@ use tail::Tail;
 
 /// Reads a run directory and keeps up with it: each [`RunReader::poll`] reads only what was added.
 ///
-/// Attempts are merged by step, and the last attempt wins. What a [`RollBack`] abandoned is left out; [`abandoned`] reads it. A half-written last line is left for the
+/// Attempts are merged by step, and the last attempt wins. What a [`RollBack`] abandoned is left out; [`abandoned()`] reads it. A half-written last line is left for the
 /// next poll; a damaged line in the middle is skipped, counted and reported by [`RunReader::warnings`].
 #[derive(Debug)]
 pub struct RunReader {

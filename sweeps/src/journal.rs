@@ -2,7 +2,7 @@
 //!
 //! A [`Journal`] is a file of dated entries. Together they make the main line, one run in which everything is done where it was done; an entry that
 //! was undone is a branch off it. The other side of each entry, without what was done, is a fork of the main line at the entry's step, so both sides
-//! have the same state before and differ in one thing. [`judge`] is the rule that compares them: a pure function that can say no.
+//! have the same state before and differ in one thing. [`judge()`] is the rule that compares them: a pure function that can say no.
 
 mod document;
 mod entry;
