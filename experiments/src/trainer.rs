@@ -17,6 +17,7 @@ mod fork;
 mod gradient;
 mod identity;
 mod memory;
+mod next;
 mod noise;
 mod pack;
 mod probes;

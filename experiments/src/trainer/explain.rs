@@ -19,8 +19,8 @@ pub use told::{
 
 use super::approach::{Approach, Reached};
 use super::course::Turn;
+use super::next::{Next, Taken};
 use super::sequences::{Sequence, each};
-use super::step::{Next, Taken};
 use super::training::Training;
 use super::update::Skip;
 use crate::data::objective::Kind;

@@ -4,7 +4,7 @@
 //! share of the loss scale. No value of a pass depends on another sequence, so the mean of these gradients is the
 //! gradient of the step: in FP32 but for the order of sums, in 16 bits but for the rounding of stored weight gradients.
 
-use super::step::Next;
+use super::next::Next;
 use crate::data::Batch;
 use crate::data::objective::Sample;
 use crate::numerics::dropout::Dropout;

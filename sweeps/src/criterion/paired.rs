@@ -1,9 +1,9 @@
 //! Differences of a metric paired by seed, failed runs included: of the tests that compare these.
 
 use super::arms::Pair;
-use super::failed::Worst;
 use super::runs::{Runs, Side, Value};
 use super::simulated::{SimulatedRuns, normal};
+use super::worst::Worst;
 use crate::card::{Arm, Settings, matches, same};
 use rand_chacha::ChaCha8Rng;
 use std::collections::BTreeMap;

@@ -1,8 +1,7 @@
 //! What is made of the values of a signal: a row each.
 
-use super::failed::Worst;
-use super::metric::Metric;
-use super::spiking::{mean_lead, owned, step_after};
+use super::of_spikes::{Asked, OfSpikes, mean_lead, owned, step_after};
+use super::worst::Worst;
 use crate::stats::{median, moments};
 use logs::Record;
 use logs::spike::{Spike, SpikeState};
@@ -33,9 +32,6 @@ pub(super) enum Made {
         known: fn(Option<&Spike>) -> bool,
     },
 }
-
-/// The number of these spikes, and none where the records do not say it.
-pub(super) type OfSpikes = fn(&Metric, &[Record], &[Spike]) -> Option<f64>;
 
 /// Which end of the scale is bad.
 #[derive(Debug, Clone, Copy)]
@@ -142,9 +138,9 @@ fn mean_log2(values: &[f64]) -> Option<f64> {
     mean(&logarithms)
 }
 
-fn first_step(metric: &Metric, records: &[Record], found: &[Spike]) -> Option<f64> {
+fn first_step(asked: &Asked, records: &[Record], found: &[Spike]) -> Option<f64> {
     let first = found.first().map(|spike| spike.first);
-    Some(first.or_else(|| step_after(metric, records))? as f64)
+    Some(first.or_else(|| step_after(asked, records))? as f64)
 }
 
 /// Values that do not have a whole window before them are not judged; absent where none has.

@@ -1,7 +1,7 @@
 //! The runs of a sweep as a test sees them.
 
-use super::failed::Worst;
 use super::metric::Metric;
+use super::worst::Worst;
 use crate::card::{Arm, Settings, matches, named, number};
 use crate::reader::RunState;
 use crate::stats::{sign_flip, sign_flip_quick};

@@ -1,10 +1,10 @@
 //! One number of a run's spikes, for cards that compare them.
 
 use super::metric::Metric;
-use super::reduce::{Made, OfSpikes, Reduce};
-use crate::stats::moments;
+use super::of_spikes::{Asked, OfSpikes};
+use super::reduce::{Made, Reduce};
 use logs::Record;
-use logs::spike::{self, Owner, Spike, owner};
+use logs::spike::{self, Spike};
 
 impl Reduce {
     /// Whether it is made of spikes and not of single values.
@@ -37,7 +37,14 @@ impl Metric {
         }
         let mut found = spike::spikes(records, spiking);
         found.retain(|spike| self.steps().contains(&spike.first));
-        of(self, records, &found)
+        of(
+            &Asked {
+                signal: &self.name,
+                to_step: self.to_step,
+            },
+            records,
+            &found,
+        )
     }
 
     /// The signal whose spikes they are.
@@ -67,36 +74,6 @@ impl Metric {
         let first = found.find(|spike| self.steps().contains(&spike.first));
         !known(first.as_ref())
     }
-}
-
-/// Mean lead of the signal over the spikes; none where it was not recorded before one of them.
-pub(super) fn mean_lead(metric: &Metric, records: &[Record], found: &[Spike]) -> Option<f64> {
-    let leads = found
-        .iter()
-        .map(|spike| Some(spike::lead(records, spike, &metric.name)? as f64));
-    let leads: Vec<f64> = leads.collect::<Option<_>>()?;
-    Some(moments(&leads).map_or(0.0, |(mean, _)| mean))
-}
-
-/// The step after the last that counts: the earliest at which a run without a spike could have had its
-/// first one.
-pub(super) fn step_after(metric: &Metric, records: &[Record]) -> Option<u64> {
-    let last = records.last()?.step;
-    Some(metric.to_step.map_or(last, |to| to.min(last)) + 1)
-}
-
-/// Spikes with an owner of this kind; none where nobody could be named, because no layer's norm was recorded.
-pub(super) fn owned(
-    records: &[Record],
-    found: &[Spike],
-    wanted: impl Fn(&Owner) -> bool,
-) -> Option<f64> {
-    let recorded = |record: &Record| record.layers.contains_key("layer_grad_norm");
-    if !found.is_empty() && !records.iter().any(recorded) {
-        return None;
-    }
-    let owners = found.iter().filter_map(|spike| owner(records, spike));
-    Some(owners.filter(wanted).count() as f64)
 }
 
 #[cfg(test)]

@@ -6,8 +6,8 @@ use crate::layers::tap::Captured;
 use crate::numerics::precision::{Precision, RangeReport, Stored};
 use crate::parameters::{Parameter, Role};
 use crate::pass::{Note, Setting, TrainPass};
+use crate::trainer::next::Next;
 use crate::trainer::sequences::micro_batches;
-use crate::trainer::step::Next;
 use kernels::{Pass, RangeCount, Watched};
 
 /// What was found.

@@ -6,7 +6,7 @@ use crate::data::objective::Sample;
 use crate::optimizer::clipping::Clipper;
 use crate::parameters::{Parameter, Role};
 use crate::trainer::gradient::Accumulated;
-use crate::trainer::step::Taken;
+use crate::trainer::next::Taken;
 use experiments_config::Config;
 use kernels::slices::sum_of_squares;
 use std::collections::HashMap;

@@ -13,7 +13,7 @@ use crate::parameters::Parameters;
 use crate::pass::Setting;
 use crate::state::Trained;
 use crate::trainer::counters::pass_over;
-use crate::trainer::step::take;
+use crate::trainer::next::take;
 use crate::trainer::training::Training;
 use crate::trainer::update::Update;
 use experiments_config::{Config, Position, ScheduledKey};

@@ -1,9 +1,8 @@
-//! One optimiser step.
+//! A step that comes next, and one that was taken.
 
 use super::counters::{decide, pass_over};
 use super::gradient::{Accumulated, accumulate, unscale};
 use super::noise::NoiseScale;
-use super::sequences::mean_square;
 use super::training::Training;
 use super::update::{Skip, Update, update};
 use crate::data::inject::plant;
@@ -17,33 +16,6 @@ use crate::trainer::signals::{GradientNorms, Recorder};
 use experiments_config::{Config, Format, Position, Reading};
 use experiments_text::Split;
 use logs::{Event, Record, signal};
-use std::time::Instant;
-
-/// Runs one step: schedule, plant, take it, record. Fills `parity` where one is asked for.
-pub(super) fn step(
-    training: &Training,
-    trained: &mut Trained,
-    mut parity: Option<&mut ParityFile>,
-) -> (Record, Vec<Event>) {
-    let start = Instant::now();
-    let next = Next::prepare(training, trained);
-    if let Some(parity) = &mut parity {
-        parity.state("before", &trained.parameters, &trained.adam);
-        parity.scalar("updates_before", trained.adam.updates as f64);
-    }
-    let sequence_squared = next.measures_noise().then(|| mean_square(&next, trained));
-    let taken = next.take(trained, parity);
-    let recording = Instant::now();
-    let (mut record, events) = next.record(taken, trained, sequence_squared);
-    let seconds = start.elapsed().as_secs_f64();
-    record.set(signal::STEP_SECONDS, seconds);
-    record.set(signal::RECORD_SECONDS, recording.elapsed().as_secs_f64());
-    record.set(
-        signal::TOKENS_PER_SECOND,
-        next.config.tokens_per_step() as f64 / seconds,
-    );
-    (record, events)
-}
 
 /// A step that comes next: what is planted before it is in place, and where it reads is known.
 pub(super) struct Next<'a> {
