@@ -260,11 +260,8 @@ mod tests {
         );
         assert_eq!(
             shown("difference of mean shares_of_rows, treatment − control"),
-            "0.2500"
+            "0.25"
         );
-        assert_eq!(
-            shown("exponent of shares_of_rows in optimizer.lr"),
-            "0.2500"
-        );
+        assert_eq!(shown("exponent of shares_of_rows in optimizer.lr"), "0.25");
     }
 }
