@@ -111,14 +111,7 @@ impl Attempt<'_, '_> {
         from: u64,
     ) -> Result<(Trained, Alarms), TrainError> {
         let (mut trained, alarms) = course.go_back(self.request.directory, back, from)?;
-        alarms.keep(&mut trained.state)?;
-        self.writer.sync()?;
-        checkpoints.save(
-            &trained.state,
-            &trained.parameters,
-            &trained.adam,
-            self.writer,
-        )?;
+        self.put(checkpoints, &mut trained, &alarms)?;
         self.writer.next_attempt()?;
         self.begin_branch(course, &trained.state)?;
         self.checkpoint_event(trained.state.step)?;
@@ -167,6 +160,17 @@ impl Attempt<'_, '_> {
         trained: &mut Trained,
         alarms: &Alarms,
     ) -> Result<(), TrainError> {
+        self.put(checkpoints, trained, alarms)?;
+        self.checkpoint_event(trained.state.step)
+    }
+
+    /// Writes a checkpoint, and nothing of it into the events.
+    fn put(
+        &mut self,
+        checkpoints: &Checkpoints,
+        trained: &mut Trained,
+        alarms: &Alarms,
+    ) -> Result<(), TrainError> {
         alarms.keep(&mut trained.state)?;
         // Records first: a checkpoint must never be ahead of what is on disk about its steps.
         self.writer.sync()?;
@@ -175,8 +179,7 @@ impl Attempt<'_, '_> {
             &trained.parameters,
             &trained.adam,
             self.writer,
-        )?;
-        self.checkpoint_event(trained.state.step)
+        )
     }
 
     /// The scalars of the step that this attempt takes first, where an attempt before has recorded it.
