@@ -21,6 +21,7 @@ mod cross_entropy;
 #[cfg(feature = "cuda")]
 pub(crate) mod cuda;
 mod elementwise;
+mod exact;
 mod layer_norm;
 mod product;
 mod row;
@@ -96,7 +97,7 @@ impl<R: CubeRuntime> Kernels for On<R> {
     ) -> FloatTensor<Self> {
         match format {
             Some(format) => product::half(a, b, format),
-            None => product::exact(a, b),
+            None => exact::product(a, b),
         }
     }
 
