@@ -89,6 +89,29 @@ impl Device {
         }
     }
 
+    /// Its name as the driver gives it; none of the CPU, which is not asked this way.
+    pub(crate) fn gpu_name(self) -> Option<String> {
+        match self.0 {
+            #[cfg(feature = "cuda")]
+            DeviceKey::Cuda(index) => devices::name::<kernels::Cuda>(index),
+            #[cfg(feature = "vulkan")]
+            DeviceKey::Vulkan(index) => devices::name::<kernels::Vulkan>(index),
+            DeviceKey::Cpu => None,
+            #[cfg(not(feature = "cuda"))]
+            DeviceKey::Cuda(_) => None,
+            #[cfg(not(feature = "vulkan"))]
+            DeviceKey::Vulkan(_) => None,
+        }
+    }
+
+    /// What computes, for the attempts of a run: the backend, and which of its devices.
+    pub(crate) fn kernels(self) -> String {
+        match self.gpu_name() {
+            Some(name) => format!("{}, {name}", self.backend_name()),
+            None => self.backend_name().to_owned(),
+        }
+    }
+
     /// What computes the passes of a run on it, for as long as the run lasts. A `pack` is left at once where its
     /// other runs are of no use: on the host they gain nothing from one another.
     pub(crate) fn engine(
@@ -150,7 +173,7 @@ impl Work for Alone {
     {
         Ok(Box::new(Graph::<B> {
             device: device.clone(),
-            backend: self.0.backend_name(),
+            backend: self.0.kernels(),
         }))
     }
 }
