@@ -21,8 +21,8 @@ use std::borrow::Cow;
 /// The graph on a device of backend `B`.
 pub(crate) struct Graph<B: Backend> {
     pub(crate) device: B::Device,
-    /// Name of the backend.
-    pub(crate) backend: &'static str,
+    /// Name of the backend, and of a device that is not the CPU.
+    pub(crate) backend: String,
 }
 
 impl<B> Engine for Graph<B>
@@ -34,8 +34,8 @@ where
         "graph"
     }
 
-    fn kernels(&self) -> &'static str {
-        self.backend
+    fn kernels(&self) -> &str {
+        &self.backend
     }
 
     fn counts_range(&self) -> bool {

@@ -20,8 +20,5 @@ use crate::files::provenance;
 /// The device's model name, for tables and files.
 #[must_use]
 pub fn device_name(device: Device) -> String {
-    match device {
-        Device::Cpu => provenance::cpu(),
-        Device::Cuda => provenance::gpu().unwrap_or_else(|| "unknown NVIDIA GPU".to_owned()),
-    }
+    device.gpu_name().unwrap_or_else(provenance::cpu)
 }

@@ -56,14 +56,14 @@ pub fn train_pack(request: &PackRequest) -> Result<Vec<Result<Ending, TrainError
     let Some(first) = configs.first() else {
         return Ok(Vec::new());
     };
-    let name = |config: &Config| config.runtime.device.clone();
+    let name = |config: &Config| config.runtime.device;
     if let Some(other) = configs.iter().find(|other| name(other) != name(first)) {
         return Err(TrainError::PackDevice {
             one: name(first),
             other: name(other),
         });
     }
-    let device = Device::select(&first.runtime.device)?;
+    let device = Device::select(first.runtime.device)?;
     check_pack_memory(&configs)?;
     let (pack, handles) = Pack::new(configs.into_iter());
     let texts = Texts::default();
@@ -95,7 +95,7 @@ pub fn train_pack(request: &PackRequest) -> Result<Vec<Result<Ending, TrainError
             .collect();
         device.run(Service {
             pack: &pack,
-            backend: device.backend_name(),
+            backend: device.kernels(),
         })?;
         let ends = threads.into_iter();
         Ok(ends
@@ -107,7 +107,7 @@ pub fn train_pack(request: &PackRequest) -> Result<Vec<Result<Ending, TrainError
 /// The pack's passes, on this thread.
 struct Service<'a> {
     pack: &'a Pack,
-    backend: &'static str,
+    backend: String,
 }
 
 impl Work for Service<'_> {

@@ -40,7 +40,7 @@ const PROBE: Note = Note {
 fn graph() -> Graph<Autodiff<Flex>> {
     Graph {
         device: Default::default(),
-        backend: "flex",
+        backend: "flex".to_owned(),
     }
 }
 

@@ -49,7 +49,7 @@ const NOTE: Note = Note {
 fn graph() -> Graph<Autodiff<Flex>> {
     Graph {
         device: Default::default(),
-        backend: "flex",
+        backend: "flex".to_owned(),
     }
 }
 
