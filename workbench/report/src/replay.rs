@@ -286,7 +286,7 @@ mod tests {
             "{svg}"
         );
         assert!(
-            svg.contains(">step · data<") && svg.contains(">step · precision<"),
+            svg.contains("\nstep · data\n") && svg.contains("\nstep · precision\n"),
             "a panel says what it is of where no page does"
         );
         assert_eq!(svg.matches("<svg").count(), 3);

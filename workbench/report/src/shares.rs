@@ -110,7 +110,9 @@ fn draw(
 
 fn total(bar: &ShareBar) -> f64 {
     let shares = bar.parts.iter().map(|part| part.1);
-    shares.filter(|share| share.is_finite()).sum()
+    shares
+        .filter(|share| share.is_finite())
+        .fold(0.0, |sum, share| sum + share)
 }
 
 #[cfg(test)]
@@ -150,7 +152,10 @@ mod tests {
         }];
         let title = "step 1".to_owned();
         let svg = shares_svg("none", &[SharePanel { title, bars }]).unwrap();
-        assert!(svg.contains(">100<") && !svg.contains("e-"), "{svg}");
+        assert!(
+            svg.contains("\n100\n") && svg.contains("outside: 0 %"),
+            "{svg}"
+        );
     }
 
     #[test]

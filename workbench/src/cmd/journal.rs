@@ -64,6 +64,7 @@ pub(crate) fn run(arguments: &Arguments, cache: &Cache) -> Result<ExitCode, Fail
 
 /// The directory for this command alone: a new one, an empty one, or one of a journal.
 fn place(out: &Path) -> Result<FolderLock, Failure> {
+    logs::output::check(out)?;
     let lock = FolderLock::take(out)?;
     let stranger = logs::folder::stranger(out, &[])
         .map_err(|error| Failure::io(format!("cannot read `{}`", out.display()), &error))?;

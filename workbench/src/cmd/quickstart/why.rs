@@ -86,6 +86,7 @@ fn claim(out: &Path) -> Result<FolderLock, Failure> {
             out.display()
         )));
     }
+    logs::output::check(out)?;
     Ok(FolderLock::take(out)?)
 }
 
