@@ -62,7 +62,7 @@ impl Device {
     pub(crate) fn tested() -> Vec<Self> {
         let mut all = Vec::new();
         if cfg!(feature = "vulkan") {
-            all.push(Self::select(DeviceKey::Vulkan(0)).unwrap());
+            all.push(Self::select(DeviceKey::Vulkan(0)).expect("install mesa-vulkan-drivers"));
         }
         if cfg!(feature = "cuda") {
             match Self::select(DeviceKey::Cuda(0)) {
