@@ -24,6 +24,8 @@
 //! A room imports only from rooms above it in this table, and from `backend` (the device), `random` and
 //! `error`.
 
+mod arithmetic;
+mod array;
 mod backend;
 mod data;
 mod error;

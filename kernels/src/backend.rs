@@ -3,12 +3,13 @@
 use crate::gate::apply;
 use crate::layer_norm::{self, LayerNormGradients};
 use crate::range::Pass;
+use crate::ranges::{self, AdamWState, AdamWStep, RangeRounding, Ranges};
 use crate::{Gate, HalfFormat, RangeCount, Rounding, round_slice};
 use crate::{cross_entropy, geglu, gelu, product, softmax};
 use burn::backend::Autodiff;
 use burn::backend::autodiff::checkpoint::strategy::CheckpointStrategy;
 use burn::tensor::FloatDType;
-use burn::tensor::backend::Backend;
+use burn::tensor::backend::{AutodiffBackend, Backend};
 use burn::tensor::ops::{ActivationOps, BoolTensor, FloatTensor, IntTensor};
 use burn_flex::Flex;
 
@@ -129,6 +130,30 @@ pub trait Kernels: Backend {
     ) -> FloatTensor<Self> {
         cross_entropy::plain_backward::<Self>(logits, tokens, output, dy)
     }
+
+    /// [`crate::Summary`] of every range of a flat array, `[ranges · Summary::WIDTH]`.
+    fn summarise(x: FloatTensor<Self>, ranges: &Ranges) -> FloatTensor<Self> {
+        ranges::summarise::<Self>(x, ranges)
+    }
+
+    /// A flat array with the chosen ranges rounded, and what every range lost, as [`RangeCount::all`] reads it.
+    fn round_ranges(
+        x: FloatTensor<Self>,
+        ranges: &Ranges,
+        rounding: &RangeRounding,
+    ) -> [FloatTensor<Self>; 2] {
+        ranges::round::<Self>(x, ranges, rounding)
+    }
+
+    /// The state after an update by the flat gradient, and the sums of every range, as [`AdamWStep::sums`] reads them.
+    fn adamw(
+        state: AdamWState<FloatTensor<Self>>,
+        gradient: FloatTensor<Self>,
+        ranges: &Ranges,
+        step: &AdamWStep,
+    ) -> (AdamWState<FloatTensor<Self>>, FloatTensor<Self>) {
+        ranges::adamw::<Self>(state, gradient, ranges, step)
+    }
 }
 
 /// Not the plain version: Flex 0.21 casts through `half`'s conversion from `f64`, which drops the
@@ -222,5 +247,10 @@ impl<B: Kernels, C: CheckpointStrategy> Kernels for Autodiff<B, C> {
 
     fn cross_entropy(logits: FloatTensor<Self>, tokens: IntTensor<Self>) -> FloatTensor<Self> {
         cross_entropy::differentiable::<B, C>(logits, tokens)
+    }
+
+    /// Without a gradient.
+    fn summarise(x: FloatTensor<Self>, ranges: &Ranges) -> FloatTensor<Self> {
+        Self::from_inner(B::summarise(x.primitive, ranges))
     }
 }

@@ -14,6 +14,7 @@
 
 mod backend;
 mod buffer;
+pub mod bus;
 mod check;
 mod cross_entropy;
 #[cfg(feature = "cuda")]
@@ -26,6 +27,7 @@ mod layer_norm;
 mod matmul;
 mod product;
 mod range;
+mod ranges;
 mod simd;
 pub mod slices;
 mod softmax;
@@ -45,5 +47,6 @@ pub use layer_norm::{LayerNormGradients, layer_norm};
 pub use matmul::{Matrix, MatrixMut, Onto, Prepared, matmul, matmul_here};
 pub use product::product;
 pub use range::{Pass, RangeSite, Rounding, SiteTotals, Store, Watched, round_again, store};
+pub use ranges::{AdamWState, AdamWStep, RangeRounding, Ranges, Summary};
 pub use simd::instruction_set;
 pub use softmax::masked_softmax;

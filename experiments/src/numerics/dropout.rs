@@ -1,9 +1,10 @@
 //! Dropout masks from a stream of their own, so that arms of one seed drop the same elements.
 
 use crate::random::stream;
+use burn::tensor::Tensor;
 use burn::tensor::backend::Backend;
-use burn::tensor::{Tensor, TensorData};
 use experiments_config::ModelConfig;
+use kernels::bus;
 use kernels::slices::Mask;
 use rand::RngExt;
 use rand::distr::{Bernoulli, Distribution};
@@ -71,7 +72,7 @@ impl Dropout {
             }));
             run.skip((sequences - 1 - index) * part);
         }
-        Tensor::from_data(TensorData::new(mask, shape), &x.device())
+        bus::send(mask, shape, &x.device())
     }
 }
 

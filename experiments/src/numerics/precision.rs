@@ -4,7 +4,7 @@
 //! Layer norm, cross-entropy and, by default, softmax compute in FP32 between two such points.
 //! The attention scale is folded into q with a rounding of its own, as `LargeScale` does.
 
-use crate::parameters::Parameter;
+use crate::parameters::{Parameter, Role};
 use burn::tensor::Tensor;
 use experiments_config::{Format, PrecisionConfig};
 use kernels::{Gate, HalfFormat, Kernels, Pass, RangeCount, RangeSite, Rounding, Watched, gate};
@@ -230,14 +230,37 @@ impl Precision {
     }
 
     /// How the gradients of weights are stored; absent in FP32. Those of layer norms stay FP32.
-    pub(crate) fn weight_gradient(&self) -> Option<Rounding> {
+    fn weight_gradient(&self) -> Option<Rounding> {
         self.unnamed(self.half)
+    }
+
+    /// How weights are stored for a pass; absent in FP32.
+    pub(crate) fn weight(&self) -> Option<Rounding> {
+        let rounding = self.unnamed(self.half)?;
+        Some(Rounding {
+            saturates: false,
+            ..rounding
+        })
     }
 
     /// How the gradient of the projection to the vocabulary is stored, with tied embeddings that of the whole
     /// table; absent for FP32.
     pub(crate) fn head_gradient(&self) -> Option<Rounding> {
         self.unnamed(self.head_half())
+    }
+
+    /// [`Precision::weight_gradient`] or [`Precision::head_gradient`] of every parameter. `tied`: the embedding's is of
+    /// the sum of both its paths.
+    pub(crate) fn gradients(&self, table: &[Parameter], tied: bool) -> Vec<Option<Rounding>> {
+        let rounding = |parameter: &Parameter| match parameter.role {
+            Role::Norm => None,
+            Role::Embedding if tied => self.head_gradient(),
+            Role::Head => self.head_gradient(),
+            Role::Embedding | Role::Position | Role::Attention | Role::Ffn => {
+                self.weight_gradient()
+            }
+        };
+        table.iter().map(rounding).collect()
     }
 
     /// A rounding whose losses the caller counts.
