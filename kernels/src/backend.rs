@@ -1,10 +1,10 @@
 //! The backend extension and who implements it.
 
-use crate::gate::apply;
+use crate::gate::{apply, saturated};
 use crate::layer_norm::{self, LayerNormGradients};
 use crate::range::Pass;
 use crate::ranges::{self, AdamWState, AdamWStep, RangeRounding, Ranges};
-use crate::{Gate, HalfFormat, RangeCount, Rounding, round_slice};
+use crate::{Gate, HalfFormat, MaskDraws, RangeCount, Rounding, Tally, round_slice};
 use crate::{cross_entropy, geglu, gelu, product, softmax};
 use burn::backend::Autodiff;
 use burn::backend::autodiff::checkpoint::strategy::CheckpointStrategy;
@@ -34,6 +34,33 @@ pub trait Kernels: Backend {
         };
         let rounded = Self::float_cast(Self::float_cast(x, half), FloatDType::F32);
         (rounded, RangeCount::default())
+    }
+
+    /// `x` stored at a point of a pass: rounded, and counted at its site where [`Kernels::COUNTS_RANGE`] is set, at
+    /// once or with [`Kernels::take_counts`].
+    fn store(x: FloatTensor<Self>, rounding: &Rounding, pass: Pass) -> FloatTensor<Self> {
+        let (rounded, count) = Self::round(x, rounding.format);
+        rounding.count(pass, count);
+        if rounding.saturates_in(pass) {
+            saturated::<Self>(rounded, rounding.format.largest())
+        } else {
+            rounded
+        }
+    }
+
+    /// What was counted on the device since the last call, for [`crate::RangeSite::settle`] as [`RangeCount::all`] reads
+    /// it; absent where nothing is counted there.
+    fn take_counts(_tally: &Tally) -> Option<FloatTensor<Self>> {
+        None
+    }
+
+    /// A dropout mask of `len` elements drawn on the device; absent where the host draws them.
+    fn dropout_mask(
+        _draws: &MaskDraws,
+        _len: usize,
+        _device: &Self::Device,
+    ) -> Option<FloatTensor<Self>> {
+        None
     }
 
     /// The forward pass of `gate`; see [`Gate`].
@@ -247,6 +274,14 @@ impl<B: Kernels, C: CheckpointStrategy> Kernels for Autodiff<B, C> {
 
     fn cross_entropy(logits: FloatTensor<Self>, tokens: IntTensor<Self>) -> FloatTensor<Self> {
         cross_entropy::differentiable::<B, C>(logits, tokens)
+    }
+
+    fn dropout_mask(
+        draws: &MaskDraws,
+        len: usize,
+        device: &Self::Device,
+    ) -> Option<FloatTensor<Self>> {
+        B::dropout_mask(draws, len, device).map(Self::from_inner)
     }
 
     /// Without a gradient.

@@ -23,7 +23,7 @@ pub fn take() -> Moved {
     MOVED.take()
 }
 
-fn count(up: usize, down: usize) {
+pub(crate) fn count(up: usize, down: usize) {
     MOVED.with(|cell| {
         let Moved { up: u, down: d } = cell.get();
         cell.set(Moved {

@@ -17,12 +17,16 @@
     reason = "code written by the macro `cube`"
 )]
 
+mod adamw;
 mod available;
+mod counting;
 mod cross_entropy;
+mod dropout;
 mod elementwise;
 mod layer_norm;
 mod product;
 mod queue;
+mod ranges;
 mod row;
 mod softmax;
 #[cfg(test)]

@@ -105,18 +105,14 @@ pub(crate) fn apply<B: Kernels>(
     rounding: Option<&Rounding>,
     pass: Pass,
 ) -> FloatTensor<B> {
-    let Some(rounding) = rounding else { return x };
-    let (rounded, count) = B::round(x, rounding.format);
-    rounding.count(pass, count);
-    if rounding.saturates_in(pass) {
-        saturated::<B>(rounded, rounding.format.largest())
-    } else {
-        rounded
+    match rounding {
+        Some(rounding) => B::store(x, rounding, pass),
+        None => x,
     }
 }
 
 /// Infinities become `largest` with their sign. NaN stays, which a backend's own clamp does not promise.
-fn saturated<B: Kernels>(x: FloatTensor<B>, largest: f32) -> FloatTensor<B> {
+pub(crate) fn saturated<B: Kernels>(x: FloatTensor<B>, largest: f32) -> FloatTensor<B> {
     let shape = x.shape();
     let elements = shape.num_elements();
     let x = B::float_reshape(x, Shape::new([elements]));

@@ -46,7 +46,10 @@ pub use gelu::gelu;
 pub use layer_norm::{LayerNormGradients, layer_norm};
 pub use matmul::{Matrix, MatrixMut, Onto, Prepared, matmul, matmul_here};
 pub use product::product;
-pub use range::{Pass, RangeSite, Rounding, SiteTotals, Store, Watched, round_again, store};
+pub use range::{
+    Pass, Place, RangeSite, Rounding, SiteTotals, Store, Tally, Watched, round_again, store,
+};
 pub use ranges::{AdamWState, AdamWStep, RangeRounding, Ranges, Summary};
 pub use simd::instruction_set;
+pub use slices::MaskDraws;
 pub use softmax::masked_softmax;

@@ -5,6 +5,7 @@ use crate::array::{Array, Gradient};
 use crate::optimizer::adamw::{AdamW, UpdateReport, UpdateRule};
 use crate::parameters::{Parameter, Parameters};
 use burn::tensor::backend::Backend;
+use burn::tensor::ops::FloatTensor;
 use burn::tensor::{Tensor, TensorPrimitive};
 use kernels::{
     AdamWState, AdamWStep, Kernels, RangeCount, RangeRounding, Ranges, Rounding, Summary, bus,
@@ -20,7 +21,8 @@ pub(crate) fn ranges(table: &[Parameter]) -> Ranges {
     Ranges::new(table.iter().map(|parameter| parameter.range.len()))
 }
 
-fn tensor<B: Kernels>(x: burn::tensor::ops::FloatTensor<B>) -> Tensor<B, 1> {
+/// A flat array as burn's type.
+pub(crate) fn tensor<B: Kernels>(x: FloatTensor<B>) -> Tensor<B, 1> {
     Tensor::from_primitive(TensorPrimitive::Float(x))
 }
 

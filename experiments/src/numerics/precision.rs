@@ -7,7 +7,9 @@
 use crate::parameters::{Parameter, Role};
 use burn::tensor::Tensor;
 use experiments_config::{Format, PrecisionConfig};
-use kernels::{Gate, HalfFormat, Kernels, Pass, RangeCount, RangeSite, Rounding, Watched, gate};
+use kernels::{
+    Gate, HalfFormat, Kernels, Pass, Place, RangeCount, RangeSite, Rounding, Tally, Watched, gate,
+};
 use std::sync::Arc;
 
 /// A tensor that a half-precision program stores, in network order. The first five are outside
@@ -149,6 +151,8 @@ pub(crate) struct Precision {
     outside: Vec<Rounding>,
     /// Of every layer; none in FP32.
     layers: Vec<Vec<Rounding>>,
+    /// What a device counts for all of them.
+    tally: Arc<Tally>,
 }
 
 /// The rounding points of one layer.
@@ -185,12 +189,20 @@ impl Precision {
         site: fn(&'static str, Option<usize>) -> RangeSite,
     ) -> Self {
         let half = half_format(config.format);
-        let points = |names: &[(At, &'static str)], layer| {
+        let tally = Arc::new(Tally::new(At::OUTSIDE.len() + layers * At::INSIDE.len()));
+        let mut sites = 0..;
+        let mut points = |names: &[(At, &'static str)], layer| {
             let names = names.iter().map(|(_, name)| *name);
-            let point = |(format, name)| Rounding {
-                format,
-                site: Some(Arc::new(site(name, layer))),
-                saturates: config.saturate_gradients,
+            let point = |(format, name)| {
+                let place = Place {
+                    tally: tally.clone(),
+                    site: sites.next().unwrap_or_default(),
+                };
+                Rounding {
+                    format,
+                    site: Some(Arc::new(site(name, layer).placed(place))),
+                    saturates: config.saturate_gradients,
+                }
             };
             half.into_iter()
                 .flat_map(|format| names.clone().map(move |name| (format, name)))
@@ -206,6 +218,20 @@ impl Precision {
             layers: (0..layers)
                 .map(|layer| points(&At::INSIDE, Some(layer)))
                 .collect(),
+            tally,
+        }
+    }
+
+    /// What a device counts at the rounding points.
+    pub(crate) fn tally(&self) -> &Tally {
+        &self.tally
+    }
+
+    /// Takes in what a device counted, as [`Kernels::take_counts`] gave it.
+    pub(crate) fn settle(&self, counts: &[RangeCount]) {
+        let points = self.outside.iter().chain(self.layers.iter().flatten());
+        for site in points.flat_map(|point| &point.site) {
+            site.settle(counts);
         }
     }
 

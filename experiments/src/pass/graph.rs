@@ -6,7 +6,7 @@
 mod resident;
 
 use crate::arithmetic::Arithmetic;
-use crate::arithmetic::device::DeviceArithmetic;
+use crate::arithmetic::device::{DeviceArithmetic, tensor};
 use crate::arithmetic::host::HostArithmetic;
 use crate::data::{Batch, Losses, Mean, Targets};
 use crate::layers::context::graph::{Context, scale_runs};
@@ -21,7 +21,7 @@ use crate::pass::{Engine, Note, Run, TrainPass};
 use burn::tensor::backend::{AutodiffBackend, Backend};
 use burn::tensor::{Tensor, activation};
 use experiments_config::Config;
-use kernels::{Kernels, bus};
+use kernels::{Kernels, RangeCount, bus};
 use resident::{OnDevice, Reads};
 use std::borrow::Cow;
 
@@ -81,7 +81,8 @@ where
         let half = precision.half();
         let input = Input::new(run.batch, &targets, &config.model, half, &self.device);
         let logits = model.logits(&input, &mut context);
-        bus::read(logits)
+        let [t, v] = logits.dims();
+        self.settled(precision, logits.reshape([t * v]))
     }
 }
 
@@ -110,6 +111,17 @@ where
     ) -> Option<Resident<B::InnerBackend>> {
         self.resident.as_ref()?;
         Some(Resident::new(runs[0], precision, &self.device))
+    }
+
+    /// Reads a result, and with it what the device counted at the rounding points.
+    fn settled(&self, precision: &Precision, x: Tensor<B::InnerBackend, 1>) -> Vec<f32> {
+        let mut reads = Reads::new();
+        reads.add([x]);
+        let counted = B::InnerBackend::take_counts(precision.tally());
+        reads.add(counted.map(tensor::<B::InnerBackend>));
+        let mut read = reads.read();
+        precision.settle(&RangeCount::all(&read[1]));
+        read.swap_remove(0)
     }
 
     fn taps(&self, note: Note, runs: usize) -> Vec<Tap> {
@@ -156,12 +168,14 @@ where
         let mut taps = context.taps;
         let pending = taps.iter().flat_map(Tap::pending);
         reads.add(pending.map(|summary| summary.on::<B>(&self.device).inner()));
+        let counted = B::InnerBackend::take_counts(precision.tally());
+        reads.add(counted.map(tensor::<B::InnerBackend>));
         let table = parameters[0].table();
         let (gradients, read) = if self.resident.is_some() {
             let own = OnDevice::collect(leaves, &mut grads, table, precision, &self.device);
             reads.add(own.lost.iter().cloned());
             let read = reads.read();
-            (vec![own.finish(table, &read[3])], read)
+            (vec![own.finish(table, &read[4])], read)
         } else {
             let gradients = collect(leaves, &mut grads, &parameters, precision);
             (gradients, reads.read())
@@ -171,6 +185,7 @@ where
             losses.z_loss = Mean::of((*z).into());
         }
         taps.iter_mut().for_each(|tap| tap.settle(&read[2]));
+        precision.settle(&RangeCount::all(&read[3]));
         let both = losses.into_iter().zip(gradients);
         let all = both.zip(taps);
         all.map(|((losses, gradients), tap)| TrainPass {
@@ -193,7 +208,7 @@ where
         let mut context = Context::new(configs(runs), precision);
         let targets = stacked_targets(runs, config.model.seq_len);
         let entropy = forward(&self.device, &model, runs, &targets, &mut context);
-        losses(runs, &bus::read(entropy.losses_t))
+        losses(runs, &self.settled(precision, entropy.losses_t))
     }
 }
 

@@ -33,7 +33,7 @@ impl From<Option<HalfFormat>> for Rounded {
 
 /// To nearest, ties to even, as the card's own conversion does.
 #[cube]
-fn rounded(x: f32, #[comptime] format: Rounded) -> f32 {
+pub(super) fn rounded(x: f32, #[comptime] format: Rounded) -> f32 {
     if comptime!(format == Rounded::Fp16) {
         f32::cast_from(f16::cast_from(x))
     } else if comptime!(format == Rounded::Bf16) {
