@@ -6,8 +6,8 @@ pub(crate) mod host;
 
 use crate::array::Gradient;
 use crate::optimizer::adamw::{AdamW, UpdateReport, UpdateRule};
-use crate::parameters::{Parameter, Parameters};
-use kernels::{RangeCount, Rounding};
+use crate::parameters::Parameters;
+use kernels::{RangeCount, Ranges, Rounding};
 
 /// How large a parameter's gradient is.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -18,7 +18,7 @@ pub(crate) struct Size {
     pub(crate) largest: f32,
 }
 
-/// The arithmetic of a step. A `table` says what lies where in a flat gradient.
+/// The arithmetic of a step. Ranges are those of the parameters in a flat gradient.
 pub(crate) trait Arithmetic {
     /// `sum += gradient`
     fn add(&self, sum: &mut Gradient, gradient: &Gradient);
@@ -28,12 +28,12 @@ pub(crate) trait Arithmetic {
     fn round(
         &self,
         flat: &mut Gradient,
-        table: &[Parameter],
+        ranges: &Ranges,
         roundings: &[Option<Rounding>],
     ) -> Vec<RangeCount>;
 
     /// Multiplies by `factor` in FP32; returns the size of every parameter's gradient after it.
-    fn scale(&self, flat: &mut Gradient, table: &[Parameter], factor: f32) -> Vec<Size>;
+    fn scale(&self, flat: &mut Gradient, ranges: &Ranges, factor: f32) -> Vec<Size>;
 
     /// Sum of the squares.
     fn squares(&self, gradient: &Gradient) -> f64;

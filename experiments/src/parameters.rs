@@ -5,6 +5,7 @@ mod layout;
 use crate::array::Array;
 use crate::random::stream;
 use experiments_config::ModelConfig;
+use kernels::Ranges;
 use layout::Layout;
 use rand_distr::{Distribution, StandardNormal};
 use std::collections::HashMap;
@@ -136,6 +137,11 @@ impl Parameters {
     #[must_use]
     pub(crate) fn table(&self) -> &[Parameter] {
         &self.table
+    }
+
+    /// What lies where, without names.
+    pub(crate) fn ranges(&self) -> Ranges {
+        Ranges::new(self.table.iter().map(|parameter| parameter.range.len()))
     }
 
     /// All master weights.

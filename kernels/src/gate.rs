@@ -111,8 +111,23 @@ pub(crate) fn apply<B: Kernels>(
     }
 }
 
+/// [`Kernels::store`].
+pub(crate) fn store<B: Kernels>(
+    x: FloatTensor<B>,
+    rounding: &Rounding,
+    pass: Pass,
+) -> FloatTensor<B> {
+    let (rounded, count) = B::round(x, rounding.format);
+    rounding.count(pass, count);
+    if rounding.saturates_in(pass) {
+        saturated::<B>(rounded, rounding.format.largest())
+    } else {
+        rounded
+    }
+}
+
 /// Infinities become `largest` with their sign. NaN stays, which a backend's own clamp does not promise.
-pub(crate) fn saturated<B: Kernels>(x: FloatTensor<B>, largest: f32) -> FloatTensor<B> {
+fn saturated<B: Kernels>(x: FloatTensor<B>, largest: f32) -> FloatTensor<B> {
     let shape = x.shape();
     let elements = shape.num_elements();
     let x = B::float_reshape(x, Shape::new([elements]));

@@ -3,7 +3,7 @@
 use super::{Arithmetic, Size};
 use crate::array::{Array, Gradient};
 use crate::optimizer::adamw::{AdamW, UpdateReport, UpdateRule};
-use crate::parameters::{Parameter, Parameters};
+use crate::parameters::Parameters;
 use burn::tensor::backend::Backend;
 use burn::tensor::ops::FloatTensor;
 use burn::tensor::{Tensor, TensorPrimitive};
@@ -14,11 +14,6 @@ use kernels::{
 /// The arithmetic of a backend without gradients.
 pub(crate) struct DeviceArithmetic<B: Backend> {
     pub(crate) device: B::Device,
-}
-
-/// The parameters as ranges of a flat array.
-pub(crate) fn ranges(table: &[Parameter]) -> Ranges {
-    Ranges::new(table.iter().map(|parameter| parameter.range.len()))
 }
 
 /// A flat array as burn's type.
@@ -65,21 +60,21 @@ impl<B: Kernels> Arithmetic for DeviceArithmetic<B> {
     fn round(
         &self,
         flat: &mut Gradient,
-        table: &[Parameter],
+        ranges: &Ranges,
         roundings: &[Option<Rounding>],
     ) -> Vec<RangeCount> {
-        let (rounded, counts) = round(self.on(flat), &ranges(table), roundings);
+        let (rounded, counts) = round(self.on(flat), ranges, roundings);
         *flat = Array::away(rounded);
         match counts {
             Some(counts) => RangeCount::all(&bus::read(counts)),
-            None => vec![RangeCount::default(); table.len()],
+            None => vec![RangeCount::default(); ranges.count()],
         }
     }
 
-    fn scale(&self, flat: &mut Gradient, table: &[Parameter], factor: f32) -> Vec<Size> {
+    fn scale(&self, flat: &mut Gradient, ranges: &Ranges, factor: f32) -> Vec<Size> {
         let scaled = self.on(flat) * factor;
         *flat = Array::away(scaled.clone());
-        let summaries = Summary::all(&bus::read(summarise(scaled, &ranges(table))));
+        let summaries = Summary::all(&bus::read(summarise(scaled, ranges)));
         let sizes = summaries.iter().map(|summary| Size {
             squared: summary.squares(),
             largest: summary.magnitude,
@@ -114,7 +109,7 @@ impl<B: Kernels> Arithmetic for DeviceArithmetic<B> {
             second: on(&adam.second),
         };
         let gradient = self.on(gradient).into_primitive().tensor();
-        let (state, sums) = B::adamw(state, gradient, &ranges(table), &step);
+        let (state, sums) = B::adamw(state, gradient, &parameters.ranges(), &step);
         *parameters.array_mut() = Array::away(tensor::<B>(state.weights));
         adam.first = Array::away(tensor::<B>(state.first));
         adam.second = Array::away(tensor::<B>(state.second));

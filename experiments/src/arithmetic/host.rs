@@ -3,9 +3,9 @@
 use super::{Arithmetic, Size};
 use crate::array::Gradient;
 use crate::optimizer::adamw::{AdamW, PIECE, UpdateReport, UpdateRule, sum_of_squares};
-use crate::parameters::{Parameter, Parameters};
+use crate::parameters::Parameters;
 use kernels::Pass::Backward;
-use kernels::{RangeCount, Rounding, slices};
+use kernels::{RangeCount, Ranges, Rounding, slices};
 use rayon::prelude::*;
 
 /// The arithmetic of this process's threads.
@@ -19,23 +19,23 @@ impl Arithmetic for HostArithmetic {
     fn round(
         &self,
         flat: &mut Gradient,
-        table: &[Parameter],
+        ranges: &Ranges,
         roundings: &[Option<Rounding>],
     ) -> Vec<RangeCount> {
         let flat = &mut flat[..];
-        let all = table.iter().zip(roundings);
-        all.map(|(parameter, rounding)| match rounding {
-            Some(rounding) => rounding.round(&mut flat[parameter.range.clone()], Backward),
+        let all = ranges.iter().zip(roundings);
+        all.map(|(range, rounding)| match rounding {
+            Some(rounding) => rounding.round(&mut flat[range], Backward),
             None => RangeCount::default(),
         })
         .collect()
     }
 
-    fn scale(&self, flat: &mut Gradient, table: &[Parameter], factor: f32) -> Vec<Size> {
+    fn scale(&self, flat: &mut Gradient, ranges: &Ranges, factor: f32) -> Vec<Size> {
         let mut rest = &mut flat[..];
-        let parts: Vec<&mut [f32]> = table
+        let parts: Vec<&mut [f32]> = ranges
             .iter()
-            .filter_map(|p| rest.split_off_mut(..p.range.len()))
+            .filter_map(|range| rest.split_off_mut(..range.len()))
             .collect();
         let sizes = parts.into_par_iter().map(|part| {
             let (squared, largest) = slices::unscale(part, factor);

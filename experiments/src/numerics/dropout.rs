@@ -59,7 +59,8 @@ impl Dropout {
         const RANGE: f64 = 18_446_744_073_709_551_616.0;
         let (index, sequences) = self.part;
         let word = self.generator.get_word_pos() + words_of(index * elements);
-        let (key, _) = self.generator.get_seed().as_chunks::<4>();
+        let seed = self.generator.get_seed();
+        let (key, _) = seed.as_chunks::<4>();
         let key: Vec<_> = key.iter().map(|word| u32::from_le_bytes(*word)).collect();
         let draws = MaskDraws {
             key: key.try_into().ok()?,
@@ -86,7 +87,7 @@ impl Dropout {
         let elements: usize = shape.iter().product();
         let part = elements / runs.len();
         if let [run] = runs
-            && let Some(mask) = run.drawn_on(elements, p, &x.device())
+            && let Some(mask) = run.drawn_on::<B>(elements, p, &x.device())
         {
             let mask = Tensor::<B, 1>::from_primitive(TensorPrimitive::Float(mask));
             return mask.reshape(shape);

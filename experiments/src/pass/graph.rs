@@ -172,7 +172,7 @@ where
         reads.add(counted.map(tensor::<B::InnerBackend>));
         let table = parameters[0].table();
         let (gradients, read) = if self.resident.is_some() {
-            let own = OnDevice::collect(leaves, &mut grads, table, precision, &self.device);
+            let own = OnDevice::collect(leaves, &mut grads, parameters[0], precision, &self.device);
             reads.add(own.lost.iter().cloned());
             let read = reads.read();
             (vec![own.finish(table, &read[4])], read)

@@ -7,7 +7,7 @@ use crate::files::parity::ParityFile;
 use crate::layers::gradients::{Gradients, Paths};
 use crate::layers::tap::Readings;
 use crate::numerics::dropout::Dropout;
-use crate::parameters::{Parameter, Parameters};
+use crate::parameters::Parameters;
 use crate::pass::{Note, Setting, TrainPass};
 use crate::state::Trained;
 use crate::trainer::signals::GradientNorms;
@@ -58,10 +58,11 @@ impl Accumulated {
     }
 
     /// Stores the sums as the gradients of a pass are stored.
-    fn round(&mut self, table: &[Parameter], setting: &Setting) {
+    fn round(&mut self, parameters: &Parameters, setting: &Setting) {
+        let table = parameters.table();
         let roundings = setting.precision.gradients(table, self.paths.is_some());
         let arithmetic = setting.engine.arithmetic();
-        let lost = arithmetic.round(&mut self.flat, table, &roundings);
+        let lost = arithmetic.round(&mut self.flat, &parameters.ranges(), &roundings);
         for (sum, lost) in self.lost.iter_mut().zip(lost) {
             *sum += lost;
         }
@@ -100,7 +101,7 @@ pub(crate) fn accumulate(
             Some(sum) => {
                 sum.add(&pass, setting.engine.arithmetic());
                 if in_half {
-                    sum.round(trained.parameters.table(), setting);
+                    sum.round(&trained.parameters, setting);
                 }
             }
         }
@@ -125,7 +126,7 @@ pub(crate) fn unscale(
         }
         parity.group("gradients_scaled", table, &sum.flat);
     }
-    let sizes = arithmetic.scale(&mut sum.flat, table, inverse as f32);
+    let sizes = arithmetic.scale(&mut sum.flat, &parameters.ranges(), inverse as f32);
     if let Some(parity) = parity {
         parity.group("gradients", table, &sum.flat);
     }

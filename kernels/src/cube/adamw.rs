@@ -2,7 +2,8 @@
 //! root mean square of its surprise. Sums are summed over pieces as in [`super::ranges`].
 
 use super::ranges::{
-    UNITS, each, first_piece, piece_count, piece_end, piece_start, pieces, range_of, send, table,
+    UNITS, each, first_piece, own_range, piece_count, piece_end, piece_start, pieces, range_of,
+    send, table,
 };
 use super::row::{beside, flat, sum};
 use crate::slices::AdamW;
@@ -145,7 +146,7 @@ pub(crate) fn sums_of_pieces_kernel(
     table: &Array<i32>,
     output: &mut Array<f32>,
 ) {
-    let range = CUBE_POS as u32;
+    let range = own_range(output, AdamWStep::WIDTH);
     let end = first_piece(table, range + 1u32);
     let mut surprises = 0.0f32;
     let mut changes = 0.0f32;
@@ -238,7 +239,7 @@ pub(super) fn adamw<R: CubeRuntime>(
         ranges,
         table: table(&gradient, ranges, |_| false),
         constants: send(
-            &gradient,
+            &gradient.device,
             bytemuck::cast_slice(&constants),
             constants.len(),
             DType::F32,

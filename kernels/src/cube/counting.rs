@@ -2,8 +2,8 @@
 //! which is read once a pass. Integer atomics add in any order to the same sum.
 
 use super::elementwise::{Rounded, rounded};
-use super::ranges::{ACROSS, INFINITY, PIECE, UNITS, larger, largest, magnitude_bits, total};
-use super::row::{beside, flat};
+use super::ranges::{INFINITY, PIECE, UNITS, larger, largest, magnitude_bits, total};
+use super::row::{beside, cubes, flat};
 use crate::range::Place;
 use crate::ranges::COUNT_WIDTH;
 use crate::{Pass, Rounding};
@@ -100,23 +100,21 @@ fn counters<'a, R: CubeRuntime>(place: &'a Place, x: &CubeTensor<R>) -> Option<&
         .on(|| zeros(x.device.clone(), shape, DType::U32))
 }
 
-/// Rounds every element, and counts where the point has a place among the counters.
+/// Rounds every element, and counts; none where the rounding has no place among the counters.
 pub(super) fn store<R: CubeRuntime>(
-    x: CubeTensor<R>,
+    x: &CubeTensor<R>,
     rounding: &Rounding,
     pass: Pass,
 ) -> Option<CubeTensor<R>> {
     let place = rounding.site.as_ref()?.place()?;
-    let counters = counters(place, &x)?;
-    let y = beside(&x, x.shape());
-    let cubes = x.shape().num_elements().div_ceil(PIECE);
-    let down = cubes.div_ceil(ACROSS);
-    let count = CubeCount::Static(cubes.div_ceil(down) as u32, down as u32, 1);
+    let counters = counters(place, x)?;
+    let y = beside(x, x.shape());
+    let (count, dim) = cubes(x.shape().num_elements().div_ceil(PIECE), UNITS);
     store_kernel::launch::<R>(
         &x.client,
         count,
-        CubeDim::new_1d(UNITS),
-        flat(&x),
+        dim,
+        flat(x),
         flat(&y),
         flat(counters),
         (place.of(pass) * COUNTERS) as u32,
@@ -127,7 +125,7 @@ pub(super) fn store<R: CubeRuntime>(
     Some(y)
 }
 
-/// Reads all counters of a tally into a tensor, and sets them to 0; none where nothing was counted on this device.
+/// Reads all counters into a tensor, and sets them to 0.
 pub(super) fn take<R: CubeRuntime>(counters: &CubeTensor<R>) -> CubeTensor<R> {
     let places = counters.shape().num_elements() / COUNTERS;
     let output = beside(counters, Shape::new([places * COUNT_WIDTH]));

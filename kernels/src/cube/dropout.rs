@@ -95,7 +95,7 @@ pub(crate) fn mask_kernel(
 
 /// See [`crate::Kernels::dropout_mask`].
 pub(super) fn mask<R: CubeRuntime>(
-    x: &CubeTensor<R>,
+    device: &R::Device,
     draws: &MaskDraws,
     len: usize,
 ) -> CubeTensor<R> {
@@ -106,15 +106,20 @@ pub(super) fn mask<R: CubeRuntime>(
     for number in [draws.stream, block, draws.threshold] {
         words.extend(parts(number));
     }
-    let sent = send(x, bytemuck::cast_slice(&words), words.len(), DType::U32);
-    let mask = beside(x, Shape::new([len]));
+    let sent: CubeTensor<R> = send(
+        device,
+        bytemuck::cast_slice(&words),
+        words.len(),
+        DType::U32,
+    );
+    let mask = beside(&sent, Shape::new([len]));
     let blocks = (skipped as usize + len).div_ceil(BLOCK);
-    let dim = CubeDim::new(&x.client, blocks);
-    let count = calculate_cube_count_elemwise(&x.client, blocks, dim);
+    let dim = CubeDim::new(&sent.client, blocks);
+    let count = calculate_cube_count_elemwise(&sent.client, blocks, dim);
     let (from, to) = (flat(&sent), flat(&mask));
     let skipped = skipped as u32;
     mask_kernel::launch::<R>(
-        &x.client,
+        &sent.client,
         count,
         dim,
         from,

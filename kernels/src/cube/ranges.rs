@@ -3,7 +3,7 @@
 //! second launch, in a fixed tree.
 
 use super::elementwise::{Rounded, rounded};
-use super::row::{beside, flat, sum};
+use super::row::{beside, cubes, flat, sum};
 use crate::ranges::COUNT_WIDTH;
 use crate::{RangeRounding, Ranges, Summary, bus};
 use burn::tensor::{DType, Shape, TensorMetadata};
@@ -17,9 +17,6 @@ pub(crate) const UNITS: u32 = 256;
 
 /// Numbers of a range in the table: where it starts, its first piece, and whether it is chosen.
 const COLUMNS: usize = 3;
-
-/// Cubes in a row of the grid, below every device's limit.
-pub(super) const ACROSS: usize = 1 << 15;
 
 /// Bits of infinity, above which a magnitude's bits are those of NaN.
 pub(super) const INFINITY: u32 = 0x7f80_0000;
@@ -40,43 +37,42 @@ pub(super) fn table<R: CubeRuntime>(
     table.extend([end, pieces, 0]);
     let table: Vec<i32> = table.into_iter().map(|number| number as i32).collect();
     let len = table.len();
-    send(x, bytemuck::cast_slice(&table), len, DType::I32)
+    send(&x.device, bytemuck::cast_slice(&table), len, DType::I32)
 }
 
-/// A flat tensor beside another.
+/// A flat tensor on a device.
 pub(super) fn send<R: CubeRuntime>(
-    x: &CubeTensor<R>,
+    device: &R::Device,
     bytes: &[u8],
     len: usize,
     dtype: DType,
 ) -> CubeTensor<R> {
     bus::count(bytes.len(), 0);
-    let handle = x.client.create_from_slice(bytes);
-    CubeTensor::new_contiguous(
-        x.client.clone(),
-        x.device.clone(),
-        Shape::new([len]),
-        handle,
-        dtype,
-    )
+    let client = R::client(device);
+    let handle = client.create_from_slice(bytes);
+    CubeTensor::new_contiguous(client, device.clone(), Shape::new([len]), handle, dtype)
 }
 
 /// A cube for every piece of all ranges, and how many pieces there are.
 pub(super) fn pieces(ranges: &Ranges) -> (CubeCount, CubeDim, usize) {
-    let pieces = ranges
-        .iter()
-        .map(|range| range.len().div_ceil(PIECE))
-        .sum::<usize>();
-    let down = pieces.div_ceil(ACROSS);
-    let across = pieces.div_ceil(down.max(1)) as u32;
-    let count = CubeCount::Static(across, down as u32, 1);
-    (count, CubeDim::new_1d(UNITS), pieces)
+    let pieces = ranges.iter().map(|range| range.len().div_ceil(PIECE)).sum();
+    let (count, dim) = cubes(pieces, UNITS);
+    (count, dim, pieces)
 }
 
 /// A cube for every range.
 pub(super) fn each(ranges: &Ranges) -> (CubeCount, CubeDim) {
-    let count = CubeCount::Static(ranges.count() as u32, 1, 1);
-    (count, CubeDim::new_1d(UNITS))
+    cubes(ranges.count(), UNITS)
+}
+
+/// The cube's range, of which the output has `width` numbers.
+#[cube]
+pub(super) fn own_range(output: &Array<f32>, #[comptime] width: usize) -> u32 {
+    let range = CUBE_POS;
+    if range * width >= output.len() {
+        terminate!();
+    }
+    range as u32
 }
 
 /// Number of all pieces.
@@ -253,7 +249,7 @@ pub(crate) fn summary_of_pieces_kernel(
     table: &Array<i32>,
     output: &mut Array<f32>,
 ) {
-    let range = CUBE_POS as u32;
+    let range = own_range(output, Summary::WIDTH);
     let first = first_piece(table, range);
     let end = first_piece(table, range + 1u32);
     let mut order = 0u32;
@@ -355,7 +351,7 @@ pub(crate) fn counts_of_pieces_kernel(
     table: &Array<i32>,
     output: &mut Array<f32>,
 ) {
-    let range = CUBE_POS as u32;
+    let range = own_range(output, COUNT_WIDTH);
     let end = first_piece(table, range + 1u32);
     let mut over = 0u32;
     let mut under = 0u32;

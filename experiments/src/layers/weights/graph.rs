@@ -1,7 +1,7 @@
 //! The working copy of the weights for one pass, and the way back to their gradients.
 
 use super::HEAD;
-use crate::arithmetic::device::{ranges, round};
+use crate::arithmetic::device::round;
 use crate::layers::embedding::TOKENS;
 use crate::layers::gradients::Gradients;
 use crate::numerics::precision::Precision;
@@ -42,7 +42,7 @@ impl<B: Kernels> Resident<B> {
             }
         };
         let roundings: Vec<_> = table.iter().map(stored).collect();
-        let (stored, _) = round(master.clone(), &ranges(table), &roundings);
+        let (stored, _) = round(master.clone(), &parameters.ranges(), &roundings);
         Self { master, stored }
     }
 

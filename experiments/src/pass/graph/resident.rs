@@ -1,6 +1,6 @@
 //! Gradients that stay on the device, and the few numbers of a pass that leave it.
 
-use crate::arithmetic::device::{ranges, round};
+use crate::arithmetic::device::round;
 use crate::array::Array;
 use crate::layers::gradients::{Gradients, Paths};
 use crate::layers::weights::graph::Leaf;
@@ -63,13 +63,14 @@ impl<B: Kernels> OnDevice<B> {
     pub(super) fn collect<A>(
         leaves: Vec<Leaf<A>>,
         grads: &mut A::Gradients,
-        table: &[Parameter],
+        parameters: &Parameters,
         precision: &Precision,
         device: &B::Device,
     ) -> Self
     where
         A: AutodiffBackend<InnerBackend = B> + Kernels,
     {
+        let table = parameters.table();
         let mut parts = vec![None; table.len()];
         let mut logit = None;
         for leaf in leaves {
@@ -86,7 +87,7 @@ impl<B: Kernels> OnDevice<B> {
         let all = all.map(|(part, parameter)| part.unwrap_or_else(|| zeros(parameter)));
         let flat = Tensor::cat(all.collect(), 0);
         let roundings = precision.gradients(table, false);
-        let (flat, lost) = round(flat, &ranges(table), &roundings);
+        let (flat, lost) = round(flat, &parameters.ranges(), &roundings);
         let own = Self {
             flat,
             paths: None,

@@ -321,7 +321,7 @@ fn the_gradients_of_the_sequences_average_to_that_of_the_step() {
         let mut run = Run::new(&format!("mean-{kernels:?}"), &set);
         run.config.runtime.kernels = kernels;
         let text = crate::trainer::Text::prepare(&run.config, &run.cache()).unwrap();
-        let device = crate::backend::Device::select("cpu").unwrap();
+        let device = crate::backend::Device::CPU;
         let engine = device.engine(&run.config, None).unwrap();
         let training = Training::new(&run.config, &text, engine);
         let mut trained = Trained::fresh(&run.config).unwrap();
@@ -330,7 +330,7 @@ fn the_gradients_of_the_sequences_average_to_that_of_the_step() {
         let mut mean = vec![0.0_f64; parameters.len()];
         let mut slopes = Vec::new();
         each(&next, &parameters, &state, |sequence| {
-            let both = mean.iter_mut().zip(sequence.gradient);
+            let both = mean.iter_mut().zip(&sequence.gradient[..]);
             both.for_each(|(mean, g)| *mean += f64::from(*g) / 6.0);
             slopes.push(sequence.squared.sqrt());
         });
@@ -361,7 +361,7 @@ fn a_sequence_has_the_slope_that_differences_find() {
     ];
     let run = Run::trained("slope", &set);
     let text = crate::trainer::Text::prepare(&run.config, &run.cache()).unwrap();
-    let device = crate::backend::Device::select("cpu").unwrap();
+    let device = crate::backend::Device::CPU;
     let training = Training::new(
         &run.config,
         &text,
@@ -378,7 +378,7 @@ fn a_sequence_has_the_slope_that_differences_find() {
         };
         let loss = |step: f64| {
             let mut moved = trained.parameters.clone();
-            let both = moved.values_mut().iter_mut().zip(sequence.gradient);
+            let both = moved.values_mut().iter_mut().zip(&sequence.gradient[..]);
             both.for_each(|(w, g)| *w += (step * f64::from(*g) / norm) as f32);
             let setting = next.setting();
             let losses = setting.engine.evaluate(setting.run(&moved, &batch));

@@ -37,6 +37,17 @@ fn fetch(Position(position): Position) -> Batch {
 
 /// Takes steps, and records them.
 fn steps(config: &Config, engine: &dyn Engine, trained: &mut Trained, steps: usize) -> Vec<Record> {
+    steps_of(config, engine, trained, steps, fetch)
+}
+
+/// Of other batches.
+fn steps_of(
+    config: &Config,
+    engine: &dyn Engine,
+    trained: &mut Trained,
+    steps: usize,
+    fetch: impl Fn(Position) -> Batch,
+) -> Vec<Record> {
     let precision = Precision::new(&config.precision, config.model.layers);
     let setting = Setting {
         config,
@@ -44,7 +55,7 @@ fn steps(config: &Config, engine: &dyn Engine, trained: &mut Trained, steps: usi
         engine,
     };
     let step = |_| {
-        let taken = take(&setting, fetch, trained, true, None);
+        let taken = take(&setting, &fetch, trained, true, None);
         taken.record(
             config,
             trained,
@@ -130,23 +141,125 @@ fn formats_of_16_bits_round_and_count_alike() {
 /// written to.
 #[test]
 fn reading_and_writing_between_steps_changes_nothing() {
-    let config = config(Norm::Post, true);
-    let engine = engine(true);
-    let [mut read, mut left] = [fresh(&config), fresh(&config)];
-    steps(&config, &engine, &mut read, 3);
-    steps(&config, &engine, &mut left, 3);
-    let mut loaded = fresh(&config);
+    check_reading_and_writing(&config(Norm::Post, true), &engine(true));
+}
+
+fn check_reading_and_writing(config: &Config, engine: &dyn Engine) {
+    let [mut read, mut left] = [fresh(config), fresh(config)];
+    steps(config, engine, &mut read, 3);
+    steps(config, engine, &mut left, 3);
+    let mut loaded = fresh(config);
     loaded.state = read.state.clone();
     let weights = loaded.parameters.values_mut();
     weights.copy_from_slice(read.parameters.values());
     loaded.adam.first.copy_from_slice(&read.adam.first);
     loaded.adam.second.copy_from_slice(&read.adam.second);
     loaded.adam.updates = read.adam.updates;
-    let expected = steps(&config, &engine, &mut left, 3);
+    let expected = steps(config, engine, &mut left, 3);
     for mut trained in [read, loaded] {
-        assert_eq!(steps(&config, &engine, &mut trained, 3), expected);
+        assert_eq!(steps(config, engine, &mut trained, 3), expected);
         assert_eq!(trained.parameters.values(), left.parameters.values());
         assert!(trained.adam == left.adam);
+    }
+}
+
+/// A batch of a model's own size, of random tokens; another at every position.
+#[cfg(any(feature = "cuda", feature = "vulkan"))]
+fn random_batch(config: &Config, position: Position) -> Batch {
+    use crate::data::objective::{Kind, Sample, Segment};
+    use rand::RngExt;
+
+    let (s, vocab) = (config.model.seq_len, config.tokenizer.vocab_size as u32);
+    let mut draws = crate::random::stream(9, "random batch", position.0);
+    let sample = |row: usize| {
+        let prefix = s / 4 + row;
+        Sample {
+            kind: Kind::Gmask,
+            tokens: (0..s).map(|_| draws.random_range(0..vocab)).collect(),
+            positions: (0..s as u32).collect(),
+            block_positions: vec![0; s],
+            // A rule that can be learnt: the target is the token's remainder.
+            targets: (0..s)
+                .map(|i| (i >= prefix).then_some(i as u32 % 7))
+                .collect(),
+            segments: vec![Segment {
+                start: 0,
+                len: s,
+                prefix,
+            }],
+        }
+    };
+    let samples: Vec<_> = (0..config.batch.micro_batch).map(sample).collect();
+    Batch {
+        languages: vec![None; samples.len()],
+        samples,
+    }
+}
+
+/// Twenty steps of the smallest preset on every device at hand, beside the CPU.
+#[cfg(any(feature = "cuda", feature = "vulkan"))]
+#[test]
+fn devices_train_as_the_cpu_does_and_move_little() {
+    use crate::backend::Device;
+    use crate::parameters::Parameter;
+    use experiments_config::load_preset;
+
+    let run = |config: &Config, device: Device| {
+        let engine = device.engine(config, None).unwrap();
+        let table = Parameter::table(&config.model, config.tokenizer.vocab_size);
+        let mut trained = Trained::new(config, Parameters::draw(table, config.seed));
+        let fetch = |position| random_batch(config, position);
+        let first = steps_of(config, &*engine, &mut trained, STEPS - 1, fetch);
+        bus::take();
+        let last = steps_of(config, &*engine, &mut trained, 1, fetch);
+        ([first, last].concat(), bus::take())
+    };
+    for device in Device::tested() {
+        for (format, allowed) in [("fp32", 1e-5), ("fp16", 2e-3), ("bf16", 2e-2)] {
+            let set = [
+                format!("precision.format={format}"),
+                "optimizer.warmup_samples=0".to_owned(),
+                "model.dropout=0.1".to_owned(),
+                "model.attention_dropout=0.1".to_owned(),
+            ];
+            let set: Vec<_> = set.iter().map(|set| set.parse().unwrap()).collect();
+            let config = load_preset("t0", &set).unwrap();
+            let (ours, moved) = run(&config, device);
+            let (theirs, _) = run(&config, Device::CPU);
+            let what = format!("{} {format}", device.backend_name());
+            for (ours, theirs) in ours.iter().zip(&theirs) {
+                let loss = |record: &Record| record.scalar("loss").unwrap();
+                let error = (loss(ours) / loss(theirs) - 1.0).abs();
+                assert!(error <= allowed, "{what} {}: {error}", ours.step);
+                let names = |record: &Record| {
+                    let scalars = record.scalars.keys().cloned().collect::<Vec<_>>();
+                    (scalars, record.layers.keys().cloned().collect::<Vec<_>>())
+                };
+                assert_eq!(names(ours), names(theirs), "{what}");
+            }
+            let tokens = 4 * config.tokens_per_step();
+            println!("{what}: {moved:?}, {tokens} bytes of tokens");
+            assert!(
+                moved.up + moved.down <= tokens + (64 << 10),
+                "{what}: {moved:?}"
+            );
+        }
+    }
+}
+
+/// Everything on a device, bit for bit, twice and with a state that was read and loaded in between.
+#[cfg(any(feature = "cuda", feature = "vulkan"))]
+#[test]
+fn devices_repeat_themselves_to_the_last_bit() {
+    for device in crate::backend::Device::tested() {
+        for format in [Format::Fp32, Format::Fp16] {
+            let mut config = config(Norm::DeepnormGlm, true);
+            config.precision.format = format;
+            config.batch.gradient_accumulation = 2;
+            config.model.dropout = 0.1;
+            let engine = device.engine(&config, None).unwrap();
+            check_reading_and_writing(&config, &*engine);
+        }
     }
 }
 
