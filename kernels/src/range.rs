@@ -329,13 +329,19 @@ impl Rounding {
 
     #[inline]
     fn round_onto(&self, values: &mut [f32], pass: Pass, count: &mut RangeCount) {
-        if let Some(watch) = self.site.as_ref().and_then(|site| site.watch.as_ref()) {
-            watch[pass as usize / 2].add(values);
-        }
+        self.look(pass, || &*values);
         if self.saturates_in(pass) {
             saturate_onto(values, self.format, count);
         } else {
             round_onto(values, self.format, count);
+        }
+    }
+
+    /// Shows values that are about to be rounded to a site that is watched.
+    #[inline]
+    pub(crate) fn look<T: AsRef<[f32]>>(&self, pass: Pass, values: impl FnOnce() -> T) {
+        if let Some(watch) = self.site.as_ref().and_then(|site| site.watch.as_ref()) {
+            watch[pass as usize / 2].add(values().as_ref());
         }
     }
 
