@@ -20,7 +20,7 @@ FORBIDDEN = -10_000.0
 
 
 def main() -> None:
-    options = arguments("One JAX run.", ["fp32", "fp16_emulated"], ["jit"])
+    options = arguments("One JAX run.", ["fp32", "fp16_emulated"], ["jit"], on_card=False)
     flags = os.environ.get("XLA_FLAGS", "")
     os.environ["XLA_FLAGS"] = f"{flags} --xla_allow_excess_precision=false"
     os.environ["JAX_PLATFORMS"] = "cpu"

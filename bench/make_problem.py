@@ -74,6 +74,20 @@ class Maker:
             self.batches[shape] = stacked
         return self.batches[shape]
 
+    def shape_only(self, case: Path) -> Path:
+        """Writes a problem file without weights and losses, for a model whose weights would be gigabytes."""
+        config = self.config(case, "fp16_emulated")
+        about = {
+            "config": config,
+            "loss_scale": config["precision"]["loss_scale"]["initial"],
+            "losses": [],
+            "grad_norms": [],
+        }
+        stacked = {f"batches.{name}": value for name, value in self.data(case, config).items()}
+        path = self.folder / f"{case.stem}.problem"
+        save_file(stacked, path, metadata={"problem": json.dumps(about)})
+        return path
+
     def problems(self, case: Path) -> dict[str, Path]:
         """Writes the problem files of a case, one for each precision of the workbench."""
         paths, probes = {}, {}

@@ -28,6 +28,13 @@ LATER = 5.0
 # float16 may.
 NEAR = {"fp32": 1e-4, "fp16_emulated": 0.75, "fp16_native": 1.5}
 PROBE = "layers.0.attention_norm.weight"
+# Rows and columns of the linear layers by width and feed-forward width.
+LINEAR = {
+    "attention.qkv": lambda h, f: (3 * h, h),
+    "attention.out": lambda h, f: (h, h),
+    "ffn.up": lambda h, f: (2 * f, h),
+    "ffn.down": lambda h, f: (h, f),
+}
 
 
 @dataclass
@@ -59,8 +66,31 @@ class Problem:
             return {name.removeprefix(prefix): file.get_tensor(name) for name in names}
 
     def initial_weights(self) -> dict[str, np.ndarray]:
-        """Read anew for every run, so that memory holds no second copy while one trains."""
+        """Read anew for every run, so that memory holds no second copy while one trains.
+
+        A problem without weights, whose losses are not compared, gets small random ones.
+        """
+        if not self.about["losses"]:
+            return self.random_weights()
         return self.group("weights.")
+
+    def random_weights(self) -> dict[str, np.ndarray]:
+        model, vocabulary = self.config["model"], self.config["tokenizer"]["vocab_size"]
+        self.residual_alpha()  # only of the arrangement that is timed
+        h, f = model["hidden_size"], model["ffn_hidden_size"]
+        draw = np.random.default_rng(0)
+        matrix = lambda rows, columns: draw.standard_normal((rows, columns), np.float32) * 0.006
+        weights = {"embedding.weight": matrix(vocabulary, h)}
+        norms = ["final_norm"]
+        for i in range(model["layers"]):
+            for name, shape in LINEAR.items():
+                rows, columns = shape(h, f)
+                weights[f"layers.{i}.{name}.weight"] = matrix(rows, columns)
+                weights[f"layers.{i}.{name}.bias"] = np.zeros(rows, np.float32)
+            norms += [f"layers.{i}.attention_norm", f"layers.{i}.ffn_norm"]
+        for name in norms:
+            weights |= {f"{name}.weight": np.ones(h, np.float32), f"{name}.bias": np.zeros(h, np.float32)}
+        return weights
 
     def batch(self, step: int, pad_to: int | None = None) -> Batch:
         """The batch of a step from 0; after the last comes the first again."""
@@ -98,13 +128,16 @@ class Problem:
         return math.sqrt(2 * model["layers"])
 
 
-def arguments(description: str, precisions: list[str], modes: list[str]) -> argparse.Namespace:
-    """The command line that all peers share."""
+def arguments(description: str, precisions: list[str], modes: list[str], on_card: bool) -> argparse.Namespace:
+    """The command line that all peers share; `on_card`: with that of a peer that runs on a GPU too."""
     parser = argparse.ArgumentParser(description=description)
     parser.add_argument("problem")
     parser.add_argument("--mode", choices=modes, default=modes[0])
     parser.add_argument("--precision", choices=precisions, default="fp32")
     parser.add_argument("--threads", type=int, default=1)
+    if on_card:
+        parser.add_argument("--device", default="cpu", help="as PyTorch names it")
+        parser.add_argument("--attention", choices=["fused", "math"], default="fused", help="kernels for it")
     parser.add_argument("--steps", type=int, default=20)
     parser.add_argument("--skip", type=int, default=3, help="first steps that are not timed")
     parser.add_argument("--runs", type=int, default=1, help="trainings one after another, each from the start")

@@ -1,6 +1,7 @@
-"""PyTorch on the CPU, eager or compiled: see `problem.py` for what it has to do.
+"""PyTorch, eager or compiled: see `problem.py` for what it has to do.
 
     python pytorch_peer.py PROBLEM --mode eager --precision fp32 --threads 1 --steps 20
+    python pytorch_peer.py PROBLEM --mode compile --precision fp16_native --device cuda --attention math
 
 With `fp16_emulated` every stored tensor is float16, as in the workbench's emulation, and only what
 goes into a matrix product is widened: an elementwise kernel of PyTorch computes in float32 and
@@ -9,11 +10,14 @@ passes. With `fp16_native` the matrix products and attention are float16 kernels
 """
 
 import math
+from contextlib import nullcontext
 
+import numpy as np
 import torch
 from problem import PROBE, Problem, arguments, measure
 from torch import Tensor
 from torch.nn import functional
+from torch.nn.attention import SDPBackend, sdpa_kernel
 
 FORBIDDEN = -10_000.0
 
@@ -99,15 +103,15 @@ class Model:
 class Training:
     """One run: weights, moments, and the step."""
 
-    def __init__(self, problem: Problem, precision: str, model: Model, pad: bool):
-        self.problem, self.model = problem, model
+    def __init__(self, problem: Problem, precision: str, model: Model, pad: bool, device: str):
+        self.problem, self.model, self.device = problem, model, device
         self.pad_to = problem.most_targets if pad else None
         self.half = precision != "fp32"
         self.scale = problem.about["loss_scale"]
         self.clip = problem.config["optimizer"]["clip_grad"]
         tables = problem.rope_tables(self.half)
-        self.cosine, self.sine = (torch.from_numpy(table) for table in tables)
-        self.masters = {name: torch.from_numpy(value) for name, value in problem.initial_weights().items()}
+        self.cosine, self.sine = (self.there(table) for table in tables)
+        self.masters = {name: self.there(value) for name, value in problem.initial_weights().items()}
         # Working copies: the masters themselves, or what a half-precision pass reads.
         self.leaves = {name: self.leaf(name, value, precision) for name, value in self.masters.items()}
         # The tied embedding by its logit path: the same memory, but a gradient of its own, because a
@@ -117,6 +121,9 @@ class Training:
         self.layers = [self.layer(i) for i in range(model.count)]
         self.rounded = [name for name in self.masters if "norm" not in name] if self.half else []
         self.optimizer = self.adamw(problem.config["optimizer"])
+
+    def there(self, values: np.ndarray) -> Tensor:
+        return torch.from_numpy(values).to(self.device)
 
     def layer(self, i: int) -> dict[str, Tensor]:
         prefix = f"layers.{i}."
@@ -139,13 +146,13 @@ class Training:
     def inputs(self, step: int) -> tuple:
         """The batch as tensors; the mask is what is added to scores."""
         batch = self.problem.batch(step, self.pad_to)
-        positions = torch.from_numpy(batch.positions)
+        positions = self.there(batch.positions)
         rope = tuple(table[positions][:, :, None, None] for table in (self.cosine, self.sine))
-        mask = torch.from_numpy(batch.allowed).logical_not_()[:, None] * FORBIDDEN
+        mask = self.there(batch.allowed).logical_not_()[:, None] * FORBIDDEN
         if self.half and not self.model.emulated:
             mask = mask.half()
-        tensors = (torch.from_numpy(x) for x in (batch.slots, batch.targets, batch.weights))
-        return torch.from_numpy(batch.tokens), rope, mask, *tensors
+        tensors = (self.there(x) for x in (batch.slots, batch.targets, batch.weights))
+        return self.there(batch.tokens), rope, mask, *tensors
 
     def gradients(self) -> list[Tensor]:
         """Of the masters, still times the loss scale; in half precision rounded to it."""
@@ -179,7 +186,7 @@ class Training:
         if step < len(self.problem.about["losses"]):
             # PyTorch adds up a norm in float32, which is off by 1e-4 for a million values.
             reported = math.sqrt(sum(g.double().square().sum().item() for g in gradients)) / self.scale
-        probe = self.masters[PROBE].grad.numpy() / self.scale
+        probe = self.masters[PROBE].grad.cpu().numpy() / self.scale
         factor = min(1.0, self.clip / norm) / self.scale
         if factor != 1.0:
             torch._foreach_mul_(gradients, factor)
@@ -194,8 +201,10 @@ class Training:
 
 def main() -> None:
     precisions = ["fp32", "fp16_emulated", "fp16_native"]
-    options = arguments("One PyTorch run.", precisions, ["eager", "compile"])
+    options = arguments("One PyTorch run.", precisions, ["eager", "compile"], on_card=True)
     torch.set_num_threads(options.threads)
+    # Left to itself PyTorch cuts operands of FP32 products to TF32 on some cards.
+    torch.set_float32_matmul_precision("highest")
     problem = Problem(options.problem)
     half, compiled = options.precision != "fp32", options.mode == "compile"
     emulated = options.precision == "fp16_emulated"
@@ -209,7 +218,10 @@ def main() -> None:
         inductor.emulate_precision_casts = emulated
         # As one graph: layer by layer compiles faster, but runs a sixth slower at T0.
         model.loss = torch.compile(model.loss, fullgraph=True, dynamic=False)
-    measure(problem, options, lambda: Training(problem, options.precision, model, compiled).step)
+    start_run = lambda: Training(problem, options.precision, model, compiled, options.device).step
+    kernels = {"math": [SDPBackend.MATH], "fused": None}[options.attention]
+    with sdpa_kernel(kernels) if kernels else nullcontext():
+        measure(problem, options, start_run)
 
 
 if __name__ == "__main__":

@@ -14,7 +14,7 @@ from html import escape
 
 WIDTH, HEIGHT = 8.1, 17
 INK, PAPER = "#e6e6e6", "#111111"
-BASIC = "#000000 #cc4444 #44aa66 #ccaa44 #4477cc #aa66cc #44aaaa #cccccc".split()
+BASIC = ["#000000", "#cc4444", "#44aa66", "#ccaa44", "#4477cc", "#aa66cc", "#44aaaa", "#cccccc"]
 # Bits of a braille character, by column and row.
 DOTS = {0: (0, 0), 1: (0, 1), 2: (0, 2), 3: (1, 0), 4: (1, 1), 5: (1, 2), 6: (0, 3), 7: (1, 3)}
 
@@ -55,9 +55,7 @@ def styled(style: dict, codes: list[int]) -> dict:
 
 
 def rect(x: float, y: float, width: float, height: float, colour: str) -> str:
-    return (
-        f'<rect x="{x:.2f}" y="{y:.2f}" width="{width:.2f}" height="{height:.2f}" fill="{colour}"/>'
-    )
+    return f'<rect x="{x:.2f}" y="{y:.2f}" width="{width:.2f}" height="{height:.2f}" fill="{colour}"/>'
 
 
 def cell(character: str, style: dict, x: float, y: float) -> str:

@@ -19,6 +19,7 @@ thread_local! {
 }
 
 /// What this thread moved since the last call.
+#[must_use]
 pub fn take() -> Moved {
     MOVED.take()
 }

@@ -24,6 +24,7 @@ mod cross_entropy;
 pub(crate) mod cuda;
 mod dropout;
 mod elementwise;
+mod exact;
 mod layer_norm;
 mod product;
 mod ranges;
@@ -148,7 +149,7 @@ impl<R: CubeRuntime> Kernels for On<R> {
     ) -> FloatTensor<Self> {
         match format {
             Some(format) => product::half(a, b, format),
-            None => product::exact(a, b),
+            None => exact::product(a, b),
         }
     }
 

@@ -11,6 +11,15 @@ use burn_flex::Flex;
 /// Ranges of odd lengths, from one element to several pieces.
 const LENS: [usize; 7] = [1, 3, 4096, 4097, 130, 40_000, 17];
 
+const LEN: usize = {
+    let (mut sum, mut i) = (0, 0);
+    while i < LENS.len() {
+        sum += LENS[i];
+        i += 1;
+    }
+    sum
+};
+
 /// An array over the ranges, on both sides.
 struct Case<'a, B: Kernels> {
     device: &'a B::Device,
@@ -19,10 +28,6 @@ struct Case<'a, B: Kernels> {
 }
 
 impl<B: Kernels> Case<'_, B> {
-    fn len(&self) -> usize {
-        LENS.iter().sum()
-    }
-
     fn there(&self, values: &[f32]) -> FloatTensor<B> {
         upload::<B>(values, &[values.len()], self.device)
     }
@@ -30,7 +35,7 @@ impl<B: Kernels> Case<'_, B> {
     fn agreement(&self, operation: &'static str, error: f64, allowed: f64) -> Agreement {
         Agreement {
             operation,
-            shape: vec![self.len()],
+            shape: vec![LEN],
             error,
             allowed,
         }
@@ -64,17 +69,16 @@ pub(crate) fn check_ranges<B: Kernels>(device: &B::Device, seed: u64) -> Vec<Agr
 
 /// Numbers whose squares FP32 has not, and what is not finite.
 fn check_summaries<B: Kernels>(case: &mut Case<B>) -> Vec<Agreement> {
-    let len = case.len();
     let mut cases = Vec::new();
     for factor in [1.0, 1e25, 1e-25] {
-        let mut x = case.draw.many(len, factor);
+        let mut x = case.draw.many(LEN, factor);
         cases.push(x.clone());
-        x[len - 5] = f32::NEG_INFINITY;
+        x[LEN - 5] = f32::NEG_INFINITY;
         cases.push(x.clone());
         x[10] = f32::NAN;
         cases.push(x);
     }
-    cases.push(vec![0.0; len]);
+    cases.push(vec![0.0; LEN]);
     let check = |x: Vec<f32>| {
         let found = B::summarise(case.there(&x), &case.ranges);
         let found = Summary::all(&download::<B>(found, LENS.len() * Summary::WIDTH));
@@ -121,7 +125,7 @@ fn check_rounding<B: Kernels>(
     saturates: bool,
 ) -> Agreement {
     let sizes = [1.0, 1e-7, 9e4, 1e-3, 3.4e38];
-    let x = (0..case.len()).map(|i| case.draw.one() * sizes[i % sizes.len()]);
+    let x = (0..LEN).map(|i| case.draw.one() * sizes[i % sizes.len()]);
     let x: Vec<f32> = x.collect();
     let rounding = RangeRounding {
         format,
@@ -147,7 +151,6 @@ fn check_adamw<B: Kernels>(
     operation: &'static str,
     update_clipping: bool,
 ) -> Vec<Agreement> {
-    let len = case.len();
     let constants = |range: usize| AdamW {
         lr: 1e-2 / (range + 1) as f32,
         beta1: 0.9,
@@ -163,11 +166,11 @@ fn check_adamw<B: Kernels>(
             .collect(),
         update_clipping,
     };
-    let mut gradient = case.draw.many(len, 3.0);
+    let mut gradient = case.draw.many(LEN, 3.0);
     gradient[1..4].fill(0.0);
-    let weights = case.draw.many(len, 1.0);
-    let mut first = case.draw.many(len, 0.1);
-    let mut second: Vec<f32> = case.draw.many(len, 0.1).iter().map(|v| v * v).collect();
+    let weights = case.draw.many(LEN, 1.0);
+    let mut first = case.draw.many(LEN, 0.1);
+    let mut second: Vec<f32> = case.draw.many(LEN, 0.1).iter().map(|v| v * v).collect();
     first[1..4].fill(0.0);
     second[1..4].fill(0.0);
     let state = AdamWState {
@@ -189,7 +192,7 @@ fn check_adamw<B: Kernels>(
         (found.0.second, expected.0.second),
     ];
     for (found, expected) in pairs {
-        let apart = distance(&download::<B>(found, len), &download::<Flex>(expected, len));
+        let apart = distance(&download::<B>(found, LEN), &download::<Flex>(expected, LEN));
         error = if apart.is_nan() {
             apart
         } else {

@@ -2,7 +2,7 @@
 //! which is read once a pass. Integer atomics add in any order to the same sum.
 
 use super::elementwise::{Rounded, rounded};
-use super::ranges::{INFINITY, PIECE, UNITS, larger, largest, magnitude_bits, total};
+use super::ranges::{INFINITY, PIECE, UNITS, larger, largest, magnitude_bits, total, within};
 use super::row::{beside, cubes, flat};
 use crate::range::Place;
 use crate::ranges::COUNT_WIDTH;
@@ -49,12 +49,7 @@ pub(crate) fn store_kernel(
         }
         let mut value = stored;
         if comptime!(saturates) {
-            if after == INFINITY {
-                value = most;
-                if stored < 0.0f32 {
-                    value = -most;
-                }
-            }
+            value = within(stored, most);
         }
         y[i] = value;
         i += UNITS as usize;

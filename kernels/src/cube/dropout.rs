@@ -1,5 +1,7 @@
 //! Dropout masks drawn on the device: `ChaCha` with 8 rounds (Bernstein, 2008), the generator that draws them on the host.
 
+#![expect(clippy::manual_rotate, reason = "a kernel has no operation for it")]
+
 use super::ranges::send;
 use super::row::{beside, flat};
 use crate::MaskDraws;

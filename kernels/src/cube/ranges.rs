@@ -127,6 +127,19 @@ pub(super) fn magnitude_bits(x: f32) -> u32 {
     u32::reinterpret(x) & 0x7fff_ffffu32
 }
 
+/// The value, or the largest of the format with its sign in the place of infinity; NaN stays.
+#[cube]
+pub(super) fn within(x: f32, most: f32) -> f32 {
+    let mut value = x;
+    if magnitude_bits(x) == INFINITY {
+        value = most;
+        if x < 0.0f32 {
+            value = -most;
+        }
+    }
+    value
+}
+
 /// Bits in the order of values, NaN last.
 #[cube]
 fn ordered_bits(x: f32) -> u32 {
@@ -321,12 +334,7 @@ pub(crate) fn round_ranges_kernel(
                 }
                 value = stored;
                 if comptime!(saturates) {
-                    if after == INFINITY {
-                        value = most;
-                        if stored < 0.0f32 {
-                            value = -most;
-                        }
-                    }
+                    value = within(stored, most);
                 }
             }
             y[i] = value;

@@ -2,6 +2,7 @@
 //! them is lowered to CUDA C++ as a launch would, which needs no GPU.
 
 use super::elementwise::{self, Rounded};
+use super::exact::{self, SizesExpand, StridesExpand};
 use super::{adamw, counting, cross_entropy, dropout, layer_norm, ranges, softmax};
 use cubecl::Compiler;
 use cubecl::cuda::CudaRuntime;
@@ -242,14 +243,35 @@ fn range_sources() -> Vec<(String, String)> {
     all
 }
 
+fn product_source(each: u32) -> (String, String) {
+    lower(&format!("product_{each}"), |args| {
+        let (a, b, y) = (args.values(), args.values(), args.output());
+        let [a_strides, b_strides] = [(); 2].map(|()| StridesExpand {
+            outer: args.size(),
+            inner: args.size(),
+            row: args.size(),
+            column: args.size(),
+        });
+        let sizes = SizesExpand {
+            m: args.size(),
+            k: args.size(),
+            n: args.size(),
+            inner: args.size(),
+        };
+        let scope = &mut args.0.scope;
+        exact::product_kernel::expand(scope, a, b, y, a_strides, b_strides, sizes, each);
+    })
+}
+
 #[test]
 fn kernels_lower_to_cuda() {
     let mut all = elementwise_sources();
     all.extend(layer_norm_sources());
     all.extend(row_sources());
     all.extend(range_sources());
+    all.extend([2, 4].map(product_source));
     for (name, source) in &all {
         assert!(source.contains("__global__"), "{name}: {source}");
     }
-    assert_eq!(all.len(), 33);
+    assert_eq!(all.len(), 35);
 }

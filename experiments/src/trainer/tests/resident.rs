@@ -210,7 +210,7 @@ fn devices_train_as_the_cpu_does_and_move_little() {
         let mut trained = Trained::new(config, Parameters::draw(table, config.seed));
         let fetch = |position| random_batch(config, position);
         let first = steps_of(config, &*engine, &mut trained, STEPS - 1, fetch);
-        bus::take();
+        let _ = bus::take();
         let last = steps_of(config, &*engine, &mut trained, 1, fetch);
         ([first, last].concat(), bus::take())
     };
@@ -271,7 +271,7 @@ fn weights_and_gradients_do_not_cross_the_bus() {
         config.model.ffn_hidden_size = width;
         let (engine, mut trained) = (engine(true), fresh(&config));
         steps(&config, &engine, &mut trained, 2);
-        bus::take();
+        let _ = bus::take();
         steps(&config, &engine, &mut trained, 1);
         bus::take()
     };
