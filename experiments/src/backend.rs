@@ -119,9 +119,9 @@ impl Device {
             #[cfg(feature = "vulkan")]
             DeviceKey::Vulkan(index) => self.run_on::<kernels::Vulkan, W>(index, work),
             #[cfg(not(feature = "cuda"))]
-            DeviceKey::Cuda(_) => Err(self.unusable(devices::no_cuda())),
+            DeviceKey::Cuda(_) => Err(self.unusable(&devices::no_cuda())),
             #[cfg(not(feature = "vulkan"))]
-            DeviceKey::Vulkan(_) => Err(self.unusable(devices::no_vulkan())),
+            DeviceKey::Vulkan(_) => Err(self.unusable(&devices::no_vulkan())),
         }
     }
 
@@ -129,11 +129,11 @@ impl Device {
     fn run_on<G: Gpus, W: Work>(self, index: usize, work: W) -> Result<W::Output, TrainError> {
         match G::open(index) {
             Ok(device) => work.run::<Autodiff<G>>(&device),
-            Err(problem) => Err(self.unusable(problem)),
+            Err(problem) => Err(self.unusable(&problem)),
         }
     }
 
-    fn unusable(self, problem: String) -> TrainError {
+    fn unusable(self, problem: &str) -> TrainError {
         TrainError::Device {
             device: self.0.to_string(),
             problem: format!("{problem}; or set `runtime.device = \"cpu\"`"),
