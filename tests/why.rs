@@ -77,6 +77,21 @@ fn quickstart_why_goes_from_a_spike_to_its_cause_and_finds_it_again() {
     assert!(stderr(&other).contains("`why/seed-1` was begun with other settings"));
 }
 
+/// As with a text in one language, of which no seed spikes by itself.
+#[test]
+fn quickstart_why_plants_a_bad_batch_where_no_seed_has_a_spike() {
+    let scratch = Scratch::new("why-planted");
+    scratch.texts();
+    let output = why(&scratch, &["steps=120"]);
+    let (told, said) = (stdout(&output), stderr(&output));
+    assert!(said.contains("planted at step 90:"), "{said}");
+    assert!(
+        told.starts_with("The spike at step 90 is put down to data:"),
+        "{told}"
+    );
+    assert!(told.contains("workbench monitor why/planted-1"), "{told}");
+}
+
 #[test]
 fn quickstart_why_says_where_no_seed_has_a_spike() {
     let scratch = Scratch::new("why-calm");
@@ -85,7 +100,8 @@ fn quickstart_why_says_where_no_seed_has_a_spike() {
     assert_eq!(output.status.code(), Some(1));
     let text = stderr(&output);
     assert!(
-        text.contains("none of the 8 seeds from 1 on has a spike"),
+        text.contains("none of the 4 seeds from 1 on has a spike")
+            && text.contains("planted at step 2:"),
         "{text}"
     );
     scratch.write("why/seed-9", "a file");

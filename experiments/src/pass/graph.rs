@@ -28,8 +28,8 @@ use std::borrow::Cow;
 /// The graph on a device of backend `B`.
 pub(crate) struct Graph<B: AutodiffBackend> {
     device: B::Device,
-    /// Name of the backend.
-    backend: &'static str,
+    /// Name of the backend, and of a device that is not the CPU.
+    backend: String,
     /// Where the arrays of a run stay between its passes; absent for the host.
     resident: Option<DeviceArithmetic<B::InnerBackend>>,
 }
@@ -43,8 +43,8 @@ where
         "graph"
     }
 
-    fn kernels(&self) -> &'static str {
-        self.backend
+    fn kernels(&self) -> &str {
+        &self.backend
     }
 
     fn counts_range(&self) -> bool {
@@ -92,7 +92,7 @@ where
     B::InnerBackend: Kernels,
 {
     /// `resident`: whether a run's arrays stay on the device, which only passes of one run know.
-    pub(crate) fn new(device: B::Device, backend: &'static str, resident: bool) -> Self {
+    pub(crate) fn new(device: B::Device, backend: String, resident: bool) -> Self {
         let resident = resident.then(|| DeviceArithmetic {
             device: device.clone(),
         });
