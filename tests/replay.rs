@@ -335,30 +335,6 @@ fn what_cannot_be_taken_again_is_refused_in_one_line() {
     assert!(!scratch.join("f").exists() && !scratch.join("run/replays").exists());
 }
 
-/// What a killed replay has left is no obstacle, and of two at once in one place one is told so.
-#[test]
-fn a_replay_begins_anew_where_one_was_killed_and_has_its_place_for_itself() {
-    let scratch = scratch("replay-place", 20);
-    train(&scratch, "run", &[]);
-    let twins = [
-        "replay", "run", "--at", "9", "--twins", "skip", "--steps", "4",
-    ];
-    scratch.write("half/twins/same/run.toml", "cut");
-    scratch.write("half/twins/.tmp-skip/run.toml", "cut");
-    let folder = std::fs::File::open(scratch.join("half")).unwrap();
-    folder.lock().unwrap();
-    let again = || scratch.run(&[&twins[..], &["--out", "half"]].concat());
-    let busy = again();
-    assert_eq!(busy.status.code(), Some(2));
-    assert!(stderr(&busy).contains("another command works in `half`"));
-    assert!(scratch.join("half/twins/same/run.toml").is_file());
-    folder.unlock().unwrap();
-    let output = again();
-    assert!(output.status.success(), "{}", stderr(&output));
-    assert!(scratch.join("half/replay.json").is_file());
-    assert!(!scratch.join("half/twins/.tmp-skip").exists());
-}
-
 /// A doctor that could compare nothing finds no difference, but all is not well.
 #[test]
 fn a_damaged_checkpoint_is_a_finding_and_records_without_any_are_compared() {

@@ -1,6 +1,7 @@
 //! Holds the operations of a backend to their specification, the plain versions on the CPU: for
 //! `workbench bench` on a device, and for the property tests.
 
+mod ranges;
 #[cfg(test)]
 mod tests;
 
@@ -59,6 +60,7 @@ pub fn check<B: Kernels>(device: &B::Device) -> Vec<Agreement> {
     {
         all.extend(check_product::<B>(device, sizes, seed as u64 + 1));
     }
+    all.extend(ranges::check_ranges::<B>(device, 7));
     all
 }
 

@@ -3,7 +3,7 @@
 
 use super::elementwise::{self, Rounded};
 use super::exact::{self, SizesExpand, StridesExpand};
-use super::{cross_entropy, layer_norm, softmax};
+use super::{adamw, counting, cross_entropy, dropout, layer_norm, ranges, softmax};
 use cubecl::Compiler;
 use cubecl::cuda::CudaRuntime;
 use cubecl::ir::{ElemType, IntKind, StorageType, UIntKind};
@@ -28,6 +28,11 @@ impl Arguments {
 
     fn output(&mut self) -> <Array<f32> as CubeType>::ExpandType {
         let ty = f32::as_type(&self.0.scope);
+        self.0.output_array(ty).into()
+    }
+
+    fn counters(&mut self) -> <Array<Atomic<u32>> as CubeType>::ExpandType {
+        let ty = Atomic::<u32>::as_type(&self.0.scope);
         self.0.output_array(ty).into()
     }
 
@@ -149,6 +154,95 @@ fn row_sources() -> Vec<(String, String)> {
     ]
 }
 
+fn range_sources() -> Vec<(String, String)> {
+    let mut all = vec![
+        lower("summary", |args| {
+            let (x, table, partial) = (args.values(), args.input::<i32>(), args.output());
+            let (count, scope) = (args.size(), &mut args.0.scope);
+            ranges::summary_kernel::expand(scope, x, table, partial, count);
+        }),
+        lower("summary_of_pieces", |args| {
+            let (partial, table, output) = (args.values(), args.input::<i32>(), args.output());
+            let scope = &mut args.0.scope;
+            ranges::summary_of_pieces_kernel::expand(scope, partial, table, output);
+        }),
+        lower("counts_of_pieces", |args| {
+            let (partial, table, output) = (args.values(), args.input::<i32>(), args.output());
+            let scope = &mut args.0.scope;
+            ranges::counts_of_pieces_kernel::expand(scope, partial, table, output);
+        }),
+        lower("sums_of_pieces", |args| {
+            let (partial, table, output) = (args.values(), args.input::<i32>(), args.output());
+            let scope = &mut args.0.scope;
+            adamw::sums_of_pieces_kernel::expand(scope, partial, table, output);
+        }),
+        lower("dropout_mask", |args| {
+            let (draws, mask, skipped) = (args.input::<u32>(), args.output(), args.size());
+            let (keep, blocks, scope) = (args.float(), args.size(), &mut args.0.scope);
+            dropout::mask_kernel::expand(scope, draws, mask, skipped, keep, blocks);
+        }),
+        lower("take_counts", |args| {
+            let (counters, output, places) = (args.counters(), args.output(), args.size());
+            counting::take_kernel::expand(&mut args.0.scope, counters, output, places);
+        }),
+    ];
+    for part in [
+        adamw::Part::Whole,
+        adamw::Part::Moments,
+        adamw::Part::Weights,
+    ] {
+        all.push(lower(&format!("adamw_{part:?}"), |args| {
+            let [gradient, weights, first, second] = [(); 4].map(|()| args.values());
+            let (table, constants, sums) = (args.input::<i32>(), args.values(), args.values());
+            let [w, m, v, partial] = [(); 4].map(|()| args.output());
+            let (count, scope) = (args.size(), &mut args.0.scope);
+            adamw::adamw_kernel::expand(
+                scope, gradient, weights, first, second, table, constants, sums, w, m, v, partial,
+                count, part,
+            );
+        }));
+    }
+    for (format, saturates) in [
+        (Rounded::Fp16, false),
+        (Rounded::Fp16, true),
+        (Rounded::Bf16, false),
+    ] {
+        all.push(lower(
+            &format!("round_ranges_{format:?}_{saturates}"),
+            |args| {
+                let (x, table, y) = (args.values(), args.input::<i32>(), args.output());
+                let (partial, count, most) = (args.output(), args.size(), args.float());
+                ranges::round_ranges_kernel::expand(
+                    &mut args.0.scope,
+                    x,
+                    table,
+                    y,
+                    partial,
+                    count,
+                    most,
+                    format,
+                    saturates,
+                );
+            },
+        ));
+        all.push(lower(&format!("store_{format:?}_{saturates}"), |args| {
+            let (x, y, counters) = (args.values(), args.output(), args.counters());
+            let (first, most) = (args.size(), args.float());
+            counting::store_kernel::expand(
+                &mut args.0.scope,
+                x,
+                y,
+                counters,
+                first,
+                most,
+                format,
+                saturates,
+            );
+        }));
+    }
+    all
+}
+
 fn product_source(each: u32) -> (String, String) {
     lower(&format!("product_{each}"), |args| {
         let (a, b, y) = (args.values(), args.values(), args.output());
@@ -174,9 +268,10 @@ fn kernels_lower_to_cuda() {
     let mut all = elementwise_sources();
     all.extend(layer_norm_sources());
     all.extend(row_sources());
+    all.extend(range_sources());
     all.extend([2, 4].map(product_source));
     for (name, source) in &all {
         assert!(source.contains("__global__"), "{name}: {source}");
     }
-    assert_eq!(all.len(), 20);
+    assert_eq!(all.len(), 35);
 }
