@@ -154,7 +154,7 @@ fn ordered_bits(x: f32) -> u32 {
     ordered
 }
 
-/// The value of [`ordered_bits`].
+/// The value of [`ordered_bits()`].
 #[cube]
 fn of_ordered_bits(ordered: u32) -> f32 {
     let mut bits = ordered & 0x7fff_ffffu32;
