@@ -41,7 +41,7 @@ pub struct Search {
     /// Memory of the fullest GPU of the layout that comes closest, when none fits.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub smallest_peak_bytes: Option<u64>,
-    /// Memory of the GPU less what is kept free.
+    /// Memory of the GPU, into which the upper end of the range fits.
     pub limit_bytes: u64,
 }
 
@@ -71,7 +71,7 @@ pub fn search(
         legal: layouts.len(),
         smallest_peak_bytes: smallest.filter(|_| ranked.is_empty()),
         ranked,
-        limit_bytes: (gpu.memory_bytes as f64 * (1.0 - options.memory.reserve_share)) as u64,
+        limit_bytes: gpu.memory_bytes,
     })
 }
 

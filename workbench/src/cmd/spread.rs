@@ -65,9 +65,10 @@ fn with_defaults(
         .unwrap_or(defaults.pipeline_parallel);
     let model_parallel = tensor_parallel
         .checked_mul(pipeline_parallel)
+        .and_then(|degree| degree.checked_mul(arguments.context_parallel))
         .filter(|degree| *degree > 0)
         .ok_or_else(|| {
-            Failure::usage("`--tensor-parallel` and `--pipeline-parallel` must be above 0")
+            Failure::usage("`--tensor-parallel`, `--pipeline-parallel` and `--context-parallel` must be above 0")
         })?;
     let gpus = cluster.gpus()?;
     let layout = Layout {
@@ -91,6 +92,11 @@ fn with_defaults(
             ScheduleName::Interleaved => Schedule::Interleaved,
         },
         chunks: arguments.chunks,
+        uneven_stages: arguments.uneven_stages,
+        context_parallel: arguments.context_parallel,
+        sequence_parallel: arguments.sequence_parallel,
+        sharding: arguments.sharding,
+        flash_attention: arguments.flash_attention,
     };
     Ok((cluster, layout))
 }

@@ -2,7 +2,7 @@
 
 use crate::layout::is_legal;
 use crate::size::positive;
-use crate::{Cluster, Layout, PlanError, Recompute, Schedule};
+use crate::{Cluster, Layout, PlanError, Recompute, Schedule, Sharding};
 use experiments_config::Config;
 
 /// Most layouts that are looked at; a cluster that allows more is refused rather than left to run
@@ -42,6 +42,11 @@ pub(super) fn legal(
                         recompute,
                         schedule,
                         chunks,
+                        uneven_stages: false,
+                        context_parallel: 1,
+                        sequence_parallel: false,
+                        sharding: Sharding::Zero1,
+                        flash_attention: false,
                     }));
                 }
             }

@@ -21,10 +21,8 @@ fn the_published_layout_is_ranked_and_explained() {
     for line in (found.text(12) + &explanation.text()).lines() {
         assert!(line.chars().count() <= 110, "{line}");
     }
-    // Under the trainer of its time: within half a second of the first, whose GPUs are fuller.
-    assert!(explanation.rank_alike <= 5);
-    let best = explanation.best_alike.unwrap();
-    assert!(best.saves < 0.5 && best.peak_bytes > explanation.peak_bytes);
+    // What a layer costs whatever its size is paid less often by larger micro-batches.
+    assert!(explanation.best_alike.unwrap().layout.micro_batch > 1);
 }
 
 /// Everything listed is legal and within the limit, in order of time.
