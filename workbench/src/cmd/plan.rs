@@ -10,7 +10,7 @@ use experiments_plan::PlanOptions;
 use experiments_plan::failure::{self, FailureEstimate, FailureInput};
 use experiments_plan::pipeline::{PipelineInput, Timeline, simulate, timeline_svg, timeline_text};
 use experiments_plan::plan::{Plan, plan};
-use experiments_plan::published::published;
+use experiments_plan::published::{is_glm_130b, published};
 use experiments_plan::search::{Explanation, Search, search};
 use experiments_plan::step_time::Fitted;
 use serde::Serialize;
@@ -45,6 +45,11 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
         return Err(Failure::usage("name a preset or a configuration file"));
     };
     let config = super::config::load(what, &arguments.set)?;
+    if arguments.failures && !is_glm_130b(&config) {
+        return Err(Failure::usage(
+            "`--failures` knows the failures of GLM-130B's run alone, and no other model's; expected `glm-130b`",
+        ));
+    }
     let (cluster, layout) = spread(&arguments.spread, &config)?;
     let options = PlanOptions {
         efficiency: arguments.efficiency,
@@ -62,7 +67,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     };
     let found = arguments
         .search
-        .map(|_| search(&config, &cluster, layout.global_batch, &options))
+        .map(|_| search(&config, &cluster, &layout, &options))
         .transpose()?;
     let mut plan = plan(&config, &cluster, &layout, &options)?;
     if arguments.published {

@@ -158,7 +158,7 @@ fn rank(
     layout: &Layout,
     options: &PlanOptions,
 ) -> Result<(), PlanError> {
-    let found = search(config, cluster, layout.global_batch, options)?;
+    let found = search(config, cluster, layout, options)?;
     if let Some(place) = found.explain(layout) {
         rows.ours(
             ("rank among full recomputation, 1F1B", ""),

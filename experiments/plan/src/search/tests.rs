@@ -7,7 +7,7 @@ use experiments_config::load_preset;
 #[test]
 fn the_published_layout_is_ranked_and_explained() {
     let config = load_preset("glm-130b", &[]).unwrap();
-    let found = search(&config, &cluster(), 4224, &PlanOptions::default()).unwrap();
+    let found = search(&config, &cluster(), &published(), &PlanOptions::default()).unwrap();
     let explanation = found.explain(&published()).unwrap();
     let all = explanation
         .best
@@ -29,7 +29,7 @@ fn the_published_layout_is_ranked_and_explained() {
 #[test]
 fn what_is_listed_is_legal_fits_and_is_in_order() {
     let config = load_preset("glm-130b", &[]).unwrap();
-    let found = search(&config, &cluster(), 4224, &PlanOptions::default()).unwrap();
+    let found = search(&config, &cluster(), &published(), &PlanOptions::default()).unwrap();
     assert!(found.ranked.is_sorted_by(|a, b| a.seconds <= b.seconds));
     for candidate in &found.ranked {
         candidate.layout.check(&config, &cluster()).unwrap();
@@ -45,7 +45,16 @@ fn nothing_fits_is_said() {
         nodes: 1,
         ..cluster()
     };
-    let found = search(&config, &one, 8, &PlanOptions::default()).unwrap();
+    let found = search(
+        &config,
+        &one,
+        &Layout {
+            global_batch: 8,
+            ..published()
+        },
+        &PlanOptions::default(),
+    )
+    .unwrap();
     assert!(found.ranked.is_empty());
     assert!(found.text(5).contains("smallest needs"));
 }
