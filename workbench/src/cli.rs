@@ -14,7 +14,9 @@ pub(crate) use bench::{Bench, FormatName};
 pub(crate) use detect::{Detect, DetectBench};
 pub(crate) use explain::Explain;
 pub(crate) use fork::{Doctor, Fork, REACH, Replay};
-pub(crate) use full_run::{Plan, Preflight, RecomputeName, ScheduleName, Slice, Spread};
+pub(crate) use full_run::{
+    Plan, PlanTable, Preflight, RecomputeName, ScheduleName, Slice, Spread, TableOutput,
+};
 pub(crate) use import::Import;
 pub(crate) use journal::Journal;
 pub(crate) use recipe::{Inspect, Parity, Quantize, Tasks, WeightFormat, Weights};

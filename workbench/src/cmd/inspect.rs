@@ -41,7 +41,7 @@ pub(crate) fn run(arguments: &Inspect) -> Result<ExitCode, Failure> {
         }
         (config, Some(step), audits)
     } else {
-        let config = super::config::load(&arguments.what, &arguments.set)?;
+        let config = super::config::load_trainable(&arguments.what, &arguments.set)?;
         let audits = inspect_config(&config)?;
         (config, None, audits)
     };
