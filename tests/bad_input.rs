@@ -88,23 +88,6 @@ fn texts_are_refused_with_path_and_reason() {
 }
 
 #[test]
-fn the_cuda_device_is_refused_clearly() {
-    let scratch = Scratch::new("cuda");
-    let text = format!(
-        "{}{}[runtime]\ndevice = \"cuda\"\n",
-        tiny(5),
-        scratch.texts()
-    );
-    scratch.write("config.toml", &text);
-    refused(
-        &scratch,
-        &["train", "config.toml", "--out", "run"],
-        2,
-        &["cuda", "runtime.device"],
-    );
-}
-
-#[test]
 fn damage_and_other_versions_are_named_and_records_stay_readable() {
     let scratch = Scratch::new("damage");
     scratch.write("tiny.toml", &format!("{}{}", tiny(12), scratch.texts()));

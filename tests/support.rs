@@ -137,39 +137,58 @@ alpha = 0.5
 pub enum Engine {
     Fused,
     Graph,
+    /// The graph on Vulkan's first device.
+    #[cfg(feature = "vulkan")]
+    Vulkan,
 }
 
 impl Engine {
-    pub const BOTH: [Self; 2] = [Self::Fused, Self::Graph];
+    pub const ALL: &[Self] = &[
+        Self::Fused,
+        Self::Graph,
+        #[cfg(feature = "vulkan")]
+        Self::Vulkan,
+    ];
 
-    /// As manifests name it.
     pub fn name(self) -> &'static str {
         match self {
             Self::Fused => "fused",
             Self::Graph => "graph",
+            #[cfg(feature = "vulkan")]
+            Self::Vulkan => "vulkan",
+        }
+    }
+
+    /// As manifests name what computes the passes, the value of `runtime.kernels`, and that of `runtime.device`.
+    fn of_run(self) -> [&'static str; 3] {
+        match self {
+            Self::Fused => ["fused", "fused", "cpu"],
+            Self::Graph => ["graph", "plain", "cpu"],
+            #[cfg(feature = "vulkan")]
+            Self::Vulkan => ["graph", "fused", "vulkan"],
         }
     }
 
     /// [`tiny`], computed by this engine.
     pub fn tiny(self, steps: u32) -> String {
-        let kernels = match self {
-            Self::Fused => "fused",
-            Self::Graph => "plain",
-        };
-        format!("{}[runtime]\nkernels = \"{kernels}\"\n", tiny(steps))
+        let [_, kernels, device] = self.of_run();
+        let runtime = format!("kernels = \"{kernels}\"\ndevice = \"{device}\"\n");
+        format!("{}[runtime]\n{runtime}", tiny(steps))
     }
 
     /// The run says itself that this engine computed it, in its manifest and at the start of every attempt.
     pub fn assert_ran(self, run: &Path) {
         let reader = logs::RunReader::open(run).unwrap();
         let manifest = reader.manifest().unwrap();
-        assert_eq!(manifest.engine.as_ref().unwrap().path, self.name());
+        let [path, _, device] = self.of_run();
+        assert_eq!(manifest.engine.as_ref().unwrap().path, path);
+        assert_eq!(manifest.device, device);
         let is_begin = |event: &&logs::Event| {
             matches!(event.kind, logs::EventKind::Start | logs::EventKind::Resume)
         };
         let mut begins = 0;
         for event in reader.events().iter().filter(is_begin) {
-            assert_eq!(event.data["path"], self.name());
+            assert_eq!(event.data["path"], path);
             begins += 1;
         }
         assert!(begins > 0, "no attempt has begun");

@@ -1,8 +1,8 @@
 //! The border of `B: Backend`: everything above names a device, everything below is generic.
 
-#[cfg_attr(feature = "cuda", path = "backend/cuda_enabled.rs")]
-#[cfg_attr(not(feature = "cuda"), path = "backend/cuda_disabled.rs")]
-mod cuda;
+mod devices;
+
+pub use devices::{Listed, Listing, devices};
 
 use crate::error::TrainError;
 use crate::pass::Engine;
@@ -11,7 +11,9 @@ use crate::pass::graph::Graph;
 use crate::pass::packed::{PackHandle, Packed};
 use burn::backend::{Autodiff, Flex};
 use burn::tensor::backend::AutodiffBackend;
-use experiments_config::Config;
+use experiments_config::{Config, DeviceKey};
+#[cfg(any(feature = "cuda", feature = "vulkan"))]
+use kernels::Gpus;
 use kernels::Kernels;
 
 /// Something that computes, whatever the backend.
@@ -24,36 +26,66 @@ pub(crate) trait Work {
         B::InnerBackend: Kernels;
 }
 
-/// Where a run computes.
+/// A device that is there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Device {
-    /// The CPU, by burn's flex backend.
-    Cpu,
-    /// The first CUDA device.
-    Cuda,
+pub struct Device(DeviceKey);
+
+/// Work that asks nothing of a device but to be there.
+struct Nothing;
+
+impl Work for Nothing {
+    type Output = ();
+
+    fn run<B>(self, _device: &B::Device) -> Result<(), TrainError>
+    where
+        B: AutodiffBackend + Kernels,
+        B::InnerBackend: Kernels,
+    {
+        Ok(())
+    }
 }
 
 impl Device {
-    /// The device called `name` (`cpu` or `cuda`), if this build and this machine have it.
-    pub fn select(name: &str) -> Result<Self, TrainError> {
-        if name == "cpu" {
-            return Ok(Self::Cpu);
+    /// The CPU, by burn's flex backend.
+    pub const CPU: Self = Self(DeviceKey::Cpu);
+
+    /// The device of a key, if this build and this machine have it.
+    pub fn select(key: DeviceKey) -> Result<Self, TrainError> {
+        let device = Self(key);
+        device.run(Nothing)?;
+        Ok(device)
+    }
+
+    /// The devices that tests compute on, one of each kind beside the CPU. Vulkan is never left out: where there is no
+    /// card, Mesa's driver computes on the CPU.
+    #[cfg(all(test, any(feature = "cuda", feature = "vulkan")))]
+    pub(crate) fn tested() -> Vec<Self> {
+        let mut all = Vec::new();
+        if cfg!(feature = "vulkan") {
+            all.push(Self::select(DeviceKey::Vulkan(0)).unwrap());
         }
-        match cuda::available() {
-            Ok(()) => Ok(Self::Cuda),
-            Err(problem) => Err(TrainError::Device {
-                device: name.to_owned(),
-                problem,
-            }),
+        if cfg!(feature = "cuda") {
+            match Self::select(DeviceKey::Cuda(0)) {
+                Ok(device) => all.push(device),
+                Err(problem) => eprintln!("skipped: {problem}"),
+            }
         }
+        all
+    }
+
+    /// `runtime.device`.
+    #[must_use]
+    pub fn key(self) -> DeviceKey {
+        self.0
     }
 
     /// Name of the backend for the manifest.
     #[must_use]
     pub fn backend_name(self) -> &'static str {
-        match self {
-            Self::Cpu => "burn-flex 0.21.0",
-            Self::Cuda => "burn-cuda 0.21.0",
+        match self.0 {
+            DeviceKey::Cpu => "burn-flex 0.21.0",
+            DeviceKey::Cuda(_) => "burn-cuda 0.21.0",
+            DeviceKey::Vulkan(_) => "burn-wgpu 0.21.0",
         }
     }
 
@@ -64,7 +96,7 @@ impl Device {
         config: &Config,
         pack: Option<PackHandle>,
     ) -> Result<Box<dyn Engine>, TrainError> {
-        if self == Self::Cpu && config.fuses() {
+        if self == Self::CPU && config.fuses() {
             return Ok(Box::new(Host));
         }
         let alone = self.run(Alone(self))?;
@@ -76,9 +108,31 @@ impl Device {
 
     /// Does the work on the device.
     pub(crate) fn run<W: Work>(self, work: W) -> Result<W::Output, TrainError> {
-        match self {
-            Self::Cpu => work.run::<Autodiff<Flex>>(&Default::default()),
-            Self::Cuda => cuda::run(work),
+        match self.0 {
+            DeviceKey::Cpu => work.run::<Autodiff<Flex>>(&Default::default()),
+            #[cfg(feature = "cuda")]
+            DeviceKey::Cuda(index) => self.run_on::<kernels::Cuda, W>(index, work),
+            #[cfg(feature = "vulkan")]
+            DeviceKey::Vulkan(index) => self.run_on::<kernels::Vulkan, W>(index, work),
+            #[cfg(not(feature = "cuda"))]
+            DeviceKey::Cuda(_) => Err(self.unusable(devices::no_cuda())),
+            #[cfg(not(feature = "vulkan"))]
+            DeviceKey::Vulkan(_) => Err(self.unusable(devices::no_vulkan())),
+        }
+    }
+
+    #[cfg(any(feature = "cuda", feature = "vulkan"))]
+    fn run_on<G: Gpus, W: Work>(self, index: usize, work: W) -> Result<W::Output, TrainError> {
+        match G::open(index) {
+            Ok(device) => work.run::<Autodiff<G>>(&device),
+            Err(problem) => Err(self.unusable(problem)),
+        }
+    }
+
+    fn unusable(self, problem: String) -> TrainError {
+        TrainError::Device {
+            device: self.0.to_string(),
+            problem: format!("{problem}; or set `runtime.device = \"cpu\"`"),
         }
     }
 }
@@ -104,5 +158,10 @@ impl Work for Alone {
 /// Optional features compiled in.
 #[must_use]
 pub fn features() -> Vec<String> {
-    cuda::FEATURE.map(str::to_owned).into_iter().collect()
+    let all = [
+        ("cuda", cfg!(feature = "cuda")),
+        ("vulkan", cfg!(feature = "vulkan")),
+    ];
+    let built = all.iter().filter(|(_, built)| *built);
+    built.map(|(name, _)| (*name).to_owned()).collect()
 }

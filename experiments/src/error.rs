@@ -1,5 +1,6 @@
 //! Why a run could not start or go on.
 
+use experiments_config::DeviceKey;
 use std::path::PathBuf;
 
 /// Errors of a training run.
@@ -134,9 +135,9 @@ pub enum TrainError {
     #[error("the runs of a pack need one device, but `runtime.device` is `{one}` and `{other}`")]
     PackDevice {
         /// Of the first run.
-        one: String,
+        one: DeviceKey,
         /// Of another run.
-        other: String,
+        other: DeviceKey,
     },
     /// A run of a pack broke off without a reason of its own; its process says more.
     #[error("the run broke off; the process's output says why")]

@@ -38,12 +38,13 @@ mod state;
 mod studies;
 mod trainer;
 
-pub use backend::{Device, features};
+pub use backend::{Device, Listed, Listing, devices, features};
 pub use data::entropy::{UnigramLoss, unigram_loss};
 pub use error::TrainError;
 pub use files::interchange::{InterchangeError, SatDtype};
 pub use files::parity::PARITY_FORMAT;
 pub use files::weights::{check_weights, export_weights, import_weights};
+pub use kernels::{Abilities, Gpu};
 pub use studies::bench;
 pub use studies::inspect::{Audit, inspect_config, inspect_run};
 pub use studies::slice::{

@@ -17,12 +17,15 @@ pub trait Kernels: Backend {
     /// Whether [`Kernels::round`] counts range losses; where it does not, its counts are 0.
     const COUNTS_RANGE: bool = false;
 
-    /// Whether products of 16-bit tensors run on units made for them, and so have a peak of their own.
-    const HALF_PRODUCTS: bool = false;
-
     /// Whether the combined operations below are faster than what they combine: a model takes them
     /// where this is set. Their results agree, but not to the last bit.
     const COMBINES: bool = false;
+
+    /// Whether the device multiplies tensors of the format on units made for it, so that products have a peak of
+    /// their own.
+    fn half_products(_device: &Self::Device, _format: HalfFormat) -> bool {
+        false
+    }
 
     /// `x` rounded to the format, element by element.
     fn round(x: FloatTensor<Self>, format: HalfFormat) -> (FloatTensor<Self>, RangeCount) {
@@ -171,8 +174,11 @@ impl Kernels for Flex {
 }
 
 impl<B: Kernels, C: CheckpointStrategy> Kernels for Autodiff<B, C> {
-    const HALF_PRODUCTS: bool = B::HALF_PRODUCTS;
     const COMBINES: bool = B::COMBINES;
+
+    fn half_products(device: &Self::Device, format: HalfFormat) -> bool {
+        B::half_products(device, format)
+    }
 
     fn round(x: FloatTensor<Self>, format: HalfFormat) -> (FloatTensor<Self>, RangeCount) {
         let rounding = Rounding {

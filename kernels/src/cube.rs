@@ -1,11 +1,10 @@
-//! The operations on NVIDIA GPUs: kernels in `CubeCL`, compiled for the card when they are first used.
+//! The operations on GPUs: kernels in `CubeCL`, compiled for the device when they are first used. One text serves
+//! every runtime: CUDA, and Vulkan, which Mesa offers on a CPU too.
 //!
 //! One decision shapes them: *a row is one cube's*. Layer norm, softmax and cross-entropy reduce inside
 //! a cube in a fixed tree, and sums over rows (the gradients of γ and β) run in two stages over fixed
-//! groups of rows. No sum depends on which unit is first, so a result repeats to the last bit.
-//!
-//! burn's CUDA backend queues operations and fuses neighbours; ours enter its queue as operations it
-//! does not look into (`queue`).
+//! groups of rows. No sum depends on which unit is first, and no kernel is chosen by its time, so a result repeats
+//! to the last bit.
 
 // What the macro `cube` writes is not ours to document or to shorten.
 #![allow(
@@ -17,48 +16,51 @@
     reason = "code written by the macro `cube`"
 )]
 
-mod available;
+mod abilities;
 mod cross_entropy;
+#[cfg(feature = "cuda")]
+pub(crate) mod cuda;
 mod elementwise;
 mod layer_norm;
 mod product;
-mod queue;
 mod row;
 mod softmax;
-#[cfg(test)]
+#[cfg(all(test, feature = "cuda"))]
 mod tests;
-
-pub use available::cuda_available;
+#[cfg(feature = "vulkan")]
+pub(crate) mod vulkan;
 
 use crate::{HalfFormat, Kernels, LayerNormGradients, RangeCount};
+use burn::tensor::TensorMetadata;
 use burn::tensor::ops::{BoolTensor, FloatTensor, IntTensor};
-use burn::tensor::{Shape, TensorMetadata};
-use burn_cuda::Cuda;
-use queue::{queue, queue_one};
+use burn_cubecl::kernel::into_contiguous as compact;
+use burn_cubecl::{CubeBackend, CubeRuntime};
+
+/// The backend of a runtime: FP32, 32-bit integers, and truth values of a byte.
+pub(crate) type On<R> = CubeBackend<R, f32, i32, u8>;
 
 /// Whether the rows belong to several models, as in packed passes; the kernel here knows one.
-fn grouped(x: &FloatTensor<Cuda>, gamma: &FloatTensor<Cuda>) -> bool {
+fn grouped<R: CubeRuntime>(x: &FloatTensor<On<R>>, gamma: &FloatTensor<On<R>>) -> bool {
     gamma.shape()[0] != x.shape()[1]
 }
 
-impl Kernels for Cuda {
-    const HALF_PRODUCTS: bool = true;
+impl<R: CubeRuntime> Kernels for On<R> {
     const COMBINES: bool = true;
+
+    fn half_products(device: &Self::Device, format: HalfFormat) -> bool {
+        product::on_matrix_units(&R::client(device), format)
+    }
 
     /// One kernel; losses of range are not counted, because the counts would have to be read back.
     fn round(x: FloatTensor<Self>, format: HalfFormat) -> (FloatTensor<Self>, RangeCount) {
-        let shape = x.shape();
-        let rounded = queue_one("round", [x], shape, move |[x]| {
-            elementwise::round(x, format)
-        });
-        (rounded, RangeCount::default())
+        (
+            elementwise::round(compact(x), format),
+            RangeCount::default(),
+        )
     }
 
     fn exact_gelu_backward(x: FloatTensor<Self>, dy: FloatTensor<Self>) -> FloatTensor<Self> {
-        let shape = x.shape();
-        queue_one("gelu_backward", [x, dy], shape, |[x, dy]| {
-            elementwise::gelu_backward(x, dy)
-        })
+        elementwise::gelu_backward(compact(x), compact(dy))
     }
 
     fn norm_rows(
@@ -67,16 +69,10 @@ impl Kernels for Cuda {
         beta: FloatTensor<Self>,
         eps: f64,
     ) -> FloatTensor<Self> {
-        if grouped(&x, &gamma) {
+        if grouped::<R>(&x, &gamma) {
             return crate::layer_norm::plain::<Self>(x, gamma, beta, eps);
         }
-        let shape = x.shape();
-        queue_one(
-            "norm_rows",
-            [x, gamma, beta],
-            shape,
-            move |[x, gamma, beta]| layer_norm::forward(x, gamma, beta, eps as f32),
-        )
+        layer_norm::forward(compact(x), compact(gamma), compact(beta), eps as f32)
     }
 
     fn norm_rows_backward(
@@ -85,12 +81,11 @@ impl Kernels for Cuda {
         dy: FloatTensor<Self>,
         eps: f64,
     ) -> LayerNormGradients<Self> {
-        if grouped(&x, &gamma) {
+        if grouped::<R>(&x, &gamma) {
             return crate::layer_norm::plain_backward::<Self>(x, gamma, dy, eps);
         }
-        let shapes = [x.shape(), gamma.shape(), gamma.shape()];
-        let run = move |[x, gamma, dy]: [_; 3]| layer_norm::backward(x, gamma, dy, eps as f32);
-        let [x, gamma, beta] = queue("norm_rows_backward", [x, gamma, dy], shapes, run);
+        let [x, gamma, beta] =
+            layer_norm::backward(compact(x), compact(gamma), compact(dy), eps as f32);
         LayerNormGradients { x, gamma, beta }
     }
 
@@ -99,14 +94,9 @@ impl Kernels for Cuda {
         b: FloatTensor<Self>,
         format: Option<HalfFormat>,
     ) -> FloatTensor<Self> {
-        let mut shape = a.shape();
-        let last = shape.num_dims() - 1;
-        shape[last] = b.shape()[last];
         match format {
-            Some(format) => queue_one("product_half", [a, b], shape, move |[a, b]| {
-                product::half(a, b, format)
-            }),
-            None => queue_one("product", [a, b], shape, |[a, b]| product::exact(a, b)),
+            Some(format) => product::half(a, b, format),
+            None => product::exact(a, b),
         }
     }
 
@@ -115,13 +105,7 @@ impl Kernels for Cuda {
         forbidden: BoolTensor<Self>,
         fill: f32,
     ) -> FloatTensor<Self> {
-        let shape = x.shape();
-        queue_one(
-            "masked_softmax",
-            [x, forbidden],
-            shape,
-            move |[x, forbidden]| softmax::forward(x, forbidden, fill),
-        )
+        softmax::forward(compact(x), compact(forbidden), fill)
     }
 
     fn masked_softmax_backward(
@@ -129,21 +113,11 @@ impl Kernels for Cuda {
         forbidden: BoolTensor<Self>,
         dp: FloatTensor<Self>,
     ) -> FloatTensor<Self> {
-        let (shape, inputs) = (p.shape(), [p, forbidden, dp]);
-        queue_one(
-            "masked_softmax_backward",
-            inputs,
-            shape,
-            |[p, forbidden, dp]| softmax::backward(p, forbidden, dp),
-        )
+        softmax::backward(compact(p), compact(forbidden), compact(dp))
     }
 
     fn geglu(up: FloatTensor<Self>, format: Option<HalfFormat>) -> FloatTensor<Self> {
-        let [rows, width] = up.shape().dims();
-        let shape = Shape::new([rows, width / 2]);
-        queue_one("geglu", [up], shape, move |[up]| {
-            elementwise::geglu(up, format)
-        })
+        elementwise::geglu(compact(up), format)
     }
 
     fn geglu_backward(
@@ -151,21 +125,11 @@ impl Kernels for Cuda {
         dy: FloatTensor<Self>,
         format: Option<HalfFormat>,
     ) -> FloatTensor<Self> {
-        let shape = up.shape();
-        queue_one("geglu_backward", [up, dy], shape, move |[up, dy]| {
-            elementwise::geglu_backward(up, dy, format)
-        })
+        elementwise::geglu_backward(compact(up), compact(dy), format)
     }
 
     fn cross_entropy(logits: FloatTensor<Self>, tokens: IntTensor<Self>) -> FloatTensor<Self> {
-        let [t, _] = logits.shape().dims();
-        let shape = Shape::new([t, 2]);
-        queue_one(
-            "cross_entropy",
-            [logits, tokens],
-            shape,
-            |[logits, tokens]| cross_entropy::forward(logits, tokens),
-        )
+        cross_entropy::forward(compact(logits), compact(tokens))
     }
 
     fn cross_entropy_backward(
@@ -174,10 +138,11 @@ impl Kernels for Cuda {
         output: FloatTensor<Self>,
         dy: FloatTensor<Self>,
     ) -> FloatTensor<Self> {
-        let (shape, inputs) = (logits.shape(), [logits, tokens, output, dy]);
-        let run = |[logits, tokens, output, dy]: [_; 4]| {
-            cross_entropy::backward(logits, tokens, output, dy)
-        };
-        queue_one("cross_entropy_backward", inputs, shape, run)
+        cross_entropy::backward(
+            compact(logits),
+            compact(tokens),
+            compact(output),
+            compact(dy),
+        )
     }
 }

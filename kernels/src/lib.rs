@@ -16,12 +16,13 @@ mod backend;
 mod buffer;
 mod check;
 mod cross_entropy;
-#[cfg(feature = "cuda")]
+#[cfg(feature = "cube")]
 mod cube;
 mod format;
 mod gate;
 mod geglu;
 mod gelu;
+mod gpu;
 mod layer_norm;
 mod matmul;
 mod product;
@@ -36,11 +37,14 @@ pub use buffer::Buffer;
 pub use check::{Agreement, check};
 pub use cross_entropy::cross_entropy;
 #[cfg(feature = "cuda")]
-pub use cube::cuda_available;
+pub use cube::cuda::Cuda;
+#[cfg(feature = "vulkan")]
+pub use cube::vulkan::Vulkan;
 pub use format::{HalfFormat, RangeCount, round_slice};
 pub use gate::{Factor, Gate, gate};
 pub use geglu::geglu;
 pub use gelu::gelu;
+pub use gpu::{Abilities, Gpu, Gpus};
 pub use layer_norm::{LayerNormGradients, layer_norm};
 pub use matmul::{Matrix, MatrixMut, Onto, Prepared, matmul, matmul_here};
 pub use product::product;

@@ -1,7 +1,7 @@
 //! Which scalar signals a run records, from its configuration: so that a criterion that could never be
 //! decided is refused before anything runs.
 
-use experiments_config::{Config, Format, ObjectiveMode, ProbeKind, Progress};
+use experiments_config::{Config, DeviceKey, Format, ObjectiveMode, ProbeKind, Progress};
 use logs::{Needs, RunKind};
 
 /// Why no run of this configuration records `signal`; `None` where it does. `layer_grad_norm[3]` is recorded where
@@ -60,7 +60,7 @@ fn lacking(config: &Config, needs: Needs) -> Option<String> {
             "`record.noise_interval` of 1 to `steps` and more than one sequence a step",
         ),
         Needs::Rounding => (
-            config.precision.format != Format::Fp32 && config.runtime.device == "cpu",
+            config.precision.format != Format::Fp32 && config.runtime.device == DeviceKey::Cpu,
             "`precision.format` = fp16 or bf16 and `runtime.device` = cpu",
         ),
         Needs::LayersAndRounding => {

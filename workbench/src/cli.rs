@@ -10,7 +10,7 @@ mod journal;
 mod recipe;
 mod sweep;
 
-pub(crate) use bench::{Bench, DeviceName, FormatName};
+pub(crate) use bench::{Bench, FormatName};
 pub(crate) use detect::{Detect, DetectBench};
 pub(crate) use explain::Explain;
 pub(crate) use fork::{Doctor, Fork, REACH, Replay};
@@ -88,9 +88,10 @@ Detectors watch a run while it trains; what they see is in its events.jsonl. The
 signal, rules, value, before, score, since. Its own standard output goes nowhere. It has 30 seconds, and whatever becomes of it changes nothing for the run. It \
 is stored nowhere; a sweep's runs take it from the environment (WORKBENCH_ON_ALARM).")]
     Train(Train),
-    /// Compare the checkpoints of a run with what its records and the checkpoints before them lead to.
+    /// List the devices; or compare the checkpoints of a run with what its records and the checkpoints before them lead to.
     #[command(after_help = "\
 Examples:
+  workbench doctor               devices that a run may use, and what is missing for the others
   workbench doctor runs/mine
 The run is only read. Every step between its checkpoints, those of the ring too, is taken again and compared bit for bit. \
 The exit code is 1 where something differs; another machine or another version may compute other bits.")]

@@ -7,6 +7,7 @@
 
 mod alarm;
 mod data;
+mod device;
 mod error;
 mod fork;
 mod fused;
@@ -31,6 +32,7 @@ mod validate;
 
 pub use alarm::{AlarmAction, AlarmConfig};
 pub use data::{DataConfig, Source, TokenizerConfig};
+pub use device::{DeviceKey, NoDevice};
 pub use error::{Complaint, ConfigError};
 pub use fork::{Reading, StateChange, Substitute, SubstituteKind, Withhold};
 pub use inject::{Inject, InjectKind};

@@ -51,6 +51,7 @@ impl Config {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::DeviceKey;
     use crate::{EgsPath, Ffn, Norm, PbRelaxMax, ProbeKind, ScaleFall};
 
     fn key(change: impl Fn(&mut Config)) -> String {
@@ -98,7 +99,7 @@ mod tests {
             |c| c.precision.saturate_gradients = true,
             |c| c.precision.pb_relax.attention = PbRelaxMax::Row,
             |c| c.objective.z_loss = 0.1,
-            |c| c.runtime.device = "cuda".to_owned(),
+            |c| c.runtime.device = DeviceKey::Cuda(0),
             |c| c.probe.kind = ProbeKind::UpdateLaw,
         ];
         let mut keys: Vec<_> = shared.into_iter().map(key).collect();

@@ -2,6 +2,7 @@
 
 mod bounds;
 
+use crate::DeviceKey;
 use serde::{Deserialize, Serialize};
 
 /// Batch shape in sequences.
@@ -118,8 +119,8 @@ impl Default for RecordConfig {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct RuntimeConfig {
-    /// `cpu` or `cuda` (the latter in builds with the feature `cuda`).
-    pub device: String,
+    /// `cpu`; `cuda` or `vulkan` in builds with that feature.
+    pub device: DeviceKey,
     /// CPU threads of the run; 0 takes all.
     pub threads: usize,
     /// Which kernels compute a pass on the CPU.
@@ -139,7 +140,7 @@ pub enum KernelChoice {
 impl Default for RuntimeConfig {
     fn default() -> Self {
         Self {
-            device: "cpu".to_owned(),
+            device: DeviceKey::Cpu,
             threads: 0,
             kernels: KernelChoice::Fused,
         }

@@ -127,7 +127,8 @@ mod tests {
             ("egs.alpha=1.5", "[0, 1]"),
             ("precision.softmax=fp16", "same as"),
             ("optimizer.lr=-1.0", "not negative"),
-            ("runtime.device=gpu", "`cpu` or `cuda`"),
+            ("runtime.device=gpu", "`cpu`, `cuda` or `vulkan`"),
+            ("runtime.device=vulcan", "did you mean `vulkan`?"),
             (
                 "alarm.detectors=[\"robst-loss\"]",
                 "did you mean `robust-loss`?",

@@ -13,22 +13,6 @@ pub(crate) fn cpu() -> String {
         )
 }
 
-/// Model names of the NVIDIA cards, as their driver gives them; absent without one.
-pub(crate) fn gpu() -> Option<String> {
-    let cards = fs::read_dir("/proc/driver/nvidia/gpus").ok()?;
-    let mut names: Vec<String> = cards
-        .flatten()
-        .filter_map(|card| {
-            let text = fs::read_to_string(card.path().join("information")).ok()?;
-            let model = text.lines().find_map(|line| line.strip_prefix("Model:"))?;
-            Some(model.trim().to_owned())
-        })
-        .collect();
-    names.sort();
-    names.dedup();
-    (!names.is_empty()).then(|| names.join(" or "))
-}
-
 /// Host name, or `unknown`.
 pub(crate) fn host() -> String {
     rustix::system::uname()

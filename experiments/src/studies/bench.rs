@@ -14,14 +14,15 @@ pub use agreement::{Agreement, agreements};
 pub use peak::{Peak, Product};
 pub use timed::{Effort, Timed, time_steps};
 
-use crate::backend::Device;
+use crate::backend::{Device, devices};
 use crate::files::provenance;
 
 /// The device's model name, for tables and files.
 #[must_use]
 pub fn device_name(device: Device) -> String {
-    match device {
-        Device::Cpu => provenance::cpu(),
-        Device::Cuda => provenance::gpu().unwrap_or_else(|| "unknown NVIDIA GPU".to_owned()),
-    }
+    let all = devices()
+        .into_iter()
+        .filter_map(|listing| listing.devices.ok());
+    let found = all.flatten().find(|listed| listed.key == device.key());
+    found.map_or_else(provenance::cpu, |listed| listed.gpu.name)
 }

@@ -116,7 +116,7 @@ pub fn slice(request: Slice) -> Result<SliceReport, TrainError> {
         micro_batches,
         progress,
     } = request;
-    let device = Device::select(&config.runtime.device)?;
+    let device = Device::select(config.runtime.device)?;
     let format = half_format(config.precision.format);
     let loss_scale = loss_scale.unwrap_or(match format {
         Some(HalfFormat::Fp16) => config.precision.loss_scale.initial,
@@ -137,9 +137,10 @@ pub fn slice(request: Slice) -> Result<SliceReport, TrainError> {
         sequence,
     };
     let mut recorder = Recorder::new(format);
-    let seconds = match device {
-        Device::Cpu => run.lean(&mut recorder, progress),
-        Device::Cuda => run.graph(device, &mut recorder, progress)?,
+    let seconds = if device == Device::CPU {
+        run.lean(&mut recorder, progress)
+    } else {
+        run.graph(device, &mut recorder, progress)?
     };
     progress("done", 1.0);
     let table = Parameter::table(&config.model, config.tokenizer.vocab_size);

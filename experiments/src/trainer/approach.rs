@@ -53,7 +53,7 @@ impl<'a> Approach<'a> {
         steps: &[u64],
         reach: u64,
     ) -> Result<Self, TrainError> {
-        let device = Device::select(&config.runtime.device)?;
+        let device = Device::select(config.runtime.device)?;
         for step in steps {
             check_reachable(directory, config, *step, reach)?;
         }

@@ -54,7 +54,7 @@ pub struct CheckpointAudit {
 
 /// Compares. Changes nothing.
 pub fn audit(request: CheckpointAuditRequest) -> Result<CheckpointAudit, TrainError> {
-    let device = Device::select(&request.config.runtime.device)?;
+    let device = Device::select(request.config.runtime.device)?;
     check_memory(request.config)?;
     let text = Text::prepare(request.config, request.cache)?;
     if let Some(manifest) = Manifest::load(request.directory)? {

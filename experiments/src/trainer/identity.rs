@@ -156,7 +156,7 @@ pub(super) fn manifest(
         git_dirty: dirty,
         features: features(),
         backend: device.backend_name().to_owned(),
-        device: config.runtime.device.clone(),
+        device: config.runtime.device.to_string(),
         engine: Some(entry(engine)),
         cpu: provenance::cpu(),
         threads: rayon::current_num_threads(),

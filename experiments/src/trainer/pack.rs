@@ -56,14 +56,14 @@ pub fn train_pack(request: &PackRequest) -> Result<Vec<Result<Ending, TrainError
     let Some(first) = configs.first() else {
         return Ok(Vec::new());
     };
-    let name = |config: &Config| config.runtime.device.clone();
+    let name = |config: &Config| config.runtime.device;
     if let Some(other) = configs.iter().find(|other| name(other) != name(first)) {
         return Err(TrainError::PackDevice {
             one: name(first),
             other: name(other),
         });
     }
-    let device = Device::select(&first.runtime.device)?;
+    let device = Device::select(first.runtime.device)?;
     check_pack_memory(&configs)?;
     let (pack, handles) = Pack::new(configs.into_iter());
     let texts = Texts::default();

@@ -50,7 +50,7 @@ pub fn parity(mut repeat: Repeat, out: &Path) -> Result<(), TrainError> {
         ));
     }
     logs::output::check(out)?;
-    let device = Device::select(&repeat.config.runtime.device)?;
+    let device = Device::select(repeat.config.runtime.device)?;
     check_memory(repeat.config)?;
     let text = Text::prepare(repeat.config, repeat.cache)?;
     if let Some(manifest) = Manifest::load(repeat.directory)? {

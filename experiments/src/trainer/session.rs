@@ -28,7 +28,7 @@ pub fn train(request: Request) -> Result<Ending, TrainError> {
 /// is refused leaves the directory as it was.
 pub(super) fn train_in(mut request: Request, shared: Option<Shared>) -> Result<Ending, TrainError> {
     let config = request.config;
-    let device = Device::select(&config.runtime.device)?;
+    let device = Device::select(config.runtime.device)?;
     check_memory(config)?;
     let start = Instant::now();
     RunLease::check_directory(request.directory)?;

@@ -222,16 +222,16 @@ impl Golden<'_> {
 }
 
 /// Compares one case on the engine that is asked for; returns the name of the one that ran.
-fn check(path: &Path, kernels: KernelChoice) -> &'static str {
+fn check(path: &Path, device: Device, kernels: KernelChoice) -> &'static str {
     let case = path.file_stem().unwrap().to_string_lossy().into_owned();
-    let case = format!("{case}, {kernels:?}");
+    let case = format!("{case}, {}, {kernels:?}", device.key());
     let bytes = std::fs::read(path).unwrap();
     let mut golden = Golden::read(&bytes);
     golden.config.runtime.kernels = kernels;
     let config = &golden.config;
     let mut trained = golden.trained();
     let precision = Precision::new(&config.precision, config.model.layers);
-    let engine = Device::Cpu.engine(config, None).unwrap();
+    let engine = device.engine(config, None).unwrap();
     let setting = Setting {
         config,
         precision: &precision,
@@ -321,8 +321,7 @@ fn an_intervention_moves_the_data_and_nothing_else() {
     assert_eq!(state, before);
 }
 
-#[test]
-fn steps_of_both_engines_agree_with_pytorch() {
+fn cases() -> Vec<PathBuf> {
     let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../tests/parity/golden");
     let mut cases: Vec<_> = std::fs::read_dir(folder)
         .unwrap()
@@ -331,10 +330,25 @@ fn steps_of_both_engines_agree_with_pytorch() {
         .collect();
     cases.sort();
     assert!(cases.len() >= 25, "only {} golden files", cases.len());
+    cases
+}
+
+#[test]
+fn steps_of_both_engines_agree_with_pytorch() {
     let mut fused = 0;
-    for path in &cases {
-        assert_eq!(check(path, KernelChoice::Plain), "graph");
-        fused += usize::from(check(path, KernelChoice::Fused) == "fused");
+    for path in cases() {
+        assert_eq!(check(&path, Device::CPU, KernelChoice::Plain), "graph");
+        fused += usize::from(check(&path, Device::CPU, KernelChoice::Fused) == "fused");
     }
     assert!(fused >= FUSED, "only {fused} cases on the fused kernels");
+}
+
+#[cfg(any(feature = "cuda", feature = "vulkan"))]
+#[test]
+fn steps_on_a_device_agree_with_pytorch() {
+    for device in Device::tested() {
+        for path in cases() {
+            assert_eq!(check(&path, device, KernelChoice::Fused), "graph");
+        }
+    }
 }

@@ -30,35 +30,99 @@ proptest! {
     }
 }
 
-/// The same properties on a GPU.
-#[cfg(feature = "cuda")]
-#[test]
-fn cuda_keeps_to_the_specification() {
-    if let Err(problem) = crate::cuda_available() {
-        eprintln!("skipped, no CUDA device: {problem}");
-        return;
-    }
-    let device = Default::default();
+/// The same properties on a device.
+#[cfg(feature = "cube")]
+fn keeps_to_the_specification<G: crate::Gpus>(device: &G::Device) {
     for (rows, width, seed) in [(1, 2, 1), (7, 33, 2), (64, 64, 3), (130, 1365, 4)] {
-        properties::<burn_cuda::Cuda>(&device, rows, width, seed);
+        properties::<G>(device, rows, width, seed);
     }
-    for agreement in check::<burn_cuda::Cuda>(&device) {
+    for agreement in check::<G>(device) {
+        assert!(agreement.passed(), "{agreement:?}");
+    }
+    // More rows than an axis of cubes takes.
+    for agreement in check_softmax::<G>(device, [1, 300, 300, 3], 6) {
         assert!(agreement.passed(), "{agreement:?}");
     }
     // No sum depends on the order in which units come.
     let x = Draw(5).many(200 * 77, 3.0);
     let gradients = || {
-        let of =
-            |values: &[f32], shape: &[usize]| upload::<burn_cuda::Cuda>(values, shape, &device);
-        let all = burn_cuda::Cuda::norm_rows_backward(
-            of(&x, &[200, 77]),
-            of(&x[..77], &[77]),
-            of(&x, &[200, 77]),
-            1e-5,
-        );
-        download::<burn_cuda::Cuda>(all.gamma, 77)
+        let of = |values: &[f32], shape: &[usize]| upload::<G>(values, shape, device);
+        let (gamma, x) = (of(&x[..77], &[77]), of(&x, &[200, 77]));
+        let all = G::norm_rows_backward(x.clone(), gamma, x, 1e-5);
+        download::<G>(all.gamma, 77)
     };
     assert_eq!(gradients(), gradients());
+}
+
+#[cfg(feature = "cuda")]
+#[test]
+fn cuda_keeps_to_the_specification() {
+    use crate::{Cuda, Gpus};
+    match Cuda::open(0) {
+        Ok(device) => keeps_to_the_specification::<Cuda>(&device),
+        Err(problem) => eprintln!("skipped, no CUDA device: {problem}"),
+    }
+}
+
+/// Not skipped: where there is no card, Mesa's driver computes on the CPU.
+#[cfg(feature = "vulkan")]
+mod vulkan {
+    use super::*;
+    use crate::{Gpus, Vulkan};
+
+    #[test]
+    fn vulkan_keeps_to_the_specification() {
+        keeps_to_the_specification::<Vulkan>(&Vulkan::open(0).unwrap());
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(16))]
+
+        #[test]
+        fn prop_vulkan_keeps_to_the_specification(
+            rows in 1_usize..9, width in 2_usize..70, seed in any::<u64>(),
+        ) {
+            properties::<Vulkan>(&Vulkan::open(0).unwrap(), rows, width, seed);
+        }
+    }
+
+    /// Every exponent, and around each halfway point; bit for bit, the sign of zero too.
+    #[test]
+    fn rounding_by_integers_is_the_formats_own() {
+        let mut values = Vec::new();
+        for exponent in 0..=255_u32 {
+            for fraction in (0..1 << 13).map(|i| i * 1021 & 0x7f_ffff) {
+                values.push(f32::from_bits(exponent << 23 | fraction));
+            }
+            for fraction in [
+                0xfff, 0x1000, 0x1001, 0x2fff, 0x3000, 0x7fff, 0x8000, 0x8001, 0x1_8000,
+            ] {
+                values.push(-f32::from_bits(exponent << 23 | fraction));
+            }
+        }
+        let device = Vulkan::open(0).unwrap();
+        for format in [HalfFormat::Fp16, HalfFormat::Bf16] {
+            let mut expected = values.clone();
+            round_slice(&mut expected, format);
+            let (found, _) =
+                Vulkan::round(upload::<Vulkan>(&values, &[values.len()], &device), format);
+            let found = download::<Vulkan>(found, values.len());
+            for ((x, found), expected) in values.iter().zip(&found).zip(&expected) {
+                let same =
+                    found.to_bits() == expected.to_bits() || (found.is_nan() && expected.is_nan());
+                assert!(same, "{format:?}: {x:e} became {found:e}, not {expected:e}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_device_that_is_not_there_is_refused_with_those_that_are() {
+        let problem = Vulkan::open(1000).unwrap_err();
+        assert!(problem.contains("`vulkan:0` is "), "{problem}");
+        let device = Vulkan::open(0).unwrap();
+        assert_eq!(Vulkan::abilities(&device).lacking, Vec::<String>::new());
+        assert!(Vulkan::list().unwrap()[0].memory > 0);
+    }
 }
 
 type Graph = Autodiff<Flex>;

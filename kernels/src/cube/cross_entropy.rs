@@ -1,6 +1,6 @@
 //! Cross-entropy of rows of logits: see [`crate::cross_entropy()`]. Probabilities are never stored.
 
-use super::row::{beside, cubes, flat, largest, sum, units};
+use super::row::{beside, cubes, flat, largest, row, sum, units};
 use burn::tensor::{Shape, TensorMetadata};
 use burn_cubecl::CubeRuntime;
 use burn_cubecl::tensor::CubeTensor;
@@ -16,7 +16,7 @@ pub(crate) fn entropy_kernel<T: Int>(
     #[define(T)] _token: StorageType,
 ) {
     let width = width as usize;
-    let row = CUBE_POS_X as usize;
+    let row = row(logits, width);
     let start = row * width;
     let mut own = f32::new(-3.0e38);
     let mut i = UNIT_POS as usize;
@@ -54,7 +54,7 @@ pub(crate) fn entropy_backward_kernel<T: Int>(
     #[define(T)] _token: StorageType,
 ) {
     let width = width as usize;
-    let row = CUBE_POS_X as usize;
+    let row = row(logits, width);
     let start = row * width;
     let z = output[2 * row + 1];
     let of_loss = dy[2 * row];

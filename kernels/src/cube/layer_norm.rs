@@ -1,6 +1,6 @@
 //! Layer norm: see [`crate::layer_norm()`] for the formulas.
 
-use super::row::{beside, cubes, flat, sum, units};
+use super::row::{beside, cubes, flat, row, sum, units};
 use burn::tensor::{Shape, TensorMetadata};
 use burn_cubecl::CubeRuntime;
 use burn_cubecl::tensor::CubeTensor;
@@ -55,7 +55,7 @@ pub(crate) fn norm_kernel(
     #[comptime] units: u32,
 ) {
     let width = gamma.len();
-    let start = CUBE_POS_X as usize * width;
+    let start = row(x, width) * width;
     let mean = mean(x, start, width, units);
     let r = inverse_deviation(x, start, width, mean, eps, units);
     let mut i = UNIT_POS as usize;
@@ -77,7 +77,7 @@ pub(crate) fn norm_backward_kernel(
     #[comptime] units: u32,
 ) {
     let width = gamma.len();
-    let row = CUBE_POS_X as usize;
+    let row = row(x, width);
     let start = row * width;
     let mean = mean(x, start, width, units);
     let r = inverse_deviation(x, start, width, mean, eps, units);

@@ -1,11 +1,17 @@
-//! Matrix products: in 16 bits on tensor cores, and in FP32 that stays FP32.
+//! Matrix products: in 16 bits on matrix units, and in FP32 that stays FP32.
+//!
+//! The kernel follows from the shape and the device. Left to itself burn times several and remembers the fastest, so that
+//! the order of a sum, and with it a run's bits, would depend on what else the machine did.
 
 use crate::HalfFormat;
 use burn::tensor::DType;
 use burn_cubecl::CubeRuntime;
 use burn_cubecl::kernel::cast;
-use burn_cubecl::kernel::matmul::{MatmulStrategy, init_matmul_output, matmul};
+use burn_cubecl::kernel::matmul::init_matmul_output;
 use burn_cubecl::tensor::CubeTensor;
+use cubecl::client::ComputeClient;
+use cubecl::features::TypeUsage;
+use cubecl::ir::{ElemType, FloatKind, StorageType};
 use cubek::matmul::definition::{MatmulElems, MatmulGlobalElems};
 use cubek::matmul::launch::{Strategy, launch_ref};
 use cubek::matmul::routines::double_unit::DoubleUnitSelectionArgs;
@@ -13,30 +19,60 @@ use cubek::matmul::routines::simple_unit::SimpleUnitSelectionArgs;
 use cubek::matmul::routines::{BlueprintStrategy, TileSizeSelection};
 use cubek::std::InputBinding;
 
+/// The format as the device names it.
+pub(super) fn element(format: HalfFormat) -> StorageType {
+    StorageType::Scalar(ElemType::Float(match format {
+        HalfFormat::Fp16 => FloatKind::F16,
+        HalfFormat::Bf16 => FloatKind::BF16,
+    }))
+}
+
+/// Whether the device stores the format and has units that multiply it and sum in FP32.
+pub(super) fn on_matrix_units<R: CubeRuntime>(
+    client: &ComputeClient<R>,
+    format: HalfFormat,
+) -> bool {
+    let element = element(format);
+    let sum = StorageType::Scalar(ElemType::Float(FloatKind::F32));
+    let stored = TypeUsage::Buffer | TypeUsage::Conversion;
+    let units = &client.features().matmul.cmma;
+    client.properties().type_usage(element).is_superset(stored)
+        && units
+            .iter()
+            .any(|unit| unit.a_type == element && unit.b_type == element && unit.cd_type == sum)
+}
+
 /// Operands cast to the format, multiplied, summed in FP32 and given back in FP32: the operands are
-/// that format's values, so nothing is lost before the sum. burn picks and remembers the fastest kernel
-/// for a shape.
+/// that format's values, so nothing is lost before the sum. In FP32 where the device has no units for the format.
 pub(super) fn half<R: CubeRuntime>(
     a: CubeTensor<R>,
     b: CubeTensor<R>,
     format: HalfFormat,
 ) -> CubeTensor<R> {
+    if !on_matrix_units(&a.client, format) {
+        return exact(a, b);
+    }
     let dtype = match format {
         HalfFormat::Fp16 => DType::F16,
         HalfFormat::Bf16 => DType::BF16,
     };
+    let strategies = [
+        Strategy::DoubleCyclicCmma(BlueprintStrategy::default()),
+        Strategy::SimpleCyclicCmma(BlueprintStrategy::default()),
+    ];
     let (short_a, short_b) = (cast(a.clone(), dtype), cast(b.clone(), dtype));
-    let strategy = MatmulStrategy::default();
-    // The same product, only slower, where no 16-bit kernel can be set up.
-    matmul(short_a, short_b, None, strategy, DType::F32).unwrap_or_else(|_| exact(a, b))
+    // The same product, only slower, where no 16-bit kernel takes the shape.
+    first_of(&strategies, &short_a, &short_b).unwrap_or_else(|| exact(a, b))
 }
 
 /// In FP32 throughout. burn's own choice for FP32 tensors may be a kernel that cuts operands to TF32,
 /// with 11 significant bits; those that run on plain units do not.
+///
+/// # Panics
+/// Never: the naive kernel takes any shape, and burn relies on that too.
 pub(super) fn exact<R: CubeRuntime>(a: CubeTensor<R>, b: CubeTensor<R>) -> CubeTensor<R> {
-    let output = init_matmul_output(&a, &b, DType::F32);
-    let rank = output.meta.num_dims();
-    let (m, n) = (output.meta.shape()[rank - 2], output.meta.shape()[rank - 1]);
+    let (rank, m) = (a.meta.num_dims(), a.meta.shape());
+    let (m, n) = (m[rank - 2], b.meta.shape()[rank - 1]);
     // Large tiles reuse more; small matrices would leave most of one empty.
     let tile_size = if m.min(n) >= 256 {
         TileSizeSelection::MaxTileSize
@@ -52,22 +88,26 @@ pub(super) fn exact<R: CubeRuntime>(a: CubeTensor<R>, b: CubeTensor<R>) -> CubeT
         })),
         Strategy::Naive,
     ];
-    let fp32 = DType::F32;
+    first_of(&strategies, &a, &b).expect("the naive kernel takes any shape")
+}
+
+/// The FP32 product by the first kernel that takes the operands.
+fn first_of<R: CubeRuntime>(
+    strategies: &[Strategy],
+    a: &CubeTensor<R>,
+    b: &CubeTensor<R>,
+) -> Option<CubeTensor<R>> {
+    let output = init_matmul_output(a, b, DType::F32);
+    let elements = MatmulGlobalElems {
+        lhs: a.dtype.into(),
+        rhs: b.dtype.into(),
+        out: DType::F32.into(),
+    };
+    let operand = |x: &CubeTensor<R>| InputBinding::new(x.clone().binding(), x.dtype.into());
     let launched = strategies.iter().any(|strategy| {
-        let mut elements = MatmulElems::from_globals(&MatmulGlobalElems {
-            lhs: fp32.into(),
-            rhs: fp32.into(),
-            out: fp32.into(),
-        });
-        let (lhs, rhs) = (a.clone().binding(), b.clone().binding());
-        let (lhs, rhs) = (
-            InputBinding::new(lhs, fp32.into()),
-            InputBinding::new(rhs, fp32.into()),
-        );
-        let out = output.clone().binding();
+        let (lhs, rhs, out) = (operand(a), operand(b), output.clone().binding());
+        let mut elements = MatmulElems::from_globals(&elements);
         launch_ref(strategy, &output.client, lhs, rhs, out, &mut elements).is_ok()
     });
-    // The naive kernel takes any shape, and burn relies on that too.
-    assert!(launched, "no matrix product for {:?}", output.meta.shape());
-    output
+    launched.then_some(output)
 }

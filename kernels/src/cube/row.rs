@@ -7,17 +7,34 @@ use burn_cubecl::tensor::CubeTensor;
 use cubecl::prelude::*;
 
 /// Units of a cube, at most and at least: a plane is 32 on every NVIDIA card.
-const MOST: usize = 256;
+pub(super) const MOST: usize = 256;
 const LEAST: usize = 32;
+
+/// Cubes along an axis that every device takes.
+const AXIS: usize = 65_535;
 
 /// Units for a row: a power of two, as the reductions need it.
 pub(super) fn units(width: usize) -> u32 {
     width.next_power_of_two().clamp(LEAST, MOST) as u32
 }
 
-/// One cube of `units` for each of `rows`.
+/// One cube of `units` for each of `rows`, and some more where an axis is too short for them: their kernels end at
+/// once by [`row`].
 pub(super) fn cubes(rows: usize, units: u32) -> (CubeCount, CubeDim) {
-    (CubeCount::Static(rows as u32, 1, 1), CubeDim::new_1d(units))
+    let lines = rows.div_ceil(AXIS).max(1);
+    let across = rows.div_ceil(lines);
+    let count = CubeCount::Static(across as u32, lines as u32, 1);
+    (count, CubeDim::new_1d(units))
+}
+
+/// The cube's row of `width` values.
+#[cube]
+pub(super) fn row(x: &Array<f32>, width: usize) -> usize {
+    let row = CUBE_POS;
+    if row * width >= x.len() {
+        terminate!();
+    }
+    row
 }
 
 /// An FP32 tensor beside another, values undefined.

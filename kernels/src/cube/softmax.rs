@@ -1,6 +1,6 @@
 //! Softmax over scores with forbidden places: see [`crate::masked_softmax()`].
 
-use super::row::{beside, cubes, flat, largest, sum, units};
+use super::row::{beside, cubes, flat, largest, row, sum, units};
 use burn::tensor::TensorMetadata;
 use burn_cubecl::CubeRuntime;
 use burn_cubecl::tensor::CubeTensor;
@@ -27,7 +27,7 @@ pub(crate) fn softmax_kernel<M: Int>(
     #[define(M)] _mask: StorageType,
 ) {
     let width = width as usize;
-    let row = CUBE_POS_X as usize;
+    let row = row(x, width);
     let start = row * width;
     let mask = mask_start(row, heads, queries, width);
     // Smaller than any score, and not an infinity.
@@ -75,7 +75,7 @@ pub(crate) fn softmax_backward_kernel<M: Int>(
     #[define(M)] _mask: StorageType,
 ) {
     let width = width as usize;
-    let row = CUBE_POS_X as usize;
+    let row = row(p, width);
     let start = row * width;
     let mask = mask_start(row, heads, queries, width);
     let mut own = 0.0f32;

@@ -1,7 +1,7 @@
 //! Arguments of `workbench bench`.
 
 use clap::{Args, ValueEnum, ValueHint};
-use experiments_config::Override;
+use experiments_config::{DeviceKey, Override};
 use std::path::PathBuf;
 
 #[derive(Debug, Args)]
@@ -9,13 +9,14 @@ pub(crate) struct Bench {
     /// Presets or configuration files [default: t0 t-deep t1 r256 t2; none with --scaling].
     #[arg(value_name = "PRESET|FILE", value_hint = ValueHint::AnyPath)]
     pub(crate) what: Vec<String>,
-    /// Where to compute. On cuda everything is first compared with the CPU.
-    #[arg(long, value_enum, default_value_t)]
-    pub(crate) device: DeviceName,
+    /// Where to compute: cpu, cuda, vulkan, or one of several as in vulkan:1. On a device everything is first
+    /// compared with the CPU.
+    #[arg(long, default_value_t)]
+    pub(crate) device: DeviceKey,
     /// CPU threads [default: all].
     #[arg(long, default_value_t = 0, value_name = "N")]
     pub(crate) threads: usize,
-    /// Formats of the pass, in a list; on the CPU the 16-bit ones are emulated [default: fp32, on cuda
+    /// Formats of the pass, in a list; on the CPU the 16-bit ones are emulated [default: fp32, on a device
     /// fp32,fp16,bf16].
     #[arg(long, value_enum, value_name = "FORMAT,…", value_delimiter = ',')]
     pub(crate) precision: Vec<FormatName>,
@@ -34,26 +35,6 @@ pub(crate) struct Bench {
     /// Change a configuration key everywhere, for example `batch.micro_batch=16`.
     #[arg(long = "set", value_name = "KEY=VALUE")]
     pub(crate) set: Vec<Override>,
-}
-
-/// Devices.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
-pub(crate) enum DeviceName {
-    /// The CPU.
-    #[default]
-    Cpu,
-    /// The first NVIDIA GPU; needs a build with `--features cuda`.
-    Cuda,
-}
-
-impl DeviceName {
-    /// Value of `runtime.device`.
-    pub(crate) fn key(self) -> &'static str {
-        match self {
-            Self::Cpu => "cpu",
-            Self::Cuda => "cuda",
-        }
-    }
 }
 
 /// Number formats of a pass.

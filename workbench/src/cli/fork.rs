@@ -78,9 +78,9 @@ pub(crate) struct Replay {
 
 #[derive(Debug, Args)]
 pub(crate) struct Doctor {
-    /// Run directory; only read.
+    /// Run directory; only read. Without one, the devices of this machine are listed.
     #[arg(value_hint = ValueHint::DirPath)]
-    pub(crate) run: PathBuf,
+    pub(crate) run: Option<PathBuf>,
     /// Steps from one checkpoint to the next, at most; farther ones are not compared.
     #[arg(long, value_name = "N", default_value_t = REACH)]
     pub(crate) reach: u64,

@@ -3,13 +3,13 @@
 mod scaling;
 mod text;
 
-use crate::cli::{Bench as Arguments, DeviceName, FormatName};
+use crate::cli::{Bench as Arguments, FormatName};
 use crate::console::{self, say};
 use crate::failure::{Failure, exit};
 use crate::progress::Steps;
 use experiments::Device;
 use experiments::bench::{Agreement, Effort, Peak, Timed, agreements, device_name, time_steps};
-use experiments_config::{Config, DataConfig, Format, Override};
+use experiments_config::{Config, DataConfig, DeviceKey, Format, Override};
 use experiments_text::{Cache, tasks};
 use scaling::Scaling;
 use serde::Serialize;
@@ -111,7 +111,7 @@ pub(crate) fn run(arguments: &Arguments, cache: &Cache) -> Result<ExitCode, Fail
     for file in arguments.plot.iter().chain(&arguments.result) {
         logs::output::check(file)?;
     }
-    let device = Device::select(arguments.device.key())?;
+    let device = Device::select(arguments.device)?;
     super::threads(arguments.threads);
     let mut bench = Bench::new(arguments, cache);
     // Everything that can be refused is refused before the first measurement.
@@ -123,7 +123,7 @@ pub(crate) fn run(arguments: &Arguments, cache: &Cache) -> Result<ExitCode, Fail
     };
     let mut measured = Measured::new(device, arguments.threads);
     console::print(&text::head(&measured))?;
-    if device == Device::Cuda {
+    if device != Device::CPU {
         let config = bench.config(COMPARED, Format::Fp32, &[])?;
         say("comparing with the CPU");
         measured.agreements = agreements(&config, &bench.formats, cache)?;
@@ -163,8 +163,8 @@ impl<'a> Bench<'a> {
     fn new(arguments: &'a Arguments, cache: &'a Cache) -> Self {
         let all = [FormatName::Fp32, FormatName::Fp16, FormatName::Bf16];
         let formats = match (arguments.precision.as_slice(), arguments.device) {
-            ([], DeviceName::Cpu) => &all[..1],
-            ([], DeviceName::Cuda) => &all[..],
+            ([], DeviceKey::Cpu) => &all[..1],
+            ([], DeviceKey::Cuda(_) | DeviceKey::Vulkan(_)) => &all[..],
             (given, _) => given,
         };
         let formats = formats.iter().map(|format| match format {
@@ -214,10 +214,7 @@ impl<'a> Bench<'a> {
         set.extend(self.arguments.set.iter().cloned());
         let mut config = super::config::load(what, &set)?;
         config.precision.format = format;
-        self.arguments
-            .device
-            .key()
-            .clone_into(&mut config.runtime.device);
+        config.runtime.device = self.arguments.device;
         let known = self.found.iter().find(|(asked, _)| *asked == config.data);
         if let Some((_, found)) = known {
             config.data = found.clone();
@@ -290,8 +287,8 @@ impl Clock {
     fn new<'a>(jobs: impl Iterator<Item = &'a Job>, arguments: &Arguments) -> Self {
         // Half of the two-core machine's peak, and a guess for a GPU: only for the time left.
         let rate = match arguments.device {
-            DeviceName::Cpu => 3e10,
-            DeviceName::Cuda => 5e12,
+            DeviceKey::Cpu => 3e10,
+            DeviceKey::Cuda(_) | DeviceKey::Vulkan(_) => 5e12,
         };
         let expected: Vec<f64> = jobs
             .map(|job| {

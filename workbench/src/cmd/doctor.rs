@@ -1,4 +1,6 @@
-//! `workbench doctor`: are the checkpoints of a run what its records say?
+//! `workbench doctor`: which devices are there? Are the checkpoints of a run what its records say?
+
+mod devices;
 
 use super::fork::trained_config;
 use crate::cli::Doctor;
@@ -12,12 +14,15 @@ use std::fmt::Write as _;
 use std::process::ExitCode;
 
 pub(crate) fn run(arguments: &Doctor, cache: &Cache) -> Result<ExitCode, Failure> {
-    let config = trained_config(&arguments.run)?;
+    let Some(run) = &arguments.run else {
+        return devices::list();
+    };
+    let config = trained_config(run)?;
     super::threads(config.runtime.threads);
     let stop = Stop::listen()?;
     let mut steps = Steps::new(config.steps);
     let found = audit(CheckpointAuditRequest {
-        directory: &arguments.run,
+        directory: run,
         config: &config,
         cache,
         reach: arguments.reach,

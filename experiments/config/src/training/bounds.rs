@@ -25,10 +25,5 @@ impl Config {
             "record.layer_stride",
             "must be at least 1",
         );
-        checks.require(
-            ["cpu", "cuda"].contains(&self.runtime.device.as_str()),
-            "runtime.device",
-            format!("is `{}`, expected `cpu` or `cuda`", self.runtime.device),
-        );
     }
 }

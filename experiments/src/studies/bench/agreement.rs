@@ -42,7 +42,7 @@ pub fn agreements(
     formats: &[Format],
     cache: &Cache,
 ) -> Result<Vec<Agreement>, TrainError> {
-    let device = Device::select(&config.runtime.device)?;
+    let device = Device::select(config.runtime.device)?;
     let mut all = device.run(Operations)?;
     let text = Text::prepare(config, cache)?;
     for format in formats {
@@ -51,7 +51,7 @@ pub fn agreements(
         // The first scale of a run is meant to overflow, and infinities cannot be compared.
         config.precision.loss_scale.initial = config.precision.loss_scale.initial.min(1024.0);
         let first = |device| first_gradient(&config, &text, device);
-        all.extend(compare(*format, &first(device)?, &first(Device::Cpu)?));
+        all.extend(compare(*format, &first(device)?, &first(Device::CPU)?));
     }
     Ok(all)
 }
@@ -63,11 +63,7 @@ fn compare(
     (loss, gradients): &(f64, Vec<f32>),
     (cpu_loss, cpu_gradients): &(f64, Vec<f32>),
 ) -> [Agreement; 2] {
-    let (name, on_loss, on_gradients) = match format {
-        Format::Fp32 => ("FP32", 1e-5, 1e-3),
-        Format::Fp16 => ("FP16", 2e-3, 2e-2),
-        Format::Bf16 => ("BF16", 1e-2, 1e-1),
-    };
+    let (name, on_loss, on_gradients) = allowed(format);
     let square = |x: f64| x * x;
     let pairs = gradients.iter().zip(cpu_gradients);
     let apart: f64 = pairs
@@ -80,6 +76,15 @@ fn compare(
         Agreement::new(what("loss"), loss, on_loss),
         Agreement::new(what("gradients"), (apart / norm).sqrt(), on_gradients),
     ]
+}
+
+/// Name of a format, and how far loss and gradients may lie apart in it.
+fn allowed(format: Format) -> (&'static str, f64, f64) {
+    match format {
+        Format::Fp32 => ("FP32", 1e-5, 1e-3),
+        Format::Fp16 => ("FP16", 2e-3, 2e-2),
+        Format::Bf16 => ("BF16", 1e-2, 1e-1),
+    }
 }
 
 struct Operations;
@@ -101,3 +106,6 @@ impl Work for Operations {
         Ok(found.map(agreement).collect())
     }
 }
+
+#[cfg(all(test, any(feature = "cuda", feature = "vulkan")))]
+mod tests;

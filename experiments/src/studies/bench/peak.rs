@@ -11,10 +11,10 @@ use std::time::Instant;
 
 /// Operations of one measurement: long enough that a device's queue and its clock do not matter, short
 /// enough to be repeated between steps.
-const CPU_WORK: f64 = 4e9;
-const CUDA_WORK: f64 = 2e12;
-const CPU_SIZES: [usize; 3] = [512, 1024, 1536];
-const CUDA_SIZES: [usize; 3] = [2048, 4096, 8192];
+const SMALL_WORK: f64 = 4e9;
+const LARGE_WORK: f64 = 2e12;
+const SMALL_SIZES: [usize; 3] = [512, 1024, 1536];
+const LARGE_SIZES: [usize; 3] = [2048, 4096, 8192];
 
 /// A product of two square matrices.
 #[derive(Debug, Clone, Serialize)]
@@ -71,12 +71,14 @@ impl Work for Products {
         B: AutodiffBackend + Kernels,
         B::InnerBackend: Kernels,
     {
-        let (sizes, work) = if B::InnerBackend::HALF_PRODUCTS {
-            (CUDA_SIZES, CUDA_WORK)
+        let on_units = |format| B::InnerBackend::half_products(device, format);
+        // A device without such units is no large one.
+        let (sizes, work) = if on_units(HalfFormat::Fp16) {
+            (LARGE_SIZES, LARGE_WORK)
         } else {
-            (CPU_SIZES, CPU_WORK)
+            (SMALL_SIZES, SMALL_WORK)
         };
-        let half = self.half.filter(|_| B::InnerBackend::HALF_PRODUCTS);
+        let half = self.half.filter(|half| on_units(*half));
         let formats = [None].into_iter().chain(half.map(Some));
         let rates =
             |format| sizes.map(|size| product::<B::InnerBackend>(device, format, size, work));

@@ -111,7 +111,7 @@ pub fn time_steps(
     effort: &Effort,
     progress: &mut dyn FnMut(f64),
 ) -> Result<Timed, TrainError> {
-    let device = Device::select(&config.runtime.device)?;
+    let device = Device::select(config.runtime.device)?;
     check_memory(config)?;
     let text = Text::prepare(config, cache)?;
     let mut rounds = Rounds {

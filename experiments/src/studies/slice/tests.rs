@@ -147,7 +147,7 @@ fn the_graph_shows_what_the_lean_layers_show() {
     let mut nothing = |_: &str, _: f64| {};
     let (mut lean, mut graph) = (Recorder::new(None), Recorder::new(None));
     run().lean(&mut lean, &mut nothing);
-    run().graph(Device::Cpu, &mut graph, &mut nothing).unwrap();
+    run().graph(Device::CPU, &mut graph, &mut nothing).unwrap();
     let (lean, graph) = (lean.finish(), graph.finish());
     let mut compared = 0;
     for theirs in &graph {

@@ -321,7 +321,7 @@ fn the_gradients_of_the_sequences_average_to_that_of_the_step() {
         let mut run = Run::new(&format!("mean-{kernels:?}"), &set);
         run.config.runtime.kernels = kernels;
         let text = crate::trainer::Text::prepare(&run.config, &run.cache()).unwrap();
-        let device = crate::backend::Device::select("cpu").unwrap();
+        let device = crate::backend::Device::CPU;
         let engine = device.engine(&run.config, None).unwrap();
         let training = Training::new(&run.config, &text, engine);
         let mut trained = Trained::fresh(&run.config).unwrap();
@@ -361,7 +361,7 @@ fn a_sequence_has_the_slope_that_differences_find() {
     ];
     let run = Run::trained("slope", &set);
     let text = crate::trainer::Text::prepare(&run.config, &run.cache()).unwrap();
-    let device = crate::backend::Device::select("cpu").unwrap();
+    let device = crate::backend::Device::CPU;
     let training = Training::new(
         &run.config,
         &text,

@@ -19,7 +19,7 @@ fn last(alpha: f64, change: impl Fn(&mut Config)) -> Record {
         change(c);
     });
     let precision = Precision::new(&config.precision, config.model.layers);
-    let engine = Device::Cpu.engine(&config, None).unwrap();
+    let engine = Device::CPU.engine(&config, None).unwrap();
     let setting = Setting {
         config: &config,
         precision: &precision,

@@ -10,7 +10,7 @@ use logs::Record;
 
 fn measured(config: &Config) -> Record {
     let precision = Precision::new(&config.precision, config.model.layers);
-    let engine = Device::Cpu.engine(config, None).unwrap();
+    let engine = Device::CPU.engine(config, None).unwrap();
     let setting = Setting {
         config,
         precision: &precision,
