@@ -3,8 +3,8 @@
 use crate::gate::apply;
 use crate::layer_norm::{self, LayerNormGradients};
 use crate::range::Pass;
-use crate::{Gate, HalfFormat, RangeCount, Rounding, round_slice};
-use crate::{cross_entropy, geglu, gelu, product, softmax};
+use crate::{Gate, HalfFormat, RangeCount, Rounding, Scoring, round_slice};
+use crate::{attention, cross_entropy, geglu, gelu, product, softmax};
 use burn::backend::Autodiff;
 use burn::backend::autodiff::checkpoint::strategy::CheckpointStrategy;
 use burn::tensor::FloatDType;
@@ -101,6 +101,27 @@ pub trait Kernels: Backend {
         dp: FloatTensor<Self>,
     ) -> FloatTensor<Self> {
         softmax::plain_backward::<Self>(p, forbidden, dp)
+    }
+
+    /// Context of query, key and value, and the statistics that the backward pass needs: the largest score of every
+    /// query and the sum of its exponentials, `[b, n, q, 2]`; see [`crate::masked_attention()`].
+    fn masked_attention(
+        qkv: [FloatTensor<Self>; 3],
+        forbidden: BoolTensor<Self>,
+        scoring: &Scoring,
+    ) -> [FloatTensor<Self>; 2] {
+        attention::plain::<Self>(qkv, forbidden, scoring)
+    }
+
+    /// The backward pass of [`Kernels::masked_attention`] for the context's gradient `dy`: gradients of query, key and value.
+    fn masked_attention_backward(
+        qkv: [FloatTensor<Self>; 3],
+        forbidden: BoolTensor<Self>,
+        statistics: FloatTensor<Self>,
+        dy: FloatTensor<Self>,
+        scoring: &Scoring,
+    ) -> [FloatTensor<Self>; 3] {
+        attention::plain_backward::<Self>(qkv, forbidden, statistics, dy, scoring)
     }
 
     /// `GeGLU` of `[rows, 2f]`; see [`crate::geglu()`].
@@ -220,6 +241,14 @@ impl<B: Kernels, C: CheckpointStrategy> Kernels for Autodiff<B, C> {
         fill: f32,
     ) -> FloatTensor<Self> {
         softmax::differentiable::<B, C>(x, forbidden, fill)
+    }
+
+    fn masked_attention(
+        qkv: [FloatTensor<Self>; 3],
+        forbidden: BoolTensor<Self>,
+        scoring: &Scoring,
+    ) -> [FloatTensor<Self>; 2] {
+        attention::differentiable::<B, C>(qkv, forbidden, scoring)
     }
 
     fn geglu(up: FloatTensor<Self>, format: Option<HalfFormat>) -> FloatTensor<Self> {

@@ -1,11 +1,13 @@
 //! Holds the operations of a backend to their specification, the plain versions on the CPU: for
 //! `workbench bench` on a device, and for the property tests.
 
+mod attention;
 #[cfg(test)]
 mod tests;
 
 use crate::{HalfFormat, Kernels, round_slice};
 use crate::{cross_entropy, geglu, gelu, layer_norm, softmax};
+use attention::check_attention;
 use burn::tensor::ops::{FloatTensor, FloatTensorOps};
 use burn::tensor::{Bool, Int, Shape, Tensor, TensorData, TensorMetadata, TensorPrimitive};
 use burn_flex::Flex;
@@ -52,6 +54,17 @@ pub fn check<B: Kernels>(device: &B::Device) -> Vec<Agreement> {
     }
     for (seed, [b, n, s]) in [[1, 2, 5], [2, 3, 64], [2, 4, 300]].into_iter().enumerate() {
         all.extend(check_softmax::<B>(device, [b, n, s, s], seed as u64 + 1));
+    }
+    for (seed, shape) in [
+        [1, 2, 5, 5, 3],
+        [2, 3, 64, 64, 32],
+        [1, 2, 33, 101, 40],
+        [2, 1, 130, 130, 128],
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        all.extend(check_attention::<B>(device, shape, 1.0, seed as u64 + 1));
     }
     for (seed, sizes) in [[3, 5, 7], [64, 64, 64], [1024, 128, 688], [512, 1365, 512]]
         .into_iter()

@@ -17,6 +17,7 @@
 )]
 
 mod abilities;
+mod attention;
 mod cross_entropy;
 #[cfg(feature = "cuda")]
 pub(crate) mod cuda;
@@ -30,7 +31,7 @@ mod tests;
 #[cfg(feature = "vulkan")]
 pub(crate) mod vulkan;
 
-use crate::{HalfFormat, Kernels, LayerNormGradients, RangeCount};
+use crate::{HalfFormat, Kernels, LayerNormGradients, RangeCount, Scoring};
 use burn::tensor::TensorMetadata;
 use burn::tensor::ops::{BoolTensor, FloatTensor, IntTensor};
 use burn_cubecl::kernel::into_contiguous as compact;
@@ -114,6 +115,25 @@ impl<R: CubeRuntime> Kernels for On<R> {
         dp: FloatTensor<Self>,
     ) -> FloatTensor<Self> {
         softmax::backward(compact(p), compact(forbidden), compact(dp))
+    }
+
+    fn masked_attention(
+        qkv: [FloatTensor<Self>; 3],
+        forbidden: BoolTensor<Self>,
+        scoring: &Scoring,
+    ) -> [FloatTensor<Self>; 2] {
+        attention::context(qkv.map(compact), compact(forbidden), scoring)
+    }
+
+    fn masked_attention_backward(
+        qkv: [FloatTensor<Self>; 3],
+        forbidden: BoolTensor<Self>,
+        statistics: FloatTensor<Self>,
+        dy: FloatTensor<Self>,
+        scoring: &Scoring,
+    ) -> [FloatTensor<Self>; 3] {
+        let ([statistics, dy], forbidden) = ([statistics, dy].map(compact), compact(forbidden));
+        attention::gradients(qkv.map(compact), forbidden, statistics, dy, scoring)
     }
 
     fn geglu(up: FloatTensor<Self>, format: Option<HalfFormat>) -> FloatTensor<Self> {

@@ -12,6 +12,7 @@
 //! where a half-precision program would store it ([`Rounding`]), so matrix products accumulate in
 //! FP32 as tensor cores do, and the same bits come out on every CPU.
 
+mod attention;
 mod backend;
 mod buffer;
 mod check;
@@ -32,6 +33,7 @@ pub mod slices;
 mod softmax;
 mod unary;
 
+pub use attention::{Scoring, masked_attention};
 pub use backend::Kernels;
 pub use buffer::Buffer;
 pub use check::{Agreement, check};

@@ -1,7 +1,7 @@
 //! The properties on every backend there is, and hand-written gradients against the plain graph.
 
 use super::*;
-use crate::{cross_entropy, geglu, gelu, masked_softmax, product};
+use crate::{Scoring, cross_entropy, geglu, gelu, masked_attention, masked_softmax, product};
 use burn::backend::Autodiff;
 use proptest::prelude::*;
 
@@ -14,6 +14,12 @@ fn properties<B: Kernels>(device: &B::Device, rows: usize, width: usize, seed: u
     all.extend(check_cross_entropy::<B>(device, rows, width, seed));
     all.extend(check_softmax::<B>(device, [2, 3, rows, width], seed));
     all.extend(check_product::<B>(device, [rows, width, 9], seed));
+    all.extend(check_attention::<B>(
+        device,
+        [2, 3, rows, width, 9],
+        1.0,
+        seed,
+    ));
     for agreement in all {
         assert!(agreement.passed(), "{agreement:?}");
     }
@@ -41,6 +47,10 @@ fn keeps_to_the_specification<G: crate::Gpus>(device: &G::Device) {
     }
     // More rows than an axis of cubes takes.
     for agreement in check_softmax::<G>(device, [1, 300, 300, 3], 6) {
+        assert!(agreement.passed(), "{agreement:?}");
+    }
+    // Scores, and gradients of probabilities, beyond the range of FP16.
+    for agreement in check_attention::<G>(device, [1, 2, 40, 35, 9], 128.0, 7) {
         assert!(agreement.passed(), "{agreement:?}");
     }
     // No sum depends on the order in which units come.
@@ -189,6 +199,28 @@ fn gradients_are_those_of_the_plain_graph() {
         |x| burn::tensor::activation::softmax(x.mask_fill(mask(), -1e4), 3).reshape([60]),
     );
     assert!(apart < REORDERED, "softmax {apart}");
+
+    let scoring = Scoring {
+        factor: 2.0,
+        fill: -1e4,
+        scores: None,
+        probabilities: None,
+    };
+    let apart = slopes(
+        [2, 2, 3, 5],
+        |x| {
+            let forbidden = mask().narrow(3, 0, 3);
+            let [y, _] =
+                masked_attention([x.clone(), x.clone().sin(), x.cos()], forbidden, &scoring);
+            y.reshape([60])
+        },
+        |x| {
+            let scores = x.clone().matmul(x.clone().sin().swap_dims(2, 3)) * 2.0;
+            let p = masked_softmax(scores, mask().narrow(3, 0, 3), -1e4);
+            p.matmul(x.cos()).reshape([60])
+        },
+    );
+    assert!(apart < REORDERED, "attention {apart}");
 
     // Both operands depend on x, so both gradients of the product are in its slope.
     let apart = slopes(

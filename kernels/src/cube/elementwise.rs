@@ -36,7 +36,7 @@ impl From<Option<HalfFormat>> for Rounded {
 /// To nearest, ties to even, by integer operations: a device need not have the type, and Vulkan leaves open how its
 /// conversion rounds.
 #[cube]
-fn rounded(x: f32, #[comptime] format: Rounded) -> f32 {
+pub(super) fn rounded(x: f32, #[comptime] format: Rounded) -> f32 {
     if comptime!(format == Rounded::Fp16) {
         to_fp16(x)
     } else if comptime!(format == Rounded::Bf16) {

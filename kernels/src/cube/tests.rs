@@ -1,6 +1,7 @@
 //! Kernels are compiled when they are first launched, so a build says nothing about them. Here each of
 //! them is lowered to CUDA C++ as a launch would, which needs no GPU.
 
+use super::attention::{Case, Point, Sizes, backward, forward};
 use super::elementwise::{self, Rounded};
 use super::{cross_entropy, layer_norm, softmax};
 use cubecl::Compiler;
@@ -32,6 +33,10 @@ impl Arguments {
 
     fn float(&mut self) -> <f32 as CubeType>::ExpandType {
         <f32 as LaunchArg>::expand(&(), &mut self.0)
+    }
+
+    fn sizes(&mut self) -> <Sizes as CubeType>::ExpandType {
+        <Sizes as LaunchArg>::expand(&Default::default(), &mut self.0)
     }
 
     fn size(&mut self) -> <u32 as CubeType>::ExpandType {
@@ -148,13 +153,58 @@ fn row_sources() -> Vec<(String, String)> {
     ]
 }
 
+fn attention_sources() -> Vec<(String, String)> {
+    let mut all = Vec::new();
+    for (format, saturates) in [
+        (Rounded::No, false),
+        (Rounded::Fp16, true),
+        (Rounded::Bf16, false),
+    ] {
+        let point = Point { format, saturates };
+        let case = Case {
+            width: 40,
+            scores: point,
+            probabilities: point,
+        };
+        all.push(lower(&format!("attention_{format:?}"), |args| {
+            let [q, k, v] = [(); 3].map(|()| args.values());
+            let (mask, y, statistics) = (args.input::<u8>(), args.output(), args.output());
+            let (sizes, scope) = (args.sizes(), &mut args.0.scope);
+            forward::attention_kernel::expand::<u8>(
+                scope, q, k, v, mask, y, statistics, sizes, case, BYTE,
+            );
+        }));
+        all.push(lower(&format!("query_gradient_{format:?}"), |args| {
+            let [q, k, v] = [(); 3].map(|()| args.values());
+            let (mask, statistics, dy) = (args.input::<u8>(), args.values(), args.values());
+            let (dq, sums) = (args.output(), args.output());
+            let (sizes, scope) = (args.sizes(), &mut args.0.scope);
+            backward::query_gradient_kernel::expand::<u8>(
+                scope, q, k, v, mask, statistics, dy, dq, sums, sizes, case, BYTE,
+            );
+        }));
+        all.push(lower(&format!("key_gradient_{format:?}"), |args| {
+            let [q, k, v] = [(); 3].map(|()| args.values());
+            let (mask, statistics) = (args.input::<u8>(), args.values());
+            let (sums, dy) = (args.values(), args.values());
+            let (dk, dv) = (args.output(), args.output());
+            let (sizes, scope) = (args.sizes(), &mut args.0.scope);
+            backward::key_gradient_kernel::expand::<u8>(
+                scope, q, k, v, mask, statistics, sums, dy, dk, dv, sizes, case, BYTE,
+            );
+        }));
+    }
+    all
+}
+
 #[test]
 fn kernels_lower_to_cuda() {
     let mut all = elementwise_sources();
     all.extend(layer_norm_sources());
     all.extend(row_sources());
+    all.extend(attention_sources());
     for (name, source) in &all {
         assert!(source.contains("__global__"), "{name}: {source}");
     }
-    assert_eq!(all.len(), 18);
+    assert_eq!(all.len(), 27);
 }
