@@ -22,6 +22,7 @@ mod cross_entropy;
 #[cfg(feature = "cuda")]
 pub(crate) mod cuda;
 mod elementwise;
+mod exact;
 mod layer_norm;
 mod product;
 mod row;
@@ -97,7 +98,7 @@ impl<R: CubeRuntime> Kernels for On<R> {
     ) -> FloatTensor<Self> {
         match format {
             Some(format) => product::half(a, b, format),
-            None => product::exact(a, b),
+            None => exact::product(a, b),
         }
     }
 

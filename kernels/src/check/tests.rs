@@ -53,6 +53,12 @@ fn keeps_to_the_specification<G: crate::Gpus>(device: &G::Device) {
     for agreement in check_attention::<G>(device, [1, 2, 40, 35, 9], 128.0, 7) {
         assert!(agreement.passed(), "{agreement:?}");
     }
+    // Terms that are no multiple of a tile's, and both sizes of tile.
+    for sizes in [[2, 40, 9], [1, 1, 1], [65, 17, 200], [600, 33, 580]] {
+        for agreement in check_product::<G>(device, sizes, 7) {
+            assert!(agreement.passed(), "{agreement:?}");
+        }
+    }
     // No sum depends on the order in which units come.
     let x = Draw(5).many(200 * 77, 3.0);
     let gradients = || {

@@ -1,8 +1,9 @@
-//! Matrix products: in 16 bits on matrix units, and in FP32 that stays FP32.
+//! Matrix products in 16 bits, on matrix units where there are any.
 //!
 //! The kernel follows from the shape and the device. Left to itself burn times several and remembers the fastest, so that
 //! the order of a sum, and with it a run's bits, would depend on what else the machine did.
 
+use super::exact;
 use crate::HalfFormat;
 use burn::tensor::DType;
 use burn_cubecl::CubeRuntime;
@@ -14,9 +15,7 @@ use cubecl::features::TypeUsage;
 use cubecl::ir::{ElemType, FloatKind, StorageType};
 use cubek::matmul::definition::{MatmulElems, MatmulGlobalElems};
 use cubek::matmul::launch::{Strategy, launch_ref};
-use cubek::matmul::routines::double_unit::DoubleUnitSelectionArgs;
-use cubek::matmul::routines::simple_unit::SimpleUnitSelectionArgs;
-use cubek::matmul::routines::{BlueprintStrategy, TileSizeSelection};
+use cubek::matmul::routines::BlueprintStrategy;
 use cubek::std::InputBinding;
 
 /// The format as the device names it.
@@ -50,7 +49,7 @@ pub(super) fn half<R: CubeRuntime>(
     format: HalfFormat,
 ) -> CubeTensor<R> {
     if !on_matrix_units(&a.client, format) {
-        return exact(a, b);
+        return exact::product(a, b);
     }
     let dtype = match format {
         HalfFormat::Fp16 => DType::F16,
@@ -62,33 +61,7 @@ pub(super) fn half<R: CubeRuntime>(
     ];
     let (short_a, short_b) = (cast(a.clone(), dtype), cast(b.clone(), dtype));
     // The same product, only slower, where no 16-bit kernel takes the shape.
-    first_of(&strategies, &short_a, &short_b).unwrap_or_else(|| exact(a, b))
-}
-
-/// In FP32 throughout. burn's own choice for FP32 tensors may be a kernel that cuts operands to TF32,
-/// with 11 significant bits; those that run on plain units do not.
-///
-/// # Panics
-/// Never: the naive kernel takes any shape, and burn relies on that too.
-pub(super) fn exact<R: CubeRuntime>(a: CubeTensor<R>, b: CubeTensor<R>) -> CubeTensor<R> {
-    let (rank, m) = (a.meta.num_dims(), a.meta.shape());
-    let (m, n) = (m[rank - 2], b.meta.shape()[rank - 1]);
-    // Large tiles reuse more; small matrices would leave most of one empty.
-    let tile_size = if m.min(n) >= 256 {
-        TileSizeSelection::MaxTileSize
-    } else {
-        TileSizeSelection::MinTileSize
-    };
-    let strategies = [
-        Strategy::DoubleUnit(BlueprintStrategy::Inferred(DoubleUnitSelectionArgs {
-            tile_size,
-        })),
-        Strategy::SimpleUnit(BlueprintStrategy::Inferred(SimpleUnitSelectionArgs {
-            tile_size,
-        })),
-        Strategy::Naive,
-    ];
-    first_of(&strategies, &a, &b).expect("the naive kernel takes any shape")
+    first_of(&strategies, &short_a, &short_b).unwrap_or_else(|| exact::product(a, b))
 }
 
 /// The FP32 product by the first kernel that takes the operands.

@@ -8,7 +8,7 @@ use cubecl::Runtime;
 use cubecl::future::block_on;
 use cubecl::wgpu::vulkan::request_vulkan_device;
 use std::collections::BTreeMap;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, OnceLock, PoisonError};
 use wgpu::{Adapter, Backend, Backends, DeviceType, Instance, InstanceDescriptor};
 
 /// FP32 on a device that Vulkan offers, kernels compiled to SPIR-V.
@@ -22,8 +22,8 @@ static OPEN: Mutex<BTreeMap<usize, WgpuDevice>> = Mutex::new(BTreeMap::new());
 
 impl Gpus for Vulkan {
     fn list() -> Result<Vec<Gpu>, String> {
-        let (_instance, adapters) = adapters()?;
-        Ok(adapters.iter().map(describe).collect())
+        let (_, all) = adapters()?;
+        Ok(all.iter().map(describe).collect())
     }
 
     fn open(index: usize) -> Result<WgpuDevice, String> {
@@ -41,24 +41,29 @@ impl Gpus for Vulkan {
     }
 }
 
-/// Every device, cards first and what computes on the CPU last.
-fn adapters() -> Result<(Instance, Vec<Adapter>), String> {
-    let instance = Instance::new(InstanceDescriptor {
-        backends: Backends::VULKAN,
-        ..InstanceDescriptor::new_without_display_handle()
+/// Every device, cards first and what computes on the CPU last. Asked once: each time, layers of the driver write to
+/// standard error where there is no desktop.
+fn adapters() -> Result<&'static (Instance, Vec<Adapter>), String> {
+    static ALL: OnceLock<(Instance, Vec<Adapter>)> = OnceLock::new();
+    let found = ALL.get_or_init(|| {
+        let instance = Instance::new(InstanceDescriptor {
+            backends: Backends::VULKAN,
+            ..InstanceDescriptor::new_without_display_handle()
+        });
+        let mut all = block_on(instance.enumerate_adapters(Backends::VULKAN));
+        all.sort_by_key(|adapter| match adapter.get_info().device_type {
+            DeviceType::DiscreteGpu => 0,
+            DeviceType::IntegratedGpu => 1,
+            DeviceType::VirtualGpu => 2,
+            DeviceType::Other => 3,
+            DeviceType::Cpu => 4,
+        });
+        (instance, all)
     });
-    let mut all = block_on(instance.enumerate_adapters(Backends::VULKAN));
-    all.sort_by_key(|adapter| match adapter.get_info().device_type {
-        DeviceType::DiscreteGpu => 0,
-        DeviceType::IntegratedGpu => 1,
-        DeviceType::VirtualGpu => 2,
-        DeviceType::Other => 3,
-        DeviceType::Cpu => 4,
-    });
-    if all.is_empty() {
+    if found.1.is_empty() {
         return Err(missing());
     }
-    Ok((instance, all))
+    Ok(found)
 }
 
 /// What keeps Vulkan from offering a device.
@@ -114,22 +119,20 @@ fn memory(adapter: &Adapter) -> u64 {
 }
 
 fn start(index: usize) -> Result<WgpuDevice, String> {
-    let (instance, mut all) = adapters()?;
-    if index >= all.len() {
+    let (instance, all) = adapters()?;
+    let Some(adapter) = all.get(index) else {
         let known: Vec<_> = all.iter().map(describe).collect();
         return Err(no_such("vulkan", &known));
-    }
-    let adapter = all.swap_remove(index);
-    let Some((device, queue)) = block_on(request_vulkan_device(&adapter)) else {
+    };
+    let Some((device, queue)) = block_on(request_vulkan_device(adapter)) else {
         return Err(format!(
             "{} lacks the Vulkan memory model or buffer device addresses (Vulkan 1.2), which every kernel needs",
             adapter.get_info().name
         ));
     };
-    let name = adapter.get_info().name;
     let setup = WgpuSetup {
-        instance,
-        adapter,
+        instance: instance.clone(),
+        adapter: adapter.clone(),
         device,
         queue,
         backend: Backend::Vulkan,
@@ -144,7 +147,8 @@ fn start(index: usize) -> Result<WgpuDevice, String> {
         Ok(device)
     } else {
         Err(format!(
-            "{name} lacks {}, which the kernels need",
+            "{} lacks {}, which the kernels need",
+            adapter.get_info().name,
             lacking.join(", ")
         ))
     }
