@@ -56,8 +56,9 @@ const CASES: [Case; 3] = [
     },
 ];
 
-/// Attention with an eighth of the places forbidden, and one query that may see nothing. Values are multiples of 1/64 times
-/// `size`, a power of two: products are exact, so scores are rounded alike whatever the order of sums.
+/// Attention with an eighth of the places forbidden, and one query that may see nothing. Values are multiples of 1/64, those
+/// of values and output gradients times `size`, a power of two: products are exact, so scores are rounded alike whatever the
+/// order of sums.
 pub(crate) fn check_attention<B: Kernels>(
     device: &B::Device,
     shape: AttentionShape,
@@ -66,11 +67,12 @@ pub(crate) fn check_attention<B: Kernels>(
 ) -> Vec<Agreement> {
     let [b, n, queries, keys, d] = shape;
     let mut draw = Draw(seed);
-    let mut exact = |rows: usize| -> Vec<f32> {
+    let mut exact = |(rows, size): (usize, f32)| -> Vec<f32> {
         let values = draw.many(b * n * rows * d, 64.0);
         values.iter().map(|x| x.round() / 64.0 * size).collect()
     };
-    let [q, k, v, dy] = [queries, keys, keys, queries].map(&mut exact);
+    let sizes = [(queries, 1.0), (keys, 1.0), (keys, size), (queries, size)];
+    let [q, k, v, dy] = sizes.map(&mut exact);
     let places = 0..b * queries * keys;
     let mask = places.map(|i| i < keys || draw.one() > 0.75).collect();
     let (mask, both) = (
@@ -116,7 +118,7 @@ pub(crate) fn check_attention<B: Kernels>(
 }
 
 /// As with query-key layer scaling in the third layer; gradients beyond the range of FP16 stay finite.
-fn scoring(format: Option<HalfFormat>) -> Scoring {
+pub(super) fn scoring(format: Option<HalfFormat>) -> Scoring {
     let rounding = format.map(|format| Rounding {
         format,
         site: None,

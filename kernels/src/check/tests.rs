@@ -25,6 +25,36 @@ fn properties<B: Kernels>(device: &B::Device, rows: usize, width: usize, seed: u
     }
 }
 
+/// Of two queries one has the FP16 scores ∞ and 300, the other 300 and 1.
+fn a_score_that_overflows_spoils_its_query<B: Kernels>(device: &B::Device) {
+    let rounding = crate::Rounding {
+        format: HalfFormat::Fp16,
+        site: None,
+        saturates: true,
+    };
+    let scoring = Scoring {
+        factor: 1.0,
+        fill: -1e4,
+        scores: Some(rounding.clone()),
+        probabilities: Some(rounding),
+    };
+    let of = |values: [f32; 2]| {
+        Tensor::<B, 4>::from_data(TensorData::new(values.to_vec(), [1, 1, 2, 1]), device)
+    };
+    let mask = TensorData::new(vec![false; 4], [1, 1, 2, 2]);
+    let mask = Tensor::<B, 4, Bool>::from_data(mask, device);
+    let qkv = [of([300.0, 1.0]), of([300.0, 1.0]), of([2.0, 5.0])];
+    for found in masked_attention(qkv, mask, &scoring) {
+        let found: Vec<f32> = found.into_data().to_vec().unwrap();
+        assert!(found[0].is_nan() && !found[1].is_nan(), "{found:?}");
+    }
+}
+
+#[test]
+fn a_score_that_overflows_spoils_its_query_on_the_cpu() {
+    a_score_that_overflows_spoils_its_query::<Flex>(&Default::default());
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(32))]
 
@@ -49,10 +79,11 @@ fn keeps_to_the_specification<G: crate::Gpus>(device: &G::Device) {
     for agreement in check_softmax::<G>(device, [1, 300, 300, 3], 6) {
         assert!(agreement.passed(), "{agreement:?}");
     }
-    // Scores, and gradients of probabilities, beyond the range of FP16.
-    for agreement in check_attention::<G>(device, [1, 2, 40, 35, 9], 128.0, 7) {
+    // Gradients of probabilities beyond the range of FP16.
+    for agreement in check_attention::<G>(device, [1, 2, 40, 35, 9], 256.0, 7) {
         assert!(agreement.passed(), "{agreement:?}");
     }
+    a_score_that_overflows_spoils_its_query::<G>(device);
     // Terms that are no multiple of a tile's, and both sizes of tile.
     for sizes in [[2, 40, 9], [1, 1, 1], [65, 17, 200], [600, 33, 580]] {
         for agreement in check_product::<G>(device, sizes, 7) {
@@ -68,6 +99,16 @@ fn keeps_to_the_specification<G: crate::Gpus>(device: &G::Device) {
         download::<G>(all.gamma, 77)
     };
     assert_eq!(gradients(), gradients());
+    let attended = || {
+        let x = upload::<G>(&x, &[2, 2, 70, 55], device);
+        let mask = TensorData::new(vec![false; 2 * 70 * 70], [2, 1, 70, 70]);
+        let mask = || Tensor::<G, 4, Bool>::from_data(mask.clone(), device).into_primitive();
+        let (qkv, scoring) = ([x.clone(), x.clone(), x.clone()], attention::scoring(None));
+        let [y, statistics] = G::masked_attention(qkv.clone(), mask(), &scoring);
+        let all = G::masked_attention_backward(qkv, mask(), statistics, y, &scoring);
+        all.map(|x| download::<G>(x, 200 * 77))
+    };
+    assert_eq!(attended(), attended());
 }
 
 #[cfg(feature = "cuda")]

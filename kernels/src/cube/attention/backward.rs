@@ -2,12 +2,10 @@
 
 use super::super::elementwise::{Rounded, rounded};
 use super::scores::{
-    Corner, Heads, are_seen, block, heads, numbers, pair, put_numbers, scores, softmax,
+    Corner, Heads, block, exists, heads, is_forbidden, kept, pair, scores, softmax,
 };
-use super::tile::{
-    ACROSS, MEMORY, OWN, SIDE, TILE, add_product, dots, gather, share, write, zeros,
-};
-use super::{Case, KEPT, Point, Sizes};
+use super::tile::{MEMORY, OWN, PART, PARTS, TILE, add_product, dots, part, parts, write, zeros};
+use super::{Case, Point, Sizes};
 use crate::HalfFormat;
 use cubecl::prelude::*;
 
@@ -39,6 +37,7 @@ fn largest(format: Rounded) -> f32 {
 /// Stored gradients of a tile's probabilities, `dy vᵀ`.
 #[cube]
 fn probability_gradients(
+    tile: &mut SharedMemory<f32>,
     dy: &Array<f32>,
     v: &Array<f32>,
     heads: &Heads,
@@ -46,10 +45,9 @@ fn probability_gradients(
     a: &mut SharedMemory<f32>,
     b: &mut SharedMemory<f32>,
     #[comptime] case: Case,
-) -> Array<f32> {
-    let mut dp = zeros(OWN);
+) {
     dots(
-        &mut dp,
+        tile,
         dy,
         &heads.queries,
         corner.query,
@@ -59,38 +57,34 @@ fn probability_gradients(
         a,
         b,
     );
-    #[unroll]
-    for i in 0..OWN {
-        dp[i] = stored(dp[i], case.probabilities);
+    let (_, _, start) = part();
+    for i in 0..PART {
+        tile[start + i] = stored(tile[start + i], case.probabilities);
     }
-    dp
 }
 
-/// Stored gradients of a tile's scores, in the place of `dp`; 0 where there is none.
+/// Stored gradients of a unit's part of a tile of scores, in the place of `dp`; 0 where there is none.
 #[cube]
 fn score_gradients<M: Int>(
-    p: &Array<f32>,
-    dp: &mut Array<f32>,
-    along: &Array<f32>,
+    p: &SharedMemory<f32>,
+    dp: &mut SharedMemory<f32>,
+    along: f32,
     forbidden: &Array<M>,
     corner: &Corner,
     sizes: &Sizes,
     #[comptime] case: Case,
 ) {
-    #[unroll]
-    for i in 0..SIDE {
-        #[unroll]
-        for j in 0..SIDE {
-            let (query, key) = pair(corner, i, j);
-            let mut value = 0.0f32;
-            if query < sizes.queries && key < sizes.keys {
-                if forbidden[corner.mask + query * sizes.keys + key] == M::from_int(0) {
-                    let dx = p[i * SIDE + j] * (dp[i * SIDE + j] - along[i]);
-                    value = stored(dx * sizes.factor, case.scores);
-                }
+    let (_, _, start) = part();
+    for i in 0..PART {
+        let place = pair(corner, i);
+        let mut value = 0.0f32;
+        if exists(place, sizes) {
+            if !is_forbidden(forbidden, corner, place, sizes) {
+                let dx = p[start + i] * (dp[start + i] - along);
+                value = stored(dx * sizes.factor, case.scores);
             }
-            dp[i * SIDE + j] = value;
         }
+        dp[start + i] = value;
     }
 }
 
@@ -113,65 +107,56 @@ pub(crate) fn query_gradient_kernel<M: Int>(
     let (index, query) = block(q.len() / width, sizes.queries);
     let heads = heads(index, sizes, width);
     let mask = heads.mask;
-    let first = index * sizes.queries;
-    let largest = numbers(statistics, first, query, sizes.queries, KEPT, 0usize);
-    let sum = numbers(statistics, first, query, sizes.queries, KEPT, 1usize);
+    let (largest, sum) = kept(statistics, query, index, sizes);
     let mut a = SharedMemory::<f32>::new(MEMORY);
     let mut b = SharedMemory::<f32>::new(MEMORY);
-    let mut shared = SharedMemory::<f32>::new(MEMORY);
-    let mut along = zeros(SIDE);
+    let mut p = SharedMemory::<f32>::new(MEMORY);
+    let mut ds = SharedMemory::<f32>::new(MEMORY);
+    let (row, column, start) = part();
+    let mut own = 0.0f32;
     let mut key = 0usize;
     while key < sizes.keys {
         let corner = Corner { query, key, mask };
-        let mut p = scores(
-            q, k, forbidden, &heads, &corner, sizes, &mut a, &mut b, case,
+        scores(
+            &mut p, q, k, forbidden, &heads, &corner, sizes, &mut a, &mut b, case,
         );
-        softmax(&mut p, &largest, &sum, &corner, sizes);
+        let mut needed = softmax(&mut p, largest, sum, &corner, sizes, &mut a);
         // 0 times an infinity is NaN, which a loss scale has to see.
-        let mut needed = true;
-        if comptime!(case.probabilities.format == Rounded::No) {
-            needed = are_seen(&p, &mut a);
+        if comptime!(case.probabilities.format != Rounded::No) {
+            needed = true;
         }
         if needed {
-            let dp = probability_gradients(dy, v, &heads, &corner, &mut a, &mut b, case);
-            #[unroll]
-            for i in 0..SIDE {
-                #[unroll]
-                for j in 0..SIDE {
-                    along[i] += p[i * SIDE + j] * dp[i * SIDE + j];
-                }
+            probability_gradients(&mut ds, dy, v, &heads, &corner, &mut a, &mut b, case);
+            for i in 0..PART {
+                own += p[start + i] * ds[start + i];
             }
         }
         key += TILE;
     }
-    let all = gather(&along, &mut a);
+    let all = parts(own, &mut a);
+    let mut along = 0.0f32;
     #[unroll]
-    for i in 0..SIDE {
-        let mut total = 0.0f32;
-        #[unroll]
-        for j in 0..ACROSS {
-            total += all[i * ACROSS + j];
-        }
-        along[i] = total;
+    for i in 0..PARTS {
+        along += all[i];
     }
-    put_numbers(sums, &along, first, query, sizes.queries, 1usize, 0usize);
+    if column == 0 && query + row < sizes.queries {
+        sums[index * sizes.queries + query + row] = along;
+    }
     let mut gradient = zeros(comptime!(width.div_ceil(TILE) * OWN));
     let mut key = 0usize;
     while key < sizes.keys {
         let corner = Corner { query, key, mask };
-        let mut p = scores(
-            q, k, forbidden, &heads, &corner, sizes, &mut a, &mut b, case,
+        scores(
+            &mut p, q, k, forbidden, &heads, &corner, sizes, &mut a, &mut b, case,
         );
-        softmax(&mut p, &largest, &sum, &corner, sizes);
-        if are_seen(&p, &mut a) {
-            let mut ds = probability_gradients(dy, v, &heads, &corner, &mut a, &mut b, case);
-            score_gradients(&p, &mut ds, &along, forbidden, &corner, sizes, case);
-            share(&mut shared, &ds);
-            add_product(&mut gradient, &shared, false, k, &heads.keys, key, &mut b);
+        if softmax(&mut p, largest, sum, &corner, sizes, &mut a) {
+            probability_gradients(&mut ds, dy, v, &heads, &corner, &mut a, &mut b, case);
+            score_gradients(&p, &mut ds, along, forbidden, &corner, sizes, case);
+            add_product(&mut gradient, &ds, false, k, &heads.keys, key, &mut b);
         }
         key += TILE;
     }
-    write(dq, &heads.queries, query, &gradient);
+    write(dq, &heads.queries, query, &gradient, &mut a);
 }
 
 /// A block of keys: their gradients and those of their values.
@@ -194,44 +179,35 @@ pub(crate) fn key_gradient_kernel<M: Int>(
     let (index, key) = block(k.len() / width, sizes.keys);
     let heads = heads(index, sizes, width);
     let mask = heads.mask;
-    let first = index * sizes.queries;
     let mut a = SharedMemory::<f32>::new(MEMORY);
     let mut b = SharedMemory::<f32>::new(MEMORY);
-    let mut shared = SharedMemory::<f32>::new(MEMORY);
+    let mut p = SharedMemory::<f32>::new(MEMORY);
+    let mut ds = SharedMemory::<f32>::new(MEMORY);
+    let (row, _, start) = part();
     let mut of_key = zeros(comptime!(width.div_ceil(TILE) * OWN));
     let mut of_value = zeros(comptime!(width.div_ceil(TILE) * OWN));
     let mut query = 0usize;
     while query < sizes.queries {
         let corner = Corner { query, key, mask };
-        let largest = numbers(statistics, first, query, sizes.queries, KEPT, 0usize);
-        let sum = numbers(statistics, first, query, sizes.queries, KEPT, 1usize);
-        let along = numbers(sums, first, query, sizes.queries, 1usize, 0usize);
-        let mut p = scores(
-            q, k, forbidden, &heads, &corner, sizes, &mut a, &mut b, case,
+        let (largest, sum) = kept(statistics, query, index, sizes);
+        scores(
+            &mut p, q, k, forbidden, &heads, &corner, sizes, &mut a, &mut b, case,
         );
-        softmax(&mut p, &largest, &sum, &corner, sizes);
-        if are_seen(&p, &mut a) {
-            let mut ds = probability_gradients(dy, v, &heads, &corner, &mut a, &mut b, case);
-            score_gradients(&p, &mut ds, &along, forbidden, &corner, sizes, case);
-            #[unroll]
-            for i in 0..OWN {
-                p[i] = rounded(p[i], case.probabilities.format);
+        if softmax(&mut p, largest, sum, &corner, sizes, &mut a) {
+            let mut along = 0.0f32;
+            if query + row < sizes.queries {
+                along = sums[index * sizes.queries + query + row];
             }
-            share(&mut shared, &p);
-            add_product(
-                &mut of_value,
-                &shared,
-                true,
-                dy,
-                &heads.queries,
-                query,
-                &mut b,
-            );
-            share(&mut shared, &ds);
-            add_product(&mut of_key, &shared, true, q, &heads.queries, query, &mut b);
+            probability_gradients(&mut ds, dy, v, &heads, &corner, &mut a, &mut b, case);
+            score_gradients(&p, &mut ds, along, forbidden, &corner, sizes, case);
+            for i in 0..PART {
+                p[start + i] = rounded(p[start + i], case.probabilities.format);
+            }
+            add_product(&mut of_value, &p, true, dy, &heads.queries, query, &mut b);
+            add_product(&mut of_key, &ds, true, q, &heads.queries, query, &mut b);
         }
         query += TILE;
     }
-    write(dk, &heads.keys, key, &of_key);
-    write(dv, &heads.keys, key, &of_value);
+    write(dk, &heads.keys, key, &of_key, &mut a);
+    write(dv, &heads.keys, key, &of_value, &mut a);
 }

@@ -1,12 +1,12 @@
 //! Context of a block of queries.
 
 use super::super::elementwise::rounded;
-use super::scores::{Corner, are_seen, block, heads, include, join, put_numbers, scores, softmax};
-use super::tile::{MEMORY, OWN, SIDE, TILE, add_product, share, write, zeros};
+use super::scores::{Corner, block, heads, include, join, scores, softmax};
+use super::tile::{MEMORY, OWN, PART, TILE, add_product, part, write, zeros};
 use super::{Case, KEPT, LEAST, Sizes};
 use cubecl::prelude::*;
 
-/// A block of queries: context and statistics.
+/// A block of queries: context, and the largest score and the sum of each.
 #[cube(launch)]
 pub(crate) fn attention_kernel<M: Int>(
     q: &Array<f32>,
@@ -25,51 +25,41 @@ pub(crate) fn attention_kernel<M: Int>(
     let mask = heads.mask;
     let mut a = SharedMemory::<f32>::new(MEMORY);
     let mut b = SharedMemory::<f32>::new(MEMORY);
-    let mut shared = SharedMemory::<f32>::new(MEMORY);
-    let mut largest = zeros(SIDE);
-    let mut sum = zeros(SIDE);
-    #[unroll]
-    for i in 0..SIDE {
-        largest[i] = f32::new(LEAST);
-    }
+    let mut p = SharedMemory::<f32>::new(MEMORY);
+    let mut largest = f32::new(LEAST);
+    let mut sum = 0.0f32;
     let mut key = 0usize;
     while key < sizes.keys {
         let corner = Corner { query, key, mask };
-        let x = scores(
-            q, k, forbidden, &heads, &corner, sizes, &mut a, &mut b, case,
+        scores(
+            &mut p, q, k, forbidden, &heads, &corner, sizes, &mut a, &mut b, case,
         );
-        include(&mut largest, &mut sum, &x, &corner, sizes);
+        let (most, total) = include(&p, largest, sum, &corner, sizes);
+        largest = most;
+        sum = total;
         key += TILE;
     }
-    join(&mut largest, &mut sum, &mut a);
+    let (largest, sum) = join(largest, sum, &mut a);
     let mut context = zeros(comptime!(width.div_ceil(TILE) * OWN));
+    let (row, column, start) = part();
     let mut key = 0usize;
     while key < sizes.keys {
         let corner = Corner { query, key, mask };
-        let mut p = scores(
-            q, k, forbidden, &heads, &corner, sizes, &mut a, &mut b, case,
+        scores(
+            &mut p, q, k, forbidden, &heads, &corner, sizes, &mut a, &mut b, case,
         );
-        softmax(&mut p, &largest, &sum, &corner, sizes);
-        #[unroll]
-        for i in 0..OWN {
-            p[i] = rounded(p[i], case.probabilities.format);
-        }
-        if are_seen(&p, &mut a) {
-            share(&mut shared, &p);
-            add_product(&mut context, &shared, false, v, &heads.keys, key, &mut b);
+        if softmax(&mut p, largest, sum, &corner, sizes, &mut a) {
+            for i in 0..PART {
+                p[start + i] = rounded(p[start + i], case.probabilities.format);
+            }
+            add_product(&mut context, &p, false, v, &heads.keys, key, &mut b);
         }
         key += TILE;
     }
-    write(y, &heads.queries, query, &context);
-    let first = index * sizes.queries;
-    put_numbers(
-        statistics,
-        &largest,
-        first,
-        query,
-        sizes.queries,
-        KEPT,
-        0usize,
-    );
-    put_numbers(statistics, &sum, first, query, sizes.queries, KEPT, 1usize);
+    write(y, &heads.queries, query, &context, &mut a);
+    if column == 0 && query + row < sizes.queries {
+        let at = (index * sizes.queries + query + row) * KEPT;
+        statistics[at] = largest;
+        statistics[at + 1] = sum;
+    }
 }

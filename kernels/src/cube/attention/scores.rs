@@ -1,8 +1,8 @@
 //! What forward and backward pass share: where a cube is, scores, probabilities, and numbers of queries.
 
 use super::super::elementwise::rounded;
-use super::tile::{ACROSS, Head, OWN, SIDE, TILE, any, dots, first_own, gather, zeros};
-use super::{Case, LEAST, Sizes};
+use super::tile::{Head, PART, PARTS, TILE, any, dots, part, parts};
+use super::{Case, KEPT, LEAST, Sizes};
 use cubecl::prelude::*;
 
 /// Matrices of a head, and where the mask of its sequence begins.
@@ -51,44 +51,55 @@ fn head(index: usize, rows: usize, #[comptime] width: usize) -> Head {
     }
 }
 
-/// Query and key of a unit's value.
+/// Query and key of a value of a unit's part.
 #[cube]
-pub(super) fn pair(corner: &Corner, #[comptime] i: usize, #[comptime] j: usize) -> (usize, usize) {
-    let (row, column) = first_own();
-    (
-        corner.query + row + ACROSS * i,
-        corner.key + column + ACROSS * j,
-    )
+pub(super) fn pair(corner: &Corner, i: usize) -> (usize, usize) {
+    let (row, column, _) = part();
+    (corner.query + row, corner.key + column + i)
+}
+
+/// Whether there are such a query and key.
+#[cube]
+pub(super) fn exists(pair: (usize, usize), sizes: &Sizes) -> bool {
+    pair.0 < sizes.queries && pair.1 < sizes.keys
+}
+
+/// Whether the key is forbidden to the query.
+#[cube]
+pub(super) fn is_forbidden<M: Int>(
+    forbidden: &Array<M>,
+    corner: &Corner,
+    pair: (usize, usize),
+    sizes: &Sizes,
+) -> bool {
+    forbidden[corner.mask + pair.0 * sizes.keys + pair.1] != M::from_int(0)
 }
 
 /// Whether a query of the tile may see a key of it.
 #[cube]
-pub(super) fn is_open<M: Int>(
+fn is_open<M: Int>(
     forbidden: &Array<M>,
     corner: &Corner,
     sizes: &Sizes,
     memory: &mut SharedMemory<f32>,
 ) -> bool {
     let mut open = false;
-    #[unroll]
-    for i in 0..SIDE {
-        #[unroll]
-        for j in 0..SIDE {
-            let (query, key) = pair(corner, i, j);
-            if query < sizes.queries && key < sizes.keys {
-                if forbidden[corner.mask + query * sizes.keys + key] == M::from_int(0) {
-                    open = true;
-                }
+    for i in 0..PART {
+        let place = pair(corner, i);
+        if exists(place, sizes) {
+            if !is_forbidden(forbidden, corner, place, sizes) {
+                open = true;
             }
         }
     }
     any(open, memory)
 }
 
-/// A tile of scores as the softmax takes them, and [`LEAST`] where there is no key. Where no key is allowed nothing is
-/// multiplied.
+/// A tile of scores as the softmax takes them, and [`LEAST`] where there is no query or key. Where no key is allowed nothing
+/// is multiplied. Every unit may read its own part at once.
 #[cube]
 pub(super) fn scores<M: Int>(
+    tile: &mut SharedMemory<f32>,
     q: &Array<f32>,
     k: &Array<f32>,
     forbidden: &Array<M>,
@@ -98,11 +109,10 @@ pub(super) fn scores<M: Int>(
     a: &mut SharedMemory<f32>,
     b: &mut SharedMemory<f32>,
     #[comptime] case: Case,
-) -> Array<f32> {
-    let mut x = zeros(OWN);
+) {
     if is_open(forbidden, corner, sizes, a) {
         dots(
-            &mut x,
+            tile,
             q,
             &heads.queries,
             corner.query,
@@ -113,156 +123,108 @@ pub(super) fn scores<M: Int>(
             b,
         );
     }
-    #[unroll]
-    for i in 0..SIDE {
-        #[unroll]
-        for j in 0..SIDE {
-            let (query, key) = pair(corner, i, j);
-            let mut value = f32::new(LEAST);
-            if query < sizes.queries && key < sizes.keys {
-                value = rounded(x[i * SIDE + j], case.scores.format) * sizes.factor;
-                if forbidden[corner.mask + query * sizes.keys + key] != M::from_int(0) {
-                    value = sizes.fill;
-                }
+    let (_, _, start) = part();
+    for i in 0..PART {
+        let place = pair(corner, i);
+        let mut value = f32::new(LEAST);
+        if exists(place, sizes) {
+            if is_forbidden(forbidden, corner, place, sizes) {
+                value = sizes.fill;
+            } else {
+                value = rounded(tile[start + i], case.scores.format) * sizes.factor;
             }
-            x[i * SIDE + j] = value;
         }
+        tile[start + i] = value;
     }
-    x
 }
 
-/// From a tile of scores to its probabilities before they are stored, in place; 0 where there is no query or key.
+/// From a unit's part of a tile of scores to probabilities before they are stored, in place; 0 where there is no query or
+/// key. Whether the tile has one other than 0.
 #[cube]
 pub(super) fn softmax(
-    x: &mut Array<f32>,
-    largest: &Array<f32>,
-    sum: &Array<f32>,
+    tile: &mut SharedMemory<f32>,
+    largest: f32,
+    sum: f32,
     corner: &Corner,
     sizes: &Sizes,
-) {
-    #[unroll]
-    for i in 0..SIDE {
-        #[unroll]
-        for j in 0..SIDE {
-            let (query, key) = pair(corner, i, j);
-            let mut p = 0.0f32;
-            if query < sizes.queries && key < sizes.keys {
-                p = f32::exp(x[i * SIDE + j] - largest[i]) / sum[i];
-            }
-            x[i * SIDE + j] = p;
-        }
-    }
-}
-
-/// Whether a tile has a probability other than 0.
-#[cube]
-pub(super) fn are_seen(p: &Array<f32>, memory: &mut SharedMemory<f32>) -> bool {
+    memory: &mut SharedMemory<f32>,
+) -> bool {
+    let (_, _, start) = part();
     let mut seen = false;
-    #[unroll]
-    for i in 0..OWN {
-        if p[i] != 0.0f32 {
+    for i in 0..PART {
+        let mut p = 0.0f32;
+        if exists(pair(corner, i), sizes) {
+            p = f32::exp(tile[start + i] - largest) / sum;
+        }
+        if p != 0.0f32 {
             seen = true;
         }
+        tile[start + i] = p;
     }
     any(seen, memory)
 }
 
-/// Takes a tile of scores into each row's largest and sum.
+/// The largest of a row's scores and the sum of exponentials, with a unit's part of a tile taken in.
 #[cube]
 pub(super) fn include(
-    largest: &mut Array<f32>,
-    sum: &mut Array<f32>,
-    x: &Array<f32>,
+    tile: &SharedMemory<f32>,
+    largest: f32,
+    sum: f32,
     corner: &Corner,
     sizes: &Sizes,
-) {
-    #[unroll]
-    for i in 0..SIDE {
-        let mut most = largest[i];
-        #[unroll]
-        for j in 0..SIDE {
-            if x[i * SIDE + j] > most {
-                most = x[i * SIDE + j];
-            }
+) -> (f32, f32) {
+    let (_, _, start) = part();
+    let mut most = largest;
+    for i in 0..PART {
+        if tile[start + i] > most {
+            most = tile[start + i];
         }
-        let mut total = sum[i] * f32::exp(largest[i] - most);
-        #[unroll]
-        for j in 0..SIDE {
-            let (_, key) = pair(corner, i, j);
-            if key < sizes.keys {
-                total += f32::exp(x[i * SIDE + j] - most);
-            }
-        }
-        largest[i] = most;
-        sum[i] = total;
     }
+    let mut total = sum * f32::exp(largest - most);
+    for i in 0..PART {
+        if exists(pair(corner, i), sizes) {
+            total += f32::exp(tile[start + i] - most);
+        }
+    }
+    (most, total)
 }
 
-/// Joins what all units of a row have of it.
+/// The same of a whole row, from what its units have of it.
 #[cube]
-pub(super) fn join(largest: &mut Array<f32>, sum: &mut Array<f32>, memory: &mut SharedMemory<f32>) {
-    let all_largest = gather(largest, memory);
-    let all_sums = gather(sum, memory);
+pub(super) fn join(largest: f32, sum: f32, memory: &mut SharedMemory<f32>) -> (f32, f32) {
+    let all_largest = parts(largest, memory);
+    let all_sums = parts(sum, memory);
+    let mut most = all_largest[0];
     #[unroll]
-    for i in 0..SIDE {
-        let mut most = all_largest[i * ACROSS];
-        #[unroll]
-        for j in 0..ACROSS {
-            if all_largest[i * ACROSS + j] > most {
-                most = all_largest[i * ACROSS + j];
-            }
+    for i in 0..PARTS {
+        if all_largest[i] > most {
+            most = all_largest[i];
         }
-        let mut total = 0.0f32;
-        #[unroll]
-        for j in 0..ACROSS {
-            total += all_sums[i * ACROSS + j] * f32::exp(all_largest[i * ACROSS + j] - most);
-        }
-        // NaN where the sum is: a comparison passes over it.
-        largest[i] = most + total * 0.0f32;
-        sum[i] = total;
     }
+    let mut total = 0.0f32;
+    #[unroll]
+    for i in 0..PARTS {
+        total += all_sums[i] * f32::exp(all_largest[i] - most);
+    }
+    // NaN where the sum is: a comparison passes over it.
+    (most + total * 0.0f32, total)
 }
 
-/// One of `per` numbers of a unit's rows; 0 where there is no row.
+/// What the forward pass has kept of a unit's row; zeros where there is none.
 #[cube]
-pub(super) fn numbers(
-    x: &Array<f32>,
-    first: usize,
-    row: usize,
-    rows: usize,
-    #[comptime] per: usize,
-    #[comptime] which: usize,
-) -> Array<f32> {
-    let (own, _) = first_own();
-    let mut all = zeros(SIDE);
-    #[unroll]
-    for i in 0..SIDE {
-        let r = row + own + ACROSS * i;
-        if r < rows {
-            all[i] = x[(first + r) * per + which];
-        }
+pub(super) fn kept(
+    statistics: &Array<f32>,
+    query: usize,
+    index: usize,
+    sizes: &Sizes,
+) -> (f32, f32) {
+    let (row, _, _) = part();
+    let mut largest = 0.0f32;
+    let mut sum = 0.0f32;
+    if query + row < sizes.queries {
+        let at = (index * sizes.queries + query + row) * KEPT;
+        largest = statistics[at];
+        sum = statistics[at + 1];
     }
-    all
-}
-
-#[cube]
-pub(super) fn put_numbers(
-    x: &mut Array<f32>,
-    own: &Array<f32>,
-    first: usize,
-    row: usize,
-    rows: usize,
-    #[comptime] per: usize,
-    #[comptime] which: usize,
-) {
-    let (first_row, column) = first_own();
-    if column == 0 {
-        #[unroll]
-        for i in 0..SIDE {
-            let r = row + first_row + ACROSS * i;
-            if r < rows {
-                x[(first + r) * per + which] = own[i];
-            }
-        }
-    }
+    (largest, sum)
 }

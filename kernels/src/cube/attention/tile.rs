@@ -6,16 +6,20 @@ use cubecl::prelude::*;
 pub(super) const TILE: usize = 32;
 
 /// Rows of a tile that a unit has, and columns; in steps of [`ACROSS`], so that neighbours read neighbouring places.
-pub(super) const SIDE: usize = 4;
+const SIDE: usize = 4;
 
 /// Values of a tile that a unit has.
 pub(super) const OWN: usize = SIDE * SIDE;
 
 /// Units across a tile.
-pub(super) const ACROSS: usize = TILE / SIDE;
+const ACROSS: usize = TILE / SIDE;
 
 /// Units of a cube.
 pub(super) const UNITS: usize = ACROSS * ACROSS;
+
+/// Units of a row between two products, and how many of its values each has.
+pub(super) const PARTS: usize = UNITS / TILE;
+pub(super) const PART: usize = TILE / PARTS;
 
 /// From one row of a tile in shared memory to the next: odd, so that a column lies in different banks.
 const STRIDE: usize = TILE + 1;
@@ -35,7 +39,7 @@ pub(super) struct Head {
 
 /// The first row of a unit's, and its first column.
 #[cube]
-pub(super) fn first_own() -> (usize, usize) {
+fn first_own() -> (usize, usize) {
     let unit = UNIT_POS as usize;
     (unit / ACROSS, unit % ACROSS)
 }
@@ -108,10 +112,24 @@ fn multiply(
     }
 }
 
-/// Adds a tile of `x yᵀ` to a unit's values of it; `a` and `b` are for the use of this function.
+/// Puts a unit's values from `from` on into a tile of shared memory; the cube has to wait before others read them.
+#[cube]
+fn put(tile: &mut SharedMemory<f32>, own: &Array<f32>, #[comptime] from: usize) {
+    let (row, column) = first_own();
+    #[unroll]
+    for i in 0..SIDE {
+        #[unroll]
+        for j in 0..SIDE {
+            let at = (row + ACROSS * i) * STRIDE + column + ACROSS * j;
+            tile[at] = own[from + i * SIDE + j];
+        }
+    }
+}
+
+/// A tile of `x yᵀ` in shared memory; `a` and `b` are for the use of this function.
 #[cube]
 pub(super) fn dots(
-    onto: &mut Array<f32>,
+    tile: &mut SharedMemory<f32>,
     x: &Array<f32>,
     of_x: &Head,
     x_row: usize,
@@ -121,28 +139,18 @@ pub(super) fn dots(
     a: &mut SharedMemory<f32>,
     b: &mut SharedMemory<f32>,
 ) {
+    let mut own = zeros(OWN);
     let mut column = 0usize;
     while column < comptime!(of_x.width) {
         fetch(a, x, of_x, x_row, column);
         fetch(b, y, of_y, y_row, column);
         sync_cube();
-        multiply(onto, 0usize, a, false, b, false);
+        multiply(&mut own, 0usize, a, false, b, false);
         sync_cube();
         column += TILE;
     }
-}
-
-/// Puts a unit's values into a tile of shared memory.
-#[cube]
-pub(super) fn share(tile: &mut SharedMemory<f32>, own: &Array<f32>) {
-    let (row, column) = first_own();
-    #[unroll]
-    for i in 0..SIDE {
-        #[unroll]
-        for j in 0..SIDE {
-            tile[(row + ACROSS * i) * STRIDE + column + ACROSS * j] = own[i * SIDE + j];
-        }
-    }
+    put(tile, &own, 0usize);
+    sync_cube();
 }
 
 /// Adds the product of a shared tile (of its transpose, `down`) and the rows of `x` from `row` on to as many tiles as a row
@@ -166,25 +174,56 @@ pub(super) fn add_product(
     }
 }
 
-/// Writes the tiles of a block of rows from `row` on.
+/// Writes the tiles of a block of rows from `row` on, by way of `tile`.
 #[cube]
-pub(super) fn write(y: &mut Array<f32>, head: &Head, row: usize, own: &Array<f32>) {
+pub(super) fn write(
+    y: &mut Array<f32>,
+    head: &Head,
+    row: usize,
+    own: &Array<f32>,
+    tile: &mut SharedMemory<f32>,
+) {
     let width = comptime!(head.width);
-    let (first, column) = first_own();
     #[unroll]
     for chunk in 0..comptime!(width.div_ceil(TILE)) {
-        #[unroll]
-        for i in 0..SIDE {
-            #[unroll]
-            for j in 0..SIDE {
-                let r = row + first + ACROSS * i;
-                let c = chunk * TILE + column + ACROSS * j;
-                if r < head.rows && c < width {
-                    y[head.start + r * width + c] = own[chunk * OWN + i * SIDE + j];
-                }
+        put(tile, own, comptime!(chunk * OWN));
+        sync_cube();
+        let mut i = UNIT_POS as usize;
+        while i < TILE * TILE {
+            let r = i / TILE;
+            let c = i % TILE;
+            let column = chunk * TILE + c;
+            if row + r < head.rows && column < width {
+                y[head.start + (row + r) * width + column] = tile[r * STRIDE + c];
             }
+            i += UNITS;
         }
+        sync_cube();
     }
+}
+
+/// Row of a tile of which a unit has a part between two products, the first column of the part, and its place in the tile.
+#[cube]
+pub(super) fn part() -> (usize, usize, usize) {
+    let unit = UNIT_POS as usize;
+    let row = unit / PARTS;
+    let column = unit % PARTS * PART;
+    (row, column, row * STRIDE + column)
+}
+
+/// What the units of a row have of it, [`PARTS`] numbers, known to all of them.
+#[cube]
+pub(super) fn parts(own: f32, memory: &mut SharedMemory<f32>) -> Array<f32> {
+    let unit = UNIT_POS as usize;
+    memory[unit] = own;
+    sync_cube();
+    let mut all = Array::<f32>::new(PARTS);
+    #[unroll]
+    for i in 0..PARTS {
+        all[i] = memory[unit / PARTS * PARTS + i];
+    }
+    sync_cube();
+    all
 }
 
 /// Whether it holds for any unit of the cube.
@@ -202,25 +241,4 @@ pub(super) fn any(own: bool, memory: &mut SharedMemory<f32>) -> bool {
     }
     sync_cube();
     total > 0.0f32
-}
-
-/// What every unit has of its rows, [`ACROSS`] numbers for each, known to all of the row's: `SIDE` times `ACROSS` values.
-#[cube]
-pub(super) fn gather(own: &Array<f32>, tile: &mut SharedMemory<f32>) -> Array<f32> {
-    let (row, column) = first_own();
-    #[unroll]
-    for i in 0..SIDE {
-        tile[(row + ACROSS * i) * ACROSS + column] = own[i];
-    }
-    sync_cube();
-    let mut all = Array::<f32>::new(SIDE * ACROSS);
-    #[unroll]
-    for i in 0..SIDE {
-        #[unroll]
-        for j in 0..ACROSS {
-            all[i * ACROSS + j] = tile[(row + ACROSS * i) * ACROSS + j];
-        }
-    }
-    sync_cube();
-    all
 }
