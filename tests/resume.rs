@@ -96,7 +96,7 @@ fn wait_for(scratch: &Scratch, out: &str, step: u64, child: &mut Child) {
 
 #[test]
 fn killed_twice_and_continued_gives_the_bits_of_an_uninterrupted_run() {
-    Engine::ALL.iter().copied().for_each(kill_twice);
+    Engine::all().for_each(kill_twice);
 }
 
 fn kill_twice(engine: Engine) {
@@ -144,7 +144,7 @@ fn kill_twice(engine: Engine) {
 
 #[test]
 fn two_threads_give_the_bits_of_one() {
-    Engine::ALL.iter().copied().for_each(compare_threads);
+    Engine::HOST.into_iter().for_each(compare_threads);
 }
 
 fn compare_threads(engine: Engine) {
@@ -169,7 +169,7 @@ fn compare_threads(engine: Engine) {
 
 #[test]
 fn sigterm_checkpoints_and_a_finished_run_is_left_alone() {
-    Engine::ALL.iter().copied().for_each(terminate);
+    Engine::HOST.into_iter().for_each(terminate);
 }
 
 fn terminate(engine: Engine) {
@@ -199,7 +199,7 @@ fn terminate(engine: Engine) {
 /// the one right after, where it must not come again.
 #[test]
 fn a_planted_cause_comes_once_wherever_the_run_was_killed() {
-    Engine::ALL.iter().copied().for_each(kill_around_causes);
+    Engine::HOST.into_iter().for_each(kill_around_causes);
 }
 
 const CAUSES: &str = r#"

@@ -57,7 +57,7 @@ fn plan_only(scratch: &Scratch) {
 
 #[test]
 fn a_sweep_is_interrupted_continued_judged_and_reported() {
-    Engine::ALL.iter().copied().for_each(sweep);
+    Engine::HOST.into_iter().for_each(sweep);
 }
 
 fn sweep(engine: Engine) {

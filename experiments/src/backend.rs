@@ -99,7 +99,11 @@ impl Device {
         if self == Self::CPU && config.fuses() {
             return Ok(Box::new(Host));
         }
-        let alone = self.run(Alone(self))?;
+        let alone = self.run(Alone {
+            name: self.backend_name(),
+            // A pack's passes take in what lies on the host, and so do those on the host.
+            resident: self != Self::CPU && pack.is_none(),
+        })?;
         Ok(match pack {
             Some(handle) => Box::new(Packed { handle, alone }),
             None => alone,
@@ -138,7 +142,11 @@ impl Device {
 }
 
 /// The graph on the device.
-struct Alone(Device);
+struct Alone {
+    name: &'static str,
+    /// Whether the run's arrays stay on the device.
+    resident: bool,
+}
 
 impl Work for Alone {
     type Output = Box<dyn Engine>;
@@ -148,10 +156,11 @@ impl Work for Alone {
         B: AutodiffBackend + Kernels,
         B::InnerBackend: Kernels,
     {
-        Ok(Box::new(Graph::<B> {
-            device: device.clone(),
-            backend: self.0.backend_name(),
-        }))
+        Ok(Box::new(Graph::<B>::new(
+            device.clone(),
+            self.name,
+            self.resident,
+        )))
     }
 }
 

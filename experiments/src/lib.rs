@@ -4,16 +4,19 @@
 //! `experiments-text`); neither knows a tensor. Here is what does.
 //!
 //! One decision shapes this crate: master weights, gradients and Adam moments are flat `f32`
-//! slices on the host ([`parameters::Parameters`], [`optimizer::adamw::AdamW`]), and the model is built from them anew for every
-//! pass. Checkpoints, norms, clipping and resumption are then plain loops whose bits do not depend
-//! on a backend (`docs/decisions/0004-host-side-optimizer.md`).
+//! arrays ([`parameters::Parameters`], [`optimizer::adamw::AdamW`]), and the model is built from them anew for every
+//! pass. On the CPU, norms, clipping, updates and checkpoints are then plain loops
+//! (`docs/decisions/0004-host-side-optimizer.md`); on a device the arrays stay there, and come home where somebody reads them
+//! (`docs/decisions/0020-training-on-the-device.md`).
 //!
 //! | room | what is in it |
 //! | --- | --- |
 //! | [`data`] | from text to batches: objectives, planted faults, held-out passages |
+//! | [`array`] | a flat array on the host, on a device, or both |
 //! | [`parameters`] | the flat master weights and the table of what lies where |
 //! | [`numerics`] | roundings to 16 bits, the loss scale, dropout masks |
 //! | [`optimizer`] | from gradients to new weights: skipping, clipping, AdamW |
+//! | [`arithmetic`] | what a step does to whole gradients and to the optimiser's state, on the host or on a device |
 //! | [`state`] | what training changes: weights, moments, counters |
 //! | [`layers`] | the network, sub-layer by sub-layer, as tensor operations and by hand |
 //! | [`pass`] | forward and backward over one micro-batch, of one run or of several packed together |
@@ -24,6 +27,8 @@
 //! A room imports only from rooms above it in this table, and from `backend` (the device), `random` and
 //! `error`.
 
+mod arithmetic;
+mod array;
 mod backend;
 mod data;
 mod error;

@@ -2,8 +2,10 @@
 
 mod layout;
 
+use crate::array::Array;
 use crate::random::stream;
 use experiments_config::ModelConfig;
+use kernels::Ranges;
 use layout::Layout;
 use rand_distr::{Distribution, StandardNormal};
 use std::collections::HashMap;
@@ -95,7 +97,7 @@ pub(crate) struct Parameters {
     table: Vec<Parameter>,
     /// Place in the table by name.
     index: HashMap<String, usize>,
-    values: Vec<f32>,
+    values: Array,
 }
 
 impl Parameters {
@@ -127,7 +129,7 @@ impl Parameters {
         Self {
             index: names.map(|(i, p)| (p.name.clone(), i)).collect(),
             table,
-            values,
+            values: values.into(),
         }
     }
 
@@ -137,10 +139,25 @@ impl Parameters {
         &self.table
     }
 
+    /// What lies where, without names.
+    pub(crate) fn ranges(&self) -> Ranges {
+        Ranges::new(self.table.iter().map(|parameter| parameter.range.len()))
+    }
+
     /// All master weights.
     #[must_use]
     pub(crate) fn values(&self) -> &[f32] {
         &self.values
+    }
+
+    /// The same, wherever they lie.
+    pub(crate) fn array(&self) -> &Array {
+        &self.values
+    }
+
+    /// The same, to be replaced.
+    pub(crate) fn array_mut(&mut self) -> &mut Array {
+        &mut self.values
     }
 
     /// All master weights, to be updated.
@@ -302,7 +319,7 @@ mod tests {
         for gain in [1.0, 4.0] {
             scaled.init.qk_gain = Some(gain);
             let found = Parameters::initialise(&scaled, 300, 7);
-            for (i, (a, b)) in plain.values.iter().zip(&found.values).enumerate() {
+            for (i, (a, b)) in plain.values.iter().zip(found.values.iter()).enumerate() {
                 let query_or_key = plain.table.iter().any(|p| {
                     p.name.ends_with("qkv.weight")
                         && p.range.contains(&i)

@@ -7,6 +7,8 @@ pub(crate) mod fused;
 pub(crate) mod graph;
 pub(crate) mod packed;
 
+use crate::arithmetic::Arithmetic;
+use crate::arithmetic::host::HostArithmetic;
 use crate::data::{Batch, Losses};
 use crate::layers::gradients::Gradients;
 use crate::layers::tap::Tap;
@@ -36,6 +38,11 @@ pub(crate) trait Engine {
 
     /// Whether [`Run::precision`] counts what this run's activations lose.
     fn counts_range(&self) -> bool;
+
+    /// Where the arrays of a run lie between its passes.
+    fn arithmetic(&self) -> &dyn Arithmetic {
+        &HostArithmetic
+    }
 
     /// Forward and backward. The gradients are those of `scale` times the mean loss over sequences.
     fn train(&self, run: Run, scale: f64, dropout: Dropout, note: Note) -> TrainPass;

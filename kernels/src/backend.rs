@@ -1,14 +1,15 @@
 //! The backend extension and who implements it.
 
-use crate::gate::apply;
+use crate::gate::{apply, store};
 use crate::layer_norm::{self, LayerNormGradients};
 use crate::range::Pass;
-use crate::{Gate, HalfFormat, RangeCount, Rounding, Scoring, round_slice};
+use crate::ranges::{self, AdamWState, AdamWStep, RangeRounding, Ranges};
+use crate::{Gate, HalfFormat, MaskDraws, RangeCount, Rounding, Scoring, Tally, round_slice};
 use crate::{attention, cross_entropy, geglu, gelu, product, softmax};
 use burn::backend::Autodiff;
 use burn::backend::autodiff::checkpoint::strategy::CheckpointStrategy;
 use burn::tensor::FloatDType;
-use burn::tensor::backend::Backend;
+use burn::tensor::backend::{AutodiffBackend, Backend};
 use burn::tensor::ops::{ActivationOps, BoolTensor, FloatTensor, IntTensor};
 use burn_flex::Flex;
 
@@ -36,6 +37,27 @@ pub trait Kernels: Backend {
         };
         let rounded = Self::float_cast(Self::float_cast(x, half), FloatDType::F32);
         (rounded, RangeCount::default())
+    }
+
+    /// `x` stored at a point of a pass: rounded, and counted at its site where [`Kernels::COUNTS_RANGE`] is set, at
+    /// once or with [`Kernels::take_counts`].
+    fn store(x: FloatTensor<Self>, rounding: &Rounding, pass: Pass) -> FloatTensor<Self> {
+        store::<Self>(x, rounding, pass)
+    }
+
+    /// What was counted on the device since the last call, for [`crate::RangeSite::settle`] as [`RangeCount::all`] reads
+    /// it; absent where nothing is counted there.
+    fn take_counts(_tally: &Tally) -> Option<FloatTensor<Self>> {
+        None
+    }
+
+    /// A dropout mask of `len` elements drawn on the device; absent where the host draws them.
+    fn dropout_mask(
+        _draws: &MaskDraws,
+        _len: usize,
+        _device: &Self::Device,
+    ) -> Option<FloatTensor<Self>> {
+        None
     }
 
     /// The forward pass of `gate`; see [`Gate`].
@@ -153,6 +175,30 @@ pub trait Kernels: Backend {
     ) -> FloatTensor<Self> {
         cross_entropy::plain_backward::<Self>(logits, tokens, output, dy)
     }
+
+    /// [`crate::Summary`] of every range of a flat array, `[ranges · Summary::WIDTH]`.
+    fn summarise(x: FloatTensor<Self>, ranges: &Ranges) -> FloatTensor<Self> {
+        ranges::summarise::<Self>(x, ranges)
+    }
+
+    /// A flat array with the chosen ranges rounded, and what every range lost, as [`RangeCount::all`] reads it.
+    fn round_ranges(
+        x: FloatTensor<Self>,
+        ranges: &Ranges,
+        rounding: &RangeRounding,
+    ) -> [FloatTensor<Self>; 2] {
+        ranges::round::<Self>(x, ranges, rounding)
+    }
+
+    /// The state after an update by the flat gradient, and the sums of every range, as [`AdamWStep::sums`] reads them.
+    fn adamw(
+        state: AdamWState<FloatTensor<Self>>,
+        gradient: FloatTensor<Self>,
+        ranges: &Ranges,
+        step: &AdamWStep,
+    ) -> (AdamWState<FloatTensor<Self>>, FloatTensor<Self>) {
+        ranges::adamw::<Self>(state, gradient, ranges, step)
+    }
 }
 
 /// Not the plain version: Flex 0.21 casts through `half`'s conversion from `f64`, which drops the
@@ -195,6 +241,7 @@ impl Kernels for Flex {
 }
 
 impl<B: Kernels, C: CheckpointStrategy> Kernels for Autodiff<B, C> {
+    const COUNTS_RANGE: bool = B::COUNTS_RANGE;
     const COMBINES: bool = B::COMBINES;
 
     fn half_products(device: &Self::Device, format: HalfFormat) -> bool {
@@ -257,5 +304,18 @@ impl<B: Kernels, C: CheckpointStrategy> Kernels for Autodiff<B, C> {
 
     fn cross_entropy(logits: FloatTensor<Self>, tokens: IntTensor<Self>) -> FloatTensor<Self> {
         cross_entropy::differentiable::<B, C>(logits, tokens)
+    }
+
+    fn dropout_mask(
+        draws: &MaskDraws,
+        len: usize,
+        device: &Self::Device,
+    ) -> Option<FloatTensor<Self>> {
+        B::dropout_mask(draws, len, device).map(Self::from_inner)
+    }
+
+    /// Without a gradient.
+    fn summarise(x: FloatTensor<Self>, ranges: &Ranges) -> FloatTensor<Self> {
+        Self::from_inner(B::summarise(x.primitive, ranges))
     }
 }

@@ -84,6 +84,12 @@ impl Buffer {
     }
 }
 
+impl From<Vec<f32>> for Buffer {
+    fn from(values: Vec<f32>) -> Self {
+        Self::of(&values)
+    }
+}
+
 impl PartialEq for Buffer {
     fn eq(&self, other: &Self) -> bool {
         self[..] == other[..]

@@ -2,6 +2,7 @@
 //! `workbench bench` on a device, and for the property tests.
 
 mod attention;
+mod ranges;
 #[cfg(test)]
 mod tests;
 
@@ -56,10 +57,10 @@ pub fn check<B: Kernels>(device: &B::Device) -> Vec<Agreement> {
         all.extend(check_softmax::<B>(device, [b, n, s, s], seed as u64 + 1));
     }
     for (seed, shape) in [
-        [1, 2, 5, 5, 3],
-        [2, 3, 64, 64, 32],
+        [1, 2, 5, 5, 40],
+        [2, 3, 64, 64, 64],
         [1, 2, 33, 101, 40],
-        [2, 1, 130, 130, 128],
+        [2, 1, 130, 130, 64],
     ]
     .into_iter()
     .enumerate()
@@ -72,6 +73,7 @@ pub fn check<B: Kernels>(device: &B::Device) -> Vec<Agreement> {
     {
         all.extend(check_product::<B>(device, sizes, seed as u64 + 1));
     }
+    all.extend(ranges::check_ranges::<B>(device, 7));
     all
 }
 

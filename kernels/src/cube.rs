@@ -17,14 +17,18 @@
 )]
 
 mod abilities;
+mod adamw;
 mod attention;
+mod counting;
 mod cross_entropy;
 #[cfg(feature = "cuda")]
 pub(crate) mod cuda;
+mod dropout;
 mod elementwise;
 mod exact;
 mod layer_norm;
 mod product;
+mod ranges;
 mod row;
 mod softmax;
 #[cfg(all(test, feature = "cuda"))]
@@ -32,7 +36,11 @@ mod tests;
 #[cfg(feature = "vulkan")]
 pub(crate) mod vulkan;
 
-use crate::{HalfFormat, Kernels, LayerNormGradients, RangeCount, Scoring};
+use crate::gate::store;
+use crate::{
+    AdamWState, AdamWStep, HalfFormat, Kernels, LayerNormGradients, MaskDraws, Pass, RangeCount,
+    RangeRounding, Ranges, Rounding, Scoring, Tally,
+};
 use burn::tensor::TensorMetadata;
 use burn::tensor::ops::{BoolTensor, FloatTensor, IntTensor};
 use burn_cubecl::kernel::into_contiguous as compact;
@@ -47,18 +55,62 @@ fn grouped<R: CubeRuntime>(x: &FloatTensor<On<R>>, gamma: &FloatTensor<On<R>>) -
 }
 
 impl<R: CubeRuntime> Kernels for On<R> {
+    const COUNTS_RANGE: bool = true;
     const COMBINES: bool = true;
 
     fn half_products(device: &Self::Device, format: HalfFormat) -> bool {
         product::on_matrix_units(&R::client(device), format)
     }
 
-    /// One kernel; losses of range are not counted, because the counts would have to be read back.
+    /// Uncounted: [`Kernels::store`] counts.
     fn round(x: FloatTensor<Self>, format: HalfFormat) -> (FloatTensor<Self>, RangeCount) {
         (
             elementwise::round(compact(x), format),
             RangeCount::default(),
         )
+    }
+
+    fn store(x: FloatTensor<Self>, rounding: &Rounding, pass: Pass) -> FloatTensor<Self> {
+        let x = compact(x);
+        counting::store(&x, rounding, pass).unwrap_or_else(|| store::<Self>(x, rounding, pass))
+    }
+
+    fn take_counts(tally: &Tally) -> Option<FloatTensor<Self>> {
+        tally.made().map(counting::take)
+    }
+
+    fn dropout_mask(
+        draws: &MaskDraws,
+        len: usize,
+        device: &Self::Device,
+    ) -> Option<FloatTensor<Self>> {
+        Some(dropout::mask(device, draws, len))
+    }
+
+    fn summarise(x: FloatTensor<Self>, ranges: &Ranges) -> FloatTensor<Self> {
+        ranges::summarise(compact(x), ranges)
+    }
+
+    fn round_ranges(
+        x: FloatTensor<Self>,
+        ranges: &Ranges,
+        rounding: &RangeRounding,
+    ) -> [FloatTensor<Self>; 2] {
+        ranges::round(compact(x), ranges, rounding)
+    }
+
+    fn adamw(
+        state: AdamWState<FloatTensor<Self>>,
+        gradient: FloatTensor<Self>,
+        ranges: &Ranges,
+        step: &AdamWStep,
+    ) -> (AdamWState<FloatTensor<Self>>, FloatTensor<Self>) {
+        let state = AdamWState {
+            weights: compact(state.weights),
+            first: compact(state.first),
+            second: compact(state.second),
+        };
+        adamw::adamw(state, compact(gradient), ranges, step)
     }
 
     fn exact_gelu_backward(x: FloatTensor<Self>, dy: FloatTensor<Self>) -> FloatTensor<Self> {

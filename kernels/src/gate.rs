@@ -8,7 +8,7 @@
 //! gradient times α (arXiv 2210.02414 §3).
 
 use crate::range::Pass;
-use crate::{Kernels, Rounding, unary};
+use crate::{Kernels, Rounding, bus, unary};
 use burn::backend::Autodiff;
 use burn::backend::autodiff::checkpoint::strategy::CheckpointStrategy;
 use burn::tensor::ops::FloatTensor;
@@ -105,7 +105,28 @@ pub(crate) fn apply<B: Kernels>(
     rounding: Option<&Rounding>,
     pass: Pass,
 ) -> FloatTensor<B> {
-    let Some(rounding) = rounding else { return x };
+    match rounding {
+        Some(rounding) => {
+            rounding.look(pass, || home::<B>(x.clone()));
+            B::store(x, rounding, pass)
+        }
+        None => x,
+    }
+}
+
+/// The values of a tensor of any shape.
+fn home<B: Kernels>(x: FloatTensor<B>) -> Vec<f32> {
+    let elements = x.shape().num_elements();
+    let x = B::float_reshape(x, Shape::new([elements]));
+    bus::read(Tensor::<B, 1>::from_primitive(TensorPrimitive::Float(x)))
+}
+
+/// [`Kernels::store`].
+pub(crate) fn store<B: Kernels>(
+    x: FloatTensor<B>,
+    rounding: &Rounding,
+    pass: Pass,
+) -> FloatTensor<B> {
     let (rounded, count) = B::round(x, rounding.format);
     rounding.count(pass, count);
     if rounding.saturates_in(pass) {
@@ -193,6 +214,19 @@ mod tests {
             (totals.backward.overflow, totals.backward.underflow),
             (1, 1)
         );
+    }
+
+    /// As in a pass by hand, a site that is watched sees what comes before it is rounded.
+    #[test]
+    fn a_watched_point_sees_values_and_gradients() {
+        let site = Arc::new(RangeSite::new("test", None).watched());
+        let x = tensor(&[0.1, 70_000.0, f32::NAN]).require_grad();
+        let y = gate(x.clone(), &Gate::round(fp16(Some(site.clone()))));
+        (y * tensor(&[0.5, 0.0, 2.0])).sum().backward();
+        let [forward, backward] = site.take_watched().unwrap();
+        assert_eq!((forward.nonzero, forward.nonfinite), (2, 1));
+        assert_eq!(forward.largest, 70_000.0);
+        assert_eq!((backward.nonzero, backward.largest), (2, 2.0));
     }
 
     #[test]

@@ -9,7 +9,7 @@ pub struct Gpu {
     pub name: String,
     /// Name and version.
     pub driver: String,
-    /// Its memory, in bytes; of a device that computes on the CPU, the machine's.
+    /// What it has of its own, in bytes, in one piece; of a device that computes on the CPU, what its driver offers.
     pub memory: u64,
 }
 

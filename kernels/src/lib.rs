@@ -15,6 +15,7 @@
 mod attention;
 mod backend;
 mod buffer;
+pub mod bus;
 mod check;
 mod cross_entropy;
 #[cfg(feature = "cube")]
@@ -28,6 +29,7 @@ mod layer_norm;
 mod matmul;
 mod product;
 mod range;
+mod ranges;
 mod simd;
 pub mod slices;
 mod softmax;
@@ -50,6 +52,10 @@ pub use gpu::{Abilities, Gpu, Gpus};
 pub use layer_norm::{LayerNormGradients, layer_norm};
 pub use matmul::{Matrix, MatrixMut, Onto, Prepared, matmul, matmul_here};
 pub use product::product;
-pub use range::{Pass, RangeSite, Rounding, SiteTotals, Store, Watched, round_again, store};
+pub use range::{
+    Pass, Place, RangeSite, Rounding, SiteTotals, Store, Tally, Watched, round_again, store,
+};
+pub use ranges::{AdamWState, AdamWStep, RangeRounding, Ranges, Summary};
 pub use simd::instruction_set;
+pub use slices::MaskDraws;
 pub use softmax::masked_softmax;

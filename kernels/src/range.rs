@@ -2,8 +2,9 @@
 
 use crate::format::{round_onto, round_uncounted, saturate_onto};
 use crate::{HalfFormat, RangeCount};
-use std::sync::Arc;
+use std::any::Any;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 
 /// Totals of one rounding point since the last [`RangeSite::take`].
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
@@ -80,6 +81,61 @@ pub struct RangeSite {
     largest: [AtomicU32; 2],
     /// Of the forward and the backward pass; absent where nobody asks.
     watch: Option<[Watch; 2]>,
+    /// Where a device counts for it.
+    place: Option<Place>,
+}
+
+/// Counters on a device for all sites of a pass, made when the first of them counts there.
+#[derive(Debug)]
+pub struct Tally {
+    sites: usize,
+    counters: OnceLock<Box<dyn Any + Send + Sync>>,
+}
+
+impl Tally {
+    /// For so many sites.
+    #[must_use]
+    pub fn new(sites: usize) -> Self {
+        Self {
+            sites,
+            counters: OnceLock::new(),
+        }
+    }
+
+    /// Places of counters: one for each pass of every site.
+    #[must_use]
+    pub fn places(&self) -> usize {
+        2 * self.sites
+    }
+
+    /// The counters, made where there are none; absent where they are another backend's.
+    pub fn on<T: Any + Send + Sync>(&self, make: impl FnOnce() -> T) -> Option<&T> {
+        let counters = self.counters.get_or_init(|| Box::new(make()));
+        counters.downcast_ref()
+    }
+
+    /// The counters, where there are some of this kind.
+    #[must_use]
+    pub fn made<T: Any>(&self) -> Option<&T> {
+        self.counters.get()?.downcast_ref()
+    }
+}
+
+/// The place of a site in a tally.
+#[derive(Debug, Clone)]
+pub struct Place {
+    /// Shared by all sites of a pass.
+    pub tally: Arc<Tally>,
+    /// Number of the site, from 0.
+    pub site: usize,
+}
+
+impl Place {
+    /// Number of the place for a pass.
+    #[must_use]
+    pub fn of(&self, pass: Pass) -> usize {
+        2 * self.site + pass as usize / 2
+    }
 }
 
 impl RangeSite {
@@ -99,6 +155,31 @@ impl RangeSite {
         Self {
             watch: Some(Default::default()),
             ..self
+        }
+    }
+
+    /// The site with a place for a device to count at.
+    #[must_use]
+    pub fn placed(self, place: Place) -> Self {
+        Self {
+            place: Some(place),
+            ..self
+        }
+    }
+
+    /// Where a device counts for it.
+    #[must_use]
+    pub fn place(&self) -> Option<&Place> {
+        self.place.as_ref()
+    }
+
+    /// Takes in its own of what a device counted, as [`crate::Kernels::take_counts`] gave it.
+    pub fn settle(&self, counts: &[RangeCount]) {
+        for pass in [Pass::Forward, Pass::Backward] {
+            let place = self.place.as_ref().map(|place| place.of(pass));
+            if let Some(count) = place.and_then(|place| counts.get(place)) {
+                self.add(pass, *count);
+            }
         }
     }
 
@@ -248,13 +329,19 @@ impl Rounding {
 
     #[inline]
     fn round_onto(&self, values: &mut [f32], pass: Pass, count: &mut RangeCount) {
-        if let Some(watch) = self.site.as_ref().and_then(|site| site.watch.as_ref()) {
-            watch[pass as usize / 2].add(values);
-        }
+        self.look(pass, || &*values);
         if self.saturates_in(pass) {
             saturate_onto(values, self.format, count);
         } else {
             round_onto(values, self.format, count);
+        }
+    }
+
+    /// Shows values that are about to be rounded to a site that is watched.
+    #[inline]
+    pub(crate) fn look<T: AsRef<[f32]>>(&self, pass: Pass, values: impl FnOnce() -> T) {
+        if let Some(watch) = self.site.as_ref().and_then(|site| site.watch.as_ref()) {
+            watch[pass as usize / 2].add(values().as_ref());
         }
     }
 

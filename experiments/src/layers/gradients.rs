@@ -2,9 +2,10 @@
 
 pub(crate) mod slices;
 
+use crate::array::Gradient;
 use crate::numerics::precision::Precision;
 use crate::optimizer::adamw::PIECE;
-use crate::parameters::{Parameters, Role};
+use crate::parameters::Parameters;
 use kernels::Pass::Backward;
 use kernels::slices::rows::add;
 use kernels::{Buffer, RangeCount, Rounding};
@@ -13,22 +14,14 @@ use rayon::prelude::*;
 /// The two ways on which a gradient reaches tied embeddings, `[v·h]` each.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Paths {
-    pub(crate) input: Buffer,
-    pub(crate) logit: Buffer,
-}
-
-impl Paths {
-    /// Takes in another micro-batch's.
-    pub(crate) fn add(&mut self, other: &Self) {
-        add(&mut self.input, &other.input);
-        add(&mut self.logit, &other.logit);
-    }
+    pub(crate) input: Gradient,
+    pub(crate) logit: Gradient,
 }
 
 /// Gradients of one micro-batch, still times the loss scale.
 pub(crate) struct Gradients {
     /// Flat, in the layout of the parameters.
-    pub(crate) flat: Buffer,
+    pub(crate) flat: Gradient,
     /// Into tied embeddings, absent when untied: the two whose sum `flat` holds.
     pub(crate) paths: Option<Paths>,
     /// What storing them in the format of the pass lost, per parameter.
@@ -47,18 +40,14 @@ impl Gradients {
     ) -> Self {
         let table = parameters.table();
         let mut lost = vec![RangeCount::default(); table.len()];
-        let (weight, head) = (precision.weight_gradient(), precision.head_gradient());
+        let roundings = precision.gradients(table, false);
+        let head = precision.head_gradient();
         let mut round = |values: &mut [f32], index: usize, rounding: &Option<Rounding>| {
             if let Some(rounding) = rounding {
                 lost[index] += rounding.round(values, Backward);
             }
         };
-        for (index, parameter) in table.iter().enumerate() {
-            let rounding = match parameter.role {
-                Role::Norm => &None,
-                Role::Head => &head,
-                Role::Embedding | Role::Position | Role::Attention | Role::Ffn => &weight,
-            };
+        for (index, (parameter, rounding)) in table.iter().zip(&roundings).enumerate() {
             round(&mut flat[parameter.range.clone()], index, rounding);
         }
         let mut paths = None;
@@ -75,8 +64,15 @@ impl Gradients {
                     add(sum, logit);
                 });
             round(input, index, &head);
-            paths = Some(Paths { input: own, logit });
+            paths = Some(Paths {
+                input: own.into(),
+                logit: logit.into(),
+            });
         }
-        Self { flat, paths, lost }
+        Self {
+            flat: flat.into(),
+            paths,
+            lost,
+        }
     }
 }

@@ -6,9 +6,10 @@ use super::attention::ids_of;
 use crate::data::objective::Sample;
 use crate::data::{Batch, Targets};
 use burn::tensor::backend::Backend;
-use burn::tensor::{Bool, Int, Tensor, TensorData};
+use burn::tensor::{Bool, Int, Tensor};
 use experiments_config::ModelConfig;
-use kernels::HalfFormat;
+use kernels::{HalfFormat, bus};
+use std::ops::Range;
 
 /// What the model reads.
 pub(crate) struct Input<B: Backend> {
@@ -43,28 +44,46 @@ impl<B: Backend> Input<B> {
             let samples = batch.samples.iter();
             samples.flat_map(ids).copied().collect()
         };
-        let integers = |values: Vec<i64>| -> Tensor<B, 1, Int> {
+        let integers = |values: Vec<i32>| -> Tensor<B, 1, Int> {
             let len = values.len();
-            Tensor::from_data(TensorData::new(values, [len]), device)
+            bus::send_integers(values, [len], device)
         };
-        let widen = |ids: &[u32]| integers(ids.iter().map(|id| i64::from(*id)).collect());
+        let ids = |ids: &[u32]| integers(ids.iter().map(|id| *id as i32).collect());
         let encoding = model.positions.row();
         let blocks = encoding.rotates.iter().map(|ids| flat(ids_of(*ids)));
         let blocks: Vec<Vec<u32>> = blocks.collect();
-        let mut forbidden = Vec::with_capacity(b * s * s);
-        for sample in &batch.samples {
-            forbidden.extend((0..s * s).map(|i| !sample.may_attend(i / s, i % s)));
-        }
         Self {
             batch: b,
             seq_len: s,
-            tokens: widen(&flat(|sample| &sample.tokens)),
-            positions: widen(&flat(|sample| &sample.positions)),
-            forbidden: Tensor::from_data(TensorData::new(forbidden, [b, 1, s, s]), device),
+            tokens: ids(&flat(|sample| &sample.tokens)),
+            positions: ids(&flat(|sample| &sample.positions)),
+            forbidden: forbidden(batch, s, device),
             alibi: (encoding.penalises).then(|| alibi::penalties(batch, model.num_heads, device)),
             rope: (!blocks.is_empty())
                 .then(|| Rope::new(&blocks, b, model.head_dim(), model.rope_base, half, device)),
-            slots: integers(targets.slots.clone()),
+            slots: integers(narrow(&targets.slots)),
         }
     }
+}
+
+/// Numbers of slots or tokens as devices count them.
+pub(crate) fn narrow(ids: &[i64]) -> Vec<i32> {
+    ids.iter().map(|id| *id as i32).collect()
+}
+
+/// Where attention is forbidden, `[b, 1, s, s]`, from the two ends of what every slot sees.
+fn forbidden<B: Backend>(batch: &Batch, s: usize, device: &B::Device) -> Tensor<B, 4, Bool> {
+    let b = batch.samples.len();
+    let visible = batch.samples.iter();
+    let visible = visible.flat_map(|sample| (0..s).map(|from| sample.visible(from)));
+    let visible: Vec<_> = visible.collect();
+    let whole = [b, 1, s, s];
+    let ends = |end: fn(&Range<usize>) -> usize| {
+        let ends = visible.iter().map(|range| end(range) as i32).collect();
+        bus::send_integers::<B, 4>(ends, [b, 1, s, 1], device).expand(whole)
+    };
+    let to = Tensor::<B, 1, Int>::arange(0..s as i64, device);
+    let to = to.reshape([1, 1, 1, s]).expand(whole);
+    let before = to.clone().lower(ends(|range| range.start));
+    before.bool_or(to.greater_equal(ends(|range| range.end)))
 }

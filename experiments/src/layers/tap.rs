@@ -5,9 +5,11 @@
 //! the parity file. What nobody watches is not read. Range losses alone are counted elsewhere, where values are rounded
 //! (`docs/decisions/0017-one-folder-per-sub-layer.md`).
 
+use crate::arithmetic::device::summarise;
+use crate::array::Array;
 use crate::numerics::precision::At;
 use burn::tensor::Tensor;
-use burn::tensor::backend::Backend;
+use kernels::{Kernels, Ranges, Summary, bus};
 use logs::signal::{
     LAYER_ACTIVATION_RMS, LAYER_MAX_ATTENTION_LOGIT, LAYER_NORM_INPUT_RMS, MAX_ATTENTION_LOGIT,
     PerLayer, Scalar,
@@ -62,6 +64,14 @@ enum Reduction {
 }
 
 impl Reduction {
+    /// Of so many values.
+    fn of_summary(self, summary: &Summary, elements: usize) -> f64 {
+        match self {
+            Self::Rms => (summary.squares() / elements as f64).sqrt(),
+            Self::Largest => summary.largest.into(),
+        }
+    }
+
     fn of(self, values: &[f32]) -> f64 {
         match self {
             Self::Rms => {
@@ -139,6 +149,19 @@ pub(crate) struct Tap {
     pub(crate) readings: Option<Readings>,
     /// In the order in which they arose; absent unless a parity file is written.
     pub(crate) kept: Option<Vec<Captured>>,
+    /// What is still on the device; absent where values are read as they are shown.
+    pending: Option<Vec<Pending>>,
+}
+
+/// The summary of a tensor that waits to be read.
+#[derive(Debug, Clone)]
+struct Pending {
+    seen: Seen,
+    layer: usize,
+    /// Values of the tensor, and what they are to be multiplied by.
+    elements: usize,
+    factor: f64,
+    summary: Array,
 }
 
 impl Tap {
@@ -147,6 +170,31 @@ impl Tap {
         Self {
             readings: signals.then(Readings::default),
             kept: parity.then(Vec::new),
+            pending: None,
+        }
+    }
+
+    /// The tap that leaves on the device what signals need, until [`Tap::settle`].
+    pub(crate) fn waiting(self) -> Self {
+        Self {
+            pending: self.kept.is_none().then(Vec::new),
+            ..self
+        }
+    }
+
+    /// What waits on the device, [`Summary::WIDTH`] numbers each.
+    pub(crate) fn pending(&self) -> impl Iterator<Item = &Array> {
+        let pending = self.pending.iter().flatten();
+        pending.map(|pending| &pending.summary)
+    }
+
+    /// Takes in what waited, as it was read.
+    pub(crate) fn settle(&mut self, numbers: &[f32]) {
+        let pending = self.pending.take().unwrap_or_default();
+        for (pending, summary) in pending.iter().zip(Summary::all(numbers)) {
+            self.signal(pending.seen, pending.layer, |reduction| {
+                reduction.of_summary(&summary, pending.elements) * pending.factor
+            });
         }
     }
 
@@ -163,14 +211,7 @@ impl Tap {
 
     /// Signals read the values times `factor`.
     fn see_part(&mut self, seen: Seen, layer: usize, shape: &[usize], values: &[f32], factor: f64) {
-        if let Some(readings) = &mut self.readings {
-            for (row, signal) in SIGNALS.iter().zip(&mut readings.0) {
-                if row.2 == seen {
-                    signal.resize(signal.len().max(layer + 1), 0.0);
-                    signal[layer] = row.3.of(values) * factor;
-                }
-            }
-        }
+        self.signal(seen, layer, |reduction| reduction.of(values) * factor);
         if let Some(kept) = self.kept.as_mut().filter(|_| seen.is_kept()) {
             kept.push(Captured {
                 name: seen.name(layer),
@@ -180,8 +221,21 @@ impl Tap {
         }
     }
 
+    /// Notes the signals of what is seen.
+    fn signal(&mut self, seen: Seen, layer: usize, value: impl Fn(Reduction) -> f64) {
+        let Some(readings) = &mut self.readings else {
+            return;
+        };
+        for (row, signal) in SIGNALS.iter().zip(&mut readings.0) {
+            if row.2 == seen {
+                signal.resize(signal.len().max(layer + 1), 0.0);
+                signal[layer] = value(row.3);
+            }
+        }
+    }
+
     /// Shows a tensor, in which all runs lie one after another, to the taps of all; signals read it times `factor`.
-    pub(crate) fn see_tensor<B: Backend, const D: usize>(
+    pub(crate) fn see_tensor<B: Kernels, const D: usize>(
         taps: &mut [Self],
         seen: Seen,
         layer: usize,
@@ -191,12 +245,30 @@ impl Tap {
         if !taps.iter().any(|tap| tap.watches(seen)) {
             return;
         }
-        let data = x.clone().detach().into_data();
-        // Activations are FP32 tensors on every backend.
-        let values: &[f32] = data.as_slice().expect("FP32 tensor");
+        let x = x.clone().detach();
+        let elements = x.dims().iter().product();
+        if let [
+            Self {
+                pending: Some(pending),
+                ..
+            },
+        ] = taps
+        {
+            let whole = Ranges::new([elements]);
+            pending.push(Pending {
+                seen,
+                layer,
+                elements,
+                factor,
+                summary: Array::away(summarise(x.reshape([elements]), &whole)),
+            });
+            return;
+        }
+        let shape = x.dims();
+        let values = bus::read(x);
         let part = values.len() / taps.len();
         for (tap, values) in taps.iter_mut().zip(values.chunks_exact(part)) {
-            tap.see_part(seen, layer, &x.dims(), values, factor);
+            tap.see_part(seen, layer, &shape, values, factor);
         }
     }
 }

@@ -1,10 +1,11 @@
 //! Dropout masks from a stream of their own, so that arms of one seed drop the same elements.
 
 use crate::random::stream;
-use burn::tensor::backend::Backend;
-use burn::tensor::{Tensor, TensorData};
+use burn::tensor::ops::FloatTensor;
+use burn::tensor::{Tensor, TensorPrimitive};
 use experiments_config::ModelConfig;
 use kernels::slices::Mask;
+use kernels::{Kernels, MaskDraws, bus};
 use rand::RngExt;
 use rand::distr::{Bernoulli, Distribution};
 use rand_chacha::ChaCha8Rng;
@@ -47,9 +48,36 @@ impl Dropout {
         self.generator.set_word_pos(position + words_of(elements));
     }
 
+    /// The mask of `elements` elements drawn on a device that can.
+    fn drawn_on<B: Kernels>(
+        &mut self,
+        elements: usize,
+        p: f64,
+        device: &B::Device,
+    ) -> Option<FloatTensor<B>> {
+        /// 2^64
+        const RANGE: f64 = 18_446_744_073_709_551_616.0;
+        let (index, sequences) = self.part;
+        let word = self.generator.get_word_pos() + words_of(index * elements);
+        let seed = self.generator.get_seed();
+        let (key, _) = seed.as_chunks::<4>();
+        let key: Vec<_> = key.iter().map(|word| u32::from_le_bytes(*word)).collect();
+        let draws = MaskDraws {
+            key: key.try_into().ok()?,
+            stream: self.generator.get_stream(),
+            word: u64::try_from(word).ok()?,
+            // As `random_bool` has it.
+            threshold: (p * RANGE) as u64,
+            keep: keep(p),
+        };
+        let mask = B::dropout_mask(&draws, elements, device)?;
+        self.skip(sequences * elements);
+        Some(mask)
+    }
+
     /// A mask with elements 0 (probability `p`) and `1 / (1 - p)`, shaped like `x`, in which the runs
     /// lie one after another; every run draws its own part from its own stream.
-    pub(crate) fn mask<B: Backend, const D: usize>(
+    pub(crate) fn mask<B: Kernels, const D: usize>(
         runs: &mut [Self],
         x: &Tensor<B, D>,
         p: f64,
@@ -58,6 +86,12 @@ impl Dropout {
         let shape = x.dims();
         let elements: usize = shape.iter().product();
         let part = elements / runs.len();
+        if let [run] = runs
+            && let Some(mask) = run.drawn_on::<B>(elements, p, &x.device())
+        {
+            let mask = Tensor::<B, 1>::from_primitive(TensorPrimitive::Float(mask));
+            return mask.reshape(shape);
+        }
         let mut mask = Vec::with_capacity(elements);
         for run in runs {
             let (index, sequences) = run.part;
@@ -71,7 +105,7 @@ impl Dropout {
             }));
             run.skip((sequences - 1 - index) * part);
         }
-        Tensor::from_data(TensorData::new(mask, shape), &x.device())
+        bus::send(mask, shape, &x.device())
     }
 }
 

@@ -4,10 +4,12 @@
 //! Layer norm, cross-entropy and, by default, softmax compute in FP32 between two such points.
 //! The attention scale is folded into q with a rounding of its own, as `LargeScale` does.
 
-use crate::parameters::Parameter;
+use crate::parameters::{Parameter, Role};
 use burn::tensor::Tensor;
 use experiments_config::{Format, PrecisionConfig};
-use kernels::{Gate, HalfFormat, Kernels, Pass, RangeCount, RangeSite, Rounding, Watched, gate};
+use kernels::{
+    Gate, HalfFormat, Kernels, Pass, Place, RangeCount, RangeSite, Rounding, Tally, Watched, gate,
+};
 use std::sync::Arc;
 
 /// A tensor that a half-precision program stores, in network order. The first five are outside
@@ -149,6 +151,8 @@ pub(crate) struct Precision {
     outside: Vec<Rounding>,
     /// Of every layer; none in FP32.
     layers: Vec<Vec<Rounding>>,
+    /// What a device counts for all of them.
+    tally: Arc<Tally>,
 }
 
 /// The rounding points of one layer.
@@ -185,12 +189,20 @@ impl Precision {
         site: fn(&'static str, Option<usize>) -> RangeSite,
     ) -> Self {
         let half = half_format(config.format);
-        let points = |names: &[(At, &'static str)], layer| {
+        let tally = Arc::new(Tally::new(At::OUTSIDE.len() + layers * At::INSIDE.len()));
+        let mut sites = 0..;
+        let mut points = |names: &[(At, &'static str)], layer| {
             let names = names.iter().map(|(_, name)| *name);
-            let point = |(format, name)| Rounding {
-                format,
-                site: Some(Arc::new(site(name, layer))),
-                saturates: config.saturate_gradients,
+            let point = |(format, name)| {
+                let place = Place {
+                    tally: tally.clone(),
+                    site: sites.next().unwrap_or_default(),
+                };
+                Rounding {
+                    format,
+                    site: Some(Arc::new(site(name, layer).placed(place))),
+                    saturates: config.saturate_gradients,
+                }
             };
             half.into_iter()
                 .flat_map(|format| names.clone().map(move |name| (format, name)))
@@ -206,6 +218,20 @@ impl Precision {
             layers: (0..layers)
                 .map(|layer| points(&At::INSIDE, Some(layer)))
                 .collect(),
+            tally,
+        }
+    }
+
+    /// What a device counts at the rounding points.
+    pub(crate) fn tally(&self) -> &Tally {
+        &self.tally
+    }
+
+    /// Takes in what a device counted, as [`Kernels::take_counts`] gave it.
+    pub(crate) fn settle(&self, counts: &[RangeCount]) {
+        let points = self.outside.iter().chain(self.layers.iter().flatten());
+        for site in points.flat_map(|point| &point.site) {
+            site.settle(counts);
         }
     }
 
@@ -230,14 +256,37 @@ impl Precision {
     }
 
     /// How the gradients of weights are stored; absent in FP32. Those of layer norms stay FP32.
-    pub(crate) fn weight_gradient(&self) -> Option<Rounding> {
+    fn weight_gradient(&self) -> Option<Rounding> {
         self.unnamed(self.half)
+    }
+
+    /// How weights are stored for a pass; absent in FP32.
+    pub(crate) fn weight(&self) -> Option<Rounding> {
+        let rounding = self.unnamed(self.half)?;
+        Some(Rounding {
+            saturates: false,
+            ..rounding
+        })
     }
 
     /// How the gradient of the projection to the vocabulary is stored, with tied embeddings that of the whole
     /// table; absent for FP32.
     pub(crate) fn head_gradient(&self) -> Option<Rounding> {
         self.unnamed(self.head_half())
+    }
+
+    /// [`Precision::weight_gradient`] or [`Precision::head_gradient`] of every parameter. `tied`: the embedding's is of
+    /// the sum of both its paths.
+    pub(crate) fn gradients(&self, table: &[Parameter], tied: bool) -> Vec<Option<Rounding>> {
+        let rounding = |parameter: &Parameter| match parameter.role {
+            Role::Norm => None,
+            Role::Embedding if tied => self.head_gradient(),
+            Role::Head => self.head_gradient(),
+            Role::Embedding | Role::Position | Role::Attention | Role::Ffn => {
+                self.weight_gradient()
+            }
+        };
+        table.iter().map(rounding).collect()
     }
 
     /// A rounding whose losses the caller counts.

@@ -1,5 +1,6 @@
 //! AdamW with decoupled weight decay on flat FP32 slices, as apex's `FusedAdam` computes it.
 
+use crate::array::Array;
 use crate::parameters::{Parameter, Role};
 use experiments_config::OptimizerConfig;
 use kernels::slices::{self, Moments, UpdateSums};
@@ -11,9 +12,9 @@ pub(crate) use kernels::slices::sum_of_squares;
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct AdamW {
     /// Moving average of gradients, in the layout of the parameters.
-    pub(crate) first: Vec<f32>,
+    pub(crate) first: Array,
     /// Moving average of squared gradients.
-    pub(crate) second: Vec<f32>,
+    pub(crate) second: Array,
     /// Updates made; skipped steps do not count.
     pub(crate) updates: u64,
 }
@@ -21,6 +22,26 @@ pub(crate) struct AdamW {
 /// Sums over one parameter. `surprise` is what `RMS_t` of `StableAdamW` is the root mean of (arXiv
 /// 2304.13013 §3).
 pub(crate) type UpdateReport = UpdateSums;
+
+/// What an update takes beside gradient and state.
+#[derive(Clone, Copy)]
+pub(crate) struct UpdateRule<'a> {
+    pub(crate) config: &'a OptimizerConfig,
+    /// Learning rate.
+    pub(crate) lr: f64,
+    /// Factor on the gradient of every parameter.
+    pub(crate) clips: &'a [f32],
+}
+
+impl UpdateRule<'_> {
+    /// The learning rate of a parameter.
+    fn rate(&self, parameter: &Parameter) -> f64 {
+        match parameter.role {
+            Role::Embedding => self.lr * self.config.embedding_lr_scale,
+            Role::Position | Role::Head | Role::Attention | Role::Ffn | Role::Norm => self.lr,
+        }
+    }
+}
 
 /// Elements of flat gradients and weights that a thread takes at a time.
 pub(crate) const PIECE: usize = 1 << 15;
@@ -30,8 +51,8 @@ impl AdamW {
     #[must_use]
     pub(crate) fn new(len: usize) -> Self {
         Self {
-            first: vec![0.0; len],
-            second: vec![0.0; len],
+            first: vec![0.0; len].into(),
+            second: vec![0.0; len].into(),
             updates: 0,
         }
     }
@@ -62,19 +83,14 @@ impl AdamW {
     /// factor per parameter, and so does what is returned.
     pub(crate) fn update(
         &mut self,
-        config: &OptimizerConfig,
         table: &[Parameter],
         weights: &mut [f32],
         gradients: &[f32],
-        clips: &[f32],
-        lr: f64,
+        rule: UpdateRule,
     ) -> Vec<UpdateReport> {
+        let UpdateRule { config, clips, .. } = rule;
         self.updates += 1;
-        let updates = self.updates;
-        let rate = |parameter: &Parameter| match parameter.role {
-            Role::Embedding => lr * config.embedding_lr_scale,
-            Role::Position | Role::Head | Role::Attention | Role::Ffn | Role::Norm => lr,
-        };
+        let steps = self.constants(table, rule);
         let state = Moments {
             weights,
             first: &mut self.first,
@@ -85,7 +101,7 @@ impl AdamW {
         for (index, parameter) in table.iter().enumerate() {
             let (own, after) = split(rest, parameter.range.len());
             rest = after;
-            let step = constants(config, rate(parameter), updates, parameter.decay);
+            let step = steps[index];
             // The rate of update clipping depends on the whole parameter.
             let size = if config.update_clipping {
                 usize::MAX
@@ -105,7 +121,7 @@ impl AdamW {
                 }
                 let surprise = step.moments(clip, gradients, state.first, state.second);
                 let rms = (surprise / gradients.len() as f64).sqrt();
-                step.lr = (rate(&table[index]) / rms.max(1.0)) as f32;
+                step.lr = (rule.rate(&table[index]) / rms.max(1.0)) as f32;
                 let [update_squared, weight_squared] =
                     step.apply(state.weights, state.first, state.second);
                 let sums = UpdateReport {
@@ -122,23 +138,24 @@ impl AdamW {
         }
         reports
     }
-}
 
-/// Of update number `updates`, for a parameter that decays or not.
-fn constants(config: &OptimizerConfig, lr: f64, updates: u64, decay: bool) -> slices::AdamW {
-    let power = updates as i32;
-    slices::AdamW {
-        lr: lr as f32,
-        beta1: config.beta1 as f32,
-        beta2: config.beta2 as f32,
-        eps: config.eps as f32,
-        decay: if decay {
-            config.weight_decay as f32
-        } else {
-            0.0
-        },
-        correction1: (1.0 - config.beta1.powi(power)) as f32,
-        correction2: (1.0 - config.beta2.powi(power)) as f32,
+    /// Constants of every parameter in the update that was counted last.
+    pub(crate) fn constants(&self, table: &[Parameter], rule: UpdateRule) -> Vec<slices::AdamW> {
+        let (config, power) = (rule.config, self.updates as i32);
+        let step = |parameter: &Parameter| slices::AdamW {
+            lr: rule.rate(parameter) as f32,
+            beta1: config.beta1 as f32,
+            beta2: config.beta2 as f32,
+            eps: config.eps as f32,
+            decay: if parameter.decay {
+                config.weight_decay as f32
+            } else {
+                0.0
+            },
+            correction1: (1.0 - config.beta1.powi(power)) as f32,
+            correction2: (1.0 - config.beta2.powi(power)) as f32,
+        };
+        table.iter().map(step).collect()
     }
 }
 
@@ -190,6 +207,11 @@ mod tests {
         Parameters::initialise(&model, 16, 3)
     }
 
+    fn rule<'a>(config: &'a OptimizerConfig, clips: &'a [f32]) -> UpdateRule<'a> {
+        let lr = 1e-2;
+        UpdateRule { config, lr, clips }
+    }
+
     #[test]
     fn three_steps_agree_with_the_formula_in_f64() {
         let mut parameters = small();
@@ -202,14 +224,9 @@ mod tests {
             let gradients: Vec<f32> = (0..weight.len())
                 .map(|i| ((i * t) as f32).sin() * 0.1)
                 .collect();
-            adam.update(
-                &config,
-                &table,
-                parameters.values_mut(),
-                &gradients,
-                &vec![0.5; table.len()],
-                1e-2,
-            );
+            let values = parameters.values_mut();
+            let clips = vec![0.5; table.len()];
+            adam.update(&table, values, &gradients, rule(&config, &clips));
             for p in &table {
                 for i in p.range.clone() {
                     let g = f64::from(gradients[i]) * 0.5;
@@ -238,14 +255,9 @@ mod tests {
         };
         let zeros = vec![0.0; before.len()];
         let table = parameters.table().to_vec();
-        AdamW::new(before.len()).update(
-            &config,
-            &table,
-            parameters.values_mut(),
-            &zeros,
-            &vec![1.0; table.len()],
-            1e-2,
-        );
+        let clips = vec![1.0; table.len()];
+        let values = parameters.values_mut();
+        AdamW::new(before.len()).update(&table, values, &zeros, rule(&config, &clips));
         assert_eq!(parameters.values(), before);
     }
 
@@ -267,7 +279,7 @@ mod tests {
             for size in [0.1, 0.1, 0.1, 1.0] {
                 let gradients = vec![size; before.len()];
                 let values = parameters.values_mut();
-                reports = adam.update(&config, &table, values, &gradients, &clips, 1e-2);
+                reports = adam.update(&table, values, &gradients, rule(&config, &clips));
             }
             reports[0]
         };

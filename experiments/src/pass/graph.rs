@@ -3,26 +3,35 @@
 //! A pass may serve several runs at once, each with weights, a batch and a loss scale of its own, so
 //! that small models fill a large device. Nothing flows between the runs.
 
+mod resident;
+
+use crate::arithmetic::Arithmetic;
+use crate::arithmetic::device::{DeviceArithmetic, tensor};
+use crate::arithmetic::host::HostArithmetic;
 use crate::data::{Batch, Losses, Mean, Targets};
 use crate::layers::context::graph::{Context, scale_runs};
-use crate::layers::input::Input;
+use crate::layers::input::{Input, narrow};
 use crate::layers::network::graph::Glm;
-use crate::layers::tap::Seen;
-use crate::layers::weights::graph::{Weights, collect};
+use crate::layers::tap::{Seen, Tap};
+use crate::layers::weights::graph::{Resident, Weights, collect};
 use crate::numerics::dropout::Dropout;
-use crate::numerics::precision::At;
+use crate::numerics::precision::{At, Precision};
+use crate::parameters::Parameters;
 use crate::pass::{Engine, Note, Run, TrainPass};
 use burn::tensor::backend::{AutodiffBackend, Backend};
-use burn::tensor::{Int, Tensor, TensorData, activation};
+use burn::tensor::{Tensor, activation};
 use experiments_config::Config;
-use kernels::Kernels;
+use kernels::{Kernels, RangeCount, bus};
+use resident::{OnDevice, Reads};
 use std::borrow::Cow;
 
 /// The graph on a device of backend `B`.
-pub(crate) struct Graph<B: Backend> {
-    pub(crate) device: B::Device,
+pub(crate) struct Graph<B: AutodiffBackend> {
+    device: B::Device,
     /// Name of the backend.
-    pub(crate) backend: &'static str,
+    backend: &'static str,
+    /// Where the arrays of a run stay between its passes; absent for the host.
+    resident: Option<DeviceArithmetic<B::InnerBackend>>,
 }
 
 impl<B> Engine for Graph<B>
@@ -42,6 +51,13 @@ where
         B::InnerBackend::COUNTS_RANGE
     }
 
+    fn arithmetic(&self) -> &dyn Arithmetic {
+        match &self.resident {
+            Some(device) => device,
+            None => &HostArithmetic,
+        }
+    }
+
     fn train(&self, run: Run, scale: f64, dropout: Dropout, note: Note) -> TrainPass {
         let mut passes = self.train_all(&[run], &[scale], vec![dropout], note);
         passes.pop().expect("one pass for one run")
@@ -57,15 +73,16 @@ where
             config, precision, ..
         } = run;
         let runs = [run.parameters];
-        let mut weights = Weights::new(&runs, precision, &self.device, false);
+        let mut weights = Weights::new(&runs, precision, &self.device, false)
+            .resident(self.weights(&runs, precision));
         let model = Glm::<B::InnerBackend>::new(config, &mut weights);
         let mut context = Context::plain(config, precision);
         let targets = run.batch.targets();
         let half = precision.half();
         let input = Input::new(run.batch, &targets, &config.model, half, &self.device);
         let logits = model.logits(&input, &mut context);
-        // Logits are FP32 tensors on every backend.
-        logits.into_data().to_vec().expect("FP32 tensor")
+        let [t, v] = logits.dims();
+        self.settled(precision, logits.reshape([t * v]))
     }
 }
 
@@ -74,6 +91,47 @@ where
     B: AutodiffBackend + Kernels,
     B::InnerBackend: Kernels,
 {
+    /// `resident`: whether a run's arrays stay on the device, which only passes of one run know.
+    pub(crate) fn new(device: B::Device, backend: &'static str, resident: bool) -> Self {
+        let resident = resident.then(|| DeviceArithmetic {
+            device: device.clone(),
+        });
+        Self {
+            device,
+            backend,
+            resident,
+        }
+    }
+
+    /// The weights of the one run, where they stay on the device.
+    fn weights(
+        &self,
+        runs: &[&Parameters],
+        precision: &Precision,
+    ) -> Option<Resident<B::InnerBackend>> {
+        self.resident.as_ref()?;
+        Some(Resident::new(runs[0], precision, &self.device))
+    }
+
+    /// Reads a result, and with it what the device counted at the rounding points.
+    fn settled(&self, precision: &Precision, x: Tensor<B::InnerBackend, 1>) -> Vec<f32> {
+        let mut reads = Reads::new();
+        reads.add([x]);
+        let counted = B::InnerBackend::take_counts(precision.tally());
+        reads.add(counted.map(tensor::<B::InnerBackend>));
+        let mut read = reads.read();
+        precision.settle(&RangeCount::all(&read[1]));
+        read.swap_remove(0)
+    }
+
+    fn taps(&self, note: Note, runs: usize) -> Vec<Tap> {
+        let tap = match &self.resident {
+            Some(_) => note.tap().waiting(),
+            None => note.tap(),
+        };
+        vec![tap; runs]
+    }
+
     /// [`Engine::train`] for several runs at once, at least one, with a scale and masks for each. All have the
     /// same [`Config::pack_key`] and as many sequences, and share the first one's precision. Only a pass of one
     /// run can be captured.
@@ -88,11 +146,13 @@ where
             config, precision, ..
         } = runs[0];
         let parameters: Vec<_> = runs.iter().map(|run| run.parameters).collect();
-        let mut weights = Weights::new(&parameters, precision, &self.device, true);
+        let resident = self.weights(&parameters, precision);
+        let mut weights = Weights::new(&parameters, precision, &self.device, true)
+            .resident(resident.map(Resident::constant));
         let model = Glm::<B>::new(config, &mut weights);
         let mut context = Context {
             dropout,
-            taps: vec![note.tap(); runs.len()],
+            taps: self.taps(note, runs.len()),
             ..Context::new(configs(runs), precision)
         };
         let targets = stacked_targets(runs, config.model.seq_len);
@@ -102,13 +162,32 @@ where
         let mut grads = scale_runs(loss, scales).sum().backward();
         drop(model);
         let leaves = weights.into_leaves();
-        let gradients = collect(leaves, &mut grads, &parameters, precision);
-        let mut losses = losses(runs, entropy);
-        for (losses, z) in losses.iter_mut().zip(z_loss.map(host).unwrap_or_default()) {
-            losses.z_loss = Mean::of(z.into());
+        let mut reads = Reads::new();
+        reads.add([entropy.losses_t.inner()]);
+        reads.add(z_loss.map(Tensor::inner));
+        let mut taps = context.taps;
+        let pending = taps.iter().flat_map(Tap::pending);
+        reads.add(pending.map(|summary| summary.on::<B>(&self.device).inner()));
+        let counted = B::InnerBackend::take_counts(precision.tally());
+        reads.add(counted.map(tensor::<B::InnerBackend>));
+        let table = parameters[0].table();
+        let (gradients, read) = if self.resident.is_some() {
+            let own = OnDevice::collect(leaves, &mut grads, parameters[0], precision, &self.device);
+            reads.add(own.lost.iter().cloned());
+            let read = reads.read();
+            (vec![own.finish(table, &read[4])], read)
+        } else {
+            let gradients = collect(leaves, &mut grads, &parameters, precision);
+            (gradients, reads.read())
+        };
+        let mut losses = losses(runs, &read[0]);
+        for (losses, z) in losses.iter_mut().zip(&read[1]) {
+            losses.z_loss = Mean::of((*z).into());
         }
+        taps.iter_mut().for_each(|tap| tap.settle(&read[2]));
+        precision.settle(&RangeCount::all(&read[3]));
         let both = losses.into_iter().zip(gradients);
-        let all = both.zip(context.taps);
+        let all = both.zip(taps);
         all.map(|((losses, gradients), tap)| TrainPass {
             losses,
             gradients,
@@ -123,12 +202,13 @@ where
             config, precision, ..
         } = runs[0];
         let parameters: Vec<_> = runs.iter().map(|run| run.parameters).collect();
-        let mut weights = Weights::new(&parameters, precision, &self.device, false);
+        let mut weights = Weights::new(&parameters, precision, &self.device, false)
+            .resident(self.weights(&parameters, precision));
         let model = Glm::<B::InnerBackend>::new(config, &mut weights);
         let mut context = Context::new(configs(runs), precision);
         let targets = stacked_targets(runs, config.model.seq_len);
         let entropy = forward(&self.device, &model, runs, &targets, &mut context);
-        losses(runs, entropy)
+        losses(runs, &self.settled(precision, entropy.losses_t))
     }
 }
 
@@ -171,8 +251,7 @@ impl<B: Backend> CrossEntropy<B> {
     /// Of each of `runs` runs, from the `weights` of all targets.
     fn loss(&self, runs: usize, weights: Vec<f32>, z_coefficient: f64) -> Loss<B> {
         let t = weights.len();
-        let weights_t = TensorData::new(weights, [t]);
-        let weights_t = Tensor::<B, 1>::from_data(weights_t, &self.losses_t.device());
+        let weights_t = bus::send::<B, 1>(weights, [t], &self.losses_t.device());
         let sum = |x: Tensor<B, 1>| -> Tensor<B, 2> { x.reshape([runs, t / runs]).sum_dim(1) };
         let loss = sum(self.losses_t.clone() * weights_t.clone());
         if z_coefficient > 0.0 {
@@ -211,8 +290,7 @@ fn forward<B: Kernels>(
     let input = Input::new(&batch, targets, &context.config.model, half, device);
     let logits_tv = model.logits(&input, context);
     let t = targets.tokens.len();
-    let tokens = TensorData::new(targets.tokens.clone(), [t]);
-    let tokens_t = Tensor::<B, 1, Int>::from_data(tokens, device);
+    let tokens_t = bus::send_integers::<B, 1>(narrow(&targets.tokens), [t], device);
     let [losses_t, log_z_t] = if B::COMBINES {
         kernels::cross_entropy(logits_tv.clone(), tokens_t)
     } else {
@@ -228,16 +306,10 @@ fn forward<B: Kernels>(
 }
 
 /// Every run's losses; what its padding lost is left out.
-fn losses<B: Backend>(runs: &[Run], entropy: CrossEntropy<B>) -> Vec<Losses> {
-    let losses = host(entropy.losses_t);
+fn losses(runs: &[Run], losses: &[f32]) -> Vec<Losses> {
     let own = losses.chunks_exact(losses.len() / runs.len());
     let both = runs.iter().zip(own);
     both.map(|(run, own)| run.batch.losses(own)).collect()
-}
-
-fn host<B: Backend>(x: Tensor<B, 1>) -> Vec<f32> {
-    // Losses are FP32 tensors on every backend.
-    x.into_data().to_vec().expect("FP32 tensor")
 }
 
 #[cfg(test)]

@@ -286,7 +286,7 @@ fn moments(expected: &Trained, found: &Trained) -> Option<String> {
     let zero = theirs
         .first
         .iter()
-        .chain(&theirs.second)
+        .chain(theirs.second.iter())
         .all(|value| *value == 0.0);
     Some(if zero {
         "Adam's moments are 0".to_owned()

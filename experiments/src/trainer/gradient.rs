@@ -1,27 +1,24 @@
 //! The gradient of a step, from micro-batches to unscaled sums.
 
+use crate::arithmetic::Arithmetic;
+use crate::array::Gradient;
 use crate::data::{Batch, Losses};
 use crate::files::parity::ParityFile;
 use crate::layers::gradients::{Gradients, Paths};
 use crate::layers::tap::Readings;
 use crate::numerics::dropout::Dropout;
-use crate::numerics::precision::Precision;
-use crate::optimizer::adamw::{PIECE, sum_of_squares};
-use crate::parameters::{Parameters, Role};
+use crate::parameters::Parameters;
 use crate::pass::{Note, Setting, TrainPass};
 use crate::state::Trained;
 use crate::trainer::signals::GradientNorms;
 use experiments_config::{Format, Position};
-use kernels::Pass::Backward;
-use kernels::slices::rows::add;
-use kernels::{Buffer, RangeCount};
-use rayon::prelude::*;
+use kernels::RangeCount;
 
 /// Gradients summed over the micro-batches of a step.
 pub(crate) struct Accumulated {
     pub(crate) losses: Losses,
     /// In the layout of the parameters.
-    pub(crate) flat: Buffer,
+    pub(crate) flat: Gradient,
     /// Sums of both paths into tied embeddings, FP32: for norms and the parity file only.
     pub(crate) paths: Option<Paths>,
     /// Range losses of the weight gradients, per parameter.
@@ -44,12 +41,13 @@ impl From<TrainPass> for Accumulated {
 
 impl Accumulated {
     /// Takes in another micro-batch.
-    fn add(&mut self, pass: &TrainPass) {
+    fn add(&mut self, pass: &TrainPass, arithmetic: &dyn Arithmetic) {
         let gradients = &pass.gradients;
         self.losses.join(&pass.losses);
-        add(&mut self.flat, &gradients.flat);
+        arithmetic.add(&mut self.flat, &gradients.flat);
         if let (Some(ours), Some(theirs)) = (&mut self.paths, &gradients.paths) {
-            ours.add(theirs);
+            arithmetic.add(&mut ours.input, &theirs.input);
+            arithmetic.add(&mut ours.logit, &theirs.logit);
         }
         for (ours, theirs) in self.lost.iter_mut().zip(&gradients.lost) {
             *ours += *theirs;
@@ -60,18 +58,13 @@ impl Accumulated {
     }
 
     /// Stores the sums as the gradients of a pass are stored.
-    fn round(&mut self, parameters: &Parameters, precision: &Precision) {
-        let (weight, head) = (precision.weight_gradient(), precision.head_gradient());
-        for (parameter, lost) in parameters.table().iter().zip(&mut self.lost) {
-            let rounding = match parameter.role {
-                Role::Norm => &None,
-                Role::Embedding if self.paths.is_some() => &head,
-                Role::Head => &head,
-                Role::Embedding | Role::Position | Role::Attention | Role::Ffn => &weight,
-            };
-            if let Some(rounding) = rounding {
-                *lost += rounding.round(&mut self.flat[parameter.range.clone()], Backward);
-            }
+    fn round(&mut self, parameters: &Parameters, setting: &Setting) {
+        let table = parameters.table();
+        let roundings = setting.precision.gradients(table, self.paths.is_some());
+        let arithmetic = setting.engine.arithmetic();
+        let lost = arithmetic.round(&mut self.flat, &parameters.ranges(), &roundings);
+        for (sum, lost) in self.lost.iter_mut().zip(lost) {
+            *sum += lost;
         }
     }
 }
@@ -106,9 +99,9 @@ pub(crate) fn accumulate(
         match &mut sum {
             None => sum = Some(pass.into()),
             Some(sum) => {
-                sum.add(&pass);
+                sum.add(&pass, setting.engine.arithmetic());
                 if in_half {
-                    sum.round(&trained.parameters, setting.precision);
+                    sum.round(&trained.parameters, setting);
                 }
             }
         }
@@ -120,6 +113,7 @@ pub(crate) fn accumulate(
 /// Divides by the loss scale in FP32 and takes norms.
 pub(crate) fn unscale(
     sum: &mut Accumulated,
+    arithmetic: &dyn Arithmetic,
     parameters: &Parameters,
     scale: f64,
     mut parity: Option<&mut ParityFile>,
@@ -132,24 +126,12 @@ pub(crate) fn unscale(
         }
         parity.group("gradients_scaled", table, &sum.flat);
     }
-    let mut rest = &mut *sum.flat;
-    let parts: Vec<&mut [f32]> = table
-        .iter()
-        .filter_map(|p| rest.split_off_mut(..p.range.len()))
-        .collect();
-    let (squared, largest): (Vec<f64>, Vec<f32>) = parts
-        .into_par_iter()
-        .map(|part| kernels::slices::unscale(part, inverse as f32))
-        .unzip();
+    let sizes = arithmetic.scale(&mut sum.flat, &parameters.ranges(), inverse as f32);
     if let Some(parity) = parity {
         parity.group("gradients", table, &sum.flat);
     }
-    let squares = |values: &[f32]| {
-        // Parts of one size, summed in order: as many threads as there are change no bit.
-        let parts: Vec<f64> = values.par_chunks(PIECE).map(sum_of_squares).collect();
-        parts.iter().sum::<f64>() * inverse * inverse
-    };
+    let squares = |gradient| arithmetic.squares(gradient) * inverse * inverse;
     let paths = sum.paths.as_ref();
     let paths = paths.map(|paths| [squares(&paths.input), squares(&paths.logit)]);
-    GradientNorms::new(squared, paths, &largest)
+    GradientNorms::new(&sizes, paths)
 }

@@ -158,12 +158,18 @@ pub(crate) fn take(
     let lr = config.learning_rate(trained.state.optimizer_samples);
     let mut sum = accumulate(setting, fetch, trained, with_layers, parity.as_deref_mut());
     let keep = parity.as_deref_mut();
-    let mut norms = unscale(&mut sum, &trained.parameters, scale, keep);
+    let mut norms = unscale(
+        &mut sum,
+        setting.engine.arithmetic(),
+        &trained.parameters,
+        scale,
+        keep,
+    );
     let mut range = setting.precision.take_report();
     range.add_gradients(trained.parameters.table(), &sum.lost);
     norms.note_overflow(f64::from(range.largest_gradient) / scale);
     let loss = sum.losses.all.value().unwrap_or(f64::NAN);
-    let update = update(config, trained, &sum.flat, &norms, loss, lr);
+    let update = update(setting, trained, &sum.flat, &norms, loss, lr);
     let skip = update.as_ref().err().copied();
     let events = decide(config, trained, skip, loss, &range);
     let taken = Taken {

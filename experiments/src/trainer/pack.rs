@@ -118,10 +118,8 @@ impl Work for Service<'_> {
         B: AutodiffBackend + Kernels,
         B::InnerBackend: Kernels,
     {
-        self.pack.serve(&Graph::<B> {
-            device: device.clone(),
-            backend: self.backend,
-        });
+        self.pack
+            .serve(&Graph::<B>::new(device.clone(), self.backend, false));
         Ok(())
     }
 }

@@ -5,6 +5,7 @@
 //! gradient of the step: in FP32 but for the order of sums, in 16 bits but for the rounding of stored weight gradients.
 
 use super::next::Next;
+use crate::array::Gradient;
 use crate::data::Batch;
 use crate::data::objective::Sample;
 use crate::numerics::dropout::Dropout;
@@ -13,6 +14,7 @@ use crate::parameters::Parameters;
 use crate::pass::{Note, Setting};
 use crate::state::{State, Trained};
 use experiments_config::Position;
+use kernels::Ranges;
 
 /// One sequence of a step.
 pub(super) struct Sequence<'a> {
@@ -22,7 +24,7 @@ pub(super) struct Sequence<'a> {
     /// Mean over its targets, nats per token.
     pub(super) loss: f64,
     /// Of its own loss, unscaled, in the layout of the parameters.
-    pub(super) gradient: &'a [f32],
+    pub(super) gradient: &'a Gradient,
     /// Squared norm of that.
     pub(super) squared: f64,
 }
@@ -57,13 +59,15 @@ pub(super) fn each(
             let run = setting.run(parameters, &alone);
             let mut pass = setting.engine.train(run, scale, dropout, note);
             let flat = &mut pass.gradients.flat;
-            let (squared, _) = kernels::slices::unscale(flat, (1.0 / scale) as f32);
+            let whole = Ranges::new([flat.len()]);
+            let factor = (1.0 / scale) as f32;
+            let sizes = setting.engine.arithmetic().scale(flat, &whole, factor);
             look(Sequence {
                 position: micro.read_at + index as u64,
                 sample,
                 loss: pass.losses.all.value().unwrap_or(f64::NAN),
                 gradient: flat,
-                squared,
+                squared: sizes.iter().map(|size| size.squared).sum(),
             });
         }
     }

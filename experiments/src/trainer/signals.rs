@@ -1,5 +1,6 @@
 //! From sums over parameters to the signals of a step.
 
+use crate::arithmetic::Size;
 use crate::data::Losses;
 use crate::layers::tap::{Readings, larger};
 use crate::numerics::precision::RangeReport;
@@ -20,12 +21,11 @@ pub(crate) struct GradientNorms {
 }
 
 impl GradientNorms {
-    /// `squared` holds one sum of squares per parameter, `paths` those of the input and logit paths,
-    /// `largest` one magnitude per parameter.
-    pub(crate) fn new(squared: Vec<f64>, paths: Option<[f64; 2]>, largest: &[f32]) -> Self {
-        let largest = largest.iter().map(|largest| f64::from(*largest));
+    /// `sizes` are the parameters', `paths` the sums of squares of the input and logit paths.
+    pub(crate) fn new(sizes: &[Size], paths: Option<[f64; 2]>) -> Self {
+        let largest = sizes.iter().map(|size| f64::from(size.largest));
         Self {
-            squared,
+            squared: sizes.iter().map(|size| size.squared).collect(),
             paths,
             largest: largest.fold(0.0, larger),
         }
@@ -240,8 +240,17 @@ mod tests {
         let parameters = Parameters::initialise(&model, 16, 3);
         let gradient: Vec<f32> = (0..parameters.len()).map(|i| (i as f32).sin()).collect();
         let table = parameters.table().iter();
-        let squared = table.map(|p| kernels::slices::sum_of_squares(&gradient[p.range.clone()]));
-        let mut norms = GradientNorms::new(squared.collect(), Some([1.0, 4.0]), &[0.5, 2.0, 1.0]);
+        let sizes: Vec<_> = table
+            .map(|p| Size {
+                squared: kernels::slices::sum_of_squares(&gradient[p.range.clone()]),
+                largest: if p.name.starts_with("final") {
+                    2.0
+                } else {
+                    0.5
+                },
+            })
+            .collect();
+        let mut norms = GradientNorms::new(&sizes, Some([1.0, 4.0]));
         let mut recorder = Recorder {
             table: parameters.table(),
             layers: 2,
@@ -269,11 +278,11 @@ mod tests {
         assert_eq!(norms.largest, 2.0);
         norms.note_overflow(0.7);
         assert_eq!(norms.largest, 0.7);
-        assert!(
-            GradientNorms::new(vec![], None, &[1.0, f32::NAN, 2.0])
-                .largest
-                .is_nan()
-        );
+        let sizes = [1.0, f32::NAN, 2.0].map(|largest| Size {
+            squared: 0.0,
+            largest,
+        });
+        assert!(GradientNorms::new(&sizes, None).largest.is_nan());
         assert!(value("embedding_share") > 0.0 && value("embedding_share") < 1.0);
     }
 }

@@ -4,6 +4,8 @@
 //! `tests/parity/golden/*.safetensors` hold the inputs and what a PyTorch model, written from the
 //! mathematics and not from this code, made of them in FP64 (`tests/parity/run.py --golden`).
 
+mod resident;
+
 use super::counters::decide;
 use super::counters::pass_over;
 use super::gradient::{Accumulated, accumulate, unscale};
@@ -126,8 +128,8 @@ impl<'a> Golden<'a> {
     fn trained(&self) -> Trained {
         let table = Parameter::table(&self.config.model, self.config.tokenizer.vocab_size);
         let mut adam = AdamW::new(table.last().unwrap().range.end);
-        adam.first = self.group("optimizer_before.exp_avg", &table);
-        adam.second = self.group("optimizer_before.exp_avg_sq", &table);
+        adam.first = self.group("optimizer_before.exp_avg", &table).into();
+        adam.second = self.group("optimizer_before.exp_avg_sq", &table).into();
         adam.updates = self.step - 1;
         let weights = self.group("weights_before", &table);
         let mut state = State::new(&self.config, table.len());
@@ -241,7 +243,13 @@ fn check(path: &Path, device: Device, kernels: KernelChoice) -> &'static str {
     assert_eq!(golden.micro_batches, config.batch.gradient_accumulation);
     let fetch = |Position(position)| golden.batch((position / size) as usize);
     let mut sum = accumulate(&setting, fetch, &mut trained, false, None);
-    let norms = unscale(&mut sum, &trained.parameters, 1.0, None);
+    let norms = unscale(
+        &mut sum,
+        engine.arithmetic(),
+        &trained.parameters,
+        1.0,
+        None,
+    );
 
     let loss = sum.losses.all.value().unwrap();
     let error = (loss / golden.scalar("torch.loss") - 1.0).abs();
@@ -255,7 +263,7 @@ fn check(path: &Path, device: Device, kernels: KernelChoice) -> &'static str {
     let table = trained.parameters.table().to_vec();
     golden.check_gradients(&case, &table, &sum, global);
     let lr = config.learning_rate(trained.state.optimizer_samples);
-    let made = update(config, &mut trained, &sum.flat, &norms, loss, lr);
+    let made = update(&setting, &mut trained, &sum.flat, &norms, loss, lr);
     assert!(made.is_ok(), "{case}: the update was skipped");
     golden.check_moments(&case, &table, &trained.adam, global);
     golden.check_weights(&case, &trained.parameters, global, lr);

@@ -1,11 +1,12 @@
 //! Clipping and the optimiser's update.
 
 use super::withheld::Withheld;
-use crate::optimizer::adamw::UpdateReport;
+use crate::array::Gradient;
+use crate::optimizer::adamw::{UpdateReport, UpdateRule};
 use crate::optimizer::clipping::Clip;
+use crate::pass::Setting;
 use crate::state::Trained;
 use crate::trainer::signals::GradientNorms;
-use experiments_config::Config;
 
 /// Why a step did not update.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -28,9 +29,9 @@ pub(crate) struct Update {
 /// Clips and updates. A gradient that is not finite updates nothing, nor does an outlier where
 /// those are skipped.
 pub(crate) fn update(
-    config: &Config,
+    setting: &Setting,
     trained: &mut Trained,
-    gradient: &[f32],
+    gradient: &Gradient,
     norms: &GradientNorms,
     loss: f64,
     lr: f64,
@@ -39,6 +40,7 @@ pub(crate) fn update(
     if !global.is_finite() {
         return Err(Skip::Nonfinite);
     }
+    let config = setting.config;
     let optimizer = &config.optimizer;
     if trained.state.skip_step.observe(optimizer, loss, global) {
         return Err(Skip::Outlier);
@@ -47,11 +49,16 @@ pub(crate) fn update(
     let clipper = &mut trained.state.clipper;
     let clip = clipper.coefficients(optimizer.clip_grad, global, &norms);
     let kept = Withheld::before(config, trained);
-    let (table, weights) = trained.parameters.split_mut();
-    let clips: Vec<f32> = (0..table.len()).map(|i| clip.of(i) as f32).collect();
-    let mut reports = trained
-        .adam
-        .update(optimizer, table, weights, gradient, &clips, lr);
+    let count = trained.parameters.table().len();
+    let clips: Vec<f32> = (0..count).map(|i| clip.of(i) as f32).collect();
+    let rule = UpdateRule {
+        config: optimizer,
+        lr,
+        clips: &clips,
+    };
+    let (adam, parameters) = (&mut trained.adam, &mut trained.parameters);
+    let arithmetic = setting.engine.arithmetic();
+    let mut reports = arithmetic.update(adam, parameters, gradient, rule);
     kept.bring_back(trained, &mut reports);
     Ok(Update {
         coefficient: clip.overall(&norms),

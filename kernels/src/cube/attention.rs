@@ -9,12 +9,14 @@ pub(crate) mod forward;
 mod scores;
 mod tile;
 
+use super::counting;
 use super::elementwise::Rounded;
 use super::row::{beside, cubes, flat};
 use crate::{Pass, Rounding, Scoring};
 use backward::{key_gradient_kernel, query_gradient_kernel};
-use burn::tensor::{Shape, TensorMetadata};
+use burn::tensor::{DType, Shape, TensorMetadata};
 use burn_cubecl::CubeRuntime;
+use burn_cubecl::ops::numeric::empty_device_contiguous_dtype;
 use burn_cubecl::tensor::CubeTensor;
 use cubecl::prelude::*;
 use forward::attention_kernel;
@@ -50,6 +52,8 @@ pub(crate) struct Case {
     pub(crate) width: usize,
     pub(crate) scores: Point,
     pub(crate) probabilities: Point,
+    /// Whether losses of range are counted.
+    pub(crate) counts: bool,
 }
 
 /// Sizes and numbers of a launch.
@@ -61,52 +65,80 @@ pub(crate) struct Sizes {
     keys: usize,
     factor: f32,
     fill: f32,
+    /// Places of counters; without meaning where nothing is counted.
+    of_scores: usize,
+    of_probabilities: usize,
 }
 
-/// Sizes, case and type of the mask of a launch, and rows of its queries and keys over all heads.
-struct Launch {
-    heads: usize,
-    queries: usize,
-    keys: usize,
-    sequences: usize,
+/// What the launches of a pass share.
+struct Launch<R: CubeRuntime> {
+    /// Of `q` and `k`: sequences, heads, rows, width.
+    queries: [usize; 4],
+    keys: [usize; 4],
     case: Case,
     factor: f32,
     fill: f32,
+    counters: CubeTensor<R>,
+    /// Of the counters of scores and of probabilities.
+    places: [usize; 2],
 }
 
-impl Launch {
-    fn new<R: CubeRuntime>([q, k, _]: &[CubeTensor<R>; 3], scoring: &Scoring) -> Self {
-        let [sequences, heads, queries, width] = q.shape().dims();
-        let [_, _, keys, _] = k.shape().dims();
+impl<R: CubeRuntime> Launch<R> {
+    fn new([q, k, _]: &[CubeTensor<R>; 3], scoring: &Scoring, pass: Pass) -> Self {
+        let points = [&scoring.scores, &scoring.probabilities].map(Option::as_ref);
+        let counted = match points.map(|point| counting::place(point, pass, q)) {
+            [Some((counters, scores)), Some((_, probabilities))] => {
+                Some((counters, [scores, probabilities]))
+            }
+            [_, None] | [None, _] => None,
+        };
+        let queries: [usize; 4] = q.shape().dims();
+        let case = Case {
+            width: queries[3],
+            scores: points[0].into(),
+            probabilities: points[1].into(),
+            counts: counted.is_some(),
+        };
+        let (counters, places) = counted.unwrap_or_else(|| {
+            let (client, device) = (q.client.clone(), q.device.clone());
+            let none = empty_device_contiguous_dtype(client, device, Shape::new([1]), DType::U32);
+            (none, [0; 2])
+        });
         Self {
-            heads,
             queries,
-            keys,
-            sequences,
-            case: Case {
-                width,
-                scores: scoring.scores.as_ref().into(),
-                probabilities: scoring.probabilities.as_ref().into(),
-            },
+            keys: k.shape().dims(),
+            case,
             factor: scoring.factor,
             fill: scoring.fill,
+            counters,
+            places,
         }
     }
 
-    fn sizes<R: CubeRuntime>(&self) -> SizesLaunch<R> {
-        SizesLaunch::new(self.heads, self.queries, self.keys, self.factor, self.fill)
-    }
-
-    /// One cube for each block of so many rows of every head.
-    fn cubes(&self, rows: usize) -> (CubeCount, CubeDim) {
-        let blocks = rows.div_ceil(TILE) * self.heads * self.sequences;
-        cubes(blocks, UNITS as u32)
+    fn sizes(&self) -> SizesLaunch<R> {
+        let ([_, heads, queries, _], [_, _, keys, _]) = (self.queries, self.keys);
+        let [scores, probabilities] = self.places;
+        SizesLaunch::new(
+            heads,
+            queries,
+            keys,
+            self.factor,
+            self.fill,
+            scores,
+            probabilities,
+        )
     }
 
     /// Shape of `numbers` for each query.
     fn per_query(&self, numbers: usize) -> Shape {
-        Shape::new([self.sequences, self.heads, self.queries, numbers])
+        let [sequences, heads, queries, _] = self.queries;
+        Shape::new([sequences, heads, queries, numbers])
     }
+}
+
+/// One cube for each block of rows of every head.
+fn blocks([sequences, heads, rows, _]: [usize; 4]) -> (CubeCount, CubeDim) {
+    cubes(rows.div_ceil(TILE) * heads * sequences, UNITS as u32)
 }
 
 /// Context, and the largest score and the sum of every query.
@@ -115,10 +147,10 @@ pub(super) fn context<R: CubeRuntime>(
     forbidden: CubeTensor<R>,
     scoring: &Scoring,
 ) -> [CubeTensor<R>; 2] {
-    let launch = Launch::new(&qkv, scoring);
+    let launch = Launch::new(&qkv, scoring, Pass::Forward);
     let [q, k, v] = &qkv;
     let (y, statistics) = (beside(q, q.shape()), beside(q, launch.per_query(KEPT)));
-    let (count, dim) = launch.cubes(launch.queries);
+    let (count, dim) = blocks(launch.queries);
     attention_kernel::launch::<R>(
         &q.client,
         count,
@@ -129,6 +161,7 @@ pub(super) fn context<R: CubeRuntime>(
         flat(&forbidden),
         flat(&y),
         flat(&statistics),
+        flat(&launch.counters),
         launch.sizes(),
         launch.case,
         forbidden.dtype.into(),
@@ -144,11 +177,11 @@ pub(super) fn gradients<R: CubeRuntime>(
     dy: CubeTensor<R>,
     scoring: &Scoring,
 ) -> [CubeTensor<R>; 3] {
-    let launch = Launch::new(&qkv, scoring);
+    let launch = Launch::new(&qkv, scoring, Pass::Backward);
     let [q, k, v] = &qkv;
     let [dq, dk, dv] = [q, k, v].map(|x| beside(x, x.shape()));
     let sums = beside(q, launch.per_query(1));
-    let (count, dim) = launch.cubes(launch.queries);
+    let (count, dim) = blocks(launch.queries);
     query_gradient_kernel::launch::<R>(
         &q.client,
         count,
@@ -161,11 +194,12 @@ pub(super) fn gradients<R: CubeRuntime>(
         flat(&dy),
         flat(&dq),
         flat(&sums),
+        flat(&launch.counters),
         launch.sizes(),
         launch.case,
         forbidden.dtype.into(),
     );
-    let (count, dim) = launch.cubes(launch.keys);
+    let (count, dim) = blocks(launch.keys);
     key_gradient_kernel::launch::<R>(
         &q.client,
         count,

@@ -21,19 +21,19 @@ const DEPTH: u32 = 16;
 /// and columns.
 #[derive(CubeLaunch, CubeType, Clone, Copy)]
 pub(crate) struct Strides {
-    outer: u32,
-    inner: u32,
-    row: u32,
-    column: u32,
+    pub(super) outer: u32,
+    pub(super) inner: u32,
+    pub(super) row: u32,
+    pub(super) column: u32,
 }
 
 /// Rows, terms and columns of every product, and how many lie along the inner dimension before the matrix's.
 #[derive(CubeLaunch, CubeType, Clone, Copy)]
 pub(crate) struct Sizes {
-    m: u32,
-    k: u32,
-    n: u32,
-    inner: u32,
+    pub(super) m: u32,
+    pub(super) k: u32,
+    pub(super) n: u32,
+    pub(super) inner: u32,
 }
 
 /// `each` × `each` values for every unit of the cube's tile.

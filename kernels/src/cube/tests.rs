@@ -1,9 +1,10 @@
 //! Kernels are compiled when they are first launched, so a build says nothing about them. Here each of
 //! them is lowered to CUDA C++ as a launch would, which needs no GPU.
 
-use super::attention::{Case, Point, Sizes, backward, forward};
+use super::attention::{self, Case, Point, backward, forward};
 use super::elementwise::{self, Rounded};
-use super::{cross_entropy, layer_norm, softmax};
+use super::exact::{self, SizesExpand, StridesExpand};
+use super::{adamw, counting, cross_entropy, dropout, layer_norm, ranges, softmax};
 use cubecl::Compiler;
 use cubecl::cuda::CudaRuntime;
 use cubecl::ir::{ElemType, IntKind, StorageType, UIntKind};
@@ -31,12 +32,17 @@ impl Arguments {
         self.0.output_array(ty).into()
     }
 
+    fn counters(&mut self) -> <Array<Atomic<u32>> as CubeType>::ExpandType {
+        let ty = Atomic::<u32>::as_type(&self.0.scope);
+        self.0.output_array(ty).into()
+    }
+
     fn float(&mut self) -> <f32 as CubeType>::ExpandType {
         <f32 as LaunchArg>::expand(&(), &mut self.0)
     }
 
-    fn sizes(&mut self) -> <Sizes as CubeType>::ExpandType {
-        <Sizes as LaunchArg>::expand(&Default::default(), &mut self.0)
+    fn long_size(&mut self) -> <usize as CubeType>::ExpandType {
+        <usize as LaunchArg>::expand(&(), &mut self.0)
     }
 
     fn size(&mut self) -> <u32 as CubeType>::ExpandType {
@@ -153,6 +159,18 @@ fn row_sources() -> Vec<(String, String)> {
     ]
 }
 
+fn attention_sizes(args: &mut Arguments) -> attention::SizesExpand {
+    attention::SizesExpand {
+        heads: args.long_size(),
+        queries: args.long_size(),
+        keys: args.long_size(),
+        factor: args.float(),
+        fill: args.float(),
+        of_scores: args.long_size(),
+        of_probabilities: args.long_size(),
+    }
+}
+
 fn attention_sources() -> Vec<(String, String)> {
     let mut all = Vec::new();
     for (format, saturates) in [
@@ -165,22 +183,25 @@ fn attention_sources() -> Vec<(String, String)> {
             width: 40,
             scores: point,
             probabilities: point,
+            counts: format != Rounded::No,
         };
         all.push(lower(&format!("attention_{format:?}"), |args| {
             let [q, k, v] = [(); 3].map(|()| args.values());
             let (mask, y, statistics) = (args.input::<u8>(), args.output(), args.output());
-            let (sizes, scope) = (args.sizes(), &mut args.0.scope);
+            let (counters, sizes) = (args.counters(), attention_sizes(args));
+            let scope = &mut args.0.scope;
             forward::attention_kernel::expand::<u8>(
-                scope, q, k, v, mask, y, statistics, sizes, case, BYTE,
+                scope, q, k, v, mask, y, statistics, counters, sizes, case, BYTE,
             );
         }));
         all.push(lower(&format!("query_gradient_{format:?}"), |args| {
             let [q, k, v] = [(); 3].map(|()| args.values());
             let (mask, statistics, dy) = (args.input::<u8>(), args.values(), args.values());
             let (dq, sums) = (args.output(), args.output());
-            let (sizes, scope) = (args.sizes(), &mut args.0.scope);
+            let (counters, sizes) = (args.counters(), attention_sizes(args));
+            let scope = &mut args.0.scope;
             backward::query_gradient_kernel::expand::<u8>(
-                scope, q, k, v, mask, statistics, dy, dq, sums, sizes, case, BYTE,
+                scope, q, k, v, mask, statistics, dy, dq, sums, counters, sizes, case, BYTE,
             );
         }));
         all.push(lower(&format!("key_gradient_{format:?}"), |args| {
@@ -188,7 +209,7 @@ fn attention_sources() -> Vec<(String, String)> {
             let (mask, statistics) = (args.input::<u8>(), args.values());
             let (sums, dy) = (args.values(), args.values());
             let (dk, dv) = (args.output(), args.output());
-            let (sizes, scope) = (args.sizes(), &mut args.0.scope);
+            let (sizes, scope) = (attention_sizes(args), &mut args.0.scope);
             backward::key_gradient_kernel::expand::<u8>(
                 scope, q, k, v, mask, statistics, sums, dy, dk, dv, sizes, case, BYTE,
             );
@@ -197,14 +218,125 @@ fn attention_sources() -> Vec<(String, String)> {
     all
 }
 
+fn range_sources() -> Vec<(String, String)> {
+    let mut all = vec![
+        lower("summary", |args| {
+            let (x, table, partial) = (args.values(), args.input::<i32>(), args.output());
+            let (count, scope) = (args.size(), &mut args.0.scope);
+            ranges::summary_kernel::expand(scope, x, table, partial, count);
+        }),
+        lower("summary_of_pieces", |args| {
+            let (partial, table, output) = (args.values(), args.input::<i32>(), args.output());
+            let scope = &mut args.0.scope;
+            ranges::summary_of_pieces_kernel::expand(scope, partial, table, output);
+        }),
+        lower("counts_of_pieces", |args| {
+            let (partial, table, output) = (args.values(), args.input::<i32>(), args.output());
+            let scope = &mut args.0.scope;
+            ranges::counts_of_pieces_kernel::expand(scope, partial, table, output);
+        }),
+        lower("sums_of_pieces", |args| {
+            let (partial, table, output) = (args.values(), args.input::<i32>(), args.output());
+            let scope = &mut args.0.scope;
+            adamw::sums_of_pieces_kernel::expand(scope, partial, table, output);
+        }),
+        lower("dropout_mask", |args| {
+            let (draws, mask, skipped) = (args.input::<u32>(), args.output(), args.size());
+            let (keep, blocks, scope) = (args.float(), args.size(), &mut args.0.scope);
+            dropout::mask_kernel::expand(scope, draws, mask, skipped, keep, blocks);
+        }),
+        lower("take_counts", |args| {
+            let (counters, output, places) = (args.counters(), args.output(), args.size());
+            counting::take_kernel::expand(&mut args.0.scope, counters, output, places);
+        }),
+    ];
+    for part in [
+        adamw::Part::Whole,
+        adamw::Part::Moments,
+        adamw::Part::Weights,
+    ] {
+        all.push(lower(&format!("adamw_{part:?}"), |args| {
+            let [gradient, weights, first, second] = [(); 4].map(|()| args.values());
+            let (table, constants, sums) = (args.input::<i32>(), args.values(), args.values());
+            let [w, m, v, partial] = [(); 4].map(|()| args.output());
+            let (count, scope) = (args.size(), &mut args.0.scope);
+            adamw::adamw_kernel::expand(
+                scope, gradient, weights, first, second, table, constants, sums, w, m, v, partial,
+                count, part,
+            );
+        }));
+    }
+    for (format, saturates) in [
+        (Rounded::Fp16, false),
+        (Rounded::Fp16, true),
+        (Rounded::Bf16, false),
+    ] {
+        all.push(lower(
+            &format!("round_ranges_{format:?}_{saturates}"),
+            |args| {
+                let (x, table, y) = (args.values(), args.input::<i32>(), args.output());
+                let (partial, count, most) = (args.output(), args.size(), args.float());
+                ranges::round_ranges_kernel::expand(
+                    &mut args.0.scope,
+                    x,
+                    table,
+                    y,
+                    partial,
+                    count,
+                    most,
+                    format,
+                    saturates,
+                );
+            },
+        ));
+        all.push(lower(&format!("store_{format:?}_{saturates}"), |args| {
+            let (x, y, counters) = (args.values(), args.output(), args.counters());
+            let (first, most) = (args.size(), args.float());
+            counting::store_kernel::expand(
+                &mut args.0.scope,
+                x,
+                y,
+                counters,
+                first,
+                most,
+                format,
+                saturates,
+            );
+        }));
+    }
+    all
+}
+
+fn product_source(each: u32) -> (String, String) {
+    lower(&format!("product_{each}"), |args| {
+        let (a, b, y) = (args.values(), args.values(), args.output());
+        let [a_strides, b_strides] = [(); 2].map(|()| StridesExpand {
+            outer: args.size(),
+            inner: args.size(),
+            row: args.size(),
+            column: args.size(),
+        });
+        let sizes = SizesExpand {
+            m: args.size(),
+            k: args.size(),
+            n: args.size(),
+            inner: args.size(),
+        };
+        let scope = &mut args.0.scope;
+        exact::product_kernel::expand(scope, a, b, y, a_strides, b_strides, sizes, each);
+    })
+}
+
 #[test]
 fn kernels_lower_to_cuda() {
     let mut all = elementwise_sources();
     all.extend(layer_norm_sources());
     all.extend(row_sources());
+    all.extend(range_sources());
     all.extend(attention_sources());
+    all.extend([2, 4].map(product_source));
     for (name, source) in &all {
         assert!(source.contains("__global__"), "{name}: {source}");
     }
-    assert_eq!(all.len(), 27);
+    assert_eq!(all.len(), 44);
 }

@@ -7,6 +7,22 @@
 
 use crate::simd::{LANES, vectorised};
 
+/// How a mask is drawn from a `ChaCha` stream: an element is dropped where the next number of 64 bits is below the
+/// threshold.
+#[derive(Debug, Clone, PartialEq)]
+pub struct MaskDraws {
+    /// Key of the generator.
+    pub key: [u32; 8],
+    /// Number of its stream.
+    pub stream: u64,
+    /// Where in the stream the mask begins, in words of 32 bits; even.
+    pub word: u64,
+    /// `p · 2^64` for a probability of dropping p.
+    pub threshold: u64,
+    /// What kept elements are multiplied by, `1 / (1 - p)`.
+    pub keep: f32,
+}
+
 /// Which elements of a tensor of rows dropout keeps, a bit for each.
 #[derive(Debug, Clone)]
 pub struct Mask {

@@ -1,5 +1,7 @@
 //! What the model is given for one row.
 
+use std::ops::Range;
+
 /// Which objective a row has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) enum Kind {
@@ -28,6 +30,12 @@ pub(crate) struct Segment {
 impl Segment {
     fn contains(&self, slot: usize) -> bool {
         (self.start..self.start + self.len).contains(&slot)
+    }
+
+    /// The slots that a slot of the segment may attend to.
+    fn visible(&self, from: usize) -> Range<usize> {
+        let causal = from + 1;
+        self.start..causal.max(self.start + self.prefix)
     }
 }
 
@@ -74,16 +82,19 @@ impl Sample {
         self.targets.iter().flatten().count()
     }
 
-    /// Whether slot `from` may attend to slot `to`. Padding is like any other slot: it comes last,
-    /// so that no slot with a target sees it.
+    /// The slots that slot `from` may attend to. Padding is like any other slot: it comes last, so that no slot with
+    /// a target sees it.
+    #[must_use]
+    pub(crate) fn visible(&self, from: usize) -> Range<usize> {
+        let mut segments = self.segments.iter();
+        let own = segments.find(|segment| segment.contains(from));
+        own.map_or(0..0, |segment| segment.visible(from))
+    }
+
+    /// Whether slot `from` may attend to slot `to`.
     #[must_use]
     pub(crate) fn may_attend(&self, from: usize, to: usize) -> bool {
-        self.segments
-            .iter()
-            .find(|segment| segment.contains(from))
-            .is_some_and(|segment| {
-                segment.contains(to) && (to <= from || to < segment.start + segment.prefix)
-            })
+        self.visible(from).contains(&to)
     }
 
     /// The row as 2-D positions want it (GLM, arXiv 2103.10360 §2.2): what fills the blank of a

@@ -3,9 +3,9 @@
 use crate::layers::tap::{Seen, Tap};
 use crate::numerics::dropout::Dropout;
 use crate::numerics::precision::{At, Precision};
-use burn::tensor::{Tensor, TensorData};
+use burn::tensor::Tensor;
 use experiments_config::Config;
-use kernels::Kernels;
+use kernels::{Kernels, bus};
 
 /// What a forward pass needs beside weights and input.
 pub(crate) struct Context<'a> {
@@ -93,7 +93,7 @@ pub(crate) fn scale_runs<B: Kernels, const D: usize>(
     }
     let (shape, runs) = (x.dims(), numbers.len());
     let values: Vec<f32> = numbers.iter().map(|number| *number as f32).collect();
-    let numbers = Tensor::from_data(TensorData::new(values, [runs, 1]), &x.device());
+    let numbers = bus::send(values, [runs, 1], &x.device());
     let elements: usize = shape.iter().product();
     (x.reshape([runs, elements / runs]) * numbers).reshape(shape)
 }

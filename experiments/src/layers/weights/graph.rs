@@ -1,13 +1,14 @@
 //! The working copy of the weights for one pass, and the way back to their gradients.
 
 use super::HEAD;
+use crate::arithmetic::device::round;
 use crate::layers::embedding::TOKENS;
 use crate::layers::gradients::Gradients;
 use crate::numerics::precision::Precision;
-use crate::parameters::{Parameters, Role};
+use crate::parameters::{Parameter, Parameters, Role};
+use burn::tensor::Tensor;
 use burn::tensor::backend::AutodiffBackend;
-use burn::tensor::{Tensor, TensorData};
-use kernels::{Buffer, Kernels, round_slice};
+use kernels::{Buffer, HalfFormat, Kernels, bus, round_slice};
 
 /// Leaves of one forward pass: the master weights, matrices rounded to the format of the pass
 /// (layer norms stay FP32), as tensors. The runs' lie one after another in every leaf.
@@ -19,15 +20,61 @@ pub(crate) struct Weights<'a, B: Kernels> {
     /// Set on a backend that differentiates: `require_grad` for every leaf.
     track: bool,
     leaves: Vec<Leaf<B>>,
+    /// Where the one run's weights lie on the device; else they are sent from the host.
+    resident: Option<Resident<B>>,
+}
+
+/// All weights of a run on the device, flat.
+pub(crate) struct Resident<B: Kernels> {
+    master: Tensor<B, 1>,
+    /// Matrices and biases in the format of the pass.
+    stored: Tensor<B, 1>,
+}
+
+impl<B: Kernels> Resident<B> {
+    pub(crate) fn new(parameters: &Parameters, precision: &Precision, device: &B::Device) -> Self {
+        let master = parameters.array().on::<B>(device);
+        let table = parameters.table();
+        let stored = |parameter: &Parameter| match parameter.role {
+            Role::Norm => None,
+            Role::Embedding | Role::Position | Role::Head | Role::Attention | Role::Ffn => {
+                precision.weight()
+            }
+        };
+        let roundings: Vec<_> = table.iter().map(stored).collect();
+        let (stored, _) = round(master.clone(), &parameters.ranges(), &roundings);
+        Self { master, stored }
+    }
+
+    /// The same as constants of a backend that differentiates.
+    pub(crate) fn constant<A>(self) -> Resident<A>
+    where
+        A: AutodiffBackend<InnerBackend = B> + Kernels,
+    {
+        Resident {
+            master: Tensor::from_inner(self.master),
+            stored: Tensor::from_inner(self.stored),
+        }
+    }
+
+    /// One parameter.
+    fn slice(&self, parameter: &Parameter, half: Option<HalfFormat>) -> Tensor<B, 1> {
+        let whole = match half {
+            Some(_) => &self.stored,
+            None => &self.master,
+        };
+        let range = parameter.range.clone();
+        whole.clone().slice([range])
+    }
 }
 
 /// A flat leaf tensor and the parameter it stands for.
 pub(crate) struct Leaf<B: Kernels> {
-    parameter: usize,
+    pub(crate) parameter: usize,
     /// By way of the logits into tied embeddings: the same numbers, but a leaf of its own, so that the two
     /// paths' gradients stay apart.
-    logit_path: bool,
-    tensor: Tensor<B, 1>,
+    pub(crate) logit_path: bool,
+    pub(crate) tensor: Tensor<B, 1>,
 }
 
 impl<'a, B: Kernels> Weights<'a, B> {
@@ -43,7 +90,13 @@ impl<'a, B: Kernels> Weights<'a, B> {
             device,
             track,
             leaves: Vec::new(),
+            resident: None,
         }
+    }
+
+    /// From where they lie on the device.
+    pub(crate) fn resident(self, resident: Option<Resident<B>>) -> Self {
+        Self { resident, ..self }
     }
 
     /// How many runs the pass serves.
@@ -61,21 +114,16 @@ impl<'a, B: Kernels> Weights<'a, B> {
 
     fn leaf(&mut self, parameter: usize, logit_path: bool) -> Tensor<B, 1> {
         let entry = &self.runs[0].table()[parameter];
-        let mut values = Vec::with_capacity(self.runs.len() * entry.range.len());
-        for run in self.runs {
-            values.extend_from_slice(&run.values()[entry.range.clone()]);
-        }
         let half = match entry.role {
             Role::Norm => None,
             _ if logit_path => self.precision.head_half(),
             Role::Head => self.precision.head_half(),
             Role::Embedding | Role::Position | Role::Attention | Role::Ffn => self.precision.half(),
         };
-        if let Some(format) = half {
-            round_slice(&mut values, format);
-        }
-        let len = values.len();
-        let tensor = Tensor::from_data(TensorData::new(values, [len]), self.device);
+        let tensor = match &self.resident {
+            Some(resident) => resident.slice(entry, half),
+            None => self.sent(entry, half),
+        };
         let tensor = if self.track {
             tensor.require_grad()
         } else {
@@ -87,6 +135,19 @@ impl<'a, B: Kernels> Weights<'a, B> {
             tensor: tensor.clone(),
         });
         tensor
+    }
+
+    /// One parameter of every run, from the host.
+    fn sent(&self, parameter: &Parameter, half: Option<HalfFormat>) -> Tensor<B, 1> {
+        let mut values = Vec::with_capacity(self.runs.len() * parameter.range.len());
+        for run in self.runs {
+            values.extend_from_slice(&run.values()[parameter.range.clone()]);
+        }
+        if let Some(format) = half {
+            round_slice(&mut values, format);
+        }
+        let len = values.len();
+        bus::send(values, [len], self.device)
     }
 
     fn leaf_matrix(&mut self, parameter: usize, logit_path: bool) -> Tensor<B, 2> {
@@ -134,10 +195,7 @@ pub(crate) fn collect<B: AutodiffBackend + Kernels>(
         let Some(gradient) = leaf.tensor.grad_remove(grads) else {
             continue;
         };
-        let data = gradient.into_data();
-        let Ok(values) = data.as_slice::<f32>() else {
-            continue;
-        };
+        let values = bus::read(gradient);
         let parts = values.chunks_exact(entry.range.len());
         for ((flat, logit), values) in flats.iter_mut().zip(&mut logits).zip(parts) {
             if leaf.logit_path {

@@ -212,7 +212,7 @@ impl Case {
     ) -> (TrainPass, RangeReport) {
         let config = self.config(format, kernels);
         let precision = Precision::new(&config.precision, config.model.layers);
-        let engine = Device::Cpu.engine(&config, None).unwrap();
+        let engine = Device::CPU.engine(&config, None).unwrap();
         // Or the engines would be compared with themselves.
         let name = match kernels {
             KernelChoice::Fused => "fused",

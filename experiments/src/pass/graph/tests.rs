@@ -38,10 +38,7 @@ const PROBE: Note = Note {
 };
 
 fn graph() -> Graph<Autodiff<Flex>> {
-    Graph {
-        device: Default::default(),
-        backend: "flex",
-    }
+    Graph::new(Default::default(), "flex", false)
 }
 
 fn train(config: &Config, parameters: &Parameters, scale: f64) -> TrainPass {

@@ -47,10 +47,7 @@ const NOTE: Note = Note {
 };
 
 fn graph() -> Graph<Autodiff<Flex>> {
-    Graph {
-        device: Default::default(),
-        backend: "flex",
-    }
+    Graph::new(Default::default(), "flex", false)
 }
 
 /// A run of `steps` steps of so many micro-batches that evaluates after every second one: its losses and

@@ -330,7 +330,7 @@ fn the_gradients_of_the_sequences_average_to_that_of_the_step() {
         let mut mean = vec![0.0_f64; parameters.len()];
         let mut slopes = Vec::new();
         each(&next, &parameters, &state, |sequence| {
-            let both = mean.iter_mut().zip(sequence.gradient);
+            let both = mean.iter_mut().zip(&sequence.gradient[..]);
             both.for_each(|(mean, g)| *mean += f64::from(*g) / 6.0);
             slopes.push(sequence.squared.sqrt());
         });
@@ -378,7 +378,7 @@ fn a_sequence_has_the_slope_that_differences_find() {
         };
         let loss = |step: f64| {
             let mut moved = trained.parameters.clone();
-            let both = moved.values_mut().iter_mut().zip(sequence.gradient);
+            let both = moved.values_mut().iter_mut().zip(&sequence.gradient[..]);
             both.for_each(|(w, g)| *w += (step * f64::from(*g) / norm) as f32);
             let setting = next.setting();
             let losses = setting.engine.evaluate(setting.run(&moved, &batch));

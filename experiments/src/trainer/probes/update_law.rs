@@ -41,7 +41,13 @@ pub(super) fn record(
     let config = setting.config;
     let (scale, lr) = (trained.state.scaler.scale, config.optimizer.lr);
     let mut sum = accumulate(setting, fetch, &mut trained, false, None);
-    let norms = unscale(&mut sum, &trained.parameters, scale, None);
+    let norms = unscale(
+        &mut sum,
+        setting.engine.arithmetic(),
+        &trained.parameters,
+        scale,
+        None,
+    );
     let logits = |trained: &Trained| {
         setting
             .engine

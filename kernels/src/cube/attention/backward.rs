@@ -1,5 +1,6 @@
 //! Gradients of a block of queries, and of a block of keys.
 
+use super::super::counting::{note, nothing_lost, settle};
 use super::super::elementwise::{Rounded, rounded};
 use super::scores::{
     Corner, Heads, block, exists, heads, is_forbidden, kept, pair, scores, softmax,
@@ -11,8 +12,16 @@ use cubecl::prelude::*;
 
 /// A gradient as it is stored.
 #[cube]
-fn stored(x: f32, #[comptime] point: Point) -> f32 {
+fn stored(
+    x: f32,
+    lost: &mut Array<u32>,
+    #[comptime] counts: bool,
+    #[comptime] point: Point,
+) -> f32 {
     let mut value = rounded(x, point.format);
+    if comptime!(counts) {
+        note(lost, x, value);
+    }
     if comptime!(point.saturates) {
         let most = f32::new(comptime!(largest(point.format)));
         // NaN is neither.
@@ -44,6 +53,8 @@ fn probability_gradients(
     corner: &Corner,
     a: &mut SharedMemory<f32>,
     b: &mut SharedMemory<f32>,
+    lost: &mut Array<u32>,
+    #[comptime] counts: bool,
     #[comptime] case: Case,
 ) {
     dots(
@@ -59,7 +70,7 @@ fn probability_gradients(
     );
     let (_, _, start) = part();
     for i in 0..PART {
-        tile[start + i] = stored(tile[start + i], case.probabilities);
+        tile[start + i] = stored(tile[start + i], lost, counts, case.probabilities);
     }
 }
 
@@ -72,6 +83,8 @@ fn score_gradients<M: Int>(
     forbidden: &Array<M>,
     corner: &Corner,
     sizes: &Sizes,
+    lost: &mut Array<u32>,
+    #[comptime] counts: bool,
     #[comptime] case: Case,
 ) {
     let (_, _, start) = part();
@@ -81,14 +94,14 @@ fn score_gradients<M: Int>(
         if exists(place, sizes) {
             if !is_forbidden(forbidden, corner, place, sizes) {
                 let dx = p[start + i] * (dp[start + i] - along);
-                value = stored(dx * sizes.factor, case.scores);
+                value = stored(dx * sizes.factor, lost, counts, case.scores);
             }
         }
         dp[start + i] = value;
     }
 }
 
-/// A block of queries: their gradients, and `Σ p dp` of each.
+/// A block of queries: their gradients, and `Σ p dp` of each. What stored gradients lose is counted here and only here.
 #[cube(launch)]
 pub(crate) fn query_gradient_kernel<M: Int>(
     q: &Array<f32>,
@@ -99,6 +112,7 @@ pub(crate) fn query_gradient_kernel<M: Int>(
     dy: &Array<f32>,
     dq: &mut Array<f32>,
     sums: &mut Array<f32>,
+    counters: &mut Array<Atomic<u32>>,
     sizes: &Sizes,
     #[comptime] case: Case,
     #[define(M)] _mask: StorageType,
@@ -113,12 +127,25 @@ pub(crate) fn query_gradient_kernel<M: Int>(
     let mut p = SharedMemory::<f32>::new(MEMORY);
     let mut ds = SharedMemory::<f32>::new(MEMORY);
     let (row, column, start) = part();
+    let mut of_scores = nothing_lost();
+    let mut of_probabilities = nothing_lost();
     let mut own = 0.0f32;
     let mut key = 0usize;
     while key < sizes.keys {
         let corner = Corner { query, key, mask };
         scores(
-            &mut p, q, k, forbidden, &heads, &corner, sizes, &mut a, &mut b, case,
+            &mut p,
+            q,
+            k,
+            forbidden,
+            &heads,
+            &corner,
+            sizes,
+            &mut a,
+            &mut b,
+            &mut of_scores,
+            false,
+            case,
         );
         let mut needed = softmax(&mut p, largest, sum, &corner, sizes, &mut a);
         // 0 times an infinity is NaN, which a loss scale has to see.
@@ -126,7 +153,18 @@ pub(crate) fn query_gradient_kernel<M: Int>(
             needed = true;
         }
         if needed {
-            probability_gradients(&mut ds, dy, v, &heads, &corner, &mut a, &mut b, case);
+            probability_gradients(
+                &mut ds,
+                dy,
+                v,
+                &heads,
+                &corner,
+                &mut a,
+                &mut b,
+                &mut of_probabilities,
+                case.counts,
+                case,
+            );
             for i in 0..PART {
                 own += p[start + i] * ds[start + i];
             }
@@ -147,16 +185,52 @@ pub(crate) fn query_gradient_kernel<M: Int>(
     while key < sizes.keys {
         let corner = Corner { query, key, mask };
         scores(
-            &mut p, q, k, forbidden, &heads, &corner, sizes, &mut a, &mut b, case,
+            &mut p,
+            q,
+            k,
+            forbidden,
+            &heads,
+            &corner,
+            sizes,
+            &mut a,
+            &mut b,
+            &mut of_scores,
+            false,
+            case,
         );
         if softmax(&mut p, largest, sum, &corner, sizes, &mut a) {
-            probability_gradients(&mut ds, dy, v, &heads, &corner, &mut a, &mut b, case);
-            score_gradients(&p, &mut ds, along, forbidden, &corner, sizes, case);
+            probability_gradients(
+                &mut ds,
+                dy,
+                v,
+                &heads,
+                &corner,
+                &mut a,
+                &mut b,
+                &mut of_probabilities,
+                false,
+                case,
+            );
+            score_gradients(
+                &p,
+                &mut ds,
+                along,
+                forbidden,
+                &corner,
+                sizes,
+                &mut of_scores,
+                case.counts,
+                case,
+            );
             add_product(&mut gradient, &ds, false, k, &heads.keys, key, &mut b);
         }
         key += TILE;
     }
     write(dq, &heads.queries, query, &gradient, &mut a);
+    if comptime!(case.counts) {
+        settle(counters, sizes.of_scores, &of_scores);
+        settle(counters, sizes.of_probabilities, &of_probabilities);
+    }
 }
 
 /// A block of keys: their gradients and those of their values.
@@ -186,20 +260,54 @@ pub(crate) fn key_gradient_kernel<M: Int>(
     let (row, _, start) = part();
     let mut of_key = zeros(comptime!(width.div_ceil(TILE) * OWN));
     let mut of_value = zeros(comptime!(width.div_ceil(TILE) * OWN));
+    let mut of_scores = nothing_lost();
+    let mut of_probabilities = nothing_lost();
     let mut query = 0usize;
     while query < sizes.queries {
         let corner = Corner { query, key, mask };
         let (largest, sum) = kept(statistics, query, index, sizes);
         scores(
-            &mut p, q, k, forbidden, &heads, &corner, sizes, &mut a, &mut b, case,
+            &mut p,
+            q,
+            k,
+            forbidden,
+            &heads,
+            &corner,
+            sizes,
+            &mut a,
+            &mut b,
+            &mut of_scores,
+            false,
+            case,
         );
         if softmax(&mut p, largest, sum, &corner, sizes, &mut a) {
             let mut along = 0.0f32;
             if query + row < sizes.queries {
                 along = sums[index * sizes.queries + query + row];
             }
-            probability_gradients(&mut ds, dy, v, &heads, &corner, &mut a, &mut b, case);
-            score_gradients(&p, &mut ds, along, forbidden, &corner, sizes, case);
+            probability_gradients(
+                &mut ds,
+                dy,
+                v,
+                &heads,
+                &corner,
+                &mut a,
+                &mut b,
+                &mut of_probabilities,
+                false,
+                case,
+            );
+            score_gradients(
+                &p,
+                &mut ds,
+                along,
+                forbidden,
+                &corner,
+                sizes,
+                &mut of_scores,
+                false,
+                case,
+            );
             for i in 0..PART {
                 p[start + i] = rounded(p[start + i], case.probabilities.format);
             }

@@ -1,5 +1,6 @@
 //! Context of a block of queries.
 
+use super::super::counting::{note, nothing_lost, settle};
 use super::super::elementwise::rounded;
 use super::scores::{Corner, block, heads, include, join, scores, softmax};
 use super::tile::{MEMORY, OWN, PART, TILE, add_product, part, write, zeros};
@@ -15,6 +16,7 @@ pub(crate) fn attention_kernel<M: Int>(
     forbidden: &Array<M>,
     y: &mut Array<f32>,
     statistics: &mut Array<f32>,
+    counters: &mut Array<Atomic<u32>>,
     sizes: &Sizes,
     #[comptime] case: Case,
     #[define(M)] _mask: StorageType,
@@ -28,11 +30,24 @@ pub(crate) fn attention_kernel<M: Int>(
     let mut p = SharedMemory::<f32>::new(MEMORY);
     let mut largest = f32::new(LEAST);
     let mut sum = 0.0f32;
+    let mut of_scores = nothing_lost();
+    let mut of_probabilities = nothing_lost();
     let mut key = 0usize;
     while key < sizes.keys {
         let corner = Corner { query, key, mask };
         scores(
-            &mut p, q, k, forbidden, &heads, &corner, sizes, &mut a, &mut b, case,
+            &mut p,
+            q,
+            k,
+            forbidden,
+            &heads,
+            &corner,
+            sizes,
+            &mut a,
+            &mut b,
+            &mut of_scores,
+            case.counts,
+            case,
         );
         let (most, total) = include(&p, largest, sum, &corner, sizes);
         largest = most;
@@ -46,11 +61,26 @@ pub(crate) fn attention_kernel<M: Int>(
     while key < sizes.keys {
         let corner = Corner { query, key, mask };
         scores(
-            &mut p, q, k, forbidden, &heads, &corner, sizes, &mut a, &mut b, case,
+            &mut p,
+            q,
+            k,
+            forbidden,
+            &heads,
+            &corner,
+            sizes,
+            &mut a,
+            &mut b,
+            &mut of_scores,
+            false,
+            case,
         );
         if softmax(&mut p, largest, sum, &corner, sizes, &mut a) {
             for i in 0..PART {
-                p[start + i] = rounded(p[start + i], case.probabilities.format);
+                let stored = rounded(p[start + i], case.probabilities.format);
+                if comptime!(case.counts) {
+                    note(&mut of_probabilities, p[start + i], stored);
+                }
+                p[start + i] = stored;
             }
             add_product(&mut context, &p, false, v, &heads.keys, key, &mut b);
         }
@@ -61,5 +91,9 @@ pub(crate) fn attention_kernel<M: Int>(
         let at = (index * sizes.queries + query + row) * KEPT;
         statistics[at] = largest;
         statistics[at + 1] = sum;
+    }
+    if comptime!(case.counts) {
+        settle(counters, sizes.of_scores, &of_scores);
+        settle(counters, sizes.of_probabilities, &of_probabilities);
     }
 }

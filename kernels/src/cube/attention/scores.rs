@@ -1,6 +1,8 @@
 //! What forward and backward pass share: where a cube is, scores, probabilities, and numbers of queries.
 
+use super::super::counting::note;
 use super::super::elementwise::rounded;
+use super::super::ranges::{INFINITY, magnitude_bits};
 use super::tile::{Head, PART, PARTS, TILE, any, dots, part, parts};
 use super::{Case, KEPT, LEAST, Sizes};
 use cubecl::prelude::*;
@@ -95,8 +97,8 @@ fn is_open<M: Int>(
     any(open, memory)
 }
 
-/// A tile of scores as the softmax takes them, and [`LEAST`] where there is no query or key. Where no key is allowed nothing
-/// is multiplied. Every unit may read its own part at once.
+/// A tile of scores as the softmax takes them, and [`LEAST`] where there is no query or key. Every unit may read its own part
+/// at once. Where no key is allowed nothing is multiplied, unless what all scores lose is counted.
 #[cube]
 pub(super) fn scores<M: Int>(
     tile: &mut SharedMemory<f32>,
@@ -108,9 +110,15 @@ pub(super) fn scores<M: Int>(
     sizes: &Sizes,
     a: &mut SharedMemory<f32>,
     b: &mut SharedMemory<f32>,
+    lost: &mut Array<u32>,
+    #[comptime] counts: bool,
     #[comptime] case: Case,
 ) {
-    if is_open(forbidden, corner, sizes, a) {
+    let mut needed = true;
+    if comptime!(!counts) {
+        needed = is_open(forbidden, corner, sizes, a);
+    }
+    if needed {
         dots(
             tile,
             q,
@@ -128,10 +136,14 @@ pub(super) fn scores<M: Int>(
         let place = pair(corner, i);
         let mut value = f32::new(LEAST);
         if exists(place, sizes) {
+            let score = tile[start + i];
+            let stored = rounded(score, case.scores.format);
+            if comptime!(counts) {
+                note(lost, score, stored);
+            }
+            value = stored * sizes.factor;
             if is_forbidden(forbidden, corner, place, sizes) {
                 value = sizes.fill;
-            } else {
-                value = rounded(tile[start + i], case.scores.format) * sizes.factor;
             }
         }
         tile[start + i] = value;
@@ -206,8 +218,11 @@ pub(super) fn join(largest: f32, sum: f32, memory: &mut SharedMemory<f32>) -> (f
     for i in 0..PARTS {
         total += all_sums[i] * f32::exp(all_largest[i] - most);
     }
-    // NaN where the sum is: a comparison passes over it.
-    (most + total * 0.0f32, total)
+    // A comparison passes over NaN, the sum does not.
+    if magnitude_bits(total) > INFINITY {
+        most = total;
+    }
+    (most, total)
 }
 
 /// What the forward pass has kept of a unit's row; zeros where there is none.

@@ -1,9 +1,9 @@
 //! Rotary position embedding (arXiv 2104.09864) by explicit position ids.
 
 use crate::layers::attention::frequencies;
+use burn::tensor::Tensor;
 use burn::tensor::backend::Backend;
-use burn::tensor::{Tensor, TensorData};
-use kernels::{HalfFormat, round_slice};
+use kernels::{HalfFormat, bus, round_slice};
 
 /// Cosines and sines of a batch, `[b, 1, s, d]`, in the format of the pass.
 ///
@@ -29,21 +29,25 @@ impl<B: Backend> Rope<B> {
         let blocks = positions.len();
         let width = head_dim / blocks;
         let slots = positions[0].len();
+        let rows = positions.iter().flatten().max().map_or(1, |most| most + 1);
+        let ids = positions.iter().map(|ids| {
+            let ids = ids.iter().map(|id| *id as i32).collect();
+            bus::send_integers::<B, 1>(ids, [slots], device)
+        });
+        let ids: Vec<_> = ids.collect();
         let frequencies: Vec<f64> = frequencies(base, width).collect();
         let table = |function: fn(f64) -> f64| {
-            let mut values = Vec::with_capacity(slots * head_dim);
-            for slot in 0..slots {
-                for ids in positions {
-                    let position = f64::from(ids[slot]);
-                    let both = frequencies.iter().chain(&frequencies);
-                    values.extend(both.map(|f| function(position * f) as f32));
-                }
+            let mut values = Vec::with_capacity(rows as usize * width);
+            for position in 0..rows {
+                let both = frequencies.iter().chain(&frequencies);
+                values.extend(both.map(|f| function(f64::from(position) * f) as f32));
             }
             if let Some(format) = half {
                 round_slice(&mut values, format);
             }
-            let shape = [batch, 1, slots / batch, head_dim];
-            Tensor::from_data(TensorData::new(values, shape), device)
+            let table = bus::send::<B, 2>(values, [rows as usize, width], device);
+            let parts = ids.iter().map(|ids| table.clone().select(0, ids.clone()));
+            Tensor::cat(parts.collect(), 1).reshape([batch, 1, slots / batch, head_dim])
         };
         Self {
             cos: table(f64::cos),
@@ -70,6 +74,7 @@ impl<B: Backend> Rope<B> {
 mod tests {
     use super::*;
     use burn::backend::Flex;
+    use burn::tensor::TensorData;
 
     /// Score of one vector with itself at two places, each place one id per block.
     fn score(a: &[u32], b: &[u32]) -> f32 {

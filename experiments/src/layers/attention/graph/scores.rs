@@ -49,14 +49,13 @@ impl Scores {
     }
 
     /// How to compute attention in one operation, with no score in memory; absent where something needs them all:
-    /// `ALiBi`, attention dropout, PB-Relax, a softmax in 16 bits, or counts of what their storing loses.
+    /// `ALiBi`, attention dropout, PB-Relax, or a softmax in 16 bits.
     fn kept_nowhere<B: Kernels>(&self, input: &Input<B>, context: &Context) -> Option<Scoring> {
         let precision = context.precision;
         let are_needed = self.scale.relaxes()
             || input.alibi.is_some()
             || context.drops(context.config.model.attention_dropout)
-            || precision.softmax_half()
-            || (B::COUNTS_RANGE && precision.half().is_some());
+            || precision.softmax_half();
         let rounding = |at| precision.rounding(at, self.layer).cloned();
         (B::COMBINES && !are_needed).then(|| Scoring {
             factor: self.scale.missing as f32,

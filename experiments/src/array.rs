@@ -1,0 +1,162 @@
+//! A flat FP32 array of a run, wherever it lies.
+//!
+//! It has a copy on the host, a copy on a device, or both, which are then equal: reading a copy that is not there
+//! brings it there, and writing forgets the other. So nobody can read values that are out of date, and on the CPU,
+//! where only the host ever has a copy, nothing is copied at all.
+
+use burn::tensor::Tensor;
+use burn::tensor::backend::Backend;
+use kernels::{Buffer, bus};
+use std::any::Any;
+use std::fmt::Debug;
+use std::ops::{Deref, DerefMut};
+use std::sync::{Arc, OnceLock};
+
+/// One flat array. `H` holds the copy on the host.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Array<H = Vec<f32>> {
+    host: OnceLock<H>,
+    device: OnceLock<Arc<dyn Away>>,
+}
+
+/// A gradient in the layout of the parameters, or of a part of them.
+pub(crate) type Gradient = Array<Buffer>;
+
+/// A copy on a device, of whatever backend.
+trait Away: Any + Debug + Send + Sync {
+    fn len(&self) -> usize;
+
+    fn read(&self) -> Vec<f32>;
+}
+
+impl<B: Backend> Away for Tensor<B, 1> {
+    fn len(&self) -> usize {
+        self.dims()[0]
+    }
+
+    fn read(&self) -> Vec<f32> {
+        bus::read(self.clone())
+    }
+}
+
+impl<H> From<H> for Array<H> {
+    fn from(values: H) -> Self {
+        Self {
+            host: values.into(),
+            device: OnceLock::new(),
+        }
+    }
+}
+
+impl<H: DerefMut<Target = [f32]> + From<Vec<f32>>> Array<H> {
+    /// An array that lies on a device.
+    pub(crate) fn away<B: Backend>(tensor: Tensor<B, 1>) -> Self {
+        let copy: Arc<dyn Away> = Arc::new(tensor);
+        Self {
+            host: OnceLock::new(),
+            device: copy.into(),
+        }
+    }
+
+    /// Number of values, wherever they lie.
+    pub(crate) fn len(&self) -> usize {
+        match (self.host.get(), self.device.get()) {
+            (Some(values), _) => values.len(),
+            (None, Some(away)) => away.len(),
+            (None, None) => 0,
+        }
+    }
+
+    /// The copy on a device, sent there first where it is not.
+    pub(crate) fn on<B: Backend>(&self, device: &B::Device) -> Tensor<B, 1> {
+        let away = self.device.get().map(|away| -> &dyn Any { &**away });
+        let there = away.and_then(|away| away.downcast_ref::<Tensor<B, 1>>());
+        if let Some(tensor) = there.filter(|tensor| tensor.device() == *device) {
+            return tensor.clone();
+        }
+        let tensor = bus::send(self.to_vec(), [self.len()], device);
+        // Of two devices the first keeps its copy.
+        let _ = self.device.set(Arc::new(tensor.clone()));
+        tensor
+    }
+}
+
+impl<H: DerefMut<Target = [f32]> + From<Vec<f32>>> Deref for Array<H> {
+    type Target = [f32];
+
+    fn deref(&self) -> &[f32] {
+        let read = || self.device.get().map_or_else(Vec::new, |away| away.read());
+        self.host.get_or_init(|| read().into())
+    }
+}
+
+impl<H: DerefMut<Target = [f32]> + From<Vec<f32>>> DerefMut for Array<H> {
+    fn deref_mut(&mut self) -> &mut [f32] {
+        let away = self.device.take();
+        if let (None, Some(away)) = (self.host.get(), away) {
+            self.host = H::from(away.read()).into();
+        }
+        self.host.get_mut().map_or(&mut [], |values| &mut **values)
+    }
+}
+
+impl<H: DerefMut<Target = [f32]> + From<Vec<f32>>> PartialEq for Array<H> {
+    fn eq(&self, other: &Self) -> bool {
+        self[..] == other[..]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use burn::backend::{Autodiff, Flex};
+    use kernels::bus::Moved;
+
+    fn tensor(values: &[f32]) -> Tensor<Flex, 1> {
+        Tensor::from_data(values, &Default::default())
+    }
+
+    #[test]
+    fn reading_brings_home_once_and_writing_forgets_the_other_copy() {
+        let mut array = Array::<Vec<f32>>::away(tensor(&[1.0, 2.0]));
+        let _ = bus::take();
+        assert_eq!(array.len(), 2);
+        assert_eq!(
+            bus::take(),
+            Moved::default(),
+            "its length is known without it"
+        );
+        assert_eq!((array[1], array[0]), (2.0, 1.0));
+        assert_eq!(bus::take(), Moved { up: 0, down: 8 });
+        array[1] = 5.0;
+        let sent = array.on::<Flex>(&Default::default());
+        assert_eq!(sent.into_data().to_vec::<f32>().unwrap(), [1.0, 5.0]);
+        assert_eq!(bus::take(), Moved { up: 8, down: 0 });
+        array.on::<Flex>(&Default::default());
+        assert_eq!(bus::take(), Moved::default(), "it is there already");
+    }
+
+    /// What was written before it was ever read holds the device's values beside what was written.
+    #[test]
+    fn the_first_write_sees_what_the_device_had() {
+        let mut array = Array::<Vec<f32>>::away(tensor(&[1.0, 2.0]));
+        array[0] += 10.0;
+        assert_eq!(array[..], [11.0, 2.0]);
+    }
+
+    #[test]
+    fn clones_do_not_share_what_is_written() {
+        let mut array = Array::<Vec<f32>>::away(tensor(&[1.0]));
+        let before = array.clone();
+        array[0] = 3.0;
+        assert_eq!((before[0], array[0]), (1.0, 3.0));
+    }
+
+    /// A pass of another backend, as a policy may bring one, gets the same values.
+    #[test]
+    fn another_backend_is_sent_a_copy_of_its_own() {
+        let array = Array::<Vec<f32>>::away(tensor(&[1.0, 4.0]));
+        let other = array.on::<Autodiff<Flex>>(&Default::default());
+        assert_eq!(other.into_data().to_vec::<f32>().unwrap(), [1.0, 4.0]);
+    }
+}

@@ -1,0 +1,138 @@
+//! Gradients that stay on the device, and the few numbers of a pass that leave it.
+
+use crate::arithmetic::device::round;
+use crate::array::Array;
+use crate::layers::gradients::{Gradients, Paths};
+use crate::layers::weights::graph::Leaf;
+use crate::numerics::precision::Precision;
+use crate::parameters::{Parameter, Parameters};
+use burn::tensor::Tensor;
+use burn::tensor::backend::{AutodiffBackend, Backend};
+use kernels::{Kernels, RangeCount, Ranges, bus};
+
+/// Small tensors that are read at once: one wait for all of them.
+pub(super) struct Reads<B: Backend> {
+    parts: Vec<Tensor<B, 1>>,
+    /// Values of every group.
+    groups: Vec<usize>,
+}
+
+impl<B: Backend> Reads<B> {
+    pub(super) fn new() -> Self {
+        Self {
+            parts: Vec::new(),
+            groups: Vec::new(),
+        }
+    }
+
+    /// Adds a group of tensors; it may be empty.
+    pub(super) fn add(&mut self, group: impl IntoIterator<Item = Tensor<B, 1>>) {
+        let first = self.parts.len();
+        self.parts.extend(group);
+        let lens = self.parts[first..].iter().map(|part| part.dims()[0]);
+        self.groups.push(lens.sum());
+    }
+
+    /// The values of every group, its tensors one after another.
+    pub(super) fn read(self) -> Vec<Vec<f32>> {
+        let all = match self.parts.is_empty() {
+            true => Vec::new(),
+            false => bus::read(Tensor::cat(self.parts, 0)),
+        };
+        let mut rest = &all[..];
+        let groups = self.groups.iter().map(|len| {
+            let (group, after) = rest.split_at(*len);
+            rest = after;
+            group.to_vec()
+        });
+        groups.collect()
+    }
+}
+
+/// Gradients of one run's pass, stored in its format.
+pub(super) struct OnDevice<B: Backend> {
+    flat: Tensor<B, 1>,
+    /// Input and logit path of tied embeddings.
+    paths: Option<[Tensor<B, 1>; 2]>,
+    /// What [`RangeCount::all`] reads: of every parameter, then what tied embeddings lose further.
+    pub(super) lost: Vec<Tensor<B, 1>>,
+}
+
+impl<B: Kernels> OnDevice<B> {
+    /// The gradients of all leaves, as [`Gradients::stored`] stores them.
+    pub(super) fn collect<A>(
+        leaves: Vec<Leaf<A>>,
+        grads: &mut A::Gradients,
+        parameters: &Parameters,
+        precision: &Precision,
+        device: &B::Device,
+    ) -> Self
+    where
+        A: AutodiffBackend<InnerBackend = B> + Kernels,
+    {
+        let table = parameters.table();
+        let mut parts = vec![None; table.len()];
+        let mut logit = None;
+        for leaf in leaves {
+            let gradient = leaf.tensor.grad_remove(grads);
+            if leaf.logit_path {
+                logit = gradient;
+            } else {
+                parts[leaf.parameter] = gradient;
+            }
+        }
+        let zeros = |p: &Parameter| Tensor::zeros([p.range.len()], device);
+        let all = parts.into_iter().zip(table);
+        // A leaf that the loss does not depend on has no gradient.
+        let all = all.map(|(part, parameter)| part.unwrap_or_else(|| zeros(parameter)));
+        let flat = Tensor::cat(all.collect(), 0);
+        let roundings = precision.gradients(table, false);
+        let (flat, lost) = round(flat, &parameters.ranges(), &roundings);
+        let own = Self {
+            flat,
+            paths: None,
+            lost: Vec::from_iter(lost),
+        };
+        match logit {
+            Some(logit) => own.tied(logit, precision),
+            None => own,
+        }
+    }
+
+    /// Adds the second path into tied embeddings.
+    fn tied(mut self, logit: Tensor<B, 1>, precision: &Precision) -> Self {
+        let head = [precision.head_gradient()];
+        let ([len], [all]) = (logit.dims(), self.flat.dims());
+        let whole = Ranges::new([len]);
+        let (logit, lost) = round(logit, &whole, &head);
+        self.lost.extend(lost);
+        // The embedding comes first.
+        let input = self.flat.clone().slice([0..len]);
+        let (sum, lost) = round(input.clone() + logit.clone(), &whole, &head);
+        self.lost.extend(lost);
+        self.flat = Tensor::cat(vec![sum, self.flat.slice([len..all])], 0);
+        self.paths = Some([input, logit]);
+        self
+    }
+
+    /// With what [`OnDevice::lost`] was.
+    pub(super) fn finish(self, table: &[Parameter], lost: &[f32]) -> Gradients {
+        let counts = RangeCount::all(lost);
+        let mut lost = vec![RangeCount::default(); table.len()];
+        let tied = counts.iter().skip(table.len());
+        for (sum, count) in lost.iter_mut().zip(&counts) {
+            *sum += *count;
+        }
+        for count in tied {
+            lost[Parameters::EMBEDDING] += *count;
+        }
+        Gradients {
+            flat: Array::away(self.flat),
+            paths: self.paths.map(|paths| {
+                let [input, logit] = paths.map(Array::away);
+                Paths { input, logit }
+            }),
+            lost,
+        }
+    }
+}
