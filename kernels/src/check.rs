@@ -8,7 +8,7 @@ mod tests;
 
 use crate::{HalfFormat, Kernels, round_slice};
 use crate::{cross_entropy, geglu, gelu, layer_norm, softmax};
-use attention::check_attention;
+use attention::{check_attention, check_attention_counts};
 use burn::tensor::ops::{FloatTensor, FloatTensorOps};
 use burn::tensor::{Bool, Int, Shape, Tensor, TensorData, TensorMetadata, TensorPrimitive};
 use burn_flex::Flex;
@@ -67,6 +67,7 @@ pub fn check<B: Kernels>(device: &B::Device) -> Vec<Agreement> {
     {
         all.extend(check_attention::<B>(device, shape, 1.0, seed as u64 + 1));
     }
+    all.push(check_attention_counts::<B>(device, 1));
     for (seed, sizes) in [[3, 5, 7], [64, 64, 64], [1024, 128, 688], [512, 1365, 512]]
         .into_iter()
         .enumerate()

@@ -1,12 +1,14 @@
 //! Attention, held to its specification.
 
-use super::{Agreement, Both, Draw, REORDERED, on_cpu};
+use super::{Agreement, Both, Draw, REORDERED, distance, download, on_cpu, upload};
 use crate::attention::{Scoring, plain, plain_backward};
-use crate::{HalfFormat, Kernels, Rounding};
+use crate::ranges::COUNT_WIDTH;
+use crate::{HalfFormat, Kernels, Place, RangeCount, RangeSite, Rounding, Tally};
 use burn::tensor::backend::Backend;
 use burn::tensor::ops::{BoolTensor, FloatTensor};
 use burn::tensor::{Bool, Tensor, TensorData, TensorPrimitive};
 use burn_flex::Flex;
+use std::sync::Arc;
 
 /// Sequences, heads, queries, keys, and elements of a head.
 pub(crate) type AttentionShape = [usize; 5];
@@ -100,7 +102,7 @@ pub(crate) fn check_attention<B: Kernels>(
         all.push(both.agreement(output, y, expected, allowed));
         let (found, expected) = (first::<B>(found), first::<Flex>(kept.clone()));
         all.push(both.agreement(largest, found, expected, 0.0));
-        let values = super::download::<Flex>(kept.clone(), b * n * queries * 2);
+        let values = download::<Flex>(kept.clone(), b * n * queries * 2);
         let found = B::masked_attention_backward(
             there(),
             mask_there(),
@@ -129,6 +131,65 @@ pub(super) fn scoring(format: Option<HalfFormat>) -> Scoring {
         fill: -10_000.0,
         scores: rounding.clone(),
         probabilities: rounding,
+    }
+}
+
+/// What attention in FP16 says that it lost: overflow and underflow of scores, then of probabilities, forward and backward
+/// each.
+pub(super) fn lost<B: Kernels>(device: &B::Device, seed: u64) -> Vec<f32> {
+    const SHAPE: [usize; 4] = [2, 2, 45, 9];
+    let tally = Arc::new(Tally::new(2));
+    let sites = ["scores", "probabilities"].into_iter().enumerate();
+    let sites: Vec<_> = sites
+        .map(|(site, name)| {
+            let tally = tally.clone();
+            Arc::new(RangeSite::new(name, None).placed(Place { tally, site }))
+        })
+        .collect();
+    let rounding = |site: &Arc<RangeSite>| Rounding {
+        format: HalfFormat::Fp16,
+        site: Some(site.clone()),
+        saturates: false,
+    };
+    let scoring = Scoring {
+        scores: Some(rounding(&sites[0])),
+        probabilities: Some(rounding(&sites[1])),
+        ..scoring(None)
+    };
+    let mut draw = Draw(seed);
+    let mut exact = |size: f32| {
+        let values = draw.many(SHAPE.iter().product(), 64.0);
+        let mut values: Vec<f32> = values.iter().map(|x| x.round() / 64.0 * size).collect();
+        // A query, or the gradient of one, that is too large.
+        values[0] = 60_000.0;
+        values[1] = 0.0;
+        upload::<B>(&values, &SHAPE, device)
+    };
+    let (q, k, v, dy) = (exact(4.0), exact(1.0), exact(256.0), exact(256.0));
+    let mask: Vec<bool> = (0..2 * 45 * 45).map(|i| i % 45 > i / 45 % 45).collect();
+    let mask = || forbidden::<B>(&TensorData::new(mask.clone(), [2, 1, 45, 45]), device);
+    let qkv = [q, k, v];
+    let [_, statistics] = B::masked_attention(qkv.clone(), mask(), &scoring);
+    B::masked_attention_backward(qkv, mask(), statistics, dy, &scoring);
+    if let Some(counts) = B::take_counts(&tally) {
+        let counts = RangeCount::all(&download::<B>(counts, tally.places() * COUNT_WIDTH));
+        sites.iter().for_each(|site| site.settle(&counts));
+    }
+    let totals = sites.iter().map(|site| site.take());
+    let counts = totals.flat_map(|totals| [totals.forward, totals.backward]);
+    counts
+        .flat_map(|count| [count.overflow as f32, count.underflow as f32])
+        .collect()
+}
+
+/// That a device counts what the CPU counts.
+pub(super) fn check_attention_counts<B: Kernels>(device: &B::Device, seed: u64) -> Agreement {
+    let expected = lost::<Flex>(&Default::default(), seed);
+    Agreement {
+        operation: "attention fp16, counts",
+        shape: vec![2, 2, 45, 45, 9],
+        error: distance(&lost::<B>(device, seed), &expected),
+        allowed: 0.0,
     }
 }
 

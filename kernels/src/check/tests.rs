@@ -50,6 +50,18 @@ fn a_score_that_overflows_spoils_its_query<B: Kernels>(device: &B::Device) {
     }
 }
 
+/// The check of counts compares something other than zeros.
+#[test]
+fn attention_loses_values_in_every_way_but_small_scores() {
+    let lost = attention::lost::<Flex>(&Default::default(), 1);
+    let [over, _, back_over, back_under, _, p_under, dp_over, _] = lost[..] else {
+        panic!("{lost:?}");
+    };
+    for count in [over, back_over, back_under, p_under, dp_over] {
+        assert!(count > 0.0, "{lost:?}");
+    }
+}
+
 #[test]
 fn a_score_that_overflows_spoils_its_query_on_the_cpu() {
     a_score_that_overflows_spoils_its_query::<Flex>(&Default::default());

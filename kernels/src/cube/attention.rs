@@ -20,10 +20,13 @@ use burn_cubecl::ops::numeric::empty_device_contiguous_dtype;
 use burn_cubecl::tensor::CubeTensor;
 use cubecl::prelude::*;
 use forward::attention_kernel;
-use tile::{TILE, UNITS};
+use tile::{MEMORY, TILE, UNITS};
 
 /// Smaller than any score, and not an infinity.
 const LEAST: f32 = -3.0e38;
+
+/// Bytes of shared memory that a cube takes, more than any other kernel here: four tiles.
+pub(super) const SHARED: usize = 4 * MEMORY * size_of::<f32>();
 
 /// Numbers of a query that the forward pass keeps.
 const KEPT: usize = 2;
