@@ -97,7 +97,8 @@ def trials(bench: dict, cause: dict, arguments: argparse.Namespace) -> list[dict
             ]
             seed += len(jobs)
             found += pool.map(trial, jobs)
-            print(f"{cause['name']}: {sum('word' in one for one in found)} of {arguments.seeds}", file=sys.stderr)
+            spiked = min(sum("word" in one for one in found), arguments.seeds)
+            print(f"{cause['name']}: {spiked} of {arguments.seeds}", file=sys.stderr)
     spiked = [one for one in found if "word" in one][: arguments.seeds]
     last = spiked[-1]["seed"] if spiked else seed
     return [one for one in found if one["seed"] <= last]

@@ -84,3 +84,24 @@ fn the_journal_is_re_enacted_and_continues_after_a_kill() {
         stderr(&refused)
     );
 }
+
+/// A slip of the pen costs neither hours nor the place, and no folder of somebody's is taken for a journal.
+#[test]
+fn a_journal_is_checked_before_anything_of_it_is_made() {
+    let scratch = Scratch::new("journal-refused");
+    scratch.write("mine/notes.txt", "mine");
+    for (out, set, expected) in [
+        ("new", "optimizer.lrr=1", "did you mean `optimizer.lr`?"),
+        ("new", "objective.mode=gpt", "`tasks.ratio` must be 0"),
+        (
+            "mine",
+            "seed=2",
+            "holds `notes.txt`, which is no part of a journal",
+        ),
+    ] {
+        let output = scratch.run(&["journal", "--out", out, "--set", set]);
+        assert_eq!(output.status.code(), Some(2), "{}", stderr(&output));
+        assert!(stderr(&output).contains(expected), "{}", stderr(&output));
+        assert!(!scratch.join("new").exists());
+    }
+}

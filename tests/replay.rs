@@ -230,72 +230,53 @@ fn an_explained_step_adds_up_to_its_record() {
 }
 
 /// What cannot be taken again of a run of 20 steps, and what is said of it.
-const REFUSED: [(&[&str], &str); 14] = [
+const REFUSED: [(&str, &str); 19] = [
+    ("explain run --at 9,21", "has recorded the steps 1 to 20"),
+    ("explain run --at 0", "has no step 0"),
+    ("explain run --at 19 --reach 0", "checkpoint.ring_bytes ="),
     (
-        &["explain", "run", "--at", "9,21"],
-        "has recorded the steps 1 to 20",
-    ),
-    (&["explain", "run", "--at", "0"], "has no step 0"),
-    (
-        &["explain", "run", "--at", "19", "--reach", "0"],
-        "checkpoint.ring_bytes =",
-    ),
-    (
-        &["explain", "run", "--at", "9", "--out", "run/manifest.json"],
+        "explain run --at 9 --out run/manifest.json",
         "manifest.json",
     ),
+    ("explain run --at 9 --sibling run", "was not imported"),
+    ("explain tiny.toml", "is no run directory"),
+    ("replay run --at 21", "has recorded the steps 1 to 20"),
+    ("replay run --at 0", "has no step 0"),
     (
-        &["replay", "run", "--at", "21"],
-        "has recorded the steps 1 to 20",
-    ),
-    (&["replay", "run", "--at", "0"], "has no step 0"),
-    (
-        &["replay", "run", "--at", "19", "--reach", "0", "--lead", "1"],
+        "replay run --at 19 --reach 0 --lead 1",
         "checkpoint.ring_bytes =",
     ),
     (
-        &["replay", "run", "--at", "9", "--twins", "lr-hal"],
+        "replay run --at 9 --twins lr-hal",
         "did you mean `lr-half`?",
     ),
     (
-        &[
-            "fork",
-            "run",
-            "--at",
-            "9",
-            "--set",
-            "optimizer.lrr=1",
-            "--out",
-            "f",
-        ],
+        "replay run --at 9 --out mine",
+        "holds `notes.txt`, which is no part of a replay",
+    ),
+    (
+        "fork run --at 9 --set optimizer.lrr=1 --out f",
         "did you mean `optimizer.lr`?",
     ),
     (
-        &[
-            "fork",
-            "run",
-            "--at",
-            "9",
-            "--set",
-            "model.layers=1",
-            "--out",
-            "f",
-        ],
+        "fork run --at 9 --set model.layers=1 --out f",
         "shape of the model",
     ),
+    ("fork run --at 9 --set steps=8 --out f", "its `steps` is 8"),
     (
-        &["fork", "run", "--at", "9", "--skip", "3..4", "--out", "f"],
+        "fork run --at 9 --skip 3..4 --out f",
         "begins before the fork",
     ),
     (
-        &["fork", "run", "--at", "9", "--out", "run"],
-        "is there already",
+        "fork run --at 9 --skip 9..18446744073709551615 --out f",
+        "is no range",
     ),
+    ("fork run --at 9 --out run", "is there already"),
     (
-        &["fork", "run", "--at", "9", "--out", "run/checkpoints/x"],
+        "fork run --at 9 --out run/checkpoints/x",
         "`run/checkpoints/x`",
     ),
-    (&["doctor", "nowhere"], "is no run directory"),
+    ("doctor nowhere", "is no run directory"),
 ];
 
 /// What the issue with each is stands in one line, and the run stays as it was.
@@ -303,9 +284,10 @@ const REFUSED: [(&[&str], &str); 14] = [
 fn what_cannot_be_taken_again_is_refused_in_one_line() {
     let scratch = scratch("refused", 20);
     train(&scratch, "run", &[]);
+    scratch.write("mine/notes.txt", "mine");
     let before = records(&scratch.join("run"));
     for (arguments, expected) in REFUSED {
-        let output = scratch.run(arguments);
+        let output = scratch.run(&arguments.split(' ').collect::<Vec<_>>());
         assert_eq!(
             output.status.code(),
             Some(2),
@@ -318,6 +300,7 @@ fn what_cannot_be_taken_again_is_refused_in_one_line() {
             stderr(&output)
         );
     }
+    assert!(scratch.join("mine/notes.txt").is_file());
     scratch.write("log.csv", "step,loss\n1,3\n2,3\n");
     assert!(
         scratch
@@ -350,6 +333,29 @@ fn what_cannot_be_taken_again_is_refused_in_one_line() {
     }
     assert_eq!(records(&scratch.join("run")), before);
     assert!(!scratch.join("f").exists() && !scratch.join("run/replays").exists());
+}
+
+/// A doctor that could compare nothing finds no difference, but all is not well.
+#[test]
+fn a_damaged_checkpoint_is_a_finding_and_records_without_any_are_compared() {
+    let scratch = scratch("doctor-damaged", 12);
+    train(&scratch, "run", &[]);
+    let checkpoints = scratch.join("run/checkpoints");
+    let weights = checkpoints.join("step-00000012/weights.safetensors");
+    std::fs::write(weights, "cut").unwrap();
+    let output = scratch.run(&["doctor", "run"]);
+    assert_eq!(output.status.code(), Some(1));
+    let told = stdout(&output);
+    assert!(
+        told.contains("checkpoint of step 12: it is damaged"),
+        "{told}"
+    );
+    std::fs::remove_dir_all(checkpoints).unwrap();
+    let told = stdout(&scratch.run(&["doctor", "run"]));
+    assert!(
+        told.contains("0 checkpoints, 12 recorded steps\nno difference"),
+        "{told}"
+    );
 }
 
 /// A checkpoint in which one count was set back, with checksums that say it is whole.

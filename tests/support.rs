@@ -32,9 +32,10 @@ impl Scratch {
         self.0.join(name)
     }
 
-    /// Writes a file and returns its path.
+    /// Writes a file, in folders that are made where needed, and returns its path.
     pub fn write(&self, name: &str, text: &str) -> PathBuf {
         let path = self.join(name);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
         std::fs::write(&path, text).unwrap();
         path
     }

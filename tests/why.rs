@@ -1,4 +1,4 @@
-//! From a spike to its cause in one command, and what a replay leaves where the disk is full.
+//! From a spike to its cause in one command, and the place of a replay: one that was killed left it, or the disk is full.
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on may panic")]
 
 mod support;
@@ -77,6 +77,21 @@ fn quickstart_why_goes_from_a_spike_to_its_cause_and_finds_it_again() {
     assert!(stderr(&other).contains("`why/seed-1` was begun with other settings"));
 }
 
+/// As with a text in one language, of which no seed spikes by itself.
+#[test]
+fn quickstart_why_plants_a_bad_batch_where_no_seed_has_a_spike() {
+    let scratch = Scratch::new("why-planted");
+    scratch.texts();
+    let output = why(&scratch, &["steps=120"]);
+    let (told, said) = (stdout(&output), stderr(&output));
+    assert!(said.contains("planted at step 90:"), "{said}");
+    assert!(
+        told.starts_with("The spike at step 90 is put down to data:"),
+        "{told}"
+    );
+    assert!(told.contains("workbench monitor why/planted-1"), "{told}");
+}
+
 #[test]
 fn quickstart_why_says_where_no_seed_has_a_spike() {
     let scratch = Scratch::new("why-calm");
@@ -85,7 +100,8 @@ fn quickstart_why_says_where_no_seed_has_a_spike() {
     assert_eq!(output.status.code(), Some(1));
     let text = stderr(&output);
     assert!(
-        text.contains("none of the 8 seeds from 1 on has a spike"),
+        text.contains("none of the 4 seeds from 1 on has a spike")
+            && text.contains("planted at step 2:"),
         "{text}"
     );
     scratch.write("why/seed-9", "a file");
@@ -96,6 +112,32 @@ fn quickstart_why_says_where_no_seed_has_a_spike() {
         "{}",
         stderr(&output)
     );
+}
+
+/// What a killed replay has left is no obstacle, and of two at once in one place one is told so.
+#[test]
+fn a_replay_begins_anew_where_one_was_killed_and_has_its_place_for_itself() {
+    let scratch = Scratch::new("why-place");
+    scratch.write("tiny.toml", &format!("{}{}", tiny(20), scratch.texts()));
+    let output = scratch.run(&["train", "tiny.toml", "--out", "run"]);
+    assert!(output.status.success(), "{}", stderr(&output));
+    let twins = [
+        "replay", "run", "--at", "9", "--twins", "skip", "--steps", "4",
+    ];
+    scratch.write("half/twins/same/run.toml", "cut");
+    scratch.write("half/twins/.tmp-skip/run.toml", "cut");
+    let folder = std::fs::File::open(scratch.join("half")).unwrap();
+    folder.lock().unwrap();
+    let again = || scratch.run(&[&twins[..], &["--out", "half"]].concat());
+    let busy = again();
+    assert_eq!(busy.status.code(), Some(2));
+    assert!(stderr(&busy).contains("another command works in `half`"));
+    assert!(scratch.join("half/twins/same/run.toml").is_file());
+    folder.unlock().unwrap();
+    let output = again();
+    assert!(output.status.success(), "{}", stderr(&output));
+    assert!(scratch.join("half/replay.json").is_file());
+    assert!(!scratch.join("half/twins/.tmp-skip").exists());
 }
 
 /// The disk fills up while forks are made, and while twins train: nothing is left of the replay, and the run is as it was.

@@ -62,7 +62,7 @@ impl Device {
     pub(crate) fn tested() -> Vec<Self> {
         let mut all = Vec::new();
         if cfg!(feature = "vulkan") {
-            all.push(Self::select(DeviceKey::Vulkan(0)).unwrap());
+            all.push(Self::select(DeviceKey::Vulkan(0)).expect("install mesa-vulkan-drivers"));
         }
         if cfg!(feature = "cuda") {
             match Self::select(DeviceKey::Cuda(0)) {
@@ -89,6 +89,29 @@ impl Device {
         }
     }
 
+    /// Its name as the driver gives it; none of the CPU, which is not asked this way.
+    pub(crate) fn gpu_name(self) -> Option<String> {
+        match self.0 {
+            #[cfg(feature = "cuda")]
+            DeviceKey::Cuda(index) => devices::name::<kernels::Cuda>(index),
+            #[cfg(feature = "vulkan")]
+            DeviceKey::Vulkan(index) => devices::name::<kernels::Vulkan>(index),
+            DeviceKey::Cpu => None,
+            #[cfg(not(feature = "cuda"))]
+            DeviceKey::Cuda(_) => None,
+            #[cfg(not(feature = "vulkan"))]
+            DeviceKey::Vulkan(_) => None,
+        }
+    }
+
+    /// What computes, for the attempts of a run: the backend, and which of its devices.
+    pub(crate) fn kernels(self) -> String {
+        match self.gpu_name() {
+            Some(name) => format!("{}, {name}", self.backend_name()),
+            None => self.backend_name().to_owned(),
+        }
+    }
+
     /// What computes the passes of a run on it, for as long as the run lasts. A `pack` is left at once where its
     /// other runs are of no use: on the host they gain nothing from one another.
     pub(crate) fn engine(
@@ -100,7 +123,7 @@ impl Device {
             return Ok(Box::new(Host));
         }
         let alone = self.run(Alone {
-            name: self.backend_name(),
+            name: self.kernels(),
             // A pack's passes take in what lies on the host, and so do those on the host.
             resident: self != Self::CPU && pack.is_none(),
         })?;
@@ -119,9 +142,9 @@ impl Device {
             #[cfg(feature = "vulkan")]
             DeviceKey::Vulkan(index) => self.run_on::<kernels::Vulkan, W>(index, work),
             #[cfg(not(feature = "cuda"))]
-            DeviceKey::Cuda(_) => Err(self.unusable(devices::no_cuda())),
+            DeviceKey::Cuda(_) => Err(self.unusable(&devices::no_cuda())),
             #[cfg(not(feature = "vulkan"))]
-            DeviceKey::Vulkan(_) => Err(self.unusable(devices::no_vulkan())),
+            DeviceKey::Vulkan(_) => Err(self.unusable(&devices::no_vulkan())),
         }
     }
 
@@ -129,11 +152,11 @@ impl Device {
     fn run_on<G: Gpus, W: Work>(self, index: usize, work: W) -> Result<W::Output, TrainError> {
         match G::open(index) {
             Ok(device) => work.run::<Autodiff<G>>(&device),
-            Err(problem) => Err(self.unusable(problem)),
+            Err(problem) => Err(self.unusable(&problem)),
         }
     }
 
-    fn unusable(self, problem: String) -> TrainError {
+    fn unusable(self, problem: &str) -> TrainError {
         TrainError::Device {
             device: self.0.to_string(),
             problem: format!("{problem}; or set `runtime.device = \"cpu\"`"),
@@ -143,7 +166,7 @@ impl Device {
 
 /// The graph on the device.
 struct Alone {
-    name: &'static str,
+    name: String,
     /// Whether the run's arrays stay on the device.
     resident: bool,
 }

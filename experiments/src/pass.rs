@@ -34,7 +34,7 @@ pub(crate) trait Engine {
     fn name(&self) -> &'static str;
 
     /// Whose operations it uses, and their version, for the manifest.
-    fn kernels(&self) -> &'static str;
+    fn kernels(&self) -> &str;
 
     /// Whether [`Run::precision`] counts what this run's activations lose.
     fn counts_range(&self) -> bool;

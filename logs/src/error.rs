@@ -19,6 +19,17 @@ pub enum LogError {
         /// The cause.
         source: io::Error,
     },
+    /// The same, where what was begun is removed again.
+    #[error(
+        "no space left on the disk for `{}`; nothing of it was made: free some space, then give the same command again",
+        path.display()
+    )]
+    NothingMade {
+        /// What was to be made.
+        path: PathBuf,
+        /// The cause.
+        source: io::Error,
+    },
     /// Any other failure of the operating system.
     #[error("cannot {action} `{}`", path.display())]
     Io {
@@ -43,6 +54,15 @@ pub enum LogError {
         host: String,
         /// When it took the lease.
         since: String,
+    },
+    /// Another command works in the folder.
+    #[error(
+        "another command works in `{}`; wait until it ends, or name another folder",
+        path.display()
+    )]
+    Busy {
+        /// The folder.
+        path: PathBuf,
     },
     /// Another process has taken the run over while this one wrote it.
     #[error(
@@ -160,6 +180,18 @@ pub enum LogError {
 }
 
 impl LogError {
+    /// Of what is made as a whole or not at all, at `path`: a full disk leaves nothing to continue.
+    #[must_use]
+    pub fn as_a_whole(self, path: &Path) -> Self {
+        match self {
+            Self::Disk { source, .. } => Self::NothingMade {
+                path: path.to_owned(),
+                source,
+            },
+            other => other,
+        }
+    }
+
     /// Wraps a failure of the operating system, telling a full disk from the rest.
     #[must_use]
     pub fn io(action: &'static str, path: &Path, source: io::Error) -> Self {

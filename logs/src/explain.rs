@@ -111,7 +111,7 @@ impl Known<'_> {
             earlier: begun.and_then(|begun| begun.earlier),
             same_size: share(&|run| run.same_batches && run.kin == Kin::SameSize),
             other_size: share(&|run| run.same_batches && run.kin == Kin::OtherSize),
-            others: share(&|run| run.correlation.is_some() && !run.same_batches),
+            others: share(&|run| run.correlation.is_some() && !run.same_batches && !run.same_run),
         };
         let answer = answer(&facts);
         Explained {

@@ -6,7 +6,7 @@
 //! another machine is read by one path. The crate knows no tensor and no configuration type.
 //!
 //! - [`record`] is one step, [`signal`](mod@signal) the names it may hold, [`line`](mod@line) the checksummed line.
-//! - [`run`] writes a run directory, under a [`lease`]; [`disk`] writes whole files; [`output`] those that a command is told to write.
+//! - [`run`] writes a run directory, under a [`lease`]; [`disk`] writes whole files; [`output`] those that a command is told to write, [`folder`] makes the folders.
 //! - [`read`] follows a run directory.
 //! - [`spike`] says what a spike is and finds them; [`alarm`] watches signals as they arrive.
 //! - [`evaluation`] says what in a run deserved an alarm, and which detectors raised one.
@@ -22,6 +22,7 @@ mod error;
 pub mod evaluation;
 pub mod explain;
 pub mod export;
+pub mod folder;
 pub mod import;
 pub mod lease;
 pub mod line;
@@ -39,6 +40,7 @@ mod tfevent;
 pub use alarm::{Alarm, AlarmKind, News, Sighting, Watch, WatchState, alarms, sightings};
 pub use disk::{write_atomic, write_json_atomic};
 pub use error::LogError;
+pub use folder::FolderLock;
 pub use lease::Lease;
 pub use line::LineError;
 pub use machine::is_machine_failure;

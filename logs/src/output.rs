@@ -18,8 +18,18 @@ use crate::run::{self, CHECKPOINTS_DIR, CONFIG_FILE, MANIFEST_FILE};
 pub const SWEEP_FILE: &str = "sweep.json";
 /// A sweep's card as given.
 pub const CARD_FILE: &str = "sweep.toml";
-/// Files of a sweep directory.
-const SWEEP_FILES: [&str; 3] = [SWEEP_FILE, CARD_FILE, "verdict.json"];
+/// Results of a replay and of a journal, which make their directories one.
+pub const REPLAY_FILE: &str = "replay.json";
+/// See [`REPLAY_FILE`].
+pub const JOURNAL_FILE: &str = "journal.json";
+/// Files of a sweep's directory, a replay's and a journal's.
+const RESULT_FILES: [&str; 5] = [
+    SWEEP_FILE,
+    CARD_FILE,
+    "verdict.json",
+    REPLAY_FILE,
+    JOURNAL_FILE,
+];
 /// Folders of a run or sweep directory in which nothing is the user's.
 const FOLDERS: [&str; 2] = [CHECKPOINTS_DIR, "control"];
 
@@ -62,7 +72,7 @@ fn owner(path: &Path) -> Option<PathBuf> {
     let path = disk::end_of_links(path).ok()?;
     let folder = fs::canonicalize(disk::folder(&path)).ok()?;
     let name = path.file_name()?.to_str()?;
-    let is_named = run::is_file_of_run(name) || SWEEP_FILES.contains(&name);
+    let is_named = run::is_file_of_run(name) || RESULT_FILES.contains(&name);
     if is_named && is_directory_of_ours(&folder) {
         return Some(folder);
     }
@@ -74,8 +84,16 @@ fn owner(path: &Path) -> Option<PathBuf> {
     inside.map(Path::to_owned)
 }
 
-fn is_directory_of_ours(dir: &Path) -> bool {
-    let marks = [CONFIG_FILE, MANIFEST_FILE, SWEEP_FILE];
+/// Whether a run, a sweep, a replay or a journal is there.
+#[must_use]
+pub fn is_directory_of_ours(dir: &Path) -> bool {
+    let marks = [
+        CONFIG_FILE,
+        MANIFEST_FILE,
+        SWEEP_FILE,
+        REPLAY_FILE,
+        JOURNAL_FILE,
+    ];
     marks.iter().any(|mark| dir.join(mark).is_file())
 }
 
@@ -102,6 +120,8 @@ mod tests {
             "runs/a/events.jsonl",
             "runs/a/summary.json",
             "runs/a/checkpoints/000040/weights.safetensors",
+            "runs/a/replays/step-00000007/replay.json",
+            "journal/journal.json",
         ];
         for name in ours {
             touch(&dir.path().join(name));

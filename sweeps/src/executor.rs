@@ -23,6 +23,7 @@ mod session;
 mod stop;
 
 pub use others::Unreached;
+pub use process::last_error;
 pub use progress::{Progress, Tally};
 pub use stop::{StillRunning, StopNews};
 

@@ -8,6 +8,7 @@ mod document;
 mod entry;
 mod judge;
 
-pub use document::{JOURNAL_FILE, Row, Told};
+pub use document::{Row, Told};
 pub use entry::{Entry, Journal, JournalError, Side};
 pub use judge::{Behaviour, Finding, MARGIN, Rule, Sides, judge};
+pub use logs::output::JOURNAL_FILE;

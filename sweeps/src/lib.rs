@@ -46,7 +46,7 @@ pub use criterion::VerdictStatus;
 pub use error::SweepError;
 pub use evaluation::{Evaluation, EvaluationError};
 pub use event::Event;
-pub use executor::{LocalExecutor, Progress, StillRunning, StopNews, Tally, Unreached};
+pub use executor::{LocalExecutor, Progress, StillRunning, StopNews, Tally, Unreached, last_error};
 pub use outcome::{Classified, Outcome, OutcomeRules, classify, judge};
 pub use overview::{PlanOverview, Status};
 pub use plan::{Origin, Plan, PlannedRun, Weights};

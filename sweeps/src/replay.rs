@@ -12,6 +12,7 @@ mod twins;
 
 pub use attribution::{Answer, Attribution, Cause, Control, Facts, Fate, attribute, deciding};
 pub use branches::Branch;
-pub use document::{REPLAY_FILE, Replay, TWINS_DIR};
+pub use document::{Replay, TWINS_DIR};
+pub use logs::output::REPLAY_FILE;
 pub use table::{End, NEAR, Row, Seen, Table, Told, control, deviation};
 pub use twins::{CONTROL, Change, Place, TWINS, Twin, UnknownTwin, chosen};

@@ -311,19 +311,10 @@ fn differences(a: &impl Serialize, b: &impl Serialize) -> String {
 /// A new sweep goes into an empty directory, or one where its making was interrupted.
 fn check_vacant(dir: &Path) -> Result<(), SweepError> {
     const OURS: [&str; 3] = ["runs", "control", CARD_FILE];
-    let entries = match std::fs::read_dir(dir) {
-        Ok(entries) => entries,
-        Err(error) if error.kind() == NotFound => return Ok(()),
-        Err(source) => {
-            return Err(SweepError::Read {
-                path: dir.to_owned(),
-                source,
-            });
-        }
-    };
-    let stranger = entries
-        .filter_map(|entry| Some(entry.ok()?.file_name().to_string_lossy().into_owned()))
-        .find(|name| !OURS.contains(&name.as_str()) && !name.starts_with('.'));
+    let stranger = logs::folder::stranger(dir, &OURS).map_err(|source| SweepError::Read {
+        path: dir.to_owned(),
+        source,
+    })?;
     match stranger {
         None => Ok(()),
         Some(found) => Err(SweepError::Occupied {
@@ -345,7 +336,7 @@ fn make_folder(path: &Path) -> Result<(), SweepError> {
 }
 
 fn make_dir(path: &Path) -> Result<(), SweepError> {
-    std::fs::create_dir_all(path).map_err(|source| SweepError::Write {
+    logs::folder::make(path).map_err(|source| SweepError::Write {
         path: path.to_owned(),
         source,
     })

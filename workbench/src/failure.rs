@@ -61,6 +61,23 @@ impl Failure {
         }
     }
 
+    /// A process of this program, started to do a part of the work, ended with `code`.
+    pub(crate) fn of_process(message: impl fmt::Display, code: Option<i32>) -> Self {
+        let known = [exit::BAD_INPUT, exit::MACHINE, exit::ALARMED];
+        let known = known
+            .into_iter()
+            .find(|known| code == Some((*known).into()));
+        Self {
+            text: message.to_string(),
+            code: known.unwrap_or(exit::FAILED),
+        }
+    }
+
+    /// The machine ran out of something.
+    pub(crate) fn machine(message: impl fmt::Display) -> Self {
+        Self::of_process(message, Some(exit::MACHINE.into()))
+    }
+
     /// A failure of the operating system: what was tried, and why it did not work.
     pub(crate) fn io(action: impl fmt::Display, error: &std::io::Error) -> Self {
         Self {
@@ -203,11 +220,13 @@ impl From<LogError> for Failure {
     fn from(error: LogError) -> Self {
         let code = match error {
             LogError::Disk { .. }
+            | LogError::NothingMade { .. }
             | LogError::Io { .. }
             | LogError::Lost { .. }
             | LogError::Overtaken { .. }
             | LogError::Gone { .. } => exit::FAILED,
             LogError::Held { .. }
+            | LogError::Busy { .. }
             | LogError::Foreign { .. }
             | LogError::Recorded { .. }
             | LogError::NotARun { .. }

@@ -74,6 +74,13 @@ pub(super) fn no_vulkan() -> String {
         .to_owned()
 }
 
+/// The name of one device.
+#[cfg(any(feature = "cuda", feature = "vulkan"))]
+pub(super) fn name<G: kernels::Gpus>(index: usize) -> Option<String> {
+    let all = G::list().ok()?;
+    all.get(index).map(|gpu| gpu.name.clone())
+}
+
 #[cfg(any(feature = "cuda", feature = "vulkan"))]
 fn listed<G: kernels::Gpus>(key: fn(usize) -> DeviceKey) -> Result<Vec<Listed>, String> {
     let all = G::list()?.into_iter().enumerate();

@@ -22,14 +22,14 @@ use burn::tensor::backend::{AutodiffBackend, Backend};
 use burn::tensor::{Tensor, activation};
 use experiments_config::Config;
 use kernels::{Kernels, RangeCount, bus};
-use resident::{OnDevice, Reads};
+use resident::{OnDevice, Reads, settled};
 use std::borrow::Cow;
 
 /// The graph on a device of backend `B`.
 pub(crate) struct Graph<B: AutodiffBackend> {
     device: B::Device,
-    /// Name of the backend.
-    backend: &'static str,
+    /// Name of the backend, and of a device that is not the CPU.
+    backend: String,
     /// Where the arrays of a run stay between its passes; absent for the host.
     resident: Option<DeviceArithmetic<B::InnerBackend>>,
 }
@@ -43,8 +43,8 @@ where
         "graph"
     }
 
-    fn kernels(&self) -> &'static str {
-        self.backend
+    fn kernels(&self) -> &str {
+        &self.backend
     }
 
     fn counts_range(&self) -> bool {
@@ -82,7 +82,7 @@ where
         let input = Input::new(run.batch, &targets, &config.model, half, &self.device);
         let logits = model.logits(&input, &mut context);
         let [t, v] = logits.dims();
-        self.settled(precision, logits.reshape([t * v]))
+        settled(precision, logits.reshape([t * v]))
     }
 }
 
@@ -92,7 +92,7 @@ where
     B::InnerBackend: Kernels,
 {
     /// `resident`: whether a run's arrays stay on the device, which only passes of one run know.
-    pub(crate) fn new(device: B::Device, backend: &'static str, resident: bool) -> Self {
+    pub(crate) fn new(device: B::Device, backend: String, resident: bool) -> Self {
         let resident = resident.then(|| DeviceArithmetic {
             device: device.clone(),
         });
@@ -111,17 +111,6 @@ where
     ) -> Option<Resident<B::InnerBackend>> {
         self.resident.as_ref()?;
         Some(Resident::new(runs[0], precision, &self.device))
-    }
-
-    /// Reads a result, and with it what the device counted at the rounding points.
-    fn settled(&self, precision: &Precision, x: Tensor<B::InnerBackend, 1>) -> Vec<f32> {
-        let mut reads = Reads::new();
-        reads.add([x]);
-        let counted = B::InnerBackend::take_counts(precision.tally());
-        reads.add(counted.map(tensor::<B::InnerBackend>));
-        let mut read = reads.read();
-        precision.settle(&RangeCount::all(&read[1]));
-        read.swap_remove(0)
     }
 
     fn taps(&self, note: Note, runs: usize) -> Vec<Tap> {
@@ -184,7 +173,9 @@ where
         for (losses, z) in losses.iter_mut().zip(&read[1]) {
             losses.z_loss = Mean::of((*z).into());
         }
-        taps.iter_mut().for_each(|tap| tap.settle(&read[2]));
+        for tap in &mut taps {
+            tap.settle(&read[2]);
+        }
         precision.settle(&RangeCount::all(&read[3]));
         let both = losses.into_iter().zip(gradients);
         let all = both.zip(taps);
@@ -208,7 +199,7 @@ where
         let mut context = Context::new(configs(runs), precision);
         let targets = stacked_targets(runs, config.model.seq_len);
         let entropy = forward(&self.device, &model, runs, &targets, &mut context);
-        losses(runs, &self.settled(precision, entropy.losses_t))
+        losses(runs, &settled(precision, entropy.losses_t))
     }
 }
 

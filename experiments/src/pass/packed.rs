@@ -83,7 +83,7 @@ impl Engine for Packed {
         self.alone.name()
     }
 
-    fn kernels(&self) -> &'static str {
+    fn kernels(&self) -> &str {
         self.alone.kernels()
     }
 

@@ -14,15 +14,11 @@ pub use agreement::{Agreement, agreements};
 pub use peak::{Peak, Product};
 pub use timed::{Effort, Timed, time_steps};
 
-use crate::backend::{Device, devices};
+use crate::backend::Device;
 use crate::files::provenance;
 
 /// The device's model name, for tables and files.
 #[must_use]
 pub fn device_name(device: Device) -> String {
-    let all = devices()
-        .into_iter()
-        .filter_map(|listing| listing.devices.ok());
-    let found = all.flatten().find(|listed| listed.key == device.key());
-    found.map_or_else(provenance::cpu, |listed| listed.gpu.name)
+    device.gpu_name().unwrap_or_else(provenance::cpu)
 }

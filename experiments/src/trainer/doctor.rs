@@ -91,10 +91,9 @@ impl Auditor<'_, '_> {
         let mut trained = self.beginning()?;
         for next in self.near.steps() {
             let Some(found) = self.at(next)? else {
-                let notice = format!(
-                    "the checkpoint of step {next} is damaged or of another configuration: it was not compared"
-                );
-                audit.notices.push(notice);
+                audit.faults.push(format!(
+                    "checkpoint of step {next}: it is damaged or of another configuration"
+                ));
                 continue;
             };
             let (at, reach) = (trained.state.step, self.request.reach);
@@ -118,8 +117,14 @@ impl Auditor<'_, '_> {
             trained = found;
         }
         let last = self.reader.records().last().map_or(0, |record| record.step);
-        let one_more = (trained.state.step + 1).min(last);
-        self.forward(course, &mut trained, one_more, &mut audit)?;
+        // What the run went on with from its last checkpoint; where there is none to compare, all that it recorded.
+        let more = if audit.checkpoints.is_empty() {
+            self.request.reach
+        } else {
+            1
+        };
+        let end = trained.state.step.saturating_add(more).min(last);
+        self.forward(course, &mut trained, end, &mut audit)?;
         Ok(audit)
     }
 

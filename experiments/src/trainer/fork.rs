@@ -70,7 +70,7 @@ pub fn fork<'a>(request: ForkRequest<'a>, children: &'a [Child]) -> Result<Forke
     let (directory, config) = (request.directory, request.config);
     children
         .iter()
-        .try_for_each(|child| check_child(config, child))?;
+        .try_for_each(|child| check_child(config, child, request.step))?;
     let approach = Approach::open(
         directory,
         config,
@@ -87,7 +87,7 @@ pub fn fork<'a>(request: ForkRequest<'a>, children: &'a [Child]) -> Result<Forke
 }
 
 /// A fork goes on with the weights and the text of its run.
-fn check_child(config: &Config, child: &Child) -> Result<(), TrainError> {
+fn check_child(config: &Config, child: &Child, step: u64) -> Result<(), TrainError> {
     let table = |config: &Config| -> Vec<_> {
         let table = Parameter::table(&config.model, config.tokenizer.vocab_size);
         table.into_iter().map(|p| (p.name, p.range)).collect()
@@ -105,6 +105,12 @@ fn check_child(config: &Config, child: &Child) -> Result<(), TrainError> {
     logs::output::check(&child.directory)?;
     if child.directory.symlink_metadata().is_ok() {
         return refuse("is there already; name a new directory for the fork");
+    }
+    if child.config.steps < step {
+        return refuse(&format!(
+            "would begin with step {step}, and its `steps` is {}",
+            child.config.steps
+        ));
     }
     if table(config) != table(&child.config) {
         return refuse(
@@ -193,7 +199,7 @@ impl Forks<'_> {
         let io = |action| move |error| LogError::io(action, place, error);
         let folder = place.parent().filter(|folder| *folder != Path::new(""));
         let folder = folder.unwrap_or(Path::new("."));
-        fs::create_dir_all(folder).map_err(io("create"))?;
+        logs::folder::make(folder).map_err(io("create"))?;
         let name = place.file_name().unwrap_or_default().to_string_lossy();
         let partial = folder.join(format!("{TEMPORARY}{name}"));
         if partial.symlink_metadata().is_ok() {
@@ -203,7 +209,10 @@ impl Forks<'_> {
         if let Err(error) = written {
             // The disk may be full; what cannot be used must not fill it further.
             let _ = fs::remove_dir_all(&partial);
-            return Err(error);
+            return Err(match error {
+                TrainError::Log(error) => error.as_a_whole(place).into(),
+                other => other,
+            });
         }
         Ok(fs::rename(&partial, place).map_err(io("rename"))?)
     }

@@ -95,7 +95,7 @@ pub fn train_pack(request: &PackRequest) -> Result<Vec<Result<Ending, TrainError
             .collect();
         device.run(Service {
             pack: &pack,
-            backend: device.backend_name(),
+            backend: device.kernels(),
         })?;
         let ends = threads.into_iter();
         Ok(ends
@@ -107,7 +107,7 @@ pub fn train_pack(request: &PackRequest) -> Result<Vec<Result<Ending, TrainError
 /// The pack's passes, on this thread.
 struct Service<'a> {
     pack: &'a Pack,
-    backend: &'static str,
+    backend: String,
 }
 
 impl Work for Service<'_> {

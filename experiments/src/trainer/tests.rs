@@ -157,7 +157,14 @@ fn relative(ours: &[f32], theirs: &[f32], floor: f64) -> f64 {
 }
 
 impl Golden<'_> {
-    fn check_gradients(&self, case: &str, table: &[Parameter], sum: &Accumulated, global: f64) {
+    fn check_gradients(
+        &self,
+        case: &str,
+        table: &[Parameter],
+        sum: &Accumulated,
+        global: f64,
+        allowed: f64,
+    ) {
         for p in table {
             let theirs = self.floats(&format!("torch.gradients.{}", p.name));
             // A key bias has no gradient without a rotation; what is left is rounding.
@@ -165,7 +172,7 @@ impl Golden<'_> {
             let floor = if nothing { 1e-3 * global } else { 0.0 };
             let error = relative(&sum.flat[p.range.clone()], &theirs, floor);
             assert!(
-                error < 1e-4,
+                error < allowed,
                 "{case}: gradient of {}, off by {error}",
                 p.name
             );
@@ -176,7 +183,7 @@ impl Golden<'_> {
             let input = relative(&paths.input, &own("input_path"), 0.0);
             let logit = relative(&paths.logit, &own("logit_path"), 0.0);
             assert!(
-                input < 1e-4 && logit < 1e-4,
+                input < allowed && logit < allowed,
                 "{case}: paths {input} {logit}"
             );
         }
@@ -261,7 +268,9 @@ fn check(path: &Path, device: Device, kernels: KernelChoice) -> &'static str {
     );
 
     let table = trained.parameters.table().to_vec();
-    golden.check_gradients(&case, &table, &sum, global);
+    // A device has an `exp` and an `erf` of its own.
+    let allowed = if device == Device::CPU { 1e-4 } else { 2e-4 };
+    golden.check_gradients(&case, &table, &sum, global, allowed);
     let lr = config.learning_rate(trained.state.optimizer_samples);
     let made = update(&setting, &mut trained, &sum.flat, &norms, loss, lr);
     assert!(made.is_ok(), "{case}: the update was skipped");

@@ -31,14 +31,14 @@ impl<B: Kernels> Case<'_, B> {
     fn there(&self, values: &[f32]) -> FloatTensor<B> {
         upload::<B>(values, &[values.len()], self.device)
     }
+}
 
-    fn agreement(&self, operation: &'static str, error: f64, allowed: f64) -> Agreement {
-        Agreement {
-            operation,
-            shape: vec![LEN],
-            error,
-            allowed,
-        }
+fn agreement(operation: &'static str, error: f64, allowed: f64) -> Agreement {
+    Agreement {
+        operation,
+        shape: vec![LEN],
+        error,
+        allowed,
     }
 }
 
@@ -110,8 +110,8 @@ fn check_summaries<B: Kernels>(case: &mut Case<B>) -> Vec<Agreement> {
             }
         });
         [
-            case.agreement("largest values", exact, 0.0),
-            case.agreement("sums of squares", squares, REORDERED),
+            agreement("largest values", exact, 0.0),
+            agreement("sums of squares", squares, REORDERED),
         ]
     };
     cases.into_iter().flat_map(check).collect()
@@ -142,7 +142,7 @@ fn check_rounding<B: Kernels>(
         download::<Flex>(lost, width),
     );
     let same = values == expected && RangeCount::all(&counts) == RangeCount::all(&lost);
-    case.agreement(operation, if same { 0.0 } else { f64::NAN }, 0.0)
+    agreement(operation, if same { 0.0 } else { f64::NAN }, 0.0)
 }
 
 /// A state that is not new, with a parameter that does not decay and one without a gradient.
@@ -205,7 +205,7 @@ fn check_adamw<B: Kernels>(
         &download::<Flex>(expected.1, width),
     );
     vec![
-        case.agreement(operation, error, REORDERED),
-        case.agreement("sums of an update", sums, REORDERED),
+        agreement(operation, error, REORDERED),
+        agreement("sums of an update", sums, REORDERED),
     ]
 }

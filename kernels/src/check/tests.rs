@@ -160,7 +160,7 @@ mod vulkan {
     fn rounding_by_integers_is_the_formats_own() {
         let mut values = Vec::new();
         for exponent in 0..=255_u32 {
-            for fraction in (0..1 << 13).map(|i| i * 1021 & 0x7f_ffff) {
+            for fraction in (0..1 << 13).map(|i| (i * 1021) & 0x7f_ffff) {
                 values.push(f32::from_bits(exponent << 23 | fraction));
             }
             for fraction in [

@@ -166,7 +166,9 @@ fn strides<R: CubeRuntime>(x: CubeTensor<R>) -> (CubeTensor<R>, [usize; 4]) {
     let (shape, strides) = (x.meta.shape().to_vec(), x.meta.strides().to_vec());
     let rank = shape.len();
     let both = shape.iter().zip(&strides);
-    let last: usize = both.map(|(size, stride)| (size - 1) * stride).sum();
+    let last: usize = both
+        .map(|(size, stride)| size.saturating_sub(1) * stride)
+        .sum();
     let x = if rank > 4 || last >= shape.iter().product() {
         into_contiguous(x)
     } else {

@@ -66,7 +66,10 @@ fn lower(name: &str, define: impl FnOnce(&mut Arguments)) -> (String, String) {
     let address = AddressType::U32.unsigned_type();
     let mode = ExecutionMode::Checked;
     let compiled = compiler.compile(definition, &Default::default(), mode, address);
-    (name.to_owned(), compiled.unwrap().to_string())
+    (
+        name.to_owned(),
+        compiled.expect("CUDA C++ of a kernel").to_string(),
+    )
 }
 
 fn elementwise_sources() -> Vec<(String, String)> {

@@ -52,6 +52,8 @@ pub struct Compared {
     pub correlation: Option<f64>,
     /// Whether it read the same batches, by that.
     pub same_batches: bool,
+    /// Whether it has the very same losses, the incident's too: the run itself under another name, which says nothing more.
+    pub same_run: bool,
     /// Its largest distance from its level at the step, in robust deviations; none where it cannot be judged.
     pub deviations: Option<f64>,
 }
@@ -59,17 +61,15 @@ pub struct Compared {
 impl Compared {
     /// Compares a run with another one.
     pub(super) fn of(records: &[Record], incident: &Incident, sibling: &Sibling<'_>) -> Self {
-        let signal = &incident.signal;
         let end = incident.first;
-        let correlation = correlation(
-            &moves(records, signal, end),
-            &moves(sibling.records, signal, end),
-        );
+        let correlation = correlation(&moves(records, end), &moves(sibling.records, end));
+        let same_run = is_same_run(records, sibling.records, incident);
         Self {
             name: sibling.name.to_owned(),
             kin: sibling.kin,
             correlation,
-            same_batches: correlation.is_some_and(|found| found >= SAME_BATCHES),
+            same_batches: !same_run && correlation.is_some_and(|found| found >= SAME_BATCHES),
+            same_run,
             deviations: deviations(sibling.records, incident),
         }
     }
@@ -81,12 +81,29 @@ impl Compared {
     }
 }
 
-/// Changes of a signal from each step to the next, by the later step, before `end`.
-fn moves(records: &[Record], signal: &str, end: u64) -> BTreeMap<u64, f64> {
+/// Whether two logs have the same bits of the loss at enough common steps before an incident, and in it.
+fn is_same_run(records: &[Record], others: &[Record], incident: &Incident) -> bool {
+    let from = incident.first.saturating_sub(COMPARED);
+    let losses = |records, until| -> BTreeMap<u64, u64> {
+        let loss = |record: &Record| Some((record.step, record.scalar("loss")?.to_bits()));
+        within(records, from, until)
+            .iter()
+            .filter_map(loss)
+            .collect()
+    };
+    let until = incident.last.saturating_add(1);
+    let (ours, theirs) = (losses(records, until), losses(others, until));
+    let mut common = ours.keys().filter(|step| theirs.contains_key(step));
+    let enough = common.clone().count() > LEAST_MOVES && theirs.contains_key(&incident.peak);
+    enough && common.all(|step| ours.get(step) == theirs.get(step))
+}
+
+/// Changes of the loss from each step to the next, by the later step, before `end`.
+fn moves(records: &[Record], end: u64) -> BTreeMap<u64, f64> {
     let part = within(records, end.saturating_sub(COMPARED), end);
     let values: Vec<(u64, f64)> = part
         .iter()
-        .filter_map(|record| Some((record.step, record.value(signal)?)))
+        .filter_map(|record| Some((record.step, record.scalar("loss")?)))
         .collect();
     let step = |two: &[(u64, f64)]| (two[1].0, two[1].1 - two[0].1);
     let moves = values.windows(2).map(step);
@@ -129,8 +146,8 @@ fn ranks(values: &[f64]) -> Vec<f64> {
     ranks
 }
 
-/// The largest deviation from the level before, at the step of the incident or, of one that lasts, near it. A value that
-/// is not finite is infinitely far.
+/// The largest deviation from the level before, at the step of the incident or, of one that lasts, near it; downwards where the
+/// incident is a fall, as the loss scale's. A value that is not finite is infinitely far.
 fn deviations(records: &[Record], incident: &Incident) -> Option<f64> {
     let late = match incident.shape {
         Shape::OneStep => 0,
@@ -154,6 +171,8 @@ fn deviations(records: &[Record], incident: &Incident) -> Option<f64> {
     let before = before.iter().filter_map(unit).filter(|v| v.is_finite());
     before.for_each(|value| level.push(value));
     let (level, scale) = level.get()?;
+    let is_fall = incident.height().is_some_and(|height| height < 0.0);
+    let towards = if is_fall { -1.0 } else { 1.0 };
     let near = within(
         records,
         from,
@@ -161,7 +180,7 @@ fn deviations(records: &[Record], incident: &Incident) -> Option<f64> {
     );
     let far = |value: f64| {
         if value.is_finite() {
-            (value - level) / scale
+            towards * (value - level) / scale
         } else {
             f64::INFINITY
         }

@@ -340,3 +340,61 @@ fn the_text_says_what_and_why_and_what_cannot_be_told_once() {
         "{text}"
     );
 }
+
+/// The same log imported twice is no second witness.
+#[test]
+fn a_run_under_another_name_says_nothing_more() {
+    let mut records = run(7, 0);
+    plant(&mut records, AT..=AT + 9, 2.0);
+    let alone = only(&records, &[], &[]);
+    let found = only(&records, &[], &[(Kin::SameSize, &records)]);
+    assert!(found.siblings[0].same_run && !found.siblings[0].same_batches);
+    assert_eq!(found.answer, alone.answer);
+    assert!(
+        found.seen.join("\n").contains("it is this run"),
+        "{:?}",
+        found.seen
+    );
+    let mut twin = records.clone();
+    plant(&mut twin, AT..=AT, 0.1);
+    let found = only(&records, &[], &[(Kin::SameSize, &twin)]);
+    assert_eq!(
+        found.answer,
+        Answer::Data,
+        "from one state, and another course"
+    );
+}
+
+/// A loss scale falls, and its moves are those of no batch.
+#[test]
+fn a_fall_is_looked_for_downwards_in_other_runs() {
+    let with_fall = |model| {
+        let mut records = run(8, model);
+        for record in &mut records {
+            let fallen = record.step + 1 > AT;
+            record.set_named("loss_scale", if fallen { 1024.0 } else { 65_536.0 });
+        }
+        records
+    };
+    let (records, other) = (with_fall(0), with_fall(1));
+    let found = only(&records, &[], &[(Kin::SameSize, &other)]);
+    assert_eq!(found.incident.signal, "loss_scale");
+    assert_eq!(found.answer, Answer::Data, "{}", found.sentence);
+    let calm = run(8, 2);
+    let found = only(&records, &[], &[(Kin::SameSize, &calm)]);
+    assert_eq!(found.siblings[0].deviations, None);
+    assert!(
+        found.seen.join("\n").contains("`other` has too few"),
+        "{:?}",
+        found.seen
+    );
+}
+
+#[test]
+fn no_value_is_told_in_hundreds_of_digits() {
+    let mut records = run(4, 0);
+    plant(&mut records, AT..=AT, 1e300);
+    let text = text(&explained(&records, &[], &[]));
+    assert!(text.starts_with("step 400: an excursion of one step, loss "));
+    assert!(text.contains(" to 1e300\n"), "{text}");
+}

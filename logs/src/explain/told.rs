@@ -43,13 +43,13 @@ fn heading(incident: &Incident) -> String {
         ..
     } = incident;
     let mut text = format!("step {first}: {}, {signal}", incident.shape.words());
-    if let Some(level) = incident.level {
-        let _ = write!(text, " {level:.4}");
-    }
     let value = incident
         .value
-        .map_or_else(|| "not finite".to_owned(), |value| format!("{value:.4}"));
-    let _ = write!(text, " to {value}");
+        .map_or_else(|| "not finite".to_owned(), shown);
+    let _ = match incident.level {
+        Some(level) => write!(text, " {} to {value}", shown(level)),
+        None => write!(text, " {value}"),
+    };
     if peak != first {
         let _ = write!(text, " at step {peak}");
     }
@@ -70,6 +70,17 @@ fn heading(incident: &Incident) -> String {
         | Shape::Unfinished => {}
     }
     text
+}
+
+/// Never hundreds of digits; loss scales are whole.
+fn shown(value: f64) -> String {
+    if value.fract() == 0.0 && value.abs() >= 100.0 {
+        return words::number(value);
+    }
+    if value == 0.0 || (1e-4..1e6).contains(&value.abs()) {
+        return format!("{value:.4}");
+    }
+    format!("{value:.4e}")
 }
 
 /// `The collapse at step 122002 is put down to …`, or that it cannot be said.
@@ -119,10 +130,13 @@ fn why(answer: Answer, facts: &Facts, incident: &Incident, attempt: Option<&Atte
             format!("it shows at that step in {have} of {of} runs that read the same batches")
         }
         Answer::DataAndModel if facts.one_step && have == 0 => format!(
-            "it is over at the next step, so it was in the batch, and shows in none of {of} other runs that read it"
+            "it is over at the next step, so it was in the batch, and of {} that read it none shows it",
+            words::counted(of as u64, "other run")
         ),
         Answer::DataAndModel if facts.one_step => format!(
-            "it is over at the next step, so it was in the batch, and shows in only {have} of {of} other runs that read it"
+            "it is over at the next step, so it was in the batch, and of {} that read it only {have} {} it",
+            words::counted(of as u64, "other run"),
+            if have == 1 { "shows" } else { "show" }
         ),
         Answer::DataAndModel => format!(
             "it shows at that step in {} of {} runs of the same size that read the same batches, and in {} of {} of other sizes",
@@ -137,7 +151,8 @@ fn why(answer: Answer, facts: &Facts, incident: &Incident, attempt: Option<&Atte
             )
         }
         Answer::NotDataAlone if of > 0 => {
-            format!("none of {of} other runs that read the same batches shows it there")
+            let runs = words::counted(of as u64, "other run");
+            format!("of {runs} that read the same batches none shows it there")
         }
         Answer::NotDataAlone => "an earlier attempt took the same steps without it".to_owned(),
         Answer::Unclear if facts.earlier == Some(true) => {
@@ -235,24 +250,30 @@ pub(super) fn siblings(facts: &Facts, siblings: &[Compared]) -> Vec<String> {
     let exit = Definition::LOSS.exit;
     let told = |run: &Compared| {
         let how = match (run.correlation, run.deviations) {
+            _ if run.same_run => {
+                "has the very same losses: it is this run, and says nothing more".to_owned()
+            }
             (None, _) => "has too few steps in common to be compared".to_owned(),
-            (Some(_), None) => "has too few losses before that step to be judged".to_owned(),
+            (Some(_), None) => "has too few values before that step to be judged".to_owned(),
             (Some(correlation), Some(far)) => {
                 let shows = if far >= exit {
                     "shows it"
                 } else {
                     "does not show it"
                 };
-                format!(
-                    "{shows} ({far:.1} deviations from its level; moves go together at {correlation:.2})"
-                )
+                let far = match far {
+                    far if far.is_infinite() => "not finite".to_owned(),
+                    far if far.abs() < 1e6 => format!("{far:.1} deviations from its level"),
+                    far => format!("{far:.1e} deviations from its level"),
+                };
+                format!("{shows} ({far}; moves go together at {correlation:.2})")
             }
         };
         format!("`{}` {how}", run.name)
     };
-    let same = siblings
-        .iter()
-        .filter(|run| run.same_batches || run.correlation.is_none());
+    let same = siblings.iter().filter(|run| {
+        run.same_batches || run.same_run || run.has_it().is_none() || run.correlation.is_none()
+    });
     let mut lines: Vec<String> = same.map(told).collect();
     let others = facts.others;
     if others.of > 0 {

@@ -13,6 +13,7 @@ use super::{
 use crate::clock::Moment;
 use crate::disk::{ASIDE, is_temporary, sweep_temporaries};
 use crate::error::LogError;
+use crate::folder;
 use crate::lease::Lease;
 
 /// What a run directory holds beside its files; the last three are a report.
@@ -64,7 +65,7 @@ impl RunLease {
     /// Creates `dir` where needed and takes its lease. Refuses what [`RunLease::check_directory`] refuses.
     pub fn take(dir: &Path) -> Result<Self, LogError> {
         Self::check_directory(dir)?;
-        fs::create_dir_all(dir).map_err(|error| LogError::io("create", dir, error))?;
+        folder::make(dir).map_err(|error| LogError::io("create", dir, error))?;
         let lease = Lease::take(&dir.join(LEASE_FILE))?;
         Ok(Self {
             dir: dir.to_owned(),

@@ -110,7 +110,8 @@ impl Charge {
 }
 
 /// The last error in a text with the lines that explain it, in one line; the last line where there is none.
-fn last_error(text: &str) -> Option<String> {
+#[must_use]
+pub fn last_error(text: &str) -> Option<String> {
     const MARK: &str = "error: ";
     let lines = text.lines().map(str::trim).filter(|line| !line.is_empty());
     let lines: Vec<&str> = lines.collect();

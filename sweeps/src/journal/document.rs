@@ -8,8 +8,6 @@ use serde::Serialize;
 use std::fmt::Write as _;
 use words::Table as Columns;
 
-/// File name of a [`Told`] in its directory.
-pub const JOURNAL_FILE: &str = "journal.json";
 /// Version of the file.
 const VERSION: u32 = 1;
 

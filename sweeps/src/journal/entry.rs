@@ -209,11 +209,19 @@ impl Journal {
         for cause in &entry.inject {
             let mut cause = cause.clone();
             self.scale_key(&mut cause, "step");
+            let end = table.get("steps").and_then(Value::as_integer).unwrap_or(0);
+            let mut room = end;
+            // Not before the fork nor behind the end, where the scale is coarse.
             if let Some(Value::Integer(step)) = cause.get_mut("step") {
-                // Not before the fork, where the scale is coarse.
                 *step = (*step).max(self.window(entry).0 as i64);
+                room = end + 1 - *step;
             }
-            push(table, "inject", cause);
+            if let Some(Value::Integer(steps)) = cause.get_mut("steps") {
+                *steps = (*steps).min(room);
+            }
+            if room > 0 {
+                push(table, "inject", cause);
+            }
         }
     }
 
@@ -302,10 +310,10 @@ mod tests {
         }
     }
 
-    /// Every run of the shipped journal is a sound configuration, at the shipped scale and at a coarse one.
+    /// Every run of the shipped journal is a sound configuration, at every scale that can be asked for.
     #[test]
     fn every_run_is_a_sound_configuration() {
-        for scale in [25, 250] {
+        for scale in [1, 25, 250, 333, 500, 800, 1000] {
             let journal = Journal { scale, ..shipped() };
             let forks = (0..journal.entries.len()).map(Side::Fork);
             for side in forks.chain([Side::Main]) {

@@ -323,10 +323,9 @@ impl Facts {
 
     /// 8: what is left.
     fn by_nothing_else(&self) -> Attribution {
-        let batches = self.there(&BATCH).len() >= 2;
-        let optimiser = OPTIMISER.iter().any(|twin| self.has(twin));
-        if !batches || !optimiser || !(self.fp32 || self.has("fp32")) {
-            return self.unclear(&["same"], "twins that would decide did not run");
+        let missing = self.missing();
+        if !missing.is_empty() {
+            return self.unclear(&missing, "twins that would decide did not run");
         }
         let twins = self.there(&["skip", "other-batch", "other-data", "fp32"]);
         let later = self.optimisers(Fate::Later);
@@ -340,6 +339,20 @@ impl Facts {
             if later.len() == 1 { "puts" } else { "put" }
         );
         self.cause(Cause::State, &twins, &why)
+    }
+
+    /// Of the twins without which nothing else can be excluded: two other batches, FP32, and the optimiser.
+    fn missing(&self) -> Vec<&'static str> {
+        let absent = BATCH.into_iter().filter(|twin| !self.has(twin));
+        let enough = self.there(&BATCH).len();
+        let mut missing: Vec<_> = absent.take(2_usize.saturating_sub(enough)).collect();
+        if !self.fp32 && !self.has("fp32") {
+            missing.push("fp32");
+        }
+        if self.there(&OPTIMISER).is_empty() {
+            missing.extend(["lr-half", "beta2-lower"]);
+        }
+        missing
     }
 
     fn cause(&self, cause: Cause, twins: &[&str], why: &str) -> Attribution {

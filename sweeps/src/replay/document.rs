@@ -3,6 +3,7 @@
 use super::{Attribution, Control, End, Row, Seen, Table};
 use crate::SweepError;
 use logs::disk;
+use logs::output::REPLAY_FILE;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::fmt::Write as _;
@@ -10,8 +11,6 @@ use std::io::Read as _;
 use std::path::{Path, PathBuf};
 use words::Table as Columns;
 
-/// File name of a [`Replay`] in the directory of a replay.
-pub const REPLAY_FILE: &str = "replay.json";
 /// Version of the file.
 const VERSION: u64 = 2;
 /// Folder of the twins' run directories in that of a replay.

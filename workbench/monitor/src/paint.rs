@@ -89,6 +89,18 @@ pub(crate) fn cut(text: &str, width: u16) -> String {
     short
 }
 
+/// Text cut to a width in its middle, where both of its ends tell it from others.
+pub(crate) fn cut_middle(text: &str, width: u16) -> String {
+    let columns = |text: &str| Line::raw(text).width();
+    if columns(text) <= usize::from(width) {
+        return text.into();
+    }
+    let fits = |from: &usize| columns(&text[*from..]) <= usize::from(width / 2);
+    let mut starts = text.char_indices().map(|(start, _)| start);
+    let end = &text[starts.find(fits).unwrap_or(text.len())..];
+    cut(text, width - columns(end) as u16) + end
+}
+
 /// A bar, `share` of its width heavy, the rest light.
 pub(crate) fn gauge(area: Rect, share: f64, full: Style, empty: Style, buffer: &mut Buffer) {
     // The widget leaves a cell for the gap behind its label, which is empty here.

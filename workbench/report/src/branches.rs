@@ -96,7 +96,8 @@ fn compared(
     let panels = Panels {
         name: &format!("forks-{}", number + 1),
         title: "Loss of the run",
-        mark: first,
+        x: "step",
+        mark: first as f64,
     };
     Ok(view::Branches {
         title: format!("Forks of `{name}`"),

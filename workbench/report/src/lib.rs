@@ -163,7 +163,7 @@ fn save_figures(report: &Report, folder: &Path) -> Result<Vec<PathBuf>, ReportEr
 }
 
 fn make_folder(folder: &Path) -> Result<(), ReportError> {
-    std::fs::create_dir_all(folder).map_err(|source| ReportError::Folder {
+    logs::folder::make(folder).map_err(|source| ReportError::Folder {
         path: folder.to_owned(),
         source,
     })

@@ -24,15 +24,16 @@ pub struct LossLine {
     pub name: String,
     /// The panel it belongs to; none for the line that is in all of them.
     pub panel: Option<String>,
-    /// Step and loss, nats per token.
-    pub points: Vec<(u64, f64)>,
+    /// Step, perhaps counted from another one, and loss, nats per token.
+    pub points: Vec<(f64, f64)>,
 }
 
 impl LossLine {
     /// Of the records that are at most of step `last`.
     pub(crate) fn new(name: &str, panel: Option<String>, records: &[Record], last: u64) -> Self {
         let shown = records.iter().filter(|record| record.step <= last);
-        let point = |record: &Record| (record.step, record.scalar("loss").unwrap_or(f64::NAN));
+        let loss = |record: &Record| record.scalar("loss").unwrap_or(f64::NAN);
+        let point = |record: &Record| (record.step as f64, loss(record));
         Self {
             name: name.to_owned(),
             panel,
@@ -47,8 +48,10 @@ pub(crate) struct Panels<'a> {
     pub(crate) name: &'a str,
     /// What they show, before the name of the panel.
     pub(crate) title: &'a str,
+    /// What is on the axis of the steps, before the name of the panel.
+    pub(crate) x: &'a str,
     /// A step that is marked.
-    pub(crate) mark: u64,
+    pub(crate) mark: f64,
 }
 
 /// Height of a panel without its legend, in CSS pixels.
@@ -62,7 +65,8 @@ pub(crate) fn figures(dir: &Path, replay: &Replay, name: &str) -> Result<Vec<Fig
     let panels = Panels {
         name,
         title: "Loss of the twins",
-        mark: replay.table.at,
+        x: "step",
+        mark: replay.table.at as f64,
     };
     panels.draw(&lines(dir, replay))
 }
@@ -74,12 +78,14 @@ pub fn replay_svg(dir: &Path, replay: &Replay) -> Result<String, ReportError> {
     Ok(document(&title, figures(dir, replay, "replay")?, height))
 }
 
-/// Losses around the step `mark`, a panel for each that a line names, as an SVG document that needs nothing else.
-pub fn losses_svg(title: &str, mark: u64, lines: &[LossLine]) -> Result<String, ReportError> {
+/// Losses around step 0, a panel for each that a line names, as an SVG document that needs nothing else. `x` says from where steps are
+/// counted.
+pub fn losses_svg(title: &str, x: &str, lines: &[LossLine]) -> Result<String, ReportError> {
     let panels = Panels {
         name: "losses",
         title: "Loss",
-        mark,
+        x,
+        mark: 0.0,
     };
     Ok(document(title, panels.draw(lines)?, height(lines)))
 }
@@ -139,7 +145,7 @@ impl Panels<'_> {
     pub(crate) fn draw(&self, lines: &[LossLine]) -> Result<Vec<Figure>, ReportError> {
         let all = || lines.iter().flat_map(|line| line.points.iter());
         let axes = (
-            Axis::new(Scale::Linear, all().map(|point| point.0 as f64), 6),
+            Axis::new(Scale::Linear, all().map(|point| point.0), 6),
             Axis::new(Scale::Auto, all().map(|point| point.1), 6),
         );
         let height = height(lines);
@@ -162,6 +168,7 @@ impl Panels<'_> {
         let name = format!("{}-{number}", self.name);
         let title = format!("{}: {panel}", self.title);
         let description = peaks(lines);
+        let x_label = format!("{} · {panel}", self.x);
         let frame = Frame {
             name: &name,
             title: &title,
@@ -170,14 +177,14 @@ impl Panels<'_> {
             left: 26 + y.label_width(),
             legend: legend.collect(),
             x,
-            x_label: "step",
+            x_label: &x_label,
             y,
             y_label: "loss, nats/token",
         };
         let svg = canvas::draw(&frame, |chart| {
             let area = chart.plotting_area();
             let (low, high) = y.ends();
-            let mark = [(self.mark as f64, low), (self.mark as f64, high)];
+            let mark = [(self.mark, low), (self.mark, high)];
             let (dash, gap) = DASH;
             let style = stroke(FAINT, 1);
             area.draw(&DashedPathElement::new(mark, dash * PX, gap * PX, style))?;
@@ -224,17 +231,13 @@ fn curve(
 ) -> Drawn {
     let area = chart.plotting_area();
     for part in line.points.split(|point| !point.1.is_finite()) {
-        let points: Vec<(f64, f64)> = part
-            .iter()
-            .map(|(step, loss)| (*step as f64, *loss))
-            .collect();
-        match (&points[..], dash) {
+        match (part, dash) {
             ([], _) => {}
             ([alone], _) => area.draw(&Circle::new(*alone, 2 * PX, colour.rgb().filled()))?,
-            (_, None) => area.draw(&PathElement::new(points, stroke(colour, 2)))?,
+            (_, None) => area.draw(&PathElement::new(part.to_vec(), stroke(colour, 2)))?,
             (_, Some((dash, gap))) => {
                 area.draw(&DashedPathElement::new(
-                    points,
+                    part.to_vec(),
                     dash * PX,
                     gap * PX,
                     stroke(colour, 2),
@@ -254,7 +257,11 @@ mod tests {
         let line = |name: &str, panel: Option<&str>| LossLine {
             name: name.to_owned(),
             panel: panel.map(str::to_owned),
-            points: vec![(1, 3.0), (2, 8.0), (3, f64::NAN), (4, 4.0), (5, 3.5)],
+            points: [3.0, 8.0, f64::NAN, 4.0, 3.5]
+                .iter()
+                .zip(1..)
+                .map(|(loss, step)| (f64::from(step), *loss))
+                .collect(),
         };
         let lines = [
             line("same", None),
@@ -265,7 +272,8 @@ mod tests {
         let panels = Panels {
             name: "replay",
             title: "Loss of the twins",
-            mark: 2,
+            x: "step",
+            mark: 2.0,
         };
         let figures = panels.draw(&lines).unwrap();
         let svg = document("Step 2 & its <twins>", figures, height(&lines));
@@ -276,6 +284,10 @@ mod tests {
         assert!(
             svg.contains("same up to 8, fp32 up to 8, bf16 up to 8"),
             "{svg}"
+        );
+        assert!(
+            svg.contains("\nstep · data\n") && svg.contains("\nstep · precision\n"),
+            "a panel says what it is of where no page does"
         );
         assert_eq!(svg.matches("<svg").count(), 3);
     }

@@ -69,11 +69,14 @@ fn draw(
     let said: Vec<String> = panel.bars.iter().map(said).collect();
     let names = panel.bars.iter().rev().map(|bar| bar.label.clone());
     let y = Axis::named(names.collect(), 0.0);
-    let x = Axis::new(
-        Scale::Linear,
-        panel.bars.iter().map(|bar| 100.0 * total(bar)).chain([0.0]),
-        6,
-    );
+    let ends = || panel.bars.iter().map(|bar| 100.0 * total(bar));
+    // Where nothing is finite, the axis is that of any shares.
+    let most = if ends().any(|end| end > 0.0) {
+        0.0
+    } else {
+        100.0
+    };
+    let x = Axis::new(Scale::Linear, ends().chain([0.0, most]), 6);
     let frame = Frame {
         name: &format!("shares-{number}"),
         title: &panel.title,
@@ -107,7 +110,9 @@ fn draw(
 
 fn total(bar: &ShareBar) -> f64 {
     let shares = bar.parts.iter().map(|part| part.1);
-    shares.filter(|share| share.is_finite()).sum()
+    shares
+        .filter(|share| share.is_finite())
+        .fold(0.0, |sum, share| sum + share)
 }
 
 #[cfg(test)]
@@ -137,6 +142,20 @@ mod tests {
         assert!(svg.contains("A &amp; b") && svg.contains("step &lt;7&gt;"));
         assert!(svg.contains("outside: 50 %, layer 0: 50 %."), "{svg}");
         assert_eq!(svg.matches("<svg").count(), 3);
+    }
+
+    #[test]
+    fn shares_that_are_not_finite_leave_an_axis_of_percent() {
+        let bars = vec![ShareBar {
+            label: "outside".to_owned(),
+            parts: vec![("embedding".to_owned(), f64::NAN)],
+        }];
+        let title = "step 1".to_owned();
+        let svg = shares_svg("none", &[SharePanel { title, bars }]).unwrap();
+        assert!(
+            svg.contains("\n100\n") && svg.contains("outside: 0 %"),
+            "{svg}"
+        );
     }
 
     #[test]

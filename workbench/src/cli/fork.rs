@@ -36,7 +36,10 @@ fn range(text: &str) -> Result<(u64, u64), String> {
         Some((first.parse().ok()?, last.parse().ok()?))
     };
     match parse() {
-        Some((first, last)) if 1 <= first && first <= last => Ok((first, last)),
+        // A configuration holds no larger numbers.
+        Some((first, last)) if 1 <= first && first <= last && i64::try_from(last).is_ok() => {
+            Ok((first, last))
+        }
         _ => Err(format!("`{text}` is no range of steps like 118..122")),
     }
 }

@@ -52,8 +52,9 @@ fn text(found: &CheckpointAudit) -> String {
         ..
     } = found;
     let mut text = format!(
-        "compared bit for bit: {} checkpoints, {steps} recorded steps\n",
-        checkpoints.len()
+        "compared bit for bit: {}, {}\n",
+        words::counted(checkpoints.len() as u64, "checkpoint"),
+        words::counted(*steps, "recorded step")
     );
     if faults.is_empty() {
         text += "no difference\n";

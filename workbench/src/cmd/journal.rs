@@ -8,9 +8,9 @@ use crate::console::{self, say};
 use crate::failure::{Failure, exit};
 use crate::signals::Stop;
 use experiments::Child;
-use experiments_config::{Config, load_file};
+use experiments_config::{Config, Override, load_file};
 use experiments_text::Cache;
-use logs::{Record, RunReader};
+use logs::{FolderLock, Record, RunReader};
 use main_line::MainLine;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -21,6 +21,8 @@ use workbench_report::{LossLine, losses_svg};
 /// The journal and the prompted tasks of its proxy, compiled in so that they need no file.
 const JOURNAL: &str = include_str!("../../../experiments/journal/glm-130b.toml");
 const TASKS: &str = include_str!("../../../experiments/journal/tasks.jsonl");
+/// Folder of the runs' configuration files.
+const CONFIGURATIONS: &str = "configurations";
 /// Steps before an entry from which the figure shows the loss.
 const LEAD: u64 = 16;
 /// Steps behind its first one that it shows.
@@ -42,6 +44,7 @@ pub(crate) fn run(arguments: &Arguments, cache: &Cache) -> Result<ExitCode, Fail
         journal,
         cache,
     };
+    let _alone = place(&arguments.out)?;
     study.write_configurations()?;
     let stop = Stop::listen()?;
     let Some(rows) = study.take(&stop)? else {
@@ -59,6 +62,21 @@ pub(crate) fn run(arguments: &Arguments, cache: &Cache) -> Result<ExitCode, Fail
     Ok(ExitCode::SUCCESS)
 }
 
+/// The directory for this command alone: a new one, an empty one, or one of a journal.
+fn place(out: &Path) -> Result<FolderLock, Failure> {
+    logs::output::check(out)?;
+    let lock = FolderLock::take(out)?;
+    let stranger = logs::folder::stranger(out, &[])
+        .map_err(|error| Failure::io(format!("cannot read `{}`", out.display()), &error))?;
+    match stranger {
+        Some(found) if !out.join(CONFIGURATIONS).is_dir() => Err(Failure::usage(format!(
+            "`{}` holds `{found}`, which is no part of a journal; name a new or an empty directory",
+            out.display()
+        ))),
+        _ => Ok(lock),
+    }
+}
+
 struct Study<'a> {
     arguments: &'a Arguments,
     journal: Journal,
@@ -70,30 +88,29 @@ impl Study<'_> {
         self.arguments.out.join(name)
     }
 
-    /// Every run as a configuration file that a person can read and train by hand. What is there must be what this command would write.
+    /// Every run as a configuration file that a person can read and train by hand. What is there must be what this command
+    /// would write. Where one of them cannot be used, nothing new stays, so that a corrected command finds the place as it was.
     fn write_configurations(&self) -> Result<(), Failure> {
-        let folder = self.place("configurations");
-        fs::create_dir_all(&folder)
-            .map_err(|error| Failure::io(format!("cannot make `{}`", folder.display()), &error))?;
-        let mut files = vec![
-            ("tasks.jsonl".to_owned(), TASKS.to_owned()),
-            (
-                "main.toml".to_owned(),
-                self.journal.table(Side::Main).to_string(),
-            ),
-        ];
-        let changed: Vec<String> = self
-            .arguments
-            .set
-            .iter()
-            .map(|set| format!("{} = {}\n", set.key, set.value))
-            .collect();
-        files.push(("set.txt".to_owned(), changed.concat()));
-        for (number, entry) in self.forks() {
-            let table = self.journal.table(Side::Fork(number));
-            files.push((format!("{}.toml", name(number, entry)), table.to_string()));
+        let mut written = Vec::new();
+        let usable = self
+            .write_each(&mut written)
+            .and_then(|()| self.check_configurations());
+        if usable.is_err() {
+            for file in written {
+                let _ = fs::remove_file(file);
+            }
+            // Only where they are empty.
+            let _ = fs::remove_dir(self.place(CONFIGURATIONS));
+            let _ = fs::remove_dir(&self.arguments.out);
         }
-        for (name, text) in files {
+        usable
+    }
+
+    fn write_each(&self, written: &mut Vec<PathBuf>) -> Result<(), Failure> {
+        let folder = self.place(CONFIGURATIONS);
+        logs::folder::make(&folder)
+            .map_err(|error| Failure::io(format!("cannot make `{}`", folder.display()), &error))?;
+        for (name, text) in self.configurations() {
             let file = folder.join(name);
             match fs::read_to_string(&file) {
                 Ok(there) if there == text => {}
@@ -103,8 +120,38 @@ impl Study<'_> {
                         file.display()
                     )));
                 }
-                Err(_) => logs::write_atomic(&file, text.as_bytes())?,
+                Err(_) => {
+                    logs::write_atomic(&file, text.as_bytes())?;
+                    written.push(file);
+                }
             }
+        }
+        Ok(())
+    }
+
+    /// The files by name, what they need first.
+    fn configurations(&self) -> Vec<(String, String)> {
+        let set = |set: &Override| format!("{} = {}\n", set.key, set.value);
+        let changed: String = self.arguments.set.iter().map(set).collect();
+        let mut files = vec![
+            ("tasks.jsonl".to_owned(), TASKS.to_owned()),
+            ("set.txt".to_owned(), changed),
+        ];
+        let forks = self.forks().map(|(number, entry)| {
+            let table = self.journal.table(Side::Fork(number));
+            (format!("{}.toml", name(number, entry)), table.to_string())
+        });
+        let main = self.journal.table(Side::Main).to_string();
+        files.extend(std::iter::once(("main.toml".to_owned(), main)).chain(forks));
+        files
+    }
+
+    /// Before hours are spent on the first of them.
+    fn check_configurations(&self) -> Result<(), Failure> {
+        let forks = self.forks().map(|(number, entry)| name(number, entry));
+        for name in std::iter::once("main".to_owned()).chain(forks) {
+            let file = self.place(CONFIGURATIONS).join(format!("{name}.toml"));
+            load_file(&file, &self.arguments.set)?;
         }
         Ok(())
     }
@@ -119,7 +166,7 @@ impl Study<'_> {
     fn take(&self, stop: &Stop) -> Result<Option<Vec<Row>>, Failure> {
         let main = MainLine::new(
             self.place("main"),
-            self.place("configurations").join("main.toml"),
+            self.place(CONFIGURATIONS).join("main.toml"),
             &self.arguments.set,
             self.cache,
         );
@@ -171,7 +218,7 @@ impl Study<'_> {
             return Ok(true);
         }
         let file = self
-            .place("configurations")
+            .place(CONFIGURATIONS)
             .join(format!("{}.toml", name(number, entry)));
         let mut own = load_file(&file, &self.arguments.set)?;
         // What was resolved when the main line began.
@@ -251,34 +298,36 @@ impl Study<'_> {
         let mut lines = Vec::new();
         for (number, entry) in self.forks() {
             let own = RunReader::open_scalars(&self.directory(number, entry))?;
-            let (first, last) = self.journal.window(entry);
-            let title = format!("{}, step {}", entry.date, entry.step);
-            let names = if entry.branch {
-                ("without", "with")
+            let sides = if entry.branch {
+                [("with", own.records()), ("without", main.records())]
             } else {
-                ("with", "without")
+                [("with", main.records()), ("without", own.records())]
             };
-            for (side, records) in [(names.0, main.records()), (names.1, own.records())] {
-                let shown = first.saturating_sub(LEAD)..=last.min(first + SHOWN);
-                let points = records.iter().filter(|record| shown.contains(&record.step));
-                let point = |record: &Record| {
-                    (
-                        record.step - shown.start(),
-                        record.scalar("loss").unwrap_or(f64::NAN),
-                    )
-                };
-                lines.push(LossLine {
-                    name: side.to_owned(),
-                    panel: Some(title.clone()),
-                    points: points.map(point).collect(),
-                });
-            }
+            let window = self.journal.window(entry);
+            let step = words::thousands(entry.step);
+            let title = format!("{}, step {step}", entry.date);
+            lines.extend(sides.map(|(side, records)| line(side, &title, records, window)));
         }
-        let svg = losses_svg(&told.title, LEAD, &lines)?;
+        let svg = losses_svg(&told.title, "steps from the entry on", &lines)?;
         let write = |name: &str, text: &str| logs::write_atomic(&self.place(name), text.as_bytes());
         write("journal.svg", &svg)?;
         write("journal.md", &told.markdown())?;
         Ok(logs::write_json_atomic(&self.place(JOURNAL_FILE), told)?)
+    }
+}
+
+/// The loss of a side around the entry whose window is given, its first step as 0.
+fn line(side: &str, title: &str, records: &[Record], (first, last): (u64, u64)) -> LossLine {
+    let shown = first.saturating_sub(LEAD)..=last.min(first + SHOWN);
+    let points = records.iter().filter(|record| shown.contains(&record.step));
+    let point = |record: &Record| {
+        let loss = record.scalar("loss").unwrap_or(f64::NAN);
+        (record.step as f64 - first as f64, loss)
+    };
+    LossLine {
+        name: side.to_owned(),
+        panel: Some(title.to_owned()),
+        points: points.map(point).collect(),
     }
 }
 

@@ -5,16 +5,17 @@ use crate::cli::{Execution, Replay as Arguments};
 use crate::console::{self, say};
 use crate::failure::{Failure, exit};
 use crate::signals::Stop;
-use experiments::Child;
+use experiments::{Child, TrainError};
 use experiments_config::{Config, Format};
 use experiments_text::Cache;
 use logs::spike::{Spike, owner, spikes};
-use logs::{Event, EventKind, Record, RollBack, RunReader};
+use logs::{Event, EventKind, FolderLock, LogError, Record, RollBack, RunReader};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use sweeps::SweepError;
 use sweeps::replay::{
-    Change, End, Place, REPLAY_FILE, Replay, Row, TWINS_DIR, Table, Told, Twin, chosen,
+    Change, End, Place, REPLAY_FILE, Replay, Row, TWINS, TWINS_DIR, Table, Told, Twin, chosen,
 };
 use workbench_report::replay_svg;
 
@@ -57,7 +58,7 @@ pub(super) fn take(
     };
     let twins =
         chosen(&arguments.twins).map_err(|error| Failure::usage(format!("--twins: {error}")))?;
-    study.check_out()?;
+    let _alone = study.claim()?;
     super::threads(config.runtime.threads);
     let done = study.take(&twins, &reader, cache, stop);
     if !matches!(done, Ok(Some(_))) {
@@ -159,23 +160,32 @@ struct Study<'a> {
 }
 
 impl Study<'_> {
-    fn check_out(&self) -> Result<(), Failure> {
-        let is_empty = match fs::read_dir(&self.out) {
-            Ok(mut entries) => entries.next().is_none(),
-            Err(error) => error.kind() == std::io::ErrorKind::NotFound,
-        };
-        if is_empty {
-            return Ok(());
-        }
+    /// The place for this command alone: a new one, an empty one, or one where a replay was killed, of which nothing is kept.
+    fn claim(&self) -> Result<FolderLock, Failure> {
+        logs::output::check(&self.out)?;
+        let lock = FolderLock::take(&self.out)?;
         let out = self.out.display();
-        let what = if self.out.join(REPLAY_FILE).is_file() {
-            format!("holds a replay already: read `{out}/replay.md`")
-        } else {
-            "is not empty, and holds no replay that came to its end: remove it".to_owned()
-        };
-        Err(Failure::usage(format!(
-            "`{out}` {what}, or name another directory with --out"
-        )))
+        if self.out.join(REPLAY_FILE).is_file() {
+            return Err(Failure::usage(format!(
+                "`{out}` holds a replay already: read `{out}/{PAGE_FILE}`, or name another directory with --out"
+            )));
+        }
+        let twins = self.out.join(TWINS_DIR);
+        let known: Vec<&str> = TWINS.iter().map(|twin| twin.name).collect();
+        let own = [TWINS_DIR, FIGURE_FILE, PAGE_FILE];
+        for (folder, names) in [(&self.out, &own[..]), (&twins, &known[..])] {
+            let found = logs::folder::stranger(folder, names).map_err(|error| {
+                Failure::io(format!("cannot read `{}`", folder.display()), &error)
+            })?;
+            if let Some(found) = found {
+                return Err(Failure::usage(format!(
+                    "`{}` holds `{found}`, which is no part of a replay; name a new or an empty directory with --out",
+                    folder.display()
+                )));
+            }
+        }
+        self.clear_files();
+        Ok(lock)
     }
 
     fn folder(&self, twin: &Twin) -> PathBuf {
@@ -183,11 +193,16 @@ impl Study<'_> {
     }
 
     /// Takes away what an unfinished replay has made.
-    fn clear(&self) {
+    fn clear_files(&self) {
         let _ = fs::remove_dir_all(self.out.join(TWINS_DIR));
         for file in [FIGURE_FILE, PAGE_FILE] {
             let _ = fs::remove_file(self.out.join(file));
         }
+    }
+
+    /// The same, with the place.
+    fn clear(&self) {
+        self.clear_files();
         // Only where it is empty.
         let _ = fs::remove_dir(&self.out);
         let _ = fs::remove_dir(self.arguments.run.join(logs::run::REPLAYS_DIR));
@@ -351,18 +366,28 @@ impl Study<'_> {
             ));
             ends[place] = end.err().map(|reason| End::Failed { reason });
         });
-        Ok(trained?)
+        trained.map_err(|error| match error {
+            // What the twin says goes on to its own directory, of which nothing is left.
+            SweepError::Machine { run, problem } => {
+                let problem = problem.split(';').next().unwrap_or_default();
+                Failure::machine(format!(
+                    "`{run}` could not go on, and nothing of the replay is left: {problem}; once that is mended, the same command begins anew"
+                ))
+            }
+            other => other.into(),
+        })
     }
 
     fn write(&self, replay: &Replay) -> Result<(), Failure> {
         let svg = replay_svg(&self.out, replay)?;
-        let write =
-            |name: &str, text: &str| logs::write_atomic(&self.out.join(name), text.as_bytes());
+        let whole = |error: LogError| TrainError::from(error.as_a_whole(&self.out));
+        let write = |name: &str, text: &str| {
+            let written = logs::write_atomic(&self.out.join(name), text.as_bytes());
+            written.map_err(whole)
+        };
         write(FIGURE_FILE, &svg)?;
         write(PAGE_FILE, &replay.markdown())?;
-        Ok(logs::write_json_atomic(
-            Path::new(&self.out.join(REPLAY_FILE)),
-            replay,
-        )?)
+        let written = logs::write_json_atomic(&self.out.join(REPLAY_FILE), replay);
+        Ok(written.map_err(whole)?)
     }
 }

@@ -99,6 +99,7 @@ impl Config {
     /// What is set must be a configuration that goes on with the same weights and text.
     fn check_change(&self, policy: &Policy, key: &str, checks: &mut Checks) {
         checks.require(!policy.set.is_empty(), key, "is empty: nothing is changed");
+        let before = checks.0.len();
         for set in &policy.set {
             let name = set.split('=').next().unwrap_or_default().trim();
             let inside = |section: &&str| {
@@ -123,12 +124,15 @@ impl Config {
                 format!("`{name}` is moved by `[[schedule]]`, which would win"),
             );
         }
+        if checks.0.len() > before {
+            return;
+        }
         match self.changed_by(policy) {
             Err(complaints) => checks
                 .0
                 .extend(complaints.into_iter().map(|found| Complaint {
                     key: key.to_owned(),
-                    message: format!("leads to `{}`, which {}", found.key, found.message),
+                    message: format!("leads to `{}`: {}", found.key, found.message),
                     hint: found.hint,
                 })),
             Ok(changed) => checks.require(

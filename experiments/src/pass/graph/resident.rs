@@ -1,6 +1,6 @@
 //! Gradients that stay on the device, and the few numbers of a pass that leave it.
 
-use crate::arithmetic::device::round;
+use crate::arithmetic::device::{round, tensor};
 use crate::array::Array;
 use crate::layers::gradients::{Gradients, Paths};
 use crate::layers::weights::graph::Leaf;
@@ -34,11 +34,11 @@ impl<B: Backend> Reads<B> {
     }
 
     /// The values of every group, its tensors one after another.
+    ///
+    /// # Panics
+    /// If no group has a tensor.
     pub(super) fn read(self) -> Vec<Vec<f32>> {
-        let all = match self.parts.is_empty() {
-            true => Vec::new(),
-            false => bus::read(Tensor::cat(self.parts, 0)),
-        };
+        let all = bus::read(Tensor::cat(self.parts, 0));
         let mut rest = &all[..];
         let groups = self.groups.iter().map(|len| {
             let (group, after) = rest.split_at(*len);
@@ -47,6 +47,16 @@ impl<B: Backend> Reads<B> {
         });
         groups.collect()
     }
+}
+
+/// Reads a result, and with it what the device counted at the rounding points.
+pub(super) fn settled<B: Kernels>(precision: &Precision, x: Tensor<B, 1>) -> Vec<f32> {
+    let mut reads = Reads::new();
+    reads.add([x]);
+    reads.add(B::take_counts(precision.tally()).map(tensor::<B>));
+    let mut read = reads.read();
+    precision.settle(&RangeCount::all(&read[1]));
+    read.swap_remove(0)
 }
 
 /// Gradients of one run's pass, stored in its format.
@@ -107,10 +117,10 @@ impl<B: Kernels> OnDevice<B> {
         let (logit, lost) = round(logit, &whole, &head);
         self.lost.extend(lost);
         // The embedding comes first.
-        let input = self.flat.clone().slice([0..len]);
+        let input = self.flat.clone().narrow(0, 0, len);
         let (sum, lost) = round(input.clone() + logit.clone(), &whole, &head);
         self.lost.extend(lost);
-        self.flat = Tensor::cat(vec![sum, self.flat.slice([len..all])], 0);
+        self.flat = Tensor::cat(vec![sum, self.flat.narrow(0, len, all - len)], 0);
         self.paths = Some([input, logit]);
         self
     }

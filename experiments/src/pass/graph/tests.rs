@@ -38,7 +38,7 @@ const PROBE: Note = Note {
 };
 
 fn graph() -> Graph<Autodiff<Flex>> {
-    Graph::new(Default::default(), "flex", false)
+    Graph::new(Default::default(), "flex".to_owned(), false)
 }
 
 fn train(config: &Config, parameters: &Parameters, scale: f64) -> TrainPass {

@@ -47,7 +47,7 @@ const NOTE: Note = Note {
 };
 
 fn graph() -> Graph<Autodiff<Flex>> {
-    Graph::new(Default::default(), "flex", false)
+    Graph::new(Default::default(), "flex".to_owned(), false)
 }
 
 /// A run of `steps` steps of so many micro-batches that evaluates after every second one: its losses and

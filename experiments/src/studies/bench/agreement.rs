@@ -107,5 +107,6 @@ impl Work for Operations {
     }
 }
 
-#[cfg(all(test, any(feature = "cuda", feature = "vulkan")))]
+#[cfg(test)]
+#[cfg(any(feature = "cuda", feature = "vulkan"))]
 mod tests;

@@ -17,7 +17,7 @@ use logs::Record;
 const STEPS: usize = 20;
 
 fn engine(resident: bool) -> Graph<Autodiff<Flex>> {
-    Graph::new(Default::default(), "flex", resident)
+    Graph::new(Default::default(), "flex".to_owned(), resident)
 }
 
 fn fresh(config: &Config) -> Trained {

@@ -197,3 +197,20 @@ fn without_the_twins_that_would_decide_nothing_is_said() {
     facts.fates.remove("same");
     assert_eq!(attribute(&facts).answer, Answer::Unclear);
 }
+
+/// Somebody who named too few twins is told which to add.
+#[test]
+fn the_twins_that_did_not_run_and_would_decide_are_named() {
+    let mut few = facts(&[]);
+    few.fates
+        .retain(|twin, _| ["same", "skip"].contains(&twin.as_str()));
+    let told = attribute(&few);
+    assert_eq!(told.answer, Answer::Unclear);
+    assert_eq!(
+        told.twins,
+        ["other-batch", "fp32", "lr-half", "beta2-lower"]
+    );
+    few.fp32 = true;
+    few.fates.insert("egs".to_owned(), Spike);
+    assert_eq!(attribute(&few).twins, ["other-batch"]);
+}

@@ -26,6 +26,18 @@ fn cut_says_that_something_is_missing_and_respects_wide_letters() {
     assert_eq!(cut("abc", 0), "");
 }
 
+/// Names of twins that differ in their ends.
+#[test]
+fn a_cut_in_the_middle_keeps_both_ends() {
+    assert_eq!(cut_middle("└ skip @122", 17), "└ skip @122");
+    assert_eq!(cut_middle("└ beta2-lower-2 @122", 17), "└ beta2-…r-2 @122");
+    assert_eq!(cut_middle("└ clip-tighter @122", 17), "└ clip-t…ter @122");
+    assert_eq!(cut_middle("深度學習方法", 7), "深度…法");
+    assert_eq!(cut_middle("abc", 2), "…c");
+    assert_eq!(cut_middle("abc", 1), "…");
+    assert_eq!(cut_middle("abc", 0), "");
+}
+
 #[test]
 fn a_bar_is_as_full_as_its_share() {
     let bar = |share| {

@@ -14,7 +14,7 @@ use crate::colour::{Depth, strong};
 use crate::keys::{Binding, bindings, letter};
 use crate::list::List;
 use crate::number::{compact, count};
-use crate::paint::{cut, gauge, highlight, hint, put, put_right};
+use crate::paint::{cut, cut_middle, gauge, highlight, hint, put, put_right};
 use crate::pane::{Act, Corner, Entry, Keys, Pane, Place};
 use crate::shared::Shared;
 use crate::view::{Run, glyph};
@@ -206,7 +206,16 @@ impl TableRow {
         let (text, style) = match column {
             Column::Plan if self.drawn => ("■".to_owned(), depth.arm(self.arm)),
             Column::Plan => ("·".to_owned(), depth.dim()),
-            Column::Arm => (cut(&arm_cell(run), cell.width), depth.arm(self.arm)),
+            Column::Arm => {
+                let name = arm_cell(run);
+                // Twins of a replay differ in their ends: `beta2-lower @122`, `beta2-lower-2 @122`.
+                let cut = if run.branch.is_some() {
+                    cut_middle
+                } else {
+                    cut
+                };
+                (cut(&name, cell.width), depth.arm(self.arm))
+            }
             Column::Seed => match run.seed {
                 Some(seed) => (seed.to_string(), Style::new()),
                 None => ("–".to_owned(), depth.dim()),

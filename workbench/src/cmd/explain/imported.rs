@@ -33,8 +33,10 @@ pub(super) fn run(arguments: &Explain, imported: &Imported) -> Result<ExitCode, 
         let all = std::mem::take(&mut found);
         for at in &arguments.at {
             check_recorded(&arguments.run, *at, records)?;
-            found.extend(at_step(&arguments.run, *at, all.clone())?);
+            found.push(at_step(&arguments.run, *at, all.clone())?);
         }
+        found.sort_by_key(|incident| incident.first);
+        found.dedup();
     }
     let most = if arguments.at.is_empty() {
         MOST
@@ -151,7 +153,7 @@ fn check_recorded(run: &Path, at: u64, records: &[Record]) -> Result<(), Failure
 }
 
 /// The incident in which a step lies, or the nearest within some steps.
-fn at_step(run: &Path, at: u64, found: Vec<Incident>) -> Result<Vec<Incident>, Failure> {
+fn at_step(run: &Path, at: u64, found: Vec<Incident>) -> Result<Incident, Failure> {
     let distance = |incident: &Incident| {
         let before = incident.first.saturating_sub(at);
         before.max(at.saturating_sub(incident.last))
@@ -162,7 +164,7 @@ fn at_step(run: &Path, at: u64, found: Vec<Incident>) -> Result<Vec<Incident>, F
         .collect();
     let nearest = found.into_iter().min_by_key(distance);
     if let Some(incident) = nearest.filter(|incident| distance(incident) <= NEAR) {
-        return Ok(vec![incident]);
+        return Ok(incident);
     }
     let known = match steps.as_slice() {
         [] => "nothing in it does".to_owned(),

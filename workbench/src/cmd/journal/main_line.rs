@@ -115,12 +115,12 @@ impl<'a> MainLine<'a> {
             return Ok(End::Finished);
         }
         let said = std::fs::read_to_string(self.log()).unwrap_or_default();
-        let last = said.lines().rfind(|line| !line.trim().is_empty());
+        let last = sweeps::last_error(&said).unwrap_or_else(|| "it said nothing".to_owned());
         let path = self.directory.display();
-        Err(Failure::failed(format!(
-            "`{path}` did not finish ({status}): {}",
-            last.unwrap_or("it said nothing")
-        )))
+        Err(Failure::of_process(
+            format!("`{path}` did not finish ({status}): {last}"),
+            status.code(),
+        ))
     }
 
     fn start(&self) -> Result<Child, Failure> {

@@ -62,10 +62,10 @@ const CHANGES: [Change; 10] = [
     ("z-loss", |c| c.objective.z_loss = 0.1),
     ("embedding gradients shrunk", |c| c.egs.alpha = 0.1),
     ("layer scaling", |c| {
-        c.precision.query_key_layer_scaling = true
+        c.precision.query_key_layer_scaling = true;
     }),
     ("PB-Relax", |c| {
-        c.precision.pb_relax.attention = PbRelaxMax::Head
+        c.precision.pb_relax.attention = PbRelaxMax::Head;
     }),
     ("FP32 head", |c| c.precision.fp32_head = true),
 ];

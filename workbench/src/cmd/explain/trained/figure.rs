@@ -28,8 +28,14 @@ fn panel(told: &Explanation) -> SharePanel {
             parts: own.map(share).collect(),
         }
     };
+    let finite = told.parts.iter().any(|part| part.share.share.is_some());
+    let why = if finite {
+        ""
+    } else {
+        ", whose gradient is not finite"
+    };
     SharePanel {
-        title: format!("step {}", told.step),
+        title: format!("step {}{why}", told.step),
         bars: places.map(bar).collect(),
     }
 }
