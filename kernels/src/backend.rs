@@ -241,7 +241,6 @@ impl Kernels for Flex {
 }
 
 impl<B: Kernels, C: CheckpointStrategy> Kernels for Autodiff<B, C> {
-    const COUNTS_RANGE: bool = B::COUNTS_RANGE;
     const COMBINES: bool = B::COMBINES;
 
     fn half_products(device: &Self::Device, format: HalfFormat) -> bool {
