@@ -12,7 +12,7 @@
 //! | room | what is in it |
 //! | --- | --- |
 //! | [`data`] | from text to batches: objectives, planted faults, held-out passages |
-//! | [`array`] | a flat array on the host, on a device, or both |
+//! | [`array`](mod@array) | a flat array on the host, on a device, or both |
 //! | [`parameters`] | the flat master weights and the table of what lies where |
 //! | [`numerics`] | roundings to 16 bits, the loss scale, dropout masks |
 //! | [`optimizer`] | from gradients to new weights: skipping, clipping, AdamW |

@@ -208,7 +208,8 @@ impl Golden<'_> {
         }
     }
 
-    fn check_weights(&self, case: &str, parameters: &Parameters, global: f64, lr: f64) {
+    /// `moved`: by how much a weight may be elsewhere.
+    fn check_weights(&self, case: &str, parameters: &Parameters, global: f64, moved: f64) {
         let table = parameters.table();
         for p in table {
             let gradient = self.floats(&format!("torch.gradients.{}", p.name));
@@ -217,7 +218,7 @@ impl Golden<'_> {
             let least = 0.01 * norm(gradient.iter().copied()) / (gradient.len() as f64).sqrt();
             let ours = &parameters.values()[p.range.clone()];
             for ((a, b), g) in ours.iter().zip(&theirs).zip(&gradient) {
-                let allowed = f64::from(b.abs() * f32::EPSILON) + 1e-3 * lr;
+                let allowed = f64::from(b.abs() * f32::EPSILON) + moved;
                 let error = f64::from((a - b).abs());
                 let compared = f64::from(g.abs()) > least.max(1e-7 * global);
                 assert!(
@@ -268,14 +269,19 @@ fn check(path: &Path, device: Device, kernels: KernelChoice) -> &'static str {
     );
 
     let table = trained.parameters.table().to_vec();
-    // A device has an `exp` and an `erf` of its own.
-    let allowed = if device == Device::CPU { 1e-4 } else { 2e-4 };
+    // A device has an `exp` and an `erf` of its own. Weights are compared down to gradients of a hundredth of their root mean square,
+    // where the error that is allowed to a gradient moves Adam's step by a hundred times as much.
+    let (allowed, of_lr) = if device == Device::CPU {
+        (1e-4, 1e-3)
+    } else {
+        (2e-4, 2e-2)
+    };
     golden.check_gradients(&case, &table, &sum, global, allowed);
     let lr = config.learning_rate(trained.state.optimizer_samples);
     let made = update(&setting, &mut trained, &sum.flat, &norms, loss, lr);
     assert!(made.is_ok(), "{case}: the update was skipped");
     golden.check_moments(&case, &table, &trained.adam, global);
-    golden.check_weights(&case, &trained.parameters, global, lr);
+    golden.check_weights(&case, &trained.parameters, global, of_lr * lr);
     engine.name()
 }
 

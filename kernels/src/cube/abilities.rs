@@ -41,7 +41,7 @@ fn stores<R: CubeRuntime>(client: &ComputeClient<R>, element: StorageType) -> bo
     client.properties().type_usage(element).is_superset(usage)
 }
 
-/// [`Gpus::abilities`] of any runtime.
+/// [`crate::Gpus::abilities`] of any runtime.
 pub(super) fn abilities<R: CubeRuntime>(client: &ComputeClient<R>) -> Abilities {
     let stored = FORMATS
         .iter()

@@ -2,8 +2,8 @@
 //! root mean square of its surprise. Sums are summed over pieces as in [`super::ranges`].
 
 use super::ranges::{
-    UNITS, each, first_piece, own_range, piece_count, piece_end, piece_start, pieces, range_of,
-    send, table,
+    UNITS, each, elements, first_piece, own_range, piece_end, piece_start, pieces, range_of, send,
+    table,
 };
 use super::row::{beside, flat, sum};
 use crate::slices::AdamW;
@@ -86,15 +86,15 @@ pub(crate) fn adamw_kernel(
     #[comptime] part: Part,
 ) {
     let piece = CUBE_POS as u32;
-    if piece < piece_count(table, ranges) {
+    if piece < first_piece(table, ranges) {
         let range = range_of(table, ranges, piece);
         let start = piece_start(table, range, piece);
         let end = piece_end(table, range, start);
         let place = range as usize * COLUMNS;
         let mut lr = constants[place + 1];
         if comptime!(part == Part::Weights) {
-            let whole = table[(range as usize + 1) * 3] - table[range as usize * 3];
-            let rms = f32::sqrt(sums[range as usize * AdamWStep::WIDTH] / f32::cast_from(whole));
+            let whole = f32::cast_from(elements(table, range));
+            let rms = f32::sqrt(sums[range as usize * AdamWStep::WIDTH] / whole);
             if rms > 1.0f32 {
                 lr /= rms;
             }

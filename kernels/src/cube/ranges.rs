@@ -75,10 +75,16 @@ pub(super) fn own_range(output: &Array<f32>, #[comptime] width: usize) -> u32 {
     range as u32
 }
 
-/// Number of all pieces.
+/// First piece of a range; of the last entry, behind all ranges, the number of all pieces.
 #[cube]
-pub(super) fn piece_count(table: &Array<i32>, ranges: u32) -> u32 {
-    table[ranges as usize * COLUMNS + 1] as u32
+pub(super) fn first_piece(table: &Array<i32>, range: u32) -> u32 {
+    table[range as usize * COLUMNS + 1] as u32
+}
+
+/// Elements of a range.
+#[cube]
+pub(super) fn elements(table: &Array<i32>, range: u32) -> i32 {
+    table[(range as usize + 1) * COLUMNS] - table[range as usize * COLUMNS]
 }
 
 /// The range that a piece is of.
@@ -88,7 +94,7 @@ pub(super) fn range_of(table: &Array<i32>, ranges: u32, piece: u32) -> u32 {
     let mut high = ranges;
     while high - low > 1u32 {
         let middle = (low + high) / 2u32;
-        if table[middle as usize * COLUMNS + 1] as u32 <= piece {
+        if first_piece(table, middle) <= piece {
             low = middle;
         } else {
             high = middle;
@@ -100,9 +106,8 @@ pub(super) fn range_of(table: &Array<i32>, ranges: u32, piece: u32) -> u32 {
 /// First element of a piece of a range.
 #[cube]
 pub(super) fn piece_start(table: &Array<i32>, range: u32, piece: u32) -> usize {
-    let place = range as usize * COLUMNS;
-    let number = piece - table[place + 1] as u32;
-    table[place] as usize + number as usize * PIECE
+    let number = piece - first_piece(table, range);
+    table[range as usize * COLUMNS] as usize + number as usize * PIECE
 }
 
 /// The element behind a piece.
@@ -113,12 +118,6 @@ pub(super) fn piece_end(table: &Array<i32>, range: u32, start: usize) -> usize {
         end = start + PIECE;
     }
     end
-}
-
-/// First piece of a range.
-#[cube]
-pub(super) fn first_piece(table: &Array<i32>, range: u32) -> u32 {
-    table[range as usize * COLUMNS + 1] as u32
 }
 
 /// A magnitude's bits, in the order of magnitudes, NaN last.
@@ -154,7 +153,7 @@ fn ordered_bits(x: f32) -> u32 {
     ordered
 }
 
-/// The value of [`ordered_bits`].
+/// The value of [`ordered_bits()`].
 #[cube]
 fn of_ordered_bits(ordered: u32) -> f32 {
     let mut bits = ordered & 0x7fff_ffffu32;
@@ -224,7 +223,7 @@ pub(crate) fn summary_kernel(
     ranges: u32,
 ) {
     let piece = CUBE_POS as u32;
-    if piece < piece_count(table, ranges) {
+    if piece < first_piece(table, ranges) {
         let range = range_of(table, ranges, piece);
         let start = piece_start(table, range, piece);
         let end = piece_end(table, range, start);
@@ -310,7 +309,7 @@ pub(crate) fn round_ranges_kernel(
     #[comptime] saturates: bool,
 ) {
     let piece = CUBE_POS as u32;
-    if piece < piece_count(table, ranges) {
+    if piece < first_piece(table, ranges) {
         let range = range_of(table, ranges, piece);
         let start = piece_start(table, range, piece);
         let end = piece_end(table, range, start);

@@ -19,7 +19,7 @@ pub(super) fn units(width: usize) -> u32 {
 }
 
 /// One cube of `units` for each of `rows`, and some more where an axis is too short for them: their kernels end at
-/// once by [`row`].
+/// once by [`row()`].
 pub(super) fn cubes(rows: usize, units: u32) -> (CubeCount, CubeDim) {
     let lines = rows.div_ceil(AXIS).max(1);
     let across = rows.div_ceil(lines);
