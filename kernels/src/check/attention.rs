@@ -173,7 +173,9 @@ pub(super) fn lost<B: Kernels>(device: &B::Device, seed: u64) -> Vec<f32> {
     B::masked_attention_backward(qkv, mask(), statistics, dy, &scoring);
     if let Some(counts) = B::take_counts(&tally) {
         let counts = RangeCount::all(&download::<B>(counts, tally.places() * COUNT_WIDTH));
-        sites.iter().for_each(|site| site.settle(&counts));
+        for site in &sites {
+            site.settle(&counts);
+        }
     }
     let totals = sites.iter().map(|site| site.take());
     let counts = totals.flat_map(|totals| [totals.forward, totals.backward]);

@@ -63,14 +63,14 @@ pub(crate) struct Case {
 #[derive(CubeType, CubeLaunch)]
 pub(crate) struct Sizes {
     /// Of each sequence.
-    heads: usize,
-    queries: usize,
-    keys: usize,
-    factor: f32,
-    fill: f32,
+    pub(super) heads: usize,
+    pub(super) queries: usize,
+    pub(super) keys: usize,
+    pub(super) factor: f32,
+    pub(super) fill: f32,
     /// Places of counters; without meaning where nothing is counted.
-    of_scores: usize,
-    of_probabilities: usize,
+    pub(super) of_scores: usize,
+    pub(super) of_probabilities: usize,
 }
 
 /// What the launches of a pass share.

@@ -26,7 +26,7 @@ pub(super) struct Corner {
 /// Head and first row of a cube, of so many rows; ends a cube that is beyond the last.
 #[cube]
 pub(super) fn block(all_rows: usize, rows: usize) -> (usize, usize) {
-    let blocks = (rows + TILE - 1) / TILE;
+    let blocks = rows.div_ceil(TILE);
     let head = CUBE_POS / blocks;
     if head * rows >= all_rows {
         terminate!();
