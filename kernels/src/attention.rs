@@ -40,16 +40,9 @@ impl Scoring {
 
     /// The same for values that are computed again, which have been counted.
     fn again(&self) -> Self {
-        let uncounted = |rounding: &Option<Rounding>| {
-            let rounding = rounding.clone()?;
-            Some(Rounding {
-                site: None,
-                ..rounding
-            })
-        };
         Self {
-            scores: uncounted(&self.scores),
-            probabilities: uncounted(&self.probabilities),
+            scores: self.scores.as_ref().map(Rounding::uncounted),
+            probabilities: self.probabilities.as_ref().map(Rounding::uncounted),
             ..*self
         }
     }

@@ -5,7 +5,7 @@ use crate::layer_norm::{self, LayerNormGradients};
 use crate::range::Pass;
 use crate::ranges::{self, AdamWState, AdamWStep, RangeRounding, Ranges};
 use crate::{Gate, HalfFormat, MaskDraws, RangeCount, Rounding, Scoring, Tally, round_slice};
-use crate::{attention, cross_entropy, geglu, gelu, product, softmax};
+use crate::{Projection, attention, cross_entropy, geglu, gelu, product, projection, softmax};
 use burn::backend::Autodiff;
 use burn::backend::autodiff::checkpoint::strategy::CheckpointStrategy;
 use burn::tensor::FloatDType;
@@ -147,17 +147,17 @@ pub trait Kernels: Backend {
     }
 
     /// `GeGLU` of `[rows, 2f]`; see [`crate::geglu()`].
-    fn geglu(up: FloatTensor<Self>, format: Option<HalfFormat>) -> FloatTensor<Self> {
-        geglu::plain::<Self>(up, format)
+    fn geglu(up: FloatTensor<Self>, rounding: Option<&Rounding>) -> FloatTensor<Self> {
+        geglu::plain::<Self>(up, rounding)
     }
 
     /// The backward pass of [`Kernels::geglu`] for the output gradient `dy` `[rows, f]`.
     fn geglu_backward(
         up: FloatTensor<Self>,
         dy: FloatTensor<Self>,
-        format: Option<HalfFormat>,
+        rounding: Option<&Rounding>,
     ) -> FloatTensor<Self> {
-        geglu::plain_backward::<Self>(up, dy, format)
+        geglu::plain_backward::<Self>(up, dy, rounding)
     }
 
     /// Loss and log-denominator `[t, 2]` of logits `[t, v]`; see [`crate::cross_entropy()`].
@@ -174,6 +174,17 @@ pub trait Kernels: Backend {
         dy: FloatTensor<Self>,
     ) -> FloatTensor<Self> {
         cross_entropy::plain_backward::<Self>(logits, tokens, output, dy)
+    }
+
+    /// Loss and log-denominator `[t, 2]` of the logits that `y` `[t, h]` and `w` `[v, h]` give; see
+    /// [`crate::projected_entropy()`].
+    fn projected_entropy(
+        y: FloatTensor<Self>,
+        w: FloatTensor<Self>,
+        tokens: IntTensor<Self>,
+        projection: &Projection,
+    ) -> FloatTensor<Self> {
+        projection::plain::<Self>(y, w, tokens, projection)
     }
 
     /// [`crate::Summary`] of every range of a flat array, `[ranges · Summary::WIDTH]`.
@@ -297,12 +308,21 @@ impl<B: Kernels, C: CheckpointStrategy> Kernels for Autodiff<B, C> {
         attention::differentiable::<B, C>(qkv, forbidden, scoring)
     }
 
-    fn geglu(up: FloatTensor<Self>, format: Option<HalfFormat>) -> FloatTensor<Self> {
-        geglu::differentiable::<B, C>(up, format)
+    fn geglu(up: FloatTensor<Self>, rounding: Option<&Rounding>) -> FloatTensor<Self> {
+        geglu::differentiable::<B, C>(up, rounding)
     }
 
     fn cross_entropy(logits: FloatTensor<Self>, tokens: IntTensor<Self>) -> FloatTensor<Self> {
         cross_entropy::differentiable::<B, C>(logits, tokens)
+    }
+
+    fn projected_entropy(
+        y: FloatTensor<Self>,
+        w: FloatTensor<Self>,
+        tokens: IntTensor<Self>,
+        projection: &Projection,
+    ) -> FloatTensor<Self> {
+        projection::differentiable::<B, C>(y, w, tokens, projection)
     }
 
     fn dropout_mask(

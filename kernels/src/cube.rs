@@ -115,7 +115,7 @@ impl<R: CubeRuntime> Kernels for On<R> {
             first: compact(state.first),
             second: compact(state.second),
         };
-        adamw::adamw(state, compact(gradient), ranges, step)
+        adamw::adamw(state, &compact(gradient), ranges, step)
     }
 
     fn exact_gelu_backward(x: FloatTensor<Self>, dy: FloatTensor<Self>) -> FloatTensor<Self> {
@@ -194,16 +194,16 @@ impl<R: CubeRuntime> Kernels for On<R> {
         attention::gradients(qkv.map(compact), forbidden, statistics, dy, scoring)
     }
 
-    fn geglu(up: FloatTensor<Self>, format: Option<HalfFormat>) -> FloatTensor<Self> {
-        elementwise::geglu(compact(up), format)
+    fn geglu(up: FloatTensor<Self>, rounding: Option<&Rounding>) -> FloatTensor<Self> {
+        elementwise::geglu(&compact(up), rounding)
     }
 
     fn geglu_backward(
         up: FloatTensor<Self>,
         dy: FloatTensor<Self>,
-        format: Option<HalfFormat>,
+        rounding: Option<&Rounding>,
     ) -> FloatTensor<Self> {
-        elementwise::geglu_backward(compact(up), compact(dy), format)
+        elementwise::geglu_backward(&compact(up), &compact(dy), rounding)
     }
 
     fn cross_entropy(logits: FloatTensor<Self>, tokens: IntTensor<Self>) -> FloatTensor<Self> {

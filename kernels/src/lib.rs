@@ -20,6 +20,7 @@ mod check;
 mod cross_entropy;
 #[cfg(feature = "cube")]
 mod cube;
+mod failure;
 mod format;
 mod gate;
 mod geglu;
@@ -28,6 +29,7 @@ mod gpu;
 mod layer_norm;
 mod matmul;
 mod product;
+mod projection;
 mod range;
 mod ranges;
 mod simd;
@@ -44,6 +46,7 @@ pub use cross_entropy::cross_entropy;
 pub use cube::cuda::Cuda;
 #[cfg(feature = "vulkan")]
 pub use cube::vulkan::Vulkan;
+pub use failure::unless_a_device_fails;
 pub use format::{HalfFormat, RangeCount, round_slice};
 pub use gate::{Factor, Gate, gate};
 pub use geglu::geglu;
@@ -52,6 +55,7 @@ pub use gpu::{Abilities, Gpu, Gpus};
 pub use layer_norm::{LayerNormGradients, layer_norm};
 pub use matmul::{Matrix, MatrixMut, Onto, Prepared, matmul, matmul_here};
 pub use product::product;
+pub use projection::{Projection, projected_entropy};
 pub use range::{
     Pass, Place, RangeSite, Rounding, SiteTotals, Store, Tally, Watched, round_again, store,
 };

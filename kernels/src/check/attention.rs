@@ -165,7 +165,7 @@ pub(super) fn lost<B: Kernels>(device: &B::Device, seed: u64) -> Vec<f32> {
         values[1] = 0.0;
         upload::<B>(&values, &SHAPE, device)
     };
-    let (q, k, v, dy) = (exact(4.0), exact(1.0), exact(256.0), exact(256.0));
+    let (q, k, v, dy) = (exact(4.0), exact(1.0), exact(192.0), exact(128.0));
     let mask: Vec<bool> = (0..2 * 45 * 45).map(|i| i % 45 > i / 45 % 45).collect();
     let mask = || forbidden::<B>(&TensorData::new(mask.clone(), [2, 1, 45, 45]), device);
     let qkv = [q, k, v];

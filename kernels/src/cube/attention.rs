@@ -9,14 +9,12 @@ pub(crate) mod forward;
 mod scores;
 mod tile;
 
-use super::counting;
-use super::elementwise::Rounded;
+use super::counting::{self, COUNTERS, Point, no_counters};
 use super::row::{beside, cubes, flat};
-use crate::{Pass, Rounding, Scoring};
+use crate::{Pass, Scoring};
 use backward::{key_gradient_kernel, query_gradient_kernel};
-use burn::tensor::{DType, Shape, TensorMetadata};
+use burn::tensor::{Shape, TensorMetadata};
 use burn_cubecl::CubeRuntime;
-use burn_cubecl::ops::numeric::empty_device_contiguous_dtype;
 use burn_cubecl::tensor::CubeTensor;
 use cubecl::prelude::*;
 use forward::attention_kernel;
@@ -25,28 +23,11 @@ use tile::{MEMORY, TILE, UNITS};
 /// Smaller than any score, and not an infinity.
 const LEAST: f32 = -3.0e38;
 
-/// Bytes of shared memory that a cube takes, more than any other kernel here: four tiles.
-pub(super) const SHARED: usize = 4 * MEMORY * size_of::<f32>();
+/// Bytes of shared memory that a cube takes, more than any other kernel here: four tiles, and counts of its units.
+pub(super) const SHARED: usize = (4 * MEMORY + COUNTERS * UNITS) * size_of::<f32>();
 
 /// Numbers of a query that the forward pass keeps.
 const KEPT: usize = 2;
-
-/// How values are stored at a point, known when a kernel is compiled.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(crate) struct Point {
-    pub(crate) format: Rounded,
-    /// Whether gradients beyond the range become the largest finite value.
-    pub(crate) saturates: bool,
-}
-
-impl From<Option<&Rounding>> for Point {
-    fn from(rounding: Option<&Rounding>) -> Self {
-        Self {
-            format: rounding.map(|rounding| rounding.format).into(),
-            saturates: rounding.is_some_and(|rounding| rounding.saturates_in(Pass::Backward)),
-        }
-    }
-}
 
 /// What kernels are compiled for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -98,15 +79,11 @@ impl<R: CubeRuntime> Launch<R> {
         let queries: [usize; 4] = q.shape().dims();
         let case = Case {
             width: queries[3],
-            scores: points[0].into(),
-            probabilities: points[1].into(),
+            scores: Point::new(points[0], pass),
+            probabilities: Point::new(points[1], pass),
             counts: counted.is_some(),
         };
-        let (counters, places) = counted.unwrap_or_else(|| {
-            let (client, device) = (q.client.clone(), q.device.clone());
-            let none = empty_device_contiguous_dtype(client, device, Shape::new([1]), DType::U32);
-            (none, [0; 2])
-        });
+        let (counters, places) = counted.unwrap_or_else(|| (no_counters(q), [0; 2]));
         Self {
             queries,
             keys: k.shape().dims(),

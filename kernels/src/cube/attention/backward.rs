@@ -1,47 +1,15 @@
 //! Gradients of a block of queries, and of a block of keys.
 
-use super::super::counting::{note, nothing_lost, settle};
+use super::super::counting::{nothing_lost, settle, stored};
 use super::super::elementwise::{Rounded, rounded};
 use super::scores::{
     Corner, Heads, block, exists, heads, is_forbidden, kept, pair, scores, softmax,
 };
-use super::tile::{MEMORY, OWN, PART, PARTS, TILE, add_product, dots, part, parts, write, zeros};
-use super::{Case, Point, Sizes};
-use crate::HalfFormat;
+use super::tile::{
+    MEMORY, OWN, PART, PARTS, TILE, UNITS, add_product, dots, part, parts, write, zeros,
+};
+use super::{Case, Sizes};
 use cubecl::prelude::*;
-
-/// A gradient as it is stored.
-#[cube]
-fn stored(
-    x: f32,
-    lost: &mut Array<u32>,
-    #[comptime] counts: bool,
-    #[comptime] point: Point,
-) -> f32 {
-    let mut value = rounded(x, point.format);
-    if comptime!(counts) {
-        note(lost, x, value);
-    }
-    if comptime!(point.saturates) {
-        let most = f32::new(comptime!(largest(point.format)));
-        // NaN is neither.
-        if value > most {
-            value = most;
-        }
-        if value < -most {
-            value = -most;
-        }
-    }
-    value
-}
-
-fn largest(format: Rounded) -> f32 {
-    match format {
-        Rounded::No => f32::MAX,
-        Rounded::Fp16 => HalfFormat::Fp16.largest(),
-        Rounded::Bf16 => HalfFormat::Bf16.largest(),
-    }
-}
 
 /// Stored gradients of a tile's probabilities, `dy vᵀ`.
 #[cube]
@@ -228,8 +196,18 @@ pub(crate) fn query_gradient_kernel<M: Int>(
     }
     write(dq, &heads.queries, query, &gradient, &mut a);
     if comptime!(case.counts) {
-        settle(counters, sizes.of_scores, &of_scores);
-        settle(counters, sizes.of_probabilities, &of_probabilities);
+        settle(
+            counters,
+            sizes.of_scores,
+            &of_scores,
+            comptime!(UNITS as u32),
+        );
+        settle(
+            counters,
+            sizes.of_probabilities,
+            &of_probabilities,
+            comptime!(UNITS as u32),
+        );
     }
 }
 

@@ -1,9 +1,8 @@
 //! Context of a block of queries.
 
-use super::super::counting::{note, nothing_lost, settle};
-use super::super::elementwise::rounded;
+use super::super::counting::{nothing_lost, settle, stored};
 use super::scores::{Corner, block, heads, include, join, scores, softmax};
-use super::tile::{MEMORY, OWN, PART, TILE, add_product, part, write, zeros};
+use super::tile::{MEMORY, OWN, PART, TILE, UNITS, add_product, part, write, zeros};
 use super::{Case, KEPT, LEAST, Sizes};
 use cubecl::prelude::*;
 
@@ -76,11 +75,13 @@ pub(crate) fn attention_kernel<M: Int>(
         );
         if softmax(&mut p, largest, sum, &corner, sizes, &mut a) {
             for i in 0..PART {
-                let stored = rounded(p[start + i], case.probabilities.format);
-                if comptime!(case.counts) {
-                    note(&mut of_probabilities, p[start + i], stored);
-                }
-                p[start + i] = stored;
+                let p_exact = p[start + i];
+                p[start + i] = stored(
+                    p_exact,
+                    &mut of_probabilities,
+                    case.counts,
+                    case.probabilities,
+                );
             }
             add_product(&mut context, &p, false, v, &heads.keys, key, &mut b);
         }
@@ -93,7 +94,17 @@ pub(crate) fn attention_kernel<M: Int>(
         statistics[at + 1] = sum;
     }
     if comptime!(case.counts) {
-        settle(counters, sizes.of_scores, &of_scores);
-        settle(counters, sizes.of_probabilities, &of_probabilities);
+        settle(
+            counters,
+            sizes.of_scores,
+            &of_scores,
+            comptime!(UNITS as u32),
+        );
+        settle(
+            counters,
+            sizes.of_probabilities,
+            &of_probabilities,
+            comptime!(UNITS as u32),
+        );
     }
 }

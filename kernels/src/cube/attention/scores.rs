@@ -1,7 +1,6 @@
 //! What forward and backward pass share: where a cube is, scores, probabilities, and numbers of queries.
 
-use super::super::counting::note;
-use super::super::elementwise::rounded;
+use super::super::counting::stored;
 use super::super::ranges::{INFINITY, magnitude_bits};
 use super::tile::{Head, PART, PARTS, TILE, any, dots, part, parts};
 use super::{Case, KEPT, LEAST, Sizes};
@@ -136,12 +135,8 @@ pub(super) fn scores<M: Int>(
         let place = pair(corner, i);
         let mut value = f32::new(LEAST);
         if exists(place, sizes) {
-            let score = tile[start + i];
-            let stored = rounded(score, case.scores.format);
-            if comptime!(counts) {
-                note(lost, score, stored);
-            }
-            value = stored * sizes.factor;
+            let point = comptime!(case.scores.forward());
+            value = stored(tile[start + i], lost, counts, point) * sizes.factor;
             if is_forbidden(forbidden, corner, place, sizes) {
                 value = sizes.fill;
             }

@@ -49,13 +49,14 @@ impl Scores {
     }
 
     /// How to compute attention in one operation, with no score in memory; absent where something needs them all:
-    /// `ALiBi`, attention dropout, PB-Relax, or a softmax in 16 bits.
+    /// `ALiBi`, attention dropout, PB-Relax, a softmax in 16 bits, or somebody who looks at all values.
     fn kept_nowhere<B: Kernels>(&self, input: &Input<B>, context: &Context) -> Option<Scoring> {
         let precision = context.precision;
         let are_needed = self.scale.relaxes()
             || input.alibi.is_some()
             || context.drops(context.config.model.attention_dropout)
-            || precision.softmax_half();
+            || precision.softmax_half()
+            || precision.watches();
         let rounding = |at| precision.rounding(at, self.layer).cloned();
         (B::COMBINES && !are_needed).then(|| Scoring {
             factor: self.scale.missing as f32,
