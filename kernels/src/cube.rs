@@ -31,6 +31,7 @@ pub(crate) mod cuda;
 mod dropout;
 mod elementwise;
 mod exact;
+pub(crate) mod launches;
 mod layer_norm;
 mod product;
 mod ranges;

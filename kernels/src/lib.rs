@@ -44,6 +44,8 @@ pub use check::{Agreement, check};
 pub use cross_entropy::cross_entropy;
 #[cfg(feature = "cuda")]
 pub use cube::cuda::Cuda;
+#[cfg(feature = "cube")]
+pub use cube::launches::{count_launches, launches};
 #[cfg(feature = "vulkan")]
 pub use cube::vulkan::Vulkan;
 pub use failure::unless_a_device_fails;
