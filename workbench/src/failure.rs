@@ -164,7 +164,9 @@ impl From<TrainError> for Failure {
             | TrainError::Weights { .. }
             | TrainError::Fork { .. }
             | TrainError::Parity { .. }
-            | TrainError::Slice { .. }
+            | TrainError::LayerStudy { .. }
+            | TrainError::Quantize(_)
+            | TrainError::Quantized { .. }
             | TrainError::Interchange(_)
             | TrainError::EmptyConfiguration { .. }
             | TrainError::Changed { .. } => Self::new(error, exit::BAD_INPUT),
