@@ -170,6 +170,7 @@ impl From<TrainError> for Failure {
             | TrainError::Interchange(_)
             | TrainError::EmptyConfiguration { .. }
             | TrainError::Changed { .. } => Self::new(error, exit::BAD_INPUT),
+            TrainError::DeviceFailed(_) => Self::new(error, exit::MACHINE),
             TrainError::BrokeOff => Self::new(error, exit::FAILED),
         }
     }
