@@ -141,7 +141,11 @@ fn bad_tables_are_refused_by_row_and_column() {
         ("layers", "2.5", &["line 3", "whole number"]),
         ("recompute", "some", &["line 3", "`selective`"]),
     ] {
-        let error = changed(column, value).map(|_| ()).unwrap_err().to_string();
+        let found = changed(column, value).map(|table| table.systems.len());
+        let Err(error) = found else {
+            panic!("{column} = {value} was taken");
+        };
+        let error = error.to_string();
         for part in parts {
             assert!(error.contains(part), "{column}: {error}");
         }

@@ -183,7 +183,9 @@ impl Layout {
         let layers = config.model.layers as u64;
         let parts = self.pipeline_parallel * self.chunks;
         if is_legal(layers, parts)
-            || (self.uneven_stages && self.pipeline_parallel <= layers && parts <= layers + 2)
+            || (self.uneven_stages
+                && self.pipeline_parallel <= layers
+                && parts <= layers.saturating_add(2))
         {
             Ok(())
         } else {
