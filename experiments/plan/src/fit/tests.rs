@@ -135,6 +135,16 @@ fn bad_tables_are_refused_by_row_and_column() {
         ("seconds_per_step", "NaN", &["line 3", "above 0"]),
         ("hidden", "-1", &["line 3", "`hidden`", "above 0"]),
         ("layers", "2.5", &["line 3", "whole number"]),
+        (
+            "hidden",
+            "99999999999999",
+            &["line 3", "`hidden`", "largest number"],
+        ),
+        (
+            "global_batch",
+            "16",
+            &["line 3", "`global_batch`", "every replica"],
+        ),
         ("recompute", "some", &["line 3", "`selective`"]),
     ] {
         let found = changed(column, value).map(|table| table.systems.len());
