@@ -1,9 +1,9 @@
 //! The set of legal keys, derived from one fully written configuration.
 
 use crate::{
-    AlarmConfig, Complaint, Config, InitConfig, Inject, InjectKind, Intervention, PlanOnly,
-    PlannedActivation, Policy, PolicyKind, ProbeKind, ScaleFall, ScheduleEntry, ScheduledKey,
-    Source, Substitute, SubstituteKind, TaskSource, Unit, Withhold,
+    AlarmConfig, Complaint, Config, InitConfig, Inject, InjectKind, Intervention, PlanOnly, Policy,
+    PolicyKind, ProbeKind, ScaleFall, ScheduleEntry, ScheduledKey, Source, Substitute,
+    SubstituteKind, TaskSource, Unit, Withhold,
 };
 use std::path::PathBuf;
 use toml::{Table, Value};
@@ -19,11 +19,7 @@ pub(crate) fn full() -> Table {
         weights: Some(PathBuf::new()),
         weights_blake3: Some(String::new()),
     };
-    config.model.plan_only = PlanOnly {
-        kv_heads: Some(1),
-        activation: Some(PlannedActivation::Swiglu),
-        rms_norm: true,
-    };
+    config.model.plan_only = PlanOnly::full();
     config.eval.last_word = 1;
     config.record.noise_interval = 1;
     config.precision.fp32_head = true;

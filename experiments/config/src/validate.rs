@@ -127,9 +127,30 @@ mod tests {
 
     /// Every complaint must name its key; users read nothing else.
     fn complaint(set: &str) -> String {
-        load_preset("t0", &[set.parse().unwrap()])
+        complaint_of("t0", set)
+    }
+
+    fn complaint_of(preset: &str, set: &str) -> String {
+        load_preset(preset, &[set.parse().unwrap()])
             .unwrap_err()
             .to_string()
+    }
+
+    /// A run must not train another model than the one that was asked for.
+    #[test]
+    fn what_only_plans_know_is_refused_by_its_key() {
+        let error = load_preset("llama-3-405b", &[])
+            .unwrap()
+            .check_trainable()
+            .unwrap_err()
+            .to_string();
+        assert!(error.contains("`model.plan_only.kv_heads`"), "{error}");
+        load_preset("gpt-3-175b", &[])
+            .unwrap()
+            .check_trainable()
+            .unwrap();
+        let odd = complaint_of("llama-3-405b", "model.plan_only.kv_heads=7");
+        assert!(odd.contains("nearest that fits: 8"), "{odd}");
     }
 
     #[test]

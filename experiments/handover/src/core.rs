@@ -234,6 +234,15 @@ fn techniques(layout: &Layout, arguments: &mut Arguments, limits: &mut Limits) {
         Sharding::Zero1 => arguments.flag("--use-distributed-optimizer"),
         Sharding::Zero2 => sharded(arguments, "optim_grads"),
         Sharding::Zero3 | Sharding::Fsdp => sharded(arguments, "optim_grads_params"),
+        Sharding::Hsdp => {
+            sharded(arguments, "optim_grads_params");
+            limits.operation(
+                "layout.sharding",
+                "state divided within a machine, copies outside",
+                "state divided over all replicas",
+                "the same gradients, less memory and more traffic between machines",
+            );
+        }
     }
     arguments.flag_if(layout.sequence_parallel, "--sequence-parallel");
     if layout.context_parallel > 1 {

@@ -228,7 +228,7 @@ fn techniques(request: &Request, limits: &mut Limits) {
         Sharding::None => 0,
         Sharding::Zero1 => 1,
         Sharding::Zero2 => 2,
-        Sharding::Zero3 | Sharding::Fsdp => 3,
+        Sharding::Zero3 | Sharding::Fsdp | Sharding::Hsdp => 3,
     };
     if stage != zero && request.config.precision.format == Format::Fp16 {
         limits.operation(

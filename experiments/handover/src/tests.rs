@@ -6,6 +6,7 @@ use experiments_config::{Override, load_preset};
 use experiments_plan::{Recompute, Schedule, Sharding};
 
 mod arguments;
+mod parallel;
 
 const TASKS: &str = "tasks.sources=[{path=\"tasks.jsonl\"}]";
 

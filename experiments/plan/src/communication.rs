@@ -60,7 +60,7 @@ impl Communication {
         let (t, p, d) = (
             layout.tensor_parallel,
             layout.pipeline_parallel,
-            layout.shards(),
+            layout.replicas(),
         );
         let stride = t.saturating_mul(d);
         let span = stride.saturating_mul(p.saturating_sub(1));

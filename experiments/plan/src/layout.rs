@@ -41,8 +41,13 @@ named! {
         Zero3 = "zero3",
         /// The same by PyTorch's FSDP.
         Fsdp = "fsdp",
+        /// The same within a machine of eight, copies outside (`HYBRID_SHARD`).
+        Hsdp = "hsdp",
     }
 }
+
+/// GPUs among which [`Sharding::Hsdp`] divides.
+const MACHINE: u64 = 8;
 
 impl Sharding {
     /// Whether optimiser state is divided.
@@ -54,13 +59,13 @@ impl Sharding {
     /// Whether gradients are.
     #[must_use]
     pub fn gradients(self) -> bool {
-        matches!(self, Self::Zero2 | Self::Zero3 | Self::Fsdp)
+        matches!(self, Self::Zero2 | Self::Zero3 | Self::Fsdp | Self::Hsdp)
     }
 
     /// Whether weights are.
     #[must_use]
     pub fn weights(self) -> bool {
-        matches!(self, Self::Zero3 | Self::Fsdp)
+        matches!(self, Self::Zero3 | Self::Fsdp | Self::Hsdp)
     }
 }
 
@@ -196,10 +201,23 @@ impl Layout {
         seq_len as f64 * self.micro_batch as f64 / self.context_parallel.max(1) as f64
     }
 
-    /// GPUs among which sharded state is divided: replicas times context ranks.
+    /// GPUs that hold copies or shares of the same weights: replicas times context ranks.
+    #[must_use]
+    pub fn replicas(&self) -> u64 {
+        self.data_parallel.saturating_mul(self.context_parallel)
+    }
+
+    /// GPUs among which sharded state is divided.
     #[must_use]
     pub fn shards(&self) -> u64 {
-        self.data_parallel.saturating_mul(self.context_parallel)
+        match self.sharding {
+            Sharding::Hsdp => self.replicas().min(MACHINE),
+            Sharding::None
+            | Sharding::Zero1
+            | Sharding::Zero2
+            | Sharding::Zero3
+            | Sharding::Fsdp => self.replicas(),
+        }
     }
 
     /// `4 × 8 × 24, micro-batch 1, full, 1f1b`.

@@ -22,7 +22,7 @@ use serde::{Deserialize, Serialize};
 /// What is assumed about the trainer. The default is GLM-130B's: `DeepSpeed` 0.6.1 with ZeRO-1
 /// and partitioned activation checkpoints.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(default)]
+#[serde(default, deny_unknown_fields)]
 pub struct MemoryOptions {
     /// What allocator and fragmentation add at most to what is counted, as a share of it.
     pub fragmentation: f64,
@@ -30,6 +30,7 @@ pub struct MemoryOptions {
     pub more_overhead_bytes: u64,
     /// Whether the trainer may hold the gradients once more in FP32; absent: it may where optimiser state is not
     /// divided, and in BF16.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub gradient_copy: Option<bool>,
     /// CUDA context, communicators' buffers and library workspaces in bytes. Ours: 1.5 GiB.
     pub overhead_bytes: u64,

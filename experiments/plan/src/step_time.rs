@@ -300,7 +300,11 @@ impl Timing<'_> {
         if self.layout.sharding.weights() {
             let factor = match self.layout.sharding {
                 Sharding::Zero3 => self.c.of(Coefficient::Zero3Network),
-                Sharding::None | Sharding::Zero1 | Sharding::Zero2 | Sharding::Fsdp => 1.0,
+                Sharding::None
+                | Sharding::Zero1
+                | Sharding::Zero2
+                | Sharding::Fsdp
+                | Sharding::Hsdp => 1.0,
             };
             // Weights are gathered for the forward pass and again for the backward pass of each micro-batch.
             let moved = m * factor * (once + step.weights.seconds);

@@ -63,7 +63,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
             .map(|fitted| fitted.coefficients),
         tokens: arguments.tokens,
         measured_seconds: arguments.measured_seconds,
-        ..PlanOptions::default()
+        ..PlanOptions::of(&config).with_memory(&arguments.memory)?
     };
     let found = arguments
         .search

@@ -50,7 +50,7 @@ pub(super) fn spread(arguments: &Spread, config: &Config) -> Result<(Cluster, La
         return found;
     }
     let (cluster, layout) = with_defaults(arguments, config, &ONE_GPU)?;
-    let smaller = smallest(config, &cluster, &layout, &PlanOptions::default())?;
+    let smaller = smallest(config, &cluster, &layout, &PlanOptions::of(config))?;
     Ok(smaller.unwrap_or((cluster, layout)))
 }
 

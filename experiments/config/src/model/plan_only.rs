@@ -50,6 +50,15 @@ impl PlanOnly {
         *self == Self::default()
     }
 
+    /// With every key present.
+    pub(crate) fn full() -> Self {
+        Self {
+            kv_heads: Some(1),
+            activation: Some(PlannedActivation::Swiglu),
+            rms_norm: true,
+        }
+    }
+
     /// The first key that is set.
     #[must_use]
     pub fn first_key(&self) -> Option<&'static str> {

@@ -2,6 +2,7 @@
 
 use super::cells::{Cells, Line};
 use crate::hardware::{Gpu, gpu, gpu_by_alias, gpu_names};
+use crate::model::Parameters;
 use crate::{Cluster, Layout, PlanError, PlanOptions, Recompute, Schedule, Sharding, Trainer};
 use experiments_config::{Config, Ffn, Format, Norm, PlannedActivation, Positions};
 use std::path::Path;
@@ -123,6 +124,10 @@ impl System {
             Err(lack) => return Ok(Err(lack)),
         };
         let config = configuration(line, sizes, &layout)?;
+        Parameters::of(&config).map_err(|error| line.wrong("hidden", error.to_string()))?;
+        if layout.micro_batches() == 0 {
+            return Err(line.wrong("global_batch", "a micro-batch for every replica at least"));
+        }
         layout
             .check_shape(&config)
             .map_err(|error| line.wrong("id", error.to_string()))?;

@@ -129,19 +129,29 @@ fn bad_tables_are_refused_by_row_and_column() {
             &["line 1", "no column is called `vocabulary`", "vocab"],
         ),
         ("gpu", "A100-SXM4-81GB", &["line 3", "`gpu`", "a100-80g"]),
-        (
-            "gpus",
-            "33",
-            &["line 3", "`gpus` is `33`", "1 × 1 × 1 × 33"],
-        ),
+        ("gpus", "0", &["line 3", "`gpus`", "above 0"]),
         ("tensor_parallel", "3", &["line 3", "`gpus` is `32`"]),
         ("seconds_per_step", "3.5 s", &["line 3", "without a unit"]),
         ("seconds_per_step", "NaN", &["line 3", "above 0"]),
         ("hidden", "-1", &["line 3", "`hidden`", "above 0"]),
         ("layers", "2.5", &["line 3", "whole number"]),
+        (
+            "hidden",
+            "99999999999999",
+            &["line 3", "`hidden`", "largest number"],
+        ),
+        (
+            "global_batch",
+            "16",
+            &["line 3", "`global_batch`", "every replica"],
+        ),
         ("recompute", "some", &["line 3", "`selective`"]),
     ] {
-        let error = changed(column, value).map(|_| ()).unwrap_err().to_string();
+        let found = changed(column, value).map(|table| table.systems.len());
+        let Err(error) = found else {
+            panic!("{column} = {value} was taken");
+        };
+        let error = error.to_string();
         for part in parts {
             assert!(error.contains(part), "{column}: {error}");
         }

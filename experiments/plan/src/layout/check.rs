@@ -1,7 +1,7 @@
 //! Whether a layout is legal.
 
 use super::stages::{illegal, is_legal};
-use super::{Cluster, Layout, Schedule};
+use super::{Cluster, Layout, Schedule, Sharding};
 use crate::PlanError;
 use crate::nearest::{any_of, nearest, nearest_multiples};
 use crate::size::{positive, product};
@@ -166,14 +166,15 @@ impl Layout {
                 nearest: nearest("context_parallel", c, slots, fits).unwrap_or_default(),
             });
         }
-        if self.sharding.gradients() && self.pipeline_parallel > 1 {
+        if matches!(self.sharding, Sharding::Zero2 | Sharding::Zero3) && self.pipeline_parallel > 1
+        {
             return Err(PlanError::Layout {
                 constraint: format!(
-                    "sharding = {} divides gradients, which {} pipeline stages need whole",
+                    "sharding = {} and {} pipeline stages exclude each other in DeepSpeed",
                     self.sharding.name(),
                     self.pipeline_parallel
                 ),
-                nearest: "sharding = zero1, or pipeline_parallel = 1".to_owned(),
+                nearest: "sharding = zero1 or fsdp, or pipeline_parallel = 1".to_owned(),
             });
         }
         Ok(())
@@ -183,7 +184,9 @@ impl Layout {
         let layers = config.model.layers as u64;
         let parts = self.pipeline_parallel * self.chunks;
         if is_legal(layers, parts)
-            || (self.uneven_stages && self.pipeline_parallel <= layers && parts <= layers + 2)
+            || (self.uneven_stages
+                && self.pipeline_parallel <= layers
+                && parts <= layers.saturating_add(2))
         {
             Ok(())
         } else {

@@ -1,7 +1,7 @@
 use super::*;
 use crate::hardware::gpu;
 use crate::published::published_layout as published;
-use crate::{Recompute, Schedule};
+use crate::{Recompute, Schedule, Sharding};
 use experiments_config::{Override, load_preset};
 
 const GIB: f64 = 1_073_741_824.0;
@@ -137,4 +137,57 @@ fn absurd_sizes_are_refused() {
     config.model.seq_len = 1 << 40;
     let error = estimate(&config, &published(), gpu("h200").unwrap()).unwrap_err();
     assert!(error.to_string().contains("exbibyte"), "{error}");
+}
+
+/// What replicas divide lies on each of them once less often; HSDP divides within a machine.
+#[test]
+fn sharding_divides_what_its_name_says() {
+    let stage = |sharding| {
+        let layout = Layout {
+            tensor_parallel: 8,
+            pipeline_parallel: 1,
+            data_parallel: 96,
+            sharding,
+            ..published()
+        };
+        estimate(&glm(&[]), &layout, gpu("h200").unwrap())
+            .unwrap()
+            .stages[0]
+            .clone()
+    };
+    let whole = stage(Sharding::None);
+    let [one, two, three, machine] = [
+        Sharding::Zero1,
+        Sharding::Zero2,
+        Sharding::Fsdp,
+        Sharding::Hsdp,
+    ]
+    .map(stage);
+    near(whole.optimizer as f64 / 96.0, one.optimizer as f64, 1e-6);
+    assert_eq!(
+        (one.gradients, one.weights),
+        (whole.gradients, whole.weights)
+    );
+    near(whole.gradients as f64 / 96.0, two.gradients as f64, 1e-6);
+    assert_eq!(two.weights, whole.weights);
+    near(whole.weights as f64 / 96.0, three.weights as f64, 1e-6);
+    near(whole.weights as f64 / 8.0, machine.weights as f64, 1e-6);
+}
+
+/// Without scores the attention core keeps next to nothing, and nothing of it grows with the square.
+#[test]
+fn flash_attention_keeps_no_scores() {
+    let core = |flash_attention| -> f64 {
+        let layout = Layout {
+            flash_attention,
+            ..published()
+        };
+        let tensors = layer_tensors(&glm(&[]), &layout);
+        tensors
+            .iter()
+            .filter(|tensor| tensor.core)
+            .map(|tensor| tensor.bytes)
+            .sum()
+    };
+    assert!(core(true) < core(false) / 1000.0);
 }

@@ -88,5 +88,6 @@ fn divided(sharding: Sharding) -> &'static str {
         Sharding::Zero2 => "optimiser state and gradients (ZeRO-2)",
         Sharding::Zero3 => "all state (ZeRO-3)",
         Sharding::Fsdp => "all state (FSDP)",
+        Sharding::Hsdp => "all state within a machine (HSDP)",
     }
 }

@@ -164,9 +164,9 @@ fn rank(
             ("rank among full recomputation, 1F1B", ""),
             place.rank_alike as f64,
             "searched",
-            "Within a second per step of the first. What is clearly faster needs selective \
-             recomputation (arXiv 2205.05198, 10 May 2022; the run began on 6 May) or interleaved \
-             stages, which DeepSpeed does not have; the layout search lists both.",
+            "What is faster pays less often what this trainer spends on each layer: larger micro-batches. \
+             Selective recomputation (arXiv 2205.05198, 10 May 2022) was younger than the run, which began on 6 May; \
+             DeepSpeed has no interleaved stages. The layout search lists both.",
         );
     }
     Ok(())

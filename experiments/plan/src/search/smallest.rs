@@ -28,42 +28,25 @@ pub fn smallest(
             gpus_per_node,
             gpu: like.gpu.clone(),
         };
-        let gpus = nodes * gpus_per_node;
         let mut best: Option<(f64, Layout)> = None;
-        for tensor in (0..)
-            .map(|power| 1 << power)
-            .take_while(|tensor| *tensor <= gpus_per_node.min(8))
-        {
-            for pipeline in (1..=config.model.layers as u64)
-                .filter(|stages| gpus.is_multiple_of(tensor * stages))
+        for tried in layouts(config, &cluster, layout)? {
+            let memory = estimate_with(config, &tried, gpu, &options.memory)?;
+            if !memory.fits {
+                continue;
+            }
+            let time = step_time(
+                config,
+                &cluster,
+                &tried,
+                gpu,
+                options,
+                memory.most_parameters(),
+            )?;
+            if best
+                .as_ref()
+                .is_none_or(|(seconds, _)| time.seconds < *seconds)
             {
-                let tried = Layout {
-                    tensor_parallel: tensor,
-                    pipeline_parallel: pipeline,
-                    data_parallel: gpus / (tensor * pipeline),
-                    ..layout.clone()
-                };
-                if tried.check(config, &cluster).is_err() {
-                    continue;
-                }
-                let memory = estimate_with(config, &tried, gpu, &options.memory)?;
-                if !memory.fits {
-                    continue;
-                }
-                let time = step_time(
-                    config,
-                    &cluster,
-                    &tried,
-                    gpu,
-                    options,
-                    memory.most_parameters(),
-                )?;
-                if best
-                    .as_ref()
-                    .is_none_or(|(seconds, _)| time.seconds < *seconds)
-                {
-                    best = Some((time.seconds, tried));
-                }
+                best = Some((time.seconds, tried));
             }
         }
         if let Some((_, layout)) = best {
@@ -71,6 +54,29 @@ pub fn smallest(
         }
     }
     Ok(None)
+}
+
+/// Tensor ranks within a machine, any number of stages, and sequence parallelism on and off.
+fn layouts(config: &Config, cluster: &Cluster, like: &Layout) -> Result<Vec<Layout>, PlanError> {
+    let gpus = cluster.gpus()?;
+    let tensors = [1, 2, 4, 8]
+        .into_iter()
+        .filter(|tensor| *tensor <= cluster.gpus_per_node);
+    let pairs = tensors
+        .flat_map(|tensor| (1..=config.model.layers as u64).map(move |stages| (tensor, stages)));
+    let whole = pairs.filter(|(tensor, stages)| gpus.is_multiple_of(tensor * stages));
+    let all = whole.flat_map(|(tensor_parallel, pipeline_parallel)| {
+        [false, tensor_parallel > 1].map(|sequence_parallel| Layout {
+            tensor_parallel,
+            pipeline_parallel,
+            data_parallel: gpus / (tensor_parallel * pipeline_parallel),
+            sequence_parallel,
+            ..like.clone()
+        })
+    });
+    Ok(all
+        .filter(|layout| layout.check(config, cluster).is_ok())
+        .collect())
 }
 
 #[cfg(test)]
@@ -92,7 +98,7 @@ mod tests {
             gpu: "h100".to_owned(),
             ..published_cluster()
         };
-        let (cluster, found) = smallest(&config, &like, &layout, &PlanOptions::default())
+        let (cluster, found) = smallest(&config, &like, &layout, &PlanOptions::of(&config))
             .unwrap()
             .unwrap();
         assert!((8..64).contains(&cluster.nodes), "{cluster:?}");

@@ -3,10 +3,19 @@
 use crate::cli::{PlanTable, TableOutput};
 use crate::console;
 use crate::failure::Failure;
-use experiments_plan::fit::{Errors, check, fit, scatter, systems};
+use experiments_plan::fit::{Errors, Group, check, fit, scatter, systems};
 use experiments_plan::step_time::{Fitted, shipped};
+use serde::Serialize;
 use std::path::Path;
 use std::process::ExitCode;
+
+/// What `--json` prints.
+#[derive(Serialize)]
+struct Shown<'a> {
+    groups: Vec<Group>,
+    #[serde(flatten)]
+    errors: &'a Errors,
+}
 
 pub(super) fn run(command: &PlanTable) -> Result<ExitCode, Failure> {
     match command {
@@ -54,7 +63,10 @@ fn outputs(out: Option<&Path>, shown: &TableOutput) -> Result<(), Failure> {
 
 fn show(errors: &Errors, shown: &TableOutput) -> Result<(), Failure> {
     if shown.json {
-        console::print_json(errors)?;
+        console::print_json(&Shown {
+            groups: errors.groups(),
+            errors,
+        })?;
     } else {
         console::print(&errors.text())?;
     }
