@@ -6,6 +6,7 @@
 #   cluster.sh restart DIR   ends slurmctld and starts it again, as an administrator would
 #   cluster.sh lose DIR N    kills slurmd of a node, and leaves what it runs to itself: the network is gone
 #   cluster.sh revive DIR N  starts slurmd of a node again
+#   cluster.sh hide DIR N F  starts slurmd of a node again, where the file or folder F is not there
 #
 # It needs no system service, no cgroups and no other network than the loopback; the packages are Debian's `slurm-wlm`
 # and `munge`. Ports come from the number of the shell, so that two of them fit one machine.
@@ -101,8 +102,13 @@ case $command in
     ;;
   lose) end "$dir/slurmd-$3.pid" KILL ;;
   revive) node "$3" ;;
+  hide)
+    end "$dir/slurmd-$3.pid"
+    # An empty folder takes the place of the one that F is in.
+    unshare --mount sh -c 'mount -t tmpfs none "$1" && exec slurmd -f "$2" -N "$3"' - "$(dirname "$4")" "$dir/slurm.conf" "$3"
+    ;;
   *)
-    echo "cluster.sh: \`$command\` is none of start, stop, restart, lose, revive" >&2
+    echo "cluster.sh: \`$command\` is none of start, stop, restart, lose, revive, hide" >&2
     exit 2
     ;;
 esac

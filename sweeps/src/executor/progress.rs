@@ -143,6 +143,15 @@ impl Tally {
         }
     }
 
+    /// Runs that others train are theirs, and no failure to reach anybody.
+    pub(super) fn among_others(self) -> Self {
+        Self {
+            unfinished: self.unfinished + self.out_of_reach,
+            out_of_reach: 0,
+            ..self
+        }
+    }
+
     /// Whether every run that was not skipped has finished.
     #[must_use]
     pub fn is_complete(self) -> bool {

@@ -202,6 +202,10 @@ impl<'a> Session<'a> {
                     self.sweep.withdraw_stop()?;
                 }
                 let tally = Tally::of(&self.reader, &self.failed, stopping);
+                let tally = match self.company {
+                    Company::None => tally,
+                    Company::Executors | Company::Scheduler => tally.among_others(),
+                };
                 return self.machine_failure.take().map_or(Ok(tally), Err);
             }
             self.rest(stop)?;

@@ -21,6 +21,8 @@ mod time;
 
 pub use error::SlurmError;
 pub use queue::Waiting;
+#[cfg(test)]
+pub(super) use submission::Submission;
 
 use super::{Entry, Executor, LocalExecutor, Progress, Tally};
 use crate::{Sweep, SweepError};
@@ -108,6 +110,12 @@ impl Executor for SlurmExecutor {
 }
 
 impl SlurmExecutor {
+    /// Whether jobs are to begin at a time that the user named.
+    fn wants_to_wait(&self) -> bool {
+        let begins = |argument: &String| ["-b", "--begin"].iter().any(|b| argument.starts_with(b));
+        self.options.further.iter().any(begins)
+    }
+
     /// The arguments of `sbatch` that are the same for all jobs.
     fn arguments(&self) -> Vec<String> {
         let SlurmOptions {

@@ -337,6 +337,7 @@ fn a_missing_program_is_named() {
     );
 }
 
+mod company;
 mod machine;
 mod orphans;
 mod packs;

@@ -25,7 +25,8 @@ impl Session<'_> {
     pub(super) fn is_asked_for(&self, index: usize) -> bool {
         let id = &self.sweep.runs()[index].id;
         let requests = [Request::Stop, Request::Skip];
-        requests.into_iter().any(|r| self.sweep.requested(id, r))
+        let set_down = self.company == Company::Executors && self.sweep.is_set_down(id);
+        set_down || requests.into_iter().any(|r| self.sweep.requested(id, r))
     }
 
     /// Requests about single runs.
@@ -52,6 +53,12 @@ impl Session<'_> {
         }
         for index in std::mem::take(&mut self.queue) {
             let id = &self.sweep.runs()[index].id;
+            let is_running = self.reader.states()[index].state == State::Running;
+            if self.company == Company::Executors && is_running {
+                // The request is for whoever trains it.
+                self.others.push(index);
+                continue;
+            }
             let stop = self.sweep.requested(id, Request::Stop);
             if stop {
                 self.honoured(id)?;

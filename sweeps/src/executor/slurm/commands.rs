@@ -69,9 +69,10 @@ fn command(name: &'static str, arguments: &[String], input: &[u8]) -> Result<Out
 fn ask(name: &'static str, arguments: &[String], input: &[u8]) -> Result<String, SlurmError> {
     let output = command(name, arguments, input)?;
     if !output.status.success() {
+        let words = [output.stderr, output.stdout].concat();
         return Err(SlurmError::Failed {
             command: name,
-            message: said(&output.stderr),
+            message: said(&words),
         });
     }
     Ok(String::from_utf8_lossy(&output.stdout).into_owned())
@@ -150,9 +151,14 @@ pub(super) fn most_in_an_array() -> Result<usize, SlurmError> {
     Ok(most.unwrap_or(DEFAULT).max(1))
 }
 
-/// Submits a script as an array of jobs.
-pub(super) fn submit(arguments: &[String], script: &[u8]) -> Result<(), SlurmError> {
-    ask("sbatch", arguments, script).map(drop)
+/// Submits a script as an array of jobs; the number of the array.
+pub(super) fn submit(arguments: &[String], script: &[u8]) -> Result<String, SlurmError> {
+    let mut all = owned(&["--parsable"]);
+    all.extend_from_slice(arguments);
+    let text = ask("sbatch", &all, script)?;
+    // The name of the cluster may stand behind it.
+    let number = text.trim().split(';').next();
+    Ok(number.unwrap_or_default().to_owned())
 }
 
 /// The jobs of that name that have not ended.
@@ -188,7 +194,11 @@ fn listed(line: &str) -> Option<Listed> {
 pub(super) fn ended(job: &str) -> Result<Option<Ended>, SlurmError> {
     match ask("scontrol", &owned(&["--oneliner", "show", "job", job]), b"") {
         Ok(text) => Ok(text.lines().find_map(fate)),
-        Err(SlurmError::Failed { message, .. }) if message.contains("Invalid job id") => Ok(None),
+        Err(SlurmError::Failed { message, .. })
+            if message.contains("Invalid job id") || message.contains("not found") =>
+        {
+            Ok(None)
+        }
         Err(error) => Err(error),
     }
 }

@@ -6,6 +6,8 @@ use std::time::Instant;
 /// A job that has not been seen to end.
 #[derive(Debug)]
 pub(super) struct Job {
+    /// Number of its array.
+    pub(super) array: String,
     /// As Slurm last listed it; none before it was.
     pub(super) listed: Option<Listed>,
     /// Whether Slurm listed it no more at the last look.
@@ -23,8 +25,9 @@ pub(super) struct Job {
 }
 
 impl Job {
-    pub(super) fn new(place: (u32, usize), runs: Vec<(usize, u64)>) -> Self {
+    pub(super) fn new(array: String, place: (u32, usize), runs: Vec<(usize, u64)>) -> Self {
         Self {
+            array,
             listed: None,
             is_gone: false,
             place,
@@ -39,18 +42,13 @@ impl Job {
     pub(super) fn of(listed: Listed, runs: Vec<(usize, u64)>) -> Self {
         Self {
             listed: Some(listed.clone()),
-            ..Self::new((listed.submission, listed.index), runs)
+            ..Self::new(listed.array, (listed.submission, listed.index), runs)
         }
     }
 
-    /// As Slurm's commands name it, once it was listed.
-    pub(super) fn name(&self) -> Option<String> {
-        self.listed.as_ref().map(Listed::name)
-    }
-
-    /// The array that it is of, once it was listed.
-    pub(super) fn array(&self) -> Option<&String> {
-        self.listed.as_ref().map(|listed| &listed.array)
+    /// As Slurm's commands name it.
+    pub(super) fn name(&self) -> String {
+        format!("{}_{}", self.array, self.place.1)
     }
 
     /// Whether it is this one of the queue.
@@ -64,11 +62,12 @@ impl Job {
 
     /// Slurm holds back a job that it took from a node for two minutes, whatever its load. The run has a checkpoint and can
     /// go on at once.
-    pub(super) fn hasten(&self) {
+    pub(super) fn hasten(&mut self) {
         let held = self.listed.as_ref().filter(|job| job.is_pending());
-        if let Some(job) = held.filter(|job| self.has_begun && job.reason == "BeginTime") {
-            // It goes on by itself a little later.
+        if let Some(job) = held.filter(|job| job.reason == "BeginTime") {
+            // Without it, it goes on a little later.
             let _ = commands::hasten(&job.name());
+            self.has_begun = false;
         }
     }
 
@@ -81,7 +80,10 @@ impl Job {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Fate {
     /// It did what it was submitted for; its runs ended for reasons of their own.
-    Done,
+    Done {
+        /// Its node.
+        node: String,
+    },
     /// Somebody cancelled it.
     Cancelled,
     /// It had to end before its runs did, for this reason.
@@ -102,9 +104,12 @@ impl Fate {
         let Some(Ended { state, exit, node }) = ended else {
             return Self::CutShort("Slurm has forgotten its job".to_owned());
         };
-        let fault = |problem: String| Self::Fault { node, problem };
+        let fault = |problem: String| Self::Fault {
+            node: node.clone(),
+            problem,
+        };
         match (state.as_str(), exit) {
-            ("COMPLETED", _) => Self::Done,
+            ("COMPLETED", _) => Self::Done { node },
             ("CANCELLED", _) => Self::Cancelled,
             ("FAILED", (3, 0)) | ("TIMEOUT", _) => {
                 Self::CutShort("the time of its job was over".to_owned())
@@ -131,7 +136,7 @@ mod tests {
             }))
         };
         let is_fault = |fate: Fate| matches!(fate, Fate::Fault { node, .. } if node == "n1");
-        assert_eq!(fate("COMPLETED", (0, 0)), Fate::Done);
+        assert!(matches!(fate("COMPLETED", (0, 0)), Fate::Done { node } if node == "n1"));
         assert_eq!(fate("CANCELLED", (3, 0)), Fate::Cancelled);
         for cut in [
             ("FAILED", (3, 0)),

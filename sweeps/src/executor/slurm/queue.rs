@@ -64,6 +64,11 @@ impl Sweep {
         Ok(logs::write_json_atomic(&self.queue_path(), queue)?)
     }
 
+    /// Whether there may be jobs: an executor that has ended in an orderly way has left none.
+    pub(super) fn has_queue(&self) -> bool {
+        self.queue_path().exists()
+    }
+
     /// Nobody looks at the queue any more.
     pub(super) fn forget_queue(&self) {
         // One that stays is that of jobs that are no more.

@@ -125,12 +125,13 @@ impl<'a> Session<'a> {
             } else {
                 self.look_after_others(progress);
                 self.honour_requests(progress)?;
-                if fresh {
-                    self.submit(progress)?;
-                }
             }
             if fresh {
+                // Before there are jobs: by this file they are looked for.
                 self.sweep.show_queue(&self.waiting())?;
+                if !stopping {
+                    self.submit(progress)?;
+                }
             }
             progress(self.tick());
             let idle = self.jobs.is_empty() && self.others.is_empty();
@@ -187,7 +188,9 @@ impl<'a> Session<'a> {
         }
         for job in &mut self.jobs {
             if job.is_gone || job.is_pending() {
-                job.hasten();
+                if !job.is_gone && !self.executor.wants_to_wait() {
+                    job.hasten();
+                }
                 continue;
             }
             if job.has_begun {
@@ -261,7 +264,7 @@ impl<'a> Session<'a> {
             let job = &self.jobs[place];
             let asked = job.runs.iter().any(|(index, _)| self.is_asked_for(*index));
             if asked && job.is_pending() && !job.cancelled {
-                cancelled.extend(job.name());
+                cancelled.push(job.name());
                 self.jobs[place].cancelled = true;
             }
         }
@@ -318,9 +321,9 @@ pub(super) fn stop_jobs(jobs: &mut [Job]) -> Result<(), SlurmError> {
     for job in jobs.iter_mut().filter(|job| !job.is_gone) {
         let is_late = job.asked.is_some_and(|when| when.elapsed() > GRACE);
         if job.is_pending() || is_late {
-            cancelled.extend(job.name());
+            cancelled.push(job.name());
         } else if job.asked.is_none() {
-            asked.extend(job.name());
+            asked.push(job.name());
             job.asked = Some(Instant::now());
         }
     }
@@ -336,9 +339,12 @@ impl Sweep {
         news: &mut dyn FnMut(StopNews),
     ) -> Result<(), SweepError> {
         let mut jobs: Vec<Job> = Vec::new();
-        while self.slurm_folder().is_dir() {
+        while self.has_queue() {
             let listed = match commands::list(&self.job_name()) {
-                Ok(listed) if listed.is_empty() => break,
+                Ok(listed) if listed.is_empty() => {
+                    self.forget_queue();
+                    break;
+                }
                 // What such a machine cannot ask, it cannot stop; the runs themselves say who trains them.
                 Err(SlurmError::NoCommand { .. }) => return Ok(()),
                 listed => listed?,
@@ -353,7 +359,6 @@ impl Sweep {
             stop_jobs(&mut jobs)?;
             sleep(interval.max(LOOK / 3));
         }
-        self.forget_queue();
         Ok(())
     }
 }

@@ -8,9 +8,9 @@ use std::path::{Path, PathBuf};
 
 /// The runs of the jobs of an array.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct Submission {
+pub(in crate::executor) struct Submission {
     /// Ids of the runs of each job.
-    pub(super) jobs: Vec<Vec<String>>,
+    pub(in crate::executor) jobs: Vec<Vec<String>>,
 }
 
 impl Sweep {
@@ -40,7 +40,10 @@ impl Sweep {
     }
 
     /// Writes down an array that is about to be submitted; its number.
-    pub(super) fn enter_submission(&self, submission: &Submission) -> Result<u32, SweepError> {
+    pub(in crate::executor) fn enter_submission(
+        &self,
+        submission: &Submission,
+    ) -> Result<u32, SweepError> {
         crate::sweep::make_folder(&self.dir().join("control"))?;
         crate::sweep::make_folder(&self.slurm_folder())?;
         let number = (1..)

@@ -20,9 +20,11 @@ impl Session<'_> {
                 self.jobs.push(job);
                 continue;
             }
-            // One that was never listed was over before the first look: which one it was, Slurm is not asked.
-            let ended = job.name().map_or(Ok(None), |name| commands::ended(&name));
-            match ended {
+            match commands::ended(&job.name()) {
+                // One that Slurm remembers nothing of and that never ran did not end by itself.
+                Ok(None) if !job.has_begun && job.is_pending() => {
+                    self.conclude(&job, Fate::Cancelled, progress)?;
+                }
                 Ok(ended) => self.conclude(&job, Fate::of(ended), progress)?,
                 Err(error) => {
                     self.tell(format!("{error}; trying again"), progress);
@@ -39,16 +41,16 @@ impl Session<'_> {
         fate: Fate,
         progress: &mut dyn FnMut(Progress),
     ) -> Result<(), SweepError> {
-        let fate = match (fate, &job.listed) {
-            (Fate::Fault { node, problem }, _) => Fate::Fault {
+        let fate = match fate {
+            Fate::Fault { node, problem } => Fate::Fault {
                 problem: self.last_words(job).unwrap_or(problem),
                 node,
             },
-            (fate, Some(listed)) => {
-                self.nodes.worked(&listed.node);
-                fate
+            Fate::Done { node } => {
+                self.nodes.worked(&node);
+                Fate::Done { node }
             }
-            (fate, None) => fate,
+            Fate::Cancelled | Fate::CutShort(_) => fate,
         };
         for (index, steps) in &job.runs {
             let news = self.conclude_run(*index, *steps, job, &fate)?;
@@ -56,7 +58,7 @@ impl Session<'_> {
         }
         match fate {
             Fate::Fault { node, problem } => self.blame(&node, &problem, progress),
-            Fate::Done | Fate::Cancelled | Fate::CutShort(_) => Ok(()),
+            Fate::Done { .. } | Fate::Cancelled | Fate::CutShort(_) => Ok(()),
         }
     }
 
@@ -88,8 +90,8 @@ impl Session<'_> {
             _ if asked || job.asked.is_some() => stopped(None),
             Fate::Cancelled if job.cancelled => self.again(index, steps, "its job was cancelled"),
             Fate::Cancelled => stopped(Some("its job was cancelled".to_owned())),
-            Fate::Done if run.state == State::Stopped => stopped(run.message),
-            Fate::Done => self.again(index, steps, "its job ended without it"),
+            Fate::Done { .. } if run.state == State::Stopped => stopped(run.message),
+            Fate::Done { .. } => self.again(index, steps, "its job ended without it"),
             Fate::CutShort(why) => self.again(index, steps, why),
             // What a node does to its jobs is not held against the runs.
             Fate::Fault { problem, .. } => {
@@ -147,7 +149,7 @@ impl Session<'_> {
             }
             .into());
         }
-        let mut arrays: Vec<&String> = self.jobs.iter().filter_map(Job::array).collect();
+        let mut arrays: Vec<&String> = self.jobs.iter().map(|job| &job.array).collect();
         arrays.sort();
         arrays.dedup();
         let avoided = self.nodes.avoided();

@@ -23,8 +23,8 @@ impl Session<'_> {
             jobs: packs.iter().map(ids).collect(),
         };
         let number = self.sweep.enter_submission(&submission)?;
-        match self.sbatch(number, packs.len(), room) {
-            Ok(()) => {}
+        let array = match self.sbatch(number, packs.len(), room) {
+            Ok(array) => array,
             // It may have been taken all the same; the next look at the queue shows it.
             Err(SlurmError::Failed { message, .. })
                 if !self.jobs.is_empty() || is_silence(&message) =>
@@ -39,12 +39,13 @@ impl Session<'_> {
                 return Err(SlurmError::Refused { message }.into());
             }
             Err(error) => return Err(error.into()),
-        }
+        };
         self.told = None;
         for (place, pack) in packs.iter().enumerate() {
             self.queue.retain(|index| !pack.contains(index));
             let runs = self.with_steps(pack);
-            self.jobs.push(Job::new((number, place), runs));
+            self.jobs
+                .push(Job::new(array.clone(), (number, place), runs));
         }
         Ok(())
     }
@@ -63,7 +64,8 @@ impl Session<'_> {
         packs
     }
 
-    fn sbatch(&self, number: u32, jobs: usize, room: usize) -> Result<(), SlurmError> {
+    /// Submits so many jobs; the number of the array.
+    fn sbatch(&self, number: u32, jobs: usize, room: usize) -> Result<String, SlurmError> {
         let dir = std::path::absolute(self.sweep.dir());
         let dir = dir.unwrap_or_else(|_| self.sweep.dir().to_owned());
         // In a name of a file `%` begins a placeholder.
