@@ -5,7 +5,7 @@
 mod support;
 
 use std::path::Path;
-use std::process::{Child, Command};
+use std::process::{Child, Command, Stdio};
 use support::hosts::{self, assert_whole, signal, trainers, wait_for, wait_until};
 use support::{Scratch, stderr, stdout};
 
@@ -141,7 +141,10 @@ fn a_sweep_of_32_runs_survives_cancelled_jobs_a_restarted_controller_and_a_lost_
 /// orphan goes on writing.
 fn lose_a_node(cluster: &Cluster) {
     let mut orphans = Vec::new();
-    wait_until("node n1 trains", || {
+    wait_until("node n1 trains, and ends no job", || {
+        if !cluster.jobs("CG").is_empty() {
+            return false;
+        }
         orphans = trainers(&cluster.scratch, "SLURMD_NODENAME=n1");
         !orphans.is_empty()
     });
@@ -165,7 +168,14 @@ fn a_sweep_on_slurm_is_looked_at_stopped_and_continued_as_anywhere() {
         return;
     };
     hosts::card(&cluster.scratch, 3, STEPS);
-    let mut child = cluster.sweep(&["--workers", "1"]).spawn().unwrap();
+    let quiet = |mut command: Command| {
+        command
+            .stderr(Stdio::null())
+            .stdout(Stdio::null())
+            .spawn()
+            .unwrap()
+    };
+    let mut child = quiet(cluster.sweep(&["--workers", "1"]));
     let scratch = &cluster.scratch;
     let mut status = String::new();
     wait_until("a run is trained and others wait", || {
@@ -199,7 +209,7 @@ fn a_sweep_on_slurm_is_looked_at_stopped_and_continued_as_anywhere() {
     assert!(!scratch.join("out/control/slurm/queue.json").exists());
 
     // Jobs whose executor was killed go on, and are stopped without one.
-    let mut child = cluster.sweep(&[]).spawn().unwrap();
+    let mut child = quiet(cluster.sweep(&[]));
     wait_until("jobs run", || !cluster.jobs("R").is_empty());
     signal(&child, "KILL");
     child.wait().unwrap();

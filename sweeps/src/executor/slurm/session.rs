@@ -324,8 +324,8 @@ pub(super) fn stop_jobs(jobs: &mut [Job]) -> Result<(), SlurmError> {
             cancelled.push(job.name());
         } else if job.asked.is_none() {
             asked.push(job.name());
-            job.asked = Some(Instant::now());
         }
+        job.asked.get_or_insert_with(Instant::now);
     }
     commands::cancel(&cancelled)?;
     commands::ask_to_end(&asked)
