@@ -80,7 +80,6 @@ pub fn assert_whole(scratch: &Scratch, count: usize, steps: usize) {
 
 /// Numbers of the processes that train a run of this folder and have a line in their environment that begins so.
 pub fn trainers(scratch: &Scratch, environment: &str) -> Vec<i32> {
-    let folder = scratch.join("out/runs").display().to_string();
     let processes = std::fs::read_dir("/proc").unwrap().flatten();
     let trains = |entry: &std::fs::DirEntry| {
         let text = |name: &str| std::fs::read(entry.path().join(name)).unwrap_or_default();
@@ -88,7 +87,8 @@ pub fn trainers(scratch: &Scratch, environment: &str) -> Vec<i32> {
         let arguments = String::from_utf8_lossy(&arguments);
         let own = String::from_utf8_lossy(&own);
         arguments.contains("\0train\0")
-            && arguments.contains(&folder)
+            && arguments.contains("out/runs/")
+            && std::fs::read_link(entry.path().join("cwd")).is_ok_and(|folder| folder == scratch.0)
             && own.split('\0').any(|line| line.starts_with(environment))
     };
     let trainers = processes.filter(trains);
