@@ -337,3 +337,14 @@ fn every_key_of_a_card_is_documented() {
     let outcome = card("name = \"loss\"\n[outcome]\nnonsense = 1", "");
     same("keys", &set(documented), &choices(&outcome));
 }
+
+#[test]
+fn every_executor_is_documented() {
+    let page = page("slurm.md");
+    let all = tables(&page);
+    let table = all.iter().find(|table| table.rows[0][0] == "executor");
+    let rows = table.unwrap().rows.iter().skip(1);
+    let documented = rows.flat_map(|row| code(&row[0]));
+    let known = sweeps::EXECUTORS.iter().map(|entry| entry.name);
+    same("executors", &set(documented), &set(known));
+}

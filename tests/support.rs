@@ -9,6 +9,7 @@
 
 pub mod damaged;
 pub mod damaged_run;
+pub mod hosts;
 pub mod pages;
 pub mod studio;
 pub mod variants;

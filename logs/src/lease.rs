@@ -27,6 +27,7 @@ use heartbeat::Heartbeat;
 pub use process::hostname;
 pub use signal::Sent;
 pub(crate) use watch::{Life, Seen, Watch};
+pub use watch::{Onlooker, Sight};
 
 /// Time between two heartbeats.
 pub const BEAT: Duration = Duration::from_secs(2);

@@ -206,6 +206,9 @@ pub enum SweepError {
         /// The cause.
         source: std::io::Error,
     },
+    /// Slurm cannot be used, or not as asked for.
+    #[error(transparent)]
+    Slurm(#[from] crate::SlurmError),
     /// A run directory could not be read or written.
     #[error(transparent)]
     Log(#[from] logs::LogError),

@@ -1,10 +1,13 @@
-//! Runs a sweep as separate processes on this machine.
+//! Executors: where the runs of a sweep are trained.
+//!
+//! An executor is one file and one row of [`EXECUTORS`]: as processes of this machine ([`LocalExecutor`]), as such on
+//! several machines that share the sweep directory ([`SharedExecutor`]), as jobs of Slurm ([`SlurmExecutor`]).
 //!
 //! The contract with the trainer: it is started as `program train RUN_DIRECTORY`, reads
 //! `run.toml` there, continues from the newest checkpoint if there is one, and exits with 0 when
 //! all steps are done, 3 when it was asked to stop (SIGTERM) and has saved its state, 4 when the machine
-//! ran out of something (disk space, open files), 2 on bad input, anything else on failure. It keeps the
-//! lease of its run directory while it trains. Should it outlive its executor, it is found by that
+//! ran out of something (disk space, open files), 6 when another process has the run, 2 on bad input, anything else on
+//! failure. It keeps the lease of its run directory while it trains. Should it outlive its executor, it is found by that
 //! lease, waited for or asked to stop, and never run a second time.
 //!
 //! A failure that is the machine's ends the session after the first run that meets it; nothing is
@@ -16,83 +19,69 @@
 //! in the next one.
 
 mod folders;
+mod local;
 mod others;
 mod process;
 mod progress;
 mod session;
+mod shared;
+mod slurm;
 mod stop;
 
+pub use local::LocalExecutor;
 pub use others::Unreached;
 pub use process::last_error;
 pub use progress::{Progress, Tally};
+pub use shared::SharedExecutor;
+pub use slurm::{SlurmError, SlurmExecutor, SlurmOptions, Waiting};
 pub use stop::{StillRunning, StopNews};
 
 use crate::{Sweep, SweepError};
-use session::Session;
-use std::path::PathBuf;
 use std::sync::atomic::AtomicBool;
-use std::time::Duration;
 
-/// Starts up to `workers` processes at a time.
-#[derive(Debug, Clone)]
-pub struct LocalExecutor {
-    /// The program to start for each run, usually this one.
-    pub program: PathBuf,
-    /// Arguments before the run directory.
-    pub arguments: Vec<String>,
-    /// Processes at a time, at least 1.
-    pub workers: usize,
-    /// CPU threads of one process; 0 leaves it to the process.
-    pub threads: usize,
-    /// Most runs in one process, at least 1. Only runs whose configurations have the same
-    /// [`experiments_config::Config::pack_key`] share one.
-    pub pack: usize,
-    /// Whether runs that have failed are tried again.
-    pub retry_failed: bool,
-    /// Time between two looks at the sweep directory. The end of a process is noticed at once.
-    pub interval: Duration,
-}
-
-impl LocalExecutor {
-    /// An executor for `program train RUN_DIRECTORY`, one run at a time.
-    #[must_use]
-    pub fn new(program: impl Into<PathBuf>) -> Self {
-        Self {
-            program: program.into(),
-            arguments: vec!["train".to_owned()],
-            workers: 1,
-            threads: 0,
-            pack: 1,
-            retry_failed: false,
-            interval: Duration::from_millis(500),
-        }
-    }
+/// Where the runs of a sweep are trained.
+pub trait Executor {
+    /// Refuses what nothing could be run with, before anything is written.
+    fn check(&self) -> Result<(), SweepError>;
 
     /// Runs everything that is not done: pending runs are started, interrupted and stopped ones
     /// go on, finished and skipped ones are left alone. A failed run does not stop the others. A run
     /// whose directory was deleted begins again.
     ///
-    /// Setting `stop` (from a signal handler, for example) or a request in the directory makes all
-    /// runs checkpoint and end, those included that other processes train, and then returns; the same
-    /// call continues later. A sweep directory that is moved or deleted meanwhile is an error, and nothing is
-    /// made in its old place. Also returns when some runs could not be finished: see [`Tally`].
-    pub fn run(
+    /// Setting `stop` (from a signal handler, for example) or a request in the directory makes the executor's
+    /// runs checkpoint and end, and then returns; the same call continues later. A sweep directory that is moved or
+    /// deleted meanwhile is an error, and nothing is made in its old place. Also returns when some runs could not be
+    /// finished: see [`Tally`].
+    fn run(
         &self,
         sweep: &Sweep,
         stop: &AtomicBool,
         progress: &mut dyn FnMut(Progress),
-    ) -> Result<Tally, SweepError> {
-        let place = sweep.place()?;
-        let _lock = sweep.lock()?;
-        // A request from before this executor was meant for another one.
-        sweep.withdraw_stop()?;
-        let mut session = Session::new(self, sweep, place);
-        let driven = session.drive(stop, progress);
-        if driven.is_err() {
-            // No process may outlive an executor that gives up.
-            session.abandon();
-        }
-        driven
+    ) -> Result<Tally, SweepError>;
+}
+
+/// An executor that can be asked for by name.
+#[derive(Debug)]
+pub struct Entry {
+    /// The value of `--executor`.
+    pub name: &'static str,
+    /// What it is, in a sentence.
+    pub about: &'static str,
+    /// Processes at a time where nobody says how many; none where the machine's cores say it.
+    pub workers: Option<usize>,
+    /// Whether [`SlurmOptions`] mean something to it.
+    pub schedules: bool,
+    make: fn(LocalExecutor, SlurmOptions) -> Box<dyn Executor>,
+}
+
+/// All executors, the usual one first.
+pub const EXECUTORS: [&Entry; 3] = [&local::ENTRY, &shared::ENTRY, &slurm::ENTRY];
+
+impl Entry {
+    /// The executor, whose processes are started as `local` says.
+    #[must_use]
+    pub fn make(&self, local: LocalExecutor, options: SlurmOptions) -> Box<dyn Executor> {
+        (self.make)(local, options)
     }
 }
 

@@ -9,7 +9,7 @@
 //! - [`criterion`] has the statistical tests that decide, one file each.
 //! - [`plan`] turns it into runs, whose ids depend on their configuration and nothing else.
 //! - [`sweep`] is the directory, [`reader`] follows it, [`overview`] prints it.
-//! - [`executor`] runs it as processes on this machine.
+//! - [`executor`] runs it: as processes of this machine, of several, or as jobs of Slurm.
 //! - [`outcome`] says how a run ended, [`stats`] compares arms, [`verdict`] decides, and
 //!   [`result`] is what is kept of it.
 //! - [`evaluation`] compares detectors over many runs.
@@ -46,7 +46,10 @@ pub use criterion::VerdictStatus;
 pub use error::SweepError;
 pub use evaluation::{Evaluation, EvaluationError};
 pub use event::Event;
-pub use executor::{LocalExecutor, Progress, StillRunning, StopNews, Tally, Unreached, last_error};
+pub use executor::{
+    EXECUTORS, Executor, LocalExecutor, Progress, SharedExecutor, SlurmError, SlurmExecutor,
+    SlurmOptions, StillRunning, StopNews, Tally, Unreached, Waiting, last_error,
+};
 pub use outcome::{Classified, Outcome, OutcomeRules, classify, judge};
 pub use overview::{PlanOverview, Status};
 pub use plan::{Origin, Plan, PlannedRun, Weights};

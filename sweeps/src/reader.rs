@@ -33,6 +33,7 @@ impl RunState {
             missing_languages: Vec::new(),
             message: None,
             not_judged: None,
+            job: None,
         }
     }
 }
@@ -67,9 +68,14 @@ impl SweepReader {
     /// Takes in what has happened since the last poll; returns the number of new records. A run
     /// that cannot be read is shown as failed, the others are followed all the same.
     pub fn poll(&mut self) -> usize {
-        (0..self.states.len())
+        let new = (0..self.states.len())
             .map(|index| self.poll_run(index))
-            .sum()
+            .sum();
+        let mut queue = self.sweep.queue();
+        for run in &mut self.states {
+            run.job = queue.remove(&run.id);
+        }
+        new
     }
 
     /// The sweep followed.

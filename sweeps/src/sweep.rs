@@ -7,17 +7,22 @@
 //! control/RUN.stop      request: checkpoint and end this run
 //! control/RUN.skip      request: do not run it
 //! control/sweep.stop    request: end the executor
-//! control/executor.lock one executor at a time
+//! control/RUN.stopped   mark: stopped on request; executors at work leave it
+//! control/executor.lock one executor at a time, or several that share the sweep
+//! control/executors/    a lease of each of these
+//! control/slurm/        jobs of Slurm: which runs they have, their output, the queue
 //! verdict.json          the verdict, when it was asked for
 //! ```
 
 mod control;
 mod lock;
 mod planned;
+mod seats;
 
 pub use control::Request;
 pub use lock::ExecutorProcess;
 pub use planned::check_place;
+pub(crate) use seats::ExecutorWatch;
 
 use crate::card::criterion_hash_of;
 use crate::{Plan, PlannedRun, SweepError};
@@ -210,6 +215,14 @@ impl Sweep {
         self.dir.join("runs").join(id)
     }
 
+    /// This sweep with some of its runs only, in the order of the plan.
+    pub(crate) fn part(&self, ids: &[String]) -> Self {
+        let mut part = self.clone();
+        let runs = &mut part.registration.plan.runs;
+        runs.retain(|run| ids.contains(&run.id));
+        part
+    }
+
     /// Makes the directory of a run with its configuration.
     fn prepare(&self, run: &PlannedRun) -> Result<(), SweepError> {
         make_dir(&self.run_dir(&run.id))?;
@@ -325,7 +338,7 @@ fn check_vacant(dir: &Path) -> Result<(), SweepError> {
 }
 
 /// Makes a folder of a sweep that exists. The sweep itself is never made again: it may have been moved.
-fn make_folder(path: &Path) -> Result<(), SweepError> {
+pub(crate) fn make_folder(path: &Path) -> Result<(), SweepError> {
     match std::fs::create_dir(path) {
         Err(_) if path.is_dir() => Ok(()),
         made => made.map_err(|source| SweepError::Write {

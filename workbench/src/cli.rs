@@ -20,7 +20,7 @@ pub(crate) use full_run::{
 pub(crate) use import::Import;
 pub(crate) use journal::Journal;
 pub(crate) use recipe::{Inspect, Parity, Quantize, Tasks, WeightFormat, Weights};
-pub(crate) use sweep::{CardChoice, Report, Sweep, Verdict};
+pub(crate) use sweep::{CardChoice, Place, Report, Sweep, Verdict};
 
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand, ValueEnum, ValueHint};
@@ -32,7 +32,7 @@ use workbench_monitor::Tab;
 const AFTER_HELP: &str = "\
 Exit codes: 0 done · 1 something failed, or the result could not be written · 2 bad input · 3 stopped on request, the same command \
 continues · 4 the machine ran out of disk space, memory or open files, the same command continues · 5 stopped by an alarm, the same \
-command continues · 130 ended at once by a second Ctrl-C.
+command continues · 6 another process has the run · 130 ended at once by a second Ctrl-C.
 
 Start with `workbench quickstart`; `workbench help COMMAND` has examples for each command.";
 
@@ -214,6 +214,7 @@ Examples:
   workbench sweep plan experiments/cards/quickstart.toml
   workbench sweep run  experiments/cards/quickstart.toml --out sweeps-out/q --workers 2
   workbench sweep run  my-card.toml --set runtime.device=cuda --pack 16
+  workbench sweep run  my-card.toml --executor slurm --partition gpu --gres gpu:1
   workbench sweep status sweeps-out/q
   workbench sweep stop sweeps-out/q post-s3      one run: a part of its id will do"
     )]
@@ -308,7 +309,7 @@ pub(crate) struct Quickstart {
 /// How runs share the machine.
 #[derive(Debug, Clone, Args)]
 pub(crate) struct Execution {
-    /// Processes at a time [default: cores divided by --threads, 1 with --pack].
+    /// Processes at a time [default: cores divided by --threads, 1 with --pack; jobs of Slurm: 256].
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
     pub(crate) workers: Option<u16>,
     /// CPU threads of one process.

@@ -10,7 +10,7 @@ use logs::import::ImportError;
 use std::error::Error;
 use std::fmt::{self, Write as _};
 use std::path::Path;
-use sweeps::{EvaluationError, SweepError};
+use sweeps::{EvaluationError, SlurmError, SweepError};
 use workbench_monitor::MonitorError;
 use workbench_report::ReportError;
 
@@ -27,6 +27,8 @@ pub(crate) mod exit {
     pub(crate) const MACHINE: u8 = 4;
     /// Stopped by an alarm, with `alarm.action = "stop"`; the same command continues.
     pub(crate) const ALARMED: u8 = 5;
+    /// Another process trains the run, or has taken it over; nothing is wrong with it.
+    pub(crate) const TAKEN: u8 = 6;
 
     /// The code of a file that could not be read.
     pub(crate) fn of_reading(error: &std::io::Error) -> u8 {
@@ -225,11 +227,11 @@ impl From<LogError> for Failure {
             LogError::Disk { .. }
             | LogError::NothingMade { .. }
             | LogError::Io { .. }
-            | LogError::Lost { .. }
-            | LogError::Overtaken { .. }
             | LogError::Gone { .. } => exit::FAILED,
-            LogError::Held { .. }
-            | LogError::Busy { .. }
+            LogError::Held { .. } | LogError::Lost { .. } | LogError::Overtaken { .. } => {
+                exit::TAKEN
+            }
+            LogError::Busy { .. }
             | LogError::Foreign { .. }
             | LogError::Recorded { .. }
             | LogError::NotARun { .. }
@@ -274,6 +276,17 @@ impl From<SweepError> for Failure {
             SweepError::Machine { .. } => Self::new(error, exit::MACHINE),
             SweepError::Config(error) => error.into(),
             SweepError::Log(error) => error.into(),
+            SweepError::Slurm(ref problem) => {
+                let code = match problem {
+                    SlurmError::NoCommand { .. }
+                    | SlurmError::Partition { .. }
+                    | SlurmError::Refused { .. }
+                    | SlurmError::NoJob { .. } => exit::BAD_INPUT,
+                    SlurmError::Failed { .. } => exit::FAILED,
+                    SlurmError::NoNode { .. } => exit::MACHINE,
+                };
+                Self::new(error, code)
+            }
             SweepError::Write { .. }
             | SweepError::Gone { .. }
             | SweepError::Busy { .. }

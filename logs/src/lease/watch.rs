@@ -2,10 +2,10 @@
 
 use std::fs::File;
 use std::io::{self, Read};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant, SystemTime};
 
-use super::Holder;
+use super::{Holder, WATCH};
 use crate::error::LogError;
 
 /// Whether the holder of a lease still runs.
@@ -96,6 +96,60 @@ impl Watch {
                 self.last = Some((now.clone(), Instant::now(), beating));
                 if beating { Life::Lives } else { Life::Unknown }
             }
+        }
+    }
+}
+
+/// Who holds a lease, as far as somebody can tell who only looks.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Sight {
+    /// Nobody: there is no lease, or its holder is no more.
+    Nobody,
+    /// Not known before [`WATCH`] is over.
+    Perhaps {
+        /// Who wrote the lease.
+        holder: Holder,
+        /// Whether its last heartbeat is of now by this machine's clock: a guess.
+        fresh: bool,
+    },
+    /// A process that lives.
+    Lives(Holder),
+}
+
+/// Looks at a lease file again and again, and takes nothing.
+#[derive(Debug)]
+pub struct Onlooker {
+    path: PathBuf,
+    watch: Watch,
+}
+
+impl Onlooker {
+    /// Somebody who has not looked yet.
+    #[must_use]
+    pub fn new(path: &Path) -> Self {
+        Self {
+            path: path.to_owned(),
+            watch: Watch::new(WATCH),
+        }
+    }
+
+    /// The lease file.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// What is known now. A lease that cannot be read, or is damaged, is nobody's.
+    pub fn look(&mut self) -> Sight {
+        let Ok(Some(seen)) = Seen::look(&self.path) else {
+            return Sight::Nobody;
+        };
+        let life = self.watch.judge(&seen);
+        let fresh = seen.looks_fresh(WATCH);
+        match (life, seen.holder) {
+            (Life::Gone, _) | (_, None) => Sight::Nobody,
+            (Life::Lives, Some(holder)) => Sight::Lives(holder),
+            (Life::Unknown, Some(holder)) => Sight::Perhaps { holder, fresh },
         }
     }
 }

@@ -81,9 +81,10 @@ impl RunLease {
         sweep_temporaries(&dir);
         sweep_temporaries(&dir.join(CHECKPOINTS_DIR));
         let attempt = attempts(&dir)?.last().map_or(1, |last| last + 1);
+        let metrics = LineFile::create(&dir.join(metrics_file(attempt)));
         Ok(RunWriter {
             attempt,
-            metrics: LineFile::create(&dir.join(metrics_file(attempt)))?,
+            metrics: metrics.map_err(|error| beaten(error, &dir, attempt))?,
             events: LineFile::append(&dir.join(EVENTS_FILE))?,
             dir,
             confirmed: Moment::now(),
@@ -107,6 +108,20 @@ impl RunLease {
     /// Fails where the run was moved, deleted or taken over since.
     pub(super) fn confirm(&self) -> Result<(), LogError> {
         self.lease.confirm()
+    }
+}
+
+/// Where the file system has no locks, two machines may find a run free at once. The file of an attempt is made once, so
+/// one of them gets it.
+fn beaten(error: LogError, dir: &Path, attempt: u32) -> LogError {
+    match error {
+        LogError::Io { source, .. } if source.kind() == io::ErrorKind::AlreadyExists => {
+            LogError::Overtaken {
+                path: dir.to_owned(),
+                attempt: attempt - 1,
+            }
+        }
+        other => other,
     }
 }
 

@@ -78,7 +78,9 @@ impl LocalExecutor {
                             problem: why(),
                         });
                     }
-                    End::Stopped | End::Killed(_) | End::Failed(_) => ended(index, Err(why())),
+                    End::Stopped | End::Taken | End::Killed(_) | End::Failed(_) => {
+                        ended(index, Err(why()))
+                    }
                 }
             }
             sleep(SLICE);

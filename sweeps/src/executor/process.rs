@@ -27,6 +27,8 @@ pub(super) enum End {
     Stopped,
     /// The machine ran out of something; nothing is wrong with the run.
     Machine,
+    /// Another process has the run, or took it over: nothing is wrong with it.
+    Taken,
     /// By a signal.
     Killed(i32),
     /// With another exit code.
@@ -44,6 +46,7 @@ impl From<ExitStatus> for End {
             (Some(0), _) => Self::Done,
             (Some(3 | 5), _) => Self::Stopped,
             (Some(4), _) => Self::Machine,
+            (Some(6), _) => Self::Taken,
             // A trainer that ends at once because of a signal says so as shells do.
             (Some(code @ 129..=192), _) => Self::Killed(code - 128),
             (Some(code), _) => Self::Failed(code),
@@ -58,6 +61,7 @@ impl fmt::Display for End {
             Self::Done => f.write_str("ended without finishing its steps"),
             Self::Stopped => f.write_str("stopped"),
             Self::Machine => f.write_str("the machine ran out of something it needs"),
+            Self::Taken => f.write_str("another process trains it"),
             Self::Killed(9) => {
                 f.write_str("killed (signal 9; the system does so where memory runs out)")
             }
@@ -231,6 +235,7 @@ mod tests {
         assert_eq!(end(3 << 8), End::Stopped);
         assert_eq!(end(5 << 8), End::Stopped);
         assert_eq!(end(4 << 8), End::Machine);
+        assert_eq!(end(6 << 8), End::Taken);
         assert_eq!(end(101 << 8), End::Failed(101));
         assert_eq!(end(130 << 8), End::Killed(2));
         assert_eq!(end(9), End::Killed(9));

@@ -2,9 +2,9 @@
 
 use super::others::Unreached;
 use crate::Outcome;
-use crate::reader::{State, SweepReader};
+use crate::reader::{RunState, State, SweepReader};
 use serde::Serialize;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// News from an executor.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -36,6 +36,11 @@ pub enum Progress {
         /// Run id.
         id: String,
         /// What was done, in one line.
+        message: String,
+    },
+    /// Something that is not of one run.
+    Note {
+        /// What, in one line.
         message: String,
     },
     /// A run ended on request, or was not started because of one.
@@ -82,6 +87,21 @@ pub enum Progress {
     },
 }
 
+impl Progress {
+    /// The news of a run that has finished, or has failed as its directory says.
+    pub(super) fn ended(run: &RunState) -> Self {
+        let id = run.id.clone();
+        if run.state == State::Failed {
+            let message = run.message.clone().unwrap_or_default();
+            return Self::Failed { id, message };
+        }
+        Self::Finished {
+            outcome: run.outcome(),
+            id,
+        }
+    }
+}
+
 /// How a sweep stands when an executor ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub struct Tally {
@@ -123,6 +143,15 @@ impl Tally {
         }
     }
 
+    /// Runs that others train are theirs, and no failure to reach anybody.
+    pub(super) fn among_others(self) -> Self {
+        Self {
+            unfinished: self.unfinished + self.out_of_reach,
+            out_of_reach: 0,
+            ..self
+        }
+    }
+
     /// Whether every run that was not skipped has finished.
     #[must_use]
     pub fn is_complete(self) -> bool {
@@ -130,8 +159,48 @@ impl Tally {
     }
 }
 
+/// How fast a sweep went since an executor began.
+#[derive(Debug)]
+pub(super) struct Pace {
+    began: Instant,
+    steps_at_begin: u64,
+}
+
+impl Pace {
+    pub(super) fn new(reader: &SweepReader) -> Self {
+        Self {
+            began: Instant::now(),
+            steps_at_begin: reader.progress().0,
+        }
+    }
+
+    /// How far all runs are, of which so many are at work; `to_come` are those that the executor waits for, at work or
+    /// not.
+    pub(super) fn tick(
+        &self,
+        reader: &SweepReader,
+        running: usize,
+        to_come: impl Iterator<Item = usize>,
+    ) -> Progress {
+        let (steps_done, steps) = reader.progress();
+        let since = steps_done.saturating_sub(self.steps_at_begin);
+        let left = |index: usize| {
+            let run = &reader.states()[index];
+            run.steps.saturating_sub(run.step)
+        };
+        Progress::Tick {
+            finished: reader.count(State::Finished),
+            total: reader.states().len() - reader.count(State::Skipped),
+            running,
+            steps_done,
+            steps,
+            eta_seconds: eta(self.began.elapsed(), since, to_come.map(left).sum()),
+        }
+    }
+}
+
 /// Seconds left when `done` steps took `elapsed` and `left` steps remain at the same pace.
-pub(super) fn eta(elapsed: Duration, done: u64, left: u64) -> Option<f64> {
+fn eta(elapsed: Duration, done: u64, left: u64) -> Option<f64> {
     (done > 0).then(|| elapsed.as_secs_f64() * left as f64 / done as f64)
 }
 

@@ -5,7 +5,7 @@ mod requests;
 
 use crate::executor::others::{Asked, is_held};
 use crate::executor::process::{Process, open_console};
-use crate::executor::progress::{Progress, Tally, eta};
+use crate::executor::progress::{Pace, Progress, Tally};
 use crate::reader::{RunState, State, SweepReader, describe};
 use crate::{LocalExecutor, Sweep, SweepError};
 use experiments_config::ProbeKind;
@@ -24,7 +24,7 @@ const SLICE: Duration = Duration::from_millis(20);
 
 /// The key of every run where runs are packed. A configuration that cannot be made packs with none; its
 /// process will say why.
-fn pack_keys(executor: &LocalExecutor, sweep: &Sweep) -> Vec<Option<String>> {
+pub(super) fn pack_keys(executor: &LocalExecutor, sweep: &Sweep) -> Vec<Option<String>> {
     if executor.pack < 2 {
         return Vec::new();
     }
@@ -44,8 +44,65 @@ fn has_damaged_summary(sweep: &Sweep, run: &RunState) -> bool {
     matches!(summary, Err(LogError::Damaged { .. }))
 }
 
+/// What an executor finds of a run when it begins.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Found {
+    /// It is to be trained.
+    ToDo,
+    /// A process trains it that is not the executor's, or has still to leave.
+    Elsewhere,
+    /// Nothing is to be done for it.
+    Over,
+}
+
+impl Found {
+    pub(super) fn of(run: &RunState, executor: &LocalExecutor, sweep: &Sweep) -> Self {
+        match run.state {
+            State::Pending | State::Interrupted => Self::ToDo,
+            State::Running => Self::Elsewhere,
+            State::Stopped if is_held(&sweep.run_dir(&run.id)) => Self::Elsewhere,
+            State::Stopped if sweep.is_set_down(&run.id) => Self::Over,
+            State::Stopped => Self::ToDo,
+            State::Failed if executor.retry_failed || has_damaged_summary(sweep, run) => Self::ToDo,
+            State::Failed | State::Finished | State::Skipped => Self::Over,
+        }
+    }
+}
+
+/// Takes the next run off a queue and those that may be packed with it, up to `most`; none where the queue is empty.
+pub(super) fn companions(
+    queue: &mut VecDeque<usize>,
+    keys: &[Option<String>],
+    most: usize,
+) -> Vec<usize> {
+    let Some(first) = queue.pop_front() else {
+        return Vec::new();
+    };
+    let key = |index: usize| keys.get(index).and_then(Option::as_ref);
+    let Some(wanted) = key(first) else {
+        return vec![first];
+    };
+    let fits = queue.iter().copied();
+    let fits = fits.filter(|index| key(*index) == Some(wanted));
+    let taken: Vec<usize> = std::iter::once(first).chain(fits).take(most).collect();
+    queue.retain(|index| !taken.contains(index));
+    taken
+}
+
+/// Who else starts runs of the sweep.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Company {
+    /// Nobody. Runs that processes of before are still at work on take a worker each.
+    None,
+    /// Executors of other machines: a run belongs to whoever gets hold of its lease.
+    Executors,
+    /// Whoever gave this session its runs, and looks after those that others have.
+    Scheduler,
+}
+
 pub(super) struct Session<'a> {
     executor: &'a LocalExecutor,
+    company: Company,
     sweep: &'a Sweep,
     place: Place,
     reader: SweepReader,
@@ -66,48 +123,38 @@ pub(super) struct Session<'a> {
     failed: Vec<usize>,
     /// Why no run can go on.
     machine_failure: Option<SweepError>,
-    began: Instant,
-    steps_at_begin: u64,
+    pace: Pace,
 }
 
 impl<'a> Session<'a> {
-    pub(super) fn new(executor: &'a LocalExecutor, sweep: &'a Sweep, place: Place) -> Self {
+    pub(super) fn new(
+        executor: &'a LocalExecutor,
+        sweep: &'a Sweep,
+        company: Company,
+        place: Place,
+    ) -> Self {
         let reader = SweepReader::new(sweep.clone());
-        let positions = |wanted: &dyn Fn(&RunState) -> bool| -> Vec<usize> {
-            let states = reader.states().iter().enumerate();
-            states
-                .filter(|(_, run)| wanted(run))
-                .map(|(index, _)| index)
-                .collect()
-        };
-        let leaves = |run: &RunState| is_held(&sweep.run_dir(&run.id));
-        let queue = positions(&|run| match run.state {
-            State::Pending | State::Interrupted => true,
-            State::Stopped => !leaves(run),
-            State::Failed => executor.retry_failed || has_damaged_summary(sweep, run),
-            State::Running | State::Finished | State::Skipped => false,
-        });
+        let (mut queue, mut others) = (VecDeque::new(), Vec::new());
+        for (index, run) in reader.states().iter().enumerate() {
+            match Found::of(run, executor, sweep) {
+                Found::ToDo => queue.push_back(index),
+                Found::Elsewhere => others.push(index),
+                Found::Over => {}
+            }
+        }
         Self {
-            others: positions(&|run| match run.state {
-                State::Running => true,
-                State::Stopped => leaves(run),
-                State::Pending
-                | State::Interrupted
-                | State::Finished
-                | State::Failed
-                | State::Skipped => false,
-            }),
-            queue: queue.into(),
+            queue,
+            others,
             pack_keys: pack_keys(executor, sweep),
             processes: Vec::new(),
             asked: Asked::default(),
             out_of_reach: Vec::new(),
             failed: Vec::new(),
             machine_failure: None,
-            began: Instant::now(),
-            steps_at_begin: reader.progress().0,
+            pace: Pace::new(&reader),
             reader,
             executor,
+            company,
             sweep,
             place,
         }
@@ -128,18 +175,20 @@ impl<'a> Session<'a> {
         progress: &mut dyn FnMut(Progress),
     ) -> Result<Tally, SweepError> {
         let mut stopping = false;
-        self.forget_requests()?;
         for index in &self.others {
             progress(Progress::Elsewhere {
                 id: self.id(*index),
             });
+        }
+        if self.company == Company::Scheduler {
+            self.others.clear();
         }
         self.tell_earlier_failures(progress);
         loop {
             self.place.check().map_err(|_| self.sweep.gone())?;
             self.reap(progress)?;
             self.reader.poll();
-            stopping |= stop.load(Ordering::Relaxed) || self.sweep.stop_requested();
+            stopping |= stop.load(Ordering::Relaxed) || self.is_told_to_stop();
             if stopping || self.machine_failure.is_some() {
                 self.stop_everything(progress);
             } else {
@@ -149,8 +198,14 @@ impl<'a> Session<'a> {
             }
             progress(self.tick());
             if self.is_over(stopping) {
-                self.sweep.withdraw_stop()?;
+                if self.company == Company::None {
+                    self.sweep.withdraw_stop()?;
+                }
                 let tally = Tally::of(&self.reader, &self.failed, stopping);
+                let tally = match self.company {
+                    Company::None => tally,
+                    Company::Executors | Company::Scheduler => tally.among_others(),
+                };
                 return self.machine_failure.take().map_or(Ok(tally), Err);
             }
             self.rest(stop)?;
@@ -189,12 +244,12 @@ impl<'a> Session<'a> {
 
     /// Starts processes while workers are free.
     fn fill(&mut self, progress: &mut dyn FnMut(Progress)) -> Result<(), SweepError> {
-        while self.processes.len() + self.others.len() < self.executor.workers.max(1) {
-            let Some(first) = self.queue.pop_front() else {
+        while self.at_work() < self.executor.workers.max(1) {
+            let mut runs = companions(&mut self.queue, &self.pack_keys, self.executor.pack);
+            if runs.is_empty() {
                 return Ok(());
-            };
-            let mut runs = self.companions(first);
-            runs.insert(0, first);
+            }
+            runs.retain(|index| self.is_free(*index, progress));
             runs.retain(|index| self.is_ready(*index, progress));
             if self.machine_failure.is_some() {
                 return Ok(());
@@ -204,6 +259,38 @@ impl<'a> Session<'a> {
             }
         }
         Ok(())
+    }
+
+    /// Workers that are taken. Runs that other machines train take none of this one's.
+    fn at_work(&self) -> usize {
+        let others = match self.company {
+            Company::None => self.others.len(),
+            Company::Executors | Company::Scheduler => 0,
+        };
+        self.processes.len() + others
+    }
+
+    /// Whether a queued run is still to be trained: in company somebody else may have begun it, or done it.
+    fn is_free(&mut self, index: usize, progress: &mut dyn FnMut(Progress)) -> bool {
+        let run = &self.reader.states()[index];
+        match (self.company, run.state) {
+            (Company::None, _)
+            | (_, State::Pending | State::Interrupted | State::Stopped | State::Skipped) => true,
+            (_, State::Failed) if self.executor.retry_failed => true,
+            (_, State::Failed) => has_damaged_summary(self.sweep, run),
+            (Company::Executors, State::Running) => {
+                self.others.push(index);
+                false
+            }
+            (Company::Scheduler, State::Running) => {
+                progress(Progress::Elsewhere { id: run.id.clone() });
+                false
+            }
+            (_, State::Finished) => {
+                progress(Progress::ended(run));
+                false
+            }
+        }
     }
 
     /// Whether a run's directory can be trained in. Where it cannot, that is this run's failure; the
@@ -271,19 +358,6 @@ impl<'a> Session<'a> {
         Ok(())
     }
 
-    /// Takes the next runs off the queue that may be packed with `first`.
-    fn companions(&mut self, first: usize) -> Vec<usize> {
-        let key = |index: usize| self.pack_keys.get(index).and_then(Option::as_ref);
-        let Some(wanted) = key(first) else {
-            return Vec::new();
-        };
-        let fits = self.queue.iter().copied();
-        let fits = fits.filter(|index| key(*index) == Some(wanted));
-        let taken: Vec<usize> = fits.take(self.executor.pack - 1).collect();
-        self.queue.retain(|index| !taken.contains(index));
-        taken
-    }
-
     /// Takes leave of processes that have ended.
     fn reap(&mut self, progress: &mut dyn FnMut(Progress)) -> Result<(), SweepError> {
         let mut at = 0;
@@ -307,24 +381,10 @@ impl<'a> Session<'a> {
     }
 
     fn tick(&self) -> Progress {
-        let (steps_done, steps) = self.reader.progress();
-        let since = steps_done.saturating_sub(self.steps_at_begin);
         let at_work = self.processes.iter().flat_map(|process| &process.runs);
         let at_work = at_work.map(|run| run.index).chain(self.others.clone());
-        let running = at_work.clone().count();
-        let to_come = at_work.chain(self.queue.iter().copied());
-        let left = |index: usize| {
-            let run = &self.reader.states()[index];
-            run.steps.saturating_sub(run.step)
-        };
-        Progress::Tick {
-            finished: self.reader.count(State::Finished),
-            total: self.sweep.runs().len() - self.reader.count(State::Skipped),
-            running,
-            steps_done,
-            steps,
-            eta_seconds: eta(self.began.elapsed(), since, to_come.map(left).sum()),
-        }
+        let to_come = at_work.clone().chain(self.queue.iter().copied());
+        self.pace.tick(&self.reader, at_work.count(), to_come)
     }
 
     /// Sleeps for one interval, but not past the end of a process or a call to stop.

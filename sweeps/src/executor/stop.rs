@@ -2,7 +2,7 @@
 
 use super::others::{Asked, Contact, Unreached, name};
 use crate::reader::State;
-use crate::sweep::ExecutorProcess;
+use crate::sweep::{ExecutorProcess, ExecutorWatch};
 use crate::{Request, Sweep, SweepError, SweepReader};
 use logs::Lease;
 use logs::run::LEASE_FILE;
@@ -14,6 +14,8 @@ use std::time::Duration;
 pub enum StopNews {
     /// This executor was asked to stop.
     Executor(ExecutorProcess),
+    /// A job of Slurm without an executor was asked to stop, or cancelled where it waited.
+    Job(String),
     /// The process that trains a run without an executor was asked to stop.
     Run {
         /// Run id.
@@ -54,18 +56,27 @@ impl Sweep {
         interval: Duration,
         news: &mut dyn FnMut(StopNews),
     ) -> Result<Vec<StillRunning>, SweepError> {
-        let mut told = None;
-        while let Some(executor) = self.executor() {
+        let mut told = Vec::new();
+        let mut watch = ExecutorWatch::new(self);
+        loop {
+            let (living, unknown) = watch.at_work();
+            let at_work: Vec<_> = living.into_iter().chain(unknown).collect();
+            if at_work.is_empty() {
+                break;
+            }
             // An executor that has just begun forgets the requests of before.
             if !self.stop_requested() {
                 self.request_stop()?;
             }
-            if told.as_ref() != Some(&executor) {
-                news(StopNews::Executor(executor.clone()));
-                told = Some(executor);
+            for executor in at_work {
+                if !told.contains(&executor) {
+                    news(StopNews::Executor(executor.clone()));
+                    told.push(executor);
+                }
             }
             sleep(interval);
         }
+        self.stop_jobs_left(interval, news)?;
         self.withdraw_stop()?;
         let mut stopping = Stopping::new(self, news);
         let all: Vec<usize> = (0..self.runs().len()).collect();
@@ -83,16 +94,16 @@ impl Sweep {
     ) -> Result<Vec<StillRunning>, SweepError> {
         let index = self.runs().iter().position(|run| run.id == id);
         self.request(id, request)?;
-        if let Some(executor) = self.executor() {
+        for executor in self.executors() {
             news(StopNews::Executor(executor));
         }
         let mut stopping = Stopping::new(self, news);
-        while self.executor().is_some() && stopping.is_open(id, index, request) {
+        while !self.executors().is_empty() && stopping.is_open(id, index, request) {
             sleep(interval);
         }
         self.withdraw(id, Request::Stop)?;
         // An executor takes care of what it can reach.
-        if self.executor().is_some() {
+        if !self.executors().is_empty() {
             return Ok(index
                 .and_then(|index| stopping.still(index))
                 .into_iter()

@@ -6,8 +6,9 @@ use crate::Request;
 use crate::reader::{State, SweepReader};
 use crate::testing::{begin, finish, manifest_of, sweep};
 use logs::{Status, Summary};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 use tempfile::TempDir;
 
 struct Bench {
@@ -336,6 +337,7 @@ fn a_missing_program_is_named() {
     );
 }
 
+mod company;
 mod machine;
 mod orphans;
 mod packs;

@@ -25,6 +25,9 @@ pub struct Status {
     pub executor: Option<u32>,
     /// Its machine, where it is known.
     pub executor_host: Option<String>,
+    /// Further executors at work, where several share the sweep.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub further_executors: Vec<ExecutorProcess>,
     /// All runs in the order of the plan.
     pub runs: Vec<RunState>,
     /// Criteria that no run to come can decide.
@@ -45,7 +48,9 @@ impl SweepReader {
     #[must_use]
     pub fn status(&self) -> Status {
         let (steps_done, steps) = self.progress();
-        let executor = self.sweep().executor();
+        let mut executors = self.sweep().executors();
+        let further_executors = executors.split_off(executors.len().min(1));
+        let executor = executors.pop();
         Status {
             card: self.sweep().plan().card.name.clone(),
             steps_done,
@@ -54,6 +59,7 @@ impl SweepReader {
             executor_at_work: executor.is_some(),
             executor: executor.as_ref().and_then(|process| process.pid),
             executor_host: executor.and_then(|process| process.host),
+            further_executors,
             runs: self.states().to_vec(),
             open: self.open_criteria(),
         }
@@ -85,7 +91,11 @@ impl Status {
         };
         let running = self.runs.iter().filter(|run| run.state == State::Running);
         match (self.executor_at_work, running.count()) {
-            (true, _) => at_work.to_string(),
+            (true, _) => {
+                let all = std::iter::once(&at_work).chain(&self.further_executors);
+                let all: Vec<String> = all.map(ToString::to_string).collect();
+                all.join(", ")
+            }
             (false, 0) => "none at work".to_owned(),
             (false, running) => format!(
                 "none at work, but {running} of the runs are trained; `workbench sweep stop` ends them, `workbench sweep run` waits for them"
@@ -136,11 +146,14 @@ impl fmt::Display for Status {
 
 impl Status {
     fn table(&self) -> Table {
-        let mut table = Table::new(&[
+        let mut heads = vec![
             "run", "arm", "seed", "state", "step", "loss", "held out", "outcome", "spikes",
-        ]);
+        ];
+        let scheduled = self.runs.iter().any(|run| run.job.is_some());
+        heads.extend(scheduled.then_some("queue"));
+        let mut table = Table::new(&heads);
         for run in &self.runs {
-            table.row([
+            let mut row = vec![
                 run.id.clone(),
                 run.arm.clone(),
                 run.seed.to_string(),
@@ -153,7 +166,10 @@ impl Status {
                     .to_owned(),
                 run.spiked
                     .map_or("-".to_owned(), |_| run.spikes.len().to_string()),
-            ]);
+            ];
+            let job = run.job.as_ref().map_or("-".to_owned(), ToString::to_string);
+            row.extend(scheduled.then_some(job));
+            table.row(row);
         }
         table
     }

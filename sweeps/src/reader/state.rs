@@ -2,7 +2,7 @@
 
 use crate::card::Role;
 use crate::outcome::Classified;
-use crate::{Event, Outcome};
+use crate::{Event, Outcome, Waiting};
 use logs::Liveness;
 use logs::spike::LossSpike;
 use serde::{Deserialize, Serialize};
@@ -117,6 +117,9 @@ pub struct RunState {
     /// Why a run that was trained has no outcome: records are missing, or it is not the planned run.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub not_judged: Option<String>,
+    /// Its job, where it has one in the queue of a scheduler.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub job: Option<Waiting>,
 }
 
 impl RunState {

@@ -73,6 +73,42 @@ impl Sweep {
         remove(&self.request_path(id, request))
     }
 
+    /// A request to stop a run has been honoured by one of several executors: it becomes a mark, by which the others
+    /// leave the run alone.
+    pub(crate) fn set_down(&self, id: &str) -> Result<(), SweepError> {
+        if self.requested(id, Request::Stop) {
+            touch(&self.mark_path(id))?;
+        }
+        self.withdraw(id, Request::Stop)
+    }
+
+    /// Whether executors that are at work are to leave a run alone that was stopped.
+    pub(crate) fn is_set_down(&self, id: &str) -> bool {
+        self.mark_path(id).exists()
+    }
+
+    /// Takes back what earlier executors were asked for: they, not the one that begins now, were to stop. What is to be
+    /// skipped stays skipped.
+    pub(crate) fn forget_requests(&self) -> Result<(), SweepError> {
+        self.withdraw_stop()?;
+        for run in self.runs() {
+            self.withdraw(&run.id, Request::Stop)?;
+            remove(&self.mark_path(&run.id))?;
+        }
+        Ok(())
+    }
+
+    /// Whether a request is open that executors of before may have left.
+    pub(super) fn is_asked_anything(&self) -> bool {
+        let mut runs = self.runs().iter();
+        self.stop_requested()
+            || runs.any(|run| self.requested(&run.id, Request::Stop) || self.is_set_down(&run.id))
+    }
+
+    fn mark_path(&self, id: &str) -> PathBuf {
+        self.dir().join("control").join(format!("{id}.stopped"))
+    }
+
     /// Asks the executor to stop all runs and end.
     pub fn request_stop(&self) -> Result<(), SweepError> {
         touch(&self.stop_path())

@@ -5,6 +5,7 @@
 //! killed. What the file holds is for people, and nothing is concluded from it.
 
 use crate::{Sweep, SweepError};
+use serde::Serialize;
 use std::fmt;
 use std::fs::{File, TryLockError};
 use std::io::{Read, Seek, Write};
@@ -13,7 +14,7 @@ use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 /// An executor at work, as it wrote itself down.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct ExecutorProcess {
     /// Its process number on its machine or in its container; absent where the lock file was damaged.
     pub pid: Option<u32>,
@@ -69,32 +70,63 @@ impl Sweep {
         None
     }
 
-    /// Makes this process the sweep's executor until the guard is dropped.
+    /// Makes this process the sweep's only executor until the guard is dropped.
     pub(crate) fn lock(&self) -> Result<ExecutorLock, SweepError> {
-        let path = self.lock_path();
+        let (path, mut file) = self.open_lock()?;
         let io = |source| SweepError::Write {
             path: path.clone(),
             source,
         };
-        super::make_folder(&self.dir().join("control"))?;
-        let mut file = File::options()
-            .create(true)
-            .truncate(false)
-            .read(true)
-            .write(true)
-            .open(&path)
-            .map_err(io)?;
-        if !try_lock(&file).map_err(io)? {
-            return Err(SweepError::Busy {
-                path: self.dir().to_owned(),
-                executor: ExecutorProcess::read(&file),
-            });
+        if !try_lock(|| file.try_lock()).map_err(io)? {
+            return Err(self.busy(&file));
+        }
+        // Where the file system has no locks, those who share the sweep are still seen.
+        if !self.sharing().is_empty() {
+            return Err(self.busy(&file));
         }
         file.set_len(0).map_err(io)?;
         file.rewind().map_err(io)?;
         let (pid, host) = (std::process::id(), logs::lease::hostname());
         writeln!(file, "{pid} {host}").map_err(io)?;
         Ok(ExecutorLock { file })
+    }
+
+    /// Keeps out whoever wants the sweep to himself, until the guard is dropped.
+    pub(super) fn lock_shared(&self) -> Result<ExecutorLock, SweepError> {
+        let (path, file) = self.open_lock()?;
+        let locked = try_lock(|| file.try_lock_shared());
+        match locked.map_err(|source| SweepError::Write { path, source })? {
+            true => Ok(ExecutorLock { file }),
+            false => Err(self.busy(&file)),
+        }
+    }
+
+    fn open_lock(&self) -> Result<(PathBuf, File), SweepError> {
+        let path = self.lock_path();
+        super::make_folder(&self.dir().join("control"))?;
+        let opened = File::options()
+            .create(true)
+            .truncate(false)
+            .read(true)
+            .write(true)
+            .open(&path);
+        match opened {
+            Ok(file) => Ok((path, file)),
+            Err(source) => Err(SweepError::Write { path, source }),
+        }
+    }
+
+    fn busy(&self, lock: &File) -> SweepError {
+        let executor = ExecutorProcess::read(lock);
+        // Those who share the sweep stand elsewhere.
+        let shared = || self.sharing().into_iter().next();
+        SweepError::Busy {
+            path: self.dir().to_owned(),
+            executor: match executor.pid {
+                Some(_) => executor,
+                None => shared().unwrap_or(executor),
+            },
+        }
     }
 
     fn lock_path(&self) -> PathBuf {
@@ -104,10 +136,10 @@ impl Sweep {
 
 /// False when another executor has the lock. A file system without locks cannot tell two executors
 /// apart; the lease of every run still keeps it from being trained twice.
-fn try_lock(file: &File) -> std::io::Result<bool> {
+fn try_lock(lock: impl Fn() -> Result<(), TryLockError>) -> std::io::Result<bool> {
     let until = Instant::now() + PATIENCE;
     loop {
-        match file.try_lock() {
+        match lock() {
             Ok(()) => return Ok(true),
             Err(TryLockError::WouldBlock) if Instant::now() < until => {
                 sleep(Duration::from_millis(10));

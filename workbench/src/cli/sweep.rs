@@ -1,9 +1,12 @@
 //! Arguments of `sweep`, `verdict` and `report`.
 
 use super::Execution;
+use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use clap::{Args, Subcommand, ValueHint};
 use experiments_config::Override;
 use std::path::PathBuf;
+use sweeps::executor::Entry;
+use sweeps::{EXECUTORS, SlurmOptions};
 
 /// A card and what is changed about it.
 #[derive(Debug, Args)]
@@ -20,6 +23,56 @@ pub(crate) struct CardChoice {
     /// Use cached texts only.
     #[arg(long)]
     pub(crate) offline: bool,
+}
+
+/// Where the runs of a sweep are trained.
+#[derive(Debug, Args)]
+pub(crate) struct Place {
+    /// Where the runs are trained.
+    #[arg(long, value_name = "NAME", default_value = EXECUTORS[0].name, value_parser = executor_parser())]
+    pub(crate) executor: &'static Entry,
+    /// With --executor slurm: the partition [default: Slurm's].
+    #[arg(long, value_name = "NAME")]
+    pub(crate) partition: Option<String>,
+    /// With --executor slurm: the account that is charged.
+    #[arg(long, value_name = "NAME")]
+    pub(crate) account: Option<String>,
+    /// With --executor slurm: time limit of a job; a run that needs longer goes on in another job [default: twice what
+    /// a few steps here let expect, and ten minutes].
+    #[arg(long, value_name = "TIME")]
+    pub(crate) time: Option<String>,
+    /// With --executor slurm: generic resources of a job, for example gpu:1.
+    #[arg(long, value_name = "LIST")]
+    pub(crate) gres: Option<String>,
+    /// With --executor slurm: a further argument of sbatch, for example --sbatch=--qos=high; again for more.
+    #[arg(long, value_name = "ARGUMENT", allow_hyphen_values = true)]
+    pub(crate) sbatch: Vec<String>,
+}
+
+fn executor_parser() -> impl TypedValueParser<Value = &'static Entry> {
+    let known = EXECUTORS.map(|entry| PossibleValue::new(entry.name).help(entry.about));
+    PossibleValuesParser::new(known).try_map(|name| {
+        let found = EXECUTORS.into_iter().find(|entry| entry.name == name);
+        found.ok_or("no such executor")
+    })
+}
+
+impl Place {
+    /// What Slurm is asked for, and whether anything is.
+    pub(crate) fn slurm(&self) -> (SlurmOptions, bool) {
+        let options = SlurmOptions {
+            partition: self.partition.clone(),
+            account: self.account.clone(),
+            time: self.time.clone(),
+            gres: self.gres.clone(),
+            further: self.sbatch.clone(),
+            task: Vec::new(),
+            needs: Vec::new(),
+        };
+        let any = [&self.partition, &self.account, &self.time, &self.gres];
+        let any = any.into_iter().any(Option::is_some) || !self.sbatch.is_empty();
+        (options, any)
+    }
 }
 
 #[derive(Debug, Subcommand)]
@@ -41,12 +94,35 @@ Examples:
         json: bool,
     },
     /// Run a card, or continue it where it stands.
+    #[command(after_help = "\
+Examples:
+  workbench sweep run my-card.toml --workers 2
+  workbench sweep run my-card.toml --executor slurm --partition gpu --gres gpu:1 --pack 16 --workers 8
+  workbench sweep run my-card.toml --out /shared/q --executor shared     the same on every machine")]
     Run {
         #[command(flatten)]
         choice: CardChoice,
         /// Sweep directory [default: sweeps-out/NAME, or sweeps-out/NAME-BUDGET].
         #[arg(long, value_hint = ValueHint::DirPath)]
         out: Option<PathBuf>,
+        #[command(flatten)]
+        execution: Execution,
+        #[command(flatten)]
+        place: Place,
+        /// Try runs again that have failed.
+        #[arg(long)]
+        retry_failed: bool,
+    },
+    /// What a job of `sweep run --executor slurm` executes.
+    #[command(hide = true)]
+    Job {
+        /// Sweep directory.
+        #[arg(value_hint = ValueHint::DirPath)]
+        dir: PathBuf,
+        /// Number of the submission.
+        submission: u32,
+        /// Number of the job in it.
+        index: usize,
         #[command(flatten)]
         execution: Execution,
         /// Try runs again that have failed.

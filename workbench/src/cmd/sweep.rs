@@ -1,6 +1,7 @@
 //! `workbench sweep`: plan, run and steer.
 
 mod cost;
+mod fleet;
 mod learning;
 mod rerun;
 mod stop;
@@ -12,6 +13,7 @@ use crate::signals::Stop;
 use experiments_config::Override;
 use experiments_text::tasks::{self, TaskMixture};
 use experiments_text::{Cache, Corpus, content_hash};
+use fleet::Fleet;
 use rerun::Rerun;
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -21,8 +23,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 use sweeps::{
-    Card, LocalExecutor, Origin, Plan, Progress, Request, Sweep, SweepReader, Tally, Verdict,
-    Weights,
+    Card, Executor, LocalExecutor, Origin, Plan, Progress, Request, Sweep, SweepReader, Tally,
+    Verdict, Weights,
 };
 
 pub(crate) fn run(command: Command, cache: &Cache) -> Result<ExitCode, Failure> {
@@ -36,8 +38,19 @@ pub(crate) fn run(command: Command, cache: &Cache) -> Result<ExitCode, Failure> 
             choice,
             out,
             execution,
+            place,
             retry_failed,
-        } => return run_card(&choice, out, &execution, retry_failed, cache),
+        } => {
+            let fleet = Fleet::new(&place, &execution, retry_failed)?;
+            return run_card(&choice, out, fleet, cache);
+        }
+        Command::Job {
+            dir,
+            submission,
+            index,
+            execution,
+            retry_failed,
+        } => return fleet::job(&dir, (submission, index), &execution, retry_failed, cache),
         Command::Rerun {
             dir,
             share,
@@ -77,17 +90,17 @@ pub(crate) fn run(command: Command, cache: &Cache) -> Result<ExitCode, Failure> 
 fn run_card(
     choice: &CardChoice,
     out: Option<PathBuf>,
-    execution: &Execution,
-    retry_failed: bool,
+    fleet: Fleet,
     cache: &Cache,
 ) -> Result<ExitCode, Failure> {
     let (card, text) = load(choice)?;
     let out = out.unwrap_or_else(|| default_directory(&card));
+    fleet.check(cache)?;
     let sweep = create(&card, &text, &out, &choice.set, cache, !choice.offline)?;
+    let executor = fleet.executor(sweep.plan(), cache)?;
     let stop = Stop::listen()?;
-    let mut executor = executor(execution, cache, &sweep.plan().missing_languages)?;
-    executor.retry_failed = retry_failed;
-    let (tally, verdict) = execute(&sweep, &executor, stop.flag(), &mut Lines::default())?;
+    let lines = &mut Lines::default();
+    let (tally, verdict) = execute(&sweep, executor.as_ref(), stop.flag(), lines)?;
     console::print(&super::verdict::text(&verdict))?;
     say(&format!(
         "report: workbench report {}",
@@ -315,7 +328,7 @@ fn display(path: &Path) -> String {
 /// Runs what is left and writes the verdict as far as it goes.
 pub(crate) fn execute(
     sweep: &Sweep,
-    executor: &LocalExecutor,
+    executor: &dyn Executor,
     stop: &AtomicBool,
     lines: &mut Lines,
 ) -> Result<(Tally, Verdict), Failure> {
@@ -359,6 +372,7 @@ impl Lines {
                 say(&format!("finished  {id}: {outcome}"));
             }
             Progress::Failed { id, message } => say(&format!("FAILED    {id}: {message}")),
+            Progress::Note { message } => say(&format!("note: {message}")),
             Progress::Restored { id, message } => say(&format!("note: {id}: {message}")),
             Progress::Stopped { id, message: None } => say(&format!("stopped   {id}")),
             Progress::Stopped {

@@ -1,10 +1,10 @@
 //! What the end of a process means for its runs.
 
-use super::Session;
+use super::{Company, Session};
+use crate::SweepError;
 use crate::executor::process::{Charge, End};
 use crate::executor::progress::Progress;
 use crate::reader::{State, describe};
-use crate::{Request, SweepError};
 use logs::run::{MANIFEST_FILE, Status, Summary, metrics_file};
 
 impl Session<'_> {
@@ -56,13 +56,13 @@ impl Session<'_> {
         let state = self.reader.states()[index].state;
         let id = self.id(index);
         let news = match (end, state) {
-            (End::Done, State::Finished) => Progress::Finished {
-                outcome: self.reader.states()[index].outcome(),
-                id: id.clone(),
-            },
-            // The trainer could not get hold of the run because somebody else trains it.
-            (_, State::Running) => {
-                self.others.push(index);
+            // In company somebody else may have done it.
+            (_, State::Finished) => Progress::ended(&self.reader.states()[index]),
+            // The trainer could not get hold of the run because somebody else trains it, or did a moment ago.
+            (End::Taken, _) | (_, State::Running) => {
+                if self.company != Company::Scheduler {
+                    self.others.push(index);
+                }
                 return Ok(Progress::Elsewhere { id });
             }
             (End::Stopped, _) => Progress::Stopped {
@@ -76,7 +76,7 @@ impl Session<'_> {
             (End::Machine, _) => self.interrupt(run, end),
             (End::Done | End::Failed(_), _) => self.fail(run, end),
         };
-        self.sweep.withdraw(&id, Request::Stop)?;
+        self.honoured(&id)?;
         Ok(news)
     }
 

@@ -1,6 +1,6 @@
 //! What is asked of an executor while it works, and the runs that other processes train.
 
-use super::Session;
+use super::{Company, Session};
 use crate::executor::others::{Contact, is_held};
 use crate::executor::process::Process;
 use crate::executor::progress::Progress;
@@ -8,18 +8,25 @@ use crate::reader::State;
 use crate::{Request, SweepError};
 
 impl Session<'_> {
+    /// Whether the whole sweep is to stop. Jobs are told by their scheduler.
+    pub(super) fn is_told_to_stop(&self) -> bool {
+        self.company != Company::Scheduler && self.sweep.stop_requested()
+    }
+
+    /// A request to stop this run is done with. In company the others still have to learn that the run is to be left.
+    pub(super) fn honoured(&self, id: &str) -> Result<(), SweepError> {
+        match self.company {
+            Company::None | Company::Scheduler => self.sweep.withdraw(id, Request::Stop),
+            Company::Executors => self.sweep.set_down(id),
+        }
+    }
+
     /// Whether somebody wants a single run to end.
     pub(super) fn is_asked_for(&self, index: usize) -> bool {
         let id = &self.sweep.runs()[index].id;
         let requests = [Request::Stop, Request::Skip];
-        requests.into_iter().any(|r| self.sweep.requested(id, r))
-    }
-
-    /// Requests about single runs that an executor before this one has left open. That executor, not
-    /// this one, was asked to stop them; what is to be skipped stays skipped.
-    pub(super) fn forget_requests(&self) -> Result<(), SweepError> {
-        let mut runs = self.sweep.runs().iter();
-        runs.try_for_each(|run| self.sweep.withdraw(&run.id, Request::Stop))
+        let set_down = self.company == Company::Executors && self.sweep.is_set_down(id);
+        set_down || requests.into_iter().any(|r| self.sweep.requested(id, r))
     }
 
     /// Requests about single runs.
@@ -33,7 +40,12 @@ impl Session<'_> {
             }
             self.processes.push(process);
         }
-        for index in self.others.clone() {
+        // What other machines train, they are asked about themselves.
+        let own_others = match self.company {
+            Company::None => self.others.clone(),
+            Company::Executors | Company::Scheduler => Vec::new(),
+        };
+        for index in own_others {
             let asked = self.is_asked_for(index);
             if asked && matches!(self.ask(index, progress), Contact::OutOfReach(_)) {
                 self.sweep.withdraw(&self.id(index), Request::Stop)?;
@@ -41,11 +53,17 @@ impl Session<'_> {
         }
         for index in std::mem::take(&mut self.queue) {
             let id = &self.sweep.runs()[index].id;
+            let is_running = self.reader.states()[index].state == State::Running;
+            if self.company == Company::Executors && is_running {
+                // The request is for whoever trains it.
+                self.others.push(index);
+                continue;
+            }
             let stop = self.sweep.requested(id, Request::Stop);
             if stop {
-                self.sweep.withdraw(id, Request::Stop)?;
+                self.honoured(id)?;
             }
-            if stop || self.sweep.requested(id, Request::Skip) {
+            if stop || self.sweep.is_set_down(id) || self.sweep.requested(id, Request::Skip) {
                 progress(Progress::Stopped {
                     id: id.clone(),
                     message: None,
@@ -79,18 +97,15 @@ impl Session<'_> {
             match run.state {
                 State::Running => self.others.push(index),
                 State::Stopped if is_held(&self.directory(index)) => self.others.push(index),
+                State::Stopped if self.sweep.is_set_down(&run.id) => progress(Progress::Stopped {
+                    id: run.id.clone(),
+                    message: None,
+                }),
                 // Whether it was this run that somebody wanted to end, its requests say.
                 State::Pending | State::Interrupted | State::Stopped | State::Skipped => {
                     self.queue.push_front(index);
                 }
-                State::Finished => progress(Progress::Finished {
-                    id: run.id.clone(),
-                    outcome: run.outcome(),
-                }),
-                State::Failed => progress(Progress::Failed {
-                    id: run.id.clone(),
-                    message: run.message.clone().unwrap_or_default(),
-                }),
+                State::Finished | State::Failed => progress(Progress::ended(run)),
             }
         }
     }
@@ -98,6 +113,9 @@ impl Session<'_> {
     /// Makes every process that trains a run of the sweep save its state and end.
     pub(super) fn stop_everything(&mut self, progress: &mut dyn FnMut(Progress)) {
         self.processes.iter_mut().for_each(Process::stop);
+        if self.company != Company::None {
+            self.others.clear();
+        }
         for index in std::mem::take(&mut self.others) {
             let state = self.reader.states()[index].state;
             if state != State::Running {

@@ -81,6 +81,9 @@ impl Source for SweepSource {
             "state".to_owned(),
             format!("{}{message}", state.state.name()),
         ));
+        if let Some(job) = &state.job {
+            facts.push(("queue".to_owned(), job.to_string()));
+        }
         if let Some(found) = &state.classified {
             facts.push((
                 "outcome".to_owned(),

@@ -22,13 +22,23 @@ struct Rate {
     step: f64,
 }
 
-/// Core-seconds of all runs, one thread each. Every shape (what is computed in a step, so not the
+/// Core-seconds of all runs.
+pub(super) fn core_seconds(plan: &Plan, cache: &Cache) -> Result<f64, Failure> {
+    Ok(seconds(plan, cache)?.iter().sum())
+}
+
+/// Core-seconds of the run that takes longest.
+pub(super) fn longest(plan: &Plan, cache: &Cache) -> Result<f64, Failure> {
+    Ok(seconds(plan, cache)?.into_iter().fold(0.0, f64::max))
+}
+
+/// Core-seconds of every run, one thread each. Every shape (what is computed in a step, so not the
 /// learning rate) is trained for a few steps in a process like those of a sweep. One process runs
 /// at a time, while a sweep's processes share the machine, which on cores that share a
 /// memory or a multiplier can make them slower.
-pub(super) fn core_seconds(plan: &Plan, cache: &Cache) -> Result<f64, Failure> {
+fn seconds(plan: &Plan, cache: &Cache) -> Result<Vec<f64>, Failure> {
     let mut rates: BTreeMap<String, Rate> = BTreeMap::new();
-    let mut total = 0.0;
+    let mut seconds = Vec::new();
     for run in &plan.runs {
         let config = plan.config(run)?;
         let shape = format!("{} {:?}", config.pack_key(), config.eval);
@@ -40,9 +50,9 @@ pub(super) fn core_seconds(plan: &Plan, cache: &Cache) -> Result<f64, Failure> {
             rates.insert(shape, rate);
             rate
         };
-        total += rate.around + rate.step * config.steps as f64;
+        seconds.push(rate.around + rate.step * config.steps as f64);
     }
-    Ok(total)
+    Ok(seconds)
 }
 
 fn measure(plan: &Plan, run: &sweeps::PlannedRun, cache: &Cache) -> Result<Rate, Failure> {
@@ -88,7 +98,7 @@ pub(super) fn trial(
         let words = String::from_utf8_lossy(&output.stderr);
         let last = words.lines().last().unwrap_or("it said nothing");
         return Err(Failure::usage(format!(
-            "timing `{}` failed: {last}; `--no-probe` plans without it",
+            "timing `{}` failed: {last}; `sweep plan --no-probe` and `sweep run --time` do without it",
             run.arm
         )));
     }

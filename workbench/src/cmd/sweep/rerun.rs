@@ -8,7 +8,7 @@ use crate::signals::Stop;
 use experiments_text::Cache;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use sweeps::{State, Sweep, SweepReader};
+use sweeps::{Executor, State, Sweep, SweepReader};
 
 pub(super) struct Rerun<'a> {
     pub(super) dir: &'a Path,

@@ -59,6 +59,7 @@ pub(super) fn one(dir: &Path, run: &str, request: Request) -> Result<ExitCode, F
 fn tell(news: &StopNews) {
     match news {
         StopNews::Executor(process) => say(&format!("asked the executor ({process})")),
+        StopNews::Job(job) => say(&format!("asked job {job} of Slurm, which has no executor")),
         StopNews::Run { id } => say(&format!("asked {id}, which has no executor")),
         StopNews::Ended { id } => say(&format!("ended {id}")),
     }

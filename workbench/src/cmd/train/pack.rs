@@ -110,6 +110,7 @@ enum Worst {
     Done,
     Stopped,
     Alarmed,
+    Taken,
     Refused,
     Failed,
     Machine,
@@ -141,6 +142,7 @@ impl Worst {
         self.meet(match failure.code() {
             exit::MACHINE => Self::Machine,
             exit::BAD_INPUT => Self::Refused,
+            exit::TAKEN => Self::Taken,
             _ => Self::Failed,
         });
         say(&format!(
@@ -162,6 +164,7 @@ impl Worst {
             Self::Machine => ExitCode::from(exit::MACHINE),
             Self::Failed => ExitCode::from(exit::FAILED),
             Self::Refused => ExitCode::from(exit::BAD_INPUT),
+            Self::Taken => ExitCode::from(exit::TAKEN),
             Self::Alarmed => ExitCode::from(exit::ALARMED),
             Self::Stopped => ExitCode::from(exit::STOPPED),
             Self::Done => ExitCode::SUCCESS,

@@ -1,0 +1,317 @@
+//! Sweeps on a real Slurm of two virtual nodes, which `tests/slurm/cluster.sh` starts and ends.
+#![cfg(target_os = "linux")]
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on may panic")]
+
+mod support;
+
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use support::hosts::{self, assert_whole, signal, trainers, wait_for, wait_until};
+use support::{Scratch, stderr, stdout};
+
+/// A cluster with a sweep, both gone at the end.
+struct Cluster {
+    scratch: Scratch,
+    conf: String,
+}
+
+impl Cluster {
+    /// None where Slurm is not installed, which only CI takes for a failure.
+    fn start(name: &str) -> Option<Self> {
+        if !hosts::have(
+            &["munged", "slurmctld", "slurmd", "sbatch"],
+            "slurm-wlm, munge",
+        ) {
+            return None;
+        }
+        let scratch = Scratch::new(name);
+        let output = script(&scratch, "start", &[]);
+        let conf = stdout(&output).trim().to_owned();
+        assert!(
+            output.status.success() && !conf.is_empty(),
+            "{}",
+            stderr(&output)
+        );
+        Some(Self { scratch, conf })
+    }
+
+    fn workbench(&self, arguments: &[&str]) -> Command {
+        let mut command = self.scratch.workbench(arguments);
+        command.env("SLURM_CONF", &self.conf);
+        command
+    }
+
+    fn sweep(&self, further: &[&str]) -> Command {
+        let mut arguments = vec!["sweep", "run", "card.toml", "--out", "out"];
+        arguments.extend(["--executor", "slurm", "--time", "20"]);
+        arguments.extend(further);
+        self.workbench(&arguments)
+    }
+
+    fn finished(&self) -> usize {
+        hosts::finished(&self.scratch)
+    }
+
+    /// A command of Slurm; what it prints.
+    fn slurm(&self, command: &str, arguments: &[&str]) -> String {
+        let mut command = Command::new(command);
+        command.args(arguments).env("SLURM_CONF", &self.conf);
+        stdout(&command.output().unwrap())
+    }
+
+    /// Jobs in a state, as `array_place`.
+    fn jobs(&self, state: &str) -> Vec<String> {
+        let text = self.slurm("squeue", &["-h", "-r", "-t", state, "-o", "%F_%K"]);
+        text.lines().map(|line| line.trim().to_owned()).collect()
+    }
+}
+
+impl Drop for Cluster {
+    fn drop(&mut self) {
+        script(&self.scratch, "stop", &[]);
+    }
+}
+
+fn script(scratch: &Scratch, command: &str, further: &[&str]) -> std::process::Output {
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/slurm/cluster.sh");
+    let mut process = Command::new(script);
+    process
+        .arg(command)
+        .arg(scratch.join("slurm"))
+        .args(further);
+    process.output().unwrap()
+}
+
+/// Everything that befalls a sweep on a cluster, and at the end the runs are those of a quiet one.
+#[test]
+fn a_sweep_of_32_runs_survives_cancelled_jobs_a_restarted_controller_and_a_lost_node() {
+    const STEPS: usize = 400;
+    let Some(cluster) = Cluster::start("slurm-chaos") else {
+        return;
+    };
+    hosts::card(&cluster.scratch, 16, STEPS);
+    let log = cluster.scratch.join("driver.log");
+    let driver = || -> Child {
+        let file = std::fs::File::options()
+            .create(true)
+            .append(true)
+            .open(&log);
+        cluster.sweep(&[]).stderr(file.unwrap()).spawn().unwrap()
+    };
+    let mut child = driver();
+    wait_until("two runs are done", || cluster.finished() >= 2);
+    // Some that wait, one that runs.
+    let mut cancelled = cluster.jobs("PD");
+    cancelled.drain(..cancelled.len() - 3);
+    cancelled.extend(cluster.jobs("R").pop());
+    for job in &cancelled {
+        cluster.slurm("scancel", &[job]);
+    }
+    // As preemption does.
+    wait_until("a job runs", || !cluster.jobs("R").is_empty());
+    cluster.slurm("scontrol", &["requeue", &cluster.jobs("R")[0]]);
+    lose_a_node(&cluster);
+    script(&cluster.scratch, "restart", &[]);
+    wait_until("it goes on", || !cluster.jobs("R").is_empty());
+    // The command itself is killed, and finds its jobs again.
+    signal(&child, "KILL");
+    child.wait().unwrap();
+    script(&cluster.scratch, "revive", &["n1"]);
+    let mut child = driver();
+    let said = || std::fs::read_to_string(&log).unwrap();
+    let code = wait_for(&mut child).code();
+    if code == Some(3) {
+        assert!(said().contains(": its job was cancelled"), "{}", said());
+        assert_eq!(wait_for(&mut driver()).code(), Some(0), "{}", said());
+    } else {
+        assert_eq!(code, Some(0), "{}", said());
+    }
+    assert_whole(&cluster.scratch, 32, STEPS);
+    let rerun = ["sweep", "rerun", "out", "--share", "0.1", "--out", "again"];
+    let output = cluster.scratch.run(&rerun);
+    let said = stdout(&output);
+    assert!(
+        said.contains("4 of 4 runs give the same bits"),
+        "{said}{}",
+        stderr(&output)
+    );
+}
+
+/// Kills slurmd of a node at work whose trainer is held up: Slurm takes it for lost and starts the run elsewhere. Then the
+/// orphan goes on writing.
+fn lose_a_node(cluster: &Cluster) {
+    let mut orphans = Vec::new();
+    wait_until("node n1 trains, and ends no job", || {
+        if !cluster.jobs("CG").is_empty() {
+            return false;
+        }
+        orphans = trainers(&cluster.scratch, "SLURMD_NODENAME=n1");
+        !orphans.is_empty()
+    });
+    for orphan in &orphans {
+        hosts::signal_number(*orphan, "STOP");
+    }
+    script(&cluster.scratch, "lose", &["n1"]);
+    wait_until("Slurm gives the node up", || {
+        let state = cluster.slurm("sinfo", &["-h", "-N", "-n", "n1", "-p", "main", "-o", "%t"]);
+        state.starts_with("down")
+    });
+    for orphan in orphans {
+        hosts::signal_number(orphan, "CONT");
+    }
+}
+
+#[test]
+fn a_sweep_on_slurm_is_looked_at_stopped_and_continued_as_anywhere() {
+    const STEPS: usize = 600;
+    let Some(cluster) = Cluster::start("slurm-steer") else {
+        return;
+    };
+    hosts::card(&cluster.scratch, 3, STEPS);
+    let quiet = |mut command: Command| {
+        command
+            .stderr(Stdio::null())
+            .stdout(Stdio::null())
+            .spawn()
+            .unwrap()
+    };
+    let mut child = quiet(cluster.sweep(&["--workers", "1"]));
+    let scratch = &cluster.scratch;
+    let mut status = String::new();
+    wait_until("a run is trained and others wait", || {
+        status = stdout(&scratch.run(&["sweep", "status", "out"]));
+        status.contains(" waits: JobArrayTaskLimit") && status.contains(" on n")
+    });
+    let screen = [
+        "monitor",
+        "out",
+        "--snapshot",
+        "--size",
+        "120x40",
+        "--tab",
+        "runs",
+    ];
+    let screen = stdout(&scratch.run(&screen));
+    assert!(
+        screen.contains("queue") && screen.contains("job "),
+        "{screen}"
+    );
+
+    let skipped = scratch.run(&["sweep", "skip", "out", "post-s3"]);
+    assert!(skipped.status.success(), "{}", stderr(&skipped));
+    let stopped = cluster
+        .workbench(&["sweep", "stop", "out"])
+        .output()
+        .unwrap();
+    assert!(stopped.status.success(), "{}", stderr(&stopped));
+    assert_eq!(wait_for(&mut child).code(), Some(3));
+    assert!(cluster.jobs("PD,R,CG").is_empty(), "no job is left");
+    assert!(!scratch.join("out/control/slurm/queue.json").exists());
+
+    // Jobs whose executor was killed go on, and are stopped without one.
+    let mut child = quiet(cluster.sweep(&[]));
+    wait_until("jobs run", || !cluster.jobs("R").is_empty());
+    signal(&child, "KILL");
+    child.wait().unwrap();
+    let stopped = cluster
+        .workbench(&["sweep", "stop", "out"])
+        .output()
+        .unwrap();
+    assert!(stopped.status.success(), "{}", stderr(&stopped));
+    assert!(
+        stderr(&stopped).contains("which has no executor"),
+        "{}",
+        stderr(&stopped)
+    );
+    assert!(trainers(scratch, "").is_empty(), "no run is trained");
+
+    assert!(
+        scratch
+            .run(&["sweep", "skip", "out", "post-s3", "--undo"])
+            .status
+            .success()
+    );
+    let output = cluster.sweep(&["--pack", "2"]).output().unwrap();
+    assert!(output.status.success(), "{}", stderr(&output));
+    assert_whole(scratch, 6, STEPS);
+}
+
+#[test]
+fn what_slurm_cannot_do_is_one_error_before_anything_is_written() {
+    let Some(cluster) = Cluster::start("slurm-refused") else {
+        return;
+    };
+    hosts::card(&cluster.scratch, 2, 40);
+    let refused = |command: &mut Command, words: &str, code: i32| {
+        let output = command.output().unwrap();
+        let said = stderr(&output);
+        assert_eq!(output.status.code(), Some(code), "{said}");
+        assert!(said.contains(words), "{said}");
+        assert_eq!(said.matches("error: ").count(), 1, "{said}");
+    };
+    let no_partition = "error: Slurm has no partition `mian`; did you mean `main`?; there are: ";
+    refused(
+        &mut cluster.sweep(&["--partition", "mian"]),
+        no_partition,
+        2,
+    );
+    let no_gpu = "error: Slurm refuses such jobs: ";
+    refused(&mut cluster.sweep(&["--gres", "gpu:1"]), no_gpu, 2);
+    let mut no_slurm = cluster.sweep(&[]);
+    refused(
+        no_slurm.env("PATH", "/nonexistent"),
+        "cannot execute `sbatch`",
+        2,
+    );
+    let local = ["sweep", "run", "card.toml", "--out", "out", "--time", "5"];
+    refused(&mut cluster.workbench(&local), "the executor is `local`", 2);
+    assert!(!cluster.scratch.join("out").exists(), "nothing was written");
+}
+
+/// The program, or the texts: both are files that the others have.
+#[test]
+fn a_node_that_lacks_what_the_others_have_gets_no_more_jobs() {
+    let Some(cluster) = Cluster::start("slurm-node") else {
+        return;
+    };
+    let scratch = &cluster.scratch;
+    hosts::card(scratch, 4, 40);
+    // Slurm's own files and the sweep stay in sight.
+    let texts = scratch.join("texts");
+    std::fs::create_dir(&texts).unwrap();
+    for name in ["one.txt", "two.txt"] {
+        std::fs::rename(scratch.join(name), texts.join(name)).unwrap();
+    }
+    let base = std::fs::read_to_string(scratch.join("base.toml")).unwrap();
+    let base = base
+        .replace("/one.txt", "/texts/one.txt")
+        .replace("/two.txt", "/texts/two.txt");
+    scratch.write("base.toml", &base);
+    let text = texts.join("one.txt").display().to_string();
+    script(scratch, "hide", &["n1", &text]);
+    let output = cluster.sweep(&[]).output().unwrap();
+    let said = stderr(&output);
+    let why = format!("note: no more jobs on node n1: node n1 has no `{text}`");
+    assert!(output.status.success() && said.contains(&why), "{said}");
+    assert_whole(scratch, 8, 40);
+
+    script(scratch, "hide", &["n2", &text]);
+    std::fs::rename(scratch.join("out"), scratch.join("before")).unwrap();
+    let output = cluster.sweep(&[]).output().unwrap();
+    let said = stderr(&output);
+    assert_eq!(output.status.code(), Some(4), "{said}");
+    assert!(
+        said.contains("jobs failed on every node (n1, n2)"),
+        "{said}"
+    );
+    let begun = trained_in(&scratch.join("out/runs"));
+    assert_eq!(begun, 0, "no run was begun");
+}
+
+/// Runs of a folder that have begun.
+fn trained_in(folder: &Path) -> usize {
+    let runs = std::fs::read_dir(folder).unwrap();
+    let has_begun = |run: &Path| run.join("metrics-0001.jsonl").exists();
+    runs.filter(|run| has_begun(&run.as_ref().unwrap().path()))
+        .count()
+}
