@@ -40,7 +40,11 @@ fn sweep(name: &str, seeds: usize, steps: usize) -> Option<Scratch> {
 fn executor(scratch: &Scratch, host: &str, shift: &str) -> Child {
     let log = std::fs::File::create(scratch.join(&format!("{host}.log"))).unwrap();
     let mut command = on_host(host, shift, &scratch.workbench(&RUN));
-    command.stderr(log).spawn().unwrap()
+    command
+        .stderr(log)
+        .stdout(std::process::Stdio::null())
+        .spawn()
+        .unwrap()
 }
 
 /// What the executors said.

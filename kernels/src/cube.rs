@@ -35,6 +35,7 @@ pub(crate) mod launches;
 mod layer_norm;
 mod product;
 mod ranges;
+mod rounding;
 mod row;
 mod softmax;
 #[cfg(all(test, feature = "cuda"))]

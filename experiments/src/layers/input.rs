@@ -1,9 +1,8 @@
 //! A batch as tensors.
 
-mod tables;
-
 use super::attention::graph::alibi;
 use super::attention::graph::rope::{Angles, Rope};
+use super::tables::Tables;
 use crate::data::objective::Sample;
 use crate::data::{Batch, Targets};
 use burn::tensor::backend::Backend;
@@ -11,8 +10,6 @@ use burn::tensor::{Bool, Int, Tensor};
 use experiments_config::{Ids, ModelConfig};
 use kernels::{HalfFormat, bus};
 use std::ops::Range;
-
-pub(crate) use tables::{Table, Tables};
 
 /// What the model reads.
 pub(crate) struct Input<B: Backend> {

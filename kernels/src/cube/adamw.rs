@@ -2,9 +2,9 @@
 //! root mean square of its surprise. Sums are summed over pieces as in [`super::ranges`].
 
 use super::ranges::{
-    UNITS, each, elements, first_piece, piece_end, piece_start, pieces, range_of, send, table,
+    each, elements, first_piece, piece_end, piece_start, pieces, range_of, send, table,
 };
-use super::row::{beside, flat, row, sum};
+use super::row::{UNITS, beside, flat, row, sum};
 use crate::slices::AdamW;
 use crate::{AdamWState, AdamWStep, Ranges};
 use burn::tensor::{DType, Shape};

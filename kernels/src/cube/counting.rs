@@ -1,9 +1,8 @@
 //! Rounding at a point of a pass that counts what it loses: counters of all points lie in one array on the device,
 //! which is read once a pass. Integer atomics add in any order to the same sum.
 
-use super::elementwise::{Rounded, rounded};
-use super::ranges::{INFINITY, PIECE, UNITS, larger, magnitude_bits};
-use super::row::{beside, cubes, flat, largest, sum};
+use super::rounding::{INFINITY, Rounded, larger, magnitude_bits, rounded};
+use super::row::{PIECE, UNITS, beside, cubes, flat, largest, sum};
 use crate::range::Place;
 use crate::ranges::COUNT_WIDTH;
 use crate::{HalfFormat, Pass, Rounding};

@@ -3,22 +3,16 @@
 //! launch, in a fixed tree.
 
 use super::counting::{COUNTERS, Point, new_counters, nothing_lost, settle, stored, take};
-use super::row::{beside, cubes, flat, largest, row, sum};
+use super::rounding::{INFINITY, larger, magnitude_bits};
+use super::row::{PIECE, UNITS, beside, cubes, flat, largest, row, sum};
 use crate::{RangeRounding, Ranges, Summary, bus};
 use burn::tensor::{DType, Shape, TensorMetadata};
 use burn_cubecl::CubeRuntime;
 use burn_cubecl::tensor::CubeTensor;
 use cubecl::prelude::*;
 
-/// Elements of a piece, and units that share one.
-pub(crate) const PIECE: usize = 4096;
-pub(crate) const UNITS: u32 = 256;
-
 /// Numbers of a range in the table: where it starts, its first piece, and whether it is chosen.
 const COLUMNS: usize = 3;
-
-/// Bits of infinity, above which a magnitude's bits are those of NaN.
-pub(super) const INFINITY: u32 = 0x7f80_0000;
 
 /// The ranges as kernels read them, with a last entry behind them all; `chosen` is empty or has an entry for each. It is
 /// sent once.
@@ -114,12 +108,6 @@ pub(super) fn piece_end(table: &Array<i32>, range: u32, start: usize) -> usize {
     end
 }
 
-/// A magnitude's bits, in the order of magnitudes, NaN last.
-#[cube]
-pub(super) fn magnitude_bits(x: f32) -> u32 {
-    u32::reinterpret(x) & 0x7fff_ffffu32
-}
-
 /// Bits in the order of values, NaN last.
 #[cube]
 fn ordered_bits(x: f32) -> u32 {
@@ -142,15 +130,6 @@ fn of_ordered_bits(ordered: u32) -> f32 {
         bits = ordered ^ 0xffff_ffffu32;
     }
     f32::reinterpret(bits)
-}
-
-#[cube]
-pub(super) fn larger(a: u32, b: u32) -> u32 {
-    let mut most = a;
-    if b > a {
-        most = b;
-    }
-    most
 }
 
 /// [`Summary`] of every piece.

@@ -1,4 +1,4 @@
-//! What kernels with one cube for each row share.
+//! What kernels with one cube for each row, or for each piece of an array, share.
 
 use burn::tensor::{DType, Shape};
 use burn_cubecl::CubeRuntime;
@@ -12,6 +12,10 @@ const LEAST: usize = 32;
 
 /// Cubes along an axis that every device takes.
 const AXIS: usize = 65_535;
+
+/// Elements of a piece, and units that share one.
+pub(crate) const PIECE: usize = 4096;
+pub(crate) const UNITS: u32 = 256;
 
 /// Units for a row: a power of two, as the reductions need it.
 pub(super) fn units(width: usize) -> u32 {

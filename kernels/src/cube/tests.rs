@@ -3,9 +3,9 @@
 
 use super::attention::{self, Case, backward, forward};
 use super::counting::Point;
-use super::elementwise::{self, Rounded};
 use super::exact::{self, SizesExpand, StridesExpand};
-use super::{adamw, counting, cross_entropy, dropout, layer_norm, ranges, softmax};
+use super::rounding::Rounded;
+use super::{adamw, counting, cross_entropy, dropout, elementwise, layer_norm, ranges, softmax};
 use cubecl::Compiler;
 use cubecl::cuda::CudaRuntime;
 use cubecl::ir::{ElemType, IntKind, StorageType, UIntKind};

@@ -1,7 +1,7 @@
 //! Gradients of a block of queries, and of a block of keys.
 
 use super::super::counting::{nothing_lost, settle, stored};
-use super::super::elementwise::{Rounded, rounded};
+use super::super::rounding::{Rounded, rounded};
 use super::scores::{
     Corner, Heads, block, exists, heads, is_forbidden, kept, pair, scores, softmax,
 };

@@ -1,7 +1,7 @@
 //! What forward and backward pass share: where a cube is, scores, probabilities, and numbers of queries.
 
 use super::super::counting::stored;
-use super::super::ranges::{INFINITY, magnitude_bits};
+use super::super::rounding::{INFINITY, magnitude_bits};
 use super::tile::{Head, PART, PARTS, TILE, any, dots, part, parts};
 use super::{Case, KEPT, LEAST, Sizes};
 use cubecl::prelude::*;

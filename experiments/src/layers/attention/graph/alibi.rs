@@ -1,7 +1,7 @@
 //! What `ALiBi` takes off the scores.
 
 use super::super::slopes;
-use crate::layers::input::{Table, Tables};
+use crate::layers::tables::{Table, Tables};
 use burn::tensor::backend::Backend;
 use burn::tensor::{Int, Tensor};
 

@@ -1,7 +1,7 @@
 //! Rotary position embedding (arXiv 2104.09864) by explicit position ids.
 
 use crate::layers::attention::frequencies;
-use crate::layers::input::{Table, Tables};
+use crate::layers::tables::{Table, Tables};
 use burn::tensor::backend::Backend;
 use burn::tensor::{Int, Tensor};
 use kernels::{HalfFormat, round_slice};
