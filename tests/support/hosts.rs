@@ -20,7 +20,7 @@ pub fn have(programs: &[&str], packages: &str) -> bool {
     let required = std::env::var_os("WORKBENCH_REQUIRE_HOSTS").is_some();
     assert!(all || !required, "not installed: {packages}");
     if !all {
-        println!("skipped: these packages are not installed: {packages}");
+        eprintln!("skipped: these packages are not installed: {packages}");
     }
     all
 }

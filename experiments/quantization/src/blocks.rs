@@ -1,7 +1,7 @@
 //! The blocks of a matrix whose elements share a scale.
 
+use crate::bits::Bits;
 use crate::error::QuantizeError;
-use crate::scheme::Bits;
 
 /// Which elements share a scale.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -20,7 +20,7 @@ pub enum Sharing {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Blocks {
     /// Columns of the matrix.
-    columns: usize,
+    pub(crate) columns: usize,
     /// Rows of a block.
     pub(crate) height: usize,
     /// Columns of a block.

@@ -5,11 +5,10 @@
 //! the upper Cholesky factor U of H⁻¹ (H⁻¹ = Uᵀ U), rounding column i with the error `e = (w[i] − q[i]) / U[i, i]` takes
 //! `e · U[i, j]` from every later column j.
 
+use crate::bits::Bits;
 use crate::blocks::Blocks;
 use crate::error::QuantizeError;
-use crate::quantized::{Quantized, Source};
 use crate::rule::{Rule, Scale};
-use crate::scheme::Bits;
 use half::f16;
 use rayon::prelude::*;
 
@@ -81,17 +80,18 @@ impl Calibration {
     }
 }
 
+/// Codes and scales of a matrix, row by row.
 pub(crate) fn quantize(
-    source: &Source,
+    matrix: &str,
     values: &[f32],
     blocks: Blocks,
     rule: Rule,
     bits: Bits,
     calibration: &Calibration,
-) -> Result<Quantized, QuantizeError> {
-    let [rows, columns] = source.shape;
+) -> Result<(Vec<i8>, Vec<Scale>), QuantizeError> {
+    let columns = blocks.columns;
     let refuse = |problem: &str| QuantizeError::Calibration {
-        matrix: source.name.to_owned(),
+        matrix: matrix.to_owned(),
         problem: problem.to_owned(),
     };
     if calibration.columns != columns {
@@ -104,16 +104,12 @@ pub(crate) fn quantize(
     let factor = calibration
         .factor()
         .ok_or_else(|| refuse("its inputs are all 0, or not finite"))?;
-    let made: Vec<(Vec<i8>, Vec<Scale>)> = (0..rows)
-        .into_par_iter()
-        .map(|row| {
-            let weights = &values[row * columns..(row + 1) * columns];
-            round_row(weights, blocks.width, &factor, |own| rule.fit(own, bits))
-        })
+    let made: Vec<(Vec<i8>, Vec<Scale>)> = values
+        .par_chunks_exact(columns)
+        .map(|row| round_row(row, blocks.width, &factor, |own| rule.fit(own, bits)))
         .collect();
     let (codes, scales): (Vec<_>, Vec<_>) = made.into_iter().unzip();
-    let (codes, scales) = (codes.concat(), scales.concat());
-    Ok(Quantized::new(blocks, bits, codes, scales, values))
+    Ok((codes.concat(), scales.concat()))
 }
 
 /// Codes of a row, and a scale for every `width` of them, which fits what the columns before have left there.

@@ -14,6 +14,7 @@
 //! | [`Quantized`] | codes, scales and zero points, and the matrix that they stand for |
 //! | [`Loss`] | what a matrix lost, and what its weights look like |
 
+mod bits;
 mod blocks;
 mod error;
 mod gptq;
@@ -22,10 +23,11 @@ mod quantized;
 mod rule;
 mod scheme;
 
+pub use bits::Bits;
 pub use blocks::Sharing;
 pub use error::QuantizeError;
 pub use gptq::Calibration;
 pub use loss::{Loss, Shape};
 pub use quantized::{Quantized, Source, quantize};
 pub use rule::Rule;
-pub use scheme::{Bits, Scheme};
+pub use scheme::Scheme;

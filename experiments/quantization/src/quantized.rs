@@ -1,10 +1,11 @@
 //! A quantized matrix: codes, scales, zero points, and what they stand for.
 
+use crate::bits::Bits;
 use crate::blocks::Blocks;
 use crate::error::QuantizeError;
 use crate::gptq::{self, Calibration};
 use crate::rule::Scale;
-use crate::scheme::{Bits, Scheme};
+use crate::scheme::Scheme;
 use half::f16;
 use rayon::prelude::*;
 
@@ -50,7 +51,9 @@ pub fn quantize(source: &Source, scheme: Scheme, bits: Bits) -> Result<Quantized
             problem: format!("{scheme} has to see inputs of the matrix, and there are none"),
         };
         let calibration = source.calibration.ok_or_else(missing)?;
-        return gptq::quantize(source, &values, blocks, scheme.rule, bits, calibration);
+        let made = gptq::quantize(name, &values, blocks, scheme.rule, bits, calibration);
+        let (codes, scales) = made?;
+        return Ok(Quantized::new(blocks, bits, codes, scales, &values));
     }
     let scales: Vec<Scale> = (0..blocks.len())
         .into_par_iter()
@@ -169,7 +172,7 @@ impl Quantized {
     }
 
     fn columns(&self) -> usize {
-        self.blocks.grid[1] * self.blocks.width
+        self.blocks.columns
     }
 
     /// Blocks along the rows, and along the columns: the shape of scales and zero points.

@@ -4,7 +4,7 @@ mod absmax;
 mod clipped;
 mod zero_point;
 
-use crate::scheme::Bits;
+use crate::bits::Bits;
 use half::f16;
 
 /// A rule by name.

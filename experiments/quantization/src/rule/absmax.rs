@@ -1,7 +1,7 @@
 //! Symmetric absmax: scale = absmax / (2^(bits − 1) − 1) (`quantization/layers.py`).
 
 use super::{Scale, largest_magnitude};
-use crate::scheme::Bits;
+use crate::bits::Bits;
 use half::f16;
 
 pub(super) fn fit(values: &[f32], bits: Bits) -> Scale {

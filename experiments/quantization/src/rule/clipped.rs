@@ -1,7 +1,7 @@
 //! Absmax of a narrower range, where the values outside it lose less than all others gain.
 
 use super::{Scale, absmax, largest_magnitude};
-use crate::scheme::Bits;
+use crate::bits::Bits;
 
 /// Factors that are tried, in percent: from the whole range to half of it.
 const PERCENT: std::ops::RangeInclusive<u16> = 50..=100;
