@@ -140,8 +140,8 @@ pub(crate) struct Plan {
     /// Coefficients of the step-time model, as `plan fit` writes them [default: those that are shipped].
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub(crate) fit: Option<PathBuf>,
-    /// Change what is assumed about memory: fragmentation, overhead_bytes, more_overhead_bytes, gradient_copy,
-    /// partition_checkpoints, bucket_elements.
+    /// Change what is assumed about memory: `fragmentation`, `overhead_bytes`, `more_overhead_bytes`, `gradient_copy`,
+    /// `partition_checkpoints`, `bucket_elements`.
     #[arg(long, value_name = "KEY=VALUE")]
     pub(crate) memory: Vec<String>,
     /// Tokens to train on, for example 366e9 [default: those of the configuration's steps].
