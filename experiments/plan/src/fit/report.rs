@@ -1,6 +1,6 @@
 //! Predicted against published, system by system and document by document.
 
-use super::system::{System, Use};
+use super::system::{MemoryOf, System, Use};
 use crate::PlanError;
 use crate::memory::estimate_with;
 use crate::step_time::{Coefficients, Spread};
@@ -57,6 +57,16 @@ impl Prediction {
             .step(system.layout.global_batch, crate::Recompute::None);
         let tflops = |seconds| crate::flops::tflops_per_gpu(flops, seconds, gpus);
         let gib = |bytes: f64| bytes / 1_073_741_824.0;
+        let options = &system.options.memory;
+        // The driver's figure counts context and communicators; the allocator's do not.
+        let [context, more] = match system.memory_of {
+            MemoryOf::Device => [0, 0],
+            MemoryOf::Allocated | MemoryOf::Reserved => {
+                [options.overhead_bytes, options.more_overhead_bytes]
+            }
+        };
+        let least = memory.peak_bytes.saturating_sub(context) as f64;
+        let most = least + memory.reserve_bytes.saturating_sub(more) as f64;
         Ok(Self {
             id: system.id.clone(),
             group: system.group.clone(),
@@ -69,10 +79,7 @@ impl Prediction {
             tflops: system.seconds.map(tflops),
             predicted_tflops: tflops(predicted),
             memory: system.memory.map(gib),
-            predicted_memory: (
-                gib(memory.peak_bytes as f64),
-                gib((memory.peak_bytes + memory.reserve_bytes) as f64),
-            ),
+            predicted_memory: (gib(least), gib(most)),
         })
     }
 
