@@ -243,8 +243,8 @@ impl Errors {
             let _ = writeln!(
                 text,
                 "{},{},{},{},{},{},{},{percent},{},{},{},{}",
-                one.id,
-                one.group,
+                cell(&one.id),
+                cell(&one.group),
                 one.gpu,
                 one.used.name(),
                 if one.is_fitted { "yes" } else { "no" },
@@ -253,10 +253,19 @@ impl Errors {
                 number(one.memory),
                 decimal(least, 1),
                 decimal(most, 1),
-                one.aside,
+                cell(&one.aside),
             );
         }
         text
+    }
+}
+
+/// A cell, in quotes where it holds what separates cells.
+fn cell(text: &str) -> String {
+    if text.contains([',', '"', '\n', '\r']) {
+        format!("\"{}\"", text.replace('"', "\"\""))
+    } else {
+        text.to_owned()
     }
 }
 
