@@ -238,7 +238,7 @@ impl Errors {
                 |value: Option<f64>| value.map_or_else(String::new, |value| significant(value, 4));
             let percent = one
                 .error()
-                .map_or_else(String::new, |error| decimal(100.0 * error, 1));
+                .map_or_else(String::new, |error| format!("{:.1}", 100.0 * error));
             let (least, most) = one.predicted_memory;
             let _ = writeln!(
                 text,
@@ -251,8 +251,8 @@ impl Errors {
                 number(one.seconds),
                 significant(one.predicted, 4),
                 number(one.memory),
-                decimal(least, 1),
-                decimal(most, 1),
+                format_args!("{least:.1}"),
+                format_args!("{most:.1}"),
                 cell(&one.aside),
             );
         }
@@ -272,7 +272,8 @@ fn cell(text: &str) -> String {
 /// A number with so many significant digits.
 fn significant(value: f64, digits: usize) -> String {
     let before = value.abs().max(1e-300).log10().floor() as i64 + 1;
-    decimal(value, usize::try_from(digits as i64 - before).unwrap_or(0))
+    let decimals = usize::try_from(digits as i64 - before).unwrap_or(0);
+    format!("{value:.decimals$}")
 }
 
 /// The value below which a share of them lies.
