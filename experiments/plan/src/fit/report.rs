@@ -1,6 +1,6 @@
 //! Predicted against published, system by system and document by document.
 
-use super::system::{System, Use};
+use super::system::{MemoryOf, System, Use};
 use crate::PlanError;
 use crate::memory::estimate_with;
 use crate::step_time::{Coefficients, Spread};
@@ -57,6 +57,16 @@ impl Prediction {
             .step(system.layout.global_batch, crate::Recompute::None);
         let tflops = |seconds| crate::flops::tflops_per_gpu(flops, seconds, gpus);
         let gib = |bytes: f64| bytes / 1_073_741_824.0;
+        let options = &system.options.memory;
+        // The driver's figure counts context and communicators; the allocator's do not.
+        let [context, more] = match system.memory_of {
+            MemoryOf::Device => [0, 0],
+            MemoryOf::Allocated | MemoryOf::Reserved => {
+                [options.overhead_bytes, options.more_overhead_bytes]
+            }
+        };
+        let least = memory.peak_bytes.saturating_sub(context) as f64;
+        let most = least + memory.reserve_bytes.saturating_sub(more) as f64;
         Ok(Self {
             id: system.id.clone(),
             group: system.group.clone(),
@@ -69,10 +79,7 @@ impl Prediction {
             tflops: system.seconds.map(tflops),
             predicted_tflops: tflops(predicted),
             memory: system.memory.map(gib),
-            predicted_memory: (
-                gib(memory.peak_bytes as f64),
-                gib((memory.peak_bytes + memory.reserve_bytes) as f64),
-            ),
+            predicted_memory: (gib(least), gib(most)),
         })
     }
 
@@ -231,32 +238,42 @@ impl Errors {
                 |value: Option<f64>| value.map_or_else(String::new, |value| significant(value, 4));
             let percent = one
                 .error()
-                .map_or_else(String::new, |error| decimal(100.0 * error, 1));
+                .map_or_else(String::new, |error| format!("{:.1}", 100.0 * error));
             let (least, most) = one.predicted_memory;
             let _ = writeln!(
                 text,
                 "{},{},{},{},{},{},{},{percent},{},{},{},{}",
-                one.id,
-                one.group,
+                cell(&one.id),
+                cell(&one.group),
                 one.gpu,
                 one.used.name(),
                 if one.is_fitted { "yes" } else { "no" },
                 number(one.seconds),
                 significant(one.predicted, 4),
                 number(one.memory),
-                decimal(least, 1),
-                decimal(most, 1),
-                one.aside,
+                format_args!("{least:.1}"),
+                format_args!("{most:.1}"),
+                cell(&one.aside),
             );
         }
         text
     }
 }
 
+/// A cell, in quotes where it holds what separates cells.
+fn cell(text: &str) -> String {
+    if text.contains([',', '"', '\n', '\r']) {
+        format!("\"{}\"", text.replace('"', "\"\""))
+    } else {
+        text.to_owned()
+    }
+}
+
 /// A number with so many significant digits.
 fn significant(value: f64, digits: usize) -> String {
     let before = value.abs().max(1e-300).log10().floor() as i64 + 1;
-    decimal(value, usize::try_from(digits as i64 - before).unwrap_or(0))
+    let decimals = usize::try_from(digits as i64 - before).unwrap_or(0);
+    format!("{value:.decimals$}")
 }
 
 /// The value below which a share of them lies.

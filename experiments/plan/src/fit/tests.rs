@@ -42,6 +42,21 @@ fn what_is_shipped_is_the_fit_of_the_shipped_table() {
     );
 }
 
+/// Reasons hold commas; what is written is read again cell by cell.
+#[test]
+fn the_table_of_errors_keeps_its_columns() {
+    let text = check(&shipped_table(), shipped().unwrap()).unwrap().csv();
+    let rows: Vec<_> = logs::rows::Rows::new(text.as_bytes(), b',').collect();
+    assert!(
+        rows.iter()
+            .all(|row| row.valid && row.cells.len() == rows[0].cells.len())
+    );
+    assert!(
+        rows.iter()
+            .any(|row| row.cells.last().is_some_and(|aside| aside.contains(',')))
+    );
+}
+
 /// The errors on documents that nothing was fitted to: what a plan's interval rests on.
 #[test]
 fn documents_held_out_are_predicted() {
