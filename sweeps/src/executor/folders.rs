@@ -79,7 +79,7 @@ impl LocalExecutor {
                         });
                     }
                     End::Stopped | End::Taken | End::Killed(_) | End::Failed(_) => {
-                        ended(index, Err(why()))
+                        ended(index, Err(why()));
                     }
                 }
             }

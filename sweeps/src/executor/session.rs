@@ -58,11 +58,10 @@ pub(super) enum Found {
 impl Found {
     pub(super) fn of(run: &RunState, executor: &LocalExecutor, sweep: &Sweep) -> Self {
         match run.state {
-            State::Pending | State::Interrupted => Self::ToDo,
             State::Running => Self::Elsewhere,
             State::Stopped if is_held(&sweep.run_dir(&run.id)) => Self::Elsewhere,
             State::Stopped if sweep.is_set_down(&run.id) => Self::Over,
-            State::Stopped => Self::ToDo,
+            State::Pending | State::Interrupted | State::Stopped => Self::ToDo,
             State::Failed if executor.retry_failed || has_damaged_summary(sweep, run) => Self::ToDo,
             State::Failed | State::Finished | State::Skipped => Self::Over,
         }

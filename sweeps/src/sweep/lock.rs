@@ -95,9 +95,10 @@ impl Sweep {
     pub(super) fn lock_shared(&self) -> Result<ExecutorLock, SweepError> {
         let (path, file) = self.open_lock()?;
         let locked = try_lock(|| file.try_lock_shared());
-        match locked.map_err(|source| SweepError::Write { path, source })? {
-            true => Ok(ExecutorLock { file }),
-            false => Err(self.busy(&file)),
+        if locked.map_err(|source| SweepError::Write { path, source })? {
+            Ok(ExecutorLock { file })
+        } else {
+            Err(self.busy(&file))
         }
     }
 
