@@ -106,9 +106,12 @@ fn made_up() -> Scratch {
         "experiments/cards",
         "experiments/results",
         "experiments/labels",
+        "experiments/plan/data",
     ] {
         copy(&root().join(folder), &scratch.join(folder));
     }
+    let table = root().join("experiments/plan/data/systems.csv");
+    fs::copy(&table, scratch.join("mine.csv")).unwrap();
     let log = root().join("logs/tests/data/megatron.log");
     for job in ["job-1.log", "job-2.log"] {
         fs::copy(&log, scratch.join(job)).unwrap();

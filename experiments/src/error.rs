@@ -42,12 +42,23 @@ pub enum TrainError {
         /// What is wrong and what was expected.
         problem: String,
     },
+    /// A file of quantized weights cannot be used.
+    #[error("`{}` {problem}", path.display())]
+    Quantized {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong and what was expected.
+        problem: String,
+    },
+    /// A matrix cannot be quantized.
+    #[error(transparent)]
+    Quantize(#[from] experiments_quantization::QuantizeError),
     /// Weights of another program could not be read or written.
     #[error(transparent)]
     Interchange(#[from] crate::files::interchange::InterchangeError),
     /// A slice of the full model cannot be computed.
     #[error("{problem}")]
-    Slice {
+    LayerStudy {
         /// What is wrong and what was expected.
         problem: String,
     },
@@ -107,6 +118,11 @@ pub enum TrainError {
         /// What is missing and what to do.
         problem: String,
     },
+    /// The device failed in mid-run.
+    #[error(
+        "the device failed; what was recorded and the last checkpoint are there, and the same command continues from it, on another device with `--set runtime.device=cpu`"
+    )]
+    DeviceFailed(#[from] logs::MachineFailure),
     /// The model does not fit into memory.
     #[error(
         "the configuration has {parameters} parameters and needs about {needed} GB, {available} GB are free; it can be counted (`workbench config`) but not trained here"

@@ -30,5 +30,6 @@ pub(crate) mod network;
 mod norm;
 pub(crate) mod residual;
 pub(crate) mod rows;
+pub(crate) mod tables;
 pub(crate) mod tap;
 pub(crate) mod weights;

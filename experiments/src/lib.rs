@@ -22,7 +22,7 @@
 //! | [`pass`] | forward and backward over one micro-batch, of one run or of several packed together |
 //! | [`files`] | checkpoints, weights for other programs, the parity file |
 //! | [`trainer`] | the run and its steps: cadence, policy, signals, alarms; a step taken again and explained; runs that probe instead |
-//! | [`studies`] | what leaves no run: bench, a layer at full size, the initialisation audit |
+//! | [`studies`] | what leaves no run: bench, a layer at full size, the initialisation audit, quantized weights |
 //!
 //! A room imports only from rooms above it in this table, and from `backend` (the device), `random` and
 //! `error`.
@@ -33,6 +33,7 @@ mod backend;
 mod data;
 mod error;
 mod files;
+mod later;
 mod layers;
 mod numerics;
 mod optimizer;
@@ -43,7 +44,7 @@ mod state;
 mod studies;
 mod trainer;
 
-pub use backend::{Device, Listed, Listing, devices, features};
+pub use backend::{Device, Listed, Listing, devices, features, unless_a_device_fails};
 pub use data::entropy::{UnigramLoss, unigram_loss};
 pub use error::TrainError;
 pub use files::interchange::{InterchangeError, SatDtype};
@@ -52,8 +53,12 @@ pub use files::weights::{check_weights, export_weights, import_weights};
 pub use kernels::{Abilities, Gpu};
 pub use studies::bench;
 pub use studies::inspect::{Audit, inspect_config, inspect_run};
-pub use studies::slice::{
-    Addition, Pass, Slice, SliceReport, TensorStats, residual_rms, slice, slice_bytes,
+pub use studies::layer_study::{
+    Addition, LayerStudy, LayerStudyReport, Pass, TensorStats, layer_study, layer_study_bytes,
+    residual_rms,
+};
+pub use studies::quantize::{
+    Quality, QuantizeRequest, QuantizedMatrix, QuantizedStep, Which, quantize_run,
 };
 pub use trainer::explain;
 pub use trainer::{

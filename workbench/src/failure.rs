@@ -166,10 +166,13 @@ impl From<TrainError> for Failure {
             | TrainError::Weights { .. }
             | TrainError::Fork { .. }
             | TrainError::Parity { .. }
-            | TrainError::Slice { .. }
+            | TrainError::LayerStudy { .. }
+            | TrainError::Quantize(_)
+            | TrainError::Quantized { .. }
             | TrainError::Interchange(_)
             | TrainError::EmptyConfiguration { .. }
             | TrainError::Changed { .. } => Self::new(error, exit::BAD_INPUT),
+            TrainError::DeviceFailed(_) => Self::new(error, exit::MACHINE),
             TrainError::BrokeOff => Self::new(error, exit::FAILED),
         }
     }

@@ -1,7 +1,7 @@
 //! The set of legal keys, derived from one fully written configuration.
 
 use crate::{
-    AlarmConfig, Complaint, Config, InitConfig, Inject, InjectKind, Intervention, Policy,
+    AlarmConfig, Complaint, Config, InitConfig, Inject, InjectKind, Intervention, PlanOnly, Policy,
     PolicyKind, ProbeKind, ScaleFall, ScheduleEntry, ScheduledKey, Source, Substitute,
     SubstituteKind, TaskSource, Unit, Withhold,
 };
@@ -19,6 +19,7 @@ pub(crate) fn full() -> Table {
         weights: Some(PathBuf::new()),
         weights_blake3: Some(String::new()),
     };
+    config.model.plan_only = PlanOnly::full();
     config.eval.last_word = 1;
     config.record.noise_interval = 1;
     config.precision.fp32_head = true;
@@ -30,6 +31,13 @@ pub(crate) fn full() -> Table {
     config.alarm = AlarmConfig::full();
     config.recovery.policy = vec![Policy::new(PolicyKind::Skip)];
     config.probe.kind = ProbeKind::UpdateLaw;
+    config.optimizer.embedding_lr_scale = 0.0;
+    fill_lists(&mut config);
+    Table::try_from(&config).expect("a Config is representable in TOML")
+}
+
+/// One entry of every list, with every optional key.
+fn fill_lists(config: &mut Config) {
     config.data.sources = vec![Source {
         name: Some(String::new()),
         path: Some(PathBuf::new()),
@@ -68,7 +76,6 @@ pub(crate) fn full() -> Table {
         element: Some(0),
         factor: Some(0.0),
     }];
-    config.optimizer.embedding_lr_scale = 0.0;
     config.substitute = vec![Substitute {
         kind: SubstituteKind::Other,
         step: 0,
@@ -79,7 +86,6 @@ pub(crate) fn full() -> Table {
         step: 0,
         steps: 0,
     }];
-    Table::try_from(&config).expect("a Config is representable in TOML")
 }
 
 /// Every dotted key with a value, in file order, for example `model.layers`.

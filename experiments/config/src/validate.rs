@@ -1,7 +1,7 @@
 //! Range checks: each section has its own, in `bounds`. Every complaint is collected, so that one run of the
 //! program shows them all.
 
-use crate::{Complaint, Config};
+use crate::{Complaint, Config, ConfigError};
 use words::number;
 
 /// Collects complaints; each check names its key and what was expected.
@@ -65,6 +65,21 @@ impl Checks {
 const MOST_STEPS: u64 = 1_000_000_000;
 
 impl Config {
+    /// Refuses what no run of this program can train, by its key.
+    pub fn check_trainable(&self) -> Result<(), ConfigError> {
+        let Some(key) = self.model.plan_only.first_key() else {
+            return Ok(());
+        };
+        Err(ConfigError::Invalid {
+            origin: "the configuration".to_owned(),
+            complaints: vec![Complaint {
+                key: key.to_owned(),
+                message: "cannot be trained by this program yet; only `plan`, `preflight` and `export --to` know it".to_owned(),
+                hint: Some("leave it out to train the model without".to_owned()),
+            }],
+        })
+    }
+
     /// Everything that is out of range.
     pub(crate) fn complaints(&self) -> Vec<Complaint> {
         let mut complaints = self.value_complaints();
@@ -112,9 +127,30 @@ mod tests {
 
     /// Every complaint must name its key; users read nothing else.
     fn complaint(set: &str) -> String {
-        load_preset("t0", &[set.parse().unwrap()])
+        complaint_of("t0", set)
+    }
+
+    fn complaint_of(preset: &str, set: &str) -> String {
+        load_preset(preset, &[set.parse().unwrap()])
             .unwrap_err()
             .to_string()
+    }
+
+    /// A run must not train another model than the one that was asked for.
+    #[test]
+    fn what_only_plans_know_is_refused_by_its_key() {
+        let error = load_preset("llama-3-405b", &[])
+            .unwrap()
+            .check_trainable()
+            .unwrap_err()
+            .to_string();
+        assert!(error.contains("`model.plan_only.kv_heads`"), "{error}");
+        load_preset("gpt-3-175b", &[])
+            .unwrap()
+            .check_trainable()
+            .unwrap();
+        let odd = complaint_of("llama-3-405b", "model.plan_only.kv_heads=7");
+        assert!(odd.contains("nearest that fits: 8"), "{odd}");
     }
 
     #[test]

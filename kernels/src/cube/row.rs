@@ -1,4 +1,4 @@
-//! What kernels with one cube for each row share.
+//! What kernels with one cube for each row, or for each piece of an array, share.
 
 use burn::tensor::{DType, Shape};
 use burn_cubecl::CubeRuntime;
@@ -12,6 +12,10 @@ const LEAST: usize = 32;
 
 /// Cubes along an axis that every device takes.
 const AXIS: usize = 65_535;
+
+/// Elements of a piece, and units that share one.
+pub(crate) const PIECE: usize = 4096;
+pub(crate) const UNITS: u32 = 256;
 
 /// Units for a row: a power of two, as the reductions need it.
 pub(super) fn units(width: usize) -> u32 {
@@ -49,43 +53,36 @@ pub(super) fn flat<R: CubeRuntime>(x: &CubeTensor<R>) -> ArrayArg<R> {
 
 /// Sum over the units of a cube, in a fixed tree, known to all of them.
 #[cube]
-pub(super) fn sum(value: f32, #[comptime] units: u32) -> f32 {
-    let mut shared = SharedMemory::<f32>::new(units as usize);
-    shared[UNIT_POS as usize] = value;
-    sync_cube();
-    let mut half = CUBE_DIM / 2;
-    while half > 0 {
-        if UNIT_POS < half {
-            let other = shared[(UNIT_POS + half) as usize];
-            shared[UNIT_POS as usize] += other;
-        }
-        sync_cube();
-        half /= 2;
-    }
-    let total = shared[0];
-    // The next reduction may be given the same memory.
-    sync_cube();
-    total
+pub(super) fn sum<N: Numeric>(value: N, #[comptime] units: u32) -> N {
+    reduced::<N>(value, units, true)
 }
 
 /// Largest value over the units of a cube, known to all of them.
 #[cube]
-pub(super) fn largest(value: f32, #[comptime] units: u32) -> f32 {
-    let mut shared = SharedMemory::<f32>::new(units as usize);
+pub(super) fn largest<N: Numeric>(value: N, #[comptime] units: u32) -> N {
+    reduced::<N>(value, units, false)
+}
+
+#[cube]
+fn reduced<N: Numeric>(value: N, #[comptime] units: u32, #[comptime] adds: bool) -> N {
+    let mut shared = SharedMemory::<N>::new(units as usize);
     shared[UNIT_POS as usize] = value;
     sync_cube();
     let mut half = CUBE_DIM / 2;
     while half > 0 {
         if UNIT_POS < half {
             let other = shared[(UNIT_POS + half) as usize];
-            if other > shared[UNIT_POS as usize] {
+            if comptime!(adds) {
+                shared[UNIT_POS as usize] += other;
+            } else if other > shared[UNIT_POS as usize] {
                 shared[UNIT_POS as usize] = other;
             }
         }
         sync_cube();
         half /= 2;
     }
-    let most = shared[0];
+    let all = shared[0];
+    // The next reduction may be given the same memory.
     sync_cube();
-    most
+    all
 }

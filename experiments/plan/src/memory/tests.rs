@@ -1,7 +1,7 @@
 use super::*;
 use crate::hardware::gpu;
 use crate::published::published_layout as published;
-use crate::{Recompute, Schedule};
+use crate::{Recompute, Schedule, Sharding};
 use experiments_config::{Override, load_preset};
 
 const GIB: f64 = 1_073_741_824.0;
@@ -55,28 +55,24 @@ fn a_gpt_layer_keeps_what_the_paper_says() {
     let config = glm(&sets);
     let (s, h, a) = (2048.0, 12_288.0, 96.0);
     for t in [1_u64, 4, 8] {
-        let layout = Layout {
-            tensor_parallel: t,
-            ..published()
-        };
-        let sum = |options: &MemoryOptions, core| -> f64 {
-            let tensors = layer_tensors(&config, &layout, options);
+        let sum = |sequence_parallel, core| -> f64 {
+            let layout = Layout {
+                tensor_parallel: t,
+                sequence_parallel,
+                ..published()
+            };
+            let tensors = layer_tensors(&config, &layout);
             let kept = tensors.iter().filter(|tensor| core || !tensor.core);
             kept.map(|tensor| tensor.bytes).sum()
         };
         let ranks = t as f64;
-        let plain = MemoryOptions::default();
         near(
-            sum(&plain, true),
+            sum(false, true),
             s * h * (10.0 + 24.0 / ranks + 5.0 * a * s / (h * ranks)),
             1e-12,
         );
-        near(sum(&plain, false), s * h * (10.0 + 24.0 / ranks), 1e-12);
-        let divided = MemoryOptions {
-            sequence_parallel: true,
-            ..plain
-        };
-        near(sum(&divided, false), s * h * 34.0 / ranks, 1e-12);
+        near(sum(false, false), s * h * (10.0 + 24.0 / ranks), 1e-12);
+        near(sum(true, false), s * h * 34.0 / ranks, 1e-12);
     }
 }
 
@@ -88,7 +84,7 @@ fn a_gated_feed_forward_keeps_four_inner_tensors() {
         tensor_parallel: 1,
         ..published()
     };
-    let tensors = layer_tensors(&config, &layout, &MemoryOptions::default());
+    let tensors = layer_tensors(&config, &layout);
     let wide: f64 = tensors.iter().filter(|t| !t.core).map(|t| t.bytes).sum();
     // Norms 2, QKV input 1, q k v 3, attention output 1, feed-forward input 1 = 8 streams; 4 inner.
     near(
@@ -141,4 +137,57 @@ fn absurd_sizes_are_refused() {
     config.model.seq_len = 1 << 40;
     let error = estimate(&config, &published(), gpu("h200").unwrap()).unwrap_err();
     assert!(error.to_string().contains("exbibyte"), "{error}");
+}
+
+/// What replicas divide lies on each of them once less often; HSDP divides within a machine.
+#[test]
+fn sharding_divides_what_its_name_says() {
+    let stage = |sharding| {
+        let layout = Layout {
+            tensor_parallel: 8,
+            pipeline_parallel: 1,
+            data_parallel: 96,
+            sharding,
+            ..published()
+        };
+        estimate(&glm(&[]), &layout, gpu("h200").unwrap())
+            .unwrap()
+            .stages[0]
+            .clone()
+    };
+    let whole = stage(Sharding::None);
+    let [one, two, three, machine] = [
+        Sharding::Zero1,
+        Sharding::Zero2,
+        Sharding::Fsdp,
+        Sharding::Hsdp,
+    ]
+    .map(stage);
+    near(whole.optimizer as f64 / 96.0, one.optimizer as f64, 1e-6);
+    assert_eq!(
+        (one.gradients, one.weights),
+        (whole.gradients, whole.weights)
+    );
+    near(whole.gradients as f64 / 96.0, two.gradients as f64, 1e-6);
+    assert_eq!(two.weights, whole.weights);
+    near(whole.weights as f64 / 96.0, three.weights as f64, 1e-6);
+    near(whole.weights as f64 / 8.0, machine.weights as f64, 1e-6);
+}
+
+/// Without scores the attention core keeps next to nothing, and nothing of it grows with the square.
+#[test]
+fn flash_attention_keeps_no_scores() {
+    let core = |flash_attention| -> f64 {
+        let layout = Layout {
+            flash_attention,
+            ..published()
+        };
+        let tensors = layer_tensors(&glm(&[]), &layout);
+        tensors
+            .iter()
+            .filter(|tensor| tensor.core)
+            .map(|tensor| tensor.bytes)
+            .sum()
+    };
+    assert!(core(true) < core(false) / 1000.0);
 }

@@ -128,8 +128,8 @@ impl Explanation {
     #[must_use]
     pub fn text(&self) -> String {
         let mut text = format!(
-            "{}; {} GiB\n  rank {} of {} by seconds per step ({} s); rank {} of {} among those with {} \
-             recomputation under {}\n",
+            "{}; {} GiB\n  rank {} of {} by seconds per step ({} s)\n  rank {} of {} among those with {} recomputation \
+             under {}\n",
             self.layout.text(),
             gib(self.peak_bytes),
             thousands(self.rank as u64),
