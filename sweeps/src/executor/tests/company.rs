@@ -96,7 +96,7 @@ fn a_job_trains_its_own_runs_and_leaves_alone_what_somebody_trains() {
     let tally = bench
         .executor("finish")
         .run_job(&bench.sweep, number, 1, &stop, &mut |progress| {
-            news.push(progress)
+            news.push(progress);
         })
         .unwrap();
     assert_eq!((tally.finished, tally.unfinished), (1, 1), "{tally:?}");
