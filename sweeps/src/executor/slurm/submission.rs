@@ -46,7 +46,7 @@ impl Sweep {
     ) -> Result<u32, SweepError> {
         crate::sweep::make_folder(&self.dir().join("control"))?;
         crate::sweep::make_folder(&self.slurm_folder())?;
-        let number = (1..=u32::MAX)
+        let number = (1..u32::MAX)
             .find(|number| !self.submission_path(*number).exists())
             .unwrap_or(u32::MAX);
         logs::write_json_atomic(&self.submission_path(number), submission)?;

@@ -71,11 +71,12 @@ fn executors_that_share_a_sweep_see_each_other_and_keep_others_out() {
 fn a_run_that_one_of_several_stopped_on_request_is_left_by_the_others() {
     let bench = Bench::new();
     let id = bench.sweep.runs()[0].id.clone();
-    let _other = bench.sweep.join().unwrap();
+    let other = bench.sweep.join().unwrap();
     bench.sweep.request(&id, Request::Stop).unwrap();
     bench.sweep.set_down(&id).unwrap();
     let (tally, _) = run_shared(&bench, "finish");
     assert_eq!((tally.finished, tally.pending), (7, 1), "{tally:?}");
+    drop(other);
     // The next to have the sweep to himself continues it.
     let (tally, _) = bench.run(&bench.executor("finish"));
     assert!(tally.is_complete(), "{tally:?}");
@@ -95,7 +96,7 @@ fn a_job_trains_its_own_runs_and_leaves_alone_what_somebody_trains() {
     let tally = bench
         .executor("finish")
         .run_job(&bench.sweep, number, 1, &stop, &mut |progress| {
-            news.push(progress)
+            news.push(progress);
         })
         .unwrap();
     assert_eq!((tally.finished, tally.unfinished), (1, 1), "{tally:?}");
