@@ -118,6 +118,22 @@ impl Readings {
         }
     }
 
+    /// As another rank is told them: of every signal how many values, and those.
+    pub(crate) fn numbers(&self) -> Vec<f64> {
+        let signals = self.0.iter();
+        let told = signals
+            .flat_map(|values| std::iter::once(values.len() as f64).chain(values.iter().copied()));
+        told.collect()
+    }
+
+    /// From [`Self::numbers`].
+    pub(crate) fn told(mut numbers: impl Iterator<Item = f64>) -> Self {
+        Self(std::array::from_fn(|_| {
+            let len = numbers.next().unwrap_or_default() as usize;
+            numbers.by_ref().take(len).collect()
+        }))
+    }
+
     /// Every signal with its values in layer order.
     pub(crate) fn layers(&self) -> impl Iterator<Item = (PerLayer, &[f64])> {
         let signals = SIGNALS.iter().map(|row| row.0);

@@ -359,6 +359,27 @@ impl Precision {
         }
     }
 
+    fn sites(&self) -> impl Iterator<Item = &Arc<RangeSite>> {
+        let points = self.outside.iter().chain(self.layers.iter().flatten());
+        points.filter_map(|point| point.site.as_ref())
+    }
+
+    /// Reads and resets all counters, as another rank is told them.
+    pub(crate) fn take_counts(&self) -> Vec<RangeCount> {
+        let totals = self.sites().map(|site| site.take());
+        totals
+            .flat_map(|totals| [totals.forward, totals.backward])
+            .collect()
+    }
+
+    /// Takes in what [`Self::take_counts`] was on some rank.
+    pub(crate) fn add_counts(&self, counts: &[RangeCount]) {
+        for (site, counts) in self.sites().zip(counts.chunks_exact(2)) {
+            site.add(Pass::Forward, counts[0]);
+            site.add(Pass::Backward, counts[1]);
+        }
+    }
+
     /// Reads and resets all counters.
     pub(crate) fn take_report(&self) -> RangeReport {
         let mut report = RangeReport {

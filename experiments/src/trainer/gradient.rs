@@ -8,7 +8,9 @@ use crate::layers::gradients::{Gradients, Paths};
 use crate::layers::tap::Readings;
 use crate::numerics::dropout::Dropout;
 use crate::parameters::Parameters;
+use crate::pass::replica::Replica;
 use crate::pass::{Note, Setting, TrainPass};
+use crate::ranks::Division;
 use crate::state::Trained;
 use crate::trainer::signals::GradientNorms;
 use experiments_config::{Format, Position};
@@ -69,6 +71,13 @@ impl Accumulated {
     }
 }
 
+/// What this rank passes of a step; everything where it is alone.
+fn division(setting: &Setting) -> Division {
+    let ranks = setting.engine.replica().map(Replica::ranks);
+    let [count, rank] = ranks.map_or([1, 0], |ranks| [ranks.count(), ranks.rank()]);
+    Division::new(setting.config.batch.gradient_accumulation, count, rank)
+}
+
 /// Forward and backward over all micro-batches, gradients summed in the configured format. `fetch`
 /// gives the micro-batch at a position in the data.
 pub(crate) fn accumulate(
@@ -79,33 +88,47 @@ pub(crate) fn accumulate(
     mut parity: Option<&mut ParityFile>,
 ) -> Accumulated {
     let config = setting.config;
-    let micro_batches = config.batch.gradient_accumulation as u64;
+    let replica = setting.engine.replica();
+    let division = division(setting);
+    let size = config.batch.micro_batch as u64;
     let in_half = config.precision.grad_accumulation != Format::Fp32;
     let note = Note {
         probe: with_layers,
         capture: parity.is_some(),
     };
-    let scale = trained.state.scaler.scale / micro_batches as f64;
+    let passes = config.batch.gradient_accumulation * division.parts;
+    let scale = trained.state.scaler.scale / passes as f64;
     let mut sum: Option<Accumulated> = None;
-    for micro in 0..micro_batches {
-        let batch = fetch(trained.state.position);
-        let dropout = Dropout::of_micro_batch(config.seed, trained.state.step, micro);
+    for round in 0..division.rounds {
+        let (micro, part) = division.unit(round);
+        let mut batch = fetch(Position(trained.state.position.0 + micro * size));
+        let mut dropout = Dropout::of_micro_batch(config.seed, trained.state.step, micro);
+        if division.parts > 1 {
+            batch = batch.part(part, division.parts);
+            dropout = dropout.of_sequence(part, division.parts);
+        }
         let run = setting.run(&trained.parameters, &batch);
         let mut pass = setting.engine.train(run, scale, dropout, note);
-        trained.state.position += config.batch.micro_batch as u64;
         if let Some(parity) = &mut parity {
             parity.micro_batch(&batch, pass.tap.kept.take());
         }
-        match &mut sum {
-            None => sum = Some(pass.into()),
-            Some(sum) => {
-                sum.add(&pass, setting.engine.arithmetic());
-                if in_half {
-                    sum.round(&trained.parameters, setting);
+        let passes = match replica {
+            Some(replica) => replica.exchange(pass),
+            None => vec![pass],
+        };
+        for pass in passes {
+            match &mut sum {
+                None => sum = Some(pass.into()),
+                Some(sum) => {
+                    sum.add(&pass, setting.engine.arithmetic());
+                    if in_half {
+                        sum.round(&trained.parameters, setting);
+                    }
                 }
             }
         }
     }
+    trained.state.position += config.batch.gradient_accumulation as u64 * size;
     // `batch.gradient_accumulation` is checked to be at least 1.
     sum.expect("at least one micro-batch")
 }

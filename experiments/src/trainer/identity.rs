@@ -182,7 +182,7 @@ pub(super) fn manifest(
 }
 
 /// Hash of the weights that training starts from, where they come from a file.
-fn weights_hash(config: &Config) -> Result<Option<String>, TrainError> {
+pub(super) fn weights_hash(config: &Config) -> Result<Option<String>, TrainError> {
     let hash = |path: &PathBuf| {
         let bytes = std::fs::read(path).map_err(|error| TrainError::Weights {
             path: path.clone(),

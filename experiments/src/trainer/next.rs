@@ -165,6 +165,9 @@ pub(crate) fn take(
         scale,
         keep,
     );
+    if let Some(replica) = setting.engine.replica() {
+        replica.join_counts(setting.precision);
+    }
     let mut range = setting.precision.take_report();
     range.add_gradients(trained.parameters.table(), &sum.lost);
     norms.note_overflow(f64::from(range.largest_gradient) / scale);

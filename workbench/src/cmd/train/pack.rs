@@ -24,6 +24,11 @@ pub(super) fn run(arguments: &Train, cache: &Cache) -> Result<ExitCode, Failure>
             "several runs continue with their own `run.toml`, without --set and --out",
         ));
     }
+    if arguments.data_parallel.is_some() {
+        return Err(Failure::usage(
+            "--data-parallel trains one run; several runs train side by side without it",
+        ));
+    }
     let directories = arguments.what.clone();
     refuse_twins(&directories)?;
     let mut worst = Worst::default();
