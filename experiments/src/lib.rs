@@ -53,7 +53,7 @@ pub use files::interchange::{InterchangeError, SatDtype};
 pub use files::parity::PARITY_FORMAT;
 pub use files::weights::{check_weights, export_weights, import_weights};
 pub use kernels::{Abilities, Gpu};
-pub use ranks::Ranks;
+pub use ranks::{Degrees, Ranks};
 pub use studies::bench;
 pub use studies::inspect::{Audit, inspect_config, inspect_run};
 pub use studies::slice::{

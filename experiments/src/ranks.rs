@@ -7,11 +7,13 @@
 
 mod account;
 mod division;
+mod pipeline;
 mod shares;
 mod spread;
 
 pub(crate) use account::{Account, Sent, Slow};
 pub(crate) use division::{Division, check_division};
+pub(crate) use pipeline::{Pipeline, Turn};
 pub(crate) use shares::Shares;
 pub(crate) use spread::Spread;
 
@@ -23,6 +25,7 @@ use std::ops::Range;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 /// What rank 0 tells the others to do with it.
 #[derive(Debug, Serialize, Deserialize)]
@@ -46,11 +49,40 @@ pub(crate) enum Moment {
     Second,
 }
 
-/// This process or thread among the ranks.
+/// How ranks divide the work.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Degrees {
+    /// Stages, each with some of the layers.
+    pub pipeline: usize,
+    /// Ranks of a stage, each with some of a step's sequences.
+    pub data: usize,
+}
+
+impl Degrees {
+    /// Ranks that it takes.
+    #[must_use]
+    pub fn ranks(self) -> usize {
+        self.pipeline.saturating_mul(self.data)
+    }
+}
+
+impl std::fmt::Display for Degrees {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { pipeline, data } = self;
+        write!(out, "--pipeline-parallel {pipeline} --data-parallel {data}")
+    }
+}
+
+/// This process or thread among the ranks. They are numbered as `DeepSpeed` and Megatron do: those of the first stage first.
 pub struct Ranks {
+    degrees: Degrees,
     group: Group,
+    /// The ranks of its stage.
+    stage: Group,
     /// For what is no part of training itself: numbers for the record.
     signals: Group,
+    /// The same for the ranks of its stage alone.
+    tied: Group,
     /// Threads of this rank, where the process has several ranks.
     pool: Option<rayon::ThreadPool>,
     /// Whether the others have the weights of the step.
@@ -81,9 +113,20 @@ pub(crate) fn caught<T>(work: impl FnOnce() -> Result<T, TrainError>) -> Result<
 
 impl Ranks {
     /// All ranks of a job. `threads` are this rank's own; absent where it has those of the process.
-    pub fn new(engine: Arc<dyn Engine>, threads: Option<usize>) -> Result<Self, TrainError> {
+    pub fn new(
+        engine: Arc<dyn Engine>,
+        degrees: Degrees,
+        threads: Option<usize>,
+    ) -> Result<Self, TrainError> {
         let group = Group::all(engine);
+        if group.size() != degrees.ranks() {
+            let (needed, found) = (degrees.ranks(), group.size());
+            let problem = format!("{degrees} needs {needed} ranks, there are {found}");
+            return Err(CollectiveError::Start { problem }.into());
+        }
+        let stage = group.split((group.rank() / degrees.data) as u32)?;
         let signals = group.split(0)?;
+        let tied = stage.split(0)?;
         let pool = |threads| rayon::ThreadPoolBuilder::new().num_threads(threads).build();
         let pool = threads
             .map(pool)
@@ -92,8 +135,11 @@ impl Ranks {
                 problem: format!("the threads of a rank could not be started: {error}"),
             })?;
         Ok(Self {
+            degrees,
             group,
+            stage,
             signals,
+            tied,
             pool,
             have_begun: AtomicBool::new(false),
             account: Mutex::default(),
@@ -102,9 +148,11 @@ impl Ranks {
 
     /// The processes of an MPI job, of which this is one; and what ends MPI when all is done.
     #[cfg(feature = "mpi")]
-    pub fn of_mpi() -> Result<(Self, experiments_collective::mpi::Session), TrainError> {
+    pub fn of_mpi(
+        degrees: Degrees,
+    ) -> Result<(Self, experiments_collective::mpi::Session), TrainError> {
         let (engine, session) = experiments_collective::mpi::Mpi::start()?;
-        Ok((Self::new(Arc::new(engine), None)?, session))
+        Ok((Self::new(Arc::new(engine), degrees, None)?, session))
     }
 
     /// Number of this one, from 0.
@@ -119,6 +167,26 @@ impl Ranks {
         self.group.size()
     }
 
+    /// How they divide the work.
+    #[must_use]
+    pub fn degrees(&self) -> Degrees {
+        self.degrees
+    }
+
+    /// The stage of this one, and its place in it.
+    pub(crate) fn place(&self) -> [usize; 2] {
+        [
+            self.rank() / self.degrees.data,
+            self.rank() % self.degrees.data,
+        ]
+    }
+
+    /// The ranks of a stage.
+    pub(crate) fn of_stage(&self, stage: usize) -> Range<usize> {
+        let data = self.degrees.data;
+        stage * data..(stage + 1) * data
+    }
+
     /// Name of what carries their messages.
     #[must_use]
     pub fn engine(&self) -> &'static str {
@@ -127,19 +195,28 @@ impl Ranks {
 
     /// Bytes that this rank has sent for training itself, without numbers for the record.
     fn sent(&self, operation: Operation) -> u64 {
-        self.group.counts().of(operation).bytes
+        let groups = [&self.group, &self.stage];
+        groups
+            .map(|group| group.counts().of(operation).bytes)
+            .iter()
+            .sum()
     }
 
     /// Seconds for which this rank has waited for others in operations of a step.
     fn waited(&self) -> f64 {
-        [Operation::ReduceScatter, Operation::AllGather]
-            .map(|operation| {
-                let of = |group: &Group| group.counts().of(operation).waited;
-                of(&self.group) + of(&self.signals)
-            })
-            .iter()
-            .sum::<std::time::Duration>()
-            .as_secs_f64()
+        let of_steps = [
+            Operation::ReduceScatter,
+            Operation::AllGather,
+            Operation::Send,
+        ];
+        let of = |group: &Group| -> Duration {
+            of_steps
+                .map(|operation| group.counts().of(operation).waited)
+                .iter()
+                .sum()
+        };
+        let groups = [&self.group, &self.stage, &self.signals];
+        groups.map(of).iter().sum::<Duration>().as_secs_f64()
     }
 
     /// Takes a step into the account of all ranks, and says which of them is slow.
@@ -148,6 +225,19 @@ impl Ranks {
         account
             .unwrap_or_else(PoisonError::into_inner)
             .step(self, seconds)
+    }
+
+    /// Takes the passes of a step into the account: time in which this rank computed, of how much.
+    pub(crate) fn note_passes(&self, busy: Duration, all: Duration) {
+        let account = self.account.lock();
+        let mut account = account.unwrap_or_else(PoisonError::into_inner);
+        account.note_passes(busy, all);
+    }
+
+    /// Share of the passes' time in which ranks did not compute, up to the last step.
+    pub(crate) fn idle_share(&self) -> f64 {
+        let account = self.account.lock();
+        account.unwrap_or_else(PoisonError::into_inner).idle_share()
     }
 
     /// What all ranks have sent up to the last step.
@@ -160,7 +250,7 @@ impl Ranks {
     pub(crate) fn compute<T: Send>(&self, work: impl FnOnce() -> T + Send) -> T {
         match &self.pool {
             Some(pool) => pool.install(work),
-            None => work(),
+            None => rayon::scope(|_| work()),
         }
     }
 
@@ -210,18 +300,40 @@ impl Ranks {
         parts.into_iter().map(|part| all[part].to_vec()).collect()
     }
 
-    /// Everybody's share of the values that are this rank's, in the order of the ranks.
+    /// The shares of all ranks of the stage of the values that are this rank's, in their order.
     pub(crate) fn shares(&self, values: &[f32], parts: &[Range<usize>]) -> Vec<Vec<f32>> {
-        must(self.group.shares(values, parts))
+        must(self.stage.shares(values, parts))
     }
 
-    /// The same of what is for the record alone.
-    pub(crate) fn shares_of_signals(
-        &self,
-        values: &[f32],
-        parts: &[Range<usize>],
-    ) -> Vec<Vec<f32>> {
-        must(self.signals.shares(values, parts))
+    /// The values of all ranks of the stage, on one of them; empty on the others. For the record alone.
+    pub(crate) fn signals_for(&self, owner: usize, values: &[f32]) -> Vec<Vec<f32>> {
+        let place = |rank: usize| if rank <= owner { 0 } else { values.len() };
+        let ranks = self.of_stage(self.place()[0]);
+        let end = |rank: usize| if rank < owner { 0 } else { values.len() };
+        let parts: Vec<_> = ranks.map(|rank| place(rank)..end(rank)).collect();
+        must(self.tied.shares(values, &parts))
+    }
+
+    /// Sends a residual stream, or its gradient, to another stage.
+    pub(crate) fn pass_on(&self, stage: usize, values: &[f32]) {
+        let to = self.of_stage(stage).start + self.place()[1];
+        must(self.group.send(to, values));
+    }
+
+    /// Receives it.
+    pub(crate) fn take_over(&self, stage: usize, values: &mut [f32]) {
+        let from = self.of_stage(stage).start + self.place()[1];
+        must(self.group.receive(from, values));
+    }
+
+    /// Sends what is for the record alone to a rank.
+    pub(crate) fn send_signals(&self, to: usize, values: &[f32]) {
+        must(self.signals.send(to, values));
+    }
+
+    /// Receives it.
+    pub(crate) fn receive_signals(&self, from: usize, values: &mut [f32]) {
+        must(self.signals.receive(from, values));
     }
 
     /// Fills in the parts of all other ranks.

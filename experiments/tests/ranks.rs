@@ -3,11 +3,12 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on may panic")]
 
 use experiments::{
-    Ending, RankMember, Ranks, Request, TrainError, serve, train, train_as_first, train_on_threads,
+    Degrees, Ending, RankMember, Ranks, Request, TrainError, serve, train, train_as_first,
+    train_on_threads,
 };
 use experiments_collective::{CollectiveError, Engine, Inbound, Outbound, Purpose, threads};
 use experiments_config::{Config, Norm, Override, resolve};
-use experiments_plan::communication::Communication;
+use experiments_plan::communication::{Communication, StagePlace};
 use experiments_plan::hardware::gpu;
 use experiments_plan::memory::MemoryOptions;
 use experiments_plan::{Cluster, Layout, Recompute, Schedule};
@@ -54,6 +55,13 @@ const FP16: [&str; 3] = [
     "precision.grad_accumulation=fp16",
     "precision.loss_scale.initial=4294967296",
 ];
+
+fn data(ranks: usize) -> Degrees {
+    Degrees {
+        pipeline: 1,
+        data: ranks,
+    }
+}
 
 struct Bench(tempfile::TempDir);
 
@@ -104,11 +112,15 @@ impl Bench {
         })
     }
 
-    /// Trains to the end with so many ranks.
+    /// Trains to the end with so many ranks of data parallelism.
     fn train(&self, config: &Config, run: &str, ranks: usize) {
-        let ending = self.ask(config, run, u64::MAX, |request| match ranks {
+        self.train_by(config, run, data(ranks));
+    }
+
+    fn train_by(&self, config: &Config, run: &str, degrees: Degrees) {
+        let ending = self.ask(config, run, u64::MAX, |request| match degrees.ranks() {
             1 => train(request),
-            _ => train_on_threads(request, ranks),
+            _ => train_on_threads(request, degrees),
         });
         assert_eq!(ending.unwrap(), Ending::Finished);
     }
@@ -120,6 +132,13 @@ impl Bench {
 
     fn events(&self, run: &str) -> Vec<Event> {
         logs::read::events(&self.path(run)).unwrap()
+    }
+
+    /// A number that a run gives where it finishes.
+    fn finished(&self, run: &str, key: &str) -> u64 {
+        let mut events = self.events(run).into_iter();
+        let finish = events.find(|event| event.kind == EventKind::Finish);
+        finish.unwrap().data[key].as_u64().unwrap()
     }
 
     /// The files of the checkpoint of a step.
@@ -265,7 +284,7 @@ fn any_number_of_ranks_continues_what_another_began() {
     for (name, first, then) in [("grown", 1, 4), ("shrunk", 4, 1), ("changed", 2, 4)] {
         let ending = bench.ask(&config, name, 2, |request| match first {
             1 => train(request),
-            _ => train_on_threads(request, first),
+            _ => train_on_threads(request, data(first)),
         });
         assert_eq!(ending.unwrap(), Ending::Stopped);
         bench.train(&config, name, then);
@@ -280,6 +299,41 @@ fn any_number_of_ranks_continues_what_another_began() {
             bench.checkpoint(name, 6) == bench.checkpoint("alone", 6),
             "{name}"
         );
+    }
+}
+
+/// Stages pass on what one process keeps, and change no bit of it: uneven stages (8 layers and both ends make ten units),
+/// tied and untied, FP16 with overflows, together with replicas, fewer micro-batches than stages.
+#[test]
+fn stages_of_a_pipeline_are_one_process_to_the_last_bit() {
+    let bench = Bench::new();
+    let deep = ["model.layers=8", "model.norm=sandwich"];
+    let untied: Vec<&str> = deep
+        .iter()
+        .copied()
+        .chain(["model.tie_embeddings=false", "model.embedding_norm=true"])
+        .collect();
+    let half: Vec<&str> = deep.iter().copied().chain(FP16).collect();
+    let few: Vec<&str> = deep
+        .iter()
+        .copied()
+        .chain(["batch.gradient_accumulation=1"])
+        .collect();
+    let cases: [(&str, &[&str], &[[usize; 2]]); 4] = [
+        ("deep", &deep, &[[2, 1], [5, 1], [2, 2]]),
+        ("untied", &untied, &[[2, 1], [4, 2]]),
+        ("half", &half, &[[2, 1], [2, 4], [5, 2]]),
+        ("few", &few, &[[8, 1]]),
+    ];
+    for (name, set, layouts) in cases {
+        let config = bench.config(set);
+        bench.train(&config, &format!("{name}-alone"), 1);
+        for [pipeline, data] in layouts {
+            let (pipeline, data) = (*pipeline, *data);
+            let run = format!("{name}-{pipeline}-{data}");
+            bench.train_by(&config, &run, Degrees { pipeline, data });
+            bench.assert_same(&format!("{name}-alone"), &run, &run);
+        }
     }
 }
 
@@ -316,6 +370,27 @@ steps = 2
     bench.assert_same("policy-1", "policy-2", "policies");
 }
 
+fn layout(replicas: u64) -> Layout {
+    Layout {
+        tensor_parallel: 1,
+        pipeline_parallel: 1,
+        data_parallel: replicas,
+        micro_batch: 2,
+        global_batch: 2 * replicas,
+        recompute: Recompute::None,
+        schedule: Schedule::OneForwardOneBackward,
+        chunks: 1,
+    }
+}
+
+fn cluster() -> Cluster {
+    Cluster {
+        nodes: 1,
+        gpus_per_node: 8,
+        gpu: "a100-40g".to_owned(),
+    }
+}
+
 /// What the ranks count is what the plan says for such a layout.
 #[test]
 fn what_is_sent_is_what_was_planned() {
@@ -327,39 +402,54 @@ fn what_is_sent_is_what_was_planned() {
         let config = bench.config(&set);
         let run = format!("counted-{ranks}");
         bench.train(&config, &run, ranks);
-        let layout = Layout {
-            tensor_parallel: 1,
-            pipeline_parallel: 1,
-            data_parallel: ranks as u64,
-            micro_batch: 2,
-            global_batch: 2 * ranks as u64,
-            recompute: Recompute::None,
-            schedule: Schedule::OneForwardOneBackward,
-            chunks: 1,
-        };
-        let cluster = Cluster {
-            nodes: 1,
-            gpus_per_node: 8,
-            gpu: "a100-40g".to_owned(),
-        };
-        let links = Communication::of(&layout, &cluster, gpu("a100-40g").unwrap());
+        let layout = layout(ranks as u64);
+        let links = Communication::of(&layout, &cluster(), gpu("a100-40g").unwrap());
         let parameters = config.model.parameter_count(config.tokenizer.vocab_size);
         let step = links
             .step(&config, &layout, &MemoryOptions::default(), parameters)
             .unwrap();
-        let finish = bench
-            .events(&run)
-            .into_iter()
-            .find(|event| event.kind == EventKind::Finish);
-        let finish = finish.unwrap();
-        let counted = |key: &str| finish.data[key].as_u64().unwrap();
+        let counted = |key: &str| bench.finished(&run, key);
         let planned = |bytes: f64| (bytes * ranks as f64 * 6.0) as u64;
         assert_eq!(
             counted("reduce_scatter_bytes"),
             planned(step.gradients.bytes)
         );
         assert_eq!(counted("all_gather_bytes"), planned(step.weights.bytes));
+        assert_eq!(counted("send_bytes"), 0);
     }
+}
+
+/// Of two stages each sends the other a residual stream for every micro-batch.
+#[test]
+fn what_stages_pass_on_is_what_was_planned() {
+    let bench = Bench::new();
+    let config = bench.config(&["model.layers=8"]);
+    bench.train_by(
+        &config,
+        "stages",
+        Degrees {
+            pipeline: 5,
+            data: 1,
+        },
+    );
+    let layout = Layout {
+        pipeline_parallel: 5,
+        ..layout(1)
+    };
+    let links = Communication::of(&layout, &cluster(), gpu("a100-40g").unwrap());
+    let place = StagePlace {
+        layers: 2,
+        first: false,
+        last: false,
+    };
+    let plain = MemoryOptions {
+        partition_checkpoints: false,
+        ..MemoryOptions::default()
+    };
+    let cost = links.micro_batch(&config, &layout, &plain, place).pipeline;
+    // Both directions, over four borders, four micro-batches, six steps.
+    let planned = cost.bytes * 4.0 * 4.0 * 6.0;
+    assert_eq!(bench.finished("stages", "send_bytes"), planned as u64);
 }
 
 /// An engine whose rank ends at one of its messages.
@@ -418,10 +508,10 @@ fn train_two(
                 program: ("test", None, None),
                 stop: &AtomicBool::new(false),
             };
-            let ranks = Ranks::new(Arc::new(dying), Some(1))?;
+            let ranks = Ranks::new(Arc::new(dying), data(2), Some(1))?;
             serve(&member, ranks)
         });
-        let ranks = Ranks::new(Arc::new(first), Some(1))?;
+        let ranks = Ranks::new(Arc::new(first), data(2), Some(1))?;
         bench.ask(configs[0], run, u64::MAX, |request| {
             train_as_first(request, ranks)
         })
@@ -484,11 +574,11 @@ fn what_ranks_cannot_train_is_refused_before_anything_is_written() {
     let plain = bench.config(&["runtime.kernels=plain"]);
     for (config, expected) in [(odd, "is 1"), (plain, "runtime.kernels")] {
         let ended = bench.ask(&config, "refused", u64::MAX, |request| {
-            train_on_threads(request, 2)
+            train_on_threads(request, data(2))
         });
         let told = ended.unwrap_err().to_string();
         assert!(
-            told.starts_with("--data-parallel 2") && told.contains(expected),
+            told.contains("--data-parallel 2") && told.contains(expected),
             "{told}"
         );
         assert!(!bench.path("refused").exists());

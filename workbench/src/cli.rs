@@ -338,9 +338,12 @@ pub(crate) struct Train {
     /// Change a configuration key, for example `optimizer.lr=3e-3`.
     #[arg(long = "set", value_name = "KEY=VALUE")]
     pub(crate) set: Vec<Override>,
-    /// Train one run with so many ranks, each with a share of every step's batch: processes under `mpirun`, else threads.
-    #[arg(long, value_name = "RANKS")]
+    /// Train one run with so many replicas, each with a share of every step's batch: processes under `mpirun`, else threads.
+    #[arg(long, value_name = "N")]
     pub(crate) data_parallel: Option<NonZeroUsize>,
+    /// Train one run with so many stages, each with some of the layers; times the replicas the number of ranks.
+    #[arg(long, value_name = "N")]
+    pub(crate) pipeline_parallel: Option<NonZeroUsize>,
     /// Call this command with every alarm [default: `$WORKBENCH_ON_ALARM`, or none].
     #[arg(long, value_name = "COMMAND", value_hint = ValueHint::CommandString)]
     pub(crate) on_alarm: Option<OsString>,

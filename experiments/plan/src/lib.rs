@@ -25,5 +25,5 @@ mod text;
 
 pub use batch::{Batches, Ramp, Stair};
 pub use error::PlanError;
-pub use layout::{Cluster, Layout, Recompute, Schedule, global_batch, stage_layers};
+pub use layout::{Cluster, Layout, Recompute, Schedule, global_batch, partition, stage_layers};
 pub use options::PlanOptions;

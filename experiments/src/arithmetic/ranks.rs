@@ -6,7 +6,7 @@ use super::{Arithmetic, Size};
 use crate::array::{Array, Gradient};
 use crate::optimizer::adamw::{AdamW, UpdateReport, UpdateRule};
 use crate::parameters::{Parameter, Parameters};
-use crate::ranks::{Moment, Ranks, Shares, Spread};
+use crate::ranks::{Moment, Pipeline, Ranks, Shares, Spread};
 use kernels::{RangeCount, Ranges, Rounding};
 use std::sync::Arc;
 
@@ -23,8 +23,8 @@ pub(crate) struct RankArithmetic {
 
 impl RankArithmetic {
     /// For the parameters of a table.
-    pub(crate) fn new(ranks: Arc<Ranks>, table: &[Parameter]) -> Self {
-        let shares = Shares::new(table, ranks.count());
+    pub(crate) fn new(ranks: Arc<Ranks>, pipeline: &Pipeline, table: &[Parameter]) -> Self {
+        let shares = Shares::new(table, pipeline, ranks.degrees().data);
         let own = shares.table(table, ranks.rank());
         Self {
             ranges: Ranges::new(own.iter().map(|parameter| parameter.range.len())),
@@ -99,6 +99,7 @@ impl Arithmetic for RankArithmetic {
         HostArithmetic.add(sum, gradient);
     }
 
+    /// Of other ranks' parameters nothing is counted.
     fn round(
         &self,
         flat: &mut Gradient,
@@ -111,8 +112,11 @@ impl Arithmetic for RankArithmetic {
             .map(|index| roundings[*index].clone())
             .collect();
         let lost = HostArithmetic.round(flat, &self.ranges, &roundings);
-        let lost: Vec<_> = lost.iter().map(numbers_of).collect();
-        self.tell(&lost).into_iter().map(count_of).collect()
+        let mut all = vec![RangeCount::default(); self.count];
+        for (index, lost) in self.own().iter().zip(lost) {
+            all[*index] = lost;
+        }
+        all
     }
 
     fn scale(&self, flat: &mut Gradient, _ranges: &Ranges, factor: f32) -> Vec<Size> {

@@ -14,6 +14,7 @@ use logs::signal::{
     LAYER_ACTIVATION_RMS, LAYER_MAX_ATTENTION_LOGIT, LAYER_NORM_INPUT_RMS, MAX_ATTENTION_LOGIT,
     PerLayer, Scalar,
 };
+use std::ops::Range;
 
 /// What a pass shows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -118,20 +119,26 @@ impl Readings {
         }
     }
 
-    /// As another rank is told them: of every signal how many values, and those.
-    pub(crate) fn numbers(&self) -> Vec<f64> {
-        let signals = self.0.iter();
-        let told = signals
-            .flat_map(|values| std::iter::once(values.len() as f64).chain(values.iter().copied()));
-        told.collect()
+    /// As another rank is told them: of every signal the values of so many layers.
+    pub(crate) fn numbers(&self, layers: usize) -> Vec<f64> {
+        let values = |signal: &Vec<f64>| {
+            let missing = layers.saturating_sub(signal.len());
+            let all = signal
+                .iter()
+                .copied()
+                .chain(std::iter::repeat_n(0.0, missing));
+            all.take(layers).collect::<Vec<_>>()
+        };
+        self.0.iter().flat_map(values).collect()
     }
 
-    /// From [`Self::numbers`].
-    pub(crate) fn told(mut numbers: impl Iterator<Item = f64>) -> Self {
-        Self(std::array::from_fn(|_| {
-            let len = numbers.next().unwrap_or_default() as usize;
-            numbers.by_ref().take(len).collect()
-        }))
+    /// Takes some layers' values from [`Self::numbers`] of a pass that computed those.
+    pub(crate) fn take_layers(&mut self, numbers: &[f64], layers: Range<usize>) {
+        let all = numbers.len() / SIGNALS.len();
+        for (signal, told) in self.0.iter_mut().zip(numbers.chunks_exact(all.max(1))) {
+            signal.resize(all, 0.0);
+            signal[layers.clone()].copy_from_slice(&told[layers.clone()]);
+        }
     }
 
     /// Every signal with its values in layer order.

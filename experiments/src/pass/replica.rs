@@ -1,105 +1,286 @@
-//! Passes of a rank beside others, which pass other micro-batches with the same weights.
+//! Passes of a rank beside others: other micro-batches with the same weights, and other layers of the same micro-batches.
 //!
 //! A rank's gradient goes part by part to those that update the parameters. There the passes of all ranks are taken in one
 //! after another, as those of a process that passes everything by itself.
 
-use super::fused::Host;
-use super::{Engine, Note, Run, TrainPass};
+use super::fused::{Host, Span, Stage};
+use super::{Engine, Note, Run, Setting, TrainPass};
 use crate::arithmetic::Arithmetic;
 use crate::arithmetic::ranks::{RankArithmetic, count_of, numbers_of};
-use crate::data::Losses;
-use crate::layers::gradients::{Gradients, Paths};
-use crate::layers::tap::{Readings, Tap};
+use crate::data::{Batch, Losses};
+use crate::layers::gradients::{Gradients, Paths, tie};
+use crate::layers::tap::Readings;
 use crate::numerics::dropout::Dropout;
 use crate::numerics::precision::Precision;
 use crate::parameters::{Parameter, Parameters};
-use crate::ranks::Ranks;
-use kernels::Buffer;
-use std::ops::Range;
+use crate::ranks::{Degrees, Pipeline, Ranks, Turn};
+use kernels::{Buffer, RangeCount};
+use std::collections::VecDeque;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 /// The hand-written pass on the threads of one rank.
 pub(crate) struct Replica {
     ranks: Arc<Ranks>,
+    pipeline: Pipeline,
     arithmetic: RankArithmetic,
+    parameters: usize,
+}
+
+/// A micro-batch that a rank passes, or a part of one.
+pub(crate) struct Work {
+    pub(crate) batch: Batch,
+    pub(crate) dropout: Dropout,
+}
+
+/// What all passes of a step found, beside their gradients.
+pub(crate) struct Found {
+    pub(crate) losses: Losses,
+    pub(crate) lost: Vec<RangeCount>,
+    pub(crate) readings: Option<Readings>,
 }
 
 impl Replica {
     /// For the parameters of a table.
-    pub(crate) fn new(ranks: Arc<Ranks>, table: &[Parameter]) -> Self {
+    pub(crate) fn new(ranks: Arc<Ranks>, pipeline: Pipeline, table: &[Parameter]) -> Self {
         Self {
-            arithmetic: RankArithmetic::new(ranks.clone(), table),
+            arithmetic: RankArithmetic::new(ranks.clone(), &pipeline, table),
+            parameters: table.len(),
+            pipeline,
             ranks,
         }
     }
 
-    /// The passes of all ranks, in their order, with the gradients of this rank's parameters alone.
-    pub(crate) fn exchange(&self, pass: TrainPass) -> Vec<TrainPass> {
-        let TrainPass {
-            losses,
-            gradients,
-            tap,
-        } = pass;
-        let shares = &self.arithmetic.shares;
-        let packed = shares.pack(&gradients.flat);
-        let flats = self.ranks.shares(&packed, &shares.parts);
-        let paths = gradients.paths.map(|paths| self.exchange_paths(&paths));
-        let mut paths = paths.map(Vec::into_iter);
-        let mut numbers = losses.numbers().to_vec();
-        numbers.extend(gradients.lost.iter().flat_map(numbers_of));
-        numbers.extend(tap.readings.iter().flat_map(Readings::numbers));
-        let told = self.ranks.tell(&numbers);
-        let lost = gradients.lost.len();
-        let passes = flats.into_iter().zip(told).map(|(flat, told)| {
-            let (losses, told) = told.split_first_chunk::<10>().unwrap_or((&[0.0; 10], &[]));
-            let (counts, readings) = told.split_at(3 * lost);
-            let mut others = Tap::default();
-            others.readings =
-                (tap.readings.is_some()).then(|| Readings::told(readings.iter().copied()));
-            TrainPass {
-                losses: Losses::told(*losses),
-                gradients: Gradients {
-                    flat: Buffer::from(flat).into(),
-                    paths: paths.as_mut().and_then(Iterator::next),
-                    lost: counts.as_chunks().0.iter().copied().map(count_of).collect(),
-                },
-                tap: others,
-            }
-        });
-        passes.collect()
+    pub(crate) fn ranks(&self) -> &Arc<Ranks> {
+        &self.ranks
     }
 
-    /// Both paths into tied embeddings, for the rank that has those; empty on the others.
+    pub(crate) fn shared(&self) -> &RankArithmetic {
+        &self.arithmetic
+    }
+
+    fn span(&self) -> Span {
+        let [stage, _] = self.ranks.place();
+        Span {
+            layers: self.pipeline.layers(stage),
+            is_first: stage == 0,
+            is_last: stage + 1 == self.pipeline.stages(),
+        }
+    }
+
+    /// Passes this rank's part of a step, of which every micro-batch has the gradient of `scale` times its loss. `take` is
+    /// given the gradients of this rank's parameters, micro-batch after micro-batch of all replicas.
+    pub(crate) fn train_all(
+        &self,
+        setting: &Setting,
+        parameters: &Parameters,
+        work: &[Work],
+        (scale, note): (f64, Note),
+        mut take: impl FnMut(Gradients),
+    ) -> Found {
+        let [stage, _] = self.ranks.place();
+        let span = self.span();
+        let (start, mut busy) = (Instant::now(), Duration::ZERO);
+        let mut underway = VecDeque::new();
+        let mut told = Vec::new();
+        for turn in self.pipeline.turns(stage, work.len()) {
+            match turn {
+                Turn::Forward(index) => {
+                    let Work { batch, dropout } = &work[index];
+                    let run = setting.run(parameters, batch);
+                    let before = (!span.is_first).then(|| self.receive(run, stage - 1));
+                    let pass = Stage::new(run, dropout.clone(), span.clone(), note);
+                    let began = Instant::now();
+                    let (pass, left) = self.ranks.compute(move || {
+                        let mut pass = pass;
+                        let left = pass.forward(before);
+                        (pass, left)
+                    });
+                    busy += began.elapsed();
+                    if let Some(left) = left {
+                        self.ranks.pass_on(stage + 1, &left);
+                    }
+                    underway.push_back((run, pass));
+                }
+                Turn::Backward(_) => {
+                    let Some((run, pass)) = underway.pop_front() else {
+                        continue;
+                    };
+                    let behind = (!span.is_last).then(|| self.receive(run, stage + 1));
+                    let began = Instant::now();
+                    let (before, found) = self.ranks.compute(move || pass.backward(behind, scale));
+                    busy += began.elapsed();
+                    if let Some(before) = before {
+                        self.ranks.pass_on(stage - 1, &before);
+                    }
+                    told.extend(self.told(setting, &found));
+                    for gradients in self.exchange(found.gradients, setting.precision) {
+                        take(gradients);
+                    }
+                }
+            }
+        }
+        self.ranks.note_passes(busy, start.elapsed());
+        self.found(setting, &told, note)
+    }
+
+    /// A residual stream, or its gradient.
+    fn receive(&self, run: Run, stage: usize) -> Buffer {
+        let model = &run.config.model;
+        let mut values = Buffer::new(run.batch.samples.len() * model.seq_len * model.hidden_size);
+        self.ranks.take_over(stage, &mut values);
+        values
+    }
+
+    /// What another rank is told of a pass.
+    fn told(&self, setting: &Setting, found: &TrainPass) -> Vec<f64> {
+        let layers = setting.config.model.layers;
+        let mut numbers = found.losses.numbers().to_vec();
+        numbers.extend(found.gradients.lost.iter().flat_map(numbers_of));
+        let readings = found.tap.readings.iter();
+        numbers.extend(readings.flat_map(|readings| readings.numbers(layers)));
+        numbers
+    }
+
+    /// What all passes of all ranks found, in the order of the micro-batches.
+    fn found(&self, setting: &Setting, told: &[f64], note: Note) -> Found {
+        let all = self.ranks.tell(told);
+        let lost = 3 * self.parameters;
+        let layers = setting.config.model.layers;
+        let width = Losses::default().numbers().len()
+            + lost
+            + if note.probe {
+                Readings::default().numbers(layers).len()
+            } else {
+                0
+            };
+        let last = self.pipeline.stages() - 1;
+        let mut found = Found {
+            losses: Losses::default(),
+            lost: vec![RangeCount::default(); self.parameters],
+            readings: None,
+        };
+        for round in (0..told.len()).step_by(width) {
+            for replica in 0..self.ranks.degrees().data {
+                let mut readings = Readings::default();
+                for stage in 0..=last {
+                    let rank = self.ranks.of_stage(stage).start + replica;
+                    let own = &all[rank][round..round + width];
+                    let Some((losses, own)) = own.split_first_chunk() else {
+                        continue;
+                    };
+                    if stage == last {
+                        found.losses.join(&Losses::told(*losses));
+                    }
+                    let (counts, signals) = own.split_at(lost);
+                    for (sum, count) in found.lost.iter_mut().zip(counts.as_chunks().0) {
+                        *sum += count_of(*count);
+                    }
+                    readings.take_layers(signals, self.pipeline.layers(stage));
+                }
+                match &mut found.readings {
+                    _ if !note.probe => {}
+                    None => found.readings = Some(readings),
+                    Some(all) => all.join(&readings),
+                }
+            }
+        }
+        found
+    }
+
+    /// The gradients of all ranks of the stage, in their order, those of this rank's parameters alone.
+    fn exchange(&self, gradients: Gradients, precision: &Precision) -> Vec<Gradients> {
+        let shares = &self.arithmetic.shares;
+        let [stage, _] = self.ranks.place();
+        let (packed, parts) = shares.pack_some(self.ranks.of_stage(stage), &gradients.flat);
+        let flats = self.ranks.shares(&packed, &parts);
+        let paths = gradients.paths.map(|paths| self.exchange_paths(&paths));
+        let mut paths = paths.map(Vec::into_iter);
+        let all = flats.into_iter().map(|flat| Gradients {
+            flat: Buffer::from(flat).into(),
+            paths: paths.as_mut().and_then(Iterator::next),
+            lost: Vec::new(),
+        });
+        let mut all: Vec<Gradients> = all.collect();
+        if self.pipeline.stages() > 1 && shares.owner(Parameters::EMBEDDING) == self.ranks.rank() {
+            for gradients in &mut all {
+                self.tie(gradients, precision);
+            }
+        }
+        all
+    }
+
+    /// Both paths into tied embeddings of all replicas, for the rank that has those; empty on the others. The second comes
+    /// from the last stage.
     fn exchange_paths(&self, paths: &Paths) -> Vec<Paths> {
         let owner = self.arithmetic.shares.owner(Parameters::EMBEDDING);
-        let len = paths.input.len();
-        let part = |rank: usize| -> Range<usize> {
-            if rank < owner {
-                0..0
-            } else if rank == owner {
-                0..len
-            } else {
-                len..len
-            }
+        let Degrees { pipeline, data } = self.ranks.degrees();
+        let [stage, _] = self.ranks.place();
+        let is_owner = owner == self.ranks.rank();
+        let nothing = || vec![Vec::new(); data];
+        let input = if stage == 0 {
+            self.ranks.signals_for(owner, &paths.input)
+        } else {
+            nothing()
         };
-        let parts: Vec<_> = (0..self.ranks.count()).map(part).collect();
-        let both = [&paths.input, &paths.logit].map(|path| {
-            let shares = self.ranks.shares_of_signals(path, &parts);
-            shares.into_iter().map(|share| Buffer::from(share).into())
-        });
-        let [input, logit] = both;
-        let paths = input.zip(logit);
-        paths.map(|(input, logit)| Paths { input, logit }).collect()
+        let logit = if pipeline == 1 {
+            self.ranks.signals_for(owner, &paths.logit)
+        } else {
+            if stage + 1 == pipeline {
+                self.ranks.send_signals(owner, &paths.logit);
+            }
+            let last = if is_owner {
+                self.ranks.of_stage(pipeline - 1)
+            } else {
+                0..0
+            };
+            let mut all: Vec<Vec<f32>> = last
+                .map(|rank| {
+                    let mut logit = vec![0.0; paths.logit.len()];
+                    self.ranks.receive_signals(rank, &mut logit);
+                    logit
+                })
+                .collect();
+            all.resize(data, Vec::new());
+            all
+        };
+        let of = |path: Vec<f32>| Buffer::from(path).into();
+        let both = input.into_iter().zip(logit);
+        both.map(|(input, logit)| Paths {
+            input: of(input),
+            logit: of(logit),
+        })
+        .collect()
+    }
+
+    /// Puts the sum of both paths in the place of the first, which alone its stage knew.
+    fn tie(&self, gradients: &mut Gradients, precision: &Precision) {
+        let Some(paths) = &gradients.paths else {
+            return;
+        };
+        // Of its rank's parameters the embedding is the first, as it is of all.
+        let place = 0..paths.input.len();
+        let lost = tie(&mut gradients.flat[place], &paths.logit, precision);
+        gradients.lost = vec![RangeCount::default(); self.parameters];
+        gradients.lost[Parameters::EMBEDDING] = lost;
+    }
+
+    /// Adds up over the ranks what was lost where each of them alone has rounded.
+    pub(crate) fn join_lost(&self, lost: &[RangeCount]) -> Vec<RangeCount> {
+        let numbers: Vec<f64> = lost.iter().flat_map(numbers_of).collect();
+        let mut sum = vec![RangeCount::default(); lost.len()];
+        for told in self.ranks.tell(&numbers) {
+            for (sum, count) in sum.iter_mut().zip(told.as_chunks().0) {
+                *sum += count_of(*count);
+            }
+        }
+        sum
     }
 
     /// Adds up over the ranks what rounding lost in their passes.
     pub(crate) fn join_counts(&self, precision: &Precision) {
-        let counts = precision.take_counts();
-        let numbers: Vec<f64> = counts.iter().flat_map(numbers_of).collect();
-        for told in self.ranks.tell(&numbers) {
-            let counts = told.as_chunks().0.iter().copied().map(count_of);
-            precision.add_counts(&counts.collect::<Vec<_>>());
-        }
+        let counts = self.join_lost(&precision.take_counts());
+        precision.add_counts(&counts);
     }
 
     /// What the ranks make of several things, each of which one of them does, in the order of the things.
@@ -119,14 +300,6 @@ impl Replica {
         }
         all.truncate(count);
         all
-    }
-
-    pub(crate) fn ranks(&self) -> &Arc<Ranks> {
-        &self.ranks
-    }
-
-    pub(crate) fn shared(&self) -> &RankArithmetic {
-        &self.arithmetic
     }
 }
 
@@ -151,6 +324,7 @@ impl Engine for Replica {
         Some(self)
     }
 
+    /// Of the whole network, by this rank alone.
     fn train(&self, run: Run, scale: f64, dropout: Dropout, note: Note) -> TrainPass {
         self.ranks.compute(|| Host.train(run, scale, dropout, note))
     }

@@ -3,6 +3,7 @@
 use super::Ranks;
 use experiments_collective::Operation;
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 /// Steps over which waiting is added up before a rank is called slow.
 const WINDOW: u64 = 50;
@@ -19,6 +20,9 @@ pub(crate) struct Account {
     waited: Vec<f64>,
     /// What this rank had waited before.
     before: f64,
+    /// Seconds in which this rank computed in its passes, and of which; and those of all ranks.
+    own_passes: [f64; 2],
+    passes: [f64; 2],
     /// Ranks that were named.
     named: BTreeSet<usize>,
     /// Bytes sent so far.
@@ -32,6 +36,8 @@ pub(crate) struct Sent {
     pub(crate) reduce_scatter: u64,
     /// Weights.
     pub(crate) all_gather: u64,
+    /// The residual stream and its gradient, from stage to stage.
+    pub(crate) passed_on: u64,
 }
 
 /// A rank that the others wait for.
@@ -46,17 +52,40 @@ impl Account {
     /// Takes in a step of so many seconds, together with the other ranks.
     pub(crate) fn step(&mut self, ranks: &Ranks, seconds: f64) -> Option<Slow> {
         let waited = ranks.waited();
-        let sent = [Operation::ReduceScatter, Operation::AllGather];
-        let [reduced, gathered] = sent.map(|operation| ranks.sent(operation) as f64);
-        let told = ranks.tell(&[waited - self.before, reduced, gathered]);
+        let sent = [
+            Operation::ReduceScatter,
+            Operation::AllGather,
+            Operation::Send,
+        ];
+        let [reduced, gathered, passed] = sent.map(|operation| ranks.sent(operation) as f64);
+        let told = ranks.tell(&[
+            waited - self.before,
+            reduced,
+            gathered,
+            passed,
+            self.own_passes[0],
+            self.own_passes[1],
+        ]);
         self.before = waited;
         let total = |index: usize| told.iter().map(|told| told[index] as u64).sum();
         self.sent = Sent {
             reduce_scatter: total(1),
             all_gather: total(2),
+            passed_on: total(3),
         };
+        self.passes = [4, 5].map(|index| told.iter().map(|told| told[index]).sum());
         let waited: Vec<f64> = told.iter().map(|told| told[0]).collect();
         self.look(&waited, seconds)
+    }
+
+    pub(crate) fn note_passes(&mut self, busy: Duration, all: Duration) {
+        let own = [busy, all].map(|time| time.as_secs_f64());
+        self.own_passes = [self.own_passes[0] + own[0], self.own_passes[1] + own[1]];
+    }
+
+    pub(crate) fn idle_share(&self) -> f64 {
+        let [busy, all] = self.passes;
+        if all > 0.0 { 1.0 - busy / all } else { 0.0 }
     }
 
     /// A rank is slow where all others wait long, and it does not.

@@ -1,5 +1,6 @@
 //! Which rank updates which parameters.
 
+use super::Pipeline;
 use crate::parameters::Parameter;
 use std::ops::Range;
 
@@ -19,14 +20,17 @@ pub(crate) struct Shares {
 }
 
 impl Shares {
-    /// The largest first, each to the rank that has the least.
-    pub(crate) fn new(table: &[Parameter], ranks: usize) -> Self {
+    /// The largest first, each to that rank of its stage which has the least.
+    pub(crate) fn new(table: &[Parameter], pipeline: &Pipeline, replicas: usize) -> Self {
+        let ranks = pipeline.stages() * replicas;
         let mut largest_first: Vec<usize> = (0..table.len()).collect();
         largest_first.sort_by_key(|index| std::cmp::Reverse(table[*index].range.len()));
         let mut indices = vec![Vec::new(); ranks];
         let mut lens = vec![0; ranks];
         for index in largest_first {
-            let least = (0..ranks).min_by_key(|rank| lens[*rank]).unwrap_or(0);
+            let first = pipeline.stage_of(&table[index]) * replicas;
+            let of_stage = first..first + replicas;
+            let least = of_stage.min_by_key(|rank| lens[*rank]).unwrap_or(first);
             lens[least] += table[index].range.len();
             indices[least].push(index);
         }
@@ -87,6 +91,21 @@ impl Shares {
             .collect()
     }
 
+    /// What is of some ranks, which follow one another, of a flat array, packed; and each rank's part of that.
+    pub(crate) fn pack_some(
+        &self,
+        ranks: Range<usize>,
+        flat: &[f32],
+    ) -> (Vec<f32>, Vec<Range<usize>>) {
+        let start = self.parts[ranks.start].start;
+        let parts = self.parts[ranks.clone()].iter();
+        let parts = parts
+            .map(|part| part.start - start..part.end - start)
+            .collect();
+        let packed = ranks.flat_map(|rank| self.own(rank, flat)).collect();
+        (packed, parts)
+    }
+
     /// A flat array, packed.
     pub(crate) fn pack(&self, flat: &[f32]) -> Vec<f32> {
         let mut packed = Vec::with_capacity(self.len());
@@ -118,8 +137,11 @@ mod tests {
         let flat: Vec<f32> = (0..table.last().unwrap().range.end)
             .map(|i| i as f32)
             .collect();
-        for ranks in 1..=8 {
-            let shares = Shares::new(&table, ranks);
+        let model = ModelConfig::default();
+        for (stages, replicas) in [(1, 1), (1, 8), (2, 1), (2, 3), (4, 2)] {
+            let pipeline = Pipeline::new(model.layers, stages).unwrap();
+            let shares = Shares::new(&table, &pipeline, replicas);
+            let ranks = stages * replicas;
             let mut found = vec![0.0; flat.len()];
             let packed = shares.pack(&flat);
             shares.unpack(&packed, &mut found);
@@ -136,9 +158,15 @@ mod tests {
                         .all(|index| shares.owner(*index) == rank)
                 );
             }
-            let largest = table.iter().map(|p| p.range.len()).max().unwrap();
-            let lens = shares.parts.iter().map(Range::len);
-            assert!(lens.clone().max().unwrap() - lens.min().unwrap() <= largest);
+            for (index, parameter) in table.iter().enumerate() {
+                let stage = shares.owner(index) / replicas;
+                assert_eq!(stage, pipeline.stage_of(parameter), "{}", parameter.name);
+            }
+            if stages == 1 {
+                let largest = table.iter().map(|p| p.range.len()).max().unwrap();
+                let lens = shares.parts.iter().map(Range::len);
+                assert!(lens.clone().max().unwrap() - lens.min().unwrap() <= largest);
+            }
         }
     }
 }

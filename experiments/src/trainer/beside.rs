@@ -12,7 +12,9 @@ use crate::error::TrainError;
 use crate::parameters::{Parameter, Parameters};
 use crate::pass::Engine;
 use crate::pass::replica::Replica;
-use crate::ranks::{Moment, Order, Ranks, Sent, Slow, Spread, caught, check_division};
+use crate::ranks::{
+    Degrees, Moment, Order, Pipeline, Ranks, Sent, Slow, Spread, caught, check_division,
+};
 use crate::state::Trained;
 use experiments_collective::threads;
 use experiments_config::{Config, ProbeKind};
@@ -83,10 +85,11 @@ impl Identity {
     }
 }
 
-/// Trains with so many ranks of data parallelism, each on its share of this process's threads.
-pub fn train_on_threads(request: Request, ranks: usize) -> Result<Ending, TrainError> {
+/// Trains with ranks that are threads, each with its share of this process's threads for computing.
+pub fn train_on_threads(request: Request, degrees: Degrees) -> Result<Ending, TrainError> {
+    check_ranks(request.config, degrees)?;
+    let ranks = degrees.ranks();
     let of_each = (rayon::current_num_threads() / ranks.max(1)).max(1);
-    check_ranks(request.config, ranks)?;
     let member = Member {
         config: request.config,
         cache: request.cache,
@@ -101,13 +104,13 @@ pub fn train_on_threads(request: Request, ranks: usize) -> Result<Ending, TrainE
             .map(|engine| {
                 let texts = &texts;
                 scope.spawn(move || {
-                    let ranks = Ranks::new(Arc::new(engine), Some(of_each))?;
+                    let ranks = Ranks::new(Arc::new(engine), degrees, Some(of_each))?;
                     serve_with(&member, ranks, Some(texts))
                 })
             })
             .collect();
         let ended = match first {
-            Some(engine) => Ranks::new(Arc::new(engine), Some(of_each))
+            Some(engine) => Ranks::new(Arc::new(engine), degrees, Some(of_each))
                 .and_then(|ranks| lead(request, ranks, Some(&texts))),
             None => Err(TrainError::BrokeOff),
         };
@@ -138,7 +141,7 @@ pub fn serve(member: &Member, ranks: Ranks) -> Result<(), TrainError> {
 
 fn lead(request: Request, ranks: Ranks, texts: Option<&Texts>) -> Result<Ending, TrainError> {
     let ranks = Arc::new(ranks);
-    let ended = check_ranks(request.config, ranks.count()).and_then(|()| {
+    let ended = check_ranks(request.config, ranks.degrees()).and_then(|()| {
         train_in(
             request,
             None,
@@ -183,14 +186,18 @@ impl Beside<'_> {
 /// The passes of a rank.
 pub(super) fn replica(config: &Config, ranks: &Arc<Ranks>) -> Box<dyn Engine> {
     let table = Parameter::table(&config.model, config.tokenizer.vocab_size);
-    Box::new(Replica::new(ranks.clone(), &table))
+    let stages = ranks.degrees().pipeline;
+    // Checked before.
+    let pipeline =
+        Pipeline::new(config.model.layers, stages).expect("stages that divide the layers");
+    Box::new(Replica::new(ranks.clone(), pipeline, &table))
 }
 
 /// Refuses what several ranks cannot train.
-fn check_ranks(config: &Config, ranks: usize) -> Result<(), TrainError> {
+fn check_ranks(config: &Config, degrees: Degrees) -> Result<(), TrainError> {
     let refused = |problem: &str| {
         Err(TrainError::Degrees {
-            problem: format!("--data-parallel {ranks}: {problem}"),
+            problem: format!("{degrees}: {problem}"),
         })
     };
     if config.probe.kind != ProbeKind::Train {
@@ -204,7 +211,15 @@ fn check_ranks(config: &Config, ranks: usize) -> Result<(), TrainError> {
     if !config.withhold.is_empty() {
         return refused("a fork with `[[withhold]]` is trained by one process; leave it out");
     }
-    check_division(config, ranks)
+    if Pipeline::new(config.model.layers, degrees.pipeline).is_none() {
+        let layers = config.model.layers;
+        let fits = |stages: &usize| Pipeline::new(layers, *stages).is_some();
+        let below = (1..degrees.pipeline).rev().find(fits).unwrap_or(1);
+        return refused(&format!(
+            "so many stages divide neither {layers} layers nor those with embedding and output into equal parts; the nearest below that do is {below}"
+        ));
+    }
+    check_division(config, degrees.data)
 }
 
 fn serve_with(member: &Member, ranks: Ranks, texts: Option<&Texts>) -> Result<(), TrainError> {
@@ -326,10 +341,14 @@ pub(super) fn with_sent(event: Event, training: &Training) -> Event {
     let Sent {
         reduce_scatter,
         all_gather,
+        passed_on,
     } = ranks.sent_by_all();
     event
-        .with("data_parallel", ranks.count())
+        .with("pipeline_parallel", ranks.degrees().pipeline)
+        .with("data_parallel", ranks.degrees().data)
         .with("messages", ranks.engine())
         .with("reduce_scatter_bytes", reduce_scatter)
         .with("all_gather_bytes", all_gather)
+        .with("send_bytes", passed_on)
+        .with("idle_share", ranks.idle_share())
 }

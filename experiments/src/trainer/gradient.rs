@@ -8,7 +8,7 @@ use crate::layers::gradients::{Gradients, Paths};
 use crate::layers::tap::Readings;
 use crate::numerics::dropout::Dropout;
 use crate::parameters::Parameters;
-use crate::pass::replica::Replica;
+use crate::pass::replica::{Replica, Work};
 use crate::pass::{Note, Setting, TrainPass};
 use crate::ranks::Division;
 use crate::state::Trained;
@@ -42,10 +42,33 @@ impl From<TrainPass> for Accumulated {
 }
 
 impl Accumulated {
+    /// Gradients that come without what else a pass finds.
+    fn of(gradients: Gradients, parameters: &Parameters) -> Self {
+        let Gradients {
+            flat,
+            paths,
+            mut lost,
+        } = gradients;
+        lost.resize(parameters.table().len(), RangeCount::default());
+        Self {
+            losses: Losses::default(),
+            flat,
+            paths,
+            lost,
+            readings: None,
+        }
+    }
+
     /// Takes in another micro-batch.
     fn add(&mut self, pass: &TrainPass, arithmetic: &dyn Arithmetic) {
-        let gradients = &pass.gradients;
         self.losses.join(&pass.losses);
+        self.add_gradients(&pass.gradients, arithmetic);
+        if let (Some(ours), Some(theirs)) = (&mut self.readings, &pass.tap.readings) {
+            ours.join(theirs);
+        }
+    }
+
+    fn add_gradients(&mut self, gradients: &Gradients, arithmetic: &dyn Arithmetic) {
         arithmetic.add(&mut self.flat, &gradients.flat);
         if let (Some(ours), Some(theirs)) = (&mut self.paths, &gradients.paths) {
             arithmetic.add(&mut ours.input, &theirs.input);
@@ -53,9 +76,6 @@ impl Accumulated {
         }
         for (ours, theirs) in self.lost.iter_mut().zip(&gradients.lost) {
             *ours += *theirs;
-        }
-        if let (Some(ours), Some(theirs)) = (&mut self.readings, &pass.tap.readings) {
-            ours.join(theirs);
         }
     }
 
@@ -71,13 +91,6 @@ impl Accumulated {
     }
 }
 
-/// What this rank passes of a step; everything where it is alone.
-fn division(setting: &Setting) -> Division {
-    let ranks = setting.engine.replica().map(Replica::ranks);
-    let [count, rank] = ranks.map_or([1, 0], |ranks| [ranks.count(), ranks.rank()]);
-    Division::new(setting.config.batch.gradient_accumulation, count, rank)
-}
-
 /// Forward and backward over all micro-batches, gradients summed in the configured format. `fetch`
 /// gives the micro-batch at a position in the data.
 pub(crate) fn accumulate(
@@ -87,50 +100,105 @@ pub(crate) fn accumulate(
     with_layers: bool,
     mut parity: Option<&mut ParityFile>,
 ) -> Accumulated {
+    if let Some(replica) = setting.engine.replica() {
+        return beside(setting, replica, fetch, trained, with_layers);
+    }
     let config = setting.config;
-    let replica = setting.engine.replica();
-    let division = division(setting);
-    let size = config.batch.micro_batch as u64;
+    let micro_batches = config.batch.gradient_accumulation as u64;
     let in_half = config.precision.grad_accumulation != Format::Fp32;
     let note = Note {
         probe: with_layers,
         capture: parity.is_some(),
     };
-    let passes = config.batch.gradient_accumulation * division.parts;
-    let scale = trained.state.scaler.scale / passes as f64;
+    let scale = trained.state.scaler.scale / micro_batches as f64;
     let mut sum: Option<Accumulated> = None;
-    for round in 0..division.rounds {
-        let (micro, part) = division.unit(round);
-        let mut batch = fetch(Position(trained.state.position.0 + micro * size));
-        let mut dropout = Dropout::of_micro_batch(config.seed, trained.state.step, micro);
-        if division.parts > 1 {
-            batch = batch.part(part, division.parts);
-            dropout = dropout.of_sequence(part, division.parts);
-        }
+    for micro in 0..micro_batches {
+        let batch = fetch(trained.state.position);
+        let dropout = Dropout::of_micro_batch(config.seed, trained.state.step, micro);
         let run = setting.run(&trained.parameters, &batch);
         let mut pass = setting.engine.train(run, scale, dropout, note);
+        trained.state.position += config.batch.micro_batch as u64;
         if let Some(parity) = &mut parity {
             parity.micro_batch(&batch, pass.tap.kept.take());
         }
-        let passes = match replica {
-            Some(replica) => replica.exchange(pass),
-            None => vec![pass],
-        };
-        for pass in passes {
-            match &mut sum {
-                None => sum = Some(pass.into()),
-                Some(sum) => {
-                    sum.add(&pass, setting.engine.arithmetic());
-                    if in_half {
-                        sum.round(&trained.parameters, setting);
-                    }
+        match &mut sum {
+            None => sum = Some(pass.into()),
+            Some(sum) => {
+                sum.add(&pass, setting.engine.arithmetic());
+                if in_half {
+                    sum.round(&trained.parameters, setting);
                 }
             }
         }
     }
-    trained.state.position += config.batch.gradient_accumulation as u64 * size;
     // `batch.gradient_accumulation` is checked to be at least 1.
     sum.expect("at least one micro-batch")
+}
+
+/// [`accumulate`] beside other ranks: the sums are those of this rank's parameters.
+fn beside(
+    setting: &Setting,
+    replica: &Replica,
+    fetch: impl Fn(Position) -> Batch,
+    trained: &mut Trained,
+    with_layers: bool,
+) -> Accumulated {
+    let config = setting.config;
+    let (position, step) = (trained.state.position, trained.state.step);
+    let size = config.batch.micro_batch as u64;
+    let [_, place] = replica.ranks().place();
+    let replicas = replica.ranks().degrees().data;
+    let division = Division::new(config.batch.gradient_accumulation, replicas, place);
+    let work = (0..division.rounds).map(|round| {
+        let (micro, part) = division.unit(round);
+        let batch = fetch(Position(position.0 + micro * size));
+        let dropout = Dropout::of_micro_batch(config.seed, step, micro);
+        if division.parts == 1 {
+            return Work { batch, dropout };
+        }
+        Work {
+            batch: batch.part(part, division.parts),
+            dropout: dropout.of_sequence(part, division.parts),
+        }
+    });
+    let work: Vec<Work> = work.collect();
+    let passes = config.batch.gradient_accumulation * division.parts;
+    let note = Note {
+        probe: with_layers,
+        capture: false,
+    };
+    let how = (trained.state.scaler.scale / passes as f64, note);
+    let in_half = config.precision.grad_accumulation != Format::Fp32;
+    let mut sum: Option<Accumulated> = None;
+    let parameters = &trained.parameters;
+    let found = replica.train_all(
+        setting,
+        parameters,
+        &work,
+        how,
+        |gradients| match &mut sum {
+            None => sum = Some(Accumulated::of(gradients, parameters)),
+            Some(sum) => {
+                sum.add_gradients(&gradients, setting.engine.arithmetic());
+                if in_half {
+                    sum.round(parameters, setting);
+                }
+            }
+        },
+    );
+    trained.state.position += config.batch.gradient_accumulation as u64 * size;
+    let sum = sum.expect("at least one micro-batch");
+    // What was rounded here, and what in the passes.
+    let mut lost = replica.join_lost(&sum.lost);
+    for (sum, lost) in lost.iter_mut().zip(found.lost) {
+        *sum += lost;
+    }
+    Accumulated {
+        losses: found.losses,
+        readings: found.readings,
+        lost,
+        ..sum
+    }
 }
 
 /// Divides by the loss scale in FP32 and takes norms.

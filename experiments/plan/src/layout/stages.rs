@@ -17,7 +17,8 @@ use experiments_config::Config;
 const MOST_PARTS: u64 = 1 << 16;
 
 /// The layers of each of `parts` parts, absent if the rule forbids so many.
-pub(crate) fn partition(layers: u64, parts: u64) -> Option<Vec<u64>> {
+#[must_use]
+pub fn partition(layers: u64, parts: u64) -> Option<Vec<u64>> {
     if !is_legal(layers, parts) {
         return None;
     }

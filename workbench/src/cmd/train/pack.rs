@@ -24,9 +24,13 @@ pub(super) fn run(arguments: &Train, cache: &Cache) -> Result<ExitCode, Failure>
             "several runs continue with their own `run.toml`, without --set and --out",
         ));
     }
-    if arguments.data_parallel.is_some() {
+    if arguments
+        .data_parallel
+        .or(arguments.pipeline_parallel)
+        .is_some()
+    {
         return Err(Failure::usage(
-            "--data-parallel trains one run; several runs train side by side without it",
+            "--data-parallel and --pipeline-parallel train one run; several runs train side by side without them",
         ));
     }
     let directories = arguments.what.clone();

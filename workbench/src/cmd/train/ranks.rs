@@ -2,9 +2,10 @@
 
 use crate::cli::Train;
 use crate::failure::{Failure, exit};
-use experiments::{Ending, Launched, Request, TrainError, train, train_on_threads};
+use experiments::{Degrees, Ending, Launched, Request, TrainError, train, train_on_threads};
 use experiments_config::Config;
 use experiments_text::Cache;
+use std::num::NonZeroUsize;
 use std::path::Path;
 use std::process::ExitCode;
 
@@ -14,9 +15,9 @@ pub(in crate::cmd) enum Ranks {
     /// This process.
     One,
     /// So many ranks, each with its threads of this process.
-    Threads(usize),
+    Threads(Degrees),
     /// This process as rank 0 of several.
-    First(Launched),
+    First(Launched, Degrees),
     /// This process as another of them.
     Other(Launched),
 }
@@ -28,42 +29,35 @@ impl Ranks {
     }
 
     fn new(arguments: &Train, launched: Option<Launched>) -> Result<Self, Failure> {
-        let asked = arguments.data_parallel.map(std::num::NonZeroUsize::get);
+        let degrees = degrees(arguments);
         let Some(launched) = launched.filter(|launched| launched.ranks > 1) else {
-            let of = |ranks| {
-                if ranks > 1 {
-                    Self::Threads(ranks)
-                } else {
-                    Self::One
-                }
-            };
-            return Ok(asked.map_or(Self::One, of));
+            return Ok(match degrees.ranks() {
+                1 => Self::One,
+                _ => Self::Threads(degrees),
+            });
         };
         if launched.rank > 0 {
             return Ok(Self::Other(launched));
         }
-        let Launched { ranks, .. } = launched;
+        let (started, needed) = (launched.ranks, degrees.ranks());
         if !cfg!(feature = "mpi") {
             return Err(Failure::usage(format!(
-                "{ranks} processes were started, but this program was built without MPI; build it with `--features mpi`, or leave out the launcher: --data-parallel then trains on threads"
+                "{started} processes were started, but this program was built without MPI; build it with `--features mpi`, or leave out the launcher: the ranks are threads then"
             )));
         }
-        match asked {
-            Some(asked) if asked == ranks => Ok(Self::First(launched)),
-            Some(asked) => Err(Failure::usage(format!(
-                "--data-parallel {asked} needs {asked} processes, {ranks} were started; say --data-parallel {ranks}, or start {asked}"
-            ))),
-            None => Err(Failure::usage(format!(
-                "{ranks} processes were started for one run; say --data-parallel {ranks}"
-            ))),
+        if started != needed {
+            return Err(Failure::usage(format!(
+                "{degrees} needs {needed} processes, {started} were started; start {needed}, or say for example --data-parallel {started}"
+            )));
         }
+        Ok(Self::First(launched, degrees))
     }
 
     /// Limits the CPU threads of this process: to what the configuration says, else to its share of the host.
     pub(super) fn threads(self, config: &Config) {
         let share = match self {
             Self::One | Self::Threads(_) => 0,
-            Self::First(launched) | Self::Other(launched) => {
+            Self::First(launched, _) | Self::Other(launched) => {
                 let free = std::thread::available_parallelism().map_or(1, usize::from);
                 (free / launched.on_host).max(1)
             }
@@ -75,9 +69,19 @@ impl Ranks {
     pub(super) fn train(self, request: Request) -> Result<Ending, TrainError> {
         match self {
             Self::One => train(request),
-            Self::Threads(ranks) => train_on_threads(request, ranks),
-            Self::First(_) | Self::Other(_) => processes::train(request),
+            Self::Threads(degrees) => train_on_threads(request, degrees),
+            Self::First(_, degrees) => processes::train(request, degrees),
+            Self::Other(_) => Err(TrainError::BrokeOff),
         }
+    }
+}
+
+/// What the command line says; one of each where it says nothing.
+fn degrees(arguments: &Train) -> Degrees {
+    let degree = |asked: Option<NonZeroUsize>| asked.map_or(1, NonZeroUsize::get);
+    Degrees {
+        pipeline: degree(arguments.pipeline_parallel),
+        data: degree(arguments.data_parallel),
     }
 }
 
@@ -88,7 +92,7 @@ pub(super) fn serve(launched: Launched, what: &Path, arguments: &Train, cache: &
         Ranks::Other(launched).threads(config);
     }
     let located = located.map(|(_, config, _)| config);
-    match processes::serve(&located, cache) {
+    match processes::serve(&located, degrees(arguments), cache) {
         Ok(()) => ExitCode::SUCCESS,
         Err(_) => ExitCode::from(exit::MACHINE),
     }
@@ -98,14 +102,15 @@ pub(super) fn serve(launched: Launched, what: &Path, arguments: &Train, cache: &
 mod processes {
     use crate::failure::Failure;
     use experiments::{
-        Ending, RankMember, Ranks, Request, TrainError, refuse, serve as follow, train_as_first,
+        Degrees, Ending, RankMember, Ranks, Request, TrainError, refuse, serve as follow,
+        train_as_first,
     };
     use experiments_config::Config;
     use experiments_text::Cache;
     use std::sync::atomic::AtomicBool;
 
-    pub(super) fn train(request: Request) -> Result<Ending, TrainError> {
-        let (ranks, session) = Ranks::of_mpi()?;
+    pub(super) fn train(request: Request, degrees: Degrees) -> Result<Ending, TrainError> {
+        let (ranks, session) = Ranks::of_mpi(degrees)?;
         let ending = train_as_first(request, ranks)?;
         session.end();
         Ok(ending)
@@ -113,9 +118,10 @@ mod processes {
 
     pub(super) fn serve(
         located: &Result<Config, Failure>,
+        degrees: Degrees,
         cache: &Cache,
     ) -> Result<(), TrainError> {
-        let (ranks, session) = Ranks::of_mpi()?;
+        let (ranks, session) = Ranks::of_mpi(degrees)?;
         match located {
             Ok(config) => follow(
                 &RankMember {
@@ -137,16 +143,17 @@ mod processes {
 #[cfg(not(feature = "mpi"))]
 mod processes {
     use crate::failure::Failure;
-    use experiments::{Ending, Request, TrainError};
+    use experiments::{Degrees, Ending, Request, TrainError};
     use experiments_config::Config;
     use experiments_text::Cache;
 
-    pub(super) fn train(_request: Request) -> Result<Ending, TrainError> {
+    pub(super) fn train(_request: Request, _degrees: Degrees) -> Result<Ending, TrainError> {
         Err(TrainError::BrokeOff)
     }
 
     pub(super) fn serve(
         _located: &Result<Config, Failure>,
+        _degrees: Degrees,
         _cache: &Cache,
     ) -> Result<(), TrainError> {
         Err(TrainError::BrokeOff)
@@ -179,9 +186,13 @@ mod tests {
             of(&["--data-parallel", "1"], None),
             Ok(Ranks::One)
         ));
+        let both = of(&["--data-parallel", "4", "--pipeline-parallel", "2"], None);
         assert!(matches!(
-            of(&["--data-parallel", "4"], None),
-            Ok(Ranks::Threads(4))
+            both,
+            Ok(Ranks::Threads(Degrees {
+                pipeline: 2,
+                data: 4
+            }))
         ));
         assert!(matches!(of(&[], Some((0, 1))), Ok(Ranks::One)));
         assert!(matches!(of(&[], Some((1, 2))), Ok(Ranks::Other(_))));
