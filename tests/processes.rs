@@ -246,9 +246,14 @@ struct Terminal {
 
 impl Terminal {
     fn open(scratch: &Scratch) -> Self {
+        Self::open_by(scratch, "sh")
+    }
+
+    /// The monitor started by the words `shell`, which take `-c` and a command.
+    fn open_by(scratch: &Scratch, shell: &str) -> Self {
         let program = env!("CARGO_BIN_EXE_workbench");
         let line = format!(
-            "sh -c 'echo $$ > pid.new; mv pid.new pid; exec {program} monitor run'; stty -a > stty.new; mv stty.new stty"
+            "{shell} -c 'echo $$ > pid.new; mv pid.new pid; exec {program} monitor run'; stty -a > stty.new; mv stty.new stty"
         );
         let script = Command::new("script")
             .args(["-qfc", &line, "screen"])
@@ -320,11 +325,18 @@ fn a_new_alarm_rings_in_the_terminal_of_the_monitor() {
     assert_eq!(screen(&scratch).matches('\x07').count(), 1);
 }
 
+/// In a session of its own no SIGHUP reaches it, and reading from a terminal that has gone never ends.
 #[test]
 fn a_monitor_ends_with_its_terminal() {
+    for shell in ["sh", "setsid -w sh"] {
+        ends_with_its_terminal(shell);
+    }
+}
+
+fn ends_with_its_terminal(shell: &str) {
     let scratch = Scratch::new("monitor-closed");
     watched(&scratch);
-    let mut terminal = Terminal::open(&scratch);
+    let mut terminal = Terminal::open_by(&scratch, shell);
     terminal.script.kill().unwrap();
     terminal.script.wait().unwrap();
     wait_until("the monitor ends", || {

@@ -47,7 +47,7 @@ pub enum TrainError {
     Interchange(#[from] crate::files::interchange::InterchangeError),
     /// A slice of the full model cannot be computed.
     #[error("{problem}")]
-    Slice {
+    LayerStudy {
         /// What is wrong and what was expected.
         problem: String,
     },

@@ -56,8 +56,9 @@ pub use kernels::{Abilities, Gpu};
 pub use ranks::{Degrees, Ranks};
 pub use studies::bench;
 pub use studies::inspect::{Audit, inspect_config, inspect_run};
-pub use studies::slice::{
-    Addition, Pass, Slice, SliceReport, TensorStats, residual_rms, slice, slice_bytes,
+pub use studies::layer_study::{
+    Addition, LayerStudy, LayerStudyReport, Pass, TensorStats, layer_study, layer_study_bytes,
+    residual_rms,
 };
 pub use trainer::explain;
 pub use trainer::{

@@ -3,4 +3,4 @@
 
 pub mod bench;
 pub(crate) mod inspect;
-pub(crate) mod slice;
+pub(crate) mod layer_study;

@@ -2,7 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on may panic")]
 
-use experiments::{Request, Slice, slice, slice_bytes, train, training_bytes};
+use experiments::{LayerStudy, Request, layer_study, layer_study_bytes, train, training_bytes};
 use experiments_config::{Config, resolve};
 use experiments_text::Cache;
 use std::alloc::{GlobalAlloc, Layout, System};
@@ -98,7 +98,7 @@ fn a_slice_holds_what_it_is_estimated_to_hold() {
     (config.model.hidden_size, config.model.ffn_hidden_size) = (2048, 5120);
     let (tokens, before) = (32, HELD.load(Ordering::Relaxed));
     MOST.store(before, Ordering::Relaxed);
-    slice(Slice {
+    layer_study(LayerStudy {
         config: &config,
         layers: 1,
         position: 0,
@@ -110,7 +110,7 @@ fn a_slice_holds_what_it_is_estimated_to_hold() {
     })
     .unwrap();
     let found = MOST.load(Ordering::Relaxed) - before;
-    let ratio = slice_bytes(&config.model, tokens, 1) as f64 / found as f64;
+    let ratio = layer_study_bytes(&config.model, tokens, 1) as f64 / found as f64;
     assert!((0.95..1.2).contains(&ratio), "{ratio} of {found} bytes");
 }
 

@@ -279,7 +279,7 @@ Example:
 #[derive(Debug, Args)]
 pub(crate) struct Quickstart {
     /// Train a run whose loss spikes, and say why it does.
-    #[arg(long)]
+    #[arg(long, conflicts_with = "pack")]
     pub(crate) why: bool,
     /// Sweep directory; with --why the folder of the runs [default: sweeps-out/quickstart; with --why runs/why].
     #[arg(long, value_hint = ValueHint::DirPath)]

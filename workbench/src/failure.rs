@@ -164,7 +164,7 @@ impl From<TrainError> for Failure {
             | TrainError::Weights { .. }
             | TrainError::Fork { .. }
             | TrainError::Parity { .. }
-            | TrainError::Slice { .. }
+            | TrainError::LayerStudy { .. }
             | TrainError::Interchange(_)
             | TrainError::EmptyConfiguration { .. }
             | TrainError::Degrees { .. }

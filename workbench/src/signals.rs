@@ -4,6 +4,10 @@ use crate::failure::Failure;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM};
 use signal_hook::flag::{register, register_conditional_shutdown};
 use std::io;
+#[cfg(unix)]
+use std::io::IsTerminal;
+#[cfg(unix)]
+use std::os::fd::{AsFd, OwnedFd};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -81,29 +85,71 @@ impl Stop {
 }
 
 /// A flag that signals set for a program that has the whole terminal and must give it back before it ends.
-/// If that takes longer than two seconds (a slow disk, a terminal that takes no more text), `restore` is
-/// called from another thread and the process ends with exit code `code`.
+/// The end of the terminal itself sets it too, since whoever ignores SIGHUP (`nohup`), or has another
+/// process as the leader of its session, gets no signal. If leaving takes longer than two seconds (a slow
+/// disk, a terminal that takes no more text, a reader that never comes back from one that has gone),
+/// `restore` is called from another thread and the process ends with exit code `code`.
 pub(crate) fn leave_flag(code: u8, restore: fn()) -> Result<Arc<AtomicBool>, Failure> {
     watch(code, restore).map_err(cannot_listen)
 }
 
 fn watch(code: u8, restore: fn()) -> io::Result<Arc<AtomicBool>> {
-    const PATIENCE: Duration = Duration::from_secs(2);
     let flag = Arc::new(AtomicBool::new(false));
     let mut signals = signal_hook::iterator::Signals::new([SIGINT, SIGTERM, SIGHUP, SIGQUIT])?;
-    let set = flag.clone();
-    std::thread::Builder::new()
-        .name("signals".to_owned())
-        .spawn(move || {
-            if signals.forever().next().is_some() {
-                set.store(true, Ordering::Relaxed);
-                std::thread::sleep(PATIENCE);
-                std::thread::spawn(restore);
-                std::thread::sleep(PATIENCE / 10);
-                std::process::exit(code.into());
-            }
+    leave_after("signals", code, restore, &flag, move || {
+        signals.forever().next().is_some()
+    })?;
+    #[cfg(unix)]
+    if let Some(terminal) = own_terminal() {
+        leave_after("terminal", code, restore, &flag, move || {
+            has_hung_up(&terminal)
         })?;
+    }
     Ok(flag)
+}
+
+/// Starts a thread that sets `flag` once `asked` returns true, and ends the process if that was not enough.
+fn leave_after(
+    name: &str,
+    code: u8,
+    restore: fn(),
+    flag: &Arc<AtomicBool>,
+    asked: impl FnOnce() -> bool + Send + 'static,
+) -> io::Result<()> {
+    const PATIENCE: Duration = Duration::from_secs(2);
+    let set = flag.clone();
+    let thread = std::thread::Builder::new().name(name.to_owned());
+    thread.spawn(move || {
+        if asked() {
+            set.store(true, Ordering::Relaxed);
+            std::thread::sleep(PATIENCE);
+            std::thread::spawn(restore);
+            std::thread::sleep(PATIENCE / 10);
+            std::process::exit(code.into());
+        }
+    })?;
+    Ok(())
+}
+
+/// The terminal that keys are read from: standard input, or the controlling terminal where that is none.
+#[cfg(unix)]
+fn own_terminal() -> Option<OwnedFd> {
+    let input = io::stdin();
+    if input.is_terminal() {
+        return input.as_fd().try_clone_to_owned().ok();
+    }
+    std::fs::File::open("/dev/tty").ok().map(OwnedFd::from)
+}
+
+/// Waits until `terminal` has gone. False where the system cannot tell, as macOS cannot of a terminal.
+#[cfg(unix)]
+fn has_hung_up(terminal: &OwnedFd) -> bool {
+    use rustix::event::{PollFd, PollFlags, poll};
+    // A hang-up is reported without being asked for.
+    let mut ends = [PollFd::new(terminal, PollFlags::empty())];
+    while let Err(rustix::io::Errno::INTR) = poll(&mut ends, None) {}
+    ends.iter()
+        .any(|end| end.revents().contains(PollFlags::HUP))
 }
 
 #[expect(clippy::needless_pass_by_value, reason = "the signature of `map_err`")]

@@ -11,7 +11,12 @@ pub(crate) struct Explain {
     pub(crate) run: PathBuf,
     /// Steps, with commas or several times: 1 is the first [default: the run's first spikes, or alarms; of an imported run
     /// everything that deserves it].
-    #[arg(long, value_name = "STEP", value_delimiter = ',')]
+    #[arg(
+        long,
+        value_name = "STEP",
+        allow_negative_numbers = true,
+        value_delimiter = ','
+    )]
     pub(crate) at: Vec<u64>,
     /// Tokens and sequences that are shown, those that the gradient is most of.
     #[arg(long, value_name = "N", default_value_t = 8)]

@@ -13,7 +13,7 @@ pub(crate) struct Fork {
     #[arg(value_hint = ValueHint::DirPath)]
     pub(crate) run: PathBuf,
     /// The first step that the fork takes itself, from 1: it begins with the exact state before it.
-    #[arg(long, value_name = "STEP")]
+    #[arg(long, value_name = "STEP", allow_negative_numbers = true)]
     pub(crate) at: u64,
     /// Change a configuration key, for example `optimizer.lr=1e-3`.
     #[arg(long = "set", value_name = "KEY=VALUE")]
@@ -50,7 +50,7 @@ pub(crate) struct Replay {
     #[arg(value_hint = ValueHint::DirPath)]
     pub(crate) run: PathBuf,
     /// The step, as the alarm names it: 1 is the first.
-    #[arg(long, value_name = "STEP")]
+    #[arg(long, value_name = "STEP", allow_negative_numbers = true)]
     pub(crate) at: u64,
     /// Twins by name, with commas; the control always runs [default: all that apply].
     #[arg(long, value_name = "NAMES", value_delimiter = ',')]

@@ -168,3 +168,29 @@ fn every_exit_code_is_documented() {
     let rows = rows.filter_map(|line| line.strip_prefix("| ")?.split(' ').next()?.parse().ok());
     assert_eq!(rows.collect::<BTreeSet<u8>>(), known, "cards-and-sweeps.md");
 }
+
+/// What clap says of a command line that it refuses.
+fn refusal(line: &str) -> String {
+    let words = std::iter::once("workbench").chain(line.split(' '));
+    Cli::try_parse_from(words).err().unwrap().to_string()
+}
+
+#[test]
+fn a_negative_step_is_called_an_invalid_step_and_not_an_unknown_option() {
+    for command in ["replay run", "fork run --out to", "explain run"] {
+        let said = refusal(&format!("{command} --at -1"));
+        assert!(
+            said.contains("invalid value '-1' for '--at <STEP>'"),
+            "{said}"
+        );
+    }
+}
+
+#[test]
+fn what_one_option_makes_another_ignore_is_refused() {
+    let said = refusal("quickstart --why --pack 4");
+    assert!(
+        said.contains("'--why' cannot be used with '--pack <N>'"),
+        "{said}"
+    );
+}

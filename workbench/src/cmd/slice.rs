@@ -3,7 +3,7 @@
 use crate::cli::Slice as Arguments;
 use crate::console::{self, say};
 use crate::failure::Failure;
-use experiments::{Pass, Slice, SliceReport, TensorStats, residual_rms, slice};
+use experiments::{LayerStudy, LayerStudyReport, Pass, TensorStats, layer_study, residual_rms};
 use experiments_config::Config;
 use logs::RunReader;
 use std::fmt::Write as _;
@@ -33,7 +33,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
         None => arguments.input_rms,
     };
     let start = Instant::now();
-    let report = slice(Slice {
+    let report = layer_study(LayerStudy {
         config: &config,
         layers: arguments.layers,
         position,
@@ -75,7 +75,7 @@ fn proxy_rms(run: &Path, config: &Config, position: usize) -> Result<f64, Failur
     Ok(measured[layer] / residual_rms(&proxy, layer) * residual_rms(config, position))
 }
 
-fn text(report: &SliceReport) -> String {
+fn text(report: &LayerStudyReport) -> String {
     let [drawn, forward, backward] = report.seconds;
     let mut text = format!(
         "layers {} to {} (named layers.{} and up) · {} parameters · {} tokens · input RMS {:.4}\n\

@@ -232,7 +232,7 @@ fn analytic_input_scales_are_near_what_a_stack_shows() {
         config.model.ffn_hidden_size = 171;
         config.model.seq_len = 64;
         let mut nothing = |_: &str, _: f64| {};
-        let report = slice(Slice {
+        let report = layer_study(LayerStudy {
             config: &config,
             layers: 6,
             position: 0,
@@ -280,7 +280,7 @@ fn what_a_slice_cannot_do_is_refused() {
         let mut config = config(Norm::Post, Format::Fp32);
         change(&mut config);
         let mut nothing = |_: &str, _: f64| {};
-        slice(Slice {
+        layer_study(LayerStudy {
             config: &config,
             layers,
             position: 1,

@@ -39,7 +39,7 @@ use std::ops::Range;
 use std::time::Instant;
 
 /// What to slice.
-pub struct Slice<'a> {
+pub struct LayerStudy<'a> {
     /// The full configuration; `precision.format` says whether values are rounded.
     pub config: &'a Config,
     /// Layers computed, from `position` on.
@@ -61,7 +61,7 @@ pub struct Slice<'a> {
 
 /// What was found.
 #[derive(Debug, Clone, Serialize)]
-pub struct SliceReport {
+pub struct LayerStudyReport {
     /// First layer and number of layers.
     pub position: usize,
     /// Layers computed.
@@ -104,9 +104,9 @@ struct Run<'a> {
 
 /// Runs the layers forward and backward: on the CPU by the lean implementation, on another device by
 /// the trainer's own layers.
-pub fn slice(request: Slice) -> Result<SliceReport, TrainError> {
+pub fn layer_study(request: LayerStudy) -> Result<LayerStudyReport, TrainError> {
     check(&request)?;
-    let Slice {
+    let LayerStudy {
         config,
         layers,
         position,
@@ -144,7 +144,7 @@ pub fn slice(request: Slice) -> Result<SliceReport, TrainError> {
     };
     progress("done", 1.0);
     let table = Parameter::table(&config.model, config.tokenizer.vocab_size);
-    Ok(SliceReport {
+    Ok(LayerStudyReport {
         position,
         layers,
         tokens,
@@ -245,8 +245,8 @@ fn forward_flops(model: &ModelConfig, tokens: usize) -> f64 {
 }
 
 /// Refuses what is out of range, what this implementation does not know, and what does not fit.
-fn check(request: &Slice) -> Result<(), TrainError> {
-    let problem = |problem: String| Err(TrainError::Slice { problem });
+fn check(request: &LayerStudy) -> Result<(), TrainError> {
+    let problem = |problem: String| Err(TrainError::LayerStudy { problem });
     let model = &request.config.model;
     let (first, count) = (request.position, request.layers);
     if count == 0 || first + count > model.layers {
@@ -266,7 +266,7 @@ fn check(request: &Slice) -> Result<(), TrainError> {
     if let Some((key, known)) = covered::unknown(request.config) {
         return problem(format!("a slice knows `{key} = {known}` only"));
     }
-    let needed = slice_bytes(model, request.tokens, count);
+    let needed = layer_study_bytes(model, request.tokens, count);
     match provenance::available_memory() {
         Some(available) if needed > available => problem(format!(
             "{count} layers with {} tokens need about {:.1} GB, {:.1} GB are free",
@@ -281,7 +281,7 @@ fn check(request: &Slice) -> Result<(), TrainError> {
 /// Most bytes that a slice of so many layers holds on the CPU: weights once; per layer what is kept for the
 /// backward pass; and the working set of one sub-layer, with a block of a weight or of its gradient.
 #[must_use]
-pub fn slice_bytes(model: &ModelConfig, tokens: usize, layers: usize) -> u64 {
+pub fn layer_study_bytes(model: &ModelConfig, tokens: usize, layers: usize) -> u64 {
     let (h, f, s) = (model.hidden_size, model.ffn_hidden_size, tokens);
     let up = model.ffn_up_size();
     let weights = 4 * h * h + h * (up + f);

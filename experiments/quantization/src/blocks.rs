@@ -1,0 +1,154 @@
+//! The blocks of a matrix whose elements share a scale.
+
+use crate::error::QuantizeError;
+use crate::scheme::Bits;
+
+/// Which elements share a scale.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Sharing {
+    /// An output row, as published.
+    Row,
+    /// An input column.
+    Column,
+    /// The whole matrix.
+    Tensor,
+    /// So many neighbouring elements of a row.
+    Group(usize),
+}
+
+/// Tensor-parallel ranks that a matrix is divided over; each quantizes what it has.
+///
+/// GLM-130B's attention output and second feed-forward matrix are divided along their inputs, so a row has one scale on
+/// each rank and the degree changes the weights (`quantization/layers.py`, `QuantizedRowParallelLinear`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Split {
+    /// Ranks along the rows (outputs).
+    pub rows: usize,
+    /// Ranks along the columns (inputs).
+    pub columns: usize,
+}
+
+impl Split {
+    /// A matrix that lies in one piece.
+    pub const WHOLE: Self = Self {
+        rows: 1,
+        columns: 1,
+    };
+}
+
+/// A grid of equal blocks over a matrix.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Blocks {
+    /// Columns of the matrix.
+    columns: usize,
+    /// Rows of a block.
+    pub(crate) height: usize,
+    /// Columns of a block.
+    pub(crate) width: usize,
+    /// Blocks along the rows, and along the columns.
+    pub(crate) grid: [usize; 2],
+}
+
+impl Blocks {
+    /// The blocks of `matrix`, or why it has none.
+    pub(crate) fn new(
+        matrix: &str,
+        [rows, columns]: [usize; 2],
+        sharing: Sharing,
+        split: Split,
+        bits: Bits,
+    ) -> Result<Self, QuantizeError> {
+        let refuse = |problem: String| {
+            Err(QuantizeError::Shape {
+                matrix: matrix.to_owned(),
+                rows,
+                columns,
+                problem,
+            })
+        };
+        if rows == 0 || columns == 0 {
+            return refuse("expected at least one element".to_owned());
+        }
+        for (what, count, ranks) in [
+            ("rows", rows, split.rows),
+            ("columns", columns, split.columns),
+        ] {
+            if ranks == 0 || !count.is_multiple_of(ranks) {
+                let problem = format!("its {what} do not divide by {ranks} tensor-parallel ranks");
+                return refuse(problem);
+            }
+        }
+        let own = [rows / split.rows, columns / split.columns];
+        let per_byte = bits.codes_per_byte();
+        if !own[1].is_multiple_of(per_byte) {
+            let problem = format!(
+                "{} columns on a rank do not divide by the {per_byte} codes of a byte",
+                own[1]
+            );
+            return refuse(problem);
+        }
+        let [height, width] = match sharing {
+            Sharing::Row => [1, own[1]],
+            Sharing::Column => [own[0], 1],
+            Sharing::Tensor => own,
+            Sharing::Group(size) => [1, size],
+        };
+        if width == 0 || !own[1].is_multiple_of(width) {
+            let problem = format!(
+                "{} columns on a rank do not divide by groups of {width}",
+                own[1]
+            );
+            return refuse(problem);
+        }
+        Ok(Self {
+            columns,
+            height,
+            width,
+            grid: [rows / height, columns / width],
+        })
+    }
+
+    /// So many blocks along the rows and along the columns of `matrix`.
+    pub(crate) fn of_grid(
+        matrix: &str,
+        [rows, columns]: [usize; 2],
+        grid: [usize; 2],
+    ) -> Result<Self, QuantizeError> {
+        let divides = |count: usize, blocks: usize| {
+            (count > 0 && blocks > 0 && count.is_multiple_of(blocks)).then(|| count / blocks)
+        };
+        let size = divides(rows, grid[0]).zip(divides(columns, grid[1]));
+        let (height, width) = size.ok_or_else(|| QuantizeError::Shape {
+            matrix: matrix.to_owned(),
+            rows,
+            columns,
+            problem: format!("does not divide into {} × {} blocks", grid[0], grid[1]),
+        })?;
+        Ok(Self {
+            columns,
+            height,
+            width,
+            grid,
+        })
+    }
+
+    /// How many there are.
+    pub(crate) fn len(self) -> usize {
+        self.grid[0] * self.grid[1]
+    }
+
+    /// The block of an element.
+    pub(crate) fn of(self, row: usize, column: usize) -> usize {
+        row / self.height * self.grid[1] + column / self.width
+    }
+
+    /// Indices of the elements of a block in the matrix, row by row.
+    pub(crate) fn elements(self, block: usize) -> impl Iterator<Item = usize> {
+        let (down, across) = (block / self.grid[1], block % self.grid[1]);
+        let rows = down * self.height..(down + 1) * self.height;
+        rows.flat_map(move |row| {
+            let first = row * self.columns + across * self.width;
+            first..first + self.width
+        })
+    }
+}
