@@ -9,12 +9,14 @@ mod account;
 mod division;
 mod pipeline;
 mod shares;
+mod slices;
 mod spread;
 
 pub(crate) use account::{Account, Sent, Slow};
 pub(crate) use division::{Division, check_division};
 pub(crate) use pipeline::{Pipeline, Turn};
 pub(crate) use shares::Shares;
+pub(crate) use slices::Slices;
 pub(crate) use spread::Spread;
 
 use crate::error::TrainError;
@@ -54,31 +56,49 @@ pub(crate) enum Moment {
 pub struct Degrees {
     /// Stages, each with some of the layers.
     pub pipeline: usize,
-    /// Ranks of a stage, each with some of a step's sequences.
+    /// Replicas of a stage, each with some of a step's sequences.
     pub data: usize,
+    /// Ranks of a replica, each with some of every matrix.
+    pub tensor: usize,
 }
 
 impl Degrees {
     /// Ranks that it takes.
     #[must_use]
     pub fn ranks(self) -> usize {
-        self.pipeline.saturating_mul(self.data)
+        self.of_stage().saturating_mul(self.pipeline)
+    }
+
+    /// Ranks of a stage.
+    #[must_use]
+    pub fn of_stage(self) -> usize {
+        self.data.saturating_mul(self.tensor)
     }
 }
 
 impl std::fmt::Display for Degrees {
     fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let Self { pipeline, data } = self;
-        write!(out, "--pipeline-parallel {pipeline} --data-parallel {data}")
+        let Self {
+            pipeline,
+            data,
+            tensor,
+        } = self;
+        write!(
+            out,
+            "--tensor-parallel {tensor} --pipeline-parallel {pipeline} --data-parallel {data}"
+        )
     }
 }
 
-/// This process or thread among the ranks. They are numbered as `DeepSpeed` and Megatron do: those of the first stage first.
+/// This process or thread among the ranks. They are numbered as `DeepSpeed` and
+/// Megatron do: tensor innermost, then data, then pipeline.
 pub struct Ranks {
     degrees: Degrees,
     group: Group,
     /// The ranks of its stage.
     stage: Group,
+    /// Those of them that share every matrix with it.
+    tensor: Group,
     /// For what is no part of training itself: numbers for the record.
     signals: Group,
     /// The same for the ranks of its stage alone.
@@ -124,7 +144,8 @@ impl Ranks {
             let problem = format!("{degrees} needs {needed} ranks, there are {found}");
             return Err(CollectiveError::Start { problem }.into());
         }
-        let stage = group.split((group.rank() / degrees.data) as u32)?;
+        let stage = group.split((group.rank() / degrees.of_stage()) as u32)?;
+        let tensor = stage.split((stage.rank() / degrees.tensor) as u32)?;
         let signals = group.split(0)?;
         let tied = stage.split(0)?;
         let pool = |threads| rayon::ThreadPoolBuilder::new().num_threads(threads).build();
@@ -138,6 +159,7 @@ impl Ranks {
             degrees,
             group,
             stage,
+            tensor,
             signals,
             tied,
             pool,
@@ -173,18 +195,44 @@ impl Ranks {
         self.degrees
     }
 
-    /// The stage of this one, and its place in it.
+    /// The stage of this one, and its replica.
     pub(crate) fn place(&self) -> [usize; 2] {
+        let of_stage = self.degrees.of_stage();
         [
-            self.rank() / self.degrees.data,
-            self.rank() % self.degrees.data,
+            self.rank() / of_stage,
+            self.rank() % of_stage / self.degrees.tensor,
         ]
+    }
+
+    /// Which of those that share every matrix this one is, and how many they are.
+    pub(crate) fn share(&self) -> [usize; 2] {
+        [self.tensor.rank(), self.tensor.size()]
+    }
+
+    /// What is this rank's of so many equal things that those share.
+    pub(crate) fn own_part(&self, len: usize) -> Range<usize> {
+        even_parts(len, self.tensor.size())[self.tensor.rank()].clone()
     }
 
     /// The ranks of a stage.
     pub(crate) fn of_stage(&self, stage: usize) -> Range<usize> {
-        let data = self.degrees.data;
-        stage * data..(stage + 1) * data
+        let ranks = self.degrees.of_stage();
+        stage * ranks..(stage + 1) * ranks
+    }
+
+    /// Replaces values by their sums over the ranks that share every matrix.
+    pub(crate) fn sum(&self, values: &mut [f32]) {
+        must(self.tensor.all_reduce(values));
+    }
+
+    /// The values of each of those.
+    pub(crate) fn share_out(&self, own: &[f32]) -> Vec<Vec<f32>> {
+        let [rank, ranks] = self.share();
+        let mut all = vec![0.0; own.len() * ranks];
+        let parts = even_parts(all.len(), ranks);
+        all[parts[rank].clone()].copy_from_slice(own);
+        must(self.tensor.all_gather(&mut all, &parts));
+        parts.into_iter().map(|part| all[part].to_vec()).collect()
     }
 
     /// Name of what carries their messages.
@@ -195,7 +243,7 @@ impl Ranks {
 
     /// Bytes that this rank has sent for training itself, without numbers for the record.
     fn sent(&self, operation: Operation) -> u64 {
-        let groups = [&self.group, &self.stage];
+        let groups = [&self.group, &self.stage, &self.tensor];
         groups
             .map(|group| group.counts().of(operation).bytes)
             .iter()
@@ -207,6 +255,7 @@ impl Ranks {
         let of_steps = [
             Operation::ReduceScatter,
             Operation::AllGather,
+            Operation::AllReduce,
             Operation::Send,
         ];
         let of = |group: &Group| -> Duration {
@@ -215,7 +264,7 @@ impl Ranks {
                 .iter()
                 .sum()
         };
-        let groups = [&self.group, &self.stage, &self.signals];
+        let groups = [&self.group, &self.stage, &self.tensor, &self.signals];
         groups.map(of).iter().sum::<Duration>().as_secs_f64()
     }
 
@@ -316,13 +365,13 @@ impl Ranks {
 
     /// Sends a residual stream, or its gradient, to another stage.
     pub(crate) fn pass_on(&self, stage: usize, values: &[f32]) {
-        let to = self.of_stage(stage).start + self.place()[1];
+        let to = self.of_stage(stage).start + self.stage.rank();
         must(self.group.send(to, values));
     }
 
     /// Receives it.
     pub(crate) fn take_over(&self, stage: usize, values: &mut [f32]) {
-        let from = self.of_stage(stage).start + self.place()[1];
+        let from = self.of_stage(stage).start + self.stage.rank();
         must(self.group.receive(from, values));
     }
 

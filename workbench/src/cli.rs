@@ -341,9 +341,12 @@ pub(crate) struct Train {
     /// Train one run with so many replicas, each with a share of every step's batch: processes under `mpirun`, else threads.
     #[arg(long, value_name = "N")]
     pub(crate) data_parallel: Option<NonZeroUsize>,
-    /// Train one run with so many stages, each with some of the layers; times the replicas the number of ranks.
+    /// The same with so many stages, each with some of the layers.
     #[arg(long, value_name = "N")]
     pub(crate) pipeline_parallel: Option<NonZeroUsize>,
+    /// The same with so many ranks for every matrix; all three together multiply to the number of ranks.
+    #[arg(long, value_name = "N")]
+    pub(crate) tensor_parallel: Option<NonZeroUsize>,
     /// Call this command with every alarm [default: `$WORKBENCH_ON_ALARM`, or none].
     #[arg(long, value_name = "COMMAND", value_hint = ValueHint::CommandString)]
     pub(crate) on_alarm: Option<OsString>,

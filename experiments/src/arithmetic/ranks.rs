@@ -24,7 +24,7 @@ pub(crate) struct RankArithmetic {
 impl RankArithmetic {
     /// For the parameters of a table.
     pub(crate) fn new(ranks: Arc<Ranks>, pipeline: &Pipeline, table: &[Parameter]) -> Self {
-        let shares = Shares::new(table, pipeline, ranks.degrees().data);
+        let shares = Shares::new(table, pipeline, ranks.degrees().of_stage());
         let own = shares.table(table, ranks.rank());
         Self {
             ranges: Ranges::new(own.iter().map(|parameter| parameter.range.len())),

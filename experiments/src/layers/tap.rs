@@ -132,12 +132,18 @@ impl Readings {
         self.0.iter().flat_map(values).collect()
     }
 
-    /// Takes some layers' values from [`Self::numbers`] of a pass that computed those.
-    pub(crate) fn take_layers(&mut self, numbers: &[f64], layers: Range<usize>) {
+    /// Takes some layers' values from [`Self::numbers`] of a pass that computed those; the larger where some are there.
+    pub(crate) fn take_layers(&mut self, numbers: &[f64], layers: Range<usize>, are_there: bool) {
         let all = numbers.len() / SIGNALS.len();
         for (signal, told) in self.0.iter_mut().zip(numbers.chunks_exact(all.max(1))) {
             signal.resize(all, 0.0);
-            signal[layers.clone()].copy_from_slice(&told[layers.clone()]);
+            for layer in layers.clone() {
+                signal[layer] = if are_there {
+                    larger(signal[layer], told[layer])
+                } else {
+                    told[layer]
+                };
+            }
         }
     }
 

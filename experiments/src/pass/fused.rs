@@ -19,6 +19,7 @@ use crate::numerics::dropout::{Dropout, Masks};
 use crate::numerics::precision::At;
 use crate::parameters::Parameters;
 use crate::pass::{Engine, Note, Run, TrainPass};
+use crate::ranks::Ranks;
 use experiments_config::Config;
 use kernels::Buffer;
 use kernels::slices::Mask;
@@ -42,7 +43,7 @@ impl Engine for Host {
 
     fn train(&self, run: Run, scale: f64, dropout: Dropout, note: Note) -> TrainPass {
         let pass = move || {
-            let mut stage = Stage::new(run, dropout, Span::whole(run.config), note);
+            let mut stage = Stage::new(run, dropout, Span::whole(run.config), None, note);
             stage.forward(None);
             stage.backward(None, scale).1
         };
@@ -97,8 +98,16 @@ struct Kept {
 }
 
 impl<'a> Stage<'a> {
-    pub(crate) fn new(run: Run<'a>, dropout: Dropout, span: Span, note: Note) -> Self {
+    /// `tensor`: the ranks that share every matrix, where there are several; the run's parameters are then the own shares.
+    pub(crate) fn new(
+        run: Run<'a>,
+        dropout: Dropout,
+        span: Span,
+        tensor: Option<&'a Ranks>,
+        note: Note,
+    ) -> Self {
         let mut pass = Pass::new(run);
+        pass.context.tensor = tensor;
         pass.context.masks = dropout.masks(&run.config.model, run.batch.samples.len());
         let kept = Kept {
             inputs: Vec::new(),
@@ -204,6 +213,7 @@ impl<'a> Pass<'a> {
                 weights: Weights::new(parameters, model, precision),
                 slots: Slots::new(batch, model, half),
                 masks: Masks::default(),
+                tensor: None,
             },
         }
     }

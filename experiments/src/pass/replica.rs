@@ -3,7 +3,9 @@
 //! A rank's gradient goes part by part to those that update the parameters. There the passes of all ranks are taken in one
 //! after another, as those of a process that passes everything by itself.
 
-use super::fused::{Host, Span, Stage};
+mod passes;
+
+use super::fused::{Host, Span};
 use super::{Engine, Note, Run, Setting, TrainPass};
 use crate::arithmetic::Arithmetic;
 use crate::arithmetic::ranks::{RankArithmetic, count_of, numbers_of};
@@ -13,8 +15,11 @@ use crate::layers::tap::Readings;
 use crate::numerics::dropout::Dropout;
 use crate::numerics::precision::Precision;
 use crate::parameters::{Parameter, Parameters};
-use crate::ranks::{Degrees, Pipeline, Ranks, Turn};
+use crate::ranks::{Degrees, Pipeline, Ranks, Slices, Turn};
+use experiments_config::Config;
+use kernels::slices::rows::add;
 use kernels::{Buffer, RangeCount};
+use passes::Passes;
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -24,7 +29,10 @@ pub(crate) struct Replica {
     ranks: Arc<Ranks>,
     pipeline: Pipeline,
     arithmetic: RankArithmetic,
-    parameters: usize,
+    /// The whole table.
+    table: Vec<Parameter>,
+    /// This rank's share of every matrix, where ranks share them.
+    slices: Option<Slices>,
 }
 
 /// A micro-batch that a rank passes, or a part of one.
@@ -41,11 +49,16 @@ pub(crate) struct Found {
 }
 
 impl Replica {
-    /// For the parameters of a table.
-    pub(crate) fn new(ranks: Arc<Ranks>, pipeline: Pipeline, table: &[Parameter]) -> Self {
+    /// For the model of a configuration.
+    pub(crate) fn new(ranks: Arc<Ranks>, pipeline: Pipeline, config: &Config) -> Self {
+        let table = Parameter::table(&config.model, config.tokenizer.vocab_size);
+        let bands = config.model.ffn.row().inputs();
+        let [_, sharing] = ranks.share();
+        let slices = || Slices::new(&table, bands, |len| ranks.own_part(len));
         Self {
-            arithmetic: RankArithmetic::new(ranks.clone(), &pipeline, table),
-            parameters: table.len(),
+            arithmetic: RankArithmetic::new(ranks.clone(), &pipeline, &table),
+            slices: (sharing > 1).then(slices),
+            table,
             pipeline,
             ranks,
         }
@@ -78,58 +91,59 @@ impl Replica {
         (scale, note): (f64, Note),
         mut take: impl FnMut(Gradients),
     ) -> Found {
+        let own = self.slices.as_ref().map(|slices| slices.take(parameters));
         let [stage, _] = self.ranks.place();
-        let span = self.span();
-        let (start, mut busy) = (Instant::now(), Duration::ZERO);
-        let mut underway = VecDeque::new();
+        let start = Instant::now();
+        let mut passes = Passes {
+            ranks: &self.ranks,
+            setting,
+            parameters: own.as_ref().unwrap_or(parameters),
+            tensor: own.is_some().then_some(&*self.ranks),
+            span: self.span(),
+            stage,
+            note,
+            underway: VecDeque::new(),
+            busy: Duration::ZERO,
+        };
         let mut told = Vec::new();
         for turn in self.pipeline.turns(stage, work.len()) {
-            match turn {
+            let found = match turn {
                 Turn::Forward(index) => {
-                    let Work { batch, dropout } = &work[index];
-                    let run = setting.run(parameters, batch);
-                    let before = (!span.is_first).then(|| self.receive(run, stage - 1));
-                    let pass = Stage::new(run, dropout.clone(), span.clone(), note);
-                    let began = Instant::now();
-                    let (pass, left) = self.ranks.compute(move || {
-                        let mut pass = pass;
-                        let left = pass.forward(before);
-                        (pass, left)
-                    });
-                    busy += began.elapsed();
-                    if let Some(left) = left {
-                        self.ranks.pass_on(stage + 1, &left);
-                    }
-                    underway.push_back((run, pass));
+                    passes.forward(&work[index]);
+                    continue;
                 }
-                Turn::Backward(_) => {
-                    let Some((run, pass)) = underway.pop_front() else {
-                        continue;
-                    };
-                    let behind = (!span.is_last).then(|| self.receive(run, stage + 1));
-                    let began = Instant::now();
-                    let (before, found) = self.ranks.compute(move || pass.backward(behind, scale));
-                    busy += began.elapsed();
-                    if let Some(before) = before {
-                        self.ranks.pass_on(stage - 1, &before);
-                    }
-                    told.extend(self.told(setting, &found));
-                    for gradients in self.exchange(found.gradients, setting.precision) {
-                        take(gradients);
-                    }
-                }
+                Turn::Backward(_) => passes.backward(scale),
+            };
+            let Some(mut found) = found else { continue };
+            if let Some(slices) = &self.slices {
+                found.gradients = self.whole(slices, found.gradients);
+            }
+            told.extend(self.told(setting, &found));
+            for gradients in self.exchange(found.gradients, setting.precision) {
+                take(gradients);
             }
         }
-        self.ranks.note_passes(busy, start.elapsed());
+        self.ranks.note_passes(passes.busy, start.elapsed());
         self.found(setting, &told, note)
     }
 
-    /// A residual stream, or its gradient.
-    fn receive(&self, run: Run, stage: usize) -> Buffer {
-        let model = &run.config.model;
-        let mut values = Buffer::new(run.batch.samples.len() * model.seq_len * model.hidden_size);
-        self.ranks.take_over(stage, &mut values);
-        values
+    /// Gradients of this rank's share in the layout of all parameters.
+    fn whole(&self, slices: &Slices, gradients: Gradients) -> Gradients {
+        let is_first = self.ranks.share()[0] == 0;
+        let array = |values: Vec<f32>| Buffer::from(values).into();
+        let path = |path: &[f32]| array(slices.put_embedding(path, &self.table));
+        let lost = gradients.lost.into_iter().enumerate().map(|(index, lost)| {
+            let counts = slices.counts(index, is_first);
+            if counts { lost } else { RangeCount::default() }
+        });
+        Gradients {
+            flat: array(slices.put(&gradients.flat, &self.table, is_first)),
+            paths: gradients.paths.map(|paths| Paths {
+                input: path(&paths.input),
+                logit: path(&paths.logit),
+            }),
+            lost: lost.collect(),
+        }
     }
 
     /// What another rank is told of a pass.
@@ -145,7 +159,7 @@ impl Replica {
     /// What all passes of all ranks found, in the order of the micro-batches.
     fn found(&self, setting: &Setting, told: &[f64], note: Note) -> Found {
         let all = self.ranks.tell(told);
-        let lost = 3 * self.parameters;
+        let lost = 3 * self.table.len();
         let layers = setting.config.model.layers;
         let width = Losses::default().numbers().len()
             + lost
@@ -157,26 +171,27 @@ impl Replica {
         let last = self.pipeline.stages() - 1;
         let mut found = Found {
             losses: Losses::default(),
-            lost: vec![RangeCount::default(); self.parameters],
+            lost: vec![RangeCount::default(); self.table.len()],
             readings: None,
         };
         for round in (0..told.len()).step_by(width) {
             for replica in 0..self.ranks.degrees().data {
                 let mut readings = Readings::default();
-                for stage in 0..=last {
-                    let rank = self.ranks.of_stage(stage).start + replica;
-                    let own = &all[rank][round..round + width];
+                for (stage, sharing) in all_of(self.pipeline.stages(), self.ranks.share()[1]) {
+                    let first = self.ranks.of_stage(stage).start;
+                    let own = &all[first + replica * self.ranks.share()[1] + sharing];
+                    let own = &own[round..round + width];
                     let Some((losses, own)) = own.split_first_chunk() else {
                         continue;
                     };
-                    if stage == last {
+                    if stage == last && sharing == 0 {
                         found.losses.join(&Losses::told(*losses));
                     }
                     let (counts, signals) = own.split_at(lost);
                     for (sum, count) in found.lost.iter_mut().zip(counts.as_chunks().0) {
                         *sum += count_of(*count);
                     }
-                    readings.take_layers(signals, self.pipeline.layers(stage));
+                    readings.take_layers(signals, self.pipeline.layers(stage), sharing > 0);
                 }
                 match &mut found.readings {
                     _ if !note.probe => {}
@@ -193,7 +208,7 @@ impl Replica {
         let shares = &self.arithmetic.shares;
         let [stage, _] = self.ranks.place();
         let (packed, parts) = shares.pack_some(self.ranks.of_stage(stage), &gradients.flat);
-        let flats = self.ranks.shares(&packed, &parts);
+        let flats = self.sums(self.ranks.shares(&packed, &parts));
         let paths = gradients.paths.map(|paths| self.exchange_paths(&paths));
         let mut paths = paths.map(Vec::into_iter);
         let all = flats.into_iter().map(|flat| Gradients {
@@ -214,10 +229,11 @@ impl Replica {
     /// from the last stage.
     fn exchange_paths(&self, paths: &Paths) -> Vec<Paths> {
         let owner = self.arithmetic.shares.owner(Parameters::EMBEDDING);
-        let Degrees { pipeline, data } = self.ranks.degrees();
+        let Degrees { pipeline, .. } = self.ranks.degrees();
+        let of_stage = self.ranks.degrees().of_stage();
         let [stage, _] = self.ranks.place();
         let is_owner = owner == self.ranks.rank();
-        let nothing = || vec![Vec::new(); data];
+        let nothing = || vec![Vec::new(); of_stage];
         let input = if stage == 0 {
             self.ranks.signals_for(owner, &paths.input)
         } else {
@@ -241,16 +257,29 @@ impl Replica {
                     logit
                 })
                 .collect();
-            all.resize(data, Vec::new());
+            all.resize(of_stage, Vec::new());
             all
         };
         let of = |path: Vec<f32>| Buffer::from(path).into();
-        let both = input.into_iter().zip(logit);
+        let both = self.sums(input).into_iter().zip(self.sums(logit));
         both.map(|(input, logit)| Paths {
             input: of(input),
             logit: of(logit),
         })
         .collect()
+    }
+
+    /// From what each rank of a stage has to the sums of those that share every matrix: one for each replica.
+    fn sums(&self, of_ranks: Vec<Vec<f32>>) -> Vec<Vec<f32>> {
+        let [_, sharing] = self.ranks.share();
+        let mut sums: Vec<Vec<f32>> = Vec::with_capacity(of_ranks.len() / sharing);
+        for (index, own) in of_ranks.into_iter().enumerate() {
+            match sums.last_mut().filter(|_| !index.is_multiple_of(sharing)) {
+                Some(sum) => add(sum, &own),
+                None => sums.push(own),
+            }
+        }
+        sums
     }
 
     /// Puts the sum of both paths in the place of the first, which alone its stage knew.
@@ -261,7 +290,7 @@ impl Replica {
         // Of its rank's parameters the embedding is the first, as it is of all.
         let place = 0..paths.input.len();
         let lost = tie(&mut gradients.flat[place], &paths.logit, precision);
-        gradients.lost = vec![RangeCount::default(); self.parameters];
+        gradients.lost = vec![RangeCount::default(); self.table.len()];
         gradients.lost[Parameters::EMBEDDING] = lost;
     }
 
@@ -279,7 +308,7 @@ impl Replica {
 
     /// Adds up over the ranks what rounding lost in their passes.
     pub(crate) fn join_counts(&self, precision: &Precision) {
-        let counts = self.join_lost(&precision.take_counts());
+        let counts = self.join_lost(&precision.take_counts(self.ranks.share()[0] > 0));
         precision.add_counts(&counts);
     }
 
@@ -301,6 +330,11 @@ impl Replica {
         all.truncate(count);
         all
     }
+}
+
+/// All pairs, the first numbers slowest.
+fn all_of(first: usize, second: usize) -> impl Iterator<Item = (usize, usize)> {
+    (0..first).flat_map(move |a| (0..second).map(move |b| (a, b)))
 }
 
 impl Engine for Replica {

@@ -38,6 +38,8 @@ pub(crate) struct Sent {
     pub(crate) all_gather: u64,
     /// The residual stream and its gradient, from stage to stage.
     pub(crate) passed_on: u64,
+    /// Sums of what the ranks that share matrices have a share of.
+    pub(crate) all_reduce: u64,
 }
 
 /// A rank that the others wait for.
@@ -56,8 +58,10 @@ impl Account {
             Operation::ReduceScatter,
             Operation::AllGather,
             Operation::Send,
+            Operation::AllReduce,
         ];
-        let [reduced, gathered, passed] = sent.map(|operation| ranks.sent(operation) as f64);
+        let [reduced, gathered, passed, summed] =
+            sent.map(|operation| ranks.sent(operation) as f64);
         let told = ranks.tell(&[
             waited - self.before,
             reduced,
@@ -65,6 +69,7 @@ impl Account {
             passed,
             self.own_passes[0],
             self.own_passes[1],
+            summed,
         ]);
         self.before = waited;
         let total = |index: usize| told.iter().map(|told| told[index] as u64).sum();
@@ -72,6 +77,7 @@ impl Account {
             reduce_scatter: total(1),
             all_gather: total(2),
             passed_on: total(3),
+            all_reduce: total(6),
         };
         self.passes = [4, 5].map(|index| told.iter().map(|told| told[index]).sum());
         let waited: Vec<f64> = told.iter().map(|told| told[0]).collect();

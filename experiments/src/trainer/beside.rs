@@ -185,12 +185,11 @@ impl Beside<'_> {
 
 /// The passes of a rank.
 pub(super) fn replica(config: &Config, ranks: &Arc<Ranks>) -> Box<dyn Engine> {
-    let table = Parameter::table(&config.model, config.tokenizer.vocab_size);
     let stages = ranks.degrees().pipeline;
     // Checked before.
     let pipeline =
         Pipeline::new(config.model.layers, stages).expect("stages that divide the layers");
-    Box::new(Replica::new(ranks.clone(), pipeline, &table))
+    Box::new(Replica::new(ranks.clone(), pipeline, config))
 }
 
 /// Refuses what several ranks cannot train.
@@ -219,7 +218,23 @@ fn check_ranks(config: &Config, degrees: Degrees) -> Result<(), TrainError> {
             "so many stages divide neither {layers} layers nor those with embedding and output into equal parts; the nearest below that do is {below}"
         ));
     }
-    check_division(config, degrees.data)
+    check_division(config, degrees.data)?;
+    let model = &config.model;
+    let shared = [
+        ("model.num_heads", model.num_heads),
+        ("model.ffn_hidden_size", model.ffn_hidden_size),
+    ];
+    let is_odd = |(_, count): &(&str, usize)| !count.is_multiple_of(degrees.tensor);
+    match shared.into_iter().find(is_odd) {
+        None => Ok(()),
+        Some((key, count)) => {
+            let fits = |ranks: &usize| shared.iter().all(|(_, count)| count.is_multiple_of(*ranks));
+            let below = (1..degrees.tensor).rev().find(fits).unwrap_or(1);
+            refused(&format!(
+                "so many ranks do not divide `{key}` = {count}; the nearest below that divide heads and feed-forward are {below}"
+            ))
+        }
+    }
 }
 
 fn serve_with(member: &Member, ranks: Ranks, texts: Option<&Texts>) -> Result<(), TrainError> {
@@ -234,7 +249,8 @@ fn serve_with(member: &Member, ranks: Ranks, texts: Option<&Texts>) -> Result<()
         Some(texts) => texts.prepare_unless(stop, config, cache),
         None => Text::prepare_unless(stop, config, cache),
     };
-    let identified = prepared.and_then(|text| {
+    let checked = check_ranks(config, ranks.degrees());
+    let identified = checked.and(prepared).and_then(|text| {
         let text = text.ok_or(TrainError::BrokeOff)?;
         Ok((Identity::new(program, config, &text)?, text))
     });
@@ -342,13 +358,17 @@ pub(super) fn with_sent(event: Event, training: &Training) -> Event {
         reduce_scatter,
         all_gather,
         passed_on,
+        all_reduce,
     } = ranks.sent_by_all();
+    let degrees = ranks.degrees();
     event
-        .with("pipeline_parallel", ranks.degrees().pipeline)
-        .with("data_parallel", ranks.degrees().data)
+        .with("tensor_parallel", degrees.tensor)
+        .with("pipeline_parallel", degrees.pipeline)
+        .with("data_parallel", degrees.data)
         .with("messages", ranks.engine())
         .with("reduce_scatter_bytes", reduce_scatter)
         .with("all_gather_bytes", all_gather)
         .with("send_bytes", passed_on)
+        .with("all_reduce_bytes", all_reduce)
         .with("idle_share", ranks.idle_share())
 }

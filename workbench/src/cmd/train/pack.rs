@@ -24,13 +24,14 @@ pub(super) fn run(arguments: &Train, cache: &Cache) -> Result<ExitCode, Failure>
             "several runs continue with their own `run.toml`, without --set and --out",
         ));
     }
-    if arguments
-        .data_parallel
-        .or(arguments.pipeline_parallel)
-        .is_some()
-    {
+    let degrees = [
+        arguments.data_parallel,
+        arguments.pipeline_parallel,
+        arguments.tensor_parallel,
+    ];
+    if degrees.iter().any(Option::is_some) {
         return Err(Failure::usage(
-            "--data-parallel and --pipeline-parallel train one run; several runs train side by side without them",
+            "the degrees of parallelism divide one run; several runs train side by side without them",
         ));
     }
     let directories = arguments.what.clone();

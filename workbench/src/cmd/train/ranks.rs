@@ -82,6 +82,7 @@ fn degrees(arguments: &Train) -> Degrees {
     Degrees {
         pipeline: degree(arguments.pipeline_parallel),
         data: degree(arguments.data_parallel),
+        tensor: degree(arguments.tensor_parallel),
     }
 }
 
@@ -191,7 +192,8 @@ mod tests {
             both,
             Ok(Ranks::Threads(Degrees {
                 pipeline: 2,
-                data: 4
+                data: 4,
+                tensor: 1
             }))
         ));
         assert!(matches!(of(&[], Some((0, 1))), Ok(Ranks::One)));
