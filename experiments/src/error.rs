@@ -42,6 +42,17 @@ pub enum TrainError {
         /// What is wrong and what was expected.
         problem: String,
     },
+    /// A file of quantized weights cannot be used.
+    #[error("`{}` {problem}", path.display())]
+    Quantized {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong and what was expected.
+        problem: String,
+    },
+    /// A matrix cannot be quantized.
+    #[error(transparent)]
+    Quantize(#[from] experiments_quantization::QuantizeError),
     /// Weights of another program could not be read or written.
     #[error(transparent)]
     Interchange(#[from] crate::files::interchange::InterchangeError),

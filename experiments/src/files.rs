@@ -5,4 +5,5 @@ pub(crate) mod checkpoint;
 pub(crate) mod interchange;
 pub(crate) mod parity;
 pub(crate) mod provenance;
+pub(crate) mod quantized;
 pub(crate) mod weights;

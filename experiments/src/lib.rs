@@ -23,7 +23,7 @@
 //! | [`pass`] | forward and backward over one micro-batch, of one run or of several packed together |
 //! | [`files`] | checkpoints, weights for other programs, the parity file |
 //! | [`trainer`] | the run and its steps: cadence, policy, signals, alarms; a step taken again and explained; runs that probe instead |
-//! | [`studies`] | what leaves no run: bench, a layer at full size, the initialisation audit |
+//! | [`studies`] | what leaves no run: bench, a layer at full size, the initialisation audit, quantized weights |
 //!
 //! A room imports only from rooms above it in this table, and from `backend` (the device), `random` and
 //! `error`.
@@ -59,6 +59,9 @@ pub use studies::inspect::{Audit, inspect_config, inspect_run};
 pub use studies::layer_study::{
     Addition, LayerStudy, LayerStudyReport, Pass, TensorStats, layer_study, layer_study_bytes,
     residual_rms,
+};
+pub use studies::quantize::{
+    Quality, QuantizeRequest, QuantizedMatrix, QuantizedStep, Which, quantize_run,
 };
 pub use trainer::explain;
 pub use trainer::{

@@ -1,6 +1,7 @@
 //! What measures the program or the model and leaves no run: kernels' speed, one layer at full size, an
-//! initialisation audit.
+//! initialisation audit, weights in fewer bits.
 
 pub mod bench;
 pub(crate) mod inspect;
 pub(crate) mod layer_study;
+pub(crate) mod quantize;

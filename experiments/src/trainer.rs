@@ -50,3 +50,4 @@ pub use request::{Ending, Request};
 pub use session::train;
 pub(crate) use text::Text;
 pub(crate) use timing::{Lap, first_gradient, time_steps};
+pub(crate) use training::Training;

@@ -31,6 +31,7 @@ mod median;
 pub mod output;
 pub mod read;
 pub mod record;
+pub mod rows;
 pub mod run;
 pub mod signal;
 pub mod smooth;

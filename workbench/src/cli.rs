@@ -14,10 +14,12 @@ pub(crate) use bench::{Bench, FormatName};
 pub(crate) use detect::{Detect, DetectBench};
 pub(crate) use explain::Explain;
 pub(crate) use fork::{Doctor, Fork, REACH, Replay};
-pub(crate) use full_run::{Plan, Preflight, RecomputeName, ScheduleName, Slice, Spread};
+pub(crate) use full_run::{
+    Plan, PlanTable, Preflight, RecomputeName, ScheduleName, Slice, Spread, TableOutput,
+};
 pub(crate) use import::Import;
 pub(crate) use journal::Journal;
-pub(crate) use recipe::{Inspect, Parity, Tasks, WeightFormat, Weights};
+pub(crate) use recipe::{Inspect, Parity, Quantize, Tasks, WeightFormat, Weights};
 pub(crate) use sweep::{CardChoice, Report, Sweep, Verdict};
 
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
@@ -151,6 +153,16 @@ Examples:
   workbench inspect t-deep --set model.norm=post
   workbench inspect runs/mine --step 50   the weights of a checkpoint against their start")]
     Inspect(Inspect),
+    /// Write a run's weights in 4 or 8 bits, and say what every matrix and the model lost.
+    #[command(after_help = "\
+Examples:
+  workbench quantize runs/mine                                  4 bits as GLM-130B was published in
+  workbench quantize runs/mine --bits 8 --scheme zero-point-row
+  workbench quantize runs/mine --scheme clipped-group-32 --all-checkpoints
+A scheme is RULE-SHARING: absmax, zero-point or clipped; row, column, tensor or group-N. The four linear maps of every layer are \
+quantized, all else becomes FP16, and the losses are of the file that was written. docs/quantization.md has the arithmetic \
+and the file format.")]
+    Quantize(Quantize),
     /// Plan a configuration on a cluster: parameters, FLOPs, memory, time, energy, layouts.
     #[command(after_help = "\
 Examples:

@@ -16,6 +16,7 @@ mod monitor;
 mod parity;
 mod plan;
 mod preflight;
+mod quantize;
 mod quickstart;
 mod replay;
 mod report;
@@ -45,6 +46,7 @@ pub(crate) fn run(cli: Cli) -> Result<ExitCode, Failure> {
         Command::Tasks(command) => tasks::run(command),
         Command::Train(arguments) => train::run(&arguments, &cache()?),
         Command::Doctor(arguments) => doctor::run(&arguments, &cache()?),
+        Command::Quantize(arguments) => quantize::run(&arguments, &cache()?),
         Command::Explain(arguments) => explain::run(&arguments, || Ok(cache()?)),
         Command::Fork(arguments) => fork::run(&arguments, &cache()?),
         Command::Replay(arguments) => replay::run(&arguments, &cache()?),
@@ -145,4 +147,14 @@ fn resolve(data: &DataConfig, cache: &Cache, fetch: bool) -> Result<Resolved, Fa
         say(&format!("note: {note}"));
     }
     Ok(resolved)
+}
+
+/// `layers.3.ffn.up.weight` as `layers.*.ffn.up.weight`.
+pub(crate) fn without_layer(name: &str) -> String {
+    let layer = |part: &str| part.chars().all(|c| c.is_ascii_digit());
+    let parts: Vec<_> = name
+        .split('.')
+        .map(|part| if layer(part) { "*" } else { part })
+        .collect();
+    parts.join(".")
 }

@@ -165,6 +165,8 @@ impl From<TrainError> for Failure {
             | TrainError::Fork { .. }
             | TrainError::Parity { .. }
             | TrainError::LayerStudy { .. }
+            | TrainError::Quantize(_)
+            | TrainError::Quantized { .. }
             | TrainError::Interchange(_)
             | TrainError::EmptyConfiguration { .. }
             | TrainError::Degrees { .. }

@@ -88,6 +88,8 @@ fn check_model(model: &ModelConfig) {
         layer_norm_eps: _,
         rope_base: _,
         init,
+        // No run has it.
+        plan_only: _,
     } = model;
     // Where a run starts; a pass takes any weights.
     let InitConfig {

@@ -1,9 +1,9 @@
 //! The set of legal keys, derived from one fully written configuration.
 
 use crate::{
-    AlarmConfig, Complaint, Config, InitConfig, Inject, InjectKind, Intervention, Policy,
-    PolicyKind, ProbeKind, ScaleFall, ScheduleEntry, ScheduledKey, Source, Substitute,
-    SubstituteKind, TaskSource, Unit, Withhold,
+    AlarmConfig, Complaint, Config, InitConfig, Inject, InjectKind, Intervention, PlanOnly,
+    PlannedActivation, Policy, PolicyKind, ProbeKind, ScaleFall, ScheduleEntry, ScheduledKey,
+    Source, Substitute, SubstituteKind, TaskSource, Unit, Withhold,
 };
 use std::path::PathBuf;
 use toml::{Table, Value};
@@ -18,6 +18,11 @@ pub(crate) fn full() -> Table {
         qk_gain: Some(1.0),
         weights: Some(PathBuf::new()),
         weights_blake3: Some(String::new()),
+    };
+    config.model.plan_only = PlanOnly {
+        kv_heads: Some(1),
+        activation: Some(PlannedActivation::Swiglu),
+        rms_norm: true,
     };
     config.eval.last_word = 1;
     config.record.noise_interval = 1;

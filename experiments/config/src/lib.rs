@@ -40,7 +40,8 @@ pub use keys::{every_entry_key, every_key, is_key, is_whole_number, key_hint};
 pub use load::{load_file, load_preset, preset_names, preset_table, resolve};
 pub use model::{
     Activation, Coefficient, Ffn, Function, FunctionNames, Ids, InitConfig, ModelConfig, Norm,
-    NormArrangement, PositionEncoding, Positions, Residual,
+    NormArrangement, PlanOnly, PlannedActivation, PlannedRow, PositionEncoding, Positions,
+    Residual,
 };
 pub use objective::{GmaskPositions, MaskPositions, ObjectiveConfig, ObjectiveMode, Packing};
 pub use optimizer::{ClipMode, EgsConfig, EgsPath, OptimizerConfig};

@@ -10,13 +10,21 @@ use std::path::{Path, PathBuf};
 use toml::{Table, Value};
 
 /// Presets compiled into the program, by name.
-const PRESETS: [(&str, &str); 6] = [
+const PRESETS: [(&str, &str); 11] = [
     ("t0", include_str!("../../proxies/t0.toml")),
     ("t1", include_str!("../../proxies/t1.toml")),
     ("t2", include_str!("../../proxies/t2.toml")),
     ("t-deep", include_str!("../../proxies/t-deep.toml")),
     ("r256", include_str!("../../proxies/r256.toml")),
     ("glm-130b", include_str!("../../proxies/glm-130b.toml")),
+    ("glm-10b", include_str!("../../proxies/glm-10b.toml")),
+    ("gpt-3-175b", include_str!("../../proxies/gpt-3-175b.toml")),
+    ("bloom-176b", include_str!("../../proxies/bloom-176b.toml")),
+    ("opt-175b", include_str!("../../proxies/opt-175b.toml")),
+    (
+        "llama-3-405b",
+        include_str!("../../proxies/llama-3-405b.toml"),
+    ),
 ];
 
 /// Names of the presets.

@@ -3,11 +3,13 @@
 mod bounds;
 mod ffn;
 mod norm;
+mod plan_only;
 mod positions;
 mod tensors;
 
 pub use ffn::{Activation, Ffn, Function, FunctionNames};
 pub use norm::{Coefficient, Norm, NormArrangement, Residual};
+pub use plan_only::{PlanOnly, PlannedActivation, PlannedRow};
 pub use positions::{Ids, PositionEncoding, Positions};
 
 use serde::{Deserialize, Serialize};
@@ -56,6 +58,9 @@ pub struct ModelConfig {
     pub rope_base: f64,
     /// Initialisation.
     pub init: InitConfig,
+    /// What plans and hand-overs know and no run of this program can train yet.
+    #[serde(skip_serializing_if = "PlanOnly::is_absent")]
+    pub plan_only: PlanOnly,
 }
 
 /// Initialisation: Xavier normal, with the arrangement's gain on v, out and feed-forward.
@@ -101,6 +106,7 @@ impl Default for ModelConfig {
             layer_norm_eps: 1e-5,
             rope_base: 10_000.0,
             init: InitConfig::default(),
+            plan_only: PlanOnly::default(),
         }
     }
 }
@@ -133,10 +139,41 @@ impl ModelConfig {
         self.init.embedding_std.unwrap_or(xavier)
     }
 
+    /// Heads of key and value: fewer than those of the query with grouped-query attention.
+    #[must_use]
+    pub fn kv_heads(&self) -> usize {
+        self.plan_only.kv_heads.unwrap_or(self.num_heads)
+    }
+
+    /// Columns of key and value together: `2h` without grouped-query attention.
+    #[must_use]
+    pub fn kv_size(&self) -> usize {
+        2 * self.kv_heads() * self.head_dim()
+    }
+
+    /// Whether the feed-forward's activation has a gate.
+    #[must_use]
+    pub fn is_gated(&self) -> bool {
+        match self.plan_only.activation {
+            Some(activation) => activation.row().is_gated,
+            None => self.ffn.row().is_gated,
+        }
+    }
+
     /// Rows of the feed-forward's first matrix: two halves with a gate.
     #[must_use]
     pub fn ffn_up_size(&self) -> usize {
-        self.ffn.row().inputs() * self.ffn_hidden_size
+        if self.is_gated() {
+            2 * self.ffn_hidden_size
+        } else {
+            self.ffn_hidden_size
+        }
+    }
+
+    /// Vectors of a norm: weight and bias, or the weight alone of an RMS norm.
+    #[must_use]
+    pub fn norm_vectors(&self) -> u64 {
+        if self.plan_only.rms_norm { 1 } else { 2 }
     }
 
     /// Trainable parameters: `V·h + N(4h² + 3hf + 9h + 2f) + 2h` for GLM-130B's choices, tied and
@@ -145,21 +182,22 @@ impl ModelConfig {
     pub fn parameter_count(&self, vocab_size: usize) -> u64 {
         let h = self.hidden_size as u64;
         let (up, down) = (self.ffn_up_size() as u64, self.ffn_hidden_size as u64);
+        let (kv, vectors) = (self.kv_size() as u64, self.norm_vectors());
         let norms = self.norm.per_layer();
         let heads = if self.qk_norm {
-            4 * self.head_dim() as u64
+            2 * vectors * self.head_dim() as u64
         } else {
             0
         };
-        let biases = if self.bias { 3 * h + h + up + h } else { 0 };
-        let layer = 4 * h * h + h * (up + down) + biases + norms * 2 * h + heads;
+        let biases = if self.bias { h + kv + h + up + h } else { 0 };
+        let layer = 2 * h * h + h * kv + h * (up + down) + biases + norms * vectors * h + heads;
         let embeddings = if self.tie_embeddings { 1 } else { 2 } * vocab_size as u64;
         let learned = if self.positions.row().is_learned {
             self.seq_len as u64
         } else {
             0
         };
-        let outer_norms = if self.embedding_norm { 4 * h } else { 2 * h };
+        let outer_norms = if self.embedding_norm { 2 } else { 1 } * vectors * h;
         (embeddings + learned) * h + self.layers as u64 * layer + outer_norms
     }
 }

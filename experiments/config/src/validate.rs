@@ -1,7 +1,7 @@
 //! Range checks: each section has its own, in `bounds`. Every complaint is collected, so that one run of the
 //! program shows them all.
 
-use crate::{Complaint, Config};
+use crate::{Complaint, Config, ConfigError};
 use words::number;
 
 /// Collects complaints; each check names its key and what was expected.
@@ -65,6 +65,21 @@ impl Checks {
 const MOST_STEPS: u64 = 1_000_000_000;
 
 impl Config {
+    /// Refuses what no run of this program can train, by its key.
+    pub fn check_trainable(&self) -> Result<(), ConfigError> {
+        let Some(key) = self.model.plan_only.first_key() else {
+            return Ok(());
+        };
+        Err(ConfigError::Invalid {
+            origin: "the configuration".to_owned(),
+            complaints: vec![Complaint {
+                key: key.to_owned(),
+                message: "cannot be trained by this program yet; only `plan`, `preflight` and `export --to` know it".to_owned(),
+                hint: Some("leave it out to train the model without".to_owned()),
+            }],
+        })
+    }
+
     /// Everything that is out of range.
     pub(crate) fn complaints(&self) -> Vec<Complaint> {
         let mut complaints = self.value_complaints();

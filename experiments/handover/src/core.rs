@@ -9,7 +9,7 @@ use crate::common::{self, RESTART};
 use crate::limit::Limits;
 use crate::{HandoverError, Request};
 use experiments_config::{Config, EgsPath, ObjectiveMode, ScheduledKey};
-use experiments_plan::{Batches, Layout, Recompute, Schedule, size};
+use experiments_plan::{Batches, Layout, Recompute, Schedule, Sharding, size};
 
 /// Most iterations that are passed over one by one on the command line.
 const MOST_SKIPPED: u64 = 10_000;
@@ -212,7 +212,7 @@ fn parallel(layout: &Layout, config: &Config, arguments: &mut Arguments, limits:
         ),
         Schedule::OneForwardOneBackward => {}
     }
-    arguments.flag("--use-distributed-optimizer");
+    techniques(layout, arguments, limits);
     arguments.one("--distributed-backend", "nccl");
     match layout.recompute {
         Recompute::None => {}
@@ -225,6 +225,37 @@ fn parallel(layout: &Layout, config: &Config, arguments: &mut Arguments, limits:
             arguments.flag_if(split, "--distribute-saved-activations");
         }
     }
+}
+
+/// What divides sequences and state.
+fn techniques(layout: &Layout, arguments: &mut Arguments, limits: &mut Limits) {
+    match layout.sharding {
+        Sharding::None => {}
+        Sharding::Zero1 => arguments.flag("--use-distributed-optimizer"),
+        Sharding::Zero2 => sharded(arguments, "optim_grads"),
+        Sharding::Zero3 | Sharding::Fsdp => sharded(arguments, "optim_grads_params"),
+    }
+    arguments.flag_if(layout.sequence_parallel, "--sequence-parallel");
+    if layout.context_parallel > 1 {
+        arguments.one("--context-parallel-size", layout.context_parallel);
+    }
+    if layout.flash_attention {
+        arguments.one("--attention-backend", "flash");
+    }
+    if layout.uneven_stages {
+        limits.operation(
+            "layout.uneven_stages",
+            "stages whose numbers of layers differ by one",
+            "equal stages, refused where layers do not divide",
+            "set `--decoder-first-pipeline-num-layers` and `--decoder-last-pipeline-num-layers`",
+        );
+    }
+}
+
+fn sharded(arguments: &mut Arguments, strategy: &str) {
+    arguments.flag("--use-distributed-optimizer");
+    arguments.flag("--use-megatron-fsdp");
+    arguments.one("--data-parallel-sharding-strategy", strategy);
 }
 
 fn data(request: &Request, arguments: &mut Arguments) {

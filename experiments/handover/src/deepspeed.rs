@@ -15,7 +15,7 @@ use crate::common;
 use crate::limit::Limits;
 use crate::{Request, common::RESTART};
 use experiments_config::{Format, LossScaleMode};
-use experiments_plan::{Recompute, Schedule};
+use experiments_plan::{Recompute, Schedule, Sharding};
 
 /// File in which the trainer looks for a request to save and stop (`found_kill_switch`).
 pub(crate) const STOP: &str = "stop";
@@ -175,6 +175,7 @@ fn parallel(request: &Request, arguments: &mut Arguments, limits: &mut Limits) {
             "a third more FLOPs than without recomputation; selective needs Megatron Core",
         );
     }
+    techniques(request, limits);
     let schedule = match layout.schedule {
         Schedule::OneForwardOneBackward => return,
         Schedule::Gpipe => "GPipe",
@@ -186,4 +187,55 @@ fn parallel(request: &Request, arguments: &mut Arguments, limits: &mut Limits) {
         "DeepSpeed's pipeline engine runs 1F1B",
         "same gradients; plan with 1F1B, or use Megatron Core for interleaving",
     );
+}
+
+/// What divides sequences and state, of which this trainer has little.
+fn techniques(request: &Request, limits: &mut Limits) {
+    let layout = request.layout;
+    let parts = [
+        (
+            layout.sequence_parallel,
+            "layout.sequence_parallel",
+            "sequence parallelism",
+            "norms and dropout on every tensor rank",
+        ),
+        (
+            layout.context_parallel > 1,
+            "layout.context_parallel",
+            "context parallelism",
+            "whole sequences on every GPU",
+        ),
+        (
+            layout.flash_attention,
+            "layout.flash_attention",
+            "FlashAttention",
+            "scores and probabilities are kept",
+        ),
+        (
+            layout.uneven_stages,
+            "layout.uneven_stages",
+            "stages that differ by a layer",
+            "equal stages",
+        ),
+    ];
+    for (is_on, key, wanted, instead) in parts {
+        if is_on {
+            limits.operation(key, wanted, instead, "plan without, or use Megatron Core");
+        }
+    }
+    let zero = json::zero_stage(request.config);
+    let stage = match layout.sharding {
+        Sharding::None => 0,
+        Sharding::Zero1 => 1,
+        Sharding::Zero2 => 2,
+        Sharding::Zero3 | Sharding::Fsdp => 3,
+    };
+    if stage != zero && request.config.precision.format == Format::Fp16 {
+        limits.operation(
+            "layout.sharding",
+            layout.sharding.name(),
+            &format!("ZeRO stage {zero}"),
+            "plan with zero1, or use Megatron Core",
+        );
+    }
 }

@@ -3,7 +3,7 @@
 
 use super::*;
 use experiments_config::{Override, load_preset};
-use experiments_plan::{Recompute, Schedule};
+use experiments_plan::{Recompute, Schedule, Sharding};
 
 mod arguments;
 
@@ -27,6 +27,11 @@ fn layout(config: &Config, [tensor, pipeline, data]: [u64; 3]) -> Layout {
         recompute: Recompute::Full,
         schedule: Schedule::OneForwardOneBackward,
         chunks: 1,
+        uneven_stages: false,
+        context_parallel: 1,
+        sequence_parallel: false,
+        sharding: Sharding::Zero1,
+        flash_attention: false,
     }
 }
 

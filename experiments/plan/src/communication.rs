@@ -25,7 +25,7 @@ pub struct Communication {
     pub tensor: Connection,
     /// Neighbouring stages.
     pub pipeline: Connection,
-    /// Replicas.
+    /// Replicas, and the context ranks of each.
     pub data: Connection,
     /// First and last stage, which hold the tied embedding.
     pub tied: Connection,
@@ -60,7 +60,7 @@ impl Communication {
         let (t, p, d) = (
             layout.tensor_parallel,
             layout.pipeline_parallel,
-            layout.data_parallel,
+            layout.shards(),
         );
         let stride = t.saturating_mul(d);
         let span = stride.saturating_mul(p.saturating_sub(1));
@@ -87,7 +87,7 @@ impl Communication {
         place: StagePlace,
     ) -> MicroBatchCost {
         let model = &config.model;
-        let slots = model.seq_len as f64 * layout.micro_batch as f64;
+        let slots = layout.slots(model.seq_len);
         let element = element(config.precision.format);
         let stream = slots * model.hidden_size as f64 * element;
         let layers = place.layers as f64;
@@ -98,7 +98,8 @@ impl Communication {
 
         let mut forward = reduce * (2.0 * layers);
         let mut backward = reduce * (layers * if full { 4.0 } else { 2.0 });
-        if full && (options.partition_checkpoints || options.sequence_parallel) {
+        let divided = options.partition_checkpoints || layout.sequence_parallel;
+        if full && divided {
             backward = backward + gather * layers;
         }
         if place.first {
@@ -108,7 +109,6 @@ impl Communication {
             forward = forward + self.tensor.all_reduce(4.0 * slots) * 3.0;
             backward = backward + reduce;
         }
-        let divided = options.partition_checkpoints || options.sequence_parallel;
         let message = if divided { stream / t } else { stream };
         let mut pass = self.pipeline.send(message);
         if divided {
@@ -126,7 +126,6 @@ impl Communication {
         &self,
         config: &Config,
         layout: &Layout,
-        options: &MemoryOptions,
         parameters: u64,
     ) -> Result<StepCost, PlanError> {
         let element_bytes = element(config.precision.format);
@@ -135,7 +134,7 @@ impl Communication {
         let table = Parameters::of(config)?
             .embedding
             .on_rank(layout.tensor_parallel) as f64;
-        let (gradients, weights) = if options.zero_1 {
+        let (gradients, weights) = if layout.sharding.optimizer() {
             (
                 self.data.half_all_reduce(count * gradient),
                 self.data.half_all_reduce(count * element_bytes),

@@ -8,7 +8,8 @@ use serde::Serialize;
 /// pairs of slots, as everywhere in the literature: what a mask hides is computed all the same.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct Work {
-    /// One forward pass of one layer: `2s (4h² + h(up + f)) + 4s²h`.
+    /// One forward pass of one layer: `2s (4h² + h(up + f)) + 4s²h`, with `2h² + h·kv` for `4h²` under grouped-query
+    /// attention.
     pub layer: f64,
     /// The part of it between query-key product and value product, `4s²h`, which selective
     /// recomputation does twice.
@@ -28,7 +29,7 @@ impl Work {
         let (up, f) = (model.ffn_up_size() as f64, model.ffn_hidden_size as f64);
         let core = 4.0 * s * s * h;
         Self {
-            layer: 2.0 * s * (4.0 * h * h + h * (up + f)) + core,
+            layer: 2.0 * s * h * (2.0 * h + model.kv_size() as f64 + up + f) + core,
             core,
             head: 2.0 * s * h * config.tokenizer.vocab_size as f64,
             layers: model.layers as f64,

@@ -6,20 +6,43 @@ use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::{LazyLock, Mutex, PoisonError};
+use words::named;
 
 /// Links by name.
 const LINKS: &str = include_str!("../hardware/links.toml");
 
 /// GPUs compiled into the program, by name.
-const GPUS: [(&str, &str); 7] = [
+const GPUS: [(&str, &str); 15] = [
     ("a100-40g", include_str!("../hardware/a100-40g.toml")),
     ("a100-80g", include_str!("../hardware/a100-80g.toml")),
+    ("a800-80g", include_str!("../hardware/a800-80g.toml")),
+    ("b200", include_str!("../hardware/b200.toml")),
+    ("b300", include_str!("../hardware/b300.toml")),
+    ("gb200", include_str!("../hardware/gb200.toml")),
+    ("gb300", include_str!("../hardware/gb300.toml")),
     ("h100", include_str!("../hardware/h100.toml")),
+    ("h100-96g", include_str!("../hardware/h100-96g.toml")),
     ("h200", include_str!("../hardware/h200.toml")),
+    ("h800", include_str!("../hardware/h800.toml")),
     ("rtx-2080-ti", include_str!("../hardware/rtx-2080-ti.toml")),
     ("rtx-3090", include_str!("../hardware/rtx-3090.toml")),
     ("v100", include_str!("../hardware/v100.toml")),
+    ("v100-16g", include_str!("../hardware/v100-16g.toml")),
 ];
+
+named! {
+    /// GPUs whose matrix products attain alike shares of their peak.
+    pub enum Generation {
+        /// A100.
+        Ampere = "ampere",
+        /// H100, H200.
+        Hopper = "hopper",
+        /// B200, GB200, GB300.
+        Blackwell = "blackwell",
+        /// No step of such a GPU was fitted.
+        Other = "other",
+    }
+}
 
 /// Peak dense rates in FLOP/s.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
@@ -55,6 +78,9 @@ pub struct Link {
 pub struct Gpu {
     /// Name in the files.
     pub name: String,
+    /// What else tables call it.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub aliases: Vec<String>,
     /// What it is.
     pub title: String,
     /// Memory in bytes that a program can allocate.
@@ -67,10 +93,11 @@ pub struct Gpu {
     pub tdp_watts: f64,
     /// GPUs of the usual machine.
     pub gpus_per_node: u64,
-    /// Attained share of the peak inside a stage. An assumption, see `efficiency_source`.
-    pub matmul_efficiency: f64,
-    /// Where that share comes from.
-    pub efficiency_source: String,
+    /// Decides what is known of its products.
+    pub generation: Generation,
+    /// Share of the peak that large matrix products attain, where somebody measured it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub product_efficiency: Option<f64>,
     /// Between the GPUs of one machine.
     pub intra_node: Link,
     /// One port between machines.
@@ -94,6 +121,8 @@ enum LinkField {
 #[serde(deny_unknown_fields)]
 struct GpuFile {
     name: String,
+    #[serde(default)]
+    aliases: Vec<String>,
     title: String,
     memory_gib: f64,
     memory_bandwidth: f64,
@@ -103,9 +132,14 @@ struct GpuFile {
     network: LinkField,
     network_ports: u64,
     source: String,
-    matmul_efficiency: f64,
-    efficiency_source: String,
+    #[serde(default = "unmeasured")]
+    generation: Generation,
+    product_efficiency: Option<f64>,
     peak_flops: PeakFlops,
+}
+
+fn unmeasured() -> Generation {
+    Generation::Other
 }
 
 impl Gpu {
@@ -136,14 +170,15 @@ impl Gpu {
         };
         let gpu = Self {
             name: file.name,
+            aliases: file.aliases,
             title: file.title,
             memory_bytes: (file.memory_gib * 1_073_741_824.0) as u64,
             memory_bandwidth: file.memory_bandwidth,
             peak_flops: file.peak_flops,
             tdp_watts: file.tdp_watts,
             gpus_per_node: file.gpus_per_node,
-            matmul_efficiency: file.matmul_efficiency,
-            efficiency_source: file.efficiency_source,
+            generation: file.generation,
+            product_efficiency: file.product_efficiency,
             intra_node: link(file.intra_node)?,
             network: link(file.network)?,
             network_ports: file.network_ports,
@@ -167,7 +202,7 @@ impl Gpu {
             ("bandwidth of `network`", self.network.bandwidth),
         ];
         let shares = [
-            ("matmul_efficiency", self.matmul_efficiency),
+            ("product_efficiency", self.product_efficiency.unwrap_or(1.0)),
             ("efficiency of `intra_node`", self.intra_node.efficiency),
             ("efficiency of `network`", self.network.efficiency),
         ];
@@ -193,6 +228,13 @@ impl Gpu {
 /// Names of the GPUs that are compiled in.
 pub fn gpu_names() -> impl Iterator<Item = &'static str> {
     GPUS.iter().map(|(name, _)| *name)
+}
+
+/// The name of the GPU that a table calls so.
+pub(crate) fn gpu_by_alias(alias: &str) -> Option<&'static str> {
+    let has =
+        |name: &str| gpu(name).is_ok_and(|gpu| gpu.aliases.iter().any(|other| other == alias));
+    gpu_names().find(|name| has(name))
 }
 
 /// A GPU by name (`a100-40g`), or the path of a TOML file of the user's own (anything with a `/`

@@ -1,6 +1,7 @@
 //! How a model is spread over a cluster.
 
 use serde::{Deserialize, Serialize};
+use std::fmt::Write as _;
 
 /// The machines.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -23,6 +24,75 @@ named! {
         Selective = "selective",
         /// The input of every layer only (GLM-130B).
         Full = "full",
+    }
+}
+
+named! {
+    /// What the replicas divide among them.
+    #[derive(Hash)]
+    pub enum Sharding {
+        /// Nothing: every replica holds all state.
+        None = "none",
+        /// Optimiser state (ZeRO-1, Megatron's distributed optimiser; GLM-130B).
+        Zero1 = "zero1",
+        /// And gradients.
+        Zero2 = "zero2",
+        /// And weights, gathered layer by layer (DeepSpeed's ZeRO-3).
+        Zero3 = "zero3",
+        /// The same by PyTorch's FSDP.
+        Fsdp = "fsdp",
+    }
+}
+
+impl Sharding {
+    /// Whether optimiser state is divided.
+    #[must_use]
+    pub fn optimizer(self) -> bool {
+        self != Self::None
+    }
+
+    /// Whether gradients are.
+    #[must_use]
+    pub fn gradients(self) -> bool {
+        matches!(self, Self::Zero2 | Self::Zero3 | Self::Fsdp)
+    }
+
+    /// Whether weights are.
+    #[must_use]
+    pub fn weights(self) -> bool {
+        matches!(self, Self::Zero3 | Self::Fsdp)
+    }
+}
+
+named! {
+    /// The program that trains. Each spends time in its own places.
+    #[derive(Hash)]
+    pub enum Trainer {
+        /// Megatron-LM of 2020 to 2022 (arXiv 2104.04473, 2205.05198).
+        MegatronLm = "megatron-lm",
+        /// Its forks on `DeepSpeed`: GLM-130B's, BLOOM's, GPT-NeoX.
+        MegatronDeepspeed = "megatron-deepspeed",
+        /// Megatron-Core, which overlaps communication with computation.
+        MegatronCore = "megatron-core",
+        /// PyTorch's FSDP, or `DeepSpeed`'s ZeRO-2 and 3 without Megatron.
+        Fsdp = "fsdp",
+    }
+}
+
+impl Trainer {
+    /// What people run such a layout with on such a GPU: that of GLM-130B unless something in the layout is of
+    /// another program. `modern`: the GPU is younger than the A100.
+    #[must_use]
+    pub fn usual(layout: &Layout, modern: bool) -> Self {
+        if layout.sharding.gradients() {
+            Self::Fsdp
+        } else if modern && layout.sharding.optimizer() {
+            Self::MegatronCore
+        } else if layout.sharding.optimizer() && !layout.sequence_parallel && layout.chunks == 1 {
+            Self::MegatronDeepspeed
+        } else {
+            Self::MegatronLm
+        }
     }
 }
 
@@ -57,6 +127,17 @@ pub struct Layout {
     pub schedule: Schedule,
     /// Chunks of layers per stage; 1 unless interleaved.
     pub chunks: u64,
+    /// Whether stages may hold numbers of layers that differ by one, where no rule divides them equally.
+    pub uneven_stages: bool,
+    /// GPUs that share each sequence.
+    pub context_parallel: u64,
+    /// Whether norms, dropout and their inputs are divided over the tensor-parallel ranks (arXiv 2205.05198
+    /// §4.2.2; GLM-130B: no).
+    pub sequence_parallel: bool,
+    /// What the replicas divide among them.
+    pub sharding: Sharding,
+    /// Whether attention keeps no scores (`FlashAttention`, arXiv 2205.14135; GLM-130B: no).
+    pub flash_attention: bool,
 }
 
 mod check;
@@ -110,6 +191,17 @@ impl Layout {
         (p - 1.0) / (m + p - 1.0)
     }
 
+    /// Slots of one micro-batch on one GPU.
+    pub(crate) fn slots(&self, seq_len: usize) -> f64 {
+        seq_len as f64 * self.micro_batch as f64 / self.context_parallel.max(1) as f64
+    }
+
+    /// GPUs among which sharded state is divided: replicas times context ranks.
+    #[must_use]
+    pub fn shards(&self) -> u64 {
+        self.data_parallel.saturating_mul(self.context_parallel)
+    }
+
     /// `4 × 8 × 24, micro-batch 1, full, 1f1b`.
     #[must_use]
     pub fn text(&self) -> String {
@@ -117,7 +209,7 @@ impl Layout {
             Schedule::Interleaved => format!(" × {}", self.chunks),
             _ => String::new(),
         };
-        format!(
+        let mut text = format!(
             "{} × {} × {}, micro-batch {}, {} recomputation, {}{chunks}",
             self.tensor_parallel,
             self.pipeline_parallel,
@@ -125,7 +217,21 @@ impl Layout {
             self.micro_batch,
             self.recompute.name(),
             self.schedule.name(),
-        )
+        );
+        if self.context_parallel > 1 {
+            let _ = write!(text, ", {} context ranks", self.context_parallel);
+        }
+        for (is_on, name) in [
+            (self.sharding != Sharding::Zero1, self.sharding.name()),
+            (self.sequence_parallel, "sequence parallel"),
+            (self.flash_attention, "FlashAttention"),
+        ] {
+            if is_on {
+                text.push_str(", ");
+                text.push_str(name);
+            }
+        }
+        text
     }
 }
 

@@ -7,6 +7,7 @@ pub mod communication;
 pub mod energy;
 mod error;
 pub mod failure;
+pub mod fit;
 pub mod flops;
 pub mod hardware;
 mod layout;
@@ -25,5 +26,7 @@ mod text;
 
 pub use batch::{Batches, Ramp, Stair};
 pub use error::PlanError;
-pub use layout::{Cluster, Layout, Recompute, Schedule, global_batch, partition, stage_layers};
+pub use layout::{
+    Cluster, Layout, Recompute, Schedule, Sharding, Trainer, global_batch, partition, stage_layers,
+};
 pub use options::PlanOptions;

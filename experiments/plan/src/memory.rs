@@ -3,8 +3,10 @@
 //!
 //! Weights, gradients and optimiser state follow from the parameters of the stage and the number
 //! formats; activations are counted tensor by tensor (`activations.rs`). What is assumed beside
-//! them is in [`MemoryOptions`]. Byte counts are those of the tensors; fragmentation is covered by
-//! the reserve.
+//! them is in [`MemoryOptions`]. Byte counts are those of the tensors. What cannot be counted (the allocator and
+//! its fragmentation, workspaces, a second copy of the gradients) is a range above them, whose upper end was set
+//! by the published memory of some hundred and twenty systems: of all but one it is at most a tenth below the
+//! figure (docs/plan.md).
 
 mod activations;
 mod stage;
@@ -22,18 +24,18 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct MemoryOptions {
-    /// Share of the GPU's memory that is kept free for fragmentation. Ours.
-    pub reserve_share: f64,
+    /// What allocator and fragmentation add at most to what is counted, as a share of it.
+    pub fragmentation: f64,
+    /// Context, communicators' buffers and workspaces at most, beside [`Self::overhead_bytes`], in bytes.
+    pub more_overhead_bytes: u64,
+    /// Whether the trainer may hold the gradients once more in FP32; absent: it may where optimiser state is not
+    /// divided, and in BF16.
+    pub gradient_copy: Option<bool>,
     /// CUDA context, communicators' buffers and library workspaces in bytes. Ours: 1.5 GiB.
     pub overhead_bytes: u64,
     /// Whether the saved input of a layer, and what stages send each other, is divided over the
     /// tensor-parallel ranks (`partition_activations`; GLM-130B: yes).
     pub partition_checkpoints: bool,
-    /// Whether norms, dropout and their inputs are divided over the tensor-parallel ranks
-    /// (Megatron's sequence parallelism, arXiv 2205.05198 §4.2.2; GLM-130B: no).
-    pub sequence_parallel: bool,
-    /// Whether optimiser state is divided over the replicas (ZeRO-1; GLM-130B: yes).
-    pub zero_1: bool,
     /// Elements of the gradient-reduction bucket (GLM-130B: 5e8).
     pub bucket_elements: u64,
 }
@@ -41,13 +43,41 @@ pub struct MemoryOptions {
 impl Default for MemoryOptions {
     fn default() -> Self {
         Self {
-            reserve_share: 0.05,
+            fragmentation: 0.3,
+            more_overhead_bytes: 3 << 30,
+            gradient_copy: None,
             overhead_bytes: 3 << 29,
             partition_checkpoints: true,
-            sequence_parallel: false,
-            zero_1: true,
             bucket_elements: 500_000_000,
         }
+    }
+}
+
+impl MemoryOptions {
+    /// Bytes that may come to the counted ones.
+    fn uncounted(
+        &self,
+        config: &Config,
+        layout: &Layout,
+        peak: u64,
+        parameters: u64,
+    ) -> Result<u64, PlanError> {
+        let copies = self.gradient_copy.unwrap_or_else(|| {
+            config.precision.format == experiments_config::Format::Bf16
+                || !layout.sharding.optimizer()
+        });
+        let shards = if layout.sharding.gradients() {
+            layout.shards()
+        } else {
+            1
+        };
+        let copy = if copies {
+            4.0 * parameters as f64 / shards as f64
+        } else {
+            0.0
+        };
+        let more = peak as f64 * self.fragmentation + copy + self.more_overhead_bytes as f64;
+        crate::size::bytes("memory of a GPU", more)
     }
 }
 
@@ -146,9 +176,9 @@ pub struct MemoryEstimate {
     pub peak_bytes: u64,
     /// Memory of the GPU.
     pub capacity_bytes: u64,
-    /// What is kept free of it.
+    /// What cannot be counted, at most.
     pub reserve_bytes: u64,
-    /// Whether peak and reserve fit.
+    /// Whether peak and reserve, the upper end of the range, fit.
     pub fits: bool,
 }
 
@@ -173,18 +203,20 @@ pub fn estimate_with(
     gpu: &Gpu,
     options: &MemoryOptions,
 ) -> Result<MemoryEstimate, PlanError> {
-    if !(0.0..1.0).contains(&options.reserve_share) {
+    if !(options.fragmentation.is_finite() && options.fragmentation >= 0.0) {
         return Err(PlanError::Size {
-            what: "reserve_share".to_owned(),
-            value: options.reserve_share.to_string(),
-            expected: "must be a share of the memory, at least 0 and below 1".to_owned(),
+            what: "fragmentation".to_owned(),
+            value: options.fragmentation.to_string(),
+            expected: "must be a share of what is counted, not negative".to_owned(),
         });
     }
     let stages = stage::every_stage(config, layout, options)?;
     let worst = stages.iter().max_by_key(|stage| stage.peak_bytes);
-    let (worst_stage, peak_bytes) = worst.map_or((0, 0), |stage| (stage.stage, stage.peak_bytes));
+    let (worst_stage, peak_bytes, parameters) = worst.map_or((0, 0, 0), |stage| {
+        (stage.stage, stage.peak_bytes, stage.parameters)
+    });
     let capacity_bytes = gpu.memory_bytes;
-    let reserve_bytes = (capacity_bytes as f64 * options.reserve_share) as u64;
+    let reserve_bytes = options.uncounted(config, layout, peak_bytes, parameters)?;
     Ok(MemoryEstimate {
         stages,
         worst_stage,

@@ -39,7 +39,7 @@ pub struct Parameters {
     pub embedding_norm: Component,
     /// Transformer layers N.
     pub layers: u64,
-    /// Query, key and value of one layer: `3h²` and biases `3h`.
+    /// Query, key and value of one layer: `3h²` and biases `3h`, less with grouped-query attention.
     pub qkv: Component,
     /// Attention output of one layer: `h²` and biases `h`.
     pub attention_out: Component,
@@ -69,12 +69,13 @@ impl Parameters {
         let layers = positive("model.layers", model.layers as u64)?;
         let vocab = positive("tokenizer.vocab_size", config.tokenizer.vocab_size as u64)?;
         let slots = positive("model.seq_len", model.seq_len as u64)?;
-        let up = product("ffn_up_size", &[model.ffn.row().inputs() as u64, f])?;
+        let up = product("ffn_up_size", &[if model.is_gated() { 2 } else { 1 }, f])?;
         // Any of these products that fits bounds the sums below: each has at most eight terms.
         let square = product("16 · hidden_size²", &[16, h, h])? / 16;
         let inner = product("16 · hidden_size · ffn_up_size", &[16, h, up])? / 16;
         let table = product("16 · vocab_size · hidden_size", &[16, vocab, h])? / 16;
         let learned = product("16 · seq_len · hidden_size", &[16, slots, h])? / 16;
+        let (kv, vectors) = (model.kv_size() as u64, model.norm_vectors());
         let bias = |n: u64| if model.bias { n } else { 0 };
         let whole = |n: u64| Component { split: 0, whole: n };
         let split = |n: u64| Component { split: n, whole: 0 };
@@ -89,9 +90,9 @@ impl Parameters {
         let mut parameters = Self {
             embedding: split(table),
             positions: when(model.positions.row().is_learned, whole(learned)),
-            embedding_norm: when(model.embedding_norm, whole(2 * h)),
+            embedding_norm: when(model.embedding_norm, whole(vectors * h)),
             layers,
-            qkv: split(3 * square + bias(3 * h)),
+            qkv: split(square + h * kv + bias(h + kv)),
             attention_out: Component {
                 split: square,
                 whole: bias(h),
@@ -101,9 +102,9 @@ impl Parameters {
                 split: h * f,
                 whole: bias(h),
             },
-            norms: whole(norms * 2 * h),
-            qk_norm: when(model.qk_norm, whole(4 * (h / heads))),
-            final_norm: whole(2 * h),
+            norms: whole(norms * vectors * h),
+            qk_norm: when(model.qk_norm, whole(2 * vectors * (h / heads))),
+            final_norm: whole(vectors * h),
             head: when(!model.tie_embeddings, split(table)),
             total: 0,
         };

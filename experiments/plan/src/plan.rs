@@ -2,9 +2,11 @@
 
 mod assumptions;
 mod recomputation;
+mod summary;
 mod text;
 
 pub use recomputation::RecomputationChoice;
+pub use summary::{Estimate, Interval, Summary};
 
 use crate::budget::samples_after;
 use crate::communication::Communication;
@@ -24,6 +26,8 @@ use serde::Serialize;
 /// A plan.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Plan {
+    /// What it comes to.
+    pub summary: Summary,
     /// Parameters by component.
     pub parameters: Parameters,
     /// The cluster.
@@ -103,10 +107,16 @@ pub fn plan(
     let days = measured.unwrap_or(time.rates).days(tokens as f64);
     let gpus = cluster.gpus()?;
     let energy = energy(&options.energy, gpu.tdp_watts, gpus, days)?;
+    let seconds = options.measured_seconds.unwrap_or(time.seconds);
+    let summary = Summary::of(
+        Interval::of(gpu, options)?,
+        &memory,
+        [seconds, days, energy.mwh],
+    );
     let mut warnings = layout.warnings(cluster);
     if !memory.fits {
         warnings.push(format!(
-            "does not fit: stage {} needs {} GiB and {} GiB are kept free, of {} GiB",
+            "does not surely fit: stage {} needs {} GiB and up to {} GiB that cannot be counted, of {} GiB",
             memory.worst_stage,
             crate::text::gib(memory.peak_bytes),
             crate::text::gib(memory.reserve_bytes),
@@ -114,8 +124,9 @@ pub fn plan(
         ));
     }
     Ok(Plan {
+        summary,
         published: Vec::new(),
-        layer_tensors: layer_tensors(config, layout, &options.memory),
+        layer_tensors: layer_tensors(config, layout),
         recomputation: recomputation::choices(config, cluster, layout, gpu, options)?,
         parameters,
         cluster: cluster.clone(),
@@ -125,7 +136,7 @@ pub fn plan(
         bubble: layout.bubble(),
         flops,
         communication: Communication::of(layout, cluster, gpu),
-        assumptions: assumptions::assumptions(gpu, options, &time, &energy),
+        assumptions: assumptions::assumptions(gpu, layout, options, &time, &energy),
         memory,
         time,
         measured,

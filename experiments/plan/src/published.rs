@@ -5,6 +5,8 @@
 //! published for.
 
 mod glm_130b;
+
+pub use glm_130b::is_model as is_glm_130b;
 pub mod row;
 mod run;
 

@@ -2,8 +2,10 @@
 
 mod candidates;
 mod explain;
+mod smallest;
 
 pub use explain::{Difference, Explanation};
+pub use smallest::smallest;
 
 use crate::hardware::{Gpu, gpu};
 use crate::memory::{MemoryEstimate, estimate_with};
@@ -41,19 +43,20 @@ pub struct Search {
     /// Memory of the fullest GPU of the layout that comes closest, when none fits.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub smallest_peak_bytes: Option<u64>,
-    /// Memory of the GPU less what is kept free.
+    /// Memory of the GPU, into which the upper end of the range fits.
     pub limit_bytes: u64,
 }
 
-/// Searches tensor × pipeline × data × micro-batch × recomputation × schedule.
+/// Searches tensor × pipeline × data × micro-batch × recomputation × schedule × sequence parallelism × sharding;
+/// batch, attention and context ranks are those of `like`.
 pub fn search(
     config: &Config,
     cluster: &Cluster,
-    global_batch: u64,
+    like: &Layout,
     options: &PlanOptions,
 ) -> Result<Search, PlanError> {
     let gpu = gpu(&cluster.gpu)?;
-    let layouts = candidates::legal(config, cluster, global_batch)?;
+    let layouts = candidates::legal(config, cluster, like)?;
     let mut ranked = Vec::new();
     let mut smallest: Option<u64> = None;
     for layout in &layouts {
@@ -71,7 +74,7 @@ pub fn search(
         legal: layouts.len(),
         smallest_peak_bytes: smallest.filter(|_| ranked.is_empty()),
         ranked,
-        limit_bytes: (gpu.memory_bytes as f64 * (1.0 - options.memory.reserve_share)) as u64,
+        limit_bytes: gpu.memory_bytes,
     })
 }
 
@@ -121,13 +124,14 @@ impl Search {
                 "pipe",
                 "data",
                 "micro",
+                "sharding",
                 "recompute",
                 "schedule",
                 "s/step",
                 "MFU %",
                 "GiB",
             ],
-            &[5, 6],
+            &[5, 6, 7],
         );
         for (index, candidate) in self.ranked.iter().take(rows).enumerate() {
             let layout = &candidate.layout;
@@ -142,6 +146,15 @@ impl Search {
                 layout.pipeline_parallel.to_string(),
                 layout.data_parallel.to_string(),
                 layout.micro_batch.to_string(),
+                format!(
+                    "{}{}",
+                    layout.sharding.name(),
+                    if layout.sequence_parallel {
+                        ", seq"
+                    } else {
+                        ""
+                    }
+                ),
                 layout.recompute.name().to_owned(),
                 format!("{}{chunks}", layout.schedule.name()),
                 decimal(candidate.seconds, 2),

@@ -1,41 +1,52 @@
 //! Seconds of one step, and what follows from them.
 //!
-//! A stage's time for one micro-batch is its floating-point operations over the GPU's attained
-//! rate, plus tensor-parallel and pipeline communication. The slowest stage sets the pace: a step
-//! takes `m + (p-1)/v` such slots, then gradients are reduced, the optimiser steps and weights are
-//! gathered. The attained rate is one number per GPU (`matmul_efficiency` in its file), which holds
-//! everything that is no matrix product too; the A100's is *calibrated* on the published 88.5 s of
-//! GLM-130B at a batch of 4,224, so that this figure is no prediction.
+//! A stage's time for one micro-batch is that of its products, of attention, of what is bound by memory, and
+//! of launches ([`passes`]), plus tensor-parallel and pipeline communication. The slowest stage sets the pace: a
+//! step takes `m + (p-1)/v` such slots, then gradients are reduced, the optimiser steps and weights are
+//! gathered. Where weights are divided, their gathers run beside each micro-batch. What none of this can know
+//! by counting are the [`Coefficients`], fitted to published steps by `workbench plan fit`.
 
+mod coefficients;
+mod passes;
 mod rates;
 
+pub use coefficients::{Belief, Coefficient, Coefficients, Fitted, Spread, shipped};
 pub use rates::Rates;
 
 use crate::communication::{Communication, MicroBatchCost, StagePlace, StepCost};
-use crate::flops::{Flops, Work};
-use crate::hardware::Gpu;
+use crate::flops::Flops;
+use crate::hardware::{Generation, Gpu};
 use crate::layout::stage_layers;
-use crate::memory::MemoryOptions;
-use crate::{Cluster, Layout, PlanError, PlanOptions, Recompute};
+use crate::{Cluster, Layout, PlanError, PlanOptions, Sharding, Trainer};
 use experiments_config::Config;
+use passes::Passes;
 use serde::Serialize;
 
 /// Bytes the optimiser moves per parameter of its share: FP32 gradient read and written, master
 /// weight and two moments read and written, weight of the pass written.
 const OPTIMIZER_BYTES: f64 = 8.0 + 24.0 + 2.0;
 
+/// Of computation and gathers that overlap, the sum of their sixth powers counts: nearly the longer of them.
+const OVERLAP: f64 = 6.0;
+
 /// Where the seconds of a step go. The sum is the step.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize)]
 pub struct Terms {
-    /// Matrix products and all else on the slowest stage.
-    pub compute: f64,
-    /// All-reduces of tensor parallelism.
+    /// Matrix products of weights on the slowest stage.
+    pub products: f64,
+    /// Attention between projections.
+    pub attention: f64,
+    /// Norms, dropout, residuals, activations, the loss: bound by memory.
+    pub elementwise: f64,
+    /// Launches, and what the trainer adds to layers, micro-batches and steps.
+    pub fixed: f64,
+    /// Collectives of tensor parallelism.
     pub tensor: f64,
     /// Messages between stages.
     pub pipeline: f64,
     /// Idle slots while the pipeline fills and empties.
     pub bubble: f64,
-    /// Reduction of gradients, gathering of weights, tied embedding.
+    /// Reduction of gradients, gathering of weights, tied embedding: what is not hidden of it.
     pub data: f64,
     /// Unscaling, clipping and `AdamW`, bound by memory bandwidth.
     pub optimizer: f64,
@@ -44,15 +55,34 @@ pub struct Terms {
 impl Terms {
     /// The terms by name.
     #[must_use]
-    pub fn named(&self) -> [(&'static str, f64); 6] {
+    pub fn named(&self) -> [(&'static str, f64); 9] {
         [
-            ("compute", self.compute),
+            ("matrix products", self.products),
+            ("attention", self.attention),
+            ("elementwise", self.elementwise),
+            ("fixed", self.fixed),
             ("tensor communication", self.tensor),
             ("pipeline communication", self.pipeline),
             ("pipeline bubble", self.bubble),
             ("data communication", self.data),
             ("optimiser", self.optimizer),
         ]
+    }
+
+    /// Seconds during which the stages work or wait for each other.
+    #[must_use]
+    pub fn pipeline_seconds(&self) -> f64 {
+        let Self {
+            products,
+            attention,
+            elementwise,
+            fixed,
+            tensor,
+            pipeline,
+            bubble,
+            ..
+        } = self;
+        products + attention + elementwise + fixed + tensor + pipeline + bubble
     }
 
     /// The sum.
@@ -75,8 +105,10 @@ pub struct StepTime {
     pub forward_seconds: f64,
     /// Seconds of one backward pass, recomputation included.
     pub backward_seconds: f64,
-    /// Attained share of the peak that was assumed.
+    /// Share of the peak that large matrix products attain.
     pub efficiency: f64,
+    /// The program that trains.
+    pub trainer: Trainer,
     /// Communication of one micro-batch on that stage.
     pub micro_batch: MicroBatchCost,
     /// Communication once per step.
@@ -88,18 +120,21 @@ pub struct StepTime {
 /// One stage and micro-batch.
 struct Slot {
     stage: u64,
-    compute_forward: f64,
-    compute_backward: f64,
+    passes: Passes,
     cost: MicroBatchCost,
 }
 
 impl Slot {
     fn forward(&self) -> f64 {
-        self.compute_forward + self.cost.tensor_forward.seconds + self.cost.pipeline.seconds / 2.0
+        self.passes.forward.seconds()
+            + self.cost.tensor_forward.seconds
+            + self.cost.pipeline.seconds / 2.0
     }
 
     fn backward(&self) -> f64 {
-        self.compute_backward + self.cost.tensor_backward.seconds + self.cost.pipeline.seconds / 2.0
+        self.passes.backward.seconds()
+            + self.cost.tensor_backward.seconds
+            + self.cost.pipeline.seconds / 2.0
     }
 
     fn seconds(&self) -> f64 {
@@ -107,8 +142,19 @@ impl Slot {
     }
 }
 
-/// Seconds of one step of a legal layout. `parameters`: those on a GPU of the fullest stage.
-/// The options' efficiency replaces the GPU file's attained share.
+/// What a step is timed with.
+struct Timing<'a> {
+    config: &'a Config,
+    layout: &'a Layout,
+    options: &'a PlanOptions,
+    trainer: Trainer,
+    c: &'a Coefficients,
+    links: Communication,
+    rates: passes::Rates,
+}
+
+/// Seconds of one step of a legal layout. `parameters`: those on a GPU of the fullest stage, sharding aside.
+/// The options' efficiency replaces the share of the peak that products attain.
 pub fn step_time(
     config: &Config,
     cluster: &Cluster,
@@ -117,37 +163,36 @@ pub fn step_time(
     options: &PlanOptions,
     parameters: u64,
 ) -> Result<StepTime, PlanError> {
-    let efficiency = options.efficiency.unwrap_or(gpu.matmul_efficiency);
-    let options = &options.memory;
-    if !(efficiency > 0.0 && efficiency <= 1.0) {
+    if let Some(share) = options
+        .efficiency
+        .filter(|share| !(*share > 0.0 && *share <= 1.0))
+    {
         return Err(PlanError::Size {
             what: "efficiency".to_owned(),
-            value: efficiency.to_string(),
+            value: share.to_string(),
             expected: "must be a share of the peak, above 0 and at most 1".to_owned(),
         });
     }
-    let rate = gpu.peak(config.precision.format)? * efficiency * layout.tensor_parallel as f64;
-    let links = Communication::of(layout, cluster, gpu);
-    let slot = slowest(config, layout, options, &links, rate)?;
-
-    let m = layout.micro_batches() as f64;
-    let stages = layout.pipeline_parallel as f64;
-    let step = links.step(config, layout, options, parameters)?;
-    let replicas = if options.zero_1 {
-        layout.data_parallel as f64
-    } else {
-        1.0
+    let c = match &options.coefficients {
+        Some(own) => own,
+        None => &shipped()?.coefficients,
     };
-    // Every gradient is read once for its norm; the share is updated.
-    let moved = parameters as f64 * (2.0 + OPTIMIZER_BYTES / replicas);
-    let terms = Terms {
-        compute: m * (slot.compute_forward + slot.compute_backward),
-        tensor: m * (slot.cost.tensor_forward.seconds + slot.cost.tensor_backward.seconds),
-        pipeline: m * slot.cost.pipeline.seconds,
-        bubble: (stages - 1.0) / layout.chunks.max(1) as f64 * slot.seconds(),
-        data: step.gradients.seconds + step.weights.seconds + step.tied_embedding.seconds,
-        optimizer: moved / gpu.memory_bandwidth,
+    let modern = matches!(gpu.generation, Generation::Hopper | Generation::Blackwell);
+    let trainer = options
+        .trainer
+        .unwrap_or_else(|| Trainer::usual(layout, modern));
+    let timing = Timing {
+        config,
+        layout,
+        options,
+        trainer,
+        c,
+        links: Communication::of(layout, cluster, gpu),
+        rates: passes::Rates::of(gpu, config, trainer, options, c)?,
     };
+    let slot = timing.slowest()?;
+    let step = timing.links.step(config, layout, parameters)?;
+    let terms = timing.terms(&slot, &step, gpu, parameters as f64);
     let seconds = terms.seconds();
     let flops = Flops::of(config, layout.global_batch, layout.recompute)?;
     Ok(StepTime {
@@ -156,51 +201,117 @@ pub fn step_time(
         slowest_stage: slot.stage,
         forward_seconds: slot.forward(),
         backward_seconds: slot.backward(),
-        efficiency,
+        efficiency: timing.rates.share,
+        trainer,
         micro_batch: slot.cost,
         step,
         rates: Rates::of(config, layout, gpu, &flops, seconds)?,
     })
 }
 
-/// The stage that takes longest for a micro-batch.
-fn slowest(
-    config: &Config,
-    layout: &Layout,
-    options: &MemoryOptions,
-    links: &Communication,
-    rate: f64,
-) -> Result<Slot, PlanError> {
-    let work = Work::of(config);
-    let layers = stage_layers(config, layout)?;
-    let last = layers.len() as u64 - 1;
-    let again = match layout.recompute {
-        Recompute::None => 0.0,
-        Recompute::Selective => work.core,
-        Recompute::Full => work.layer,
-    };
-    let slots = layers.iter().zip(0_u64..).map(|(&layers, stage)| {
-        let place = StagePlace {
-            layers,
-            first: stage == 0,
-            last: stage == last,
+impl Timing<'_> {
+    /// The stage that takes longest for a micro-batch.
+    fn slowest(&self) -> Result<Slot, PlanError> {
+        let layers = stage_layers(self.config, self.layout)?;
+        let last = layers.len() as u64 - 1;
+        let layer = passes::layer(self.config, self.layout, self.trainer, &self.rates, self.c);
+        let head = passes::head(self.config, self.layout, &self.rates);
+        let slots = layers.iter().zip(0_u64..).map(|(&layers, stage)| {
+            let place = StagePlace {
+                layers,
+                first: stage == 0,
+                last: stage == last,
+            };
+            let mut passes = Passes {
+                forward: layer.forward * layers as f64,
+                backward: layer.backward * layers as f64,
+            };
+            if place.last {
+                passes.forward = passes.forward + head.forward;
+                passes.backward = passes.backward + head.backward;
+            }
+            Slot {
+                stage,
+                passes,
+                cost: self.exposed(self.links.micro_batch(
+                    self.config,
+                    self.layout,
+                    &self.options.memory,
+                    place,
+                )),
+            }
+        });
+        let slowest = slots.max_by(|a, b| a.seconds().total_cmp(&b.seconds()));
+        slowest.ok_or_else(|| PlanError::Size {
+            what: "pipeline_parallel".to_owned(),
+            value: "0".to_owned(),
+            expected: "must be at least 1".to_owned(),
+        })
+    }
+
+    /// The collectives of tensor parallelism take as long as is not hidden of them.
+    fn exposed(&self, mut cost: MicroBatchCost) -> MicroBatchCost {
+        let hides = self.trainer == Trainer::MegatronCore && self.layout.sequence_parallel;
+        let share = if hides {
+            self.c.of(Coefficient::TensorExposed)
+        } else {
+            1.0
         };
-        let head = if place.last { work.head } else { 0.0 };
-        let sequences = layout.micro_batch as f64;
-        let forward = sequences * (layers as f64 * work.layer + head) / rate;
-        Slot {
-            stage,
-            compute_forward: forward,
-            compute_backward: 2.0 * forward + sequences * layers as f64 * again / rate,
-            cost: links.micro_batch(config, layout, options, place),
+        let factor = share * self.c.of(Coefficient::Tensor);
+        cost.tensor_forward.seconds *= factor;
+        cost.tensor_backward.seconds *= factor;
+        cost
+    }
+
+    fn terms(&self, slot: &Slot, step: &StepCost, gpu: &Gpu, parameters: f64) -> Terms {
+        let (layout, c) = (self.layout, self.c);
+        let m = layout.micro_batches() as f64;
+        let bubble = (layout.pipeline_parallel as f64 - 1.0) / layout.chunks.max(1) as f64;
+        let all = slot.passes.forward + slot.passes.backward;
+        let shards = if layout.sharding.optimizer() {
+            layout.shards() as f64
+        } else {
+            1.0
+        };
+        // Every gradient is read once for its norm; the share is updated.
+        let moved = parameters * (2.0 + OPTIMIZER_BYTES / shards);
+        let per_parameter = match self.trainer {
+            Trainer::MegatronDeepspeed => c.of(Coefficient::DeepspeedParameters) / 1e9,
+            Trainer::MegatronLm | Trainer::MegatronCore | Trainer::Fsdp => 0.0,
+        };
+        Terms {
+            products: m * all.products,
+            attention: m * all.attention,
+            elementwise: m * all.elementwise,
+            fixed: m * all.fixed,
+            tensor: m * (slot.cost.tensor_forward.seconds + slot.cost.tensor_backward.seconds),
+            pipeline: m * slot.cost.pipeline.seconds,
+            bubble: bubble * slot.seconds(),
+            data: self.data(m * slot.seconds(), m, step),
+            optimizer: moved / gpu.memory_bandwidth
+                + parameters * per_parameter
+                + c.of(Coefficient::Step),
         }
-    });
-    let slowest = slots.max_by(|a, b| a.seconds().total_cmp(&b.seconds()));
-    slowest.ok_or_else(|| PlanError::Size {
-        what: "pipeline_parallel".to_owned(),
-        value: "0".to_owned(),
-        expected: "must be at least 1".to_owned(),
-    })
+    }
+
+    /// What is not hidden of the replicas' collectives beside `busy` seconds of m micro-batches.
+    fn data(&self, busy: f64, m: f64, step: &StepCost) -> f64 {
+        let once = step.gradients.seconds + step.weights.seconds;
+        if self.layout.sharding.weights() {
+            let factor = match self.layout.sharding {
+                Sharding::Zero3 => self.c.of(Coefficient::Zero3Network),
+                Sharding::None | Sharding::Zero1 | Sharding::Zero2 | Sharding::Fsdp => 1.0,
+            };
+            // Weights are gathered for the forward pass and again for the backward pass of each micro-batch.
+            let moved = m * factor * (once + step.weights.seconds);
+            return (busy.powf(OVERLAP) + moved.powf(OVERLAP)).powf(OVERLAP.recip()) - busy;
+        }
+        let exposed = match self.trainer {
+            Trainer::MegatronCore | Trainer::Fsdp => self.c.of(Coefficient::DataExposed),
+            Trainer::MegatronLm | Trainer::MegatronDeepspeed => 1.0,
+        };
+        exposed * once + step.tied_embedding.seconds
+    }
 }
 
 #[cfg(test)]

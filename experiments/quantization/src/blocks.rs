@@ -16,26 +16,6 @@ pub enum Sharing {
     Group(usize),
 }
 
-/// Tensor-parallel ranks that a matrix is divided over; each quantizes what it has.
-///
-/// GLM-130B's attention output and second feed-forward matrix are divided along their inputs, so a row has one scale on
-/// each rank and the degree changes the weights (`quantization/layers.py`, `QuantizedRowParallelLinear`).
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Split {
-    /// Ranks along the rows (outputs).
-    pub rows: usize,
-    /// Ranks along the columns (inputs).
-    pub columns: usize,
-}
-
-impl Split {
-    /// A matrix that lies in one piece.
-    pub const WHOLE: Self = Self {
-        rows: 1,
-        columns: 1,
-    };
-}
-
 /// A grid of equal blocks over a matrix.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Blocks {
@@ -50,12 +30,12 @@ pub(crate) struct Blocks {
 }
 
 impl Blocks {
-    /// The blocks of `matrix`, or why it has none.
+    /// The blocks of `matrix`, whose columns lie on so many ranks, or why it has none.
     pub(crate) fn new(
         matrix: &str,
         [rows, columns]: [usize; 2],
         sharing: Sharing,
-        split: Split,
+        ranks: usize,
         bits: Bits,
     ) -> Result<Self, QuantizeError> {
         let refuse = |problem: String| {
@@ -69,34 +49,29 @@ impl Blocks {
         if rows == 0 || columns == 0 {
             return refuse("expected at least one element".to_owned());
         }
-        for (what, count, ranks) in [
-            ("rows", rows, split.rows),
-            ("columns", columns, split.columns),
-        ] {
-            if ranks == 0 || !count.is_multiple_of(ranks) {
-                let problem = format!("its {what} do not divide by {ranks} tensor-parallel ranks");
-                return refuse(problem);
-            }
+        if ranks == 0 || !columns.is_multiple_of(ranks) {
+            let problem = format!("its columns do not divide by {ranks} tensor-parallel ranks");
+            return refuse(problem);
         }
-        let own = [rows / split.rows, columns / split.columns];
+        let own = columns / ranks;
         let per_byte = bits.codes_per_byte();
-        if !own[1].is_multiple_of(per_byte) {
+        if !own.is_multiple_of(per_byte) {
             let problem = format!(
                 "{} columns on a rank do not divide by the {per_byte} codes of a byte",
-                own[1]
+                own
             );
             return refuse(problem);
         }
         let [height, width] = match sharing {
-            Sharing::Row => [1, own[1]],
-            Sharing::Column => [own[0], 1],
-            Sharing::Tensor => own,
+            Sharing::Row => [1, own],
+            Sharing::Column => [rows, 1],
+            Sharing::Tensor => [rows, own],
             Sharing::Group(size) => [1, size],
         };
-        if width == 0 || !own[1].is_multiple_of(width) {
+        if width == 0 || !own.is_multiple_of(width) {
             let problem = format!(
                 "{} columns on a rank do not divide by groups of {width}",
-                own[1]
+                own
             );
             return refuse(problem);
         }

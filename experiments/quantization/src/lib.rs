@@ -10,7 +10,7 @@
 //! | --- | --- |
 //! | [`Rule`] | how a scale is chosen: one file each in `rule/`, one line in [`Rule::ALL`] |
 //! | [`Sharing`] | which elements share one: a row, a column, all, or so many of a row |
-//! | [`Split`] | how the matrix lies on tensor-parallel ranks, each of which has scales of its own |
+//! | [`Source`] | a matrix, and on how many tensor-parallel ranks it lies: each has scales of its own |
 //! | [`Quantized`] | codes, scales and zero points, and the matrix that they stand for |
 //! | [`Loss`] | what a matrix lost, and what its weights look like |
 
@@ -22,7 +22,7 @@ mod quantized;
 mod rule;
 mod scheme;
 
-pub use blocks::{Sharing, Split};
+pub use blocks::Sharing;
 pub use error::QuantizeError;
 pub use gptq::Calibration;
 pub use loss::{Loss, Shape};

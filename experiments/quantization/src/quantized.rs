@@ -1,6 +1,6 @@
 //! A quantized matrix: codes, scales, zero points, and what they stand for.
 
-use crate::blocks::{Blocks, Split};
+use crate::blocks::Blocks;
 use crate::error::QuantizeError;
 use crate::gptq::{self, Calibration};
 use crate::rule::Scale;
@@ -17,8 +17,10 @@ pub struct Source<'a> {
     pub shape: [usize; 2],
     /// Its values, row by row; each is rounded to FP16 first.
     pub values: &'a [f32],
-    /// How it lies on tensor-parallel ranks.
-    pub split: Split,
+    /// Tensor-parallel ranks that its columns (inputs) are divided over; each quantizes what it has. GLM-130B's attention
+    /// output and second feed-forward matrix are divided like that, so a row of them has one scale on each rank and the
+    /// degree changes the weights (`quantization/layers.py`, `QuantizedRowParallelLinear`).
+    pub ranks: usize,
     /// Inputs that it has seen, for calibrated rules.
     pub calibration: Option<&'a Calibration>,
 }
@@ -40,7 +42,7 @@ pub struct Quantized {
 /// Where the source has not as many values as its shape says.
 pub fn quantize(source: &Source, scheme: Scheme, bits: Bits) -> Result<Quantized, QuantizeError> {
     let Source { name, shape, .. } = *source;
-    let blocks = Blocks::new(name, shape, scheme.sharing, source.split, bits)?;
+    let blocks = Blocks::new(name, shape, scheme.sharing, source.ranks, bits)?;
     let values = in_fp16(source)?;
     if scheme.rule.is_calibrated() {
         let missing = || QuantizeError::Calibration {

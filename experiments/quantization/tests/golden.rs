@@ -1,7 +1,7 @@
 //! Every scheme against what `NumPy` makes of the same matrices, bit for bit (golden.py).
 
 use experiments_quantization::{
-    Bits, Calibration, QuantizeError, Quantized, Rule, Scheme, Source, Split, quantize,
+    Bits, Calibration, QuantizeError, Quantized, Rule, Scheme, Source, quantize,
 };
 use half::f16;
 use serde_json::Value;
@@ -61,7 +61,7 @@ fn made(values: &[f32], scheme: Scheme, bits: Bits) -> Result<Quantized, Quantiz
         name: "matrix",
         shape: [ROWS, COLUMNS],
         values,
-        split: Split::WHOLE,
+        ranks: 1,
         calibration: Some(&calibration()),
     };
     quantize(&source, scheme, bits)

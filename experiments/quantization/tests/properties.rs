@@ -3,7 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
 
 use experiments_quantization::{
-    Bits, Calibration, Loss, QuantizeError, Quantized, Scheme, Shape, Source, Split, quantize,
+    Bits, Calibration, Loss, QuantizeError, Quantized, Scheme, Shape, Source, quantize,
 };
 use half::f16;
 use proptest::prelude::*;
@@ -13,7 +13,7 @@ fn source(values: &[f32], columns: usize) -> Source<'_> {
         name: "layers.0.ffn.up.weight",
         shape: [values.len() / columns, columns],
         values,
-        split: Split::WHOLE,
+        ranks: 1,
         calibration: None,
     }
 }
@@ -86,30 +86,31 @@ proptest! {
 #[test]
 fn each_rank_has_scales_of_its_own() {
     let values: Vec<f32> = (0..4 * 64).map(|at| (at as f32 * 0.37).sin()).collect();
-    let on_ranks = |rows, columns, scheme: &str| {
-        let split = Split { rows, columns };
+    let on_ranks = |ranks, scheme: &str| {
         let source = Source {
-            split,
+            ranks,
             ..source(&values, 64)
         };
-        quantize(&source, scheme.parse().unwrap(), Bits::Four).unwrap()
+        quantize(&source, scheme.parse().unwrap(), Bits::Four)
     };
+    let whole = |scheme| of(&values, 64, scheme, Bits::Four);
+    assert_eq!(on_ranks(2, "absmax-row").unwrap(), whole("absmax-group-32"));
     assert_eq!(
-        on_ranks(1, 2, "absmax-row"),
-        of(&values, 64, "absmax-group-32", Bits::Four)
-    );
-    assert_eq!(
-        on_ranks(4, 1, "absmax-row"),
-        of(&values, 64, "absmax-row", Bits::Four)
+        on_ranks(2, "absmax-column").unwrap(),
+        whole("absmax-column")
     );
     assert_eq!(
-        on_ranks(4, 1, "absmax-tensor"),
-        of(&values, 64, "absmax-row", Bits::Four)
+        on_ranks(2, "absmax-group-16").unwrap(),
+        whole("absmax-group-16")
     );
-    assert_ne!(
-        on_ranks(1, 2, "absmax-row"),
-        of(&values, 64, "absmax-row", Bits::Four)
+    assert_eq!(on_ranks(2, "absmax-tensor").unwrap().grid(), [1, 2]);
+    assert_ne!(on_ranks(2, "absmax-row").unwrap(), whole("absmax-row"));
+    let cut = on_ranks(2, "absmax-group-64").unwrap_err().to_string();
+    assert!(
+        cut.contains("32 columns on a rank do not divide by groups of 64"),
+        "{cut}"
     );
+    assert!(on_ranks(3, "absmax-row").is_err() && on_ranks(0, "absmax-row").is_err());
 }
 
 #[test]

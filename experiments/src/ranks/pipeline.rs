@@ -19,7 +19,7 @@ pub(crate) enum Turn {
 impl Pipeline {
     /// None where so many stages do not divide the layers.
     pub(crate) fn new(layers: usize, stages: usize) -> Option<Self> {
-        let counts = partition(layers as u64, stages as u64)?;
+        let counts = partition(layers as u64, stages as u64, false)?;
         let mut end = 0;
         let spans = counts.into_iter().map(|count| {
             let start = end;

@@ -56,6 +56,7 @@ pub(super) fn prepare(
     texts: Option<&Texts>,
 ) -> Result<Option<Arc<Text>>, TrainError> {
     let (directory, config) = (request.directory, request.config);
+    config.check_trainable()?;
     let manifest = check_begun(directory, config)?;
     let (stop, cache) = (request.stop, request.cache);
     let text = match texts {

@@ -4,7 +4,7 @@ use crate::bench::{Bench, degrees};
 use experiments_plan::communication::{Communication, StagePlace};
 use experiments_plan::hardware::gpu;
 use experiments_plan::memory::MemoryOptions;
-use experiments_plan::{Cluster, Layout, Recompute, Schedule};
+use experiments_plan::{Cluster, Layout, Recompute, Schedule, Sharding};
 
 fn layout(replicas: u64) -> Layout {
     Layout {
@@ -16,6 +16,11 @@ fn layout(replicas: u64) -> Layout {
         recompute: Recompute::None,
         schedule: Schedule::OneForwardOneBackward,
         chunks: 1,
+        uneven_stages: false,
+        context_parallel: 1,
+        sequence_parallel: false,
+        sharding: Sharding::Optimizer,
+        flash_attention: false,
     }
 }
 
@@ -41,8 +46,7 @@ fn what_is_sent_is_what_was_planned() {
         let layout = layout(ranks as u64);
         let links = Communication::of(&layout, &cluster(), gpu("a100-40g").unwrap());
         let parameters = config.model.parameter_count(config.tokenizer.vocab_size);
-        let step = links
-            .step(&config, &layout, &MemoryOptions::default(), parameters)
+        let step = links.step(&config, &layout, parameters)
             .unwrap();
         let counted = |key: &str| bench.finished(&run, key);
         let planned = |bytes: f64| (bytes * ranks as f64 * 6.0) as u64;

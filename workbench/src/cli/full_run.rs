@@ -1,8 +1,10 @@
 //! Arguments of the commands around a full run.
 
-use clap::{Args, ValueEnum, ValueHint};
+use clap::{Args, Subcommand, ValueEnum, ValueHint};
 use experiments_config::Override;
+use experiments_plan::{Sharding, Trainer};
 use std::path::PathBuf;
+use words::Named;
 
 fn gpu_help() -> String {
     let names: Vec<&str> = experiments_plan::hardware::gpu_names().collect();
@@ -43,6 +45,37 @@ pub(crate) struct Spread {
     /// Chunks of layers per stage, with the interleaved schedule.
     #[arg(long, value_name = "N", default_value_t = 1)]
     pub(crate) chunks: u64,
+    /// Let stages hold numbers of layers that differ by one.
+    #[arg(long)]
+    pub(crate) uneven_stages: bool,
+    /// GPUs that share each sequence.
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    pub(crate) context_parallel: u64,
+    /// Divide norms and dropout over the tensor ranks.
+    #[arg(long)]
+    pub(crate) sequence_parallel: bool,
+    #[arg(long, value_name = "WHAT", default_value = "zero1", value_parser = named::<Sharding>, help = names_help::<Sharding>("What the replicas divide among them"))]
+    pub(crate) sharding: Sharding,
+    /// Attention that keeps no scores.
+    #[arg(long)]
+    pub(crate) flash_attention: bool,
+}
+
+/// One of a few names.
+fn named<T: Named>(text: &str) -> Result<T, String> {
+    let names = || T::VALUES.iter().map(|value| value.named());
+    T::find(text).ok_or_else(|| {
+        format!(
+            "expected {}{}",
+            words::quoted(names()),
+            words::hint(text, names())
+        )
+    })
+}
+
+fn names_help<T: Named>(what: &str) -> String {
+    let names: Vec<&str> = T::VALUES.iter().map(|value| value.named()).collect();
+    format!("{what}: {}", names.join(", "))
 }
 
 /// What is recomputed.
@@ -70,11 +103,18 @@ pub(crate) enum ScheduleName {
     Interleaved,
 }
 
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "independent switches of the command line"
+)]
 #[derive(Debug, Args)]
+#[command(args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
 pub(crate) struct Plan {
+    #[command(subcommand)]
+    pub(crate) table: Option<PlanTable>,
     /// A preset or a configuration file.
-    #[arg(value_name = "PRESET|FILE", value_hint = ValueHint::AnyPath)]
-    pub(crate) what: String,
+    #[arg(value_name = "PRESET|FILE", value_hint = ValueHint::AnyPath, required = true)]
+    pub(crate) what: Option<String>,
     #[command(flatten)]
     pub(crate) spread: Spread,
     /// Rank every legal layout that fits, and show so many.
@@ -86,9 +126,20 @@ pub(crate) struct Plan {
     /// How often such a cluster fails, and how often to save.
     #[arg(long)]
     pub(crate) failures: bool,
-    /// Attained share of the GPU's peak [default: the GPU file's].
+    /// Show what was published of GLM-130B beside what is computed.
+    #[arg(long)]
+    pub(crate) published: bool,
+    /// Share of the GPU's peak that large matrix products attain [default: fitted to published steps].
     #[arg(long, value_name = "SHARE")]
     pub(crate) efficiency: Option<f64>,
+    #[arg(long, value_name = "NAME", value_parser = named::<Trainer>, help = names_help::<Trainer>("The program that trains [default: the usual one for layout and GPU]"))]
+    pub(crate) trainer: Option<Trainer>,
+    /// Compute the products of weights in FP8.
+    #[arg(long)]
+    pub(crate) fp8: bool,
+    /// Coefficients of the step-time model, as `plan fit` writes them [default: those that are shipped].
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub(crate) fit: Option<PathBuf>,
     /// Tokens to train on, for example 366e9 [default: those of the configuration's steps].
     #[arg(long, value_name = "N", value_parser = whole)]
     pub(crate) tokens: Option<u64>,
@@ -98,6 +149,50 @@ pub(crate) struct Plan {
     /// Change a configuration key.
     #[arg(long = "set", value_name = "KEY=VALUE")]
     pub(crate) set: Vec<Override>,
+    /// For machines.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// What can be done with a table of published systems.
+#[derive(Debug, Subcommand)]
+pub(crate) enum PlanTable {
+    /// Fit the step-time model to a table of systems, and show its error on those held out.
+    Fit {
+        /// CSV, a row a system; docs/plan.md lists the columns.
+        #[arg(value_name = "TABLE", value_hint = ValueHint::FilePath)]
+        table: PathBuf,
+        /// Documents that are predicted and not fitted, beside the rows with `use` = held-out.
+        #[arg(long, value_name = "GROUP", value_delimiter = ',')]
+        hold_out: Vec<String>,
+        /// Where the coefficients go.
+        #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+        out: Option<PathBuf>,
+        #[command(flatten)]
+        shown: TableOutput,
+    },
+    /// Predict the systems of a table, and compare with what was published.
+    Check {
+        /// CSV, a row a system; docs/plan.md lists the columns.
+        #[arg(value_name = "TABLE", value_hint = ValueHint::FilePath)]
+        table: PathBuf,
+        /// Coefficients, as `plan fit` writes them [default: those that are shipped].
+        #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+        fit: Option<PathBuf>,
+        #[command(flatten)]
+        shown: TableOutput,
+    },
+}
+
+/// Where predictions go.
+#[derive(Debug, Args)]
+pub(crate) struct TableOutput {
+    /// Every system, predicted, as CSV.
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub(crate) errors: Option<PathBuf>,
+    /// Predicted against published as SVG.
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub(crate) figure: Option<PathBuf>,
     /// For machines.
     #[arg(long)]
     pub(crate) json: bool,

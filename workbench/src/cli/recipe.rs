@@ -2,6 +2,7 @@
 
 use clap::{Args, Subcommand, ValueEnum, ValueHint};
 use experiments_config::Override;
+use experiments_quantization::Scheme;
 use std::path::PathBuf;
 
 #[derive(Debug, Args)]
@@ -29,6 +30,38 @@ pub(crate) struct Inspect {
     #[arg(long = "set", value_name = "KEY=VALUE", conflicts_with = "step")]
     pub(crate) set: Vec<Override>,
     /// For machines: every matrix of every layer.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Quantize {
+    /// Run directory.
+    #[arg(value_hint = ValueHint::DirPath)]
+    pub(crate) run: PathBuf,
+    /// Bits of a weight: 4 or 8.
+    #[arg(long, value_name = "N", default_value_t = 4)]
+    pub(crate) bits: u8,
+    /// How a scale is chosen, and what shares one.
+    #[arg(long, value_name = "SCHEME", default_value_t = Scheme::PUBLISHED)]
+    pub(crate) scheme: Scheme,
+    /// The checkpoint of this step [default: the newest].
+    #[arg(long, value_name = "K", allow_negative_numbers = true)]
+    pub(crate) step: Option<u64>,
+    /// Every checkpoint of the run, those of its ring too.
+    #[arg(long, conflicts_with = "step")]
+    pub(crate) all_checkpoints: bool,
+    /// Quantize the mean of so many checkpoints: each with those before it.
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..))]
+    pub(crate) average: u16,
+    /// Tensor-parallel ranks that quantize what they have: of attention's output and the second feed-forward matrix a part
+    /// of each row.
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..))]
+    pub(crate) tensor_parallel: u16,
+    /// Folder of the files, which is made [default: RUN/quantized/SCHEME-intN].
+    #[arg(long, value_hint = ValueHint::DirPath)]
+    pub(crate) out: Option<PathBuf>,
+    /// For machines, with every matrix.
     #[arg(long)]
     pub(crate) json: bool,
 }

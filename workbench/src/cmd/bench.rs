@@ -212,7 +212,7 @@ impl<'a> Bench<'a> {
             set.push(change.parse::<Override>()?);
         }
         set.extend(self.arguments.set.iter().cloned());
-        let mut config = super::config::load(what, &set)?;
+        let mut config = super::config::load_trainable(what, &set)?;
         config.precision.format = format;
         config.runtime.device = self.arguments.device;
         let known = self.found.iter().find(|(asked, _)| *asked == config.data);

@@ -17,6 +17,13 @@ pub(crate) fn run(arguments: &ConfigCommand) -> Result<ExitCode, Failure> {
     Ok(ExitCode::SUCCESS)
 }
 
+/// The same, of a model that this program can compute.
+pub(crate) fn load_trainable(what: &str, set: &[Override]) -> Result<Config, Failure> {
+    let config = load(what, set)?;
+    config.check_trainable()?;
+    Ok(config)
+}
+
 /// The preset called `what`, otherwise the file.
 pub(crate) fn load(what: &str, set: &[Override]) -> Result<Config, Failure> {
     let path = Path::new(what);

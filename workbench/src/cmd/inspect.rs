@@ -41,7 +41,7 @@ pub(crate) fn run(arguments: &Inspect) -> Result<ExitCode, Failure> {
         }
         (config, Some(step), audits)
     } else {
-        let config = super::config::load(&arguments.what, &arguments.set)?;
+        let config = super::config::load_trainable(&arguments.what, &arguments.set)?;
         let audits = inspect_config(&config)?;
         (config, None, audits)
     };
@@ -87,7 +87,7 @@ impl Inspected {
         let mut kinds: Vec<(String, &str)> = Vec::new();
         let mut groups: BTreeMap<(String, &str), Vec<&Audit>> = BTreeMap::new();
         for audit in &self.matrices {
-            let kind = (without_layer(&audit.name), audit.part);
+            let kind = (super::without_layer(&audit.name), audit.part);
             if !kinds.contains(&kind) {
                 kinds.push(kind.clone());
             }
@@ -121,14 +121,4 @@ impl Inspected {
         };
         text
     }
-}
-
-/// `layers.3.ffn.up.weight` as `layers.*.ffn.up.weight`.
-fn without_layer(name: &str) -> String {
-    let layer = |part: &str| part.chars().all(|c| c.is_ascii_digit());
-    let parts: Vec<_> = name
-        .split('.')
-        .map(|part| if layer(part) { "*" } else { part })
-        .collect();
-    parts.join(".")
 }

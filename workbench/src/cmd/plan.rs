@@ -1,5 +1,7 @@
 //! `workbench plan`.
 
+mod table;
+
 use super::spread::spread;
 use crate::cli::Plan as Arguments;
 use crate::console;
@@ -8,8 +10,9 @@ use experiments_plan::PlanOptions;
 use experiments_plan::failure::{self, FailureEstimate, FailureInput};
 use experiments_plan::pipeline::{PipelineInput, Timeline, simulate, timeline_svg, timeline_text};
 use experiments_plan::plan::{Plan, plan};
-use experiments_plan::published::published;
+use experiments_plan::published::{is_glm_130b, published};
 use experiments_plan::search::{Explanation, Search, search};
+use experiments_plan::step_time::Fitted;
 use serde::Serialize;
 use std::path::Path;
 use std::process::ExitCode;
@@ -35,20 +38,41 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
         .timeline
         .as_deref()
         .map_or(Ok(()), logs::output::check)?;
-    let config = super::config::load(&arguments.what, &arguments.set)?;
+    if let Some(command) = &arguments.table {
+        return table::run(command);
+    }
+    let Some(what) = &arguments.what else {
+        return Err(Failure::usage("name a preset or a configuration file"));
+    };
+    let config = super::config::load(what, &arguments.set)?;
+    if arguments.failures && !is_glm_130b(&config) {
+        return Err(Failure::usage(
+            "`--failures` knows the failures of GLM-130B's run alone, and no other model's; expected `glm-130b`",
+        ));
+    }
     let (cluster, layout) = spread(&arguments.spread, &config)?;
     let options = PlanOptions {
         efficiency: arguments.efficiency,
+        trainer: arguments.trainer,
+        fp8: arguments.fp8,
+        coefficients: arguments
+            .fit
+            .as_deref()
+            .map(Fitted::read)
+            .transpose()?
+            .map(|fitted| fitted.coefficients),
         tokens: arguments.tokens,
         measured_seconds: arguments.measured_seconds,
         ..PlanOptions::default()
     };
     let found = arguments
         .search
-        .map(|_| search(&config, &cluster, layout.global_batch, &options))
+        .map(|_| search(&config, &cluster, &layout, &options))
         .transpose()?;
     let mut plan = plan(&config, &cluster, &layout, &options)?;
-    plan.published = published(&config, &cluster, &layout, &options)?;
+    if arguments.published {
+        plan.published = published(&config, &cluster, &layout, &options)?;
+    }
     let planned = Planned {
         explanation: found.as_ref().and_then(|found| found.explain(&layout)),
         search: found,
@@ -64,7 +88,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
         show(&planned, arguments.search.unwrap_or(0))?;
     }
     if let Some(file) = &arguments.timeline {
-        draw(&planned.plan, &arguments.what, file, arguments.json)?;
+        draw(&planned.plan, what, file, arguments.json)?;
     }
     Ok(ExitCode::SUCCESS)
 }

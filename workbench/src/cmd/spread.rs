@@ -3,7 +3,9 @@
 use crate::cli::{RecomputeName, ScheduleName, Spread};
 use crate::failure::Failure;
 use experiments_config::Config;
-use experiments_plan::{Cluster, Layout, Recompute, Schedule, global_batch};
+use experiments_plan::published::is_glm_130b;
+use experiments_plan::search::smallest;
+use experiments_plan::{Cluster, Layout, PlanOptions, Recompute, Schedule, global_batch};
 
 /// What is taken where nothing is said.
 struct Defaults {
@@ -41,10 +43,15 @@ pub(super) fn spread(arguments: &Spread, config: &Config) -> Result<(Cluster, La
     if asked.iter().any(Option::is_some) {
         return found;
     }
-    match found {
-        Ok((cluster, layout)) if layout.check(config, &cluster).is_ok() => Ok((cluster, layout)),
-        _ => with_defaults(arguments, config, &ONE_GPU),
+    if is_glm_130b(config)
+        && let Ok((cluster, layout)) = &found
+        && layout.check(config, cluster).is_ok()
+    {
+        return found;
     }
+    let (cluster, layout) = with_defaults(arguments, config, &ONE_GPU)?;
+    let smaller = smallest(config, &cluster, &layout, &PlanOptions::default())?;
+    Ok(smaller.unwrap_or((cluster, layout)))
 }
 
 fn with_defaults(
@@ -65,9 +72,10 @@ fn with_defaults(
         .unwrap_or(defaults.pipeline_parallel);
     let model_parallel = tensor_parallel
         .checked_mul(pipeline_parallel)
+        .and_then(|degree| degree.checked_mul(arguments.context_parallel))
         .filter(|degree| *degree > 0)
         .ok_or_else(|| {
-            Failure::usage("`--tensor-parallel` and `--pipeline-parallel` must be above 0")
+            Failure::usage("`--tensor-parallel`, `--pipeline-parallel` and `--context-parallel` must be above 0")
         })?;
     let gpus = cluster.gpus()?;
     let layout = Layout {
@@ -91,6 +99,11 @@ fn with_defaults(
             ScheduleName::Interleaved => Schedule::Interleaved,
         },
         chunks: arguments.chunks,
+        uneven_stages: arguments.uneven_stages,
+        context_parallel: arguments.context_parallel,
+        sequence_parallel: arguments.sequence_parallel,
+        sharding: arguments.sharding,
+        flash_attention: arguments.flash_attention,
     };
     Ok((cluster, layout))
 }

@@ -175,7 +175,7 @@ fn locate(
         return Err(Failure::usage("a new run needs --out RUN_DIRECTORY"));
     };
     sweeps::check_place(out)?;
-    let mut config = config::load(&path.to_string_lossy(), &arguments.set)?;
+    let mut config = config::load_trainable(&path.to_string_lossy(), &arguments.set)?;
     let resolved = super::resolve(&config.data, cache, true)?;
     config.data = resolved.data;
     config.tasks = tasks::resolve(&config.tasks)?;

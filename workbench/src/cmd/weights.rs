@@ -28,7 +28,7 @@ pub(crate) fn run(command: Weights) -> Result<ExitCode, Failure> {
             console::written(&out.join(step.to_string()))?;
         }
         Weights::Import { dir, config, out } => {
-            let config = super::config::load(&config, &[])?;
+            let config = super::config::load_trainable(&config, &[])?;
             let (iteration, ranks) = import_weights(&dir, &config, &out)?;
             say(&format!(
                 "iteration {iteration}, {ranks} tensor-parallel ranks"

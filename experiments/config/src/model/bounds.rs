@@ -39,6 +39,18 @@ impl Config {
                 near.map(|n| format!("nearest that fits: {n}")),
             );
         }
+        if let Some(kv_heads) = model.plan_only.kv_heads {
+            let heads = model.num_heads;
+            let near = (1..=heads.min(MOST_WIDTH))
+                .filter(|n| heads.is_multiple_of(*n))
+                .min_by_key(|n| n.abs_diff(kv_heads));
+            checks.require_or(
+                kv_heads > 0 && heads.is_multiple_of(kv_heads),
+                "model.plan_only.kv_heads",
+                format!("is {kv_heads}, which does not divide `model.num_heads` = {heads}"),
+                near.map(|n| format!("nearest that fits: {n}")),
+            );
+        }
         checks.require(
             (8..=MOST_SLOTS).contains(&model.seq_len),
             "model.seq_len",

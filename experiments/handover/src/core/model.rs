@@ -3,7 +3,9 @@
 use crate::argument::Arguments;
 use crate::limit::Limits;
 use crate::{Request, common};
-use experiments_config::{Activation, Function, Ids, ModelConfig, PositionEncoding, Residual};
+use experiments_config::{
+    Activation, Function, Ids, ModelConfig, PlannedActivation, PositionEncoding, Residual,
+};
 use std::fmt::Write as _;
 
 pub(crate) fn arguments(request: &Request, arguments: &mut Arguments, limits: &mut Limits) {
@@ -31,7 +33,18 @@ pub(crate) fn arguments(request: &Request, arguments: &mut Arguments, limits: &m
     arguments.number("--init-method-std", common::init_std(config));
     arguments.number("--embedding-init-method-std", embedding_std);
     positions(model, arguments, limits);
-    ffn(model, arguments, limits);
+    let planned = model.plan_only;
+    if let Some(groups) = planned.kv_heads {
+        arguments.flag("--group-query-attention");
+        arguments.one("--num-query-groups", groups);
+    }
+    if planned.rms_norm {
+        arguments.one("--normalization", "RMSNorm");
+    }
+    match planned.activation {
+        Some(activation) => planned_ffn(activation, arguments, limits),
+        None => ffn(model, arguments, limits),
+    }
     norm(model, limits);
     if model.embedding_norm {
         limits.training(
@@ -95,6 +108,19 @@ fn rotation(model: &ModelConfig, rotates: &[Ids], arguments: &mut Arguments, lim
             "the whole head by position",
             "build the angles from two position ids in an own `RotaryEmbedding`",
         );
+    }
+}
+
+fn planned_ffn(activation: PlannedActivation, arguments: &mut Arguments, limits: &mut Limits) {
+    match activation {
+        PlannedActivation::Swiglu => arguments.flag("--swiglu"),
+        PlannedActivation::SquaredRelu => arguments.flag("--squared-relu"),
+        PlannedActivation::Relu => limits.training(
+            "model.plan_only.activation",
+            "max(x, 0)",
+            "GELU",
+            "set `activation_func=F.relu, bias_activation_fusion=False` in `core_transformer_config_from_args`",
+        ),
     }
 }
 

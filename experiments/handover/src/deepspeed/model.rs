@@ -38,6 +38,13 @@ pub(crate) fn arguments(
 }
 
 fn ffn(model: &ModelConfig, arguments: &mut Arguments) -> Result<(), HandoverError> {
+    if let Some(key) = model.plan_only.first_key() {
+        return Err(HandoverError::Value {
+            key: key.to_owned(),
+            value: "set".to_owned(),
+            expected: "the trainer lacks it: leave it out, or use Megatron Core".to_owned(),
+        });
+    }
     let table = Target::MegatronDeepspeed.table()?;
     let choices = table.find(GLU).and_then(|spec| spec.choices.as_deref());
     // Without a gate it has GELU alone.

@@ -6,7 +6,10 @@ fn every_gpu_file_reads() {
     for name in gpu_names() {
         let gpu = gpu(name).unwrap();
         assert_eq!(gpu.name, name);
-        assert!(!gpu.source.is_empty() && !gpu.efficiency_source.is_empty());
+        assert!(!gpu.source.is_empty());
+        for alias in &gpu.aliases {
+            assert_eq!(gpu_by_alias(alias), Some(name));
+        }
     }
 }
 

@@ -22,13 +22,20 @@ impl Layout {
     /// GPUs that the layout takes.
     pub fn world_size(&self) -> Result<u64, PlanError> {
         product(
-            "tensor_parallel × pipeline_parallel × data_parallel",
+            "tensor_parallel × pipeline_parallel × data_parallel × context_parallel",
             &[
                 self.tensor_parallel,
                 self.pipeline_parallel,
                 self.data_parallel,
+                self.context_parallel,
             ],
         )
+    }
+
+    /// The first constraint that the layout of a real system could not break: real ones pad and round.
+    pub(crate) fn check_shape(&self, config: &Config) -> Result<(), PlanError> {
+        self.check_sizes(config)?;
+        self.check_pipeline(config)
     }
 
     /// The first constraint that the layout breaks.
@@ -47,6 +54,7 @@ impl Layout {
         }
         let checks = [
             self.check_tensor(config),
+            self.check_sequence(config),
             self.check_schedule(),
             self.check_pipeline(config),
             self.check_batch(),
@@ -93,6 +101,7 @@ impl Layout {
             ("tensor_parallel", self.tensor_parallel),
             ("pipeline_parallel", self.pipeline_parallel),
             ("data_parallel", self.data_parallel),
+            ("context_parallel", self.context_parallel),
             ("micro_batch", self.micro_batch),
             ("global_batch", self.global_batch),
             ("chunks", self.chunks),
@@ -122,6 +131,7 @@ impl Layout {
             ("model.hidden_size", model.hidden_size as u64),
             ("model.ffn_hidden_size", model.ffn_hidden_size as u64),
             ("tokenizer.vocab_size", config.tokenizer.vocab_size as u64),
+            ("model.plan_only.kv_heads", model.kv_heads() as u64),
         ];
         let t = self.tensor_parallel;
         let Some((name, size)) = sizes.iter().find(|(_, size)| !size.is_multiple_of(t)) else {
@@ -139,9 +149,42 @@ impl Layout {
         })
     }
 
+    /// What divides the sequence, and what divides state beside a pipeline.
+    fn check_sequence(&self, config: &Config) -> Result<(), PlanError> {
+        let (slots, c) = (config.model.seq_len as u64, self.context_parallel);
+        let unit = if self.sequence_parallel {
+            c.saturating_mul(self.tensor_parallel)
+        } else {
+            c
+        };
+        if !slots.is_multiple_of(unit) {
+            let fits = |n: u64| slots.is_multiple_of(n.saturating_mul(unit / c));
+            return Err(PlanError::Layout {
+                constraint: format!(
+                    "model.seq_len = {slots} is not a multiple of {unit} sequence parts"
+                ),
+                nearest: nearest("context_parallel", c, slots, fits).unwrap_or_default(),
+            });
+        }
+        if self.sharding.gradients() && self.pipeline_parallel > 1 {
+            return Err(PlanError::Layout {
+                constraint: format!(
+                    "sharding = {} divides gradients, which {} pipeline stages need whole",
+                    self.sharding.name(),
+                    self.pipeline_parallel
+                ),
+                nearest: "sharding = zero1, or pipeline_parallel = 1".to_owned(),
+            });
+        }
+        Ok(())
+    }
+
     fn check_pipeline(&self, config: &Config) -> Result<(), PlanError> {
         let layers = config.model.layers as u64;
-        if is_legal(layers, self.pipeline_parallel * self.chunks) {
+        let parts = self.pipeline_parallel * self.chunks;
+        if is_legal(layers, parts)
+            || (self.uneven_stages && self.pipeline_parallel <= layers && parts <= layers + 2)
+        {
             Ok(())
         } else {
             Err(illegal(layers, self.pipeline_parallel, self.chunks))
@@ -209,7 +252,7 @@ impl Layout {
         if world == gpus {
             return Ok(());
         }
-        let pipeline = self.tensor_parallel * self.pipeline_parallel;
+        let pipeline = self.tensor_parallel * self.pipeline_parallel * self.context_parallel;
         let mut legal = Vec::new();
         if gpus.is_multiple_of(pipeline) {
             legal.push(format!("data_parallel = {}", gpus / pipeline));
@@ -227,11 +270,21 @@ impl Layout {
         }
         Err(PlanError::Layout {
             constraint: format!(
-                "tensor_parallel × pipeline_parallel × data_parallel = {} × {} × {} takes {world} \
+                "tensor_parallel × pipeline_parallel × data_parallel{} = {} × {} × {}{} takes {world} \
                  GPUs, the cluster has {} × {} = {gpus}",
+                if self.context_parallel > 1 {
+                    " × context_parallel"
+                } else {
+                    ""
+                },
                 self.tensor_parallel,
                 self.pipeline_parallel,
                 self.data_parallel,
+                if self.context_parallel > 1 {
+                    format!(" × {}", self.context_parallel)
+                } else {
+                    String::new()
+                },
                 cluster.nodes,
                 cluster.gpus_per_node,
             ),

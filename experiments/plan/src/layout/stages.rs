@@ -16,11 +16,13 @@ use experiments_config::Config;
 /// More parts than any pipeline has; keeps absurd numbers from being laid out in memory.
 const MOST_PARTS: u64 = 1 << 16;
 
-/// The layers of each of `parts` parts, absent if the rule forbids so many.
+/// The layers of each of `parts` parts, absent if the rule forbids so many. `uneven`: parts that no rule makes
+/// equal differ by one layer, those in the middle hold more.
 #[must_use]
-pub fn partition(layers: u64, parts: u64) -> Option<Vec<u64>> {
+pub fn partition(layers: u64, parts: u64, uneven: bool) -> Option<Vec<u64>> {
     if !is_legal(layers, parts) {
-        return None;
+        let possible = uneven && parts > 0 && parts <= layers.saturating_add(2).min(MOST_PARTS);
+        return possible.then(|| spread(layers, parts));
     }
     let units = layers + 2;
     if parts == 1 || !units.is_multiple_of(parts) {
@@ -31,6 +33,14 @@ pub fn partition(layers: u64, parts: u64) -> Option<Vec<u64>> {
     split[0] -= 1;
     split[parts as usize - 1] -= 1;
     Some(split)
+}
+
+/// Layers over parts that they do not divide into, one more for the parts from the second on.
+fn spread(layers: u64, parts: u64) -> Vec<u64> {
+    let (each, more) = (layers / parts, layers % parts);
+    (0..parts)
+        .map(|part| each + u64::from((1..=more).contains(&part)))
+        .collect()
 }
 
 /// Whether the rule allows so many parts.
@@ -47,7 +57,8 @@ pub fn stage_layers(config: &Config, layout: &Layout) -> Result<Vec<u64>, PlanEr
     let stages = positive("pipeline_parallel", layout.pipeline_parallel)?;
     let chunks = positive("chunks", layout.chunks)?;
     let parts = product("pipeline_parallel × chunks", &[stages, chunks])?;
-    let split = partition(layers, parts).ok_or_else(|| illegal(layers, stages, chunks))?;
+    let split = partition(layers, parts, layout.uneven_stages)
+        .ok_or_else(|| illegal(layers, stages, chunks))?;
     let of_stage = |stage: u64| {
         (0..chunks)
             .map(|c| split[(c * stages + stage) as usize])

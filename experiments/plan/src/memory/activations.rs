@@ -58,14 +58,14 @@ pub(super) struct Sizes {
 impl Sizes {
     pub(super) fn of(config: &Config, layout: &Layout) -> Self {
         let model = &config.model;
-        let slots = model.seq_len as f64 * layout.micro_batch as f64;
+        let slots = layout.slots(model.seq_len);
         let square = slots * model.seq_len as f64;
         Self {
             element: element(config.precision.format),
             ranks: layout.tensor_parallel.max(1) as f64,
             slots,
             width: slots * model.hidden_size as f64,
-            up: slots * model.ffn_hidden_size as f64 * model.ffn.row().inputs() as f64,
+            up: slots * model.ffn_up_size() as f64,
             inner: slots * model.ffn_hidden_size as f64,
             scores: square * model.num_heads as f64,
             logits: slots * config.tokenizer.vocab_size as f64,
@@ -81,32 +81,42 @@ impl Sizes {
 
 /// Everything that one layer keeps of one micro-batch on one GPU when nothing is recomputed.
 #[must_use]
-pub fn layer_tensors(config: &Config, layout: &Layout, options: &MemoryOptions) -> Vec<Tensor> {
+pub fn layer_tensors(config: &Config, layout: &Layout) -> Vec<Tensor> {
     let model = &config.model;
     let sizes = Sizes::of(config, layout);
     let (e, t) = (sizes.element, sizes.ranks);
     // Held by every tensor-parallel rank unless the sequence is divided too.
-    let whole = if options.sequence_parallel { t } else { 1.0 };
+    let whole = if layout.sequence_parallel { t } else { 1.0 };
     let stream = e * sizes.width;
     let norms = model.norm.per_layer() as f64;
     let mut tensors = Vec::with_capacity(16);
     let mut keep = |name, bytes: f64, core| tensors.push(Tensor { name, bytes, core });
 
+    let key = e * sizes.slots * model.kv_size() as f64 / 2.0 / t;
     keep("inputs of the norms", norms * stream / whole, false);
     keep("input of QKV", stream / whole, false);
     if model.qk_norm {
-        keep("query and key before their norms", 2.0 * stream / t, false);
+        keep("query and key before their norms", stream / t + key, false);
     }
     // Rotation by fixed tables needs no input of its own for its gradient, so that only the
     // rotated query and key are kept, for their product. ALiBi adds a constant.
-    keep("query and key", 2.0 * stream / t, false);
-    // In the format of the pass: the fused kernel computes in FP32 and stores the result once.
-    keep("attention probabilities", e * sizes.scores / t, true);
-    if model.attention_dropout > 0.0 {
-        keep("dropout mask of the probabilities", sizes.scores / t, true);
-        keep("probabilities after dropout", e * sizes.scores / t, true);
+    keep("query and key", stream / t + key, false);
+    if layout.flash_attention {
+        // One FP32 number per query and head, from which the kernel computes the probabilities again.
+        keep(
+            "sums of the softmax",
+            4.0 * sizes.slots * model.num_heads as f64 / t,
+            true,
+        );
+    } else {
+        // In the format of the pass: the fused kernel computes in FP32 and stores the result once.
+        keep("attention probabilities", e * sizes.scores / t, true);
+        if model.attention_dropout > 0.0 {
+            keep("dropout mask of the probabilities", sizes.scores / t, true);
+            keep("probabilities after dropout", e * sizes.scores / t, true);
+        }
     }
-    keep("value", stream / t, false);
+    keep("value", key, false);
     keep("input of the attention output", stream / t, false);
     if model.dropout > 0.0 {
         keep("dropout mask of attention", sizes.width / whole, false);
@@ -114,7 +124,7 @@ pub fn layer_tensors(config: &Config, layout: &Layout, options: &MemoryOptions) 
     keep("input of the feed-forward", stream / whole, false);
     // The activation's input; with a gate both halves, of which one goes through the function.
     keep("output of the first matrix", e * sizes.up / t, false);
-    if model.ffn.row().is_gated {
+    if model.is_gated() {
         // The product of the halves needs both factors: the plain half is a view of the tensor
         // above, the other is GELU's output.
         keep("GELU of the gate", e * sizes.inner / t, false);
@@ -143,18 +153,22 @@ pub(super) struct LayerBytes {
 
 pub(super) fn layer_bytes(config: &Config, layout: &Layout, options: &MemoryOptions) -> LayerBytes {
     let sizes = Sizes::of(config, layout);
-    let tensors = layer_tensors(config, layout, options);
+    let tensors = layer_tensors(config, layout);
     let all: f64 = tensors.iter().map(|tensor| tensor.bytes).sum();
     let core: f64 = tensors.iter().filter(|t| t.core).map(|t| t.bytes).sum();
     let (e, t) = (sizes.element, sizes.ranks);
-    let input = if options.partition_checkpoints || options.sequence_parallel {
+    let input = if options.partition_checkpoints || layout.sequence_parallel {
         sizes.stream() / t
     } else {
         sizes.stream()
     };
     // The two moments at which a layer holds most that it does not keep: scores beside
     // probabilities, and the feed-forward's wide tensors. Gradients come in the same shapes.
-    let attention = 2.0 * e * sizes.scores / t;
+    let attention = if layout.flash_attention {
+        0.0
+    } else {
+        2.0 * e * sizes.scores / t
+    };
     let feed_forward = e * (sizes.up + 2.0 * sizes.inner) / t;
     let moment = attention.max(feed_forward) + 2.0 * sizes.stream();
     let (kept, recomputed, forward) = match layout.recompute {

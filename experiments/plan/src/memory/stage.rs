@@ -62,11 +62,9 @@ impl State {
     fn new(parameters: f64, config: &Config, layout: &Layout, options: &MemoryOptions) -> Self {
         let format = config.precision.format;
         let gradient = element(config.precision.grad_accumulation).max(element(format));
-        let replicas = if options.zero_1 {
-            layout.data_parallel.max(1) as f64
-        } else {
-            1.0
-        };
+        let shards = layout.shards().max(1) as f64;
+        let divided = |is_divided: bool| if is_divided { shards } else { 1.0 };
+        let replicas = divided(layout.sharding.optimizer());
         // FP32 weights are their own master.
         let state = if format == Format::Fp32 { 8.0 } else { 12.0 };
         let bucket = if layout.data_parallel > 1 {
@@ -76,8 +74,8 @@ impl State {
         };
         Self {
             parameters,
-            weights: parameters * element(format),
-            gradients: parameters * gradient,
+            weights: parameters * element(format) / divided(layout.sharding.weights()),
+            gradients: parameters * gradient / divided(layout.sharding.gradients()),
             optimizer: parameters * state / replicas,
             bucket,
             copy: 4.0 * parameters / replicas,
@@ -191,7 +189,7 @@ impl Place {
         let activations = per_micro_batch * micro_batches;
         let around = self.around(config, layout, options);
         let inputs = around * micro_batches;
-        let head = self.head(config, layout, options);
+        let head = self.head(config, layout);
         let held = activations + inputs + head;
         let one_less = (held - (per_micro_batch + around) / layout.chunks.max(1) as f64).max(0.0);
         Flight {
@@ -211,7 +209,7 @@ impl Place {
     /// norm and dropout need; every stage but the last keeps what it sends on.
     fn around(&self, config: &Config, layout: &Layout, options: &MemoryOptions) -> f64 {
         let sizes = Sizes::of(config, layout);
-        let whole = if options.sequence_parallel {
+        let whole = if layout.sequence_parallel {
             sizes.ranks
         } else {
             1.0
@@ -234,7 +232,7 @@ impl Place {
             }
         }
         if !self.is_last() {
-            let divided = options.partition_checkpoints || options.sequence_parallel;
+            let divided = options.partition_checkpoints || layout.sequence_parallel;
             around += sizes.stream() / if divided { sizes.ranks } else { 1.0 };
         }
         around
@@ -243,12 +241,12 @@ impl Place {
     /// The output, on the last stage: inputs of final norm and projection, logits in the format of
     /// the pass or of an FP32 head, their FP32 probabilities (in which the gradient is written), and the gradient of
     /// the logits. One micro-batch at a time; under `GPipe` all of them wait for the backward pass.
-    fn head(&self, config: &Config, layout: &Layout, options: &MemoryOptions) -> f64 {
+    fn head(&self, config: &Config, layout: &Layout) -> f64 {
         if !self.is_last() {
             return 0.0;
         }
         let sizes = Sizes::of(config, layout);
-        let whole = if options.sequence_parallel {
+        let whole = if layout.sequence_parallel {
             sizes.ranks
         } else {
             1.0

@@ -55,28 +55,24 @@ fn a_gpt_layer_keeps_what_the_paper_says() {
     let config = glm(&sets);
     let (s, h, a) = (2048.0, 12_288.0, 96.0);
     for t in [1_u64, 4, 8] {
-        let layout = Layout {
-            tensor_parallel: t,
-            ..published()
-        };
-        let sum = |options: &MemoryOptions, core| -> f64 {
-            let tensors = layer_tensors(&config, &layout, options);
+        let sum = |sequence_parallel, core| -> f64 {
+            let layout = Layout {
+                tensor_parallel: t,
+                sequence_parallel,
+                ..published()
+            };
+            let tensors = layer_tensors(&config, &layout);
             let kept = tensors.iter().filter(|tensor| core || !tensor.core);
             kept.map(|tensor| tensor.bytes).sum()
         };
         let ranks = t as f64;
-        let plain = MemoryOptions::default();
         near(
-            sum(&plain, true),
+            sum(false, true),
             s * h * (10.0 + 24.0 / ranks + 5.0 * a * s / (h * ranks)),
             1e-12,
         );
-        near(sum(&plain, false), s * h * (10.0 + 24.0 / ranks), 1e-12);
-        let divided = MemoryOptions {
-            sequence_parallel: true,
-            ..plain
-        };
-        near(sum(&divided, false), s * h * 34.0 / ranks, 1e-12);
+        near(sum(false, false), s * h * (10.0 + 24.0 / ranks), 1e-12);
+        near(sum(true, false), s * h * 34.0 / ranks, 1e-12);
     }
 }
 
@@ -88,7 +84,7 @@ fn a_gated_feed_forward_keeps_four_inner_tensors() {
         tensor_parallel: 1,
         ..published()
     };
-    let tensors = layer_tensors(&config, &layout, &MemoryOptions::default());
+    let tensors = layer_tensors(&config, &layout);
     let wide: f64 = tensors.iter().filter(|t| !t.core).map(|t| t.bytes).sum();
     // Norms 2, QKV input 1, q k v 3, attention output 1, feed-forward input 1 = 8 streams; 4 inner.
     near(

@@ -19,7 +19,7 @@ pub struct RecomputationChoice {
     pub activations: u64,
     /// Peak of the fullest GPU, in bytes.
     pub peak_bytes: u64,
-    /// Whether that and the reserve fit.
+    /// Whether the upper end of the range fits.
     pub fits: bool,
     /// Seconds per step.
     pub seconds: f64,

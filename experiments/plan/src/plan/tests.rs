@@ -85,7 +85,7 @@ fn what_does_not_fit_is_said_and_what_is_illegal_refused() {
         found
             .warnings
             .iter()
-            .any(|warning| warning.contains("does not fit"))
+            .any(|warning| warning.contains("does not surely fit"))
     );
     let layout = Layout {
         tensor_parallel: 5,
@@ -137,6 +137,7 @@ proptest! {
             recompute,
             schedule,
             chunks,
+            ..published_layout()
         };
         let cluster = Cluster {
             nodes: nodes[0],

@@ -1,6 +1,7 @@
 //! A plan for a terminal.
 
 use super::Plan;
+use super::summary::digits;
 use crate::communication::Connection;
 use crate::published::row;
 use crate::text::{gib, list, number};
@@ -11,7 +12,7 @@ impl Plan {
     /// Everything as aligned tables, at most 110 columns wide.
     #[must_use]
     pub fn text(&self) -> String {
-        let mut text = String::new();
+        let mut text = format!("{}\n", self.summary_text());
         let mut section = |title: &str, body: &str| {
             if !body.is_empty() {
                 let _ = writeln!(text, "{title}\n{body}");
@@ -142,7 +143,7 @@ impl Plan {
             "does not fit"
         };
         format!(
-            "{}  {verdict}: peak {} and reserve {} of {}\n",
+            "{}  {verdict}: peak {} and up to {} that cannot be counted, of {}\n",
             table.render(2),
             gib(self.memory.peak_bytes),
             gib(self.memory.reserve_bytes),
@@ -174,7 +175,7 @@ impl Plan {
                 gib(choice.activations_per_micro_batch),
                 gib(choice.activations),
                 gib(choice.peak_bytes),
-                decimal(choice.seconds, 2),
+                digits(choice.seconds, 2),
                 verdict.to_owned(),
             ]);
         }
@@ -237,6 +238,18 @@ impl Plan {
         table.render(2)
     }
 
+    /// A figure that follows from the step, with the digits that the step deserves.
+    fn deserved(&self, value: f64) -> String {
+        digits(
+            value,
+            if self.summary.interval.factor > 0.0 {
+                2
+            } else {
+                3
+            },
+        )
+    }
+
     fn run_text(&self) -> String {
         let mut table = Table::of_numbers(&["", "modelled", "measured"], &[]);
         let measured = |value: Option<f64>| value.map_or_else(|| "-".to_owned(), number);
@@ -244,7 +257,7 @@ impl Plan {
         let mut row = |name: &str, pick: fn(&crate::step_time::Rates) -> f64| {
             table.row([
                 name.to_owned(),
-                number(pick(ours)),
+                self.deserved(pick(ours)),
                 measured(theirs.as_ref().map(pick)),
             ]);
         };
@@ -260,9 +273,9 @@ impl Plan {
             "{}  {} tokens take {} days, {} MWh, {} t CO2e\n",
             table.render(2),
             thousands(self.tokens),
-            number(self.days),
-            number(self.energy.mwh),
-            number(self.energy.tonnes),
+            self.summary.days.text(),
+            self.summary.mwh.text(),
+            self.deserved(self.energy.tonnes),
         )
     }
 }

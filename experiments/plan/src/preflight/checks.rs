@@ -205,7 +205,7 @@ pub(super) fn memory(input: &PreflightInput) -> Result<Vec<Check>, PlanError> {
     };
     let needed = estimate.peak_bytes.saturating_add(estimate.reserve_bytes);
     let reason = format!(
-        "stage {} needs {} GiB at its peak and {} GiB in reserve; {} has {} GiB",
+        "stage {} needs {} GiB at its peak and up to {} GiB that cannot be counted; {} has {} GiB",
         estimate.worst_stage,
         gib(estimate.peak_bytes),
         gib(estimate.reserve_bytes),

@@ -17,7 +17,8 @@ fn preset() -> Option<Config> {
 }
 
 /// Whether a configuration has this model's shape.
-pub(super) fn is_model(config: &Config) -> bool {
+#[must_use]
+pub fn is_model(config: &Config) -> bool {
     preset().is_some_and(|known| {
         let mut model = config.model.clone();
         model.init = known.model.init.clone();

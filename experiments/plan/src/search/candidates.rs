@@ -2,24 +2,24 @@
 
 use crate::layout::is_legal;
 use crate::size::positive;
-use crate::{Cluster, Layout, PlanError, Recompute, Schedule};
+use crate::{Cluster, Layout, PlanError, Recompute, Schedule, Sharding};
 use experiments_config::Config;
 
 /// Most layouts that are looked at; a cluster that allows more is refused rather than left to run
 /// for minutes.
 const MOST: usize = 200_000;
 
-/// Every legal layout.
+/// Every legal layout. Attention, context ranks and uneven stages are as in `like`.
 pub(super) fn legal(
     config: &Config,
     cluster: &Cluster,
-    global_batch: u64,
+    like: &Layout,
 ) -> Result<Vec<Layout>, PlanError> {
     let world = below_limit("GPUs", cluster.gpus()?)?;
-    let global_batch = below_limit("global_batch", positive("global_batch", global_batch)?)?;
+    let global_batch = below_limit("global_batch", positive("global_batch", like.global_batch)?)?;
     let mut layouts = Vec::new();
     for tensor_parallel in tensor_degrees(config, world) {
-        let replicas = world / tensor_parallel;
+        let replicas = world / tensor_parallel / like.context_parallel.max(1);
         for pipeline_parallel in divisors(replicas, config.model.layers as u64) {
             if !is_legal(config.model.layers as u64, pipeline_parallel) {
                 continue;
@@ -33,16 +33,23 @@ pub(super) fn legal(
                 for (schedule, chunks) in
                     schedules(config, pipeline_parallel, sequences / micro_batch)
                 {
-                    layouts.extend(Recompute::ALL.map(|recompute| Layout {
-                        tensor_parallel,
-                        pipeline_parallel,
-                        data_parallel,
-                        micro_batch,
-                        global_batch,
-                        recompute,
-                        schedule,
-                        chunks,
-                    }));
+                    for (sequence_parallel, sharding) in
+                        techniques(like, tensor_parallel, pipeline_parallel)
+                    {
+                        layouts.extend(Recompute::ALL.map(|recompute| Layout {
+                            tensor_parallel,
+                            pipeline_parallel,
+                            data_parallel,
+                            micro_batch,
+                            global_batch,
+                            recompute,
+                            schedule,
+                            chunks,
+                            sequence_parallel,
+                            sharding,
+                            ..like.clone()
+                        }));
+                    }
                 }
             }
             if layouts.len() > MOST {
@@ -83,6 +90,20 @@ fn tensor_degrees(config: &Config, world: u64) -> Vec<u64> {
     let all = |t: &u64| sizes.iter().all(|size| size.is_multiple_of(*t));
     let degrees = divisors(world, model.num_heads as u64);
     degrees.into_iter().filter(all).collect()
+}
+
+/// Sequence parallelism and sharding that tensor ranks and stages allow: those of `like`, sequence parallelism on
+/// and off, and everything divided where there is no pipeline.
+fn techniques(like: &Layout, tensor: u64, pipeline: u64) -> Vec<(bool, Sharding)> {
+    let mut shardings = vec![like.sharding];
+    if pipeline == 1 && !like.sharding.weights() {
+        shardings.push(Sharding::Fsdp);
+    }
+    let parallel: &[bool] = if tensor > 1 { &[false, true] } else { &[false] };
+    let pairs = shardings
+        .into_iter()
+        .flat_map(|sharding| parallel.iter().map(move |on| (*on, sharding)));
+    pairs.collect()
 }
 
 /// Schedules and chunks that a pipeline allows.

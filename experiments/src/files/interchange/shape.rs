@@ -41,6 +41,7 @@ impl SatShape {
                 "rope",
             ),
             (model.ffn == Ffn::Geglu, "model.ffn", "geglu"),
+            (model.plan_only.is_absent(), "model.plan_only", "absent"),
             (model.tie_embeddings, "model.tie_embeddings", "true"),
             (model.bias, "model.bias", "true"),
             (!model.qk_norm, "model.qk_norm", "false"),

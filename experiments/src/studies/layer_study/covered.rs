@@ -60,7 +60,11 @@ fn unknown_model(model: &ModelConfig) -> Option<(&'static str, &'static str)> {
         layer_norm_eps: _,
         rope_base: _,
         init: _,
+        plan_only,
     } = model;
+    if let Some(key) = plan_only.first_key() {
+        return Some((key, "absent"));
+    }
     let PositionEncoding {
         rotates,
         is_learned,

@@ -1,0 +1,320 @@
+//! Predicted against published, system by system and document by document.
+
+use super::system::{System, Use};
+use crate::PlanError;
+use crate::memory::estimate_with;
+use crate::step_time::{Coefficients, Spread};
+use serde::Serialize;
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use words::{Table, decimal};
+
+/// One system.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Prediction {
+    /// Its name.
+    pub id: String,
+    /// Its document.
+    pub group: String,
+    /// Its GPU.
+    pub gpu: String,
+    /// What it is there for.
+    pub used: Use,
+    /// Why it is set aside.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub aside: String,
+    /// Whether the coefficients were fitted to it.
+    pub is_fitted: bool,
+    /// Published seconds of a step.
+    pub seconds: Option<f64>,
+    /// Predicted seconds of a step.
+    pub predicted: f64,
+    /// TFLOP/s of a GPU without recomputation, by the published seconds.
+    pub tflops: Option<f64>,
+    /// The same by the predicted seconds.
+    pub predicted_tflops: f64,
+    /// Published GiB of the fullest GPU.
+    pub memory: Option<f64>,
+    /// What is counted, and at most that, in GiB.
+    pub predicted_memory: (f64, f64),
+}
+
+impl Prediction {
+    pub(super) fn of(
+        system: &System,
+        is_fitted: bool,
+        coefficients: &Coefficients,
+    ) -> Result<Self, PlanError> {
+        let memory = estimate_with(
+            &system.config,
+            &system.layout,
+            &system.gpu,
+            &system.options.memory,
+        )?;
+        let predicted = system.predict(coefficients, memory.most_parameters())?;
+        let gpus = system.layout.world_size()?;
+        let flops = crate::flops::Work::of(&system.config)
+            .step(system.layout.global_batch, crate::Recompute::None);
+        let tflops = |seconds| crate::flops::tflops_per_gpu(flops, seconds, gpus);
+        let gib = |bytes: f64| bytes / 1_073_741_824.0;
+        Ok(Self {
+            id: system.id.clone(),
+            group: system.group.clone(),
+            gpu: system.gpu.name.clone(),
+            used: system.used,
+            aside: system.aside.clone(),
+            is_fitted,
+            seconds: system.seconds,
+            predicted,
+            tflops: system.seconds.map(tflops),
+            predicted_tflops: tflops(predicted),
+            memory: system.memory.map(gib),
+            predicted_memory: (
+                gib(memory.peak_bytes as f64),
+                gib((memory.peak_bytes + memory.reserve_bytes) as f64),
+            ),
+        })
+    }
+
+    /// Predicted over published, less 1.
+    #[must_use]
+    pub fn error(&self) -> Option<f64> {
+        self.seconds.map(|seconds| self.predicted / seconds - 1.0)
+    }
+
+    pub(super) fn log_error(&self) -> Option<f64> {
+        self.seconds.map(|seconds| (self.predicted / seconds).ln())
+    }
+}
+
+/// All systems of a table.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Errors {
+    /// In the table's order.
+    pub predictions: Vec<Prediction>,
+    /// The interval that they are compared with.
+    pub spread: Spread,
+}
+
+/// Systems that belong together.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Group {
+    /// What they have in common.
+    pub name: String,
+    /// How many there are.
+    pub systems: usize,
+    /// Median error, signed.
+    pub bias: f64,
+    /// Median size of the error.
+    pub median: f64,
+    /// Nine of ten errors are no larger.
+    pub ninety: f64,
+    /// Share of the published figures within the interval of the prediction.
+    pub covered: f64,
+    /// Rank correlation of predicted and published TFLOP/s; absent for fewer than three systems.
+    pub rank_correlation: Option<f64>,
+}
+
+/// The name of the group of all systems that were held out.
+const HELD_OUT: &str = "all held out";
+
+impl Errors {
+    /// By document, fitted and held out apart, and all that were held out together.
+    #[must_use]
+    pub fn groups(&self) -> Vec<Group> {
+        let mut groups: BTreeMap<(&str, String), Vec<&Prediction>> = BTreeMap::new();
+        for one in self.predictions.iter().filter(|one| one.seconds.is_some()) {
+            let role = match (one.is_fitted, one.used) {
+                (true, _) => "fitted",
+                (false, Use::Aside) => "aside",
+                (false, Use::Fitted | Use::HeldOut) => "held out",
+            };
+            groups
+                .entry((role, one.group.clone()))
+                .or_default()
+                .push(one);
+            if role == "held out" {
+                groups
+                    .entry((role, HELD_OUT.to_owned()))
+                    .or_default()
+                    .push(one);
+            }
+        }
+        let named = groups
+            .into_iter()
+            .map(|((role, name), members)| self.group(format!("{role}: {name}"), &members));
+        named.collect()
+    }
+
+    fn group(&self, name: String, members: &[&Prediction]) -> Group {
+        let errors: Vec<f64> = members.iter().filter_map(|one| one.error()).collect();
+        let sizes: Vec<f64> = errors.iter().map(|error| error.abs()).collect();
+        let covered = members.iter().filter(|one| {
+            one.log_error()
+                .is_some_and(|error| error.abs() <= self.spread.measured.ln_1p())
+        });
+        Group {
+            name,
+            systems: members.len(),
+            bias: nth(&errors, 0.5),
+            median: nth(&sizes, 0.5),
+            ninety: nth(&sizes, 0.9),
+            covered: covered.count() as f64 / members.len().max(1) as f64,
+            rank_correlation: rank_correlation(members),
+        }
+    }
+
+    /// Published memory beside the range: how many figures there are, how many lie above its upper end by more
+    /// than a tenth, and the names of these.
+    #[must_use]
+    pub fn memory(&self) -> (usize, Vec<&str>) {
+        let with = || {
+            self.predictions
+                .iter()
+                .filter_map(|one| Some((one, one.memory?)))
+        };
+        let above = with().filter(|(one, published)| one.predicted_memory.1 < 0.9 * published);
+        (
+            with().count(),
+            above.map(|(one, _)| one.id.as_str()).collect(),
+        )
+    }
+
+    /// A table of the groups.
+    #[must_use]
+    pub fn text(&self) -> String {
+        let headings = [
+            "systems",
+            "number",
+            "bias %",
+            "median %",
+            "9 of 10 %",
+            "covered %",
+            "rank",
+        ];
+        let mut table = Table::of_numbers(&headings, &[0]);
+        for group in self.groups() {
+            let percent = |share: f64| decimal(100.0 * share, 1);
+            table.row([
+                group.name,
+                group.systems.to_string(),
+                percent(group.bias),
+                percent(group.median),
+                percent(group.ninety),
+                percent(group.covered),
+                group
+                    .rank_correlation
+                    .map_or_else(|| "-".to_owned(), |rank| decimal(rank, 2)),
+            ]);
+        }
+        let (figures, above) = self.memory();
+        let mut text = table.render(2);
+        let _ = writeln!(
+            text,
+            "  covered: within the interval of the prediction, {} % up or down\n  memory: {figures} published, {} \
+             more than a tenth above the upper end{}{}",
+            decimal(100.0 * self.spread.measured, 0),
+            above.len(),
+            if above.is_empty() { "" } else { ": " },
+            above.join(", "),
+        );
+        text
+    }
+
+    /// Every system as a table for programs.
+    #[must_use]
+    pub fn csv(&self) -> String {
+        let mut text =
+            "id,group,gpu,use,fitted,seconds,predicted_seconds,error_percent,memory_gib,least_gib,most_gib,aside\n".to_owned();
+        for one in &self.predictions {
+            let number =
+                |value: Option<f64>| value.map_or_else(String::new, |value| significant(value, 4));
+            let percent = one
+                .error()
+                .map_or_else(String::new, |error| decimal(100.0 * error, 1));
+            let (least, most) = one.predicted_memory;
+            let _ = writeln!(
+                text,
+                "{},{},{},{},{},{},{},{percent},{},{},{},{}",
+                one.id,
+                one.group,
+                one.gpu,
+                one.used.name(),
+                if one.is_fitted { "yes" } else { "no" },
+                number(one.seconds),
+                significant(one.predicted, 4),
+                number(one.memory),
+                decimal(least, 1),
+                decimal(most, 1),
+                one.aside,
+            );
+        }
+        text
+    }
+}
+
+/// A number with so many significant digits.
+fn significant(value: f64, digits: usize) -> String {
+    let before = value.abs().max(1e-300).log10().floor() as i64 + 1;
+    decimal(value, usize::try_from(digits as i64 - before).unwrap_or(0))
+}
+
+/// The value below which a share of them lies.
+fn nth(values: &[f64], share: f64) -> f64 {
+    let mut sorted = values.to_vec();
+    sorted.sort_by(f64::total_cmp);
+    let at = share * (sorted.len().max(1) - 1) as f64;
+    let (low, high) = (at.floor() as usize, at.ceil() as usize);
+    match (sorted.get(low), sorted.get(high)) {
+        (Some(low), Some(high)) => low + (high - low) * at.fract(),
+        _ => 0.0,
+    }
+}
+
+/// The factor, less 1, within which a share of errors lies, each document counting the same.
+pub(super) fn quantile(errors: &[(String, f64)], share: f64) -> f64 {
+    let mut counts: BTreeMap<&str, f64> = BTreeMap::new();
+    for (group, _) in errors {
+        *counts.entry(group).or_insert(0.0) += 1.0;
+    }
+    let mut sized: Vec<(f64, f64)> = errors
+        .iter()
+        .map(|(group, error)| (error.abs(), 1.0 / counts[group.as_str()]))
+        .collect();
+    sized.sort_by(|a, b| a.0.total_cmp(&b.0));
+    let all: f64 = sized.iter().map(|(_, weight)| weight).sum();
+    let mut seen = 0.0;
+    let found = sized.iter().find(|(_, weight)| {
+        seen += weight;
+        seen >= share * all
+    });
+    found.map_or(0.0, |(size, _)| size.exp_m1())
+}
+
+/// Spearman's rank correlation of predicted and published TFLOP/s.
+fn rank_correlation(members: &[&Prediction]) -> Option<f64> {
+    let pairs: Vec<(f64, f64)> = members
+        .iter()
+        .filter_map(|one| Some((one.tflops?, one.predicted_tflops)))
+        .collect();
+    if pairs.len() < 3 {
+        return None;
+    }
+    let (a, b) = (ranks(&pairs, |pair| pair.0), ranks(&pairs, |pair| pair.1));
+    let mean = f64::midpoint(pairs.len() as f64, 1.0);
+    let product = |x: &[f64], y: &[f64]| -> f64 {
+        x.iter().zip(y).map(|(x, y)| (x - mean) * (y - mean)).sum()
+    };
+    let scale = (product(&a, &a) * product(&b, &b)).sqrt();
+    (scale > 0.0).then(|| product(&a, &b) / scale)
+}
+
+/// Ranks from 1, equal values sharing the mean of theirs.
+fn ranks(pairs: &[(f64, f64)], of: impl Fn(&(f64, f64)) -> f64) -> Vec<f64> {
+    let below = |value: f64| pairs.iter().filter(|pair| of(pair) < value).count() as f64;
+    let alike = |value: f64| pairs.iter().filter(|pair| of(pair) == value).count() as f64;
+    pairs
+        .iter()
+        .map(|pair| below(of(pair)) + f64::midpoint(alike(of(pair)), 1.0))
+        .collect()
+}

@@ -1,0 +1,286 @@
+//! Quantized weights in a safetensors file, from which the model is read without any other copy.
+//!
+//! | tensor | type | shape |
+//! | --- | --- | --- |
+//! | `NAME.codes` | I8, or U8 with two 4-bit codes a byte, the even column in the upper half | `[out, in]`, `[out, in / 2]` |
+//! | `NAME.scales` | F16 | one for each block: `[out, 1]` where rows share one |
+//! | `NAME.zeros` | I32, where the rule has zero points | as the scales |
+//! | `NAME` | F16, all that is not quantized | its own |
+//!
+//! Metadata: `format`, `scheme`, `bits`, `tensor_parallel`, `steps` (of the checkpoints whose mean it is) and `config_hash`.
+
+use crate::error::TrainError;
+use crate::parameters::{Parameter, Parameters};
+use experiments_quantization::{Bits, Quantized};
+use half::f16;
+use logs::LogError;
+use safetensors::tensor::TensorView;
+use safetensors::{Dtype, SafeTensors};
+use std::collections::HashMap;
+use std::io::Read;
+use std::path::Path;
+
+/// The format's name and version, in the metadata.
+const FORMAT: &str = "workbench-quantized-1";
+
+/// The tensors of a file before they are written.
+struct Tensors(Vec<(String, Dtype, Vec<usize>, Vec<u8>)>);
+
+impl Tensors {
+    fn push(&mut self, name: String, dtype: Dtype, shape: &[usize], bytes: Vec<u8>) {
+        self.0.push((name, dtype, shape.to_vec(), bytes));
+    }
+
+    fn quantized(&mut self, name: &str, matrix: &Quantized) {
+        let [rows, columns] = matrix.shape();
+        let (dtype, width) = match matrix.bits() {
+            Bits::Eight => (Dtype::I8, columns),
+            Bits::Four => (Dtype::U8, columns / 2),
+        };
+        let grid = matrix.grid();
+        self.push(
+            format!("{name}.codes"),
+            dtype,
+            &[rows, width],
+            matrix.packed(),
+        );
+        let scales = matrix.scales().flat_map(f16::to_le_bytes).collect();
+        self.push(format!("{name}.scales"), Dtype::F16, &grid, scales);
+        if let Some(zeros) = matrix.zeros() {
+            let zeros = zeros.into_iter().flat_map(i32::to_le_bytes).collect();
+            self.push(format!("{name}.zeros"), Dtype::I32, &grid, zeros);
+        }
+    }
+}
+
+/// Writes `parameters`, of which those in `matrices` are quantized and all others become FP16.
+pub(crate) fn write_quantized(
+    path: &Path,
+    parameters: &Parameters,
+    matrices: &HashMap<String, Quantized>,
+    mut about: HashMap<String, String>,
+) -> Result<u64, TrainError> {
+    let mut tensors = Tensors(Vec::new());
+    for parameter in parameters.table() {
+        if let Some(matrix) = matrices.get(&parameter.name) {
+            tensors.quantized(&parameter.name, matrix);
+            continue;
+        }
+        let values = &parameters.values()[parameter.range.clone()];
+        let bytes = values.iter().flat_map(|v| f16::from_f32(*v).to_le_bytes());
+        let name = parameter.name.clone();
+        tensors.push(name, Dtype::F16, &parameter.shape, bytes.collect());
+    }
+    about.insert("format".to_owned(), FORMAT.to_owned());
+    let failed = |error: safetensors::SafeTensorError| {
+        LogError::io("write", path, std::io::Error::other(error.to_string()))
+    };
+    let mut views = Vec::with_capacity(tensors.0.len());
+    for (name, dtype, shape, bytes) in &tensors.0 {
+        let view = TensorView::new(*dtype, shape.clone(), bytes).map_err(failed)?;
+        views.push((name, view));
+    }
+    let bytes = safetensors::serialize(views, Some(about)).map_err(failed)?;
+    logs::write_atomic(path, &bytes)?;
+    Ok(bytes.len() as u64)
+}
+
+/// Reads such a file: what its codes stand for, and its FP16 tensors as they are.
+pub(crate) fn read_quantized(path: &Path, parameters: &mut Parameters) -> Result<(), TrainError> {
+    let mut bytes = Vec::new();
+    let read = logs::disk::open(path).and_then(|mut file| file.read_to_end(&mut bytes));
+    read.map_err(|error| LogError::io("read", path, error))?;
+    let file = SafeTensors::deserialize(&bytes)
+        .map_err(|error| damaged(path, format!("is no safetensors file: {error}")))?;
+    let (table, values) = parameters.split_mut();
+    for parameter in table {
+        let held = File { path, file: &file }.parameter(parameter)?;
+        values[parameter.range.clone()].copy_from_slice(&held);
+    }
+    Ok(())
+}
+
+struct File<'a> {
+    path: &'a Path,
+    file: &'a SafeTensors<'a>,
+}
+
+impl File<'_> {
+    fn parameter(&self, parameter: &Parameter) -> Result<Vec<f32>, TrainError> {
+        let (name, shape) = (&parameter.name, parameter.shape.as_slice());
+        if self.file.tensor(name).is_ok() {
+            let bytes = self.tensor(name, &[Dtype::F16], Some(shape))?.data();
+            return Ok(halves(bytes).map(f16::to_f32).collect());
+        }
+        let &[rows, columns] = shape else {
+            return Err(damaged(self.path, format!("lacks `{name}`")));
+        };
+        let codes = self.tensor(&format!("{name}.codes"), &[Dtype::I8, Dtype::U8], None)?;
+        let bits = if codes.dtype() == Dtype::I8 {
+            Bits::Eight
+        } else {
+            Bits::Four
+        };
+        let scales = self.tensor(&format!("{name}.scales"), &[Dtype::F16], None)?;
+        let &[down, across] = scales.shape() else {
+            let problem = format!("has scales of `{name}` that are no matrix");
+            return Err(damaged(self.path, problem));
+        };
+        let grid = [down, across];
+        let zeros = format!("{name}.zeros");
+        let zeros = match self.file.tensor(&zeros) {
+            Ok(_) => Some(self.tensor(&zeros, &[Dtype::I32], Some(&grid))?),
+            Err(_) => None,
+        };
+        let zeros: Option<Vec<i32>> = zeros.map(|zeros| {
+            let numbers = zeros.data().as_chunks::<4>().0.iter();
+            numbers.map(|bytes| i32::from_le_bytes(*bytes)).collect()
+        });
+        let scales: Vec<f16> = halves(scales.data()).collect();
+        let matrix = Quantized::from_parts(
+            name,
+            [rows, columns],
+            grid,
+            bits,
+            codes.data(),
+            &scales,
+            zeros.as_deref(),
+        );
+        let matrix =
+            matrix.map_err(|error| damaged(self.path, format!("cannot be used: {error}")))?;
+        Ok(matrix.values())
+    }
+
+    fn tensor(
+        &self,
+        name: &str,
+        dtypes: &[Dtype],
+        shape: Option<&[usize]>,
+    ) -> Result<TensorView<'_>, TrainError> {
+        let tensor = self.file.tensor(name);
+        let tensor = tensor.map_err(|_| damaged(self.path, format!("lacks `{name}`")))?;
+        let has_shape = shape.is_none_or(|shape| shape == tensor.shape());
+        if dtypes.contains(&tensor.dtype()) && has_shape {
+            return Ok(tensor);
+        }
+        let shape = shape.map_or_else(String::new, |shape| format!(" {shape:?}"));
+        Err(damaged(
+            self.path,
+            format!(
+                "has `{name}` as {:?} {:?}, expected {dtypes:?}{shape}",
+                tensor.dtype(),
+                tensor.shape()
+            ),
+        ))
+    }
+}
+
+fn halves(bytes: &[u8]) -> impl Iterator<Item = f16> {
+    let halves = bytes.as_chunks::<2>().0.iter();
+    halves.map(|bytes| f16::from_le_bytes(*bytes))
+}
+
+fn damaged(path: &Path, problem: String) -> TrainError {
+    TrainError::Quantized {
+        path: path.to_owned(),
+        problem,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use experiments_config::ModelConfig;
+    use experiments_quantization::{Source, quantize};
+
+    fn parameters() -> Parameters {
+        let model = ModelConfig {
+            layers: 1,
+            hidden_size: 16,
+            num_heads: 2,
+            ffn_hidden_size: 32,
+            ..ModelConfig::default()
+        };
+        Parameters::initialise(&model, 32, 7)
+    }
+
+    /// All matrices of the layer.
+    fn matrices(parameters: &Parameters, scheme: &str, bits: Bits) -> HashMap<String, Quantized> {
+        let layer = parameters.table().iter();
+        let layer = layer.filter(|p| p.shape.len() == 2 && p.name.starts_with("layers."));
+        let made = layer.map(|parameter| {
+            let source = Source {
+                name: &parameter.name,
+                shape: [parameter.shape[0], parameter.shape[1]],
+                values: &parameters.values()[parameter.range.clone()],
+                ranks: 1,
+                calibration: None,
+            };
+            let made = quantize(&source, scheme.parse().unwrap(), bits).unwrap();
+            (parameter.name.clone(), made)
+        });
+        made.collect()
+    }
+
+    #[test]
+    fn a_file_gives_what_its_codes_stand_for_and_no_other_copy_is_needed() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("weights.safetensors");
+        let whole = parameters();
+        for (scheme, bits) in [
+            ("absmax-row", Bits::Four),
+            ("zero-point-group-8", Bits::Eight),
+        ] {
+            let matrices = matrices(&whole, scheme, bits);
+            assert_eq!(matrices.len(), 4);
+            let about = HashMap::from([("scheme".to_owned(), scheme.to_owned())]);
+            write_quantized(&path, &whole, &matrices, about).unwrap();
+            let mut read = Parameters::zeros(whole.table().to_vec());
+            read_quantized(&path, &mut read).unwrap();
+            for parameter in whole.table() {
+                let found = &read.values()[parameter.range.clone()];
+                let own = &whole.values()[parameter.range.clone()];
+                let expected = matrices.get(&parameter.name).map_or_else(
+                    || own.iter().map(|v| f16::from_f32(*v).to_f32()).collect(),
+                    Quantized::values,
+                );
+                assert_eq!(found, expected, "{scheme} {}", parameter.name);
+            }
+        }
+    }
+
+    #[test]
+    fn a_file_that_is_damaged_or_of_another_model_is_refused_by_name() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("weights.safetensors");
+        let whole = parameters();
+        let mut read = Parameters::zeros(whole.table().to_vec());
+        let mut refusal = || read_quantized(&path, &mut read).unwrap_err().to_string();
+        assert!(refusal().contains("cannot read"), "a missing file");
+        std::fs::write(&path, b"not a file of tensors").unwrap();
+        assert!(refusal().contains("is no safetensors file"));
+        let mut some = matrices(&whole, "absmax-row", Bits::Four);
+        let other = ModelConfig {
+            layers: 1,
+            hidden_size: 16,
+            num_heads: 2,
+            ffn_hidden_size: 64,
+            ..ModelConfig::default()
+        };
+        some.clear();
+        let other = Parameters::initialise(&other, 32, 7);
+        write_quantized(&path, &other, &some, HashMap::new()).unwrap();
+        let said = refusal();
+        assert!(
+            said.contains("has `layers.0.ffn.up.weight` as F16 [128, 16], expected [F16] [64, 16]"),
+            "{said}"
+        );
+        let other = matrices(&other, "absmax-row", Bits::Four);
+        write_quantized(&path, &whole, &other, HashMap::new()).unwrap();
+        let said = refusal();
+        assert!(
+            said.contains("`layers.0.ffn.up.weight` is 64 × 16"),
+            "{said}"
+        );
+    }
+}

@@ -1,0 +1,119 @@
+//! What a model makes of held-out text with other weights.
+
+use crate::data::{Batch, Losses, held_out};
+use crate::parameters::Parameters;
+use crate::studies::quantize::in_fp16;
+use crate::trainer::Training;
+use experiments_text::Split;
+use serde::Serialize;
+
+/// Losses over the fixed held-out batches of `eval.batches`, in nats per target token, and how far predictions moved.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct Quality {
+    /// With the FP32 master weights.
+    pub fp32_loss: Option<f64>,
+    /// With the weights in FP16: what quantization is compared with.
+    pub fp16_loss: Option<f64>,
+    /// With what is in the file.
+    pub loss: Option<f64>,
+    /// Mean over the targets of the Kullback-Leibler divergence of the file's predictions from those in FP16, in nats.
+    pub kl: Option<f64>,
+}
+
+impl Quality {
+    /// The change of the loss as a share of that in FP16.
+    #[must_use]
+    pub fn change(&self) -> Option<f64> {
+        Some(self.loss? / self.fp16_loss? - 1.0)
+    }
+}
+
+/// Passes over the held-out batches of a run.
+pub(super) struct Judge<'a> {
+    training: &'a Training<'a>,
+    batches: Vec<Batch>,
+}
+
+impl<'a> Judge<'a> {
+    pub(super) fn new(training: &'a Training<'a>) -> Self {
+        let sampler = training.sampler(training.config, Split::HeldOut);
+        Self {
+            training,
+            batches: held_out(&sampler).collect(),
+        }
+    }
+
+    /// Of master weights, and of what stands in for them.
+    pub(super) fn compare(&self, weights: &Parameters, stand_in: &Parameters) -> Quality {
+        let mut fp16 = Parameters::zeros(weights.table().to_vec());
+        let held = in_fp16(weights.values());
+        fp16.values_mut().copy_from_slice(&held);
+        Quality {
+            fp32_loss: self.loss(weights),
+            fp16_loss: self.loss(&fp16),
+            loss: self.loss(stand_in),
+            kl: self.divergence(&fp16, stand_in),
+        }
+    }
+
+    fn loss(&self, parameters: &Parameters) -> Option<f64> {
+        let setting = self.training.setting(self.training.config);
+        let mut losses = Losses::default();
+        for batch in &self.batches {
+            losses.join(&setting.engine.evaluate(setting.run(parameters, batch)));
+        }
+        losses.all.value()
+    }
+
+    fn divergence(&self, from: &Parameters, to: &Parameters) -> Option<f64> {
+        let setting = self.training.setting(self.training.config);
+        let (mut sum, mut count) = (0.0, 0);
+        for batch in &self.batches {
+            let logits = |parameters| setting.engine.logits(setting.run(parameters, batch));
+            let targets = batch.targets().tokens.len();
+            let (from, to) = (logits(from), logits(to));
+            let vocabulary = from.len() / targets.max(1);
+            let both = from
+                .chunks_exact(vocabulary.max(1))
+                .zip(to.chunks_exact(vocabulary.max(1)));
+            sum += both
+                .map(|(from, to)| kullback_leibler(from, to))
+                .sum::<f64>();
+            count += targets;
+        }
+        (count > 0).then(|| sum / count as f64)
+    }
+}
+
+/// Σ p (ln p − ln q) of two rows of logits, in nats.
+fn kullback_leibler(p: &[f32], q: &[f32]) -> f64 {
+    let (p_norm, q_norm) = (log_sum(p), log_sum(q));
+    let terms = p.iter().zip(q).map(|(p, q)| {
+        let log_p = f64::from(*p) - p_norm;
+        log_p.exp() * (log_p - (f64::from(*q) - q_norm))
+    });
+    terms.sum()
+}
+
+fn log_sum(logits: &[f32]) -> f64 {
+    let largest = f64::from(logits.iter().copied().fold(f32::NEG_INFINITY, f32::max));
+    let sum: f64 = logits.iter().map(|x| (f64::from(*x) - largest).exp()).sum();
+    largest + sum.ln()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_divergence_is_that_of_two_coins() {
+        // A fair coin, and one that falls on one side in nine of ten: 0.5 ln(0.5/0.9) + 0.5 ln(0.5/0.1).
+        let found = kullback_leibler(&[3.0, 3.0], &[9.0_f32.ln() + 1.0, 1.0]);
+        let expected = 0.5 * (0.5_f64 / 0.9).ln() + 0.5 * 5.0_f64.ln();
+        assert!((found - expected).abs() < 1e-6, "{found}");
+        assert_eq!(
+            kullback_leibler(&[1.0, -2.0, 300.0], &[1.0, -2.0, 300.0]),
+            0.0
+        );
+    }
+}
