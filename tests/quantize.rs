@@ -8,7 +8,12 @@ use support::{Scratch, stderr, stdout, tiny};
 /// A finished run of 20 steps with checkpoints at 5, 10, 15 and 20.
 fn trained(scratch: &Scratch) {
     scratch.write("tiny.toml", &format!("{}{}", tiny(20), scratch.texts()));
-    let often = ["--set", "checkpoint.interval=5", "--set", "checkpoint.keep=10"];
+    let often = [
+        "--set",
+        "checkpoint.interval=5",
+        "--set",
+        "checkpoint.keep=10",
+    ];
     let output = scratch.run(&[&["train", "tiny.toml", "--out", "run"], &often[..]].concat());
     assert!(output.status.success(), "{}", stderr(&output));
 }
@@ -32,7 +37,12 @@ fn a_run_is_quantized_and_says_what_it_lost() {
     let output = scratch.run(&["quantize", "run"]);
     let told = stdout(&output);
     assert!(output.status.success(), "{}", stderr(&output));
-    for word in ["absmax-row, 4 bits", "layers.*.ffn.down.weight", "held-out loss", "KL"] {
+    for word in [
+        "absmax-row, 4 bits",
+        "layers.*.ffn.down.weight",
+        "held-out loss",
+        "KL",
+    ] {
         assert!(told.contains(word), "{word}: {told}");
     }
     let file = "run/quantized/absmax-row-int4/step-00000020.safetensors";
@@ -40,7 +50,10 @@ fn a_run_is_quantized_and_says_what_it_lost() {
     assert!(told.contains(&format!("written: {file}")), "{told}");
     let eight = quantized(&scratch, &["--bits", "8"]);
     let checkpoint = &eight["checkpoints"][0];
-    assert!(checkpoint["bytes"].as_u64().unwrap() > whole, "8 bits take more than 4");
+    assert!(
+        checkpoint["bytes"].as_u64().unwrap() > whole,
+        "8 bits take more than 4"
+    );
     assert!(change(checkpoint).abs() < 1e-3, "{checkpoint}");
     assert!(checkpoint["quality"]["kl"].as_f64().unwrap() >= 0.0);
     assert_eq!(checkpoint["matrices"].as_array().unwrap().len() % 4, 0);
@@ -56,20 +69,34 @@ fn checkpoints_are_followed_and_averaged() {
     trained(&scratch);
     let steps = |document: &Value| -> Vec<u64> {
         let all = document["checkpoints"].as_array().unwrap();
-        all.iter().map(|one| one["step"].as_u64().unwrap()).collect()
+        all.iter()
+            .map(|one| one["step"].as_u64().unwrap())
+            .collect()
     };
     let all = quantized(&scratch, &["--all-checkpoints", "--out", "q"]);
     assert_eq!(steps(&all), [5, 10, 15, 20]);
     assert!(scratch.join("q/step-00000005.safetensors").is_file());
-    let mean = quantized(&scratch, &["--all-checkpoints", "--average", "3", "--out", "q"]);
+    let mean = quantized(
+        &scratch,
+        &["--all-checkpoints", "--average", "3", "--out", "q"],
+    );
     assert_eq!(steps(&mean), [15, 20]);
-    assert_eq!(mean["checkpoints"][1]["averaged"], serde_json::json!([10, 15, 20]));
-    assert_ne!(mean["checkpoints"][1]["quality"], all["checkpoints"][3]["quality"]);
+    assert_eq!(
+        mean["checkpoints"][1]["averaged"],
+        serde_json::json!([10, 15, 20])
+    );
+    assert_ne!(
+        mean["checkpoints"][1]["quality"],
+        all["checkpoints"][3]["quality"]
+    );
     // Where a row lies on two ranks it has two scales, and loses no more.
     let split = quantized(&scratch, &["--tensor-parallel", "2", "--out", "q"]);
     let one = quantized(&scratch, &["--out", "q"]);
     let error = |document: &Value, of: &str| {
-        let matrices = document["checkpoints"][0]["matrices"].as_array().unwrap().clone();
+        let matrices = document["checkpoints"][0]["matrices"]
+            .as_array()
+            .unwrap()
+            .clone();
         let found = matrices.into_iter().find(|m| m["name"] == of).unwrap();
         found["relative"].as_f64().unwrap()
     };
@@ -83,17 +110,36 @@ fn what_cannot_be_quantized_is_refused_by_name() {
     let scratch = Scratch::new("quantize-refused");
     trained(&scratch);
     for (arguments, said) in [
-        (&["--scheme", "absmax-rows"][..], "did you mean `absmax-row`?"),
+        (
+            &["--scheme", "absmax-rows"][..],
+            "did you mean `absmax-row`?",
+        ),
         (&["--scheme", "gptq-row"], "has to see inputs"),
-        (&["--bits", "3"], "weights of 3 bits are not known; there are 4 and 8"),
-        (&["--step", "7"], "holds no checkpoint of step 7; there: 5, 10, 15, 20"),
+        (
+            &["--bits", "3"],
+            "weights of 3 bits are not known; there are 4 and 8",
+        ),
+        (
+            &["--step", "7"],
+            "holds no checkpoint of step 7; there: 5, 10, 15, 20",
+        ),
         (&["--average", "5"], "has not 5 checkpoints"),
-        (&["--scheme", "absmax-group-7"], "do not divide by groups of 7"),
-        (&["--tensor-parallel", "3"], "do not divide by 3 tensor-parallel ranks"),
+        (
+            &["--scheme", "absmax-group-7"],
+            "do not divide by groups of 7",
+        ),
+        (
+            &["--tensor-parallel", "3"],
+            "do not divide by 3 tensor-parallel ranks",
+        ),
     ] {
         let output = scratch.run(&[&["quantize", "run"], arguments].concat());
         assert_eq!(output.status.code(), Some(2), "{arguments:?}");
-        assert!(stderr(&output).contains(said), "{arguments:?}: {}", stderr(&output));
+        assert!(
+            stderr(&output).contains(said),
+            "{arguments:?}: {}",
+            stderr(&output)
+        );
     }
     assert!(!scratch.join("run/quantized").exists());
     let output = scratch.run(&["quantize", "nowhere"]);

@@ -1,5 +1,5 @@
-//! Over the ranks that train a run together: each does it for its own parameters, and has their moments alone (ZeRO stage
-//! 1, arXiv 1910.02054). A gradient is that of a rank's own parameters, one behind another.
+//! Over the ranks that train a run together: each does it for its own parameters, and has their moments alone (`ZeRO`
+//! stage 1, arXiv 1910.02054). A gradient is that of a rank's own parameters, one behind another.
 
 use super::host::HostArithmetic;
 use super::{Arithmetic, Size};

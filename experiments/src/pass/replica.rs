@@ -118,7 +118,7 @@ impl Replica {
             if let Some(slices) = &self.slices {
                 found.gradients = self.whole(slices, found.gradients);
             }
-            told.extend(self.told(setting, &found));
+            told.extend(numbers(setting, &found));
             for gradients in self.exchange(found.gradients, setting.precision) {
                 take(gradients);
             }
@@ -144,16 +144,6 @@ impl Replica {
             }),
             lost: lost.collect(),
         }
-    }
-
-    /// What another rank is told of a pass.
-    fn told(&self, setting: &Setting, found: &TrainPass) -> Vec<f64> {
-        let layers = setting.config.model.layers;
-        let mut numbers = found.losses.numbers().to_vec();
-        numbers.extend(found.gradients.lost.iter().flat_map(numbers_of));
-        let readings = found.tap.readings.iter();
-        numbers.extend(readings.flat_map(|readings| readings.numbers(layers)));
-        numbers
     }
 
     /// What all passes of all ranks found, in the order of the micro-batches.
@@ -330,6 +320,16 @@ impl Replica {
         all.truncate(count);
         all
     }
+}
+
+/// What another rank is told of a pass.
+fn numbers(setting: &Setting, found: &TrainPass) -> Vec<f64> {
+    let layers = setting.config.model.layers;
+    let mut numbers = found.losses.numbers().to_vec();
+    numbers.extend(found.gradients.lost.iter().flat_map(numbers_of));
+    let readings = found.tap.readings.iter();
+    numbers.extend(readings.flat_map(|readings| readings.numbers(layers)));
+    numbers
 }
 
 /// All pairs, the first numbers slowest.

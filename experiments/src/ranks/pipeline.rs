@@ -50,9 +50,8 @@ impl Pipeline {
         }
         match parameter.role {
             Role::Embedding | Role::Position => 0,
-            Role::Head | Role::Attention | Role::Ffn => last,
             Role::Norm if parameter.name.starts_with("embedding_norm.") => 0,
-            Role::Norm => last,
+            Role::Norm | Role::Head | Role::Attention | Role::Ffn => last,
         }
     }
 

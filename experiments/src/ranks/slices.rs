@@ -68,7 +68,7 @@ impl Slice {
     fn ranges(&self, shape: &[usize]) -> Vec<Range<usize>> {
         let width: usize = shape[1..].iter().product();
         match self {
-            Self::Whole { .. } => vec![0..shape[0] * width],
+            Self::Whole { .. } => std::iter::once(0..shape[0] * width).collect(),
             Self::Rows { bands, own } => {
                 let band = shape[0] / bands;
                 let start = |index: usize| index * band * width;

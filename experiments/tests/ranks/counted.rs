@@ -19,7 +19,7 @@ fn layout(replicas: u64) -> Layout {
         uneven_stages: false,
         context_parallel: 1,
         sequence_parallel: false,
-        sharding: Sharding::Optimizer,
+        sharding: Sharding::Zero1,
         flash_attention: false,
     }
 }
@@ -46,8 +46,7 @@ fn what_is_sent_is_what_was_planned() {
         let layout = layout(ranks as u64);
         let links = Communication::of(&layout, &cluster(), gpu("a100-40g").unwrap());
         let parameters = config.model.parameter_count(config.tokenizer.vocab_size);
-        let step = links.step(&config, &layout, parameters)
-            .unwrap();
+        let step = links.step(&config, &layout, parameters).unwrap();
         let counted = |key: &str| bench.finished(&run, key);
         let planned = |bytes: f64| (bytes * ranks as f64 * 6.0) as u64;
         assert_eq!(

@@ -117,8 +117,8 @@ impl Row {
 }
 
 /// From two numbers for every row of each rank's tokens to those of all.
-fn over_ranks(ranks: &Ranks, own: Vec<f32>) -> Vec<Row> {
-    let told = ranks.share_out(&own);
+fn over_ranks(ranks: &Ranks, own: &[f32]) -> Vec<Row> {
+    let told = ranks.share_out(own);
     let row = |numbers: &[f32], index: usize| Row {
         largest: numbers[2 * index],
         sum: numbers[2 * index + 1],
@@ -188,7 +188,10 @@ impl Vocabulary<'_> {
         });
         let all: Vec<Row> = match self.tensor {
             None => own.collect(),
-            Some(ranks) => over_ranks(ranks, own.flat_map(|row| [row.largest, row.sum]).collect()),
+            Some(ranks) => {
+                let own: Vec<f32> = own.flat_map(|row| [row.largest, row.sum]).collect();
+                over_ranks(ranks, &own)
+            }
         };
         let logits: Vec<f32> = targets
             .iter()
