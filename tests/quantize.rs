@@ -1,4 +1,5 @@
 //! `workbench quantize`: files that stand for the model, what is said of them, and what is refused.
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on may panic")]
 
 mod support;
 

@@ -6,6 +6,7 @@ pub(crate) mod host;
 pub(crate) mod ranks;
 
 use crate::array::Gradient;
+use crate::later::Later;
 use crate::optimizer::adamw::{AdamW, UpdateReport, UpdateRule};
 use crate::parameters::Parameters;
 use kernels::{RangeCount, Ranges, Rounding};
@@ -31,13 +32,13 @@ pub(crate) trait Arithmetic {
         flat: &mut Gradient,
         ranges: &Ranges,
         roundings: &[Option<Rounding>],
-    ) -> Vec<RangeCount>;
+    ) -> Later<Vec<RangeCount>>;
 
     /// Multiplies by `factor` in FP32; returns the size of every parameter's gradient after it.
-    fn scale(&self, flat: &mut Gradient, ranges: &Ranges, factor: f32) -> Vec<Size>;
+    fn scale(&self, flat: &mut Gradient, ranges: &Ranges, factor: f32) -> Later<Vec<Size>>;
 
     /// Sum of the squares.
-    fn squares(&self, gradient: &Gradient) -> f64;
+    fn squares(&self, gradient: &Gradient) -> Later<f64>;
 
     /// See [`AdamW::update`]; one report per parameter.
     fn update(

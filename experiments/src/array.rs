@@ -93,6 +93,16 @@ impl<H: DerefMut<Target = [f32]> + From<Vec<f32>>> Array<H> {
     }
 }
 
+impl Array {
+    /// The copy on a device, sent there first where it is not, of which nothing is kept here: what becomes of it is to be
+    /// put in its place.
+    pub(crate) fn take<B: Backend>(&mut self, device: &B::Device) -> Tensor<B, 1> {
+        let tensor = self.on::<B>(device);
+        *self = Self::default();
+        tensor
+    }
+}
+
 impl<H: DerefMut<Target = [f32]> + From<Vec<f32>>> Deref for Array<H> {
     type Target = [f32];
 
@@ -139,11 +149,12 @@ mod tests {
             "its length is known without it"
         );
         assert_eq!((array[1], array[0]), (2.0, 1.0));
-        assert_eq!(bus::take(), Moved { up: 0, down: 8 });
+        let moved = |up, down, reads| Moved { up, down, reads };
+        assert_eq!(bus::take(), moved(0, 8, 1));
         array[1] = 5.0;
         let sent = array.on::<Flex>(&Default::default());
         assert_eq!(sent.into_data().to_vec::<f32>().unwrap(), [1.0, 5.0]);
-        assert_eq!(bus::take(), Moved { up: 8, down: 0 });
+        assert_eq!(bus::take(), moved(8, 0, 0));
         array.on::<Flex>(&Default::default());
         assert_eq!(bus::take(), Moved::default(), "it is there already");
     }

@@ -15,6 +15,7 @@ use experiments_config::{Config, DeviceKey};
 #[cfg(any(feature = "cuda", feature = "vulkan"))]
 use kernels::Gpus;
 use kernels::Kernels;
+use logs::MachineFailure;
 
 /// Something that computes, whatever the backend.
 pub(crate) trait Work {
@@ -91,17 +92,7 @@ impl Device {
 
     /// Its name as the driver gives it; none of the CPU, which is not asked this way.
     pub(crate) fn gpu_name(self) -> Option<String> {
-        match self.0 {
-            #[cfg(feature = "cuda")]
-            DeviceKey::Cuda(index) => devices::name::<kernels::Cuda>(index),
-            #[cfg(feature = "vulkan")]
-            DeviceKey::Vulkan(index) => devices::name::<kernels::Vulkan>(index),
-            DeviceKey::Cpu => None,
-            #[cfg(not(feature = "cuda"))]
-            DeviceKey::Cuda(_) => None,
-            #[cfg(not(feature = "vulkan"))]
-            DeviceKey::Vulkan(_) => None,
-        }
+        devices::gpu(self.0).map(|gpu| gpu.name)
     }
 
     /// What computes, for the attempts of a run: the backend, and which of its devices.
@@ -185,6 +176,17 @@ impl Work for Alone {
             self.resident,
         )))
     }
+}
+
+/// Does work that may compute on devices; where one fails, that is an error.
+pub fn unless_a_device_fails<T>(work: impl FnOnce() -> T) -> Result<T, TrainError> {
+    let done = kernels::unless_a_device_fails(work);
+    done.map_err(|problem| MachineFailure(problem).into())
+}
+
+/// Memory of a device in bytes; none of the CPU.
+pub(crate) fn gpu_memory(key: DeviceKey) -> Option<u64> {
+    devices::gpu(key).map(|gpu| gpu.memory)
 }
 
 /// Optional features compiled in.

@@ -149,6 +149,11 @@ pub enum TrainError {
         /// What it said.
         problem: String,
     },
+    /// The device failed in mid-run.
+    #[error(
+        "the device failed; what was recorded and the last checkpoint are there, and the same command continues from it, on another device with `--set runtime.device=cpu`"
+    )]
+    DeviceFailed(#[from] logs::MachineFailure),
     /// The model does not fit into memory.
     #[error(
         "the configuration has {parameters} parameters and needs about {needed} GB, {available} GB are free; it can be counted (`workbench config`) but not trained here"

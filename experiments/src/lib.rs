@@ -34,6 +34,7 @@ mod backend;
 mod data;
 mod error;
 mod files;
+mod later;
 mod layers;
 mod numerics;
 mod optimizer;
@@ -45,7 +46,7 @@ mod state;
 mod studies;
 mod trainer;
 
-pub use backend::{Device, Listed, Listing, devices, features};
+pub use backend::{Device, Listed, Listing, devices, features, unless_a_device_fails};
 pub use data::entropy::{UnigramLoss, unigram_loss};
 pub use error::TrainError;
 pub use experiments_collective::{Launched, launched};

@@ -97,6 +97,8 @@ pub(crate) struct Parameters {
     table: Vec<Parameter>,
     /// Place in the table by name.
     index: HashMap<String, usize>,
+    /// What lies where, without names.
+    ranges: Ranges,
     values: Array,
 }
 
@@ -128,6 +130,7 @@ impl Parameters {
         let names = table.iter().enumerate();
         Self {
             index: names.map(|(i, p)| (p.name.clone(), i)).collect(),
+            ranges: Ranges::new(table.iter().map(|parameter| parameter.range.len())),
             table,
             values: values.into(),
         }
@@ -140,8 +143,8 @@ impl Parameters {
     }
 
     /// What lies where, without names.
-    pub(crate) fn ranges(&self) -> Ranges {
-        Ranges::new(self.table.iter().map(|parameter| parameter.range.len()))
+    pub(crate) fn ranges(&self) -> &Ranges {
+        &self.ranges
     }
 
     /// All master weights.

@@ -10,13 +10,16 @@ pub(crate) mod replica;
 
 use crate::arithmetic::Arithmetic;
 use crate::arithmetic::host::HostArithmetic;
+use crate::array::Gradient;
 use crate::data::{Batch, Losses};
-use crate::layers::gradients::Gradients;
+use crate::later::Later;
+use crate::layers::gradients::{Gradients, Paths};
 use crate::layers::tap::Tap;
 use crate::numerics::dropout::Dropout;
 use crate::numerics::precision::Precision;
 use crate::parameters::Parameters;
 use experiments_config::Config;
+use kernels::RangeCount;
 use replica::Replica;
 
 /// What a pass of one run reads.
@@ -52,7 +55,12 @@ pub(crate) trait Engine {
     }
 
     /// Forward and backward. The gradients are those of `scale` times the mean loss over sequences.
-    fn train(&self, run: Run, scale: f64, dropout: Dropout, note: Note) -> TrainPass;
+    fn train(&self, run: Run, scale: f64, dropout: Dropout, note: Note) -> TrainPass {
+        self.begin(run, scale, dropout, note).end(run.precision)
+    }
+
+    /// [`Engine::train`], of which a device may still compute what is reported.
+    fn begin(&self, run: Run, scale: f64, dropout: Dropout, note: Note) -> Begun;
 
     /// Forward only, without dropout.
     fn evaluate(&self, run: Run) -> Losses;
@@ -102,4 +110,55 @@ pub(crate) struct TrainPass {
     pub(crate) losses: Losses,
     pub(crate) gradients: Gradients,
     pub(crate) tap: Tap,
+}
+
+/// What a training pass says beside its gradients.
+pub(crate) struct Report {
+    pub(crate) losses: Losses,
+    /// As [`Gradients::lost`].
+    pub(crate) lost: Vec<RangeCount>,
+    pub(crate) tap: Tap,
+    /// For [`Precision::settle`].
+    pub(crate) counts: Vec<RangeCount>,
+}
+
+/// A training pass that is computed, or will be before anybody can read what it gives.
+pub(crate) struct Begun {
+    pub(crate) flat: Gradient,
+    pub(crate) paths: Option<Paths>,
+    pub(crate) report: Later<Report>,
+}
+
+impl Begun {
+    /// Waits for the report; `precision` takes in what a device counted.
+    fn end(self, precision: &Precision) -> TrainPass {
+        let report = self.report.get();
+        precision.settle(&report.counts);
+        TrainPass {
+            losses: report.losses,
+            gradients: Gradients {
+                flat: self.flat,
+                paths: self.paths,
+                lost: report.lost,
+            },
+            tap: report.tap,
+        }
+    }
+}
+
+impl From<TrainPass> for Begun {
+    fn from(pass: TrainPass) -> Self {
+        let Gradients { flat, paths, lost } = pass.gradients;
+        let report = Report {
+            losses: pass.losses,
+            lost,
+            tap: pass.tap,
+            counts: Vec::new(),
+        };
+        Self {
+            flat,
+            paths,
+            report: Later::now(report),
+        }
+    }
 }

@@ -4,8 +4,8 @@ use crate::gate::{apply, store};
 use crate::layer_norm::{self, LayerNormGradients};
 use crate::range::Pass;
 use crate::ranges::{self, AdamWState, AdamWStep, RangeRounding, Ranges};
-use crate::{Gate, HalfFormat, MaskDraws, RangeCount, Rounding, Tally, round_slice};
-use crate::{cross_entropy, geglu, gelu, product, softmax};
+use crate::{Gate, HalfFormat, MaskDraws, RangeCount, Rounding, Scoring, Tally, round_slice};
+use crate::{Projection, attention, cross_entropy, geglu, gelu, product, projection, softmax};
 use burn::backend::Autodiff;
 use burn::backend::autodiff::checkpoint::strategy::CheckpointStrategy;
 use burn::tensor::FloatDType;
@@ -125,18 +125,39 @@ pub trait Kernels: Backend {
         softmax::plain_backward::<Self>(p, forbidden, dp)
     }
 
+    /// Context of query, key and value, and the statistics that the backward pass needs: the largest score of every
+    /// query and the sum of its exponentials, `[b, n, q, 2]`; see [`crate::masked_attention()`].
+    fn masked_attention(
+        qkv: [FloatTensor<Self>; 3],
+        forbidden: BoolTensor<Self>,
+        scoring: &Scoring,
+    ) -> [FloatTensor<Self>; 2] {
+        attention::plain::<Self>(qkv, forbidden, scoring)
+    }
+
+    /// The backward pass of [`Kernels::masked_attention`] for the context's gradient `dy`: gradients of query, key and value.
+    fn masked_attention_backward(
+        qkv: [FloatTensor<Self>; 3],
+        forbidden: BoolTensor<Self>,
+        statistics: FloatTensor<Self>,
+        dy: FloatTensor<Self>,
+        scoring: &Scoring,
+    ) -> [FloatTensor<Self>; 3] {
+        attention::plain_backward::<Self>(qkv, forbidden, statistics, dy, scoring)
+    }
+
     /// `GeGLU` of `[rows, 2f]`; see [`crate::geglu()`].
-    fn geglu(up: FloatTensor<Self>, format: Option<HalfFormat>) -> FloatTensor<Self> {
-        geglu::plain::<Self>(up, format)
+    fn geglu(up: FloatTensor<Self>, rounding: Option<&Rounding>) -> FloatTensor<Self> {
+        geglu::plain::<Self>(up, rounding)
     }
 
     /// The backward pass of [`Kernels::geglu`] for the output gradient `dy` `[rows, f]`.
     fn geglu_backward(
         up: FloatTensor<Self>,
         dy: FloatTensor<Self>,
-        format: Option<HalfFormat>,
+        rounding: Option<&Rounding>,
     ) -> FloatTensor<Self> {
-        geglu::plain_backward::<Self>(up, dy, format)
+        geglu::plain_backward::<Self>(up, dy, rounding)
     }
 
     /// Loss and log-denominator `[t, 2]` of logits `[t, v]`; see [`crate::cross_entropy()`].
@@ -153,6 +174,17 @@ pub trait Kernels: Backend {
         dy: FloatTensor<Self>,
     ) -> FloatTensor<Self> {
         cross_entropy::plain_backward::<Self>(logits, tokens, output, dy)
+    }
+
+    /// Loss and log-denominator `[t, 2]` of the logits that `y` `[t, h]` and `w` `[v, h]` give; see
+    /// [`crate::projected_entropy()`].
+    fn projected_entropy(
+        y: FloatTensor<Self>,
+        w: FloatTensor<Self>,
+        tokens: IntTensor<Self>,
+        projection: &Projection,
+    ) -> FloatTensor<Self> {
+        projection::plain::<Self>(y, w, tokens, projection)
     }
 
     /// [`crate::Summary`] of every range of a flat array, `[ranges · Summary::WIDTH]`.
@@ -268,12 +300,29 @@ impl<B: Kernels, C: CheckpointStrategy> Kernels for Autodiff<B, C> {
         softmax::differentiable::<B, C>(x, forbidden, fill)
     }
 
-    fn geglu(up: FloatTensor<Self>, format: Option<HalfFormat>) -> FloatTensor<Self> {
-        geglu::differentiable::<B, C>(up, format)
+    fn masked_attention(
+        qkv: [FloatTensor<Self>; 3],
+        forbidden: BoolTensor<Self>,
+        scoring: &Scoring,
+    ) -> [FloatTensor<Self>; 2] {
+        attention::differentiable::<B, C>(qkv, forbidden, scoring)
+    }
+
+    fn geglu(up: FloatTensor<Self>, rounding: Option<&Rounding>) -> FloatTensor<Self> {
+        geglu::differentiable::<B, C>(up, rounding)
     }
 
     fn cross_entropy(logits: FloatTensor<Self>, tokens: IntTensor<Self>) -> FloatTensor<Self> {
         cross_entropy::differentiable::<B, C>(logits, tokens)
+    }
+
+    fn projected_entropy(
+        y: FloatTensor<Self>,
+        w: FloatTensor<Self>,
+        tokens: IntTensor<Self>,
+        projection: &Projection,
+    ) -> FloatTensor<Self> {
+        projection::differentiable::<B, C>(y, w, tokens, projection)
     }
 
     fn dropout_mask(

@@ -1,6 +1,7 @@
 //! Values on their way between the host and a device, counted. Whatever a pass or a step sends or reads goes through
 //! here; numbers that are arguments of a kernel are not counted.
 
+use crate::failure::give_up;
 use burn::tensor::backend::Backend;
 use burn::tensor::{Element, Int, Tensor, TensorData};
 use std::cell::Cell;
@@ -12,10 +13,16 @@ pub struct Moved {
     pub up: u64,
     /// To the host.
     pub down: u64,
+    /// How often the host waited for values.
+    pub reads: u64,
 }
 
 thread_local! {
-    static MOVED: Cell<Moved> = const { Cell::new(Moved { up: 0, down: 0 }) };
+    static MOVED: Cell<Moved> = const { Cell::new(Moved {
+        up: 0,
+        down: 0,
+        reads: 0,
+    }) };
 }
 
 /// What this thread moved since the last call.
@@ -24,12 +31,23 @@ pub fn take() -> Moved {
     MOVED.take()
 }
 
-pub(crate) fn count(up: usize, down: usize) {
+/// Counts bytes that are sent.
+pub(crate) fn sent(bytes: usize) {
     MOVED.with(|cell| {
-        let Moved { up: u, down: d } = cell.get();
+        let moved = cell.get();
+        let up = moved.up + bytes as u64;
+        cell.set(Moved { up, ..moved });
+    });
+}
+
+/// Counts a read.
+fn read_bytes(bytes: usize) {
+    MOVED.with(|cell| {
+        let moved = cell.get();
         cell.set(Moved {
-            up: u + up as u64,
-            down: d + down as u64,
+            down: moved.down + bytes as u64,
+            reads: moved.reads + 1,
+            ..moved
         });
     });
 }
@@ -48,7 +66,7 @@ pub fn send<B: Backend, const D: usize>(
     shape: [usize; D],
     device: &B::Device,
 ) -> Tensor<B, D> {
-    count(bytes::<B::FloatElem>(values.len()), 0);
+    sent(bytes::<B::FloatElem>(values.len()));
     Tensor::from_data(TensorData::new(values, shape), device)
 }
 
@@ -61,17 +79,19 @@ pub fn send_integers<B: Backend, const D: usize>(
     shape: [usize; D],
     device: &B::Device,
 ) -> Tensor<B, D, Int> {
-    count(bytes::<B::IntElem>(values.len()), 0);
+    sent(bytes::<B::IntElem>(values.len()));
     Tensor::from_data(TensorData::new(values, shape), device)
 }
 
 /// Waits for FP32 values and reads them.
 ///
 /// # Panics
-/// If the tensor is of another type.
+/// If the tensor is of another type, or if its device fails: see [`crate::unless_a_device_fails`].
 #[must_use]
 pub fn read<B: Backend, const D: usize>(x: Tensor<B, D>) -> Vec<f32> {
-    let data = x.into_data();
-    count(0, data.as_bytes().len());
+    let data = x
+        .try_into_data()
+        .unwrap_or_else(|error| give_up(error.to_string()));
+    read_bytes(data.as_bytes().len());
     data.into_vec().expect("FP32 tensor")
 }

@@ -1,12 +1,14 @@
 //! Holds the operations of a backend to their specification, the plain versions on the CPU: for
 //! `workbench bench` on a device, and for the property tests.
 
+mod attention;
 mod ranges;
 #[cfg(test)]
 mod tests;
 
-use crate::{HalfFormat, Kernels, round_slice};
+use crate::{HalfFormat, Kernels, Rounding, round_slice};
 use crate::{cross_entropy, geglu, gelu, layer_norm, softmax};
+use attention::{check_attention, check_attention_counts};
 use burn::tensor::ops::{FloatTensor, FloatTensorOps};
 use burn::tensor::{Bool, Int, Shape, Tensor, TensorData, TensorMetadata, TensorPrimitive};
 use burn_flex::Flex;
@@ -54,6 +56,18 @@ pub fn check<B: Kernels>(device: &B::Device) -> Vec<Agreement> {
     for (seed, [b, n, s]) in [[1, 2, 5], [2, 3, 64], [2, 4, 300]].into_iter().enumerate() {
         all.extend(check_softmax::<B>(device, [b, n, s, s], seed as u64 + 1));
     }
+    for (seed, shape) in [
+        [1, 2, 5, 5, 40],
+        [2, 3, 64, 64, 40],
+        [1, 2, 33, 101, 40],
+        [2, 1, 130, 130, 64],
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        all.extend(check_attention::<B>(device, shape, 1.0, seed as u64 + 1));
+    }
+    all.push(check_attention_counts::<B>(device, 1));
     for (seed, sizes) in [[3, 5, 7], [64, 64, 64], [1024, 128, 688], [512, 1365, 512]]
         .into_iter()
         .enumerate()
@@ -284,6 +298,12 @@ pub(crate) fn check_geglu<B: Kernels>(
     ];
     let mut all = Vec::new();
     for (forward, backward, format, allowed) in cases {
+        let rounding = format.map(|format| Rounding {
+            format,
+            site: None,
+            saturates: true,
+        });
+        let format = rounding.as_ref();
         let found = B::geglu(both.there(&up, &wide), format);
         let expected = geglu::plain::<Flex>(on_cpu(&up, &wide), format);
         all.push(both.agreement(forward, found, expected, allowed));

@@ -15,9 +15,15 @@
     unused_qualifications,
     reason = "code written by the macro `cube`"
 )]
+// Both sides of an `&&` are computed on a device, and a place beyond an array may not be read.
+#![allow(
+    clippy::collapsible_if,
+    reason = "a nested `if` in a kernel keeps what is inside from being computed"
+)]
 
 mod abilities;
 mod adamw;
+mod attention;
 mod counting;
 mod cross_entropy;
 #[cfg(feature = "cuda")]
@@ -25,6 +31,7 @@ pub(crate) mod cuda;
 mod dropout;
 mod elementwise;
 mod exact;
+pub(crate) mod launches;
 mod layer_norm;
 mod product;
 mod ranges;
@@ -38,7 +45,7 @@ pub(crate) mod vulkan;
 use crate::gate::store;
 use crate::{
     AdamWState, AdamWStep, HalfFormat, Kernels, LayerNormGradients, MaskDraws, Pass, RangeCount,
-    RangeRounding, Ranges, Rounding, Tally,
+    RangeRounding, Ranges, Rounding, Scoring, Tally,
 };
 use burn::tensor::TensorMetadata;
 use burn::tensor::ops::{BoolTensor, FloatTensor, IntTensor};
@@ -109,7 +116,7 @@ impl<R: CubeRuntime> Kernels for On<R> {
             first: compact(state.first),
             second: compact(state.second),
         };
-        adamw::adamw(state, compact(gradient), ranges, step)
+        adamw::adamw(state, &compact(gradient), ranges, step)
     }
 
     fn exact_gelu_backward(x: FloatTensor<Self>, dy: FloatTensor<Self>) -> FloatTensor<Self> {
@@ -169,16 +176,35 @@ impl<R: CubeRuntime> Kernels for On<R> {
         softmax::backward(compact(p), compact(forbidden), compact(dp))
     }
 
-    fn geglu(up: FloatTensor<Self>, format: Option<HalfFormat>) -> FloatTensor<Self> {
-        elementwise::geglu(compact(up), format)
+    fn masked_attention(
+        qkv: [FloatTensor<Self>; 3],
+        forbidden: BoolTensor<Self>,
+        scoring: &Scoring,
+    ) -> [FloatTensor<Self>; 2] {
+        attention::context(qkv.map(compact), compact(forbidden), scoring)
+    }
+
+    fn masked_attention_backward(
+        qkv: [FloatTensor<Self>; 3],
+        forbidden: BoolTensor<Self>,
+        statistics: FloatTensor<Self>,
+        dy: FloatTensor<Self>,
+        scoring: &Scoring,
+    ) -> [FloatTensor<Self>; 3] {
+        let ([statistics, dy], forbidden) = ([statistics, dy].map(compact), compact(forbidden));
+        attention::gradients(qkv.map(compact), forbidden, statistics, dy, scoring)
+    }
+
+    fn geglu(up: FloatTensor<Self>, rounding: Option<&Rounding>) -> FloatTensor<Self> {
+        elementwise::geglu(&compact(up), rounding)
     }
 
     fn geglu_backward(
         up: FloatTensor<Self>,
         dy: FloatTensor<Self>,
-        format: Option<HalfFormat>,
+        rounding: Option<&Rounding>,
     ) -> FloatTensor<Self> {
-        elementwise::geglu_backward(compact(up), compact(dy), format)
+        elementwise::geglu_backward(&compact(up), &compact(dy), rounding)
     }
 
     fn cross_entropy(logits: FloatTensor<Self>, tokens: IntTensor<Self>) -> FloatTensor<Self> {

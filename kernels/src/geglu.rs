@@ -1,24 +1,25 @@
 //! `GeGLU` (arXiv 2002.05202) between two matrix products, with its rounding points.
 //!
-//! `y = v r(GELU(g))` with `[v, g] = up`, where r rounds to the format of the pass
+//! `y = v r(GELU(g))` with `[v, g] = up`, where r is the rounding of what is stored between them, counted there
 //!
 //! `dv = dy r(GELU(g))`, `dg = GELU'(g) r(v dy)`: what comes back to GELU's output is stored too.
 //! The product itself and `[dv, dg]` are rounded by whoever stores them.
 
-use crate::{HalfFormat, Kernels, unary};
+use crate::gate::apply;
+use crate::{Kernels, Pass, Rounding, unary};
 use burn::backend::Autodiff;
 use burn::backend::autodiff::checkpoint::strategy::CheckpointStrategy;
 use burn::tensor::ops::FloatTensor;
 use burn::tensor::{Tensor, TensorPrimitive};
 
-/// `GeGLU` of both halves of each row.
+/// `GeGLU` of both halves of each row; `rounding` is that of GELU's output.
 ///
 /// # Shapes
 /// - up: `[rows, 2f]`
 /// - output: `[rows, f]`
-pub fn geglu<B: Kernels>(up: Tensor<B, 2>, format: Option<HalfFormat>) -> Tensor<B, 2> {
+pub fn geglu<B: Kernels>(up: Tensor<B, 2>, rounding: Option<&Rounding>) -> Tensor<B, 2> {
     let up = up.into_primitive().tensor();
-    Tensor::from_primitive(TensorPrimitive::Float(B::geglu(up, format)))
+    Tensor::from_primitive(TensorPrimitive::Float(B::geglu(up, rounding)))
 }
 
 fn tensor<B: Kernels>(x: FloatTensor<B>) -> Tensor<B, 2> {
@@ -35,17 +36,10 @@ fn halves<B: Kernels>(up: FloatTensor<B>) -> [Tensor<B, 2>; 2] {
     [up.clone().narrow(1, 0, f), up.narrow(1, f, f)]
 }
 
-fn rounded<B: Kernels>(x: FloatTensor<B>, format: Option<HalfFormat>) -> FloatTensor<B> {
-    match format {
-        Some(format) => B::round(x, format).0,
-        None => x,
-    }
-}
-
 /// The specification.
-pub(crate) fn plain<B: Kernels>(up: FloatTensor<B>, format: Option<HalfFormat>) -> FloatTensor<B> {
+pub(crate) fn plain<B: Kernels>(up: FloatTensor<B>, rounding: Option<&Rounding>) -> FloatTensor<B> {
     let [value, gate] = halves::<B>(up);
-    let gate = rounded::<B>(B::exact_gelu(primitive(gate)), format);
+    let gate = apply::<B>(B::exact_gelu(primitive(gate)), rounding, Pass::Forward);
     primitive(value * tensor::<B>(gate))
 }
 
@@ -53,12 +47,13 @@ pub(crate) fn plain<B: Kernels>(up: FloatTensor<B>, format: Option<HalfFormat>) 
 pub(crate) fn plain_backward<B: Kernels>(
     up: FloatTensor<B>,
     dy: FloatTensor<B>,
-    format: Option<HalfFormat>,
+    rounding: Option<&Rounding>,
 ) -> FloatTensor<B> {
     let [value, gate] = halves::<B>(up);
     let (gate, dy) = (primitive(gate), tensor::<B>(dy));
-    let output = rounded::<B>(B::exact_gelu(gate.clone()), format);
-    let back = rounded::<B>(primitive(value * dy.clone()), format);
+    let again = rounding.map(Rounding::uncounted);
+    let output = apply::<B>(B::exact_gelu(gate.clone()), again.as_ref(), Pass::Forward);
+    let back = apply::<B>(primitive(value * dy.clone()), rounding, Pass::Backward);
     let gate = tensor::<B>(B::exact_gelu_backward(gate, back));
     primitive(Tensor::cat(vec![dy * tensor::<B>(output), gate], 1))
 }
@@ -66,10 +61,11 @@ pub(crate) fn plain_backward<B: Kernels>(
 /// The operation on the autodiff graph.
 pub(crate) fn differentiable<B: Kernels, C: CheckpointStrategy>(
     up: FloatTensor<Autodiff<B, C>>,
-    format: Option<HalfFormat>,
+    rounding: Option<&Rounding>,
 ) -> FloatTensor<Autodiff<B, C>> {
-    let forward = |up: FloatTensor<B>| (B::geglu(up.clone(), format), (up, format));
-    unary::differentiable::<B, C, _>(up, forward, |(up, format), dy| {
-        B::geglu_backward(up, dy, format)
+    let kept = rounding.cloned();
+    let forward = |up: FloatTensor<B>| (B::geglu(up.clone(), rounding), (up, kept));
+    unary::differentiable::<B, C, _>(up, forward, |(up, rounding), dy| {
+        B::geglu_backward(up, dy, rounding.as_ref())
     })
 }

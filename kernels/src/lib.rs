@@ -12,6 +12,7 @@
 //! where a half-precision program would store it ([`Rounding`]), so matrix products accumulate in
 //! FP32 as tensor cores do, and the same bits come out on every CPU.
 
+mod attention;
 mod backend;
 mod buffer;
 pub mod bus;
@@ -19,6 +20,7 @@ mod check;
 mod cross_entropy;
 #[cfg(feature = "cube")]
 mod cube;
+mod failure;
 mod format;
 mod gate;
 mod geglu;
@@ -27,6 +29,7 @@ mod gpu;
 mod layer_norm;
 mod matmul;
 mod product;
+mod projection;
 mod range;
 mod ranges;
 mod simd;
@@ -34,14 +37,18 @@ pub mod slices;
 mod softmax;
 mod unary;
 
+pub use attention::{Scoring, masked_attention};
 pub use backend::Kernels;
 pub use buffer::Buffer;
 pub use check::{Agreement, check};
 pub use cross_entropy::cross_entropy;
 #[cfg(feature = "cuda")]
 pub use cube::cuda::Cuda;
+#[cfg(feature = "cube")]
+pub use cube::launches::{count_launches, launches};
 #[cfg(feature = "vulkan")]
 pub use cube::vulkan::Vulkan;
+pub use failure::unless_a_device_fails;
 pub use format::{HalfFormat, RangeCount, round_slice};
 pub use gate::{Factor, Gate, gate};
 pub use geglu::geglu;
@@ -50,6 +57,7 @@ pub use gpu::{Abilities, Gpu, Gpus};
 pub use layer_norm::{LayerNormGradients, layer_norm};
 pub use matmul::{Matrix, MatrixMut, Onto, Prepared, matmul, matmul_here};
 pub use product::product;
+pub use projection::{Projection, projected_entropy};
 pub use range::{
     Pass, Place, RangeSite, Rounding, SiteTotals, Store, Tally, Watched, round_again, store,
 };

@@ -316,6 +316,21 @@ pub fn round_again(values: &mut [f32], point: Option<&Rounding>) {
 }
 
 impl Rounding {
+    /// The same for values that are computed again, which have been counted.
+    pub(crate) fn uncounted(&self) -> Self {
+        Self {
+            site: None,
+            ..self.clone()
+        }
+    }
+
+    /// Whether its site looks at all values.
+    #[must_use]
+    pub fn is_watched(&self) -> bool {
+        let site = self.site.as_ref();
+        site.is_some_and(|site| site.watch.is_some())
+    }
+
     /// Rounds values in place and counts at its site what that loses.
     pub fn apply(&self, values: &mut [f32], pass: Pass) {
         self.count(pass, self.round(values, pass));

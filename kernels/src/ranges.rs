@@ -6,13 +6,20 @@ use crate::slices::{self, Moments, UpdateSums, rows};
 use crate::{HalfFormat, Kernels, RangeCount};
 use burn::tensor::ops::FloatTensor;
 use burn::tensor::{Tensor, TensorData, TensorPrimitive};
+use std::any::Any;
+use std::collections::BTreeMap;
 use std::ops::Range;
+use std::sync::{Arc, Mutex, PoisonError};
 
 /// Ranges of a flat array that lie one after another and cover it.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub struct Ranges {
     ends: Vec<usize>,
+    /// What a device keeps of them, by the ranges that were chosen.
+    kept: Arc<Mutex<Kept>>,
 }
+
+type Kept = BTreeMap<Vec<bool>, Box<dyn Any + Send>>;
 
 impl Ranges {
     /// Ranges of these lengths, none of which is 0.
@@ -25,7 +32,25 @@ impl Ranges {
         });
         Self {
             ends: ends.collect(),
+            kept: Arc::default(),
         }
+    }
+
+    /// What a device keeps for a choice of ranges, made where there is nothing that `fits`.
+    pub fn kept<T: Any + Clone + Send>(
+        &self,
+        chosen: &[bool],
+        fits: impl FnOnce(&T) -> bool,
+        make: impl FnOnce() -> T,
+    ) -> T {
+        let mut all = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        let found = all.get(chosen).and_then(|kept| kept.downcast_ref::<T>());
+        if let Some(kept) = found.filter(|kept| fits(kept)) {
+            return kept.clone();
+        }
+        let new = make();
+        all.insert(chosen.to_vec(), Box::new(new.clone()));
+        new
     }
 
     /// How many there are.

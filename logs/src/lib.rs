@@ -44,7 +44,7 @@ pub use error::LogError;
 pub use folder::FolderLock;
 pub use lease::Lease;
 pub use line::LineError;
-pub use machine::is_machine_failure;
+pub use machine::{MachineFailure, is_machine_failure};
 pub use read::{Liveness, RunReader};
 pub use record::{Name, Record};
 pub use run::{Engine, Event, EventKind, Manifest, RollBack, RunLease, RunWriter, Status, Summary};

@@ -5,15 +5,20 @@ use std::io;
 
 use rustix::io::Errno;
 
+/// Something of the machine that failed under a run, and of which no error of the operating system says so.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub struct MachineFailure(pub String);
+
 /// Whether an error or one of its causes says that the machine ran out of something (disk space,
-/// memory, open files) or cannot write its disk any more. Nothing is wrong with the run then: it can
+/// memory, open files), cannot write its disk any more, or has lost a device. Nothing is wrong with the run then: it can
 /// go on once the machine can, and until then every other run would fail in the same way.
 #[must_use]
 pub fn is_machine_failure(error: &(dyn Error + 'static)) -> bool {
     let mut next = Some(error);
     while let Some(error) = next {
         let of_system = error.downcast_ref::<io::Error>();
-        if of_system.is_some_and(is_of_machine) {
+        if error.is::<MachineFailure>() || of_system.is_some_and(is_of_machine) {
             return true;
         }
         // The source of such an error is not what it wraps, but that one's source.

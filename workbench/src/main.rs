@@ -17,7 +17,8 @@ use std::process::ExitCode;
 
 fn main() -> ExitCode {
     let done = match Cli::try_parse() {
-        Ok(cli) => cmd::run(cli),
+        Ok(cli) => experiments::unless_a_device_fails(|| cmd::run(cli))
+            .unwrap_or_else(|failed| Err(failed.into())),
         Err(answer) => show(&answer),
     };
     done.unwrap_or_else(|failure| {

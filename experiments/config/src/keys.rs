@@ -35,6 +35,13 @@ pub(crate) fn full() -> Table {
     config.alarm = AlarmConfig::full();
     config.recovery.policy = vec![Policy::new(PolicyKind::Skip)];
     config.probe.kind = ProbeKind::UpdateLaw;
+    config.optimizer.embedding_lr_scale = 0.0;
+    fill_lists(&mut config);
+    Table::try_from(&config).expect("a Config is representable in TOML")
+}
+
+/// One entry of every list, with every optional key.
+fn fill_lists(config: &mut Config) {
     config.data.sources = vec![Source {
         name: Some(String::new()),
         path: Some(PathBuf::new()),
@@ -73,7 +80,6 @@ pub(crate) fn full() -> Table {
         element: Some(0),
         factor: Some(0.0),
     }];
-    config.optimizer.embedding_lr_scale = 0.0;
     config.substitute = vec![Substitute {
         kind: SubstituteKind::Other,
         step: 0,
@@ -84,7 +90,6 @@ pub(crate) fn full() -> Table {
         step: 0,
         steps: 0,
     }];
-    Table::try_from(&config).expect("a Config is representable in TOML")
 }
 
 /// Every dotted key with a value, in file order, for example `model.layers`.

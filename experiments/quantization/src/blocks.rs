@@ -56,10 +56,8 @@ impl Blocks {
         let own = columns / ranks;
         let per_byte = bits.codes_per_byte();
         if !own.is_multiple_of(per_byte) {
-            let problem = format!(
-                "{} columns on a rank do not divide by the {per_byte} codes of a byte",
-                own
-            );
+            let problem =
+                format!("{own} columns on a rank do not divide by the {per_byte} codes of a byte");
             return refuse(problem);
         }
         let [height, width] = match sharing {
@@ -69,10 +67,7 @@ impl Blocks {
             Sharing::Group(size) => [1, size],
         };
         if width == 0 || !own.is_multiple_of(width) {
-            let problem = format!(
-                "{} columns on a rank do not divide by groups of {width}",
-                own
-            );
+            let problem = format!("{own} columns on a rank do not divide by groups of {width}");
             return refuse(problem);
         }
         Ok(Self {

@@ -2,18 +2,21 @@
 
 use super::{Arithmetic, Size};
 use crate::array::{Array, Gradient};
+use crate::later::{Later, Waiting};
 use crate::optimizer::adamw::{AdamW, UpdateReport, UpdateRule};
 use crate::parameters::Parameters;
 use burn::tensor::backend::Backend;
 use burn::tensor::ops::FloatTensor;
 use burn::tensor::{Tensor, TensorPrimitive};
 use kernels::{
-    AdamWState, AdamWStep, Kernels, RangeCount, RangeRounding, Ranges, Rounding, Summary, bus,
+    AdamWState, AdamWStep, Kernels, RangeCount, RangeRounding, Ranges, Rounding, Summary,
 };
 
 /// The arithmetic of a backend without gradients.
 pub(crate) struct DeviceArithmetic<B: Backend> {
     pub(crate) device: B::Device,
+    /// What passes and steps leave there to be read.
+    pub(crate) waiting: Waiting<B>,
 }
 
 /// A flat array as burn's type.
@@ -62,30 +65,34 @@ impl<B: Kernels> Arithmetic for DeviceArithmetic<B> {
         flat: &mut Gradient,
         ranges: &Ranges,
         roundings: &[Option<Rounding>],
-    ) -> Vec<RangeCount> {
+    ) -> Later<Vec<RangeCount>> {
         let (rounded, counts) = round(self.on(flat), ranges, roundings);
         *flat = Array::away(rounded);
-        match counts {
-            Some(counts) => RangeCount::all(&bus::read(counts)),
-            None => vec![RangeCount::default(); ranges.count()],
-        }
+        let lost = self.waiting.read(counts);
+        Later::new(|| RangeCount::all(&lost.get()))
     }
 
-    fn scale(&self, flat: &mut Gradient, ranges: &Ranges, factor: f32) -> Vec<Size> {
+    fn scale(&self, flat: &mut Gradient, ranges: &Ranges, factor: f32) -> Later<Vec<Size>> {
         let scaled = self.on(flat) * factor;
         *flat = Array::away(scaled.clone());
-        let summaries = Summary::all(&bus::read(summarise(scaled, ranges)));
-        let sizes = summaries.iter().map(|summary| Size {
-            squared: summary.squares(),
-            largest: summary.magnitude,
-        });
-        sizes.collect()
+        let summaries = self.waiting.read([summarise(scaled, ranges)]);
+        Later::new(|| {
+            let summaries = Summary::all(&summaries.get()).into_iter();
+            let sizes = summaries.map(|summary| Size {
+                squared: summary.squares(),
+                largest: summary.magnitude,
+            });
+            sizes.collect()
+        })
     }
 
-    fn squares(&self, gradient: &Gradient) -> f64 {
+    fn squares(&self, gradient: &Gradient) -> Later<f64> {
         let whole = Ranges::new([gradient.len()]);
-        let summaries = Summary::all(&bus::read(summarise(self.on(gradient), &whole)));
-        summaries.iter().map(Summary::squares).sum()
+        let summaries = self.waiting.read([summarise(self.on(gradient), &whole)]);
+        Later::new(|| {
+            let summaries = Summary::all(&summaries.get());
+            summaries.iter().map(Summary::squares).sum()
+        })
     }
 
     fn update(
@@ -102,17 +109,18 @@ impl<B: Kernels> Arithmetic for DeviceArithmetic<B> {
             ranges: constants.zip(rule.clips.iter().copied()).collect(),
             update_clipping: rule.config.update_clipping,
         };
-        let on = |array: &Array| array.on::<B>(&self.device).into_primitive().tensor();
+        // Held by nobody else, the arrays are updated in place.
+        let take = |array: &mut Array| array.take::<B>(&self.device).into_primitive().tensor();
         let state = AdamWState {
-            weights: on(parameters.array()),
-            first: on(&adam.first),
-            second: on(&adam.second),
+            weights: take(parameters.array_mut()),
+            first: take(&mut adam.first),
+            second: take(&mut adam.second),
         };
         let gradient = self.on(gradient).into_primitive().tensor();
-        let (state, sums) = B::adamw(state, gradient, &parameters.ranges(), &step);
+        let (state, sums) = B::adamw(state, gradient, parameters.ranges(), &step);
         *parameters.array_mut() = Array::away(tensor::<B>(state.weights));
         adam.first = Array::away(tensor::<B>(state.first));
         adam.second = Array::away(tensor::<B>(state.second));
-        AdamWStep::sums(&bus::read(tensor::<B>(sums)))
+        AdamWStep::sums(&self.waiting.read([tensor::<B>(sums)]).get())
     }
 }

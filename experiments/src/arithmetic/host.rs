@@ -2,6 +2,7 @@
 
 use super::{Arithmetic, Size};
 use crate::array::Gradient;
+use crate::later::Later;
 use crate::optimizer::adamw::{AdamW, PIECE, UpdateReport, UpdateRule, sum_of_squares};
 use crate::parameters::Parameters;
 use kernels::Pass::Backward;
@@ -21,17 +22,17 @@ impl Arithmetic for HostArithmetic {
         flat: &mut Gradient,
         ranges: &Ranges,
         roundings: &[Option<Rounding>],
-    ) -> Vec<RangeCount> {
+    ) -> Later<Vec<RangeCount>> {
         let flat = &mut flat[..];
         let all = ranges.iter().zip(roundings);
-        all.map(|(range, rounding)| match rounding {
+        let lost = all.map(|(range, rounding)| match rounding {
             Some(rounding) => rounding.round(&mut flat[range], Backward),
             None => RangeCount::default(),
-        })
-        .collect()
+        });
+        Later::now(lost.collect())
     }
 
-    fn scale(&self, flat: &mut Gradient, ranges: &Ranges, factor: f32) -> Vec<Size> {
+    fn scale(&self, flat: &mut Gradient, ranges: &Ranges, factor: f32) -> Later<Vec<Size>> {
         let mut rest = &mut flat[..];
         let parts: Vec<&mut [f32]> = ranges
             .iter()
@@ -41,13 +42,13 @@ impl Arithmetic for HostArithmetic {
             let (squared, largest) = slices::unscale(part, factor);
             Size { squared, largest }
         });
-        sizes.collect()
+        Later::now(sizes.collect())
     }
 
-    fn squares(&self, gradient: &Gradient) -> f64 {
+    fn squares(&self, gradient: &Gradient) -> Later<f64> {
         // Parts of one size, summed in order: as many threads as there are change no bit.
         let parts: Vec<f64> = gradient.par_chunks(PIECE).map(sum_of_squares).collect();
-        parts.iter().sum()
+        Later::now(parts.iter().sum())
     }
 
     fn update(

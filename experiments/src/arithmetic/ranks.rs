@@ -4,6 +4,7 @@
 use super::host::HostArithmetic;
 use super::{Arithmetic, Size};
 use crate::array::{Array, Gradient};
+use crate::later::Later;
 use crate::optimizer::adamw::{AdamW, UpdateReport, UpdateRule};
 use crate::parameters::{Parameter, Parameters};
 use crate::ranks::{Moment, Pipeline, Ranks, Shares, Spread};
@@ -105,24 +106,24 @@ impl Arithmetic for RankArithmetic {
         flat: &mut Gradient,
         _ranges: &Ranges,
         roundings: &[Option<Rounding>],
-    ) -> Vec<RangeCount> {
+    ) -> Later<Vec<RangeCount>> {
         let roundings: Vec<_> = self
             .own()
             .iter()
             .map(|index| roundings[*index].clone())
             .collect();
-        let lost = HostArithmetic.round(flat, &self.ranges, &roundings);
+        let lost = HostArithmetic.round(flat, &self.ranges, &roundings).get();
         let mut all = vec![RangeCount::default(); self.count];
         for (index, lost) in self.own().iter().zip(lost) {
             all[*index] = lost;
         }
-        all
+        Later::now(all)
     }
 
-    fn scale(&self, flat: &mut Gradient, _ranges: &Ranges, factor: f32) -> Vec<Size> {
+    fn scale(&self, flat: &mut Gradient, _ranges: &Ranges, factor: f32) -> Later<Vec<Size>> {
         let sizes = self
             .ranks
-            .compute(|| HostArithmetic.scale(flat, &self.ranges, factor));
+            .compute(|| HostArithmetic.scale(flat, &self.ranges, factor).get());
         let sizes: Vec<_> = sizes
             .iter()
             .map(|size| [size.squared, size.largest.into()])
@@ -131,13 +132,15 @@ impl Arithmetic for RankArithmetic {
             squared,
             largest: largest as f32,
         };
-        self.tell(&sizes).into_iter().map(size).collect()
+        Later::now(self.tell(&sizes).into_iter().map(size).collect())
     }
 
     /// One rank has it, the others nothing.
-    fn squares(&self, gradient: &Gradient) -> f64 {
-        let own = self.ranks.compute(|| HostArithmetic.squares(gradient));
-        self.ranks.tell(&[own]).iter().map(|own| own[0]).sum()
+    fn squares(&self, gradient: &Gradient) -> Later<f64> {
+        let own = self
+            .ranks
+            .compute(|| HostArithmetic.squares(gradient).get());
+        Later::now(self.ranks.tell(&[own]).iter().map(|own| own[0]).sum())
     }
 
     fn update(

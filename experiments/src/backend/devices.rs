@@ -74,11 +74,24 @@ pub(super) fn no_vulkan() -> String {
         .to_owned()
 }
 
-/// The name of one device.
+/// One device; none for the CPU, and where there is none of the number.
+pub(super) fn gpu(key: DeviceKey) -> Option<Gpu> {
+    match key {
+        #[cfg(feature = "cuda")]
+        DeviceKey::Cuda(index) => one::<kernels::Cuda>(index),
+        #[cfg(feature = "vulkan")]
+        DeviceKey::Vulkan(index) => one::<kernels::Vulkan>(index),
+        DeviceKey::Cpu => None,
+        #[cfg(not(feature = "cuda"))]
+        DeviceKey::Cuda(_) => None,
+        #[cfg(not(feature = "vulkan"))]
+        DeviceKey::Vulkan(_) => None,
+    }
+}
+
 #[cfg(any(feature = "cuda", feature = "vulkan"))]
-pub(super) fn name<G: kernels::Gpus>(index: usize) -> Option<String> {
-    let all = G::list().ok()?;
-    all.get(index).map(|gpu| gpu.name.clone())
+fn one<G: kernels::Gpus>(index: usize) -> Option<Gpu> {
+    G::list().ok()?.into_iter().nth(index)
 }
 
 #[cfg(any(feature = "cuda", feature = "vulkan"))]

@@ -1,15 +1,18 @@
 //! A batch as tensors.
 
+mod tables;
+
 use super::attention::graph::alibi;
-use super::attention::graph::rope::Rope;
-use super::attention::ids_of;
+use super::attention::graph::rope::{Angles, Rope};
 use crate::data::objective::Sample;
 use crate::data::{Batch, Targets};
 use burn::tensor::backend::Backend;
 use burn::tensor::{Bool, Int, Tensor};
-use experiments_config::ModelConfig;
+use experiments_config::{Ids, ModelConfig};
 use kernels::{HalfFormat, bus};
 use std::ops::Range;
+
+pub(crate) use tables::{Table, Tables};
 
 /// What the model reads.
 pub(crate) struct Input<B: Backend> {
@@ -39,6 +42,19 @@ impl<B: Backend> Input<B> {
         half: Option<HalfFormat>,
         device: &B::Device,
     ) -> Self {
+        let tables = Tables::new(device.clone());
+        Self::beside(&tables, batch, targets, model, half)
+    }
+
+    /// With tables of the model that may be there already.
+    pub(crate) fn beside(
+        tables: &Tables<B>,
+        batch: &Batch,
+        targets: &Targets,
+        model: &ModelConfig,
+        half: Option<HalfFormat>,
+    ) -> Self {
+        let device = tables.device();
         let (b, s) = (batch.samples.len(), model.seq_len);
         let flat = |ids: fn(&Sample) -> &Vec<u32>| -> Vec<u32> {
             let samples = batch.samples.iter();
@@ -50,17 +66,34 @@ impl<B: Backend> Input<B> {
         };
         let ids = |ids: &[u32]| integers(ids.iter().map(|id| *id as i32).collect());
         let encoding = model.positions.row();
-        let blocks = encoding.rotates.iter().map(|ids| flat(ids_of(*ids)));
-        let blocks: Vec<Vec<u32>> = blocks.collect();
+        let (own, span) = (
+            flat(|sample| &sample.positions),
+            flat(|sample| &sample.block_positions),
+        );
+        let most = own.iter().chain(&span).max();
+        // Not only those of this batch, so that a table serves the next one too.
+        let rows = most.map_or(s, |most| s.max(*most as usize + 1));
+        let positions = ids(&own);
+        let blocks = encoding.rotates.iter().map(|kind| match kind {
+            Ids::Position => positions.clone(),
+            Ids::Span => ids(&span),
+        });
+        let blocks: Vec<_> = blocks.collect();
+        let alibi = || alibi::penalties(tables, &positions, [b, s], model.num_heads, rows);
+        let angles = Angles {
+            rows,
+            width: model.head_dim() / blocks.len().max(1),
+            base: model.rope_base,
+            half,
+        };
         Self {
             batch: b,
             seq_len: s,
             tokens: ids(&flat(|sample| &sample.tokens)),
-            positions: ids(&flat(|sample| &sample.positions)),
             forbidden: forbidden(batch, s, device),
-            alibi: (encoding.penalises).then(|| alibi::penalties(batch, model.num_heads, device)),
-            rope: (!blocks.is_empty())
-                .then(|| Rope::new(&blocks, b, model.head_dim(), model.rope_base, half, device)),
+            alibi: encoding.penalises.then(alibi),
+            rope: (!blocks.is_empty()).then(|| Rope::new(tables, &blocks, [b, s], &angles)),
+            positions,
             slots: integers(narrow(&targets.slots)),
         }
     }

@@ -177,9 +177,9 @@ impl Precision {
         self.head_half
     }
 
-    /// Whether gradients beyond the range become the largest finite value.
-    pub(crate) fn saturates(&self) -> bool {
-        self.saturates
+    /// Whether all values are looked at, not only those that are lost.
+    pub(crate) fn watches(&self) -> bool {
+        self.outside.first().is_some_and(Rounding::is_watched)
     }
 
     /// How the gradients of weights are stored; absent in FP32. Those of layer norms stay FP32.
@@ -313,6 +313,14 @@ impl Precision {
             site.add(Pass::Forward, counts[0]);
             site.add(Pass::Backward, counts[1]);
         }
+    }
+
+    /// Reads and resets the counters of every point.
+    #[cfg(all(test, any(feature = "cuda", feature = "vulkan")))]
+    pub(crate) fn take_lost(&self) -> Vec<(String, kernels::SiteTotals)> {
+        let points = self.outside.iter().chain(self.layers.iter().flatten());
+        let sites = points.flat_map(|point| &point.site);
+        sites.map(|site| (name(site), site.take())).collect()
     }
 
     /// Reads and resets all counters.

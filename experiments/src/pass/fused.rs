@@ -18,7 +18,7 @@ use crate::layers::weights::host::Weights;
 use crate::numerics::dropout::{Dropout, Masks};
 use crate::numerics::precision::At;
 use crate::parameters::Parameters;
-use crate::pass::{Engine, Note, Run, TrainPass};
+use crate::pass::{Begun, Engine, Note, Run, TrainPass};
 use crate::ranks::Ranks;
 use experiments_config::Config;
 use kernels::Buffer;
@@ -41,14 +41,14 @@ impl Engine for Host {
         true
     }
 
-    fn train(&self, run: Run, scale: f64, dropout: Dropout, note: Note) -> TrainPass {
+    fn begin(&self, run: Run, scale: f64, dropout: Dropout, note: Note) -> Begun {
         let pass = move || {
             let mut stage = Stage::new(run, dropout, Span::whole(run.config), None, note);
             stage.forward(None);
             stage.backward(None, scale).1
         };
         // On one of rayon's threads already, every piece of work is handed over without a wake-up.
-        rayon::scope(|_| pass())
+        rayon::scope(|_| pass()).into()
     }
 
     fn evaluate(&self, run: Run) -> Losses {

@@ -9,17 +9,18 @@ use crate::arithmetic::Arithmetic;
 use crate::arithmetic::device::{DeviceArithmetic, tensor};
 use crate::arithmetic::host::HostArithmetic;
 use crate::data::{Batch, Losses, Mean, Targets};
+use crate::later::{Later, Waiting};
 use crate::layers::context::graph::{Context, scale_runs};
-use crate::layers::input::{Input, narrow};
+use crate::layers::input::{Input, Tables, narrow};
 use crate::layers::network::graph::Glm;
 use crate::layers::tap::{Seen, Tap};
 use crate::layers::weights::graph::{Resident, Weights, collect};
 use crate::numerics::dropout::Dropout;
-use crate::numerics::precision::{At, Precision};
+use crate::numerics::precision::Precision;
 use crate::parameters::Parameters;
-use crate::pass::{Engine, Note, Run, TrainPass};
+use crate::pass::{Begun, Engine, Note, Report, Run, TrainPass};
+use burn::tensor::Tensor;
 use burn::tensor::backend::{AutodiffBackend, Backend};
-use burn::tensor::{Tensor, activation};
 use experiments_config::Config;
 use kernels::{Kernels, RangeCount, bus};
 use resident::{OnDevice, Reads, settled};
@@ -28,6 +29,9 @@ use std::borrow::Cow;
 /// The graph on a device of backend `B`.
 pub(crate) struct Graph<B: AutodiffBackend> {
     device: B::Device,
+    /// Of training passes, and of those without gradients.
+    tables: Tables<B>,
+    plain_tables: Tables<B::InnerBackend>,
     /// Name of the backend, and of a device that is not the CPU.
     backend: String,
     /// Where the arrays of a run stay between its passes; absent for the host.
@@ -58,9 +62,12 @@ where
         }
     }
 
-    fn train(&self, run: Run, scale: f64, dropout: Dropout, note: Note) -> TrainPass {
+    fn begin(&self, run: Run, scale: f64, dropout: Dropout, note: Note) -> Begun {
+        if let Some(device) = &self.resident {
+            return self.begin_resident(device, run, scale, dropout, note);
+        }
         let mut passes = self.train_all(&[run], &[scale], vec![dropout], note);
-        passes.pop().expect("one pass for one run")
+        passes.pop().expect("one pass for one run").into()
     }
 
     fn evaluate(&self, run: Run) -> Losses {
@@ -79,7 +86,7 @@ where
         let mut context = Context::plain(config, precision);
         let targets = run.batch.targets();
         let half = precision.half();
-        let input = Input::new(run.batch, &targets, &config.model, half, &self.device);
+        let input = Input::beside(&self.plain_tables, run.batch, &targets, &config.model, half);
         let logits = model.logits(&input, &mut context);
         let [t, v] = logits.dims();
         settled(precision, logits.reshape([t * v]))
@@ -95,8 +102,11 @@ where
     pub(crate) fn new(device: B::Device, backend: String, resident: bool) -> Self {
         let resident = resident.then(|| DeviceArithmetic {
             device: device.clone(),
+            waiting: Waiting::default(),
         });
         Self {
+            tables: Tables::new(device.clone()),
+            plain_tables: Tables::new(device.clone()),
             device,
             backend,
             resident,
@@ -131,60 +141,101 @@ where
         dropout: Vec<Dropout>,
         note: Note,
     ) -> Vec<TrainPass> {
+        let precision = runs[0].precision;
+        let parameters: Vec<_> = runs.iter().map(|run| run.parameters).collect();
+        let mut weights = Weights::new(&parameters, precision, &self.device, true);
+        let mut passed = self.pass(&mut weights, runs, scales, dropout, note);
+        let gradients = collect(
+            weights.into_leaves(),
+            &mut passed.grads,
+            &parameters,
+            precision,
+        );
+        let read = passed.reads.read();
+        let taps = passed.taps.into_iter().zip(runs);
+        let reports = taps.enumerate().map(|(index, (tap, run))| {
+            let own = |values: &[f32]| values[index * values.len() / runs.len()..].to_vec();
+            report(tap, run.batch, [own(&read[0]), own(&read[1])], &[])
+        });
+        precision.settle(&RangeCount::all(&read[3]));
+        let both = reports.zip(gradients);
+        let all = both.map(|(report, gradients)| TrainPass {
+            losses: report.losses,
+            gradients,
+            tap: report.tap,
+        });
+        all.collect()
+    }
+
+    /// [`Engine::begin`] for a run whose arrays stay on the device.
+    fn begin_resident(
+        &self,
+        device: &DeviceArithmetic<B::InnerBackend>,
+        run: Run,
+        scale: f64,
+        dropout: Dropout,
+        note: Note,
+    ) -> Begun {
+        let (precision, parameters) = (run.precision, [run.parameters]);
+        let resident = Resident::new(run.parameters, precision, &self.device);
+        let mut weights = Weights::new(&parameters, precision, &self.device, true)
+            .resident(Some(resident.constant()));
+        let mut passed = self.pass(&mut weights, &[run], &[scale], vec![dropout], note);
+        let leaves = weights.into_leaves();
+        let own = OnDevice::collect(
+            leaves,
+            &mut passed.grads,
+            run.parameters,
+            precision,
+            &self.device,
+        );
+        passed.reads.add(own.lost.iter().cloned());
+        let read = passed.reads.later(&device.waiting);
+        let (batch, parameters) = (run.batch.clone(), run.parameters.table().len());
+        let tap = passed.taps.pop().unwrap_or_default();
+        let report = Later::new(move || {
+            let [losses, z_loss, pending, counts, lost] = read.get();
+            Report {
+                lost: resident::lost(parameters, &lost),
+                counts: RangeCount::all(&counts),
+                ..report(tap, &batch, [losses, z_loss], &pending)
+            }
+        });
+        own.begun(report)
+    }
+
+    /// Forward and backward of all runs. What is to be read: losses, z-losses, what taps wait for, and counts.
+    fn pass(
+        &self,
+        weights: &mut Weights<B>,
+        runs: &[Run],
+        scales: &[f64],
+        dropout: Vec<Dropout>,
+        note: Note,
+    ) -> Passed<B> {
         let Run {
             config, precision, ..
         } = runs[0];
-        let parameters: Vec<_> = runs.iter().map(|run| run.parameters).collect();
-        let resident = self.weights(&parameters, precision);
-        let mut weights = Weights::new(&parameters, precision, &self.device, true)
-            .resident(resident.map(Resident::constant));
-        let model = Glm::<B>::new(config, &mut weights);
+        let model = Glm::<B>::new(config, weights);
         let mut context = Context {
             dropout,
             taps: self.taps(note, runs.len()),
             ..Context::new(configs(runs), precision)
         };
         let targets = stacked_targets(runs, config.model.seq_len);
-        let entropy = forward(&self.device, &model, runs, &targets, &mut context);
+        let entropy = forward(&self.tables, &model, runs, &targets, &mut context);
         let Loss { loss, z_loss } =
             entropy.loss(runs.len(), targets.weights, config.objective.z_loss);
-        let mut grads = scale_runs(loss, scales).sum().backward();
-        drop(model);
-        let leaves = weights.into_leaves();
+        let grads = scale_runs(loss, scales).sum().backward();
         let mut reads = Reads::new();
         reads.add([entropy.losses_t.inner()]);
         reads.add(z_loss.map(Tensor::inner));
-        let mut taps = context.taps;
+        let taps = context.taps;
         let pending = taps.iter().flat_map(Tap::pending);
         reads.add(pending.map(|summary| summary.on::<B>(&self.device).inner()));
         let counted = B::InnerBackend::take_counts(precision.tally());
         reads.add(counted.map(tensor::<B::InnerBackend>));
-        let table = parameters[0].table();
-        let (gradients, read) = if self.resident.is_some() {
-            let own = OnDevice::collect(leaves, &mut grads, parameters[0], precision, &self.device);
-            reads.add(own.lost.iter().cloned());
-            let read = reads.read();
-            (vec![own.finish(table, &read[4])], read)
-        } else {
-            let gradients = collect(leaves, &mut grads, &parameters, precision);
-            (gradients, reads.read())
-        };
-        let mut losses = losses(runs, &read[0]);
-        for (losses, z) in losses.iter_mut().zip(&read[1]) {
-            losses.z_loss = Mean::of((*z).into());
-        }
-        for tap in &mut taps {
-            tap.settle(&read[2]);
-        }
-        precision.settle(&RangeCount::all(&read[3]));
-        let both = losses.into_iter().zip(gradients);
-        let all = both.zip(taps);
-        all.map(|((losses, gradients), tap)| TrainPass {
-            losses,
-            gradients,
-            tap,
-        })
-        .collect()
+        Passed { grads, taps, reads }
     }
 
     /// [`Engine::evaluate`] for several runs at once, on the terms of [`Graph::train_all`].
@@ -198,8 +249,30 @@ where
         let model = Glm::<B::InnerBackend>::new(config, &mut weights);
         let mut context = Context::new(configs(runs), precision);
         let targets = stacked_targets(runs, config.model.seq_len);
-        let entropy = forward(&self.device, &model, runs, &targets, &mut context);
+        let entropy = forward(&self.plain_tables, &model, runs, &targets, &mut context);
         losses(runs, &settled(precision, entropy.losses_t))
+    }
+}
+
+/// What a pass leaves on the device.
+struct Passed<B: AutodiffBackend> {
+    grads: B::Gradients,
+    taps: Vec<Tap>,
+    reads: Reads<B::InnerBackend>,
+}
+
+/// What a pass says of one run, from its losses and z-losses and what its tap waited for.
+fn report(mut tap: Tap, batch: &Batch, [losses, z_loss]: [Vec<f32>; 2], pending: &[f32]) -> Report {
+    tap.settle(pending);
+    let mut losses = batch.losses(&losses);
+    if let Some(z_loss) = z_loss.first() {
+        losses.z_loss = Mean::of((*z_loss).into());
+    }
+    Report {
+        losses,
+        lost: Vec::new(),
+        tap,
+        counts: Vec::new(),
     }
 }
 
@@ -230,7 +303,7 @@ fn stacked_targets(runs: &[Run], seq_len: usize) -> Targets {
     stacked
 }
 
-/// Of every target, computed in FP32 from the stored logits.
+/// Of every target, in FP32 from the logits as they are stored.
 struct CrossEntropy<B: Backend> {
     /// In nats, `[r·t]`.
     losses_t: Tensor<B, 1>,
@@ -267,7 +340,7 @@ struct Loss<B: Backend> {
 }
 
 fn forward<B: Kernels>(
-    device: &B::Device,
+    tables: &Tables<B>,
     model: &Glm<B>,
     runs: &[Run],
     targets: &Targets,
@@ -278,20 +351,10 @@ fn forward<B: Kernels>(
         [run] => Cow::Borrowed(run.batch),
         _ => Cow::Owned(Batch::stack(runs.iter().map(|run| run.batch))),
     };
-    let input = Input::new(&batch, targets, &context.config.model, half, device);
-    let logits_tv = model.logits(&input, context);
+    let input = Input::beside(tables, &batch, targets, &context.config.model, half);
     let t = targets.tokens.len();
-    let tokens_t = bus::send_integers::<B, 1>(narrow(&targets.tokens), [t], device);
-    let [losses_t, log_z_t] = if B::COMBINES {
-        kernels::cross_entropy(logits_tv.clone(), tokens_t)
-    } else {
-        let tokens = tokens_t.reshape([t, 1]);
-        let log_p_tv = activation::log_softmax(logits_tv.clone(), 1);
-        let losses_t: Tensor<B, 1> = log_p_tv.gather(1, tokens.clone()).neg().reshape([t]);
-        let target_logits_t: Tensor<B, 1> = logits_tv.clone().gather(1, tokens).reshape([t]);
-        [losses_t.clone(), target_logits_t + losses_t]
-    };
-    context.see(Seen::Stored(At::Logits), 0, &logits_tv);
+    let tokens_t = bus::send_integers::<B, 1>(narrow(&targets.tokens), [t], tables.device());
+    let [losses_t, log_z_t] = model.entropy(tokens_t, &input, context);
     context.see(Seen::Losses, 0, &losses_t);
     CrossEntropy { losses_t, log_z_t }
 }

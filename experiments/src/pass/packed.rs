@@ -10,7 +10,7 @@ use crate::numerics::dropout::Dropout;
 use crate::numerics::precision::Precision;
 use crate::parameters::Parameters;
 use crate::pass::graph::Graph;
-use crate::pass::{Engine, Note, Run, TrainPass};
+use crate::pass::{Begun, Engine, Note, Run, TrainPass};
 use burn::tensor::backend::AutodiffBackend;
 use experiments_config::Config;
 use kernels::Kernels;
@@ -92,8 +92,8 @@ impl Engine for Packed {
         false
     }
 
-    fn train(&self, run: Run, scale: f64, dropout: Dropout, note: Note) -> TrainPass {
-        self.handle.train(run, scale, dropout, note)
+    fn begin(&self, run: Run, scale: f64, dropout: Dropout, note: Note) -> Begun {
+        self.handle.train(run, scale, dropout, note).into()
     }
 
     fn evaluate(&self, run: Run) -> Losses {

@@ -6,7 +6,7 @@
 mod passes;
 
 use super::fused::{Host, Span};
-use super::{Engine, Note, Run, Setting, TrainPass};
+use super::{Begun, Engine, Note, Run, Setting, TrainPass};
 use crate::arithmetic::Arithmetic;
 use crate::arithmetic::ranks::{RankArithmetic, count_of, numbers_of};
 use crate::data::{Batch, Losses};
@@ -359,8 +359,9 @@ impl Engine for Replica {
     }
 
     /// Of the whole network, by this rank alone.
-    fn train(&self, run: Run, scale: f64, dropout: Dropout, note: Note) -> TrainPass {
-        self.ranks.compute(|| Host.train(run, scale, dropout, note))
+    fn begin(&self, run: Run, scale: f64, dropout: Dropout, note: Note) -> Begun {
+        let pass = self.ranks.compute(|| Host.train(run, scale, dropout, note));
+        pass.into()
     }
 
     fn evaluate(&self, run: Run) -> Losses {

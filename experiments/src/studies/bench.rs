@@ -7,10 +7,12 @@
 //! utilisation.
 
 mod agreement;
+mod device;
 mod peak;
 mod timed;
 
 pub use agreement::{Agreement, agreements};
+pub use device::{Costs, begin_counting_launches, launches_of_a_step};
 pub use peak::{Peak, Product};
 pub use timed::{Effort, Timed, time_steps};
 

@@ -97,19 +97,19 @@ pub struct QuantizedMatrix {
 }
 
 /// Quantizes the checkpoints in their order.
-pub fn quantize_run(request: QuantizeRequest) -> Result<Vec<QuantizedStep>, TrainError> {
+pub fn quantize_run(request: &mut QuantizeRequest) -> Result<Vec<QuantizedStep>, TrainError> {
     let config = request.config;
     check_memory(config)?;
     let near = Nearby::list(request.directory, config)?;
-    let steps = steps(&request, &near.steps())?;
+    let steps = steps(request, &near.steps())?;
     let device = Device::select(config.runtime.device)?;
     let text = Text::prepare(config, request.cache)?;
     let training = Training::new(config, &text, device.engine(config, None)?);
     let judge = Judge::new(&training);
     let mut done = Vec::new();
     for own in &steps {
-        let weights = mean(&request, &near, own)?;
-        let step = one(&request, &judge, own, &weights)?;
+        let weights = mean(request, &near, own)?;
+        let step = one(request, &judge, own, &weights)?;
         (request.on_done)(&step, steps.len());
         done.push(step);
     }

@@ -4,12 +4,14 @@ use crate::arithmetic::Arithmetic;
 use crate::array::Gradient;
 use crate::data::{Batch, Losses};
 use crate::files::parity::ParityFile;
+use crate::later::Later;
 use crate::layers::gradients::{Gradients, Paths};
-use crate::layers::tap::Readings;
+use crate::layers::tap::{Readings, Tap};
 use crate::numerics::dropout::Dropout;
+use crate::numerics::precision::Precision;
 use crate::parameters::Parameters;
 use crate::pass::replica::{Replica, Work};
-use crate::pass::{Note, Setting, TrainPass};
+use crate::pass::{Begun, Note, Report, Setting};
 use crate::ranks::Division;
 use crate::state::Trained;
 use crate::trainer::signals::GradientNorms;
@@ -28,54 +30,54 @@ pub(crate) struct Accumulated {
     pub(crate) readings: Option<Readings>,
 }
 
-impl From<TrainPass> for Accumulated {
-    fn from(pass: TrainPass) -> Self {
-        let Gradients { flat, paths, lost } = pass.gradients;
+/// Gradients that are being summed. What else is known of their passes may still wait on a device.
+pub(crate) struct Sum {
+    flat: Gradient,
+    paths: Option<Paths>,
+    /// One for each micro-batch.
+    reports: Vec<Later<Report>>,
+    /// What storing the sums lost, per parameter.
+    lost: Vec<Later<Vec<RangeCount>>>,
+}
+
+impl From<Begun> for Sum {
+    fn from(begun: Begun) -> Self {
         Self {
-            losses: pass.losses,
-            flat,
-            paths,
-            lost,
-            readings: pass.tap.readings,
+            flat: begun.flat,
+            paths: begun.paths,
+            reports: vec![begun.report],
+            lost: Vec::new(),
         }
     }
 }
 
-impl Accumulated {
+impl Sum {
     /// Gradients that come without what else a pass finds.
-    fn of(gradients: Gradients, parameters: &Parameters) -> Self {
-        let Gradients {
-            flat,
-            paths,
-            mut lost,
-        } = gradients;
-        lost.resize(parameters.table().len(), RangeCount::default());
+    fn of(gradients: Gradients) -> Self {
         Self {
-            losses: Losses::default(),
-            flat,
-            paths,
-            lost,
-            readings: None,
+            flat: gradients.flat,
+            paths: gradients.paths,
+            reports: Vec::new(),
+            lost: Vec::new(),
         }
     }
 
     /// Takes in another micro-batch.
-    fn add(&mut self, pass: &TrainPass, arithmetic: &dyn Arithmetic) {
-        self.losses.join(&pass.losses);
-        self.add_gradients(&pass.gradients, arithmetic);
-        if let (Some(ours), Some(theirs)) = (&mut self.readings, &pass.tap.readings) {
-            ours.join(theirs);
-        }
+    fn add(&mut self, begun: Begun, arithmetic: &dyn Arithmetic) {
+        self.add_gradients(&begun.flat, begun.paths.as_ref(), arithmetic);
+        self.reports.push(begun.report);
     }
 
-    fn add_gradients(&mut self, gradients: &Gradients, arithmetic: &dyn Arithmetic) {
-        arithmetic.add(&mut self.flat, &gradients.flat);
-        if let (Some(ours), Some(theirs)) = (&mut self.paths, &gradients.paths) {
+    fn add_gradients(
+        &mut self,
+        flat: &Gradient,
+        paths: Option<&Paths>,
+        arithmetic: &dyn Arithmetic,
+    ) {
+        arithmetic.add(&mut self.flat, flat);
+        if let (Some(ours), Some(theirs)) = (&mut self.paths, paths) {
             arithmetic.add(&mut ours.input, &theirs.input);
             arithmetic.add(&mut ours.logit, &theirs.logit);
-        }
-        for (ours, theirs) in self.lost.iter_mut().zip(&gradients.lost) {
-            *ours += *theirs;
         }
     }
 
@@ -84,10 +86,41 @@ impl Accumulated {
         let table = parameters.table();
         let roundings = setting.precision.gradients(table, self.paths.is_some());
         let arithmetic = setting.engine.arithmetic();
-        let lost = arithmetic.round(&mut self.flat, &parameters.ranges(), &roundings);
-        for (sum, lost) in self.lost.iter_mut().zip(lost) {
-            *sum += lost;
+        let lost = arithmetic.round(&mut self.flat, parameters.ranges(), &roundings);
+        self.lost.push(lost);
+    }
+
+    /// Waits for what is known of the passes; `precision` takes in what a device counted.
+    pub(crate) fn end(self, precision: &Precision) -> Accumulated {
+        let mut sum = Accumulated {
+            losses: Losses::default(),
+            flat: self.flat,
+            paths: self.paths,
+            lost: Vec::new(),
+            readings: None,
+        };
+        for report in self.reports {
+            let report = report.get();
+            precision.settle(&report.counts);
+            sum.losses.join(&report.losses);
+            sum.note_lost(report.lost);
+            match (&mut sum.readings, report.tap.readings) {
+                (Some(ours), Some(theirs)) => ours.join(&theirs),
+                (ours, theirs) => *ours = theirs,
+            }
         }
+        for lost in self.lost {
+            sum.note_lost(lost.get());
+        }
+        sum
+    }
+}
+
+impl Accumulated {
+    fn note_lost(&mut self, lost: Vec<RangeCount>) {
+        self.lost
+            .resize(lost.len().max(self.lost.len()), RangeCount::default());
+        add_lost(&mut self.lost, &lost);
     }
 }
 
@@ -99,7 +132,7 @@ pub(crate) fn accumulate(
     trained: &mut Trained,
     with_layers: bool,
     mut parity: Option<&mut ParityFile>,
-) -> Accumulated {
+) -> Sum {
     if let Some(replica) = setting.engine.replica() {
         return beside(setting, replica, fetch, trained, with_layers);
     }
@@ -111,20 +144,22 @@ pub(crate) fn accumulate(
         capture: parity.is_some(),
     };
     let scale = trained.state.scaler.scale / micro_batches as f64;
-    let mut sum: Option<Accumulated> = None;
+    let mut sum: Option<Sum> = None;
     for micro in 0..micro_batches {
         let batch = fetch(trained.state.position);
         let dropout = Dropout::of_micro_batch(config.seed, trained.state.step, micro);
         let run = setting.run(&trained.parameters, &batch);
-        let mut pass = setting.engine.train(run, scale, dropout, note);
+        let mut begun = setting.engine.begin(run, scale, dropout, note);
         trained.state.position += config.batch.micro_batch as u64;
         if let Some(parity) = &mut parity {
-            parity.micro_batch(&batch, pass.tap.kept.take());
+            let mut report = begun.report.get();
+            parity.micro_batch(&batch, report.tap.kept.take());
+            begun.report = Later::now(report);
         }
         match &mut sum {
-            None => sum = Some(pass.into()),
+            None => sum = Some(begun.into()),
             Some(sum) => {
-                sum.add(&pass, setting.engine.arithmetic());
+                sum.add(begun, setting.engine.arithmetic());
                 if in_half {
                     sum.round(&trained.parameters, setting);
                 }
@@ -142,7 +177,7 @@ fn beside(
     fetch: impl Fn(Position) -> Batch,
     trained: &mut Trained,
     with_layers: bool,
-) -> Accumulated {
+) -> Sum {
     let config = setting.config;
     let (position, step) = (trained.state.position, trained.state.step);
     let size = config.batch.micro_batch as u64;
@@ -169,47 +204,56 @@ fn beside(
     };
     let how = (trained.state.scaler.scale / passes as f64, note);
     let in_half = config.precision.grad_accumulation != Format::Fp32;
-    let mut sum: Option<Accumulated> = None;
     let parameters = &trained.parameters;
-    let found = replica.train_all(
-        setting,
-        parameters,
-        &work,
-        how,
-        |gradients| match &mut sum {
-            None => sum = Some(Accumulated::of(gradients, parameters)),
+    let mut own = vec![RangeCount::default(); parameters.table().len()];
+    let mut sum: Option<Sum> = None;
+    let found = replica.train_all(setting, parameters, &work, how, |gradients| {
+        add_lost(&mut own, &gradients.lost);
+        match &mut sum {
+            None => sum = Some(Sum::of(gradients)),
             Some(sum) => {
-                sum.add_gradients(&gradients, setting.engine.arithmetic());
+                let (flat, paths) = (&gradients.flat, gradients.paths.as_ref());
+                sum.add_gradients(flat, paths, setting.engine.arithmetic());
                 if in_half {
                     sum.round(parameters, setting);
                 }
             }
-        },
-    );
+        }
+    });
     trained.state.position += config.batch.gradient_accumulation as u64 * size;
-    let sum = sum.expect("at least one micro-batch");
-    // What was rounded here, and what in the passes.
-    let mut lost = replica.join_lost(&sum.lost);
-    for (sum, lost) in lost.iter_mut().zip(found.lost) {
-        *sum += lost;
+    let mut sum = sum.expect("at least one micro-batch");
+    for lost in sum.lost.drain(..) {
+        add_lost(&mut own, &lost.get());
     }
-    Accumulated {
+    sum.lost.push(Later::now(replica.join_lost(&own)));
+    let mut tap = Tap::default();
+    tap.readings = found.readings;
+    sum.reports.push(Later::now(Report {
         losses: found.losses,
-        readings: found.readings,
-        lost,
-        ..sum
+        lost: found.lost,
+        tap,
+        counts: Vec::new(),
+    }));
+    sum
+}
+
+/// Adds up what was lost, per parameter.
+fn add_lost(sum: &mut [RangeCount], lost: &[RangeCount]) {
+    for (sum, lost) in sum.iter_mut().zip(lost) {
+        *sum += *lost;
     }
 }
 
-/// Divides by the loss scale in FP32 and takes norms.
+/// Divides by the loss scale in FP32 and takes norms. Where a device has computed the passes, this is the one time that a
+/// step waits for it before it decides.
 pub(crate) fn unscale(
-    sum: &mut Accumulated,
-    arithmetic: &dyn Arithmetic,
+    mut sum: Sum,
+    setting: &Setting,
     parameters: &Parameters,
     scale: f64,
     mut parity: Option<&mut ParityFile>,
-) -> GradientNorms {
-    let table = parameters.table();
+) -> (Accumulated, GradientNorms) {
+    let (table, arithmetic) = (parameters.table(), setting.engine.arithmetic());
     let inverse = 1.0 / scale;
     if let Some(parity) = &mut parity {
         if let Some(paths) = &sum.paths {
@@ -217,12 +261,15 @@ pub(crate) fn unscale(
         }
         parity.group("gradients_scaled", table, &sum.flat);
     }
-    let sizes = arithmetic.scale(&mut sum.flat, &parameters.ranges(), inverse as f32);
+    let sizes = arithmetic.scale(&mut sum.flat, parameters.ranges(), inverse as f32);
+    let paths = sum.paths.as_ref();
+    let squares =
+        paths.map(|paths| [&paths.input, &paths.logit].map(|path| arithmetic.squares(path)));
+    let squares = squares.map(|both| both.map(|squares| squares.get() * inverse * inverse));
+    let norms = GradientNorms::new(&sizes.get(), squares);
+    let sum = sum.end(setting.precision);
     if let Some(parity) = parity {
         parity.group("gradients", table, &sum.flat);
     }
-    let squares = |gradient| arithmetic.squares(gradient) * inverse * inverse;
-    let paths = sum.paths.as_ref();
-    let paths = paths.map(|paths| [squares(&paths.input), squares(&paths.logit)]);
-    GradientNorms::new(&sizes, paths)
+    (sum, norms)
 }

@@ -4,6 +4,7 @@ mod estimate;
 
 pub use estimate::training_bytes;
 
+use crate::backend::gpu_memory;
 use crate::error::TrainError;
 use crate::files::provenance;
 use experiments_config::{Config, ProbeKind};
@@ -15,7 +16,7 @@ const GIGA: u64 = 1_000_000_000;
 pub(crate) fn check_memory(config: &Config) -> Result<(), TrainError> {
     let parameters = config.model.parameter_count(config.tokenizer.vocab_size);
     let needed = needed_bytes(config);
-    match provenance::available_memory() {
+    match available(config) {
         Some(available) if needed > available => Err(TrainError::Memory {
             parameters,
             needed: needed / GIGA,
@@ -23,6 +24,13 @@ pub(crate) fn check_memory(config: &Config) -> Result<(), TrainError> {
         }),
         _ => Ok(()),
     }
+}
+
+/// Free memory of the host, or all that the device has where that is less; absent where neither is known.
+fn available(config: &Config) -> Option<u64> {
+    let of_device = gpu_memory(config.runtime.device).filter(|bytes| *bytes > 0);
+    let both = provenance::available_memory().into_iter().chain(of_device);
+    both.min()
 }
 
 fn needed_bytes(config: &Config) -> u64 {
@@ -40,7 +48,7 @@ fn needed_bytes(config: &Config) -> u64 {
 /// [`check_memory`] for runs that train at once.
 pub(super) fn check_pack_memory(configs: &[&Config]) -> Result<(), TrainError> {
     let needed: u64 = configs.iter().map(|config| needed_bytes(config)).sum();
-    match provenance::available_memory() {
+    match configs.first().and_then(|config| available(config)) {
         Some(available) if needed > available => Err(TrainError::PackMemory {
             runs: configs.len(),
             needed: needed / GIGA,

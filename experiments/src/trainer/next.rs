@@ -156,15 +156,9 @@ pub(crate) fn take(
     let config = setting.config;
     let scale = trained.state.scaler.scale;
     let lr = config.learning_rate(trained.state.optimizer_samples);
-    let mut sum = accumulate(setting, fetch, trained, with_layers, parity.as_deref_mut());
+    let sum = accumulate(setting, fetch, trained, with_layers, parity.as_deref_mut());
     let keep = parity.as_deref_mut();
-    let mut norms = unscale(
-        &mut sum,
-        setting.engine.arithmetic(),
-        &trained.parameters,
-        scale,
-        keep,
-    );
+    let (sum, mut norms) = unscale(sum, setting, &trained.parameters, scale, keep);
     if let Some(replica) = setting.engine.replica() {
         replica.join_counts(setting.precision);
     }

@@ -4,7 +4,7 @@ use super::memory::check_pack_memory;
 use super::request::{Ending, Request, Shared};
 use super::session::train_in;
 use super::text::Texts;
-use crate::backend::{Device, Work};
+use crate::backend::{Device, Work, unless_a_device_fails};
 use crate::error::TrainError;
 use crate::pass::graph::Graph;
 use crate::pass::packed::Pack;
@@ -93,10 +93,13 @@ pub fn train_pack(request: &PackRequest) -> Result<Vec<Result<Ending, TrainError
                 })
             })
             .collect();
-        device.run(Service {
-            pack: &pack,
-            backend: device.kernels(),
-        })?;
+        let serve = || {
+            device.run(Service {
+                pack: &pack,
+                backend: device.kernels(),
+            })
+        };
+        unless_a_device_fails(serve).flatten()?;
         let ends = threads.into_iter();
         Ok(ends
             .map(|run| run.join().unwrap_or(Err(TrainError::BrokeOff)))

@@ -65,7 +65,11 @@ pub(super) fn each(
             let flat = &mut pass.gradients.flat;
             let whole = Ranges::new([flat.len()]);
             let factor = (1.0 / scale) as f32;
-            let sizes = setting.engine.arithmetic().scale(flat, &whole, factor);
+            let sizes = setting
+                .engine
+                .arithmetic()
+                .scale(flat, &whole, factor)
+                .get();
             look(Sequence {
                 position: micro.read_at + index as u64,
                 sample,

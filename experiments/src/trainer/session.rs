@@ -7,7 +7,7 @@ use super::course::{Course, Turn, changes};
 use super::evaluation::evaluate;
 use super::memory::check_memory;
 use super::request::{Ending, Request, Shared};
-use crate::backend::Device;
+use crate::backend::{Device, unless_a_device_fails};
 use crate::error::TrainError;
 use crate::files::checkpoint::{Checkpoints, Ring};
 use crate::ranks::caught;
@@ -64,13 +64,14 @@ pub(super) fn train_in(
         request,
         writer: &mut writer,
     };
-    let result = match begun {
+    let result = unless_a_device_fails(|| match begun {
         None => attempt.probe(&text, device, engine),
         Some(trained) => caught(|| {
             let course = Course::new(config, &changes, &text, device, engine)?;
             run(attempt, &course, trained)
         }),
-    };
+    });
+    let result = result.flatten();
     // The next run of this process may have another shape.
     kernels::Buffer::free_pool();
     conclude(writer, result, start.elapsed().as_secs_f64())

@@ -250,14 +250,8 @@ fn check(path: &Path, device: Device, kernels: KernelChoice) -> &'static str {
     let size = config.batch.micro_batch as u64;
     assert_eq!(golden.micro_batches, config.batch.gradient_accumulation);
     let fetch = |Position(position)| golden.batch((position / size) as usize);
-    let mut sum = accumulate(&setting, fetch, &mut trained, false, None);
-    let norms = unscale(
-        &mut sum,
-        engine.arithmetic(),
-        &trained.parameters,
-        1.0,
-        None,
-    );
+    let sum = accumulate(&setting, fetch, &mut trained, false, None);
+    let (sum, norms) = unscale(sum, &setting, &trained.parameters, 1.0, None);
 
     let loss = sum.losses.all.value().unwrap();
     let error = (loss / golden.scalar("torch.loss") - 1.0).abs();

@@ -9,6 +9,7 @@ use crate::error::TrainError;
 use crate::state::Trained;
 use experiments_config::Config;
 use experiments_text::Split;
+use kernels::bus::{self, Moved};
 use std::time::{Duration, Instant};
 
 /// What a timed step did.
@@ -16,6 +17,8 @@ pub(crate) struct Lap {
     pub(crate) time: Duration,
     /// Slots with a target.
     pub(crate) targets: usize,
+    /// What crossed the bus.
+    pub(crate) moved: Moved,
 }
 
 /// Steps of a fresh model on real batches, each timed: `warm_up` before the first that counts, then as many as
@@ -35,13 +38,18 @@ pub(crate) fn time_steps(
     while count > 0 {
         let mut laps = Vec::with_capacity(count);
         for _ in 0..count {
+            let _ = bus::take();
             let (first, start) = (trained.state.position, Instant::now());
             step(&training, &mut trained, None);
-            let time = start.elapsed();
+            let (time, moved) = (start.elapsed(), bus::take());
             // Drawn a second time, outside the measured time: a sequence of a number is always the same.
             let read = first.0..trained.state.position.0;
             let targets = read.map(|i| sampler.sample(i).0.target_count()).sum();
-            laps.push(Lap { time, targets });
+            laps.push(Lap {
+                time,
+                targets,
+                moved,
+            });
         }
         count = between(&laps)?;
     }
@@ -60,7 +68,7 @@ pub(crate) fn first_gradient(
     let fetch = |position| sampler.batch(position, config.batch.micro_batch);
     let scale = trained.state.scaler.scale;
     let setting = training.setting(config);
-    let sum = accumulate(&setting, fetch, &mut trained, false, None);
+    let sum = accumulate(&setting, fetch, &mut trained, false, None).end(setting.precision);
     let gradients = sum.flat.iter().map(|g| g / scale as f32).collect();
     Ok((sum.losses.all.value().unwrap_or(f64::NAN), gradients))
 }

@@ -1,7 +1,7 @@
 //! The properties on every backend there is, and hand-written gradients against the plain graph.
 
 use super::*;
-use crate::{cross_entropy, geglu, gelu, masked_softmax, product};
+use crate::{Scoring, cross_entropy, geglu, gelu, masked_attention, masked_softmax, product};
 use burn::backend::Autodiff;
 use proptest::prelude::*;
 
@@ -14,17 +14,66 @@ fn properties<B: Kernels>(device: &B::Device, rows: usize, width: usize, seed: u
     all.extend(check_cross_entropy::<B>(device, rows, width, seed));
     all.extend(check_softmax::<B>(device, [2, 3, rows, width], seed));
     all.extend(check_product::<B>(device, [rows, width, 9], seed));
+    all.extend(check_attention::<B>(
+        device,
+        [2, 3, rows, width, 40],
+        1.0,
+        seed,
+    ));
     for agreement in all {
         assert!(agreement.passed(), "{agreement:?}");
     }
 }
 
+/// Of two queries one has the FP16 scores ∞ and 300, the other 300 and 1.
+fn a_score_that_overflows_spoils_its_query<B: Kernels>(device: &B::Device) {
+    let rounding = Rounding {
+        format: HalfFormat::Fp16,
+        site: None,
+        saturates: true,
+    };
+    let scoring = Scoring {
+        factor: 1.0,
+        fill: -1e4,
+        scores: Some(rounding.clone()),
+        probabilities: Some(rounding),
+    };
+    let of = |values: [f32; 2]| {
+        Tensor::<B, 4>::from_data(TensorData::new(values.to_vec(), [1, 1, 2, 1]), device)
+    };
+    let mask = TensorData::new(vec![false; 4], [1, 1, 2, 2]);
+    let mask = Tensor::<B, 4, Bool>::from_data(mask, device);
+    let qkv = [of([300.0, 1.0]), of([300.0, 1.0]), of([2.0, 5.0])];
+    for found in masked_attention(qkv, mask, &scoring) {
+        let found: Vec<f32> = found.into_data().to_vec().unwrap();
+        assert!(found[0].is_nan() && !found[1].is_nan(), "{found:?}");
+    }
+}
+
+/// The check of counts compares something other than zeros.
+#[test]
+fn attention_loses_values_in_every_way_but_small_scores() {
+    let lost = attention::lost::<Flex>(&Default::default(), 1);
+    let [over, _, back_over, back_under, _, p_under, dp_over, _] = lost[..] else {
+        panic!("{lost:?}");
+    };
+    for count in [over, back_over, back_under, p_under, dp_over] {
+        assert!(count > 0.0, "{lost:?}");
+    }
+}
+
+#[test]
+fn a_score_that_overflows_spoils_its_query_on_the_cpu() {
+    a_score_that_overflows_spoils_its_query::<Flex>(&Default::default());
+}
+
+// Of rows of two values a layer norm leaves the signs, and the gradient is what rounding leaves: nothing to compare.
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(32))]
 
     #[test]
     fn prop_the_cpu_keeps_to_the_specification(
-        rows in 1_usize..9, width in 2_usize..70, seed in any::<u64>(),
+        rows in 1_usize..9, width in 3_usize..70, seed in any::<u64>(),
     ) {
         properties::<Flex>(&Default::default(), rows, width, seed);
     }
@@ -43,6 +92,11 @@ fn keeps_to_the_specification<G: crate::Gpus>(device: &G::Device) {
     for agreement in check_softmax::<G>(device, [1, 300, 300, 3], 6) {
         assert!(agreement.passed(), "{agreement:?}");
     }
+    // Gradients of probabilities beyond the range of FP16.
+    for agreement in check_attention::<G>(device, [1, 2, 40, 35, 9], 256.0, 7) {
+        assert!(agreement.passed(), "{agreement:?}");
+    }
+    a_score_that_overflows_spoils_its_query::<G>(device);
     // Terms that are no multiple of a tile's, and both sizes of tile.
     for sizes in [[2, 40, 9], [1, 1, 1], [65, 17, 200], [600, 33, 580]] {
         for agreement in check_product::<G>(device, sizes, 7) {
@@ -58,6 +112,16 @@ fn keeps_to_the_specification<G: crate::Gpus>(device: &G::Device) {
         download::<G>(all.gamma, 77)
     };
     assert_eq!(gradients(), gradients());
+    let attended = || {
+        let x = upload::<G>(&x, &[2, 2, 70, 55], device);
+        let mask = TensorData::new(vec![false; 2 * 70 * 70], [2, 1, 70, 70]);
+        let mask = || Tensor::<G, 4, Bool>::from_data(mask.clone(), device).into_primitive();
+        let (qkv, scoring) = ([x.clone(), x.clone(), x.clone()], attention::scoring(None));
+        let [y, statistics] = G::masked_attention(qkv.clone(), mask(), &scoring);
+        let all = G::masked_attention_backward(qkv, mask(), statistics, y, &scoring);
+        all.map(|x| download::<G>(x, 200 * 77))
+    };
+    assert_eq!(attended(), attended());
 }
 
 #[cfg(feature = "cuda")]
@@ -86,7 +150,7 @@ mod vulkan {
 
         #[test]
         fn prop_vulkan_keeps_to_the_specification(
-            rows in 1_usize..9, width in 2_usize..70, seed in any::<u64>(),
+            rows in 1_usize..9, width in 3_usize..70, seed in any::<u64>(),
         ) {
             properties::<Vulkan>(&Vulkan::open(0).unwrap(), rows, width, seed);
         }
@@ -119,6 +183,33 @@ mod vulkan {
                 assert!(same, "{format:?}: {x:e} became {found:e}, not {expected:e}");
             }
         }
+    }
+
+    /// More than any device has; in a process of its own, since what has failed stays so.
+    #[test]
+    #[ignore = "run by the test below"]
+    fn too_large_an_array_fails() {
+        let device = Vulkan::open(0).unwrap();
+        let failed = crate::unless_a_device_fails(|| {
+            let x = Tensor::<Vulkan, 1>::zeros([1_usize << 44], &device);
+            crate::bus::read((x + 1.0).narrow(0, 0, 1))
+        });
+        println!("said: {}", failed.unwrap_err());
+    }
+
+    /// No word of a panic reaches the user.
+    #[test]
+    fn a_device_that_fails_is_an_error() {
+        let own = std::process::Command::new(std::env::current_exe().unwrap())
+            .args(["--ignored", "--nocapture", "too_large_an_array_fails"])
+            .output()
+            .unwrap();
+        let [out, err] = [own.stdout, own.stderr].map(|text| String::from_utf8(text).unwrap());
+        assert!(own.status.success(), "{out}{err}");
+        assert!(
+            out.contains("said: ") && !err.contains("panicked"),
+            "{out}{err}"
+        );
     }
 
     #[test]
@@ -196,6 +287,28 @@ fn gradients_are_those_of_the_plain_graph() {
     );
     assert!(apart < REORDERED, "softmax {apart}");
 
+    let scoring = Scoring {
+        factor: 2.0,
+        fill: -1e4,
+        scores: None,
+        probabilities: None,
+    };
+    let apart = slopes(
+        [2, 2, 3, 5],
+        |x| {
+            let forbidden = mask().narrow(3, 0, 3);
+            let [y, _] =
+                masked_attention([x.clone(), x.clone().sin(), x.cos()], forbidden, &scoring);
+            y.reshape([60])
+        },
+        |x| {
+            let scores = x.clone().matmul(x.clone().sin().swap_dims(2, 3)) * 2.0;
+            let p = masked_softmax(scores, mask().narrow(3, 0, 3), -1e4);
+            p.matmul(x.cos()).reshape([60])
+        },
+    );
+    assert!(apart < REORDERED, "attention {apart}");
+
     // Both operands depend on x, so both gradients of the product are in its slope.
     let apart = slopes(
         [4, 6],
@@ -203,4 +316,42 @@ fn gradients_are_those_of_the_plain_graph() {
         |x| flat(x.clone().matmul(x.transpose())),
     );
     assert!(apart < REORDERED, "product {apart}");
+}
+
+/// A part of three rows and one of one; both operands depend on x.
+#[test]
+fn a_projection_in_parts_has_the_gradients_of_the_whole() {
+    for logits in [None, Some(HalfFormat::Bf16)] {
+        let rounding = logits.map(|format| Rounding {
+            format,
+            site: None,
+            saturates: false,
+        });
+        let projection = crate::Projection {
+            logits: rounding.clone(),
+            rows: 3,
+        };
+        let operands = |x: Tensor<Graph, 2>| (x.clone(), x.narrow(0, 0, 3) * 0.5);
+        let tokens = || {
+            let tokens = TensorData::from([1_i64, 2, 0, 1]);
+            Tensor::<Graph, 1, Int>::from_data(tokens, &Default::default())
+        };
+        let apart = slopes(
+            [4, 6],
+            |x| {
+                let (y, w) = operands(x);
+                let both = crate::projected_entropy(y, w, tokens(), &projection);
+                Tensor::cat(both.to_vec(), 0)
+            },
+            |x| {
+                let (y, w) = operands(x);
+                let mut x = product(y, w.transpose(), logits);
+                if let Some(rounding) = &rounding {
+                    x = crate::gate(x, &crate::Gate::round(rounding.clone()));
+                }
+                Tensor::cat(cross_entropy(x, tokens()).to_vec(), 0)
+            },
+        );
+        assert!(apart < REORDERED, "projection {logits:?} {apart}");
+    }
 }

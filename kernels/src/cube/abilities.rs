@@ -1,5 +1,6 @@
 //! What a device can do, and what it must.
 
+use super::attention;
 use super::product::on_matrix_units;
 use super::row;
 use crate::HalfFormat;
@@ -58,6 +59,13 @@ pub(super) fn abilities<R: CubeRuntime>(client: &ComputeClient<R>) -> Abilities 
     let units = client.properties().hardware.max_units_per_cube;
     if (units as usize) < row::MOST {
         lacking.push(format!("{} units in a cube (it has {units})", row::MOST));
+    }
+    let shared = client.properties().hardware.max_shared_memory_size;
+    if shared < attention::SHARED {
+        lacking.push(format!(
+            "{} bytes of shared memory (it has {shared})",
+            attention::SHARED
+        ));
     }
     Abilities {
         formats: stored.map(|(name, _)| *name).collect(),

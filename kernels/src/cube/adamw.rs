@@ -2,13 +2,12 @@
 //! root mean square of its surprise. Sums are summed over pieces as in [`super::ranges`].
 
 use super::ranges::{
-    UNITS, each, elements, first_piece, own_range, piece_end, piece_start, pieces, range_of, send,
-    table,
+    UNITS, each, elements, first_piece, piece_end, piece_start, pieces, range_of, send, table,
 };
-use super::row::{beside, flat, sum};
+use super::row::{beside, flat, row, sum};
 use crate::slices::AdamW;
 use crate::{AdamWState, AdamWStep, Ranges};
-use burn::tensor::{DType, Shape, TensorMetadata};
+use burn::tensor::{DType, Shape};
 use burn_cubecl::CubeRuntime;
 use burn_cubecl::tensor::CubeTensor;
 use cubecl::prelude::*;
@@ -68,19 +67,16 @@ fn direction(m: f32, v: f32, constants: &Array<f32>, place: usize) -> f32 {
     moved
 }
 
-/// One update, or a part of it, of a piece. `sums` holds what a first part has summed over the ranges.
+/// One update, or a part of it, of a piece, in place. `sums` holds what a first part has summed over the ranges.
 #[cube(launch)]
 pub(crate) fn adamw_kernel(
     gradient: &Array<f32>,
-    weights: &Array<f32>,
-    first: &Array<f32>,
-    second: &Array<f32>,
+    weights: &mut Array<f32>,
+    first: &mut Array<f32>,
+    second: &mut Array<f32>,
     table: &Array<i32>,
     constants: &Array<f32>,
     sums: &Array<f32>,
-    new_weights: &mut Array<f32>,
-    new_first: &mut Array<f32>,
-    new_second: &mut Array<f32>,
     partial: &mut Array<f32>,
     ranges: u32,
     #[comptime] part: Part,
@@ -111,23 +107,23 @@ pub(crate) fn adamw_kernel(
                 m = constants[place + 2] * m + constants[place + 3] * g;
                 v = constants[place + 4] * v + constants[place + 5] * (g * g);
                 surprises += surprise(g, v * constants[place + 9], constants[place + 6]);
-                new_first[i] = m;
-                new_second[i] = v;
+                first[i] = m;
+                second[i] = v;
             }
             if comptime!(part != Part::Moments) {
                 let w = weights[i];
                 let adam = direction(m, v, constants, place);
                 let change = lr * (adam + constants[place + 7] * w);
                 let after = w - change;
-                new_weights[i] = after;
+                weights[i] = after;
                 changes += change * change;
                 squares += after * after;
             }
             i += UNITS as usize;
         }
-        let surprises = sum(surprises, UNITS);
-        let changes = sum(changes, UNITS);
-        let squares = sum(squares, UNITS);
+        let surprises = sum::<f32>(surprises, UNITS);
+        let changes = sum::<f32>(changes, UNITS);
+        let squares = sum::<f32>(squares, UNITS);
         if UNIT_POS == 0 {
             let place = piece as usize * AdamWStep::WIDTH;
             if comptime!(part != Part::Weights) {
@@ -146,7 +142,7 @@ pub(crate) fn sums_of_pieces_kernel(
     table: &Array<i32>,
     output: &mut Array<f32>,
 ) {
-    let range = own_range(output, AdamWStep::WIDTH);
+    let range = row(output, AdamWStep::WIDTH) as u32;
     let end = first_piece(table, range + 1u32);
     let mut surprises = 0.0f32;
     let mut changes = 0.0f32;
@@ -159,9 +155,9 @@ pub(crate) fn sums_of_pieces_kernel(
         squares += partial[place + 2];
         piece += UNITS;
     }
-    let surprises = sum(surprises, UNITS);
-    let changes = sum(changes, UNITS);
-    let squares = sum(squares, UNITS);
+    let surprises = sum::<f32>(surprises, UNITS);
+    let changes = sum::<f32>(changes, UNITS);
+    let squares = sum::<f32>(squares, UNITS);
     if UNIT_POS == 0 {
         let place = range as usize * AdamWStep::WIDTH;
         output[place] = surprises;
@@ -180,36 +176,19 @@ struct Launch<'a, R: CubeRuntime> {
 }
 
 impl<R: CubeRuntime> Launch<'_, R> {
-    fn part(
-        &self,
-        gradient: &CubeTensor<R>,
-        from: &AdamWState<CubeTensor<R>>,
-        to: &AdamWState<CubeTensor<R>>,
-        part: Part,
-    ) {
+    fn part(&self, gradient: &CubeTensor<R>, state: &AdamWState<CubeTensor<R>>, part: Part) {
         let (count, dim, _) = pieces(self.ranges);
-        // Where the moments are done, they are the new ones.
-        let moments = if part == Part::Weights { to } else { from };
-        // An argument that nothing is written to through another, as a kernel's arguments may not overlap.
-        let unused = beside(gradient, Shape::new([1]));
-        let [new_first, new_second] = match part {
-            Part::Weights => [&unused, &unused],
-            Part::Whole | Part::Moments => [&to.first, &to.second],
-        };
         adamw_kernel::launch::<R>(
             &gradient.client,
             count,
             dim,
             flat(gradient),
-            flat(&from.weights),
-            flat(&moments.first),
-            flat(&moments.second),
+            flat(&state.weights),
+            flat(&state.first),
+            flat(&state.second),
             flat(&self.table),
             flat(&self.constants),
             flat(&self.sums),
-            flat(&to.weights),
-            flat(new_first),
-            flat(new_second),
             flat(&self.partial),
             self.ranges.count() as u32,
             part,
@@ -226,10 +205,15 @@ impl<R: CubeRuntime> Launch<'_, R> {
     }
 }
 
+/// The tensor, or a copy where somebody else has it too.
+fn own<R: CubeRuntime>(x: CubeTensor<R>) -> CubeTensor<R> {
+    if x.can_mut() { x } else { x.copy() }
+}
+
 /// See [`crate::Kernels::adamw`].
 pub(super) fn adamw<R: CubeRuntime>(
     state: AdamWState<CubeTensor<R>>,
-    gradient: CubeTensor<R>,
+    gradient: &CubeTensor<R>,
     ranges: &Ranges,
     step: &AdamWStep,
 ) -> (AdamWState<CubeTensor<R>>, CubeTensor<R>) {
@@ -237,27 +221,26 @@ pub(super) fn adamw<R: CubeRuntime>(
     let (_, _, pieces) = pieces(ranges);
     let launch = Launch {
         ranges,
-        table: table(&gradient, ranges, |_| false),
+        table: table(gradient, ranges, &[]),
         constants: send(
             &gradient.device,
             bytemuck::cast_slice(&constants),
             constants.len(),
             DType::F32,
         ),
-        partial: beside(&gradient, Shape::new([pieces * AdamWStep::WIDTH])),
-        sums: beside(&gradient, Shape::new([ranges.count() * AdamWStep::WIDTH])),
+        partial: beside(gradient, Shape::new([pieces * AdamWStep::WIDTH])),
+        sums: beside(gradient, Shape::new([ranges.count() * AdamWStep::WIDTH])),
     };
-    let new = || beside(&gradient, gradient.shape());
-    let to = AdamWState {
-        weights: new(),
-        first: new(),
-        second: new(),
+    let state = AdamWState {
+        weights: own(state.weights),
+        first: own(state.first),
+        second: own(state.second),
     };
     if step.update_clipping {
-        launch.part(&gradient, &state, &to, Part::Moments);
-        launch.part(&gradient, &state, &to, Part::Weights);
+        launch.part(gradient, &state, Part::Moments);
+        launch.part(gradient, &state, Part::Weights);
     } else {
-        launch.part(&gradient, &state, &to, Part::Whole);
+        launch.part(gradient, &state, Part::Whole);
     }
-    (to, launch.sums)
+    (state, launch.sums)
 }

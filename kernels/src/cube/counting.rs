@@ -2,64 +2,112 @@
 //! which is read once a pass. Integer atomics add in any order to the same sum.
 
 use super::elementwise::{Rounded, rounded};
-use super::ranges::{INFINITY, PIECE, UNITS, larger, largest, magnitude_bits, total, within};
-use super::row::{beside, cubes, flat};
+use super::ranges::{INFINITY, PIECE, UNITS, larger, magnitude_bits};
+use super::row::{beside, cubes, flat, largest, sum};
 use crate::range::Place;
 use crate::ranges::COUNT_WIDTH;
-use crate::{Pass, Rounding};
+use crate::{HalfFormat, Pass, Rounding};
 use burn::tensor::{DType, Shape, TensorMetadata};
 use burn_cubecl::CubeRuntime;
-use burn_cubecl::ops::numeric::zeros;
+use burn_cubecl::ops::numeric::{empty_device_contiguous_dtype, zeros};
 use burn_cubecl::tensor::CubeTensor;
 use cubecl::prelude::*;
 
 /// Counters of a point in one pass: overflow, underflow, and the bits of the largest magnitude that overflowed.
-const COUNTERS: usize = 3;
+pub(super) const COUNTERS: usize = 3;
 
-/// Every element rounded; `first` is the place of the counters.
-#[cube(launch)]
-pub(crate) fn store_kernel(
-    x: &Array<f32>,
-    y: &mut Array<f32>,
-    counters: &mut Array<Atomic<u32>>,
-    first: u32,
-    most: f32,
-    #[comptime] format: Rounded,
-    #[comptime] saturates: bool,
-) {
-    let start = CUBE_POS * PIECE;
-    let mut end = start + PIECE;
-    if end > y.len() {
-        end = y.len();
+/// How values are stored at a point, known when a kernel is compiled.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) struct Point {
+    pub(crate) format: Rounded,
+    /// Whether what is beyond the range becomes the largest finite value.
+    pub(crate) saturates: bool,
+}
+
+impl Point {
+    /// Where values of a pass are stored; exact without a rounding.
+    pub(super) fn new(rounding: Option<&Rounding>, pass: Pass) -> Self {
+        Self {
+            format: rounding.map(|rounding| rounding.format).into(),
+            saturates: rounding.is_some_and(|rounding| rounding.saturates_in(pass)),
+        }
     }
-    let mut over = 0u32;
-    let mut under = 0u32;
-    let mut beyond = 0u32;
-    let mut i = start + UNIT_POS as usize;
-    while i < end {
-        let stored = rounded(x[i], format);
-        let before = magnitude_bits(x[i]);
-        let after = magnitude_bits(stored);
+
+    /// The same in the forward pass, which does not saturate.
+    pub(super) fn forward(self) -> Self {
+        Self {
+            saturates: false,
+            ..self
+        }
+    }
+}
+
+/// What a unit has counted: zeros.
+#[cube]
+pub(super) fn nothing_lost() -> Array<u32> {
+    let mut lost = Array::<u32>::new(COUNTERS);
+    #[unroll]
+    for i in 0..COUNTERS {
+        lost[i] = 0u32;
+    }
+    lost
+}
+
+/// A value as it is stored; where it `counts`, what that loses is noted.
+#[cube]
+pub(super) fn stored(
+    x: f32,
+    lost: &mut Array<u32>,
+    #[comptime] counts: bool,
+    #[comptime] point: Point,
+) -> f32 {
+    let mut value = rounded(x, point.format);
+    if comptime!(counts) {
+        let before = magnitude_bits(x);
+        let after = magnitude_bits(value);
         if before < INFINITY && after == INFINITY {
-            over += 1u32;
-            beyond = larger(beyond, before);
+            lost[0] += 1u32;
+            lost[2] = larger(lost[2], before);
         }
         if before > 0u32 && after == 0u32 {
-            under += 1u32;
+            lost[1] += 1u32;
         }
-        let mut value = stored;
-        if comptime!(saturates) {
-            value = within(stored, most);
-        }
-        y[i] = value;
-        i += UNITS as usize;
     }
-    let over = total(over);
-    let under = total(under);
-    let beyond = largest(beyond);
-    // Most passes lose nothing, and an atomic addition is not free.
+    if comptime!(point.saturates) {
+        let most = f32::new(comptime!(limit(point.format)));
+        // NaN is neither.
+        if value > most {
+            value = most;
+        }
+        if value < -most {
+            value = -most;
+        }
+    }
+    value
+}
+
+/// The largest finite value.
+fn limit(format: Rounded) -> f32 {
+    match format {
+        Rounded::No => f32::MAX,
+        Rounded::Fp16 => HalfFormat::Fp16.largest(),
+        Rounded::Bf16 => HalfFormat::Bf16.largest(),
+    }
+}
+
+/// Adds what the units of a cube have counted to the counters at a place. Most passes lose nothing, and an atomic addition
+/// is not free.
+#[cube]
+pub(super) fn settle(
+    counters: &mut Array<Atomic<u32>>,
+    place: usize,
+    lost: &Array<u32>,
+    #[comptime] units: u32,
+) {
+    let over = sum::<u32>(lost[0], units);
+    let under = sum::<u32>(lost[1], units);
+    let beyond = largest::<u32>(lost[2], units);
     if UNIT_POS == 0 {
-        let place = first as usize;
         if over > 0u32 {
             counters[place].fetch_add(over);
             counters[place + 2].fetch_max(beyond);
@@ -68,6 +116,36 @@ pub(crate) fn store_kernel(
             counters[place + 1].fetch_add(under);
         }
     }
+}
+
+/// First element of the cube's piece of so many elements, and the element behind it.
+#[cube]
+pub(super) fn piece(elements: usize) -> (usize, usize) {
+    let start = CUBE_POS * PIECE;
+    let mut end = start + PIECE;
+    if end > elements {
+        end = elements;
+    }
+    (start, end)
+}
+
+/// Every element stored; `place` is that of the counters.
+#[cube(launch)]
+pub(crate) fn store_kernel(
+    x: &Array<f32>,
+    y: &mut Array<f32>,
+    counters: &mut Array<Atomic<u32>>,
+    place: usize,
+    #[comptime] point: Point,
+) {
+    let (start, end) = piece(y.len());
+    let mut lost = nothing_lost();
+    let mut i = start + UNIT_POS as usize;
+    while i < end {
+        y[i] = stored(x[i], &mut lost, true, point);
+        i += UNITS as usize;
+    }
+    settle(counters, place, &lost, UNITS);
 }
 
 /// All counters as [`crate::RangeCount::all`] reads them, and zeros in their place.
@@ -87,36 +165,65 @@ pub(crate) fn take_kernel(counters: &mut Array<Atomic<u32>>, output: &mut Array<
     }
 }
 
-/// The counters of a tally that counts on this device; absent where it counts on another already.
-fn counters<'a, R: CubeRuntime>(place: &'a Place, x: &CubeTensor<R>) -> Option<&'a CubeTensor<R>> {
-    let shape = Shape::new([place.tally.places() * COUNTERS]);
-    place
-        .tally
-        .on(|| zeros(x.device.clone(), shape, DType::U32))
+/// The counters of a point beside `x`, and its place among them; absent where it is not counted there.
+pub(super) fn place<R: CubeRuntime>(
+    rounding: Option<&Rounding>,
+    pass: Pass,
+    x: &CubeTensor<R>,
+) -> Option<(CubeTensor<R>, usize)> {
+    let place = rounding?.site.as_ref()?.place()?;
+    Some((counters(place, x)?.clone(), place.of(pass) * COUNTERS))
 }
 
-/// Rounds every element, and counts; none where the rounding has no place among the counters.
+/// The same for a kernel that takes counters whether it counts or not, and whether it does.
+pub(super) fn counted<R: CubeRuntime>(
+    rounding: Option<&Rounding>,
+    pass: Pass,
+    x: &CubeTensor<R>,
+) -> (CubeTensor<R>, usize, bool) {
+    match place(rounding, pass, x) {
+        Some((counters, place)) => (counters, place, true),
+        None => (no_counters(x), 0, false),
+    }
+}
+
+/// What stands in the place of counters where nothing is counted.
+pub(super) fn no_counters<R: CubeRuntime>(x: &CubeTensor<R>) -> CubeTensor<R> {
+    let (client, device) = (x.client.clone(), x.device.clone());
+    empty_device_contiguous_dtype(client, device, Shape::new([1]), DType::U32)
+}
+
+/// The counters of a tally that counts on this device; absent where it counts on another already.
+fn counters<'a, R: CubeRuntime>(place: &'a Place, x: &CubeTensor<R>) -> Option<&'a CubeTensor<R>> {
+    place.tally.on(|| new_counters(x, place.tally.places()))
+}
+
+/// Counters at zero.
+pub(super) fn new_counters<R: CubeRuntime>(x: &CubeTensor<R>, places: usize) -> CubeTensor<R> {
+    zeros(
+        x.device.clone(),
+        Shape::new([places * COUNTERS]),
+        DType::U32,
+    )
+}
+
+/// One cube for each piece of so many elements.
+pub(super) fn piece_cubes(elements: usize) -> (CubeCount, CubeDim) {
+    cubes(elements.div_ceil(PIECE), UNITS)
+}
+
+/// Stores every element, and counts; none where the rounding has no place among the counters.
 pub(super) fn store<R: CubeRuntime>(
     x: &CubeTensor<R>,
     rounding: &Rounding,
     pass: Pass,
 ) -> Option<CubeTensor<R>> {
-    let place = rounding.site.as_ref()?.place()?;
-    let counters = counters(place, x)?;
+    let (counters, place) = place(Some(rounding), pass, x)?;
     let y = beside(x, x.shape());
-    let (count, dim) = cubes(x.shape().num_elements().div_ceil(PIECE), UNITS);
-    store_kernel::launch::<R>(
-        &x.client,
-        count,
-        dim,
-        flat(x),
-        flat(&y),
-        flat(counters),
-        (place.of(pass) * COUNTERS) as u32,
-        rounding.format.largest(),
-        Some(rounding.format).into(),
-        rounding.saturates_in(pass),
-    );
+    let (count, dim) = piece_cubes(x.shape().num_elements());
+    let (from, to, counters) = (flat(x), flat(&y), flat(&counters));
+    let point = Point::new(Some(rounding), pass);
+    store_kernel::launch::<R>(&x.client, count, dim, from, to, counters, place, point);
     Some(y)
 }
 

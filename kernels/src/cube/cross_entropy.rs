@@ -27,14 +27,14 @@ pub(crate) fn entropy_kernel<T: Int>(
         }
         i += units as usize;
     }
-    let most = largest(own, units);
+    let most = largest::<f32>(own, units);
     let mut own = 0.0f32;
     let mut i = UNIT_POS as usize;
     while i < width {
         own += f32::exp(logits[start + i] - most);
         i += units as usize;
     }
-    let z = f32::ln(sum(own, units)) + most;
+    let z = f32::ln(sum::<f32>(own, units)) + most;
     if UNIT_POS == 0 {
         let token = u32::cast_from(tokens[row]) as usize;
         output[2 * row] = z - logits[start + token];

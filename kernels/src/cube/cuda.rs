@@ -2,6 +2,7 @@
 
 use super::On;
 use super::abilities::{abilities, no_such};
+use crate::failure;
 use crate::gpu::{Abilities, Gpu, Gpus};
 use burn_cuda::CudaDevice;
 use cubecl::Runtime;
@@ -47,6 +48,7 @@ impl Gpus for Cuda {
         if index >= all.len() {
             return Err(no_such("cuda", &all));
         }
+        failure::watch();
         Ok(CudaDevice::new(index))
     }
 

@@ -1,7 +1,9 @@
-//! Rounding, the slope of GELU, and `GeGLU`: one unit for each element.
+//! Rounding, the slope of GELU, and `GeGLU`, element by element.
 
+use super::counting::{Point, counted, nothing_lost, piece, piece_cubes, settle, stored};
+use super::ranges::UNITS;
 use super::row::{beside, flat};
-use crate::HalfFormat;
+use crate::{HalfFormat, Pass, Rounding};
 use burn::tensor::{Shape, TensorMetadata};
 use burn_cubecl::CubeRuntime;
 use burn_cubecl::tensor::CubeTensor;
@@ -116,38 +118,57 @@ pub(crate) fn gelu_backward_kernel(x: &Array<f32>, dy: &Array<f32>, dx: &mut Arr
     }
 }
 
-/// `f` is the width of a half.
+/// `f` is the width of a half; `place` is that of the counters for what is stored between GELU and the product.
 #[cube(launch)]
 pub(crate) fn geglu_kernel(
     up: &Array<f32>,
     y: &mut Array<f32>,
-    f: u32,
-    #[comptime] format: Rounded,
+    counters: &mut Array<Atomic<u32>>,
+    f: usize,
+    place: usize,
+    #[comptime] counts: bool,
+    #[comptime] point: Point,
 ) {
-    if ABSOLUTE_POS < y.len() {
-        let f = f as usize;
-        let value = ABSOLUTE_POS / f * (2 * f) + ABSOLUTE_POS % f;
+    let (start, end) = piece(y.len());
+    let mut lost = nothing_lost();
+    let mut i = start + UNIT_POS as usize;
+    while i < end {
+        let value = i / f * (2 * f) + i % f;
         let gate = up[value + f];
-        y[ABSOLUTE_POS] = up[value] * rounded(gate * distribution(gate), format);
+        y[i] = up[value] * stored(gate * distribution(gate), &mut lost, counts, point);
+        i += UNITS as usize;
+    }
+    if comptime!(counts) {
+        settle(counters, place, &lost, UNITS);
     }
 }
 
+/// What comes back to GELU is stored, and counted; its output is computed again.
 #[cube(launch)]
 pub(crate) fn geglu_backward_kernel(
     up: &Array<f32>,
     dy: &Array<f32>,
     dup: &mut Array<f32>,
-    f: u32,
-    #[comptime] format: Rounded,
+    counters: &mut Array<Atomic<u32>>,
+    f: usize,
+    place: usize,
+    #[comptime] counts: bool,
+    #[comptime] point: Point,
 ) {
-    if ABSOLUTE_POS < dy.len() {
-        let f = f as usize;
-        let place = ABSOLUTE_POS / f * (2 * f) + ABSOLUTE_POS % f;
-        let value = up[place];
-        let gate = up[place + f];
-        let back = dy[ABSOLUTE_POS];
-        dup[place] = back * rounded(gate * distribution(gate), format);
-        dup[place + f] = rounded(value * back, format) * slope(gate);
+    let (start, end) = piece(dy.len());
+    let mut lost = nothing_lost();
+    let mut i = start + UNIT_POS as usize;
+    while i < end {
+        let at = i / f * (2 * f) + i % f;
+        let value = up[at];
+        let gate = up[at + f];
+        let output = rounded(gate * distribution(gate), point.format);
+        dup[at] = dy[i] * output;
+        dup[at + f] = stored(value * dy[i], &mut lost, counts, point) * slope(gate);
+        i += UNITS as usize;
+    }
+    if comptime!(counts) {
+        settle(counters, place, &lost, UNITS);
     }
 }
 
@@ -175,44 +196,51 @@ pub(super) fn gelu_backward<R: CubeRuntime>(x: CubeTensor<R>, dy: CubeTensor<R>)
 
 /// See [`crate::geglu()`].
 pub(super) fn geglu<R: CubeRuntime>(
-    up: CubeTensor<R>,
-    format: Option<HalfFormat>,
+    up: &CubeTensor<R>,
+    rounding: Option<&Rounding>,
 ) -> CubeTensor<R> {
     let [rows, width] = up.shape().dims();
     let f = width / 2;
-    let y = beside(&up, Shape::new([rows, f]));
-    let (count, dim) = grid(&up, rows * f);
-    let (input, output) = (flat(&up), flat(&y));
+    let y = beside(up, Shape::new([rows, f]));
+    let (count, dim) = piece_cubes(rows * f);
+    let (counters, place, counts) = counted(rounding, Pass::Forward, up);
     geglu_kernel::launch::<R>(
         &up.client,
         count,
         dim,
-        input,
-        output,
-        f as u32,
-        format.into(),
+        flat(up),
+        flat(&y),
+        flat(&counters),
+        f,
+        place,
+        counts,
+        Point::new(rounding, Pass::Forward),
     );
     y
 }
 
 /// See [`crate::geglu()`].
 pub(super) fn geglu_backward<R: CubeRuntime>(
-    up: CubeTensor<R>,
-    dy: CubeTensor<R>,
-    format: Option<HalfFormat>,
+    up: &CubeTensor<R>,
+    dy: &CubeTensor<R>,
+    rounding: Option<&Rounding>,
 ) -> CubeTensor<R> {
     let [rows, f] = dy.shape().dims();
-    let dup = beside(&up, up.shape());
-    let (count, dim) = grid(&up, rows * f);
+    let dup = beside(up, up.shape());
+    let (count, dim) = piece_cubes(rows * f);
+    let (counters, place, counts) = counted(rounding, Pass::Backward, up);
     geglu_backward_kernel::launch::<R>(
         &up.client,
         count,
         dim,
-        flat(&up),
-        flat(&dy),
+        flat(up),
+        flat(dy),
         flat(&dup),
-        f as u32,
-        format.into(),
+        flat(&counters),
+        f,
+        place,
+        counts,
+        Point::new(rounding, Pass::Backward),
     );
     dup
 }

@@ -21,7 +21,7 @@ fn mean(x: &Array<f32>, start: usize, width: usize, #[comptime] units: u32) -> f
         own += x[start + i];
         i += units as usize;
     }
-    sum(own, units) / f32::cast_from(width as u32)
+    sum::<f32>(own, units) / f32::cast_from(width as u32)
 }
 
 /// `1 / sqrt(var + ε)` of a row.
@@ -41,7 +41,7 @@ fn inverse_deviation(
         own += centred * centred;
         i += units as usize;
     }
-    let variance = sum(own, units) / f32::cast_from(width as u32);
+    let variance = sum::<f32>(own, units) / f32::cast_from(width as u32);
     1.0f32 / f32::sqrt(variance + eps)
 }
 
@@ -94,8 +94,8 @@ pub(crate) fn norm_backward_kernel(
         own_along += g * (x[start + i] - mean) * r;
         i += units as usize;
     }
-    let g_mean = sum(own, units) / f32::cast_from(width as u32);
-    let along = sum(own_along, units) / f32::cast_from(width as u32);
+    let g_mean = sum::<f32>(own, units) / f32::cast_from(width as u32);
+    let along = sum::<f32>(own_along, units) / f32::cast_from(width as u32);
     let mut i = UNIT_POS as usize;
     while i < width {
         let normal = (x[start + i] - mean) * r;

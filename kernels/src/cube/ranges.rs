@@ -1,10 +1,9 @@
 //! Summaries and rounding of flat arrays of many parameters ([`crate::Ranges`]). A cube has a piece of one range,
-//! whichever that is, so that one launch serves all; what is summed over a range is summed over its pieces' sums by a
-//! second launch, in a fixed tree.
+//! whichever that is, so that one launch serves all; FP32 numbers of a range are summed over its pieces' sums by a second
+//! launch, in a fixed tree.
 
-use super::elementwise::{Rounded, rounded};
-use super::row::{beside, cubes, flat, sum};
-use crate::ranges::COUNT_WIDTH;
+use super::counting::{COUNTERS, Point, new_counters, nothing_lost, settle, stored, take};
+use super::row::{beside, cubes, flat, largest, row, sum};
 use crate::{RangeRounding, Ranges, Summary, bus};
 use burn::tensor::{DType, Shape, TensorMetadata};
 use burn_cubecl::CubeRuntime;
@@ -21,23 +20,28 @@ const COLUMNS: usize = 3;
 /// Bits of infinity, above which a magnitude's bits are those of NaN.
 pub(super) const INFINITY: u32 = 0x7f80_0000;
 
-/// The ranges as kernels read them, with a last entry behind them all.
+/// The ranges as kernels read them, with a last entry behind them all; `chosen` is empty or has an entry for each. It is
+/// sent once.
 pub(super) fn table<R: CubeRuntime>(
     x: &CubeTensor<R>,
     ranges: &Ranges,
-    chosen: impl Fn(usize) -> bool,
+    chosen: &[bool],
 ) -> CubeTensor<R> {
-    let mut table = Vec::with_capacity(COLUMNS * (ranges.count() + 1));
-    let (mut end, mut pieces) = (0, 0);
-    for (index, range) in ranges.iter().enumerate() {
-        table.extend([range.start, pieces, usize::from(chosen(index))]);
-        pieces += range.len().div_ceil(PIECE);
-        end = range.end;
-    }
-    table.extend([end, pieces, 0]);
-    let table: Vec<i32> = table.into_iter().map(|number| number as i32).collect();
-    let len = table.len();
-    send(&x.device, bytemuck::cast_slice(&table), len, DType::I32)
+    let is_here = |kept: &CubeTensor<R>| kept.device == x.device;
+    ranges.kept(chosen, is_here, || {
+        let mut table = Vec::with_capacity(COLUMNS * (ranges.count() + 1));
+        let (mut end, mut pieces) = (0, 0);
+        for (index, range) in ranges.iter().enumerate() {
+            let is_chosen = chosen.get(index) == Some(&true);
+            table.extend([range.start, pieces, usize::from(is_chosen)]);
+            pieces += range.len().div_ceil(PIECE);
+            end = range.end;
+        }
+        table.extend([end, pieces, 0]);
+        let table: Vec<i32> = table.into_iter().map(|number| number as i32).collect();
+        let len = table.len();
+        send(&x.device, bytemuck::cast_slice(&table), len, DType::I32)
+    })
 }
 
 /// A flat tensor on a device.
@@ -47,7 +51,7 @@ pub(super) fn send<R: CubeRuntime>(
     len: usize,
     dtype: DType,
 ) -> CubeTensor<R> {
-    bus::count(bytes.len(), 0);
+    bus::sent(bytes.len());
     let client = R::client(device);
     let handle = client.create_from_slice(bytes);
     CubeTensor::new_contiguous(client, device.clone(), Shape::new([len]), handle, dtype)
@@ -63,16 +67,6 @@ pub(super) fn pieces(ranges: &Ranges) -> (CubeCount, CubeDim, usize) {
 /// A cube for every range.
 pub(super) fn each(ranges: &Ranges) -> (CubeCount, CubeDim) {
     cubes(ranges.count(), UNITS)
-}
-
-/// The cube's range, of which the output has `width` numbers.
-#[cube]
-pub(super) fn own_range(output: &Array<f32>, #[comptime] width: usize) -> u32 {
-    let range = CUBE_POS;
-    if range * width >= output.len() {
-        terminate!();
-    }
-    range as u32
 }
 
 /// First piece of a range; of the last entry, behind all ranges, the number of all pieces.
@@ -126,19 +120,6 @@ pub(super) fn magnitude_bits(x: f32) -> u32 {
     u32::reinterpret(x) & 0x7fff_ffffu32
 }
 
-/// The value, or the largest of the format with its sign in the place of infinity; NaN stays.
-#[cube]
-pub(super) fn within(x: f32, most: f32) -> f32 {
-    let mut value = x;
-    if magnitude_bits(x) == INFINITY {
-        value = most;
-        if x < 0.0f32 {
-            value = -most;
-        }
-    }
-    value
-}
-
 /// Bits in the order of values, NaN last.
 #[cube]
 fn ordered_bits(x: f32) -> u32 {
@@ -172,48 +153,6 @@ pub(super) fn larger(a: u32, b: u32) -> u32 {
     most
 }
 
-/// Largest number over the units of a cube, known to all of them.
-#[cube]
-pub(super) fn largest(value: u32) -> u32 {
-    let mut shared = SharedMemory::<u32>::new(UNITS as usize);
-    shared[UNIT_POS as usize] = value;
-    sync_cube();
-    let mut half = CUBE_DIM / 2;
-    while half > 0 {
-        if UNIT_POS < half {
-            let other = shared[(UNIT_POS + half) as usize];
-            if other > shared[UNIT_POS as usize] {
-                shared[UNIT_POS as usize] = other;
-            }
-        }
-        sync_cube();
-        half /= 2;
-    }
-    let most = shared[0];
-    sync_cube();
-    most
-}
-
-/// Sum over the units of a cube, known to all of them.
-#[cube]
-pub(super) fn total(value: u32) -> u32 {
-    let mut shared = SharedMemory::<u32>::new(UNITS as usize);
-    shared[UNIT_POS as usize] = value;
-    sync_cube();
-    let mut half = CUBE_DIM / 2;
-    while half > 0 {
-        if UNIT_POS < half {
-            let other = shared[(UNIT_POS + half) as usize];
-            shared[UNIT_POS as usize] += other;
-        }
-        sync_cube();
-        half /= 2;
-    }
-    let all = shared[0];
-    sync_cube();
-    all
-}
-
 /// [`Summary`] of every piece.
 #[cube(launch)]
 pub(crate) fn summary_kernel(
@@ -235,8 +174,8 @@ pub(crate) fn summary_kernel(
             bits = larger(bits, magnitude_bits(x[i]));
             i += UNITS as usize;
         }
-        let order = largest(order);
-        let magnitude = f32::reinterpret(largest(bits));
+        let order = largest::<u32>(order, UNITS);
+        let magnitude = f32::reinterpret(largest::<u32>(bits, UNITS));
         let mut own = 0.0f32;
         let mut i = start + UNIT_POS as usize;
         while i < end {
@@ -244,7 +183,7 @@ pub(crate) fn summary_kernel(
             own += scaled * scaled;
             i += UNITS as usize;
         }
-        let scaled = sum(own, UNITS);
+        let scaled = sum::<f32>(own, UNITS);
         if UNIT_POS == 0 {
             let place = piece as usize * Summary::WIDTH;
             partial[place] = of_ordered_bits(order);
@@ -261,7 +200,7 @@ pub(crate) fn summary_of_pieces_kernel(
     table: &Array<i32>,
     output: &mut Array<f32>,
 ) {
-    let range = own_range(output, Summary::WIDTH);
+    let range = row(output, Summary::WIDTH) as u32;
     let first = first_piece(table, range);
     let end = first_piece(table, range + 1u32);
     let mut order = 0u32;
@@ -273,8 +212,8 @@ pub(crate) fn summary_of_pieces_kernel(
         bits = larger(bits, magnitude_bits(partial[place + 1]));
         piece += UNITS;
     }
-    let order = largest(order);
-    let magnitude = f32::reinterpret(largest(bits));
+    let order = largest::<u32>(order, UNITS);
+    let magnitude = f32::reinterpret(largest::<u32>(bits, UNITS));
     let mut own = 0.0f32;
     let mut piece = first + UNIT_POS;
     while piece < end {
@@ -286,7 +225,7 @@ pub(crate) fn summary_of_pieces_kernel(
         }
         piece += UNITS;
     }
-    let scaled = sum(own, UNITS);
+    let scaled = sum::<f32>(own, UNITS);
     if UNIT_POS == 0 {
         let place = range as usize * Summary::WIDTH;
         output[place] = of_ordered_bits(order);
@@ -295,18 +234,15 @@ pub(crate) fn summary_of_pieces_kernel(
     }
 }
 
-/// Every piece rounded where its range is chosen; both counts and the largest magnitude that overflowed go into
-/// `partial`, three numbers for each piece.
+/// Every piece stored where its range is chosen; the counters are one for each range.
 #[cube(launch)]
 pub(crate) fn round_ranges_kernel(
     x: &Array<f32>,
     table: &Array<i32>,
     y: &mut Array<f32>,
-    partial: &mut Array<f32>,
+    counters: &mut Array<Atomic<u32>>,
     ranges: u32,
-    most: f32,
-    #[comptime] format: Rounded,
-    #[comptime] saturates: bool,
+    #[comptime] point: Point,
 ) {
     let piece = CUBE_POS as u32;
     if piece < first_piece(table, ranges) {
@@ -314,80 +250,23 @@ pub(crate) fn round_ranges_kernel(
         let start = piece_start(table, range, piece);
         let end = piece_end(table, range, start);
         let chosen = table[range as usize * COLUMNS + 2];
-        let mut over = 0u32;
-        let mut under = 0u32;
-        let mut beyond = 0u32;
+        let mut lost = nothing_lost();
         let mut i = start + UNIT_POS as usize;
         while i < end {
             let mut value = x[i];
             if chosen == 1i32 {
-                let stored = rounded(value, format);
-                let before = magnitude_bits(value);
-                let after = magnitude_bits(stored);
-                if before < INFINITY && after == INFINITY {
-                    over += 1u32;
-                    beyond = larger(beyond, before);
-                }
-                if before > 0u32 && after == 0u32 {
-                    under += 1u32;
-                }
-                value = stored;
-                if comptime!(saturates) {
-                    value = within(stored, most);
-                }
+                value = stored(value, &mut lost, true, point);
             }
             y[i] = value;
             i += UNITS as usize;
         }
-        let over = total(over);
-        let under = total(under);
-        let beyond = largest(beyond);
-        if UNIT_POS == 0 {
-            let place = piece as usize * 3;
-            partial[place] = f32::cast_from(over);
-            partial[place + 1] = f32::cast_from(under);
-            partial[place + 2] = f32::reinterpret(beyond);
-        }
-    }
-}
-
-/// The counts of every range, from its pieces'.
-#[cube(launch)]
-pub(crate) fn counts_of_pieces_kernel(
-    partial: &Array<f32>,
-    table: &Array<i32>,
-    output: &mut Array<f32>,
-) {
-    let range = own_range(output, COUNT_WIDTH);
-    let end = first_piece(table, range + 1u32);
-    let mut over = 0u32;
-    let mut under = 0u32;
-    let mut beyond = 0u32;
-    let mut piece = first_piece(table, range) + UNIT_POS;
-    while piece < end {
-        let place = piece as usize * 3;
-        over += u32::cast_from(partial[place]);
-        under += u32::cast_from(partial[place + 1]);
-        beyond = larger(beyond, magnitude_bits(partial[place + 2]));
-        piece += UNITS;
-    }
-    let over = total(over);
-    let under = total(under);
-    let beyond = largest(beyond);
-    if UNIT_POS == 0 {
-        // Parts of 16 bits, which FP32 holds.
-        let place = range as usize * COUNT_WIDTH;
-        output[place] = f32::cast_from(over >> 16u32);
-        output[place + 1] = f32::cast_from(over & 0xffffu32);
-        output[place + 2] = f32::cast_from(under >> 16u32);
-        output[place + 3] = f32::cast_from(under & 0xffffu32);
-        output[place + 4] = f32::reinterpret(beyond);
+        settle(counters, range as usize * COUNTERS, &lost, UNITS);
     }
 }
 
 /// See [`crate::Kernels::summarise`].
 pub(super) fn summarise<R: CubeRuntime>(x: CubeTensor<R>, ranges: &Ranges) -> CubeTensor<R> {
-    let table = table(&x, ranges, |_| false);
+    let table = table(&x, ranges, &[]);
     let (count, dim, pieces) = pieces(ranges);
     let partial = beside(&x, Shape::new([pieces * Summary::WIDTH]));
     let output = beside(&x, Shape::new([ranges.count() * Summary::WIDTH]));
@@ -406,11 +285,14 @@ pub(super) fn round<R: CubeRuntime>(
     ranges: &Ranges,
     rounding: &RangeRounding,
 ) -> [CubeTensor<R>; 2] {
-    let table = table(&x, ranges, |index| rounding.chosen[index]);
-    let (count, dim, pieces) = pieces(ranges);
+    let table = table(&x, ranges, &rounding.chosen);
+    let (count, dim, _) = pieces(ranges);
     let y = beside(&x, x.shape());
-    let partial = beside(&x, Shape::new([pieces * 3]));
-    let counts = beside(&x, Shape::new([ranges.count() * COUNT_WIDTH]));
+    let counters = new_counters(&x, ranges.count());
+    let point = Point {
+        format: Some(rounding.format).into(),
+        saturates: rounding.saturates,
+    };
     round_ranges_kernel::launch::<R>(
         &x.client,
         count,
@@ -418,14 +300,9 @@ pub(super) fn round<R: CubeRuntime>(
         flat(&x),
         flat(&table),
         flat(&y),
-        flat(&partial),
+        flat(&counters),
         ranges.count() as u32,
-        rounding.format.largest(),
-        Some(rounding.format).into(),
-        rounding.saturates,
+        point,
     );
-    let (count, dim) = each(ranges);
-    let (from, to) = (flat(&partial), flat(&counts));
-    counts_of_pieces_kernel::launch::<R>(&x.client, count, dim, from, flat(&table), to);
-    [y, counts]
+    [y, take(&counters)]
 }

@@ -49,43 +49,36 @@ pub(super) fn flat<R: CubeRuntime>(x: &CubeTensor<R>) -> ArrayArg<R> {
 
 /// Sum over the units of a cube, in a fixed tree, known to all of them.
 #[cube]
-pub(super) fn sum(value: f32, #[comptime] units: u32) -> f32 {
-    let mut shared = SharedMemory::<f32>::new(units as usize);
-    shared[UNIT_POS as usize] = value;
-    sync_cube();
-    let mut half = CUBE_DIM / 2;
-    while half > 0 {
-        if UNIT_POS < half {
-            let other = shared[(UNIT_POS + half) as usize];
-            shared[UNIT_POS as usize] += other;
-        }
-        sync_cube();
-        half /= 2;
-    }
-    let total = shared[0];
-    // The next reduction may be given the same memory.
-    sync_cube();
-    total
+pub(super) fn sum<N: Numeric>(value: N, #[comptime] units: u32) -> N {
+    reduced::<N>(value, units, true)
 }
 
 /// Largest value over the units of a cube, known to all of them.
 #[cube]
-pub(super) fn largest(value: f32, #[comptime] units: u32) -> f32 {
-    let mut shared = SharedMemory::<f32>::new(units as usize);
+pub(super) fn largest<N: Numeric>(value: N, #[comptime] units: u32) -> N {
+    reduced::<N>(value, units, false)
+}
+
+#[cube]
+fn reduced<N: Numeric>(value: N, #[comptime] units: u32, #[comptime] adds: bool) -> N {
+    let mut shared = SharedMemory::<N>::new(units as usize);
     shared[UNIT_POS as usize] = value;
     sync_cube();
     let mut half = CUBE_DIM / 2;
     while half > 0 {
         if UNIT_POS < half {
             let other = shared[(UNIT_POS + half) as usize];
-            if other > shared[UNIT_POS as usize] {
+            if comptime!(adds) {
+                shared[UNIT_POS as usize] += other;
+            } else if other > shared[UNIT_POS as usize] {
                 shared[UNIT_POS as usize] = other;
             }
         }
         sync_cube();
         half /= 2;
     }
-    let most = shared[0];
+    let all = shared[0];
+    // The next reduction may be given the same memory.
     sync_cube();
-    most
+    all
 }

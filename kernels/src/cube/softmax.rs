@@ -45,7 +45,7 @@ pub(crate) fn softmax_kernel<M: Int>(
         }
         i += units as usize;
     }
-    let most = largest(own, units);
+    let most = largest::<f32>(own, units);
     let mut own = 0.0f32;
     let mut i = UNIT_POS as usize;
     while i < width {
@@ -54,7 +54,7 @@ pub(crate) fn softmax_kernel<M: Int>(
         own += e;
         i += units as usize;
     }
-    let total = sum(own, units);
+    let total = sum::<f32>(own, units);
     let mut i = UNIT_POS as usize;
     while i < width {
         p[start + i] = p[start + i] / total;
@@ -84,7 +84,7 @@ pub(crate) fn softmax_backward_kernel<M: Int>(
         own += p[start + i] * dp[start + i];
         i += units as usize;
     }
-    let along = sum(own, units);
+    let along = sum::<f32>(own, units);
     let mut i = UNIT_POS as usize;
     while i < width {
         let mut value = p[start + i] * (dp[start + i] - along);

@@ -1,6 +1,8 @@
 //! Kernels are compiled when they are first launched, so a build says nothing about them. Here each of
 //! them is lowered to CUDA C++ as a launch would, which needs no GPU.
 
+use super::attention::{self, Case, backward, forward};
+use super::counting::Point;
 use super::elementwise::{self, Rounded};
 use super::exact::{self, SizesExpand, StridesExpand};
 use super::{adamw, counting, cross_entropy, dropout, layer_norm, ranges, softmax};
@@ -40,6 +42,10 @@ impl Arguments {
         <f32 as LaunchArg>::expand(&(), &mut self.0)
     }
 
+    fn long_size(&mut self) -> <usize as CubeType>::ExpandType {
+        <usize as LaunchArg>::expand(&(), &mut self.0)
+    }
+
     fn size(&mut self) -> <u32 as CubeType>::ExpandType {
         <u32 as LaunchArg>::expand(&(), &mut self.0)
     }
@@ -77,14 +83,23 @@ fn elementwise_sources() -> Vec<(String, String)> {
             let (x, y) = (args.values(), args.output());
             elementwise::round_kernel::expand(&mut args.0.scope, x, y, format);
         }));
+        let point = Point {
+            format,
+            saturates: format == Rounded::Fp16,
+        };
+        let counts = format != Rounded::No;
         all.push(lower(&format!("geglu_{format:?}"), |args| {
-            let (up, y, f) = (args.values(), args.output(), args.size());
-            elementwise::geglu_kernel::expand(&mut args.0.scope, up, y, f, format);
+            let (up, y, counters) = (args.values(), args.output(), args.counters());
+            let (f, place, scope) = (args.long_size(), args.long_size(), &mut args.0.scope);
+            elementwise::geglu_kernel::expand(scope, up, y, counters, f, place, counts, point);
         }));
         all.push(lower(&format!("geglu_backward_{format:?}"), |args| {
             let (up, dy, dup) = (args.values(), args.values(), args.output());
-            let (f, scope) = (args.size(), &mut args.0.scope);
-            elementwise::geglu_backward_kernel::expand(scope, up, dy, dup, f, format);
+            let (counters, f, place) = (args.counters(), args.long_size(), args.long_size());
+            let scope = &mut args.0.scope;
+            elementwise::geglu_backward_kernel::expand(
+                scope, up, dy, dup, counters, f, place, counts, point,
+            );
         }));
     }
     all
@@ -157,6 +172,65 @@ fn row_sources() -> Vec<(String, String)> {
     ]
 }
 
+fn attention_sizes(args: &mut Arguments) -> attention::SizesExpand {
+    attention::SizesExpand {
+        heads: args.long_size(),
+        queries: args.long_size(),
+        keys: args.long_size(),
+        factor: args.float(),
+        fill: args.float(),
+        of_scores: args.long_size(),
+        of_probabilities: args.long_size(),
+    }
+}
+
+fn attention_sources() -> Vec<(String, String)> {
+    let mut all = Vec::new();
+    for (format, saturates) in [
+        (Rounded::No, false),
+        (Rounded::Fp16, true),
+        (Rounded::Bf16, false),
+    ] {
+        let point = Point { format, saturates };
+        let case = Case {
+            width: 40,
+            scores: point,
+            probabilities: point,
+            counts: format != Rounded::No,
+        };
+        all.push(lower(&format!("attention_{format:?}"), |args| {
+            let [q, k, v] = [(); 3].map(|()| args.values());
+            let (mask, y, statistics) = (args.input::<u8>(), args.output(), args.output());
+            let (counters, sizes) = (args.counters(), attention_sizes(args));
+            let scope = &mut args.0.scope;
+            forward::attention_kernel::expand::<u8>(
+                scope, q, k, v, mask, y, statistics, counters, sizes, case, BYTE,
+            );
+        }));
+        all.push(lower(&format!("query_gradient_{format:?}"), |args| {
+            let [q, k, v] = [(); 3].map(|()| args.values());
+            let (mask, statistics, dy) = (args.input::<u8>(), args.values(), args.values());
+            let (dq, sums) = (args.output(), args.output());
+            let (counters, sizes) = (args.counters(), attention_sizes(args));
+            let scope = &mut args.0.scope;
+            backward::query_gradient_kernel::expand::<u8>(
+                scope, q, k, v, mask, statistics, dy, dq, sums, counters, sizes, case, BYTE,
+            );
+        }));
+        all.push(lower(&format!("key_gradient_{format:?}"), |args| {
+            let [q, k, v] = [(); 3].map(|()| args.values());
+            let (mask, statistics) = (args.input::<u8>(), args.values());
+            let (sums, dy) = (args.values(), args.values());
+            let (dk, dv) = (args.output(), args.output());
+            let (sizes, scope) = (attention_sizes(args), &mut args.0.scope);
+            backward::key_gradient_kernel::expand::<u8>(
+                scope, q, k, v, mask, statistics, sums, dy, dk, dv, sizes, case, BYTE,
+            );
+        }));
+    }
+    all
+}
+
 fn range_sources() -> Vec<(String, String)> {
     let mut all = vec![
         lower("summary", |args| {
@@ -168,11 +242,6 @@ fn range_sources() -> Vec<(String, String)> {
             let (partial, table, output) = (args.values(), args.input::<i32>(), args.output());
             let scope = &mut args.0.scope;
             ranges::summary_of_pieces_kernel::expand(scope, partial, table, output);
-        }),
-        lower("counts_of_pieces", |args| {
-            let (partial, table, output) = (args.values(), args.input::<i32>(), args.output());
-            let scope = &mut args.0.scope;
-            ranges::counts_of_pieces_kernel::expand(scope, partial, table, output);
         }),
         lower("sums_of_pieces", |args| {
             let (partial, table, output) = (args.values(), args.input::<i32>(), args.output());
@@ -195,13 +264,12 @@ fn range_sources() -> Vec<(String, String)> {
         adamw::Part::Weights,
     ] {
         all.push(lower(&format!("adamw_{part:?}"), |args| {
-            let [gradient, weights, first, second] = [(); 4].map(|()| args.values());
-            let (table, constants, sums) = (args.input::<i32>(), args.values(), args.values());
+            let (gradient, table) = (args.values(), args.input::<i32>());
+            let (constants, sums) = (args.values(), args.values());
             let [w, m, v, partial] = [(); 4].map(|()| args.output());
             let (count, scope) = (args.size(), &mut args.0.scope);
             adamw::adamw_kernel::expand(
-                scope, gradient, weights, first, second, table, constants, sums, w, m, v, partial,
-                count, part,
+                scope, gradient, w, m, v, table, constants, sums, partial, count, part,
             );
         }));
     }
@@ -210,37 +278,17 @@ fn range_sources() -> Vec<(String, String)> {
         (Rounded::Fp16, true),
         (Rounded::Bf16, false),
     ] {
-        all.push(lower(
-            &format!("round_ranges_{format:?}_{saturates}"),
-            |args| {
-                let (x, table, y) = (args.values(), args.input::<i32>(), args.output());
-                let (partial, count, most) = (args.output(), args.size(), args.float());
-                ranges::round_ranges_kernel::expand(
-                    &mut args.0.scope,
-                    x,
-                    table,
-                    y,
-                    partial,
-                    count,
-                    most,
-                    format,
-                    saturates,
-                );
-            },
-        ));
-        all.push(lower(&format!("store_{format:?}_{saturates}"), |args| {
+        let point = Point { format, saturates };
+        all.push(lower(&format!("round_ranges_{point:?}"), |args| {
+            let (x, table, y) = (args.values(), args.input::<i32>(), args.output());
+            let (counters, count) = (args.counters(), args.size());
+            let scope = &mut args.0.scope;
+            ranges::round_ranges_kernel::expand(scope, x, table, y, counters, count, point);
+        }));
+        all.push(lower(&format!("store_{point:?}"), |args| {
             let (x, y, counters) = (args.values(), args.output(), args.counters());
-            let (first, most) = (args.size(), args.float());
-            counting::store_kernel::expand(
-                &mut args.0.scope,
-                x,
-                y,
-                counters,
-                first,
-                most,
-                format,
-                saturates,
-            );
+            let (place, scope) = (args.long_size(), &mut args.0.scope);
+            counting::store_kernel::expand(scope, x, y, counters, place, point);
         }));
     }
     all
@@ -272,9 +320,10 @@ fn kernels_lower_to_cuda() {
     all.extend(layer_norm_sources());
     all.extend(row_sources());
     all.extend(range_sources());
+    all.extend(attention_sources());
     all.extend([2, 4].map(product_source));
     for (name, source) in &all {
         assert!(source.contains("__global__"), "{name}: {source}");
     }
-    assert_eq!(all.len(), 35);
+    assert_eq!(all.len(), 43);
 }

@@ -2,6 +2,7 @@
 
 use super::On;
 use super::abilities::{abilities, no_such};
+use crate::failure;
 use crate::gpu::{Abilities, Gpu, Gpus};
 use burn_wgpu::{RuntimeOptions, WgpuDevice, WgpuRuntime, WgpuSetup, init_device};
 use cubecl::Runtime;
@@ -119,6 +120,7 @@ fn memory(adapter: &Adapter) -> u64 {
 }
 
 fn start(index: usize) -> Result<WgpuDevice, String> {
+    failure::watch();
     let (instance, all) = adapters()?;
     let Some(adapter) = all.get(index) else {
         let known: Vec<_> = all.iter().map(describe).collect();

@@ -32,6 +32,9 @@ pub(crate) struct Bench {
     /// Write everything that was measured, as JSON.
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub(crate) result: Option<PathBuf>,
+    /// Count the launches of a step of every row, and do nothing else: what the bench asks of a second process.
+    #[arg(long, hide = true)]
+    pub(crate) launches: bool,
     /// Change a configuration key everywhere, for example `batch.micro_batch=16`.
     #[arg(long = "set", value_name = "KEY=VALUE")]
     pub(crate) set: Vec<Override>,

@@ -8,12 +8,15 @@ use crate::console::{self, say};
 use crate::failure::{Failure, exit};
 use crate::progress::Steps;
 use experiments::Device;
-use experiments::bench::{Agreement, Effort, Peak, Timed, agreements, device_name, time_steps};
+use experiments::bench::{
+    Agreement, Costs, Effort, Peak, Timed, agreements, begin_counting_launches, device_name,
+    launches_of_a_step, time_steps,
+};
 use experiments_config::{Config, DataConfig, DeviceKey, Format, Override};
 use experiments_text::{Cache, tasks};
 use scaling::Scaling;
 use serde::Serialize;
-use std::process::ExitCode;
+use std::process::{Command, ExitCode, Stdio};
 
 /// The shipped proxies, from small to large.
 const PROXIES: [&str; 5] = ["t0", "t-deep", "t1", "r256", "t2"];
@@ -31,6 +34,8 @@ struct Measured {
     backend: &'static str,
     threads: usize,
     agreements: Vec<Agreement>,
+    /// What a device takes for a launch, a wait and a byte.
+    costs: Option<Costs>,
     rows: Vec<Row>,
     scaling: Vec<Scaling>,
     /// The best of all rounds.
@@ -47,6 +52,7 @@ impl Measured {
             backend: device.backend_name(),
             threads: std::thread::available_parallelism().map_or(1, usize::from),
             agreements: Vec::new(),
+            costs: None,
             rows: Vec::new(),
             scaling: Vec::new(),
             peak: Peak::default(),
@@ -87,6 +93,8 @@ struct Row {
     what: String,
     #[serde(flatten)]
     timed: Timed,
+    /// Of kernels in a step; absent on the CPU, or where they could not be counted.
+    launches: Option<u64>,
     tokens_per_second: f64,
     gflops: f64,
     utilisation: f64,
@@ -100,6 +108,7 @@ impl Row {
             utilisation: timed.utilisation(),
             what,
             timed,
+            launches: None,
         }
     }
 }
@@ -110,6 +119,9 @@ pub(crate) fn run(arguments: &Arguments, cache: &Cache) -> Result<ExitCode, Fail
     }
     for file in arguments.plot.iter().chain(&arguments.result) {
         logs::output::check(file)?;
+    }
+    if arguments.launches {
+        return count_launches(arguments, cache);
     }
     let device = Device::select(arguments.device)?;
     super::threads(arguments.threads);
@@ -133,6 +145,12 @@ pub(crate) fn run(arguments: &Arguments, cache: &Cache) -> Result<ExitCode, Fail
     if !measured.rows.is_empty() {
         console::print(&text::rows(&measured.rows))?;
     }
+    if device != Device::CPU && !measured.rows.is_empty() {
+        let costs = Costs::of(device)?;
+        ask_for_launches(&mut measured.rows);
+        console::print(&text::device(&measured.rows, &costs))?;
+        measured.costs = Some(costs);
+    }
     if arguments.scaling {
         measured.scaling = scaling::evaluate(&points, &measured.peak);
         console::print(&text::scaling(&measured.scaling))?;
@@ -140,6 +158,31 @@ pub(crate) fn run(arguments: &Arguments, cache: &Cache) -> Result<ExitCode, Fail
     console::print(&text::peak(&measured.peak))?;
     measured.write(arguments)?;
     Ok(measured.code())
+}
+
+/// Prints the launches of a step of every job, a line for each.
+fn count_launches(arguments: &Arguments, cache: &Cache) -> Result<ExitCode, Failure> {
+    begin_counting_launches();
+    for job in Bench::new(arguments, cache).jobs()? {
+        let launches = launches_of_a_step(&job.config, cache)?;
+        console::print(&format!("{launches}\n"))?;
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Has a process of its own count, since counting takes time; rows stay without where it fails.
+fn ask_for_launches(rows: &mut [Row]) {
+    say("counting launches");
+    let program = std::env::current_exe().unwrap_or_else(|_| "workbench".into());
+    let mut command = Command::new(program);
+    command.args(std::env::args_os().skip(1)).arg("--launches");
+    let Ok(done) = command.stderr(Stdio::inherit()).output() else {
+        return;
+    };
+    let text = String::from_utf8_lossy(&done.stdout).into_owned();
+    for (row, line) in rows.iter_mut().zip(text.lines()) {
+        row.launches = line.parse().ok();
+    }
 }
 
 /// Something to time.

@@ -41,7 +41,7 @@ pub(crate) fn run(arguments: &Quantize, cache: &Cache) -> Result<ExitCode, Failu
         None => Which::Newest,
     };
     let mut progress: Option<(Steps, u64)> = None;
-    let done = quantize_run(QuantizeRequest {
+    let done = quantize_run(&mut QuantizeRequest {
         directory: run,
         config: &config,
         cache,

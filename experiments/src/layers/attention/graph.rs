@@ -54,10 +54,9 @@ impl<B: Kernels> Attention<B> {
         let q_bnsd = self.positioned(part(QUERY), QUERY, layer, input, context);
         let k_bnsd = self.positioned(part(KEY), KEY, layer, input, context);
         let v_bnsd = self.heads(part(VALUE), input);
-        let p_bnss = Scores::new(layer, context).softmax(q_bnsd, k_bnsd, input, context);
-        let attention_dropout = context.config.model.attention_dropout;
-        let p_bnss = context.drop(p_bnss, attention_dropout, At::Probabilities, layer);
-        let y_bnsd = precision.store(precision.product(p_bnss, v_bnsd), At::Context, layer);
+        let qkv = [q_bnsd, k_bnsd, v_bnsd];
+        let y_bnsd = Scores::new(layer, context).context(qkv, input, context);
+        let y_bnsd = precision.store(y_bnsd, At::Context, layer);
         let y_sh = y_bnsd
             .swap_dims(1, 2)
             .reshape([input.batch * input.seq_len, h]);

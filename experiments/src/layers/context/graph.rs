@@ -51,12 +51,17 @@ impl<'a> Context<'a> {
         at: At,
         layer: usize,
     ) -> Tensor<B, D> {
-        if p == 0.0 || self.dropout.is_empty() {
+        if !self.drops(p) {
             return x;
         }
         let mask = Dropout::mask(&mut self.dropout, &x, p);
         self.see(Seen::Mask(at), layer, &mask);
         self.precision.store(x * mask, at, layer)
+    }
+
+    /// Whether [`Context::drop`] drops anything.
+    pub(crate) fn drops(&self, p: f64) -> bool {
+        p > 0.0 && !self.dropout.is_empty()
     }
 
     /// Whether anybody asks for it.

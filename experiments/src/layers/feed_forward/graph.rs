@@ -41,9 +41,9 @@ impl<B: Kernels> FeedForward<B> {
                 is_gated: true,
                 function: Function::Gelu,
                 ..
-            } if B::COMBINES && !precision.saturates() => {
-                // It stores a gradient inside, without saturating it.
-                precision.store(kernels::geglu(up, precision.half()), At::Glu, layer)
+            } if B::COMBINES && !precision.watches() => {
+                let inner = precision.rounding(At::Gelu, layer);
+                precision.store(kernels::geglu(up, inner), At::Glu, layer)
             }
             Activation {
                 is_gated: true,

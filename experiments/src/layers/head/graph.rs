@@ -9,9 +9,12 @@ use crate::layers::norm::{LayerNorm, relax};
 use crate::layers::tap::Seen;
 use crate::layers::weights::graph::Weights;
 use crate::numerics::precision::At;
-use burn::tensor::Tensor;
+use burn::tensor::{Int, Tensor, activation};
 use experiments_config::{EgsPath, ModelConfig};
-use kernels::Kernels;
+use kernels::{Kernels, Projection};
+
+/// Logits that a device keeps at most (16 MiB); of more, some rows at a time, twice.
+const MOST_LOGITS: usize = 1 << 22;
 
 /// Final norm and projection to the vocabulary.
 pub(crate) struct Head<B: Kernels> {
@@ -37,13 +40,56 @@ impl<B: Kernels> Head<B> {
         input: &Input<B>,
         context: &mut Context,
     ) -> Tensor<B, 2> {
+        let (y_th, weight) = self.operands(x_sh, input, context);
+        let half = context.precision.head_half();
+        let logits = product(y_th, weight, context, half);
+        context.precision.store(logits, At::Logits, 0)
+    }
+
+    /// Loss and log-denominator of the slots with a target, `[t]` each.
+    ///
+    /// # Shapes
+    /// - x: `[b·s, h]`, tokens: `[t]`
+    pub(crate) fn entropy(
+        &self,
+        x_sh: Tensor<B, 2>,
+        tokens_t: Tensor<B, 1, Int>,
+        input: &Input<B>,
+        context: &mut Context,
+    ) -> [Tensor<B, 1>; 2] {
+        let (t, v) = (tokens_t.dims()[0], self.weight.dims()[0]);
+        let rows = (MOST_LOGITS / v).max(1);
+        let are_needed = context.watches(Seen::Stored(At::Logits)) || context.precision.watches();
+        if B::COMBINES && t > rows && context.runs.len() == 1 && !are_needed {
+            let (y_th, weight) = self.operands(x_sh, input, context);
+            let logits = context.precision.rounding(At::Logits, 0).cloned();
+            let projection = Projection { logits, rows };
+            return kernels::projected_entropy(y_th, weight, tokens_t, &projection);
+        }
+        let logits_tv = self.forward(x_sh, input, context);
+        context.see(Seen::Stored(At::Logits), 0, &logits_tv);
+        if B::COMBINES {
+            return kernels::cross_entropy(logits_tv, tokens_t);
+        }
+        let tokens = tokens_t.reshape([t, 1]);
+        let log_p_tv = activation::log_softmax(logits_tv.clone(), 1);
+        let losses_t: Tensor<B, 1> = log_p_tv.gather(1, tokens.clone()).neg().reshape([t]);
+        let target_logits_t: Tensor<B, 1> = logits_tv.gather(1, tokens).reshape([t]);
+        [losses_t.clone(), target_logits_t + losses_t]
+    }
+
+    /// The two operands of the projection: `[t, h]` and `[runs·v, h]`.
+    fn operands(
+        &self,
+        x_sh: Tensor<B, 2>,
+        input: &Input<B>,
+        context: &mut Context,
+    ) -> (Tensor<B, 2>, Tensor<B, 2>) {
         let x_sh = relax(x_sh, At::FinalNorm, 0, context);
         let y_th = self.norm.forward(x_sh.select(0, input.slots.clone()));
         let y_th = context.precision.store(y_th, At::FinalNorm, 0);
         context.see(Seen::Stored(At::FinalNorm), 0, &y_th);
         let weight = shrink(self.weight.clone(), context, EgsPath::Logit, At::Head);
-        let half = context.precision.head_half();
-        let logits = product(y_th, weight, context, half);
-        context.precision.store(logits, At::Logits, 0)
+        (y_th, weight)
     }
 }

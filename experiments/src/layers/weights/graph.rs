@@ -42,7 +42,7 @@ impl<B: Kernels> Resident<B> {
             }
         };
         let roundings: Vec<_> = table.iter().map(stored).collect();
-        let (stored, _) = round(master.clone(), &parameters.ranges(), &roundings);
+        let (stored, _) = round(master.clone(), parameters.ranges(), &roundings);
         Self { master, stored }
     }
 

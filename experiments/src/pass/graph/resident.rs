@@ -2,10 +2,12 @@
 
 use crate::arithmetic::device::{round, tensor};
 use crate::array::Array;
-use crate::layers::gradients::{Gradients, Paths};
+use crate::later::{Later, Waiting};
+use crate::layers::gradients::Paths;
 use crate::layers::weights::graph::Leaf;
 use crate::numerics::precision::Precision;
 use crate::parameters::{Parameter, Parameters};
+use crate::pass::{Begun, Report};
 use burn::tensor::Tensor;
 use burn::tensor::backend::{AutodiffBackend, Backend};
 use kernels::{Kernels, RangeCount, Ranges, bus};
@@ -38,15 +40,30 @@ impl<B: Backend> Reads<B> {
     /// # Panics
     /// If no group has a tensor.
     pub(super) fn read(self) -> Vec<Vec<f32>> {
-        let all = bus::read(Tensor::cat(self.parts, 0));
-        let mut rest = &all[..];
-        let groups = self.groups.iter().map(|len| {
-            let (group, after) = rest.split_at(*len);
-            rest = after;
-            group.to_vec()
-        });
-        groups.collect()
+        split(&self.groups, &bus::read(Tensor::cat(self.parts, 0)))
     }
+
+    /// The same, read with what else waits.
+    ///
+    /// # Panics
+    /// If there are not so many groups.
+    pub(super) fn later<const N: usize>(self, waiting: &Waiting<B>) -> Later<[Vec<f32>; N]> {
+        let (all, groups) = (waiting.read(self.parts), self.groups);
+        Later::new(move || {
+            let read = split(&groups, &all.get());
+            read.try_into().expect("as many groups")
+        })
+    }
+}
+
+fn split(groups: &[usize], all: &[f32]) -> Vec<Vec<f32>> {
+    let mut rest = all;
+    let groups = groups.iter().map(|len| {
+        let (group, after) = rest.split_at(*len);
+        rest = after;
+        group.to_vec()
+    });
+    groups.collect()
 }
 
 /// Reads a result, and with it what the device counted at the rounding points.
@@ -69,7 +86,7 @@ pub(super) struct OnDevice<B: Backend> {
 }
 
 impl<B: Kernels> OnDevice<B> {
-    /// The gradients of all leaves, as [`Gradients::stored`] stores them.
+    /// The gradients of all leaves, as [`crate::layers::gradients::Gradients::stored`] stores them.
     pub(super) fn collect<A>(
         leaves: Vec<Leaf<A>>,
         grads: &mut A::Gradients,
@@ -97,7 +114,7 @@ impl<B: Kernels> OnDevice<B> {
         let all = all.map(|(part, parameter)| part.unwrap_or_else(|| zeros(parameter)));
         let flat = Tensor::cat(all.collect(), 0);
         let roundings = precision.gradients(table, false);
-        let (flat, lost) = round(flat, &parameters.ranges(), &roundings);
+        let (flat, lost) = round(flat, parameters.ranges(), &roundings);
         let own = Self {
             flat,
             paths: None,
@@ -125,24 +142,30 @@ impl<B: Kernels> OnDevice<B> {
         self
     }
 
-    /// With what [`OnDevice::lost`] was.
-    pub(super) fn finish(self, table: &[Parameter], lost: &[f32]) -> Gradients {
-        let counts = RangeCount::all(lost);
-        let mut lost = vec![RangeCount::default(); table.len()];
-        let tied = counts.iter().skip(table.len());
-        for (sum, count) in lost.iter_mut().zip(&counts) {
-            *sum += *count;
-        }
-        for count in tied {
-            lost[Parameters::EMBEDDING] += *count;
-        }
-        Gradients {
+    /// With what waits to be read.
+    pub(super) fn begun(self, report: Later<Report>) -> Begun {
+        let paths = self.paths.map(|paths| {
+            let [input, logit] = paths.map(Array::away);
+            Paths { input, logit }
+        });
+        Begun {
             flat: Array::away(self.flat),
-            paths: self.paths.map(|paths| {
-                let [input, logit] = paths.map(Array::away);
-                Paths { input, logit }
-            }),
-            lost,
+            paths,
+            report,
         }
     }
+}
+
+/// What the gradient of every parameter lost, from what [`OnDevice::lost`] was.
+pub(super) fn lost(parameters: usize, numbers: &[f32]) -> Vec<RangeCount> {
+    let counts = RangeCount::all(numbers);
+    let mut lost = vec![RangeCount::default(); parameters];
+    let tied = counts.iter().skip(parameters);
+    for (sum, count) in lost.iter_mut().zip(&counts) {
+        *sum += *count;
+    }
+    for count in tied {
+        lost[Parameters::EMBEDDING] += *count;
+    }
+    lost
 }

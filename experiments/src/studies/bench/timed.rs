@@ -8,6 +8,7 @@ use crate::trainer::{self, Lap, Text, check_memory};
 use experiments_config::{Config, Format};
 use experiments_plan::flops::Work;
 use experiments_text::Cache;
+use kernels::bus::Moved;
 use serde::Serialize;
 use std::time::Duration;
 
@@ -53,6 +54,12 @@ pub struct Timed {
     pub flops_per_step: f64,
     /// Steps that were timed.
     pub steps: usize,
+    /// Bytes that a step sends to the device and reads from it, and how often it waits for what it reads; of the last step.
+    pub bytes_sent: u64,
+    /// See above.
+    pub bytes_read: u64,
+    /// See above.
+    pub waits: u64,
     /// Median time of a step, its fastest and its slowest, seconds.
     pub step_seconds: [f64; 3],
     /// Matrix products between these steps.
@@ -122,6 +129,7 @@ pub fn time_steps(
         peak: Peak::default(),
         times: Vec::new(),
         targets: 0,
+        moved: Moved::default(),
         warm: false,
     };
     let warm_up = effort.warm_up.max(1);
@@ -138,6 +146,7 @@ struct Rounds<'a> {
     peak: Peak,
     times: Vec<Duration>,
     targets: usize,
+    moved: Moved,
     warm: bool,
 }
 
@@ -152,6 +161,7 @@ impl Rounds<'_> {
         let Some(last) = laps.last() else {
             return Ok(0);
         };
+        self.moved = last.moved;
         let spent: Duration = self.times.iter().sum();
         let by_time = spent.as_secs_f64() / self.effort.seconds.max(f64::MIN_POSITIVE);
         let by_steps = self.times.len() as f64 / self.effort.least_steps.max(1) as f64;
@@ -186,6 +196,9 @@ impl Rounds<'_> {
             targets_per_step,
             flops_per_step: Work::of(config).step_at_targets(samples, targets_per_step / slots),
             steps,
+            bytes_sent: self.moved.up,
+            bytes_read: self.moved.down,
+            waits: self.moved.reads,
             step_seconds: [middle, at(0), at(steps - 1)],
             peak: self.peak,
         }

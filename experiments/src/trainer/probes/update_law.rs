@@ -40,14 +40,8 @@ pub(super) fn record(
 ) -> Record {
     let config = setting.config;
     let (scale, lr) = (trained.state.scaler.scale, config.optimizer.lr);
-    let mut sum = accumulate(setting, fetch, &mut trained, false, None);
-    let norms = unscale(
-        &mut sum,
-        setting.engine.arithmetic(),
-        &trained.parameters,
-        scale,
-        None,
-    );
+    let sum = accumulate(setting, fetch, &mut trained, false, None);
+    let (sum, norms) = unscale(sum, setting, &trained.parameters, scale, None);
     let logits = |trained: &Trained| {
         setting
             .engine

@@ -196,18 +196,24 @@ fn random_batch(config: &Config, position: Position) -> Batch {
     }
 }
 
+/// A model of a configuration's own size.
+#[cfg(any(feature = "cuda", feature = "vulkan"))]
+fn fresh_of(config: &Config) -> Trained {
+    let vocab = config.tokenizer.vocab_size;
+    let parameters = Parameters::initialise(&config.model, vocab, config.seed);
+    Trained::new(config, parameters)
+}
+
 /// Twenty steps of the smallest preset on every device at hand, beside the CPU.
 #[cfg(any(feature = "cuda", feature = "vulkan"))]
 #[test]
 fn devices_train_as_the_cpu_does_and_move_little() {
     use crate::backend::Device;
-    use crate::parameters::Parameter;
     use experiments_config::load_preset;
 
     let run = |config: &Config, device: Device| {
         let engine = device.engine(config, None).unwrap();
-        let table = Parameter::table(&config.model, config.tokenizer.vocab_size);
-        let mut trained = Trained::new(config, Parameters::draw(table, config.seed));
+        let mut trained = fresh_of(config);
         let fetch = |position| random_batch(config, position);
         let first = steps_of(config, &*engine, &mut trained, STEPS - 1, fetch);
         let _ = bus::take();
@@ -260,6 +266,120 @@ fn devices_repeat_themselves_to_the_last_bit() {
             let engine = device.engine(&config, None).unwrap();
             check_reading_and_writing(&config, &*engine);
         }
+    }
+}
+
+/// What every point of a trained model's pass loses, beside what it loses on the CPU.
+#[cfg(any(feature = "cuda", feature = "vulkan"))]
+#[test]
+fn devices_count_at_every_point_what_the_cpu_counts() {
+    use crate::backend::Device;
+    use crate::numerics::dropout::Dropout;
+    use crate::pass::{Note, Run};
+    use experiments_config::load_preset;
+    use kernels::RangeCount;
+
+    let set = ["precision.format=fp16".parse().unwrap()];
+    let config = load_preset("t0", &set).unwrap();
+    let cpu = Device::CPU.engine(&config, None).unwrap();
+    let mut trained = fresh_of(&config);
+    steps_of(&config, &*cpu, &mut trained, 11, |at| {
+        random_batch(&config, at)
+    });
+    let precision = Precision::new(&config.precision, config.model.layers);
+    let batch = random_batch(&config, trained.state.position);
+    let lost = |engine: &dyn Engine| {
+        let run = Run {
+            config: &config,
+            precision: &precision,
+            parameters: &trained.parameters,
+            batch: &batch,
+        };
+        let note = Note {
+            probe: false,
+            capture: false,
+        };
+        let scale = trained.state.scaler.scale;
+        engine.train(run, scale, Dropout::new(1, 1), note);
+        precision.take_lost()
+    };
+    let expected = lost(&*cpu);
+    for device in Device::tested() {
+        let found = lost(&*device.engine(&config, None).unwrap());
+        let mut both = 0;
+        for ((name, ours), (_, theirs)) in found.iter().zip(&expected) {
+            let passes = [
+                (ours.forward, theirs.forward),
+                (ours.backward, theirs.backward),
+            ];
+            for (ours, theirs) in passes {
+                let of = |count: RangeCount| count.overflow + count.underflow;
+                if of(ours) + of(theirs) > 0 {
+                    println!("{name}: {} for {}", of(ours), of(theirs));
+                }
+                both += of(theirs);
+                // What lies on the edge may fall to either side: sums have another order.
+                let apart = of(ours).abs_diff(of(theirs));
+                assert!(apart <= 2, "{name}: {ours:?}, not {theirs:?}");
+            }
+        }
+        assert!(both > 0, "nothing is lost");
+    }
+}
+
+/// Tables of positions are sent once: a step of long sequences sends little beside its tokens.
+#[cfg(any(feature = "cuda", feature = "vulkan"))]
+#[test]
+fn long_sequences_move_little_too() {
+    use crate::backend::Device;
+    use experiments_config::load_preset;
+
+    for device in Device::tested() {
+        for positions in ["rope_2d", "alibi"] {
+            let set = [
+                "model.seq_len=1024",
+                "model.layers=1",
+                "batch.micro_batch=2",
+                "batch.gradient_accumulation=1",
+            ];
+            let mut set: Vec<_> = set.iter().map(|set| set.parse().unwrap()).collect();
+            set.push(format!("model.positions={positions}").parse().unwrap());
+            let config = load_preset("t0", &set).unwrap();
+            let engine = device.engine(&config, None).unwrap();
+            let mut trained = fresh_of(&config);
+            let fetch = |at| random_batch(&config, at);
+            steps_of(&config, &*engine, &mut trained, 1, fetch);
+            let _ = bus::take();
+            steps_of(&config, &*engine, &mut trained, 1, fetch);
+            let moved = bus::take();
+            let tokens = 4 * config.tokens_per_step();
+            let what = format!("{} {positions}", device.backend_name());
+            println!("{what}: {moved:?}, {tokens} bytes of tokens");
+            assert!(
+                moved.up + moved.down <= tokens + (64 << 10),
+                "{what}: {moved:?}"
+            );
+        }
+    }
+}
+
+/// However many micro-batches and paths into the embeddings there are: once before it decides, once for what it did.
+#[test]
+fn a_step_waits_twice() {
+    for (tie, accumulation, format) in [
+        (true, 1, Format::Fp32),
+        (true, 3, Format::Fp16),
+        (false, 2, Format::Bf16),
+    ] {
+        let mut config = config(Norm::Post, tie);
+        config.batch.gradient_accumulation = accumulation;
+        config.precision.format = format;
+        config.precision.grad_accumulation = format;
+        config.precision.loss_scale.initial = 1.0;
+        let (engine, mut trained) = (engine(true), fresh(&config));
+        let _ = bus::take();
+        steps(&config, &engine, &mut trained, 1);
+        assert_eq!(bus::take().reads, 2, "{tie} {accumulation} {format:?}");
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::scaling::Scaling;
 use super::{Measured, Row};
-use experiments::bench::{Agreement, Peak};
+use experiments::bench::{Agreement, Costs, Peak};
 use std::fmt::Write as _;
 use words::thousands;
 
@@ -63,6 +63,38 @@ pub(super) fn rows(rows: &[Row]) -> String {
     text.push_str(
         "\nms/step: median · GFLOP: matrix products needed, logits at target slots, backward twice the forward\n\
          peak: best matrix product between the steps of the row, GFLOP/s · MFU: share of it\n",
+    );
+    text
+}
+
+/// What the steps of the rows ask of the device, and what that takes at least.
+pub(super) fn device(rows: &[Row], costs: &Costs) -> String {
+    let mut text = format!(
+        "\n{:<12} {:<5} {:>11} {:>9} {:>9} {:>9} {:>13}\n",
+        "of a step", "pass", "launches", "kB sent", "kB read", "waits", "ms at least"
+    );
+    for row in rows {
+        let timed = &row.timed;
+        let least = |launches| format!("{:.2}", 1e3 * costs.step_seconds(launches, timed));
+        let unknown = || "—".to_owned();
+        let _ = writeln!(
+            text,
+            "{:<12} {:<5} {:>11} {:>9.1} {:>9.1} {:>9} {:>13}",
+            row.what,
+            timed.format,
+            row.launches.map_or_else(unknown, thousands),
+            timed.bytes_sent as f64 / 1e3,
+            timed.bytes_read as f64 / 1e3,
+            timed.waits,
+            row.launches.map_or_else(unknown, least)
+        );
+    }
+    let _ = writeln!(
+        text,
+        "\na launch takes {:.1} µs, a wait {:.0} µs, the bus carries {:.2} GB/s",
+        1e6 * costs.launch_seconds,
+        1e6 * costs.wait_seconds,
+        costs.bytes_per_second / 1e9
     );
     text
 }

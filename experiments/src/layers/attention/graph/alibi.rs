@@ -1,33 +1,25 @@
 //! What `ALiBi` takes off the scores.
 
 use super::super::slopes;
-use crate::data::Batch;
-use burn::tensor::Tensor;
+use crate::layers::input::{Table, Tables};
 use burn::tensor::backend::Backend;
-use kernels::bus;
+use burn::tensor::{Int, Tensor};
 
-/// Penalties `slope · |p_i - p_j|` by position id, `[b, n, s, s]`: a prefix is read in both
-/// directions, so distance has no sign.
+/// Penalties `slope · |p_i - p_j|` by position ids `[b·s]`, all below `distances`, as `[b, n, s, s]`: a prefix is read in
+/// both directions, so distance has no sign.
 pub(crate) fn penalties<B: Backend>(
-    batch: &Batch,
+    tables: &Tables<B>,
+    positions: &Tensor<B, 1, Int>,
+    [b, s]: [usize; 2],
     heads: usize,
-    device: &B::Device,
+    distances: usize,
 ) -> Tensor<B, 4> {
-    let (b, s) = (batch.samples.len(), batch.samples[0].positions.len());
-    let positions = batch.samples.iter().flat_map(|sample| &sample.positions);
-    let positions: Vec<i32> = positions.map(|position| *position as i32).collect();
-    let distances = positions.iter().max().map_or(1, |largest| largest + 1);
-    let slopes = slopes(heads);
-    let of_slope = |slope: &f64| {
-        let slope = *slope;
-        (0..distances).map(move |distance| (slope * f64::from(distance)) as f32)
-    };
-    let table = slopes.iter().flat_map(of_slope).collect();
-    let table = bus::send::<B, 2>(table, [heads, distances as usize], device);
-    let positions = bus::send_integers::<B, 1>(positions, [b * s], device);
+    let of_slope = |slope: f64| (0..distances).map(move |far| (slope * far as f64) as f32);
+    let table = || slopes(heads).into_iter().flat_map(of_slope).collect();
+    let table = tables.get(Table::Penalties, [heads, distances], table);
     let (from, to) = (
         positions.clone().reshape([b, s, 1]).expand([b, s, s]),
-        positions.reshape([b, 1, s]).expand([b, s, s]),
+        positions.clone().reshape([b, 1, s]).expand([b, s, s]),
     );
     let apart = (from - to).abs().reshape([b * s * s]);
     let penalties = table.select(1, apart).reshape([heads, b, s, s]);

@@ -1,9 +1,10 @@
 //! Rotary position embedding (arXiv 2104.09864) by explicit position ids.
 
 use crate::layers::attention::frequencies;
-use burn::tensor::Tensor;
+use crate::layers::input::{Table, Tables};
 use burn::tensor::backend::Backend;
-use kernels::{HalfFormat, bus, round_slice};
+use burn::tensor::{Int, Tensor};
+use kernels::{HalfFormat, round_slice};
 
 /// Cosines and sines of a batch, `[b, 1, s, d]`, in the format of the pass.
 ///
@@ -15,44 +16,54 @@ pub(crate) struct Rope<B: Backend> {
     blocks: usize,
 }
 
+/// The angles of a table: `position · base^(-2i/w)`.
+pub(crate) struct Angles {
+    /// Positions from 0.
+    pub(crate) rows: usize,
+    /// Dimensions w of a block.
+    pub(crate) width: usize,
+    pub(crate) base: f64,
+    /// The format of the pass.
+    pub(crate) half: Option<HalfFormat>,
+}
+
+impl Angles {
+    /// A function of the `w/2` angles of every position, repeated for both halves of a block.
+    fn table(&self, function: fn(f64) -> f64) -> Vec<f32> {
+        let frequencies: Vec<f64> = frequencies(self.base, self.width).collect();
+        let mut values = Vec::with_capacity(self.rows * self.width);
+        for position in 0..self.rows {
+            let both = frequencies.iter().chain(&frequencies);
+            values.extend(both.map(|f| function(position as f64 * f) as f32));
+        }
+        if let Some(format) = self.half {
+            round_slice(&mut values, format);
+        }
+        values
+    }
+}
+
 impl<B: Backend> Rope<B> {
-    /// Angles `position · base^(-2i/w)` for a block of `w` dimensions, its `w/2` frequencies
-    /// repeated for both halves. `positions` holds the ids of each block, `[b·s]`.
+    /// Of the position ids of each block, `[b·s]`.
     pub(crate) fn new(
-        positions: &[Vec<u32>],
-        batch: usize,
-        head_dim: usize,
-        base: f64,
-        half: Option<HalfFormat>,
-        device: &B::Device,
+        tables: &Tables<B>,
+        blocks: &[Tensor<B, 1, Int>],
+        [b, s]: [usize; 2],
+        angles: &Angles,
     ) -> Self {
-        let blocks = positions.len();
-        let width = head_dim / blocks;
-        let slots = positions[0].len();
-        let rows = positions.iter().flatten().max().map_or(1, |most| most + 1);
-        let ids = positions.iter().map(|ids| {
-            let ids = ids.iter().map(|id| *id as i32).collect();
-            bus::send_integers::<B, 1>(ids, [slots], device)
-        });
-        let ids: Vec<_> = ids.collect();
-        let frequencies: Vec<f64> = frequencies(base, width).collect();
-        let table = |function: fn(f64) -> f64| {
-            let mut values = Vec::with_capacity(rows as usize * width);
-            for position in 0..rows {
-                let both = frequencies.iter().chain(&frequencies);
-                values.extend(both.map(|f| function(f64::from(position) * f) as f32));
-            }
-            if let Some(format) = half {
-                round_slice(&mut values, format);
-            }
-            let table = bus::send::<B, 2>(values, [rows as usize, width], device);
-            let parts = ids.iter().map(|ids| table.clone().select(0, ids.clone()));
-            Tensor::cat(parts.collect(), 1).reshape([batch, 1, slots / batch, head_dim])
+        let table = |table, function| {
+            let shape = [angles.rows, angles.width];
+            let table = tables.get(table, shape, || angles.table(function));
+            let parts = blocks
+                .iter()
+                .map(|ids| table.clone().select(0, ids.clone()));
+            let width = angles.width * blocks.len();
+            Tensor::cat(parts.collect(), 1).reshape([b, 1, s, width])
         };
         Self {
-            cos: table(f64::cos),
-            sin: table(f64::sin),
-            blocks,
+            cos: table(Table::Cosines, f64::cos),
+            sin: table(Table::Sines, f64::sin),
+            blocks: blocks.len(),
         }
     }
 
@@ -83,8 +94,17 @@ mod tests {
             TensorData::new(q.repeat(2), [1, 1, 2, 8]),
             &Default::default(),
         );
-        let ids: Vec<Vec<u32>> = a.iter().zip(b).map(|(a, b)| vec![*a, *b]).collect();
-        let rope = Rope::new(&ids, 1, 8, 10_000.0, None, &Default::default());
+        let ids = a.iter().zip(b);
+        let ids = ids.map(|(a, b)| Tensor::from_data([*a, *b], &Default::default()));
+        let angles = Angles {
+            rows: 128,
+            width: 8 / a.len(),
+            base: 10_000.0,
+            half: None,
+        };
+        let ids: Vec<_> = ids.collect();
+        let tables = Tables::new(Default::default());
+        let rope = Rope::new(&tables, &ids, [1, 2], &angles);
         let y: Vec<f32> = rope.rotate(x).into_data().to_vec().unwrap();
         y[..8].iter().zip(&y[8..]).map(|(u, v)| u * v).sum()
     }

@@ -1,4 +1,4 @@
-//! From query and key to attention probabilities, with the devices that keep scores inside FP16:
+//! From query, key and value to the context, with the devices that keep scores inside FP16:
 //! query-key layer scaling, FP32 softmax and PB-Relax.
 
 use crate::layers::attention::{FORBIDDEN, ScoreScale};
@@ -8,7 +8,7 @@ use crate::layers::tap::{Seen, Tap};
 use crate::numerics::precision::At;
 use burn::tensor::{Tensor, activation};
 use experiments_config::PbRelaxMax;
-use kernels::Kernels;
+use kernels::{Kernels, Scoring};
 
 /// The scores of one layer.
 pub(crate) struct Scores {
@@ -24,18 +24,46 @@ impl Scores {
         }
     }
 
+    /// The context of query, key and value, not yet stored.
+    ///
     /// # Shapes
-    /// - q and k: `[b, n, s, d]`
-    /// - output: `[b, n, s, s]`
-    pub(crate) fn softmax<B: Kernels>(
+    /// - all: `[b, n, s, d]`
+    pub(crate) fn context<B: Kernels>(
         &self,
-        q_bnsd: Tensor<B, 4>,
-        k_bnsd: Tensor<B, 4>,
+        [q_bnsd, k_bnsd, v_bnsd]: [Tensor<B, 4>; 3],
         input: &Input<B>,
         context: &mut Context,
     ) -> Tensor<B, 4> {
+        if let Some(scoring) = self.kept_nowhere(input, context) {
+            let q_bnsd = self.scaled(q_bnsd, context);
+            let (qkv, forbidden) = ([q_bnsd, k_bnsd, v_bnsd], input.forbidden.clone());
+            let [y_bnsd, largest] = kernels::masked_attention(qkv, forbidden, &scoring);
+            Tap::see_tensor(&mut context.taps, Seen::Scores, self.layer, &largest, 1.0);
+            return y_bnsd;
+        }
         let scores_bnss = self.product(q_bnsd, k_bnsd, context);
-        self.probabilities(scores_bnss, input, context)
+        let p_bnss = self.probabilities(scores_bnss, input, context);
+        let p = context.config.model.attention_dropout;
+        let p_bnss = context.drop(p_bnss, p, At::Probabilities, self.layer);
+        context.precision.product(p_bnss, v_bnsd)
+    }
+
+    /// How to compute attention in one operation, with no score in memory; absent where something needs them all:
+    /// `ALiBi`, attention dropout, PB-Relax, a softmax in 16 bits, or somebody who looks at all values.
+    fn kept_nowhere<B: Kernels>(&self, input: &Input<B>, context: &Context) -> Option<Scoring> {
+        let precision = context.precision;
+        let are_needed = self.scale.relaxes()
+            || input.alibi.is_some()
+            || context.drops(context.config.model.attention_dropout)
+            || precision.softmax_half()
+            || precision.watches();
+        let rounding = |at| precision.rounding(at, self.layer).cloned();
+        (B::COMBINES && !are_needed).then(|| Scoring {
+            factor: self.scale.missing as f32,
+            fill: FORBIDDEN,
+            scores: rounding(At::Scores),
+            probabilities: rounding(At::Probabilities),
+        })
     }
 
     /// What stored scores are multiplied by in the end.
@@ -104,15 +132,20 @@ impl Scores {
         context: &Context,
     ) -> Tensor<B, 4> {
         let (precision, layer) = (context.precision, self.layer);
-        let root = (q_bnsd.dims()[3] as f64).sqrt();
-        let on_query = root * self.scale.in_softmax();
         let k_bnsd = if self.scale.relaxes() {
             precision.store(k_bnsd * self.scale.missing.recip(), At::Key, layer)
         } else {
             k_bnsd
         };
-        let q_bnsd = precision.store(q_bnsd * on_query.recip(), At::Query, layer);
+        let q_bnsd = self.scaled(q_bnsd, context);
         precision.product(q_bnsd, k_bnsd.swap_dims(2, 3))
+    }
+
+    /// The query as it enters the scores.
+    fn scaled<B: Kernels>(&self, q_bnsd: Tensor<B, 4>, context: &Context) -> Tensor<B, 4> {
+        let root = (q_bnsd.dims()[3] as f64).sqrt();
+        let q_bnsd = q_bnsd * (root * self.scale.in_softmax()).recip();
+        context.precision.store(q_bnsd, At::Query, self.layer)
     }
 
     /// `(x - max) α`, the maximum taken before masking and detached.

@@ -86,7 +86,8 @@ fn probabilities(attention: PbRelaxMax, q: [f32; 2], k: [f32; 2]) -> Vec<f32> {
     };
     let mut context = Context::plain(&config, &precision);
     let scores = Scores::new(0, &context);
-    let p = scores.softmax(heads(q), heads(k), &input, &mut context);
+    let stored = scores.product(heads(q), heads(k), &context);
+    let p = scores.probabilities(stored, &input, &mut context);
     p.into_data().to_vec().unwrap()
 }
 

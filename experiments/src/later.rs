@@ -1,0 +1,106 @@
+//! Values that wait on a device until somebody asks for the first of them: then all are read, with one wait.
+
+use burn::tensor::Tensor;
+use burn::tensor::backend::Backend;
+use kernels::bus;
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+
+/// A value that is there, or will be.
+pub(crate) struct Later<T>(Box<dyn FnOnce() -> T + Send>);
+
+impl<T: Send + 'static> Later<T> {
+    /// What `get` gives, when it is asked for.
+    pub(crate) fn new(get: impl FnOnce() -> T + Send + 'static) -> Self {
+        Self(Box::new(get))
+    }
+
+    /// What is there.
+    pub(crate) fn now(value: T) -> Self {
+        Self::new(|| value)
+    }
+
+    /// Waits for it, if need be.
+    pub(crate) fn get(self) -> T {
+        (self.0)()
+    }
+}
+
+/// Small tensors of a device that are to be read.
+#[derive(Clone)]
+pub(crate) struct Waiting<B: Backend>(Arc<Mutex<Queue<B>>>);
+
+struct Queue<B: Backend> {
+    parts: Vec<Tensor<B, 1>>,
+    /// How many values go where, in the order of the parts.
+    results: Vec<(usize, Arc<OnceLock<Vec<f32>>>)>,
+}
+
+impl<B: Backend> Default for Waiting<B> {
+    fn default() -> Self {
+        let (parts, results) = (Vec::new(), Vec::new());
+        Self(Arc::new(Mutex::new(Queue { parts, results })))
+    }
+}
+
+impl<B: Backend> Waiting<B> {
+    /// The values of some tensors, one after another.
+    pub(crate) fn read(&self, parts: impl IntoIterator<Item = Tensor<B, 1>>) -> Later<Vec<f32>> {
+        let result = Arc::new(OnceLock::new());
+        let mut queue = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let first = queue.parts.len();
+        queue.parts.extend(parts);
+        let len = queue.parts[first..].iter().map(|part| part.dims()[0]).sum();
+        queue.results.push((len, result.clone()));
+        drop(queue);
+        let waiting = self.clone();
+        Later::new(move || {
+            if result.get().is_none() {
+                waiting.read_all();
+            }
+            result.get().cloned().unwrap_or_default()
+        })
+    }
+
+    /// One wait for all that is to be read.
+    fn read_all(&self) {
+        let mut queue = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let (parts, results) = (
+            std::mem::take(&mut queue.parts),
+            std::mem::take(&mut queue.results),
+        );
+        let all = if parts.is_empty() {
+            Vec::new()
+        } else {
+            bus::read(Tensor::cat(parts, 0))
+        };
+        let mut rest = &all[..];
+        for (len, result) in results {
+            let (own, after) = rest.split_at(len);
+            rest = after;
+            // Every result is filled once, by the read that takes it from the queue.
+            let _ = result.set(own.to_vec());
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use burn::backend::Flex;
+
+    #[test]
+    fn what_waits_is_read_at_once_whoever_asks_first() {
+        let waiting = Waiting::<Flex>::default();
+        let tensor = |values: &[f32]| Tensor::from_data(values, &Default::default());
+        let _ = bus::take();
+        let first = waiting.read([tensor(&[1.0]), tensor(&[2.0, 3.0])]);
+        let nothing = waiting.read([]);
+        let second = waiting.read([tensor(&[4.0])]);
+        assert_eq!(bus::take().reads, 0);
+        assert_eq!(second.get(), [4.0]);
+        assert_eq!((first.get(), nothing.get()), (vec![1.0, 2.0, 3.0], vec![]));
+        assert_eq!(bus::take().reads, 1);
+        let third = waiting.read([tensor(&[5.0])]);
+        assert_eq!(third.get(), [5.0]);
+    }
+}

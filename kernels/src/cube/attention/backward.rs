@@ -1,0 +1,299 @@
+//! Gradients of a block of queries, and of a block of keys.
+
+use super::super::counting::{nothing_lost, settle, stored};
+use super::super::elementwise::{Rounded, rounded};
+use super::scores::{
+    Corner, Heads, block, exists, heads, is_forbidden, kept, pair, scores, softmax,
+};
+use super::tile::{
+    MEMORY, OWN, PART, PARTS, TILE, UNITS, add_product, dots, part, parts, write, zeros,
+};
+use super::{Case, Sizes};
+use cubecl::prelude::*;
+
+/// Stored gradients of a tile's probabilities, `dy vᵀ`.
+#[cube]
+fn probability_gradients(
+    tile: &mut SharedMemory<f32>,
+    dy: &Array<f32>,
+    v: &Array<f32>,
+    heads: &Heads,
+    corner: &Corner,
+    a: &mut SharedMemory<f32>,
+    b: &mut SharedMemory<f32>,
+    lost: &mut Array<u32>,
+    #[comptime] counts: bool,
+    #[comptime] case: Case,
+) {
+    dots(
+        tile,
+        dy,
+        &heads.queries,
+        corner.query,
+        v,
+        &heads.keys,
+        corner.key,
+        a,
+        b,
+    );
+    let (_, _, start) = part();
+    for i in 0..PART {
+        tile[start + i] = stored(tile[start + i], lost, counts, case.probabilities);
+    }
+}
+
+/// Stored gradients of a unit's part of a tile of scores, in the place of `dp`; 0 where there is none.
+#[cube]
+fn score_gradients<M: Int>(
+    p: &SharedMemory<f32>,
+    dp: &mut SharedMemory<f32>,
+    along: f32,
+    forbidden: &Array<M>,
+    corner: &Corner,
+    sizes: &Sizes,
+    lost: &mut Array<u32>,
+    #[comptime] counts: bool,
+    #[comptime] case: Case,
+) {
+    let (_, _, start) = part();
+    for i in 0..PART {
+        let place = pair(corner, i);
+        let mut value = 0.0f32;
+        if exists(place, sizes) {
+            if !is_forbidden(forbidden, corner, place, sizes) {
+                let dx = p[start + i] * (dp[start + i] - along);
+                value = stored(dx * sizes.factor, lost, counts, case.scores);
+            }
+        }
+        dp[start + i] = value;
+    }
+}
+
+/// A block of queries: their gradients, and `Σ p dp` of each. What stored gradients lose is counted here and only here.
+#[cube(launch)]
+pub(crate) fn query_gradient_kernel<M: Int>(
+    q: &Array<f32>,
+    k: &Array<f32>,
+    v: &Array<f32>,
+    forbidden: &Array<M>,
+    statistics: &Array<f32>,
+    dy: &Array<f32>,
+    dq: &mut Array<f32>,
+    sums: &mut Array<f32>,
+    counters: &mut Array<Atomic<u32>>,
+    sizes: &Sizes,
+    #[comptime] case: Case,
+    #[define(M)] _mask: StorageType,
+) {
+    let width = comptime!(case.width);
+    let (index, query) = block(q.len() / width, sizes.queries);
+    let heads = heads(index, sizes, width);
+    let mask = heads.mask;
+    let (largest, sum) = kept(statistics, query, index, sizes);
+    let mut a = SharedMemory::<f32>::new(MEMORY);
+    let mut b = SharedMemory::<f32>::new(MEMORY);
+    let mut p = SharedMemory::<f32>::new(MEMORY);
+    let mut ds = SharedMemory::<f32>::new(MEMORY);
+    let (row, column, start) = part();
+    let mut of_scores = nothing_lost();
+    let mut of_probabilities = nothing_lost();
+    let mut own = 0.0f32;
+    let mut key = 0usize;
+    while key < sizes.keys {
+        let corner = Corner { query, key, mask };
+        scores(
+            &mut p,
+            q,
+            k,
+            forbidden,
+            &heads,
+            &corner,
+            sizes,
+            &mut a,
+            &mut b,
+            &mut of_scores,
+            false,
+            case,
+        );
+        let mut needed = softmax(&mut p, largest, sum, &corner, sizes, &mut a);
+        // 0 times an infinity is NaN, which a loss scale has to see.
+        if comptime!(case.probabilities.format != Rounded::No) {
+            needed = true;
+        }
+        if needed {
+            probability_gradients(
+                &mut ds,
+                dy,
+                v,
+                &heads,
+                &corner,
+                &mut a,
+                &mut b,
+                &mut of_probabilities,
+                case.counts,
+                case,
+            );
+            for i in 0..PART {
+                own += p[start + i] * ds[start + i];
+            }
+        }
+        key += TILE;
+    }
+    let all = parts(own, &mut a);
+    let mut along = 0.0f32;
+    #[unroll]
+    for i in 0..PARTS {
+        along += all[i];
+    }
+    if column == 0 && query + row < sizes.queries {
+        sums[index * sizes.queries + query + row] = along;
+    }
+    let mut gradient = zeros(comptime!(width.div_ceil(TILE) * OWN));
+    let mut key = 0usize;
+    while key < sizes.keys {
+        let corner = Corner { query, key, mask };
+        scores(
+            &mut p,
+            q,
+            k,
+            forbidden,
+            &heads,
+            &corner,
+            sizes,
+            &mut a,
+            &mut b,
+            &mut of_scores,
+            false,
+            case,
+        );
+        if softmax(&mut p, largest, sum, &corner, sizes, &mut a) {
+            probability_gradients(
+                &mut ds,
+                dy,
+                v,
+                &heads,
+                &corner,
+                &mut a,
+                &mut b,
+                &mut of_probabilities,
+                false,
+                case,
+            );
+            score_gradients(
+                &p,
+                &mut ds,
+                along,
+                forbidden,
+                &corner,
+                sizes,
+                &mut of_scores,
+                case.counts,
+                case,
+            );
+            add_product(&mut gradient, &ds, false, k, &heads.keys, key, &mut b);
+        }
+        key += TILE;
+    }
+    write(dq, &heads.queries, query, &gradient, &mut a);
+    if comptime!(case.counts) {
+        settle(
+            counters,
+            sizes.of_scores,
+            &of_scores,
+            comptime!(UNITS as u32),
+        );
+        settle(
+            counters,
+            sizes.of_probabilities,
+            &of_probabilities,
+            comptime!(UNITS as u32),
+        );
+    }
+}
+
+/// A block of keys: their gradients and those of their values.
+#[cube(launch)]
+pub(crate) fn key_gradient_kernel<M: Int>(
+    q: &Array<f32>,
+    k: &Array<f32>,
+    v: &Array<f32>,
+    forbidden: &Array<M>,
+    statistics: &Array<f32>,
+    sums: &Array<f32>,
+    dy: &Array<f32>,
+    dk: &mut Array<f32>,
+    dv: &mut Array<f32>,
+    sizes: &Sizes,
+    #[comptime] case: Case,
+    #[define(M)] _mask: StorageType,
+) {
+    let width = comptime!(case.width);
+    let (index, key) = block(k.len() / width, sizes.keys);
+    let heads = heads(index, sizes, width);
+    let mask = heads.mask;
+    let mut a = SharedMemory::<f32>::new(MEMORY);
+    let mut b = SharedMemory::<f32>::new(MEMORY);
+    let mut p = SharedMemory::<f32>::new(MEMORY);
+    let mut ds = SharedMemory::<f32>::new(MEMORY);
+    let (row, _, start) = part();
+    let mut of_key = zeros(comptime!(width.div_ceil(TILE) * OWN));
+    let mut of_value = zeros(comptime!(width.div_ceil(TILE) * OWN));
+    let mut of_scores = nothing_lost();
+    let mut of_probabilities = nothing_lost();
+    let mut query = 0usize;
+    while query < sizes.queries {
+        let corner = Corner { query, key, mask };
+        let (largest, sum) = kept(statistics, query, index, sizes);
+        scores(
+            &mut p,
+            q,
+            k,
+            forbidden,
+            &heads,
+            &corner,
+            sizes,
+            &mut a,
+            &mut b,
+            &mut of_scores,
+            false,
+            case,
+        );
+        if softmax(&mut p, largest, sum, &corner, sizes, &mut a) {
+            let mut along = 0.0f32;
+            if query + row < sizes.queries {
+                along = sums[index * sizes.queries + query + row];
+            }
+            probability_gradients(
+                &mut ds,
+                dy,
+                v,
+                &heads,
+                &corner,
+                &mut a,
+                &mut b,
+                &mut of_probabilities,
+                false,
+                case,
+            );
+            score_gradients(
+                &p,
+                &mut ds,
+                along,
+                forbidden,
+                &corner,
+                sizes,
+                &mut of_scores,
+                false,
+                case,
+            );
+            for i in 0..PART {
+                p[start + i] = rounded(p[start + i], case.probabilities.format);
+            }
+            add_product(&mut of_value, &p, true, dy, &heads.queries, query, &mut b);
+            add_product(&mut of_key, &ds, true, q, &heads.queries, query, &mut b);
+        }
+        query += TILE;
+    }
+    write(dk, &heads.keys, key, &of_key, &mut a);
+    write(dv, &heads.keys, key, &of_value, &mut a);
+}
