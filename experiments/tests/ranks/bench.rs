@@ -144,14 +144,14 @@ impl Bench {
             .map(|file| fs::read(path.join(file)).unwrap())
     }
 
-    /// Whether losses and gradient norms of two runs agree within 1e-5, and within 1e-6 before training amplifies anything.
+    /// Whether losses and gradient norms of two runs agree within 1e-5, and within 3e-6 before training amplifies anything.
     pub fn assert_close(&self, a: &str, b: &str) {
         let (ours, theirs) = (self.records(a), self.records(b));
         assert_eq!(ours.len(), theirs.len(), "{b}");
         for (ours, theirs) in ours.iter().zip(&theirs) {
             for signal in ["loss", "grad_norm"] {
                 let (x, y) = (ours.scalar(signal).unwrap(), theirs.scalar(signal).unwrap());
-                let most = if ours.step == 1 { 1e-6 } else { 1e-5 };
+                let most = if ours.step == 1 { 3e-6 } else { 1e-5 };
                 assert!(
                     (x / y - 1.0).abs() < most,
                     "{b}, step {}: {signal} {x} {y}",
