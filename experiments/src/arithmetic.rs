@@ -1,8 +1,9 @@
-//! What a step does to whole gradients and to the optimiser's state, beside its passes: on the host or on a device,
-//! wherever a run's arrays lie. What is decided from their norms is decided elsewhere, and the same way for both.
+//! What a step does to whole gradients and to the optimiser's state, beside its passes: on the host, on a device, or over
+//! several ranks, wherever a run's arrays lie. What is decided from their norms is decided elsewhere, and the same way for all.
 
 pub(crate) mod device;
 pub(crate) mod host;
+pub(crate) mod ranks;
 
 use crate::array::Gradient;
 use crate::later::Later;

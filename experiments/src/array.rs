@@ -1,6 +1,6 @@
 //! A flat FP32 array of a run, wherever it lies.
 //!
-//! It has a copy on the host, a copy on a device, or both, which are then equal: reading a copy that is not there
+//! It has a copy on the host, a copy elsewhere (on a device, or spread over the ranks that train the run), or both, which are then equal: reading a copy that is not there
 //! brings it there, and writing forgets the other. So nobody can read values that are out of date, and on the CPU,
 //! where only the host ever has a copy, nothing is copied at all.
 
@@ -22,10 +22,12 @@ pub(crate) struct Array<H = Vec<f32>> {
 /// A gradient in the layout of the parameters, or of a part of them.
 pub(crate) type Gradient = Array<Buffer>;
 
-/// A copy on a device, of whatever backend.
-trait Away: Any + Debug + Send + Sync {
+/// A copy that does not lie here, for example on a device of whatever backend.
+pub(crate) trait Away: Any + Debug + Send + Sync {
+    /// Number of values.
     fn len(&self) -> usize;
 
+    /// Brings them here.
     fn read(&self) -> Vec<f32>;
 }
 
@@ -51,11 +53,22 @@ impl<H> From<H> for Array<H> {
 impl<H: DerefMut<Target = [f32]> + From<Vec<f32>>> Array<H> {
     /// An array that lies on a device.
     pub(crate) fn away<B: Backend>(tensor: Tensor<B, 1>) -> Self {
-        let copy: Arc<dyn Away> = Arc::new(tensor);
+        Self::elsewhere(tensor)
+    }
+
+    /// An array that does not lie here.
+    pub(crate) fn elsewhere(copy: impl Away) -> Self {
+        let copy: Arc<dyn Away> = Arc::new(copy);
         Self {
             host: OnceLock::new(),
             device: copy.into(),
         }
+    }
+
+    /// The copy that does not lie here, where there is one of this kind.
+    pub(crate) fn copy_elsewhere<T: Away>(&self) -> Option<&T> {
+        let away: &dyn Any = &**self.device.get()?;
+        away.downcast_ref()
     }
 
     /// Number of values, wherever they lie.
@@ -69,8 +82,7 @@ impl<H: DerefMut<Target = [f32]> + From<Vec<f32>>> Array<H> {
 
     /// The copy on a device, sent there first where it is not.
     pub(crate) fn on<B: Backend>(&self, device: &B::Device) -> Tensor<B, 1> {
-        let away = self.device.get().map(|away| -> &dyn Any { &**away });
-        let there = away.and_then(|away| away.downcast_ref::<Tensor<B, 1>>());
+        let there = self.copy_elsewhere::<Tensor<B, 1>>();
         if let Some(tensor) = there.filter(|tensor| tensor.device() == *device) {
             return tensor.clone();
         }

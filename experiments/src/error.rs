@@ -118,6 +118,37 @@ pub enum TrainError {
         /// What is missing and what to do.
         problem: String,
     },
+    /// Ranks cannot go on together.
+    #[error("{0}; the same command continues from the last checkpoint")]
+    Ranks(#[from] experiments_collective::CollectiveError),
+    /// A run cannot be divided as asked.
+    #[error("{problem}")]
+    Degrees {
+        /// What is wrong, and the nearest that is not.
+        problem: String,
+    },
+    /// A rank was started with something else than rank 0.
+    #[error(
+        "rank {rank} has the {what} `{own}`, rank 0 has `{first}`; start all ranks with the same command and the same program"
+    )]
+    RankDiffers {
+        /// Which.
+        rank: usize,
+        /// What differs.
+        what: &'static str,
+        /// Of the rank.
+        own: String,
+        /// Of rank 0.
+        first: String,
+    },
+    /// A rank could not begin.
+    #[error("rank {rank}: {problem}")]
+    Rank {
+        /// Which.
+        rank: usize,
+        /// What it said.
+        problem: String,
+    },
     /// The device failed in mid-run.
     #[error(
         "the device failed; what was recorded and the last checkpoint are there, and the same command continues from it, on another device with `--set runtime.device=cpu`"

@@ -16,7 +16,8 @@
 //! | [`parameters`] | the flat master weights and the table of what lies where |
 //! | [`numerics`] | roundings to 16 bits, the loss scale, dropout masks |
 //! | [`optimizer`] | from gradients to new weights: skipping, clipping, AdamW |
-//! | [`arithmetic`] | what a step does to whole gradients and to the optimiser's state, on the host or on a device |
+//! | [`ranks`](mod@ranks) | the ranks that train one run together: who has what, and what they tell each other |
+//! | [`arithmetic`] | what a step does to whole gradients and to the optimiser's state, on the host, on a device or over ranks |
 //! | [`state`] | what training changes: weights, moments, counters |
 //! | [`layers`] | the network, sub-layer by sub-layer, as tensor operations and by hand |
 //! | [`pass`] | forward and backward over one micro-batch, of one run or of several packed together |
@@ -40,6 +41,7 @@ mod optimizer;
 mod parameters;
 mod pass;
 mod random;
+mod ranks;
 mod state;
 mod studies;
 mod trainer;
@@ -47,10 +49,12 @@ mod trainer;
 pub use backend::{Device, Listed, Listing, devices, features, unless_a_device_fails};
 pub use data::entropy::{UnigramLoss, unigram_loss};
 pub use error::TrainError;
+pub use experiments_collective::{Launched, launched};
 pub use files::interchange::{InterchangeError, SatDtype};
 pub use files::parity::PARITY_FORMAT;
 pub use files::weights::{check_weights, export_weights, import_weights};
 pub use kernels::{Abilities, Gpu};
+pub use ranks::{Degrees, Ranks};
 pub use studies::bench;
 pub use studies::inspect::{Audit, inspect_config, inspect_run};
 pub use studies::layer_study::{
@@ -63,6 +67,6 @@ pub use studies::quantize::{
 pub use trainer::explain;
 pub use trainer::{
     CheckpointAudit, CheckpointAuditRequest, Child, Ending, ForkRequest, Forked, Member,
-    PackRequest, Repeat, Request, audit, check_reachable, check_run, fork, parity, train,
-    train_pack, training_bytes,
+    PackRequest, RankMember, Repeat, Request, audit, check_reachable, check_run, fork, parity,
+    refuse, serve, train, train_as_first, train_on_threads, train_pack, training_bytes,
 };

@@ -1,11 +1,12 @@
 //! Forward and backward over one micro-batch: the pure part of a step.
 //!
 //! An [`Engine`] computes all passes of a run. It is chosen once, when the run begins
-//! (`crate::backend::Device::engine`): [`fused`], [`graph`] or [`packed`].
+//! (`crate::backend::Device::engine`): [`fused`], [`graph`] or [`packed`]; [`replica`] on one of several ranks.
 
 pub(crate) mod fused;
 pub(crate) mod graph;
 pub(crate) mod packed;
+pub(crate) mod replica;
 
 use crate::arithmetic::Arithmetic;
 use crate::arithmetic::host::HostArithmetic;
@@ -19,6 +20,7 @@ use crate::numerics::precision::Precision;
 use crate::parameters::Parameters;
 use experiments_config::Config;
 use kernels::RangeCount;
+use replica::Replica;
 
 /// What a pass of one run reads.
 #[derive(Clone, Copy)]
@@ -45,6 +47,11 @@ pub(crate) trait Engine {
     /// Where the arrays of a run lie between its passes.
     fn arithmetic(&self) -> &dyn Arithmetic {
         &HostArithmetic
+    }
+
+    /// This rank among those that train the run, where there are several.
+    fn replica(&self) -> Option<&Replica> {
+        None
     }
 
     /// Forward and backward. The gradients are those of `scale` times the mean loss over sequences.

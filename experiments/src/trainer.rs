@@ -8,6 +8,7 @@ mod alarms;
 mod approach;
 mod attempt;
 mod beginning;
+mod beside;
 mod counters;
 mod course;
 mod doctor;
@@ -37,6 +38,7 @@ mod update;
 mod withheld;
 
 pub use approach::check_reachable;
+pub use beside::{Member as RankMember, refuse, serve, train_as_first, train_on_threads};
 pub use doctor::{CheckpointAudit, CheckpointAuditRequest, audit};
 pub use fork::{Child, ForkRequest, Forked, fork};
 pub use identity::check_run;

@@ -190,7 +190,8 @@ impl RangeSite {
         Some(watch.each_ref().map(Watch::take))
     }
 
-    fn add(&self, pass: Pass, count: RangeCount) {
+    /// Takes in what was lost in a pass.
+    pub fn add(&self, pass: Pass, count: RangeCount) {
         let base = pass as usize;
         // Most passes lose nothing, and an atomic addition is not free.
         for (slot, value) in [(base, count.overflow), (base + 1, count.underflow)] {

@@ -149,7 +149,7 @@ mod check;
 mod stages;
 
 pub(crate) use stages::is_legal;
-pub use stages::stage_layers;
+pub use stages::{partition, stage_layers};
 
 use experiments_config::{Config, Progress};
 use words::named;

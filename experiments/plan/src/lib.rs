@@ -27,6 +27,6 @@ mod text;
 pub use batch::{Batches, Ramp, Stair};
 pub use error::PlanError;
 pub use layout::{
-    Cluster, Layout, Recompute, Schedule, Sharding, Trainer, global_batch, stage_layers,
+    Cluster, Layout, Recompute, Schedule, Sharding, Trainer, global_batch, partition, stage_layers,
 };
 pub use options::PlanOptions;

@@ -24,6 +24,16 @@ impl Batch {
         Self { samples, languages }
     }
 
+    /// One of `parts` equal parts of its sequences.
+    pub(crate) fn part(&self, index: usize, parts: usize) -> Self {
+        let len = self.samples.len() / parts;
+        let own = index * len..(index + 1) * len;
+        Self {
+            samples: self.samples[own.clone()].to_vec(),
+            languages: self.languages[own].to_vec(),
+        }
+    }
+
     /// Slots with a target as flat indices `sequence · S + slot`, their targets, and the weight
     /// of each in the mean over sequences: every sequence weighs equally, whatever its number of
     /// targets (`LargeScale` `gpt_model.py`, micro-batches of one).

@@ -29,6 +29,18 @@ impl Mean {
         self.count += other.count;
     }
 
+    /// Sum and count, as another rank is told them.
+    fn numbers(self) -> [f64; 2] {
+        [self.sum, self.count as f64]
+    }
+
+    fn told([sum, count]: [f64; 2]) -> Self {
+        Self {
+            sum,
+            count: count as u64,
+        }
+    }
+
     /// The mean; absent without values.
     #[must_use]
     pub(crate) fn value(self) -> Option<f64> {
@@ -59,5 +71,30 @@ impl Losses {
         self.mask.join(other.mask);
         self.task.join(other.task);
         self.z_loss.join(other.z_loss);
+    }
+
+    /// As another rank is told them.
+    pub(crate) fn numbers(&self) -> [f64; 10] {
+        let Self {
+            all,
+            gmask,
+            mask,
+            task,
+            z_loss,
+        } = self;
+        let means = [all, gmask, mask, task, z_loss].map(|mean| mean.numbers());
+        std::array::from_fn(|i| means[i / 2][i % 2])
+    }
+
+    /// From [`Self::numbers`].
+    pub(crate) fn told(numbers: [f64; 10]) -> Self {
+        let mean = |i: usize| Mean::told([numbers[2 * i], numbers[2 * i + 1]]);
+        Self {
+            all: mean(0),
+            gmask: mean(1),
+            mask: mean(2),
+            task: mean(3),
+            z_loss: mean(4),
+        }
     }
 }

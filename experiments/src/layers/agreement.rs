@@ -101,6 +101,7 @@ pub(super) fn host_context<'a>(
         batch,
         weights: super::weights::host::Weights::new(parameters, model, precision),
         slots: Slots::new(batch, model, half),
+        tensor: None,
         masks: Masks::default(),
     }
 }

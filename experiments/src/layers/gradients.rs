@@ -55,15 +55,8 @@ impl Gradients {
             let index = Parameters::EMBEDDING;
             round(&mut logit, index, &head);
             let input = &mut flat[table[index].range.clone()];
-            let mut own = Buffer::new(input.len());
-            let parts = own.par_chunks_mut(PIECE).zip(input.par_chunks_mut(PIECE));
-            parts
-                .zip(logit.par_chunks(PIECE))
-                .for_each(|((own, sum), logit)| {
-                    own.copy_from_slice(sum);
-                    add(sum, logit);
-                });
-            round(input, index, &head);
+            let own = Buffer::of(input);
+            lost[index] += tie(input, &logit, precision);
             paths = Some(Paths {
                 input: own.into(),
                 logit: logit.into(),
@@ -75,4 +68,13 @@ impl Gradients {
             lost,
         }
     }
+}
+
+/// Adds the second path into tied embeddings to the first, and stores the sum in the format of the head; returns what that
+/// loses.
+pub(crate) fn tie(input: &mut [f32], logit: &[f32], precision: &Precision) -> RangeCount {
+    let parts = input.par_chunks_mut(PIECE).zip(logit.par_chunks(PIECE));
+    parts.for_each(|(sum, logit)| add(sum, logit));
+    let head = precision.head_gradient();
+    head.map_or_else(RangeCount::default, |head| head.round(input, Backward))
 }

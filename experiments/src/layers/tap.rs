@@ -14,6 +14,7 @@ use logs::signal::{
     LAYER_ACTIVATION_RMS, LAYER_MAX_ATTENTION_LOGIT, LAYER_NORM_INPUT_RMS, MAX_ATTENTION_LOGIT,
     PerLayer, Scalar,
 };
+use std::ops::Range;
 
 /// What a pass shows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -114,6 +115,34 @@ impl Readings {
             }
             for (a, b) in ours.iter_mut().zip(theirs) {
                 *a = larger(*a, *b);
+            }
+        }
+    }
+
+    /// As another rank is told them: of every signal the values of so many layers.
+    pub(crate) fn numbers(&self, layers: usize) -> Vec<f64> {
+        let values = |signal: &Vec<f64>| {
+            let missing = layers.saturating_sub(signal.len());
+            let all = signal
+                .iter()
+                .copied()
+                .chain(std::iter::repeat_n(0.0, missing));
+            all.take(layers).collect::<Vec<_>>()
+        };
+        self.0.iter().flat_map(values).collect()
+    }
+
+    /// Takes some layers' values from [`Self::numbers`] of a pass that computed those; the larger where some are there.
+    pub(crate) fn take_layers(&mut self, numbers: &[f64], layers: Range<usize>, are_there: bool) {
+        let all = numbers.len() / SIGNALS.len();
+        for (signal, told) in self.0.iter_mut().zip(numbers.chunks_exact(all.max(1))) {
+            signal.resize(all, 0.0);
+            for layer in layers.clone() {
+                signal[layer] = if are_there {
+                    larger(signal[layer], told[layer])
+                } else {
+                    told[layer]
+                };
             }
         }
     }

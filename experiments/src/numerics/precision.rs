@@ -4,6 +4,10 @@
 //! Layer norm, cross-entropy and, by default, softmax compute in FP32 between two such points.
 //! The attention scale is folded into q with a rounding of its own, as `LargeScale` does.
 
+mod at;
+
+pub(crate) use at::At;
+
 use crate::parameters::{Parameter, Role};
 use burn::tensor::Tensor;
 use experiments_config::{Format, PrecisionConfig};
@@ -11,83 +15,6 @@ use kernels::{
     Gate, HalfFormat, Kernels, Pass, Place, RangeCount, RangeSite, Rounding, Tally, Watched, gate,
 };
 use std::sync::Arc;
-
-/// A tensor that a half-precision program stores, in network order. The first five are outside
-/// the layers.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum At {
-    Embedding,
-    EmbeddingNorm,
-    FinalNorm,
-    Head,
-    Logits,
-    AttentionNorm,
-    Qkv,
-    QueryNorm,
-    KeyNorm,
-    Query,
-    Key,
-    Scores,
-    Softmax,
-    Probabilities,
-    Context,
-    AttentionOut,
-    AttentionOutNorm,
-    AttentionSkip,
-    AttentionSum,
-    FfnNorm,
-    Up,
-    Gelu,
-    Glu,
-    Down,
-    FfnOutNorm,
-    FfnSkip,
-    FfnSum,
-}
-
-impl At {
-    const OUTSIDE: [(Self, &'static str); 5] = [
-        (Self::Embedding, "embedding"),
-        (Self::EmbeddingNorm, "embedding_norm"),
-        (Self::FinalNorm, "final_norm"),
-        (Self::Head, "head.weight"),
-        (Self::Logits, "logits"),
-    ];
-
-    const INSIDE: [(Self, &'static str); 22] = [
-        (Self::AttentionNorm, "attention_norm"),
-        (Self::Qkv, "attention.qkv"),
-        (Self::QueryNorm, "attention.query_norm"),
-        (Self::KeyNorm, "attention.key_norm"),
-        (Self::Query, "attention.query"),
-        (Self::Key, "attention.key"),
-        (Self::Scores, "attention.scores"),
-        (Self::Softmax, "attention.softmax"),
-        (Self::Probabilities, "attention.probabilities"),
-        (Self::Context, "attention.context"),
-        (Self::AttentionOut, "attention.out"),
-        (Self::AttentionOutNorm, "attention_out_norm"),
-        (Self::AttentionSkip, "attention.skip"),
-        (Self::AttentionSum, "attention.sum"),
-        (Self::FfnNorm, "ffn_norm"),
-        (Self::Up, "ffn.up"),
-        (Self::Gelu, "ffn.gelu"),
-        (Self::Glu, "ffn.glu"),
-        (Self::Down, "ffn.down"),
-        (Self::FfnOutNorm, "ffn_out_norm"),
-        (Self::FfnSkip, "ffn.skip"),
-        (Self::FfnSum, "ffn.sum"),
-    ];
-
-    /// The tensor's name, for example `layers.3.attention.scores`.
-    pub(crate) fn label(self, layer: usize) -> String {
-        let index = self as usize;
-        match index.checked_sub(Self::OUTSIDE.len()) {
-            None => Self::OUTSIDE[index].1.to_owned(),
-            Some(inside) => format!("layers.{layer}.{}", Self::INSIDE[inside].1),
-        }
-    }
-}
 
 /// A tensor that was rounded in one pass.
 #[derive(Debug, Clone, PartialEq)]
@@ -356,6 +283,35 @@ impl Precision {
         match self.rounding(at, layer) {
             Some(rounding) => gate(x, &make(rounding.clone())),
             None => x,
+        }
+    }
+
+    /// Every rounding point with its site.
+    fn sites(&self) -> impl Iterator<Item = (At, &Arc<RangeSite>)> {
+        let outside = At::OUTSIDE.iter().zip(&self.outside);
+        let layers = self.layers.iter();
+        let points = outside.chain(layers.flat_map(|layer| At::INSIDE.iter().zip(layer)));
+        points.filter_map(|((at, _), point)| Some((*at, point.site.as_ref()?)))
+    }
+
+    /// Reads and resets all counters, as another rank is told them. `copies`: this rank is not the first of those that
+    /// share matrices, and what all of these have is counted by that one.
+    pub(crate) fn take_counts(&self, copies: bool) -> Vec<RangeCount> {
+        let counts = self.sites().flat_map(|(at, site)| {
+            let totals = site.take();
+            if copies && !at.is_shared_out() {
+                return [RangeCount::default(); 2];
+            }
+            [totals.forward, totals.backward]
+        });
+        counts.collect()
+    }
+
+    /// Takes in what [`Self::take_counts`] was on some rank.
+    pub(crate) fn add_counts(&self, counts: &[RangeCount]) {
+        for ((_, site), counts) in self.sites().zip(counts.chunks_exact(2)) {
+            site.add(Pass::Forward, counts[0]);
+            site.add(Pass::Backward, counts[1]);
         }
     }
 

@@ -19,8 +19,11 @@ use crate::numerics::dropout::{Dropout, Masks};
 use crate::numerics::precision::At;
 use crate::parameters::Parameters;
 use crate::pass::{Begun, Engine, Note, Run, TrainPass};
+use crate::ranks::Ranks;
+use experiments_config::Config;
 use kernels::Buffer;
 use kernels::slices::Mask;
+use std::ops::Range;
 
 /// The hand-written pass on the threads of this process.
 pub(crate) struct Host;
@@ -40,9 +43,9 @@ impl Engine for Host {
 
     fn begin(&self, run: Run, scale: f64, dropout: Dropout, note: Note) -> Begun {
         let pass = move || {
-            let mut pass = Pass::new(run);
-            pass.context.masks = dropout.masks(&run.config.model, run.batch.samples.len());
-            pass.train(scale, note)
+            let mut stage = Stage::new(run, dropout, Span::whole(run.config), None, note);
+            stage.forward(None);
+            stage.backward(None, scale).1
         };
         // On one of rayon's threads already, every piece of work is handed over without a wake-up.
         rayon::scope(|_| pass()).into()
@@ -54,6 +57,130 @@ impl Engine for Host {
 
     fn logits(&self, run: Run) -> Vec<f32> {
         rayon::scope(|_| Pass::new(run).forward().logits())
+    }
+}
+
+/// What a pass computes of the network: all of it, or a stage of a pipeline.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Span {
+    pub(crate) layers: Range<usize>,
+    /// With the embedding.
+    pub(crate) is_first: bool,
+    /// With the final norm and the head.
+    pub(crate) is_last: bool,
+}
+
+impl Span {
+    pub(crate) fn whole(config: &Config) -> Self {
+        Self {
+            layers: 0..config.model.layers,
+            is_first: true,
+            is_last: true,
+        }
+    }
+}
+
+/// A training pass over one micro-batch, or a stage's part of it.
+pub(crate) struct Stage<'a> {
+    pass: Pass<'a>,
+    span: Span,
+    kept: Kept,
+}
+
+/// What the forward half of a pass keeps for the backward half.
+struct Kept {
+    /// Input of every sub-layer, and of the head.
+    inputs: Vec<Buffer>,
+    saved: Vec<Saved>,
+    last: Option<Last>,
+    losses: Losses,
+    tap: Tap,
+}
+
+impl<'a> Stage<'a> {
+    /// `tensor`: the ranks that share every matrix, where there are several; the run's parameters are then the own shares.
+    pub(crate) fn new(
+        run: Run<'a>,
+        dropout: Dropout,
+        span: Span,
+        tensor: Option<&'a Ranks>,
+        note: Note,
+    ) -> Self {
+        let mut pass = Pass::new(run);
+        pass.context.tensor = tensor;
+        pass.context.masks = dropout.masks(&run.config.model, run.batch.samples.len());
+        let kept = Kept {
+            inputs: Vec::new(),
+            saved: Vec::new(),
+            last: None,
+            losses: Losses::default(),
+            tap: note.tap(),
+        };
+        Self { pass, span, kept }
+    }
+
+    /// From the residual stream `[r, h]` that the stage before left to that for the next; the last stage goes on to the
+    /// losses and leaves none. The first is given none.
+    pub(crate) fn forward(&mut self, before: Option<Buffer>) -> Option<Buffer> {
+        let Self { pass, span, kept } = self;
+        let x = before.unwrap_or_else(|| pass.embed(&mut kept.tap));
+        let x = pass.forward_kept(&span.layers, x, kept);
+        if !span.is_last {
+            return Some(x);
+        }
+        let head = Head::new(&pass.context);
+        let last = head.forward(&x);
+        pass.see_last(&mut kept.tap, &last);
+        kept.losses = pass.losses(&head, &last.tokens);
+        kept.inputs.push(x);
+        kept.last = Some(last);
+        None
+    }
+
+    /// From the gradient of what it left, none on the last, to that of what it was given, none on the first; and what the
+    /// pass found, of `scale` times the losses. Parameters beyond the stage have no gradient.
+    pub(crate) fn backward(
+        self,
+        behind: Option<Buffer>,
+        scale: f64,
+    ) -> (Option<Buffer>, TrainPass) {
+        let Self { pass, span, kept } = self;
+        let Kept {
+            mut inputs,
+            mut saved,
+            last,
+            losses,
+            tap,
+        } = kept;
+        let context = &pass.context;
+        let mut slices = GradientSlices::new(pass.parameters, &context.config.model);
+        if span != Span::whole(context.config) {
+            slices.clear();
+        }
+        let mut d = behind.unwrap_or_default();
+        if let Some(mut last) = last {
+            let x = inputs.pop().unwrap_or_default();
+            d = pass.head_backward(&Head::new(context), &x, &mut last, scale, &mut slices);
+        }
+        for sublayer in sublayers(context, span.layers).iter().rev() {
+            let (Some(x), Some(saved)) = (inputs.pop(), saved.pop()) else {
+                break;
+            };
+            let gradient = sublayer.gradient(&mut slices);
+            d = sublayer.backward(&x, &saved, d, &pass.rows, gradient);
+        }
+        let before = if span.is_first {
+            Embedding::new(context).backward(d, &mut slices);
+            None
+        } else {
+            Some(d)
+        };
+        let found = TrainPass {
+            losses,
+            gradients: slices.finish(context.precision),
+            tap,
+        };
+        (before, found)
     }
 }
 
@@ -86,6 +213,7 @@ impl<'a> Pass<'a> {
                 weights: Weights::new(parameters, model, precision),
                 slots: Slots::new(batch, model, half),
                 masks: Masks::default(),
+                tensor: None,
             },
         }
     }
@@ -96,64 +224,34 @@ impl<'a> Pass<'a> {
 
     fn forward(&self) -> TokenLosses {
         let mut x = Embedding::new(&self.context).forward();
-        for sublayer in &sublayers(&self.context) {
+        for sublayer in &sublayers(&self.context, 0..self.context.config.model.layers) {
             x = sublayer.forward(&x, &self.rows, None).output;
         }
         Head::new(&self.context).forward(&x).tokens
     }
 
-    fn train(&self, scale: f64, note: Note) -> TrainPass {
-        let network = sublayers(&self.context);
-        let mut tap = note.tap();
-        let embedding = Embedding::new(&self.context);
-        let (mut inputs, mut saved) = self.forward_kept(&embedding, &network, &mut tap);
-
-        let head = Head::new(&self.context);
-        let x = inputs.pop().unwrap_or_default();
-        let mut last = head.forward(&x);
-        self.see_last(&mut tap, &last);
-        let losses = self.losses(&head, &last.tokens);
-
-        let mut slices = GradientSlices::new(self.parameters, &self.context.config.model);
-        let mut d = self.head_backward(&head, &x, &mut last, scale, &mut slices);
-        drop((x, last));
-        for sublayer in network.iter().rev() {
-            let (Some(x), Some(saved)) = (inputs.pop(), saved.pop()) else {
-                break;
-            };
-            let gradient = sublayer.gradient(&mut slices);
-            d = sublayer.backward(&x, &saved, d, &self.rows, gradient);
-        }
-        embedding.backward(d, &mut slices);
-        TrainPass {
-            losses,
-            gradients: slices.finish(self.context.precision),
-            tap,
-        }
-    }
-
-    /// Input of every sub-layer, then of the head; and what each sub-layer keeps.
-    fn forward_kept(
-        &self,
-        embedding: &Embedding,
-        network: &[Sublayer],
-        tap: &mut Tap,
-    ) -> (Vec<Buffer>, Vec<Saved>) {
-        let mut inputs = vec![embedding.forward()];
-        let mut saved = Vec::with_capacity(network.len());
+    /// Output of the embedding, shown to the tap.
+    fn embed(&self, tap: &mut Tap) -> Buffer {
+        let x = Embedding::new(&self.context).forward();
         let mask = self.context.masks.embedding.as_ref();
         self.see_mask(tap, At::Embedding, 0, mask);
-        self.see(tap, Seen::Stored(At::Embedding), 0, &inputs[0]);
+        self.see(tap, Seen::Stored(At::Embedding), 0, &x);
+        x
+    }
+
+    /// Through some layers; the input of every sub-layer and what it saves are kept.
+    fn forward_kept(&self, layers: &Range<usize>, mut x: Buffer, kept: &mut Kept) -> Buffer {
+        let tap = &mut kept.tap;
+        let network = sublayers(&self.context, layers.clone());
         for (index, sublayer) in network.iter().enumerate() {
-            let layer = index / 2;
+            let layer = layers.start + index / 2;
             let half = sublayer.half;
             let watched = [half.norm, half.out].map(Seen::Stored);
             let is_traced = watched.iter().any(|seen| tap.watches(*seen));
             let mut trace = is_traced.then(Trace::default);
-            let x = &inputs[index];
-            let forward = sublayer.forward(x, &self.rows, trace.as_mut());
+            let forward = sublayer.forward(&x, &self.rows, trace.as_mut());
             if index % 2 == 0 {
-                self.see(tap, Seen::Input, layer, x);
+                self.see(tap, Seen::Input, layer, &x);
                 tap.see(Seen::Scores, layer, &[1], &[forward.max_attention_logit]);
             }
             if let Some(trace) = &trace {
@@ -162,10 +260,10 @@ impl<'a> Pass<'a> {
             if index % 2 == 1 {
                 self.see(tap, Seen::Output, layer, &forward.output);
             }
-            inputs.push(forward.output);
-            saved.push(forward.saved);
+            kept.saved.push(forward.saved);
+            kept.inputs.push(std::mem::replace(&mut x, forward.output));
         }
-        (inputs, saved)
+        x
     }
 
     fn losses(&self, head: &Head, tokens: &TokenLosses) -> Losses {

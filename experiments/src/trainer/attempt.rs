@@ -305,7 +305,7 @@ pub(super) fn conclude(
             let _ = writer.event(&Event::now(step, EventKind::Fail, error.to_string()));
             // Without a summary the run reads as interrupted, and goes on with the next command: it has
             // not failed where the machine could not go on.
-            if !logs::is_machine_failure(&error) {
+            if !logs::is_machine_failure(&error) && !matches!(error, TrainError::Ranks(_)) {
                 let mut summary = Summary::new(Status::Failed, step, attempt, seconds);
                 summary.message = Some(error.to_string());
                 let _ = writer.finish(&summary);

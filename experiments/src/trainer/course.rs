@@ -5,6 +5,7 @@
 //! goes back by exactly the configured number of steps, from the nearest checkpoint by its own steps.
 
 use super::alarms::Alarms;
+use super::beside::replica;
 use super::step::step;
 use super::text::Text;
 use super::training::Training;
@@ -15,6 +16,7 @@ use crate::files::parity::ParityFile;
 use crate::numerics::loss_scaler::LossScaler;
 use crate::optimizer::clipping::Clipper;
 use crate::pass::Engine;
+use crate::pass::replica::Replica;
 use crate::state::{Action, Choice, Passing, Recovered, State, Trained};
 use experiments_config::{AtLimit, Config, ConfigError, Policy, PolicyKind, Position};
 use logs::{Event, EventKind, Manifest, News, Record, RollBack};
@@ -71,9 +73,13 @@ impl<'a> Course<'a> {
         device: Device,
         engine: Box<dyn Engine>,
     ) -> Result<Self, TrainError> {
+        let ranks = engine.replica().map(Replica::ranks).cloned();
         let training = |config: &'a Option<Config>| {
             let config = config.as_ref()?;
-            let engine = device.engine(config, None);
+            let engine = match &ranks {
+                Some(ranks) => Ok(replica(config, ranks)),
+                None => device.engine(config, None),
+            };
             Some(engine.map(|engine| Training::new(config, text, engine)))
         };
         let changed = changes.iter().map(training).map(Option::transpose);

@@ -2,8 +2,9 @@
 
 use super::training::Training;
 use crate::data::last_word::{self, LastWord};
-use crate::data::{Losses, held_out};
+use crate::data::{Batch, Losses, Sampler, held_out};
 use crate::parameters::Parameters;
+use crate::ranks::Order;
 use experiments_text::Split;
 use logs::{Record, signal};
 
@@ -36,11 +37,12 @@ pub(super) fn evaluate(training: &Training, parameters: &Parameters) -> Evaluati
     let setting = training.setting(training.config);
     let sampler = training.sampler(training.config, Split::HeldOut);
     let mut losses = Losses::default();
-    for batch in held_out(&sampler) {
-        losses.join(&setting.engine.evaluate(setting.run(parameters, &batch)));
+    for found in each_held_out(training, &sampler, parameters) {
+        losses.join(&found);
     }
     let mut last_word = LastWord::default();
-    for batch in last_word::passages(&sampler) {
+    let passages = is_recorded(training).then(|| last_word::passages(&sampler));
+    for batch in passages.into_iter().flatten() {
         let logits = setting.engine.logits(setting.run(parameters, &batch));
         last_word::score(&mut last_word, &batch, &logits);
     }
@@ -50,4 +52,25 @@ pub(super) fn evaluate(training: &Training, parameters: &Parameters) -> Evaluati
         loss: losses.all.value(),
         last_word,
     }
+}
+
+/// Losses of the held-out batches in their order, each computed by one of the ranks where there are several.
+fn each_held_out(training: &Training, sampler: &Sampler, parameters: &Parameters) -> Vec<Losses> {
+    let setting = training.setting(training.config);
+    let evaluate = |batch: &Batch| setting.engine.evaluate(setting.run(parameters, batch));
+    let replica = setting.engine.replica();
+    let Some(replica) = replica.filter(|replica| replica.ranks().have_begun()) else {
+        return held_out(sampler).map(|batch| evaluate(&batch)).collect();
+    };
+    if is_recorded(training) {
+        replica.ranks().order(&Order::Evaluate);
+    }
+    let batches: Vec<Batch> = held_out(sampler).collect();
+    replica.each(batches.len(), |index| evaluate(&batches[index]))
+}
+
+/// Whether this process records what is found: of several ranks, the first.
+fn is_recorded(training: &Training) -> bool {
+    let replica = training.engine().replica();
+    replica.is_none_or(|replica| replica.ranks().rank() == 0)
 }

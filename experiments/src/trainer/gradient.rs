@@ -5,12 +5,14 @@ use crate::array::Gradient;
 use crate::data::{Batch, Losses};
 use crate::files::parity::ParityFile;
 use crate::later::Later;
-use crate::layers::gradients::Paths;
-use crate::layers::tap::Readings;
+use crate::layers::gradients::{Gradients, Paths};
+use crate::layers::tap::{Readings, Tap};
 use crate::numerics::dropout::Dropout;
 use crate::numerics::precision::Precision;
 use crate::parameters::Parameters;
+use crate::pass::replica::{Replica, Work};
 use crate::pass::{Begun, Note, Report, Setting};
+use crate::ranks::Division;
 use crate::state::Trained;
 use crate::trainer::signals::GradientNorms;
 use experiments_config::{Format, Position};
@@ -50,14 +52,33 @@ impl From<Begun> for Sum {
 }
 
 impl Sum {
+    /// Gradients that come without what else a pass finds.
+    fn of(gradients: Gradients) -> Self {
+        Self {
+            flat: gradients.flat,
+            paths: gradients.paths,
+            reports: Vec::new(),
+            lost: Vec::new(),
+        }
+    }
+
     /// Takes in another micro-batch.
     fn add(&mut self, begun: Begun, arithmetic: &dyn Arithmetic) {
-        arithmetic.add(&mut self.flat, &begun.flat);
-        if let (Some(ours), Some(theirs)) = (&mut self.paths, &begun.paths) {
+        self.add_gradients(&begun.flat, begun.paths.as_ref(), arithmetic);
+        self.reports.push(begun.report);
+    }
+
+    fn add_gradients(
+        &mut self,
+        flat: &Gradient,
+        paths: Option<&Paths>,
+        arithmetic: &dyn Arithmetic,
+    ) {
+        arithmetic.add(&mut self.flat, flat);
+        if let (Some(ours), Some(theirs)) = (&mut self.paths, paths) {
             arithmetic.add(&mut ours.input, &theirs.input);
             arithmetic.add(&mut ours.logit, &theirs.logit);
         }
-        self.reports.push(begun.report);
     }
 
     /// Stores the sums as the gradients of a pass are stored.
@@ -99,9 +120,7 @@ impl Accumulated {
     fn note_lost(&mut self, lost: Vec<RangeCount>) {
         self.lost
             .resize(lost.len().max(self.lost.len()), RangeCount::default());
-        for (sum, lost) in self.lost.iter_mut().zip(lost) {
-            *sum += lost;
-        }
+        add_lost(&mut self.lost, &lost);
     }
 }
 
@@ -114,6 +133,9 @@ pub(crate) fn accumulate(
     with_layers: bool,
     mut parity: Option<&mut ParityFile>,
 ) -> Sum {
+    if let Some(replica) = setting.engine.replica() {
+        return beside(setting, replica, fetch, trained, with_layers);
+    }
     let config = setting.config;
     let micro_batches = config.batch.gradient_accumulation as u64;
     let in_half = config.precision.grad_accumulation != Format::Fp32;
@@ -146,6 +168,80 @@ pub(crate) fn accumulate(
     }
     // `batch.gradient_accumulation` is checked to be at least 1.
     sum.expect("at least one micro-batch")
+}
+
+/// [`accumulate`] beside other ranks: the sums are those of this rank's parameters.
+fn beside(
+    setting: &Setting,
+    replica: &Replica,
+    fetch: impl Fn(Position) -> Batch,
+    trained: &mut Trained,
+    with_layers: bool,
+) -> Sum {
+    let config = setting.config;
+    let (position, step) = (trained.state.position, trained.state.step);
+    let size = config.batch.micro_batch as u64;
+    let [_, place] = replica.ranks().place();
+    let replicas = replica.ranks().degrees().data;
+    let division = Division::new(config.batch.gradient_accumulation, replicas, place);
+    let work = (0..division.rounds).map(|round| {
+        let (micro, part) = division.unit(round);
+        let batch = fetch(Position(position.0 + micro * size));
+        let dropout = Dropout::of_micro_batch(config.seed, step, micro);
+        if division.parts == 1 {
+            return Work { batch, dropout };
+        }
+        Work {
+            batch: batch.part(part, division.parts),
+            dropout: dropout.of_sequence(part, division.parts),
+        }
+    });
+    let work: Vec<Work> = work.collect();
+    let passes = config.batch.gradient_accumulation * division.parts;
+    let note = Note {
+        probe: with_layers,
+        capture: false,
+    };
+    let how = (trained.state.scaler.scale / passes as f64, note);
+    let in_half = config.precision.grad_accumulation != Format::Fp32;
+    let parameters = &trained.parameters;
+    let mut own = vec![RangeCount::default(); parameters.table().len()];
+    let mut sum: Option<Sum> = None;
+    let found = replica.train_all(setting, parameters, &work, how, |gradients| {
+        add_lost(&mut own, &gradients.lost);
+        match &mut sum {
+            None => sum = Some(Sum::of(gradients)),
+            Some(sum) => {
+                let (flat, paths) = (&gradients.flat, gradients.paths.as_ref());
+                sum.add_gradients(flat, paths, setting.engine.arithmetic());
+                if in_half {
+                    sum.round(parameters, setting);
+                }
+            }
+        }
+    });
+    trained.state.position += config.batch.gradient_accumulation as u64 * size;
+    let mut sum = sum.expect("at least one micro-batch");
+    for lost in sum.lost.drain(..) {
+        add_lost(&mut own, &lost.get());
+    }
+    sum.lost.push(Later::now(replica.join_lost(&own)));
+    let mut tap = Tap::default();
+    tap.readings = found.readings;
+    sum.reports.push(Later::now(Report {
+        losses: found.losses,
+        lost: found.lost,
+        tap,
+        counts: Vec::new(),
+    }));
+    sum
+}
+
+/// Adds up what was lost, per parameter.
+fn add_lost(sum: &mut [RangeCount], lost: &[RangeCount]) {
+    for (sum, lost) in sum.iter_mut().zip(lost) {
+        *sum += *lost;
+    }
 }
 
 /// Divides by the loss scale in FP32 and takes norms. Where a device has computed the passes, this is the one time that a

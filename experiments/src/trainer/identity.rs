@@ -123,11 +123,16 @@ fn entry(engine: &dyn Engine) -> logs::Engine {
 /// The event of an attempt that begins, with what computes its passes: a later one may run on another
 /// machine, or on other kernels.
 pub(super) fn with_engine(event: Event, engine: &dyn Engine) -> Event {
+    let replica = engine.replica();
     let engine = entry(engine);
-    event
+    let event = event
         .with("path", engine.path)
         .with("kernels", engine.kernels)
-        .with("instruction_set", engine.instruction_set)
+        .with("instruction_set", engine.instruction_set);
+    match replica {
+        Some(replica) => event.with("ranks", replica.ranks().degrees().to_string()),
+        None => event,
+    }
 }
 
 /// What a run begins with that its text does not say.
@@ -182,7 +187,7 @@ pub(super) fn manifest(
 }
 
 /// Hash of the weights that training starts from, where they come from a file.
-fn weights_hash(config: &Config) -> Result<Option<String>, TrainError> {
+pub(super) fn weights_hash(config: &Config) -> Result<Option<String>, TrainError> {
     let hash = |path: &PathBuf| {
         let bytes = std::fs::read(path).map_err(|error| TrainError::Weights {
             path: path.clone(),

@@ -159,6 +159,9 @@ pub(crate) fn take(
     let sum = accumulate(setting, fetch, trained, with_layers, parity.as_deref_mut());
     let keep = parity.as_deref_mut();
     let (sum, mut norms) = unscale(sum, setting, &trained.parameters, scale, keep);
+    if let Some(replica) = setting.engine.replica() {
+        replica.join_counts(setting.precision);
+    }
     let mut range = setting.precision.take_report();
     range.add_gradients(trained.parameters.table(), &sum.lost);
     norms.note_overflow(f64::from(range.largest_gradient) / scale);

@@ -89,7 +89,7 @@ pub fn train_pack(request: &PackRequest) -> Result<Vec<Result<Ending, TrainError
                         on_alarm: &mut |news| (request.on_alarm)(index, news),
                         on_notice: &mut |text| (request.on_notice)(index, text),
                     };
-                    train_in(own, Some(shared))
+                    train_in(own, Some(shared), None)
                 })
             })
             .collect();

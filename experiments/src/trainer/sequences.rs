@@ -11,6 +11,7 @@ use crate::data::objective::Sample;
 use crate::numerics::dropout::Dropout;
 use crate::numerics::precision::Precision;
 use crate::parameters::Parameters;
+use crate::pass::fused::Host;
 use crate::pass::{Note, Setting};
 use crate::state::{State, Trained};
 use experiments_config::Position;
@@ -39,9 +40,12 @@ pub(super) fn each(
     let config = &next.config;
     // What these passes lose is not the step's.
     let precision = Precision::new(&config.precision, config.model.layers);
+    let own = next.setting();
     let setting = Setting {
         precision: &precision,
-        ..next.setting()
+        // Every rank by itself: the gradient is that of one sequence, whole.
+        engine: own.engine.replica().map_or(own.engine, |_| &Host),
+        ..own
     };
     let note = Note {
         probe: false,

@@ -2,6 +2,7 @@
 
 use super::attempt::{Attempt, Outcome, conclude};
 use super::beginning::{announce_watch, begin, is_finished, prepare};
+use super::beside::{Beside, replica, with_sent};
 use super::course::{Course, Turn, changes};
 use super::evaluation::evaluate;
 use super::memory::check_memory;
@@ -9,6 +10,7 @@ use super::request::{Ending, Request, Shared};
 use crate::backend::{Device, unless_a_device_fails};
 use crate::error::TrainError;
 use crate::files::checkpoint::{Checkpoints, Ring};
+use crate::ranks::caught;
 use crate::state::{State, Trained};
 use experiments_config::{Config, ProbeKind};
 use logs::{Event, EventKind, RunLease};
@@ -21,12 +23,16 @@ const NONFINITE_PATIENCE: u64 = 20;
 
 /// Trains to the end or until told to stop. A run that is finished already is left alone.
 pub fn train(request: Request) -> Result<Ending, TrainError> {
-    train_in(request, None)
+    train_in(request, None, None)
 }
 
-/// [`train`], beside other runs or alone. Until the attempt begins nothing of the run is changed: a start that
+/// [`train`], alone, beside other runs or with other ranks. Until the attempt begins nothing of the run is changed: a start that
 /// is refused leaves the directory as it was.
-pub(super) fn train_in(mut request: Request, shared: Option<Shared>) -> Result<Ending, TrainError> {
+pub(super) fn train_in(
+    mut request: Request,
+    shared: Option<Shared>,
+    beside: Option<Beside>,
+) -> Result<Ending, TrainError> {
     let config = request.config;
     let device = Device::select(config.runtime.device)?;
     check_memory(config)?;
@@ -36,6 +42,7 @@ pub(super) fn train_in(mut request: Request, shared: Option<Shared>) -> Result<E
         return Ok(Ending::Finished);
     }
     let texts = shared.as_ref().map(|shared| shared.texts);
+    let texts = texts.or(beside.and_then(|beside| beside.texts));
     let Some(text) = prepare(&request, device, texts)? else {
         return Ok(Ending::Stopped);
     };
@@ -44,7 +51,13 @@ pub(super) fn train_in(mut request: Request, shared: Option<Shared>) -> Result<E
     let shares = config.probe.kind == ProbeKind::Train && config.recovery.is_off();
     let pack = shared.filter(|_| shares);
     let changes = changes(config)?;
-    let engine = device.engine(config, pack.map(|shared| shared.pack))?;
+    let engine = match beside {
+        None => device.engine(config, pack.map(|shared| shared.pack))?,
+        Some(beside) => {
+            beside.agree(&request, &text)?;
+            replica(config, beside.ranks)
+        }
+    };
     let claim = RunLease::take(request.directory)?;
     let (mut writer, begun) = begin(&mut request, claim, &text, device, &*engine)?;
     let attempt = Attempt {
@@ -53,8 +66,10 @@ pub(super) fn train_in(mut request: Request, shared: Option<Shared>) -> Result<E
     };
     let result = unless_a_device_fails(|| match begun {
         None => attempt.probe(&text, device, engine),
-        Some(trained) => Course::new(config, &changes, &text, device, engine)
-            .and_then(|course| run(attempt, &course, trained)),
+        Some(trained) => caught(|| {
+            let course = Course::new(config, &changes, &text, device, engine)?;
+            run(attempt, &course, trained)
+        }),
     });
     let result = result.flatten();
     // The next run of this process may have another shape.
@@ -120,7 +135,7 @@ fn run(mut attempt: Attempt, course: &Course, mut trained: Trained) -> Result<Ou
     }
     let step = trained.state.step;
     let finished = Event::now(step, EventKind::Finish, "training is finished");
-    attempt.writer.event(&finished)?;
+    attempt.writer.event(&with_sent(finished, training))?;
     Ok(Outcome {
         ending: Ending::Finished,
         step,

@@ -1,5 +1,6 @@
 //! One optimiser step, with its times.
 
+use super::beside::{account, lead_step};
 use super::next::Next;
 use super::sequences::mean_square;
 use super::training::Training;
@@ -15,6 +16,7 @@ pub(super) fn step(
     mut parity: Option<&mut ParityFile>,
 ) -> (Record, Vec<Event>) {
     let start = Instant::now();
+    lead_step(training, trained);
     let next = Next::prepare(training, trained);
     if let Some(parity) = &mut parity {
         parity.state("before", &trained.parameters, &trained.adam);
@@ -23,7 +25,8 @@ pub(super) fn step(
     let sequence_squared = next.measures_noise().then(|| mean_square(&next, trained));
     let taken = next.take(trained, parity);
     let recording = Instant::now();
-    let (mut record, events) = next.record(taken, trained, sequence_squared);
+    let (mut record, mut events) = next.record(taken, trained, sequence_squared);
+    events.extend(account(training, trained.state.step, start));
     let seconds = start.elapsed().as_secs_f64();
     record.set(signal::STEP_SECONDS, seconds);
     record.set(signal::RECORD_SECONDS, recording.elapsed().as_secs_f64());

@@ -58,6 +58,8 @@ pub enum EventKind {
     Fail,
     /// Something on disk was damaged and set aside, or could not be verified.
     Integrity,
+    /// Something about the ranks that train the run.
+    Ranks,
     /// A kind that a newer version of this program writes.
     #[serde(other)]
     Other,
@@ -82,6 +84,7 @@ impl EventKind {
             Self::Finish => "finish",
             Self::Fail => "fail",
             Self::Integrity => "integrity",
+            Self::Ranks => "ranks",
             Self::Other => "other",
         }
     }

@@ -4,6 +4,7 @@ mod alarm;
 mod command;
 mod end;
 mod pack;
+mod ranks;
 
 use super::config;
 use crate::cli::Train;
@@ -12,13 +13,15 @@ use crate::failure::{Failure, exit};
 use crate::progress::Steps;
 use crate::signals::Stop;
 use alarm::Teller;
-use experiments::{Ending, Request, TrainError, check_weights, train};
+use experiments::{Ending, Request, TrainError, check_weights};
 use experiments_config::{Config, ProbeKind, load_file};
 use experiments_text::{Cache, tasks};
 use logs::Record;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+
+pub(super) use ranks::Ranks;
 
 /// Version, commit, and whether the tree was changed.
 pub(super) fn program() -> (&'static str, Option<&'static str>, Option<bool>) {
@@ -33,8 +36,18 @@ pub(crate) fn run(arguments: &Train, cache: &Cache) -> Result<ExitCode, Failure>
     let [what] = arguments.what.as_slice() else {
         return pack::run(arguments, cache);
     };
+    let ranks = match Ranks::of(arguments)? {
+        Ranks::Other(launched) => return Ok(ranks::serve(launched, what, arguments, cache)),
+        ranks => ranks,
+    };
     let (directory, config, missing_languages) = locate(what, arguments, cache)?;
-    super::threads(config.runtime.threads);
+    if arguments.out.is_some() {
+        say(&format!(
+            "disk: about {}",
+            words::bytes(config.disk_bytes())
+        ));
+    }
+    ranks.threads(&config);
     let stop = listen(arguments)?;
     let alone = Alone {
         directory: &directory,
@@ -42,6 +55,7 @@ pub(crate) fn run(arguments: &Train, cache: &Cache) -> Result<ExitCode, Failure>
         cache,
         missing_languages: &missing_languages,
         on_alarm: arguments.on_alarm.as_ref(),
+        ranks,
     };
     Ok(match alone.train(&stop)? {
         Ending::Finished => ExitCode::SUCCESS,
@@ -50,7 +64,7 @@ pub(crate) fn run(arguments: &Train, cache: &Cache) -> Result<ExitCode, Failure>
     })
 }
 
-/// One run in this process.
+/// One run.
 pub(super) struct Alone<'a> {
     pub(super) directory: &'a Path,
     pub(super) config: &'a Config,
@@ -58,6 +72,8 @@ pub(super) struct Alone<'a> {
     pub(super) missing_languages: &'a [String],
     /// A command for its alarms.
     pub(super) on_alarm: Option<&'a OsString>,
+    /// What trains it.
+    pub(super) ranks: Ranks,
 }
 
 impl Alone<'_> {
@@ -66,7 +82,7 @@ impl Alone<'_> {
         let (directory, config) = (self.directory, self.config);
         let mut steps = Steps::new(config.steps);
         let teller = Teller::new(self.on_alarm);
-        let ended = train(Request {
+        let ended = self.ranks.train(Request {
             directory,
             config,
             cache: self.cache,
@@ -165,9 +181,5 @@ fn locate(
     config.tasks = tasks::resolve(&config.tasks)?;
     super::pin_weights(&mut config.model.init)?;
     check_weights(&config)?;
-    say(&format!(
-        "disk: about {}",
-        words::bytes(config.disk_bytes())
-    ));
     Ok((out.clone(), config, resolved.missing_languages))
 }

@@ -18,7 +18,8 @@ const MOST_PARTS: u64 = 1 << 16;
 
 /// The layers of each of `parts` parts, absent if the rule forbids so many. `uneven`: parts that no rule makes
 /// equal differ by one layer, those in the middle hold more.
-pub(crate) fn partition(layers: u64, parts: u64, uneven: bool) -> Option<Vec<u64>> {
+#[must_use]
+pub fn partition(layers: u64, parts: u64, uneven: bool) -> Option<Vec<u64>> {
     if !is_legal(layers, parts) {
         let possible = uneven && parts > 0 && parts <= layers.saturating_add(2).min(MOST_PARTS);
         return possible.then(|| spread(layers, parts));

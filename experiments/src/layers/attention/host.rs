@@ -13,9 +13,10 @@ pub(crate) mod tiles;
 use super::{HEAD_NORMS, KEY, QUERY, ScoreScale, VALUE};
 use crate::layers::context::host::Context;
 use crate::layers::residual::ATTENTION;
-use crate::layers::residual::host::Branch;
+use crate::layers::residual::host::{Branch, second_map};
 use crate::layers::rows::Rows;
 use crate::numerics::precision::{At, Places};
+use crate::ranks::Ranks;
 use counts::Counts;
 use kernels::slices::rows::larger_or_nan;
 use kernels::slices::{Linear, Mask, Norm, NormGradient};
@@ -34,6 +35,9 @@ pub(crate) struct Attention<'a> {
     /// Of the query's and the key's heads, over their dimension d; absent without.
     head_norms: Option<[Norm<'a>; 2]>,
     num_heads: usize,
+    /// The first of its heads among all, and how many those are: fewer are here where ranks share the heads.
+    first_head: usize,
+    all_heads: usize,
     scale: ScoreScale,
     slots: &'a Slots,
     /// Dropout of probabilities, over rows `[b, n, s]` of `s` elements.
@@ -45,11 +49,14 @@ impl<'a> Attention<'a> {
     pub(crate) fn new(context: &'a Context<'a>, layer: usize) -> Self {
         let name = |part: &str| format!("layers.{layer}.{}.{part}", ATTENTION.name);
         let (model, weights) = (&context.config.model, &context.weights);
+        let [rank, ranks] = context.tensor.map_or([0, 1], Ranks::share);
         Self {
             qkv: weights.linear(&name("qkv")),
             out: weights.linear(&name("out")),
             head_norms: (model.qk_norm).then(|| HEAD_NORMS.map(|part| weights.norm(&name(part)))),
-            num_heads: model.num_heads,
+            num_heads: model.num_heads / ranks,
+            first_head: model.num_heads / ranks * rank,
+            all_heads: model.num_heads,
             scale: ScoreScale::new(&context.config.precision, layer),
             slots: &context.slots,
             dropout: context.masks.layer(layer).probabilities.as_ref(),
@@ -57,6 +64,7 @@ impl<'a> Attention<'a> {
         }
     }
 
+    /// Of the heads that are here.
     fn width(&self) -> usize {
         self.out.inputs
     }
@@ -76,7 +84,7 @@ impl<'a> Attention<'a> {
         qkv: &[f32],
         dqkv: &mut [f32],
     ) {
-        let mut dcontext = Buffer::new(d.len());
+        let mut dcontext = Buffer::new(piece.len() * self.width());
         self.out.backward(out, &mut dcontext, d, rows.alone());
         store(&mut dcontext, self.places.at(At::Context), Pass::Backward);
         let mut tiles = [(); 2].map(|()| Buffer::new(self.tile_len(rows)));
@@ -246,8 +254,16 @@ impl Branch for Attention<'_> {
         }
         drop(counts);
         store(context, self.places.at(At::Context), Pass::Forward);
-        self.out.forward(&weights[1], out, context, rows.alone());
-        store(out, self.places.at(At::AttentionOut), Pass::Forward);
+        let point = self.places.at(At::AttentionOut);
+        let is_split = self.num_heads < self.all_heads;
+        second_map(
+            &self.out,
+            &weights[1],
+            context,
+            out,
+            rows,
+            (point, is_split),
+        );
         largest * self.scale.missing as f32
     }
 

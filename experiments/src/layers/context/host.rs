@@ -5,6 +5,7 @@ use crate::layers::attention::host::slots::Slots;
 use crate::layers::weights::host::Weights;
 use crate::numerics::dropout::Masks;
 use crate::numerics::precision::{At, Precision};
+use crate::ranks::Ranks;
 use experiments_config::Config;
 use kernels::{Buffer, Pass, Rounding, round_again, store};
 
@@ -17,6 +18,8 @@ pub(crate) struct Context<'a> {
     pub(crate) slots: Slots,
     /// None in evaluation.
     pub(crate) masks: Masks,
+    /// The ranks that share every matrix with this one, where there are several; the weights are then its shares.
+    pub(crate) tensor: Option<&'a Ranks>,
 }
 
 impl Context<'_> {

@@ -36,6 +36,16 @@ impl<'a> Embedding<'a> {
         }
     }
 
+    /// The row of a token in this rank's share of the table; none where another has it.
+    fn own_row(&self, token: usize) -> Option<usize> {
+        let all = self.context.config.tokenizer.vocab_size;
+        let own = self
+            .context
+            .tensor
+            .map_or(0..all, |ranks| ranks.own_part(all));
+        own.contains(&token).then(|| token - own.start)
+    }
+
     fn width(&self) -> usize {
         self.context.config.model.hidden_size
     }
@@ -44,7 +54,20 @@ impl<'a> Embedding<'a> {
     fn sum(&self) -> Buffer {
         let (weights, h) = (&self.context.weights, self.width());
         let mut x = Buffer::new(self.tokens.len() * h);
-        gather_rows(&mut x, weights.values(TOKENS), &self.tokens, h);
+        let table = weights.values(TOKENS);
+        match self.context.tensor {
+            None => gather_rows(&mut x, table, &self.tokens, h),
+            // Every token is a row of one of the ranks, and nothing on the others.
+            Some(ranks) => {
+                for (row, token) in x.chunks_exact_mut(h).zip(&self.tokens) {
+                    match self.own_row(*token) {
+                        Some(own) => row.copy_from_slice(&table[own * h..(own + 1) * h]),
+                        None => row.fill(0.0),
+                    }
+                }
+                ranks.sum(&mut x);
+            }
+        }
         if let Some(positions) = &self.positions {
             let mut p = Buffer::new(x.len());
             gather_rows(&mut p, weights.values(POSITIONS), positions, h);
@@ -99,6 +122,14 @@ impl<'a> Embedding<'a> {
             scale(&mut d, alpha);
             context.store(At::Embedding, Backward, &mut d);
         }
-        scatter_rows(slices.one(TOKENS), &d, &self.tokens, h);
+        let table = slices.one(TOKENS);
+        if context.tensor.is_none() {
+            return scatter_rows(table, &d, &self.tokens, h);
+        }
+        for (row, token) in d.chunks_exact(h).zip(&self.tokens) {
+            if let Some(own) = self.own_row(*token) {
+                add(&mut table[own * h..(own + 1) * h], row);
+            }
+        }
     }
 }

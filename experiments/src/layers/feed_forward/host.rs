@@ -3,7 +3,7 @@
 use super::function::{values, values_and_slopes};
 use crate::layers::context::host::Context;
 use crate::layers::residual::FEED_FORWARD;
-use crate::layers::residual::host::Branch;
+use crate::layers::residual::host::{Branch, second_map};
 use crate::layers::rows::Rows;
 use crate::numerics::precision::{At, Places};
 use experiments_config::Activation;
@@ -21,6 +21,8 @@ pub(crate) struct FeedForward<'a> {
     /// Stated, since two shapes that happen to fit say nothing of what was meant.
     pub(super) activation: Activation,
     pub(super) places: Places<'a>,
+    /// Whether ranks share both maps.
+    pub(super) is_split: bool,
 }
 
 impl<'a> FeedForward<'a> {
@@ -34,6 +36,7 @@ impl<'a> FeedForward<'a> {
             down: linear("down"),
             activation: *context.config.model.ffn.row(),
             places: context.precision.layer(layer),
+            is_split: context.tensor.is_some(),
         }
     }
 
@@ -108,8 +111,9 @@ impl Branch for FeedForward<'_> {
             values(self.activation.function, up, &mut inner);
             store(&mut inner, self.places.at(At::Gelu), Pass::Forward);
         }
-        self.down.forward(&weights[1], out, &inner, rows.alone());
-        store(out, self.places.at(At::Down), Pass::Forward);
+        let point = self.places.at(At::Down);
+        let how = (point, self.is_split);
+        second_map(&self.down, &weights[1], &inner, out, rows, how);
         f32::NEG_INFINITY
     }
 

@@ -39,6 +39,7 @@ fn output(activation: Activation, up: usize, down: usize) -> Vec<f32> {
         down: linear(down, WIDTH),
         activation,
         places: precision.layer(0),
+        is_split: false,
     };
     let weights = ffn.linears().map(Linear::forward_weight);
     let (mut kept, mut out) = (vec![0.0; up], vec![0.0; WIDTH]);

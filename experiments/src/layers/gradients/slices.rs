@@ -59,6 +59,12 @@ impl<'a> GradientSlices<'a> {
         }
     }
 
+    /// Nothing of any parameter, for a pass that computes a part of them.
+    pub(crate) fn clear(&mut self) {
+        self.flat.fill(0.0);
+        self.logit.fill(0.0);
+    }
+
     /// # Panics
     /// If the table lacks the name: the pass has read that parameter.
     fn range(&self, name: &str) -> Range<usize> {

@@ -50,6 +50,10 @@ impl<'a> Head<'a> {
                 weight: context.weights.head(),
                 width: context.config.model.hidden_size,
                 logits: context.precision.rounding(At::Logits, 0),
+                tensor: context.tensor,
+                first: (context.tensor).map_or(0, |ranks| {
+                    ranks.own_part(context.config.tokenizer.vocab_size).start
+                }),
             },
             slots: index(slots),
             tokens: index(tokens),

@@ -5,6 +5,7 @@
 //! gradient of the input.
 
 use crate::layers::rows::{GROUPS, cut, pieces};
+use crate::ranks::Ranks;
 use kernels::slices::Linear;
 use kernels::slices::rows::{add, exp_scaled, exp_sum};
 use kernels::{Buffer, Matrix, Onto, Pass, Prepared, Rounding, store};
@@ -27,6 +28,10 @@ pub(crate) struct Vocabulary<'a> {
     pub(crate) width: usize,
     /// Where logits are rounded.
     pub(crate) logits: Option<&'a Rounding>,
+    /// The ranks that share the vocabulary, where there are several: `weight` is then this rank's tokens.
+    pub(crate) tensor: Option<&'a Ranks>,
+    /// The first of them.
+    pub(crate) first: usize,
 }
 
 /// Of every row with a target.
@@ -83,6 +88,12 @@ struct Row {
 }
 
 impl Row {
+    /// Of no logits.
+    const NOTHING: Self = Self {
+        largest: f32::NEG_INFINITY,
+        sum: 0.0,
+    };
+
     /// Of both blocks' logits.
     fn with(self, other: Self) -> Self {
         let largest = if other.largest > self.largest {
@@ -103,6 +114,20 @@ impl Row {
             sum: term(self) + term(other),
         }
     }
+}
+
+/// From two numbers for every row of each rank's tokens to those of all.
+fn over_ranks(ranks: &Ranks, own: &[f32]) -> Vec<Row> {
+    let told = ranks.share_out(own);
+    let row = |numbers: &[f32], index: usize| Row {
+        largest: numbers[2 * index],
+        sum: numbers[2 * index + 1],
+    };
+    let all = (0..own.len() / 2).map(|index| {
+        let of_ranks = told.iter().map(|numbers| row(numbers, index));
+        of_ranks.fold(Row::NOTHING, Row::with)
+    });
+    all.collect()
 }
 
 impl Vocabulary<'_> {
@@ -157,19 +182,45 @@ impl Vocabulary<'_> {
             logits,
             blocks,
         };
-        let nothing = Row {
-            largest: f32::NEG_INFINITY,
-            sum: 0.0,
-        };
-        for (index, target) in targets.iter().enumerate() {
+        let own = (0..t).map(|index| {
             let all = rows.iter().map(|rows| rows[index]);
-            let Row { largest, sum } = all.fold(nothing, Row::with);
-            let logit = tokens.logit(index, *target, t);
+            all.fold(Row::NOTHING, Row::with)
+        });
+        let all: Vec<Row> = match self.tensor {
+            None => own.collect(),
+            Some(ranks) => {
+                let own: Vec<f32> = own.flat_map(|row| [row.largest, row.sum]).collect();
+                over_ranks(ranks, &own)
+            }
+        };
+        let logits: Vec<f32> = targets
+            .iter()
+            .enumerate()
+            .map(|(index, target)| match self.own_token(*target) {
+                Some(token) => tokens.logit(index, token, t),
+                None => 0.0,
+            })
+            .collect();
+        let logits = match self.tensor {
+            None => logits,
+            Some(ranks) => {
+                let mut sums = logits;
+                ranks.sum(&mut sums);
+                sums
+            }
+        };
+        for (Row { largest, sum }, logit) in all.into_iter().zip(logits) {
             let loss = sum.ln() - (logit - largest);
             tokens.losses.push(loss);
             tokens.log_z.push(logit + loss);
         }
         tokens
+    }
+
+    /// The place of a token among this rank's; none where another has it.
+    fn own_token(&self, token: usize) -> Option<usize> {
+        let own = token.checked_sub(self.first)?;
+        (own < self.size()).then_some(own)
     }
 
     /// Overwrites the weight's gradient `[v, h]` and returns that of `y`, `[t, h]`. The logits in
@@ -209,8 +260,9 @@ impl Vocabulary<'_> {
                         let loss = gradients.losses[index];
                         let own = gradients.log_z.map_or(0.0, |log_z| log_z[index]);
                         exp_scaled(row, log_z[index], loss + own);
-                        if block.contains(&targets[index]) {
-                            row[targets[index] - block.start] -= loss;
+                        let own = self.own_token(targets[index]);
+                        if let Some(token) = own.filter(|token| block.contains(token)) {
+                            row[token - block.start] -= loss;
                         }
                     }
                     store(logits, self.logits, Pass::Backward);
@@ -227,6 +279,9 @@ impl Vocabulary<'_> {
         let mut dy = sums.next().unwrap_or_default();
         for sum in sums {
             add(&mut dy, &sum);
+        }
+        if let Some(ranks) = self.tensor {
+            ranks.sum(&mut dy);
         }
         dy
     }

@@ -5,10 +5,10 @@ use crate::layers::context::host::Context;
 use crate::layers::feed_forward::host::FeedForward;
 use crate::layers::residual::host::Sublayer;
 use crate::layers::residual::{ATTENTION, FEED_FORWARD};
+use std::ops::Range;
 
-/// All sub-layers of the layers, attention and feed-forward in turn.
-pub(crate) fn sublayers<'a>(context: &'a Context<'a>) -> Vec<Sublayer<'a>> {
-    let layers = 0..context.config.model.layers;
+/// All sub-layers of some layers, attention and feed-forward in turn.
+pub(crate) fn sublayers<'a>(context: &'a Context<'a>, layers: Range<usize>) -> Vec<Sublayer<'a>> {
     layers
         .flat_map(|layer| sublayers_of(context, layer))
         .collect()

@@ -9,10 +9,11 @@ use crate::layers::gradients::slices::{GradientSlices, SublayerGradient};
 use crate::layers::norm::{Divisor, relaxed};
 use crate::layers::rows::{Rows, cut, part};
 use crate::numerics::precision::Places;
+use crate::ranks::Ranks;
 use experiments_config::Residual;
 use kernels::slices::rows::{add, larger_or_nan, scale};
 use kernels::slices::{Linear, Mask, Norm, NormGradient};
-use kernels::{Buffer, Pass, Prepared, Store, store};
+use kernels::{Buffer, Pass, Prepared, Rounding, Store, round_again, store};
 use rayon::prelude::*;
 use std::ops::Range;
 
@@ -73,6 +74,8 @@ pub(crate) struct Sublayer<'a> {
     /// Dropout of the branch's output, over `[r, h]`.
     pub(crate) dropout: Option<&'a Mask>,
     places: Places<'a>,
+    /// The ranks that share the branch's matrices, where there are several: each has a share of its output.
+    tensor: Option<&'a Ranks>,
 }
 
 /// Result of a forward pass.
@@ -117,6 +120,25 @@ struct ForwardPiece<'a> {
     trace: Option<[&'a mut [f32]; 2]>,
 }
 
+/// From the input of a branch's second linear map to its output. Bias and rounding come behind the sum over ranks where
+/// those share the map.
+pub(crate) fn second_map(
+    map: &Linear,
+    weight: &Prepared,
+    inner: &[f32],
+    out: &mut [f32],
+    rows: &Rows,
+    (point, is_split): (Option<&Rounding>, bool),
+) {
+    if is_split {
+        let own = Linear { bias: None, ..*map };
+        own.forward(weight, out, inner, rows.alone());
+    } else {
+        map.forward(weight, out, inner, rows.alone());
+        store(out, point, Pass::Forward);
+    }
+}
+
 impl<'a> Sublayer<'a> {
     pub(crate) fn new(
         half: &'static Half,
@@ -138,6 +160,7 @@ impl<'a> Sublayer<'a> {
             relax: context.config.precision.pb_relax.norm,
             dropout,
             places: context.precision.layer(layer),
+            tensor: context.tensor,
             name,
         }
     }
@@ -166,6 +189,34 @@ impl<'a> Sublayer<'a> {
         [self.branch.linears()[0].outputs, second, branch, raw]
     }
 
+    /// What each piece writes.
+    fn jobs<'b>(
+        &self,
+        rows: &Rows,
+        output: &'b mut [f32],
+        saved: &'b mut [Buffer; 4],
+        trace: Option<&'b mut Trace>,
+    ) -> Vec<ForwardPiece<'b>> {
+        let (h, pieces) = (self.width(), &rows.pieces);
+        let mut widths = self.saved_widths().into_iter();
+        let mut parts = saved.each_mut().map(|buffer| {
+            let width = widths.next().unwrap_or_default();
+            cut(buffer, width, pieces).into_iter()
+        });
+        let mut traced = trace.map(|trace| {
+            let normed = self.before.map_or(0, |_| h);
+            let parts = [(&mut trace.norm, normed), (&mut trace.branch, h)];
+            parts.map(|(buffer, width)| cut(buffer, width, pieces).into_iter())
+        });
+        let next = |parts: &mut std::vec::IntoIter<_>| parts.next().unwrap_or_default();
+        let job = |output| ForwardPiece {
+            output,
+            saved: parts.each_mut().map(next),
+            trace: traced.as_mut().map(|parts| parts.each_mut().map(next)),
+        };
+        cut(output, h, pieces).into_iter().map(job).collect()
+    }
+
     /// # Shapes
     /// - x: `[r, h]`
     ///
@@ -174,37 +225,19 @@ impl<'a> Sublayer<'a> {
     pub(crate) fn forward(&self, x: &[f32], rows: &Rows, trace: Option<&mut Trace>) -> Forward {
         let (r, h) = (rows.count, self.width());
         let mut output = Buffer::new(r * h);
-        let widths = self.saved_widths();
-        let mut saved = widths.map(|width| Buffer::new(r * width));
+        let mut saved = self.saved_widths().map(|width| Buffer::new(r * width));
         let pieces = &rows.pieces;
-        let mut jobs: Vec<ForwardPiece> = Vec::with_capacity(pieces.len());
         let is_divided = self.relax && self.before.is_some();
         let divisor = is_divided.then(|| Divisor::new(x));
-        let [first, second, branch, raw] = &mut saved;
-        let mut parts = [
-            cut(first, widths[0], pieces).into_iter(),
-            cut(second, widths[1], pieces).into_iter(),
-            cut(branch, widths[2], pieces).into_iter(),
-            cut(raw, widths[3], pieces).into_iter(),
-        ];
-        let mut traced = trace.map(|trace| {
-            let normed = self.before.map_or(0, |_| h);
-            *trace = Trace {
-                norm: Buffer::new(r * normed),
+        let mut trace = trace;
+        if let Some(trace) = &mut trace {
+            **trace = Trace {
+                norm: Buffer::new(self.before.map_or(0, |_| r * h)),
                 branch: Buffer::new(r * h),
             };
-            let parts = [(&mut trace.norm, normed), (&mut trace.branch, h)];
-            parts.map(|(buffer, width)| cut(buffer, width, pieces).into_iter())
-        });
-        for output in cut(&mut output, h, pieces) {
-            let next = |parts: &mut std::vec::IntoIter<_>| parts.next().unwrap_or_default();
-            jobs.push(ForwardPiece {
-                output,
-                saved: parts.each_mut().map(next),
-                trace: traced.as_mut().map(|parts| parts.each_mut().map(next)),
-            });
         }
         let weights = self.branch.linears().map(Linear::forward_weight);
+        let jobs = self.jobs(rows, &mut output, &mut saved, trace.as_deref_mut());
         let largest: Vec<f32> = jobs
             .into_par_iter()
             .with_max_len(1)
@@ -214,6 +247,14 @@ impl<'a> Sublayer<'a> {
                 self.forward_piece(x, divisor, rows, piece, &weights, job)
             })
             .collect();
+        if let Some(ranks) = self.tensor {
+            ranks.sum(&mut output);
+            let jobs = self.jobs(rows, &mut output, &mut saved, trace);
+            let jobs = jobs.into_par_iter().with_max_len(1).zip(pieces);
+            jobs.for_each(|(job, piece)| {
+                self.close_summed(part(x, h, piece), divisor, piece, job);
+            });
+        }
         let [first, second, branch, raw] = saved;
         let out_divisor = self.closes_apart().map(|norm| {
             let divisor = Divisor::new(&branch);
@@ -250,9 +291,8 @@ impl<'a> Sublayer<'a> {
         rows: &Rows,
         piece: &Range<usize>,
         weights: &[Prepared; 2],
-        job: ForwardPiece,
+        mut job: ForwardPiece,
     ) -> f32 {
-        let (out, [first, second, branch, raw]) = (job.output, job.saved);
         let point = self.places.at(self.half.norm);
         let normed = self.before.map(|norm| {
             let mut y = Buffer::new(x.len());
@@ -262,8 +302,53 @@ impl<'a> Sublayer<'a> {
             y
         });
         let y = normed.as_deref().unwrap_or(x);
-        let kept = [first, second, raw];
-        let largest = self.branch.forward(rows, piece, weights, y, kept, out);
+        let [first, second, _, raw] = &mut job.saved;
+        let kept = [&mut **first, second, raw];
+        let largest = (self.branch).forward(rows, piece, weights, y, kept, job.output);
+        if self.tensor.is_none() {
+            self.close_piece(x, normed, piece, job);
+        }
+        largest
+    }
+
+    /// What follows the branch, where its output is the sum over ranks.
+    fn close_summed(
+        &self,
+        x: &[f32],
+        divisor: Option<Divisor>,
+        piece: &Range<usize>,
+        job: ForwardPiece,
+    ) {
+        let [_, second] = self.branch.linears();
+        if let Some(bias) = second.bias {
+            job.output
+                .chunks_exact_mut(bias.len())
+                .for_each(|row| add(row, bias));
+        }
+        store(job.output, self.places.at(self.half.out), Pass::Forward);
+        let normed = self.before.map(|norm| self.normed_again(&norm, x, divisor));
+        self.close_piece(x, normed, piece, job);
+    }
+
+    /// What the branch read, computed again.
+    fn normed_again(&self, norm: &Norm, x: &[f32], divisor: Option<Divisor>) -> Buffer {
+        let point = self.places.at(self.half.norm);
+        let read = relaxed(x, divisor, Store::again(point));
+        let mut y = Buffer::new(x.len());
+        norm.forward(&mut y, read.as_deref().unwrap_or(x));
+        round_again(&mut y, point);
+        y
+    }
+
+    /// Dropout and residual.
+    fn close_piece(
+        &self,
+        x: &[f32],
+        normed: Option<Buffer>,
+        piece: &Range<usize>,
+        job: ForwardPiece,
+    ) {
+        let (out, [_, _, branch, _]) = (job.output, job.saved);
         if let Some(mask) = self.dropout {
             mask.apply(piece.start, out);
             store(out, self.places.at(self.half.out), Pass::Forward);
@@ -287,7 +372,6 @@ impl<'a> Sublayer<'a> {
                 }
             }
         }
-        largest
     }
 
     /// `out = x + LN(branch)`, the branch divided where it is.

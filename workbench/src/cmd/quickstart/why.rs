@@ -53,6 +53,7 @@ pub(super) fn run(arguments: &Quickstart, cache: &Cache) -> Result<ExitCode, Fai
             cache,
             missing_languages: &missing_languages,
             on_alarm: None,
+            ranks: train::Ranks::One,
         };
         if !trained(&alone, &stop)? {
             return Ok(ExitCode::from(exit::STOPPED));

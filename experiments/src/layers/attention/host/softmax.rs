@@ -54,7 +54,13 @@ impl Attention<'_> {
                 top = stored * factor;
             }
             if let Some(alibi) = &self.slots.alibi {
-                alibi.penalise(allowed, tile.head, sequence, slot, span.clone());
+                alibi.penalise(
+                    allowed,
+                    self.first_head + tile.head,
+                    sequence,
+                    slot,
+                    span.clone(),
+                );
                 top = maximum(allowed);
             }
             let sum = if top > CLEAR {

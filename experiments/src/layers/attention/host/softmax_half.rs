@@ -63,7 +63,7 @@ impl<'a> Attention<'a> {
         let (s, sequence) = (rows.seq_len, tile.sequence);
         for (row, slot) in scores.chunks_exact_mut(s).zip(tile.rows.clone()) {
             if let Some(alibi) = &self.slots.alibi {
-                alibi.penalise(row, tile.head, sequence, slot, 0..s);
+                alibi.penalise(row, self.first_head + tile.head, sequence, slot, 0..s);
                 counts.scores.piece(row);
             }
             let span = self.slots.spans[sequence + slot].clone();

@@ -58,7 +58,9 @@ impl Attention<'_> {
     /// The tile's first row among the rows `[b, n, s]` of all scores.
     pub(super) fn score_row(&self, rows: &Rows, tile: &Tile) -> usize {
         // Sequences are as long as their scores have rows.
-        tile.sequence * self.num_heads + tile.head * rows.seq_len + tile.rows.start
+        tile.sequence * self.all_heads
+            + (self.first_head + tile.head) * rows.seq_len
+            + tile.rows.start
     }
 
     /// Where the tile's rows of a part begin, in rows of `stride` values.

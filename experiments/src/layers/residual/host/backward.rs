@@ -8,6 +8,7 @@ use super::{Saved, Sublayer};
 use crate::layers::gradients::slices::SublayerGradient;
 use crate::layers::norm::{Divisor, relaxed};
 use crate::layers::rows::{Rows, cut, part};
+use crate::ranks::Ranks;
 use experiments_config::Residual;
 use kernels::slices::rows::{add, scale_into};
 use kernels::slices::{Linear, Norm, NormGradient};
@@ -104,17 +105,24 @@ impl Sublayer<'_> {
             assert_eq!(linear.bias.is_some(), place.is_some());
         }
         let places = [first.weight, second.weight];
-        let mut groups = self.groups(rows, &mut dx, &mut d, places);
         let given = Given {
             x,
             saved,
             rows,
             weights: self.branch.linears().map(Linear::backward_weight),
         };
+        let mut groups = self.groups(rows, &mut dx, &mut d, places);
         groups
             .par_iter_mut()
             .with_max_len(1)
             .for_each(|group| self.backward_group(&given, group));
+        if let Some(ranks) = self.tensor {
+            sum_over(ranks, &mut groups);
+            groups
+                .par_iter_mut()
+                .with_max_len(1)
+                .for_each(|group| self.backward_summed(&given, group));
+        }
 
         for Group { vectors, .. } in &groups {
             let norms = [
@@ -249,12 +257,35 @@ impl Sublayer<'_> {
         first.bias_gradient(&mut vectors.biases[0], &dfirst);
         let mut dy = Buffer::new(x.len());
         first.backward(&weights[0], &mut dy, &dfirst, rows.alone());
-        let y = self.input_backward(x, saved.divisors[0], dy, [dx, d], &mut vectors.norm);
+        let y = if self.tensor.is_some() {
+            // The sum over ranks comes first.
+            dx.copy_from_slice(&dy);
+            match &self.before {
+                Some(norm) => self.normed_again(norm, x, saved.divisors[0]),
+                None => Buffer::of(x),
+            }
+        } else {
+            self.input_backward(x, saved.divisors[0], dy, [dx, d], &mut vectors.norm)
+        };
         Terms {
             dfirst,
             dbranch,
             y,
             inner,
+        }
+    }
+
+    /// What is left of a group when `dx` holds the sum over ranks of the gradients of what the branch read.
+    fn backward_summed(&self, given: &Given, group: &mut Group) {
+        let (h, rows) = (self.width(), given.rows);
+        let pieces = &rows.pieces[group.pieces.clone()];
+        let parts = cut(group.dx, h, pieces)
+            .into_iter()
+            .zip(cut(group.d, h, pieces));
+        for (piece, (dx, d)) in pieces.iter().zip(parts) {
+            let (x, dy) = (part(given.x, h, piece), Buffer::of(dx));
+            let divisor = given.saved.divisors[0];
+            self.input_backward(x, divisor, dy, [dx, d], &mut group.vectors.norm);
         }
     }
 
@@ -333,6 +364,21 @@ fn norm_backward(
     if let Some(divisor) = divisor {
         store(dx, point, Pass::Backward);
         divisor.backward(dx);
+    }
+}
+
+/// Replaces what all groups have in `dx` by its sum over ranks.
+fn sum_over(ranks: &Ranks, groups: &mut [Group]) {
+    let mut all: Vec<f32> = Vec::new();
+    for group in &*groups {
+        all.extend_from_slice(group.dx);
+    }
+    ranks.sum(&mut all);
+    let mut rest = &all[..];
+    for group in groups {
+        let (own, after) = rest.split_at(group.dx.len());
+        group.dx.copy_from_slice(own);
+        rest = after;
     }
 }
 

@@ -1,0 +1,304 @@
+//! Ranks as processes that `mpirun` or a scheduler started together.
+//!
+//! Only messages are MPI's, so that every operation is the code of the other engines. A message is received when it is
+//! there, which is asked for again and again: a rank that never comes would keep a blocking call for ever.
+
+use crate::engine::{Engine, Inbound, Outbound, Purpose};
+use crate::error::CollectiveError;
+use ::mpi::Threading;
+use ::mpi::environment::{Universe, initialize_with_threading};
+use ::mpi::ffi;
+use ::mpi::topology::SimpleCommunicator;
+use ::mpi::traits::{Communicator as _, Equivalence as _, Source as _};
+use std::mem::{ManuallyDrop, MaybeUninit};
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, PoisonError};
+use std::thread;
+use std::time::{Duration, Instant};
+
+/// One process of a job.
+pub struct Mpi {
+    rank: usize,
+    ranks: usize,
+    /// What shows that a rank on this host has ended; none on another host, where the launcher ends the job.
+    signs: Vec<Option<PathBuf>>,
+    /// Messages on their way. Whoever holds it may call MPI: one thread at a time.
+    pending: Mutex<Vec<Sent>>,
+    /// Whether a rank is missing, and what it was sent will stay on its way.
+    failed: AtomicBool,
+}
+
+/// MPI while it runs. Dropped it stays as it is, since its end would wait for ranks that have ended; the launcher then
+/// ends the job.
+pub struct Session(ManuallyDrop<Universe>);
+
+impl Session {
+    /// Ends MPI, when all ranks do.
+    pub fn end(self) {
+        drop(ManuallyDrop::into_inner(self.0));
+    }
+}
+
+/// Time between two looks at what is awaited, after the first few.
+const PAUSE: Duration = Duration::from_micros(50);
+
+/// Looks before there are pauses between them, and between two looks at whether a rank is still there.
+const SPINS: u32 = 2_000;
+
+impl Mpi {
+    /// This process as a rank of its job. Once in the life of a process.
+    ///
+    /// # Errors
+    /// If MPI is not there or not what the program was built for.
+    pub fn start() -> Result<(Self, Session), CollectiveError> {
+        let problem = |problem: &str| CollectiveError::Start {
+            problem: problem.to_owned(),
+        };
+        let started = initialize_with_threading(Threading::Serialized);
+        let (universe, threading) = started.ok_or_else(|| problem("MPI was started before"))?;
+        if threading < Threading::Serialized {
+            return Err(problem(
+                "this MPI cannot be called by several threads in turn; use a build with MPI_THREAD_SERIALIZED",
+            ));
+        }
+        let world = universe.world();
+        let mut mpi = Self {
+            rank: world.rank() as usize,
+            ranks: world.size() as usize,
+            signs: Vec::new(),
+            pending: Mutex::default(),
+            failed: AtomicBool::new(false),
+        };
+        mpi.signs = vec![None; mpi.ranks];
+        mpi.signs = mpi.meet()?;
+        Ok((mpi, Session(ManuallyDrop::new(universe))))
+    }
+
+    /// Tells the others which process this is, and looks for theirs.
+    fn meet(&self) -> Result<Vec<Option<PathBuf>>, CollectiveError> {
+        /// Longer names of hosts are cut.
+        const LEN: usize = 128;
+        let host = ::mpi::environment::processor_name().unwrap_or_default();
+        let own = format!("{:>12} {host}", std::process::id());
+        let padded = |text: &str| {
+            let mut bytes = [b' '; LEN];
+            let len = text.len().min(LEN);
+            bytes[..len].copy_from_slice(&text.as_bytes()[..len]);
+            bytes
+        };
+        let own = padded(&own);
+        let purpose = Purpose {
+            tag: 0x7fff_ffff,
+            operation: "the start",
+            patience: Some(crate::PATIENCE),
+        };
+        let others = || (0..self.ranks).filter(|rank| *rank != self.rank);
+        let outbound: Vec<_> = others().map(|to| Outbound { to, bytes: &own }).collect();
+        let mut told = vec![[0; LEN]; self.ranks];
+        let inbound = told.iter_mut().enumerate();
+        let inbound = inbound.filter(|(rank, _)| *rank != self.rank);
+        let mut inbound: Vec<_> = inbound
+            .map(|(from, bytes)| Inbound { from, bytes })
+            .collect();
+        self.exchange(purpose, &outbound, &mut inbound)?;
+        let sign = |bytes: &[u8; LEN]| {
+            let is_here = bytes[12..] == own[12..];
+            let process = std::str::from_utf8(&bytes[..12]).ok()?.trim();
+            let sign = PathBuf::from(format!("/proc/{process}"));
+            (is_here && sign.exists()).then_some(sign)
+        };
+        Ok(told.iter().map(sign).collect())
+    }
+
+    /// Waits until `done`, as long as the rank is there and the patience lasts.
+    fn wait(
+        &self,
+        rank: usize,
+        purpose: Purpose,
+        mut done: impl FnMut() -> Option<()>,
+    ) -> Result<(), CollectiveError> {
+        let (own, operation, start) = (self.rank, purpose.operation, Instant::now());
+        let mut looks = 0_u32;
+        loop {
+            if done().is_some() {
+                return Ok(());
+            }
+            looks = looks.wrapping_add(1);
+            if looks < SPINS {
+                std::hint::spin_loop();
+                continue;
+            }
+            thread::sleep(PAUSE);
+            if !looks.is_multiple_of(SPINS) {
+                continue;
+            }
+            if self.signs[rank].as_ref().is_some_and(|sign| !sign.exists()) {
+                return Err(CollectiveError::Lost {
+                    rank,
+                    own,
+                    operation,
+                });
+            }
+            if let Some(patience) = purpose.patience.filter(|most| start.elapsed() > *most) {
+                let seconds = patience.as_secs();
+                return Err(CollectiveError::Late {
+                    rank,
+                    own,
+                    operation,
+                    seconds,
+                });
+            }
+        }
+    }
+}
+
+impl Engine for Mpi {
+    fn name(&self) -> &'static str {
+        "mpi"
+    }
+
+    fn rank(&self) -> usize {
+        self.rank
+    }
+
+    fn ranks(&self) -> usize {
+        self.ranks
+    }
+
+    fn exchange(
+        &self,
+        purpose: Purpose,
+        outbound: &[Outbound],
+        inbound: &mut [Inbound],
+    ) -> Result<(), CollectiveError> {
+        let done = self.all(purpose, outbound, inbound);
+        self.failed.fetch_or(done.is_err(), Ordering::Relaxed);
+        done
+    }
+}
+
+impl Mpi {
+    fn all(
+        &self,
+        purpose: Purpose,
+        outbound: &[Outbound],
+        inbound: &mut [Inbound],
+    ) -> Result<(), CollectiveError> {
+        let mut pending = self.pending.lock().unwrap_or_else(PoisonError::into_inner);
+        pending.retain_mut(|sent| !sent.is_done());
+        let world = SimpleCommunicator::world();
+        let tag = purpose.tag as i32;
+        pending.extend(outbound.iter().map(|message| Sent::start(message, tag)));
+        for Inbound { from, bytes } in &mut *inbound {
+            let (own, operation) = (self.rank, purpose.operation);
+            let source = world.process_at_rank(*from as i32);
+            let mut len = None;
+            self.wait(*from, purpose, || {
+                let status = source.immediate_probe_with_tag(tag)?;
+                len = Some(status.count(u8::equivalent_datatype()));
+                Some(())
+            })?;
+            if len != Some(bytes.len() as i32) {
+                return Err(CollectiveError::OutOfStep {
+                    rank: *from,
+                    own,
+                    operation,
+                });
+            }
+            source.receive_into_with_tag(&mut **bytes, tag);
+        }
+        // Whoever only sends goes on, as on threads: the other may be sending too.
+        if !inbound.is_empty() {
+            for message in outbound {
+                self.wait(message.to, purpose, || {
+                    let mut of_rank = pending.iter_mut().filter(|sent| sent.to == message.to);
+                    of_rank.all(Sent::is_done).then_some(())
+                })?;
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Drop for Mpi {
+    fn drop(&mut self) {
+        let mut pending = self.pending.lock().unwrap_or_else(PoisonError::into_inner);
+        let start = Instant::now();
+        let is_whole = !self.failed.load(Ordering::Relaxed);
+        while is_whole && start.elapsed() < crate::PATIENCE && !pending.is_empty() {
+            pending.retain_mut(|sent| !sent.is_done());
+        }
+    }
+}
+
+/// A message on its way.
+struct Sent {
+    to: usize,
+    /// Read by MPI until it is sent.
+    bytes: ManuallyDrop<Box<[u8]>>,
+    request: ffi::MPI_Request,
+    is_done: bool,
+}
+
+#[allow(unsafe_code, reason = "a handle of MPI's, which is a pointer")]
+// SAFETY: MPI was started with `MPI_THREAD_SERIALIZED`, and `Mpi::pending` is held by whoever calls it.
+unsafe impl Send for Sent {}
+
+#[allow(
+    unsafe_code,
+    reason = "the safe binding keeps the caller until a message is sent, which a rank that has ended never lets happen"
+)]
+impl Sent {
+    fn start(message: &Outbound, tag: i32) -> Self {
+        let bytes: Box<[u8]> = message.bytes.into();
+        let mut request = MaybeUninit::uninit();
+        // SAFETY: `bytes` lies on the heap, is not written to, and is freed only when the request is done. MPI was
+        // started by whoever has an engine, and sets the request.
+        let request = unsafe {
+            ffi::MPI_Isend(
+                bytes.as_ptr().cast(),
+                bytes.len() as i32,
+                ffi::RSMPI_UINT8_T,
+                message.to as i32,
+                tag,
+                ffi::RSMPI_COMM_WORLD,
+                request.as_mut_ptr(),
+            );
+            request.assume_init()
+        };
+        Self {
+            to: message.to,
+            bytes: ManuallyDrop::new(bytes),
+            request,
+            is_done: false,
+        }
+    }
+
+    fn is_done(&mut self) -> bool {
+        if !self.is_done {
+            let mut flag = 0;
+            // SAFETY: the request is that of `MPI_Isend`, not done before.
+            unsafe {
+                ffi::MPI_Test(
+                    &raw mut self.request,
+                    &raw mut flag,
+                    ffi::RSMPI_STATUS_IGNORE,
+                )
+            };
+            self.is_done = flag != 0;
+        }
+        self.is_done
+    }
+}
+
+#[allow(unsafe_code, reason = "it frees what MPI read")]
+impl Drop for Sent {
+    fn drop(&mut self) {
+        // What may still be read stays where it is.
+        if self.is_done {
+            // SAFETY: once, and nobody reads it any more.
+            unsafe { ManuallyDrop::drop(&mut self.bytes) };
+        }
+    }
+}

@@ -1,0 +1,374 @@
+//! Passes of a rank beside others: other micro-batches with the same weights, and other layers of the same micro-batches.
+//!
+//! A rank's gradient goes part by part to those that update the parameters. There the passes of all ranks are taken in one
+//! after another, as those of a process that passes everything by itself.
+
+mod passes;
+
+use super::fused::{Host, Span};
+use super::{Begun, Engine, Note, Run, Setting, TrainPass};
+use crate::arithmetic::Arithmetic;
+use crate::arithmetic::ranks::{RankArithmetic, count_of, numbers_of};
+use crate::data::{Batch, Losses};
+use crate::layers::gradients::{Gradients, Paths, tie};
+use crate::layers::tap::Readings;
+use crate::numerics::dropout::Dropout;
+use crate::numerics::precision::Precision;
+use crate::parameters::{Parameter, Parameters};
+use crate::ranks::{Degrees, Pipeline, Ranks, Slices, Turn};
+use experiments_config::Config;
+use kernels::slices::rows::add;
+use kernels::{Buffer, RangeCount};
+use passes::Passes;
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// The hand-written pass on the threads of one rank.
+pub(crate) struct Replica {
+    ranks: Arc<Ranks>,
+    pipeline: Pipeline,
+    arithmetic: RankArithmetic,
+    /// The whole table.
+    table: Vec<Parameter>,
+    /// This rank's share of every matrix, where ranks share them.
+    slices: Option<Slices>,
+}
+
+/// A micro-batch that a rank passes, or a part of one.
+pub(crate) struct Work {
+    pub(crate) batch: Batch,
+    pub(crate) dropout: Dropout,
+}
+
+/// What all passes of a step found, beside their gradients.
+pub(crate) struct Found {
+    pub(crate) losses: Losses,
+    pub(crate) lost: Vec<RangeCount>,
+    pub(crate) readings: Option<Readings>,
+}
+
+impl Replica {
+    /// For the model of a configuration.
+    pub(crate) fn new(ranks: Arc<Ranks>, pipeline: Pipeline, config: &Config) -> Self {
+        let table = Parameter::table(&config.model, config.tokenizer.vocab_size);
+        let bands = config.model.ffn.row().inputs();
+        let [_, sharing] = ranks.share();
+        let slices = || Slices::new(&table, bands, |len| ranks.own_part(len));
+        Self {
+            arithmetic: RankArithmetic::new(ranks.clone(), &pipeline, &table),
+            slices: (sharing > 1).then(slices),
+            table,
+            pipeline,
+            ranks,
+        }
+    }
+
+    pub(crate) fn ranks(&self) -> &Arc<Ranks> {
+        &self.ranks
+    }
+
+    pub(crate) fn shared(&self) -> &RankArithmetic {
+        &self.arithmetic
+    }
+
+    fn span(&self) -> Span {
+        let [stage, _] = self.ranks.place();
+        Span {
+            layers: self.pipeline.layers(stage),
+            is_first: stage == 0,
+            is_last: stage + 1 == self.pipeline.stages(),
+        }
+    }
+
+    /// Passes this rank's part of a step, of which every micro-batch has the gradient of `scale` times its loss. `take` is
+    /// given the gradients of this rank's parameters, micro-batch after micro-batch of all replicas.
+    pub(crate) fn train_all(
+        &self,
+        setting: &Setting,
+        parameters: &Parameters,
+        work: &[Work],
+        (scale, note): (f64, Note),
+        mut take: impl FnMut(Gradients),
+    ) -> Found {
+        let own = self.slices.as_ref().map(|slices| slices.take(parameters));
+        let [stage, _] = self.ranks.place();
+        let start = Instant::now();
+        let mut passes = Passes {
+            ranks: &self.ranks,
+            setting,
+            parameters: own.as_ref().unwrap_or(parameters),
+            tensor: own.is_some().then_some(&*self.ranks),
+            span: self.span(),
+            stage,
+            note,
+            underway: VecDeque::new(),
+            busy: Duration::ZERO,
+        };
+        let mut told = Vec::new();
+        for turn in self.pipeline.turns(stage, work.len()) {
+            let found = match turn {
+                Turn::Forward(index) => {
+                    passes.forward(&work[index]);
+                    continue;
+                }
+                Turn::Backward(_) => passes.backward(scale),
+            };
+            let Some(mut found) = found else { continue };
+            if let Some(slices) = &self.slices {
+                found.gradients = self.whole(slices, found.gradients);
+            }
+            told.extend(numbers(setting, &found));
+            for gradients in self.exchange(found.gradients, setting.precision) {
+                take(gradients);
+            }
+        }
+        self.ranks.note_passes(passes.busy, start.elapsed());
+        self.found(setting, &told, note)
+    }
+
+    /// Gradients of this rank's share in the layout of all parameters.
+    fn whole(&self, slices: &Slices, gradients: Gradients) -> Gradients {
+        let is_first = self.ranks.share()[0] == 0;
+        let array = |values: Vec<f32>| Buffer::from(values).into();
+        let path = |path: &[f32]| array(slices.put_embedding(path, &self.table));
+        let lost = gradients.lost.into_iter().enumerate().map(|(index, lost)| {
+            let counts = slices.counts(index, is_first);
+            if counts { lost } else { RangeCount::default() }
+        });
+        Gradients {
+            flat: array(slices.put(&gradients.flat, &self.table, is_first)),
+            paths: gradients.paths.map(|paths| Paths {
+                input: path(&paths.input),
+                logit: path(&paths.logit),
+            }),
+            lost: lost.collect(),
+        }
+    }
+
+    /// What all passes of all ranks found, in the order of the micro-batches.
+    fn found(&self, setting: &Setting, told: &[f64], note: Note) -> Found {
+        let all = self.ranks.tell(told);
+        let lost = 3 * self.table.len();
+        let layers = setting.config.model.layers;
+        let width = Losses::default().numbers().len()
+            + lost
+            + if note.probe {
+                Readings::default().numbers(layers).len()
+            } else {
+                0
+            };
+        let last = self.pipeline.stages() - 1;
+        let mut found = Found {
+            losses: Losses::default(),
+            lost: vec![RangeCount::default(); self.table.len()],
+            readings: None,
+        };
+        for round in (0..told.len()).step_by(width) {
+            for replica in 0..self.ranks.degrees().data {
+                let mut readings = Readings::default();
+                for (stage, sharing) in all_of(self.pipeline.stages(), self.ranks.share()[1]) {
+                    let first = self.ranks.of_stage(stage).start;
+                    let own = &all[first + replica * self.ranks.share()[1] + sharing];
+                    let own = &own[round..round + width];
+                    let Some((losses, own)) = own.split_first_chunk() else {
+                        continue;
+                    };
+                    if stage == last && sharing == 0 {
+                        found.losses.join(&Losses::told(*losses));
+                    }
+                    let (counts, signals) = own.split_at(lost);
+                    for (sum, count) in found.lost.iter_mut().zip(counts.as_chunks().0) {
+                        *sum += count_of(*count);
+                    }
+                    readings.take_layers(signals, self.pipeline.layers(stage), sharing > 0);
+                }
+                match &mut found.readings {
+                    _ if !note.probe => {}
+                    None => found.readings = Some(readings),
+                    Some(all) => all.join(&readings),
+                }
+            }
+        }
+        found
+    }
+
+    /// The gradients of all ranks of the stage, in their order, those of this rank's parameters alone.
+    fn exchange(&self, gradients: Gradients, precision: &Precision) -> Vec<Gradients> {
+        let shares = &self.arithmetic.shares;
+        let [stage, _] = self.ranks.place();
+        let (packed, parts) = shares.pack_some(self.ranks.of_stage(stage), &gradients.flat);
+        let flats = self.sums(self.ranks.shares(&packed, &parts));
+        let paths = gradients.paths.map(|paths| self.exchange_paths(&paths));
+        let mut paths = paths.map(Vec::into_iter);
+        let all = flats.into_iter().map(|flat| Gradients {
+            flat: Buffer::from(flat).into(),
+            paths: paths.as_mut().and_then(Iterator::next),
+            lost: Vec::new(),
+        });
+        let mut all: Vec<Gradients> = all.collect();
+        if self.pipeline.stages() > 1 && shares.owner(Parameters::EMBEDDING) == self.ranks.rank() {
+            for gradients in &mut all {
+                self.tie(gradients, precision);
+            }
+        }
+        all
+    }
+
+    /// Both paths into tied embeddings of all replicas, for the rank that has those; empty on the others. The second comes
+    /// from the last stage.
+    fn exchange_paths(&self, paths: &Paths) -> Vec<Paths> {
+        let owner = self.arithmetic.shares.owner(Parameters::EMBEDDING);
+        let Degrees { pipeline, .. } = self.ranks.degrees();
+        let of_stage = self.ranks.degrees().of_stage();
+        let [stage, _] = self.ranks.place();
+        let is_owner = owner == self.ranks.rank();
+        let nothing = || vec![Vec::new(); of_stage];
+        let input = if stage == 0 {
+            self.ranks.signals_for(owner, &paths.input)
+        } else {
+            nothing()
+        };
+        let logit = if pipeline == 1 {
+            self.ranks.signals_for(owner, &paths.logit)
+        } else {
+            if stage + 1 == pipeline {
+                self.ranks.send_signals(owner, &paths.logit);
+            }
+            let last = if is_owner {
+                self.ranks.of_stage(pipeline - 1)
+            } else {
+                0..0
+            };
+            let mut all: Vec<Vec<f32>> = last
+                .map(|rank| {
+                    let mut logit = vec![0.0; paths.logit.len()];
+                    self.ranks.receive_signals(rank, &mut logit);
+                    logit
+                })
+                .collect();
+            all.resize(of_stage, Vec::new());
+            all
+        };
+        let of = |path: Vec<f32>| Buffer::from(path).into();
+        let both = self.sums(input).into_iter().zip(self.sums(logit));
+        both.map(|(input, logit)| Paths {
+            input: of(input),
+            logit: of(logit),
+        })
+        .collect()
+    }
+
+    /// From what each rank of a stage has to the sums of those that share every matrix: one for each replica.
+    fn sums(&self, of_ranks: Vec<Vec<f32>>) -> Vec<Vec<f32>> {
+        let [_, sharing] = self.ranks.share();
+        let mut sums: Vec<Vec<f32>> = Vec::with_capacity(of_ranks.len() / sharing);
+        for (index, own) in of_ranks.into_iter().enumerate() {
+            match sums.last_mut().filter(|_| !index.is_multiple_of(sharing)) {
+                Some(sum) => add(sum, &own),
+                None => sums.push(own),
+            }
+        }
+        sums
+    }
+
+    /// Puts the sum of both paths in the place of the first, which alone its stage knew.
+    fn tie(&self, gradients: &mut Gradients, precision: &Precision) {
+        let Some(paths) = &gradients.paths else {
+            return;
+        };
+        // Of its rank's parameters the embedding is the first, as it is of all.
+        let place = 0..paths.input.len();
+        let lost = tie(&mut gradients.flat[place], &paths.logit, precision);
+        gradients.lost = vec![RangeCount::default(); self.table.len()];
+        gradients.lost[Parameters::EMBEDDING] = lost;
+    }
+
+    /// Adds up over the ranks what was lost where each of them alone has rounded.
+    pub(crate) fn join_lost(&self, lost: &[RangeCount]) -> Vec<RangeCount> {
+        let numbers: Vec<f64> = lost.iter().flat_map(numbers_of).collect();
+        let mut sum = vec![RangeCount::default(); lost.len()];
+        for told in self.ranks.tell(&numbers) {
+            for (sum, count) in sum.iter_mut().zip(told.as_chunks().0) {
+                *sum += count_of(*count);
+            }
+        }
+        sum
+    }
+
+    /// Adds up over the ranks what rounding lost in their passes.
+    pub(crate) fn join_counts(&self, precision: &Precision) {
+        let counts = self.join_lost(&precision.take_counts(self.ranks.share()[0] > 0));
+        precision.add_counts(&counts);
+    }
+
+    /// What the ranks make of several things, each of which one of them does, in the order of the things.
+    pub(crate) fn each(&self, count: usize, work: impl Fn(usize) -> Losses) -> Vec<Losses> {
+        let size = self.ranks.count();
+        let mut all = Vec::with_capacity(count);
+        for first in (0..count).step_by(size) {
+            let own = first + self.ranks.rank();
+            let found = if own < count {
+                work(own)
+            } else {
+                Losses::default()
+            };
+            let told = self.ranks.tell(&found.numbers());
+            let whole = told.iter().filter_map(|told| told.first_chunk());
+            all.extend(whole.map(|told| Losses::told(*told)));
+        }
+        all.truncate(count);
+        all
+    }
+}
+
+/// What another rank is told of a pass.
+fn numbers(setting: &Setting, found: &TrainPass) -> Vec<f64> {
+    let layers = setting.config.model.layers;
+    let mut numbers = found.losses.numbers().to_vec();
+    numbers.extend(found.gradients.lost.iter().flat_map(numbers_of));
+    let readings = found.tap.readings.iter();
+    numbers.extend(readings.flat_map(|readings| readings.numbers(layers)));
+    numbers
+}
+
+/// All pairs, the first numbers slowest.
+fn all_of(first: usize, second: usize) -> impl Iterator<Item = (usize, usize)> {
+    (0..first).flat_map(move |a| (0..second).map(move |b| (a, b)))
+}
+
+impl Engine for Replica {
+    fn name(&self) -> &'static str {
+        Host.name()
+    }
+
+    fn kernels(&self) -> &str {
+        Host.kernels()
+    }
+
+    fn counts_range(&self) -> bool {
+        Host.counts_range()
+    }
+
+    fn arithmetic(&self) -> &dyn Arithmetic {
+        &self.arithmetic
+    }
+
+    fn replica(&self) -> Option<&Replica> {
+        Some(self)
+    }
+
+    /// Of the whole network, by this rank alone.
+    fn begin(&self, run: Run, scale: f64, dropout: Dropout, note: Note) -> Begun {
+        let pass = self.ranks.compute(|| Host.train(run, scale, dropout, note));
+        pass.into()
+    }
+
+    fn evaluate(&self, run: Run) -> Losses {
+        self.ranks.compute(|| Host.evaluate(run))
+    }
+
+    fn logits(&self, run: Run) -> Vec<f32> {
+        self.ranks.compute(|| Host.logits(run))
+    }
+}

@@ -1,0 +1,196 @@
+//! A small run, and what two of them have in common.
+
+use experiments::{Degrees, Ending, Request, train, train_on_threads};
+use experiments_config::{Config, Override, resolve};
+use experiments_text::Cache;
+use logs::{Event, EventKind, Record, RunReader};
+use std::fs;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+/// Two narrow layers with dropout, of four micro-batches.
+const TINY: &str = r#"
+steps = 6
+[model]
+layers = 2
+hidden_size = 16
+num_heads = 2
+ffn_hidden_size = 24
+seq_len = 24
+dropout = 0.1
+attention_dropout = 0.1
+[tokenizer]
+vocab_size = 262
+[batch]
+micro_batch = 2
+gradient_accumulation = 4
+[optimizer]
+lr = 2e-2
+warmup_samples = 8
+[precision]
+format = "fp32"
+[eval]
+interval = 3
+batches = 3
+[checkpoint]
+interval = 3
+"#;
+
+const TEXT: &str = "the small model learns words from text. ";
+
+/// FP16 with a loss scale that overflows at first.
+pub const FP16: [&str; 3] = [
+    "precision.format=fp16",
+    "precision.grad_accumulation=fp16",
+    "precision.loss_scale.initial=4294967296",
+];
+
+pub fn data(ranks: usize) -> Degrees {
+    degrees([1, 1, ranks])
+}
+
+/// Tensor, pipeline and data parallelism.
+pub fn degrees([tensor, pipeline, data]: [usize; 3]) -> Degrees {
+    Degrees {
+        pipeline,
+        data,
+        tensor,
+    }
+}
+
+pub struct Bench(tempfile::TempDir);
+
+impl Bench {
+    pub fn new() -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        fs::write(dir.path().join("text.txt"), TEXT.repeat(400)).unwrap();
+        Self(dir)
+    }
+
+    pub fn config(&self, set: &[&str]) -> Config {
+        let file = self.path("text.txt");
+        let text = format!(
+            "{TINY}[[data.sources]]\npath = \"{}\"\nlanguage = \"en\"\nweight = 1.0\n",
+            file.display()
+        );
+        let set: Vec<Override> = set.iter().map(|set| set.parse().unwrap()).collect();
+        resolve(toml::from_str(&text).unwrap(), &set, "test").unwrap()
+    }
+
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.0.path().join(name)
+    }
+
+    pub fn cache(&self) -> Cache {
+        Cache::locate(Some(self.path("cache"))).unwrap()
+    }
+
+    /// Asks for a run, which stops after `until` steps, of whoever trains it.
+    pub fn ask<T>(
+        &self,
+        config: &Config,
+        run: &str,
+        until: u64,
+        train: impl FnOnce(Request) -> T,
+    ) -> T {
+        let stop = AtomicBool::new(false);
+        train(Request {
+            directory: &self.path(run),
+            config,
+            cache: &self.cache(),
+            program: ("test", None, None),
+            missing_languages: &[],
+            stop: &stop,
+            on_step: &mut |record| stop.store(record.step >= until, Ordering::Relaxed),
+            on_alarm: &mut |_| {},
+            on_notice: &mut |_| {},
+        })
+    }
+
+    /// Trains to the end with so many ranks of data parallelism.
+    pub fn train(&self, config: &Config, run: &str, ranks: usize) {
+        self.train_by(config, run, data(ranks));
+    }
+
+    pub fn train_by(&self, config: &Config, run: &str, degrees: Degrees) {
+        let ending = self.ask(config, run, u64::MAX, |request| match degrees.ranks() {
+            1 => train(request),
+            _ => train_on_threads(request, degrees),
+        });
+        assert_eq!(ending.unwrap(), Ending::Finished);
+    }
+
+    pub fn records(&self, run: &str) -> Vec<Record> {
+        let reader = RunReader::open(&self.path(run)).unwrap();
+        reader.records().to_vec()
+    }
+
+    pub fn events(&self, run: &str) -> Vec<Event> {
+        logs::read::events(&self.path(run)).unwrap()
+    }
+
+    /// A number that a run gives where it finishes.
+    pub fn finished(&self, run: &str, key: &str) -> u64 {
+        let mut events = self.events(run).into_iter();
+        let finish = events.find(|event| event.kind == EventKind::Finish);
+        finish.unwrap().data[key].as_u64().unwrap()
+    }
+
+    /// The files of the checkpoint of a step.
+    pub fn checkpoint(&self, run: &str, step: u64) -> [Vec<u8>; 3] {
+        let name = format!("checkpoints/step-{step:08}");
+        let path = self.path(run).join(name);
+        ["weights.safetensors", "optimizer.safetensors", "state.json"]
+            .map(|file| fs::read(path.join(file)).unwrap())
+    }
+
+    /// Whether losses and gradient norms of two runs agree within 1e-5, and within 3e-6 before training amplifies anything.
+    pub fn assert_close(&self, a: &str, b: &str) {
+        let (ours, theirs) = (self.records(a), self.records(b));
+        assert_eq!(ours.len(), theirs.len(), "{b}");
+        for (ours, theirs) in ours.iter().zip(&theirs) {
+            for signal in ["loss", "grad_norm"] {
+                let (x, y) = (ours.scalar(signal).unwrap(), theirs.scalar(signal).unwrap());
+                let most = if ours.step == 1 { 3e-6 } else { 1e-5 };
+                assert!(
+                    (x / y - 1.0).abs() < most,
+                    "{b}, step {}: {signal} {x} {y}",
+                    ours.step
+                );
+            }
+        }
+    }
+
+    /// Whether two runs are one to the last bit: all signals of all steps, what happened, and the state at the end.
+    pub fn assert_same(&self, a: &str, b: &str, what: &str) {
+        let (ours, theirs) = (self.records(a), self.records(b));
+        assert_eq!(ours.len(), theirs.len(), "{what}");
+        for (ours, theirs) in ours.iter().zip(&theirs) {
+            let differing = ours.differing(theirs);
+            assert!(
+                differing.is_empty(),
+                "{what}, step {}: {differing:?}",
+                ours.step
+            );
+        }
+        let told = |run| -> Vec<_> {
+            let events = self.events(run).into_iter();
+            let is_of_steps = |event: &Event| {
+                !matches!(
+                    event.kind,
+                    EventKind::Start | EventKind::Resume | EventKind::Ranks | EventKind::Stop
+                )
+            };
+            let events = events.filter(is_of_steps);
+            events
+                .map(|event| (event.step, event.kind, event.message))
+                .collect()
+        };
+        assert_eq!(told(a), told(b), "{what}");
+        let last = ours.last().unwrap().step;
+        assert!(
+            self.checkpoint(a, last) == self.checkpoint(b, last),
+            "{what}: checkpoints differ"
+        );
+    }
+}

@@ -1,0 +1,129 @@
+//! What the ranks count is what the plan says.
+
+use crate::bench::{Bench, degrees};
+use experiments_plan::communication::{Communication, StagePlace};
+use experiments_plan::hardware::gpu;
+use experiments_plan::memory::MemoryOptions;
+use experiments_plan::{Cluster, Layout, Recompute, Schedule, Sharding};
+
+fn layout(replicas: u64) -> Layout {
+    Layout {
+        tensor_parallel: 1,
+        pipeline_parallel: 1,
+        data_parallel: replicas,
+        micro_batch: 2,
+        global_batch: 2 * replicas,
+        recompute: Recompute::None,
+        schedule: Schedule::OneForwardOneBackward,
+        chunks: 1,
+        uneven_stages: false,
+        context_parallel: 1,
+        sequence_parallel: false,
+        sharding: Sharding::Zero1,
+        flash_attention: false,
+    }
+}
+
+fn cluster() -> Cluster {
+    Cluster {
+        nodes: 1,
+        gpus_per_node: 8,
+        gpu: "a100-40g".to_owned(),
+    }
+}
+
+/// What the ranks count is what the plan says for such a layout.
+#[test]
+fn what_is_sent_is_what_was_planned() {
+    let bench = Bench::new();
+    for (ranks, set) in [
+        (2, ["batch.gradient_accumulation=2"]),
+        (4, ["batch.gradient_accumulation=4"]),
+    ] {
+        let config = bench.config(&set);
+        let run = format!("counted-{ranks}");
+        bench.train(&config, &run, ranks);
+        let layout = layout(ranks as u64);
+        let links = Communication::of(&layout, &cluster(), gpu("a100-40g").unwrap());
+        let parameters = config.model.parameter_count(config.tokenizer.vocab_size);
+        let step = links.step(&config, &layout, parameters).unwrap();
+        let counted = |key: &str| bench.finished(&run, key);
+        let planned = |bytes: f64| (bytes * ranks as f64 * 6.0) as u64;
+        assert_eq!(
+            counted("reduce_scatter_bytes"),
+            planned(step.gradients.bytes)
+        );
+        assert_eq!(counted("all_gather_bytes"), planned(step.weights.bytes));
+        assert_eq!(counted("send_bytes"), 0);
+    }
+}
+
+/// Of two stages each sends the other a residual stream for every micro-batch.
+#[test]
+fn what_stages_pass_on_is_what_was_planned() {
+    let bench = Bench::new();
+    let config = bench.config(&["model.layers=8"]);
+    bench.train_by(&config, "stages", degrees([1, 5, 1]));
+    let layout = Layout {
+        pipeline_parallel: 5,
+        ..layout(1)
+    };
+    let links = Communication::of(&layout, &cluster(), gpu("a100-40g").unwrap());
+    let place = StagePlace {
+        layers: 2,
+        first: false,
+        last: false,
+    };
+    let plain = MemoryOptions {
+        partition_checkpoints: false,
+        ..MemoryOptions::default()
+    };
+    let cost = links.micro_batch(&config, &layout, &plain, place).pipeline;
+    // Both directions, over four borders, four micro-batches, six steps.
+    let planned = cost.bytes * 4.0 * 4.0 * 6.0;
+    assert_eq!(bench.finished("stages", "send_bytes"), planned as u64);
+}
+
+/// Four sums of the residual stream in each layer and one of the embedding, of all slots as planned; and two of what has a
+/// target, whose number follows from the two numbers that each rank tells of every target.
+#[test]
+fn what_ranks_that_share_matrices_sum_is_what_was_planned() {
+    let bench = Bench::new();
+    let config = bench.config(&[]);
+    bench.train_by(&config, "shared", degrees([2, 1, 1]));
+    let layout = Layout {
+        tensor_parallel: 2,
+        ..layout(1)
+    };
+    let links = Communication::of(&layout, &cluster(), gpu("a100-40g").unwrap());
+    let parameters = config.model.parameter_count(config.tokenizer.vocab_size);
+    let (steps, micro_batches) = (6.0, 4.0);
+    let weights = 4.0 * parameters as f64 * steps;
+    let told = bench.finished("shared", "all_gather_bytes") as f64 - weights;
+    // Each of two ranks tells the other.
+    let targets = told / (2.0 * 4.0 * 2.0);
+    let [h, slots] = [
+        config.model.hidden_size as f64,
+        2.0 * config.model.seq_len as f64,
+    ];
+    let layers = config.model.layers as f64;
+    let stream = links.tensor.all_reduce(4.0 * slots * h).bytes;
+    let place = StagePlace {
+        layers: config.model.layers as u64,
+        first: true,
+        last: false,
+    };
+    let plain = MemoryOptions {
+        partition_checkpoints: false,
+        ..MemoryOptions::default()
+    };
+    let cost = links.micro_batch(&config, &layout, &plain, place);
+    let planned = cost.tensor_forward.bytes + cost.tensor_backward.bytes;
+    assert_eq!(planned, stream * (4.0 * layers + 1.0));
+    let of_targets = links.tensor.all_reduce(4.0 * targets * (1.0 + h)).bytes;
+    let expected = 2.0 * (planned * micro_batches * steps + of_targets);
+    assert_eq!(
+        bench.finished("shared", "all_reduce_bytes"),
+        expected as u64
+    );
+}
