@@ -274,6 +274,11 @@ fn a_node_that_lacks_what_the_others_have_gets_no_more_jobs() {
     let Some(cluster) = Cluster::start("slurm-node") else {
         return;
     };
+    let mut mount = Command::new("unshare");
+    mount.args(["--mount", "sh", "-c", "mount -t tmpfs none /mnt"]);
+    if !hosts::may(&mut mount) {
+        return;
+    }
     let scratch = &cluster.scratch;
     hosts::card(scratch, 4, 40);
     // Slurm's own files and the sweep stay in sight.
