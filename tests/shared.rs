@@ -27,7 +27,7 @@ fn sweep(name: &str, seeds: usize, steps: usize) -> Option<Scratch> {
     }
     let scratch = Scratch::new(name);
     hosts::card(&scratch, seeds, steps);
-    let mut host = on_host("any", "+0", &Command::new("true").current_dir("/"));
+    let mut host = on_host("any", "+0", Command::new("true").current_dir("/"));
     hosts::may(&mut host).then_some(scratch)
 }
 
@@ -77,18 +77,18 @@ fn machines_with_other_clocks_share_a_sweep_and_take_over_what_a_dead_one_leaves
         let trained = |run: &std::path::PathBuf| run.join("lease.json").exists();
         !held_up.is_empty() && hosts::runs(&scratch).iter().any(trained)
     });
-    held_up
-        .iter()
-        .for_each(|trainer| hosts::signal_number(*trainer, "STOP"));
+    for trainer in &held_up {
+        hosts::signal_number(*trainer, "STOP");
+    }
     let mut delta = executor(&scratch, "delta", "+20m");
     for child in [&mut alpha, &mut delta] {
         assert_eq!(wait_for(child).code(), Some(0), "{}", said(&scratch));
     }
     assert_whole(&scratch, 12, STEPS);
     // Its run is another's by now, and done.
-    held_up
-        .iter()
-        .for_each(|trainer| hosts::signal_number(*trainer, "CONT"));
+    for trainer in &held_up {
+        hosts::signal_number(*trainer, "CONT");
+    }
     assert_eq!(wait_for(&mut gamma).code(), Some(0), "{}", said(&scratch));
     assert_whole(&scratch, 12, STEPS);
     let rerun = ["sweep", "rerun", "out", "--share", "0.2", "--out", "again"];

@@ -176,8 +176,7 @@ impl From<TrainError> for Failure {
             | TrainError::Rank { .. }
             | TrainError::Changed { .. } => Self::new(error, exit::BAD_INPUT),
             // As after a signal: nothing is wrong with the run.
-            TrainError::Ranks(_) => Self::new(error, exit::MACHINE),
-            TrainError::DeviceFailed(_) => Self::new(error, exit::MACHINE),
+            TrainError::Ranks(_) | TrainError::DeviceFailed(_) => Self::new(error, exit::MACHINE),
             TrainError::BrokeOff => Self::new(error, exit::FAILED),
         }
     }

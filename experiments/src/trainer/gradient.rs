@@ -103,24 +103,24 @@ impl Sum {
             let report = report.get();
             precision.settle(&report.counts);
             sum.losses.join(&report.losses);
-            sum.note_lost(report.lost);
+            sum.note_lost(&report.lost);
             match (&mut sum.readings, report.tap.readings) {
                 (Some(ours), Some(theirs)) => ours.join(&theirs),
                 (ours, theirs) => *ours = theirs,
             }
         }
         for lost in self.lost {
-            sum.note_lost(lost.get());
+            sum.note_lost(&lost.get());
         }
         sum
     }
 }
 
 impl Accumulated {
-    fn note_lost(&mut self, lost: Vec<RangeCount>) {
+    fn note_lost(&mut self, lost: &[RangeCount]) {
         self.lost
             .resize(lost.len().max(self.lost.len()), RangeCount::default());
-        add_lost(&mut self.lost, &lost);
+        add_lost(&mut self.lost, lost);
     }
 }
 

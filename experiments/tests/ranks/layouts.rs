@@ -117,6 +117,9 @@ fn any_number_of_ranks_continues_what_another_began() {
 /// tied and untied, FP16 with overflows, together with replicas, fewer micro-batches than stages.
 #[test]
 fn stages_of_a_pipeline_are_one_process_to_the_last_bit() {
+    /// A name, what is set, and stages and replicas.
+    type Case<'a> = (&'a str, &'a [&'a str], &'a [[usize; 2]]);
+
     let bench = Bench::new();
     let deep = ["model.layers=8", "model.norm=sandwich"];
     let untied: Vec<&str> = deep
@@ -130,7 +133,7 @@ fn stages_of_a_pipeline_are_one_process_to_the_last_bit() {
         .copied()
         .chain(["batch.gradient_accumulation=1"])
         .collect();
-    let cases: [(&str, &[&str], &[[usize; 2]]); 4] = [
+    let cases: [Case; 4] = [
         ("deep", &deep, &[[2, 1], [5, 1], [2, 2]]),
         ("untied", &untied, &[[2, 1], [4, 2]]),
         ("half", &half, &[[2, 1], [2, 4], [5, 2]]),

@@ -129,7 +129,7 @@ fn wide_tensor_parallelism_is_a_warning() {
 fn partitions_hold_every_layer() {
     for layers in 1..=96 {
         for parts in 1..=layers {
-            if let Some(split) = stages::partition(layers, parts, false) {
+            if let Some(split) = partition(layers, parts, false) {
                 assert_eq!(split.iter().sum::<u64>(), layers);
                 assert!(
                     split.iter().all(|n| *n > 0),
