@@ -146,18 +146,18 @@ impl Bench {
 
     /// Whether losses and gradient norms of two runs agree within 1e-5, and within 3e-6 before training amplifies anything.
     pub fn assert_close(&self, a: &str, b: &str) {
-        self.assert_close_up_to(u64::MAX, a, b);
+        self.assert_within([3e-6, 1e-5], u64::MAX, a, b);
     }
 
-    /// The same for the first steps.
-    pub fn assert_close_up_to(&self, last: u64, a: &str, b: &str) {
+    /// The same within given bounds, of the first step and of those up to `last`.
+    pub fn assert_within(&self, [first, later]: [f64; 2], last: u64, a: &str, b: &str) {
         let (ours, theirs) = (self.records(a), self.records(b));
         assert_eq!(ours.len(), theirs.len(), "{b}");
         let both = ours.iter().zip(&theirs);
         for (ours, theirs) in both.filter(|(ours, _)| ours.step <= last) {
             for signal in ["loss", "grad_norm"] {
                 let (x, y) = (ours.scalar(signal).unwrap(), theirs.scalar(signal).unwrap());
-                let most = if ours.step == 1 { 3e-6 } else { 1e-5 };
+                let most = if ours.step == 1 { first } else { later };
                 assert!(
                     (x / y - 1.0).abs() < most,
                     "{b}, step {}: {signal} {x} {y}",

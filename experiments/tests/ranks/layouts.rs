@@ -180,9 +180,10 @@ fn shares_of_matrices_agree_within_rounding() {
             .collect();
         let config = bench.config(&set);
         let run = |layout: &str| format!("{}-{tied}-{layout}", norm.name());
-        // A proxy this narrow is chaotic with `reordered` (gradient norms of 20): replicas that cut a micro-batch, which
-        // changes nothing but the order of sums either, differ as much.
-        let last = if norm == Norm::Reordered { 5 } else { u64::MAX };
+        // A proxy this narrow is chaotic with `reordered` (gradient norms of 20): in one process the two
+        // implementations of the network differ by 2e-6 at once, by 3e-5 after eight steps, sixteen times and more as
+        // with other arrangements.
+        let chaotic = norm == Norm::Reordered;
         bench.train(&config, &run("alone"), 1);
         // Each kind alone and with others, once; then the one that has all three.
         let layouts: &[[usize; 3]] = if norm == Norm::ALL[0] && tied {
@@ -200,7 +201,11 @@ fn shares_of_matrices_agree_within_rounding() {
         for layout in layouts {
             let name = run(&format!("{layout:?}"));
             bench.train_by(&config, &name, degrees(*layout));
-            bench.assert_close_up_to(last, &run("alone"), &name);
+            if chaotic {
+                bench.assert_within([3e-5, 1e-4], 5, &run("alone"), &name);
+            } else {
+                bench.assert_close(&run("alone"), &name);
+            }
         }
     }
 }
