@@ -85,7 +85,8 @@ fn script(scratch: &Scratch, command: &str, further: &[&str]) -> std::process::O
 /// Everything that befalls a sweep on a cluster, and at the end the runs are those of a quiet one.
 #[test]
 fn a_sweep_of_32_runs_survives_cancelled_jobs_a_restarted_controller_and_a_lost_node() {
-    const STEPS: usize = 400;
+    // Long enough that jobs are still at work when something happens to them, on an idle machine too.
+    const STEPS: usize = 1500;
     let Some(cluster) = Cluster::start("slurm-chaos") else {
         return;
     };
@@ -102,14 +103,18 @@ fn a_sweep_of_32_runs_survives_cancelled_jobs_a_restarted_controller_and_a_lost_
     wait_until("two runs are done", || cluster.finished() >= 2);
     // Some that wait, one that runs.
     let mut cancelled = cluster.jobs("PD");
-    cancelled.drain(..cancelled.len() - 3);
+    cancelled.drain(..cancelled.len().saturating_sub(3));
     cancelled.extend(cluster.jobs("R").pop());
     for job in &cancelled {
         cluster.slurm("scancel", &[job]);
     }
     // As preemption does.
-    wait_until("a job runs", || !cluster.jobs("R").is_empty());
-    cluster.slurm("scontrol", &["requeue", &cluster.jobs("R")[0]]);
+    let mut preempted = None;
+    wait_until("a job runs", || {
+        preempted = cluster.jobs("R").pop();
+        preempted.is_some()
+    });
+    cluster.slurm("scontrol", &["requeue", &preempted.unwrap()]);
     lose_a_node(&cluster);
     script(&cluster.scratch, "restart", &[]);
     wait_until("it goes on", || !cluster.jobs("R").is_empty());
