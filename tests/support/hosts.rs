@@ -108,9 +108,14 @@ pub fn trainers(scratch: &Scratch, environment: &str) -> Vec<i32> {
 }
 
 pub fn signal_number(process: i32, signal: &str) {
+    assert!(is_signalled(process, signal), "{signal} to {process}");
+}
+
+/// False where there is no such process any more.
+pub fn is_signalled(process: i32, signal: &str) -> bool {
     let arguments = [format!("-{signal}"), process.to_string()];
-    let status = Command::new("kill").args(arguments).status().unwrap();
-    assert!(status.success(), "{signal} to {process}");
+    let status = Command::new("kill").args(arguments).status();
+    status.unwrap().success()
 }
 
 pub fn signal(process: &Child, signal: &str) {
