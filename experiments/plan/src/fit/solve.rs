@@ -7,10 +7,6 @@ use crate::step_time::{Coefficient, Coefficients};
 const N: usize = Coefficient::ALL.len();
 /// What an error of a step counts in: 6 %.
 const SCALE: f64 = 0.06;
-/// How strongly a belief holds: a factor of e^(1/0.6) costs as much as a row that is off by [`SCALE`].
-const BELIEF: f64 = 0.6;
-/// The same for seconds, of which less is known.
-const BELIEF_OF_SECONDS: f64 = 0.2;
 const MOST_ROUNDS: usize = 60;
 /// Step of the difference quotients.
 const STEP: f64 = 1e-4;
@@ -23,12 +19,7 @@ pub(super) fn solve<E>(
     errors: impl Fn(&Coefficients) -> Result<Vec<f64>, E>,
 ) -> Result<Coefficients, E> {
     let belief = Coefficient::ALL.map(|one| one.row().value.ln());
-    let strength = Coefficient::ALL.map(|one| match one {
-        Coefficient::Step | Coefficient::DeepspeedLayer | Coefficient::DeepspeedParameters => {
-            BELIEF_OF_SECONDS
-        }
-        _ => BELIEF,
-    });
+    let strength = Coefficient::ALL.map(|one| one.row().strength);
     let mut x = belief;
     let residuals = |x: &[f64; N]| -> Result<Vec<f64>, E> {
         let errors = errors(&Coefficients::new(x.map(f64::exp)))?;

@@ -13,15 +13,28 @@ pub struct Belief {
     pub value: f64,
     /// The smallest and the largest value that is physically possible.
     pub range: (f64, f64),
+    /// How strongly the value holds in a fit: a factor of e^(1/strength) costs as much as a row that is off by as much as
+    /// errors of a step count in.
+    pub strength: f64,
     /// What it is.
     pub about: &'static str,
 }
 
+/// Of a share or a factor.
 const fn belief(value: f64, range: (f64, f64), about: &'static str) -> Belief {
     Belief {
         value,
         range,
+        strength: 0.6,
         about,
+    }
+}
+
+/// Of seconds, of which less is known.
+const fn seconds(value: f64, range: (f64, f64), about: &'static str) -> Belief {
+    Belief {
+        strength: 0.2,
+        ..belief(value, range, about)
     }
 }
 
@@ -75,13 +88,13 @@ named! {
             belief(10.0, (1.0, 50.0), "factor on the time of ZeRO-3's gathers at the link's rate"),
         /// Once per step.
         Step = "step_seconds":
-            belief(0.1, (1e-4, 2.0), "seconds per step that nothing else explains"),
+            seconds(0.1, (1e-4, 2.0), "seconds per step that nothing else explains"),
         /// Megatron on DeepSpeed, per layer and forward pass.
         DeepspeedLayer = "deepspeed_layer":
-            belief(5e-4, (1e-7, 8e-3), "seconds per layer, micro-batch and forward pass of Megatron on DeepSpeed"),
+            seconds(5e-4, (1e-7, 8e-3), "seconds per layer, micro-batch and forward pass of Megatron on DeepSpeed"),
         /// Megatron on DeepSpeed, per parameter and step.
         DeepspeedParameters = "deepspeed_parameters":
-            belief(0.3, (1e-3, 5.0), "seconds per step and 10⁹ parameters of a GPU, of Megatron on DeepSpeed"),
+            seconds(0.3, (1e-3, 5.0), "seconds per step and 10⁹ parameters of a GPU, of Megatron on DeepSpeed"),
     }
 }
 
