@@ -6,4 +6,5 @@ pub(crate) mod interchange;
 pub(crate) mod parity;
 pub(crate) mod provenance;
 pub(crate) mod quantized;
+mod tensors;
 pub(crate) mod weights;

@@ -118,9 +118,16 @@ pub(crate) fn score(found: &mut LastWord, batch: &Batch, logits: &[f32]) {
 
 /// In FP64 from stored logits, nats.
 fn cross_entropy(logits: &[f32], token: usize) -> f64 {
+    let (largest, log_sum) = normaliser(logits);
+    log_sum - f64::from(logits[token] - largest)
+}
+
+/// The largest logit, and the logarithm of the sum of the exponentials of all above it: a logit x has the
+/// log-probability `x − largest − log_sum`.
+pub(crate) fn normaliser(logits: &[f32]) -> (f32, f64) {
     let largest = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
     let sum: f64 = logits.iter().map(|x| f64::from(x - largest).exp()).sum();
-    sum.ln() - f64::from(logits[token] - largest)
+    (largest, sum.ln())
 }
 
 /// The first of the largest; none where there is no number.

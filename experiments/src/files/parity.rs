@@ -3,13 +3,13 @@
 use crate::data::Batch;
 use crate::data::objective::Sample;
 use crate::error::TrainError;
+use crate::files::tensors::Tensors;
 use crate::layers::gradients::Paths;
 use crate::layers::tap::Captured;
 use crate::optimizer::adamw::AdamW;
 use crate::parameters::{Parameter, Parameters};
 use experiments_config::Config;
 use safetensors::Dtype;
-use safetensors::tensor::TensorView;
 use std::collections::HashMap;
 use std::path::Path;
 
@@ -22,7 +22,7 @@ type Ids = fn(&Sample) -> &Vec<u32>;
 /// Tensors gathered during one step.
 pub(crate) struct ParityFile {
     metadata: HashMap<String, String>,
-    tensors: Vec<(String, Dtype, Vec<usize>, Vec<u8>)>,
+    tensors: Tensors,
     micro_batches: usize,
 }
 
@@ -36,7 +36,7 @@ impl ParityFile {
         ];
         Self {
             metadata: pairs.map(|(key, value)| (key.to_owned(), value)).into(),
-            tensors: Vec::new(),
+            tensors: Tensors::default(),
             micro_batches: 0,
         }
     }
@@ -50,7 +50,7 @@ impl ParityFile {
         bytes: fn(T) -> [u8; N],
     ) {
         let bytes = values.into_iter().flat_map(bytes).collect();
-        self.tensors.push((name, dtype, shape.to_vec(), bytes));
+        self.tensors.push(name, dtype, shape, bytes);
     }
 
     fn floats(&mut self, name: String, shape: &[usize], values: &[f32]) {
@@ -148,15 +148,8 @@ impl ParityFile {
         };
         let count = self.micro_batches.to_string();
         self.metadata.insert("micro_batches".to_owned(), count);
-        let views = (self.tensors.iter())
-            .map(|(name, dtype, shape, bytes)| {
-                let view = TensorView::new(*dtype, shape.clone(), bytes)
-                    .map_err(|error| problem(error.to_string()))?;
-                Ok((name.as_str(), view))
-            })
-            .collect::<Result<Vec<_>, TrainError>>()?;
-        let bytes = safetensors::serialize(views, Some(self.metadata))
-            .map_err(|error| problem(error.to_string()))?;
+        let encoded = self.tensors.encode(self.metadata);
+        let bytes = encoded.map_err(|error| problem(error.to_string()))?;
         logs::output::write(path, &bytes)?;
         Ok(())
     }

@@ -10,6 +10,7 @@
 //! Metadata: `format`, `scheme`, `bits`, `tensor_parallel`, `steps` (of the checkpoints whose mean it is) and `config_hash`.
 
 use crate::error::TrainError;
+use crate::files::tensors::Tensors;
 use crate::parameters::{Parameter, Parameters};
 use experiments_quantization::{Bits, Quantized};
 use half::f16;
@@ -23,36 +24,6 @@ use std::path::Path;
 /// The format's name and version, in the metadata.
 const FORMAT: &str = "workbench-quantized-1";
 
-/// The tensors of a file before they are written.
-struct Tensors(Vec<(String, Dtype, Vec<usize>, Vec<u8>)>);
-
-impl Tensors {
-    fn push(&mut self, name: String, dtype: Dtype, shape: &[usize], bytes: Vec<u8>) {
-        self.0.push((name, dtype, shape.to_vec(), bytes));
-    }
-
-    fn quantized(&mut self, name: &str, matrix: &Quantized) {
-        let [rows, columns] = matrix.shape();
-        let (dtype, width) = match matrix.bits() {
-            Bits::Eight => (Dtype::I8, columns),
-            Bits::Four => (Dtype::U8, columns / 2),
-        };
-        let grid = matrix.grid();
-        self.push(
-            format!("{name}.codes"),
-            dtype,
-            &[rows, width],
-            matrix.packed(),
-        );
-        let scales = matrix.scales().flat_map(f16::to_le_bytes).collect();
-        self.push(format!("{name}.scales"), Dtype::F16, &grid, scales);
-        if let Some(zeros) = matrix.zeros() {
-            let zeros = zeros.into_iter().flat_map(i32::to_le_bytes).collect();
-            self.push(format!("{name}.zeros"), Dtype::I32, &grid, zeros);
-        }
-    }
-}
-
 /// Writes `parameters`, of which those in `matrices` are quantized and all others become FP16.
 pub(crate) fn write_quantized(
     path: &Path,
@@ -60,10 +31,10 @@ pub(crate) fn write_quantized(
     matrices: &HashMap<String, Quantized>,
     mut about: HashMap<String, String>,
 ) -> Result<u64, TrainError> {
-    let mut tensors = Tensors(Vec::new());
+    let mut tensors = Tensors::default();
     for parameter in parameters.table() {
         if let Some(matrix) = matrices.get(&parameter.name) {
-            tensors.quantized(&parameter.name, matrix);
+            push(&mut tensors, &parameter.name, matrix);
             continue;
         }
         let values = &parameters.values()[parameter.range.clone()];
@@ -72,17 +43,29 @@ pub(crate) fn write_quantized(
         tensors.push(name, Dtype::F16, &parameter.shape, bytes.collect());
     }
     about.insert("format".to_owned(), FORMAT.to_owned());
-    let failed = |error: safetensors::SafeTensorError| {
-        LogError::io("write", path, std::io::Error::other(error.to_string()))
-    };
-    let mut views = Vec::with_capacity(tensors.0.len());
-    for (name, dtype, shape, bytes) in &tensors.0 {
-        let view = TensorView::new(*dtype, shape.clone(), bytes).map_err(failed)?;
-        views.push((name, view));
-    }
-    let bytes = safetensors::serialize(views, Some(about)).map_err(failed)?;
+    let bytes = tensors
+        .encode(about)
+        .map_err(|error| LogError::io("write", path, std::io::Error::other(error.to_string())))?;
     logs::write_atomic(path, &bytes)?;
     Ok(bytes.len() as u64)
+}
+
+/// Codes, scales and zero points of a matrix.
+fn push(tensors: &mut Tensors, name: &str, matrix: &Quantized) {
+    let [rows, columns] = matrix.shape();
+    let (dtype, width) = match matrix.bits() {
+        Bits::Eight => (Dtype::I8, columns),
+        Bits::Four => (Dtype::U8, columns / 2),
+    };
+    let grid = matrix.grid();
+    let codes = matrix.packed();
+    tensors.push(format!("{name}.codes"), dtype, &[rows, width], codes);
+    let scales = matrix.scales().flat_map(f16::to_le_bytes).collect();
+    tensors.push(format!("{name}.scales"), Dtype::F16, &grid, scales);
+    if let Some(zeros) = matrix.zeros() {
+        let zeros = zeros.into_iter().flat_map(i32::to_le_bytes).collect();
+        tensors.push(format!("{name}.zeros"), Dtype::I32, &grid, zeros);
+    }
 }
 
 /// Reads such a file: what its codes stand for, and its FP16 tensors as they are.

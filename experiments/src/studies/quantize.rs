@@ -17,7 +17,7 @@ use crate::trainer::{Text, Training, check_memory};
 use experiments_config::Config;
 use experiments_quantization::{Bits, Loss, Quantized, Scheme, Shape, Source, quantize};
 use experiments_text::Cache;
-use half::f16;
+use kernels::{HalfFormat, round_slice};
 use quality::Judge;
 use serde::Serialize;
 use std::collections::HashMap;
@@ -262,8 +262,7 @@ fn matrix(name: &str, shape: [usize; 2], values: &[f32], made: &Quantized) -> Qu
 }
 
 fn in_fp16(values: &[f32]) -> Vec<f32> {
-    values
-        .iter()
-        .map(|value| f16::from_f32(*value).to_f32())
-        .collect()
+    let mut held = values.to_vec();
+    round_slice(&mut held, HalfFormat::Fp16);
+    held
 }

@@ -1,5 +1,6 @@
 //! What a model makes of held-out text with other weights.
 
+use crate::data::last_word::normaliser;
 use crate::data::{Batch, Losses, held_out};
 use crate::parameters::Parameters;
 use crate::studies::quantize::in_fp16;
@@ -87,18 +88,14 @@ impl<'a> Judge<'a> {
 
 /// Σ p (ln p − ln q) of two rows of logits, in nats.
 fn kullback_leibler(p: &[f32], q: &[f32]) -> f64 {
-    let (p_norm, q_norm) = (log_sum(p), log_sum(q));
-    let terms = p.iter().zip(q).map(|(p, q)| {
-        let log_p = f64::from(*p) - p_norm;
-        log_p.exp() * (log_p - (f64::from(*q) - q_norm))
-    });
+    let log_probabilities = |logits: &[f32]| -> Vec<f64> {
+        let (largest, log_sum) = normaliser(logits);
+        let of = |x: &f32| f64::from(x - largest) - log_sum;
+        logits.iter().map(of).collect()
+    };
+    let both = log_probabilities(p).into_iter().zip(log_probabilities(q));
+    let terms = both.map(|(log_p, log_q)| log_p.exp() * (log_p - log_q));
     terms.sum()
-}
-
-fn log_sum(logits: &[f32]) -> f64 {
-    let largest = f64::from(logits.iter().copied().fold(f32::NEG_INFINITY, f32::max));
-    let sum: f64 = logits.iter().map(|x| (f64::from(*x) - largest).exp()).sum();
-    largest + sum.ln()
 }
 
 #[cfg(test)]
