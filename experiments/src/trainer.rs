@@ -42,6 +42,7 @@ pub use beside::{Member as RankMember, refuse, serve, train_as_first, train_on_t
 pub use doctor::{CheckpointAudit, CheckpointAuditRequest, audit};
 pub use fork::{Child, ForkRequest, Forked, fork};
 pub use identity::check_run;
+pub(crate) use identity::check_tokenizer;
 pub(crate) use memory::check_memory;
 pub use memory::training_bytes;
 pub use pack::{Member, PackRequest, train_pack};

@@ -1,25 +1,37 @@
 //! On slices.
 
 use crate::data::Batch;
+use crate::layers::attention::host::kv_cache::KvCache;
 use crate::layers::attention::host::slots::Slots;
 use crate::layers::weights::host::Weights;
 use crate::numerics::dropout::Masks;
 use crate::numerics::precision::{At, Precision};
 use crate::ranks::Ranks;
 use experiments_config::Config;
-use kernels::{Buffer, Pass, Rounding, round_again, store};
+use kernels::{Buffer, Pass, Prepared, Rounding, round_again, store};
+use std::sync::Arc;
 
 /// What the sub-layers of one pass share.
 pub(crate) struct Context<'a> {
     pub(crate) config: &'a Config,
     pub(crate) precision: &'a Precision,
     pub(crate) batch: &'a Batch,
-    pub(crate) weights: Weights<'a>,
+    pub(crate) weights: Arc<Weights<'a>>,
     pub(crate) slots: Slots,
     /// None in evaluation.
     pub(crate) masks: Masks,
     /// The ranks that share every matrix with this one, where there are several; the weights are then its shares.
     pub(crate) tensor: Option<&'a Ranks>,
+    /// What a reader of text has of the rows before these, and of the weights; absent where a batch is whole.
+    pub(crate) before: Option<Before<'a>>,
+}
+
+/// What is there already where rows are read behind others.
+#[derive(Clone, Copy)]
+pub(crate) struct Before<'a> {
+    pub(crate) cache: &'a KvCache,
+    /// The weights of all sub-layers, ready for products.
+    pub(crate) prepared: &'a [[Prepared<'a>; 2]],
 }
 
 impl Context<'_> {
