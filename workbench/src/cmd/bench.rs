@@ -165,7 +165,8 @@ fn count_launches(arguments: &Arguments, cache: &Cache) -> Result<ExitCode, Fail
     begin_counting_launches();
     for job in Bench::new(arguments, cache).jobs()? {
         let launches = launches_of_a_step(&job.config, cache)?;
-        console::print(&format!("{launches}\n"))?;
+        let counted = launches.map_or_else(|| "none".to_owned(), |launches| launches.to_string());
+        console::print(&format!("{counted}\n"))?;
     }
     Ok(ExitCode::SUCCESS)
 }
