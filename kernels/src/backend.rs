@@ -192,6 +192,11 @@ pub trait Kernels: Backend {
         ranges::summarise::<Self>(x, ranges)
     }
 
+    /// A flat array with range i times factor `i mod factors.len()`.
+    fn scale_ranges(x: FloatTensor<Self>, ranges: &Ranges, factors: &[f32]) -> FloatTensor<Self> {
+        ranges::scale::<Self>(x, ranges, factors)
+    }
+
     /// A flat array with the chosen ranges rounded, and what every range lost, as [`RangeCount::all`] reads it.
     fn round_ranges(
         x: FloatTensor<Self>,

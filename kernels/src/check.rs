@@ -49,7 +49,9 @@ pub fn check<B: Kernels>(device: &B::Device) -> Vec<Agreement> {
         let seed = seed as u64 + 1;
         all.extend(check_rounding::<B>(device, rows * width, seed));
         all.extend(check_gelu::<B>(device, rows, width, seed));
-        all.extend(check_layer_norm::<B>(device, rows, width, seed));
+        for groups in [1, if rows % 3 == 0 { 3 } else { 4 }] {
+            all.extend(check_layer_norm::<B>(device, [rows, width, groups], seed));
+        }
         all.extend(check_geglu::<B>(device, rows, width, seed));
         all.extend(check_cross_entropy::<B>(device, rows, width, seed));
     }
@@ -207,23 +209,23 @@ pub(crate) fn check_gelu<B: Kernels>(
     ]
 }
 
-/// Layer norm and its three gradients.
+/// Layer norm and its three gradients; every group of rows has a γ and β of its own.
 pub(crate) fn check_layer_norm<B: Kernels>(
     device: &B::Device,
-    rows: usize,
-    width: usize,
+    [rows, width, groups]: [usize; 3],
     seed: u64,
 ) -> Vec<Agreement> {
     const EPS: f64 = 1e-5;
     let (mut draw, len, shape) = (Draw(seed), rows * width, [rows, width]);
     let (x, dy) = (draw.many(len, 3.0), draw.many(len, 1.0));
-    let gamma: Vec<f32> = (0..width).map(|_| 1.0 + 0.5 * draw.one()).collect();
-    let beta = draw.many(width, 1.0);
+    let weights = groups * width;
+    let gamma: Vec<f32> = (0..weights).map(|_| 1.0 + 0.5 * draw.one()).collect();
+    let beta = draw.many(weights, 1.0);
     let cpu = Default::default();
     let there = |v: &[f32]| upload::<B>(v, &shape, device);
     let here = |v: &[f32]| upload::<Flex>(v, &shape, &cpu);
-    let there_1 = |v: &[f32]| upload::<B>(v, &[width], device);
-    let here_1 = |v: &[f32]| upload::<Flex>(v, &[width], &cpu);
+    let there_1 = |v: &[f32]| upload::<B>(v, &[weights], device);
+    let here_1 = |v: &[f32]| upload::<Flex>(v, &[weights], &cpu);
     let of = |operation, found: FloatTensor<B>, expected: FloatTensor<Flex>, len| Agreement {
         operation,
         shape: shape.to_vec(),
@@ -238,8 +240,8 @@ pub(crate) fn check_layer_norm<B: Kernels>(
     vec![
         forward,
         of("layer norm, dx", found.x, expected.x, len),
-        of("layer norm, dγ", found.gamma, expected.gamma, width),
-        of("layer norm, dβ", found.beta, expected.beta, width),
+        of("layer norm, dγ", found.gamma, expected.gamma, weights),
+        of("layer norm, dβ", found.beta, expected.beta, weights),
     ]
 }
 

@@ -48,18 +48,12 @@ use crate::{
     AdamWState, AdamWStep, HalfFormat, Kernels, LayerNormGradients, MaskDraws, Pass, RangeCount,
     RangeRounding, Ranges, Rounding, Scoring, Tally,
 };
-use burn::tensor::TensorMetadata;
 use burn::tensor::ops::{BoolTensor, FloatTensor, IntTensor};
 use burn_cubecl::kernel::into_contiguous as compact;
 use burn_cubecl::{CubeBackend, CubeRuntime};
 
 /// The backend of a runtime: FP32, 32-bit integers, and truth values of a byte.
 pub(crate) type On<R> = CubeBackend<R, f32, i32, u8>;
-
-/// Whether the rows belong to several models, as in packed passes; the kernel here knows one.
-fn grouped<R: CubeRuntime>(x: &FloatTensor<On<R>>, gamma: &FloatTensor<On<R>>) -> bool {
-    gamma.shape()[0] != x.shape()[1]
-}
 
 impl<R: CubeRuntime> Kernels for On<R> {
     const COUNTS_RANGE: bool = true;
@@ -98,6 +92,10 @@ impl<R: CubeRuntime> Kernels for On<R> {
         ranges::summarise(compact(x), ranges)
     }
 
+    fn scale_ranges(x: FloatTensor<Self>, ranges: &Ranges, factors: &[f32]) -> FloatTensor<Self> {
+        ranges::scale(&compact(x), ranges, factors)
+    }
+
     fn round_ranges(
         x: FloatTensor<Self>,
         ranges: &Ranges,
@@ -130,9 +128,6 @@ impl<R: CubeRuntime> Kernels for On<R> {
         beta: FloatTensor<Self>,
         eps: f64,
     ) -> FloatTensor<Self> {
-        if grouped::<R>(&x, &gamma) {
-            return crate::layer_norm::plain::<Self>(x, gamma, beta, eps);
-        }
         layer_norm::forward(compact(x), compact(gamma), compact(beta), eps as f32)
     }
 
@@ -142,9 +137,6 @@ impl<R: CubeRuntime> Kernels for On<R> {
         dy: FloatTensor<Self>,
         eps: f64,
     ) -> LayerNormGradients<Self> {
-        if grouped::<R>(&x, &gamma) {
-            return crate::layer_norm::plain_backward::<Self>(x, gamma, dy, eps);
-        }
         let [x, gamma, beta] =
             layer_norm::backward(compact(x), compact(gamma), compact(dy), eps as f32);
         LayerNormGradients { x, gamma, beta }

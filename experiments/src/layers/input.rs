@@ -29,6 +29,8 @@ pub(crate) struct Input<B: Backend> {
     pub(crate) alibi: Option<Tensor<B, 4>>,
     /// Flat indices of the slots with a target, `[t]`.
     pub(crate) slots: Tensor<B, 1, Int>,
+    /// 0 at slots that only fill up a run's targets, else 1, `[t, 1]`; absent where there are none.
+    pub(crate) filling: Option<Tensor<B, 2>>,
 }
 
 impl<B: Backend> Input<B> {
@@ -83,6 +85,11 @@ impl<B: Backend> Input<B> {
             base: model.rope_base,
             half,
         };
+        let weights = &targets.weights;
+        let filling = weights.contains(&0.0).then(|| {
+            let is_real = weights.iter().map(|weight| f32::from(*weight != 0.0));
+            bus::send(is_real.collect(), [weights.len(), 1], device)
+        });
         Self {
             batch: b,
             seq_len: s,
@@ -92,6 +99,7 @@ impl<B: Backend> Input<B> {
             rope: (!blocks.is_empty()).then(|| Rope::new(tables, &blocks, [b, s], &angles)),
             positions,
             slots: integers(narrow(&targets.slots)),
+            filling,
         }
     }
 }

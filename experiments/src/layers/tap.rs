@@ -211,13 +211,13 @@ impl Tap {
         }
     }
 
-    /// What waits on the device, [`Summary::WIDTH`] numbers each.
+    /// What waits on the device, [`Summary::WIDTH`] numbers each for every run of the pass.
     pub(crate) fn pending(&self) -> impl Iterator<Item = &Array> {
         let pending = self.pending.iter().flatten();
         pending.map(|pending| &pending.summary)
     }
 
-    /// Takes in what waited, as it was read.
+    /// Takes in its own of what waited, as it was read.
     pub(crate) fn settle(&mut self, numbers: &[f32]) {
         let pending = self.pending.take().unwrap_or_default();
         for (pending, summary) in pending.iter().zip(Summary::all(numbers)) {
@@ -275,22 +275,19 @@ impl Tap {
             return;
         }
         let x = x.clone().detach();
-        let elements = x.dims().iter().product();
-        if let [
-            Self {
-                pending: Some(pending),
-                ..
-            },
-        ] = taps
-        {
-            let whole = Ranges::new([elements]);
-            pending.push(Pending {
+        let elements: usize = x.dims().iter().product();
+        if taps.iter().all(|tap| tap.pending.is_some()) {
+            let own = elements / taps.len();
+            let all = Ranges::new(std::iter::repeat_n(own, taps.len()));
+            let pending = Pending {
                 seen,
                 layer,
-                elements,
+                elements: own,
                 factor,
-                summary: Array::away(summarise(x.reshape([elements]), &whole)),
-            });
+                summary: Array::away(summarise(x.reshape([elements]), &all)),
+            };
+            let waiting = taps.iter_mut().filter_map(|tap| tap.pending.as_mut());
+            waiting.for_each(|all| all.push(pending.clone()));
             return;
         }
         let shape = x.dims();

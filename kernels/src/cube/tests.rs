@@ -90,15 +90,19 @@ fn elementwise_sources() -> Vec<(String, String)> {
         let counts = format != Rounded::No;
         all.push(lower(&format!("geglu_{format:?}"), |args| {
             let (up, y, counters) = (args.values(), args.output(), args.counters());
-            let (f, place, scope) = (args.long_size(), args.long_size(), &mut args.0.scope);
-            elementwise::geglu_kernel::expand(scope, up, y, counters, f, place, counts, point);
+            let [f, place, each] = [(); 3].map(|()| args.long_size());
+            let scope = &mut args.0.scope;
+            elementwise::geglu_kernel::expand(
+                scope, up, y, counters, f, place, each, counts, point,
+            );
         }));
         all.push(lower(&format!("geglu_backward_{format:?}"), |args| {
             let (up, dy, dup) = (args.values(), args.values(), args.output());
-            let (counters, f, place) = (args.counters(), args.long_size(), args.long_size());
+            let counters = args.counters();
+            let [f, place, each] = [(); 3].map(|()| args.long_size());
             let scope = &mut args.0.scope;
             elementwise::geglu_backward_kernel::expand(
-                scope, up, dy, dup, counters, f, place, counts, point,
+                scope, up, dy, dup, counters, f, place, each, counts, point,
             );
         }));
     }
@@ -109,29 +113,32 @@ fn layer_norm_sources() -> Vec<(String, String)> {
     vec![
         lower("norm_rows", |args| {
             let (x, gamma, beta) = (args.values(), args.values(), args.values());
-            let (y, eps) = (args.output(), args.float());
-            layer_norm::norm_kernel::expand(&mut args.0.scope, x, gamma, beta, y, eps, UNITS);
+            let (y, width, each) = (args.output(), args.long_size(), args.long_size());
+            let (eps, scope) = (args.float(), &mut args.0.scope);
+            layer_norm::norm_kernel::expand(scope, x, gamma, beta, y, width, each, eps, UNITS);
         }),
         lower("norm_backward", |args| {
             let (x, gamma, dy) = (args.values(), args.values(), args.values());
-            let (dx, statistics, eps) = (args.output(), args.output(), args.float());
-            let scope = &mut args.0.scope;
+            let (dx, statistics) = (args.output(), args.output());
+            let (width, each) = (args.long_size(), args.long_size());
+            let (eps, scope) = (args.float(), &mut args.0.scope);
             layer_norm::norm_backward_kernel::expand(
-                scope, x, gamma, dy, dx, statistics, eps, UNITS,
+                scope, x, gamma, dy, dx, statistics, width, each, eps, UNITS,
             );
         }),
         lower("norm_groups", |args| {
             let (x, dy, statistics) = (args.values(), args.values(), args.values());
-            let (partial, width, rows) = (args.output(), args.size(), args.size());
+            let (partial, width, each) = (args.output(), args.size(), args.size());
             let scope = &mut args.0.scope;
             layer_norm::norm_groups_kernel::expand(
-                scope, x, dy, statistics, partial, width, rows, 64,
+                scope, x, dy, statistics, partial, width, each, 64,
             );
         }),
         lower("norm_columns", |args| {
             let (partial, dgamma, dbeta) = (args.values(), args.output(), args.output());
-            let (groups, scope) = (args.size(), &mut args.0.scope);
-            layer_norm::norm_columns_kernel::expand(scope, partial, dgamma, dbeta, groups);
+            let (width, groups) = (args.long_size(), args.size());
+            let scope = &mut args.0.scope;
+            layer_norm::norm_columns_kernel::expand(scope, partial, dgamma, dbeta, width, groups);
         }),
     ]
 }
@@ -179,6 +186,7 @@ fn attention_sizes(args: &mut Arguments) -> attention::SizesExpand {
         keys: args.long_size(),
         factor: args.float(),
         fill: args.float(),
+        each: args.long_size(),
         of_scores: args.long_size(),
         of_probabilities: args.long_size(),
     }
@@ -238,6 +246,11 @@ fn range_sources() -> Vec<(String, String)> {
             let (count, scope) = (args.size(), &mut args.0.scope);
             ranges::summary_kernel::expand(scope, x, table, partial, count);
         }),
+        lower("scale", |args| {
+            let (x, table, factors) = (args.values(), args.input::<i32>(), args.values());
+            let (y, count, scope) = (args.output(), args.size(), &mut args.0.scope);
+            ranges::scale_kernel::expand(scope, x, table, factors, y, count);
+        }),
         lower("summary_of_pieces", |args| {
             let (partial, table, output) = (args.values(), args.input::<i32>(), args.output());
             let scope = &mut args.0.scope;
@@ -287,8 +300,9 @@ fn range_sources() -> Vec<(String, String)> {
         }));
         all.push(lower(&format!("store_{point:?}"), |args| {
             let (x, y, counters) = (args.values(), args.output(), args.counters());
-            let (place, scope) = (args.long_size(), &mut args.0.scope);
-            counting::store_kernel::expand(scope, x, y, counters, place, point);
+            let (place, each) = (args.long_size(), args.long_size());
+            let scope = &mut args.0.scope;
+            counting::store_kernel::expand(scope, x, y, counters, place, each, point);
         }));
     }
     all
@@ -325,5 +339,5 @@ fn kernels_lower_to_cuda() {
     for (name, source) in &all {
         assert!(source.contains("__global__"), "{name}: {source}");
     }
-    assert_eq!(all.len(), 43);
+    assert_eq!(all.len(), 44);
 }

@@ -16,16 +16,16 @@ use logs::Record;
 
 const STEPS: usize = 20;
 
-fn engine(resident: bool) -> Graph<Autodiff<Flex>> {
+pub(super) fn engine(resident: bool) -> Graph<Autodiff<Flex>> {
     Graph::new(Default::default(), "flex".to_owned(), resident)
 }
 
-fn fresh(config: &Config) -> Trained {
+pub(super) fn fresh(config: &Config) -> Trained {
     Trained::new(config, Parameters::initialise(&config.model, VOCAB, 5))
 }
 
 /// Another batch at every position.
-fn fetch(Position(position): Position) -> Batch {
+pub(super) fn fetch(Position(position): Position) -> Batch {
     let mut batch = batch();
     for sample in &mut batch.samples {
         for token in &mut sample.tokens {
@@ -41,7 +41,7 @@ fn steps(config: &Config, engine: &dyn Engine, trained: &mut Trained, steps: usi
 }
 
 /// Of other batches.
-fn steps_of(
+pub(super) fn steps_of(
     config: &Config,
     engine: &dyn Engine,
     trained: &mut Trained,
