@@ -186,7 +186,7 @@ impl Work for Alone {
 /// Does work that may compute on devices; where one fails, that is an error.
 pub fn unless_a_device_fails<T>(work: impl FnOnce() -> T) -> Result<T, TrainError> {
     let done = kernels::unless_a_device_fails(work);
-    done.map_err(|problem| MachineFailure(problem).into())
+    done.map_err(|problem| MachineFailure(format!("the device failed: {problem}")).into())
 }
 
 /// Memory of a device in bytes; none of the CPU.
