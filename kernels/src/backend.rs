@@ -4,13 +4,17 @@ use crate::gate::{apply, store};
 use crate::layer_norm::{self, LayerNormGradients};
 use crate::range::Pass;
 use crate::ranges::{self, AdamWState, AdamWStep, RangeRounding, Ranges};
-use crate::{Gate, HalfFormat, MaskDraws, RangeCount, Rounding, Scoring, Tally, round_slice};
-use crate::{Projection, attention, cross_entropy, geglu, gelu, product, projection, softmax};
+use crate::{
+    Compact, Gate, HalfFormat, Heads, MaskDraws, RangeCount, Rounding, Scoring, Tally, round_slice,
+};
+use crate::{
+    Projection, attention, bus, cross_entropy, geglu, gelu, heads, product, projection, softmax,
+};
 use burn::backend::Autodiff;
 use burn::backend::autodiff::checkpoint::strategy::CheckpointStrategy;
-use burn::tensor::FloatDType;
 use burn::tensor::backend::{AutodiffBackend, Backend};
 use burn::tensor::ops::{ActivationOps, BoolTensor, FloatTensor, IntTensor};
+use burn::tensor::{FloatDType, TensorData};
 use burn_flex::Flex;
 
 /// Operations beyond burn's own. The provided methods are the plain versions.
@@ -146,6 +150,24 @@ pub trait Kernels: Backend {
         attention::plain_backward::<Self>(qkv, forbidden, statistics, dy, scoring)
     }
 
+    /// One part of a matrix as heads, rotated; see [`crate::heads()`].
+    fn heads(
+        x: FloatTensor<Self>,
+        rotation: Option<[FloatTensor<Self>; 2]>,
+        heads: &Heads,
+    ) -> FloatTensor<Self> {
+        heads::plain::<Self>(x, rotation, heads)
+    }
+
+    /// The backward pass of [`Kernels::heads`] for the output gradient `dy`.
+    fn heads_backward(
+        dy: FloatTensor<Self>,
+        rotation: Option<[FloatTensor<Self>; 2]>,
+        heads: &Heads,
+    ) -> FloatTensor<Self> {
+        heads::plain_backward::<Self>(dy, rotation, heads)
+    }
+
     /// `GeGLU` of `[rows, 2f]`; see [`crate::geglu()`].
     fn geglu(up: FloatTensor<Self>, rounding: Option<&Rounding>) -> FloatTensor<Self> {
         geglu::plain::<Self>(up, rounding)
@@ -185,6 +207,14 @@ pub trait Kernels: Backend {
         projection: &Projection,
     ) -> FloatTensor<Self> {
         projection::plain::<Self>(y, w, tokens, projection)
+    }
+
+    /// The array of several sequences.
+    fn expand(sequences: &Compact, device: &Self::Device) -> IntTensor<Self> {
+        bus::sent(4 * sequences.words().len());
+        let all = sequences.expanded();
+        let len = all.len();
+        Self::int_from_data(TensorData::new(all, [len]), device)
     }
 
     /// [`crate::Summary`] of every range of a flat array, `[ranges · Summary::WIDTH]`.
@@ -313,6 +343,14 @@ impl<B: Kernels, C: CheckpointStrategy> Kernels for Autodiff<B, C> {
         attention::differentiable::<B, C>(qkv, forbidden, scoring)
     }
 
+    fn heads(
+        x: FloatTensor<Self>,
+        rotation: Option<[FloatTensor<Self>; 2]>,
+        heads: &Heads,
+    ) -> FloatTensor<Self> {
+        heads::differentiable::<B, C>(x, rotation, heads)
+    }
+
     fn geglu(up: FloatTensor<Self>, rounding: Option<&Rounding>) -> FloatTensor<Self> {
         geglu::differentiable::<B, C>(up, rounding)
     }
@@ -336,6 +374,10 @@ impl<B: Kernels, C: CheckpointStrategy> Kernels for Autodiff<B, C> {
         device: &Self::Device,
     ) -> Option<FloatTensor<Self>> {
         B::dropout_mask(draws, len, device).map(Self::from_inner)
+    }
+
+    fn expand(sequences: &Compact, device: &Self::Device) -> IntTensor<Self> {
+        B::expand(sequences, device)
     }
 
     /// Without a gradient.

@@ -7,7 +7,7 @@ mod ranges;
 mod tests;
 
 use crate::{HalfFormat, Kernels, Rounding, round_slice};
-use crate::{cross_entropy, geglu, gelu, layer_norm, softmax};
+use crate::{Heads, cross_entropy, geglu, gelu, heads, layer_norm, softmax};
 use attention::{check_attention, check_attention_counts};
 use burn::tensor::ops::{FloatTensor, FloatTensorOps};
 use burn::tensor::{Bool, Int, Shape, Tensor, TensorData, TensorMetadata, TensorPrimitive};
@@ -68,6 +68,9 @@ pub fn check<B: Kernels>(device: &B::Device) -> Vec<Agreement> {
     .enumerate()
     {
         all.extend(check_attention::<B>(device, shape, 1.0, seed as u64 + 1));
+    }
+    for (seed, sizes) in [[1, 5, 2, 8], [2, 65, 3, 24]].into_iter().enumerate() {
+        all.extend(check_heads::<B>(device, sizes, seed as u64 + 1));
     }
     all.push(check_attention_counts::<B>(device, 1));
     for (seed, sizes) in [[3, 5, 7], [64, 64, 64], [1024, 128, 688], [512, 1365, 512]]
@@ -243,6 +246,48 @@ pub(crate) fn check_layer_norm<B: Kernels>(
         of("layer norm, dγ", found.gamma, expected.gamma, weights),
         of("layer norm, dβ", found.beta, expected.beta, weights),
     ]
+}
+
+/// Heads out of a matrix, not rotated, in one block and in two.
+pub(crate) fn check_heads<B: Kernels>(
+    device: &B::Device,
+    [batch, seq_len, heads, width]: [usize; 4],
+    seed: u64,
+) -> Vec<Agreement> {
+    let mut draw = Draw(seed);
+    let matrix = [batch * seq_len, 3 * heads * width];
+    let [shape, angles] = [heads, 1].map(|n| [batch, n, seq_len, width]);
+    let mut values = |shape: &[usize]| draw.many(shape.iter().product(), 1.0);
+    let (x, dy, cos, sin) = (
+        values(&matrix),
+        values(&shape),
+        values(&angles),
+        values(&angles),
+    );
+    let mut all = Vec::new();
+    for (part, blocks) in [(0, 1), (1, 2), (2, 0)] {
+        let heads = Heads {
+            part,
+            parts: 3,
+            batch,
+            seq_len,
+            heads,
+            blocks,
+        };
+        let both = Both::<B> {
+            device,
+            shape: &matrix,
+        };
+        let there = || (blocks > 0).then(|| [&cos, &sin].map(|v| both.there(v, &angles)));
+        let here = || (blocks > 0).then(|| [&cos, &sin].map(|v| on_cpu(v, &angles)));
+        let found = B::heads(both.there(&x, &matrix), there(), &heads);
+        let expected = heads::plain::<Flex>(on_cpu(&x, &matrix), here(), &heads);
+        all.push(both.agreement("heads", found, expected, REORDERED));
+        let found = B::heads_backward(both.there(&dy, &shape), there(), &heads);
+        let expected = heads::plain_backward::<Flex>(on_cpu(&dy, &shape), here(), &heads);
+        all.push(both.agreement("heads, dx", found, expected, REORDERED));
+    }
+    all
 }
 
 /// A backend's tensors, and how they agree with the specification's.

@@ -378,11 +378,11 @@ struct CrossEntropy<B: Backend> {
     log_z_t: Tensor<B, 1>,
 }
 
-impl<B: Backend> CrossEntropy<B> {
+impl<B: Kernels> CrossEntropy<B> {
     /// Of each of `runs` runs, from the `weights` of all targets.
     fn loss(&self, runs: usize, weights: Vec<f32>, z_coefficient: f64) -> Loss<B> {
         let t = weights.len();
-        let weights_t = bus::send::<B, 1>(weights, [t], &self.losses_t.device());
+        let weights_t = bus::send_repeated::<B>(weights, &self.losses_t.device());
         let sum = |x: Tensor<B, 1>| -> Tensor<B, 2> { x.reshape([runs, t / runs]).sum_dim(1) };
         let loss = sum(self.losses_t.clone() * weights_t.clone());
         if z_coefficient > 0.0 {
@@ -419,8 +419,8 @@ fn forward<B: Kernels>(
         _ => Cow::Owned(Batch::stack(runs.iter().map(|run| run.batch))),
     };
     let input = Input::beside(tables, &batch, targets, &context.config.model, half);
-    let t = targets.tokens.len();
-    let tokens_t = bus::send_integers::<B, 1>(narrow(&targets.tokens), [t], tables.device());
+    let mut sent = bus::send_sequences::<B>(&[narrow(&targets.tokens)], tables.device());
+    let tokens_t = sent.pop().expect("targets of some slots");
     let [losses_t, log_z_t] = model.entropy(tokens_t, &input, context);
     context.see(Seen::Losses, 0, &losses_t);
     CrossEntropy { losses_t, log_z_t }

@@ -6,6 +6,7 @@ use crate::{
     AdamWState, AdamWStep, HalfFormat, Kernels, RangeCount, RangeRounding, Ranges, Summary, ranges,
 };
 use burn::tensor::ops::FloatTensor;
+use burn::tensor::{Int, Tensor};
 use burn_flex::Flex;
 
 /// Ranges of odd lengths, from one element to several pieces.
@@ -54,6 +55,7 @@ pub(crate) fn check_ranges<B: Kernels>(device: &B::Device, seed: u64) -> Vec<Agr
         draw: Draw(seed),
     };
     let mut all = check_summaries(&mut case);
+    all.push(check_sequences(&case));
     all.push(check_scaling(&mut case));
     for (operation, format, saturates) in [
         ("round ranges to fp16", HalfFormat::Fp16, false),
@@ -116,6 +118,21 @@ fn check_summaries<B: Kernels>(case: &mut Case<B>) -> Vec<Agreement> {
         ]
     };
     cases.into_iter().flat_map(check).collect()
+}
+
+/// Sequences of every kind.
+fn check_sequences<B: Kernels>(case: &Case<B>) -> Agreement {
+    let ids: Vec<i32> = (0..1_001).collect();
+    let sequences = [
+        ids.clone(),
+        ids.iter().map(|i| i / 100 - 3).collect(),
+        ids.iter().map(|i| i * 7919 % 50_000).collect(),
+        ids.iter().map(|i| i * 79_199 % 150_000 - 9).collect(),
+    ];
+    let read = |x: Tensor<B, 1, Int>| x.into_data().to_vec::<i32>().unwrap_or_default();
+    let found = crate::bus::send_sequences::<B>(&sequences, case.device);
+    let same = found.into_iter().map(read).eq(sequences);
+    agreement("sequences", if same { 0.0 } else { f64::NAN }, 0.0)
 }
 
 /// Fewer factors than ranges, as for several runs side by side.

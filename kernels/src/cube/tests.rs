@@ -5,7 +5,10 @@ use super::attention::{self, Case, backward, forward};
 use super::counting::Point;
 use super::exact::{self, SizesExpand, StridesExpand};
 use super::rounding::Rounded;
-use super::{adamw, counting, cross_entropy, dropout, elementwise, layer_norm, ranges, softmax};
+use super::{
+    adamw, compact, counting, cross_entropy, dropout, elementwise, heads, layer_norm, ranges,
+    softmax,
+};
 use cubecl::Compiler;
 use cubecl::cuda::CudaRuntime;
 use cubecl::ir::{ElemType, IntKind, StorageType, UIntKind};
@@ -143,8 +146,29 @@ fn layer_norm_sources() -> Vec<(String, String)> {
     ]
 }
 
+fn heads_sizes(args: &mut Arguments) -> heads::SizesExpand {
+    heads::SizesExpand {
+        part: args.long_size(),
+        parts: args.long_size(),
+        slots: args.long_size(),
+        heads: args.long_size(),
+        width: args.long_size(),
+        half: args.long_size(),
+    }
+}
+
 fn row_sources() -> Vec<(String, String)> {
     vec![
+        lower("heads", |args| {
+            let (x, cos, sin) = (args.values(), args.values(), args.values());
+            let (y, sizes) = (args.output(), heads_sizes(args));
+            heads::heads_kernel::expand(&mut args.0.scope, x, cos, sin, y, sizes, true);
+        }),
+        lower("heads_backward", |args| {
+            let (dy, cos, sin) = (args.values(), args.values(), args.values());
+            let (dx, sizes) = (args.output(), heads_sizes(args));
+            heads::heads_backward_kernel::expand(&mut args.0.scope, dy, cos, sin, dx, sizes, true);
+        }),
         lower("softmax", |args| {
             let (x, mask, p) = (args.values(), args.input::<u8>(), args.output());
             let (fill, n, q, k) = (args.float(), args.size(), args.size(), args.size());
@@ -246,6 +270,10 @@ fn range_sources() -> Vec<(String, String)> {
             let (count, scope) = (args.size(), &mut args.0.scope);
             ranges::summary_kernel::expand(scope, x, table, partial, count);
         }),
+        lower("expand", |args| {
+            let (words, y, pieces) = (args.input::<u32>(), args.output(), args.size());
+            compact::expand_kernel::expand(&mut args.0.scope, words, y, pieces);
+        }),
         lower("scale", |args| {
             let (x, table, factors) = (args.values(), args.input::<i32>(), args.values());
             let (y, count, scope) = (args.output(), args.size(), &mut args.0.scope);
@@ -339,5 +367,5 @@ fn kernels_lower_to_cuda() {
     for (name, source) in &all {
         assert!(source.contains("__global__"), "{name}: {source}");
     }
-    assert_eq!(all.len(), 44);
+    assert_eq!(all.len(), 47);
 }
