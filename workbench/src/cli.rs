@@ -360,6 +360,9 @@ pub(crate) struct Train {
     /// The same with so many ranks for every matrix; all three together multiply to the number of ranks.
     #[arg(long, value_name = "N")]
     pub(crate) tensor_parallel: Option<NonZeroUsize>,
+    /// With `--tensor-parallel`: these ranks have also each some of the rows in norms, dropout and residuals.
+    #[arg(long)]
+    pub(crate) sequence_parallel: bool,
     /// Call this command with every alarm [default: `$WORKBENCH_ON_ALARM`, or none].
     #[arg(long, value_name = "COMMAND", value_hint = ValueHint::CommandString)]
     pub(crate) on_alarm: Option<OsString>,

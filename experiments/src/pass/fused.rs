@@ -108,6 +108,7 @@ impl<'a> Stage<'a> {
     ) -> Self {
         let mut pass = Pass::new(run);
         pass.context.tensor = tensor;
+        pass.context.rows = tensor.and_then(|ranks| ranks.row_shares(pass.rows.count));
         pass.context.masks = dropout.masks(&run.config.model, run.batch.samples.len());
         let kept = Kept {
             inputs: Vec::new(),
@@ -214,6 +215,7 @@ impl<'a> Pass<'a> {
                 slots: Slots::new(batch, model, half),
                 masks: Masks::default(),
                 tensor: None,
+                rows: None,
             },
         }
     }
@@ -301,6 +303,9 @@ impl<'a> Pass<'a> {
     }
 
     fn see(&self, tap: &mut Tap, seen: Seen, layer: usize, x: &[f32]) {
+        let rows = self.context.rows.as_ref().filter(|_| tap.watches(seen));
+        let whole = rows.map(|rows| rows.gather_signals(x, self.context.config.model.hidden_size));
+        let x = whole.as_deref().unwrap_or(x);
         tap.see(seen, layer, &self.shape(x), x);
     }
 

@@ -46,6 +46,7 @@ struct Identity {
     configuration: String,
     text: String,
     weights: String,
+    degrees: String,
 }
 
 impl Identity {
@@ -53,6 +54,7 @@ impl Identity {
         program: (&str, Option<&str>, Option<bool>),
         config: &Config,
         text: &Text,
+        degrees: Degrees,
     ) -> Result<Self, TrainError> {
         let (version, commit, dirty) = program;
         let changed = if dirty == Some(true) { ", changed" } else { "" };
@@ -61,6 +63,7 @@ impl Identity {
             configuration: config.hash(),
             text: text.hash(),
             weights: weights_hash(config)?.unwrap_or_default(),
+            degrees: degrees.to_string(),
         })
     }
 
@@ -71,8 +74,11 @@ impl Identity {
             ("configuration", &self.configuration, &other.configuration),
             ("text", &self.text, &other.text),
             ("file of initial weights", &self.weights, &other.weights),
+            ("degrees of parallelism", &self.degrees, &other.degrees),
         ];
-        let short = |text: &str| text.chars().take(16).collect();
+        // Of a hash, which has no spaces, the beginning.
+        let len = |text: &str| if text.contains(' ') { usize::MAX } else { 16 };
+        let short = |text: &str| text.chars().take(len(text)).collect();
         match all.into_iter().find(|(_, first, own)| first != own) {
             None => Ok(()),
             Some((what, first, own)) => Err(TrainError::RankDiffers {
@@ -166,7 +172,7 @@ pub(super) struct Beside<'a> {
 impl Beside<'_> {
     /// Refuses ranks that were started with something else; before anything is written.
     pub(super) fn agree(&self, request: &Request, text: &Text) -> Result<(), TrainError> {
-        let own = Identity::new(request.program, request.config, text)?;
+        let own = Identity::new(request.program, request.config, text, self.ranks.degrees())?;
         let told = self.ranks.collect(&[])?;
         for (rank, told) in told.iter().enumerate().skip(1) {
             let problem = match serde_json::from_slice::<Result<Identity, String>>(told) {
@@ -218,6 +224,9 @@ fn check_ranks(config: &Config, degrees: Degrees) -> Result<(), TrainError> {
             "so many stages divide neither {layers} layers nor those with embedding and output into equal parts; the nearest below that do is {below}"
         ));
     }
+    if degrees.sequence {
+        check_sequence(config, degrees)?;
+    }
     check_division(config, degrees.data)?;
     let model = &config.model;
     let shared = [
@@ -237,6 +246,18 @@ fn check_ranks(config: &Config, degrees: Degrees) -> Result<(), TrainError> {
     }
 }
 
+/// Refuses rows that ranks cannot have a part of each.
+fn check_sequence(config: &Config, degrees: Degrees) -> Result<(), TrainError> {
+    let problem = if degrees.tensor == 1 {
+        "--sequence-parallel divides rows among the ranks that share matrices, and there is one; ask for --tensor-parallel 2 or more, or leave it out".to_owned()
+    } else if config.precision.pb_relax.norm {
+        "--sequence-parallel: `precision.pb_relax.norm` divides all rows by the largest value of any of them; leave out one of both".to_owned()
+    } else {
+        return Ok(());
+    };
+    Err(TrainError::Degrees { problem })
+}
+
 fn serve_with(member: &Member, ranks: Ranks, texts: Option<&Texts>) -> Result<(), TrainError> {
     let ranks = Arc::new(ranks);
     let Member {
@@ -252,7 +273,10 @@ fn serve_with(member: &Member, ranks: Ranks, texts: Option<&Texts>) -> Result<()
     let checked = check_ranks(config, ranks.degrees());
     let identified = checked.and(prepared).and_then(|text| {
         let text = text.ok_or(TrainError::BrokeOff)?;
-        Ok((Identity::new(program, config, &text)?, text))
+        Ok((
+            Identity::new(program, config, &text, ranks.degrees())?,
+            text,
+        ))
     });
     let said = identified
         .as_ref()
@@ -360,9 +384,10 @@ pub(super) fn with_sent(event: Event, training: &Training) -> Event {
         passed_on,
         all_reduce,
     } = ranks.sent_by_all();
-    let degrees = ranks.degrees();
+    let (degrees, idle) = (ranks.degrees(), ranks.idle());
     event
         .with("tensor_parallel", degrees.tensor)
+        .with("sequence_parallel", degrees.sequence)
         .with("pipeline_parallel", degrees.pipeline)
         .with("data_parallel", degrees.data)
         .with("messages", ranks.engine())
@@ -370,5 +395,6 @@ pub(super) fn with_sent(event: Event, training: &Training) -> Event {
         .with("all_gather_bytes", all_gather)
         .with("send_bytes", passed_on)
         .with("all_reduce_bytes", all_reduce)
-        .with("idle_share", ranks.idle_share())
+        .with("idle_share", idle.measured)
+        .with("scheduled_idle_share", idle.scheduled)
 }

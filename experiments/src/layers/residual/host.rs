@@ -1,6 +1,7 @@
 //! On slices: norm, branch and residual as one operation, forward and backward by hand.
 
 mod backward;
+mod rows;
 
 use super::Half;
 use crate::layers::attention::HEAD_NORMS;
@@ -9,7 +10,7 @@ use crate::layers::gradients::slices::{GradientSlices, SublayerGradient};
 use crate::layers::norm::{Divisor, relaxed};
 use crate::layers::rows::{Rows, cut, part};
 use crate::numerics::precision::Places;
-use crate::ranks::Ranks;
+use crate::ranks::{Ranks, RowShares};
 use experiments_config::Residual;
 use kernels::slices::rows::{add, larger_or_nan, scale};
 use kernels::slices::{Linear, Mask, Norm, NormGradient};
@@ -76,6 +77,8 @@ pub(crate) struct Sublayer<'a> {
     places: Places<'a>,
     /// The ranks that share the branch's matrices, where there are several: each has a share of its output.
     tensor: Option<&'a Ranks>,
+    /// Whose the rows outside the branch are, where those have each some of them.
+    rows: Option<&'a RowShares<'a>>,
 }
 
 /// Result of a forward pass.
@@ -100,6 +103,8 @@ pub(crate) struct Saved {
     branch: Buffer,
     /// `[r, 2h]` with norms of heads, else empty.
     raw: Buffer,
+    /// What the branch read, `[r, h]`, where ranks have it from each other, else empty.
+    read: Buffer,
     /// Of what the norm before the branch reads, and of what the one after it reads.
     divisors: [Option<Divisor>; 2],
 }
@@ -161,6 +166,7 @@ impl<'a> Sublayer<'a> {
             dropout,
             places: context.precision.layer(layer),
             tensor: context.tensor,
+            rows: context.rows.as_ref(),
             name,
         }
     }
@@ -218,11 +224,14 @@ impl<'a> Sublayer<'a> {
     }
 
     /// # Shapes
-    /// - x: `[r, h]`
+    /// - x and the output: `[r, h]`, of the own rows
     ///
     /// # Panics
     /// If a slice has another length than its shape says.
     pub(crate) fn forward(&self, x: &[f32], rows: &Rows, trace: Option<&mut Trace>) -> Forward {
+        if let Some(shares) = self.rows {
+            return self.forward_of_rows(shares, x, rows);
+        }
         let (r, h) = (rows.count, self.width());
         let mut output = Buffer::new(r * h);
         let mut saved = self.saved_widths().map(|width| Buffer::new(r * width));
@@ -272,6 +281,7 @@ impl<'a> Sublayer<'a> {
                 second,
                 branch,
                 raw,
+                read: Buffer::default(),
                 divisors: [divisor, out_divisor],
             },
             max_attention_logit: largest.into_iter().fold(f32::NEG_INFINITY, larger_or_nan),
@@ -295,11 +305,8 @@ impl<'a> Sublayer<'a> {
     ) -> f32 {
         let point = self.places.at(self.half.norm);
         let normed = self.before.map(|norm| {
-            let mut y = Buffer::new(x.len());
             let read = relaxed(x, divisor, Store::new(point, Pass::Forward));
-            norm.forward(&mut y, read.as_deref().unwrap_or(x));
-            store(&mut y, point, Pass::Forward);
-            y
+            self.normed(&norm, read.as_deref().unwrap_or(x))
         });
         let y = normed.as_deref().unwrap_or(x);
         let [first, second, _, raw] = &mut job.saved;
@@ -309,6 +316,14 @@ impl<'a> Sublayer<'a> {
             self.close_piece(x, normed, piece, job);
         }
         largest
+    }
+
+    /// The norm before the branch, of what it reads.
+    fn normed(&self, norm: &Norm, read: &[f32]) -> Buffer {
+        let mut y = Buffer::new(read.len());
+        norm.forward(&mut y, read);
+        store(&mut y, self.places.at(self.half.norm), Pass::Forward);
+        y
     }
 
     /// What follows the branch, where its output is the sum over ranks.

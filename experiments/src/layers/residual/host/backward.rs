@@ -52,7 +52,7 @@ impl Sum<'_> {
 }
 
 /// Sums over a group for the gradients of the vectors, each empty where the sub-layer has none.
-struct Vectors {
+pub(super) struct Vectors {
     norm: [Buffer; 2],
     out_norm: [Buffer; 2],
     /// Of query and key.
@@ -76,7 +76,7 @@ impl Sublayer<'_> {
     /// From the gradient `d` of the output, which is rounded in place, to that of the input.
     ///
     /// # Shapes
-    /// - x, d and result: `[r, h]`
+    /// - x, d and result: `[r, h]`, of the own rows
     ///
     /// # Panics
     /// If a slice has another length than its shape says, or a vector has no place for its gradient, or
@@ -105,6 +105,11 @@ impl Sublayer<'_> {
             assert_eq!(linear.bias.is_some(), place.is_some());
         }
         let places = [first.weight, second.weight];
+        let mut outside = self.vectors();
+        let own = self.rows.map(|shares| {
+            let whole = self.open_rows(shares, saved, &mut d, &mut outside);
+            (shares, std::mem::replace(&mut d, whole))
+        });
         let given = Given {
             x,
             saved,
@@ -116,7 +121,7 @@ impl Sublayer<'_> {
             .par_iter_mut()
             .with_max_len(1)
             .for_each(|group| self.backward_group(&given, group));
-        if let Some(ranks) = self.tensor {
+        if let Some(ranks) = self.tensor.filter(|_| own.is_none()) {
             sum_over(ranks, &mut groups);
             groups
                 .par_iter_mut()
@@ -124,7 +129,23 @@ impl Sublayer<'_> {
                 .for_each(|group| self.backward_summed(&given, group));
         }
 
-        for Group { vectors, .. } in &groups {
+        let mut vectors: Vec<Vectors> = Vec::new();
+        let (mut first_sums, mut second_sums) = (Vec::new(), Vec::new());
+        for group in groups {
+            vectors.push(group.vectors);
+            let [first, second] = group.weights;
+            first_sums.push(first);
+            second_sums.push(second);
+        }
+        add_up(&mut first_sums);
+        add_up(&mut second_sums);
+        if let Some((shares, mut d)) = own {
+            let dy = shares.sum(&dx, self.width());
+            dx = Buffer::new(d.len());
+            self.input_backward(x, None, dy, [&mut dx, &mut d], &mut outside.norm);
+            vectors.push(outside);
+        }
+        for vectors in &vectors {
             let norms = [
                 (&mut norm, &vectors.norm),
                 (&mut out_norm, &vectors.out_norm),
@@ -145,15 +166,22 @@ impl Sublayer<'_> {
                 }
             }
         }
-        let (mut first_sums, mut second_sums) = (Vec::new(), Vec::new());
-        for Group { weights, .. } in groups {
-            let [first, second] = weights;
-            first_sums.push(first);
-            second_sums.push(second);
-        }
-        add_up(&mut first_sums);
-        add_up(&mut second_sums);
         dx
+    }
+
+    /// Nothing yet of any vector.
+    fn vectors(&self) -> Vectors {
+        let h = self.width();
+        let width = |norm: Option<&Norm>| norm.map_or(0, |_| h);
+        let zeros = |len: usize| [Buffer::zeros(len), Buffer::zeros(len)];
+        let head = self.branch.head_norm_width();
+        let bias = |linear: &Linear| Buffer::zeros(linear.bias.map_or(0, <[f32]>::len));
+        Vectors {
+            norm: zeros(width(self.before.as_ref())),
+            out_norm: zeros(width(self.after.as_ref())),
+            head_norms: [zeros(head), zeros(head)],
+            biases: self.branch.linears().map(bias),
+        }
     }
 
     fn groups<'b>(
@@ -165,9 +193,6 @@ impl Sublayer<'_> {
     ) -> Vec<Group<'b>> {
         let h = self.width();
         let linears = self.branch.linears();
-        let width = |norm: Option<&Norm>| norm.map_or(0, |_| h);
-        let (before, after) = (width(self.before.as_ref()), width(self.after.as_ref()));
-        let head = self.branch.head_norm_width();
         let groups = rows.groups();
         let spans: Vec<Range<usize>> = groups.iter().map(|group| rows.span(group)).collect();
         let parts = cut(dx, h, &spans).into_iter().zip(cut(d, h, &spans));
@@ -176,8 +201,6 @@ impl Sublayer<'_> {
             Some(place) => Sum::Place(place),
             None => Sum::Share(Buffer::new(linears[index].weight.len())),
         };
-        let zeros = |len: usize| [Buffer::zeros(len), Buffer::zeros(len)];
-        let bias = |linear: &Linear| Buffer::zeros(linear.bias.map_or(0, <[f32]>::len));
         groups
             .into_iter()
             .zip(parts)
@@ -186,12 +209,7 @@ impl Sublayer<'_> {
                 dx,
                 d,
                 weights: [sum(0), sum(1)],
-                vectors: Vectors {
-                    norm: zeros(before),
-                    out_norm: zeros(after),
-                    head_norms: [zeros(head), zeros(head)],
-                    biases: linears.map(bias),
-                },
+                vectors: self.vectors(),
             })
             .collect()
     }
@@ -217,6 +235,33 @@ impl Sublayer<'_> {
         }
     }
 
+    /// From the gradient `d` of some rows of the output, from row `start` on, which is rounded in place, to that of the
+    /// branch's output; none where it is the same. Adds to the gradients of the vectors. `branch` is the branch's output
+    /// where a norm reads it.
+    pub(super) fn open(
+        &self,
+        branch: &[f32],
+        divisor: Option<Divisor>,
+        start: usize,
+        d: &mut [f32],
+        vectors: &mut Vectors,
+    ) -> Option<Buffer> {
+        let [_, second] = self.branch.linears();
+        store(d, self.places.at(self.half.sum), Pass::Backward);
+        // Rounded once, the gradient stays as it is at every point up to the branch.
+        let mut dbranch = self
+            .after
+            .as_ref()
+            .map(|norm| self.out_norm_backward(norm, branch, divisor, d, &mut vectors.out_norm));
+        if let Some(mask) = self.dropout {
+            let dropped = dbranch.get_or_insert_with(|| Buffer::of(d));
+            mask.apply(start, dropped);
+            store(dropped, self.places.at(self.half.out), Pass::Backward);
+        }
+        second.bias_gradient(&mut vectors.biases[1], dbranch.as_deref().unwrap_or(d));
+        dbranch
+    }
+
     /// Overwrites `dx`, rounds `d` in place and adds to the gradients of the vectors.
     fn backward_piece(
         &self,
@@ -226,27 +271,20 @@ impl Sublayer<'_> {
         vectors: &mut Vectors,
     ) -> Terms {
         let h = self.width();
-        let [first, second] = self.branch.linears();
+        let [first, _] = self.branch.linears();
         let Given {
             x,
             saved,
             rows,
             weights,
         } = given;
-        let x = part(x, h, piece);
-        store(d, self.places.at(self.half.sum), Pass::Backward);
-        // Rounded once, the gradient stays as it is at every point up to the branch.
-        let mut dbranch = self.after.as_ref().map(|norm| {
-            let branch = part(&saved.branch, h, piece);
-            self.out_norm_backward(norm, branch, saved.divisors[1], d, &mut vectors.out_norm)
-        });
-        if let Some(mask) = self.dropout {
-            let dropped = dbranch.get_or_insert_with(|| Buffer::of(d));
-            mask.apply(piece.start, dropped);
-            store(dropped, self.places.at(self.half.out), Pass::Backward);
-        }
+        let dbranch = if self.rows.is_some() {
+            None
+        } else {
+            let branch = part(&saved.branch, self.after.map_or(0, |_| h), piece);
+            self.open(branch, saved.divisors[1], piece.start, d, vectors)
+        };
         let dsecond = dbranch.as_deref().unwrap_or(d);
-        second.bias_gradient(&mut vectors.biases[1], dsecond);
         let kept = part(&saved.first, first.outputs, piece);
         let mut dfirst = Buffer::new(kept.len());
         let raw = part(&saved.raw, self.saved_widths()[3], piece);
@@ -255,16 +293,18 @@ impl Sublayer<'_> {
         let read = [dsecond, kept, raw];
         let inner = (self.branch).backward(rows, piece, &weights[1], read, &mut dfirst, norms);
         first.bias_gradient(&mut vectors.biases[0], &dfirst);
-        let mut dy = Buffer::new(x.len());
+        let mut dy = Buffer::new(dx.len());
         first.backward(&weights[0], &mut dy, &dfirst, rows.alone());
         let y = if self.tensor.is_some() {
             // The sum over ranks comes first.
             dx.copy_from_slice(&dy);
             match &self.before {
-                Some(norm) => self.normed_again(norm, x, saved.divisors[0]),
-                None => Buffer::of(x),
+                _ if self.rows.is_some() => Buffer::of(part(&saved.read, h, piece)),
+                Some(norm) => self.normed_again(norm, part(x, h, piece), saved.divisors[0]),
+                None => Buffer::of(part(x, h, piece)),
             }
         } else {
+            let x = part(x, h, piece);
             self.input_backward(x, saved.divisors[0], dy, [dx, d], &mut vectors.norm)
         };
         Terms {
