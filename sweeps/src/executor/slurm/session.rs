@@ -4,7 +4,7 @@ mod ending;
 mod submitting;
 
 use super::SlurmExecutor;
-use super::commands::{self, Listed};
+use super::commands::{self, LOOK, Listed};
 use super::jobs::Job;
 use super::nodes::Nodes;
 use super::queue::Waiting;
@@ -18,10 +18,7 @@ use logs::disk::Place;
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::sleep;
-use std::time::{Duration, Instant};
-
-/// Time between two looks at Slurm's queue: one command, which the whole cluster's users share.
-pub(super) const LOOK: Duration = Duration::from_secs(3);
+use std::time::Instant;
 
 pub(super) struct Session<'a> {
     executor: &'a SlurmExecutor,

@@ -1,9 +1,8 @@
 //! Ending jobs: all of a sweep, or that of one run, with an executor or without.
 
-use super::commands::{self, Listed};
+use super::commands::{self, LOOK, Listed};
 use super::error::SlurmError;
 use super::jobs::Job;
-use super::session::LOOK;
 use crate::executor::process::GRACE;
 use crate::{StopNews, Sweep, SweepError};
 use std::thread::sleep;
