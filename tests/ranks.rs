@@ -137,7 +137,7 @@ fn what_follows_from_a_run_does_not_ask_who_trained_it() {
 #[cfg(feature = "mpi")]
 mod mpi {
     use super::*;
-    use std::process::{Command, Stdio};
+    use std::process::{Child, Command, ExitStatus, Stdio};
     use std::time::{Duration, Instant};
 
     /// The program, as so many processes.
@@ -277,17 +277,21 @@ mod mpi {
                     .spawn()
                     .unwrap();
                 std::thread::sleep(Duration::from_millis(wait));
-                let killed = child_with_rank(job.id(), rank as u32);
+                let killed = rank_of(&mut job, rank as u32);
                 let start = Instant::now();
                 if let Some(killed) = killed {
                     let killed = killed.to_string();
                     Command::new("kill").args(["-9", &killed]).status().unwrap();
                 }
-                if job.wait().unwrap().success() {
+                while is_trained(job.id()) && job.try_wait().unwrap().is_none() {
+                    std::thread::sleep(Duration::from_millis(20));
+                }
+                let took = start.elapsed();
+                if has_ended(&mut job).is_some_and(|status| status.success()) {
                     break;
                 }
                 kills += 1;
-                longest = longest.max(start.elapsed());
+                longest = longest.max(took);
                 if scratch.join(&run).join("run.toml").exists() {
                     let again = ["train", run.as_str()].into_iter().chain(layout);
                     arguments = again.map(str::to_owned).collect();
@@ -304,19 +308,55 @@ mod mpi {
         eprintln!("{kills} kills in {runs} runs, the longest end took {longest:?}");
     }
 
+    /// The process number of a rank as soon as there is one; none where the job has ended.
+    fn rank_of(job: &mut Child, rank: u32) -> Option<u32> {
+        while job.try_wait().unwrap().is_none() {
+            if let Some(process) = child_with_rank(job.id(), rank) {
+                return Some(process);
+            }
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        None
+    }
+
+    /// How `mpirun` ended. That of Open MPI 4.1 may lock itself up in its end where a rank dies as it starts; it is ended
+    /// then, when it has no more to end.
+    fn has_ended(job: &mut Child) -> Option<ExitStatus> {
+        let start = Instant::now();
+        while start.elapsed() < Duration::from_secs(10) {
+            if let Some(status) = job.try_wait().unwrap() {
+                return Some(status);
+            }
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        job.kill().unwrap();
+        job.wait().unwrap();
+        None
+    }
+
+    /// Whether a rank of `mpirun` lives.
+    fn is_trained(mpirun: u32) -> bool {
+        children(mpirun).iter().any(|id| {
+            let stat = std::fs::read_to_string(format!("/proc/{id}/stat")).unwrap_or_default();
+            !stat.is_empty() && !stat.contains(") Z ")
+        })
+    }
+
+    fn children(process: u32) -> Vec<u32> {
+        let tasks = format!("/proc/{process}/task/{process}/children");
+        let children = std::fs::read_to_string(tasks).unwrap_or_default();
+        let numbers = children.split_whitespace();
+        numbers.filter_map(|id| id.parse().ok()).collect()
+    }
+
     /// The process number of a rank among the children of `mpirun`.
     fn child_with_rank(mpirun: u32, rank: u32) -> Option<u32> {
-        let tasks = format!("/proc/{mpirun}/task/{mpirun}/children");
-        let children = std::fs::read_to_string(tasks).ok()?;
         let wanted = format!("OMPI_COMM_WORLD_RANK={rank}");
-        children
-            .split_whitespace()
-            .filter_map(|id| id.parse().ok())
-            .find(|id: &u32| {
-                let variables = std::fs::read(format!("/proc/{id}/environ")).unwrap_or_default();
-                variables
-                    .split(|byte| *byte == 0)
-                    .any(|variable| variable == wanted.as_bytes())
-            })
+        children(mpirun).into_iter().find(|id| {
+            let variables = std::fs::read(format!("/proc/{id}/environ")).unwrap_or_default();
+            variables
+                .split(|byte| *byte == 0)
+                .any(|variable| variable == wanted.as_bytes())
+        })
     }
 }
