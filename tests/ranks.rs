@@ -58,6 +58,14 @@ fn exportable(steps: u32) -> String {
         + plant
 }
 
+/// Step and signal of every alarm that a run told.
+fn alarms(run: &std::path::Path) -> Vec<(u64, String)> {
+    let events = logs::read::events(run).unwrap();
+    let news = events.iter().filter_map(logs::News::of);
+    news.map(|news| (news.alarm.step, news.alarm.signal))
+        .collect()
+}
+
 /// Stopped, gone on with by other ranks, with alarms: what follows from a run does not ask who trained it.
 #[test]
 fn what_follows_from_a_run_does_not_ask_who_trained_it() {
@@ -99,12 +107,7 @@ fn what_follows_from_a_run_does_not_ask_who_trained_it() {
         stderr(&goes_on)
     );
 
-    let told = |run: &str| -> Vec<_> {
-        let events = logs::read::events(&scratch.join(run)).unwrap();
-        let news = events.iter().filter_map(logs::News::of);
-        news.map(|news| (news.alarm.step, news.alarm.signal))
-            .collect()
-    };
+    let told = |run: &str| alarms(&scratch.join(run));
     assert!(!told("one").is_empty(), "no alarm");
     assert_eq!(told("one"), told("four"));
     assert_eq!(told("one")[0], told("several")[0]);

@@ -257,9 +257,18 @@ fn a_sweep_on_slurm_is_looked_at_stopped_and_continued_as_anywhere() {
             .status
             .success()
     );
-    // Of the resource there is one, on one node.
-    let asked = ["--pack", "2", "--gres", "tile:1"];
-    let mut child = quiet(cluster.sweep(&asked));
+    go_on_with_one_device(&cluster);
+    assert_whole(scratch, 6, STEPS);
+}
+
+/// The rest of a sweep with a resource of which there is one, on one node.
+fn go_on_with_one_device(cluster: &Cluster) {
+    let mut sweep = cluster.sweep(&["--pack", "2", "--gres", "tile:1"]);
+    let mut child = sweep
+        .stderr(Stdio::null())
+        .stdout(Stdio::null())
+        .spawn()
+        .unwrap();
     let mut most = 0;
     wait_until("all is trained", || {
         most = most.max(cluster.jobs("R").len());
@@ -269,7 +278,6 @@ fn a_sweep_on_slurm_is_looked_at_stopped_and_continued_as_anywhere() {
     });
     assert_eq!(child.wait().unwrap().code(), Some(0));
     assert_eq!(most, 1, "jobs at a time");
-    assert_whole(scratch, 6, STEPS);
 }
 
 /// Without an executor: the run of a job that waits, and that of one that trains.

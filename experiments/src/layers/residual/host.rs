@@ -2,6 +2,7 @@
 
 mod backward;
 mod rows;
+mod vectors;
 
 use super::Half;
 use crate::layers::attention::HEAD_NORMS;

@@ -4,6 +4,7 @@
 //! group's gradients while what that takes still lies in the cache. Groups run side by side; their sums
 //! are added up in their order.
 
+use super::vectors::{Places, Vectors};
 use super::{Saved, Sublayer};
 use crate::layers::gradients::slices::SublayerGradient;
 use crate::layers::norm::{Divisor, relaxed};
@@ -51,15 +52,6 @@ impl Sum<'_> {
     }
 }
 
-/// Sums over a group for the gradients of the vectors, each empty where the sub-layer has none.
-pub(super) struct Vectors {
-    norm: [Buffer; 2],
-    out_norm: [Buffer; 2],
-    /// Of query and key.
-    head_norms: [[Buffer; 2]; 2],
-    biases: [Buffer; 2],
-}
-
 /// What the gradients of the weights take from a piece.
 struct Terms {
     /// Gradient of the first linear map's output.
@@ -91,19 +83,19 @@ impl Sublayer<'_> {
     ) -> Buffer {
         let mut dx = Buffer::new(rows.count * self.width());
         let SublayerGradient {
-            mut norm,
-            mut out_norm,
-            mut head_norms,
+            norm,
+            out_norm,
+            head_norms,
             first,
             second,
         } = gradient;
-        let mut biases = [first.bias, second.bias];
-        assert_eq!(norm.is_some(), self.before.is_some());
-        assert_eq!(out_norm.is_some(), self.after.is_some());
-        assert_eq!(head_norms.is_some(), self.branch.head_norm_width() > 0);
-        for (linear, place) in self.branch.linears().iter().zip(&biases) {
-            assert_eq!(linear.bias.is_some(), place.is_some());
-        }
+        let mut vectors = Places {
+            norm,
+            out_norm,
+            head_norms,
+            biases: [first.bias, second.bias],
+        };
+        self.check_places(&vectors);
         let places = [first.weight, second.weight];
         let mut outside = self.vectors();
         let own = self.rows.map(|shares| {
@@ -129,10 +121,9 @@ impl Sublayer<'_> {
                 .for_each(|group| self.backward_summed(&given, group));
         }
 
-        let mut vectors: Vec<Vectors> = Vec::new();
         let (mut first_sums, mut second_sums) = (Vec::new(), Vec::new());
         for group in groups {
-            vectors.push(group.vectors);
+            vectors.add(&group.vectors);
             let [first, second] = group.weights;
             first_sums.push(first);
             second_sums.push(second);
@@ -143,45 +134,9 @@ impl Sublayer<'_> {
             let dy = shares.sum(&dx, self.width());
             dx = Buffer::new(d.len());
             self.input_backward(x, None, dy, [&mut dx, &mut d], &mut outside.norm);
-            vectors.push(outside);
-        }
-        for vectors in &vectors {
-            let norms = [
-                (&mut norm, &vectors.norm),
-                (&mut out_norm, &vectors.out_norm),
-            ];
-            for (norm, share) in norms {
-                if let Some(norm) = norm {
-                    add(norm.gamma, &share[0]);
-                    add(norm.beta, &share[1]);
-                }
-            }
-            for (norm, share) in head_norms.iter_mut().flatten().zip(&vectors.head_norms) {
-                add(norm.gamma, &share[0]);
-                add(norm.beta, &share[1]);
-            }
-            for (bias, share) in biases.iter_mut().zip(&vectors.biases) {
-                if let Some(bias) = bias {
-                    add(bias, share);
-                }
-            }
+            vectors.add(&outside);
         }
         dx
-    }
-
-    /// Nothing yet of any vector.
-    fn vectors(&self) -> Vectors {
-        let h = self.width();
-        let width = |norm: Option<&Norm>| norm.map_or(0, |_| h);
-        let zeros = |len: usize| [Buffer::zeros(len), Buffer::zeros(len)];
-        let head = self.branch.head_norm_width();
-        let bias = |linear: &Linear| Buffer::zeros(linear.bias.map_or(0, <[f32]>::len));
-        Vectors {
-            norm: zeros(width(self.before.as_ref())),
-            out_norm: zeros(width(self.after.as_ref())),
-            head_norms: [zeros(head), zeros(head)],
-            biases: self.branch.linears().map(bias),
-        }
     }
 
     fn groups<'b>(

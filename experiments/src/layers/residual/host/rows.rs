@@ -1,6 +1,6 @@
 //! Where every rank has some of the rows outside the branch: forward, and what the backward pass does outside.
 
-use super::backward::Vectors;
+use super::vectors::Vectors;
 use super::{Forward, ForwardPiece, Saved, Sublayer};
 use crate::layers::rows::{Rows, part};
 use crate::ranks::RowShares;
