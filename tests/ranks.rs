@@ -279,8 +279,8 @@ mod mpi {
                     .stdout(Stdio::null())
                     .spawn()
                     .unwrap();
-                std::thread::sleep(Duration::from_millis(wait));
                 let killed = rank_of(&mut job, rank as u32);
+                std::thread::sleep(Duration::from_millis(wait));
                 let start = Instant::now();
                 if let Some(killed) = killed {
                     let killed = killed.to_string();

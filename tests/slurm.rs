@@ -203,16 +203,8 @@ fn a_sweep_on_slurm_is_looked_at_stopped_and_continued_as_anywhere() {
         status = stdout(&scratch.run(&["sweep", "status", "out"]));
         status.contains(" waits: JobArrayTaskLimit") && status.contains(" on n")
     });
-    let screen = [
-        "monitor",
-        "out",
-        "--snapshot",
-        "--size",
-        "120x40",
-        "--tab",
-        "runs",
-    ];
-    let screen = stdout(&scratch.run(&screen));
+    let screen = "monitor out --snapshot --size 120x40 --tab runs";
+    let screen = stdout(&scratch.run(&screen.split(' ').collect::<Vec<_>>()));
     assert!(
         screen.contains("queue") && screen.contains("job "),
         "{screen}"
