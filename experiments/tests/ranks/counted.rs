@@ -21,6 +21,7 @@ fn layout(replicas: u64) -> Layout {
         sequence_parallel: false,
         sharding: Sharding::Zero1,
         flash_attention: false,
+        vocab_multiple: 1,
     }
 }
 

@@ -6,13 +6,13 @@ use super::spread::spread;
 use crate::cli::Plan as Arguments;
 use crate::console;
 use crate::failure::Failure;
-use experiments_plan::PlanOptions;
 use experiments_plan::failure::{self, FailureEstimate, FailureInput};
 use experiments_plan::pipeline::{PipelineInput, Timeline, simulate, timeline_svg, timeline_text};
 use experiments_plan::plan::{Plan, plan};
-use experiments_plan::published::{is_glm_130b, published};
+use experiments_plan::published::published;
 use experiments_plan::search::{Explanation, Search, search};
 use experiments_plan::step_time::Fitted;
+use experiments_plan::{PlanOptions, is_glm_130b};
 use serde::Serialize;
 use std::path::Path;
 use std::process::ExitCode;
@@ -51,20 +51,17 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
         ));
     }
     let (cluster, layout) = spread(&arguments.spread, &config)?;
-    let options = PlanOptions {
+    let mut options = PlanOptions {
         efficiency: arguments.efficiency,
         trainer: arguments.trainer,
         fp8: arguments.fp8,
-        coefficients: arguments
-            .fit
-            .as_deref()
-            .map(Fitted::read)
-            .transpose()?
-            .map(|fitted| fitted.coefficients),
         tokens: arguments.tokens,
         measured_seconds: arguments.measured_seconds,
         ..PlanOptions::of(&config).with_memory(&arguments.memory)?
     };
+    if let Some(file) = &arguments.fit {
+        options = options.with_fit(Fitted::read(file)?);
+    }
     let found = arguments
         .search
         .map(|_| search(&config, &cluster, &layout, &options))
