@@ -8,7 +8,8 @@
 use crate::bits::Bits;
 use crate::blocks::Blocks;
 use crate::error::QuantizeError;
-use crate::rule::{Rule, Scale};
+use crate::rule::Rule;
+use crate::scale::Scale;
 use half::f16;
 use rayon::prelude::*;
 
