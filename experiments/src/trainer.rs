@@ -22,6 +22,7 @@ mod next;
 mod noise;
 mod pack;
 mod probes;
+mod quantized;
 mod repeat;
 mod request;
 mod resumption;

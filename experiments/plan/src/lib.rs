@@ -10,6 +10,7 @@ pub mod failure;
 pub mod fit;
 pub mod flops;
 pub mod hardware;
+pub mod home;
 mod layout;
 pub mod memory;
 pub mod model;

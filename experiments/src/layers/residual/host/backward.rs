@@ -249,7 +249,7 @@ impl Sublayer<'_> {
         second.bias_gradient(&mut vectors.biases[1], dsecond);
         let kept = part(&saved.first, first.outputs, piece);
         let mut dfirst = Buffer::new(kept.len());
-        let raw = part(&saved.raw, self.saved_widths()[3], piece);
+        let raw = part(&saved.raw, self.branch.kept_widths()[1], piece);
         let norms = vectors.head_norms.each_mut();
         let norms = norms.map(|[gamma, beta]| NormGradient { gamma, beta });
         let read = [dsecond, kept, raw];
