@@ -22,6 +22,7 @@ mod next;
 mod noise;
 mod pack;
 mod probes;
+mod quantized;
 mod ranks;
 mod repeat;
 mod request;

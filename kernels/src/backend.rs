@@ -4,8 +4,11 @@ use crate::gate::{apply, store};
 use crate::layer_norm::{self, LayerNormGradients};
 use crate::range::Pass;
 use crate::ranges::{self, AdamWState, AdamWStep, RangeRounding, Ranges};
+use crate::{
+    CodesLayout, Projection, attention, codes, cross_entropy, geglu, gelu, product, projection,
+    softmax,
+};
 use crate::{Gate, HalfFormat, MaskDraws, RangeCount, Rounding, Scoring, Tally, round_slice};
-use crate::{Projection, attention, cross_entropy, geglu, gelu, product, projection, softmax};
 use burn::backend::Autodiff;
 use burn::backend::autodiff::checkpoint::strategy::CheckpointStrategy;
 use burn::tensor::FloatDType;
@@ -104,6 +107,18 @@ pub trait Kernels: Backend {
         _format: Option<HalfFormat>,
     ) -> FloatTensor<Self> {
         Self::float_matmul(a, b)
+    }
+
+    /// The product of `x` `[m, inputs]` with a weight in codes, whose `words` `[outputs, w]` hold those of an output side by
+    /// side; see [`crate::DeviceCodes`].
+    fn codes_product(
+        x: FloatTensor<Self>,
+        words: IntTensor<Self>,
+        scales: FloatTensor<Self>,
+        zeros: Option<FloatTensor<Self>>,
+        layout: &CodesLayout,
+    ) -> FloatTensor<Self> {
+        codes::device::plain::<Self>(x, words, scales, zeros, layout)
     }
 
     /// Softmax of scores `[b, n, q, k]` with places `[b, 1, q, k]` forbidden; see

@@ -24,6 +24,7 @@
 mod abilities;
 mod adamw;
 mod attention;
+mod codes;
 mod counting;
 mod cross_entropy;
 #[cfg(feature = "cuda")]
@@ -45,8 +46,8 @@ pub(crate) mod vulkan;
 
 use crate::gate::store;
 use crate::{
-    AdamWState, AdamWStep, HalfFormat, Kernels, LayerNormGradients, MaskDraws, Pass, RangeCount,
-    RangeRounding, Ranges, Rounding, Scoring, Tally,
+    AdamWState, AdamWStep, CodesLayout, HalfFormat, Kernels, LayerNormGradients, MaskDraws, Pass,
+    RangeCount, RangeRounding, Ranges, Rounding, Scoring, Tally,
 };
 use burn::tensor::TensorMetadata;
 use burn::tensor::ops::{BoolTensor, FloatTensor, IntTensor};
@@ -159,6 +160,17 @@ impl<R: CubeRuntime> Kernels for On<R> {
             Some(format) => product::half(a, b, format),
             None => exact::product(a, b),
         }
+    }
+
+    fn codes_product(
+        x: FloatTensor<Self>,
+        words: IntTensor<Self>,
+        scales: FloatTensor<Self>,
+        zeros: Option<FloatTensor<Self>>,
+        layout: &CodesLayout,
+    ) -> FloatTensor<Self> {
+        let (x, words, scales) = (compact(x), compact(words), compact(scales));
+        codes::product(&x, &words, &scales, zeros.map(compact).as_ref(), layout)
     }
 
     fn masked_softmax(

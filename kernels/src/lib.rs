@@ -17,6 +17,7 @@ mod backend;
 mod buffer;
 pub mod bus;
 mod check;
+mod codes;
 mod cross_entropy;
 #[cfg(feature = "cube")]
 mod cube;
@@ -41,6 +42,7 @@ pub use attention::{Scoring, masked_attention};
 pub use backend::Kernels;
 pub use buffer::Buffer;
 pub use check::{Agreement, check};
+pub use codes::{CodeBits, Codes, CodesLayout, DeviceCodes, codes_product};
 pub use cross_entropy::cross_entropy;
 #[cfg(feature = "cuda")]
 pub use cube::cuda::Cuda;

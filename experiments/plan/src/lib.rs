@@ -11,6 +11,7 @@ pub mod fit;
 pub mod flops;
 mod glm_130b;
 pub mod hardware;
+pub mod home;
 mod layout;
 pub mod memory;
 pub mod model;

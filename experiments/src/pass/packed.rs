@@ -6,6 +6,7 @@
 //! that uses the device.
 
 use crate::data::{Batch, Losses};
+use crate::layers::tap::Tap;
 use crate::numerics::dropout::Dropout;
 use crate::numerics::precision::Precision;
 use crate::parameters::Parameters;
@@ -102,6 +103,10 @@ impl Engine for Packed {
 
     fn logits(&self, run: Run) -> Vec<f32> {
         self.alone.logits(run)
+    }
+
+    fn watch(&self, run: Run, tap: Tap) -> Tap {
+        self.alone.watch(run, tap)
     }
 }
 

@@ -11,7 +11,7 @@ use crate::arithmetic::Arithmetic;
 use crate::arithmetic::ranks::{RankArithmetic, count_of, numbers_of};
 use crate::data::{Batch, Losses};
 use crate::layers::gradients::{Gradients, Paths, tie};
-use crate::layers::tap::Readings;
+use crate::layers::tap::{Readings, Tap};
 use crate::numerics::dropout::Dropout;
 use crate::numerics::precision::Precision;
 use crate::parameters::{Parameter, Parameters};
@@ -378,5 +378,9 @@ impl Engine for Replica {
 
     fn logits(&self, run: Run) -> Vec<f32> {
         self.ranks.compute(|| Host.logits(run))
+    }
+
+    fn watch(&self, run: Run, tap: Tap) -> Tap {
+        self.ranks.compute(|| Host.watch(run, tap))
     }
 }

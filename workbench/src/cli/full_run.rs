@@ -129,6 +129,9 @@ pub(crate) struct Plan {
     /// How often such a cluster fails, and how often to save.
     #[arg(long)]
     pub(crate) failures: bool,
+    /// What the trained model needs to answer, with weights in 16, 8 and 4 bits, on eight A100 to three RTX 5090.
+    #[arg(long, conflicts_with_all = ["search", "timeline", "failures", "published"])]
+    pub(crate) at_home: bool,
     /// Show what was published of GLM-130B beside what is computed.
     #[arg(long)]
     pub(crate) published: bool,

@@ -6,7 +6,9 @@ use super::spread::spread;
 use crate::cli::Plan as Arguments;
 use crate::console;
 use crate::failure::Failure;
+use experiments_config::Config;
 use experiments_plan::failure::{self, FailureEstimate, FailureInput};
+use experiments_plan::home::home;
 use experiments_plan::pipeline::{PipelineInput, Timeline, simulate, timeline_svg, timeline_text};
 use experiments_plan::plan::{Plan, plan};
 use experiments_plan::published::published;
@@ -50,6 +52,9 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
             "`--failures` knows the failures of GLM-130B's run alone, and no other model's; expected `glm-130b`",
         ));
     }
+    if arguments.at_home {
+        return at_home(&config, arguments.json);
+    }
     let (cluster, layout) = spread(&arguments.spread, &config)?;
     let mut options = PlanOptions {
         efficiency: arguments.efficiency,
@@ -86,6 +91,17 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     }
     if let Some(file) = &arguments.timeline {
         draw(&planned.plan, what, file, arguments.json)?;
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// What the trained model needs to answer.
+fn at_home(config: &Config, json: bool) -> Result<ExitCode, Failure> {
+    let home = home(config)?;
+    if json {
+        console::print_json(&home)?;
+    } else {
+        console::print(&home.text())?;
     }
     Ok(ExitCode::SUCCESS)
 }

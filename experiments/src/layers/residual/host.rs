@@ -26,7 +26,7 @@ pub(crate) trait Branch: Sync {
     fn linears(&self) -> [&Linear<'_>; 2];
 
     /// Widths of what the forward pass keeps beside the first map's output: the second map's input, where that is not
-    /// computed again, and what enters norms of heads.
+    /// computed again (a pass that is watched keeps it always), and what enters norms of heads.
     fn kept_widths(&self) -> [usize; 2];
 
     /// Elements of a norm of heads; 0 without.
@@ -98,7 +98,8 @@ pub(crate) struct Forward {
 pub(crate) struct Saved {
     /// `[r, 3h]` or `[r, 2f]`
     first: Buffer,
-    /// `[r, h]` with attention, else empty.
+    /// What entered the second map: `[r, h]` with attention; of a feed-forward `[r, f]` in a pass that is watched,
+    /// else empty.
     second: Buffer,
     /// `[r, h]` with a norm after the branch, else empty.
     branch: Buffer,
@@ -110,7 +111,7 @@ pub(crate) struct Saved {
     divisors: [Option<Divisor>; 2],
 }
 
-/// Intermediate results of a forward pass for those who compare.
+/// Intermediate results of a forward pass for those who watch it.
 #[derive(Debug, Default)]
 pub(crate) struct Trace {
     /// Output of the norm before the branch, `[r, h]`; empty without.
@@ -190,10 +191,17 @@ impl<'a> Sublayer<'a> {
     }
 
     /// Widths of what is saved.
-    fn saved_widths(&self) -> [usize; 4] {
-        let [second, raw] = self.branch.kept_widths();
+    fn saved_widths(&self, is_watched: bool) -> [usize; 4] {
+        let [first, second] = self.branch.linears();
+        let [kept, raw] = self.branch.kept_widths();
+        let kept = if is_watched { second.inputs } else { kept };
         let branch = self.after.map_or(0, |_| self.width());
-        [self.branch.linears()[0].outputs, second, branch, raw]
+        [first.outputs, kept, branch, raw]
+    }
+
+    /// What entered the second map in a pass that was watched, and its width.
+    pub(crate) fn second_inputs<'b>(&self, saved: &'b Saved) -> (&'b [f32], usize) {
+        (&saved.second, self.branch.linears()[1].inputs)
     }
 
     /// What each piece writes.
@@ -205,7 +213,7 @@ impl<'a> Sublayer<'a> {
         trace: Option<&'b mut Trace>,
     ) -> Vec<ForwardPiece<'b>> {
         let (h, pieces) = (self.width(), &rows.pieces);
-        let mut widths = self.saved_widths().into_iter();
+        let mut widths = self.saved_widths(trace.is_some()).into_iter();
         let mut parts = saved.each_mut().map(|buffer| {
             let width = widths.next().unwrap_or_default();
             cut(buffer, width, pieces).into_iter()
@@ -235,7 +243,8 @@ impl<'a> Sublayer<'a> {
         }
         let (r, h) = (rows.count, self.width());
         let mut output = Buffer::new(r * h);
-        let mut saved = self.saved_widths().map(|width| Buffer::new(r * width));
+        let widths = self.saved_widths(trace.is_some());
+        let mut saved = widths.map(|width| Buffer::new(r * width));
         let pieces = &rows.pieces;
         let is_divided = self.relax && self.before.is_some();
         let divisor = is_divided.then(|| Divisor::new(x));

@@ -242,7 +242,7 @@ impl Sublayer<'_> {
         let dsecond = dbranch.as_deref().unwrap_or(d);
         let kept = part(&saved.first, first.outputs, piece);
         let mut dfirst = Buffer::new(kept.len());
-        let raw = part(&saved.raw, self.saved_widths()[3], piece);
+        let raw = part(&saved.raw, self.branch.kept_widths()[1], piece);
         let norms = vectors.head_norms.each_mut();
         let norms = norms.map(|[gamma, beta]| NormGradient { gamma, beta });
         let read = [dsecond, kept, raw];
