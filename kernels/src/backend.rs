@@ -5,10 +5,12 @@ use crate::layer_norm::{self, LayerNormGradients};
 use crate::range::Pass;
 use crate::ranges::{self, AdamWState, AdamWStep, RangeRounding, Ranges};
 use crate::{
-    Compact, Gate, HalfFormat, Heads, MaskDraws, RangeCount, Rounding, Scoring, Tally, round_slice,
+    CodesLayout, Compact, Gate, HalfFormat, Heads, MaskDraws, RangeCount, Rounding, Scoring, Tally,
+    round_slice,
 };
 use crate::{
-    Projection, attention, bus, cross_entropy, geglu, gelu, heads, product, projection, softmax,
+    Projection, attention, bus, codes, cross_entropy, geglu, gelu, heads, product, projection,
+    softmax,
 };
 use burn::backend::Autodiff;
 use burn::backend::autodiff::checkpoint::strategy::CheckpointStrategy;
@@ -108,6 +110,18 @@ pub trait Kernels: Backend {
         _format: Option<HalfFormat>,
     ) -> FloatTensor<Self> {
         Self::float_matmul(a, b)
+    }
+
+    /// The product of `x` `[m, inputs]` with a weight in codes, whose `words` `[outputs, w]` hold those of an output side by
+    /// side; see [`crate::DeviceCodes`].
+    fn codes_product(
+        x: FloatTensor<Self>,
+        words: IntTensor<Self>,
+        scales: FloatTensor<Self>,
+        zeros: Option<FloatTensor<Self>>,
+        layout: &CodesLayout,
+    ) -> FloatTensor<Self> {
+        codes::device::plain::<Self>(x, words, scales, zeros, layout)
     }
 
     /// Softmax of scores `[b, n, q, k]` with places `[b, 1, q, k]` forbidden; see

@@ -2,6 +2,7 @@
 //! `workbench bench` on a device, and for the property tests.
 
 mod attention;
+mod codes;
 mod ranges;
 #[cfg(test)]
 mod tests;
@@ -78,6 +79,12 @@ pub fn check<B: Kernels>(device: &B::Device) -> Vec<Agreement> {
         .enumerate()
     {
         all.extend(check_product::<B>(device, sizes, seed as u64 + 1));
+    }
+    for (seed, sizes) in [[1, 5, 7], [1, 300, 688], [3, 64, 128], [70, 130, 344]]
+        .into_iter()
+        .enumerate()
+    {
+        all.extend(codes::check_codes::<B>(device, sizes, seed as u64 + 1));
     }
     all.extend(ranges::check_ranges::<B>(device, 7));
     all

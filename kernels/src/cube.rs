@@ -24,6 +24,7 @@
 mod abilities;
 mod adamw;
 mod attention;
+mod codes;
 mod compact;
 mod counting;
 mod cross_entropy;
@@ -47,8 +48,8 @@ pub(crate) mod vulkan;
 
 use crate::gate::store;
 use crate::{
-    AdamWState, AdamWStep, Compact, HalfFormat, Heads, Kernels, LayerNormGradients, MaskDraws,
-    Pass, RangeCount, RangeRounding, Ranges, Rounding, Scoring, Tally,
+    AdamWState, AdamWStep, CodesLayout, Compact, HalfFormat, Heads, Kernels, LayerNormGradients,
+    MaskDraws, Pass, RangeCount, RangeRounding, Ranges, Rounding, Scoring, Tally,
 };
 use burn::tensor::ops::{BoolTensor, FloatTensor, IntTensor};
 use burn_cubecl::kernel::into_contiguous as contiguous;
@@ -162,6 +163,17 @@ impl<R: CubeRuntime> Kernels for On<R> {
             Some(format) => product::half(a, b, format),
             None => exact::product(a, b),
         }
+    }
+
+    fn codes_product(
+        x: FloatTensor<Self>,
+        words: IntTensor<Self>,
+        scales: FloatTensor<Self>,
+        zeros: Option<FloatTensor<Self>>,
+        layout: &CodesLayout,
+    ) -> FloatTensor<Self> {
+        let (x, words, scales) = (contiguous(x), contiguous(words), contiguous(scales));
+        codes::product(&x, &words, &scales, zeros.map(compact).as_ref(), layout)
     }
 
     fn masked_softmax(

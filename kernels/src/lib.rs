@@ -17,6 +17,7 @@ mod backend;
 mod buffer;
 pub mod bus;
 mod check;
+mod codes;
 mod compact;
 mod cross_entropy;
 #[cfg(feature = "cube")]
@@ -43,6 +44,7 @@ pub use attention::{Scoring, masked_attention};
 pub use backend::Kernels;
 pub use buffer::Buffer;
 pub use check::{Agreement, check};
+pub use codes::{CodeBits, Codes, CodesLayout, DeviceCodes, codes_product};
 pub use compact::Compact;
 pub use cross_entropy::cross_entropy;
 #[cfg(feature = "cuda")]

@@ -12,7 +12,6 @@ mod proportion;
 mod slope;
 mod trend;
 
-pub(crate) use bootstrap::quantile;
 pub use equivalence::{Equivalence, tost};
 pub use holm::holm;
 pub use logistic::{Known, Ld50, Ratio, Trial, failure_differences, ld50, ld50_ratio};

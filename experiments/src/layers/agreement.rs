@@ -102,6 +102,7 @@ pub(super) fn host_context<'a>(
         weights: super::weights::host::Weights::new(parameters, model, precision),
         slots: Slots::new(batch, model, half),
         tensor: None,
+        rows: None,
         masks: Masks::default(),
     }
 }

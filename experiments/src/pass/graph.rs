@@ -83,20 +83,12 @@ where
     }
 
     fn logits(&self, run: Run) -> Vec<f32> {
-        let Run {
-            config, precision, ..
-        } = run;
-        let runs = [run.parameters];
-        let mut weights = Weights::new(&runs, precision, &self.device, false)
-            .resident(self.weights(&runs, precision));
-        let model = Glm::<B::InnerBackend>::new(config, &mut weights);
-        let mut context = Context::plain(config, precision);
-        let targets = run.batch.targets();
-        let half = precision.half();
-        let input = Input::beside(&self.plain_tables, run.batch, &targets, &config.model, half);
-        let logits = model.logits(&input, &mut context);
-        let [t, v] = logits.dims();
-        settled(precision, logits.reshape([t * v]))
+        self.watched_logits(run, Vec::new()).0
+    }
+
+    fn watch(&self, run: Run, tap: Tap) -> Tap {
+        let (_, mut taps) = self.watched_logits(run, vec![tap]);
+        taps.pop().unwrap_or_default()
     }
 }
 
@@ -105,6 +97,27 @@ where
     B: AutodiffBackend + Kernels,
     B::InnerBackend: Kernels,
 {
+    /// Logits of one run, and what its tap saw, where it has one.
+    fn watched_logits(&self, run: Run, taps: Vec<Tap>) -> (Vec<f32>, Vec<Tap>) {
+        let Run {
+            config, precision, ..
+        } = run;
+        let runs = [run.parameters];
+        let mut weights = Weights::new(&runs, precision, &self.device, false)
+            .resident(self.weights(&runs, precision));
+        let model = Glm::<B::InnerBackend>::new(config, &mut weights);
+        let mut context = Context {
+            taps,
+            ..Context::plain(config, precision)
+        };
+        let targets = run.batch.targets();
+        let half = precision.half();
+        let input = Input::beside(&self.plain_tables, run.batch, &targets, &config.model, half);
+        let logits = model.logits(&input, &mut context);
+        let [t, v] = logits.dims();
+        (settled(precision, logits.reshape([t * v])), context.taps)
+    }
+
     /// `resident`: whether the runs' arrays stay on the device.
     pub(crate) fn new(device: B::Device, backend: String, resident: bool) -> Self {
         let resident = resident.then(|| DeviceArithmetic {

@@ -13,6 +13,7 @@ use crate::arithmetic::host::HostArithmetic;
 use crate::arithmetic::orders::{Answer, Order};
 use crate::data::{Batch, Losses};
 use crate::later::Later;
+use crate::layers::tap::Tap;
 use crate::numerics::dropout::Dropout;
 use crate::numerics::precision::Precision;
 use crate::parameters::Parameters;
@@ -140,6 +141,10 @@ impl Engine for Packed {
 
     fn logits(&self, run: Run) -> Vec<f32> {
         self.alone.logits(run)
+    }
+
+    fn watch(&self, run: Run, tap: Tap) -> Tap {
+        self.alone.watch(run, tap)
     }
 }
 

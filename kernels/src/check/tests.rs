@@ -14,6 +14,8 @@ fn properties<B: Kernels>(device: &B::Device, rows: usize, width: usize, seed: u
     all.extend(check_cross_entropy::<B>(device, rows, width, seed));
     all.extend(check_softmax::<B>(device, [2, 3, rows, width], seed));
     all.extend(check_product::<B>(device, [rows, width, 9], seed));
+    all.extend(codes::check_codes::<B>(device, [rows, width, 9], seed));
+    all.extend(codes::check_codes::<B>(device, [3, rows, width], seed));
     all.extend(check_attention::<B>(
         device,
         [2, 3, rows, width, 40],

@@ -2,6 +2,7 @@
 //! them is lowered to CUDA C++ as a launch would, which needs no GPU.
 
 use super::attention::{self, Case, backward, forward};
+use super::codes::{self, CodeSizesExpand};
 use super::counting::Point;
 use super::exact::{self, SizesExpand, StridesExpand};
 use super::rounding::Rounded;
@@ -33,6 +34,11 @@ impl Arguments {
 
     fn output(&mut self) -> <Array<f32> as CubeType>::ExpandType {
         let ty = f32::as_type(&self.0.scope);
+        self.0.output_array(ty).into()
+    }
+
+    fn ids(&mut self) -> <Array<i32> as CubeType>::ExpandType {
+        let ty = i32::as_type(&self.0.scope);
         self.0.output_array(ty).into()
     }
 
@@ -271,7 +277,7 @@ fn range_sources() -> Vec<(String, String)> {
             ranges::summary_kernel::expand(scope, x, table, partial, count);
         }),
         lower("expand", |args| {
-            let (words, y, pieces) = (args.input::<u32>(), args.output(), args.size());
+            let (words, y, pieces) = (args.input::<u32>(), args.ids(), args.size());
             compact::expand_kernel::expand(&mut args.0.scope, words, y, pieces);
         }),
         lower("scale", |args| {
@@ -356,6 +362,36 @@ fn product_source(each: u32) -> (String, String) {
     })
 }
 
+fn codes_sources() -> Vec<(String, String)> {
+    let sizes = |args: &mut Arguments| CodeSizesExpand {
+        m: args.size(),
+        outputs: args.size(),
+        inputs: args.size(),
+        words: args.size(),
+        height: args.size(),
+        width: args.size(),
+        across: args.size(),
+    };
+    let mut all = Vec::new();
+    for (bits, shifted) in [(4, true), (8, false)] {
+        all.push(lower(&format!("codes_dot_{bits}"), |args| {
+            let (x, words) = (args.values(), args.input::<u32>());
+            let (scales, zeros, y) = (args.values(), args.values(), args.output());
+            let (sizes, scope) = (sizes(args), &mut args.0.scope);
+            codes::dot_kernel::expand(
+                scope, x, words, scales, zeros, y, sizes, bits, shifted, UNITS,
+            );
+        }));
+        all.push(lower(&format!("codes_{bits}"), |args| {
+            let (x, words) = (args.values(), args.input::<u32>());
+            let (scales, zeros, y) = (args.values(), args.values(), args.output());
+            let (sizes, scope) = (sizes(args), &mut args.0.scope);
+            codes::codes_kernel::expand(scope, x, words, scales, zeros, y, sizes, bits, shifted, 4);
+        }));
+    }
+    all
+}
+
 #[test]
 fn kernels_lower_to_cuda() {
     let mut all = elementwise_sources();
@@ -364,8 +400,9 @@ fn kernels_lower_to_cuda() {
     all.extend(range_sources());
     all.extend(attention_sources());
     all.extend([2, 4].map(product_source));
+    all.extend(codes_sources());
     for (name, source) in &all {
         assert!(source.contains("__global__"), "{name}: {source}");
     }
-    assert_eq!(all.len(), 47);
+    assert_eq!(all.len(), 51);
 }

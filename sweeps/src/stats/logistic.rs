@@ -3,8 +3,9 @@
 mod firth;
 
 use crate::stats::Interval;
-use crate::stats::bootstrap::{BOOTSTRAP_RESAMPLES, quantile, replicates};
+use crate::stats::bootstrap::{BOOTSTRAP_RESAMPLES, replicates};
 use firth::fit;
+use logs::quantile::quantile;
 use serde::{Deserialize, Serialize};
 use statrs::distribution::{ContinuousCDF, Normal, StudentsT};
 use std::collections::{BTreeMap, BTreeSet, HashMap};

@@ -1,5 +1,6 @@
 //! `workbench bench`: how fast this machine trains, and how near that is to what it could.
 
+mod kernels;
 mod scaling;
 mod text;
 
@@ -119,6 +120,9 @@ pub(crate) fn run(arguments: &Arguments, cache: &Cache) -> Result<ExitCode, Fail
     }
     for file in arguments.plot.iter().chain(&arguments.result) {
         logs::output::check(file)?;
+    }
+    if arguments.kernels {
+        return kernels::run(arguments);
     }
     if arguments.launches {
         return count_launches(arguments, cache);

@@ -50,6 +50,7 @@ impl<B: Kernels> Attention<B> {
     ) -> Tensor<B, 2> {
         let precision = context.precision;
         let h = x_sh.dims()[1];
+        context.see(Seen::Enters(At::Qkv), layer, &x_sh);
         let qkv = precision.store(self.qkv.forward(x_sh, context), At::Qkv, layer);
         let qkv = if B::COMBINES && self.head_norms.is_none() {
             [QUERY, KEY, VALUE].map(|part| self.taken(&qkv, part, layer, input, context))
@@ -68,6 +69,7 @@ impl<B: Kernels> Attention<B> {
         let y_sh = y_bnsd
             .swap_dims(1, 2)
             .reshape([input.batch * input.seq_len, h]);
+        context.see(Seen::Enters(At::AttentionOut), layer, &y_sh);
         let y_sh = precision.store(self.out.forward(y_sh, context), At::AttentionOut, layer);
         let dropout = context.config.model.dropout;
         let y_sh = context.drop(y_sh, dropout, At::AttentionOut, layer);

@@ -5,9 +5,10 @@ use crate::layers::attention::host::slots::Slots;
 use crate::layers::weights::host::Weights;
 use crate::numerics::dropout::Masks;
 use crate::numerics::precision::{At, Precision};
-use crate::ranks::Ranks;
+use crate::ranks::{Ranks, RowShares};
 use experiments_config::Config;
 use kernels::{Buffer, Pass, Rounding, round_again, store};
+use std::ops::Range;
 
 /// What the sub-layers of one pass share.
 pub(crate) struct Context<'a> {
@@ -20,9 +21,17 @@ pub(crate) struct Context<'a> {
     pub(crate) masks: Masks,
     /// The ranks that share every matrix with this one, where there are several; the weights are then its shares.
     pub(crate) tensor: Option<&'a Ranks>,
+    /// Whose the rows between branches are, where those have each some of them.
+    pub(crate) rows: Option<RowShares<'a>>,
 }
 
 impl Context<'_> {
+    /// Rows of the batch that this rank computes between branches.
+    pub(crate) fn own_rows(&self) -> Range<usize> {
+        let all = self.batch.samples.len() * self.config.model.seq_len;
+        self.rows.as_ref().map_or(0..all, RowShares::own)
+    }
+
     /// Where a tensor outside the layers is rounded.
     fn point(&self, at: At) -> Option<&Rounding> {
         self.precision.rounding(at, 0)

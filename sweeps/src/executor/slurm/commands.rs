@@ -3,9 +3,13 @@
 use super::error::SlurmError;
 use std::io::Write;
 use std::process::{Command, Output, Stdio};
+use std::time::Duration;
 
 /// A script that does nothing, to ask what Slurm would say of it.
 const NOTHING: &[u8] = b"#!/bin/sh\n";
+
+/// Time between two looks at Slurm's queue: one command, which the whole cluster's users share.
+pub(super) const LOOK: Duration = Duration::from_secs(3);
 
 /// A job of the queue.
 #[derive(Debug, Clone, PartialEq, Eq)]
