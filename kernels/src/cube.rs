@@ -173,7 +173,7 @@ impl<R: CubeRuntime> Kernels for On<R> {
         layout: &CodesLayout,
     ) -> FloatTensor<Self> {
         let (x, words, scales) = (contiguous(x), contiguous(words), contiguous(scales));
-        codes::product(&x, &words, &scales, zeros.map(compact).as_ref(), layout)
+        codes::product(&x, &words, &scales, zeros.map(contiguous).as_ref(), layout)
     }
 
     fn masked_softmax(
