@@ -166,16 +166,14 @@ pub(crate) fn gather<B: Backend>(
         return block.values();
     }
     let alone = Layout::new(layout.lens.clone(), 1);
-    let parts = arrays
-        .iter()
-        .map(|array| match array.copy_elsewhere::<Share<B>>() {
-            Some(share) => share.parts(),
-            None => {
-                let values = array.on::<B>(device);
-                let places = alone.places(0);
-                places.map(|place| values.clone().slice([place])).collect()
-            }
-        });
+    let parts = arrays.iter().map(|array| {
+        if let Some(share) = array.copy_elsewhere::<Share<B>>() {
+            return share.parts();
+        }
+        let values = array.on::<B>(device);
+        let places = alone.places(0);
+        places.map(|place| values.clone().slice([place])).collect()
+    });
     let mut parts: Vec<_> = parts.map(Vec::into_iter).collect();
     let by_parameter = layout.lens.iter().flat_map(|_| {
         let next = parts.iter_mut().filter_map(Iterator::next);

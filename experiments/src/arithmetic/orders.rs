@@ -136,53 +136,66 @@ impl<B: Kernels> Desk<'_, B> {
         orders: Vec<Order>,
         update_clipping: bool,
     ) -> Vec<Answer> {
-        let held = held::<B>(&orders);
-        let (layout, runs) = match &held {
-            Some((blocks, runs)) => (&blocks[0].layout.clone(), runs.clone()),
-            None => (layout, (0..orders.len()).collect()),
-        };
-        let gradient = match common::<B>(&column(&orders, 3)) {
-            Some((block, _)) if held.is_some() => block.values(),
-            _ => self.gather(&orders, 3, layout),
-        };
-        let [weights, first, second] = [0, 1, 2].map(|index| {
-            let values = match &held {
-                Some((blocks, _)) => blocks[index].take(),
-                None => self.gather(&orders, index, layout),
-            };
-            values.into_primitive().tensor()
-        });
-        let state = AdamWState {
-            weights,
-            first,
-            second,
-        };
+        if let Some(held) = Held::<B>::of(&orders) {
+            return self.update_in_place(&held, orders, update_clipping);
+        }
+        let runs: Vec<_> = (0..orders.len()).collect();
+        let state = [0, 1, 2].map(|index| self.gather(&orders, index, layout));
+        let gradient = self.gather(&orders, 3, layout);
         let step = AdamWStep {
             ranges: constants(&orders, &runs, layout.runs),
             update_clipping,
         };
-        let gradient = gradient.into_primitive().tensor();
-        let (state, sums) = B::adamw(state, gradient, &layout.ranges, &step);
-        let state = [state.weights, state.first, state.second].map(tensor::<B>);
-        let numbers = self.numbers(layout, &runs, Some(tensor::<B>(sums)));
-        let arrays: Vec<Vec<Array>> = match held {
-            Some((blocks, _)) => {
-                for (block, values) in blocks.iter().zip(state) {
-                    block.put(values);
-                }
-                let arrays = orders.into_iter().map(|order| order.arrays);
-                arrays
-                    .map(|all| all.into_iter().take(3).collect())
-                    .collect()
-            }
-            None => {
-                let mut all = state.map(|values| shares(values, layout).into_iter());
-                let own = |_| all.iter_mut().filter_map(Iterator::next).collect();
-                (0..runs.len()).map(own).collect()
-            }
+        let (state, sums) = updated(state, gradient, layout, &step);
+        let mut all = state.map(|values| shares(values, layout).into_iter());
+        let numbers = self.numbers(layout, &runs, Some(sums)).into_iter();
+        let own = |numbers| {
+            let arrays = all.iter_mut().filter_map(Iterator::next);
+            (arrays.collect(), numbers)
         };
-        arrays.into_iter().zip(numbers).collect()
+        numbers.map(own).collect()
     }
+
+    fn update_in_place(
+        &self,
+        held: &Held<B>,
+        orders: Vec<Order>,
+        update_clipping: bool,
+    ) -> Vec<Answer> {
+        let layout = &held.gradient.layout;
+        let step = AdamWStep {
+            ranges: constants(&orders, &held.runs, layout.runs),
+            update_clipping,
+        };
+        let state = held.state.each_ref().map(|block| block.take());
+        let (state, sums) = updated(state, held.gradient.values(), layout, &step);
+        for (block, values) in held.state.iter().zip(state) {
+            block.put(values);
+        }
+        let numbers = self.numbers(layout, &held.runs, Some(sums));
+        let arrays = orders.into_iter().map(|order| order.arrays);
+        let arrays = arrays.map(|all| all.into_iter().take(3).collect());
+        arrays.zip(numbers).collect()
+    }
+}
+
+/// [`Kernels::adamw`] on tensors.
+fn updated<B: Kernels>(
+    state: [Tensor<B, 1>; 3],
+    gradient: Tensor<B, 1>,
+    layout: &Layout,
+    step: &AdamWStep,
+) -> ([Tensor<B, 1>; 3], Tensor<B, 1>) {
+    let [weights, first, second] = state.map(|values| values.into_primitive().tensor());
+    let state = AdamWState {
+        weights,
+        first,
+        second,
+    };
+    let gradient = gradient.into_primitive().tensor();
+    let (state, sums) = B::adamw(state, gradient, &layout.ranges, step);
+    let state = [state.weights, state.first, state.second];
+    (state.map(tensor::<B>), tensor::<B>(sums))
 }
 
 /// One array of every order.
@@ -190,20 +203,35 @@ fn column(orders: &[Order], index: usize) -> Vec<&Array> {
     orders.iter().map(|order| &order.arrays[index]).collect()
 }
 
-/// The blocks of weights and moments, and whose of their runs ask for an update, where it can be made in place.
-fn held<B: Kernels>(orders: &[Order]) -> Option<([Arc<Block<B>>; 3], Vec<usize>)> {
-    let found: Option<Vec<_>> = (0..4)
-        .map(|index| common::<B>(&column(orders, index)))
-        .collect();
-    let [weights, first, second, gradient] = <[_; 4]>::try_from(found?).ok()?;
-    let (runs, all) = (weights.1, gradient.0.layout.runs);
-    let fits =
-        |(block, own): &(Arc<Block<B>>, Vec<usize>)| *own == runs && block.layout.runs == all;
-    let are_sole = orders
-        .iter()
-        .all(|order| order.arrays[..3].iter().all(Array::is_sole));
-    let fit = fits(&first) && fits(&second) && gradient.1 == runs && weights.0.layout.runs == all;
-    (fit && are_sole).then(|| ([weights.0, first.0, second.0], runs))
+/// Arrays that can be updated in place.
+struct Held<B: Kernels> {
+    /// Weights, first and second moments.
+    state: [Arc<Block<B>>; 3],
+    gradient: Arc<Block<B>>,
+    /// Whose of the blocks' runs ask for an update.
+    runs: Vec<usize>,
+}
+
+impl<B: Kernels> Held<B> {
+    /// Absent where some are not in one block, lie in another order than the gradients, or are held by somebody else too.
+    fn of(orders: &[Order]) -> Option<Self> {
+        let found: Option<Vec<_>> = (0..4)
+            .map(|index| common::<B>(&column(orders, index)))
+            .collect();
+        let [weights, first, second, (gradient, runs)] = <[_; 4]>::try_from(found?).ok()?;
+        let state = [weights, first, second];
+        let fit = state
+            .iter()
+            .all(|(block, own)| *own == runs && block.layout.runs == gradient.layout.runs);
+        let are_sole = orders
+            .iter()
+            .all(|order| order.arrays[..3].iter().all(Array::is_sole));
+        (fit && are_sole).then(|| Self {
+            state: state.map(|(block, _)| block),
+            gradient,
+            runs,
+        })
+    }
 }
 
 /// Of every range of a block of `all` runs, none of runs that ask for no update.
