@@ -213,7 +213,9 @@ fn check_ranks(config: &Config, degrees: Degrees) -> Result<(), TrainError> {
     if Pipeline::new(config.model.layers, degrees.pipeline).is_none() {
         let layers = config.model.layers;
         let fits = |stages: &usize| Pipeline::new(layers, *stages).is_some();
-        let below = (1..degrees.pipeline).rev().find(fits).unwrap_or(1);
+        // A layer each, and embedding and output.
+        let most = (layers + 2).min(degrees.pipeline);
+        let below = (1..=most).rev().find(fits).unwrap_or(1);
         return refused(&format!(
             "so many stages divide neither {layers} layers nor those with embedding and output into equal parts; the nearest below that do is {below}"
         ));
@@ -229,7 +231,10 @@ fn check_ranks(config: &Config, degrees: Degrees) -> Result<(), TrainError> {
         None => Ok(()),
         Some((key, count)) => {
             let fits = |ranks: &usize| shared.iter().all(|(_, count)| count.is_multiple_of(*ranks));
-            let below = (1..degrees.tensor).rev().find(fits).unwrap_or(1);
+            let below = (1..=count.min(degrees.tensor))
+                .rev()
+                .find(fits)
+                .unwrap_or(1);
             refused(&format!(
                 "so many ranks do not divide `{key}` = {count}; the nearest below that divide heads and feed-forward are {below}"
             ))
