@@ -76,6 +76,11 @@ pub fn run_with(
 ) -> Result<Exit, MonitorError> {
     let mut app = open(dir, options)?;
     app.ascii = ascii::detect();
+    // A command may have put the cursor somewhere.
+    app.screen.shared.follow = !options
+        .commands
+        .iter()
+        .any(|line| command::split(line).0 == "run");
     terminal::run(&mut app, stop)
 }
 
@@ -147,7 +152,6 @@ fn open(dir: &Path, options: Options) -> Result<App, MonitorError> {
     let mut app = App::new(source::open(dir, options.forks)?, &PANES, depth);
     app.screen.open(options.tab);
     app.screen.directory = dir.to_owned();
-    app.screen.shared.follow = true;
     for line in options.commands {
         let wrong = |problem| MonitorError::Command {
             line: line.clone(),
