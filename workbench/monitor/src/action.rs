@@ -60,9 +60,10 @@ impl Action {
                 } else {
                     Request::Skip
                 };
-                self.runs
-                    .iter()
-                    .for_each(|run| drop(sweep.request(run, request)));
+                for run in &self.runs {
+                    // What is wrong is told when it is waited for.
+                    let _ = sweep.request(run, request);
+                }
             }
             for run in &self.runs {
                 // Nobody hears it once the monitor is left; what was asked for stays asked.

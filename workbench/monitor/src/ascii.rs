@@ -34,7 +34,7 @@ pub(crate) fn reduce(screen: &mut Buffer) {
 /// What looks most like it.
 fn nearest(letter: char) -> char {
     match letter {
-        '\u{2800}'..='\u{28ff}' => dots(letter as u32 - 0x2800),
+        '\u{2800}'..='\u{28ff}' => dots(u32::from(letter) - 0x2800),
         '─' | '━' | '–' | '—' | '╌' => '-',
         '│' | '┃' | '╎' => '|',
         '╭' | '╮' | '╰' | '╯' | '├' | '└' | '┌' | '┐' | '┘' => '+',

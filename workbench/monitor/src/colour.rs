@@ -364,11 +364,11 @@ mod tests {
         };
         let distinct = |styles: Vec<Style>| {
             let mut seen: Vec<Style> = Vec::new();
-            styles.into_iter().for_each(|style| {
+            for style in styles {
                 if !seen.contains(&style) {
-                    seen.push(style)
+                    seen.push(style);
                 }
-            });
+            }
             seen.len()
         };
         let all =

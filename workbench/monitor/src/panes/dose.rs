@@ -191,13 +191,12 @@ fn trials(shared: &Shared, key: &str) -> Vec<(String, Ink, Vec<Trial>)> {
             dose,
             failed: Event::FAILURES.contains(&Event::Outcome(outcome)),
         };
-        match all.iter_mut().find(|(known, ..)| *known == name) {
-            Some((_, _, trials)) => trials.push(trial),
-            None => {
-                let colour = all.len();
-                all.push((name, Ink::plain(colour), vec![trial]));
-            }
+        let known = all.iter().position(|(known, ..)| *known == name);
+        if known.is_none() {
+            all.push((name, Ink::plain(all.len()), Vec::new()));
         }
+        let place = known.unwrap_or(all.len() - 1);
+        all[place].2.push(trial);
     }
     all
 }
@@ -269,8 +268,9 @@ impl Doses {
                     .map(|share| (dot as f64, line(share)))
             };
             let dots: Vec<(f64, f64)> = (0..board.dots_x()).filter_map(at).collect();
-            dots.windows(2)
-                .for_each(|pair| board.line(pair[0], pair[1], depth.arm(arm.ink), Layer::Normal));
+            for pair in dots.windows(2) {
+                board.line(pair[0], pair[1], depth.arm(arm.ink), Layer::Normal);
+            }
         }
         board.render(plot, buffer);
         let mut free = axis.x;

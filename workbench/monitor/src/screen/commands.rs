@@ -168,10 +168,10 @@ impl Screen {
             quoted(&self.directory.display().to_string())
         );
         if self.tab != Tab::OVERVIEW {
-            line += &format!(" --tab {}", self.tab.name_of(self.entries));
+            line = format!("{line} --tab {}", self.tab.name_of(self.entries));
         }
         for one in own.chain(panes) {
-            line += &format!(" --do {}", quoted(&one));
+            line = format!("{line} --do {}", quoted(&one));
         }
         line
     }

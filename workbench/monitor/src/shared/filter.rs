@@ -85,8 +85,25 @@ enum Test {
     Compared(String, fn(&f64, &f64) -> bool, f64),
 }
 
+/// What a comparison asks of a value.
+#[derive(Clone, Copy)]
+enum Operator {
+    Equal,
+    Differs,
+    Found,
+    Number(fn(&f64, &f64) -> bool),
+}
+
 /// How a comparison is written; what begins with another one comes before it.
-const OPERATORS: [&str; 7] = [">=", "<=", "!=", "=", ">", "<", "~"];
+const OPERATORS: [(&str, Operator); 7] = [
+    (">=", Operator::Number(f64::ge)),
+    ("<=", Operator::Number(f64::le)),
+    ("!=", Operator::Differs),
+    ("=", Operator::Equal),
+    (">", Operator::Number(f64::gt)),
+    ("<", Operator::Number(f64::lt)),
+    ("~", Operator::Found),
+];
 
 impl Filter {
     /// Reads words such as `lr>=0.01 norm=post|pre !outcome=ok seed<3 deep`.
@@ -114,10 +131,10 @@ impl Term {
             Some(rest) => (true, rest),
             None => (false, word),
         };
-        let first = OPERATORS
+        let found = OPERATORS
             .iter()
-            .filter_map(|operator| Some((body.find(operator)?, *operator)));
-        let found = first.min_by_key(|(at, operator)| (*at, std::cmp::Reverse(operator.len())));
+            .filter_map(|(sign, operator)| Some((body.find(sign)?, sign.len(), *operator)));
+        let found = found.min_by_key(|(at, length, _)| (*at, std::cmp::Reverse(*length)));
         // What is no key in front of the sign is a regular expression that has the sign in it.
         let key = |at: usize| {
             at > 0
@@ -125,44 +142,17 @@ impl Term {
                     .chars()
                     .all(|c| c.is_alphanumeric() || matches!(c, '_' | '.'))
         };
-        let Some((at, operator)) = found.filter(|(at, _)| key(*at)) else {
-            return Ok(Self {
-                negated,
-                test: Test::Name(expression(body)?),
-            });
+        let test = match found.filter(|(at, ..)| key(*at)) {
+            None => Test::Name(expression(body)?),
+            Some((at, length, operator)) => {
+                let key = resolve(&body[..at], keys)?;
+                Test::of(key, operator, &body[at + length..])?
+            }
         };
-        let (key, value) = (resolve(&body[..at], keys)?, &body[at + operator.len()..]);
-        let any = || value.split('|').map(str::to_owned).collect();
-        let less: fn(&f64, &f64) -> bool = match operator {
-            "=" => {
-                return Ok(Self {
-                    negated,
-                    test: Test::Equal(key, any()),
-                });
-            }
-            "!=" => {
-                return Ok(Self {
-                    negated: !negated,
-                    test: Test::Equal(key, any()),
-                });
-            }
-            "~" => {
-                return Ok(Self {
-                    negated,
-                    test: Test::Found(key, expression(value)?),
-                });
-            }
-            ">=" => f64::ge,
-            "<=" => f64::le,
-            ">" => f64::gt,
-            _ => f64::lt,
-        };
-        let bound = value
-            .parse()
-            .map_err(|_| format!("`{word}`: `{value}` is no number"))?;
+        let differs = matches!(found, Some((at, _, Operator::Differs)) if key(at));
         Ok(Self {
-            negated,
-            test: Test::Compared(key, less, bound),
+            negated: negated != differs,
+            test,
         })
     }
 }
@@ -183,6 +173,20 @@ fn expression(text: &str) -> Result<Regex, String> {
 }
 
 impl Test {
+    fn of(key: String, operator: Operator, value: &str) -> Result<Self, String> {
+        Ok(match operator {
+            Operator::Equal | Operator::Differs => {
+                Self::Equal(key, value.split('|').map(str::to_owned).collect())
+            }
+            Operator::Found => Self::Found(key, expression(value)?),
+            Operator::Number(holds) => {
+                let bound = value.parse::<f64>();
+                let bound = bound.map_err(|_| format!("`{key}`: `{value}` is no number"))?;
+                Self::Compared(key, holds, bound)
+            }
+        })
+    }
+
     fn holds(&self, run: &Run) -> bool {
         match self {
             Self::Name(expression) => {
@@ -257,7 +261,7 @@ mod tests {
         fn prop_no_text_panics(text in ".{0,40}") {
             let runs = twenty(1).sweep.runs;
             if let Ok(filter) = Filter::parse(&text, &keys(&runs)) {
-                runs.iter().for_each(|run| { filter.takes(run); });
+                let _ = runs.iter().filter(|run| filter.takes(run)).count();
             }
         }
     }

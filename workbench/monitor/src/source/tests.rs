@@ -300,7 +300,9 @@ fn files_that_vanish_take_nothing_down() {
     let directory = sweep.run_dir(&sweep.runs()[0].id);
     let write = || {
         let mut writer = RunWriter::open(&directory).unwrap();
-        (1..=5).for_each(|step| writer.step(&record(step)).unwrap());
+        for step in 1..=5 {
+            writer.step(&record(step)).unwrap();
+        }
     };
     write();
     let mut app = crate::app::App::new(

@@ -103,9 +103,9 @@ fn the_copied_command_leads_to_the_same_screen() {
         "dose num_heads",
     ];
     let mut app = many(Depth::Mono);
-    lines
-        .iter()
-        .for_each(|line| app.screen.command(line).unwrap());
+    for line in lines {
+        app.screen.command(line).unwrap();
+    }
     app.screen.open(tab("curves"));
     let screen = app.text(160, 45);
     press(&mut app, KeyCode::Char('C'));
@@ -114,7 +114,9 @@ fn the_copied_command_leads_to_the_same_screen() {
     let mut again = many(Depth::Mono);
     again.screen.open(Tab::named("curves").unwrap());
     let given = words.windows(2).filter(|pair| pair[0] == "--do");
-    given.for_each(|pair| again.screen.command(&pair[1]).unwrap());
+    for pair in given {
+        again.screen.command(&pair[1]).unwrap();
+    }
     assert_eq!(again.text(160, 45), screen, "{copied}");
 }
 
