@@ -225,7 +225,9 @@ Examples:
     #[command(after_help = "\
 Examples:
   workbench monitor sweeps-out/quickstart
-  workbench monitor sweeps-out/quickstart --snapshot --size 120x40")]
+  workbench monitor sweeps-out/quickstart --snapshot --size 120x40
+  workbench monitor sweeps-out/quickstart --tab curves --do 'filter norm=post' --do 'signals loss,lr'
+  workbench monitor sweeps-out/quickstart --snapshot --do 'export screen.svg'")]
     Monitor(Monitor),
     /// Compare the detectors of loss spikes over many runs.
     #[command(
@@ -392,6 +394,9 @@ pub(crate) struct Monitor {
     /// Tab to show.
     #[arg(long, default_value = Tab::OVERVIEW.name(), value_parser = tab())]
     pub(crate) tab: Tab,
+    /// Do this first, as if it were typed behind `:` in the monitor, for example `filter lr=0.01`; again for further commands.
+    #[arg(long = "do", value_name = "COMMAND")]
+    pub(crate) commands: Vec<String>,
 }
 
 /// The monitor's tabs by their names, with what each shows.
