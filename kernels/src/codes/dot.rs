@@ -6,7 +6,7 @@
 )]
 
 use super::{CodeBits, Codes};
-use crate::simd::{LANES, halved, vectorised};
+use crate::simd::{LANES, fetch, halved, vectorised};
 
 /// Rows of codes that share what is loaded of the activations.
 const TOGETHER: usize = 4;
@@ -102,6 +102,9 @@ vectorised! {
     }
 }
 
+/// Pieces of [`LANES`] bytes in a line of the cache.
+const LINE: usize = 64 / LANES;
+
 /// Partial sums, or as many values.
 type Lanes = [f32; LANES];
 
@@ -161,6 +164,8 @@ fn some_rows<const R: usize, const P: usize>(
     piece: impl Fn(Lanes, &[u8; LANES], [&Lanes; P]) -> Lanes + Copy,
 ) -> [f32; R] {
     let width = x[0].len() / scales[0].len();
+    // To the same place of the rows that are next: of so many streams the CPU itself asks for too little ahead.
+    let ahead = R * x[0].len();
     let mut lanes = [[0.0_f32; LANES]; R];
     for block in 0..scales[0].len() {
         let place = block * width..(block + 1) * width;
@@ -169,6 +174,11 @@ fn some_rows<const R: usize, const P: usize>(
         let mut own = [[0.0_f32; LANES]; R];
         for at in 0..x[0].0.len() {
             let x = x.map(|(x, _)| &x[at]);
+            if at.is_multiple_of(LINE) {
+                for codes in &codes {
+                    fetch(&codes.0[at], ahead);
+                }
+            }
             for r in 0..R {
                 own[r] = piece(own[r], &codes[r].0[at], x);
             }

@@ -28,8 +28,8 @@ impl Home {
         }
         format!(
             "answering one sequence of {} slots; GiB of one card\n\n{}\n\
-             A token takes at least the time in which weights and cache are read once and two sums a layer are\n\
-             taken over the cards. What programs took is beside it, with how many times that is.\n",
+             A token takes at least the time in which weights and half of the cache are read once and two sums a\n\
+             layer are taken over the cards. What programs took is beside it, with how many times that is.\n",
             self.slots,
             table.render(2)
         )
