@@ -47,7 +47,7 @@ fn primitive<B: Kernels, const D: usize>(x: Tensor<B, D>) -> FloatTensor<B> {
 }
 
 /// The halves of every block exchanged, the first or the second of each negated.
-fn turned<B: Kernels>(x: Tensor<B, 4>, blocks: usize, back: bool) -> Tensor<B, 4> {
+fn turned<B: Kernels>(x: &Tensor<B, 4>, blocks: usize, back: bool) -> Tensor<B, 4> {
     let half = x.dims()[3] / (2 * blocks);
     let part = |i: usize| x.clone().narrow(3, i * half, half);
     let of_block = |block: usize| {
@@ -73,7 +73,7 @@ pub(crate) fn plain<B: Kernels>(
     let shape = [heads.batch, heads.seq_len, heads.heads, width / heads.heads];
     let x = x.reshape(shape).swap_dims(1, 2);
     primitive(match rotation.map(|both| both.map(tensor::<B, 4>)) {
-        Some([cos, sin]) => x.clone() * cos + turned(x, heads.blocks, false) * sin,
+        Some([cos, sin]) => x.clone() * cos + turned(&x, heads.blocks, false) * sin,
         None => x,
     })
 }
@@ -86,7 +86,7 @@ pub(crate) fn plain_backward<B: Kernels>(
 ) -> FloatTensor<B> {
     let dy = tensor::<B, 4>(dy);
     let dx = match rotation.map(|both| both.map(tensor::<B, 4>)) {
-        Some([cos, sin]) => dy.clone() * cos + turned(dy * sin, heads.blocks, true),
+        Some([cos, sin]) => dy.clone() * cos + turned(&(dy * sin), heads.blocks, true),
         None => dy,
     };
     let [_, n, _, d] = dx.dims();

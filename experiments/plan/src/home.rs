@@ -12,9 +12,9 @@ pub use machines::{Machine, PublishedTime};
 
 use crate::PlanError;
 use crate::communication::Connection;
+use crate::glm_130b::is_glm_130b;
 use crate::hardware::{Gpu, gpu};
 use crate::model::Parameters;
-use crate::published::is_glm_130b;
 use crate::size::bytes;
 use experiments_config::Config;
 use machines::{MACHINES, published_fit, published_times};

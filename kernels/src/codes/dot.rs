@@ -31,7 +31,9 @@ impl Row {
         let mut offset = None;
         if down == 1 {
             for (block, scale) in own.chunks_exact_mut(width).zip(weight.scales) {
-                block.iter_mut().for_each(|x| *x *= scale);
+                for x in block {
+                    *x *= scale;
+                }
             }
             let zeros = weight.zeros.unwrap_or_default().iter();
             let terms = zeros.zip(own.chunks_exact(width));
@@ -167,7 +169,8 @@ fn some_rows<const R: usize, const P: usize>(
     // To the same place of the rows that are next: of so many streams the CPU itself asks for too little ahead.
     let ahead = R * x[0].len();
     let mut lanes = [[0.0_f32; LANES]; R];
-    for block in 0..scales[0].len() {
+    let blocks = scales[0].len();
+    for block in 0..blocks {
         let place = block * width..(block + 1) * width;
         let x = x.map(|x| x[place.clone()].as_chunks::<LANES>());
         let codes = codes.map(|codes| codes[place.clone()].as_chunks::<LANES>());
