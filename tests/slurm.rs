@@ -223,10 +223,12 @@ fn a_sweep_on_slurm_is_looked_at_stopped_and_continued_as_anywhere() {
 
     // Jobs whose executor was killed go on, and are stopped without one, singly as well.
     let mut child = quiet(cluster.sweep(&[]));
-    wait_until("jobs run and wait", || {
-        [cluster.jobs("R"), cluster.jobs("PD")]
+    let queue = scratch.join("out/control/slurm/queue.json");
+    wait_until("jobs run and wait, and the executor has said so", || {
+        let queue = std::fs::read_to_string(&queue).unwrap_or_default();
+        ["\"R\"", "\"PD\""]
             .iter()
-            .all(|jobs| !jobs.is_empty())
+            .all(|state| queue.contains(state))
     });
     signal(&child, "KILL");
     child.wait().unwrap();
