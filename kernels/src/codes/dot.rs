@@ -165,13 +165,13 @@ fn some_rows<const R: usize, const P: usize>(
     x: [&[f32]; P],
     piece: impl Fn(Lanes, &[u8; LANES], [&Lanes; P]) -> Lanes + Copy,
 ) -> [f32; R] {
-    let width = x[0].len() / scales[0].len();
+    let bytes = x[0].len();
+    let width = bytes / scales[0].len();
     // To the same place of the rows that are next: of so many streams the CPU itself asks for too little ahead.
-    let ahead = R * x[0].len();
+    let ahead = R * bytes;
     let mut lanes = [[0.0_f32; LANES]; R];
-    let blocks = scales[0].len();
-    for block in 0..blocks {
-        let place = block * width..(block + 1) * width;
+    for (block, start) in (0..bytes).step_by(width).enumerate() {
+        let place = start..start + width;
         let x = x.map(|x| x[place.clone()].as_chunks::<LANES>());
         let codes = codes.map(|codes| codes[place.clone()].as_chunks::<LANES>());
         let mut own = [[0.0_f32; LANES]; R];

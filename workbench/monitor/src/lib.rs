@@ -151,7 +151,7 @@ fn open(dir: &Path, options: Options) -> Result<App, MonitorError> {
     let depth = options.depth.unwrap_or_else(Depth::detect);
     let mut app = App::new(source::open(dir, options.forks)?, &PANES, depth);
     app.screen.open(options.tab);
-    app.screen.directory = dir.to_owned();
+    dir.clone_into(&mut app.screen.directory);
     for line in options.commands {
         let wrong = |problem| MonitorError::Command {
             line: line.clone(),

@@ -90,7 +90,7 @@ impl Prompt {
             .filter(|choice| choice.starts_with(&self.text[start..]))
             .collect();
         let Some(first) = fitting.first() else {
-            self.note = "nothing begins like this".to_owned();
+            "nothing begins like this".clone_into(&mut self.note);
             return;
         };
         let mut agreed = first.len();

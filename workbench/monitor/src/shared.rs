@@ -15,6 +15,7 @@ mod groups;
 mod track;
 
 use filter::Filter;
+pub(crate) use filter::resolve;
 use groups::Groups;
 use track::Track;
 pub(crate) use track::{Axis, Curve};
@@ -318,11 +319,6 @@ impl Shared {
         filter::keys(&self.sweep().runs)
     }
 
-    /// One of some keys, by its whole name or its last part.
-    pub(crate) fn resolve(&self, name: &str, keys: &[String]) -> Result<String, String> {
-        filter::resolve(name, keys)
-    }
-
     /// Shows only the runs that a filter takes.
     pub(crate) fn set_filter(&mut self, text: &str) -> Result<(), String> {
         self.filter = Filter::parse(text, &self.keys())?;
@@ -334,7 +330,7 @@ impl Shared {
     pub(crate) fn group_by(&mut self, name: &str) -> Result<(), String> {
         self.groups.by = match name {
             "" | "arm" => None,
-            name => Some(filter::resolve(name, &self.keys())?),
+            name => Some(resolve(name, &self.keys())?),
         };
         self.groups.assign(&self.source.sweep().runs);
         Ok(())
@@ -347,7 +343,7 @@ impl Shared {
             name => {
                 let axes = self.groups.looks.axes.iter();
                 let axes: Vec<String> = axes.map(|axis| axis.key.clone()).collect();
-                Some(filter::resolve(name, &axes)?)
+                Some(resolve(name, &axes)?)
             }
         };
         self.groups.assign(&self.source.sweep().runs);

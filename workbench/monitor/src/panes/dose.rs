@@ -17,7 +17,7 @@ use crate::command::{Outcome, PaneCommand, commands};
 use crate::keys::{Binding, bindings, letter};
 use crate::paint::{cut, hint, put, put_right, row};
 use crate::pane::{Act, Entry, Keys, Pane, Place};
-use crate::shared::Shared;
+use crate::shared::{Shared, resolve};
 
 pub(super) const ENTRY: Entry = Entry {
     name: "dose",
@@ -211,7 +211,7 @@ impl Doses {
     fn choose(&mut self, shared: &Shared, key: &str) -> Outcome {
         self.along = match key {
             "" => None,
-            key => Some(shared.resolve(key, &axes(shared))?),
+            key => Some(resolve(key, &axes(shared))?),
         };
         Ok(())
     }

@@ -14,7 +14,7 @@ use crate::command::{self, Outcome, PaneCommand, commands};
 use crate::keys::{Binding, bindings, letter};
 use crate::paint::{cut, cut_middle, hint, put, put_right, rows};
 use crate::pane::{Act, Entry, Keys, Pane, Place};
-use crate::shared::Shared;
+use crate::shared::{Shared, resolve};
 
 pub(super) const ENTRY: Entry = Entry {
     name: "outcomes",
@@ -272,9 +272,9 @@ impl Outcomes {
         let right = if right.is_empty() {
             String::new()
         } else {
-            shared.resolve(right, &axes)?
+            resolve(right, &axes)?
         };
-        self.chosen = Some((shared.resolve(down, &axes)?, right));
+        self.chosen = Some((resolve(down, &axes)?, right));
         self.across = false;
         Ok(())
     }

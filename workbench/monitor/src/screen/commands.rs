@@ -1,5 +1,6 @@
 //! What is typed: commands that belong to no pane, the line they are typed into, and the actions they ask about.
 
+use std::borrow::Cow;
 use std::path::PathBuf;
 
 use sweeps::State;
@@ -160,9 +161,8 @@ impl Screen {
             .iter()
             .filter_map(|command| Some(format!("{} {}", command.row.name, (command.now)(self)?)));
         let panes = self.panes.iter().flat_map(|pane| pane.lines(&self.shared));
-        let quoted = |text: &str| {
-            shlex::try_quote(text).map_or_else(|_| "?".to_owned(), |quoted| quoted.into_owned())
-        };
+        let quoted =
+            |text: &str| shlex::try_quote(text).map_or_else(|_| "?".to_owned(), Cow::into_owned);
         let mut line = format!(
             "workbench monitor {}",
             quoted(&self.directory.display().to_string())

@@ -31,7 +31,7 @@ fn each_key_changes_its_choice() {
     assert_eq!(after("xxx").choices.axis, Axis::Time);
     assert!(after("X").choices.log_x);
     assert!(!after("g").choices.grouped);
-    assert_eq!(after("B").choices.band, choices::BandKind::Interval);
+    assert_eq!(after("B").choices.band, BandKind::Interval);
     assert_eq!(after("v").signals(), "loss,lr");
     assert_eq!(after("vv").signals(), "loss,grad_norm");
     assert_eq!(after("nv").signals(), "grad_norm,grad_norm");

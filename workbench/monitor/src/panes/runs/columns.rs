@@ -101,10 +101,9 @@ pub(super) fn fitting(width: u16, longest_arm: u16) -> Vec<(Column, u16, u16)> {
         Column::Plan | Column::State => 1,
         Column::Arm => arm.min(14),
         Column::Seed => 4,
-        Column::Progress => 8,
+        Column::Progress | Column::HeldOut => 8,
         Column::Step | Column::Loss => 7,
         Column::Curve => 10,
-        Column::HeldOut => 8,
         Column::Outcome => 9,
     };
     let mut kept: Vec<Column> = Column::ALL.to_vec();
