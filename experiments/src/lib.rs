@@ -21,6 +21,7 @@
 //! | [`state`] | what training changes: weights, moments, counters |
 //! | [`layers`] | the network, sub-layer by sub-layer, as tensor operations and by hand |
 //! | [`pass`] | forward and backward over one micro-batch, of one run or of several packed together |
+//! | [`quantization`] | the linear maps of the layers in fewer bits, and what they read |
 //! | [`files`] | checkpoints, weights for other programs, the parity file |
 //! | [`trainer`] | the run and its steps: cadence, policy, signals, alarms; a step taken again and explained; runs that probe instead |
 //! | [`studies`] | what leaves no run: bench, a layer at full size, the initialisation audit, quantized weights, a run asked with text |
@@ -40,6 +41,7 @@ mod numerics;
 mod optimizer;
 mod parameters;
 mod pass;
+mod quantization;
 mod random;
 mod ranks;
 mod state;

@@ -69,6 +69,9 @@ pub(crate) trait Engine {
 
     /// Logits of the slots with a target as they are stored, `[t, v]`, forward only and without dropout.
     fn logits(&self, run: Run) -> Vec<f32>;
+
+    /// Shows a pass to a tap, forward only through all layers and without dropout.
+    fn watch(&self, run: Run, tap: Tap) -> Tap;
 }
 
 /// What all passes of a step share.
@@ -89,6 +92,15 @@ impl<'a> Setting<'a> {
             parameters,
             batch,
         }
+    }
+
+    /// Losses over several batches, without dropout.
+    pub(crate) fn losses(self, parameters: &'a Parameters, batches: &'a [Batch]) -> Losses {
+        let mut losses = Losses::default();
+        for batch in batches {
+            losses.join(&self.engine.evaluate(self.run(parameters, batch)));
+        }
+        losses
     }
 }
 

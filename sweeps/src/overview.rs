@@ -1,8 +1,10 @@
 //! What `sweep plan` and `sweep status` show: values that print as plain text and serialise to
-//! JSON.
+//! JSON; and how arms are told apart wherever they are shown.
 
+mod looks;
 mod plan;
 mod status;
 
+pub use looks::{GridCell, Look, LookAxis, Looks};
 pub use plan::{ArmOverview, PlanOverview};
 pub use status::{OpenCriterion, Status};

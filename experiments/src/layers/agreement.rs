@@ -103,6 +103,7 @@ pub(super) fn host_context<'a>(
         slots: Slots::new(batch, model, half),
         tensor: None,
         before: None,
+        rows: None,
         masks: Masks::default(),
     }
 }

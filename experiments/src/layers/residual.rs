@@ -18,7 +18,8 @@ pub(crate) struct Half {
     pub(crate) out_norm: At,
     pub(crate) skip: At,
     pub(crate) sum: At,
-    /// Output of the branch.
+    /// Outputs of the first linear map, and of the second and with it the branch.
+    pub(crate) first: At,
     pub(crate) out: At,
 }
 
@@ -29,6 +30,7 @@ pub(crate) static ATTENTION: Half = Half {
     out_norm: At::AttentionOutNorm,
     skip: At::AttentionSkip,
     sum: At::AttentionSum,
+    first: At::Qkv,
     out: At::AttentionOut,
 };
 
@@ -39,5 +41,6 @@ pub(crate) static FEED_FORWARD: Half = Half {
     out_norm: At::FfnOutNorm,
     skip: At::FfnSkip,
     sum: At::FfnSum,
+    first: At::Up,
     out: At::Down,
 };

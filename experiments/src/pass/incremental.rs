@@ -81,6 +81,7 @@ impl Model for Incremental<'_> {
             slots: Slots::new(&batch, &self.config.model, half),
             masks: Masks::default(),
             tensor: None,
+            rows: None,
             before: Some(Before {
                 cache: &self.cache,
                 prepared: &self.prepared,

@@ -1,0 +1,286 @@
+//! How the arms of a sweep are told apart in tables and figures: names without what all arms share, a colour by one axis and a
+//! shade by another. Monitor and report read the same answer.
+
+use crate::card::{Settings, label, named, number, same};
+use crate::{Event, Outcome};
+use std::cmp::Ordering;
+use std::collections::BTreeSet;
+use toml::Value;
+
+/// The looks of all arms.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Looks {
+    /// What the arms differ in: the axis of the colours, that of the shades, then those that no look shows.
+    pub axes: Vec<LookAxis>,
+    differing: BTreeSet<String>,
+    /// One look an arm, in the order in which the arms were given.
+    pub arms: Vec<Look>,
+}
+
+/// Runs of one cell of [`Looks::grid`].
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct GridCell {
+    /// Runs that did not train: stuck, diverged or lost.
+    pub failed: u64,
+    /// Runs with an outcome.
+    pub judged: u64,
+    /// All runs.
+    pub runs: u64,
+}
+
+impl LookAxis {
+    /// Number of the value of an arm, in [`LookAxis::values`].
+    #[must_use]
+    pub fn of_arm(&self, arm: usize) -> Option<usize> {
+        self.of_arm.get(arm).copied()
+    }
+}
+
+/// A key in which arms differ.
+#[derive(Debug, Clone, PartialEq)]
+pub struct LookAxis {
+    /// Dotted configuration key.
+    pub key: String,
+    /// Its values as people write them: numbers ascending, words in the order of the arms.
+    pub values: Vec<String>,
+    numbers: bool,
+    /// Number of the value of each arm, in [`LookAxis::values`].
+    of_arm: Vec<usize>,
+}
+
+/// How one arm is called and drawn.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Look {
+    /// What sets it apart from the other arms: `post lr=0.01`.
+    pub name: String,
+    /// The same without keys, where the values alone are as unique: `post 0.01`.
+    pub brief: String,
+    /// Number of its value on the axis of the colours; its own number where arms have no axes.
+    pub colour: usize,
+    /// Number of its value on the axis of the shades.
+    pub shade: usize,
+    /// How many shades there are.
+    pub shades: usize,
+    /// Number of what it has on all further axes: arms that differ only in this look alike.
+    pub facet: usize,
+}
+
+impl Looks {
+    /// Of arms with their labels and axis values, which may be empty. `first` is the key that is to have the colours; without it
+    /// an axis of words goes before one of numbers, and of two of a kind the one with fewer values: shades are in order, as
+    /// numbers are, and more of them can be told apart.
+    #[must_use]
+    pub fn of(arms: &[(&str, &Settings)], first: Option<&str>) -> Self {
+        let mut axes = axes(arms);
+        axes.sort_by_key(|axis| (first != Some(&*axis.key), axis.numbers, axis.values.len()));
+        let (names, briefs) = names(arms);
+        let looks = names.into_iter().zip(briefs).enumerate();
+        let place = |axis: usize, arm: usize| axes.get(axis).map(|axis| axis.of_arm[arm]);
+        let look = |(arm, (name, brief))| Look {
+            name,
+            brief,
+            colour: place(0, arm).unwrap_or(arm),
+            shade: place(1, arm).unwrap_or(0),
+            shades: axes.get(1).map_or(1, |axis| axis.values.len()),
+            facet: axes.iter().skip(2).fold(0, |facet, axis| {
+                facet * axis.values.len() + axis.of_arm[arm]
+            }),
+        };
+        Self {
+            arms: looks.map(look).collect(),
+            differing: differing(arms),
+            axes,
+        }
+    }
+
+    /// Failed runs by the values of two of [`Looks::axes`], downwards and to the right, of runs with their arm and outcome; one
+    /// column without the second axis.
+    #[must_use]
+    pub fn grid(
+        &self,
+        down: usize,
+        right: Option<usize>,
+        runs: impl IntoIterator<Item = (usize, Option<Outcome>)>,
+    ) -> Vec<Vec<GridCell>> {
+        let size = |axis: Option<usize>| {
+            let axis = axis.and_then(|axis| self.axes.get(axis));
+            axis.map_or(1, |axis| axis.values.len())
+        };
+        let place = |axis: Option<usize>, arm| {
+            let axis = axis.and_then(|axis| self.axes.get(axis));
+            axis.map_or(Some(0), |axis| axis.of_arm(arm))
+        };
+        let mut grid = vec![vec![GridCell::default(); size(right)]; size(Some(down))];
+        for (arm, outcome) in runs {
+            let (Some(row), Some(column)) = (place(Some(down), arm), place(right, arm)) else {
+                continue;
+            };
+            let cell = &mut grid[row][column];
+            cell.runs += 1;
+            cell.judged += u64::from(outcome.is_some());
+            let failed = outcome
+                .map(Event::Outcome)
+                .is_some_and(|event| Event::FAILURES.contains(&event));
+            cell.failed += u64::from(failed);
+        }
+        grid
+    }
+
+    /// Whether arms differ in a key, or in one that moves together with others.
+    #[must_use]
+    pub fn differ(&self, key: &str) -> bool {
+        self.differing.contains(key)
+    }
+
+    /// What [`Look::brief`] leaves out, as a heading: `norm lr`. Empty where arms have no axes.
+    #[must_use]
+    pub fn heading(&self) -> String {
+        let mut keys: Vec<&str> = self.axes.iter().map(|axis| &*axis.key).collect();
+        keys.sort_unstable();
+        let last = keys.iter().map(|key| last_part(key));
+        last.collect::<Vec<_>>().join(" ")
+    }
+}
+
+fn last_part(key: &str) -> &str {
+    key.rsplit('.').next().unwrap_or(key)
+}
+
+/// All keys that have more than one value.
+fn differing(arms: &[(&str, &Settings)]) -> BTreeSet<String> {
+    let keys = arms.iter().flat_map(|(_, at)| at.keys());
+    let keys = keys.filter(|key| axis(arms, key).values.len() > 1);
+    keys.cloned().collect()
+}
+
+/// The keys in which arms differ. Of keys that move together the first stands for all.
+fn axes(arms: &[(&str, &Settings)]) -> Vec<LookAxis> {
+    let keys: BTreeSet<&String> = arms.iter().flat_map(|(_, at)| at.keys()).collect();
+    let mut axes: Vec<LookAxis> = Vec::new();
+    for axis in keys.into_iter().map(|key| axis(arms, key)) {
+        let known = |other: &LookAxis| alike(&other.of_arm, &axis.of_arm);
+        if axis.values.len() > 1 && !axes.iter().any(known) {
+            axes.push(axis);
+        }
+    }
+    axes
+}
+
+fn axis(arms: &[(&str, &Settings)], key: &str) -> LookAxis {
+    let of_arm: Vec<Option<&Value>> = arms.iter().map(|(_, at)| at.get(key)).collect();
+    let mut values: Vec<Option<&Value>> = Vec::new();
+    let equal = |a: Option<&Value>, b: Option<&Value>| match (a, b) {
+        (Some(a), Some(b)) => same(a, b),
+        (a, b) => a.is_none() && b.is_none(),
+    };
+    for value in &of_arm {
+        if !values.iter().any(|known| equal(*known, *value)) {
+            values.push(*value);
+        }
+    }
+    let numbers = values.iter().all(|value| as_number(*value).is_some());
+    if numbers {
+        values.sort_by(|a, b| {
+            as_number(*a)
+                .partial_cmp(&as_number(*b))
+                .unwrap_or(Ordering::Equal)
+        });
+    }
+    let place = |value: Option<&Value>| values.iter().position(|known| equal(*known, value));
+    LookAxis {
+        key: key.to_owned(),
+        of_arm: of_arm.iter().map(|v| place(*v).unwrap_or(0)).collect(),
+        values: values
+            .iter()
+            .map(|v| v.map_or_else(|| "–".to_owned(), label))
+            .collect(),
+        numbers,
+    }
+}
+
+fn as_number(value: Option<&Value>) -> Option<f64> {
+    value.and_then(number)
+}
+
+/// Whether two axes change between the same arms.
+fn alike(a: &[usize], b: &[usize]) -> bool {
+    let pairs: BTreeSet<(usize, usize)> = a.iter().copied().zip(b.iter().copied()).collect();
+    let distinct = |side: &[usize]| side.iter().collect::<BTreeSet<_>>().len();
+    pairs.len() == distinct(a) && pairs.len() == distinct(b)
+}
+
+/// Names with keys, and without.
+fn names(arms: &[(&str, &Settings)]) -> (Vec<String>, Vec<String>) {
+    let shared = |key: &String, value: &Value| {
+        let mut others = arms.iter();
+        others.all(|(_, at)| at.get(key).is_some_and(|other| same(other, value)))
+    };
+    let join = |part: &dyn Fn(&str, &Value) -> String| -> Vec<String> {
+        let name = |at: &Settings| {
+            let differing = at.iter().filter(|(key, value)| !shared(key, value));
+            differing
+                .map(|(key, value)| part(key, value))
+                .collect::<Vec<_>>()
+                .join(" ")
+        };
+        arms.iter().map(|(_, at)| name(at)).collect()
+    };
+    let named = Some(join(&named)).filter(|names| unique(names));
+    let named = named.unwrap_or_else(|| without_shared(arms));
+    let brief = Some(join(&|_, value| label(value))).filter(|names| unique(names));
+    (named.clone(), brief.unwrap_or(named))
+}
+
+/// Whether all have a name, and none the same.
+fn unique(names: &[String]) -> bool {
+    let distinct: BTreeSet<&String> = names.iter().filter(|name| !name.is_empty()).collect();
+    distinct.len() == names.len()
+}
+
+/// Labels without the words that all have: at their places where all have as many words, else at both ends.
+fn without_shared(arms: &[(&str, &Settings)]) -> Vec<String> {
+    let words: Vec<Vec<&str>> = arms.iter().map(|(label, _)| split(label)).collect();
+    let (Some(first), true) = (words.first(), arms.len() > 1) else {
+        return arms.iter().map(|(label, _)| (*label).to_owned()).collect();
+    };
+    let all = |at: &dyn Fn(&[&str]) -> Option<String>| {
+        let wanted = at(first);
+        wanted.is_some() && words.iter().all(|words| at(words) == wanted)
+    };
+    let least = words.iter().map(Vec::len).min().unwrap_or(0);
+    let word = |words: &[&str], place: usize| words.get(place).map(|word| core(word).to_owned());
+    let back = |words: &[&str], place: usize| word(words, words.len().checked_sub(place + 1)?);
+    let front = (0..least)
+        .take_while(|place| all(&|words| word(words, *place)))
+        .count();
+    let end = (0..least - front)
+        .take_while(|place| all(&|words| back(words, *place)))
+        .count();
+    let even = words.iter().all(|words| words.len() == least);
+    let kept = |words: &Vec<&str>| {
+        let inner =
+            (front..words.len() - end).filter(|place| !even || !all(&|words| word(words, *place)));
+        let text: String = inner.map(|place| words[place]).collect();
+        core(&text).to_owned()
+    };
+    let short: Vec<String> = words.iter().map(kept).collect();
+    if unique(&short) {
+        short
+    } else {
+        arms.iter().map(|(label, _)| (*label).to_owned()).collect()
+    }
+}
+
+const SEPARATORS: [char; 5] = [' ', '-', '_', '/', ','];
+
+/// Words, each with the separator behind it.
+fn split(label: &str) -> Vec<&str> {
+    label.split_inclusive(SEPARATORS).collect()
+}
+
+fn core(word: &str) -> &str {
+    word.trim_matches(SEPARATORS)
+}
+
+#[cfg(test)]
+mod tests;
