@@ -33,6 +33,7 @@ const ONLY_PARSED: &[(&str, &str)] = &[
     ("monitor", "needs a terminal"),
     ("replay", "trains a run for each twin"),
     ("journal", "trains on texts that are downloaded"),
+    ("evaluate", "reads data that is not in the repository"),
     ("explain real", "reads logs that are not in the repository"),
     ("import --follow", "never ends"),
     ("import tensorboard", "never ends"),

@@ -20,7 +20,7 @@ pub(crate) use full_run::{
 };
 pub(crate) use import::Import;
 pub(crate) use journal::Journal;
-pub(crate) use language::{Generate, WhichWeights};
+pub(crate) use language::{Evaluate, Generate, WhichWeights};
 pub(crate) use recipe::{Inspect, Parity, Quantize, Tasks, WeightFormat, Weights};
 pub(crate) use sweep::{CardChoice, Place, Report, Sweep, Verdict};
 
@@ -166,6 +166,15 @@ A scheme is RULE-SHARING: absmax, zero-point, clipped or gptq; row, column, tens
 quantized, all else becomes FP16, and the losses are of the file that was written. docs/quantization.md has the arithmetic \
 and the file format.")]
     Quantize(Quantize),
+    /// Ask a run's model the questions of tasks, and say how sure the figures are.
+    #[command(after_help = "\
+Examples:
+  workbench evaluate runs/mine copa boolq --data eval-data
+  workbench evaluate runs/mine lambada --data eval-data --limit 500
+  workbench evaluate runs/mine my-task.yaml --data eval-data --shots 3 --json
+A task is the name of one that comes with the program or a file in the format of GLM-130B's evaluation; the data is yours. \
+Interrupted, the same command continues. docs/evaluation.md has the keys and how answers are judged.")]
+    Evaluate(Evaluate),
     /// Let a run's model fill a blank in a text, or go on with it.
     #[command(after_help = "\
 Examples:

@@ -6,6 +6,7 @@ mod config;
 mod corpus;
 mod detect;
 mod doctor;
+mod evaluate;
 mod explain;
 mod export;
 mod fork;
@@ -49,6 +50,7 @@ pub(crate) fn run(cli: Cli) -> Result<ExitCode, Failure> {
         Command::Doctor(arguments) => doctor::run(&arguments, &cache()?),
         Command::Quantize(arguments) => quantize::run(&arguments, &cache()?),
         Command::Generate(arguments) => generate::run(&arguments, &cache()?),
+        Command::Evaluate(arguments) => evaluate::run(&arguments, &cache()?),
         Command::Explain(arguments) => explain::run(&arguments, || Ok(cache()?)),
         Command::Fork(arguments) => fork::run(&arguments, &cache()?),
         Command::Replay(arguments) => replay::run(&arguments, &cache()?),

@@ -2,6 +2,7 @@
 
 use experiments::TrainError;
 use experiments_config::ConfigError;
+use experiments_evaluation::{EvaluateError, TaskError};
 use experiments_handover::HandoverError;
 use experiments_plan::PlanError;
 use experiments_text::TextError;
@@ -178,6 +179,35 @@ impl From<TrainError> for Failure {
             // As after a signal: nothing is wrong with the run.
             TrainError::Ranks(_) | TrainError::DeviceFailed(_) => Self::new(error, exit::MACHINE),
             TrainError::BrokeOff => Self::new(error, exit::FAILED),
+        }
+    }
+}
+
+impl From<TaskError> for Failure {
+    fn from(error: TaskError) -> Self {
+        let code = match &error {
+            TaskError::Read { source, .. } => exit::of_reading(source),
+            TaskError::Syntax { .. }
+            | TaskError::Key { .. }
+            | TaskError::Missing { .. }
+            | TaskError::Unknown { .. }
+            | TaskError::Name { .. }
+            | TaskError::Files { .. }
+            | TaskError::Row { .. }
+            | TaskError::Template { .. } => exit::BAD_INPUT,
+        };
+        Self::new(error, code)
+    }
+}
+
+impl From<EvaluateError> for Failure {
+    fn from(error: EvaluateError) -> Self {
+        match error {
+            EvaluateError::Task(error) => error.into(),
+            EvaluateError::Text(error) => error.into(),
+            EvaluateError::NotFinite(_) | EvaluateError::Records { .. } => {
+                Self::new(error, exit::FAILED)
+            }
         }
     }
 }

@@ -11,18 +11,38 @@
 //! | [`Decoding`] | how tokens are chosen: greedily, by chance, by a search over beams |
 //! | [`Answer`] | what was generated |
 //! | [`TextStream`] | whole characters from tokens that end inside them |
+//! | [`Task`] | a task of GLM-130B's evaluation: what is asked, of which files |
+//! | [`Choosing`] | a prompt and the answers to choose from |
+//! | [`Report`] | what is told of a task: shares with intervals, chance, what could not be asked |
 
 mod decode;
 mod error;
+mod evaluate;
+mod item;
+mod lambada;
+mod metrics;
 mod model;
 mod prompt;
+mod published;
 mod random;
+mod record;
+mod rows;
+mod score;
 mod stream;
+mod summary;
+mod task;
 #[cfg(test)]
 mod toy;
 
 pub use decode::{Answer, Decoding, End, Method, decode};
 pub use error::{NotFinite, PromptError};
+pub use evaluate::{
+    Asked, EvaluateError, FileReport, GroupReport, Metric, Options, Report, Skipped, evaluate,
+};
 pub use model::{Model, Row, log_sum_exp};
 pub use prompt::{Blank, Layout, Prompt};
+pub use published::Published;
+pub use score::{Choosing, choice_log_probabilities};
 pub use stream::TextStream;
+pub use summary::{Estimate, OverFiles};
+pub use task::{Generation, Kind, SHIPPED, Task, TaskError, Templates, shipped};

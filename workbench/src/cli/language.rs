@@ -59,6 +59,36 @@ pub(crate) struct Generate {
     pub(crate) json: bool,
 }
 
+#[derive(Debug, Args)]
+pub(crate) struct Evaluate {
+    /// Run directory.
+    #[arg(value_hint = ValueHint::DirPath)]
+    pub(crate) run: PathBuf,
+    /// Names of tasks that come with the program, such as `copa`, or task files.
+    #[arg(value_name = "TASK", value_hint = ValueHint::FilePath, required = true)]
+    pub(crate) tasks: Vec<String>,
+    /// Folder of all data [default: `$WORKBENCH_EVAL_DATA`].
+    #[arg(long, value_hint = ValueHint::DirPath)]
+    pub(crate) data: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) weights: WhichWeights,
+    /// Only the first N items of each file.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) limit: Option<u32>,
+    /// Solved items before each [default: as the task says].
+    #[arg(long, value_name = "N")]
+    pub(crate) shots: Option<u32>,
+    /// By which they are drawn.
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    pub(crate) seed: u64,
+    /// Folder of all results [default: RUN/evaluations].
+    #[arg(long, value_hint = ValueHint::DirPath)]
+    pub(crate) out: Option<PathBuf>,
+    /// For machines, with every file.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
 fn finite(text: &str) -> Result<f64, String> {
     let number = text.parse().ok().filter(|number: &f64| number.is_finite());
     number.ok_or_else(|| "expected a number, such as 1.0".to_owned())

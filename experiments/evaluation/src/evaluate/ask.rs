@@ -1,0 +1,341 @@
+//! From items to rows of the model, and from what it says to records.
+
+use super::files::{Content, Files, TaskFile};
+use super::{Asked, EvaluateError};
+use crate::decode::{Decoding, Method, decode};
+use crate::item::{Ask, Item};
+use crate::lambada;
+use crate::metrics::{best, exact, f1};
+use crate::model::largest;
+use crate::prompt::{Blank, Prompt};
+use crate::record::{Outcome, Record};
+use crate::score::{Choosing, Reading, Window, choice_log_probabilities, window_loss, windows};
+use crate::task::{Generation, Kind, Task};
+use experiments_config::ObjectiveMode;
+use experiments_text::{SPECIAL, TextError};
+use std::sync::Arc;
+
+/// One item, laid out.
+pub(super) struct Question {
+    pub(super) file: String,
+    pub(super) line: u64,
+    /// Whether its text lost its beginning.
+    cut: bool,
+    body: Body,
+}
+
+enum Body {
+    Choices {
+        choosing: Choosing,
+        label: usize,
+    },
+    Generation {
+        prompt: Prompt,
+        targets: Vec<String>,
+    },
+    Window {
+        tokens: Arc<Vec<u32>>,
+        window: Window,
+    },
+    Skipped(String),
+}
+
+impl Question {
+    /// Rows of the model that it takes, about.
+    pub(super) fn rows(&self) -> usize {
+        match &self.body {
+            Body::Choices { choosing, .. } => choosing.rows(),
+            Body::Generation { prompt, .. } => prompt.len(),
+            Body::Window { window, .. } => window.predicted.end - window.given.start,
+            Body::Skipped(_) => 0,
+        }
+    }
+
+    /// Choices that it has, for the level of chance.
+    pub(super) fn choices(&self) -> Option<usize> {
+        match &self.body {
+            Body::Choices { choosing, .. } => Some(choosing.choices.len()),
+            Body::Generation { .. } | Body::Window { .. } | Body::Skipped(_) => None,
+        }
+    }
+
+    fn record(&self, outcome: Outcome) -> Record {
+        Record {
+            file: self.file.clone(),
+            line: self.line,
+            cut: self.cut,
+            outcome,
+        }
+    }
+}
+
+/// Asks a model the questions of a task.
+pub(super) struct Asker<'a, 'b> {
+    pub(super) asked: &'a mut Asked<'b>,
+    pub(super) task: &'a Task,
+}
+
+impl Asker<'_, '_> {
+    pub(super) fn questions(&self, files: &Files) -> Result<Vec<Question>, EvaluateError> {
+        let mut all = Vec::new();
+        for file in files.all() {
+            match &file.content {
+                Content::Items(items) => {
+                    for item in items {
+                        all.push(self.question(file, item)?);
+                    }
+                }
+                Content::Text(text) => all.extend(self.windows(file, text)?),
+            }
+        }
+        Ok(all)
+    }
+
+    fn windows(&self, file: &TaskFile, text: &str) -> Result<Vec<Question>, EvaluateError> {
+        let step = match self.task.kind {
+            Kind::LanguageModel { generation_length } => generation_length,
+            Kind::Choices | Kind::Generation(_) => 1,
+        };
+        let tokens = Arc::new(self.asked.tokenizer.encode(text)?);
+        let windows = (1..).zip(windows(tokens.len(), self.slots(), step));
+        let question = |(line, window)| Question {
+            file: file.name.clone(),
+            line,
+            cut: false,
+            body: Body::Window {
+                tokens: Arc::clone(&tokens),
+                window,
+            },
+        };
+        Ok(windows.map(question).collect())
+    }
+
+    /// Slots that a text and its answer may have.
+    fn slots(&self) -> usize {
+        self.asked.layout.slots.min(self.task.max_seq_length)
+    }
+
+    fn reading(&self) -> Reading {
+        Reading {
+            use_task_mask: self.task.use_task_mask,
+            unidirectional: self.task.unidirectional,
+        }
+    }
+
+    /// How answers are generated.
+    fn decoding(&self, rules: &Generation) -> Decoding {
+        let tokenizer = self.asked.tokenizer;
+        let banned_first = if rules.is_lambada {
+            lambada::never_first(tokenizer)
+        } else {
+            Vec::new()
+        };
+        Decoding {
+            method: rules.beams.map_or(Method::Greedy, |beams| Method::Beam {
+                beams,
+                length_penalty: rules.length_penalty,
+            }),
+            min_tokens: rules.min_tokens,
+            // The original's greedy strategy allows every repetition.
+            no_repeat_ngram: rules.beams.map_or(0, |_| rules.no_repeat_ngram),
+            banned_first,
+            // The text has half of the slots at least.
+            ..Decoding::greedy(tokenizer, rules.max_tokens.min(self.slots() / 2).max(1))
+        }
+    }
+
+    fn question(&self, file: &TaskFile, item: &Item) -> Result<Question, EvaluateError> {
+        let laid_out = match (&item.ask, &self.task.kind) {
+            (Ask::Choices { choices, label }, _) => self.choosing(item, choices, *label)?,
+            (Ask::Targets(targets), Kind::Generation(rules)) => {
+                let room = self.decoding(rules).max_tokens;
+                let prompt = self.prompt(&item.inputs, room)?;
+                let targets = targets.clone();
+                prompt.map(|(prompt, cut)| (Body::Generation { prompt, targets }, cut))
+            }
+            (Ask::Targets(_), Kind::Choices | Kind::LanguageModel { .. }) => {
+                Err("has targets, which this type of task does not ask for".to_owned())
+            }
+        };
+        let (body, cut) = laid_out.unwrap_or_else(|reason| (Body::Skipped(reason), false));
+        Ok(Question {
+            file: file.name.clone(),
+            line: item.line,
+            cut,
+            body,
+        })
+    }
+
+    fn choosing(
+        &self,
+        item: &Item,
+        choices: &[String],
+        label: usize,
+    ) -> Result<Result<(Body, bool), String>, TextError> {
+        let tokens = choices
+            .iter()
+            .map(|choice| self.asked.tokenizer.encode(choice));
+        let choices: Vec<Vec<u32>> = tokens.collect::<Result<_, _>>()?;
+        if let Some(place) = choices.iter().position(Vec::is_empty) {
+            return Ok(Err(format!("choice {} is empty", place + 1)));
+        }
+        let longest = choices.iter().map(Vec::len).max().unwrap_or(0);
+        let prompt = self.prompt(&item.inputs, longest)?;
+        Ok(prompt.map(|(prompt, cut)| {
+            let choosing = Choosing { prompt, choices };
+            (Body::Choices { choosing, label }, cut)
+        }))
+    }
+
+    /// A text laid out so that `room` tokens of an answer have slots, and whether it lost its beginning for that; or why it cannot.
+    fn prompt(&self, text: &str, room: usize) -> Result<Result<(Prompt, bool), String>, TextError> {
+        let (blank, layout) = (SPECIAL[0], &self.asked.layout);
+        let (before, after) = match (text.matches(blank).count(), layout.mode) {
+            (0, _) => (text, None),
+            (1, ObjectiveMode::Glm) => {
+                let parts = text.split_once(blank);
+                parts.map_or((text, None), |(before, after)| (before, Some(after)))
+            }
+            (1.., ObjectiveMode::Gpt) => {
+                return Ok(Err(
+                    "has a blank, which a run in GPT mode does not know".to_owned()
+                ));
+            }
+            (count, ObjectiveMode::Glm) => return Ok(Err(format!("has {count} blanks"))),
+        };
+        let mut tokens = self.asked.tokenizer.encode(before)?;
+        let after = after
+            .map(|after| self.asked.tokenizer.encode(after))
+            .transpose()?;
+        // Blank and sop, of which the answer's last token needs none.
+        let beside = match layout.mode {
+            ObjectiveMode::Glm => 2,
+            ObjectiveMode::Gpt => 0,
+        };
+        let taken = after.as_ref().map_or(0, Vec::len) + beside + room;
+        let Some(most) = (self.slots() + 1).checked_sub(taken) else {
+            return Ok(Err(format!(
+                "needs {} slots without what is before its blank, and there are {}",
+                taken - 1,
+                self.slots()
+            )));
+        };
+        let too_many = tokens.len().saturating_sub(most);
+        tokens.drain(..too_many);
+        if tokens.is_empty() && after.is_none() && layout.mode == ObjectiveMode::Gpt {
+            return Ok(Err("leaves no token to go on from".to_owned()));
+        }
+        let prompt = match after {
+            None => self.reading().prompt(layout, tokens),
+            Some(after) => {
+                let place = tokens.len();
+                tokens.push(layout.special.mask);
+                tokens.extend(after);
+                layout.at_blank(tokens, Blank::Mask(place))
+            }
+        };
+        Ok(Ok((prompt, too_many > 0)))
+    }
+
+    /// What became of a batch of questions, in their order.
+    pub(super) fn answer(&mut self, batch: &[&Question]) -> Result<Vec<Record>, EvaluateError> {
+        let mut records: Vec<(usize, Record)> = Vec::new();
+        let mut choosing = Vec::new();
+        let mut generating = Vec::new();
+        for (place, question) in batch.iter().enumerate() {
+            match &question.body {
+                Body::Choices {
+                    choosing: item,
+                    label,
+                } => choosing.push((place, item.clone(), *label)),
+                Body::Generation { prompt, targets } => {
+                    generating.push((place, prompt.clone(), targets))
+                }
+                Body::Window { tokens, window } => {
+                    let (layout, how) = (self.asked.layout, self.reading());
+                    let loss = window_loss(self.asked.model, &layout, tokens, window, how)?;
+                    let tokens = window.predicted.len() as u64;
+                    records.push((place, question.record(Outcome::Window { loss, tokens })));
+                }
+                Body::Skipped(reason) => {
+                    let reason = reason.clone();
+                    records.push((place, question.record(Outcome::Skipped { reason })));
+                }
+            }
+        }
+        for (place, outcome) in self
+            .choose(choosing)?
+            .into_iter()
+            .chain(self.generate(generating)?)
+        {
+            records.push((place, batch[place].record(outcome)));
+        }
+        records.sort_by_key(|(place, _)| *place);
+        Ok(records.into_iter().map(|(_, record)| record).collect())
+    }
+
+    /// The likeliest choice by the sum over its tokens, without regard to how many those are.
+    fn choose(
+        &mut self,
+        asked: Vec<(usize, Choosing, usize)>,
+    ) -> Result<Vec<(usize, Outcome)>, EvaluateError> {
+        let items: Vec<Choosing> = asked.iter().map(|(_, item, _)| item.clone()).collect();
+        let found = choice_log_probabilities(self.asked.model, &items)?;
+        let outcome = |((place, _, label), choices): ((usize, Choosing, usize), Vec<Vec<f64>>)| {
+            let log_probabilities: Vec<f64> =
+                choices.iter().map(|tokens| tokens.iter().sum()).collect();
+            let chosen = largest(log_probabilities.iter().copied()).unwrap_or(0);
+            let outcome = Outcome::Choices {
+                log_probabilities,
+                chosen,
+                label,
+            };
+            (place, outcome)
+        };
+        Ok(asked.into_iter().zip(found).map(outcome).collect())
+    }
+
+    fn generate(
+        &mut self,
+        asked: Vec<(usize, Prompt, &Vec<String>)>,
+    ) -> Result<Vec<(usize, Outcome)>, EvaluateError> {
+        let Kind::Generation(rules) = &self.task.kind else {
+            return Ok(Vec::new());
+        };
+        let decoding = self.decoding(rules);
+        let prompts: Vec<Prompt> = asked.iter().map(|(_, prompt, _)| prompt.clone()).collect();
+        let found = decode(self.asked.model, &prompts, &decoding, &mut |_, _| ())?;
+        let mut all = Vec::new();
+        for ((place, _, targets), answers) in asked.into_iter().zip(found) {
+            let texts = answers
+                .iter()
+                .map(|answer| self.asked.tokenizer.decode(&answer.tokens));
+            let texts: Vec<String> = texts.collect();
+            let (answer, exact_share) = if rules.is_lambada {
+                let word = lambada::word(&texts).to_owned();
+                let is_right = |target: &str| f64::from(u8::from(word == target.trim()));
+                let share = best(targets, is_right);
+                (word, share)
+            } else {
+                let text = texts
+                    .into_iter()
+                    .next()
+                    .unwrap_or_default()
+                    .trim()
+                    .to_owned();
+                let share = best(targets, |target| f64::from(u8::from(exact(&text, target))));
+                (text, share)
+            };
+            let f1 = best(targets, |target| f1(&answer, target));
+            all.push((
+                place,
+                Outcome::Answer {
+                    answer,
+                    exact: exact_share,
+                    f1,
+                },
+            ));
+        }
+        Ok(all)
+    }
+}

@@ -1,0 +1,153 @@
+//! The files of a task, and their items with the solved ones before them.
+
+use super::{Options, has_items};
+use crate::item::{Item, Items};
+use crate::random::stream;
+use crate::rows;
+use crate::task::{Task, TaskError};
+use rand::RngExt;
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
+/// All of a task.
+pub(super) struct Files {
+    pub(super) groups: Vec<(String, Vec<TaskFile>)>,
+}
+
+pub(super) struct TaskFile {
+    /// Below the folder of the task.
+    pub(super) name: String,
+    pub(super) content: Content,
+}
+
+pub(super) enum Content {
+    Items(Vec<Item>),
+    Text(String),
+}
+
+impl Files {
+    pub(super) fn read(task: &Task, options: &Options) -> Result<Self, TaskError> {
+        let folder = options.data.join(&task.path);
+        let reader = Reader {
+            task,
+            options,
+            items: Items::new(task)?,
+            folder: &folder,
+        };
+        let mut groups = Vec::new();
+        for (name, pattern) in &task.groups {
+            let files = reader.find(pattern)?;
+            let files = files.iter().map(|path| reader.file(path));
+            groups.push((name.clone(), files.collect::<Result<_, _>>()?));
+        }
+        Ok(Self { groups })
+    }
+
+    /// Each once, also those of several groups.
+    pub(super) fn all(&self) -> impl Iterator<Item = &TaskFile> {
+        let mut known = BTreeSet::new();
+        let files = self.groups.iter().flat_map(|(_, files)| files);
+        files.filter(move |file| known.insert(&file.name))
+    }
+}
+
+struct Reader<'a> {
+    task: &'a Task,
+    options: &'a Options<'a>,
+    items: Items<'a>,
+    folder: &'a Path,
+}
+
+impl Reader<'_> {
+    fn wrong(&self, problem: String) -> TaskError {
+        TaskError::Files {
+            path: self.task.file.clone(),
+            problem,
+        }
+    }
+
+    /// Files of a pattern, in the order of their paths.
+    fn find(&self, pattern: &str) -> Result<Vec<PathBuf>, TaskError> {
+        let folder = self.folder.display();
+        if !self.folder.is_dir() {
+            return Err(self.wrong(format!("there is no folder `{folder}`; `--data` names the folder of all data, `path` is below it")));
+        }
+        let escaped = glob::Pattern::escape(&self.folder.to_string_lossy());
+        let found = glob::glob(&format!("{escaped}/{pattern}"));
+        let found = found.map_err(|error| {
+            self.wrong(format!("the pattern `{pattern}` cannot be used: {error}"))
+        })?;
+        let mut files = Vec::new();
+        for path in found {
+            let path = path.map_err(|error| TaskError::Read {
+                path: error.path().to_owned(),
+                source: error.into(),
+            })?;
+            if path.is_file() {
+                files.push(path);
+            }
+        }
+        if files.is_empty() {
+            return Err(self.wrong(format!("no file in `{folder}` is like `{pattern}`")));
+        }
+        Ok(files)
+    }
+
+    fn file(&self, path: &Path) -> Result<TaskFile, TaskError> {
+        let below = path.strip_prefix(self.folder).unwrap_or(path);
+        let name = below.to_string_lossy().into_owned();
+        let content = if has_items(self.task) {
+            Content::Items(self.items(path, &name)?)
+        } else {
+            Content::Text(rows::text(path)?)
+        };
+        Ok(TaskFile { name, content })
+    }
+
+    fn items(&self, path: &Path, name: &str) -> Result<Vec<Item>, TaskError> {
+        let mut items = self.items.of(path, rows::read(path)?)?;
+        let shots = self.options.shots.unwrap_or(self.task.shots);
+        let solved = (shots > 0)
+            .then(|| self.solved(path, name, &items))
+            .transpose()?;
+        items.truncate(self.options.limit.unwrap_or(usize::MAX));
+        let Some((solved, is_own)) = solved else {
+            return Ok(items);
+        };
+        for (place, item) in items.iter_mut().enumerate() {
+            let seed = self.options.seed;
+            let mut generator = stream(seed, &format!("shots {name}"), item.line);
+            // Where shots are from the same file, an item is no example of itself.
+            let mut left: Vec<usize> = (0..solved.len())
+                .filter(|other| !is_own || *other != place)
+                .collect();
+            if left.len() < shots {
+                let problem = format!("`{name}` has {} solved items for {shots} shots", left.len());
+                return Err(self.wrong(problem));
+            }
+            let drawn = (0..shots).map(|_| left.swap_remove(generator.random_range(0..left.len())));
+            let examples: Vec<&str> = drawn.map(|other| solved[other].as_str()).collect();
+            item.inputs = format!("{}\n\n{}", examples.join("\n\n"), item.inputs);
+        }
+        Ok(items)
+    }
+
+    /// Solved items for the shots of a file, and whether they are of the file itself.
+    fn solved(
+        &self,
+        path: &Path,
+        name: &str,
+        own: &[Item],
+    ) -> Result<(Vec<String>, bool), TaskError> {
+        let solve = |items: &[Item]| items.iter().map(Item::solved).collect();
+        let Some((from, to)) = &self.task.shots_from else {
+            return Ok((solve(own), true));
+        };
+        let other = self.folder.join(name.replace(from, to));
+        if other == path {
+            return Err(self.wrong(format!("`shots_from`: there is no `{from}` in `{name}`")));
+        }
+        let items = self.items.of(&other, rows::read(&other)?)?;
+        Ok((solve(&items), false))
+    }
+}

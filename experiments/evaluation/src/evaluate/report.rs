@@ -1,0 +1,274 @@
+//! What is told of a task.
+
+use super::Options;
+use super::ask::Question;
+use super::files::{Content, Files};
+use crate::published::{Published, published};
+use crate::record::{Outcome, Record, Records};
+use crate::summary::{Estimate, OverFiles};
+use crate::task::{Kind, Task};
+use serde::Serialize;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// What is measured.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Metric {
+    /// Items whose right choice is the likeliest, or whose answer is right as the task judges it; %.
+    Accuracy,
+    /// Answers that say the same as a target, %.
+    Em,
+    /// Words in common with the nearest target, %.
+    F1,
+    /// Perplexity per word between spaces, `e` to at most 20.
+    Ppl,
+    /// Bits per byte of UTF-8.
+    Bpb,
+}
+
+impl Metric {
+    /// For people.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Accuracy => "accuracy %",
+            Self::Em => "EM %",
+            Self::F1 => "F1 %",
+            Self::Ppl => "perplexity",
+            Self::Bpb => "bits per byte",
+        }
+    }
+}
+
+/// A task's result.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Report {
+    /// Its name.
+    pub task: String,
+    /// Solved items before each.
+    pub shots: usize,
+    /// Seed of their draws.
+    pub seed: u64,
+    /// Items of each file at the most.
+    pub limit: Option<usize>,
+    /// Group by group.
+    pub groups: Vec<GroupReport>,
+    /// Over all items of all groups.
+    pub overall: BTreeMap<Metric, Estimate>,
+    /// Accuracy of guessing, %: the mean over items of one over their choices.
+    pub chance: Option<f64>,
+    /// Items whose text lost its beginning, since the model has too few slots.
+    pub cut: usize,
+    /// Items that could not be asked; no score has them.
+    pub skipped: Vec<Skipped>,
+    /// What was published of models of other sizes.
+    pub published: Vec<Published>,
+}
+
+/// A group of files.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct GroupReport {
+    /// Its name.
+    pub name: String,
+    /// File by file.
+    pub files: Vec<FileReport>,
+    /// How the files compare.
+    pub over_files: BTreeMap<Metric, OverFiles>,
+}
+
+/// A file.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct FileReport {
+    /// Its path below the folder of the task.
+    pub file: String,
+    /// Its result; empty where none of its items could be asked.
+    pub metrics: BTreeMap<Metric, Estimate>,
+}
+
+/// An item that could not be asked.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Skipped {
+    /// Its file.
+    pub file: String,
+    /// Its line.
+    pub line: u64,
+    /// Why.
+    pub reason: String,
+}
+
+/// Values of items, metric by metric.
+type Values = BTreeMap<Metric, Vec<f64>>;
+
+impl Report {
+    pub(super) fn of(
+        task: &Task,
+        options: &Options,
+        files: &Files,
+        questions: &[Question],
+        records: &Records,
+    ) -> Self {
+        let found: Vec<(&Question, &Record)> = questions
+            .iter()
+            .filter_map(|question| Some((question, records.get(&question.file, question.line)?)))
+            .collect();
+        let (mut all, mut told) = (Values::new(), BTreeSet::new());
+        let mut groups = Vec::new();
+        for (name, files) in &files.groups {
+            let mut reports = Vec::new();
+            for file in files {
+                let records = found.iter().map(|(_, record)| *record);
+                let records = records.filter(|record| record.file == file.name);
+                let (values, scale) = values(task, &file.content, records);
+                // A file of two groups is no second sample.
+                if told.insert(&file.name) {
+                    for (metric, values) in &values {
+                        all.entry(*metric).or_default().extend(values);
+                    }
+                }
+                reports.push(FileReport {
+                    file: file.name.clone(),
+                    metrics: estimates(&values, &scale),
+                });
+            }
+            groups.push(GroupReport {
+                name: name.clone(),
+                over_files: over_files(&reports),
+                files: reports,
+            });
+        }
+        let chances: Vec<f64> = found
+            .iter()
+            .filter_map(|(question, _)| Some(100.0 / question.choices()? as f64))
+            .collect();
+        Self {
+            task: task.name.clone(),
+            shots: options.shots.unwrap_or(task.shots),
+            seed: options.seed,
+            limit: options.limit,
+            groups,
+            overall: overall(task, &all),
+            chance: (!chances.is_empty())
+                .then(|| chances.iter().sum::<f64>() / chances.len() as f64),
+            cut: found.iter().filter(|(_, record)| record.cut).count(),
+            skipped: found
+                .iter()
+                .filter_map(|(_, record)| skipped(record))
+                .collect(),
+            published: published(&task.name),
+        }
+    }
+}
+
+fn skipped(record: &Record) -> Option<Skipped> {
+    match &record.outcome {
+        Outcome::Skipped { reason } => Some(Skipped {
+            file: record.file.clone(),
+            line: record.line,
+            reason: reason.clone(),
+        }),
+        Outcome::Choices { .. } | Outcome::Answer { .. } | Outcome::Window { .. } => None,
+    }
+}
+
+/// What turns a mean over items into a metric.
+type Scale = BTreeMap<Metric, fn(f64, &Text) -> f64>;
+
+/// Of a running text: windows, words between spaces, bytes.
+struct Text {
+    windows: f64,
+    words: f64,
+    bytes: f64,
+}
+
+/// Of the records of a file the values of its items, and what their means come to.
+fn values<'a>(
+    task: &Task,
+    content: &Content,
+    records: impl Iterator<Item = &'a Record>,
+) -> (Values, (Text, Scale)) {
+    let mut values = Values::new();
+    let mut windows = 0.0;
+    for record in records {
+        let mut push = |metric: Metric, value: f64| values.entry(metric).or_default().push(value);
+        match &record.outcome {
+            Outcome::Choices { chosen, label, .. } => {
+                push(Metric::Accuracy, if chosen == label { 100.0 } else { 0.0 });
+            }
+            Outcome::Answer { exact, f1, .. } => match &task.kind {
+                Kind::Generation(rules) if rules.is_lambada => {
+                    push(Metric::Accuracy, 100.0 * exact)
+                }
+                Kind::Generation(_) | Kind::Choices | Kind::LanguageModel { .. } => {
+                    push(Metric::Em, 100.0 * exact);
+                    push(Metric::F1, 100.0 * f1);
+                }
+            },
+            Outcome::Window { loss, .. } => {
+                windows += 1.0;
+                push(Metric::Ppl, *loss);
+                push(Metric::Bpb, *loss);
+            }
+            Outcome::Skipped { .. } => {}
+        }
+    }
+    let (words, bytes) = match content {
+        Content::Text(text) => (text.trim().split(' ').count() as f64, text.len() as f64),
+        Content::Items(_) => (1.0, 1.0),
+    };
+    let text = Text {
+        windows,
+        words,
+        bytes,
+    };
+    let mut scale = Scale::new();
+    scale.insert(Metric::Ppl, |mean, text| {
+        (mean * text.windows / text.words).min(20.0).exp()
+    });
+    scale.insert(Metric::Bpb, |mean, text| {
+        mean * text.windows / text.bytes / std::f64::consts::LN_2
+    });
+    (values, (text, scale))
+}
+
+fn estimates(values: &Values, (text, scale): &(Text, Scale)) -> BTreeMap<Metric, Estimate> {
+    let estimate = |(metric, values): (&Metric, &Vec<f64>)| {
+        let found = Estimate::of(values)?;
+        let of = |value| scale.get(metric).map_or(value, |scale| scale(value, text));
+        let scaled = Estimate {
+            value: of(found.value),
+            interval: found.interval.map(of),
+            items: found.items,
+        };
+        Some((*metric, scaled))
+    };
+    values.iter().filter_map(estimate).collect()
+}
+
+/// Shares of all items; texts are compared file by file only, since a mean over their windows is no figure of any of them.
+fn overall(task: &Task, all: &Values) -> BTreeMap<Metric, Estimate> {
+    match task.kind {
+        Kind::LanguageModel { .. } => BTreeMap::new(),
+        Kind::Choices | Kind::Generation(_) => {
+            let estimates = all
+                .iter()
+                .filter_map(|(metric, values)| Some((*metric, Estimate::of(values)?)));
+            estimates.collect()
+        }
+    }
+}
+
+fn over_files(files: &[FileReport]) -> BTreeMap<Metric, OverFiles> {
+    let mut by_metric: BTreeMap<Metric, Vec<(f64, usize)>> = BTreeMap::new();
+    for file in files {
+        for (metric, estimate) in &file.metrics {
+            by_metric
+                .entry(*metric)
+                .or_default()
+                .push((estimate.value, estimate.items));
+        }
+    }
+    let over = by_metric
+        .into_iter()
+        .filter_map(|(metric, files)| Some((metric, OverFiles::of(&files)?)));
+    over.collect()
+}

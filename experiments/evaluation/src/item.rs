@@ -1,0 +1,266 @@
+//! What a model is asked, made of rows.
+
+use crate::rows::Row;
+use crate::task::{Kind, Task, TaskError, Templates};
+use minijinja::value::{Serde, Value};
+use minijinja::{Environment, UndefinedBehavior};
+use std::path::Path;
+
+/// One question.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Item {
+    /// Line of its file, from 1.
+    pub(crate) line: u64,
+    pub(crate) inputs: String,
+    pub(crate) ask: Ask,
+}
+
+/// What is asked.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum Ask {
+    /// Which of several.
+    Choices {
+        choices: Vec<String>,
+        /// Place of the right one.
+        label: usize,
+    },
+    /// Anything that one of these says.
+    Targets(Vec<String>),
+}
+
+impl Item {
+    /// The text with its right answer: an example for others.
+    pub(crate) fn solved(&self) -> String {
+        let answer = match &self.ask {
+            Ask::Choices { choices, label } => choices.get(*label),
+            Ask::Targets(targets) => targets.first(),
+        };
+        let answer = answer.map(String::as_str).unwrap_or_default();
+        match self.inputs.split_once("[MASK]") {
+            Some((before, after)) => format!("{before}{answer}{after}"),
+            None => format!("{}{answer}", self.inputs),
+        }
+    }
+}
+
+/// From rows to items.
+pub(crate) struct Items<'a> {
+    task: &'a Task,
+    environment: Environment<'static>,
+}
+
+impl<'a> Items<'a> {
+    pub(crate) fn new(task: &'a Task) -> Result<Self, TaskError> {
+        let mut environment = Environment::new();
+        environment.set_undefined_behavior(UndefinedBehavior::Strict);
+        environment.add_filter("last_word", |text: &str| last_word(text).1.to_owned());
+        environment.add_filter("but_last_word", |text: &str| last_word(text).0.to_owned());
+        let items = Self { task, environment };
+        for (name, template) in items.templates() {
+            items
+                .environment
+                .template_from_str(template)
+                .map_err(|error| items.wrong(&name, &error))?;
+        }
+        for (name, expression) in items.expressions() {
+            items
+                .environment
+                .compile_expression(expression)
+                .map_err(|error| items.wrong(name, &error))?;
+        }
+        Ok(items)
+    }
+
+    fn templates(&self) -> Vec<(String, &str)> {
+        let Some(Templates {
+            inputs,
+            choices,
+            target,
+            ..
+        }) = &self.task.templates
+        else {
+            return Vec::new();
+        };
+        let mut all = vec![("inputs".to_owned(), inputs.as_str())];
+        all.extend(
+            (1..)
+                .zip(choices)
+                .map(|(number, text)| (format!("choices {number}"), text.as_str())),
+        );
+        all.extend(
+            target
+                .iter()
+                .map(|text| ("target".to_owned(), text.as_str())),
+        );
+        all
+    }
+
+    fn expressions(&self) -> Vec<(&'static str, &str)> {
+        let Some(Templates {
+            choice_list, label, ..
+        }) = &self.task.templates
+        else {
+            return Vec::new();
+        };
+        let named = [("choice_list", choice_list), ("label", label)];
+        named
+            .into_iter()
+            .filter_map(|(name, text)| Some((name, text.as_deref()?)))
+            .collect()
+    }
+
+    fn wrong(&self, template: &str, error: &minijinja::Error) -> TaskError {
+        TaskError::Template {
+            path: self.task.file.clone(),
+            template: template.to_owned(),
+            problem: format!("cannot be read: {error}"),
+        }
+    }
+
+    /// The items of a file's rows.
+    pub(crate) fn of(&self, file: &Path, rows: Vec<Row>) -> Result<Vec<Item>, TaskError> {
+        let item = |row: Row| {
+            let line = row.line;
+            let item = match &self.task.templates {
+                Some(templates) => self.filled(templates, file, row),
+                None => self.ready(&row),
+            };
+            item.map_err(|problem| TaskError::Row {
+                path: file.to_owned(),
+                line,
+                problem,
+            })
+        };
+        rows.into_iter().map(item).collect()
+    }
+
+    /// A row that is an item already.
+    fn ready(&self, row: &Row) -> Result<Item, String> {
+        let inputs = string(row, "inputs_pretokenized")?;
+        let ask = match self.task.kind {
+            Kind::Choices => {
+                let choices = strings(row, "choices_pretokenized")?;
+                let label = row.fields.get("label").and_then(serde_json::Value::as_u64);
+                let label = label.ok_or("has no `label` that is a whole number")?;
+                checked(choices, label as usize)?
+            }
+            Kind::Generation(_) | Kind::LanguageModel { .. } => {
+                Ask::Targets(strings(row, "targets_pretokenized")?)
+            }
+        };
+        Ok(Item {
+            line: row.line,
+            inputs,
+            ask,
+        })
+    }
+
+    fn filled(&self, templates: &Templates, file: &Path, row: Row) -> Result<Item, String> {
+        let line = row.line;
+        let stem = file
+            .file_stem()
+            .unwrap_or_default()
+            .to_string_lossy()
+            .into_owned();
+        let mut scope: std::collections::BTreeMap<String, Value> = row
+            .fields
+            .into_iter()
+            .map(|(name, value)| (name, Value::from(Serde(value))))
+            .collect();
+        scope.insert("file_stem".to_owned(), stem.into());
+        let scope = Value::from(scope);
+        let text = |name: &str, template: &str| {
+            let text = self.environment.render_str(template, scope.clone());
+            text.map_err(|error| format!("does not fill `{name}`: {error}"))
+        };
+        let value = |name: &str, expression: &str| {
+            let value = self
+                .environment
+                .compile_expression(expression)
+                .and_then(|e| e.eval(scope.clone()));
+            value.map_err(|error| format!("does not fill `{name}`: {error}"))
+        };
+        let inputs = text("inputs", &templates.inputs)?;
+        let ask = if let Some(target) = &templates.target {
+            Ask::Targets(vec![text("target", target)?])
+        } else {
+            let choices = match &templates.choice_list {
+                Some(list) => {
+                    let list = value("choice_list", list)?;
+                    let list = list
+                        .try_iter()
+                        .map_err(|error| format!("`choice_list` is no list: {error}"))?;
+                    list.map(|choice| choice.to_string()).collect()
+                }
+                None => templates
+                    .choices
+                    .iter()
+                    .map(|choice| text("choices", choice))
+                    .collect::<Result<_, _>>()?,
+            };
+            let label = value("label", templates.label.as_deref().unwrap_or("none"))?;
+            let label: usize = label.clone().try_into().map_err(|_| {
+                format!("`label` is {label}, expected the place of a choice, from 0")
+            })?;
+            checked(choices, label)?
+        };
+        Ok(Item { line, inputs, ask })
+    }
+}
+
+/// Choices among which there is one right answer.
+fn checked(choices: Vec<String>, label: usize) -> Result<Ask, String> {
+    if label >= choices.len() {
+        return Err(format!(
+            "has the label {label}, expected one of 0 to {}: there are {} choices",
+            choices.len().saturating_sub(1),
+            choices.len()
+        ));
+    }
+    let mut known = choices.clone();
+    known.sort_unstable();
+    if let Some(pair) = known.windows(2).find(|pair| pair[0] == pair[1]) {
+        return Err(format!(
+            "has the choice `{}` twice, so that none of them can be right",
+            words::cut(&pair[0], 60)
+        ));
+    }
+    Ok(Ask::Choices { choices, label })
+}
+
+fn string(row: &Row, key: &str) -> Result<String, String> {
+    match row.fields.get(key) {
+        Some(serde_json::Value::String(text)) => Ok(text.clone()),
+        Some(other) => Err(format!(
+            "has `{key}` = {}, expected a text",
+            words::cut(&other.to_string(), 60)
+        )),
+        None => {
+            let ids = key.trim_end_matches("_pretokenized");
+            let problem = if row.fields.contains_key(ids) {
+                format!("; `{ids}` holds token ids of another vocabulary")
+            } else {
+                words::hint(key, row.fields.keys())
+            };
+            Err(format!("has no `{key}`{problem}"))
+        }
+    }
+}
+
+/// A list of texts, or one text.
+fn strings(row: &Row, key: &str) -> Result<Vec<String>, String> {
+    let Some(serde_json::Value::Array(list)) = row.fields.get(key) else {
+        return Ok(vec![string(row, key)?]);
+    };
+    let texts = list.iter().map(|text| text.as_str().map(str::to_owned));
+    let texts: Option<Vec<String>> = texts.collect();
+    texts.ok_or_else(|| format!("has `{key}` with something that is no text"))
+}
+
+/// A text before its last word, and the word; white space between them is dropped.
+fn last_word(text: &str) -> (&str, &str) {
+    let text = text.trim_end();
+    text.rfind(char::is_whitespace).map_or(("", text), |at| {
+        (text[..at].trim_end(), text[at..].trim_start())
+    })
+}

@@ -1,0 +1,139 @@
+//! What became of each item, a line in a file as soon as it is known: an evaluation that is interrupted goes on behind it.
+
+use serde::{Deserialize, Serialize};
+use std::collections::HashMap;
+use std::fs::{File, OpenOptions, TryLockError};
+use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::path::Path;
+
+/// One item.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Record {
+    /// Its file, below the folder of the task.
+    pub(crate) file: String,
+    /// Its line there, from 1; of running text the number of the window.
+    pub(crate) line: u64,
+    /// Whether the text lost its beginning.
+    #[serde(default)]
+    pub(crate) cut: bool,
+    #[serde(flatten)]
+    pub(crate) outcome: Outcome,
+}
+
+/// What became of it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "kind")]
+pub(crate) enum Outcome {
+    /// Of several choices.
+    Choices {
+        /// Summed over the tokens of each choice, in nats.
+        log_probabilities: Vec<f64>,
+        chosen: usize,
+        label: usize,
+    },
+    /// A generated answer.
+    Answer {
+        answer: String,
+        /// Exact match, F1; 0 to 1.
+        exact: f64,
+        f1: f64,
+    },
+    /// A window of running text.
+    Window {
+        /// Of its predicted tokens, summed, in nats.
+        loss: f64,
+        tokens: u64,
+    },
+    /// It could not be asked.
+    Skipped { reason: String },
+}
+
+/// The file of records.
+pub(crate) struct Records {
+    file: File,
+    known: HashMap<(String, u64), Record>,
+}
+
+impl Records {
+    /// Opens or makes the file, and reads what is there. A line that was cut off is asked again.
+    pub(crate) fn open(path: &Path) -> io::Result<Self> {
+        let mut file = OpenOptions::new()
+            .read(true)
+            .append(true)
+            .create(true)
+            .open(path)?;
+        match file.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => {
+                return Err(io::Error::other(
+                    "another process writes it: the same evaluation is under way",
+                ));
+            }
+            Err(TryLockError::Error(error)) => return Err(error),
+        }
+        let mut bytes = Vec::new();
+        file.seek(SeekFrom::Start(0))?;
+        file.read_to_end(&mut bytes)?;
+        let lines = bytes.split(|byte| *byte == b'\n');
+        let records = lines.filter_map(|line| serde_json::from_slice::<Record>(line).ok());
+        let known = records
+            .map(|record| ((record.file.clone(), record.line), record))
+            .collect();
+        if bytes.last().is_some_and(|last| *last != b'\n') {
+            file.write_all(b"\n")?;
+        }
+        Ok(Self { file, known })
+    }
+
+    pub(crate) fn get(&self, file: &str, line: u64) -> Option<&Record> {
+        self.known.get(&(file.to_owned(), line))
+    }
+
+    pub(crate) fn append(&mut self, record: Record) -> io::Result<()> {
+        let mut line = serde_json::to_string(&record)?;
+        line.push('\n');
+        // One write, so that what is cut off is one line at the most.
+        self.file.write_all(line.as_bytes())?;
+        self.known
+            .insert((record.file.clone(), record.line), record);
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn record(line: u64) -> Record {
+        Record {
+            file: "a.jsonl".to_owned(),
+            line,
+            cut: false,
+            outcome: Outcome::Window {
+                loss: 0.1 + line as f64,
+                tokens: 3,
+            },
+        }
+    }
+
+    #[test]
+    fn records_outlive_a_process_that_was_cut_off_and_are_not_written_by_two() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("items.jsonl");
+        let mut records = Records::open(&path).unwrap();
+        records.append(record(1)).unwrap();
+        records.append(record(2)).unwrap();
+        let refused = Records::open(&path).err().unwrap().to_string();
+        assert!(refused.contains("another process"), "{refused}");
+        drop(records);
+        let whole = std::fs::read(&path).unwrap();
+        std::fs::write(&path, &whole[..whole.len() - 7]).unwrap();
+        let mut records = Records::open(&path).unwrap();
+        assert_eq!(records.get("a.jsonl", 1), Some(&record(1)));
+        assert_eq!(records.get("a.jsonl", 2), None, "cut off");
+        records.append(record(2)).unwrap();
+        drop(records);
+        let records = Records::open(&path).unwrap();
+        assert_eq!(records.get("a.jsonl", 2), Some(&record(2)));
+    }
+}

@@ -1,0 +1,71 @@
+//! Rows of a file: JSON lines, a JSON list, or CSV with a heading.
+
+use crate::task::TaskError;
+use serde_json::{Map, Value};
+use std::path::Path;
+
+/// One row, and where it stands.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Row {
+    /// From 1.
+    pub(crate) line: u64,
+    pub(crate) fields: Map<String, Value>,
+}
+
+/// All rows of a file that are not blank.
+pub(crate) fn read(path: &Path) -> Result<Vec<Row>, TaskError> {
+    let is_csv = path.extension().is_some_and(|extension| extension == "csv");
+    if is_csv {
+        return csv_rows(path);
+    }
+    let text = text(path)?;
+    let text = text.strip_prefix('\u{feff}').unwrap_or(&text);
+    if let Ok(all) = serde_json::from_str::<Vec<Map<String, Value>>>(text) {
+        let rows = (1..).zip(all);
+        return Ok(rows.map(|(line, fields)| Row { line, fields }).collect());
+    }
+    let lines = (1..)
+        .zip(text.lines())
+        .filter(|(_, line)| !line.trim().is_empty());
+    lines
+        .map(|(line, text)| {
+            let fields = serde_json::from_str(text);
+            let fields = fields.map_err(|error| TaskError::Row {
+                path: path.to_owned(),
+                line,
+                problem: format!("is no JSON object: {error}"),
+            })?;
+            Ok(Row { line, fields })
+        })
+        .collect()
+}
+
+/// The text of a file.
+pub(crate) fn text(path: &Path) -> Result<String, TaskError> {
+    std::fs::read_to_string(path).map_err(|source| TaskError::Read {
+        path: path.to_owned(),
+        source,
+    })
+}
+
+fn csv_rows(path: &Path) -> Result<Vec<Row>, TaskError> {
+    let wrong = |error: csv::Error| TaskError::Row {
+        path: path.to_owned(),
+        line: error.position().map_or(1, csv::Position::line),
+        problem: format!("is no row of a table with a heading: {error}"),
+    };
+    let mut reader = csv::Reader::from_path(path).map_err(wrong)?;
+    let headings = reader.headers().map_err(wrong)?.clone();
+    let mut rows = Vec::new();
+    for record in reader.records() {
+        let record = record.map_err(wrong)?;
+        let cells = headings.iter().zip(&record);
+        rows.push(Row {
+            line: record.position().map_or(0, csv::Position::line),
+            fields: cells
+                .map(|(name, cell)| (name.to_owned(), cell.into()))
+                .collect(),
+        });
+    }
+    Ok(rows)
+}

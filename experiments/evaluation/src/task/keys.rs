@@ -1,0 +1,248 @@
+//! The keys of a task file, taken out one by one; what is left over is unknown.
+
+use super::error::TaskError;
+use super::{Kind, Templates};
+use serde::de::DeserializeOwned;
+use serde_json::{Map, Value};
+use std::path::{Path, PathBuf};
+
+/// The original's classes that are known, and whether one is LAMBADA's.
+const MODULES: [(&str, bool); 5] = [
+    ("evaluation.MultiChoiceTask", false),
+    ("evaluation.GenerationTask", false),
+    ("evaluation.LanguageModelTask", false),
+    ("tasks.mmlu.task.MMLU", false),
+    ("tasks.lambada.task.LAMBADA", true),
+];
+
+/// Every key of any task.
+const KNOWN: [&str; 27] = [
+    "name",
+    "type",
+    "path",
+    "module",
+    "metrics",
+    "use_task_mask",
+    "use_multitask_encoding",
+    "unidirectional",
+    "max_seq_length",
+    "file_pattern",
+    "micro_batch_size",
+    "no_tokenized",
+    "sampling_strategy",
+    "num_beams",
+    "length_penalty",
+    "no_repeat_ngram_size",
+    "min_gen_length",
+    "max_gen_length",
+    "generation_length",
+    "inputs",
+    "choices",
+    "choice_list",
+    "label",
+    "target",
+    "shots",
+    "shots_from",
+    "source",
+];
+
+pub(super) struct Keys {
+    file: PathBuf,
+    map: Map<String, Value>,
+}
+
+impl Keys {
+    /// Keys may be written with hyphens or underscores.
+    pub(super) fn parse(text: &str, file: &Path) -> Result<Self, TaskError> {
+        let syntax = |message: String| TaskError::Syntax {
+            path: file.to_owned(),
+            message,
+        };
+        let read: Map<String, Value> =
+            serde_norway::from_str(text).map_err(|error| syntax(error.to_string()))?;
+        let mut map = Map::new();
+        for (key, value) in read {
+            let plain = key.replace('-', "_");
+            if map.insert(plain.clone(), value).is_some() {
+                return Err(syntax(format!(
+                    "has `{plain}` twice, with a hyphen and with an underscore"
+                )));
+            }
+        }
+        Ok(Self {
+            file: file.to_owned(),
+            map,
+        })
+    }
+
+    pub(super) fn wrong(&self, key: &str, found: &str, expected: &str) -> TaskError {
+        TaskError::Key {
+            path: self.file.clone(),
+            key: key.to_owned(),
+            found: words::cut(found, 60),
+            expected: expected.to_owned(),
+        }
+    }
+
+    fn take<T: DeserializeOwned>(
+        &mut self,
+        key: &str,
+        expected: &str,
+    ) -> Result<Option<T>, TaskError> {
+        match self.map.remove(key) {
+            None | Some(Value::Null) => Ok(None),
+            Some(value) => {
+                let found = value.to_string();
+                let value = serde_json::from_value(value);
+                value
+                    .map(Some)
+                    .map_err(|_| self.wrong(key, &found, expected))
+            }
+        }
+    }
+
+    pub(super) fn or<T: DeserializeOwned>(
+        &mut self,
+        key: &str,
+        expected: &str,
+        absent: T,
+    ) -> Result<T, TaskError> {
+        Ok(self.take(key, expected)?.unwrap_or(absent))
+    }
+
+    pub(super) fn needed<T: DeserializeOwned>(
+        &mut self,
+        key: &str,
+        expected: &str,
+    ) -> Result<T, TaskError> {
+        let found = self.take(key, expected)?;
+        found.ok_or_else(|| TaskError::Missing {
+            path: self.file.clone(),
+            key: key.to_owned(),
+            expected: expected.to_owned(),
+        })
+    }
+
+    pub(super) fn flag(&mut self, key: &str) -> Result<bool, TaskError> {
+        self.or(key, "true or false", false)
+    }
+
+    pub(super) fn whole(&mut self, key: &str, absent: usize) -> Result<usize, TaskError> {
+        self.or(key, "a whole number", absent)
+    }
+
+    /// A whole number above 0.
+    pub(super) fn count(&mut self, key: &str, absent: usize) -> Result<usize, TaskError> {
+        match self.whole(key, absent)? {
+            0 => Err(self.wrong(key, "0", "1 or more")),
+            count => Ok(count),
+        }
+    }
+
+    /// Whether the module is LAMBADA's.
+    pub(super) fn module(&mut self) -> Result<bool, TaskError> {
+        let Some(name) = self.take::<String>("module", "a module")? else {
+            return Ok(false);
+        };
+        let known = MODULES.iter().find(|(known, _)| *known == name);
+        known.map(|(_, is_lambada)| *is_lambada).ok_or_else(|| {
+            let all = words::quoted(MODULES.map(|(name, _)| name));
+            self.wrong(
+                "module",
+                &name,
+                &format!("one of {all}; other modules are programs in Python"),
+            )
+        })
+    }
+
+    /// Metrics are what a kind of task has anyway; others are refused.
+    pub(super) fn metrics(&mut self, kind: &Kind, name: &str) -> Result<(), TaskError> {
+        let known: &[&str] = match kind {
+            Kind::Choices => &["Accuracy"],
+            Kind::Generation(_) => &["EM", "F1", "Accuracy"],
+            Kind::LanguageModel { .. } => &["PPL", "BPB"],
+        };
+        let asked: Vec<String> = self.or("metrics", "a list of names", Vec::new())?;
+        match asked.iter().find(|asked| !known.contains(&asked.as_str())) {
+            None => Ok(()),
+            Some(other) => {
+                let expected = format!("{} of type `{name}`", words::quoted(known));
+                Err(self.wrong("metrics", other, &expected))
+            }
+        }
+    }
+
+    pub(super) fn groups(&mut self, kind: &Kind) -> Result<Vec<(String, String)>, TaskError> {
+        let usual = match kind {
+            Kind::Choices | Kind::Generation(_) => "**/*.json*",
+            // Running text has no rows.
+            Kind::LanguageModel { .. } => "**/*",
+        };
+        let expected = "a pattern such as `**/*.jsonl`, or groups with one each";
+        let value: Value = self.or("file_pattern", expected, usual.into())?;
+        let group = |(name, pattern): (String, Value)| {
+            let pattern = pattern.as_str().map(str::to_owned);
+            pattern.map(|pattern| (name, pattern))
+        };
+        let groups = match value {
+            Value::String(pattern) => Some(vec![("all".to_owned(), pattern)]),
+            Value::Object(groups) if !groups.is_empty() => groups.into_iter().map(group).collect(),
+            _ => None,
+        };
+        groups.ok_or_else(|| self.wrong("file_pattern", "something else", expected))
+    }
+
+    /// `FROM=TO`
+    pub(super) fn shots_from(&mut self) -> Result<Option<(String, String)>, TaskError> {
+        let expected = "`FROM=TO`, what stands for what in the path of a file, such as `test=dev`";
+        let Some(text) = self.take::<String>("shots_from", expected)? else {
+            return Ok(None);
+        };
+        let parts = text.split_once('=').filter(|(from, _)| !from.is_empty());
+        let parts = parts.map(|(from, to)| (from.to_owned(), to.to_owned()));
+        parts
+            .map(Some)
+            .ok_or_else(|| self.wrong("shots_from", &text, expected))
+    }
+
+    pub(super) fn templates(&mut self, kind: &Kind) -> Result<Option<Templates>, TaskError> {
+        // Where the rows are from, for readers of the file.
+        self.take::<String>("source", "a text")?;
+        let inputs: Option<String> = self.take("inputs", "a template")?;
+        let templates = Templates {
+            inputs: inputs.clone().unwrap_or_default(),
+            choices: self.or("choices", "a list of templates", Vec::new())?,
+            choice_list: self.take("choice_list", "an expression")?,
+            label: self.take("label", "an expression")?,
+            target: self.take("target", "a template")?,
+        };
+        let has_choices = templates.choice_list.is_some() != !templates.choices.is_empty();
+        let fits = match kind {
+            Kind::Choices => has_choices && templates.label.is_some() && templates.target.is_none(),
+            Kind::Generation(_) => templates.target.is_some() && !has_choices,
+            Kind::LanguageModel { .. } => false,
+        };
+        match inputs {
+            None if templates == Templates::default() => Ok(None),
+            Some(_) if fits => Ok(Some(templates)),
+            _ => Err(self.wrong("inputs", "incomplete", "`inputs` with `choices` or `choice_list`, and `label`, in a task of type `mul`; `inputs` with `target` in one of type `gen`; none of them where rows are items already")),
+        }
+    }
+
+    /// Complains about what no one took.
+    pub(super) fn finish(self, kind: &str) -> Result<(), TaskError> {
+        let Some(key) = self.map.keys().next() else {
+            return Ok(());
+        };
+        let problem = if KNOWN.contains(&key.as_str()) {
+            format!("is no key of a task of type `{kind}`")
+        } else {
+            format!("is unknown{}", words::hint(key, KNOWN))
+        };
+        Err(TaskError::Unknown {
+            path: self.file.clone(),
+            key: key.clone(),
+            problem,
+        })
+    }
+}

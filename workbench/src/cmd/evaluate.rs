@@ -1,0 +1,269 @@
+//! `workbench evaluate`.
+
+use crate::cli::Evaluate;
+use crate::console::{self, say};
+use crate::failure::Failure;
+use crate::progress::Steps;
+use crate::signals::Stop;
+use experiments::{LanguageModel, Weighed, with_language_model};
+use experiments_evaluation::{
+    Asked, Estimate, EvaluateError, Metric, Options, OverFiles, Report, Task, evaluate, shipped,
+};
+use experiments_text::Cache;
+use experiments_text::tasks::DATA_VARIABLE;
+use serde::Serialize;
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use words::Table;
+
+/// Records of the items, and the result.
+const ITEMS: &str = "items.jsonl";
+const RESULT: &str = "result.json";
+
+/// Reasons that are listed for people; the document has all.
+const REASONS: usize = 5;
+
+/// What `--json` prints.
+#[derive(Serialize)]
+struct Document<'a> {
+    weights: &'a Weighed,
+    parameters: u64,
+    reports: &'a [Report],
+}
+
+pub(crate) fn run(arguments: &Evaluate, cache: &Cache) -> Result<ExitCode, Failure> {
+    let config = super::run_config(&arguments.run)?;
+    let tasks = arguments.tasks.iter().map(|name| shipped(name));
+    let tasks: Vec<Task> = tasks.collect::<Result<_, _>>()?;
+    let data = data(arguments)?;
+    let stop = Stop::listen()?;
+    let request = super::generate::request(&arguments.run, &config, cache, &arguments.weights);
+    let parameters = config.model.parameter_count(config.tokenizer.vocab_size);
+    let work = |model: LanguageModel| -> Result<ExitCode, Failure> {
+        if arguments.weights.step.is_none() && model.weights.quantized.is_none() {
+            super::note_older_checkpoint(&arguments.run, model.weights.step);
+        }
+        let weights = model.weights;
+        let mut asked = Asked {
+            model: model.model,
+            tokenizer: model.tokenizer,
+            layout: model.layout,
+        };
+        let mut reports = Vec::new();
+        for task in &tasks {
+            let Some(report) = one(arguments, &mut asked, &weights, (task, &data), &stop)? else {
+                say("stopped; the same command continues");
+                return Ok(ExitCode::from(crate::failure::exit::STOPPED));
+            };
+            reports.push(report);
+        }
+        if arguments.json {
+            console::print_json(&Document {
+                weights: &weights,
+                parameters,
+                reports: &reports,
+            })?;
+        } else {
+            console::print(&text(&weights, parameters, &reports))?;
+        }
+        Ok(ExitCode::SUCCESS)
+    };
+    with_language_model(&request, work)?
+}
+
+/// The folder of all data.
+fn data(arguments: &Evaluate) -> Result<PathBuf, Failure> {
+    let named = std::env::var_os(DATA_VARIABLE).map(PathBuf::from);
+    let data = arguments.data.clone().or(named);
+    data.ok_or_else(|| {
+        Failure::usage(format!(
+            "there is no data: give its folder with `--data`, or in the variable `{DATA_VARIABLE}`"
+        ))
+    })
+}
+
+/// One task; none where it was stopped.
+fn one(
+    arguments: &Evaluate,
+    asked: &mut Asked,
+    weights: &Weighed,
+    (task, data): (&Task, &Path),
+    stop: &Stop,
+) -> Result<Option<Report>, Failure> {
+    let options = Options {
+        data,
+        limit: arguments.limit.map(|count| count as usize),
+        shots: arguments.shots.map(|count| count as usize),
+        seed: arguments.seed,
+    };
+    let folder = folder(arguments, task, &options.key(task, &weights.blake3));
+    std::fs::create_dir_all(&folder)
+        .map_err(|error| Failure::io(format!("cannot make `{}`", folder.display()), &error))?;
+    let mut progress: Option<Steps> = None;
+    let found = evaluate(
+        asked,
+        task,
+        &options,
+        &folder.join(ITEMS),
+        &mut |done, total| {
+            let bar = progress.get_or_insert_with(|| Steps::new(total as u64));
+            bar.at(done as u64, &task.name);
+            !stop.is_set()
+        },
+    );
+    if let Some(bar) = progress {
+        bar.end();
+    }
+    let found = found?;
+    if let Some(report) = &found {
+        let result = folder.join(RESULT);
+        logs::disk::write_json_atomic(&result, report)?;
+        say(&format!(
+            "{}: `{}`",
+            task.name,
+            words::printable_path(&result)
+        ));
+    }
+    Ok(found)
+}
+
+/// Where the results are: another folder for everything that changes them.
+fn folder(arguments: &Evaluate, task: &Task, key: &str) -> PathBuf {
+    let all = arguments.out.clone();
+    let all = all.unwrap_or_else(|| arguments.run.join("evaluations"));
+    let name = task.file.file_stem().unwrap_or_default().to_string_lossy();
+    all.join(format!("{name}-{key}"))
+}
+
+fn text(weights: &Weighed, parameters: u64, reports: &[Report]) -> String {
+    let mut text = format!(
+        "step {}{}, {} parameters\n",
+        weights.step,
+        weights
+            .scheme
+            .as_ref()
+            .map_or_else(String::new, |scheme| format!(" in {scheme}")),
+        words::thousands(parameters)
+    );
+    for report in reports {
+        let _ = write!(text, "\n{}", report_text(report));
+    }
+    text
+}
+
+fn report_text(report: &Report) -> String {
+    let mut text = format!("{}, {} shots", report.task, report.shots);
+    if let Some(limit) = report.limit {
+        let _ = write!(text, ", the first {limit} items of each file");
+    }
+    let mut table = Table::of_numbers(
+        &[
+            "group",
+            "files",
+            "items",
+            "metric",
+            "average",
+            "95 % interval",
+            "max",
+            "median",
+        ],
+        &[0, 3],
+    );
+    for group in &report.groups {
+        for (metric, over) in &group.over_files {
+            table.row(group_row(&group.name, &group.files, *metric, over));
+        }
+    }
+    let _ = write!(text, "\n{}", table.render(2));
+    if report.groups.len() > 1 {
+        for (metric, all) in &report.overall {
+            let [low, high] = all.interval;
+            let _ = writeln!(
+                text,
+                "  all {} items: {} {:.2} [{low:.2}, {high:.2}]",
+                all.items,
+                metric.name(),
+                all.value
+            );
+        }
+    }
+    if let Some(chance) = report.chance {
+        let _ = writeln!(text, "  chance: {chance:.2} %");
+    }
+    if report.cut > 0 {
+        let _ = writeln!(
+            text,
+            "  {} lost the beginning of their text: the model has too few slots",
+            words::counted(report.cut as u64, "item")
+        );
+    }
+    let _ = write!(text, "{}{}", skipped(report), published(report));
+    text
+}
+
+fn group_row(
+    name: &str,
+    files: &[experiments_evaluation::FileReport],
+    metric: Metric,
+    over: &OverFiles,
+) -> [String; 8] {
+    let own = files.iter().filter_map(|file| file.metrics.get(&metric));
+    let own: Vec<&Estimate> = own.collect();
+    let items: usize = own.iter().map(|estimate| estimate.items).sum();
+    // Of several files every one has its own.
+    let interval = match own.as_slice() {
+        [one] => format!("{:.2} to {:.2}", one.interval[0], one.interval[1]),
+        _ => "-".to_owned(),
+    };
+    [
+        name.to_owned(),
+        own.len().to_string(),
+        items.to_string(),
+        metric.name().to_owned(),
+        format!("{:.2}", over.average),
+        interval,
+        format!("{:.2}", over.max),
+        format!("{:.2}", over.median),
+    ]
+}
+
+fn skipped(report: &Report) -> String {
+    let all = &report.skipped;
+    let mut text = String::new();
+    if all.is_empty() {
+        return text;
+    }
+    let _ = writeln!(
+        text,
+        "  {} could not be asked and are in no score:",
+        words::counted(all.len() as u64, "item")
+    );
+    for item in all.iter().take(REASONS) {
+        let _ = writeln!(
+            text,
+            "    {}, line {}: {}",
+            item.file, item.line, item.reason
+        );
+    }
+    if all.len() > REASONS {
+        let _ = writeln!(text, "    and {} more, in {RESULT}", all.len() - REASONS);
+    }
+    text
+}
+
+fn published(report: &Report) -> String {
+    let mut text = String::new();
+    if report.published.is_empty() {
+        return text;
+    }
+    text.push_str("  published, of models of another size with prompts of their own; nothing follows from the distance:\n");
+    for figure in &report.published {
+        let _ = writeln!(
+            text,
+            "    {}: {} ({}; {})",
+            figure.model, figure.value, figure.metric, figure.source
+        );
+    }
+    text
+}
