@@ -7,6 +7,7 @@ mod fork;
 mod full_run;
 mod import;
 mod journal;
+mod language;
 mod recipe;
 mod sweep;
 
@@ -19,6 +20,7 @@ pub(crate) use full_run::{
 };
 pub(crate) use import::Import;
 pub(crate) use journal::Journal;
+pub(crate) use language::{Generate, WhichWeights};
 pub(crate) use recipe::{Inspect, Parity, Quantize, Tasks, WeightFormat, Weights};
 pub(crate) use sweep::{CardChoice, Place, Report, Sweep, Verdict};
 
@@ -164,6 +166,16 @@ A scheme is RULE-SHARING: absmax, zero-point, clipped or gptq; row, column, tens
 quantized, all else becomes FP16, and the losses are of the file that was written. docs/quantization.md has the arithmetic \
 and the file format.")]
     Quantize(Quantize),
+    /// Let a run's model fill a blank in a text, or go on with it.
+    #[command(after_help = "\
+Examples:
+  workbench generate runs/mine --prompt 'the [MASK] of the house'           a short blank, seen from both sides
+  workbench generate runs/mine --prompt 'In the beginning [gMASK]'          what follows, token by token
+  workbench generate runs/mine --prompts prompts.txt --beams 4 --json
+  workbench generate runs/mine --prompt '[gMASK]' --top-p 0.9 --seed 3 --max-tokens 60
+Without more the likeliest token is taken each time. --temperature, --top-k, --top-p and --seed draw at random, the same for \
+the same seed; --beams searches. docs/generation.md has the details.")]
+    Generate(Generate),
     /// Plan a configuration on a cluster: parameters, FLOPs, memory, time, energy, layouts.
     #[command(after_help = "\
 Examples:
