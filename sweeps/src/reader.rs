@@ -9,6 +9,7 @@ use crate::{PlannedRun, Request, Sweep, SweepError};
 use follower::Follower;
 use logs::RunReader;
 use std::path::Path;
+use std::thread::ScopedJoinHandle;
 
 impl RunState {
     /// A run that has not begun.
@@ -68,9 +69,7 @@ impl SweepReader {
     /// Takes in what has happened since the last poll; returns the number of new records. A run
     /// that cannot be read is shown as failed, the others are followed all the same.
     pub fn poll(&mut self) -> usize {
-        let new = (0..self.states.len())
-            .map(|index| self.poll_run(index))
-            .sum();
+        let new = self.poll_runs();
         let mut queue = self.sweep.queue();
         for run in &mut self.states {
             run.job = queue.remove(&run.id);
@@ -153,39 +152,79 @@ impl SweepReader {
         (rate > 0.0).then(|| left as f64 / rate)
     }
 
-    fn poll_run(&mut self, index: usize) -> usize {
-        let run = &self.sweep.runs()[index];
-        let state = &mut self.states[index];
-        if state.classified.is_some() {
-            return 0;
-        }
-        let follower = &mut self.followers[index];
-        let directory = self.sweep.run_dir(&run.id);
-        if follower.reader.is_some() && !directory.exists() {
-            // Deleted or moved: the run is one that has not begun.
-            *follower = Follower::default();
-            *state = RunState::new(run);
-        }
-        let new = match follower.poll(&directory) {
-            Ok(new) => {
-                follower.observe(state, run, &self.sweep);
-                new
-            }
-            Err(error) => {
-                state.state = State::Failed;
-                state.message = Some(describe(&error));
-                0
-            }
+    /// On as many threads as there are CPUs while much is to be read: at the start, and when many runs are at work.
+    fn poll_runs(&mut self) -> usize {
+        let sweep = &self.sweep;
+        let open = self.states.iter().filter(|run| run.classified.is_none());
+        let threads = match open.count() {
+            ..ENOUGH => 1,
+            _ => std::thread::available_parallelism().map_or(1, usize::from),
         };
-        let idle = matches!(
-            state.state,
-            State::Pending | State::Interrupted | State::Stopped
-        );
-        if idle && self.sweep.requested(&run.id, Request::Skip) {
-            state.state = State::Skipped;
+        let part = self.states.len().div_ceil(threads).max(1);
+        let runs = sweep.runs().chunks(part);
+        let parts = runs
+            .zip(self.followers.chunks_mut(part))
+            .zip(self.states.chunks_mut(part));
+        let poll = move |((runs, followers), states): (
+            (&[PlannedRun], &mut [Follower]),
+            &mut [RunState],
+        )|
+              -> usize {
+            let all = runs.iter().zip(followers).zip(states);
+            all.map(|((run, follower), state)| poll_run(sweep, run, follower, state))
+                .sum()
+        };
+        if threads == 1 {
+            return parts.map(poll).sum();
         }
-        new
+        std::thread::scope(|scope| {
+            let threads: Vec<_> = parts.map(|part| scope.spawn(move || poll(part))).collect();
+            // A thread panics only where reading on one thread would have.
+            let read = threads.into_iter().map(ScopedJoinHandle::join);
+            read.map(|new| new.unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
+                .sum()
+        })
     }
+}
+
+/// Runs to be read from which on threads are worth their start.
+const ENOUGH: usize = 16;
+
+/// Takes in what is new of one run.
+fn poll_run(
+    sweep: &Sweep,
+    run: &PlannedRun,
+    follower: &mut Follower,
+    state: &mut RunState,
+) -> usize {
+    if state.classified.is_some() {
+        return 0;
+    }
+    let directory = sweep.run_dir(&run.id);
+    if follower.reader.is_some() && !directory.exists() {
+        // Deleted or moved: the run is one that has not begun.
+        *follower = Follower::default();
+        *state = RunState::new(run);
+    }
+    let new = match follower.poll(&directory) {
+        Ok(new) => {
+            follower.observe(state, run, sweep);
+            new
+        }
+        Err(error) => {
+            state.state = State::Failed;
+            state.message = Some(describe(&error));
+            0
+        }
+    };
+    let idle = matches!(
+        state.state,
+        State::Pending | State::Interrupted | State::Stopped
+    );
+    if idle && sweep.requested(&run.id, Request::Skip) {
+        state.state = State::Skipped;
+    }
+    new
 }
 
 /// An error with its causes, in one line.

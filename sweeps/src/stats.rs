@@ -15,7 +15,9 @@ mod trend;
 pub(crate) use bootstrap::quantile;
 pub use equivalence::{Equivalence, tost};
 pub use holm::holm;
-pub use logistic::{Known, Ld50, Ratio, Trial, failure_differences, ld50, ld50_ratio};
+pub use logistic::{
+    Dose, DoseCurve, Known, Ld50, Ratio, Trial, dose_curve, failure_differences, ld50, ld50_ratio,
+};
 pub use mcnemar::{PairCounts, mcnemar_exact};
 pub use means::{Estimate, mean_difference, mean_interval};
 pub(crate) use means::{median, moments};

@@ -2,6 +2,7 @@
 //! shade by another. Monitor and report read the same answer.
 
 use crate::card::{Settings, label, named, number, same};
+use crate::{Event, Outcome};
 use std::cmp::Ordering;
 use std::collections::BTreeSet;
 use toml::Value;
@@ -11,8 +12,28 @@ use toml::Value;
 pub struct Looks {
     /// What the arms differ in: the axis of the colours, that of the shades, then those that no look shows.
     pub axes: Vec<LookAxis>,
+    differing: BTreeSet<String>,
     /// One look an arm, in the order in which the arms were given.
     pub arms: Vec<Look>,
+}
+
+/// Runs of one cell of [`Looks::grid`].
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct GridCell {
+    /// Runs that did not train: stuck, diverged or lost.
+    pub failed: u64,
+    /// Runs with an outcome.
+    pub judged: u64,
+    /// All runs.
+    pub runs: u64,
+}
+
+impl LookAxis {
+    /// Number of the value of an arm, in [`LookAxis::values`].
+    #[must_use]
+    pub fn of_arm(&self, arm: usize) -> Option<usize> {
+        self.of_arm.get(arm).copied()
+    }
 }
 
 /// A key in which arms differ.
@@ -67,8 +88,48 @@ impl Looks {
         };
         Self {
             arms: looks.map(look).collect(),
+            differing: differing(arms),
             axes,
         }
+    }
+
+    /// Failed runs by the values of two of [`Looks::axes`], downwards and to the right, of runs with their arm and outcome; one
+    /// column without the second axis.
+    #[must_use]
+    pub fn grid(
+        &self,
+        down: usize,
+        right: Option<usize>,
+        runs: impl IntoIterator<Item = (usize, Option<Outcome>)>,
+    ) -> Vec<Vec<GridCell>> {
+        let size = |axis: Option<usize>| {
+            let axis = axis.and_then(|axis| self.axes.get(axis));
+            axis.map_or(1, |axis| axis.values.len())
+        };
+        let place = |axis: Option<usize>, arm| {
+            let axis = axis.and_then(|axis| self.axes.get(axis));
+            axis.map_or(Some(0), |axis| axis.of_arm(arm))
+        };
+        let mut grid = vec![vec![GridCell::default(); size(right)]; size(Some(down))];
+        for (arm, outcome) in runs {
+            let (Some(row), Some(column)) = (place(Some(down), arm), place(right, arm)) else {
+                continue;
+            };
+            let cell = &mut grid[row][column];
+            cell.runs += 1;
+            cell.judged += u64::from(outcome.is_some());
+            let failed = outcome
+                .map(Event::Outcome)
+                .is_some_and(|event| Event::FAILURES.contains(&event));
+            cell.failed += u64::from(failed);
+        }
+        grid
+    }
+
+    /// Whether arms differ in a key, or in one that moves together with others.
+    #[must_use]
+    pub fn differ(&self, key: &str) -> bool {
+        self.differing.contains(key)
     }
 
     /// What [`Look::brief`] leaves out, as a heading: `norm lr`. Empty where arms have no axes.
@@ -83,6 +144,13 @@ impl Looks {
 
 fn last_part(key: &str) -> &str {
     key.rsplit('.').next().unwrap_or(key)
+}
+
+/// All keys that have more than one value.
+fn differing(arms: &[(&str, &Settings)]) -> BTreeSet<String> {
+    let keys = arms.iter().flat_map(|(_, at)| at.keys());
+    let keys = keys.filter(|key| axis(arms, key).values.len() > 1);
+    keys.cloned().collect()
 }
 
 /// The keys in which arms differ. Of keys that move together the first stands for all.

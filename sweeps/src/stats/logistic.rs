@@ -1,9 +1,11 @@
 //! The dose at which half the runs fail, for example the largest stable learning rate.
 
+mod curve;
 mod firth;
 
 use crate::stats::Interval;
 use crate::stats::bootstrap::{BOOTSTRAP_RESAMPLES, quantile, replicates};
+pub use curve::{Dose, DoseCurve, dose_curve};
 use firth::fit;
 use serde::{Deserialize, Serialize};
 use statrs::distribution::{ContinuousCDF, Normal, StudentsT};
@@ -220,10 +222,6 @@ fn quotient(treatment: Interval, control: Interval) -> Interval {
 
 /// Expanded percentile interval of the ratio of two arms over the same seeds.
 fn ratio_interval(treatment: &Arm, control: &Arm, level: f64, seed: u64) -> Option<Interval> {
-    let n = treatment.counts.len();
-    if n < 2 {
-        return None;
-    }
     // Resamples of a few seeds give the same table again and again; a fit costs far more than
     // looking it up.
     let mut fitted = [HashMap::new(), HashMap::new()];
@@ -239,9 +237,22 @@ fn ratio_interval(treatment: &Arm, control: &Arm, level: f64, seed: u64) -> Opti
             });
         Some(quotient(ends.next()??, ends.next()??))
     };
+    expanded_interval(treatment.counts.len(), level, seed, &mut ratio)
+}
+
+/// Expanded percentile interval over `n` seeds of what lies, for the seeds that were picked, between two ends above zero.
+fn expanded_interval(
+    n: usize,
+    level: f64,
+    seed: u64,
+    ends: &mut dyn FnMut(&[usize]) -> Option<Interval>,
+) -> Option<Interval> {
+    if n < 2 {
+        return None;
+    }
     let tail = expanded_tail(n, level);
     let mut end = |p: f64, side: fn(Interval) -> f64| {
-        let log = |picked: &[usize]| ratio(picked).map_or(f64::NAN, |ends| side(ends).ln());
+        let log = |picked: &[usize]| ends(picked).map_or(f64::NAN, |ends| side(ends).ln());
         Some(quantile(&replicates(n, BOOTSTRAP_RESAMPLES, log, seed)?, p).exp())
     };
     Some(Interval {
@@ -322,7 +333,7 @@ impl Arm {
         } else if let Some(ends) = self.separated(cells) {
             Ld50::Between(ends)
         } else {
-            match fit(&self.doses, cells) {
+            match fit(&self.doses, cells).map(|curve| curve.half) {
                 Some(dose) if dose > *highest => Ld50::AboveAll(*highest),
                 Some(dose) if dose < *lowest => Ld50::BelowAll(*lowest),
                 Some(dose) => Ld50::At(dose),

@@ -101,3 +101,23 @@ proptest! {
         prop_assert_eq!(names.len(), labels.len());
     }
 }
+
+#[test]
+fn the_grid_counts_failures_of_what_was_judged() {
+    let looks = looks(&grid(), None);
+    // Every arm has a run that failed, one that trained, one to come; the first arm two that recovered as well.
+    let outcomes = [Some(Outcome::Diverged), Some(Outcome::Ok), None];
+    let runs = (0..20).flat_map(|arm| outcomes.map(|outcome| (arm, outcome)));
+    let cells = looks.grid(0, Some(1), runs.chain([(0, Some(Outcome::Recovered)); 2]));
+    assert_eq!((cells.len(), cells[0].len()), (4, 5));
+    let cell = |failed, judged, runs| GridCell {
+        failed,
+        judged,
+        runs,
+    };
+    // The first arm has the highest rate.
+    assert_eq!((cells[0][4], cells[3][0]), (cell(1, 4, 5), cell(1, 2, 3)));
+    let column = looks.grid(1, None, [(0, None), (99, None)]);
+    assert_eq!(column.len(), 5);
+    assert_eq!(column[4], [cell(0, 0, 1)]);
+}

@@ -27,14 +27,30 @@ const MOST_STEPS: usize = 100;
 /// Relative loss of likelihood that is rounding and no reason to shorten a step.
 const ROUNDING: f64 = 1e-13;
 
-/// Dose at which the fitted curve is at one half; absent for a slope that is not positive or when
+/// A fitted curve: the share that fails is a logistic function of the logarithm of the dose.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(in crate::stats) struct Curve {
+    /// Dose at which it is at one half.
+    pub(in crate::stats) half: f64,
+    /// Log odds for a doubling of the dose; above zero.
+    slope: f64,
+}
+
+impl Curve {
+    /// Share of runs that fail at a dose.
+    pub(super) fn share(self, dose: f64) -> f64 {
+        1.0 / (1.0 + (-self.slope * (dose / self.half).log2()).exp())
+    }
+}
+
+/// The fitted curve; absent for a slope that is not positive or when
 /// there are fewer than two doses with runs.
 ///
 /// Maximises ℓ(β) + ½ ln det I(β), I the Fisher information, by scoring steps I⁻¹U* on Firth's
 /// modified score U*ᵣ = Σ (y − π + h(½ − π)) xᵣ, h the leverage (Heinze & Schemper 2002, §2),
 /// halved while they do not raise it. The Jeffreys prior keeps the maximum finite for separated
 /// data.
-pub(super) fn fit(doses: &[f64], cells: &[Cell]) -> Option<f64> {
+pub(super) fn fit(doses: &[f64], cells: &[Cell]) -> Option<Curve> {
     let used = || doses.iter().zip(cells).filter(|(_, cell)| cell.runs > 0);
     let runs: f64 = cells.iter().map(|cell| f64::from(cell.runs)).sum();
     // Centred, so that the information matrix is well conditioned.
@@ -64,7 +80,10 @@ pub(super) fn fit(doses: &[f64], cells: &[Cell]) -> Option<f64> {
             scale /= 2.0;
         }
     }
-    (at[1] > FLAT).then(|| (centre - at[0] / at[1]).exp2())
+    (at[1] > FLAT).then(|| Curve {
+        half: (centre - at[0] / at[1]).exp2(),
+        slope: at[1],
+    })
 }
 
 /// Penalised log-likelihood at some coefficients, and the scoring step from there.
