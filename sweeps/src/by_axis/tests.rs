@@ -94,8 +94,8 @@ fn the_matrix_counts_every_run_once_and_leaves_missing_arms_empty() {
     assert_eq!(cells().flatten().map(|share| share.n).sum::<u64>(), 74);
     assert_eq!(cells().filter(|cell| cell.is_none()).count(), 1);
     let mut panels = matrix.panels.iter();
-    let two = panels.find(|panel| panel.at["model.num_heads"] == Value::from(2));
-    let high = two.unwrap().cells[0][3].unwrap();
+    let one = panels.find(|panel| panel.at["model.num_heads"] == Value::from(1));
+    let high = one.unwrap().cells[0][3].unwrap();
     assert_eq!((high.events, high.n), (3, 5));
     assert_eq!(
         by_axis.matrix(None, "optimizer.lr").unwrap().panels.len(),

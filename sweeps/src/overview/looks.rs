@@ -186,7 +186,7 @@ fn axis(arms: &[(&str, &Settings)], key: &str) -> LookAxis {
                 .unwrap_or(Ordering::Equal)
         });
     }
-    let place = |value: &Option<&Value>| values.iter().position(|known| equal(*known, *value));
+    let place = |value: Option<&Value>| values.iter().position(|known| equal(*known, value));
     LookAxis {
         key: key.to_owned(),
         of_arm: of_arm.iter().map(|v| place(v).unwrap_or(0)).collect(),
