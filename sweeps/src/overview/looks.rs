@@ -189,7 +189,7 @@ fn axis(arms: &[(&str, &Settings)], key: &str) -> LookAxis {
     let place = |value: Option<&Value>| values.iter().position(|known| equal(*known, value));
     LookAxis {
         key: key.to_owned(),
-        of_arm: of_arm.iter().map(|v| place(v).unwrap_or(0)).collect(),
+        of_arm: of_arm.iter().map(|v| place(*v).unwrap_or(0)).collect(),
         values: values
             .iter()
             .map(|v| v.map_or_else(|| "–".to_owned(), label))
