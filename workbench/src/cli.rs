@@ -268,11 +268,12 @@ Examples:
     Verdict(Verdict),
     /// Write report.html and report.md for a sweep or a run.
     Report(Report),
-    /// Export a run's metrics as CSV or as a TensorBoard event file, or hand a configuration to the
-    /// trainer of a full run.
+    /// Export the metrics of a run or a sweep as CSV, Parquet, TensorBoard event files or W&B offline runs, or hand a
+    /// configuration to the trainer of a full run.
     #[command(after_help = "\
 Examples:
   workbench export runs/mine --format csv > mine.csv
+  workbench export sweeps-out/quickstart --format parquet --out quickstart.parquet
   workbench export runs/mine --format tensorboard --out tb/mine
   workbench export glm-130b --to megatron-deepspeed --out handover")]
     Export(Export),
@@ -437,10 +438,10 @@ fn size(text: &str) -> Result<(u16, u16), String> {
 
 #[derive(Debug, Args)]
 pub(crate) struct Export {
-    /// With --format a run directory, with --to a preset or a configuration file.
-    #[arg(value_name = "RUN|PRESET|FILE", value_hint = ValueHint::AnyPath)]
+    /// With --format a sweep or run directory, with --to a preset or a configuration file.
+    #[arg(value_name = "DIR|PRESET|FILE", value_hint = ValueHint::AnyPath)]
     pub(crate) what: String,
-    /// Write a run's metrics.
+    /// Write the metrics of a run, or of all runs of a sweep.
     #[arg(
         long,
         value_enum,
@@ -451,7 +452,7 @@ pub(crate) struct Export {
     /// Hand the configuration to this trainer: megatron-deepspeed or megatron-core.
     #[arg(long, value_name = "TRAINER", requires = "out")]
     pub(crate) to: Option<String>,
-    /// A file for CSV [default: standard output], a folder for TensorBoard and for a trainer.
+    /// A file for CSV [default: standard output] and for Parquet, a folder for TensorBoard, W&B and a trainer.
     #[arg(long, value_hint = ValueHint::AnyPath)]
     pub(crate) out: Option<PathBuf>,
     /// With --to: change a configuration key.
@@ -472,10 +473,14 @@ pub(crate) struct Export {
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
 pub(crate) enum ExportFormat {
-    /// One row per step.
+    /// One row per step; of a sweep one per run and step.
     Csv,
-    /// `events.out.tfevents.*`, read by `tensorboard --logdir`.
+    /// The same as one long table with types, for pandas, polars, DuckDB and R.
+    Parquet,
+    /// `events.out.tfevents.*`, read by `tensorboard --logdir`; of a sweep with its hyperparameters.
     Tensorboard,
+    /// Offline runs, uploaded by `wandb sync`.
+    Wandb,
 }
 
 #[derive(Debug, Args)]
