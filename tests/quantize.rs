@@ -106,6 +106,67 @@ fn checkpoints_are_followed_and_averaged() {
     assert_eq!(error(&split, up), error(&one, up));
 }
 
+/// A calibrated rule sees what every matrix reads, on both passes, and loses less of the predictions.
+#[test]
+fn a_calibrated_rule_moves_predictions_less_than_rounding_does() {
+    let scratch = Scratch::new("quantize-gptq");
+    trained(&scratch);
+    let kl = |scheme: &str, more: &[&str]| {
+        let arguments = [&["--scheme", scheme, "--out", "q"], more].concat();
+        let document = quantized(&scratch, &arguments);
+        document["checkpoints"][0]["quality"]["kl"]
+            .as_f64()
+            .unwrap()
+    };
+    let (rounded, calibrated) = (kl("absmax-row", &[]), kl("gptq-row", &[]));
+    assert!(calibrated < rounded, "{calibrated} {rounded}");
+    assert_eq!(
+        calibrated,
+        kl("gptq-row", &["--calibration-tokens", "16384"])
+    );
+    assert_ne!(calibrated, kl("gptq-row", &["--calibration-tokens", "64"]));
+}
+
+/// What an evaluation says of fewer bits is what the command says of the checkpoint.
+#[test]
+fn a_run_that_trains_says_what_fewer_bits_would_lose_and_trains_the_same() {
+    let scratch = Scratch::new("quantize-while");
+    scratch.write("tiny.toml", &format!("{}{}", tiny(6), scratch.texts()));
+    for (out, value) in [("without", "false"), ("with", "true")] {
+        let set = format!("eval.quantized={value}");
+        let output = scratch.run(&["train", "tiny.toml", "--out", out, "--set", &set]);
+        assert!(output.status.success(), "{}", stderr(&output));
+    }
+    let open = |run: &str| logs::RunReader::open(&scratch.join(run)).unwrap();
+    let (without, with) = (open("without"), open("with"));
+    let (without, with) = (without.latest().unwrap(), with.latest().unwrap());
+    assert_eq!(without.scalar("int4_loss_change"), None);
+    for (name, value) in &without.scalars {
+        if !logs::TIMINGS.contains(&name.as_str()) {
+            assert_eq!(with.scalar(name), Some(*value), "{name}");
+        }
+    }
+    for (signal, bits, scheme) in [
+        ("int8_loss_change", "8", "absmax-row"),
+        ("int4_loss_change", "4", "absmax-row"),
+        ("int4_zero_point_loss_change", "4", "zero-point-row"),
+        ("int4_gptq_loss_change", "4", "gptq-row"),
+    ] {
+        let output = scratch.run(&[
+            "quantize", "with", "--json", "--bits", bits, "--scheme", scheme, "--out", "q",
+        ]);
+        let document: Value = serde_json::from_str(&stdout(&output)).unwrap();
+        let quality = &document["checkpoints"][0]["quality"];
+        let loss = |key: &str| quality[key].as_f64().unwrap();
+        assert_eq!(
+            with.scalar(signal),
+            Some(loss("loss") - loss("fp16_loss")),
+            "{signal}"
+        );
+    }
+    assert!(with.scalar("weight_peak").unwrap() > 1.0);
+}
+
 #[test]
 fn what_cannot_be_quantized_is_refused_by_name() {
     let scratch = Scratch::new("quantize-refused");
@@ -115,7 +176,14 @@ fn what_cannot_be_quantized_is_refused_by_name() {
             &["--scheme", "absmax-rows"][..],
             "did you mean `absmax-row`?",
         ),
-        (&["--scheme", "gptq-row"], "has to see inputs"),
+        (
+            &["--calibration-tokens", "64"],
+            "`--calibration-tokens` is for schemes that see text, gptq-row or gptq-group-N; absmax-row sees none",
+        ),
+        (
+            &["--scheme", "gptq-column"],
+            "GPTQ rounds row by row: expected gptq-row or gptq-group-N",
+        ),
         (
             &["--bits", "3"],
             "weights of 3 bits are not known; there are 4 and 8",

@@ -108,13 +108,7 @@ fn a_sweep_of_32_runs_survives_cancelled_jobs_a_restarted_controller_and_a_lost_
     for job in &cancelled {
         cluster.slurm("scancel", &[job]);
     }
-    // As preemption does.
-    let mut preempted = None;
-    wait_until("a job runs", || {
-        preempted = cluster.jobs("R").pop();
-        preempted.is_some()
-    });
-    cluster.slurm("scontrol", &["requeue", &preempted.unwrap()]);
+    preempt(&cluster);
     lose_a_node(&cluster);
     script(&cluster.scratch, "restart", &[]);
     // A fast machine may be through by then.
@@ -143,6 +137,26 @@ fn a_sweep_of_32_runs_survives_cancelled_jobs_a_restarted_controller_and_a_lost_
         "{said}{}",
         stderr(&output)
     );
+}
+
+/// A job of a partition that comes first takes both nodes, and ends at once.
+fn preempt(cluster: &Cluster) {
+    wait_until("a job runs", || !cluster.jobs("R").is_empty());
+    let urgent = [
+        "--parsable",
+        "--partition=urgent",
+        "--nodes=2",
+        "--exclusive",
+        "--output=/dev/null",
+        "--wrap=true",
+    ];
+    let urgent = cluster.slurm("sbatch", &urgent);
+    let urgent = urgent.trim();
+    assert!(!urgent.is_empty(), "no urgent job was taken");
+    wait_until("the urgent job is through", || {
+        let job = cluster.slurm("scontrol", &["--oneliner", "show", "job", urgent]);
+        job.contains("JobState=COMPLETED")
+    });
 }
 
 /// Kills slurmd of a node at work whose trainer is held up: Slurm takes it for lost and starts the run elsewhere. Then the
@@ -189,16 +203,8 @@ fn a_sweep_on_slurm_is_looked_at_stopped_and_continued_as_anywhere() {
         status = stdout(&scratch.run(&["sweep", "status", "out"]));
         status.contains(" waits: JobArrayTaskLimit") && status.contains(" on n")
     });
-    let screen = [
-        "monitor",
-        "out",
-        "--snapshot",
-        "--size",
-        "120x40",
-        "--tab",
-        "runs",
-    ];
-    let screen = stdout(&scratch.run(&screen));
+    let screen = "monitor out --snapshot --size 120x40 --tab runs";
+    let screen = stdout(&scratch.run(&screen.split(' ').collect::<Vec<_>>()));
     assert!(
         screen.contains("queue") && screen.contains("job "),
         "{screen}"
@@ -215,11 +221,18 @@ fn a_sweep_on_slurm_is_looked_at_stopped_and_continued_as_anywhere() {
     assert!(cluster.jobs("PD,R,CG").is_empty(), "no job is left");
     assert!(!scratch.join("out/control/slurm/queue.json").exists());
 
-    // Jobs whose executor was killed go on, and are stopped without one.
+    // Jobs whose executor was killed go on, and are stopped without one, singly as well.
     let mut child = quiet(cluster.sweep(&[]));
-    wait_until("jobs run", || !cluster.jobs("R").is_empty());
+    let queue = scratch.join("out/control/slurm/queue.json");
+    wait_until("jobs run and wait, and the executor has said so", || {
+        let queue = std::fs::read_to_string(&queue).unwrap_or_default();
+        ["\"R\"", "\"PD\""]
+            .iter()
+            .all(|state| queue.contains(state))
+    });
     signal(&child, "KILL");
     child.wait().unwrap();
+    stop_single_runs(&cluster);
     let stopped = cluster
         .workbench(&["sweep", "stop", "out"])
         .output()
@@ -238,9 +251,49 @@ fn a_sweep_on_slurm_is_looked_at_stopped_and_continued_as_anywhere() {
             .status
             .success()
     );
-    let output = cluster.sweep(&["--pack", "2"]).output().unwrap();
-    assert!(output.status.success(), "{}", stderr(&output));
+    go_on_with_one_device(&cluster);
     assert_whole(scratch, 6, STEPS);
+}
+
+/// The rest of a sweep with a resource of which there is one, on one node.
+fn go_on_with_one_device(cluster: &Cluster) {
+    let mut sweep = cluster.sweep(&["--pack", "2", "--gres", "tile:1"]);
+    let mut child = sweep
+        .stderr(Stdio::null())
+        .stdout(Stdio::null())
+        .spawn()
+        .unwrap();
+    let mut most = 0;
+    wait_until("all is trained", || {
+        most = most.max(cluster.jobs("R").len());
+        let nodes = cluster.slurm("squeue", &["-h", "-t", "R", "-o", "%N"]);
+        assert!(!nodes.contains("n2"), "on a node without the resource");
+        child.try_wait().unwrap().is_some()
+    });
+    assert_eq!(child.wait().unwrap().code(), Some(0));
+    assert_eq!(most, 1, "jobs at a time");
+}
+
+/// Without an executor: the run of a job that waits, and that of one that trains.
+fn stop_single_runs(cluster: &Cluster) {
+    let scratch = &cluster.scratch;
+    let queue = std::fs::read_to_string(scratch.join("out/control/slurm/queue.json")).unwrap();
+    let queue: serde_json::Value = serde_json::from_str(&queue).unwrap();
+    for state in ["PD", "R"] {
+        let jobs = queue.as_object().unwrap().iter();
+        let still = |job: &str| cluster.jobs(state).iter().any(|other| other == job);
+        let mut jobs = jobs.filter(|(_, job)| still(job["job"].as_str().unwrap()));
+        let (run, job) = jobs.next().unwrap();
+        let mut stop = cluster.workbench(&["sweep", "stop", "out", run]);
+        let stopped = stop.output().unwrap();
+        let said = stderr(&stopped);
+        assert!(stopped.status.success(), "{said}");
+        assert!(said.contains(&format!("stopped {run}")), "{said}");
+        let job = job["job"].as_str().unwrap();
+        wait_until("its job is gone", || {
+            !cluster.jobs("PD,R").iter().any(|other| other == job)
+        });
+    }
 }
 
 #[test]
@@ -306,6 +359,11 @@ fn a_node_that_lacks_what_the_others_have_gets_no_more_jobs() {
     let why = format!("note: no more jobs on node n1: node n1 has no `{text}`");
     assert!(output.status.success() && said.contains(&why), "{said}");
     assert_whole(scratch, 8, 40);
+
+    // Started again, it has not forgotten the node.
+    let output = cluster.sweep(&[]).output().unwrap();
+    let said = stderr(&output);
+    assert!(said.contains("still no jobs on node n1: "), "{said}");
 
     script(scratch, "hide", &["n2", &text]);
     std::fs::rename(scratch.join("out"), scratch.join("before")).unwrap();

@@ -1,15 +1,18 @@
 //! What a step does to whole gradients and to the optimiser's state, beside its passes: on the host, on a device, or over
 //! several ranks, wherever a run's arrays lie. What is decided from their norms is decided elsewhere, and the same way for all.
 
+pub(crate) mod block;
 pub(crate) mod device;
 pub(crate) mod host;
+pub(crate) mod orders;
 pub(crate) mod ranks;
 
 use crate::array::Gradient;
 use crate::later::Later;
+use crate::layers::tap::larger;
 use crate::optimizer::adamw::{AdamW, UpdateReport, UpdateRule};
 use crate::parameters::Parameters;
-use kernels::{RangeCount, Ranges, Rounding};
+use kernels::{RangeCount, Ranges, Rounding, Summary};
 
 /// How large a parameter's gradient is.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -18,6 +21,26 @@ pub(crate) struct Size {
     pub(crate) squared: f64,
     /// Largest magnitude; NaN before infinity before numbers.
     pub(crate) largest: f32,
+}
+
+impl From<Summary> for Size {
+    fn from(summary: Summary) -> Self {
+        Self {
+            squared: summary.squares(),
+            largest: summary.magnitude,
+        }
+    }
+}
+
+impl Size {
+    /// Of both parts of a gradient.
+    pub(crate) fn join(self, other: Self) -> Self {
+        let largest = larger(self.largest.into(), other.largest.into());
+        Self {
+            squared: self.squared + other.squared,
+            largest: largest as f32,
+        }
+    }
 }
 
 /// The arithmetic of a step. Ranges are those of the parameters in a flat gradient.

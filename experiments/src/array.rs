@@ -29,6 +29,11 @@ pub(crate) trait Away: Any + Debug + Send + Sync {
 
     /// Brings them here.
     fn read(&self) -> Vec<f32>;
+
+    /// Number of values in each of the parts of which it knows.
+    fn lens(&self) -> Vec<usize> {
+        vec![self.len()]
+    }
 }
 
 impl<B: Backend> Away for Tensor<B, 1> {
@@ -80,6 +85,33 @@ impl<H: DerefMut<Target = [f32]> + From<Vec<f32>>> Array<H> {
         }
     }
 
+    /// Number of values in each of the parts of which the copy that does not lie here knows; else of all.
+    pub(crate) fn lens(&self) -> Vec<usize> {
+        let away = self.device.get();
+        away.map_or_else(|| vec![self.len()], |away| away.lens())
+    }
+
+    /// The same as an array that may go to another thread: the copy that does not lie here, or where there is none the
+    /// values.
+    pub(crate) fn handed(&self) -> Array {
+        match self.device.get() {
+            Some(away) => Array {
+                host: OnceLock::new(),
+                device: away.clone().into(),
+            },
+            None => self.to_vec().into(),
+        }
+    }
+
+    /// What came back from there.
+    pub(crate) fn returned(array: Array) -> Self {
+        let host = array.host.into_inner().map(H::from);
+        Self {
+            host: host.map_or_else(OnceLock::new, OnceLock::from),
+            device: array.device,
+        }
+    }
+
     /// The copy on a device, sent there first where it is not.
     pub(crate) fn on<B: Backend>(&self, device: &B::Device) -> Tensor<B, 1> {
         let there = self.copy_elsewhere::<Tensor<B, 1>>();
@@ -94,6 +126,19 @@ impl<H: DerefMut<Target = [f32]> + From<Vec<f32>>> Array<H> {
 }
 
 impl Array {
+    /// [`Self::handed`], of which nothing is kept.
+    pub(crate) fn give(&mut self) -> Self {
+        let handed = self.handed();
+        *self = Self::default();
+        handed
+    }
+
+    /// Whether nobody else holds the copy that does not lie here.
+    pub(crate) fn is_sole(&self) -> bool {
+        let away = self.device.get();
+        away.is_some_and(|away| Arc::strong_count(away) == 1)
+    }
+
     /// The copy on a device, sent there first where it is not, of which nothing is kept here: what becomes of it is to be
     /// put in its place.
     pub(crate) fn take<B: Backend>(&mut self, device: &B::Device) -> Tensor<B, 1> {

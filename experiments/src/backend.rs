@@ -113,13 +113,18 @@ impl Device {
         if self == Self::CPU && config.fuses() {
             return Ok(Box::new(Host));
         }
+        let resident = self != Self::CPU;
         let alone = self.run(Alone {
             name: self.kernels(),
-            // A pack's passes take in what lies on the host, and so do those on the host.
-            resident: self != Self::CPU && pack.is_none(),
+            // A pack's arrays are side by side, and the pass of one run takes in what lies on the host.
+            resident: resident && pack.is_none(),
         })?;
         Ok(match pack {
-            Some(handle) => Box::new(Packed { handle, alone }),
+            Some(handle) => Box::new(Packed {
+                handle,
+                resident,
+                alone,
+            }),
             None => alone,
         })
     }
@@ -181,7 +186,7 @@ impl Work for Alone {
 /// Does work that may compute on devices; where one fails, that is an error.
 pub fn unless_a_device_fails<T>(work: impl FnOnce() -> T) -> Result<T, TrainError> {
     let done = kernels::unless_a_device_fails(work);
-    done.map_err(|problem| MachineFailure(problem).into())
+    done.map_err(|problem| MachineFailure(format!("the device failed: {problem}")).into())
 }
 
 /// Memory of a device in bytes; none of the CPU.

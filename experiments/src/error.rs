@@ -3,6 +3,14 @@
 use experiments_config::DeviceKey;
 use std::path::PathBuf;
 
+/// What to do about a pack that has no room, where so many of its runs have.
+fn most(fit: usize) -> String {
+    match fit {
+        0 => "; not even one has room".to_owned(),
+        fit => format!("; `--pack {fit}` has room"),
+    }
+}
+
 /// Errors of a training run.
 #[derive(Debug, thiserror::Error)]
 pub enum TrainError {
@@ -168,15 +176,17 @@ pub enum TrainError {
     },
     /// A pack of runs does not fit into memory.
     #[error(
-        "{runs} runs at once need about {needed} GB, {available} GB are free; pack fewer of them"
+        "{runs} runs at once need about {needed:.1} GB, {available:.1} GB are free{}", most(*fit)
     )]
     PackMemory {
         /// Runs of the pack.
         runs: usize,
         /// Needed by all together, in 10⁹ bytes.
-        needed: u64,
+        needed: f64,
         /// Free, in 10⁹ bytes.
-        available: u64,
+        available: f64,
+        /// Of the runs in their order, how many have room at once.
+        fit: usize,
     },
     /// Runs of a pack ask for different devices.
     #[error("the runs of a pack need one device, but `runtime.device` is `{one}` and `{other}`")]

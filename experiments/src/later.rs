@@ -19,6 +19,30 @@ impl<T: Send + 'static> Later<T> {
         Self::new(|| value)
     }
 
+    /// The same for so many who ask, from whatever threads: the first of them waits for it.
+    ///
+    /// # Panics
+    /// The others, if waiting for it has panicked.
+    pub(crate) fn divide(self, count: usize) -> Vec<Later<Arc<T>>>
+    where
+        T: Sync,
+    {
+        let all = Arc::new((Mutex::new(Some(self)), OnceLock::new()));
+        let ask = || {
+            let all = all.clone();
+            Later::new(move || {
+                let (later, value) = &*all;
+                let wait = || {
+                    let mut later = later.lock().unwrap_or_else(PoisonError::into_inner);
+                    let later = later.take().expect("waited for once");
+                    Arc::new(later.get())
+                };
+                value.get_or_init(wait).clone()
+            })
+        };
+        std::iter::repeat_with(ask).take(count).collect()
+    }
+
     /// Waits for it, if need be.
     pub(crate) fn get(self) -> T {
         (self.0)()

@@ -1,10 +1,12 @@
 //! Forward and backward over one micro-batch: the pure part of a step.
 //!
 //! An [`Engine`] computes all passes of a run. It is chosen once, when the run begins
-//! (`crate::backend::Device::engine`): [`fused`], [`graph`] or [`packed`]; [`replica`] on one of several ranks.
+//! (`crate::backend::Device::engine`): [`fused`], [`graph`] or [`packed`]; [`replica`] on one of several ranks. [`incremental`] reads text row by row and trains
+//! nothing.
 
 pub(crate) mod fused;
 pub(crate) mod graph;
+pub(crate) mod incremental;
 pub(crate) mod packed;
 pub(crate) mod replica;
 
@@ -67,6 +69,9 @@ pub(crate) trait Engine {
 
     /// Logits of the slots with a target as they are stored, `[t, v]`, forward only and without dropout.
     fn logits(&self, run: Run) -> Vec<f32>;
+
+    /// Shows a pass to a tap, forward only through all layers and without dropout.
+    fn watch(&self, run: Run, tap: Tap) -> Tap;
 }
 
 /// What all passes of a step share.
@@ -87,6 +92,15 @@ impl<'a> Setting<'a> {
             parameters,
             batch,
         }
+    }
+
+    /// Losses over several batches, without dropout.
+    pub(crate) fn losses(self, parameters: &'a Parameters, batches: &'a [Batch]) -> Losses {
+        let mut losses = Losses::default();
+        for batch in batches {
+            losses.join(&self.engine.evaluate(self.run(parameters, batch)));
+        }
+        losses
     }
 }
 

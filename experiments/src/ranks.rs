@@ -8,13 +8,15 @@
 mod account;
 mod division;
 mod pipeline;
+mod rows;
 mod shares;
 mod slices;
 mod spread;
 
-pub(crate) use account::{Account, Sent, Slow};
+pub(crate) use account::{Account, Idle, Sent, Slow};
 pub(crate) use division::{Division, check_division};
 pub(crate) use pipeline::{Pipeline, Turn};
+pub(crate) use rows::RowShares;
 pub(crate) use shares::Shares;
 pub(crate) use slices::Slices;
 pub(crate) use spread::Spread;
@@ -60,6 +62,8 @@ pub struct Degrees {
     pub data: usize,
     /// Ranks of a replica, each with some of every matrix.
     pub tensor: usize,
+    /// Whether these have also each some of the rows between the branches (arXiv 2205.05198 §4.2.2).
+    pub sequence: bool,
 }
 
 impl Degrees {
@@ -82,10 +86,16 @@ impl std::fmt::Display for Degrees {
             pipeline,
             data,
             tensor,
+            sequence,
         } = self;
+        let sequence = if *sequence {
+            " --sequence-parallel"
+        } else {
+            ""
+        };
         write!(
             out,
-            "--tensor-parallel {tensor} --pipeline-parallel {pipeline} --data-parallel {data}"
+            "--tensor-parallel {tensor}{sequence} --pipeline-parallel {pipeline} --data-parallel {data}"
         )
     }
 }
@@ -103,6 +113,8 @@ pub struct Ranks {
     signals: Group,
     /// The same for the ranks of its stage alone.
     tied: Group,
+    /// The same for those that share every matrix.
+    shown: Group,
     /// Threads of this rank, where the process has several ranks.
     pool: Option<rayon::ThreadPool>,
     /// Whether the others have the weights of the step.
@@ -148,6 +160,7 @@ impl Ranks {
         let tensor = stage.split((stage.rank() / degrees.tensor) as u32)?;
         let signals = group.split(0)?;
         let tied = stage.split(0)?;
+        let shown = tensor.split(0)?;
         let pool = |threads| rayon::ThreadPoolBuilder::new().num_threads(threads).build();
         let pool = threads
             .map(pool)
@@ -162,6 +175,7 @@ impl Ranks {
             tensor,
             signals,
             tied,
+            shown,
             pool,
             have_begun: AtomicBool::new(false),
             account: Mutex::default(),
@@ -264,7 +278,13 @@ impl Ranks {
                 .iter()
                 .sum()
         };
-        let groups = [&self.group, &self.stage, &self.tensor, &self.signals];
+        let groups = [
+            &self.group,
+            &self.stage,
+            &self.tensor,
+            &self.signals,
+            &self.shown,
+        ];
         groups.map(of).iter().sum::<Duration>().as_secs_f64()
     }
 
@@ -276,17 +296,18 @@ impl Ranks {
             .step(self, seconds)
     }
 
-    /// Takes the passes of a step into the account: time in which this rank computed, of how much.
-    pub(crate) fn note_passes(&self, busy: Duration, all: Duration) {
+    /// Takes the passes of a step into the account: time in which this rank computed, of how much, and the share of that in
+    /// which its schedule has nothing for it.
+    pub(crate) fn note_passes(&self, busy: Duration, all: Duration, scheduled: f64) {
         let account = self.account.lock();
         let mut account = account.unwrap_or_else(PoisonError::into_inner);
-        account.note_passes(busy, all);
+        account.note_passes(busy, all, scheduled);
     }
 
     /// Share of the passes' time in which ranks did not compute, up to the last step.
-    pub(crate) fn idle_share(&self) -> f64 {
+    pub(crate) fn idle(&self) -> Idle {
         let account = self.account.lock();
-        account.unwrap_or_else(PoisonError::into_inner).idle_share()
+        account.unwrap_or_else(PoisonError::into_inner).idle()
     }
 
     /// What all ranks have sent up to the last step.

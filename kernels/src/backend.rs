@@ -4,13 +4,19 @@ use crate::gate::{apply, store};
 use crate::layer_norm::{self, LayerNormGradients};
 use crate::range::Pass;
 use crate::ranges::{self, AdamWState, AdamWStep, RangeRounding, Ranges};
-use crate::{Gate, HalfFormat, MaskDraws, RangeCount, Rounding, Scoring, Tally, round_slice};
-use crate::{Projection, attention, cross_entropy, geglu, gelu, product, projection, softmax};
+use crate::{
+    CodesLayout, Compact, Gate, HalfFormat, Heads, MaskDraws, RangeCount, Rounding, Scoring, Tally,
+    round_slice,
+};
+use crate::{
+    Projection, attention, bus, codes, cross_entropy, geglu, gelu, heads, product, projection,
+    softmax,
+};
 use burn::backend::Autodiff;
 use burn::backend::autodiff::checkpoint::strategy::CheckpointStrategy;
-use burn::tensor::FloatDType;
 use burn::tensor::backend::{AutodiffBackend, Backend};
 use burn::tensor::ops::{ActivationOps, BoolTensor, FloatTensor, IntTensor};
+use burn::tensor::{FloatDType, TensorData};
 use burn_flex::Flex;
 
 /// Operations beyond burn's own. The provided methods are the plain versions.
@@ -106,6 +112,18 @@ pub trait Kernels: Backend {
         Self::float_matmul(a, b)
     }
 
+    /// The product of `x` `[m, inputs]` with a weight in codes, whose `words` `[outputs, w]` hold those of an output side by
+    /// side; see [`crate::DeviceCodes`].
+    fn codes_product(
+        x: FloatTensor<Self>,
+        words: IntTensor<Self>,
+        scales: FloatTensor<Self>,
+        zeros: Option<FloatTensor<Self>>,
+        layout: &CodesLayout,
+    ) -> FloatTensor<Self> {
+        codes::device::plain::<Self>(x, words, scales, zeros, layout)
+    }
+
     /// Softmax of scores `[b, n, q, k]` with places `[b, 1, q, k]` forbidden; see
     /// [`crate::masked_softmax()`].
     fn masked_softmax(
@@ -144,6 +162,24 @@ pub trait Kernels: Backend {
         scoring: &Scoring,
     ) -> [FloatTensor<Self>; 3] {
         attention::plain_backward::<Self>(qkv, forbidden, statistics, dy, scoring)
+    }
+
+    /// One part of a matrix as heads, rotated; see [`crate::heads()`].
+    fn heads(
+        x: FloatTensor<Self>,
+        rotation: Option<[FloatTensor<Self>; 2]>,
+        heads: &Heads,
+    ) -> FloatTensor<Self> {
+        heads::plain::<Self>(x, rotation, heads)
+    }
+
+    /// The backward pass of [`Kernels::heads`] for the output gradient `dy`.
+    fn heads_backward(
+        dy: FloatTensor<Self>,
+        rotation: Option<[FloatTensor<Self>; 2]>,
+        heads: &Heads,
+    ) -> FloatTensor<Self> {
+        heads::plain_backward::<Self>(dy, rotation, heads)
     }
 
     /// `GeGLU` of `[rows, 2f]`; see [`crate::geglu()`].
@@ -187,9 +223,22 @@ pub trait Kernels: Backend {
         projection::plain::<Self>(y, w, tokens, projection)
     }
 
+    /// The array of several sequences.
+    fn expand(sequences: &Compact, device: &Self::Device) -> IntTensor<Self> {
+        bus::sent(4 * sequences.words().len());
+        let all = sequences.expanded();
+        let len = all.len();
+        Self::int_from_data(TensorData::new(all, [len]), device)
+    }
+
     /// [`crate::Summary`] of every range of a flat array, `[ranges · Summary::WIDTH]`.
     fn summarise(x: FloatTensor<Self>, ranges: &Ranges) -> FloatTensor<Self> {
         ranges::summarise::<Self>(x, ranges)
+    }
+
+    /// A flat array with range i times factor `i mod factors.len()`.
+    fn scale_ranges(x: FloatTensor<Self>, ranges: &Ranges, factors: &[f32]) -> FloatTensor<Self> {
+        ranges::scale::<Self>(x, ranges, factors)
     }
 
     /// A flat array with the chosen ranges rounded, and what every range lost, as [`RangeCount::all`] reads it.
@@ -308,6 +357,14 @@ impl<B: Kernels, C: CheckpointStrategy> Kernels for Autodiff<B, C> {
         attention::differentiable::<B, C>(qkv, forbidden, scoring)
     }
 
+    fn heads(
+        x: FloatTensor<Self>,
+        rotation: Option<[FloatTensor<Self>; 2]>,
+        heads: &Heads,
+    ) -> FloatTensor<Self> {
+        heads::differentiable::<B, C>(x, rotation, heads)
+    }
+
     fn geglu(up: FloatTensor<Self>, rounding: Option<&Rounding>) -> FloatTensor<Self> {
         geglu::differentiable::<B, C>(up, rounding)
     }
@@ -331,6 +388,10 @@ impl<B: Kernels, C: CheckpointStrategy> Kernels for Autodiff<B, C> {
         device: &Self::Device,
     ) -> Option<FloatTensor<Self>> {
         B::dropout_mask(draws, len, device).map(Self::from_inner)
+    }
+
+    fn expand(sequences: &Compact, device: &Self::Device) -> IntTensor<Self> {
+        B::expand(sequences, device)
     }
 
     /// Without a gradient.

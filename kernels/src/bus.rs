@@ -2,6 +2,7 @@
 //! here; numbers that are arguments of a kernel are not counted.
 
 use crate::failure::give_up;
+use crate::{Compact, Kernels};
 use burn::tensor::backend::Backend;
 use burn::tensor::{Element, Int, Tensor, TensorData};
 use std::cell::Cell;
@@ -81,6 +82,48 @@ pub fn send_integers<B: Backend, const D: usize>(
 ) -> Tensor<B, D, Int> {
     sent(bytes::<B::IntElem>(values.len()));
     Tensor::from_data(TensorData::new(values, shape), device)
+}
+
+/// Sends several sequences of integers in few bytes.
+pub fn send_sequences<B: Kernels>(
+    sequences: &[Vec<i32>],
+    device: &B::Device,
+) -> Vec<Tensor<B, 1, Int>> {
+    let mut compact = Compact::default();
+    for sequence in sequences {
+        compact.add(sequence);
+    }
+    if compact.is_empty() {
+        return Vec::new();
+    }
+    let all = Tensor::<B, 1, Int>::from_primitive(B::expand(&compact, device));
+    let parts = compact.parts().iter();
+    parts
+        .map(|part| all.clone().slice([part.clone()]))
+        .collect()
+}
+
+/// Sends FP32 values of which many that follow one another are the same.
+pub fn send_repeated<B: Kernels>(values: Vec<f32>, device: &B::Device) -> Tensor<B, 1> {
+    let mut of_value = Vec::with_capacity(values.len());
+    let mut distinct: Vec<f32> = Vec::new();
+    for value in &values {
+        if distinct
+            .last()
+            .is_none_or(|last| last.to_bits() != value.to_bits())
+        {
+            distinct.push(*value);
+        }
+        of_value.push(distinct.len() as i32 - 1);
+    }
+    let len = values.len();
+    if 3 * distinct.len() >= len {
+        return send(values, [len], device);
+    }
+    let count = distinct.len();
+    let distinct = send::<B, 1>(distinct, [count], device);
+    let mut of_value = send_sequences::<B>(&[of_value], device);
+    distinct.select(0, of_value.swap_remove(0))
 }
 
 /// Waits for FP32 values and reads them.

@@ -2,12 +2,13 @@
 //! `workbench bench` on a device, and for the property tests.
 
 mod attention;
+mod codes;
 mod ranges;
 #[cfg(test)]
 mod tests;
 
 use crate::{HalfFormat, Kernels, Rounding, round_slice};
-use crate::{cross_entropy, geglu, gelu, layer_norm, softmax};
+use crate::{Heads, cross_entropy, geglu, gelu, heads, layer_norm, softmax};
 use attention::{check_attention, check_attention_counts};
 use burn::tensor::ops::{FloatTensor, FloatTensorOps};
 use burn::tensor::{Bool, Int, Shape, Tensor, TensorData, TensorMetadata, TensorPrimitive};
@@ -49,7 +50,9 @@ pub fn check<B: Kernels>(device: &B::Device) -> Vec<Agreement> {
         let seed = seed as u64 + 1;
         all.extend(check_rounding::<B>(device, rows * width, seed));
         all.extend(check_gelu::<B>(device, rows, width, seed));
-        all.extend(check_layer_norm::<B>(device, rows, width, seed));
+        for groups in [1, if rows % 3 == 0 { 3 } else { 4 }] {
+            all.extend(check_layer_norm::<B>(device, [rows, width, groups], seed));
+        }
         all.extend(check_geglu::<B>(device, rows, width, seed));
         all.extend(check_cross_entropy::<B>(device, rows, width, seed));
     }
@@ -67,12 +70,21 @@ pub fn check<B: Kernels>(device: &B::Device) -> Vec<Agreement> {
     {
         all.extend(check_attention::<B>(device, shape, 1.0, seed as u64 + 1));
     }
+    for (seed, sizes) in [[1, 5, 2, 8], [2, 65, 3, 24]].into_iter().enumerate() {
+        all.extend(check_heads::<B>(device, sizes, seed as u64 + 1));
+    }
     all.push(check_attention_counts::<B>(device, 1));
     for (seed, sizes) in [[3, 5, 7], [64, 64, 64], [1024, 128, 688], [512, 1365, 512]]
         .into_iter()
         .enumerate()
     {
         all.extend(check_product::<B>(device, sizes, seed as u64 + 1));
+    }
+    for (seed, sizes) in [[1, 5, 7], [1, 300, 688], [3, 64, 128], [70, 130, 344]]
+        .into_iter()
+        .enumerate()
+    {
+        all.extend(codes::check_codes::<B>(device, sizes, seed as u64 + 1));
     }
     all.extend(ranges::check_ranges::<B>(device, 7));
     all
@@ -207,23 +219,23 @@ pub(crate) fn check_gelu<B: Kernels>(
     ]
 }
 
-/// Layer norm and its three gradients.
+/// Layer norm and its three gradients; every group of rows has a γ and β of its own.
 pub(crate) fn check_layer_norm<B: Kernels>(
     device: &B::Device,
-    rows: usize,
-    width: usize,
+    [rows, width, groups]: [usize; 3],
     seed: u64,
 ) -> Vec<Agreement> {
     const EPS: f64 = 1e-5;
     let (mut draw, len, shape) = (Draw(seed), rows * width, [rows, width]);
     let (x, dy) = (draw.many(len, 3.0), draw.many(len, 1.0));
-    let gamma: Vec<f32> = (0..width).map(|_| 1.0 + 0.5 * draw.one()).collect();
-    let beta = draw.many(width, 1.0);
+    let weights = groups * width;
+    let gamma: Vec<f32> = (0..weights).map(|_| 1.0 + 0.5 * draw.one()).collect();
+    let beta = draw.many(weights, 1.0);
     let cpu = Default::default();
     let there = |v: &[f32]| upload::<B>(v, &shape, device);
     let here = |v: &[f32]| upload::<Flex>(v, &shape, &cpu);
-    let there_1 = |v: &[f32]| upload::<B>(v, &[width], device);
-    let here_1 = |v: &[f32]| upload::<Flex>(v, &[width], &cpu);
+    let there_1 = |v: &[f32]| upload::<B>(v, &[weights], device);
+    let here_1 = |v: &[f32]| upload::<Flex>(v, &[weights], &cpu);
     let of = |operation, found: FloatTensor<B>, expected: FloatTensor<Flex>, len| Agreement {
         operation,
         shape: shape.to_vec(),
@@ -238,9 +250,51 @@ pub(crate) fn check_layer_norm<B: Kernels>(
     vec![
         forward,
         of("layer norm, dx", found.x, expected.x, len),
-        of("layer norm, dγ", found.gamma, expected.gamma, width),
-        of("layer norm, dβ", found.beta, expected.beta, width),
+        of("layer norm, dγ", found.gamma, expected.gamma, weights),
+        of("layer norm, dβ", found.beta, expected.beta, weights),
     ]
+}
+
+/// Heads out of a matrix, not rotated, in one block and in two.
+pub(crate) fn check_heads<B: Kernels>(
+    device: &B::Device,
+    [batch, seq_len, heads, width]: [usize; 4],
+    seed: u64,
+) -> Vec<Agreement> {
+    let mut draw = Draw(seed);
+    let matrix = [batch * seq_len, 3 * heads * width];
+    let [shape, angles] = [heads, 1].map(|n| [batch, n, seq_len, width]);
+    let mut values = |shape: &[usize]| draw.many(shape.iter().product(), 1.0);
+    let (x, dy, cos, sin) = (
+        values(&matrix),
+        values(&shape),
+        values(&angles),
+        values(&angles),
+    );
+    let mut all = Vec::new();
+    for (part, blocks) in [(0, 1), (1, 2), (2, 0)] {
+        let heads = Heads {
+            part,
+            parts: 3,
+            batch,
+            seq_len,
+            heads,
+            blocks,
+        };
+        let both = Both::<B> {
+            device,
+            shape: &matrix,
+        };
+        let there = || (blocks > 0).then(|| [&cos, &sin].map(|v| both.there(v, &angles)));
+        let here = || (blocks > 0).then(|| [&cos, &sin].map(|v| on_cpu(v, &angles)));
+        let found = B::heads(both.there(&x, &matrix), there(), &heads);
+        let expected = heads::plain::<Flex>(on_cpu(&x, &matrix), here(), &heads);
+        all.push(both.agreement("heads", found, expected, REORDERED));
+        let found = B::heads_backward(both.there(&dy, &shape), there(), &heads);
+        let expected = heads::plain_backward::<Flex>(on_cpu(&dy, &shape), here(), &heads);
+        all.push(both.agreement("heads, dx", found, expected, REORDERED));
+    }
+    all
 }
 
 /// A backend's tensors, and how they agree with the specification's.

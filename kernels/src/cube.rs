@@ -24,6 +24,8 @@
 mod abilities;
 mod adamw;
 mod attention;
+mod codes;
+mod compact;
 mod counting;
 mod cross_entropy;
 #[cfg(feature = "cuda")]
@@ -31,6 +33,7 @@ pub(crate) mod cuda;
 mod dropout;
 mod elementwise;
 mod exact;
+mod heads;
 pub(crate) mod launches;
 mod layer_norm;
 mod product;
@@ -45,21 +48,15 @@ pub(crate) mod vulkan;
 
 use crate::gate::store;
 use crate::{
-    AdamWState, AdamWStep, HalfFormat, Kernels, LayerNormGradients, MaskDraws, Pass, RangeCount,
-    RangeRounding, Ranges, Rounding, Scoring, Tally,
+    AdamWState, AdamWStep, CodesLayout, Compact, HalfFormat, Heads, Kernels, LayerNormGradients,
+    MaskDraws, Pass, RangeCount, RangeRounding, Ranges, Rounding, Scoring, Tally,
 };
-use burn::tensor::TensorMetadata;
 use burn::tensor::ops::{BoolTensor, FloatTensor, IntTensor};
-use burn_cubecl::kernel::into_contiguous as compact;
+use burn_cubecl::kernel::into_contiguous as contiguous;
 use burn_cubecl::{CubeBackend, CubeRuntime};
 
 /// The backend of a runtime: FP32, 32-bit integers, and truth values of a byte.
 pub(crate) type On<R> = CubeBackend<R, f32, i32, u8>;
-
-/// Whether the rows belong to several models, as in packed passes; the kernel here knows one.
-fn grouped<R: CubeRuntime>(x: &FloatTensor<On<R>>, gamma: &FloatTensor<On<R>>) -> bool {
-    gamma.shape()[0] != x.shape()[1]
-}
 
 impl<R: CubeRuntime> Kernels for On<R> {
     const COUNTS_RANGE: bool = true;
@@ -72,13 +69,13 @@ impl<R: CubeRuntime> Kernels for On<R> {
     /// Uncounted: [`Kernels::store`] counts.
     fn round(x: FloatTensor<Self>, format: HalfFormat) -> (FloatTensor<Self>, RangeCount) {
         (
-            elementwise::round(compact(x), format),
+            elementwise::round(contiguous(x), format),
             RangeCount::default(),
         )
     }
 
     fn store(x: FloatTensor<Self>, rounding: &Rounding, pass: Pass) -> FloatTensor<Self> {
-        let x = compact(x);
+        let x = contiguous(x);
         counting::store(&x, rounding, pass).unwrap_or_else(|| store::<Self>(x, rounding, pass))
     }
 
@@ -94,8 +91,16 @@ impl<R: CubeRuntime> Kernels for On<R> {
         Some(dropout::mask(device, draws, len))
     }
 
+    fn expand(sequences: &Compact, device: &Self::Device) -> IntTensor<Self> {
+        compact::expand(sequences, device)
+    }
+
     fn summarise(x: FloatTensor<Self>, ranges: &Ranges) -> FloatTensor<Self> {
-        ranges::summarise(compact(x), ranges)
+        ranges::summarise(contiguous(x), ranges)
+    }
+
+    fn scale_ranges(x: FloatTensor<Self>, ranges: &Ranges, factors: &[f32]) -> FloatTensor<Self> {
+        ranges::scale(&contiguous(x), ranges, factors)
     }
 
     fn round_ranges(
@@ -103,7 +108,7 @@ impl<R: CubeRuntime> Kernels for On<R> {
         ranges: &Ranges,
         rounding: &RangeRounding,
     ) -> [FloatTensor<Self>; 2] {
-        ranges::round(compact(x), ranges, rounding)
+        ranges::round(contiguous(x), ranges, rounding)
     }
 
     fn adamw(
@@ -113,15 +118,15 @@ impl<R: CubeRuntime> Kernels for On<R> {
         step: &AdamWStep,
     ) -> (AdamWState<FloatTensor<Self>>, FloatTensor<Self>) {
         let state = AdamWState {
-            weights: compact(state.weights),
-            first: compact(state.first),
-            second: compact(state.second),
+            weights: contiguous(state.weights),
+            first: contiguous(state.first),
+            second: contiguous(state.second),
         };
-        adamw::adamw(state, &compact(gradient), ranges, step)
+        adamw::adamw(state, &contiguous(gradient), ranges, step)
     }
 
     fn exact_gelu_backward(x: FloatTensor<Self>, dy: FloatTensor<Self>) -> FloatTensor<Self> {
-        elementwise::gelu_backward(compact(x), compact(dy))
+        elementwise::gelu_backward(contiguous(x), contiguous(dy))
     }
 
     fn norm_rows(
@@ -130,10 +135,12 @@ impl<R: CubeRuntime> Kernels for On<R> {
         beta: FloatTensor<Self>,
         eps: f64,
     ) -> FloatTensor<Self> {
-        if grouped::<R>(&x, &gamma) {
-            return crate::layer_norm::plain::<Self>(x, gamma, beta, eps);
-        }
-        layer_norm::forward(compact(x), compact(gamma), compact(beta), eps as f32)
+        layer_norm::forward(
+            contiguous(x),
+            contiguous(gamma),
+            contiguous(beta),
+            eps as f32,
+        )
     }
 
     fn norm_rows_backward(
@@ -142,11 +149,8 @@ impl<R: CubeRuntime> Kernels for On<R> {
         dy: FloatTensor<Self>,
         eps: f64,
     ) -> LayerNormGradients<Self> {
-        if grouped::<R>(&x, &gamma) {
-            return crate::layer_norm::plain_backward::<Self>(x, gamma, dy, eps);
-        }
         let [x, gamma, beta] =
-            layer_norm::backward(compact(x), compact(gamma), compact(dy), eps as f32);
+            layer_norm::backward(contiguous(x), contiguous(gamma), contiguous(dy), eps as f32);
         LayerNormGradients { x, gamma, beta }
     }
 
@@ -161,12 +165,23 @@ impl<R: CubeRuntime> Kernels for On<R> {
         }
     }
 
+    fn codes_product(
+        x: FloatTensor<Self>,
+        words: IntTensor<Self>,
+        scales: FloatTensor<Self>,
+        zeros: Option<FloatTensor<Self>>,
+        layout: &CodesLayout,
+    ) -> FloatTensor<Self> {
+        let (x, words, scales) = (contiguous(x), contiguous(words), contiguous(scales));
+        codes::product(&x, &words, &scales, zeros.map(contiguous).as_ref(), layout)
+    }
+
     fn masked_softmax(
         x: FloatTensor<Self>,
         forbidden: BoolTensor<Self>,
         fill: f32,
     ) -> FloatTensor<Self> {
-        softmax::forward(compact(x), compact(forbidden), fill)
+        softmax::forward(contiguous(x), contiguous(forbidden), fill)
     }
 
     fn masked_softmax_backward(
@@ -174,7 +189,7 @@ impl<R: CubeRuntime> Kernels for On<R> {
         forbidden: BoolTensor<Self>,
         dp: FloatTensor<Self>,
     ) -> FloatTensor<Self> {
-        softmax::backward(compact(p), compact(forbidden), compact(dp))
+        softmax::backward(contiguous(p), contiguous(forbidden), contiguous(dp))
     }
 
     fn masked_attention(
@@ -182,7 +197,7 @@ impl<R: CubeRuntime> Kernels for On<R> {
         forbidden: BoolTensor<Self>,
         scoring: &Scoring,
     ) -> [FloatTensor<Self>; 2] {
-        attention::context(qkv.map(compact), compact(forbidden), scoring)
+        attention::context(qkv.map(contiguous), contiguous(forbidden), scoring)
     }
 
     fn masked_attention_backward(
@@ -192,12 +207,31 @@ impl<R: CubeRuntime> Kernels for On<R> {
         dy: FloatTensor<Self>,
         scoring: &Scoring,
     ) -> [FloatTensor<Self>; 3] {
-        let ([statistics, dy], forbidden) = ([statistics, dy].map(compact), compact(forbidden));
-        attention::gradients(qkv.map(compact), forbidden, statistics, dy, scoring)
+        let ([statistics, dy], forbidden) =
+            ([statistics, dy].map(contiguous), contiguous(forbidden));
+        attention::gradients(qkv.map(contiguous), forbidden, statistics, dy, scoring)
+    }
+
+    fn heads(
+        x: FloatTensor<Self>,
+        rotation: Option<[FloatTensor<Self>; 2]>,
+        heads: &Heads,
+    ) -> FloatTensor<Self> {
+        let rotation = rotation.map(|both| both.map(contiguous));
+        heads::heads(&contiguous(x), rotation, heads)
+    }
+
+    fn heads_backward(
+        dy: FloatTensor<Self>,
+        rotation: Option<[FloatTensor<Self>; 2]>,
+        heads: &Heads,
+    ) -> FloatTensor<Self> {
+        let rotation = rotation.map(|both| both.map(contiguous));
+        heads::backward(&contiguous(dy), rotation, heads)
     }
 
     fn geglu(up: FloatTensor<Self>, rounding: Option<&Rounding>) -> FloatTensor<Self> {
-        elementwise::geglu(&compact(up), rounding)
+        elementwise::geglu(&contiguous(up), rounding)
     }
 
     fn geglu_backward(
@@ -205,11 +239,11 @@ impl<R: CubeRuntime> Kernels for On<R> {
         dy: FloatTensor<Self>,
         rounding: Option<&Rounding>,
     ) -> FloatTensor<Self> {
-        elementwise::geglu_backward(&compact(up), &compact(dy), rounding)
+        elementwise::geglu_backward(&contiguous(up), &contiguous(dy), rounding)
     }
 
     fn cross_entropy(logits: FloatTensor<Self>, tokens: IntTensor<Self>) -> FloatTensor<Self> {
-        cross_entropy::forward(compact(logits), compact(tokens))
+        cross_entropy::forward(contiguous(logits), contiguous(tokens))
     }
 
     fn cross_entropy_backward(
@@ -219,10 +253,10 @@ impl<R: CubeRuntime> Kernels for On<R> {
         dy: FloatTensor<Self>,
     ) -> FloatTensor<Self> {
         cross_entropy::backward(
-            compact(logits),
-            compact(tokens),
-            compact(output),
-            compact(dy),
+            contiguous(logits),
+            contiguous(tokens),
+            contiguous(output),
+            contiguous(dy),
         )
     }
 }

@@ -89,23 +89,31 @@ pub struct RangeSite {
 #[derive(Debug)]
 pub struct Tally {
     sites: usize,
+    runs: usize,
     counters: OnceLock<Box<dyn Any + Send + Sync>>,
 }
 
 impl Tally {
-    /// For so many sites.
+    /// For so many sites, each of which stores tensors of so many runs, one run's part after another's of the same size.
     #[must_use]
-    pub fn new(sites: usize) -> Self {
+    pub fn new(sites: usize, runs: usize) -> Self {
         Self {
             sites,
+            runs,
             counters: OnceLock::new(),
         }
     }
 
-    /// Places of counters: one for each pass of every site.
+    /// Places of counters: one for each run in each pass of every site.
     #[must_use]
     pub fn places(&self) -> usize {
-        2 * self.sites
+        2 * self.sites * self.runs
+    }
+
+    /// Runs whose parts of a tensor are counted apart.
+    #[must_use]
+    pub fn runs(&self) -> usize {
+        self.runs
     }
 
     /// The counters, made where there are none; absent where they are another backend's.

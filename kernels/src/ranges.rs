@@ -167,8 +167,8 @@ pub struct AdamWState<T> {
 /// One update of all ranges.
 #[derive(Debug, Clone)]
 pub struct AdamWStep {
-    /// Constants of every range, and the factor on its gradient.
-    pub ranges: Vec<(slices::AdamW, f32)>,
+    /// Constants of every range, and the factor on its gradient; absent where the range stays as it is.
+    pub ranges: Vec<Option<(slices::AdamW, f32)>>,
     /// Whether the learning rate of a range is divided by `max(1, RMS)` of its surprise (`StableAdamW`, arXiv 2304.13013).
     pub update_clipping: bool,
 }
@@ -191,7 +191,9 @@ impl AdamWStep {
     }
 
     fn update(&self, index: usize, gradient: &[f32], state: Moments) -> UpdateSums {
-        let (mut step, clip) = self.ranges[index];
+        let Some((mut step, clip)) = self.ranges[index] else {
+            return UpdateSums::default();
+        };
         if !self.update_clipping {
             return step.update(clip, gradient, state);
         }
@@ -227,6 +229,22 @@ pub(crate) fn summarise<B: Kernels>(x: FloatTensor<B>, ranges: &Ranges) -> Float
         [summary.largest, summary.magnitude, summary.scaled]
     });
     away::<B>(all.collect(), &device)
+}
+
+/// [`Kernels::scale_ranges`].
+pub(crate) fn scale<B: Kernels>(
+    x: FloatTensor<B>,
+    ranges: &Ranges,
+    factors: &[f32],
+) -> FloatTensor<B> {
+    let device = B::float_device(&x);
+    let mut values = home::<B>(x);
+    for (range, factor) in ranges.iter().zip(factors.iter().cycle()) {
+        for value in &mut values[range] {
+            *value *= factor;
+        }
+    }
+    away::<B>(values, &device)
 }
 
 /// [`Kernels::round_ranges`].

@@ -139,6 +139,26 @@ pub(crate) fn halved(lanes: [f32; LANES], join: impl Fn(f32, f32) -> f32) -> f32
     join(two[0], two[1])
 }
 
+/// Asks for the line of the cache so many bytes behind `from`, which may lie beyond what there is.
+#[inline(always)]
+pub(crate) fn fetch<T>(from: &T, bytes: usize) {
+    #[cfg(target_arch = "x86_64")]
+    {
+        use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
+        let place = std::ptr::from_ref(from).cast::<i8>().wrapping_add(bytes);
+        // SAFETY: nothing is read, and an address that is none is passed over.
+        #[expect(
+            unsafe_code,
+            reason = "an instruction that the language has no word for"
+        )]
+        unsafe {
+            _mm_prefetch::<_MM_HINT_T0>(place);
+        }
+    }
+    #[cfg(not(target_arch = "x86_64"))]
+    let _ = (from, bytes);
+}
+
 /// Below it `e^x` counts as 0: the smallest normal FP32 value.
 const EXP_LOW: f32 = -87.336_54;
 

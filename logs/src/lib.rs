@@ -29,6 +29,7 @@ pub mod line;
 mod machine;
 mod median;
 pub mod output;
+pub mod quantile;
 pub mod read;
 pub mod record;
 pub mod rows;

@@ -194,7 +194,17 @@ impl Record {
 }
 
 /// Signals of an evaluation, which a run makes after its last step whatever its interval.
-const EVALUATED: [&str; 3] = ["held_out_loss", "last_word_loss", "last_word_accuracy"];
+const EVALUATED: [&str; 9] = [
+    "held_out_loss",
+    "last_word_loss",
+    "last_word_accuracy",
+    "int8_loss_change",
+    "int4_loss_change",
+    "int4_zero_point_loss_change",
+    "int4_gptq_loss_change",
+    "weight_kurtosis",
+    "weight_peak",
+];
 
 const STEP: &str = "step";
 const NONFINITE: &str = "nonfinite";

@@ -32,6 +32,8 @@ pub enum Needs {
     ZLoss,
     /// Held-out passages of which the last word is asked for.
     LastWord,
+    /// Evaluations with weights in fewer bits.
+    Quantized,
     /// Embeddings that are the output projection too.
     TiedEmbeddings,
     /// Steps that record layers.
@@ -128,6 +130,12 @@ registry! {
     HELD_OUT_LOSS: Scalar("held_out_loss", "nats/token", "loss on the held-out split; only at evaluation steps", TRAIN, Nothing);
     LAST_WORD_LOSS: Scalar("last_word_loss", "nats/token", "mean over held-out passages of the loss of their last word, per token of it; with `eval.last_word`", TRAIN, LastWord);
     LAST_WORD_ACCURACY: Scalar("last_word_accuracy", "1", "share of those passages of which every token of the last word is the likeliest", TRAIN, LastWord);
+    INT8_LOSS_CHANGE: Scalar("int8_loss_change", "nats/token", "held-out loss with the linear maps of the layers in 8 bits (`absmax-row`) minus that with weights in FP16; with `eval.quantized`", TRAIN, Quantized);
+    INT4_LOSS_CHANGE: Scalar("int4_loss_change", "nats/token", "the same in 4 bits (`absmax-row`)", TRAIN, Quantized);
+    INT4_ZERO_POINT_LOSS_CHANGE: Scalar("int4_zero_point_loss_change", "nats/token", "the same in 4 bits (`zero-point-row`)", TRAIN, Quantized);
+    INT4_GPTQ_LOSS_CHANGE: Scalar("int4_gptq_loss_change", "nats/token", "the same in 4 bits (`gptq-row`, calibrated on training text)", TRAIN, Quantized);
+    WEIGHT_KURTOSIS: Scalar("weight_kurtosis", "1", "excess kurtosis of the weights of a linear map, mean over all maps; 0 of a normal distribution", TRAIN, Quantized);
+    WEIGHT_PEAK: Scalar("weight_peak", "1", "largest magnitude of a row of such a map over the row's root mean square, mean over rows and maps", TRAIN, Quantized);
     LR: Scalar("lr", "1", "learning rate of the step", LOSSES, Nothing);
     EGS_ALPHA: Scalar("egs_alpha", "1", "embedding gradient shrink of the step", TRAINING, Nothing);
     BATCH_SIZE: Scalar("batch_size", "sequences", "sequences of the step", TRAINING, Nothing);

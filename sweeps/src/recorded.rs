@@ -49,6 +49,7 @@ fn lacking(config: &Config, needs: Needs) -> Option<String> {
         Needs::Tasks => (!config.tasks.sources.is_empty(), "`tasks.sources`"),
         Needs::ZLoss => (config.objective.z_loss > 0.0, "`objective.z_loss` above 0"),
         Needs::LastWord => (config.eval.last_word > 0, "`eval.last_word` above 0"),
+        Needs::Quantized => (config.eval.quantized, "`eval.quantized` = true"),
         Needs::TiedEmbeddings => (config.model.tie_embeddings, "`model.tie_embeddings` = true"),
         Needs::Layers => (
             config.record.layer_stride <= config.steps,

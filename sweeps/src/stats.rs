@@ -12,7 +12,6 @@ mod proportion;
 mod slope;
 mod trend;
 
-pub(crate) use bootstrap::quantile;
 pub use equivalence::{Equivalence, tost};
 pub use holm::holm;
 pub use logistic::{

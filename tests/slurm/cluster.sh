@@ -46,11 +46,17 @@ ReturnToService=2
 SlurmdParameters=config_overrides
 SlurmdTimeout=10
 KillWait=20
-PartitionName=main Nodes=ALL Default=YES MaxTime=60 State=UP
-PartitionName=hidden Nodes=n2 MaxTime=60 State=UP
-NodeName=n1 NodeHostname=$host NodeAddr=127.0.0.1 Port=$((port + 1)) CPUs=2 RealMemory=1000 State=UNKNOWN
+PreemptType=preempt/partition_prio
+PreemptMode=REQUEUE
+GresTypes=tile
+PartitionName=main Nodes=ALL Default=YES MaxTime=60 PriorityTier=1 State=UP
+PartitionName=hidden Nodes=n2 MaxTime=60 PriorityTier=1 State=UP
+PartitionName=urgent Nodes=ALL MaxTime=60 PriorityTier=9 PreemptMode=OFF State=UP
+NodeName=n1 NodeHostname=$host NodeAddr=127.0.0.1 Port=$((port + 1)) CPUs=2 RealMemory=1000 Gres=tile:1 State=UNKNOWN
 NodeName=n2 NodeHostname=$host NodeAddr=127.0.0.1 Port=$((port + 2)) CPUs=2 RealMemory=1000 State=UNKNOWN
 CONF
+  # A device that only n1 has, one of it.
+  echo "NodeName=n1 Name=tile Count=1" >"$dir/gres.conf"
 }
 
 node() { slurmd -f "$dir/slurm.conf" -N "$1"; }

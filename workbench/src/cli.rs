@@ -7,6 +7,7 @@ mod fork;
 mod full_run;
 mod import;
 mod journal;
+mod language;
 mod recipe;
 mod sweep;
 
@@ -19,6 +20,7 @@ pub(crate) use full_run::{
 };
 pub(crate) use import::Import;
 pub(crate) use journal::Journal;
+pub(crate) use language::{Generate, WhichWeights};
 pub(crate) use recipe::{Inspect, Parity, Quantize, Tasks, WeightFormat, Weights};
 pub(crate) use sweep::{CardChoice, Place, Report, Sweep, Verdict};
 
@@ -159,10 +161,21 @@ Examples:
   workbench quantize runs/mine                                  4 bits as GLM-130B was published in
   workbench quantize runs/mine --bits 8 --scheme zero-point-row
   workbench quantize runs/mine --scheme clipped-group-32 --all-checkpoints
-A scheme is RULE-SHARING: absmax, zero-point or clipped; row, column, tensor or group-N. The four linear maps of every layer are \
+  workbench quantize runs/mine --scheme gptq-row                calibrated on training text
+A scheme is RULE-SHARING: absmax, zero-point, clipped or gptq; row, column, tensor or group-N (gptq: row, group-N). The four linear maps of every layer are \
 quantized, all else becomes FP16, and the losses are of the file that was written. docs/quantization.md has the arithmetic \
 and the file format.")]
     Quantize(Quantize),
+    /// Let a run's model fill a blank in a text, or go on with it.
+    #[command(after_help = "\
+Examples:
+  workbench generate runs/mine --prompt 'the [MASK] of the house'           a short blank, seen from both sides
+  workbench generate runs/mine --prompt 'In the beginning [gMASK]'          what follows, token by token
+  workbench generate runs/mine --prompts prompts.txt --beams 4 --json
+  workbench generate runs/mine --prompt '[gMASK]' --top-p 0.9 --seed 3 --max-tokens 60
+Without more the likeliest token is taken each time. --temperature, --top-k, --top-p and --seed draw at random, the same for \
+the same seed; --beams searches. docs/generation.md has the details.")]
+    Generate(Generate),
     /// Plan a configuration on a cluster: parameters, FLOPs, memory, time, energy, layouts.
     #[command(after_help = "\
 Examples:
@@ -224,7 +237,9 @@ Examples:
     #[command(after_help = "\
 Examples:
   workbench monitor sweeps-out/quickstart
-  workbench monitor sweeps-out/quickstart --snapshot --size 120x40")]
+  workbench monitor sweeps-out/quickstart --snapshot --size 120x40
+  workbench monitor sweeps-out/quickstart --tab curves --do 'filter norm=post' --do 'signals loss,lr'
+  workbench monitor sweeps-out/quickstart --snapshot --do 'export screen.svg'")]
     Monitor(Monitor),
     /// Compare the detectors of loss spikes over many runs.
     #[command(
@@ -361,6 +376,9 @@ pub(crate) struct Train {
     /// The same with so many ranks for every matrix; all three together multiply to the number of ranks.
     #[arg(long, value_name = "N")]
     pub(crate) tensor_parallel: Option<NonZeroUsize>,
+    /// With `--tensor-parallel`: these ranks have also each some of the rows in norms, dropout and residuals.
+    #[arg(long)]
+    pub(crate) sequence_parallel: bool,
     /// Call this command with every alarm [default: `$WORKBENCH_ON_ALARM`, or none].
     #[arg(long, value_name = "COMMAND", value_hint = ValueHint::CommandString)]
     pub(crate) on_alarm: Option<OsString>,
@@ -389,6 +407,9 @@ pub(crate) struct Monitor {
     /// Tab to show.
     #[arg(long, default_value = Tab::OVERVIEW.name(), value_parser = tab())]
     pub(crate) tab: Tab,
+    /// Do this first, as if it were typed behind `:` in the monitor, for example `filter lr=0.01`; again for further commands.
+    #[arg(long = "do", value_name = "COMMAND")]
+    pub(crate) commands: Vec<String>,
 }
 
 /// The monitor's tabs by their names, with what each shows.

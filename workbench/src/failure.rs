@@ -336,9 +336,9 @@ impl From<MonitorError> for Failure {
         match error {
             MonitorError::Sweep(error) => error.into(),
             MonitorError::Run(error) => error.into(),
-            MonitorError::Neither { .. } | MonitorError::NoTerminal => {
-                Self::new(error, exit::BAD_INPUT)
-            }
+            MonitorError::Neither { .. }
+            | MonitorError::NoTerminal
+            | MonitorError::Command { .. } => Self::new(error, exit::BAD_INPUT),
             MonitorError::Terminal(_) => Self::new(error, exit::FAILED),
         }
     }

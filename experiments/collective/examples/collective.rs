@@ -1,15 +1,19 @@
 //! Every operation once, for the test that starts it under `mpirun`: prints what rank 0 makes of them, as bits.
 //!
-//! `mpirun -n 4 collective`, and `collective --threads 4` for the same on threads.
+//! `mpirun -n 4 collective`, `collective --threads 4` for the same on threads, and `collective --nccl FOLDER RANK RANKS` once
+//! for each rank, of which rank R has GPU R.
 
 use experiments_collective::{CollectiveError, Group, even_parts, threads};
+use std::path::Path;
 use std::sync::Arc;
 
 fn main() -> Result<(), CollectiveError> {
     let arguments: Vec<String> = std::env::args().collect();
-    let lines = match arguments.get(2).and_then(|ranks| ranks.parse().ok()) {
-        Some(ranks) => on_threads(ranks)?,
-        None => on_mpi()?,
+    let number = |place: usize| arguments.get(place)?.parse().ok();
+    let lines = match (number(2), arguments.get(2), number(3), number(4)) {
+        (_, Some(folder), Some(rank), Some(ranks)) => on_gpus(folder.as_ref(), rank, ranks)?,
+        (Some(ranks), ..) => on_threads(ranks)?,
+        _ => on_mpi()?,
     };
     if !lines.is_empty() {
         let mut out = std::io::stdout();
@@ -35,6 +39,18 @@ fn on_threads(ranks: usize) -> Result<String, CollectiveError> {
             .collect::<Result<Vec<_>, _>>()
             .map(|lines| lines[0].clone())
     })
+}
+
+#[cfg(feature = "nccl")]
+fn on_gpus(folder: &Path, rank: usize, ranks: usize) -> Result<String, CollectiveError> {
+    let engine = experiments_collective::nccl::Nccl::start(rank, ranks, rank, folder)?;
+    all(&Group::all(Arc::new(engine)))
+}
+
+#[cfg(not(feature = "nccl"))]
+fn on_gpus(_folder: &Path, _rank: usize, _ranks: usize) -> Result<String, CollectiveError> {
+    let problem = "built without the feature `nccl`".to_owned();
+    Err(CollectiveError::Start { problem })
 }
 
 #[cfg(feature = "mpi")]

@@ -1,8 +1,8 @@
 //! Messages between the ranks of one job, and the collective operations made of them. It knows no model.
 //!
 //! A *rank* is one of the workers that train one run together, numbered from 0. An [`Engine`] carries bytes between
-//! them: [`threads`] inside one process, always there; `mpi` between processes, with the feature `mpi`. A
-//! [`Group`] is some of the ranks, and has the operations. They are written once, over an engine's messages, and sums
+//! them: [`threads`] inside one process, always there; `mpi` between processes, with the feature `mpi`; `nccl` between
+//! GPUs, with the feature `nccl`. A [`Group`] is some of the ranks, and has the operations. They are written once, over an engine's messages, and sums
 //! go in the order of the ranks. So the same numbers come out on every engine to the last bit, which `MPI_Allreduce`
 //! does not promise: its order depends on the algorithm that it chooses.
 //!
@@ -19,6 +19,8 @@ mod group;
 mod launch;
 #[cfg(feature = "mpi")]
 pub mod mpi;
+#[cfg(feature = "nccl")]
+pub mod nccl;
 #[cfg(test)]
 mod tests;
 pub mod threads;

@@ -63,6 +63,9 @@ impl Mpi {
             ));
         }
         let world = universe.world();
+        if let Some(other) = other_mpi(&Found::here(world.size() as usize)) {
+            return Err(problem(&other));
+        }
         let mut mpi = Self {
             rank: world.rank() as usize,
             ranks: world.size() as usize,
@@ -151,6 +154,52 @@ impl Mpi {
             }
         }
     }
+}
+
+/// What a process finds when MPI has started.
+struct Found {
+    /// The standard that the library implements.
+    standard: (i32, i32),
+    /// What the library calls itself, with its version.
+    library: String,
+    /// Ranks by its word.
+    ranks: usize,
+    /// Processes by the word of the launcher.
+    launched: Option<usize>,
+}
+
+impl Found {
+    fn here(ranks: usize) -> Self {
+        let library = ::mpi::environment::library_version().unwrap_or_default();
+        Self {
+            standard: ::mpi::environment::version(),
+            // Some say more than the first line.
+            library: library.split(['\n', ',']).next().unwrap_or_default().into(),
+            ranks,
+            launched: crate::launched().map(|launched| launched.ranks),
+        }
+    }
+}
+
+/// What is wrong where the library is not that of the build, or not that of the launcher.
+fn other_mpi(found: &Found) -> Option<String> {
+    let built = (ffi::MPI_VERSION as i32, ffi::MPI_SUBVERSION as i32);
+    let Found {
+        standard,
+        library,
+        ranks,
+        launched,
+    } = found;
+    if *standard != built {
+        let ((major, minor), (own_major, own_minor)) = (standard, built);
+        return Some(format!(
+            "this program was built for MPI {own_major}.{own_minor}, and the library here is {library} with MPI {major}.{minor}; build it where it runs, or load the MPI of its build"
+        ));
+    }
+    let launched = launched.filter(|launched| launched != ranks)?;
+    Some(format!(
+        "the launcher started {launched} processes, and {library}, which this program was built with, knows of {ranks}: the launcher is another MPI's; start with the `mpirun` of {library}"
+    ))
 }
 
 impl Engine for Mpi {
@@ -300,5 +349,31 @@ impl Drop for Sent {
             // SAFETY: once, and nobody reads it any more.
             unsafe { ManuallyDrop::drop(&mut self.bytes) };
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn another_mpi_than_that_of_the_build_is_named() {
+        let built = (ffi::MPI_VERSION as i32, ffi::MPI_SUBVERSION as i32);
+        let told = |standard, launched| {
+            let library = "Open MPI v9.9.9".to_owned();
+            other_mpi(&Found {
+                standard,
+                library,
+                ranks: 2,
+                launched,
+            })
+        };
+        assert_eq!(told(built, Some(2)), None);
+        assert_eq!(told(built, None), None);
+        let older = told((1, 2), Some(2)).unwrap();
+        assert!(older.contains("Open MPI v9.9.9 with MPI 1.2"), "{older}");
+        let foreign = told(built, Some(4)).unwrap();
+        assert!(foreign.contains("started 4 processes"), "{foreign}");
+        assert!(foreign.contains("knows of 2"), "{foreign}");
     }
 }

@@ -21,6 +21,7 @@ pub(crate) fn full() -> Table {
     };
     config.model.plan_only = PlanOnly::full();
     config.eval.last_word = 1;
+    config.eval.quantized = true;
     config.record.noise_interval = 1;
     config.precision.fp32_head = true;
     config.precision.saturate_gradients = true;
@@ -259,6 +260,7 @@ mod tests {
             "model.init.embedding_std",
             "model.init.qk_gain",
             "eval.last_word",
+            "eval.quantized",
             "probe.kind",
             "probe.score",
         ] {

@@ -62,7 +62,7 @@ mod tests {
 
     #[test]
     fn what_is_a_number_or_outside_the_pass_may_differ() {
-        let own: [fn(&mut Config); 14] = [
+        let own: [fn(&mut Config); 15] = [
             |c| c.seed = 7,
             |c| c.steps = 3,
             |c| c.model.norm = Norm::Post,
@@ -70,6 +70,7 @@ mod tests {
             |c| c.model.init.gain = Some(0.5),
             |c| c.model.init.qk_gain = Some(0.5),
             |c| c.eval.last_word = 5,
+            |c| c.eval.quantized = true,
             |c| (c.egs.alpha, c.egs.path) = (0.1, EgsPath::Both),
             |c| c.optimizer.lr = 1.0,
             |c| c.batch.gradient_accumulation = 5,

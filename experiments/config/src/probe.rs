@@ -66,7 +66,7 @@ mod tests {
     #[test]
     fn what_is_left_at_its_default_is_not_written() {
         let text = load_preset("t0", &[]).unwrap().to_toml();
-        for key in ["[probe]", "qk_gain", "last_word"] {
+        for key in ["[probe]", "qk_gain", "last_word", "quantized"] {
             assert!(!text.contains(key), "{key} in\n{text}");
         }
     }
@@ -78,6 +78,7 @@ mod tests {
             "probe.kind=egs_twin",
             "model.init.qk_gain=2.0",
             "eval.last_word=8",
+            "eval.quantized=true",
         ];
         for set in set {
             let config = load_preset("t0", &[set.parse().unwrap()]).unwrap();

@@ -139,6 +139,12 @@ impl ScheduledKey {
 }
 
 impl ScheduleEntry {
+    /// Whether its key has the value of the end from `progress` on.
+    #[must_use]
+    pub fn is_over(&self, progress: Progress) -> bool {
+        self.position(progress) >= self.start.saturating_add(self.length)
+    }
+
     fn position(&self, progress: Progress) -> u64 {
         match self.unit {
             Unit::Steps => progress.step,

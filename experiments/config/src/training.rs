@@ -35,6 +35,9 @@ pub struct EvalConfig {
     /// Held-out passages of which the last word is predicted at every evaluation; 0 does without.
     #[serde(skip_serializing_if = "is_zero")]
     pub last_word: usize,
+    /// Whether every evaluation says what the model would lose with weights in 8 and 4 bits.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub quantized: bool,
 }
 
 /// For keys that are left out where they are off, so that hashes do not change.
@@ -48,6 +51,7 @@ impl Default for EvalConfig {
             interval: 0,
             batches: 16,
             last_word: 0,
+            quantized: false,
         }
     }
 }

@@ -34,6 +34,7 @@ pub(crate) fn limits(request: &Request, limits: &mut Limits) {
             "add coefficient × (log Z)² to the vocabulary-parallel cross-entropy; log Z is at hand there",
         );
     }
+    padding(request, limits);
     optimizer_limits(config, limits);
     range_limits(&config.precision, limits);
     schedule_limits(config, limits);
@@ -76,6 +77,22 @@ pub(crate) fn limits(request: &Request, limits: &mut Limits) {
             "starts from given weights",
             "starts from what lies in the checkpoint folder",
             "convert the weights into that folder first, see checkpoint.md",
+        );
+    }
+}
+
+/// Rows of the embedding that no token has.
+fn padding(request: &Request, limits: &mut Limits) {
+    let ids = request.config.tokenizer.vocab_size as u64;
+    let rows = request.layout.vocabulary(request.config);
+    if rows > ids {
+        limits.training(
+            "tokenizer.vocab_size",
+            &format!("{ids} ids"),
+            &format!(
+                "{rows} rows: those beyond the ids are never targets, and take part in the softmax"
+            ),
+            "`--vocab-multiple 1` pads no further than the tensor ranks need",
         );
     }
 }

@@ -9,7 +9,7 @@ use crate::common::{self, RESTART};
 use crate::limit::Limits;
 use crate::{HandoverError, Request};
 use experiments_config::{Config, EgsPath, ObjectiveMode, ScheduledKey};
-use experiments_plan::{Batches, Layout, Recompute, Schedule, Sharding, size};
+use experiments_plan::{Batches, Layout, Recompute, Schedule, Sharding, partition, size};
 
 /// Most iterations that are passed over one by one on the command line.
 const MOST_SKIPPED: u64 = 10_000;
@@ -193,14 +193,10 @@ fn parallel(layout: &Layout, config: &Config, arguments: &mut Arguments, limits:
     arguments.section("layout");
     arguments.one("--tensor-model-parallel-size", layout.tensor_parallel);
     arguments.one("--pipeline-model-parallel-size", layout.pipeline_parallel);
-    let stages = layout.pipeline_parallel.saturating_mul(layout.chunks);
-    let layers = config.model.layers as u64;
-    if stages > 1 && !layers.is_multiple_of(stages) && (layers + 2).is_multiple_of(stages) {
-        // 70 layers on 8 stages: embedding and loss count as one layer each.
-        arguments.flag("--account-for-embedding-in-pipeline-split");
-        arguments.flag("--account-for-loss-in-pipeline-split");
-    }
+    let is_spelt_out = stages(layout, config.model.layers as u64, arguments);
     match layout.schedule {
+        // A layout that is spelt out says it by its number of parts.
+        Schedule::Interleaved if is_spelt_out => {}
         Schedule::Interleaved => {
             arguments.one("--num-virtual-stages-per-pipeline-rank", layout.chunks);
         }
@@ -251,14 +247,39 @@ fn techniques(layout: &Layout, arguments: &mut Arguments, limits: &mut Limits) {
     if layout.flash_attention {
         arguments.one("--attention-backend", "flash");
     }
-    if layout.uneven_stages {
-        limits.operation(
-            "layout.uneven_stages",
-            "stages whose numbers of layers differ by one",
-            "equal stages, refused where layers do not divide",
-            "set `--decoder-first-pipeline-num-layers` and `--decoder-last-pipeline-num-layers`",
-        );
+}
+
+/// How layers lie on the stages where they are not equally many; whether part by part.
+fn stages(layout: &Layout, layers: u64, arguments: &mut Arguments) -> bool {
+    let parts = layout.pipeline_parallel.saturating_mul(layout.chunks);
+    let split = partition(layers, parts, layout.uneven_stages).unwrap_or_default();
+    let [first, middle @ .., last] = split.as_slice() else {
+        return false;
+    };
+    if middle.iter().all(|layers| layers == first) && first == last {
+        return false;
     }
+    if (layers + 2).is_multiple_of(parts) {
+        // 70 layers on 8 stages: embedding and loss count as one layer each.
+        arguments.flag("--account-for-embedding-in-pipeline-split");
+        arguments.flag("--account-for-loss-in-pipeline-split");
+        return false;
+    }
+    if layout.chunks == 1 && middle.windows(2).all(|pair| pair[0] == pair[1]) {
+        arguments.one("--decoder-first-pipeline-num-layers", first);
+        arguments.one("--decoder-last-pipeline-num-layers", last);
+        return false;
+    }
+    let part = |layers: &u64| match layers {
+        0 => String::new(),
+        layers => format!("t*{layers}"),
+    };
+    let each: Vec<String> = split.iter().map(part).collect();
+    arguments.one(
+        "--pipeline-model-parallel-layout",
+        format!("E{}L", each.join("|")),
+    );
+    true
 }
 
 fn sharded(arguments: &mut Arguments, strategy: &str) {

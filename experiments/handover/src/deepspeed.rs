@@ -15,7 +15,7 @@ use crate::common;
 use crate::limit::Limits;
 use crate::{Request, common::RESTART};
 use experiments_config::{Format, LossScaleMode};
-use experiments_plan::{Recompute, Schedule, Sharding};
+use experiments_plan::{Recompute, Schedule, Sharding, partition};
 
 /// File in which the trainer looks for a request to save and stop (`found_kill_switch`).
 pub(crate) const STOP: &str = "stop";
@@ -211,17 +211,21 @@ fn techniques(request: &Request, limits: &mut Limits) {
             "FlashAttention",
             "scores and probabilities are kept",
         ),
-        (
-            layout.uneven_stages,
-            "layout.uneven_stages",
-            "stages that differ by a layer",
-            "equal stages",
-        ),
     ];
     for (is_on, key, wanted, instead) in parts {
         if is_on {
             limits.operation(key, wanted, instead, "plan without, or use Megatron Core");
         }
+    }
+    let layers = request.config.model.layers as u64;
+    let equal = partition(layers, layout.pipeline_parallel, false).is_some();
+    if layout.uneven_stages && !equal {
+        limits.operation(
+            "layout.uneven_stages",
+            "stages that differ by a layer",
+            "such stages too, but DeepSpeed says which of them hold the layer more",
+            "read the partition that it prints at the start",
+        );
     }
     let zero = json::zero_stage(request.config);
     let stage = match layout.sharding {

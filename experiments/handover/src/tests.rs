@@ -3,7 +3,7 @@
 
 use super::*;
 use experiments_config::{Override, load_preset};
-use experiments_plan::{Recompute, Schedule, Sharding};
+use experiments_plan::{Recompute, Schedule, Sharding, VOCAB_MULTIPLE};
 
 mod arguments;
 mod parallel;
@@ -33,6 +33,7 @@ fn layout(config: &Config, [tensor, pipeline, data]: [u64; 3]) -> Layout {
         sequence_parallel: false,
         sharding: Sharding::Zero1,
         flash_attention: false,
+        vocab_multiple: VOCAB_MULTIPLE,
     }
 }
 

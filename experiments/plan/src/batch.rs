@@ -82,7 +82,7 @@ impl Batches {
             ramp: ramp(&entries, config, last)?,
         };
         let mut progress = Progress::default();
-        while progress.step < config.steps && !over(&entries, progress) {
+        while progress.step < config.steps && !entries.iter().all(|entry| entry.is_over(progress)) {
             if progress.step >= MOST_RAMP_STEPS {
                 return Err(PlanError::Size {
                     what: "length of the batch ramp".to_owned(),
@@ -147,17 +147,6 @@ impl Layout {
         let unit = size::product(what, &[self.data_parallel, self.micro_batch])?;
         size::positive(what, unit)
     }
-}
-
-/// Whether no entry moves any more.
-fn over(entries: &[ScheduleEntry], progress: Progress) -> bool {
-    entries.iter().all(|entry| {
-        let position = match entry.unit {
-            Unit::Steps => progress.step,
-            Unit::Samples => progress.samples,
-        };
-        position >= entry.start.saturating_add(entry.length)
-    })
 }
 
 /// The schedule as Megatron's ramp: from the first sample on, upwards, in stairs, over samples.

@@ -2,7 +2,7 @@
 
 use crate::PlanError;
 use crate::size::{product, sum};
-use experiments_config::{Config, Progress, Unit};
+use experiments_config::{Config, Progress};
 
 /// Most steps that are played one by one; ramps are over long before.
 const MOST_STEPS: u64 = 2_000_000;
@@ -10,14 +10,9 @@ const MOST_STEPS: u64 = 2_000_000;
 /// Samples (sequences) trained on after `steps` steps: one by one while any scheduled key still
 /// moves, at the last batch from there on.
 pub(crate) fn samples_after(config: &Config, steps: u64) -> Result<u64, PlanError> {
-    let end = |unit: Unit| {
-        let entries = config.schedule.iter().filter(|entry| entry.unit == unit);
-        let ends = entries.map(|entry| entry.start.saturating_add(entry.length));
-        ends.max().unwrap_or(0)
-    };
-    let (last_step, last_sample) = (end(Unit::Steps), end(Unit::Samples));
+    let moves = |progress| !config.schedule.iter().all(|entry| entry.is_over(progress));
     let mut progress = Progress::default();
-    while progress.step < steps && (progress.step < last_step || progress.samples < last_sample) {
+    while progress.step < steps && moves(progress) {
         if progress.step >= MOST_STEPS {
             return Err(PlanError::Size {
                 what: "schedule".to_owned(),

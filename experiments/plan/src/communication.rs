@@ -4,8 +4,8 @@
 //! A group whose neighbours are `stride` ranks apart has `gpus_per_node / stride` members in a node.
 //! If that is all of them, it talks over the link inside the node; otherwise its slowest hop is the
 //! network. A ring enters and leaves a node once for all its members there, so that each member
-//! counts with `members × ports / gpus_per_node` ports. No dimension is overlapped with
-//! computation, as in the original's trainer.
+//! counts with `members × ports / gpus_per_node` ports. What of it is hidden beside computation, the model of a step says
+//! ([`crate::step_time`]).
 
 mod connection;
 
@@ -27,6 +27,8 @@ pub struct Communication {
     pub pipeline: Connection,
     /// Replicas, and the context ranks of each.
     pub data: Connection,
+    /// GPUs that share a sequence.
+    pub context: Connection,
     /// First and last stage, which hold the tied embedding.
     pub tied: Connection,
 }
@@ -68,6 +70,7 @@ impl Communication {
             tensor: Connection::new(gpu, cluster, 1, t, true),
             pipeline: Connection::new(gpu, cluster, stride, p, false),
             data: Connection::new(gpu, cluster, t, d, true),
+            context: Connection::new(gpu, cluster, t, layout.context_parallel, true),
             tied: Connection::new(gpu, cluster, span, p.min(2), false),
         }
     }
@@ -121,6 +124,18 @@ impl Communication {
         }
     }
 
+    /// Keys and values of one layer and micro-batch, once round the context ranks: each sends its own part and passes on
+    /// the others' (ring attention, arXiv 2310.01889).
+    #[must_use]
+    pub fn context_ring(&self, config: &Config, layout: &Layout) -> Cost {
+        let own = layout.slots(config.model.seq_len)
+            * config.model.kv_size() as f64
+            * element(config.precision.format)
+            / layout.tensor_parallel.max(1) as f64;
+        self.context
+            .half_all_reduce(own * layout.context_parallel as f64)
+    }
+
     /// Once per step on the stage with the most parameters, `parameters` on one GPU.
     pub fn step(
         &self,
@@ -131,7 +146,7 @@ impl Communication {
         let element_bytes = element(config.precision.format);
         let gradient = element(config.precision.grad_accumulation).max(element_bytes);
         let count = parameters as f64;
-        let table = Parameters::of(config)?
+        let table = Parameters::padded(config, layout)?
             .embedding
             .on_rank(layout.tensor_parallel) as f64;
         let (gradients, weights) = if layout.sharding.optimizer() {

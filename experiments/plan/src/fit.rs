@@ -20,7 +20,7 @@ use crate::hardware::Generation;
 use crate::memory::estimate_with;
 use crate::step_time::{Coefficient, Coefficients, Fitted, Spread, step_time};
 use crate::{PlanError, PlanOptions};
-use report::quantile;
+use report::half_width;
 use solve::solve;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -105,7 +105,9 @@ pub fn fit(table: &Systems, hold_out: &[String]) -> Result<Fit, PlanError> {
         .iter()
         .map(|system| Prediction::of(system, is_fitted(system), &coefficients))
         .collect::<Result<Vec<_>, _>>()?;
-    let spread = spread(&rows, &predictions)?;
+    let left_out = left_out(&rows)?;
+    let unseen = (table.systems.iter().zip(&predictions)).filter(|(_, one)| !one.is_fitted);
+    let spread = spread(&rows, &unseen.collect::<Vec<_>>(), &left_out)?;
     let documents: BTreeSet<&str> = rows.iter().map(|row| row.group.as_str()).collect();
     Ok(Fit {
         fitted: Fitted {
@@ -118,6 +120,7 @@ pub fn fit(table: &Systems, hold_out: &[String]) -> Result<Fit, PlanError> {
         },
         errors: Errors {
             predictions,
+            left_out,
             spread,
         },
     })
@@ -130,18 +133,14 @@ pub fn check(table: &Systems, fitted: &Fitted) -> Result<Errors, PlanError> {
         .collect::<Result<Vec<_>, _>>()?;
     Ok(Errors {
         predictions,
+        left_out: Vec::new(),
         spread: fitted.spread,
     })
 }
 
 fn to_rows(rows: &[&System]) -> Result<Coefficients, PlanError> {
     let parameters = (rows.iter())
-        .map(|row| {
-            Ok(
-                estimate_with(&row.config, &row.layout, &row.gpu, &row.options.memory)?
-                    .most_parameters(),
-            )
-        })
+        .map(|row| row.parameters())
         .collect::<Result<Vec<_>, PlanError>>()?;
     solve(&weights(rows), |coefficients| {
         let each = rows.iter().zip(&parameters);
@@ -167,6 +166,12 @@ fn weights(rows: &[&System]) -> Vec<f64> {
 }
 
 impl System {
+    /// Parameters on a GPU of the fullest stage.
+    fn parameters(&self) -> Result<u64, PlanError> {
+        let memory = estimate_with(&self.config, &self.layout, &self.gpu, &self.options.memory)?;
+        Ok(memory.most_parameters())
+    }
+
     /// Seconds of a step; `parameters` are those of the fullest stage.
     fn predict(&self, coefficients: &Coefficients, parameters: u64) -> Result<f64, PlanError> {
         let options = PlanOptions {
@@ -185,19 +190,31 @@ impl System {
     }
 }
 
-/// The interval: how far off predictions were of documents, and of GPUs, that they were not fitted to.
-fn spread(rows: &[&System], predictions: &[Prediction]) -> Result<Spread, PlanError> {
-    let held_out = predictions
-        .iter()
-        .filter(|one| one.used == Use::HeldOut && !one.is_fitted);
-    let mut measured: Vec<(String, f64)> = held_out
-        .filter_map(|one| Some((one.group.clone(), one.log_error()?)))
-        .collect();
+/// Each fitted document predicted by a fit to the others.
+fn left_out(rows: &[&System]) -> Result<Vec<Prediction>, PlanError> {
     let documents: BTreeSet<&str> = rows.iter().map(|row| row.group.as_str()).collect();
+    let mut predictions = Vec::new();
     for document in documents {
-        measured.extend(without(rows, |row| row.group == document, None)?);
+        predictions.extend(without(rows, |row| row.group == document, None)?);
     }
-    let mut unmeasured = Vec::new();
+    Ok(predictions)
+}
+
+/// The interval: how far off predictions were of documents, and of GPUs, that they were not fitted to.
+fn spread(
+    rows: &[&System],
+    unseen: &[(&System, &Prediction)],
+    left_out: &[Prediction],
+) -> Result<Spread, PlanError> {
+    let of = |which: fn(&System) -> bool| {
+        let those = unseen.iter().filter(move |(system, _)| which(system));
+        those.map(|(_, one)| *one)
+    };
+    let held_out = of(|system| system.used == Use::HeldOut);
+    let fp8 = by_document(of(|system| system.options.fp8));
+    let is_other =
+        |system: &System| system.gpu.generation == Generation::Other && !system.options.fp8;
+    let mut unmeasured: Vec<Prediction> = of(is_other).cloned().collect();
     for generation in [
         Generation::Ampere,
         Generation::Hopper,
@@ -210,34 +227,43 @@ fn spread(rows: &[&System], predictions: &[Prediction]) -> Result<Spread, PlanEr
         )?);
     }
     let rounded = |value: f64| (1000.0 * value).round() / 1000.0;
-    let measured = rounded(quantile(&measured, COVERAGE));
+    let width = |errors: &[(String, f64)]| rounded(half_width(errors, COVERAGE));
+    let measured = width(&by_document(held_out.chain(left_out)));
     Ok(Spread {
         measured,
-        unmeasured: rounded(quantile(&unmeasured, COVERAGE)).max(measured),
+        unmeasured: width(&by_document(&unmeasured)).max(measured),
+        fp8: width(&fp8).max(measured),
     })
 }
 
-/// Errors on the rows that `left_out` names, of a fit to the others. `as_if`: what is then known of their GPU.
+/// The errors, and whose they are.
+fn by_document<'a>(predictions: impl IntoIterator<Item = &'a Prediction>) -> Vec<(String, f64)> {
+    predictions
+        .into_iter()
+        .filter_map(|one| Some((one.group.clone(), one.log_error()?)))
+        .collect()
+}
+
+/// The rows that `left_out` names, predicted by a fit to the others. `as_if`: what is then known of their GPU.
 fn without(
     rows: &[&System],
     left_out: impl Fn(&System) -> bool,
     as_if: Option<Generation>,
-) -> Result<Vec<(String, f64)>, PlanError> {
+) -> Result<Vec<Prediction>, PlanError> {
     let (tested, others): (Vec<&System>, Vec<&System>) =
         rows.iter().copied().partition(|row| left_out(row));
     if tested.is_empty() || others.is_empty() {
         return Ok(Vec::new());
     }
     let coefficients = to_rows(&others)?;
-    let mut errors = Vec::new();
-    for row in tested {
-        let mut row = row.clone();
-        row.gpu.generation = as_if.unwrap_or(row.gpu.generation);
-        if let Some(error) = Prediction::of(&row, false, &coefficients)?.log_error() {
-            errors.push((row.group, error));
-        }
-    }
-    Ok(errors)
+    tested
+        .into_iter()
+        .map(|row| {
+            let mut row = row.clone();
+            row.gpu.generation = as_if.unwrap_or(row.gpu.generation);
+            Prediction::of(&row, false, &coefficients)
+        })
+        .collect()
 }
 
 #[cfg(test)]

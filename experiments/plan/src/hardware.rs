@@ -12,7 +12,7 @@ use words::named;
 const LINKS: &str = include_str!("../hardware/links.toml");
 
 /// GPUs compiled into the program, by name.
-const GPUS: [(&str, &str); 15] = [
+const GPUS: [(&str, &str); 17] = [
     ("a100-40g", include_str!("../hardware/a100-40g.toml")),
     ("a100-80g", include_str!("../hardware/a100-80g.toml")),
     ("a800-80g", include_str!("../hardware/a800-80g.toml")),
@@ -26,6 +26,8 @@ const GPUS: [(&str, &str); 15] = [
     ("h800", include_str!("../hardware/h800.toml")),
     ("rtx-2080-ti", include_str!("../hardware/rtx-2080-ti.toml")),
     ("rtx-3090", include_str!("../hardware/rtx-3090.toml")),
+    ("rtx-4090", include_str!("../hardware/rtx-4090.toml")),
+    ("rtx-5090", include_str!("../hardware/rtx-5090.toml")),
     ("v100", include_str!("../hardware/v100.toml")),
     ("v100-16g", include_str!("../hardware/v100-16g.toml")),
 ];

@@ -27,6 +27,16 @@ named! {
     }
 }
 
+impl Recompute {
+    /// How much of it, before the word recomputation.
+    pub(crate) fn much(self) -> &'static str {
+        match self {
+            Self::None => "no",
+            Self::Selective | Self::Full => self.name(),
+        }
+    }
+}
+
 named! {
     /// What the replicas divide among them.
     #[derive(Hash)]
@@ -143,11 +153,18 @@ pub struct Layout {
     pub sharding: Sharding,
     /// Whether attention keeps no scores (`FlashAttention`, arXiv 2205.14135; GLM-130B: no).
     pub flash_attention: bool,
+    /// The embedding's rows are a multiple of this times the tensor-parallel ranks (Megatron's
+    /// `--make-vocab-size-divisible-by`).
+    pub vocab_multiple: u64,
 }
+
+/// Megatron's default for [`Layout::vocab_multiple`].
+pub const VOCAB_MULTIPLE: u64 = 128;
 
 mod check;
 mod stages;
 
+pub(crate) use check::has_flash;
 pub(crate) use stages::is_legal;
 pub use stages::{partition, stage_layers};
 
@@ -201,6 +218,15 @@ impl Layout {
         seq_len as f64 * self.micro_batch as f64 / self.context_parallel.max(1) as f64
     }
 
+    /// Rows of the embedding on all tensor ranks together: the ids that there are, padded.
+    #[must_use]
+    pub fn vocabulary(&self, config: &Config) -> u64 {
+        let ids = config.tokenizer.vocab_size as u64;
+        let unit = self.vocab_multiple.saturating_mul(self.tensor_parallel);
+        // `check` refuses what cannot be padded.
+        ids.checked_next_multiple_of(unit).unwrap_or(ids)
+    }
+
     /// GPUs that hold copies or shares of the same weights: replicas times context ranks.
     #[must_use]
     pub fn replicas(&self) -> u64 {
@@ -233,7 +259,7 @@ impl Layout {
             self.pipeline_parallel,
             self.data_parallel,
             self.micro_batch,
-            self.recompute.name(),
+            self.recompute.much(),
             self.schedule.name(),
         );
         if self.context_parallel > 1 {
@@ -243,6 +269,7 @@ impl Layout {
             (self.sharding != Sharding::Zero1, self.sharding.name()),
             (self.sequence_parallel, "sequence parallel"),
             (self.flash_attention, "FlashAttention"),
+            (self.uneven_stages, "uneven stages"),
         ] {
             if is_on {
                 text.push_str(", ");

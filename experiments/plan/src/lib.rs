@@ -9,7 +9,9 @@ mod error;
 pub mod failure;
 pub mod fit;
 pub mod flops;
+mod glm_130b;
 pub mod hardware;
+pub mod home;
 mod layout;
 pub mod memory;
 pub mod model;
@@ -26,7 +28,9 @@ mod text;
 
 pub use batch::{Batches, Ramp, Stair};
 pub use error::PlanError;
+pub use glm_130b::is_glm_130b;
 pub use layout::{
-    Cluster, Layout, Recompute, Schedule, Sharding, Trainer, global_batch, partition, stage_layers,
+    Cluster, Layout, Recompute, Schedule, Sharding, Trainer, VOCAB_MULTIPLE, global_batch,
+    partition, stage_layers,
 };
 pub use options::PlanOptions;

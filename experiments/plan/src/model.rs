@@ -1,7 +1,7 @@
 //! Parameters of every component, and which of them tensor parallelism divides.
 
-use crate::PlanError;
 use crate::size::{positive, product, sum};
+use crate::{Layout, PlanError};
 use experiments_config::Config;
 use serde::Serialize;
 
@@ -62,12 +62,22 @@ pub struct Parameters {
 impl Parameters {
     /// Counts the parameters of a configuration.
     pub fn of(config: &Config) -> Result<Self, PlanError> {
+        Self::with_rows(config, config.tokenizer.vocab_size as u64)
+    }
+
+    /// Those that a layout holds, whose embedding is padded.
+    pub(crate) fn padded(config: &Config, layout: &Layout) -> Result<Self, PlanError> {
+        Self::with_rows(config, layout.vocabulary(config))
+    }
+
+    /// With so many rows of the embedding.
+    fn with_rows(config: &Config, rows: u64) -> Result<Self, PlanError> {
         let model = &config.model;
         let h = positive("model.hidden_size", model.hidden_size as u64)?;
         let f = positive("model.ffn_hidden_size", model.ffn_hidden_size as u64)?;
         let heads = positive("model.num_heads", model.num_heads as u64)?;
         let layers = positive("model.layers", model.layers as u64)?;
-        let vocab = positive("tokenizer.vocab_size", config.tokenizer.vocab_size as u64)?;
+        let vocab = positive("tokenizer.vocab_size", rows)?;
         let slots = positive("model.seq_len", model.seq_len as u64)?;
         let up = product("ffn_up_size", &[if model.is_gated() { 2 } else { 1 }, f])?;
         // Any of these products that fits bounds the sums below: each has at most eight terms.

@@ -1,9 +1,9 @@
 //! What a plan assumes, and what is known from elsewhere.
 
 use crate::energy::EnergyOptions;
+use crate::glm_130b::is_glm_130b;
 use crate::memory::MemoryOptions;
-use crate::published::is_glm_130b;
-use crate::step_time::Coefficients;
+use crate::step_time::{Coefficients, Fitted, Spread};
 use crate::{PlanError, Trainer};
 use experiments_config::Config;
 use serde::{Deserialize, Serialize};
@@ -24,6 +24,8 @@ pub struct PlanOptions {
     pub fp8: bool,
     /// Coefficients of the step-time model; absent takes those that are shipped.
     pub coefficients: Option<Coefficients>,
+    /// How far off these are; absent takes what the shipped ones are off by.
+    pub spread: Option<Spread>,
     /// Tokens to train on; absent takes those of the configuration's steps.
     pub tokens: Option<u64>,
     /// Measured seconds per step; utilisation, days and energy then follow from them instead of
@@ -39,6 +41,14 @@ impl PlanOptions {
         let mut options = Self::default();
         options.memory.partition_checkpoints = is_glm_130b(config);
         options
+    }
+
+    /// The same by a fit of one's own: its coefficients, and the interval that it found.
+    #[must_use]
+    pub fn with_fit(mut self, fitted: Fitted) -> Self {
+        self.coefficients = Some(fitted.coefficients);
+        self.spread = Some(fitted.spread);
+        self
     }
 
     /// The same with changes of what is assumed about memory, each `KEY=VALUE`.

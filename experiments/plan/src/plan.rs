@@ -113,7 +113,7 @@ pub fn plan(
         &memory,
         [seconds, days, energy.mwh],
     );
-    let mut warnings = layout.warnings(cluster);
+    let mut warnings = layout.warnings(config, cluster);
     if !memory.fits {
         warnings.push(format!(
             "does not surely fit: stage {} needs {} GiB and up to {} GiB that cannot be counted, of {} GiB",

@@ -6,13 +6,13 @@
 
 mod glm_130b;
 
-pub use glm_130b::is_model as is_glm_130b;
 pub mod row;
 mod run;
 
 #[cfg(test)]
 pub(crate) use run::{published_cluster, published_layout};
 
+use crate::glm_130b::is_glm_130b;
 use crate::hardware::gpu;
 use crate::options::PlanOptions;
 use crate::{Cluster, Layout, PlanError};
@@ -70,7 +70,7 @@ pub fn published(
 ) -> Result<Vec<PublishedRow>, PlanError> {
     let gpu = gpu(&cluster.gpu)?;
     let mut rows = Rows::default();
-    if glm_130b::is_model(config) {
+    if is_glm_130b(config) {
         glm_130b::model(&mut rows, config)?;
         if glm_130b::is_schedule(config) {
             glm_130b::schedule(&mut rows, config)?;

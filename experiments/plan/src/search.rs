@@ -47,8 +47,9 @@ pub struct Search {
     pub limit_bytes: u64,
 }
 
-/// Searches tensor × pipeline × data × micro-batch × recomputation × schedule × sequence parallelism × sharding;
-/// batch, attention and context ranks are those of `like`.
+/// Searches tensor × pipeline × data × context × micro-batch × recomputation × schedule × sequence parallelism ×
+/// sharding × attention with and without scores, and uneven stages where no rule makes them equal; batch and padding
+/// are those of `like`.
 pub fn search(
     config: &Config,
     cluster: &Cluster,
@@ -103,6 +104,24 @@ fn candidate(
     })
 }
 
+/// What divides state and sequences (`cp`: context ranks), and attention without scores.
+fn techniques(layout: &Layout) -> String {
+    let mut words = vec![layout.sharding.name().to_owned()];
+    if layout.sequence_parallel {
+        words.push("seq".to_owned());
+    }
+    if layout.context_parallel > 1 {
+        words.push(format!("cp{}", layout.context_parallel));
+    }
+    if layout.flash_attention {
+        words.push("flash".to_owned());
+    }
+    if layout.uneven_stages {
+        words.push("uneven".to_owned());
+    }
+    words.join(" ")
+}
+
 impl Search {
     /// The best `rows` layouts as a table.
     #[must_use]
@@ -124,7 +143,7 @@ impl Search {
                 "pipe",
                 "data",
                 "micro",
-                "sharding",
+                "with",
                 "recompute",
                 "schedule",
                 "s/step",
@@ -146,15 +165,7 @@ impl Search {
                 layout.pipeline_parallel.to_string(),
                 layout.data_parallel.to_string(),
                 layout.micro_batch.to_string(),
-                format!(
-                    "{}{}",
-                    layout.sharding.name(),
-                    if layout.sequence_parallel {
-                        ", seq"
-                    } else {
-                        ""
-                    }
-                ),
+                techniques(layout),
                 layout.recompute.name().to_owned(),
                 format!("{}{chunks}", layout.schedule.name()),
                 decimal(candidate.seconds, 2),

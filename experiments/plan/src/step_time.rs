@@ -19,15 +19,12 @@ use crate::hardware::{Generation, Gpu};
 use crate::layout::stage_layers;
 use crate::{Cluster, Layout, PlanError, PlanOptions, Sharding, Trainer};
 use experiments_config::Config;
-use passes::Passes;
+use passes::{Passes, overlapped};
 use serde::Serialize;
 
 /// Bytes the optimiser moves per parameter of its share: FP32 gradient read and written, master
 /// weight and two moments read and written, weight of the pass written.
 const OPTIMIZER_BYTES: f64 = 8.0 + 24.0 + 2.0;
-
-/// Of computation and gathers that overlap, the sum of their sixth powers counts: nearly the longer of them.
-const OVERLAP: f64 = 6.0;
 
 /// Where the seconds of a step go. The sum is the step.
 #[derive(Debug, Clone, Copy, PartialEq, Default, Serialize)]
@@ -214,7 +211,15 @@ impl Timing<'_> {
     fn slowest(&self) -> Result<Slot, PlanError> {
         let layers = stage_layers(self.config, self.layout)?;
         let last = layers.len() as u64 - 1;
-        let layer = passes::layer(self.config, self.layout, self.trainer, &self.rates, self.c);
+        let ring = self.links.context_ring(self.config, self.layout);
+        let layer = passes::layer(
+            self.config,
+            self.layout,
+            self.trainer,
+            &self.rates,
+            self.c,
+            ring.seconds,
+        );
         let head = passes::head(self.config, self.layout, &self.rates);
         let slots = layers.iter().zip(0_u64..).map(|(&layers, stage)| {
             let place = StagePlace {
@@ -249,9 +254,10 @@ impl Timing<'_> {
         })
     }
 
-    /// The collectives of tensor parallelism take as long as is not hidden of them.
+    /// The collectives of tensor parallelism and the messages between stages take as long as is not hidden of them.
     fn exposed(&self, mut cost: MicroBatchCost) -> MicroBatchCost {
-        let hides = self.trainer == Trainer::MegatronCore && self.layout.sequence_parallel;
+        let is_core = self.trainer == Trainer::MegatronCore;
+        let hides = is_core && self.layout.sequence_parallel;
         let share = if hides {
             self.c.of(Coefficient::TensorExposed)
         } else {
@@ -260,6 +266,10 @@ impl Timing<'_> {
         let factor = share * self.c.of(Coefficient::Tensor);
         cost.tensor_forward.seconds *= factor;
         cost.tensor_backward.seconds *= factor;
+        if is_core && self.layout.chunks > 1 {
+            // `--overlap-p2p-communication`, which needs chunks to overlap with.
+            cost.pipeline.seconds *= self.c.of(Coefficient::PipelineExposed);
+        }
         cost
     }
 
@@ -308,7 +318,7 @@ impl Timing<'_> {
             };
             // Weights are gathered for the forward pass and again for the backward pass of each micro-batch.
             let moved = m * factor * (once + step.weights.seconds);
-            return (busy.powf(OVERLAP) + moved.powf(OVERLAP)).powf(OVERLAP.recip()) - busy;
+            return overlapped(busy, moved) - busy;
         }
         let exposed = match self.trainer {
             Trainer::MegatronCore | Trainer::Fsdp => self.c.of(Coefficient::DataExposed),

@@ -8,7 +8,8 @@
 use crate::bits::Bits;
 use crate::blocks::Blocks;
 use crate::error::QuantizeError;
-use crate::rule::{Rule, Scale};
+use crate::rule::Rule;
+use crate::scale::Scale;
 use half::f16;
 use rayon::prelude::*;
 
@@ -61,12 +62,12 @@ impl Calibration {
         self.inputs
     }
 
-    /// The upper Cholesky factor of H⁻¹, or nothing where H is not finite or all zero.
-    fn factor(&self) -> Option<Square> {
+    /// The upper Cholesky factor of H⁻¹, or why there is none.
+    fn factor(&self) -> Result<Square, &'static str> {
         let n = self.columns;
         let mean = (0..n).map(|i| self.products[i * n + i]).sum::<f64>() / n as f64;
         if !(mean.is_finite() && mean > 0.0) {
-            return None;
+            return Err("its inputs are all 0, or not finite");
         }
         let mut damped = Square {
             n,
@@ -75,8 +76,10 @@ impl Calibration {
         for i in 0..n {
             damped.values[i * n + i] += DAMPING * mean;
         }
-        let lower = damped.cholesky()?;
-        Some(lower.inverse_of_product().cholesky()?.transposed())
+        let lower = damped.cholesky();
+        let inverse = lower.and_then(|lower| lower.inverse_of_product().cholesky());
+        let singular = "the sum of products of its inputs is singular, even damped: expected more inputs, or other ones";
+        Ok(inverse.ok_or(singular)?.transposed())
     }
 }
 
@@ -101,9 +104,7 @@ pub(crate) fn quantize(
         let problem = "GPTQ rounds row by row: expected gptq-row or gptq-group-N";
         return Err(refuse(problem));
     }
-    let factor = calibration
-        .factor()
-        .ok_or_else(|| refuse("its inputs are all 0, or not finite"))?;
+    let factor = calibration.factor().map_err(refuse)?;
     let made: Vec<(Vec<i8>, Vec<Scale>)> = values
         .par_chunks_exact(columns)
         .map(|row| round_row(row, blocks.width, &factor, |own| rule.fit(own, bits)))
@@ -246,11 +247,23 @@ mod tests {
     }
 
     #[test]
-    fn inputs_that_are_all_zero_have_no_factor() {
+    fn inputs_that_say_nothing_have_no_factor_and_are_told_apart() {
         let mut calibration = Calibration::new(2);
+        let refused = |calibration: &Calibration| calibration.factor().err();
         calibration.see(&[0.0, 0.0]);
-        assert!(calibration.factor().is_none());
+        assert_eq!(
+            refused(&calibration),
+            Some("its inputs are all 0, or not finite")
+        );
         calibration.see(&[f32::NAN, 0.0]);
-        assert!(calibration.factor().is_none());
+        assert!(refused(&calibration).is_some_and(|said| said.contains("not finite")));
+        // What no inputs add up to: a sum that is not positive definite.
+        let mut odd = Calibration::new(2);
+        odd.products = vec![1.0, 2.0, 2.0, 1.0];
+        assert!(refused(&odd).is_some_and(|said| said.contains("singular, even damped")));
+        // Inputs of one direction are told apart by what is added.
+        let mut lone = Calibration::new(2);
+        lone.see(&[1.0, 0.0]);
+        assert_eq!(refused(&lone), None);
     }
 }

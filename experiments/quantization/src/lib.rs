@@ -21,6 +21,7 @@ mod gptq;
 mod loss;
 mod quantized;
 mod rule;
+mod scale;
 mod scheme;
 
 pub use bits::Bits;

@@ -4,7 +4,7 @@ use crate::bits::Bits;
 use crate::blocks::Blocks;
 use crate::error::QuantizeError;
 use crate::gptq::{self, Calibration};
-use crate::rule::Scale;
+use crate::scale::Scale;
 use crate::scheme::Scheme;
 use half::f16;
 use rayon::prelude::*;

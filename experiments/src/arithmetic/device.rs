@@ -78,11 +78,7 @@ impl<B: Kernels> Arithmetic for DeviceArithmetic<B> {
         let summaries = self.waiting.read([summarise(scaled, ranges)]);
         Later::new(|| {
             let summaries = Summary::all(&summaries.get()).into_iter();
-            let sizes = summaries.map(|summary| Size {
-                squared: summary.squares(),
-                largest: summary.magnitude,
-            });
-            sizes.collect()
+            summaries.map(Size::from).collect()
         })
     }
 
@@ -106,7 +102,10 @@ impl<B: Kernels> Arithmetic for DeviceArithmetic<B> {
         adam.updates += 1;
         let constants = adam.constants(table, rule).into_iter();
         let step = AdamWStep {
-            ranges: constants.zip(rule.clips.iter().copied()).collect(),
+            ranges: constants
+                .zip(rule.clips.iter().copied())
+                .map(Some)
+                .collect(),
             update_clipping: rule.config.update_clipping,
         };
         // Held by nobody else, the arrays are updated in place.

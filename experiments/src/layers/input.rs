@@ -8,8 +8,7 @@ use crate::data::{Batch, Targets};
 use burn::tensor::backend::Backend;
 use burn::tensor::{Bool, Int, Tensor};
 use experiments_config::{Ids, ModelConfig};
-use kernels::{HalfFormat, bus};
-use std::ops::Range;
+use kernels::{HalfFormat, Kernels, bus};
 
 /// What the model reads.
 pub(crate) struct Input<B: Backend> {
@@ -29,9 +28,11 @@ pub(crate) struct Input<B: Backend> {
     pub(crate) alibi: Option<Tensor<B, 4>>,
     /// Flat indices of the slots with a target, `[t]`.
     pub(crate) slots: Tensor<B, 1, Int>,
+    /// 0 at slots that only fill up a run's targets, else 1, `[t, 1]`; absent where there are none.
+    pub(crate) filling: Option<Tensor<B, 2>>,
 }
 
-impl<B: Backend> Input<B> {
+impl<B: Kernels> Input<B> {
     pub(crate) fn new(
         batch: &Batch,
         targets: &Targets,
@@ -53,15 +54,10 @@ impl<B: Backend> Input<B> {
     ) -> Self {
         let device = tables.device();
         let (b, s) = (batch.samples.len(), model.seq_len);
-        let flat = |ids: fn(&Sample) -> &Vec<u32>| -> Vec<u32> {
+        let flat = |ids: fn(&Sample) -> &Vec<u32>| -> Vec<i32> {
             let samples = batch.samples.iter();
-            samples.flat_map(ids).copied().collect()
+            samples.flat_map(ids).map(|id| *id as i32).collect()
         };
-        let integers = |values: Vec<i32>| -> Tensor<B, 1, Int> {
-            let len = values.len();
-            bus::send_integers(values, [len], device)
-        };
-        let ids = |ids: &[u32]| integers(ids.iter().map(|id| *id as i32).collect());
         let encoding = model.positions.row();
         let (own, span) = (
             flat(|sample| &sample.positions),
@@ -70,12 +66,28 @@ impl<B: Backend> Input<B> {
         let most = own.iter().chain(&span).max();
         // Not only those of this batch, so that a table serves the next one too.
         let rows = most.map_or(s, |most| s.max(*most as usize + 1));
-        let positions = ids(&own);
+        let [starts, ends] = visible(batch, s);
+        let mut sequences = vec![flat(|sample| &sample.tokens), own, starts, ends];
+        if encoding.rotates.contains(&Ids::Span) {
+            sequences.push(span);
+        }
+        if !targets.slots.is_empty() {
+            sequences.push(narrow(&targets.slots));
+        }
+        // All at once, and in few bytes.
+        let mut sent = bus::send_sequences::<B>(&sequences, device).into_iter();
+        let mut next = || sent.next().expect("as many as were sent");
+        let [tokens, positions, starts, ends] = [(); 4].map(|()| next());
         let blocks = encoding.rotates.iter().map(|kind| match kind {
             Ids::Position => positions.clone(),
-            Ids::Span => ids(&span),
+            Ids::Span => next(),
         });
         let blocks: Vec<_> = blocks.collect();
+        let slots = if targets.slots.is_empty() {
+            Tensor::zeros([0], device)
+        } else {
+            next()
+        };
         let alibi = || alibi::penalties(tables, &positions, [b, s], model.num_heads, rows);
         let angles = Angles {
             rows,
@@ -83,15 +95,22 @@ impl<B: Backend> Input<B> {
             base: model.rope_base,
             half,
         };
+        let weights = &targets.weights;
+        let filling = weights.contains(&0.0).then(|| {
+            let is_real = weights.iter().map(|weight| f32::from(*weight != 0.0));
+            let is_real = bus::send_repeated::<B>(is_real.collect(), device);
+            is_real.reshape([weights.len(), 1])
+        });
         Self {
             batch: b,
             seq_len: s,
-            tokens: ids(&flat(|sample| &sample.tokens)),
-            forbidden: forbidden(batch, s, device),
+            tokens,
+            forbidden: forbidden([starts, ends], [b, s]),
             alibi: encoding.penalises.then(alibi),
             rope: (!blocks.is_empty()).then(|| Rope::new(tables, &blocks, [b, s], &angles)),
             positions,
-            slots: integers(narrow(&targets.slots)),
+            slots,
+            filling,
         }
     }
 }
@@ -101,19 +120,24 @@ pub(crate) fn narrow(ids: &[i64]) -> Vec<i32> {
     ids.iter().map(|id| *id as i32).collect()
 }
 
-/// Where attention is forbidden, `[b, 1, s, s]`, from the two ends of what every slot sees.
-fn forbidden<B: Backend>(batch: &Batch, s: usize, device: &B::Device) -> Tensor<B, 4, Bool> {
-    let b = batch.samples.len();
+/// The two ends of what every slot sees.
+fn visible(batch: &Batch, s: usize) -> [Vec<i32>; 2] {
     let visible = batch.samples.iter();
     let visible = visible.flat_map(|sample| (0..s).map(|from| sample.visible(from)));
-    let visible: Vec<_> = visible.collect();
+    let ends = visible.map(|range| (range.start as i32, range.end as i32));
+    let (starts, ends) = ends.unzip();
+    [starts, ends]
+}
+
+/// Where attention is forbidden, `[b, 1, s, s]`, from the two ends of what every slot sees.
+fn forbidden<B: Backend>(
+    [starts, ends]: [Tensor<B, 1, Int>; 2],
+    [b, s]: [usize; 2],
+) -> Tensor<B, 4, Bool> {
     let whole = [b, 1, s, s];
-    let ends = |end: fn(&Range<usize>) -> usize| {
-        let ends = visible.iter().map(|range| end(range) as i32).collect();
-        bus::send_integers::<B, 4>(ends, [b, 1, s, 1], device).expand(whole)
-    };
-    let to = Tensor::<B, 1, Int>::arange(0..s as i64, device);
+    let to = Tensor::<B, 1, Int>::arange(0..s as i64, &starts.device());
     let to = to.reshape([1, 1, 1, s]).expand(whole);
-    let before = to.clone().lower(ends(|range| range.start));
-    before.bool_or(to.greater_equal(ends(|range| range.end)))
+    let [starts, ends] = [starts, ends].map(|end| end.reshape([b, 1, s, 1]).expand(whole));
+    let before = to.clone().lower(starts);
+    before.bool_or(to.greater_equal(ends))
 }

@@ -13,12 +13,13 @@ pub(crate) struct Half {
     /// Of the branch's parameters, `attention`; norms are called after it.
     pub(crate) name: &'static str,
     /// Of its linear maps.
-    linears: [&'static str; 2],
+    pub(crate) linears: [&'static str; 2],
     pub(crate) norm: At,
     pub(crate) out_norm: At,
     pub(crate) skip: At,
     pub(crate) sum: At,
-    /// Output of the branch.
+    /// Outputs of the first linear map, and of the second and with it the branch.
+    pub(crate) first: At,
     pub(crate) out: At,
 }
 
@@ -29,6 +30,7 @@ pub(crate) static ATTENTION: Half = Half {
     out_norm: At::AttentionOutNorm,
     skip: At::AttentionSkip,
     sum: At::AttentionSum,
+    first: At::Qkv,
     out: At::AttentionOut,
 };
 
@@ -39,5 +41,6 @@ pub(crate) static FEED_FORWARD: Half = Half {
     out_norm: At::FfnOutNorm,
     skip: At::FfnSkip,
     sum: At::FfnSum,
+    first: At::Up,
     out: At::Down,
 };

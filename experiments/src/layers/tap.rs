@@ -1,8 +1,8 @@
 //! What watches a forward pass: the one way by which values leave it, on the graph and by hand.
 //!
 //! A pass shows the values with which it goes on ([`Tap::see`]), and what becomes of them stands in rows: a signal of
-//! the layers is a row of [`SIGNALS`] (the signal, what is seen, what of it), and all that is [`Seen::is_kept`] enters
-//! the parity file. What nobody watches is not read. Range losses alone are counted elsewhere, where values are rounded
+//! the layers is a row of [`SIGNALS`] (the signal, what is seen, what of it), and a tap may keep whole tensors for
+//! somebody ([`Keeps`]). What nobody watches is not read. Range losses alone are counted elsewhere, where values are rounded
 //! (`docs/decisions/0017-one-folder-per-sub-layer.md`).
 
 use crate::arithmetic::device::summarise;
@@ -26,6 +26,8 @@ pub(crate) enum Seen {
     /// What enters a layer, and what leaves it.
     Input,
     Output,
+    /// The rows that enter the linear map of which the output is stored there.
+    Enters(At),
     /// Attention scores without their mask; by hand the largest of them, since they are never held all at once.
     Scores,
     /// Of every target.
@@ -33,15 +35,19 @@ pub(crate) enum Seen {
 }
 
 impl Seen {
-    /// Whether it enters the parity file.
-    fn is_kept(self) -> bool {
-        match self {
+    /// Whether it is kept for somebody.
+    fn is_kept(self, keeps: Keeps) -> bool {
+        let of_parity = match self {
             Self::Stored(_) | Self::Mask(_) | Self::Output | Self::Losses => true,
-            Self::Input | Self::Scores => false,
+            Self::Input | Self::Scores | Self::Enters(_) => false,
+        };
+        match keeps {
+            Keeps::Parity => of_parity,
+            Keeps::MapInputs => matches!(self, Self::Enters(_)),
         }
     }
 
-    /// Its name in the parity file.
+    /// Its name in the parity file; of what enters a linear map, the parameter's.
     fn name(self, layer: usize) -> String {
         match self {
             Self::Stored(At::Logits) => "logits".to_owned(),
@@ -49,6 +55,7 @@ impl Seen {
             Self::Mask(at) => format!("dropout.{}", at.label(layer)),
             Self::Input => format!("activations.layers.{layer}.input"),
             Self::Output => format!("activations.layers.{layer}.output"),
+            Self::Enters(at) => format!("{}.weight", at.label(layer)),
             Self::Scores => format!("activations.{}", At::Scores.label(layer)),
             Self::Losses => "token_losses".to_owned(),
         }
@@ -171,13 +178,24 @@ pub(crate) struct Captured {
     pub(crate) values: Vec<f32>,
 }
 
+/// For whom whole tensors are kept.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+enum Keeps {
+    /// The parity file.
+    #[default]
+    Parity,
+    /// Who has to know what the linear maps of the layers read.
+    MapInputs,
+}
+
 /// What watches one run's pass.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Tap {
     /// Absent when no signal of the layers is recorded.
     pub(crate) readings: Option<Readings>,
-    /// In the order in which they arose; absent unless a parity file is written.
+    /// In the order in which they arose; absent unless somebody asks for whole tensors.
     pub(crate) kept: Option<Vec<Captured>>,
+    keeps: Keeps,
     /// What is still on the device; absent where values are read as they are shown.
     pending: Option<Vec<Pending>>,
 }
@@ -199,7 +217,16 @@ impl Tap {
         Self {
             readings: signals.then(Readings::default),
             kept: parity.then(Vec::new),
-            pending: None,
+            ..Self::default()
+        }
+    }
+
+    /// For what enters every linear map of the layers.
+    pub(crate) fn of_map_inputs() -> Self {
+        Self {
+            kept: Some(Vec::new()),
+            keeps: Keeps::MapInputs,
+            ..Self::default()
         }
     }
 
@@ -211,13 +238,13 @@ impl Tap {
         }
     }
 
-    /// What waits on the device, [`Summary::WIDTH`] numbers each.
+    /// What waits on the device, [`Summary::WIDTH`] numbers each for every run of the pass.
     pub(crate) fn pending(&self) -> impl Iterator<Item = &Array> {
         let pending = self.pending.iter().flatten();
         pending.map(|pending| &pending.summary)
     }
 
-    /// Takes in what waited, as it was read.
+    /// Takes in its own of what waited, as it was read.
     pub(crate) fn settle(&mut self, numbers: &[f32]) {
         let pending = self.pending.take().unwrap_or_default();
         for (pending, summary) in pending.iter().zip(Summary::all(numbers)) {
@@ -230,7 +257,7 @@ impl Tap {
     /// Whether anybody asks for it.
     pub(crate) fn watches(&self, seen: Seen) -> bool {
         let has_signal = SIGNALS.iter().any(|row| row.2 == seen);
-        (self.readings.is_some() && has_signal) || (self.kept.is_some() && seen.is_kept())
+        (self.readings.is_some() && has_signal) || (self.kept.is_some() && seen.is_kept(self.keeps))
     }
 
     /// Shows values on the host.
@@ -241,7 +268,8 @@ impl Tap {
     /// Signals read the values times `factor`.
     fn see_part(&mut self, seen: Seen, layer: usize, shape: &[usize], values: &[f32], factor: f64) {
         self.signal(seen, layer, |reduction| reduction.of(values) * factor);
-        if let Some(kept) = self.kept.as_mut().filter(|_| seen.is_kept()) {
+        let is_kept = seen.is_kept(self.keeps);
+        if let Some(kept) = self.kept.as_mut().filter(|_| is_kept) {
             kept.push(Captured {
                 name: seen.name(layer),
                 shape: shape.to_vec(),
@@ -275,22 +303,19 @@ impl Tap {
             return;
         }
         let x = x.clone().detach();
-        let elements = x.dims().iter().product();
-        if let [
-            Self {
-                pending: Some(pending),
-                ..
-            },
-        ] = taps
-        {
-            let whole = Ranges::new([elements]);
-            pending.push(Pending {
+        let elements: usize = x.dims().iter().product();
+        if taps.iter().all(|tap| tap.pending.is_some()) {
+            let own = elements / taps.len();
+            let all = Ranges::new(std::iter::repeat_n(own, taps.len()));
+            let pending = Pending {
                 seen,
                 layer,
-                elements,
+                elements: own,
                 factor,
-                summary: Array::away(summarise(x.reshape([elements]), &whole)),
-            });
+                summary: Array::away(summarise(x.reshape([elements]), &all)),
+            };
+            let waiting = taps.iter_mut().filter_map(|tap| tap.pending.as_mut());
+            waiting.for_each(|all| all.push(pending.clone()));
             return;
         }
         let shape = x.dims();
@@ -321,6 +346,9 @@ mod tests {
             assert_eq!(signals.watches(seen), by_signals);
             assert_eq!(parity.watches(seen), !by_signals);
         }
+        let inputs = Tap::of_map_inputs();
+        assert!(inputs.watches(Seen::Enters(At::Qkv)) && !inputs.watches(Seen::Stored(At::Qkv)));
+        assert!(!parity.watches(Seen::Enters(At::Qkv)));
     }
 
     /// Of two micro-batches and of all layers the larger value counts, and what is no number is not hidden.

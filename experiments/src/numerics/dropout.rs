@@ -86,10 +86,15 @@ impl Dropout {
         let shape = x.dims();
         let elements: usize = shape.iter().product();
         let part = elements / runs.len();
-        if let [run] = runs
-            && let Some(mask) = run.drawn_on::<B>(elements, p, &x.device())
-        {
-            let mask = Tensor::<B, 1>::from_primitive(TensorPrimitive::Float(mask));
+        let drawn = runs.iter_mut().map(|run| {
+            let mask = run.drawn_on::<B>(part, p, &x.device())?;
+            Some(Tensor::<B, 1>::from_primitive(TensorPrimitive::Float(mask)))
+        });
+        if let Some(mut masks) = drawn.collect::<Option<Vec<_>>>() {
+            let mask = match masks.len() {
+                1 => masks.swap_remove(0),
+                _ => Tensor::cat(masks, 0),
+            };
             return mask.reshape(shape);
         }
         let mut mask = Vec::with_capacity(elements);

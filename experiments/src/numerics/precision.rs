@@ -100,12 +100,17 @@ impl Precision {
     /// Rounding points for a model of `layers` layers.
     #[must_use]
     pub(crate) fn new(config: &PrecisionConfig, layers: usize) -> Self {
-        Self::with_sites(config, layers, RangeSite::new)
+        Self::of_runs(config, layers, 1)
+    }
+
+    /// Of passes of so many runs at once, which a device counts apart.
+    pub(crate) fn of_runs(config: &PrecisionConfig, layers: usize, runs: usize) -> Self {
+        Self::with_sites(config, layers, runs, RangeSite::new)
     }
 
     /// The same, which looks at all values and not only at those that are lost.
     pub(crate) fn watching(config: &PrecisionConfig, layers: usize) -> Self {
-        Self::with_sites(config, layers, |name, layer| {
+        Self::with_sites(config, layers, 1, |name, layer| {
             RangeSite::new(name, layer).watched()
         })
     }
@@ -113,10 +118,12 @@ impl Precision {
     fn with_sites(
         config: &PrecisionConfig,
         layers: usize,
+        runs: usize,
         site: fn(&'static str, Option<usize>) -> RangeSite,
     ) -> Self {
         let half = half_format(config.format);
-        let tally = Arc::new(Tally::new(At::OUTSIDE.len() + layers * At::INSIDE.len()));
+        let sites = At::OUTSIDE.len() + layers * At::INSIDE.len();
+        let tally = Arc::new(Tally::new(sites, runs));
         let mut sites = 0..;
         let mut points = |names: &[(At, &'static str)], layer| {
             let names = names.iter().map(|(_, name)| *name);

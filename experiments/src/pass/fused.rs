@@ -58,6 +58,20 @@ impl Engine for Host {
     fn logits(&self, run: Run) -> Vec<f32> {
         rayon::scope(|_| Pass::new(run).forward().logits())
     }
+
+    fn watch(&self, run: Run, tap: Tap) -> Tap {
+        let pass = move || {
+            let pass = Pass::new(run);
+            let mut kept = Kept {
+                tap,
+                ..Kept::default()
+            };
+            let x = pass.embed(&mut kept.tap);
+            pass.forward_kept(&(0..run.config.model.layers), x, &mut kept);
+            kept.tap
+        };
+        rayon::scope(|_| pass())
+    }
 }
 
 /// What a pass computes of the network: all of it, or a stage of a pipeline.
@@ -88,6 +102,7 @@ pub(crate) struct Stage<'a> {
 }
 
 /// What the forward half of a pass keeps for the backward half.
+#[derive(Default)]
 struct Kept {
     /// Input of every sub-layer, and of the head.
     inputs: Vec<Buffer>,
@@ -108,6 +123,7 @@ impl<'a> Stage<'a> {
     ) -> Self {
         let mut pass = Pass::new(run);
         pass.context.tensor = tensor;
+        pass.context.rows = tensor.and_then(|ranks| ranks.row_shares(pass.rows.count));
         pass.context.masks = dropout.masks(&run.config.model, run.batch.samples.len());
         let kept = Kept {
             inputs: Vec::new(),
@@ -210,10 +226,12 @@ impl<'a> Pass<'a> {
                 config,
                 precision,
                 batch,
-                weights: Weights::new(parameters, model, precision),
+                weights: Weights::new(parameters, model, precision).into(),
                 slots: Slots::new(batch, model, half),
                 masks: Masks::default(),
                 tensor: None,
+                before: None,
+                rows: None,
             },
         }
     }
@@ -246,8 +264,9 @@ impl<'a> Pass<'a> {
         for (index, sublayer) in network.iter().enumerate() {
             let layer = layers.start + index / 2;
             let half = sublayer.half;
-            let watched = [half.norm, half.out].map(Seen::Stored);
-            let is_traced = watched.iter().any(|seen| tap.watches(*seen));
+            let stored = [half.norm, half.out].map(Seen::Stored);
+            let mut watched = stored.into_iter().chain([Seen::Enters(half.first)]);
+            let is_traced = watched.any(|seen| tap.watches(seen));
             let mut trace = is_traced.then(Trace::default);
             let forward = sublayer.forward(&x, &self.rows, trace.as_mut());
             if index % 2 == 0 {
@@ -255,6 +274,11 @@ impl<'a> Pass<'a> {
                 tap.see(Seen::Scores, layer, &[1], &[forward.max_attention_logit]);
             }
             if let Some(trace) = &trace {
+                let read = sublayer.before.map_or(&x, |_| &trace.norm);
+                self.see(tap, Seen::Enters(half.first), layer, read);
+                let (inner, width) = sublayer.second_inputs(&forward.saved);
+                let shape = [inner.len() / width, width];
+                tap.see(Seen::Enters(half.out), layer, &shape, inner);
                 self.see_trace(tap, layer, sublayer, trace);
             }
             if index % 2 == 1 {
@@ -301,6 +325,9 @@ impl<'a> Pass<'a> {
     }
 
     fn see(&self, tap: &mut Tap, seen: Seen, layer: usize, x: &[f32]) {
+        let rows = self.context.rows.as_ref().filter(|_| tap.watches(seen));
+        let whole = rows.map(|rows| rows.gather_signals(x, self.context.config.model.hidden_size));
+        let x = whole.as_deref().unwrap_or(x);
         tap.see(seen, layer, &self.shape(x), x);
     }
 

@@ -6,8 +6,10 @@
 mod resident;
 
 use crate::arithmetic::Arithmetic;
+use crate::arithmetic::block::{Layouts, Share, gather, own};
 use crate::arithmetic::device::{DeviceArithmetic, tensor};
 use crate::arithmetic::host::HostArithmetic;
+use crate::arithmetic::orders::Desk;
 use crate::data::{Batch, Losses, Mean, Targets};
 use crate::later::{Later, Waiting};
 use crate::layers::context::graph::{Context, scale_runs};
@@ -23,7 +25,7 @@ use crate::pass::{Begun, Engine, Note, Report, Run, TrainPass};
 use burn::tensor::Tensor;
 use burn::tensor::backend::{AutodiffBackend, Backend};
 use experiments_config::Config;
-use kernels::{Kernels, RangeCount, bus};
+use kernels::{Kernels, RangeCount, Ranges, Summary, bus};
 use resident::{OnDevice, Reads, settled};
 use std::borrow::Cow;
 
@@ -37,6 +39,8 @@ pub(crate) struct Graph<B: AutodiffBackend> {
     backend: String,
     /// Where the arrays of a run stay between its passes; absent for the host.
     resident: Option<DeviceArithmetic<B::InnerBackend>>,
+    /// Of the runs of a pack.
+    layouts: Layouts,
 }
 
 impl<B> Engine for Graph<B>
@@ -64,10 +68,12 @@ where
     }
 
     fn begin(&self, run: Run, scale: f64, dropout: Dropout, note: Note) -> Begun {
+        let (runs, scales, dropout) = ([run], [scale], vec![dropout]);
         if let Some(device) = &self.resident {
-            return self.begin_resident(device, run, scale, dropout, note);
+            let (own, mut reports) = self.begin_resident(device, &runs, &scales, dropout, note);
+            return own.begun(reports.pop().expect("one report for one run"));
         }
-        let mut passes = self.train_all(&[run], &[scale], vec![dropout], note);
+        let mut passes = self.train_all(&runs, &scales, dropout, note);
         passes.pop().expect("one pass for one run").into()
     }
 
@@ -77,20 +83,12 @@ where
     }
 
     fn logits(&self, run: Run) -> Vec<f32> {
-        let Run {
-            config, precision, ..
-        } = run;
-        let runs = [run.parameters];
-        let mut weights = Weights::new(&runs, precision, &self.device, false)
-            .resident(self.weights(&runs, precision));
-        let model = Glm::<B::InnerBackend>::new(config, &mut weights);
-        let mut context = Context::plain(config, precision);
-        let targets = run.batch.targets();
-        let half = precision.half();
-        let input = Input::beside(&self.plain_tables, run.batch, &targets, &config.model, half);
-        let logits = model.logits(&input, &mut context);
-        let [t, v] = logits.dims();
-        settled(precision, logits.reshape([t * v]))
+        self.watched_logits(run, Vec::new()).0
+    }
+
+    fn watch(&self, run: Run, tap: Tap) -> Tap {
+        let (_, mut taps) = self.watched_logits(run, vec![tap]);
+        taps.pop().unwrap_or_default()
     }
 }
 
@@ -99,7 +97,28 @@ where
     B: AutodiffBackend + Kernels,
     B::InnerBackend: Kernels,
 {
-    /// `resident`: whether a run's arrays stay on the device, which only passes of one run know.
+    /// Logits of one run, and what its tap saw, where it has one.
+    fn watched_logits(&self, run: Run, taps: Vec<Tap>) -> (Vec<f32>, Vec<Tap>) {
+        let Run {
+            config, precision, ..
+        } = run;
+        let runs = [run.parameters];
+        let mut weights = Weights::new(&runs, precision, &self.device, false)
+            .resident(self.weights(&runs, precision));
+        let model = Glm::<B::InnerBackend>::new(config, &mut weights);
+        let mut context = Context {
+            taps,
+            ..Context::plain(config, precision)
+        };
+        let targets = run.batch.targets();
+        let half = precision.half();
+        let input = Input::beside(&self.plain_tables, run.batch, &targets, &config.model, half);
+        let logits = model.logits(&input, &mut context);
+        let [t, v] = logits.dims();
+        (settled(precision, logits.reshape([t * v])), context.taps)
+    }
+
+    /// `resident`: whether the runs' arrays stay on the device.
     pub(crate) fn new(device: B::Device, backend: String, resident: bool) -> Self {
         let resident = resident.then(|| DeviceArithmetic {
             device: device.clone(),
@@ -111,17 +130,48 @@ where
             device,
             backend,
             resident,
+            layouts: Layouts::default(),
         }
     }
 
-    /// The weights of the one run, where they stay on the device.
+    /// Where the arithmetic of a pack is done; absent for the host.
+    pub(crate) fn desk(&self) -> Option<Desk<'_, B::InnerBackend>> {
+        let DeviceArithmetic { device, waiting } = self.resident.as_ref()?;
+        Some(Desk {
+            device,
+            waiting,
+            layouts: &self.layouts,
+        })
+    }
+
+    /// The master weights of all runs on the device, and what lies where.
+    fn master(&self, runs: &[&Parameters]) -> (Tensor<B::InnerBackend, 1>, Ranges) {
+        let arrays: Vec<_> = runs.iter().map(|run| run.array()).collect();
+        if let [array] = arrays[..]
+            && array.copy_elsewhere::<Share<B::InnerBackend>>().is_none()
+        {
+            return (
+                array.on::<B::InnerBackend>(&self.device),
+                runs[0].ranges().clone(),
+            );
+        }
+        let lens: Vec<_> = runs[0].ranges().iter().map(|range| range.len()).collect();
+        let layout = self.layouts.get(&lens, runs.len());
+        (
+            gather(&arrays, &layout, &self.device),
+            layout.ranges.clone(),
+        )
+    }
+
+    /// The weights of the runs, where they stay on the device.
     fn weights(
         &self,
         runs: &[&Parameters],
         precision: &Precision,
     ) -> Option<Resident<B::InnerBackend>> {
         self.resident.as_ref()?;
-        Some(Resident::new(runs[0], precision, &self.device))
+        let (master, ranges) = self.master(runs);
+        Some(Resident::new(master, &ranges, runs[0].table(), precision))
     }
 
     fn taps(&self, note: Note, runs: usize) -> Vec<Tap> {
@@ -168,41 +218,50 @@ where
         all.collect()
     }
 
-    /// [`Engine::begin`] for a run whose arrays stay on the device.
+    /// [`Engine::begin`] for several runs at once, on the terms of [`Graph::train_all`].
+    pub(crate) fn begin_all(
+        &self,
+        runs: &[Run],
+        scales: &[f64],
+        dropout: Vec<Dropout>,
+        note: Note,
+    ) -> Vec<Begun> {
+        let Some(device) = &self.resident else {
+            let passes = self.train_all(runs, scales, dropout, note).into_iter();
+            return passes.map(Begun::from).collect();
+        };
+        let (own, reports) = self.begin_resident(device, runs, scales, dropout, note);
+        own.divided(reports, &self.layouts, runs[0].parameters.table())
+    }
+
+    /// A pass of runs whose arrays stay on the device, and what is to be read of each.
     fn begin_resident(
         &self,
         device: &DeviceArithmetic<B::InnerBackend>,
-        run: Run,
-        scale: f64,
-        dropout: Dropout,
+        runs: &[Run],
+        scales: &[f64],
+        dropout: Vec<Dropout>,
         note: Note,
-    ) -> Begun {
-        let (precision, parameters) = (run.precision, [run.parameters]);
-        let resident = Resident::new(run.parameters, precision, &self.device);
+    ) -> (OnDevice<B::InnerBackend>, Vec<Later<Report>>) {
+        let (precision, table) = (runs[0].precision, runs[0].parameters.table());
+        let parameters: Vec<_> = runs.iter().map(|run| run.parameters).collect();
+        let (master, ranges) = self.master(&parameters);
+        let resident = Resident::new(master, &ranges, table, precision);
         let mut weights = Weights::new(&parameters, precision, &self.device, true)
             .resident(Some(resident.constant()));
-        let mut passed = self.pass(&mut weights, &[run], &[scale], vec![dropout], note);
-        let leaves = weights.into_leaves();
-        let own = OnDevice::collect(
-            leaves,
-            &mut passed.grads,
-            run.parameters,
-            precision,
-            &self.device,
-        );
-        passed.reads.add(own.lost.iter().cloned());
-        let read = passed.reads.later(&device.waiting);
-        let (batch, parameters) = (run.batch.clone(), run.parameters.table().len());
-        let tap = passed.taps.pop().unwrap_or_default();
-        let report = Later::new(move || {
-            let [losses, z_loss, pending, counts, lost] = read.get();
-            Report {
-                lost: resident::lost(parameters, &lost),
-                counts: RangeCount::all(&counts),
-                ..report(tap, &batch, [losses, z_loss], &pending)
-            }
+        let mut passed = self.pass(&mut weights, runs, scales, dropout, note);
+        let (leaves, layout) = (weights.into_leaves(), (table, &ranges));
+        let grads = &mut passed.grads;
+        let flat = OnDevice::collect(leaves, grads, layout, precision, &self.device);
+        passed.reads.add(flat.lost.iter().cloned());
+        let read = passed.reads.later(&device.waiting).divide(runs.len());
+        let (all, parameters) = (runs.len(), table.len());
+        let taps = read.into_iter().zip(passed.taps).zip(runs).enumerate();
+        let reports = taps.map(|(index, ((read, tap), run))| {
+            let batch = run.batch.clone();
+            Later::new(move || own_report(&read.get(), [index, all], tap, &batch, parameters))
         });
-        own.begun(report)
+        (flat, reports.collect())
     }
 
     /// Forward and backward of all runs. What is to be read: losses, z-losses, what taps wait for, and counts.
@@ -232,7 +291,7 @@ where
         reads.add([entropy.losses_t.inner()]);
         reads.add(z_loss.map(Tensor::inner));
         let taps = context.taps;
-        let pending = taps.iter().flat_map(Tap::pending);
+        let pending = taps.iter().take(1).flat_map(Tap::pending);
         reads.add(pending.map(|summary| summary.on::<B>(&self.device).inner()));
         let counted = B::InnerBackend::take_counts(precision.tally());
         reads.add(counted.map(tensor::<B::InnerBackend>));
@@ -260,6 +319,26 @@ struct Passed<B: AutodiffBackend> {
     grads: B::Gradients,
     taps: Vec<Tap>,
     reads: Reads<B::InnerBackend>,
+}
+
+/// What a pass says of one of `all` runs, from what was read of it.
+fn own_report(
+    [losses, z_loss, pending, counts, lost]: &[Vec<f32>; 5],
+    [index, all]: [usize; 2],
+    tap: Tap,
+    batch: &Batch,
+    parameters: usize,
+) -> Report {
+    let part = |values: &[f32]| {
+        let each = values.len() / all;
+        values[index * each..(index + 1) * each].to_vec()
+    };
+    let pending = own(pending, Summary::WIDTH, index, all);
+    Report {
+        lost: resident::lost(parameters, &own(&RangeCount::all(lost), 1, index, all)),
+        counts: own(&RangeCount::all(counts), 1, index, all),
+        ..report(tap, batch, [part(losses), part(z_loss)], &pending)
+    }
 }
 
 /// What a pass says of one run, from its losses and z-losses and what its tap waited for.
@@ -312,11 +391,11 @@ struct CrossEntropy<B: Backend> {
     log_z_t: Tensor<B, 1>,
 }
 
-impl<B: Backend> CrossEntropy<B> {
+impl<B: Kernels> CrossEntropy<B> {
     /// Of each of `runs` runs, from the `weights` of all targets.
     fn loss(&self, runs: usize, weights: Vec<f32>, z_coefficient: f64) -> Loss<B> {
         let t = weights.len();
-        let weights_t = bus::send::<B, 1>(weights, [t], &self.losses_t.device());
+        let weights_t = bus::send_repeated::<B>(weights, &self.losses_t.device());
         let sum = |x: Tensor<B, 1>| -> Tensor<B, 2> { x.reshape([runs, t / runs]).sum_dim(1) };
         let loss = sum(self.losses_t.clone() * weights_t.clone());
         if z_coefficient > 0.0 {
@@ -353,8 +432,8 @@ fn forward<B: Kernels>(
         _ => Cow::Owned(Batch::stack(runs.iter().map(|run| run.batch))),
     };
     let input = Input::beside(tables, &batch, targets, &context.config.model, half);
-    let t = targets.tokens.len();
-    let tokens_t = bus::send_integers::<B, 1>(narrow(&targets.tokens), [t], tables.device());
+    let mut sent = bus::send_sequences::<B>(&[narrow(&targets.tokens)], tables.device());
+    let tokens_t = sent.pop().expect("targets of some slots");
     let [losses_t, log_z_t] = model.entropy(tokens_t, &input, context);
     context.see(Seen::Losses, 0, &losses_t);
     CrossEntropy { losses_t, log_z_t }

@@ -1,16 +1,24 @@
-//! Several runs' passes done as one pass of the graph.
+//! Several runs' passes done as one pass of the graph, and on a device what lies between them too.
 //!
-//! Every run has a [`PackHandle`], in a thread of its own, and asks for passes one at a time. A round
+//! Every run has a [`PackHandle`], in a thread of its own, and asks for passes and for arithmetic one at a time. A round
 //! begins when every run that has not left has asked, so who is packed with whom depends on what the
-//! runs ask for and never on how fast their threads are. Rounds are done by one thread, the only one
-//! that uses the device.
+//! runs ask for and never on how fast their threads are. Where some ask for arithmetic those who ask for passes wait, so that runs whose
+//! steps do not take the same way, because one of them makes no update, meet again. Rounds are done by one thread; the others use the device
+//! only to read what it has done.
 
+mod arithmetic;
+
+use crate::arithmetic::Arithmetic;
+use crate::arithmetic::host::HostArithmetic;
+use crate::arithmetic::orders::{Answer, Order};
 use crate::data::{Batch, Losses};
+use crate::later::Later;
+use crate::layers::tap::Tap;
 use crate::numerics::dropout::Dropout;
 use crate::numerics::precision::Precision;
 use crate::parameters::Parameters;
 use crate::pass::graph::Graph;
-use crate::pass::{Begun, Engine, Note, Run, TrainPass};
+use crate::pass::{Begun, Engine, Note, Run};
 use burn::tensor::backend::AutodiffBackend;
 use experiments_config::Config;
 use kernels::Kernels;
@@ -34,8 +42,29 @@ struct Members {
 enum Member {
     /// At work between two passes, or waiting for the answer of a round.
     Busy,
-    Asked(Box<Request>),
+    Asked(Asked),
     Left,
+}
+
+enum Asked {
+    Pass(Box<Request>),
+    Order(Box<Ordered>),
+}
+
+/// What is done in a round.
+enum Round {
+    Passes(Vec<Request>),
+    Orders(Vec<Ordered>),
+}
+
+/// Arithmetic that a run asks for.
+struct Ordered {
+    /// [`Config::pack_key`] of the run.
+    key: Arc<str>,
+    /// Elements of the arrays' parameters.
+    lens: Vec<usize>,
+    order: Order,
+    reply: SyncSender<Answer>,
 }
 
 /// A pass that a run asks for. It owns what it reads, because it crosses to another thread.
@@ -61,7 +90,7 @@ struct Training {
     scale: f64,
     dropout: Dropout,
     note: Note,
-    reply: SyncSender<TrainPass>,
+    reply: SyncSender<Begun>,
 }
 
 /// A run's access to its pack; dropping it leaves the pack.
@@ -74,6 +103,8 @@ pub(crate) struct PackHandle {
 /// A run's passes, done together with those of the other runs of its pack.
 pub(crate) struct Packed {
     pub(crate) handle: PackHandle,
+    /// Whether the runs' arrays stay on the device.
+    pub(crate) resident: bool,
     /// For what is asked for once in a run, or a few times.
     pub(crate) alone: Box<dyn Engine>,
 }
@@ -87,13 +118,21 @@ impl Engine for Packed {
         self.alone.kernels()
     }
 
-    /// One tensor holds many runs, and nobody counts whose value was lost.
+    /// On the host one tensor holds many runs, and nobody counts whose value was lost.
     fn counts_range(&self) -> bool {
-        false
+        self.resident && self.alone.counts_range()
+    }
+
+    fn arithmetic(&self) -> &dyn Arithmetic {
+        if self.resident {
+            &self.handle
+        } else {
+            &HostArithmetic
+        }
     }
 
     fn begin(&self, run: Run, scale: f64, dropout: Dropout, note: Note) -> Begun {
-        self.handle.train(run, scale, dropout, note).into()
+        self.handle.train(run, scale, dropout, note)
     }
 
     fn evaluate(&self, run: Run) -> Losses {
@@ -102,6 +141,10 @@ impl Engine for Packed {
 
     fn logits(&self, run: Run) -> Vec<f32> {
         self.alone.logits(run)
+    }
+
+    fn watch(&self, run: Run, tap: Tap) -> Tap {
+        self.alone.watch(run, tap)
     }
 }
 
@@ -138,40 +181,42 @@ impl Pack {
         B: AutodiffBackend + Kernels,
         B::InnerBackend: Kernels,
     {
-        while let Some(requests) = self.round() {
-            let (mut training, mut evaluation) = (Vec::new(), Vec::new());
-            for Request { run, wanted } in requests {
-                match wanted {
-                    Wanted::Train(wanted) => Group::join(&mut training, run, *wanted),
-                    Wanted::Evaluate(reply) => Group::join(&mut evaluation, run, reply),
-                }
-            }
-            for group in training {
-                group.train(graph);
-            }
-            for group in evaluation {
-                group.evaluate(graph);
+        while let Some(round) = self.round() {
+            match round {
+                Round::Passes(requests) => pass(graph, requests),
+                Round::Orders(orders) => execute(graph, orders),
             }
         }
     }
 
-    /// Waits until every run that has not left has asked; the requests in the order of the runs, none when
+    /// Waits until every run that has not left has asked; what is done now in the order of the runs, nothing when
     /// all have left.
-    fn round(&self) -> Option<Vec<Request>> {
+    fn round(&self) -> Option<Round> {
         let mut members = self.lock();
         while members.all.iter().any(|m| matches!(m, Member::Busy)) {
             let waited = self.changed.wait(members);
             members = waited.unwrap_or_else(PoisonError::into_inner);
         }
+        let mut orders = Vec::new();
+        for member in &mut members.all {
+            if matches!(member, Member::Asked(Asked::Order(_)))
+                && let Member::Asked(Asked::Order(order)) = std::mem::replace(member, Member::Busy)
+            {
+                orders.push(*order);
+            }
+        }
+        if !orders.is_empty() {
+            return Some(Round::Orders(orders));
+        }
         let mut requests = Vec::new();
         for member in &mut members.all {
             if matches!(member, Member::Asked(_))
-                && let Member::Asked(request) = std::mem::replace(member, Member::Busy)
+                && let Member::Asked(Asked::Pass(request)) = std::mem::replace(member, Member::Busy)
             {
                 requests.push(*request);
             }
         }
-        (!requests.is_empty()).then_some(requests)
+        (!requests.is_empty()).then_some(Round::Passes(requests))
     }
 
     /// The members are only ever changed in one assignment, so they are whole even after a panic.
@@ -193,8 +238,8 @@ impl Drop for Closing<'_> {
 }
 
 impl PackHandle {
-    /// [`Engine::train`], together with what the other runs ask for.
-    pub(crate) fn train(&self, run: Run, scale: f64, dropout: Dropout, note: Note) -> TrainPass {
+    /// [`Engine::begin`], together with what the other runs ask for.
+    pub(crate) fn train(&self, run: Run, scale: f64, dropout: Dropout, note: Note) -> Begun {
         let (reply, answer) = sync_channel(1);
         let wanted = Training {
             scale,
@@ -202,25 +247,41 @@ impl PackHandle {
             note,
             reply,
         };
-        self.ask(run, Wanted::Train(Box::new(wanted)), &answer)
+        self.ask_pass(run, Wanted::Train(Box::new(wanted)), &answer)
     }
 
     /// [`Engine::evaluate`], together with what the other runs ask for.
     pub(crate) fn evaluate(&self, run: Run) -> Losses {
         let (reply, answer) = sync_channel(1);
-        self.ask(run, Wanted::Evaluate(reply), &answer)
+        self.ask_pass(run, Wanted::Evaluate(reply), &answer)
     }
 
-    /// # Panics
-    /// If the thread that does the rounds has panicked.
-    fn ask<T>(&self, run: Run, wanted: Wanted, answer: &Receiver<T>) -> T {
+    /// Arithmetic on arrays of parameters of these lengths, together with what the other runs ask for.
+    fn order(&self, lens: &[usize], order: Order) -> Answer {
+        let (reply, answer) = sync_channel(1);
+        let ordered = Ordered {
+            key: self.key.clone(),
+            lens: lens.to_vec(),
+            order,
+            reply,
+        };
+        self.ask(Asked::Order(Box::new(ordered)), &answer)
+    }
+
+    fn ask_pass<T>(&self, run: Run, wanted: Wanted, answer: &Receiver<T>) -> T {
         let run = OwnedRun {
             key: self.key.clone(),
             config: run.config.clone(),
             parameters: run.parameters.clone(),
             batch: run.batch.clone(),
         };
-        self.set(Member::Asked(Box::new(Request { run, wanted })));
+        self.ask(Asked::Pass(Box::new(Request { run, wanted })), answer)
+    }
+
+    /// # Panics
+    /// If the thread that does the rounds has panicked.
+    fn ask<T>(&self, asked: Asked, answer: &Receiver<T>) -> T {
+        self.set(Member::Asked(asked));
         answer.recv().expect("the pack's passes go on")
     }
 
@@ -237,6 +298,57 @@ impl PackHandle {
 impl Drop for PackHandle {
     fn drop(&mut self) {
         self.set(Member::Left);
+    }
+}
+
+/// Passes of a round.
+fn pass<B>(graph: &Graph<B>, requests: Vec<Request>)
+where
+    B: AutodiffBackend + Kernels,
+    B::InnerBackend: Kernels,
+{
+    let (mut training, mut evaluation) = (Vec::new(), Vec::new());
+    for Request { run, wanted } in requests {
+        match wanted {
+            Wanted::Train(wanted) => Group::join(&mut training, run, *wanted),
+            Wanted::Evaluate(reply) => Group::join(&mut evaluation, run, reply),
+        }
+    }
+    for group in training {
+        group.train(graph);
+    }
+    for group in evaluation {
+        group.evaluate(graph);
+    }
+}
+
+/// Arithmetic of a round, what goes together at once.
+fn execute<B>(graph: &Graph<B>, orders: Vec<Ordered>)
+where
+    B: AutodiffBackend + Kernels,
+    B::InnerBackend: Kernels,
+{
+    // A run of the host asks for none.
+    let Some(desk) = graph.desk() else {
+        return;
+    };
+    let mut groups: Vec<Vec<Ordered>> = Vec::new();
+    for own in orders {
+        let what = |own: &Ordered| (own.order.kind, own.key.clone(), own.lens.clone());
+        let fits = |group: &&mut Vec<Ordered>| what(&group[0]) == what(&own);
+        match groups.iter_mut().find(fits) {
+            Some(group) => group.push(own),
+            None => groups.push(vec![own]),
+        }
+    }
+    for group in groups {
+        let lens = group[0].lens.clone();
+        let (orders, replies): (Vec<_>, Vec<_>) =
+            group.into_iter().map(|own| (own.order, own.reply)).unzip();
+        for (answer, reply) in desk.execute(&lens, orders).into_iter().zip(replies) {
+            // A run waits for its answer, so nobody can have hung up.
+            let _ = reply.send(answer);
+        }
     }
 }
 
@@ -267,8 +379,8 @@ impl<T> Group<T> {
     /// not depend on who is with it.
     fn pass<R>(runs: &[OwnedRun], f: impl FnOnce(&[Run]) -> R) -> R {
         let config = &runs[0].config;
-        // Its counts are nobody's: they would be of all runs together.
-        let precision = Precision::new(&config.precision, config.model.layers);
+        // What a device counts goes to the runs' own; what the host counts is nobody's, since it is of all together.
+        let precision = Precision::of_runs(&config.precision, config.model.layers, runs.len());
         let views = runs.iter().map(|run| Run {
             config: &run.config,
             precision: &precision,
@@ -296,11 +408,16 @@ impl Group<Training> {
             replies.push((wanted.reply, wanted.note));
         }
         let passes = Self::pass(&self.runs, |runs| {
-            graph.train_all(runs, &scales, dropout, note)
+            graph.begin_all(runs, &scales, dropout, note)
         });
         for (mut pass, (reply, note)) in passes.into_iter().zip(replies) {
-            pass.tap.readings = pass.tap.readings.filter(|_| note.probe);
-            // A run waits for its answer, so nobody can have hung up.
+            let report = pass.report;
+            pass.report = Later::new(move || {
+                let mut report = report.get();
+                report.tap.readings = report.tap.readings.filter(|_| note.probe);
+                report
+            });
+            // As above.
             let _ = reply.send(pass);
         }
     }

@@ -11,7 +11,7 @@ use crate::arithmetic::Arithmetic;
 use crate::arithmetic::ranks::{RankArithmetic, count_of, numbers_of};
 use crate::data::{Batch, Losses};
 use crate::layers::gradients::{Gradients, Paths, tie};
-use crate::layers::tap::Readings;
+use crate::layers::tap::{Readings, Tap};
 use crate::numerics::dropout::Dropout;
 use crate::numerics::precision::Precision;
 use crate::parameters::{Parameter, Parameters};
@@ -54,7 +54,8 @@ impl Replica {
         let table = Parameter::table(&config.model, config.tokenizer.vocab_size);
         let bands = config.model.ffn.row().inputs();
         let [_, sharing] = ranks.share();
-        let slices = || Slices::new(&table, bands, |len| ranks.own_part(len));
+        let kind = (bands, ranks.degrees().sequence);
+        let slices = || Slices::new(&table, kind, |len| ranks.own_part(len));
         Self {
             arithmetic: RankArithmetic::new(ranks.clone(), &pipeline, &table),
             slices: (sharing > 1).then(slices),
@@ -123,7 +124,9 @@ impl Replica {
                 take(gradients);
             }
         }
-        self.ranks.note_passes(passes.busy, start.elapsed());
+        let scheduled = self.pipeline.idle_share(work.len());
+        self.ranks
+            .note_passes(passes.busy, start.elapsed(), scheduled);
         self.found(setting, &told, note)
     }
 
@@ -296,9 +299,14 @@ impl Replica {
         sum
     }
 
+    /// Whether this rank computes what another of those that share matrices computes, too, and counts.
+    fn has_copies(&self) -> bool {
+        self.ranks.share()[0] > 0 && !self.ranks.degrees().sequence
+    }
+
     /// Adds up over the ranks what rounding lost in their passes.
     pub(crate) fn join_counts(&self, precision: &Precision) {
-        let counts = self.join_lost(&precision.take_counts(self.ranks.share()[0] > 0));
+        let counts = self.join_lost(&precision.take_counts(self.has_copies()));
         precision.add_counts(&counts);
     }
 
@@ -370,5 +378,9 @@ impl Engine for Replica {
 
     fn logits(&self, run: Run) -> Vec<f32> {
         self.ranks.compute(|| Host.logits(run))
+    }
+
+    fn watch(&self, run: Run, tap: Tap) -> Tap {
+        self.ranks.compute(|| Host.watch(run, tap))
     }
 }

@@ -20,13 +20,33 @@ pub(crate) struct Account {
     waited: Vec<f64>,
     /// What this rank had waited before.
     before: f64,
-    /// Seconds in which this rank computed in its passes, and of which; and those of all ranks.
-    own_passes: [f64; 2],
-    passes: [f64; 2],
+    /// Seconds of this rank's passes and those of all ranks.
+    own_passes: Passed,
+    passes: Passed,
     /// Ranks that were named.
     named: BTreeSet<usize>,
     /// Bytes sent so far.
     pub(crate) sent: Sent,
+}
+
+/// Seconds of passes.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Passed {
+    /// Of all.
+    pub(crate) all: f64,
+    /// In which ranks computed.
+    pub(crate) busy: f64,
+    /// In which the schedule has nothing for them, where all turns last equally long.
+    pub(crate) unscheduled: f64,
+}
+
+/// Share of the passes' time in which ranks do not compute.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub(crate) struct Idle {
+    /// As it was.
+    pub(crate) measured: f64,
+    /// By the schedule, where all turns last equally long.
+    pub(crate) scheduled: f64,
 }
 
 /// Bytes that all ranks have sent for training itself.
@@ -67,9 +87,10 @@ impl Account {
             reduced,
             gathered,
             passed,
-            self.own_passes[0],
-            self.own_passes[1],
+            self.own_passes.all,
+            self.own_passes.busy,
             summed,
+            self.own_passes.unscheduled,
         ]);
         self.before = waited;
         let total = |index: usize| told.iter().map(|told| told[index] as u64).sum();
@@ -79,19 +100,37 @@ impl Account {
             passed_on: total(3),
             all_reduce: total(6),
         };
-        self.passes = [4, 5].map(|index| told.iter().map(|told| told[index]).sum());
+        let seconds_of = |index: usize| told.iter().map(|told| told[index]).sum();
+        self.passes = Passed {
+            all: seconds_of(4),
+            busy: seconds_of(5),
+            unscheduled: seconds_of(7),
+        };
         let waited: Vec<f64> = told.iter().map(|told| told[0]).collect();
         self.look(&waited, seconds)
     }
 
-    pub(crate) fn note_passes(&mut self, busy: Duration, all: Duration) {
-        let own = [busy, all].map(|time| time.as_secs_f64());
-        self.own_passes = [self.own_passes[0] + own[0], self.own_passes[1] + own[1]];
+    pub(crate) fn note_passes(&mut self, busy: Duration, all: Duration, scheduled: f64) {
+        let own = &mut self.own_passes;
+        own.all += all.as_secs_f64();
+        own.busy += busy.as_secs_f64();
+        own.unscheduled += all.as_secs_f64() * scheduled;
     }
 
-    pub(crate) fn idle_share(&self) -> f64 {
-        let [busy, all] = self.passes;
-        if all > 0.0 { 1.0 - busy / all } else { 0.0 }
+    pub(crate) fn idle(&self) -> Idle {
+        let Passed {
+            all,
+            busy,
+            unscheduled,
+        } = self.passes;
+        if all > 0.0 {
+            Idle {
+                measured: 1.0 - busy / all,
+                scheduled: unscheduled / all,
+            }
+        } else {
+            Idle::default()
+        }
     }
 
     /// A rank is slow where all others wait long, and it does not.

@@ -1,7 +1,7 @@
 //! Which rank passes which part of a step's batch.
 
 use crate::error::TrainError;
-use experiments_config::{BatchConfig, Config, Progress};
+use experiments_config::{BatchConfig, Config, Progress, ScheduleEntry, ScheduledKey};
 
 /// How the micro-batches of a step are divided among the ranks.
 ///
@@ -41,19 +41,20 @@ fn common_divisor(a: usize, b: usize) -> usize {
     if b == 0 { a } else { common_divisor(b, a % b) }
 }
 
-/// Refuses what so many ranks cannot divide at some step of the run.
+/// Refuses what so many ranks cannot divide at some step of the run; looks no further than the batch moves.
 pub(crate) fn check_division(config: &Config, ranks: usize) -> Result<(), TrainError> {
-    let mut progress = Progress {
-        step: 0,
-        samples: 0,
-    };
-    let mut known = Vec::new();
+    let moves = |entry: &&ScheduleEntry| entry.key == ScheduledKey::GradientAccumulation;
+    let ramp: Vec<_> = config.schedule.iter().filter(moves).collect();
+    let mut progress = Progress::default();
+    let mut checked = None;
     while progress.step < config.steps {
         let now = config.at(progress);
-        let batch = (now.batch.micro_batch, now.batch.gradient_accumulation);
-        if !known.contains(&batch) {
+        if checked != Some(now.batch.gradient_accumulation) {
             check_batch(&now.batch, ranks)?;
-            known.push(batch);
+            checked = Some(now.batch.gradient_accumulation);
+        }
+        if ramp.iter().all(|entry| entry.is_over(progress)) {
+            break;
         }
         progress.samples += now.samples_per_step();
         progress.step += 1;
@@ -69,7 +70,12 @@ fn check_batch(batch: &BatchConfig, ranks: usize) -> Result<(), TrainError> {
     if ranks > 0 && fits(ranks) {
         return Ok(());
     }
-    let below = (1..ranks.max(2)).rev().find(|ranks| fits(*ranks));
+    // More ranks than sequences in a step never fit.
+    let most = (batch
+        .gradient_accumulation
+        .saturating_mul(batch.micro_batch))
+    .min(ranks);
+    let below = (1..=most).rev().find(|ranks| fits(*ranks));
     Err(TrainError::Degrees {
         problem: format!(
             "--data-parallel {ranks} divides neither `batch.gradient_accumulation` = {} nor, with it, `batch.micro_batch` = {}; the nearest below that does is {}",
@@ -83,6 +89,7 @@ fn check_batch(batch: &BatchConfig, ranks: usize) -> Result<(), TrainError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use experiments_config::Unit;
 
     /// Everything is passed once, in its order, whoever passes it.
     #[test]
@@ -117,5 +124,31 @@ mod tests {
             error.contains("--data-parallel 8") && error.ends_with("is 6"),
             "{error}"
         );
+        let error = check_batch(&batch, usize::MAX).unwrap_err().to_string();
+        assert!(error.ends_with("is 12"), "{error}");
+    }
+
+    /// A run of a thousand million steps is judged at once, by every batch that its ramp leads to.
+    #[test]
+    fn the_batches_of_a_long_run_are_judged_without_playing_it() {
+        let mut config = Config {
+            steps: 1_000_000_000,
+            ..Config::default()
+        };
+        config.batch.micro_batch = 1;
+        config.batch.gradient_accumulation = 4;
+        check_division(&config, 4).unwrap();
+        config.schedule.push(ScheduleEntry {
+            key: ScheduledKey::GradientAccumulation,
+            unit: Unit::Samples,
+            start: 0,
+            length: 100,
+            from: None,
+            to: Some(6.0),
+            factor: None,
+            increment: Some(2.0),
+        });
+        let error = check_division(&config, 4).unwrap_err().to_string();
+        assert!(error.contains("= 6"), "{error}");
     }
 }

@@ -55,6 +55,13 @@ impl Pipeline {
         }
     }
 
+    /// Share of the stages' time in which 1F1B has nothing for them, where all turns last equally long:
+    /// `(p-1)/(m+p-1)` (arXiv 2210.02414 eq. 5-6).
+    pub(crate) fn idle_share(&self, micro_batches: usize) -> f64 {
+        let ahead = self.stages() - 1;
+        ahead as f64 / (micro_batches + ahead).max(1) as f64
+    }
+
     /// One forward, one backward (`PipeDream`-Flush, arXiv 2104.04473 §2.2): a stage goes ahead by as many forward passes as
     /// there are stages behind it.
     pub(crate) fn turns(&self, stage: usize, micro_batches: usize) -> Vec<Turn> {
@@ -74,6 +81,8 @@ impl Pipeline {
 mod tests {
     use super::Turn::{Backward, Forward};
     use super::*;
+    use experiments_plan::Schedule;
+    use experiments_plan::pipeline::{PipelineInput, closed_form};
 
     #[test]
     fn glm_130b_has_nine_layers_less_one_at_both_ends() {
@@ -85,6 +94,60 @@ mod tests {
             Some(Pipeline(vec![0..23, 23..47, 47..70]))
         );
         assert_eq!(Pipeline::new(6, 5), None);
+    }
+
+    /// Slots in which a stage waits when every turn takes one slot and begins when the turn that it needs is over, counted:
+    /// they are the share of the formula, which is that of the plan.
+    #[test]
+    fn the_schedule_idles_as_the_formula_says() {
+        for stages in 1..=8 {
+            let pipeline = Pipeline::new(8 * 7 * 6 * 5, stages).unwrap();
+            for micro_batches in 1..=12 {
+                let slots = played(&pipeline, micro_batches);
+                let idle = (slots - 2 * micro_batches) as f64 / slots as f64;
+                let what = format!("{stages} stages, {micro_batches} micro-batches");
+                assert!(
+                    (idle - pipeline.idle_share(micro_batches)).abs() < 1e-12,
+                    "{what}"
+                );
+                let planned = closed_form(&PipelineInput {
+                    stages: stages as u64,
+                    micro_batches: micro_batches as u64,
+                    chunks: 1,
+                    schedule: Schedule::OneForwardOneBackward,
+                    forward_seconds: 1.0,
+                    backward_seconds: 1.0,
+                    send_seconds: 0.0,
+                });
+                assert!((idle - planned.unwrap()).abs() < 1e-12, "{what}");
+            }
+        }
+    }
+
+    /// Slots until the last stage has done its last turn.
+    fn played(pipeline: &Pipeline, micro_batches: usize) -> usize {
+        let stages = pipeline.stages();
+        let mut turns: Vec<_> = (0..stages)
+            .map(|stage| pipeline.turns(stage, micro_batches).into_iter().peekable())
+            .collect();
+        let mut done: Vec<Vec<Turn>> = vec![Vec::new(); stages];
+        let mut slots = 0;
+        while turns.iter_mut().any(|turns| turns.peek().is_some()) {
+            let before = done.clone();
+            for (stage, turns) in turns.iter_mut().enumerate() {
+                let is_ready = |turn: &Turn| match turn {
+                    Forward(_) => stage == 0 || before[stage - 1].contains(turn),
+                    Backward(_) => stage + 1 == stages || before[stage + 1].contains(turn),
+                };
+                done[stage].extend(turns.next_if(is_ready));
+            }
+            slots += 1;
+            assert!(
+                slots <= 4 * (micro_batches + stages),
+                "stages wait for each other"
+            );
+        }
+        slots
     }
 
     #[test]

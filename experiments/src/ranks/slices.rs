@@ -14,7 +14,7 @@ pub(crate) struct Slices {
 /// Of one parameter.
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Slice {
-    /// All of it; `is_part` where gradients of it are of own heads only, and add up over ranks.
+    /// All of it; `is_part` where gradients of it are of own heads or rows only, and add up over ranks.
     Whole { is_part: bool },
     /// These of the rows, in each of so many equal bands.
     Rows { bands: usize, own: Range<usize> },
@@ -23,8 +23,12 @@ enum Slice {
 }
 
 impl Slice {
-    /// `own`: what is a rank's of so many equal things.
-    fn of(parameter: &Parameter, bands_of_up: usize, own: impl Fn(usize) -> Range<usize>) -> Self {
+    /// `own`: what is a rank's of so many equal things; `of_rows`: ranks share rows, too.
+    fn of(
+        parameter: &Parameter,
+        (bands_of_up, of_rows): (usize, bool),
+        own: impl Fn(usize) -> Range<usize>,
+    ) -> Self {
         let name = parameter.name.as_str();
         let rows = parameter.shape[0];
         let is = |part: &str| name.ends_with(part);
@@ -49,9 +53,11 @@ impl Slice {
                 own: own(rows),
             };
         }
-        let is_part =
+        let of_heads =
             name.contains(".attention.query_norm.") || name.contains(".attention.key_norm.");
-        Self::Whole { is_part }
+        Self::Whole {
+            is_part: of_heads || of_rows,
+        }
     }
 
     fn shape(&self, whole: &[usize]) -> Vec<usize> {
@@ -84,13 +90,14 @@ impl Slice {
 }
 
 impl Slices {
-    /// Of a table; `bands` are those of the feed-forward's first map, two with a gate.
+    /// Of a table; `bands` are those of the feed-forward's first map, two with a gate. `of_rows`: ranks share rows, too.
     pub(crate) fn new(
         table: &[Parameter],
-        bands: usize,
+        (bands, of_rows): (usize, bool),
         own: impl Fn(usize) -> Range<usize>,
     ) -> Self {
-        let slices: Vec<Slice> = table.iter().map(|p| Slice::of(p, bands, &own)).collect();
+        let slice = |parameter| Slice::of(parameter, (bands, of_rows), &own);
+        let slices: Vec<Slice> = table.iter().map(slice).collect();
         let mut end = 0;
         let local = table.iter().zip(&slices).map(|(parameter, slice)| {
             let (start, shape) = (end, slice.shape(&parameter.shape));
@@ -167,10 +174,11 @@ mod tests {
     /// Shares put back add up to the whole, whatever the number of ranks.
     #[test]
     fn shares_of_all_ranks_are_the_whole() {
-        for (ffn, bands, qk_norm) in [
-            (Ffn::Geglu, 2, false),
-            (Ffn::Gelu, 1, false),
-            (Ffn::Gelu, 1, true),
+        for (ffn, bands, qk_norm, of_rows) in [
+            (Ffn::Geglu, 2, false, false),
+            (Ffn::Gelu, 1, false, false),
+            (Ffn::Gelu, 1, true, false),
+            (Ffn::Geglu, 2, true, true),
         ] {
             let model = ModelConfig {
                 ffn,
@@ -185,7 +193,7 @@ mod tests {
                 let mut scalars = 0;
                 for rank in 0..ranks {
                     let own = |len: usize| even_parts(len, ranks)[rank].clone();
-                    let slices = Slices::new(whole.table(), bands, own);
+                    let slices = Slices::new(whole.table(), (bands, of_rows), own);
                     let own = slices.take(&whole);
                     let put = slices.put(own.values(), whole.table(), rank == 0);
                     let is_part =

@@ -7,12 +7,15 @@
 //! utilisation.
 
 mod agreement;
+mod codes;
 mod device;
 mod peak;
 mod timed;
 
 pub use agreement::{Agreement, agreements};
+pub use codes::{CodesTimed, time_codes};
 pub use device::{Costs, begin_counting_launches, launches_of_a_step};
+pub use kernels::instruction_set;
 pub use peak::{Peak, Product};
 pub use timed::{Effort, Timed, time_steps};
 

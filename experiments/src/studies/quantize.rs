@@ -1,7 +1,7 @@
 //! A run's weights in 4 or 8 bits: files, what every matrix lost, and what the model lost on held-out text.
 //!
-//! Quantized are the four linear maps of every layer, as in GLM-130B (`quantization/layers.py`); embedding, head, norms and biases
-//! become FP16. What is measured on held-out text is read back from the file that was written.
+//! Which matrices are quantized says [`crate::quantization`]. What is measured on held-out text is read back from the file that
+//! was written.
 
 mod quality;
 
@@ -12,12 +12,12 @@ use crate::error::TrainError;
 use crate::files::checkpoint::Nearby;
 use crate::files::quantized::{read_quantized, write_quantized};
 use crate::optimizer::adamw::AdamW;
-use crate::parameters::{Parameter, Parameters, Role};
+use crate::parameters::{Parameter, Parameters};
+use crate::quantization::{Calibrations, Method, in_fp16, quantize_maps};
 use crate::trainer::{Text, Training, check_memory};
 use experiments_config::Config;
-use experiments_quantization::{Bits, Loss, Quantized, Scheme, Shape, Source, quantize};
+use experiments_quantization::{Bits, Loss, Quantized, Scheme, Shape};
 use experiments_text::Cache;
-use kernels::{HalfFormat, round_slice};
 use quality::Judge;
 use serde::Serialize;
 use std::collections::HashMap;
@@ -52,6 +52,8 @@ pub struct QuantizeRequest<'a> {
     pub bits: Bits,
     /// Tensor-parallel ranks, each of which quantizes what it has of a row.
     pub tensor_parallel: usize,
+    /// Slots of training text whose passes show a calibrated rule what the maps read.
+    pub calibration_tokens: usize,
     /// Folder of the files, which is made.
     pub out: &'a Path,
     /// Called when a checkpoint is done, with how many there are.
@@ -184,40 +186,23 @@ fn one(
     steps: &[u64],
     weights: &Parameters,
 ) -> Result<QuantizedStep, TrainError> {
-    let QuantizeRequest { scheme, bits, .. } = *request;
     let step = steps.last().copied().unwrap_or_default();
-    let mut matrices = HashMap::new();
-    let mut told = Vec::new();
-    for parameter in weights.table() {
-        let Some(ranks) = ranks(parameter, request.tensor_parallel) else {
-            continue;
-        };
-        let values = &weights.values()[parameter.range.clone()];
-        let shape = [parameter.shape[0], parameter.shape[1]];
-        let source = Source {
-            name: &parameter.name,
-            shape,
-            values,
-            ranks,
-            calibration: None,
-        };
-        let made = quantize(&source, scheme, bits)?;
-        told.push(matrix(&parameter.name, shape, values, &made));
-        matrices.insert(parameter.name.clone(), made);
-    }
+    let half = in_fp16(weights);
+    let calibrations = if request.scheme.rule.is_calibrated() {
+        judge.calibrate(&half, request.calibration_tokens)
+    } else {
+        Calibrations::default()
+    };
+    let method = Method {
+        scheme: request.scheme,
+        bits: request.bits,
+        tensor_parallel: request.tensor_parallel,
+    };
+    let matrices = quantize_maps(weights, method, &calibrations)?;
     let file = request.out.join(format!("step-{step:08}.safetensors"));
-    let listed: Vec<String> = steps.iter().map(u64::to_string).collect();
-    let about = [
-        ("scheme", scheme.to_string()),
-        ("bits", bits.count().to_string()),
-        ("tensor_parallel", request.tensor_parallel.to_string()),
-        ("steps", listed.join(",")),
-        ("config_hash", request.config.hash()),
-    ];
-    let about = about.map(|(key, value)| (key.to_owned(), value));
     std::fs::create_dir_all(request.out)
         .map_err(|error| logs::LogError::io("make", request.out, error))?;
-    let bytes = write_quantized(&file, weights, &matrices, about.into())?;
+    let bytes = write_quantized(&file, weights, &matrices, about(request, steps))?;
     let mut read = Parameters::zeros(weights.table().to_vec());
     read_quantized(&file, &mut read)?;
     Ok(QuantizedStep {
@@ -230,39 +215,41 @@ fn one(
         file,
         bytes,
         fp16_bytes: 2 * weights.len() as u64,
-        quality: judge.compare(weights, &read),
-        matrices: told,
+        quality: judge.compare(weights, &half, &read),
+        matrices: told(&half, &matrices),
     })
 }
 
-/// Ranks that the inputs of a linear map are divided over; none for what is not quantized.
-///
-/// Query, key, value and the first feed-forward matrix are divided by their outputs, so a row of them lies on one rank.
-fn ranks(parameter: &Parameter, tensor_parallel: usize) -> Option<usize> {
-    let is_linear = matches!(parameter.role, Role::Attention | Role::Ffn);
-    let divides_inputs =
-        parameter.name.ends_with(".out.weight") || parameter.name.ends_with(".down.weight");
-    (is_linear && parameter.shape.len() == 2).then_some(if divides_inputs {
-        tensor_parallel
-    } else {
-        1
-    })
+/// The file's metadata.
+fn about(request: &QuantizeRequest, steps: &[u64]) -> HashMap<String, String> {
+    let listed: Vec<String> = steps.iter().map(u64::to_string).collect();
+    let about = [
+        ("scheme", request.scheme.to_string()),
+        ("bits", request.bits.count().to_string()),
+        ("tensor_parallel", request.tensor_parallel.to_string()),
+        ("steps", listed.join(",")),
+        ("config_hash", request.config.hash()),
+    ];
+    about
+        .map(|(key, value)| (key.to_owned(), value))
+        .into_iter()
+        .collect()
 }
 
-fn matrix(name: &str, shape: [usize; 2], values: &[f32], made: &Quantized) -> QuantizedMatrix {
-    let held = in_fp16(values);
-    QuantizedMatrix {
-        name: name.to_owned(),
-        shape,
-        loss: Loss::between(&held, &made.values()),
-        weights: Shape::of(&held, shape[1]),
-        clipped: made.clipped(),
-        empty_blocks: made.empty_blocks(),
-    }
-}
-
-fn in_fp16(values: &[f32]) -> Vec<f32> {
-    let mut held = values.to_vec();
-    round_slice(&mut held, HalfFormat::Fp16);
-    held
+/// What became of every matrix, in the order of the model; `half` are the weights in FP16.
+fn told(half: &Parameters, matrices: &HashMap<String, Quantized>) -> Vec<QuantizedMatrix> {
+    let of = |parameter: &Parameter| {
+        let made = matrices.get(&parameter.name)?;
+        let held = &half.values()[parameter.range.clone()];
+        let shape = made.shape();
+        Some(QuantizedMatrix {
+            name: parameter.name.clone(),
+            shape,
+            loss: Loss::between(held, &made.values()),
+            weights: Shape::of(held, shape[1]),
+            clipped: made.clipped(),
+            empty_blocks: made.empty_blocks(),
+        })
+    };
+    half.table().iter().filter_map(of).collect()
 }

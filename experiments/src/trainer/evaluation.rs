@@ -1,5 +1,6 @@
 //! What a model makes of text it does not train on.
 
+use super::quantized::{Lost, measure};
 use super::training::Training;
 use crate::data::last_word::{self, LastWord};
 use crate::data::{Batch, Losses, Sampler, held_out};
@@ -15,10 +16,15 @@ pub(super) struct Evaluation {
     pub(super) loss: Option<f64>,
     /// With `eval.last_word`.
     last_word: LastWord,
+    /// With `eval.quantized`.
+    quantized: Option<Lost>,
 }
 
 impl Evaluation {
     pub(super) fn record(&self, record: &mut Record) {
+        if let Some(lost) = &self.quantized {
+            lost.record(record);
+        }
         let named = [
             (signal::HELD_OUT_LOSS, self.loss),
             (signal::LAST_WORD_LOSS, self.last_word.loss.value()),
@@ -46,11 +52,14 @@ pub(super) fn evaluate(training: &Training, parameters: &Parameters) -> Evaluati
         let logits = setting.engine.logits(setting.run(parameters, &batch));
         last_word::score(&mut last_word, &batch, &logits);
     }
+    let is_quantized = training.config.eval.quantized && is_recorded(training);
+    let quantized = is_quantized.then(|| measure(training, &sampler, parameters));
     // Evaluation rounds too; its range losses belong to no step.
     setting.precision.take_report();
     Evaluation {
         loss: losses.all.value(),
         last_word,
+        quantized,
     }
 }
 

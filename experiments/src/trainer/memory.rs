@@ -47,13 +47,47 @@ fn needed_bytes(config: &Config) -> u64 {
 
 /// [`check_memory`] for runs that train at once.
 pub(super) fn check_pack_memory(configs: &[&Config]) -> Result<(), TrainError> {
-    let needed: u64 = configs.iter().map(|config| needed_bytes(config)).sum();
+    let needed = configs.iter().map(|config| needed_bytes(config));
     match configs.first().and_then(|config| available(config)) {
-        Some(available) if needed > available => Err(TrainError::PackMemory {
-            runs: configs.len(),
-            needed: needed / GIGA,
-            available: available / GIGA,
-        }),
-        _ => Ok(()),
+        Some(available) => check_room(&needed.collect::<Vec<_>>(), available),
+        None => Ok(()),
+    }
+}
+
+/// Refuses runs that need more bytes together than there are.
+fn check_room(needed: &[u64], available: u64) -> Result<(), TrainError> {
+    let sums = needed.iter().scan(0_u64, |sum, own| {
+        *sum = sum.saturating_add(*own);
+        Some(*sum)
+    });
+    let sums: Vec<_> = sums.collect();
+    let all = sums.last().copied().unwrap_or(0);
+    if all <= available {
+        return Ok(());
+    }
+    Err(TrainError::PackMemory {
+        runs: needed.len(),
+        needed: all as f64 / GIGA as f64,
+        available: available as f64 / GIGA as f64,
+        fit: sums.iter().take_while(|sum| **sum <= available).count(),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_pack_without_room_is_told_how_many_have_room() {
+        let said = |needed: &[u64]| check_room(needed, 9_000_000_000).map_err(|e| e.to_string());
+        assert_eq!(said(&[4_000_000_000; 2]), Ok(()));
+        assert_eq!(
+            said(&[2_500_000_000; 5]).unwrap_err(),
+            "5 runs at once need about 12.5 GB, 9.0 GB are free; `--pack 3` has room"
+        );
+        assert_eq!(
+            said(&[10_000_000_000; 2]).unwrap_err(),
+            "2 runs at once need about 20.0 GB, 9.0 GB are free; not even one has room"
+        );
     }
 }

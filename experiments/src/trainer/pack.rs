@@ -97,6 +97,7 @@ pub fn train_pack(request: &PackRequest) -> Result<Vec<Result<Ending, TrainError
             device.run(Service {
                 pack: &pack,
                 backend: device.kernels(),
+                resident: device != Device::CPU,
             })
         };
         unless_a_device_fails(serve).flatten()?;
@@ -108,9 +109,11 @@ pub fn train_pack(request: &PackRequest) -> Result<Vec<Result<Ending, TrainError
 }
 
 /// The pack's passes, on this thread.
-struct Service<'a> {
-    pack: &'a Pack,
-    backend: String,
+pub(super) struct Service<'a> {
+    pub(super) pack: &'a Pack,
+    pub(super) backend: String,
+    /// Whether the runs' arrays stay on the device.
+    pub(super) resident: bool,
 }
 
 impl Work for Service<'_> {
@@ -121,8 +124,8 @@ impl Work for Service<'_> {
         B: AutodiffBackend + Kernels,
         B::InnerBackend: Kernels,
     {
-        self.pack
-            .serve(&Graph::<B>::new(device.clone(), self.backend, false));
+        let graph = Graph::<B>::new(device.clone(), self.backend, self.resident);
+        self.pack.serve(&graph);
         Ok(())
     }
 }

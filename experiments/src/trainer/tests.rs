@@ -4,6 +4,7 @@
 //! `tests/parity/golden/*.safetensors` hold the inputs and what a PyTorch model, written from the
 //! mathematics and not from this code, made of them in FP64 (`tests/parity/run.py --golden`).
 
+mod packs;
 mod resident;
 
 use super::counters::decide;

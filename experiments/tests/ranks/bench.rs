@@ -55,6 +55,15 @@ pub fn degrees([tensor, pipeline, data]: [usize; 3]) -> Degrees {
         pipeline,
         data,
         tensor,
+        sequence: false,
+    }
+}
+
+/// The same with rows divided among the ranks that share matrices.
+pub fn with_rows(layout: [usize; 3]) -> Degrees {
+    Degrees {
+        sequence: true,
+        ..degrees(layout)
     }
 }
 
@@ -144,24 +153,24 @@ impl Bench {
             .map(|file| fs::read(path.join(file)).unwrap())
     }
 
-    /// Whether losses and gradient norms of two runs agree within 1e-5, and within 3e-6 before training amplifies anything.
-    pub fn assert_close(&self, a: &str, b: &str) {
-        self.assert_within([3e-6, 1e-5], u64::MAX, a, b);
+    /// Which steps were skipped, and the loss scale of each.
+    pub fn decided(&self, run: &str) -> Vec<[Option<f64>; 2]> {
+        let decided = |record: &Record| ["skipped", "loss_scale"].map(|name| record.scalar(name));
+        self.records(run).iter().map(decided).collect()
     }
 
-    /// The same within given bounds, of the first step and of those up to `last`.
-    pub fn assert_within(&self, [first, later]: [f64; 2], last: u64, a: &str, b: &str) {
+    /// Whether losses and gradient norms of two runs agree within 1e-5, and within 3e-6 before training amplifies anything.
+    pub fn assert_close(&self, a: &str, b: &str) {
         let (ours, theirs) = (self.records(a), self.records(b));
         assert_eq!(ours.len(), theirs.len(), "{b}");
-        let both = ours.iter().zip(&theirs);
-        for (ours, theirs) in both.filter(|(ours, _)| ours.step <= last) {
+        for (ours, theirs) in ours.iter().zip(&theirs) {
+            let most = if ours.step == 1 { 3e-6 } else { 1e-5 };
             for signal in ["loss", "grad_norm"] {
-                let (x, y) = (ours.scalar(signal).unwrap(), theirs.scalar(signal).unwrap());
-                let most = if ours.step == 1 { first } else { later };
+                let [x, y] = [ours, theirs].map(|record| record.scalar(signal).unwrap());
+                let step = ours.step;
                 assert!(
                     (x / y - 1.0).abs() < most,
-                    "{b}, step {}: {signal} {x} {y}",
-                    ours.step
+                    "{b}, step {step}: {signal} {x} {y}"
                 );
             }
         }

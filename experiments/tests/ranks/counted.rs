@@ -1,6 +1,6 @@
 //! What the ranks count is what the plan says.
 
-use crate::bench::{Bench, degrees};
+use crate::bench::{Bench, degrees, with_rows};
 use experiments_plan::communication::{Communication, StagePlace};
 use experiments_plan::hardware::gpu;
 use experiments_plan::memory::MemoryOptions;
@@ -21,6 +21,7 @@ fn layout(replicas: u64) -> Layout {
         sequence_parallel: false,
         sharding: Sharding::Zero1,
         flash_attention: false,
+        vocab_multiple: 1,
     }
 }
 
@@ -126,4 +127,48 @@ fn what_ranks_that_share_matrices_sum_is_what_was_planned() {
         bench.finished("shared", "all_reduce_bytes"),
         expected as u64
     );
+}
+
+/// Ranks that share rows, too, send as many bytes: half of them to gather what a branch reads, half to sum up what it
+/// leaves.
+#[test]
+fn what_ranks_that_share_rows_send_is_what_was_planned() {
+    let bench = Bench::new();
+    let config = bench.config(&[]);
+    let keys = [
+        "reduce_scatter_bytes",
+        "all_gather_bytes",
+        "all_reduce_bytes",
+    ];
+    let sent = |run: &str, layout| {
+        bench.train_by(&config, run, layout);
+        keys.map(|key| bench.finished(run, key))
+    };
+    let [gradients, weights, sums] = sent("whole", degrees([2, 1, 1]));
+    let [scattered, gathered, rest] = sent("rows", with_rows([2, 1, 1]));
+    assert_eq!(scattered + gathered + rest, gradients + weights + sums);
+    // What is left are the logits of targets.
+    let of_rows = sums - rest;
+    assert_eq!(
+        [scattered - gradients, gathered - weights],
+        [of_rows / 2; 2]
+    );
+    let layout = Layout {
+        tensor_parallel: 2,
+        sequence_parallel: true,
+        ..layout(1)
+    };
+    let links = Communication::of(&layout, &cluster(), gpu("a100-40g").unwrap());
+    let place = StagePlace {
+        layers: config.model.layers as u64,
+        first: true,
+        last: false,
+    };
+    let cost = links.micro_batch(&config, &layout, &MemoryOptions::default(), place);
+    let planned = cost.tensor_forward.bytes + cost.tensor_backward.bytes;
+    let width = config.model.hidden_size as f64;
+    // One number and one row of gradients for each target.
+    let of_targets = rest as f64 * width;
+    let passes = 2.0 * 4.0 * 6.0;
+    assert_eq!(of_rows as f64, planned * passes + of_targets);
 }

@@ -1,6 +1,6 @@
 //! Ranks that disagree, end, or cannot train what they are given.
 
-use crate::bench::{Bench, FP16, data};
+use crate::bench::{Bench, FP16, data, with_rows};
 use experiments::{Ending, RankMember, Ranks, TrainError, serve, train_as_first, train_on_threads};
 use experiments_collective::{CollectiveError, Engine, Inbound, Outbound, Purpose, threads};
 use experiments_config::Config;
@@ -135,6 +135,27 @@ fn what_ranks_cannot_train_is_refused_before_anything_is_written() {
         let told = ended.unwrap_err().to_string();
         assert!(
             told.contains("--data-parallel 2") && told.contains(expected),
+            "{told}"
+        );
+        assert!(!bench.path("refused").exists());
+    }
+}
+
+#[test]
+fn rows_that_ranks_cannot_share_are_refused_by_name() {
+    let bench = Bench::new();
+    let relaxed = bench.config(&["precision.pb_relax.norm=true"]);
+    let cases = [
+        (bench.config(&[]), 1, "--tensor-parallel 2"),
+        (relaxed, 2, "precision.pb_relax.norm"),
+    ];
+    for (config, tensor, expected) in cases {
+        let ended = bench.ask(&config, "refused", u64::MAX, |request| {
+            train_on_threads(request, with_rows([tensor, 1, 2]))
+        });
+        let told = ended.unwrap_err().to_string();
+        assert!(
+            told.contains("--sequence-parallel") && told.contains(expected),
             "{told}"
         );
         assert!(!bench.path("refused").exists());

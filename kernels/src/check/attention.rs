@@ -138,7 +138,7 @@ pub(super) fn scoring(format: Option<HalfFormat>) -> Scoring {
 /// each.
 pub(super) fn lost<B: Kernels>(device: &B::Device, seed: u64) -> Vec<f32> {
     const SHAPE: [usize; 4] = [2, 2, 45, 9];
-    let tally = Arc::new(Tally::new(2));
+    let tally = Arc::new(Tally::new(2, 1));
     let sites = ["scores", "probabilities"].into_iter().enumerate();
     let sites: Vec<_> = sites
         .map(|(site, name)| {

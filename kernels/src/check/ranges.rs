@@ -6,6 +6,7 @@ use crate::{
     AdamWState, AdamWStep, HalfFormat, Kernels, RangeCount, RangeRounding, Ranges, Summary, ranges,
 };
 use burn::tensor::ops::FloatTensor;
+use burn::tensor::{Int, Tensor};
 use burn_flex::Flex;
 
 /// Ranges of odd lengths, from one element to several pieces.
@@ -54,6 +55,8 @@ pub(crate) fn check_ranges<B: Kernels>(device: &B::Device, seed: u64) -> Vec<Agr
         draw: Draw(seed),
     };
     let mut all = check_summaries(&mut case);
+    all.push(check_sequences(&case));
+    all.push(check_scaling(&mut case));
     for (operation, format, saturates) in [
         ("round ranges to fp16", HalfFormat::Fp16, false),
         ("round ranges to bf16", HalfFormat::Bf16, false),
@@ -117,6 +120,30 @@ fn check_summaries<B: Kernels>(case: &mut Case<B>) -> Vec<Agreement> {
     cases.into_iter().flat_map(check).collect()
 }
 
+/// Sequences of every kind.
+fn check_sequences<B: Kernels>(case: &Case<B>) -> Agreement {
+    let ids: Vec<i32> = (0..1_001).collect();
+    let sequences = [
+        ids.clone(),
+        ids.iter().map(|i| i / 100 - 3).collect(),
+        ids.iter().map(|i| i * 7919 % 50_000).collect(),
+        ids.iter().map(|i| i * 79_199 % 150_000 - 9).collect(),
+    ];
+    let read = |x: Tensor<B, 1, Int>| x.into_data().to_vec::<i32>().unwrap_or_default();
+    let found = crate::bus::send_sequences::<B>(&sequences, case.device);
+    let same = found.into_iter().map(read).eq(sequences);
+    agreement("sequences", if same { 0.0 } else { f64::NAN }, 0.0)
+}
+
+/// Fewer factors than ranges, as for several runs side by side.
+fn check_scaling<B: Kernels>(case: &mut Case<B>) -> Agreement {
+    let (x, factors) = (case.draw.many(LEN, 1.0), [0.5, 1e-3, 3.0]);
+    let found = B::scale_ranges(case.there(&x), &case.ranges, &factors);
+    let expected = ranges::scale::<Flex>(here(&x), &case.ranges, &factors);
+    let (found, expected) = (download::<B>(found, LEN), download::<Flex>(expected, LEN));
+    agreement("scaled ranges", distance(&found, &expected), 0.0)
+}
+
 /// Values and all counts are the same.
 fn check_rounding<B: Kernels>(
     case: &mut Case<B>,
@@ -145,7 +172,7 @@ fn check_rounding<B: Kernels>(
     agreement(operation, if same { 0.0 } else { f64::NAN }, 0.0)
 }
 
-/// A state that is not new, with a parameter that does not decay and one without a gradient.
+/// A state that is not new, with a parameter that does not decay, one without a gradient and one that stays as it is.
 fn check_adamw<B: Kernels>(
     case: &mut Case<B>,
     operation: &'static str,
@@ -162,7 +189,7 @@ fn check_adamw<B: Kernels>(
     };
     let step = AdamWStep {
         ranges: (0..LENS.len())
-            .map(|i| (constants(i), 0.5 + i as f32))
+            .map(|i| (i != 4).then(|| (constants(i), 0.5 + i as f32)))
             .collect(),
         update_clipping,
     };

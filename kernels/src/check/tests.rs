@@ -9,11 +9,13 @@ use proptest::prelude::*;
 fn properties<B: Kernels>(device: &B::Device, rows: usize, width: usize, seed: u64) {
     let mut all = check_rounding::<B>(device, rows * width, seed);
     all.extend(check_gelu::<B>(device, rows, width, seed));
-    all.extend(check_layer_norm::<B>(device, rows, width, seed));
+    all.extend(check_layer_norm::<B>(device, [rows, width, 1], seed));
     all.extend(check_geglu::<B>(device, rows, width, seed));
     all.extend(check_cross_entropy::<B>(device, rows, width, seed));
     all.extend(check_softmax::<B>(device, [2, 3, rows, width], seed));
     all.extend(check_product::<B>(device, [rows, width, 9], seed));
+    all.extend(codes::check_codes::<B>(device, [rows, width, 9], seed));
+    all.extend(codes::check_codes::<B>(device, [3, rows, width], seed));
     all.extend(check_attention::<B>(
         device,
         [2, 3, rows, width, 40],

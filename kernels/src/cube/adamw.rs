@@ -12,8 +12,8 @@ use burn_cubecl::CubeRuntime;
 use burn_cubecl::tensor::CubeTensor;
 use cubecl::prelude::*;
 
-/// Numbers of a range among the constants, in the order of [`numbers`].
-const COLUMNS: usize = 10;
+/// Numbers of a range among the constants, in the order of [`numbers`]; zeros where the range stays as it is.
+const COLUMNS: usize = 11;
 
 /// What a launch does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -26,7 +26,10 @@ pub(crate) enum Part {
     Weights,
 }
 
-fn numbers((step, clip): &(AdamW, f32)) -> [f32; COLUMNS] {
+fn numbers(constants: &Option<(AdamW, f32)>) -> [f32; COLUMNS] {
+    let Some((step, clip)) = constants else {
+        return [0.0; COLUMNS];
+    };
     [
         *clip,
         step.lr,
@@ -38,6 +41,7 @@ fn numbers((step, clip): &(AdamW, f32)) -> [f32; COLUMNS] {
         step.decay,
         step.correction1.recip(),
         step.correction2.recip(),
+        1.0,
     ]
 }
 
@@ -99,6 +103,9 @@ pub(crate) fn adamw_kernel(
         let mut changes = 0.0f32;
         let mut squares = 0.0f32;
         let mut i = start + UNIT_POS as usize;
+        if constants[place + 10] == 0.0f32 {
+            i = end;
+        }
         while i < end {
             let mut m = first[i];
             let mut v = second[i];

@@ -49,7 +49,9 @@ pub(crate) struct Sizes {
     pub(super) keys: usize,
     pub(super) factor: f32,
     pub(super) fill: f32,
-    /// Places of counters; without meaning where nothing is counted.
+    /// Heads of each run, which has counters of its own.
+    pub(super) each: usize,
+    /// Places of the first run's counters; without meaning where nothing is counted.
     pub(super) of_scores: usize,
     pub(super) of_probabilities: usize,
 }
@@ -63,8 +65,9 @@ struct Launch<R: CubeRuntime> {
     factor: f32,
     fill: f32,
     counters: CubeTensor<R>,
-    /// Of the counters of scores and of probabilities.
+    /// Of the first run's counters of scores and of probabilities.
     places: [usize; 2],
+    runs: usize,
 }
 
 impl<R: CubeRuntime> Launch<R> {
@@ -92,11 +95,12 @@ impl<R: CubeRuntime> Launch<R> {
             fill: scoring.fill,
             counters,
             places,
+            runs: counting::runs(points[0]),
         }
     }
 
     fn sizes(&self) -> SizesLaunch<R> {
-        let ([_, heads, queries, _], [_, _, keys, _]) = (self.queries, self.keys);
+        let ([sequences, heads, queries, _], [_, _, keys, _]) = (self.queries, self.keys);
         let [scores, probabilities] = self.places;
         SizesLaunch::new(
             heads,
@@ -104,6 +108,7 @@ impl<R: CubeRuntime> Launch<R> {
             keys,
             self.factor,
             self.fill,
+            sequences * heads / self.runs,
             scores,
             probabilities,
         )

@@ -117,34 +117,41 @@ pub(super) fn settle(
     }
 }
 
-/// First element of the cube's piece of so many elements, and the element behind it.
+/// First element of the cube's piece of so many elements, the element behind it, and the run it is of, which has `each`
+/// elements.
 #[cube]
-pub(super) fn piece(elements: usize) -> (usize, usize) {
-    let start = CUBE_POS * PIECE;
+pub(super) fn piece(elements: usize, each: usize) -> (usize, usize, usize) {
+    let pieces = each.div_ceil(PIECE);
+    let run = CUBE_POS / pieces;
+    let start = run * each + CUBE_POS % pieces * PIECE;
     let mut end = start + PIECE;
+    if end > (run + 1) * each {
+        end = (run + 1) * each;
+    }
     if end > elements {
         end = elements;
     }
-    (start, end)
+    (start, end, run)
 }
 
-/// Every element stored; `place` is that of the counters.
+/// Every element stored; `place` is that of the first run's counters, and a run has `each` elements.
 #[cube(launch)]
 pub(crate) fn store_kernel(
     x: &Array<f32>,
     y: &mut Array<f32>,
     counters: &mut Array<Atomic<u32>>,
     place: usize,
+    each: usize,
     #[comptime] point: Point,
 ) {
-    let (start, end) = piece(y.len());
+    let (start, end, run) = piece(y.len(), each);
     let mut lost = nothing_lost();
     let mut i = start + UNIT_POS as usize;
     while i < end {
         y[i] = stored(x[i], &mut lost, true, point);
         i += UNITS as usize;
     }
-    settle(counters, place, &lost, UNITS);
+    settle(counters, place + run * COUNTERS, &lost, UNITS);
 }
 
 /// All counters as [`crate::RangeCount::all`] reads them, and zeros in their place.
@@ -164,14 +171,22 @@ pub(crate) fn take_kernel(counters: &mut Array<Atomic<u32>>, output: &mut Array<
     }
 }
 
-/// The counters of a point beside `x`, and its place among them; absent where it is not counted there.
+/// The counters of a point beside `x`, and the place of the first run's among them; absent where it is not counted there.
 pub(super) fn place<R: CubeRuntime>(
     rounding: Option<&Rounding>,
     pass: Pass,
     x: &CubeTensor<R>,
 ) -> Option<(CubeTensor<R>, usize)> {
     let place = rounding?.site.as_ref()?.place()?;
-    Some((counters(place, x)?.clone(), place.of(pass) * COUNTERS))
+    let first = place.of(pass) * place.tally.runs() * COUNTERS;
+    Some((counters(place, x)?.clone(), first))
+}
+
+/// Runs that are counted apart.
+pub(super) fn runs(rounding: Option<&Rounding>) -> usize {
+    let site = rounding.and_then(|rounding| rounding.site.as_ref());
+    let place = site.and_then(|site| site.place());
+    place.map_or(1, |place| place.tally.runs())
 }
 
 /// The same for a kernel that takes counters whether it counts or not, and whether it does.
@@ -206,9 +221,11 @@ pub(super) fn new_counters<R: CubeRuntime>(x: &CubeTensor<R>, places: usize) -> 
     )
 }
 
-/// One cube for each piece of so many elements.
-pub(super) fn piece_cubes(elements: usize) -> (CubeCount, CubeDim) {
-    cubes(elements.div_ceil(PIECE), UNITS)
+/// One cube for each piece of so many elements, and how many are each run's.
+pub(super) fn piece_cubes(elements: usize, runs: usize) -> (CubeCount, CubeDim, usize) {
+    let each = elements / runs;
+    let (count, dim) = cubes(runs * each.div_ceil(PIECE), UNITS);
+    (count, dim, each)
 }
 
 /// Stores every element, and counts; none where the rounding has no place among the counters.
@@ -219,10 +236,12 @@ pub(super) fn store<R: CubeRuntime>(
 ) -> Option<CubeTensor<R>> {
     let (counters, place) = place(Some(rounding), pass, x)?;
     let y = beside(x, x.shape());
-    let (count, dim) = piece_cubes(x.shape().num_elements());
+    let (count, dim, each) = piece_cubes(x.shape().num_elements(), runs(Some(rounding)));
     let (from, to, counters) = (flat(x), flat(&y), flat(&counters));
     let point = Point::new(Some(rounding), pass);
-    store_kernel::launch::<R>(&x.client, count, dim, from, to, counters, place, point);
+    store_kernel::launch::<R>(
+        &x.client, count, dim, from, to, counters, place, each, point,
+    );
     Some(y)
 }
 

@@ -1,6 +1,8 @@
 //! Rounding of every element, the slope of GELU, and `GeGLU`, element by element.
 
-use super::counting::{Point, counted, nothing_lost, piece, piece_cubes, settle, stored};
+use super::counting::{
+    COUNTERS, Point, counted, nothing_lost, piece, piece_cubes, runs, settle, stored,
+};
 use super::rounding::{Rounded, rounded};
 use super::row::{UNITS, beside, flat};
 use crate::{HalfFormat, Pass, Rounding};
@@ -40,7 +42,8 @@ pub(crate) fn gelu_backward_kernel(x: &Array<f32>, dy: &Array<f32>, dx: &mut Arr
     }
 }
 
-/// `f` is the width of a half; `place` is that of the counters for what is stored between GELU and the product.
+/// `f` is the width of a half; `place` is that of the first run's counters for what is stored between GELU
+/// and the product, of which a run has `each` elements.
 #[cube(launch)]
 pub(crate) fn geglu_kernel(
     up: &Array<f32>,
@@ -48,10 +51,11 @@ pub(crate) fn geglu_kernel(
     counters: &mut Array<Atomic<u32>>,
     f: usize,
     place: usize,
+    each: usize,
     #[comptime] counts: bool,
     #[comptime] point: Point,
 ) {
-    let (start, end) = piece(y.len());
+    let (start, end, run) = piece(y.len(), each);
     let mut lost = nothing_lost();
     let mut i = start + UNIT_POS as usize;
     while i < end {
@@ -61,7 +65,7 @@ pub(crate) fn geglu_kernel(
         i += UNITS as usize;
     }
     if comptime!(counts) {
-        settle(counters, place, &lost, UNITS);
+        settle(counters, place + run * COUNTERS, &lost, UNITS);
     }
 }
 
@@ -74,10 +78,11 @@ pub(crate) fn geglu_backward_kernel(
     counters: &mut Array<Atomic<u32>>,
     f: usize,
     place: usize,
+    each: usize,
     #[comptime] counts: bool,
     #[comptime] point: Point,
 ) {
-    let (start, end) = piece(dy.len());
+    let (start, end, run) = piece(dy.len(), each);
     let mut lost = nothing_lost();
     let mut i = start + UNIT_POS as usize;
     while i < end {
@@ -90,7 +95,7 @@ pub(crate) fn geglu_backward_kernel(
         i += UNITS as usize;
     }
     if comptime!(counts) {
-        settle(counters, place, &lost, UNITS);
+        settle(counters, place + run * COUNTERS, &lost, UNITS);
     }
 }
 
@@ -124,7 +129,7 @@ pub(super) fn geglu<R: CubeRuntime>(
     let [rows, width] = up.shape().dims();
     let f = width / 2;
     let y = beside(up, Shape::new([rows, f]));
-    let (count, dim) = piece_cubes(rows * f);
+    let (count, dim, each) = piece_cubes(rows * f, runs(rounding));
     let (counters, place, counts) = counted(rounding, Pass::Forward, up);
     geglu_kernel::launch::<R>(
         &up.client,
@@ -135,6 +140,7 @@ pub(super) fn geglu<R: CubeRuntime>(
         flat(&counters),
         f,
         place,
+        each,
         counts,
         Point::new(rounding, Pass::Forward),
     );
@@ -149,7 +155,7 @@ pub(super) fn geglu_backward<R: CubeRuntime>(
 ) -> CubeTensor<R> {
     let [rows, f] = dy.shape().dims();
     let dup = beside(up, up.shape());
-    let (count, dim) = piece_cubes(rows * f);
+    let (count, dim, each) = piece_cubes(rows * f, runs(rounding));
     let (counters, place, counts) = counted(rounding, Pass::Backward, up);
     geglu_backward_kernel::launch::<R>(
         &up.client,
@@ -161,6 +167,7 @@ pub(super) fn geglu_backward<R: CubeRuntime>(
         flat(&counters),
         f,
         place,
+        each,
         counts,
         Point::new(rounding, Pass::Backward),
     );

@@ -12,10 +12,10 @@ use cubecl::prelude::*;
 use super::row::{cubes, flat};
 
 /// Units along each side of a tile.
-const SIDE: u32 = 16;
+pub(super) const SIDE: u32 = 16;
 
 /// Terms of the sums in shared memory at a time.
-const DEPTH: u32 = 16;
+pub(super) const DEPTH: u32 = 16;
 
 /// How far apart an operand's neighbours lie, in values: along the two dimensions before the matrix's, then its rows
 /// and columns.
@@ -104,17 +104,7 @@ pub(crate) fn product_kernel(
             );
         }
         sync_cube();
-        for term in 0..DEPTH {
-            #[unroll]
-            for i in 0..each {
-                let value = a_tile[(term * side + own_row + i) as usize];
-                #[unroll]
-                for j in 0..each {
-                    let other = b_tile[(term * side + own_column + j) as usize];
-                    sums[(i * each + j) as usize] += value * other;
-                }
-            }
-        }
+        multiply(&a_tile, &b_tile, &mut sums, own_row, own_column, each);
         sync_cube();
         first += DEPTH;
     }
@@ -131,10 +121,34 @@ pub(crate) fn product_kernel(
     }
 }
 
+/// Adds the products of the terms in shared memory to the sums of a unit's `each` × `each` values.
+#[cube]
+pub(super) fn multiply(
+    a_tile: &SharedMemory<f32>,
+    b_tile: &SharedMemory<f32>,
+    sums: &mut Array<f32>,
+    own_row: u32,
+    own_column: u32,
+    #[comptime] each: u32,
+) {
+    let side = comptime!(each * SIDE);
+    for term in 0..DEPTH {
+        #[unroll]
+        for i in 0..each {
+            let value = a_tile[(term * side + own_row + i) as usize];
+            #[unroll]
+            for j in 0..each {
+                let other = b_tile[(term * side + own_column + j) as usize];
+                sums[(i * each + j) as usize] += value * other;
+            }
+        }
+    }
+}
+
 /// One unit's share of a tile: a value of an operand, by its line (row of `a`, column of `b`) and its term. Neighbouring
 /// units take what lies side by side. Beyond the matrix there are zeros.
 #[cube]
-fn load(
+pub(super) fn load(
     x: &Array<f32>,
     tile: &mut SharedMemory<f32>,
     unit: u32,

@@ -45,22 +45,26 @@ fn inverse_deviation(
     1.0f32 / f32::sqrt(variance + eps)
 }
 
+/// `each` rows one after another have γ and β of their own.
 #[cube(launch)]
 pub(crate) fn norm_kernel(
     x: &Array<f32>,
     gamma: &Array<f32>,
     beta: &Array<f32>,
     y: &mut Array<f32>,
+    width: usize,
+    each: usize,
     eps: f32,
     #[comptime] units: u32,
 ) {
-    let width = gamma.len();
-    let start = row(x, width) * width;
+    let row = row(x, width);
+    let start = row * width;
+    let own = row / each * width;
     let mean = mean(x, start, width, units);
     let r = inverse_deviation(x, start, width, mean, eps, units);
     let mut i = UNIT_POS as usize;
     while i < width {
-        y[start + i] = (x[start + i] - mean) * r * gamma[i] + beta[i];
+        y[start + i] = (x[start + i] - mean) * r * gamma[own + i] + beta[own + i];
         i += units as usize;
     }
 }
@@ -73,12 +77,14 @@ pub(crate) fn norm_backward_kernel(
     dy: &Array<f32>,
     dx: &mut Array<f32>,
     statistics: &mut Array<f32>,
+    width: usize,
+    each: usize,
     eps: f32,
     #[comptime] units: u32,
 ) {
-    let width = gamma.len();
     let row = row(x, width);
     let start = row * width;
+    let gammas = row / each * width;
     let mean = mean(x, start, width, units);
     let r = inverse_deviation(x, start, width, mean, eps, units);
     if UNIT_POS == 0 {
@@ -89,7 +95,7 @@ pub(crate) fn norm_backward_kernel(
     let mut own_along = 0.0f32;
     let mut i = UNIT_POS as usize;
     while i < width {
-        let g = gamma[i] * dy[start + i];
+        let g = gamma[gammas + i] * dy[start + i];
         own += g;
         own_along += g * (x[start + i] - mean) * r;
         i += units as usize;
@@ -99,13 +105,13 @@ pub(crate) fn norm_backward_kernel(
     let mut i = UNIT_POS as usize;
     while i < width {
         let normal = (x[start + i] - mean) * r;
-        dx[start + i] = (gamma[i] * dy[start + i] - g_mean - normal * along) * r;
+        dx[start + i] = (gamma[gammas + i] * dy[start + i] - g_mean - normal * along) * r;
         i += units as usize;
     }
 }
 
-/// First stage: the sums of one column over one group of rows, dγ and dβ into
-/// `partial` `[2, groups, width]`.
+/// First stage: the sums of one column over one group of the `each` rows that share a γ, dγ and dβ into
+/// `partial` `[2, all groups, width]`.
 #[cube(launch)]
 pub(crate) fn norm_groups_kernel(
     x: &Array<f32>,
@@ -113,17 +119,19 @@ pub(crate) fn norm_groups_kernel(
     statistics: &Array<f32>,
     partial: &mut Array<f32>,
     width: u32,
-    rows: u32,
+    each: u32,
     #[comptime] group: u32,
 ) {
     let column = CUBE_POS_X * CUBE_DIM_X + UNIT_POS_X;
     if column < width {
         let mut gamma = 0.0f32;
         let mut beta = 0.0f32;
-        let first = CUBE_POS_Y * group;
+        let groups = each.div_ceil(group);
+        let begin = CUBE_POS_Y / groups * each;
+        let first = begin + CUBE_POS_Y % groups * group;
         let mut end = first + group;
-        if end > rows {
-            end = rows;
+        if end > begin + each {
+            end = begin + each;
         }
         for row in first..end {
             let place = row as usize * width as usize + column as usize;
@@ -138,29 +146,32 @@ pub(crate) fn norm_groups_kernel(
     }
 }
 
-/// Second stage: the sums of one column over all groups.
+/// Second stage: the sums of one column over the groups of its rows.
 #[cube(launch)]
 pub(crate) fn norm_columns_kernel(
     partial: &Array<f32>,
     dgamma: &mut Array<f32>,
     dbeta: &mut Array<f32>,
+    width: usize,
     groups: u32,
 ) {
     let column = ABSOLUTE_POS;
-    let width = dgamma.len();
-    if column < width {
+    if column < dgamma.len() {
         let mut gamma = 0.0f32;
         let mut beta = 0.0f32;
+        let half = partial.len() / 2;
+        let start = column / width * groups as usize * width + column % width;
         for group in 0..groups {
-            gamma += partial[group as usize * width + column];
-            beta += partial[(groups + group) as usize * width + column];
+            let place = start + group as usize * width;
+            gamma += partial[place];
+            beta += partial[half + place];
         }
         dgamma[column] = gamma;
         dbeta[column] = beta;
     }
 }
 
-/// Layer norm of every row.
+/// Layer norm of every row; as many rows for each γ.
 pub(super) fn forward<R: CubeRuntime>(
     x: CubeTensor<R>,
     gamma: CubeTensor<R>,
@@ -170,6 +181,7 @@ pub(super) fn forward<R: CubeRuntime>(
     let [rows, width] = x.shape().dims();
     let (y, units) = (beside(&x, x.shape()), units(width));
     let (count, dim) = cubes(rows, units);
+    let each = rows / (gamma.shape()[0] / width);
     let (gamma, beta) = (flat(&gamma), flat(&beta));
     norm_kernel::launch::<R>(
         &x.client,
@@ -179,6 +191,8 @@ pub(super) fn forward<R: CubeRuntime>(
         gamma,
         beta,
         flat(&y),
+        width,
+        each,
         eps,
         units,
     );
@@ -193,7 +207,8 @@ pub(super) fn backward<R: CubeRuntime>(
     eps: f32,
 ) -> [CubeTensor<R>; 3] {
     let [rows, width] = x.shape().dims();
-    let units = units(width);
+    let (units, runs) = (units(width), gamma.shape()[0] / width);
+    let each = rows / runs;
     let dx = beside(&x, x.shape());
     let statistics = beside(&x, Shape::new([rows, 2]));
     let (count, dim) = cubes(rows, units);
@@ -206,26 +221,29 @@ pub(super) fn backward<R: CubeRuntime>(
         flat(&dy),
         flat(&dx),
         flat(&statistics),
+        width,
+        each,
         eps,
         units,
     );
-    let groups = rows.div_ceil(GROUP);
-    let partial = beside(&x, Shape::new([2, groups, width]));
+    let groups = each.div_ceil(GROUP);
+    let partial = beside(&x, Shape::new([2, runs * groups, width]));
     let across = width.div_ceil(COLUMNS as usize) as u32;
     let dim = CubeDim::new_1d(COLUMNS);
     norm_groups_kernel::launch::<R>(
         &x.client,
-        CubeCount::Static(across, groups as u32, 1),
+        CubeCount::Static(across, (runs * groups) as u32, 1),
         dim,
         flat(&x),
         flat(&dy),
         flat(&statistics),
         flat(&partial),
         width as u32,
-        rows as u32,
+        each as u32,
         GROUP as u32,
     );
-    let [dgamma, dbeta] = [(); 2].map(|()| beside(&x, Shape::new([width])));
+    let [dgamma, dbeta] = [(); 2].map(|()| beside(&x, gamma.shape()));
+    let across = (runs * width).div_ceil(COLUMNS as usize) as u32;
     norm_columns_kernel::launch::<R>(
         &x.client,
         CubeCount::Static(across, 1, 1),
@@ -233,6 +251,7 @@ pub(super) fn backward<R: CubeRuntime>(
         flat(&partial),
         flat(&dgamma),
         flat(&dbeta),
+        width,
         groups as u32,
     );
     [dx, dgamma, dbeta]

@@ -243,6 +243,46 @@ pub(crate) fn round_ranges_kernel(
     }
 }
 
+/// Every piece times the factor of its range, of which there may be fewer than ranges: they begin again then.
+#[cube(launch)]
+pub(crate) fn scale_kernel(
+    x: &Array<f32>,
+    table: &Array<i32>,
+    factors: &Array<f32>,
+    y: &mut Array<f32>,
+    ranges: u32,
+) {
+    let piece = CUBE_POS as u32;
+    if piece < first_piece(table, ranges) {
+        let range = range_of(table, ranges, piece);
+        let start = piece_start(table, range, piece);
+        let end = piece_end(table, range, start);
+        let factor = factors[range as usize % factors.len()];
+        let mut i = start + UNIT_POS as usize;
+        while i < end {
+            y[i] = x[i] * factor;
+            i += UNITS as usize;
+        }
+    }
+}
+
+/// See [`crate::Kernels::scale_ranges`].
+pub(super) fn scale<R: CubeRuntime>(
+    x: &CubeTensor<R>,
+    ranges: &Ranges,
+    factors: &[f32],
+) -> CubeTensor<R> {
+    let table = table(x, ranges, &[]);
+    let bytes = bytemuck::cast_slice(factors);
+    let factors: CubeTensor<R> = send(&x.device, bytes, factors.len(), DType::F32);
+    let (count, dim, _) = pieces(ranges);
+    let y = beside(x, x.shape());
+    let (from, to, number) = (flat(x), flat(&y), ranges.count() as u32);
+    let (table, factors) = (flat(&table), flat(&factors));
+    scale_kernel::launch::<R>(&x.client, count, dim, from, table, factors, to, number);
+    y
+}
+
 /// See [`crate::Kernels::summarise`].
 pub(super) fn summarise<R: CubeRuntime>(x: CubeTensor<R>, ranges: &Ranges) -> CubeTensor<R> {
     let table = table(&x, ranges, &[]);

@@ -2,10 +2,14 @@
 //! them is lowered to CUDA C++ as a launch would, which needs no GPU.
 
 use super::attention::{self, Case, backward, forward};
+use super::codes::{self, CodeSizesExpand};
 use super::counting::Point;
 use super::exact::{self, SizesExpand, StridesExpand};
 use super::rounding::Rounded;
-use super::{adamw, counting, cross_entropy, dropout, elementwise, layer_norm, ranges, softmax};
+use super::{
+    adamw, compact, counting, cross_entropy, dropout, elementwise, heads, layer_norm, ranges,
+    softmax,
+};
 use cubecl::Compiler;
 use cubecl::cuda::CudaRuntime;
 use cubecl::ir::{ElemType, IntKind, StorageType, UIntKind};
@@ -30,6 +34,11 @@ impl Arguments {
 
     fn output(&mut self) -> <Array<f32> as CubeType>::ExpandType {
         let ty = f32::as_type(&self.0.scope);
+        self.0.output_array(ty).into()
+    }
+
+    fn ids(&mut self) -> <Array<i32> as CubeType>::ExpandType {
+        let ty = i32::as_type(&self.0.scope);
         self.0.output_array(ty).into()
     }
 
@@ -90,15 +99,19 @@ fn elementwise_sources() -> Vec<(String, String)> {
         let counts = format != Rounded::No;
         all.push(lower(&format!("geglu_{format:?}"), |args| {
             let (up, y, counters) = (args.values(), args.output(), args.counters());
-            let (f, place, scope) = (args.long_size(), args.long_size(), &mut args.0.scope);
-            elementwise::geglu_kernel::expand(scope, up, y, counters, f, place, counts, point);
+            let [f, place, each] = [(); 3].map(|()| args.long_size());
+            let scope = &mut args.0.scope;
+            elementwise::geglu_kernel::expand(
+                scope, up, y, counters, f, place, each, counts, point,
+            );
         }));
         all.push(lower(&format!("geglu_backward_{format:?}"), |args| {
             let (up, dy, dup) = (args.values(), args.values(), args.output());
-            let (counters, f, place) = (args.counters(), args.long_size(), args.long_size());
+            let counters = args.counters();
+            let [f, place, each] = [(); 3].map(|()| args.long_size());
             let scope = &mut args.0.scope;
             elementwise::geglu_backward_kernel::expand(
-                scope, up, dy, dup, counters, f, place, counts, point,
+                scope, up, dy, dup, counters, f, place, each, counts, point,
             );
         }));
     }
@@ -109,35 +122,59 @@ fn layer_norm_sources() -> Vec<(String, String)> {
     vec![
         lower("norm_rows", |args| {
             let (x, gamma, beta) = (args.values(), args.values(), args.values());
-            let (y, eps) = (args.output(), args.float());
-            layer_norm::norm_kernel::expand(&mut args.0.scope, x, gamma, beta, y, eps, UNITS);
+            let (y, width, each) = (args.output(), args.long_size(), args.long_size());
+            let (eps, scope) = (args.float(), &mut args.0.scope);
+            layer_norm::norm_kernel::expand(scope, x, gamma, beta, y, width, each, eps, UNITS);
         }),
         lower("norm_backward", |args| {
             let (x, gamma, dy) = (args.values(), args.values(), args.values());
-            let (dx, statistics, eps) = (args.output(), args.output(), args.float());
-            let scope = &mut args.0.scope;
+            let (dx, statistics) = (args.output(), args.output());
+            let (width, each) = (args.long_size(), args.long_size());
+            let (eps, scope) = (args.float(), &mut args.0.scope);
             layer_norm::norm_backward_kernel::expand(
-                scope, x, gamma, dy, dx, statistics, eps, UNITS,
+                scope, x, gamma, dy, dx, statistics, width, each, eps, UNITS,
             );
         }),
         lower("norm_groups", |args| {
             let (x, dy, statistics) = (args.values(), args.values(), args.values());
-            let (partial, width, rows) = (args.output(), args.size(), args.size());
+            let (partial, width, each) = (args.output(), args.size(), args.size());
             let scope = &mut args.0.scope;
             layer_norm::norm_groups_kernel::expand(
-                scope, x, dy, statistics, partial, width, rows, 64,
+                scope, x, dy, statistics, partial, width, each, 64,
             );
         }),
         lower("norm_columns", |args| {
             let (partial, dgamma, dbeta) = (args.values(), args.output(), args.output());
-            let (groups, scope) = (args.size(), &mut args.0.scope);
-            layer_norm::norm_columns_kernel::expand(scope, partial, dgamma, dbeta, groups);
+            let (width, groups) = (args.long_size(), args.size());
+            let scope = &mut args.0.scope;
+            layer_norm::norm_columns_kernel::expand(scope, partial, dgamma, dbeta, width, groups);
         }),
     ]
 }
 
+fn heads_sizes(args: &mut Arguments) -> heads::SizesExpand {
+    heads::SizesExpand {
+        part: args.long_size(),
+        parts: args.long_size(),
+        slots: args.long_size(),
+        heads: args.long_size(),
+        width: args.long_size(),
+        half: args.long_size(),
+    }
+}
+
 fn row_sources() -> Vec<(String, String)> {
     vec![
+        lower("heads", |args| {
+            let (x, cos, sin) = (args.values(), args.values(), args.values());
+            let (y, sizes) = (args.output(), heads_sizes(args));
+            heads::heads_kernel::expand(&mut args.0.scope, x, cos, sin, y, sizes, true);
+        }),
+        lower("heads_backward", |args| {
+            let (dy, cos, sin) = (args.values(), args.values(), args.values());
+            let (dx, sizes) = (args.output(), heads_sizes(args));
+            heads::heads_backward_kernel::expand(&mut args.0.scope, dy, cos, sin, dx, sizes, true);
+        }),
         lower("softmax", |args| {
             let (x, mask, p) = (args.values(), args.input::<u8>(), args.output());
             let (fill, n, q, k) = (args.float(), args.size(), args.size(), args.size());
@@ -179,6 +216,7 @@ fn attention_sizes(args: &mut Arguments) -> attention::SizesExpand {
         keys: args.long_size(),
         factor: args.float(),
         fill: args.float(),
+        each: args.long_size(),
         of_scores: args.long_size(),
         of_probabilities: args.long_size(),
     }
@@ -238,6 +276,15 @@ fn range_sources() -> Vec<(String, String)> {
             let (count, scope) = (args.size(), &mut args.0.scope);
             ranges::summary_kernel::expand(scope, x, table, partial, count);
         }),
+        lower("expand", |args| {
+            let (words, y, pieces) = (args.input::<u32>(), args.ids(), args.size());
+            compact::expand_kernel::expand(&mut args.0.scope, words, y, pieces);
+        }),
+        lower("scale", |args| {
+            let (x, table, factors) = (args.values(), args.input::<i32>(), args.values());
+            let (y, count, scope) = (args.output(), args.size(), &mut args.0.scope);
+            ranges::scale_kernel::expand(scope, x, table, factors, y, count);
+        }),
         lower("summary_of_pieces", |args| {
             let (partial, table, output) = (args.values(), args.input::<i32>(), args.output());
             let scope = &mut args.0.scope;
@@ -287,8 +334,9 @@ fn range_sources() -> Vec<(String, String)> {
         }));
         all.push(lower(&format!("store_{point:?}"), |args| {
             let (x, y, counters) = (args.values(), args.output(), args.counters());
-            let (place, scope) = (args.long_size(), &mut args.0.scope);
-            counting::store_kernel::expand(scope, x, y, counters, place, point);
+            let (place, each) = (args.long_size(), args.long_size());
+            let scope = &mut args.0.scope;
+            counting::store_kernel::expand(scope, x, y, counters, place, each, point);
         }));
     }
     all
@@ -314,6 +362,36 @@ fn product_source(each: u32) -> (String, String) {
     })
 }
 
+fn codes_sources() -> Vec<(String, String)> {
+    let sizes = |args: &mut Arguments| CodeSizesExpand {
+        m: args.size(),
+        outputs: args.size(),
+        inputs: args.size(),
+        words: args.size(),
+        height: args.size(),
+        width: args.size(),
+        across: args.size(),
+    };
+    let mut all = Vec::new();
+    for (bits, shifted) in [(4, true), (8, false)] {
+        all.push(lower(&format!("codes_dot_{bits}"), |args| {
+            let (x, words) = (args.values(), args.input::<u32>());
+            let (scales, zeros, y) = (args.values(), args.values(), args.output());
+            let (sizes, scope) = (sizes(args), &mut args.0.scope);
+            codes::dot_kernel::expand(
+                scope, x, words, scales, zeros, y, sizes, bits, shifted, UNITS,
+            );
+        }));
+        all.push(lower(&format!("codes_{bits}"), |args| {
+            let (x, words) = (args.values(), args.input::<u32>());
+            let (scales, zeros, y) = (args.values(), args.values(), args.output());
+            let (sizes, scope) = (sizes(args), &mut args.0.scope);
+            codes::codes_kernel::expand(scope, x, words, scales, zeros, y, sizes, bits, shifted, 4);
+        }));
+    }
+    all
+}
+
 #[test]
 fn kernels_lower_to_cuda() {
     let mut all = elementwise_sources();
@@ -322,8 +400,9 @@ fn kernels_lower_to_cuda() {
     all.extend(range_sources());
     all.extend(attention_sources());
     all.extend([2, 4].map(product_source));
+    all.extend(codes_sources());
     for (name, source) in &all {
         assert!(source.contains("__global__"), "{name}: {source}");
     }
-    assert_eq!(all.len(), 43);
+    assert_eq!(all.len(), 51);
 }

@@ -2,8 +2,9 @@
 
 use super::LEVEL;
 use super::resample::{Resampled, Totals, median_interval};
-use crate::stats::{Interval, quantile};
+use crate::stats::Interval;
 use logs::evaluation::{Measured, Outcome};
+use logs::quantile::quantile;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 

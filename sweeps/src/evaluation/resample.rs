@@ -1,8 +1,9 @@
 //! Totals over runs, and intervals from resampled runs.
 
 use super::{LEVEL, RESAMPLES};
-use crate::stats::{Interval, Proportion, quantile};
+use crate::stats::{Interval, Proportion};
 use logs::evaluation::{Detection, Measured};
+use logs::quantile::quantile;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 

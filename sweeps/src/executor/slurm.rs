@@ -15,6 +15,7 @@ mod jobs;
 mod nodes;
 mod queue;
 mod session;
+mod stopping;
 mod submission;
 mod task;
 mod time;

@@ -98,8 +98,13 @@ impl Sweep {
             news(StopNews::Executor(executor));
         }
         let mut stopping = Stopping::new(self, news);
-        while !self.executors().is_empty() && stopping.is_open(id, index, request) {
+        while !self.executors().is_empty()
+            && is_open(self, &mut stopping.reader, id, index, request)
+        {
             sleep(interval);
+        }
+        if self.executors().is_empty() {
+            stopping.end_job(id, index, request, interval)?;
         }
         self.withdraw(id, Request::Stop)?;
         // An executor takes care of what it can reach.
@@ -124,16 +129,22 @@ impl<'a> Stopping<'a> {
         }
     }
 
-    /// Whether an executor at work has still to honour a request.
-    fn is_open(&mut self, id: &str, index: Option<usize>, request: Request) -> bool {
-        match request {
-            // Forgotten once it is honoured.
-            Request::Stop => self.sweep.requested(id, request),
-            Request::Skip => {
-                self.reader.poll();
-                index.is_some_and(|index| self.reader.states()[index].state == State::Running)
-            }
-        }
+    /// Ends the job of a run that an executor has left.
+    fn end_job(
+        &mut self,
+        id: &str,
+        index: Option<usize>,
+        request: Request,
+        interval: Duration,
+    ) -> Result<(), SweepError> {
+        let Self {
+            sweep,
+            reader,
+            news,
+            ..
+        } = self;
+        let mut is_open = || is_open(sweep, reader, id, index, request);
+        sweep.end_job_of(id, &mut is_open, interval, *news)
     }
 
     /// The process that trains a run, if one does.
@@ -184,6 +195,24 @@ impl<'a> Stopping<'a> {
             // Another machine's process may be gone though its lease is there.
             Contact::OutOfReach(_) if self.reader.states()[index].state != State::Running => None,
             Contact::OutOfReach(process) => Some(StillRunning { id, process }),
+        }
+    }
+}
+
+/// Whether whoever trains a run has still to honour a request.
+fn is_open(
+    sweep: &Sweep,
+    reader: &mut SweepReader,
+    id: &str,
+    index: Option<usize>,
+    request: Request,
+) -> bool {
+    match request {
+        // Forgotten once it is honoured.
+        Request::Stop => sweep.requested(id, request),
+        Request::Skip => {
+            reader.poll();
+            index.is_some_and(|index| reader.states()[index].state == State::Running)
         }
     }
 }

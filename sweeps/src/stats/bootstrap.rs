@@ -31,27 +31,9 @@ pub(super) fn replicates(
     (values.len() as f64 >= LEAST_FINITE * resamples as f64 && !values.is_empty()).then_some(values)
 }
 
-/// Quantile with linear interpolation, the default of `numpy.quantile`; `sorted` has values and
-/// `p` is in 0..=1.
-pub(crate) fn quantile(sorted: &[f64], p: f64) -> f64 {
-    let last = sorted.len() - 1;
-    let position = p * last as f64;
-    let below = (position as usize).min(last);
-    let above = (below + 1).min(last);
-    sorted[below] + (position - below as f64) * (sorted[above] - sorted[below])
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    /// `numpy.quantile([1, 2, 4, 8], p)`.
-    #[test]
-    fn quantiles_agree_with_numpy() {
-        for (p, golden) in [(0.0, 1.0), (0.25, 1.75), (0.5, 3.0), (0.9, 6.8), (1.0, 8.0)] {
-            assert!((quantile(&[1.0, 2.0, 4.0, 8.0], p) - golden).abs() < 1e-12);
-        }
-    }
 
     #[test]
     fn few_undefined_resamples_are_dropped_and_many_are_not() {

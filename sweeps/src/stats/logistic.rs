@@ -4,9 +4,10 @@ mod curve;
 mod firth;
 
 use crate::stats::Interval;
-use crate::stats::bootstrap::{BOOTSTRAP_RESAMPLES, quantile, replicates};
+use crate::stats::bootstrap::{BOOTSTRAP_RESAMPLES, replicates};
 pub use curve::{Dose, DoseCurve, dose_curve};
 use firth::fit;
+use logs::quantile::quantile;
 use serde::{Deserialize, Serialize};
 use statrs::distribution::{ContinuousCDF, Normal, StudentsT};
 use std::collections::{BTreeMap, BTreeSet, HashMap};

@@ -6,9 +6,11 @@ use ratatui::{
     layout::{Position, Rect},
 };
 
+use crate::ascii;
 use crate::colour::Depth;
 use crate::draw;
 use crate::error::MonitorError;
+use crate::export::{self, Format};
 use crate::keys::Key;
 use crate::pane::Entry;
 use crate::screen::Screen;
@@ -18,6 +20,8 @@ use crate::view::Source;
 pub(crate) struct App {
     pub(crate) screen: Screen,
     depth: Depth,
+    /// Whether the terminal shows ASCII only.
+    pub(crate) ascii: bool,
 }
 
 impl App {
@@ -25,12 +29,16 @@ impl App {
         Self {
             screen: Screen::new(Shared::new(source), panes),
             depth,
+            ascii: false,
         }
     }
 
     /// Takes in what is new on disk.
     pub(crate) fn poll(&mut self) -> Result<News, MonitorError> {
-        self.screen.shared.poll()
+        let heard = self.screen.hear();
+        let mut news = self.screen.shared.poll()?;
+        news.changed |= heard;
+        Ok(news)
     }
 
     /// Carries out what an event asks for; `true` when the screen changes.
@@ -61,10 +69,28 @@ impl App {
     pub(crate) fn draw(&mut self, area: Rect, buffer: &mut Buffer) {
         self.screen.prepare(area);
         if self.screen.help.is_some() {
-            let hidden = draw::help_hidden(&self.screen.sections(), area);
+            let hidden = draw::help_hidden(&self.screen.contents(), area);
             self.screen.fit_help(hidden);
         }
         draw::draw(&self.screen, self.depth, buffer);
+        if self.ascii {
+            ascii::reduce(buffer);
+        }
+    }
+
+    /// Writes the file that `:export` asked for; what was written, or what kept it from being written.
+    pub(crate) fn write_export(&mut self, area: Rect) -> Result<Option<String>, MonitorError> {
+        let Some(file) = self.screen.export.take() else {
+            return Ok(None);
+        };
+        let format = export::check(&file.display().to_string()).unwrap_or(Format::Text);
+        let mut buffer = Buffer::empty(area);
+        self.screen.prepare(area);
+        draw::draw(&self.screen, Depth::True, &mut buffer);
+        let focus = &self.screen.panes[self.screen.focus];
+        let table = focus.table(&mut self.screen.shared).unwrap_or_default();
+        export::write(&file, format, &buffer, &table)?;
+        Ok(Some(format!("wrote {}", file.display())))
     }
 
     /// One screen as plain text, without spaces at the ends of lines.

@@ -148,14 +148,14 @@ impl Depth {
         }
     }
 
-    /// An arm's colour, by its order of appearance; after eight arms the colours repeat.
-    pub(crate) fn arm(self, arm: usize) -> Style {
-        self.ink(ARMS[arm % ARMS.len()])
+    /// The colour of an arm, lighter or darker by its shade.
+    pub(crate) fn arm(self, ink: Ink) -> Style {
+        self.ink(ink.rgb())
     }
 
     /// An arm's colour at less than half of its strength: raw values under a smoothed line, bands.
-    pub(crate) fn arm_faint(self, arm: usize) -> Style {
-        let Rgb(r, g, b) = ARMS[arm % ARMS.len()];
+    pub(crate) fn arm_faint(self, ink: Ink) -> Style {
+        let Rgb(r, g, b) = ink.rgb();
         let fade = |channel: u8| (u16::from(channel) * 9 / 20 + 20) as u8;
         if self.coloured() {
             self.ink(Rgb(fade(r), fade(g), fade(b)))
@@ -192,9 +192,52 @@ impl Depth {
         }
     }
 
+    /// Text on the heat colour of a level: light on its dark end, dark on its bright end.
+    pub(crate) fn on_heat(self, level: f64) -> Style {
+        let ink = if level > 0.55 { HEAT_TEXT } else { CURSOR_TEXT };
+        Style::new().bg(self.heat(level)).fg(self.colour(ink))
+    }
+
     /// The colour of a non-finite cell in the heat map: far from every colour of the scale.
     pub(crate) fn heat_nonfinite(self) -> Color {
         self.colour(HEAT_NONFINITE)
+    }
+}
+
+/// How an arm is drawn: by which colour, and by which of how many shades of it.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Ink {
+    pub(crate) colour: usize,
+    pub(crate) shade: usize,
+    pub(crate) shades: usize,
+}
+
+impl Ink {
+    /// A colour without shades.
+    pub(crate) fn plain(colour: usize) -> Self {
+        Self {
+            colour,
+            ..Self::default()
+        }
+    }
+
+    /// Shades go from more than half way to white down to half of the colour's strength. Colours repeat after eight, darker.
+    fn rgb(self) -> Rgb {
+        let Rgb(r, g, b) = ARMS[self.colour % ARMS.len()];
+        let shade = match self.shades {
+            0 | 1 => (self.colour / ARMS.len()) as f64 / 3.0,
+            shades => 1.05 * self.shade as f64 / (shades - 1) as f64 - 0.6,
+        };
+        let shade = shade.clamp(-0.6, 0.45);
+        let channel = |value: u8| {
+            let value = f64::from(value);
+            (if shade < 0.0 {
+                value - (255.0 - value) * shade
+            } else {
+                value * (1.0 - shade)
+            }) as u8
+        };
+        Rgb(channel(r), channel(g), channel(b))
     }
 }
 
@@ -214,6 +257,7 @@ const WARN: Rgb = Rgb(229, 170, 70);
 const BAD: Rgb = Rgb(240, 90, 90);
 const CURSOR: Rgb = Rgb(48, 58, 78);
 const CURSOR_TEXT: Rgb = Rgb(235, 238, 245);
+const HEAT_TEXT: Rgb = Rgb(20, 20, 24);
 const HEAT_NONFINITE: Rgb = Rgb(0, 215, 255);
 
 /// Okabe and Ito's colour-blind safe palette, lightened for dark backgrounds.
@@ -298,8 +342,8 @@ mod tests {
             Depth::Mono.accent(),
             Depth::Mono.bad(),
             Depth::Mono.cursor(),
-            Depth::Mono.arm(3),
-            Depth::Mono.arm_faint(3),
+            Depth::Mono.arm(Ink::plain(3)),
+            Depth::Mono.arm_faint(Ink::plain(3)),
         ];
         assert!(
             styles
@@ -307,6 +351,33 @@ mod tests {
                 .all(|style| style.fg.is_none() && style.bg.is_none())
         );
         assert_eq!(Depth::Mono.heat(0.5), Color::Reset);
+    }
+
+    #[test]
+    fn twenty_arms_have_twenty_colours_and_256_colours_keep_the_shades_of_each_apart() {
+        let style = |depth: Depth, colour: usize, shade| {
+            depth.arm(Ink {
+                colour,
+                shade,
+                shades: 5,
+            })
+        };
+        let distinct = |styles: Vec<Style>| {
+            let mut seen: Vec<Style> = Vec::new();
+            for style in styles {
+                if !seen.contains(&style) {
+                    seen.push(style);
+                }
+            }
+            seen.len()
+        };
+        let all =
+            (0..4).flat_map(|colour| (0..5).map(move |shade| style(Depth::True, colour, shade)));
+        assert_eq!(distinct(all.collect()), 20);
+        for colour in 0..ARMS.len() {
+            let shades = (0..5).map(|shade| style(Depth::Indexed, colour, shade));
+            assert_eq!(distinct(shades.collect()), 5, "colour {colour}");
+        }
     }
 
     #[test]

@@ -12,15 +12,18 @@ mod header;
 mod help;
 mod totals;
 
-pub(crate) use help::hidden_lines as help_hidden;
+pub(crate) use help::{Contents, hidden_lines as help_hidden};
 
 /// Draws the whole screen.
 pub(crate) fn draw(screen: &Screen, depth: Depth, buffer: &mut Buffer) {
     let places = &screen.places;
     if let Some(first) = screen.help {
-        help::draw(&screen.sections(), places.area, first, depth, buffer);
+        help::draw(&screen.contents(), places.area, first, depth, buffer);
     } else if places.compact {
         compact::draw(&screen.shared, places.area, depth, buffer);
+        if screen.prompt.is_some() {
+            bar::draw(screen, places.bar, depth, buffer);
+        }
     } else {
         header::draw(&screen.shared, places.header, depth, buffer);
         header::tabs(screen, depth, buffer);
@@ -29,6 +32,6 @@ pub(crate) fn draw(screen: &Screen, depth: Depth, buffer: &mut Buffer) {
                 screen.panes[*pane].draw(place, depth, buffer);
             }
         }
-        bar::draw(&screen.bar(), places.bar, depth, buffer);
+        bar::draw(screen, places.bar, depth, buffer);
     }
 }

@@ -26,6 +26,14 @@ pub enum MonitorError {
         "the monitor needs a terminal, and standard output or input is none; use `monitor --snapshot` in scripts"
     )]
     NoTerminal,
+    /// A command that was given at the start.
+    #[error("`{line}`: {problem}")]
+    Command {
+        /// As it was given.
+        line: String,
+        /// What is wrong with it.
+        problem: String,
+    },
     /// The terminal refused.
     #[error("cannot draw on the terminal: {0}")]
     Terminal(#[from] std::io::Error),

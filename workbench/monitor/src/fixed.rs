@@ -3,9 +3,11 @@
 use std::cell::RefCell;
 use std::path::Path;
 use std::rc::Rc;
+use std::sync::Arc;
 
 use logs::{Event, Record};
-use sweeps::{Outcome, State as RunState};
+use sweeps::{Outcome, Settings, State as RunState};
+use toml::Value;
 
 use crate::error::MonitorError;
 use crate::view::{Details, Revision, Run, Source, Sweep};
@@ -29,13 +31,16 @@ pub(crate) const STEPS: u64 = 150;
 /// Three arms of `seeds` seeds, the last seed of every arm half done.
 pub(crate) fn fixed(seeds: u64, steps: u64) -> Fixed {
     let arms = ["post", "deepnorm_glm", "pre"];
-    let mut sweep = Sweep {
+    let sweep = Sweep {
         name: "quickstart".into(),
         title: "Post-LN stalls at depth where DeepNorm trains".into(),
         eta: Some(200.0),
         ..Sweep::default()
     };
-    let mut records = Vec::new();
+    let mut all = Fixed {
+        sweep,
+        ..Fixed::default()
+    };
     for seed in 1..=seeds {
         for (number, arm) in arms.into_iter().enumerate() {
             let (state, step) = match (seed == seeds, number) {
@@ -44,30 +49,92 @@ pub(crate) fn fixed(seeds: u64, steps: u64) -> Fixed {
                 (true, 1) => (RunState::Failed, steps / 3),
                 (true, _) => (RunState::Pending, 0),
             };
-            let run = synthetic::records(number, seed, step, steps);
-            let last = |name: &str| run.iter().rev().find_map(|record| record.scalar(name));
-            sweep.runs.push(Run {
+            let outcome = match (number, seed) {
+                (0, 3) => Outcome::Nonfinite,
+                (0, _) => Outcome::Stuck,
+                _ => Outcome::Ok,
+            };
+            let norm = ("model.norm".to_owned(), Value::String(arm.into()));
+            let run = Run {
+                id: format!("quickstart-{arm}-0123abcd-s{seed}"),
                 arm: arm.into(),
+                settings: Arc::new([norm].into()),
                 seed: Some(seed),
                 state,
                 step,
                 steps,
-                loss: last("loss"),
-                held_out: last("held_out_loss"),
-                outcome: (state == RunState::Finished).then_some(match (number, seed) {
-                    (0, 3) => Outcome::Nonfinite,
-                    (0, _) => Outcome::Stuck,
-                    _ => Outcome::Ok,
-                }),
+                loss: None,
+                held_out: None,
+                outcome: (state == RunState::Finished).then_some(outcome),
                 branch: None,
-            });
-            records.push(run);
+            };
+            all.push(run, number);
         }
     }
-    Fixed {
-        sweep,
-        records,
-        ..Fixed::default()
+    all
+}
+
+/// Four numbers of heads by five learning rates, the last seed of the last arms to come: the more of both, the worse.
+pub(crate) fn twenty(seeds: u64) -> Fixed {
+    let mut all = Fixed::default();
+    all.sweep.name = "heads".into();
+    all.sweep.title = "More heads need a lower learning rate".into();
+    let heads = [8, 4, 2, 1].into_iter().enumerate();
+    let rates = [0.001, 0.003, 0.01, 0.03, 0.1];
+    let arms = heads.flat_map(|(h, heads)| {
+        rates
+            .into_iter()
+            .enumerate()
+            .map(move |(r, lr)| (h, r, heads, lr))
+    });
+    let arms: Vec<(usize, usize, i64, f64)> = arms.collect();
+    for seed in 1..=seeds {
+        for (number, (h, r, heads, lr)) in arms.iter().enumerate() {
+            let fails = (*r + 3 - h) as u64 + seed % 2 >= 5;
+            let (state, step) = match (seed == seeds, number) {
+                (true, 17) => (RunState::Running, STEPS / 2),
+                (true, 18..) => (RunState::Pending, 0),
+                _ => (RunState::Finished, STEPS),
+            };
+            all.push(
+                Run {
+                    id: format!("heads-num_heads-{heads}-lr-{lr}-0123abcd-s{seed}"),
+                    arm: format!("num_heads={heads} lr={lr}"),
+                    settings: Arc::new(Settings::from([
+                        ("model.num_heads".to_owned(), Value::Integer(*heads)),
+                        ("optimizer.lr".to_owned(), Value::Float(*lr)),
+                    ])),
+                    seed: Some(seed),
+                    state,
+                    step,
+                    steps: STEPS,
+                    loss: None,
+                    held_out: None,
+                    outcome: (state == RunState::Finished).then_some(if fails {
+                        Outcome::Diverged
+                    } else {
+                        Outcome::Ok
+                    }),
+                    branch: None,
+                },
+                if fails { 0 } else { 1 + number % 2 },
+            );
+        }
+    }
+    all
+}
+
+impl Fixed {
+    fn push(&mut self, run: Run, kind: usize) {
+        let records = synthetic::records(kind, run.seed.unwrap_or(0), run.step, run.steps);
+        let last = |name: &str| records.iter().rev().find_map(|record| record.scalar(name));
+        let (loss, held_out) = (last("loss"), last("held_out_loss"));
+        self.sweep.runs.push(Run {
+            loss,
+            held_out,
+            ..run
+        });
+        self.records.push(records);
     }
 }
 

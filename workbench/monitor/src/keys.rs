@@ -79,6 +79,14 @@ pub(crate) struct Section {
     pub(crate) rows: Vec<Row>,
 }
 
+/// A letter with Ctrl.
+pub(crate) const fn ctrl(letter: char) -> Key {
+    Key {
+        code: KeyCode::Char(letter),
+        ctrl: true,
+    }
+}
+
 /// Sections as Markdown, for the documentation.
 pub(crate) fn markdown(sections: &[Section]) -> String {
     let row = |row: &Row| format!("| `{}` | {} |\n", row.label, row.help);

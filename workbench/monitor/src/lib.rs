@@ -1,19 +1,27 @@
 //! The live monitor: a sweep, or one run, in a terminal.
 //!
-//! One decision shapes this crate: *the monitor only reads directories*. It attaches to a sweep that is live,
-//! finished, killed or copied from elsewhere through the same files, and closing it changes nothing.
+//! One decision shapes this crate: *the monitor reads directories*. It attaches to a sweep that is live, finished, killed or
+//! copied from elsewhere through the same files, and closing it changes nothing. What it asks of runs (`action`) it asks as any
+//! other command does, by files.
 //!
 //! Data flows one way: `source` reads the files into `view` structs · `shared` keeps them, with what all panes agree on: the
 //! run under the cursor, the runs that are drawn · each of `panes` keeps its own choices, prepares what it draws, cached by what
 //! that comes from, and draws it · `screen` knows which panes are shown and which one has the focus, `places` where ·
-//! `draw` puts all that into cells · `app` holds them together without a terminal, and `terminal` gives it one.
+//! `prompt` is the line in which `command`s are typed · `draw` puts all that into cells · `app` holds them together without a terminal, `terminal` gives it one, and `export`
+//! writes it to files.
 
 use std::path::{Path, PathBuf};
+use std::time::Instant;
 
+mod action;
 mod app;
+mod ascii;
+mod braille;
 pub mod colour;
+mod command;
 mod draw;
 mod error;
+mod export;
 #[cfg(test)]
 mod fixed;
 mod keys;
@@ -23,6 +31,7 @@ mod paint;
 mod pane;
 mod panes;
 mod places;
+mod prompt;
 mod screen;
 mod scroll;
 mod shared;
@@ -34,6 +43,8 @@ pub use colour::Depth;
 pub use error::{Exit, MonitorError};
 pub use panes::Tab;
 pub use terminal::restore;
+
+use ratatui::layout::Rect;
 
 use app::App;
 use panes::PANES;
@@ -47,6 +58,8 @@ pub struct Options<'a> {
     pub tab: Tab,
     /// Forks of its runs, which are shown with them; the twins of replays are found.
     pub forks: &'a [PathBuf],
+    /// Commands that are done at the start, as they are typed behind `:`.
+    pub commands: &'a [String],
 }
 
 /// Shows a sweep directory or a run directory until the user leaves.
@@ -61,7 +74,14 @@ pub fn run_with(
     options: Options,
     stop: &dyn Fn() -> bool,
 ) -> Result<Exit, MonitorError> {
-    terminal::run(&mut open(dir, options)?, stop)
+    let mut app = open(dir, options)?;
+    app.ascii = ascii::detect();
+    // A command may have put the cursor somewhere.
+    app.screen.shared.follow = !options
+        .commands
+        .iter()
+        .any(|line| command::split(line).0 == "run");
+    terminal::run(&mut app, stop)
 }
 
 /// One screen of `width` × `height` cells as plain text, for scripts: no colours, no spaces at line ends, a
@@ -71,16 +91,82 @@ pub fn snapshot(
     options: Options,
     (width, height): (u16, u16),
 ) -> Result<String, MonitorError> {
+    let (width, height) = (width.clamp(1, 1000), height.clamp(1, 1000));
     let depth = Some(Depth::Mono);
     let mut app = open(dir, Options { depth, ..options })?;
-    Ok(app.text(width.clamp(1, 1000), height.clamp(1, 1000)))
+    app.write_export(Rect::new(0, 0, width, height))?;
+    Ok(app.text(width, height))
+}
+
+/// How long the monitor takes, in seconds.
+#[derive(Debug, Clone, Copy)]
+pub struct Times {
+    /// Until a directory is read.
+    pub open: f64,
+    /// The first screen.
+    pub first: f64,
+    /// Median of a screen after the cursor moved.
+    pub next: f64,
+    /// Median of a look at files in which nothing is new.
+    pub poll: f64,
+}
+
+/// Measures how long a directory takes on a screen of this size; medians over `repeats`.
+pub fn timed(
+    dir: &Path,
+    options: Options,
+    (width, height): (u16, u16),
+    repeats: usize,
+) -> Result<Times, MonitorError> {
+    let seconds = |begun: Instant| begun.elapsed().as_secs_f64();
+    let begun = Instant::now();
+    let mut app = open(dir, options)?;
+    let opened = seconds(begun);
+    let begun = Instant::now();
+    app.text(width, height);
+    let first = seconds(begun);
+    let (mut next, mut poll) = (Vec::new(), Vec::new());
+    for _ in 0..repeats.max(1) {
+        let begun = Instant::now();
+        app.screen.shared.scroll(scroll::Scroll::Rows(1));
+        app.text(width, height);
+        next.push(seconds(begun));
+        let begun = Instant::now();
+        app.poll()?;
+        poll.push(seconds(begun));
+    }
+    let median = |times: &mut Vec<f64>| {
+        times.sort_by(f64::total_cmp);
+        times[times.len() / 2]
+    };
+    Ok(Times {
+        open: opened,
+        first,
+        next: median(&mut next),
+        poll: median(&mut poll),
+    })
 }
 
 fn open(dir: &Path, options: Options) -> Result<App, MonitorError> {
     let depth = options.depth.unwrap_or_else(Depth::detect);
     let mut app = App::new(source::open(dir, options.forks)?, &PANES, depth);
     app.screen.open(options.tab);
+    dir.clone_into(&mut app.screen.directory);
+    for line in options.commands {
+        let wrong = |problem| MonitorError::Command {
+            line: line.clone(),
+            problem,
+        };
+        app.screen.command(line).map_err(wrong)?;
+    }
     Ok(app)
+}
+
+/// The table of commands as Markdown, for the documentation.
+#[must_use]
+pub fn commands_markdown() -> String {
+    let panes: Vec<_> = PANES.iter().map(|entry| (entry.make)()).collect();
+    command::markdown(&screen::command_rows(&panes))
 }
 
 /// The tables of keys as Markdown, for the documentation.

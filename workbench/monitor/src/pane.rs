@@ -8,6 +8,7 @@ use ratatui::{
 };
 
 use crate::colour::Depth;
+use crate::command::{self, CommandRow, Outcome, PaneCommand};
 use crate::keys::{Binding, Key, Row, find, rows};
 use crate::paint;
 use crate::scroll::Scroll;
@@ -63,6 +64,11 @@ pub(crate) trait Pane: Keyed {
         shared.scroll(by);
     }
 
+    /// What it shows as a table for `:export FILE.csv`: a heading, then rows. None where it has none.
+    fn table(&self, _shared: &mut Shared) -> Option<Vec<Vec<String>>> {
+        None
+    }
+
     /// Enter, when the pane has the whole screen: the name of the pane to go to, if any.
     fn enter(&self, _shared: &mut Shared) -> Option<&'static str> {
         None
@@ -76,6 +82,9 @@ pub(crate) type Act<P> = fn(&mut P, &mut Shared);
 pub(crate) trait Keys: Sized + 'static {
     /// A row a line; see [`bindings`](crate::keys::bindings).
     const BINDINGS: &'static [Binding<Act<Self>>] = &[];
+
+    /// What can be typed behind `:`; see [`commands`](crate::command::commands).
+    const COMMANDS: &'static [PaneCommand<Self>] = &[];
 }
 
 /// What [`Keys`] say, of whatever pane.
@@ -85,6 +94,18 @@ pub(crate) trait Keyed {
 
     /// Does what a key asks for; `false` where the pane has none of it.
     fn press(&mut self, key: Key, shared: &mut Shared) -> bool;
+
+    /// What can be typed, for help, completion and documentation.
+    fn commands(&self) -> Vec<CommandRow>;
+
+    /// Does what a line asks for; `None` where the pane has no such command.
+    fn command(&mut self, name: &str, argument: &str, shared: &mut Shared) -> Option<Outcome>;
+
+    /// How the argument of a command may begin.
+    fn choices(&self, name: &str, shared: &Shared) -> Vec<String>;
+
+    /// The lines that lead from the start to what the pane shows now.
+    fn lines(&self, shared: &Shared) -> Vec<String>;
 }
 
 impl<P: Keys> Keyed for P {
@@ -95,6 +116,31 @@ impl<P: Keys> Keyed for P {
     fn press(&mut self, key: Key, shared: &mut Shared) -> bool {
         let act = find(P::BINDINGS, key);
         act.map(|act| act(self, shared)).is_some()
+    }
+
+    fn commands(&self) -> Vec<CommandRow> {
+        P::COMMANDS.iter().map(|command| command.row).collect()
+    }
+
+    fn command(&mut self, name: &str, argument: &str, shared: &mut Shared) -> Option<Outcome> {
+        let command = command::named(P::COMMANDS, name)?;
+        Some((command.act)(self, shared, argument))
+    }
+
+    fn choices(&self, name: &str, shared: &Shared) -> Vec<String> {
+        command::named(P::COMMANDS, name)
+            .map_or_else(Vec::new, |command| (command.choices)(self, shared))
+    }
+
+    fn lines(&self, shared: &Shared) -> Vec<String> {
+        let line = |command: &PaneCommand<P>| {
+            Some(format!(
+                "{} {}",
+                command.row.name,
+                (command.now)(self, shared)?
+            ))
+        };
+        P::COMMANDS.iter().filter_map(line).collect()
     }
 }
 

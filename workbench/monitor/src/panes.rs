@@ -4,11 +4,20 @@ use crate::pane::Entry;
 
 mod alarms;
 mod curves;
+mod dose;
 mod layers;
+mod outcomes;
 mod runs;
 
 /// Every pane, in the order of tabs, help and focus.
-pub(crate) static PANES: [Entry; 4] = [runs::ENTRY, curves::ENTRY, layers::ENTRY, alarms::ENTRY];
+pub(crate) static PANES: [Entry; 6] = [
+    runs::ENTRY,
+    curves::ENTRY,
+    layers::ENTRY,
+    alarms::ENTRY,
+    outcomes::ENTRY,
+    dose::ENTRY,
+];
 
 /// A tab: what fills the screen, the overview or one pane.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -35,7 +44,11 @@ impl Tab {
     /// Its name on the command line.
     #[must_use]
     pub fn name(self) -> &'static str {
-        self.entry(&PANES).map_or("overview", |entry| entry.name)
+        self.name_of(&PANES)
+    }
+
+    pub(crate) fn name_of(self, panes: &'static [Entry]) -> &'static str {
+        self.entry(panes).map_or("overview", |entry| entry.name)
     }
 
     /// What it shows, in a few words.

@@ -1,13 +1,19 @@
 //! The panes, which of them are on the screen, and which one has the focus: what keys and clicks change.
 
+use std::path::PathBuf;
+use std::sync::mpsc::Receiver;
+
 use ratatui::crossterm::event::KeyCode;
 use ratatui::layout::{Position, Rect};
 use ratatui::text::Line;
 
-use crate::keys::{Binding, Key, Row, Section, bindings, find, key, letter, rows};
+use crate::action::What;
+use crate::draw::Contents;
+use crate::keys::{Binding, Key, Row, Section, bindings, ctrl, find, key, letter, rows};
 use crate::pane::{Entry, Pane};
 use crate::panes::{Tab, tabs};
 use crate::places::Places;
+use crate::prompt::{Kind, Prompt};
 use crate::scroll::Scroll;
 use crate::shared::Shared;
 
@@ -22,6 +28,11 @@ const BINDINGS: &[Binding<fn(&mut Screen)>] = bindings![
     [key(KeyCode::Tab)] "tab" "pane" "next pane" |screen| screen.step_focus(1);
     [key(KeyCode::BackTab)] "shift-tab" "" "previous pane" |screen| screen.step_focus(-1);
     [key(KeyCode::Enter)] "enter" "zoom" "give this pane the whole screen; on an alarm, go to its run" Screen::enter;
+    [letter('/')] "/" "filter" "filter runs, such as `lr>=0.01 norm=post !outcome=ok`" |screen| screen.ask(Kind::Filter);
+    [letter(':')] ":" "command" "type a command; tab completes it" |screen| screen.ask(Kind::Command);
+    [letter('F')] "F" "follow" "keep the cursor on a run that is trained" |screen| screen.shared.follow = !screen.shared.follow;
+    [letter('S')] "S" "stop" "stop the run under the cursor (asks first)" |screen| screen.ask_to(What::Stop);
+    [letter('C')] "C" "" "copy the command that shows this screen" |screen| screen.copy();
     [key(KeyCode::Esc)] "esc" "" "back to the overview, or close this help" Screen::back;
 ];
 
@@ -29,7 +40,7 @@ const BINDINGS: &[Binding<fn(&mut Screen)>] = bindings![
 const ENDS: &[Binding<fn(&mut Screen)>] = bindings![
     [letter('?'), letter('h'), key(KeyCode::F(1))] "?" "help" "this help" Screen::turn_help;
     [letter('q')] "q" "leave" "leave the monitor; the sweep goes on" |screen| screen.leaving = Some(Leaving::Alone);
-    [Key { code: KeyCode::Char('c'), ctrl: true }] "ctrl-c" "" "leave, and stop what this command started" |screen| screen.leaving = Some(Leaving::Interrupted);
+    [ctrl('c')] "ctrl-c" "" "leave, and stop what this command started" |screen| screen.leaving = Some(Leaving::Interrupted);
 ];
 
 /// The digits that open the first tabs.
@@ -66,6 +77,17 @@ pub(crate) struct Screen {
     /// Lines of the help screen that do not fit.
     help_hidden: usize,
     pub(crate) leaving: Option<Leaving>,
+    /// What is typed.
+    pub(crate) prompt: Option<Prompt>,
+    /// What the last command said, until the next key.
+    pub(crate) note: String,
+    /// The directory as it was given.
+    pub(crate) directory: PathBuf,
+    /// Answers of what was asked of runs.
+    answers: Vec<Receiver<String>>,
+    /// What the terminal is to put on the clipboard, and files that the next frame is written to.
+    pub(crate) clipboard: Option<String>,
+    pub(crate) export: Option<PathBuf>,
     /// The screen that was drawn last, which is what keys and clicks refer to.
     pub(crate) places: Places,
 }
@@ -81,6 +103,12 @@ impl Screen {
             help: None,
             help_hidden: 0,
             leaving: None,
+            prompt: None,
+            note: String::new(),
+            directory: PathBuf::new(),
+            answers: Vec::new(),
+            clipboard: None,
+            export: None,
             places: Places::default(),
         }
     }
@@ -113,6 +141,11 @@ impl Screen {
     /// Does what a key asks for; `false` where it asks for nothing. The pane with the focus comes first, then what works
     /// everywhere, then the other panes, those on the screen before the rest.
     pub(crate) fn press(&mut self, key: Key) -> bool {
+        self.note.clear();
+        if key != ctrl('c') && self.prompt.is_some() {
+            self.typed(key);
+            return true;
+        }
         if self.panes[self.focus].press(key, &mut self.shared) {
             return true;
         }
@@ -133,7 +166,8 @@ impl Screen {
 
     /// A click on a tab, on a pane, or anywhere while help is open.
     pub(crate) fn click(&mut self, at: Position) {
-        if self.help.take().is_some() {
+        self.note.clear();
+        if self.help.take().is_some() || self.prompt.take().is_some() {
             return;
         }
         if let Some(tab) = self.tab_at(at) {
@@ -158,6 +192,7 @@ impl Screen {
 
     pub(crate) fn open(&mut self, tab: Tab) {
         self.help = None;
+        self.prompt = None;
         self.tab = tab;
         self.focus = tab.pane.unwrap_or(self.focus);
         self.arrange(self.places.area);
@@ -264,11 +299,23 @@ impl Screen {
         bar
     }
 
+    /// What the help screen lists.
+    pub(crate) fn contents(&self) -> Contents {
+        Contents {
+            keys: self.sections(),
+            commands: command_rows(&self.panes),
+        }
+    }
+
     /// All keys, as help and documentation list them.
     pub(crate) fn sections(&self) -> Vec<Section> {
         sections(self.entries, &self.panes)
     }
 }
+
+mod commands;
+
+pub(crate) use commands::all as command_rows;
 
 /// The rows with which the key bar always ends.
 pub(crate) fn ends() -> impl Iterator<Item = Row> {

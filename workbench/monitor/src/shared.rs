@@ -2,26 +2,36 @@
 
 use std::ops::Range;
 
-use logs::{Record, Sighting};
+use logs::{EventKind, Record, Sighting};
 use ratatui::{style::Modifier, text::Span};
 
-use crate::colour::Depth;
+use crate::colour::{Depth, Ink};
 use crate::error::MonitorError;
 use crate::scroll::Scroll;
 use crate::view::{Details, Revision, Run, Source, Sweep, ended};
 
+mod filter;
+mod groups;
 mod track;
 
+use filter::Filter;
+pub(crate) use filter::resolve;
+use groups::Groups;
 use track::Track;
 pub(crate) use track::{Axis, Curve};
 
 pub(crate) struct Shared {
     source: Box<dyn Source>,
     tracks: Vec<Track>,
-    /// Names of the arms, in order of appearance.
-    pub(crate) arms: Vec<String>,
-    /// Arm number of every run.
-    arm_of: Vec<usize>,
+    /// The arms, or what runs are grouped by instead.
+    pub(crate) groups: Groups,
+    pub(crate) filter: Filter,
+    /// Which runs the filter takes.
+    shown: Vec<bool>,
+    /// Whether the cursor goes to a run that is trained.
+    pub(crate) follow: bool,
+    /// Whether what went wrong stands on top of the table.
+    pub(crate) failed_first: bool,
     /// Run numbers in the order of the table, which cursor keys follow on every pane.
     pub(crate) order: Vec<usize>,
     /// Rows of the table that are on the screen: how far a page goes.
@@ -37,6 +47,38 @@ pub(crate) struct Shared {
     pub(crate) layer_signals: Vec<String>,
 }
 
+/// Something that happened to a run.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct Mark {
+    /// Place on the axis that was asked for.
+    pub(crate) x: f64,
+    pub(crate) ink: Ink,
+    pub(crate) kind: MarkKind,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum MarkKind {
+    /// A detector saw something in the signal.
+    Alarm,
+    /// An attempt went on from a checkpoint.
+    Attempt,
+    /// A policy or a person changed something.
+    Intervention,
+    /// The run left another one.
+    Fork,
+}
+
+impl MarkKind {
+    pub(crate) fn glyph(self) -> &'static str {
+        match self {
+            Self::Alarm => "▲",
+            Self::Attempt => "↻",
+            Self::Intervention => "⚑",
+            Self::Fork => "├",
+        }
+    }
+}
+
 /// What a look at the files brought.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct News {
@@ -50,13 +92,13 @@ pub(crate) struct News {
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Label {
     pub(crate) text: String,
-    pub(crate) arm: usize,
+    pub(crate) ink: Ink,
 }
 
 impl Label {
     /// In the colour of its arm.
     pub(crate) fn span(&self, depth: Depth) -> Span<'static> {
-        let style = depth.arm(self.arm).add_modifier(Modifier::BOLD);
+        let style = depth.arm(self.ink).add_modifier(Modifier::BOLD);
         Span::styled(self.text.clone(), style)
     }
 }
@@ -66,8 +108,11 @@ impl Shared {
         let mut shared = Self {
             source,
             tracks: Vec::new(),
-            arms: Vec::new(),
-            arm_of: Vec::new(),
+            groups: Groups::default(),
+            filter: Filter::default(),
+            shown: Vec::new(),
+            follow: false,
+            failed_first: false,
             order: Vec::new(),
             page: 0,
             cursor: 0,
@@ -102,7 +147,8 @@ impl Shared {
     fn refresh(&mut self) -> Vec<(usize, Vec<String>)> {
         let source = self.source.as_ref();
         let runs = &source.sweep().runs;
-        (self.arms, self.arm_of) = arms(runs);
+        self.groups.assign(runs);
+        self.shown = shown(runs, &self.filter);
         self.tracks.resize_with(runs.len(), Track::default);
         let mut alarms = Vec::new();
         for (run, shown) in runs.iter().enumerate() {
@@ -141,13 +187,20 @@ impl Shared {
 
     /// The arm of a run.
     pub(crate) fn arm(&self, run: usize) -> usize {
-        self.arm_of.get(run).copied().unwrap_or(0)
+        self.groups.of(run)
     }
 
     pub(crate) fn label(&self, run: usize) -> Label {
+        let arm = self.groups.arm_name(run, false);
+        let text = self
+            .run(run)
+            .map_or_else(String::new, |run| match run.seed {
+                Some(seed) => format!("{arm} s{seed}"),
+                None => arm.to_owned(),
+            });
         Label {
-            text: self.run(run).map_or_else(String::new, Run::label),
-            arm: self.arm(run),
+            text,
+            ink: self.ink(run),
         }
     }
 
@@ -179,7 +232,7 @@ impl Shared {
         }
         let curve = |run: &usize| {
             let focus = *run == self.cursor;
-            self.tracks[*run].curve(signal, axis, self.arm_of[*run], focus)
+            self.tracks[*run].curve(signal, axis, (*run, self.groups.of(*run)), focus)
         };
         runs.iter().map(curve).collect()
     }
@@ -196,6 +249,52 @@ impl Shared {
         records
     }
 
+    /// What happened on the way, by place on an axis: alarms about a signal of these runs, and of the run under the cursor where
+    /// an attempt went on, somebody intervened, or it left another run.
+    pub(crate) fn marks(&self, runs: &[usize], signal: &str, axis: Axis) -> Vec<Mark> {
+        let mark = |run: usize, step: u64, kind: MarkKind| {
+            let x = self.tracks[run].place(step, axis)?;
+            Some(Mark {
+                x,
+                ink: self.ink(run),
+                kind,
+            })
+        };
+        let alarms = runs.iter().flat_map(|run| {
+            self.tracks[*run]
+                .sightings
+                .iter()
+                .map(move |seen| (*run, seen))
+        });
+        let alarms = alarms.filter(|(_, seen)| seen.alarm.signal == signal);
+        let alarms = alarms.filter_map(|(run, seen)| mark(run, seen.alarm.step, MarkKind::Alarm));
+        let here = Some(self.cursor).filter(|run| runs.contains(run));
+        let events = here.into_iter().flat_map(|run| {
+            self.source
+                .events(run)
+                .iter()
+                .map(move |event| (run, event))
+        });
+        let events = events.filter_map(|(run, event)| match event.kind {
+            EventKind::Resume => mark(run, event.step, MarkKind::Attempt),
+            EventKind::Intervention => mark(run, event.step, MarkKind::Intervention),
+            _ => None,
+        });
+        let forks =
+            here.and_then(|run| mark(run, self.run(run)?.branch?.forked_at, MarkKind::Fork));
+        alarms.chain(events).chain(forks).collect()
+    }
+
+    /// The records of a run, without per-layer signals.
+    pub(crate) fn records(&self, run: usize) -> &[Record] {
+        self.source.records(run)
+    }
+
+    /// What the sweep says of its claim so far.
+    pub(crate) fn so_far(&self) -> Vec<String> {
+        self.source.so_far()
+    }
+
     /// More about the run under the cursor.
     pub(crate) fn details(&self) -> Details {
         if self.cursor < self.tracks.len() {
@@ -205,9 +304,79 @@ impl Shared {
         }
     }
 
+    /// How a run is drawn.
+    pub(crate) fn ink(&self, run: usize) -> Ink {
+        self.groups.ink(self.groups.of(run))
+    }
+
+    /// Whether the filter takes a run.
+    pub(crate) fn is_shown(&self, run: usize) -> bool {
+        self.shown.get(run).copied().unwrap_or(true)
+    }
+
+    /// Keys that runs can be filtered and grouped by.
+    pub(crate) fn keys(&self) -> Vec<String> {
+        filter::keys(&self.sweep().runs)
+    }
+
+    /// Shows only the runs that a filter takes.
+    pub(crate) fn set_filter(&mut self, text: &str) -> Result<(), String> {
+        self.filter = Filter::parse(text, &self.keys())?;
+        self.shown = shown(&self.sweep().runs, &self.filter);
+        Ok(())
+    }
+
+    /// Groups runs by the value of a key, or by arm again.
+    pub(crate) fn group_by(&mut self, name: &str) -> Result<(), String> {
+        self.groups.by = match name {
+            "" | "arm" => None,
+            name => Some(resolve(name, &self.keys())?),
+        };
+        self.groups.assign(&self.source.sweep().runs);
+        Ok(())
+    }
+
+    /// Gives the colours to the values of a key, or back to the one that is chosen by itself.
+    pub(crate) fn colour_by(&mut self, name: &str) -> Result<(), String> {
+        self.groups.colour = match name {
+            "" => None,
+            name => {
+                let axes = self.groups.looks.axes.iter();
+                let axes: Vec<String> = axes.map(|axis| axis.key.clone()).collect();
+                Some(resolve(name, &axes)?)
+            }
+        };
+        self.groups.assign(&self.source.sweep().runs);
+        Ok(())
+    }
+
+    /// The sweep on disk, where there is one.
+    pub(crate) fn on_disk(&self) -> Option<&sweeps::Sweep> {
+        self.source.on_disk()
+    }
+
+    /// Whether any run is trained now.
+    pub(crate) fn is_any_running(&self) -> bool {
+        let mut runs = self.sweep().runs.iter();
+        runs.any(|run| run.state == sweeps::State::Running)
+    }
+
+    /// Puts the cursor on a run that is trained, unless it is on one.
+    pub(crate) fn follow_running(&mut self) {
+        let runs = &self.source.sweep().runs;
+        let running = |run: &usize| {
+            runs.get(*run)
+                .is_some_and(|run| run.state == sweeps::State::Running)
+        };
+        if self.follow && !running(&self.cursor) {
+            let next = self.order.iter().copied().find(running);
+            self.cursor = next.unwrap_or(self.cursor);
+        }
+    }
+
     /// Whether a run's curves are drawn.
     pub(crate) fn is_selected(&self, run: usize) -> bool {
-        self.selected.get(run).copied().unwrap_or(true)
+        self.is_shown(run) && self.selected.get(run).copied().unwrap_or(true)
     }
 
     /// Chooses anew which runs have curves.
@@ -217,7 +386,9 @@ impl Shared {
 
     /// Draws the runs of a kind, or drops them where all of them are drawn.
     pub(crate) fn toggle(&mut self, kind: impl Fn(&Self, usize) -> bool) {
-        let mut of_kind = self.runs().filter(|run| kind(self, *run));
+        let mut of_kind = self
+            .runs()
+            .filter(|run| kind(self, *run) && self.is_shown(*run));
         let all = of_kind.all(|run| self.is_selected(run));
         self.select(|shared, run| {
             if kind(shared, run) {
@@ -236,6 +407,7 @@ impl Shared {
 
     /// Moves the cursor along the table. Runs move one by one, since every one redraws the heat map.
     pub(crate) fn scroll(&mut self, by: Scroll) {
+        self.follow = false;
         let row = by.from(self.row(), self.order.len(), self.page, 1);
         if let Some(run) = self.order.get(row) {
             self.cursor = *run;
@@ -243,18 +415,15 @@ impl Shared {
     }
 }
 
-/// Names of the arms in order of appearance, and the arm of every run.
-fn arms(runs: &[Run]) -> (Vec<String>, Vec<usize>) {
-    let mut arms: Vec<String> = Vec::new();
-    let mut arm_of = Vec::with_capacity(runs.len());
-    for run in runs {
-        let known = arms.iter().position(|name| *name == run.arm);
-        arm_of.push(known.unwrap_or(arms.len()));
-        if known.is_none() {
-            arms.push(run.arm.clone());
-        }
-    }
-    (arms, arm_of)
+/// Which runs a filter takes; a branch goes with its run.
+fn shown(runs: &[Run], filter: &Filter) -> Vec<bool> {
+    let of = |run: &Run| {
+        run.branch.map_or_else(
+            || filter.takes(run),
+            |branch| filter.takes(&runs[branch.of]),
+        )
+    };
+    runs.iter().map(of).collect()
 }
 
 /// The next (or previous) name of a list, around its end.

@@ -14,6 +14,7 @@ use ratatui::{
         style::Print,
         terminal::{EnterAlternateScreen, LeaveAlternateScreen, disable_raw_mode, enable_raw_mode},
     },
+    layout::Rect,
 };
 
 use crate::app::App;
@@ -42,6 +43,7 @@ pub(crate) fn run(app: &mut App, stop: &dyn Fn() -> bool) -> Result<Exit, Monito
                 .draw(|frame| app.draw(frame.area(), frame.buffer_mut()))?;
             dirty = false;
         }
+        dirty |= session.serve(app)?;
         if let Some(leaving) = app.screen.leaving {
             return Ok(match leaving {
                 Leaving::Alone => Exit::Left,
@@ -117,6 +119,50 @@ impl Session {
     }
 }
 
+impl Session {
+    /// Does what needs the terminal or its size: a file that is to be written, a line for the clipboard.
+    fn serve(&mut self, app: &mut App) -> io::Result<bool> {
+        let size = self.terminal.size()?;
+        match app.write_export(Rect::new(0, 0, size.width, size.height)) {
+            Ok(None) => return Self::copy(app),
+            Ok(Some(done)) => app.screen.note = done,
+            Err(error) => app.screen.note = format!("error: {error}"),
+        }
+        Ok(true)
+    }
+
+    fn copy(app: &mut App) -> io::Result<bool> {
+        if let Some(line) = app.screen.clipboard.take() {
+            // OSC 52: the terminal copies it, also over ssh.
+            execute!(
+                stdout(),
+                Print(format!("\x1b]52;c;{}\x07", base64(line.as_bytes())))
+            )?;
+        }
+        Ok(false)
+    }
+}
+
+/// RFC 4648, section 4.
+fn base64(bytes: &[u8]) -> String {
+    const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    let group = |three: &[u8]| {
+        let bits = (0..3).fold(0u32, |bits, place| {
+            bits << 8 | u32::from(three.get(place).copied().unwrap_or(0))
+        });
+        let digit = move |place: usize| {
+            let digit = DIGITS[(bits >> (18 - 6 * place) & 63) as usize];
+            if place > three.len() {
+                '='
+            } else {
+                char::from(digit)
+            }
+        };
+        (0..4).map(digit).collect::<String>()
+    };
+    bytes.chunks(3).map(group).collect()
+}
+
 impl Drop for Session {
     fn drop(&mut self) {
         restore();
@@ -144,4 +190,21 @@ pub fn restore() {
         ratatui::crossterm::cursor::Show
     );
     let _ = disable_raw_mode();
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn base64_is_that_of_rfc_4648() {
+        let cases = [
+            ("", ""),
+            ("f", "Zg=="),
+            ("fo", "Zm8="),
+            ("foo", "Zm9v"),
+            ("foobar", "Zm9vYmFy"),
+        ];
+        for (plain, coded) in cases {
+            assert_eq!(super::base64(plain.as_bytes()), coded);
+        }
+    }
 }

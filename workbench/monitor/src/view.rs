@@ -1,9 +1,10 @@
 //! What the monitor shows of a sweep, and the one trait through which it gets it.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use logs::{Event, Record};
-use sweeps::{Outcome, State};
+use sweeps::{Outcome, Settings, State};
 
 use crate::error::MonitorError;
 
@@ -34,6 +35,16 @@ pub(crate) trait Source {
     /// Directory of a run, where it is on disk.
     fn directory(&self, run: usize) -> Option<&Path>;
 
+    /// The sweep on disk, whose runs can be stopped; none of a lone run.
+    fn on_disk(&self) -> Option<&sweeps::Sweep> {
+        None
+    }
+
+    /// What the runs that have an outcome say of the card's claim, in lines; may take a second. Empty without a claim.
+    fn so_far(&self) -> Vec<String> {
+        Vec::new()
+    }
+
     /// The detectors for whose alarms a run asks for a bell. Read anew each time, so ask only when there is an alarm.
     fn bells(&self, run: usize) -> Vec<String>;
 }
@@ -59,7 +70,11 @@ pub(crate) struct Sweep {
 /// One run.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Run {
+    /// Name of its directory.
+    pub(crate) id: String,
     pub(crate) arm: String,
+    /// Value of every axis of the card; empty of a run without a card.
+    pub(crate) settings: Arc<Settings>,
     /// None of a run that another program trained.
     pub(crate) seed: Option<u64>,
     pub(crate) state: State,

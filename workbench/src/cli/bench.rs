@@ -26,6 +26,10 @@ pub(crate) struct Bench {
     /// Vary width, depth, sequence and vocabulary around t1, one at a time, in the first format.
     #[arg(long)]
     pub(crate) scaling: bool,
+    /// Time products with weights in 8 and 4 bits, and nothing else: of one row beside reading the codes once, of many
+    /// beside the FP32 product.
+    #[arg(long, conflicts_with_all = ["what", "scaling", "launches", "precision", "set"])]
+    pub(crate) kernels: bool,
     /// With --scaling: draw cost against operations as SVG.
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, requires = "scaling")]
     pub(crate) plot: Option<PathBuf>,

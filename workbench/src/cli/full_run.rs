@@ -2,7 +2,7 @@
 
 use clap::{Args, Subcommand, ValueEnum, ValueHint};
 use experiments_config::Override;
-use experiments_plan::{Sharding, Trainer};
+use experiments_plan::{Sharding, Trainer, VOCAB_MULTIPLE};
 use std::path::PathBuf;
 use words::Named;
 
@@ -59,6 +59,9 @@ pub(crate) struct Spread {
     /// Attention that keeps no scores.
     #[arg(long)]
     pub(crate) flash_attention: bool,
+    /// The embedding's rows are padded to a multiple of this times the tensor ranks.
+    #[arg(long, value_name = "N", default_value_t = VOCAB_MULTIPLE)]
+    pub(crate) vocab_multiple: u64,
 }
 
 /// One of a few names.
@@ -126,6 +129,9 @@ pub(crate) struct Plan {
     /// How often such a cluster fails, and how often to save.
     #[arg(long)]
     pub(crate) failures: bool,
+    /// What the trained model needs to answer, with weights in 16, 8 and 4 bits, on eight A100 to three RTX 5090.
+    #[arg(long, conflicts_with_all = ["search", "timeline", "failures", "published"])]
+    pub(crate) at_home: bool,
     /// Show what was published of GLM-130B beside what is computed.
     #[arg(long)]
     pub(crate) published: bool,

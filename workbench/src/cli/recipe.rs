@@ -58,6 +58,9 @@ pub(crate) struct Quantize {
     /// of each row.
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..))]
     pub(crate) tensor_parallel: u16,
+    /// Of gptq: slots of training text whose passes show it what every matrix reads [default: 16384].
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1 << 26))]
+    pub(crate) calibration_tokens: Option<u32>,
     /// Folder of the files, which is made [default: RUN/quantized/SCHEME-intN].
     #[arg(long, value_hint = ValueHint::DirPath)]
     pub(crate) out: Option<PathBuf>,

@@ -1,5 +1,6 @@
 //! `workbench bench`: how fast this machine trains, and how near that is to what it could.
 
+mod kernels;
 mod scaling;
 mod text;
 
@@ -120,6 +121,9 @@ pub(crate) fn run(arguments: &Arguments, cache: &Cache) -> Result<ExitCode, Fail
     for file in arguments.plot.iter().chain(&arguments.result) {
         logs::output::check(file)?;
     }
+    if arguments.kernels {
+        return kernels::run(arguments);
+    }
     if arguments.launches {
         return count_launches(arguments, cache);
     }
@@ -165,7 +169,8 @@ fn count_launches(arguments: &Arguments, cache: &Cache) -> Result<ExitCode, Fail
     begin_counting_launches();
     for job in Bench::new(arguments, cache).jobs()? {
         let launches = launches_of_a_step(&job.config, cache)?;
-        console::print(&format!("{launches}\n"))?;
+        let counted = launches.map_or_else(|| "none".to_owned(), |launches| launches.to_string());
+        console::print(&format!("{counted}\n"))?;
     }
     Ok(ExitCode::SUCCESS)
 }

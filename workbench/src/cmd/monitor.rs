@@ -13,6 +13,7 @@ pub(crate) fn run(arguments: &Monitor) -> Result<ExitCode, Failure> {
     let options = workbench_monitor::Options {
         tab: arguments.tab,
         forks: &arguments.fork,
+        commands: &arguments.commands,
         ..Default::default()
     };
     if arguments.snapshot {

@@ -6,13 +6,15 @@ use super::spread::spread;
 use crate::cli::Plan as Arguments;
 use crate::console;
 use crate::failure::Failure;
-use experiments_plan::PlanOptions;
+use experiments_config::Config;
 use experiments_plan::failure::{self, FailureEstimate, FailureInput};
+use experiments_plan::home::home;
 use experiments_plan::pipeline::{PipelineInput, Timeline, simulate, timeline_svg, timeline_text};
 use experiments_plan::plan::{Plan, plan};
-use experiments_plan::published::{is_glm_130b, published};
+use experiments_plan::published::published;
 use experiments_plan::search::{Explanation, Search, search};
 use experiments_plan::step_time::Fitted;
+use experiments_plan::{PlanOptions, is_glm_130b};
 use serde::Serialize;
 use std::path::Path;
 use std::process::ExitCode;
@@ -50,21 +52,21 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
             "`--failures` knows the failures of GLM-130B's run alone, and no other model's; expected `glm-130b`",
         ));
     }
+    if arguments.at_home {
+        return at_home(&config, arguments.json);
+    }
     let (cluster, layout) = spread(&arguments.spread, &config)?;
-    let options = PlanOptions {
+    let mut options = PlanOptions {
         efficiency: arguments.efficiency,
         trainer: arguments.trainer,
         fp8: arguments.fp8,
-        coefficients: arguments
-            .fit
-            .as_deref()
-            .map(Fitted::read)
-            .transpose()?
-            .map(|fitted| fitted.coefficients),
         tokens: arguments.tokens,
         measured_seconds: arguments.measured_seconds,
         ..PlanOptions::of(&config).with_memory(&arguments.memory)?
     };
+    if let Some(file) = &arguments.fit {
+        options = options.with_fit(Fitted::read(file)?);
+    }
     let found = arguments
         .search
         .map(|_| search(&config, &cluster, &layout, &options))
@@ -89,6 +91,17 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     }
     if let Some(file) = &arguments.timeline {
         draw(&planned.plan, what, file, arguments.json)?;
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// What the trained model needs to answer.
+fn at_home(config: &Config, json: bool) -> Result<ExitCode, Failure> {
+    let home = home(config)?;
+    if json {
+        console::print_json(&home)?;
+    } else {
+        console::print(&home.text())?;
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -12,6 +12,9 @@ use std::fmt::Write as _;
 use std::process::ExitCode;
 use words::{Table, bytes};
 
+/// What `--calibration-tokens` is by default.
+const CALIBRATION_TOKENS: u32 = 16_384;
+
 /// What `--json` prints.
 #[derive(Serialize)]
 struct Document<'a> {
@@ -24,9 +27,9 @@ struct Document<'a> {
 pub(crate) fn run(arguments: &Quantize, cache: &Cache) -> Result<ExitCode, Failure> {
     let Quantize { run, scheme, .. } = arguments;
     let bits = Bits::new(arguments.bits).map_err(Failure::usage)?;
-    if scheme.rule.is_calibrated() {
+    if arguments.calibration_tokens.is_some() && !scheme.rule.is_calibrated() {
         return Err(Failure::usage(format!(
-            "{scheme} has to see inputs of every matrix, which this command does not show it: expected absmax, zero-point or clipped"
+            "`--calibration-tokens` is for schemes that see text, gptq-row or gptq-group-N; {scheme} sees none"
         )));
     }
     let config = super::run_config(run)?;
@@ -50,6 +53,7 @@ pub(crate) fn run(arguments: &Quantize, cache: &Cache) -> Result<ExitCode, Failu
         scheme: *scheme,
         bits,
         tensor_parallel: arguments.tensor_parallel.into(),
+        calibration_tokens: arguments.calibration_tokens.unwrap_or(CALIBRATION_TOKENS) as usize,
         out: &out,
         on_done: &mut |step, all| {
             let (bar, done) = progress.get_or_insert_with(|| (Steps::new(all as u64), 0));

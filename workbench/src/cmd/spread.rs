@@ -3,9 +3,10 @@
 use crate::cli::{RecomputeName, ScheduleName, Spread};
 use crate::failure::Failure;
 use experiments_config::Config;
-use experiments_plan::published::is_glm_130b;
 use experiments_plan::search::smallest;
-use experiments_plan::{Cluster, Layout, PlanOptions, Recompute, Schedule, global_batch};
+use experiments_plan::{
+    Cluster, Layout, PlanOptions, Recompute, Schedule, global_batch, is_glm_130b,
+};
 
 /// What is taken where nothing is said.
 struct Defaults {
@@ -104,6 +105,7 @@ fn with_defaults(
         sequence_parallel: arguments.sequence_parallel,
         sharding: arguments.sharding,
         flash_attention: arguments.flash_attention,
+        vocab_multiple: arguments.vocab_multiple,
     };
     Ok((cluster, layout))
 }

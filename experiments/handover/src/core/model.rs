@@ -28,7 +28,7 @@ pub(crate) fn arguments(request: &Request, arguments: &mut Arguments, limits: &m
         !model.tie_embeddings,
         "--untie-embeddings-and-output-weights",
     );
-    arguments.one("--padded-vocab-size", config.tokenizer.vocab_size);
+    arguments.one("--padded-vocab-size", request.layout.vocabulary(config));
     let embedding_std = model.embedding_std(config.tokenizer.vocab_size);
     arguments.number("--init-method-std", common::init_std(config));
     arguments.number("--embedding-init-method-std", embedding_std);

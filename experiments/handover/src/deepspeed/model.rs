@@ -85,7 +85,7 @@ fn fused_softmax(request: &Request) -> bool {
 /// Pins the padded size, whatever the tensor-parallel degree: the rule of padding alone would give
 /// other sizes for other degrees. The divisor only has to divide it.
 fn vocabulary(request: &Request, arguments: &mut Arguments) {
-    let size = request.config.tokenizer.vocab_size as u64;
+    let size = request.layout.vocabulary(request.config);
     arguments.one(
         "--make-vocab-size-divisible-by",
         1_u64 << size.trailing_zeros().min(7),

@@ -51,6 +51,16 @@ impl std::ops::Mul<f64> for Cost {
 }
 
 impl Connection {
+    /// The GPUs of one machine.
+    pub(crate) fn in_node(gpu: &Gpu, ranks: u64) -> Self {
+        let cluster = Cluster {
+            nodes: 1,
+            gpus_per_node: ranks,
+            gpu: gpu.name.clone(),
+        };
+        Self::new(gpu, &cluster, 1, ranks, true)
+    }
+
     /// A group of `ranks`, neighbours `stride` apart. A ring shares the ports of its members in a
     /// node, a message from one GPU to the next has that GPU's own share.
     pub(super) fn new(gpu: &Gpu, cluster: &Cluster, stride: u64, ranks: u64, ring: bool) -> Self {

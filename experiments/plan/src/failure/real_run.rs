@@ -1,6 +1,7 @@
 //! What the journal adds up to.
 
 use super::journal::{Cause, Journal, Restart, unix};
+use logs::quantile::quantile;
 use serde::Serialize;
 
 /// How far the run came in a span of time.
@@ -88,10 +89,8 @@ fn progress(journal: &Journal) -> Option<Progress> {
 
 fn median(mut values: Vec<f64>) -> f64 {
     values.sort_by(f64::total_cmp);
-    let middle = values.len() / 2;
-    match values.len() {
-        0 => 0.0,
-        odd if !odd.is_multiple_of(2) => values[middle],
-        _ => f64::midpoint(values[middle - 1], values[middle]),
+    if values.is_empty() {
+        return 0.0;
     }
+    quantile(&values, 0.5)
 }

@@ -175,6 +175,16 @@ impl Line<'_> {
         }
     }
 
+    /// An error about the whole row.
+    pub(super) fn broken(&self, error: &PlanError) -> PlanError {
+        PlanError::Input {
+            file: self.table.file.clone(),
+            line: self.row.line,
+            problem: format!("`{}`: {error}", words::printable(self.text("id"))),
+            expected: "a system that can be planned".to_owned(),
+        }
+    }
+
     /// A number above 0; absent where the cell is empty.
     pub(super) fn number(&self, column: &str) -> Result<Option<f64>, PlanError> {
         let text = self.text(column);

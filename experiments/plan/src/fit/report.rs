@@ -4,6 +4,7 @@ use super::system::{MemoryOf, System, Use};
 use crate::PlanError;
 use crate::memory::estimate_with;
 use crate::step_time::{Coefficients, Spread};
+use logs::quantile::quantile;
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -99,6 +100,8 @@ impl Prediction {
 pub struct Errors {
     /// In the table's order.
     pub predictions: Vec<Prediction>,
+    /// Those of each fitted document by a fit to the others; empty where nothing was fitted.
+    pub left_out: Vec<Prediction>,
     /// The interval that they are compared with.
     pub spread: Spread,
 }
@@ -126,31 +129,51 @@ pub struct Group {
 const HELD_OUT: &str = "all held out";
 
 impl Errors {
-    /// By document, fitted and held out apart, and all that were held out together.
+    /// By document, fitted and held out apart, all that were held out together, and each fitted document by a fit to
+    /// the others.
     #[must_use]
     pub fn groups(&self) -> Vec<Group> {
-        let mut groups: BTreeMap<(&str, String), Vec<&Prediction>> = BTreeMap::new();
-        for one in self.predictions.iter().filter(|one| one.seconds.is_some()) {
+        let mut groups: BTreeMap<(&str, &str), Vec<&Prediction>> = BTreeMap::new();
+        let timed = |one: &&Prediction| one.seconds.is_some();
+        for one in self.predictions.iter().filter(timed) {
             let role = match (one.is_fitted, one.used) {
                 (true, _) => "fitted",
                 (false, Use::Aside) => "aside",
                 (false, Use::Fitted | Use::HeldOut) => "held out",
             };
             groups
-                .entry((role, one.group.clone()))
+                .entry((role, one.group.as_str()))
                 .or_default()
                 .push(one);
             if role == "held out" {
-                groups
-                    .entry((role, HELD_OUT.to_owned()))
-                    .or_default()
-                    .push(one);
+                groups.entry((role, HELD_OUT)).or_default().push(one);
             }
+        }
+        for one in self.left_out.iter().filter(timed) {
+            groups
+                .entry(("left out", one.group.as_str()))
+                .or_default()
+                .push(one);
         }
         let named = groups
             .into_iter()
             .map(|((role, name), members)| self.group(format!("{role}: {name}"), &members));
         named.collect()
+    }
+
+    /// The size within which a share of all errors lies of documents that were not fitted, held out or left out, each
+    /// document counting the same; absent where there are none.
+    #[must_use]
+    pub fn unseen(&self, share: f64) -> Option<f64> {
+        let held_out = self
+            .predictions
+            .iter()
+            .filter(|one| one.used == Use::HeldOut && !one.is_fitted);
+        let errors: Vec<(String, f64)> = held_out
+            .chain(&self.left_out)
+            .filter_map(|one| Some((one.group.clone(), one.error()?)))
+            .collect();
+        (!errors.is_empty()).then(|| weighted(&errors, share))
     }
 
     fn group(&self, name: String, members: &[&Prediction]) -> Group {
@@ -225,6 +248,15 @@ impl Errors {
             if above.is_empty() { "" } else { ": " },
             above.join(", "),
         );
+        if let (Some(median), Some(ninety)) = (self.unseen(0.5), self.unseen(0.9)) {
+            let _ = writeln!(
+                text,
+                "  documents that were not fitted, held out or left out, each counting alike: median {} %, nine of ten \
+                 within {} %",
+                decimal(100.0 * median, 1),
+                decimal(100.0 * ninety, 1),
+            );
+        }
         text
     }
 
@@ -280,16 +312,16 @@ fn significant(value: f64, digits: usize) -> String {
 fn nth(values: &[f64], share: f64) -> f64 {
     let mut sorted = values.to_vec();
     sorted.sort_by(f64::total_cmp);
-    let at = share * (sorted.len().max(1) - 1) as f64;
-    let (low, high) = (at.floor() as usize, at.ceil() as usize);
-    match (sorted.get(low), sorted.get(high)) {
-        (Some(low), Some(high)) => low + (high - low) * at.fract(),
-        _ => 0.0,
-    }
+    quantile(&sorted, share)
 }
 
-/// The factor, less 1, within which a share of errors lies, each document counting the same.
-pub(super) fn quantile(errors: &[(String, f64)], share: f64) -> f64 {
+/// The factor, less 1, within which a share of errors lies, each document counting the same; errors are logarithms.
+pub(super) fn half_width(errors: &[(String, f64)], share: f64) -> f64 {
+    weighted(errors, share).exp_m1()
+}
+
+/// The size within which a share of errors lies, each document counting the same.
+fn weighted(errors: &[(String, f64)], share: f64) -> f64 {
     let mut counts: BTreeMap<&str, f64> = BTreeMap::new();
     for (group, _) in errors {
         *counts.entry(group).or_insert(0.0) += 1.0;
@@ -305,7 +337,7 @@ pub(super) fn quantile(errors: &[(String, f64)], share: f64) -> f64 {
         seen += weight;
         seen >= share * all
     });
-    found.map_or(0.0, |(size, _)| size.exp_m1())
+    found.map_or(0.0, |(size, _)| *size)
 }
 
 /// Spearman's rank correlation of predicted and published TFLOP/s.

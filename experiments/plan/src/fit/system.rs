@@ -3,7 +3,10 @@
 use super::cells::{Cells, Line};
 use crate::hardware::{Gpu, gpu, gpu_by_alias, gpu_names};
 use crate::model::Parameters;
-use crate::{Cluster, Layout, PlanError, PlanOptions, Recompute, Schedule, Sharding, Trainer};
+use crate::step_time::Coefficients;
+use crate::{
+    Cluster, Layout, PlanError, PlanOptions, Recompute, Schedule, Sharding, Trainer, VOCAB_MULTIPLE,
+};
 use experiments_config::{Config, Ffn, Format, Norm, PlannedActivation, Positions};
 use std::path::Path;
 use words::named;
@@ -130,7 +133,7 @@ impl System {
         }
         layout
             .check_shape(&config)
-            .map_err(|error| line.wrong("id", error.to_string()))?;
+            .map_err(|error| line.broken(&error))?;
         // An NVLink domain may span what a table calls nodes.
         let domain = gpu.gpus_per_node;
         let per_node = line.whole("gpus_per_node")?.unwrap_or(domain);
@@ -146,7 +149,7 @@ impl System {
             ..PlanOptions::default()
         };
         options.memory.partition_checkpoints = false;
-        Ok(Ok(Self {
+        let system = Self {
             id: line.text("id").to_owned(),
             group: group(line),
             used: line.named::<Use>("use")?.unwrap_or(Use::Fitted),
@@ -161,7 +164,13 @@ impl System {
             memory_of: line
                 .named::<MemoryOf>("memory_of")?
                 .unwrap_or(MemoryOf::Allocated),
-        }))
+        };
+        // What no formula takes is said with its line.
+        system
+            .parameters()
+            .and_then(|parameters| system.predict(&Coefficients::default(), parameters))
+            .map_err(|error| line.broken(&error))?;
+        Ok(Ok(system))
     }
 }
 
@@ -212,6 +221,7 @@ fn layout_of(line: Line<'_>, gpus: u64) -> Found<Layout> {
             .named::<Sharding>("sharding")?
             .unwrap_or(Sharding::None),
         flash_attention: flash.unwrap_or(false),
+        vocab_multiple: VOCAB_MULTIPLE,
     }))
 }
 
@@ -227,7 +237,7 @@ fn is_fp8(line: Line<'_>) -> bool {
     precision.contains("fp8") || precision == "nvfp4"
 }
 
-/// The model. A vocabulary is padded as Megatron pads, to a multiple of 128 for each tensor rank.
+/// The model.
 fn configuration(
     line: Line<'_>,
     [layers, hidden, vocab, slots]: [u64; 4],
@@ -266,7 +276,7 @@ fn configuration(
     } else {
         (0.1, 0.1)
     };
-    config.tokenizer.vocab_size = vocab.next_multiple_of(128 * layout.tensor_parallel) as usize;
+    config.tokenizer.vocab_size = vocab as usize;
     config.objective.mode = experiments_config::ObjectiveMode::Gpt;
     config.precision.format = match line.word("precision") {
         "" | "bf16" | "fp8" | "fp8-cs" | "mxfp8" | "nvfp4" => Format::Bf16,
@@ -305,6 +315,12 @@ fn gpu_of(line: Line<'_>) -> Result<Gpu, PlanError> {
     })?;
     let mut gpu = gpu(known)?.clone();
     if let Some(bits) = node_bandwidth(line.text("interconnect")) {
+        if !(bits.is_finite() && bits > 0.0) {
+            return Err(line.wrong(
+                "interconnect",
+                "the ports of a node and the rate of each, such as `8x200 Gb/s`, both above 0",
+            ));
+        }
         // Bytes per second of each of the node's ports.
         gpu.network.bandwidth = bits * 1e9 / 8.0 / gpu.network_ports as f64;
         gpu.network.title = format!("{bits} Gb/s per node");

@@ -3,9 +3,41 @@
 use super::stages::{illegal, is_legal};
 use super::{Cluster, Layout, Schedule, Sharding};
 use crate::PlanError;
+use crate::hardware::{Gpu, gpu};
 use crate::nearest::{any_of, nearest, nearest_multiples};
-use crate::size::{positive, product};
-use experiments_config::Config;
+use crate::size::{positive, product, sum};
+use experiments_config::{Config, Format, ObjectiveMode};
+
+/// The widest head that `FlashAttention` has kernels for (arXiv 2307.08691 §4).
+const MOST_FLASH_WIDTH: usize = 256;
+
+/// Why `FlashAttention` cannot compute a model on a GPU, and what would help.
+fn without_flash(config: &Config, gpu: &Gpu) -> Option<(String, &'static str)> {
+    let width = config.model.head_dim();
+    if gpu.peak_flops.bf16.is_none() {
+        Some((
+            format!("needs an A100 or later, not {}", gpu.title),
+            "no flash_attention",
+        ))
+    } else if config.precision.format == Format::Fp32 {
+        Some((
+            "computes in 16 bits, precision.format is fp32".to_owned(),
+            "precision.format = bf16, or no flash_attention",
+        ))
+    } else if width > MOST_FLASH_WIDTH {
+        Some((
+            format!("has no kernel for heads of {width}, at most {MOST_FLASH_WIDTH}"),
+            "more model.num_heads, or no flash_attention",
+        ))
+    } else {
+        None
+    }
+}
+
+/// Whether `FlashAttention` can compute a model on a GPU.
+pub(crate) fn has_flash(config: &Config, gpu: &Gpu) -> bool {
+    without_flash(config, gpu).is_none()
+}
 
 impl Cluster {
     /// GPUs of all machines.
@@ -55,6 +87,7 @@ impl Layout {
         let checks = [
             self.check_tensor(config),
             self.check_sequence(config),
+            self.check_attention(config, cluster),
             self.check_schedule(),
             self.check_pipeline(config),
             self.check_batch(),
@@ -65,7 +98,7 @@ impl Layout {
 
     /// What is legal and still unwise.
     #[must_use]
-    pub fn warnings(&self, cluster: &Cluster) -> Vec<String> {
+    pub fn warnings(&self, config: &Config, cluster: &Cluster) -> Vec<String> {
         let mut warnings = Vec::new();
         let (t, p, m) = (
             self.tensor_parallel,
@@ -92,6 +125,13 @@ impl Layout {
                 100.0 * self.bubble()
             ));
         }
+        if self.flash_attention && config.objective.mode == ObjectiveMode::Glm {
+            warnings.push(
+                "blank infilling attends to its prefix in both directions: FlashAttention's own kernels have no such \
+                 mask, those that take any mask (FlexAttention) are slower than planned"
+                    .to_owned(),
+            );
+        }
         warnings
     }
 
@@ -105,6 +145,7 @@ impl Layout {
             ("micro_batch", self.micro_batch),
             ("global_batch", self.global_batch),
             ("chunks", self.chunks),
+            ("vocab_multiple", self.vocab_multiple),
             ("model.layers", model.layers as u64),
             ("model.num_heads", model.num_heads as u64),
             ("model.hidden_size", model.hidden_size as u64),
@@ -116,6 +157,14 @@ impl Layout {
         product(
             "pipeline_parallel × chunks",
             &[self.pipeline_parallel, self.chunks],
+        )?;
+        let rows = product(
+            "vocab_multiple × tensor_parallel",
+            &[self.vocab_multiple, self.tensor_parallel],
+        )?;
+        sum(
+            "padded tokenizer.vocab_size",
+            &[config.tokenizer.vocab_size as u64, rows],
         )?;
         product(
             "data_parallel × micro_batch",
@@ -130,7 +179,6 @@ impl Layout {
             ("model.num_heads", model.num_heads as u64),
             ("model.hidden_size", model.hidden_size as u64),
             ("model.ffn_hidden_size", model.ffn_hidden_size as u64),
-            ("tokenizer.vocab_size", config.tokenizer.vocab_size as u64),
             ("model.plan_only.kv_heads", model.kv_heads() as u64),
         ];
         let t = self.tensor_parallel;
@@ -139,26 +187,25 @@ impl Layout {
         };
         let all = |n: u64| sizes.iter().all(|(_, size)| size.is_multiple_of(n));
         let degrees = nearest("tensor_parallel", t, model.num_heads as u64, all);
-        let padded = (*name == "tokenizer.vocab_size")
-            .then(|| size.checked_next_multiple_of(t))
-            .flatten()
-            .map(|size| format!("{name} = {size} (padded)"));
         Err(PlanError::Layout {
             constraint: format!("{name} = {size} is not a multiple of tensor_parallel = {t}"),
-            nearest: any_of([degrees, padded]),
+            nearest: degrees.unwrap_or_default(),
         })
     }
 
     /// What divides the sequence, and what divides state beside a pipeline.
     fn check_sequence(&self, config: &Config) -> Result<(), PlanError> {
         let (slots, c) = (config.model.seq_len as u64, self.context_parallel);
+        // Each context rank holds one part from the front and one from the back, so that a causal mask leaves all
+        // as much to do (Megatron-Core).
+        let halves = if c > 1 { c.saturating_mul(2) } else { 1 };
         let unit = if self.sequence_parallel {
-            c.saturating_mul(self.tensor_parallel)
+            halves.saturating_mul(self.tensor_parallel)
         } else {
-            c
+            halves
         };
         if !slots.is_multiple_of(unit) {
-            let fits = |n: u64| slots.is_multiple_of(n.saturating_mul(unit / c));
+            let fits = |n: u64| slots.is_multiple_of(n.saturating_mul((unit / c).max(1)));
             return Err(PlanError::Layout {
                 constraint: format!(
                     "model.seq_len = {slots} is not a multiple of {unit} sequence parts"
@@ -178,6 +225,32 @@ impl Layout {
             });
         }
         Ok(())
+    }
+
+    /// What attention's kernels cannot do.
+    fn check_attention(&self, config: &Config, cluster: &Cluster) -> Result<(), PlanError> {
+        let refused = |constraint: String, nearest: &str| {
+            Err(PlanError::Layout {
+                constraint,
+                nearest: nearest.to_owned(),
+            })
+        };
+        if !self.flash_attention {
+            return if self.context_parallel > 1 {
+                refused(
+                    format!(
+                        "context_parallel = {} needs flash_attention: scores are never whole on one GPU",
+                        self.context_parallel
+                    ),
+                    "flash_attention, or context_parallel = 1",
+                )
+            } else {
+                Ok(())
+            };
+        }
+        without_flash(config, gpu(&cluster.gpu)?).map_or(Ok(()), |(why, instead)| {
+            refused(format!("flash_attention {why}"), instead)
+        })
     }
 
     fn check_pipeline(&self, config: &Config) -> Result<(), PlanError> {

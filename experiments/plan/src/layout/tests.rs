@@ -1,6 +1,6 @@
 use super::*;
 use crate::published::{published_cluster as cluster, published_layout as published};
-use experiments_config::load_preset;
+use experiments_config::{Format, load_preset};
 
 fn glm() -> Config {
     load_preset("glm-130b", &[]).unwrap()
@@ -18,7 +18,7 @@ fn refused(change: impl Fn(&mut Layout)) -> String {
 fn the_published_layout_is_legal() {
     let layout = published();
     assert!(layout.violations(&glm(), &cluster()).is_empty());
-    assert!(layout.warnings(&cluster()).is_empty());
+    assert!(layout.warnings(&glm(), &cluster()).is_empty());
     assert_eq!(global_batch(&glm()), 4224);
     assert_eq!(layout.micro_batches(), 176);
     assert!(
@@ -72,16 +72,54 @@ fn errors_name_constraint_and_nearest_legal_values() {
     );
 }
 
-/// The vocabulary can be padded instead of changing the degree.
+/// As Megatron pads, to a multiple of 128 for each tensor rank: GLM-130B's is one already.
 #[test]
-fn a_vocabulary_that_does_not_divide_suggests_padding() {
+fn the_vocabulary_is_padded_for_the_tensor_ranks() {
     let mut config = glm();
+    let padded = |config: &Config, tensor_parallel, vocab_multiple| {
+        let layout = Layout {
+            tensor_parallel,
+            vocab_multiple,
+            ..published()
+        };
+        layout.vocabulary(config)
+    };
+    for tensor in [1, 2, 4, 8] {
+        assert_eq!(padded(&config, tensor, VOCAB_MULTIPLE), 150_528);
+    }
     config.tokenizer.vocab_size = 150_089;
-    let error = published()
-        .check(&config, &cluster())
-        .unwrap_err()
-        .to_string();
-    assert!(error.contains("150092 (padded)"), "{error}");
+    assert_eq!(padded(&config, 4, VOCAB_MULTIPLE), 150_528);
+    assert_eq!(padded(&config, 4, 1), 150_092);
+    published().check(&config, &cluster()).unwrap();
+    config.tokenizer.vocab_size = 128_256;
+    assert_eq!(padded(&config, 8, VOCAB_MULTIPLE), 129_024);
+}
+
+/// What attention's kernels cannot do is refused by name.
+#[test]
+fn what_cannot_be_combined_is_named() {
+    let text = refused(|l| l.context_parallel = 2);
+    assert!(text.contains("needs flash_attention"), "{text}");
+    let flash = Layout {
+        flash_attention: true,
+        ..published()
+    };
+    let glm_warning = &flash.warnings(&glm(), &cluster())[0];
+    assert!(glm_warning.contains("prefix"), "{glm_warning}");
+    let refused = |config: &Config, gpu: &str| {
+        let cluster = Cluster {
+            gpu: gpu.to_owned(),
+            ..cluster()
+        };
+        flash.check(config, &cluster).unwrap_err().to_string()
+    };
+    assert!(refused(&glm(), "v100").contains("A100 or later"));
+    let mut config = glm();
+    config.precision.format = Format::Fp32;
+    assert!(refused(&config, "h100").contains("16 bits"));
+    let mut config = glm();
+    config.model.num_heads = 32;
+    assert!(refused(&config, "h100").contains("heads of 384"));
 }
 
 /// Zero and absurd sizes end in an error, not in a panic or a wrapped product.
@@ -121,7 +159,7 @@ fn wide_tensor_parallelism_is_a_warning() {
         ..published()
     };
     layout.check(&glm(), &cluster()).unwrap();
-    assert!(layout.warnings(&cluster())[0].contains("network"));
+    assert!(layout.warnings(&glm(), &cluster())[0].contains("network"));
 }
 
 /// Any stage count the rule allows holds every layer once.

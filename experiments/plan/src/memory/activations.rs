@@ -68,7 +68,7 @@ impl Sizes {
             up: slots * model.ffn_up_size() as f64,
             inner: slots * model.ffn_hidden_size as f64,
             scores: square * model.num_heads as f64,
-            logits: slots * config.tokenizer.vocab_size as f64,
+            logits: slots * layout.vocabulary(config) as f64,
             square,
         }
     }

@@ -14,7 +14,7 @@ pub(super) fn every_stage(
     layout: &Layout,
     options: &MemoryOptions,
 ) -> Result<Vec<StageMemory>, PlanError> {
-    let parameters = Parameters::of(config)?;
+    let parameters = Parameters::padded(config, layout)?;
     let layer = layer_bytes(config, layout, options);
     let stages = stage_layers(config, layout)?.into_iter().enumerate();
     stages

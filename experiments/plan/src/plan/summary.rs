@@ -36,12 +36,18 @@ impl Interval {
         let Spread {
             measured,
             unmeasured,
-        } = shipped()?.spread;
+            fp8,
+        } = match options.spread {
+            Some(own) => own,
+            None => shipped()?.spread,
+        };
         let is_known = gpu.generation != Generation::Other
             || gpu.product_efficiency.is_some()
             || options.efficiency.is_some();
         let factor = match options.measured_seconds {
             Some(_) => 0.0,
+            None if options.fp8 && is_known => fp8,
+            None if options.fp8 => fp8.max(unmeasured),
             None if is_known => measured,
             None => unmeasured,
         };

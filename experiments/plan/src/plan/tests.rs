@@ -145,13 +145,59 @@ proptest! {
             gpu: "a100-40g".to_owned(),
         };
         let violations = layout.violations(&config, &cluster);
-        let _ = layout.warnings(&cluster);
+        let _ = layout.warnings(&config, &cluster);
         match plan(&config, &cluster, &layout, &PlanOptions::default()) {
             Ok(plan) => {
                 prop_assert!(violations.is_empty());
                 prop_assert!(plan.time.seconds > 0.0 && !plan.text().is_empty());
             }
             Err(error) => prop_assert!(!error.to_string().is_empty()),
+        }
+    }
+}
+
+/// Every model on every GPU in every format has a plan or one error with a way out.
+#[test]
+fn every_preset_is_planned_on_every_gpu() {
+    for preset in experiments_config::preset_names() {
+        for gpu in crate::hardware::gpu_names() {
+            for format in ["fp32", "fp16", "bf16"] {
+                for flash_attention in [false, true] {
+                    let sets = [
+                        format!("precision.format={format}"),
+                        "precision.grad_accumulation=fp32".to_owned(),
+                    ];
+                    let sets = sets.map(|set| set.parse::<Override>().unwrap());
+                    let Ok(config) = load_preset(preset, &sets) else {
+                        continue;
+                    };
+                    let cluster = Cluster {
+                        nodes: 1,
+                        gpus_per_node: 1,
+                        gpu: gpu.to_owned(),
+                    };
+                    let layout = Layout {
+                        tensor_parallel: 1,
+                        pipeline_parallel: 1,
+                        data_parallel: 1,
+                        global_batch: global_batch(&config),
+                        flash_attention,
+                        ..published_layout()
+                    };
+                    match plan(&config, &cluster, &layout, &PlanOptions::of(&config)) {
+                        Ok(plan) => {
+                            assert!(plan.time.seconds > 0.0 && plan.time.seconds.is_finite());
+                            let text = plan.text();
+                            let widest = text.lines().map(|line| line.chars().count()).max();
+                            assert!(widest <= Some(110), "{preset} {gpu}: {text}");
+                        }
+                        Err(error) => {
+                            let error = error.to_string();
+                            assert!(error.contains("nearest legal"), "{preset} {gpu}: {error}");
+                        }
+                    }
+                }
+            }
         }
     }
 }

@@ -269,13 +269,13 @@ impl Plan {
         row("TFLOP/s per GPU, without", |rates| rates.model_tflops);
         row("sequences per second", |rates| rates.samples_per_second);
         row("billion tokens per day", |rates| rates.tokens_per_day / 1e9);
-        format!(
-            "{}  {} tokens take {} days, {} MWh, {} t CO2e\n",
-            table.render(2),
+        let sentence = format!(
+            "{} tokens take {} days, {} MWh, {} t CO2e",
             thousands(self.tokens),
             self.summary.days.text(),
             self.summary.mwh.text(),
             self.deserved(self.energy.tonnes),
-        )
+        );
+        table.render(2) + &words::hanging("  ", &sentence, 4, 107)
     }
 }

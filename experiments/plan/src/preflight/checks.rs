@@ -115,7 +115,7 @@ pub(super) fn layout(input: &PreflightInput) -> Vec<Check> {
             "layout",
             format!("{} is legal", input.layout.text()),
         ));
-        let warnings = input.layout.warnings(input.cluster);
+        let warnings = input.layout.warnings(input.config, input.cluster);
         checks.extend(warnings.into_iter().map(|warning| {
             Check::warn("layout", warning, "`workbench plan` lists the alternatives")
         }));

@@ -6,25 +6,12 @@
 use super::Rows;
 use crate::PlanError;
 use crate::budget::samples_after;
+use crate::glm_130b::preset;
 use crate::model::Parameters;
-use experiments_config::{Config, ScheduleEntry, load_preset};
+use experiments_config::{Config, ScheduleEntry};
 
 /// Tokens that the released configuration plans for.
 const PLANNED_TOKENS: u64 = 450_000_000_000;
-
-fn preset() -> Option<Config> {
-    load_preset("glm-130b", &[]).ok()
-}
-
-/// Whether a configuration has this model's shape.
-#[must_use]
-pub fn is_model(config: &Config) -> bool {
-    preset().is_some_and(|known| {
-        let mut model = config.model.clone();
-        model.init = known.model.init.clone();
-        model == known.model && config.tokenizer.vocab_size == known.tokenizer.vocab_size
-    })
-}
 
 /// Whether it has the released batches.
 pub(super) fn is_schedule(config: &Config) -> bool {

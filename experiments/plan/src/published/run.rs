@@ -9,7 +9,9 @@ use crate::memory::estimate;
 use crate::options::PlanOptions;
 use crate::search::search;
 use crate::step_time::step_time;
-use crate::{Cluster, Layout, PlanError, Recompute, Schedule, Sharding, stage_layers};
+use crate::{
+    Cluster, Layout, PlanError, Recompute, Schedule, Sharding, VOCAB_MULTIPLE, stage_layers,
+};
 use experiments_config::Config;
 
 /// Seconds per step at the full batch (LOG).
@@ -43,6 +45,7 @@ pub(crate) fn published_layout() -> Layout {
         sequence_parallel: false,
         sharding: Sharding::Zero1,
         flash_attention: false,
+        vocab_multiple: VOCAB_MULTIPLE,
     }
 }
 

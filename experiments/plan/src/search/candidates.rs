@@ -1,15 +1,19 @@
 //! Enumeration of legal layouts.
 
-use crate::layout::is_legal;
+use crate::hardware::gpu;
+use crate::layout::{has_flash, is_legal};
 use crate::size::positive;
 use crate::{Cluster, Layout, PlanError, Recompute, Schedule, Sharding};
 use experiments_config::Config;
 
 /// Most layouts that are looked at; a cluster that allows more is refused rather than left to run
 /// for minutes.
-const MOST: usize = 200_000;
+const MOST: usize = 500_000;
 
-/// Every legal layout. Attention, context ranks and uneven stages are as in `like`.
+/// Most context ranks that are tried.
+const MOST_CONTEXT: u64 = 16;
+
+/// Every legal layout. Whether equal stages may be uneven is as in `like`.
 pub(super) fn legal(
     config: &Config,
     cluster: &Cluster,
@@ -17,41 +21,22 @@ pub(super) fn legal(
 ) -> Result<Vec<Layout>, PlanError> {
     let world = below_limit("GPUs", cluster.gpus()?)?;
     let global_batch = below_limit("global_batch", positive("global_batch", like.global_batch)?)?;
+    let attentions = attentions(config, cluster)?;
     let mut layouts = Vec::new();
     for tensor_parallel in tensor_degrees(config, world) {
-        let replicas = world / tensor_parallel / like.context_parallel.max(1);
-        for pipeline_parallel in divisors(replicas, config.model.layers as u64) {
-            if !is_legal(config.model.layers as u64, pipeline_parallel) {
+        for (context_parallel, flash_attention) in &attentions {
+            let model_parallel = tensor_parallel * context_parallel;
+            if !world.is_multiple_of(model_parallel) {
                 continue;
             }
-            let data_parallel = replicas / pipeline_parallel;
-            if !global_batch.is_multiple_of(data_parallel) {
-                continue;
-            }
-            let sequences = global_batch / data_parallel;
-            for micro_batch in divisors(sequences, sequences) {
-                for (schedule, chunks) in
-                    schedules(config, pipeline_parallel, sequences / micro_batch)
-                {
-                    for (sequence_parallel, sharding) in
-                        techniques(like, tensor_parallel, pipeline_parallel)
-                    {
-                        layouts.extend(Recompute::ALL.map(|recompute| Layout {
-                            tensor_parallel,
-                            pipeline_parallel,
-                            data_parallel,
-                            micro_batch,
-                            global_batch,
-                            recompute,
-                            schedule,
-                            chunks,
-                            sequence_parallel,
-                            sharding,
-                            ..like.clone()
-                        }));
-                    }
-                }
-            }
+            let base = Layout {
+                tensor_parallel,
+                context_parallel: *context_parallel,
+                flash_attention: *flash_attention,
+                global_batch,
+                ..like.clone()
+            };
+            pipelines(config, &base, world / model_parallel, &mut layouts);
             if layouts.len() > MOST {
                 return Err(PlanError::Size {
                     what: "layouts to search".to_owned(),
@@ -64,6 +49,70 @@ pub(super) fn legal(
     }
     layouts.retain(|layout| layout.check(config, cluster).is_ok());
     Ok(layouts)
+}
+
+/// Stages, replicas, micro-batches and everything that depends on them, for given tensor and context ranks, of which
+/// there are `groups`.
+fn pipelines(config: &Config, base: &Layout, groups: u64, layouts: &mut Vec<Layout>) {
+    let layers = config.model.layers as u64;
+    for pipeline_parallel in divisors(groups, layers) {
+        let data_parallel = groups / pipeline_parallel;
+        if !base.global_batch.is_multiple_of(data_parallel) {
+            continue;
+        }
+        let sequences = base.global_batch / data_parallel;
+        let uneven = !is_legal(layers, pipeline_parallel);
+        for micro_batch in divisors(sequences, sequences) {
+            for (schedule, chunks) in schedules(config, pipeline_parallel, sequences / micro_batch)
+            {
+                for (sequence_parallel, sharding) in
+                    techniques(base, base.tensor_parallel, pipeline_parallel)
+                {
+                    layouts.extend(
+                        recomputations(base.flash_attention)
+                            .iter()
+                            .map(|&recompute| Layout {
+                                pipeline_parallel,
+                                data_parallel,
+                                micro_batch,
+                                recompute,
+                                schedule,
+                                chunks,
+                                uneven_stages: base.uneven_stages || uneven,
+                                sequence_parallel,
+                                sharding,
+                                ..base.clone()
+                            }),
+                    );
+                }
+            }
+        }
+    }
+}
+
+/// Context ranks, and whether attention keeps no scores, as far as kernels and sequence allow.
+fn attentions(config: &Config, cluster: &Cluster) -> Result<Vec<(u64, bool)>, PlanError> {
+    let mut attentions = vec![(1, false)];
+    if !has_flash(config, gpu(&cluster.gpu)?) {
+        return Ok(attentions);
+    }
+    let slots = config.model.seq_len as u64;
+    let contexts = (0..=MOST_CONTEXT.ilog2()).map(|power| 1 << power);
+    attentions.extend(
+        contexts
+            .filter(|ranks| *ranks == 1 || slots.is_multiple_of(2 * ranks))
+            .map(|ranks| (ranks, true)),
+    );
+    Ok(attentions)
+}
+
+/// What can be recomputed: beside `FlashAttention` there are no scores that could be.
+fn recomputations(flash_attention: bool) -> &'static [Recompute] {
+    if flash_attention {
+        &[Recompute::None, Recompute::Full]
+    } else {
+        &Recompute::ALL
+    }
 }
 
 /// Divisors of larger numbers would take too long to find.
@@ -85,7 +134,7 @@ fn tensor_degrees(config: &Config, world: u64) -> Vec<u64> {
         model.num_heads as u64,
         model.hidden_size as u64,
         model.ffn_hidden_size as u64,
-        config.tokenizer.vocab_size as u64,
+        model.kv_heads() as u64,
     ];
     let all = |t: &u64| sizes.iter().all(|size| size.is_multiple_of(*t));
     let degrees = divisors(world, model.num_heads as u64);

@@ -33,7 +33,7 @@ pub struct Explanation {
     pub seconds: f64,
     /// Memory of its fullest GPU.
     pub peak_bytes: u64,
-    /// Its rank among those with its recomputation and schedule.
+    /// Its rank among those with its recomputation, attention and schedule.
     pub rank_alike: usize,
     /// How many those are.
     pub of_alike: usize,
@@ -65,13 +65,14 @@ impl Difference {
         terms.sort_by(|a, b| b.1.abs().total_cmp(&a.1.abs()));
         let parts = terms.iter().filter(|(_, seconds)| seconds.abs() >= 0.005);
         let parts = parts.map(|(name, seconds)| format!("{name} {}", signed(-seconds)));
-        format!(
-            "{}; {} GiB: {} s\n      {}",
+        let saves = format!(
+            "{}; {} GiB: {} s",
             self.layout.text(),
             gib(self.peak_bytes),
             signed(-self.saves),
-            parts.take(3).collect::<Vec<_>>().join(", ")
-        )
+        );
+        let terms = parts.take(3).collect::<Vec<_>>().join(", ");
+        words::hanging("    ", &saves, 6, 107) + "      " + &terms
     }
 }
 
@@ -86,7 +87,10 @@ impl Search {
     pub fn explain(&self, layout: &Layout) -> Option<Explanation> {
         let index = self.ranked.iter().position(|c| c.layout == *layout)?;
         let own = &self.ranked[index];
-        let same_recompute = |c: &&Candidate| c.layout.recompute == layout.recompute;
+        let same_recompute = |c: &&Candidate| {
+            c.layout.recompute == layout.recompute
+                && c.layout.flash_attention == layout.flash_attention
+        };
         let alike: Vec<_> = self
             .ranked
             .iter()
@@ -128,7 +132,7 @@ impl Explanation {
     #[must_use]
     pub fn text(&self) -> String {
         let mut text = format!(
-            "{}; {} GiB\n  rank {} of {} by seconds per step ({} s)\n  rank {} of {} among those with {} recomputation \
+            "{}; {} GiB\n  rank {} of {} by seconds per step ({} s)\n  rank {} of {} among those with {} recomputation{} \
              under {}\n",
             self.layout.text(),
             gib(self.peak_bytes),
@@ -137,12 +141,17 @@ impl Explanation {
             decimal(self.seconds, 2),
             thousands(self.rank_alike as u64),
             thousands(self.of_alike as u64),
-            self.layout.recompute.name(),
+            self.layout.recompute.much(),
+            if self.layout.flash_attention {
+                " and FlashAttention"
+            } else {
+                ""
+            },
             self.layout.schedule.name(),
         );
         let mut line = |label: &str, difference: Option<&Difference>| {
             if let Some(difference) = difference {
-                let _ = writeln!(text, "  {label}\n    {}", difference.text());
+                let _ = writeln!(text, "  {label}\n{}", difference.text());
             }
         };
         line("fastest of all:", self.best.as_ref());

@@ -80,6 +80,9 @@ named! {
         /// What Megatron-Core leaves of them.
         TensorExposed = "tensor_exposed":
             belief(0.4, (0.01, 1.0), "share of them that Megatron-Core with sequence parallelism does not hide"),
+        /// What interleaving leaves of the messages between stages.
+        PipelineExposed = "pipeline_exposed":
+            belief(0.5, (0.01, 1.0), "share of the messages between stages that Megatron-Core does not hide where it interleaves"),
         /// Collectives over replicas that are overlapped.
         DataExposed = "data_exposed":
             belief(0.2, (0.01, 1.0), "share of the replicas' collectives that Megatron-Core and PyTorch do not hide"),
@@ -177,6 +180,8 @@ pub struct Spread {
     pub measured: f64,
     /// The same on a GPU no step of which was fitted.
     pub unmeasured: f64,
+    /// The same with products in FP8.
+    pub fp8: f64,
 }
 
 /// A fit: what `workbench plan fit` writes and the program ships.

@@ -1,8 +1,8 @@
 //! Seconds of one micro-batch through one layer and through the output, on one GPU.
 //!
-//! A product of `[m, k]` by `[k, n]` takes its operations at the share of the peak that large products attain,
-//! and its three matrices' way through memory: so narrow matrices, which many tensor ranks make, and small
-//! micro-batches are slower. Everything outside of products is bound by memory. A backward pass is two
+//! A product of `[m, k]` by `[k, n]` takes its operations at the share of the peak that large products attain, or its
+//! three matrices' way through memory, whichever is longer, since kernels load beside computing: so narrow matrices,
+//! which many tensor ranks make, and small micro-batches are slower. Everything outside of products is bound by memory. A backward pass is two
 //! forward passes, that of `FlashAttention` two and a half (it computes the scores again).
 
 use super::coefficients::{Coefficient, Coefficients};
@@ -23,6 +23,14 @@ const SCORE_PASSES: f64 = 5.5;
 const SCORE_PASSES_BACK: f64 = 9.0;
 /// Launching the kernels of a layer's forward pass, in seconds.
 const LAUNCH: f64 = 1e-5;
+
+/// Of work that overlaps, the sum of the sixth powers counts: nearly the longer of the two.
+const OVERLAP: i32 = 6;
+
+/// Seconds of two works beside each other.
+pub(super) fn overlapped(a: f64, b: f64) -> f64 {
+    (a.powi(OVERLAP) + b.powi(OVERLAP)).powf(f64::from(OVERLAP).recip())
+}
 
 /// Where the seconds of a pass go.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
@@ -125,7 +133,10 @@ impl Rates {
 
     /// `[m, k]` by `[k, n]`.
     fn product(&self, [m, n, k]: [f64; 3], element: f64) -> f64 {
-        2.0 * m * n * k / self.products + element * (m * k + k * n + m * n) / self.memory
+        overlapped(
+            2.0 * m * n * k / self.products,
+            element * (m * k + k * n + m * n) / self.memory,
+        )
     }
 }
 
@@ -141,13 +152,14 @@ fn products(generation: Generation, c: &Coefficients) -> f64 {
     }
 }
 
-/// One micro-batch through one layer.
+/// One micro-batch through one layer. `ring`: seconds that keys and values need to go round the context ranks.
 pub(super) fn layer(
     config: &Config,
     layout: &Layout,
     trainer: Trainer,
     rates: &Rates,
     c: &Coefficients,
+    ring: f64,
 ) -> Passes {
     let model = &config.model;
     let e = element(config.precision.format);
@@ -172,7 +184,10 @@ pub(super) fn layer(
     } else {
         0.0
     };
-    let [core, core_back] = attention(config, layout, rates, c);
+    let [alone, alone_back] = attention(config, layout, rates, c);
+    // Keys and values go round; on their way back their gradients do too.
+    let core = overlapped(alone, ring);
+    let core_back = overlapped(alone_back, 2.0 * ring);
     let forward = Parts {
         products: products.iter().map(|sizes| rates.product(*sizes, e)).sum(),
         attention: core,
@@ -222,7 +237,7 @@ fn attention(config: &Config, layout: &Layout, rates: &Rates, c: &Coefficients) 
 pub(super) fn head(config: &Config, layout: &Layout, rates: &Rates) -> Passes {
     let e = element(config.precision.format);
     let slots = layout.slots(config.model.seq_len);
-    let vocab = config.tokenizer.vocab_size as f64 / layout.tensor_parallel.max(1) as f64;
+    let vocab = layout.vocabulary(config) as f64 / layout.tensor_parallel.max(1) as f64;
     let forward = Parts {
         products: rates.product([slots, vocab, config.model.hidden_size as f64], e),
         elementwise: 8.0 * slots * vocab / rates.memory,

@@ -1,7 +1,7 @@
 //! Zero point: scale = (max − min) / (2^bits − 2), and the smallest value is the smallest code (arXiv 2210.02414 B.8).
 
-use super::{Scale, quotient};
 use crate::bits::Bits;
+use crate::scale::{Scale, quotient};
 use half::f16;
 
 pub(super) fn fit(values: &[f32], bits: Bits) -> Scale {

@@ -14,7 +14,8 @@ use crate::layers::weights::graph::Weights;
 use crate::numerics::precision::At;
 use burn::tensor::Tensor;
 use experiments_config::ModelConfig;
-use kernels::Kernels;
+use kernels::{Heads, Kernels};
+use rope::Rope;
 use scores::Scores;
 
 /// The attention of one layer.
@@ -49,17 +50,26 @@ impl<B: Kernels> Attention<B> {
     ) -> Tensor<B, 2> {
         let precision = context.precision;
         let h = x_sh.dims()[1];
+        context.see(Seen::Enters(At::Qkv), layer, &x_sh);
         let qkv = precision.store(self.qkv.forward(x_sh, context), At::Qkv, layer);
-        let part = |index: usize| qkv.clone().narrow(1, index * h, h);
-        let q_bnsd = self.positioned(part(QUERY), QUERY, layer, input, context);
-        let k_bnsd = self.positioned(part(KEY), KEY, layer, input, context);
-        let v_bnsd = self.heads(part(VALUE), input);
-        let qkv = [q_bnsd, k_bnsd, v_bnsd];
+        let qkv = if B::COMBINES && self.head_norms.is_none() {
+            [QUERY, KEY, VALUE].map(|part| self.taken(&qkv, part, layer, input, context))
+        } else {
+            let part = |index: usize| qkv.clone().narrow(1, index * h, h);
+            let positioned =
+                |part_of| self.positioned(part(part_of), part_of, layer, input, context);
+            [
+                positioned(QUERY),
+                positioned(KEY),
+                self.heads(part(VALUE), input),
+            ]
+        };
         let y_bnsd = Scores::new(layer, context).context(qkv, input, context);
         let y_bnsd = precision.store(y_bnsd, At::Context, layer);
         let y_sh = y_bnsd
             .swap_dims(1, 2)
             .reshape([input.batch * input.seq_len, h]);
+        context.see(Seen::Enters(At::AttentionOut), layer, &y_sh);
         let y_sh = precision.store(self.out.forward(y_sh, context), At::AttentionOut, layer);
         let dropout = context.config.model.dropout;
         let y_sh = context.drop(y_sh, dropout, At::AttentionOut, layer);
@@ -74,6 +84,35 @@ impl<B: Kernels> Attention<B> {
         let d = x_sh.dims()[1] / self.num_heads;
         x_sh.reshape([input.batch, input.seq_len, self.num_heads, d])
             .swap_dims(1, 2)
+    }
+
+    /// Query, key or value, the first two with their rotation, in one operation.
+    fn taken(
+        &self,
+        qkv: &Tensor<B, 2>,
+        part: usize,
+        layer: usize,
+        input: &Input<B>,
+        context: &Context,
+    ) -> Tensor<B, 4> {
+        let rope = input.rope.as_ref().filter(|_| part != VALUE);
+        let (rotation, blocks) = rope.map(Rope::tables).unzip();
+        let heads = Heads {
+            part,
+            parts: 3,
+            batch: input.batch,
+            seq_len: input.seq_len,
+            heads: self.num_heads,
+            blocks: blocks.unwrap_or(0),
+        };
+        let x_bnsd = kernels::heads(qkv.clone(), rotation, &heads);
+        match rope {
+            Some(_) => {
+                let at = [At::Query, At::Key][part];
+                context.precision.store(x_bnsd, at, layer)
+            }
+            None => x_bnsd,
+        }
     }
 
     /// Query or key with its norm and its rotation, where the model has them.

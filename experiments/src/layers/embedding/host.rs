@@ -50,7 +50,7 @@ impl<'a> Embedding<'a> {
         self.context.config.model.hidden_size
     }
 
-    /// Before the norm and before rounding, `[r, h]`. Without positions there is nothing to round.
+    /// Before the norm and before rounding, `[r, h]`, of the own rows. Without positions there is nothing to round.
     fn sum(&self) -> Buffer {
         let (weights, h) = (&self.context.weights, self.width());
         let mut x = Buffer::new(self.tokens.len() * h);
@@ -65,18 +65,22 @@ impl<'a> Embedding<'a> {
                         None => row.fill(0.0),
                     }
                 }
-                ranks.sum(&mut x);
+                match &self.context.rows {
+                    None => ranks.sum(&mut x),
+                    Some(rows) => x = rows.sum(&x, h),
+                }
             }
         }
         if let Some(positions) = &self.positions {
             let mut p = Buffer::new(x.len());
-            gather_rows(&mut p, weights.values(POSITIONS), positions, h);
+            let own = &positions[self.context.own_rows()];
+            gather_rows(&mut p, weights.values(POSITIONS), own, h);
             add(&mut x, &p);
         }
         x
     }
 
-    /// `[r, h]`
+    /// `[r, h]`, of the own rows.
     pub(crate) fn forward(&self) -> Buffer {
         let context = self.context;
         let mut x = self.sum();
@@ -90,18 +94,18 @@ impl<'a> Embedding<'a> {
             x = y;
         }
         if let Some(mask) = &context.masks.embedding {
-            mask.apply(0, &mut x);
+            mask.apply(context.own_rows().start, &mut x);
             context.store(At::Embedding, Forward, &mut x);
         }
         x
     }
 
-    /// From the gradient `[r, h]` of the residual stream to those of the parameters.
+    /// From the gradient `[r, h]` of the residual stream, of the own rows, to those of the parameters.
     pub(crate) fn backward(&self, mut d: Buffer, slices: &mut GradientSlices) {
         let (context, h) = (self.context, self.width());
         if let Some(mask) = &context.masks.embedding {
             context.store(At::Embedding, Backward, &mut d);
-            mask.apply(0, &mut d);
+            mask.apply(context.own_rows().start, &mut d);
         }
         if let Some(norm) = &self.norm {
             context.store(At::EmbeddingNorm, Backward, &mut d);
@@ -114,13 +118,17 @@ impl<'a> Embedding<'a> {
         }
         if let Some(positions) = &self.positions {
             context.store(At::Embedding, Backward, &mut d);
-            scatter_rows(slices.one(POSITIONS), &d, positions, h);
+            let own = &positions[context.own_rows()];
+            scatter_rows(slices.one(POSITIONS), &d, own, h);
         }
         context.store(At::Embedding, Backward, &mut d);
         let alpha = shrink_factor(&context.config.egs, EgsPath::Input);
         if alpha != 1.0 {
             scale(&mut d, alpha);
             context.store(At::Embedding, Backward, &mut d);
+        }
+        if let Some(rows) = &context.rows {
+            d = rows.gather(&d, h);
         }
         let table = slices.one(TOKENS);
         if context.tensor.is_none() {

@@ -35,6 +35,7 @@ impl<B: Kernels> FeedForward<B> {
         context: &mut Context,
     ) -> Tensor<B, 2> {
         let precision = context.precision;
+        context.see(Seen::Enters(At::Up), layer, &x_sh);
         let up = precision.store(self.up.forward(x_sh, context), At::Up, layer);
         let inner_sf = match self.activation {
             Activation {
@@ -61,6 +62,7 @@ impl<B: Kernels> FeedForward<B> {
                 ..
             } => precision.store(function::tensor(function, up), At::Gelu, layer),
         };
+        context.see(Seen::Enters(At::Down), layer, &inner_sf);
         let down = precision.store(self.down.forward(inner_sf, context), At::Down, layer);
         let dropout = context.config.model.dropout;
         let down = context.drop(down, dropout, At::Down, layer);

@@ -87,7 +87,7 @@ impl Branch for FeedForward<'_> {
         0
     }
 
-    /// Keeps the first map's output, `[r, 2f]` or `[r, f]`.
+    /// Keeps the first map's output, `[r, 2f]` or `[r, f]`, and the second map's input `[r, f]` where there is room for it.
     ///
     /// # Panics
     /// If the linear maps do not fit the activation.
@@ -97,7 +97,7 @@ impl Branch for FeedForward<'_> {
         _piece: &Range<usize>,
         weights: &[Prepared; 2],
         y: &[f32],
-        [up, ..]: [&mut [f32]; 3],
+        [up, second, _]: [&mut [f32]; 3],
         out: &mut [f32],
     ) -> f32 {
         let f = self.down.inputs;
@@ -110,6 +110,9 @@ impl Branch for FeedForward<'_> {
         } else {
             values(self.activation.function, up, &mut inner);
             store(&mut inner, self.places.at(At::Gelu), Pass::Forward);
+        }
+        if !second.is_empty() {
+            second.copy_from_slice(&inner);
         }
         let point = self.places.at(At::Down);
         let how = (point, self.is_split);

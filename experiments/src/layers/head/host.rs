@@ -8,6 +8,7 @@ use crate::layers::embedding::shrink_factor;
 use crate::layers::gradients::slices::GradientSlices;
 use crate::layers::norm::Divisor;
 use crate::numerics::precision::At;
+use crate::ranks::RowShares;
 use experiments_config::EgsPath;
 use kernels::Buffer;
 use kernels::Pass::{Backward, Forward};
@@ -21,7 +22,10 @@ pub(crate) struct Head<'a> {
     context: &'a Context<'a>,
     norm: Norm<'a>,
     vocabulary: Vocabulary<'a>,
+    /// Rows with a target, of the own rows, counted from the first of these.
     slots: Vec<usize>,
+    /// Whose they are, where ranks have each some of them.
+    shares: Option<RowShares<'a>>,
     tokens: Vec<usize>,
     weights: Vec<f32>,
 }
@@ -42,7 +46,11 @@ impl<'a> Head<'a> {
             tokens,
             weights,
         } = context.batch.targets();
-        let index = |values: Vec<i64>| values.into_iter().map(|value| value as usize).collect();
+        let index =
+            |values: Vec<i64>| -> Vec<usize> { values.into_iter().map(|v| v as usize).collect() };
+        let (slots, own) = (index(slots), context.own_rows());
+        let shares = context.rows.as_ref().map(|rows| rows.among(&slots));
+        let of_rank = slots.iter().filter(|slot| own.contains(slot));
         Self {
             context,
             norm: context.weights.norm(NORM),
@@ -55,7 +63,8 @@ impl<'a> Head<'a> {
                     ranks.own_part(context.config.tokenizer.vocab_size).start
                 }),
             },
-            slots: index(slots),
+            slots: of_rank.map(|slot| slot - own.start).collect(),
+            shares,
             tokens: index(tokens),
             weights,
         }
@@ -66,7 +75,7 @@ impl<'a> Head<'a> {
         self.weights.iter().copied()
     }
 
-    /// The rows with a target, `[t, h]`.
+    /// The own rows with a target, `[t, h]`.
     fn rows(&self, x: &[f32]) -> Buffer {
         let h = self.vocabulary.width;
         let mut rows = Buffer::new(self.slots.len() * h);
@@ -92,6 +101,9 @@ impl<'a> Head<'a> {
         let mut normed = Buffer::new(rows.len());
         self.norm.forward(&mut normed, &rows);
         self.context.store(At::FinalNorm, Forward, &mut normed);
+        if let Some(shares) = &self.shares {
+            normed = shares.gather(&normed, self.vocabulary.width);
+        }
         let tokens = self.vocabulary.forward(&normed, &self.tokens);
         Last {
             divisor,
@@ -135,6 +147,11 @@ impl<'a> Head<'a> {
         let mut dy = self
             .vocabulary
             .backward(normed, &self.tokens, tokens, gradients, weight);
+        match (&self.shares, context.tensor) {
+            (Some(shares), _) => dy = shares.sum(&dy, h),
+            (None, Some(ranks)) => ranks.sum(&mut dy),
+            (None, None) => {}
+        }
         context.store(At::Head, Backward, weight);
         let alpha = shrink_factor(&context.config.egs, EgsPath::Logit);
         if alpha != 1.0 {

@@ -223,7 +223,7 @@ impl Vocabulary<'_> {
         (own < self.size()).then_some(own)
     }
 
-    /// Overwrites the weight's gradient `[v, h]` and returns that of `y`, `[t, h]`. The logits in
+    /// Overwrites the weight's gradient `[v, h]` and returns that of `y`, `[t, h]`, of this rank's tokens. The logits in
     /// `forward` become their own gradients: `dL/dx = g (softmax(x) - onehot) + g_z softmax(x)`.
     ///
     /// # Panics
@@ -279,9 +279,6 @@ impl Vocabulary<'_> {
         let mut dy = sums.next().unwrap_or_default();
         for sum in sums {
             add(&mut dy, &sum);
-        }
-        if let Some(ranks) = self.tensor {
-            ranks.sum(&mut dy);
         }
         dy
     }

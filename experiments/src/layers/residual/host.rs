@@ -1,6 +1,8 @@
 //! On slices: norm, branch and residual as one operation, forward and backward by hand.
 
 mod backward;
+mod rows;
+mod vectors;
 
 use super::Half;
 use crate::layers::attention::HEAD_NORMS;
@@ -9,7 +11,7 @@ use crate::layers::gradients::slices::{GradientSlices, SublayerGradient};
 use crate::layers::norm::{Divisor, relaxed};
 use crate::layers::rows::{Rows, cut, part};
 use crate::numerics::precision::Places;
-use crate::ranks::Ranks;
+use crate::ranks::{Ranks, RowShares};
 use experiments_config::Residual;
 use kernels::slices::rows::{add, larger_or_nan, scale};
 use kernels::slices::{Linear, Mask, Norm, NormGradient};
@@ -24,7 +26,7 @@ pub(crate) trait Branch: Sync {
     fn linears(&self) -> [&Linear<'_>; 2];
 
     /// Widths of what the forward pass keeps beside the first map's output: the second map's input, where that is not
-    /// computed again, and what enters norms of heads.
+    /// computed again (a pass that is watched keeps it always), and what enters norms of heads.
     fn kept_widths(&self) -> [usize; 2];
 
     /// Elements of a norm of heads; 0 without.
@@ -76,6 +78,10 @@ pub(crate) struct Sublayer<'a> {
     places: Places<'a>,
     /// The ranks that share the branch's matrices, where there are several: each has a share of its output.
     tensor: Option<&'a Ranks>,
+    /// Both weights, where they are ready for products already.
+    prepared: Option<&'a [Prepared<'a>; 2]>,
+    /// Whose the rows outside the branch are, where those have each some of them.
+    rows: Option<&'a RowShares<'a>>,
 }
 
 /// Result of a forward pass.
@@ -94,17 +100,20 @@ pub(crate) struct Forward {
 pub(crate) struct Saved {
     /// `[r, 3h]` or `[r, 2f]`
     first: Buffer,
-    /// `[r, h]` with attention, else empty.
+    /// What entered the second map: `[r, h]` with attention; of a feed-forward `[r, f]` in a pass that is watched,
+    /// else empty.
     second: Buffer,
     /// `[r, h]` with a norm after the branch, else empty.
     branch: Buffer,
     /// `[r, 2h]` with norms of heads, else empty.
     raw: Buffer,
+    /// What the branch read, `[r, h]`, where ranks have it from each other, else empty.
+    read: Buffer,
     /// Of what the norm before the branch reads, and of what the one after it reads.
     divisors: [Option<Divisor>; 2],
 }
 
-/// Intermediate results of a forward pass for those who compare.
+/// Intermediate results of a forward pass for those who watch it.
 #[derive(Debug, Default)]
 pub(crate) struct Trace {
     /// Output of the norm before the branch, `[r, h]`; empty without.
@@ -161,8 +170,15 @@ impl<'a> Sublayer<'a> {
             dropout,
             places: context.precision.layer(layer),
             tensor: context.tensor,
+            prepared: None,
+            rows: context.rows.as_ref(),
             name,
         }
+    }
+
+    /// The same with both weights ready for products.
+    pub(crate) fn with(self, prepared: Option<&'a [Prepared<'a>; 2]>) -> Self {
+        Self { prepared, ..self }
     }
 
     /// Where the gradients of its parameters go.
@@ -183,10 +199,17 @@ impl<'a> Sublayer<'a> {
     }
 
     /// Widths of what is saved.
-    fn saved_widths(&self) -> [usize; 4] {
-        let [second, raw] = self.branch.kept_widths();
+    fn saved_widths(&self, is_watched: bool) -> [usize; 4] {
+        let [first, second] = self.branch.linears();
+        let [kept, raw] = self.branch.kept_widths();
+        let kept = if is_watched { second.inputs } else { kept };
         let branch = self.after.map_or(0, |_| self.width());
-        [self.branch.linears()[0].outputs, second, branch, raw]
+        [first.outputs, kept, branch, raw]
+    }
+
+    /// What entered the second map in a pass that was watched, and its width.
+    pub(crate) fn second_inputs<'b>(&self, saved: &'b Saved) -> (&'b [f32], usize) {
+        (&saved.second, self.branch.linears()[1].inputs)
     }
 
     /// What each piece writes.
@@ -198,7 +221,7 @@ impl<'a> Sublayer<'a> {
         trace: Option<&'b mut Trace>,
     ) -> Vec<ForwardPiece<'b>> {
         let (h, pieces) = (self.width(), &rows.pieces);
-        let mut widths = self.saved_widths().into_iter();
+        let mut widths = self.saved_widths(trace.is_some()).into_iter();
         let mut parts = saved.each_mut().map(|buffer| {
             let width = widths.next().unwrap_or_default();
             cut(buffer, width, pieces).into_iter()
@@ -218,14 +241,18 @@ impl<'a> Sublayer<'a> {
     }
 
     /// # Shapes
-    /// - x: `[r, h]`
+    /// - x and the output: `[r, h]`, of the own rows
     ///
     /// # Panics
     /// If a slice has another length than its shape says.
     pub(crate) fn forward(&self, x: &[f32], rows: &Rows, trace: Option<&mut Trace>) -> Forward {
+        if let Some(shares) = self.rows {
+            return self.forward_of_rows(shares, x, rows);
+        }
         let (r, h) = (rows.count, self.width());
         let mut output = Buffer::new(r * h);
-        let mut saved = self.saved_widths().map(|width| Buffer::new(r * width));
+        let widths = self.saved_widths(trace.is_some());
+        let mut saved = widths.map(|width| Buffer::new(r * width));
         let pieces = &rows.pieces;
         let is_divided = self.relax && self.before.is_some();
         let divisor = is_divided.then(|| Divisor::new(x));
@@ -236,7 +263,13 @@ impl<'a> Sublayer<'a> {
                 branch: Buffer::new(r * h),
             };
         }
-        let weights = self.branch.linears().map(Linear::forward_weight);
+        let made;
+        let weights = if let Some(ready) = self.prepared {
+            ready
+        } else {
+            made = self.branch.linears().map(Linear::forward_weight);
+            &made
+        };
         let jobs = self.jobs(rows, &mut output, &mut saved, trace.as_deref_mut());
         let largest: Vec<f32> = jobs
             .into_par_iter()
@@ -244,7 +277,7 @@ impl<'a> Sublayer<'a> {
             .zip(pieces)
             .map(|(job, piece)| {
                 let x = part(x, h, piece);
-                self.forward_piece(x, divisor, rows, piece, &weights, job)
+                self.forward_piece(x, divisor, rows, piece, weights, job)
             })
             .collect();
         if let Some(ranks) = self.tensor {
@@ -272,6 +305,7 @@ impl<'a> Sublayer<'a> {
                 second,
                 branch,
                 raw,
+                read: Buffer::default(),
                 divisors: [divisor, out_divisor],
             },
             max_attention_logit: largest.into_iter().fold(f32::NEG_INFINITY, larger_or_nan),
@@ -295,11 +329,8 @@ impl<'a> Sublayer<'a> {
     ) -> f32 {
         let point = self.places.at(self.half.norm);
         let normed = self.before.map(|norm| {
-            let mut y = Buffer::new(x.len());
             let read = relaxed(x, divisor, Store::new(point, Pass::Forward));
-            norm.forward(&mut y, read.as_deref().unwrap_or(x));
-            store(&mut y, point, Pass::Forward);
-            y
+            self.normed(&norm, read.as_deref().unwrap_or(x))
         });
         let y = normed.as_deref().unwrap_or(x);
         let [first, second, _, raw] = &mut job.saved;
@@ -309,6 +340,14 @@ impl<'a> Sublayer<'a> {
             self.close_piece(x, normed, piece, job);
         }
         largest
+    }
+
+    /// The norm before the branch, of what it reads.
+    fn normed(&self, norm: &Norm, read: &[f32]) -> Buffer {
+        let mut y = Buffer::new(read.len());
+        norm.forward(&mut y, read);
+        store(&mut y, self.places.at(self.half.norm), Pass::Forward);
+        y
     }
 
     /// What follows the branch, where its output is the sum over ranks.

@@ -8,7 +8,7 @@ use crate::numerics::precision::Precision;
 use crate::parameters::{Parameter, Parameters, Role};
 use burn::tensor::Tensor;
 use burn::tensor::backend::AutodiffBackend;
-use kernels::{Buffer, HalfFormat, Kernels, bus, round_slice};
+use kernels::{Buffer, HalfFormat, Kernels, Ranges, bus, round_slice};
 
 /// Leaves of one forward pass: the master weights, matrices rounded to the format of the pass
 /// (layer norms stay FP32), as tensors. The runs' lie one after another in every leaf.
@@ -20,30 +20,41 @@ pub(crate) struct Weights<'a, B: Kernels> {
     /// Set on a backend that differentiates: `require_grad` for every leaf.
     track: bool,
     leaves: Vec<Leaf<B>>,
-    /// Where the one run's weights lie on the device; else they are sent from the host.
+    /// Where the runs' weights lie on the device; else they are sent from the host.
     resident: Option<Resident<B>>,
 }
 
-/// All weights of a run on the device, flat.
+/// All weights on the device, flat: parameter by parameter, and of each the runs' one after another.
 pub(crate) struct Resident<B: Kernels> {
+    runs: usize,
     master: Tensor<B, 1>,
     /// Matrices and biases in the format of the pass.
     stored: Tensor<B, 1>,
 }
 
 impl<B: Kernels> Resident<B> {
-    pub(crate) fn new(parameters: &Parameters, precision: &Precision, device: &B::Device) -> Self {
-        let master = parameters.array().on::<B>(device);
-        let table = parameters.table();
+    /// From the master weights and their ranges, of runs that have this table.
+    pub(crate) fn new(
+        master: Tensor<B, 1>,
+        ranges: &Ranges,
+        table: &[Parameter],
+        precision: &Precision,
+    ) -> Self {
+        let runs = ranges.count() / table.len();
         let stored = |parameter: &Parameter| match parameter.role {
             Role::Norm => None,
             Role::Embedding | Role::Position | Role::Head | Role::Attention | Role::Ffn => {
                 precision.weight()
             }
         };
-        let roundings: Vec<_> = table.iter().map(stored).collect();
-        let (stored, _) = round(master.clone(), parameters.ranges(), &roundings);
-        Self { master, stored }
+        let all = table.iter().map(stored);
+        let roundings: Vec<_> = all.flat_map(|own| std::iter::repeat_n(own, runs)).collect();
+        let (stored, _) = round(master.clone(), ranges, &roundings);
+        Self {
+            runs,
+            master,
+            stored,
+        }
     }
 
     /// The same as constants of a backend that differentiates.
@@ -52,18 +63,20 @@ impl<B: Kernels> Resident<B> {
         A: AutodiffBackend<InnerBackend = B> + Kernels,
     {
         Resident {
+            runs: self.runs,
             master: Tensor::from_inner(self.master),
             stored: Tensor::from_inner(self.stored),
         }
     }
 
-    /// One parameter.
+    /// One parameter of all runs.
     fn slice(&self, parameter: &Parameter, half: Option<HalfFormat>) -> Tensor<B, 1> {
         let whole = match half {
             Some(_) => &self.stored,
             None => &self.master,
         };
-        let range = parameter.range.clone();
+        let range = &parameter.range;
+        let range = self.runs * range.start..self.runs * range.end;
         whole.clone().slice([range])
     }
 }

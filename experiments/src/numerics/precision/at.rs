@@ -71,6 +71,7 @@ impl At {
     pub(super) fn is_shared_out(self) -> bool {
         match self {
             Self::Logits
+            | Self::Head
             | Self::Qkv
             | Self::QueryNorm
             | Self::KeyNorm
@@ -86,7 +87,6 @@ impl At {
             Self::Embedding
             | Self::EmbeddingNorm
             | Self::FinalNorm
-            | Self::Head
             | Self::AttentionNorm
             | Self::AttentionOut
             | Self::AttentionOutNorm

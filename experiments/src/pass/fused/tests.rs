@@ -5,6 +5,7 @@ use crate::backend::Device;
 use crate::data::Batch;
 use crate::data::objective::{Kind, Sample, Segment};
 use crate::layers::agreement::distance;
+use crate::layers::tap::{Captured, Tap};
 use crate::numerics::dropout::Dropout;
 use crate::numerics::precision::{Precision, RangeReport};
 use crate::parameters::Parameters;
@@ -198,6 +199,20 @@ impl Case {
         }
     }
 
+    /// What enters every linear map of the layers.
+    fn map_inputs(&self, kernels: KernelChoice) -> Vec<Captured> {
+        let config = self.config(Format::Fp32, kernels);
+        let precision = Precision::new(&config.precision, config.model.layers);
+        let engine = Device::CPU.engine(&config, None).unwrap();
+        let run = Run {
+            config: &config,
+            precision: &precision,
+            parameters: &self.parameters(&config),
+            batch: &self.batch(),
+        };
+        engine.watch(run, Tap::of_map_inputs()).kept.unwrap()
+    }
+
     fn run(&self, format: Format, kernels: KernelChoice) -> (TrainPass, RangeReport) {
         self.run_scaled(format, kernels, 1.0, 64.0)
     }
@@ -239,6 +254,36 @@ impl Case {
         let pass = engine.train(run, scale, dropout, note);
         (pass, precision.take_report())
     }
+}
+
+/// One for every matrix of a layer, as wide as the matrix, and the same on both passes.
+fn check_map_inputs(case: &Case) -> Result<(), TestCaseError> {
+    let [ours, theirs] =
+        [KernelChoice::Fused, KernelChoice::Plain].map(|kernels| case.map_inputs(kernels));
+    let config = case.config(Format::Fp32, KernelChoice::Fused);
+    let table = Parameters::initialise(&config.model, VOCAB, 1);
+    let maps = table
+        .table()
+        .iter()
+        .filter(|p| crate::quantization::is_map(p));
+    let mut expected: Vec<(&str, usize)> = maps.map(|p| (p.name.as_str(), p.shape[1])).collect();
+    let rows = case.sequences * case.seq_len;
+    for (ours, theirs) in ours.iter().zip(&theirs) {
+        prop_assert_eq!(&ours.name, &theirs.name);
+        prop_assert_eq!(&ours.shape, &theirs.shape);
+        let map = expected
+            .iter()
+            .position(|(name, width)| *name == ours.name && ours.shape == [rows, *width]);
+        prop_assert!(map.is_some(), "{} {:?}", ours.name, ours.shape);
+        expected.remove(map.unwrap());
+        let error = distance(&ours.values, &theirs.values);
+        prop_assert!(error < 2e-4, "{}: {:e}", ours.name, error);
+    }
+    prop_assert!(
+        ours.len() == theirs.len() && expected.is_empty(),
+        "{expected:?}"
+    );
+    Ok(())
 }
 
 fn check(case: &Case, format: Format, tolerance: f64) -> Result<(), TestCaseError> {
@@ -316,6 +361,11 @@ proptest! {
     fn prop_fp32_passes_agree(case in cases()) {
         // 6 in 100,000 is the worst of 6,000 cases: a norm of few values divides by almost nothing.
         check(&case, Format::Fp32, 1e-4)?;
+    }
+
+    #[test]
+    fn prop_what_maps_read_is_the_same_on_both_passes(case in cases()) {
+        check_map_inputs(&case)?;
     }
 
     #[test]

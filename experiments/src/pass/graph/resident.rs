@@ -1,7 +1,8 @@
 //! Gradients that stay on the device, and the few numbers of a pass that leave it.
 
+use crate::arithmetic::block::{Layouts, shares};
 use crate::arithmetic::device::{round, tensor};
-use crate::array::Array;
+use crate::array::{Array, Gradient};
 use crate::later::{Later, Waiting};
 use crate::layers::gradients::Paths;
 use crate::layers::weights::graph::Leaf;
@@ -11,6 +12,7 @@ use crate::pass::{Begun, Report};
 use burn::tensor::Tensor;
 use burn::tensor::backend::{AutodiffBackend, Backend};
 use kernels::{Kernels, RangeCount, Ranges, bus};
+use std::iter::{repeat_n, repeat_with};
 
 /// Small tensors that are read at once: one wait for all of them.
 pub(super) struct Reads<B: Backend> {
@@ -76,8 +78,9 @@ pub(super) fn settled<B: Kernels>(precision: &Precision, x: Tensor<B, 1>) -> Vec
     read.swap_remove(0)
 }
 
-/// Gradients of one run's pass, stored in its format.
+/// Gradients of a pass, stored in its format: parameter by parameter, and of each the runs' one after another.
 pub(super) struct OnDevice<B: Backend> {
+    runs: usize,
     flat: Tensor<B, 1>,
     /// Input and logit path of tied embeddings.
     paths: Option<[Tensor<B, 1>; 2]>,
@@ -90,14 +93,14 @@ impl<B: Kernels> OnDevice<B> {
     pub(super) fn collect<A>(
         leaves: Vec<Leaf<A>>,
         grads: &mut A::Gradients,
-        parameters: &Parameters,
+        (table, ranges): (&[Parameter], &Ranges),
         precision: &Precision,
         device: &B::Device,
     ) -> Self
     where
         A: AutodiffBackend<InnerBackend = B> + Kernels,
     {
-        let table = parameters.table();
+        let runs = ranges.count() / table.len();
         let mut parts = vec![None; table.len()];
         let mut logit = None;
         for leaf in leaves {
@@ -108,14 +111,16 @@ impl<B: Kernels> OnDevice<B> {
                 parts[leaf.parameter] = gradient;
             }
         }
-        let zeros = |p: &Parameter| Tensor::zeros([p.range.len()], device);
+        let zeros = |p: &Parameter| Tensor::zeros([runs * p.range.len()], device);
         let all = parts.into_iter().zip(table);
         // A leaf that the loss does not depend on has no gradient.
         let all = all.map(|(part, parameter)| part.unwrap_or_else(|| zeros(parameter)));
         let flat = Tensor::cat(all.collect(), 0);
-        let roundings = precision.gradients(table, false);
-        let (flat, lost) = round(flat, parameters.ranges(), &roundings);
+        let all = precision.gradients(table, false).into_iter();
+        let roundings: Vec<_> = all.flat_map(|own| repeat_n(own, runs)).collect();
+        let (flat, lost) = round(flat, ranges, &roundings);
         let own = Self {
+            runs,
             flat,
             paths: None,
             lost: Vec::from_iter(lost),
@@ -128,9 +133,9 @@ impl<B: Kernels> OnDevice<B> {
 
     /// Adds the second path into tied embeddings.
     fn tied(mut self, logit: Tensor<B, 1>, precision: &Precision) -> Self {
-        let head = [precision.head_gradient()];
+        let head = vec![precision.head_gradient(); self.runs];
         let ([len], [all]) = (logit.dims(), self.flat.dims());
-        let whole = Ranges::new([len]);
+        let whole = Ranges::new(repeat_n(len / self.runs, self.runs));
         let (logit, lost) = round(logit, &whole, &head);
         self.lost.extend(lost);
         // The embedding comes first.
@@ -142,7 +147,38 @@ impl<B: Kernels> OnDevice<B> {
         self
     }
 
-    /// With what waits to be read.
+    /// Every run's own, with what waits to be read of it.
+    pub(super) fn divided(
+        self,
+        reports: Vec<Later<Report>>,
+        layouts: &Layouts,
+        table: &[Parameter],
+    ) -> Vec<Begun> {
+        let lens: Vec<_> = table
+            .iter()
+            .map(|parameter| parameter.range.len())
+            .collect();
+        let divide = |values, lens: &[usize]| {
+            let all = shares(values, &layouts.get(lens, self.runs)).into_iter();
+            all.map(Gradient::returned)
+        };
+        let flats = divide(self.flat, &lens);
+        let paths = self.paths.map(|paths| {
+            let [input, logit] = paths.map(|path| divide(path, &lens[..1]));
+            let both = |(input, logit)| Some(Paths { input, logit });
+            input.zip(logit).map(both).collect()
+        });
+        let paths: Vec<_> = paths.unwrap_or_else(|| repeat_with(|| None).take(self.runs).collect());
+        let all = flats.zip(paths).zip(reports);
+        let begun = all.map(|((flat, paths), report)| Begun {
+            flat,
+            paths,
+            report,
+        });
+        begun.collect()
+    }
+
+    /// The one run's own, with what waits to be read.
     pub(super) fn begun(self, report: Later<Report>) -> Begun {
         let paths = self.paths.map(|paths| {
             let [input, logit] = paths.map(Array::away);
@@ -156,12 +192,11 @@ impl<B: Kernels> OnDevice<B> {
     }
 }
 
-/// What the gradient of every parameter lost, from what [`OnDevice::lost`] was.
-pub(super) fn lost(parameters: usize, numbers: &[f32]) -> Vec<RangeCount> {
-    let counts = RangeCount::all(numbers);
+/// What the gradient of every parameter lost, from a run's own of what [`OnDevice::lost`] was.
+pub(super) fn lost(parameters: usize, counts: &[RangeCount]) -> Vec<RangeCount> {
     let mut lost = vec![RangeCount::default(); parameters];
     let tied = counts.iter().skip(parameters);
-    for (sum, count) in lost.iter_mut().zip(&counts) {
+    for (sum, count) in lost.iter_mut().zip(counts) {
         *sum += *count;
     }
     for count in tied {

@@ -66,7 +66,7 @@ fn run(handle: &PackHandle, config: &Config, steps: usize, micro_batches: usize)
                 batch: &batch,
             };
             let dropout = Dropout::new(config.seed, micro as u64);
-            let pass = handle.train(run, 8.0, dropout, NOTE);
+            let pass = handle.train(run, 8.0, dropout, NOTE).end(&precision);
             seen.extend(pass.losses.all.value());
             let gradient = pass.gradients.flat;
             let weights = parameters.values_mut().iter_mut();

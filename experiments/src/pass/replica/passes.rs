@@ -61,7 +61,12 @@ impl<'a> Passes<'a> {
     /// A residual stream, or its gradient.
     fn receive(&self, run: Run, stage: usize) -> Buffer {
         let model = &run.config.model;
-        let mut values = Buffer::new(run.batch.samples.len() * model.seq_len * model.hidden_size);
+        let rows = run.batch.samples.len() * model.seq_len;
+        let own = self
+            .ranks
+            .row_shares(rows)
+            .map_or(rows, |shares| shares.own().len());
+        let mut values = Buffer::new(own * model.hidden_size);
         self.ranks.take_over(stage, &mut values);
         values
     }

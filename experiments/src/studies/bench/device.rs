@@ -96,8 +96,8 @@ fn launches() -> u64 {
     0
 }
 
-/// Launches of the second step of a fresh model.
-pub fn launches_of_a_step(config: &Config, cache: &Cache) -> Result<u64, TrainError> {
+/// Launches of the second step of a fresh model; absent where none were counted.
+pub fn launches_of_a_step(config: &Config, cache: &Cache) -> Result<Option<u64>, TrainError> {
     let device = Device::select(config.runtime.device)?;
     let text = Text::prepare(config, cache)?;
     let mut seen = Vec::new();
@@ -106,7 +106,7 @@ pub fn launches_of_a_step(config: &Config, cache: &Cache) -> Result<u64, TrainEr
         Ok(usize::from(seen.len() < 2))
     })?;
     Ok(match seen[..] {
-        [first, second] => second - first,
-        _ => 0,
+        [first, second] => second.checked_sub(first).filter(|count| *count > 0),
+        _ => None,
     })
 }

@@ -1,9 +1,9 @@
 //! What a model makes of held-out text with other weights.
 
 use crate::data::last_word::normaliser;
-use crate::data::{Batch, Losses, held_out};
+use crate::data::{Batch, held_out};
 use crate::parameters::Parameters;
-use crate::studies::quantize::in_fp16;
+use crate::quantization::{Calibrations, calibrate};
 use crate::trainer::Training;
 use experiments_text::Split;
 use serde::Serialize;
@@ -44,26 +44,32 @@ impl<'a> Judge<'a> {
         }
     }
 
-    /// Of master weights, and of what stands in for them.
-    pub(super) fn compare(&self, weights: &Parameters, stand_in: &Parameters) -> Quality {
-        let mut fp16 = Parameters::zeros(weights.table().to_vec());
-        let held = in_fp16(weights.values());
-        fp16.values_mut().copy_from_slice(&held);
+    /// What the maps of the model read in so many slots of the text that the run trains on, which has nothing of what
+    /// judges it.
+    pub(super) fn calibrate(&self, weights: &Parameters, slots: usize) -> Calibrations {
+        let config = self.training.config;
+        let sampler = self.training.sampler(config, Split::Train);
+        calibrate(&self.training.setting(config), &sampler, weights, slots)
+    }
+
+    /// Of master weights, of those in FP16, and of what stands in for them.
+    pub(super) fn compare(
+        &self,
+        weights: &Parameters,
+        half: &Parameters,
+        stand_in: &Parameters,
+    ) -> Quality {
         Quality {
             fp32_loss: self.loss(weights),
-            fp16_loss: self.loss(&fp16),
+            fp16_loss: self.loss(half),
             loss: self.loss(stand_in),
-            kl: self.divergence(&fp16, stand_in),
+            kl: self.divergence(half, stand_in),
         }
     }
 
     fn loss(&self, parameters: &Parameters) -> Option<f64> {
         let setting = self.training.setting(self.training.config);
-        let mut losses = Losses::default();
-        for batch in &self.batches {
-            losses.join(&setting.engine.evaluate(setting.run(parameters, batch)));
-        }
-        losses.all.value()
+        setting.losses(parameters, &self.batches).all.value()
     }
 
     fn divergence(&self, from: &Parameters, to: &Parameters) -> Option<f64> {

@@ -87,7 +87,7 @@ where
 }
 
 /// One sequence in which every slot sees every other.
-fn everything_visible<B: Backend>(model: &ModelConfig, device: &B::Device) -> Input<B> {
+fn everything_visible<B: Kernels>(model: &ModelConfig, device: &B::Device) -> Input<B> {
     let s = model.seq_len;
     let sample = Sample {
         kind: Kind::Gmask,

@@ -16,16 +16,16 @@ use logs::Record;
 
 const STEPS: usize = 20;
 
-fn engine(resident: bool) -> Graph<Autodiff<Flex>> {
+pub(super) fn engine(resident: bool) -> Graph<Autodiff<Flex>> {
     Graph::new(Default::default(), "flex".to_owned(), resident)
 }
 
-fn fresh(config: &Config) -> Trained {
+pub(super) fn fresh(config: &Config) -> Trained {
     Trained::new(config, Parameters::initialise(&config.model, VOCAB, 5))
 }
 
 /// Another batch at every position.
-fn fetch(Position(position): Position) -> Batch {
+pub(super) fn fetch(Position(position): Position) -> Batch {
     let mut batch = batch();
     for sample in &mut batch.samples {
         for token in &mut sample.tokens {
@@ -41,7 +41,7 @@ fn steps(config: &Config, engine: &dyn Engine, trained: &mut Trained, steps: usi
 }
 
 /// Of other batches.
-fn steps_of(
+pub(super) fn steps_of(
     config: &Config,
     engine: &dyn Engine,
     trained: &mut Trained,
@@ -335,15 +335,15 @@ fn long_sequences_move_little_too() {
     use experiments_config::load_preset;
 
     for device in Device::tested() {
-        for positions in ["rope_2d", "alibi"] {
+        for (positions, sequences) in [("rope_2d", 2), ("alibi", 2), ("rope_2d", 8)] {
             let set = [
                 "model.seq_len=1024",
                 "model.layers=1",
-                "batch.micro_batch=2",
                 "batch.gradient_accumulation=1",
             ];
             let mut set: Vec<_> = set.iter().map(|set| set.parse().unwrap()).collect();
             set.push(format!("model.positions={positions}").parse().unwrap());
+            set.push(format!("batch.micro_batch={sequences}").parse().unwrap());
             let config = load_preset("t0", &set).unwrap();
             let engine = device.engine(&config, None).unwrap();
             let mut trained = fresh_of(&config);
@@ -353,7 +353,7 @@ fn long_sequences_move_little_too() {
             steps_of(&config, &*engine, &mut trained, 1, fetch);
             let moved = bus::take();
             let tokens = 4 * config.tokens_per_step();
-            let what = format!("{} {positions}", device.backend_name());
+            let what = format!("{} {positions} {sequences}", device.backend_name());
             println!("{what}: {moved:?}, {tokens} bytes of tokens");
             assert!(
                 moved.up + moved.down <= tokens + (64 << 10),

@@ -1,6 +1,6 @@
 //! Gradients of a block of queries, and of a block of keys.
 
-use super::super::counting::{nothing_lost, settle, stored};
+use super::super::counting::{COUNTERS, nothing_lost, settle, stored};
 use super::super::rounding::{Rounded, rounded};
 use super::scores::{
     Corner, Heads, block, exists, heads, is_forbidden, kept, pair, scores, softmax,
@@ -196,15 +196,16 @@ pub(crate) fn query_gradient_kernel<M: Int>(
     }
     write(dq, &heads.queries, query, &gradient, &mut a);
     if comptime!(case.counts) {
+        let own = index / sizes.each * COUNTERS;
         settle(
             counters,
-            sizes.of_scores,
+            sizes.of_scores + own,
             &of_scores,
             comptime!(UNITS as u32),
         );
         settle(
             counters,
-            sizes.of_probabilities,
+            sizes.of_probabilities + own,
             &of_probabilities,
             comptime!(UNITS as u32),
         );

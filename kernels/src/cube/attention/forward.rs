@@ -1,6 +1,6 @@
 //! Context of a block of queries.
 
-use super::super::counting::{nothing_lost, settle, stored};
+use super::super::counting::{COUNTERS, nothing_lost, settle, stored};
 use super::scores::{Corner, block, heads, include, join, scores, softmax};
 use super::tile::{MEMORY, OWN, PART, TILE, UNITS, add_product, part, write, zeros};
 use super::{Case, KEPT, LEAST, Sizes};
@@ -94,15 +94,16 @@ pub(crate) fn attention_kernel<M: Int>(
         statistics[at + 1] = sum;
     }
     if comptime!(case.counts) {
+        let own = index / sizes.each * COUNTERS;
         settle(
             counters,
-            sizes.of_scores,
+            sizes.of_scores + own,
             &of_scores,
             comptime!(UNITS as u32),
         );
         settle(
             counters,
-            sizes.of_probabilities,
+            sizes.of_probabilities + own,
             &of_probabilities,
             comptime!(UNITS as u32),
         );

@@ -3,9 +3,13 @@
 use super::error::SlurmError;
 use std::io::Write;
 use std::process::{Command, Output, Stdio};
+use std::time::Duration;
 
 /// A script that does nothing, to ask what Slurm would say of it.
 const NOTHING: &[u8] = b"#!/bin/sh\n";
+
+/// Time between two looks at Slurm's queue: one command, which the whole cluster's users share.
+pub(super) const LOOK: Duration = Duration::from_secs(3);
 
 /// A job of the queue.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -108,6 +112,11 @@ pub(super) fn test(arguments: &[String]) -> Result<(), SlurmError> {
         .iter()
         .find_map(|a| a.strip_prefix("--partition="));
     let known = partitions()?;
+    // Slurm judges by the nodes that it sees: while one is down and the others are busy it would refuse what it takes.
+    let judged_by_nodes = said(&output.stderr).contains("node configuration is not available");
+    if judged_by_nodes && is_a_node_away(partition)? {
+        return Ok(());
+    }
     match partition {
         Some(name)
             if !known.is_empty() && !name.split(',').all(|n| known.iter().any(|k| k == n)) =>
@@ -127,6 +136,20 @@ pub(super) fn test(arguments: &[String]) -> Result<(), SlurmError> {
 fn partitions() -> Result<Vec<String>, SlurmError> {
     let text = ask("sinfo", &owned(&["--noheader", "--format=%R"]), b"")?;
     Ok(text.lines().map(|line| line.trim().to_owned()).collect())
+}
+
+/// Whether Slurm does not see a node of a partition, or of any, as it should be.
+fn is_a_node_away(partition: Option<&str>) -> Result<bool, SlurmError> {
+    let mut arguments = owned(&["--noheader", "--Node", "--format=%t"]);
+    arguments.extend(partition.map(|name| format!("--partition={name}")));
+    let text = ask("sinfo", &arguments, b"")?;
+    Ok(text.split_whitespace().any(is_away))
+}
+
+/// Whether a node of this state may come back: `down*`, `unk`, `boot`. A star says that it does not answer.
+fn is_away(state: &str) -> bool {
+    let may_return = ["down", "unk", "boot", "drain", "drng", "fail", "maint"];
+    state.ends_with('*') || may_return.iter().any(|word| state.starts_with(word))
 }
 
 /// Names of the nodes of a partition, or of all.
@@ -278,6 +301,16 @@ mod tests {
         // Somebody's job of the same name.
         assert_eq!(listed("12|N/A|(null)|R|None|n1"), None);
         assert_eq!(listed(""), None);
+    }
+
+    #[test]
+    fn a_node_that_may_come_back_is_away() {
+        for away in ["down*", "down", "idle*", "unk*", "drain", "boot"] {
+            assert!(is_away(away), "{away}");
+        }
+        for there in ["idle", "alloc", "mix", "comp"] {
+            assert!(!is_away(there), "{there}");
+        }
     }
 
     #[test]

@@ -4,25 +4,21 @@ mod ending;
 mod submitting;
 
 use super::SlurmExecutor;
-use super::commands::{self, Listed};
-use super::error::SlurmError;
+use super::commands::{self, LOOK, Listed};
 use super::jobs::Job;
 use super::nodes::Nodes;
 use super::queue::Waiting;
+use super::stopping::stop_jobs;
 use crate::executor::others::{Asked, Contact};
-use crate::executor::process::GRACE;
 use crate::executor::progress::{Pace, Progress, Tally};
 use crate::executor::session::{Found, pack_keys};
 use crate::reader::{State, SweepReader};
-use crate::{Request, StopNews, Sweep, SweepError};
+use crate::{Request, Sweep, SweepError};
 use logs::disk::Place;
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::sleep;
-use std::time::{Duration, Instant};
-
-/// Time between two looks at Slurm's queue: one command, which the whole cluster's users share.
-const LOOK: Duration = Duration::from_secs(3);
+use std::time::Instant;
 
 pub(super) struct Session<'a> {
     executor: &'a SlurmExecutor,
@@ -73,7 +69,7 @@ impl<'a> Session<'a> {
             asked: Asked::default(),
             failed: Vec::new(),
             idle: BTreeMap::new(),
-            nodes: Nodes::default(),
+            nodes: sweep.nodes(),
             looked: None,
             told: None,
             pace: Pace::new(&reader),
@@ -112,6 +108,7 @@ impl<'a> Session<'a> {
                 id: self.id(*index),
             });
         }
+        self.tell_of_nodes(progress);
         loop {
             self.place.check().map_err(|_| self.sweep.gone())?;
             let fresh = self.look(progress);
@@ -312,53 +309,5 @@ impl<'a> Session<'a> {
         let to_come = of_jobs.chain(self.queue.iter().copied());
         let to_come = to_come.chain(self.others.iter().copied());
         self.pace.tick(&self.reader, running, to_come)
-    }
-}
-
-/// Cancels the jobs that wait, and asks those that run to end, or kills them where they were asked long ago.
-pub(super) fn stop_jobs(jobs: &mut [Job]) -> Result<(), SlurmError> {
-    let (mut cancelled, mut asked) = (Vec::new(), Vec::new());
-    for job in jobs.iter_mut().filter(|job| !job.is_gone) {
-        let is_late = job.asked.is_some_and(|when| when.elapsed() > GRACE);
-        if job.is_pending() || is_late {
-            cancelled.push(job.name());
-        } else if job.asked.is_none() {
-            asked.push(job.name());
-        }
-        job.asked.get_or_insert_with(Instant::now);
-    }
-    commands::cancel(&cancelled)?;
-    commands::ask_to_end(&asked)
-}
-
-impl Sweep {
-    /// Ends jobs of an executor that is no more, and returns when they have ended.
-    pub(in crate::executor) fn stop_jobs_left(
-        &self,
-        interval: Duration,
-        news: &mut dyn FnMut(StopNews),
-    ) -> Result<(), SweepError> {
-        let mut jobs: Vec<Job> = Vec::new();
-        while self.has_queue() {
-            let listed = match commands::list(&self.job_name()) {
-                Ok(listed) if listed.is_empty() => {
-                    self.forget_queue();
-                    break;
-                }
-                // What such a machine cannot ask, it cannot stop; the runs themselves say who trains them.
-                Err(SlurmError::NoCommand { .. }) => return Ok(()),
-                listed => listed?,
-            };
-            jobs.retain(|job| listed.iter().any(|listed| job.is(listed)));
-            for found in listed {
-                if !jobs.iter().any(|job| job.is(&found)) {
-                    news(StopNews::Job(found.name()));
-                    jobs.push(Job::of(found, Vec::new()));
-                }
-            }
-            stop_jobs(&mut jobs)?;
-            sleep(interval.max(LOOK / 3));
-        }
-        Ok(())
     }
 }

@@ -1,8 +1,8 @@
-//! Makes a synthetic sweep directory to look at, then shows it: `demo DIR [SEEDS] [STEPS] [live|snapshot]`. A
+//! Makes a synthetic sweep directory to look at, then shows it: `demo DIR [SEEDS] [STEPS] [grid] [live|snapshot]`. A
 //! directory that is there already is only shown.
 //!
 //! With `live`, threads keep writing; without, two thirds of the runs are finished and the others stand still.
-//! With `snapshot`, one screen is printed as text.
+//! With `grid`, it has twenty arms, four numbers of heads by five learning rates. With `snapshot`, one screen is printed as text.
 
 use std::error::Error;
 use std::io::Write;
@@ -22,7 +22,7 @@ fn main() -> Result<()> {
     let directory = PathBuf::from(
         arguments
             .first()
-            .ok_or("usage: demo DIR [SEEDS] [STEPS] [live|snapshot]")?,
+            .ok_or("usage: demo DIR [SEEDS] [STEPS] [grid] [live|snapshot]")?,
     );
     let number = |index: usize, otherwise: u64| {
         arguments
@@ -33,7 +33,8 @@ fn main() -> Result<()> {
     let mode = arguments.last().map_or("", String::as_str);
     if !directory.exists() {
         let steps = number(2, 150);
-        let sweep = create(&directory, number(1, 6), steps)?;
+        let grid = arguments.iter().any(|word| word == "grid");
+        let sweep = create(&directory, grid, number(1, 6), steps)?;
         fill(&sweep, steps, mode == "live")?;
     }
     if mode == "snapshot" {
@@ -76,8 +77,44 @@ fn fill(sweep: &Sweep, steps: u64, live: bool) -> Result<()> {
     Ok(())
 }
 
-fn create(directory: &Path, seeds: u64, steps: u64) -> Result<Sweep> {
-    let text = format!(
+fn create(directory: &Path, grid: bool, seeds: u64, steps: u64) -> Result<Sweep> {
+    let text = if grid {
+        grid_card(seeds, steps)
+    } else {
+        norms_card(seeds, steps)
+    };
+    let card = Card::parse(&text, "demo card", Path::new("."))?;
+    let plan = Plan::expand(&card, &[])?;
+    Ok(Sweep::create_or_open(
+        directory,
+        &plan,
+        &text,
+        &["demo".to_owned()],
+    )?)
+}
+
+fn grid_card(seeds: u64, steps: u64) -> String {
+    format!(
+        r#"
+name = "heads-demo"
+title = "More heads need a lower learning rate"
+hypothesis = "The largest stable learning rate falls as heads become smaller."
+kind = "exploration"
+base = "t0"
+seeds = {seeds}
+[fixed]
+steps = {steps}
+[axes]
+"model.num_heads" = [8, 4, 2, 1]
+"optimizer.lr" = [1e-3, 3e-3, 1e-2, 3e-2, 1e-1]
+[metric]
+name = "held_out_loss"
+"#
+    )
+}
+
+fn norms_card(seeds: u64, steps: u64) -> String {
+    format!(
         r#"
 name = "norm-demo"
 title = "Post-LN stalls at depth where DeepNorm trains"
@@ -103,15 +140,22 @@ event = ["stuck", "diverged", "nonfinite"]
 direction = "treatment_more"
 alpha = 0.05
 "#
-    );
-    let card = Card::parse(&text, "demo card", Path::new("."))?;
-    let plan = Plan::expand(&card, &[])?;
-    Ok(Sweep::create_or_open(
-        directory,
-        &plan,
-        &text,
-        &["demo".to_owned()],
-    )?)
+    )
+}
+
+/// Which of the made-up curves an arm has: with more heads and a higher learning rate, in an odd seed sooner, it does not train.
+fn kind(run: &PlannedRun) -> usize {
+    let number = |key: &str| run.settings.get(key).and_then(sweeps::card::number);
+    if let (Some(heads), Some(lr)) = (number("model.num_heads"), number("optimizer.lr")) {
+        let load = heads.log2() + 2.0 * (lr / 1e-3).log10() + (run.seed % 2) as f64;
+        return if load > 5.0 {
+            0
+        } else {
+            1 + usize::from(load > 3.0)
+        };
+    }
+    let norms = ["post", "deepnorm_glm", "pre"];
+    norms.iter().position(|norm| run.arm == *norm).unwrap_or(2)
 }
 
 /// Writes one run up to `steps`, with a pause after each; a run that is not complete is left as if killed.
@@ -123,12 +167,8 @@ fn write(sweep: &Sweep, run: &PlannedRun, steps: u64, pause: Duration) -> Result
     let mut writer = RunWriter::open(&directory)?;
     manifest(run).save(&directory)?;
     writer.event(&Event::now(0, EventKind::Start, "fresh start, 1 thread"))?;
-    let arm = ["post", "deepnorm_glm", "pre"]
-        .iter()
-        .position(|arm| *arm == run.arm)
-        .unwrap_or(2);
     let mut held_out = None;
-    for record in synthetic::records(arm, run.seed, steps, run.steps) {
+    for record in synthetic::records(kind(run), run.seed, steps, run.steps) {
         held_out = record
             .scalar("held_out_loss")
             .filter(|loss| loss.is_finite())

@@ -13,6 +13,7 @@ use crate::panes::{PANES, Tab, tabs};
 
 mod keys_and_mouse;
 mod screens;
+mod typed;
 
 fn shown(source: Fixed, depth: Depth) -> App {
     App::new(Box::new(source), &PANES, depth)

@@ -1,4 +1,4 @@
-//! The last line: the keys that matter here.
+//! The last line: the keys that matter here, or what is typed.
 
 use ratatui::{
     buffer::Buffer,
@@ -6,12 +6,35 @@ use ratatui::{
     text::{Line, Span},
 };
 
-use crate::colour::Depth;
+use crate::colour::{Depth, strong};
 use crate::keys::Row;
-use crate::paint::line;
-use crate::screen;
+use crate::paint::{cut, line, put};
+use crate::prompt::Prompt;
+use crate::screen::{self, Screen};
 
-pub(super) fn draw(rows: &[Row], area: Rect, depth: Depth, buffer: &mut Buffer) {
+/// What is typed, what was said last, or the keys.
+pub(super) fn draw(screen: &Screen, area: Rect, depth: Depth, buffer: &mut Buffer) {
+    if let Some(prompt) = &screen.prompt {
+        typed(prompt, area, depth, buffer);
+    } else if screen.note.is_empty() {
+        keys(&screen.bar(), area, depth, buffer);
+    } else {
+        put(buffer, area, area.x + 1, &screen.note, depth.accent());
+    }
+}
+
+/// The end of the line, where the cursor is, and what is wrong with it behind or instead of its beginning.
+fn typed(prompt: &Prompt, area: Rect, depth: Depth, buffer: &mut Buffer) {
+    let note = cut(&prompt.note, area.width / 2);
+    let room = usize::from(area.width).saturating_sub(Line::raw(note.as_str()).width() + 5);
+    let whole = format!("{}{}█", prompt.sign(), prompt.text);
+    let skipped = whole.chars().count().saturating_sub(room);
+    let shown: String = whole.chars().skip(skipped).collect();
+    let x = put(buffer, area, area.x + 1, &shown, strong());
+    put(buffer, area, x + 2, &note, depth.warn());
+}
+
+fn keys(rows: &[Row], area: Rect, depth: Depth, buffer: &mut Buffer) {
     let item = |row: &Row| {
         [
             Span::styled(row.label, depth.accent()),

@@ -8,6 +8,7 @@ use ratatui::{
 };
 
 use crate::colour::{Depth, strong};
+use crate::command::CommandRow;
 use crate::keys::Section;
 use crate::paint::{frame, line};
 
@@ -26,28 +27,42 @@ const LEGEND: [&str; 6] = [
     "run to draw it; the wheel scrolls.",
 ];
 
-fn blocks(sections: &[Section], depth: Depth) -> Vec<Vec<Line<'static>>> {
-    let section = |section: &Section| {
-        let mut lines = vec![Line::styled(section.title, strong())];
-        for row in &section.rows {
-            lines.push(Line::from(vec![
-                Span::styled(format!("  {:<KEYS$}", row.label), depth.accent()),
-                Span::raw(row.help),
-            ]));
-        }
-        lines.push(Line::default());
-        lines
+/// What is listed: keys, and what can be typed.
+#[derive(Debug)]
+pub(crate) struct Contents {
+    pub(crate) keys: Vec<Section>,
+    pub(crate) commands: Vec<CommandRow>,
+}
+
+fn blocks(contents: &Contents, depth: Depth) -> Vec<Vec<Line<'static>>> {
+    let row = |label: &str, help: &'static str| {
+        let label = Span::styled(format!("  {label:<KEYS$}"), depth.accent());
+        Line::from(vec![label, Span::raw(help)])
     };
+    let block = |title: &'static str, rows: Vec<Line<'static>>| {
+        let title = std::iter::once(Line::styled(title, strong()));
+        title
+            .chain(rows)
+            .chain([Line::default()])
+            .collect::<Vec<_>>()
+    };
+    let section = |section: &Section| {
+        let rows = section.rows.iter().map(|key| row(key.label, key.help));
+        block(section.title, rows.collect())
+    };
+    let commands = contents.commands.iter();
+    let commands = commands.map(|command| row(&format!(":{}", command.name), command.help));
     let legend = LEGEND.map(|text| Line::styled(format!("  {text}"), depth.dim()));
     let mut last = vec![Line::styled("What the screen says", strong())];
     last.extend(legend);
-    let sections = sections.iter().map(section);
-    sections.chain([last]).collect()
+    let sections = contents.keys.iter().map(section);
+    let commands = block("Commands, typed behind :", commands.collect());
+    sections.chain([commands, last]).collect()
 }
 
 /// The sections laid out in as many columns as fit, balanced; each column is a list of lines.
-fn columns(sections: &[Section], width: u16, depth: Depth) -> Vec<Vec<Line<'static>>> {
-    let blocks = blocks(sections, depth);
+fn columns(contents: &Contents, width: u16, depth: Depth) -> Vec<Vec<Line<'static>>> {
+    let blocks = blocks(contents, depth);
     if width < 2 * COLUMN {
         return vec![blocks.concat()];
     }
@@ -61,22 +76,22 @@ fn columns(sections: &[Section], width: u16, depth: Depth) -> Vec<Vec<Line<'stat
 }
 
 /// How many lines do not fit: how far the help screen can scroll.
-pub(crate) fn hidden_lines(sections: &[Section], area: Rect) -> usize {
+pub(crate) fn hidden_lines(contents: &Contents, area: Rect) -> usize {
     let inner = Block::bordered().inner(area);
-    let columns = columns(sections, inner.width, Depth::Mono);
+    let columns = columns(contents, inner.width, Depth::Mono);
     let longest = columns.iter().map(Vec::len).max().unwrap_or(0);
     longest.saturating_sub(usize::from(inner.height))
 }
 
 /// Draws the help screen from its line `first` on.
 pub(super) fn draw(
-    sections: &[Section],
+    contents: &Contents,
     area: Rect,
     first: usize,
     depth: Depth,
     buffer: &mut Buffer,
 ) {
-    let text = if hidden_lines(sections, area) > 0 {
+    let text = if hidden_lines(contents, area) > 0 {
         " ↑ ↓ scroll · esc closes "
     } else {
         " esc closes "
@@ -87,7 +102,7 @@ pub(super) fn draw(
         .title_bottom(closes);
     let inner = block.inner(area);
     block.render(area, buffer);
-    let columns = columns(sections, inner.width, depth);
+    let columns = columns(contents, inner.width, depth);
     let width = inner.width / columns.len() as u16;
     for (lines, index) in columns.iter().zip(0..) {
         let column = Rect {
@@ -106,9 +121,12 @@ mod tests {
     use super::*;
     use crate::panes::PANES;
 
-    fn shipped() -> Vec<Section> {
+    fn shipped() -> Contents {
         let panes: Vec<_> = PANES.iter().map(|entry| (entry.make)()).collect();
-        crate::screen::sections(&PANES, &panes)
+        Contents {
+            keys: crate::screen::sections(&PANES, &panes),
+            commands: crate::screen::command_rows(&panes),
+        }
     }
 
     #[test]

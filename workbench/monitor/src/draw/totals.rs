@@ -98,7 +98,9 @@ mod tests {
 
     fn run(state: State, step: u64) -> Run {
         Run {
+            id: String::new(),
             arm: "post".to_owned(),
+            settings: Default::default(),
             seed: Some(1),
             state,
             step,

@@ -67,8 +67,8 @@ impl Pane for Alarms {
         self.cursor = self.cursor.min(self.rows.len().saturating_sub(1));
         self.page = List::page(place.area);
         self.list.fit(self.cursor, self.rows.len(), self.page);
-        let runs = shared.sweep().runs.iter();
-        let longest = runs.map(|run| Line::raw(run.label()).width() as u16).max();
+        let labels = shared.runs().map(|run| shared.label(run).text);
+        let longest = labels.map(|text| Line::raw(text).width() as u16).max();
         self.longest = longest.unwrap_or(0);
     }
 
@@ -126,7 +126,9 @@ impl Alarms {
                 !shared.is_branch(run)
             }
         };
-        let seen = shared.sightings().filter(|(run, _)| wanted(*run));
+        let seen = shared
+            .sightings()
+            .filter(|(run, _)| wanted(*run) && shared.is_shown(*run));
         let row = |(run, sighting): (usize, &Sighting)| AlarmRow {
             run,
             label: shared.label(run),
@@ -185,7 +187,7 @@ impl AlarmRow {
         let style = kind_style(alarm.kind, depth);
         put(buffer, area, area.x, glyph(alarm.kind), style);
         let label = cut(&self.label.text, columns.run_width);
-        put(buffer, area, columns.run, &label, depth.arm(self.label.arm));
+        put(buffer, area, columns.run, &label, depth.arm(self.label.ink));
         let step = count(alarm.step);
         put_right(buffer, area, columns.step, &step, Style::new());
         let mut text = message(alarm);

@@ -1,24 +1,31 @@
-//! The curves: two charts with a common x axis.
+//! The curves: charts of several signals with a common x axis.
+
+use std::collections::BTreeSet;
 
 use ratatui::{
     buffer::Buffer,
+    crossterm::event::KeyCode,
     layout::{Constraint, Direction, Layout, Rect},
     text::{Line, Span},
     widgets::Widget,
 };
 
 use crate::colour::{Depth, strong};
-use crate::keys::{Binding, bindings, letter};
+use crate::command::PaneCommand;
+use crate::keys::{Binding, bindings, key, letter};
+use crate::number::compact;
 use crate::pane::{Act, Corner, Entry, Keys, Pane, Place};
-use crate::shared::{Label, Shared, turn};
+use crate::shared::{Axis, Label, Mark, Shared, turn};
 use crate::view::Revision;
 use chart::Chart;
-use choices::CurveChoices;
+use choices::{BandKind, CurveChoices};
+use names::Names;
+use plot::Shown;
 
-mod braille;
 mod chart;
 mod choices;
-mod legend;
+mod commands;
+mod names;
 mod plot;
 mod reduce;
 
@@ -27,23 +34,62 @@ pub(super) const ENTRY: Entry = Entry {
     title: "Curves",
     about: "curves",
     corner: Some(Corner::UpperRight),
-    make: || {
-        Box::new(Curves {
-            signal: "grad_norm".to_owned(),
-            ..Curves::default()
-        })
-    },
+    make: || Box::new(Curves::default()),
 };
 
-#[derive(Default)]
+/// Arms from which on only the one under the cursor has a band: dots of more would hide the lines.
+const MOST_BANDS: usize = 8;
+
+/// Most panels at once: more would have no rows to draw in.
+const MOST_PANELS: usize = 9;
+
 struct Curves {
     choices: CurveChoices,
-    /// Signal of the lower chart, by name: the list of signals may grow meanwhile.
-    signal: String,
-    /// Upper and lower chart, with what they were made from.
-    charts: [(Option<ChartKey>, Chart); 2],
-    arms: Vec<String>,
+    /// The charts from the first to the last.
+    panels: Vec<Panel>,
+    /// The panel whose signal keys change.
+    active: usize,
+    /// The only arm with a band, where there are too many for all.
+    banded: Option<usize>,
+    /// Signals whose y axis is not the one that they have at first.
+    turned: BTreeSet<String>,
+    names: Names,
     run: Label,
+}
+
+/// A chart of one signal, by name: the list of signals may grow meanwhile.
+#[derive(Default)]
+struct Panel {
+    signal: String,
+    made_from: Option<ChartKey>,
+    chart: Chart,
+    marks: Vec<Mark>,
+}
+
+impl Panel {
+    fn of(signal: &str) -> Self {
+        Self {
+            signal: signal.to_owned(),
+            ..Self::default()
+        }
+    }
+}
+
+/// The signals at first.
+const FIRST: [&str; 2] = ["loss", "grad_norm"];
+
+impl Default for Curves {
+    fn default() -> Self {
+        Self {
+            choices: CurveChoices::default(),
+            panels: FIRST.map(Panel::of).into(),
+            active: 1,
+            banded: None,
+            turned: BTreeSet::new(),
+            names: Names::default(),
+            run: Label::default(),
+        }
+    }
 }
 
 /// Everything a chart depends on: while it stays the same, nothing is computed.
@@ -51,71 +97,216 @@ struct Curves {
 struct ChartKey {
     revisions: Vec<Revision>,
     chosen: Vec<usize>,
+    /// Arm of every run, which grouping changes.
+    arms: Vec<usize>,
     /// Only where it shows: the focused run is drawn brighter when runs are drawn one by one.
     focus: Option<usize>,
     signal: String,
+    log: bool,
     choices: CurveChoices,
     columns: usize,
 }
 
 impl Keys for Curves {
     const BINDINGS: &'static [Binding<Act<Self>>] = bindings![
-        [letter('y')] "y" "log y" "logarithmic loss axis, on or off" |pane, _| pane.choices.log[0] = !pane.choices.log[0];
-        [letter('Y')] "Y" "log lower" "logarithmic axis of the lower chart, on or off" |pane, _| pane.choices.log[1] = !pane.choices.log[1];
+        [letter('y')] "y" "log y" "logarithmic y axis of the first panel, on or off" |pane, _| pane.turn_log(0);
+        [letter('Y')] "Y" "" "logarithmic y axis of the active panel (▸), on or off" |pane, _| pane.turn_log(pane.active);
         [letter('z')] "z" "smooth" "smoothing on or off (debiased moving average)" |pane, _| pane.choices.smooth = !pane.choices.smooth;
         [letter('+'), letter('=')] "+" "" "stronger smoothing" |pane, _| pane.choices.smooth_by(1);
         [letter('-')] "-" "" "weaker smoothing" |pane, _| pane.choices.smooth_by(-1);
-        [letter('x')] "x" "x axis" "x axis: step, tokens, time" |pane, _| pane.choices.next_axis();
-        [letter('g')] "g" "group" "one curve per arm (mean, band from min to max) or per run" |pane, _| pane.choices.grouped = !pane.choices.grouped;
-        [letter('v')] "v" "signal" "next signal in the lower chart" |pane, shared| turn(&mut pane.signal, &shared.signals, 1);
-        [letter('V')] "V" "" "previous signal in the lower chart" |pane, shared| turn(&mut pane.signal, &shared.signals, -1);
+        [letter('x')] "x" "x axis" "x axis: step, samples, tokens, time" |pane, _| pane.next_axis();
+        [letter('X')] "X" "" "logarithmic x axis, on or off" |pane, _| pane.choices.log_x = !pane.choices.log_x;
+        [letter('g')] "g" "group" "one curve per arm (mean and band) or per run" |pane, _| pane.choices.grouped = !pane.choices.grouped;
+        [letter('B')] "B" "" "band: min–max, 95 % t interval, none" |pane, _| pane.choices.band = pane.choices.band.next();
+        [letter('v')] "v" "signal" "next signal in the active panel" |pane, shared| pane.turn_signal(shared, 1);
+        [letter('V')] "V" "" "previous signal in the active panel" |pane, shared| pane.turn_signal(shared, -1);
+        [letter('n')] "n" "panel" "make the next panel the active one" |pane, _| pane.active = (pane.active + 1) % pane.panels.len().max(1);
+        [letter('p')] "p" "" "one panel more, with the next signal" |pane, shared| pane.add(shared);
+        [letter('P')] "P" "" "drop the active panel" |pane, _| pane.drop();
+        [letter(']')] "]" "zoom" "zoom in around the cursor" |pane, _| pane.choices.zoom_by(0.5, pane.whole());
+        [letter('[')] "[" "" "zoom out" |pane, _| pane.choices.zoom_by(2.0, pane.whole());
+        [letter('}')] "}" "" "what is shown moves right" |pane, _| pane.choices.pan(0.25, pane.whole());
+        [letter('{')] "{" "" "what is shown moves left" |pane, _| pane.choices.pan(-0.25, pane.whole());
+        [letter('0')] "0" "" "the whole x axis, without a cursor" |pane, _| (pane.choices.zoom, pane.choices.cursor) = (None, None);
+        [key(KeyCode::Right)] "→" "cursor" "cursor to the right: values of all runs at its place" |pane, _| pane.choices.move_cursor(0.02, pane.whole());
+        [key(KeyCode::Left)] "←" "" "cursor to the left" |pane, _| pane.choices.move_cursor(-0.02, pane.whole());
     ];
+
+    const COMMANDS: &'static [PaneCommand<Self>] = commands::COMMANDS;
 }
 
 impl Pane for Curves {
     fn prepare(&mut self, shared: &mut Shared, place: Option<Place>) {
         let Some(place) = place else { return };
-        self.arms.clone_from(&shared.arms);
+        self.names = Names::of(shared);
         self.run = shared.label(shared.cursor);
-        let [upper, lower] = areas(place.inner());
-        self.make(0, "loss".to_owned(), upper, shared);
-        self.make(1, self.signal.clone(), lower, shared);
+        let many = shared.groups.looks.arms.len() > MOST_BANDS;
+        self.banded = many.then(|| shared.arm(shared.cursor));
+        let areas = areas(place.inner(), self.panels.len());
+        for (panel, area) in areas.into_iter().enumerate() {
+            self.make(panel, area, shared);
+        }
     }
 
     fn draw(&self, place: Place, depth: Depth, buffer: &mut Buffer) {
         place
             .frame(self.title(depth), self.right(), depth)
             .render(place.area, buffer);
-        for ((_, chart), area) in self.charts.iter().zip(areas(place.inner())) {
-            plot::draw(chart, &self.arms, area, depth, buffer);
+        let areas = areas(place.inner(), self.panels.len());
+        for (number, (panel, area)) in self.panels.iter().zip(areas).enumerate() {
+            let shown = Shown {
+                chart: &panel.chart,
+                marks: &panel.marks,
+                names: &self.names,
+                banded: self.banded,
+                active: number == self.active && self.panels.len() > 2,
+            };
+            plot::draw(&shown, area, depth, buffer);
         }
+    }
+
+    fn table(&self, shared: &mut Shared) -> Option<Vec<Vec<String>>> {
+        let drawn: Vec<usize> = shared
+            .runs()
+            .filter(|run| shared.is_selected(*run))
+            .collect();
+        let axis = self.choices.axis;
+        let mut table = vec![
+            ["run", "arm", "seed", "signal", axis.name(), "value"]
+                .map(str::to_owned)
+                .into(),
+        ];
+        for panel in &self.panels {
+            let curves = shared.curves(&drawn, &panel.signal, axis);
+            let values = curves.iter().flat_map(|curve| {
+                curve
+                    .values
+                    .iter()
+                    .map(|(record, value)| (curve.run, curve.x[*record as usize], *value))
+            });
+            let shown = |x: f64| {
+                self.choices
+                    .zoom
+                    .is_none_or(|(low, high)| (low..=high).contains(&x))
+            };
+            let values: Vec<(usize, f64, f64)> = values.filter(|(_, x, _)| shown(*x)).collect();
+            for (run, x, value) in values {
+                let Some(of) = shared.run(run) else { continue };
+                let seed = of.seed.map_or_else(String::new, |seed| seed.to_string());
+                table.push(vec![
+                    of.id.clone(),
+                    of.arm.clone(),
+                    seed,
+                    panel.signal.clone(),
+                    x.to_string(),
+                    value.to_string(),
+                ]);
+            }
+        }
+        Some(table)
     }
 }
 
 impl Curves {
-    /// Makes the upper (0) or lower (1) chart, unless it is what it would be.
-    fn make(&mut self, index: usize, signal: String, area: Rect, shared: &mut Shared) {
+    /// Makes a panel's chart, unless it is what it would be.
+    fn make(&mut self, panel: usize, area: Rect, shared: &mut Shared) {
+        let log = self.is_log(&self.panels[panel].signal);
+        let panel = &mut self.panels[panel];
         let drawn = shared.runs().filter(|run| shared.is_selected(*run));
         let key = ChartKey {
             revisions: shared.revisions(),
             chosen: drawn.collect(),
+            arms: shared.runs().map(|run| shared.arm(run)).collect(),
             focus: (!self.choices.grouped).then_some(shared.cursor),
-            signal,
+            signal: panel.signal.clone(),
+            log,
             choices: self.choices,
             columns: usize::from(area.width) * 2,
         };
-        let (made_from, chart) = &mut self.charts[index];
-        if made_from.as_ref() != Some(&key) {
-            *chart = key.chart(shared, index);
-            *made_from = Some(key);
+        panel.marks = shared.marks(&key.chosen, &key.signal, self.choices.axis);
+        if panel.made_from.as_ref() != Some(&key) {
+            panel.chart = key.chart(shared);
+            panel.made_from = Some(key);
         }
     }
 
+    /// Losses are linear at first, all else spans decades.
+    fn is_log(&self, signal: &str) -> bool {
+        let first = signal != "loss" && !signal.ends_with("_loss");
+        first != self.turned.contains(signal)
+    }
+
+    fn turn_log(&mut self, panel: usize) {
+        if let Some(panel) = self.panels.get(panel)
+            && !self.turned.remove(&panel.signal)
+        {
+            self.turned.insert(panel.signal.clone());
+        }
+    }
+
+    fn turn_signal(&mut self, shared: &Shared, by: isize) {
+        if let Some(panel) = self.panels.get_mut(self.active) {
+            turn(&mut panel.signal, &shared.signals, by);
+        }
+    }
+
+    fn next_axis(&mut self) {
+        let here = Axis::ALL
+            .iter()
+            .position(|(_, axis)| *axis == self.choices.axis);
+        let next = here.map_or(0, |here| (here + 1) % Axis::ALL.len());
+        self.choices.set_axis(Axis::ALL[next].1);
+    }
+
+    fn add(&mut self, shared: &Shared) {
+        if self.panels.len() < MOST_PANELS {
+            let signal = self
+                .panels
+                .last()
+                .map_or_else(|| FIRST[0].to_owned(), |panel| panel.signal.clone());
+            self.panels.push(Panel::of(&signal));
+            self.active = self.panels.len() - 1;
+            self.turn_signal(shared, 1);
+        }
+    }
+
+    /// One panel always stays.
+    fn drop(&mut self) {
+        if self.panels.len() > 1 {
+            self.panels.remove(self.active.min(self.panels.len() - 1));
+            self.active = self.active.min(self.panels.len() - 1);
+        }
+    }
+
+    /// The x axis from end to end, over all panels.
+    fn whole(&self) -> (f64, f64) {
+        let ends = self
+            .panels
+            .iter()
+            .filter(|panel| panel.chart.runs > 0)
+            .map(|panel| panel.chart.whole);
+        let whole = ends.reduce(|(low, high), (from, to)| (low.min(from), high.max(to)));
+        whole.unwrap_or((0.0, 1.0))
+    }
+
     fn title(&self, depth: Depth) -> Line<'static> {
-        let how = if self.choices.grouped {
-            "mean of seeds, min–max band"
-        } else {
-            "one line per run"
+        let seeds = self
+            .panels
+            .first()
+            .map_or((0, 0), |panel| panel.chart.seeds);
+        let how = match (self.choices.grouped, seeds) {
+            (false, _) => "one line per run".to_owned(),
+            (true, (0 | 1, 0 | 1)) => "one run each".to_owned(),
+            (true, (least, most)) => {
+                let n = if least == most {
+                    most.to_string()
+                } else {
+                    format!("{least}–{most}")
+                };
+                let of = self.banded.filter(|_| self.choices.band != BandKind::None);
+                let of = of.map_or_else(String::new, |arm| format!(" of {}", self.names.arm(arm)));
+                format!("mean of {n} runs{}{of}", self.choices.band.words())
+            }
         };
         let mut title = vec![
             Span::styled(" Curves ", strong()),
@@ -124,6 +315,15 @@ impl Curves {
         if self.choices.smooth {
             let weight = format!("· smoothed {} ", self.choices.weight());
             title.push(Span::styled(weight, depth.accent()));
+        }
+        if let Some((low, high)) = self.choices.zoom {
+            let shown = format!(
+                "· {} {}–{} ",
+                self.choices.axis.name(),
+                compact(low),
+                compact(high)
+            );
+            title.push(Span::styled(shown, depth.accent()));
         }
         Line::from(title)
     }
@@ -139,28 +339,42 @@ impl Curves {
 }
 
 impl ChartKey {
-    fn chart(&self, shared: &mut Shared, index: usize) -> Chart {
-        let arms = shared.arms.len();
+    fn chart(&self, shared: &mut Shared) -> Chart {
+        let arms = shared.groups.looks.arms.len();
         let curves = shared.curves(&self.chosen, &self.signal, self.choices.axis);
         chart::build(
             &self.signal,
             &curves,
             arms,
             self.choices,
-            index,
+            self.log,
             self.columns,
         )
     }
 }
 
-/// The two charts: side by side where they would become too flat on top of each other.
-fn areas(inner: Rect) -> [Rect; 2] {
-    let (direction, first) = if inner.height < 14 && inner.width >= 60 {
-        (Direction::Horizontal, inner.width / 2)
-    } else {
-        (Direction::Vertical, inner.height.div_ceil(2))
+/// The panels: one or two on top of each other, more of them, or where they would become too flat, in as many columns of at least
+/// 30 cells as leave each of them seven rows.
+fn areas(inner: Rect, count: usize) -> Vec<Rect> {
+    let count = count.max(1);
+    let tall = usize::from(inner.height / 7).max(1);
+    let wide = usize::from(inner.width / 30).max(1);
+    let columns = match count {
+        1 | 2 if inner.height >= 14 => 1,
+        3.. if inner.width >= 140 => count.div_ceil(tall.min(2)).clamp(1, wide),
+        _ => count.div_ceil(tall).clamp(1, wide.min(count)),
     };
-    Layout::new(direction, [Constraint::Length(first), Constraint::Fill(1)]).areas(inner)
+    let lines = count.div_ceil(columns);
+    let split = |direction, area: Rect, parts: usize| {
+        Layout::new(direction, vec![Constraint::Fill(1); parts])
+            .split(area)
+            .to_vec()
+    };
+    let lines = split(Direction::Vertical, inner, lines);
+    let cells = lines
+        .into_iter()
+        .flat_map(|line| split(Direction::Horizontal, line, columns));
+    cells.take(count).collect()
 }
 
 #[cfg(test)]

@@ -2,15 +2,18 @@
 
 use std::borrow::Cow;
 
+use sweeps::State;
+
 use ratatui::{
     buffer::Buffer,
     layout::{Constraint, Layout, Position, Rect},
     style::Style,
-    text::Line,
+    text::{Line, Span},
     widgets::Widget,
 };
 
-use crate::colour::{Depth, strong};
+use crate::colour::{Depth, Ink, strong};
+use crate::command::{self, Outcome, PaneCommand, commands};
 use crate::keys::{Binding, bindings, letter};
 use crate::list::List;
 use crate::number::{compact, count};
@@ -22,6 +25,7 @@ use columns::Column;
 use details::Detailed;
 
 mod columns;
+mod curve;
 mod details;
 mod order;
 
@@ -42,8 +46,14 @@ struct Runs {
     columns: Vec<(Column, u16, u16)>,
     /// The rows on the screen.
     rows: Vec<TableRow>,
-    /// How many runs are drawn as curves, and how many there are.
-    drawn: (usize, usize),
+    /// What is said beside the title: the filter, what runs are grouped by.
+    about: Vec<String>,
+    /// How many runs are drawn as curves, how many are shown, and how many there are.
+    drawn: (usize, usize, usize),
+    /// The runs that are trained and are not on the screen.
+    running: Option<String>,
+    /// The keys that short names of arms leave out, where names are short.
+    heading: Option<String>,
     /// None while there is no room for the details.
     details: Option<Detailed>,
 }
@@ -51,7 +61,9 @@ struct Runs {
 /// A run as the table shows it.
 struct TableRow {
     run: Run,
-    arm: usize,
+    name: String,
+    ink: Ink,
+    curve: String,
     /// Whether its curves are drawn.
     drawn: bool,
     under_cursor: bool,
@@ -65,27 +77,46 @@ impl Keys for Runs {
         [letter('A')] "A" "arm" "draw all runs of this arm, or drop them" |_, shared| shared.toggle(|shared, run| shared.arm(run) == shared.arm(shared.cursor));
         [letter('s')] "s" "sort" "sort by the next column (or click a heading)" |pane, _| pane.sort_by(pane.sort.next());
         [letter('r')] "r" "reverse" "turn the order around" |pane, _| pane.descending = !pane.descending;
+        [letter('!')] "!" "failed first" "failed runs on top, whatever the order, or not" |_, shared| shared.failed_first = !shared.failed_first;
+    ];
+
+    const COMMANDS: &'static [PaneCommand<Self>] = commands![
+        "sort" "COLUMN [down]" "sort the table" =>
+            Self::sort_named,
+            |_, _| Column::names().map(|(name, _)| name.to_owned()).chain(["down".to_owned()]).collect(),
+            |pane, _| pane.sorted();
+        "failed-first" "on|off" "failed runs on top" =>
+            |_, shared, word| { shared.failed_first = command::one_of(word, [("on", true), ("", true), ("off", false)])?; Ok(()) },
+            |_, _| ["on", "off"].map(str::to_owned).into(),
+            |_, shared| shared.failed_first.then(|| "on".to_owned());
+        "select" "all|none" "draw the curves of these runs" =>
+            |_, shared, word| { let all = command::one_of(word, [("all", true), ("", true), ("none", false)])?; shared.select(|_, _| all); Ok(()) },
+            |_, _| ["all", "none"].map(str::to_owned).into(),
+            |_, _| None;
     ];
 }
 
 impl Pane for Runs {
     fn prepare(&mut self, shared: &mut Shared, place: Option<Place>) {
-        let runs = &shared.sweep().runs;
-        shared.order = order::sorted(runs, |run| shared.arm(run), self.sort, self.descending);
-        shared.cursor = shared.cursor.min(shared.order.len().saturating_sub(1));
+        self.put_in_order(shared);
         shared.page = place.map_or(0, |place| List::page(areas(place).0));
         let Some(place) = place else { return };
         let (table, below) = areas(place);
         self.list.fit(shared.row(), shared.order.len(), shared.page);
-        let runs = shared.sweep().runs.iter();
-        let longest = runs.map(|run| Line::raw(arm_cell(run)).width() as u16);
-        let width = place.inner().width;
-        self.columns = columns::fitting(width, longest.max().unwrap_or(0));
+        self.fit_columns(shared, place.inner().width);
         let visible = shared.order.iter().skip(self.list.offset);
-        let visible = visible.take(List::page(table));
-        self.rows = visible.map(|run| TableRow::of(shared, *run)).collect();
+        let visible: Vec<usize> = visible.take(List::page(table)).copied().collect();
+        self.running = running(shared, &visible);
+        let curve = self
+            .columns
+            .iter()
+            .find(|(column, ..)| *column == Column::Curve);
+        let curve = curve.map_or(0, |(_, _, width)| usize::from(*width));
+        let row = |run: &usize| TableRow::of(shared, *run, curve, self.heading.is_some());
+        self.rows = visible.iter().map(row).collect();
+        self.about = about(shared);
         let drawn = shared.runs().filter(|run| shared.is_selected(*run));
-        self.drawn = (drawn.count(), shared.runs().len());
+        self.drawn = (drawn.count(), shared.order.len(), shared.runs().len());
         self.details = below.map(|_| Detailed::of(shared));
     }
 
@@ -95,16 +126,28 @@ impl Pane for Runs {
             area: table,
             ..place
         };
-        let (drawn, all) = self.drawn;
-        let right = Line::styled(format!(" {drawn} of {all} drawn "), depth.dim());
+        let (drawn, shown, all) = self.drawn;
+        let shown = if shown < all {
+            format!(" {shown} of {all} shown ·")
+        } else {
+            String::new()
+        };
+        let right = Line::styled(format!("{shown} {drawn} of {all} drawn "), depth.dim());
+        let running = self.running.clone().unwrap_or_default();
         place
-            .frame(Line::styled(" Runs ", strong()), right, depth)
+            .frame(self.title(depth), right, depth)
+            .title_bottom(Line::styled(running, depth.state(State::Running)))
             .title_bottom(self.list.shown(table).style(depth.dim()))
             .render(table, buffer);
         self.headings(place.inner(), depth, buffer);
         let list = List::area(table);
         if self.rows.is_empty() {
-            hint(buffer, list, "no runs yet", depth);
+            let why = if self.drawn.2 == 0 {
+                "no runs yet"
+            } else {
+                "the filter takes no run; / changes it"
+            };
+            hint(buffer, list, why, depth);
         }
         for (run, row) in self.rows.iter().zip(list.rows()) {
             for (column, x, width) in &self.columns {
@@ -161,6 +204,77 @@ impl Runs {
         self.sort = column;
     }
 
+    /// The order of the table. The cursor stays on its run, or goes to the first one where the filter leaves that out.
+    fn put_in_order(&self, shared: &mut Shared) {
+        let runs = &shared.sweep().runs;
+        let mut order = order::sorted(runs, |run| shared.arm(run), self.sort, self.descending);
+        order.retain(|run| shared.is_shown(*run));
+        if shared.groups.by.is_some() {
+            order::ranked(runs, &mut order, |run| shared.arm(run));
+        }
+        if shared.failed_first {
+            order::ranked(runs, &mut order, |run| order::failure(&runs[run]));
+        }
+        shared.order = order;
+        if !shared.order.contains(&shared.cursor) {
+            shared.cursor = shared.order.first().copied().unwrap_or(0);
+        }
+        shared.follow_running();
+    }
+
+    /// The columns that fit. Where names of arms do not, their keys go into the heading.
+    fn fit_columns(&mut self, shared: &Shared, width: u16) {
+        let runs = shared
+            .order
+            .iter()
+            .map(|run| (*run, &shared.sweep().runs[*run]));
+        let longest = |brief: bool| {
+            let cells = runs
+                .clone()
+                .map(|(run, shown)| arm_cell(shown, shared.groups.arm_name(run, brief)));
+            cells
+                .map(|cell| Line::raw(cell).width() as u16)
+                .max()
+                .unwrap_or(0)
+        };
+        let whole = longest(false);
+        self.columns = columns::fitting(width, whole);
+        let room = self
+            .columns
+            .iter()
+            .find(|(column, ..)| *column == Column::Arm);
+        let fits = room.is_none_or(|(_, _, width)| whole <= *width);
+        let heading = shared.groups.looks.heading();
+        self.heading = Some(heading).filter(|heading| !fits && !heading.is_empty());
+        if let Some(heading) = &self.heading {
+            // With room for the arrow of the order.
+            let head = Line::raw(heading.as_str()).width() as u16 + 1;
+            self.columns = columns::fitting(width, longest(true).max(head));
+        }
+    }
+
+    fn title(&self, depth: Depth) -> Line<'static> {
+        let about = self
+            .about
+            .iter()
+            .map(|about| Span::styled(format!("· {about} "), depth.accent()));
+        let name = Span::styled(" Runs ", strong());
+        std::iter::once(name).chain(about).collect()
+    }
+
+    fn sort_named(&mut self, _: &mut Shared, argument: &str) -> Outcome {
+        let (name, direction) = command::split(argument);
+        self.sort = command::one_of(name, Column::names())?;
+        self.descending = command::one_of(direction, [("", false), ("up", false), ("down", true)])?;
+        Ok(())
+    }
+
+    fn sorted(&self) -> Option<String> {
+        let name = Column::names().find(|(_, column)| *column == self.sort)?.0;
+        let down = if self.descending { " down" } else { "" };
+        (self.descending || self.sort != Column::default()).then(|| format!("{name}{down}"))
+    }
+
     fn headings(&self, inner: Rect, depth: Depth, buffer: &mut Buffer) {
         for (column, x, width) in &self.columns {
             if *column == Column::State && *width < 5 {
@@ -173,7 +287,8 @@ impl Runs {
                 (true, true) => "↓",
             };
             let style = if sorted { depth.accent() } else { depth.dim() };
-            let text = format!("{}{arrow}", column.title());
+            let heading = self.heading.as_deref().filter(|_| *column == Column::Arm);
+            let text = format!("{}{arrow}", heading.unwrap_or(column.title()));
             let cell = Rect::new(inner.x + x, inner.y, *width, 1);
             aligned(*column, cell.intersection(inner), &text, style, buffer);
         }
@@ -190,10 +305,12 @@ fn aligned(column: Column, cell: Rect, text: &str, style: Style, buffer: &mut Bu
 }
 
 impl TableRow {
-    fn of(shared: &Shared, run: usize) -> Self {
+    fn of(shared: &Shared, run: usize, curve: usize, brief: bool) -> Self {
         Self {
             run: shared.sweep().runs[run].clone(),
-            arm: shared.arm(run),
+            name: shared.groups.arm_name(run, brief).to_owned(),
+            ink: shared.ink(run),
+            curve: curve::bars(shared.records(run), curve),
             drawn: shared.is_selected(run),
             under_cursor: run == shared.cursor,
         }
@@ -204,17 +321,17 @@ impl TableRow {
         let state = depth.state(run.state);
         let none = ("–".to_owned(), depth.faint());
         let (text, style) = match column {
-            Column::Plan if self.drawn => ("■".to_owned(), depth.arm(self.arm)),
+            Column::Plan if self.drawn => ("■".to_owned(), depth.arm(self.ink)),
             Column::Plan => ("·".to_owned(), depth.dim()),
             Column::Arm => {
-                let name = arm_cell(run);
+                let name = arm_cell(run, &self.name);
                 // Twins of a replay differ in their ends: `beta2-lower @122`, `beta2-lower-2 @122`.
                 let cut = if run.branch.is_some() {
                     cut_middle
                 } else {
                     cut
                 };
-                (cut(&name, cell.width), depth.arm(self.arm))
+                (cut(&name, cell.width), depth.arm(self.ink))
             }
             Column::Seed => match run.seed {
                 Some(seed) => (seed.to_string(), Style::new()),
@@ -224,6 +341,7 @@ impl TableRow {
                 return gauge(cell, run.progress(), state, depth.faint(), buffer);
             }
             Column::Step => (count(run.step), Style::new()),
+            Column::Curve => (self.curve.clone(), depth.arm(self.ink)),
             Column::Loss => run.loss.map_or(none, |loss| value(loss, depth)),
             Column::HeldOut => run.held_out.map_or(none, |loss| value(loss, depth)),
             Column::Outcome => run.outcome.map_or(none, |outcome| {
@@ -240,11 +358,47 @@ impl TableRow {
 }
 
 /// The arm; a branch is indented.
-fn arm_cell(run: &Run) -> Cow<'_, str> {
+fn arm_cell<'a>(run: &Run, name: &'a str) -> Cow<'a, str> {
     match run.branch {
-        Some(_) => Cow::Owned(format!("└ {}", run.arm)),
-        None => Cow::Borrowed(&run.arm),
+        Some(_) => Cow::Owned(format!("└ {name}")),
+        None => Cow::Borrowed(name),
     }
+}
+
+/// What differs from the table at the start.
+fn about(shared: &Shared) -> Vec<String> {
+    let filter = Some(&shared.filter.text).filter(|text| !text.is_empty());
+    let notes = [
+        filter.map(|text| format!("filter {text}")),
+        shared.groups.by.as_ref().map(|key| format!("by {key}")),
+        shared.failed_first.then(|| "failed first".to_owned()),
+        shared
+            .follow
+            .then(|| "following".to_owned())
+            .filter(|_| shared.is_any_running()),
+    ];
+    notes.into_iter().flatten().collect()
+}
+
+/// The runs that are trained, where none of them is among those on the screen.
+fn running(shared: &Shared, visible: &[usize]) -> Option<String> {
+    let is_running = |run: &&usize| shared.sweep().runs[**run].state == State::Running;
+    if visible.iter().any(|run| is_running(&run)) {
+        return None;
+    }
+    let mut running = shared.order.iter().filter(is_running);
+    let first = *running.next()?;
+    let run = &shared.sweep().runs[first];
+    let more = match running.count() {
+        0 => String::new(),
+        more => format!(" +{more}"),
+    };
+    let label = shared.label(first).text;
+    Some(format!(
+        " ● {label} {}/{}{more} · F follows ",
+        count(run.step),
+        count(run.steps)
+    ))
 }
 
 fn value(value: f64, depth: Depth) -> (String, Style) {

@@ -56,7 +56,8 @@ fn a_row_of_the_table_is_a_pane() {
     click(&mut app, 5, 5);
     let shared = &app.screen.shared;
     assert_eq!(shared.label(shared.cursor).text, "deepnorm_glm s1");
-    let help = press(&mut app, '?');
+    press(&mut app, '?');
+    let help = app.text(150, 99);
     assert!(help.contains("mean or least of an arm's losses"), "{help}");
     assert!(help.contains("arms: the losses of each"), "{help}");
     let keys = crate::keys::markdown(&app.screen.sections());
@@ -95,4 +96,14 @@ fn the_documentation_has_every_key_and_every_tab() {
     assert!(page.contains(&keys), "the section Keys is to be\n{keys}");
     let names: Vec<String> = Tab::all().map(|tab| format!("`{}`", tab.name())).collect();
     assert!(page.contains(&names.join(", ")), "{names:?}");
+}
+
+#[test]
+fn the_documentation_has_every_command() {
+    let page = include_str!("../../../../docs/monitor.md");
+    let commands = crate::commands_markdown();
+    assert!(
+        page.contains(&commands),
+        "the section Commands is to be\n{commands}"
+    );
 }

@@ -11,10 +11,29 @@ use crate::view::Revision;
 pub(crate) enum Axis {
     /// Optimiser steps.
     Step,
+    /// Samples consumed.
+    Samples,
     /// Tokens consumed.
     Tokens,
     /// Seconds spent in training steps; pauses between attempts do not count.
     Time,
+}
+
+impl Axis {
+    /// By the names that commands and axes have, in the order in which the key goes through them.
+    pub(crate) const ALL: [(&'static str, Self); 4] = [
+        ("step", Self::Step),
+        ("samples", Self::Samples),
+        ("tokens", Self::Tokens),
+        ("time", Self::Time),
+    ];
+
+    pub(crate) fn name(self) -> &'static str {
+        Self::ALL
+            .iter()
+            .find(|(_, axis)| *axis == self)
+            .map_or("", |(name, _)| name)
+    }
 }
 
 /// One run's values of a signal, borrowed from its track.
@@ -26,6 +45,7 @@ pub(crate) struct Curve<'a> {
     pub(crate) steps: &'a [f64],
     /// Place on the x axis of every record.
     pub(crate) x: &'a [f64],
+    pub(crate) run: usize,
     pub(crate) arm: usize,
     /// Whether this is the run under the cursor.
     pub(crate) focus: bool,
@@ -37,6 +57,7 @@ pub(super) struct Track {
     /// Revision of the records it was made from.
     revision: Revision,
     steps: Vec<f64>,
+    samples: Vec<f64>,
     tokens: Vec<f64>,
     seconds: Vec<f64>,
     /// Seconds of another run that lie behind this one's first step.
@@ -125,11 +146,8 @@ impl Track {
         }
         self.revision = revision;
         for record in &records[self.steps.len()..] {
-            // A step without the value keeps the axis where it was, so that x never goes back.
-            let before = self.tokens.last().copied().unwrap_or(0.0);
-            let tokens = record.scalar("tokens").filter(|tokens| tokens.is_finite());
-            self.tokens
-                .push(tokens.map_or(before, |tokens| tokens.max(before)));
+            grow(&mut self.samples, record.scalar("samples"));
+            grow(&mut self.tokens, record.scalar("tokens"));
             let before = self.seconds.last().copied().unwrap_or(self.behind);
             let seconds = record
                 .scalar("step_seconds")
@@ -158,23 +176,48 @@ impl Track {
         series.seen = records.len();
     }
 
+    fn axis(&self, axis: Axis) -> &[f64] {
+        match axis {
+            Axis::Step => &self.steps,
+            Axis::Samples => &self.samples,
+            Axis::Tokens => &self.tokens,
+            Axis::Time => &self.seconds,
+        }
+    }
+
+    /// Place of a step on an axis: that of the last record up to it.
+    pub(super) fn place(&self, step: u64, axis: Axis) -> Option<f64> {
+        let done = self.steps.partition_point(|own| *own <= step as f64);
+        self.axis(axis).get(done.max(1) - 1).copied()
+    }
+
     /// A signal over an axis, borrowed.
-    pub(super) fn curve(&self, signal: &str, axis: Axis, arm: usize, focus: bool) -> Curve<'_> {
+    pub(super) fn curve(
+        &self,
+        signal: &str,
+        axis: Axis,
+        (run, arm): (usize, usize),
+        focus: bool,
+    ) -> Curve<'_> {
         Curve {
+            run,
             values: self
                 .signals
                 .get(signal)
                 .map_or(&[], |series| series.values.as_slice()),
             steps: &self.steps,
-            x: match axis {
-                Axis::Step => &self.steps,
-                Axis::Tokens => &self.tokens,
-                Axis::Time => &self.seconds,
-            },
+            x: self.axis(axis),
             arm,
             focus,
         }
     }
+}
+
+/// A step without the value keeps the axis where it was, so that x never goes back.
+fn grow(axis: &mut Vec<f64>, value: Option<f64>) {
+    let before = axis.last().copied().unwrap_or(0.0);
+    let value = value.filter(|value| value.is_finite());
+    axis.push(value.map_or(before, |value| value.max(before)));
 }
 
 /// Adds the signals of a record that can be drawn, in the order of the signal table; unknown ones follow.
@@ -195,8 +238,8 @@ pub(super) fn add_names(record: &Record, scalars: &mut Vec<String>, layers: &mut
             });
         }
     };
-    // The upper chart always shows the loss; counters that serve as axes are no curves.
-    let axis = |name: &&Name| !matches!(name.as_str(), "loss" | "samples" | "tokens");
+    // Counters that serve as axes are no curves.
+    let axis = |name: &&Name| !matches!(name.as_str(), "samples" | "tokens");
     add(scalars, &mut record.scalars.keys().filter(axis));
     add(layers, &mut record.layers.keys());
 }

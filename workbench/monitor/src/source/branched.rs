@@ -179,6 +179,14 @@ impl Source for Branched {
         }
     }
 
+    fn on_disk(&self) -> Option<&sweeps::Sweep> {
+        self.trunk.on_disk()
+    }
+
+    fn so_far(&self) -> Vec<String> {
+        self.trunk.so_far()
+    }
+
     fn bells(&self, run: usize) -> Vec<String> {
         // A twin is no news.
         match self.branch(run) {

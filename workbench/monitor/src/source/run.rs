@@ -1,6 +1,7 @@
 //! A single run directory, shown as a sweep of one.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use logs::{Event, Liveness, Record, RunReader};
 use sweeps::State;
@@ -107,7 +108,9 @@ pub(super) fn row(reader: &RunReader, name: &str) -> Run {
     let step = reader.latest().map_or(0, |record| record.step);
     let manifest = reader.manifest();
     Run {
+        id: name.to_owned(),
         arm: name.to_owned(),
+        settings: Arc::default(),
         seed: manifest
             .filter(|manifest| manifest.imported.is_none())
             .map(|manifest| manifest.seed),

@@ -1,9 +1,10 @@
 //! A sweep directory.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use logs::{Event, Record};
-use sweeps::{RunState, SweepReader};
+use sweeps::{PlannedRun, RunState, SweepReader};
 
 use super::{bell, details, layers::Layers};
 use crate::error::MonitorError;
@@ -73,6 +74,11 @@ impl Source for SweepSource {
             return Details::default();
         };
         let mut facts = vec![("run".to_owned(), state.id.clone())];
+        // The table's names leave out what all arms share.
+        let settings = self.reader.sweep().runs()[run].settings.iter();
+        let settings =
+            settings.map(|(key, value)| format!("{key} = {}", sweeps::card::label(value)));
+        facts.push(("arm".to_owned(), settings.collect::<Vec<_>>().join(" · ")));
         let message = state
             .message
             .as_ref()
@@ -104,6 +110,32 @@ impl Source for SweepSource {
         self.reader.reader(run).map(logs::RunReader::dir)
     }
 
+    fn on_disk(&self) -> Option<&sweeps::Sweep> {
+        Some(self.reader.sweep())
+    }
+
+    fn so_far(&self) -> Vec<String> {
+        let card = &self.reader.sweep().plan().card;
+        let verdict = self
+            .reader
+            .verdict()
+            .ok()
+            .filter(|_| !card.criteria.is_empty());
+        let Some(verdict) = verdict else {
+            return Vec::new();
+        };
+        let missing = match verdict.missing_runs.len() {
+            0 => "no run is missing".to_owned(),
+            missing => format!("{} still missing", words::counted(missing as u64, "run")),
+        };
+        let whole = format!("so far: {} · {missing}", verdict.sentence);
+        let findings = verdict
+            .findings
+            .iter()
+            .map(sweeps::criterion::Finding::line);
+        std::iter::once(whole).chain(findings).collect()
+    }
+
     fn bells(&self, run: usize) -> Vec<String> {
         let reader = self.reader.reader(run);
         reader.map_or_else(Vec::new, |reader| bell::asked(reader.dir()))
@@ -133,15 +165,22 @@ fn view(reader: &SweepReader) -> Sweep {
     Sweep {
         name: card.name.clone(),
         title: card.title.clone(),
-        runs: reader.states().iter().map(run).collect(),
+        runs: reader
+            .states()
+            .iter()
+            .zip(reader.sweep().runs())
+            .map(run)
+            .collect(),
         eta: reader.eta_seconds(),
         warnings: warnings(reader),
     }
 }
 
-fn run(state: &RunState) -> Run {
+fn run((state, planned): (&RunState, &PlannedRun)) -> Run {
     Run {
+        id: state.id.clone(),
         arm: state.arm.clone(),
+        settings: Arc::new(planned.settings.clone()),
         seed: Some(state.seed),
         state: state.state,
         step: state.step,

@@ -242,3 +242,83 @@ fn twins_and_forks_are_branches_of_their_run_and_no_part_of_its_sums() {
     assert_eq!(rows.len(), 4, "{text}");
     assert!(text.contains("0/1 runs"), "{text}");
 }
+
+/// The question is asked, `y` answers it, and what `sweep skip` would leave behind is there; any other key leaves nothing.
+#[test]
+fn a_run_is_skipped_after_a_question_and_resumed() {
+    let folder = tempfile::tempdir().unwrap();
+    let sweep = sweep(folder.path());
+    let run = sweep.runs()[0].id.clone();
+    let mut app = crate::app::App::new(
+        open(folder.path(), &[]).unwrap(),
+        &crate::panes::PANES,
+        crate::Depth::Mono,
+    );
+    app.text(120, 40);
+    let mut answer = |line: &str, letter: char| {
+        app.screen.command(&format!("run {run}")).unwrap();
+        app.screen.command(line).unwrap();
+        let screen = app.text(140, 40);
+        assert!(
+            screen.contains(&format!("{line}? (y/n)")) || screen.contains("(y/n)"),
+            "{screen}"
+        );
+        app.screen.press(crate::keys::letter(letter));
+        let mut heard = false;
+        for _ in 0..100 {
+            heard |= app.screen.hear();
+            std::thread::sleep(std::time::Duration::from_millis(if letter == 'y' {
+                20
+            } else {
+                1
+            }));
+            if heard && !app.screen.note.contains("waiting") {
+                break;
+            }
+        }
+        app.poll().unwrap();
+        app.screen.note.clone()
+    };
+    answer("skip run", 'n');
+    assert!(
+        !sweep.requested(&run, sweeps::Request::Skip),
+        "not without a yes"
+    );
+    let note = answer("skip run", 'y');
+    assert!(note.starts_with("skipped"), "{note}");
+    assert!(sweep.requested(&run, sweeps::Request::Skip));
+    let note = answer("resume run", 'y');
+    assert!(note.contains("no longer left out"), "{note}");
+    assert!(!sweep.requested(&run, sweeps::Request::Skip));
+}
+
+/// Files may vanish under the monitor, of a run or of all of them, and come back.
+#[test]
+fn files_that_vanish_take_nothing_down() {
+    let folder = tempfile::tempdir().unwrap();
+    let sweep = sweep(folder.path());
+    let directory = sweep.run_dir(&sweep.runs()[0].id);
+    let write = || {
+        let mut writer = RunWriter::open(&directory).unwrap();
+        for step in 1..=5 {
+            writer.step(&record(step)).unwrap();
+        }
+    };
+    write();
+    let mut app = crate::app::App::new(
+        open(folder.path(), &[]).unwrap(),
+        &crate::panes::PANES,
+        crate::Depth::Mono,
+    );
+    assert_eq!(app.screen.shared.run(0).unwrap().step, 5);
+    std::fs::remove_file(directory.join("metrics-0001.jsonl")).unwrap();
+    app.poll().unwrap();
+    app.text(120, 40);
+    std::fs::remove_dir_all(folder.path().join("runs")).unwrap();
+    app.poll().unwrap();
+    app.text(120, 40);
+    assert_eq!(app.screen.shared.run(0).unwrap().step, 0);
+    write();
+    app.poll().unwrap();
+    assert_eq!(app.screen.shared.run(0).unwrap().step, 5);
+}

@@ -2,7 +2,7 @@
 
 use experiments::Ending;
 use experiments_config::Config;
-use logs::RunReader;
+use logs::{EventKind, RunReader};
 use std::path::Path;
 use sweeps::{OutcomeRules, judge};
 
@@ -25,6 +25,7 @@ pub(super) fn line(directory: &Path, config: &Config, ending: Ending) -> String 
             parts.extend(last(&reader, "loss", "loss"));
             parts.extend(last(&reader, "held_out_loss", "held-out loss"));
             parts.extend(outcome(&reader, config, ending));
+            parts.extend(idle(directory));
         }
         // The run is done and safe; that its files cannot be read again is no reason to fail here.
         Err(error) => parts.push(format!("{ended}, but its records cannot be shown: {error}")),
@@ -53,6 +54,19 @@ fn steps(reader: &RunReader, ending: Ending) -> u64 {
 fn last(reader: &RunReader, signal: &str, words: &str) -> Option<String> {
     let (_, value) = reader.series(signal).pop()?;
     Some(format!("{words} {value:.4}"))
+}
+
+/// How long stages waited for each other, where the run had several and has finished.
+fn idle(directory: &Path) -> Option<String> {
+    let events = logs::read::events(directory).ok()?;
+    let finish = events
+        .iter()
+        .rfind(|event| event.kind == EventKind::Finish)?;
+    let share = |key: &str| finish.data.get(key)?.as_f64();
+    let (idle, scheduled) = (share("idle_share")?, share("scheduled_idle_share")?);
+    let [idle, of_schedule] = [idle, scheduled].map(|share| 100.0 * share);
+    (scheduled > 0.0)
+        .then(|| format!("stages idle {idle:.0} % of their passes, {of_schedule:.0} % by schedule"))
 }
 
 /// Only of a run that trains and has come to its end; of one that lost a part, that it has none.

@@ -29,7 +29,7 @@ pub(super) fn run(arguments: &Train, cache: &Cache) -> Result<ExitCode, Failure>
         arguments.pipeline_parallel,
         arguments.tensor_parallel,
     ];
-    if degrees.iter().any(Option::is_some) {
+    if degrees.iter().any(Option::is_some) || arguments.sequence_parallel {
         return Err(Failure::usage(
             "the degrees of parallelism divide one run; several runs train side by side without them",
         ));

@@ -32,7 +32,7 @@ impl Ranks {
         let degrees = degrees(arguments);
         let Some(launched) = launched.filter(|launched| launched.ranks > 1) else {
             return Ok(match degrees.ranks() {
-                1 => Self::One,
+                1 if !degrees.sequence => Self::One,
                 _ => Self::Threads(degrees),
             });
         };
@@ -83,6 +83,7 @@ fn degrees(arguments: &Train) -> Degrees {
         pipeline: degree(arguments.pipeline_parallel),
         data: degree(arguments.data_parallel),
         tensor: degree(arguments.tensor_parallel),
+        sequence: arguments.sequence_parallel,
     }
 }
 
@@ -193,7 +194,8 @@ mod tests {
             Ok(Ranks::Threads(Degrees {
                 pipeline: 2,
                 data: 4,
-                tensor: 1
+                tensor: 1,
+                sequence: false
             }))
         ));
         assert!(matches!(of(&[], Some((0, 1))), Ok(Ranks::One)));

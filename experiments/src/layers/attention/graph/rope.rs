@@ -67,6 +67,11 @@ impl<B: Backend> Rope<B> {
         }
     }
 
+    /// Cosines and sines, and how many blocks are rotated by themselves.
+    pub(crate) fn tables(&self) -> ([Tensor<B, 4>; 2], usize) {
+        ([self.cos.clone(), self.sin.clone()], self.blocks)
+    }
+
     /// Rotates element `i` of a block with element `i + w/2` (`NeoX` pairing).
     ///
     /// # Shapes

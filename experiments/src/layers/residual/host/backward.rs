@@ -4,6 +4,7 @@
 //! group's gradients while what that takes still lies in the cache. Groups run side by side; their sums
 //! are added up in their order.
 
+use super::vectors::{Places, Vectors};
 use super::{Saved, Sublayer};
 use crate::layers::gradients::slices::SublayerGradient;
 use crate::layers::norm::{Divisor, relaxed};
@@ -51,15 +52,6 @@ impl Sum<'_> {
     }
 }
 
-/// Sums over a group for the gradients of the vectors, each empty where the sub-layer has none.
-struct Vectors {
-    norm: [Buffer; 2],
-    out_norm: [Buffer; 2],
-    /// Of query and key.
-    head_norms: [[Buffer; 2]; 2],
-    biases: [Buffer; 2],
-}
-
 /// What the gradients of the weights take from a piece.
 struct Terms {
     /// Gradient of the first linear map's output.
@@ -76,7 +68,7 @@ impl Sublayer<'_> {
     /// From the gradient `d` of the output, which is rounded in place, to that of the input.
     ///
     /// # Shapes
-    /// - x, d and result: `[r, h]`
+    /// - x, d and result: `[r, h]`, of the own rows
     ///
     /// # Panics
     /// If a slice has another length than its shape says, or a vector has no place for its gradient, or
@@ -91,20 +83,25 @@ impl Sublayer<'_> {
     ) -> Buffer {
         let mut dx = Buffer::new(rows.count * self.width());
         let SublayerGradient {
-            mut norm,
-            mut out_norm,
-            mut head_norms,
+            norm,
+            out_norm,
+            head_norms,
             first,
             second,
         } = gradient;
-        let mut biases = [first.bias, second.bias];
-        assert_eq!(norm.is_some(), self.before.is_some());
-        assert_eq!(out_norm.is_some(), self.after.is_some());
-        assert_eq!(head_norms.is_some(), self.branch.head_norm_width() > 0);
-        for (linear, place) in self.branch.linears().iter().zip(&biases) {
-            assert_eq!(linear.bias.is_some(), place.is_some());
-        }
+        let mut vectors = Places {
+            norm,
+            out_norm,
+            head_norms,
+            biases: [first.bias, second.bias],
+        };
+        self.check_places(&vectors);
         let places = [first.weight, second.weight];
+        let mut outside = self.vectors();
+        let own = self.rows.map(|shares| {
+            let whole = self.open_rows(shares, saved, &mut d, &mut outside);
+            (shares, std::mem::replace(&mut d, whole))
+        });
         let given = Given {
             x,
             saved,
@@ -116,7 +113,7 @@ impl Sublayer<'_> {
             .par_iter_mut()
             .with_max_len(1)
             .for_each(|group| self.backward_group(&given, group));
-        if let Some(ranks) = self.tensor {
+        if let Some(ranks) = self.tensor.filter(|_| own.is_none()) {
             sum_over(ranks, &mut groups);
             groups
                 .par_iter_mut()
@@ -124,35 +121,21 @@ impl Sublayer<'_> {
                 .for_each(|group| self.backward_summed(&given, group));
         }
 
-        for Group { vectors, .. } in &groups {
-            let norms = [
-                (&mut norm, &vectors.norm),
-                (&mut out_norm, &vectors.out_norm),
-            ];
-            for (norm, share) in norms {
-                if let Some(norm) = norm {
-                    add(norm.gamma, &share[0]);
-                    add(norm.beta, &share[1]);
-                }
-            }
-            for (norm, share) in head_norms.iter_mut().flatten().zip(&vectors.head_norms) {
-                add(norm.gamma, &share[0]);
-                add(norm.beta, &share[1]);
-            }
-            for (bias, share) in biases.iter_mut().zip(&vectors.biases) {
-                if let Some(bias) = bias {
-                    add(bias, share);
-                }
-            }
-        }
         let (mut first_sums, mut second_sums) = (Vec::new(), Vec::new());
-        for Group { weights, .. } in groups {
-            let [first, second] = weights;
+        for group in groups {
+            vectors.add(&group.vectors);
+            let [first, second] = group.weights;
             first_sums.push(first);
             second_sums.push(second);
         }
         add_up(&mut first_sums);
         add_up(&mut second_sums);
+        if let Some((shares, mut d)) = own {
+            let dy = shares.sum(&dx, self.width());
+            dx = Buffer::new(d.len());
+            self.input_backward(x, None, dy, [&mut dx, &mut d], &mut outside.norm);
+            vectors.add(&outside);
+        }
         dx
     }
 
@@ -165,9 +148,6 @@ impl Sublayer<'_> {
     ) -> Vec<Group<'b>> {
         let h = self.width();
         let linears = self.branch.linears();
-        let width = |norm: Option<&Norm>| norm.map_or(0, |_| h);
-        let (before, after) = (width(self.before.as_ref()), width(self.after.as_ref()));
-        let head = self.branch.head_norm_width();
         let groups = rows.groups();
         let spans: Vec<Range<usize>> = groups.iter().map(|group| rows.span(group)).collect();
         let parts = cut(dx, h, &spans).into_iter().zip(cut(d, h, &spans));
@@ -176,8 +156,6 @@ impl Sublayer<'_> {
             Some(place) => Sum::Place(place),
             None => Sum::Share(Buffer::new(linears[index].weight.len())),
         };
-        let zeros = |len: usize| [Buffer::zeros(len), Buffer::zeros(len)];
-        let bias = |linear: &Linear| Buffer::zeros(linear.bias.map_or(0, <[f32]>::len));
         groups
             .into_iter()
             .zip(parts)
@@ -186,12 +164,7 @@ impl Sublayer<'_> {
                 dx,
                 d,
                 weights: [sum(0), sum(1)],
-                vectors: Vectors {
-                    norm: zeros(before),
-                    out_norm: zeros(after),
-                    head_norms: [zeros(head), zeros(head)],
-                    biases: linears.map(bias),
-                },
+                vectors: self.vectors(),
             })
             .collect()
     }
@@ -217,6 +190,33 @@ impl Sublayer<'_> {
         }
     }
 
+    /// From the gradient `d` of some rows of the output, from row `start` on, which is rounded in place, to that of the
+    /// branch's output; none where it is the same. Adds to the gradients of the vectors. `branch` is the branch's output
+    /// where a norm reads it.
+    pub(super) fn open(
+        &self,
+        branch: &[f32],
+        divisor: Option<Divisor>,
+        start: usize,
+        d: &mut [f32],
+        vectors: &mut Vectors,
+    ) -> Option<Buffer> {
+        let [_, second] = self.branch.linears();
+        store(d, self.places.at(self.half.sum), Pass::Backward);
+        // Rounded once, the gradient stays as it is at every point up to the branch.
+        let mut dbranch = self
+            .after
+            .as_ref()
+            .map(|norm| self.out_norm_backward(norm, branch, divisor, d, &mut vectors.out_norm));
+        if let Some(mask) = self.dropout {
+            let dropped = dbranch.get_or_insert_with(|| Buffer::of(d));
+            mask.apply(start, dropped);
+            store(dropped, self.places.at(self.half.out), Pass::Backward);
+        }
+        second.bias_gradient(&mut vectors.biases[1], dbranch.as_deref().unwrap_or(d));
+        dbranch
+    }
+
     /// Overwrites `dx`, rounds `d` in place and adds to the gradients of the vectors.
     fn backward_piece(
         &self,
@@ -226,45 +226,40 @@ impl Sublayer<'_> {
         vectors: &mut Vectors,
     ) -> Terms {
         let h = self.width();
-        let [first, second] = self.branch.linears();
+        let [first, _] = self.branch.linears();
         let Given {
             x,
             saved,
             rows,
             weights,
         } = given;
-        let x = part(x, h, piece);
-        store(d, self.places.at(self.half.sum), Pass::Backward);
-        // Rounded once, the gradient stays as it is at every point up to the branch.
-        let mut dbranch = self.after.as_ref().map(|norm| {
-            let branch = part(&saved.branch, h, piece);
-            self.out_norm_backward(norm, branch, saved.divisors[1], d, &mut vectors.out_norm)
-        });
-        if let Some(mask) = self.dropout {
-            let dropped = dbranch.get_or_insert_with(|| Buffer::of(d));
-            mask.apply(piece.start, dropped);
-            store(dropped, self.places.at(self.half.out), Pass::Backward);
-        }
+        let dbranch = if self.rows.is_some() {
+            None
+        } else {
+            let branch = part(&saved.branch, self.after.map_or(0, |_| h), piece);
+            self.open(branch, saved.divisors[1], piece.start, d, vectors)
+        };
         let dsecond = dbranch.as_deref().unwrap_or(d);
-        second.bias_gradient(&mut vectors.biases[1], dsecond);
         let kept = part(&saved.first, first.outputs, piece);
         let mut dfirst = Buffer::new(kept.len());
-        let raw = part(&saved.raw, self.saved_widths()[3], piece);
+        let raw = part(&saved.raw, self.branch.kept_widths()[1], piece);
         let norms = vectors.head_norms.each_mut();
         let norms = norms.map(|[gamma, beta]| NormGradient { gamma, beta });
         let read = [dsecond, kept, raw];
         let inner = (self.branch).backward(rows, piece, &weights[1], read, &mut dfirst, norms);
         first.bias_gradient(&mut vectors.biases[0], &dfirst);
-        let mut dy = Buffer::new(x.len());
+        let mut dy = Buffer::new(dx.len());
         first.backward(&weights[0], &mut dy, &dfirst, rows.alone());
         let y = if self.tensor.is_some() {
             // The sum over ranks comes first.
             dx.copy_from_slice(&dy);
             match &self.before {
-                Some(norm) => self.normed_again(norm, x, saved.divisors[0]),
-                None => Buffer::of(x),
+                _ if self.rows.is_some() => Buffer::of(part(&saved.read, h, piece)),
+                Some(norm) => self.normed_again(norm, part(x, h, piece), saved.divisors[0]),
+                None => Buffer::of(part(x, h, piece)),
             }
         } else {
+            let x = part(x, h, piece);
             self.input_backward(x, saved.divisors[0], dy, [dx, d], &mut vectors.norm)
         };
         Terms {

@@ -47,7 +47,9 @@ impl Session<'_> {
                 node,
             },
             Fate::Done { node } => {
-                self.nodes.worked(&node);
+                if self.nodes.worked(&node) {
+                    self.sweep.keep_nodes(&self.nodes)?;
+                }
                 Fate::Done { node }
             }
             Fate::Cancelled | Fate::CutShort(_) => fate,
@@ -129,6 +131,18 @@ impl Session<'_> {
         }
     }
 
+    /// Says which nodes an executor before gave no more jobs, and what to do about it.
+    pub(super) fn tell_of_nodes(&self, progress: &mut dyn FnMut(Progress)) {
+        let file = self.sweep.nodes_path();
+        for (node, problem) in self.nodes.problems() {
+            let message = format!(
+                "still no jobs on node {node}: {problem}; if that is mended, remove `{}`",
+                file.display()
+            );
+            progress(Progress::Note { message });
+        }
+    }
+
     /// Holds a failure against a node.
     fn blame(
         &mut self,
@@ -136,13 +150,20 @@ impl Session<'_> {
         problem: &str,
         progress: &mut dyn FnMut(Progress),
     ) -> Result<(), SweepError> {
-        if node.is_empty() || !self.nodes.failed(node) {
+        if node.is_empty() {
+            return Ok(());
+        }
+        let is_enough = self.nodes.failed(node, problem);
+        self.sweep.keep_nodes(&self.nodes)?;
+        if !is_enough {
             return Ok(());
         }
         self.tell(format!("no more jobs on node {node}: {problem}"), progress);
         let partition = self.executor.options.partition.as_deref();
         let all = commands::nodes(partition)?;
         if all.iter().all(|node| self.nodes.is_avoided(node)) {
+            // The next command tries them all again.
+            self.sweep.forget_nodes();
             return Err(SlurmError::NoNode {
                 nodes: all.join(", "),
                 problem: problem.to_owned(),

@@ -67,6 +67,7 @@ fn keys_change_what_is_drawn() {
     app.text(200, 50);
     press(&mut app, KeyCode::Char('z'));
     press(&mut app, KeyCode::Char('x'));
+    press(&mut app, KeyCode::Char('x'));
     press(&mut app, KeyCode::Char('v'));
     press(&mut app, KeyCode::Char('m'));
     let text = app.text(200, 50);

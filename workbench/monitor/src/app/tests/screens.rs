@@ -41,6 +41,36 @@ fn help() {
     insta::assert_snapshot!(app.text(150, 40));
 }
 
+/// A hundred runs of twenty arms, every tab at three sizes.
+#[test]
+fn twenty_arms() {
+    for tab in tabs(&PANES) {
+        for (width, height) in [(80, 24), (120, 40), (200, 60)] {
+            let mut app = shown(crate::fixed::twenty(5), Depth::Mono);
+            app.screen.open(tab);
+            let name = format!("twenty_{}_{width}x{height}", tab.name());
+            insta::assert_snapshot!(name, app.text(width, height));
+        }
+    }
+}
+
+#[test]
+fn four_panels_at_a_cursor() {
+    let mut app = shown(crate::fixed::twenty(5), Depth::Mono);
+    app.screen.open(tab("curves"));
+    for line in [
+        "signals loss,held_out_loss,grad_norm,lr",
+        "filter num_heads=8",
+        "curves run",
+        "cursor 60",
+        "zoom 20 120",
+        "band interval",
+    ] {
+        app.screen.command(line).unwrap();
+    }
+    insta::assert_snapshot!(app.text(160, 45));
+}
+
 #[test]
 fn too_small_for_panes() {
     insta::assert_snapshot!(app(6, Depth::Mono).text(38, 6));

@@ -6,7 +6,7 @@
 
 use logs::smooth::Ema;
 
-use super::choices::CurveChoices;
+use super::choices::{BandKind, CurveChoices};
 use super::reduce::{self, Point};
 use crate::shared::{Axis, Curve};
 
@@ -50,37 +50,52 @@ pub(super) struct Chart {
     pub(super) marks: Vec<(f64, usize)>,
     /// Positive values only exist on a log axis: how many had to be left out.
     pub(super) not_positive: usize,
-    /// Arm and its last drawn value.
-    pub(super) legend: Vec<(usize, f64)>,
+    /// What is named, with its value at the cursor or at the end.
+    pub(super) legend: Vec<Named>,
+    /// Fewest and most runs that a mean is of.
+    pub(super) seeds: (usize, usize),
     /// How many runs were chosen, and how many of them have the signal.
     pub(super) chosen: usize,
     pub(super) runs: usize,
     pub(super) choices: CurveChoices,
+    /// The x axis from end to end in its unit, whatever is shown of it.
+    pub(super) whole: (f64, f64),
 }
 
-/// Builds the chart of a signal for `columns` dots of width. `index` is 0 for the upper and 1 for the lower chart.
+/// A line that is named, and its value.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct Named {
+    pub(super) arm: usize,
+    /// None of a mean over the runs of the arm.
+    pub(super) run: Option<usize>,
+    pub(super) value: f64,
+}
+
+/// Builds the chart of a signal for `columns` dots of width.
 pub(super) fn build(
     signal: &str,
     curves: &[Curve],
     arms: usize,
     choices: CurveChoices,
-    index: usize,
+    log: bool,
     columns: usize,
 ) -> Chart {
+    let ends = curves
+        .iter()
+        .flat_map(|curve| curve.x.first().into_iter().chain(curve.x.last()));
     let mut chart = Chart {
         signal: signal.into(),
         unit: logs::signal::signal(signal).map_or("", |signal| signal.unit),
-        log: choices.log[index],
+        log,
         axis: Some(choices.axis),
         chosen: curves.len(),
         choices,
+        whole: bounds(ends.copied()),
         ..Chart::default()
     };
-    let samples: Vec<(Curve, Vec<Sample>)> = curves
-        .iter()
-        .filter(|curve| !curve.values.is_empty())
-        .map(|curve| (*curve, sample(curve, choices.weight())))
-        .collect();
+    let recorded = curves.iter().filter(|curve| !curve.values.is_empty());
+    let samples = recorded.map(|curve| (*curve, sample(curve, choices)));
+    let samples: Vec<(Curve, Vec<Sample>)> = samples.collect();
     chart.runs = samples.len();
     chart.note_left_out(&samples);
     for arm in 0..arms {
@@ -88,7 +103,12 @@ pub(super) fn build(
             .iter()
             .filter(|(curve, _)| curve.arm == arm)
             .collect();
-        chart.push_arm(arm, &group(&of_arm), of_arm.len() > 1, columns);
+        chart.push_arm(
+            arm,
+            &group(&of_arm, choices.band),
+            of_arm.len() > 1,
+            columns,
+        );
     }
     if !choices.grouped {
         chart.push_runs(&samples, columns);
@@ -118,11 +138,21 @@ impl Chart {
 
     /// The legend of an arm and, where runs are grouped, its line and (with `band`) its band.
     fn push_arm(&mut self, arm: usize, means: &[Mean], band: bool, columns: usize) {
-        let last = means.iter().rev().find(|mean| mean.value.is_finite());
-        if let Some(last) = last {
-            self.legend.push((arm, last.value));
+        if !self.choices.grouped && self.choices.cursor.is_some() {
+            return;
         }
+        let read = self.read(means.iter().map(|mean| (mean.x, mean.value)));
+        self.legend.extend(read.map(|value| Named {
+            arm,
+            run: None,
+            value,
+        }));
         if self.choices.grouped {
+            let counts = means.iter().map(|mean| mean.n).filter(|n| *n > 0);
+            let counts = counts.fold(self.seeds, |(low, high), n| {
+                (if low == 0 { n } else { low.min(n) }, high.max(n))
+            });
+            self.seeds = counts;
             let points = means.iter().filter(|m| band && m.low <= m.high);
             let points = points
                 .map(|m| (m.x, self.scale(m.low), self.scale(m.high)))
@@ -134,6 +164,15 @@ impl Chart {
             let points: Vec<Point> = means.iter().map(|m| (m.x, self.scale(m.value))).collect();
             self.push_line(arm, Tone::Normal, &points, columns);
         }
+    }
+
+    /// The last finite value up to the cursor, or of all.
+    fn read(&self, points: impl DoubleEndedIterator<Item = Point>) -> Option<f64> {
+        let cursor = self.choices.cursor.map(|at| scale_x(at, self.choices));
+        let mut points = points
+            .rev()
+            .filter(|(x, y)| y.is_finite() && cursor.is_none_or(|at| *x <= at));
+        points.next().map(|(_, value)| value)
     }
 
     /// A line per run.
@@ -148,13 +187,19 @@ impl Chart {
             for (curve, run) in samples.iter().filter(|(curve, _)| curve.focus == focus) {
                 let smooth: Vec<Point> = run.iter().map(|s| (s.x, self.scale(s.smooth))).collect();
                 let tone = if focus { Tone::Focus } else { Tone::Normal };
+                if self.choices.cursor.is_some() {
+                    let read = self.read(run.iter().map(|s| (s.x, s.smooth)));
+                    let (arm, run) = (curve.arm, Some(curve.run));
+                    self.legend
+                        .extend(read.map(|value| Named { arm, run, value }));
+                }
                 self.push_line(curve.arm, tone, &smooth, columns);
             }
         }
     }
 
     /// A value in plot coordinates.
-    fn scale(&self, value: f64) -> f64 {
+    pub(super) fn scale(&self, value: f64) -> f64 {
         if self.log { log10(value) } else { value }
     }
 
@@ -177,6 +222,10 @@ impl Chart {
             .max(low.abs().max(high.abs()) * 1e-3)
             .max(1e-9);
         self.y = (low - margin, high + margin);
+        if let Some((low, high)) = self.choices.zoom {
+            self.x = (scale_x(low, self.choices), scale_x(high, self.choices));
+            return;
+        }
         let xs = samples
             .iter()
             .flat_map(|(_, run)| run.first().into_iter().chain(run.last()).map(|s| s.x));
@@ -211,15 +260,26 @@ struct Sample {
     smooth: f64,
 }
 
-fn sample(curve: &Curve, weight: f64) -> Vec<Sample> {
-    let mut ema = Ema::new(weight);
+/// A place in plot coordinates.
+fn scale_x(x: f64, choices: CurveChoices) -> f64 {
+    if choices.log_x { log10(x) } else { x }
+}
+
+/// The values in what is shown of the x axis. Smoothing knows all of them.
+fn sample(curve: &Curve, choices: CurveChoices) -> Vec<Sample> {
+    let mut ema = Ema::new(choices.weight());
     let samples = curve.values.iter().filter_map(|&(record, raw)| {
         let record = record as usize;
         // A non-finite value breaks the smoothed line as well.
         let smooth = ema.push(raw).unwrap_or(f64::NAN);
-        Some(Sample {
+        let x = *curve.x.get(record)?;
+        let shown = choices
+            .zoom
+            .is_none_or(|(low, high)| (low..=high).contains(&x));
+        let scaled = scale_x(x, choices);
+        (shown && scaled.is_finite()).then_some(Sample {
             step: *curve.steps.get(record)?,
-            x: *curve.x.get(record)?,
+            x: scaled,
             raw,
             smooth,
         })
@@ -233,37 +293,63 @@ struct Mean {
     value: f64,
     low: f64,
     high: f64,
+    /// Runs with a finite value.
+    n: usize,
 }
 
-/// Mean of the smoothed and range of the raw values over the runs of an arm, at every step that any of them
+/// Mean of the smoothed values and band of the raw ones over the runs of an arm, at every step that any of them
 /// recorded. Non-finite values are left out (they are marked); a step without a finite value is a gap.
-fn group(runs: &[&(Curve, Vec<Sample>)]) -> Vec<Mean> {
+fn group(runs: &[&(Curve, Vec<Sample>)], band: BandKind) -> Vec<Mean> {
     let mut all: Vec<Sample> = runs
         .iter()
         .flat_map(|(_, run)| run.iter().copied())
         .collect();
     all.sort_by(|a, b| a.step.total_cmp(&b.step));
+    let half_widths: Vec<f64> = (0..=runs.len()).map(half_width).collect();
     let mut means: Vec<Mean> = all
         .chunk_by(|a, b| a.step == b.step)
-        .map(|at_step| {
-            let finite = || at_step.iter().filter(|sample| sample.raw.is_finite());
-            let count = finite().count() as f64;
-            Mean {
-                x: at_step.iter().map(|sample| sample.x).sum::<f64>() / at_step.len() as f64,
-                // 0 / 0 is NaN: the gap.
-                value: finite().map(|sample| sample.smooth).sum::<f64>() / count,
-                low: finite()
-                    .map(|sample| sample.raw)
-                    .fold(f64::INFINITY, f64::min),
-                high: finite()
-                    .map(|sample| sample.raw)
-                    .fold(f64::NEG_INFINITY, f64::max),
-            }
-        })
+        .map(|at_step| mean(at_step, band, &half_widths))
         .collect();
     // Mean times may go back a little where the set of runs changes.
     means.sort_by(|a, b| a.x.total_cmp(&b.x));
     means
+}
+
+fn mean(at_step: &[Sample], band: BandKind, half_widths: &[f64]) -> Mean {
+    let finite = || at_step.iter().filter(|sample| sample.raw.is_finite());
+    let n = finite().count();
+    let raw = || finite().map(|sample| sample.raw);
+    let (low, high) = match band {
+        BandKind::Range => (
+            raw().fold(f64::INFINITY, f64::min),
+            raw().fold(f64::NEG_INFINITY, f64::max),
+        ),
+        BandKind::Interval => {
+            let middle = raw().sum::<f64>() / n as f64;
+            let variance =
+                raw().map(|value| (value - middle).powi(2)).sum::<f64>() / (n as f64 - 1.0);
+            let half = variance.sqrt() * half_widths.get(n).copied().unwrap_or(f64::NAN);
+            (middle - half, middle + half)
+        }
+        BandKind::None => (f64::NAN, f64::NAN),
+    };
+    Mean {
+        x: at_step.iter().map(|sample| sample.x).sum::<f64>() / at_step.len() as f64,
+        // 0 / 0 is NaN: the gap.
+        value: finite().map(|sample| sample.smooth).sum::<f64>() / n as f64,
+        low,
+        high,
+        n,
+    }
+}
+
+/// Half the width of the 95 % interval of a mean of `n` values in standard deviations, t(n−1)/√n; NaN of fewer than two. Taken
+/// from values that are as good as any, since quantiles of t are dear and a chart has thousands of means.
+fn half_width(n: usize) -> f64 {
+    let values: Vec<f64> = (0..n).map(|value| value as f64).collect();
+    let found = sweeps::stats::mean_interval(&values, 0.95);
+    let width = found.and_then(|found| Some((found.interval?.high - found.mean) / found.sd?));
+    width.unwrap_or(f64::NAN)
 }
 
 #[cfg(test)]

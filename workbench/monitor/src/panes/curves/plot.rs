@@ -7,19 +7,69 @@ use ratatui::{
     text::Line,
 };
 
-use super::braille::{Board, Layer};
-use super::chart::{Chart, Tone};
-use super::legend;
+use super::chart::{self, Band, Chart, Named, Tone};
+use super::names::{self, Names};
+use super::reduce::Point;
+use crate::braille::{Board, Layer};
 use crate::colour::{Depth, strong};
-use crate::number::{linear_ticks, log_ticks, tick};
+use crate::number::{compact, linear_ticks, log_ticks, tick};
 use crate::paint::{hint, put, put_right, row, rows};
-use crate::shared::Axis;
+use crate::shared::{Axis, Mark, MarkKind};
 
 /// Width of the labels of the y axis.
 const LABELS: u16 = 7;
 
-/// A chart: title line, legend line, plot with labels, x axis.
-pub(super) fn draw(chart: &Chart, arms: &[String], area: Rect, depth: Depth, buffer: &mut Buffer) {
+/// A chart with what tells its lines apart and what happened on the way.
+pub(super) struct Shown<'a> {
+    pub(super) chart: &'a Chart,
+    pub(super) marks: &'a [Mark],
+    pub(super) names: &'a Names,
+    /// The only arm whose band is drawn; all bands without it.
+    pub(super) banded: Option<usize>,
+    /// Whether keys change its signal, where there are several.
+    pub(super) active: bool,
+}
+
+/// Where the parts of a chart are.
+struct Parts {
+    legend: Rect,
+    margin: Rect,
+    plot: Rect,
+    beside: Rect,
+    axis: Rect,
+}
+
+impl Parts {
+    fn of(shown: &Shown, area: Rect, depth: Depth) -> Self {
+        let room = area.height - 1;
+        let [_, legend, middle, below] = Layout::vertical([
+            Constraint::Length(1),
+            Constraint::Length(u16::from(room >= 6)),
+            Constraint::Fill(1),
+            Constraint::Length(u16::from(room >= 3)),
+        ])
+        .areas(area);
+        let labels = if area.width > 3 * LABELS { LABELS } else { 0 };
+        let names = shown.names.width(shown.chart, area, depth);
+        let columns = Layout::horizontal([
+            Constraint::Length(labels),
+            Constraint::Fill(1),
+            Constraint::Length(names),
+        ]);
+        let [margin, plot, beside] = columns.areas(middle);
+        let [_, axis, _] = columns.areas(below);
+        Self {
+            legend,
+            margin,
+            plot,
+            beside,
+            axis,
+        }
+    }
+}
+
+/// A chart: title line, legend line, plot with labels and names, x axis.
+pub(super) fn draw(shown: &Shown, area: Rect, depth: Depth, buffer: &mut Buffer) {
     if area.width < 4 || area.height < 1 {
         return;
     }
@@ -29,27 +79,33 @@ pub(super) fn draw(chart: &Chart, arms: &[String], area: Rect, depth: Depth, buf
         width: area.width - 1,
         ..area
     };
-    heading(chart, area, depth, buffer);
-    let room = area.height - 1;
+    let chart = shown.chart;
+    heading(shown, area, depth, buffer);
     if let Some(why) = why_empty(chart) {
-        hint(buffer, rows(area, 1, room), why, depth);
+        hint(buffer, rows(area, 1, area.height - 1), why, depth);
         return;
     }
-    let [_, legend, middle, below] = Layout::vertical([
-        Constraint::Length(1),
-        Constraint::Length(u16::from(room >= 6)),
-        Constraint::Fill(1),
-        Constraint::Length(u16::from(room >= 3)),
-    ])
-    .areas(area);
-    let labels = if area.width > 3 * LABELS { LABELS } else { 0 };
-    let columns = Layout::horizontal([Constraint::Length(labels), Constraint::Fill(1)]);
-    let [margin, plot] = columns.areas(middle);
-    let [_, axis] = columns.areas(below);
-    legend::draw(&chart.legend, arms, legend, depth, buffer);
-    y_axis(chart, margin, plot, depth, buffer);
-    lines(chart, plot, depth, buffer);
-    x_axis(chart, axis, depth, buffer);
+    let parts = Parts::of(shown, area, depth);
+    if parts.plot.is_empty() {
+        return;
+    }
+    shown.names.above(chart, parts.legend, depth, buffer);
+    y_axis(chart, parts.margin, parts.plot, depth, buffer);
+    lines(shown, parts.plot, depth, buffer);
+    if !parts.beside.is_empty() {
+        let scale = Scale::new(chart, parts.plot);
+        let at = |named: &Named| {
+            (scale
+                .at_y(chart.scale(named.value))
+                .clamp(0.0, scale.dots.1)
+                / 4.0) as u16
+        };
+        let ends: Vec<(usize, u16)> = chart.legend.iter().map(at).enumerate().collect();
+        shown
+            .names
+            .beside(chart, &ends, parts.beside, depth, buffer);
+    }
+    x_axis(chart, parts.axis, depth, buffer);
 }
 
 /// What to say of a chart without a finite value.
@@ -63,13 +119,21 @@ fn why_empty(chart: &Chart) -> Option<&'static str> {
         Some("nothing selected")
     } else if chart.runs == 0 {
         Some("nothing recorded yet")
+    } else if chart.choices.zoom.is_some() {
+        Some("nothing in this part; 0 shows all")
     } else {
         Some("no positive values for a log axis")
     }
 }
 
-fn heading(chart: &Chart, area: Rect, depth: Depth, buffer: &mut Buffer) {
-    let x = put(buffer, area, area.x, &chart.signal, strong());
+fn heading(shown: &Shown, area: Rect, depth: Depth, buffer: &mut Buffer) {
+    let chart = shown.chart;
+    let x = if shown.active {
+        put(buffer, area, area.x, "▸ ", depth.accent())
+    } else {
+        area.x
+    };
+    let x = put(buffer, area, x, &chart.signal, strong());
     let unit = match chart.unit {
         "" | "1" => String::new(),
         unit => format!(" {unit}"),
@@ -77,6 +141,12 @@ fn heading(chart: &Chart, area: Rect, depth: Depth, buffer: &mut Buffer) {
     let log = if chart.log { " log" } else { "" };
     let x = put(buffer, area, x, &format!("{unit}{log}"), depth.dim());
     let mut notes = Vec::new();
+    if let Some(at) = chart.choices.cursor {
+        notes.push((
+            format!("values at {} {}", chart.choices.axis.name(), compact(at)),
+            depth.accent(),
+        ));
+    }
     if !chart.marks.is_empty() {
         notes.push((format!("✕ {} non-finite", chart.marks.len()), depth.bad()));
     }
@@ -123,53 +193,96 @@ impl Scale {
     }
 }
 
-fn lines(chart: &Chart, plot: Rect, depth: Depth, buffer: &mut Buffer) {
+fn lines(shown: &Shown, plot: Rect, depth: Depth, buffer: &mut Buffer) {
+    let chart = shown.chart;
     let scale = Scale::new(chart, plot);
     let mut board = Board::new(plot.width, plot.height);
-    for band in &chart.bands {
-        let style = depth.arm_faint(band.arm);
-        let dots = band
-            .points
-            .iter()
-            .map(|(x, low, high)| (scale.at_x(*x), scale.at_y(*high), scale.at_y(*low)));
-        let dots: Vec<_> = dots.collect();
-        for (index, (x, top, bottom)) in dots.iter().enumerate() {
-            // A point reaches as far as the next one, so that few points make no comb.
-            let end = dots.get(index + 1).map_or(*x + 1.0, |next| next.0);
-            for column in x.round().max(0.0) as usize..(end.round() as usize).min(board.dots_x()) {
-                if top.is_finite() && bottom.is_finite() {
-                    board.band(column, *top, *bottom, style);
-                }
-            }
-        }
+    let bands = chart.bands.iter();
+    for band in bands.filter(|band| shown.banded.is_none_or(|arm| arm == band.arm)) {
+        draw_band(
+            band,
+            &scale,
+            depth.arm_faint(shown.names.ink(band.arm)),
+            &mut board,
+        );
     }
-    for line in &chart.lines {
+    // The arm under the cursor last, on top of the others.
+    let on_top = |line: &&chart::Line| shown.banded == Some(line.arm);
+    let (top, below): (Vec<&chart::Line>, Vec<&chart::Line>) = chart.lines.iter().partition(on_top);
+    for line in below.into_iter().chain(top) {
+        let ink = shown.names.ink(line.arm);
         let (style, layer) = match line.tone {
-            Tone::Faint => (depth.arm_faint(line.arm), Layer::Faint),
-            Tone::Normal => (depth.arm(line.arm), Layer::Normal),
+            Tone::Faint => (depth.arm_faint(ink), Layer::Faint),
+            Tone::Normal => (depth.arm(ink), Layer::Normal),
             Tone::Focus => (strong(), Layer::Focus),
         };
-        let dots: Vec<_> = line
-            .points
-            .iter()
-            .map(|(x, y)| (scale.at_x(*x), scale.at_y(*y)))
-            .collect();
-        for piece in dots
-            .split(|(_, y)| !y.is_finite())
-            .filter(|piece| !piece.is_empty())
-        {
-            board.line(piece[0], piece[0], style, layer);
-            for pair in piece.windows(2) {
-                board.line(pair[0], pair[1], style, layer);
-            }
-        }
+        draw_line(&line.points, &scale, style, layer, &mut board);
     }
     board.render(plot, buffer);
     if !depth.coloured() {
         letters(chart, plot, &scale, buffer);
     }
-    // Marks last: a lost run must not hide behind a curve.
-    for (x, _) in &chart.marks {
+    marks(shown, plot, &scale, depth, buffer);
+}
+
+fn draw_band(band: &Band, scale: &Scale, style: Style, board: &mut Board) {
+    let points = band.points.iter();
+    let dots: Vec<_> = points
+        .map(|(x, low, high)| (scale.at_x(*x), scale.at_y(*high), scale.at_y(*low)))
+        .collect();
+    for (index, (x, top, bottom)) in dots.iter().enumerate() {
+        // A point reaches as far as the next one, so that few points make no comb.
+        let end = dots.get(index + 1).map_or(*x + 1.0, |next| next.0);
+        for column in x.round().max(0.0) as usize..(end.round() as usize).min(board.dots_x()) {
+            if top.is_finite() && bottom.is_finite() {
+                board.band(column, *top, *bottom, style);
+            }
+        }
+    }
+}
+
+fn draw_line(points: &[Point], scale: &Scale, style: Style, layer: Layer, board: &mut Board) {
+    let dots: Vec<_> = points
+        .iter()
+        .map(|(x, y)| (scale.at_x(*x), scale.at_y(*y)))
+        .collect();
+    let pieces = dots.split(|(_, y)| !y.is_finite());
+    for piece in pieces.filter(|piece| !piece.is_empty()) {
+        board.line(piece[0], piece[0], style, layer);
+        for pair in piece.windows(2) {
+            board.line(pair[0], pair[1], style, layer);
+        }
+    }
+}
+
+/// The cursor, and what happened: alarms at the top, what was done to the run at the bottom. Lost values last: a lost run must
+/// not hide behind anything.
+fn marks(shown: &Shown, plot: Rect, scale: &Scale, depth: Depth, buffer: &mut Buffer) {
+    let choices = shown.chart.choices;
+    let column = |x: f64| {
+        let x = if choices.log_x { x.log10() } else { x };
+        let dot = scale.at_x(x);
+        (0.0..=scale.dots.0)
+            .contains(&dot)
+            .then_some(plot.x + (dot / 2.0) as u16)
+    };
+    if let Some(x) = choices.cursor.and_then(column) {
+        for row in plot.rows() {
+            put(buffer, row, x, "│", depth.accent());
+        }
+    }
+    for mark in shown.marks {
+        let (y, style) = match mark.kind {
+            MarkKind::Alarm => (plot.y, depth.arm(mark.ink)),
+            MarkKind::Attempt | MarkKind::Intervention | MarkKind::Fork => {
+                (plot.bottom().saturating_sub(1), depth.accent())
+            }
+        };
+        if let Some(x) = column(mark.x) {
+            put(buffer, row(plot, y), x, mark.kind.glyph(), style);
+        }
+    }
+    for (x, _) in &shown.chart.marks {
         let column = (scale.at_x(*x).clamp(0.0, scale.dots.0) / 2.0) as u16;
         put(buffer, plot, plot.x + column, "✕", depth.bad());
     }
@@ -181,7 +294,7 @@ fn letters(chart: &Chart, plot: Rect, scale: &Scale, buffer: &mut Buffer) {
         if let Some((x, y)) = line.points.iter().rev().find(|(_, y)| y.is_finite()) {
             let column = plot.x + (scale.at_x(*x).clamp(0.0, scale.dots.0) / 2.0) as u16;
             let y = plot.y + (scale.at_y(*y).clamp(0.0, scale.dots.1) / 4.0) as u16;
-            let letter = legend::letter(line.arm).to_string();
+            let letter = names::letter(line.arm).to_string();
             put(buffer, row(plot, y), column, &letter, Style::new());
         }
     }
@@ -226,22 +339,18 @@ fn y_axis(chart: &Chart, margin: Rect, plot: Rect, depth: Depth, buffer: &mut Bu
 
 fn x_axis(chart: &Chart, area: Rect, depth: Depth, buffer: &mut Buffer) {
     let Some(axis) = chart.axis else { return };
-    let title = match axis {
-        Axis::Step => "step",
-        Axis::Tokens => "tokens",
-        Axis::Time => "time",
+    let title = if chart.choices.log_x {
+        format!("{} log", axis.name())
+    } else {
+        axis.name().to_owned()
     };
     let name_width = title.len() as u16 + 1;
     let wanted = usize::from(area.width / 10).clamp(2, 10);
-    let (ticks, step) = linear_ticks(chart.x.0, chart.x.1, wanted);
+    let ticks = x_ticks(chart, axis, wanted);
     let scale = Scale::new(chart, Rect { height: 1, ..area });
     let mut free = area.x;
     let end = area.right().saturating_sub(name_width);
-    for value in ticks {
-        let label = match axis {
-            Axis::Step | Axis::Tokens => tick(value, step),
-            Axis::Time => words::short_duration(value),
-        };
+    for (value, label) in ticks {
         let width = label.chars().count() as u16;
         let middle = area.x + (scale.at_x(value) / 2.0) as u16;
         let x = middle.saturating_sub(width / 2).max(area.x);
@@ -250,5 +359,20 @@ fn x_axis(chart: &Chart, area: Rect, depth: Depth, buffer: &mut Buffer) {
             free = x + width + 1;
         }
     }
-    put_right(buffer, area, area.right(), title, depth.dim());
+    put_right(buffer, area, area.right(), &title, depth.dim());
+}
+
+fn x_ticks(chart: &Chart, axis: Axis, wanted: usize) -> Vec<(f64, String)> {
+    if chart.choices.log_x {
+        return log_ticks(chart.x.0, chart.x.1, wanted);
+    }
+    let (ticks, step) = linear_ticks(chart.x.0, chart.x.1, wanted);
+    let label = |value: f64| match axis {
+        Axis::Step | Axis::Samples | Axis::Tokens => tick(value, step),
+        Axis::Time => words::short_duration(value),
+    };
+    ticks
+        .into_iter()
+        .map(|value| (value, label(value)))
+        .collect()
 }

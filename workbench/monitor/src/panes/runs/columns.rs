@@ -14,6 +14,8 @@ pub(super) enum Column {
     Progress,
     /// Steps done.
     Step,
+    /// The training loss over the run, as bars.
+    Curve,
     /// Last training loss.
     Loss,
     /// Last held-out loss.
@@ -26,12 +28,13 @@ pub(super) enum Column {
 
 impl Column {
     /// All columns from left to right.
-    pub(super) const ALL: [Self; 9] = [
+    pub(super) const ALL: [Self; 10] = [
         Self::Plan,
         Self::Arm,
         Self::Seed,
         Self::Progress,
         Self::Step,
+        Self::Curve,
         Self::Loss,
         Self::HeldOut,
         Self::Outcome,
@@ -46,6 +49,7 @@ impl Column {
             Self::Seed => "seed",
             Self::Progress => "progress",
             Self::Step => "step",
+            Self::Curve => "curve",
             Self::Loss => "loss",
             Self::HeldOut => "held-out",
             Self::Outcome => "outcome",
@@ -56,6 +60,17 @@ impl Column {
     /// Whether its values are numbers, which are aligned to the right.
     pub(super) fn is_number(self) -> bool {
         matches!(self, Self::Seed | Self::Step | Self::Loss | Self::HeldOut)
+    }
+
+    /// The columns by the names that commands use.
+    pub(super) fn names() -> impl Iterator<Item = (&'static str, Self)> {
+        let name = |column: Self| match column {
+            Self::Plan => "plan",
+            column => column.title(),
+        };
+        Self::ALL
+            .into_iter()
+            .map(move |column| (name(column), column))
     }
 
     pub(super) fn next(self) -> Self {
@@ -72,7 +87,8 @@ impl Column {
 /// First the state shrinks to its glyph, then columns of little use are left out; what is left over goes to the
 /// arm's name and the bar.
 pub(super) fn fitting(width: u16, longest_arm: u16) -> Vec<(Column, u16, u16)> {
-    const LEAVE_OUT: [Column; 6] = [
+    const LEAVE_OUT: [Column; 7] = [
+        Column::Curve,
         Column::Step,
         Column::Progress,
         Column::HeldOut,
@@ -85,9 +101,9 @@ pub(super) fn fitting(width: u16, longest_arm: u16) -> Vec<(Column, u16, u16)> {
         Column::Plan | Column::State => 1,
         Column::Arm => arm.min(14),
         Column::Seed => 4,
-        Column::Progress => 6,
+        Column::Progress | Column::HeldOut => 8,
         Column::Step | Column::Loss => 7,
-        Column::HeldOut => 8,
+        Column::Curve => 10,
         Column::Outcome => 9,
     };
     let mut kept: Vec<Column> = Column::ALL.to_vec();

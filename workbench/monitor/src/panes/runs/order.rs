@@ -2,6 +2,8 @@
 
 use std::cmp::Ordering;
 
+use sweeps::{Outcome, State};
+
 use super::columns::Column;
 use crate::view::{Run, STATES};
 
@@ -24,7 +26,7 @@ pub(super) fn sorted(
     order.sort_by(|&a, &b| {
         let (x, y) = (&runs[a], &runs[b]);
         match column {
-            Column::Plan => turned(a.cmp(&b)),
+            Column::Plan | Column::Curve => turned(a.cmp(&b)),
             Column::Arm => turned(arm(a).cmp(&arm(b))).then(x.seed.cmp(&y.seed)),
             Column::Seed => turned(x.seed.cmp(&y.seed)),
             Column::Progress => turned(x.progress().total_cmp(&y.progress())),
@@ -39,6 +41,21 @@ pub(super) fn sorted(
         }
     });
     with_branches(runs, &order)
+}
+
+/// The same order with what `rank` puts lower in front; a branch goes with its run.
+pub(super) fn ranked<K: Ord>(runs: &[Run], order: &mut [usize], rank: impl Fn(usize) -> K) {
+    let trunk = |run: &usize| runs[*run].branch.map_or(*run, |branch| branch.of);
+    order.sort_by_key(|run| rank(trunk(run)));
+}
+
+/// 0 of a run that failed, 1 of one whose training did, else 2.
+pub(super) fn failure(run: &Run) -> u8 {
+    match (run.state, run.outcome) {
+        (State::Failed, _) => 0,
+        (_, Some(Outcome::Nonfinite | Outcome::Diverged | Outcome::Stuck)) => 1,
+        (_, Some(Outcome::Ok | Outcome::Recovered) | None) => 2,
+    }
 }
 
 /// The same order, with the branches of a run moved below it.

@@ -35,9 +35,9 @@ impl Keys for Arms {
 
 impl Pane for Arms {
     fn prepare(&mut self, shared: &mut Shared, _place: Option<Place>) {
-        let arms = shared.arms.iter().enumerate();
+        let arms = shared.groups.looks.arms.iter().enumerate();
         self.lines = arms
-            .map(|(arm, name)| self.line(shared, arm, name))
+            .map(|(arm, look)| self.line(shared, arm, &look.name))
             .collect();
     }
 

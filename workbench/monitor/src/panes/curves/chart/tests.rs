@@ -5,6 +5,14 @@ use super::*;
 const STEPS: [f64; 4] = [1.0, 2.0, 3.0, 4.0];
 
 fn chart(runs: &[(usize, [f64; 4])], choices: CurveChoices) -> Chart {
+    made(runs, choices, false)
+}
+
+fn log_chart(runs: &[(usize, [f64; 4])], choices: CurveChoices) -> Chart {
+    made(runs, choices, true)
+}
+
+fn made(runs: &[(usize, [f64; 4])], choices: CurveChoices, log: bool) -> Chart {
     let values: Vec<Vec<(u32, f64)>> = runs
         .iter()
         .map(|(_, values)| {
@@ -22,11 +30,12 @@ fn chart(runs: &[(usize, [f64; 4])], choices: CurveChoices) -> Chart {
             values,
             steps: &STEPS,
             x: &STEPS,
+            run: 0,
             arm: *arm,
             focus: false,
         })
         .collect();
-    build("loss", &curves, 2, choices, 0, 100)
+    build("loss", &curves, 2, choices, log, 100)
 }
 
 #[test]
@@ -48,7 +57,13 @@ fn a_group_is_the_mean_and_the_range_of_its_seeds() {
             (4.0, 1.0, 3.0)
         ]
     );
-    assert_eq!(chart.legend, [(0, 2.0)]);
+    let named = Named {
+        arm: 0,
+        run: None,
+        value: 2.0,
+    };
+    assert_eq!(chart.legend, [named]);
+    assert_eq!(chart.seeds, (2, 2));
     assert_eq!(chart.x, (1.0, 4.0));
 }
 
@@ -102,11 +117,7 @@ fn single_runs_keep_their_raw_line_behind_the_smoothed_one() {
 
 #[test]
 fn a_log_axis_counts_what_it_cannot_show() {
-    let choices = CurveChoices {
-        log: [true, true],
-        ..CurveChoices::default()
-    };
-    let chart = chart(&[(0, [100.0, 0.0, -1.0, 10.0])], choices);
+    let chart = log_chart(&[(0, [100.0, 0.0, -1.0, 10.0])], CurveChoices::default());
     assert_eq!(chart.not_positive, 2);
     let points = &chart.lines[0].points;
     assert_eq!((points[0].1, points[3].1), (2.0, 1.0));
@@ -119,4 +130,63 @@ fn equal_values_and_no_values_still_have_a_range() {
         let chart = chart(&runs, CurveChoices::default());
         assert!(chart.y.0 < chart.y.1 && chart.x.0 < chart.x.1);
     }
+}
+
+/// Values by hand: 4, 5, 6 have mean 5 and deviation 1, and t of two degrees of freedom is 4.3027 at 0.975.
+#[test]
+fn the_interval_is_students_and_needs_two_runs() {
+    let choices = CurveChoices {
+        band: BandKind::Interval,
+        ..CurveChoices::default()
+    };
+    let chart = chart(
+        &[(0, [4.0; 4]), (0, [5.0; 4]), (0, [6.0; 4]), (1, [1.0; 4])],
+        choices,
+    );
+    let (_, low, high) = chart.bands[0].points[0];
+    let half = 4.302_652_73 / 3f64.sqrt();
+    assert!(
+        (low - (5.0 - half)).abs() < 1e-6 && (high - (5.0 + half)).abs() < 1e-6,
+        "{low} {high}"
+    );
+    assert!(chart.bands[1].points.is_empty());
+}
+
+#[test]
+fn zoom_shows_a_part_and_the_cursor_reads_there() {
+    let choices = CurveChoices {
+        zoom: Some((2.0, 3.0)),
+        cursor: Some(2.5),
+        grouped: false,
+        ..CurveChoices::default()
+    };
+    let chart = chart(&[(0, [9.0, 3.0, 2.0, 1.0])], choices);
+    assert_eq!((chart.x, chart.whole), ((2.0, 3.0), (1.0, 4.0)));
+    assert_eq!(chart.lines[0].points, [(2.0, 3.0), (3.0, 2.0)]);
+    let read: Vec<f64> = chart.legend.iter().map(|named| named.value).collect();
+    assert_eq!(
+        read,
+        [3.0],
+        "one value a run, the last one before the cursor"
+    );
+}
+
+#[test]
+fn a_log_x_axis_leaves_out_what_has_no_logarithm() {
+    let choices = CurveChoices {
+        log_x: true,
+        ..CurveChoices::default()
+    };
+    let x = [0.0, 1.0, 10.0, 100.0];
+    let values = [(0, 4.0), (1, 3.0), (2, 2.0), (3, 1.0)];
+    let curve = Curve {
+        values: &values,
+        steps: &STEPS,
+        x: &x,
+        run: 0,
+        arm: 0,
+        focus: false,
+    };
+    let chart = build("loss", &[curve], 1, choices, false, 100);
+    assert_eq!(chart.lines[0].points, [(0.0, 3.0), (1.0, 2.0), (2.0, 1.0)]);
 }

@@ -5,7 +5,7 @@ use ratatui::{buffer::Buffer, layout::Rect, style::Style};
 /// Dots, and one style per cell. What lies higher takes a cell over from what lies lower, never the other way
 /// round: a terminal cell has one colour, and dots of two things in one colour blur both.
 #[derive(Debug)]
-pub(super) struct Board {
+pub(crate) struct Board {
     width: usize,
     height: usize,
     cells: Vec<Cell>,
@@ -20,7 +20,7 @@ struct Cell {
 
 /// What lies over what, from the bottom.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Layer {
+pub(crate) enum Layer {
     #[default]
     Band,
     Faint,
@@ -33,7 +33,7 @@ const BITS: [[u8; 2]; 4] = [[0x01, 0x08], [0x02, 0x10], [0x04, 0x20], [0x40, 0x8
 
 impl Board {
     /// An empty board for `width` × `height` cells.
-    pub(super) fn new(width: u16, height: u16) -> Self {
+    pub(crate) fn new(width: u16, height: u16) -> Self {
         let (width, height) = (usize::from(width), usize::from(height));
         Self {
             width,
@@ -43,12 +43,12 @@ impl Board {
     }
 
     /// Width in dots.
-    pub(super) fn dots_x(&self) -> usize {
+    pub(crate) fn dots_x(&self) -> usize {
         self.width * 2
     }
 
     /// Height in dots.
-    pub(super) fn dots_y(&self) -> usize {
+    pub(crate) fn dots_y(&self) -> usize {
         self.height * 4
     }
 
@@ -69,7 +69,7 @@ impl Board {
     }
 
     /// A straight line between two dots (Bresenham), ends included; parts outside the board are not drawn.
-    pub(super) fn line(
+    pub(crate) fn line(
         &mut self,
         (x0, y0): (f64, f64),
         (x1, y1): (f64, f64),
@@ -101,7 +101,7 @@ impl Board {
     }
 
     /// A dotted column of a band, from dot row `top` to `bottom`.
-    pub(super) fn band(&mut self, x: usize, top: f64, bottom: f64, style: Style) {
+    pub(crate) fn band(&mut self, x: usize, top: f64, bottom: f64, style: Style) {
         let limit = self.dots_y() as f64;
         let (top, bottom) = (
             top.round().clamp(0.0, limit) as i64,
@@ -116,7 +116,7 @@ impl Board {
     }
 
     /// Copies the dots into `area`, with no style but their own; cells without dots are left as they are.
-    pub(super) fn render(&self, area: Rect, buffer: &mut Buffer) {
+    pub(crate) fn render(&self, area: Rect, buffer: &mut Buffer) {
         for (index, cell) in self
             .cells
             .iter()

@@ -1,0 +1,100 @@
+//! What the monitor asks of the runs of a sweep: the same requests as `sweep stop` and `sweep skip`, through the same files.
+
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::time::Duration;
+
+use sweeps::{Request, Sweep};
+
+/// Time between two looks at what is to end.
+const INTERVAL: Duration = Duration::from_millis(200);
+
+/// Something to be done with some runs, by their ids.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Action {
+    pub(crate) what: What,
+    pub(crate) runs: Vec<String>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum What {
+    /// Save the state and end, for now.
+    Stop,
+    /// End, and leave out from now on.
+    Skip,
+    /// Take a skip back.
+    Resume,
+}
+
+impl What {
+    pub(crate) fn word(self) -> &'static str {
+        match self {
+            Self::Stop => "stop",
+            Self::Skip => "skip",
+            Self::Resume => "resume",
+        }
+    }
+}
+
+impl Action {
+    pub(crate) fn question(&self) -> String {
+        let runs = match &*self.runs {
+            [run] => run.clone(),
+            runs => words::counted(runs.len() as u64, "run"),
+        };
+        let then = match self.what {
+            What::Stop => "its state is saved, `sweep run` continues",
+            What::Skip => "left out until it is resumed",
+            What::Resume => "no longer left out; the next free executor takes it",
+        };
+        format!("{} {runs}? {then}", self.what.word())
+    }
+
+    /// Does it beside the screen, since ending a run takes as long as its checkpoint. What is said comes through the channel.
+    pub(crate) fn start(self, sweep: Sweep) -> Receiver<String> {
+        let (say, heard) = channel();
+        std::thread::spawn(move || {
+            if self.what != What::Resume {
+                // All at once: each takes as long as its checkpoint.
+                let request = if self.what == What::Stop {
+                    Request::Stop
+                } else {
+                    Request::Skip
+                };
+                for run in &self.runs {
+                    // What is wrong is told when it is waited for.
+                    let _ = sweep.request(run, request);
+                }
+            }
+            for run in &self.runs {
+                // Nobody hears it once the monitor is left; what was asked for stays asked.
+                let _ = say.send(one(&sweep, run, self.what, &say));
+            }
+        });
+        heard
+    }
+}
+
+fn one(sweep: &Sweep, run: &str, what: What, say: &Sender<String>) -> String {
+    let request = match what {
+        What::Stop => Request::Stop,
+        What::Skip => Request::Skip,
+        What::Resume => {
+            let withdrawn = sweep.withdraw(run, Request::Skip);
+            return told(withdrawn.map(|()| format!("{run} is no longer left out")));
+        }
+    };
+    let _ = say.send(format!(
+        "{} {run}: asked, waiting for its checkpoint",
+        what.word()
+    ));
+    let left = sweep.end_run(run, request, INTERVAL, &mut |_| {});
+    told(left.map(|left| match left.first() {
+        Some(still) => format!("{run} goes on: {}", still.process),
+        None if what == What::Skip => format!("skipped {run}; `:resume run` takes it back"),
+        None => format!("stopped {run}"),
+    }))
+}
+
+fn told(result: Result<String, sweeps::SweepError>) -> String {
+    result.unwrap_or_else(|error| format!("error: {error}"))
+}

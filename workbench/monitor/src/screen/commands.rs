@@ -1,0 +1,268 @@
+//! What is typed: commands that belong to no pane, the line they are typed into, and the actions they ask about.
+
+use std::borrow::Cow;
+use std::path::PathBuf;
+
+use sweeps::State;
+
+use super::{Leaving, Screen};
+use crate::action::{Action, What};
+use crate::command::{self, Command, CommandRow, Outcome, commands};
+use crate::export;
+use crate::keys::Key;
+use crate::pane::Pane;
+use crate::panes::{Tab, tabs};
+use crate::prompt::{Kind, Prompt, Typed};
+
+type ScreenCommand = Command<
+    fn(&mut Screen, &str) -> Outcome,
+    fn(&Screen) -> Vec<String>,
+    fn(&Screen) -> Option<String>,
+>;
+
+/// What the actions are asked of.
+const WHOM: [&str; 2] = ["run", "arm"];
+
+const COMMANDS: &[ScreenCommand] = commands![
+    "tab" "NAME" "open a tab" =>
+        |screen, name| screen.open_named(name),
+        |screen| tabs(screen.entries).map(|tab| tab.name_of(screen.entries).to_owned()).collect(),
+        |_| None;
+    "filter" "[!]KEY=A|B KEY>=N KEY~REGEX REGEX …" "only runs for which all of it holds; alone all" =>
+        |screen, text| screen.shared.set_filter(text),
+        |screen| screen.shared.keys().iter().map(|key| format!("{key}=")).collect(),
+        |screen| Some(&screen.shared.filter.text).filter(|text| !text.is_empty()).cloned();
+    "group" "KEY|arm" "one curve and one colour for all runs with a value of a key" =>
+        |screen, key| screen.shared.group_by(key),
+        |screen| screen.shared.keys(),
+        |screen| screen.shared.groups.by.clone();
+    "colour" "KEY" "colours by an axis of the card, shades by the other" =>
+        |screen, key| screen.shared.colour_by(key),
+        |screen| screen.shared.groups.looks.axes.iter().map(|axis| axis.key.clone()).collect(),
+        |screen| screen.shared.groups.colour.clone();
+    "run" "NAME" "cursor on the first run with this in its name" =>
+        |screen, name| screen.go_to(name),
+        |screen| screen.shared.sweep().runs.iter().map(|run| run.id.clone()).collect(),
+        |screen| screen.shared.run(screen.shared.cursor).filter(|_| screen.shared.runs().len() > 1).map(|run| run.id.clone());
+    "stop" "run|arm" "end a run, or those of its arm, after its checkpoint" =>
+        |screen, whom| screen.ask_about(What::Stop, whom), |_| WHOM.map(str::to_owned).into(), |_| None;
+    "skip" "run|arm" "leave a run out, or those of its arm; what trains ends" =>
+        |screen, whom| screen.ask_about(What::Skip, whom), |_| WHOM.map(str::to_owned).into(), |_| None;
+    "resume" "run|arm" "no longer leave it out" =>
+        |screen, whom| screen.ask_about(What::Resume, whom), |_| WHOM.map(str::to_owned).into(), |_| None;
+    "export" "FILE.svg|FILE.txt|FILE.csv" "this screen as picture or text, or its pane as a table" =>
+        |screen, file| screen.ask_export(file), |_| Vec::new(), |_| None;
+    "copy" "" "copy the command that shows this screen" =>
+        |screen, _| { screen.copy(); Ok(()) }, |_| Vec::new(), |_| None;
+    "quit" "" "leave the monitor" =>
+        |screen, _| { screen.leaving = Some(Leaving::Alone); Ok(()) }, |_| Vec::new(), |_| None;
+];
+
+/// All commands: those of no pane, then those of the panes.
+pub(crate) fn all(panes: &[Box<dyn Pane>]) -> Vec<CommandRow> {
+    let own = COMMANDS.iter().map(|command| command.row);
+    own.chain(panes.iter().flat_map(|pane| pane.commands()))
+        .collect()
+}
+
+impl Screen {
+    pub(super) fn ask(&mut self, kind: Kind) {
+        let text = if kind == Kind::Filter {
+            self.shared.filter.text.clone()
+        } else {
+            String::new()
+        };
+        self.help = None;
+        self.prompt = Some(Prompt::new(kind, &text));
+    }
+
+    /// A key while something is typed. What is wrong stays on the line to be mended.
+    pub(super) fn typed(&mut self, key: Key) {
+        let Some(mut prompt) = self.prompt.take() else {
+            return;
+        };
+        let done = match prompt.press(key) {
+            Typed::GivenUp => return,
+            Typed::On => false,
+            Typed::Complete => {
+                prompt.complete(&self.completions(&prompt));
+                false
+            }
+            Typed::Done => true,
+        };
+        if !done {
+            self.prompt = Some(prompt);
+        } else if let Err(problem) = self.do_prompt(&prompt) {
+            self.prompt = Some(Prompt {
+                note: problem,
+                ..prompt
+            });
+        }
+    }
+
+    fn do_prompt(&mut self, prompt: &Prompt) -> Outcome {
+        match &prompt.kind {
+            Kind::Command if prompt.text.trim().is_empty() => Ok(()),
+            Kind::Command => self.command(&prompt.text),
+            Kind::Filter => self.shared.set_filter(&prompt.text),
+            Kind::Question(action) => {
+                let sweep = self
+                    .shared
+                    .on_disk()
+                    .ok_or("a run without a sweep is stopped by its own command")?;
+                self.answers.push(action.clone().start(sweep.clone()));
+                Ok(())
+            }
+        }
+    }
+
+    /// Does what a line asks for.
+    pub(crate) fn command(&mut self, line: &str) -> Outcome {
+        let (name, argument) = command::split(line);
+        if let Some(command) = command::named(COMMANDS, name) {
+            return (command.act)(self, argument);
+        }
+        let shared = &mut self.shared;
+        let mut panes = self.panes.iter_mut();
+        let done = panes.find_map(|pane| pane.command(name, argument, shared));
+        done.unwrap_or_else(|| {
+            let names = all(&self.panes).into_iter().map(|row| row.name);
+            Err(format!("no command `{name}`{}", words::hint(name, names)))
+        })
+    }
+
+    fn completions(&self, prompt: &Prompt) -> Vec<String> {
+        let name = match &prompt.kind {
+            Kind::Question(_) => return Vec::new(),
+            Kind::Filter => "filter",
+            Kind::Command => match prompt.text.trim_start().split_once(char::is_whitespace) {
+                Some((name, _)) => name,
+                None => {
+                    return all(&self.panes)
+                        .iter()
+                        .map(|row| row.name.to_owned())
+                        .collect();
+                }
+            },
+        };
+        match command::named(COMMANDS, name) {
+            Some(command) => (command.choices)(self),
+            None => self
+                .panes
+                .iter()
+                .flat_map(|pane| pane.choices(name, &self.shared))
+                .collect(),
+        }
+    }
+
+    /// The command line that shows this screen.
+    pub(crate) fn as_command(&self) -> String {
+        let own = COMMANDS
+            .iter()
+            .filter_map(|command| Some(format!("{} {}", command.row.name, (command.now)(self)?)));
+        let panes = self.panes.iter().flat_map(|pane| pane.lines(&self.shared));
+        let quoted =
+            |text: &str| shlex::try_quote(text).map_or_else(|_| "?".to_owned(), Cow::into_owned);
+        let mut line = format!(
+            "workbench monitor {}",
+            quoted(&self.directory.display().to_string())
+        );
+        if self.tab != Tab::OVERVIEW {
+            line = format!("{line} --tab {}", self.tab.name_of(self.entries));
+        }
+        for one in own.chain(panes) {
+            line = format!("{line} --do {}", quoted(&one));
+        }
+        line
+    }
+
+    pub(super) fn copy(&mut self) {
+        let line = self.as_command();
+        self.note = format!("copied: {line}");
+        self.clipboard = Some(line);
+    }
+
+    fn open_named(&mut self, name: &str) -> Outcome {
+        let names = tabs(self.entries).map(|tab| (tab.name_of(self.entries), tab));
+        let tab = command::one_of(name, names)?;
+        self.open(tab);
+        Ok(())
+    }
+
+    fn go_to(&mut self, name: &str) -> Outcome {
+        let shared = &mut self.shared;
+        let has = |run: &usize| {
+            shared.sweep().runs[*run].id.contains(name) || shared.label(*run).text.contains(name)
+        };
+        let run = shared
+            .runs()
+            .find(has)
+            .ok_or_else(|| format!("no run has `{name}` in its name"))?;
+        shared.follow = false;
+        shared.cursor = run;
+        Ok(())
+    }
+
+    fn ask_export(&mut self, file: &str) -> Outcome {
+        export::check(file)?;
+        self.export = Some(PathBuf::from(file));
+        Ok(())
+    }
+
+    /// Asks whether to do something with the run under the cursor, where there is something to be done.
+    pub(super) fn ask_to(&mut self, what: What) {
+        if let Err(problem) = self.ask_about(what, "run") {
+            self.note = problem;
+        }
+    }
+
+    fn ask_about(&mut self, what: What, whom: &str) -> Outcome {
+        let arm = command::one_of(whom, [("run", false), ("arm", true), ("", false)])?;
+        let shared = &self.shared;
+        if shared.on_disk().is_none() {
+            return Err("a run without a sweep is stopped by its own command".to_owned());
+        }
+        let here = shared.cursor;
+        let wanted = |run: &usize| {
+            if arm {
+                shared.arm(*run) == shared.arm(here)
+            } else {
+                *run == here
+            }
+        };
+        let can = |run: &usize| match (what, shared.sweep().runs[*run].state) {
+            _ if shared.is_branch(*run) => false,
+            (What::Resume, state) => state == State::Skipped,
+            (What::Stop, state) => matches!(state, State::Running | State::Pending),
+            (What::Skip, state) => !matches!(state, State::Finished | State::Skipped),
+        };
+        let runs: Vec<String> = shared
+            .runs()
+            .filter(wanted)
+            .filter(can)
+            .map(|run| shared.sweep().runs[run].id.clone())
+            .collect();
+        if runs.is_empty() {
+            let state = shared.run(here).map_or("not there", |run| run.state.name());
+            return Err(format!(
+                "nothing to {}: {} is {state}",
+                what.word(),
+                shared.label(here).text
+            ));
+        }
+        self.help = None;
+        self.prompt = Some(Prompt::new(Kind::Question(Action { what, runs }), ""));
+        Ok(())
+    }
+
+    /// Takes in what was answered; `true` when something was.
+    pub(crate) fn hear(&mut self) -> bool {
+        let before = self.note.clone();
+        for answers in &self.answers {
+            if let Some(answer) = answers.try_iter().last() {
+                self.note = answer;
+            }
+        }
+        self.note != before
+    }
+}

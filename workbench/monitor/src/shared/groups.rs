@@ -1,0 +1,112 @@
+//! Which runs belong together: the seeds of an arm or, where the user asks for it, all runs with one value of a key; and how
+//! each group is named and drawn.
+
+use std::collections::HashMap;
+
+use sweeps::Settings;
+use sweeps::card::named;
+use sweeps::overview::{Look, Looks};
+
+use super::filter::field;
+use crate::colour::Ink;
+use crate::view::Run;
+
+/// The groups of a sweep.
+#[derive(Debug, Default)]
+pub(crate) struct Groups {
+    /// The key by which runs are grouped instead of by arm.
+    pub(crate) by: Option<String>,
+    /// The key that the user gave the colours to.
+    pub(crate) colour: Option<String>,
+    pub(crate) looks: Looks,
+    of_run: Vec<usize>,
+    /// The arms, however runs are grouped.
+    pub(crate) arms: Looks,
+    arm_of: Vec<usize>,
+}
+
+impl Groups {
+    /// Sorts runs into groups, in order of appearance. A branch is a group of its own.
+    pub(crate) fn assign(&mut self, runs: &[Run]) {
+        let by = self.by.take();
+        (self.arms, self.arm_of) = self.look(runs);
+        self.by = by;
+        (self.looks, self.of_run) = match self.by {
+            Some(_) => self.look(runs),
+            None => (self.arms.clone(), self.arm_of.clone()),
+        };
+    }
+
+    /// The looks of all groups, and the group of every run.
+    fn look(&self, runs: &[Run]) -> (Looks, Vec<usize>) {
+        let mut groups: Vec<(String, Settings)> = Vec::new();
+        let mut known: HashMap<(bool, String), usize> = HashMap::new();
+        let mut of_run = Vec::with_capacity(runs.len());
+        for run in runs {
+            let (label, at) = self.group_of(run);
+            let group = *known
+                .entry((run.branch.is_some(), label.clone()))
+                .or_insert_with(|| {
+                    groups.push((label, at));
+                    groups.len() - 1
+                });
+            of_run.push(group);
+        }
+        let arms = known.keys().filter(|(branch, _)| !branch).count();
+        // Branches stand behind all other runs.
+        let (arms, branches) = groups.split_at(arms);
+        let arms: Vec<(&str, &Settings)> = arms.iter().map(|(label, at)| (&**label, at)).collect();
+        let mut looks = Looks::of(&arms, self.colour.as_deref());
+        looks.arms.extend(
+            branches
+                .iter()
+                .zip(arms.len()..)
+                .map(|((name, _), colour)| Look {
+                    name: name.clone(),
+                    brief: name.clone(),
+                    colour,
+                    shades: 1,
+                    ..Look::default()
+                }),
+        );
+        (looks, of_run)
+    }
+
+    fn group_of(&self, run: &Run) -> (String, Settings) {
+        let by = self.by.as_ref().filter(|_| run.branch.is_none());
+        match by.map(|key| (key, field(run, key))) {
+            Some((key, Some(value))) => {
+                let name = named(key, &value);
+                (name, Settings::from([(key.clone(), value)]))
+            }
+            Some((key, None)) => (format!("no {key}"), Settings::new()),
+            None => (run.arm.clone(), Settings::clone(&run.settings)),
+        }
+    }
+
+    pub(crate) fn of(&self, run: usize) -> usize {
+        self.of_run.get(run).copied().unwrap_or(0)
+    }
+
+    /// Number of the arm of a run, however runs are grouped.
+    pub(crate) fn arm_of(&self, run: usize) -> usize {
+        self.arm_of.get(run).copied().unwrap_or(0)
+    }
+
+    pub(crate) fn ink(&self, group: usize) -> Ink {
+        self.looks
+            .arms
+            .get(group)
+            .map_or_else(Ink::default, |look| Ink {
+                colour: look.colour,
+                shade: look.shade,
+                shades: look.shades,
+            })
+    }
+
+    /// Name of the arm of a run, without what all arms share.
+    pub(crate) fn arm_name(&self, run: usize, brief: bool) -> &str {
+        let look = self.arms.arms.get(self.arm_of(run));
+        look.map_or("", |look| if brief { &look.brief } else { &look.name })
+    }
+}
