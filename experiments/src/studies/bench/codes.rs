@@ -75,7 +75,7 @@ pub fn time_codes(seconds: f64, on_row: &mut dyn FnMut(&CodesTimed)) -> Vec<Code
                     zeros: None,
                 };
                 let rounds = time(rows, &weight, seconds);
-                let timed = told((bits, sharing, rows), shape, rounds);
+                let timed = told((bits, sharing, rows), shape, &rounds);
                 on_row(&timed);
                 all.push(timed);
             }
@@ -129,7 +129,7 @@ fn read(bytes: &[u8]) -> u64 {
 fn told(
     (bits, sharing, rows): (u8, &'static str, usize),
     shape: [usize; 2],
-    rounds: Vec<[f64; 2]>,
+    rounds: &[[f64; 2]],
 ) -> CodesTimed {
     let median = |of: &dyn Fn(&[f64; 2]) -> f64| {
         let mut values: Vec<f64> = rounds.iter().map(of).collect();
