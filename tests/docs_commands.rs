@@ -83,6 +83,8 @@ fn made_up() -> Scratch {
         "$W train tiny.toml --out runs/tiny",
         "$W sweep run my-card.toml --out sweeps-out/my-card",
         "$W export runs/tiny --format tensorboard --out logs",
+        "$W quantize runs/tiny",
+        "printf 'a [gMASK]\\n' > prompts.txt",
         "mv logs/* logs/events.out.tfevents.1716784983.host.0.v2",
         "printf 'iter,CE,val/CE\\n1,3.5,3.6\\n2,3.4,3.5\\n' > log.csv",
         "printf 'n%03d slots=8\\n' $(seq 100) > nodes.txt",

@@ -24,7 +24,7 @@
 //! | [`quantization`] | the linear maps of the layers in fewer bits, and what they read |
 //! | [`files`] | checkpoints, weights for other programs, the parity file |
 //! | [`trainer`] | the run and its steps: cadence, policy, signals, alarms; a step taken again and explained; runs that probe instead |
-//! | [`studies`] | what leaves no run: bench, a layer at full size, the initialisation audit, quantized weights |
+//! | [`studies`] | what leaves no run: bench, a layer at full size, the initialisation audit, quantized weights, a run asked with text |
 //!
 //! A room imports only from rooms above it in this table, and from `backend` (the device), `random` and
 //! `error`.
@@ -59,6 +59,7 @@ pub use kernels::{Abilities, Gpu};
 pub use ranks::{Degrees, Ranks};
 pub use studies::bench;
 pub use studies::inspect::{Audit, inspect_config, inspect_run};
+pub use studies::language_model::{LanguageModel, ModelRequest, Weighed, with_language_model};
 pub use studies::layer_study::{
     Addition, LayerStudy, LayerStudyReport, Pass, TensorStats, layer_study, layer_study_bytes,
     residual_rms,

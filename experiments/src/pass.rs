@@ -1,10 +1,12 @@
 //! Forward and backward over one micro-batch: the pure part of a step.
 //!
 //! An [`Engine`] computes all passes of a run. It is chosen once, when the run begins
-//! (`crate::backend::Device::engine`): [`fused`], [`graph`] or [`packed`]; [`replica`] on one of several ranks.
+//! (`crate::backend::Device::engine`): [`fused`], [`graph`] or [`packed`]; [`replica`] on one of several ranks. [`incremental`] reads text row by row and trains
+//! nothing.
 
 pub(crate) mod fused;
 pub(crate) mod graph;
+pub(crate) mod incremental;
 pub(crate) mod packed;
 pub(crate) mod replica;
 

@@ -43,6 +43,7 @@ pub use approach::check_reachable;
 pub use doctor::{CheckpointAudit, CheckpointAuditRequest, audit};
 pub use fork::{Child, ForkRequest, Forked, fork};
 pub use identity::check_run;
+pub(crate) use identity::check_tokenizer;
 pub(crate) use memory::check_memory;
 pub use memory::training_bytes;
 pub use pack::{Member, PackRequest, train_pack};

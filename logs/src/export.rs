@@ -1,10 +1,12 @@
 //! Records for other programs.
 
 mod csv;
+mod hparams;
 mod tensorboard;
 
-pub use csv::{csv, csv_file};
-pub use tensorboard::tensorboard;
+pub use csv::{cell, csv, csv_file, quoted};
+pub use hparams::{Experiment, Hparam, Session};
+pub use tensorboard::{experiment, tensorboard, tensorboard_session};
 
 use std::collections::BTreeSet;
 

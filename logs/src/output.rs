@@ -55,10 +55,7 @@ pub fn write_json(path: &Path, value: &impl Serialize) -> Result<(), LogError> {
 }
 
 /// Lets `fill` write the file; see [`write()`].
-pub(crate) fn fill(
-    path: &Path,
-    fill: impl FnOnce(&mut File) -> io::Result<()>,
-) -> Result<(), LogError> {
+pub fn fill(path: &Path, fill: impl FnOnce(&mut File) -> io::Result<()>) -> Result<(), LogError> {
     check(path)?;
     disk::replace(path, fill).map_err(|source| LogError::Io {
         action: "write",

@@ -54,6 +54,9 @@ pub(crate) struct Metadata {
 pub(crate) struct Plugin {
     #[prost(string, tag = "1")]
     pub(crate) plugin_name: String,
+    /// What the plugin makes of it.
+    #[prost(bytes = "vec", tag = "2")]
+    pub(crate) content: Vec<u8>,
 }
 
 /// `tensorflow.TensorProto`: the elements stand in `tensor_content` as raw little-endian numbers, or in the

@@ -12,12 +12,14 @@
 //! - [`executor`] runs it: as processes of this machine, of several, or as jobs of Slurm.
 //! - [`outcome`] says how a run ended, [`stats`] compares arms, [`verdict`] decides, and
 //!   [`result`] is what is kept of it.
+//! - [`by_axis`] counts and compares runs along the axes, for tables and curves of many arms.
 //! - [`evaluation`] compares detectors over many runs.
 //! - [`journal`] re-enacts a documented run, and says where a proxy behaves the same.
 //! - [`replay`] takes a step of a run again under changes, and says what they say of its cause.
 //!
 //! The crate knows no tensor, and of a run only what the `logs` crate reads from its directory.
 
+pub mod by_axis;
 pub mod card;
 pub mod criterion;
 mod error;
@@ -41,6 +43,7 @@ mod testing;
 pub mod verdict;
 mod wording;
 
+pub use by_axis::ByAxis;
 pub use card::{Card, Role, Settings};
 pub use criterion::VerdictStatus;
 pub use error::SweepError;

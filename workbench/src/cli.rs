@@ -7,6 +7,7 @@ mod fork;
 mod full_run;
 mod import;
 mod journal;
+mod language;
 mod recipe;
 mod sweep;
 
@@ -19,6 +20,7 @@ pub(crate) use full_run::{
 };
 pub(crate) use import::Import;
 pub(crate) use journal::Journal;
+pub(crate) use language::{Generate, WhichWeights};
 pub(crate) use recipe::{Inspect, Parity, Quantize, Tasks, WeightFormat, Weights};
 pub(crate) use sweep::{CardChoice, Place, Report, Sweep, Verdict};
 
@@ -164,6 +166,16 @@ A scheme is RULE-SHARING: absmax, zero-point, clipped or gptq; row, column, tens
 quantized, all else becomes FP16, and the losses are of the file that was written. docs/quantization.md has the arithmetic \
 and the file format.")]
     Quantize(Quantize),
+    /// Let a run's model fill a blank in a text, or go on with it.
+    #[command(after_help = "\
+Examples:
+  workbench generate runs/mine --prompt 'the [MASK] of the house'           a short blank, seen from both sides
+  workbench generate runs/mine --prompt 'In the beginning [gMASK]'          what follows, token by token
+  workbench generate runs/mine --prompts prompts.txt --beams 4 --json
+  workbench generate runs/mine --prompt '[gMASK]' --top-p 0.9 --seed 3 --max-tokens 60
+Without more the likeliest token is taken each time. --temperature, --top-k, --top-p and --seed draw at random, the same for \
+the same seed; --beams searches. docs/generation.md has the details.")]
+    Generate(Generate),
     /// Plan a configuration on a cluster: parameters, FLOPs, memory, time, energy, layouts.
     #[command(after_help = "\
 Examples:
@@ -247,11 +259,12 @@ Examples:
     Verdict(Verdict),
     /// Write report.html and report.md for a sweep or a run.
     Report(Report),
-    /// Export a run's metrics as CSV or as a TensorBoard event file, or hand a configuration to the
-    /// trainer of a full run.
+    /// Export the metrics of a run or a sweep as CSV, Parquet, TensorBoard event files or W&B offline runs, or hand a
+    /// configuration to the trainer of a full run.
     #[command(after_help = "\
 Examples:
   workbench export runs/mine --format csv > mine.csv
+  workbench export sweeps-out/quickstart --format parquet --out quickstart.parquet
   workbench export runs/mine --format tensorboard --out tb/mine
   workbench export glm-130b --to megatron-deepspeed --out handover")]
     Export(Export),
@@ -416,10 +429,10 @@ fn size(text: &str) -> Result<(u16, u16), String> {
 
 #[derive(Debug, Args)]
 pub(crate) struct Export {
-    /// With --format a run directory, with --to a preset or a configuration file.
-    #[arg(value_name = "RUN|PRESET|FILE", value_hint = ValueHint::AnyPath)]
+    /// With --format a sweep or run directory, with --to a preset or a configuration file.
+    #[arg(value_name = "DIR|PRESET|FILE", value_hint = ValueHint::AnyPath)]
     pub(crate) what: String,
-    /// Write a run's metrics.
+    /// Write the metrics of a run, or of all runs of a sweep.
     #[arg(
         long,
         value_enum,
@@ -430,7 +443,7 @@ pub(crate) struct Export {
     /// Hand the configuration to this trainer: megatron-deepspeed or megatron-core.
     #[arg(long, value_name = "TRAINER", requires = "out")]
     pub(crate) to: Option<String>,
-    /// A file for CSV [default: standard output], a folder for TensorBoard and for a trainer.
+    /// A file for CSV [default: standard output] and for Parquet, a folder for TensorBoard, W&B and a trainer.
     #[arg(long, value_hint = ValueHint::AnyPath)]
     pub(crate) out: Option<PathBuf>,
     /// With --to: change a configuration key.
@@ -451,10 +464,14 @@ pub(crate) struct Export {
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
 pub(crate) enum ExportFormat {
-    /// One row per step.
+    /// One row per step; of a sweep one per run and step.
     Csv,
-    /// `events.out.tfevents.*`, read by `tensorboard --logdir`.
+    /// The same as one long table with types, for pandas, polars, DuckDB and R.
+    Parquet,
+    /// `events.out.tfevents.*`, read by `tensorboard --logdir`; of a sweep with its hyperparameters.
     Tensorboard,
+    /// Offline runs, uploaded by `wandb sync`.
+    Wandb,
 }
 
 #[derive(Debug, Args)]

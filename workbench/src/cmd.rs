@@ -9,6 +9,7 @@ mod doctor;
 mod explain;
 mod export;
 mod fork;
+mod generate;
 mod import;
 mod inspect;
 mod journal;
@@ -47,6 +48,7 @@ pub(crate) fn run(cli: Cli) -> Result<ExitCode, Failure> {
         Command::Train(arguments) => train::run(&arguments, &cache()?),
         Command::Doctor(arguments) => doctor::run(&arguments, &cache()?),
         Command::Quantize(arguments) => quantize::run(&arguments, &cache()?),
+        Command::Generate(arguments) => generate::run(&arguments, &cache()?),
         Command::Explain(arguments) => explain::run(&arguments, || Ok(cache()?)),
         Command::Fork(arguments) => fork::run(&arguments, &cache()?),
         Command::Replay(arguments) => replay::run(&arguments, &cache()?),

@@ -11,6 +11,7 @@ use std::error::Error;
 use std::fmt::{self, Write as _};
 use std::path::Path;
 use sweeps::{EvaluationError, SlurmError, SweepError};
+use workbench_export::ExportError;
 use workbench_monitor::MonitorError;
 use workbench_report::ReportError;
 
@@ -343,12 +344,24 @@ impl From<MonitorError> for Failure {
     }
 }
 
+impl From<ExportError> for Failure {
+    fn from(error: ExportError) -> Self {
+        match error {
+            ExportError::Sweep(error) => error.into(),
+            ExportError::Log(error) => error.into(),
+            ExportError::Nothing { .. } => Self::new(error, exit::BAD_INPUT),
+        }
+    }
+}
+
 impl From<ReportError> for Failure {
     fn from(error: ReportError) -> Self {
         match error {
             ReportError::Sweep(error) => error.into(),
             ReportError::Log(error) | ReportError::Save(error) => error.into(),
-            ReportError::NoRuns { .. } => Self::new(error, exit::BAD_INPUT),
+            ReportError::NoRuns { .. } | ReportError::NoAxis { .. } => {
+                Self::new(error, exit::BAD_INPUT)
+            }
             ReportError::NoResults { .. }
             | ReportError::Folder { .. }
             | ReportError::Draw { .. }

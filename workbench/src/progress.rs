@@ -1,4 +1,6 @@
 //! Progress on standard error: a bar in a terminal, lines without one.
+//!
+//! [`Steps`] is the bar of one run, [`Sweep`] that of many, [`Wait`] stands where nobody knows how much is left.
 
 use crate::console::say;
 use indicatif::{ProgressBar, ProgressStyle};
@@ -55,6 +57,78 @@ impl Steps {
     }
 
     /// Takes the bar away; what is to stay is said afterwards.
+    pub(crate) fn end(self) {
+        if let Some(bar) = self.bar {
+            bar.finish_and_clear();
+        }
+    }
+}
+
+/// Shows how far a sweep is, under the lines that stay.
+#[derive(Default)]
+pub(crate) struct Sweep {
+    bar: Option<ProgressBar>,
+}
+
+impl Sweep {
+    /// `done` of `total` steps; `text` says of how many runs. Whether there is a terminal that shows it.
+    pub(crate) fn at(&mut self, done: u64, total: u64, text: String) -> bool {
+        if !std::io::stderr().is_terminal() {
+            return false;
+        }
+        let bar = self.bar.get_or_insert_with(|| {
+            let style = ProgressStyle::with_template("{bar:30} {pos}/{len} steps · {msg}");
+            ProgressBar::new(total)
+                .with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()))
+        });
+        bar.set_length(total);
+        bar.set_position(done);
+        bar.set_message(text);
+        true
+    }
+
+    /// Says a line that stays above the bar.
+    pub(crate) fn say(&self, line: &str) {
+        match &self.bar {
+            Some(bar) => bar.suspend(|| say(line)),
+            None => say(line),
+        }
+    }
+
+    /// Takes the bar away.
+    pub(crate) fn end(&mut self) {
+        if let Some(bar) = self.bar.take() {
+            bar.finish_and_clear();
+        }
+    }
+}
+
+/// Shows what is being done and for how long already.
+pub(crate) struct Wait {
+    bar: Option<ProgressBar>,
+}
+
+impl Wait {
+    pub(crate) fn new() -> Self {
+        let bar = std::io::stderr().is_terminal().then(|| {
+            let style = ProgressStyle::with_template("{spinner} {msg} · {elapsed}");
+            let style = style.unwrap_or_else(|_| ProgressStyle::default_spinner());
+            let bar = ProgressBar::new_spinner().with_style(style);
+            bar.enable_steady_tick(Duration::from_millis(120));
+            bar
+        });
+        Self { bar }
+    }
+
+    /// What is being done now.
+    pub(crate) fn at(&self, text: &str) {
+        match &self.bar {
+            Some(bar) => bar.set_message(words::printable_line(text).into_owned()),
+            None => say(text),
+        }
+    }
+
+    /// Takes it away.
     pub(crate) fn end(self) {
         if let Some(bar) = self.bar {
             bar.finish_and_clear();

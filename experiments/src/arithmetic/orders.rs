@@ -243,8 +243,8 @@ fn constants(orders: &[Order], runs: &[usize], all: usize) -> Vec<Option<(AdamW,
     };
     let by_run: Vec<_> = (0..all).map(order_of).collect();
     let of_parameter = |index: usize| {
-        let of_run = move |order: &Option<&Order>| order.map(|order| order.constants[index]);
-        by_run.iter().map(of_run)
+        let orders = by_run.iter();
+        orders.map(move |order| order.map(|order| order.constants[index]))
     };
     (0..orders[0].constants.len())
         .flat_map(of_parameter)

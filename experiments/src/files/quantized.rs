@@ -68,8 +68,11 @@ fn push(tensors: &mut Tensors, name: &str, matrix: &Quantized) {
     }
 }
 
-/// Reads such a file: what its codes stand for, and its FP16 tensors as they are.
-pub(crate) fn read_quantized(path: &Path, parameters: &mut Parameters) -> Result<(), TrainError> {
+/// Reads such a file: what its codes stand for, and its FP16 tensors as they are. Returns its metadata.
+pub(crate) fn read_quantized(
+    path: &Path,
+    parameters: &mut Parameters,
+) -> Result<HashMap<String, String>, TrainError> {
     let mut bytes = Vec::new();
     let read = logs::disk::open(path).and_then(|mut file| file.read_to_end(&mut bytes));
     read.map_err(|error| LogError::io("read", path, error))?;
@@ -80,7 +83,10 @@ pub(crate) fn read_quantized(path: &Path, parameters: &mut Parameters) -> Result
         let held = File { path, file: &file }.parameter(parameter)?;
         values[parameter.range.clone()].copy_from_slice(&held);
     }
-    Ok(())
+    let about = SafeTensors::read_metadata(&bytes);
+    let (_, about) =
+        about.map_err(|error| damaged(path, format!("is no safetensors file: {error}")))?;
+    Ok(about.metadata().clone().unwrap_or_default())
 }
 
 struct File<'a> {
@@ -163,7 +169,7 @@ fn halves(bytes: &[u8]) -> impl Iterator<Item = f16> {
     halves.map(|bytes| f16::from_le_bytes(*bytes))
 }
 
-fn damaged(path: &Path, problem: String) -> TrainError {
+pub(crate) fn damaged(path: &Path, problem: String) -> TrainError {
     TrainError::Quantized {
         path: path.to_owned(),
         problem,

@@ -99,9 +99,10 @@ pub(super) fn host_context<'a>(
         config,
         precision,
         batch,
-        weights: super::weights::host::Weights::new(parameters, model, precision),
+        weights: super::weights::host::Weights::new(parameters, model, precision).into(),
         slots: Slots::new(batch, model, half),
         tensor: None,
+        before: None,
         rows: None,
         masks: Masks::default(),
     }

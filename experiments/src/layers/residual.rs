@@ -13,7 +13,7 @@ pub(crate) struct Half {
     /// Of the branch's parameters, `attention`; norms are called after it.
     pub(crate) name: &'static str,
     /// Of its linear maps.
-    linears: [&'static str; 2],
+    pub(crate) linears: [&'static str; 2],
     pub(crate) norm: At,
     pub(crate) out_norm: At,
     pub(crate) skip: At,

@@ -226,10 +226,11 @@ impl<'a> Pass<'a> {
                 config,
                 precision,
                 batch,
-                weights: Weights::new(parameters, model, precision),
+                weights: Weights::new(parameters, model, precision).into(),
                 slots: Slots::new(batch, model, half),
                 masks: Masks::default(),
                 tensor: None,
+                before: None,
                 rows: None,
             },
         }

@@ -37,6 +37,19 @@ pub(super) fn check_same(
     )
 }
 
+/// Tokens mean what they meant when the run was trained.
+pub(crate) fn check_tokenizer(directory: &Path, text: &Text) -> Result<(), TrainError> {
+    match Manifest::load(directory)? {
+        Some(manifest) => check_hash(
+            directory,
+            "tokenizer",
+            &manifest.tokenizer_hash,
+            text.corpus.tokenizer_hash(),
+        ),
+        None => Ok(()),
+    }
+}
+
 /// A directory that holds a run holds one of this configuration: by its manifest, which is returned, or by its
 /// `run.toml` where it has not begun.
 pub(super) fn check_begun(

@@ -25,20 +25,20 @@ pub struct LinearGradient<'a> {
     pub bias: Option<&'a mut [f32]>,
 }
 
-impl Linear<'_> {
+impl<'a> Linear<'a> {
     /// `Wᵀ`, ready for the products of a forward pass.
     #[must_use]
-    pub fn forward_weight(&self) -> Prepared<'_> {
+    pub fn forward_weight(&self) -> Prepared<'a> {
         Prepared::new(self.matrix().transposed())
     }
 
     /// `W`, ready for the products of a backward pass.
     #[must_use]
-    pub fn backward_weight(&self) -> Prepared<'_> {
+    pub fn backward_weight(&self) -> Prepared<'a> {
         Prepared::new(self.matrix())
     }
 
-    fn matrix(&self) -> Matrix<'_> {
+    fn matrix(&self) -> Matrix<'a> {
         Matrix::new(self.weight, self.outputs, self.inputs)
     }
 

@@ -59,7 +59,8 @@ fn depth(records: &[Record], name: &str) -> usize {
     depths.map(Vec::len).max().unwrap_or(0)
 }
 
-fn cell(out: &mut impl Write, value: Option<f64>) -> io::Result<()> {
+/// A cell with the comma before it; empty where nothing was recorded.
+pub fn cell(out: &mut impl Write, value: Option<f64>) -> io::Result<()> {
     match value {
         None => write!(out, ","),
         Some(value) if value.is_finite() => write!(out, ",{value:?}"),
@@ -67,9 +68,10 @@ fn cell(out: &mut impl Write, value: Option<f64>) -> io::Result<()> {
     }
 }
 
-/// A name for the header. What a terminal would obey is written out, in a file as well: sooner or later
+/// A text as a cell. What a terminal would obey is written out, in a file as well: sooner or later
 /// somebody prints it.
-fn quoted(name: &str) -> Cow<'_, str> {
+#[must_use]
+pub fn quoted(name: &str) -> Cow<'_, str> {
     let name = words::printable_line(name);
     if name.contains([',', '"']) {
         format!("\"{}\"", name.replace('"', "\"\"")).into()

@@ -54,6 +54,16 @@ impl<'a> Arms<'a> {
         selectors.any(|at| matches(&arm.settings, at))
     }
 
+    /// Treatment and control, where two sides are compared.
+    pub(crate) fn pair(self) -> Option<(&'a Settings, &'a Settings)> {
+        match self {
+            Self::Pair(arms, _) | Self::PairAlong { arms, .. } => {
+                Some((&arms.treatment, &arms.control))
+            }
+            Self::Along { .. } | Self::Each(_) => None,
+        }
+    }
+
     /// The axis along which they lie, where they lie along one.
     pub(crate) fn along(self) -> Option<&'a str> {
         match self {

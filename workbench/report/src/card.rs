@@ -2,7 +2,7 @@
 
 use crate::error::ReportError;
 use crate::plot::axis::{Axis, Scale};
-use crate::plot::canvas::{self, Frame, Key, PX, stroke};
+use crate::plot::canvas::{self, Frame, Key, PX, WIDTH, stroke};
 use crate::plot::label::shorten;
 use crate::plot::palette;
 use crate::prose::significant;
@@ -80,9 +80,10 @@ fn rows(result: &CardResult, arms: &[&ArmRecord]) -> Result<String, ReportError>
         name: &result.card,
         title: &title,
         description: &description(&title, shown, arms),
-        height: 70 + 30 * shown.len() as i32,
+        size: (WIDTH, 70 + 30 * shown.len() as i32),
         left: 12 + y.label_width(),
         legend: Vec::new(),
+        names: Vec::new(),
         x: &x,
         x_label: &metric_name(result),
         y: &y,
@@ -135,11 +136,12 @@ fn lines(result: &CardResult, arms: &[&ArmRecord], key: &str) -> Result<String, 
         name: &result.card,
         title: &title,
         description: &description(&title, arms, arms),
-        height: 320,
+        size: (WIDTH, 320),
         left: 26 + y.label_width(),
         legend: legend
             .map(|(i, name)| (Key::Dot(palette::arm(i)), name.clone()))
             .collect(),
+        names: Vec::new(),
         x: &x,
         x_label: key,
         y: &y,

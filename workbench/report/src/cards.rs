@@ -6,10 +6,10 @@ use crate::prose;
 use crate::render;
 use crate::sweep::claim;
 use crate::view::{CardView, CardsPage, Fact, FindingView};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use sweeps::card::{Kind, Role};
 use sweeps::result::ArmRecord;
-use sweeps::{Card, CardResult, VerdictStatus};
+use sweeps::{Card, CardResult, SweepReader, VerdictStatus};
 use words::counted;
 
 /// Writes the page over all results (`*.json`) in `results` to `page`. A result whose card in
@@ -22,16 +22,43 @@ pub fn write_cards(results: &Path, cards: &Path, page: &Path) -> Result<(), Repo
             path: folder.to_owned(),
         });
     }
+    let card = |result: &CardResult| cards.join(format!("{}.toml", result.card));
+    let cards: Vec<PathBuf> = results.iter().map(card).collect();
+    save(&results, &cards, page)
+}
+
+/// Writes the same page over sweeps, in any state, in the order in which they are named. Each is compared with the card in its own
+/// directory.
+pub fn write_sweeps(sweeps: &[PathBuf], page: &Path) -> Result<(), ReportError> {
+    let result = |dir: &PathBuf| {
+        let reader = SweepReader::open(dir)?;
+        let verdict = reader.verdict()?;
+        Ok(CardResult::of(&reader, &verdict)?)
+    };
+    let results = sweeps
+        .iter()
+        .map(result)
+        .collect::<Result<Vec<_>, ReportError>>()?;
+    let cards: Vec<PathBuf> = sweeps
+        .iter()
+        .map(|dir| dir.join(logs::output::CARD_FILE))
+        .collect();
+    save(&results, &cards, page)
+}
+
+/// `cards` says where the card of each result lies.
+fn save(results: &[CardResult], cards: &[PathBuf], page: &Path) -> Result<(), ReportError> {
     let views = results
         .iter()
-        .map(|result| view(result, cards))
+        .zip(cards)
+        .map(|(result, card)| view(result, card))
         .collect::<Result<Vec<_>, _>>()?;
     let page_view = CardsPage {
         program_version: env!("CARGO_PKG_VERSION").to_owned(),
-        counts: counts(&results),
+        counts: counts(results),
         cost: cost(results.iter().map(|result| result.cost.core_seconds).sum()),
         cards: views,
-        limits: limits(&results),
+        limits: limits(results),
     };
     crate::save(page, &render::cards_html(&page_view)?)
 }
@@ -54,7 +81,7 @@ fn counts(results: &[CardResult]) -> Vec<Fact> {
     facts
 }
 
-fn view(result: &CardResult, cards: &Path) -> Result<CardView, ReportError> {
+fn view(result: &CardResult, card: &Path) -> Result<CardView, ReportError> {
     let measured: Vec<String> = result.shown_arms().into_iter().map(measured).collect();
     let word = result.verdict.words();
     let sentence = result
@@ -84,7 +111,7 @@ fn view(result: &CardResult, cards: &Path) -> Result<CardView, ReportError> {
         findings: result.findings.iter().map(finding).collect(),
         untested: result.untested.join(", "),
         notes: result.notes.clone(),
-        warnings: warnings(result, cards),
+        warnings: warnings(result, card),
         figure: card::figure(result)?,
         facts: facts(result),
         rerun: words::shell_command(&result.provenance.command),
@@ -169,7 +196,7 @@ fn measured(arm: &ArmRecord) -> String {
 }
 
 /// What a reader must know before believing the rest.
-fn warnings(result: &CardResult, cards: &Path) -> Vec<String> {
+fn warnings(result: &CardResult, path: &Path) -> Vec<String> {
     let mut warnings = Vec::new();
     if result.criterion_changed {
         warnings.push(
@@ -177,8 +204,7 @@ fn warnings(result: &CardResult, cards: &Path) -> Vec<String> {
                 .to_owned(),
         );
     }
-    let path = cards.join(format!("{}.toml", result.card));
-    match Card::load_with_text(&path, result.budget.as_deref()) {
+    match Card::load_with_text(path, result.budget.as_deref()) {
         Ok((card, _)) if result.is_of(&card) => {}
         Ok((card, _)) if card.criterion_hash() != result.criterion_hash => warnings.push(
             "The card's criterion has changed since these runs: they answer the old one."

@@ -25,6 +25,16 @@ pub enum ReportError {
         /// The directory that was named.
         path: PathBuf,
     },
+    /// The axis that was to have the colours is none.
+    #[error("`{key}` is no axis in which arms of `{}` differ; expected {known}", path.display())]
+    NoAxis {
+        /// What was asked for.
+        key: String,
+        /// What there is, in words.
+        known: String,
+        /// The directory.
+        path: PathBuf,
+    },
     /// There is nothing to put on the page over all cards.
     #[error(
         "`{}` holds no results (`*.json`); `workbench verdict SWEEP --result FILE` writes them",

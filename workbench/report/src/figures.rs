@@ -1,5 +1,6 @@
 //! The figures of a report, from the runs of each arm.
 
+use crate::arms::ArmLook;
 use crate::band::Band;
 use crate::error::ReportError;
 use crate::plot::Figure;
@@ -11,16 +12,21 @@ use logs::RunReader;
 use sweeps::Classified;
 
 /// Points per curve: more than the pixels of a figure show nothing.
-const COLUMNS: u64 = 440;
+const MOST_COLUMNS: u64 = 440;
+/// Points of all curves of a figure, so that the page of very many arms stays small.
+const ALL_COLUMNS: u64 = 12_000;
+const FEWEST_COLUMNS: u64 = 60;
 /// More lines than this could not be told apart.
 const MOST_LEVELS: usize = 3;
 
 /// The runs of one arm, as far as they can be read.
 pub(crate) struct ArmRuns<'a> {
-    pub(crate) label: String,
+    /// Number of the arm in the page.
+    pub(crate) number: usize,
+    pub(crate) look: ArmLook,
     pub(crate) readers: Vec<&'a RunReader>,
-    /// How finished runs ended, and whether that counts as a failure to train.
-    pub(crate) ends: Vec<(&'a Classified, bool)>,
+    /// Finished runs by name, how they ended, and whether that counts as a failure to train.
+    pub(crate) ends: Vec<(&'a str, &'a Classified, bool)>,
 }
 
 /// A signal that gets a figure.
@@ -100,22 +106,11 @@ const SIGNALS: [Signal; 5] = [
 /// Draws every figure for which something was recorded.
 pub(crate) fn draw(arms: &[ArmRuns<'_>], levels: &[Level]) -> Result<Vec<Figure>, ReportError> {
     let mut figures = Vec::new();
-    let rows: Vec<Row> = arms
-        .iter()
-        .zip(0..)
-        .map(|(arm, number)| row(arm, number))
-        .collect();
+    let all: Vec<&ArmRuns<'_>> = arms.iter().collect();
+    let rows: Vec<Row> = arms.iter().map(row).collect();
     figures.extend(dots::draw(&rows, levels)?);
     for signal in &SIGNALS {
-        let curves: Vec<Curve> = arms
-            .iter()
-            .enumerate()
-            .map(|(number, arm)| Curve {
-                label: arm.label.clone(),
-                arm: number,
-                band: Band::new(&series(arm, signal.name), COLUMNS),
-            })
-            .collect();
+        let curves = curves(&all, |arm| series(arm, signal.name));
         let flat = |value| {
             let bands = || curves.iter().map(|curve| &curve.band);
             bands().all(|band| band.marks.is_empty() && band.values().all(|v| v == value))
@@ -127,6 +122,7 @@ pub(crate) fn draw(arms: &[ArmRuns<'_>], levels: &[Level]) -> Result<Vec<Figure>
             name: signal.figure,
             title: signal.title,
             caption: signal.caption,
+            x_label: "step",
             y_label: signal.unit,
             scale: signal.scale,
             curves: &curves,
@@ -137,6 +133,31 @@ pub(crate) fn draw(arms: &[ArmRuns<'_>], levels: &[Level]) -> Result<Vec<Figure>
     Ok(figures)
 }
 
+/// A curve for each arm from what `series` finds of it, the panels one after another.
+pub(crate) fn curves(
+    arms: &[&ArmRuns<'_>],
+    series: impl Fn(&ArmRuns<'_>) -> Vec<Vec<(u64, f64)>>,
+) -> Vec<Curve> {
+    let columns = (ALL_COLUMNS / arms.len().max(1) as u64).clamp(FEWEST_COLUMNS, MOST_COLUMNS);
+    let curve = |arm: &ArmRuns<'_>| Curve {
+        label: arm.look.name.clone(),
+        brief: arm.look.brief.clone(),
+        panel: arm.look.panel.clone(),
+        paint: arm.look.paint,
+        arm: arm.number,
+        band: Band::new(&series(arm), columns),
+    };
+    let mut curves: Vec<Curve> = arms.iter().map(|arm| curve(arm)).collect();
+    let mut panels: Vec<String> = Vec::new();
+    for curve in &curves {
+        if !panels.contains(&curve.panel) {
+            panels.push(curve.panel.clone());
+        }
+    }
+    curves.sort_by_key(|curve| panels.iter().position(|panel| *panel == curve.panel));
+    curves
+}
+
 fn series(arm: &ArmRuns<'_>, name: &str) -> Vec<Vec<(u64, f64)>> {
     arm.readers
         .iter()
@@ -144,18 +165,20 @@ fn series(arm: &ArmRuns<'_>, name: &str) -> Vec<Vec<(u64, f64)>> {
         .collect()
 }
 
-fn row(arm: &ArmRuns<'_>, number: usize) -> Row {
-    let dot = |(end, event): &(&Classified, bool)| {
+fn row(arm: &ArmRuns<'_>) -> Row {
+    let dot = |(run, end, event): &(&str, &Classified, bool)| {
         // A run whose loss was not finite may still have a finite held-out loss from before.
         let finite = end.outcome != sweeps::Outcome::Nonfinite;
         Dot {
+            run: (*run).to_owned(),
             value: end.value.filter(|value| value.is_finite() && finite),
             event: *event,
         }
     };
     Row {
-        label: arm.label.clone(),
-        arm: number,
+        label: arm.look.name.clone(),
+        arm: arm.number,
+        paint: arm.look.paint,
         dots: arm.ends.iter().map(dot).collect(),
     }
 }

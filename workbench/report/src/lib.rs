@@ -7,6 +7,8 @@
 //! or the machine: the same directory gives the same bytes.
 //!
 //! - `sweep` and `single` read a directory into a view; `runs`, `figures`, `provenance` are parts.
+//! - `arms` names and paints the arms, `by_axis` shows what the runs do along the axes, `layers` what layers do, `cost` what
+//!   it took.
 //! - `band` joins the seeds of an arm; `plot` draws; `words` formats numbers.
 //! - `cards` is the page over the results of all cards, `card` the figure of one.
 //! - `detectors` draws what `workbench detect bench` found, again from no directory.
@@ -15,13 +17,17 @@
 //! - `scaling` draws what `workbench bench --scaling` measured; it reads no directory.
 //! - `render` fills the templates and escapes.
 
+mod arms;
 mod band;
 mod branches;
+mod by_axis;
 mod card;
 mod cards;
+mod cost;
 mod detectors;
 mod error;
 mod figures;
+mod layers;
 mod plot;
 mod prose;
 mod provenance;
@@ -36,7 +42,7 @@ mod sweep;
 mod view;
 
 pub use card::card_svg;
-pub use cards::write_cards;
+pub use cards::{write_cards, write_sweeps};
 pub use detectors::detectors_svg;
 pub use error::ReportError;
 pub use replay::{LossLine, losses_svg, replay_svg};
@@ -91,19 +97,21 @@ impl Target {
 /// directory. Nothing else in it is changed, and a report from before is replaced file by file, each at
 /// once.
 pub fn write(dir: &Path) -> Result<Written, ReportError> {
-    let (report, verdict) = read(dir, &[])?;
+    let (report, verdict) = read(dir, &[], None)?;
     let mut written = save_folder(&report, dir)?;
     written.verdict = verdict;
     Ok(written)
 }
 
-/// Writes the report of `dir`, with the `forks` of its runs, to a place; returns the pages. Else `dir` is only read.
+/// Writes the report of `dir`, with the `forks` of its runs, to a place; returns the pages. Else `dir` is only read. `colours` is
+/// the axis of a sweep that has the colours, where the reader chose one.
 pub fn write_to(
     dir: &Path,
     forks: &[PathBuf],
+    colours: Option<&str>,
     target: &Target,
 ) -> Result<Vec<PathBuf>, ReportError> {
-    let (report, _) = read(dir, forks)?;
+    let (report, _) = read(dir, forks, colours)?;
     match target {
         Target::Folder(folder) => {
             let written = save_folder(&report, folder)?;
@@ -123,10 +131,20 @@ pub fn write_to(
 }
 
 /// What a directory says, and the verdict of a sweep.
-fn read(dir: &Path, forks: &[PathBuf]) -> Result<(Report, Option<sweeps::Verdict>), ReportError> {
+fn read(
+    dir: &Path,
+    forks: &[PathBuf],
+    colours: Option<&str>,
+) -> Result<(Report, Option<sweeps::Verdict>), ReportError> {
     if dir.join(logs::output::SWEEP_FILE).exists() {
-        let (report, verdict) = sweep::report(dir, forks)?;
+        let (report, verdict) = sweep::report(dir, forks, colours)?;
         Ok((report, Some(verdict)))
+    } else if let (true, Some(key)) = (single::is_run(dir), colours) {
+        Err(ReportError::NoAxis {
+            key: key.to_owned(),
+            known: "no `--colour-by`: a run alone has no axes".to_owned(),
+            path: dir.to_owned(),
+        })
     } else if single::is_run(dir) {
         Ok((single::report(dir, forks)?, None))
     } else {
@@ -153,13 +171,21 @@ fn save_folder(report: &Report, folder: &Path) -> Result<Written, ReportError> {
 
 fn save_figures(report: &Report, folder: &Path) -> Result<Vec<PathBuf>, ReportError> {
     make_folder(folder)?;
-    let save = |figure: &plot::Figure| {
-        let path = folder.join(format!("{}.svg", figure.name));
-        save(&path, &render::standalone_svg(&figure.svg))?;
+    let save = |panel: &plot::Panel| {
+        let path = folder.join(format!("{}.svg", panel.name));
+        save(&path, &render::standalone_svg(&panel.svg))?;
         Ok(path)
     };
     let branched = report.branches.iter().flat_map(|part| &part.figures);
-    report.figures.iter().chain(branched).map(save).collect()
+    let figures = report
+        .figures
+        .iter()
+        .chain(&report.by_axis.figures)
+        .chain(branched);
+    figures
+        .flat_map(|figure| &figure.panels)
+        .map(save)
+        .collect()
 }
 
 fn make_folder(folder: &Path) -> Result<(), ReportError> {

@@ -1,13 +1,19 @@
 //! Figures as SVG text, drawn by plotters. Every colour comes from [`palette`], so that one style
 //! sheet can turn a figure dark without drawing it twice.
 
+pub(crate) mod along;
 pub(crate) mod axis;
 pub(crate) mod canvas;
 pub(crate) mod curves;
+pub(crate) mod data;
 pub(crate) mod dots;
 pub(crate) mod label;
+pub(crate) mod matrix;
+pub(crate) mod pairs;
 pub(crate) mod palette;
 pub(crate) mod panels;
+
+use data::Table;
 
 /// A drawn figure.
 #[derive(Debug, Clone, serde::Serialize)]
@@ -20,6 +26,51 @@ pub(crate) struct Figure {
     pub(crate) description: String,
     /// What to know to read it, printed beneath.
     pub(crate) caption: String,
+    /// From left to right, as many in a row as fit.
+    pub(crate) panels: Vec<Panel>,
+    /// The numbers behind it as the address of a CSV file; none where the page has them as a table.
+    pub(crate) data: Option<String>,
+    /// Whether the page's script reads values off it: the numbers are those of curves.
+    pub(crate) curves: bool,
+}
+
+/// A part of a figure with axes of its own.
+#[derive(Debug, Clone, serde::Serialize)]
+pub(crate) struct Panel {
+    /// File name without extension.
+    pub(crate) name: String,
+    /// What sets it apart from the others; empty where it is alone.
+    pub(crate) title: String,
     /// The SVG element, ready to stand inside HTML.
     pub(crate) svg: String,
+}
+
+impl Figure {
+    /// Of one panel and no data.
+    pub(crate) fn single(name: &str, title: &str, description: String, svg: String) -> Self {
+        let panel = Panel {
+            name: name.to_owned(),
+            title: String::new(),
+            svg,
+        };
+        Self {
+            name: name.to_owned(),
+            title: title.to_owned(),
+            description,
+            caption: String::new(),
+            panels: vec![panel],
+            data: None,
+            curves: false,
+        }
+    }
+
+    pub(crate) fn captioned(self, caption: impl Into<String>) -> Self {
+        let caption = caption.into();
+        Self { caption, ..self }
+    }
+
+    pub(crate) fn with_data(self, data: &Table) -> Self {
+        let data = Some(data.address());
+        Self { data, ..self }
+    }
 }

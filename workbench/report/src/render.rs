@@ -14,6 +14,7 @@ pub(crate) fn html(report: &Report) -> Result<String, minijinja::Error> {
         .get_template("report.html")?
         .render(context! {
             css,
+            js => include_str!("../templates/report.js"),
             ..Value::from(Serde(report))
         })?;
     Ok(page)
@@ -59,9 +60,9 @@ pub(crate) fn standalone_svg(svg: &str) -> String {
 fn colours() -> String {
     let mut light = String::new();
     let mut dark = palette::dark_rules("svg.figure ");
-    for (arm, colour) in palette::arms().enumerate() {
-        let _ = writeln!(light, ".arm-{arm} {{ background: {}; }}", colour.light());
-        let _ = writeln!(dark, ".arm-{arm} {{ background: {}; }}", colour.dark());
+    for (class, colour) in palette::classes() {
+        let _ = writeln!(light, ".{class} {{ background: {}; }}", colour.light());
+        let _ = writeln!(dark, ".{class} {{ background: {}; }}", colour.dark());
     }
     format!(
         "{light}@media screen and (prefers-color-scheme: dark) {{\n\
@@ -206,7 +207,8 @@ mod tests {
     #[test]
     fn user_text_stays_text() {
         let page = html(&hostile()).unwrap();
-        assert!(!page.contains("<script"), "{page}");
+        assert!(!page.contains("<script>alert"), "{page}");
+        assert_eq!(page.matches("<script").count(), 1, "the page's own");
         assert!(page.contains("&lt;script&gt;"));
 
         // Code spans and blocks are left out here: inside them nothing is escaped, rightly.

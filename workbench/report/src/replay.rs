@@ -4,7 +4,7 @@
 use crate::error::ReportError;
 use crate::plot::Figure;
 use crate::plot::axis::{Axis, Scale};
-use crate::plot::canvas::{self, Chart, Drawn, Frame, Key, PX, stroke};
+use crate::plot::canvas::{self, Chart, Drawn, Frame, Key, PX, WIDTH, stroke};
 use crate::plot::palette::{self, Colour, FAINT, INK};
 use crate::plot::panels;
 use crate::prose::significant;
@@ -91,7 +91,8 @@ pub fn losses_svg(title: &str, x: &str, lines: &[LossLine]) -> Result<String, Re
 }
 
 fn document(title: &str, figures: Vec<Figure>, height: i32) -> String {
-    let drawn: Vec<String> = figures.into_iter().map(|figure| figure.svg).collect();
+    let drawn = figures.into_iter().flat_map(|figure| figure.panels);
+    let drawn: Vec<String> = drawn.map(|panel| panel.svg).collect();
     panels::document("replay", title, height, &drawn)
 }
 
@@ -173,9 +174,10 @@ impl Panels<'_> {
             name: &name,
             title: &title,
             description: &description,
-            height,
+            size: (WIDTH, height),
             left: 26 + y.label_width(),
             legend: legend.collect(),
+            names: Vec::new(),
             x,
             x_label: &x_label,
             y,
@@ -194,13 +196,7 @@ impl Panels<'_> {
             }
             Ok(())
         })?;
-        Ok(Figure {
-            name,
-            title,
-            description,
-            caption: String::new(),
-            svg,
-        })
+        Ok(Figure::single(&name, &title, description, svg))
     }
 }
 
@@ -219,7 +215,7 @@ fn peaks(lines: &[&LossLine]) -> String {
 fn look(place: usize, line: &LossLine) -> (Colour, Option<(i32, i32)>) {
     match line.panel {
         None => (INK, None),
-        Some(_) => (palette::arm(place), palette::dash(place)),
+        Some(_) => (palette::arm(place), palette::paint(place).dash),
     }
 }
 

@@ -2,7 +2,7 @@
 
 use crate::error::ReportError;
 use crate::plot::axis::{Axis, Scale};
-use crate::plot::canvas::{self, Frame, Key, PX, stroke, text};
+use crate::plot::canvas::{self, Frame, Key, PX, WIDTH, stroke, text};
 use crate::plot::palette::{self, INK};
 use crate::plot::panels;
 use crate::prose::significant;
@@ -66,12 +66,13 @@ fn draw(panel: &ScalingPanel) -> Result<String, ReportError> {
         name: &format!("scaling-{}", panel.what),
         title: &format!("Cost per token by {}", panel.what),
         description: &format!("{} {}", panel.finding, described.join(" ")),
-        height: HEIGHT,
+        size: (WIDTH, HEIGHT),
         left: 26 + y.label_width(),
         legend: vec![
             (Key::Dot(colour), panel.what.clone()),
             (Key::Line(INK, Some(DASH)), peak),
         ],
+        names: Vec::new(),
         x: &x,
         x_label: "MFLOP per token",
         y: &y,

@@ -2,7 +2,7 @@
 
 use crate::error::ReportError;
 use crate::plot::axis::{Axis, Scale};
-use crate::plot::canvas::{self, Frame, Key, stroke};
+use crate::plot::canvas::{self, Frame, Key, WIDTH, stroke};
 use crate::plot::palette::{self, Colour, PAPER};
 use crate::plot::panels;
 use crate::prose::significant;
@@ -81,9 +81,10 @@ fn draw(
         name: &format!("shares-{number}"),
         title: &panel.title,
         description: &format!("{}.", said.join(", ")),
-        height,
+        size: (WIDTH, height),
         left: 12 + y.label_width(),
         legend: legend.collect(),
+        names: Vec::new(),
         x: &x,
         x_label: &format!("% of the whole, {}", panel.title),
         y: &y,

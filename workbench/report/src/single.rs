@@ -1,10 +1,12 @@
 //! The report of one run on its own: the same page without a comparison.
 
+use crate::arms::ArmLook;
 use crate::error::ReportError;
 use crate::figures::{self, ArmRuns};
+use crate::layers::{self, WithLayers};
 use crate::prose::NONE;
 use crate::view::{Report, Run, Verdict};
-use crate::{branches, provenance, runs, spikes, sweep};
+use crate::{branches, cost, provenance, runs, spikes, sweep};
 use logs::{Liveness, Manifest, RunReader};
 use std::path::{Path, PathBuf};
 use sweeps::{Classified, Outcome, OutcomeRules, State, judge};
@@ -29,15 +31,18 @@ pub(crate) fn report(dir: &Path, forks: &[PathBuf]) -> Result<Report, ReportErro
     };
     let name = name(dir);
     let arm = ArmRuns {
-        label: name.clone(),
+        number: 0,
+        look: ArmLook::alone(name.clone()),
         readers: vec![&reader],
         ends: classified
             .iter()
-            .map(|end| (end, is_event(end.outcome)))
+            .map(|end| (&*name, end, is_event(end.outcome)))
             .collect(),
     };
     let entropies = manifest.and_then(Manifest::unigram_level);
     let levels = figures::levels(entropies.into_iter(), rules.stuck_margin);
+    let mut figures = figures::draw(std::slice::from_ref(&arm), &levels)?;
+    figures.extend(layers::draw(&[(&arm, WithLayers::Read(vec![&reader]))])?);
     let manifests: Vec<_> = manifest.into_iter().collect();
     let mut warnings = warnings(&reader, lost.as_deref());
     let own = [(&*name, &reader)];
@@ -50,9 +55,11 @@ pub(crate) fn report(dir: &Path, forks: &[PathBuf]) -> Result<Report, ReportErro
         verdict: headline(&reader, classified.as_ref(), lost.as_deref()),
         warnings,
         branches: branched,
-        figures: figures::draw(&[arm], &levels)?,
+        cost: cost::of([&reader].into_iter()),
+        figures,
         figures_note: "A cross on the upper edge marks a value that was not finite.".to_owned(),
         limits: Vec::new(),
+        spikes: spikes::rows(&[(&*name, 0, &*logs::spike::loss_spikes(reader.records()))]).0,
         runs: vec![row(name, &reader, classified.as_ref(), lost)],
         rules: sweep::rules(&rules),
         command: manifest.map(|manifest| words::shell_command(&manifest.command)),
@@ -182,7 +189,8 @@ fn row(
     facts.extend(spikes::facts(&found));
     Run {
         arm: NONE.to_owned(),
-        colour: 0,
+        number: 0,
+        colour: crate::plot::palette::paint(0).class(),
         seed: reader
             .manifest()
             .filter(|_| !is_imported(reader))

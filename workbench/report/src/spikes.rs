@@ -1,7 +1,7 @@
 //! The spikes of a run's loss in words.
 
 use crate::prose::{loss, significant};
-use crate::view::Fact;
+use crate::view::{Fact, SpikeRow};
 use logs::spike::{LossSpike, SpikeState};
 use words::counted;
 
@@ -43,6 +43,57 @@ pub(crate) fn facts(spikes: &[LossSpike]) -> Vec<Fact> {
     facts
 }
 
+/// Spikes in the table of all runs.
+const MOST_ROWS: usize = 60;
+
+/// The spikes of all runs, the highest first, and what to say of those left out; of each run its name, the number of its arm and
+/// its spikes, in the order of the page.
+pub(crate) fn rows(runs: &[(&str, usize, &[LossSpike])]) -> (Vec<SpikeRow>, String) {
+    let mut rows = Vec::new();
+    for (place, (run, arm, spikes)) in runs.iter().enumerate() {
+        rows.extend(
+            spikes
+                .iter()
+                .map(|found| (found.height, row(run, *arm, place + 1, found))),
+        );
+    }
+    rows.sort_by(|(a, _), (b, _)| b.total_cmp(a));
+    let more = rows.len().saturating_sub(MOST_ROWS);
+    rows.truncate(MOST_ROWS);
+    let note = match more {
+        0 => String::new(),
+        more => format!(
+            "The highest {MOST_ROWS}; {} more stand with their runs.",
+            counted(more as u64, "spike")
+        ),
+    };
+    (rows.into_iter().map(|(_, row)| row).collect(), note)
+}
+
+fn row(run: &str, arm: usize, place: usize, found: &LossSpike) -> SpikeRow {
+    let owner = found.owner.as_ref();
+    SpikeRow {
+        run: run.to_owned(),
+        place,
+        arm,
+        step: found.spike.first,
+        height: format!("{:+.3}", found.height),
+        duration: found.duration,
+        owner: owner.map_or(crate::prose::NONE.to_owned(), |owner| {
+            format!("{owner}, {} times", significant(owner.growth, 3))
+        }),
+        end: end(found.spike.state),
+    }
+}
+
+fn end(state: SpikeState) -> &'static str {
+    match state {
+        SpikeState::Open => "not over when the records end",
+        SpikeState::Recovered => "recovered",
+        SpikeState::NewLevel => "not recovered",
+    }
+}
+
 fn sentence(found: &LossSpike) -> String {
     let spike = &found.spike;
     let mut parts = vec![
@@ -60,14 +111,7 @@ fn sentence(found: &LossSpike) -> String {
     if spike.non_finite > 0 {
         parts.push(format!("{} not finite", spike.non_finite));
     }
-    parts.push(
-        match spike.state {
-            SpikeState::Open => "not over when the records end",
-            SpikeState::Recovered => "recovered",
-            SpikeState::NewLevel => "not recovered",
-        }
-        .to_owned(),
-    );
+    parts.push(end(spike.state).to_owned());
     parts.push(match &found.owner {
         Some(owner) => format!(
             "the gradient norm of {owner} grew {} times by step {}",

@@ -1,23 +1,30 @@
 //! The report of a sweep, in any state: pending, running, finished, with failed runs.
 
-mod comparison;
+pub(crate) mod comparison;
 mod run;
 mod warnings;
 
-use crate::branches;
+use crate::arms::{self, ArmLook};
 use crate::error::ReportError;
 use crate::figures::{self, ArmRuns};
-use crate::prose;
-use crate::provenance;
+use crate::layers::{self, WithLayers};
+use crate::plot::Figure;
+use crate::plot::curves::Level;
 use crate::view::{Claim, Fact, Report, Verdict as VerdictView};
+use crate::{branches, by_axis, cost, prose, provenance};
 use logs::{Manifest, RunReader};
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
-use sweeps::card::{Kind, Source};
-use sweeps::{Card, Origin, Outcome, OutcomeRules, State, Sweep, SweepReader, Verdict};
+use sweeps::card::{Arm, Kind, Source};
+use sweeps::{ByAxis, Card, Origin, Outcome, OutcomeRules, State, Sweep, SweepReader, Verdict};
 use words::counted;
 
-/// Reads everything a sweep directory says.
-pub(crate) fn report(dir: &Path, forks: &[PathBuf]) -> Result<(Report, Verdict), ReportError> {
+/// Reads everything a sweep directory says. `colours` is the axis that has them, if the reader chose one.
+pub(crate) fn report(
+    dir: &Path,
+    forks: &[PathBuf],
+    colours: Option<&str>,
+) -> Result<(Report, Verdict), ReportError> {
     let reader = SweepReader::open(dir)?;
     let verdict = reader.verdict()?;
     let sweep = reader.sweep();
@@ -30,7 +37,15 @@ pub(crate) fn report(dir: &Path, forks: &[PathBuf]) -> Result<(Report, Verdict),
         .filter_map(|manifest| manifest.unigram_level());
     let levels = figures::levels(entropies, card.outcome.stuck_margin);
     let (facts, differing) = provenance::of(&manifests);
+    let by_axis = ByAxis::new(card, reader.states());
+    check_axis(colours, &by_axis, dir)?;
+    let looks = arms::of_arms(&card.arms(), colours);
+    let metric = metric_name(&card.metric.label());
+    let arms = arms(&reader, &looks);
+    let (spikes, spikes_note) = run::spikes(&reader);
     let mut report = Report {
+        spikes,
+        spikes_note,
         program_version: env!("CARGO_PKG_VERSION").to_owned(),
         over: over(card, reader.states().len()),
         title: card.title.clone(),
@@ -39,7 +54,8 @@ pub(crate) fn report(dir: &Path, forks: &[PathBuf]) -> Result<(Report, Verdict),
         hypothesis: Some(card.hypothesis.clone()),
         claim: card.source.as_ref().map(claim),
         measured: comparison::measured(&verdict),
-        figures: figures::draw(&arms(&reader), &levels)?,
+        cost: cost::of(readers()),
+        figures: figures(&arms, &levels)?,
         figures_note: "Lines are medians over the seeds of an arm, bands reach from the lowest to \
                        the highest run, and a cross on the upper edge marks a value that was not \
                        finite."
@@ -48,11 +64,12 @@ pub(crate) fn report(dir: &Path, forks: &[PathBuf]) -> Result<(Report, Verdict),
             .map(|outcome| outcome.name().to_owned())
             .to_vec(),
         event_name: comparison::event_name(card),
-        arms: comparison::arms(&verdict),
+        by_axis: by_axis::view(card, &by_axis, &metric, untrained(&reader))?,
+        arms: comparison::arms(&verdict, &looks),
         arms_note: comparison::arms_note(card),
         statistics: comparison::statistics(card, &verdict),
         limits: verdict.notes.clone(),
-        runs: run::all(&reader),
+        runs: run::all(&reader, &looks),
         branches: Vec::new(),
         rules: rules(&card.outcome),
         command: Some(words::shell_command(&sweep.registration().command)),
@@ -129,34 +146,76 @@ pub(crate) fn claim(source: &Source) -> Claim {
     }
 }
 
-/// The arms in the order of the card, which fixes their colours.
-fn arms(reader: &SweepReader) -> Vec<ArmRuns<'_>> {
+/// The arms in the order of the card, which fixes their numbers.
+fn arms<'a>(reader: &'a SweepReader, looks: &[ArmLook]) -> Vec<ArmRuns<'a>> {
     let card = &reader.sweep().plan().card;
     let event = card.event();
-    let of_arm = |label: String| {
-        let runs = || {
-            reader
-                .states()
-                .iter()
-                .enumerate()
-                .filter(|(_, run)| run.arm == label)
-        };
-        let ends = runs().filter_map(|(_, run)| {
+    let mut of_arms: HashMap<&str, Vec<usize>> = HashMap::new();
+    for (index, run) in reader.states().iter().enumerate() {
+        of_arms.entry(&run.arm).or_default().push(index);
+    }
+    let of_arm = |(number, arm): (usize, Arm)| {
+        let own = of_arms
+            .get(arm.label.as_str())
+            .map_or(&[][..], Vec::as_slice);
+        let ends = own.iter().filter_map(|index| {
+            let run = &reader.states()[*index];
             let shown = run.shows(&event).unwrap_or(false);
-            Some((run.classified.as_ref()?, shown))
+            Some((run.id.as_str(), run.classified.as_ref()?, shown))
         });
         ArmRuns {
-            readers: runs()
-                .filter_map(|(index, _)| reader.reader(index))
+            number,
+            look: looks[number].clone(),
+            readers: own
+                .iter()
+                .filter_map(|index| reader.reader(*index))
                 .collect(),
             ends: ends.collect(),
-            label,
         }
     };
-    card.arms()
-        .into_iter()
-        .map(|arm| of_arm(arm.label))
-        .collect()
+    card.arms().into_iter().enumerate().map(of_arm).collect()
+}
+
+/// Refuses what is no axis in which arms differ.
+fn check_axis(wanted: Option<&str>, by_axis: &ByAxis<'_>, dir: &Path) -> Result<(), ReportError> {
+    let axes = by_axis.axes();
+    let keys: Vec<String> = axes.iter().map(|(key, _)| format!("`{key}`")).collect();
+    match wanted {
+        Some(key) if axes.iter().all(|(known, _)| known != key) => Err(ReportError::NoAxis {
+            key: key.to_owned(),
+            known: match keys.as_slice() {
+                [] => "no `--colour-by`: all arms are alike".to_owned(),
+                keys => format!("one of {}", keys.join(", ")),
+            },
+            path: dir.to_owned(),
+        }),
+        _ => Ok(()),
+    }
+}
+
+/// Everything drawn by step and by layer.
+fn figures(arms: &[ArmRuns<'_>], levels: &[Level]) -> Result<Vec<Figure>, ReportError> {
+    let mut drawn = figures::draw(arms, levels)?;
+    let with_layers: Vec<_> = arms
+        .iter()
+        .map(|arm| (arm, WithLayers::of(arm, arms.len())))
+        .collect();
+    drawn.extend(layers::draw(&with_layers)?);
+    Ok(drawn)
+}
+
+/// What runs lose that have learned nothing: the median of their first losses, where the metric is a loss.
+fn untrained(reader: &SweepReader) -> Option<f64> {
+    if !reader.sweep().plan().card.metric.name.contains("loss") {
+        return None;
+    }
+    let readers = (0..reader.states().len()).filter_map(|index| reader.reader(index));
+    let first = readers.filter_map(|run| {
+        run.records()
+            .iter()
+            .find_map(|record| record.scalar("loss"))
+    });
+    crate::band::median(&mut first.filter(|loss| loss.is_finite()).collect::<Vec<_>>())
 }
 
 /// `held_out_loss` as `held-out loss`; other signals by their own name.

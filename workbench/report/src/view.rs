@@ -20,8 +20,14 @@ pub(crate) struct Report {
     pub(crate) claim: Option<Claim>,
     /// What was measured, beside it: one line per arm.
     pub(crate) measured: Vec<String>,
+    /// When it was made, what it cost, what it drew.
+    pub(crate) cost: Vec<Fact>,
     pub(crate) figures: Vec<Figure>,
     pub(crate) figures_note: String,
+    pub(crate) by_axis: ByAxis,
+    /// Spikes of all runs, the highest first.
+    pub(crate) spikes: Vec<SpikeRow>,
+    pub(crate) spikes_note: String,
     /// Columns of [`Arm::outcomes`].
     pub(crate) outcome_names: Vec<String>,
     /// What the card counts, for the head of a column.
@@ -94,12 +100,54 @@ impl Fact {
     }
 }
 
+/// What the runs show along the axes.
+#[derive(Debug, Default, Serialize)]
+pub(crate) struct ByAxis {
+    pub(crate) figures: Vec<Figure>,
+    /// The axis of numbers; empty without one.
+    pub(crate) along: String,
+    pub(crate) rows: Vec<AlongRow>,
+    pub(crate) note: String,
+}
+
+/// One curve along the axis of numbers.
+#[derive(Debug, Serialize)]
+pub(crate) struct AlongRow {
+    pub(crate) name: String,
+    /// Where half of the runs show what the card counts.
+    pub(crate) half: String,
+    pub(crate) interval: String,
+    /// Whether only two values are known between which it lies.
+    pub(crate) separated: bool,
+    pub(crate) sensitivity: String,
+}
+
+/// One spike of a loss.
+#[derive(Debug, Serialize)]
+pub(crate) struct SpikeRow {
+    pub(crate) run: String,
+    /// Number of the run in the list of runs, from 1.
+    pub(crate) place: usize,
+    pub(crate) arm: usize,
+    pub(crate) step: u64,
+    /// Nats over the level before.
+    pub(crate) height: String,
+    /// Steps.
+    pub(crate) duration: u64,
+    /// The layer whose gradient grew first, and how many times; empty where none did.
+    pub(crate) owner: String,
+    pub(crate) end: &'static str,
+}
+
 /// One row of the table of arms.
 #[derive(Debug, Serialize)]
 pub(crate) struct Arm {
     pub(crate) name: String,
-    /// Number of its colour.
-    pub(crate) colour: usize,
+    /// What sets it apart from the others, and its number, for the switches.
+    pub(crate) brief: String,
+    pub(crate) number: usize,
+    /// Name of its colour.
+    pub(crate) colour: String,
     pub(crate) role: String,
     pub(crate) n: usize,
     pub(crate) outcomes: Vec<u64>,
@@ -126,7 +174,9 @@ pub(crate) struct Statistic {
 pub(crate) struct Run {
     pub(crate) id: String,
     pub(crate) arm: String,
-    pub(crate) colour: usize,
+    /// Number of its arm, and the name of its colour.
+    pub(crate) number: usize,
+    pub(crate) colour: String,
     pub(crate) seed: String,
     pub(crate) role: String,
     /// Outcome, or the state of a run that has none.

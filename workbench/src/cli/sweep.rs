@@ -205,18 +205,23 @@ pub(crate) struct Verdict {
 Examples:
   workbench report sweeps-out/quickstart
   workbench report sweeps-out/quickstart --out page.html   # the directory is only read
+  workbench report sweeps-out/my-card --colour-by model.norm
   workbench report --cards                              # all results, one page
+  workbench report --cards sweeps-out/my-card sweeps-out/quickstart   # sweeps of one's own
   workbench report --cards --results my-results --out page.html")]
 pub(crate) struct Report {
-    /// Sweep directory or run directory.
-    #[arg(value_hint = ValueHint::DirPath, required_unless_present = "cards", conflicts_with = "cards")]
-    pub(crate) dir: Option<PathBuf>,
-    /// One page over the results of all cards.
+    /// Sweep directory or run directory; with --cards sweep directories, instead of results.
+    #[arg(value_hint = ValueHint::DirPath, required_unless_present = "cards")]
+    pub(crate) dirs: Vec<PathBuf>,
+    /// One page over the results of all cards, or over some sweeps.
     #[arg(long)]
     pub(crate) cards: bool,
     /// Show this fork of a run beside it; again for further ones. Replays are shown without being named.
     #[arg(long, value_name = "RUN", value_hint = ValueHint::DirPath, conflicts_with = "cards")]
     pub(crate) fork: Vec<PathBuf>,
+    /// The axis of a sweep that has the colours, as a configuration key [default: the axis of words or of fewest values].
+    #[arg(long, value_name = "KEY", conflicts_with = "cards")]
+    pub(crate) colour_by: Option<String>,
     /// With --cards: folder with results, as `verdict --result` writes them.
     #[arg(long, value_name = "DIR", default_value = "experiments/results", value_hint = ValueHint::DirPath)]
     pub(crate) results: PathBuf,
@@ -224,7 +229,7 @@ pub(crate) struct Report {
     #[arg(long, value_name = "DIR", default_value = "experiments/cards", value_hint = ValueHint::DirPath)]
     pub(crate) card_folder: PathBuf,
     /// Write elsewhere: a folder for all of it, or a file that ends in `.html` or `.md` for this page
-    /// only [default: DIR; with --cards the page `cards.html` in the folder of results].
+    /// only [default: DIR; with --cards the page `cards.html` in the folder of results, for sweeps in this folder].
     #[arg(long, value_name = "PATH", value_hint = ValueHint::AnyPath)]
     pub(crate) out: Option<PathBuf>,
 }

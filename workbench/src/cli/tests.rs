@@ -31,10 +31,13 @@ fn commands(page: &str) -> impl Iterator<Item = &str> {
 /// the help sets apart by space.
 fn words(line: &str) -> Vec<String> {
     let line = line.split("   ").next().unwrap_or_default();
-    let words = line.split_whitespace();
-    let own = words.take_while(|word| !word.starts_with(['#', '|', '>', ';']));
-    // A quoted word holds no space in these pages.
-    own.map(|word| word.trim_matches('\'').trim_end_matches(';').to_owned())
+    // What no shell would take, such as a lone apostrophe in what is printed, has no quotes to be read.
+    let words =
+        shlex::split(line).unwrap_or_else(|| line.split_whitespace().map(str::to_owned).collect());
+    let own = words
+        .into_iter()
+        .take_while(|word| !word.starts_with(['#', '|', '>', ';']));
+    own.map(|word| word.trim_end_matches(';').to_owned())
         .collect()
 }
 

@@ -1,8 +1,9 @@
 //! `workbench corpus`: the texts.
 
 use crate::cli::Corpus;
-use crate::console::{self, say};
+use crate::console;
 use crate::failure::Failure;
+use crate::progress::Wait;
 use experiments_config::DataConfig;
 use experiments_text::{Cache, cached, catalogue, get, verify};
 use std::process::ExitCode;
@@ -48,10 +49,15 @@ fn get_all(mut names: Vec<String>, cache: &Cache) -> Result<(), Failure> {
             .collect();
     }
     for name in names {
-        let text = get(catalogue::find(&name)?, cache, &mut |line| {
-            say(line);
-        })?;
-        console::print(&format!("{name}: {}\n", words::bytes(text.bytes)))?;
+        let entry = catalogue::find(&name)?;
+        let wait = Wait::new();
+        let text = get(entry, cache, &mut |line| wait.at(line));
+        wait.end();
+        let text = text?;
+        let documents = words::counted(text.documents as u64, "document");
+        let bytes = words::bytes(text.bytes);
+        let path = text.path.display();
+        console::print(&format!("{name}: {bytes} in {documents}: {path}\n"))?;
     }
     Ok(())
 }

@@ -8,9 +8,14 @@ use std::process::ExitCode;
 use workbench_report::{ReportError, Target};
 
 pub(crate) fn run(arguments: &Report) -> Result<ExitCode, Failure> {
-    let written = match &arguments.dir {
-        Some(dir) => pages(dir, arguments),
-        None => cards(arguments),
+    let written = match arguments.dirs.as_slice() {
+        _ if arguments.cards => cards(arguments),
+        [dir] => pages(dir, arguments),
+        _ => {
+            return Err(Failure::usage(
+                "a report is of one sweep or run; `--cards` makes one page over several sweeps",
+            ));
+        }
     };
     let default_place = arguments.out.is_none();
     let pages = written.map_err(|error| explain(error, default_place))?;
@@ -24,11 +29,17 @@ pub(crate) fn run(arguments: &Report) -> Result<ExitCode, Failure> {
 fn pages(dir: &Path, arguments: &Report) -> Result<Vec<PathBuf>, ReportError> {
     let target = arguments.out.as_deref();
     let target = target.map_or_else(|| Target::Folder(dir.to_owned()), Target::of);
-    workbench_report::write_to(dir, &arguments.fork, &target)
+    let colours = arguments.colour_by.as_deref();
+    workbench_report::write_to(dir, &arguments.fork, colours, &target)
 }
 
-/// The page over all cards.
+/// The page over all cards, or over sweeps of one's own.
 fn cards(arguments: &Report) -> Result<Vec<PathBuf>, ReportError> {
+    if !arguments.dirs.is_empty() {
+        let page = arguments.out.clone().unwrap_or_else(|| "cards.html".into());
+        workbench_report::write_sweeps(&arguments.dirs, &page)?;
+        return Ok(vec![page]);
+    }
     let page = arguments
         .out
         .clone()

@@ -3,6 +3,7 @@
 mod cost;
 mod fleet;
 mod learning;
+mod lines;
 mod rerun;
 mod stop;
 
@@ -14,17 +15,16 @@ use experiments_config::Override;
 use experiments_text::tasks::{self, TaskMixture};
 use experiments_text::{Cache, Corpus, content_hash};
 use fleet::Fleet;
+pub(crate) use lines::Lines;
 use rerun::Rerun;
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{Duration, Instant};
+use std::sync::atomic::AtomicBool;
 use sweeps::{
-    Card, Executor, LocalExecutor, Origin, Plan, Progress, Request, Sweep, SweepReader, Tally,
-    Verdict, Weights,
+    Card, Executor, LocalExecutor, Origin, Plan, Request, Sweep, SweepReader, Tally, Verdict,
+    Weights,
 };
 
 pub(crate) fn run(command: Command, cache: &Cache) -> Result<ExitCode, Failure> {
@@ -102,10 +102,7 @@ fn run_card(
     let lines = &mut Lines::default();
     let (tally, verdict) = execute(&sweep, executor.as_ref(), stop.flag(), lines)?;
     console::print(&super::verdict::text(&verdict))?;
-    say(&format!(
-        "report: workbench report {}",
-        sweep.dir().display()
-    ));
+    say(&lines::last(&SweepReader::open(sweep.dir())?));
     Ok(exit_code(tally))
 }
 
@@ -332,7 +329,9 @@ pub(crate) fn execute(
     stop: &AtomicBool,
     lines: &mut Lines,
 ) -> Result<(Tally, Verdict), Failure> {
-    let tally = executor.run(sweep, stop, &mut |news| lines.show(&news))?;
+    let tally = executor.run(sweep, stop, &mut |news| lines.show(&news));
+    lines.end();
+    let tally = tally?;
     let verdict = sweep.verdict()?;
     super::verdict::save(sweep, &verdict);
     Ok((tally, verdict))
@@ -343,70 +342,5 @@ pub(crate) fn exit_code(tally: Tally) -> ExitCode {
         t if t.failed + t.out_of_reach > 0 => ExitCode::from(exit::FAILED),
         t if t.is_complete() => ExitCode::SUCCESS,
         _ => ExitCode::from(exit::STOPPED),
-    }
-}
-
-/// Progress lines: every start and end of a run, and now and then how far all of it is.
-#[derive(Default)]
-pub(crate) struct Lines {
-    /// Set while the monitor has the terminal.
-    hidden: Arc<AtomicBool>,
-    last: Option<Instant>,
-}
-
-impl Lines {
-    /// Lines that appear only while `hidden` is not set.
-    pub(crate) fn unless(hidden: Arc<AtomicBool>) -> Self {
-        Self { hidden, last: None }
-    }
-
-    fn show(&mut self, news: &Progress) {
-        if self.hidden.load(Ordering::Relaxed) {
-            return;
-        }
-        match news {
-            Progress::Started { id, resumed: false } => say(&format!("started   {id}")),
-            Progress::Started { id, resumed: true } => say(&format!("continued {id}")),
-            Progress::Finished { id, outcome } => {
-                let outcome = outcome.map_or("no outcome", |o| o.name());
-                say(&format!("finished  {id}: {outcome}"));
-            }
-            Progress::Failed { id, message } => say(&format!("FAILED    {id}: {message}")),
-            Progress::Note { message } => say(&format!("note: {message}")),
-            Progress::Restored { id, message } => say(&format!("note: {id}: {message}")),
-            Progress::Stopped { id, message: None } => say(&format!("stopped   {id}")),
-            Progress::Stopped {
-                id,
-                message: Some(why),
-            } => say(&format!("stopped   {id}: {why}")),
-            Progress::Interrupted { id, message } => say(&format!("broke off {id}: {message}")),
-            Progress::Elsewhere { id } => {
-                say(&format!("waits for {id}, which another process trains"));
-            }
-            Progress::OutOfReach { id, process } => say(&format!("goes on   {id}: {process}")),
-            Progress::Tick {
-                finished,
-                total,
-                steps_done,
-                steps,
-                eta_seconds,
-                ..
-            } => {
-                let due = self
-                    .last
-                    .is_none_or(|last| last.elapsed() >= Duration::from_secs(10));
-                if due {
-                    let left = match eta_seconds {
-                        _ if finished == total => "done".to_owned(),
-                        None => "estimating the time left".to_owned(),
-                        Some(seconds) => format!("{} left", words::duration(*seconds)),
-                    };
-                    say(&format!(
-                        "{finished}/{total} runs · {steps_done}/{steps} steps · {left}"
-                    ));
-                    self.last = Some(Instant::now());
-                }
-            }
-        }
     }
 }

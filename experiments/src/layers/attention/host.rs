@@ -3,6 +3,8 @@
 
 mod counts;
 mod head_norm;
+mod kept;
+pub(crate) mod kv_cache;
 mod position;
 mod scale;
 pub(crate) mod slots;
@@ -21,6 +23,7 @@ use counts::Counts;
 use kernels::slices::rows::larger_or_nan;
 use kernels::slices::{Linear, Mask, Norm, NormGradient};
 use kernels::{Buffer, Matrix, MatrixMut, Onto, Pass, Prepared, matmul_here, store};
+use kv_cache::KvCache;
 use slots::Slots;
 use softmax_half::quotients;
 use std::ops::Range;
@@ -43,6 +46,8 @@ pub(crate) struct Attention<'a> {
     /// Dropout of probabilities, over rows `[b, n, s]` of `s` elements.
     dropout: Option<&'a Mask>,
     places: Places<'a>,
+    /// Where rows are read behind others: what those left, and the number of this layer.
+    cache: Option<(&'a KvCache, usize)>,
 }
 
 impl<'a> Attention<'a> {
@@ -61,6 +66,7 @@ impl<'a> Attention<'a> {
             slots: &context.slots,
             dropout: context.masks.layer(layer).probabilities.as_ref(),
             places: context.precision.layer(layer),
+            cache: context.before.map(|before| (before.cache, layer)),
         }
     }
 
@@ -71,6 +77,30 @@ impl<'a> Attention<'a> {
 
     fn head_dim(&self) -> usize {
         self.width() / self.num_heads
+    }
+
+    /// The context `[r, h]` of a piece from query, key and value as they enter the scores. Returns the largest allowed
+    /// stored score.
+    fn attend(&self, rows: &Rows, piece: &Range<usize>, qkv: &[f32], context: &mut [f32]) -> f32 {
+        let mut scores = Buffer::new(self.tile_len(rows));
+        let mut counts = Counts::new(self, Pass::Forward);
+        let mut largest = f32::NEG_INFINITY;
+        for tile in self.tiles(rows, piece) {
+            let p = &mut scores[..tile.rows.len() * rows.seq_len];
+            self.scores(rows, &tile, qkv, p);
+            counts.scores.piece(p);
+            let top = self.probabilities(rows, &tile, p, &mut counts);
+            largest = larger_or_nan(largest, top);
+            counts.probabilities.piece(p);
+            if let Some(mask) = self.dropout {
+                mask.apply(self.score_row(rows, &tile), p);
+                counts.probabilities.piece(p);
+            }
+            let p = Matrix::new(p, tile.rows.len(), rows.seq_len);
+            let out = self.tile_mut(&tile, context, self.width(), 0);
+            matmul_here(out, p, self.keys(&tile, rows, qkv, VALUE), Onto::Nothing);
+        }
+        largest
     }
 
     /// One piece backward, from the gradient `d` `[r, h]` of the output to those of query, key and
@@ -234,25 +264,10 @@ impl Branch for Attention<'_> {
         store(qkv, self.places.at(At::Qkv), Pass::Forward);
         self.normalise(qkv, raw);
         self.position(piece, qkv);
-        let mut scores = Buffer::new(self.tile_len(rows));
-        let mut counts = Counts::new(self, Pass::Forward);
-        let mut largest = f32::NEG_INFINITY;
-        for tile in self.tiles(rows, piece) {
-            let p = &mut scores[..tile.rows.len() * rows.seq_len];
-            self.scores(rows, &tile, qkv, p);
-            counts.scores.piece(p);
-            let top = self.probabilities(rows, &tile, p, &mut counts);
-            largest = larger_or_nan(largest, top);
-            counts.probabilities.piece(p);
-            if let Some(mask) = self.dropout {
-                mask.apply(self.score_row(rows, &tile), p);
-                counts.probabilities.piece(p);
-            }
-            let p = Matrix::new(p, tile.rows.len(), rows.seq_len);
-            let out = self.tile_mut(&tile, context, self.width(), 0);
-            matmul_here(out, p, self.keys(&tile, rows, qkv, VALUE), Onto::Nothing);
-        }
-        drop(counts);
+        let largest = match self.cache {
+            None => self.attend(rows, piece, qkv, context),
+            Some((cache, layer)) => self.attend_to_kept(cache, layer, qkv, context),
+        };
         store(context, self.places.at(At::Context), Pass::Forward);
         let point = self.places.at(At::AttentionOut);
         let is_split = self.num_heads < self.all_heads;

@@ -1,21 +1,23 @@
 //! On slices.
 
 use crate::data::Batch;
+use crate::layers::attention::host::kv_cache::KvCache;
 use crate::layers::attention::host::slots::Slots;
 use crate::layers::weights::host::Weights;
 use crate::numerics::dropout::Masks;
 use crate::numerics::precision::{At, Precision};
 use crate::ranks::{Ranks, RowShares};
 use experiments_config::Config;
-use kernels::{Buffer, Pass, Rounding, round_again, store};
+use kernels::{Buffer, Pass, Prepared, Rounding, round_again, store};
 use std::ops::Range;
+use std::sync::Arc;
 
 /// What the sub-layers of one pass share.
 pub(crate) struct Context<'a> {
     pub(crate) config: &'a Config,
     pub(crate) precision: &'a Precision,
     pub(crate) batch: &'a Batch,
-    pub(crate) weights: Weights<'a>,
+    pub(crate) weights: Arc<Weights<'a>>,
     pub(crate) slots: Slots,
     /// None in evaluation.
     pub(crate) masks: Masks,
@@ -23,12 +25,27 @@ pub(crate) struct Context<'a> {
     pub(crate) tensor: Option<&'a Ranks>,
     /// Whose the rows between branches are, where those have each some of them.
     pub(crate) rows: Option<RowShares<'a>>,
+    /// What a reader of text has of the rows before these, and of the weights; absent where a batch is whole.
+    pub(crate) before: Option<Before<'a>>,
+}
+
+/// What is there already where rows are read behind others.
+#[derive(Clone, Copy)]
+pub(crate) struct Before<'a> {
+    pub(crate) cache: &'a KvCache,
+    /// The weights of all sub-layers, ready for products.
+    pub(crate) prepared: &'a [[Prepared<'a>; 2]],
 }
 
 impl Context<'_> {
     /// Rows of the batch that this rank computes between branches.
     pub(crate) fn own_rows(&self) -> Range<usize> {
-        let all = self.batch.samples.len() * self.config.model.seq_len;
+        let all = self
+            .batch
+            .samples
+            .iter()
+            .map(|sample| sample.tokens.len())
+            .sum();
         self.rows.as_ref().map_or(0..all, RowShares::own)
     }
 

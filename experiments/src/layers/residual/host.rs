@@ -78,6 +78,8 @@ pub(crate) struct Sublayer<'a> {
     places: Places<'a>,
     /// The ranks that share the branch's matrices, where there are several: each has a share of its output.
     tensor: Option<&'a Ranks>,
+    /// Both weights, where they are ready for products already.
+    prepared: Option<&'a [Prepared<'a>; 2]>,
     /// Whose the rows outside the branch are, where those have each some of them.
     rows: Option<&'a RowShares<'a>>,
 }
@@ -168,9 +170,15 @@ impl<'a> Sublayer<'a> {
             dropout,
             places: context.precision.layer(layer),
             tensor: context.tensor,
+            prepared: None,
             rows: context.rows.as_ref(),
             name,
         }
+    }
+
+    /// The same with both weights ready for products.
+    pub(crate) fn with(self, prepared: Option<&'a [Prepared<'a>; 2]>) -> Self {
+        Self { prepared, ..self }
     }
 
     /// Where the gradients of its parameters go.
@@ -255,7 +263,13 @@ impl<'a> Sublayer<'a> {
                 branch: Buffer::new(r * h),
             };
         }
-        let weights = self.branch.linears().map(Linear::forward_weight);
+        let made;
+        let weights = if let Some(ready) = self.prepared {
+            ready
+        } else {
+            made = self.branch.linears().map(Linear::forward_weight);
+            &made
+        };
         let jobs = self.jobs(rows, &mut output, &mut saved, trace.as_deref_mut());
         let largest: Vec<f32> = jobs
             .into_par_iter()
@@ -263,7 +277,7 @@ impl<'a> Sublayer<'a> {
             .zip(pieces)
             .map(|(job, piece)| {
                 let x = part(x, h, piece);
-                self.forward_piece(x, divisor, rows, piece, &weights, job)
+                self.forward_piece(x, divisor, rows, piece, weights, job)
             })
             .collect();
         if let Some(ranks) = self.tensor {

@@ -17,7 +17,10 @@ fn tensor(step: i64, tag: &str, plugin: &str, tensor: Tensor) -> Vec<u8> {
         tag: tag.to_owned(),
         tensor: Some(tensor),
         metadata: Some(Metadata {
-            plugin_data: Some(Plugin { plugin_name }),
+            plugin_data: Some(Plugin {
+                plugin_name,
+                content: Vec::new(),
+            }),
         }),
         ..Value::default()
     };

@@ -138,6 +138,16 @@ impl Axis {
             .invert(self.scale.apply(value) - share * (self.high - self.low))
     }
 
+    /// Scale and ends after its logarithm, as the page's script reads them: `log 0.5 2`.
+    pub(crate) fn code(&self) -> String {
+        let scale = match self.scale {
+            Scale::Linear | Scale::Auto => "linear",
+            Scale::Log => "log",
+            Scale::Log2 => "log2",
+        };
+        format!("{scale} {} {}", self.low, self.high)
+    }
+
     /// Whether the axis ended up logarithmic.
     pub(crate) fn is_log(&self) -> bool {
         matches!(self.scale, Scale::Log | Scale::Log2)

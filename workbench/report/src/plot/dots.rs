@@ -2,10 +2,11 @@
 
 use super::Figure;
 use super::axis::{Axis, Scale};
-use super::canvas::{self, Chart, Drawn, Frame, Key, PX, stroke, text};
+use super::canvas::{self, Chart, Drawn, Frame, Key, Layer, PX, WIDTH, stroke, text};
 use super::curves::Level;
+use super::data::{Table, number};
 use super::label::shorten;
-use super::palette::{self, FAINT, INK};
+use super::palette::{FAINT, INK, Paint};
 use crate::error::ReportError;
 use crate::prose::loss;
 use plotters::element::{Circle, Cross, DashedPathElement, Text};
@@ -13,8 +14,10 @@ use plotters::style::Color;
 use plotters::style::text_anchor::{HPos, Pos, VPos};
 
 /// A run's value; `None` where it was not finite.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub(crate) struct Dot {
+    /// The run.
+    pub(crate) run: String,
     pub(crate) value: Option<f64>,
     /// Whether the card counts the run's outcome as a failure to train.
     pub(crate) event: bool,
@@ -23,8 +26,11 @@ pub(crate) struct Dot {
 /// The runs of one arm.
 #[derive(Debug, Clone)]
 pub(crate) struct Row {
+    /// Name of the arm.
     pub(crate) label: String,
+    /// Number of the arm in the page.
     pub(crate) arm: usize,
+    pub(crate) paint: Paint,
     pub(crate) dots: Vec<Dot>,
 }
 
@@ -49,38 +55,54 @@ pub(crate) fn draw(rows: &[Row], levels: &[Level]) -> Result<Option<Figure>, Rep
 
     let title = "Final loss of every run";
     let description = describe(&rows, levels);
-    let svg = canvas::draw(
-        &Frame {
-            name: "final-loss",
-            title,
-            description: &description,
-            height: 92 + 44 * count,
-            left: 12 + y.label_width(),
-            legend: legend(&rows),
-            x: &x,
-            x_label: "nats per target token",
-            y: &y,
-            y_label: "",
-        },
-        |chart| {
-            for level in levels {
-                reference(chart, level, (&x, &y))?;
-            }
-            for (row, height) in rows.iter().rev().zip(0..) {
-                runs(chart, row, height, &x)?;
-            }
-            Ok(())
-        },
-    )?;
-    Ok(Some(Figure {
-        name: "final-loss".to_owned(),
-        title: title.to_owned(),
-        description,
-        caption: "The value the outcome rule looked at: the last held-out loss, or the mean of \
-                  the last training losses where none was recorded."
-            .to_owned(),
-        svg,
-    }))
+    let mut layers: Vec<Layer<'_>> = Vec::new();
+    for level in levels {
+        layers.push(Layer::fixed(|chart| reference(chart, level, (&x, &y))));
+    }
+    for (row, height) in rows.iter().rev().zip(0..) {
+        for (dot, place) in row.dots.iter().zip(0..) {
+            let place = f64::from(height) + spread(place, row.dots.len() as i32);
+            let axis = &x;
+            let paint = move |chart: &mut Chart<'_, '_>| run(chart, (row, dot), place, axis);
+            let value = dot.value.map_or("not finite".to_owned(), loss);
+            layers.push(Layer::of_arm(row.arm, paint).titled(format!("{}: {value}", dot.run)));
+        }
+    }
+    let frame = Frame {
+        name: "final-loss",
+        title,
+        description: &description,
+        size: (WIDTH, 92 + row_height(rows.len()) * count),
+        left: 12 + y.label_width(),
+        legend: legend(&rows),
+        names: Vec::new(),
+        x: &x,
+        x_label: "nats per target token",
+        y: &y,
+        y_label: "",
+    };
+    let svg = canvas::draw_layers(&frame, &layers)?;
+    let caption = "The value the outcome rule looked at: the last held-out loss, or the mean of the last training \
+                   losses where none was recorded.";
+    let figure = Figure::single("final-loss", title, description, svg).captioned(caption);
+    Ok(Some(figure.with_data(&table(&rows))))
+}
+
+/// Many rows stand closer, CSS pixels.
+fn row_height(rows: usize) -> i32 {
+    if rows > 8 { 26 } else { 44 }
+}
+
+fn table(rows: &[&Row]) -> Table {
+    let mut table = Table::new(["run", "arm", "final_loss", "counted"]);
+    for row in rows {
+        for dot in &row.dots {
+            let value = number(dot.value.unwrap_or(f64::NAN));
+            let counted = u8::from(dot.event).to_string();
+            table.row([dot.run.clone(), row.label.clone(), value, counted]);
+        }
+    }
+    table
 }
 
 fn reference(chart: &mut Chart<'_, '_>, level: &Level, (x, y): (&Axis, &Axis)) -> Drawn {
@@ -107,31 +129,19 @@ fn reference(chart: &mut Chart<'_, '_>, level: &Level, (x, y): (&Axis, &Axis)) -
         .draw(&Text::new(level.short.clone(), place, style))
 }
 
-fn runs(chart: &mut Chart<'_, '_>, row: &Row, height: i32, x: &Axis) -> Drawn {
+fn run(chart: &mut Chart<'_, '_>, (row, dot): (&Row, &Dot), height: f64, x: &Axis) -> Drawn {
     let area = chart.plotting_area();
-    let colour = palette::arm(row.arm);
-    for (dot, i) in row.dots.iter().zip(0..) {
-        let at = (
-            dot.value.unwrap_or(x.ends().1),
-            f64::from(height) + spread(i, row.dots.len() as i32),
-        );
-        match dot {
-            Dot { value: None, .. } => {
-                area.draw(&Cross::new(at, 5 * PX, stroke(colour, 2)))?;
-            }
-            Dot { event: true, .. } => {
-                area.draw(&Circle::new(at, 5 * PX, stroke(colour, 2)))?;
-            }
-            Dot { event: false, .. } => {
-                area.draw(&Circle::new(at, 5 * PX, colour.rgb().filled()))?;
-            }
-        }
+    let colour = row.paint.colour();
+    let at = (dot.value.unwrap_or(x.ends().1), height);
+    match dot {
+        Dot { value: None, .. } => area.draw(&Cross::new(at, 5 * PX, stroke(colour, 2))),
+        Dot { event: true, .. } => area.draw(&Circle::new(at, 5 * PX, stroke(colour, 2))),
+        Dot { event: false, .. } => area.draw(&Circle::new(at, 5 * PX, colour.rgb().filled())),
     }
-    Ok(())
 }
 
 /// Dots of a row lie a little apart, in order of seed, so that equal values stay visible.
-fn spread(i: i32, count: i32) -> f64 {
+pub(super) fn spread(i: i32, count: i32) -> f64 {
     if count < 2 {
         0.0
     } else {

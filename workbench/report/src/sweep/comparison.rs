@@ -1,6 +1,7 @@
 //! The arms side by side: counts, means, intervals and the test.
 
 use super::metric_name;
+use crate::arms::ArmLook;
 use crate::prose::{self, NONE, interval, loss, shares};
 use crate::view::{Arm, Statistic};
 use sweeps::card::Role;
@@ -11,12 +12,14 @@ use sweeps::{Card, Event, Outcome, Verdict};
 use words::counted;
 
 /// The table of arms, in the order of the card.
-pub(crate) fn arms(verdict: &Verdict) -> Vec<Arm> {
-    let row = |(colour, arm): (usize, &ArmResult)| {
+pub(crate) fn arms(verdict: &Verdict, looks: &[ArmLook]) -> Vec<Arm> {
+    let row = |(number, (arm, look)): (usize, (&ArmResult, &ArmLook))| {
         let metric = arm.metric.as_ref();
         Arm {
             name: arm.arm.clone(),
-            colour: crate::plot::palette::colour_number(colour),
+            brief: look.name.clone(),
+            number,
+            colour: look.paint.class(),
             role: role(arm.role).to_owned(),
             n: arm.planned,
             outcomes: Outcome::ALL
@@ -31,7 +34,13 @@ pub(crate) fn arms(verdict: &Verdict) -> Vec<Arm> {
                 .map_or(NONE.to_owned(), |ends| interval(ends.low, ends.high)),
         }
     };
-    verdict.arms.iter().enumerate().map(row).collect()
+    verdict
+        .arms
+        .iter()
+        .zip(looks)
+        .enumerate()
+        .map(row)
+        .collect()
 }
 
 /// The word for a role.

@@ -1,34 +1,62 @@
 //! The runs of a sweep as rows.
 
 use super::comparison::role;
+use crate::arms::ArmLook;
 use crate::prose::{self, NONE};
-use crate::view::{Fact, Run};
+use crate::view::{Fact, Run, SpikeRow};
 use crate::{runs, spikes};
 use logs::RunReader;
+use std::collections::HashMap;
 use sweeps::{PlannedRun, RunState, State, SweepReader};
 
 /// Rows by arm, in the order of the card, and seed.
-pub(crate) fn all(reader: &SweepReader) -> Vec<Run> {
-    let card = &reader.sweep().plan().card;
+pub(crate) fn all(reader: &SweepReader, looks: &[ArmLook]) -> Vec<Run> {
+    let failures = reader.sweep().plan().card.event();
     let planned = reader.sweep().runs();
-    let failures = card.event();
-    let mut runs = Vec::new();
-    for (number, arm) in card.arms().iter().enumerate() {
-        let of_arm = reader.states().iter().zip(planned).enumerate();
-        for (index, (state, plan)) in of_arm.filter(|(_, (state, _))| state.arm == arm.label) {
-            let event = state.shows(&failures) == Some(true);
-            let colour = crate::plot::palette::colour_number(number);
-            runs.push(row(state, plan, reader.reader(index), colour, event));
-        }
-    }
+    let row = |(number, index): (usize, usize)| {
+        let state = &reader.states()[index];
+        let event = state.shows(&failures) == Some(true);
+        row(
+            state,
+            &planned[index],
+            reader.reader(index),
+            (number, &looks[number]),
+            event,
+        )
+    };
+    in_order(reader).into_iter().map(row).collect()
+}
+
+/// Number of the arm and of the run, in the order of the page.
+fn in_order(reader: &SweepReader) -> Vec<(usize, usize)> {
+    let arms = reader.sweep().plan().card.arms();
+    let numbers: HashMap<&str, usize> = arms
+        .iter()
+        .enumerate()
+        .map(|(number, arm)| (&*arm.label, number))
+        .collect();
+    let states = reader.states().iter().enumerate();
+    let mut runs: Vec<(usize, usize)> = states
+        .filter_map(|(index, run)| Some((*numbers.get(run.arm.as_str())?, index)))
+        .collect();
+    runs.sort_unstable();
     runs
+}
+
+/// The spikes of all runs as rows.
+pub(crate) fn spikes(reader: &SweepReader) -> (Vec<SpikeRow>, String) {
+    let of = |(arm, index): (usize, usize)| {
+        let state = &reader.states()[index];
+        (&*state.id, arm, &*state.spikes)
+    };
+    spikes::rows(&in_order(reader).into_iter().map(of).collect::<Vec<_>>())
 }
 
 fn row(
     state: &RunState,
     plan: &PlannedRun,
     reader: Option<&RunReader>,
-    colour: usize,
+    (number, look): (usize, &ArmLook),
     event: bool,
 ) -> Run {
     let (class, outcome) = match state.outcome() {
@@ -40,8 +68,9 @@ fn row(
     let (events, events_left_out) = reader.map_or((Vec::new(), None), runs::events);
     Run {
         id: state.id.clone(),
-        arm: state.arm.clone(),
-        colour,
+        arm: look.name.clone(),
+        number,
+        colour: look.paint.class(),
         seed: state.seed.to_string(),
         role: role(state.role).to_owned(),
         outcome,

@@ -3,6 +3,7 @@
 
 use logs::{Event, EventKind, Manifest, Record, RunWriter, Status, Summary};
 use std::path::Path;
+use sweeps::card::Arm;
 use sweeps::{Card, Plan, Sweep};
 
 /// Unigram entropy of the pretended text, nats per token.
@@ -63,32 +64,128 @@ pub(crate) enum Fate {
     Never,
 }
 
+/// A card of twenty arms: four numbers of heads, which are head dimensions of 8 to 64, by five learning rates.
+fn many_card(seeds: u64, steps: u64) -> String {
+    format!(
+        r#"
+name = "heads-by-rate"
+title = "The largest stable learning rate falls with the head dimension"
+hypothesis = "Wide heads need a smaller rate."
+kind = "exploration"
+base = "t0"
+seeds = {seeds}
+
+[fixed]
+steps = {steps}
+
+[axes]
+"model.num_heads" = [8, 4, 2, 1]
+"optimizer.lr" = [1e-3, 3e-3, 1e-2, 3e-2, 1e-1]
+
+[metric]
+name = "held_out_loss"
+"#
+    )
+}
+
 /// Makes the sweep of [`card`] in `dir`; `fate` decides by arm and seed.
 pub(crate) fn sweep(dir: &Path, hypothesis: &str, fate: impl Fn(&str, u64) -> Fate) -> Sweep {
-    let text = card(hypothesis);
-    let card = Card::parse(&text, "card", dir).unwrap();
+    sweep_of(dir, &card(hypothesis), |arm, seed| {
+        (fate(&arm.label, seed), Shape::of(&arm.label))
+    })
+}
+
+/// Makes a sweep of twenty arms in `dir`: runs fail from a rate on that falls with fewer heads, and the losses of those that do not
+/// are lowest just below it.
+pub(crate) fn many(dir: &Path, seeds: u64, steps: u64) -> Sweep {
+    sweep_of(dir, &many_card(seeds, steps), many_run)
+}
+
+fn many_run(arm: &Arm, seed: u64) -> (Fate, Shape) {
+    let number = |key: &str| sweeps::card::number(&arm.settings[key]).unwrap();
+    let (heads, rate) = (number("model.num_heads"), number("optimizer.lr"));
+    let wobble = unit(seed * 977 + heads as u64) - 0.5;
+    // Decades above the rate that half of the seeds stand.
+    let over = rate.log10() - (-2.6 + 0.45 * heads.log2() + 0.5 * wobble);
+    let fate = match over {
+        over if over > 0.9 => Fate::Nan(20 + seed),
+        _ => Fate::Finish,
+    };
+    let shape = Shape {
+        level: if over > 0.0 {
+            3.56
+        } else {
+            3.15 + 0.06 * over * over
+        },
+        share: 0.1,
+        norm: 1.0 + over.max(-0.9),
+        skips: false,
+    };
+    (fate, shape)
+}
+
+/// Makes the sweep of a card; `run` says of an arm and a seed what happens to the run and how it looks.
+pub(crate) fn sweep_of(dir: &Path, text: &str, run: impl Fn(&Arm, u64) -> (Fate, Shape)) -> Sweep {
+    let card = Card::parse(text, "card", dir).unwrap();
     let plan = Plan::expand(&card, &[]).unwrap();
     let command = ["workbench", "sweep", "run", "my cards/stall.toml"].map(str::to_owned);
-    let sweep = Sweep::create_or_open(dir, &plan, &text, &command).unwrap();
+    let sweep = Sweep::create_or_open(dir, &plan, text, &command).unwrap();
     // The time of registration is the only thing that differs between two such sweeps.
     let mut registration = sweep.registration().clone();
     "2026-01-02T03:04:05Z".clone_into(&mut registration.created);
     logs::run::save_document(&dir.join("sweep.json"), &registration).unwrap();
-    for run in sweep.runs() {
-        let fate = fate(&run.arm, run.seed);
-        let dir = sweep.run_dir(&run.id);
-        train(&dir, &run.arm, run.seed, fate, run.steps);
+    let arms = card.arms();
+    for planned in sweep.runs() {
+        let arm = arms.iter().find(|arm| arm.label == planned.arm).unwrap();
+        let (fate, shape) = run(arm, planned.seed);
+        let dir = sweep.run_dir(&planned.id);
+        train_like(&dir, shape, planned.seed, fate, planned.steps);
         // A run of a sweep is the one that was planned.
         if let Some(mut manifest) = Manifest::load(&dir).unwrap() {
-            manifest.config_hash.clone_from(&run.config_hash);
+            manifest.config_hash.clone_from(&planned.config_hash);
             manifest.save(&dir).unwrap();
         }
     }
     sweep
 }
 
-/// Pretends to train one run.
+/// How the curves of a run look.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Shape {
+    /// Where the loss ends, nats per token.
+    pub(crate) level: f64,
+    /// Share of the embedding in the squared gradient norm.
+    pub(crate) share: f64,
+    /// Where the gradient norm ends.
+    pub(crate) norm: f64,
+    /// Whether steps are skipped now and then.
+    pub(crate) skips: bool,
+}
+
+impl Shape {
+    /// Of the arms of [`card`].
+    fn of(arm: &str) -> Self {
+        let (level, share, norm) = match arm {
+            "post" => (3.565, 0.02, 0.3),
+            "deepnorm_glm" => (3.26, 0.3, 2.0),
+            _ => (3.40, 0.12, 1.0),
+        };
+        Self {
+            level,
+            share,
+            norm,
+            skips: arm == "post",
+        }
+    }
+}
+
+/// Pretends to train one run of an arm of [`card`].
 pub(crate) fn train(dir: &Path, arm: &str, seed: u64, fate: Fate, steps: u64) {
+    train_like(dir, Shape::of(arm), seed, fate, steps);
+}
+
+/// Pretends to train one run.
+fn train_like(dir: &Path, shape: Shape, seed: u64, fate: Fate, steps: u64) {
     if fate == Fate::Never {
         return;
     }
@@ -102,7 +199,7 @@ pub(crate) fn train(dir: &Path, arm: &str, seed: u64, fate: Fate, steps: u64) {
         _ => steps,
     };
     for step in 1..=last {
-        let record = record(step, arm, seed, fate);
+        let record = record(step, shape, seed, fate);
         if record.skipped() {
             let message = format!(
                 "overflow in `layers.3.ffn`, loss scale halved to {}",
@@ -126,24 +223,25 @@ pub(crate) fn train(dir: &Path, arm: &str, seed: u64, fate: Fate, steps: u64) {
     writer.finish(&summary).unwrap();
 }
 
-fn record(step: u64, arm: &str, seed: u64, fate: Fate) -> Record {
+fn record(step: u64, shape: Shape, seed: u64, fate: Fate) -> Record {
     let t = step as f64;
     let noise = |stream: u64| unit(seed * 1_000_003 + step * 97 + stream) - 0.5;
-    let (level, share, norm): (f64, f64, f64) = match arm {
-        "post" => (3.565, 0.02, 0.3),
-        "deepnorm_glm" => (3.26, 0.3, 2.0),
-        _ => (3.40, 0.12, 1.0),
-    };
+    let Shape {
+        level,
+        share,
+        norm,
+        skips,
+    } = shape;
     let level = level + 0.03 * (unit(seed * 31 + level.to_bits()) - 0.5);
     let mut loss = level + 2.1 * (-t / 12.0).exp() + 0.2 * noise(1);
     let mut grad_norm = norm * (1.0 + 8.0 * (-t / 9.0).exp()) * (1.2 * noise(2)).exp();
     if matches!(fate, Fate::Nan(from) if step >= from) {
         (loss, grad_norm) = (f64::NAN, f64::INFINITY);
     }
-    let skips = arm == "post" && [7, 41, 90].contains(&(step + seed));
+    let skipped = skips && [7, 41, 90].contains(&(step + seed));
     let halvings = [7, 41, 90]
         .iter()
-        .filter(|at| arm == "post" && step + seed >= **at)
+        .filter(|at| skips && step + seed >= **at)
         .count();
 
     let mut record = Record::new(step);
@@ -151,8 +249,12 @@ fn record(step: u64, arm: &str, seed: u64, fate: Fate) -> Record {
     record.set_named("grad_norm", grad_norm);
     record.set_named("embedding_share", share * (1.0 + 0.6 * noise(3)));
     record.set_named("loss_scale", 65_536.0 / f64::from(1 << halvings));
-    record.set_named("skipped", f64::from(u8::from(skips)));
+    record.set_named("skipped", f64::from(u8::from(skipped)));
     record.set_named("tokens_per_second", 1300.0 + 40.0 * noise(4));
+    if step.is_multiple_of(10) {
+        let layers = (0..8).map(|layer| grad_norm * 0.3 * 0.8_f64.powi(7 - layer));
+        record.set_layers_named("layer_grad_norm", layers.collect());
+    }
     if step.is_multiple_of(50) {
         record.set_named("held_out_loss", level + 2.1 * (-t / 12.0).exp());
     }

@@ -117,7 +117,9 @@ pub(super) fn job(
     let mut lines = Lines::default();
     let tally = local.run_job(&sweep, submission, index, stop.flag(), &mut |news| {
         lines.show(&news);
-    })?;
+    });
+    lines.end();
+    let tally = tally?;
     Ok(if tally.told_to_stop {
         ExitCode::from(exit::STOPPED)
     } else {

@@ -36,7 +36,9 @@ impl Rerun<'_> {
         let stop = Stop::listen()?;
         let executor = executor(execution, cache, &sweep.plan().missing_languages)?;
         let mut lines = Lines::default();
-        let tally = executor.run(&again, stop.flag(), &mut |news| lines.show(&news))?;
+        let tally = executor.run(&again, stop.flag(), &mut |news| lines.show(&news));
+        lines.end();
+        let tally = tally?;
         if !tally.is_complete() {
             return Ok(exit_code(tally));
         }

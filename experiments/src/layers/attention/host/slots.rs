@@ -28,7 +28,8 @@ impl Slots {
         let blocks = encoding.rotates.iter().map(|ids| flat(ids_of(*ids)));
         let blocks: Vec<Vec<u32>> = blocks.collect();
         let spans = spans(samples);
-        let is_inside = |span: &Range<usize>| span.start < span.end && span.end <= model.seq_len;
+        let slots = samples.iter().map(|sample| sample.tokens.len()).max();
+        let is_inside = |span: &Range<usize>| span.start < span.end && Some(span.end) <= slots;
         assert!(spans.iter().all(is_inside));
         Self {
             spans,
@@ -133,7 +134,11 @@ impl Alibi {
         span: Range<usize>,
     ) {
         let positions = &self.positions[sequence..];
-        let slope = -self.slopes[head];
-        add_distance(scores, &positions[span], positions[slot], slope);
+        self.take_off(scores, head, &positions[span], positions[slot]);
+    }
+
+    /// Takes the distances of `positions` from `own` off scores of a head.
+    pub(super) fn take_off(&self, scores: &mut [f32], head: usize, positions: &[f32], own: f32) {
+        add_distance(scores, positions, own, -self.slopes[head]);
     }
 }

@@ -16,7 +16,7 @@ impl Sublayer<'_> {
         let normed = self.before.map(|norm| self.normed(&norm, x));
         let read = shares.gather(normed.as_deref().unwrap_or(x), h);
         let mut sums = Buffer::new(r * h);
-        let mut saved = self.saved_widths().map(|width| Buffer::new(r * width));
+        let mut saved = self.saved_widths(false).map(|width| Buffer::new(r * width));
         let weights = self.branch.linears().map(Linear::forward_weight);
         let jobs = self.jobs(rows, &mut sums, &mut saved, None);
         let jobs = jobs.into_par_iter().with_max_len(1).zip(&rows.pieces);

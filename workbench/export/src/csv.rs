@@ -1,0 +1,52 @@
+//! The long table as CSV (RFC 4180).
+
+use crate::source::{Run, Source};
+use crate::table::{OF_RUN, Table, axis_text};
+use logs::export::{cell, quoted};
+use std::io::{self, BufWriter, Write};
+
+/// Writes one row per run and step: `run`, `arm`, `seed`, `outcome`, a column for each axis by its dotted key, `step`, then every
+/// scalar signal. What was not recorded is empty; what is not finite is `nan`, `inf` or `-inf`.
+pub fn csv(source: &Source, out: impl Write) -> io::Result<()> {
+    let table = Table::new(source);
+    let mut out = BufWriter::new(out);
+    let axes = table.axes.iter().map(|(key, _)| key.as_str());
+    let signals = table.signals.iter().map(String::as_str);
+    let names: Vec<&str> = OF_RUN
+        .into_iter()
+        .chain(axes)
+        .chain(["step"])
+        .chain(signals)
+        .collect();
+    let names: Vec<_> = names.into_iter().map(quoted).collect();
+    writeln!(out, "{}", names.join(","))?;
+    for run in &table.runs {
+        let front = front(run, &table);
+        for record in run.records() {
+            write!(out, "{front},{}", record.step)?;
+            for name in &table.signals {
+                cell(&mut out, record.scalar(name))?;
+            }
+            writeln!(out)?;
+        }
+    }
+    out.flush()
+}
+
+/// The cells that all rows of a run share.
+fn front(run: &Run<'_>, table: &Table<'_>) -> String {
+    let seed = run.seed.map_or_else(String::new, |seed| seed.to_string());
+    let own = [
+        run.id.to_owned(),
+        run.arm.to_owned(),
+        seed,
+        run.outcome.clone(),
+    ];
+    let axes = table.axes.iter().map(|(key, _)| axis_text(run, key));
+    let cells: Vec<String> = own
+        .into_iter()
+        .chain(axes)
+        .map(|text| quoted(&text).into_owned())
+        .collect();
+    cells.join(",")
+}

@@ -1,0 +1,157 @@
+//! How the arms of a sweep are called and drawn in this page.
+
+use crate::plot::palette::Paint;
+use std::collections::BTreeMap;
+use sweeps::Settings;
+use sweeps::card::{Arm, named};
+use sweeps::overview::Looks;
+
+/// More curves than this in one panel could not be told apart.
+const MOST_CURVES: usize = 8;
+
+/// Name and colour of one arm, or of what several arms have in common.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct ArmLook {
+    /// What sets it apart from all others.
+    pub(crate) name: String,
+    /// The same within its panel, where the panel says the rest.
+    pub(crate) brief: String,
+    /// Title of the panel that it is drawn in; empty where all are drawn in one.
+    pub(crate) panel: String,
+    pub(crate) paint: Paint,
+}
+
+impl ArmLook {
+    /// Of something alone.
+    pub(crate) fn alone(name: String) -> Self {
+        Self {
+            brief: name.clone(),
+            name,
+            panel: String::new(),
+            paint: Paint::new(0, 0, 1),
+        }
+    }
+}
+
+/// Of all arms; `first` is the axis that has the colours, if the reader chose one.
+pub(crate) fn of_arms(arms: &[Arm], first: Option<&str>) -> Vec<ArmLook> {
+    let named: Vec<(&str, &Settings)> = arms
+        .iter()
+        .map(|arm| (&*arm.label, &arm.settings))
+        .collect();
+    of(&named, first)
+}
+
+/// Of anything that differs in settings; `first` as in [`of_arms`]. Where one panel would hold too many curves, there is one
+/// for each value of what neither colour nor shade shows, and if those are too full still, for each colour as well.
+pub(crate) fn of(all: &[(&str, &Settings)], first: Option<&str>) -> Vec<ArmLook> {
+    let looks = Looks::of(all, first);
+    let keys: Vec<&str> = looks.axes.iter().map(|axis| &*axis.key).collect();
+    let fuller = |of: &dyn Fn(usize) -> usize| {
+        let mut counts = BTreeMap::<usize, usize>::new();
+        (0..all.len()).for_each(|arm| *counts.entry(of(arm)).or_default() += 1);
+        counts.into_values().max().unwrap_or(0) > MOST_CURVES
+    };
+    let apart: &[&str] = match keys.as_slice() {
+        [] | [_] => &[],
+        _ if !fuller(&|_| 0) => &[],
+        [_, _, further @ ..] if !fuller(&|arm| looks.arms[arm].facet) => further,
+        _ => &keys,
+    };
+    // The shades stay within a panel.
+    let is_apart =
+        |key: &str| apart.contains(&key) && (apart.len() < keys.len() || keys.get(1) != Some(&key));
+    let words = |settings: &Settings, wanted: &dyn Fn(&str) -> bool| {
+        let parts = settings
+            .iter()
+            .filter(|(key, _)| keys.contains(&key.as_str()) && wanted(key));
+        let parts: Vec<String> = parts.map(|(key, value)| named(key, value)).collect();
+        parts.join(" ")
+    };
+    let look = |(look, (_, settings)): (&sweeps::overview::Look, &(&str, &Settings))| {
+        let brief = words(settings, &|key| !is_apart(key));
+        ArmLook {
+            panel: words(settings, &is_apart),
+            brief: if brief.is_empty() || apart.is_empty() {
+                look.name.clone()
+            } else {
+                brief
+            },
+            name: look.name.clone(),
+            paint: Paint::new(look.colour, look.shade, look.shades),
+        }
+    };
+    looks.arms.iter().zip(all).map(look).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeSet;
+    use toml::Value;
+
+    fn looks(keys: &[(&str, usize)]) -> Vec<ArmLook> {
+        let mut grid = vec![Settings::new()];
+        for (key, count) in keys {
+            let with = |at: &Settings, value: usize| {
+                let mut at = at.clone();
+                at.insert((*key).to_owned(), Value::from(value as i64));
+                at
+            };
+            grid = grid
+                .iter()
+                .flat_map(|at| (0..*count).map(move |value| with(at, value)))
+                .collect();
+        }
+        let all: Vec<(&str, &Settings)> = grid.iter().map(|at| ("", at)).collect();
+        of(&all, None)
+    }
+
+    fn panels(looks: &[ArmLook]) -> BTreeMap<&str, Vec<&ArmLook>> {
+        let mut panels = BTreeMap::<&str, Vec<&ArmLook>>::new();
+        for look in looks {
+            panels.entry(&look.panel).or_default().push(look);
+        }
+        panels
+    }
+
+    /// Twenty arms of two axes: four panels of five shades each, whose names say what the panel does not.
+    #[test]
+    fn many_arms_are_split_into_panels_of_few() {
+        let looks = looks(&[("model.heads", 4), ("optimizer.lr", 5)]);
+        let panels = panels(&looks);
+        assert_eq!(
+            panels.keys().copied().collect::<Vec<_>>(),
+            ["heads=0", "heads=1", "heads=2", "heads=3"]
+        );
+        let briefs: Vec<&str> = panels["heads=2"].iter().map(|look| &*look.brief).collect();
+        assert_eq!(briefs, ["lr=0", "lr=1", "lr=2", "lr=3", "lr=4"]);
+        let paints: BTreeSet<String> = looks
+            .iter()
+            .map(|look| format!("{:?}", look.paint))
+            .collect();
+        assert_eq!(paints.len(), 20);
+        assert_eq!(looks[7].name, "heads=1 lr=2");
+    }
+
+    #[test]
+    fn few_arms_share_one_panel_and_a_third_axis_splits_before_the_colours_do() {
+        let few = looks(&[("model.norm", 2), ("optimizer.lr", 3)]);
+        assert!(
+            few.iter()
+                .all(|look| look.panel.is_empty() && look.brief == look.name)
+        );
+        let three = looks(&[("a.a", 2), ("b.b", 3), ("c.c", 4)]);
+        let panels = panels(&three);
+        assert_eq!(
+            panels.keys().copied().collect::<Vec<_>>(),
+            ["c=0", "c=1", "c=2", "c=3"]
+        );
+        assert_eq!(panels["c=3"][5].brief, "a=1 b=2");
+        let one = looks(&[("optimizer.lr", 30)]);
+        assert!(
+            one.iter().all(|look| look.panel.is_empty()),
+            "one axis has nothing to split by"
+        );
+    }
+}
