@@ -63,7 +63,12 @@ pub(super) fn figure(
         } else {
             String::new()
         };
-        let description = format!("{title}. {at} {}", names.told(panel, &at, &mut table));
+        let of = if several {
+            format!(", {at}")
+        } else {
+            String::new()
+        };
+        let description = format!("{title}{of}: {}", names.told(panel, &at, &mut table));
         let name = if several {
             format!("outcomes-{}", number + 1)
         } else {
@@ -113,7 +118,8 @@ impl Names<'_> {
             for (column, cell) in self.columns.iter().zip(cells) {
                 let Some(cell) = cell else { continue };
                 let (events, n) = (cell.events.to_string(), cell.n.to_string());
-                words.push(format!("{row} {column}: {events} of {n}"));
+                let place = format!("{row} {column}");
+                words.push(format!("{} {events} of {n}", place.trim()));
                 table.row([row.clone(), column.clone(), at.to_owned(), events, n]);
             }
         }
