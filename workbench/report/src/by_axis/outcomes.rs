@@ -70,7 +70,7 @@ pub(super) fn figure(
 
 /// A panel for each choice of the other axes, and what all of them say.
 fn panels(
-    found: &OutcomeMatrix,
+    found: &sweeps::by_axis::Matrix,
     names: &Names<'_>,
     title: &str,
     table: &mut Table,
@@ -84,7 +84,12 @@ fn panels(
         } else {
             String::new()
         };
-        let description = format!("{title}. {at} {}", names.told(panel, &at, table));
+        let of = if several {
+            format!(", {at}")
+        } else {
+            String::new()
+        };
+        let description = format!("{title}{of}: {}", names.told(panel, &at, table));
         let name = if several {
             format!("outcomes-{}", number + 1)
         } else {
@@ -124,7 +129,8 @@ impl Names<'_> {
             for (column, cell) in self.columns.iter().zip(cells) {
                 let Some(cell) = cell else { continue };
                 let (events, n) = (cell.events.to_string(), cell.n.to_string());
-                words.push(format!("{row} {column}: {events} of {n}"));
+                let place = format!("{row} {column}");
+                words.push(format!("{} {events} of {n}", place.trim()));
                 table.row([row.clone(), column.clone(), at.to_owned(), events, n]);
             }
         }
