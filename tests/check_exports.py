@@ -4,10 +4,7 @@
 Test only; the program needs no Python. Set up and run:
 
     python3 -m venv venv && venv/bin/pip install pyarrow tensorboard 'wandb<0.22'
-    workbench export SWEEP --format csv --out OUT/long.csv
-    workbench export SWEEP --format parquet --out OUT/long.parquet
-    workbench export SWEEP --format tensorboard --out OUT/tb
-    workbench export SWEEP --format wandb --out OUT/wandb
+    cargo run --release -p workbench-export --example export -- SWEEP OUT
     venv/bin/python tests/check_exports.py OUT
 
 Exit code 0 when every scalar of the CSV is in all three at its run and step, with axis values, seed and outcome. Newer versions of

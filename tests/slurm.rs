@@ -184,7 +184,7 @@ fn lose_a_node(cluster: &Cluster) {
 
 #[test]
 fn a_sweep_on_slurm_is_looked_at_stopped_and_continued_as_anywhere() {
-    const STEPS: usize = 600;
+    const STEPS: usize = 3000;
     let Some(cluster) = Cluster::start("slurm-steer") else {
         return;
     };

@@ -24,7 +24,7 @@ use report::half_width;
 use solve::solve;
 use std::collections::{BTreeMap, BTreeSet};
 
-/// Of predictions, this share lies within the interval.
+/// Of the steps of another document, this share is expected within the interval.
 pub const COVERAGE: f64 = 0.8;
 
 /// A fit and what came of it.

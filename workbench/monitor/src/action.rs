@@ -87,11 +87,15 @@ fn one(sweep: &Sweep, run: &str, what: What, say: &Sender<String>) -> String {
         "{} {run}: asked, waiting for its checkpoint",
         what.word()
     ));
-    let left = sweep.end_run(run, request, INTERVAL, &mut |_| {});
-    told(left.map(|left| match left.first() {
-        Some(still) => format!("{run} goes on: {}", still.process),
-        None if what == What::Skip => format!("skipped {run}; `:resume run` takes it back"),
-        None => format!("stopped {run}"),
+    let mut reached = false;
+    let left = sweep.end_run(run, request, INTERVAL, &mut |_| reached = true);
+    told(left.map(|left| match (left.first(), what) {
+        (Some(still), _) => format!("{run} goes on: {}", still.process),
+        (None, What::Skip) => format!("skipped {run}; `:resume run` takes it back"),
+        (None, What::Stop | What::Resume) if reached => format!("stopped {run}"),
+        (None, What::Stop | What::Resume) => {
+            format!("nothing to stop: {run} is not trained, and no executor is at work")
+        }
     }))
 }
 

@@ -355,6 +355,12 @@ impl Shared {
         self.source.on_disk()
     }
 
+    /// Puts the cursor on a run. Who points at one wants it to stay there.
+    pub(crate) fn go(&mut self, run: usize) {
+        self.follow = false;
+        self.cursor = run;
+    }
+
     /// Whether any run is trained now.
     pub(crate) fn is_any_running(&self) -> bool {
         let mut runs = self.sweep().runs.iter();

@@ -44,7 +44,7 @@ pub(crate) fn view(
         view.figures
             .extend(metrics::figure(&sensitivity, key, metric)?);
         view.rows = rows(&curves, &sensitivity);
-        view.along = last_part(key).to_owned();
+        last_part(key).clone_into(&mut view.along);
         view.note = note(card, &curves, key);
     }
     view.figures.extend(differences::figure(by_axis, metric)?);
@@ -154,8 +154,8 @@ fn note(card: &Card, curves: &[DosesOfArms], key: &str) -> String {
         .filter(|found| doses::is_separated(&found.curve));
     let separated = separated.count();
     if separated > 0 {
-        note += &format!(
-            " Separated: {separated} of {} curves. Below one value no run does, above the next all do, and any place between those \
+        note = format!(
+            "{note} Separated: {separated} of {} curves. Below one value no run does, above the next all do, and any place between those \
              two fits the runs as well as any other: a single number would be no more than the middle of the grid. Values between \
              them would tell more.",
             curves.len()

@@ -91,10 +91,8 @@ fn profile(
          the runs of an arm."
     );
     if left_out > 0 {
-        caption += &format!(
-            " The layers of {} more are not read.",
-            words::counted(left_out as u64, "run")
-        );
+        let more = words::counted(left_out as u64, "run");
+        caption = format!("{caption} The layers of {more} more are not read.");
     }
     let of = |arm: &ArmRuns<'_>| {
         let found = arms.iter().find(|(known, _)| known.number == arm.number);

@@ -6,7 +6,7 @@ use crate::memory::estimate_with;
 use crate::step_time::{Coefficients, Spread};
 use logs::quantile::quantile;
 use serde::Serialize;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use words::{Table, decimal};
 
@@ -315,9 +315,13 @@ fn nth(values: &[f64], share: f64) -> f64 {
     quantile(&sorted, share)
 }
 
-/// The factor, less 1, within which a share of errors lies, each document counting the same; errors are logarithms.
+/// The factor, less 1, within which a share of the errors on another document is expected, each document counting the
+/// same; errors are logarithms. Of n documents the share is taken (n + 1)/n times, since the next is not among those
+/// that the factor comes from (split conformal prediction, arXiv 2107.07511 §1).
 pub(super) fn half_width(errors: &[(String, f64)], share: f64) -> f64 {
-    weighted(errors, share).exp_m1()
+    let documents: BTreeSet<&str> = errors.iter().map(|(group, _)| group.as_str()).collect();
+    let n = documents.len().max(1) as f64;
+    weighted(errors, (share * (n + 1.0) / n).min(1.0)).exp_m1()
 }
 
 /// The size within which a share of errors lies, each document counting the same.
@@ -337,7 +341,8 @@ fn weighted(errors: &[(String, f64)], share: f64) -> f64 {
         seen += weight;
         seen >= share * all
     });
-    found.map_or(0.0, |(size, _)| *size)
+    // Rounding may leave the sum a little below the whole.
+    found.or(sized.last()).map_or(0.0, |(size, _)| *size)
 }
 
 /// Spearman's rank correlation of predicted and published TFLOP/s.

@@ -265,3 +265,21 @@ fn every_document_is_predicted_without_itself() {
     let (median, ninety) = (errors.unseen(0.5).unwrap(), errors.unseen(0.9).unwrap());
     assert!(median < 0.075 && ninety < 0.18, "{median} {ninety}");
 }
+
+/// With few documents the interval is wider than that of the documents themselves.
+#[test]
+fn the_interval_is_that_of_the_next_document() {
+    let errors = |documents: usize| -> Vec<(String, f64)> {
+        (1..=documents)
+            .map(|n| (n.to_string(), 0.01 * n as f64))
+            .collect()
+    };
+    for (documents, largest) in [(5, 0.05_f64), (4, 0.04), (9, 0.08), (99, 0.8)] {
+        let found = half_width(&errors(documents), COVERAGE);
+        assert!(
+            (found - largest.exp_m1()).abs() < 1e-12,
+            "{documents}: {found}"
+        );
+    }
+    assert_eq!(half_width(&[], COVERAGE), 0.0);
+}

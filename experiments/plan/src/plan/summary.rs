@@ -24,7 +24,7 @@ pub struct Estimate {
 /// How far off the prediction may be.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct Interval {
-    /// Share of systems, none of which was fitted, whose step lay within the interval.
+    /// Share of systems, none of which was fitted, whose step is expected within the interval.
     pub coverage: f64,
     /// The interval is the prediction times and by 1 and this. 0 with a measured step.
     pub factor: f64,
@@ -160,7 +160,7 @@ impl Plan {
         );
         let interval = if summary.interval.factor > 0.0 {
             format!(
-                "In brackets: of ten published systems that the model was not fitted to, {:.0} took a time within \
+                "In brackets: of ten systems that the model was not fitted to, {:.0} are expected to take a time within \
                  such an interval.",
                 10.0 * summary.interval.coverage
             )

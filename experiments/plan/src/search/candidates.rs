@@ -52,11 +52,14 @@ pub(super) fn legal(
 }
 
 /// Stages, replicas, micro-batches and everything that depends on them, for given tensor and context ranks, of which
-/// there are `groups`.
+/// there are `groups`. Ends early where there are more than [`MOST`].
 fn pipelines(config: &Config, base: &Layout, groups: u64, layouts: &mut Vec<Layout>) {
     let layers = config.model.layers as u64;
     for pipeline_parallel in divisors(groups, layers) {
         let data_parallel = groups / pipeline_parallel;
+        if layouts.len() > MOST {
+            return;
+        }
         if !base.global_batch.is_multiple_of(data_parallel) {
             continue;
         }

@@ -142,30 +142,31 @@ fn every_norm_and_position_gives_the_logits_of_the_whole_pass() {
 
 #[test]
 fn every_other_choice_gives_the_logits_of_the_whole_pass() {
-    let changes: [(&str, fn(&mut Config)); 12] = [
+    type Change = (&'static str, fn(&mut Config));
+    let changes: [Change; 12] = [
         ("gelu", |c| c.model.ffn = Ffn::Gelu),
         ("norms of heads", |c| c.model.qk_norm = true),
         ("untied", |c| c.model.tie_embeddings = false),
         ("no bias", |c| c.model.bias = false),
         ("embedding norm", |c| c.model.embedding_norm = true),
         ("query-key layer scaling", |c| {
-            c.precision.query_key_layer_scaling = true
+            c.precision.query_key_layer_scaling = true;
         }),
         ("relaxed norm", |c| c.precision.pb_relax.norm = true),
         ("relaxed rows", |c| {
-            c.precision.pb_relax.attention = PbRelaxMax::Row
+            c.precision.pb_relax.attention = PbRelaxMax::Row;
         }),
         ("relaxed heads", |c| {
-            c.precision.pb_relax.attention = PbRelaxMax::Head
+            c.precision.pb_relax.attention = PbRelaxMax::Head;
         }),
         ("relaxed magnitudes", |c| {
-            c.precision.pb_relax.attention = PbRelaxMax::AbsMax
+            c.precision.pb_relax.attention = PbRelaxMax::AbsMax;
         }),
         ("plain [MASK]", |c| {
-            c.objective.mask_positions = MaskPositions::Plain
+            c.objective.mask_positions = MaskPositions::Plain;
         }),
         ("shifted [gMASK]", |c| {
-            c.objective.gmask_positions = GmaskPositions::Shifted
+            c.objective.gmask_positions = GmaskPositions::Shifted;
         }),
     ];
     for (name, change) in changes {

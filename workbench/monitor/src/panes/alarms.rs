@@ -105,7 +105,7 @@ impl Pane for Alarms {
 
     /// To the run of the alarm.
     fn enter(&self, shared: &mut Shared) -> Option<&'static str> {
-        shared.cursor = self.rows.get(self.cursor)?.run;
+        shared.go(self.rows.get(self.cursor)?.run);
         Some(super::runs::ENTRY.name)
     }
 }

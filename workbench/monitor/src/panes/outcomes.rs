@@ -149,7 +149,9 @@ impl Pane for Outcomes {
                 .unwrap_or(0);
             !shared.is_branch(*run) && places.cell(row, column, inner).contains(at)
         });
-        shared.cursor = found.unwrap_or(shared.cursor);
+        if let Some(run) = found {
+            shared.go(run);
+        }
     }
 
     fn table(&self, _: &mut Shared) -> Option<Vec<Vec<String>>> {

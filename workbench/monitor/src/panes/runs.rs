@@ -175,7 +175,8 @@ impl Pane for Runs {
         });
         let column = column.map(|(column, ..)| *column);
         if let Some(row) = self.list.row_at(at, table) {
-            shared.cursor = shared.order[row];
+            let run = shared.order[row];
+            shared.go(run);
             if column == Some(Column::Plan) {
                 shared.toggle(|shared, run| run == shared.cursor);
             }

@@ -198,8 +198,7 @@ impl Screen {
             .runs()
             .find(has)
             .ok_or_else(|| format!("no run has `{name}` in its name"))?;
-        shared.follow = false;
-        shared.cursor = run;
+        shared.go(run);
         Ok(())
     }
 

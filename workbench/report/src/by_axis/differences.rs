@@ -68,10 +68,8 @@ pub(super) fn figure(by_axis: &ByAxis<'_>, metric: &str) -> Result<Option<Figure
     let mut caption = "A dot for each seed that both arms ran, the mean as a tick, its 95 % interval (Student's t) as a grey line."
         .to_owned();
     if lost > 0 {
-        caption += &format!(
-            " {} not drawn, because a value is not finite.",
-            words::counted(lost as u64, "pair")
-        );
+        let lost = words::counted(lost as u64, "pair");
+        caption = format!("{caption} {lost} not drawn, because a value is not finite.");
     }
     let figure = Figure::single("paired-differences", &title, description, svg).captioned(caption);
     Ok(Some(figure.with_data(&table)))

@@ -54,16 +54,42 @@ pub(super) fn figure(
         axes: (rows.unwrap_or(""), columns.as_str()),
     };
     let mut table = Table::new([rows.unwrap_or("all"), columns, "others", "events", "runs"]);
+    let (panels, said) = panels(&found, &names, &title, &mut table)?;
+    let figure = Figure {
+        name: "outcomes".to_owned(),
+        title,
+        description: said,
+        caption: "How many runs of how many, in a colour that grows with the share; a grey cell has no run with an outcome."
+            .to_owned(),
+        panels,
+        data: None,
+        curves: false,
+    };
+    Ok(Some(figure.with_data(&table)))
+}
+
+/// A panel for each choice of the other axes, and what all of them say.
+fn panels(
+    found: &sweeps::by_axis::Matrix,
+    names: &Names<'_>,
+    title: &str,
+    table: &mut Table,
+) -> Result<(Vec<Panel>, String), ReportError> {
+    let several = found.panels.len() > 1;
     let mut said = Vec::new();
     let mut panels = Vec::new();
     for (number, panel) in found.panels.iter().enumerate() {
-        let several = found.panels.len() > 1;
         let at = if several {
             name(&panel.at)
         } else {
             String::new()
         };
-        let description = format!("{title}. {at} {}", names.told(panel, &at, &mut table));
+        let of = if several {
+            format!(", {at}")
+        } else {
+            String::new()
+        };
+        let description = format!("{title}{of}: {}", names.told(panel, &at, table));
         let name = if several {
             format!("outcomes-{}", number + 1)
         } else {
@@ -71,7 +97,7 @@ pub(super) fn figure(
         };
         let svg = matrix::draw(&Matrix {
             name: &name,
-            title: &title,
+            title,
             description: &description,
             rows: (last_part(names.axes.0), &names.rows),
             columns: (last_part(names.axes.1), &names.columns),
@@ -84,17 +110,7 @@ pub(super) fn figure(
             svg,
         });
     }
-    let figure = Figure {
-        name: "outcomes".to_owned(),
-        title,
-        description: said.join(" "),
-        caption: "How many runs of how many, in a colour that grows with the share; a grey cell has no run with an outcome."
-            .to_owned(),
-        panels,
-        data: None,
-        curves: false,
-    };
-    Ok(Some(figure.with_data(&table)))
+    Ok((panels, said.join(" ")))
 }
 
 /// What axes and values are called.
@@ -113,7 +129,8 @@ impl Names<'_> {
             for (column, cell) in self.columns.iter().zip(cells) {
                 let Some(cell) = cell else { continue };
                 let (events, n) = (cell.events.to_string(), cell.n.to_string());
-                words.push(format!("{row} {column}: {events} of {n}"));
+                let place = format!("{row} {column}");
+                words.push(format!("{} {events} of {n}", place.trim()));
                 table.row([row.clone(), column.clone(), at.to_owned(), events, n]);
             }
         }

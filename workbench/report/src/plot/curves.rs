@@ -315,7 +315,7 @@ fn caption(curves: &[&Curve], plot: &Plot<'_>, y: &Axis) -> String {
 
 fn describe(curves: &[&Curve], plot: &Plot<'_>) -> String {
     let mut words = vec![format!(
-        "{} by {}, one curve per arm.",
+        "{}: one curve per arm, by {}.",
         plot.title, plot.x_label
     )];
     for curve in curves {

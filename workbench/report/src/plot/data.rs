@@ -24,9 +24,28 @@ impl Table {
         let mut address = "data:text/csv;charset=utf-8,".to_owned();
         for byte in self.csv.bytes() {
             match byte {
-                b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' => address.push(byte.into()),
-                b',' | b'.' | b'-' | b'_' | b'=' | b':' => address.push(byte.into()),
-                byte => address += &format!("%{byte:02X}"),
+                b'a'..=b'z'
+                | b'A'..=b'Z'
+                | b'0'..=b'9'
+                | b','
+                | b'.'
+                | b'-'
+                | b'_'
+                | b'='
+                | b':' => {
+                    address.push(byte.into());
+                }
+                byte => {
+                    let digits =
+                        [byte >> 4, byte & 15].map(|half| char::from_digit(half.into(), 16));
+                    address.push('%');
+                    address.extend(
+                        digits
+                            .into_iter()
+                            .flatten()
+                            .map(|digit| digit.to_ascii_uppercase()),
+                    );
+                }
             }
         }
         address

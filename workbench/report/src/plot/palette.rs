@@ -311,8 +311,8 @@ mod tests {
             assert!(contrast(pair[1].light, PAPER.light) > contrast(pair[0].light, PAPER.light));
             assert!(contrast(pair[1].dark, PAPER.dark) > contrast(pair[0].dark, PAPER.dark));
         }
-        for step in 0..SHARES.len() {
-            let (fill, words) = (SHARES[step], words_on(step));
+        for (step, fill) in SHARES.iter().enumerate() {
+            let words = words_on(step);
             assert!(
                 contrast(fill.light, words.light) >= 4.5,
                 "step {step} on light"

@@ -116,6 +116,19 @@ fn a_click_on_a_run_moves_the_cursor_and_on_its_mark_drops_it() {
     assert!(!app.screen.shared.is_selected(run));
 }
 
+/// A screen that follows what is trained would take the cursor away again at the next frame.
+#[test]
+fn a_click_ends_following() {
+    let mut app = app(6, Depth::Mono);
+    app.screen.shared.follow = true;
+    let (x, y) = find(&mut app, "deepnorm_glm    2");
+    mouse(&mut app, LEFT, x, y);
+    app.text(200, 50);
+    let shared = &app.screen.shared;
+    assert_eq!(shared.label(shared.cursor).text, "deepnorm_glm s2");
+    assert!(!shared.follow);
+}
+
 #[test]
 fn a_click_on_a_heading_sorts_and_again_reverses() {
     let mut app = app(6, Depth::Mono);
