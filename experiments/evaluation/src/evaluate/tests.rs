@@ -52,10 +52,9 @@ fn asked_of<T>(layout: Layout, ask: impl FnOnce(&mut Asked) -> T) -> T {
 }
 
 fn slots(slots: usize) -> Layout {
-    Layout {
-        slots,
-        ..layout_for_tests()
-    }
+    let mut layout = layout_for_tests();
+    layout.slots = slots;
+    layout
 }
 
 fn report(
@@ -190,10 +189,8 @@ fn what_cannot_be_asked_is_named_and_counted() {
         ]
     );
     assert_eq!(found.overall[&Metric::Accuracy].items, 1);
-    let gpt = Layout {
-        mode: ObjectiveMode::Gpt,
-        ..slots(60)
-    };
+    let mut gpt = slots(60);
+    gpt.mode = ObjectiveMode::Gpt;
     fs::remove_file(scratch.records()).unwrap();
     let found = report(gpt, &scratch, CHOICES, &scratch.options()).unwrap();
     assert_eq!(
