@@ -219,10 +219,10 @@ fn checked(choices: Vec<String>, label: usize) -> Result<Ask, String> {
     }
     let mut known = choices.clone();
     known.sort_unstable();
-    if let Some(pair) = known.windows(2).find(|pair| pair[0] == pair[1]) {
+    if let Some([twice, ..]) = known.windows(2).find(|pair| pair[0] == pair[1]) {
         return Err(format!(
             "has the choice `{}` twice, so that none of them can be right",
-            words::cut(&pair[0], 60)
+            words::cut(twice, 60)
         ));
     }
     Ok(Ask::Choices { choices, label })

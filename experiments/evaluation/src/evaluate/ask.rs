@@ -249,7 +249,7 @@ impl Asker<'_, '_> {
                     label,
                 } => choosing.push((place, item.clone(), *label)),
                 Body::Generation { prompt, targets } => {
-                    generating.push((place, prompt.clone(), targets))
+                    generating.push((place, prompt.clone(), targets));
                 }
                 Body::Window { tokens, window } => {
                     let (layout, how) = (self.asked.layout, self.reading());

@@ -196,7 +196,7 @@ fn values<'a>(
             }
             Outcome::Answer { exact, f1, .. } => match &task.kind {
                 Kind::Generation(rules) if rules.is_lambada => {
-                    push(Metric::Accuracy, 100.0 * exact)
+                    push(Metric::Accuracy, 100.0 * exact);
                 }
                 Kind::Generation(_) | Kind::Choices | Kind::LanguageModel { .. } => {
                     push(Metric::Em, 100.0 * exact);

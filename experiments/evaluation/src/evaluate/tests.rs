@@ -106,11 +106,11 @@ fn the_likeliest_choice_counts_and_files_are_compared() {
     };
     assert_eq!((one.name.as_str(), both.files.len()), ("one", 2));
     let accuracy = |group: &GroupReport| group.over_files[&Metric::Accuracy];
-    let (a, b) = ((right[0] + right[1]) / 2.0, right[2]);
+    let (a, b) = (f64::midpoint(right[0], right[1]), right[2]);
     assert_eq!(accuracy(one).average, a);
     let expected = OverFiles {
         max: a.max(b),
-        median: (a + b) / 2.0,
+        median: f64::midpoint(a, b),
         average: (2.0 * a + b) / 3.0,
     };
     assert_eq!(accuracy(both), expected);
@@ -124,11 +124,8 @@ fn an_evaluation_that_was_stopped_continues_and_gives_the_same() {
     let scratch = Scratch::new(&[("a.jsonl", &ITEMS.repeat(40))]);
     let whole = report(slots(60), &scratch, CHOICES, &scratch.options()).unwrap();
     let written = fs::read_to_string(scratch.records()).unwrap();
-    let begun: String = written
-        .lines()
-        .take(30)
-        .map(|line| format!("{line}\n"))
-        .collect();
+    let begun: Vec<&str> = written.lines().take(30).collect();
+    let begun = begun.join("\n") + "\n";
     fs::write(scratch.records(), format!("{begun}{{\"file\":\"a.js")).unwrap();
     let task = Task::parse(CHOICES, Path::new("own.yaml")).unwrap();
     let mut told = Vec::new();
@@ -290,9 +287,8 @@ fn running_text_has_perplexity_per_word_and_bits_per_byte() {
 
 #[test]
 fn shots_are_drawn_by_seed_and_never_the_item_itself() {
-    let rows: String = (0..6)
-        .map(|i| format!("{{\"q\": \"q{i}\", \"a\": {}}}\n", i % 2))
-        .collect();
+    let row = |i: usize| format!("{{\"q\": \"q{i}\", \"a\": {}}}", i % 2);
+    let rows = (0..6).map(row).collect::<Vec<_>>().join("\n");
     let scratch = Scratch::new(&[
         ("test.jsonl", &rows),
         ("dev.jsonl", "{\"q\": \"other\", \"a\": 1}\n"),
@@ -301,8 +297,8 @@ fn shots_are_drawn_by_seed_and_never_the_item_itself() {
     let task = Task::parse(text, Path::new("own.yaml")).unwrap();
     let inputs = |task: &Task, seed: u64, shots: Option<usize>| -> Result<Vec<String>, String> {
         let options = Options {
-            seed,
             shots,
+            seed,
             ..scratch.options()
         };
         let files = Files::read(task, &options).map_err(|error| error.to_string())?;

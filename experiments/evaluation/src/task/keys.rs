@@ -216,10 +216,13 @@ impl Keys {
             label: self.take("label", "an expression")?,
             target: self.take("target", "a template")?,
         };
-        let has_choices = templates.choice_list.is_some() != !templates.choices.is_empty();
+        let has_choices = templates.choice_list.is_some() == templates.choices.is_empty();
+        let has_none = templates.choice_list.is_none() && templates.choices.is_empty();
         let fits = match kind {
             Kind::Choices => has_choices && templates.label.is_some() && templates.target.is_none(),
-            Kind::Generation(_) => templates.target.is_some() && !has_choices,
+            Kind::Generation(_) => {
+                templates.target.is_some() && templates.label.is_none() && has_none
+            }
             Kind::LanguageModel { .. } => false,
         };
         match inputs {

@@ -95,7 +95,7 @@ fn a_task_that_is_wrong_says_where_and_what_was_expected() {
             "expected `BaseStrategy`",
         ),
         ("- a\n- b", "is no task file"),
-        ("", "is no task file"),
+        ("", "lacks `type`"),
     ] {
         let error = parsed(text).unwrap_err();
         assert!(error.contains(said), "{text}: {error}");
