@@ -7,7 +7,7 @@ use crate::progress::Steps;
 use crate::signals::Stop;
 use experiments::{LanguageModel, Weighed, with_language_model};
 use experiments_evaluation::{
-    Asked, Estimate, EvaluateError, Metric, Options, OverFiles, Report, Task, evaluate, shipped,
+    Asked, Estimate, Metric, Options, OverFiles, Report, Task, evaluate, shipped,
 };
 use experiments_text::Cache;
 use experiments_text::tasks::DATA_VARIABLE;
