@@ -466,7 +466,7 @@ pub(crate) struct Export {
 pub(crate) enum ExportFormat {
     /// One row per step; of a sweep one per run and step.
     Csv,
-    /// The same as one long table with types, for pandas, polars, DuckDB and R.
+    /// The same as one long table with types, for pandas, polars, `DuckDB` and R.
     Parquet,
     /// `events.out.tfevents.*`, read by `tensorboard --logdir`; of a sweep with its hyperparameters.
     Tensorboard,

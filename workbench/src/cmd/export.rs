@@ -137,7 +137,7 @@ fn open_run(run: &Path) -> Result<RunReader, Failure> {
 }
 
 fn warn(warnings: &[String]) {
-    warnings
-        .iter()
-        .for_each(|warning| say(&format!("warning: {warning}")));
+    for warning in warnings {
+        say(&format!("warning: {warning}"));
+    }
 }

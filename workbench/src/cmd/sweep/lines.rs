@@ -53,7 +53,7 @@ impl Lines {
                 message: Some(why),
             } => self.say(&format!("stopped   {id}: {why}")),
             Progress::Interrupted { id, message } => {
-                self.say(&format!("broke off {id}: {message}"))
+                self.say(&format!("broke off {id}: {message}"));
             }
             Progress::Elsewhere { id } => {
                 self.say(&format!("waits for {id}, which another process trains"));
@@ -111,7 +111,7 @@ pub(super) fn last(reader: &SweepReader) -> String {
         reader.count(State::Finished)
     )];
     let mut outcomes: BTreeMap<&str, usize> = BTreeMap::new();
-    for outcome in reader.states().iter().filter_map(|run| run.outcome()) {
+    for outcome in reader.states().iter().filter_map(sweeps::RunState::outcome) {
         *outcomes.entry(outcome.name()).or_default() += 1;
     }
     if !outcomes.is_empty() {
