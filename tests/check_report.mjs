@@ -65,8 +65,13 @@ for (const width of [400, 1280]) {
 }
 
 const page = await browser.newPage();
-await page.setViewport({ width: 1280, height: 900 });
 await page.goto(address);
+if (pictures) {
+  // docs/images/report-many.png, of the example `synthetic` of the crate workbench-report.
+  await page.setViewport({ width: 1100, height: 1420 });
+  await page.screenshot({ path: join(pictures, "report-many.png") });
+}
+await page.setViewport({ width: 1280, height: 900 });
 const plot = await page.$("figure[data-curves] svg.figure");
 if (plot) {
   await plot.evaluate((node) => node.scrollIntoView({ block: "center" }));
