@@ -2,7 +2,7 @@
 
 use burn::tensor::Tensor;
 use burn::tensor::backend::Backend;
-use kernels::bus;
+use kernels::{Stream, bus};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 /// A value that is there, or will be.
@@ -57,12 +57,19 @@ struct Queue<B: Backend> {
     parts: Vec<Tensor<B, 1>>,
     /// How many values go where, in the order of the parts.
     results: Vec<(usize, Arc<OnceLock<Vec<f32>>>)>,
+    /// In whose order the parts were made.
+    stream: Stream,
 }
 
 impl<B: Backend> Default for Waiting<B> {
     fn default() -> Self {
         let (parts, results) = (Vec::new(), Vec::new());
-        Self(Arc::new(Mutex::new(Queue { parts, results })))
+        let stream = Stream::current();
+        Self(Arc::new(Mutex::new(Queue {
+            parts,
+            results,
+            stream,
+        })))
     }
 }
 
@@ -73,6 +80,7 @@ impl<B: Backend> Waiting<B> {
         let mut queue = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let first = queue.parts.len();
         queue.parts.extend(parts);
+        queue.stream = Stream::current();
         let len = queue.parts[first..].iter().map(|part| part.dims()[0]).sum();
         queue.results.push((len, result.clone()));
         drop(queue);
@@ -95,7 +103,8 @@ impl<B: Backend> Waiting<B> {
         let all = if parts.is_empty() {
             Vec::new()
         } else {
-            bus::read(Tensor::cat(parts, 0))
+            let stream = queue.stream;
+            stream.executes(|| bus::read(Tensor::cat(parts, 0)))
         };
         let mut rest = &all[..];
         for (len, result) in results {

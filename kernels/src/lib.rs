@@ -38,6 +38,7 @@ mod ranges;
 mod simd;
 pub mod slices;
 mod softmax;
+mod stream;
 mod unary;
 
 pub use attention::{Scoring, masked_attention};
@@ -71,3 +72,4 @@ pub use ranges::{AdamWState, AdamWStep, RangeRounding, Ranges, Summary};
 pub use simd::instruction_set;
 pub use slices::MaskDraws;
 pub use softmax::masked_softmax;
+pub use stream::Stream;

@@ -4,7 +4,7 @@
 use crate::array::{Array, Away};
 use burn::tensor::Tensor;
 use burn::tensor::backend::Backend;
-use kernels::{Ranges, bus};
+use kernels::{Ranges, Stream, bus};
 use std::ops::Range;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -69,6 +69,8 @@ pub(crate) struct Block<B: Backend> {
     pub(crate) layout: Arc<Layout>,
     /// Absent only while it is updated in place.
     values: Mutex<Option<Tensor<B, 1>>>,
+    /// In whose order they are made and changed.
+    stream: Stream,
 }
 
 impl<B: Backend> Block<B> {
@@ -110,7 +112,8 @@ impl<B: Backend> Away for Share<B> {
     }
 
     fn read(&self) -> Vec<f32> {
-        bus::read(Tensor::cat(self.parts(), 0))
+        let stream = self.block.stream;
+        stream.executes(|| bus::read(Tensor::cat(self.parts(), 0)))
     }
 }
 
@@ -128,6 +131,7 @@ pub(crate) fn shares<B: Backend>(values: Tensor<B, 1>, layout: &Arc<Layout>) -> 
     let block = Arc::new(Block {
         layout: layout.clone(),
         values: Mutex::new(Some(values)),
+        stream: Stream::current(),
     });
     let share = |run| {
         let block = block.clone();

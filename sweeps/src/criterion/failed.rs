@@ -41,6 +41,12 @@ const HIGH: &[&str] = &[
     "probability_error",
     "ulp_error",
     "gradient_error",
+    "int8_loss_change",
+    "int4_loss_change",
+    "int4_zero_point_loss_change",
+    "int4_gptq_loss_change",
+    "weight_kurtosis",
+    "weight_peak",
 ];
 
 /// ... or they fall to their least value. Of all others neither is known.
