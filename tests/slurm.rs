@@ -184,7 +184,8 @@ fn lose_a_node(cluster: &Cluster) {
 
 #[test]
 fn a_sweep_on_slurm_is_looked_at_stopped_and_continued_as_anywhere() {
-    const STEPS: usize = 3000;
+    // A run trains for some fifteen seconds on an idle machine: longer than between two looks at the queue.
+    const STEPS: usize = 15_000;
     let Some(cluster) = Cluster::start("slurm-steer") else {
         return;
     };
