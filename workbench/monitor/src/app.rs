@@ -98,30 +98,8 @@ impl App {
         let area = Rect::new(0, 0, width, height);
         let mut buffer = Buffer::empty(area);
         self.draw(area, &mut buffer);
-        plain(&buffer)
+        export::plain(&buffer)
     }
-}
-
-/// The symbols of a buffer, line by line.
-pub(crate) fn plain(buffer: &Buffer) -> String {
-    let area = buffer.area;
-    let mut text = String::new();
-    for y in area.top()..area.bottom() {
-        let mut line = String::new();
-        let mut covered = 0;
-        for x in area.left()..area.right() {
-            let symbol = buffer[(x, y)].symbol();
-            // A wide letter covers the next cell, which holds a space that is not there.
-            if covered == 0 {
-                line.push_str(symbol);
-                covered = ratatui::text::Line::raw(symbol).width().max(1);
-            }
-            covered -= 1;
-        }
-        text.push_str(line.trim_end());
-        text.push('\n');
-    }
-    text
 }
 
 #[cfg(test)]

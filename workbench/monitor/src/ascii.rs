@@ -71,8 +71,9 @@ fn dots(bits: u32) -> char {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::app::{App, plain};
+    use crate::app::App;
     use crate::colour::Depth;
+    use crate::export::plain;
     use crate::panes::{PANES, tabs};
     use ratatui::layout::Rect;
 

@@ -9,10 +9,10 @@ use crate::screen::Screen;
 mod bar;
 mod compact;
 mod header;
-mod help;
+pub(crate) mod help;
 mod totals;
 
-pub(crate) use help::{Contents, hidden_lines as help_hidden};
+pub(crate) use help::hidden_lines as help_hidden;
 
 /// Draws the whole screen.
 pub(crate) fn draw(screen: &Screen, depth: Depth, buffer: &mut Buffer) {

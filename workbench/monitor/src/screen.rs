@@ -8,7 +8,7 @@ use ratatui::layout::{Position, Rect};
 use ratatui::text::Line;
 
 use crate::action::What;
-use crate::draw::Contents;
+use crate::draw::help::Contents;
 use crate::keys::{Binding, Key, Row, Section, bindings, ctrl, find, key, letter, rows};
 use crate::pane::{Entry, Pane};
 use crate::panes::{Tab, tabs};

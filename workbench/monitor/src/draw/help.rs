@@ -143,7 +143,7 @@ mod tests {
         let sections = shipped();
         let hidden = hidden_lines(&sections, area);
         draw(&sections, area, hidden, Depth::Mono, &mut buffer);
-        let text = crate::app::plain(&buffer);
+        let text = crate::export::plain(&buffer);
         let last = text.lines().nth(22).unwrap();
         assert!(last.contains(LEGEND[LEGEND.len() - 1]), "{text}");
         assert_eq!(hidden_lines(&sections, Rect::new(0, 0, 200, 90)), 0);

@@ -14,7 +14,7 @@ fn text_is_cut_at_the_row_and_never_written_outside() {
     put(&mut cells, row(Rect::new(0, 0, 4, 1), 1), 0, "below", plain);
     put(&mut cells, Rect::new(50, 50, 9, 9), 50, "far away", plain);
     put_right(&mut cells, Rect::new(0, 1, 6, 1), 6, "right", plain);
-    assert_eq!(crate::app::plain(&cells), " abc\n right\n");
+    assert_eq!(crate::export::plain(&cells), " abc\n right\n");
 }
 
 #[test]
@@ -44,7 +44,7 @@ fn a_bar_is_as_full_as_its_share() {
         let mut cells = buffer(5, 1);
         let area = Rect::new(1, 0, 4, 1);
         gauge(area, share, Style::new(), Style::new(), &mut cells);
-        crate::app::plain(&cells).trim().to_owned()
+        crate::export::plain(&cells).trim().to_owned()
     };
     assert_eq!(
         [bar(0.0), bar(0.5), bar(0.7), bar(1.0)],
