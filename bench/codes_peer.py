@@ -53,7 +53,17 @@ def workbench(program: Path, threads: int, seconds: float) -> dict[tuple[int, st
     """Seconds by rows and kind; the FP32 product is the bound of the products of many rows."""
     with tempfile.TemporaryDirectory() as folder:
         result = Path(folder) / "kernels.json"
-        command = [program, "bench", "--kernels", "--threads", str(threads), "--seconds", str(seconds), "--result", result]
+        command = [
+            program,
+            "bench",
+            "--kernels",
+            "--threads",
+            str(threads),
+            "--seconds",
+            str(seconds),
+            "--result",
+            result,
+        ]
         subprocess.run([str(part) for part in command], check=True, stdout=subprocess.DEVNULL)
         rows = json.loads(result.read_text())["kernels"]
     found = {(row["rows"], f"int{row['bits']}-{row['sharing']}"): row["seconds"] for row in rows}
