@@ -1,7 +1,9 @@
 //! Rows of a file: JSON lines, a JSON list, or CSV with a heading.
 
 use crate::task::TaskError;
+use logs::disk::open;
 use serde_json::{Map, Value};
+use std::io;
 use std::path::Path;
 
 /// One row, and where it stands.
@@ -42,7 +44,8 @@ pub(crate) fn read(path: &Path) -> Result<Vec<Row>, TaskError> {
 
 /// The text of a file.
 pub(crate) fn text(path: &Path) -> Result<String, TaskError> {
-    std::fs::read_to_string(path).map_err(|source| TaskError::Read {
+    let read = open(path).and_then(io::read_to_string);
+    read.map_err(|source| TaskError::Read {
         path: path.to_owned(),
         source,
     })
@@ -54,7 +57,11 @@ fn csv_rows(path: &Path) -> Result<Vec<Row>, TaskError> {
         line: error.position().map_or(1, csv::Position::line),
         problem: format!("is no row of a table with a heading: {error}"),
     };
-    let mut reader = csv::Reader::from_path(path).map_err(wrong)?;
+    let file = open(path).map_err(|source| TaskError::Read {
+        path: path.to_owned(),
+        source,
+    })?;
+    let mut reader = csv::Reader::from_reader(file);
     let headings = reader.headers().map_err(wrong)?.clone();
     let mut rows = Vec::new();
     for record in reader.records() {

@@ -92,7 +92,7 @@ impl Task {
     /// # Errors
     /// If the file cannot be read, or says what is no task.
     pub fn load(file: &Path) -> Result<Self, TaskError> {
-        let text = std::fs::read_to_string(file).map_err(|source| TaskError::Read {
+        let text = logs::disk::read_text(file).map_err(|source| TaskError::Read {
             path: file.to_owned(),
             source,
         })?;

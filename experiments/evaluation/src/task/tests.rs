@@ -113,3 +113,23 @@ fn shipped_tasks_are_tasks_and_others_are_files_or_typing_errors() {
     let error = shipped("none/here.yaml").unwrap_err().to_string();
     assert!(error.contains("cannot read `none/here.yaml`"), "{error}");
 }
+
+/// Opening a pipe would wait for somebody who writes it.
+#[cfg(unix)]
+#[test]
+fn a_pipe_is_no_task_and_no_rows() {
+    let dir = tempfile::tempdir().unwrap();
+    for name in ["pipe.yaml", "pipe.jsonl", "pipe.csv"] {
+        let pipe = dir.path().join(name);
+        let made = std::process::Command::new("mkfifo").arg(&pipe).status();
+        assert!(made.unwrap().success());
+        let error = match name {
+            "pipe.yaml" => Task::load(&pipe).unwrap_err(),
+            _ => crate::rows::read(&pipe).unwrap_err(),
+        };
+        let TaskError::Read { source, .. } = error else {
+            panic!("{error}");
+        };
+        assert!(source.to_string().contains("a pipe"), "{source}");
+    }
+}
