@@ -67,6 +67,13 @@ struct Ordered {
     reply: SyncSender<Answer>,
 }
 
+impl Ordered {
+    /// Whether both can be done at once.
+    fn goes_with(&self, other: &Self) -> bool {
+        self.order.kind == other.order.kind && self.key == other.key && self.lens == other.lens
+    }
+}
+
 /// A pass that a run asks for. It owns what it reads, because it crosses to another thread.
 struct Request {
     run: OwnedRun,
@@ -334,8 +341,7 @@ where
     };
     let mut groups: Vec<Vec<Ordered>> = Vec::new();
     for own in orders {
-        let what = |own: &Ordered| (own.order.kind, own.key.clone(), own.lens.clone());
-        let fits = |group: &&mut Vec<Ordered>| what(&group[0]) == what(&own);
+        let fits = |group: &&mut Vec<Ordered>| group[0].goes_with(&own);
         match groups.iter_mut().find(fits) {
             Some(group) => group.push(own),
             None => groups.push(vec![own]),
