@@ -1,13 +1,12 @@
 //! Sequences of integers expanded on the device: see [`crate::Compact`].
 
 use super::ranges::send;
-use super::row::flat;
+use super::row::{flat, grid};
 use crate::Compact;
 use burn::tensor::{DType, Shape};
 use burn_cubecl::CubeRuntime;
 use burn_cubecl::ops::numeric::empty_device_contiguous_dtype;
 use burn_cubecl::tensor::CubeTensor;
-use cubecl::calculate_cube_count_elemwise;
 use cubecl::prelude::*;
 
 /// A value of a piece: `number` is its first value, or where its values lie in the words.
@@ -56,8 +55,7 @@ pub(super) fn expand<R: CubeRuntime>(compact: &Compact, device: &R::Device) -> C
     let sent: CubeTensor<R> = send(device, bytes, words.len(), DType::U32);
     let (client, shape) = (sent.client.clone(), Shape::new([compact.len()]));
     let y = empty_device_contiguous_dtype(client, device.clone(), shape, DType::I32);
-    let dim = CubeDim::new(&sent.client, compact.len());
-    let count = calculate_cube_count_elemwise(&sent.client, compact.len(), dim);
+    let (count, dim) = grid(&sent, compact.len());
     let (from, to, pieces) = (flat(&sent), flat(&y), compact.pieces() as u32);
     expand_kernel::launch::<R>(&sent.client, count, dim, from, to, pieces);
     y

@@ -3,12 +3,11 @@
 #![expect(clippy::manual_rotate, reason = "a kernel has no operation for it")]
 
 use super::ranges::send;
-use super::row::{beside, flat};
+use super::row::{beside, flat, grid};
 use crate::MaskDraws;
 use burn::tensor::{DType, Shape};
 use burn_cubecl::CubeRuntime;
 use burn_cubecl::tensor::CubeTensor;
-use cubecl::calculate_cube_count_elemwise;
 use cubecl::prelude::*;
 
 /// Elements of a block of 16 words: an element takes a number of two words.
@@ -116,8 +115,7 @@ pub(super) fn mask<R: CubeRuntime>(
     );
     let mask = beside(&sent, Shape::new([len]));
     let blocks = (skipped as usize + len).div_ceil(BLOCK);
-    let dim = CubeDim::new(&sent.client, blocks);
-    let count = calculate_cube_count_elemwise(&sent.client, blocks, dim);
+    let (count, dim) = grid(&sent, blocks);
     let (from, to) = (flat(&sent), flat(&mask));
     let skipped = skipped as u32;
     mask_kernel::launch::<R>(

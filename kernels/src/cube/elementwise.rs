@@ -4,12 +4,11 @@ use super::counting::{
     COUNTERS, Point, counted, nothing_lost, piece, piece_cubes, runs, settle, stored,
 };
 use super::rounding::{Rounded, rounded};
-use super::row::{UNITS, beside, flat};
+use super::row::{UNITS, beside, flat, grid};
 use crate::{HalfFormat, Pass, Rounding};
 use burn::tensor::{Shape, TensorMetadata};
 use burn_cubecl::CubeRuntime;
 use burn_cubecl::tensor::CubeTensor;
-use cubecl::calculate_cube_count_elemwise;
 use cubecl::prelude::*;
 use std::f32::consts::FRAC_1_SQRT_2;
 
@@ -97,11 +96,6 @@ pub(crate) fn geglu_backward_kernel(
     if comptime!(counts) {
         settle(counters, place + run * COUNTERS, &lost, UNITS);
     }
-}
-
-fn grid<R: CubeRuntime>(x: &CubeTensor<R>, elements: usize) -> (CubeCount, CubeDim) {
-    let dim = CubeDim::new(&x.client, elements);
-    (calculate_cube_count_elemwise(&x.client, elements, dim), dim)
 }
 
 /// Every element rounded.

@@ -1,11 +1,10 @@
 //! Heads out of a matrix, rotated: see [`crate::heads()`].
 
-use super::row::{beside, flat};
+use super::row::{beside, flat, grid};
 use crate::Heads;
 use burn::tensor::{Shape, TensorMetadata};
 use burn_cubecl::CubeRuntime;
 use burn_cubecl::tensor::CubeTensor;
-use cubecl::calculate_cube_count_elemwise;
 use cubecl::prelude::*;
 
 /// What is taken, and where it lies.
@@ -131,8 +130,7 @@ pub(super) fn heads<R: CubeRuntime>(
     let shape = Shape::new([heads.batch, heads.heads, heads.seq_len, width]);
     let y = beside(x, shape);
     let elements = y.shape().num_elements();
-    let dim = CubeDim::new(&x.client, elements);
-    let count = calculate_cube_count_elemwise(&x.client, elements, dim);
+    let (count, dim) = grid(x, elements);
     let ([cos, sin], rotates) = tables(x, rotation);
     let (from, to, sizes) = (flat(x), flat(&y), sizes::<R>(heads, width));
     heads_kernel::launch::<R>(
@@ -159,8 +157,7 @@ pub(super) fn backward<R: CubeRuntime>(
     let rows = heads.batch * heads.seq_len;
     let dx = beside(dy, Shape::new([rows, heads.parts * heads.heads * width]));
     let elements = dx.shape().num_elements();
-    let dim = CubeDim::new(&dy.client, elements);
-    let count = calculate_cube_count_elemwise(&dy.client, elements, dim);
+    let (count, dim) = grid(dy, elements);
     let ([cos, sin], rotates) = tables(dy, rotation);
     let (from, to, sizes) = (flat(dy), flat(&dx), sizes::<R>(heads, width));
     heads_backward_kernel::launch::<R>(

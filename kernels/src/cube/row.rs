@@ -4,6 +4,7 @@ use burn::tensor::{DType, Shape};
 use burn_cubecl::CubeRuntime;
 use burn_cubecl::ops::numeric::empty_device_contiguous_dtype;
 use burn_cubecl::tensor::CubeTensor;
+use cubecl::calculate_cube_count_elemwise;
 use cubecl::prelude::*;
 
 /// Units of a cube, at most and at least: a plane is 32 on every NVIDIA card.
@@ -44,6 +45,12 @@ pub(super) fn row(x: &Array<f32>, width: usize) -> usize {
 /// An FP32 tensor beside another, values undefined.
 pub(super) fn beside<R: CubeRuntime>(x: &CubeTensor<R>, shape: Shape) -> CubeTensor<R> {
     empty_device_contiguous_dtype(x.client.clone(), x.device.clone(), shape, DType::F32)
+}
+
+/// Cubes, and their size, with a unit for each of so many elements.
+pub(super) fn grid<R: CubeRuntime>(x: &CubeTensor<R>, elements: usize) -> (CubeCount, CubeDim) {
+    let dim = CubeDim::new(&x.client, elements);
+    (calculate_cube_count_elemwise(&x.client, elements, dim), dim)
 }
 
 /// A contiguous tensor as an argument without shape.
