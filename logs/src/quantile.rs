@@ -7,7 +7,8 @@ pub fn quantile(sorted: &[f64], p: f64) -> f64 {
     let last = sorted.len().saturating_sub(1);
     let position = p * last as f64;
     let below = (position as usize).min(last);
-    let above = (below + 1).min(last);
+    // Of a whole position the value there, whatever stands behind it.
+    let above = (position.ceil() as usize).min(last);
     match (sorted.get(below), sorted.get(above)) {
         (Some(low), Some(high)) => low + (position - below as f64) * (high - low),
         _ => f64::NAN,

@@ -1,6 +1,7 @@
 //! From items to what is told of a task: shares, their intervals, and how the files of a group compare.
 
 use crate::random::stream;
+use logs::quantile::quantile;
 use rand::RngExt;
 use serde::Serialize;
 
@@ -70,13 +71,6 @@ impl OverFiles {
             average: sum / weight as f64,
         })
     }
-}
-
-/// With linear interpolation between the two values beside it.
-fn quantile(sorted: &[f64], p: f64) -> f64 {
-    let position = p * (sorted.len() - 1) as f64;
-    let (below, above) = (position.floor() as usize, position.ceil() as usize);
-    sorted[below] + (position - below as f64) * (sorted[above] - sorted[below])
 }
 
 #[cfg(test)]

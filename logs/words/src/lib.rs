@@ -16,7 +16,7 @@ mod table;
 pub use duration::{duration, short_duration};
 pub use line::{counted, cut, cut_columns, hanging, quoted};
 pub use named::Named;
-pub use nearest::{closest, did_you_mean, hint};
+pub use nearest::{closest, did_you_mean, hint, last_part};
 pub use number::{approximate, bytes, decimal, number, thousands};
 pub use printable::{printable, printable_line, printable_path};
 pub use shell::{shell_command, shell_word};

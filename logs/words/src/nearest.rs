@@ -38,10 +38,12 @@ pub fn hint<S: AsRef<str>>(word: &str, candidates: impl IntoIterator<Item = S>) 
 
 fn similarity(word: &str, candidate: &str) -> f64 {
     let whole = strsim::jaro_winkler(word, candidate);
-    whole.max(0.8 * strsim::jaro_winkler(last(word), last(candidate)))
+    whole.max(0.8 * strsim::jaro_winkler(last_part(word), last_part(candidate)))
 }
 
-fn last(key: &str) -> &str {
+/// The last part of a dotted key: `lr` of `optimizer.lr`.
+#[must_use]
+pub fn last_part(key: &str) -> &str {
     key.rsplit('.').next().unwrap_or(key)
 }
 

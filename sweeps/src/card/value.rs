@@ -51,7 +51,7 @@ pub fn named(key: &str, value: &Value) -> String {
     if is_word {
         text
     } else {
-        format!("{}={text}", key.rsplit('.').next().unwrap_or(key))
+        format!("{}={text}", words::last_part(key))
     }
 }
 

@@ -137,13 +137,9 @@ impl Looks {
     pub fn heading(&self) -> String {
         let mut keys: Vec<&str> = self.axes.iter().map(|axis| &*axis.key).collect();
         keys.sort_unstable();
-        let last = keys.iter().map(|key| last_part(key));
+        let last = keys.iter().map(|key| words::last_part(key));
         last.collect::<Vec<_>>().join(" ")
     }
-}
-
-fn last_part(key: &str) -> &str {
-    key.rsplit('.').next().unwrap_or(key)
 }
 
 /// All keys that have more than one value.

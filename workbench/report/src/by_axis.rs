@@ -18,6 +18,7 @@ use sweeps::by_axis::{DosesOfArms, Sensitivity};
 use sweeps::card::named;
 use sweeps::stats::Interval;
 use sweeps::{ByAxis, Card, Settings};
+use words::last_part;
 
 /// More curves than this would each need a colour of its own.
 const MOST_CURVES: usize = 48;
@@ -49,10 +50,6 @@ pub(crate) fn view(
     }
     view.figures.extend(differences::figure(by_axis, metric)?);
     Ok(view)
-}
-
-fn last_part(key: &str) -> &str {
-    key.rsplit('.').next().unwrap_or(key)
 }
 
 /// Settings as a name: `post heads=8`; `all` of none.

@@ -49,7 +49,7 @@ pub(crate) fn resolve(name: &str, keys: &[String]) -> Result<String, String> {
     if keys.iter().any(|key| key == name) {
         return Ok(name.to_owned());
     }
-    let is_last = |key: &&String| key.rsplit('.').next() == Some(name);
+    let is_last = |key: &&String| words::last_part(key) == name;
     let mut found = keys.iter().filter(is_last);
     match (found.next(), found.next()) {
         (Some(key), None) => Ok(key.clone()),

@@ -1,6 +1,6 @@
 //! The share of runs that show the card's event along an axis of numbers.
 
-use super::{MOST_CURVES, last_part, looks, panels, verb};
+use super::{MOST_CURVES, looks, panels, verb};
 use crate::arms::ArmLook;
 use crate::error::ReportError;
 use crate::plot::Figure;
@@ -12,6 +12,7 @@ use crate::sweep::comparison::event_name;
 use sweeps::Card;
 use sweeps::by_axis::DosesOfArms;
 use sweeps::stats::{DoseCurve, Ld50};
+use words::last_part;
 
 /// Confidence of the intervals drawn.
 const LEVEL: f64 = 0.95;

@@ -1,6 +1,6 @@
 //! The card's metric along an axis of numbers.
 
-use super::{MOST_CURVES, last_part, looks, panels};
+use super::{MOST_CURVES, looks, panels};
 use crate::arms::ArmLook;
 use crate::error::ReportError;
 use crate::plot::Figure;
@@ -9,6 +9,7 @@ use crate::plot::axis::{Axis, Scale};
 use crate::plot::data::{Table, number};
 use crate::prose::{self, significant};
 use sweeps::by_axis::Sensitivity;
+use words::last_part;
 
 /// The metric along the axis.
 pub(super) fn figure(

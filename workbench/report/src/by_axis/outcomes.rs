@@ -1,6 +1,6 @@
 //! How many runs show the card's event, by two axes.
 
-use super::{last_part, name, verb};
+use super::{name, verb};
 use crate::error::ReportError;
 use crate::plot::data::Table;
 use crate::plot::matrix::{self, Matrix};
@@ -9,6 +9,7 @@ use crate::sweep::comparison::event_name;
 use std::cmp::Reverse;
 use sweeps::card::label;
 use sweeps::{ByAxis, Card};
+use words::last_part;
 
 /// More rows, columns or panels than these would say nothing at a glance.
 const MOST: usize = 24;

@@ -1,5 +1,7 @@
 //! The numbers behind a figure, as a CSV file that is a part of the page.
 
+use logs::export::quoted;
+
 /// A table: what the columns are called, and rows of as many cells.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub(crate) struct Table {
@@ -14,7 +16,8 @@ impl Table {
     }
 
     pub(crate) fn row(&mut self, cells: impl IntoIterator<Item = String>) {
-        let cells: Vec<String> = cells.into_iter().map(|cell| quoted(&cell)).collect();
+        let cells = cells.into_iter().map(|cell| quoted(&cell).into_owned());
+        let cells: Vec<String> = cells.collect();
         self.csv += &cells.join(",");
         self.csv.push('\n');
     }
@@ -58,16 +61,6 @@ pub(crate) fn number(value: f64) -> String {
         "nan".to_owned()
     } else {
         value.to_string()
-    }
-}
-
-/// A cell by RFC 4180; what a terminal would obey is written out.
-fn quoted(cell: &str) -> String {
-    let cell = words::printable_line(cell);
-    if cell.contains([',', '"']) {
-        format!("\"{}\"", cell.replace('"', "\"\""))
-    } else {
-        cell.into_owned()
     }
 }
 

@@ -145,7 +145,7 @@ impl Names {
         }];
         let mut spans = Vec::new();
         for ((axis, what), look) in self.axes.iter().zip(["colour", "shade"]).zip(looks) {
-            let key = axis.key.rsplit('.').next().unwrap_or(&axis.key);
+            let key = words::last_part(&axis.key);
             let gap = if spans.is_empty() { "" } else { "  ·  " };
             spans.push(Span::styled(format!("{gap}{what} {key}"), depth.dim()));
             for (place, value) in axis.values.iter().enumerate() {
