@@ -100,7 +100,7 @@ fn write(
         _ => {}
     }
     std::fs::create_dir_all(folder).map_err(InterchangeError::io(folder))?;
-    logs::write_json_atomic(&folder.join("config.json"), &model_config(config))?;
+    logs::output::write_json(&folder.join("config.json"), &model_config(config))?;
     let weights = folder.join("model.safetensors");
     // `transformers` asks for this key.
     let about = HashMap::from([("format".to_owned(), "pt".to_owned())]);
@@ -108,11 +108,11 @@ fn write(
     let failed = |error: safetensors::SafeTensorError| {
         LogError::io("write", &weights, std::io::Error::other(error.to_string()))
     };
-    logs::write_atomic(&weights, &bytes.map_err(failed)?)?;
+    logs::output::write(&weights, &bytes.map_err(failed)?)?;
     let json = tokenizer.to_json()?;
-    logs::write_atomic(&folder.join("tokenizer.json"), json.as_bytes())?;
+    logs::output::write(&folder.join("tokenizer.json"), json.as_bytes())?;
     let about = folder.join("tokenizer_config.json");
-    Ok(logs::write_json_atomic(&about, &tokenizer_config(config))?)
+    Ok(logs::output::write_json(&about, &tokenizer_config(config))?)
 }
 
 fn model_config(config: &Config) -> Value {
