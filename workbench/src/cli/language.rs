@@ -81,6 +81,9 @@ pub(crate) struct Evaluate {
     /// By which they are drawn.
     #[arg(long, value_name = "N", default_value_t = 1)]
     pub(crate) seed: u64,
+    /// Also record what was read of each item, and tokens and log-probabilities of its answers.
+    #[arg(long)]
+    pub(crate) log_samples: bool,
     /// Folder of all results [default: RUN/evaluations].
     #[arg(long, value_hint = ValueHint::DirPath)]
     pub(crate) out: Option<PathBuf>,
