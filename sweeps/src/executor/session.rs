@@ -246,6 +246,10 @@ impl<'a> Session<'a> {
             if runs.is_empty() {
                 return Ok(());
             }
+            if let Some(lacking) = self.executor.lacking() {
+                self.machine_failure = Some(lacking);
+                return Ok(());
+            }
             runs.retain(|index| self.is_free(*index, progress));
             runs.retain(|index| self.is_ready(*index, progress));
             if self.machine_failure.is_some() {
