@@ -26,6 +26,7 @@ mod export;
 mod fixed;
 mod keys;
 mod list;
+mod log;
 mod number;
 mod paint;
 mod pane;

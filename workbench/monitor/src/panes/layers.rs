@@ -67,7 +67,11 @@ impl Pane for Layers {
             columns: usize::from(map::plot(place.inner()).width),
         };
         if self.made_from.as_ref() != Some(&key) {
-            self.heat = Heat::build(shared.layer_records(), &self.signal, key.columns);
+            self.heat = Heat::build(
+                &shared.layer_records(&self.signal),
+                &self.signal,
+                key.columns,
+            );
             self.made_from = Some(key);
         }
     }

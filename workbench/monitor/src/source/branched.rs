@@ -3,18 +3,18 @@
 
 use std::path::{Path, PathBuf};
 
-use logs::{Event, Record, RunReader};
+use logs::{Event, RunReader};
 use sweeps::replay;
 
-use super::{details, layers::Layers, run};
+use super::{details, run};
 use crate::error::MonitorError;
+use crate::log::Log;
 use crate::view::{Branch, Details, Revision, Run, Source, Sweep};
 
 pub(super) struct Branched {
     trunk: Box<dyn Source>,
     /// Their numbers follow those of the other source's runs. None is dropped: numbers are for good.
     branches: Vec<Open>,
-    layers: Layers,
     view: Sweep,
 }
 
@@ -29,7 +29,6 @@ impl Branched {
         let mut branched = Self {
             trunk,
             branches: Vec::new(),
-            layers: Layers::default(),
             view: Sweep::default(),
         };
         let runs: Vec<Option<&Path>> = branched.directories().collect();
@@ -113,7 +112,6 @@ impl Source for Branched {
             // A replay that is given up takes its twins away; what was seen of them stays.
             changed |= open.reader.poll().is_ok_and(|new| new > 0);
         }
-        self.layers.poll();
         self.look();
         let view = self.all();
         changed |= view != self.view;
@@ -125,10 +123,10 @@ impl Source for Branched {
         &self.view
     }
 
-    fn records(&self, run: usize) -> &[Record] {
+    fn log(&self, run: usize) -> Log<'_> {
         match self.branch(run) {
-            Some(open) => open.reader.records(),
-            None => self.trunk.records(run),
+            Some(open) => Log::Files(&open.reader),
+            None => self.trunk.log(run),
         }
     }
 
@@ -141,22 +139,8 @@ impl Source for Branched {
 
     fn revision(&self, run: usize) -> Revision {
         match self.branch(run) {
-            Some(open) => Some((open.reader.revision(), open.reader.records().len())),
+            Some(open) => Some((open.reader.revision(), open.reader.len())),
             None => self.trunk.revision(run),
-        }
-    }
-
-    fn layer_records(&mut self, run: usize) -> &[Record] {
-        let first = self.trunk.sweep().runs.len();
-        match run
-            .checked_sub(first)
-            .and_then(|run| self.branches.get(run))
-        {
-            Some(Open { reader, .. }) => {
-                self.layers
-                    .records(run, reader.records(), Some(reader.dir()))
-            }
-            None => self.trunk.layer_records(run),
         }
     }
 
