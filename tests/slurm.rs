@@ -329,6 +329,24 @@ fn what_slurm_cannot_do_is_one_error_before_anything_is_written() {
     assert!(!cluster.scratch.join("out").exists(), "nothing was written");
 }
 
+/// To Slurm `%` and `\` mean something in the name of a file, to a shell quotes, spaces and `$`.
+#[test]
+fn a_sweep_directory_may_have_any_name() {
+    let Some(cluster) = Cluster::start("slurm-odd") else {
+        return;
+    };
+    hosts::card(&cluster.scratch, 2, 20);
+    let out = "it's %a\\b \"$HOME\" é";
+    let place = ["--out", out, "--executor", "slurm", "--time", "20"];
+    let mut sweep = cluster.workbench(&["sweep", "run", "card.toml"]);
+    let output = sweep.args(place).output().unwrap();
+    assert!(output.status.success(), "{}", stderr(&output));
+    let files = std::fs::read_dir(cluster.scratch.join(out).join("control/slurm")).unwrap();
+    let names = files.map(|file| file.unwrap().file_name());
+    let logs = names.filter(|name| name.to_string_lossy().ends_with(".log"));
+    assert_eq!(logs.count(), 4, "every job has its log");
+}
+
 /// The program, or the texts: both are files that the others have.
 #[test]
 fn a_node_that_lacks_what_the_others_have_gets_no_more_jobs() {

@@ -16,7 +16,12 @@ pub(in crate::executor) struct Submission {
 impl Sweep {
     /// Folder of what concerns jobs.
     pub(super) fn slurm_folder(&self) -> PathBuf {
-        self.dir().join("control").join("slurm")
+        slurm_folder(self.dir())
+    }
+
+    /// The sweep directory as other machines know it.
+    pub(super) fn absolute(&self) -> PathBuf {
+        std::path::absolute(self.dir()).unwrap_or_else(|_| self.dir().to_owned())
     }
 
     fn submission_path(&self, number: u32) -> PathBuf {
@@ -25,14 +30,8 @@ impl Sweep {
 
     /// The output of a job.
     pub(super) fn job_log(&self, number: u32, index: usize) -> PathBuf {
-        let mut log = self.job_logs(number).into_os_string();
-        log.push(format!("-{index}.log"));
-        log.into()
-    }
-
-    /// What the names of the outputs of an array begin with.
-    pub(super) fn job_logs(&self, number: u32) -> PathBuf {
-        self.slurm_folder().join(format!("{number:04}"))
+        let name = format!("{}-{index}.log", log_stem(number));
+        self.slurm_folder().join(name)
     }
 
     /// The name of all jobs of this sweep, which no other sweep's have.
@@ -77,6 +76,16 @@ impl Sweep {
             None => Err(SlurmError::NoJob { number, index }.into()),
         }
     }
+}
+
+/// [`Sweep::slurm_folder`] of a sweep directory.
+pub(super) fn slurm_folder(dir: &Path) -> PathBuf {
+    dir.join("control").join("slurm")
+}
+
+/// What the names of the outputs of an array begin with.
+pub(super) fn log_stem(number: u32) -> String {
+    format!("{number:04}")
 }
 
 /// The exit code of a job on a node where it cannot write its log, and say so: that of `sysexits.h` for a file which cannot

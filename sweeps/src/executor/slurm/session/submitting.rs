@@ -7,7 +7,7 @@ use crate::executor::session::companions;
 use crate::executor::slurm::commands;
 use crate::executor::slurm::error::SlurmError;
 use crate::executor::slurm::jobs::Job;
-use crate::executor::slurm::submission::{Submission, script};
+use crate::executor::slurm::submission::{Submission, log_stem, script, slurm_folder};
 use std::path::Path;
 
 impl Session<'_> {
@@ -66,8 +66,7 @@ impl Session<'_> {
 
     /// Submits so many jobs; the number of the array.
     fn sbatch(&self, number: u32, jobs: usize, room: usize) -> Result<String, SlurmError> {
-        let dir = std::path::absolute(self.sweep.dir());
-        let dir = dir.unwrap_or_else(|_| self.sweep.dir().to_owned());
+        let dir = self.sweep.absolute();
         let mut arguments = self.executor.arguments();
         arguments.extend([
             format!("--job-name={}", self.name),
@@ -81,8 +80,7 @@ impl Session<'_> {
         let options = &self.executor.options;
         let needs = self.executor.local.needs.iter().map(AsRef::as_ref);
         let needs: Vec<&Path> = needs.chain([dir.as_path()]).collect();
-        let log = self.sweep.job_logs(number);
-        let log = std::path::absolute(&log).unwrap_or(log);
+        let log = slurm_folder(&dir).join(log_stem(number));
         let number = number.to_string();
         let mut task: Vec<_> = options.task.iter().map(AsRef::as_ref).collect();
         task.extend([dir.as_os_str(), number.as_ref()]);
