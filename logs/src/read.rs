@@ -1,8 +1,5 @@
 //! Following a run directory, live or finished.
 
-use std::borrow::Cow;
-use std::collections::BTreeSet;
-use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
@@ -13,7 +10,6 @@ use crate::run::{
     EVENTS_FILE, Event, MANIFEST_FILE, Manifest, RollBack, SUMMARY_FILE, Summary, attempts,
     metrics_file,
 };
-use crate::signal::split_layer;
 
 mod abandoned;
 mod document;
@@ -22,6 +18,7 @@ mod index;
 mod kept;
 mod liveness;
 mod merge;
+mod place;
 mod tail;
 
 pub use abandoned::{Abandoned, abandoned};
@@ -32,7 +29,8 @@ pub use index::Column;
 use index::{Index, PART};
 use liveness::LeaseReader;
 pub use liveness::Liveness;
-use merge::{Merged, Place};
+use merge::Merged;
+use place::Place;
 use tail::Tail;
 
 /// Reads a run directory and keeps up with it: each [`RunReader::poll`] reads only what was added.

@@ -3,7 +3,8 @@
 use std::path::Path;
 
 use super::events::events;
-use super::merge::{Merged, Place};
+use super::merge::Merged;
+use super::place::Place;
 use super::tail::Tail;
 use crate::error::LogError;
 use crate::record::{Layers, Names, Record};

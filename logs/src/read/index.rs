@@ -7,88 +7,29 @@
 //! A file holds at most [`PART`] records, so that neither who writes it nor who reads a run of any length needs much memory. Readers
 //! take no lock: a file is written under another name and renamed, and says by CRC which file it follows.
 
-use std::fs::{self, Metadata};
+use std::fs;
 use std::io;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
-use std::time::{Duration, UNIX_EPOCH};
 
-use serde::{Deserialize, Serialize};
-
-use super::merge::Place;
-use super::tail::{Done, crc_of};
-use crate::record::Names;
-use crate::run::{INDEX_DIR, RollBack, metrics_file};
+use super::place::Place;
+use crate::record::{Name, Names};
+use crate::run::INDEX_DIR;
 
 mod columns;
 mod segment;
+mod state;
 
 pub use columns::Column;
 pub(super) use columns::Columns;
 use segment::Segment;
+use state::stamp;
+pub(super) use state::{FileState, State};
 
 /// Records of a file.
 pub(super) const PART: usize = 1 << 16;
 /// Bytes of lines that are worth an index: fewer are read in a millisecond.
 pub(super) const WORTH: u64 = 256 << 10;
-/// How much older than the index a file must be for its time to say that it is what was read: a file may change twice within one
-/// tick of the clock that stamps it, and some file systems count whole seconds.
-const TICK: Duration = Duration::from_millis(20);
-const COARSE_TICK: Duration = Duration::from_secs(2);
-
-/// How far a reader came.
-#[derive(Debug, Clone, Default, Serialize, Deserialize)]
-pub(super) struct State {
-    pub(super) files: Vec<FileState>,
-    /// All names that were met, those of per-layer signals too.
-    pub(super) names: Vec<String>,
-    /// Attempt and step of the record that the newest attempt wrote last.
-    pub(super) newest: Option<(u32, u64)>,
-    pub(super) roll_backs: Vec<RollBack>,
-}
-
-/// How far it came in the file of an attempt.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-pub(super) struct FileState {
-    pub(super) attempt: u32,
-    pub(super) done: Done,
-    /// Length and time of change, nanoseconds since 1970, when it was read.
-    stamp: (u64, u64),
-}
-
-impl FileState {
-    /// Of a file that has been read so far; none where its bytes cannot be recognised.
-    pub(super) fn of(run: &Path, attempt: u32, done: &Done) -> Option<Self> {
-        done.crc?;
-        let metadata = fs::metadata(run.join(metrics_file(attempt))).ok()?;
-        Some(Self {
-            attempt,
-            done: done.clone(),
-            stamp: stamp(&metadata)?,
-        })
-    }
-
-    /// Whether the file still begins with what was read, and whether its stamp alone says so. `written` is when the index was.
-    fn holds(&self, run: &Path, written: u64) -> Option<bool> {
-        let path = run.join(metrics_file(self.attempt));
-        let stamp = stamp(&fs::metadata(&path).ok()?)?;
-        let coarse = stamp.1.is_multiple_of(1_000_000_000);
-        let tick = if coarse { COARSE_TICK } else { TICK };
-        let settled = stamp.1.saturating_add(tick.as_nanos() as u64) <= written;
-        if stamp == self.stamp && settled {
-            return Some(true);
-        }
-        let same =
-            stamp.0 >= self.done.offset && crc_of(&path, self.done.offset).ok() == self.done.crc;
-        same.then_some(false)
-    }
-}
-
-fn stamp(metadata: &Metadata) -> Option<(u64, u64)> {
-    let modified = metadata.modified().ok()?.duration_since(UNIX_EPOCH).ok()?;
-    let modified = u64::try_from(modified.as_nanos()).ok()?;
-    metadata.is_file().then_some((metadata.len(), modified))
-}
 
 /// The records of a run that are in its index, all before those that its reader holds.
 #[derive(Debug, Default)]
@@ -313,7 +254,7 @@ impl Part {
     fn names(&self) -> Box<dyn Iterator<Item = &str> + '_> {
         match self {
             Self::File(segment) => Box::new(segment.names().iter().map(String::as_str)),
-            Self::Memory(columns) => Box::new(columns.scalars.keys().map(|name| name.as_str())),
+            Self::Memory(columns) => Box::new(columns.scalars.keys().map(Name::as_str)),
         }
     }
 }

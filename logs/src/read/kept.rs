@@ -1,11 +1,19 @@
 //! What a reader gives of its records, wherever they are kept: in memory, in the index, or, where that cannot be read any more, in
 //! the lines.
 
-use super::*;
-use crate::record::Name;
-use crate::signal::SKIPPED;
+use std::borrow::Cow;
+use std::collections::BTreeSet;
+use std::ops::Range;
+
+use super::index::{Column, Columns, FileState, Found, Index, PART, State, WORTH};
+use super::place::Place;
+use super::tail::{self, Tail};
+use super::{Reading, RunReader};
+use crate::error::LogError;
+use crate::record::{Layers, Name, Names, Record};
+use crate::run::{RollBack, metrics_file};
+use crate::signal::{SKIPPED, split_layer};
 use crate::spike::{LOOK_BACK, LossSpike, Spike, Spikes};
-use index::{Columns, FileState, Found, State, WORTH};
 
 impl RunReader {
     /// Number of records.

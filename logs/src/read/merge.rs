@@ -1,17 +1,9 @@
 //! Several attempts as one run, without what roll-backs abandoned.
 
 use super::index::Index;
+use super::place::Place;
 use crate::record::{Names, Record};
 use crate::run::RollBack;
-
-/// Where the line of a record stands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Place {
-    /// The attempt whose file it is.
-    pub(crate) attempt: u32,
-    /// Its first byte in that file.
-    pub(crate) offset: u64,
-}
 
 /// Records sorted by step, each with the attempt it came from.
 #[derive(Debug, Default)]

@@ -46,9 +46,11 @@ impl Follower {
         // after its last checkpoint.
         run.step = reader.latest().map_or(0, |record| record.step);
         let all = 0..reader.len();
-        let reached = match run.step < reader.last_step() {
-            true => reader.steps(all).partition_point(|step| *step <= run.step),
-            false => all.end,
+        let reached = if run.step < reader.last_step() {
+            let steps = reader.steps(all);
+            steps.partition_point(|step| *step <= run.step)
+        } else {
+            all.end
         };
         let new = self.seen.min(reached)..reached;
         self.seen = reached;

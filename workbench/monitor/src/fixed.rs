@@ -14,7 +14,6 @@ use crate::log::Log;
 use crate::view::{Details, Revision, Run, Source, Sweep};
 
 #[path = "../examples/demo/synthetic.rs"]
-#[expect(dead_code, reason = "shared with examples")]
 mod synthetic;
 
 use synthetic::Signals;

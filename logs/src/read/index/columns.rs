@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::ops::Range;
 
-use super::super::merge::Place;
+use crate::read::place::Place;
 use crate::record::{Name, Names, Record};
 
 /// The bits of a number that a record does not have. Recorded NaNs have others.
@@ -26,6 +26,7 @@ impl Column {
     }
 
     /// The value of each record; none where it was not recorded.
+    #[must_use]
     pub fn iter(&self) -> impl DoubleEndedIterator<Item = Option<f64>> + ExactSizeIterator + '_ {
         self.0.iter().map(|value| decoded(*value))
     }

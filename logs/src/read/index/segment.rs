@@ -9,10 +9,10 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use super::State;
 use super::columns::{Column, Columns};
+use super::state::State;
 use crate::disk;
-use crate::read::merge::Place;
+use crate::read::place::Place;
 use crate::record::{Name, Names};
 
 const MAGIC: &[u8; 8] = b"WBINDEX1";

@@ -5,6 +5,7 @@ use crate::run::INDEX_DIR;
 use crate::{EventKind, RunWriter, Status};
 use proptest::prelude::*;
 use std::fs;
+use std::ops::Range;
 
 /// Steps that are enough for an index: [`WORTH`] bytes and more.
 const ENOUGH: u64 = 1200;
@@ -310,7 +311,7 @@ fn make(dir: &Path, change: &Change, value: f64) {
             );
         }
         Change::Cut(file, bytes) => edit(*file, &|text| {
-            text.truncate(text.len().saturating_sub(*bytes))
+            text.truncate(text.len().saturating_sub(*bytes));
         }),
         Change::Flip(file, byte) => edit(*file, &|text| {
             if let Some(byte) = text.get_mut(*byte) {

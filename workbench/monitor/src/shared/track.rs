@@ -78,9 +78,12 @@ impl<'a> Thinned<'a> {
 impl Thinned<'_> {
     /// The value of a record, between those that are kept on the line that joins them.
     pub(crate) fn get(self, record: usize) -> Option<f64> {
+        if record >= self.records {
+            return None;
+        }
         let at = record / self.stride;
         let (from, behind) = (*self.values.get(at)?, record % self.stride);
-        if behind == 0 || record >= self.records {
+        if behind == 0 {
             return Some(from);
         }
         let to = *self.values.get(at + 1)?;
@@ -412,98 +415,4 @@ pub(super) fn add_names(known: &mut Vec<String>, names: Vec<String>) {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use logs::Record;
-
-    fn record(step: u64, loss: f64) -> Record {
-        let mut record = Record::new(step);
-        record.set_named("loss", loss);
-        record.set_named("tokens", 256.0 * step as f64);
-        record.set_named("step_seconds", 0.5);
-        record
-    }
-
-    #[test]
-    fn growing_a_track_equals_building_it_at_once() {
-        let mut records: Vec<Record> = (1..=300)
-            .map(|step| record(step, 3.0 + 0.01 * (step % 5) as f64))
-            .collect();
-        records[250].set_named("loss", 30.0);
-        let mut grown = Track::default();
-        for length in [10, 200, 251, 300] {
-            assert!(grown.refresh(Log::Memory(&records[..length]), Some((0, length)), &[]));
-            grown.need(Log::Memory(&records[..length]), "loss", Axis::Time);
-        }
-        let mut whole = Track::default();
-        whole.refresh(Log::Memory(&records), Some((0, 300)), &[]);
-        whole.need(Log::Memory(&records), "loss", Axis::Time);
-        assert_eq!(grown.signals["loss"].values, whole.signals["loss"].values);
-        assert_eq!(grown.seconds.values, whole.seconds.values);
-        assert_eq!(grown.sightings, whole.sightings);
-        assert!(!grown.sightings.is_empty());
-        assert!(
-            !grown.refresh(Log::Memory(&records), Some((0, 300)), &[]),
-            "nothing new, nothing done"
-        );
-    }
-
-    #[test]
-    fn rewritten_records_replace_everything() {
-        let mut track = Track::default();
-        let lost = [record(1, 3.0), record(2, f64::NAN)];
-        track.refresh(Log::Memory(&lost), Some((0, 2)), &[]);
-        track.need(Log::Memory(&lost), "loss", Axis::Step);
-        assert_eq!(track.sightings.len(), 1);
-        let rewritten = [record(1, 3.0), record(2, 2.0)];
-        assert!(track.refresh(Log::Memory(&rewritten), Some((1, 2)), &[]));
-        track.need(Log::Memory(&rewritten), "loss", Axis::Step);
-        assert_eq!(track.signals["loss"].values, [(0, 3.0), (1, 2.0)]);
-        assert!(track.sightings.is_empty());
-    }
-
-    #[test]
-    fn what_is_trained_again_is_no_news() {
-        let mut records = vec![record(1, 3.0), record(2, f64::NAN)];
-        let mut track = Track::default();
-        track.refresh(Log::Memory(&records), Some((0, 2)), &[]);
-        let seen = track.seen();
-        records.push(record(3, 3.0));
-        track.refresh(Log::Memory(&records), Some((1, 3)), &[]);
-        assert_eq!(track.rules_of_new(&seen), [""; 0]);
-        records[0].set_named("loss", f64::INFINITY);
-        track.refresh(Log::Memory(&records), Some((2, 3)), &[]);
-        assert_eq!(track.rules_of_new(&seen), ["non-finite"]);
-    }
-
-    /// A run's own alarms are shown as it told of them, and not computed a second time beside them.
-    #[test]
-    fn a_run_that_watched_itself_shows_what_it_told() {
-        let mut records: Vec<Record> = (1..=300)
-            .map(|step| record(step, 3.0 + 0.01 * (step % 5) as f64))
-            .collect();
-        records[250].set_named("loss", 30.0);
-        let start = Event::now(0, logs::EventKind::Start, "training starts");
-        let mut events = vec![logs::alarm::watched_by(start, &["jump-loss"])];
-        let mut track = Track::default();
-        assert!(track.refresh(Log::Memory(&records), Some((0, 300)), &events));
-        assert!(track.sightings.is_empty());
-        let entries = logs::alarm::DETECTORS.iter();
-        let mut watch = Watch::new(entries.filter(|entry| entry.name == "jump-loss"));
-        let news = records.iter().flat_map(|record| watch.news(record));
-        events.extend(news.map(|news| news.event()));
-        assert!(
-            !track.refresh(Log::Memory(&records), Some((0, 300)), &events),
-            "no new records"
-        );
-        let rules: Vec<_> = track
-            .sightings
-            .iter()
-            .map(|row| row.rules.join(" "))
-            .collect();
-        assert_eq!(rules, ["jump-loss"]);
-        // An events file that was moved away leaves what can be computed.
-        track.refresh(Log::Memory(&records), Some((0, 300)), &[]);
-        assert!(track.sightings[0].rules.len() > 1);
-    }
-}
+mod tests;
