@@ -8,14 +8,16 @@ use ratatui::{style::Modifier, text::Span};
 use crate::colour::{Depth, Ink};
 use crate::error::MonitorError;
 use crate::scroll::Scroll;
+use crate::start::Start;
 use crate::view::{Details, Revision, Run, Source, Sweep, ended};
 
+mod beside;
 mod filter;
 mod groups;
 mod track;
 
 use filter::Filter;
-pub(crate) use filter::resolve;
+pub(crate) use filter::{field, resolve};
 use groups::Groups;
 use track::Track;
 pub(crate) use track::{Axis, Curve};
@@ -42,6 +44,8 @@ pub(crate) struct Shared {
     selected: Vec<bool>,
     /// Whether new alarms may ring.
     pub(crate) bell: bool,
+    /// A command that a pane wants to have started, or why it cannot be; the screen asks.
+    pub(crate) to_ask: Option<Result<Start, String>>,
     /// Signals with a value a step, and with one a layer, as far as any record has named them.
     pub(crate) signals: Vec<String>,
     pub(crate) layer_signals: Vec<String>,
@@ -118,6 +122,7 @@ impl Shared {
             cursor: 0,
             selected: Vec::new(),
             bell: true,
+            to_ask: None,
             signals: Vec::new(),
             layer_signals: Vec::new(),
         };

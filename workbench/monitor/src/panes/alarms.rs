@@ -1,5 +1,6 @@
 //! The alarms: what the detectors found, latest step first.
 
+use experiments_config::Override;
 use logs::{Alarm, AlarmKind, Sighting};
 use ratatui::{
     buffer::Buffer,
@@ -10,6 +11,7 @@ use ratatui::{
 };
 
 use crate::colour::{Depth, strong};
+use crate::command::{PaneCommand, commands};
 use crate::keys::{Binding, bindings, letter};
 use crate::list::List;
 use crate::number::{compact, count};
@@ -17,6 +19,7 @@ use crate::paint::{cut, highlight, hint, put, put_right};
 use crate::pane::{Act, Corner, Entry, Keys, Pane, Place};
 use crate::scroll::Scroll;
 use crate::shared::{Label, Shared};
+use crate::start::Start;
 
 pub(super) const ENTRY: Entry = Entry {
     name: "alarms",
@@ -54,13 +57,27 @@ struct AlarmRow {
 impl Keys for Alarms {
     const BINDINGS: &'static [Binding<Act<Self>>] = bindings![
         [letter('f')] "f" "this run/all" "alarms of the run under the cursor, or of all runs" |pane, _| pane.turn_scope();
+        [letter('R')] "R" "replay" "replay the step of the alarm under the cursor (asks first)" |pane, shared| shared.to_ask = Some(pane.replay(shared, ""));
         [letter('b')] "b" "bell" "bell at new alarms of runs that ask for it, on or off" |_, shared| shared.bell = !shared.bell;
+    ];
+
+    const COMMANDS: &'static [PaneCommand<Self>] = commands![
+        "replay" "[STEP]" "replay the step of the alarm, or this step of the run" =>
+            |pane, shared, step| { shared.to_ask = Some(Ok(pane.replay(shared, step)?)); Ok(()) },
+            |_, _| Vec::new(), |_, _| None;
+        "fork" "DIR [STEP] [KEY=VALUE …]" "train a fork from 8 steps before that step, as changed" =>
+            |pane, shared, words| { shared.to_ask = Some(Ok(pane.fork(shared, words)?)); Ok(()) },
+            |_, _| Vec::new(), |_, _| None;
     ];
 }
 
 impl Pane for Alarms {
     fn prepare(&mut self, shared: &mut Shared, place: Option<Place>) {
-        let Some(place) = place else { return };
+        let Some(place) = place else {
+            // What is not on the screen cannot be pointed at.
+            self.rows.clear();
+            return;
+        };
         self.run = shared.label(shared.cursor);
         self.quiet = !shared.bell;
         self.rows = self.listed(shared);
@@ -114,6 +131,42 @@ impl Alarms {
     fn turn_scope(&mut self) {
         self.of_run = !self.of_run;
         (self.cursor, self.list) = (0, List::default());
+    }
+
+    /// The run and the step that are meant: of the alarm under the cursor or, with a number, of the run under the cursor.
+    fn meant(&self, shared: &Shared, step: &str) -> Result<(usize, u64), String> {
+        if step.is_empty() {
+            let row = self.rows.get(self.cursor);
+            let row =
+                row.ok_or("no alarm is on the screen; a step can be given: `:replay STEP`")?;
+            return Ok((row.run, row.sighting.alarm.step));
+        }
+        let step = step.parse().ok().filter(|step: &u64| *step > 0);
+        let step = step.ok_or("a step is a whole number from 1 on")?;
+        Ok((shared.cursor, step))
+    }
+
+    fn replay(&self, shared: &Shared, step: &str) -> Result<Start, String> {
+        let (run, step) = self.meant(shared, step)?;
+        let (folder, name) = shared.trained(run)?;
+        Ok(Start::replay(folder, &name, step))
+    }
+
+    fn fork(&self, shared: &Shared, words: &str) -> Result<Start, String> {
+        let words = shlex::split(words).ok_or("a quote is not closed")?;
+        let mut words = words.iter().map(String::as_str).peekable();
+        let out = words
+            .next()
+            .ok_or("a directory for the fork, such as `:fork runs/lower optimizer.lr=1e-3`")?;
+        let step = words.next_if(|word| !word.contains('=')).unwrap_or("");
+        let keys: Vec<&str> = words.collect();
+        let wrong = keys.iter().find(|key| key.parse::<Override>().is_err());
+        if let Some(wrong) = wrong {
+            return Err(format!("`{wrong}` is no KEY=VALUE"));
+        }
+        let (run, step) = self.meant(shared, step)?;
+        let (folder, name) = shared.trained(run)?;
+        Ok(Start::fork(folder, &name, step, out, &keys))
     }
 
     /// The latest step first, within a step in the order of the runs. Twins of a run repeat its alarms: those of a branch
