@@ -29,15 +29,10 @@ pub(crate) fn console(run: &Path) -> Result<Vec<String>, String> {
     let text = String::from_utf8_lossy(&bytes);
     // Progress that was written over in a terminal: what stood there last counts.
     let last = |line: &str| {
-        line.trim_end()
-            .rsplit('\r')
-            .next()
-            .map(words::printable_line)
+        let shown = line.trim_end().rsplit('\r').next().unwrap_or_default();
+        words::printable_line(shown).into_owned()
     };
-    let lines = text
-        .lines()
-        .filter_map(|line| Some(last(line)?.into_owned()));
-    Ok(lines.collect())
+    Ok(text.lines().map(last).collect())
 }
 
 fn tail(file: &Path) -> std::io::Result<Vec<u8>> {

@@ -3,7 +3,10 @@
 use std::ops::Range;
 
 use logs::{EventKind, Record, Sighting};
-use ratatui::{style::Modifier, text::Span};
+use ratatui::{
+    style::Modifier,
+    text::{Line, Span},
+};
 
 use crate::colour::{Depth, Ink};
 use crate::error::MonitorError;
@@ -97,6 +100,15 @@ pub(crate) struct News {
 pub(crate) struct Label {
     pub(crate) text: String,
     pub(crate) ink: Ink,
+}
+
+/// A column of names of runs.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct LabelColumn {
+    /// Whether the keys of the arms stand in the heading alone.
+    pub(crate) brief: bool,
+    pub(crate) width: u16,
+    pub(crate) heading: String,
 }
 
 impl Label {
@@ -196,7 +208,30 @@ impl Shared {
     }
 
     pub(crate) fn label(&self, run: usize) -> Label {
-        let arm = self.groups.arm_name(run, false);
+        self.labelled(run, false)
+    }
+
+    /// The names of runs for a column of at most so many cells: whole where all of them fit, else without the keys of their arms,
+    /// which then head the column.
+    pub(crate) fn column(&self, most: u16) -> LabelColumn {
+        let longest = |brief: bool| {
+            let widths = self
+                .runs()
+                .map(|run| Line::raw(self.labelled(run, brief).text).width());
+            widths.max().unwrap_or(0) as u16
+        };
+        let heading = self.groups.arms.heading();
+        let brief = longest(false) > most && !heading.is_empty();
+        LabelColumn {
+            brief,
+            width: longest(brief).clamp(4, most.max(4)),
+            heading: if brief { heading } else { "run".to_owned() },
+        }
+    }
+
+    /// How a run is named; `brief` leaves the keys of its arm out.
+    pub(crate) fn labelled(&self, run: usize, brief: bool) -> Label {
+        let arm = self.groups.arm_name(run, brief);
         let text = self
             .run(run)
             .map_or_else(String::new, |run| match run.seed {

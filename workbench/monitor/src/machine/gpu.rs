@@ -42,7 +42,7 @@ pub(crate) enum Gpus {
 #[derive(Debug, Default)]
 pub(crate) struct Asked {
     answer: Option<Receiver<Gpus>>,
-    asked: Option<Instant>,
+    since: Option<Instant>,
     last: Gpus,
 }
 
@@ -57,13 +57,13 @@ impl Asked {
             Some(Err(TryRecvError::Disconnected)) => self.answer = None,
             Some(Err(TryRecvError::Empty)) | None => {}
         }
-        let is_due = self.asked.is_none_or(|asked| asked.elapsed() >= INTERVAL);
+        let is_due = self.since.is_none_or(|since| since.elapsed() >= INTERVAL);
         let is_open = self.answer.is_some() || matches!(self.last, Gpus::Unknown(_));
         if is_due && !is_open {
             let (say, heard) = channel();
             // Nobody hears it once the monitor is left.
             std::thread::spawn(move || drop(say.send(ask())));
-            (self.answer, self.asked) = (Some(heard), Some(Instant::now()));
+            (self.answer, self.since) = (Some(heard), Some(Instant::now()));
         }
         self.last.clone()
     }

@@ -15,10 +15,10 @@ use crate::command::{PaneCommand, commands};
 use crate::keys::{Binding, bindings, letter};
 use crate::list::List;
 use crate::number::{compact, count};
-use crate::paint::{cut, highlight, hint, put, put_right};
+use crate::paint::{cut, cut_middle, highlight, hint, put, put_right};
 use crate::pane::{Act, Corner, Entry, Keys, Pane, Place};
 use crate::scroll::Scroll;
-use crate::shared::{Label, Shared};
+use crate::shared::{Label, LabelColumn, Shared};
 use crate::start::Start;
 
 pub(super) const ENTRY: Entry = Entry {
@@ -43,8 +43,7 @@ struct Alarms {
     run: Label,
     /// All of them, whatever fits.
     rows: Vec<AlarmRow>,
-    /// Width of the longest label of a run.
-    longest: u16,
+    names: LabelColumn,
 }
 
 /// A line of the list.
@@ -80,13 +79,11 @@ impl Pane for Alarms {
         };
         self.run = shared.label(shared.cursor);
         self.quiet = !shared.bell;
+        self.names = shared.column((List::area(place.area).width / 3).min(40));
         self.rows = self.listed(shared);
         self.cursor = self.cursor.min(self.rows.len().saturating_sub(1));
         self.page = List::page(place.area);
         self.list.fit(self.cursor, self.rows.len(), self.page);
-        let labels = shared.runs().map(|run| shared.label(run).text);
-        let longest = labels.map(|text| Line::raw(text).width() as u16).max();
-        self.longest = longest.unwrap_or(0);
     }
 
     fn draw(&self, place: Place, depth: Depth, buffer: &mut Buffer) {
@@ -100,8 +97,8 @@ impl Pane for Alarms {
             return;
         }
         let list = List::area(frame);
-        let columns = Columns::new(list, self.longest);
-        columns.headings(place.inner(), depth, buffer);
+        let columns = Columns::new(list, self.names.width);
+        columns.headings(place.inner(), &self.names.heading, depth, buffer);
         let rows = self.rows.iter().enumerate().skip(self.list.offset);
         for (area, (index, row)) in list.rows().zip(rows) {
             row.draw(&columns, area, depth, buffer);
@@ -184,7 +181,7 @@ impl Alarms {
             .filter(|(run, _)| wanted(*run) && shared.is_shown(*run));
         let row = |(run, sighting): (usize, &Sighting)| AlarmRow {
             run,
-            label: shared.label(run),
+            label: shared.labelled(run, self.names.brief),
             sighting: sighting.clone(),
         };
         let mut rows: Vec<AlarmRow> = seen.map(row).collect();
@@ -239,7 +236,7 @@ impl AlarmRow {
         let alarm = &self.sighting.alarm;
         let style = kind_style(alarm.kind, depth);
         put(buffer, area, area.x, glyph(alarm.kind), style);
-        let label = cut(&self.label.text, columns.run_width);
+        let label = cut_middle(&self.label.text, columns.run_width);
         put(buffer, area, columns.run, &label, depth.arm(self.label.ink));
         let step = count(alarm.step);
         put_right(buffer, area, columns.step, &step, Style::new());
@@ -278,8 +275,7 @@ struct Columns {
 }
 
 impl Columns {
-    fn new(list: Rect, longest_run: u16) -> Self {
-        let run_width = longest_run.clamp(4, 26).min((list.width / 3).max(4));
+    fn new(list: Rect, run_width: u16) -> Self {
         let run = list.x + 2;
         let step = run + run_width + 8;
         let message = step + 1;
@@ -298,9 +294,10 @@ impl Columns {
         }
     }
 
-    fn headings(&self, inner: Rect, depth: Depth, buffer: &mut Buffer) {
+    fn headings(&self, inner: Rect, names: &str, depth: Depth, buffer: &mut Buffer) {
         let head = Rect { height: 1, ..inner };
-        put(buffer, head, self.run, "run", depth.dim());
+        let names = cut(names, self.run_width);
+        put(buffer, head, self.run, &names, depth.dim());
         put_right(buffer, head, self.step, "step", depth.dim());
         put(buffer, head, self.message, "what", depth.dim());
         if self.rule < head.right() {

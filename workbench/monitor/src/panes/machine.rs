@@ -15,9 +15,9 @@ use crate::colour::{Depth, strong};
 use crate::list::List;
 use crate::machine::{Gpu, Gpus, Process, Reading};
 use crate::number::compact;
-use crate::paint::{cut, gauge, highlight, put, put_right, rows};
+use crate::paint::{cut, cut_middle, gauge, highlight, put, put_right, rows};
 use crate::pane::{Entry, Keys, Pane, Place};
-use crate::shared::{Label, Shared};
+use crate::shared::{Label, LabelColumn, Shared};
 use crate::view::glyph;
 
 pub(super) const ENTRY: Entry = Entry {
@@ -35,6 +35,7 @@ struct Machine {
     /// Process numbers of runs that are trained here.
     processes: HashMap<usize, u32>,
     list: List,
+    names: LabelColumn,
     rows: Vec<Row>,
 }
 
@@ -61,6 +62,8 @@ impl Pane for Machine {
         let list = self.list_area(place);
         shared.page = List::page(list);
         self.list.fit(shared.row(), shared.order.len(), shared.page);
+        let most = List::area(list).width.saturating_sub(NUMBERS + 3);
+        self.names = shared.column(most);
         let runs = shared.order.iter().skip(self.list.offset).take(shared.page);
         self.rows = runs.map(|run| self.row(shared, *run)).collect();
     }
@@ -82,8 +85,8 @@ impl Pane for Machine {
         for (row, line) in place.inner().rows().zip(self.lines()) {
             line.draw(row, depth, buffer);
         }
-        let columns = Columns::new(List::area(list), &self.rows);
-        columns.headings(rows(list, 1, 1), depth, buffer);
+        let columns = Columns::new(List::area(list), self.names.width);
+        columns.headings(rows(list, 1, 1), &self.names.heading, depth, buffer);
         for (area, row) in List::area(list).rows().zip(&self.rows) {
             row.draw(&columns, area, depth, buffer);
         }
@@ -129,7 +132,7 @@ impl Machine {
             format!("{} · {} · {threads}", manifest.host, manifest.device)
         });
         Row {
-            label: shared.label(run),
+            label: shared.labelled(run, self.names.brief),
             state: shared.sweep().runs[run].state,
             under_cursor: run == shared.cursor,
             place: place.unwrap_or_default(),
@@ -244,6 +247,9 @@ fn bytes(bytes: u64) -> String {
     }
 }
 
+/// Width of the numbers at the right end.
+const NUMBERS: u16 = 38;
+
 /// Left edge of the texts and right edges of the numbers.
 struct Columns {
     run: u16,
@@ -255,30 +261,30 @@ struct Columns {
 }
 
 impl Columns {
-    fn new(list: Rect, rows: &[Row]) -> Self {
-        let longest = rows
-            .iter()
-            .map(|row| Line::raw(&*row.label.text).width() as u16)
-            .max();
+    fn new(list: Rect, names: u16) -> Self {
         let run = list.x + 2;
         let seconds = list.right().saturating_sub(1);
-        let tokens = seconds.saturating_sub(10);
-        let memory = tokens.saturating_sub(10);
-        let busy = memory.saturating_sub(10);
-        let room = busy.saturating_sub(run + 8).max(4);
         Self {
             run,
-            place: run + longest.unwrap_or(0).clamp(4, room) + 2,
-            busy,
-            memory,
-            tokens,
+            place: run + names + 2,
+            busy: seconds.saturating_sub(30),
+            memory: seconds.saturating_sub(20),
+            tokens: seconds.saturating_sub(10),
             seconds,
         }
     }
 
-    fn headings(&self, row: Rect, depth: Depth, buffer: &mut Buffer) {
-        put(buffer, row, self.run, "run", depth.dim());
-        put(buffer, row, self.place, "trained on", depth.dim());
+    fn headings(&self, row: Rect, names: &str, depth: Depth, buffer: &mut Buffer) {
+        let room = self.place.saturating_sub(self.run + 1);
+        put(buffer, row, self.run, &cut(names, room), depth.dim());
+        let room = self.busy.saturating_sub(self.place + 4);
+        put(
+            buffer,
+            row,
+            self.place,
+            &cut("trained on", room),
+            depth.dim(),
+        );
         let right = [
             (self.busy, "cpu"),
             (self.memory, "memory"),
@@ -301,7 +307,10 @@ impl Row {
             depth.state(self.state),
         );
         let room = columns.place.saturating_sub(columns.run + 1);
-        let name = Span::styled(cut(&self.label.text, room), depth.arm(self.label.ink));
+        let name = Span::styled(
+            cut_middle(&self.label.text, room),
+            depth.arm(self.label.ink),
+        );
         put(buffer, area, columns.run, &name.content, name.style);
         let room = columns.busy.saturating_sub(columns.place + 8);
         put(

@@ -42,10 +42,9 @@ impl Profile {
     fn greatest(&self, layers: std::ops::Range<usize>) -> Option<f64> {
         let values = layers.filter_map(|layer| self.values.get(layer).copied());
         values.reduce(|a, b| match (a.is_finite(), b.is_finite()) {
-            (false, _) => a,
             (true, false) => b,
             (true, true) if b.abs() > a.abs() => b,
-            (true, true) => a,
+            (false, _) | (true, true) => a,
         })
     }
 }
