@@ -76,6 +76,15 @@ impl<H: DerefMut<Target = [f32]> + From<Vec<f32>>> Array<H> {
         away.downcast_ref()
     }
 
+    /// The copy that does not lie here, to be changed, where it is one of this kind that nobody else holds. One on the host
+    /// is forgotten.
+    pub(crate) fn sole_elsewhere<T: Away>(&mut self) -> Option<&mut T> {
+        let away: &mut dyn Any = Arc::get_mut(self.device.get_mut()?)?;
+        let away = away.downcast_mut()?;
+        self.host.take();
+        Some(away)
+    }
+
     /// Number of values, wherever they lie.
     pub(crate) fn len(&self) -> usize {
         match (self.host.get(), self.device.get()) {
@@ -131,6 +140,12 @@ impl Array {
         let handed = self.handed();
         *self = Self::default();
         handed
+    }
+
+    /// The values, read first where they lie elsewhere.
+    pub(crate) fn into_values(mut self) -> Vec<f32> {
+        let _: &mut [f32] = &mut self;
+        self.host.into_inner().unwrap_or_default()
     }
 
     /// Whether nobody else holds the copy that does not lie here.

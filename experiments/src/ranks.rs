@@ -23,6 +23,7 @@ pub(crate) use spread::Spread;
 
 use crate::error::TrainError;
 use experiments_collective::{CollectiveError, Engine, Group, Operation, even_parts};
+use kernels::Buffer;
 use serde::{Deserialize, Serialize};
 use std::fmt::Debug;
 use std::ops::Range;
@@ -370,18 +371,32 @@ impl Ranks {
         parts.into_iter().map(|part| all[part].to_vec()).collect()
     }
 
-    /// The shares of all ranks of the stage of the values that are this rank's, in their order.
-    pub(crate) fn shares(&self, values: &[f32], parts: &[Range<usize>]) -> Vec<Vec<f32>> {
-        must(self.stage.shares(values, parts))
+    /// The shares of all ranks of the stage of the `len` values that are this rank's, in their order. `pieces` are what is
+    /// a rank's of this one's values.
+    pub(crate) fn shares<'a>(
+        &self,
+        len: usize,
+        pieces: impl Fn(usize) -> Vec<&'a [f32]>,
+    ) -> Vec<Buffer> {
+        let first = self.of_stage(self.place()[0]).start;
+        let pieces = |rank| pieces(first + rank);
+        let mut shares: Vec<_> = (0..self.stage.size()).map(|_| Buffer::new(len)).collect();
+        must(self.stage.shares(pieces, &mut shares));
+        shares
     }
 
     /// The values of all ranks of the stage, on one of them; empty on the others. For the record alone.
-    pub(crate) fn signals_for(&self, owner: usize, values: &[f32]) -> Vec<Vec<f32>> {
-        let place = |rank: usize| if rank <= owner { 0 } else { values.len() };
-        let ranks = self.of_stage(self.place()[0]);
-        let end = |rank: usize| if rank < owner { 0 } else { values.len() };
-        let parts: Vec<_> = ranks.map(|rank| place(rank)..end(rank)).collect();
-        must(self.tied.shares(values, &parts))
+    pub(crate) fn signals_for(&self, owner: usize, values: &[f32]) -> Vec<Buffer> {
+        let first = self.of_stage(self.place()[0]).start;
+        let pieces = |rank| Vec::from_iter((first + rank == owner).then_some(values));
+        let len = if owner == self.rank() {
+            values.len()
+        } else {
+            0
+        };
+        let mut shares: Vec<_> = (0..self.tied.size()).map(|_| Buffer::new(len)).collect();
+        must(self.tied.shares(pieces, &mut shares));
+        shares
     }
 
     /// Sends a residual stream, or its gradient, to another stage.
@@ -406,9 +421,9 @@ impl Ranks {
         must(self.signals.receive(from, values));
     }
 
-    /// Fills in the parts of all other ranks.
-    pub(crate) fn all_gather(&self, values: &mut [f32], parts: &[Range<usize>]) {
-        must(self.group.all_gather(values, parts));
+    /// Puts every rank's values into the places that are its.
+    pub(crate) fn all_gather(&self, own: &[f32], places: Vec<Vec<&mut [f32]>>) {
+        must(self.group.all_gather_pieces(own, places));
     }
 
     /// Replaces the values by those of rank 0.

@@ -190,6 +190,17 @@ pub enum SweepError {
         /// What the trainer said, or what is known of the disk.
         problem: String,
     },
+    /// A machine has not what the others have.
+    #[error(
+        "machine `{machine}` has no `{}`: program and texts have to be the same files on every machine that trains. Nothing is held against the runs; once that is mended, the same command continues",
+        path.display()
+    )]
+    Lacking {
+        /// Its name.
+        machine: String,
+        /// The file or folder.
+        path: PathBuf,
+    },
     /// The trainer could not be started at all.
     #[error("cannot start the trainer `{}`", program.display())]
     Spawn {

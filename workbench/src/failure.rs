@@ -308,7 +308,9 @@ impl From<SweepError> for Failure {
             return Self::new(error, exit::MACHINE);
         }
         match error {
-            SweepError::Machine { .. } => Self::new(error, exit::MACHINE),
+            SweepError::Machine { .. } | SweepError::Lacking { .. } => {
+                Self::new(error, exit::MACHINE)
+            }
             SweepError::Config(error) => error.into(),
             SweepError::Log(error) => error.into(),
             SweepError::Slurm(ref problem) => {

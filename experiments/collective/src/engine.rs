@@ -7,12 +7,19 @@ use std::time::Duration;
 pub const PATIENCE: Duration = Duration::from_secs(30);
 
 /// A message that is sent.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct Outbound<'a> {
     /// Rank of the job.
     pub to: usize,
-    /// What it says.
-    pub bytes: &'a [u8],
+    /// What it says, one behind another.
+    pub pieces: Vec<&'a [u8]>,
+}
+
+impl Outbound<'_> {
+    /// Bytes of the message.
+    pub(crate) fn bytes(&self) -> usize {
+        self.pieces.iter().map(|piece| piece.len()).sum()
+    }
 }
 
 /// A message that is expected.
@@ -20,8 +27,24 @@ pub struct Outbound<'a> {
 pub struct Inbound<'a> {
     /// Rank of the job.
     pub from: usize,
-    /// Filled with what it says; as long as that.
-    pub bytes: &'a mut [u8],
+    /// Filled with what it says; together as long as that.
+    pub pieces: Vec<&'a mut [u8]>,
+}
+
+impl Inbound<'_> {
+    /// Bytes of the message.
+    pub(crate) fn bytes(&self) -> usize {
+        self.pieces.iter().map(|piece| piece.len()).sum()
+    }
+
+    /// Fills the pieces from a message of [`Self::bytes`].
+    pub(crate) fn fill(&mut self, mut message: &[u8]) {
+        for piece in &mut self.pieces {
+            let (own, rest) = message.split_at(piece.len());
+            piece.copy_from_slice(own);
+            message = rest;
+        }
+    }
 }
 
 /// What the messages of one exchange have in common.

@@ -4,7 +4,7 @@ use crate::counts::{Counts, Operation};
 use crate::engine::{Engine, Inbound, Outbound, PATIENCE, Purpose};
 use crate::error::CollectiveError;
 use bytemuck::{Pod, bytes_of, bytes_of_mut, cast_slice, cast_slice_mut};
-use std::ops::Range;
+use std::ops::{DerefMut, Range};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
@@ -34,6 +34,14 @@ pub fn even_parts(len: usize, ranks: usize) -> Vec<Range<usize>> {
     (0..ranks)
         .map(|rank| place(rank)..place(rank + 1))
         .collect()
+}
+
+/// Fills `values` with pieces that are together as long, one behind another.
+pub fn join<T: Copy>(pieces: &[&[T]], mut values: &mut [T]) {
+    for piece in pieces {
+        let place = values.split_off_mut(..piece.len());
+        place.unwrap_or_default().copy_from_slice(piece);
+    }
 }
 
 impl Group {
@@ -114,21 +122,39 @@ impl Group {
         outbound: &[(usize, &[u8])],
         inbound: Vec<(usize, &mut [u8])>,
     ) -> Result<(), CollectiveError> {
-        let to_job = |&(to, bytes): &(usize, _)| Outbound {
-            to: self.members[to],
-            bytes,
-        };
-        let outbound: Vec<Outbound> = outbound.iter().map(to_job).collect();
-        let from_job = |(from, bytes): (usize, _)| Inbound {
-            from: self.members[from],
-            bytes,
-        };
-        let mut inbound: Vec<Inbound> = inbound.into_iter().map(from_job).collect();
+        let outbound = outbound.iter().map(|&(to, bytes)| self.to(to, vec![bytes]));
+        let inbound = inbound.into_iter();
+        let inbound = inbound.map(|(from, bytes)| self.from(from, vec![bytes]));
+        self.exchange_pieces(
+            operation,
+            purpose,
+            &outbound.collect::<Vec<_>>(),
+            &mut inbound.collect::<Vec<_>>(),
+        )
+    }
+
+    fn exchange_pieces(
+        &self,
+        operation: Operation,
+        purpose: Purpose,
+        outbound: &[Outbound],
+        inbound: &mut [Inbound],
+    ) -> Result<(), CollectiveError> {
         let start = Instant::now();
-        self.engine.exchange(purpose, &outbound, &mut inbound)?;
-        let bytes = outbound.iter().map(|message| message.bytes.len()).sum();
+        self.engine.exchange(purpose, outbound, inbound)?;
+        let bytes = outbound.iter().map(Outbound::bytes).sum();
         self.counts.add(operation, bytes, start.elapsed());
         Ok(())
+    }
+
+    fn to<'a>(&self, rank: usize, pieces: Vec<&'a [u8]>) -> Outbound<'a> {
+        let to = self.members[rank];
+        Outbound { to, pieces }
+    }
+
+    fn from<'a>(&self, rank: usize, pieces: Vec<&'a mut [u8]>) -> Inbound<'a> {
+        let from = self.members[rank];
+        Inbound { from, pieces }
     }
 
     /// Sends values to another rank, which receives them.
@@ -287,41 +313,64 @@ impl Group {
         parts: &[Range<usize>],
     ) -> Result<(), CollectiveError> {
         let purpose = self.purpose(operation);
-        let own = values[parts[self.rank].clone()].to_vec();
-        let outbound: Vec<_> = self.others().map(|to| (to, cast_slice(&own))).collect();
-        let inbound = cut(values, parts).into_iter().enumerate();
+        let mut parts = cut(values, parts);
+        let own = std::mem::take(&mut parts[self.rank]);
+        let outbound: Vec<_> = self.others().map(|to| (to, cast_slice(own))).collect();
+        let inbound = parts.into_iter().enumerate();
         let inbound = inbound.filter(|(rank, _)| *rank != self.rank);
         let inbound = inbound.map(|(rank, part)| (rank, cast_slice_mut(part)));
         self.exchange(operation, purpose, &outbound, inbound.collect())
     }
 
-    /// This rank's part as every rank has it, in the order of the ranks: a reduce-scatter before its sum, for those who
-    /// do more between two summands than add them.
-    pub fn shares(
+    /// An all-gather of what lies in pieces: every rank's values go to `places[rank]`, those of this one, too.
+    pub fn all_gather_pieces<T: Pod>(
         &self,
-        values: &[f32],
-        parts: &[Range<usize>],
-    ) -> Result<Vec<Vec<f32>>, CollectiveError> {
-        self.share_out(Operation::ReduceScatter, values, parts)
+        mut own: &[T],
+        mut places: Vec<Vec<&mut [T]>>,
+    ) -> Result<(), CollectiveError> {
+        let operation = Operation::AllGather;
+        let bytes = cast_slice(own);
+        let outbound: Vec<_> = self.others().map(|to| self.to(to, vec![bytes])).collect();
+        for place in std::mem::take(&mut places[self.rank]) {
+            let (piece, rest) = own.split_at(place.len());
+            place.copy_from_slice(piece);
+            own = rest;
+        }
+        let places = places.into_iter().enumerate();
+        let inbound = places
+            .filter(|(rank, _)| *rank != self.rank)
+            .map(|(rank, place)| self.from(rank, place.into_iter().map(cast_slice_mut).collect()));
+        let mut inbound: Vec<_> = inbound.collect();
+        self.exchange_pieces(operation, self.purpose(operation), &outbound, &mut inbound)
     }
 
-    fn share_out(
+    /// This rank's part as every rank has it, in the order of the ranks: a reduce-scatter before its sum, for those who
+    /// do more between two summands than add them. `pieces` are what is a rank's; `shares`, one for each rank, are filled.
+    pub fn shares<'a>(
+        &self,
+        pieces: impl Fn(usize) -> Vec<&'a [f32]>,
+        shares: &mut [impl DerefMut<Target = [f32]>],
+    ) -> Result<(), CollectiveError> {
+        self.share_out(Operation::ReduceScatter, pieces, shares)
+    }
+
+    fn share_out<'a>(
         &self,
         operation: Operation,
-        values: &[f32],
-        parts: &[Range<usize>],
-    ) -> Result<Vec<Vec<f32>>, CollectiveError> {
-        let purpose = self.purpose(operation);
-        let part = |rank: usize| (rank, cast_slice(&values[parts[rank].clone()]));
-        let outbound: Vec<_> = self.others().map(part).collect();
-        let own = parts[self.rank].clone();
-        let mut all: Vec<Vec<f32>> = vec![vec![0.0; own.len()]; self.size()];
-        all[self.rank].copy_from_slice(&values[own]);
-        let inbound = all.iter_mut().enumerate();
-        let inbound = inbound.filter(|(rank, _)| *rank != self.rank);
-        let inbound = inbound.map(|(rank, share)| (rank, cast_slice_mut(share)));
-        self.exchange(operation, purpose, &outbound, inbound.collect())?;
-        Ok(all)
+        pieces: impl Fn(usize) -> Vec<&'a [f32]>,
+        shares: &mut [impl DerefMut<Target = [f32]>],
+    ) -> Result<(), CollectiveError> {
+        let bytes = |rank| pieces(rank).into_iter().map(cast_slice).collect();
+        let outbound: Vec<_> = self.others().map(|to| self.to(to, bytes(to))).collect();
+        let mut inbound = Vec::with_capacity(outbound.len());
+        for (rank, share) in shares.iter_mut().enumerate() {
+            if rank == self.rank {
+                join(&pieces(rank), share);
+            } else {
+                inbound.push(self.from(rank, vec![cast_slice_mut(share)]));
+            }
+        }
+        self.exchange_pieces(operation, self.purpose(operation), &outbound, &mut inbound)
     }
 
     /// The sum over the ranks of this rank's part, in their order.
@@ -330,13 +379,25 @@ impl Group {
         values: &[f32],
         parts: &[Range<usize>],
     ) -> Result<Vec<f32>, CollectiveError> {
-        Ok(sum(self.shares(values, parts)?))
+        self.sum(Operation::ReduceScatter, values, parts)
+    }
+
+    fn sum(
+        &self,
+        operation: Operation,
+        values: &[f32],
+        parts: &[Range<usize>],
+    ) -> Result<Vec<f32>, CollectiveError> {
+        let mut shares = vec![vec![0.0; parts[self.rank].len()]; self.size()];
+        let part = |rank: usize| vec![&values[parts[rank].clone()]];
+        self.share_out(operation, part, &mut shares)?;
+        Ok(sum(shares))
     }
 
     /// Replaces values by their sums over the ranks, in their order.
     pub fn all_reduce(&self, values: &mut [f32]) -> Result<(), CollectiveError> {
         let parts = even_parts(values.len(), self.size());
-        let own = sum(self.share_out(Operation::AllReduce, values, &parts)?);
+        let own = self.sum(Operation::AllReduce, values, &parts)?;
         values[parts[self.rank].clone()].copy_from_slice(&own);
         self.gather_all(Operation::AllReduce, values, &parts)
     }

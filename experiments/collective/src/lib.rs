@@ -28,5 +28,5 @@ pub mod threads;
 pub use counts::{Count, Counts, Operation};
 pub use engine::{Engine, Inbound, Outbound, PATIENCE, Purpose};
 pub use error::CollectiveError;
-pub use group::{Group, even_parts};
+pub use group::{Group, even_parts, join};
 pub use launch::{Launched, launched};

@@ -23,10 +23,48 @@ pub struct Mpi {
     ranks: usize,
     /// What shows that a rank on this host has ended; none on another host, where the launcher ends the job.
     signs: Vec<Option<PathBuf>>,
-    /// Messages on their way. Whoever holds it may call MPI: one thread at a time.
-    pending: Mutex<Vec<Sent>>,
+    /// Whoever holds it may call MPI: one thread at a time.
+    mail: Mutex<Mail>,
     /// Whether a rank is missing, and what it was sent will stay on its way.
     failed: AtomicBool,
+}
+
+/// What the messages of a process lie in.
+#[derive(Default)]
+struct Mail {
+    /// Messages on their way.
+    pending: Vec<Sent>,
+    /// Memory of those that have arrived, for the next ones. Fresh memory costs a page fault per 4 KiB.
+    spare: Vec<Vec<u8>>,
+    /// A message in one piece before it goes to several places.
+    received: Vec<u8>,
+}
+
+impl Mail {
+    /// Forgets the messages that have arrived, but for their memory.
+    fn settle(&mut self) {
+        for index in (0..self.pending.len()).rev() {
+            if self.pending[index].is_done() {
+                self.spare.push(self.pending.swap_remove(index).memory());
+            }
+        }
+    }
+
+    /// Starts a message in memory of its own: the caller's may be gone before it has arrived.
+    fn send(&mut self, message: &Outbound, tag: i32) {
+        let len = message.bytes();
+        let fits = |memory: &&Vec<u8>| (len..=2 * len).contains(&memory.capacity());
+        let place = self.spare.iter().position(|memory| fits(&memory));
+        let mut memory = place.map_or_else(
+            || Vec::with_capacity(len),
+            |place| self.spare.swap_remove(place),
+        );
+        memory.clear();
+        for piece in &message.pieces {
+            memory.extend_from_slice(piece);
+        }
+        self.pending.push(Sent::start(memory, message.to, tag));
+    }
 }
 
 /// MPI while it runs. Dropped it stays as it is, since its end would wait for ranks that have ended; the launcher then
@@ -70,7 +108,7 @@ impl Mpi {
             rank: world.rank() as usize,
             ranks: world.size() as usize,
             signs: Vec::new(),
-            pending: Mutex::default(),
+            mail: Mutex::default(),
             failed: AtomicBool::new(false),
         };
         mpi.signs = vec![None; mpi.ranks];
@@ -97,13 +135,19 @@ impl Mpi {
             patience: Some(crate::PATIENCE),
         };
         let others = || (0..self.ranks).filter(|rank| *rank != self.rank);
-        let outbound: Vec<_> = others().map(|to| Outbound { to, bytes: &own }).collect();
+        let outbound = others().map(|to| Outbound {
+            to,
+            pieces: vec![&own],
+        });
+        let outbound: Vec<_> = outbound.collect();
         let mut told = vec![[0; LEN]; self.ranks];
         let inbound = told.iter_mut().enumerate();
         let inbound = inbound.filter(|(rank, _)| *rank != self.rank);
-        let mut inbound: Vec<_> = inbound
-            .map(|(from, bytes)| Inbound { from, bytes })
-            .collect();
+        let inbound = inbound.map(|(from, bytes)| Inbound {
+            from,
+            pieces: vec![bytes],
+        });
+        let mut inbound: Vec<_> = inbound.collect();
         self.exchange(purpose, &outbound, &mut inbound)?;
         let sign = |bytes: &[u8; LEN]| {
             let is_here = bytes[12..] == own[12..];
@@ -234,49 +278,66 @@ impl Mpi {
         outbound: &[Outbound],
         inbound: &mut [Inbound],
     ) -> Result<(), CollectiveError> {
-        let mut pending = self.pending.lock().unwrap_or_else(PoisonError::into_inner);
-        pending.retain_mut(|sent| !sent.is_done());
-        let world = SimpleCommunicator::world();
-        let tag = purpose.tag as i32;
-        pending.extend(outbound.iter().map(|message| Sent::start(message, tag)));
-        for Inbound { from, bytes } in &mut *inbound {
-            let (own, operation) = (self.rank, purpose.operation);
-            let source = world.process_at_rank(*from as i32);
-            let mut len = None;
-            self.wait(*from, purpose, || {
-                let status = source.immediate_probe_with_tag(tag)?;
-                len = Some(status.count(u8::equivalent_datatype()));
-                Some(())
-            })?;
-            if len != Some(bytes.len() as i32) {
-                return Err(CollectiveError::OutOfStep {
-                    rank: *from,
-                    own,
-                    operation,
-                });
-            }
-            source.receive_into_with_tag(&mut **bytes, tag);
+        let mut mail = self.mail.lock().unwrap_or_else(PoisonError::into_inner);
+        mail.settle();
+        for message in outbound {
+            mail.send(message, purpose.tag as i32);
+        }
+        for message in &mut *inbound {
+            self.receive(message, purpose, &mut mail.received)?;
         }
         // Whoever only sends goes on, as on threads: the other may be sending too.
         if !inbound.is_empty() {
             for message in outbound {
                 self.wait(message.to, purpose, || {
-                    let mut of_rank = pending.iter_mut().filter(|sent| sent.to == message.to);
+                    let mut of_rank = mail.pending.iter_mut().filter(|sent| sent.to == message.to);
                     of_rank.all(Sent::is_done).then_some(())
                 })?;
             }
         }
         Ok(())
     }
+
+    fn receive(
+        &self,
+        message: &mut Inbound,
+        purpose: Purpose,
+        whole: &mut Vec<u8>,
+    ) -> Result<(), CollectiveError> {
+        let (rank, len, tag) = (message.from, message.bytes(), purpose.tag as i32);
+        let world = SimpleCommunicator::world();
+        let source = world.process_at_rank(rank as i32);
+        let mut found = None;
+        self.wait(rank, purpose, || {
+            let status = source.immediate_probe_with_tag(tag)?;
+            found = Some(status.count(u8::equivalent_datatype()));
+            Some(())
+        })?;
+        if found != Some(len as i32) {
+            return Err(CollectiveError::OutOfStep {
+                rank,
+                own: self.rank,
+                operation: purpose.operation,
+            });
+        }
+        if let [piece] = &mut message.pieces[..] {
+            source.receive_into_with_tag(&mut **piece, tag);
+            return Ok(());
+        }
+        whole.resize(len.max(whole.len()), 0);
+        source.receive_into_with_tag(&mut whole[..len], tag);
+        message.fill(&whole[..len]);
+        Ok(())
+    }
 }
 
 impl Drop for Mpi {
     fn drop(&mut self) {
-        let mut pending = self.pending.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut mail = self.mail.lock().unwrap_or_else(PoisonError::into_inner);
         let start = Instant::now();
         let is_whole = !self.failed.load(Ordering::Relaxed);
-        while is_whole && start.elapsed() < crate::PATIENCE && !pending.is_empty() {
-            pending.retain_mut(|sent| !sent.is_done());
+        while is_whole && start.elapsed() < crate::PATIENCE && !mail.pending.is_empty() {
+            mail.settle();
         }
     }
 }
@@ -285,13 +346,13 @@ impl Drop for Mpi {
 struct Sent {
     to: usize,
     /// Read by MPI until it is sent.
-    bytes: ManuallyDrop<Box<[u8]>>,
+    bytes: ManuallyDrop<Vec<u8>>,
     request: ffi::MPI_Request,
     is_done: bool,
 }
 
 #[allow(unsafe_code, reason = "a handle of MPI's, which is a pointer")]
-// SAFETY: MPI was started with `MPI_THREAD_SERIALIZED`, and `Mpi::pending` is held by whoever calls it.
+// SAFETY: MPI was started with `MPI_THREAD_SERIALIZED`, and `Mpi::mail` is held by whoever calls it.
 unsafe impl Send for Sent {}
 
 #[allow(
@@ -299,8 +360,7 @@ unsafe impl Send for Sent {}
     reason = "the safe binding keeps the caller until a message is sent, which a rank that has ended never lets happen"
 )]
 impl Sent {
-    fn start(message: &Outbound, tag: i32) -> Self {
-        let bytes: Box<[u8]> = message.bytes.into();
+    fn start(bytes: Vec<u8>, to: usize, tag: i32) -> Self {
         let mut request = MaybeUninit::uninit();
         // SAFETY: `bytes` lies on the heap, is not written to, and is freed only when the request is done. MPI was
         // started by whoever has an engine, and sets the request.
@@ -309,7 +369,7 @@ impl Sent {
                 bytes.as_ptr().cast(),
                 bytes.len() as i32,
                 ffi::RSMPI_UINT8_T,
-                message.to as i32,
+                to as i32,
                 tag,
                 ffi::RSMPI_COMM_WORLD,
                 request.as_mut_ptr(),
@@ -317,7 +377,7 @@ impl Sent {
             request.assume_init()
         };
         Self {
-            to: message.to,
+            to,
             bytes: ManuallyDrop::new(bytes),
             request,
             is_done: false,
@@ -339,15 +399,13 @@ impl Sent {
         }
         self.is_done
     }
-}
 
-#[allow(unsafe_code, reason = "it frees what MPI read")]
-impl Drop for Sent {
-    fn drop(&mut self) {
-        // What may still be read stays where it is.
+    /// What it lay in, where it is done; what may still be read stays where it is.
+    fn memory(self) -> Vec<u8> {
         if self.is_done {
-            // SAFETY: once, and nobody reads it any more.
-            unsafe { ManuallyDrop::drop(&mut self.bytes) };
+            ManuallyDrop::into_inner(self.bytes)
+        } else {
+            Vec::new()
         }
     }
 }

@@ -209,14 +209,17 @@ impl Nccl {
         let line = line.unwrap_or_else(PoisonError::into_inner);
         let mut header = [0; HEADER];
         self.fill(&line, message.from, purpose, &mut header)?;
-        if header != header_of(purpose.tag, message.bytes.len()) {
+        if header != header_of(purpose.tag, message.bytes()) {
             return Err(CollectiveError::OutOfStep {
                 rank: message.from,
                 own: self.rank,
                 operation: purpose.operation,
             });
         }
-        self.fill(&line, message.from, purpose, message.bytes)
+        let mut whole = vec![0; message.bytes()];
+        self.fill(&line, message.from, purpose, &mut whole)?;
+        message.fill(&whole);
+        Ok(())
     }
 
     /// Fills bytes with what comes next on a line.
@@ -247,13 +250,14 @@ impl Nccl {
 
 impl Line {
     fn send(&self, message: &Outbound, tag: u32) -> Result<Sent, Fault> {
-        let header = header_of(tag, message.bytes.len());
+        let whole = message.pieces.concat();
+        let header = header_of(tag, whole.len());
         let header = self.stream.clone_htod(&header)?;
         self.comm.send(&header, RECEIVER)?;
-        let bytes = if message.bytes.is_empty() {
+        let bytes = if whole.is_empty() {
             self.stream.null()?
         } else {
-            let bytes = self.stream.clone_htod(message.bytes)?;
+            let bytes = self.stream.clone_htod(&whole)?;
             self.comm.send(&bytes, RECEIVER)?;
             bytes
         };

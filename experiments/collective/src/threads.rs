@@ -87,10 +87,10 @@ impl Threads {
         inbound: &mut [Inbound],
     ) -> Result<(), CollectiveError> {
         let (own, operation) = (self.rank, purpose.operation);
-        for Outbound { to, bytes } in outbound {
+        for Outbound { to, pieces } in outbound {
             let message = Message {
                 tag: purpose.tag,
-                bytes: bytes.to_vec(),
+                bytes: pieces.concat(),
             };
             let sent = self.to[*to].send(message);
             sent.map_err(|_| CollectiveError::Lost {
@@ -99,16 +99,17 @@ impl Threads {
                 operation,
             })?;
         }
-        for Inbound { from, bytes } in inbound {
-            let found = self.receive(*from, purpose)?;
-            if found.len() != bytes.len() {
+        for message in inbound {
+            let rank = message.from;
+            let found = self.receive(rank, purpose)?;
+            if found.len() != message.bytes() {
                 return Err(CollectiveError::OutOfStep {
-                    rank: *from,
+                    rank,
                     own,
                     operation,
                 });
             }
-            bytes.copy_from_slice(&found);
+            message.fill(&found);
         }
         Ok(())
     }

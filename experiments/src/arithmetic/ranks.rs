@@ -57,11 +57,14 @@ impl RankArithmetic {
         numbers
     }
 
-    /// The own share of a moment.
-    fn own_moment(&self, moment: &Array) -> Array {
+    /// The own share of a moment, which is put back when it is updated; taken where nobody else holds it.
+    fn own_moment(&self, moment: &mut Array) -> Array {
+        if let Some(spread) = moment.sole_elsewhere::<Spread>() {
+            return std::mem::take(&mut spread.own).into();
+        }
         match moment.copy_elsewhere::<Spread>() {
             Some(spread) => spread.own.clone().into(),
-            None => self.shares.own(self.ranks.rank(), moment).into(),
+            None => self.shares.own(self.ranks.rank(), moment).to_vec().into(),
         }
     }
 
@@ -152,13 +155,11 @@ impl Arithmetic for RankArithmetic {
     ) -> Vec<UpdateReport> {
         let rank = self.ranks.rank();
         let mut own = AdamW {
-            first: self.own_moment(&adam.first),
-            second: self.own_moment(&adam.second),
+            first: self.own_moment(&mut adam.first),
+            second: self.own_moment(&mut adam.second),
             updates: adam.updates,
         };
-        let mut packed = vec![0.0; self.shares.len()];
-        let weights = &mut packed[self.shares.parts[rank].clone()];
-        weights.copy_from_slice(&self.shares.own(rank, parameters.values()));
+        let mut weights = self.shares.own(rank, parameters.values());
         let clips: Vec<f32> = self.own().iter().map(|index| rule.clips[*index]).collect();
         let rule = UpdateRule {
             clips: &clips,
@@ -166,12 +167,12 @@ impl Arithmetic for RankArithmetic {
         };
         let reports = self
             .ranks
-            .compute(|| own.update(&self.table, weights, gradient, rule));
-        self.ranks.all_gather(&mut packed, &self.shares.parts);
-        self.shares.unpack(&packed, parameters.values_mut());
+            .compute(|| own.update(&self.table, &mut weights, gradient, rule));
         adam.updates = own.updates;
-        adam.first = self.spread(Moment::First, own.first.to_vec());
-        adam.second = self.spread(Moment::Second, own.second.to_vec());
+        adam.first = self.spread(Moment::First, own.first.into_values());
+        adam.second = self.spread(Moment::Second, own.second.into_values());
+        let places = self.shares.places(parameters.values_mut());
+        self.ranks.all_gather(&weights, places);
         let sums = |report: &UpdateReport| {
             [
                 report.surprise,

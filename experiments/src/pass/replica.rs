@@ -199,13 +199,13 @@ impl Replica {
     /// The gradients of all ranks of the stage, in their order, those of this rank's parameters alone.
     fn exchange(&self, gradients: Gradients, precision: &Precision) -> Vec<Gradients> {
         let shares = &self.arithmetic.shares;
-        let [stage, _] = self.ranks.place();
-        let (packed, parts) = shares.pack_some(self.ranks.of_stage(stage), &gradients.flat);
-        let flats = self.sums(self.ranks.shares(&packed, &parts));
+        let len = shares.parts[self.ranks.rank()].len();
+        let pieces = |rank| shares.pieces(rank, &gradients.flat);
+        let flats = self.sums(self.ranks.shares(len, pieces));
         let paths = gradients.paths.map(|paths| self.exchange_paths(&paths));
         let mut paths = paths.map(Vec::into_iter);
         let all = flats.into_iter().map(|flat| Gradients {
-            flat: Buffer::from(flat).into(),
+            flat: flat.into(),
             paths: paths.as_mut().and_then(Iterator::next),
             lost: Vec::new(),
         });
@@ -226,7 +226,7 @@ impl Replica {
         let of_stage = self.ranks.degrees().of_stage();
         let [stage, _] = self.ranks.place();
         let is_owner = owner == self.ranks.rank();
-        let nothing = || vec![Vec::new(); of_stage];
+        let nothing = || vec![Buffer::default(); of_stage];
         let input = if stage == 0 {
             self.ranks.signals_for(owner, &paths.input)
         } else {
@@ -243,29 +243,28 @@ impl Replica {
             } else {
                 0..0
             };
-            let mut all: Vec<Vec<f32>> = last
+            let mut all: Vec<Buffer> = last
                 .map(|rank| {
-                    let mut logit = vec![0.0; paths.logit.len()];
+                    let mut logit = Buffer::new(paths.logit.len());
                     self.ranks.receive_signals(rank, &mut logit);
                     logit
                 })
                 .collect();
-            all.resize(of_stage, Vec::new());
+            all.resize(of_stage, Buffer::default());
             all
         };
-        let of = |path: Vec<f32>| Buffer::from(path).into();
         let both = self.sums(input).into_iter().zip(self.sums(logit));
         both.map(|(input, logit)| Paths {
-            input: of(input),
-            logit: of(logit),
+            input: input.into(),
+            logit: logit.into(),
         })
         .collect()
     }
 
     /// From what each rank of a stage has to the sums of those that share every matrix: one for each replica.
-    fn sums(&self, of_ranks: Vec<Vec<f32>>) -> Vec<Vec<f32>> {
+    fn sums(&self, of_ranks: Vec<Buffer>) -> Vec<Buffer> {
         let [_, sharing] = self.ranks.share();
-        let mut sums: Vec<Vec<f32>> = Vec::with_capacity(of_ranks.len() / sharing);
+        let mut sums: Vec<Buffer> = Vec::with_capacity(of_ranks.len() / sharing);
         for (index, own) in of_ranks.into_iter().enumerate() {
             match sums.last_mut().filter(|_| !index.is_multiple_of(sharing)) {
                 Some(sum) => add(sum, &own),

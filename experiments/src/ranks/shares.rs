@@ -2,6 +2,8 @@
 
 use super::Pipeline;
 use crate::parameters::Parameter;
+use experiments_collective::join;
+use kernels::Buffer;
 use std::ops::Range;
 
 /// Parameters of every rank: whole ones, so that a norm is summed as one process sums it, and about as many scalars on
@@ -13,6 +15,8 @@ use std::ops::Range;
 pub(crate) struct Shares {
     /// Parameters of every rank, indices in the table.
     indices: Vec<Vec<usize>>,
+    /// The rank of every parameter.
+    owners: Vec<usize>,
     /// What is a rank's in a packed array.
     pub(crate) parts: Vec<Range<usize>>,
     /// Places in the flat array of all parameters.
@@ -25,7 +29,7 @@ impl Shares {
         let ranks = pipeline.stages() * replicas;
         let mut largest_first: Vec<usize> = (0..table.len()).collect();
         largest_first.sort_by_key(|index| std::cmp::Reverse(table[*index].range.len()));
-        let mut indices = vec![Vec::new(); ranks];
+        let (mut indices, mut owners) = (vec![Vec::new(); ranks], vec![0; table.len()]);
         let mut lens = vec![0; ranks];
         for index in largest_first {
             let first = pipeline.stage_of(&table[index]) * replicas;
@@ -33,6 +37,7 @@ impl Shares {
             let least = of_stage.min_by_key(|rank| lens[*rank]).unwrap_or(first);
             lens[least] += table[index].range.len();
             indices[least].push(index);
+            owners[index] = least;
         }
         for indices in &mut indices {
             indices.sort_unstable();
@@ -45,6 +50,7 @@ impl Shares {
         }
         Self {
             indices,
+            owners,
             parts,
             ranges: table
                 .iter()
@@ -60,8 +66,7 @@ impl Shares {
 
     /// The rank of a parameter.
     pub(crate) fn owner(&self, index: usize) -> usize {
-        let has = |indices: &Vec<usize>| indices.contains(&index);
-        self.indices.iter().position(has).unwrap_or(0)
+        self.owners[index]
     }
 
     /// Scalars of all.
@@ -83,44 +88,41 @@ impl Shares {
         own.collect()
     }
 
-    /// What is a rank's of a flat array.
-    pub(crate) fn own(&self, rank: usize, flat: &[f32]) -> Vec<f32> {
+    /// What is a rank's of a flat array, parameter by parameter.
+    pub(crate) fn pieces<'a>(&self, rank: usize, flat: &'a [f32]) -> Vec<&'a [f32]> {
         let own = self.of(rank).iter();
-        own.flat_map(|index| &flat[self.ranges[*index].clone()])
-            .copied()
+        own.map(|index| &flat[self.ranges[*index].clone()])
             .collect()
     }
 
-    /// What is of some ranks, which follow one another, of a flat array, packed; and each rank's part of that.
-    pub(crate) fn pack_some(
-        &self,
-        ranks: Range<usize>,
-        flat: &[f32],
-    ) -> (Vec<f32>, Vec<Range<usize>>) {
-        let start = self.parts[ranks.start].start;
-        let parts = self.parts[ranks.clone()].iter();
-        let parts = parts
-            .map(|part| part.start - start..part.end - start)
-            .collect();
-        let packed = ranks.flat_map(|rank| self.own(rank, flat)).collect();
-        (packed, parts)
+    /// What is every rank's, to be filled.
+    pub(crate) fn places<'a>(&self, mut flat: &'a mut [f32]) -> Vec<Vec<&'a mut [f32]>> {
+        let mut places: Vec<Vec<&mut [f32]>> = self.parts.iter().map(|_| Vec::new()).collect();
+        for (index, range) in self.ranges.iter().enumerate() {
+            let place = flat.split_off_mut(..range.len()).unwrap_or_default();
+            places[self.owner(index)].push(place);
+        }
+        places
+    }
+
+    /// [`Self::pieces`], one behind another.
+    pub(crate) fn own(&self, rank: usize, flat: &[f32]) -> Buffer {
+        let mut own = Buffer::new(self.parts[rank].len());
+        join(&self.pieces(rank, flat), &mut own);
+        own
     }
 
     /// A flat array, packed.
     pub(crate) fn pack(&self, flat: &[f32]) -> Vec<f32> {
-        let mut packed = Vec::with_capacity(self.len());
-        for index in self.indices.iter().flatten() {
-            packed.extend_from_slice(&flat[self.ranges[*index].clone()]);
-        }
-        packed
+        let pieces = (0..self.indices.len()).map(|rank| self.pieces(rank, flat).concat());
+        pieces.collect::<Vec<_>>().concat()
     }
 
     /// The way back.
     pub(crate) fn unpack(&self, mut packed: &[f32], flat: &mut [f32]) {
-        for index in self.indices.iter().flatten() {
-            let range = self.ranges[*index].clone();
-            let (own, rest) = packed.split_at(range.len());
-            flat[range].copy_from_slice(own);
+        for place in self.places(flat).into_iter().flatten() {
+            let (own, rest) = packed.split_at(place.len());
+            place.copy_from_slice(own);
             packed = rest;
         }
     }
@@ -148,7 +150,7 @@ mod tests {
             assert_eq!(found, flat);
             for rank in 0..ranks {
                 let own = shares.own(rank, &flat);
-                assert_eq!(own, packed[shares.parts[rank].clone()]);
+                assert_eq!(own[..], packed[shares.parts[rank].clone()]);
                 let table = shares.table(&table, rank);
                 assert_eq!(table.last().unwrap().range.end, own.len());
                 assert!(

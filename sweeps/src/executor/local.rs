@@ -32,6 +32,9 @@ pub struct LocalExecutor {
     pub pack: usize,
     /// Whether runs that have failed are tried again.
     pub retry_failed: bool,
+    /// Files and folders that a run needs on its machine beside the sweep directory: the program, the texts. They are looked
+    /// for before a run is begun.
+    pub needs: Vec<PathBuf>,
     /// Time between two looks at the sweep directory. The end of a process is noticed at once.
     pub interval: Duration,
 }
@@ -47,8 +50,18 @@ impl LocalExecutor {
             threads: 0,
             pack: 1,
             retry_failed: false,
+            needs: Vec::new(),
             interval: Duration::from_millis(500),
         }
+    }
+
+    /// What this machine has not of what runs need.
+    pub(super) fn lacking(&self) -> Option<SweepError> {
+        let path = self.needs.iter().find(|path| !path.exists())?;
+        Some(SweepError::Lacking {
+            machine: logs::lease::hostname(),
+            path: path.clone(),
+        })
     }
 
     /// Runs a sweep as this executor does, in `company`; `place` is where the sweep was when it began.

@@ -29,7 +29,6 @@ use super::{Entry, Executor, LocalExecutor, Progress, Tally};
 use crate::{Sweep, SweepError};
 use session::Session;
 use std::ffi::OsString;
-use std::path::PathBuf;
 use std::sync::atomic::AtomicBool;
 
 pub(super) const ENTRY: Entry = Entry {
@@ -57,8 +56,6 @@ pub struct SlurmOptions {
     /// What a job executes: the program and its arguments, to which the sweep directory, the number of the submission and
     /// the number of the job in it are added.
     pub task: Vec<OsString>,
-    /// Files and folders that a job needs beside the sweep directory: the program, the texts.
-    pub needs: Vec<PathBuf>,
 }
 
 impl SlurmOptions {
@@ -126,7 +123,6 @@ impl SlurmExecutor {
             gres,
             further,
             task: _,
-            needs: _,
         } = &self.options;
         let given = [
             ("partition", partition),
@@ -139,7 +135,8 @@ impl SlurmExecutor {
         let threads = self.local.threads.max(1);
         let mut arguments = vec![
             "--requeue".to_owned(),
-            "--open-mode=append".to_owned(),
+            // A job opens its own log: in a name that Slurm is given `%` and `\` have a meaning.
+            "--output=/dev/null".to_owned(),
             format!("--cpus-per-task={threads}"),
             time::warning(time.as_deref()),
         ];

@@ -11,11 +11,15 @@ use sweeps::{Outcome, Settings, State as RunState};
 use toml::Value;
 
 use crate::error::MonitorError;
+use crate::log::Log;
 use crate::machine::{Gpu, Gpus, Memory, Process, Reading};
 use crate::view::{Details, Revision, Run, Source, Sweep};
 
 #[path = "../examples/demo/synthetic.rs"]
+#[expect(dead_code, reason = "shared with examples")]
 mod synthetic;
+
+use synthetic::Signals;
 
 /// Runs of a sweep, with what a test changes under the reader's eyes.
 #[derive(Default)]
@@ -130,7 +134,9 @@ pub(crate) fn twenty(seeds: u64) -> Fixed {
 
 impl Fixed {
     fn push(&mut self, run: Run, kind: usize) {
-        let records = synthetic::records(kind, run.seed.unwrap_or(0), run.step, run.steps);
+        let seed = run.seed.unwrap_or(0);
+        let record = |step| synthetic::record((kind, seed), step, run.steps, Signals::Shown);
+        let records: Vec<Record> = (1..=run.step).map(record).collect();
         let last = |name: &str| records.iter().rev().find_map(|record| record.scalar(name));
         let (loss, held_out) = (last("loss"), last("held_out_loss"));
         self.sweep.runs.push(Run {
@@ -155,8 +161,8 @@ impl Source for Fixed {
         &self.sweep
     }
 
-    fn records(&self, run: usize) -> &[Record] {
-        &self.records[run]
+    fn log(&self, run: usize) -> Log<'_> {
+        Log::Memory(&self.records[run])
     }
 
     fn events(&self, _run: usize) -> &[Event] {
@@ -165,10 +171,6 @@ impl Source for Fixed {
 
     fn revision(&self, run: usize) -> Revision {
         Some((0, self.records[run].len()))
-    }
-
-    fn layer_records(&mut self, run: usize) -> &[Record] {
-        &self.records[run]
     }
 
     fn details(&self, run: usize) -> Details {

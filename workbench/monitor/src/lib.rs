@@ -28,6 +28,7 @@ mod fixed;
 mod keymap;
 mod keys;
 mod list;
+mod log;
 mod machine;
 mod number;
 mod paint;

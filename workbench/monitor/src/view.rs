@@ -5,12 +5,13 @@ use std::sync::Arc;
 
 use logs::lease::Holder;
 use logs::run::LEASE_FILE;
-use logs::{Event, Lease, Manifest, Record};
+use logs::{Event, Lease, Manifest};
 use sweeps::{Outcome, Settings, State};
 use toml::Table;
 
 use crate::error::MonitorError;
 use crate::files;
+use crate::log::Log;
 use crate::machine::Reading;
 
 /// Where a sweep is read from: a directory on disk, or fixed data in a test.
@@ -21,18 +22,14 @@ pub(crate) trait Source {
     /// The sweep as of the last poll.
     fn sweep(&self) -> &Sweep;
 
-    /// The records of a run, sorted by step.
-    fn records(&self, run: usize) -> &[Record];
+    /// What a run recorded.
+    fn log(&self, run: usize) -> Log<'_>;
 
     /// The events of a run, in the order of the file.
     fn events(&self, run: usize) -> &[Event];
 
-    /// Changes whenever `records(run)` changes; everything derived from records is cached by it.
+    /// Changes whenever `log(run)` changes; everything derived from records is cached by it.
     fn revision(&self, run: usize) -> Revision;
-
-    /// The records of a run with their per-layer signals, which are most of the bytes: read for one run at a
-    /// time, when the heat map shows it.
-    fn layer_records(&mut self, run: usize) -> &[Record];
 
     /// More about one run, for the details pane.
     fn details(&self, run: usize) -> Details;

@@ -167,9 +167,7 @@ pub(crate) fn curves(
 
 fn series(arm: &ArmRuns<'_>, name: &str, ruler: Ruler) -> Vec<Vec<(u64, f64)>> {
     let readers = arm.readers.iter();
-    readers
-        .map(|reader| ruler.series(reader.records(), name))
-        .collect()
+    readers.map(|reader| ruler.series(reader, name)).collect()
 }
 
 fn row(arm: &ArmRuns<'_>) -> Row {

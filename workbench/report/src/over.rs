@@ -45,12 +45,11 @@ impl Over {
             Self::Step => return None,
             Self::Samples => ("samples", "samples"),
             Self::Tokens => ("tokens", "tokens"),
-            Self::Time => ("time", "step_seconds"),
+            Self::Time => ("time", SECONDS),
         };
         let has = |run: &RunReader| {
-            run.records()
-                .iter()
-                .any(|record| record.scalar(signal).is_some())
+            let records = run.select(&[signal]);
+            records.iter().any(|record| record.scalar(signal).is_some())
         };
         (!runs.any(has))
             .then(|| format!("no run has recorded `{signal}`: there are no curves over {name}"))
@@ -65,13 +64,19 @@ pub(crate) struct Ruler {
     per_second: f64,
 }
 
+/// The signal of the time of a step.
+const SECONDS: &str = "step_seconds";
+
 /// From so many seconds on, time is counted in seconds, below in milliseconds.
 const LONG: f64 = 100.0;
 
 impl Ruler {
     pub(crate) fn of<'a>(over: Over, runs: impl Iterator<Item = &'a RunReader>) -> Self {
-        let times = runs.map(|run| run.records().iter().map(seconds).sum::<f64>());
-        let longest = times.fold(0.0, f64::max);
+        let time = |run: &RunReader| run.select(&[SECONDS]).iter().map(seconds).sum::<f64>();
+        let longest = match over {
+            Over::Time => runs.map(time).fold(0.0, f64::max),
+            Over::Step | Over::Samples | Over::Tokens => 0.0,
+        };
         Self {
             over,
             per_second: if longest < LONG { 1000.0 } else { 1.0 },
@@ -90,7 +95,17 @@ impl Ruler {
     }
 
     /// A signal of a run by its place on the axis.
-    pub(crate) fn series(self, records: &[Record], signal: &str) -> Vec<(u64, f64)> {
+    pub(crate) fn series(self, run: &RunReader, signal: &str) -> Vec<(u64, f64)> {
+        let axis = match self.over {
+            Over::Step => return run.series(signal),
+            Over::Samples => "samples",
+            Over::Tokens => "tokens",
+            Over::Time => SECONDS,
+        };
+        self.places(&run.select(&[signal, axis]), signal)
+    }
+
+    fn places(self, records: &[Record], signal: &str) -> Vec<(u64, f64)> {
         let mut passed = 0.0;
         let place = |record: &Record| {
             passed += seconds(record);
@@ -113,7 +128,7 @@ fn whole(record: &Record, signal: &str) -> Option<u64> {
 }
 
 fn seconds(record: &Record) -> f64 {
-    let seconds = record.scalar("step_seconds");
+    let seconds = record.scalar(SECONDS);
     seconds
         .filter(|seconds| seconds.is_finite() && *seconds > 0.0)
         .unwrap_or(0.0)
@@ -139,7 +154,7 @@ mod tests {
                 over,
                 per_second: 1000.0,
             };
-            let series = ruler.series(&records, "loss");
+            let series = ruler.places(&records, "loss");
             series.into_iter().map(|(x, _)| x).collect::<Vec<_>>()
         };
         assert_eq!(places(Over::Step), [1, 2, 3]);

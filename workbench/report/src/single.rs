@@ -60,7 +60,7 @@ pub(crate) fn report(dir: &Path, options: Options<'_>) -> Result<Report, ReportE
         figures,
         figures_note: "A cross on the upper edge marks a value that was not finite.".to_owned(),
         limits: Vec::new(),
-        spikes: spikes::rows(&[(&*name, 0, &*logs::spike::loss_spikes(reader.records()))]).0,
+        spikes: spikes::rows(&[(&*name, 0, &*reader.loss_spikes())]).0,
         runs: vec![row(name, &reader, classified.as_ref(), lost)],
         rules: sweep::rules(&rules),
         command: manifest.map(|manifest| words::shell_command(&manifest.command)),
@@ -102,7 +102,7 @@ fn verb(liveness: Liveness) -> &'static str {
 
 /// Steps done and planned; what was planned is unknown before the manifest is written.
 fn steps(reader: &RunReader) -> (u64, u64) {
-    let done = reader.records().last().map_or(0, |record| record.step);
+    let done = reader.last_step();
     (
         done,
         reader.manifest().map_or(done, |manifest| manifest.steps),
@@ -185,7 +185,7 @@ fn row(
         None => "open",
     };
     let message = reader.summary().and_then(|summary| summary.message.clone());
-    let found = logs::spike::loss_spikes(reader.records());
+    let found = reader.loss_spikes();
     let mut facts = runs::facts(reader);
     facts.extend(spikes::facts(&found));
     Run {

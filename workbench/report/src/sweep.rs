@@ -209,9 +209,8 @@ fn untrained(reader: &SweepReader) -> Option<f64> {
     }
     let readers = (0..reader.states().len()).filter_map(|index| reader.reader(index));
     let first = readers.filter_map(|run| {
-        run.records()
-            .iter()
-            .find_map(|record| record.scalar("loss"))
+        let losses = run.column("loss", 0..run.len());
+        losses.iter().flatten().next()
     });
     crate::band::median(&mut first.filter(|loss| loss.is_finite()).collect::<Vec<_>>())
 }

@@ -68,7 +68,6 @@ impl Place {
             gres: self.gres.clone(),
             further: self.sbatch.clone(),
             task: Vec::new(),
-            needs: Vec::new(),
         };
         let any = [&self.partition, &self.account, &self.time, &self.gres];
         let any = any.into_iter().any(Option::is_some) || !self.sbatch.is_empty();

@@ -36,7 +36,7 @@ pub(crate) fn run(arguments: &Fork, cache: &Cache) -> Result<ExitCode, Failure> 
         say("stopped: nothing was made");
         return Ok(ExitCode::from(exit::STOPPED));
     }
-    let out = arguments.out.display();
+    let out = words::shell_word(&arguments.out.to_string_lossy());
     say(&format!(
         "`workbench train {out}` takes step {} and those after it",
         arguments.at

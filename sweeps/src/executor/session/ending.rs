@@ -74,7 +74,7 @@ impl Session<'_> {
                 message: end.to_string(),
             },
             (End::Machine, _) => self.interrupt(run, end),
-            (End::Done | End::Failed(_), _) => self.fail(run, end),
+            (End::Done | End::Failed(_), _) => self.fail_unless_lacking(run, end),
         };
         self.honoured(&id)?;
         Ok(news)
@@ -93,6 +93,19 @@ impl Session<'_> {
             run: id.to_owned(),
             problem,
         });
+    }
+
+    /// What its machine lacks is not held against a run that has not begun for it.
+    fn fail_unless_lacking(&mut self, run: &Charge, end: End) -> Progress {
+        let lacking = self.executor.lacking();
+        match lacking.filter(|_| !run.has_ended(&self.directory(run.index))) {
+            None => self.fail(run, end),
+            Some(lacking) => {
+                let (id, message) = (self.id(run.index), lacking.to_string());
+                self.machine_failure.get_or_insert(lacking);
+                Progress::Interrupted { id, message }
+            }
+        }
     }
 
     fn fail(&mut self, run: &Charge, end: End) -> Progress {

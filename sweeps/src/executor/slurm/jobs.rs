@@ -1,6 +1,8 @@
 //! A job as the executor follows it.
 
 use super::commands::{self, Ended, Listed};
+use super::submission::NO_LOG;
+use std::path::Path;
 use std::time::Instant;
 
 /// A job that has not been seen to end.
@@ -98,9 +100,9 @@ pub(super) enum Fate {
 }
 
 impl Fate {
-    /// From what Slurm remembers of a job. Of its exit codes 0 and 3 are those of a job that ended in an orderly way,
-    /// with 3 after it was asked to.
-    pub(super) fn of(ended: Option<Ended>) -> Self {
+    /// From what Slurm remembers of a job of the sweep in `dir`. Of its exit codes 0 and 3 are those of a job that ended in
+    /// an orderly way, with 3 after it was asked to.
+    pub(super) fn of(ended: Option<Ended>, dir: &Path) -> Self {
         let Some(Ended { state, exit, node }) = ended else {
             return Self::CutShort("Slurm has forgotten its job".to_owned());
         };
@@ -114,6 +116,10 @@ impl Fate {
             ("FAILED", (3, 0)) | ("TIMEOUT", _) => {
                 Self::CutShort("the time of its job was over".to_owned())
             }
+            ("FAILED", (NO_LOG, 0)) => fault(format!(
+                "node {node} cannot write to `{}`: program, texts and sweep directory have to be the same files on every node",
+                dir.display()
+            )),
             ("FAILED", (code, 0)) => fault(format!("a job ended with exit code {code}")),
             ("FAILED", (_, signal)) => fault(format!("a job ended by signal {signal}")),
             ("NODE_FAIL" | "BOOT_FAIL", _) => fault("Slurm lost the node".to_owned()),
@@ -128,12 +134,14 @@ mod tests {
 
     #[test]
     fn whose_fault_it_was_is_told_by_state_and_exit_code() {
+        let dir = Path::new("/shared/q");
         let fate = |state: &str, exit| {
-            Fate::of(Some(Ended {
+            let ended = Ended {
                 state: state.to_owned(),
                 exit,
                 node: "n1".to_owned(),
-            }))
+            };
+            Fate::of(Some(ended), dir)
         };
         let is_fault = |fate: Fate| matches!(fate, Fate::Fault { node, .. } if node == "n1");
         assert!(matches!(fate("COMPLETED", (0, 0)), Fate::Done { node } if node == "n1"));
@@ -152,6 +160,13 @@ mod tests {
         ] {
             assert!(is_fault(fate(fault.0, fault.1)), "{fault:?}");
         }
-        assert!(matches!(Fate::of(None), Fate::CutShort(_)));
+        assert!(matches!(Fate::of(None, dir), Fate::CutShort(_)));
+        let Fate::Fault { problem, .. } = fate("FAILED", (NO_LOG, 0)) else {
+            panic!("a node without the sweep directory is at fault");
+        };
+        assert!(
+            problem.starts_with("node n1 cannot write to `/shared/q`"),
+            "{problem}"
+        );
     }
 }

@@ -25,7 +25,14 @@ impl Sweep {
 
     /// The output of a job.
     pub(super) fn job_log(&self, number: u32, index: usize) -> PathBuf {
-        self.slurm_folder().join(format!("{number:04}-{index}.log"))
+        let mut log = self.job_logs(number).into_os_string();
+        log.push(format!("-{index}.log"));
+        log.into()
+    }
+
+    /// What the names of the outputs of an array begin with.
+    pub(super) fn job_logs(&self, number: u32) -> PathBuf {
+        self.slurm_folder().join(format!("{number:04}"))
     }
 
     /// The name of all jobs of this sweep, which no other sweep's have.
@@ -72,10 +79,21 @@ impl Sweep {
     }
 }
 
-/// The script of a job. What it needs is looked for before anything is begun: a node may lack what the others have.
-pub(super) fn script(needs: &[&Path], task: &[&std::ffi::OsStr]) -> Vec<u8> {
+/// The exit code of a job on a node where it cannot write its log, and say so: that of `sysexits.h` for a file which cannot
+/// be made. No code of the program's.
+pub(super) const NO_LOG: i32 = 73;
+
+/// The script of a job, whose output goes to `log` with its place in the array. What it needs is looked for before anything
+/// is begun: a node may lack what the others have.
+pub(super) fn script(log: &Path, needs: &[&Path], task: &[&std::ffi::OsStr]) -> Vec<u8> {
     let mut script =
-        b"#!/bin/sh\n# A job of `workbench sweep run --executor slurm`.\nfor need in".to_vec();
+        b"#!/bin/sh\n# A job of `workbench sweep run --executor slurm`.\nlog=".to_vec();
+    script.extend(quoted(log.as_os_str().as_bytes()));
+    script.extend_from_slice(b"\"-$SLURM_ARRAY_TASK_ID.log\"\n");
+    script.extend_from_slice(
+        format!("(: >>\"$log\") 2>/dev/null || exit {NO_LOG}\nexec >>\"$log\" 2>&1\nfor need in")
+            .as_bytes(),
+    );
     for need in needs {
         script.push(b' ');
         script.extend(quoted(need.as_os_str().as_bytes()));
@@ -117,13 +135,22 @@ mod tests {
     use std::ffi::OsStr;
     use std::process::Command;
 
-    fn output(needs: &[&Path], task: &[&OsStr]) -> std::process::Output {
-        let script = String::from_utf8(script(needs, task)).unwrap();
+    /// The exit code of a job with its log in a folder of that name, and what the log says.
+    fn outcome(folder: &OsStr, needs: &[&Path], task: &[&OsStr]) -> (Option<i32>, String) {
+        let scratch = tempfile::tempdir().unwrap();
+        let folder = scratch.path().join(folder);
+        std::fs::create_dir(&folder).unwrap();
+        let script = script(&folder.join("0003"), needs, task);
         let mut command = Command::new("sh");
         command
-            .args(["-c", &script])
+            .arg("-c")
+            .arg(OsStr::from_bytes(&script))
             .env("SLURM_ARRAY_TASK_ID", "7");
-        command.env("SLURMD_NODENAME", "n2").output().unwrap()
+        let output = command.env("SLURMD_NODENAME", "n2").output().unwrap();
+        let said = [output.stdout, output.stderr].concat();
+        assert_eq!(said, b"", "not in the log");
+        let log = std::fs::read_to_string(folder.join("0003-7.log"));
+        (output.status.code(), log.unwrap())
     }
 
     #[test]
@@ -133,20 +160,29 @@ mod tests {
         let need = folder.path().join("it's $a need");
         std::fs::write(&need, "").unwrap();
         let task = ["printf", "%s|", odd, "-e"].map(OsStr::new);
-        let output = output(&[&need], &task);
-        let said = String::from_utf8(output.stdout).unwrap();
-        assert_eq!(said, format!("{odd}|-e|7|"));
+        for log in [b"plain".as_slice(), b"back\\slash %j 'q'\n", b"\xfe$x"] {
+            let outcome = outcome(OsStr::from_bytes(log), &[&need], &task);
+            assert_eq!(outcome, (Some(0), format!("{odd}|-e|7|")), "{log:?}");
+        }
     }
 
     #[test]
     fn a_node_that_lacks_something_says_so_and_does_nothing() {
         let task = ["echo", "begun"].map(OsStr::new);
-        let output = output(&[Path::new("/nonexistent/it's")], &task);
-        assert_eq!(output.status.code(), Some(4));
-        assert!(output.stdout.is_empty());
-        let said = String::from_utf8(output.stderr).unwrap();
+        let needs = [Path::new("/nonexistent/it's")];
+        let (code, said) = outcome("logs".as_ref(), &needs, &task);
+        assert_eq!(code, Some(4));
         let expected = "error: node n2 has no `/nonexistent/it's`: ";
         assert!(said.starts_with(expected), "{said}");
+        assert!(!said.contains("begun"), "{said}");
+        let script = script(Path::new("/nonexistent/log"), &[], &task);
+        let mut nowhere = Command::new("sh");
+        let output = nowhere.arg("-c").arg(OsStr::from_bytes(&script));
+        let output = output.output().unwrap();
+        assert_eq!(
+            (output.status.code(), output.stdout),
+            (Some(NO_LOG), Vec::new())
+        );
     }
 
     #[test]

@@ -141,3 +141,37 @@ fn a_directory_that_cannot_be_used_fails_its_run_only() {
     let (tally, news) = bench.run(&bench.executor("finish"));
     assert_eq!((tally.finished, tally.failed), (5, 3), "{news:?}");
 }
+
+/// A text of which this machine loses sight, before a run begins and while its trainer starts: no run is blamed, and none of
+/// them is tried in vain.
+#[test]
+fn a_machine_that_loses_sight_of_a_text_is_named_and_no_run_has_failed() {
+    for gone_with in ["finish", "echo 'error: no text' >&2; exit 2"] {
+        let bench = Bench::new();
+        let text = bench.directory.path().join("it's a text");
+        std::fs::write(&text, "words").unwrap();
+        let script = format!("case $RUN in *-s2) rm \"$T\"/it*;; *) finish;; esac; {gone_with}");
+        let executor = LocalExecutor {
+            needs: vec![text.clone()],
+            ..bench.executor(&script)
+        };
+        let (error, news) = error_of(&bench, &executor);
+        let expected = format!(
+            "machine `{}` has no `{}`: ",
+            logs::lease::hostname(),
+            text.display()
+        );
+        assert!(error.to_string().starts_with(&expected), "{error}");
+        assert_eq!(started(&news), 3, "{news:?}");
+        let failed = |news: &Progress| matches!(news, Progress::Failed { .. });
+        assert!(!news.iter().any(failed), "{news:?}");
+        assert!(!bench.path(3).join("console.log").exists(), "not begun");
+
+        std::fs::write(&text, "words").unwrap();
+        let again = LocalExecutor {
+            needs: vec![text],
+            ..bench.executor("finish")
+        };
+        assert!(bench.run(&again).0.is_complete());
+    }
+}

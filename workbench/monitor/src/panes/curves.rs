@@ -232,10 +232,9 @@ impl Pane for Curves {
         for panel in &self.panels {
             let curves = shared.curves(&drawn, &panel.signal, axis);
             let values = curves.iter().flat_map(|curve| {
-                curve
-                    .values
-                    .iter()
-                    .map(|(record, value)| (curve.run, curve.x[*record as usize], *value))
+                curve.values.iter().filter_map(|(record, value)| {
+                    Some((curve.run, curve.x.get(*record as usize)?, *value))
+                })
             });
             let shown = |x: f64| {
                 self.choices

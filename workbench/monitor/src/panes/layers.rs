@@ -1,6 +1,7 @@
 //! The heat maps: one or two per-layer signals of a run, layers upwards, steps to the right, and with the screen to themselves
 //! their profile over depth at a step.
 
+use logs::Record;
 use ratatui::{
     buffer::Buffer,
     crossterm::event::KeyCode,
@@ -53,6 +54,8 @@ struct Layers {
 #[derive(Default)]
 struct Mapped {
     signal: String,
+    /// What it was made from, which a profile at another step reads again.
+    records: Vec<Record>,
     heat: Heat,
     made_from: Option<HeatKey>,
     /// At this step, or at the last one.
@@ -76,14 +79,14 @@ impl Mapped {
             columns: usize::from(map::plot(area).width),
         };
         let is_new = self.made_from.as_ref() != Some(&key);
+        if is_new {
+            self.records = shared.layer_records(&self.signal);
+            self.heat = Heat::build(&self.records, &self.signal, key.columns);
+            self.made_from = Some(key);
+        }
         if is_new || self.step != step {
-            let records = shared.layer_records();
-            self.profile = Profile::at(records, &self.signal, step);
+            self.profile = Profile::at(&self.records, &self.signal, step);
             self.step = step;
-            if is_new {
-                self.heat = Heat::build(records, &self.signal, key.columns);
-                self.made_from = Some(key);
-            }
         }
     }
 }

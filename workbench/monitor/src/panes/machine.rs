@@ -121,10 +121,7 @@ impl Machine {
     }
 
     fn row(&self, shared: &Shared, run: usize) -> Row {
-        let last = |signal| {
-            let mut records = shared.records(run).iter().rev();
-            records.find_map(|record| record.scalar(signal))
-        };
+        let last = |signal| shared.late(run, signal);
         let process = self.processes.get(&run);
         let process = process.zip(self.reading.as_ref());
         let place = shared.manifest(run).map(|manifest| {

@@ -327,12 +327,12 @@ fn aligned(column: Column, cell: Rect, text: &str, style: Style, buffer: &mut Bu
 }
 
 impl TableRow {
-    fn of(shared: &Shared, run: usize, curve: usize, brief: bool) -> Self {
+    fn of(shared: &mut Shared, run: usize, curve: usize, brief: bool) -> Self {
         Self {
             run: shared.sweep().runs[run].clone(),
             name: shared.groups.arm_name(run, brief).to_owned(),
             ink: shared.ink(run),
-            curve: curve::bars(shared.records(run), curve),
+            curve: curve::bars(shared.losses(run), curve),
             drawn: shared.is_selected(run),
             under_cursor: run == shared.cursor,
         }

@@ -11,6 +11,9 @@ use super::Shared;
 use crate::files;
 use crate::machine::Reading;
 
+/// Records that count as the last ones.
+const LATE: usize = 64;
+
 impl Shared {
     /// The run that another one is set against where nobody says otherwise: its control, or else of the runs of its seed, then of
     /// all runs, the one with the fewest other axis values.
@@ -68,6 +71,13 @@ impl Shared {
     /// Provenance of a run that has begun.
     pub(crate) fn manifest(&self, run: usize) -> Option<&Manifest> {
         self.source.manifest(run)
+    }
+
+    /// The last value of a signal, if the last records have any.
+    pub(crate) fn late(&self, run: usize, signal: &str) -> Option<f64> {
+        let log = self.source.log(run);
+        let last = log.column(signal, log.len().saturating_sub(LATE)..log.len());
+        last.iter().rev().flatten().next()
     }
 
     /// Reads what this machine does, and which of its processes trains which run.

@@ -3,12 +3,13 @@
 
 use std::path::{Path, PathBuf};
 
-use logs::{Event, Manifest, Record, RunReader};
+use logs::{Event, Manifest, RunReader};
 use sweeps::replay;
 
-use super::{details, layers::Layers, run};
+use super::{details, run};
 use crate::error::MonitorError;
 use crate::files;
+use crate::log::Log;
 use crate::machine::{Meter, Reading};
 use crate::view::{Branch, Details, Revision, Run, Source, Sweep};
 
@@ -19,7 +20,6 @@ pub(super) struct Branched {
     /// Forks that are being made.
     coming: Vec<PathBuf>,
     meter: Meter,
-    layers: Layers,
     view: Sweep,
 }
 
@@ -36,7 +36,6 @@ impl Branched {
             branches: Vec::new(),
             coming: Vec::new(),
             meter: Meter::default(),
-            layers: Layers::default(),
             view: Sweep::default(),
         };
         for fork in forks {
@@ -121,7 +120,6 @@ impl Source for Branched {
             // A replay that is given up takes its twins away; what was seen of them stays.
             changed |= open.reader.poll().is_ok_and(|new| new > 0);
         }
-        self.layers.poll();
         self.look();
         let view = self.all();
         changed |= view != self.view;
@@ -133,10 +131,10 @@ impl Source for Branched {
         &self.view
     }
 
-    fn records(&self, run: usize) -> &[Record] {
+    fn log(&self, run: usize) -> Log<'_> {
         match self.branch(run) {
-            Some(open) => open.reader.records(),
-            None => self.trunk.records(run),
+            Some(open) => Log::Files(&open.reader),
+            None => self.trunk.log(run),
         }
     }
 
@@ -149,22 +147,8 @@ impl Source for Branched {
 
     fn revision(&self, run: usize) -> Revision {
         match self.branch(run) {
-            Some(open) => Some((open.reader.revision(), open.reader.records().len())),
+            Some(open) => Some((open.reader.revision(), open.reader.len())),
             None => self.trunk.revision(run),
-        }
-    }
-
-    fn layer_records(&mut self, run: usize) -> &[Record] {
-        let first = self.trunk.sweep().runs.len();
-        match run
-            .checked_sub(first)
-            .and_then(|run| self.branches.get(run))
-        {
-            Some(Open { reader, .. }) => {
-                self.layers
-                    .records(run, reader.records(), Some(reader.dir()))
-            }
-            None => self.trunk.layer_records(run),
         }
     }
 

@@ -44,7 +44,7 @@ fn a_sweep_grows_under_the_reader() {
     let sweep = sweep(&dir.path().join("s"));
     let mut source = open(sweep.dir(), &[]).unwrap();
     assert_eq!(source.sweep().runs.len(), 8);
-    assert!(source.records(0).is_empty() && source.layer_records(0).is_empty());
+    assert!(source.log(0).len() == 0 && source.log(0).layers("layer_grad_norm").is_empty());
     assert!(!source.poll().unwrap(), "nothing happened");
 
     let mut writer = RunWriter::open(&sweep.run_dir(&sweep.runs()[0].id)).unwrap();
@@ -59,7 +59,7 @@ fn a_sweep_grows_under_the_reader() {
     );
     let before = source.revision(0);
     assert_eq!(
-        source.layer_records(0)[0].layers["layer_grad_norm"],
+        source.log(0).layers("layer_grad_norm")[0].layers["layer_grad_norm"],
         [1.0, 2.0]
     );
 
@@ -67,12 +67,12 @@ fn a_sweep_grows_under_the_reader() {
     assert!(source.poll().unwrap());
     assert_ne!(source.revision(0), before);
     assert_eq!(
-        source.layer_records(0).len(),
+        source.log(0).layers("layer_grad_norm").len(),
         2,
         "the layers follow as well"
     );
     assert!(
-        source.layer_records(1).is_empty(),
+        source.log(1).layers("layer_grad_norm").is_empty(),
         "a run that has not begun"
     );
     assert_eq!(source.details(0).events[0].1, "start");
@@ -204,15 +204,15 @@ fn twins_and_forks_are_branches_of_their_run_and_no_part_of_its_sums() {
         ("same @4 s7", branch)
     );
     assert_eq!(runs[2].progress(), 0.5, "two of its own four steps");
-    assert_eq!(source.records(2)[0].step, 3);
+    assert_eq!(source.log(2).steps(0..1)[0], 3);
     assert_eq!(
-        source.layer_records(2)[0].layers["layer_grad_norm"],
+        source.log(2).layers("layer_grad_norm")[0].layers["layer_grad_norm"],
         [1.0, 2.0]
     );
     assert_eq!(source.details(2).facts[0].1, "of spiked s7, from step 3 on");
 
     let mut shared = Shared::new(source);
-    let times = |curve: &Curve| curve.x.to_vec();
+    let times = |curve: &Curve| curve.x.values.to_vec();
     let curves = shared.curves(&[0, 2], "loss", Axis::Time);
     assert_eq!(
         times(&curves[1])[0],

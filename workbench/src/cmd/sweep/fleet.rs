@@ -48,11 +48,11 @@ impl Fleet {
 
     /// The executor for the runs of a plan.
     pub(super) fn executor(self, plan: &Plan, cache: &Cache) -> Result<Box<dyn Executor>, Failure> {
-        let local = self.local(cache, &plan.missing_languages)?;
+        let mut local = self.local(cache, &plan.missing_languages)?;
+        local.needs = needs(plan, &local, cache)?;
         let mut options = self.options.clone();
         if self.entry.schedules {
             options.task = self.task(&local, cache);
-            options.needs = needs(plan, &local, cache)?;
             if options.time.is_none() {
                 options.limit(cost::longest(plan, cache)? * local.pack as f64)?;
             }

@@ -122,10 +122,12 @@ pub(super) fn last(reader: &SweepReader) -> String {
         parts.push(counts.join(", "));
     }
     parts.extend(losses(reader));
-    let dir = reader.sweep().dir().display();
+    let dir = reader.sweep().dir();
     format!(
-        "{}: {dir}; `workbench report {dir}` writes its report",
-        parts.join(" · ")
+        "{}: {}; `workbench report {}` writes its report",
+        parts.join(" · "),
+        dir.display(),
+        words::shell_word(&dir.to_string_lossy())
     )
 }
 

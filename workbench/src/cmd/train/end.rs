@@ -32,7 +32,10 @@ pub(super) fn line(directory: &Path, config: &Config, ending: Ending) -> String 
     }
     let rest = match ending {
         Ending::Finished => path.to_string(),
-        Ending::Stopped | Ending::Alarmed => format!("{path}; `workbench train {path}` continues"),
+        Ending::Stopped | Ending::Alarmed => {
+            let word = words::shell_word(&directory.to_string_lossy());
+            format!("{path}; `workbench train {word}` continues")
+        }
     };
     format!("{}: {rest}", parts.join(" · "))
 }

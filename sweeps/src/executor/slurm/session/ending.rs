@@ -25,7 +25,7 @@ impl Session<'_> {
                 Ok(None) if !job.has_begun && job.is_pending() => {
                     self.conclude(&job, Fate::Cancelled, progress)?;
                 }
-                Ok(ended) => self.conclude(&job, Fate::of(ended), progress)?,
+                Ok(ended) => self.conclude(&job, Fate::of(ended, self.sweep.dir()), progress)?,
                 Err(error) => {
                     self.tell(format!("{error}; trying again"), progress);
                     self.jobs.push(job);

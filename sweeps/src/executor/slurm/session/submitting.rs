@@ -68,28 +68,25 @@ impl Session<'_> {
     fn sbatch(&self, number: u32, jobs: usize, room: usize) -> Result<String, SlurmError> {
         let dir = std::path::absolute(self.sweep.dir());
         let dir = dir.unwrap_or_else(|_| self.sweep.dir().to_owned());
-        // In a name of a file `%` begins a placeholder.
-        let folder = self.sweep.slurm_folder();
-        let folder = std::path::absolute(&folder).unwrap_or(folder);
-        let folder = folder.to_string_lossy().replace('%', "%%");
         let mut arguments = self.executor.arguments();
         arguments.extend([
             format!("--job-name={}", self.name),
             format!("--comment={number}"),
             format!("--array=0-{}%{room}", jobs - 1),
-            format!("--output={folder}/{number:04}-%a.log"),
         ]);
         let avoided = self.nodes.avoided();
         if !avoided.is_empty() {
             arguments.push(format!("--exclude={avoided}"));
         }
         let options = &self.executor.options;
-        let mut needs: Vec<&Path> = options.needs.iter().map(AsRef::as_ref).collect();
-        needs.push(&dir);
+        let needs = self.executor.local.needs.iter().map(AsRef::as_ref);
+        let needs: Vec<&Path> = needs.chain([dir.as_path()]).collect();
+        let log = self.sweep.job_logs(number);
+        let log = std::path::absolute(&log).unwrap_or(log);
         let number = number.to_string();
         let mut task: Vec<_> = options.task.iter().map(AsRef::as_ref).collect();
         task.extend([dir.as_os_str(), number.as_ref()]);
-        commands::submit(&arguments, &script(&needs, &task))
+        commands::submit(&arguments, &script(&log, &needs, &task))
     }
 }
 
