@@ -422,6 +422,9 @@ pub(crate) struct Monitor {
     /// Do this first, as if it were typed behind `:` in the monitor, for example `filter lr=0.01`; again for further commands.
     #[arg(long = "do", value_name = "COMMAND")]
     pub(crate) commands: Vec<String>,
+    /// Keys and colours of your own [default: `workbench/monitor.toml` in `$XDG_CONFIG_HOME` or `~/.config`, if it is there].
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub(crate) settings: Option<PathBuf>,
 }
 
 /// The monitor's tabs by their names, with what each shows.

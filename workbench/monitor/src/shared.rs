@@ -3,19 +3,24 @@
 use std::ops::Range;
 
 use logs::{EventKind, Record, Sighting};
-use ratatui::{style::Modifier, text::Span};
+use ratatui::{
+    style::Modifier,
+    text::{Line, Span},
+};
 
 use crate::colour::{Depth, Ink};
 use crate::error::MonitorError;
 use crate::scroll::Scroll;
+use crate::start::Start;
 use crate::view::{Details, Revision, Run, Source, Sweep, ended};
 
+mod beside;
 mod filter;
 mod groups;
 mod track;
 
 use filter::Filter;
-pub(crate) use filter::resolve;
+pub(crate) use filter::{field, resolve};
 use groups::Groups;
 #[cfg(test)]
 pub(crate) use track::Thinned;
@@ -44,6 +49,8 @@ pub(crate) struct Shared {
     selected: Vec<bool>,
     /// Whether new alarms may ring.
     pub(crate) bell: bool,
+    /// A command that a pane wants to have started, or why it cannot be; the screen asks.
+    pub(crate) to_ask: Option<Result<Start, String>>,
     /// Signals with a value a step, and with one a layer, as far as any record has named them.
     pub(crate) signals: Vec<String>,
     pub(crate) layer_signals: Vec<String>,
@@ -97,6 +104,15 @@ pub(crate) struct Label {
     pub(crate) ink: Ink,
 }
 
+/// A column of names of runs.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct LabelColumn {
+    /// Whether the keys of the arms stand in the heading alone.
+    pub(crate) brief: bool,
+    pub(crate) width: u16,
+    pub(crate) heading: String,
+}
+
 impl Label {
     /// In the colour of its arm.
     pub(crate) fn span(&self, depth: Depth) -> Span<'static> {
@@ -120,6 +136,7 @@ impl Shared {
             cursor: 0,
             selected: Vec::new(),
             bell: true,
+            to_ask: None,
             signals: Vec::new(),
             layer_signals: Vec::new(),
         };
@@ -190,7 +207,32 @@ impl Shared {
     }
 
     pub(crate) fn label(&self, run: usize) -> Label {
-        let arm = self.groups.arm_name(run, false);
+        self.labelled(run, false)
+    }
+
+    /// The names of runs for a column of at most so many cells: whole where all of them fit, else without the keys of their arms,
+    /// which then head the column.
+    pub(crate) fn column(&self, most: u16) -> LabelColumn {
+        let longest = |brief: bool| {
+            let widths = self
+                .runs()
+                .map(|run| Line::raw(self.labelled(run, brief).text).width());
+            widths.max().unwrap_or(0) as u16
+        };
+        let heading = self.groups.arms.heading();
+        let brief = longest(false) > most && !heading.is_empty();
+        let heading = if brief { heading } else { "run".to_owned() };
+        let widest = longest(brief).max(Line::raw(heading.as_str()).width() as u16);
+        LabelColumn {
+            brief,
+            width: widest.clamp(4, most.max(4)),
+            heading,
+        }
+    }
+
+    /// How a run is named; `brief` leaves the keys of its arm out.
+    pub(crate) fn labelled(&self, run: usize, brief: bool) -> Label {
+        let arm = self.groups.arm_name(run, brief);
         let text = self
             .run(run)
             .map_or_else(String::new, |run| match run.seed {

@@ -6,9 +6,9 @@ use crate::figures::{self, ArmRuns};
 use crate::layers::{self, WithLayers};
 use crate::prose::NONE;
 use crate::view::{Report, Run, Verdict};
-use crate::{branches, cost, provenance, runs, spikes, sweep};
+use crate::{Options, branches, cost, provenance, runs, spikes, sweep};
 use logs::{Liveness, Manifest, RunReader};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use sweeps::{Classified, Outcome, OutcomeRules, State, judge};
 
 /// Whether the directory looks like that of a run.
@@ -19,7 +19,7 @@ pub(crate) fn is_run(dir: &Path) -> bool {
 }
 
 /// Reads everything a run directory says. The outcome is by the default rules.
-pub(crate) fn report(dir: &Path, forks: &[PathBuf]) -> Result<Report, ReportError> {
+pub(crate) fn report(dir: &Path, options: Options<'_>) -> Result<Report, ReportError> {
     let reader = RunReader::open(dir)?;
     let rules = OutcomeRules::default();
     let manifest = reader.manifest();
@@ -41,13 +41,14 @@ pub(crate) fn report(dir: &Path, forks: &[PathBuf]) -> Result<Report, ReportErro
     };
     let entropies = manifest.and_then(Manifest::unigram_level);
     let levels = figures::levels(entropies.into_iter(), rules.stuck_margin);
-    let mut figures = figures::draw(std::slice::from_ref(&arm), &levels)?;
+    let mut figures = figures::draw(std::slice::from_ref(&arm), &levels, options.over)?;
     figures.extend(layers::draw(&[(&arm, WithLayers::Read(vec![&reader]))])?);
     let manifests: Vec<_> = manifest.into_iter().collect();
     let mut warnings = warnings(&reader, lost.as_deref());
+    warnings.extend(options.over.missing(std::iter::once(&reader)));
     let own = [(&*name, &reader)];
     let mut branched = branches::replays(&own, &mut warnings)?;
-    branched.extend(branches::forks(&own, forks)?);
+    branched.extend(branches::forks(&own, options.forks)?);
     Ok(Report {
         program_version: env!("CARGO_PKG_VERSION").to_owned(),
         over: "Training-stability report · one run".to_owned(),

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use logs::{Event, Liveness, RunReader};
+use logs::{Event, Liveness, Manifest, RunReader};
 use sweeps::State;
 
 use super::{bell, details};
@@ -62,6 +62,10 @@ impl Source for RunSource {
 
     fn directory(&self, _run: usize) -> Option<&Path> {
         Some(self.reader.dir())
+    }
+
+    fn manifest(&self, _run: usize) -> Option<&Manifest> {
+        self.reader.manifest()
     }
 
     fn bells(&self, _run: usize) -> Vec<String> {

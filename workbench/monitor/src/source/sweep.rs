@@ -1,9 +1,9 @@
 //! A sweep directory.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use logs::Event;
+use logs::{Event, Manifest};
 use sweeps::{PlannedRun, RunState, SweepReader};
 
 use super::{bell, details};
@@ -95,6 +95,19 @@ impl Source for SweepSource {
 
     fn directory(&self, run: usize) -> Option<&Path> {
         self.reader.reader(run).map(logs::RunReader::dir)
+    }
+
+    fn manifest(&self, run: usize) -> Option<&Manifest> {
+        self.reader.reader(run)?.manifest()
+    }
+
+    fn folder(&self, run: usize) -> Option<PathBuf> {
+        let sweep = self.reader.sweep();
+        Some(sweep.run_dir(&sweep.runs().get(run)?.id))
+    }
+
+    fn control(&self, run: usize) -> Option<usize> {
+        self.reader.sweep().plan().control_of(run)
     }
 
     fn on_disk(&self) -> Option<&sweeps::Sweep> {

@@ -322,3 +322,36 @@ fn files_that_vanish_take_nothing_down() {
     app.poll().unwrap();
     assert_eq!(app.screen.shared.run(0).unwrap().step, 5);
 }
+
+/// The configuration is read from the run's directory, and the other side of the criterion is what a run is set against.
+#[test]
+fn a_run_is_compared_with_the_control_of_its_seed_or_with_the_run_it_left() {
+    let dir = tempfile::tempdir().unwrap();
+    let sweep = sweep(&dir.path().join("s"));
+    let mut shared = Shared::new(open(sweep.dir(), &[]).unwrap());
+    let seed_and_norm = |run: usize| {
+        let run = &sweep.runs()[run];
+        (run.seed, sweeps::card::label(&run.settings["model.norm"]))
+    };
+    for run in shared.runs() {
+        let other = shared.opposite(run).unwrap();
+        let ((seed, norm), (other_seed, other_norm)) = (seed_and_norm(run), seed_and_norm(other));
+        assert_eq!(seed, other_seed, "the same seed");
+        assert_ne!(norm, other_norm, "the other arm");
+        assert_eq!(shared.control(run), (norm == "post").then_some(other));
+    }
+    let config = shared.configuration(0).unwrap();
+    assert_eq!(config["steps"].as_integer(), Some(40));
+    let folder = sweep.run_dir(&sweep.runs()[0].id);
+    assert!(
+        shared
+            .console(0)
+            .unwrap_err()
+            .contains("once they have begun")
+    );
+    std::fs::write(folder.join("console.log"), "error: no space\n").unwrap();
+    assert_eq!(shared.console(0).unwrap(), ["error: no space"]);
+    std::fs::remove_file(folder.join("run.toml")).unwrap();
+    shared.poll().unwrap();
+    assert!(shared.configuration(0).unwrap_err().contains("run.toml"));
+}
