@@ -8,6 +8,7 @@ mod full_run;
 mod import;
 mod journal;
 mod language;
+mod monitor;
 mod recipe;
 mod sweep;
 
@@ -21,18 +22,17 @@ pub(crate) use full_run::{
 pub(crate) use import::Import;
 pub(crate) use journal::Journal;
 pub(crate) use language::{Evaluate, Generate, WhichWeights};
+pub(crate) use monitor::Monitor;
 pub(crate) use recipe::{
     Inspect, Parity, Quantize, Tasks, WeightFormat, WeightLayout, Weights, WeightsExport,
 };
 pub(crate) use sweep::{CardChoice, Place, Report, Sweep, Verdict};
 
-use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand, ValueEnum, ValueHint};
 use experiments_config::Override;
 use std::ffi::OsString;
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
-use workbench_monitor::Tab;
 
 const AFTER_HELP: &str = "\
 Exit codes: 0 done · 1 something failed, or the result could not be written · 2 bad input · 3 stopped on request, the same command \
@@ -400,46 +400,6 @@ pub(crate) struct Train {
     /// Process number of the executor; when it ends, the run saves its state and ends too.
     #[arg(long, hide = true, value_name = "PID")]
     pub(crate) executor: Option<u32>,
-}
-
-#[derive(Debug, Args)]
-pub(crate) struct Monitor {
-    /// Sweep directory or run directory.
-    #[arg(value_hint = ValueHint::DirPath)]
-    pub(crate) dir: PathBuf,
-    /// Show this fork of a run as a branch of it; again for further ones. Twins of replays are shown without being named.
-    #[arg(long, value_name = "RUN", value_hint = ValueHint::DirPath)]
-    pub(crate) fork: Vec<PathBuf>,
-    /// Print one screen as text and leave.
-    #[arg(long)]
-    pub(crate) snapshot: bool,
-    /// Size of the snapshot in cells.
-    #[arg(long, default_value = "120x40", value_name = "WIDTHxHEIGHT", value_parser = size)]
-    pub(crate) size: (u16, u16),
-    /// Tab to show.
-    #[arg(long, default_value = Tab::OVERVIEW.name(), value_parser = tab())]
-    pub(crate) tab: Tab,
-    /// Do this first, as if it were typed behind `:` in the monitor, for example `filter lr=0.01`; again for further commands.
-    #[arg(long = "do", value_name = "COMMAND")]
-    pub(crate) commands: Vec<String>,
-    /// Keys and colours of your own [default: `workbench/monitor.toml` in `$XDG_CONFIG_HOME` or `~/.config`, if it is there].
-    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
-    pub(crate) settings: Option<PathBuf>,
-}
-
-/// The monitor's tabs by their names, with what each shows.
-fn tab() -> impl TypedValueParser<Value = Tab> {
-    let name = |tab: Tab| PossibleValue::new(tab.name()).help(tab.about());
-    PossibleValuesParser::new(Tab::all().map(name))
-        .try_map(|name| Tab::named(&name).ok_or("there is no such tab"))
-}
-
-fn size(text: &str) -> Result<(u16, u16), String> {
-    let parse = || {
-        let (width, height) = text.split_once('x')?;
-        Some((width.parse().ok()?, height.parse().ok()?))
-    };
-    parse().ok_or_else(|| format!("`{text}` is not a size like 120x40"))
 }
 
 #[derive(Debug, Args)]
