@@ -34,12 +34,20 @@ fn sources(scratch: &Scratch) -> String {
     )
 }
 
+/// Whether the card trains on tasks of the catalogue, whose data is not here.
+fn needs_task_data(card: &Path) -> bool {
+    let text = std::fs::read_to_string(card).unwrap();
+    text.contains("tasks.sources") && std::env::var_os("WORKBENCH_EVAL_DATA").is_none()
+}
+
 #[test]
 fn every_card_runs_at_its_smoke_budget_and_leaves_a_result() {
     let scratch = Scratch::new("cards");
     let sources = sources(&scratch);
     std::fs::create_dir(scratch.join("results")).unwrap();
-    let cards = cards();
+    let (skipped, cards): (Vec<_>, Vec<_>) =
+        cards().into_iter().partition(|card| needs_task_data(card));
+    println!("skipped, since `WORKBENCH_EVAL_DATA` is not set: {skipped:?}");
     assert!(cards.len() >= 12, "{cards:?}");
     for card in &cards {
         let name = card.file_stem().unwrap().to_str().unwrap();

@@ -5,6 +5,8 @@
 mod support;
 
 use support::{Engine, Scratch, stderr, stdout};
+#[cfg(feature = "vulkan")]
+use support::{newest_checkpoint, records};
 
 /// Losses of the first 20 steps of the smallest proxy.
 #[cfg(feature = "vulkan")]
@@ -38,6 +40,57 @@ fn twenty_steps_of_the_smallest_proxy_are_those_of_the_cpu() {
             assert!(apart <= allowed, "{format}, step {}: {apart:e}", step + 1);
         }
     }
+}
+
+/// The folder of a layer of Vulkan's whose device is lost as soon as there is a file or folder `LOST_AFTER`.
+#[cfg(feature = "vulkan")]
+fn build_layer(scratch: &Scratch) -> std::path::PathBuf {
+    let source = concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/device/lost.c");
+    let library = scratch.join("liblost.so");
+    let built = std::process::Command::new("cc")
+        .args(["-shared", "-fPIC", "-O1", "-Wall", "-Werror", "-o"])
+        .args([library.as_path(), source.as_ref()])
+        .output()
+        .unwrap();
+    assert!(built.status.success(), "{}", stderr(&built));
+    scratch.write(
+        "lost.json",
+        r#"{"file_format_version": "1.1.0", "layer": {"name": "VK_LAYER_TEST_lost", "type": "GLOBAL",
+        "library_path": "./liblost.so", "api_version": "1.3.0", "implementation_version": "1", "description": "",
+        "functions": {"vkGetInstanceProcAddr": "lost_instance_lookup", "vkGetDeviceProcAddr": "lost_device_lookup"}}}"#,
+    );
+    library.parent().unwrap().to_owned()
+}
+
+/// Decision 0021: an error of its own exit code and no panic, and nothing that was recorded is lost.
+#[cfg(feature = "vulkan")]
+#[test]
+fn a_device_that_is_lost_ends_the_run_and_the_same_command_goes_on_to_the_same_bits() {
+    let scratch = Scratch::new("device-lost");
+    let text = format!("{}{}", Engine::Vulkan.tiny(24), scratch.texts());
+    scratch.write("tiny.toml", &text);
+    let train = |out: &str| scratch.workbench(&["train", "tiny.toml", "--out", out]);
+    let output = train("lost")
+        .env("VK_LAYER_PATH", build_layer(&scratch))
+        .env("VK_INSTANCE_LAYERS", "VK_LAYER_TEST_lost")
+        .env("LOST_AFTER", "lost/checkpoints/step-00000010")
+        .output()
+        .unwrap();
+    let said = stderr(&output);
+    assert_eq!(output.status.code(), Some(4), "{said}");
+    assert!(
+        said.contains("error: the device failed") && !said.contains("panicked"),
+        "{said}"
+    );
+    let recorded = records(&scratch.join("lost")).len();
+    assert!((10..24).contains(&recorded), "{recorded} steps, {said}");
+    for out in ["lost", "whole"] {
+        let output = train(out).output().unwrap();
+        assert!(output.status.success(), "{}", stderr(&output));
+    }
+    let [lost, whole] = ["lost", "whole"].map(|out| scratch.join(out));
+    assert_eq!(records(&lost), records(&whole));
+    assert_eq!(newest_checkpoint(&lost), newest_checkpoint(&whole));
 }
 
 /// Whatever the build and the machine: exit code 2, no panic, no run directory.

@@ -123,3 +123,74 @@ fn what_cannot_be_asked_is_refused_by_name() {
         );
     }
 }
+
+/// What other programs compute again: an export for `transformers`, and samples of the same weights. That the numbers agree is held by
+/// a golden file in `experiments` and by `tests/agreement/agree.py`.
+#[test]
+fn a_gpt_run_is_exported_and_its_samples_are_logged() {
+    let scratch = trained("evaluate-gpt");
+    let gpt = [
+        "objective.mode=gpt",
+        "model.norm=pre",
+        "model.positions=learned",
+        "model.ffn=gelu",
+    ];
+    let mut arguments = vec!["train", "tiny.toml", "--out", "gpt"];
+    arguments.extend(gpt.iter().flat_map(|key| ["--set", key]));
+    let output = scratch.run(&arguments);
+    assert!(output.status.success(), "{}", stderr(&output));
+    let export = "weights export gpt --layout gpt2 --out hf";
+    let output = scratch.run(&export.split(' ').collect::<Vec<_>>());
+    assert!(output.status.success(), "{}", stderr(&output));
+    for file in [
+        "config.json",
+        "model.safetensors",
+        "tokenizer.json",
+        "tokenizer_config.json",
+    ] {
+        assert!(scratch.join("hf").join(file).is_file(), "{file}");
+    }
+    scratch.write(
+        "data/own/a.jsonl",
+        "{\"inputs_pretokenized\": \"is it? [MASK]\", \"choices_pretokenized\": [\"yes\", \"no\"], \"label\": 0}\n",
+    );
+    let ask = "evaluate gpt own.yaml --data data --log-samples --out asked --json";
+    let output = scratch.run(&ask.split(' ').collect::<Vec<_>>());
+    assert!(output.status.success(), "{}", stderr(&output));
+    let found: Value = serde_json::from_str(&stdout(&output)).unwrap();
+    assert_eq!(found["reports"][0]["overall"]["accuracy"]["items"], 1);
+    let folder = std::fs::read_dir(scratch.join("asked")).unwrap().next();
+    let items = folder.unwrap().unwrap().path().join("items.jsonl");
+    let record: Value = serde_json::from_str(&std::fs::read_to_string(items).unwrap()).unwrap();
+    assert_eq!(record["sample"]["text"], "is it?");
+    assert_eq!(record["sample"]["answers"][1]["text"], " no");
+    for (arguments, said) in [
+        (export, "`hf`: exists already"),
+        (
+            "weights export run --layout gpt2 --out other",
+            "`objective.mode` must be gpt; `model.norm` must be pre",
+        ),
+        (
+            "weights export gpt --layout gpt2 --out other --format fp16",
+            "leave out `--format`",
+        ),
+        (
+            "weights export gpt --layout gpt2 --out gpt/checkpoints/other",
+            "part of the run",
+        ),
+        (
+            "weights export gpt --out other",
+            "`model.norm` must be deepnorm_glm",
+        ),
+        (
+            "weights export gpt --layout gpt-2 --out other",
+            "possible values: sat, gpt2",
+        ),
+    ] {
+        let output = scratch.run(&arguments.split(' ').collect::<Vec<_>>());
+        let error = stderr(&output);
+        assert_eq!(output.status.code(), Some(2), "{arguments}: {error}");
+        assert!(error.contains(said), "{arguments}: {error}");
+        assert!(!scratch.join("other").exists());
+    }
+}

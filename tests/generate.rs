@@ -137,8 +137,12 @@ fn what_cannot_be_answered_is_refused_by_name() {
         (&["--prompts", "run"], "a folder"),
         (&[], "--prompt <TEXT>"),
         (
-            &["--prompt", "[gMASK]", "--temperature", "0"],
+            &["--prompt", "[gMASK]", "--temperature", "-1"],
             "expected a number above 0",
+        ),
+        (
+            &["--prompt", "[gMASK]", "--min-tokens", "33"],
+            "no answer has at least 33 tokens and at most 32",
         ),
         (
             &["--prompt", "[gMASK]", "--top-p", "1.5"],

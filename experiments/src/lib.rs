@@ -59,7 +59,9 @@ pub use kernels::{Abilities, Gpu};
 pub use ranks::{Degrees, Ranks};
 pub use studies::bench;
 pub use studies::inspect::{Audit, inspect_config, inspect_run};
-pub use studies::language_model::{LanguageModel, ModelRequest, Weighed, with_language_model};
+pub use studies::language_model::{
+    LanguageModel, ModelRequest, Weighed, export_transformers, with_language_model,
+};
 pub use studies::layer_study::{
     Addition, LayerStudy, LayerStudyReport, Pass, TensorStats, layer_study, layer_study_bytes,
     residual_rms,

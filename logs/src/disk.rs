@@ -235,14 +235,7 @@ fn own_descriptor(_path: &Path) -> Option<File> {
 }
 
 fn atomically(path: &Path, fill: impl FnOnce(&mut File) -> io::Result<()>) -> io::Result<()> {
-    let folder = folder(path);
-    let mut builder = tempfile::Builder::new();
-    let builder = builder.prefix(TEMPORARY);
-    // Opened as any other file, for colleagues read each other's runs; and so that an error is the system's
-    // own, without the temporary name.
-    let open = |path: &Path| File::options().write(true).create_new(true).open(path);
-    let temporary = builder.make_in(folder, open);
-    let mut temporary = temporary.map_err(|error| without_folder(error, folder))?;
+    let mut temporary = beside(path)?;
     fill(temporary.as_file_mut())?;
     if let Ok(old) = fs::metadata(path) {
         // Some file systems have none.
@@ -250,7 +243,31 @@ fn atomically(path: &Path, fill: impl FnOnce(&mut File) -> io::Result<()>) -> io
     }
     temporary.as_file().sync_all()?;
     temporary.persist(path).map_err(|error| error.error)?;
-    sync_directory(folder)
+    sync_directory(folder(path))
+}
+
+/// Lets `fill` write the file at `path`, which others see whole or not at all, but which may be lost with the machine: for what can
+/// be made again.
+pub(crate) fn replace_unsynced(
+    path: &Path,
+    fill: impl FnOnce(&mut File) -> io::Result<()>,
+) -> io::Result<()> {
+    let mut temporary = beside(path)?;
+    fill(temporary.as_file_mut())?;
+    temporary.persist(path).map_err(|error| error.error)?;
+    Ok(())
+}
+
+/// A file under a temporary name beside another.
+fn beside(path: &Path) -> io::Result<tempfile::NamedTempFile<File>> {
+    let folder = folder(path);
+    let mut builder = tempfile::Builder::new();
+    let builder = builder.prefix(TEMPORARY);
+    // Opened as any other file, for colleagues read each other's runs; and so that an error is the system's
+    // own, without the temporary name.
+    let open = |path: &Path| File::options().write(true).create_new(true).open(path);
+    let temporary = builder.make_in(folder, open);
+    temporary.map_err(|error| without_folder(error, folder))
 }
 
 /// Names the folder that a file cannot be made in because it is not there.

@@ -12,6 +12,7 @@
 //! - [`evaluation`] says what in a run deserved an alarm, and which detectors raised one.
 //! - [`explain`] says what a log alone can tell of a spike.
 //! - [`import`](mod@import) makes run directories of other programs' logs.
+//! - [`proportion`] and [`quantile`](mod@quantile) say how sure a share is, and what summarises many values.
 //! - [`decimate`] and [`smooth`] prepare curves for drawing, [`export`] writes CSV and `TensorBoard`.
 
 pub mod alarm;
@@ -29,6 +30,7 @@ pub mod line;
 mod machine;
 mod median;
 pub mod output;
+pub mod proportion;
 pub mod quantile;
 pub mod read;
 pub mod record;

@@ -12,7 +12,7 @@ use serde::Serialize;
 
 use crate::disk;
 use crate::error::LogError;
-use crate::run::{self, CHECKPOINTS_DIR, CONFIG_FILE, MANIFEST_FILE};
+use crate::run::{self, CHECKPOINTS_DIR, CONFIG_FILE, INDEX_DIR, MANIFEST_FILE};
 
 /// What a sweep registered; what makes a directory a sweep.
 pub const SWEEP_FILE: &str = "sweep.json";
@@ -31,7 +31,7 @@ const RESULT_FILES: [&str; 5] = [
     JOURNAL_FILE,
 ];
 /// Folders of a run or sweep directory in which nothing is the user's.
-const FOLDERS: [&str; 2] = [CHECKPOINTS_DIR, "control"];
+const FOLDERS: [&str; 3] = [CHECKPOINTS_DIR, INDEX_DIR, "control"];
 
 /// Refuses a path that is one of the files which a run or a sweep is made of, also by way of links.
 pub fn check(path: &Path) -> Result<(), LogError> {

@@ -1,10 +1,11 @@
 //! Following a run directory, live or finished.
 
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 
-use crate::alarm::{Sighting, alarms, recorded, sightings};
+use crate::alarm::{Sighting, Watch, recorded, sightings};
 use crate::error::LogError;
-use crate::record::{Names, Record};
+use crate::record::{Layers, Names, Record};
 use crate::run::{
     EVENTS_FILE, Event, MANIFEST_FILE, Manifest, RollBack, SUMMARY_FILE, Summary, attempts,
     metrics_file,
@@ -13,29 +14,44 @@ use crate::run::{
 mod abandoned;
 mod document;
 mod events;
+mod index;
+mod kept;
 mod liveness;
 mod merge;
+mod place;
 mod tail;
 
 pub use abandoned::{Abandoned, abandoned};
 use document::Document;
 use events::Events;
 pub use events::events;
+pub use index::Column;
+use index::{Index, PART};
 use liveness::LeaseReader;
 pub use liveness::Liveness;
 use merge::Merged;
+use place::Place;
 use tail::Tail;
 
 /// Reads a run directory and keeps up with it: each [`RunReader::poll`] reads only what was added.
 ///
 /// Attempts are merged by step, and the last attempt wins. What a [`RollBack`] abandoned is left out; [`abandoned()`] reads it. A half-written last line is left for the
 /// next poll; a damaged line in the middle is skipped, counted and reported by [`RunReader::warnings`].
+///
+/// Without per-layer signals, most records of a long run are in its [index](crate::run::INDEX_DIR) instead of in memory: then
+/// [`RunReader::column`], [`RunReader::series`] and [`RunReader::select`] read what is asked for, and [`RunReader::records`]
+/// makes all of them at once.
 #[derive(Debug)]
 pub struct RunReader {
     dir: PathBuf,
-    keep_layers: bool,
+    reading: Reading,
     attempts: Vec<(u32, Tail)>,
+    /// The records before those of `merged`.
+    index: Index,
+    /// Bytes of lines whose records are in the index.
+    indexed: u64,
     merged: Merged,
+    latest: Option<Record>,
     names: Names,
     events: Events,
     manifest: Document<Manifest>,
@@ -43,27 +59,58 @@ pub struct RunReader {
     lease: LeaseReader,
     liveness: Liveness,
     warnings: Vec<String>,
+    /// All records, once somebody asked for them.
+    all: OnceLock<Vec<Record>>,
+    /// The run without its index, once that could not be read.
+    lines: OnceLock<Box<RunReader>>,
+}
+
+/// What of a run is read, and from where.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Reading {
+    /// All signals, from the lines.
+    Layers,
+    /// Scalars, from the index as far as it goes.
+    Scalars,
+    /// Scalars, from the lines.
+    Lines,
 }
 
 impl RunReader {
     /// Opens a run directory and reads what is there. A directory that does not exist yet is a
     /// pending run.
     pub fn open(dir: &Path) -> Result<Self, LogError> {
-        Self::start(dir, true)
+        Self::start(dir, Reading::Layers)
     }
 
     /// Like [`RunReader::open`], but leaves the per-layer signals out, which are most of the bytes:
     /// for tables and curves over many runs. [`RunReader::read_layers`] fetches them when wanted.
+    ///
+    /// Of a run whose lines take long to read, an [index](crate::run::INDEX_DIR) is written where that is possible.
     pub fn open_scalars(dir: &Path) -> Result<Self, LogError> {
-        Self::start(dir, false)
+        Self::start(dir, Reading::Scalars)
     }
 
-    fn start(dir: &Path, keep_layers: bool) -> Result<Self, LogError> {
-        let mut reader = Self {
+    fn start(dir: &Path, reading: Reading) -> Result<Self, LogError> {
+        let mut reader = Self::new(dir, reading);
+        let outdated = reader.go_on()?;
+        reader.poll()?;
+        if outdated || reader.is_worth_keeping() {
+            reader.seal();
+        }
+        Ok(reader)
+    }
+
+    /// A reader that has read nothing.
+    fn new(dir: &Path, reading: Reading) -> Self {
+        Self {
             dir: dir.to_owned(),
-            keep_layers,
+            reading,
             attempts: Vec::new(),
+            index: Index::empty(dir),
+            indexed: 0,
             merged: Merged::default(),
+            latest: None,
             names: Names::default(),
             events: Events::new(dir),
             manifest: Document::new(dir.join(MANIFEST_FILE)),
@@ -71,9 +118,9 @@ impl RunReader {
             lease: LeaseReader::new(dir),
             liveness: Liveness::Pending,
             warnings: Vec::new(),
-        };
-        reader.poll()?;
-        Ok(reader)
+            all: OnceLock::new(),
+            lines: OnceLock::new(),
+        }
     }
 
     /// Reads what was added since the last poll and returns the number of new records.
@@ -86,17 +133,27 @@ impl RunReader {
             return Err(LogError::NotARun { path });
         }
         self.manifest.refresh()?;
+        if self.lines.get().is_some() {
+            self.forget(Reading::Lines);
+        }
         self.find_attempts()?;
         // Before the summary: a run that ends between the two reads then counts as finished.
         let holder = self.lease.look()?;
         self.summary.refresh()?;
+        let before = self.merged.revision;
         let new = self.read_metrics()?;
         self.events.poll()?;
-        let events = self.events.all().iter();
-        self.merged
-            .abandon(events.filter_map(RollBack::of).collect());
+        self.abandon()?;
+        if new > 0 || before != self.merged.revision {
+            self.all = OnceLock::new();
+            self.find_latest();
+        }
         self.liveness = Liveness::judge(holder, self.summary.get(), self.newest_attempt());
         self.collect_warnings();
+        // While it goes on, an index would have to be written again and again.
+        if self.liveness != Liveness::Running && self.is_worth_keeping() {
+            self.seal();
+        }
         Ok(new)
     }
 
@@ -113,19 +170,90 @@ impl RunReader {
 
     fn read_metrics(&mut self) -> Result<usize, LogError> {
         let mut new = 0;
-        let polled = self.attempts.iter_mut().try_for_each(|(attempt, tail)| {
-            let restarted = tail.poll(|line| {
-                let record = Record::parse_bytes(line, self.keep_layers, &mut self.names)?;
-                self.merged.insert(record, *attempt);
-                new += 1;
-                Ok(())
-            })?;
-            self.merged.revision += u64::from(restarted);
+        let mut at = 0;
+        while at < self.attempts.len() {
+            match self.read_some(at, &mut new)? {
+                Read::All => at += 1,
+                Read::Some if self.merged.records.len() >= PART => self.seal(),
+                Read::Some => {}
+                Read::IndexLost => {
+                    self.forget(Reading::Lines);
+                    self.find_attempts()?;
+                    (at, new) = (0, 0);
+                }
+            }
+        }
+        if self.merged.records.len() >= 2 * PART {
+            self.seal();
+        }
+        Ok(new)
+    }
+
+    /// Reads the next lines of an attempt.
+    fn read_some(&mut self, at: usize, new: &mut usize) -> Result<Read, LogError> {
+        let (attempt, tail) = &mut self.attempts[at];
+        let layers = match self.reading {
+            Reading::Layers => Layers::All,
+            Reading::Scalars | Reading::Lines => Layers::None,
+        };
+        let mut lost = false;
+        let polled = tail.poll_some(PART, |line, offset| {
+            let record = Record::parse_bytes(line, layers, &mut self.names)?;
+            let overtakes = self
+                .index
+                .last_step()
+                .is_some_and(|last| record.step <= last);
+            lost |= overtakes
+                && !self
+                    .merged
+                    .unseal(&mut self.index, record.step, &self.names);
+            let attempt = *attempt;
+            self.merged.insert(record, Place { attempt, offset });
+            *new += 1;
             Ok(())
         });
         // Also after an error: what was read before it counts.
         self.merged.settle();
-        polled.map(|()| new)
+        let polled = polled?;
+        self.merged.revision += u64::from(polled.restarted);
+        Ok(match polled.goes_on {
+            _ if lost => Read::IndexLost,
+            true => Read::Some,
+            false => Read::All,
+        })
+    }
+
+    /// Leaves out what roll-backs abandoned.
+    fn abandon(&mut self) -> Result<(), LogError> {
+        let all: Vec<RollBack> = self.events.all().iter().filter_map(RollBack::of).collect();
+        let more = all.strip_prefix(self.merged.roll_backs.as_slice());
+        let first = more.map(|more| more.iter().map(|back| back.to).min());
+        let readable = match first {
+            Some(None) => true,
+            Some(Some(to)) => {
+                let first = to.saturating_add(1);
+                self.merged.unseal(&mut self.index, first, &self.names)
+            }
+            // Others than were known: who knows what the index lacks.
+            None => self.index.len() == 0,
+        };
+        if !readable {
+            self.forget(Reading::Lines);
+            self.find_attempts()?;
+            self.read_metrics()?;
+        }
+        self.merged.abandon(all);
+        Ok(())
+    }
+
+    /// Everything that was read, to be read again.
+    fn forget(&mut self, reading: Reading) {
+        self.reading = reading;
+        self.attempts.clear();
+        self.index = Index::empty(&self.dir);
+        self.indexed = 0;
+        self.merged.forget();
+        self.lines = OnceLock::new();
     }
 
     fn collect_warnings(&mut self) {
@@ -152,21 +280,15 @@ impl RunReader {
     /// Records that an ended run wrote and its files no longer hold: lines cut off whole leave no other
     /// trace.
     fn missing_records(&self, summary: &Summary) -> u64 {
-        let records = self.records();
-        let reached = records
-            .last()
-            .map_or(0, |last| last.step)
-            .max(summary.steps);
+        let reached = self.last_step().max(summary.steps);
         let written = summary.records.unwrap_or(reached);
-        written.saturating_sub(records.len() as u64)
+        written.saturating_sub(self.len() as u64)
     }
 
     /// From the next poll on, per-layer signals are read as well; what was read is read again.
     pub fn read_layers(&mut self) {
-        if !self.keep_layers {
-            self.keep_layers = true;
-            self.attempts.clear();
-            self.merged.forget();
+        if self.reading != Reading::Layers {
+            self.forget(Reading::Layers);
         }
     }
 
@@ -179,14 +301,21 @@ impl RunReader {
     /// All records, sorted by step, the newest attempt's where several have the same step.
     #[must_use]
     pub fn records(&self) -> &[Record] {
-        &self.merged.records
+        if self.index.len() == 0 {
+            return &self.merged.records;
+        }
+        self.all.get_or_init(|| {
+            let mut all = Vec::with_capacity(self.len());
+            self.visit(0..self.len(), |record| all.push(record.clone()));
+            all
+        })
     }
 
     /// The record written last by the newest attempt: where the run is now. Records of later steps
     /// may exist from an attempt that was killed behind its last checkpoint.
     #[must_use]
     pub fn latest(&self) -> Option<&Record> {
-        self.merged.latest()
+        self.latest.as_ref()
     }
 
     /// Rises whenever records that were already delivered changed (a new attempt overtakes an old one,
@@ -206,7 +335,13 @@ impl RunReader {
     /// standard detectors over its records.
     #[must_use]
     pub fn sightings(&self) -> Vec<Sighting> {
-        recorded(self.events()).unwrap_or_else(|| sightings(&alarms(self.records())))
+        recorded(self.events()).unwrap_or_else(|| {
+            let (mut watch, mut alarms) = (Watch::default(), Vec::new());
+            self.visit(0..self.len(), |record| {
+                alarms.extend(watch.observe(record));
+            });
+            sightings(&alarms)
+        })
     }
 
     /// Provenance, once written.
@@ -232,15 +367,14 @@ impl RunReader {
     pub fn liveness(&self) -> Liveness {
         self.liveness
     }
+}
 
-    /// (step, value) of a signal where it was recorded; `layer_grad_norm[3]` names one layer.
-    #[must_use]
-    pub fn series(&self, name: &str) -> Vec<(u64, f64)> {
-        self.records()
-            .iter()
-            .filter_map(|record| Some((record.step, record.value(name)?)))
-            .collect()
-    }
+/// How far the lines of an attempt were read.
+enum Read {
+    All,
+    Some,
+    /// They change what is in the index, which cannot be read.
+    IndexLost,
 }
 
 /// What is said of lines that were lost.

@@ -13,6 +13,7 @@ mod parse;
 use limits::{MOST_LAYERS, MOST_NAMES};
 pub use name::Name;
 pub(crate) use name::Names;
+pub(crate) use parse::Layers;
 
 /// What was recorded at one step.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -159,14 +160,14 @@ impl Record {
 
     /// Reads a line of the metrics file, without its newline.
     pub fn parse_line(line: &str) -> Result<Self, LineError> {
-        Self::parse_bytes(line.as_bytes(), true, &mut Names::default())
+        Self::parse_bytes(line.as_bytes(), Layers::All, &mut Names::default())
     }
 
     /// Like [`Record::parse_line`] for bytes that may be anything, with the names that the run has so far.
-    /// Without `layers`, the per-layer arrays, which are nine tenths of a line, are passed over.
+    /// The per-layer arrays that `layers` does not name are passed over: together they are nine tenths of a line.
     pub(crate) fn parse_bytes(
         line: &[u8],
-        layers: bool,
+        layers: Layers<'_>,
         names: &mut Names,
     ) -> Result<Self, LineError> {
         parse::record(line::check(line)?, layers, names)

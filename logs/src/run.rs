@@ -60,6 +60,8 @@ const FILES: [&str; 6] = [
 ];
 /// Directory of the checkpoints.
 pub const CHECKPOINTS_DIR: &str = "checkpoints";
+/// Folder of the index, which readers make of the metrics.
+pub const INDEX_DIR: &str = "index";
 /// Directory of the run's replays.
 pub const REPLAYS_DIR: &str = "replays";
 

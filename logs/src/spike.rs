@@ -27,7 +27,7 @@ mod owner;
 mod tracker;
 
 pub use level::Level;
-pub use owner::{Owner, Role, lead, owner};
+pub use owner::{LOOK_BACK, Owner, Role, lead, owner};
 pub use tracker::{Change, SpikeTracker};
 
 /// Calm values whose median is the level.
@@ -179,20 +179,40 @@ impl Spike {
 /// in the order of their steps.
 #[must_use]
 pub fn spikes(records: &[Record], signal: &str) -> Vec<Spike> {
-    let mut tracker = SpikeTracker::new(Definition::of(signal));
-    let mut found: Vec<Spike> = records
-        .iter()
-        .filter_map(|record| {
-            let value = record.value(signal)?;
-            tracker.observe(record.step, value, record.skipped())
-        })
-        .filter_map(|change| match change {
-            Change::Began(_) => None,
-            Change::Ended(spike) => Some(spike),
-        })
-        .collect();
-    found.extend(tracker.open().cloned());
-    found
+    let mut found = Spikes::of(signal);
+    for record in records {
+        if let Some(value) = record.value(signal) {
+            found.observe(record.step, value, record.skipped());
+        }
+    }
+    found.all()
+}
+
+/// The spikes of a signal whose values come one after the other.
+pub(crate) struct Spikes {
+    tracker: SpikeTracker,
+    ended: Vec<Spike>,
+}
+
+impl Spikes {
+    pub(crate) fn of(signal: &str) -> Self {
+        Self {
+            tracker: SpikeTracker::new(Definition::of(signal)),
+            ended: Vec::new(),
+        }
+    }
+
+    pub(crate) fn observe(&mut self, step: u64, value: f64, skipped: bool) {
+        match self.tracker.observe(step, value, skipped) {
+            Some(Change::Ended(spike)) => self.ended.push(spike),
+            Some(Change::Began(_)) | None => {}
+        }
+    }
+
+    pub(crate) fn all(mut self) -> Vec<Spike> {
+        self.ended.extend(self.tracker.open().cloned());
+        self.ended
+    }
 }
 
 /// Whether a signal has enough values for any of them to be judged.
@@ -221,13 +241,20 @@ pub struct LossSpike {
 /// The spikes of the loss with their owners. Records without per-layer signals name no owners.
 #[must_use]
 pub fn loss_spikes(records: &[Record]) -> Vec<LossSpike> {
-    let told = |spike: Spike| LossSpike {
-        height: spike.height(),
-        duration: spike.duration(),
-        owner: owner(records, &spike),
-        spike,
-    };
-    spikes(records, "loss").into_iter().map(told).collect()
+    let spikes = spikes(records, "loss").into_iter();
+    spikes.map(|spike| LossSpike::of(spike, records)).collect()
+}
+
+impl LossSpike {
+    /// A spike with what is told of it by the records of at least the [`LOOK_BACK`] steps before it.
+    pub(crate) fn of(spike: Spike, records: &[Record]) -> Self {
+        Self {
+            height: spike.height(),
+            duration: spike.duration(),
+            owner: owner(records, &spike),
+            spike,
+        }
+    }
 }
 
 #[cfg(test)]

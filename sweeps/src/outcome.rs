@@ -159,7 +159,10 @@ pub fn classify(records: &[Record], rules: &OutcomeRules, unigram_entropy: f64) 
 /// text nobody knows. The error is what of it is lost, so that its outcome cannot be told.
 pub fn judge(reader: &RunReader, rules: &OutcomeRules) -> Result<Option<Classified>, String> {
     let level = level(reader)?;
-    Ok(level.map(|level| classify(reader.records(), rules, level)))
+    Ok(level.map(|level| {
+        let losses = reader.select(&["loss", "held_out_loss"]);
+        classify(&losses, rules, level)
+    }))
 }
 
 /// What [`classify`] needs beside the records of a finished run: the unigram level of its text. As for
@@ -179,9 +182,9 @@ pub(crate) fn level(reader: &RunReader) -> Result<Option<f64>, String> {
 /// last step, or some before it are missing. A run that lost them must not pass for one that had nothing to
 /// report. Damaged lines are missing as well, unless a later attempt wrote their steps again.
 pub(crate) fn lost_records(reader: &RunReader) -> Option<String> {
-    let (summary, records) = (reader.summary(), reader.records());
+    let summary = reader.summary();
     let promised = summary.map_or(0, |summary| summary.steps);
-    let recorded = records.last().map_or(0, |record| record.step);
+    let recorded = reader.last_step();
     if recorded == 0 || recorded < promised {
         return Some(format!(
             "its records end at step {recorded} of {promised}, so its outcome cannot be told"
@@ -190,7 +193,7 @@ pub(crate) fn lost_records(reader: &RunReader) -> Option<String> {
     // The logs of other programs may have gaps; their import says how many records there are.
     let whole = summary.and_then(|summary| summary.records);
     let whole = whole.unwrap_or(recorded);
-    let missing = whole.saturating_sub(records.len() as u64);
+    let missing = whole.saturating_sub(reader.len() as u64);
     (missing > 0).then(|| {
         format!(
             "{missing} of its {whole} records are missing or damaged, so its outcome cannot be told"

@@ -179,6 +179,32 @@ impl Plan {
         design::of(&self.card)
     }
 
+    /// The run that a run is compared with: of the same seed, in the control of the first criterion whose treatment has
+    /// the run. Of several, where arms are pooled, the one with the fewest other axis values. None where no criterion has two sides.
+    #[must_use]
+    pub fn control_of(&self, run: usize) -> Option<usize> {
+        let here = self.runs.get(run)?;
+        let mut sides = self.card.criteria.iter().filter_map(|it| it.arms().pair());
+        let (_, control) = sides.find(|(treatment, _)| card::matches(&here.settings, treatment))?;
+        let others = self.runs.iter().enumerate();
+        let controls = others.filter(|(number, other)| {
+            *number != run && other.seed == here.seed && card::matches(&other.settings, control)
+        });
+        let axes = here.settings.iter();
+        let differing = |other: &PlannedRun| {
+            let same = |(key, value)| {
+                other
+                    .settings
+                    .get(key)
+                    .is_some_and(|it| card::same(it, value))
+            };
+            axes.clone().filter(|axis| !same(*axis)).count()
+        };
+        controls
+            .min_by_key(|(_, other)| differing(other))
+            .map(|(number, _)| number)
+    }
+
     /// Disk the sweep will need, bytes.
     #[must_use]
     pub fn disk_bytes(&self) -> u64 {

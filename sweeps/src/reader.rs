@@ -2,14 +2,18 @@
 
 mod follower;
 mod state;
+mod time_left;
 
 pub use state::{RunState, State};
 
 use crate::{PlannedRun, Request, Sweep, SweepError};
 use follower::Follower;
 use logs::RunReader;
+use std::collections::BTreeMap;
 use std::path::Path;
+use std::sync::OnceLock;
 use std::thread::ScopedJoinHandle;
+use time_left::{Phase, Timed};
 
 impl RunState {
     /// A run that has not begun.
@@ -46,6 +50,8 @@ pub struct SweepReader {
     sweep: Sweep,
     followers: Vec<Follower>,
     states: Vec<RunState>,
+    /// Number of the arm of each run, and what a step of it costs.
+    costs: OnceLock<Vec<(usize, f64)>>,
 }
 
 impl SweepReader {
@@ -60,6 +66,7 @@ impl SweepReader {
         let mut reader = Self {
             followers: sweep.runs().iter().map(|_| Follower::default()).collect(),
             states: sweep.runs().iter().map(RunState::new).collect(),
+            costs: OnceLock::new(),
             sweep,
         };
         reader.poll();
@@ -130,26 +137,46 @@ impl SweepReader {
         })
     }
 
-    /// Seconds left, from the recent step times of the runs that are running now; absent when
-    /// none is. Start-up and evaluation of the runs to come are not in it, nor are runs that failed or
-    /// were stopped: nothing more comes of them without another command.
+    /// Seconds left, from what the runs that are done took and how fast those at work are; absent when none is. Runs that failed
+    /// or were stopped are not in it: nothing more comes of them without another command.
     #[must_use]
     pub fn eta_seconds(&self) -> Option<f64> {
-        let rate: f64 = self
-            .states
-            .iter()
-            .zip(&self.followers)
-            .filter(|(run, _)| run.state == State::Running)
-            .filter_map(|(_, follower)| follower.steps_per_second())
-            .sum();
-        let to_come = self.states.iter().filter(|run| {
-            matches!(
-                run.state,
-                State::Running | State::Pending | State::Interrupted
-            )
-        });
-        let left: u64 = to_come.map(|run| run.steps.saturating_sub(run.step)).sum();
-        (rate > 0.0).then(|| left as f64 / rate)
+        self.seconds_left(|run| {
+            let state = self.states[run].state;
+            matches!(state, State::Running | State::Pending | State::Interrupted)
+        })
+    }
+
+    /// The same of the runs that somebody waits for, by their numbers in the plan.
+    pub(crate) fn seconds_left(&self, waited_for: impl Fn(usize) -> bool) -> Option<f64> {
+        let costs = self.costs.get_or_init(|| costs(&self.sweep));
+        let timed = |(index, run): (usize, &RunState)| {
+            let (arm, work) = costs[index];
+            let follower = &self.followers[index];
+            let left = run.steps.saturating_sub(run.step);
+            let phase = match run.state {
+                State::Finished => follower.done(),
+                _ if !waited_for(index) => Phase::Over,
+                State::Running => Phase::AtWork {
+                    left,
+                    step: follower.seconds_per_step(),
+                },
+                State::Pending
+                | State::Interrupted
+                | State::Stopped
+                | State::Failed
+                | State::Skipped => Phase::ToCome { left },
+            };
+            Timed {
+                arm,
+                steps: run.steps,
+                work,
+                began: follower.began(),
+                phase,
+            }
+        };
+        let runs: Vec<Timed> = self.states.iter().enumerate().map(timed).collect();
+        time_left::seconds_left(&runs)
     }
 
     /// On as many threads as there are CPUs while much is to be read: at the start, and when many runs are at work.
@@ -185,6 +212,23 @@ impl SweepReader {
                 .sum()
         })
     }
+}
+
+/// Number of the arm of each run, and its tokens times parameters a step; a configuration that cannot be made costs nothing.
+fn costs(sweep: &Sweep) -> Vec<(usize, f64)> {
+    let mut known: BTreeMap<&str, (usize, f64)> = BTreeMap::new();
+    let cost = |run: &PlannedRun| {
+        let config = sweep.plan().config(run);
+        config.map_or(0.0, |config| {
+            config.tokens_per_step() as f64 * config.checkpoint_bytes() as f64
+        })
+    };
+    let runs = sweep.runs().iter();
+    runs.map(|run| {
+        let next = known.len();
+        *known.entry(&run.arm).or_insert_with(|| (next, cost(run)))
+    })
+    .collect()
 }
 
 /// Runs to be read from which on threads are worth their start.

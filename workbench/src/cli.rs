@@ -23,7 +23,9 @@ pub(crate) use import::Import;
 pub(crate) use journal::Journal;
 pub(crate) use language::{Evaluate, Generate, WhichWeights};
 pub(crate) use ranks::{EngineName, Layout};
-pub(crate) use recipe::{Inspect, Parity, Quantize, Tasks, WeightFormat, Weights};
+pub(crate) use recipe::{
+    Inspect, Parity, Quantize, Tasks, WeightFormat, WeightLayout, Weights, WeightsExport,
+};
 pub(crate) use sweep::{CardChoice, Place, Report, Sweep, Verdict};
 
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
@@ -219,14 +221,15 @@ Examples:
 Tables go to standard output, --result FILE has the same for programs. With cuda the exit code is 1 \
 if a result differs from the CPU's by more than is allowed.")]
     Bench(Bench),
-    /// Exchange weights with programs that read the public GLM-130B layout.
+    /// Exchange weights with programs that read the public GLM-130B layout, or with `transformers`.
     #[command(
         subcommand,
         after_help = "\
 Examples:
   workbench weights export runs/mine --tensor-parallel 4 --out sat
+  workbench weights export runs/gpt --layout gpt2 --out gpt2
   workbench weights import sat --config runs/mine/run.toml --out weights.safetensors
-The layout is that of SwissArmyTransformer: DIR/latest and DIR/ITERATION/mp_rank_XX_model_states.pt.
+The layout sat is that of SwissArmyTransformer: DIR/latest and DIR/ITERATION/mp_rank_XX_model_states.pt.
 Import and export again to change the number of tensor-parallel ranks."
     )]
     Weights(Weights),
@@ -410,6 +413,9 @@ pub(crate) struct Monitor {
     /// Do this first, as if it were typed behind `:` in the monitor, for example `filter lr=0.01`; again for further commands.
     #[arg(long = "do", value_name = "COMMAND")]
     pub(crate) commands: Vec<String>,
+    /// Keys and colours of your own [default: `workbench/monitor.toml` in `$XDG_CONFIG_HOME` or `~/.config`, if it is there].
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub(crate) settings: Option<PathBuf>,
 }
 
 /// The monitor's tabs by their names, with what each shows.

@@ -61,7 +61,7 @@ pub(crate) fn run(cli: Cli) -> Result<ExitCode, Failure> {
         Command::Preflight(arguments) => preflight::run(&arguments),
         Command::Slice(arguments) => slice::run(&arguments),
         Command::Bench(arguments) => bench::run(&arguments, &cache()?),
-        Command::Weights(command) => weights::run(command),
+        Command::Weights(command) => weights::run(command, &cache()?),
         Command::Sweep(command) => sweep::run(command, &cache()?),
         Command::Monitor(arguments) => monitor::run(&arguments),
         Command::Detect(command) => detect::run(&command),

@@ -370,6 +370,7 @@ impl From<MonitorError> for Failure {
             MonitorError::Run(error) => error.into(),
             MonitorError::Neither { .. }
             | MonitorError::NoTerminal
+            | MonitorError::Settings { .. }
             | MonitorError::Command { .. } => Self::new(error, exit::BAD_INPUT),
             MonitorError::Terminal(_) => Self::new(error, exit::FAILED),
         }

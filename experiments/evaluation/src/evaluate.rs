@@ -3,8 +3,10 @@
 mod ask;
 mod files;
 mod report;
+mod sample;
 
 pub use report::{FileReport, GroupReport, Metric, Report, Skipped};
+pub(crate) use sample::Sample;
 
 use crate::error::NotFinite;
 use crate::model::Model;
@@ -41,6 +43,8 @@ pub struct Options<'a> {
     pub shots: Option<usize>,
     /// By which solved items are drawn.
     pub seed: u64,
+    /// Whether the file of records also has what was read of each item, and the log-probability of every token of its answers.
+    pub log_samples: bool,
 }
 
 impl Options<'_> {
@@ -49,7 +53,10 @@ impl Options<'_> {
     pub fn key(&self, task: &Task, weights: &str) -> String {
         let data = self.data.canonicalize();
         let data = data.unwrap_or_else(|_| self.data.to_owned());
-        let rest = format!("{:?} {:?} {}", self.limit, self.shots, self.seed);
+        let mut rest = format!("{:?} {:?} {}", self.limit, self.shots, self.seed);
+        if self.log_samples {
+            rest += " samples";
+        }
         let mut hasher = blake3::Hasher::new();
         for part in [weights, &task.text, &rest, &*data.to_string_lossy()] {
             hasher.update(&(part.len() as u64).to_le_bytes());
@@ -98,12 +105,19 @@ pub fn evaluate(
     };
     let files = Files::read(task, options)?;
     let mut records = Records::open(records).map_err(written)?;
-    let mut asker = Asker { asked, task };
+    let log_samples = options.log_samples;
+    let mut asker = Asker {
+        asked,
+        task,
+        log_samples,
+    };
     let questions = asker.questions(&files)?;
     let (mut done, total) = (0, questions.len());
     let mut open: Vec<&Question> = Vec::new();
     for question in &questions {
-        if records.get(&question.file, question.line).is_some() {
+        let known = records.get(&question.file, question.line, question.part);
+        // What could not be asked by an earlier version is asked now.
+        if known.is_some_and(|record| record.is_asked() || !question.is_asked()) {
             done += 1;
         } else {
             open.push(question);

@@ -2,7 +2,7 @@
 
 use crate::rows::Row;
 use crate::task::{Kind, Task, TaskError, Templates};
-use minijinja::value::{Serde, Value};
+use minijinja::value::{Serde, Value, ValueKind};
 use minijinja::{Environment, UndefinedBehavior};
 use std::path::Path;
 
@@ -11,6 +11,8 @@ use std::path::Path;
 pub(crate) struct Item {
     /// Line of its file, from 1.
     pub(crate) line: u64,
+    /// As in [`Row`].
+    pub(crate) part: u64,
     pub(crate) inputs: String,
     pub(crate) ask: Ask,
 }
@@ -96,17 +98,20 @@ impl<'a> Items<'a> {
     }
 
     fn expressions(&self) -> Vec<(&'static str, &str)> {
-        let Some(Templates {
-            choice_list, label, ..
-        }) = &self.task.templates
-        else {
+        let Some(templates) = &self.task.templates else {
             return Vec::new();
         };
-        let named = [("choice_list", choice_list), ("label", label)];
-        named
+        let named = [
+            ("choice_list", &templates.choice_list),
+            ("label", &templates.label),
+            ("target_list", &templates.target_list),
+        ];
+        let named = named
             .into_iter()
-            .filter_map(|(name, text)| Some((name, text.as_deref()?)))
-            .collect()
+            .filter_map(|(name, text)| Some((name, text.as_deref()?)));
+        let lists = templates.for_each.iter();
+        let lists = lists.map(|(_, list)| ("for_each", list.as_str()));
+        named.chain(lists).collect()
     }
 
     fn wrong(&self, template: &str, error: &minijinja::Error) -> TaskError {
@@ -119,19 +124,56 @@ impl<'a> Items<'a> {
 
     /// The items of a file's rows.
     pub(crate) fn of(&self, file: &Path, rows: Vec<Row>) -> Result<Vec<Item>, TaskError> {
-        let item = |row: Row| {
+        let items = |row: Row| {
             let line = row.line;
-            let item = match &self.task.templates {
-                Some(templates) => self.filled(templates, file, row),
-                None => self.ready(&row),
+            let items = match &self.task.templates {
+                Some(templates) => self.parts(templates, row).and_then(|rows| {
+                    let filled = rows
+                        .into_iter()
+                        .map(|row| self.filled(templates, file, row));
+                    filled.collect()
+                }),
+                None => self.ready(&row).map(|item| vec![item]),
             };
-            item.map_err(|problem| TaskError::Row {
+            items.map_err(|problem| TaskError::Row {
                 path: file.to_owned(),
                 line,
                 problem,
             })
         };
-        rows.into_iter().map(item).collect()
+        let all: Vec<Vec<Item>> = rows.into_iter().map(items).collect::<Result<_, _>>()?;
+        Ok(all.into_iter().flatten().collect())
+    }
+
+    /// The rows that `for_each` makes of one.
+    fn parts(&self, templates: &Templates, row: Row) -> Result<Vec<Row>, String> {
+        let mut rows = vec![row];
+        for (name, list) in &templates.for_each {
+            let mut longer = Vec::new();
+            for row in rows {
+                let found = self.value("for_each", list, &scope(&row.fields))?;
+                for entry in entries("for_each", &found)? {
+                    let entry = serde_json::to_value(entry);
+                    let entry =
+                        entry.map_err(|error| format!("does not fill `for_each`: {error}"))?;
+                    let mut row = row.clone();
+                    row.fields.insert(name.clone(), entry);
+                    row.part = longer.len() as u64 + 1;
+                    longer.push(row);
+                }
+            }
+            rows = longer;
+        }
+        Ok(rows)
+    }
+
+    /// What an expression comes to.
+    fn value(&self, name: &str, expression: &str, scope: &Value) -> Result<Value, String> {
+        let value = self
+            .environment
+            .compile_expression(expression)
+            .and_then(|e| e.eval(scope.clone()));
+        value.map_err(|error| format!("does not fill `{name}`: {error}"))
     }
 
     /// A row that is an item already.
@@ -150,62 +192,79 @@ impl<'a> Items<'a> {
         };
         Ok(Item {
             line: row.line,
+            part: row.part,
             inputs,
             ask,
         })
     }
 
     fn filled(&self, templates: &Templates, file: &Path, row: Row) -> Result<Item, String> {
-        let line = row.line;
+        let (line, part) = (row.line, row.part);
         let stem = file
             .file_stem()
             .unwrap_or_default()
             .to_string_lossy()
             .into_owned();
-        let mut scope: std::collections::BTreeMap<String, Value> = row
-            .fields
-            .into_iter()
-            .map(|(name, value)| (name, Value::from(Serde(value))))
-            .collect();
-        scope.insert("file_stem".to_owned(), stem.into());
-        let scope = Value::from(scope);
+        let mut fields = row.fields;
+        fields.insert("file_stem".to_owned(), stem.into());
+        let scope = scope(&fields);
         let text = |name: &str, template: &str| {
             let text = self.environment.render_str(template, scope.clone());
             text.map_err(|error| format!("does not fill `{name}`: {error}"))
         };
-        let value = |name: &str, expression: &str| {
-            let value = self
-                .environment
-                .compile_expression(expression)
-                .and_then(|e| e.eval(scope.clone()));
-            value.map_err(|error| format!("does not fill `{name}`: {error}"))
-        };
         let inputs = text("inputs", &templates.inputs)?;
+        let list = |name: &str, expression: &str| -> Result<Vec<String>, String> {
+            let found = self.value(name, expression, &scope)?;
+            let texts = entries(name, &found)?;
+            Ok(texts.map(|text| text.to_string()).collect())
+        };
         let ask = if let Some(target) = &templates.target {
             Ask::Targets(vec![text("target", target)?])
+        } else if let Some(targets) = &templates.target_list {
+            let targets = list("target_list", targets)?;
+            if targets.is_empty() {
+                return Err("has no target: `target_list` is empty".to_owned());
+            }
+            Ask::Targets(targets)
         } else {
             let choices = match &templates.choice_list {
-                Some(list) => {
-                    let list = value("choice_list", list)?;
-                    let list = list
-                        .try_iter()
-                        .map_err(|error| format!("`choice_list` is no list: {error}"))?;
-                    list.map(|choice| choice.to_string()).collect()
-                }
+                Some(choices) => list("choice_list", choices)?,
                 None => templates
                     .choices
                     .iter()
                     .map(|choice| text("choices", choice))
                     .collect::<Result<_, _>>()?,
             };
-            let label = value("label", templates.label.as_deref().unwrap_or("none"))?;
+            let label = templates.label.as_deref().unwrap_or("none");
+            let label = self.value("label", label, &scope)?;
             let label: usize = label.clone().try_into().map_err(|_| {
                 format!("`label` is {label}, expected the place of a choice, from 0")
             })?;
             checked(choices, label)?
         };
-        Ok(Item { line, inputs, ask })
+        Ok(Item {
+            line,
+            part,
+            inputs,
+            ask,
+        })
     }
+}
+
+/// What templates and expressions see of a row.
+fn scope(fields: &serde_json::Map<String, serde_json::Value>) -> Value {
+    let fields = fields.iter();
+    let named = fields.map(|(name, value)| (name.clone(), Value::from(Serde(value.clone()))));
+    Value::from(named.collect::<std::collections::BTreeMap<String, Value>>())
+}
+
+/// The entries of a list; what is missing, or no list, is not one without entries.
+fn entries(name: &str, list: &Value) -> Result<impl Iterator<Item = Value>, String> {
+    if !matches!(list.kind(), ValueKind::Seq | ValueKind::Iterable) {
+        return Err(format!("`{name}` is {}, expected a list", list.kind()));
+    }
+    let entries = list.try_iter();
+    entries.map_err(|error| format!("`{name}` is no list: {error}"))
 }
 
 /// Choices among which there is one right answer.

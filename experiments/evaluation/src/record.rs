@@ -1,5 +1,6 @@
 //! What became of each item, a line in a file as soon as it is known: an evaluation that is interrupted goes on behind it.
 
+use crate::evaluate::Sample;
 use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
 use std::fs::{File, OpenOptions, TryLockError};
@@ -13,11 +14,36 @@ pub(crate) struct Record {
     pub(crate) file: String,
     /// Its line there, from 1; of running text the number of the window.
     pub(crate) line: u64,
+    /// Which item of that line, from 1, where it makes several.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub(crate) part: u64,
     /// Whether the text lost its beginning.
     #[serde(default)]
     pub(crate) cut: bool,
     #[serde(flatten)]
     pub(crate) outcome: Outcome,
+    /// Only for who reads the file; it is not kept here.
+    #[serde(skip_deserializing, skip_serializing_if = "Option::is_none")]
+    pub(crate) sample: Option<Sample>,
+}
+
+impl Record {
+    fn place(&self) -> Place {
+        (self.file.clone(), self.line, self.part)
+    }
+
+    /// Whether its item could be asked.
+    pub(crate) fn is_asked(&self) -> bool {
+        match self.outcome {
+            Outcome::Choices { .. } | Outcome::Answer { .. } | Outcome::Window { .. } => true,
+            Outcome::Skipped { .. } => false,
+        }
+    }
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde gives a reference")]
+fn is_zero(part: &u64) -> bool {
+    *part == 0
 }
 
 /// What became of it.
@@ -48,10 +74,13 @@ pub(crate) enum Outcome {
     Skipped { reason: String },
 }
 
+/// File, line and part.
+type Place = (String, u64, u64);
+
 /// The file of records.
 pub(crate) struct Records {
     file: File,
-    known: HashMap<(String, u64), Record>,
+    known: HashMap<Place, Record>,
 }
 
 impl Records {
@@ -76,26 +105,24 @@ impl Records {
         file.read_to_end(&mut bytes)?;
         let lines = bytes.split(|byte| *byte == b'\n');
         let records = lines.filter_map(|line| serde_json::from_slice::<Record>(line).ok());
-        let known = records
-            .map(|record| ((record.file.clone(), record.line), record))
-            .collect();
+        let known = records.map(|record| (record.place(), record)).collect();
         if bytes.last().is_some_and(|last| *last != b'\n') {
             file.write_all(b"\n")?;
         }
         Ok(Self { file, known })
     }
 
-    pub(crate) fn get(&self, file: &str, line: u64) -> Option<&Record> {
-        self.known.get(&(file.to_owned(), line))
+    pub(crate) fn get(&self, file: &str, line: u64, part: u64) -> Option<&Record> {
+        self.known.get(&(file.to_owned(), line, part))
     }
 
-    pub(crate) fn append(&mut self, record: Record) -> io::Result<()> {
+    pub(crate) fn append(&mut self, mut record: Record) -> io::Result<()> {
         let mut line = serde_json::to_string(&record)?;
         line.push('\n');
         // One write, so that what is cut off is one line at the most.
         self.file.write_all(line.as_bytes())?;
-        self.known
-            .insert((record.file.clone(), record.line), record);
+        record.sample = None;
+        self.known.insert(record.place(), record);
         Ok(())
     }
 }
@@ -108,11 +135,13 @@ mod tests {
         Record {
             file: "a.jsonl".to_owned(),
             line,
+            part: 0,
             cut: false,
             outcome: Outcome::Window {
                 loss: 0.1 + line as f64,
                 tokens: 3,
             },
+            sample: None,
         }
     }
 
@@ -129,11 +158,11 @@ mod tests {
         let whole = std::fs::read(&path).unwrap();
         std::fs::write(&path, &whole[..whole.len() - 7]).unwrap();
         let mut records = Records::open(&path).unwrap();
-        assert_eq!(records.get("a.jsonl", 1), Some(&record(1)));
-        assert_eq!(records.get("a.jsonl", 2), None, "cut off");
+        assert_eq!(records.get("a.jsonl", 1, 0), Some(&record(1)));
+        assert_eq!(records.get("a.jsonl", 2, 0), None, "cut off");
         records.append(record(2)).unwrap();
         drop(records);
         let records = Records::open(&path).unwrap();
-        assert_eq!(records.get("a.jsonl", 2), Some(&record(2)));
+        assert_eq!(records.get("a.jsonl", 2, 0), Some(&record(2)));
     }
 }

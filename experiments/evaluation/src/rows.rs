@@ -11,6 +11,8 @@ use std::path::Path;
 pub(crate) struct Row {
     /// From 1.
     pub(crate) line: u64,
+    /// Which of the items that one row makes, from 1; 0 of a row that is one item.
+    pub(crate) part: u64,
     pub(crate) fields: Map<String, Value>,
 }
 
@@ -24,7 +26,12 @@ pub(crate) fn read(path: &Path) -> Result<Vec<Row>, TaskError> {
     let text = text.strip_prefix('\u{feff}').unwrap_or(&text);
     if let Ok(all) = serde_json::from_str::<Vec<Map<String, Value>>>(text) {
         let rows = (1..).zip(all);
-        return Ok(rows.map(|(line, fields)| Row { line, fields }).collect());
+        let row = |(line, fields)| Row {
+            line,
+            part: 0,
+            fields,
+        };
+        return Ok(rows.map(row).collect());
     }
     let lines = (1..)
         .zip(text.lines())
@@ -37,7 +44,11 @@ pub(crate) fn read(path: &Path) -> Result<Vec<Row>, TaskError> {
                 line,
                 problem: format!("is no JSON object: {error}"),
             })?;
-            Ok(Row { line, fields })
+            Ok(Row {
+                line,
+                part: 0,
+                fields,
+            })
         })
         .collect()
 }
@@ -69,6 +80,7 @@ fn csv_rows(path: &Path) -> Result<Vec<Row>, TaskError> {
         let cells = headings.iter().zip(&record);
         rows.push(Row {
             line: record.position().map_or(0, csv::Position::line),
+            part: 0,
             fields: cells
                 .map(|(name, cell)| (name.to_owned(), cell.into()))
                 .collect(),

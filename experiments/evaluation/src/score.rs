@@ -112,25 +112,14 @@ pub(crate) fn windows(len: usize, slots: usize, step: usize) -> Vec<Window> {
     all
 }
 
-/// The loss of a window's predicted tokens, summed, in nats: behind a blank, with all that is given read both ways, or from left to
-/// right.
-pub(crate) fn window_loss(
-    model: &mut dyn Model,
-    layout: &Layout,
-    tokens: &[u32],
-    window: &Window,
-    how: Reading,
-) -> Result<f64, NotFinite> {
-    let (given, predicted) = (
-        &tokens[window.given.clone()],
-        &tokens[window.predicted.clone()],
-    );
-    let item = Choosing {
-        prompt: how.prompt(layout, given.to_vec()),
-        choices: vec![predicted.to_vec()],
-    };
-    let found = choice_log_probabilities(model, &[item])?;
-    Ok(-found.concat().concat().iter().sum::<f64>())
+impl Window {
+    /// What is predicted, behind a blank with all that is given read both ways, or from left to right.
+    pub(crate) fn item(&self, layout: &Layout, tokens: &[u32], how: Reading) -> Choosing {
+        Choosing {
+            prompt: how.prompt(layout, tokens[self.given.clone()].to_vec()),
+            choices: vec![tokens[self.predicted.clone()].to_vec()],
+        }
+    }
 }
 
 /// How a text without a blank of its own is read.

@@ -1,6 +1,7 @@
 //! From items to what is told of a task: shares, their intervals, and how the files of a group compare.
 
 use crate::random::stream;
+use logs::proportion::{Interval, Proportion};
 use logs::quantile::quantile;
 use rand::RngExt;
 use serde::Serialize;
@@ -8,40 +9,67 @@ use serde::Serialize;
 /// Resamples of an interval.
 const RESAMPLES: usize = 2000;
 
+/// How sure an interval is.
+const LEVEL: f64 = 0.95;
+
 /// A mean over items.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct Estimate {
     /// The mean.
     pub value: f64,
-    /// Ends of its 95 % interval: percentiles of the means of resampled items.
-    pub interval: [f64; 2],
+    /// Ends of its 95 % interval; none where the items cannot tell how far they spread.
+    pub interval: Option<[f64; 2]>,
     /// How many items.
     pub items: usize,
 }
 
 impl Estimate {
-    /// Of some values; none of nothing.
+    /// Of values without bounds; none of nothing. Its interval is one of resampled items.
     pub(crate) fn of(values: &[f64]) -> Option<Self> {
-        if values.is_empty() {
-            return None;
-        }
+        Self::with(values, resampled(values))
+    }
+
+    /// Of values from 0 to 100 %; none of nothing. Where each is one or the other, the exact interval of Clopper and Pearson stands
+    /// in for resampling, which would be certain of a share that no item, or every item, has shown.
+    pub(crate) fn of_shares(values: &[f64]) -> Option<Self> {
+        let exact = values.iter().all(|value| [0.0, 100.0].contains(value));
+        let interval = if exact {
+            let right = values.iter().filter(|value| **value > 0.0).count();
+            let count = Proportion::new(right as u64, values.len() as u64);
+            let Interval { low, high } = count.clopper_pearson(LEVEL);
+            Some([100.0 * low, 100.0 * high])
+        } else {
+            resampled(values)
+        };
+        Self::with(values, interval)
+    }
+
+    fn with(values: &[f64], interval: Option<[f64; 2]>) -> Option<Self> {
         let n = values.len();
-        let mut generator = stream(1, "bootstrap", n as u64);
-        let mut means: Vec<f64> = (0..RESAMPLES)
-            .map(|_| {
-                (0..n)
-                    .map(|_| values[generator.random_range(0..n)])
-                    .sum::<f64>()
-                    / n as f64
-            })
-            .collect();
-        means.sort_by(f64::total_cmp);
-        Some(Self {
+        (n > 0).then(|| Self {
             value: values.iter().sum::<f64>() / n as f64,
-            interval: [0.025, 0.975].map(|p| quantile(&means, p)),
+            interval,
             items: n,
         })
     }
+}
+
+/// Percentiles of the means of resampled items; none where all items are the same, as one item is.
+fn resampled(values: &[f64]) -> Option<[f64; 2]> {
+    let n = values.len();
+    let first = values.first()?;
+    if values.iter().all(|value| value == first) {
+        return None;
+    }
+    let mut generator = stream(1, "bootstrap", n as u64);
+    let mut mean = || {
+        let drawn = (0..n).map(|_| values[generator.random_range(0..n)]);
+        drawn.sum::<f64>() / n as f64
+    };
+    let mut means: Vec<f64> = (0..RESAMPLES).map(|_| mean()).collect();
+    means.sort_by(f64::total_cmp);
+    let tail = (1.0 - LEVEL) / 2.0;
+    Some([tail, 1.0 - tail].map(|p| quantile(&means, p)))
 }
 
 /// Over the files of a group, as GLM-130B's evaluation prints it.
@@ -83,18 +111,40 @@ mod tests {
         let found = Estimate::of(&values).unwrap();
         assert_eq!((found.value, found.items), (0.25, 400));
         // 0.25 ± 1.96 · sqrt(0.25 · 0.75 / 400).
-        let [low, high] = found.interval;
+        let [low, high] = found.interval.unwrap();
         assert!(
             (low - 0.2076).abs() < 0.008 && (high - 0.2924).abs() < 0.008,
             "{low} {high}"
         );
-        assert_eq!(Estimate::of(&[2.0]).unwrap().interval, [2.0, 2.0]);
+        assert_eq!(Estimate::of(&[2.0, 2.0]).unwrap().interval, None);
         assert_eq!(Estimate::of(&[]), None);
         assert_eq!(
             Estimate::of(&values),
             Estimate::of(&values),
             "the same each time"
         );
+    }
+
+    /// Resampling would give 0 to 0. No hit in n items allows 1 − 0.025^(1/n); 13 of 40 is scipy's, as in `logs::proportion`.
+    #[test]
+    fn no_item_or_every_item_right_is_not_certain() {
+        for (right, n, low, high) in [
+            (0, 500, 0.0, 0.735_061_0),
+            (500, 500, 99.264_939_0, 100.0),
+            (0, 1, 0.0, 97.5),
+            (13, 40, 18.572_896_7, 49.129_487_5),
+        ] {
+            let values: Vec<f64> = (0..n)
+                .map(|i| if i < right { 100.0 } else { 0.0 })
+                .collect();
+            let ends = Estimate::of_shares(&values).unwrap().interval.unwrap();
+            for (found, golden) in ends.into_iter().zip([low, high]) {
+                assert!((found - golden).abs() < 1e-6, "{right} of {n}: {ends:?}");
+            }
+        }
+        let mixed = Estimate::of_shares(&[0.0, 50.0, 100.0]).unwrap();
+        assert_eq!(mixed, Estimate::of(&[0.0, 50.0, 100.0]).unwrap());
+        assert_eq!(Estimate::of_shares(&[]), None);
     }
 
     #[test]

@@ -55,6 +55,11 @@ pub struct Templates {
     pub label: Option<String>,
     /// Of `gen`: a template for the target.
     pub target: Option<String>,
+    /// In its place an expression that gives a list of them.
+    pub target_list: Option<String>,
+    /// Names, and expressions that give lists: of a row an item for every entry of the first list, of each of these one for every entry
+    /// of the next, and so on.
+    pub for_each: Vec<(String, String)>,
 }
 
 /// A task.

@@ -1,5 +1,5 @@
-//! Checkpoint interchange with the public GLM-130B layout: `SwissArmyTransformer` ("SAT") files,
-//! one per tensor-parallel rank.
+//! Checkpoint interchange: with the public GLM-130B layout, `SwissArmyTransformer` ("SAT") files, one per
+//! tensor-parallel rank; and, written only, with `transformers` (`interchange/gpt2.rs`).
 //!
 //! ```text
 //! DIR/latest                                 the iteration, as text
@@ -20,6 +20,7 @@
 
 mod error;
 mod export;
+mod gpt2;
 mod import;
 mod layout;
 mod pickle;
@@ -33,6 +34,7 @@ mod tests;
 pub use error::InterchangeError;
 pub use export::SatDtype;
 pub(crate) use export::{SatExport, export_sat};
+pub(crate) use gpt2::{check as check_gpt2, export_gpt2};
 pub(crate) use import::import_sat;
 pub(crate) use shape::SatShape;
 

@@ -12,7 +12,7 @@ use crate::layers::attention::host::kv_cache::KvCache;
 use crate::layers::attention::host::slots::Slots;
 use crate::layers::context::host::{Before, Context};
 use crate::layers::embedding::host::Embedding;
-use crate::layers::head::host::Head;
+use crate::layers::head::host::{Head, prepare};
 use crate::layers::network::host::{linears, sublayers};
 use crate::layers::rows::Rows;
 use crate::layers::weights::host::Weights;
@@ -30,6 +30,7 @@ pub(crate) struct Incremental<'a> {
     precision: &'a Precision,
     weights: &'a Arc<Weights<'a>>,
     prepared: Vec<[Prepared<'a>; 2]>,
+    vocabulary: Vec<Prepared<'a>>,
     cache: KvCache,
 }
 
@@ -48,6 +49,7 @@ impl<'a> Incremental<'a> {
             prepared: sublayers
                 .map(|linears| linears.map(|linear: Linear<'a>| linear.forward_weight()))
                 .collect(),
+            vocabulary: prepare(weights.head(), config.model.hidden_size),
             cache: KvCache::new(config.model.layers),
         }
     }
@@ -85,6 +87,7 @@ impl Model for Incremental<'_> {
             before: Some(Before {
                 cache: &self.cache,
                 prepared: &self.prepared,
+                vocabulary: &self.vocabulary,
             }),
         };
         rayon::scope(|_| logits(&context, rows.len()))

@@ -1,7 +1,11 @@
-//! A run's model for those who ask it with text: `workbench generate`.
+//! A run's model for those who ask it with text: `workbench generate`, `workbench evaluate`, and programs of others.
+
+#[cfg(test)]
+mod agreement;
 
 use crate::error::TrainError;
 use crate::files::checkpoint::Checkpoints;
+use crate::files::interchange::{check_gpt2, export_gpt2};
 use crate::files::quantized::{damaged, read_quantized};
 use crate::layers::weights::host::Weights;
 use crate::numerics::precision::Precision;
@@ -78,6 +82,23 @@ pub fn with_language_model<T>(
         layout: Layout::of(config),
         weights,
     }))
+}
+
+/// Writes a run's model with its tokenizer into the folder `out`, which must not be there yet, for the class `GPT2LMHeadModel` of
+/// `transformers`. Returns the checkpoint's step.
+///
+/// # Errors
+/// If that class computes another function than the model, the run has no such weights, its text is not there or another one, or the
+/// folder cannot be written.
+pub fn export_transformers(request: &ModelRequest, out: &Path) -> Result<u64, TrainError> {
+    let config = request.config;
+    check_gpt2(config)?;
+    logs::output::check(out)?;
+    let (parameters, weights) = weighed(request)?;
+    let text = Text::prepare(config, request.cache)?;
+    check_tokenizer(request.directory, &text)?;
+    export_gpt2(config, &parameters, text.corpus.tokenizer(), out)?;
+    Ok(weights.step)
 }
 
 fn weighed(request: &ModelRequest) -> Result<(Parameters, Weighed), TrainError> {

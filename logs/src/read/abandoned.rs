@@ -4,9 +4,10 @@ use std::path::Path;
 
 use super::events::events;
 use super::merge::Merged;
+use super::place::Place;
 use super::tail::Tail;
 use crate::error::LogError;
-use crate::record::{Names, Record};
+use crate::record::{Layers, Names, Record};
 use crate::run::{RollBack, attempts, metrics_file};
 
 /// Steps that a run took and went back from.
@@ -28,17 +29,18 @@ pub fn abandoned(dir: &Path) -> Result<Vec<Abandoned>, LogError> {
     let mut records = Vec::new();
     let mut names = Names::default();
     for attempt in attempts(dir)? {
-        Tail::new(dir.join(metrics_file(attempt))).poll(|line| {
-            records.push((Record::parse_bytes(line, false, &mut names)?, attempt));
+        Tail::new(dir.join(metrics_file(attempt))).poll_some(usize::MAX, |line, offset| {
+            let record = Record::parse_bytes(line, Layers::None, &mut names)?;
+            records.push((record, Place { attempt, offset }));
             Ok(())
         })?;
     }
     let behind = |(place, by): (usize, &RollBack)| {
         let mut merged = Merged::default();
         merged.abandon(all[..place].to_vec());
-        for (record, attempt) in &records {
-            if by.abandons(*attempt, record.step) {
-                merged.insert(record.clone(), *attempt);
+        for (record, place) in &records {
+            if by.abandons(place.attempt, record.step) {
+                merged.insert(record.clone(), *place);
             }
         }
         merged.settle();

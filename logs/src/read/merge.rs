@@ -1,27 +1,30 @@
 //! Several attempts as one run, without what roll-backs abandoned.
 
-use crate::record::Record;
+use super::index::Index;
+use super::place::Place;
+use crate::record::{Names, Record};
 use crate::run::RollBack;
 
 /// Records sorted by step, each with the attempt it came from.
 #[derive(Debug, Default)]
 pub(super) struct Merged {
     pub(super) records: Vec<Record>,
-    /// Attempt of each record.
-    owners: Vec<u32>,
+    /// Place of each record.
+    pub(super) places: Vec<Place>,
     /// Records that belong between others, in the order in which they came.
-    between: Vec<(Record, u32)>,
+    between: Vec<(Record, Place)>,
     /// Attempt and step of the record that the newest attempt wrote last.
-    newest: Option<(u32, u64)>,
+    pub(super) newest: Option<(u32, u64)>,
     /// Rises when a record is replaced, inserted before others or taken out.
     pub(super) revision: u64,
-    roll_backs: Vec<RollBack>,
+    pub(super) roll_backs: Vec<RollBack>,
 }
 
 impl Merged {
     /// Adds a record; one of the same step from the same or an earlier attempt is replaced. What does not
     /// come last has its place only after [`Merged::settle`].
-    pub(super) fn insert(&mut self, record: Record, attempt: u32) {
+    pub(super) fn insert(&mut self, record: Record, place: Place) {
+        let attempt = place.attempt;
         if self.is_abandoned(record.step, attempt) {
             return;
         }
@@ -35,19 +38,19 @@ impl Merged {
             .is_none_or(|last| last.step < record.step)
         {
             self.records.push(record);
-            self.owners.push(attempt);
+            self.places.push(place);
             return;
         }
         match self.position(record.step) {
-            Ok(at) if self.owners[at] > attempt => {}
+            Ok(at) if self.places[at].attempt > attempt => {}
             Ok(at) => {
                 self.revision += 1;
                 self.records[at] = record;
-                self.owners[at] = attempt;
+                self.places[at] = place;
             }
             Err(_) => {
                 self.revision += 1;
-                self.between.push((record, attempt));
+                self.between.push((record, place));
             }
         }
     }
@@ -59,22 +62,36 @@ impl Merged {
             return;
         }
         let known = std::mem::take(&mut self.records).into_iter();
-        let mut all: Vec<(Record, u32)> = known.zip(std::mem::take(&mut self.owners)).collect();
+        let mut all: Vec<(Record, Place)> = known.zip(std::mem::take(&mut self.places)).collect();
         all.append(&mut self.between);
         // Stable: of one attempt's records of a step, the one that came last is the last.
-        all.sort_by_key(|(record, attempt)| (record.step, *attempt));
-        for (record, attempt) in all {
+        all.sort_by_key(|(record, place)| (record.step, place.attempt));
+        for (record, place) in all {
             if self
                 .records
                 .last()
                 .is_some_and(|last| last.step == record.step)
             {
                 self.records.pop();
-                self.owners.pop();
+                self.places.pop();
             }
             self.records.push(record);
-            self.owners.push(attempt);
+            self.places.push(place);
         }
+    }
+
+    /// Takes the records from a step on, and some before it, out of the index; false where they cannot be read.
+    pub(super) fn unseal(&mut self, index: &mut Index, from: u64, names: &Names) -> bool {
+        while index.last_step().is_some_and(|last| last >= from) {
+            let Ok(Some(mut columns)) = index.pop(names) else {
+                return false;
+            };
+            let mut records = columns.records(0..columns.steps.len(), names);
+            records.append(&mut self.records);
+            columns.places.append(&mut self.places);
+            (self.records, self.places) = (records, columns.places);
+        }
+        true
     }
 
     fn is_abandoned(&self, step: u64, attempt: u32) -> bool {
@@ -89,9 +106,9 @@ impl Merged {
         }
         self.roll_backs = roll_backs;
         let known = std::mem::take(&mut self.records).into_iter();
-        let all = known.zip(std::mem::take(&mut self.owners));
-        let kept = all.filter(|(record, attempt)| !self.is_abandoned(record.step, *attempt));
-        (self.records, self.owners) = kept.collect();
+        let all = known.zip(std::mem::take(&mut self.places));
+        let kept = all.filter(|(record, place)| !self.is_abandoned(record.step, place.attempt));
+        (self.records, self.places) = kept.collect();
         self.revision += 1;
         // Until the branch has recorded a step, the run is where it went back to.
         if let Some((attempt, step)) = self.newest
@@ -101,6 +118,7 @@ impl Merged {
         }
     }
 
+    /// The record that the newest attempt wrote last, if it is here.
     pub(super) fn latest(&self) -> Option<&Record> {
         let (_, step) = self.newest?;
         self.position(step).ok().map(|at| &self.records[at])
@@ -130,16 +148,20 @@ mod tests {
         record
     }
 
+    fn of(attempt: u32) -> Place {
+        Place { attempt, offset: 0 }
+    }
+
     #[test]
     fn the_last_attempt_wins_in_whatever_order_records_arrive() {
         let mut merged = Merged::default();
         for step in 1..=6 {
-            merged.insert(record(step, 1.0), 1);
+            merged.insert(record(step, 1.0), of(1));
         }
         assert_eq!(merged.revision, 0);
-        merged.insert(record(4, 2.0), 2);
-        merged.insert(record(5, 1.0), 1);
-        merged.insert(record(4, 1.0), 1);
+        merged.insert(record(4, 2.0), of(2));
+        merged.insert(record(5, 1.0), of(1));
+        merged.insert(record(4, 1.0), of(1));
         merged.settle();
         let loss: Vec<_> = merged.records.iter().map(|r| r.scalars["loss"]).collect();
         assert_eq!(loss, [1.0, 1.0, 1.0, 2.0, 1.0, 1.0]);
@@ -157,11 +179,11 @@ mod tests {
         let mut merged = Merged::default();
         // Every step twice, and a later attempt for every third.
         for step in (1..=30_000).rev() {
-            merged.insert(record(step, 1.0), 1);
-            merged.insert(record(step, 2.0), 1);
+            merged.insert(record(step, 1.0), of(1));
+            merged.insert(record(step, 2.0), of(1));
             if step % 3 == 0 {
-                merged.insert(record(step, 3.0), 2);
-                merged.insert(record(step, 4.0), 1);
+                merged.insert(record(step, 3.0), of(2));
+                merged.insert(record(step, 4.0), of(1));
             }
         }
         merged.settle();

@@ -1,7 +1,9 @@
 //! Following one growing file of checksummed lines.
 
 use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
 
 use crate::disk;
 use crate::error::LogError;
@@ -17,28 +19,47 @@ const LONGEST_LINE: u64 = 32 << 20;
 #[derive(Debug)]
 pub(super) struct Tail {
     path: PathBuf,
-    /// Bytes and lines that are done with.
-    offset: u64,
-    lines: u64,
+    done: Done,
     /// Length of the file at the last poll; if all of it was taken and it is no longer, nothing is new.
     seen: u64,
+}
+
+/// The part of a file that is done with.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Done {
+    /// Its bytes and lines, from the beginning.
+    pub(crate) offset: u64,
+    lines: u64,
+    /// CRC-32 of the bytes; none where a line was too long to be looked at.
+    pub(crate) crc: Option<u32>,
     damaged: u64,
     /// Numbers of the first damaged lines.
     named: Vec<u64>,
     shrunk: bool,
 }
 
+/// What a look at a file brought.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct Polled {
+    /// It had become shorter and was read from its beginning again.
+    pub(super) restarted: bool,
+    /// It goes on: there were more lines than were asked for.
+    pub(super) goes_on: bool,
+}
+
 impl Tail {
     pub(super) fn new(path: PathBuf) -> Self {
-        Self {
-            path,
-            offset: 0,
-            lines: 0,
-            seen: 0,
-            damaged: 0,
-            named: Vec::new(),
-            shrunk: false,
-        }
+        let done = Done {
+            crc: Some(0),
+            ..Done::default()
+        };
+        Self::behind(path, done)
+    }
+
+    /// Goes on behind what is done with.
+    pub(super) fn behind(path: PathBuf, done: Done) -> Self {
+        let seen = done.offset;
+        Self { path, done, seen }
     }
 
     /// Hands each new whole line, without its newline, to `take`, which refuses damaged ones.
@@ -50,96 +71,105 @@ impl Tail {
         &mut self,
         mut take: impl FnMut(&[u8]) -> Result<(), LineError>,
     ) -> Result<bool, LogError> {
+        let polled = self.poll_some(usize::MAX, |line, _| take(line))?;
+        Ok(polled.restarted)
+    }
+
+    /// As [`Tail::poll`], until `most` lines were taken. `take` is also told where the line begins.
+    pub(super) fn poll_some(
+        &mut self,
+        most: usize,
+        mut take: impl FnMut(&[u8], u64) -> Result<(), LineError>,
+    ) -> Result<Polled, LogError> {
+        let mut polled = Polled::default();
         let mut file = match disk::open(&self.path) {
             Ok(file) => file,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(polled),
             Err(error) => return Err(LogError::io("open", &self.path, error)),
         };
         let len = file.metadata().map_err(|error| self.error(error))?.len();
-        if len == self.seen && len == self.offset {
-            return Ok(false);
+        if len == self.seen && len == self.done.offset {
+            return Ok(polled);
         }
-        let restarted = len < self.offset;
-        if restarted {
+        polled.restarted = len < self.done.offset;
+        if polled.restarted {
             *self = Self::new(std::mem::take(&mut self.path));
-            self.shrunk = true;
+            self.done.shrunk = true;
         }
-        file.seek(SeekFrom::Start(self.offset))
+        file.seek(SeekFrom::Start(self.done.offset))
             .map_err(|error| self.error(error))?;
         let mut reader = BufReader::with_capacity(1 << 18, file);
         let mut line = Vec::new();
-        // Length of a refused line of which we do not know yet whether it is the last.
-        let mut doubtful = None;
-        let mut read = self.offset;
+        // What is done with if a refused line is not the last one.
+        let mut doubtful: Option<Done> = None;
+        let mut read = self.done.offset;
+        let mut taken = 0;
         loop {
             let (n, whole) =
                 read_line(&mut reader, &mut line).map_err(|error| self.error(error))?;
-            read += n;
             if !whole {
+                read += n;
                 break;
             }
-            if let Some(length) = doubtful.take() {
-                self.skip(length);
+            if let Some(done) = doubtful.take() {
+                self.done = done;
             }
-            // Of a longer line only its length is known.
-            if n <= LONGEST_LINE && take(&line).is_ok() {
-                self.offset += n;
-                self.lines += 1;
+            let bytes = (n <= LONGEST_LINE).then_some(line.as_slice());
+            if bytes.is_some_and(|line| take(line, read).is_ok()) {
+                self.done.take(n, bytes);
+                taken += 1;
             } else {
-                doubtful = Some(n);
+                doubtful = Some(self.done.clone().without(n, bytes));
+            }
+            read += n;
+            if taken == most && doubtful.is_none() {
+                polled.goes_on = true;
+                break;
             }
         }
         self.seen = read;
-        Ok(restarted)
+        Ok(polled)
     }
 
-    fn skip(&mut self, length: u64) {
-        self.offset += length;
-        self.lines += 1;
-        self.damaged += 1;
-        if self.named.len() < NAMED {
-            self.named.push(self.lines);
-        }
+    /// The part that was read.
+    pub(super) fn done(&self) -> &Done {
+        &self.done
     }
 
     /// Lines that were read, damaged ones too.
     pub(super) fn lines(&self) -> u64 {
-        self.lines
+        self.done.lines
     }
 
     /// Of these, the damaged ones.
     pub(super) fn damaged(&self) -> u64 {
-        self.damaged
+        self.done.damaged
     }
 
     /// What to tell about this file. While it is `growing`, an unfinished last line is nothing.
     pub(super) fn warnings(&self, growing: bool) -> Vec<String> {
         let name = self.path.file_name().unwrap_or_default().to_string_lossy();
         let mut warnings = Vec::new();
-        if self.damaged > 0 {
-            let numbers: Vec<_> = self.named.iter().map(u64::to_string).collect();
-            let more = if self.damaged > NAMED as u64 {
-                ", …"
-            } else {
-                ""
-            };
-            let (noun, which) = match self.damaged {
+        let damaged = self.done.damaged;
+        if damaged > 0 {
+            let numbers: Vec<_> = self.done.named.iter().map(u64::to_string).collect();
+            let more = if damaged > NAMED as u64 { ", …" } else { "" };
+            let (noun, which) = match damaged {
                 1 => ("damaged line", "line"),
                 _ => ("damaged lines", "lines"),
             };
             warnings.push(format!(
-                "{name}: skipped {} {noun} ({which} {}{more})",
-                self.damaged,
+                "{name}: skipped {damaged} {noun} ({which} {}{more})",
                 numbers.join(", ")
             ));
         }
-        if !growing && self.seen > self.offset {
+        if !growing && self.seen > self.done.offset {
             warnings.push(format!(
                 "{name}: line {}, the last, is incomplete and was left out; all before it was read",
-                self.lines + 1
+                self.done.lines + 1
             ));
         }
-        if self.shrunk {
+        if self.done.shrunk {
             warnings.push(format!("{name}: became shorter and was read again"));
         }
         warnings
@@ -148,6 +178,59 @@ impl Tail {
     fn error(&self, error: io::Error) -> LogError {
         LogError::io("read", &self.path, error)
     }
+}
+
+impl Done {
+    /// Takes a line of `length` bytes with its newline; `line` is the line without it.
+    fn take(&mut self, length: u64, line: Option<&[u8]>) {
+        self.offset += length;
+        self.lines += 1;
+        self.crc = self.crc.zip(line).map(|(crc, line)| {
+            let mut hasher = crc32fast::Hasher::new_with_initial(crc);
+            hasher.update(line);
+            hasher.update(b"\n");
+            hasher.finalize()
+        });
+    }
+
+    /// The same with a damaged line.
+    fn without(mut self, length: u64, line: Option<&[u8]>) -> Self {
+        self.take(length, line);
+        self.damaged += 1;
+        if self.named.len() < NAMED {
+            self.named.push(self.lines);
+        }
+        self
+    }
+}
+
+/// CRC-32 of the first `length` bytes of a file, which has as many.
+pub(super) fn crc_of(path: &Path, length: u64) -> io::Result<u32> {
+    let mut rest = disk::open(path)?.take(length);
+    let (mut hasher, mut buffer) = (crc32fast::Hasher::new(), vec![0; 1 << 18]);
+    loop {
+        match rest.read(&mut buffer)? {
+            0 => return Ok(hasher.finalize()),
+            read => hasher.update(&buffer[..read]),
+        }
+    }
+}
+
+/// Hands the lines that begin at these bytes of a file, without their newlines, to `take`.
+pub(super) fn lines_at(
+    path: &Path,
+    offsets: impl Iterator<Item = u64>,
+    mut take: impl FnMut(&[u8]),
+) -> io::Result<()> {
+    let mut reader = BufReader::with_capacity(1 << 16, disk::open(path)?);
+    let (mut at, mut line) = (0, Vec::new());
+    for offset in offsets {
+        // Within what is read ahead, nothing is read again.
+        reader.seek_relative(offset as i64 - at as i64)?;
+        at = offset + read_line(&mut reader, &mut line)?.0;
+        take(&line);
+    }
+    Ok(())
 }
 
 /// Reads a line into `line`, without its newline and cut at [`LONGEST_LINE`]; its length with the newline,
@@ -208,7 +291,7 @@ mod tests {
             text += added;
             fs::write(&path, &text).unwrap();
             tail.poll(accept(&mut got)).unwrap();
-            assert_eq!((got.len(), tail.damaged), (lines, damaged), "{text:?}");
+            assert_eq!((got.len(), tail.damaged()), (lines, damaged), "{text:?}");
         }
         assert_eq!(got, ["a", "b", "cc", "d"]);
         assert_eq!(

@@ -72,6 +72,27 @@ impl Default for Names {
 }
 
 impl Names {
+    /// Those that were taken, to go on with later.
+    pub(crate) fn taken(&self) -> Vec<String> {
+        let known = self.known.iter().map(Name::to_string);
+        let mut taken: Vec<String> = known
+            .filter(|name| !RESERVED.contains(&name.as_str()))
+            .collect();
+        taken.sort_unstable();
+        taken
+    }
+
+    /// Goes on with what [`Names::taken`] gave.
+    pub(crate) fn restore(&mut self, taken: &[String]) {
+        self.known
+            .extend(taken.iter().map(|name| Name::from(name.as_str())));
+    }
+
+    /// The shared copy of a name that was taken.
+    pub(crate) fn known(&self, name: &str) -> Name {
+        self.known.get(name).cloned().unwrap_or_else(|| name.into())
+    }
+
     /// The shared copy of a name; `None` where there are [`MOST_NAMES`] others.
     pub(super) fn shared(&mut self, text: &str) -> Option<Name> {
         let met = self.known.get(text).or_else(|| self.fresh.get(text));

@@ -10,7 +10,29 @@ use super::{CRC, MOST_LAYERS, MOST_NAMES, NONFINITE, Name, Names, Record, STEP, 
 use crate::line::LineError;
 use crate::signal::split_layer;
 
-pub(super) fn record(line: &str, layers: bool, names: &mut Names) -> Result<Record, LineError> {
+/// Which per-layer signals are read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Layers<'a> {
+    All,
+    One(&'a str),
+    None,
+}
+
+impl Layers<'_> {
+    fn take(self, name: &str) -> bool {
+        match self {
+            Self::All => true,
+            Self::One(only) => only == name,
+            Self::None => false,
+        }
+    }
+}
+
+pub(super) fn record(
+    line: &str,
+    layers: Layers<'_>,
+    names: &mut Names,
+) -> Result<Record, LineError> {
     let mut json = serde_json::Deserializer::from_str(line);
     let seed = RecordSeed {
         layers,
@@ -25,7 +47,7 @@ pub(super) fn record(line: &str, layers: bool, names: &mut Names) -> Result<Reco
 }
 
 struct RecordSeed<'n> {
-    layers: bool,
+    layers: Layers<'n>,
     names: &'n mut Names,
 }
 
@@ -57,7 +79,7 @@ impl<'de> Visitor<'de> for RecordSeed<'_> {
                 }
                 NONFINITE => nonfinite = map.next_value_seed(Kinds)?,
                 _ => match map.next_value_seed(CellSeed {
-                    layers: self.layers,
+                    layers: self.layers.take(&name),
                 })? {
                     Cell::Number(value) => scalars.push((name, value)),
                     Cell::Layers(values) => layers.push((name, values)),

@@ -94,7 +94,7 @@ fn what_a_line_may_hold_is_bounded() {
         ),
     ] {
         let line = line::seal(text);
-        for layers in [true, false] {
+        for layers in [Layers::All, Layers::None] {
             let read = Record::parse_bytes(line.as_bytes(), layers, &mut Names::default());
             let error = read.unwrap_err().to_string();
             assert!(error.contains(expected), "{error}");
@@ -128,7 +128,7 @@ fn the_names_of_a_refused_line_are_forgotten() {
     let names: Vec<String> = (0..=MOST_NAMES).map(|i| format!("\"n{i}\":0")).collect();
     let noise = line::seal(format!("{{\"step\":1,{}", names.join(",")));
     let mut names = Names::default();
-    let mut read = |line: &str| Record::parse_bytes(line.as_bytes(), true, &mut names);
+    let mut read = |line: &str| Record::parse_bytes(line.as_bytes(), Layers::All, &mut names);
     assert!(read(&noise).is_err());
     let mut record = Record::new(2);
     record.set_named("held_out_loss", 3.0);
@@ -140,7 +140,7 @@ fn the_names_of_a_refused_line_are_forgotten() {
 fn records_of_a_run_share_their_names() {
     let line = line::seal("{\"step\":1,\"loss\":2.5".into());
     let mut names = Names::default();
-    let mut read = || Record::parse_bytes(line.as_bytes(), true, &mut names).unwrap();
+    let mut read = || Record::parse_bytes(line.as_bytes(), Layers::All, &mut names).unwrap();
     let (first, second) = (read(), read());
     let name = |record: &Record| record.scalars.keys().next().unwrap().as_ptr();
     assert_eq!(name(&first), name(&second));
@@ -151,8 +151,12 @@ fn layers_can_be_passed_over() {
     let mut record = Record::new(3);
     record.set_named("loss", f64::INFINITY);
     record.set_layers_named("layer_grad_norm", vec![f64::NAN, 1.0]);
-    let read =
-        Record::parse_bytes(record.to_line().as_bytes(), false, &mut Names::default()).unwrap();
+    let read = Record::parse_bytes(
+        record.to_line().as_bytes(),
+        Layers::None,
+        &mut Names::default(),
+    )
+    .unwrap();
     assert_eq!(read.scalar("loss"), Some(f64::INFINITY));
     assert!(read.layers.is_empty());
 }
@@ -160,7 +164,7 @@ fn layers_can_be_passed_over() {
 #[test]
 fn nested_arrays_of_a_newer_version_are_passed_over() {
     let text = r#"{"step":1,"shape":[[1,2],["]"]],"loss":2.5,"layer_x":[1.0,2.0],"lr":0.5"#;
-    for layers in [true, false] {
+    for layers in [Layers::All, Layers::None] {
         let read = Record::parse_bytes(
             line::seal(text.into()).as_bytes(),
             layers,
@@ -169,7 +173,7 @@ fn nested_arrays_of_a_newer_version_are_passed_over() {
         .unwrap();
         let names: Vec<_> = read.scalars.keys().collect();
         assert_eq!(names, [&Name::from("loss"), &Name::from("lr")]);
-        assert_eq!(read.layers.len(), usize::from(layers));
+        assert_eq!(read.layers.len(), usize::from(layers == Layers::All));
     }
 }
 
@@ -206,13 +210,13 @@ proptest! {
         let line = record.to_line();
         prop_assert!(same(&Record::parse_line(&line).unwrap(), &record));
         let scalars = Record { layers: BTreeMap::new(), ..record };
-        prop_assert!(same(&Record::parse_bytes(line.as_bytes(), false, &mut Names::default()).unwrap(), &scalars));
+        prop_assert!(same(&Record::parse_bytes(line.as_bytes(), Layers::None, &mut Names::default()).unwrap(), &scalars));
     }
 
     #[test]
     fn no_text_makes_the_parser_panic(text in any::<String>(), bytes in any::<Vec<u8>>()) {
         let _ = Record::parse_line(&text);
-        let _ = Record::parse_bytes(&bytes, true, &mut Names::default());
+        let _ = Record::parse_bytes(&bytes, Layers::All, &mut Names::default());
         let _ = Record::parse_line(&line::seal(text));
     }
 }

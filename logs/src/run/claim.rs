@@ -7,8 +7,8 @@ use std::time::Instant;
 
 use super::line_file::LineFile;
 use super::{
-    CHECKPOINTS_DIR, EVENTS_FILE, LEASE_FILE, MANIFEST_FILE, REPLAYS_DIR, RunWriter, attempts,
-    is_file_of_run, metrics_file,
+    CHECKPOINTS_DIR, EVENTS_FILE, INDEX_DIR, LEASE_FILE, MANIFEST_FILE, REPLAYS_DIR, RunWriter,
+    attempts, is_file_of_run, metrics_file,
 };
 use crate::clock::Moment;
 use crate::disk::{ASIDE, is_temporary, sweep_temporaries};
@@ -17,8 +17,9 @@ use crate::folder;
 use crate::lease::Lease;
 
 /// What a run directory holds beside its files; the last three are a report.
-const BESIDE: [&str; 5] = [
+const BESIDE: [&str; 6] = [
     CHECKPOINTS_DIR,
+    INDEX_DIR,
     REPLAYS_DIR,
     "report.html",
     "report.md",
@@ -80,6 +81,7 @@ impl RunLease {
         let dir = self.dir.clone();
         sweep_temporaries(&dir);
         sweep_temporaries(&dir.join(CHECKPOINTS_DIR));
+        sweep_temporaries(&dir.join(INDEX_DIR));
         let attempt = attempts(&dir)?.last().map_or(1, |last| last + 1);
         let metrics = LineFile::create(&dir.join(metrics_file(attempt)));
         Ok(RunWriter {

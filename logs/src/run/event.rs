@@ -91,6 +91,13 @@ impl EventKind {
 }
 
 impl Event {
+    /// [`Event::time`] in seconds since 1970, where it is a valid time.
+    #[must_use]
+    pub fn seconds(&self) -> Option<f64> {
+        let time: jiff::Timestamp = self.time.parse().ok()?;
+        Some(time.as_millisecond() as f64 / 1000.0)
+    }
+
     /// An event that happens now.
     #[must_use]
     pub fn now(step: u64, kind: EventKind, message: impl Into<String>) -> Self {

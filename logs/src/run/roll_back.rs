@@ -3,10 +3,12 @@
 //! The steps behind that state are taken again, otherwise, and recorded by an attempt of their own. What the attempts before
 //! it recorded of them stays in their files and belongs to the run no more.
 
+use serde::{Deserialize, Serialize};
+
 use super::{Event, EventKind};
 
 /// A roll-back, as its event tells of it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RollBack {
     /// The attempt that the branch begins with.
     pub attempt: u32,

@@ -11,6 +11,8 @@ use crate::record::Record;
 const LEAD: u64 = 8;
 /// Steps before those whose median is what a norm grew from.
 const BEFORE: u64 = 64;
+/// Steps before the first of a spike that decide whose it is.
+pub const LOOK_BACK: u64 = LEAD + BEFORE;
 /// Smallest growth that names an owner: below, batches alone make such factors.
 const LEAST_GROWTH: f64 = 2.0;
 

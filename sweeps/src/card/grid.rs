@@ -90,7 +90,8 @@ fn cross(grid: &[Settings], steps: &[Settings]) -> Vec<Settings> {
         .collect()
 }
 
-/// Short names; where they are ambiguous, every value gets its whole key.
+/// Short names. A key that ends as another does keeps all its parts, and where two arms would still have one name, every
+/// key does.
 fn labels(grid: &[Settings]) -> Vec<String> {
     let join = |name: &dyn Fn(&str, &Value) -> String| -> Vec<String> {
         grid.iter()
@@ -100,10 +101,20 @@ fn labels(grid: &[Settings]) -> Vec<String> {
             })
             .collect()
     };
-    let short = join(&named);
+    let keys: BTreeSet<&String> = grid.iter().flat_map(BTreeMap::keys).collect();
+    let ends_as = |end: &str| {
+        keys.iter()
+            .filter(|key| words::last_part(key) == end)
+            .count()
+    };
+    let whole = |key: &str, value: &Value| format!("{key}={}", label(value));
+    let short = join(&|key, value| match ends_as(words::last_part(key)) {
+        0 | 1 => named(key, value),
+        _ => whole(key, value),
+    });
     if short.iter().collect::<BTreeSet<_>>().len() == grid.len() {
         short
     } else {
-        join(&|key, value| format!("{key}={}", label(value)))
+        join(&whole)
     }
 }

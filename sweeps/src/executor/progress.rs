@@ -4,7 +4,6 @@ use super::others::Unreached;
 use crate::Outcome;
 use crate::reader::{RunState, State, SweepReader};
 use serde::Serialize;
-use std::time::{Duration, Instant};
 
 /// News from an executor.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -81,8 +80,8 @@ pub enum Progress {
         steps_done: u64,
         /// All their steps.
         steps: u64,
-        /// Seconds until nothing is left to do for the executor, from the steps done since it began and
-        /// the time they took. Runs that failed or were stopped are not waited for.
+        /// Seconds until nothing is left to do for the executor, as [`SweepReader::eta_seconds`] has them. Runs that failed
+        /// or were stopped are not waited for.
         eta_seconds: Option<f64>,
     },
 }
@@ -159,58 +158,21 @@ impl Tally {
     }
 }
 
-/// How fast a sweep went since an executor began.
-#[derive(Debug)]
-pub(super) struct Pace {
-    began: Instant,
-    steps_at_begin: u64,
-}
-
-impl Pace {
-    pub(super) fn new(reader: &SweepReader) -> Self {
-        Self {
-            began: Instant::now(),
-            steps_at_begin: reader.progress().0,
-        }
-    }
-
+impl Progress {
     /// How far all runs are, of which so many are at work; `to_come` are those that the executor waits for, at work or
     /// not.
-    pub(super) fn tick(
-        &self,
-        reader: &SweepReader,
-        running: usize,
-        to_come: impl Iterator<Item = usize>,
-    ) -> Progress {
+    pub(super) fn tick(reader: &SweepReader, running: usize, to_come: &[usize]) -> Self {
         let (steps_done, steps) = reader.progress();
-        let since = steps_done.saturating_sub(self.steps_at_begin);
-        let left = |index: usize| {
-            let run = &reader.states()[index];
-            run.steps.saturating_sub(run.step)
-        };
-        Progress::Tick {
+        Self::Tick {
             finished: reader.count(State::Finished),
             total: reader.states().len() - reader.count(State::Skipped),
             running,
             steps_done,
             steps,
-            eta_seconds: eta(self.began.elapsed(), since, to_come.map(left).sum()),
+            eta_seconds: match to_come {
+                [] => Some(0.0),
+                _ => reader.seconds_left(|run| to_come.contains(&run)),
+            },
         }
-    }
-}
-
-/// Seconds left when `done` steps took `elapsed` and `left` steps remain at the same pace.
-fn eta(elapsed: Duration, done: u64, left: u64) -> Option<f64> {
-    (done > 0).then(|| elapsed.as_secs_f64() * left as f64 / done as f64)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_pace_so_far_gives_the_time_left() {
-        assert_eq!(eta(Duration::from_secs(10), 100, 50), Some(5.0));
-        assert_eq!(eta(Duration::from_secs(10), 0, 50), None);
     }
 }

@@ -5,7 +5,7 @@ mod requests;
 
 use crate::executor::others::{Asked, is_held};
 use crate::executor::process::{Process, open_console};
-use crate::executor::progress::{Pace, Progress, Tally};
+use crate::executor::progress::{Progress, Tally};
 use crate::reader::{RunState, State, SweepReader, describe};
 use crate::{LocalExecutor, Sweep, SweepError};
 use experiments_config::ProbeKind;
@@ -122,7 +122,6 @@ pub(super) struct Session<'a> {
     failed: Vec<usize>,
     /// Why no run can go on.
     machine_failure: Option<SweepError>,
-    pace: Pace,
 }
 
 impl<'a> Session<'a> {
@@ -150,7 +149,6 @@ impl<'a> Session<'a> {
             out_of_reach: Vec::new(),
             failed: Vec::new(),
             machine_failure: None,
-            pace: Pace::new(&reader),
             reader,
             executor,
             company,
@@ -386,8 +384,8 @@ impl<'a> Session<'a> {
     fn tick(&self) -> Progress {
         let at_work = self.processes.iter().flat_map(|process| &process.runs);
         let at_work = at_work.map(|run| run.index).chain(self.others.clone());
-        let to_come = at_work.clone().chain(self.queue.iter().copied());
-        self.pace.tick(&self.reader, at_work.count(), to_come)
+        let to_come: Vec<usize> = at_work.clone().chain(self.queue.iter().copied()).collect();
+        Progress::tick(&self.reader, at_work.count(), &to_come)
     }
 
     /// Sleeps for one interval, but not past the end of a process or a call to stop.

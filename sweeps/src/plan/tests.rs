@@ -139,3 +139,17 @@ fn what_is_set_must_leave_the_metric_recorded() {
     );
     Plan::expand(&card, &[set("eval.last_word=9")]).unwrap();
 }
+
+/// What the monitor sets a run against.
+#[test]
+fn the_control_of_a_run_is_that_of_its_criterion_and_its_seed() {
+    let plan = Plan::expand(&card(), &[]).unwrap();
+    let at = |run: usize| (plan.runs[run].arm.as_str(), plan.runs[run].seed);
+    assert_eq!((at(0), at(3)), (("post", 1), ("post", 2)));
+    for run in [0, 3] {
+        let control = plan.control_of(run).unwrap();
+        assert_eq!(at(control), ("deepnorm_glm", at(run).1));
+        assert_eq!(plan.control_of(control), None, "it is no treatment");
+    }
+    assert_eq!(plan.control_of(plan.runs.len()), None);
+}

@@ -3,10 +3,12 @@
 use crate::card::Card;
 use crate::criterion::Metric;
 use crate::outcome::{classify, level};
+use crate::reader::time_left::Phase;
 use crate::reader::{RunState, State};
 use crate::{Outcome, PlannedRun, Sweep};
-use logs::spike::{is_judged, loss_spikes, spikes};
-use logs::{LogError, Record, RunReader};
+use logs::spike::{is_judged, loss_spikes};
+use logs::{Event, EventKind, LogError, Record, RunReader};
+use std::borrow::Cow;
 use std::path::Path;
 
 /// A run's reader, and how much of it has gone into the run's state.
@@ -15,6 +17,8 @@ pub(super) struct Follower {
     pub(super) reader: Option<RunReader>,
     seen: usize,
     revision: u64,
+    /// Seconds of all steps, once the run has finished.
+    stepping: f64,
 }
 
 impl Follower {
@@ -24,7 +28,7 @@ impl Follower {
             return reader.poll();
         }
         let reader = self.reader.insert(RunReader::open_scalars(directory)?);
-        Ok(reader.records().len())
+        Ok(reader.len())
     }
 
     /// Brings the state up to date, looking at new records only.
@@ -41,17 +45,22 @@ impl Follower {
         // Records behind the newest attempt's position are those of an attempt that was killed
         // after its last checkpoint.
         run.step = reader.latest().map_or(0, |record| record.step);
-        let records = reader.records();
-        let reached = records.partition_point(|record| record.step <= run.step);
-        let new = &records[self.seen.min(reached)..reached];
+        let all = 0..reader.len();
+        let reached = if run.step < reader.last_step() {
+            let steps = reader.steps(all);
+            steps.partition_point(|step| *step <= run.step)
+        } else {
+            all.end
+        };
+        let new = self.seen.min(reached)..reached;
         self.seen = reached;
         for (name, value) in [
             ("loss", &mut run.loss),
             ("held_out_loss", &mut run.held_out_loss),
             ("tokens_per_second", &mut run.tokens_per_second),
         ] {
-            let last = new.iter().rev().find_map(|record| record.scalar(name));
-            *value = last.or(*value);
+            let new = reader.column(name, new.clone());
+            *value = new.iter().rev().flatten().next().or(*value);
         }
         if let Some(manifest) = reader.manifest() {
             run.missing_languages
@@ -61,25 +70,56 @@ impl Follower {
             run.state = State::Failed;
             run.not_judged(problem);
         } else if run.state == State::Finished {
+            self.stepping = stepping(reader);
             conclude(run, reader, sweep);
         }
     }
 
-    /// From the last twenty steps that carry a time.
-    pub(super) fn steps_per_second(&self) -> Option<f64> {
-        let recent: Vec<f64> = self
-            .reader
-            .as_ref()?
-            .records()
-            .iter()
-            .rev()
-            .filter_map(|record| record.scalar("step_seconds"))
+    /// Of the last steps that carry a time.
+    pub(super) fn seconds_per_step(&self) -> Option<f64> {
+        let reader = self.reader.as_ref()?;
+        let last = reader.len().saturating_sub(10 * RECENT)..reader.len();
+        let recent = reader.column("step_seconds", last);
+        let recent = recent.iter().rev().flatten();
+        let recent: Vec<f64> = recent
             .filter(|seconds| *seconds > 0.0)
-            .take(20)
+            .take(RECENT)
             .collect();
         let total: f64 = recent.iter().sum();
-        (total > 0.0).then(|| recent.len() as f64 / total)
+        (total > 0.0).then(|| total / recent.len() as f64)
     }
+
+    /// When the last attempt began, seconds since 1970.
+    pub(super) fn began(&self) -> Option<f64> {
+        let mut events = self.reader.as_ref()?.events().iter().rev();
+        let begins = |event: &&Event| matches!(event.kind, EventKind::Start | EventKind::Resume);
+        events.find(begins)?.seconds()
+    }
+
+    /// The time that a finished run took.
+    pub(super) fn done(&self) -> Phase {
+        let Some(summary) = self.reader.as_ref().and_then(RunReader::summary) else {
+            return Phase::Over;
+        };
+        let (attempt, stepping) = (summary.seconds, self.stepping);
+        Phase::Done {
+            all: attempt.max(stepping),
+            attempt,
+            stepping,
+        }
+    }
+}
+
+/// Steps that say how fast a run is.
+const RECENT: usize = 50;
+
+/// Seconds of all steps that carry a time.
+fn stepping(reader: &RunReader) -> f64 {
+    let seconds = reader.column("step_seconds", 0..reader.len());
+    let seconds = seconds.iter().flatten();
+    seconds
+        .filter(|seconds| seconds.is_finite() && *seconds > 0.0)
+        .sum()
 }
 
 /// The outcome of a run that has finished, or why it cannot be told.
@@ -94,37 +134,31 @@ fn conclude(run: &mut RunState, reader: &RunReader, sweep: &Sweep) {
     };
     let card = &sweep.plan().card;
     let directory = sweep.run_dir(&run.id);
-    let layers = card.metrics().into_iter().any(Metric::needs_layers);
-    let whole = Whole::of(reader, &directory, layers);
-    run.conclude(card, whole.records(), level);
+    let whole = whole(reader, &directory, card);
+    run.conclude(card, &whole, level);
+    if !run.spikes.is_empty() {
+        // With their owners, whom the per-layer signals before them name.
+        run.spikes = reader.loss_spikes();
+    }
     run.seconds = reader.summary().map(|summary| summary.seconds);
 }
 
-/// The records of a run, with their per-layer signals where something needs them: a metric of the card, or a spike, whose
-/// owner they name. Where they cannot be read again, the scalars have to do: nobody is named, and the metric is missing.
-enum Whole<'a> {
-    Scalars(&'a [Record]),
-    Layers(Box<RunReader>),
+/// What of the records of a run decides, with their per-layer signals where a metric of the card needs them. Where they cannot
+/// be read again, the scalars have to do, and the metric is missing.
+fn whole<'a>(reader: &'a RunReader, directory: &Path, card: &Card) -> Cow<'a, [Record]> {
+    let metrics = card.metrics();
+    if metrics.iter().any(|metric| metric.needs_layers())
+        && let Ok(whole) = RunReader::open(directory)
+    {
+        return Cow::Owned(whole.records().to_vec());
+    }
+    let metrics = metrics.iter().map(|metric| metric.name.as_str());
+    let names: Vec<&str> = DECIDING.into_iter().chain(metrics).collect();
+    reader.select(&names)
 }
 
-impl<'a> Whole<'a> {
-    fn of(scalars: &'a RunReader, directory: &Path, needed: bool) -> Self {
-        let scalars = scalars.records();
-        if !needed && spikes(scalars, "loss").is_empty() {
-            return Self::Scalars(scalars);
-        }
-        RunReader::open(directory).map_or(Self::Scalars(scalars), |reader| {
-            Self::Layers(Box::new(reader))
-        })
-    }
-
-    fn records(&self) -> &[Record] {
-        match self {
-            Self::Scalars(records) => records,
-            Self::Layers(reader) => reader.records(),
-        }
-    }
-}
+/// The scalars that outcomes and spikes are made of.
+const DECIDING: [&str; 3] = ["loss", "held_out_loss", "skipped"];
 
 /// Whether a training loss is not finite. Without it a run might have spiked later; a held-out loss says nothing of
 /// spikes.

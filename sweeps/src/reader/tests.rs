@@ -302,3 +302,42 @@ fn a_finished_run_with_missing_or_damaged_records_has_no_outcome() {
         );
     }
 }
+
+/// A run is judged the same from its lines and from the index that their first reader left.
+#[test]
+fn a_run_is_judged_the_same_from_its_index() {
+    use logs::{Record, RunWriter};
+    let card = crate::testing::CARD.replace("steps = 40", "steps = 400");
+    let parsed = crate::Card::parse(&card, "card", Path::new(".")).unwrap();
+    let plan = crate::Plan::expand(&parsed, &[]).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let sweep = Sweep::create_or_open(&folder.path().join("sweep"), &plan, &card, &[]).unwrap();
+    let run = directory(&sweep, 0);
+    let mut writer = RunWriter::open(&run).unwrap();
+    crate::testing::manifest_of(&run).save(&run).unwrap();
+    for step in 1..=400 {
+        let wobble = (step as f64 * 1.7).sin() / 30.0;
+        let grown = |layer| layer == 7 && (295..300).contains(&step);
+        let norm = |layer| if grown(layer) { 8.0 } else { 1.0 + wobble };
+        let mut record = Record::new(step);
+        record.set_named("loss", if step == 300 { 8.0 } else { 3.3 + wobble });
+        record.set_named("step_seconds", 0.1 + wobble);
+        record.set_layers_named("layer_grad_norm", (0..40).map(norm).collect());
+        if step.is_multiple_of(100) {
+            record.set_named("held_out_loss", 3.2 + wobble);
+        }
+        writer.step(&record).unwrap();
+    }
+    let summary = Summary::new(Status::Finished, 400, writer.attempt(), 40.0);
+    writer.finish(&summary).unwrap();
+    let from_lines = SweepReader::new(sweep.clone());
+    assert!(run.join(logs::run::INDEX_DIR).is_dir());
+    let from_index = SweepReader::new(sweep);
+    assert_eq!(from_lines.states(), from_index.states());
+    let state = &from_index.states()[0];
+    assert_eq!(state.outcome(), Some(Outcome::Ok), "{:?}", state.message);
+    let owner = state.spikes[0].owner.as_ref().unwrap();
+    assert_eq!(owner.layer, Some(7));
+    let reader = RunReader::open_scalars(&run).unwrap();
+    assert_eq!(reader.loss_spikes(), state.spikes);
+}

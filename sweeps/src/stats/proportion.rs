@@ -1,58 +1,7 @@
-//! Counts: Fisher's exact test and intervals for proportions.
+//! Counts of two groups: Fisher's exact test, and intervals for the difference.
 
-use crate::stats::Interval;
-use serde::{Deserialize, Serialize};
-use statrs::distribution::{Beta, ContinuousCDF, Discrete, Hypergeometric, Normal};
-
-/// `events` out of `n` runs; none of none by default.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Proportion {
-    /// Runs with the event.
-    pub events: u64,
-    /// All runs.
-    pub n: u64,
-}
-
-impl Proportion {
-    /// # Panics
-    /// When `events` exceeds `n`.
-    #[must_use]
-    pub fn new(events: u64, n: u64) -> Self {
-        assert!(events <= n, "{events} events in {n} runs");
-        Self { events, n }
-    }
-
-    /// Share of events in 0..=1; 0.5 when there are no runs.
-    #[must_use]
-    pub fn share(self) -> f64 {
-        if self.n == 0 {
-            0.5
-        } else {
-            self.events as f64 / self.n as f64
-        }
-    }
-
-    /// Exact interval of Clopper and Pearson (Biometrika 26, 1934) from quantiles of the beta
-    /// distribution: low = B(δ/2; k, n−k+1), high = B(1−δ/2; k+1, n−k), δ = 1 − `level`.
-    #[must_use]
-    pub fn clopper_pearson(self, level: f64) -> Interval {
-        let (k, n) = (self.events as f64, self.n as f64);
-        let tail = (1.0 - level) / 2.0;
-        let quantile = |p, a, b| Beta::new(a, b).map_or(f64::NAN, |beta| beta.inverse_cdf(p));
-        Interval {
-            low: if self.events == 0 {
-                0.0
-            } else {
-                quantile(tail, k, n - k + 1.0)
-            },
-            high: if self.events == self.n {
-                1.0
-            } else {
-                quantile(1.0 - tail, k + 1.0, n - k)
-            },
-        }
-    }
-}
+use logs::proportion::{Interval, Proportion};
+use statrs::distribution::{ContinuousCDF, Discrete, Hypergeometric, Normal};
 
 /// Two-sided p value of Fisher's exact test for two independent groups: the summed probability
 /// of all tables with the same margins that are no more probable than the observed one (the
@@ -150,23 +99,6 @@ mod tests {
         assert!(fisher_exact(of(4, 4), of(0, 4)) < 0.05);
     }
 
-    /// `scipy.stats.binomtest(k, n).proportion_ci(0.95, method='exact')`, scipy 1.17.1.
-    #[test]
-    fn clopper_pearson_agrees_with_scipy() {
-        for (count, low, high) in [
-            (of(0, 6), 0.0, 0.459_258_126_44),
-            (of(6, 6), 0.540_741_873_56, 1.0),
-            (of(5, 6), 0.358_765_421_003, 0.995_789_255_486),
-            (of(0, 10), 0.0, 0.308_497_107_819),
-            (of(1, 2), 0.012_579_117_094, 0.987_420_882_906),
-            (of(13, 40), 0.185_728_966_763, 0.491_294_875_478),
-        ] {
-            let interval = count.clopper_pearson(0.95);
-            close(interval.low, low);
-            close(interval.high, high);
-        }
-    }
-
     /// `p - q - hypot(p - l1, u2 - q)` and `p - q + hypot(u1 - p, q - l2)` in Python, limits by
     /// `scipy.stats.beta.ppf`, scipy 1.17.1; the upper end of the first and the lower one of the fourth by
     /// `p - q ± z * sqrt(p * (1 - p) / (n + 2) + q * (1 - q) / (m + 2))` of the enlarged groups.
@@ -223,8 +155,6 @@ mod tests {
     #[test]
     fn no_runs_say_nothing() {
         close(fisher_exact(of(0, 0), of(3, 6)), 1.0);
-        let anything = of(0, 0).clopper_pearson(0.95);
-        assert_eq!((anything.low, anything.high), (0.0, 1.0));
         let difference = risk_difference(of(0, 0), of(0, 0), 0.95);
         assert!(difference.low <= -0.7 && difference.high >= 0.7);
     }
@@ -244,8 +174,6 @@ mod tests {
 
         #[test]
         fn prop_intervals_hold_their_estimate(a in count(), b in count()) {
-            let exact = a.clopper_pearson(0.95);
-            prop_assert!(exact.low <= a.share() && a.share() <= exact.high);
             let difference = risk_difference(a, b, 0.95);
             let found = a.share() - b.share();
             prop_assert!(difference.low <= found + 1e-12 && found <= difference.high + 1e-12);

@@ -3,6 +3,7 @@
 use crate::source::{Run, Source};
 use crate::table::{OF_RUN, Table, axis_text};
 use logs::export::{cell, quoted};
+use logs::read::Column;
 use std::io::{self, BufWriter, Write};
 
 /// Writes one row per run and step: `run`, `arm`, `seed`, `outcome`, a column for each axis by its dotted key, `step`, then every
@@ -22,10 +23,12 @@ pub fn csv(source: &Source, out: impl Write) -> io::Result<()> {
     writeln!(out, "{}", names.join(","))?;
     for run in &table.runs {
         let front = front(run, &table);
-        for record in run.records() {
-            write!(out, "{front},{}", record.step)?;
-            for name in &table.signals {
-                cell(&mut out, record.scalar(name))?;
+        let columns: Vec<Column> = table.signals.iter().map(|name| run.column(name)).collect();
+        let steps = run.reader.steps(0..run.len());
+        for (record, step) in steps.into_iter().enumerate() {
+            write!(out, "{front},{step}")?;
+            for column in &columns {
+                cell(&mut out, column.get(record))?;
             }
             writeln!(out)?;
         }

@@ -61,7 +61,7 @@ fn runs_of_group(runs: &[Run<'_>]) -> usize {
     let mut rows = 0;
     let fitting = runs.iter().take_while(|run| {
         let fits = rows < GROUP;
-        rows += run.records().len();
+        rows += run.len();
         fits
     });
     fitting.count()
@@ -124,22 +124,22 @@ fn write_group<W: io::Write + Send>(
             column::<ByteArrayType, _>(out, per_run(runs, |run| words(axis_text(run, key))))?;
         }
     }
-    let records = || runs.iter().flat_map(Run::records);
-    column::<Int64Type, _>(
-        out,
-        records()
-            .map(|record| i64::try_from(record.step).ok())
-            .collect(),
-    )?;
+    let steps = runs.iter().flat_map(|run| run.reader.steps(0..run.len()));
+    let steps = steps.map(|step| i64::try_from(step).ok());
+    column::<Int64Type, _>(out, steps.collect())?;
     for name in &table.signals {
-        column::<DoubleType, _>(out, records().map(|record| record.scalar(name)).collect())?;
+        let mut values = Vec::new();
+        for run in runs {
+            values.extend(run.column(name).iter());
+        }
+        column::<DoubleType, _>(out, values)?;
     }
     Ok(())
 }
 
 /// A value of a run for each of its records.
 fn per_run<T: Clone>(runs: &[Run<'_>], value: impl Fn(&Run<'_>) -> Option<T>) -> Vec<Option<T>> {
-    let of = |run: &Run<'_>| std::iter::repeat_n(value(run), run.records().len());
+    let of = |run: &Run<'_>| std::iter::repeat_n(value(run), run.len());
     runs.iter().flat_map(of).collect()
 }
 

@@ -1,7 +1,8 @@
 //! What is exported: a sweep with the arms of its runs, or a run alone.
 
 use crate::ExportError;
-use logs::{Manifest, Record, RunReader};
+use logs::read::Column;
+use logs::{Manifest, RunReader};
 use std::path::{Path, PathBuf};
 use sweeps::{PlannedRun, RunState, Settings, State, SweepReader};
 
@@ -35,9 +36,14 @@ pub(crate) struct Run<'a> {
 }
 
 impl Run<'_> {
-    /// Records with scalars, by step.
-    pub(crate) fn records(&self) -> &[Record] {
-        self.reader.records()
+    /// Number of records.
+    pub(crate) fn len(&self) -> usize {
+        self.reader.len()
+    }
+
+    /// A scalar of all records, by step.
+    pub(crate) fn column(&self, name: &str) -> Column {
+        self.reader.column(name, 0..self.len())
     }
 
     /// When it was begun, seconds since 1970; 0 where it does not say.
@@ -113,7 +119,7 @@ impl Source {
 }
 
 fn begun(run: &Run<'_>) -> bool {
-    !run.records().is_empty()
+    !run.reader.is_empty()
 }
 
 fn of_sweep(reader: &SweepReader) -> Vec<Run<'_>> {

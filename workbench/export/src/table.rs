@@ -22,11 +22,9 @@ pub(crate) const OF_RUN: [&str; 4] = ["run", "arm", "seed", "outcome"];
 impl<'a> Table<'a> {
     pub(crate) fn new(source: &'a Source) -> Self {
         let runs = source.runs();
-        let records = runs.iter().flat_map(Run::records);
-        let names: BTreeSet<&str> = records
-            .flat_map(|record| record.scalars.keys().map(logs::Name::as_str))
-            .collect();
-        let mut signals: Vec<String> = names.into_iter().map(str::to_owned).collect();
+        let names = runs.iter().map(|run| run.reader.scalar_names());
+        let names: BTreeSet<String> = names.flatten().collect();
+        let mut signals: Vec<String> = names.into_iter().collect();
         let place = |name: &String| SIGNALS.iter().position(|signal| signal.name == *name);
         signals.sort_by_key(|name| place(name).unwrap_or(SIGNALS.len()));
         Self {

@@ -30,11 +30,8 @@ pub fn tensorboard(source: &Source, dir: &Path) -> Result<PathBuf, ExportError> 
         export::tensorboard_session(whole.records(), &dir.join(run.id), run.start(), &session)?;
     }
     let recorded = |name: &&str| {
-        runs.iter().any(|run| {
-            run.records()
-                .iter()
-                .any(|record| record.scalar(name).is_some())
-        })
+        let mut runs = runs.iter();
+        runs.any(|run| run.column(name).iter().any(|value| value.is_some()))
     };
     let metrics: Vec<&str> = METRICS.into_iter().filter(|name| recorded(name)).collect();
     let experiment = Experiment {

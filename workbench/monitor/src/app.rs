@@ -37,7 +37,7 @@ impl App {
     pub(crate) fn poll(&mut self) -> Result<News, MonitorError> {
         let heard = self.screen.hear();
         let mut news = self.screen.shared.poll()?;
-        news.changed |= heard;
+        news.changed |= heard | self.screen.look();
         Ok(news)
     }
 

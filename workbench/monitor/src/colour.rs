@@ -6,6 +6,11 @@
 use ratatui::style::{Color, Modifier, Style};
 use sweeps::{Outcome, State};
 
+mod palette;
+
+pub(crate) use palette::{Palette, choose};
+use palette::{Rgb, palette};
+
 /// How many colours the terminal shows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Depth {
@@ -75,7 +80,7 @@ impl Depth {
     /// Secondary text: labels, axes, borders at rest.
     pub(crate) fn dim(self) -> Style {
         if self.coloured() {
-            self.ink(DIM)
+            self.ink(palette().dim)
         } else {
             Style::new().add_modifier(Modifier::DIM)
         }
@@ -84,7 +89,7 @@ impl Depth {
     /// Grid lines and the empty part of bars: just visible.
     pub(crate) fn faint(self) -> Style {
         if self.coloured() {
-            self.ink(FAINT)
+            self.ink(palette().faint)
         } else {
             Style::new().add_modifier(Modifier::DIM)
         }
@@ -93,7 +98,7 @@ impl Depth {
     /// The focused pane's border, the keys in the key bar, the open tab.
     pub(crate) fn accent(self) -> Style {
         if self.coloured() {
-            self.ink(ACCENT)
+            self.ink(palette().accent)
         } else {
             strong()
         }
@@ -101,18 +106,18 @@ impl Depth {
 
     /// Good news: finished, ok.
     pub(crate) fn good(self) -> Style {
-        self.ink(GOOD)
+        self.ink(palette().good)
     }
 
     /// Attention: stuck, recovered, interrupted, an alarm.
     pub(crate) fn warn(self) -> Style {
-        self.ink(WARN)
+        self.ink(palette().warn)
     }
 
     /// Bad news: diverged, failed, non-finite.
     pub(crate) fn bad(self) -> Style {
         if self.coloured() {
-            self.ink(BAD)
+            self.ink(palette().bad)
         } else {
             strong()
         }
@@ -143,8 +148,8 @@ impl Depth {
         match self {
             Self::Mono => Style::new().add_modifier(Modifier::REVERSED),
             _ => Style::new()
-                .bg(self.colour(CURSOR))
-                .fg(self.colour(CURSOR_TEXT)),
+                .bg(self.colour(palette().cursor))
+                .fg(self.colour(palette().cursor_text)),
         }
     }
 
@@ -194,7 +199,7 @@ impl Depth {
 
     /// Text on the heat colour of a level: light on its dark end, dark on its bright end.
     pub(crate) fn on_heat(self, level: f64) -> Style {
-        let ink = if level > 0.55 { HEAT_TEXT } else { CURSOR_TEXT };
+        let ink = if level > 0.55 { HEAT_TEXT } else { HEAT_BRIGHT };
         Style::new().bg(self.heat(level)).fg(self.colour(ink))
     }
 
@@ -223,9 +228,10 @@ impl Ink {
 
     /// Shades go from more than half way to white down to half of the colour's strength. Colours repeat after eight, darker.
     fn rgb(self) -> Rgb {
-        let Rgb(r, g, b) = ARMS[self.colour % ARMS.len()];
+        let arms = palette().arms();
+        let Rgb(r, g, b) = arms[self.colour % arms.len()];
         let shade = match self.shades {
-            0 | 1 => (self.colour / ARMS.len()) as f64 / 3.0,
+            0 | 1 => (self.colour / arms.len()) as f64 / 3.0,
             shades => 1.05 * self.shade as f64 / (shades - 1) as f64 - 0.6,
         };
         let shade = shade.clamp(-0.6, 0.45);
@@ -246,31 +252,9 @@ pub(crate) fn strong() -> Style {
     Style::new().add_modifier(Modifier::BOLD)
 }
 
-#[derive(Debug, Clone, Copy)]
-struct Rgb(u8, u8, u8);
-
-const DIM: Rgb = Rgb(138, 143, 152);
-const FAINT: Rgb = Rgb(78, 82, 92);
-const ACCENT: Rgb = Rgb(97, 175, 239);
-const GOOD: Rgb = Rgb(106, 190, 120);
-const WARN: Rgb = Rgb(229, 170, 70);
-const BAD: Rgb = Rgb(240, 90, 90);
-const CURSOR: Rgb = Rgb(48, 58, 78);
-const CURSOR_TEXT: Rgb = Rgb(235, 238, 245);
 const HEAT_TEXT: Rgb = Rgb(20, 20, 24);
+const HEAT_BRIGHT: Rgb = Rgb(235, 238, 245);
 const HEAT_NONFINITE: Rgb = Rgb(0, 215, 255);
-
-/// Okabe and Ito's colour-blind safe palette, lightened for dark backgrounds.
-const ARMS: [Rgb; 8] = [
-    Rgb(232, 120, 70),
-    Rgb(86, 180, 233),
-    Rgb(70, 195, 145),
-    Rgb(214, 140, 190),
-    Rgb(232, 214, 90),
-    Rgb(110, 140, 235),
-    Rgb(230, 165, 40),
-    Rgb(170, 176, 186),
-];
 
 const HEAT: [Rgb; 8] = [
     Rgb(24, 14, 62),
@@ -374,7 +358,7 @@ mod tests {
         let all =
             (0..4).flat_map(|colour| (0..5).map(move |shade| style(Depth::True, colour, shade)));
         assert_eq!(distinct(all.collect()), 20);
-        for colour in 0..ARMS.len() {
+        for colour in 0..palette().arms().len() {
             let shades = (0..5).map(|shade| style(Depth::Indexed, colour, shade));
             assert_eq!(distinct(shades.collect()), 5, "colour {colour}");
         }

@@ -34,6 +34,14 @@ pub enum MonitorError {
         /// What is wrong with it.
         problem: String,
     },
+    /// The user's keys and colours.
+    #[error("`{}`: {problem}", path.display())]
+    Settings {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        problem: String,
+    },
     /// The terminal refused.
     #[error("cannot draw on the terminal: {0}")]
     Terminal(#[from] std::io::Error),

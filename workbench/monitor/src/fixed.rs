@@ -1,19 +1,24 @@
 //! A sweep in memory, for tests.
 
 use std::cell::RefCell;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::sync::Arc;
 
-use logs::{Event, Record};
+use logs::lease::Holder;
+use logs::{Event, Manifest, Record};
 use sweeps::{Outcome, Settings, State as RunState};
 use toml::Value;
 
 use crate::error::MonitorError;
+use crate::log::Log;
+use crate::machine::{Gpu, Gpus, Memory, Process, Reading};
 use crate::view::{Details, Revision, Run, Source, Sweep};
 
 #[path = "../examples/demo/synthetic.rs"]
 mod synthetic;
+
+use synthetic::Signals;
 
 /// Runs of a sweep, with what a test changes under the reader's eyes.
 #[derive(Default)]
@@ -22,6 +27,8 @@ pub(crate) struct Fixed {
     pub(crate) records: Vec<Vec<Record>>,
     /// Detectors for which every run asks for a bell.
     pub(crate) bells: Vec<String>,
+    /// Where the runs are on disk, all of them.
+    pub(crate) directory: Option<PathBuf>,
     /// Records that the next look brings, and of which run.
     pub(crate) coming: Rc<RefCell<Vec<(usize, Record)>>>,
 }
@@ -126,7 +133,9 @@ pub(crate) fn twenty(seeds: u64) -> Fixed {
 
 impl Fixed {
     fn push(&mut self, run: Run, kind: usize) {
-        let records = synthetic::records(kind, run.seed.unwrap_or(0), run.step, run.steps);
+        let seed = run.seed.unwrap_or(0);
+        let record = |step| synthetic::record((kind, seed), step, run.steps, Signals::Shown);
+        let records: Vec<Record> = (1..=run.step).map(record).collect();
         let last = |name: &str| records.iter().rev().find_map(|record| record.scalar(name));
         let (loss, held_out) = (last("loss"), last("held_out_loss"));
         self.sweep.runs.push(Run {
@@ -151,8 +160,8 @@ impl Source for Fixed {
         &self.sweep
     }
 
-    fn records(&self, run: usize) -> &[Record] {
-        &self.records[run]
+    fn log(&self, run: usize) -> Log<'_> {
+        Log::Memory(&self.records[run])
     }
 
     fn events(&self, _run: usize) -> &[Event] {
@@ -161,10 +170,6 @@ impl Source for Fixed {
 
     fn revision(&self, run: usize) -> Revision {
         Some((0, self.records[run].len()))
-    }
-
-    fn layer_records(&mut self, run: usize) -> &[Record] {
-        &self.records[run]
     }
 
     fn details(&self, run: usize) -> Details {
@@ -190,8 +195,68 @@ impl Source for Fixed {
         }
     }
 
+    /// The axes, and a few keys that all runs share.
+    fn configuration(&self, run: usize) -> Result<toml::Table, String> {
+        let run = &self.sweep.runs[run];
+        let seed = run.seed.unwrap_or(0) as i64;
+        let mut table = toml::Table::from_iter([("seed".to_owned(), Value::Integer(seed))]);
+        for (key, value) in run.settings.iter() {
+            let (section, name) = key.split_once('.').unwrap_or(("", key));
+            let section = table
+                .entry(section)
+                .or_insert_with(|| toml::Table::new().into());
+            section
+                .as_table_mut()
+                .unwrap()
+                .insert(name.to_owned(), value.clone());
+        }
+        Ok(table)
+    }
+
     fn directory(&self, _run: usize) -> Option<&Path> {
+        self.directory.as_deref()
+    }
+
+    fn manifest(&self, _run: usize) -> Option<&Manifest> {
         None
+    }
+
+    /// Of a run that is trained.
+    fn holder(&self, run: usize) -> Option<Holder> {
+        Some(Holder {
+            pid: run as u32,
+            host: logs::lease::hostname(),
+            boot: None,
+            pid_namespace: None,
+            start_ticks: None,
+            since: String::new(),
+        })
+    }
+
+    fn read_machine(&mut self, processes: &[u32]) -> Reading {
+        let process = Process {
+            busy: Some(0.97),
+            memory: 300 << 20,
+        };
+        let gpu = Gpu {
+            index: "0".to_owned(),
+            name: "NVIDIA H100 80GB HBM3".to_owned(),
+            busy: Some(0.83),
+            memory: Some((40 << 30, 80 << 30)),
+            temperature: Some(61.0),
+            power: None,
+        };
+        Reading {
+            processors: 2,
+            busy: Some(0.97),
+            load: Some(2.5),
+            memory: Some(Memory {
+                used: 5 << 30,
+                all: 16 << 30,
+            }),
+            gpus: Gpus::Known(vec![gpu]),
+            processes: processes.iter().map(|id| (*id, process)).collect(),
+        }
     }
 
     fn bells(&self, _run: usize) -> Vec<String> {

@@ -87,6 +87,65 @@ pub(crate) const fn ctrl(letter: char) -> Key {
     }
 }
 
+/// The names of keys that are no characters, as the tables write them, and as they can be written, too.
+const NAMES: [(&str, &str, KeyCode); 14] = [
+    ("↓", "down", KeyCode::Down),
+    ("↑", "up", KeyCode::Up),
+    ("→", "right", KeyCode::Right),
+    ("←", "left", KeyCode::Left),
+    ("pgdn", "pgdn", KeyCode::PageDown),
+    ("pgup", "pgup", KeyCode::PageUp),
+    ("home", "home", KeyCode::Home),
+    ("end", "end", KeyCode::End),
+    ("tab", "tab", KeyCode::Tab),
+    ("shift-tab", "shift-tab", KeyCode::BackTab),
+    ("enter", "enter", KeyCode::Enter),
+    ("esc", "esc", KeyCode::Esc),
+    ("space", "space", KeyCode::Char(' ')),
+    ("delete", "delete", KeyCode::Delete),
+];
+
+/// The key of a name.
+pub(crate) fn named(name: &str) -> Option<Key> {
+    let is = |(label, word, _): &&(&str, &str, KeyCode)| *label == name || *word == name;
+    if let Some((_, _, code)) = NAMES.iter().find(is) {
+        return Some(key(*code));
+    }
+    let single = |text: &str| {
+        let mut letters = text.chars();
+        let first = letters
+            .next()
+            .filter(|letter| !letter.is_control() && *letter != ' ');
+        first.filter(|_| letters.next().is_none())
+    };
+    if let Some(found) = single(name) {
+        return Some(letter(found));
+    }
+    if let Some(held) = name.strip_prefix("ctrl-") {
+        return single(held).map(ctrl);
+    }
+    let number: u8 = name.strip_prefix('f')?.parse().ok()?;
+    (1..=12)
+        .contains(&number)
+        .then_some(key(KeyCode::F(number)))
+}
+
+/// The name of a key.
+pub(crate) fn written(key: Key) -> String {
+    let named = NAMES.iter().find(|(_, _, code)| *code == key.code);
+    let name = match (named, key.code) {
+        (Some((label, ..)), _) => (*label).to_owned(),
+        (None, KeyCode::Char(letter)) => letter.to_string(),
+        (None, KeyCode::F(number)) => format!("f{number}"),
+        (None, other) => format!("{other:?}"),
+    };
+    if key.ctrl {
+        format!("ctrl-{name}")
+    } else {
+        name
+    }
+}
+
 /// Sections as Markdown, for the documentation.
 pub(crate) fn markdown(sections: &[Section]) -> String {
     let row = |row: &Row| format!("| `{}` | {} |\n", row.label, row.help);

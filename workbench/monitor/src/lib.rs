@@ -22,10 +22,14 @@ mod command;
 mod draw;
 mod error;
 mod export;
+mod files;
 #[cfg(test)]
 mod fixed;
+mod keymap;
 mod keys;
 mod list;
+mod log;
+mod machine;
 mod number;
 mod paint;
 mod pane;
@@ -34,8 +38,10 @@ mod places;
 mod prompt;
 mod screen;
 mod scroll;
+mod settings;
 mod shared;
 mod source;
+mod start;
 mod terminal;
 mod view;
 
@@ -60,6 +66,8 @@ pub struct Options<'a> {
     pub forks: &'a [PathBuf],
     /// Commands that are done at the start, as they are typed behind `:`.
     pub commands: &'a [String],
+    /// File with keys and colours; none takes `workbench/monitor.toml` in the user's folder for configurations, if it is there.
+    pub settings: Option<&'a Path>,
 }
 
 /// Shows a sweep directory or a run directory until the user leaves.
@@ -75,6 +83,7 @@ pub fn run_with(
     stop: &dyn Fn() -> bool,
 ) -> Result<Exit, MonitorError> {
     let mut app = open(dir, options)?;
+    set(&mut app, options.settings)?;
     app.ascii = ascii::detect();
     // A command may have put the cursor somewhere.
     app.screen.shared.follow = !options
@@ -94,6 +103,7 @@ pub fn snapshot(
     let (width, height) = (width.clamp(1, 1000), height.clamp(1, 1000));
     let depth = Some(Depth::Mono);
     let mut app = open(dir, Options { depth, ..options })?;
+    set(&mut app, options.settings)?;
     app.write_export(Rect::new(0, 0, width, height))?;
     Ok(app.text(width, height))
 }
@@ -147,11 +157,21 @@ pub fn timed(
     })
 }
 
+/// Takes the user's keys and colours.
+fn set(app: &mut App, file: Option<&Path>) -> Result<(), MonitorError> {
+    let (settings, path) = settings::load(file)?;
+    colour::choose(settings.palette);
+    let keymap = keymap::Keymap::new(&app.screen.sections(), &settings.keys);
+    app.screen.keymap = keymap.map_err(|problem| MonitorError::Settings { path, problem })?;
+    Ok(())
+}
+
 fn open(dir: &Path, options: Options) -> Result<App, MonitorError> {
     let depth = options.depth.unwrap_or_else(Depth::detect);
     let mut app = App::new(source::open(dir, options.forks)?, &PANES, depth);
     app.screen.open(options.tab);
     dir.clone_into(&mut app.screen.directory);
+    app.screen.forks = options.forks.to_vec();
     for line in options.commands {
         let wrong = |problem| MonitorError::Command {
             line: line.clone(),
@@ -173,5 +193,9 @@ pub fn commands_markdown() -> String {
 #[must_use]
 pub fn keys_markdown() -> String {
     let panes: Vec<_> = PANES.iter().map(|entry| (entry.make)()).collect();
-    keys::markdown(&screen::sections(&PANES, &panes))
+    keys::markdown(&screen::sections(
+        &PANES,
+        &panes,
+        &keymap::Keymap::default(),
+    ))
 }

@@ -89,6 +89,31 @@ pub(crate) fn cut(text: &str, width: u16) -> String {
     short
 }
 
+/// Text in lines of a width, broken between words where it can be.
+pub(crate) fn wrapped(text: &str, width: u16) -> Vec<String> {
+    let width = usize::from(width.max(1));
+    let columns = |text: &str| Line::raw(text).width();
+    let mut lines = vec![String::new()];
+    for word in text.split_inclusive(' ') {
+        let last = lines.last().map_or(0, |line| columns(line));
+        if last > 0 && last + columns(word.trim_end()) > width {
+            lines.push(String::new());
+        }
+        for letter in word.chars() {
+            let full = lines.last().is_some_and(|line| {
+                columns(line) + columns(letter.encode_utf8(&mut [0; 4])) > width
+            });
+            if full && letter != ' ' {
+                lines.push(String::new());
+            }
+            if let Some(line) = lines.last_mut() {
+                line.push(letter);
+            }
+        }
+    }
+    lines
+}
+
 /// Text cut to a width in its middle, where both of its ends tell it from others.
 pub(crate) fn cut_middle(text: &str, width: u16) -> String {
     let columns = |text: &str| Line::raw(text).width();

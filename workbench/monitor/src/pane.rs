@@ -53,6 +53,11 @@ pub(crate) trait Pane: Keyed {
     /// Makes ready what it draws, before each frame. `None` when it is not on the screen: then only what others rely on.
     fn prepare(&mut self, shared: &mut Shared, place: Option<Place>);
 
+    /// Takes in what changes without any record, while it is on the screen; `true` where it has to be drawn again.
+    fn look(&mut self, _shared: &mut Shared) -> bool {
+        false
+    }
+
     /// Draws what was prepared, its frame included. Nothing is read or decided here.
     fn draw(&self, place: Place, depth: Depth, buffer: &mut Buffer);
 

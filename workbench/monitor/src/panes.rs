@@ -6,17 +6,19 @@ mod alarms;
 mod curves;
 mod dose;
 mod layers;
+mod machine;
 mod outcomes;
 mod runs;
 
 /// Every pane, in the order of tabs, help and focus.
-pub(crate) static PANES: [Entry; 6] = [
+pub(crate) static PANES: [Entry; 7] = [
     runs::ENTRY,
     curves::ENTRY,
     layers::ENTRY,
     alarms::ENTRY,
     outcomes::ENTRY,
     dose::ENTRY,
+    machine::ENTRY,
 ];
 
 /// A tab: what fills the screen, the overview or one pane.

@@ -4,6 +4,7 @@ use ratatui::crossterm::event::KeyCode;
 
 use crate::action::Action;
 use crate::keys::Key;
+use crate::start::Start;
 
 /// What is typed.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -21,6 +22,8 @@ pub(crate) enum Kind {
     Filter,
     /// Done at `y`, given up at any other key.
     Question(Action),
+    /// The same, and `c` copies the command.
+    Start(Start),
 }
 
 /// What a key did to the line.
@@ -32,6 +35,8 @@ pub(crate) enum Typed {
     Complete,
     /// Enter, or `y`.
     Done,
+    /// `c` at a command that may be started.
+    Copy,
     /// Esc, or anything but `y`.
     GivenUp,
 }
@@ -54,13 +59,23 @@ impl Prompt {
             Kind::Command => ":".to_owned(),
             Kind::Filter => "/".to_owned(),
             Kind::Question(action) => format!("{} (y/n) ", action.question()),
+            Kind::Start(start) => start.question() + " ",
         }
     }
 
+    /// Whether it is answered by a key and not by a line.
+    pub(crate) fn is_question(&self) -> bool {
+        matches!(self.kind, Kind::Question(_) | Kind::Start(_))
+    }
+
     pub(crate) fn press(&mut self, key: Key) -> Typed {
-        if let Kind::Question(_) = self.kind {
-            let yes = matches!(key.code, KeyCode::Char('y' | 'Y')) && !key.ctrl;
-            return if yes { Typed::Done } else { Typed::GivenUp };
+        if self.is_question() {
+            let copies = matches!(self.kind, Kind::Start(_));
+            return match key.code {
+                KeyCode::Char('y' | 'Y') if !key.ctrl => Typed::Done,
+                KeyCode::Char('c') if copies && !key.ctrl => Typed::Copy,
+                _ => Typed::GivenUp,
+            };
         }
         self.note.clear();
         match key.code {

@@ -9,6 +9,7 @@ use ratatui::text::Line;
 
 use crate::action::What;
 use crate::draw::help::Contents;
+use crate::keymap::Keymap;
 use crate::keys::{Binding, Key, Row, Section, bindings, ctrl, find, key, letter, rows};
 use crate::pane::{Entry, Pane};
 use crate::panes::{Tab, tabs};
@@ -16,6 +17,9 @@ use crate::places::Places;
 use crate::prompt::{Kind, Prompt};
 use crate::scroll::Scroll;
 use crate::shared::Shared;
+
+/// Title of the section of the keys that work whichever pane has the focus.
+const EVERYWHERE: &str = "Everywhere";
 
 /// The keys that work whichever pane has the focus.
 const BINDINGS: &[Binding<fn(&mut Screen)>] = bindings![
@@ -83,6 +87,11 @@ pub(crate) struct Screen {
     pub(crate) note: String,
     /// The directory as it was given.
     pub(crate) directory: PathBuf,
+    /// Forks that are shown beside what was found there.
+    pub(crate) forks: Vec<PathBuf>,
+    pub(crate) keymap: Keymap,
+    /// This program, which what is started from the screen runs.
+    pub(crate) program: PathBuf,
     /// Answers of what was asked of runs.
     answers: Vec<Receiver<String>>,
     /// What the terminal is to put on the clipboard, and files that the next frame is written to.
@@ -106,6 +115,9 @@ impl Screen {
             prompt: None,
             note: String::new(),
             directory: PathBuf::new(),
+            forks: Vec::new(),
+            keymap: Keymap::default(),
+            program: std::env::current_exe().unwrap_or_else(|_| PathBuf::from("workbench")),
             answers: Vec::new(),
             clipboard: None,
             export: None,
@@ -120,6 +132,15 @@ impl Screen {
             let place = self.places.place(number, self.focus);
             pane.prepare(&mut self.shared, place);
         }
+    }
+
+    /// Lets the panes on the screen take in what changes without any record.
+    pub(crate) fn look(&mut self) -> bool {
+        let visible: Vec<usize> = self.visible().collect();
+        let looks = visible
+            .into_iter()
+            .map(|pane| self.panes[pane].look(&mut self.shared));
+        looks.fold(false, |changed, looked| changed | looked)
     }
 
     /// Keeps the help screen inside its lines, of which so many do not fit.
@@ -146,22 +167,35 @@ impl Screen {
             self.typed(key);
             return true;
         }
-        if self.panes[self.focus].press(key, &mut self.shared) {
+        let done = self.do_key(key);
+        self.take_question();
+        done
+    }
+
+    fn do_key(&mut self, key: Key) -> bool {
+        if self.press_pane(self.focus, key) {
             return true;
         }
-        let mut digits = DIGITS.iter().map(|(_, keys)| keys.contains(&key));
-        let tab = digits.position(|pressed| pressed);
-        if let Some(tab) = tab.and_then(|tab| tabs(self.entries).nth(tab)) {
-            self.open(tab);
-            return true;
-        }
-        if let Some(act) = find(BINDINGS, key).or_else(|| find(ENDS, key)) {
-            act(self);
-            return true;
+        if let Some(key) = self.keymap.meant(EVERYWHERE, key) {
+            let mut digits = DIGITS.iter().map(|(_, keys)| keys.contains(&key));
+            let tab = digits.position(|pressed| pressed);
+            if let Some(tab) = tab.and_then(|tab| tabs(self.entries).nth(tab)) {
+                self.open(tab);
+                return true;
+            }
+            if let Some(act) = find(BINDINGS, key).or_else(|| find(ENDS, key)) {
+                act(self);
+                return true;
+            }
         }
         let visible: Vec<usize> = self.visible().collect();
         let mut others = visible.into_iter().chain(0..self.panes.len());
-        others.any(|pane| self.panes[pane].press(key, &mut self.shared))
+        others.any(|pane| self.press_pane(pane, key))
+    }
+
+    fn press_pane(&mut self, pane: usize, key: Key) -> bool {
+        let key = self.keymap.meant(self.entries[pane].title, key);
+        key.is_some_and(|key| self.panes[pane].press(key, &mut self.shared))
     }
 
     /// A click on a tab, on a pane, or anywhere while help is open.
@@ -248,17 +282,22 @@ impl Screen {
         self.help = self.help.is_none().then_some(0);
     }
 
-    /// What the tabs say: their digit and their title.
+    /// What the tabs say: their digit and their title, closer together where the screen is too narrow.
     pub(crate) fn tab_titles(&self) -> Vec<String> {
         let digits = DIGITS
             .iter()
             .map(|(digit, _)| *digit)
             .chain(std::iter::repeat(" "));
         let titles = tabs(self.entries).map(|tab| tab.title(self.entries));
-        digits
+        let titles: Vec<String> = digits
             .zip(titles)
-            .map(|(digit, title)| format!(" {digit} {title} "))
-            .collect()
+            .map(|(digit, title)| format!("{digit} {title}"))
+            .collect();
+        let wide = titles.iter().map(|title| title.len() + 3).sum::<usize>();
+        if wide > usize::from(self.places.tabs.width) {
+            return titles;
+        }
+        titles.iter().map(|title| format!(" {title} ")).collect()
     }
 
     /// Number of the open tab.
@@ -283,20 +322,28 @@ impl Screen {
     /// the screen where no row before them has the key.
     pub(crate) fn bar(&self) -> Vec<Row> {
         let mut bar: Vec<Row> = Vec::new();
-        let mut add = |rows: Vec<Row>| {
+        let mut add = |section: &str, rows: Vec<Row>| {
             for row in rows {
+                let row = self.keymap.row(section, row);
                 let taken = bar.iter().any(|other| other.keys[0] == row.keys[0]);
                 if !row.short.is_empty() && !taken {
                     bar.push(row);
                 }
             }
         };
-        add(self.panes[self.focus].keys());
-        add(rows(BINDINGS));
+        let title = |pane: usize| self.entries[pane].title;
+        add(title(self.focus), self.panes[self.focus].keys());
+        add(EVERYWHERE, rows(BINDINGS));
         for pane in self.visible() {
-            add(self.panes[pane].keys());
+            add(title(pane), self.panes[pane].keys());
         }
         bar
+    }
+
+    /// The rows with which the key bar always ends.
+    pub(crate) fn ends(&self) -> impl Iterator<Item = Row> {
+        let ends = rows(ENDS).into_iter().filter(|row| !row.short.is_empty());
+        ends.map(|row| self.keymap.row(EVERYWHERE, row))
     }
 
     /// What the help screen lists.
@@ -309,7 +356,7 @@ impl Screen {
 
     /// All keys, as help and documentation list them.
     pub(crate) fn sections(&self) -> Vec<Section> {
-        sections(self.entries, &self.panes)
+        sections(self.entries, &self.panes, &self.keymap)
     }
 }
 
@@ -317,16 +364,19 @@ mod commands;
 
 pub(crate) use commands::all as command_rows;
 
-/// The rows with which the key bar always ends.
-pub(crate) fn ends() -> impl Iterator<Item = Row> {
-    rows(ENDS).into_iter().filter(|row| !row.short.is_empty())
-}
-
 /// All keys of these panes, pane by pane, and those that work everywhere.
-pub(crate) fn sections(entries: &'static [Entry], panes: &[Box<dyn Pane>]) -> Vec<Section> {
+pub(crate) fn sections(
+    entries: &'static [Entry],
+    panes: &[Box<dyn Pane>],
+    keymap: &Keymap,
+) -> Vec<Section> {
     let sections = entries.iter().zip(panes).map(|(entry, pane)| Section {
         title: entry.title,
-        rows: pane.keys(),
+        rows: pane
+            .keys()
+            .into_iter()
+            .map(|row| keymap.row(entry.title, row))
+            .collect(),
     });
     let digits = DIGITS
         .iter()
@@ -338,8 +388,12 @@ pub(crate) fn sections(entries: &'static [Entry], panes: &[Box<dyn Pane>]) -> Ve
             help: tab.about_of(entries),
         });
     let everywhere = Section {
-        title: "Everywhere",
-        rows: digits.chain(rows(BINDINGS)).chain(rows(ENDS)).collect(),
+        title: EVERYWHERE,
+        rows: digits
+            .chain(rows(BINDINGS))
+            .chain(rows(ENDS))
+            .map(|row| keymap.row(EVERYWHERE, row))
+            .collect(),
     };
     let of_panes = sections.filter(|section| !section.rows.is_empty());
     of_panes.chain([everywhere]).collect()

@@ -3,20 +3,27 @@
 use std::ops::Range;
 
 use logs::{EventKind, Record, Sighting};
-use ratatui::{style::Modifier, text::Span};
+use ratatui::{
+    style::Modifier,
+    text::{Line, Span},
+};
 
 use crate::colour::{Depth, Ink};
 use crate::error::MonitorError;
 use crate::scroll::Scroll;
+use crate::start::Start;
 use crate::view::{Details, Revision, Run, Source, Sweep, ended};
 
+mod beside;
 mod filter;
 mod groups;
 mod track;
 
 use filter::Filter;
-pub(crate) use filter::resolve;
+pub(crate) use filter::{field, resolve};
 use groups::Groups;
+#[cfg(test)]
+pub(crate) use track::Thinned;
 use track::Track;
 pub(crate) use track::{Axis, Curve};
 
@@ -42,6 +49,8 @@ pub(crate) struct Shared {
     selected: Vec<bool>,
     /// Whether new alarms may ring.
     pub(crate) bell: bool,
+    /// A command that a pane wants to have started, or why it cannot be; the screen asks.
+    pub(crate) to_ask: Option<Result<Start, String>>,
     /// Signals with a value a step, and with one a layer, as far as any record has named them.
     pub(crate) signals: Vec<String>,
     pub(crate) layer_signals: Vec<String>,
@@ -95,6 +104,15 @@ pub(crate) struct Label {
     pub(crate) ink: Ink,
 }
 
+/// A column of names of runs.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct LabelColumn {
+    /// Whether the keys of the arms stand in the heading alone.
+    pub(crate) brief: bool,
+    pub(crate) width: u16,
+    pub(crate) heading: String,
+}
+
 impl Label {
     /// In the colour of its arm.
     pub(crate) fn span(&self, depth: Depth) -> Span<'static> {
@@ -118,6 +136,7 @@ impl Shared {
             cursor: 0,
             selected: Vec::new(),
             bell: true,
+            to_ask: None,
             signals: Vec::new(),
             layer_signals: Vec::new(),
         };
@@ -153,17 +172,14 @@ impl Shared {
         let mut alarms = Vec::new();
         for (run, shown) in runs.iter().enumerate() {
             let behind = shown.branch.map_or(0.0, |branch| {
-                self.tracks[branch.of].seconds_to(branch.forked_at)
+                self.tracks[branch.of].seconds_to(source.log(branch.of), branch.forked_at)
             });
             let track = &mut self.tracks[run];
             track.behind = behind;
             let seen = track.seen();
-            let records = source.records(run);
-            if track.refresh(records, source.revision(run), source.events(run)) {
-                // The first and the last record name every signal.
-                for record in records.first().into_iter().chain(records.last()) {
-                    track::add_names(record, &mut self.signals, &mut self.layer_signals);
-                }
+            let log = source.log(run);
+            if track.refresh(log, source.revision(run), source.events(run)) {
+                track::add_names(&mut self.signals, log.names());
             }
             let rules = track.rules_of_new(&seen);
             if !rules.is_empty() {
@@ -191,7 +207,32 @@ impl Shared {
     }
 
     pub(crate) fn label(&self, run: usize) -> Label {
-        let arm = self.groups.arm_name(run, false);
+        self.labelled(run, false)
+    }
+
+    /// The names of runs for a column of at most so many cells: whole where all of them fit, else without the keys of their arms,
+    /// which then head the column.
+    pub(crate) fn column(&self, most: u16) -> LabelColumn {
+        let longest = |brief: bool| {
+            let widths = self
+                .runs()
+                .map(|run| Line::raw(self.labelled(run, brief).text).width());
+            widths.max().unwrap_or(0) as u16
+        };
+        let heading = self.groups.arms.heading();
+        let brief = longest(false) > most && !heading.is_empty();
+        let heading = if brief { heading } else { "run".to_owned() };
+        let widest = longest(brief).max(Line::raw(heading.as_str()).width() as u16);
+        LabelColumn {
+            brief,
+            width: widest.clamp(4, most.max(4)),
+            heading,
+        }
+    }
+
+    /// How a run is named; `brief` leaves the keys of its arm out.
+    pub(crate) fn labelled(&self, run: usize, brief: bool) -> Label {
+        let arm = self.groups.arm_name(run, brief);
         let text = self
             .run(run)
             .map_or_else(String::new, |run| match run.seed {
@@ -228,7 +269,7 @@ impl Shared {
     /// Signals over an axis, one curve a run.
     pub(crate) fn curves(&mut self, runs: &[usize], signal: &str, axis: Axis) -> Vec<Curve<'_>> {
         for run in runs {
-            self.tracks[*run].need(self.source.records(*run), signal);
+            self.tracks[*run].need(self.source.log(*run), signal, axis);
         }
         let curve = |run: &usize| {
             let focus = *run == self.cursor;
@@ -237,21 +278,22 @@ impl Shared {
         runs.iter().map(curve).collect()
     }
 
-    /// The records of the run under the cursor with their per-layer signals.
-    pub(crate) fn layer_records(&mut self) -> &[Record] {
+    /// The records of the run under the cursor with a per-layer signal.
+    pub(crate) fn layer_records(&mut self, signal: &str) -> Vec<Record> {
         if self.cursor >= self.tracks.len() {
-            return &[];
+            return Vec::new();
         }
-        let records = self.source.layer_records(self.cursor);
-        if let Some(record) = records.last() {
-            track::add_names(record, &mut self.signals, &mut self.layer_signals);
-        }
-        records
+        let log = self.source.log(self.cursor);
+        track::add_names(&mut self.layer_signals, log.layer_names());
+        log.layers(signal)
     }
 
     /// What happened on the way, by place on an axis: alarms about a signal of these runs, and of the run under the cursor where
     /// an attempt went on, somebody intervened, or it left another run.
-    pub(crate) fn marks(&self, runs: &[usize], signal: &str, axis: Axis) -> Vec<Mark> {
+    pub(crate) fn marks(&mut self, runs: &[usize], signal: &str, axis: Axis) -> Vec<Mark> {
+        for run in runs {
+            self.tracks[*run].need_axis(self.source.log(*run), axis);
+        }
         let mark = |run: usize, step: u64, kind: MarkKind| {
             let x = self.tracks[run].place(step, axis)?;
             Some(Mark {
@@ -285,9 +327,10 @@ impl Shared {
         alarms.chain(events).chain(forks).collect()
     }
 
-    /// The records of a run, without per-layer signals.
-    pub(crate) fn records(&self, run: usize) -> &[Record] {
-        self.source.records(run)
+    /// The training losses of a run.
+    pub(crate) fn losses(&mut self, run: usize) -> &[(u32, f64)] {
+        self.tracks[run].need(self.source.log(run), "loss", Axis::Step);
+        self.tracks[run].values("loss")
     }
 
     /// What the sweep says of its claim so far.

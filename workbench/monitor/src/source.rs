@@ -9,7 +9,6 @@ use branched::Branched;
 mod bell;
 mod branched;
 mod details;
-mod layers;
 mod run;
 mod sweep;
 

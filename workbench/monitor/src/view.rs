@@ -1,12 +1,18 @@
 //! What the monitor shows of a sweep, and the one trait through which it gets it.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use logs::{Event, Record};
+use logs::lease::Holder;
+use logs::run::LEASE_FILE;
+use logs::{Event, Lease, Manifest};
 use sweeps::{Outcome, Settings, State};
+use toml::Table;
 
 use crate::error::MonitorError;
+use crate::files;
+use crate::log::Log;
+use crate::machine::Reading;
 
 /// Where a sweep is read from: a directory on disk, or fixed data in a test.
 pub(crate) trait Source {
@@ -16,24 +22,53 @@ pub(crate) trait Source {
     /// The sweep as of the last poll.
     fn sweep(&self) -> &Sweep;
 
-    /// The records of a run, sorted by step.
-    fn records(&self, run: usize) -> &[Record];
+    /// What a run recorded.
+    fn log(&self, run: usize) -> Log<'_>;
 
     /// The events of a run, in the order of the file.
     fn events(&self, run: usize) -> &[Event];
 
-    /// Changes whenever `records(run)` changes; everything derived from records is cached by it.
+    /// Changes whenever `log(run)` changes; everything derived from records is cached by it.
     fn revision(&self, run: usize) -> Revision;
-
-    /// The records of a run with their per-layer signals, which are most of the bytes: read for one run at a
-    /// time, when the heat map shows it.
-    fn layer_records(&mut self, run: usize) -> &[Record];
 
     /// More about one run, for the details pane.
     fn details(&self, run: usize) -> Details;
 
     /// Directory of a run, where it is on disk.
     fn directory(&self, run: usize) -> Option<&Path>;
+
+    /// Directory of a run, whether or not the run has begun.
+    fn folder(&self, run: usize) -> Option<PathBuf> {
+        self.directory(run).map(Path::to_path_buf)
+    }
+
+    /// The resolved configuration of a run, or why it cannot be shown.
+    fn configuration(&self, run: usize) -> Result<Table, String> {
+        let folder = self.folder(run).ok_or("the run has no directory")?;
+        files::configuration(&folder)
+    }
+
+    /// The run that the card, or the way it began, sets a run against.
+    fn control(&self, _run: usize) -> Option<usize> {
+        None
+    }
+
+    /// Provenance of a run that has begun.
+    fn manifest(&self, run: usize) -> Option<&Manifest>;
+
+    /// Who trains a run now, where that is known.
+    fn holder(&self, run: usize) -> Option<Holder> {
+        let lease = self.directory(run)?.join(LEASE_FILE);
+        Lease::holder(&lease).ok().flatten()
+    }
+
+    /// Reads what this machine does, and of the processes that train runs here.
+    fn read_machine(&mut self, _processes: &[u32]) -> Reading {
+        Reading::default()
+    }
+
+    /// Shows a fork of one of the runs once it is made.
+    fn follow_fork(&mut self, _fork: PathBuf) {}
 
     /// The sweep on disk, whose runs can be stopped; none of a lone run.
     fn on_disk(&self) -> Option<&sweeps::Sweep> {

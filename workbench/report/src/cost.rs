@@ -57,22 +57,21 @@ fn dates<'a>(readers: impl Iterator<Item = &'a RunReader>) -> Option<Fact> {
 }
 
 fn seconds(reader: &RunReader) -> f64 {
-    let records = reader.records().iter();
-    let steps: f64 = records
-        .filter_map(|record| record.scalar("step_seconds"))
-        .filter(|s| s.is_finite())
-        .sum();
+    let steps = reader.column("step_seconds", 0..reader.len());
+    let steps: f64 = steps.iter().flatten().filter(|s| s.is_finite()).sum();
     let summary = reader.summary().map_or(0.0, |summary| summary.seconds);
     if steps > 0.0 { steps } else { summary }
 }
 
 /// Power times the time of every step that recorded both.
 fn joules(reader: &RunReader) -> Option<f64> {
-    let of = |record: &logs::Record| {
-        let watts = POWER.iter().find_map(|name| record.scalar(name))?;
-        let joules = watts * record.scalar("step_seconds")?;
+    let column = |name: &str| reader.column(name, 0..reader.len());
+    let (power, seconds) = (POWER.map(column), column("step_seconds"));
+    let of = |record: usize| {
+        let watts = power.iter().find_map(|column| column.get(record))?;
+        let joules = watts * seconds.get(record)?;
         joules.is_finite().then_some(joules)
     };
-    let steps: Vec<f64> = reader.records().iter().filter_map(of).collect();
+    let steps: Vec<f64> = (0..reader.len()).filter_map(of).collect();
     (!steps.is_empty()).then(|| steps.iter().sum())
 }

@@ -3,6 +3,7 @@
 use crate::arms::ArmLook;
 use crate::band::Band;
 use crate::error::ReportError;
+use crate::over::{Over, Ruler};
 use crate::plot::Figure;
 use crate::plot::axis::Scale;
 use crate::plot::curves::{self, Curve, Level, Plot};
@@ -104,13 +105,19 @@ const SIGNALS: [Signal; 5] = [
 ];
 
 /// Draws every figure for which something was recorded.
-pub(crate) fn draw(arms: &[ArmRuns<'_>], levels: &[Level]) -> Result<Vec<Figure>, ReportError> {
+pub(crate) fn draw(
+    arms: &[ArmRuns<'_>],
+    levels: &[Level],
+    over: Over,
+) -> Result<Vec<Figure>, ReportError> {
+    let runs = arms.iter().flat_map(|arm| arm.readers.iter().copied());
+    let ruler = Ruler::of(over, runs);
     let mut figures = Vec::new();
     let all: Vec<&ArmRuns<'_>> = arms.iter().collect();
     let rows: Vec<Row> = arms.iter().map(row).collect();
     figures.extend(dots::draw(&rows, levels)?);
     for signal in &SIGNALS {
-        let curves = curves(&all, |arm| series(arm, signal.name));
+        let curves = curves(&all, |arm| series(arm, signal.name, ruler));
         let flat = |value| {
             let bands = || curves.iter().map(|curve| &curve.band);
             bands().all(|band| band.marks.is_empty() && band.values().all(|v| v == value))
@@ -122,7 +129,7 @@ pub(crate) fn draw(arms: &[ArmRuns<'_>], levels: &[Level]) -> Result<Vec<Figure>
             name: signal.figure,
             title: signal.title,
             caption: signal.caption,
-            x_label: "step",
+            x_label: ruler.unit(),
             y_label: signal.unit,
             scale: signal.scale,
             curves: &curves,
@@ -158,11 +165,9 @@ pub(crate) fn curves(
     curves
 }
 
-fn series(arm: &ArmRuns<'_>, name: &str) -> Vec<Vec<(u64, f64)>> {
-    arm.readers
-        .iter()
-        .map(|reader| reader.series(name))
-        .collect()
+fn series(arm: &ArmRuns<'_>, name: &str, ruler: Ruler) -> Vec<Vec<(u64, f64)>> {
+    let readers = arm.readers.iter();
+    readers.map(|reader| ruler.series(reader, name)).collect()
 }
 
 fn row(arm: &ArmRuns<'_>) -> Row {

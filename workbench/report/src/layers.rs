@@ -2,15 +2,20 @@
 
 use crate::error::ReportError;
 use crate::figures::{ArmRuns, curves};
-use crate::plot::Figure;
 use crate::plot::axis::Scale;
 use crate::plot::curves::{self as plot, Plot};
+use crate::plot::heat::{self, Grid};
+use crate::plot::{Figure, Panel};
+use crate::prose::significant;
 use logs::{Record, RunReader};
 
 /// Runs whose layers are read, of all arms together: most of the bytes of a run are its layers.
 const MOST_RUNS: usize = 60;
 /// Share of the recorded steps that counts as early, and as late.
 const PART: f64 = 0.1;
+
+/// Arms that have a heat map; of more of them so many from the first to the last.
+const MOST_MAPS: usize = 4;
 
 /// A per-layer signal that gets figures: its name, that of the figures, title and unit.
 const SIGNALS: [(&str, &str, &str, &str); 2] = [
@@ -75,8 +80,89 @@ pub(crate) fn draw(arms: &[(&ArmRuns<'_>, WithLayers<'_>)]) -> Result<Vec<Figure
                 (&name, &format!("{title}, {part}"), unit),
             )?);
         }
+        figures.extend(maps(arms, signal, figure, title)?);
     }
     Ok(figures)
+}
+
+/// The maps of all arms, each of its first run, and which of them are drawn.
+fn chosen(
+    arms: &[(&ArmRuns<'_>, WithLayers<'_>)],
+    signal: &str,
+) -> (Vec<(String, Grid)>, Vec<usize>) {
+    let grid = |(arm, layers): &(&ArmRuns<'_>, WithLayers<'_>)| {
+        let runs = layers.readers();
+        let grid = runs
+            .iter()
+            .find_map(|run| Grid::of(run.records(), signal))?;
+        Some((arm.look.name.clone(), grid))
+    };
+    let all: Vec<(String, Grid)> = arms.iter().filter_map(grid).collect();
+    let last = all.len().saturating_sub(1);
+    let mut drawn: Vec<usize> = (0..MOST_MAPS)
+        .map(|map| map * last / (MOST_MAPS - 1))
+        .collect();
+    drawn.dedup();
+    (all, drawn)
+}
+
+/// A heat map of the first run of some arms, with one scale of colours.
+fn maps(
+    arms: &[(&ArmRuns<'_>, WithLayers<'_>)],
+    signal: &str,
+    figure: &str,
+    title: &str,
+) -> Result<Option<Figure>, ReportError> {
+    let (all, grids) = chosen(arms, signal);
+    let grids: Vec<&(String, Grid)> = grids
+        .into_iter()
+        .filter_map(|place| all.get(place))
+        .collect();
+    let scales: Vec<&Grid> = grids.iter().map(|(_, grid)| grid).collect();
+    let Some(range) = heat::range(&scales) else {
+        return Ok(None);
+    };
+    let name = format!("{figure}-map");
+    let whole = format!("{title}, over training");
+    let description = format!(
+        "{whole}: steps from left to right, layer 0 at the bottom; values go from {} to {}.",
+        significant(range.0, 3),
+        significant(range.1, 3)
+    );
+    let mut panels = Vec::new();
+    for (number, (arm, grid)) in grids.iter().enumerate() {
+        let name = if grids.len() == 1 {
+            name.clone()
+        } else {
+            format!("{name}-{}", number + 1)
+        };
+        let svg = heat::draw(
+            grid,
+            range,
+            (&name, &format!("{whole}, {arm}"), &description),
+        )?;
+        panels.push(Panel {
+            name,
+            title: arm.clone(),
+            svg,
+        });
+    }
+    let more = match all.len() - grids.len() {
+        0 => String::new(),
+        more => format!(" {} more have none.", words::counted(more as u64, "arm")),
+    };
+    let table = heat::table(grids.iter().map(|(arm, grid)| (arm.as_str(), grid)));
+    Ok(Some(Figure {
+        name,
+        title: whole,
+        description,
+        caption: format!(
+            "The first run of an arm, layer 0 at the bottom; each cell is the largest value in it.{more} Logarithmic colours."
+        ),
+        panels,
+        data: Some(table.address()),
+        curves: false,
+    }))
 }
 
 fn profile(

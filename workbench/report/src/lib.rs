@@ -7,8 +7,8 @@
 //! or the machine: the same directory gives the same bytes.
 //!
 //! - `sweep` and `single` read a directory into a view; `runs`, `figures`, `provenance` are parts.
-//! - `arms` names and paints the arms, `by_axis` shows what the runs do along the axes, `layers` what layers do, `cost` what
-//!   it took.
+//! - `arms` names and paints the arms, `by_axis` shows what the runs do along the axes, `layers` what layers do, `over` is
+//!   what curves have from left to right, `cost` what it took.
 //! - `band` joins the seeds of an arm; `plot` draws; `words` formats numbers.
 //! - `cards` is the page over the results of all cards, `card` the figure of one.
 //! - `detectors` draws what `workbench detect bench` found, again from no directory.
@@ -28,6 +28,7 @@ mod detectors;
 mod error;
 mod figures;
 mod layers;
+mod over;
 mod plot;
 mod prose;
 mod provenance;
@@ -45,6 +46,7 @@ pub use card::card_svg;
 pub use cards::{write_cards, write_sweeps};
 pub use detectors::detectors_svg;
 pub use error::ReportError;
+pub use over::Over;
 pub use replay::{LossLine, losses_svg, replay_svg};
 pub use scaling::{ScalingPanel, ScalingPoint, scaling_svg};
 pub use shares::{ShareBar, SharePanel, shares_svg};
@@ -97,21 +99,30 @@ impl Target {
 /// directory. Nothing else in it is changed, and a report from before is replaced file by file, each at
 /// once.
 pub fn write(dir: &Path) -> Result<Written, ReportError> {
-    let (report, verdict) = read(dir, &[], None)?;
+    let (report, verdict) = read(dir, Options::default())?;
     let mut written = save_folder(&report, dir)?;
     written.verdict = verdict;
     Ok(written)
 }
 
-/// Writes the report of `dir`, with the `forks` of its runs, to a place; returns the pages. Else `dir` is only read. `colours` is
-/// the axis of a sweep that has the colours, where the reader chose one.
+/// What a reader chose.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Options<'a> {
+    /// Forks of the runs, which are shown beside them.
+    pub forks: &'a [PathBuf],
+    /// The axis of a sweep that has the colours.
+    pub colours: Option<&'a str>,
+    /// What curves over training have from left to right.
+    pub over: Over,
+}
+
+/// Writes the report of `dir` to a place; returns the pages. Else `dir` is only read.
 pub fn write_to(
     dir: &Path,
-    forks: &[PathBuf],
-    colours: Option<&str>,
+    options: Options<'_>,
     target: &Target,
 ) -> Result<Vec<PathBuf>, ReportError> {
-    let (report, _) = read(dir, forks, colours)?;
+    let (report, _) = read(dir, options)?;
     match target {
         Target::Folder(folder) => {
             let written = save_folder(&report, folder)?;
@@ -133,20 +144,19 @@ pub fn write_to(
 /// What a directory says, and the verdict of a sweep.
 fn read(
     dir: &Path,
-    forks: &[PathBuf],
-    colours: Option<&str>,
+    options: Options<'_>,
 ) -> Result<(Report, Option<sweeps::Verdict>), ReportError> {
     if dir.join(logs::output::SWEEP_FILE).exists() {
-        let (report, verdict) = sweep::report(dir, forks, colours)?;
+        let (report, verdict) = sweep::report(dir, options)?;
         Ok((report, Some(verdict)))
-    } else if let (true, Some(key)) = (single::is_run(dir), colours) {
+    } else if let (true, Some(key)) = (single::is_run(dir), options.colours) {
         Err(ReportError::NoAxis {
             key: key.to_owned(),
             known: "no `--colour-by`: a run alone has no axes".to_owned(),
             path: dir.to_owned(),
         })
     } else if single::is_run(dir) {
-        Ok((single::report(dir, forks)?, None))
+        Ok((single::report(dir, options)?, None))
     } else {
         Err(ReportError::NoRuns {
             path: dir.to_owned(),

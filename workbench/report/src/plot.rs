@@ -7,6 +7,7 @@ pub(crate) mod canvas;
 pub(crate) mod curves;
 pub(crate) mod data;
 pub(crate) mod dots;
+pub(crate) mod heat;
 pub(crate) mod label;
 pub(crate) mod matrix;
 pub(crate) mod pairs;

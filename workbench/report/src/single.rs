@@ -6,9 +6,9 @@ use crate::figures::{self, ArmRuns};
 use crate::layers::{self, WithLayers};
 use crate::prose::NONE;
 use crate::view::{Report, Run, Verdict};
-use crate::{branches, cost, provenance, runs, spikes, sweep};
+use crate::{Options, branches, cost, provenance, runs, spikes, sweep};
 use logs::{Liveness, Manifest, RunReader};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use sweeps::{Classified, Outcome, OutcomeRules, State, judge};
 
 /// Whether the directory looks like that of a run.
@@ -19,7 +19,7 @@ pub(crate) fn is_run(dir: &Path) -> bool {
 }
 
 /// Reads everything a run directory says. The outcome is by the default rules.
-pub(crate) fn report(dir: &Path, forks: &[PathBuf]) -> Result<Report, ReportError> {
+pub(crate) fn report(dir: &Path, options: Options<'_>) -> Result<Report, ReportError> {
     let reader = RunReader::open(dir)?;
     let rules = OutcomeRules::default();
     let manifest = reader.manifest();
@@ -41,13 +41,14 @@ pub(crate) fn report(dir: &Path, forks: &[PathBuf]) -> Result<Report, ReportErro
     };
     let entropies = manifest.and_then(Manifest::unigram_level);
     let levels = figures::levels(entropies.into_iter(), rules.stuck_margin);
-    let mut figures = figures::draw(std::slice::from_ref(&arm), &levels)?;
+    let mut figures = figures::draw(std::slice::from_ref(&arm), &levels, options.over)?;
     figures.extend(layers::draw(&[(&arm, WithLayers::Read(vec![&reader]))])?);
     let manifests: Vec<_> = manifest.into_iter().collect();
     let mut warnings = warnings(&reader, lost.as_deref());
+    warnings.extend(options.over.missing(std::iter::once(&reader)));
     let own = [(&*name, &reader)];
     let mut branched = branches::replays(&own, &mut warnings)?;
-    branched.extend(branches::forks(&own, forks)?);
+    branched.extend(branches::forks(&own, options.forks)?);
     Ok(Report {
         program_version: env!("CARGO_PKG_VERSION").to_owned(),
         over: "Training-stability report · one run".to_owned(),
@@ -59,7 +60,7 @@ pub(crate) fn report(dir: &Path, forks: &[PathBuf]) -> Result<Report, ReportErro
         figures,
         figures_note: "A cross on the upper edge marks a value that was not finite.".to_owned(),
         limits: Vec::new(),
-        spikes: spikes::rows(&[(&*name, 0, &*logs::spike::loss_spikes(reader.records()))]).0,
+        spikes: spikes::rows(&[(&*name, 0, &*reader.loss_spikes())]).0,
         runs: vec![row(name, &reader, classified.as_ref(), lost)],
         rules: sweep::rules(&rules),
         command: manifest.map(|manifest| words::shell_command(&manifest.command)),
@@ -101,7 +102,7 @@ fn verb(liveness: Liveness) -> &'static str {
 
 /// Steps done and planned; what was planned is unknown before the manifest is written.
 fn steps(reader: &RunReader) -> (u64, u64) {
-    let done = reader.records().last().map_or(0, |record| record.step);
+    let done = reader.last_step();
     (
         done,
         reader.manifest().map_or(done, |manifest| manifest.steps),
@@ -184,7 +185,7 @@ fn row(
         None => "open",
     };
     let message = reader.summary().and_then(|summary| summary.message.clone());
-    let found = logs::spike::loss_spikes(reader.records());
+    let found = reader.loss_spikes();
     let mut facts = runs::facts(reader);
     facts.extend(spikes::facts(&found));
     Run {

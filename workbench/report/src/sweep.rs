@@ -11,7 +11,7 @@ use crate::layers::{self, WithLayers};
 use crate::plot::Figure;
 use crate::plot::curves::Level;
 use crate::view::{Claim, Fact, Report, Verdict as VerdictView};
-use crate::{branches, by_axis, cost, prose, provenance};
+use crate::{Options, Over, branches, by_axis, cost, prose, provenance};
 use logs::{Manifest, RunReader};
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -19,12 +19,9 @@ use sweeps::card::{Arm, Kind, Source};
 use sweeps::{ByAxis, Card, Origin, Outcome, OutcomeRules, State, Sweep, SweepReader, Verdict};
 use words::counted;
 
-/// Reads everything a sweep directory says. `colours` is the axis that has them, if the reader chose one.
-pub(crate) fn report(
-    dir: &Path,
-    forks: &[PathBuf],
-    colours: Option<&str>,
-) -> Result<(Report, Verdict), ReportError> {
+/// Reads everything a sweep directory says.
+pub(crate) fn report(dir: &Path, options: Options<'_>) -> Result<(Report, Verdict), ReportError> {
+    let colours = options.colours;
     let reader = SweepReader::open(dir)?;
     let verdict = reader.verdict()?;
     let sweep = reader.sweep();
@@ -55,7 +52,7 @@ pub(crate) fn report(
         claim: card.source.as_ref().map(claim),
         measured: comparison::measured(&verdict),
         cost: cost::of(readers()),
-        figures: figures(&arms, &levels)?,
+        figures: figures(&arms, &levels, options.over)?,
         figures_note: "Lines are medians over the seeds of an arm, bands reach from the lowest to \
                        the highest run, and a cross on the upper edge marks a value that was not \
                        finite."
@@ -76,7 +73,8 @@ pub(crate) fn report(
         provenance: registration(sweep).into_iter().chain(facts).collect(),
         card_text: logs::disk::read_text(&dir.join(logs::output::CARD_FILE)).ok(),
     };
-    branch(&mut report, &reader, forks)?;
+    report.warnings.extend(options.over.missing(readers()));
+    branch(&mut report, &reader, options.forks)?;
     Ok((report, verdict))
 }
 
@@ -194,8 +192,8 @@ fn check_axis(wanted: Option<&str>, by_axis: &ByAxis<'_>, dir: &Path) -> Result<
 }
 
 /// Everything drawn by step and by layer.
-fn figures(arms: &[ArmRuns<'_>], levels: &[Level]) -> Result<Vec<Figure>, ReportError> {
-    let mut drawn = figures::draw(arms, levels)?;
+fn figures(arms: &[ArmRuns<'_>], levels: &[Level], over: Over) -> Result<Vec<Figure>, ReportError> {
+    let mut drawn = figures::draw(arms, levels, over)?;
     let with_layers: Vec<_> = arms
         .iter()
         .map(|arm| (arm, WithLayers::of(arm, arms.len())))
@@ -211,9 +209,8 @@ fn untrained(reader: &SweepReader) -> Option<f64> {
     }
     let readers = (0..reader.states().len()).filter_map(|index| reader.reader(index));
     let first = readers.filter_map(|run| {
-        run.records()
-            .iter()
-            .find_map(|record| record.scalar("loss"))
+        let losses = run.column("loss", 0..run.len());
+        losses.iter().flatten().next()
     });
     crate::band::median(&mut first.filter(|loss| loss.is_finite()).collect::<Vec<_>>())
 }

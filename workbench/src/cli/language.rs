@@ -30,17 +30,17 @@ pub(crate) struct Generate {
     /// Tokens of an answer at the most; fewer where the slots of the model end.
     #[arg(long, value_name = "N", default_value_t = 32, value_parser = clap::value_parser!(u32).range(1..))]
     pub(crate) max_tokens: u32,
-    /// Tokens before an answer may end.
+    /// Tokens before an answer may end, at most --max-tokens.
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub(crate) min_tokens: u32,
     /// Draw tokens at random, with logits divided by this.
-    #[arg(long, value_name = "T", value_parser = temperature)]
+    #[arg(long, value_name = "T", value_parser = temperature, allow_negative_numbers = true)]
     pub(crate) temperature: Option<f64>,
     /// Draw tokens at random, from the N likeliest only.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     pub(crate) top_k: Option<u32>,
     /// Draw tokens at random, from the fewest likeliest that have this share of all probability.
-    #[arg(long, value_name = "P", value_parser = share)]
+    #[arg(long, value_name = "P", value_parser = share, allow_negative_numbers = true)]
     pub(crate) top_p: Option<f64>,
     /// Draw tokens at random, by this seed [default: 1].
     #[arg(long, value_name = "N")]
@@ -81,6 +81,9 @@ pub(crate) struct Evaluate {
     /// By which they are drawn.
     #[arg(long, value_name = "N", default_value_t = 1)]
     pub(crate) seed: u64,
+    /// Also record what was read of each item, and tokens and log-probabilities of its answers.
+    #[arg(long)]
+    pub(crate) log_samples: bool,
     /// Folder of all results [default: RUN/evaluations].
     #[arg(long, value_hint = ValueHint::DirPath)]
     pub(crate) out: Option<PathBuf>,

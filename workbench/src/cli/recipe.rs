@@ -71,24 +71,8 @@ pub(crate) struct Quantize {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Weights {
-    /// Write a checkpoint of a run as one file per tensor-parallel rank.
-    Export {
-        /// Run directory.
-        #[arg(value_hint = ValueHint::DirPath)]
-        run: PathBuf,
-        /// Folder to write into; made if missing.
-        #[arg(long, value_hint = ValueHint::DirPath)]
-        out: PathBuf,
-        /// Tensor-parallel ranks.
-        #[arg(long, value_name = "N", default_value_t = 1)]
-        tensor_parallel: usize,
-        /// Number format; FP16 is what the original holds.
-        #[arg(long, value_enum, default_value_t)]
-        format: WeightFormat,
-        /// The checkpoint of this step [default: the newest].
-        #[arg(long, value_name = "K")]
-        step: Option<u64>,
-    },
+    /// Write a checkpoint of a run for other programs.
+    Export(WeightsExport),
     /// Read such files and write one safetensors file with this program's names, FP32.
     Import {
         /// Folder with `latest`.
@@ -103,11 +87,42 @@ pub(crate) enum Weights {
     },
 }
 
-/// Number formats of exported weights.
+#[derive(Debug, Args)]
+pub(crate) struct WeightsExport {
+    /// Run directory.
+    #[arg(value_hint = ValueHint::DirPath)]
+    pub(crate) run: PathBuf,
+    /// Folder to write into; made if missing.
+    #[arg(long, value_hint = ValueHint::DirPath)]
+    pub(crate) out: PathBuf,
+    /// Which program's.
+    #[arg(long, value_enum, default_value_t)]
+    pub(crate) layout: WeightLayout,
+    /// Of sat: tensor-parallel ranks [default: 1].
+    #[arg(long, value_name = "N")]
+    pub(crate) tensor_parallel: Option<usize>,
+    /// Of sat: number format [default: fp16, what the original holds].
+    #[arg(long, value_enum)]
+    pub(crate) format: Option<WeightFormat>,
+    /// The checkpoint of this step [default: the newest].
+    #[arg(long, value_name = "K")]
+    pub(crate) step: Option<u64>,
+}
+
+/// Layouts of exported weights.
 #[derive(Debug, Clone, Copy, Default, ValueEnum)]
+pub(crate) enum WeightLayout {
+    /// The public GLM-130B layout: one file per tensor-parallel rank.
+    #[default]
+    Sat,
+    /// Hugging Face's `transformers`, class `GPT2LMHeadModel`, with the tokenizer: for runs in GPT mode.
+    Gpt2,
+}
+
+/// Number formats of exported weights.
+#[derive(Debug, Clone, Copy, ValueEnum)]
 pub(crate) enum WeightFormat {
     /// IEEE binary16.
-    #[default]
     Fp16,
     /// IEEE binary32.
     Fp32,

@@ -7,6 +7,7 @@ use experiments_config::Override;
 use std::path::PathBuf;
 use sweeps::executor::Entry;
 use sweeps::{EXECUTORS, SlurmOptions};
+use workbench_report::Over;
 
 /// A card and what is changed about it.
 #[derive(Debug, Args)]
@@ -199,12 +200,19 @@ pub(crate) struct Verdict {
     pub(crate) result: Option<PathBuf>,
 }
 
+/// The axes of the report's curves by their names.
+fn over() -> impl TypedValueParser<Value = Over> {
+    PossibleValuesParser::new(Over::ALL.map(|(name, _)| name))
+        .try_map(|name| Over::named(&name).ok_or("there is no such axis"))
+}
+
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
   workbench report sweeps-out/quickstart
   workbench report sweeps-out/quickstart --out page.html   # the directory is only read
   workbench report sweeps-out/my-card --colour-by model.norm
+  workbench report sweeps-out/my-card --x tokens        # curves over tokens
   workbench report --cards                              # all results, one page
   workbench report --cards sweeps-out/my-card sweeps-out/quickstart   # sweeps of one's own
   workbench report --cards --results my-results --out page.html")]
@@ -221,6 +229,9 @@ pub(crate) struct Report {
     /// The axis of a sweep that has the colours, as a configuration key [default: the axis of words or of fewest values].
     #[arg(long, value_name = "KEY", conflicts_with = "cards")]
     pub(crate) colour_by: Option<String>,
+    /// What curves over training have from left to right.
+    #[arg(long, value_name = "AXIS", default_value = "step", value_parser = over(), conflicts_with = "cards")]
+    pub(crate) x: Over,
     /// With --cards: folder with results, as `verdict --result` writes them.
     #[arg(long, value_name = "DIR", default_value = "experiments/results", value_hint = ValueHint::DirPath)]
     pub(crate) results: PathBuf,

@@ -96,6 +96,7 @@ fn one(
         limit: arguments.limit.map(|count| count as usize),
         shots: arguments.shots.map(|count| count as usize),
         seed: arguments.seed,
+        log_samples: arguments.log_samples,
     };
     let folder = folder(arguments, task, &options.key(task, &weights.blake3));
     std::fs::create_dir_all(&folder)
@@ -178,13 +179,13 @@ fn report_text(report: &Report) -> String {
     let _ = write!(text, "\n{}", table.render(2));
     if report.groups.len() > 1 {
         for (metric, all) in &report.overall {
-            let [low, high] = all.interval;
             let _ = writeln!(
                 text,
-                "  all {} items: {} {:.2} [{low:.2}, {high:.2}]",
+                "  all {} items: {} {:.2} [{}]",
                 all.items,
                 metric.name(),
-                all.value
+                all.value,
+                interval(all)
             );
         }
     }
@@ -212,8 +213,8 @@ fn group_row(
     let own: Vec<&Estimate> = own.collect();
     let items: usize = own.iter().map(|estimate| estimate.items).sum();
     // Of several files every one has its own.
-    let interval = match own.as_slice() {
-        [one] => format!("{:.2} to {:.2}", one.interval[0], one.interval[1]),
+    let ends = match own.as_slice() {
+        [one] => interval(one),
         _ => "-".to_owned(),
     };
     [
@@ -222,10 +223,18 @@ fn group_row(
         items.to_string(),
         metric.name().to_owned(),
         format!("{:.2}", over.average),
-        interval,
+        ends,
         format!("{:.2}", over.max),
         format!("{:.2}", over.median),
     ]
+}
+
+/// Ends of a 95 % interval.
+fn interval(estimate: &Estimate) -> String {
+    estimate.interval.map_or_else(
+        || "-".to_owned(),
+        |[low, high]| format!("{low:.2} to {high:.2}"),
+    )
 }
 
 fn skipped(report: &Report) -> String {
@@ -242,8 +251,15 @@ fn skipped(report: &Report) -> String {
     for item in all.iter().take(REASONS) {
         let _ = writeln!(
             text,
-            "    {}, line {}: {}",
-            item.file, item.line, item.reason
+            "    {}, line {}{}: {}",
+            item.file,
+            item.line,
+            if item.part == 0 {
+                String::new()
+            } else {
+                format!(", item {}", item.part)
+            },
+            item.reason
         );
     }
     if all.len() > REASONS {

@@ -50,6 +50,12 @@ struct Typed {
 }
 
 pub(crate) fn run(arguments: &Generate, cache: &Cache) -> Result<ExitCode, Failure> {
+    let (least, most) = (arguments.min_tokens, arguments.max_tokens);
+    if least > most {
+        return Err(Failure::usage(format!(
+            "no answer has at least {least} tokens and at most {most}; raise --max-tokens"
+        )));
+    }
     let config = super::run_config(&arguments.run)?;
     let typed = typed(arguments)?;
     let request = request(&arguments.run, &config, cache, &arguments.weights);
@@ -147,6 +153,7 @@ fn answer_all(arguments: &Generate, typed: &[Typed], asked: LanguageModel) -> Re
         }
     }
     output.finish()?;
+    note_empty(&answers);
     if arguments.json {
         let answered = typed.iter().zip(answers);
         let answered = answered.map(|(typed, found)| shown(&typed.text, tokenizer, found));
@@ -156,6 +163,19 @@ fn answer_all(arguments: &Generate, typed: &[Typed], asked: LanguageModel) -> Re
         });
     }
     Ok(())
+}
+
+/// An empty line is an answer too, which nobody takes for one.
+fn note_empty(answers: &[Vec<Answer>]) {
+    let is_empty = |found: &&Vec<Answer>| found.first().is_none_or(|best| best.tokens.is_empty());
+    let empty = answers.iter().filter(is_empty).count();
+    if empty > 0 {
+        console::say(&format!(
+            "note: {} of {} empty: the model ended there at once; `--min-tokens 1` asks for a token at least",
+            empty,
+            words::counted(answers.len() as u64, "answer"),
+        ));
+    }
 }
 
 fn decoding(arguments: &Generate, tokenizer: &Tokenizer) -> Decoding {

@@ -14,6 +14,7 @@ pub(crate) fn run(arguments: &Monitor) -> Result<ExitCode, Failure> {
         tab: arguments.tab,
         forks: &arguments.fork,
         commands: &arguments.commands,
+        settings: arguments.settings.as_deref(),
         ..Default::default()
     };
     if arguments.snapshot {

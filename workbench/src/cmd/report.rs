@@ -5,7 +5,7 @@ use crate::console;
 use crate::failure::Failure;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use workbench_report::{ReportError, Target};
+use workbench_report::{Options, ReportError, Target};
 
 pub(crate) fn run(arguments: &Report) -> Result<ExitCode, Failure> {
     let written = match arguments.dirs.as_slice() {
@@ -29,8 +29,12 @@ pub(crate) fn run(arguments: &Report) -> Result<ExitCode, Failure> {
 fn pages(dir: &Path, arguments: &Report) -> Result<Vec<PathBuf>, ReportError> {
     let target = arguments.out.as_deref();
     let target = target.map_or_else(|| Target::Folder(dir.to_owned()), Target::of);
-    let colours = arguments.colour_by.as_deref();
-    workbench_report::write_to(dir, &arguments.fork, colours, &target)
+    let options = Options {
+        forks: &arguments.fork,
+        colours: arguments.colour_by.as_deref(),
+        over: arguments.x,
+    };
+    workbench_report::write_to(dir, options, &target)
 }
 
 /// The page over all cards, or over sweeps of one's own.

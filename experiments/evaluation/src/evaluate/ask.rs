@@ -1,6 +1,7 @@
 //! From items to rows of the model, and from what it says to records.
 
 use super::files::{Content, Files, TaskFile};
+use super::sample::Sample;
 use super::{Asked, EvaluateError};
 use crate::decode::{Decoding, Method, decode};
 use crate::item::{Ask, Item};
@@ -9,7 +10,7 @@ use crate::metrics::{best, exact, f1};
 use crate::model::largest;
 use crate::prompt::{Blank, Prompt};
 use crate::record::{Outcome, Record};
-use crate::score::{Choosing, Reading, Window, choice_log_probabilities, window_loss, windows};
+use crate::score::{Choosing, Reading, Window, choice_log_probabilities, windows};
 use crate::task::{Generation, Kind, Task};
 use experiments_config::ObjectiveMode;
 use experiments_text::{SPECIAL, TextError};
@@ -19,6 +20,7 @@ use std::sync::Arc;
 pub(super) struct Question {
     pub(super) file: String,
     pub(super) line: u64,
+    pub(super) part: u64,
     /// Whether its text lost its beginning.
     cut: bool,
     body: Body,
@@ -59,20 +61,35 @@ impl Question {
         }
     }
 
-    fn record(&self, outcome: Outcome) -> Record {
+    /// Whether it can be asked.
+    pub(super) fn is_asked(&self) -> bool {
+        match self.body {
+            Body::Choices { .. } | Body::Generation { .. } | Body::Window { .. } => true,
+            Body::Skipped(_) => false,
+        }
+    }
+
+    fn record(&self, (outcome, sample): Found) -> Record {
         Record {
             file: self.file.clone(),
             line: self.line,
+            part: self.part,
             cut: self.cut,
             outcome,
+            sample,
         }
     }
 }
+
+/// What became of a question, and its sample where those are logged.
+type Found = (Outcome, Option<Sample>);
 
 /// Asks a model the questions of a task.
 pub(super) struct Asker<'a, 'b> {
     pub(super) asked: &'a mut Asked<'b>,
     pub(super) task: &'a Task,
+    /// Whether records have a [`Sample`].
+    pub(super) log_samples: bool,
 }
 
 impl Asker<'_, '_> {
@@ -101,6 +118,7 @@ impl Asker<'_, '_> {
         let question = |(line, window)| Question {
             file: file.name.clone(),
             line,
+            part: 0,
             cut: false,
             body: Body::Window {
                 tokens: Arc::clone(&tokens),
@@ -149,7 +167,7 @@ impl Asker<'_, '_> {
             (Ask::Choices { choices, label }, _) => self.choosing(item, choices, *label)?,
             (Ask::Targets(targets), Kind::Generation(rules)) => {
                 let room = self.decoding(rules).max_tokens;
-                let prompt = self.prompt(&item.inputs, room)?;
+                let prompt = self.prompt(self.open_end(&item.inputs).0, room)?;
                 let targets = targets.clone();
                 prompt.map(|(prompt, cut)| (Body::Generation { prompt, targets }, cut))
             }
@@ -161,6 +179,7 @@ impl Asker<'_, '_> {
         Ok(Question {
             file: file.name.clone(),
             line: item.line,
+            part: item.part,
             cut,
             body,
         })
@@ -172,19 +191,30 @@ impl Asker<'_, '_> {
         choices: &[String],
         label: usize,
     ) -> Result<Result<(Body, bool), String>, TextError> {
-        let tokens = choices
-            .iter()
-            .map(|choice| self.asked.tokenizer.encode(choice));
-        let choices: Vec<Vec<u32>> = tokens.collect::<Result<_, _>>()?;
-        if let Some(place) = choices.iter().position(Vec::is_empty) {
+        if let Some(place) = choices.iter().position(String::is_empty) {
             return Ok(Err(format!("choice {} is empty", place + 1)));
         }
+        let (text, space) = self.open_end(&item.inputs);
+        let tokens = choices
+            .iter()
+            .map(|choice| self.asked.tokenizer.encode(&format!("{space}{choice}")));
+        let choices: Vec<Vec<u32>> = tokens.collect::<Result<_, _>>()?;
         let longest = choices.iter().map(Vec::len).max().unwrap_or(0);
-        let prompt = self.prompt(&item.inputs, longest)?;
+        let prompt = self.prompt(text, longest)?;
         Ok(prompt.map(|(prompt, cut)| {
             let choosing = Choosing { prompt, choices };
             (Body::Choices { choosing, label }, cut)
         }))
+    }
+
+    /// In GPT mode, of a text that ends with a blank, what is before it, and the white space between: the text goes on where the blank
+    /// is, and a word there begins with its space. Any other text as it is.
+    fn open_end<'t>(&self, text: &'t str) -> (&'t str, &'t str) {
+        let before = text.trim_end().strip_suffix(SPECIAL[0]);
+        match (self.asked.layout.mode, before) {
+            (ObjectiveMode::Gpt, Some(before)) => before.split_at(before.trim_end().len()),
+            (ObjectiveMode::Gpt, None) | (ObjectiveMode::Glm, _) => (text, ""),
+        }
     }
 
     /// A text laid out so that `room` tokens of an answer have slots, and whether it lost its beginning for that; or why it cannot.
@@ -198,7 +228,7 @@ impl Asker<'_, '_> {
             }
             (1.., ObjectiveMode::Gpt) => {
                 return Ok(Err(
-                    "has a blank, which a run in GPT mode does not know".to_owned()
+                    "has a blank inside, which a run in GPT mode does not know".to_owned(),
                 ));
             }
             (count, ObjectiveMode::Glm) => return Ok(Err(format!("has {count} blanks"))),
@@ -252,53 +282,68 @@ impl Asker<'_, '_> {
                     generating.push((place, prompt.clone(), targets));
                 }
                 Body::Window { tokens, window } => {
-                    let (layout, how) = (self.asked.layout, self.reading());
-                    let loss = window_loss(self.asked.model, &layout, tokens, window, how)?;
-                    let tokens = window.predicted.len() as u64;
-                    records.push((place, question.record(Outcome::Window { loss, tokens })));
+                    let found = self.window(tokens, window)?;
+                    records.push((place, question.record(found)));
                 }
                 Body::Skipped(reason) => {
                     let reason = reason.clone();
-                    records.push((place, question.record(Outcome::Skipped { reason })));
+                    records.push((place, question.record((Outcome::Skipped { reason }, None))));
                 }
             }
         }
-        for (place, outcome) in self
+        for (place, found) in self
             .choose(choosing)?
             .into_iter()
             .chain(self.generate(generating)?)
         {
-            records.push((place, batch[place].record(outcome)));
+            records.push((place, batch[place].record(found)));
         }
         records.sort_by_key(|(place, _)| *place);
         Ok(records.into_iter().map(|(_, record)| record).collect())
+    }
+
+    fn window(&mut self, tokens: &[u32], window: &Window) -> Result<Found, EvaluateError> {
+        let item = window.item(&self.asked.layout, tokens, self.reading());
+        let found = choice_log_probabilities(self.asked.model, std::slice::from_ref(&item))?;
+        let found = found.concat();
+        let outcome = Outcome::Window {
+            loss: -found.concat().iter().sum::<f64>(),
+            tokens: window.predicted.len() as u64,
+        };
+        Ok((outcome, self.sample(&item, &found)))
+    }
+
+    /// The sample of given answers, if samples are logged.
+    fn sample(&self, item: &Choosing, found: &[Vec<f64>]) -> Option<Sample> {
+        (self.log_samples).then(|| Sample::scored(self.asked.tokenizer, item, found))
     }
 
     /// The likeliest choice by the sum over its tokens, without regard to how many those are.
     fn choose(
         &mut self,
         asked: Vec<(usize, Choosing, usize)>,
-    ) -> Result<Vec<(usize, Outcome)>, EvaluateError> {
+    ) -> Result<Vec<(usize, Found)>, EvaluateError> {
         let items: Vec<Choosing> = asked.iter().map(|(_, item, _)| item.clone()).collect();
         let found = choice_log_probabilities(self.asked.model, &items)?;
-        let outcome = |((place, _, label), choices): ((usize, Choosing, usize), Vec<Vec<f64>>)| {
-            let log_probabilities: Vec<f64> =
-                choices.iter().map(|tokens| tokens.iter().sum()).collect();
-            let chosen = largest(log_probabilities.iter().copied()).unwrap_or(0);
-            let outcome = Outcome::Choices {
-                log_probabilities,
-                chosen,
-                label,
+        let outcome =
+            |((place, item, label), choices): ((usize, Choosing, usize), Vec<Vec<f64>>)| {
+                let log_probabilities: Vec<f64> =
+                    choices.iter().map(|tokens| tokens.iter().sum()).collect();
+                let chosen = largest(log_probabilities.iter().copied()).unwrap_or(0);
+                let outcome = Outcome::Choices {
+                    log_probabilities,
+                    chosen,
+                    label,
+                };
+                (place, (outcome, self.sample(&item, &choices)))
             };
-            (place, outcome)
-        };
         Ok(asked.into_iter().zip(found).map(outcome).collect())
     }
 
     fn generate(
         &mut self,
         asked: Vec<(usize, Prompt, &Vec<String>)>,
-    ) -> Result<Vec<(usize, Outcome)>, EvaluateError> {
+    ) -> Result<Vec<(usize, Found)>, EvaluateError> {
         let Kind::Generation(rules) = &self.task.kind else {
             return Ok(Vec::new());
         };
@@ -306,7 +351,9 @@ impl Asker<'_, '_> {
         let prompts: Vec<Prompt> = asked.iter().map(|(_, prompt, _)| prompt.clone()).collect();
         let found = decode(self.asked.model, &prompts, &decoding, &mut |_, _| ())?;
         let mut all = Vec::new();
-        for ((place, _, targets), answers) in asked.into_iter().zip(found) {
+        for ((place, prompt, targets), answers) in asked.into_iter().zip(found) {
+            let sample = (self.log_samples)
+                .then(|| Sample::generated(self.asked.tokenizer, &prompt, &answers));
             let texts = answers
                 .iter()
                 .map(|answer| self.asked.tokenizer.decode(&answer.tokens));
@@ -327,14 +374,12 @@ impl Asker<'_, '_> {
                 (text, share)
             };
             let f1 = best(targets, |target| f1(&answer, target));
-            all.push((
-                place,
-                Outcome::Answer {
-                    answer,
-                    exact: exact_share,
-                    f1,
-                },
-            ));
+            let outcome = Outcome::Answer {
+                answer,
+                exact: exact_share,
+                f1,
+            };
+            all.push((place, (outcome, sample)));
         }
         Ok(all)
     }

@@ -38,6 +38,14 @@ impl Metric {
             Self::Bpb => "bits per byte",
         }
     }
+
+    /// Its mean over items, with an interval of its kind.
+    fn estimate(self, values: &[f64]) -> Option<Estimate> {
+        match self {
+            Self::Accuracy | Self::Em | Self::F1 => Estimate::of_shares(values),
+            Self::Ppl | Self::Bpb => Estimate::of(values),
+        }
+    }
 }
 
 /// A task's result.
@@ -92,6 +100,8 @@ pub struct Skipped {
     pub file: String,
     /// Its line.
     pub line: u64,
+    /// Which item of the line, from 1, where it makes several; else 0.
+    pub part: u64,
     /// Why.
     pub reason: String,
 }
@@ -109,7 +119,10 @@ impl Report {
     ) -> Self {
         let found: Vec<(&Question, &Record)> = questions
             .iter()
-            .filter_map(|question| Some((question, records.get(&question.file, question.line)?)))
+            .filter_map(|question| {
+                let record = records.get(&question.file, question.line, question.part)?;
+                Some((question, record))
+            })
             .collect();
         let (mut all, mut told) = (Values::new(), BTreeSet::new());
         let mut groups = Vec::new();
@@ -164,6 +177,7 @@ fn skipped(record: &Record) -> Option<Skipped> {
         Outcome::Skipped { reason } => Some(Skipped {
             file: record.file.clone(),
             line: record.line,
+            part: record.part,
             reason: reason.clone(),
         }),
         Outcome::Choices { .. } | Outcome::Answer { .. } | Outcome::Window { .. } => None,
@@ -232,11 +246,11 @@ fn values<'a>(
 
 fn estimates(values: &Values, (text, scale): &(Text, Scale)) -> BTreeMap<Metric, Estimate> {
     let estimate = |(metric, values): (&Metric, &Vec<f64>)| {
-        let found = Estimate::of(values)?;
+        let found = metric.estimate(values)?;
         let of = |value| scale.get(metric).map_or(value, |scale| scale(value, text));
         let scaled = Estimate {
             value: of(found.value),
-            interval: found.interval.map(of),
+            interval: found.interval.map(|ends| ends.map(of)),
             items: found.items,
         };
         Some((*metric, scaled))
@@ -251,7 +265,7 @@ fn overall(task: &Task, all: &Values) -> BTreeMap<Metric, Estimate> {
         Kind::Choices | Kind::Generation(_) => {
             let estimates = all
                 .iter()
-                .filter_map(|(metric, values)| Some((*metric, Estimate::of(values)?)));
+                .filter_map(|(metric, values)| Some((*metric, metric.estimate(values)?)));
             estimates.collect()
         }
     }

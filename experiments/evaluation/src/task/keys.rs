@@ -16,7 +16,7 @@ const MODULES: [(&str, bool); 5] = [
 ];
 
 /// Every key of any task.
-const KNOWN: [&str; 27] = [
+const KNOWN: [&str; 29] = [
     "name",
     "type",
     "path",
@@ -41,6 +41,8 @@ const KNOWN: [&str; 27] = [
     "choice_list",
     "label",
     "target",
+    "target_list",
+    "for_each",
     "shots",
     "shots_from",
     "source",
@@ -205,6 +207,18 @@ impl Keys {
             .ok_or_else(|| self.wrong("shots_from", &text, expected))
     }
 
+    /// A list of `NAME in LIST`.
+    fn for_each(&mut self) -> Result<Vec<(String, String)>, TaskError> {
+        let expected = "a list of `NAME in LIST`, such as `question in passage.questions`";
+        let all: Vec<String> = self.or("for_each", expected, Vec::new())?;
+        let part = |text: &String| {
+            let parts = text.split_once(" in ");
+            let parts = parts.map(|(name, list)| (name.trim().to_owned(), list.to_owned()));
+            parts.ok_or_else(|| self.wrong("for_each", text, expected))
+        };
+        all.iter().map(part).collect()
+    }
+
     pub(super) fn templates(&mut self, kind: &Kind) -> Result<Option<Templates>, TaskError> {
         // Where the rows are from, for readers of the file.
         self.take::<String>("source", "a text")?;
@@ -215,20 +229,22 @@ impl Keys {
             choice_list: self.take("choice_list", "an expression")?,
             label: self.take("label", "an expression")?,
             target: self.take("target", "a template")?,
+            target_list: self.take("target_list", "an expression")?,
+            for_each: self.for_each()?,
         };
+        let has_target = templates.target.is_some() != templates.target_list.is_some();
+        let no_target = templates.target.is_none() && templates.target_list.is_none();
         let has_choices = templates.choice_list.is_some() == templates.choices.is_empty();
         let has_none = templates.choice_list.is_none() && templates.choices.is_empty();
         let fits = match kind {
-            Kind::Choices => has_choices && templates.label.is_some() && templates.target.is_none(),
-            Kind::Generation(_) => {
-                templates.target.is_some() && templates.label.is_none() && has_none
-            }
+            Kind::Choices => has_choices && templates.label.is_some() && no_target,
+            Kind::Generation(_) => has_target && templates.label.is_none() && has_none,
             Kind::LanguageModel { .. } => false,
         };
         match inputs {
             None if templates == Templates::default() => Ok(None),
             Some(_) if fits => Ok(Some(templates)),
-            _ => Err(self.wrong("inputs", "incomplete", "`inputs` with `choices` or `choice_list`, and `label`, in a task of type `mul`; `inputs` with `target` in one of type `gen`; none of them where rows are items already")),
+            _ => Err(self.wrong("inputs", "incomplete", "`inputs` with `choices` or `choice_list`, and `label`, in a task of type `mul`; `inputs` with `target` or `target_list` in one of type `gen`; none of them where rows are items already")),
         }
     }
 

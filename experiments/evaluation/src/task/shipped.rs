@@ -4,13 +4,15 @@ use super::{Task, TaskError};
 use std::path::Path;
 
 /// Their names and their files.
-pub const SHIPPED: [(&str, &str); 16] = [
+pub const SHIPPED: [(&str, &str); 19] = [
     ("lambada", include_str!("../../tasks/lambada.yaml")),
     ("mmlu", include_str!("../../tasks/mmlu.yaml")),
     ("boolq", include_str!("../../tasks/boolq.yaml")),
     ("cb", include_str!("../../tasks/cb.yaml")),
     ("copa", include_str!("../../tasks/copa.yaml")),
     ("rte", include_str!("../../tasks/rte.yaml")),
+    ("multirc", include_str!("../../tasks/multirc.yaml")),
+    ("record", include_str!("../../tasks/record.yaml")),
     ("wic", include_str!("../../tasks/wic.yaml")),
     ("wsc", include_str!("../../tasks/wsc.yaml")),
     ("bustm", include_str!("../../tasks/bustm.yaml")),
@@ -19,6 +21,7 @@ pub const SHIPPED: [(&str, &str); 16] = [
     ("csl", include_str!("../../tasks/csl.yaml")),
     ("csldcp", include_str!("../../tasks/csldcp.yaml")),
     ("eprstmt", include_str!("../../tasks/eprstmt.yaml")),
+    ("iflytek", include_str!("../../tasks/iflytek.yaml")),
     ("ocnli", include_str!("../../tasks/ocnli.yaml")),
     ("tnews", include_str!("../../tasks/tnews.yaml")),
 ];

@@ -19,6 +19,7 @@ mod matching;
 
 use super::{Check, PreflightInput, Verdict};
 use crate::PlanError;
+use logs::proportion::Proportion;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -203,7 +204,7 @@ fn about(card: &CardResult, config: &matching::Values) -> Option<Check> {
             &name,
             format!(
                 "{reason}; none of {runs} still allows {:.0} %",
-                100.0 * most_unseen(runs)
+                100.0 * Proportion::new(0, runs).clopper_pearson(0.95).high
             ),
         ));
     }
@@ -225,9 +226,4 @@ fn about(card: &CardResult, config: &matching::Values) -> Option<Check> {
         check.verdict = Verdict::NoGo;
     }
     Some(check)
-}
-
-/// Upper end of the 95 % Clopper–Pearson interval for no failure in `runs`: 1 - 0.025^(1/n).
-fn most_unseen(runs: u64) -> f64 {
-    1.0 - 0.025_f64.powf(1.0 / runs as f64)
 }

@@ -13,13 +13,15 @@ pub enum InterchangeError {
         /// What the system said.
         source: std::io::Error,
     },
-    /// The model is not of GLM-130B's architecture, which is all the SAT class can hold.
+    /// The model is not of the one architecture that a class of another program has.
     #[error(
-        "cannot be written as a SAT GLM-130B checkpoint: {}; the SAT class GLM130B has exactly one architecture",
+        "cannot be written as {layout}: {}; that class has exactly one architecture",
         reasons.join("; ")
     )]
     NotExpressible {
-        /// What has no counterpart, and what SAT expects.
+        /// The other program's class.
+        layout: &'static str,
+        /// What has no counterpart, and what is expected.
         reasons: Vec<String>,
     },
     /// The sizes do not fit each other or the number of ranks.
@@ -75,6 +77,30 @@ pub enum InterchangeError {
 }
 
 impl InterchangeError {
+    /// An error that names every key whose check fails; each check has a key and the value that fits.
+    pub(super) fn unless_all(
+        layout: &'static str,
+        checks: &[(bool, &str, &str)],
+    ) -> Result<(), Self> {
+        let failed = checks.iter().filter(|(fits, ..)| !fits);
+        let reasons: Vec<String> = failed
+            .map(|(_, key, expected)| format!("`{key}` must be {expected}"))
+            .collect();
+        if reasons.is_empty() {
+            return Ok(());
+        }
+        Err(Self::NotExpressible { layout, reasons })
+    }
+
+    /// Something is where an export should go.
+    pub(super) fn taken(path: &Path) -> Self {
+        Self::Directory {
+            path: path.to_owned(),
+            problem: "exists already".to_owned(),
+            expected: "a directory of its own for each export",
+        }
+    }
+
     pub(super) fn io(path: &Path) -> impl FnOnce(std::io::Error) -> Self {
         move |source| Self::Io {
             path: path.to_owned(),

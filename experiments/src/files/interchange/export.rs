@@ -3,7 +3,7 @@
 use super::NamedTensor;
 use super::error::InterchangeError;
 use super::layout::{Entry, entries};
-use super::shape::SatShape;
+use super::shape::{SAT_CLASS, SatShape};
 use super::torch_writer::{Described, write};
 use half::f16;
 use std::collections::HashMap;
@@ -57,11 +57,7 @@ pub(crate) fn export_sat(
     let sources = sources(tensors, &entries)?;
     let finished = directory.join(export.iteration.to_string());
     if finished.exists() {
-        return Err(InterchangeError::Directory {
-            path: finished,
-            problem: "exists already".to_owned(),
-            expected: "a directory of its own for each export",
-        });
+        return Err(InterchangeError::taken(&finished));
     }
     let partial = directory.join(format!(".{}.partial", export.iteration));
     if partial.exists() {
@@ -91,7 +87,8 @@ fn sources<'a>(
         .collect();
     if by_name.len() < tensors.len() {
         let reasons = vec!["two tensors have the same name".to_owned()];
-        return Err(InterchangeError::NotExpressible { reasons });
+        let layout = SAT_CLASS;
+        return Err(InterchangeError::NotExpressible { layout, reasons });
     }
     let mut sources = Vec::new();
     for entry in entries {
@@ -117,7 +114,8 @@ fn sources<'a>(
         .iter()
         .map(|name| format!("it has no place for `{name}`"))
         .collect();
-    Err(InterchangeError::NotExpressible { reasons })
+    let layout = SAT_CLASS;
+    Err(InterchangeError::NotExpressible { layout, reasons })
 }
 
 fn write_ranks(

@@ -3,6 +3,9 @@
 use super::error::InterchangeError;
 use experiments_config::{Ffn, ModelConfig, Norm, Positions};
 
+/// Whose checkpoints are written, in errors.
+pub(super) const SAT_CLASS: &str = "a checkpoint of SAT's GLM130B";
+
 /// Sizes of a model with GLM-130B's architecture. Everything else about it is fixed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct SatShape {
@@ -49,14 +52,7 @@ impl SatShape {
             (model.layer_norm_eps == 1e-5, "model.layer_norm_eps", "1e-5"),
             (model.rope_base == 10_000.0, "model.rope_base", "10000"),
         ];
-        let reasons: Vec<String> = checks
-            .iter()
-            .filter(|(fits, ..)| !fits)
-            .map(|(_, key, expected)| format!("`{key}` must be {expected}"))
-            .collect();
-        if !reasons.is_empty() {
-            return Err(InterchangeError::NotExpressible { reasons });
-        }
+        InterchangeError::unless_all(SAT_CLASS, &checks)?;
         Ok(Self {
             layers: model.layers,
             hidden_size: model.hidden_size,

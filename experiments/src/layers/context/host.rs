@@ -35,6 +35,8 @@ pub(crate) struct Before<'a> {
     pub(crate) cache: &'a KvCache,
     /// The weights of all sub-layers, ready for products.
     pub(crate) prepared: &'a [[Prepared<'a>; 2]],
+    /// The same of the projection to the vocabulary, block by block.
+    pub(crate) vocabulary: &'a [Prepared<'a>],
 }
 
 impl Context<'_> {

@@ -15,7 +15,7 @@ use kernels::Pass::{Backward, Forward};
 use kernels::slices::Norm;
 use kernels::slices::rows::{gather_rows, scale, scatter_rows};
 
-pub(crate) use super::vocabulary::{TokenGradients, TokenLosses};
+pub(crate) use super::vocabulary::{TokenGradients, TokenLosses, prepare};
 
 /// Final norm, projection to the vocabulary and cross-entropy, of the slots with a target only.
 pub(crate) struct Head<'a> {
@@ -62,6 +62,7 @@ impl<'a> Head<'a> {
                 first: (context.tensor).map_or(0, |ranks| {
                     ranks.own_part(context.config.tokenizer.vocab_size).start
                 }),
+                prepared: context.before.map(|before| before.vocabulary),
             },
             slots: of_rank.map(|slot| slot - own.start).collect(),
             shares,

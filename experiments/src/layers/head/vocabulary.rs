@@ -32,6 +32,25 @@ pub(crate) struct Vocabulary<'a> {
     pub(crate) tensor: Option<&'a Ranks>,
     /// The first of them.
     pub(crate) first: usize,
+    /// What [`prepare`] made of `weight`, where many passes share it.
+    pub(crate) prepared: Option<&'a [Prepared<'a>]>,
+}
+
+/// The projection, ready for the forward products of many passes: blocks of the most tokens, whatever the rows of a pass.
+pub(crate) fn prepare(weight: &[f32], width: usize) -> Vec<Prepared<'_>> {
+    let linear = |block: Range<usize>| linear(weight, width, &block).forward_weight();
+    let blocks = pieces(weight.len() / width, MOST);
+    blocks.into_iter().map(linear).collect()
+}
+
+/// The projection to the tokens of a block.
+fn linear<'a>(weight: &'a [f32], width: usize, block: &Range<usize>) -> Linear<'a> {
+    Linear {
+        weight: &weight[block.start * width..block.end * width],
+        bias: None,
+        inputs: width,
+        outputs: block.len(),
+    }
 }
 
 /// Of every row with a target.
@@ -137,18 +156,16 @@ impl Vocabulary<'_> {
 
     /// Blocks of the vocabulary for so many rows.
     fn blocks(&self, rows: usize) -> Vec<Range<usize>> {
+        if self.prepared.is_some() {
+            return pieces(self.size(), MOST);
+        }
         let tokens = BLOCK / rows.max(1) / 32 * 32;
         pieces(self.size(), tokens.clamp(FEWEST, MOST))
     }
 
     /// The projection to the tokens of a block.
     fn linear(&self, block: &Range<usize>) -> Linear<'_> {
-        Linear {
-            weight: &self.weight[block.start * self.width..block.end * self.width],
-            bias: None,
-            inputs: self.width,
-            outputs: block.len(),
-        }
+        linear(self.weight, self.width, block)
     }
 
     /// # Shapes
@@ -164,10 +181,13 @@ impl Vocabulary<'_> {
         let rows: Vec<Vec<Row>> = cut(&mut logits, t, &blocks)
             .into_par_iter()
             .with_max_len(1)
-            .zip(&blocks)
-            .map(|(logits, block)| {
+            .zip(blocks.par_iter().enumerate())
+            .map(|(logits, (index, block))| {
                 let linear = self.linear(block);
-                linear.forward(&linear.forward_weight(), logits, y, false);
+                match self.prepared {
+                    Some(prepared) => linear.forward(&prepared[index], logits, y, false),
+                    None => linear.forward(&linear.forward_weight(), logits, y, false),
+                }
                 store(logits, self.logits, Pass::Forward);
                 let row = |row: &[f32]| {
                     let (largest, sum) = exp_sum(row);
@@ -281,5 +301,35 @@ impl Vocabulary<'_> {
             add(&mut dy, &sum);
         }
         dy
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Of more than one block, and rows that would make other ones.
+    #[test]
+    fn a_projection_that_is_prepared_once_gives_the_same_bits() {
+        let (width, size) = (5, 2 * MOST + 77);
+        let values = |len: usize| -> Vec<f32> { (0..len).map(|i| (i as f32).sin()).collect() };
+        let weight = values(size * width);
+        let prepared = prepare(&weight, width);
+        assert_eq!(prepared.len(), 3);
+        for rows in [1, 3, 1200] {
+            let logits = |prepared| {
+                let vocabulary = Vocabulary {
+                    weight: &weight,
+                    width,
+                    logits: None,
+                    tensor: None,
+                    first: 0,
+                    prepared,
+                };
+                let targets = vec![0; rows];
+                vocabulary.forward(&values(rows * width), &targets).logits()
+            };
+            assert_eq!(logits(Some(&prepared[..])), logits(None), "{rows} rows");
+        }
     }
 }

@@ -50,6 +50,18 @@ fn axes_of_a_zip_move_together_and_are_crossed_with_the_grid() {
     );
 }
 
+/// `weight=1 weight=2` would not say which is which.
+#[test]
+fn keys_that_end_alike_are_named_in_full() {
+    let card = card(&format!(
+        "{GRID}\"data.sources[0].weight\" = [1.0, 2.0]\n\"data.sources[1].weight\" = [3.0]\n\
+         [[exclude]]\nwhere = {{ \"model.layers\" = 8 }}\n"
+    ));
+    let all = labels(&card);
+    let first = "data.sources[0].weight=1 data.sources[1].weight=3 layers=2 post";
+    assert_eq!((all.len(), all[0].as_str()), (8, first));
+}
+
 #[test]
 fn a_value_repeated_in_a_zip_is_one_value_of_its_axis() {
     let card = card(

@@ -10,7 +10,7 @@ use super::nodes::Nodes;
 use super::queue::Waiting;
 use super::stopping::stop_jobs;
 use crate::executor::others::{Asked, Contact};
-use crate::executor::progress::{Pace, Progress, Tally};
+use crate::executor::progress::{Progress, Tally};
 use crate::executor::session::{Found, pack_keys};
 use crate::reader::{State, SweepReader};
 use crate::{Request, Sweep, SweepError};
@@ -47,7 +47,6 @@ pub(super) struct Session<'a> {
     looked: Option<Instant>,
     /// What was last told of Slurm, so that it is told once.
     told: Option<String>,
-    pace: Pace,
 }
 
 impl<'a> Session<'a> {
@@ -72,7 +71,6 @@ impl<'a> Session<'a> {
             nodes: sweep.nodes(),
             looked: None,
             told: None,
-            pace: Pace::new(&reader),
             reader,
             executor,
             sweep,
@@ -307,7 +305,7 @@ impl<'a> Session<'a> {
         let of_jobs = self.jobs.iter().flat_map(|job| &job.runs);
         let of_jobs = of_jobs.map(|(index, _)| *index);
         let to_come = of_jobs.chain(self.queue.iter().copied());
-        let to_come = to_come.chain(self.others.iter().copied());
-        self.pace.tick(&self.reader, running, to_come)
+        let to_come: Vec<usize> = to_come.chain(self.others.iter().copied()).collect();
+        Progress::tick(&self.reader, running, &to_come)
     }
 }

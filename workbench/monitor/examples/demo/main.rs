@@ -4,18 +4,17 @@
 //! With `live`, threads keep writing; without, two thirds of the runs are finished and the others stand still.
 //! With `grid`, it has twenty arms, four numbers of heads by five learning rates. With `snapshot`, one screen is printed as text.
 
-use std::error::Error;
 use std::io::Write;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 
-use logs::{Event, EventKind, Manifest, RunWriter, Status, Summary};
-use sweeps::{Card, Plan, PlannedRun, Sweep};
+use sweep::{Result, create, grid_card, norms_card, write};
+use sweeps::Sweep;
+use synthetic::Signals;
 use workbench_monitor::Options;
 
+mod sweep;
 mod synthetic;
-
-type Result<T> = std::result::Result<T, Box<dyn Error + Send + Sync>>;
 
 fn main() -> Result<()> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -34,7 +33,8 @@ fn main() -> Result<()> {
     if !directory.exists() {
         let steps = number(2, 150);
         let grid = arguments.iter().any(|word| word == "grid");
-        let sweep = create(&directory, grid, number(1, 6), steps)?;
+        let card = if grid { grid_card } else { norms_card };
+        let sweep = create(&directory, &card(number(1, 6), steps))?;
         fill(&sweep, steps, mode == "live")?;
     }
     if mode == "snapshot" {
@@ -57,7 +57,8 @@ fn fill(sweep: &Sweep, steps: u64, live: bool) -> Result<()> {
         } else {
             0.1 * (index % 10) as f64
         };
-        write(sweep, run, (steps as f64 * share) as u64, Duration::ZERO)?;
+        let steps = (steps as f64 * share) as u64;
+        write(sweep, run, steps, Signals::Shown, Duration::ZERO)?;
     }
     if live {
         for half in 0..2 {
@@ -69,160 +70,11 @@ fn fill(sweep: &Sweep, steps: u64, live: bool) -> Result<()> {
                     .filter(|run| run.seed % 2 == half)
                 {
                     // A demonstration has nobody to report to but the screen, which shows the run as it stands.
-                    let _ = write(&sweep, run, run.steps, Duration::from_millis(60));
+                    let pause = Duration::from_millis(60);
+                    let _ = write(&sweep, run, run.steps, Signals::Shown, pause);
                 }
             });
         }
     }
     Ok(())
-}
-
-fn create(directory: &Path, grid: bool, seeds: u64, steps: u64) -> Result<Sweep> {
-    let text = if grid {
-        grid_card(seeds, steps)
-    } else {
-        norms_card(seeds, steps)
-    };
-    let card = Card::parse(&text, "demo card", Path::new("."))?;
-    let plan = Plan::expand(&card, &[])?;
-    Ok(Sweep::create_or_open(
-        directory,
-        &plan,
-        &text,
-        &["demo".to_owned()],
-    )?)
-}
-
-fn grid_card(seeds: u64, steps: u64) -> String {
-    format!(
-        r#"
-name = "heads-demo"
-title = "More heads need a lower learning rate"
-hypothesis = "The largest stable learning rate falls as heads become smaller."
-kind = "exploration"
-base = "t0"
-seeds = {seeds}
-[fixed]
-steps = {steps}
-[axes]
-"model.num_heads" = [8, 4, 2, 1]
-"optimizer.lr" = [1e-3, 3e-3, 1e-2, 3e-2, 1e-1]
-[metric]
-name = "held_out_loss"
-"#
-    )
-}
-
-fn norms_card(seeds: u64, steps: u64) -> String {
-    format!(
-        r#"
-name = "norm-demo"
-title = "Post-LN stalls at depth where DeepNorm trains"
-hypothesis = "At 24 layers and no warm-up, Post-LN stays at the unigram entropy and DeepNorm does not."
-kind = "symptom"
-base = "t-deep"
-seeds = {seeds}
-[source]
-paper = "arXiv 2203.00555"
-where = "§4.3"
-claim = "DeepNorm trains where Post-LN diverges"
-[fixed]
-steps = {steps}
-[axes]
-"model.norm" = ["post", "deepnorm_glm", "pre"]
-[metric]
-name = "held_out_loss"
-[criterion]
-test = "fisher"
-treatment = {{ "model.norm" = "post" }}
-control = {{ "model.norm" = "deepnorm_glm" }}
-event = ["stuck", "diverged", "nonfinite"]
-direction = "treatment_more"
-alpha = 0.05
-"#
-    )
-}
-
-/// Which of the made-up curves an arm has: with more heads and a higher learning rate, in an odd seed sooner, it does not train.
-fn kind(run: &PlannedRun) -> usize {
-    let number = |key: &str| run.settings.get(key).and_then(sweeps::card::number);
-    if let (Some(heads), Some(lr)) = (number("model.num_heads"), number("optimizer.lr")) {
-        let load = heads.log2() + 2.0 * (lr / 1e-3).log10() + (run.seed % 2) as f64;
-        return if load > 5.0 {
-            0
-        } else {
-            1 + usize::from(load > 3.0)
-        };
-    }
-    let norms = ["post", "deepnorm_glm", "pre"];
-    norms.iter().position(|norm| run.arm == *norm).unwrap_or(2)
-}
-
-/// Writes one run up to `steps`, with a pause after each; a run that is not complete is left as if killed.
-fn write(sweep: &Sweep, run: &PlannedRun, steps: u64, pause: Duration) -> Result<()> {
-    if steps == 0 {
-        return Ok(());
-    }
-    let directory = sweep.run_dir(&run.id);
-    let mut writer = RunWriter::open(&directory)?;
-    manifest(run).save(&directory)?;
-    writer.event(&Event::now(0, EventKind::Start, "fresh start, 1 thread"))?;
-    let mut held_out = None;
-    for record in synthetic::records(kind(run), run.seed, steps, run.steps) {
-        held_out = record
-            .scalar("held_out_loss")
-            .filter(|loss| loss.is_finite())
-            .or(held_out);
-        if record.scalar("held_out_loss").is_some() {
-            writer.event(&Event::now(
-                record.step,
-                EventKind::Evaluation,
-                "held-out loss on 32 sequences",
-            ))?;
-        }
-        writer.step(&record)?;
-        std::thread::sleep(pause);
-    }
-    if steps == run.steps {
-        let summary = Summary {
-            held_out_loss: held_out,
-            ..Summary::new(Status::Finished, steps, writer.attempt(), 42.0)
-        };
-        writer.event(&Event::now(steps, EventKind::Finish, "all steps done"))?;
-        writer.finish(&summary)?;
-    }
-    Ok(())
-}
-
-fn manifest(run: &PlannedRun) -> Manifest {
-    Manifest {
-        version: 1,
-        program_version: "0.1.0".into(),
-        git_commit: Some("0123456789abcdef".into()),
-        git_dirty: Some(false),
-        features: Vec::new(),
-        backend: "flex".into(),
-        device: "cpu".into(),
-        engine: None,
-        cpu: "demo".into(),
-        threads: 1,
-        host: "demo".into(),
-        os: "linux".into(),
-        seed: run.seed,
-        config_hash: run.config_hash.clone(),
-        corpus_hash: "none".into(),
-        tokenizer_hash: "none".into(),
-        languages: vec!["en".into(), "zh".into()],
-        missing_languages: Vec::new(),
-        unigram_entropy: 3.6,
-        unigram_entropy_mixture: 3.9,
-        parameters: 1_234_567,
-        steps: run.steps,
-        command: vec!["demo".into()],
-        weights_hash: None,
-        parent: None,
-        forked_at: None,
-        created: "2026-01-01T00:00:00Z".into(),
-        imported: None,
-    }
 }

@@ -17,15 +17,23 @@ fn noise(run: u64, step: u64, what: u64) -> f64 {
     (bits >> 11) as f64 / (1u64 << 52) as f64 - 1.0
 }
 
-/// The first `steps` records of a run of `planned` steps. `arm` 0 gets stuck and seed 3 of it is lost at four
-/// fifths of the way, arm 1 trains well but for a spike of seed 2, others train slowly.
-pub(crate) fn records(arm: usize, seed: u64, steps: u64, planned: u64) -> Vec<Record> {
-    (1..=steps)
-        .map(|step| record(arm, seed, step, planned))
-        .collect()
+/// Which signals are recorded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Signals {
+    /// Those that the monitor shows first.
+    Shown,
+    /// All that a training run records.
+    All,
 }
 
-fn record(arm: usize, seed: u64, step: u64, planned: u64) -> Record {
+/// A record of a run of `planned` steps. `arm` 0 gets stuck and seed 3 of it is lost at four
+/// fifths of the way, arm 1 trains well but for a spike of seed 2, others train slowly.
+pub(crate) fn record(
+    (arm, seed): (usize, u64),
+    step: u64,
+    planned: u64,
+    signals: Signals,
+) -> Record {
     let run = seed * 17 + arm as u64;
     let progress = step as f64 / planned as f64;
     let (floor, speed) = [(3.56, 9.0), (3.24, 5.0), (3.38, 6.0)][arm.min(2)];
@@ -91,5 +99,27 @@ fn record(arm: usize, seed: u64, step: u64, planned: u64) -> Record {
     };
     record.set_layers_named("layer_grad_norm", layer(1.0));
     record.set_layers_named("layer_param_norm", layer(20.0));
+    if signals == Signals::All {
+        add_others(&mut record, run, step);
+    }
     record
+}
+
+/// Adds what the other signals of a training run could be, with all the digits of a 32-bit number.
+fn add_others(record: &mut Record, run: u64, step: u64) {
+    for (place, signal) in logs::SIGNALS.iter().enumerate() {
+        let value =
+            |of: usize| f64::from(noise(run, step, (place * 1000 + of) as u64) as f32 + 1.5);
+        let name = signal.name;
+        let known = record.scalars.contains_key(name) || record.layers.contains_key(name);
+        let recorded = signal.runs.contains(&logs::RunKind::Train) && !name.starts_with("int");
+        match (
+            recorded && !known && !name.contains("held_out"),
+            signal.per_layer,
+        ) {
+            (false, _) => {}
+            (true, false) => record.set_named(name, value(0)),
+            (true, true) => record.set_layers_named(name, (0..LAYERS).map(value).collect()),
+        }
+    }
 }

@@ -11,8 +11,11 @@ use crate::fixed::{Fixed, STEPS, fixed};
 use crate::keys::Row;
 use crate::panes::{PANES, Tab, tabs};
 
+mod details;
 mod keys_and_mouse;
+mod panels;
 mod screens;
+mod started;
 mod typed;
 
 fn shown(source: Fixed, depth: Depth) -> App {

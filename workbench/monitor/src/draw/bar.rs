@@ -4,22 +4,42 @@ use ratatui::{
     buffer::Buffer,
     layout::Rect,
     text::{Line, Span},
+    widgets::{Clear, Widget},
 };
 
 use crate::colour::{Depth, strong};
 use crate::keys::Row;
-use crate::paint::{cut, line, put};
+use crate::paint::{cut, line, put, wrapped};
 use crate::prompt::Prompt;
-use crate::screen::{self, Screen};
+use crate::screen::Screen;
 
 /// What is typed, what was said last, or the keys.
 pub(super) fn draw(screen: &Screen, area: Rect, depth: Depth, buffer: &mut Buffer) {
     if let Some(prompt) = &screen.prompt {
-        typed(prompt, area, depth, buffer);
+        if prompt.is_question() {
+            question(&prompt.sign(), area, buffer);
+        } else {
+            typed(prompt, area, depth, buffer);
+        }
     } else if screen.note.is_empty() {
-        keys(&screen.bar(), area, depth, buffer);
+        keys(&screen.bar(), screen.ends(), area, depth, buffer);
     } else {
         put(buffer, area, area.x + 1, &screen.note, depth.accent());
+    }
+}
+
+/// The whole question, over as many lines above the last one as it takes.
+fn question(text: &str, area: Rect, buffer: &mut Buffer) {
+    let lines = wrapped(&format!("{text}█"), area.width.saturating_sub(2));
+    let height = (lines.len() as u16).min(area.bottom());
+    let place = Rect {
+        y: area.bottom() - height,
+        height,
+        ..area
+    };
+    Clear.render(place.intersection(buffer.area), buffer);
+    for (row, line) in place.rows().zip(&lines) {
+        put(buffer, row, row.x + 1, line, strong());
     }
 }
 
@@ -34,14 +54,20 @@ fn typed(prompt: &Prompt, area: Rect, depth: Depth, buffer: &mut Buffer) {
     put(buffer, area, x + 2, &note, depth.warn());
 }
 
-fn keys(rows: &[Row], area: Rect, depth: Depth, buffer: &mut Buffer) {
+fn keys(
+    rows: &[Row],
+    ends: impl Iterator<Item = Row>,
+    area: Rect,
+    depth: Depth,
+    buffer: &mut Buffer,
+) {
     let item = |row: &Row| {
         [
             Span::styled(row.label, depth.accent()),
             Span::styled(format!(" {}  ", row.short), depth.dim()),
         ]
     };
-    let ends: Line = screen::ends().flat_map(|row| item(&row)).collect();
+    let ends: Line = ends.flat_map(|row| item(&row)).collect();
     let room = usize::from(area.width).saturating_sub(ends.width() + 1);
     let mut shown = Line::default();
     for row in rows {

@@ -124,7 +124,7 @@ mod tests {
     fn shipped() -> Contents {
         let panes: Vec<_> = PANES.iter().map(|entry| (entry.make)()).collect();
         Contents {
-            keys: crate::screen::sections(&PANES, &panes),
+            keys: crate::screen::sections(&PANES, &panes, &crate::keymap::Keymap::default()),
             commands: crate::screen::command_rows(&panes),
         }
     }

@@ -26,6 +26,24 @@ fn cut_says_that_something_is_missing_and_respects_wide_letters() {
     assert_eq!(cut("abc", 0), "");
 }
 
+#[test]
+fn lines_are_broken_between_words_and_in_words_that_are_too_long() {
+    let lines = |text, width| -> Vec<String> {
+        let lines = wrapped(text, width);
+        lines
+            .iter()
+            .map(|line| line.trim_end().to_owned())
+            .collect()
+    };
+    assert_eq!(lines("one two three", 7), ["one two", "three"]);
+    assert_eq!(
+        lines("a /very/long/path b", 6),
+        ["a", "/very/", "long/p", "ath b"]
+    );
+    assert_eq!(lines("深度學習", 5), ["深度", "學習"]);
+    assert_eq!(lines("ab", 0), ["a", "b"]);
+}
+
 /// Names of twins that differ in their ends.
 #[test]
 fn a_cut_in_the_middle_keeps_both_ends() {

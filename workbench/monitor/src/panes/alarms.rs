@@ -1,5 +1,6 @@
 //! The alarms: what the detectors found, latest step first.
 
+use experiments_config::Override;
 use logs::{Alarm, AlarmKind, Sighting};
 use ratatui::{
     buffer::Buffer,
@@ -10,13 +11,15 @@ use ratatui::{
 };
 
 use crate::colour::{Depth, strong};
+use crate::command::{PaneCommand, commands};
 use crate::keys::{Binding, bindings, letter};
 use crate::list::List;
 use crate::number::{compact, count};
-use crate::paint::{cut, highlight, hint, put, put_right};
+use crate::paint::{cut, cut_middle, highlight, hint, put, put_right};
 use crate::pane::{Act, Corner, Entry, Keys, Pane, Place};
 use crate::scroll::Scroll;
-use crate::shared::{Label, Shared};
+use crate::shared::{Label, LabelColumn, Shared};
+use crate::start::Start;
 
 pub(super) const ENTRY: Entry = Entry {
     name: "alarms",
@@ -40,8 +43,7 @@ struct Alarms {
     run: Label,
     /// All of them, whatever fits.
     rows: Vec<AlarmRow>,
-    /// Width of the longest label of a run.
-    longest: u16,
+    names: LabelColumn,
 }
 
 /// A line of the list.
@@ -54,22 +56,34 @@ struct AlarmRow {
 impl Keys for Alarms {
     const BINDINGS: &'static [Binding<Act<Self>>] = bindings![
         [letter('f')] "f" "this run/all" "alarms of the run under the cursor, or of all runs" |pane, _| pane.turn_scope();
+        [letter('R')] "R" "replay" "replay the step of the alarm under the cursor (asks first)" |pane, shared| shared.to_ask = Some(pane.replay(shared, ""));
         [letter('b')] "b" "bell" "bell at new alarms of runs that ask for it, on or off" |_, shared| shared.bell = !shared.bell;
+    ];
+
+    const COMMANDS: &'static [PaneCommand<Self>] = commands![
+        "replay" "[STEP]" "replay the step of the alarm, or this step of the run" =>
+            |pane, shared, step| { shared.to_ask = Some(Ok(pane.replay(shared, step)?)); Ok(()) },
+            |_, _| Vec::new(), |_, _| None;
+        "fork" "DIR [STEP] [KEY=VALUE …]" "train a fork from 8 steps before that step, as changed" =>
+            |pane, shared, words| { shared.to_ask = Some(Ok(pane.fork(shared, words)?)); Ok(()) },
+            |_, _| Vec::new(), |_, _| None;
     ];
 }
 
 impl Pane for Alarms {
     fn prepare(&mut self, shared: &mut Shared, place: Option<Place>) {
-        let Some(place) = place else { return };
+        let Some(place) = place else {
+            // What is not on the screen cannot be pointed at.
+            self.rows.clear();
+            return;
+        };
         self.run = shared.label(shared.cursor);
         self.quiet = !shared.bell;
+        self.names = shared.column((List::area(place.area).width / 3).min(40));
         self.rows = self.listed(shared);
         self.cursor = self.cursor.min(self.rows.len().saturating_sub(1));
         self.page = List::page(place.area);
         self.list.fit(self.cursor, self.rows.len(), self.page);
-        let labels = shared.runs().map(|run| shared.label(run).text);
-        let longest = labels.map(|text| Line::raw(text).width() as u16).max();
-        self.longest = longest.unwrap_or(0);
     }
 
     fn draw(&self, place: Place, depth: Depth, buffer: &mut Buffer) {
@@ -83,8 +97,8 @@ impl Pane for Alarms {
             return;
         }
         let list = List::area(frame);
-        let columns = Columns::new(list, self.longest);
-        columns.headings(place.inner(), depth, buffer);
+        let columns = Columns::new(list, self.names.width);
+        columns.headings(place.inner(), &self.names.heading, depth, buffer);
         let rows = self.rows.iter().enumerate().skip(self.list.offset);
         for (area, (index, row)) in list.rows().zip(rows) {
             row.draw(&columns, area, depth, buffer);
@@ -116,6 +130,42 @@ impl Alarms {
         (self.cursor, self.list) = (0, List::default());
     }
 
+    /// The run and the step that are meant: of the alarm under the cursor or, with a number, of the run under the cursor.
+    fn meant(&self, shared: &Shared, step: &str) -> Result<(usize, u64), String> {
+        if step.is_empty() {
+            let row = self.rows.get(self.cursor);
+            let row =
+                row.ok_or("no alarm is on the screen; a step can be given: `:replay STEP`")?;
+            return Ok((row.run, row.sighting.alarm.step));
+        }
+        let step = step.parse().ok().filter(|step: &u64| *step > 0);
+        let step = step.ok_or("a step is a whole number from 1 on")?;
+        Ok((shared.cursor, step))
+    }
+
+    fn replay(&self, shared: &Shared, step: &str) -> Result<Start, String> {
+        let (run, step) = self.meant(shared, step)?;
+        let (folder, name) = shared.trained(run)?;
+        Ok(Start::replay(folder, &name, step))
+    }
+
+    fn fork(&self, shared: &Shared, words: &str) -> Result<Start, String> {
+        let words = shlex::split(words).ok_or("a quote is not closed")?;
+        let mut words = words.iter().map(String::as_str).peekable();
+        let out = words
+            .next()
+            .ok_or("a directory for the fork, such as `:fork runs/lower optimizer.lr=1e-3`")?;
+        let step = words.next_if(|word| !word.contains('=')).unwrap_or("");
+        let keys: Vec<&str> = words.collect();
+        let wrong = keys.iter().find(|key| key.parse::<Override>().is_err());
+        if let Some(wrong) = wrong {
+            return Err(format!("`{wrong}` is no KEY=VALUE"));
+        }
+        let (run, step) = self.meant(shared, step)?;
+        let (folder, name) = shared.trained(run)?;
+        Ok(Start::fork(folder, &name, step, out, &keys))
+    }
+
     /// The latest step first, within a step in the order of the runs. Twins of a run repeat its alarms: those of a branch
     /// are shown with the branch alone.
     fn listed(&self, shared: &Shared) -> Vec<AlarmRow> {
@@ -131,7 +181,7 @@ impl Alarms {
             .filter(|(run, _)| wanted(*run) && shared.is_shown(*run));
         let row = |(run, sighting): (usize, &Sighting)| AlarmRow {
             run,
-            label: shared.label(run),
+            label: shared.labelled(run, self.names.brief),
             sighting: sighting.clone(),
         };
         let mut rows: Vec<AlarmRow> = seen.map(row).collect();
@@ -186,7 +236,7 @@ impl AlarmRow {
         let alarm = &self.sighting.alarm;
         let style = kind_style(alarm.kind, depth);
         put(buffer, area, area.x, glyph(alarm.kind), style);
-        let label = cut(&self.label.text, columns.run_width);
+        let label = cut_middle(&self.label.text, columns.run_width);
         put(buffer, area, columns.run, &label, depth.arm(self.label.ink));
         let step = count(alarm.step);
         put_right(buffer, area, columns.step, &step, Style::new());
@@ -225,8 +275,7 @@ struct Columns {
 }
 
 impl Columns {
-    fn new(list: Rect, longest_run: u16) -> Self {
-        let run_width = longest_run.clamp(4, 26).min((list.width / 3).max(4));
+    fn new(list: Rect, run_width: u16) -> Self {
         let run = list.x + 2;
         let step = run + run_width + 8;
         let message = step + 1;
@@ -245,9 +294,10 @@ impl Columns {
         }
     }
 
-    fn headings(&self, inner: Rect, depth: Depth, buffer: &mut Buffer) {
+    fn headings(&self, inner: Rect, names: &str, depth: Depth, buffer: &mut Buffer) {
         let head = Rect { height: 1, ..inner };
-        put(buffer, head, self.run, "run", depth.dim());
+        let names = cut(names, self.run_width);
+        put(buffer, head, self.run, &names, depth.dim());
         put_right(buffer, head, self.step, "step", depth.dim());
         put(buffer, head, self.message, "what", depth.dim());
         if self.rule < head.right() {

@@ -19,12 +19,14 @@ use crate::shared::{Axis, Label, Mark, Shared, turn};
 use crate::view::Revision;
 use chart::Chart;
 use choices::{BandKind, CurveChoices};
+use facets::{Facet, Faceted};
 use names::Names;
 use plot::Shown;
 
 mod chart;
 mod choices;
 mod commands;
+mod facets;
 mod names;
 mod plot;
 mod reduce;
@@ -51,18 +53,33 @@ struct Curves {
     active: usize,
     /// The only arm with a band, where there are too many for all.
     banded: Option<usize>,
+    faceted: Faceted,
+    /// Values of the facets' key that are not on the screen.
+    hidden: usize,
     /// Signals whose y axis is not the one that they have at first.
     turned: BTreeSet<String>,
     names: Names,
     run: Label,
 }
 
-/// A chart of one signal, by name: the list of signals may grow meanwhile.
+/// The charts of one signal, by name: the list of signals may grow meanwhile.
 #[derive(Default)]
 struct Panel {
     signal: String,
+    /// One a facet, or one of all runs.
+    charts: Vec<Charted>,
+}
+
+/// A chart of one signal and some runs.
+#[derive(Default)]
+struct Charted {
+    facet: Option<String>,
+    /// Those of its runs, where they are not those of all.
+    names: Option<Names>,
     made_from: Option<ChartKey>,
     chart: Chart,
+    /// Its own x and y axis, which it may share with the other facets.
+    own: [(f64, f64); 2],
     marks: Vec<Mark>,
 }
 
@@ -71,6 +88,31 @@ impl Panel {
         Self {
             signal: signal.to_owned(),
             ..Self::default()
+        }
+    }
+
+    /// The charts with runs that have recorded the signal.
+    fn recorded(&self) -> impl Iterator<Item = &Chart> {
+        let charts = self.charts.iter().map(|charted| &charted.chart);
+        charts.filter(|chart| chart.runs > 0)
+    }
+
+    /// All facets have the same axes: those that hold all of them.
+    fn share_axes(&mut self) {
+        let drawn = |charted: &&Charted| {
+            charted
+                .chart
+                .lines
+                .iter()
+                .any(|line| !line.points.is_empty())
+        };
+        let own = self.charts.iter().filter(drawn).map(|charted| charted.own);
+        let wider = |a: (f64, f64), b: (f64, f64)| (a.0.min(b.0), a.1.max(b.1));
+        let Some([x, y]) = own.reduce(|a, b| [wider(a[0], b[0]), wider(a[1], b[1])]) else {
+            return;
+        };
+        for charted in &mut self.charts {
+            (charted.chart.x, charted.chart.y) = (x, y);
         }
     }
 }
@@ -85,6 +127,8 @@ impl Default for Curves {
             panels: FIRST.map(Panel::of).into(),
             active: 1,
             banded: None,
+            faceted: Faceted::default(),
+            hidden: 0,
             turned: BTreeSet::new(),
             names: Names::default(),
             run: Label::default(),
@@ -118,6 +162,7 @@ impl Keys for Curves {
         [letter('X')] "X" "" "logarithmic x axis, on or off" |pane, _| pane.choices.log_x = !pane.choices.log_x;
         [letter('g')] "g" "group" "one curve per arm (mean and band) or per run" |pane, _| pane.choices.grouped = !pane.choices.grouped;
         [letter('B')] "B" "" "band: min–max, 95 % t interval, none" |pane, _| pane.choices.band = pane.choices.band.next();
+        [letter('u')] "u" "facets" "a chart for every value of an axis: next axis, or none" |pane, shared| pane.faceted = pane.faceted.next(shared);
         [letter('v')] "v" "signal" "next signal in the active panel" |pane, shared| pane.turn_signal(shared, 1);
         [letter('V')] "V" "" "previous signal in the active panel" |pane, shared| pane.turn_signal(shared, -1);
         [letter('n')] "n" "panel" "make the next panel the active one" |pane, _| pane.active = (pane.active + 1) % pane.panels.len().max(1);
@@ -142,9 +187,11 @@ impl Pane for Curves {
         self.run = shared.label(shared.cursor);
         let many = shared.groups.looks.arms.len() > MOST_BANDS;
         self.banded = many.then(|| shared.arm(shared.cursor));
-        let areas = areas(place.inner(), self.panels.len());
-        for (panel, area) in areas.into_iter().enumerate() {
-            self.make(panel, area, shared);
+        let facets = self.faceted.facets(shared);
+        let (areas, shown) = areas(place.inner(), self.panels.len(), facets.len());
+        self.hidden = facets.len() - shown;
+        for (panel, areas) in areas.chunks(shown).enumerate() {
+            self.make(panel, &facets[..shown], areas, shared);
         }
     }
 
@@ -152,12 +199,18 @@ impl Pane for Curves {
         place
             .frame(self.title(depth), self.right(), depth)
             .render(place.area, buffer);
-        let areas = areas(place.inner(), self.panels.len());
-        for (number, (panel, area)) in self.panels.iter().zip(areas).enumerate() {
+        let facets = self.panels.first().map_or(1, |panel| panel.charts.len());
+        let (areas, _) = areas(place.inner(), self.panels.len(), facets);
+        let charts =
+            self.panels.iter().enumerate().flat_map(|(number, panel)| {
+                panel.charts.iter().map(move |charted| (number, charted))
+            });
+        for ((number, charted), area) in charts.zip(areas) {
             let shown = Shown {
-                chart: &panel.chart,
-                marks: &panel.marks,
-                names: &self.names,
+                chart: &charted.chart,
+                facet: charted.facet.as_deref(),
+                marks: &charted.marks,
+                names: charted.names.as_ref().unwrap_or(&self.names),
                 banded: self.banded,
                 active: number == self.active && self.panels.len() > 2,
             };
@@ -179,10 +232,9 @@ impl Pane for Curves {
         for panel in &self.panels {
             let curves = shared.curves(&drawn, &panel.signal, axis);
             let values = curves.iter().flat_map(|curve| {
-                curve
-                    .values
-                    .iter()
-                    .map(|(record, value)| (curve.run, curve.x[*record as usize], *value))
+                curve.values.iter().filter_map(|(record, value)| {
+                    Some((curve.run, curve.x.get(*record as usize)?, *value))
+                })
             });
             let shown = |x: f64| {
                 self.choices
@@ -208,26 +260,42 @@ impl Pane for Curves {
 }
 
 impl Curves {
-    /// Makes a panel's chart, unless it is what it would be.
-    fn make(&mut self, panel: usize, area: Rect, shared: &mut Shared) {
+    /// Makes the charts of a panel, unless they are what they would be.
+    fn make(&mut self, panel: usize, facets: &[Facet], areas: &[Rect], shared: &mut Shared) {
         let log = self.is_log(&self.panels[panel].signal);
-        let panel = &mut self.panels[panel];
-        let drawn = shared.runs().filter(|run| shared.is_selected(*run));
-        let key = ChartKey {
-            revisions: shared.revisions(),
-            chosen: drawn.collect(),
-            arms: shared.runs().map(|run| shared.arm(run)).collect(),
-            focus: (!self.choices.grouped).then_some(shared.cursor),
-            signal: panel.signal.clone(),
-            log,
-            choices: self.choices,
-            columns: usize::from(area.width) * 2,
+        let view: &Shared = shared;
+        let key = |facet: &Facet, area: &Rect| {
+            let drawn = view.runs().filter(|run| view.is_selected(*run));
+            ChartKey {
+                revisions: view.revisions(),
+                chosen: drawn.filter(|run| facet.has(view, *run)).collect(),
+                arms: view.runs().map(|run| view.arm(run)).collect(),
+                focus: (!self.choices.grouped).then_some(view.cursor),
+                signal: self.panels[panel].signal.clone(),
+                log,
+                choices: self.choices,
+                columns: usize::from(area.width) * 2,
+            }
         };
-        panel.marks = shared.marks(&key.chosen, &key.signal, self.choices.axis);
-        if panel.made_from.as_ref() != Some(&key) {
-            panel.chart = key.chart(shared);
-            panel.made_from = Some(key);
+        let keys = facets
+            .iter()
+            .zip(areas)
+            .map(|(facet, area)| key(facet, area));
+        let keys: Vec<ChartKey> = keys.collect();
+        let panel = &mut self.panels[panel];
+        panel.charts.resize_with(facets.len(), Charted::default);
+        for ((charted, key), facet) in panel.charts.iter_mut().zip(keys).zip(facets) {
+            charted.facet = facet.name();
+            let key_of_facet = facet.key();
+            charted.names = key_of_facet.map(|of| self.names.within(shared, of, &key.chosen));
+            charted.marks = shared.marks(&key.chosen, &key.signal, self.choices.axis);
+            if charted.made_from.as_ref() != Some(&key) {
+                charted.chart = key.chart(shared);
+                charted.own = [charted.chart.x, charted.chart.y];
+                charted.made_from = Some(key);
+            }
         }
+        panel.share_axes();
     }
 
     /// Losses are linear at first, all else spans decades.
@@ -280,20 +348,17 @@ impl Curves {
 
     /// The x axis from end to end, over all panels.
     fn whole(&self) -> (f64, f64) {
-        let ends = self
-            .panels
-            .iter()
-            .filter(|panel| panel.chart.runs > 0)
-            .map(|panel| panel.chart.whole);
+        let ends = self.panels.iter().flat_map(Panel::recorded);
+        let ends = ends.map(|chart| chart.whole);
         let whole = ends.reduce(|(low, high), (from, to)| (low.min(from), high.max(to)));
         whole.unwrap_or((0.0, 1.0))
     }
 
     fn title(&self, depth: Depth) -> Line<'static> {
-        let seeds = self
-            .panels
-            .first()
-            .map_or((0, 0), |panel| panel.chart.seeds);
+        let charts = self.panels.first().into_iter().flat_map(Panel::recorded);
+        let seeds = charts.map(|chart| chart.seeds);
+        let seeds = seeds.reduce(|(low, high), (a, b)| (low.min(a), high.max(b)));
+        let seeds = seeds.unwrap_or((0, 0));
         let how = match (self.choices.grouped, seeds) {
             (false, _) => "one line per run".to_owned(),
             (true, (0 | 1, 0 | 1)) => "one run each".to_owned(),
@@ -308,10 +373,13 @@ impl Curves {
                 format!("mean of {n} runs{}{of}", self.choices.band.words())
             }
         };
-        let mut title = vec![
-            Span::styled(" Curves ", strong()),
-            Span::styled(format!("· {how} "), depth.dim()),
-        ];
+        let mut title = vec![Span::styled(" Curves ", strong())];
+        if self.hidden > 0 {
+            let hidden = words::counted(self.hidden as u64, "value");
+            let note = format!("· {hidden} without a chart ");
+            title.push(Span::styled(note, depth.warn()));
+        }
+        title.push(Span::styled(format!("· {how} "), depth.dim()));
         if self.choices.smooth {
             let weight = format!("· smoothed {} ", self.choices.weight());
             title.push(Span::styled(weight, depth.accent()));
@@ -353,9 +421,32 @@ impl ChartKey {
     }
 }
 
-/// The panels: one or two on top of each other, more of them, or where they would become too flat, in as many columns of at least
-/// 30 cells as leave each of them seven rows.
-fn areas(inner: Rect, count: usize) -> Vec<Rect> {
+/// Where the charts are, those of a signal one after the other, and how many facets have one: of one signal, or of one facet, as
+/// many as [`tiles`] leave room for; else a row a signal and a column a facet, of at least 30 cells.
+fn areas(inner: Rect, signals: usize, facets: usize) -> (Vec<Rect>, usize) {
+    let signals = signals.max(1);
+    if signals == 1 || facets == 1 {
+        let most = if signals == 1 { MOST_PANELS } else { 1 };
+        let facets = facets.min(most);
+        return (tiles(inner, signals * facets), facets);
+    }
+    let facets = facets.min(usize::from(inner.width / 30).max(1));
+    let lines = split(Direction::Vertical, inner, signals);
+    let cells = lines
+        .into_iter()
+        .flat_map(|line| split(Direction::Horizontal, line, facets));
+    (cells.collect(), facets)
+}
+
+fn split(direction: Direction, area: Rect, parts: usize) -> Vec<Rect> {
+    Layout::new(direction, vec![Constraint::Fill(1); parts])
+        .split(area)
+        .to_vec()
+}
+
+/// One or two on top of each other, more of them, or where they would become too flat, in as many columns of at least 30 cells as
+/// leave each of them seven rows.
+fn tiles(inner: Rect, count: usize) -> Vec<Rect> {
     let count = count.max(1);
     let tall = usize::from(inner.height / 7).max(1);
     let wide = usize::from(inner.width / 30).max(1);
@@ -365,11 +456,6 @@ fn areas(inner: Rect, count: usize) -> Vec<Rect> {
         _ => count.div_ceil(tall).clamp(1, wide.min(count)),
     };
     let lines = count.div_ceil(columns);
-    let split = |direction, area: Rect, parts: usize| {
-        Layout::new(direction, vec![Constraint::Fill(1); parts])
-            .split(area)
-            .to_vec()
-    };
     let lines = split(Direction::Vertical, inner, lines);
     let cells = lines
         .into_iter()

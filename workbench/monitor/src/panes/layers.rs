@@ -1,31 +1,41 @@
-//! The heat map: layers upwards, steps to the right.
+//! The heat maps: one or two per-layer signals of a run, layers upwards, steps to the right, and with the screen to themselves
+//! their profile over depth at a step.
 
+use logs::Record;
 use ratatui::{
     buffer::Buffer,
+    crossterm::event::KeyCode,
+    layout::{Constraint, Layout, Rect},
     text::{Line, Span},
     widgets::Widget,
 };
 
 use crate::colour::{Depth, strong};
-use crate::keys::{Binding, bindings, letter};
+use crate::command::{Outcome, PaneCommand, commands};
+use crate::keys::{Binding, bindings, key, letter};
 use crate::number::count;
 use crate::paint::hint;
 use crate::pane::{Act, Corner, Entry, Keys, Pane, Place};
 use crate::shared::{Label, Shared, turn};
 use crate::view::Revision;
 use heat::Heat;
+use profile::Profile;
 
 mod heat;
 mod map;
+mod profile;
+
+/// The signal at first.
+const FIRST: &str = "layer_grad_norm";
 
 pub(super) const ENTRY: Entry = Entry {
     name: "layers",
     title: "Layers",
-    about: "layers: the heat map",
+    about: "layers: heat maps of one or two signals",
     corner: Some(Corner::LowerRight),
     make: || {
         Box::new(Layers {
-            signal: "layer_grad_norm".to_owned(),
+            maps: vec![Mapped::of(FIRST)],
             ..Layers::default()
         })
     },
@@ -33,14 +43,55 @@ pub(super) const ENTRY: Entry = Entry {
 
 #[derive(Default)]
 struct Layers {
-    /// By name: the list of signals may grow meanwhile.
-    signal: String,
+    /// From left to right, never none.
+    maps: Vec<Mapped>,
+    /// The step of the profiles; none is the last one.
+    step: Option<u64>,
     run: Label,
-    heat: Heat,
-    made_from: Option<HeatKey>,
 }
 
-/// Everything the map depends on: while it stays the same, nothing is computed.
+/// A signal, by name: the list of signals may grow meanwhile.
+#[derive(Default)]
+struct Mapped {
+    signal: String,
+    /// What it was made from, which a profile at another step reads again.
+    records: Vec<Record>,
+    heat: Heat,
+    made_from: Option<HeatKey>,
+    /// At this step, or at the last one.
+    profile: Profile,
+    step: Option<u64>,
+}
+
+impl Mapped {
+    fn of(signal: &str) -> Self {
+        Self {
+            signal: signal.to_owned(),
+            ..Self::default()
+        }
+    }
+
+    fn prepare(&mut self, shared: &mut Shared, area: Rect, step: Option<u64>) {
+        let key = HeatKey {
+            run: shared.cursor,
+            revision: shared.revision(shared.cursor),
+            signal: self.signal.clone(),
+            columns: usize::from(map::plot(area).width),
+        };
+        let is_new = self.made_from.as_ref() != Some(&key);
+        if is_new {
+            self.records = shared.layer_records(&self.signal);
+            self.heat = Heat::build(&self.records, &self.signal, key.columns);
+            self.made_from = Some(key);
+        }
+        if is_new || self.step != step {
+            self.profile = Profile::at(&self.records, &self.signal, step);
+            self.step = step;
+        }
+    }
+}
+
+/// Everything a map depends on: while it stays the same, nothing is computed.
 #[derive(Debug, Clone, PartialEq)]
 struct HeatKey {
     run: usize,
@@ -51,8 +102,22 @@ struct HeatKey {
 
 impl Keys for Layers {
     const BINDINGS: &'static [Binding<Act<Self>>] = bindings![
-        [letter('m')] "m" "signal" "next per-layer signal in the heat map" |pane, shared| turn(&mut pane.signal, &shared.layer_signals, 1);
-        [letter('M')] "M" "" "previous per-layer signal" |pane, shared| turn(&mut pane.signal, &shared.layer_signals, -1);
+        [letter('m')] "m" "signal" "next per-layer signal in the heat map" |pane, shared| pane.turn(0, shared, 1);
+        [letter('M')] "M" "" "previous per-layer signal" |pane, shared| pane.turn(0, shared, -1);
+        [letter('w')] "w" "two maps" "a second heat map beside the first, or one alone" |pane, shared| pane.turn_second(shared);
+        [letter('W')] "W" "" "next per-layer signal in the second heat map" |pane, shared| pane.turn(1, shared, 1);
+        [key(KeyCode::Right)] "→" "step" "profile over depth at a later step" |pane, _| pane.move_step(1);
+        [key(KeyCode::Left)] "←" "" "profile over depth at an earlier step" |pane, _| pane.move_step(-1);
+        [letter('0')] "0" "" "profile over depth at the last step" |pane, _| pane.step = None;
+    ];
+
+    const COMMANDS: &'static [PaneCommand<Self>] = commands![
+        "layers" "SIGNAL [SIGNAL]" "one heat map, or two side by side" =>
+            Self::set_signals,
+            |_, shared| shared.layer_signals.clone(),
+            |pane, _| Some(pane.signals(" ")).filter(|signals| signals != FIRST);
+        "depth" "STEP" "profile over depth at this step; alone the last" =>
+            Self::set_step, |_, _| Vec::new(), |pane, _| pane.step.map(|step| step.to_string());
     ];
 }
 
@@ -60,20 +125,15 @@ impl Pane for Layers {
     fn prepare(&mut self, shared: &mut Shared, place: Option<Place>) {
         let Some(place) = place else { return };
         self.run = shared.label(shared.cursor);
-        let key = HeatKey {
-            run: shared.cursor,
-            revision: shared.revision(shared.cursor),
-            signal: self.signal.clone(),
-            columns: usize::from(map::plot(place.inner()).width),
-        };
-        if self.made_from.as_ref() != Some(&key) {
-            self.heat = Heat::build(shared.layer_records(), &self.signal, key.columns);
-            self.made_from = Some(key);
+        let areas = areas(place, self.maps.len());
+        for (map, (area, _)) in self.maps.iter_mut().zip(areas) {
+            map.prepare(shared, area, self.step);
         }
     }
 
     fn draw(&self, place: Place, depth: Depth, buffer: &mut Buffer) {
-        let right = match self.heat.nonfinite {
+        let lost: usize = self.maps.iter().map(|map| map.heat.nonfinite).sum();
+        let right = match lost {
             0 => Line::default(),
             lost => Line::styled(
                 format!(" ✕ {} non-finite ", count(lost as u64)),
@@ -83,21 +143,103 @@ impl Pane for Layers {
         place
             .frame(self.title(depth), right, depth)
             .render(place.area, buffer);
-        if self.heat.layers == 0 {
-            let text = "no per-layer signal recorded for this run yet";
-            hint(buffer, place.inner(), text, depth);
-        } else {
-            map::draw(&self.heat, place.inner(), depth, buffer);
+        for (map, (area, beside)) in self.maps.iter().zip(areas(place, self.maps.len())) {
+            if map.heat.layers == 0 {
+                let text = "no per-layer signal recorded for this run yet";
+                hint(buffer, area, text, depth);
+            } else {
+                map::draw(&map.heat, self.step, area, depth, buffer);
+                profile::draw(&map.profile, &map.heat, beside, depth, buffer);
+            }
         }
     }
 }
 
+/// Where each map stands, and its profile beside it, which is empty where there is no room.
+fn areas(place: Place, maps: usize) -> Vec<(Rect, Rect)> {
+    let parts = vec![Constraint::Fill(1); maps];
+    let parts = Layout::horizontal(parts).spacing(1).split(place.inner());
+    let divided = |area: &Rect| {
+        let width = if place.alone && area.width >= 36 {
+            (area.width / 3).min(30)
+        } else {
+            0
+        };
+        let [map, profile] =
+            Layout::horizontal([Constraint::Fill(1), Constraint::Length(width)]).areas(*area);
+        (map, profile)
+    };
+    parts.iter().map(divided).collect()
+}
+
 impl Layers {
+    fn turn(&mut self, map: usize, shared: &Shared, by: isize) {
+        if let Some(map) = self.maps.get_mut(map) {
+            turn(&mut map.signal, &shared.layer_signals, by);
+        }
+    }
+
+    fn turn_second(&mut self, shared: &Shared) {
+        if self.maps.len() > 1 {
+            self.maps.truncate(1);
+        } else {
+            let first = self.signals(" ");
+            self.maps.push(Mapped::of(&first));
+            self.turn(1, shared, 1);
+        }
+    }
+
+    /// By a column of the map.
+    fn move_step(&mut self, by: i64) {
+        let Some(heat) = self.maps.first().map(|map| &map.heat) else {
+            return;
+        };
+        let (first, last) = heat.steps;
+        let column = ((last - first) / heat.columns.max(1) as u64).max(1) as i64;
+        let here = self.step.unwrap_or(last);
+        let next = here.saturating_add_signed(by * column);
+        self.step = Some(next.clamp(first, last));
+    }
+
+    fn signals(&self, between: &str) -> String {
+        let names: Vec<&str> = self.maps.iter().map(|map| &*map.signal).collect();
+        names.join(between)
+    }
+
+    fn set_signals(&mut self, shared: &mut Shared, names: &str) -> Outcome {
+        let names: Vec<&str> = names
+            .split([',', ' '])
+            .filter(|name| !name.is_empty())
+            .collect();
+        let known = &shared.layer_signals;
+        // Nothing is known before a run has recorded something.
+        let unknown = names
+            .iter()
+            .find(|name| !known.is_empty() && known.iter().all(|signal| signal != *name));
+        if let Some(name) = unknown {
+            let hint = words::hint(name, known);
+            return Err(format!("no per-layer signal `{name}`{hint}"));
+        }
+        if !(1..=2).contains(&names.len()) {
+            return Err("one or two per-layer signals have a heat map each".to_owned());
+        }
+        self.maps = names.into_iter().map(Mapped::of).collect();
+        Ok(())
+    }
+
+    fn set_step(&mut self, _: &mut Shared, step: &str) -> Outcome {
+        self.step = match step {
+            "" => None,
+            step => Some(step.parse().map_err(|_| format!("`{step}` is no step"))?),
+        };
+        Ok(())
+    }
+
     fn title(&self, depth: Depth) -> Line<'static> {
         Line::from(vec![
             Span::styled(" Layers ", strong()),
             Span::styled("· ", depth.dim()),
-            Span::raw(format!("{} ", self.heat.signal)),
+            Span::raw(format!("{} ", self.signals(" and "))),
             Span::styled("· ", depth.dim()),
             self.run.span(depth),
             Span::raw(" "),

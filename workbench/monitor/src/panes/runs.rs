@@ -22,11 +22,12 @@ use crate::pane::{Act, Corner, Entry, Keys, Pane, Place};
 use crate::shared::Shared;
 use crate::view::{Run, glyph};
 use columns::Column;
-use details::Detailed;
+use details::{Detailed, Said};
 
 mod columns;
 mod curve;
 mod details;
+mod differences;
 mod order;
 
 pub(super) const ENTRY: Entry = Entry {
@@ -54,6 +55,9 @@ struct Runs {
     running: Option<String>,
     /// The keys that short names of arms leave out, where names are short.
     heading: Option<String>,
+    /// What the details say, and the run that others are compared with, where one was chosen.
+    said: Said,
+    against: Option<usize>,
     /// None while there is no room for the details.
     details: Option<Detailed>,
 }
@@ -77,6 +81,8 @@ impl Keys for Runs {
         [letter('A')] "A" "arm" "draw all runs of this arm, or drop them" |_, shared| shared.toggle(|shared, run| shared.arm(run) == shared.arm(shared.cursor));
         [letter('s')] "s" "sort" "sort by the next column (or click a heading)" |pane, _| pane.sort_by(pane.sort.next());
         [letter('r')] "r" "reverse" "turn the order around" |pane, _| pane.descending = !pane.descending;
+        [letter('e')] "e" "details" "details: events, differences of the configuration, console" |pane, _| pane.said = pane.said.next();
+        [letter('c')] "c" "compare" "compare configurations with this run, or the nearest again" |pane, shared| pane.compare(shared.cursor);
         [letter('!')] "!" "failed first" "failed runs on top, whatever the order, or not" |_, shared| shared.failed_first = !shared.failed_first;
     ];
 
@@ -89,6 +95,14 @@ impl Keys for Runs {
             |_, shared, word| { shared.failed_first = command::one_of(word, [("on", true), ("", true), ("off", false)])?; Ok(()) },
             |_, _| ["on", "off"].map(str::to_owned).into(),
             |_, shared| shared.failed_first.then(|| "on".to_owned());
+        "details" "events|differences|console" "what the details of a run say" =>
+            |pane, _, word| { pane.said = command::one_of(word, Said::ALL)?; Ok(()) },
+            |_, _| Said::ALL.map(|(name, _)| name.to_owned()).into(),
+            |pane, _| Said::ALL.iter().skip(1).find(|(_, said)| *said == pane.said).map(|(name, _)| (*name).to_owned());
+        "compare" "RUN" "configurations against this run; alone, the nearest" =>
+            |pane, shared, name| { pane.against = if name.is_empty() { None } else { Some(shared.find(name)?) }; Ok(()) },
+            |_, shared| shared.sweep().runs.iter().map(|run| run.id.clone()).collect(),
+            |pane, shared| Some(shared.run(pane.against?)?.id.clone());
         "select" "all|none" "draw the curves of these runs" =>
             |_, shared, word| { let all = command::one_of(word, [("all", true), ("", true), ("none", false)])?; shared.select(|_, _| all); Ok(()) },
             |_, _| ["all", "none"].map(str::to_owned).into(),
@@ -117,7 +131,8 @@ impl Pane for Runs {
         self.about = about(shared);
         let drawn = shared.runs().filter(|run| shared.is_selected(*run));
         self.drawn = (drawn.count(), shared.order.len(), shared.runs().len());
-        self.details = below.map(|_| Detailed::of(shared));
+        let against = self.against.filter(|run| *run != shared.cursor);
+        self.details = below.map(|_| Detailed::of(shared, self.said, against));
     }
 
     fn draw(&self, place: Place, depth: Depth, buffer: &mut Buffer) {
@@ -203,6 +218,12 @@ impl Runs {
     fn sort_by(&mut self, column: Column) {
         self.descending = self.sort == column && !self.descending;
         self.sort = column;
+    }
+
+    /// Sets runs against this one, or against the nearest again.
+    fn compare(&mut self, run: usize) {
+        self.against = (self.against != Some(run)).then_some(run);
+        self.said = Said::Differences;
     }
 
     /// The order of the table. The cursor stays on its run, or goes to the first one where the filter leaves that out.
@@ -306,12 +327,12 @@ fn aligned(column: Column, cell: Rect, text: &str, style: Style, buffer: &mut Bu
 }
 
 impl TableRow {
-    fn of(shared: &Shared, run: usize, curve: usize, brief: bool) -> Self {
+    fn of(shared: &mut Shared, run: usize, curve: usize, brief: bool) -> Self {
         Self {
             run: shared.sweep().runs[run].clone(),
             name: shared.groups.arm_name(run, brief).to_owned(),
             ink: shared.ink(run),
-            curve: curve::bars(shared.records(run), curve),
+            curve: curve::bars(shared.losses(run), curve),
             drawn: shared.is_selected(run),
             under_cursor: run == shared.cursor,
         }

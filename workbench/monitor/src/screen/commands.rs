@@ -88,6 +88,12 @@ impl Screen {
                 prompt.complete(&self.completions(&prompt));
                 false
             }
+            Typed::Copy => {
+                if let Kind::Start(start) = prompt.kind {
+                    self.put_on_clipboard(start.line);
+                }
+                return;
+            }
             Typed::Done => true,
         };
         if !done {
@@ -113,6 +119,14 @@ impl Screen {
                 self.answers.push(action.clone().start(sweep.clone()));
                 Ok(())
             }
+            Kind::Start(start) => {
+                if let Some(fork) = &start.fork {
+                    self.forks.push(fork.clone());
+                    self.shared.follow_fork(fork.clone());
+                }
+                self.answers.push(start.clone().start(self.program.clone()));
+                Ok(())
+            }
         }
     }
 
@@ -125,15 +139,28 @@ impl Screen {
         let shared = &mut self.shared;
         let mut panes = self.panes.iter_mut();
         let done = panes.find_map(|pane| pane.command(name, argument, shared));
+        self.take_question();
         done.unwrap_or_else(|| {
             let names = all(&self.panes).into_iter().map(|row| row.name);
             Err(format!("no command `{name}`{}", words::hint(name, names)))
         })
     }
 
+    /// Asks what a pane wants to have asked.
+    pub(super) fn take_question(&mut self) {
+        match self.shared.to_ask.take() {
+            Some(Ok(start)) => {
+                self.help = None;
+                self.prompt = Some(Prompt::new(Kind::Start(start), ""));
+            }
+            Some(Err(problem)) => self.note = problem,
+            None => {}
+        }
+    }
+
     fn completions(&self, prompt: &Prompt) -> Vec<String> {
         let name = match &prompt.kind {
-            Kind::Question(_) => return Vec::new(),
+            Kind::Question(_) | Kind::Start(_) => return Vec::new(),
             Kind::Filter => "filter",
             Kind::Command => match prompt.text.trim_start().split_once(char::is_whitespace) {
                 Some((name, _)) => name,
@@ -170,6 +197,9 @@ impl Screen {
         if self.tab != Tab::OVERVIEW {
             line = format!("{line} --tab {}", self.tab.name_of(self.entries));
         }
+        for fork in &self.forks {
+            line = format!("{line} --fork {}", quoted(&fork.display().to_string()));
+        }
         for one in own.chain(panes) {
             line = format!("{line} --do {}", quoted(&one));
         }
@@ -177,7 +207,10 @@ impl Screen {
     }
 
     pub(super) fn copy(&mut self) {
-        let line = self.as_command();
+        self.put_on_clipboard(self.as_command());
+    }
+
+    fn put_on_clipboard(&mut self, line: String) {
         self.note = format!("copied: {line}");
         self.clipboard = Some(line);
     }
@@ -190,15 +223,8 @@ impl Screen {
     }
 
     fn go_to(&mut self, name: &str) -> Outcome {
-        let shared = &mut self.shared;
-        let has = |run: &usize| {
-            shared.sweep().runs[*run].id.contains(name) || shared.label(*run).text.contains(name)
-        };
-        let run = shared
-            .runs()
-            .find(has)
-            .ok_or_else(|| format!("no run has `{name}` in its name"))?;
-        shared.go(run);
+        let run = self.shared.find(name)?;
+        self.shared.go(run);
         Ok(())
     }
 

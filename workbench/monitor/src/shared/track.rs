@@ -1,9 +1,11 @@
 //! The columns of one run, extracted from its records once; new records are appended.
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 
-use logs::{Alarm, Event, Name, Record, Sighting, Watch};
+use logs::{Alarm, Event, Sighting, Watch};
 
+use crate::log::{self, Log};
 use crate::view::Revision;
 
 /// What the x axis of curves counts.
@@ -39,27 +41,76 @@ impl Axis {
 /// One run's values of a signal, borrowed from its track.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Curve<'a> {
-    /// Record number and value.
+    /// Record number and value; of a long run first, least, greatest and last value of every few records.
     pub(crate) values: &'a [(u32, f64)],
-    /// Step of every record, ascending.
-    pub(crate) steps: &'a [f64],
-    /// Place on the x axis of every record.
-    pub(crate) x: &'a [f64],
+    /// Step of records, ascending.
+    pub(crate) steps: Thinned<'a>,
+    /// Place on the x axis of records.
+    pub(crate) x: Thinned<'a>,
     pub(crate) run: usize,
     pub(crate) arm: usize,
     /// Whether this is the run under the cursor.
     pub(crate) focus: bool,
 }
 
+/// A number for each record that never falls, kept of every few and of the last one.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Thinned<'a> {
+    pub(crate) values: &'a [f64],
+    /// Records from one value to the next.
+    pub(crate) stride: usize,
+    /// Number of records.
+    pub(crate) records: usize,
+}
+
+#[cfg(test)]
+impl<'a> Thinned<'a> {
+    /// All values.
+    pub(crate) fn whole(values: &'a [f64]) -> Self {
+        Self {
+            values,
+            stride: 1,
+            records: values.len(),
+        }
+    }
+}
+
+impl Thinned<'_> {
+    /// The value of a record, between those that are kept on the line that joins them.
+    pub(crate) fn get(self, record: usize) -> Option<f64> {
+        if record >= self.records {
+            return None;
+        }
+        let at = record / self.stride;
+        let (from, behind) = (*self.values.get(at)?, record % self.stride);
+        if behind == 0 {
+            return Some(from);
+        }
+        let to = *self.values.get(at + 1)?;
+        let end = ((at + 1) * self.stride).min(self.records - 1);
+        Some(from + (to - from) * behind as f64 / (end - at * self.stride) as f64)
+    }
+
+    /// Least and greatest value.
+    pub(crate) fn ends(self) -> impl Iterator<Item = f64> {
+        let ends = [self.values.first(), self.values.last()];
+        ends.into_iter().flatten().copied()
+    }
+}
+
+/// Most values of an axis that are kept of a run, and a fifth of those of a signal: many times the dots of a screen.
+const MOST: usize = 1 << 14;
+
 /// One run's x axes, the signals that are drawn, and its alarms.
 #[derive(Debug, Default)]
 pub(super) struct Track {
     /// Revision of the records it was made from.
     revision: Revision,
-    steps: Vec<f64>,
-    samples: Vec<f64>,
-    tokens: Vec<f64>,
-    seconds: Vec<f64>,
+    records: usize,
+    steps: Places,
+    samples: Places,
+    tokens: Places,
+    seconds: Places,
     /// Seconds of another run that lie behind this one's first step.
     pub(super) behind: f64,
     signals: BTreeMap<String, Series>,
@@ -71,6 +122,13 @@ pub(super) struct Track {
     alarms: Vec<Alarm>,
     /// The alarms, with those of several rules about one thing as one.
     pub(super) sightings: Vec<Sighting>,
+}
+
+/// An axis as far as it was asked for: places of every few records and of the last one, and how many records were looked at.
+#[derive(Debug, Default)]
+struct Places {
+    values: Vec<f64>,
+    seen: usize,
 }
 
 /// A signal that was asked for: record number and value, and how many records were looked at.
@@ -87,30 +145,25 @@ impl Track {
 
     /// Takes new records in; `false` when there are none. Records that were rewritten (a resumed attempt
     /// overtook an older one) make it start again.
-    pub(super) fn refresh(
-        &mut self,
-        records: &[Record],
-        revision: Revision,
-        events: &[Event],
-    ) -> bool {
-        let news = self.read(records, revision);
+    pub(super) fn refresh(&mut self, log: Log<'_>, revision: Revision, events: &[Event]) -> bool {
+        let news = self.note(log, revision);
         if news || self.events != events.len() {
             self.events = events.len();
-            self.find_sightings(records, events);
+            self.find_sightings(log, events);
         }
         news
     }
 
     /// The rows that a run told of while it trained, or else those that the standard detectors see in its records.
-    fn find_sightings(&mut self, records: &[Record], events: &[Event]) {
+    fn find_sightings(&mut self, log: Log<'_>, events: &[Event]) {
         if let Some(told) = logs::alarm::recorded(events) {
             self.sightings = told;
             return;
         }
-        for record in &records[self.watched..] {
+        log.visit(self.watched..log.len(), |record| {
             self.alarms.extend(self.watch.observe(record));
-        }
-        self.watched = records.len();
+        });
+        self.watched = log.len();
         self.sightings = logs::sightings(&self.alarms);
     }
 
@@ -130,12 +183,12 @@ impl Track {
         new.flat_map(|row| row.rules.iter().cloned()).collect()
     }
 
-    fn read(&mut self, records: &[Record], revision: Revision) -> bool {
+    fn note(&mut self, log: Log<'_>, revision: Revision) -> bool {
         if self.revision == revision && revision.is_some() {
             return false;
         }
         let grown = match (self.revision, revision) {
-            (Some((before, length)), Some((now, _))) => before == now && length <= records.len(),
+            (Some((before, length)), Some((now, _))) => before == now && length <= log.len(),
             _ => false,
         };
         if !grown {
@@ -145,50 +198,108 @@ impl Track {
             };
         }
         self.revision = revision;
-        for record in &records[self.steps.len()..] {
-            grow(&mut self.samples, record.scalar("samples"));
-            grow(&mut self.tokens, record.scalar("tokens"));
-            let before = self.seconds.last().copied().unwrap_or(self.behind);
-            let seconds = record
-                .scalar("step_seconds")
-                .filter(|seconds| seconds.is_finite() && *seconds > 0.0);
-            self.seconds.push(before + seconds.unwrap_or(0.0));
-            self.steps.push(record.step as f64);
+        if self.stride() != stride(log.len()) {
+            self.signals.clear();
+            for axis in [
+                &mut self.steps,
+                &mut self.samples,
+                &mut self.tokens,
+                &mut self.seconds,
+            ] {
+                *axis = Places::default();
+            }
         }
+        self.records = log.len();
         true
     }
 
-    /// Seconds to the end of a step, or of the last one before it.
-    pub(super) fn seconds_to(&self, step: u64) -> f64 {
-        let done = self.steps.partition_point(|own| *own <= step as f64);
-        let last = done.checked_sub(1).and_then(|last| self.seconds.get(last));
-        last.copied().unwrap_or(self.behind)
+    /// Records of which one has its place on the axes kept.
+    fn stride(&self) -> usize {
+        stride(self.records)
     }
 
-    /// Extracts a signal, as far as that has not been done.
-    pub(super) fn need(&mut self, records: &[Record], signal: &str) {
+    /// Seconds to the end of a step, or of the last one before it.
+    pub(super) fn seconds_to(&mut self, log: Log<'_>, step: u64) -> f64 {
+        self.need_axis(log, Axis::Time);
+        self.last_up_to(step)
+            .and_then(|record| self.axis(Axis::Time).get(record))
+            .unwrap_or(self.behind)
+    }
+
+    /// Extracts a signal and an axis, as far as that has not been done.
+    pub(super) fn need(&mut self, log: Log<'_>, signal: &str, axis: Axis) {
+        self.need_axis(log, axis);
+        let stride = self.stride();
         let series = self.signals.entry(signal.to_owned()).or_default();
-        for (number, record) in records.iter().enumerate().skip(series.seen) {
-            if let Some(value) = record.scalar(signal) {
-                series.values.push((number as u32, value));
+        // What is not yet whole is thinned again.
+        let whole = series.seen / stride * stride;
+        while series
+            .values
+            .last()
+            .is_some_and(|(record, _)| *record as usize >= whole)
+        {
+            series.values.pop();
+        }
+        for records in log::chunks(whole..self.records) {
+            let column = log.column(signal, records.clone());
+            let values = records.zip(column.iter());
+            let values = values.filter_map(|(record, value)| Some((record as u32, value?)));
+            thin(&values.collect::<Vec<_>>(), stride, &mut series.values);
+        }
+        series.seen = self.records;
+    }
+
+    /// Extracts an axis and the steps, as far as that has not been done.
+    pub(super) fn need_axis(&mut self, log: Log<'_>, axis: Axis) {
+        let size = (self.stride(), self.records);
+        self.steps.extend(size, 0.0, |records| {
+            let steps = log.steps(records).into_iter();
+            steps.map(|step| Next::At(Some(step as f64))).collect()
+        });
+        let of = |name: &'static str, next: fn(Option<f64>) -> Next| {
+            move |records| log.column(name, records).iter().map(next).collect()
+        };
+        match axis {
+            Axis::Step => {}
+            Axis::Samples => self.samples.extend(size, 0.0, of("samples", Next::At)),
+            Axis::Tokens => self.tokens.extend(size, 0.0, of("tokens", Next::At)),
+            Axis::Time => {
+                let seconds = of("step_seconds", Next::Behind);
+                self.seconds.extend(size, self.behind, seconds);
             }
         }
-        series.seen = records.len();
     }
 
-    fn axis(&self, axis: Axis) -> &[f64] {
-        match axis {
+    fn axis(&self, axis: Axis) -> Thinned<'_> {
+        let places = match axis {
             Axis::Step => &self.steps,
             Axis::Samples => &self.samples,
             Axis::Tokens => &self.tokens,
             Axis::Time => &self.seconds,
+        };
+        Thinned {
+            values: &places.values,
+            stride: self.stride(),
+            records: self.records,
         }
     }
 
-    /// Place of a step on an axis: that of the last record up to it.
+    /// The last record that is kept up to a step.
+    fn last_up_to(&self, step: u64) -> Option<usize> {
+        let done = self.steps.values.partition_point(|own| *own <= step as f64);
+        let last = done.checked_sub(1)?;
+        Some((last * self.stride()).min(self.records.saturating_sub(1)))
+    }
+
+    /// Place of a step on an axis that is there: that of the last record up to it.
     pub(super) fn place(&self, step: u64, axis: Axis) -> Option<f64> {
-        let done = self.steps.partition_point(|own| *own <= step as f64);
-        self.axis(axis).get(done.max(1) - 1).copied()
+        self.axis(axis).get(self.last_up_to(step).unwrap_or(0))
+    }
+
+    /// The values of a signal that is there.
+    pub(super) fn values(&self, signal: &str) -> &[(u32, f64)] {
+        let series = self.signals.get(signal);
+        series.map_or(&[], |series| series.values.as_slice())
     }
 
     /// A signal over an axis, borrowed.
@@ -201,11 +312,8 @@ impl Track {
     ) -> Curve<'_> {
         Curve {
             run,
-            values: self
-                .signals
-                .get(signal)
-                .map_or(&[], |series| series.values.as_slice()),
-            steps: &self.steps,
+            values: self.values(signal),
+            steps: self.axis(Axis::Step),
             x: self.axis(axis),
             arm,
             focus,
@@ -213,128 +321,98 @@ impl Track {
     }
 }
 
-/// A step without the value keeps the axis where it was, so that x never goes back.
-fn grow(axis: &mut Vec<f64>, value: Option<f64>) {
-    let before = axis.last().copied().unwrap_or(0.0);
-    let value = value.filter(|value| value.is_finite());
-    axis.push(value.map_or(before, |value| value.max(before)));
+/// How many records there are to one that is kept.
+fn stride(records: usize) -> usize {
+    records.div_ceil(MOST).next_power_of_two()
 }
 
-/// Adds the signals of a record that can be drawn, in the order of the signal table; unknown ones follow.
-pub(super) fn add_names(record: &Record, scalars: &mut Vec<String>, layers: &mut Vec<String>) {
-    let add = |names: &mut Vec<String>, new: &mut dyn Iterator<Item = &Name>| {
-        let before = names.len();
-        for name in new {
-            if names.iter().all(|known| known != name.as_str()) {
-                names.push(name.to_string());
+/// Of every `stride` records the first, least, greatest and last value, and the first that is not finite: thinning hides no spike.
+fn thin(values: &[(u32, f64)], stride: usize, kept: &mut Vec<(u32, f64)>) {
+    if stride == 1 {
+        kept.extend_from_slice(values);
+        return;
+    }
+    for part in values.chunk_by(|a, b| a.0 as usize / stride == b.0 as usize / stride) {
+        let finite = || part.iter().filter(|(_, value)| value.is_finite());
+        let ends = [part.first(), part.last()];
+        let least = finite().min_by(|a, b| a.1.total_cmp(&b.1));
+        let greatest = finite().max_by(|a, b| a.1.total_cmp(&b.1));
+        let lost = part.iter().find(|(_, value)| !value.is_finite());
+        let mut own: Vec<(u32, f64)> = ends
+            .into_iter()
+            .chain([least, greatest, lost])
+            .flatten()
+            .copied()
+            .collect();
+        own.sort_by_key(|(record, _)| *record);
+        own.dedup_by_key(|(record, _)| *record);
+        kept.append(&mut own);
+    }
+}
+
+/// Where an axis is after the next record: a step without the value keeps it where it was, so that x never goes back.
+enum Next {
+    At(Option<f64>),
+    Behind(Option<f64>),
+}
+
+impl Next {
+    fn from(self, before: f64) -> f64 {
+        let finite = |value: &f64| value.is_finite();
+        match self {
+            Self::At(value) => value
+                .filter(finite)
+                .map_or(before, |value| value.max(before)),
+            Self::Behind(by) => before + by.filter(finite).map_or(0.0, |by| by.max(0.0)),
+        }
+    }
+}
+
+impl Places {
+    /// Goes on to so many records; `first` is the place before any, and `next` says what some of them add.
+    fn extend(
+        &mut self,
+        (stride, records): (usize, usize),
+        first: f64,
+        next: impl Fn(Range<usize>) -> Vec<Next>,
+    ) {
+        if self.seen > 0 && !(self.seen - 1).is_multiple_of(stride) {
+            self.values.pop();
+        }
+        let mut place = self.values.last().copied().unwrap_or(first);
+        let from = match self.values.len() {
+            0 => 0,
+            kept => (kept - 1) * stride + 1,
+        };
+        for chunk in log::chunks(from..records) {
+            for (record, next) in chunk.clone().zip(next(chunk)) {
+                place = next.from(place);
+                if record.is_multiple_of(stride) || record + 1 == records {
+                    self.values.push(place);
+                }
             }
         }
-        if names.len() > before {
-            names.sort_by_key(|name| {
-                logs::SIGNALS
-                    .iter()
-                    .position(|known| known.name == name)
-                    .unwrap_or(usize::MAX)
-            });
-        }
-    };
+        self.seen = records;
+    }
+}
+
+/// Adds names of signals that can be drawn, in the order of the signal table; unknown ones follow.
+pub(super) fn add_names(known: &mut Vec<String>, names: Vec<String>) {
     // Counters that serve as axes are no curves.
-    let axis = |name: &&Name| !matches!(name.as_str(), "samples" | "tokens");
-    add(scalars, &mut record.scalars.keys().filter(axis));
-    add(layers, &mut record.layers.keys());
+    let is_new =
+        |name: &String| !matches!(name.as_str(), "samples" | "tokens") && !known.contains(name);
+    let mut new: Vec<String> = names.into_iter().filter(is_new).collect();
+    if new.is_empty() {
+        return;
+    }
+    known.append(&mut new);
+    known.sort_by_key(|name| {
+        let mut signals = logs::SIGNALS.iter();
+        signals
+            .position(|known| known.name == name)
+            .unwrap_or(usize::MAX)
+    });
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn record(step: u64, loss: f64) -> Record {
-        let mut record = Record::new(step);
-        record.set_named("loss", loss);
-        record.set_named("tokens", 256.0 * step as f64);
-        record.set_named("step_seconds", 0.5);
-        record
-    }
-
-    #[test]
-    fn growing_a_track_equals_building_it_at_once() {
-        let mut records: Vec<Record> = (1..=300)
-            .map(|step| record(step, 3.0 + 0.01 * (step % 5) as f64))
-            .collect();
-        records[250].set_named("loss", 30.0);
-        let mut grown = Track::default();
-        for length in [10, 200, 251, 300] {
-            assert!(grown.refresh(&records[..length], Some((0, length)), &[]));
-            grown.need(&records[..length], "loss");
-        }
-        let mut whole = Track::default();
-        whole.refresh(&records, Some((0, 300)), &[]);
-        whole.need(&records, "loss");
-        assert_eq!(grown.signals["loss"].values, whole.signals["loss"].values);
-        assert_eq!(grown.seconds, whole.seconds);
-        assert_eq!(grown.sightings, whole.sightings);
-        assert!(!grown.sightings.is_empty());
-        assert!(
-            !grown.refresh(&records, Some((0, 300)), &[]),
-            "nothing new, nothing done"
-        );
-    }
-
-    #[test]
-    fn rewritten_records_replace_everything() {
-        let mut track = Track::default();
-        track.refresh(&[record(1, 3.0), record(2, f64::NAN)], Some((0, 2)), &[]);
-        track.need(&[record(1, 3.0), record(2, f64::NAN)], "loss");
-        assert_eq!(track.sightings.len(), 1);
-        let rewritten = [record(1, 3.0), record(2, 2.0)];
-        assert!(track.refresh(&rewritten, Some((1, 2)), &[]));
-        track.need(&rewritten, "loss");
-        assert_eq!(track.signals["loss"].values, [(0, 3.0), (1, 2.0)]);
-        assert!(track.sightings.is_empty());
-    }
-
-    #[test]
-    fn what_is_trained_again_is_no_news() {
-        let mut records = vec![record(1, 3.0), record(2, f64::NAN)];
-        let mut track = Track::default();
-        track.refresh(&records, Some((0, 2)), &[]);
-        let seen = track.seen();
-        records.push(record(3, 3.0));
-        track.refresh(&records, Some((1, 3)), &[]);
-        assert_eq!(track.rules_of_new(&seen), [""; 0]);
-        records[0].set_named("loss", f64::INFINITY);
-        track.refresh(&records, Some((2, 3)), &[]);
-        assert_eq!(track.rules_of_new(&seen), ["non-finite"]);
-    }
-
-    /// A run's own alarms are shown as it told of them, and not computed a second time beside them.
-    #[test]
-    fn a_run_that_watched_itself_shows_what_it_told() {
-        let mut records: Vec<Record> = (1..=300)
-            .map(|step| record(step, 3.0 + 0.01 * (step % 5) as f64))
-            .collect();
-        records[250].set_named("loss", 30.0);
-        let start = Event::now(0, logs::EventKind::Start, "training starts");
-        let mut events = vec![logs::alarm::watched_by(start, &["jump-loss"])];
-        let mut track = Track::default();
-        assert!(track.refresh(&records, Some((0, 300)), &events));
-        assert!(track.sightings.is_empty());
-        let entries = logs::alarm::DETECTORS.iter();
-        let mut watch = Watch::new(entries.filter(|entry| entry.name == "jump-loss"));
-        let news = records.iter().flat_map(|record| watch.news(record));
-        events.extend(news.map(|news| news.event()));
-        assert!(
-            !track.refresh(&records, Some((0, 300)), &events),
-            "no new records"
-        );
-        let rules: Vec<_> = track
-            .sightings
-            .iter()
-            .map(|row| row.rules.join(" "))
-            .collect();
-        assert_eq!(rules, ["jump-loss"]);
-        // An events file that was moved away leaves what can be computed.
-        track.refresh(&records, Some((0, 300)), &[]);
-        assert!(track.sightings[0].rules.len() > 1);
-    }
-}
+mod tests;

@@ -3,18 +3,23 @@
 
 use std::path::{Path, PathBuf};
 
-use logs::{Event, Record, RunReader};
+use logs::{Event, Manifest, RunReader};
 use sweeps::replay;
 
-use super::{details, layers::Layers, run};
+use super::{details, run};
 use crate::error::MonitorError;
+use crate::files;
+use crate::log::Log;
+use crate::machine::{Meter, Reading};
 use crate::view::{Branch, Details, Revision, Run, Source, Sweep};
 
 pub(super) struct Branched {
     trunk: Box<dyn Source>,
     /// Their numbers follow those of the other source's runs. None is dropped: numbers are for good.
     branches: Vec<Open>,
-    layers: Layers,
+    /// Forks that are being made.
+    coming: Vec<PathBuf>,
+    meter: Meter,
     view: Sweep,
 }
 
@@ -29,27 +34,26 @@ impl Branched {
         let mut branched = Self {
             trunk,
             branches: Vec::new(),
-            layers: Layers::default(),
+            coming: Vec::new(),
+            meter: Meter::default(),
             view: Sweep::default(),
         };
-        let runs: Vec<Option<&Path>> = branched.directories().collect();
-        let shown: Vec<&Path> = runs.iter().copied().flatten().collect();
-        let named: Result<Vec<_>, _> = forks
-            .iter()
-            .map(|fork| replay::Branch::named(fork, &shown))
-            .collect();
-        // Of the runs that have begun, back to all of them.
-        let number = |of: usize| runs.iter().position(|run| *run == Some(shown[of]));
-        let named: Vec<_> = named?
-            .into_iter()
-            .filter_map(|(of, fork)| Some((number(of)?, fork)))
-            .collect();
-        for (of, fork) in named {
-            branched.add(of, fork)?;
+        for fork in forks {
+            branched.add_fork(fork)?;
         }
         branched.look();
         branched.view = branched.all();
         Ok(branched)
+    }
+
+    /// One of a run that has begun.
+    fn add_fork(&mut self, fork: &Path) -> Result<(), MonitorError> {
+        let runs: Vec<Option<&Path>> = self.directories().collect();
+        let shown: Vec<&Path> = runs.iter().copied().flatten().collect();
+        let (of, branch) = replay::Branch::named(fork, &shown)?;
+        // Of the runs that have begun, back to all of them.
+        let number = runs.iter().position(|run| *run == Some(shown[of]));
+        number.map_or(Ok(()), |of| Ok(self.add(of, branch)?))
     }
 
     fn directories(&self) -> impl Iterator<Item = Option<&Path>> {
@@ -71,6 +75,9 @@ impl Branched {
 
     /// Takes in the twins that are new.
     fn look(&mut self) {
+        let coming = std::mem::take(&mut self.coming);
+        let waits = |fork: &PathBuf| self.add_fork(fork).is_err();
+        self.coming = coming.into_iter().filter(waits).collect();
         let branches = &self.branches;
         let known = |twin: &Path| branches.iter().any(|open| open.reader.dir() == twin);
         let runs = self.directories().enumerate();
@@ -113,7 +120,6 @@ impl Source for Branched {
             // A replay that is given up takes its twins away; what was seen of them stays.
             changed |= open.reader.poll().is_ok_and(|new| new > 0);
         }
-        self.layers.poll();
         self.look();
         let view = self.all();
         changed |= view != self.view;
@@ -125,10 +131,10 @@ impl Source for Branched {
         &self.view
     }
 
-    fn records(&self, run: usize) -> &[Record] {
+    fn log(&self, run: usize) -> Log<'_> {
         match self.branch(run) {
-            Some(open) => open.reader.records(),
-            None => self.trunk.records(run),
+            Some(open) => Log::Files(&open.reader),
+            None => self.trunk.log(run),
         }
     }
 
@@ -141,22 +147,8 @@ impl Source for Branched {
 
     fn revision(&self, run: usize) -> Revision {
         match self.branch(run) {
-            Some(open) => Some((open.reader.revision(), open.reader.records().len())),
+            Some(open) => Some((open.reader.revision(), open.reader.len())),
             None => self.trunk.revision(run),
-        }
-    }
-
-    fn layer_records(&mut self, run: usize) -> &[Record] {
-        let first = self.trunk.sweep().runs.len();
-        match run
-            .checked_sub(first)
-            .and_then(|run| self.branches.get(run))
-        {
-            Some(Open { reader, .. }) => {
-                self.layers
-                    .records(run, reader.records(), Some(reader.dir()))
-            }
-            None => self.trunk.layer_records(run),
         }
     }
 
@@ -177,6 +169,42 @@ impl Source for Branched {
             Some(open) => Some(open.reader.dir()),
             None => self.trunk.directory(run),
         }
+    }
+
+    fn manifest(&self, run: usize) -> Option<&Manifest> {
+        match self.branch(run) {
+            Some(open) => open.reader.manifest(),
+            None => self.trunk.manifest(run),
+        }
+    }
+
+    fn read_machine(&mut self, processes: &[u32]) -> Reading {
+        self.meter.read(processes)
+    }
+
+    fn folder(&self, run: usize) -> Option<PathBuf> {
+        match self.branch(run) {
+            Some(open) => Some(open.reader.dir().to_path_buf()),
+            None => self.trunk.folder(run),
+        }
+    }
+
+    fn configuration(&self, run: usize) -> Result<toml::Table, String> {
+        match self.branch(run) {
+            Some(open) => files::configuration(open.reader.dir()),
+            None => self.trunk.configuration(run),
+        }
+    }
+
+    fn control(&self, run: usize) -> Option<usize> {
+        match self.branch(run) {
+            Some(open) => Some(open.place.of),
+            None => self.trunk.control(run),
+        }
+    }
+
+    fn follow_fork(&mut self, fork: PathBuf) {
+        self.coming.push(fork);
     }
 
     fn on_disk(&self) -> Option<&sweeps::Sweep> {

@@ -3,15 +3,15 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use logs::{Event, Liveness, Record, RunReader};
+use logs::{Event, Liveness, Manifest, RunReader};
 use sweeps::State;
 
 use super::{bell, details};
 use crate::error::MonitorError;
+use crate::log::Log;
 use crate::view::{Details, Revision, Run, Source, Sweep};
 
 pub(super) struct RunSource {
-    /// With layers: one run is small.
     reader: RunReader,
     name: String,
     view: Sweep,
@@ -19,7 +19,7 @@ pub(super) struct RunSource {
 
 impl RunSource {
     pub(super) fn open(dir: &Path) -> Result<Self, MonitorError> {
-        let reader = RunReader::open(dir)?;
+        let reader = RunReader::open_scalars(dir)?;
         // A directory given as `.` has its name in its absolute path.
         let full = dir.canonicalize().unwrap_or_else(|_| dir.to_path_buf());
         let name = full.file_name().map_or_else(
@@ -44,8 +44,8 @@ impl Source for RunSource {
         &self.view
     }
 
-    fn records(&self, _run: usize) -> &[Record] {
-        self.reader.records()
+    fn log(&self, _run: usize) -> Log<'_> {
+        Log::Files(&self.reader)
     }
 
     fn events(&self, _run: usize) -> &[Event] {
@@ -53,11 +53,7 @@ impl Source for RunSource {
     }
 
     fn revision(&self, _run: usize) -> Revision {
-        Some((self.reader.revision(), self.reader.records().len()))
-    }
-
-    fn layer_records(&mut self, _run: usize) -> &[Record] {
-        self.reader.records()
+        Some((self.reader.revision(), self.reader.len()))
     }
 
     fn details(&self, _run: usize) -> Details {
@@ -66,6 +62,10 @@ impl Source for RunSource {
 
     fn directory(&self, _run: usize) -> Option<&Path> {
         Some(self.reader.dir())
+    }
+
+    fn manifest(&self, _run: usize) -> Option<&Manifest> {
+        self.reader.manifest()
     }
 
     fn bells(&self, _run: usize) -> Vec<String> {
@@ -99,8 +99,7 @@ fn view(reader: &RunReader, name: &str) -> Sweep {
 }
 
 fn last(reader: &RunReader, signal: &str) -> Option<f64> {
-    let mut records = reader.records().iter().rev();
-    records.find_map(|record| record.scalar(signal))
+    Log::Files(reader).last(signal)
 }
 
 /// A run that no card judges.

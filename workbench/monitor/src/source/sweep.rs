@@ -1,18 +1,18 @@
 //! A sweep directory.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use logs::{Event, Record};
+use logs::{Event, Manifest};
 use sweeps::{PlannedRun, RunState, SweepReader};
 
-use super::{bell, details, layers::Layers};
+use super::{bell, details};
 use crate::error::MonitorError;
-use crate::view::{Details, Revision, Run, Source, Sweep};
+use crate::log::Log;
+use crate::view::{Details, Revision, Run, Source, Sweep, ended};
 
 pub(super) struct SweepSource {
     reader: SweepReader,
-    layers: Layers,
     view: Sweep,
 }
 
@@ -20,18 +20,13 @@ impl SweepSource {
     pub(super) fn open(dir: &Path) -> Result<Self, MonitorError> {
         let reader = SweepReader::open(dir)?;
         let view = view(&reader);
-        Ok(Self {
-            reader,
-            layers: Layers::default(),
-            view,
-        })
+        Ok(Self { reader, view })
     }
 }
 
 impl Source for SweepSource {
     fn poll(&mut self) -> Result<bool, MonitorError> {
         let new = self.reader.poll();
-        self.layers.poll();
         let view = view(&self.reader);
         let changed = new > 0 || view != self.view;
         self.view = view;
@@ -42,10 +37,9 @@ impl Source for SweepSource {
         &self.view
     }
 
-    fn records(&self, run: usize) -> &[Record] {
-        self.reader
-            .reader(run)
-            .map_or(&[], |reader| reader.records())
+    fn log(&self, run: usize) -> Log<'_> {
+        let reader = self.reader.reader(run);
+        reader.map_or(Log::Memory(&[]), Log::Files)
     }
 
     fn events(&self, run: usize) -> &[Event] {
@@ -58,15 +52,8 @@ impl Source for SweepSource {
         Some(
             self.reader
                 .reader(run)
-                .map_or((0, 0), |reader| (reader.revision(), reader.records().len())),
+                .map_or((0, 0), |reader| (reader.revision(), reader.len())),
         )
-    }
-
-    fn layer_records(&mut self, run: usize) -> &[Record] {
-        let reader = self.reader.reader(run);
-        let plain = reader.map_or(&[][..], |reader| reader.records());
-        self.layers
-            .records(run, plain, reader.map(logs::RunReader::dir))
     }
 
     fn details(&self, run: usize) -> Details {
@@ -110,6 +97,19 @@ impl Source for SweepSource {
         self.reader.reader(run).map(logs::RunReader::dir)
     }
 
+    fn manifest(&self, run: usize) -> Option<&Manifest> {
+        self.reader.reader(run)?.manifest()
+    }
+
+    fn folder(&self, run: usize) -> Option<PathBuf> {
+        let sweep = self.reader.sweep();
+        Some(sweep.run_dir(&sweep.runs().get(run)?.id))
+    }
+
+    fn control(&self, run: usize) -> Option<usize> {
+        self.reader.sweep().plan().control_of(run)
+    }
+
     fn on_disk(&self) -> Option<&sweeps::Sweep> {
         Some(self.reader.sweep())
     }
@@ -124,11 +124,15 @@ impl Source for SweepSource {
         let Some(verdict) = verdict else {
             return Vec::new();
         };
-        let missing = match verdict.missing_runs.len() {
-            0 => "no run is missing".to_owned(),
-            missing => format!("{} still missing", words::counted(missing as u64, "run")),
+        let sentence = &verdict.sentence;
+        let to_come = self.view.runs.iter().any(|run| !ended(run.state));
+        let missing = verdict.missing_runs.len() as u64;
+        let runs = words::counted(missing, "run");
+        let whole = match missing {
+            0 => sentence.clone(),
+            _ if to_come => format!("so far: {sentence} · {runs} still missing"),
+            _ => format!("{sentence} · {runs} without an outcome"),
         };
-        let whole = format!("so far: {} · {missing}", verdict.sentence);
         let findings = verdict
             .findings
             .iter()

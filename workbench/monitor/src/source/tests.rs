@@ -44,7 +44,7 @@ fn a_sweep_grows_under_the_reader() {
     let sweep = sweep(&dir.path().join("s"));
     let mut source = open(sweep.dir(), &[]).unwrap();
     assert_eq!(source.sweep().runs.len(), 8);
-    assert!(source.records(0).is_empty() && source.layer_records(0).is_empty());
+    assert!(source.log(0).len() == 0 && source.log(0).layers("layer_grad_norm").is_empty());
     assert!(!source.poll().unwrap(), "nothing happened");
 
     let mut writer = RunWriter::open(&sweep.run_dir(&sweep.runs()[0].id)).unwrap();
@@ -59,7 +59,7 @@ fn a_sweep_grows_under_the_reader() {
     );
     let before = source.revision(0);
     assert_eq!(
-        source.layer_records(0)[0].layers["layer_grad_norm"],
+        source.log(0).layers("layer_grad_norm")[0].layers["layer_grad_norm"],
         [1.0, 2.0]
     );
 
@@ -67,12 +67,12 @@ fn a_sweep_grows_under_the_reader() {
     assert!(source.poll().unwrap());
     assert_ne!(source.revision(0), before);
     assert_eq!(
-        source.layer_records(0).len(),
+        source.log(0).layers("layer_grad_norm").len(),
         2,
         "the layers follow as well"
     );
     assert!(
-        source.layer_records(1).is_empty(),
+        source.log(1).layers("layer_grad_norm").is_empty(),
         "a run that has not begun"
     );
     assert_eq!(source.details(0).events[0].1, "start");
@@ -204,15 +204,15 @@ fn twins_and_forks_are_branches_of_their_run_and_no_part_of_its_sums() {
         ("same @4 s7", branch)
     );
     assert_eq!(runs[2].progress(), 0.5, "two of its own four steps");
-    assert_eq!(source.records(2)[0].step, 3);
+    assert_eq!(source.log(2).steps(0..1)[0], 3);
     assert_eq!(
-        source.layer_records(2)[0].layers["layer_grad_norm"],
+        source.log(2).layers("layer_grad_norm")[0].layers["layer_grad_norm"],
         [1.0, 2.0]
     );
     assert_eq!(source.details(2).facts[0].1, "of spiked s7, from step 3 on");
 
     let mut shared = Shared::new(source);
-    let times = |curve: &Curve| curve.x.to_vec();
+    let times = |curve: &Curve| curve.x.values.to_vec();
     let curves = shared.curves(&[0, 2], "loss", Axis::Time);
     assert_eq!(
         times(&curves[1])[0],
@@ -321,4 +321,37 @@ fn files_that_vanish_take_nothing_down() {
     write();
     app.poll().unwrap();
     assert_eq!(app.screen.shared.run(0).unwrap().step, 5);
+}
+
+/// The configuration is read from the run's directory, and the other side of the criterion is what a run is set against.
+#[test]
+fn a_run_is_compared_with_the_control_of_its_seed_or_with_the_run_it_left() {
+    let dir = tempfile::tempdir().unwrap();
+    let sweep = sweep(&dir.path().join("s"));
+    let mut shared = Shared::new(open(sweep.dir(), &[]).unwrap());
+    let seed_and_norm = |run: usize| {
+        let run = &sweep.runs()[run];
+        (run.seed, sweeps::card::label(&run.settings["model.norm"]))
+    };
+    for run in shared.runs() {
+        let other = shared.opposite(run).unwrap();
+        let ((seed, norm), (other_seed, other_norm)) = (seed_and_norm(run), seed_and_norm(other));
+        assert_eq!(seed, other_seed, "the same seed");
+        assert_ne!(norm, other_norm, "the other arm");
+        assert_eq!(shared.control(run), (norm == "post").then_some(other));
+    }
+    let config = shared.configuration(0).unwrap();
+    assert_eq!(config["steps"].as_integer(), Some(40));
+    let folder = sweep.run_dir(&sweep.runs()[0].id);
+    assert!(
+        shared
+            .console(0)
+            .unwrap_err()
+            .contains("once they have begun")
+    );
+    std::fs::write(folder.join("console.log"), "error: no space\n").unwrap();
+    assert_eq!(shared.console(0).unwrap(), ["error: no space"]);
+    std::fs::remove_file(folder.join("run.toml")).unwrap();
+    shared.poll().unwrap();
+    assert!(shared.configuration(0).unwrap_err().contains("run.toml"));
 }

@@ -9,7 +9,7 @@ use std::path::Path;
 use sweeps::VerdictStatus;
 use sweeps::replay::{Control, End, REPLAY_FILE, Replay, Row, TWINS_DIR, Table, Told};
 use synthetic::Fate;
-use workbench_report::{Target, write_to};
+use workbench_report::{Options, Over, Target, write_to};
 
 const HYPOTHESIS: &str = "At 24 layers without warm-up Post-LN stays at the unigram level.";
 
@@ -85,14 +85,14 @@ fn a_report_elsewhere_only_reads_the_directory() {
         ("page.md", &["figures", "new", "page.html", "page.md"]),
     ] {
         let out = other.path().join(name);
-        write_to(dir.path(), &[], None, &Target::of(&out)).unwrap();
+        write_to(dir.path(), Options::default(), &Target::of(&out)).unwrap();
         let folder = if out.is_dir() { &out } else { other.path() };
         assert_eq!(names(folder), found, "{name}");
     }
     assert_eq!(names(dir.path()), before);
 
     let file = other.path().join("page.html").join("report");
-    let error = write_to(dir.path(), &[], None, &Target::of(&file)).unwrap_err();
+    let error = write_to(dir.path(), Options::default(), &Target::of(&file)).unwrap_err();
     assert!(error.to_string().contains("`.html` or `.md`"), "{error}");
 }
 
@@ -331,7 +331,15 @@ fn the_axis_of_the_colours_is_the_readers_choice_and_must_be_one() {
     synthetic::many(dir.path(), 2, 40);
     let page = |key: &str| {
         let out = dir.path().join("page.html");
-        write_to(dir.path(), &[], Some(key), &Target::Html(out.clone())).map(|_| text(&out))
+        write_to(
+            dir.path(),
+            Options {
+                colours: Some(key),
+                ..Options::default()
+            },
+            &Target::Html(out.clone()),
+        )
+        .map(|_| text(&out))
     };
     let loss = |page: &str| {
         let figure = page.split("id=\"figure-loss\"").nth(1).unwrap();
@@ -452,18 +460,57 @@ fn forks_that_are_named_stand_beside_their_run() {
     manifest.forked_at = Some(20);
     manifest.save(&fork).unwrap();
     let out = Target::Folder(dir.path().join("out"));
-    write_to(&run, std::slice::from_ref(&fork), None, &out).unwrap();
+    write_to(
+        &run,
+        Options {
+            forks: std::slice::from_ref(&fork),
+            ..Options::default()
+        },
+        &out,
+    )
+    .unwrap();
     let page = text(&dir.path().join("out/report.md"));
     assert!(
         page.contains("## Forks of `run`") && page.contains("| fork @21 |"),
         "{page}"
     );
     assert!(dir.path().join("out/figures/forks-1-0.svg").is_file());
-    let refused = write_to(&other, &[fork], None, &out)
-        .unwrap_err()
-        .to_string();
+    let refused = write_to(
+        &other,
+        Options {
+            forks: &[fork],
+            ..Options::default()
+        },
+        &out,
+    )
+    .unwrap_err()
+    .to_string();
     assert!(
         refused.contains("is a fork of `../run`, which is not shown here"),
         "{refused}"
     );
+}
+
+/// Batches and speeds may differ between arms: then steps do not compare them.
+#[test]
+fn curves_over_tokens_have_that_axis_and_heat_maps_keep_their_steps() {
+    let dir = tempfile::tempdir().unwrap();
+    synthetic::sweep(dir.path(), HYPOTHESIS, pilot);
+    let out = dir.path().join("over.html");
+    let page = |over| {
+        let options = Options {
+            over,
+            ..Options::default()
+        };
+        write_to(dir.path(), options, &Target::Html(out.clone())).unwrap();
+        text(&out)
+    };
+    let steps = page(Over::Step);
+    assert!(steps.contains("Gradient norm by layer, over training"));
+    let tokens = page(Over::Tokens);
+    assert!(tokens.contains("Training loss: one curve per arm, by token."));
+    assert!(tokens.contains("steps from left to right, layer 0 at the bottom"));
+    let time = page(Over::Time);
+    assert!(!time.contains("Training loss: one curve per arm"));
+    assert!(time.contains("there are no curves over time"));
 }

@@ -247,6 +247,7 @@ fn record(step: u64, shape: Shape, seed: u64, fate: Fate) -> Record {
     let mut record = Record::new(step);
     record.set_named("loss", loss);
     record.set_named("grad_norm", grad_norm);
+    record.set_named("tokens", 64.0 * step as f64);
     record.set_named("embedding_share", share * (1.0 + 0.6 * noise(3)));
     record.set_named("loss_scale", 65_536.0 / f64::from(1 << halvings));
     record.set_named("skipped", f64::from(u8::from(skipped)));

@@ -41,6 +41,28 @@ fn help() {
     insta::assert_snapshot!(app.text(150, 40));
 }
 
+/// Names of arms were cut where they differ.
+#[test]
+fn alarms_and_machine_name_runs_by_what_they_differ_in() {
+    let mut source = crate::fixed::twenty(2);
+    for run in &mut source.sweep.runs {
+        let settings = std::sync::Arc::make_mut(&mut run.settings);
+        let heads = settings.remove("model.num_heads").unwrap();
+        run.arm = run.arm.replace("num_heads", "ffn_hidden_size");
+        settings.insert("model.ffn_hidden_size".to_owned(), heads);
+    }
+    let mut app = shown(source, Depth::Mono);
+    for name in ["alarms", "machine"] {
+        app.screen.open(tab(name));
+        let screen = app.text(80, 24);
+        assert!(screen.contains("8 0.003 s1"), "{screen}");
+        assert!(
+            screen.contains("ffn_hidden_size lr"),
+            "the keys head the column: {screen}"
+        );
+    }
+}
+
 /// A hundred runs of twenty arms, every tab at three sizes.
 #[test]
 fn twenty_arms() {

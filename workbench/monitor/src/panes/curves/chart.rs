@@ -80,9 +80,7 @@ pub(super) fn build(
     log: bool,
     columns: usize,
 ) -> Chart {
-    let ends = curves
-        .iter()
-        .flat_map(|curve| curve.x.first().into_iter().chain(curve.x.last()));
+    let ends = curves.iter().flat_map(|curve| curve.x.ends());
     let mut chart = Chart {
         signal: signal.into(),
         unit: logs::signal::signal(signal).map_or("", |signal| signal.unit),
@@ -90,7 +88,7 @@ pub(super) fn build(
         axis: Some(choices.axis),
         chosen: curves.len(),
         choices,
-        whole: bounds(ends.copied()),
+        whole: bounds(ends),
         ..Chart::default()
     };
     let recorded = curves.iter().filter(|curve| !curve.values.is_empty());
@@ -272,13 +270,13 @@ fn sample(curve: &Curve, choices: CurveChoices) -> Vec<Sample> {
         let record = record as usize;
         // A non-finite value breaks the smoothed line as well.
         let smooth = ema.push(raw).unwrap_or(f64::NAN);
-        let x = *curve.x.get(record)?;
+        let x = curve.x.get(record)?;
         let shown = choices
             .zoom
             .is_none_or(|(low, high)| (low..=high).contains(&x));
         let scaled = scale_x(x, choices);
         (shown && scaled.is_finite()).then_some(Sample {
-            step: *curve.steps.get(record)?,
+            step: curve.steps.get(record)?,
             x: scaled,
             raw,
             smooth,

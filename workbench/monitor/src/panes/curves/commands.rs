@@ -1,9 +1,10 @@
 //! What can be typed about curves.
 
 use super::choices::{BandKind, CurveChoices, SMOOTHING};
+use super::facets::Faceted;
 use super::{Curves, FIRST, MOST_PANELS, Panel};
 use crate::command::{self, Outcome, PaneCommand, commands};
-use crate::shared::{Axis, Shared};
+use crate::shared::{Axis, Shared, resolve};
 
 pub(super) const COMMANDS: &[PaneCommand<Curves>] = commands![
     "signals" "NAME,…" "a panel for each of these signals" =>
@@ -26,6 +27,14 @@ pub(super) const COMMANDS: &[PaneCommand<Curves>] = commands![
         |pane, _, kind| { pane.choices.band = command::one_of(kind, BandKind::ALL)?; Ok(()) },
         |_, _| BandKind::ALL.map(|(name, _)| name.to_owned()).into(),
         |pane, _| BandKind::ALL.iter().skip(1).find(|(_, kind)| *kind == pane.choices.band).map(|(name, _)| (*name).to_owned());
+    "facets" "KEY|none" "a chart for every value of a key; alone of the third axis" =>
+        Curves::set_facets,
+        |_, shared| shared.keys().into_iter().chain(["none".to_owned()]).collect(),
+        |pane, _| match &pane.faceted {
+            Faceted::ByShape => None,
+            Faceted::By(key) => Some(key.clone()),
+            Faceted::None => Some("none".to_owned()),
+        };
     "smooth" "WEIGHT|off" "smoothing by 0.5, 0.7, 0.8, 0.9, 0.95 or 0.99" =>
         Curves::set_smoothing,
         |_, _| SMOOTHING.iter().map(f64::to_string).chain(["off".to_owned()]).collect(),
@@ -113,6 +122,15 @@ impl Curves {
                 self.turn_log(panel);
             }
         }
+        Ok(())
+    }
+
+    fn set_facets(&mut self, shared: &mut Shared, name: &str) -> Outcome {
+        self.faceted = match name {
+            "" => Faceted::ByShape,
+            "none" => Faceted::None,
+            name => Faceted::By(resolve(name, &shared.keys())?),
+        };
         Ok(())
     }
 

@@ -5,7 +5,7 @@ use ratatui::{
     layout::Rect,
     text::{Line, Span},
 };
-use sweeps::overview::LookAxis;
+use sweeps::overview::{LookAxis, Looks};
 
 use super::chart::{Chart, Named};
 use crate::colour::{Depth, Ink, strong};
@@ -14,11 +14,12 @@ use crate::paint::{cut, cut_middle, line, put, put_right, row};
 use crate::shared::Shared;
 
 /// Names and looks of all arms, and names of all runs.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(super) struct Names {
     arms: Vec<(String, String, Ink)>,
     runs: Vec<(String, String)>,
-    axes: Vec<LookAxis>,
+    /// What tells it, and the axis.
+    axes: Vec<(&'static str, LookAxis)>,
 }
 
 /// The letter of an arm where there are no colours; after 52 they repeat.
@@ -50,8 +51,45 @@ impl Names {
                 })
                 .collect(),
             runs: runs.collect(),
-            axes: looks.axes.clone(),
+            axes: ["colour", "shade"]
+                .into_iter()
+                .zip(looks.axes.clone())
+                .collect(),
         }
+    }
+
+    /// The same for a chart of some runs, all with one value of a key: what they share is not said again.
+    pub(super) fn within(&self, shared: &Shared, key: &str, runs: &[usize]) -> Self {
+        let mut names = self.clone();
+        names.axes.retain(|(_, axis)| axis.key != key);
+        if shared.groups.by.is_some() {
+            return names;
+        }
+        let mut arms: Vec<usize> = runs.iter().map(|run| shared.arm(*run)).collect();
+        arms.sort_unstable();
+        arms.dedup();
+        let of_arm = |arm: &usize| {
+            let run = runs.iter().find(|run| shared.arm(**run) == *arm)?;
+            let run = shared.run(*run)?;
+            Some((run.arm.as_str(), &*run.settings))
+        };
+        let described: Vec<_> = arms.iter().filter_map(of_arm).collect();
+        let looks = Looks::of(&described, None).arms;
+        for (arm, look) in arms
+            .iter()
+            .zip(looks)
+            .filter(|(_, look)| !look.name.is_empty())
+        {
+            for run in runs.iter().filter(|run| shared.arm(**run) == *arm) {
+                let seed = shared.run(*run).and_then(|run| run.seed);
+                let named = |name: &str| {
+                    seed.map_or_else(|| name.to_owned(), |seed| format!("{name} s{seed}"))
+                };
+                names.runs[*run] = (named(&look.name), named(&look.brief));
+            }
+            (names.arms[*arm].0, names.arms[*arm].1) = (look.name, look.brief);
+        }
+        names
     }
 
     pub(super) fn arm(&self, arm: usize) -> &str {
@@ -138,24 +176,23 @@ impl Names {
     }
 
     fn axes(&self, depth: Depth) -> Line<'static> {
-        let looks = [Ink::plain, |shade| Ink {
-            colour: 7,
-            shade,
-            shades: 0,
-        }];
         let mut spans = Vec::new();
-        for ((axis, what), look) in self.axes.iter().zip(["colour", "shade"]).zip(looks) {
+        for (what, axis) in &self.axes {
             let key = words::last_part(&axis.key);
             let gap = if spans.is_empty() { "" } else { "  ·  " };
             spans.push(Span::styled(format!("{gap}{what} {key}"), depth.dim()));
             for (place, value) in axis.values.iter().enumerate() {
-                let ink = Ink {
-                    shades: if what == "shade" {
-                        axis.values.len()
-                    } else {
-                        1
-                    },
-                    ..look(place)
+                let ink = if *what == "shade" {
+                    Ink {
+                        colour: 7,
+                        shade: place,
+                        shades: axis.values.len(),
+                    }
+                } else {
+                    Ink {
+                        shades: 1,
+                        ..Ink::plain(place)
+                    }
                 };
                 spans.push(Span::styled(format!(" {value}"), depth.arm(ink)));
             }

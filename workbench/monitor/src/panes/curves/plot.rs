@@ -22,6 +22,8 @@ const LABELS: u16 = 7;
 /// A chart with what tells its lines apart and what happened on the way.
 pub(super) struct Shown<'a> {
     pub(super) chart: &'a Chart,
+    /// Of which runs it is, where it is not of all.
+    pub(super) facet: Option<&'a str>,
     pub(super) marks: &'a [Mark],
     pub(super) names: &'a Names,
     /// The only arm whose band is drawn; all bands without it.
@@ -140,6 +142,9 @@ fn heading(shown: &Shown, area: Rect, depth: Depth, buffer: &mut Buffer) {
     };
     let log = if chart.log { " log" } else { "" };
     let x = put(buffer, area, x, &format!("{unit}{log}"), depth.dim());
+    let x = shown.facet.map_or(x, |facet| {
+        put(buffer, area, x, &format!(" · {facet}"), depth.accent())
+    });
     let mut notes = Vec::new();
     if let Some(at) = chart.choices.cursor {
         notes.push((

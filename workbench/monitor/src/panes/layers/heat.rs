@@ -49,13 +49,10 @@ impl Heat {
         if columns == 0 || layers == 0 {
             return heat;
         }
-        let span = (last - first + 1) as f64;
-        let column =
-            |step: u64| (((step - first) as f64 / span * columns as f64) as usize).min(columns - 1);
         let mut filled = 0;
         let mut bounds = (f64::INFINITY, f64::NEG_INFINITY);
         for (step, values) in rows() {
-            let here = column(step);
+            let here = heat.column(step);
             // Fewer records than columns: each record is as wide as the steps it stands for.
             for gap in filled..here {
                 heat.copy_column(gap.wrapping_sub(1), gap);
@@ -78,6 +75,13 @@ impl Heat {
             (0.0, 1.0)
         };
         heat
+    }
+
+    /// The column of a step that is shown.
+    pub(super) fn column(&self, step: u64) -> usize {
+        let (first, last) = self.steps;
+        let place = step.saturating_sub(first) as f64 / ((last - first + 1) as f64);
+        ((place * self.columns as f64) as usize).min(self.columns.saturating_sub(1))
     }
 
     fn raise(&mut self, layer: usize, column: usize, value: f64) {

@@ -34,8 +34,8 @@ pub(super) fn plot(inner: Rect) -> Rect {
     )
 }
 
-/// Draws a map that has layers.
-pub(super) fn draw(heat: &Heat, inner: Rect, depth: Depth, buffer: &mut Buffer) {
+/// Draws a map that has layers, with a mark below a step.
+pub(super) fn draw(heat: &Heat, step: Option<u64>, inner: Rect, depth: Depth, buffer: &mut Buffer) {
     let plot = plot(inner);
     if plot.is_empty() {
         return;
@@ -50,6 +50,12 @@ pub(super) fn draw(heat: &Heat, inner: Rect, depth: Depth, buffer: &mut Buffer) 
         put(buffer, below, plot.x, &text, depth.dim());
         let right = below.right();
         put_right(buffer, below, right, &count(last), depth.dim());
+        if let Some(step) = step.filter(|step| (first..=last).contains(step)) {
+            let column = heat
+                .column(step)
+                .min(usize::from(plot.width.saturating_sub(1)));
+            put(buffer, below, plot.x + column as u16, "▲", depth.accent());
+        }
     }
     let below = rows(inner, plot.height + 1, 1);
     if !below.is_empty() {
@@ -58,7 +64,7 @@ pub(super) fn draw(heat: &Heat, inner: Rect, depth: Depth, buffer: &mut Buffer) 
 }
 
 /// How the layers are spread over the rows: with colours every terminal row has an upper and a lower half.
-struct Rows {
+pub(super) struct Rows {
     layers: usize,
     /// Rows or half rows.
     slots: usize,
@@ -66,7 +72,7 @@ struct Rows {
 }
 
 impl Rows {
-    fn new(layers: usize, height: u16, depth: Depth) -> Self {
+    pub(super) fn new(layers: usize, height: u16, depth: Depth) -> Self {
         let halves = if depth.coloured() { 2 } else { 1 };
         let available = usize::from(height) * halves;
         // A whole number of slots per layer looks calm, unless it would leave rows empty; with more layers than
@@ -82,6 +88,13 @@ impl Rows {
             slots,
             halves,
         }
+    }
+
+    /// The layers of a row, counted from the bottom; none of a row that stays free.
+    pub(super) fn layers_of_row(&self, row: usize) -> Option<std::ops::Range<usize>> {
+        let slots = row * self.halves..((row + 1) * self.halves).min(self.slots);
+        let last = slots.clone().next_back()?;
+        Some(self.layers_of(slots.start).start..self.layers_of(last).end)
     }
 
     /// The layers of a slot, counted from the bottom.

@@ -1,16 +1,10 @@
 //! The training loss of a run in one row of characters.
 
-use logs::Record;
-
 const BARS: [char; 8] = ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
 
-/// The greatest loss of each of `columns` equal parts of the records, between the least and the greatest of the run; `✕` where
+/// The greatest loss of each of `columns` equal parts of the losses in their order, between the least and the greatest of the run; `✕` where
 /// one was not finite. Empty of a run without a loss.
-pub(super) fn bars(records: &[Record], columns: usize) -> String {
-    let losses: Vec<f64> = records
-        .iter()
-        .filter_map(|record| record.scalar("loss"))
-        .collect();
+pub(super) fn bars(losses: &[(u32, f64)], columns: usize) -> String {
     let columns = columns.min(losses.len());
     if columns == 0 {
         return String::new();
@@ -20,7 +14,7 @@ pub(super) fn bars(records: &[Record], columns: usize) -> String {
             column * losses.len() / columns,
             (column + 1) * losses.len() / columns,
         );
-        let part = losses[from..to].iter().copied();
+        let part = losses[from..to].iter().map(|(_, loss)| *loss);
         part.reduce(|high, loss| {
             if high.is_finite() && (loss > high || !loss.is_finite()) {
                 loss
@@ -54,13 +48,8 @@ mod tests {
     use super::*;
 
     fn of(losses: &[f64], columns: usize) -> String {
-        let record = |(loss, step)| {
-            let mut record = Record::new(step);
-            record.set_named("loss", loss);
-            record
-        };
-        let records: Vec<Record> = losses.iter().copied().zip(1..).map(record).collect();
-        bars(&records, columns)
+        let losses: Vec<(u32, f64)> = (0..).zip(losses.iter().copied()).collect();
+        bars(&losses, columns)
     }
 
     #[test]

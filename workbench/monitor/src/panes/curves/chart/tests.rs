@@ -1,6 +1,7 @@
 //! Grouping, smoothing and scales on values small enough to follow by hand.
 
 use super::*;
+use crate::shared::Thinned;
 
 const STEPS: [f64; 4] = [1.0, 2.0, 3.0, 4.0];
 
@@ -28,8 +29,8 @@ fn made(runs: &[(usize, [f64; 4])], choices: CurveChoices, log: bool) -> Chart {
         .zip(&values)
         .map(|((arm, _), values)| Curve {
             values,
-            steps: &STEPS,
-            x: &STEPS,
+            steps: Thinned::whole(&STEPS),
+            x: Thinned::whole(&STEPS),
             run: 0,
             arm: *arm,
             focus: false,
@@ -181,8 +182,8 @@ fn a_log_x_axis_leaves_out_what_has_no_logarithm() {
     let values = [(0, 4.0), (1, 3.0), (2, 2.0), (3, 1.0)];
     let curve = Curve {
         values: &values,
-        steps: &STEPS,
-        x: &x,
+        steps: Thinned::whole(&STEPS),
+        x: Thinned::whole(&x),
         run: 0,
         arm: 0,
         focus: false,
