@@ -192,6 +192,19 @@ impl Ranks {
         Ok((Self::new(Arc::new(engine), degrees, None)?, session))
     }
 
+    /// Processes of which each has the GPU of its number on its host, and whose messages go from GPU to GPU. They meet in
+    /// `folder`, which is empty and which all of them see.
+    #[cfg(feature = "nccl")]
+    pub fn of_nccl(
+        degrees: Degrees,
+        launched: experiments_collective::Launched,
+        folder: &std::path::Path,
+    ) -> Result<Self, TrainError> {
+        let (rank, ranks, gpu) = (launched.rank, launched.ranks, launched.place_on_host);
+        let engine = experiments_collective::nccl::Nccl::start(rank, ranks, gpu, folder)?;
+        Self::new(Arc::new(engine), degrees, None)
+    }
+
     /// Number of this one, from 0.
     #[must_use]
     pub fn rank(&self) -> usize {

@@ -9,6 +9,7 @@ mod import;
 mod journal;
 mod language;
 mod monitor;
+mod ranks;
 mod recipe;
 mod sweep;
 
@@ -23,6 +24,7 @@ pub(crate) use import::Import;
 pub(crate) use journal::Journal;
 pub(crate) use language::{Evaluate, Generate, WhichWeights};
 pub(crate) use monitor::Monitor;
+pub(crate) use ranks::{EngineName, Layout};
 pub(crate) use recipe::{
     Inspect, Parity, Quantize, Tasks, WeightFormat, WeightLayout, Weights, WeightsExport,
 };
@@ -31,7 +33,6 @@ pub(crate) use sweep::{CardChoice, Place, Report, Sweep, Verdict};
 use clap::{Args, Parser, Subcommand, ValueEnum, ValueHint};
 use experiments_config::Override;
 use std::ffi::OsString;
-use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
 const AFTER_HELP: &str = "\
@@ -379,18 +380,8 @@ pub(crate) struct Train {
     /// Change a configuration key, for example `optimizer.lr=3e-3`.
     #[arg(long = "set", value_name = "KEY=VALUE")]
     pub(crate) set: Vec<Override>,
-    /// Train one run with so many replicas, each with a share of every step's batch: processes under `mpirun`, else threads.
-    #[arg(long, value_name = "N")]
-    pub(crate) data_parallel: Option<NonZeroUsize>,
-    /// The same with so many stages, each with some of the layers.
-    #[arg(long, value_name = "N")]
-    pub(crate) pipeline_parallel: Option<NonZeroUsize>,
-    /// The same with so many ranks for every matrix; all three together multiply to the number of ranks.
-    #[arg(long, value_name = "N")]
-    pub(crate) tensor_parallel: Option<NonZeroUsize>,
-    /// With `--tensor-parallel`: these ranks have also each some of the rows in norms, dropout and residuals.
-    #[arg(long)]
-    pub(crate) sequence_parallel: bool,
+    #[command(flatten)]
+    pub(crate) layout: Layout,
     /// Call this command with every alarm [default: `$WORKBENCH_ON_ALARM`, or none].
     #[arg(long, value_name = "COMMAND", value_hint = ValueHint::CommandString)]
     pub(crate) on_alarm: Option<OsString>,

@@ -9,6 +9,8 @@ pub struct Launched {
     pub ranks: usize,
     /// How many of them on this host.
     pub on_host: usize,
+    /// Its number among those, from 0.
+    pub place_on_host: usize,
 }
 
 /// What `mpirun` of OpenMPI, or a launcher by PMI, says; none where the process was started by itself.
@@ -18,20 +20,24 @@ pub fn launched() -> Option<Launched> {
 }
 
 fn of(number: impl Fn(&str) -> Option<usize>) -> Option<Launched> {
-    const NAMES: [[&str; 3]; 2] = [
+    const NAMES: [[&str; 4]; 2] = [
         [
             "OMPI_COMM_WORLD_RANK",
             "OMPI_COMM_WORLD_SIZE",
             "OMPI_COMM_WORLD_LOCAL_SIZE",
+            "OMPI_COMM_WORLD_LOCAL_RANK",
         ],
-        ["PMI_RANK", "PMI_SIZE", "MPI_LOCALNRANKS"],
+        ["PMI_RANK", "PMI_SIZE", "MPI_LOCALNRANKS", "MPI_LOCALRANKID"],
     ];
-    NAMES.into_iter().find_map(|[rank, ranks, on_host]| {
-        let ranks = number(ranks)?;
+    NAMES.into_iter().find_map(|[rank, ranks, on_host, place]| {
+        let (rank, ranks) = (number(rank)?, number(ranks)?);
+        let on_host = number(on_host).unwrap_or(ranks);
         Some(Launched {
-            rank: number(rank)?,
+            rank,
             ranks,
-            on_host: number(on_host).unwrap_or(ranks),
+            on_host,
+            // Without a word of it, hosts are taken to be filled one after another.
+            place_on_host: number(place).unwrap_or(rank % on_host.max(1)),
         })
     })
 }
@@ -53,7 +59,21 @@ mod tests {
             rank: 3,
             ranks: 8,
             on_host: 8,
+            place_on_host: 3,
         };
         assert_eq!(pmi, Some(expected));
+        let open_mpi = of(|name| match name {
+            "OMPI_COMM_WORLD_RANK" => Some(3),
+            "OMPI_COMM_WORLD_SIZE" => Some(8),
+            "OMPI_COMM_WORLD_LOCAL_SIZE" => Some(4),
+            "OMPI_COMM_WORLD_LOCAL_RANK" => Some(1),
+            _ => None,
+        });
+        let expected = Launched {
+            on_host: 4,
+            place_on_host: 1,
+            ..expected
+        };
+        assert_eq!(open_mpi, Some(expected));
     }
 }

@@ -14,6 +14,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::io;
 use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
@@ -37,6 +38,8 @@ pub struct Nccl {
     from: BTreeMap<usize, Mutex<Line>>,
     /// Messages on their way.
     pending: Mutex<Vec<Sent>>,
+    /// Whether a rank is missing, and what it was sent will stay on its way.
+    failed: AtomicBool,
 }
 
 /// From one rank to one other.
@@ -112,6 +115,7 @@ impl Nccl {
             to: BTreeMap::new(),
             from: BTreeMap::new(),
             pending: Mutex::default(),
+            failed: AtomicBool::new(false),
         };
         // All ranks go through the pairs in one order: each waits for the one that both are at.
         for sender in 0..ranks {
@@ -294,6 +298,19 @@ impl Engine for Nccl {
         outbound: &[Outbound],
         inbound: &mut [Inbound],
     ) -> Result<(), CollectiveError> {
+        let done = self.all(purpose, outbound, inbound);
+        self.failed.fetch_or(done.is_err(), Ordering::Relaxed);
+        done
+    }
+}
+
+impl Nccl {
+    fn all(
+        &self,
+        purpose: Purpose,
+        outbound: &[Outbound],
+        inbound: &mut [Inbound],
+    ) -> Result<(), CollectiveError> {
         self.forget_sent();
         let sent = outbound.iter().map(|message| self.send(message, purpose));
         let sent: Vec<Sent> = sent.collect::<Result<_, _>>()?;
@@ -320,7 +337,8 @@ impl Drop for Nccl {
             let pending = self.pending.lock();
             pending.unwrap_or_else(PoisonError::into_inner).is_empty()
         };
-        while !is_empty() && start.elapsed() < PATIENCE {
+        let is_whole = !self.failed.load(Ordering::Relaxed);
+        while is_whole && !is_empty() && start.elapsed() < PATIENCE {
             self.forget_sent();
             sleep(PAUSE);
         }

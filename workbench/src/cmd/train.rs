@@ -37,7 +37,9 @@ pub(crate) fn run(arguments: &Train, cache: &Cache) -> Result<ExitCode, Failure>
         return pack::run(arguments, cache);
     };
     let ranks = match Ranks::of(arguments)? {
-        Ranks::Other(launched) => return Ok(ranks::serve(launched, what, arguments, cache)),
+        // A launcher ends all when one fails, and rank 0 has still to say why.
+        Ranks::Silent => return Ok(ExitCode::SUCCESS),
+        Ranks::Other(job) => return Ok(ranks::serve(job, what, arguments, cache)),
         ranks => ranks,
     };
     let (directory, config, missing_languages) = locate(what, arguments, cache)?;
@@ -73,7 +75,7 @@ pub(super) struct Alone<'a> {
     /// A command for its alarms.
     pub(super) on_alarm: Option<&'a OsString>,
     /// What trains it.
-    pub(super) ranks: Ranks,
+    pub(super) ranks: Ranks<'a>,
 }
 
 impl Alone<'_> {

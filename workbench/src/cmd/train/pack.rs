@@ -24,12 +24,7 @@ pub(super) fn run(arguments: &Train, cache: &Cache) -> Result<ExitCode, Failure>
             "several runs continue with their own `run.toml`, without --set and --out",
         ));
     }
-    let degrees = [
-        arguments.data_parallel,
-        arguments.pipeline_parallel,
-        arguments.tensor_parallel,
-    ];
-    if degrees.iter().any(Option::is_some) || arguments.sequence_parallel {
+    if !arguments.layout.is_empty() {
         return Err(Failure::usage(
             "the degrees of parallelism divide one run; several runs train side by side without them",
         ));

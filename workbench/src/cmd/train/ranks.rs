@@ -1,65 +1,97 @@
 //! Several ranks that train one run: threads of this process, or the processes that `mpirun` started.
 
-use crate::cli::Train;
+use crate::cli::{EngineName, Layout, Train};
 use crate::failure::{Failure, exit};
-use experiments::{Degrees, Ending, Launched, Request, TrainError, train, train_on_threads};
+use clap::ValueEnum;
+use experiments::{
+    Degrees, Ending, Launched, RankMember, Request, TrainError, refuse, serve as follow, train,
+    train_as_first, train_on_threads,
+};
 use experiments_config::Config;
 use experiments_text::Cache;
 use std::num::NonZeroUsize;
 use std::path::Path;
 use std::process::ExitCode;
+use std::sync::atomic::AtomicBool;
 
 /// What trains a run.
 #[derive(Debug, Clone, Copy)]
-pub(in crate::cmd) enum Ranks {
+pub(in crate::cmd) enum Ranks<'a> {
     /// This process.
     One,
     /// So many ranks, each with its threads of this process.
     Threads(Degrees),
     /// This process as rank 0 of several.
-    First(Launched, Degrees),
+    First(Job<'a>),
     /// This process as another of them.
-    Other(Launched),
+    Other(Job<'a>),
+    /// Nothing, and rank 0 says why.
+    Silent,
 }
 
-impl Ranks {
+/// Processes that a launcher started.
+#[derive(Debug, Clone, Copy)]
+pub(in crate::cmd) struct Job<'a> {
+    launched: Launched,
+    degrees: Degrees,
+    carrier: Carrier<'a>,
+}
+
+/// What carries messages between processes.
+#[derive(Debug, Clone, Copy)]
+enum Carrier<'a> {
+    Mpi,
+    /// The ranks meet in a folder.
+    Nccl(&'a Path),
+}
+
+impl<'a> Ranks<'a> {
     /// What the command line and the launcher say. What is wrong with them is wrong for all processes, and said by one.
-    pub(super) fn of(arguments: &Train) -> Result<Self, Failure> {
-        Self::new(arguments, experiments::launched())
+    pub(super) fn of(arguments: &'a Train) -> Result<Self, Failure> {
+        Self::new(&arguments.layout, experiments::launched())
     }
 
-    fn new(arguments: &Train, launched: Option<Launched>) -> Result<Self, Failure> {
-        let degrees = degrees(arguments);
+    fn new(layout: &'a Layout, launched: Option<Launched>) -> Result<Self, Failure> {
+        let degrees = degrees(layout);
         let Some(launched) = launched.filter(|launched| launched.ranks > 1) else {
-            return Ok(match degrees.ranks() {
-                1 if !degrees.sequence => Self::One,
-                _ => Self::Threads(degrees),
-            });
+            return Self::in_one_process(layout, degrees);
         };
-        if launched.rank > 0 {
-            return Ok(Self::Other(launched));
+        let job = carrier(layout, launched).and_then(|carrier| {
+            check_started(launched.ranks, degrees)?;
+            Ok(Job {
+                launched,
+                degrees,
+                carrier,
+            })
+        });
+        match (launched.rank, job) {
+            (0, job) => job.map(Self::First),
+            (_, Ok(job)) => Ok(Self::Other(job)),
+            (_, Err(_)) => Ok(Self::Silent),
         }
-        let (started, needed) = (launched.ranks, degrees.ranks());
-        if !cfg!(feature = "mpi") {
+    }
+
+    fn in_one_process(layout: &Layout, degrees: Degrees) -> Result<Self, Failure> {
+        if let Some(name) = layout.engine.filter(|name| *name != EngineName::Threads) {
+            let (name, ranks) = (name_of(name), degrees.ranks());
             return Err(Failure::usage(format!(
-                "{started} processes were started, but this program was built without MPI; build it with `--features mpi`, or leave out the launcher: the ranks are threads then"
+                "--engine {name} needs a process for each rank; start them with `mpirun -n {ranks}`, or leave it out: the ranks are threads then"
             )));
         }
-        if started != needed {
-            return Err(Failure::usage(format!(
-                "{degrees} needs {needed} processes, {started} were started; start {needed}, or say for example --data-parallel {started}"
-            )));
-        }
-        Ok(Self::First(launched, degrees))
+        refuse_rendezvous(layout)?;
+        Ok(match degrees.ranks() {
+            1 if !degrees.sequence => Self::One,
+            _ => Self::Threads(degrees),
+        })
     }
 
     /// Limits the CPU threads of this process: to what the configuration says, else to its share of the host.
     pub(super) fn threads(self, config: &Config) {
         let share = match self {
-            Self::One | Self::Threads(_) => 0,
-            Self::First(launched, _) | Self::Other(launched) => {
+            Self::One | Self::Threads(_) | Self::Silent => 0,
+            Self::First(job) | Self::Other(job) => {
                 let free = std::thread::available_parallelism().map_or(1, usize::from);
-                (free / launched.on_host).max(1)
+                (free / job.launched.on_host).max(1)
             }
         };
         let asked = config.runtime.threads;
@@ -70,96 +102,151 @@ impl Ranks {
         match self {
             Self::One => train(request),
             Self::Threads(degrees) => train_on_threads(request, degrees),
-            Self::First(_, degrees) => processes::train(request, degrees),
-            Self::Other(_) => Err(TrainError::BrokeOff),
+            Self::First(job) => {
+                let (ranks, end) = job.start()?;
+                let ending = train_as_first(request, ranks)?;
+                end();
+                Ok(ending)
+            }
+            Self::Other(_) | Self::Silent => Err(TrainError::BrokeOff),
         }
     }
 }
 
 /// What the command line says; one of each where it says nothing.
-fn degrees(arguments: &Train) -> Degrees {
+fn degrees(layout: &Layout) -> Degrees {
     let degree = |asked: Option<NonZeroUsize>| asked.map_or(1, NonZeroUsize::get);
     Degrees {
-        pipeline: degree(arguments.pipeline_parallel),
-        data: degree(arguments.data_parallel),
-        tensor: degree(arguments.tensor_parallel),
-        sequence: arguments.sequence_parallel,
+        pipeline: degree(layout.pipeline_parallel),
+        data: degree(layout.data_parallel),
+        tensor: degree(layout.tensor_parallel),
+        sequence: layout.sequence_parallel,
     }
 }
 
+fn check_started(started: usize, degrees: Degrees) -> Result<(), Failure> {
+    let needed = degrees.ranks();
+    if started == needed {
+        return Ok(());
+    }
+    Err(Failure::usage(format!(
+        "{degrees} needs {needed} processes, {started} were started; start {needed}, or say for example --data-parallel {started}"
+    )))
+}
+
+/// What carries the messages of several processes, where this program can.
+fn carrier(layout: &Layout, launched: Launched) -> Result<Carrier<'_>, Failure> {
+    let (name, is_built) = match layout.engine {
+        None | Some(EngineName::Mpi) => (EngineName::Mpi, cfg!(feature = "mpi")),
+        Some(EngineName::Nccl) => (EngineName::Nccl, cfg!(feature = "nccl")),
+        Some(EngineName::Threads) => {
+            return Err(Failure::usage(format!(
+                "--engine threads has all ranks in one process, and {} were started; leave out the launcher, or --engine",
+                launched.ranks
+            )));
+        }
+    };
+    if !is_built {
+        let (started, name) = (launched.ranks, name_of(name));
+        return Err(Failure::usage(format!(
+            "{started} processes were started, but this program was built without {}; build it with `--features {name}`, or leave out the launcher: the ranks are threads then",
+            name.to_uppercase()
+        )));
+    }
+    match (name, &layout.rendezvous) {
+        (EngineName::Nccl, Some(folder)) => Ok(Carrier::Nccl(folder)),
+        (EngineName::Nccl, None) => Err(Failure::usage(
+            "--engine nccl needs --rendezvous DIR: an empty folder that all ranks see, in which they meet",
+        )),
+        (EngineName::Mpi | EngineName::Threads, _) => {
+            refuse_rendezvous(layout).map(|()| Carrier::Mpi)
+        }
+    }
+}
+
+fn refuse_rendezvous(layout: &Layout) -> Result<(), Failure> {
+    match layout.rendezvous {
+        None => Ok(()),
+        Some(_) => Err(Failure::usage(
+            "--rendezvous is for `--engine nccl`: other ranks need no folder to meet in; leave it out",
+        )),
+    }
+}
+
+fn name_of(engine: EngineName) -> String {
+    let value = engine.to_possible_value();
+    value.map_or_else(String::new, |value| value.get_name().to_owned())
+}
+
 /// Does the share of a rank other than the first. It prints nothing: what goes wrong, rank 0 says.
-pub(super) fn serve(launched: Launched, what: &Path, arguments: &Train, cache: &Cache) -> ExitCode {
+pub(super) fn serve(job: Job, what: &Path, arguments: &Train, cache: &Cache) -> ExitCode {
     let located = super::locate(what, arguments, cache);
     if let Ok((_, config, _)) = &located {
-        Ranks::Other(launched).threads(config);
+        Ranks::Other(job).threads(config);
     }
-    let located = located.map(|(_, config, _)| config);
-    match processes::serve(&located, degrees(arguments), cache) {
+    match job.serve(&located.map(|(_, config, _)| config), cache) {
         Ok(()) => ExitCode::SUCCESS,
         Err(_) => ExitCode::from(exit::MACHINE),
     }
 }
 
-#[cfg(feature = "mpi")]
-mod processes {
-    use crate::failure::Failure;
-    use experiments::{
-        Degrees, Ending, RankMember, Ranks, Request, TrainError, refuse, serve as follow,
-        train_as_first,
-    };
-    use experiments_config::Config;
-    use experiments_text::Cache;
-    use std::sync::atomic::AtomicBool;
+/// This process among the others, which have met; and what is to be called when all is done, and not where something went
+/// wrong: it may wait for a rank that has ended.
+type Started = (experiments::Ranks, Box<dyn FnOnce()>);
 
-    pub(super) fn train(request: Request, degrees: Degrees) -> Result<Ending, TrainError> {
-        let (ranks, session) = Ranks::of_mpi(degrees)?;
-        let ending = train_as_first(request, ranks)?;
-        session.end();
-        Ok(ending)
+impl Job<'_> {
+    fn start(self) -> Result<Started, TrainError> {
+        match self.carrier {
+            Carrier::Mpi => start_mpi(self.degrees),
+            Carrier::Nccl(folder) => start_nccl(self.degrees, self.launched, folder),
+        }
     }
 
-    pub(super) fn serve(
-        located: &Result<Config, Failure>,
-        degrees: Degrees,
-        cache: &Cache,
-    ) -> Result<(), TrainError> {
-        let (ranks, session) = Ranks::of_mpi(degrees)?;
+    fn serve(self, located: &Result<Config, Failure>, cache: &Cache) -> Result<(), TrainError> {
+        let (ranks, end) = self.start()?;
         match located {
             Ok(config) => follow(
                 &RankMember {
                     config,
                     cache,
-                    program: super::super::program(),
+                    program: super::program(),
                     stop: &AtomicBool::new(false),
                 },
                 ranks,
             )?,
             Err(failure) => refuse(failure.text(), &ranks)?,
         }
-        session.end();
+        end();
         Ok(())
     }
 }
 
-/// Rank 0 has said that there is no MPI.
+#[cfg(feature = "mpi")]
+fn start_mpi(degrees: Degrees) -> Result<Started, TrainError> {
+    let (ranks, session) = experiments::Ranks::of_mpi(degrees)?;
+    Ok((ranks, Box::new(|| session.end())))
+}
+
+/// Was refused.
 #[cfg(not(feature = "mpi"))]
-mod processes {
-    use crate::failure::Failure;
-    use experiments::{Degrees, Ending, Request, TrainError};
-    use experiments_config::Config;
-    use experiments_text::Cache;
+fn start_mpi(_degrees: Degrees) -> Result<Started, TrainError> {
+    Err(TrainError::BrokeOff)
+}
 
-    pub(super) fn train(_request: Request, _degrees: Degrees) -> Result<Ending, TrainError> {
-        Err(TrainError::BrokeOff)
-    }
+#[cfg(feature = "nccl")]
+fn start_nccl(degrees: Degrees, launched: Launched, folder: &Path) -> Result<Started, TrainError> {
+    let ranks = experiments::Ranks::of_nccl(degrees, launched, folder)?;
+    Ok((ranks, Box::new(|| {})))
+}
 
-    pub(super) fn serve(
-        _located: &Result<Config, Failure>,
-        _degrees: Degrees,
-        _cache: &Cache,
-    ) -> Result<(), TrainError> {
-        Err(TrainError::BrokeOff)
-    }
+/// Was refused.
+#[cfg(not(feature = "nccl"))]
+fn start_nccl(
+    _degrees: Degrees,
+    _launched: Launched,
+    _folder: &Path,
+) -> Result<Started, TrainError> {
+    Err(TrainError::BrokeOff)
 }
 
 #[cfg(test)]
@@ -168,7 +255,7 @@ mod tests {
     use crate::cli::Cli;
     use clap::Parser;
 
-    fn of(arguments: &[&str], ranks: Option<(usize, usize)>) -> Result<Ranks, String> {
+    fn of(arguments: &[&str], ranks: Option<(usize, usize)>) -> Result<Ranks<'static>, String> {
         let line = ["workbench", "train", "t0"].iter().chain(arguments);
         let crate::cli::Command::Train(train) = Cli::try_parse_from(line).unwrap().command else {
             panic!("not `train`");
@@ -177,8 +264,10 @@ mod tests {
             rank,
             ranks,
             on_host: ranks,
+            place_on_host: rank,
         });
-        Ranks::new(&train, launched).map_err(|failure| failure.text().to_owned())
+        let layout = Box::leak(Box::new(train.layout));
+        Ranks::new(layout, launched).map_err(|failure| failure.text().to_owned())
     }
 
     #[test]
@@ -199,7 +288,17 @@ mod tests {
             }))
         ));
         assert!(matches!(of(&[], Some((0, 1))), Ok(Ranks::One)));
-        assert!(matches!(of(&[], Some((1, 2))), Ok(Ranks::Other(_))));
+        let two = &["--data-parallel", "2"];
+        let other = of(two, Some((1, 2)));
+        if cfg!(feature = "mpi") {
+            assert!(matches!(other, Ok(Ranks::Other(_))));
+        } else {
+            assert!(matches!(other, Ok(Ranks::Silent)));
+        }
+        assert!(
+            matches!(of(&[], Some((1, 2))), Ok(Ranks::Silent)),
+            "rank 0 says it"
+        );
         let lonely = of(&[], Some((0, 8))).unwrap_err();
         let unequal = of(&["--data-parallel", "2"], Some((0, 8))).unwrap_err();
         for problem in [lonely, unequal] {
@@ -209,6 +308,49 @@ mod tests {
                 "--features mpi"
             };
             assert!(problem.contains(expected), "{problem}");
+        }
+    }
+
+    #[test]
+    fn an_engine_that_cannot_carry_the_messages_is_refused_by_name() {
+        let refused = |line: &str, ranks| {
+            let arguments: Vec<&str> = line.split(' ').collect();
+            of(&arguments, ranks).unwrap_err()
+        };
+        let two = "--data-parallel 2 --engine";
+        for name in ["mpi", "nccl"] {
+            let alone = refused(&format!("{two} {name}"), None);
+            assert!(alone.contains(&format!("--engine {name} needs")), "{alone}");
+            assert!(alone.contains("mpirun -n 2"), "{alone}");
+        }
+        let threads = refused(&format!("{two} threads"), Some((0, 2)));
+        assert!(threads.contains("leave out the launcher"), "{threads}");
+        let expected = if cfg!(feature = "nccl") {
+            "--rendezvous DIR"
+        } else {
+            "--features nccl"
+        };
+        let nccl = refused(&format!("{two} nccl"), Some((0, 2)));
+        assert!(nccl.contains(expected), "{nccl}");
+        let folder = "--rendezvous DIR";
+        let unasked = refused(&format!("{two} threads {folder}"), None);
+        assert!(unasked.contains("--engine nccl"), "{unasked}");
+        let threads = of(&["--engine", "threads", "--data-parallel", "2"], None);
+        assert!(matches!(threads, Ok(Ranks::Threads(_))));
+        let met = of(
+            &format!("{two} nccl {folder}")
+                .split(' ')
+                .collect::<Vec<_>>(),
+            Some((1, 2)),
+        );
+        if cfg!(feature = "nccl") {
+            assert!(matches!(
+                met,
+                Ok(Ranks::Other(Job {
+                    carrier: Carrier::Nccl(_),
+                    ..
+                }))
+            ));
         }
     }
 }
