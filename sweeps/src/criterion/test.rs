@@ -38,6 +38,11 @@ pub(crate) trait StatisticalTest {
     /// What it compares of their runs.
     fn compares(&self) -> Compared<'_>;
 
+    /// Between which values of its effect, ends apart, what it claims is true; `None` where that is told otherwise.
+    fn claimed(&self) -> Option<(f64, f64)> {
+        None
+    }
+
     /// How runs of the same seed belong together.
     fn seed_use(&self) -> SeedUse;
 

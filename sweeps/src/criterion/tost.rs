@@ -47,6 +47,10 @@ impl StatisticalTest for Tost {
         Compared::Means
     }
 
+    fn claimed(&self) -> Option<(f64, f64)> {
+        Some((-self.margin, self.margin))
+    }
+
     fn seed_use(&self) -> SeedUse {
         SeedUse::Paired
     }

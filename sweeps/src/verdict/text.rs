@@ -183,12 +183,22 @@ pub(super) fn not_judged(states: &[RunState]) -> Option<String> {
     (!named.is_empty()).then(|| format!("Trained, and without an outcome: {}.", named.join("; ")))
 }
 
-/// That a difference which was not found may still be there, and how large.
+/// That a difference which was not found may still be there, and how large; or that it cannot, where all that is possible
+/// lies outside the claim.
 fn remaining(finding: &Finding, criterion: &Criterion) -> Option<String> {
     let unclear = finding.status == VerdictStatus::NotReproduced
         && finding.p_adjusted.is_some_and(|p| p > finding.alpha);
     let effect = finding.effects.first().filter(|_| unclear)?;
     let ends = effect.interval?;
+    let claimed = criterion.test().claimed();
+    if claimed.is_some_and(|(low, high)| ends.high <= low || ends.low >= high) {
+        return Some(format!(
+            "`{}` is refuted: of the values that remain possible, {} to {}, none is as it claims.",
+            finding.name,
+            number(ends.low),
+            number(ends.high)
+        ));
+    }
     Some(match criterion.test().compares() {
         Compared::Shares(..) => format!(
             "Not reproduced is not refuted: differences from {} to {} points remain possible.",

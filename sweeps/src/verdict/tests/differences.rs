@@ -54,6 +54,26 @@ fn no_difference_does_not_hold_and_what_remains_possible_is_said() {
     );
 }
 
+/// M1 on 27 November 2026: an interval from 0.024 to 0.059 beside a margin of 0.02.
+#[test]
+fn what_no_possible_value_agrees_with_is_refuted() {
+    let verdict = verdict_of(SAME, post_is_higher(0.1));
+    assert_eq!(verdict.status, NotReproduced);
+    let notes = verdict.notes.join("\n");
+    says(
+        &notes,
+        "is refuted: of the values that remain possible, 0.1",
+    );
+    says(&notes, "none is as it claims");
+    let above = format!("{HIGHER}margin = 0.5\n");
+    let unclear = |norm: &str, _: i64, seed: u64| {
+        let by = if seed % 2 == 0 { 0.2 } else { -0.1 };
+        fine(if norm == "post" { by } else { 0.0 })
+    };
+    let verdict = verdict_of(&above, unclear);
+    says(&verdict.notes.join("\n"), "`claim` is refuted");
+}
+
 #[test]
 fn a_difference_below_the_margin_does_not_hold_whatever_its_p_value() {
     let margin = |margin: f64| format!("{HIGHER}margin = {margin:?}\n");
