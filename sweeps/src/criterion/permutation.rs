@@ -63,14 +63,6 @@ impl StatisticalTest for Permutation {
         Compared::Ranks
     }
 
-    fn claimed(&self) -> Option<(f64, f64)> {
-        Some(if self.direction.is_up() {
-            (self.margin, f64::INFINITY)
-        } else {
-            (f64::NEG_INFINITY, -self.margin)
-        })
-    }
-
     fn seed_use(&self) -> SeedUse {
         SeedUse::Paired
     }

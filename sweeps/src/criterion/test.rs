@@ -38,7 +38,8 @@ pub(crate) trait StatisticalTest {
     /// What it compares of their runs.
     fn compares(&self) -> Compared<'_>;
 
-    /// Between which values of its effect, ends apart, what it claims is true; `None` where that is told otherwise.
+    /// Between which values of its effect, ends apart, what it claims is true; `None` of a test whose p value speaks for and
+    /// against the claim alike, so that an unclear one excludes neither.
     fn claimed(&self) -> Option<(f64, f64)> {
         None
     }
