@@ -82,6 +82,8 @@ fn made_up() -> Scratch {
     scratch.write("my-card.toml", support::studio::CARD);
     for command in [
         "$W train tiny.toml --out runs/tiny",
+        "$W train base.toml --out runs/gpt --set objective.mode=gpt --set model.norm=pre --set model.positions=learned \
+         --set model.ffn=gelu",
         "$W sweep run my-card.toml --out sweeps-out/my-card",
         "$W export runs/tiny --format tensorboard --out logs",
         "$W quantize runs/tiny",
