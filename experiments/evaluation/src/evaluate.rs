@@ -3,10 +3,8 @@
 mod ask;
 mod files;
 mod report;
-mod sample;
 
 pub use report::{FileReport, GroupReport, Metric, Report, Skipped};
-pub(crate) use sample::Sample;
 
 use crate::error::NotFinite;
 use crate::model::Model;

@@ -27,6 +27,7 @@ mod published;
 mod random;
 mod record;
 mod rows;
+mod sample;
 mod score;
 mod stream;
 mod summary;

@@ -1,6 +1,6 @@
 //! What became of each item, a line in a file as soon as it is known: an evaluation that is interrupted goes on behind it.
 
-use crate::evaluate::Sample;
+use crate::sample::Sample;
 use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
 use std::fs::{File, OpenOptions, TryLockError};

@@ -1,7 +1,6 @@
 //! From items to rows of the model, and from what it says to records.
 
 use super::files::{Content, Files, TaskFile};
-use super::sample::Sample;
 use super::{Asked, EvaluateError};
 use crate::decode::{Decoding, Method, decode};
 use crate::item::{Ask, Item};
@@ -10,6 +9,7 @@ use crate::metrics::{best, exact, f1};
 use crate::model::largest;
 use crate::prompt::{Blank, Prompt};
 use crate::record::{Outcome, Record};
+use crate::sample::Sample;
 use crate::score::{Choosing, Reading, Window, choice_log_probabilities, windows};
 use crate::task::{Generation, Kind, Task};
 use experiments_config::ObjectiveMode;
