@@ -201,7 +201,10 @@ fn a_replay_that_was_started_from_the_screen_outlives_it() {
     terminal.press(&["q"]);
     terminal.until("code=0");
     let begun = Instant::now();
-    while !scratch.join("run/replays/step-00000010/replay.json").exists() {
+    while !scratch
+        .join("run/replays/step-00000010/replay.json")
+        .exists()
+    {
         assert!(
             begun.elapsed() < Duration::from_mins(2),
             "the replay did not end"
