@@ -2,13 +2,13 @@
 //!
 //! Every value is one unit's, which adds the terms in their order: no sum is split among units.
 
-use burn::tensor::{DType, TensorMetadata};
+use burn::tensor::TensorMetadata;
 use burn_cubecl::CubeRuntime;
 use burn_cubecl::kernel::into_contiguous;
-use burn_cubecl::kernel::matmul::init_matmul_output;
 use burn_cubecl::tensor::CubeTensor;
 use cubecl::prelude::*;
 
+use super::product::output;
 use super::row::{cubes, flat};
 
 /// Units along each side of a tile.
@@ -198,7 +198,7 @@ fn strides<R: CubeRuntime>(x: CubeTensor<R>) -> (CubeTensor<R>, [usize; 4]) {
 
 /// `a b`.
 pub(super) fn product<R: CubeRuntime>(a: CubeTensor<R>, b: CubeTensor<R>) -> CubeTensor<R> {
-    let y = init_matmul_output(&a, &b, DType::F32);
+    let y = output(&a, &b);
     let shape = y.shape().to_vec();
     let rank = shape.len();
     let (m, n) = (shape[rank - 2], shape[rank - 1]);

@@ -4,11 +4,11 @@
 //! the order of a sum, and with it a run's bits, would depend on what else the machine did.
 
 use super::exact;
+use super::row::beside;
 use crate::HalfFormat;
-use burn::tensor::DType;
+use burn::tensor::{DType, TensorMetadata};
 use burn_cubecl::CubeRuntime;
 use burn_cubecl::kernel::cast;
-use burn_cubecl::kernel::matmul::init_matmul_output;
 use burn_cubecl::tensor::CubeTensor;
 use cubecl::client::ComputeClient;
 use cubecl::features::TypeUsage;
@@ -64,13 +64,22 @@ pub(super) fn half<R: CubeRuntime>(
     first_of(&strategies, &short_a, &short_b).unwrap_or_else(|| exact::product(a, b))
 }
 
+/// Memory for the FP32 product: without gaps, which burn's own puts between rows on CUDA, and which the next kernel would close
+/// by a copy.
+pub(super) fn output<R: CubeRuntime>(a: &CubeTensor<R>, b: &CubeTensor<R>) -> CubeTensor<R> {
+    let mut shape = a.shape();
+    let last = shape.num_dims() - 1;
+    shape[last] = b.shape()[last];
+    beside(a, shape)
+}
+
 /// The FP32 product by the first kernel that takes the operands.
 fn first_of<R: CubeRuntime>(
     strategies: &[Strategy],
     a: &CubeTensor<R>,
     b: &CubeTensor<R>,
 ) -> Option<CubeTensor<R>> {
-    let output = init_matmul_output(a, b, DType::F32);
+    let output = output(a, b);
     let elements = MatmulGlobalElems {
         lhs: a.dtype.into(),
         rhs: b.dtype.into(),
