@@ -10,21 +10,26 @@ mod scores;
 mod tile;
 
 use super::counting::{self, COUNTERS, Point, no_counters};
+use super::product::{element, on_matrix_units};
 use super::row::{beside, cubes, flat};
-use crate::{Pass, Scoring};
+use crate::{HalfFormat, Pass, Scoring};
 use backward::{key_gradient_kernel, query_gradient_kernel};
 use burn::tensor::{Shape, TensorMetadata};
 use burn_cubecl::CubeRuntime;
 use burn_cubecl::tensor::CubeTensor;
+use cubecl::client::ComputeClient;
+use cubecl::ir::{ElemType, FloatKind, StorageType};
 use cubecl::prelude::*;
 use forward::attention_kernel;
-use tile::{MEMORY, TILE, UNITS};
+use tile::{BLOCK, PLANE, TILE, UNITS, memory, operand_memory};
 
 /// Smaller than any score, and not an infinity.
 const LEAST: f32 = -3.0e38;
 
-/// Bytes of shared memory that a cube takes, more than any other kernel here: four tiles, and counts of its units.
-pub(super) const SHARED: usize = (4 * MEMORY + COUNTERS * UNITS) * size_of::<f32>();
+/// Bytes of shared memory that a cube takes, more than any other kernel here: two tiles of operands, two of values, and a number
+/// and counts of its units. On matrix units it is less.
+pub(super) const SHARED: usize =
+    (2 * operand_memory(false) + 2 * memory(false) + (1 + COUNTERS) * UNITS) * size_of::<f32>();
 
 /// Numbers of a query that the forward pass keeps.
 const KEPT: usize = 2;
@@ -38,6 +43,8 @@ pub(crate) struct Case {
     pub(crate) probabilities: Point,
     /// Whether losses of range are counted.
     pub(crate) counts: bool,
+    /// Whether products of tiles are matrix units'.
+    pub(crate) on_units: bool,
 }
 
 /// Sizes and numbers of a launch.
@@ -68,6 +75,26 @@ struct Launch<R: CubeRuntime> {
     /// Of the first run's counters of scores and of probabilities.
     places: [usize; 2],
     runs: usize,
+    /// What the kernels' tiles of operands hold.
+    operands: StorageType,
+}
+
+/// Whether the device multiplies blocks of 16 × 16 values of the format, and its planes are those of the kernels.
+fn multiplies<R: CubeRuntime>(client: &ComputeClient<R>, format: HalfFormat) -> bool {
+    let hardware = &client.properties().hardware;
+    let planes = [hardware.plane_size_min, hardware.plane_size_max];
+    let blocks = client.features().matmul.cmma.iter().any(|unit| {
+        unit.a_type == element(format) && [unit.m, unit.n, unit.k] == [BLOCK as u32; 3]
+    });
+    on_matrix_units(client, format) && blocks && planes == [PLANE as u32; 2]
+}
+
+/// The format of scores and probabilities, where products of it run on matrix units.
+fn units_format<R: CubeRuntime>(x: &CubeTensor<R>, scoring: &Scoring) -> Option<HalfFormat> {
+    let [scores, probabilities] = [&scoring.scores, &scoring.probabilities]
+        .map(|rounding| rounding.as_ref().map(|rounding| rounding.format));
+    let both = scores.filter(|format| probabilities == Some(*format));
+    both.filter(|format| multiplies(&x.client, *format))
 }
 
 impl<R: CubeRuntime> Launch<R> {
@@ -80,11 +107,13 @@ impl<R: CubeRuntime> Launch<R> {
             [_, None] | [None, _] => None,
         };
         let queries: [usize; 4] = q.shape().dims();
+        let on_units = units_format(q, scoring);
         let case = Case {
             width: queries[3],
             scores: Point::new(points[0], pass),
             probabilities: Point::new(points[1], pass),
             counts: counted.is_some(),
+            on_units: on_units.is_some(),
         };
         let (counters, places) = counted.unwrap_or_else(|| (no_counters(q), [0; 2]));
         Self {
@@ -96,6 +125,7 @@ impl<R: CubeRuntime> Launch<R> {
             counters,
             places,
             runs: counting::runs(points[0]),
+            operands: on_units.map_or(StorageType::Scalar(ElemType::Float(FloatKind::F32)), element),
         }
     }
 
@@ -149,7 +179,7 @@ pub(super) fn context<R: CubeRuntime>(
         flat(&launch.counters),
         launch.sizes(),
         launch.case,
-        forbidden.dtype.into(),
+        [forbidden.dtype.into(), launch.operands],
     );
     [y, statistics]
 }
@@ -182,7 +212,7 @@ pub(super) fn gradients<R: CubeRuntime>(
         flat(&launch.counters),
         launch.sizes(),
         launch.case,
-        forbidden.dtype.into(),
+        [forbidden.dtype.into(), launch.operands],
     );
     let (count, dim) = blocks(launch.keys);
     key_gradient_kernel::launch::<R>(
@@ -200,7 +230,7 @@ pub(super) fn gradients<R: CubeRuntime>(
         flat(&dv),
         launch.sizes(),
         launch.case,
-        forbidden.dtype.into(),
+        [forbidden.dtype.into(), launch.operands],
     );
     [dq, dk, dv]
 }

@@ -5,18 +5,22 @@ use super::attention::{self, Case, backward, forward};
 use super::codes::{self, CodeSizesExpand};
 use super::counting::Point;
 use super::exact::{self, SizesExpand, StridesExpand};
+use super::product::element;
 use super::rounding::Rounded;
 use super::{
     adamw, compact, counting, cross_entropy, dropout, elementwise, heads, layer_norm, ranges,
     softmax,
 };
+use crate::HalfFormat;
 use cubecl::Compiler;
 use cubecl::cuda::CudaRuntime;
-use cubecl::ir::{ElemType, IntKind, StorageType, UIntKind};
+use cubecl::ir::{ElemType, FloatKind, IntKind, StorageType, UIntKind};
 use cubecl::prelude::*;
+use half::{bf16, f16};
 
 const UNITS: u32 = 64;
 const BYTE: StorageType = StorageType::Scalar(ElemType::UInt(UIntKind::U8));
+const F32: StorageType = StorageType::Scalar(ElemType::Float(FloatKind::F32));
 const INT: StorageType = StorageType::Scalar(ElemType::Int(IntKind::I32));
 
 /// A kernel's arguments, in order.
@@ -223,50 +227,60 @@ fn attention_sizes(args: &mut Arguments) -> attention::SizesExpand {
 }
 
 fn attention_sources() -> Vec<(String, String)> {
-    let mut all = Vec::new();
-    for (format, saturates) in [
-        (Rounded::No, false),
-        (Rounded::Fp16, true),
-        (Rounded::Bf16, false),
-    ] {
-        let point = Point { format, saturates };
-        let case = Case {
-            width: 40,
-            scores: point,
-            probabilities: point,
-            counts: format != Rounded::No,
-        };
-        all.push(lower(&format!("attention_{format:?}"), |args| {
-            let [q, k, v] = [(); 3].map(|()| args.values());
-            let (mask, y, statistics) = (args.input::<u8>(), args.output(), args.output());
-            let (counters, sizes) = (args.counters(), attention_sizes(args));
-            let scope = &mut args.0.scope;
-            forward::attention_kernel::expand::<u8>(
-                scope, q, k, v, mask, y, statistics, counters, sizes, case, BYTE,
-            );
-        }));
-        all.push(lower(&format!("query_gradient_{format:?}"), |args| {
-            let [q, k, v] = [(); 3].map(|()| args.values());
-            let (mask, statistics, dy) = (args.input::<u8>(), args.values(), args.values());
-            let (dq, sums) = (args.output(), args.output());
-            let (counters, sizes) = (args.counters(), attention_sizes(args));
-            let scope = &mut args.0.scope;
-            backward::query_gradient_kernel::expand::<u8>(
-                scope, q, k, v, mask, statistics, dy, dq, sums, counters, sizes, case, BYTE,
-            );
-        }));
-        all.push(lower(&format!("key_gradient_{format:?}"), |args| {
-            let [q, k, v] = [(); 3].map(|()| args.values());
-            let (mask, statistics) = (args.input::<u8>(), args.values());
-            let (sums, dy) = (args.values(), args.values());
-            let (dk, dv) = (args.output(), args.output());
-            let (sizes, scope) = (attention_sizes(args), &mut args.0.scope);
-            backward::key_gradient_kernel::expand::<u8>(
-                scope, q, k, v, mask, statistics, sums, dy, dk, dv, sizes, case, BYTE,
-            );
-        }));
-    }
+    let mut all = attention_of::<f32>(Rounded::No, F32);
+    all.extend(attention_of::<f32>(Rounded::Fp16, F32));
+    all.extend(attention_of::<f32>(Rounded::Bf16, F32));
+    // On matrix units.
+    all.extend(attention_of::<f16>(Rounded::Fp16, element(HalfFormat::Fp16)));
+    all.extend(attention_of::<bf16>(Rounded::Bf16, element(HalfFormat::Bf16)));
     all
+}
+
+/// Its kernels, products of tiles in a format.
+fn attention_of<H: Float>(format: Rounded, operand: StorageType) -> Vec<(String, String)> {
+    let types = [BYTE, operand];
+    let name = |kernel: &str| format!("{kernel}_{format:?}_{operand}");
+    let point = Point {
+        format,
+        saturates: format == Rounded::Fp16,
+    };
+    let case = Case {
+        width: 40,
+        scores: point,
+        probabilities: point,
+        counts: format != Rounded::No,
+        on_units: operand != F32,
+    };
+    let forward = lower(&name("attention"), |args| {
+        let [q, k, v] = [(); 3].map(|()| args.values());
+        let (mask, y, statistics) = (args.input::<u8>(), args.output(), args.output());
+        let (counters, sizes) = (args.counters(), attention_sizes(args));
+        let scope = &mut args.0.scope;
+        forward::attention_kernel::expand::<u8, H>(
+            scope, q, k, v, mask, y, statistics, counters, sizes, case, types,
+        );
+    });
+    let queries = lower(&name("query_gradient"), |args| {
+        let [q, k, v] = [(); 3].map(|()| args.values());
+        let (mask, statistics, dy) = (args.input::<u8>(), args.values(), args.values());
+        let (dq, sums) = (args.output(), args.output());
+        let (counters, sizes) = (args.counters(), attention_sizes(args));
+        let scope = &mut args.0.scope;
+        backward::query_gradient_kernel::expand::<u8, H>(
+            scope, q, k, v, mask, statistics, dy, dq, sums, counters, sizes, case, types,
+        );
+    });
+    let keys = lower(&name("key_gradient"), |args| {
+        let [q, k, v] = [(); 3].map(|()| args.values());
+        let (mask, statistics) = (args.input::<u8>(), args.values());
+        let (sums, dy) = (args.values(), args.values());
+        let (dk, dv) = (args.output(), args.output());
+        let (sizes, scope) = (attention_sizes(args), &mut args.0.scope);
+        backward::key_gradient_kernel::expand::<u8, H>(
+            scope, q, k, v, mask, statistics, sums, dy, dk, dv, sizes, case, types,
+        );
+    });
+    vec![forward, queries, keys]
 }
 
 fn range_sources() -> Vec<(String, String)> {

@@ -6,21 +6,21 @@ use super::scores::{
     Corner, Heads, block, exists, heads, is_forbidden, kept, pair, scores, softmax,
 };
 use super::tile::{
-    MEMORY, OWN, PART, PARTS, TILE, UNITS, add_product, dots, part, parts, write, zeros,
+    PART, PARTS, Scratch, TILE, UNITS, add_product, dots, own, part, parts, scratch, tile, write,
+    zeros,
 };
 use super::{Case, Sizes};
 use cubecl::prelude::*;
 
 /// Stored gradients of a tile's probabilities, `dy vᵀ`.
 #[cube]
-fn probability_gradients(
+fn probability_gradients<H: Float>(
     tile: &mut SharedMemory<f32>,
     dy: &Array<f32>,
     v: &Array<f32>,
     heads: &Heads,
     corner: &Corner,
-    a: &mut SharedMemory<f32>,
-    b: &mut SharedMemory<f32>,
+    scratch: &mut Scratch<H>,
     lost: &mut Array<u32>,
     #[comptime] counts: bool,
     #[comptime] case: Case,
@@ -33,12 +33,12 @@ fn probability_gradients(
         v,
         &heads.keys,
         corner.key,
-        a,
-        b,
+        scratch,
+        case.on_units,
     );
-    let (_, _, start) = part();
     for i in 0..PART {
-        tile[start + i] = stored(tile[start + i], lost, counts, case.probabilities);
+        let at = own(i, case.on_units);
+        tile[at] = stored(tile[at], lost, counts, case.probabilities);
     }
 }
 
@@ -55,23 +55,23 @@ fn score_gradients<M: Int>(
     #[comptime] counts: bool,
     #[comptime] case: Case,
 ) {
-    let (_, _, start) = part();
     for i in 0..PART {
         let place = pair(corner, i);
+        let at = own(i, case.on_units);
         let mut value = 0.0f32;
         if exists(place, sizes) {
             if !is_forbidden(forbidden, corner, place, sizes) {
-                let dx = p[start + i] * (dp[start + i] - along);
+                let dx = p[at] * (dp[at] - along);
                 value = stored(dx * sizes.factor, lost, counts, case.scores);
             }
         }
-        dp[start + i] = value;
+        dp[at] = value;
     }
 }
 
 /// A block of queries: their gradients, and `Σ p dp` of each. What stored gradients lose is counted here and only here.
 #[cube(launch)]
-pub(crate) fn query_gradient_kernel<M: Int>(
+pub(crate) fn query_gradient_kernel<M: Int, H: Float>(
     q: &Array<f32>,
     k: &Array<f32>,
     v: &Array<f32>,
@@ -83,21 +83,20 @@ pub(crate) fn query_gradient_kernel<M: Int>(
     counters: &mut Array<Atomic<u32>>,
     sizes: &Sizes,
     #[comptime] case: Case,
-    #[define(M)] _mask: StorageType,
+    #[define(M, H)] _types: [StorageType; 2],
 ) {
     let width = comptime!(case.width);
     let (index, query) = block(q.len() / width, sizes.queries);
     let heads = heads(index, sizes, width);
     let mask = heads.mask;
     let (largest, sum) = kept(statistics, query, index, sizes);
-    let mut a = SharedMemory::<f32>::new(MEMORY);
-    let mut b = SharedMemory::<f32>::new(MEMORY);
-    let mut p = SharedMemory::<f32>::new(MEMORY);
-    let mut ds = SharedMemory::<f32>::new(MEMORY);
-    let (row, column, start) = part();
+    let mut scratch = scratch::<H>(case.on_units);
+    let mut p = tile(case.on_units);
+    let mut ds = tile(case.on_units);
+    let (row, column) = part();
     let mut of_scores = nothing_lost();
     let mut of_probabilities = nothing_lost();
-    let mut own = 0.0f32;
+    let mut along_parts = 0.0f32;
     let mut key = 0usize;
     while key < sizes.keys {
         let corner = Corner { query, key, mask };
@@ -109,13 +108,12 @@ pub(crate) fn query_gradient_kernel<M: Int>(
             &heads,
             &corner,
             sizes,
-            &mut a,
-            &mut b,
+            &mut scratch,
             &mut of_scores,
             false,
             case,
         );
-        let mut needed = softmax(&mut p, largest, sum, &corner, sizes, &mut a);
+        let mut needed = softmax(&mut p, largest, sum, &corner, sizes, &mut scratch, case);
         // 0 times an infinity is NaN, which a loss scale has to see.
         if comptime!(case.probabilities.format != Rounded::No) {
             needed = true;
@@ -127,19 +125,19 @@ pub(crate) fn query_gradient_kernel<M: Int>(
                 v,
                 &heads,
                 &corner,
-                &mut a,
-                &mut b,
+                &mut scratch,
                 &mut of_probabilities,
                 case.counts,
                 case,
             );
             for i in 0..PART {
-                own += p[start + i] * ds[start + i];
+                let at = own(i, case.on_units);
+                along_parts += p[at] * ds[at];
             }
         }
         key += TILE;
     }
-    let all = parts(own, &mut a);
+    let all = parts(along_parts, &mut scratch);
     let mut along = 0.0f32;
     #[unroll]
     for i in 0..PARTS {
@@ -148,7 +146,7 @@ pub(crate) fn query_gradient_kernel<M: Int>(
     if column == 0 && query + row < sizes.queries {
         sums[index * sizes.queries + query + row] = along;
     }
-    let mut gradient = zeros(comptime!(width.div_ceil(TILE) * OWN));
+    let mut gradient = zeros(comptime!(width.div_ceil(TILE)), case.on_units);
     let mut key = 0usize;
     while key < sizes.keys {
         let corner = Corner { query, key, mask };
@@ -160,21 +158,19 @@ pub(crate) fn query_gradient_kernel<M: Int>(
             &heads,
             &corner,
             sizes,
-            &mut a,
-            &mut b,
+            &mut scratch,
             &mut of_scores,
             false,
             case,
         );
-        if softmax(&mut p, largest, sum, &corner, sizes, &mut a) {
+        if softmax(&mut p, largest, sum, &corner, sizes, &mut scratch, case) {
             probability_gradients(
                 &mut ds,
                 dy,
                 v,
                 &heads,
                 &corner,
-                &mut a,
-                &mut b,
+                &mut scratch,
                 &mut of_probabilities,
                 false,
                 case,
@@ -190,22 +186,22 @@ pub(crate) fn query_gradient_kernel<M: Int>(
                 case.counts,
                 case,
             );
-            add_product(&mut gradient, &ds, false, k, &heads.keys, key, &mut b);
+            add_product(&mut gradient, &ds, false, k, &heads.keys, key, &mut scratch, case.on_units);
         }
         key += TILE;
     }
-    write(dq, &heads.queries, query, &gradient, &mut a);
+    write(dq, &heads.queries, query, &gradient, &mut p, case.on_units);
     if comptime!(case.counts) {
-        let own = index / sizes.each * COUNTERS;
+        let of_run = index / sizes.each * COUNTERS;
         settle(
             counters,
-            sizes.of_scores + own,
+            sizes.of_scores + of_run,
             &of_scores,
             comptime!(UNITS as u32),
         );
         settle(
             counters,
-            sizes.of_probabilities + own,
+            sizes.of_probabilities + of_run,
             &of_probabilities,
             comptime!(UNITS as u32),
         );
@@ -214,7 +210,7 @@ pub(crate) fn query_gradient_kernel<M: Int>(
 
 /// A block of keys: their gradients and those of their values.
 #[cube(launch)]
-pub(crate) fn key_gradient_kernel<M: Int>(
+pub(crate) fn key_gradient_kernel<M: Int, H: Float>(
     q: &Array<f32>,
     k: &Array<f32>,
     v: &Array<f32>,
@@ -226,19 +222,18 @@ pub(crate) fn key_gradient_kernel<M: Int>(
     dv: &mut Array<f32>,
     sizes: &Sizes,
     #[comptime] case: Case,
-    #[define(M)] _mask: StorageType,
+    #[define(M, H)] _types: [StorageType; 2],
 ) {
     let width = comptime!(case.width);
     let (index, key) = block(k.len() / width, sizes.keys);
     let heads = heads(index, sizes, width);
     let mask = heads.mask;
-    let mut a = SharedMemory::<f32>::new(MEMORY);
-    let mut b = SharedMemory::<f32>::new(MEMORY);
-    let mut p = SharedMemory::<f32>::new(MEMORY);
-    let mut ds = SharedMemory::<f32>::new(MEMORY);
-    let (row, _, start) = part();
-    let mut of_key = zeros(comptime!(width.div_ceil(TILE) * OWN));
-    let mut of_value = zeros(comptime!(width.div_ceil(TILE) * OWN));
+    let mut scratch = scratch::<H>(case.on_units);
+    let mut p = tile(case.on_units);
+    let mut ds = tile(case.on_units);
+    let (row, _) = part();
+    let mut of_key = zeros(comptime!(width.div_ceil(TILE)), case.on_units);
+    let mut of_value = zeros(comptime!(width.div_ceil(TILE)), case.on_units);
     let mut of_scores = nothing_lost();
     let mut of_probabilities = nothing_lost();
     let mut query = 0usize;
@@ -253,13 +248,12 @@ pub(crate) fn key_gradient_kernel<M: Int>(
             &heads,
             &corner,
             sizes,
-            &mut a,
-            &mut b,
+            &mut scratch,
             &mut of_scores,
             false,
             case,
         );
-        if softmax(&mut p, largest, sum, &corner, sizes, &mut a) {
+        if softmax(&mut p, largest, sum, &corner, sizes, &mut scratch, case) {
             let mut along = 0.0f32;
             if query + row < sizes.queries {
                 along = sums[index * sizes.queries + query + row];
@@ -270,8 +264,7 @@ pub(crate) fn key_gradient_kernel<M: Int>(
                 v,
                 &heads,
                 &corner,
-                &mut a,
-                &mut b,
+                &mut scratch,
                 &mut of_probabilities,
                 false,
                 case,
@@ -288,13 +281,14 @@ pub(crate) fn key_gradient_kernel<M: Int>(
                 case,
             );
             for i in 0..PART {
-                p[start + i] = rounded(p[start + i], case.probabilities.format);
+                let at = own(i, case.on_units);
+                p[at] = rounded(p[at], case.probabilities.format);
             }
-            add_product(&mut of_value, &p, true, dy, &heads.queries, query, &mut b);
-            add_product(&mut of_key, &ds, true, q, &heads.queries, query, &mut b);
+            add_product(&mut of_value, &p, true, dy, &heads.queries, query, &mut scratch, case.on_units);
+            add_product(&mut of_key, &ds, true, q, &heads.queries, query, &mut scratch, case.on_units);
         }
         query += TILE;
     }
-    write(dk, &heads.keys, key, &of_key, &mut a);
-    write(dv, &heads.keys, key, &of_value, &mut a);
+    write(dk, &heads.keys, key, &of_key, &mut p, case.on_units);
+    write(dv, &heads.keys, key, &of_value, &mut p, case.on_units);
 }

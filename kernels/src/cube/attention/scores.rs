@@ -2,7 +2,7 @@
 
 use super::super::counting::stored;
 use super::super::rounding::{INFINITY, magnitude_bits};
-use super::tile::{Head, PART, PARTS, TILE, any, dots, part, parts};
+use super::tile::{Head, PART, PARTS, Scratch, TILE, any, dots, own, part, parts};
 use super::{Case, KEPT, LEAST, Sizes};
 use cubecl::prelude::*;
 
@@ -55,8 +55,8 @@ fn head(index: usize, rows: usize, #[comptime] width: usize) -> Head {
 /// Query and key of a value of a unit's part.
 #[cube]
 pub(super) fn pair(corner: &Corner, i: usize) -> (usize, usize) {
-    let (row, column, _) = part();
-    (corner.query + row, corner.key + column + i)
+    let (row, column) = part();
+    (corner.query + row, corner.key + column + i * PARTS)
 }
 
 /// Whether there are such a query and key.
@@ -78,11 +78,11 @@ pub(super) fn is_forbidden<M: Int>(
 
 /// Whether a query of the tile may see a key of it.
 #[cube]
-fn is_open<M: Int>(
+fn is_open<M: Int, H: Float>(
     forbidden: &Array<M>,
     corner: &Corner,
     sizes: &Sizes,
-    memory: &mut SharedMemory<f32>,
+    scratch: &mut Scratch<H>,
 ) -> bool {
     let mut open = false;
     for i in 0..PART {
@@ -93,13 +93,13 @@ fn is_open<M: Int>(
             }
         }
     }
-    any(open, memory)
+    any(open, scratch)
 }
 
 /// A tile of scores as the softmax takes them, and [`LEAST`] where there is no query or key. Every unit may read its own part
 /// at once. Where no key is allowed nothing is multiplied, unless what all scores lose is counted.
 #[cube]
-pub(super) fn scores<M: Int>(
+pub(super) fn scores<M: Int, H: Float>(
     tile: &mut SharedMemory<f32>,
     q: &Array<f32>,
     k: &Array<f32>,
@@ -107,15 +107,14 @@ pub(super) fn scores<M: Int>(
     heads: &Heads,
     corner: &Corner,
     sizes: &Sizes,
-    a: &mut SharedMemory<f32>,
-    b: &mut SharedMemory<f32>,
+    scratch: &mut Scratch<H>,
     lost: &mut Array<u32>,
     #[comptime] counts: bool,
     #[comptime] case: Case,
 ) {
     let mut needed = true;
     if comptime!(!counts) {
-        needed = is_open(forbidden, corner, sizes, a);
+        needed = is_open(forbidden, corner, sizes, scratch);
     }
     if needed {
         dots(
@@ -126,49 +125,48 @@ pub(super) fn scores<M: Int>(
             k,
             &heads.keys,
             corner.key,
-            a,
-            b,
+            scratch,
+            case.on_units,
         );
     }
-    let (_, _, start) = part();
     for i in 0..PART {
         let place = pair(corner, i);
         let mut value = f32::new(LEAST);
         if exists(place, sizes) {
             let point = comptime!(case.scores.forward());
-            value = stored(tile[start + i], lost, counts, point) * sizes.factor;
+            value = stored(tile[own(i, case.on_units)], lost, counts, point) * sizes.factor;
             if is_forbidden(forbidden, corner, place, sizes) {
                 value = sizes.fill;
             }
         }
-        tile[start + i] = value;
+        tile[own(i, case.on_units)] = value;
     }
 }
 
 /// From a unit's part of a tile of scores to probabilities before they are stored, in place; 0 where there is no query or
 /// key. Whether the tile has one other than 0.
 #[cube]
-pub(super) fn softmax(
+pub(super) fn softmax<H: Float>(
     tile: &mut SharedMemory<f32>,
     largest: f32,
     sum: f32,
     corner: &Corner,
     sizes: &Sizes,
-    memory: &mut SharedMemory<f32>,
+    scratch: &mut Scratch<H>,
+    #[comptime] case: Case,
 ) -> bool {
-    let (_, _, start) = part();
     let mut seen = false;
     for i in 0..PART {
         let mut p = 0.0f32;
         if exists(pair(corner, i), sizes) {
-            p = f32::exp(tile[start + i] - largest) / sum;
+            p = f32::exp(tile[own(i, case.on_units)] - largest) / sum;
         }
         if p != 0.0f32 {
             seen = true;
         }
-        tile[start + i] = p;
+        tile[own(i, case.on_units)] = p;
     }
-    any(seen, memory)
+    any(seen, scratch)
 }
 
 /// The largest of a row's scores and the sum of exponentials, with a unit's part of a tile taken in.
@@ -179,18 +177,19 @@ pub(super) fn include(
     sum: f32,
     corner: &Corner,
     sizes: &Sizes,
+    #[comptime] case: Case,
 ) -> (f32, f32) {
-    let (_, _, start) = part();
     let mut most = largest;
     for i in 0..PART {
-        if tile[start + i] > most {
-            most = tile[start + i];
+        let value = tile[own(i, case.on_units)];
+        if value > most {
+            most = value;
         }
     }
     let mut total = sum * f32::exp(largest - most);
     for i in 0..PART {
         if exists(pair(corner, i), sizes) {
-            total += f32::exp(tile[start + i] - most);
+            total += f32::exp(tile[own(i, case.on_units)] - most);
         }
     }
     (most, total)
@@ -198,9 +197,9 @@ pub(super) fn include(
 
 /// The same of a whole row, from what its units have of it.
 #[cube]
-pub(super) fn join(largest: f32, sum: f32, memory: &mut SharedMemory<f32>) -> (f32, f32) {
-    let all_largest = parts(largest, memory);
-    let all_sums = parts(sum, memory);
+pub(super) fn join<H: Float>(largest: f32, sum: f32, scratch: &mut Scratch<H>) -> (f32, f32) {
+    let all_largest = parts(largest, scratch);
+    let all_sums = parts(sum, scratch);
     let mut most = all_largest[0];
     #[unroll]
     for i in 0..PARTS {
@@ -228,7 +227,7 @@ pub(super) fn kept(
     index: usize,
     sizes: &Sizes,
 ) -> (f32, f32) {
-    let (row, _, _) = part();
+    let (row, _) = part();
     let mut largest = 0.0f32;
     let mut sum = 0.0f32;
     if query + row < sizes.queries {
