@@ -9,7 +9,7 @@ use crate::{
     round_slice,
 };
 use crate::{
-    Projection, attention, bus, codes, cross_entropy, geglu, gelu, heads, product, projection,
+    Projection, attention, bias, bus, codes, cross_entropy, geglu, gelu, heads, product, projection,
     softmax,
 };
 use burn::backend::Autodiff;
@@ -110,6 +110,16 @@ pub trait Kernels: Backend {
         _format: Option<HalfFormat>,
     ) -> FloatTensor<Self> {
         Self::float_matmul(a, b)
+    }
+
+    /// `x` `[rows, o]` with r biases `[r·o]`; see [`crate::biased()`].
+    fn biased(x: FloatTensor<Self>, bias: FloatTensor<Self>) -> FloatTensor<Self> {
+        bias::plain::<Self>(x, bias)
+    }
+
+    /// The gradients of `runs` biases in the backward pass of [`Kernels::biased`] for the output gradient `dy` `[rows, o]`.
+    fn bias_gradient(dy: FloatTensor<Self>, runs: usize) -> FloatTensor<Self> {
+        bias::plain_sums::<Self>(dy, runs)
     }
 
     /// The product of `x` `[m, inputs]` with a weight in codes, whose `words` `[outputs, w]` hold those of an output side by
@@ -339,6 +349,10 @@ impl<B: Kernels, C: CheckpointStrategy> Kernels for Autodiff<B, C> {
         format: Option<HalfFormat>,
     ) -> FloatTensor<Self> {
         product::differentiable::<B, C>(a, b, format)
+    }
+
+    fn biased(x: FloatTensor<Self>, bias: FloatTensor<Self>) -> FloatTensor<Self> {
+        bias::differentiable::<B, C>(x, bias)
     }
 
     fn masked_softmax(

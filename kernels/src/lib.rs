@@ -14,6 +14,7 @@
 
 mod attention;
 mod backend;
+mod bias;
 mod buffer;
 pub mod bus;
 mod check;
@@ -43,6 +44,7 @@ mod unary;
 
 pub use attention::{Scoring, masked_attention};
 pub use backend::Kernels;
+pub use bias::biased;
 pub use buffer::Buffer;
 pub use check::{Agreement, check};
 pub use codes::{CodeBits, Codes, CodesLayout, DeviceCodes, codes_product};
@@ -50,6 +52,8 @@ pub use compact::Compact;
 pub use cross_entropy::cross_entropy;
 #[cfg(feature = "cuda")]
 pub use cube::cuda::Cuda;
+#[cfg(feature = "cuda")]
+pub use cube::kept::keep_kernels;
 #[cfg(feature = "cube")]
 pub use cube::launches::{count_launches, launches};
 #[cfg(feature = "vulkan")]

@@ -5,7 +5,7 @@ use super::weights::graph::Weights;
 use crate::numerics::precision;
 use burn::tensor::Tensor;
 use experiments_config::ModelConfig;
-use kernels::{HalfFormat, Kernels};
+use kernels::{HalfFormat, Kernels, biased};
 
 /// A linear map `x Wᵀ + b`: the bias is added before the one rounding.
 pub(crate) struct Linear<B: Kernels> {
@@ -13,7 +13,6 @@ pub(crate) struct Linear<B: Kernels> {
     weight: Tensor<B, 2>,
     /// `[r·o]`
     bias: Option<Tensor<B, 1>>,
-    runs: usize,
 }
 
 impl<B: Kernels> Linear<B> {
@@ -21,7 +20,6 @@ impl<B: Kernels> Linear<B> {
         Self {
             weight: weights.matrix(&format!("{name}.weight")),
             bias: model.bias.then(|| weights.vector(&format!("{name}.bias"))),
-            runs: weights.runs(),
         }
     }
 
@@ -30,15 +28,10 @@ impl<B: Kernels> Linear<B> {
     /// - output: `[b·s, out]`
     pub(crate) fn forward(&self, x_si: Tensor<B, 2>, context: &Context) -> Tensor<B, 2> {
         let y_so = product(x_si, self.weight.clone(), context, context.precision.half());
-        let Some(bias) = self.bias.clone() else {
-            return y_so;
-        };
-        if self.runs == 1 {
-            return y_so + bias.unsqueeze();
+        match self.bias.clone() {
+            Some(bias) => biased(y_so, bias),
+            None => y_so,
         }
-        let ([rows, out], runs) = (y_so.dims(), self.runs);
-        let bias = bias.reshape([runs, 1, out]);
-        (y_so.reshape([runs, rows / runs, out]) + bias).reshape([rows, out])
     }
 }
 

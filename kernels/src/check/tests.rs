@@ -11,6 +11,8 @@ fn properties<B: Kernels>(device: &B::Device, rows: usize, width: usize, seed: u
     all.extend(check_gelu::<B>(device, rows, width, seed));
     all.extend(check_layer_norm::<B>(device, [rows, width, 1], seed));
     all.extend(check_geglu::<B>(device, rows, width, seed));
+    all.extend(bias::check_bias::<B>(device, [rows, width, 1], seed));
+    all.extend(bias::check_bias::<B>(device, [3 * rows, width, 3], seed));
     all.extend(check_cross_entropy::<B>(device, rows, width, seed));
     all.extend(check_softmax::<B>(device, [2, 3, rows, width], seed));
     all.extend(check_product::<B>(device, [rows, width, 9], seed));

@@ -112,11 +112,6 @@ impl<'a, B: Kernels> Weights<'a, B> {
         Self { resident, ..self }
     }
 
-    /// How many runs the pass serves.
-    pub(crate) fn runs(&self) -> usize {
-        self.runs.len()
-    }
-
     /// # Panics
     /// If the model asks for a name that the table lacks: both come from the same configuration.
     fn find(&self, name: &str) -> usize {
