@@ -2,6 +2,7 @@
 //! `workbench bench` on a device, and for the property tests.
 
 mod attention;
+mod bias;
 mod codes;
 mod ranges;
 #[cfg(test)]
@@ -54,6 +55,10 @@ pub fn check<B: Kernels>(device: &B::Device) -> Vec<Agreement> {
             all.extend(check_layer_norm::<B>(device, [rows, width, groups], seed));
         }
         all.extend(check_geglu::<B>(device, rows, width, seed));
+        let runs = if rows % 3 == 0 { 3 } else { 4 };
+        for runs in [1, runs] {
+            all.extend(bias::check_bias::<B>(device, [rows, width, runs], seed));
+        }
         all.extend(check_cross_entropy::<B>(device, rows, width, seed));
     }
     for (seed, [b, n, s]) in [[1, 2, 5], [2, 3, 64], [2, 4, 300]].into_iter().enumerate() {
@@ -64,6 +69,7 @@ pub fn check<B: Kernels>(device: &B::Device) -> Vec<Agreement> {
         [2, 3, 64, 64, 40],
         [1, 2, 33, 101, 40],
         [2, 1, 130, 130, 64],
+        [1, 2, 70, 70, 128],
     ]
     .into_iter()
     .enumerate()
@@ -74,9 +80,19 @@ pub fn check<B: Kernels>(device: &B::Device) -> Vec<Agreement> {
         all.extend(check_heads::<B>(device, sizes, seed as u64 + 1));
     }
     all.push(check_attention_counts::<B>(device, 1));
-    for (seed, sizes) in [[3, 5, 7], [64, 64, 64], [1024, 128, 688], [512, 1365, 512]]
-        .into_iter()
-        .enumerate()
+    for (seed, sizes) in [
+        [3, 5, 7],
+        [64, 64, 64],
+        [1024, 128, 688],
+        [512, 1365, 512],
+        [136, 70, 1000],
+        // An odd number of full stages of terms, and one stage.
+        [136, 96, 1000],
+        [64, 352, 128],
+        [40, 32, 50],
+    ]
+    .into_iter()
+    .enumerate()
     {
         all.extend(check_product::<B>(device, sizes, seed as u64 + 1));
     }

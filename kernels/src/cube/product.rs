@@ -3,6 +3,8 @@
 //! The kernel follows from the shape and the device. Left to itself burn times several and remembers the fastest, so that
 //! the order of a sum, and with it a run's bits, would depend on what else the machine did.
 
+mod blocks;
+
 use super::exact;
 use super::row::beside;
 use crate::HalfFormat;
@@ -55,13 +57,9 @@ pub(super) fn half<R: CubeRuntime>(
         HalfFormat::Fp16 => DType::F16,
         HalfFormat::Bf16 => DType::BF16,
     };
-    let strategies = [
-        Strategy::DoubleCyclicCmma(BlueprintStrategy::default()),
-        Strategy::SimpleCyclicCmma(BlueprintStrategy::default()),
-    ];
     let (short_a, short_b) = (cast(a.clone(), dtype), cast(b.clone(), dtype));
     // The same product, only slower, where no 16-bit kernel takes the shape.
-    first_of(&strategies, &short_a, &short_b).unwrap_or_else(|| exact::product(a, b))
+    in_blocks(&short_a, &short_b).unwrap_or_else(|| exact::product(a, b))
 }
 
 /// Memory for the FP32 product: without gaps, which burn's own puts between rows on CUDA, and which the next kernel would close
@@ -73,20 +71,22 @@ pub(super) fn output<R: CubeRuntime>(a: &CubeTensor<R>, b: &CubeTensor<R>) -> Cu
     beside(a, shape)
 }
 
-/// The FP32 product by the first kernel that takes the operands.
-fn first_of<R: CubeRuntime>(
-    strategies: &[Strategy],
-    a: &CubeTensor<R>,
-    b: &CubeTensor<R>,
-) -> Option<CubeTensor<R>> {
+/// The FP32 product of 16-bit values by the first kernel that takes them.
+fn in_blocks<R: CubeRuntime>(a: &CubeTensor<R>, b: &CubeTensor<R>) -> Option<CubeTensor<R>> {
     let output = output(a, b);
     let elements = MatmulGlobalElems {
         lhs: a.dtype.into(),
         rhs: b.dtype.into(),
         out: DType::F32.into(),
     };
+    let own = blocks::blueprint(a, b, &output, &elements).map(BlueprintStrategy::Forced);
+    let strategies = [
+        own.map(Strategy::DoubleCyclicCmma),
+        Some(Strategy::DoubleCyclicCmma(BlueprintStrategy::default())),
+        Some(Strategy::SimpleCyclicCmma(BlueprintStrategy::default())),
+    ];
     let operand = |x: &CubeTensor<R>| InputBinding::new(x.clone().binding(), x.dtype.into());
-    let launched = strategies.iter().any(|strategy| {
+    let launched = strategies.iter().flatten().any(|strategy| {
         let (lhs, rhs, out) = (operand(a), operand(b), output.clone().binding());
         let mut elements = MatmulElems::from_globals(&elements);
         launch_ref(strategy, &output.client, lhs, rhs, out, &mut elements).is_ok()
