@@ -12,6 +12,7 @@ use crate::pass::packed::{PackHandle, Packed};
 use burn::backend::{Autodiff, Flex};
 use burn::tensor::backend::AutodiffBackend;
 use experiments_config::{Config, DeviceKey};
+use experiments_text::Cache;
 #[cfg(any(feature = "cuda", feature = "vulkan"))]
 use kernels::Gpus;
 use kernels::Kernels;
@@ -25,6 +26,14 @@ pub(crate) trait Work {
     where
         B: AutodiffBackend + Kernels,
         B::InnerBackend: Kernels;
+}
+
+/// Keeps what is compiled for a device in the cache's folder `kernels/`, for the processes after this one.
+pub fn keep_kernels(cache: &Cache) {
+    #[cfg(feature = "cuda")]
+    kernels::keep_kernels(cache.root().join("kernels"));
+    #[cfg(not(feature = "cuda"))]
+    let _ = cache;
 }
 
 /// A device that is there.

@@ -48,7 +48,9 @@ mod state;
 mod studies;
 mod trainer;
 
-pub use backend::{Device, Listed, Listing, devices, features, unless_a_device_fails};
+pub use backend::{
+    Device, Listed, Listing, devices, features, keep_kernels, unless_a_device_fails,
+};
 pub use data::entropy::{UnigramLoss, unigram_loss};
 pub use error::TrainError;
 pub use experiments_collective::{Launched, launched};

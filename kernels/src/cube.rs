@@ -25,6 +25,7 @@ mod abilities;
 mod adamw;
 mod attention;
 mod codes;
+mod columns;
 mod compact;
 mod counting;
 mod cross_entropy;
@@ -34,6 +35,8 @@ mod dropout;
 mod elementwise;
 mod exact;
 mod heads;
+#[cfg(feature = "cuda")]
+pub(crate) mod kept;
 pub(crate) mod launches;
 mod layer_norm;
 mod product;
@@ -163,6 +166,10 @@ impl<R: CubeRuntime> Kernels for On<R> {
             Some(format) => product::half(a, b, format),
             None => exact::product(a, b),
         }
+    }
+
+    fn bias_gradient(dy: FloatTensor<Self>, runs: usize) -> FloatTensor<Self> {
+        columns::sums(contiguous(dy), runs)
     }
 
     fn codes_product(

@@ -35,13 +35,17 @@ use crate::console::say;
 use crate::failure::Failure;
 use experiments::check_run;
 use experiments_config::{Config, DataConfig, InitConfig, load_file, settled};
-use experiments_text::{Cache, Resolved, content_hash, resolve_sources};
+use experiments_text::{Cache, Resolved, TextError, content_hash, resolve_sources};
 use logs::{Status, Summary};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 pub(crate) fn run(cli: Cli) -> Result<ExitCode, Failure> {
-    let cache = || Cache::locate(cli.cache.clone());
+    let cache = || {
+        let cache = Cache::locate(cli.cache.clone())?;
+        experiments::keep_kernels(&cache);
+        Ok::<_, TextError>(cache)
+    };
     match cli.command {
         Command::Quickstart(arguments) => quickstart::run(&arguments, &cache()?),
         Command::Corpus(command) => corpus::run(command, &cache()?),

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 /// A cache folder. Every file in it can be made again, so it may be deleted at any time.
 ///
 /// `texts/` fetched texts · `files/` fingerprints of the user's files · `tokenizers/`, `tokens/`
-/// and `tasks/` by content hash · `locks/` one writer at a time.
+/// and `tasks/` by content hash · `kernels/` compiled for a card · `locks/` one writer at a time.
 #[derive(Debug, Clone)]
 pub struct Cache {
     root: PathBuf,

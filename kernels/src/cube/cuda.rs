@@ -2,6 +2,7 @@
 
 use super::On;
 use super::abilities::{abilities, no_such};
+use super::kept;
 use crate::failure;
 use crate::gpu::{Abilities, Gpu, Gpus};
 use burn_cuda::CudaDevice;
@@ -45,9 +46,10 @@ impl Gpus for Cuda {
 
     fn open(index: usize) -> Result<CudaDevice, String> {
         let all = Self::list()?;
-        if index >= all.len() {
+        let Some(gpu) = all.get(index) else {
             return Err(no_such("cuda", &all));
-        }
+        };
+        kept::tell_backend(gpu);
         failure::watch();
         Ok(CudaDevice::new(index))
     }

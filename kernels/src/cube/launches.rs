@@ -4,11 +4,13 @@
 use cubecl::config::profiling::ProfilingLogLevel;
 use cubecl::config::{CubeClRuntimeConfig, RuntimeConfig};
 use log::{LevelFilter, Log, Metadata, Record};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread::sleep;
 use std::time::Duration;
 
 static LAUNCHES: AtomicU64 = AtomicU64::new(0);
+
+static COUNTED: AtomicBool = AtomicBool::new(false);
 
 /// Longer than the backend's log takes for the next line.
 const QUIET: Duration = Duration::from_millis(100);
@@ -38,9 +40,16 @@ pub fn count_launches() {
     config.profiling.logger.level = ProfilingLogLevel::Minimal;
     config.profiling.logger.log = Some(Default::default());
     CubeClRuntimeConfig::set(config);
+    COUNTED.store(true, Ordering::Relaxed);
     if log::set_logger(&Counter).is_ok() {
         log::set_max_level(LevelFilter::Info);
     }
+}
+
+/// Whether this process counts.
+#[cfg(feature = "cuda")]
+pub(super) fn counted() -> bool {
+    COUNTED.load(Ordering::Relaxed)
 }
 
 /// Launches since [`count_launches`], once no more of them come.
