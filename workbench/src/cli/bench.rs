@@ -30,6 +30,9 @@ pub(crate) struct Bench {
     /// beside the FP32 product.
     #[arg(long, conflicts_with_all = ["what", "scaling", "launches", "precision", "set"])]
     pub(crate) kernels: bool,
+    /// Compare a device with the CPU, and measure nothing.
+    #[arg(long, conflicts_with_all = ["what", "scaling", "kernels", "launches"])]
+    pub(crate) compare: bool,
     /// With --scaling: draw cost against operations as SVG.
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, requires = "scaling")]
     pub(crate) plot: Option<PathBuf>,

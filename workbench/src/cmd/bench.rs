@@ -128,6 +128,11 @@ pub(crate) fn run(arguments: &Arguments, cache: &Cache) -> Result<ExitCode, Fail
         return count_launches(arguments, cache);
     }
     let device = Device::select(arguments.device)?;
+    if arguments.compare && device == Device::CPU {
+        return Err(Failure::usage(
+            "`--compare` compares a device with the CPU: name it, as in `--device cuda`",
+        ));
+    }
     super::threads(arguments.threads);
     let mut bench = Bench::new(arguments, cache);
     // Everything that can be refused is refused before the first measurement.
@@ -144,6 +149,10 @@ pub(crate) fn run(arguments: &Arguments, cache: &Cache) -> Result<ExitCode, Fail
         say("comparing with the CPU");
         measured.agreements = agreements(&config, &bench.formats, cache)?;
         console::print(&text::agreements(&measured.agreements))?;
+    }
+    if arguments.compare {
+        measured.write(arguments)?;
+        return Ok(measured.code());
     }
     let points = bench.measure(&jobs, &varied, &mut measured)?;
     if !measured.rows.is_empty() {
