@@ -2,8 +2,10 @@
 
 mod ask;
 mod files;
+mod questions;
 mod report;
 
+pub use questions::QuestionChance;
 pub use report::{FileReport, GroupReport, Metric, Report, Skipped};
 
 use crate::error::NotFinite;

@@ -192,6 +192,10 @@ fn report_text(report: &Report) -> String {
     if let Some(chance) = report.chance {
         let _ = writeln!(text, "  chance: {chance:.2} %");
     }
+    if let Some(chance) = report.question_chance {
+        let (em, f1a) = (chance.em, chance.f1a);
+        let _ = writeln!(text, "  chance of whole questions: EM {em:.2} %, F1a {f1a:.2} %");
+    }
     if report.cut > 0 {
         let _ = writeln!(
             text,

@@ -9,6 +9,7 @@ use crate::metrics::{best, exact, f1};
 use crate::model::largest;
 use crate::prompt::{Blank, Prompt};
 use crate::record::{Outcome, Record};
+use crate::rows::Whole;
 use crate::sample::Sample;
 use crate::score::{Choosing, Reading, Window, choice_log_probabilities, windows};
 use crate::task::{Generation, Kind, Task};
@@ -21,6 +22,8 @@ pub(super) struct Question {
     pub(super) file: String,
     pub(super) line: u64,
     pub(super) part: u64,
+    /// What it is an answer to, beside others.
+    pub(super) whole: Whole,
     /// Whether its text lost its beginning.
     cut: bool,
     body: Body,
@@ -119,6 +122,7 @@ impl Asker<'_, '_> {
             file: file.name.clone(),
             line,
             part: 0,
+            whole: Whole::default(),
             cut: false,
             body: Body::Window {
                 tokens: Arc::clone(&tokens),
@@ -180,6 +184,7 @@ impl Asker<'_, '_> {
             file: file.name.clone(),
             line: item.line,
             part: item.part,
+            whole: item.question,
             cut,
             body,
         })

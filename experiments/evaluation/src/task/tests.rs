@@ -79,7 +79,15 @@ fn a_task_that_is_wrong_says_where_and_what_was_expected() {
         ),
         (
             &format!("{mul}metrics: [EM]"),
-            "`metrics` is EM, expected `Accuracy` of type `mul`",
+            "`metrics` is EM, expected `for_each`, which makes questions of a row",
+        ),
+        (
+            &format!("{mul}metrics: [PPL]"),
+            "`metrics` is PPL, expected `Accuracy`, `EM`, `F1a` of type `mul`",
+        ),
+        (
+            &format!("{mul}metrics: [F1a]\nfor_each: ['a in b']\ninputs: x\nchoice_list: c\nlabel: d"),
+            "`metrics` is F1a, expected `for_each`",
         ),
         (
             &format!("{mul}file_pattern: [a]"),
