@@ -16,12 +16,14 @@ const TOGETHER: usize = 4;
 const LINE: usize = 64;
 
 /// How rows are cut in pieces, of a byte or a word for each lane.
-#[derive(Debug, Clone, Copy)]
-struct Cut {
-    /// Bytes that are in pieces of their own, the last one filled up with zeros: a block, or the row if its blocks are smaller than pieces.
-    segment: usize,
-    /// Blocks of a piece.
-    blocks: usize,
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Cut {
+    /// Every block on its own, of so many bytes, its last piece filled up with zeros.
+    Alone(usize),
+    /// The row as a whole, which has pieces without a rest: so many are a block.
+    Pieces(usize),
+    /// The same, where so many blocks are a piece.
+    Blocks(usize),
 }
 
 impl Cut {
@@ -32,18 +34,18 @@ impl Cut {
             CodeBits::Eight => LANES,
         };
         let block = bytes / across;
-        // A lane has to be in one block.
-        if block < piece && across > 1 && piece.is_multiple_of(block) && piece / block <= LANES {
-            Self {
-                segment: bytes,
-                blocks: piece / block,
-            }
-        } else {
-            Self {
-                segment: block,
-                blocks: 1,
+        if across > 1 && bytes.is_multiple_of(piece) {
+            // Those that loops are compiled for.
+            for count in [1, 2, 4, 8] {
+                if block == count * piece {
+                    return Self::Pieces(count);
+                }
+                if count > 1 && piece == count * block {
+                    return Self::Blocks(count);
+                }
             }
         }
+        Self::Alone(block)
     }
 }
 
@@ -87,8 +89,12 @@ impl Row {
             CodeBits::Four => FOUR_PARTS,
             CodeBits::Eight => 1,
         };
-        let segments = own.chunks_exact(cut.segment * weight.bits.per_byte());
-        let pieces = segments.flat_map(|segment| segment.chunks(LANES * per_lane));
+        let whole = match cut {
+            Cut::Alone(block) => block,
+            Cut::Pieces(_) | Cut::Blocks(_) => weight.row_bytes(),
+        };
+        let wholes = own.chunks_exact(whole * weight.bits.per_byte());
+        let pieces = wholes.flat_map(|segment| segment.chunks(LANES * per_lane));
         let parts = pieces.flat_map(|piece| {
             (0..per_lane).map(move |part| {
                 let input = |lane: usize| piece.get(lane * per_lane + part).copied();
@@ -226,136 +232,135 @@ fn every_row<R: Register, K: Piece<B, P>, const B: usize, const P: usize>(
     for first in (0..whole).step_by(TOGETHER) {
         let rows = std::array::from_fn(|r| row(first + r));
         let own = std::array::from_fn(|r| scales[first + r]);
-        let found: [f32; TOGETHER] = if x.cut.blocks > 1 {
-            some_rows::<R, K, B, P, TOGETHER, true>(rows, own, x)
-        } else {
-            some_rows::<R, K, B, P, TOGETHER, false>(rows, own, x)
-        };
+        let found: [f32; TOGETHER] = some_rows::<R, K, B, P, TOGETHER>(rows, own, x);
         out[first..first + TOGETHER].copy_from_slice(&found);
     }
     for output in whole..out.len() {
-        let (row, own) = ([row(output)], [scales[output]]);
-        [out[output]] = if x.cut.blocks > 1 {
-            some_rows::<R, K, B, P, 1, true>(row, own, x)
-        } else {
-            some_rows::<R, K, B, P, 1, false>(row, own, x)
-        };
+        [out[output]] = some_rows::<R, K, B, P, 1>([row(output)], [scales[output]], x);
     }
 }
 
-/// Rows of codes that are multiplied side by side; where blocks are `SMALL`, a piece has several.
-struct Side<'a, R, const N: usize, const SMALL: bool> {
-    scales: [&'a [f32]; N],
-    /// Over all blocks.
-    sums: [R; N],
-    /// Over the block at hand.
-    own: [R; N],
-    /// Blocks of a piece, and which of them each lane is in.
-    blocks: usize,
-    places: [i32; LANES],
-    /// To the scales of the rows that are next, in bytes.
-    ahead: usize,
-}
-
-#[expect(unsafe_code, reason = "registers of a CPU found at run time")]
-impl<R: Register, const N: usize, const SMALL: bool> Side<'_, R, N, SMALL> {
-    /// Adds what piece `at` of every row gives.
-    ///
-    /// # Safety
-    /// The register's.
-    #[inline(always)]
-    unsafe fn add<K: Piece<B, P>, const B: usize, const P: usize>(
-        &mut self,
-        at: usize,
-        pieces: [&[u8; B]; N],
-        x: &[Lanes; P],
-    ) {
-        for (n, piece) in pieces.into_iter().enumerate() {
-            // SAFETY: the caller's.
-            unsafe {
-                self.own[n] = K::add(self.own[n], piece, x);
-            }
-            if SMALL {
-                let scales = &self.scales[n][at * self.blocks..];
-                let scales = &scales[..self.blocks.min(scales.len())];
-                fetch(&scales[0], self.ahead);
-                // SAFETY: the caller's.
-                unsafe { self.end_block(n, R::spread(scales, &self.places)) };
-            }
-        }
-    }
-
-    /// # Safety
-    /// The register's.
-    #[inline(always)]
-    unsafe fn end_block(&mut self, n: usize, scales: R) {
-        // SAFETY: the caller's.
-        unsafe {
-            self.sums[n] = self.sums[n].plus_product(self.own[n], scales);
-            self.own[n] = R::of(0.0);
-        }
+/// Rows that are multiplied side by side.
+#[inline(always)]
+fn some_rows<R: Register, K: Piece<B, P>, const B: usize, const P: usize, const N: usize>(
+    codes: [&[u8]; N],
+    scales: [&[f32]; N],
+    x: &Row,
+) -> [f32; N] {
+    let (cut, (x, _)) = (x.cut, x.parts.as_chunks::<P>());
+    match cut {
+        Cut::Pieces(1) => even_blocks::<R, K, B, P, N, 1, 1>(codes, scales, x),
+        Cut::Pieces(2) => even_blocks::<R, K, B, P, N, 2, 1>(codes, scales, x),
+        Cut::Pieces(4) => even_blocks::<R, K, B, P, N, 4, 1>(codes, scales, x),
+        Cut::Pieces(_) => even_blocks::<R, K, B, P, N, 8, 1>(codes, scales, x),
+        Cut::Blocks(2) => even_blocks::<R, K, B, P, N, 1, 2>(codes, scales, x),
+        Cut::Blocks(4) => even_blocks::<R, K, B, P, N, 1, 4>(codes, scales, x),
+        Cut::Blocks(_) => even_blocks::<R, K, B, P, N, 1, 8>(codes, scales, x),
+        Cut::Alone(block) => blocks_alone::<R, K, B, P, N>(codes, scales, x, block),
     }
 }
 
+/// Rows of which every `PIECES` pieces have `BLOCKS` scales.
 #[inline(always)]
 #[expect(unsafe_code, reason = "registers of a CPU found at run time")]
-fn some_rows<
+fn even_blocks<
     R: Register,
     K: Piece<B, P>,
     const B: usize,
     const P: usize,
     const N: usize,
-    const SMALL: bool,
+    const PIECES: usize,
+    const BLOCKS: usize,
 >(
     codes: [&[u8]; N],
     scales: [&[f32]; N],
-    x: &Row,
+    x: &[[Lanes; P]],
 ) -> [f32; N] {
-    let Cut { segment, blocks } = x.cut;
-    let bytes = codes[0].len();
-    // To the same place of the rows that are next: of so many streams the CPU itself asks for too little ahead.
-    let ahead = N * bytes;
+    let [codes_ahead, scales_ahead] = ahead(codes, scales);
+    let (x, _) = x.as_chunks::<PIECES>();
+    let codes = codes.map(|codes| &codes.as_chunks::<B>().0.as_chunks::<PIECES>().0[..x.len()]);
+    let scales = scales.map(|scales| &scales.as_chunks::<BLOCKS>().0[..x.len()]);
     // SAFETY: every caller is compiled for the CPU whose register it is.
     unsafe {
-        let mut side = Side::<R, N, SMALL> {
-            scales,
-            sums: [R::of(0.0); N],
-            own: [R::of(0.0); N],
-            blocks,
-            places: std::array::from_fn(|lane| (lane * blocks / LANES) as i32),
-            ahead: N * size_of_val(scales[0]),
-        };
-        let (mut rest, _) = x.parts.as_chunks::<P>();
-        for (block, start) in (0..bytes).step_by(segment).enumerate() {
-            let codes = codes.map(|codes| &codes[start..start + segment]);
-            let (x, after) = rest.split_at(segment.div_ceil(B));
-            rest = after;
-            let whole = segment / B;
+        let mut sums = [R::of(0.0); N];
+        for (at, x) in x.iter().enumerate() {
+            let (codes, scales) = (
+                codes.map(|codes| &codes[at]),
+                scales.map(|scales| &scales[at]),
+            );
+            for codes in codes {
+                for line in (0..PIECES * B).step_by(LINE) {
+                    fetch(codes, codes_ahead + line);
+                }
+            }
+            let mut own = [R::of(0.0); N];
+            for (piece, x) in x.iter().enumerate() {
+                for (own, codes) in own.iter_mut().zip(codes) {
+                    *own = K::add(*own, &codes[piece], x);
+                }
+            }
+            for ((sum, own), scales) in sums.iter_mut().zip(own).zip(scales) {
+                fetch(scales, scales_ahead);
+                *sum = sum.plus_product(own, R::spread(scales));
+            }
+        }
+        sums.map(|sums| halved(sums.lanes(), |a, b| a + b))
+    }
+}
+
+/// Rows with a scale for every so many bytes.
+#[inline(always)]
+#[expect(unsafe_code, reason = "registers of a CPU found at run time")]
+fn blocks_alone<R: Register, K: Piece<B, P>, const B: usize, const P: usize, const N: usize>(
+    codes: [&[u8]; N],
+    scales: [&[f32]; N],
+    mut x: &[[Lanes; P]],
+    block: usize,
+) -> [f32; N] {
+    let [codes_ahead, scales_ahead] = ahead(codes, scales);
+    // SAFETY: every caller is compiled for the CPU whose register it is.
+    unsafe {
+        let mut sums = [R::of(0.0); N];
+        for number in 0..scales[0].len() {
+            let codes = codes.map(|codes| &codes[number * block..][..block]);
+            let (own_x, after) = x.split_at(block.div_ceil(B));
+            x = after;
+            let whole = block / B;
             // Lengths that the compiler knows to be the same are compared once.
             let pieces = codes.map(|codes| &codes.as_chunks::<B>().0[..whole]);
+            let mut own = [R::of(0.0); N];
             let mut at = 0;
-            for line in x[..whole].chunks(LINE / B) {
+            for line in own_x[..whole].chunks(LINE / B) {
                 for pieces in pieces {
-                    fetch(&pieces[at], ahead);
+                    fetch(&pieces[at], codes_ahead);
                 }
                 for x in line {
-                    side.add::<K, B, P>(at, pieces.map(|pieces| &pieces[at]), x);
+                    for (own, pieces) in own.iter_mut().zip(pieces) {
+                        *own = K::add(*own, &pieces[at], x);
+                    }
                     at += 1;
                 }
             }
-            if let [x] = &x[whole..] {
+            if let [x] = &own_x[whole..] {
                 let ends = codes.map(|codes| padded(&codes[whole * B..]));
-                side.add::<K, B, P>(whole, ends.each_ref(), x);
-            }
-            if !SMALL {
-                for (n, scales) in scales.into_iter().enumerate() {
-                    fetch(&scales[block], side.ahead);
-                    side.end_block(n, R::of(scales[block]));
+                for (own, end) in own.iter_mut().zip(&ends) {
+                    *own = K::add(*own, end, x);
                 }
             }
+            for ((sum, own), scales) in sums.iter_mut().zip(own).zip(scales) {
+                fetch(&scales[number], scales_ahead);
+                *sum = sum.plus_product(own, R::of(scales[number]));
+            }
         }
-        side.sums.map(|sums| halved(sums.lanes(), |a, b| a + b))
+        sums.map(|sums| halved(sums.lanes(), |a, b| a + b))
     }
+}
+
+/// How far it is to the same place of the rows that are next, in bytes of codes and of scales: of so many streams the CPU itself
+/// asks for too little ahead.
+#[inline(always)]
+fn ahead<const N: usize>(codes: [&[u8]; N], scales: [&[f32]; N]) -> [usize; 2] {
+    [N * codes[0].len(), N * size_of_val(scales[0])]
 }
 
 /// With zeros behind, which add nothing.

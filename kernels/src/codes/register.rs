@@ -31,8 +31,8 @@ pub(super) trait Register: Copy {
     /// The same value in every lane.
     unsafe fn of(x: f32) -> Self;
 
-    /// In lane `i` the number `places[i]` of the values, 0 where there are not so many.
-    unsafe fn spread(values: &[f32], places: &[i32; LANES]) -> Self;
+    /// Each of the values in as many lanes, one after the other.
+    unsafe fn spread<const COUNT: usize>(values: &[f32; COUNT]) -> Self;
 
     unsafe fn lanes(self) -> Lanes;
 
@@ -59,8 +59,8 @@ impl Register for Lanes {
     }
 
     #[inline(always)]
-    unsafe fn spread(values: &[f32], places: &[i32; LANES]) -> Self {
-        places.map(|place| values.get(place as usize).copied().unwrap_or(0.0))
+    unsafe fn spread<const COUNT: usize>(values: &[f32; COUNT]) -> Self {
+        std::array::from_fn(|lane| values[lane * COUNT / LANES])
     }
 
     #[inline(always)]
@@ -111,12 +111,15 @@ impl Register for __m512 {
     }
 
     #[inline(always)]
-    unsafe fn spread(values: &[f32], places: &[i32; LANES]) -> Self {
-        let mask = u16::MAX >> (LANES - values.len().min(LANES)).min(15);
-        let mask = if values.is_empty() { 0 } else { mask };
+    unsafe fn spread<const COUNT: usize>(values: &[f32; COUNT]) -> Self {
+        const { assert!(COUNT > 0 && COUNT < LANES) };
+        let places: [i32; LANES] = std::array::from_fn(|lane| (lane * COUNT / LANES) as i32);
         // SAFETY: the trait's; only values that there are are read.
         unsafe {
-            let values = _mm512_maskz_loadu_ps(mask, values.as_ptr());
+            if COUNT == 1 {
+                return _mm512_set1_ps(values[0]);
+            }
+            let values = _mm512_maskz_loadu_ps((1 << COUNT) - 1, values.as_ptr());
             _mm512_permutexvar_ps(_mm512_loadu_epi32(places.as_ptr()), values)
         }
     }
