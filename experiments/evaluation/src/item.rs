@@ -33,6 +33,16 @@ pub(crate) enum Ask {
 }
 
 impl Item {
+    /// A short name for what is asked and what is right.
+    pub(crate) fn hash(&self) -> String {
+        let (texts, label) = match &self.ask {
+            Ask::Choices { choices, label } => (choices, Some(*label)),
+            Ask::Targets(targets) => (targets, None),
+        };
+        let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
+        short_hash(&[&[self.inputs.as_str(), &format!("{label:?}")], &texts[..]].concat())
+    }
+
     /// The text with its right answer: an example for others.
     pub(crate) fn solved(&self) -> String {
         let answer = match &self.ask {
@@ -45,6 +55,16 @@ impl Item {
             None => format!("{}{answer}", self.inputs),
         }
     }
+}
+
+/// Of texts, none of which runs into the next.
+pub(crate) fn short_hash(texts: &[&str]) -> String {
+    let mut hasher = blake3::Hasher::new();
+    for text in texts {
+        hasher.update(&(text.len() as u64).to_le_bytes());
+        hasher.update(text.as_bytes());
+    }
+    hasher.finalize().to_hex()[..8].to_owned()
 }
 
 /// From rows to items.

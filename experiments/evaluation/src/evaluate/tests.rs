@@ -8,6 +8,7 @@ use crate::toy::Toy;
 use experiments_config::ObjectiveMode;
 use std::fs;
 
+mod changed;
 mod questions;
 
 const CHOICES: &str =

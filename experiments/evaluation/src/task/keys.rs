@@ -178,7 +178,9 @@ impl Keys {
             let expected = format!("{} of type `{name}`", words::quoted(known));
             return Err(self.wrong("metrics", other, &expected));
         }
-        let mut of_questions = asked.iter().filter(|asked| OF_QUESTIONS.contains(&asked.as_str()));
+        let mut of_questions = asked
+            .iter()
+            .filter(|asked| OF_QUESTIONS.contains(&asked.as_str()));
         let Some(asked) = of_questions.next().filter(|_| *kind == Kind::Choices) else {
             return Ok(false);
         };

@@ -86,7 +86,9 @@ fn a_task_that_is_wrong_says_where_and_what_was_expected() {
             "`metrics` is PPL, expected `Accuracy`, `EM`, `F1a` of type `mul`",
         ),
         (
-            &format!("{mul}metrics: [F1a]\nfor_each: ['a in b']\ninputs: x\nchoice_list: c\nlabel: d"),
+            &format!(
+                "{mul}metrics: [F1a]\nfor_each: ['a in b']\ninputs: x\nchoice_list: c\nlabel: d"
+            ),
             "`metrics` is F1a, expected `for_each`",
         ),
         (

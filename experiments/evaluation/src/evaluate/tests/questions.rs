@@ -11,7 +11,9 @@ const TASK: &str = "name: M\ntype: mul\npath: own\nfor_each: ['q in q', 'a in q.
 /// Writes down what was chosen of every item, as if a model had.
 fn choose(scratch: &Scratch, chosen: &[(u64, u64, usize, usize)]) {
     let line = |(line, part, chosen, label): &(u64, u64, usize, usize)| {
-        format!("{{\"file\":\"a.jsonl\",\"line\":{line},\"part\":{part},\"kind\":\"choices\",\"log_probabilities\":[-1,-2],\"chosen\":{chosen},\"label\":{label}}}\n")
+        format!(
+            "{{\"file\":\"a.jsonl\",\"line\":{line},\"part\":{part},\"kind\":\"choices\",\"log_probabilities\":[-1,-2],\"chosen\":{chosen},\"label\":{label}}}\n"
+        )
     };
     let text: String = chosen.iter().map(line).collect();
     fs::write(scratch.records(), text).unwrap();
@@ -69,6 +71,9 @@ fn nothing_found_of_nothing_right_is_no_success() {
     assert_eq!(found.overall[&Metric::Em].value, 100.0);
     let plain = TASK.replace("metrics: [Accuracy, EM, F1a]\n", "");
     let found = report(slots(60), &scratch, &plain, &scratch.options()).unwrap();
-    assert_eq!(found.overall.keys().collect::<Vec<_>>(), [&Metric::Accuracy]);
+    assert_eq!(
+        found.overall.keys().collect::<Vec<_>>(),
+        [&Metric::Accuracy]
+    );
     assert_eq!(found.question_chance, None);
 }
