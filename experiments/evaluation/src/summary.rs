@@ -51,7 +51,8 @@ impl Estimate {
     ) -> Option<Self> {
         (!items.is_empty()).then(|| Self {
             value: of(&mut items.iter().copied()),
-            interval: resampled(items, &of),
+            // Resamples that all agree, as those of nothing found do, are not certain of it.
+            interval: resampled(items, &of).filter(|[low, high]| low < high),
             items: items.len(),
         })
     }

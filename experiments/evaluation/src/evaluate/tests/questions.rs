@@ -62,13 +62,14 @@ fn answers_to_one_question_are_judged_together() {
 }
 
 #[test]
-fn nothing_found_of_nothing_right_is_no_success() {
-    let rows = r#"{"t": "one", "q": [{"a": [["x", 0]]}]}"#;
+fn nothing_found_is_no_success_and_not_certain() {
+    let rows = r#"{"t": "one", "q": [{"a": [["x", 0]]}, {"a": [["y", 1]]}]}"#;
     let scratch = Scratch::new(&[("a.jsonl", rows)]);
-    choose(&scratch, &[(1, 1, 0, 0)]);
+    choose(&scratch, &[(1, 1, 0, 0), (1, 2, 0, 1)]);
     let found = report(slots(60), &scratch, TASK, &scratch.options()).unwrap();
     assert_eq!(found.overall[&Metric::F1a].value, 0.0);
-    assert_eq!(found.overall[&Metric::Em].value, 100.0);
+    assert_eq!(found.overall[&Metric::F1a].interval, None);
+    assert_eq!(found.overall[&Metric::Em].value, 50.0);
     let plain = TASK.replace("metrics: [Accuracy, EM, F1a]\n", "");
     let found = report(slots(60), &scratch, &plain, &scratch.options()).unwrap();
     assert_eq!(
