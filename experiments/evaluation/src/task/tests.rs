@@ -86,12 +86,6 @@ fn a_task_that_is_wrong_says_where_and_what_was_expected() {
             "`metrics` is PPL, expected `Accuracy`, `EM`, `F1a` of type `mul`",
         ),
         (
-            &format!(
-                "{mul}metrics: [F1a]\nfor_each: ['a in b']\ninputs: x\nchoice_list: c\nlabel: d"
-            ),
-            "`metrics` is F1a, expected `for_each`",
-        ),
-        (
             &format!("{mul}file_pattern: [a]"),
             "expected a pattern such as",
         ),
@@ -142,4 +136,18 @@ fn a_pipe_is_no_task_and_no_rows() {
         };
         assert!(source.to_string().contains("a pipe"), "{source}");
     }
+}
+
+#[test]
+fn questions_are_judged_where_there_are_some() {
+    let text = "name: x\ntype: mul\npath: p\nfor_each: ['a in b']\ninputs: x\nlabel: d\n";
+    let with = |more: &str| parsed(&format!("{text}{more}"));
+    let two = "choices: ['no', 'yes']\n";
+    assert!(!with(two).unwrap().by_question);
+    assert!(with(&format!("{two}metrics: [F1a]")).unwrap().by_question);
+    let error = with("choice_list: c\nmetrics: [F1a]").unwrap_err();
+    assert!(
+        error.contains("`metrics` is F1a, expected `for_each`"),
+        "{error}"
+    );
 }
