@@ -3,7 +3,7 @@
 python bench/codes_peer.py --workbench target/release/workbench --threads 2 --rounds 3
 
 Shapes are those of `workbench bench --kernels`: one row with 12,288 × 12,288, and 512 rows with 4,096 × 4,096. PyTorch's kernels
-take activations in bfloat16, and 4 bits in groups of 128 only. Every round starts the workbench once and then times PyTorch;
+take activations in bfloat16, and share scales of 8 bits by rows, of 4 bits by groups. Every round starts the workbench once and then times PyTorch;
 a ratio is PyTorch's seconds over the workbench's of the same round, above 1 where the workbench is faster.
 """
 
@@ -14,12 +14,13 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import torch
 from torch.nn.functional import linear
 
-GROUP = 128
+GROUPS = [32, 64, 128]
 CASES = [(1, 12288, 12288), (512, 4096, 4096)]
 FEWEST = 5  # timed products
 
@@ -40,13 +41,15 @@ def products(rows: int, outputs: int, inputs: int) -> dict[str, Callable[[], tor
     scales = torch.full((outputs,), 0.01, dtype=torch.bfloat16)
     nibbles = torch.randint(0, 16, (outputs, inputs), dtype=torch.int32)
     packed = torch._convert_weight_to_int4pack_for_cpu(nibbles, 1)
-    groups = torch.full((inputs // GROUP, outputs, 2), 0.01, dtype=torch.bfloat16)
     whole, wide = torch.randn(outputs, inputs), x.float()
-    return {
+    found: dict[str, Callable[[], torch.Tensor]] = {
         "fp32": lambda: linear(wide, whole),
         "int8-row": lambda: torch._weight_int8pack_mm(x, codes, scales),
-        "int4-group-128": lambda: torch._weight_int4pack_mm_for_cpu(x, packed, GROUP, groups),
     }
+    for group in GROUPS:
+        shared = torch.full((inputs // group, outputs, 2), 0.01, dtype=torch.bfloat16)
+        found[f"int4-group-{group}"] = partial(torch._weight_int4pack_mm_for_cpu, x, packed, group, shared)
+    return found
 
 
 def workbench(program: Path, threads: int, seconds: float) -> dict[tuple[int, str], float]:

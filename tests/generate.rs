@@ -5,7 +5,7 @@ mod support;
 
 use serde_json::Value;
 use std::io::Write as _;
-use std::process::Stdio;
+use std::process::{Output, Stdio};
 use support::{Scratch, stderr, stdout, tiny};
 
 /// A finished run, in GPT mode if `more` says so.
@@ -82,21 +82,34 @@ fn prompts_come_from_files_and_pipes_and_do_not_change_one_another() {
         &["--prompt", "word 17 [gMASK]", "--max-tokens", "4"],
     );
     assert_eq!(all["answers"][17], one["answers"][0]);
-    let mut child = scratch
-        .workbench(&["generate", "run", "--prompts", "-", "--max-tokens", "4"])
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .spawn()
-        .unwrap();
-    let mut stdin = child.stdin.take().unwrap();
-    stdin.write_all(b"a [gMASK]\nb [gMASK]\n").unwrap();
-    drop(stdin);
-    let output = child.wait_with_output().unwrap();
-    let shown = stdout(&output);
+    let shown = stdout(&asked_by_pipe(&scratch, b"a [gMASK]\nb [gMASK]\n"));
     assert!(
         shown.starts_with("[1] a [gMASK]\n") && shown.contains("\n[2] b [gMASK]\n"),
         "{shown}"
     );
+    // As an editor of Windows writes it.
+    scratch.write("prompts.txt", "\u{feff}word 17 [gMASK]\r\n");
+    let marked = answers(&scratch, &["--prompts", "prompts.txt", "--max-tokens", "4"]);
+    assert_eq!(marked["answers"], one["answers"]);
+    let output = asked_by_pipe(&scratch, b"a [gMASK]\n\xff [gMASK]\n");
+    assert_eq!(output.status.code(), Some(2));
+    let said = stderr(&output);
+    assert!(said.contains("line 2 is not UTF-8"), "{said}");
+}
+
+/// With prompts on standard input.
+fn asked_by_pipe(scratch: &Scratch, prompts: &[u8]) -> Output {
+    let mut child = scratch
+        .workbench(&["generate", "run", "--prompts", "-", "--max-tokens", "4"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut stdin = child.stdin.take().unwrap();
+    stdin.write_all(prompts).unwrap();
+    drop(stdin);
+    child.wait_with_output().unwrap()
 }
 
 #[test]

@@ -9,11 +9,12 @@
 
 pub(crate) mod device;
 mod dot;
+mod register;
 
 use crate::matmul::{Matrix, MatrixMut, Onto, matmul_here};
 use crate::simd::vectorised;
 pub use device::{CodesLayout, DeviceCodes};
-use dot::{Row, dots};
+use dot::{LOOPS, Row, dots};
 use rayon::prelude::*;
 
 /// Rows of activations that are multiplied one by one, each code decoded for each; of more a slab of the weight is decoded
@@ -126,11 +127,23 @@ impl Codes<'_> {
     }
 }
 
+/// The two codes of a byte, the even input first.
+#[expect(
+    clippy::inline_always,
+    reason = "only what is inlined is compiled for the CPU at hand"
+)]
+#[inline(always)]
+fn pair(byte: u8) -> [f32; 2] {
+    let both = i32::from(byte as i8);
+    // The lower half without its sign, which counts −8 and not 8.
+    [(both >> 4) as f32, ((both & 15 ^ 8) - 8) as f32]
+}
+
 vectorised! {
     /// Two codes of every byte.
     fn unpack(out: &mut [f32], codes: &[u8]) {
         for (out, code) in out.as_chunks_mut::<2>().0.iter_mut().zip(codes) {
-            *out = dot::pair(*code);
+            *out = pair(*code);
         }
     }
 
@@ -172,7 +185,7 @@ pub fn codes_product(out: &mut [f32], x: &[f32], weight: &Codes) {
         spread(out, m, outputs, PART, |first, part| {
             let count = part.len() / m;
             for (x, out) in rows.iter().zip(part.chunks_exact_mut(count)) {
-                dots(out, x, weight, first);
+                dots(LOOPS, out, x, weight, first);
             }
         });
     } else {

@@ -36,6 +36,7 @@ mod product;
 mod projection;
 mod range;
 mod ranges;
+mod read;
 mod simd;
 pub mod slices;
 mod softmax;
@@ -73,6 +74,7 @@ pub use range::{
     Pass, Place, RangeSite, Rounding, SiteTotals, Store, Tally, Watched, round_again, store,
 };
 pub use ranges::{AdamWState, AdamWStep, RangeRounding, Ranges, Summary};
+pub use read::sum_of_words;
 pub use simd::instruction_set;
 pub use slices::MaskDraws;
 pub use softmax::masked_softmax;

@@ -52,6 +52,11 @@ pub fn read_text(path: &Path) -> io::Result<String> {
         let text = format!("it holds more than {most} MiB; expected a text that somebody wrote");
         return Err(io::Error::new(io::ErrorKind::FileTooLarge, text));
     }
+    text(bytes)
+}
+
+/// The text that bytes are; the error names the line that is none.
+pub fn text(bytes: Vec<u8>) -> io::Result<String> {
     String::from_utf8(bytes).map_err(|error| {
         let valid = &error.as_bytes()[..error.utf8_error().valid_up_to()];
         let line = valid.split(|byte| *byte == b'\n').count();

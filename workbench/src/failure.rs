@@ -98,6 +98,14 @@ impl Failure {
         }
     }
 
+    /// What another program, or a person, was to write.
+    pub(crate) fn reading_stdin(error: &std::io::Error) -> Self {
+        Self {
+            code: exit::of_reading(error),
+            ..Self::io("cannot read standard input", error)
+        }
+    }
+
     /// With the file that says what is complained about.
     pub(crate) fn within(self, file: &Path) -> Self {
         Self {

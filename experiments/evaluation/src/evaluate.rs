@@ -2,14 +2,17 @@
 
 mod ask;
 mod files;
+mod questions;
 mod report;
 
+pub use questions::QuestionChance;
 pub use report::{FileReport, GroupReport, Metric, Report, Skipped};
 
 use crate::error::NotFinite;
+use crate::item::short_hash;
 use crate::model::Model;
 use crate::prompt::Layout;
-use crate::record::Records;
+use crate::record::{Record, Records};
 use crate::task::{Kind, Task, TaskError};
 use ask::{Asker, Question};
 use experiments_text::{TextError, Tokenizer};
@@ -55,12 +58,7 @@ impl Options<'_> {
         if self.log_samples {
             rest += " samples";
         }
-        let mut hasher = blake3::Hasher::new();
-        for part in [weights, &task.text, &rest, &*data.to_string_lossy()] {
-            hasher.update(&(part.len() as u64).to_le_bytes());
-            hasher.update(part.as_bytes());
-        }
-        hasher.finalize().to_hex()[..8].to_owned()
+        short_hash(&[weights, &task.text, &rest, &*data.to_string_lossy()])
     }
 }
 
@@ -110,12 +108,16 @@ pub fn evaluate(
         log_samples,
     };
     let questions = asker.questions(&files)?;
+    if questions.is_empty() {
+        return Err(files.nothing(task).into());
+    }
     let (mut done, total) = (0, questions.len());
     let mut open: Vec<&Question> = Vec::new();
     for question in &questions {
         let known = records.get(&question.file, question.line, question.part);
         // What could not be asked by an earlier version is asked now.
-        if known.is_some_and(|record| record.is_asked() || !question.is_asked()) {
+        let is_known = |record: &Record| record.is_of(&question.item) && question.fits(record);
+        if known.is_some_and(is_known) {
             done += 1;
         } else {
             open.push(question);

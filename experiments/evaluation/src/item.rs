@@ -1,6 +1,6 @@
 //! What a model is asked, made of rows.
 
-use crate::rows::Row;
+use crate::rows::{Row, Whole};
 use crate::task::{Kind, Task, TaskError, Templates};
 use minijinja::value::{Serde, Value, ValueKind};
 use minijinja::{Environment, UndefinedBehavior};
@@ -13,6 +13,8 @@ pub(crate) struct Item {
     pub(crate) line: u64,
     /// As in [`Row`].
     pub(crate) part: u64,
+    /// As in [`Row`].
+    pub(crate) question: Whole,
     pub(crate) inputs: String,
     pub(crate) ask: Ask,
 }
@@ -31,6 +33,16 @@ pub(crate) enum Ask {
 }
 
 impl Item {
+    /// A short name for what is asked and what is right.
+    pub(crate) fn hash(&self) -> String {
+        let (texts, label) = match &self.ask {
+            Ask::Choices { choices, label } => (choices, Some(*label)),
+            Ask::Targets(targets) => (targets, None),
+        };
+        let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
+        short_hash(&[&[self.inputs.as_str(), &format!("{label:?}")], &texts[..]].concat())
+    }
+
     /// The text with its right answer: an example for others.
     pub(crate) fn solved(&self) -> String {
         let answer = match &self.ask {
@@ -43,6 +55,16 @@ impl Item {
             None => format!("{}{answer}", self.inputs),
         }
     }
+}
+
+/// Of texts, none of which runs into the next.
+pub(crate) fn short_hash(texts: &[&str]) -> String {
+    let mut hasher = blake3::Hasher::new();
+    for text in texts {
+        hasher.update(&(text.len() as u64).to_le_bytes());
+        hasher.update(text.as_bytes());
+    }
+    hasher.finalize().to_hex()[..8].to_owned()
 }
 
 /// From rows to items.
@@ -152,13 +174,19 @@ impl<'a> Items<'a> {
             let mut longer = Vec::new();
             for row in rows {
                 let found = self.value("for_each", list, &scope(&row.fields))?;
-                for entry in entries("for_each", &found)? {
+                let found: Vec<Value> = entries("for_each", &found)?.collect();
+                let question = Whole {
+                    number: row.part,
+                    items: found.len(),
+                };
+                for entry in found {
                     let entry = serde_json::to_value(entry);
                     let entry =
                         entry.map_err(|error| format!("does not fill `for_each`: {error}"))?;
                     let mut row = row.clone();
                     row.fields.insert(name.clone(), entry);
                     row.part = longer.len() as u64 + 1;
+                    row.question = question;
                     longer.push(row);
                 }
             }
@@ -193,13 +221,14 @@ impl<'a> Items<'a> {
         Ok(Item {
             line: row.line,
             part: row.part,
+            question: row.question,
             inputs,
             ask,
         })
     }
 
     fn filled(&self, templates: &Templates, file: &Path, row: Row) -> Result<Item, String> {
-        let (line, part) = (row.line, row.part);
+        let (line, part, question) = (row.line, row.part, row.question);
         let stem = file
             .file_stem()
             .unwrap_or_default()
@@ -245,6 +274,7 @@ impl<'a> Items<'a> {
         Ok(Item {
             line,
             part,
+            question,
             inputs,
             ask,
         })

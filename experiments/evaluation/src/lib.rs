@@ -38,7 +38,8 @@ mod toy;
 pub use decode::{Answer, Decoding, End, Method, decode};
 pub use error::{NotFinite, PromptError};
 pub use evaluate::{
-    Asked, EvaluateError, FileReport, GroupReport, Metric, Options, Report, Skipped, evaluate,
+    Asked, EvaluateError, FileReport, GroupReport, Metric, Options, QuestionChance, Report,
+    Skipped, evaluate,
 };
 pub use model::{Model, Row, log_sum_exp};
 pub use prompt::{Blank, Layout, Prompt};

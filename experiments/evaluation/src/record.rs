@@ -17,6 +17,9 @@ pub(crate) struct Record {
     /// Which item of that line, from 1, where it makes several.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub(crate) part: u64,
+    /// Hash of what was asked; an earlier version wrote none.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub(crate) item: String,
     /// Whether the text lost its beginning.
     #[serde(default)]
     pub(crate) cut: bool,
@@ -32,12 +35,9 @@ impl Record {
         (self.file.clone(), self.line, self.part)
     }
 
-    /// Whether its item could be asked.
-    pub(crate) fn is_asked(&self) -> bool {
-        match self.outcome {
-            Outcome::Choices { .. } | Outcome::Answer { .. } | Outcome::Window { .. } => true,
-            Outcome::Skipped { .. } => false,
-        }
+    /// Whether it is of this item, and not of what stood there before the data was changed.
+    pub(crate) fn is_of(&self, item: &str) -> bool {
+        self.item.is_empty() || self.item == item
     }
 }
 
@@ -91,6 +91,10 @@ impl Records {
             .append(true)
             .create(true)
             .open(path)?;
+        // A device may have no end.
+        if !file.metadata()?.is_file() {
+            return Err(io::Error::other("it is no regular file"));
+        }
         match file.try_lock() {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => {
@@ -136,6 +140,7 @@ mod tests {
             file: "a.jsonl".to_owned(),
             line,
             part: 0,
+            item: String::new(),
             cut: false,
             outcome: Outcome::Window {
                 loss: 0.1 + line as f64,
@@ -143,6 +148,13 @@ mod tests {
             },
             sample: None,
         }
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_device_has_no_records() {
+        let refused = Records::open(Path::new("/dev/zero")).err().unwrap();
+        assert!(refused.to_string().contains("no regular file"), "{refused}");
     }
 
     #[test]

@@ -13,7 +13,17 @@ pub(crate) struct Row {
     pub(crate) line: u64,
     /// Which of the items that one row makes, from 1; 0 of a row that is one item.
     pub(crate) part: u64,
+    pub(crate) question: Whole,
     pub(crate) fields: Map<String, Value>,
+}
+
+/// What several items of a row are answers to: the last list of `for_each` made them of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) struct Whole {
+    /// Which of its row, from 1; 0 of the row itself.
+    pub(crate) number: u64,
+    /// How many items it has.
+    pub(crate) items: usize,
 }
 
 /// All rows of a file that are not blank.
@@ -29,6 +39,7 @@ pub(crate) fn read(path: &Path) -> Result<Vec<Row>, TaskError> {
         let row = |(line, fields)| Row {
             line,
             part: 0,
+            question: Whole::default(),
             fields,
         };
         return Ok(rows.map(row).collect());
@@ -47,6 +58,7 @@ pub(crate) fn read(path: &Path) -> Result<Vec<Row>, TaskError> {
             Ok(Row {
                 line,
                 part: 0,
+                question: Whole::default(),
                 fields,
             })
         })
@@ -81,6 +93,7 @@ fn csv_rows(path: &Path) -> Result<Vec<Row>, TaskError> {
         rows.push(Row {
             line: record.position().map_or(0, csv::Position::line),
             part: 0,
+            question: Whole::default(),
             fields: cells
                 .map(|(name, cell)| (name.to_owned(), cell.into()))
                 .collect(),

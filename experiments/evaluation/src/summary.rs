@@ -26,7 +26,7 @@ pub struct Estimate {
 impl Estimate {
     /// Of values without bounds; none of nothing. Its interval is one of resampled items.
     pub(crate) fn of(values: &[f64]) -> Option<Self> {
-        Self::with(values, resampled(values))
+        Self::with(values, resampled_mean(values))
     }
 
     /// Of values from 0 to 100 %; none of nothing. Where each is one or the other, the exact interval of Clopper and Pearson stands
@@ -39,9 +39,22 @@ impl Estimate {
             let Interval { low, high } = count.clopper_pearson(LEVEL);
             Some([100.0 * low, 100.0 * high])
         } else {
-            resampled(values)
+            resampled_mean(values)
         };
         Self::with(values, interval)
+    }
+
+    /// Of what is no mean: of all items together, and of as many that were resampled. None of nothing.
+    pub(crate) fn of_all<T: Copy + PartialEq>(
+        items: &[T],
+        of: impl Fn(&mut dyn Iterator<Item = T>) -> f64,
+    ) -> Option<Self> {
+        (!items.is_empty()).then(|| Self {
+            value: of(&mut items.iter().copied()),
+            // Resamples that all agree, as those of nothing found do, are not certain of it.
+            interval: resampled(items, &of).filter(|[low, high]| low < high),
+            items: items.len(),
+        })
     }
 
     fn with(values: &[f64], interval: Option<[f64; 2]>) -> Option<Self> {
@@ -54,22 +67,28 @@ impl Estimate {
     }
 }
 
-/// Percentiles of the means of resampled items; none where all items are the same, as one item is.
-fn resampled(values: &[f64]) -> Option<[f64; 2]> {
-    let n = values.len();
-    let first = values.first()?;
-    if values.iter().all(|value| value == first) {
+/// Percentiles of what resampled items come to; none where all items are the same, as one item is.
+fn resampled<T: Copy + PartialEq>(
+    items: &[T],
+    of: impl Fn(&mut dyn Iterator<Item = T>) -> f64,
+) -> Option<[f64; 2]> {
+    let n = items.len();
+    let first = items.first()?;
+    if items.iter().all(|item| item == first) {
         return None;
     }
     let mut generator = stream(1, "bootstrap", n as u64);
-    let mut mean = || {
-        let drawn = (0..n).map(|_| values[generator.random_range(0..n)]);
-        drawn.sum::<f64>() / n as f64
-    };
-    let mut means: Vec<f64> = (0..RESAMPLES).map(|_| mean()).collect();
-    means.sort_by(f64::total_cmp);
+    let mut one = || of(&mut (0..n).map(|_| items[generator.random_range(0..n)]));
+    let mut found: Vec<f64> = (0..RESAMPLES).map(|_| one()).collect();
+    found.sort_by(f64::total_cmp);
     let tail = (1.0 - LEVEL) / 2.0;
-    Some([tail, 1.0 - tail].map(|p| quantile(&means, p)))
+    Some([tail, 1.0 - tail].map(|p| quantile(&found, p)))
+}
+
+/// Percentiles of the means of resampled items.
+fn resampled_mean(values: &[f64]) -> Option<[f64; 2]> {
+    let n = values.len() as f64;
+    resampled(values, |drawn| drawn.sum::<f64>() / n)
 }
 
 /// Over the files of a group, as GLM-130B's evaluation prints it.

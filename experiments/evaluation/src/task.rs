@@ -85,6 +85,8 @@ pub struct Task {
     pub max_seq_length: usize,
     /// From rows to items.
     pub templates: Option<Templates>,
+    /// Whether choices are also judged question by question: a question is what the last list of [`Templates::for_each`] makes items of.
+    pub by_question: bool,
     /// Solved items before each.
     pub shots: usize,
     /// What stands for what in a file's path, to find the file that they are from; the file itself where it is absent.
@@ -138,7 +140,8 @@ impl Task {
                 "false: GLM-130B's evaluation does not support it",
             ));
         }
-        keys.metrics(&kind, &kind_name)?;
+        let templates = keys.templates(&kind)?;
+        let by_question = keys.metrics(&kind, &kind_name, templates.as_ref())?;
         // Of no matter here: batches are made by size, and rows hold text in any case.
         keys.count("micro_batch_size", 1)?;
         keys.flag("no_tokenized")?;
@@ -147,7 +150,8 @@ impl Task {
             path: PathBuf::from(keys.needed::<String>("path", "a folder")?),
             groups: keys.groups(&kind)?,
             max_seq_length: keys.count("max_seq_length", 2048)?,
-            templates: keys.templates(&kind)?,
+            templates,
+            by_question,
             shots: keys.whole("shots", 0)?,
             shots_from: keys.shots_from()?,
             file: file.to_owned(),

@@ -38,9 +38,16 @@ pub(crate) fn write_quantized(
             continue;
         }
         let values = &parameters.values()[parameter.range.clone()];
-        let bytes = values.iter().flat_map(|v| f16::from_f32(*v).to_le_bytes());
+        let halves = values.iter().map(|v| f16::from_f32(*v));
+        if let Some(at) = halves.clone().position(|half| !half.is_finite()) {
+            let (name, value) = (&parameter.name, values[at]);
+            let problem =
+                format!("cannot hold `{name}`: value {at} is {value}, FP16 ends at ±65504");
+            return Err(damaged(path, problem));
+        }
+        let bytes = halves.flat_map(f16::to_le_bytes).collect();
         let name = parameter.name.clone();
-        tensors.push(name, Dtype::F16, &parameter.shape, bytes.collect());
+        tensors.push(name, Dtype::F16, &parameter.shape, bytes);
     }
     about.insert("format".to_owned(), FORMAT.to_owned());
     let bytes = tensors
@@ -81,6 +88,12 @@ pub(crate) fn read_quantized(
     let (table, values) = parameters.split_mut();
     for parameter in table {
         let held = File { path, file: &file }.parameter(parameter)?;
+        if let Some(at) = held.iter().position(|value| !value.is_finite()) {
+            let (name, value) = (&parameter.name, held[at]);
+            let problem =
+                format!("has `{name}` with {value} as value {at}, expected finite numbers");
+            return Err(damaged(path, problem));
+        }
         values[parameter.range.clone()].copy_from_slice(&held);
     }
     let about = SafeTensors::read_metadata(&bytes);
@@ -236,6 +249,34 @@ mod tests {
                 assert_eq!(found, expected, "{scheme} {}", parameter.name);
             }
         }
+    }
+
+    #[test]
+    fn weights_that_are_no_numbers_are_neither_written_nor_read() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("weights.safetensors");
+        for value in [1e6, f32::NAN] {
+            let mut whole = parameters();
+            let matrices = matrices(&whole, "absmax-row", Bits::Four);
+            let (_, values) = whole.split_mut();
+            // The embedding, which is not quantized.
+            values[3] = value;
+            let refused = write_quantized(&path, &whole, &matrices, HashMap::new());
+            let said = refused.unwrap_err().to_string();
+            let wanted = format!("cannot hold `embedding.weight`: value 3 is {value}");
+            assert!(said.contains(&wanted), "{said}");
+            assert!(!path.exists());
+        }
+        let whole = parameters();
+        let matrices = matrices(&whole, "absmax-row", Bits::Four);
+        write_quantized(&path, &whole, &matrices, HashMap::new()).unwrap();
+        let mut bytes = std::fs::read(&path).unwrap();
+        let end = 8 + u64::from_le_bytes(*bytes.first_chunk().unwrap()) as usize;
+        bytes[end..end + 2].copy_from_slice(&f16::NAN.to_le_bytes());
+        std::fs::write(&path, bytes).unwrap();
+        let mut read = Parameters::zeros(whole.table().to_vec());
+        let said = read_quantized(&path, &mut read).unwrap_err().to_string();
+        assert!(said.contains("with NaN as value 0"), "{said}");
     }
 
     #[test]

@@ -129,11 +129,11 @@ fn quantized(path: &Path, config: &Config) -> Result<(Parameters, Weighed), Trai
     let told = |key: &str| about.get(key).map(String::as_str).unwrap_or_default();
     let (found, own) = (told("config_hash"), config.hash());
     if found != own {
-        let problem = format!(
-            "is of a run with the configuration {}, expected {}: quantize this run",
-            found.get(..16).unwrap_or(found),
-            &own[..16]
-        );
+        let found = match found.get(..16).unwrap_or(found) {
+            "" => "does not say which run it is of".to_owned(),
+            found => format!("is of a run with the configuration {found}"),
+        };
+        let problem = format!("{found}, expected {}: quantize this run", &own[..16]);
         return Err(damaged(path, problem));
     }
     let last = told("steps").rsplit(',').next().map(str::parse);

@@ -7,7 +7,7 @@ use crate::progress::Steps;
 use crate::signals::Stop;
 use experiments::{LanguageModel, Weighed, with_language_model};
 use experiments_evaluation::{
-    Asked, Estimate, Metric, Options, OverFiles, Report, Task, evaluate, shipped,
+    Asked, Estimate, EvaluateError, Metric, Options, OverFiles, Report, Task, evaluate, shipped,
 };
 use experiments_text::Cache;
 use experiments_text::tasks::DATA_VARIABLE;
@@ -116,7 +116,13 @@ fn one(
     if let Some(bar) = progress {
         bar.end();
     }
-    let found = found?;
+    let found = found.map_err(|error| match error {
+        EvaluateError::NotFinite(error) => {
+            let run = arguments.run.display();
+            Failure::failed(format!("`{run}`, step {}: {error}", weights.step))
+        }
+        other => other.into(),
+    })?;
     if let Some(report) = &found {
         let result = folder.join(RESULT);
         logs::disk::write_json_atomic(&result, report)?;
@@ -191,6 +197,13 @@ fn report_text(report: &Report) -> String {
     }
     if let Some(chance) = report.chance {
         let _ = writeln!(text, "  chance: {chance:.2} %");
+    }
+    if let Some(chance) = report.question_chance {
+        let (em, f1a) = (chance.em, chance.f1a);
+        let _ = writeln!(
+            text,
+            "  chance of whole questions: EM {em:.2} %, F1a {f1a:.2} %"
+        );
     }
     if report.cut > 0 {
         let _ = writeln!(

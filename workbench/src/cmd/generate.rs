@@ -90,14 +90,16 @@ fn typed(arguments: &Generate) -> Result<Vec<Typed>, Failure> {
     };
     let is_stdin = file == Path::new("-");
     let (text, name) = if is_stdin {
-        let mut text = String::new();
-        let read = std::io::stdin().read_to_string(&mut text);
-        read.map_err(|error| Failure::io("cannot read standard input", &error))?;
+        let mut bytes = Vec::new();
+        let read = std::io::stdin().read_to_end(&mut bytes);
+        let text = read.and_then(|_| logs::disk::text(bytes));
+        let text = text.map_err(|error| Failure::reading_stdin(&error))?;
         (text, "standard input".to_owned())
     } else {
         let text = logs::disk::read_text(file).map_err(|error| Failure::reading(file, &error))?;
         (text, format!("`{}`", file.display()))
     };
+    let text = text.strip_prefix('\u{feff}').unwrap_or(&text);
     let lines = (1..).zip(text.lines()).map(|(number, line)| Typed {
         text: line.to_owned(),
         place: format!("{name}, line {number}:"),

@@ -3,12 +3,13 @@
 use super::files::{Content, Files, TaskFile};
 use super::{Asked, EvaluateError};
 use crate::decode::{Decoding, Method, decode};
-use crate::item::{Ask, Item};
+use crate::item::{Ask, Item, short_hash};
 use crate::lambada;
 use crate::metrics::{best, exact, f1};
 use crate::model::largest;
 use crate::prompt::{Blank, Prompt};
 use crate::record::{Outcome, Record};
+use crate::rows::Whole;
 use crate::sample::Sample;
 use crate::score::{Choosing, Reading, Window, choice_log_probabilities, windows};
 use crate::task::{Generation, Kind, Task};
@@ -21,6 +22,10 @@ pub(super) struct Question {
     pub(super) file: String,
     pub(super) line: u64,
     pub(super) part: u64,
+    /// Hash of what it asks.
+    pub(super) item: String,
+    /// What it is an answer to, beside others.
+    pub(super) whole: Whole,
     /// Whether its text lost its beginning.
     cut: bool,
     body: Body,
@@ -61,11 +66,25 @@ impl Question {
         }
     }
 
-    /// Whether it can be asked.
-    pub(super) fn is_asked(&self) -> bool {
-        match self.body {
-            Body::Choices { .. } | Body::Generation { .. } | Body::Window { .. } => true,
-            Body::Skipped(_) => false,
+    /// Whether this can be what became of it: a file may be damaged, or of an earlier version, which could not ask what is asked now.
+    pub(super) fn fits(&self, record: &Record) -> bool {
+        match (&self.body, &record.outcome) {
+            (
+                Body::Choices { choosing, label },
+                Outcome::Choices {
+                    chosen,
+                    label: told,
+                    ..
+                },
+            ) => told == label && *chosen < choosing.choices.len(),
+            (Body::Generation { .. }, Outcome::Answer { exact, f1, .. }) => {
+                [exact, f1].iter().all(|share| (0.0..=1.0).contains(*share))
+            }
+            (Body::Window { window, .. }, Outcome::Window { loss, tokens }) => {
+                loss.is_finite() && *tokens == window.predicted.len() as u64
+            }
+            (Body::Skipped(_), Outcome::Skipped { .. }) => true,
+            _ => false,
         }
     }
 
@@ -74,6 +93,7 @@ impl Question {
             file: self.file.clone(),
             line: self.line,
             part: self.part,
+            item: self.item.clone(),
             cut: self.cut,
             outcome,
             sample,
@@ -115,10 +135,13 @@ impl Asker<'_, '_> {
         };
         let tokens = Arc::new(self.asked.tokenizer.encode(text)?);
         let windows = (1..).zip(windows(tokens.len(), self.slots(), step));
+        let item = short_hash(&[text]);
         let question = |(line, window)| Question {
             file: file.name.clone(),
             line,
             part: 0,
+            item: item.clone(),
+            whole: Whole::default(),
             cut: false,
             body: Body::Window {
                 tokens: Arc::clone(&tokens),
@@ -180,6 +203,8 @@ impl Asker<'_, '_> {
             file: file.name.clone(),
             line: item.line,
             part: item.part,
+            item: item.hash(),
+            whole: item.question,
             cut,
             body,
         })

@@ -43,6 +43,15 @@ impl Files {
         Ok(Self { groups })
     }
 
+    /// That there is nothing to ask.
+    pub(super) fn nothing(&self, task: &Task) -> TaskError {
+        let names = words::quoted(self.all().map(|file| &file.name));
+        TaskError::Files {
+            path: task.file.clone(),
+            problem: format!("there is nothing to ask in {}", words::cut(&names, 200)),
+        }
+    }
+
     /// Each once, also those of several groups.
     pub(super) fn all(&self) -> impl Iterator<Item = &TaskFile> {
         let mut known = BTreeSet::new();

@@ -3,6 +3,7 @@
 use super::Options;
 use super::ask::Question;
 use super::files::{Content, Files};
+use super::questions::{self, Answers, QuestionChance};
 use crate::published::{Published, published};
 use crate::record::{Outcome, Record, Records};
 use crate::summary::{Estimate, OverFiles};
@@ -16,10 +17,12 @@ use std::collections::{BTreeMap, BTreeSet};
 pub enum Metric {
     /// Items whose right choice is the likeliest, or whose answer is right as the task judges it; %.
     Accuracy,
-    /// Answers that say the same as a target, %.
+    /// Answers that say the same as a target, or questions of which every answer is judged right; %.
     Em,
     /// Words in common with the nearest target, %.
     F1,
+    /// F1 over the answers of all questions, %.
+    F1a,
     /// Perplexity per word between spaces, `e` to at most 20.
     Ppl,
     /// Bits per byte of UTF-8.
@@ -34,6 +37,7 @@ impl Metric {
             Self::Accuracy => "accuracy %",
             Self::Em => "EM %",
             Self::F1 => "F1 %",
+            Self::F1a => "F1a %",
             Self::Ppl => "perplexity",
             Self::Bpb => "bits per byte",
         }
@@ -42,7 +46,7 @@ impl Metric {
     /// Its mean over items, with an interval of its kind.
     fn estimate(self, values: &[f64]) -> Option<Estimate> {
         match self {
-            Self::Accuracy | Self::Em | Self::F1 => Estimate::of_shares(values),
+            Self::Accuracy | Self::Em | Self::F1 | Self::F1a => Estimate::of_shares(values),
             Self::Ppl | Self::Bpb => Estimate::of(values),
         }
     }
@@ -65,6 +69,9 @@ pub struct Report {
     pub overall: BTreeMap<Metric, Estimate>,
     /// Accuracy of guessing, %: the mean over items of one over their choices.
     pub chance: Option<f64>,
+    /// Of a task that is judged by questions too, what guessing makes of these.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub question_chance: Option<QuestionChance>,
     /// Items whose text lost its beginning, since the model has too few slots.
     pub cut: usize,
     /// Items that could not be asked; no score has them.
@@ -106,8 +113,33 @@ pub struct Skipped {
     pub reason: String,
 }
 
-/// Values of items, metric by metric.
-type Values = BTreeMap<Metric, Vec<f64>>;
+/// Of items.
+#[derive(Default)]
+struct Values {
+    /// Metric by metric.
+    of: BTreeMap<Metric, Vec<f64>>,
+    /// Of a task that is judged by questions too.
+    answers: Vec<Answers>,
+}
+
+impl Values {
+    fn push(&mut self, metric: Metric, value: f64) {
+        self.of.entry(metric).or_default().push(value);
+    }
+
+    fn extend(&mut self, other: &Self) {
+        for (metric, values) in &other.of {
+            self.of.entry(*metric).or_default().extend(values);
+        }
+        self.answers.extend(&other.answers);
+    }
+
+    fn estimates(&self) -> BTreeMap<Metric, Estimate> {
+        let of = |(metric, values): (&Metric, &Vec<f64>)| Some((*metric, metric.estimate(values)?));
+        let f1a = questions::f1(&self.answers).map(|estimate| (Metric::F1a, estimate));
+        self.of.iter().filter_map(of).chain(f1a).collect()
+    }
+}
 
 impl Report {
     pub(super) fn of(
@@ -124,19 +156,17 @@ impl Report {
                 Some((question, record))
             })
             .collect();
-        let (mut all, mut told) = (Values::new(), BTreeSet::new());
+        let (mut all, mut told) = (Values::default(), BTreeSet::new());
         let mut groups = Vec::new();
         for (name, files) in &files.groups {
             let mut reports = Vec::new();
             for file in files {
-                let records = found.iter().map(|(_, record)| *record);
-                let records = records.filter(|record| record.file == file.name);
+                let records = found.iter().copied();
+                let records = records.filter(|(_, record)| record.file == file.name);
                 let (values, scale) = values(task, &file.content, records);
                 // A file of two groups is no second sample.
                 if told.insert(&file.name) {
-                    for (metric, values) in &values {
-                        all.entry(*metric).or_default().extend(values);
-                    }
+                    all.extend(&values);
                 }
                 reports.push(FileReport {
                     file: file.name.clone(),
@@ -162,6 +192,7 @@ impl Report {
             overall: overall(task, &all),
             chance: (!chances.is_empty())
                 .then(|| chances.iter().sum::<f64>() / chances.len() as f64),
+            question_chance: questions::chance(&all.answers),
             cut: found.iter().filter(|(_, record)| record.cut).count(),
             skipped: found
                 .iter()
@@ -198,12 +229,18 @@ struct Text {
 fn values<'a>(
     task: &Task,
     content: &Content,
-    records: impl Iterator<Item = &'a Record>,
+    records: impl Iterator<Item = (&'a Question, &'a Record)> + Clone,
 ) -> (Values, (Text, Scale)) {
-    let mut values = Values::new();
+    let mut values = Values::default();
     let mut windows = 0.0;
-    for record in records {
-        let mut push = |metric: Metric, value: f64| values.entry(metric).or_default().push(value);
+    if task.by_question {
+        values.answers = questions::answers(records.clone());
+        for exact in questions::exact(&values.answers) {
+            values.push(Metric::Em, exact);
+        }
+    }
+    for (_, record) in records {
+        let mut push = |metric: Metric, value: f64| values.push(metric, value);
         match &record.outcome {
             Outcome::Choices { chosen, label, .. } => {
                 push(Metric::Accuracy, if chosen == label { 100.0 } else { 0.0 });
@@ -245,29 +282,23 @@ fn values<'a>(
 }
 
 fn estimates(values: &Values, (text, scale): &(Text, Scale)) -> BTreeMap<Metric, Estimate> {
-    let estimate = |(metric, values): (&Metric, &Vec<f64>)| {
-        let found = metric.estimate(values)?;
-        let of = |value| scale.get(metric).map_or(value, |scale| scale(value, text));
+    let scaled = |(metric, found): (Metric, Estimate)| {
+        let of = |value| scale.get(&metric).map_or(value, |scale| scale(value, text));
         let scaled = Estimate {
             value: of(found.value),
             interval: found.interval.map(|ends| ends.map(of)),
             items: found.items,
         };
-        Some((*metric, scaled))
+        (metric, scaled)
     };
-    values.iter().filter_map(estimate).collect()
+    values.estimates().into_iter().map(scaled).collect()
 }
 
 /// Shares of all items; texts are compared file by file only, since a mean over their windows is no figure of any of them.
 fn overall(task: &Task, all: &Values) -> BTreeMap<Metric, Estimate> {
     match task.kind {
         Kind::LanguageModel { .. } => BTreeMap::new(),
-        Kind::Choices | Kind::Generation(_) => {
-            let estimates = all
-                .iter()
-                .filter_map(|(metric, values)| Some((*metric, metric.estimate(values)?)));
-            estimates.collect()
-        }
+        Kind::Choices | Kind::Generation(_) => all.estimates(),
     }
 }
 

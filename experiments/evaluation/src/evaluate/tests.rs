@@ -8,6 +8,9 @@ use crate::toy::Toy;
 use experiments_config::ObjectiveMode;
 use std::fs;
 
+mod changed;
+mod questions;
+
 const CHOICES: &str =
     "name: Own\ntype: mul\npath: own\nfile-pattern:\n  one: a.jsonl\n  both: '*.jsonl'\n";
 const ITEMS: &str = r#"{"inputs_pretokenized": "is it [MASK]?", "choices_pretokenized": ["yes", "no"], "label": 0}

@@ -15,6 +15,9 @@ const MODULES: [(&str, bool); 5] = [
     ("tasks.lambada.task.LAMBADA", true),
 ];
 
+/// Metrics of questions that have several items.
+const OF_QUESTIONS: [&str; 2] = ["EM", "F1a"];
+
 /// Every key of any task.
 const KNOWN: [&str; 29] = [
     "name",
@@ -157,21 +160,36 @@ impl Keys {
         })
     }
 
-    /// Metrics are what a kind of task has anyway; others are refused.
-    pub(super) fn metrics(&mut self, kind: &Kind, name: &str) -> Result<(), TaskError> {
+    /// Metrics are what a kind of task has anyway, and of choices those of whole questions; others are refused. Tells whether some
+    /// of questions are asked for.
+    pub(super) fn metrics(
+        &mut self,
+        kind: &Kind,
+        name: &str,
+        templates: Option<&Templates>,
+    ) -> Result<bool, TaskError> {
         let known: &[&str] = match kind {
-            Kind::Choices => &["Accuracy"],
+            Kind::Choices => &["Accuracy", OF_QUESTIONS[0], OF_QUESTIONS[1]],
             Kind::Generation(_) => &["EM", "F1", "Accuracy"],
             Kind::LanguageModel { .. } => &["PPL", "BPB"],
         };
         let asked: Vec<String> = self.or("metrics", "a list of names", Vec::new())?;
-        match asked.iter().find(|asked| !known.contains(&asked.as_str())) {
-            None => Ok(()),
-            Some(other) => {
-                let expected = format!("{} of type `{name}`", words::quoted(known));
-                Err(self.wrong("metrics", other, &expected))
-            }
+        if let Some(other) = asked.iter().find(|asked| !known.contains(&asked.as_str())) {
+            let expected = format!("{} of type `{name}`", words::quoted(known));
+            return Err(self.wrong("metrics", other, &expected));
         }
+        let mut of_questions = asked
+            .iter()
+            .filter(|asked| OF_QUESTIONS.contains(&asked.as_str()));
+        let Some(asked) = of_questions.next().filter(|_| *kind == Kind::Choices) else {
+            return Ok(false);
+        };
+        let is_fit = |t: &Templates| t.choices.len() == 2 && !t.for_each.is_empty();
+        if !templates.is_some_and(is_fit) {
+            let expected = "`for_each`, which makes questions of a row and items of these, and two `choices` beside it, no and yes";
+            return Err(self.wrong("metrics", asked, expected));
+        }
+        Ok(true)
     }
 
     pub(super) fn groups(&mut self, kind: &Kind) -> Result<Vec<(String, String)>, TaskError> {

@@ -79,7 +79,11 @@ fn a_task_that_is_wrong_says_where_and_what_was_expected() {
         ),
         (
             &format!("{mul}metrics: [EM]"),
-            "`metrics` is EM, expected `Accuracy` of type `mul`",
+            "`metrics` is EM, expected `for_each`, which makes questions of a row",
+        ),
+        (
+            &format!("{mul}metrics: [PPL]"),
+            "`metrics` is PPL, expected `Accuracy`, `EM`, `F1a` of type `mul`",
         ),
         (
             &format!("{mul}file_pattern: [a]"),
@@ -132,4 +136,18 @@ fn a_pipe_is_no_task_and_no_rows() {
         };
         assert!(source.to_string().contains("a pipe"), "{source}");
     }
+}
+
+#[test]
+fn questions_are_judged_where_there_are_some() {
+    let text = "name: x\ntype: mul\npath: p\nfor_each: ['a in b']\ninputs: x\nlabel: d\n";
+    let with = |more: &str| parsed(&format!("{text}{more}"));
+    let two = "choices: ['no', 'yes']\n";
+    assert!(!with(two).unwrap().by_question);
+    assert!(with(&format!("{two}metrics: [F1a]")).unwrap().by_question);
+    let error = with("choice_list: c\nmetrics: [F1a]").unwrap_err();
+    assert!(
+        error.contains("`metrics` is F1a, expected `for_each`"),
+        "{error}"
+    );
 }

@@ -1,7 +1,6 @@
 //! How fast weights in 8 and 4 bits are multiplied on the CPU, beside what memory and the FP32 product allow.
 
-use kernels::{CodeBits, Codes, Matrix, codes_product, matmul};
-use rayon::prelude::*;
+use kernels::{CodeBits, Codes, Matrix, codes_product, matmul, sum_of_words};
 use serde::Serialize;
 use std::hint::black_box;
 use std::time::Instant;
@@ -17,14 +16,22 @@ const SIDE: usize = 4096;
 const ROUNDS: usize = 5;
 
 /// Weights that share a scale: a row, as published, or a group.
-const SHARINGS: [(&str, Option<usize>); 2] = [("row", None), ("group-128", Some(128))];
+const SHARINGS: [(&str, Option<usize>); 4] = [
+    ("row", None),
+    ("group-128", Some(128)),
+    ("group-64", Some(64)),
+    ("group-32", Some(32)),
+];
+
+/// The first sharings, which products of many rows are timed with: these decode a slab once, whatever shares a scale.
+const MATRIX_SHARINGS: usize = 2;
 
 /// One kernel beside what bounds it: median over rounds in which both were timed.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct CodesTimed {
     /// Bits of a weight.
     pub bits: u8,
-    /// What shares a scale: `row`, `group-128`.
+    /// What shares a scale: `row`, `group-128`, `group-64`, `group-32`.
     pub sharing: &'static str,
     /// Rows of activations.
     pub rows: usize,
@@ -32,7 +39,9 @@ pub struct CodesTimed {
     pub shape: [usize; 2],
     /// Of one product.
     pub seconds: f64,
-    /// Of what bounds it: of one row reading the codes once, of several the FP32 product.
+    /// Bytes of codes and of scales in FP32.
+    pub bytes: u64,
+    /// Of what bounds it: of one row reading these bytes once, of several the FP32 product.
     pub bound_seconds: f64,
     /// Median of bound over product.
     pub share: f64,
@@ -46,24 +55,19 @@ impl CodesTimed {
     pub fn is_vector(&self) -> bool {
         self.rows == 1
     }
-
-    /// Bytes of codes.
-    #[must_use]
-    pub fn code_bytes(&self) -> f64 {
-        let [outputs, inputs] = self.shape;
-        (outputs * inputs) as f64 * f64::from(self.bits) / 8.0
-    }
 }
 
 /// Times every kernel for at least so many seconds; `on_row` is told of each.
 pub fn time_codes(seconds: f64, on_row: &mut dyn FnMut(&CodesTimed)) -> Vec<CodesTimed> {
     let mut all = Vec::new();
-    for (rows, shape) in [(1, [WIDTH, WIDTH]), (ROWS, [SIDE, SIDE])] {
+    let vector = (1, [WIDTH, WIDTH], &SHARINGS[..]);
+    let matrix = (ROWS, [SIDE, SIDE], &SHARINGS[..MATRIX_SHARINGS]);
+    for (rows, shape, sharings) in [vector, matrix] {
         let bytes: Vec<u8> = (0..shape[0] * shape[1])
             .map(|i| (i * 37 + i / 251) as u8)
             .collect();
         for (bits, width) in [(8, CodeBits::Eight), (4, CodeBits::Four)] {
-            for (sharing, group) in SHARINGS {
+            for &(sharing, group) in sharings {
                 let grid = [shape[0], group.map_or(1, |group| shape[1] / group)];
                 let scales = vec![0.01; grid[0] * grid[1]];
                 let weight = Codes {
@@ -75,7 +79,7 @@ pub fn time_codes(seconds: f64, on_row: &mut dyn FnMut(&CodesTimed)) -> Vec<Code
                     zeros: None,
                 };
                 let rounds = time(rows, &weight, seconds);
-                let timed = told((bits, sharing, rows), shape, &rounds);
+                let timed = told((bits, sharing, rows), &weight, &rounds);
                 on_row(&timed);
                 all.push(timed);
             }
@@ -100,7 +104,9 @@ fn time(rows: usize, weight: &Codes, seconds: f64) -> Vec<[f64; 2]> {
                 let w = Matrix::new(&decoded, outputs, inputs).transposed();
                 matmul(&mut out, Matrix::new(&x, rows, inputs), w);
             } else {
-                black_box(read(black_box(weight.packed)));
+                for bytes in [weight.packed, bytemuck::cast_slice(weight.scales)] {
+                    black_box(sum_of_words(black_box(bytes)));
+                }
             }
         });
         rounds.push([product, bound]);
@@ -114,21 +120,9 @@ fn of(work: impl FnOnce()) -> f64 {
     began.elapsed().as_secs_f64()
 }
 
-/// Reads all bytes once, by all threads.
-fn read(bytes: &[u8]) -> u64 {
-    const PART: usize = 1 << 20;
-    let sums = bytes.par_chunks(PART).map(|part| {
-        let words = part.as_chunks::<8>().0.iter();
-        words.fold(0_u64, |sum, word| {
-            sum.wrapping_add(u64::from_le_bytes(*word))
-        })
-    });
-    sums.reduce(|| 0, u64::wrapping_add)
-}
-
 fn told(
     (bits, sharing, rows): (u8, &'static str, usize),
-    shape: [usize; 2],
+    weight: &Codes,
     rounds: &[[f64; 2]],
 ) -> CodesTimed {
     let median = |of: &dyn Fn(&[f64; 2]) -> f64| {
@@ -145,7 +139,8 @@ fn told(
         bits,
         sharing,
         rows,
-        shape,
+        shape: weight.shape,
+        bytes: (weight.packed.len() + size_of_val(weight.scales)) as u64,
         seconds: median(&|round| round[0])[1],
         bound_seconds: median(&|round| round[1])[1],
         share,

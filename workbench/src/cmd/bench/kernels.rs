@@ -63,7 +63,7 @@ fn text(timed: &[CodesTimed]) -> String {
         let [outputs, inputs] = row.shape;
         let rate = |seconds: f64| {
             if row.is_vector() {
-                format!("{} GB/s", decimal(row.code_bytes() / seconds / 1e9, 1))
+                format!("{} GB/s", decimal(row.bytes as f64 / seconds / 1e9, 1))
             } else {
                 let operations = 2.0 * (row.rows * outputs * inputs) as f64;
                 format!("{} GFLOP/s", decimal(operations / seconds / 1e9, 0))
@@ -83,7 +83,7 @@ fn text(timed: &[CodesTimed]) -> String {
     }
     format!(
         "weights in 8 and 4 bits; medians of rounds in which product and bound were timed in turn\n\n{}\n\
-         The bound of one row is reading its codes once, that of many the FP32 product of this program.\n",
+         The bound of one row is reading codes and scales once, that of many the FP32 product of this program.\n",
         table.render(2)
     )
 }
