@@ -110,7 +110,7 @@ pub struct Ranks {
     stage: Group,
     /// Those of them that share every matrix with it.
     tensor: Group,
-    /// For what is no part of training itself: numbers for the record.
+    /// For numbers for the record; and what stages tell each other of tied embeddings, which is counted apart.
     signals: Group,
     /// The same for the ranks of its stage alone.
     tied: Group,
@@ -278,6 +278,11 @@ impl Ranks {
             .sum()
     }
 
+    /// Bytes that this rank has sent of tied embeddings, from the last stage to the first.
+    fn sent_tied(&self) -> u64 {
+        self.signals.counts().of(Operation::Send).bytes
+    }
+
     /// Seconds for which this rank has waited for others in operations of a step.
     fn waited(&self) -> f64 {
         let of_steps = [
@@ -424,13 +429,13 @@ impl Ranks {
         must(self.group.receive(from, values));
     }
 
-    /// Sends what is for the record alone to a rank.
-    pub(crate) fn send_signals(&self, to: usize, values: &[f32]) {
+    /// Sends what the last stage has of tied embeddings to the rank that updates them.
+    pub(crate) fn pass_on_tied(&self, to: usize, values: &[f32]) {
         must(self.signals.send(to, values));
     }
 
     /// Receives it.
-    pub(crate) fn receive_signals(&self, from: usize, values: &mut [f32]) {
+    pub(crate) fn take_over_tied(&self, from: usize, values: &mut [f32]) {
         must(self.signals.receive(from, values));
     }
 

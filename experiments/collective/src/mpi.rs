@@ -3,6 +3,8 @@
 //! Only messages are MPI's, so that every operation is the code of the other engines. A message is received when it is
 //! there, which is asked for again and again: a rank that never comes would keep a blocking call for ever.
 
+mod mail;
+
 use crate::engine::{Engine, Inbound, Outbound, Purpose};
 use crate::error::CollectiveError;
 use ::mpi::Threading;
@@ -10,7 +12,8 @@ use ::mpi::environment::{Universe, initialize_with_threading};
 use ::mpi::ffi;
 use ::mpi::topology::SimpleCommunicator;
 use ::mpi::traits::{Communicator as _, Equivalence as _, Source as _};
-use std::mem::{ManuallyDrop, MaybeUninit};
+use mail::{Mail, Sent, parts};
+use std::mem::ManuallyDrop;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
@@ -23,48 +26,12 @@ pub struct Mpi {
     ranks: usize,
     /// What shows that a rank on this host has ended; none on another host, where the launcher ends the job.
     signs: Vec<Option<PathBuf>>,
+    /// Bytes of one MPI message at the most; what is longer goes in several.
+    most: usize,
     /// Whoever holds it may call MPI: one thread at a time.
     mail: Mutex<Mail>,
     /// Whether a rank is missing, and what it was sent will stay on its way.
     failed: AtomicBool,
-}
-
-/// What the messages of a process lie in.
-#[derive(Default)]
-struct Mail {
-    /// Messages on their way.
-    pending: Vec<Sent>,
-    /// Memory of those that have arrived, for the next ones. Fresh memory costs a page fault per 4 KiB.
-    spare: Vec<Vec<u8>>,
-    /// A message in one piece before it goes to several places.
-    received: Vec<u8>,
-}
-
-impl Mail {
-    /// Forgets the messages that have arrived, but for their memory.
-    fn settle(&mut self) {
-        for index in (0..self.pending.len()).rev() {
-            if self.pending[index].is_done() {
-                self.spare.push(self.pending.swap_remove(index).memory());
-            }
-        }
-    }
-
-    /// Starts a message in memory of its own: the caller's may be gone before it has arrived.
-    fn send(&mut self, message: &Outbound, tag: i32) {
-        let len = message.bytes();
-        let fits = |memory: &&Vec<u8>| (len..=2 * len).contains(&memory.capacity());
-        let place = self.spare.iter().position(|memory| fits(&memory));
-        let mut memory = place.map_or_else(
-            || Vec::with_capacity(len),
-            |place| self.spare.swap_remove(place),
-        );
-        memory.clear();
-        for piece in &message.pieces {
-            memory.extend_from_slice(piece);
-        }
-        self.pending.push(Sent::start(memory, message.to, tag));
-    }
 }
 
 /// MPI while it runs. Dropped it stays as it is, since its end would wait for ranks that have ended; the launcher then
@@ -77,6 +44,9 @@ impl Session {
         drop(ManuallyDrop::into_inner(self.0));
     }
 }
+
+/// Bytes of one MPI message at the most: MPI counts them in 32 bits with a sign.
+const MOST: usize = 1 << 30;
 
 /// Time between two looks at what is awaited, after the first few.
 const PAUSE: Duration = Duration::from_micros(50);
@@ -108,6 +78,7 @@ impl Mpi {
             rank: world.rank() as usize,
             ranks: world.size() as usize,
             signs: Vec::new(),
+            most: MOST,
             mail: Mutex::default(),
             failed: AtomicBool::new(false),
         };
@@ -281,7 +252,7 @@ impl Mpi {
         let mut mail = self.mail.lock().unwrap_or_else(PoisonError::into_inner);
         mail.settle();
         for message in outbound {
-            mail.send(message, purpose.tag as i32);
+            mail.send(message, purpose.tag as i32, self.most);
         }
         for message in &mut *inbound {
             self.receive(message, purpose, &mut mail.received)?;
@@ -304,29 +275,42 @@ impl Mpi {
         purpose: Purpose,
         whole: &mut Vec<u8>,
     ) -> Result<(), CollectiveError> {
-        let (rank, len, tag) = (message.from, message.bytes(), purpose.tag as i32);
-        let world = SimpleCommunicator::world();
-        let source = world.process_at_rank(rank as i32);
-        let mut found = None;
-        self.wait(rank, purpose, || {
-            let status = source.immediate_probe_with_tag(tag)?;
-            found = Some(status.count(u8::equivalent_datatype()));
-            Some(())
-        })?;
-        if found != Some(len as i32) {
-            return Err(CollectiveError::OutOfStep {
-                rank,
-                own: self.rank,
-                operation: purpose.operation,
-            });
-        }
+        let len = message.bytes();
         if let [piece] = &mut message.pieces[..] {
-            source.receive_into_with_tag(&mut **piece, tag);
-            return Ok(());
+            return self.receive_whole(message.from, piece, purpose);
         }
         whole.resize(len.max(whole.len()), 0);
-        source.receive_into_with_tag(&mut whole[..len], tag);
+        self.receive_whole(message.from, &mut whole[..len], purpose)?;
         message.fill(&whole[..len]);
+        Ok(())
+    }
+
+    /// A message in one piece, by as many messages of MPI as its length takes.
+    fn receive_whole(
+        &self,
+        rank: usize,
+        whole: &mut [u8],
+        purpose: Purpose,
+    ) -> Result<(), CollectiveError> {
+        let tag = purpose.tag as i32;
+        let world = SimpleCommunicator::world();
+        let source = world.process_at_rank(rank as i32);
+        for part in parts(whole.len(), self.most) {
+            let mut found = None;
+            self.wait(rank, purpose, || {
+                let status = source.immediate_probe_with_tag(tag)?;
+                found = Some(status.count(u8::equivalent_datatype()));
+                Some(())
+            })?;
+            if found != Some(part.len() as i32) {
+                return Err(CollectiveError::OutOfStep {
+                    rank,
+                    own: self.rank,
+                    operation: purpose.operation,
+                });
+            }
+            source.receive_into_with_tag(&mut whole[part], tag);
+        }
         Ok(())
     }
 }
@@ -342,77 +326,59 @@ impl Drop for Mpi {
     }
 }
 
-/// A message on its way.
-struct Sent {
-    to: usize,
-    /// Read by MPI until it is sent.
-    bytes: ManuallyDrop<Vec<u8>>,
-    request: ffi::MPI_Request,
-    is_done: bool,
-}
-
-#[allow(unsafe_code, reason = "a handle of MPI's, which is a pointer")]
-// SAFETY: MPI was started with `MPI_THREAD_SERIALIZED`, and `Mpi::mail` is held by whoever calls it.
-unsafe impl Send for Sent {}
-
-#[allow(
-    unsafe_code,
-    reason = "the safe binding keeps the caller until a message is sent, which a rank that has ended never lets happen"
-)]
-impl Sent {
-    fn start(bytes: Vec<u8>, to: usize, tag: i32) -> Self {
-        let mut request = MaybeUninit::uninit();
-        // SAFETY: `bytes` lies on the heap, is not written to, and is freed only when the request is done. MPI was
-        // started by whoever has an engine, and sets the request.
-        let request = unsafe {
-            ffi::MPI_Isend(
-                bytes.as_ptr().cast(),
-                bytes.len() as i32,
-                ffi::RSMPI_UINT8_T,
-                to as i32,
-                tag,
-                ffi::RSMPI_COMM_WORLD,
-                request.as_mut_ptr(),
-            );
-            request.assume_init()
-        };
-        Self {
-            to,
-            bytes: ManuallyDrop::new(bytes),
-            request,
-            is_done: false,
-        }
-    }
-
-    fn is_done(&mut self) -> bool {
-        if !self.is_done {
-            let mut flag = 0;
-            // SAFETY: the request is that of `MPI_Isend`, not done before.
-            unsafe {
-                ffi::MPI_Test(
-                    &raw mut self.request,
-                    &raw mut flag,
-                    ffi::RSMPI_STATUS_IGNORE,
-                )
-            };
-            self.is_done = flag != 0;
-        }
-        self.is_done
-    }
-
-    /// What it lay in, where it is done; what may still be read stays where it is.
-    fn memory(self) -> Vec<u8> {
-        if self.is_done {
-            ManuallyDrop::into_inner(self.bytes)
-        } else {
-            Vec::new()
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// A process that nobody launched is a job of one rank, which may send to itself: messages that one of MPI holds, just
+    /// does not, and holds several times over.
+    #[test]
+    fn a_message_longer_than_mpi_counts_goes_in_parts() {
+        let (mut mpi, session) = Mpi::start().unwrap();
+        mpi.most = 1000;
+        for (number, len) in [0, 1, 999, 1000, 1001, 2000, 12_345]
+            .into_iter()
+            .enumerate()
+        {
+            let purpose = Purpose {
+                tag: number as u32,
+                operation: "a test",
+                patience: Some(crate::PATIENCE),
+            };
+            let sent: Vec<u8> = (0..len).map(|i| (i * 7 % 251) as u8).collect();
+            let (a, b) = sent.split_at(len / 3);
+            let (mut whole, mut halves) = (vec![0; len], vec![0; len]);
+            let (c, d) = halves.split_at_mut(len / 2);
+            let outbound = || Outbound {
+                to: 0,
+                pieces: vec![a, b],
+            };
+            let inbound = |pieces| Inbound { from: 0, pieces };
+            let mut both = [inbound(vec![&mut whole[..]]), inbound(vec![c, d])];
+            mpi.exchange(purpose, &[outbound(), outbound()], &mut both)
+                .unwrap();
+            assert!(whole == sent && halves == sent, "{len}");
+        }
+        let purpose = Purpose {
+            tag: 99,
+            operation: "a test",
+            patience: Some(crate::PATIENCE),
+        };
+        let (sent, mut longer) = (vec![1; 2300], vec![0; 2301]);
+        let outbound = [Outbound {
+            to: 0,
+            pieces: vec![&sent],
+        }];
+        let mut inbound = [Inbound {
+            from: 0,
+            pieces: vec![&mut longer],
+        }];
+        let error = mpi.exchange(purpose, &outbound, &mut inbound).unwrap_err();
+        let is_found_out = matches!(error, CollectiveError::OutOfStep { rank: 0, .. });
+        assert!(is_found_out, "{error}");
+        drop(mpi);
+        session.end();
+    }
 
     #[test]
     fn another_mpi_than_that_of_the_build_is_named() {

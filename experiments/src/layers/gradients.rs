@@ -34,6 +34,28 @@ impl Gradients {
     /// used twice has them.
     pub(crate) fn stored(
         parameters: &Parameters,
+        flat: Buffer,
+        logit: Buffer,
+        precision: &Precision,
+    ) -> Self {
+        Parted::stored(parameters, flat, logit, precision).joined(precision)
+    }
+}
+
+/// Gradients of one micro-batch whose two ways into tied embeddings have not met yet: whoever updates those joins them.
+pub(crate) struct Parted {
+    /// Flat, in the layout of the parameters, of which a tied embedding is the first; into that by way of the input alone.
+    pub(crate) flat: Buffer,
+    /// Into tied embeddings by way of the logits, `[v·h]`; empty when untied.
+    pub(crate) logit: Buffer,
+    /// As [`Gradients::lost`], but for what is lost where the two meet.
+    pub(crate) lost: Vec<RangeCount>,
+}
+
+impl Parted {
+    /// Rounds gradients to the format in which they are stored, each way into tied embeddings by itself.
+    pub(crate) fn stored(
+        parameters: &Parameters,
         mut flat: Buffer,
         mut logit: Buffer,
         precision: &Precision,
@@ -50,31 +72,35 @@ impl Gradients {
         for (index, (parameter, rounding)) in table.iter().zip(&roundings).enumerate() {
             round(&mut flat[parameter.range.clone()], index, rounding);
         }
+        round(&mut logit, Parameters::EMBEDDING, &head);
+        Self { flat, logit, lost }
+    }
+
+    /// Puts the sum of both ways in the place of the first, and keeps both apart beside it.
+    pub(crate) fn joined(self, precision: &Precision) -> Gradients {
+        let Self {
+            mut flat,
+            logit,
+            mut lost,
+        } = self;
         let mut paths = None;
         if !logit.is_empty() {
-            let index = Parameters::EMBEDDING;
-            round(&mut logit, index, &head);
-            let input = &mut flat[table[index].range.clone()];
-            let own = Buffer::of(input);
-            lost[index] += tie(input, &logit, precision);
+            let sum = &mut flat[..logit.len()];
+            let input = Buffer::of(sum);
+            let parts = sum.par_chunks_mut(PIECE).zip(logit.par_chunks(PIECE));
+            parts.for_each(|(sum, logit)| add(sum, logit));
+            if let Some(head) = precision.head_gradient() {
+                lost[Parameters::EMBEDDING] += head.round(sum, Backward);
+            }
             paths = Some(Paths {
-                input: own.into(),
+                input: input.into(),
                 logit: logit.into(),
             });
         }
-        Self {
+        Gradients {
             flat: flat.into(),
             paths,
             lost,
         }
     }
-}
-
-/// Adds the second path into tied embeddings to the first, and stores the sum in the format of the head; returns what that
-/// loses.
-pub(crate) fn tie(input: &mut [f32], logit: &[f32], precision: &Precision) -> RangeCount {
-    let parts = input.par_chunks_mut(PIECE).zip(logit.par_chunks(PIECE));
-    parts.for_each(|(sum, logit)| add(sum, logit));
-    let head = precision.head_gradient();
-    head.map_or_else(RangeCount::default, |head| head.round(input, Backward))
 }

@@ -8,6 +8,7 @@ use crate::data::{Losses, Mean};
 use crate::layers::attention::host::slots::Slots;
 use crate::layers::context::host::Context;
 use crate::layers::embedding::host::Embedding;
+use crate::layers::gradients::Parted;
 use crate::layers::gradients::slices::GradientSlices;
 use crate::layers::head::host::{Head, Last, TokenGradients, TokenLosses};
 use crate::layers::network::host::sublayers;
@@ -16,7 +17,7 @@ use crate::layers::rows::Rows;
 use crate::layers::tap::{Seen, Tap};
 use crate::layers::weights::host::Weights;
 use crate::numerics::dropout::{Dropout, Masks};
-use crate::numerics::precision::At;
+use crate::numerics::precision::{At, Precision};
 use crate::parameters::Parameters;
 use crate::pass::{Begun, Engine, Note, Run, TrainPass};
 use crate::ranks::Ranks;
@@ -45,7 +46,7 @@ impl Engine for Host {
         let pass = move || {
             let mut stage = Stage::new(run, dropout, Span::whole(run.config), None, note);
             stage.forward(None);
-            stage.backward(None, scale).1
+            stage.backward(None, scale).1.joined(run.precision)
         };
         // On one of rayon's threads already, every piece of work is handed over without a wake-up.
         rayon::scope(|_| pass()).into()
@@ -99,6 +100,24 @@ pub(crate) struct Stage<'a> {
     pass: Pass<'a>,
     span: Span,
     kept: Kept,
+}
+
+/// What a stage's pass found.
+pub(crate) struct Passed {
+    pub(crate) losses: Losses,
+    pub(crate) gradients: Parted,
+    pub(crate) tap: Tap,
+}
+
+impl Passed {
+    /// Of the whole network.
+    fn joined(self, precision: &Precision) -> TrainPass {
+        TrainPass {
+            losses: self.losses,
+            gradients: self.gradients.joined(precision),
+            tap: self.tap,
+        }
+    }
 }
 
 /// What the forward half of a pass keeps for the backward half.
@@ -155,11 +174,7 @@ impl<'a> Stage<'a> {
 
     /// From the gradient of what it left, none on the last, to that of what it was given, none on the first; and what the
     /// pass found, of `scale` times the losses. Parameters beyond the stage have no gradient.
-    pub(crate) fn backward(
-        self,
-        behind: Option<Buffer>,
-        scale: f64,
-    ) -> (Option<Buffer>, TrainPass) {
+    pub(crate) fn backward(self, behind: Option<Buffer>, scale: f64) -> (Option<Buffer>, Passed) {
         let Self { pass, span, kept } = self;
         let Kept {
             mut inputs,
@@ -191,7 +206,7 @@ impl<'a> Stage<'a> {
         } else {
             Some(d)
         };
-        let found = TrainPass {
+        let found = Passed {
             losses,
             gradients: slices.finish(context.precision),
             tap,

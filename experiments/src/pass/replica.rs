@@ -5,12 +5,12 @@
 
 mod passes;
 
-use super::fused::{Host, Span};
-use super::{Begun, Engine, Note, Run, Setting, TrainPass};
+use super::fused::{Host, Passed, Span};
+use super::{Begun, Engine, Note, Run, Setting};
 use crate::arithmetic::Arithmetic;
 use crate::arithmetic::ranks::{RankArithmetic, count_of, numbers_of};
 use crate::data::{Batch, Losses};
-use crate::layers::gradients::{Gradients, Paths, tie};
+use crate::layers::gradients::{Gradients, Parted, Paths};
 use crate::layers::tap::{Readings, Tap};
 use crate::numerics::dropout::Dropout;
 use crate::numerics::precision::Precision;
@@ -120,7 +120,7 @@ impl Replica {
                 found.gradients = self.whole(slices, found.gradients);
             }
             told.extend(numbers(setting, &found));
-            for gradients in self.exchange(found.gradients, setting.precision) {
+            for gradients in self.exchange(&found.gradients, setting.precision) {
                 take(gradients);
             }
         }
@@ -131,20 +131,20 @@ impl Replica {
     }
 
     /// Gradients of this rank's share in the layout of all parameters.
-    fn whole(&self, slices: &Slices, gradients: Gradients) -> Gradients {
+    fn whole(&self, slices: &Slices, gradients: Parted) -> Parted {
         let is_first = self.ranks.share()[0] == 0;
-        let array = |values: Vec<f32>| Buffer::from(values).into();
-        let path = |path: &[f32]| array(slices.put_embedding(path, &self.table));
         let lost = gradients.lost.into_iter().enumerate().map(|(index, lost)| {
             let counts = slices.counts(index, is_first);
             if counts { lost } else { RangeCount::default() }
         });
-        Gradients {
-            flat: array(slices.put(&gradients.flat, &self.table, is_first)),
-            paths: gradients.paths.map(|paths| Paths {
-                input: path(&paths.input),
-                logit: path(&paths.logit),
-            }),
+        let logit = if gradients.logit.is_empty() {
+            Vec::new()
+        } else {
+            slices.put_embedding(&gradients.logit, &self.table)
+        };
+        Parted {
+            flat: slices.put(&gradients.flat, &self.table, is_first).into(),
+            logit: logit.into(),
             lost: lost.collect(),
         }
     }
@@ -196,69 +196,58 @@ impl Replica {
         found
     }
 
-    /// The gradients of all ranks of the stage, in their order, those of this rank's parameters alone.
-    fn exchange(&self, gradients: Gradients, precision: &Precision) -> Vec<Gradients> {
+    /// The gradients of all replicas, in their order, those of this rank's parameters alone.
+    fn exchange(&self, gradients: &Parted, precision: &Precision) -> Vec<Gradients> {
         let shares = &self.arithmetic.shares;
         let len = shares.parts[self.ranks.rank()].len();
         let pieces = |rank| shares.pieces(rank, &gradients.flat);
         let flats = self.sums(self.ranks.shares(len, pieces));
-        let paths = gradients.paths.map(|paths| self.exchange_paths(&paths));
-        let mut paths = paths.map(Vec::into_iter);
-        let all = flats.into_iter().map(|flat| Gradients {
-            flat: flat.into(),
-            paths: paths.as_mut().and_then(Iterator::next),
-            lost: Vec::new(),
-        });
-        let mut all: Vec<Gradients> = all.collect();
-        if self.pipeline.stages() > 1 && shares.owner(Parameters::EMBEDDING) == self.ranks.rank() {
-            for gradients in &mut all {
-                self.tie(gradients, precision);
-            }
-        }
-        all
-    }
-
-    /// Both paths into tied embeddings of all replicas, for the rank that has those; empty on the others. The second comes
-    /// from the last stage.
-    fn exchange_paths(&self, paths: &Paths) -> Vec<Paths> {
-        let owner = self.arithmetic.shares.owner(Parameters::EMBEDDING);
-        let Degrees { pipeline, .. } = self.ranks.degrees();
-        let of_stage = self.ranks.degrees().of_stage();
-        let [stage, _] = self.ranks.place();
-        let is_owner = owner == self.ranks.rank();
-        let nothing = || vec![Buffer::default(); of_stage];
-        let input = if stage == 0 {
-            self.ranks.signals_for(owner, &paths.input)
+        let is_tied = !gradients.logit.is_empty();
+        let logits = if is_tied {
+            self.sums(self.exchange_logits(&gradients.logit))
         } else {
-            nothing()
+            vec![Buffer::default(); flats.len()]
         };
-        let logit = if pipeline == 1 {
-            self.ranks.signals_for(owner, &paths.logit)
-        } else {
-            if stage + 1 == pipeline {
-                self.ranks.send_signals(owner, &paths.logit);
+        let nothing = || Paths {
+            input: Buffer::default().into(),
+            logit: Buffer::default().into(),
+        };
+        let both = flats.into_iter().zip(logits);
+        both.map(|(flat, logit)| {
+            let lost = vec![RangeCount::default(); self.table.len()];
+            // Of its rank's parameters the embedding is the first, as it is of all.
+            let parted = Parted { flat, logit, lost };
+            let mut joined = self.ranks.compute(|| parted.joined(precision));
+            if is_tied {
+                // Everybody takes part in their norms.
+                joined.paths.get_or_insert_with(nothing);
             }
-            let last = if is_owner {
-                self.ranks.of_stage(pipeline - 1)
-            } else {
-                0..0
-            };
-            let mut all: Vec<Buffer> = last
-                .map(|rank| {
-                    let mut logit = Buffer::new(paths.logit.len());
-                    self.ranks.receive_signals(rank, &mut logit);
-                    logit
-                })
-                .collect();
-            all.resize(of_stage, Buffer::default());
-            all
-        };
-        let both = self.sums(input).into_iter().zip(self.sums(logit));
-        both.map(|(input, logit)| Paths {
-            input: input.into(),
-            logit: logit.into(),
+            joined
         })
         .collect()
+    }
+
+    /// The way into tied embeddings through the logits, of all ranks of the last stage, for the rank that updates those;
+    /// empty on the others.
+    fn exchange_logits(&self, logit: &[f32]) -> Vec<Buffer> {
+        let owner = self.arithmetic.shares.owner(Parameters::EMBEDDING);
+        let Degrees { pipeline, .. } = self.ranks.degrees();
+        if pipeline == 1 {
+            return self.ranks.signals_for(owner, logit);
+        }
+        let [stage, _] = self.ranks.place();
+        if stage + 1 == pipeline {
+            self.ranks.pass_on_tied(owner, logit);
+        }
+        if owner != self.ranks.rank() {
+            return vec![Buffer::default(); self.ranks.degrees().of_stage()];
+        }
+        let of_last = self.ranks.of_stage(pipeline - 1).map(|rank| {
+            let mut values = Buffer::new(logit.len());
+            self.ranks.take_over_tied(rank, &mut values);
+            values
+        });
+        of_last.collect()
     }
 
     /// From what each rank of a stage has to the sums of those that share every matrix: one for each replica.
@@ -272,18 +261,6 @@ impl Replica {
             }
         }
         sums
-    }
-
-    /// Puts the sum of both paths in the place of the first, which alone its stage knew.
-    fn tie(&self, gradients: &mut Gradients, precision: &Precision) {
-        let Some(paths) = &gradients.paths else {
-            return;
-        };
-        // Of its rank's parameters the embedding is the first, as it is of all.
-        let place = 0..paths.input.len();
-        let lost = tie(&mut gradients.flat[place], &paths.logit, precision);
-        gradients.lost = vec![RangeCount::default(); self.table.len()];
-        gradients.lost[Parameters::EMBEDDING] = lost;
     }
 
     /// Adds up over the ranks what was lost where each of them alone has rounded.
@@ -330,7 +307,7 @@ impl Replica {
 }
 
 /// What another rank is told of a pass.
-fn numbers(setting: &Setting, found: &TrainPass) -> Vec<f64> {
+fn numbers(setting: &Setting, found: &Passed) -> Vec<f64> {
     let layers = setting.config.model.layers;
     let mut numbers = found.losses.numbers().to_vec();
     numbers.extend(found.gradients.lost.iter().flat_map(numbers_of));

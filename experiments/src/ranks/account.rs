@@ -60,6 +60,8 @@ pub(crate) struct Sent {
     pub(crate) passed_on: u64,
     /// Sums of what the ranks that share matrices have a share of.
     pub(crate) all_reduce: u64,
+    /// Gradients of tied embeddings, from the last stage to the first.
+    pub(crate) tied: u64,
 }
 
 /// A rank that the others wait for.
@@ -91,6 +93,7 @@ impl Account {
             self.own_passes.busy,
             summed,
             self.own_passes.unscheduled,
+            ranks.sent_tied() as f64,
         ]);
         self.before = waited;
         let total = |index: usize| told.iter().map(|told| told[index] as u64).sum();
@@ -99,6 +102,7 @@ impl Account {
             all_gather: total(2),
             passed_on: total(3),
             all_reduce: total(6),
+            tied: total(8),
         };
         let seconds_of = |index: usize| told.iter().map(|told| told[index]).sum();
         self.passes = Passed {

@@ -155,6 +155,7 @@ pub(super) fn with_sent(event: Event, training: &Training) -> Event {
         all_gather,
         passed_on,
         all_reduce,
+        tied,
     } = ranks.sent_by_all();
     let (degrees, idle) = (ranks.degrees(), ranks.idle());
     event
@@ -167,6 +168,7 @@ pub(super) fn with_sent(event: Event, training: &Training) -> Event {
         .with("all_gather_bytes", all_gather)
         .with("send_bytes", passed_on)
         .with("all_reduce_bytes", all_reduce)
+        .with("tied_bytes", tied)
         .with("idle_share", idle.measured)
         .with("scheduled_idle_share", idle.scheduled)
 }

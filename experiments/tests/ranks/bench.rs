@@ -1,11 +1,16 @@
 //! A small run, and what two of them have in common.
 
-use experiments::{Degrees, Ending, Request, train, train_on_threads};
+use experiments::{
+    Degrees, Ending, RankMember, Ranks, Request, TrainError, serve, train, train_as_first,
+    train_on_threads,
+};
+use experiments_collective::Engine;
 use experiments_config::{Config, Override, resolve};
 use experiments_text::Cache;
 use logs::{Event, EventKind, Record, RunReader};
 use std::fs;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 /// Two narrow layers with dropout, of four micro-batches.
@@ -127,6 +132,33 @@ impl Bench {
             _ => train_on_threads(request, degrees),
         });
         assert_eq!(ending.unwrap(), Ending::Finished);
+    }
+
+    /// Trains with two replicas, each with a configuration and an engine of its own.
+    pub fn train_pair(
+        &self,
+        run: &str,
+        configs: [&Config; 2],
+        engines: [Arc<dyn Engine>; 2],
+    ) -> Result<Ending, TrainError> {
+        let [first, second] = engines;
+        std::thread::scope(|scope| {
+            let cache = self.cache();
+            scope.spawn(move || {
+                let member = RankMember {
+                    config: configs[1],
+                    cache: &cache,
+                    program: ("test", None, None),
+                    stop: &AtomicBool::new(false),
+                };
+                let ranks = Ranks::new(second, data(2), Some(1))?;
+                serve(&member, ranks)
+            });
+            let ranks = Ranks::new(first, data(2), Some(1))?;
+            self.ask(configs[0], run, u64::MAX, |request| {
+                train_as_first(request, ranks)
+            })
+        })
     }
 
     pub fn records(&self, run: &str) -> Vec<Record> {

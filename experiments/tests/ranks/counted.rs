@@ -1,10 +1,13 @@
 //! What the ranks count is what the plan says.
 
 use crate::bench::{Bench, degrees, with_rows};
+use experiments_collective::{CollectiveError, Engine, Inbound, Outbound, Purpose, threads};
 use experiments_plan::communication::{Communication, StagePlace};
 use experiments_plan::hardware::gpu;
 use experiments_plan::memory::MemoryOptions;
 use experiments_plan::{Cluster, Layout, Recompute, Schedule, Sharding};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 fn layout(replicas: u64) -> Layout {
     Layout {
@@ -56,6 +59,7 @@ fn what_is_sent_is_what_was_planned() {
         );
         assert_eq!(counted("all_gather_bytes"), planned(step.weights.bytes));
         assert_eq!(counted("send_bytes"), 0);
+        assert_eq!(counted("tied_bytes"), 0);
     }
 }
 
@@ -83,6 +87,83 @@ fn what_stages_pass_on_is_what_was_planned() {
     // Both directions, over four borders, four micro-batches, six steps.
     let planned = cost.bytes * 4.0 * 4.0 * 6.0;
     assert_eq!(bench.finished("stages", "send_bytes"), planned as u64);
+    // The last stage's way into tied embeddings, once for each of four micro-batches; the way back are weights.
+    let parameters = config.model.parameter_count(config.tokenizer.vocab_size);
+    let step = links.step(&config, &layout, parameters).unwrap();
+    let planned = step.tied_embedding.bytes * 4.0 * 6.0;
+    assert!(planned > 0.0);
+    assert_eq!(bench.finished("stages", "tied_bytes"), planned as u64);
+}
+
+/// An engine that counts the messages which are no shorter than some length.
+struct Counting {
+    engine: threads::Threads,
+    least: usize,
+    found: Arc<AtomicU64>,
+}
+
+impl Engine for Counting {
+    fn name(&self) -> &'static str {
+        self.engine.name()
+    }
+
+    fn rank(&self) -> usize {
+        self.engine.rank()
+    }
+
+    fn ranks(&self) -> usize {
+        self.engine.ranks()
+    }
+
+    fn exchange(
+        &self,
+        purpose: Purpose,
+        outbound: &[Outbound],
+        inbound: &mut [Inbound],
+    ) -> Result<(), CollectiveError> {
+        let len = |message: &Outbound| {
+            message
+                .pieces
+                .iter()
+                .map(|piece| piece.len())
+                .sum::<usize>()
+        };
+        let long = outbound.iter().filter(|message| len(message) >= self.least);
+        self.found.fetch_add(long.count() as u64, Ordering::Relaxed);
+        self.engine.exchange(purpose, outbound, inbound)
+    }
+}
+
+/// Both ways into tied embeddings cross, and their sum does not: it is made by the rank that updates them.
+#[test]
+fn a_gradient_of_tied_embeddings_crosses_in_its_two_ways_alone() {
+    let bench = Bench::new();
+    // All that is no embedding is smaller than that, and the second rank's.
+    let set = [
+        "batch.gradient_accumulation=2",
+        "model.layers=1",
+        "model.ffn_hidden_size=8",
+    ];
+    let config = bench.config(&set);
+    let model = &config.model;
+    let table = config.tokenizer.vocab_size * model.hidden_size;
+    let all = model.parameter_count(config.tokenizer.vocab_size) as usize;
+    assert!(model.tie_embeddings && all < 2 * table, "{all} {table}");
+    let mut engines = threads::connect(2).into_iter();
+    let (first, second) = (engines.next().unwrap(), engines.next().unwrap());
+    let found = Arc::new(AtomicU64::new(0));
+    let counting = Counting {
+        engine: second,
+        least: 4 * table,
+        found: found.clone(),
+    };
+    bench
+        .train_pair("tied", [&config; 2], [Arc::new(first), Arc::new(counting)])
+        .unwrap();
+    // In each of six steps.
+    assert_eq!(found.load(Ordering::Relaxed), 2 * 6);
+    bench.train(&config, "alone", 1);
+    bench.assert_same("tied", "alone", "tied embeddings");
 }
 
 /// Four sums of the residual stream in each layer and one of the embedding, of all slots as planned; and two of what has a

@@ -1,12 +1,12 @@
 //! Ranks that disagree, end, or cannot train what they are given.
 
 use crate::bench::{Bench, FP16, data, with_rows};
-use experiments::{Ending, RankMember, Ranks, TrainError, serve, train_as_first, train_on_threads};
+use experiments::{Ending, TrainError, train_on_threads};
 use experiments_collective::{CollectiveError, Engine, Inbound, Outbound, Purpose, threads};
 use experiments_config::Config;
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 
 /// An engine whose rank ends at one of its messages.
 struct Dying {
@@ -55,23 +55,7 @@ fn train_two(
         engine: second,
         left: AtomicU64::new(kill_at),
     };
-    std::thread::scope(|scope| {
-        let cache = bench.cache();
-        scope.spawn(move || {
-            let member = RankMember {
-                config: configs[1],
-                cache: &cache,
-                program: ("test", None, None),
-                stop: &AtomicBool::new(false),
-            };
-            let ranks = Ranks::new(Arc::new(dying), data(2), Some(1))?;
-            serve(&member, ranks)
-        });
-        let ranks = Ranks::new(Arc::new(first), data(2), Some(1))?;
-        bench.ask(configs[0], run, u64::MAX, |request| {
-            train_as_first(request, ranks)
-        })
-    })
+    bench.train_pair(run, configs, [Arc::new(first), Arc::new(dying)])
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! The flat gradient as one slice per parameter.
 
-use super::Gradients;
+use super::Parted;
 use crate::layers::weights::HEAD;
 use crate::numerics::precision::Precision;
 use crate::parameters::{Parameters, Role};
@@ -160,8 +160,8 @@ impl<'a> GradientSlices<'a> {
         }
     }
 
-    /// All gradients as a pass returns them.
-    pub(crate) fn finish(self, precision: &Precision) -> Gradients {
-        Gradients::stored(self.parameters, self.flat, self.logit, precision)
+    /// All gradients as a pass leaves them.
+    pub(crate) fn finish(self, precision: &Precision) -> Parted {
+        Parted::stored(self.parameters, self.flat, self.logit, precision)
     }
 }

@@ -2,8 +2,8 @@
 
 use super::Work;
 use crate::parameters::Parameters;
-use crate::pass::fused::{Span, Stage};
-use crate::pass::{Note, Run, Setting, TrainPass};
+use crate::pass::fused::{Passed, Span, Stage};
+use crate::pass::{Note, Run, Setting};
 use crate::ranks::Ranks;
 use kernels::Buffer;
 use std::collections::VecDeque;
@@ -46,7 +46,7 @@ impl<'a> Passes<'a> {
     }
 
     /// The backward half of the oldest pass underway, from the next stage to the one before.
-    pub(super) fn backward(&mut self, scale: f64) -> Option<TrainPass> {
+    pub(super) fn backward(&mut self, scale: f64) -> Option<Passed> {
         let (run, pass) = self.underway.pop_front()?;
         let behind = (!self.span.is_last).then(|| self.receive(run, self.stage + 1));
         let began = Instant::now();

@@ -73,7 +73,9 @@ impl<'a> Ranks<'a> {
 
     fn in_one_process(layout: &Layout, degrees: Degrees) -> Result<Self, Failure> {
         if let Some(name) = layout.engine.filter(|name| *name != EngineName::Threads) {
-            let (name, ranks) = (name_of(name), degrees.ranks());
+            let ranks = degrees.ranks();
+            check_built(name, "", "--engine")?;
+            let name = name_of(name);
             return Err(Failure::usage(format!(
                 "--engine {name} needs a process for each rank; start them with `mpirun -n {ranks}`, or leave it out: the ranks are threads then"
             )));
@@ -136,23 +138,20 @@ fn check_started(started: usize, degrees: Degrees) -> Result<(), Failure> {
 
 /// What carries the messages of several processes, where this program can.
 fn carrier(layout: &Layout, launched: Launched) -> Result<Carrier<'_>, Failure> {
-    let (name, is_built) = match layout.engine {
-        None | Some(EngineName::Mpi) => (EngineName::Mpi, cfg!(feature = "mpi")),
-        Some(EngineName::Nccl) => (EngineName::Nccl, cfg!(feature = "nccl")),
+    let name = match layout.engine {
         Some(EngineName::Threads) => {
             return Err(Failure::usage(format!(
                 "--engine threads has all ranks in one process, and {} were started; leave out the launcher, or --engine",
                 launched.ranks
             )));
         }
+        asked => asked.unwrap_or(EngineName::Mpi),
     };
-    if !is_built {
-        let (started, name) = (launched.ranks, name_of(name));
-        return Err(Failure::usage(format!(
-            "{started} processes were started, but this program was built without {}; build it with `--features {name}`, or leave out the launcher: the ranks are threads then",
-            name.to_uppercase()
-        )));
-    }
+    let said = format!("{} processes were started, but ", launched.ranks);
+    let asked_by = layout
+        .engine
+        .map_or("the launcher", |_| "the launcher and --engine");
+    check_built(name, &said, asked_by)?;
     match (name, &layout.rendezvous) {
         (EngineName::Nccl, Some(folder)) => Ok(Carrier::Nccl(folder)),
         (EngineName::Nccl, None) => Err(Failure::usage(
@@ -162,6 +161,24 @@ fn carrier(layout: &Layout, launched: Launched) -> Result<Carrier<'_>, Failure> 
             refuse_rendezvous(layout).map(|()| Carrier::Mpi)
         }
     }
+}
+
+/// Refuses an engine that this build lacks, which no other number of processes would mend. `said` comes before that, and
+/// `asked_by` is what to leave out.
+fn check_built(engine: EngineName, said: &str, asked_by: &str) -> Result<(), Failure> {
+    let is_built = match engine {
+        EngineName::Threads => true,
+        EngineName::Mpi => cfg!(feature = "mpi"),
+        EngineName::Nccl => cfg!(feature = "nccl"),
+    };
+    if is_built {
+        return Ok(());
+    }
+    let name = name_of(engine);
+    Err(Failure::usage(format!(
+        "{said}this program was built without {}; build it with `--features {name}`, or leave out {asked_by}: the ranks are threads then",
+        name.to_uppercase()
+    )))
 }
 
 fn refuse_rendezvous(layout: &Layout) -> Result<(), Failure> {
@@ -320,8 +337,18 @@ mod tests {
         let two = "--data-parallel 2 --engine";
         for name in ["mpi", "nccl"] {
             let alone = refused(&format!("{two} {name}"), None);
-            assert!(alone.contains(&format!("--engine {name} needs")), "{alone}");
-            assert!(alone.contains("mpirun -n 2"), "{alone}");
+            let is_built = match name {
+                "mpi" => cfg!(feature = "mpi"),
+                _ => cfg!(feature = "nccl"),
+            };
+            if is_built {
+                assert!(alone.contains(&format!("--engine {name} needs")), "{alone}");
+                assert!(alone.contains("mpirun -n 2"), "{alone}");
+            } else {
+                // Processes would not help.
+                assert!(alone.contains(&format!("--features {name}")), "{alone}");
+                assert!(!alone.contains("mpirun"), "{alone}");
+            }
         }
         let threads = refused(&format!("{two} threads"), Some((0, 2)));
         assert!(threads.contains("leave out the launcher"), "{threads}");
