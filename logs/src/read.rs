@@ -20,6 +20,7 @@ mod liveness;
 mod merge;
 mod place;
 mod tail;
+mod telling;
 
 pub use abandoned::{Abandoned, abandoned};
 use document::Document;
