@@ -79,13 +79,14 @@ impl Names {
             .zip(looks)
             .filter(|(_, look)| !look.name.is_empty())
         {
-            let own = runs.iter().filter(|run| shared.arm(**run) == *arm);
-            for run in own.filter(|run| **run < names.runs.len()) {
+            for run in runs.iter().filter(|run| shared.arm(**run) == *arm) {
                 let seed = shared.run(*run).and_then(|run| run.seed);
                 let named = |name: &str| {
                     seed.map_or_else(|| name.to_owned(), |seed| format!("{name} s{seed}"))
                 };
-                names.runs[*run] = (named(&look.name), named(&look.brief));
+                if let Some(own) = names.runs.get_mut(*run) {
+                    *own = (named(&look.name), named(&look.brief));
+                }
             }
             (names.arms[*arm].0, names.arms[*arm].1) = (look.name, look.brief);
         }
