@@ -8,6 +8,7 @@ mod support;
 
 use std::path::Path;
 use std::process::{Command, Output};
+use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 use support::Scratch;
 use support::studio::studio;
@@ -81,10 +82,15 @@ impl<'a> Terminal<'a> {
     /// Starts the monitor, and waits until it is shown.
     fn monitor(&self, arguments: &str) {
         let program = env!("CARGO_BIN_EXE_workbench");
-        self.line(&format!(
-            "clear; sh -c 'echo $$ > pid; exec {program} monitor {arguments}'; echo code=$?; stty -a"
-        ));
+        self.start(&format!("{program} monitor {arguments}"));
         self.until("1 Overview");
+    }
+
+    /// Starts a command; behind it stand its exit code and what the terminal is set to.
+    fn start(&self, command: &str) {
+        self.line(&format!(
+            "clear; sh -c 'echo $$ > pid; exec {command}'; echo code=$?; stty -a"
+        ));
     }
 
     fn signal(&self, name: &str) {
@@ -183,6 +189,62 @@ fn the_screen_follows_the_size_and_every_key_is_taken_on_every_tab() {
     assert!(Path::new(&scratch.join("view.svg")).exists());
     terminal.press(&["q"]);
     terminal.assert_given_back("code=0");
+}
+
+/// Where the process of the test below is told what is to panic.
+const PANICS: &str = "WORKBENCH_TEST_PANICS";
+
+/// The monitor as the program shows it, and a panic in its loop, or in a thread beside it. Nothing in the program panics when it
+/// is asked to, so this test is the program, in a process that the test below starts; by itself it does nothing.
+#[test]
+fn a_monitor_that_panics() {
+    let Ok(whose) = std::env::var(PANICS) else {
+        return;
+    };
+    // Seen by whoever looks at the screen, however slow the machine is.
+    let shown_for = Duration::from_secs(2);
+    let beside = move || {
+        std::thread::sleep(shown_for);
+        panic!("planted beside the loop");
+    };
+    let drawn = OnceLock::new();
+    let stop = || {
+        let drawn = drawn.get_or_init(|| {
+            if whose == "thread" {
+                std::thread::spawn(beside);
+            }
+            Instant::now()
+        });
+        let early = whose != "loop" || drawn.elapsed() < shown_for;
+        assert!(early, "planted in the loop");
+        false
+    };
+    let sweep = Path::new("sweep");
+    let exit = workbench_monitor::run_with(sweep, workbench_monitor::Options::default(), &stop);
+    assert_eq!(exit.unwrap(), workbench_monitor::Exit::Stopped);
+}
+
+/// The message stands on the first screen, where it can be read, and the shell behind it takes lines again.
+#[test]
+fn a_terminal_is_given_back_by_a_panic_and_its_message_can_be_read() {
+    let scratch = studio("terminal-panics");
+    let Some(terminal) = Terminal::open(&scratch) else {
+        return;
+    };
+    let own = std::env::current_exe().unwrap();
+    let own = own.display();
+    for (whose, message, code) in [
+        ("loop", "planted in the loop", "code=101"),
+        ("thread", "planted beside the loop", "code=0"),
+    ] {
+        terminal.start(&format!(
+            "env RUST_BACKTRACE=0 {PANICS}={whose} {own} --exact a_monitor_that_panics --nocapture"
+        ));
+        terminal.until("1 Overview");
+        terminal.assert_given_back(code);
+        let screen = terminal.screen();
+        assert!(screen.contains(message), "{screen}");
+    }
 }
 
 /// What is started from the screen goes on without it.

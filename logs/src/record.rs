@@ -9,6 +9,7 @@ use crate::signal::{PerLayer, SKIPPED, Scalar, split_layer};
 pub(crate) mod limits;
 mod name;
 mod parse;
+mod plain;
 
 use limits::{MOST_LAYERS, MOST_NAMES};
 pub use name::Name;
@@ -170,7 +171,12 @@ impl Record {
         layers: Layers<'_>,
         names: &mut Names,
     ) -> Result<Self, LineError> {
-        parse::record(line::check(line)?, layers, names)
+        let line = line::check(line)?;
+        let plain = match layers {
+            Layers::One(signal) => plain::only(line, signal, names),
+            Layers::All | Layers::None => None,
+        };
+        plain.map_or_else(|| parse::record(line, layers, names), Ok)
     }
 
     /// Refuses what a line could not carry unambiguously, or no reader would take.

@@ -13,6 +13,7 @@ use crate::error::TrainError;
 use crate::files::checkpoint::{Checkpoints, Ring};
 use crate::pass::Engine;
 use crate::state::{State, Trained};
+use logs::read::Indexer;
 use logs::{
     Event, EventKind, Manifest, News, Record, RollBack, RunReader, RunWriter, Status, Summary,
     signal,
@@ -32,6 +33,7 @@ pub(super) struct Outcome {
 pub(super) struct Attempt<'a, 'w> {
     pub(super) request: Request<'a>,
     pub(super) writer: &'w mut RunWriter,
+    pub(super) index: &'w mut Indexer,
 }
 
 impl Attempt<'_, '_> {
@@ -90,6 +92,7 @@ impl Attempt<'_, '_> {
     pub(super) fn write(&mut self, record: &Record, events: &[Event]) -> Result<(), TrainError> {
         self.events(events)?;
         self.writer.step(record)?;
+        self.index.recorded();
         (self.request.on_step)(record);
         Ok(())
     }

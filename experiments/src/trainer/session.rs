@@ -13,6 +13,7 @@ use crate::files::checkpoint::{Checkpoints, Ring};
 use crate::ranks::caught;
 use crate::state::{State, Trained};
 use experiments_config::{Config, ProbeKind};
+use logs::read::Indexer;
 use logs::{Event, EventKind, RunLease};
 use std::sync::atomic::Ordering;
 use std::time::Instant;
@@ -60,9 +61,11 @@ pub(super) fn train_in(
     };
     let claim = RunLease::take(request.directory)?;
     let (mut writer, begun) = begin(&mut request, claim, &text, device, &*engine)?;
+    let mut index = Indexer::new(writer.dir());
     let attempt = Attempt {
         request,
         writer: &mut writer,
+        index: &mut index,
     };
     let result = unless_a_device_fails(|| match begun {
         None => attempt.probe(&text, device, engine),
@@ -74,7 +77,9 @@ pub(super) fn train_in(
     let result = result.flatten();
     // The next run of this process may have another shape.
     kernels::Buffer::free_pool();
-    conclude(writer, result, start.elapsed().as_secs_f64())
+    let ending = conclude(writer, result, start.elapsed().as_secs_f64());
+    index.end();
+    ending
 }
 
 /// The loop: step, record, and at their intervals evaluate and checkpoint.

@@ -9,6 +9,7 @@ use super::stitch::{Segment, Stitched};
 use super::{Import, ImportError, ImportedRun};
 use crate::disk::{TEMPORARY, folder};
 use crate::error::LogError;
+use crate::read::Indexer;
 use crate::record::limits::MOST_NAMES;
 use crate::record::{Name, Record};
 use crate::run::{Event, EventKind, Manifest, RunWriter, Status, Summary};
@@ -172,7 +173,10 @@ fn write_attempt(
     let mut summary = Summary::new(Status::Finished, attempt.last, attempt.attempt, 0.0);
     summary.message = Some(format!("imported from {}; trained elsewhere", origin.file));
     summary.records = Some(steps);
-    writer.finish(&summary)
+    let dir = writer.dir().to_owned();
+    writer.finish(&summary)?;
+    Indexer::new(&dir).end();
+    Ok(())
 }
 
 /// The names of a run, as many as a reader takes.

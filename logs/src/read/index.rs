@@ -23,11 +23,14 @@ mod state;
 pub use columns::Column;
 pub(super) use columns::Columns;
 use segment::Segment;
+pub(super) use state::TICK;
 use state::stamp;
 pub(super) use state::{FileState, State};
 
-/// Records of a file.
+/// Most records of a file, or a little less.
 pub(super) const PART: usize = 1 << 16;
+/// Records of a file that is left as it is: who trains a run holds no more of them in memory for its index.
+pub(super) const FULL: usize = 1 << 13;
 /// Bytes of lines that are worth an index: fewer are read in a millisecond.
 pub(super) const WORTH: u64 = 256 << 10;
 
@@ -107,7 +110,7 @@ impl Index {
 
     /// Whether the last file has room for more.
     pub(super) fn has_room(&self) -> bool {
-        self.parts.last().is_some_and(|part| part.len() < PART)
+        self.parts.last().is_some_and(|part| part.len() < FULL)
     }
 
     /// Puts records behind the others. Where no file can be written, they stay in memory as columns.

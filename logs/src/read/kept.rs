@@ -133,22 +133,33 @@ impl RunReader {
         self.records_at(&places, Layers::All)
     }
 
-    /// The records that have a per-layer signal, with that one only, of every so many records; from their lines.
+    /// The records that have a per-layer signal, with that one only, from their lines. Of a run with more than `most` records about
+    /// so many are looked at: of every few the first one, those in which the loss, a norm of all gradients or updates, the largest
+    /// attention score or a count of rounded values is greatest or not finite, and all that an alarm of the run is about.
     #[must_use]
-    pub fn layers(&self, signal: &str, every: usize) -> Vec<Record> {
-        let recorded = |record: &Record| record.layers.contains_key(signal);
-        let every = every.max(1);
+    pub fn layers(&self, signal: &str, most: usize) -> Vec<Record> {
+        let telling = self.telling(most);
         if self.reading == Reading::Layers {
-            let records = self.merged.records.iter().step_by(every);
-            return records.filter(|record| recorded(record)).cloned().collect();
+            let records = telling.iter().map(|at| &self.merged.records[*at]);
+            let only = |record: &Record| {
+                let (name, values) = record.layers.get_key_value(signal)?;
+                let mut only = Record::new(record.step);
+                only.layers.insert(name.clone(), values.clone());
+                Some(only)
+            };
+            return records.filter_map(only).collect();
         }
         let Ok(mut places) = self.index.places(&(0..u64::MAX)) else {
-            return self.lines().layers(signal, every);
+            return self.lines().layers(signal, most);
         };
         places.extend_from_slice(&self.merged.places);
-        let places: Vec<Place> = places.into_iter().step_by(every).collect();
+        let places: Vec<Place> = telling
+            .iter()
+            .filter_map(|at| places.get(*at).copied())
+            .collect();
         let mut records = self.records_at(&places, Layers::One(signal));
-        records.retain(recorded);
+        records.retain(|record| record.layers.contains_key(signal));
+        records.iter_mut().for_each(|record| record.scalars.clear());
         records
     }
 
@@ -243,7 +254,7 @@ impl RunReader {
     }
 
     /// Bytes of lines that are done with.
-    fn bytes(&self) -> u64 {
+    pub(super) fn bytes(&self) -> u64 {
         let attempts = self.attempts.iter();
         attempts.map(|(_, tail)| tail.done().offset).sum()
     }

@@ -14,6 +14,7 @@ use crate::signal::split_layer;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Layers<'a> {
     All,
+    /// This one; then scalars may be missing.
     One(&'a str),
     None,
 }

@@ -8,6 +8,7 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
+use logs::read::Indexer;
 use logs::{Event, EventKind, RunWriter, Status, Summary};
 use made::{Result, create, grid_card};
 use synthetic::Signals;
@@ -63,13 +64,17 @@ fn sweep(directory: &Path, seeds: u64, steps: u64) -> Result<()> {
 
 fn run(directory: &Path, steps: u64) -> Result<()> {
     let mut writer = RunWriter::open(directory)?;
+    let mut index = Indexer::new(directory);
     let start = Event::now(0, EventKind::Start, "fresh start, 1 thread");
     writer.event(&logs::alarm::watched_by(start, &["robust-loss"]))?;
     for step in 1..=steps {
         let mut record = synthetic::record((1, 2), step, steps, Signals::Shown);
         record.layers.clear();
         writer.step(&record)?;
+        index.recorded();
     }
     let summary = Summary::new(Status::Finished, steps, writer.attempt(), 42.0);
-    Ok(writer.finish(&summary)?)
+    writer.finish(&summary)?;
+    index.end();
+    Ok(())
 }

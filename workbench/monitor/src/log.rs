@@ -47,11 +47,10 @@ impl Log<'_> {
         }
     }
 
-    /// Records with a per-layer signal, which are read from their lines; of a long run one of every few.
+    /// Records with a per-layer signal, which are read from their lines; of a long run some of every few, spikes among them.
     pub(crate) fn layers(self, signal: &str) -> Vec<Record> {
-        let every = self.len().div_ceil(MOST_WITH_LAYERS).max(1);
         match self {
-            Self::Files(reader) => reader.layers(signal, every),
+            Self::Files(reader) => reader.layers(signal, MOST_WITH_LAYERS),
             Self::Memory(all) => {
                 let recorded = |record: &&Record| record.layers.contains_key(signal);
                 all.iter().filter(recorded).cloned().collect()
@@ -64,7 +63,13 @@ impl Log<'_> {
         let last = match self {
             Self::Files(reader) => {
                 let last = reader.last_step();
-                reader.with_layers(last.saturating_sub(LAST)..last.saturating_add(1))
+                let steps = |behind: u64| last.saturating_sub(behind)..last.saturating_add(1);
+                let own = reader.with_layers(steps(0));
+                if own.iter().any(|record| !record.layers.is_empty()) {
+                    own
+                } else {
+                    reader.with_layers(steps(LAST))
+                }
             }
             Self::Memory(all) => all.last().cloned().into_iter().collect(),
         };

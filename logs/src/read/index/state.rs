@@ -11,7 +11,7 @@ use crate::run::{RollBack, metrics_file};
 
 /// How much older than the index a file must be for its time to say that it is what was read: a file may change twice within one
 /// tick of the clock that stamps it, and some file systems count whole seconds.
-const TICK: Duration = Duration::from_millis(20);
+pub(in crate::read) const TICK: Duration = Duration::from_millis(20);
 const COARSE_TICK: Duration = Duration::from_secs(2);
 
 /// How far a reader came.

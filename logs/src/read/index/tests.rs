@@ -1,6 +1,7 @@
 //! Whatever happens to the files, a reader with an index reads what one without it reads.
 
 use super::super::*;
+use super::FULL;
 use crate::run::INDEX_DIR;
 use crate::{EventKind, RunWriter, Status};
 use proptest::prelude::*;
@@ -93,7 +94,7 @@ fn assert_same(reader: &RunReader) {
         .filter(|record| window.contains(&record.step));
     let wanted: Vec<String> = wanted.map(Record::to_line).collect();
     assert_eq!(text(&reader.with_layers(window)), wanted);
-    let layers = |reader: &RunReader| text(&reader.layers("layer_grad_norm", 3));
+    let layers = |reader: &RunReader| text(&reader.layers("layer_grad_norm", lines.len() / 3));
     assert_eq!(layers(reader), layers(&whole));
     assert_eq!(reader.loss_spikes(), whole.loss_spikes());
 }
@@ -135,6 +136,62 @@ fn who_sees_a_run_end_leaves_an_index() {
     assert!(has_index(dir.path()));
     assert_same(&follower);
     read(dir.path());
+}
+
+/// A finished run of so many steps, whose writer kept its index; `while_written` is shown the directory before it ends.
+fn trained(steps: u64, while_written: impl FnOnce(&Path)) -> tempfile::TempDir {
+    let dir = tempfile::tempdir().unwrap();
+    let mut writer = RunWriter::open(dir.path()).unwrap();
+    let mut index = Indexer::new(dir.path());
+    for step in 1..=steps {
+        writer.step(&record(step, 1.0)).unwrap();
+        index.recorded();
+    }
+    while_written(dir.path());
+    let summary = Summary::new(Status::Finished, steps, writer.attempt(), 1.0);
+    writer.finish(&summary).unwrap();
+    index.end();
+    dir
+}
+
+#[test]
+fn who_writes_a_run_leaves_an_index_that_no_reader_makes_again() {
+    let dir = trained(ENOUGH, |_| {});
+    let file = dir.path().join(INDEX_DIR).join("000001");
+    let made = fs::metadata(&file).unwrap().modified().unwrap();
+    let reader = read(dir.path());
+    assert_eq!(reader.index.len() as u64, ENOUGH);
+    assert!(reader.merged.records.is_empty());
+    assert_eq!(fs::metadata(&file).unwrap().modified().unwrap(), made);
+    // It is a cache: without it the run is the same, and has it again.
+    fs::remove_dir_all(dir.path().join(INDEX_DIR)).unwrap();
+    read(dir.path());
+    assert!(has_index(dir.path()));
+}
+
+#[test]
+fn the_index_of_a_long_run_grows_while_it_is_written() {
+    let steps = 2 * FULL as u64 + 3000;
+    let dir = trained(steps, |dir| {
+        let indexed = Index::open(dir).0.len() as u64;
+        assert!(indexed >= 2 * FULL as u64, "{indexed} records");
+    });
+    assert_eq!(read(dir.path()).index.len() as u64, steps);
+}
+
+#[test]
+fn a_run_whose_index_cannot_be_written_is_written_all_the_same() {
+    let dir = tempfile::tempdir().unwrap();
+    fs::write(dir.path().join(INDEX_DIR), "").unwrap();
+    let mut writer = RunWriter::open(dir.path()).unwrap();
+    let mut index = Indexer::new(dir.path());
+    for step in 1..=2 * ENOUGH {
+        writer.step(&record(step, 1.0)).unwrap();
+        index.recorded();
+    }
+    drop(writer);
+    index.end();
+    assert_eq!(read(dir.path()).len() as u64, 2 * ENOUGH);
 }
 
 /// What a later attempt wrote counts, and what a roll-back abandoned does not, wherever they are read.
@@ -321,7 +378,7 @@ fn make(dir: &Path, change: &Change, value: f64) {
         Change::Rewrite(file) => edit(*file, &|text| {
             // Lines that are whole, in another order.
             let mut lines: Vec<&[u8]> = text.split_inclusive(|byte| *byte == b'\n').collect();
-            lines.rotate_left(1);
+            lines.rotate_left(usize::from(!lines.is_empty()));
             *text = lines.concat();
         }),
         Change::Remove(file) => drop(fs::remove_file(metrics(dir, *file))),

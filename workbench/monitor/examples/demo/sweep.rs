@@ -4,6 +4,7 @@ use std::error::Error;
 use std::path::Path;
 use std::time::Duration;
 
+use logs::read::Indexer;
 use logs::{Event, EventKind, Manifest, RunWriter, Status, Summary};
 use sweeps::{Card, Plan, PlannedRun, Sweep};
 
@@ -103,6 +104,7 @@ pub(crate) fn write(
     }
     let directory = sweep.run_dir(&run.id);
     let mut writer = RunWriter::open(&directory)?;
+    let mut index = Indexer::new(&directory);
     manifest(run).save(&directory)?;
     let start = Event::now(0, EventKind::Start, "fresh start, 1 thread");
     let start = match signals {
@@ -126,6 +128,7 @@ pub(crate) fn write(
             ))?;
         }
         writer.step(&record)?;
+        index.recorded();
         std::thread::sleep(pause);
     }
     if steps == run.steps {
@@ -135,6 +138,7 @@ pub(crate) fn write(
         };
         writer.event(&Event::now(steps, EventKind::Finish, "all steps done"))?;
         writer.finish(&summary)?;
+        index.end();
     }
     Ok(())
 }

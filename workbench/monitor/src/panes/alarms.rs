@@ -42,13 +42,21 @@ struct Alarms {
     quiet: bool,
     run: Label,
     /// All of them, whatever fits.
+    found: Vec<Found>,
+    /// Those on the screen.
     rows: Vec<AlarmRow>,
     names: LabelColumn,
 }
 
+/// An alarm of the list.
+struct Found {
+    run: usize,
+    step: u64,
+    kind: AlarmKind,
+}
+
 /// A line of the list.
 struct AlarmRow {
-    run: usize,
     label: Label,
     sighting: Sighting,
 }
@@ -74,16 +82,28 @@ impl Pane for Alarms {
     fn prepare(&mut self, shared: &mut Shared, place: Option<Place>) {
         let Some(place) = place else {
             // What is not on the screen cannot be pointed at.
-            self.rows.clear();
+            self.found.clear();
             return;
         };
         self.run = shared.label(shared.cursor);
         self.quiet = !shared.bell;
         self.names = shared.column((List::area(place.area).width / 3).min(40));
-        self.rows = self.listed(shared);
-        self.cursor = self.cursor.min(self.rows.len().saturating_sub(1));
+        let seen = self.listed(shared);
+        let found = |(run, sighting): &(usize, &Sighting)| Found {
+            run: *run,
+            step: sighting.alarm.step,
+            kind: sighting.alarm.kind,
+        };
+        self.found = seen.iter().map(found).collect();
+        self.cursor = self.cursor.min(seen.len().saturating_sub(1));
         self.page = List::page(place.area);
-        self.list.fit(self.cursor, self.rows.len(), self.page);
+        self.list.fit(self.cursor, seen.len(), self.page);
+        let row = |(run, sighting): &(usize, &Sighting)| AlarmRow {
+            label: shared.labelled(*run, self.names.brief),
+            sighting: (*sighting).clone(),
+        };
+        let visible = seen.iter().skip(self.list.offset).take(self.page);
+        self.rows = visible.map(row).collect();
     }
 
     fn draw(&self, place: Place, depth: Depth, buffer: &mut Buffer) {
@@ -92,15 +112,14 @@ impl Pane for Alarms {
             .frame(self.title(depth), self.counts(depth), depth)
             .title_bottom(self.list.shown(frame).style(depth.dim()))
             .render(frame, buffer);
-        if self.rows.is_empty() {
+        if self.found.is_empty() {
             hint(buffer, place.inner(), "no alarms", depth);
             return;
         }
         let list = List::area(frame);
         let columns = Columns::new(list, self.names.width);
         columns.headings(place.inner(), &self.names.heading, depth, buffer);
-        let rows = self.rows.iter().enumerate().skip(self.list.offset);
-        for (area, (index, row)) in list.rows().zip(rows) {
+        for ((area, row), index) in list.rows().zip(&self.rows).zip(self.list.offset..) {
             row.draw(&columns, area, depth, buffer);
             if index == self.cursor && place.focused {
                 highlight(area, depth, buffer);
@@ -114,12 +133,12 @@ impl Pane for Alarms {
     }
 
     fn scroll(&mut self, by: Scroll, _shared: &mut Shared) {
-        self.cursor = by.from(self.cursor, self.rows.len(), self.page, NOTCH);
+        self.cursor = by.from(self.cursor, self.found.len(), self.page, NOTCH);
     }
 
     /// To the run of the alarm.
     fn enter(&self, shared: &mut Shared) -> Option<&'static str> {
-        shared.go(self.rows.get(self.cursor)?.run);
+        shared.go(self.found.get(self.cursor)?.run);
         Some(super::runs::ENTRY.name)
     }
 }
@@ -133,10 +152,10 @@ impl Alarms {
     /// The run and the step that are meant: of the alarm under the cursor or, with a number, of the run under the cursor.
     fn meant(&self, shared: &Shared, step: &str) -> Result<(usize, u64), String> {
         if step.is_empty() {
-            let row = self.rows.get(self.cursor);
-            let row =
-                row.ok_or("no alarm is on the screen; a step can be given: `:replay STEP`")?;
-            return Ok((row.run, row.sighting.alarm.step));
+            let found = self.found.get(self.cursor);
+            let found =
+                found.ok_or("no alarm is on the screen; a step can be given: `:replay STEP`")?;
+            return Ok((found.run, found.step));
         }
         let step = step.parse().ok().filter(|step: &u64| *step > 0);
         let step = step.ok_or("a step is a whole number from 1 on")?;
@@ -168,7 +187,7 @@ impl Alarms {
 
     /// The latest step first, within a step in the order of the runs. Twins of a run repeat its alarms: those of a branch
     /// are shown with the branch alone.
-    fn listed(&self, shared: &Shared) -> Vec<AlarmRow> {
+    fn listed<'a>(&self, shared: &'a Shared) -> Vec<(usize, &'a Sighting)> {
         let wanted = |run: usize| {
             if self.of_run {
                 run == shared.cursor
@@ -179,14 +198,9 @@ impl Alarms {
         let seen = shared
             .sightings()
             .filter(|(run, _)| wanted(*run) && shared.is_shown(*run));
-        let row = |(run, sighting): (usize, &Sighting)| AlarmRow {
-            run,
-            label: shared.labelled(run, self.names.brief),
-            sighting: sighting.clone(),
-        };
-        let mut rows: Vec<AlarmRow> = seen.map(row).collect();
-        rows.sort_by_key(|row| std::cmp::Reverse(row.sighting.alarm.step));
-        rows
+        let mut seen: Vec<(usize, &Sighting)> = seen.collect();
+        seen.sort_by_key(|(_, sighting)| std::cmp::Reverse(sighting.alarm.step));
+        seen
     }
 
     fn title(&self, depth: Depth) -> Line<'static> {
@@ -206,8 +220,8 @@ impl Alarms {
     /// How many there are of every kind.
     fn counts(&self, depth: Depth) -> Line<'static> {
         let count = |kind: AlarmKind| {
-            let rows = self.rows.iter();
-            rows.filter(|row| row.sighting.alarm.kind == kind).count()
+            let found = self.found.iter();
+            found.filter(|found| found.kind == kind).count()
         };
         let kinds = KINDS.map(|kind| (kind, count(kind))).into_iter();
         let kinds = kinds.filter(|(_, number)| *number > 0);

@@ -183,7 +183,7 @@ impl Keys for Curves {
 impl Pane for Curves {
     fn prepare(&mut self, shared: &mut Shared, place: Option<Place>) {
         let Some(place) = place else { return };
-        self.names = Names::of(shared);
+        self.names = Names::of(shared, !self.choices.grouped);
         self.run = shared.label(shared.cursor);
         let many = shared.groups.looks.arms.len() > MOST_BANDS;
         self.banded = many.then(|| shared.arm(shared.cursor));

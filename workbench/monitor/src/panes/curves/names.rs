@@ -13,7 +13,7 @@ use crate::number::compact;
 use crate::paint::{cut, cut_middle, line, put, put_right, row};
 use crate::shared::Shared;
 
-/// Names and looks of all arms, and names of all runs.
+/// Names and looks of all arms and, where lines are runs, names of all runs.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Names {
     arms: Vec<(String, String, Ink)>,
@@ -29,7 +29,7 @@ pub(super) fn letter(arm: usize) -> char {
 }
 
 impl Names {
-    pub(super) fn of(shared: &Shared) -> Self {
+    pub(super) fn of(shared: &Shared, of_runs: bool) -> Self {
         let looks = &shared.groups.looks;
         let arms = looks.arms.iter().enumerate();
         let brief = |run: usize| {
@@ -37,9 +37,8 @@ impl Names {
             let seed = shared.run(run).and_then(|run| run.seed);
             seed.map_or_else(|| arm.to_owned(), |seed| format!("{arm} s{seed}"))
         };
-        let runs = shared
-            .runs()
-            .map(|run| (shared.label(run).text, brief(run)));
+        let runs = shared.runs().filter(|_| of_runs);
+        let runs = runs.map(|run| (shared.label(run).text, brief(run)));
         Self {
             arms: arms
                 .map(|(arm, look)| {
@@ -85,7 +84,9 @@ impl Names {
                 let named = |name: &str| {
                     seed.map_or_else(|| name.to_owned(), |seed| format!("{name} s{seed}"))
                 };
-                names.runs[*run] = (named(&look.name), named(&look.brief));
+                if let Some(own) = names.runs.get_mut(*run) {
+                    *own = (named(&look.name), named(&look.brief));
+                }
             }
             (names.arms[*arm].0, names.arms[*arm].1) = (look.name, look.brief);
         }

@@ -1,0 +1,58 @@
+#!/usr/bin/env bash
+# Makes the pictures of README and docs anew, as the program draws them now:
+#
+#     docs/images/make.sh            all of them
+#     docs/images/make.sh monitor    one: monitor, monitor-arms, why, cards, report-many
+#
+# It trains what they show where that is not there yet: four minutes on two cores, in `sweeps-out` and `runs`, as `quickstart`
+# does. `CHROMIUM` names the browser, by default chromium; report-many needs `puppeteer-core` and `axe-core` in $NODE_PATH, see
+# tests/check_report.mjs. Look at each before it is committed.
+set -euo pipefail
+cd "$(dirname "$0")/../.."
+images=$PWD/docs/images
+chromium=$(command -v "${CHROMIUM:-chromium}")
+scratch=$(mktemp --directory)
+trap 'rm -r "$scratch"' EXIT
+
+workbench() { cargo run --quiet --release -- "$@"; }
+
+# An SVG or a page, as large as is said, in dark as the monitor is or in light as a page is.
+photograph() { # FILE WIDTHxHEIGHT NAME
+  "$chromium" --headless --no-sandbox --hide-scrollbars --window-size="${2/x/,}" --screenshot="$images/$3.png" "file://$1" 2>/dev/null
+}
+
+screen() { # DIR NAME [OPTION…]
+  workbench monitor "$1" --snapshot --size 160x45 "${@:3}" --do "export $scratch/$2.svg" >/dev/null
+  photograph "$scratch/$2.svg" 1296x765 "$2"
+}
+
+monitor() {
+  [[ -e sweeps-out/quickstart/verdict.json ]] || workbench quickstart
+  screen sweeps-out/quickstart monitor
+}
+
+monitor-arms() {
+  workbench sweep run docs/images/heads.toml --out sweeps-out/heads
+  screen sweeps-out/heads monitor-arms
+}
+
+why() {
+  [[ -e runs/why/seed-1 ]] || workbench quickstart --why
+  screen runs/why/seed-1 why
+}
+
+cards() {
+  workbench report --cards --out "$scratch/cards.html"
+  photograph "$scratch/cards.html" 1100x1010 cards
+}
+
+report-many() {
+  cargo run --quiet --release -p workbench-report --example synthetic -- "$scratch/many"
+  CHROMIUM=$chromium node tests/check_report.mjs "$scratch/many/report.html" "$scratch/report"
+  cp "$scratch/report/report-many.png" "$images"
+}
+
+[[ $# -gt 0 ]] || set -- monitor monitor-arms why cards report-many
+for picture in "$@"; do
+  "$picture"
+done
