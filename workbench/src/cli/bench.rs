@@ -30,7 +30,7 @@ pub(crate) struct Bench {
     /// beside the FP32 product.
     #[arg(long, conflicts_with_all = ["what", "scaling", "launches", "precision", "set"])]
     pub(crate) kernels: bool,
-    /// With --scaling: draw cost against operations as SVG.
+    /// With --scaling: draw cost against operations, as SVG or PNG by the name's end.
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, requires = "scaling")]
     pub(crate) plot: Option<PathBuf>,
     /// Write everything that was measured, as JSON.
