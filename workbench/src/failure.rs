@@ -390,7 +390,9 @@ impl From<ExportError> for Failure {
         match error {
             ExportError::Sweep(error) => error.into(),
             ExportError::Log(error) => error.into(),
-            ExportError::Nothing { .. } => Self::new(error, exit::BAD_INPUT),
+            ExportError::Nothing { .. }
+            | ExportError::Signal { .. }
+            | ExportError::Layers { .. } => Self::new(error, exit::BAD_INPUT),
         }
     }
 }
