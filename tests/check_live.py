@@ -82,7 +82,7 @@ def main():
     try:
         for fast, port in PORTS.values():
             program = str(Path(sys.executable).parent / "tensorboard")
-            keep = ["--samples_per_plugin", "scalars=0", "--reload_interval", "1", "--load_fast", fast]
+            keep = ["--samples_per_plugin", "scalars=100000", "--reload_interval", "1", "--load_fast", fast]
             boards.append(subprocess.Popen([program, "--logdir", out, "--port", str(port), *keep]))
         for rounds in range(3):
             training = subprocess.Popen(train)

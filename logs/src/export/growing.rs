@@ -1,6 +1,6 @@
 //! An event file that grows with its run.
 
-use std::fs::OpenOptions;
+use std::fs::{File, OpenOptions};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
@@ -12,9 +12,9 @@ use crate::{folder, output};
 /// The event file of a run that is followed, in a folder of its own.
 ///
 /// What the run was given stands in the folder's first file, which is small and written again when the run ends. The numbers stand
-/// in another, to which is only ever appended, as `TensorBoard` goes on where it stopped reading. Where an earlier export is in
-/// the folder already, the new file begins with the word that nothing before it counts, and the old ones are removed: a `TensorBoard` that
-/// has the folder open then shows every step once.
+/// in another, to which is only ever appended, as `TensorBoard` goes on where it stopped reading. It begins with the word that
+/// nothing before it counts. Of an earlier export in the folder the last file is emptied, since a `TensorBoard` that has it open would not
+/// go on behind one that is gone, and those before it are removed.
 #[derive(Debug)]
 pub struct GrowingEvents {
     dir: PathBuf,
@@ -33,17 +33,13 @@ impl GrowingEvents {
         let known = numbers(dir)?;
         let number = known.last().map_or(1, |last| last.saturating_add(1));
         output::check(&numbered(dir, number))?;
-        let mut events = Events::new(start);
-        if !known.is_empty() || numbered(dir, 0).exists() {
-            events.restart(0);
-        }
         Ok(Self {
             dir: dir.to_owned(),
             number,
             begun: false,
             start,
             session: None,
-            events,
+            events: Events::of_records(start),
         })
     }
 
@@ -84,19 +80,21 @@ impl GrowingEvents {
             .map_err(|error| LogError::io("write", &path, error))?;
         if !self.begun {
             self.begun = true;
-            self.remove_older()?;
+            self.empty_older()?;
         }
         Ok(())
     }
 
-    fn remove_older(&self) -> Result<(), LogError> {
-        let older = numbers(&self.dir)?;
-        let older = older.into_iter().filter(|number| *number < self.number);
-        let first = self.session.is_none().then_some(0);
-        for number in older.chain(first) {
-            remove(&numbered(&self.dir, number))?;
+    fn empty_older(&self) -> Result<(), LogError> {
+        let is_of_records = |number: &u64| *number > 0 || self.session.is_none();
+        let older = [0].into_iter().chain(numbers(&self.dir)?);
+        let older = older.filter(|number| *number < self.number && is_of_records(number));
+        let mut older: Vec<PathBuf> = older.map(|number| numbered(&self.dir, number)).collect();
+        older.retain(|path| path.exists());
+        if let Some(last) = older.pop() {
+            File::create(&last).map_err(|error| LogError::io("empty", &last, error))?;
         }
-        Ok(())
+        older.iter().try_for_each(|path| remove(path))
     }
 }
 
@@ -139,17 +137,22 @@ mod tests {
 
     /// TensorBoard reads one file behind the other: what the new one begins with takes back what the old one told.
     #[test]
-    fn an_earlier_export_is_taken_back_and_removed() {
+    fn an_earlier_export_is_taken_back_and_emptied() {
         let dir = tempfile::tempdir().unwrap();
         tensorboard(&records(1..=3).0, dir.path(), 5.0).unwrap();
         let mut growing = GrowingEvents::new(dir.path(), 5.0).unwrap();
-        assert!(dir.path().join(named(0)).exists(), "until there is another");
+        let size = |number| fs::metadata(dir.path().join(named(number))).map(|file| file.len());
+        assert!(size(0).unwrap() > 0, "until there is another");
         growing.events.records(&records(1..=1).0, &[1.0]);
         growing.write().unwrap();
-        assert!(!dir.path().join(named(0)).exists());
+        assert_eq!(size(0).unwrap(), 0);
         let events = unframe(&fs::read(dir.path().join(named(1))).unwrap());
         let restart = events[1].session_log.as_ref().unwrap();
         assert_eq!((events[1].step, restart.status), (0, 1));
+        let mut third = GrowingEvents::new(dir.path(), 5.0).unwrap();
+        third.write().unwrap();
+        assert!(size(0).is_err(), "what was emptied before goes");
+        assert_eq!(size(1).unwrap(), 0);
         tensorboard(&records(1..=3).0, dir.path(), 5.0).unwrap();
         assert!(
             !dir.path().join(named(1)).exists(),

@@ -28,7 +28,7 @@ pub fn tensorboard(records: &[Record], dir: &Path, start: f64) -> Result<PathBuf
         })
         .collect();
     event_file(dir, |file| {
-        let mut events = Events::new(start);
+        let mut events = Events::of_records(start);
         events.records(records, &elapsed);
         file.write_all(&events.take())
     })
@@ -131,6 +131,15 @@ impl Events {
             file_version: Some("brain.Event:2".to_owned()),
             ..Event::default()
         });
+        events
+    }
+
+    /// The same of a file with records. The first start of a session that `TensorBoard` reads means nothing to it, and each
+    /// later one takes back what it has read: so every file has one.
+    #[must_use]
+    pub fn of_records(start: f64) -> Self {
+        let mut events = Self::new(start);
+        events.restart(0);
         events
     }
 
@@ -271,8 +280,8 @@ pub(super) mod tests {
         let dir = tempfile::tempdir().unwrap();
         let path = tensorboard(&[record], &dir.path().join("tb"), 100.0).unwrap();
         let events = unframe(&fs::read(&path).unwrap());
-        assert_eq!((events[1].step, events[1].wall_time), (4, 100.5));
-        let values = &events[1].summary.as_ref().unwrap().value;
+        assert_eq!((events[2].step, events[2].wall_time), (4, 100.5));
+        let values = &events[2].summary.as_ref().unwrap().value;
         let tags: Vec<_> = values.iter().map(|value| value.tag.as_str()).collect();
         assert_eq!(
             tags,

@@ -29,7 +29,7 @@ pub fn tensorboard(source: &Source, dir: &Path) -> Result<PathBuf, ExportError> 
 
 fn write(run: &Run<'_>, dir: &Path, session: Option<Session>) -> Result<PathBuf, ExportError> {
     Ok(export::event_file(dir, |file| {
-        let mut events = Events::new(run.start());
+        let mut events = Events::of_records(run.start());
         if let Some(session) = &session {
             events.begin(session);
         }

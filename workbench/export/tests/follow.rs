@@ -45,9 +45,11 @@ struct Value {
 type Series = BTreeMap<String, Vec<(i64, f32)>>;
 
 /// Takes in what TensorBoard finds at another look: what is behind the bytes that it has read of a file, and then files whose names
-/// come later. A session that starts takes back what was told of its step and those behind it.
+/// come later; it does not go on behind a file that is gone. A session that starts, but for the first, takes back what was told of its
+/// step and those behind it.
 #[derive(Default)]
 struct Board {
+    has_begun: bool,
     place: Option<(PathBuf, usize)>,
     series: Series,
 }
@@ -58,6 +60,9 @@ impl Board {
         let mut files: Vec<PathBuf> = entries.map(|entry| entry.unwrap().path()).collect();
         files.retain(|file| file.is_file());
         files.sort();
+        if let Some((known, _)) = &self.place {
+            assert!(files.contains(known), "{} is gone", known.display());
+        }
         for file in files {
             let from = match &self.place {
                 Some((known, _)) if *known > file => continue,
@@ -75,7 +80,8 @@ impl Board {
             let length = u64::from_le_bytes(bytes[..8].try_into().unwrap()) as usize;
             let told = Told::decode(&bytes[12..12 + length]).unwrap();
             bytes = &bytes[16 + length..];
-            if told.session.is_some_and(|session| session.status == 1) {
+            let starts = told.session.is_some_and(|session| session.status == 1);
+            if starts && std::mem::replace(&mut self.has_begun, true) {
                 for points in self.series.values_mut() {
                     points.retain(|(step, _)| *step < told.step);
                 }
@@ -197,7 +203,9 @@ fn a_folder_that_was_exported_before_shows_nothing_twice() {
         follower.look().unwrap();
         board.look(&out);
         assert_eq!(shown(&board), recorded(&run));
-        assert_eq!(fs::read_dir(&out).unwrap().count(), 1, "the old file goes");
+        let files = fs::read_dir(&out).unwrap();
+        let full = files.filter(|file| file.as_ref().unwrap().metadata().unwrap().len() > 0);
+        assert_eq!(full.count(), 1, "the old file is emptied");
         let busy = Follower::begin(&run, &out, Signals::All).unwrap_err();
         assert!(matches!(
             busy,
