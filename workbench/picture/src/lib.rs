@@ -12,8 +12,8 @@ use thiserror::Error;
 
 /// Pixels of a PNG per CSS pixel of the drawing: sharp on a screen of twice the usual resolution, and on paper.
 const SCALE: f32 = 2.0;
-/// Most pixels of a side.
-const LONGEST: f32 = 32_768.0;
+/// Most pixels, of four bytes each: half a gigabyte.
+const MOST: f32 = 134_217_728.0;
 
 /// Why a drawing is not a picture.
 #[derive(Debug, Error)]
@@ -68,7 +68,7 @@ pub fn png(svg: &str) -> Result<Vec<u8>, PictureError> {
         width: width as u64,
         height: height as u64,
     };
-    if width > LONGEST || height > LONGEST {
+    if width * height > MOST {
         return Err(large());
     }
     let mut pixels = Pixmap::new(width as u32, height as u32).ok_or_else(large)?;
@@ -178,8 +178,8 @@ mod tests {
 
     #[test]
     fn what_is_too_large_or_no_drawing_is_refused() {
-        let error = png("<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"1e6\" height=\"2\"/>");
-        assert!(error.unwrap_err().to_string().contains("2000000 × 4"));
+        let error = png("<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"1e6\" height=\"200\"/>");
+        assert!(error.unwrap_err().to_string().contains("2000000 × 400"));
         assert!(png("no drawing").is_err());
     }
 }
