@@ -1,12 +1,14 @@
 //! Records for other programs.
 
 mod csv;
+mod growing;
 mod hparams;
 mod tensorboard;
 
 pub use csv::{cell, csv, csv_file, quoted};
+pub use growing::GrowingEvents;
 pub use hparams::{Experiment, Hparam, Session};
-pub use tensorboard::{experiment, tensorboard, tensorboard_session};
+pub use tensorboard::{Events, event_file, experiment, step_seconds, tensorboard};
 
 use std::collections::BTreeSet;
 

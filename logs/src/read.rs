@@ -136,6 +136,10 @@ impl RunReader {
             return Err(LogError::NotARun { path });
         }
         self.manifest.refresh()?;
+        // What was forgotten since the last poll is read again by this one.
+        if !self.attempts.is_empty() {
+            self.merged.changed = None;
+        }
         if self.lines.get().is_some() {
             self.forget(Reading::Lines);
         }
@@ -218,7 +222,9 @@ impl RunReader {
         // Also after an error: what was read before it counts.
         self.merged.settle();
         let polled = polled?;
-        self.merged.revision += u64::from(polled.restarted);
+        if polled.restarted {
+            self.merged.change(0);
+        }
         Ok(match polled.goes_on {
             _ if lost => Read::IndexLost,
             true => Read::Some,
@@ -326,6 +332,13 @@ impl RunReader {
     #[must_use]
     pub fn revision(&self) -> u64 {
         self.merged.revision
+    }
+
+    /// The least step from which on the last poll made records others than were delivered before; none where it only put some behind
+    /// them. What is derived of the records before it still holds.
+    #[must_use]
+    pub fn changed(&self) -> Option<u64> {
+        self.merged.changed
     }
 
     /// All events, in the order of the file.

@@ -5,7 +5,7 @@
 //! `lib/io/record_writer.cc`, `lib/hash/crc32c.h`). A payload is a `tensorflow.Event` of protocol
 //! buffers (`core/util/event.proto`), the first of which names the format version.
 
-use prost::Message;
+use prost::{Enumeration, Message};
 
 /// `tensorflow.Event`. In TensorFlow `file_version` and `summary` belong to a oneof, so their presence
 /// counts; hence `optional`.
@@ -19,6 +19,24 @@ pub(crate) struct Event {
     pub(crate) file_version: Option<String>,
     #[prost(message, optional, tag = "5")]
     pub(crate) summary: Option<Summary>,
+    #[prost(message, optional, tag = "7")]
+    pub(crate) session_log: Option<SessionLog>,
+}
+
+/// `tensorflow.SessionLog`: a start says that what was told of its step and later ones counts no more.
+#[derive(Clone, PartialEq, Message)]
+pub(crate) struct SessionLog {
+    #[prost(enumeration = "SessionStatus", tag = "1")]
+    pub(crate) status: i32,
+}
+
+/// `tensorflow.SessionLog.SessionStatus`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Enumeration)]
+pub(crate) enum SessionStatus {
+    Unspecified = 0,
+    Start = 1,
+    Stop = 2,
+    Checkpoint = 3,
 }
 
 /// `tensorflow.Summary`.

@@ -34,6 +34,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum, ValueHint};
 use experiments_config::Override;
 use std::ffi::OsString;
 use std::path::PathBuf;
+use workbench_export::Signals;
 
 const AFTER_HELP: &str = "\
 Exit codes: 0 done · 1 something failed, or the result could not be written · 2 bad input · 3 stopped on request, the same command \
@@ -279,6 +280,8 @@ Examples:
   workbench export runs/mine --format csv > mine.csv
   workbench export sweeps-out/quickstart --format parquet --out quickstart.parquet
   workbench export runs/mine --format tensorboard --out tb/mine
+  workbench export sweeps-out/quickstart --format tensorboard --out tb --follow        while it trains
+  workbench export sweeps-out/quickstart --format csv --signals loss,grad_norm > two.csv
   workbench export glm-130b --to megatron-deepspeed --out handover")]
     Export(Export),
     /// Make run directories of logs that other programs wrote: TensorBoard event files, W&B exports and
@@ -412,6 +415,13 @@ pub(crate) struct Export {
     /// A file for CSV [default: standard output] and for Parquet, a folder for TensorBoard, W&B and a trainer.
     #[arg(long, value_hint = ValueHint::AnyPath)]
     pub(crate) out: Option<PathBuf>,
+    /// With --format: these signals only, with commas between them, or `scalars` for all that are one number a step. Without
+    /// per-layer signals the lines of long runs need not be read, only their index.
+    #[arg(long, value_name = "NAME,...", conflicts_with = "to")]
+    pub(crate) signals: Option<Signals>,
+    /// With --format tensorboard: go on writing while the runs train, those that begin later too, until all have ended or Ctrl-C.
+    #[arg(long, conflicts_with = "to")]
+    pub(crate) follow: bool,
     /// With --to: change a configuration key.
     #[arg(long = "set", value_name = "KEY=VALUE")]
     pub(crate) set: Vec<Override>,

@@ -14,6 +14,7 @@ use std::path::Path;
 use sweeps::{EvaluationError, SlurmError, SweepError};
 use workbench_export::ExportError;
 use workbench_monitor::MonitorError;
+use workbench_picture::PictureError;
 use workbench_report::ReportError;
 
 /// Exit codes, as documented in `--help`.
@@ -380,8 +381,15 @@ impl From<MonitorError> for Failure {
             | MonitorError::NoTerminal
             | MonitorError::Settings { .. }
             | MonitorError::Command { .. } => Self::new(error, exit::BAD_INPUT),
+            MonitorError::Picture(error) => error.into(),
             MonitorError::Terminal(_) => Self::new(error, exit::FAILED),
         }
+    }
+}
+
+impl From<PictureError> for Failure {
+    fn from(error: PictureError) -> Self {
+        Self::new(error, exit::FAILED)
     }
 }
 
@@ -390,7 +398,9 @@ impl From<ExportError> for Failure {
         match error {
             ExportError::Sweep(error) => error.into(),
             ExportError::Log(error) => error.into(),
-            ExportError::Nothing { .. } => Self::new(error, exit::BAD_INPUT),
+            ExportError::Nothing { .. }
+            | ExportError::Signal { .. }
+            | ExportError::Layers { .. } => Self::new(error, exit::BAD_INPUT),
         }
     }
 }

@@ -6,6 +6,7 @@ mod cli;
 mod cmd;
 mod console;
 mod failure;
+mod figure;
 mod progress;
 mod signals;
 

@@ -17,6 +17,8 @@ pub(super) struct Merged {
     pub(super) newest: Option<(u32, u64)>,
     /// Rises when a record is replaced, inserted before others or taken out.
     pub(super) revision: u64,
+    /// Least step of those, since this was last emptied.
+    pub(super) changed: Option<u64>,
     pub(super) roll_backs: Vec<RollBack>,
 }
 
@@ -44,15 +46,21 @@ impl Merged {
         match self.position(record.step) {
             Ok(at) if self.places[at].attempt > attempt => {}
             Ok(at) => {
-                self.revision += 1;
+                self.change(record.step);
                 self.records[at] = record;
                 self.places[at] = place;
             }
             Err(_) => {
-                self.revision += 1;
+                self.change(record.step);
                 self.between.push((record, place));
             }
         }
+    }
+
+    /// Notes that records from this step on are others than before.
+    pub(super) fn change(&mut self, from: u64) {
+        self.revision += 1;
+        self.changed = Some(self.changed.map_or(from, |known| known.min(from)));
     }
 
     /// Puts all records in their places, at once: one by one, a file in descending order would move
@@ -107,9 +115,10 @@ impl Merged {
         self.roll_backs = roll_backs;
         let known = std::mem::take(&mut self.records).into_iter();
         let all = known.zip(std::mem::take(&mut self.places));
-        let kept = all.filter(|(record, place)| !self.is_abandoned(record.step, place.attempt));
-        (self.records, self.places) = kept.collect();
-        self.revision += 1;
+        let (kept, gone): (Vec<_>, Vec<_>) =
+            all.partition(|(record, place)| !self.is_abandoned(record.step, place.attempt));
+        (self.records, self.places) = kept.into_iter().unzip();
+        self.change(gone.first().map_or(u64::MAX, |(record, _)| record.step));
         // Until the branch has recorded a step, the run is where it went back to.
         if let Some((attempt, step)) = self.newest
             && let Some(back) = self.roll_backs.iter().rfind(|b| b.abandons(attempt, step))
@@ -128,6 +137,7 @@ impl Merged {
     pub(super) fn forget(&mut self) {
         *self = Self {
             revision: self.revision + 1,
+            changed: Some(0),
             ..Self::default()
         };
     }

@@ -36,6 +36,18 @@ pub fn csv(source: &Source, out: impl Write) -> io::Result<()> {
     out.flush()
 }
 
+/// Writes one row a step of a run alone, its per-layer signals as a column for each layer.
+pub fn csv_of_run(source: &Source, out: impl Write) -> io::Result<()> {
+    let mut all = Vec::new();
+    for run in source.runs() {
+        run.parts(0, 0.0, |records, _| {
+            all.extend_from_slice(records);
+            Ok::<(), io::Error>(())
+        })?;
+    }
+    logs::export::csv(&all, out)
+}
+
 /// The cells that all rows of a run share.
 fn front(run: &Run<'_>, table: &Table<'_>) -> String {
     let seed = run.seed.map_or_else(String::new, |seed| seed.to_string());

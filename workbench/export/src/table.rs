@@ -22,9 +22,8 @@ pub(crate) const OF_RUN: [&str; 4] = ["run", "arm", "seed", "outcome"];
 impl<'a> Table<'a> {
     pub(crate) fn new(source: &'a Source) -> Self {
         let runs = source.runs();
-        let names = runs.iter().map(|run| run.reader.scalar_names());
-        let names: BTreeSet<String> = names.flatten().collect();
-        let mut signals: Vec<String> = names.into_iter().collect();
+        let names = source.recorded().into_iter();
+        let mut signals: Vec<String> = names.filter(|name| source.signals().has(name)).collect();
         let place = |name: &String| SIGNALS.iter().position(|signal| signal.name == *name);
         signals.sort_by_key(|name| place(name).unwrap_or(SIGNALS.len()));
         Self {

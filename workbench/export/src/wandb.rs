@@ -33,13 +33,12 @@ pub fn wandb(source: &Source, dir: &Path) -> Result<Vec<PathBuf>, ExportError> {
 }
 
 fn one(project: &str, run: &Run<'_>, dir: &Path) -> Result<PathBuf, ExportError> {
-    let whole = run.with_layers()?;
     let id = id(run.id);
     let folder = dir.join(format!("offline-run-{}-{id}", date(run.start())));
     logs::folder::make(&folder).map_err(|error| logs::LogError::io("create", &folder, error))?;
     output::fill(&folder.join(format!("run-{id}.wandb")), |file| {
         let mut out = Blocks::new(BufWriter::new(file))?;
-        write(project, run, &id, whole.records(), &mut out)?;
+        write(project, run, &id, &mut out)?;
         out.out.flush()
     })?;
     Ok(folder)
@@ -63,13 +62,7 @@ fn date(start: f64) -> String {
     time.strftime("%Y%m%d_%H%M%S").to_string()
 }
 
-fn write(
-    project: &str,
-    run: &Run<'_>,
-    id: &str,
-    records: &[Record],
-    out: &mut Blocks<impl Write>,
-) -> io::Result<()> {
+fn write(project: &str, run: &Run<'_>, id: &str, out: &mut Blocks<impl Write>) -> io::Result<()> {
     let version = VersionInfo {
         producer: OLDEST.to_owned(),
         min_consumer: OLDEST.to_owned(),
@@ -78,15 +71,16 @@ fn write(
         version_info: Some(version),
     }))?;
     out.record(Kind::Run(run_message(project, run, id)))?;
-    let mut seconds = 0.0;
-    for record in records {
-        let step = record.scalar("step_seconds").unwrap_or(0.0);
-        seconds += if step.is_finite() { step } else { 0.0 };
-        out.record(Kind::History(history(record, run.start(), seconds)))?;
-    }
-    let update = records.last().map_or(Vec::new(), items);
+    let mut update = Vec::new();
+    let seconds = run.parts(0, 0.0, |records, elapsed| {
+        for (record, seconds) in records.iter().zip(elapsed) {
+            out.record(Kind::History(history(record, run.start(), *seconds)))?;
+        }
+        update = records.last().map_or(Vec::new(), items);
+        Ok::<(), io::Error>(())
+    })?;
     out.record(Kind::Summary(Summary { update }))?;
-    let exit_code = i32::from(!run.finished);
+    let exit_code = i32::from(!run.finished());
     let runtime = seconds as i32;
     out.record(Kind::Exit(Exit { exit_code, runtime }))
 }

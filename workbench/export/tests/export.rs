@@ -14,7 +14,7 @@ use std::fs::{self, File};
 use std::path::Path;
 use sweeps::Sweep;
 use tempfile::TempDir;
-use workbench_export::{ExportError, Source};
+use workbench_export::{ExportError, Signals, Source};
 
 /// Two seeds of twenty arms; some losses become NaN.
 fn sweep() -> (TempDir, Sweep) {
@@ -37,7 +37,7 @@ fn table(source: &Source) -> (Vec<String>, Vec<Vec<String>>) {
 #[test]
 fn the_long_table_has_every_step_of_every_run() {
     let (dir, sweep) = sweep();
-    let source = Source::open(&dir.path().join("sweep")).unwrap();
+    let source = Source::open(&dir.path().join("sweep"), Signals::All).unwrap();
     let (names, rows) = table(&source);
     let front = [
         "run",
@@ -72,7 +72,7 @@ fn the_long_table_has_every_step_of_every_run() {
 #[test]
 fn parquet_and_csv_agree() {
     let (dir, _) = sweep();
-    let source = Source::open(&dir.path().join("sweep")).unwrap();
+    let source = Source::open(&dir.path().join("sweep"), Signals::All).unwrap();
     let path = dir.path().join("long.parquet");
     workbench_export::parquet(&source, &path).unwrap();
     let (names, rows) = table(&source);
@@ -110,7 +110,7 @@ fn parquet_and_csv_agree() {
 #[test]
 fn offline_runs_come_back_through_the_import() {
     let (dir, sweep) = sweep();
-    let source = Source::open(&dir.path().join("sweep")).unwrap();
+    let source = Source::open(&dir.path().join("sweep"), Signals::All).unwrap();
     let folders = workbench_export::wandb(&source, &dir.path().join("wandb")).unwrap();
     assert_eq!(folders.len(), 40);
     let run = &sweep.runs()[7];
@@ -157,7 +157,7 @@ fn offline_runs_come_back_through_the_import() {
 #[test]
 fn tensorboard_has_a_folder_for_each_run_and_their_hyperparameters() {
     let (dir, sweep) = sweep();
-    let source = Source::open(&dir.path().join("sweep")).unwrap();
+    let source = Source::open(&dir.path().join("sweep"), Signals::All).unwrap();
     let out = dir.path().join("tb");
     workbench_export::tensorboard(&source, &out).unwrap();
     let events = "events.out.tfevents.0000000000.workbench";
@@ -182,7 +182,7 @@ fn tensorboard_has_a_folder_for_each_run_and_their_hyperparameters() {
 #[test]
 fn a_directory_without_steps_is_refused_by_name() {
     let dir = tempfile::tempdir().unwrap();
-    let error = Source::open(dir.path()).unwrap_err();
+    let error = Source::open(dir.path(), Signals::All).unwrap_err();
     assert!(matches!(error, ExportError::Nothing { .. }));
     assert!(
         error

@@ -42,6 +42,9 @@ pub enum MonitorError {
         /// What is wrong with it.
         problem: String,
     },
+    /// The screen cannot be made a picture.
+    #[error(transparent)]
+    Picture(#[from] workbench_picture::PictureError),
     /// The terminal refused.
     #[error("cannot draw on the terminal: {0}")]
     Terminal(#[from] std::io::Error),

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 use std::path::Path;
 
-use logs::LogError;
+use crate::MonitorError;
 use ratatui::buffer::{Buffer, Cell};
 use ratatui::style::{Color, Modifier};
 
@@ -12,6 +12,8 @@ use ratatui::style::{Color, Modifier};
 pub(crate) enum Format {
     /// A picture of the screen.
     Svg,
+    /// The same picture in pixels.
+    Png,
     /// The screen's characters.
     Text,
     /// The values of the pane with the focus.
@@ -23,9 +25,12 @@ pub(crate) fn check(file: &str) -> Result<Format, String> {
     let end = Path::new(file).extension().and_then(|end| end.to_str());
     match end.map(str::to_lowercase).as_deref() {
         Some("svg") => Ok(Format::Svg),
+        Some("png") => Ok(Format::Png),
         Some("txt") => Ok(Format::Text),
         Some("csv") => Ok(Format::Csv),
-        _ => Err(format!("`{file}`: a view is written as .svg, .txt or .csv")),
+        _ => Err(format!(
+            "`{file}`: a view is written as .svg, .png, .txt or .csv"
+        )),
     }
 }
 
@@ -35,13 +40,14 @@ pub(crate) fn write(
     format: Format,
     screen: &Buffer,
     table: &[Vec<String>],
-) -> Result<(), LogError> {
-    let text = match format {
-        Format::Svg => svg(screen),
-        Format::Text => plain(screen),
-        Format::Csv => csv(table),
+) -> Result<(), MonitorError> {
+    let bytes = match format {
+        Format::Svg => svg(screen).into_bytes(),
+        Format::Png => workbench_picture::png(&svg(screen))?,
+        Format::Text => plain(screen).into_bytes(),
+        Format::Csv => csv(table).into_bytes(),
     };
-    logs::output::write(file, text.as_bytes())
+    Ok(logs::output::write(file, &bytes)?)
 }
 
 /// Values with commas, quotes or line ends are quoted (RFC 4180).
@@ -218,12 +224,30 @@ mod tests {
     }
 
     #[test]
+    fn a_screen_in_pixels_is_twice_as_large_as_drawn() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("view.png");
+        write(
+            &file,
+            Format::Png,
+            &Buffer::empty(Rect::new(0, 0, 10, 2)),
+            &[],
+        )
+        .unwrap();
+        let bytes = std::fs::read(&file).unwrap();
+        assert!(bytes.starts_with(b"\x89PNG\r\n\x1a\n"));
+        let side = |at: usize| u32::from_be_bytes(bytes[at..at + 4].try_into().unwrap());
+        assert_eq!((side(16), side(20)), (162, 68));
+    }
+
+    #[test]
     fn other_formats_are_refused_by_name() {
         assert_eq!(check("a/view.SVG"), Ok(Format::Svg));
+        assert_eq!(check("view.png"), Ok(Format::Png));
         assert!(
-            check("view.png")
+            check("view.gif")
                 .unwrap_err()
-                .contains(".svg, .txt or .csv")
+                .contains(".svg, .png, .txt or .csv")
         );
         assert!(check("view").is_err());
     }

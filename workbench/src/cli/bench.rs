@@ -33,7 +33,7 @@ pub(crate) struct Bench {
     /// Compare a device with the CPU, and measure nothing.
     #[arg(long, conflicts_with_all = ["what", "scaling", "kernels", "launches"])]
     pub(crate) compare: bool,
-    /// With --scaling: draw cost against operations as SVG.
+    /// With --scaling: draw cost against operations, as SVG or PNG by the name's end.
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, requires = "scaling")]
     pub(crate) plot: Option<PathBuf>,
     /// Write everything that was measured, as JSON.

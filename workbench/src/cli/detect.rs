@@ -31,7 +31,7 @@ pub(crate) struct DetectBench {
     /// For machines: everything, with the curve of every detector.
     #[arg(long)]
     pub(crate) json: bool,
-    /// Draw the curves and the leads as SVG.
+    /// Draw the curves and the leads, as SVG or PNG by the name's end.
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub(crate) plot: Option<PathBuf>,
 }

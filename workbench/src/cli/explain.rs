@@ -24,8 +24,8 @@ pub(crate) struct Explain {
     /// Steps that may be trained again on the way from the nearest checkpoint, at most.
     #[arg(long, value_name = "N", default_value_t = REACH)]
     pub(crate) reach: u64,
-    /// Draw the squared gradient norm by layer and role.
-    #[arg(long, value_name = "SVG", value_hint = ValueHint::FilePath)]
+    /// Draw the squared gradient norm by layer and role, as SVG or PNG by the name's end.
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub(crate) out: Option<PathBuf>,
     /// Of an imported run: runs of the same model that read the same batches; runs that did not are told by their losses.
     #[arg(long, value_name = "RUN", num_args = 1.., value_hint = ValueHint::DirPath)]

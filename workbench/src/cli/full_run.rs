@@ -123,7 +123,7 @@ pub(crate) struct Plan {
     /// Rank every legal layout that fits, and show so many.
     #[arg(long, value_name = "ROWS", num_args = 0..=1, default_missing_value = "12")]
     pub(crate) search: Option<usize>,
-    /// Draw the pipeline of one step as SVG, and in the terminal.
+    /// Draw the pipeline of one step, as SVG or PNG by the name's end, and in the terminal.
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub(crate) timeline: Option<PathBuf>,
     /// How often such a cluster fails, and how often to save.
@@ -200,7 +200,7 @@ pub(crate) struct TableOutput {
     /// Every system, predicted, as CSV.
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub(crate) errors: Option<PathBuf>,
-    /// Predicted against published as SVG.
+    /// Predicted against published, as SVG or PNG by the name's end.
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub(crate) figure: Option<PathBuf>,
     /// For machines.

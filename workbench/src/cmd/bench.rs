@@ -68,7 +68,7 @@ impl Measured {
     fn write(&self, arguments: &Arguments) -> Result<(), Failure> {
         if let Some(file) = &arguments.plot {
             let svg = scaling::draw(&self.scaling, &self.device)?;
-            logs::output::write(file, svg.as_bytes())?;
+            crate::figure::write(file, svg)?;
         }
         if let Some(file) = &arguments.result {
             logs::output::write_json(file, self)?;

@@ -38,7 +38,7 @@ fn bench(arguments: &DetectBench) -> Result<ExitCode, Failure> {
     }
     if let Some(file) = &arguments.plot {
         let svg = workbench_report::detectors_svg(&evaluation)?;
-        logs::output::write(file, svg.as_bytes())?;
+        crate::figure::write(file, svg)?;
         say(&format!("written: {}", file.display()));
     }
     Ok(ExitCode::SUCCESS)

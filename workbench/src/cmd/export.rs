@@ -4,12 +4,13 @@ use super::spread::spread;
 use crate::cli::{Export, ExportFormat};
 use crate::console::{self, say};
 use crate::failure::Failure;
+use crate::signals::Stop;
 use experiments_handover::{Options, Target};
-use logs::{Liveness, RunReader, export};
 use std::io::{self, Write};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::ExitCode;
-use workbench_export::Source;
+use words::{counted, printable_path};
+use workbench_export::{Follower, Signals, Source};
 
 pub(crate) fn run(arguments: &Export) -> Result<ExitCode, Failure> {
     match (arguments.format, &arguments.to, &arguments.out) {
@@ -55,25 +56,55 @@ fn name_of(what: &str) -> String {
 fn metrics(arguments: &Export, format: ExportFormat) -> Result<ExitCode, Failure> {
     let dir = Path::new(&arguments.what);
     let out = arguments.out.as_deref();
+    let signals = arguments.signals.clone().unwrap_or_default();
+    if arguments.follow && !matches!(format, ExportFormat::Tensorboard) {
+        return Err(Failure::usage("`--follow` needs `--format tensorboard`"));
+    }
     match format {
-        ExportFormat::Csv => csv(dir, out)?,
+        ExportFormat::Csv => csv(dir, out, signals)?,
         ExportFormat::Parquet => {
             let file = needed(out, "`--format parquet` needs --out FILE")?;
-            workbench_export::parquet(&open(dir)?, file)?;
+            signals.check_table()?;
+            workbench_export::parquet(&open(dir, signals)?, file)?;
             console::written(file)?;
         }
         ExportFormat::Tensorboard => {
             let folder = needed(out, "`--format tensorboard` needs --out FOLDER")?;
-            console::written(&tensorboard(dir, folder)?)?;
+            if arguments.follow {
+                follow(dir, folder, signals)?;
+            } else {
+                let source = open(dir, signals)?;
+                console::written(&workbench_export::tensorboard(&source, folder)?)?;
+            }
         }
         ExportFormat::Wandb => {
             let folder = needed(out, "`--format wandb` needs --out FOLDER")?;
-            for run in workbench_export::wandb(&open(dir)?, folder)? {
+            for run in workbench_export::wandb(&open(dir, signals)?, folder)? {
                 console::written(&run)?;
             }
         }
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// TensorBoard's folder, kept up to date until everything has ended or somebody asks to stop.
+fn follow(dir: &Path, folder: &Path, signals: Signals) -> Result<(), Failure> {
+    let stop = Stop::listen()?;
+    let follower = Follower::begin(dir, folder, signals)?;
+    say(&format!(
+        "following `{}` until all has ended or Ctrl-C; `tensorboard --logdir {}` shows it",
+        printable_path(dir),
+        printable_path(folder)
+    ));
+    let done = follower.follow(&mut |line| say(line), &|| stop.is_set())?;
+    say(&format!(
+        "{} of {}, {} ended, {}",
+        done.runs,
+        counted(done.planned, "run"),
+        done.ended,
+        counted(done.steps, "recorded step"),
+    ));
+    console::written(folder)
 }
 
 fn needed<'a>(out: Option<&'a Path>, message: &str) -> Result<&'a Path, Failure> {
@@ -85,13 +116,14 @@ fn is_sweep(dir: &Path) -> bool {
 }
 
 /// A sweep as one long table, a run with its layers.
-fn csv(dir: &Path, out: Option<&Path>) -> Result<(), Failure> {
+fn csv(dir: &Path, out: Option<&Path>, signals: Signals) -> Result<(), Failure> {
     if is_sweep(dir) {
-        let source = open(dir)?;
+        signals.check_table()?;
+        let source = open(dir, signals)?;
         return write_csv(out, |file| workbench_export::csv(&source, file));
     }
-    let reader = open_run(dir)?;
-    write_csv(out, |file| export::csv(reader.records(), file))
+    let source = open(dir, signals)?;
+    write_csv(out, |file| workbench_export::csv_of_run(&source, file))
 }
 
 fn write_csv(
@@ -106,34 +138,11 @@ fn write_csv(
     console::print(&String::from_utf8_lossy(&text))
 }
 
-fn tensorboard(dir: &Path, folder: &Path) -> Result<PathBuf, Failure> {
-    if is_sweep(dir) {
-        return Ok(workbench_export::tensorboard(&open(dir)?, folder)?);
-    }
-    let reader = open_run(dir)?;
-    let start = reader.manifest().and_then(logs::Manifest::created_seconds);
-    Ok(export::tensorboard(
-        reader.records(),
-        folder,
-        start.unwrap_or(0.0),
-    )?)
-}
-
 /// Everything that is to be exported; what was lost of it is said.
-fn open(dir: &Path) -> Result<Source, Failure> {
-    let source = Source::open(dir)?;
+fn open(dir: &Path, signals: Signals) -> Result<Source, Failure> {
+    let source = Source::open(dir, signals)?;
     warn(&source.warnings());
     Ok(source)
-}
-
-fn open_run(run: &Path) -> Result<RunReader, Failure> {
-    let reader = RunReader::open(run)?;
-    warn(reader.warnings());
-    if reader.records().is_empty() && reader.liveness() == Liveness::Pending {
-        let run = run.display();
-        return Err(Failure::usage(format!("`{run}` holds no recorded steps")));
-    }
-    Ok(reader)
 }
 
 fn warn(warnings: &[String]) {

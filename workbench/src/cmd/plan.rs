@@ -135,7 +135,7 @@ fn draw(plan: &Plan, what: &str, file: &Path, quiet: bool) -> Result<(), Failure
         send_seconds: 0.0,
     })?;
     let svg = timeline_svg(&timeline, &format!("{what} · {}", layout.text()))?;
-    logs::output::write(file, svg.as_bytes())?;
+    crate::figure::write(file, svg)?;
     if !quiet {
         console::print(&format!("\n{}", timeline_text(&timeline, WIDTH)))?;
         console::written(file)?;

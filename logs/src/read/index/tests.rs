@@ -207,6 +207,9 @@ fn attempts_and_roll_backs_reach_into_the_index() {
         follower.revision() > before,
         "what was derived is derived anew"
     );
+    assert_eq!(follower.changed(), Some(ENOUGH - 100));
+    follower.poll().unwrap();
+    assert_eq!(follower.changed(), None);
     assert_same(&follower);
     let reader = read(dir.path());
     assert_eq!(reader.series("tokens").len() as u64, ENOUGH + 99);
@@ -216,10 +219,12 @@ fn attempts_and_roll_backs_reach_into_the_index() {
     writer.event(&event).unwrap();
     follower.poll().unwrap();
     assert_eq!(follower.last_step(), 700);
+    assert_eq!(follower.changed(), Some(701));
     assert_same(&follower);
     assert_eq!(read(dir.path()).last_step(), 700);
     write(&mut writer, 701..720, 3.0);
     follower.poll().unwrap();
+    assert_eq!(follower.changed(), None, "only more of them");
     assert_same(&follower);
     read(dir.path());
     // The events go, and with them what is known of roll-backs.

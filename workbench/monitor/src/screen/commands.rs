@@ -50,7 +50,7 @@ const COMMANDS: &[ScreenCommand] = commands![
         |screen, whom| screen.ask_about(What::Skip, whom), |_| WHOM.map(str::to_owned).into(), |_| None;
     "resume" "run|arm" "no longer leave it out" =>
         |screen, whom| screen.ask_about(What::Resume, whom), |_| WHOM.map(str::to_owned).into(), |_| None;
-    "export" "FILE.svg|FILE.txt|FILE.csv" "this screen as picture or text, or its pane as a table" =>
+    "export" "FILE.svg|FILE.png|FILE.txt|FILE.csv" "this screen as picture or text, or its pane as a table" =>
         |screen, file| screen.ask_export(file), |_| Vec::new(), |_| None;
     "copy" "" "copy the command that shows this screen" =>
         |screen, _| { screen.copy(); Ok(()) }, |_| Vec::new(), |_| None;

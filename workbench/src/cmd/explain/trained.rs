@@ -168,7 +168,7 @@ fn show(arguments: &Arguments, explained: &Explained) -> Result<(), Failure> {
     }
     if let Some(out) = &arguments.out {
         let svg = figure::draw(explained)?;
-        logs::output::write(out, svg.as_bytes())?;
+        crate::figure::write(out, svg)?;
         say(&format!("written: {}", out.display()));
     }
     Ok(())

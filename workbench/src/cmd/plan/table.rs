@@ -75,7 +75,7 @@ fn show(errors: &Errors, shown: &TableOutput) -> Result<(), Failure> {
         said(file, shown)?;
     }
     if let Some(file) = &shown.figure {
-        logs::output::write(file, scatter(errors)?.as_bytes())?;
+        crate::figure::write(file, scatter(errors)?)?;
         said(file, shown)?;
     }
     Ok(())
