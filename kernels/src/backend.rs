@@ -9,8 +9,8 @@ use crate::{
     round_slice,
 };
 use crate::{
-    Projection, attention, bias, bus, codes, cross_entropy, geglu, gelu, heads, product, projection,
-    softmax,
+    Projection, attention, bias, bus, codes, cross_entropy, geglu, gelu, heads, product,
+    projection, softmax,
 };
 use burn::backend::Autodiff;
 use burn::backend::autodiff::checkpoint::strategy::CheckpointStrategy;

@@ -125,7 +125,10 @@ impl<R: CubeRuntime> Launch<R> {
             counters,
             places,
             runs: counting::runs(points[0]),
-            operands: on_units.map_or(StorageType::Scalar(ElemType::Float(FloatKind::F32)), element),
+            operands: on_units.map_or(
+                StorageType::Scalar(ElemType::Float(FloatKind::F32)),
+                element,
+            ),
         }
     }
 

@@ -231,8 +231,14 @@ fn attention_sources() -> Vec<(String, String)> {
     all.extend(attention_of::<f32>(Rounded::Fp16, F32));
     all.extend(attention_of::<f32>(Rounded::Bf16, F32));
     // On matrix units.
-    all.extend(attention_of::<f16>(Rounded::Fp16, element(HalfFormat::Fp16)));
-    all.extend(attention_of::<bf16>(Rounded::Bf16, element(HalfFormat::Bf16)));
+    all.extend(attention_of::<f16>(
+        Rounded::Fp16,
+        element(HalfFormat::Fp16),
+    ));
+    all.extend(attention_of::<bf16>(
+        Rounded::Bf16,
+        element(HalfFormat::Bf16),
+    ));
     all
 }
 

@@ -186,7 +186,16 @@ pub(crate) fn query_gradient_kernel<M: Int, H: Float>(
                 case.counts,
                 case,
             );
-            add_product(&mut gradient, &ds, false, k, &heads.keys, key, &mut scratch, case.on_units);
+            add_product(
+                &mut gradient,
+                &ds,
+                false,
+                k,
+                &heads.keys,
+                key,
+                &mut scratch,
+                case.on_units,
+            );
         }
         key += TILE;
     }
@@ -284,8 +293,26 @@ pub(crate) fn key_gradient_kernel<M: Int, H: Float>(
                 let at = own(i, case.on_units);
                 p[at] = rounded(p[at], case.probabilities.format);
             }
-            add_product(&mut of_value, &p, true, dy, &heads.queries, query, &mut scratch, case.on_units);
-            add_product(&mut of_key, &ds, true, q, &heads.queries, query, &mut scratch, case.on_units);
+            add_product(
+                &mut of_value,
+                &p,
+                true,
+                dy,
+                &heads.queries,
+                query,
+                &mut scratch,
+                case.on_units,
+            );
+            add_product(
+                &mut of_key,
+                &ds,
+                true,
+                q,
+                &heads.queries,
+                query,
+                &mut scratch,
+                case.on_units,
+            );
         }
         query += TILE;
     }

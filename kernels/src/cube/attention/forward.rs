@@ -80,7 +80,16 @@ pub(crate) fn attention_kernel<M: Int, H: Float>(
                     case.probabilities,
                 );
             }
-            add_product(&mut context, &p, false, v, &heads.keys, key, &mut scratch, case.on_units);
+            add_product(
+                &mut context,
+                &p,
+                false,
+                v,
+                &heads.keys,
+                key,
+                &mut scratch,
+                case.on_units,
+            );
         }
         key += TILE;
     }

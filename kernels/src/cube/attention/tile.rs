@@ -133,12 +133,7 @@ fn fetch<H: Float>(
 
 /// Where the value of row (or column, `down`) `outer` and place `inner` in the sum lies.
 #[cube]
-fn place(
-    outer: usize,
-    inner: usize,
-    #[comptime] down: bool,
-    #[comptime] on_units: bool,
-) -> usize {
+fn place(outer: usize, inner: usize, #[comptime] down: bool, #[comptime] on_units: bool) -> usize {
     let stride = comptime!(operand_stride(on_units));
     if comptime!(down) {
         inner * stride + outer
@@ -322,7 +317,9 @@ pub(super) fn dots<H: Float>(
         fetch(&mut scratch.a, x, of_x, x_row, column, on_units);
         fetch(&mut scratch.b, y, of_y, y_row, column, on_units);
         sync_cube();
-        multiply(&mut own, 0usize, &scratch.a, false, &scratch.b, false, on_units);
+        multiply(
+            &mut own, 0usize, &scratch.a, false, &scratch.b, false, on_units,
+        );
         sync_cube();
         column += TILE;
     }
