@@ -2,6 +2,7 @@
 
 use crate::cli::{EngineName, Layout, Train};
 use crate::failure::{Failure, exit};
+use crate::signals::Stop;
 use clap::ValueEnum;
 use experiments::{
     Degrees, Ending, Launched, RankMember, Request, TrainError, refuse, serve as follow, train,
@@ -12,7 +13,6 @@ use experiments_text::Cache;
 use std::num::NonZeroUsize;
 use std::path::Path;
 use std::process::ExitCode;
-use std::sync::atomic::AtomicBool;
 
 /// What trains a run.
 #[derive(Debug, Clone, Copy)]
@@ -197,11 +197,13 @@ fn name_of(engine: EngineName) -> String {
 
 /// Does the share of a rank other than the first. It prints nothing: what goes wrong, rank 0 says.
 pub(super) fn serve(job: Job, what: &Path, arguments: &Train, cache: &Cache) -> ExitCode {
+    // Who asks a job to stop asks all its processes. Rank 0 answers: the others are needed for the step that it is at.
     let located = super::locate(what, arguments, cache);
-    if let Ok((_, config, _)) = &located {
+    let begun = located.and_then(|(_, config, _)| Ok((config, Stop::listen()?)));
+    if let Ok((config, _)) = &begun {
         Ranks::Other(job).threads(config);
     }
-    match job.serve(&located.map(|(_, config, _)| config), cache) {
+    match job.serve(&begun, cache) {
         Ok(()) => ExitCode::SUCCESS,
         Err(_) => ExitCode::from(exit::MACHINE),
     }
@@ -219,15 +221,19 @@ impl Job<'_> {
         }
     }
 
-    fn serve(self, located: &Result<Config, Failure>, cache: &Cache) -> Result<(), TrainError> {
+    fn serve(
+        self,
+        begun: &Result<(Config, Stop), Failure>,
+        cache: &Cache,
+    ) -> Result<(), TrainError> {
         let (ranks, end) = self.start()?;
-        match located {
-            Ok(config) => follow(
+        match begun {
+            Ok((config, stop)) => follow(
                 &RankMember {
                     config,
                     cache,
                     program: super::program(),
-                    stop: &AtomicBool::new(false),
+                    stop: stop.flag(),
                 },
                 ranks,
             )?,
