@@ -100,9 +100,9 @@ fn follow(dir: &Path, folder: &Path, signals: Signals) -> Result<(), Failure> {
     say(&format!(
         "{} of {}, {} ended, {}",
         done.runs,
-        counted(done.planned, "run"),
+        counted(done.planned as u64, "run"),
         done.ended,
-        counted(done.steps, "recorded step"),
+        counted(done.steps as u64, "recorded step"),
     ));
     console::written(folder)
 }

@@ -383,7 +383,8 @@ fn make(dir: &Path, change: &Change, value: f64) {
         Change::Rewrite(file) => edit(*file, &|text| {
             // Lines that are whole, in another order.
             let mut lines: Vec<&[u8]> = text.split_inclusive(|byte| *byte == b'\n').collect();
-            lines.rotate_left(usize::from(!lines.is_empty()));
+            let by = usize::from(!lines.is_empty());
+            lines.rotate_left(by);
             *text = lines.concat();
         }),
         Change::Remove(file) => drop(fs::remove_file(metrics(dir, *file))),
