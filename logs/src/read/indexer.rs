@@ -87,7 +87,7 @@ impl Indexer {
         // The clock that stamps files may be a tick of its own behind.
         let enough = TICK * 2;
         if let Some(age) = age.filter(|age| metadata.len() >= WORTH && *age < enough) {
-            thread::sleep(enough - age);
+            thread::sleep(enough.saturating_sub(age));
         }
     }
 }

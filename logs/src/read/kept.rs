@@ -159,7 +159,9 @@ impl RunReader {
             .collect();
         let mut records = self.records_at(&places, Layers::One(signal));
         records.retain(|record| record.layers.contains_key(signal));
-        records.iter_mut().for_each(|record| record.scalars.clear());
+        for record in &mut records {
+            record.scalars.clear();
+        }
         records
     }
 

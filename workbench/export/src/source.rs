@@ -192,7 +192,7 @@ impl Source {
                 reader.poll()?;
             }
             // Deleted or moved: what comes in its place is another run.
-            Kind::Run(reader) => **reader = RunReader::open_scalars(&reader.dir().to_owned())?,
+            Kind::Run(reader) => **reader = RunReader::open_scalars(reader.dir())?,
         }
         Ok(())
     }

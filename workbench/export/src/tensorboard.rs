@@ -20,24 +20,24 @@ pub fn tensorboard(source: &Source, dir: &Path) -> Result<PathBuf, ExportError> 
         return write(run, dir, None);
     }
     for run in &runs {
-        write(run, &dir.join(run.id), Some(session(run)))?;
+        write(run, &dir.join(run.id), Some(&session(run)))?;
     }
     let recorded = source.recorded();
     experiment(source, dir, |name| recorded.contains(name))?;
     Ok(dir.to_owned())
 }
 
-fn write(run: &Run<'_>, dir: &Path, session: Option<Session>) -> Result<PathBuf, ExportError> {
+fn write(run: &Run<'_>, dir: &Path, session: Option<&Session>) -> Result<PathBuf, ExportError> {
     Ok(export::event_file(dir, |file| {
         let mut events = Events::of_records(run.start());
-        if let Some(session) = &session {
+        if let Some(session) = session {
             events.begin(session);
         }
         let elapsed = run.parts(0, 0.0, |records, elapsed| {
             events.records(records, elapsed);
             file.write_all(&events.take())
         })?;
-        if let Some(session) = &session {
+        if let Some(session) = session {
             events.end(session, elapsed);
         }
         file.write_all(&events.take())

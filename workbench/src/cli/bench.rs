@@ -4,6 +4,10 @@ use clap::{Args, ValueEnum, ValueHint};
 use experiments_config::{DeviceKey, Override};
 use std::path::PathBuf;
 
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "independent switches of the command line"
+)]
 #[derive(Debug, Args)]
 pub(crate) struct Bench {
     /// Presets or configuration files [default: t0 t-deep t1 r256 t2; none with --scaling].
