@@ -54,9 +54,10 @@ fn no_flipped_byte_of_a_wandb_file_gives_a_wrong_number() {
 fn a_damaged_length_costs_one_record_of_an_event_file() {
     let mut bytes = events();
     let whole = numbers(read("a.tfevents.1", &bytes, &[]).1).len();
-    // The length of the second record, which is step 1.
+    // The length of the third record, which is step 1; before it are the version and the start of a session.
     let second = 12 + 24 + 4;
-    bytes[second + 1] ^= 0xff;
+    let third = second + 12 + usize::from(bytes[second]) + 4;
+    bytes[third + 1] ^= 0xff;
     let log = read("a.tfevents.1", &bytes, &[]).1;
     assert_eq!(log.damaged, 1);
     assert_eq!(numbers(log).len(), whole - 2);
