@@ -10,18 +10,17 @@ mod scores;
 mod tile;
 
 use super::counting::{self, COUNTERS, Point, no_counters};
-use super::product::{element, on_matrix_units};
+use super::product::{element, on_square_blocks};
 use super::row::{beside, cubes, flat};
 use crate::{HalfFormat, Pass, Scoring};
 use backward::{key_gradient_kernel, query_gradient_kernel};
 use burn::tensor::{Shape, TensorMetadata};
 use burn_cubecl::CubeRuntime;
 use burn_cubecl::tensor::CubeTensor;
-use cubecl::client::ComputeClient;
 use cubecl::ir::{ElemType, FloatKind, StorageType};
 use cubecl::prelude::*;
 use forward::attention_kernel;
-use tile::{BLOCK, PLANE, TILE, UNITS, memory, operand_memory};
+use tile::{TILE, UNITS, memory, operand_memory};
 
 /// Smaller than any score, and not an infinity.
 const LEAST: f32 = -3.0e38;
@@ -79,22 +78,12 @@ struct Launch<R: CubeRuntime> {
     operands: StorageType,
 }
 
-/// Whether the device multiplies blocks of 16 × 16 values of the format, and its planes are those of the kernels.
-fn multiplies<R: CubeRuntime>(client: &ComputeClient<R>, format: HalfFormat) -> bool {
-    let hardware = &client.properties().hardware;
-    let planes = [hardware.plane_size_min, hardware.plane_size_max];
-    let blocks = client.features().matmul.cmma.iter().any(|unit| {
-        unit.a_type == element(format) && [unit.m, unit.n, unit.k] == [BLOCK as u32; 3]
-    });
-    on_matrix_units(client, format) && blocks && planes == [PLANE as u32; 2]
-}
-
 /// The format of scores and probabilities, where products of it run on matrix units.
 fn units_format<R: CubeRuntime>(x: &CubeTensor<R>, scoring: &Scoring) -> Option<HalfFormat> {
     let [scores, probabilities] = [&scoring.scores, &scoring.probabilities]
         .map(|rounding| rounding.as_ref().map(|rounding| rounding.format));
     let both = scores.filter(|format| probabilities == Some(*format));
-    both.filter(|format| multiplies(&x.client, *format))
+    both.filter(|format| on_square_blocks(&x.client, *format))
 }
 
 impl<R: CubeRuntime> Launch<R> {

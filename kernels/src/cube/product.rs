@@ -20,6 +20,10 @@ use cubek::matmul::launch::{Strategy, launch_ref};
 use cubek::matmul::routines::BlueprintStrategy;
 use cubek::std::InputBinding;
 
+/// Sides of the blocks that every NVIDIA card multiplies, and units that do it together.
+pub(super) const BLOCK: usize = 16;
+pub(super) const PLANE: usize = 32;
+
 /// The format as the device names it.
 pub(super) fn element(format: HalfFormat) -> StorageType {
     StorageType::Scalar(ElemType::Float(match format {
@@ -43,6 +47,19 @@ pub(super) fn on_matrix_units<R: CubeRuntime>(
             .any(|unit| unit.a_type == element && unit.b_type == element && unit.cd_type == sum)
 }
 
+/// Whether it has units for blocks of [`BLOCK`] values along each side, and planes of [`PLANE`] units and no others.
+pub(super) fn on_square_blocks<R: CubeRuntime>(
+    client: &ComputeClient<R>,
+    format: HalfFormat,
+) -> bool {
+    let hardware = &client.properties().hardware;
+    let planes = [hardware.plane_size_min, hardware.plane_size_max];
+    let blocks = client.features().matmul.cmma.iter().any(|unit| {
+        unit.a_type == element(format) && [unit.m, unit.n, unit.k] == [BLOCK as u32; 3]
+    });
+    on_matrix_units(client, format) && blocks && planes == [PLANE as u32; 2]
+}
+
 /// Operands cast to the format, multiplied, summed in FP32 and given back in FP32: the operands are
 /// that format's values, so nothing is lost before the sum. In FP32 where the device has no units for the format.
 pub(super) fn half<R: CubeRuntime>(
@@ -59,7 +76,7 @@ pub(super) fn half<R: CubeRuntime>(
     };
     let (short_a, short_b) = (cast(a.clone(), dtype), cast(b.clone(), dtype));
     // The same product, only slower, where no 16-bit kernel takes the shape.
-    in_blocks(&short_a, &short_b).unwrap_or_else(|| exact::product(a, b))
+    in_blocks(&short_a, &short_b, format).unwrap_or_else(|| exact::product(a, b))
 }
 
 /// Memory for the FP32 product: without gaps, which burn's own puts between rows on CUDA, and which the next kernel would close
@@ -72,17 +89,26 @@ pub(super) fn output<R: CubeRuntime>(a: &CubeTensor<R>, b: &CubeTensor<R>) -> Cu
 }
 
 /// The FP32 product of 16-bit values by the first kernel that takes them.
-fn in_blocks<R: CubeRuntime>(a: &CubeTensor<R>, b: &CubeTensor<R>) -> Option<CubeTensor<R>> {
+fn in_blocks<R: CubeRuntime>(
+    a: &CubeTensor<R>,
+    b: &CubeTensor<R>,
+    format: HalfFormat,
+) -> Option<CubeTensor<R>> {
     let output = output(a, b);
     let elements = MatmulGlobalElems {
         lhs: a.dtype.into(),
         rhs: b.dtype.into(),
         out: DType::F32.into(),
     };
-    let own = blocks::blueprint(a, b, &output, &elements).map(BlueprintStrategy::Forced);
+    let own = on_square_blocks(&a.client, format)
+        .then(|| blocks::blueprint(a, b, &output, &elements))
+        .flatten()
+        .map(BlueprintStrategy::Forced);
+    // By stages in pairs only where it reads none that is not there.
+    let in_pairs = (!blocks::is_odd(a.meta.shape()[a.rank() - 1])).then(BlueprintStrategy::default);
     let strategies = [
         own.map(Strategy::DoubleCyclicCmma),
-        Some(Strategy::DoubleCyclicCmma(BlueprintStrategy::default())),
+        in_pairs.map(Strategy::DoubleCyclicCmma),
         Some(Strategy::SimpleCyclicCmma(BlueprintStrategy::default())),
     ];
     let operand = |x: &CubeTensor<R>| InputBinding::new(x.clone().binding(), x.dtype.into());

@@ -1,5 +1,6 @@
 //! Products of tiles: blocks of rows and columns that units of a cube load together and multiply each in its registers.
 
+use super::super::product::{BLOCK, PLANE};
 use cubecl::prelude::*;
 
 /// Rows and columns of a tile.
@@ -20,12 +21,6 @@ pub(super) const UNITS: usize = ACROSS * ACROSS;
 /// Units of a row between two products, and how many of its values each has, in steps of [`PARTS`].
 pub(super) const PARTS: usize = UNITS / TILE;
 pub(super) const PART: usize = TILE / PARTS;
-
-/// Sides of what matrix units multiply at once.
-pub(super) const BLOCK: usize = 16;
-
-/// Units that work on one product of matrix units, on every card that has them.
-pub(super) const PLANE: usize = 32;
 
 /// Blocks beside each other in a tile: a plane has a row of them.
 const BLOCKS: usize = TILE / BLOCK;

@@ -7,6 +7,7 @@
 //!   registers than a unit has. There one of 2048 × 4096 × 10,912 took 6.5 ms, one of 4096 × 2048 × 10,912, of the same
 //!   work, 1.4 ms in blocks of 16 × 16.
 
+use super::{BLOCK, PLANE};
 use burn::tensor::TensorMetadata;
 use burn_cubecl::CubeRuntime;
 use burn_cubecl::tensor::CubeTensor;
@@ -18,19 +19,20 @@ use cubek::matmul::definition::{MatmulGlobalElems, MatmulProblem, TilingBlueprin
 use cubek::std::cube_count::{CubeCountStrategy, GlobalOrder, HypercubeBlueprint, SmAllocation};
 use cubek::std::{PartitionSize, StageSize, TileSize};
 
-/// Sides of a block, and of what a cube has at a time: as burn has them for products that are nearly square.
-const BLOCK: u32 = 16;
+/// Blocks along a side of what a cube has at a time, as burn has them for products that are nearly square; and values.
 const BLOCKS: u32 = 8;
-const SIDE: usize = (BLOCK * BLOCKS) as usize;
-
-/// Units of a plane, on every card that has matrix units.
-const PLANE: u32 = 32;
+const SIDE: usize = BLOCK * BLOCKS as usize;
 
 /// Terms of a stage.
 const TERMS: u32 = 32;
 
 /// Rows of a product from which a plane has two rows of blocks.
 const TALL: usize = 8 * SIDE;
+
+/// Whether so many terms are an odd number of stages.
+pub(super) fn is_odd(terms: usize) -> bool {
+    terms.div_ceil(TERMS as usize) % 2 == 1
+}
 
 /// In what blocks to multiply, where burn's own choice is not to be taken.
 pub(super) fn blueprint<R: CubeRuntime>(
@@ -54,15 +56,14 @@ pub(super) fn blueprint<R: CubeRuntime>(
     .ok()?;
     let (m, n, k) = (problem.m, problem.n, problem.k);
     let uneven = (m >= 4 * n || n >= 4 * m) && m.min(n) >= SIDE;
-    let stages = k.div_ceil(TERMS as usize);
-    let odd = stages % 2 == 1;
+    let odd = is_odd(k);
     if !uneven && !odd {
         return None;
     }
     let rows = if m > TALL { 2 } else { 1 };
     let scheme = TilingScheme::builder()
-        .with_tile_size(TileSize::new(BLOCK, BLOCK, BLOCK))
-        .with_partition_size(PartitionSize::new(rows, BLOCKS, TERMS / BLOCK))
+        .with_tile_size(TileSize::new(BLOCK as u32, BLOCK as u32, BLOCK as u32))
+        .with_partition_size(PartitionSize::new(rows, BLOCKS, TERMS / BLOCK as u32))
         .with_stage_size(StageSize::new(BLOCKS / rows, 1, 1))
         .build()
         .ok()?;
@@ -70,7 +71,7 @@ pub(super) fn blueprint<R: CubeRuntime>(
         .global_order(GlobalOrder::SwizzleRow(4))
         .cube_count_strategy(cubes(&output.client))
         .build();
-    let blueprint = TilingBlueprint::builder(TileMatmulKind::Cmma, scheme, PLANE, &problem)
+    let blueprint = TilingBlueprint::builder(TileMatmulKind::Cmma, scheme, PLANE as u32, &problem)
         .partition_buffering(PartitionBuffering::Double)
         .hypercube_blueprint(hypercube);
     let mut blueprint = blueprint.build();
