@@ -136,6 +136,170 @@ fn what_follows_from_a_run_does_not_ask_who_trained_it() {
     assert_eq!(found["control"], "same", "{found}");
 }
 
+/// Shares of matrices, and micro-batches that are cut, sum in another order than one process: where bits are compared, the
+/// steps are taken again by as many ranks as took them. The last attempt had other degrees.
+#[test]
+fn what_ranks_summed_is_taken_again_by_ranks() {
+    let scratch = Scratch::new("ranks-again");
+    scratch.write(
+        "tiny.toml",
+        &format!("{}{}", exportable(24), scratch.texts()),
+    );
+    let run = |arguments: &[&str]| {
+        let done = scratch.run(arguments);
+        assert!(done.status.success(), "{arguments:?}: {}", stderr(&done));
+        stdout(&done)
+    };
+    let shared = [
+        "train",
+        "tiny.toml",
+        "--out",
+        "shared",
+        "--set",
+        "alarm.action=stop",
+        "--tensor-parallel",
+        "2",
+        "--pipeline-parallel",
+        "2",
+    ];
+    let stopped = scratch.run(&shared);
+    assert_eq!(stopped.status.code(), Some(5), "{}", stderr(&stopped));
+    // Micro-batches of one process are cut into halves.
+    let cut = scratch.run(&["train", "shared", "--data-parallel", "4"]);
+    assert!(matches!(cut.status.code(), Some(0 | 5)), "{}", stderr(&cut));
+    let ranks: Vec<_> = logs::read::events(&scratch.join("shared"))
+        .unwrap()
+        .into_iter()
+        .filter_map(|event| Some(event.data.get("ranks")?.to_string()))
+        .collect();
+    assert_eq!(ranks.len(), 2, "{ranks:?}");
+
+    let told = run(&["doctor", "shared"]);
+    assert!(
+        told.contains("checkpoint") && !told.contains("DIFFERENT"),
+        "{told}"
+    );
+    let twins = [
+        "replay",
+        "shared",
+        "--at",
+        "10",
+        "--twins",
+        "same,lr-half",
+        "--steps",
+        "4",
+        "--json",
+    ];
+    let found: serde_json::Value = serde_json::from_str(&run(&twins)).unwrap();
+    assert_eq!(found["control"], "same", "{found}");
+    run(&["explain", "shared", "--at", "10"]);
+    run(&["fork", "shared", "--at", "10", "--out", "branch"]);
+    // One process alone does not give these bits, so the above has to have been ranks.
+    let alone = run(&["train", "tiny.toml", "--out", "alone"]);
+    assert!(alone.is_empty() || !alone.contains("error"));
+    let first =
+        |run: &str| std::fs::read_to_string(scratch.join(run).join("metrics-0001.jsonl")).unwrap();
+    let losses = |run: &str| -> Vec<String> {
+        let lines: Vec<_> = first(run).lines().map(str::to_owned).collect();
+        let of = |line: &String| {
+            serde_json::from_str::<serde_json::Value>(line).unwrap()["grad_norm"].to_string()
+        };
+        lines.iter().take(12).map(of).collect()
+    };
+    assert_ne!(
+        losses("shared"),
+        losses("alone"),
+        "one process gives the same bits"
+    );
+}
+
+/// What `workbench plan` says of a layout, and what a run of that layout says it did: the same bytes, and the same bubble.
+#[test]
+fn a_run_sends_what_the_command_plan_says() {
+    let scratch = Scratch::new("ranks-plan");
+    let fp32 = tiny(6).replace(
+        "format = \"fp16\"\ngrad_accumulation = \"fp16\"",
+        "format = \"fp32\"",
+    );
+    scratch.write("tiny.toml", &format!("{fp32}{}", scratch.texts()));
+    let data = [
+        "--tensor-parallel",
+        "1",
+        "--pipeline-parallel",
+        "1",
+        "--data-parallel",
+        "2",
+    ];
+    let stages = [
+        "--tensor-parallel",
+        "1",
+        "--pipeline-parallel",
+        "2",
+        "--data-parallel",
+        "1",
+    ];
+    let both = |out: &str, degrees: &[&str]| -> [serde_json::Value; 2] {
+        let train = [&["train", "tiny.toml", "--out", out], degrees].concat();
+        let done = scratch.run(&train);
+        assert!(done.status.success(), "{}", stderr(&done));
+        let finished = logs::read::events(&scratch.join(out)).unwrap();
+        let finished = finished
+            .into_iter()
+            .rfind(|event| event.kind == logs::EventKind::Finish);
+        let cluster = [
+            "--nodes",
+            "1",
+            "--gpus-per-node",
+            "2",
+            "--recompute",
+            "none",
+        ];
+        // The proxy's vocabulary is not padded.
+        let proxy = ["--micro-batch", "2", "--vocab-multiple", "1", "--json"];
+        let plan = scratch.run(&[&["plan", "tiny.toml"], degrees, &cluster, &proxy].concat());
+        assert!(plan.status.success(), "{}", stderr(&plan));
+        let plan: serde_json::Value = serde_json::from_str(&stdout(&plan)).unwrap();
+        [
+            serde_json::to_value(finished.unwrap().data).unwrap(),
+            plan["plan"].clone(),
+        ]
+    };
+    let (steps, micro_batches) = (6.0, 2.0);
+    let [sent, plan] = both("data", &data);
+    let of_step = &plan["time"]["step"];
+    // Of each of two ranks.
+    let planned = |bytes: &serde_json::Value| bytes.as_f64().unwrap() * 2.0 * steps;
+    assert!(planned(&of_step["gradients"]["bytes"]) > 0.0);
+    assert_eq!(
+        sent["reduce_scatter_bytes"].as_f64(),
+        Some(planned(&of_step["gradients"]["bytes"]))
+    );
+    assert_eq!(
+        sent["all_gather_bytes"].as_f64(),
+        Some(planned(&of_step["weights"]["bytes"]))
+    );
+    assert_eq!(sent["scheduled_idle_share"], plan["bubble"]);
+
+    let [sent, plan] = both("stages", &stages);
+    let tied = plan["time"]["step"]["tied_embedding"]["bytes"]
+        .as_f64()
+        .unwrap();
+    let border = plan["time"]["micro_batch"]["pipeline"]["bytes"]
+        .as_f64()
+        .unwrap();
+    assert!(tied > 0.0 && border > 0.0, "{plan}");
+    assert_eq!(
+        sent["send_bytes"].as_f64(),
+        Some(border * micro_batches * steps)
+    );
+    assert_eq!(
+        sent["tied_bytes"].as_f64(),
+        Some(tied * micro_batches * steps)
+    );
+    let share = |value: &serde_json::Value| value.as_f64().unwrap();
+    assert!((share(&sent["scheduled_idle_share"]) - share(&plan["bubble"])).abs() < 1e-12);
+}
+
 /// Without `mpirun` on this machine there is no job to test, and CI has one.
 #[cfg(feature = "mpi")]
 mod mpi {

@@ -75,5 +75,6 @@ pub use trainer::explain;
 pub use trainer::{
     CheckpointAudit, CheckpointAuditRequest, Child, Ending, ForkRequest, Forked, Member,
     PackRequest, RankMember, Repeat, Request, audit, check_reachable, check_run, fork, parity,
-    refuse, serve, train, train_as_first, train_on_threads, train_pack, training_bytes,
+    ranks_of_step, refuse, serve, train, train_as_first, train_on_threads, train_pack,
+    training_bytes,
 };

@@ -68,6 +68,14 @@ pub struct Degrees {
 }
 
 impl Degrees {
+    /// One process.
+    pub(crate) const ONE: Self = Self {
+        pipeline: 1,
+        data: 1,
+        tensor: 1,
+        sequence: false,
+    };
+
     /// Ranks that it takes.
     #[must_use]
     pub fn ranks(self) -> usize {
@@ -98,6 +106,31 @@ impl std::fmt::Display for Degrees {
             out,
             "--tensor-parallel {tensor}{sequence} --pipeline-parallel {pipeline} --data-parallel {data}"
         )
+    }
+}
+
+/// Reads what [`Degrees`] are displayed as.
+impl std::str::FromStr for Degrees {
+    type Err = ();
+
+    fn from_str(text: &str) -> Result<Self, ()> {
+        let mut degrees = Self::ONE;
+        let mut words = text.split(' ');
+        while let Some(word) = words.next() {
+            let degree = match word {
+                "--sequence-parallel" => {
+                    degrees.sequence = true;
+                    continue;
+                }
+                "--tensor-parallel" => &mut degrees.tensor,
+                "--pipeline-parallel" => &mut degrees.pipeline,
+                "--data-parallel" => &mut degrees.data,
+                _ => return Err(()),
+            };
+            let number = words.next().and_then(|number| number.parse().ok());
+            *degree = number.filter(|number| *number > 0).ok_or(())?;
+        }
+        Ok(degrees)
     }
 }
 

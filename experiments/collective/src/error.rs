@@ -44,3 +44,14 @@ pub enum CollectiveError {
         problem: String,
     },
 }
+
+impl CollectiveError {
+    /// The rank that is not there, where that is what went wrong.
+    #[must_use]
+    pub fn missing(&self) -> Option<usize> {
+        match self {
+            Self::Lost { rank, .. } | Self::Late { rank, .. } => Some(*rank),
+            Self::OutOfStep { .. } | Self::Start { .. } => None,
+        }
+    }
+}

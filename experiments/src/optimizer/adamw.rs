@@ -57,6 +57,14 @@ impl AdamW {
         }
     }
 
+    /// Has the moments on the host, and nowhere else.
+    pub(crate) fn bring_home(&mut self) {
+        for moment in [&mut self.first, &mut self.second] {
+            // Whoever may write has the only copy.
+            let _: &mut [f32] = moment;
+        }
+    }
+
     /// Scales the moments so that what is left of them after the correction of their bias stays, where the decay changes on the
     /// way: they are sums that begin at 0, and `1 - β^t` of another β is not what they lack.
     pub(crate) fn with_decay(&mut self, before: &OptimizerConfig, now: &OptimizerConfig) {

@@ -4,6 +4,7 @@
 use super::alarms::Alarms;
 use super::course::{Course, Turn, changes, went_back};
 use super::identity::check_same;
+use super::layouts::{Again, Layouts};
 use super::memory::check_memory;
 use super::text::Text;
 use crate::backend::Device;
@@ -16,6 +17,11 @@ use logs::{Manifest, Record, RunReader};
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+/// What is compared of a step that ranks took, and one process takes again.
+const ROUNDED: [&str; 2] = ["loss", "grad_norm"];
+/// By how much they may differ of their value: what 50 steps of any layout stay within (docs/ranks.md).
+const ROUNDING: f64 = 1e-5;
+
 /// What leads to the states of a run.
 pub(super) struct Approach<'a> {
     directory: &'a Path,
@@ -26,6 +32,7 @@ pub(super) struct Approach<'a> {
     reader: RunReader,
     /// What the policies of the run change.
     changes: Vec<Option<Config>>,
+    layouts: Layouts,
 }
 
 /// A state on the way, and what its detectors have seen.
@@ -64,21 +71,32 @@ impl<'a> Approach<'a> {
         if let Some(manifest) = manifest {
             check_same(directory, config, &text, &manifest, device)?;
         }
+        let reader = RunReader::open(directory)?;
         Ok(Self {
             directory,
             config,
             near,
             text,
             device,
-            reader: RunReader::open(directory)?,
+            layouts: Layouts::of(directory, config, reader.events())?,
+            reader,
             changes: changes(config)?,
         })
     }
 
-    /// What takes the run's steps.
+    fn again(&self) -> Again<'_> {
+        Again {
+            config: self.config,
+            changes: &self.changes,
+            text: &self.text,
+            device: self.device,
+            layouts: &self.layouts,
+        }
+    }
+
+    /// What takes steps of this run in one process.
     pub(super) fn course(&self) -> Result<Course<'_>, TrainError> {
-        let engine = self.device.engine(self.config, None)?;
-        Course::new(self.config, &self.changes, &self.text, self.device, engine)
+        self.again().alone()
     }
 
     /// The newest state of at most `step` finished steps that is at hand, with its detectors.
@@ -108,10 +126,9 @@ impl<'a> Approach<'a> {
         before.next().unwrap_or(0)
     }
 
-    /// Takes the run's steps until `finished` of them are.
+    /// Takes the run's steps until `finished` of them are, by as many ranks as took them.
     pub(super) fn forward(
         &self,
-        course: &Course,
         reached: &mut Reached,
         finished: u64,
         stop: &AtomicBool,
@@ -119,31 +136,57 @@ impl<'a> Approach<'a> {
     ) -> Result<Way, TrainError> {
         let mut way = Way::default();
         let Reached { trained, alarms } = reached;
-        while trained.state.step < finished {
-            if stop.load(Ordering::Relaxed) {
-                return Ok(way);
-            }
-            let (record, turn) = course.again(trained, alarms);
-            if let Turn::Back(_) = turn {
-                return Err(went_back(self.directory, record.step, finished + 1));
-            }
-            let differs = self.differing(&record);
-            if way.deviation.is_none() && !differs.is_empty() {
-                way.deviation = Some((record.step, differs));
-            }
-            on_step(&record);
-        }
-        way.done = true;
+        let done = self
+            .again()
+            .forward(trained, finished, |course, trained, end| {
+                while trained.state.step < end {
+                    if stop.load(Ordering::Relaxed) {
+                        return Ok(false);
+                    }
+                    let (record, turn) = course.again(trained, alarms);
+                    if let Turn::Back(_) = turn {
+                        return Err(went_back(self.directory, record.step, finished + 1));
+                    }
+                    let differs = self.differing(&record);
+                    if way.deviation.is_none() && !differs.is_empty() {
+                        way.deviation = Some((record.step, differs));
+                    }
+                    on_step(&record);
+                }
+                Ok(true)
+            });
+        way.done = done?;
         Ok(way)
+    }
+
+    /// The same as [`Self::differing`] for a step that was taken in one process: where ranks took it whose sums have
+    /// another order, the loss and the gradient norm may differ by rounding.
+    pub(super) fn differing_alone(&self, record: &Record) -> Vec<String> {
+        let mut differing = self.differing(record);
+        if self.layouts.of_step(record.step).is_some() {
+            differing.retain(|signal| {
+                let known = self.recorded(record.step);
+                let own = record.scalar(signal);
+                let known = known.and_then(|known| known.scalar(signal));
+                let apart = own.zip(known).map(|(own, known)| (own / known - 1.0).abs());
+                ROUNDED.contains(&signal.as_str()) && !apart.is_some_and(|apart| apart <= ROUNDING)
+            });
+        }
+        differing
     }
 
     /// The signals of a step that are not what the run recorded; none where it recorded nothing.
     pub(super) fn differing(&self, record: &Record) -> Vec<String> {
-        let records = self.reader.records();
-        let known = records.binary_search_by_key(&record.step, |known| known.step);
+        let known = self.recorded(record.step);
         known
-            .map(|place| records[place].differing(record))
+            .map(|known| known.differing(record))
             .unwrap_or_default()
+    }
+
+    fn recorded(&self, step: u64) -> Option<&Record> {
+        let records = self.reader.records();
+        let known = records.binary_search_by_key(&step, |known| known.step);
+        Some(&records[known.ok()?])
     }
 }
 

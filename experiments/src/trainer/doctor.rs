@@ -7,12 +7,11 @@
 mod streams;
 
 use super::alarms::Alarms;
-use super::course::{Course, Turn, changes};
+use super::course::{Turn, changes};
 use super::identity::check_same;
+use super::layouts::{Again, Layouts};
 use super::memory::check_memory;
-use super::step::step;
 use super::text::Text;
-use super::training::Training;
 use crate::backend::Device;
 use crate::error::TrainError;
 use crate::files::checkpoint::Nearby;
@@ -62,12 +61,28 @@ pub fn audit(request: CheckpointAuditRequest) -> Result<CheckpointAudit, TrainEr
     }
     let near = Nearby::list(request.directory, request.config)?;
     let reader = RunReader::open(request.directory)?;
-    let engine = device.engine(request.config, None)?;
     let changes = changes(request.config)?;
-    let course = Course::new(request.config, &changes, &text, device, engine)?;
+    let layouts = Layouts::of(request.directory, request.config, reader.events())?;
+    let again = Again {
+        config: request.config,
+        changes: &changes,
+        text: &text,
+        device,
+        layouts: &layouts,
+    };
     let take = |config: &Config, mut trained: Trained| {
-        let training = Training::new(config, &text, device.engine(config, None).ok()?);
-        Some(step(&training, &mut trained, None).0)
+        let again = Again {
+            config,
+            changes: &[],
+            ..again
+        };
+        let mut record = None;
+        let next = trained.state.step + 1;
+        let taken = again.forward(&mut trained, next, |course, trained, _| {
+            record = Some(course.step(trained, None).0);
+            Ok(true)
+        });
+        taken.ok().and(record)
     };
     let auditor = Auditor {
         request,
@@ -75,7 +90,7 @@ pub fn audit(request: CheckpointAuditRequest) -> Result<CheckpointAudit, TrainEr
         reader,
         take: &take,
     };
-    auditor.compare(&course)
+    auditor.compare(again)
 }
 
 struct Auditor<'r, 'a> {
@@ -86,7 +101,7 @@ struct Auditor<'r, 'a> {
 }
 
 impl Auditor<'_, '_> {
-    fn compare(mut self, course: &Course) -> Result<CheckpointAudit, TrainError> {
+    fn compare(mut self, again: Again) -> Result<CheckpointAudit, TrainError> {
         let mut audit = CheckpointAudit::default();
         let mut trained = self.beginning()?;
         for next in self.near.steps() {
@@ -102,7 +117,7 @@ impl Auditor<'_, '_> {
                     "step {next} lies more than --reach {reach} steps behind step {at}: its checkpoint was not compared"
                 );
                 audit.notices.push(notice);
-            } else if self.forward(course, &mut trained, next, &mut audit)? {
+            } else if self.forward(again, &mut trained, next, &mut audit)? {
                 audit.checkpoints.push(next);
                 if found.state.branch() != trained.state.branch() {
                     // Weights and moments are those of the step; data and counts are what the run went back with.
@@ -124,7 +139,7 @@ impl Auditor<'_, '_> {
             1
         };
         let end = trained.state.step.saturating_add(more).min(last);
-        self.forward(course, &mut trained, end, &mut audit)?;
+        self.forward(again, &mut trained, end, &mut audit)?;
         Ok(audit)
     }
 
@@ -154,41 +169,45 @@ impl Auditor<'_, '_> {
     /// told; those after it follow from it.
     fn forward(
         &mut self,
-        course: &Course,
+        again: Again,
         trained: &mut Trained,
         to: u64,
         audit: &mut CheckpointAudit,
     ) -> Result<bool, TrainError> {
         let (directory, config) = (self.request.directory, self.request.config);
         let (mut alarms, _) = Alarms::begin(directory, config, &mut trained.state)?;
-        let mut told = false;
-        while trained.state.step < to {
-            if self.request.stop.load(Ordering::Relaxed) {
-                audit
-                    .notices
-                    .push("stopped before all was compared".to_owned());
-                return Ok(false);
+        let (mut stopped, mut told) = (false, false);
+        again.forward(trained, to, |course, trained, end| {
+            while trained.state.step < end {
+                stopped = self.request.stop.load(Ordering::Relaxed);
+                if stopped {
+                    return Ok(false);
+                }
+                let begins = self.begins_attempt(trained.state.step);
+                let before = begins.then(|| trained.clone());
+                let (record, turn) = course.again(trained, &mut alarms);
+                (self.request.on_step)(&record);
+                let Some(known) = self.recorded(record.step) else {
+                    continue;
+                };
+                audit.steps += 1;
+                let differing = known.differing(&record);
+                if !differing.is_empty() && !told {
+                    told = true;
+                    let fault = self.deviation(known, &differing, before.as_ref());
+                    audit.faults.push(fault);
+                }
+                if let Turn::Back(_) = turn {
+                    return Ok(false);
+                }
             }
-            let before = self
-                .begins_attempt(trained.state.step)
-                .then(|| trained.clone());
-            let (record, turn) = course.again(trained, &mut alarms);
-            (self.request.on_step)(&record);
-            let Some(known) = self.recorded(record.step) else {
-                continue;
-            };
-            audit.steps += 1;
-            let differing = known.differing(&record);
-            if !differing.is_empty() && !told {
-                told = true;
-                let fault = self.deviation(known, &differing, before.as_ref());
-                audit.faults.push(fault);
-            }
-            if let Turn::Back(_) = turn {
-                break;
-            }
+            Ok(true)
+        })?;
+        if stopped {
+            let notice = "stopped before all was compared".to_owned();
+            audit.notices.push(notice);
         }
-        Ok(true)
+        Ok(!stopped)
     }
 
     fn recorded(&self, step: u64) -> Option<&Record> {

@@ -86,14 +86,14 @@ pub fn explain(request: ExplainRequest) -> Result<Vec<Explanation>, TrainError> 
             let reached = approach.nearest(finished)?;
             (reached.trained.state.step, reached)
         };
-        let way = approach.forward(&course, &mut reached, finished, stop, on_step)?;
+        let way = approach.forward(&mut reached, finished, stop, on_step)?;
         if !way.done {
             break;
         }
         let Reached { trained, alarms } = &mut reached;
         let (mut told, record) = explained(course.training(&trained.state), trained, rows);
         told.checkpoint = from;
-        let differing = approach.differing(&record);
+        let differing = approach.differing_alone(&record);
         let own = (!differing.is_empty()).then_some((step, differing));
         told.deviation = way
             .deviation

@@ -134,13 +134,10 @@ struct Forks<'a> {
 impl Forks<'_> {
     fn make(self) -> Result<Forked, TrainError> {
         let before = self.request.step - 1;
-        let course = self.approach.course()?;
         let mut reached = self.approach.nearest(before)?;
         let from = reached.trained.state.step;
         let (stop, on_step) = (self.request.stop, &mut *self.request.on_step);
-        let way = self
-            .approach
-            .forward(&course, &mut reached, before, stop, on_step)?;
+        let way = self.approach.forward(&mut reached, before, stop, on_step)?;
         let Way { deviation, done } = way;
         if done {
             let Reached {

@@ -1,5 +1,6 @@
 //! What makes a run the run it is: its manifest, and the checks that it goes on as it began.
 
+use super::layouts::RANKS;
 use super::text::Text;
 use crate::backend::{Device, features};
 use crate::data::entropy::unigram_loss;
@@ -143,7 +144,7 @@ pub(super) fn with_engine(event: Event, engine: &dyn Engine) -> Event {
         .with("kernels", engine.kernels)
         .with("instruction_set", engine.instruction_set);
     match replica {
-        Some(replica) => event.with("ranks", replica.ranks().degrees().to_string()),
+        Some(replica) => event.with(RANKS, replica.ranks().degrees().to_string()),
         None => event,
     }
 }

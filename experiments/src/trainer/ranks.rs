@@ -34,8 +34,6 @@ pub struct Member<'a> {
 /// Trains with ranks that are threads, each with its share of this process's threads for computing.
 pub fn train_on_threads(request: Request, degrees: Degrees) -> Result<Ending, TrainError> {
     check_ranks(request.config, degrees)?;
-    let ranks = degrees.ranks();
-    let of_each = (rayon::current_num_threads() / ranks.max(1)).max(1);
     let member = Member {
         config: request.config,
         cache: request.cache,
@@ -43,28 +41,36 @@ pub fn train_on_threads(request: Request, degrees: Degrees) -> Result<Ending, Tr
         stop: request.stop,
     };
     let texts = Texts::default();
+    let serves = |ranks| serve_with(&member, ranks, Some(&texts));
+    on_threads(degrees, serves, |ranks| lead(request, ranks, Some(&texts)))
+}
+
+/// Ranks that are threads, each with its share of this process's threads for computing: what rank 0 does, and what each of
+/// the others.
+pub(super) fn on_threads<T>(
+    degrees: Degrees,
+    others: impl Fn(Ranks) -> Result<(), TrainError> + Sync,
+    first: impl FnOnce(Ranks) -> Result<T, TrainError>,
+) -> Result<T, TrainError> {
+    let count = degrees.ranks();
+    let of_each = (rayon::current_num_threads() / count.max(1)).max(1);
+    let ranks = |engine| Ranks::new(Arc::new(engine), degrees, Some(of_each));
     thread::scope(|scope| {
-        let mut engines = threads::connect(ranks).into_iter();
-        let first = engines.next();
-        let others: Vec<_> = engines
-            .map(|engine| {
-                let texts = &texts;
-                scope.spawn(move || {
-                    let ranks = Ranks::new(Arc::new(engine), degrees, Some(of_each))?;
-                    serve_with(&member, ranks, Some(texts))
-                })
-            })
+        let mut engines = threads::connect(count).into_iter();
+        let own = engines.next();
+        let others = &others;
+        let at_work: Vec<_> = engines
+            .map(|engine| scope.spawn(move || ranks(engine).and_then(others)))
             .collect();
-        let ended = match first {
-            Some(engine) => Ranks::new(Arc::new(engine), degrees, Some(of_each))
-                .and_then(|ranks| lead(request, ranks, Some(&texts))),
-            None => Err(TrainError::BrokeOff),
-        };
-        for other in others {
+        let done = own
+            .ok_or(TrainError::BrokeOff)
+            .and_then(ranks)
+            .and_then(first);
+        for other in at_work {
             // What went wrong there rank 0 has met.
             let _ = other.join();
         }
-        ended
+        done
     })
 }
 
@@ -207,7 +213,7 @@ fn serve_with(member: &Member, ranks: Ranks, texts: Option<&Texts>) -> Result<()
 }
 
 /// Does what rank 0 orders.
-fn follow(course: &Course, ranks: &Ranks) -> Result<(), TrainError> {
+pub(super) fn follow(course: &Course, ranks: &Ranks) -> Result<(), TrainError> {
     let config = course.base.config;
     let table = Parameter::table(&config.model, config.tokenizer.vocab_size);
     let mut trained = Trained::new(config, Parameters::zeros(table));

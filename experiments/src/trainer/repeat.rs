@@ -1,8 +1,9 @@
 //! One step of a run again, with everything that enters and leaves it.
 
 use super::alarms::Alarms;
-use super::course::{Course, Turn, changes, went_back};
+use super::course::{Turn, changes, went_back};
 use super::identity::check_same;
+use super::layouts::{Again, Layouts};
 use super::memory::check_memory;
 use super::text::Text;
 use crate::backend::Device;
@@ -12,7 +13,7 @@ use crate::files::parity::ParityFile;
 use crate::state::Trained;
 use experiments_config::Config;
 use experiments_text::Cache;
-use logs::{Manifest, Record};
+use logs::{Manifest, Record, RunReader};
 use std::path::Path;
 
 /// Which step of which run.
@@ -63,19 +64,30 @@ pub fn parity(mut repeat: Repeat, out: &Path) -> Result<(), TrainError> {
 fn take_again(repeat: &mut Repeat, text: &Text, device: Device) -> Result<ParityFile, TrainError> {
     let config = repeat.config;
     let changes = changes(config)?;
-    let engine = device.engine(config, None)?;
-    let course = Course::new(config, &changes, text, device, engine)?;
+    let reader = RunReader::open(repeat.directory)?;
+    let again = Again {
+        config,
+        changes: &changes,
+        text,
+        device,
+        layouts: &Layouts::of(repeat.directory, config, reader.events())?,
+    };
     let checkpoints = Checkpoints::new(repeat.directory, config);
     let before = repeat.step - 1;
     let (mut trained, _) = Trained::load(config, &checkpoints, before)?;
     let (mut alarms, _) = Alarms::begin(repeat.directory, config, &mut trained.state)?;
-    while trained.state.step < before {
-        let (record, turn) = course.again(&mut trained, &mut alarms);
-        if let Turn::Back(_) = turn {
-            return Err(went_back(repeat.directory, record.step, repeat.step));
+    again.forward(&mut trained, before, |course, trained, end| {
+        while trained.state.step < end {
+            let (record, turn) = course.again(trained, &mut alarms);
+            if let Turn::Back(_) = turn {
+                return Err(went_back(repeat.directory, record.step, repeat.step));
+            }
+            (repeat.on_step)(&record);
         }
-        (repeat.on_step)(&record);
-    }
+        Ok(true)
+    })?;
+    // What enters and leaves the step is at hand in one process only.
+    let course = again.alone()?;
     let config = course.training(&trained.state).config;
     let mut file = ParityFile::new(&config.at(trained.state.progress()), repeat.step);
     let (record, _) = course.step(&mut trained, Some(&mut file));

@@ -5,7 +5,7 @@ use crate::cli::{Execution, Replay as Arguments};
 use crate::console::{self, say};
 use crate::failure::{Failure, exit};
 use crate::signals::Stop;
-use experiments::{Child, TrainError};
+use experiments::{Child, Degrees, TrainError, ranks_of_step};
 use experiments_config::{Config, Format};
 use experiments_text::Cache;
 use logs::spike::{Spike, owner, spikes};
@@ -333,7 +333,7 @@ impl Study<'_> {
         })
     }
 
-    /// Trains the twins that there are. False where somebody asked to stop.
+    /// Trains the twins that there are, by as many ranks as took the step. False where somebody asked to stop.
     fn train(
         &self,
         twins: &[&'static Twin],
@@ -341,31 +341,55 @@ impl Study<'_> {
         cache: &Cache,
         stop: &Stop,
     ) -> Result<bool, Failure> {
+        let there = ends.iter().filter(|end| end.is_none()).count();
+        let degrees = ranks_of_step(&self.arguments.run, self.config, self.at)?;
+        // What ranks refuse is trained by one process, where it differs by rounding alone.
+        let (alone, by_ranks): (Vec<usize>, Vec<usize>) = (0..twins.len())
+            .filter(|place| ends[*place].is_none())
+            .partition(|place| degrees.is_none() || self.withholds(twins[*place]));
+        let mut done = 0;
+        for (places, degrees) in [(by_ranks, degrees), (alone, None)] {
+            let names: Vec<&str> = places.iter().map(|place| twins[*place].name).collect();
+            let trained = self.train_by(degrees, &names, cache, stop, &mut |index, end| {
+                done += 1;
+                let how = if end.is_ok() { "done" } else { "failed" };
+                say(&format!("{done}/{there} twins: {} {how}", names[index]));
+                ends[places[index]] = end.err().map(|reason| End::Failed { reason });
+            })?;
+            if !trained {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    /// Whether a twin leaves out part of a gradient.
+    fn withholds(&self, twin: &Twin) -> bool {
+        let change = twin.change(&self.place());
+        change.is_ok_and(|change| !change.config.withhold.is_empty())
+    }
+
+    /// Trains twins, each by these ranks or by one process.
+    fn train_by(
+        &self,
+        degrees: Option<Degrees>,
+        names: &[&str],
+        cache: &Cache,
+        stop: &Stop,
+        ended: &mut dyn FnMut(usize, Result<(), String>),
+    ) -> Result<bool, Failure> {
         let execution = Execution {
             workers: self.arguments.workers,
-            threads: self.arguments.threads,
+            threads: self.arguments.threads * degrees.map_or(1, Degrees::ranks),
             pack: 1,
         };
-        let executor = super::sweep::executor(&execution, cache, &[])?;
-        let places: Vec<usize> = (0..twins.len())
-            .filter(|place| ends[*place].is_none())
-            .collect();
-        let folders: Vec<PathBuf> = places
-            .iter()
-            .map(|place| self.folder(twins[*place]))
-            .collect();
-        let mut done = 0;
-        let trained = executor.train_folders(&folders, stop.flag(), &mut |index, end| {
-            let place = places[index];
-            done += 1;
-            let how = if end.is_ok() { "done" } else { "failed" };
-            say(&format!(
-                "{done}/{} twins: {} {how}",
-                folders.len(),
-                twins[place].name
-            ));
-            ends[place] = end.err().map(|reason| End::Failed { reason });
-        });
+        let mut executor = super::sweep::executor(&execution, cache, &[])?;
+        let flags = degrees.map(|degrees| degrees.to_string());
+        let flags = flags.iter().flat_map(|flags| flags.split(' '));
+        executor.arguments.extend(flags.map(str::to_owned));
+        let twins = self.out.join(TWINS_DIR);
+        let folders: Vec<PathBuf> = names.iter().map(|name| twins.join(name)).collect();
+        let trained = executor.train_folders(&folders, stop.flag(), ended);
         trained.map_err(|error| match error {
             // What the twin says goes on to its own directory, of which nothing is left.
             SweepError::Machine { run, problem } => {

@@ -1,6 +1,7 @@
 //! Several ranks that train one run: threads of this process, or the processes that `mpirun` started.
 
 use crate::cli::{EngineName, Layout, Train};
+use crate::console::say;
 use crate::failure::{Failure, exit};
 use crate::signals::Stop;
 use clap::ValueEnum;
@@ -195,7 +196,7 @@ fn name_of(engine: EngineName) -> String {
     value.map_or_else(String::new, |value| value.get_name().to_owned())
 }
 
-/// Does the share of a rank other than the first. It prints nothing: what goes wrong, rank 0 says.
+/// Does the share of a rank other than the first. What goes wrong rank 0 says, and that rank 0 is gone the next.
 pub(super) fn serve(job: Job, what: &Path, arguments: &Train, cache: &Cache) -> ExitCode {
     // Who asks a job to stop asks all its processes. Rank 0 answers: the others are needed for the step that it is at.
     let located = super::locate(what, arguments, cache);
@@ -205,7 +206,15 @@ pub(super) fn serve(job: Job, what: &Path, arguments: &Train, cache: &Cache) -> 
     }
     match job.serve(&begun, cache) {
         Ok(()) => ExitCode::SUCCESS,
-        Err(_) => ExitCode::from(exit::MACHINE),
+        Err(error) => {
+            if let TrainError::Ranks(lost) = &error
+                && lost.missing() == Some(0)
+                && job.launched.rank == 1
+            {
+                say(&format!("error: {error}"));
+            }
+            ExitCode::from(exit::MACHINE)
+        }
     }
 }
 
