@@ -10,7 +10,7 @@ mod tests;
 
 use crate::{HalfFormat, Kernels, Rounding, round_slice};
 use crate::{Heads, cross_entropy, geglu, gelu, heads, layer_norm, softmax};
-use attention::{check_attention, check_attention_counts};
+use attention::{FORMATS, check_attention, check_attention_counts};
 use burn::tensor::ops::{FloatTensor, FloatTensorOps};
 use burn::tensor::{Bool, Int, Shape, Tensor, TensorData, TensorMetadata, TensorPrimitive};
 use burn_flex::Flex;
@@ -43,6 +43,14 @@ const REORDERED: f64 = 2e-5;
 /// All operations of a backend on its device, at the shapes of a small proxy and at odd ones.
 #[must_use]
 pub fn check<B: Kernels>(device: &B::Device) -> Vec<Agreement> {
+    check_with::<B>(device, &FORMATS)
+}
+
+/// The same, with heads wider than those of the proxies in some formats.
+fn check_with<B: Kernels>(
+    device: &B::Device,
+    formats_of_wide_heads: &[Option<HalfFormat>],
+) -> Vec<Agreement> {
     let mut all = Vec::new();
     for (seed, [rows, width]) in [[3, 5], [64, 64], [1024, 344], [512, 1365]]
         .into_iter()
@@ -64,17 +72,18 @@ pub fn check<B: Kernels>(device: &B::Device) -> Vec<Agreement> {
     for (seed, [b, n, s]) in [[1, 2, 5], [2, 3, 64], [2, 4, 300]].into_iter().enumerate() {
         all.extend(check_softmax::<B>(device, [b, n, s, s], seed as u64 + 1));
     }
-    for (seed, shape) in [
-        [1, 2, 5, 5, 40],
-        [2, 3, 64, 64, 40],
-        [1, 2, 33, 101, 40],
-        [2, 1, 130, 130, 64],
-        [1, 2, 70, 70, 128],
+    for (seed, (shape, formats)) in [
+        ([1, 2, 5, 5, 40], &FORMATS[..]),
+        ([2, 3, 64, 64, 40], &FORMATS),
+        ([1, 2, 33, 101, 40], &FORMATS),
+        ([2, 1, 130, 130, 64], formats_of_wide_heads),
+        ([1, 2, 70, 70, 128], formats_of_wide_heads),
     ]
     .into_iter()
     .enumerate()
     {
-        all.extend(check_attention::<B>(device, shape, 1.0, seed as u64 + 1));
+        let seed = seed as u64 + 1;
+        all.extend(check_attention::<B>(device, shape, 1.0, seed, formats));
     }
     for (seed, sizes) in [[1, 5, 2, 8], [2, 65, 3, 24]].into_iter().enumerate() {
         all.extend(check_heads::<B>(device, sizes, seed as u64 + 1));

@@ -58,7 +58,11 @@ const CASES: [Case; 3] = [
     },
 ];
 
-/// Attention with an eighth of the places forbidden, and one query that may see nothing. Values are multiples of 1/64, those
+/// All formats of scores and probabilities; the first is FP32.
+pub(super) const FORMATS: [Option<HalfFormat>; 3] =
+    [None, Some(HalfFormat::Fp16), Some(HalfFormat::Bf16)];
+
+/// Attention in some formats, with an eighth of the places forbidden, and one query that may see nothing. Values are multiples of 1/64, those
 /// of values and output gradients times `size`, a power of two: products are exact, so scores are rounded alike whatever the
 /// order of sums.
 pub(crate) fn check_attention<B: Kernels>(
@@ -66,6 +70,7 @@ pub(crate) fn check_attention<B: Kernels>(
     shape: AttentionShape,
     size: f32,
     seed: u64,
+    formats: &[Option<HalfFormat>],
 ) -> Vec<Agreement> {
     let [b, n, queries, keys, d] = shape;
     let mut draw = Draw(seed);
@@ -95,6 +100,8 @@ pub(crate) fn check_attention<B: Kernels>(
         names: [output, largest, names @ ..],
         allowed,
     } in CASES
+        .into_iter()
+        .filter(|case| formats.contains(&case.format))
     {
         let scoring = scoring(format);
         let [y, found] = B::masked_attention(there(), mask_there(), &scoring);

@@ -23,6 +23,7 @@ fn properties<B: Kernels>(device: &B::Device, rows: usize, width: usize, seed: u
         [2, 3, rows, width, 40],
         1.0,
         seed,
+        &FORMATS,
     ));
     for agreement in all {
         assert!(agreement.passed(), "{agreement:?}");
@@ -83,13 +84,17 @@ proptest! {
     }
 }
 
+#[cfg(feature = "cube")]
+const FP16: &[Option<HalfFormat>] = &[Some(HalfFormat::Fp16)];
+
 /// The same properties on a device.
 #[cfg(feature = "cube")]
 fn keeps_to_the_specification<G: crate::Gpus>(device: &G::Device) {
     for (rows, width, seed) in [(1, 2, 1), (7, 33, 2), (64, 64, 3), (130, 1365, 4)] {
         properties::<G>(device, rows, width, seed);
     }
-    for agreement in check::<G>(device) {
+    // A driver for CPUs takes half a minute to compile attention for another width of heads and format.
+    for agreement in check_with::<G>(device, FP16) {
         assert!(agreement.passed(), "{agreement:?}");
     }
     // More rows than an axis of cubes takes.
@@ -97,7 +102,7 @@ fn keeps_to_the_specification<G: crate::Gpus>(device: &G::Device) {
         assert!(agreement.passed(), "{agreement:?}");
     }
     // Gradients of probabilities beyond the range of FP16.
-    for agreement in check_attention::<G>(device, [1, 2, 40, 35, 9], 256.0, 7) {
+    for agreement in check_attention::<G>(device, [1, 2, 40, 35, 9], 256.0, 7, FP16) {
         assert!(agreement.passed(), "{agreement:?}");
     }
     a_score_that_overflows_spoils_its_query::<G>(device);
@@ -117,13 +122,13 @@ fn keeps_to_the_specification<G: crate::Gpus>(device: &G::Device) {
     };
     assert_eq!(gradients(), gradients());
     let attended = || {
-        let x = upload::<G>(&x, &[2, 2, 70, 55], device);
+        let x = upload::<G>(&x[..2 * 2 * 70 * 40], &[2, 2, 70, 40], device);
         let mask = TensorData::new(vec![false; 2 * 70 * 70], [2, 1, 70, 70]);
         let mask = || Tensor::<G, 4, Bool>::from_data(mask.clone(), device).into_primitive();
         let (qkv, scoring) = ([x.clone(), x.clone(), x.clone()], attention::scoring(None));
         let [y, statistics] = G::masked_attention(qkv.clone(), mask(), &scoring);
         let all = G::masked_attention_backward(qkv, mask(), statistics, y, &scoring);
-        all.map(|x| download::<G>(x, 200 * 77))
+        all.map(|x| download::<G>(x, 2 * 2 * 70 * 40))
     };
     assert_eq!(attended(), attended());
 }
