@@ -101,23 +101,20 @@ fn a_sweep_of_32_runs_survives_cancelled_jobs_a_restarted_controller_and_a_lost_
     };
     let mut child = driver();
     wait_until("two runs are done", || cluster.finished() >= 2);
-    // Some that wait, one that runs.
-    let mut cancelled = cluster.jobs("PD");
-    cancelled.drain(..cancelled.len().saturating_sub(3));
-    cancelled.extend(cluster.jobs("R").pop());
-    for job in &cancelled {
-        cluster.slurm("scancel", &[job]);
-    }
+    let mut random = 7;
+    cancel_at_random(&cluster, &mut random);
     preempt(&cluster);
+    cancel_at_random(&cluster, &mut random);
     lose_a_node(&cluster);
     script(&cluster.scratch, "restart", &[]);
     // A fast machine may be through by then.
     wait_until("it goes on", || {
         !cluster.jobs("R").is_empty() || child.try_wait().unwrap().is_some()
     });
-    // The command itself is killed, and finds its jobs again.
+    // The command itself is killed, and finds its jobs again, but for those that nobody saw cancelled.
     child.kill().unwrap();
     child.wait().unwrap();
+    cancel_at_random(&cluster, &mut random);
     script(&cluster.scratch, "revive", &["n1"]);
     let mut child = driver();
     let said = || std::fs::read_to_string(&log).unwrap();
@@ -137,6 +134,19 @@ fn a_sweep_of_32_runs_survives_cancelled_jobs_a_restarted_controller_and_a_lost_
         "{said}{}",
         stderr(&output)
     );
+}
+
+/// Cancels one job that runs and some of all that there are, drawn by a number and those that follow from it.
+fn cancel_at_random(cluster: &Cluster, random: &mut u64) {
+    for states in ["R", "PD,R", "PD,R"] {
+        *random = random
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1);
+        let jobs = cluster.jobs(states);
+        if let Some(place) = ((*random >> 33) as usize).checked_rem(jobs.len()) {
+            cluster.slurm("scancel", &[&jobs[place]]);
+        }
+    }
 }
 
 /// A job of a partition that comes first takes both nodes, and ends at once.
@@ -283,7 +293,16 @@ fn stop_single_runs(cluster: &Cluster) {
     for state in ["PD", "R"] {
         let jobs = queue.as_object().unwrap().iter();
         let still = |job: &str| cluster.jobs(state).iter().any(|other| other == job);
-        let mut jobs = jobs.filter(|(_, job)| still(job["job"].as_str().unwrap()));
+        // One that was trained before may be through at any time.
+        let is_fresh = |run: &str| {
+            !scratch
+                .join("out/runs")
+                .join(run)
+                .join("metrics-0002.jsonl")
+                .exists()
+        };
+        let mut jobs =
+            jobs.filter(|(run, job)| is_fresh(run) && still(job["job"].as_str().unwrap()));
         let (run, job) = jobs.next().unwrap();
         let mut stop = cluster.workbench(&["sweep", "stop", "out", run]);
         let stopped = stop.output().unwrap();
@@ -329,7 +348,8 @@ fn what_slurm_cannot_do_is_one_error_before_anything_is_written() {
     assert!(!cluster.scratch.join("out").exists(), "nothing was written");
 }
 
-/// To Slurm `%` and `\` mean something in the name of a file, to a shell quotes, spaces and `$`.
+/// To Slurm `%` and `\` mean something in the name of a file, to a shell quotes, spaces and `$`. Without `--time` a job may
+/// take what its runs were measured to take here, and ten minutes more, where the partition's own limit is an hour.
 #[test]
 fn a_sweep_directory_may_have_any_name() {
     let Some(cluster) = Cluster::start("slurm-odd") else {
@@ -337,7 +357,7 @@ fn a_sweep_directory_may_have_any_name() {
     };
     hosts::card(&cluster.scratch, 2, 20);
     let out = "it's %a\\b \"$HOME\" é";
-    let place = ["--out", out, "--executor", "slurm", "--time", "20"];
+    let place = ["--out", out, "--executor", "slurm", "--account", "proxies"];
     let mut sweep = cluster.workbench(&["sweep", "run", "card.toml"]);
     let output = sweep.args(place).output().unwrap();
     assert!(output.status.success(), "{}", stderr(&output));
@@ -345,9 +365,66 @@ fn a_sweep_directory_may_have_any_name() {
     let names = files.map(|file| file.unwrap().file_name());
     let logs = names.filter(|name| name.to_string_lossy().ends_with(".log"));
     assert_eq!(logs.count(), 4, "every job has its log");
+
+    let jobs = cluster.slurm("scontrol", &["--oneliner", "show", "job"]);
+    let of_each = |key: &str| -> Vec<String> {
+        let words = jobs.split_whitespace();
+        let values = words.filter_map(|word| word.strip_prefix(key)?.strip_prefix('='));
+        values.map(str::to_owned).collect()
+    };
+    assert_eq!(of_each("Account"), ["proxies"; 4], "{jobs}");
+    let limits = of_each("TimeLimit");
+    let measured = ["00:11:00", "00:12:00", "00:13:00"];
+    let is_measured = |limit: &String| measured.contains(&limit.as_str());
+    assert!(
+        limits.len() == 4 && limits.iter().all(is_measured),
+        "{limits:?}"
+    );
 }
 
-/// The program, or the texts: both are files that the others have.
+/// Told before its time is over, it saves its state, and another job goes on behind its last step.
+#[test]
+fn a_run_that_needs_longer_than_its_job_goes_on_in_another() {
+    // More than any machine trains in a minute.
+    const STEPS: usize = 500_000;
+    let Some(cluster) = Cluster::start("slurm-limit") else {
+        return;
+    };
+    let scratch = &cluster.scratch;
+    hosts::card(scratch, 2, STEPS);
+    let place = ["sweep", "run", "card.toml", "--out", "out"];
+    let mut sweep = cluster.workbench(&place);
+    sweep.args(["--executor", "slurm", "--time", "1"]);
+    let mut child = sweep.stderr(Stdio::piped()).spawn().unwrap();
+    let first = |run: &Path, kind: logs::EventKind| {
+        let events = logs::read::events(run).unwrap_or_default();
+        events.into_iter().find(|event| event.kind == kind)
+    };
+    let resumed = |run: &Path| first(run, logs::EventKind::Resume);
+    wait_until("all runs go on", || {
+        assert!(child.try_wait().unwrap().is_none(), "ended");
+        let runs = hosts::runs(scratch);
+        runs.len() == 4 && runs.iter().all(|run| resumed(run).is_some())
+    });
+    let mut stop = cluster.workbench(&["sweep", "stop", "out"]);
+    assert!(stop.output().unwrap().status.success());
+    let ended = child.wait_with_output().unwrap();
+    let said = stderr(&ended);
+    assert_eq!(ended.status.code(), Some(3), "{said}");
+    let why = "the time of its job was over; it goes on in another job";
+    assert!(said.contains(why), "{said}");
+    for run in hosts::runs(scratch) {
+        let reader = logs::RunReader::open(&run).unwrap();
+        let steps = reader.records().iter().map(|record| record.step);
+        assert!(steps.eq(1..=reader.records().len() as u64), "{run:?}");
+        let stopped = first(&run, logs::EventKind::Stop).unwrap();
+        let resumed = resumed(&run).unwrap();
+        assert_eq!(stopped.step, resumed.step, "a step was trained twice");
+        assert!(resumed.step > 0 && resumed.attempt == 2, "{resumed:?}");
+    }
+}
+
+/// A text, or the program: both are files that the others have.
 #[test]
 fn a_node_that_lacks_what_the_others_have_gets_no_more_jobs() {
     let Some(cluster) = Cluster::start("slurm-node") else {
@@ -384,7 +461,8 @@ fn a_node_that_lacks_what_the_others_have_gets_no_more_jobs() {
     let said = stderr(&output);
     assert!(said.contains("still no jobs on node n1: "), "{said}");
 
-    script(scratch, "hide", &["n2", &text]);
+    let program = env!("CARGO_BIN_EXE_workbench");
+    script(scratch, "hide", &["n2", program]);
     std::fs::rename(scratch.join("out"), scratch.join("before")).unwrap();
     let output = cluster.sweep(&[]).output().unwrap();
     let said = stderr(&output);
@@ -393,6 +471,10 @@ fn a_node_that_lacks_what_the_others_have_gets_no_more_jobs() {
         said.contains("jobs failed on every node (n1, n2)"),
         "{said}"
     );
+    for lack in [("n1", text.as_str()), ("n2", program)] {
+        let lacks = format!("node {} has no `{}`", lack.0, lack.1);
+        assert!(said.contains(&lacks), "{lacks}: {said}");
+    }
     let begun = trained_in(&scratch.join("out/runs"));
     assert_eq!(begun, 0, "no run was begun");
 }

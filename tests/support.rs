@@ -10,6 +10,7 @@
 pub mod damaged;
 pub mod damaged_run;
 pub mod hosts;
+pub mod job;
 pub mod pages;
 pub mod studio;
 pub mod variants;

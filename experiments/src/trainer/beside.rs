@@ -36,7 +36,7 @@ impl Identity {
         let changed = if dirty == Some(true) { ", changed" } else { "" };
         Ok(Self {
             program: format!("{version} {}{changed}", commit.unwrap_or("without commit")),
-            configuration: config.hash(),
+            configuration: hash_without_files(config),
             text: text.hash(),
             weights: weights_hash(config)?.unwrap_or_default(),
             degrees: degrees.to_string(),
@@ -65,6 +65,20 @@ impl Identity {
             }),
         }
     }
+}
+
+/// The hash of a configuration without the files that it names. What is in them is compared by itself: a run is begun with
+/// their hashes in its configuration, and that would differ where the same command finds another text.
+fn hash_without_files(config: &Config) -> String {
+    let mut config = config.without_paths();
+    let texts = config.data.sources.iter_mut();
+    let tasks = config.tasks.sources.iter_mut();
+    let contents = texts
+        .map(|source| &mut source.blake3)
+        .chain(tasks.map(|source| &mut source.blake3))
+        .chain([&mut config.model.init.weights_blake3]);
+    contents.for_each(|content| *content = None);
+    config.hash()
 }
 
 /// What rank 0 has beside its request.
@@ -171,4 +185,61 @@ pub(super) fn with_sent(event: Event, training: &Training) -> Event {
         .with("tied_bytes", tied)
         .with("idle_share", idle.measured)
         .with("scheduled_idle_share", idle.scheduled)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Whatever a rank has of its own, it is named, with the beginning of a hash; and of a program all that is known.
+    #[test]
+    fn a_rank_that_has_something_else_is_refused_by_what_it_has() {
+        let hash = |letter: &str| letter.repeat(64);
+        let first = Identity {
+            program: "0.1.0 abc".to_owned(),
+            configuration: hash("a"),
+            text: hash("b"),
+            weights: String::new(),
+            degrees: "--data-parallel 2".to_owned(),
+        };
+        first.differing(1, &first).unwrap();
+        let changed = |change: fn(&mut Identity)| {
+            let mut other = first.clone();
+            change(&mut other);
+            first.differing(3, &other).unwrap_err().to_string()
+        };
+        let long = "c".repeat(16);
+        let cases = [
+            (
+                changed(|other| other.program += ", changed"),
+                "the program version `0.1.0 abc, changed`, rank 0 has `0.1.0 abc`".to_owned(),
+            ),
+            (
+                changed(|other| other.configuration = "c".repeat(64)),
+                format!(
+                    "the configuration `{long}`, rank 0 has `{}`",
+                    "a".repeat(16)
+                ),
+            ),
+            (
+                changed(|other| other.text = "c".repeat(64)),
+                format!("the text `{long}`, rank 0 has `{}`", "b".repeat(16)),
+            ),
+            (
+                changed(|other| other.weights = "c".repeat(64)),
+                format!("the file of initial weights `{long}`, rank 0 has ``"),
+            ),
+            (
+                changed(|other| other.degrees = "--data-parallel 4".to_owned()),
+                "the degrees of parallelism `--data-parallel 4`, rank 0 has `--data-parallel 2`"
+                    .to_owned(),
+            ),
+        ];
+        for (told, expected) in cases {
+            assert!(
+                told.starts_with(&format!("rank 3 has {expected}")),
+                "{told}"
+            );
+        }
+    }
 }

@@ -7,7 +7,7 @@ use experiments::{
 use experiments_collective::Engine;
 use experiments_config::{Config, Override, resolve};
 use experiments_text::Cache;
-use logs::{Event, EventKind, Record, RunReader};
+use logs::{Event, EventKind, News, Record, RunReader};
 use std::fs;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -69,6 +69,25 @@ pub fn with_rows(layout: [usize; 3]) -> Degrees {
     Degrees {
         sequence: true,
         ..degrees(layout)
+    }
+}
+
+/// What a rank has of its own.
+pub struct Given<'a> {
+    pub config: &'a Config,
+    /// Version.
+    pub program: &'a str,
+    pub engine: Arc<dyn Engine>,
+}
+
+impl<'a> Given<'a> {
+    /// With the program that [`Bench::ask`] has.
+    pub fn new(config: &'a Config, engine: Arc<dyn Engine>) -> Self {
+        Self {
+            config,
+            program: "test",
+            engine,
+        }
     }
 }
 
@@ -134,28 +153,30 @@ impl Bench {
         assert_eq!(ending.unwrap(), Ending::Finished);
     }
 
-    /// Trains with two replicas, each with a configuration and an engine of its own.
-    pub fn train_pair(
+    /// Trains with ranks of which each has what it is given.
+    pub fn train_each(
         &self,
         run: &str,
-        configs: [&Config; 2],
-        engines: [Arc<dyn Engine>; 2],
+        degrees: Degrees,
+        given: Vec<Given>,
     ) -> Result<Ending, TrainError> {
-        let [first, second] = engines;
+        let mut given = given.into_iter();
+        let first = given.next().unwrap();
+        let cache = &self.cache();
         std::thread::scope(|scope| {
-            let cache = self.cache();
-            scope.spawn(move || {
-                let member = RankMember {
-                    config: configs[1],
-                    cache: &cache,
-                    program: ("test", None, None),
-                    stop: &AtomicBool::new(false),
-                };
-                let ranks = Ranks::new(second, data(2), Some(1))?;
-                serve(&member, ranks)
-            });
-            let ranks = Ranks::new(first, data(2), Some(1))?;
-            self.ask(configs[0], run, u64::MAX, |request| {
+            for given in given {
+                scope.spawn(move || {
+                    let member = RankMember {
+                        config: given.config,
+                        cache,
+                        program: (given.program, None, None),
+                        stop: &AtomicBool::new(false),
+                    };
+                    serve(&member, Ranks::new(given.engine, degrees, Some(1))?)
+                });
+            }
+            let ranks = Ranks::new(first.engine, degrees, Some(1))?;
+            self.ask(first.config, run, u64::MAX, |request| {
                 train_as_first(request, ranks)
             })
         })
@@ -185,24 +206,48 @@ impl Bench {
             .map(|file| fs::read(path.join(file)).unwrap())
     }
 
+    /// Step, signal and rules of every alarm that a run told.
+    pub fn alarms(&self, run: &str) -> Vec<(u64, String, Vec<String>)> {
+        let events = self.events(run);
+        let news = events.iter().filter_map(News::of);
+        news.map(|news| (news.alarm.step, news.alarm.signal, news.rules))
+            .collect()
+    }
+
     /// Which steps were skipped, and the loss scale of each.
     pub fn decided(&self, run: &str) -> Vec<[Option<f64>; 2]> {
         let decided = |record: &Record| ["skipped", "loss_scale"].map(|name| record.scalar(name));
         self.records(run).iter().map(decided).collect()
     }
 
-    /// Whether losses and gradient norms of two runs agree within 1e-5, and within 3e-6 before training amplifies anything.
+    /// Whether losses and gradient norms of two runs agree within 1e-5, and within 3e-6 before training amplifies anything;
+    /// and all that is recorded of layers within [`LAYERS`].
     pub fn assert_close(&self, a: &str, b: &str) {
+        self.assert_close_but(a, b, &[]);
+    }
+
+    /// The same with other bounds for some signals of layers.
+    pub fn assert_close_but(&self, a: &str, b: &str, bounds: &[(&str, f64)]) {
         let (ours, theirs) = (self.records(a), self.records(b));
         assert_eq!(ours.len(), theirs.len(), "{b}");
         for (ours, theirs) in ours.iter().zip(&theirs) {
-            let most = if ours.step == 1 { 3e-6 } else { 1e-5 };
+            let step = ours.step;
+            let most = if step == 1 { 3e-6 } else { 1e-5 };
             for signal in ["loss", "grad_norm"] {
                 let [x, y] = [ours, theirs].map(|record| record.scalar(signal).unwrap());
-                let step = ours.step;
                 assert!(
                     (x / y - 1.0).abs() < most,
                     "{b}, step {step}: {signal} {x} {y}"
+                );
+            }
+            let (ours, theirs) = (&ours.layers, &theirs.layers);
+            assert!(ours.keys().eq(theirs.keys()), "{b}, step {step}");
+            for ((signal, x), y) in ours.iter().zip(theirs.values()) {
+                let own = bounds.iter().find(|(name, _)| *name == signal.as_str());
+                let most = own.map_or(LAYERS, |(_, most)| *most);
+                assert!(
+                    layers_apart(x, y) < most,
+                    "{b}, step {step}: {signal} {x:?} {y:?}"
                 );
             }
         }
@@ -240,4 +285,23 @@ impl Bench {
             "{what}: checkpoints differ"
         );
     }
+}
+
+/// How far apart signals of layers may be: two and a half times the most that was measured, 7.9e-6 in a gradient norm.
+const LAYERS: f64 = 2e-5;
+
+/// The largest difference of a layer's number from another's, relative to the largest of any layer.
+fn layers_apart(ours: &[f64], theirs: &[f64]) -> f64 {
+    if ours.len() != theirs.len() {
+        return f64::INFINITY;
+    }
+    let scale = ours
+        .iter()
+        .fold(0.0_f64, |most, value| most.max(value.abs()));
+    let pairs = ours.iter().zip(theirs).filter(|(a, b)| a != b);
+    pairs
+        .map(|(a, b)| (a - b).abs() / scale)
+        // What is no number is not close to any.
+        .map(|apart| if apart.is_nan() { f64::INFINITY } else { apart })
+        .fold(0.0, f64::max)
 }

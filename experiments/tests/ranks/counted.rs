@@ -1,7 +1,8 @@
 //! What the ranks count is what the plan says.
 
-use crate::bench::{Bench, degrees, with_rows};
-use experiments_collective::{CollectiveError, Engine, Inbound, Outbound, Purpose, threads};
+use crate::bench::{Bench, Given, data, degrees, with_rows};
+use crate::meddling::with_one_meddling;
+use experiments_collective::Outbound;
 use experiments_plan::communication::{Communication, StagePlace};
 use experiments_plan::hardware::gpu;
 use experiments_plan::memory::MemoryOptions;
@@ -95,45 +96,6 @@ fn what_stages_pass_on_is_what_was_planned() {
     assert_eq!(bench.finished("stages", "tied_bytes"), planned as u64);
 }
 
-/// An engine that counts the messages which are no shorter than some length.
-struct Counting {
-    engine: threads::Threads,
-    least: usize,
-    found: Arc<AtomicU64>,
-}
-
-impl Engine for Counting {
-    fn name(&self) -> &'static str {
-        self.engine.name()
-    }
-
-    fn rank(&self) -> usize {
-        self.engine.rank()
-    }
-
-    fn ranks(&self) -> usize {
-        self.engine.ranks()
-    }
-
-    fn exchange(
-        &self,
-        purpose: Purpose,
-        outbound: &[Outbound],
-        inbound: &mut [Inbound],
-    ) -> Result<(), CollectiveError> {
-        let len = |message: &Outbound| {
-            message
-                .pieces
-                .iter()
-                .map(|piece| piece.len())
-                .sum::<usize>()
-        };
-        let long = outbound.iter().filter(|message| len(message) >= self.least);
-        self.found.fetch_add(long.count() as u64, Ordering::Relaxed);
-        self.engine.exchange(purpose, outbound, inbound)
-    }
-}
-
 /// Both ways into tied embeddings cross, and their sum does not: it is made by the rank that updates them.
 #[test]
 fn a_gradient_of_tied_embeddings_crosses_in_its_two_ways_alone() {
@@ -149,17 +111,19 @@ fn a_gradient_of_tied_embeddings_crosses_in_its_two_ways_alone() {
     let table = config.tokenizer.vocab_size * model.hidden_size;
     let all = model.parameter_count(config.tokenizer.vocab_size) as usize;
     assert!(model.tie_embeddings && all < 2 * table, "{all} {table}");
-    let mut engines = threads::connect(2).into_iter();
-    let (first, second) = (engines.next().unwrap(), engines.next().unwrap());
     let found = Arc::new(AtomicU64::new(0));
-    let counting = Counting {
-        engine: second,
-        least: 4 * table,
-        found: found.clone(),
-    };
-    bench
-        .train_pair("tied", [&config; 2], [Arc::new(first), Arc::new(counting)])
-        .unwrap();
+    let counted = found.clone();
+    let engines = with_one_meddling(2, 1, move |_, outbound| {
+        let len = |message: &&Outbound| message.pieces.iter().map(|piece| piece.len()).sum();
+        let is_long = |len: usize| len >= 4 * table;
+        let long = outbound.iter().filter(|message| is_long(len(message)));
+        counted.fetch_add(long.count() as u64, Ordering::Relaxed);
+        Ok(())
+    });
+    let given = engines
+        .into_iter()
+        .map(|engine| Given::new(&config, engine));
+    bench.train_each("tied", data(2), given.collect()).unwrap();
     // In each of six steps.
     assert_eq!(found.load(Ordering::Relaxed), 2 * 6);
     bench.train(&config, "alone", 1);

@@ -1,79 +1,82 @@
 //! Ranks that disagree, end, or cannot train what they are given.
 
-use crate::bench::{Bench, FP16, data, with_rows};
+use crate::bench::{Bench, FP16, Given, data, degrees, with_rows};
+use crate::meddling::with_one_meddling;
 use experiments::{Ending, TrainError, train_on_threads};
-use experiments_collective::{CollectiveError, Engine, Inbound, Outbound, Purpose, threads};
+use experiments_collective::{CollectiveError, Engine, threads};
 use experiments_config::Config;
-use std::path::Path;
+use logs::EventKind;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
-/// An engine whose rank ends at one of its messages.
-struct Dying {
-    engine: threads::Threads,
-    left: AtomicU64,
-}
-
-impl Engine for Dying {
-    fn name(&self) -> &'static str {
-        self.engine.name()
-    }
-
-    fn rank(&self) -> usize {
-        self.engine.rank()
-    }
-
-    fn ranks(&self) -> usize {
-        self.engine.ranks()
-    }
-
-    fn exchange(
-        &self,
-        purpose: Purpose,
-        outbound: &[Outbound],
-        inbound: &mut [Inbound],
-    ) -> Result<(), CollectiveError> {
-        if self.left.fetch_sub(1, Ordering::Relaxed) == 0 {
-            return Err(CollectiveError::Start {
-                problem: "killed".to_owned(),
-            });
-        }
-        self.engine.exchange(purpose, outbound, inbound)
-    }
-}
-
-/// Trains with two ranks, of which the second is given its own configuration and ends at message `kill_at`.
+/// Trains with two ranks, of which the second ends at message `kill_at`.
 fn train_two(
     bench: &Bench,
     run: &str,
-    configs: [&Config; 2],
+    config: &Config,
     kill_at: u64,
 ) -> Result<Ending, TrainError> {
-    let mut engines = threads::connect(2).into_iter();
-    let (first, second) = (engines.next().unwrap(), engines.next().unwrap());
-    let dying = Dying {
-        engine: second,
-        left: AtomicU64::new(kill_at),
-    };
-    bench.train_pair(run, configs, [Arc::new(first), Arc::new(dying)])
+    let left = AtomicU64::new(kill_at);
+    let engines = with_one_meddling(2, 1, move |_, _| {
+        if left.fetch_sub(1, Ordering::Relaxed) > 0 {
+            return Ok(());
+        }
+        Err(CollectiveError::Start {
+            problem: "killed".to_owned(),
+        })
+    });
+    let given = engines.into_iter().map(|engine| Given::new(config, engine));
+    bench.train_each(run, data(2), given.collect())
 }
 
+/// In what the ranks differ is said of the one that differs, and nothing is written.
 #[test]
 fn ranks_that_disagree_do_not_start() {
     let bench = Bench::new();
-    let (first, second) = (bench.config(&[]), bench.config(&["optimizer.lr=1e-2"]));
-    let error = train_two(&bench, "apart", [&first, &second], u64::MAX).unwrap_err();
-    let told = error.to_string();
-    assert!(told.starts_with("rank 1 has the configuration `"), "{told}");
-    assert!(!bench.path("apart").exists(), "something was written");
-    let mut gone = first.clone();
-    gone.data.sources[0].path = Some(Path::new("/nowhere/text.txt").to_owned());
-    let error = train_two(&bench, "gone", [&first, &gone], u64::MAX).unwrap_err();
-    let told = error.to_string();
-    assert!(
-        told.starts_with("rank 1: ") && told.contains("/nowhere/text.txt"),
-        "{told}"
+    let first = bench.config(&[]);
+    let other = bench.config(&["optimizer.lr=1e-2"]);
+    let with_text = |name: &str, content: Option<&str>| {
+        let mut config = first.clone();
+        let source = &mut config.data.sources[0];
+        source.path = Some(bench.path(name));
+        if let Some(content) = content {
+            std::fs::write(bench.path(name), content).unwrap();
+            // As the command line begins a run.
+            source.blake3 = Some(blake3::hash(content.as_bytes()).to_hex().to_string());
+        }
+        config
+    };
+    let foreign = with_text(
+        "foreign.txt",
+        Some(&"another text altogether. ".repeat(400)),
     );
+    let gone = with_text("gone.txt", None);
+    let cases = [
+        (&other, "test", "rank 1 has the configuration `", "`"),
+        (
+            &first,
+            "older",
+            "rank 1 has the program version `older without commit`",
+            "rank 0 has `test without commit`",
+        ),
+        (&foreign, "test", "rank 1 has the text `", "`"),
+        (&gone, "test", "rank 1: ", "gone.txt"),
+    ];
+    for (config, program, begins, contains) in cases {
+        let engines = threads::connect(2).into_iter().zip([&first, config]);
+        let given = engines.map(|(engine, config)| Given {
+            program: if engine.rank() == 0 { "test" } else { program },
+            ..Given::new(config, Arc::new(engine))
+        });
+        let error = bench.train_each("apart", data(2), given.collect());
+        let told = error.unwrap_err().to_string();
+        assert!(
+            told.starts_with(begins) && told.contains(contains),
+            "{told}"
+        );
+        assert!(!bench.path("apart").exists(), "something was written");
+    }
 }
 
 /// Wherever a rank is killed, the run ends with its number, nothing recorded is lost, and going on gives the same run.
@@ -85,7 +88,7 @@ fn a_killed_rank_is_named_and_the_run_goes_on_from_its_checkpoint() {
     let mut kills = 0;
     for kill_at in (2..400).step_by(7) {
         let run = format!("killed-{kill_at}");
-        let Err(error) = train_two(&bench, &run, [&config, &config], kill_at) else {
+        let Err(error) = train_two(&bench, &run, &config, kill_at) else {
             break;
         };
         kills += 1;
@@ -107,22 +110,95 @@ fn a_killed_rank_is_named_and_the_run_goes_on_from_its_checkpoint() {
     assert!(kills > 10, "{kills}");
 }
 
+/// Of what does not divide, key and value are named, and the nearest degree that does divide it.
 #[test]
 fn what_ranks_cannot_train_is_refused_before_anything_is_written() {
     let bench = Bench::new();
-    let odd = bench.config(&["batch.micro_batch=3", "batch.gradient_accumulation=1"]);
-    let plain = bench.config(&["runtime.kernels=plain"]);
-    for (config, expected) in [(odd, "is 1"), (plain, "runtime.kernels")] {
+    let four_heads = "model.num_heads=4";
+    let cases: [(&[&str], _, [&str; 2]); 6] = [
+        (
+            &["batch.micro_batch=3", "batch.gradient_accumulation=1"],
+            data(2),
+            ["--data-parallel 2", "is 1"],
+        ),
+        (
+            &["runtime.kernels=plain"],
+            data(2),
+            ["--data-parallel 2", "runtime.kernels"],
+        ),
+        (
+            &[four_heads],
+            degrees([3, 1, 1]),
+            [
+                "--tensor-parallel 3",
+                "`model.num_heads` = 4; the nearest below that divide heads and feed-forward are 2",
+            ],
+        ),
+        // The heads divide, and would with four ranks.
+        (
+            &[four_heads, "model.ffn_hidden_size=18"],
+            degrees([4, 1, 1]),
+            [
+                "--tensor-parallel 4",
+                "`model.ffn_hidden_size` = 18; the nearest below that divide heads and feed-forward are 2",
+            ],
+        ),
+        (
+            &["model.layers=8"],
+            degrees([1, 7, 1]),
+            [
+                "--pipeline-parallel 7",
+                "neither 8 layers nor those with embedding and output into equal parts; the nearest below that do is 5",
+            ],
+        ),
+        (
+            &["model.layers=8"],
+            degrees([2, 3, 2]),
+            ["--pipeline-parallel 3", "the nearest below that do is 2"],
+        ),
+    ];
+    for (set, degrees, expected) in cases {
+        let config = bench.config(set);
         let ended = bench.ask(&config, "refused", u64::MAX, |request| {
-            train_on_threads(request, data(2))
+            train_on_threads(request, degrees)
         });
         let told = ended.unwrap_err().to_string();
-        assert!(
-            told.contains("--data-parallel 2") && told.contains(expected),
-            "{told}"
-        );
+        assert!(expected.iter().all(|words| told.contains(words)), "{told}");
         assert!(!bench.path("refused").exists());
     }
+}
+
+/// A rank that begins each of its steps late is the one that the others wait for. Which one is an arbitrary number here:
+/// neither the first, which says so, nor the last.
+#[test]
+fn a_slow_rank_is_named_in_the_run() {
+    let bench = Bench::new();
+    // As many steps as are added up before a rank is judged.
+    let config = bench.config(&["steps=50", "eval.interval=0", "checkpoint.interval=50"]);
+    let engines = with_one_meddling(4, 2, |purpose, _| {
+        // Where it hears of the step: time in operations of the step itself is its own waiting.
+        if purpose.operation == "broadcast" {
+            std::thread::sleep(Duration::from_millis(25));
+        }
+        Ok(())
+    });
+    let given = engines
+        .into_iter()
+        .map(|engine| Given::new(&config, engine));
+    let ended = bench.train_each("slow", data(4), given.collect());
+    assert_eq!(ended.unwrap(), Ending::Finished);
+    let events = bench.events("slow").into_iter();
+    let told: Vec<_> = events
+        .filter(|event| event.kind == EventKind::Ranks && event.data.contains_key("rank"))
+        .map(|event| (event.step, event.data["rank"].as_u64(), event.message))
+        .collect();
+    let [(50, Some(2), message)] = told.as_slice() else {
+        panic!("not rank 2 at step 50: {told:?}");
+    };
+    assert!(
+        message.starts_with("rank 2 is slow: the others wait"),
+        "{message}"
+    );
 }
 
 #[test]

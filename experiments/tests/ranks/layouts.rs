@@ -68,7 +68,12 @@ fn rounds_and_formats_change_nothing() {
     }
 }
 
-/// A micro-batch that is cut is summed in another order, and no more than that: dropout and data are the same.
+/// Where keys are not turned by their position, a bias that all keys have shifts all scores of a query alike. No loss feels
+/// that, so its gradient is rounding, which Adam brings to the size of other updates: up to 4.7e-3 in 30 steps.
+const SHIFTED: [(&str, f64); 1] = [("layer_max_attention_logit", 1e-2)];
+
+/// A micro-batch that is cut is summed in another order, and no more than that: dropout and data are the same. Of sizes
+/// that are the largest of several micro-batches its parts are such: 13 % at the most here.
 #[test]
 fn parts_of_a_micro_batch_agree_within_rounding() {
     let bench = Bench::new();
@@ -82,7 +87,8 @@ fn parts_of_a_micro_batch_agree_within_rounding() {
         bench.train(&config, &format!("parts-{ranks}"), ranks);
     }
     for ranks in [2, 4] {
-        bench.assert_close("parts-1", &format!("parts-{ranks}"));
+        let largest = ["layer_norm_input_rms", "layer_activation_rms"].map(|name| (name, 0.2));
+        bench.assert_close_but("parts-1", &format!("parts-{ranks}"), &largest);
     }
 }
 
@@ -208,16 +214,69 @@ fn each_kind_of_degree_agrees_within_rounding() {
     assert_layouts_agree(&[[2, 1, 1], [1, 2, 1], [1, 1, 2]]);
 }
 
-/// Steps that overflow are skipped, and the loss scale falls and grows, at the same steps.
-#[test]
-fn fp16_takes_the_same_decisions_with_every_arrangement() {
+/// In FP16 steps that overflow are skipped, and the loss scale falls and grows, at the same steps.
+fn assert_decisions_agree(layouts: &[[usize; 3]]) {
     let bench = Bench::new();
     let set: Vec<&str> = FP16.into_iter().chain(["steps=50"]).collect();
     for (name, config) in arrangements(&bench, &set) {
-        let run = format!("{name}-shared");
         bench.train(&config, &name, 1);
-        bench.train_by(&config, &run, degrees([2, 2, 2]));
-        assert_eq!(bench.decided(&name), bench.decided(&run), "{name}");
+        let alone = bench.decided(&name);
+        assert!(alone.iter().any(|[skipped, _]| *skipped == Some(1.0)));
+        for layout in layouts {
+            let run = format!("{name}-{layout:?}");
+            bench.train_by(&config, &run, degrees(*layout));
+            assert_eq!(alone, bench.decided(&run), "{run}");
+        }
+    }
+}
+
+#[test]
+fn fp16_takes_the_same_decisions_with_every_arrangement() {
+    assert_decisions_agree(&[[2, 2, 2], [1, 4, 2], [4, 1, 2]]);
+}
+
+#[test]
+#[ignore = "a minute and more; each kind of degree alone, which the layouts above have together"]
+fn fp16_takes_the_same_decisions_with_each_kind_of_degree() {
+    assert_decisions_agree(&[[2, 1, 1], [1, 2, 1], [1, 1, 2]]);
+}
+
+/// Rows from random tokens, and a layer whose weights grow at once: alarms are raised of numbers that differ in their last
+/// bits, and yet at the same steps, of the same signals and layers, by the same rules.
+#[test]
+fn alarms_are_those_of_one_process() {
+    let bench = Bench::new();
+    let mut config = bench.config(&[
+        "model.layers=4",
+        "model.hidden_size=32",
+        "model.num_heads=4",
+        "steps=90",
+        "eval.interval=0",
+        "checkpoint.interval=90",
+    ]);
+    let planted = r#"
+[[inject]]
+kind = "noise"
+step = 70
+steps = 2
+[[inject]]
+kind = "weight"
+step = 80
+tensor = "layers.1.ffn.up.weight"
+factor = 30.0
+"#;
+    let planted: Config = resolve(toml::from_str(planted).unwrap(), &[], "test").unwrap();
+    config.inject = planted.inject;
+    bench.train(&config, "alone", 1);
+    let alone = bench.alarms("alone");
+    let is_of_layer = |(_, signal, _): &(u64, String, Vec<String>)| signal.starts_with("layer_");
+    assert!(alone.iter().any(is_of_layer), "{alone:?}");
+    for (run, layout) in [
+        ("shared", degrees([2, 2, 2])),
+        ("rows", with_rows([4, 1, 2])),
+    ] {
+        bench.train_by(&config, run, layout);
+        assert_eq!(alone, bench.alarms(run), "{run}");
     }
 }
 
@@ -317,9 +376,11 @@ fn variants_are_shared_alike() {
         bench.train_by(&config, &format!("{name}-shared"), degrees([2, 2, 1]));
         if name == "fp16" {
             assert_eq!(bench.decided("fp16-alone"), bench.decided("fp16-shared"));
-        } else {
-            bench.assert_close(&format!("{name}-alone"), &format!("{name}-shared"));
+            continue;
         }
+        let bounds: &[_] = if name == "alibi" { &SHIFTED } else { &[] };
+        let runs = ["alone", "shared"].map(|ranks| format!("{name}-{ranks}"));
+        bench.assert_close_but(&runs[0], &runs[1], bounds);
     }
 }
 
@@ -353,14 +414,8 @@ fn ranks_that_share_rows_agree_within_rounding() {
         };
         bench.train(&config, &name, 1);
         bench.train_by(&config, &run, with_rows(layout));
-        bench.assert_close(&name, &run);
-        let shown = |run: &str| -> Vec<_> {
-            let first = bench.records(run).swap_remove(0);
-            first.layers["layer_activation_rms"].clone()
-        };
-        for (ours, theirs) in shown(&name).into_iter().zip(shown(&run)) {
-            assert!((ours / theirs - 1.0).abs() < 1e-5, "{run}: {ours} {theirs}");
-        }
+        let bounds: &[_] = if name == "variant" { &SHIFTED } else { &[] };
+        bench.assert_close_but(&name, &run, bounds);
     }
     let half = bench.config(&FP16);
     bench.train(&half, "half", 1);

@@ -7,3 +7,4 @@ mod bench;
 mod counted;
 mod failures;
 mod layouts;
+mod meddling;

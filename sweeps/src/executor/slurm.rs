@@ -59,16 +59,11 @@ pub struct SlurmOptions {
 }
 
 impl SlurmOptions {
-    /// The time limit of jobs that were measured to take so many seconds here: twice that, since a node may be slower,
-    /// and ten minutes, but no more than the partition allows. A job that needs longer is told in time, and its run goes
-    /// on in another one.
+    /// The time limit of jobs that were measured to take so many seconds here: what [`time::limit`] makes of it, in the
+    /// partition that they go to.
     pub fn limit(&mut self, seconds: f64) -> Result<(), SweepError> {
-        let wanted = (2.0 * seconds).ceil() as u64 + 600;
         let longest = commands::longest(self.partition.as_deref())?;
-        let minutes = longest
-            .map_or(wanted, |longest| wanted.min(longest))
-            .div_ceil(60);
-        self.time = Some(minutes.to_string());
+        self.time = Some(time::limit(seconds, longest).to_string());
         Ok(())
     }
 }

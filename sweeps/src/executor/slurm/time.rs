@@ -12,6 +12,16 @@ pub(super) fn warning(limit: Option<&str>) -> String {
     format!("--signal=B:TERM@{ahead}")
 }
 
+/// Minutes that a job may take which was measured to take so many seconds here: twice that, since a node may be slower, and
+/// ten minutes, but no more than the seconds that its partition allows. A job that needs longer is told in time, and its run
+/// goes on in another one.
+pub(super) fn limit(seconds: f64, longest: Option<u64>) -> u64 {
+    let wanted = ((2.0 * seconds).ceil() as u64).saturating_add(600);
+    longest
+        .map_or(wanted, |longest| wanted.min(longest))
+        .div_ceil(60)
+}
+
 /// Seconds of a time limit as Slurm writes it: `minutes`, `minutes:seconds`, `hours:minutes:seconds`, `days-hours`,
 /// `days-hours:minutes`, `days-hours:minutes:seconds`. None for any other text, such as `UNLIMITED`.
 pub(super) fn seconds(text: &str) -> Option<u64> {
@@ -65,6 +75,30 @@ mod tests {
         ] {
             assert_eq!(seconds(text), expected, "{text}");
         }
+    }
+
+    /// Room for a slower node, whole minutes as `sbatch --time` reads a number, and never more than is allowed, whatever was
+    /// measured.
+    #[test]
+    fn a_measured_job_may_take_twice_as_long_and_ten_minutes_but_no_more_than_its_partition_allows()
+    {
+        let hour = Some(3600);
+        for (seconds, longest, minutes) in [
+            (0.0, None, 10),
+            (0.2, None, 11),
+            (30.0, hour, 11),
+            (30.1, hour, 12),
+            (1500.0, hour, 60),
+            (1501.0, hour, 60),
+            (1501.0, None, 61),
+            (90_000.0, Some(86_400), 1440),
+            (f64::INFINITY, hour, 60),
+        ] {
+            assert_eq!(limit(seconds, longest), minutes, "{seconds} {longest:?}");
+        }
+        // What is asked for is what `sbatch` is told, and what a job is warned of.
+        assert_eq!(super::seconds(&limit(30.0, hour).to_string()), Some(660));
+        assert!(limit(f64::INFINITY, None) > 1 << 40);
     }
 
     #[test]
