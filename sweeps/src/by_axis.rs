@@ -12,13 +12,13 @@ mod pairs;
 mod sensitivity;
 
 pub use dose::DosesOfArms;
-pub use matrix::{Matrix, Panel};
+pub use matrix::{Cell, Matrix, Panel};
 pub use pairs::Pairs;
 pub use sensitivity::{Sensitivity, SensitivityPoint};
 
 use crate::card::{Arm, Settings, number, same};
-use crate::stats::Proportion;
 use crate::{Card, Event, RunState};
+use std::collections::HashMap;
 use toml::Value;
 
 /// Axes that are a dose wherever a card has them: the more of it, the more runs fail.
@@ -38,13 +38,17 @@ impl<'a> ByAxis<'a> {
     /// The runs of `card`, in any order and state.
     #[must_use]
     pub fn new(card: &'a Card, runs: &'a [RunState]) -> Self {
-        let of = |arm: Arm| {
-            let runs = runs.iter().filter(|run| run.arm == arm.label).collect();
+        let mut of_arms: HashMap<&str, Vec<&RunState>> = HashMap::new();
+        for run in runs {
+            of_arms.entry(&run.arm).or_default().push(run);
+        }
+        let mut of = |arm: Arm| {
+            let runs = of_arms.remove(&*arm.label).unwrap_or_default();
             (arm, runs)
         };
         Self {
             card,
-            arms: card.arms().into_iter().map(of).collect(),
+            arms: card.arms().into_iter().map(&mut of).collect(),
             event: card.event(),
         }
     }
@@ -70,14 +74,21 @@ impl<'a> ByAxis<'a> {
         axes.filter(|(_, values)| values.len() > 1).collect()
     }
 
-    /// The axis that is drawn from left to right as a dose: the one that the card's figure or a criterion names, else
-    /// the learning rate, else the axis with the most numbers; each of at least three positive numbers.
+    /// The axes that can be drawn from left to right as a dose: those of at least three positive numbers.
     #[must_use]
-    pub fn dose(&self) -> Option<String> {
+    pub fn dose_axes(&self) -> Vec<(String, Vec<Value>)> {
         let mut usable = self.axes();
         let is_dose =
             |value: &Value| number(value).is_some_and(|dose| dose > 0.0 && dose.is_finite());
         usable.retain(|(_, values)| values.len() >= FEWEST_DOSES && values.iter().all(is_dose));
+        usable
+    }
+
+    /// Of [`ByAxis::dose_axes`] the one that is drawn where nobody says otherwise: the one that the card's figure or a
+    /// criterion names, else the learning rate, else the axis with the most values.
+    #[must_use]
+    pub fn dose(&self) -> Option<String> {
+        let usable = self.dose_axes();
         let figure = self
             .card
             .figure
@@ -135,18 +146,9 @@ impl<'a> ByAxis<'a> {
     /// The arms with these settings of the axes other than `without`, with their runs.
     fn at(&self, settings: &Settings, without: &[&str]) -> Vec<(&Arm, &[&'a RunState])> {
         let all = self.arms.iter();
-        let found = all.filter(|(arm, _)| rest(&arm.settings, without) == *settings);
+        let is_other = |(key, _): &(&String, &Value)| !without.contains(&key.as_str());
+        let found = all.filter(|(arm, _)| arm.settings.iter().filter(is_other).eq(settings));
         found.map(|(arm, runs)| (arm, runs.as_slice())).collect()
-    }
-
-    /// Of the runs of which it is known, those that show the card's event.
-    fn share(&self, runs: &[&RunState]) -> Proportion {
-        let known: Vec<bool> = runs
-            .iter()
-            .filter_map(|run| run.shows(&self.event))
-            .collect();
-        let shown = known.iter().filter(|shown| **shown).count();
-        Proportion::new(shown as u64, known.len() as u64)
     }
 }
 

@@ -170,6 +170,28 @@ impl Card {
         stated.map_or_else(|| Event::FAILURES.to_vec(), <[Event]>::to_vec)
     }
 
+    /// [`Card::event`] in words: `failed to train` where it is that, else `stuck or spiked`.
+    #[must_use]
+    pub fn event_name(&self) -> String {
+        let event = self.event();
+        if event == Event::FAILURES {
+            return "failed to train".to_owned();
+        }
+        let names: Vec<&str> = event.iter().map(|event| event.name()).collect();
+        names.join(" or ")
+    }
+
+    /// The same behind "runs that": `failed to train`, `are stuck or spiked`.
+    #[must_use]
+    pub fn event_verb(&self) -> String {
+        let name = self.event_name();
+        if name.contains("failed") {
+            name
+        } else {
+            format!("are {name}")
+        }
+    }
+
     /// BLAKE3 hash (hex) of everything the card says; comments, layout and the folder it lies in do not
     /// count.
     #[must_use]

@@ -6,6 +6,7 @@ mod time_left;
 
 pub use state::{RunState, State};
 
+use crate::stats::median;
 use crate::{PlannedRun, Request, Sweep, SweepError};
 use follower::Follower;
 use logs::RunReader;
@@ -112,6 +113,17 @@ impl SweepReader {
             reader.poll()?;
         }
         Ok(())
+    }
+
+    /// What runs lose that have learned nothing, as the cap of [`crate::ByAxis::sensitivity`] is: the median of their first
+    /// losses, where the card's metric is a loss.
+    #[must_use]
+    pub fn untrained(&self) -> Option<f64> {
+        if !self.sweep.plan().card.metric.name.contains("loss") {
+            return None;
+        }
+        let first = self.followers.iter().filter_map(|run| run.first_loss);
+        median(first.filter(|loss| loss.is_finite()).collect())
     }
 
     /// Runs in a state.

@@ -78,6 +78,11 @@ impl Sweep {
         SweepReader::new(self.clone()).verdict()
     }
 
+    /// The verdict on runs as a [`SweepReader`] saw them, which may go on reading meanwhile.
+    pub fn verdict_on(&self, states: &[RunState]) -> Result<Verdict, SweepError> {
+        judge(self, states)
+    }
+
     /// Writes `verdict.json`.
     pub fn write_verdict(&self, verdict: &Verdict) -> Result<(), SweepError> {
         Ok(logs::write_json_atomic(

@@ -12,6 +12,8 @@ const LEVEL: f64 = 0.95;
 /// Two arms that differ in one axis alone.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Pairs {
+    /// Label of the arm of which the difference is.
+    pub arm: String,
     /// Values of the other axes.
     pub at: Settings,
     /// The axis value that is taken off.
@@ -50,6 +52,7 @@ impl ByAxis<'_> {
                 let differences: Vec<f64> =
                     finite.iter().map(|(_, difference)| *difference).collect();
                 found.push(Pairs {
+                    arm: arm.label.clone(),
                     at: at.clone(),
                     reference: reference.clone(),
                     value: value.clone(),

@@ -72,6 +72,14 @@ fn the_axes_are_those_that_differ_and_numbers_ascend() {
     assert_eq!(axes[1].1, [Value::from(1), Value::from(2)]);
     assert_eq!(axes[2].1, [1e-4, 1e-3, 3e-3, 1e-2].map(Value::from));
     assert_eq!(by_axis.dose().as_deref(), Some("optimizer.lr"));
+    let dose_axes = by_axis.dose_axes();
+    let doses: Vec<&str> = dose_axes.iter().map(|(key, _)| key.as_str()).collect();
+    assert_eq!(doses, ["optimizer.lr"], "two numbers are no dose");
+    let (down, right) = by_axis.matrix_axes().unwrap();
+    assert_eq!(
+        (down.as_deref(), &*right),
+        (Some("model.norm"), "optimizer.lr")
+    );
     assert_eq!(
         by_axis.contrast(),
         Some(("model.norm".to_owned(), Value::from("post")))
@@ -91,12 +99,18 @@ fn the_matrix_counts_every_run_once_and_leaves_missing_arms_empty() {
             .iter()
             .flat_map(|panel| panel.cells.iter().flatten())
     };
-    assert_eq!(cells().flatten().map(|share| share.n).sum::<u64>(), 74);
+    assert_eq!(cells().flatten().map(|cell| cell.count.n).sum::<u64>(), 74);
+    assert_eq!(cells().flatten().map(|cell| cell.runs).sum::<u64>(), 75);
     assert_eq!(cells().filter(|cell| cell.is_none()).count(), 1);
     let mut panels = matrix.panels.iter();
     let one = panels.find(|panel| panel.at["model.num_heads"] == Value::from(1));
-    let high = one.unwrap().cells[0][3].unwrap();
-    assert_eq!((high.events, high.n), (3, 5));
+    let high = one.unwrap().cells[0][3].clone().unwrap();
+    assert_eq!((high.count.events, high.count.n), (3, 5));
+    let arm = by_axis
+        .cells()
+        .into_iter()
+        .find(|cell| cell.arm == high.arm);
+    assert_eq!(arm, Some(high), "counted alone as in the matrix");
     assert_eq!(
         by_axis.matrix(None, "optimizer.lr").unwrap().panels.len(),
         4

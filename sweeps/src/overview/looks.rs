@@ -2,7 +2,6 @@
 //! shade by another. Monitor and report read the same answer.
 
 use crate::card::{Settings, label, named, number, same};
-use crate::{Event, Outcome};
 use std::cmp::Ordering;
 use std::collections::BTreeSet;
 use toml::Value;
@@ -12,28 +11,18 @@ use toml::Value;
 pub struct Looks {
     /// What the arms differ in: the axis of the colours, that of the shades, then those that no look shows.
     pub axes: Vec<LookAxis>,
-    differing: BTreeSet<String>,
     /// One look an arm, in the order in which the arms were given.
     pub arms: Vec<Look>,
 }
 
-/// Runs of one cell of [`Looks::grid`].
+/// The keys that somebody chose for colours and for shades. One that is no axis of the arms chooses nothing, and where one key is
+/// chosen for both it has the colours.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct GridCell {
-    /// Runs that did not train: stuck, diverged or lost.
-    pub failed: u64,
-    /// Runs with an outcome.
-    pub judged: u64,
-    /// All runs.
-    pub runs: u64,
-}
-
-impl LookAxis {
-    /// Number of the value of an arm, in [`LookAxis::values`].
-    #[must_use]
-    pub fn of_arm(&self, arm: usize) -> Option<usize> {
-        self.of_arm.get(arm).copied()
-    }
+pub struct Wanted<'a> {
+    /// For the colours.
+    pub colours: Option<&'a str>,
+    /// For the shades.
+    pub shades: Option<&'a str>,
 }
 
 /// A key in which arms differ.
@@ -66,13 +55,12 @@ pub struct Look {
 }
 
 impl Looks {
-    /// Of arms with their labels and axis values, which may be empty. `first` is the key that is to have the colours; without it
-    /// an axis of words goes before one of numbers, and of two of a kind the one with fewer values: shades are in order, as
-    /// numbers are, and more of them can be told apart.
+    /// Of arms with their labels and axis values, which may be empty; `wanted` says which keys are to have colours and shades.
+    /// Where it does not, an axis of words goes before one of numbers, and of two of a kind the one with fewer values: shades are
+    /// in order, as numbers are, and more of them can be told apart.
     #[must_use]
-    pub fn of(arms: &[(&str, &Settings)], first: Option<&str>) -> Self {
-        let mut axes = axes(arms);
-        axes.sort_by_key(|axis| (first != Some(&*axis.key), axis.numbers, axis.values.len()));
+    pub fn of(arms: &[(&str, &Settings)], wanted: Wanted<'_>) -> Self {
+        let axes = ordered(axes(arms), wanted);
         let (names, briefs) = names(arms);
         let looks = names.into_iter().zip(briefs).enumerate();
         let place = |axis: usize, arm: usize| axes.get(axis).map(|axis| axis.of_arm[arm]);
@@ -88,48 +76,8 @@ impl Looks {
         };
         Self {
             arms: looks.map(look).collect(),
-            differing: differing(arms),
             axes,
         }
-    }
-
-    /// Failed runs by the values of two of [`Looks::axes`], downwards and to the right, of runs with their arm and outcome; one
-    /// column without the second axis.
-    #[must_use]
-    pub fn grid(
-        &self,
-        down: usize,
-        right: Option<usize>,
-        runs: impl IntoIterator<Item = (usize, Option<Outcome>)>,
-    ) -> Vec<Vec<GridCell>> {
-        let size = |axis: Option<usize>| {
-            let axis = axis.and_then(|axis| self.axes.get(axis));
-            axis.map_or(1, |axis| axis.values.len())
-        };
-        let place = |axis: Option<usize>, arm| {
-            let axis = axis.and_then(|axis| self.axes.get(axis));
-            axis.map_or(Some(0), |axis| axis.of_arm(arm))
-        };
-        let mut grid = vec![vec![GridCell::default(); size(right)]; size(Some(down))];
-        for (arm, outcome) in runs {
-            let (Some(row), Some(column)) = (place(Some(down), arm), place(right, arm)) else {
-                continue;
-            };
-            let cell = &mut grid[row][column];
-            cell.runs += 1;
-            cell.judged += u64::from(outcome.is_some());
-            let failed = outcome
-                .map(Event::Outcome)
-                .is_some_and(|event| Event::FAILURES.contains(&event));
-            cell.failed += u64::from(failed);
-        }
-        grid
-    }
-
-    /// Whether arms differ in a key, or in one that moves together with others.
-    #[must_use]
-    pub fn differ(&self, key: &str) -> bool {
-        self.differing.contains(key)
     }
 
     /// What [`Look::brief`] leaves out, as a heading: `norm lr`. Empty where arms have no axes.
@@ -142,13 +90,6 @@ impl Looks {
     }
 }
 
-/// All keys that have more than one value.
-fn differing(arms: &[(&str, &Settings)]) -> BTreeSet<String> {
-    let keys = arms.iter().flat_map(|(_, at)| at.keys());
-    let keys = keys.filter(|key| axis(arms, key).values.len() > 1);
-    keys.cloned().collect()
-}
-
 /// The keys in which arms differ. Of keys that move together the first stands for all.
 fn axes(arms: &[(&str, &Settings)]) -> Vec<LookAxis> {
     let keys: BTreeSet<&String> = arms.iter().flat_map(|(_, at)| at.keys()).collect();
@@ -159,6 +100,21 @@ fn axes(arms: &[(&str, &Settings)]) -> Vec<LookAxis> {
             axes.push(axis);
         }
     }
+    axes
+}
+
+/// The axis of the colours, that of the shades, then the others.
+fn ordered(mut axes: Vec<LookAxis>, wanted: Wanted<'_>) -> Vec<LookAxis> {
+    axes.sort_by_key(|axis| (axis.numbers, axis.values.len()));
+    let mut to = |key: Option<&str>, place: usize| {
+        let here = axes.iter().position(|axis| key == Some(&*axis.key));
+        if let Some(here) = here {
+            let axis = axes.remove(here);
+            axes.insert(place.min(axes.len()), axis);
+        }
+    };
+    to(wanted.shades, 1);
+    to(wanted.colours, 0);
     axes
 }
 

@@ -17,6 +17,8 @@ pub(super) struct Follower {
     pub(super) reader: Option<RunReader>,
     seen: usize,
     revision: u64,
+    /// The first loss it recorded.
+    pub(super) first_loss: Option<f64>,
     /// Seconds of all steps, once the run has finished.
     stepping: f64,
 }
@@ -40,6 +42,7 @@ impl Follower {
         if self.revision != reader.revision() {
             self.revision = reader.revision();
             self.seen = 0;
+            self.first_loss = None;
             (run.loss, run.held_out_loss, run.tokens_per_second) = (None, None, None);
         }
         // Records behind the newest attempt's position are those of an attempt that was killed
@@ -61,6 +64,9 @@ impl Follower {
         ] {
             let new = reader.column(name, new.clone());
             *value = new.iter().rev().flatten().next().or(*value);
+            if name == "loss" && self.first_loss.is_none() {
+                self.first_loss = new.iter().flatten().next();
+            }
         }
         if let Some(manifest) = reader.manifest() {
             run.missing_languages

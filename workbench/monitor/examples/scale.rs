@@ -1,6 +1,7 @@
 //! Measures the monitor on large directories, and makes them.
 //!
 //!     scale DIR                     time to the first screen, of the screens after it, and memory
+//!     scale DIR tab NAME            the same of a tab
 //!     scale DIR sweep SEEDS STEPS   first makes a sweep of 20 arms with all signals of 24 layers: `50 1000` for a thousand runs
 //!     scale DIR run STEPS           first makes a run of so many steps, without layers
 
@@ -12,7 +13,7 @@ use logs::read::Indexer;
 use logs::{Event, EventKind, RunWriter, Status, Summary};
 use made::{Result, create, grid_card};
 use synthetic::Signals;
-use workbench_monitor::{Options, timed};
+use workbench_monitor::{Options, Tab, timed};
 
 #[path = "demo/sweep.rs"]
 #[expect(dead_code, reason = "shared with another example")]
@@ -22,17 +23,22 @@ mod synthetic;
 
 fn main() -> Result<()> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
-    let usage = "usage: scale DIR [sweep SEEDS STEPS | run STEPS]";
+    let usage = "usage: scale DIR [tab NAME | sweep SEEDS STEPS | run STEPS]";
     let directory: PathBuf = arguments.first().ok_or(usage)?.into();
     let number = |at: usize| -> Result<u64> { Ok(arguments.get(at).ok_or(usage)?.parse()?) };
+    let mut options = Options::default();
     match arguments.get(1).map(String::as_str) {
         None => {}
+        Some("tab") => {
+            let name = arguments.get(2).ok_or(usage)?;
+            options.tab = Tab::named(name).ok_or(usage)?;
+        }
         Some("sweep") => sweep(&directory, number(2)?, number(3)?)?,
         Some("run") => run(&directory, number(2)?)?,
         Some(_) => return Err(usage.into()),
     }
     let begun = Instant::now();
-    let times = timed(&directory, Options::default(), (160, 45), 20)?;
+    let times = timed(&directory, options, (160, 45), 20)?;
     let whole = begun.elapsed().as_secs_f64();
     let line = format!(
         "open {:.3} s, first screen {:.4} s, next key {:.4} s (median of 20), a look at the files {:.4} s; {whole:.2} s in all, {} MB at most\n",

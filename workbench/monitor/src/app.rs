@@ -35,10 +35,14 @@ impl App {
 
     /// Takes in what is new on disk.
     pub(crate) fn poll(&mut self) -> Result<News, MonitorError> {
-        let heard = self.screen.hear();
         let mut news = self.screen.shared.poll()?;
-        news.changed |= heard | self.screen.look();
+        news.changed |= self.screen.hear() | self.screen.look();
         Ok(news)
+    }
+
+    /// Takes in what was answered or found beside the screen; `true` when the screen changes.
+    pub(crate) fn hear(&mut self) -> bool {
+        self.screen.hear()
     }
 
     /// Carries out what an event asks for; `true` when the screen changes.
@@ -85,7 +89,7 @@ impl App {
         };
         let format = export::check(&file.display().to_string()).unwrap_or(Format::Text);
         let mut buffer = Buffer::empty(area);
-        self.screen.prepare(area);
+        self.settle(area);
         draw::draw(&self.screen, Depth::True, &mut buffer);
         let focus = &self.screen.panes[self.screen.focus];
         let table = focus.table(&mut self.screen.shared).unwrap_or_default();
@@ -93,8 +97,22 @@ impl App {
         Ok(Some(format!("wrote {}", file.display())))
     }
 
-    /// One screen as plain text, without spaces at the ends of lines.
+    /// Makes ready all that a screen of this size shows, whatever it takes.
+    fn settle(&mut self, area: Rect) {
+        self.screen.prepare(area);
+        while self.screen.wait() {
+            self.screen.prepare(area);
+        }
+    }
+
+    /// One screen as plain text, without spaces at the ends of lines, with all that a user would wait for.
     pub(crate) fn text(&mut self, width: u16, height: u16) -> String {
+        self.settle(Rect::new(0, 0, width, height));
+        self.frame(width, height)
+    }
+
+    /// The same as it is now.
+    pub(crate) fn frame(&mut self, width: u16, height: u16) -> String {
         let area = Rect::new(0, 0, width, height);
         let mut buffer = Buffer::empty(area);
         self.draw(area, &mut buffer);

@@ -3,17 +3,18 @@
 use std::cell::RefCell;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use logs::lease::Holder;
 use logs::{Event, Manifest, Record};
-use sweeps::{Outcome, Settings, State as RunState};
+use sweeps::card::Role;
+use sweeps::{Card, Classified, Outcome, RunState, Settings, State};
 use toml::Value;
 
 use crate::error::MonitorError;
 use crate::log::Log;
 use crate::machine::{Gpu, Gpus, Memory, Process, Reading};
-use crate::view::{Details, Revision, Run, Source, Sweep};
+use crate::view::{Details, Judging, Revision, Run, SoFar, Source, Sweep};
 
 #[path = "../examples/demo/synthetic.rs"]
 mod synthetic;
@@ -25,6 +26,12 @@ use synthetic::Signals;
 pub(crate) struct Fixed {
     pub(crate) sweep: Sweep,
     pub(crate) records: Vec<Vec<Record>>,
+    /// What the runs are counted by.
+    pub(crate) card: Option<Arc<Card>>,
+    /// What the criteria find.
+    pub(crate) so_far: Option<SoFar>,
+    /// Held by a test for as long as they are to take.
+    pub(crate) judge: Arc<Mutex<()>>,
     /// Detectors for which every run asks for a bell.
     pub(crate) bells: Vec<String>,
     /// Where the runs are on disk, all of them.
@@ -44,17 +51,19 @@ pub(crate) fn fixed(seeds: u64, steps: u64) -> Fixed {
         eta: Some(200.0),
         ..Sweep::default()
     };
+    let axes = r#""model.norm" = ["post", "deepnorm_glm", "pre"]"#;
     let mut all = Fixed {
         sweep,
+        card: card(seeds, axes),
         ..Fixed::default()
     };
     for seed in 1..=seeds {
         for (number, arm) in arms.into_iter().enumerate() {
             let (state, step) = match (seed == seeds, number) {
-                (false, _) => (RunState::Finished, steps),
-                (true, 0) => (RunState::Running, steps / 2),
-                (true, 1) => (RunState::Failed, steps / 3),
-                (true, _) => (RunState::Pending, 0),
+                (false, _) => (State::Finished, steps),
+                (true, 0) => (State::Running, steps / 2),
+                (true, 1) => (State::Failed, steps / 3),
+                (true, _) => (State::Pending, 0),
             };
             let outcome = match (number, seed) {
                 (0, 3) => Outcome::Nonfinite,
@@ -72,7 +81,7 @@ pub(crate) fn fixed(seeds: u64, steps: u64) -> Fixed {
                 steps,
                 loss: None,
                 held_out: None,
-                outcome: (state == RunState::Finished).then_some(outcome),
+                outcome: (state == State::Finished).then_some(outcome),
                 branch: None,
             };
             all.push(run, number);
@@ -86,6 +95,12 @@ pub(crate) fn twenty(seeds: u64) -> Fixed {
     let mut all = Fixed::default();
     all.sweep.name = "heads".into();
     all.sweep.title = "More heads need a lower learning rate".into();
+    all.card = card(
+        seeds,
+        r#"
+"model.num_heads" = [8, 4, 2, 1]
+"optimizer.lr" = [1e-3, 3e-3, 1e-2, 3e-2, 1e-1]"#,
+    );
     let heads = [8, 4, 2, 1].into_iter().enumerate();
     let rates = [0.001, 0.003, 0.01, 0.03, 0.1];
     let arms = heads.flat_map(|(h, heads)| {
@@ -99,9 +114,9 @@ pub(crate) fn twenty(seeds: u64) -> Fixed {
         for (number, (h, r, heads, lr)) in arms.iter().enumerate() {
             let fails = (*r + 3 - h) as u64 + seed % 2 >= 5;
             let (state, step) = match (seed == seeds, number) {
-                (true, 17) => (RunState::Running, STEPS / 2),
-                (true, 18..) => (RunState::Pending, 0),
-                _ => (RunState::Finished, STEPS),
+                (true, 17) => (State::Running, STEPS / 2),
+                (true, 18..) => (State::Pending, 0),
+                _ => (State::Finished, STEPS),
             };
             all.push(
                 Run {
@@ -117,7 +132,7 @@ pub(crate) fn twenty(seeds: u64) -> Fixed {
                     steps: STEPS,
                     loss: None,
                     held_out: None,
-                    outcome: (state == RunState::Finished).then_some(if fails {
+                    outcome: (state == State::Finished).then_some(if fails {
                         Outcome::Diverged
                     } else {
                         Outcome::Ok
@@ -129,6 +144,103 @@ pub(crate) fn twenty(seeds: u64) -> Fixed {
         }
     }
     all
+}
+
+/// Every arm of a card of these axes, all runs finished: the greater a number, the worse, and every third seed of what fails is
+/// lost. The last arm has a run to come.
+pub(crate) fn counted(seeds: u64, axes: &str) -> Fixed {
+    let mut all = Fixed {
+        card: card(seeds, axes),
+        ..Fixed::default()
+    };
+    let arms = all.card.as_ref().map_or_else(Vec::new, |card| card.arms());
+    for seed in 1..=seeds {
+        for (number, arm) in arms.iter().enumerate() {
+            let sizes = arm.settings.values().filter_map(sweeps::card::number);
+            let fails = sizes.map(|size| size.log10()).sum::<f64>() + 0.3 * seed as f64 > 0.0;
+            let comes = seed == seeds && number + 1 == arms.len();
+            let outcome = match (fails, seed % 3) {
+                (true, 0) => Outcome::Nonfinite,
+                (true, _) => Outcome::Stuck,
+                (false, _) => Outcome::Ok,
+            };
+            let run = Run {
+                id: format!("fixed-{}-s{seed}", arm.slug()),
+                arm: arm.label.clone(),
+                settings: Arc::new(arm.settings.clone()),
+                seed: Some(seed),
+                state: if comes {
+                    State::Pending
+                } else {
+                    State::Finished
+                },
+                step: if comes { 0 } else { 4 },
+                steps: 4,
+                loss: None,
+                held_out: None,
+                outcome: (!comes).then_some(outcome),
+                branch: None,
+            };
+            all.push(run, usize::from(!fails));
+        }
+    }
+    all
+}
+
+/// A card of these axes; none without runs.
+pub(crate) fn card(seeds: u64, axes: &str) -> Option<Arc<Card>> {
+    let text = format!(
+        r#"
+name = "fixed"
+title = "Made up"
+hypothesis = "None."
+kind = "exploration"
+base = "t0"
+seeds = {seeds}
+[fixed]
+steps = {STEPS}
+[axes]
+{axes}
+[metric]
+name = "held_out_loss"
+"#
+    );
+    let parsed = || Arc::new(Card::parse(&text, "card", Path::new(".")).unwrap());
+    (seeds > 0).then(parsed)
+}
+
+/// A run of a card as a reader would have it.
+fn state(run: &Run) -> RunState {
+    let classified = |outcome| Classified {
+        outcome,
+        value: run.held_out,
+        stuck_line: 3.5,
+        diverged_line: None,
+        crossed_at: None,
+        reason: String::new(),
+    };
+    RunState {
+        id: run.id.clone(),
+        arm: run.arm.clone(),
+        seed: run.seed.unwrap_or(0),
+        role: Role::Confirmatory,
+        state: run.state,
+        step: run.step,
+        steps: run.steps,
+        loss: run.loss,
+        held_out_loss: run.held_out,
+        tokens_per_second: None,
+        metric: run.outcome.and(run.held_out),
+        metrics: Vec::new(),
+        seconds: None,
+        classified: run.outcome.map(classified),
+        spikes: Vec::new(),
+        spiked: None,
+        missing_languages: Vec::new(),
+        message: None,
+        not_judged: None,
+        job: None,
+    }
 }
 
 impl Fixed {
@@ -162,6 +274,27 @@ impl Source for Fixed {
 
     fn log(&self, run: usize) -> Log<'_> {
         Log::Memory(&self.records[run])
+    }
+
+    fn card(&self) -> Option<Arc<Card>> {
+        self.card.clone()
+    }
+
+    fn states(&self) -> Vec<RunState> {
+        self.sweep.runs.iter().map(state).collect()
+    }
+
+    fn untrained(&self) -> Option<f64> {
+        Some(4.0)
+    }
+
+    fn judging(&self) -> Option<Judging> {
+        let found = self.so_far.clone()?;
+        let judge = Arc::clone(&self.judge);
+        Some(Box::new(move || {
+            drop(judge.lock());
+            Some(found)
+        }))
     }
 
     fn events(&self, _run: usize) -> &[Event] {

@@ -44,6 +44,7 @@ mod source;
 mod start;
 mod terminal;
 mod view;
+mod worker;
 
 pub use colour::Depth;
 pub use error::{Exit, MonitorError};
@@ -133,13 +134,13 @@ pub fn timed(
     let mut app = open(dir, options)?;
     let opened = seconds(begun);
     let begun = Instant::now();
-    app.text(width, height);
+    app.frame(width, height);
     let first = seconds(begun);
     let (mut next, mut poll) = (Vec::new(), Vec::new());
     for _ in 0..repeats.max(1) {
         let begun = Instant::now();
         app.screen.shared.scroll(scroll::Scroll::Rows(1));
-        app.text(width, height);
+        app.frame(width, height);
         next.push(seconds(begun));
         let begun = Instant::now();
         app.poll()?;

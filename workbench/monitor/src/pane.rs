@@ -58,6 +58,16 @@ pub(crate) trait Pane: Keyed {
         false
     }
 
+    /// Takes in what was found beside the screen; `true` where it has to be drawn again.
+    fn hear(&mut self) -> bool {
+        false
+    }
+
+    /// Waits for what is being found beside the screen; `false` where nothing is.
+    fn wait(&mut self) -> bool {
+        false
+    }
+
     /// Draws what was prepared, its frame included. Nothing is read or decided here.
     fn draw(&self, place: Place, depth: Depth, buffer: &mut Buffer);
 

@@ -143,6 +143,13 @@ impl Screen {
         looks.fold(false, |changed, looked| changed | looked)
     }
 
+    /// Waits for what panes and verdict find beside the screen; `false` where nothing is being found.
+    pub(crate) fn wait(&mut self) -> bool {
+        let panes = self.panes.iter_mut().map(|pane| pane.wait());
+        let waited = panes.fold(false, |waited, pane| waited | pane);
+        waited | self.shared.wait()
+    }
+
     /// Keeps the help screen inside its lines, of which so many do not fit.
     pub(crate) fn fit_help(&mut self, hidden: usize) {
         self.help_hidden = hidden;

@@ -17,11 +17,14 @@ use crate::view::{Details, Revision, Run, Source, Sweep, ended};
 mod beside;
 mod filter;
 mod groups;
+mod study;
 mod track;
 
 use filter::Filter;
 pub(crate) use filter::{field, resolve};
 use groups::Groups;
+use study::Judged;
+pub(crate) use study::{Axes, Study};
 #[cfg(test)]
 pub(crate) use track::Thinned;
 use track::Track;
@@ -30,6 +33,7 @@ pub(crate) use track::{Axis, Curve};
 pub(crate) struct Shared {
     source: Box<dyn Source>,
     tracks: Vec<Track>,
+    judged: Judged,
     /// The arms, or what runs are grouped by instead.
     pub(crate) groups: Groups,
     pub(crate) filter: Filter,
@@ -124,6 +128,7 @@ impl Label {
 impl Shared {
     pub(crate) fn new(source: Box<dyn Source>) -> Self {
         let mut shared = Self {
+            judged: Judged::new(source.as_ref()),
             source,
             tracks: Vec::new(),
             groups: Groups::default(),
@@ -168,6 +173,7 @@ impl Shared {
         let runs = &source.sweep().runs;
         self.groups.assign(runs);
         self.shown = shown(runs, &self.filter);
+        self.judged.refresh(source);
         self.tracks.resize_with(runs.len(), Track::default);
         let mut alarms = Vec::new();
         for (run, shown) in runs.iter().enumerate() {
@@ -333,11 +339,6 @@ impl Shared {
         self.tracks[run].values("loss")
     }
 
-    /// What the sweep says of its claim so far.
-    pub(crate) fn so_far(&self) -> Vec<String> {
-        self.source.so_far()
-    }
-
     /// More about the run under the cursor.
     pub(crate) fn details(&self) -> Details {
         if self.cursor < self.tracks.len() {
@@ -366,30 +367,7 @@ impl Shared {
     pub(crate) fn set_filter(&mut self, text: &str) -> Result<(), String> {
         self.filter = Filter::parse(text, &self.keys())?;
         self.shown = shown(&self.sweep().runs, &self.filter);
-        Ok(())
-    }
-
-    /// Groups runs by the value of a key, or by arm again.
-    pub(crate) fn group_by(&mut self, name: &str) -> Result<(), String> {
-        self.groups.by = match name {
-            "" | "arm" => None,
-            name => Some(resolve(name, &self.keys())?),
-        };
-        self.groups.assign(&self.source.sweep().runs);
-        Ok(())
-    }
-
-    /// Gives the colours to the values of a key, or back to the one that is chosen by itself.
-    pub(crate) fn colour_by(&mut self, name: &str) -> Result<(), String> {
-        self.groups.colour = match name {
-            "" => None,
-            name => {
-                let axes = self.groups.looks.axes.iter();
-                let axes: Vec<String> = axes.map(|axis| axis.key.clone()).collect();
-                Some(resolve(name, &axes)?)
-            }
-        };
-        self.groups.assign(&self.source.sweep().runs);
+        self.judged.recount();
         Ok(())
     }
 

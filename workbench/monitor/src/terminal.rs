@@ -37,6 +37,7 @@ pub(crate) fn run(app: &mut App, stop: &dyn Fn() -> bool) -> Result<Exit, Monito
     let mut dirty = true;
     let mut polled = Instant::now();
     loop {
+        dirty |= app.hear();
         if dirty && !session.lost.load(Ordering::Relaxed) {
             session
                 .terminal

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use logs::lease::Holder;
 use logs::run::LEASE_FILE;
 use logs::{Event, Lease, Manifest};
-use sweeps::{Outcome, Settings, State};
+use sweeps::{Card, Outcome, RunState, Settings, State};
 use toml::Table;
 
 use crate::error::MonitorError;
@@ -75,13 +75,40 @@ pub(crate) trait Source {
         None
     }
 
-    /// What the runs that have an outcome say of the card's claim, in lines; may take a second. Empty without a claim.
-    fn so_far(&self) -> Vec<String> {
+    /// The card of the sweep, which stays what it is; none of a lone run.
+    fn card(&self) -> Option<Arc<Card>> {
+        None
+    }
+
+    /// The runs of the card as they stand: the first of the sweep, in their order.
+    fn states(&self) -> Vec<RunState> {
         Vec::new()
+    }
+
+    /// What runs lose that have learned nothing, in the unit of the card's metric.
+    fn untrained(&self) -> Option<f64> {
+        None
+    }
+
+    /// Finds what the runs that have an outcome say of the card's claim; none without a claim.
+    fn judging(&self) -> Option<Judging> {
+        None
     }
 
     /// The detectors for whose alarms a run asks for a bell. Read anew each time, so ask only when there is an alarm.
     fn bells(&self, run: usize) -> Vec<String>;
+}
+
+/// Finds what a claim comes to so far, which may take a second; nothing where that cannot be told.
+pub(crate) type Judging = Box<dyn FnOnce() -> Option<SoFar> + Send>;
+
+/// What the criteria of a card find.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct SoFar {
+    /// In a few words, with how many runs are missing: `so far inconclusive, 3 runs missing`.
+    pub(crate) brief: String,
+    /// In a sentence, and then what each criterion finds.
+    pub(crate) lines: Vec<String>,
 }
 
 /// State of a run's records: how often known ones were rewritten (by a resumed attempt), and how many there are.

@@ -4,7 +4,7 @@ use crate::plot::palette::Paint;
 use std::collections::BTreeMap;
 use sweeps::Settings;
 use sweeps::card::{Arm, named};
-use sweeps::overview::Looks;
+use sweeps::overview::{Looks, Wanted};
 
 /// More curves than this in one panel could not be told apart.
 const MOST_CURVES: usize = 8;
@@ -33,19 +33,19 @@ impl ArmLook {
     }
 }
 
-/// Of all arms; `first` is the axis that has the colours, if the reader chose one.
-pub(crate) fn of_arms(arms: &[Arm], first: Option<&str>) -> Vec<ArmLook> {
+/// Of all arms; `wanted` are the axes that the reader chose.
+pub(crate) fn of_arms(arms: &[Arm], wanted: Wanted<'_>) -> Vec<ArmLook> {
     let named: Vec<(&str, &Settings)> = arms
         .iter()
         .map(|arm| (&*arm.label, &arm.settings))
         .collect();
-    of(&named, first)
+    of(&named, wanted)
 }
 
-/// Of anything that differs in settings; `first` as in [`of_arms`]. Where one panel would hold too many curves, there is one
+/// Of anything that differs in settings; `wanted` as in [`of_arms`]. Where one panel would hold too many curves, there is one
 /// for each value of what neither colour nor shade shows, and if those are too full still, for each colour as well.
-pub(crate) fn of(all: &[(&str, &Settings)], first: Option<&str>) -> Vec<ArmLook> {
-    let looks = Looks::of(all, first);
+pub(crate) fn of(all: &[(&str, &Settings)], wanted: Wanted<'_>) -> Vec<ArmLook> {
+    let looks = Looks::of(all, wanted);
     let keys: Vec<&str> = looks.axes.iter().map(|axis| &*axis.key).collect();
     let fuller = |of: &dyn Fn(usize) -> usize| {
         let mut counts = BTreeMap::<usize, usize>::new();
@@ -104,7 +104,7 @@ mod tests {
                 .collect();
         }
         let all: Vec<(&str, &Settings)> = grid.iter().map(|at| ("", at)).collect();
-        of(&all, None)
+        of(&all, Wanted::default())
     }
 
     fn panels(looks: &[ArmLook]) -> BTreeMap<&str, Vec<&ArmLook>> {

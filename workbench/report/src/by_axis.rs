@@ -12,10 +12,10 @@ use crate::plot::Panel;
 use crate::plot::along::Series;
 use crate::plot::canvas::WIDTH;
 use crate::prose::{NONE, significant};
-use crate::sweep::comparison::event_name;
 use crate::view::{AlongRow, ByAxis as View};
 use sweeps::by_axis::{DosesOfArms, Sensitivity};
 use sweeps::card::named;
+use sweeps::overview::Wanted;
 use sweeps::stats::Interval;
 use sweeps::{ByAxis, Card, Settings};
 use words::last_part;
@@ -33,7 +33,7 @@ pub(crate) fn view(
     cap: Option<f64>,
 ) -> Result<View, ReportError> {
     let along = by_axis.dose();
-    let outcomes = outcomes::figure(card, by_axis, along.as_deref())?;
+    let outcomes = outcomes::figure(card, by_axis)?;
     let mut view = View {
         figures: outcomes.into_iter().collect(),
         ..View::default()
@@ -60,15 +60,6 @@ fn name(settings: &Settings) -> String {
         "all".to_owned()
     } else {
         parts.join(" ")
-    }
-}
-
-/// `failed to train` stays, of other events it is said that runs `are` so.
-fn verb(event: &str) -> String {
-    if event.contains("failed") {
-        event.to_owned()
-    } else {
-        format!("are {event}")
     }
 }
 
@@ -115,7 +106,7 @@ fn looks<'a>(settings: impl Iterator<Item = &'a Settings>) -> Vec<ArmLook> {
     let pairs: Vec<(&str, &Settings)> = named.iter().map(String::as_str).zip(all).collect();
     match pairs.as_slice() {
         [(only, _)] => vec![ArmLook::alone((*only).to_owned())],
-        _ => arms::of(&pairs, None),
+        _ => arms::of(&pairs, Wanted::default()),
     }
 }
 
@@ -144,7 +135,7 @@ fn note(card: &Card, curves: &[DosesOfArms], key: &str) -> String {
          of how much the median loses against the best, at most what a run loses that has learned nothing (Wortsman et al., arXiv \
          2309.14322).",
         last_part(key),
-        verb(&event_name(card))
+        card.event_verb()
     );
     let separated = curves
         .iter()

@@ -16,6 +16,7 @@ use logs::{Manifest, RunReader};
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use sweeps::card::{Arm, Kind, Source};
+use sweeps::overview::Wanted;
 use sweeps::{ByAxis, Card, Origin, Outcome, OutcomeRules, State, Sweep, SweepReader, Verdict};
 use words::counted;
 
@@ -36,7 +37,11 @@ pub(crate) fn report(dir: &Path, options: Options<'_>) -> Result<(Report, Verdic
     let (facts, differing) = provenance::of(&manifests);
     let by_axis = ByAxis::new(card, reader.states());
     check_axis(colours, &by_axis, dir)?;
-    let looks = arms::of_arms(&card.arms(), colours);
+    let looked = Wanted {
+        colours,
+        shades: None,
+    };
+    let looks = arms::of_arms(&card.arms(), looked);
     let metric = metric_name(&card.metric.label());
     let arms = arms(&reader, &looks);
     let (spikes, spikes_note) = run::spikes(&reader);
@@ -60,8 +65,8 @@ pub(crate) fn report(dir: &Path, options: Options<'_>) -> Result<(Report, Verdic
         outcome_names: Outcome::ALL
             .map(|outcome| outcome.name().to_owned())
             .to_vec(),
-        event_name: comparison::event_name(card),
-        by_axis: by_axis::view(card, &by_axis, &metric, untrained(&reader))?,
+        event_name: card.event_name(),
+        by_axis: by_axis::view(card, &by_axis, &metric, reader.untrained())?,
         arms: comparison::arms(&verdict, &looks),
         arms_note: comparison::arms_note(card),
         statistics: comparison::statistics(card, &verdict),
@@ -200,19 +205,6 @@ fn figures(arms: &[ArmRuns<'_>], levels: &[Level], over: Over) -> Result<Vec<Fig
         .collect();
     drawn.extend(layers::draw(&with_layers)?);
     Ok(drawn)
-}
-
-/// What runs lose that have learned nothing: the median of their first losses, where the metric is a loss.
-fn untrained(reader: &SweepReader) -> Option<f64> {
-    if !reader.sweep().plan().card.metric.name.contains("loss") {
-        return None;
-    }
-    let readers = (0..reader.states().len()).filter_map(|index| reader.reader(index));
-    let first = readers.filter_map(|run| {
-        let losses = run.column("loss", 0..run.len());
-        losses.iter().flatten().next()
-    });
-    crate::band::median(&mut first.filter(|loss| loss.is_finite()).collect::<Vec<_>>())
 }
 
 /// `held_out_loss` as `held-out loss`; other signals by their own name.

@@ -18,14 +18,14 @@ fn grid() -> Vec<(String, Settings)> {
     cells.map(arm).collect()
 }
 
-fn looks(arms: &[(String, Settings)], first: Option<&str>) -> Looks {
+fn looks(arms: &[(String, Settings)], wanted: Wanted<'_>) -> Looks {
     let arms: Vec<_> = arms.iter().map(|(label, at)| (&**label, at)).collect();
-    Looks::of(&arms, first)
+    Looks::of(&arms, wanted)
 }
 
 #[test]
 fn twenty_arms_look_different_by_colour_and_shade_and_drop_what_all_share() {
-    let looks = looks(&grid(), None);
+    let looks = looks(&grid(), Wanted::default());
     let keys: Vec<&str> = looks.axes.iter().map(|axis| &*axis.key).collect();
     assert_eq!(keys, ["model.heads", "optimizer.lr"]);
     assert_eq!(
@@ -44,10 +44,26 @@ fn twenty_arms_look_different_by_colour_and_shade_and_drop_what_all_share() {
 }
 
 #[test]
-fn the_axis_of_the_colours_can_be_chosen() {
-    let looks = looks(&grid(), Some("optimizer.lr"));
-    assert_eq!(looks.axes[0].key, "optimizer.lr");
+fn the_axes_of_colours_and_shades_can_be_chosen() {
+    let chosen = |colours, shades| {
+        let looks = looks(&grid(), Wanted { colours, shades });
+        (looks.axes[0].key.clone(), looks.axes[1].key.clone(), looks)
+    };
+    let rate = Some("optimizer.lr");
+    let (colours, shades, looks) = chosen(rate, None);
+    assert_eq!((&*colours, &*shades), ("optimizer.lr", "model.heads"));
     assert_eq!((looks.arms[0].colour, looks.arms[0].shade), (4, 0));
+    // Who takes the shades from the axis of the colours gives these to the other one.
+    let (colours, shades, _) = chosen(None, Some("model.heads"));
+    assert_eq!((&*colours, &*shades), ("optimizer.lr", "model.heads"));
+    let (colours, shades, _) = chosen(rate, rate);
+    assert_eq!((&*colours, &*shades), ("optimizer.lr", "model.heads"));
+    let (colours, shades, _) = chosen(Some("model.norm"), Some("depth"));
+    assert_eq!(
+        (&*colours, &*shades),
+        ("model.heads", "optimizer.lr"),
+        "no axes"
+    );
 }
 
 #[test]
@@ -57,7 +73,7 @@ fn keys_that_move_together_are_one_axis() {
         let at = at.map(|(key, value)| (format!("model.{key}"), Value::Integer(value)));
         (String::new(), Settings::from(at))
     };
-    let looks = looks(&[arm(4, 64), arm(8, 32), arm(12, 16)], None);
+    let looks = looks(&[arm(4, 64), arm(8, 32), arm(12, 16)], Wanted::default());
     assert_eq!(looks.axes.len(), 1);
     assert_eq!(looks.arms[1].name, "layers=8 width=32");
 }
@@ -67,7 +83,7 @@ fn labels_alone_lose_the_words_that_all_have() {
     let short = |labels: &[&str]| -> Vec<String> {
         let none = Settings::new();
         let arms: Vec<_> = labels.iter().map(|label| (*label, &none)).collect();
-        Looks::of(&arms, None)
+        Looks::of(&arms, Wanted::default())
             .arms
             .into_iter()
             .map(|look| look.name)
@@ -96,28 +112,9 @@ proptest! {
     fn prop_distinct_labels_keep_distinct_names(labels in prop::collection::btree_set("[ab\\-_ 訓,/]{0,7}", 0..8)) {
         let none = Settings::new();
         let arms: Vec<_> = labels.iter().map(|label| (&**label, &none)).collect();
-        let looks = Looks::of(&arms, Some("none"));
+        let wanted = Wanted { colours: Some("none"), shades: Some("") };
+        let looks = Looks::of(&arms, wanted);
         let names: BTreeSet<_> = looks.arms.iter().map(|look| &look.name).collect();
         prop_assert_eq!(names.len(), labels.len());
     }
-}
-
-#[test]
-fn the_grid_counts_failures_of_what_was_judged() {
-    let looks = looks(&grid(), None);
-    // Every arm has a run that failed, one that trained, one to come; the first arm two that recovered as well.
-    let outcomes = [Some(Outcome::Diverged), Some(Outcome::Ok), None];
-    let runs = (0..20).flat_map(|arm| outcomes.map(|outcome| (arm, outcome)));
-    let cells = looks.grid(0, Some(1), runs.chain([(0, Some(Outcome::Recovered)); 2]));
-    assert_eq!((cells.len(), cells[0].len()), (4, 5));
-    let cell = |failed, judged, runs| GridCell {
-        failed,
-        judged,
-        runs,
-    };
-    // The first arm has the highest rate.
-    assert_eq!((cells[0][4], cells[3][0]), (cell(1, 4, 5), cell(1, 2, 3)));
-    let column = looks.grid(1, None, [(0, None), (99, None)]);
-    assert_eq!(column.len(), 5);
-    assert_eq!(column[4], [cell(0, 0, 1)]);
 }

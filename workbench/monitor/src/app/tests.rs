@@ -11,6 +11,7 @@ use crate::fixed::{Fixed, STEPS, fixed};
 use crate::keys::Row;
 use crate::panes::{PANES, Tab, tabs};
 
+mod counted;
 mod details;
 mod keys_and_mouse;
 mod panels;

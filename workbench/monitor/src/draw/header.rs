@@ -11,7 +11,7 @@ use ratatui::{
 use super::totals::Totals;
 use crate::colour::{Depth, strong};
 use crate::number::count;
-use crate::paint::{cut, gauge, line, put, rows};
+use crate::paint::{cut, gauge, line, put, put_right, rows};
 use crate::screen::Screen;
 use crate::shared::Shared;
 
@@ -20,11 +20,25 @@ pub(super) fn draw(shared: &Shared, area: Rect, depth: Depth, buffer: &mut Buffe
     let name = cut(&sweep.name, area.width - 2);
     let style = depth.accent().patch(strong());
     let x = put(buffer, area, area.x + 1, &name, style);
-    if !sweep.title.is_empty() && x + 8 < area.right() {
-        let title = cut(&sweep.title, area.right() - x - 3);
+    let right = so_far(shared, rows(area, 0, 1), x, depth, buffer);
+    if !sweep.title.is_empty() && x + 8 < right {
+        let title = cut(&sweep.title, right - x - 3);
         put(buffer, area, x + 2, &title, Style::new());
     }
     progress_line(shared, rows(area, 1, 1), depth, buffer);
+}
+
+/// What the criteria find so far, at the right edge where a few words of the title have room as well; where that begins.
+fn so_far(shared: &Shared, row: Rect, name: u16, depth: Depth, buffer: &mut Buffer) -> u16 {
+    let Some(found) = shared.so_far() else {
+        return row.right();
+    };
+    let width = Line::raw(found.brief.as_str()).width() as u16 + 1;
+    if name + 16 + width > row.right() {
+        return row.right();
+    }
+    put_right(buffer, row, row.right() - 1, &found.brief, depth.dim());
+    row.right() - width
 }
 
 /// The tabs, and the first warning behind them.

@@ -1,5 +1,9 @@
-//! The outcomes of a grid of arms: one axis downwards, one to the right, in each cell how many of how many runs failed.
+//! The outcomes of a grid of arms: one axis downwards, one to the right, a table for each setting of the other axes, and in each
+//! cell how many of how many runs show what the card counts. Or the differences of the metric, seed by seed.
 
+use std::sync::Arc;
+
+use ratatui::crossterm::event::KeyCode;
 use ratatui::{
     buffer::Buffer,
     layout::{Position, Rect},
@@ -7,280 +11,364 @@ use ratatui::{
     text::{Line, Span},
     widgets::Widget,
 };
-use sweeps::overview::{GridCell, LookAxis};
+use sweeps::by_axis::Pairs;
+use sweeps::card::{label, named, same};
+use toml::Value;
 
 use crate::colour::{Depth, strong};
 use crate::command::{self, Outcome, PaneCommand, commands};
-use crate::keys::{Binding, bindings, letter};
-use crate::paint::{cut, cut_middle, hint, put, put_right, rows};
+use crate::keys::{Binding, bindings, key, letter};
+use crate::paint::{cut, hint, put, rows, wrapped};
 use crate::pane::{Act, Entry, Keys, Pane, Place};
-use crate::shared::{Shared, resolve};
+use crate::scroll::Scroll;
+use crate::shared::{Axes, Shared, resolve};
+use crate::worker::Worked;
+
+mod counts;
+mod differences;
+
+use counts::{Asked, Counts, Table};
+use differences::Differences;
 
 pub(super) const ENTRY: Entry = Entry {
     name: "outcomes",
     title: "Outcomes",
-    about: "outcomes: failed runs by two axes",
+    about: "outcomes by two axes, and differences seed by seed",
     corner: None,
     make: || Box::new(Outcomes::default()),
 };
 
+/// Rows that the tables keep, whatever the criteria have to say.
+const FEWEST_ROWS: u16 = 4;
+
 #[derive(Default)]
 struct Outcomes {
-    /// The keys that the user chose, downwards and to the right.
+    /// The keys that the user chose, downwards and to the right; the second may be empty.
     chosen: Option<(String, String)>,
     across: bool,
-    down: Option<LookAxis>,
-    right: Option<LookAxis>,
-    cells: Vec<Vec<GridCell>>,
-    /// What the criteria find so far, and the outcomes from which they do.
-    so_far: Vec<String>,
-    made_from: Option<Vec<Option<sweeps::Outcome>>>,
+    /// Whether differences are shown, and what the user chose to take them from.
+    compares: bool,
+    reference: Option<(String, Value)>,
+    counted: Worked<(u64, Asked), Arc<Counts>>,
+    paired: Worked<(u64, (String, Value)), Vec<Pairs>>,
+    table: Table,
+    differences: Differences,
+    /// What the criteria find, in lines that fit, and whether they are cut.
+    below: Vec<String>,
+    empty: &'static str,
+    event: String,
 }
 
 impl Keys for Outcomes {
     const BINDINGS: &'static [Binding<Act<Self>>] = bindings![
-        [letter('t')] "t" "turn" "exchange the axes of the outcomes" |pane, _| pane.across = !pane.across;
+        [letter('t')] "t" "turn" "exchange the axes; of differences, take the next axis" |pane, shared| pane.turn(shared);
+        [letter('w')] "w" "differences" "outcomes, or differences of the metric seed by seed" |pane, _| pane.compares = !pane.compares;
+        [key(KeyCode::Left)] "←" "" "cell to the left (↑ ↓ up and down; enter opens its run)" |pane, shared| pane.across(shared, -1);
+        [key(KeyCode::Right)] "→" "" "cell to the right" |pane, shared| pane.across(shared, 1);
     ];
 
     const COMMANDS: &'static [PaneCommand<Self>] = commands![
         "outcomes" "KEY [KEY]" "axes of the outcomes, downwards and to the right" =>
             Self::choose,
-            |_, shared| shared.groups.arms.axes.iter().map(|axis| axis.key.clone()).collect(),
-            |pane, _| pane.chosen.as_ref().map(|(down, right)| format!("{down} {right}"));
+            |_, shared| keys(shared),
+            |pane, _| pane.chosen.as_ref().map(|(down, right)| format!("{down} {right}").trim_end().to_owned());
+        "pairs" "on|off|KEY [VALUE]" "differences of the metric from a value of an axis" =>
+            Self::compare,
+            |_, shared| [vec!["on".to_owned(), "off".to_owned()], keys(shared)].concat(),
+            |pane, _| pane.compares.then(|| pane.reference.as_ref().map_or_else(
+                || "on".to_owned(),
+                |(key, value)| format!("{key} {}", label(value)),
+            ));
     ];
+}
+
+fn keys(shared: &Shared) -> Vec<String> {
+    shared.axes().map_or_else(Vec::new, |axes| axes.keys())
 }
 
 impl Pane for Outcomes {
     fn prepare(&mut self, shared: &mut Shared, place: Option<Place>) {
-        if place.is_none() {
+        let Some(place) = place else { return };
+        let Some(axes) = shared.axes() else {
+            self.empty = "there is no card whose runs could be counted";
+            (self.table, self.differences) = (Table::default(), Differences::default());
+            self.below.clear();
             return;
+        };
+        self.event.clone_from(&axes.event);
+        self.prepare_below(shared, place);
+        let area = self.main(place.inner());
+        if self.compares {
+            self.prepare_differences(shared, &axes, area);
+        } else {
+            self.prepare_counts(shared, &axes, area);
         }
-        let looks = &shared.groups.arms;
-        let place = |key: &str| looks.axes.iter().position(|axis| axis.key == key);
-        let chosen = self
-            .chosen
-            .as_ref()
-            .and_then(|(down, right)| Some((place(down)?, place(right))));
-        let (mut down, mut right) = chosen.unwrap_or((0, (looks.axes.len() > 1).then_some(1)));
-        if let (true, Some(other)) = (self.across, right) {
-            (down, right) = (other, Some(down));
-        }
-        let runs = shared
-            .runs()
-            .filter(|run| shared.is_shown(*run) && !shared.is_branch(*run));
-        let runs = runs.map(|run| (shared.groups.arm_of(run), shared.sweep().runs[run].outcome));
-        self.cells = looks.grid(down, right, runs);
-        let outcomes = shared.sweep().runs.iter().map(|run| run.outcome);
-        let outcomes: Vec<Option<sweeps::Outcome>> = outcomes.collect();
-        if self.made_from.as_ref() != Some(&outcomes) {
-            self.so_far = shared.so_far();
-            self.made_from = Some(outcomes);
-        }
-        self.down = looks.axes.get(down).cloned();
-        self.right = right.and_then(|right| looks.axes.get(right)).cloned();
+    }
+
+    fn hear(&mut self) -> bool {
+        self.counted.hear() | self.paired.hear()
+    }
+
+    fn wait(&mut self) -> bool {
+        self.counted.wait() | self.paired.wait()
     }
 
     fn draw(&self, place: Place, depth: Depth, buffer: &mut Buffer) {
-        let right = Line::styled(" failed of judged runs · … some to come ", depth.dim());
-        place
-            .frame(self.title(depth), right, depth)
-            .render(place.area, buffer);
         let inner = place.inner();
-        let Some(down) = &self.down else {
-            hint(buffer, inner, "the arms differ in no axis of a card", depth);
-            return;
+        let main = self.main(inner);
+        let (title, right, shown) = if self.compares {
+            (
+                self.differences.title(),
+                String::new(),
+                self.differences.shown(),
+            )
+        } else {
+            let right = format!(" runs that {} · … some to come ", self.event);
+            (self.table.title(), right, self.table.shown())
         };
-        let places = Cells::new(down, self.columns(), inner);
-        for (column, value) in self.columns().iter().enumerate() {
-            let head = places.cell(0, column, inner);
-            put_right(
-                buffer,
-                head,
-                head.right(),
-                &cut_middle(value, head.width),
-                depth.dim(),
-            );
+        let title = vec![
+            Span::styled(" Outcomes ", strong()),
+            Span::styled(title, depth.dim()),
+        ];
+        let right = Line::styled(right, depth.dim());
+        let shown = Line::styled(shown, depth.dim()).right_aligned();
+        place
+            .frame(Line::from(title), right, depth)
+            .title_bottom(shown)
+            .render(place.area, buffer);
+        let (empty, drawn) = if self.compares {
+            (self.differences.is_empty(), &self.differences as &dyn Drawn)
+        } else {
+            (self.table.is_empty(), &self.table as &dyn Drawn)
+        };
+        if empty {
+            hint(buffer, main, self.empty, depth);
+        } else {
+            drawn.draw(main, depth, buffer);
         }
-        for (number, (value, cells)) in down.values.iter().zip(&self.cells).enumerate() {
-            let line = rows(inner, number as u16 + 1, 1);
-            if line.is_empty() {
-                break;
-            }
-            put(
-                buffer,
-                line,
-                line.x + 1,
-                &cut_middle(value, places.gutter - 1),
-                depth.dim(),
-            );
-            for (column, cell) in cells.iter().enumerate() {
-                draw_cell(
-                    cell,
-                    places.cell(number as u16 + 1, column, inner),
-                    depth,
-                    buffer,
-                );
-            }
-        }
-        let below = rows(inner, down.values.len() as u16 + 2, inner.height);
-        for (line, text) in below.rows().zip(&self.so_far) {
-            put(
-                buffer,
-                line,
-                line.x + 1,
-                &cut(text, line.width.saturating_sub(2)),
-                Style::new(),
-            );
+        let below = rows(inner, main.height + 1, inner.height);
+        for (line, text) in below.rows().zip(&self.below) {
+            let text = cut(text, line.width.saturating_sub(2));
+            put(buffer, line, line.x + 1, &text, Style::new());
         }
     }
 
     /// To the first run of a cell.
     fn click(&mut self, at: Position, place: Place, shared: &mut Shared) {
-        let inner = place.inner();
-        let Some(down) = &self.down else { return };
-        let places = Cells::new(down, self.columns(), inner);
-        let found = shared.runs().find(|run| {
-            let arm = shared.groups.arm_of(*run);
-            let row = down.of_arm(arm).map_or(0, |row| row as u16 + 1);
-            let column = self
-                .right
-                .as_ref()
-                .and_then(|axis| axis.of_arm(arm))
-                .unwrap_or(0);
-            !shared.is_branch(*run) && places.cell(row, column, inner).contains(at)
-        });
-        if let Some(run) = found {
-            shared.go(run);
-        }
+        let arm = if self.compares {
+            self.differences.arm_at(at)
+        } else {
+            self.table.arm_at(at, self.main(place.inner()))
+        };
+        go(shared, arm.map(str::to_owned));
+    }
+
+    fn scroll(&mut self, by: Scroll, shared: &mut Shared) {
+        let can = |arm: &str| shared.first_of(arm).is_some();
+        let arm = if self.compares {
+            self.differences.moved(by, &can)
+        } else {
+            self.table.moved(by, &can)
+        };
+        go(shared, arm.map(str::to_owned));
+    }
+
+    fn enter(&self, _: &mut Shared) -> Option<&'static str> {
+        Some(super::runs::ENTRY.name)
     }
 
     fn table(&self, _: &mut Shared) -> Option<Vec<Vec<String>>> {
-        let down = self.down.as_ref()?;
-        let key = |axis: Option<&LookAxis>| axis.map_or_else(String::new, |axis| axis.key.clone());
-        let heads = ["failed", "judged", "runs"].map(str::to_owned);
-        let mut table = vec![
-            [
-                vec![down.key.clone(), key(self.right.as_ref())],
-                heads.into(),
-            ]
-            .concat(),
-        ];
-        for (value, cells) in down.values.iter().zip(&self.cells) {
-            for (other, cell) in self.columns().iter().zip(cells) {
-                let counts = [cell.failed, cell.judged, cell.runs].map(|count| count.to_string());
-                table.push([vec![value.clone(), other.clone()], counts.into()].concat());
-            }
-        }
-        Some(table)
+        Some(if self.compares {
+            self.differences.numbers()
+        } else {
+            self.table.numbers()
+        })
     }
 }
 
-/// Where the cells are.
-struct Cells {
-    /// Width of the values downwards.
-    gutter: u16,
-    /// Width of a column with the gap before it.
-    width: u16,
+/// What a view draws in the upper part of the pane.
+trait Drawn {
+    fn draw(&self, area: Rect, depth: Depth, buffer: &mut Buffer);
 }
 
-impl Cells {
-    fn new(down: &LookAxis, columns: &[String], inner: Rect) -> Self {
-        let longest = |values: &[String]| {
-            values
-                .iter()
-                .map(|value| Line::raw(value.as_str()).width())
-                .max()
-                .unwrap_or(0) as u16
-        };
-        let gutter = (longest(&down.values) + 2).clamp(4, (inner.width / 3).max(4));
-        let room = inner.width.saturating_sub(gutter) / (columns.len() as u16).max(1);
-        Self {
-            gutter,
-            width: (longest(columns) + 2).max(10).min(room),
-        }
+/// Puts the cursor on the first run of an arm.
+fn go(shared: &mut Shared, arm: Option<String>) {
+    if let Some(run) = arm.and_then(|arm| shared.first_of(&arm)) {
+        shared.go(run);
     }
-
-    fn cell(&self, row: u16, column: usize, inner: Rect) -> Rect {
-        let x = inner.x + self.gutter + self.width.saturating_mul(column as u16);
-        Rect::new(x + 1, inner.y + row, self.width.saturating_sub(1), 1).intersection(inner)
-    }
-}
-
-/// The share that failed as the colour of the cell, from dark to bright; without colours the numbers have to do.
-fn draw_cell(cell: &GridCell, area: Rect, depth: Depth, buffer: &mut Buffer) {
-    if area.is_empty() {
-        return;
-    }
-    let more = if cell.runs > cell.judged { "…" } else { "" };
-    if cell.judged == 0 {
-        put_right(
-            buffer,
-            area,
-            area.right(),
-            if cell.runs > 0 { "…" } else { "·" },
-            depth.dim(),
-        );
-        return;
-    }
-    let share = cell.failed as f64 / cell.judged as f64;
-    let style = if depth.coloured() {
-        depth.on_heat(share)
-    } else if share >= 0.5 {
-        depth.cursor()
-    } else {
-        Style::new()
-    };
-    buffer.set_style(area, style);
-    put_right(
-        buffer,
-        area,
-        area.right(),
-        &format!("{}/{}{more} ", cell.failed, cell.judged),
-        style,
-    );
 }
 
 impl Outcomes {
-    fn columns(&self) -> &[String] {
-        match &self.right {
-            Some(axis) => &axis.values,
-            None => std::slice::from_ref(&*ALL),
-        }
-    }
-
-    fn title(&self, depth: Depth) -> Line<'static> {
-        let mut title = vec![Span::styled(" Outcomes ", strong())];
-        let axes = [(&self.down, "↓"), (&self.right, "→")];
-        let axes = axes
-            .into_iter()
-            .filter_map(|(axis, arrow)| Some(format!("· {arrow} {} ", axis.as_ref()?.key)));
-        title.extend(axes.map(|text| Span::styled(text, depth.dim())));
-        Line::from(title)
-    }
-
-    fn choose(&mut self, shared: &mut Shared, keys: &str) -> Outcome {
-        let axes: Vec<String> = shared
-            .groups
-            .arms
-            .axes
-            .iter()
-            .map(|axis| axis.key.clone())
-            .collect();
-        let (down, right) = command::split(keys);
-        if down.is_empty() {
-            self.chosen = None;
-            return Ok(());
-        }
-        let right = if right.is_empty() {
-            String::new()
-        } else {
-            resolve(right, &axes)?
+    /// Where tables and differences stand: above what the criteria find.
+    fn main(&self, inner: Rect) -> Rect {
+        let below = match self.below.len() as u16 {
+            0 => 0,
+            lines => lines + 1,
         };
-        self.chosen = Some((resolve(down, &axes)?, right));
-        self.across = false;
+        rows(inner, 0, inner.height.saturating_sub(below))
+    }
+
+    /// What the criteria find, in as many lines as half of the pane has; the last one says how many are left out.
+    fn prepare_below(&mut self, shared: &Shared, place: Place) {
+        let inner = place.inner();
+        let found = shared.so_far().map_or(&[][..], |found| &found.lines);
+        let width = inner.width.saturating_sub(2);
+        self.below = found.iter().flat_map(|text| wrapped(text, width)).collect();
+        let most = (inner.height / 2).min(inner.height.saturating_sub(FEWEST_ROWS + 1));
+        let most = usize::from(most);
+        if self.below.len() > most {
+            let left_out = self.below.len() - most.saturating_sub(1);
+            self.below.truncate(most.saturating_sub(1));
+            if most > 0 {
+                let lines = words::counted(left_out as u64, "more line");
+                self.below
+                    .push(format!("+{lines}; `workbench verdict` says all"));
+            }
+        }
+    }
+
+    fn prepare_counts(&mut self, shared: &Shared, axes: &Axes, area: Rect) {
+        let asked = self.asked(axes);
+        self.counted.want((shared.counted(), asked.clone()), || {
+            let study = shared.study();
+            move || {
+                Arc::new(
+                    study.map_or_else(Counts::default, |study| Counts::of(&study.by_axis(), asked)),
+                )
+            }
+        });
+        match self.counted.answer() {
+            Some(found) => self.table.show(found, shared.arm_here(), area),
+            None => self.empty = "counting …",
+        }
+    }
+
+    /// The axes of the matrix, by choice or by themselves.
+    fn asked(&self, axes: &Axes) -> Asked {
+        let by_choice = self.chosen.clone().map(|(down, right)| {
+            if right.is_empty() {
+                (None, down)
+            } else {
+                (Some(down), right)
+            }
+        });
+        let (down, right) = match by_choice.or_else(|| axes.matrix.clone()) {
+            Some((down, right)) => (down, Some(right)),
+            None => (None, None),
+        };
+        match (self.across, down, right) {
+            (true, Some(down), Some(right)) => Asked::Grid(right, down),
+            (false, Some(down), Some(right)) => Asked::Grid(down, right),
+            (true, None, Some(only)) => Asked::Column(only),
+            (false, None, Some(only)) => Asked::Row(only),
+            (_, _, None) => Asked::Arms,
+        }
+    }
+
+    fn prepare_differences(&mut self, shared: &Shared, axes: &Axes, area: Rect) {
+        let Some(contrast) = self.reference.clone().or_else(|| axes.contrast.clone()) else {
+            self.empty = "no axis but the dose, and no control: choose one with `:pairs KEY`";
+            self.differences = Differences::default();
+            return;
+        };
+        self.paired.want((shared.counted(), contrast.clone()), || {
+            let study = shared.study();
+            let (key, value) = contrast.clone();
+            move || study.map_or_else(Vec::new, |study| study.by_axis().pairs(&key, &value))
+        });
+        match self.paired.answer() {
+            Some(found) => {
+                self.empty = "no seed has ended in two arms that differ in this axis alone";
+                self.differences
+                    .show(found, &contrast, &axes.metric, shared, area);
+            }
+            None => self.empty = "counting …",
+        }
+    }
+
+    fn turn(&mut self, shared: &Shared) {
+        if !self.compares {
+            self.across = !self.across;
+            return;
+        }
+        let Some(axes) = shared.axes() else { return };
+        let now = self.reference.as_ref().or(axes.contrast.as_ref());
+        let here = now.and_then(|(now, _)| axes.all.iter().position(|(key, _)| key == now));
+        let next = here.map_or(0, |here| (here + 1) % axes.all.len().max(1));
+        let first =
+            |(key, values): &(String, Vec<Value>)| Some((key.clone(), values.first()?.clone()));
+        self.reference = axes.all.get(next).and_then(first);
+    }
+
+    fn across(&mut self, shared: &mut Shared, by: isize) {
+        let can = |arm: &str| shared.first_of(arm).is_some();
+        let arm = if self.compares {
+            None
+        } else {
+            self.table.across(by, &can)
+        };
+        go(shared, arm.map(str::to_owned));
+    }
+
+    fn choose(&mut self, shared: &mut Shared, text: &str) -> Outcome {
+        let keys = keys(shared);
+        let (down, right) = command::split(text);
+        self.chosen = match (down, right) {
+            ("", _) => None,
+            (down, "") => Some((resolve(down, &keys)?, String::new())),
+            (down, right) => {
+                let (down, right) = (resolve(down, &keys)?, resolve(right, &keys)?);
+                if down == right {
+                    return Err(format!(
+                        "`{down}` cannot lie both downwards and to the right"
+                    ));
+                }
+                Some((down, right))
+            }
+        };
+        (self.across, self.compares) = (false, false);
+        Ok(())
+    }
+
+    fn compare(&mut self, shared: &mut Shared, text: &str) -> Outcome {
+        let (name, value) = command::split(text);
+        match (name, value) {
+            ("off", "") => {
+                self.compares = false;
+                return Ok(());
+            }
+            ("" | "on", "") => self.reference = None,
+            _ => {
+                let axes = shared
+                    .axes()
+                    .ok_or("there is no card whose runs could be compared")?;
+                let key = resolve(name, &axes.keys())?;
+                let reference = reference(&axes, &key, value)?;
+                self.reference = Some((key, reference));
+            }
+        }
+        self.compares = true;
         Ok(())
     }
 }
 
-/// The only column where there is one axis.
-static ALL: std::sync::LazyLock<String> = std::sync::LazyLock::new(|| "all".to_owned());
+/// The value of an axis that is meant by a text; the first one by none.
+fn reference(axes: &Axes, key: &str, text: &str) -> Result<Value, String> {
+    let values = axes.values(key);
+    let first = || values.first().cloned();
+    let typed = text.parse::<f64>().ok().map(Value::Float);
+    let is = |value: &&Value| {
+        let number = typed.as_ref().is_some_and(|typed| same(typed, value));
+        number || label(value) == text || named(key, value) == text
+    };
+    let found = if text.is_empty() {
+        first()
+    } else {
+        values.iter().find(is).cloned()
+    };
+    found.ok_or_else(|| {
+        let all: Vec<String> = values.iter().map(label).collect();
+        let hint = words::hint(text, all.iter());
+        format!("`{key}` has no value `{text}`{hint}: {}", all.join(", "))
+    })
+}

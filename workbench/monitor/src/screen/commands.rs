@@ -38,8 +38,12 @@ const COMMANDS: &[ScreenCommand] = commands![
         |screen| screen.shared.groups.by.clone();
     "colour" "KEY" "colours by an axis of the card, shades by the other" =>
         |screen, key| screen.shared.colour_by(key),
-        |screen| screen.shared.groups.looks.axes.iter().map(|axis| axis.key.clone()).collect(),
+        |screen| screen.shared.look_axes(),
         |screen| screen.shared.groups.colour.clone();
+    "shade" "KEY" "shades by another axis of the card" =>
+        |screen, key| screen.shared.shade_by(key),
+        |screen| screen.shared.look_axes(),
+        |screen| screen.shared.groups.shade.clone();
     "run" "NAME" "cursor on the first run with this in its name" =>
         |screen, name| screen.go_to(name),
         |screen| screen.shared.sweep().runs.iter().map(|run| run.id.clone()).collect(),
@@ -280,7 +284,7 @@ impl Screen {
         Ok(())
     }
 
-    /// Takes in what was answered; `true` when something was.
+    /// Takes in what was answered or found beside the screen; `true` when something was.
     pub(crate) fn hear(&mut self) -> bool {
         let before = self.note.clone();
         for answers in &self.answers {
@@ -288,6 +292,8 @@ impl Screen {
                 self.note = answer;
             }
         }
-        self.note != before
+        let panes = self.panes.iter_mut().map(|pane| pane.hear());
+        let heard = panes.fold(self.shared.hear(), |heard, pane| heard | pane);
+        heard | (self.note != before)
     }
 }

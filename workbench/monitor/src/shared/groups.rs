@@ -5,9 +5,10 @@ use std::collections::HashMap;
 
 use sweeps::Settings;
 use sweeps::card::named;
-use sweeps::overview::{Look, Looks};
+use sweeps::overview::{Look, Looks, Wanted};
 
-use super::filter::field;
+use super::Shared;
+use super::filter::{field, resolve};
 use crate::colour::Ink;
 use crate::view::Run;
 
@@ -18,6 +19,8 @@ pub(crate) struct Groups {
     pub(crate) by: Option<String>,
     /// The key that the user gave the colours to.
     pub(crate) colour: Option<String>,
+    /// The key that the user gave the shades to.
+    pub(crate) shade: Option<String>,
     pub(crate) looks: Looks,
     of_run: Vec<usize>,
     /// The arms, however runs are grouped.
@@ -56,7 +59,11 @@ impl Groups {
         // Branches stand behind all other runs.
         let (arms, branches) = groups.split_at(arms);
         let arms: Vec<(&str, &Settings)> = arms.iter().map(|(label, at)| (&**label, at)).collect();
-        let mut looks = Looks::of(&arms, self.colour.as_deref());
+        let wanted = Wanted {
+            colours: self.colour.as_deref(),
+            shades: self.shade.as_deref(),
+        };
+        let mut looks = Looks::of(&arms, wanted);
         looks.arms.extend(
             branches
                 .iter()
@@ -108,5 +115,44 @@ impl Groups {
     pub(crate) fn arm_name(&self, run: usize, brief: bool) -> &str {
         let look = self.arms.arms.get(self.arm_of(run));
         look.map_or("", |look| if brief { &look.brief } else { &look.name })
+    }
+}
+
+impl Shared {
+    /// Groups runs by the value of a key, or by arm again.
+    pub(crate) fn group_by(&mut self, name: &str) -> Result<(), String> {
+        self.groups.by = match name {
+            "" | "arm" => None,
+            name => Some(resolve(name, &self.keys())?),
+        };
+        self.groups.assign(&self.source.sweep().runs);
+        Ok(())
+    }
+
+    /// Gives the colours to the values of a key, or back to the one that is chosen by itself.
+    pub(crate) fn colour_by(&mut self, name: &str) -> Result<(), String> {
+        self.groups.colour = self.look_axis(name)?;
+        self.groups.assign(&self.source.sweep().runs);
+        Ok(())
+    }
+
+    /// The same of the shades.
+    pub(crate) fn shade_by(&mut self, name: &str) -> Result<(), String> {
+        self.groups.shade = self.look_axis(name)?;
+        self.groups.assign(&self.source.sweep().runs);
+        Ok(())
+    }
+
+    /// Keys that can have colours and shades.
+    pub(crate) fn look_axes(&self) -> Vec<String> {
+        let axes = self.groups.looks.axes.iter();
+        axes.map(|axis| axis.key.clone()).collect()
+    }
+
+    fn look_axis(&self, name: &str) -> Result<Option<String>, String> {
+        match name {
+            "" => Ok(None),
+            name => Ok(Some(resolve(name, &self.look_axes())?)),
+        }
     }
 }

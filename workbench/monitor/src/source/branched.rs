@@ -2,16 +2,17 @@
 //! they are made, and forks that were named.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use logs::{Event, Manifest, RunReader};
-use sweeps::replay;
+use sweeps::{Card, RunState, replay};
 
 use super::{details, run};
 use crate::error::MonitorError;
 use crate::files;
 use crate::log::Log;
 use crate::machine::{Meter, Reading};
-use crate::view::{Branch, Details, Revision, Run, Source, Sweep};
+use crate::view::{Branch, Details, Judging, Revision, Run, Source, Sweep};
 
 pub(super) struct Branched {
     trunk: Box<dyn Source>,
@@ -211,8 +212,20 @@ impl Source for Branched {
         self.trunk.on_disk()
     }
 
-    fn so_far(&self) -> Vec<String> {
-        self.trunk.so_far()
+    fn card(&self) -> Option<Arc<Card>> {
+        self.trunk.card()
+    }
+
+    fn states(&self) -> Vec<RunState> {
+        self.trunk.states()
+    }
+
+    fn untrained(&self) -> Option<f64> {
+        self.trunk.untrained()
+    }
+
+    fn judging(&self) -> Option<Judging> {
+        self.trunk.judging()
     }
 
     fn bells(&self, run: usize) -> Vec<String> {

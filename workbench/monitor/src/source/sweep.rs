@@ -4,15 +4,18 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use logs::{Event, Manifest};
-use sweeps::{PlannedRun, RunState, SweepReader};
+use sweeps::{Card, PlannedRun, RunState, SweepReader, Verdict};
 
 use super::{bell, details};
 use crate::error::MonitorError;
 use crate::log::Log;
-use crate::view::{Details, Revision, Run, Source, Sweep, ended};
+use crate::view::{Details, Judging, Revision, Run, SoFar, Source, Sweep, ended};
 
 pub(super) struct SweepSource {
     reader: SweepReader,
+    /// What is judged beside the screen, while the reader goes on.
+    sweep: Arc<sweeps::Sweep>,
+    card: Arc<Card>,
     view: Sweep,
 }
 
@@ -20,7 +23,13 @@ impl SweepSource {
     pub(super) fn open(dir: &Path) -> Result<Self, MonitorError> {
         let reader = SweepReader::open(dir)?;
         let view = view(&reader);
-        Ok(Self { reader, view })
+        let sweep = reader.sweep().clone();
+        Ok(Self {
+            card: Arc::new(sweep.plan().card.clone()),
+            sweep: Arc::new(sweep),
+            reader,
+            view,
+        })
     }
 }
 
@@ -114,35 +123,58 @@ impl Source for SweepSource {
         Some(self.reader.sweep())
     }
 
-    fn so_far(&self) -> Vec<String> {
-        let card = &self.reader.sweep().plan().card;
-        let verdict = self
-            .reader
-            .verdict()
-            .ok()
-            .filter(|_| !card.criteria.is_empty());
-        let Some(verdict) = verdict else {
-            return Vec::new();
-        };
-        let sentence = &verdict.sentence;
-        let to_come = self.view.runs.iter().any(|run| !ended(run.state));
-        let missing = verdict.missing_runs.len() as u64;
-        let runs = words::counted(missing, "run");
-        let whole = match missing {
-            0 => sentence.clone(),
-            _ if to_come => format!("so far: {sentence} · {runs} still missing"),
-            _ => format!("{sentence} · {runs} without an outcome"),
-        };
-        let findings = verdict
-            .findings
-            .iter()
-            .map(sweeps::criterion::Finding::line);
-        std::iter::once(whole).chain(findings).collect()
+    fn card(&self) -> Option<Arc<Card>> {
+        Some(Arc::clone(&self.card))
+    }
+
+    fn states(&self) -> Vec<RunState> {
+        self.reader.states().to_vec()
+    }
+
+    fn untrained(&self) -> Option<f64> {
+        self.reader.untrained()
+    }
+
+    fn judging(&self) -> Option<Judging> {
+        if self.card.criteria.is_empty() {
+            return None;
+        }
+        let sweep = Arc::clone(&self.sweep);
+        let states = self.states();
+        Some(Box::new(move || {
+            let verdict = sweep.verdict_on(&states).ok()?;
+            Some(so_far(&verdict, &states))
+        }))
     }
 
     fn bells(&self, run: usize) -> Vec<String> {
         let reader = self.reader.reader(run);
         reader.map_or_else(Vec::new, |reader| bell::asked(reader.dir()))
+    }
+}
+
+/// What a verdict comes to on runs of which some are still to come.
+fn so_far(verdict: &Verdict, states: &[RunState]) -> SoFar {
+    let (sentence, status) = (&verdict.sentence, verdict.status.words().to_lowercase());
+    let to_come = states.iter().any(|run| !ended(run.state));
+    let missing = verdict.missing_runs.len() as u64;
+    let runs = words::counted(missing, "run");
+    let (brief, whole) = match missing {
+        0 => (status, sentence.clone()),
+        _ if to_come => (
+            format!("so far {status}, {runs} missing"),
+            format!("so far: {sentence} · {runs} still missing"),
+        ),
+        _ => (
+            format!("{status}, {runs} without an outcome"),
+            format!("{sentence} · {runs} without an outcome"),
+        ),
+    };
+    let findings = verdict.findings.iter();
+    let findings = findings.map(sweeps::criterion::Finding::line);
+    SoFar {
+        brief,
+        lines: std::iter::once(whole).chain(findings).collect(),
     }
 }
 

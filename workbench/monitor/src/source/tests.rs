@@ -38,6 +38,27 @@ direction = "treatment_more"
     Sweep::create_or_open(dir, &Plan::expand(&card, &[]).unwrap(), text, &[]).unwrap()
 }
 
+/// What the criterion finds is asked of a copy, which another thread may take its time with.
+#[test]
+fn the_claim_so_far_says_how_many_runs_are_missing() {
+    let dir = tempfile::tempdir().unwrap();
+    let sweep = sweep(&dir.path().join("s"));
+    let source = open(sweep.dir(), &[]).unwrap();
+    assert_eq!(source.states().len(), 8);
+    let found = std::thread::spawn(source.judging().unwrap()).join();
+    let found = found.unwrap().unwrap();
+    assert_eq!(found.brief, "so far inconclusive, 8 runs missing");
+    assert!(
+        found.lines[0].starts_with("so far: Inconclusive"),
+        "{found:?}"
+    );
+    assert_eq!(found.lines.len(), 2, "the sentence, and the criterion");
+    let alone = dir.path().join("alone");
+    run_of(&alone, None, 3);
+    let alone = open(&alone, &[]).unwrap();
+    assert!(alone.judging().is_none() && alone.card().is_none());
+}
+
 #[test]
 fn a_sweep_grows_under_the_reader() {
     let dir = tempfile::tempdir().unwrap();

@@ -1,6 +1,6 @@
 //! The share of runs that show the card's event along an axis of numbers.
 
-use super::{MOST_CURVES, looks, panels, verb};
+use super::{MOST_CURVES, looks, panels};
 use crate::arms::ArmLook;
 use crate::error::ReportError;
 use crate::plot::Figure;
@@ -8,7 +8,6 @@ use crate::plot::along::{self, Along, Half, Point, Series};
 use crate::plot::axis::{Axis, Scale};
 use crate::plot::data::{Table, number};
 use crate::prose::{shares, significant};
-use crate::sweep::comparison::event_name;
 use sweeps::Card;
 use sweeps::by_axis::DosesOfArms;
 use sweeps::stats::{DoseCurve, Ld50};
@@ -28,7 +27,6 @@ pub(super) fn figure(
     if curves.is_empty() || curves.len() > MOST_CURVES {
         return Ok(None);
     }
-    let event = event_name(card);
     let mut table = Table::new(["arm", key, "events", "runs", "low", "high"]);
     let series: Vec<Series> = looks(curves.iter().map(|curve| &curve.at))
         .into_iter()
@@ -41,7 +39,7 @@ pub(super) fn figure(
         .collect();
     let title = format!(
         "Share of runs that {} along {}",
-        verb(&event),
+        card.event_verb(),
         last_part(key)
     );
     let said = series

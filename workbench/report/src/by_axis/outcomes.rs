@@ -1,13 +1,13 @@
 //! How many runs show the card's event, by two axes.
 
-use super::{name, verb};
+use super::name;
 use crate::error::ReportError;
 use crate::plot::data::Table;
 use crate::plot::matrix::{self, Matrix};
 use crate::plot::{Figure, Panel};
-use crate::sweep::comparison::event_name;
-use std::cmp::Reverse;
+use sweeps::by_axis::Cell;
 use sweeps::card::label;
+use sweeps::stats::Proportion;
 use sweeps::{ByAxis, Card};
 use words::last_part;
 
@@ -16,18 +16,12 @@ const MOST: usize = 24;
 /// Fewer runs than these are told in the table of arms.
 const FEWEST_RUNS: u64 = 2;
 
-/// The matrix of two axes: the axis of numbers from left to right, of the others the one with most values from top to bottom.
-pub(super) fn figure(
-    card: &Card,
-    by_axis: &ByAxis<'_>,
-    along: Option<&str>,
-) -> Result<Option<Figure>, ReportError> {
-    let mut axes = by_axis.axes();
-    axes.sort_by_key(|(key, values)| (Some(key.as_str()) != along, Reverse(values.len())));
-    let Some((columns, _)) = axes.first() else {
+/// The matrix of the axes that are shown where nobody says otherwise.
+pub(super) fn figure(card: &Card, by_axis: &ByAxis<'_>) -> Result<Option<Figure>, ReportError> {
+    let Some((rows, columns)) = by_axis.matrix_axes() else {
         return Ok(None);
     };
-    let rows = axes.get(1).map(|(key, _)| key.as_str());
+    let (rows, columns) = (rows.as_deref(), columns.as_str());
     let Some(found) = by_axis.matrix(rows, columns) else {
         return Ok(None);
     };
@@ -36,23 +30,21 @@ pub(super) fn figure(
         .iter()
         .flat_map(|panel| panel.cells.iter().flatten().flatten());
     let sizes = [found.rows.len(), found.columns.len(), found.panels.len()];
-    if runs.map(|cell| cell.n).sum::<u64>() < FEWEST_RUNS || sizes.iter().any(|size| *size > MOST) {
+    if runs.map(|cell| cell.count.n).sum::<u64>() < FEWEST_RUNS
+        || sizes.iter().any(|size| *size > MOST)
+    {
         return Ok(None);
     }
-    let by = rows.into_iter().chain([columns.as_str()]).map(last_part);
+    let by = rows.into_iter().chain([columns]).map(last_part);
     let by: Vec<&str> = by.collect();
-    let title = format!(
-        "Runs that {}, by {}",
-        verb(&event_name(card)),
-        by.join(" and ")
-    );
+    let title = format!("Runs that {}, by {}", card.event_verb(), by.join(" and "));
     let names = Names {
         rows: match rows {
             Some(_) => found.rows.iter().map(label).collect(),
             None => vec![String::new()],
         },
         columns: found.columns.iter().map(label).collect(),
-        axes: (rows.unwrap_or(""), columns.as_str()),
+        axes: (rows.unwrap_or(""), columns),
     };
     let mut table = Table::new([rows.unwrap_or("all"), columns, "others", "events", "runs"]);
     let (panels, said) = panels(&found, &names, &title, &mut table)?;
@@ -102,7 +94,7 @@ fn panels(
             description: &description,
             rows: (last_part(names.axes.0), &names.rows),
             columns: (last_part(names.axes.1), &names.columns),
-            cells: &panel.cells,
+            cells: &counts(panel),
         })?;
         said.push(description);
         panels.push(Panel {
@@ -112,6 +104,13 @@ fn panels(
         });
     }
     Ok((panels, said.join(" ")))
+}
+
+fn counts(panel: &sweeps::by_axis::Panel) -> Vec<Vec<Option<Proportion>>> {
+    let count = |cell: &Option<Cell>| cell.as_ref().map(|cell| cell.count);
+    let rows = panel.cells.iter();
+    rows.map(|cells| cells.iter().map(count).collect())
+        .collect()
 }
 
 /// What axes and values are called.
@@ -129,7 +128,7 @@ impl Names<'_> {
         for (row, cells) in self.rows.iter().zip(&panel.cells) {
             for (column, cell) in self.columns.iter().zip(cells) {
                 let Some(cell) = cell else { continue };
-                let (events, n) = (cell.events.to_string(), cell.n.to_string());
+                let (events, n) = (cell.count.events.to_string(), cell.count.n.to_string());
                 let place = format!("{row} {column}");
                 words.push(format!("{} {events} of {n}", place.trim()));
                 table.row([row.clone(), column.clone(), at.to_owned(), events, n]);

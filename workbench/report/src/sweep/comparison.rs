@@ -51,16 +51,6 @@ pub(crate) fn role(role: Role) -> &'static str {
     }
 }
 
-/// What the card counts, in a word or two.
-pub(crate) fn event_name(card: &Card) -> String {
-    let event = card.event();
-    if event == Event::FAILURES {
-        return "failed to train".to_owned();
-    }
-    let names: Vec<&str> = event.iter().map(|event| event.name()).collect();
-    names.join(" or ")
-}
-
 /// How many runs' losses spiked; of how many, where that is not known of all that have an outcome.
 fn spiked(arm: &ArmResult) -> String {
     let Proportion { events, n } = arm.spiked;
@@ -89,7 +79,7 @@ pub(crate) fn arms_note(card: &Card) -> String {
         let events: Vec<&str> = event.iter().map(|event| event.name()).collect();
         format!("Failed to train: {}, of", events.join(", "))
     } else {
-        format!("What the card counts: {}, of", event_name(card))
+        format!("What the card counts: {}, of", card.event_name())
     };
     format!(
         "n counts planned runs, spiked those whose loss had a spike. {counted} the runs of which it is \
@@ -101,7 +91,7 @@ pub(crate) fn arms_note(card: &Card) -> String {
 
 /// Every number the verdict rests on, with its method.
 pub(crate) fn statistics(card: &Card, verdict: &Verdict) -> Vec<Statistic> {
-    let event = event_name(card);
+    let event = card.event_name();
     let several = verdict.findings.len() > 1;
     let findings = verdict.findings.iter().zip(&card.criteria);
     let rows = findings.flat_map(|(finding, criterion)| {

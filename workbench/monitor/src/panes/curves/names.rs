@@ -5,7 +5,7 @@ use ratatui::{
     layout::Rect,
     text::{Line, Span},
 };
-use sweeps::overview::{LookAxis, Looks};
+use sweeps::overview::{LookAxis, Looks, Wanted};
 
 use super::chart::{Chart, Named};
 use crate::colour::{Depth, Ink, strong};
@@ -73,7 +73,7 @@ impl Names {
             Some((run.arm.as_str(), &*run.settings))
         };
         let described: Vec<_> = arms.iter().filter_map(of_arm).collect();
-        let looks = Looks::of(&described, None).arms;
+        let looks = Looks::of(&described, Wanted::default()).arms;
         for (arm, look) in arms
             .iter()
             .zip(looks)
