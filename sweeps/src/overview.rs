@@ -5,6 +5,6 @@ mod looks;
 mod plan;
 mod status;
 
-pub use looks::{GridCell, Look, LookAxis, Looks};
+pub use looks::{Chosen, GridCell, Look, LookAxis, Looks};
 pub use plan::{ArmOverview, PlanOverview};
 pub use status::{OpenCriterion, Status};

@@ -50,6 +50,76 @@ fn the_axis_of_the_colours_can_be_chosen() {
     assert_eq!((looks.arms[0].colour, looks.arms[0].shade), (4, 0));
 }
 
+/// A reader's choice of shades and facets is kept, and colours and shades go to what is left.
+#[test]
+fn the_axes_of_shades_and_facets_can_be_chosen() {
+    let grid = grid();
+    let arms: Vec<_> = grid.iter().map(|(label, at)| (&**label, at)).collect();
+    let chosen = |chosen| Looks::chosen(&arms, chosen);
+    let keys = |looks: &Looks| {
+        let keys = looks.axes.iter().map(|axis| axis.key.clone());
+        keys.collect::<Vec<_>>()
+    };
+    let faceted = chosen(Chosen {
+        facets: Some("model.heads"),
+        ..Chosen::default()
+    });
+    assert_eq!(keys(&faceted), ["optimizer.lr", "model.heads"]);
+    assert!(!faceted.shaded);
+    let first = &faceted.arms[0];
+    assert_eq!((first.colour, first.shades, first.facet), (4, 1, 0));
+    assert_eq!(faceted.arms[19].facet, 3);
+    let shaded = chosen(Chosen {
+        shades: Some("model.heads"),
+        ..Chosen::default()
+    });
+    assert_eq!(keys(&shaded), ["optimizer.lr", "model.heads"]);
+    assert!(shaded.shaded);
+    assert_eq!((shaded.arms[19].shade, shaded.arms[19].shades), (3, 4));
+    let unknown = chosen(Chosen {
+        shades: Some("none"),
+        facets: Some("nothing"),
+        ..Chosen::default()
+    });
+    assert_eq!(unknown, Looks::of(&arms, None));
+}
+
+/// With three axes each has what it was chosen for.
+#[test]
+fn colours_shades_and_facets_go_where_they_were_sent() {
+    let at = |a: i64, b: i64, c: i64| {
+        let at = [("a", a), ("b", b), ("c", c)];
+        Settings::from(at.map(|(key, value)| (key.to_owned(), Value::Integer(value))))
+    };
+    let grid: Vec<Settings> = (0..24).map(|i| at(i / 12, i / 4 % 3, i % 4)).collect();
+    let arms: Vec<(&str, &Settings)> = grid.iter().map(|at| ("", at)).collect();
+    let looks = Looks::chosen(
+        &arms,
+        Chosen {
+            colours: Some("c"),
+            shades: Some("b"),
+            facets: Some("a"),
+        },
+    );
+    let keys: Vec<&str> = looks.axes.iter().map(|axis| &*axis.key).collect();
+    assert_eq!(keys, ["c", "b", "a"]);
+    let last = &looks.arms[23];
+    assert_eq!((last.colour, last.shade, last.facet), (3, 2, 1));
+}
+
+/// What moves together with another key can be chosen all the same.
+#[test]
+fn a_chosen_key_stands_for_those_that_move_with_it() {
+    let at = |layers: i64| {
+        let at = [("layers", layers), ("width", 64 / layers)];
+        Settings::from(at.map(|(key, value)| (key.to_owned(), Value::Integer(value))))
+    };
+    let grid = [at(4), at(8)];
+    let arms: Vec<(&str, &Settings)> = grid.iter().map(|at| ("", at)).collect();
+    assert_eq!(Looks::of(&arms, Some("width")).axes[0].key, "width");
+    assert_eq!(Looks::of(&arms, None).axes[0].key, "layers");
+}
+
 #[test]
 fn keys_that_move_together_are_one_axis() {
     let arm = |layers: i64, width: i64| {
