@@ -54,8 +54,9 @@ pub(crate) fn of(all: &[(&str, &Settings)], chosen: Chosen<'_>) -> Vec<ArmLook> 
     };
     let shade = keys.get(1).filter(|_| looks.shaded).copied();
     let further = &keys[keys.len().min(1 + usize::from(looks.shaded))..];
-    let faceted = chosen.facets.is_some_and(|key| further.contains(&key));
+    let faceted = chosen.facets.is_some_and(|key| keys.contains(&key));
     let apart: Vec<&str> = match keys.as_slice() {
+        [only] if faceted => vec![only],
         [] | [_] => Vec::new(),
         _ if !faceted && !fuller(&|_| 0) => Vec::new(),
         _ if !further.is_empty() && !fuller(&|arm| looks.arms[arm].facet) => further.to_vec(),
@@ -185,5 +186,9 @@ mod tests {
             .map(|look| look.paint.class())
             .collect();
         assert_eq!(paints.len(), 3, "the colours go to the other axis");
+        let alone = chosen_looks(&[("model.norm", 2)], chosen);
+        let panels: Vec<&str> = alone.iter().map(|look| &*look.panel).collect();
+        assert_eq!(panels, ["norm=0", "norm=1"]);
+        assert_eq!(alone[0].brief, alone[0].name);
     }
 }

@@ -9,6 +9,7 @@ use crate::plot::label::shorten;
 use crate::plot::palette::{self, Colour};
 use crate::prose::{capitalised, significant};
 use crate::render::standalone_svg;
+use crate::sweep::metric_name as words_of_metric;
 use plotters::element::{Circle, PathElement};
 use plotters::style::Color;
 use std::collections::BTreeSet;
@@ -78,7 +79,7 @@ fn table(arms: &[&ArmRecord]) -> Table {
 
 fn metric_name(result: &CardResult) -> String {
     let metric = result.arms.first().and_then(|arm| arm.metrics.first());
-    metric.map_or(String::new(), |metric| metric.metric.replace('_', " "))
+    metric.map_or(String::new(), |metric| words_of_metric(&metric.metric))
 }
 
 /// Axis values that differ between the arms shown, as a name; all arms alike have none.

@@ -243,7 +243,7 @@ fn untrained(reader: &SweepReader) -> Option<f64> {
 }
 
 /// `held_out_loss` as `held-out loss`; other signals by their own name.
-fn metric_name(metric: &str) -> String {
+pub(crate) fn metric_name(metric: &str) -> String {
     match metric {
         "held_out_loss" => "held-out loss".to_owned(),
         other => other.replace('_', " "),

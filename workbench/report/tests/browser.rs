@@ -19,7 +19,10 @@ const PACKAGES: [&str; 2] = ["puppeteer-core@24.43.1", "axe-core@4.14.1"];
 fn program(names: &[String]) -> Option<String> {
     let place = |name: &String| {
         let mut shell = Command::new("sh");
-        let found = shell.args(["-c", "command -v \"$0\"", name]).output().ok()?;
+        let found = shell
+            .args(["-c", "command -v \"$0\"", name])
+            .output()
+            .ok()?;
         let place = String::from_utf8(found.stdout).ok()?.trim().to_owned();
         (found.status.success() && !place.is_empty()).then_some(place)
     };
