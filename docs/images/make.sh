@@ -5,8 +5,7 @@
 #     docs/images/make.sh monitor    one: monitor, monitor-arms, why, cards, report-many
 #
 # It trains what they show where that is not there yet: four minutes on two cores, in `sweeps-out` and `runs`, as `quickstart`
-# does. `CHROMIUM` names the browser, by default chromium; report-many needs `puppeteer-core` and `axe-core` in $NODE_PATH, see
-# tests/check_report.mjs. Look at each before it is committed.
+# does. `CHROMIUM` names the browser, by default chromium. Look at each before it is committed.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 images=$PWD/docs/images
@@ -31,8 +30,13 @@ monitor() {
   screen sweeps-out/quickstart monitor
 }
 
-monitor-arms() {
+# Twenty arms, each trained five times; what is there already is not trained again.
+heads() {
   workbench sweep run docs/images/heads.toml --out sweeps-out/heads
+}
+
+monitor-arms() {
+  heads
   screen sweeps-out/heads monitor-arms
 }
 
@@ -47,9 +51,9 @@ cards() {
 }
 
 report-many() {
-  cargo run --quiet --release -p workbench-report --example synthetic -- "$scratch/many"
-  CHROMIUM=$chromium node tests/check_report.mjs "$scratch/many/report.html" "$scratch/report"
-  cp "$scratch/report/report-many.png" "$images"
+  heads
+  workbench report sweeps-out/heads --out "$scratch/heads.html"
+  photograph "$scratch/heads.html" 1100x1420 report-many
 }
 
 [[ $# -gt 0 ]] || set -- monitor monitor-arms why cards report-many

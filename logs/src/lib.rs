@@ -9,6 +9,7 @@
 //! - [`run`] writes a run directory, under a [`lease`]; [`disk`] writes whole files; [`output`] those that a command is told to write, [`folder`] makes the folders.
 //! - [`read`] follows a run directory.
 //! - [`spike`] says what a spike is and finds them; [`alarm`] watches signals as they arrive.
+//! - [`power`] is what the machine draws meanwhile.
 //! - [`evaluation`] says what in a run deserved an alarm, and which detectors raised one.
 //! - [`explain`] says what a log alone can tell of a spike.
 //! - [`import`](mod@import) makes run directories of other programs' logs.
@@ -30,6 +31,7 @@ pub mod line;
 mod machine;
 mod median;
 pub mod output;
+pub mod power;
 pub mod proportion;
 pub mod quantile;
 pub mod read;

@@ -44,6 +44,8 @@ pub enum Needs {
     Rounding,
     /// The two before.
     LayersAndRounding,
+    /// Nothing; but not every machine tells it, so that no run is sure to record it.
+    Meter,
 }
 
 /// One recorded quantity.
@@ -148,6 +150,7 @@ registry! {
     TOKENS_PER_SECOND: Scalar("tokens_per_second", "tokens/s", "throughput of the step (a timing)", TRAIN, Nothing);
     STEP_SECONDS: Scalar("step_seconds", "s", "wall time of the step (a timing)", ALL, Nothing);
     RECORD_SECONDS: Scalar("record_seconds", "s", "wall time spent on recording (a timing)", TRAIN, Nothing);
+    MACHINE_WATTS: Scalar("machine_watts", "W", "power of all processors of the machine and their memory since the record before that has it, about once a second, where the machine tells (a timing)", TRAIN, Meter);
     GRAD_NORM: Scalar("grad_norm", "1", "global L2 norm of the unscaled gradient before clipping", LOSSES, Nothing);
     GRAD_MAX: Scalar("grad_max", "1", "largest magnitude in the unscaled gradient before clipping; where gradients overflowed, of those, activations' too, before they were rounded", LOSSES, Nothing);
     GRAD_NORM_EMBEDDING: Scalar("grad_norm_embedding", "1", "L2 norm of the gradient of the word embedding", LOSSES, Nothing);
@@ -188,11 +191,12 @@ registry! {
     LAYER_UNDERFLOW_COUNT: PerLayer("layer_underflow_count", "values", "non-zero values rounded to zero in the layer", TRAIN, LayersAndRounding);
 }
 
-/// Signals that depend on the machine's speed: left out when two runs are compared bit for bit.
+/// Signals that depend on the machine and on what else it does: left out when two runs are compared bit for bit.
 pub const TIMINGS: &[&str] = &[
     TOKENS_PER_SECOND.0.name,
     STEP_SECONDS.0.name,
     RECORD_SECONDS.0.name,
+    MACHINE_WATTS.0.name,
 ];
 
 /// A per-layer signal and the layer, from 0, of a name like `layer_grad_norm[3]`. A layer is written in one way

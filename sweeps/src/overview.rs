@@ -5,6 +5,6 @@ mod looks;
 mod plan;
 mod status;
 
-pub use looks::{Look, LookAxis, Looks, Wanted};
+pub use looks::{Chosen, Look, LookAxis, Looks};
 pub use plan::{ArmOverview, PlanOverview};
 pub use status::{OpenCriterion, Status};

@@ -67,6 +67,9 @@ fn lacking(config: &Config, needs: Needs) -> Option<String> {
         Needs::LayersAndRounding => {
             return lacking(config, Needs::Layers).or_else(|| lacking(config, Needs::Rounding));
         }
+        Needs::Meter => {
+            return Some("not every machine tells it, whatever the configuration".to_owned());
+        }
     };
     (!has).then(|| format!("it is recorded only with {keys}"))
 }
@@ -127,6 +130,8 @@ mod tests {
         assert!(not_recorded(&rare, "max_attention_logit").is_some());
         assert!(not_recorded(&rare, "layer_grad_norm[3]").is_some());
         assert_eq!(not_recorded(&config(&[]), "layer_grad_norm[3]"), None);
+        let power = not_recorded(&config(&[]), "machine_watts").unwrap();
+        assert!(power.contains("not every machine"), "{power}");
     }
 
     #[test]

@@ -91,6 +91,7 @@ mod tests {
         "tokens_per_second",
         "step_seconds",
         "record_seconds",
+        "machine_watts",
         "embedding_share",
         "grad_noise_scale",
         "embedding_update",

@@ -6,23 +6,44 @@ use std::cmp::Ordering;
 use std::collections::BTreeSet;
 use toml::Value;
 
+/// The keys that a reader wants to see as something; what is left open is chosen by the arms.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Chosen<'a> {
+    /// The key that has the colours.
+    pub colours: Option<&'a str>,
+    /// The key that has the shades.
+    pub shades: Option<&'a str>,
+    /// The key whose values are apart, a panel for each.
+    pub facets: Option<&'a str>,
+}
+
+impl<'a> Chosen<'a> {
+    /// What was chosen, in the order colours, shades, facets.
+    pub fn keys(self) -> impl Iterator<Item = &'a str> {
+        [self.colours, self.shades, self.facets]
+            .into_iter()
+            .flatten()
+    }
+}
+
 /// The looks of all arms.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Looks {
-    /// What the arms differ in: the axis of the colours, that of the shades, then those that no look shows.
+    /// What the arms differ in: the axis of the colours, that of the shades where there is one, then those that no look shows.
     pub axes: Vec<LookAxis>,
+    /// Whether the second of [`Looks::axes`] has the shades: it does not where it was chosen for the facets.
+    pub shaded: bool,
+    differing: BTreeSet<String>,
     /// One look an arm, in the order in which the arms were given.
     pub arms: Vec<Look>,
 }
 
-/// The keys that somebody chose for colours and for shades. One that is no axis of the arms chooses nothing, and where one key is
-/// chosen for both it has the colours.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Wanted<'a> {
-    /// For the colours.
-    pub colours: Option<&'a str>,
-    /// For the shades.
-    pub shades: Option<&'a str>,
+impl LookAxis {
+    /// Number of the value of an arm, in [`LookAxis::values`].
+    #[must_use]
+    pub fn of_arm(&self, arm: usize) -> Option<usize> {
+        self.of_arm.get(arm).copied()
+    }
 }
 
 /// A key in which arms differ.
@@ -55,29 +76,55 @@ pub struct Look {
 }
 
 impl Looks {
-    /// Of arms with their labels and axis values, which may be empty; `wanted` says which keys are to have colours and shades.
-    /// Where it does not, an axis of words goes before one of numbers, and of two of a kind the one with fewer values: shades are
-    /// in order, as numbers are, and more of them can be told apart.
+    /// Of arms with their labels and axis values, which may be empty, with what was chosen: a key in which arms do not differ is
+    /// passed over. Where nothing was, an axis of words goes before one of numbers, and of two of a kind the one with fewer
+    /// values: shades are in order, as numbers are, and more of them can be told apart.
     #[must_use]
-    pub fn of(arms: &[(&str, &Settings)], wanted: Wanted<'_>) -> Self {
-        let axes = ordered(axes(arms), wanted);
+    pub fn of(arms: &[(&str, &Settings)], chosen: Chosen<'_>) -> Self {
+        let mut axes = axes(arms, chosen);
+        let is = |axis: &LookAxis, wanted: Option<&str>| wanted == Some(&*axis.key);
+        axes.sort_by_key(|axis| {
+            let place = match axis {
+                axis if is(axis, chosen.colours) => 0,
+                axis if is(axis, chosen.facets) => 3,
+                axis if is(axis, chosen.shades) => 2,
+                _ => 1,
+            };
+            (place, axis.numbers, axis.values.len())
+        });
+        // What has the shades is the second, whatever else could have been.
+        let shades = axes.iter().position(|axis| is(axis, chosen.shades));
+        if let Some(place) = shades.filter(|place| *place > 1) {
+            axes[1..=place].rotate_right(1);
+        }
+        let shaded = axes.get(1).is_some_and(|axis| !is(axis, chosen.facets));
         let (names, briefs) = names(arms);
         let looks = names.into_iter().zip(briefs).enumerate();
-        let place = |axis: usize, arm: usize| axes.get(axis).map(|axis| axis.of_arm[arm]);
+        let place = |axis: Option<&LookAxis>, arm: usize| axis.map(|axis| axis.of_arm[arm]);
+        let shades = axes.get(1).filter(|_| shaded);
+        let further = &axes[axes.len().min(1 + usize::from(shaded))..];
         let look = |(arm, (name, brief))| Look {
             name,
             brief,
-            colour: place(0, arm).unwrap_or(arm),
-            shade: place(1, arm).unwrap_or(0),
-            shades: axes.get(1).map_or(1, |axis| axis.values.len()),
-            facet: axes.iter().skip(2).fold(0, |facet, axis| {
+            colour: place(axes.first(), arm).unwrap_or(arm),
+            shade: place(shades, arm).unwrap_or(0),
+            shades: shades.map_or(1, |axis| axis.values.len()),
+            facet: further.iter().fold(0, |facet, axis| {
                 facet * axis.values.len() + axis.of_arm[arm]
             }),
         };
         Self {
             arms: looks.map(look).collect(),
+            differing: differing(arms),
+            shaded,
             axes,
         }
+    }
+
+    /// Whether arms differ in a key, or in one that moves together with others.
+    #[must_use]
+    pub fn differ(&self, key: &str) -> bool {
+        self.differing.contains(key)
     }
 
     /// What [`Look::brief`] leaves out, as a heading: `norm lr`. Empty where arms have no axes.
@@ -90,31 +137,32 @@ impl Looks {
     }
 }
 
-/// The keys in which arms differ. Of keys that move together the first stands for all.
-fn axes(arms: &[(&str, &Settings)]) -> Vec<LookAxis> {
-    let keys: BTreeSet<&String> = arms.iter().flat_map(|(_, at)| at.keys()).collect();
+/// All keys that have more than one value.
+fn differing(arms: &[(&str, &Settings)]) -> BTreeSet<String> {
+    let keys = arms.iter().flat_map(|(_, at)| at.keys());
+    let keys = keys.filter(|key| axis(arms, key).values.len() > 1);
+    keys.cloned().collect()
+}
+
+/// The keys in which arms differ. Of keys that move together the first stands for all, one that was chosen before all others.
+fn axes(arms: &[(&str, &Settings)], chosen: Chosen<'_>) -> Vec<LookAxis> {
+    let keys: BTreeSet<&str> = arms
+        .iter()
+        .flat_map(|(_, at)| at.keys().map(String::as_str))
+        .collect();
+    let first = chosen.keys().filter(|key| keys.contains(key));
+    let keys = first.chain(
+        keys.iter()
+            .copied()
+            .filter(|key| chosen.keys().all(|other| other != *key)),
+    );
     let mut axes: Vec<LookAxis> = Vec::new();
-    for axis in keys.into_iter().map(|key| axis(arms, key)) {
+    for axis in keys.map(|key| axis(arms, key)) {
         let known = |other: &LookAxis| alike(&other.of_arm, &axis.of_arm);
         if axis.values.len() > 1 && !axes.iter().any(known) {
             axes.push(axis);
         }
     }
-    axes
-}
-
-/// The axis of the colours, that of the shades, then the others.
-fn ordered(mut axes: Vec<LookAxis>, wanted: Wanted<'_>) -> Vec<LookAxis> {
-    axes.sort_by_key(|axis| (axis.numbers, axis.values.len()));
-    let mut to = |key: Option<&str>, place: usize| {
-        let here = axes.iter().position(|axis| key == Some(&*axis.key));
-        if let Some(here) = here {
-            let axis = axes.remove(here);
-            axes.insert(place.min(axes.len()), axis);
-        }
-    };
-    to(wanted.shades, 1);
-    to(wanted.colours, 0);
     axes
 }
 

@@ -4,7 +4,7 @@ use crate::plot::palette::Paint;
 use std::collections::BTreeMap;
 use sweeps::Settings;
 use sweeps::card::{Arm, named};
-use sweeps::overview::{Looks, Wanted};
+use sweeps::overview::{Chosen, Looks};
 
 /// More curves than this in one panel could not be told apart.
 const MOST_CURVES: usize = 8;
@@ -33,34 +33,41 @@ impl ArmLook {
     }
 }
 
-/// Of all arms; `wanted` are the axes that the reader chose.
-pub(crate) fn of_arms(arms: &[Arm], wanted: Wanted<'_>) -> Vec<ArmLook> {
+/// Of all arms, with what the reader chose.
+pub(crate) fn of_arms(arms: &[Arm], chosen: Chosen<'_>) -> Vec<ArmLook> {
     let named: Vec<(&str, &Settings)> = arms
         .iter()
         .map(|arm| (&*arm.label, &arm.settings))
         .collect();
-    of(&named, wanted)
+    of(&named, chosen)
 }
 
-/// Of anything that differs in settings; `wanted` as in [`of_arms`]. Where one panel would hold too many curves, there is one
-/// for each value of what neither colour nor shade shows, and if those are too full still, for each colour as well.
-pub(crate) fn of(all: &[(&str, &Settings)], wanted: Wanted<'_>) -> Vec<ArmLook> {
-    let looks = Looks::of(all, wanted);
+/// Of anything that differs in settings. Where one panel would hold too many curves, or the reader chose what has panels, there is
+/// one for each value of what neither colour nor shade shows, and if those are too full still, for each colour as well.
+pub(crate) fn of(all: &[(&str, &Settings)], chosen: Chosen<'_>) -> Vec<ArmLook> {
+    let looks = Looks::of(all, chosen);
     let keys: Vec<&str> = looks.axes.iter().map(|axis| &*axis.key).collect();
     let fuller = |of: &dyn Fn(usize) -> usize| {
         let mut counts = BTreeMap::<usize, usize>::new();
         (0..all.len()).for_each(|arm| *counts.entry(of(arm)).or_default() += 1);
         counts.into_values().max().unwrap_or(0) > MOST_CURVES
     };
-    let apart: &[&str] = match keys.as_slice() {
-        [] | [_] => &[],
-        _ if !fuller(&|_| 0) => &[],
-        [_, _, further @ ..] if !fuller(&|arm| looks.arms[arm].facet) => further,
-        _ => &keys,
+    let shade = keys.get(1).filter(|_| looks.shaded).copied();
+    let further = &keys[keys.len().min(1 + usize::from(looks.shaded))..];
+    let faceted = chosen.facets.is_some_and(|key| keys.contains(&key));
+    let apart: Vec<&str> = match keys.as_slice() {
+        [only] if faceted => vec![only],
+        [] | [_] => Vec::new(),
+        _ if !faceted && !fuller(&|_| 0) => Vec::new(),
+        _ if !further.is_empty() && !fuller(&|arm| looks.arms[arm].facet) => further.to_vec(),
+        // The shades stay within a panel.
+        _ => keys
+            .iter()
+            .copied()
+            .filter(|key| Some(*key) != shade)
+            .collect(),
     };
-    // The shades stay within a panel.
-    let is_apart =
-        |key: &str| apart.contains(&key) && (apart.len() < keys.len() || keys.get(1) != Some(&key));
+    let is_apart = |key: &str| apart.contains(&key);
     let words = |settings: &Settings, wanted: &dyn Fn(&str) -> bool| {
         let parts = settings
             .iter()
@@ -91,6 +98,10 @@ mod tests {
     use toml::Value;
 
     fn looks(keys: &[(&str, usize)]) -> Vec<ArmLook> {
+        chosen_looks(keys, Chosen::default())
+    }
+
+    fn chosen_looks(keys: &[(&str, usize)], chosen: Chosen<'_>) -> Vec<ArmLook> {
         let mut grid = vec![Settings::new()];
         for (key, count) in keys {
             let with = |at: &Settings, value: usize| {
@@ -104,7 +115,7 @@ mod tests {
                 .collect();
         }
         let all: Vec<(&str, &Settings)> = grid.iter().map(|at| ("", at)).collect();
-        of(&all, Wanted::default())
+        of(&all, chosen)
     }
 
     fn panels(looks: &[ArmLook]) -> BTreeMap<&str, Vec<&ArmLook>> {
@@ -153,5 +164,31 @@ mod tests {
             one.iter().all(|look| look.panel.is_empty()),
             "one axis has nothing to split by"
         );
+    }
+
+    /// Panels that were asked for are there however few curves there are.
+    #[test]
+    fn a_reader_chooses_what_has_panels() {
+        let chosen = Chosen {
+            facets: Some("model.norm"),
+            ..Chosen::default()
+        };
+        let looks = chosen_looks(&[("model.norm", 2), ("optimizer.lr", 3)], chosen);
+        let panels = panels(&looks);
+        assert_eq!(
+            panels.keys().copied().collect::<Vec<_>>(),
+            ["norm=0", "norm=1"]
+        );
+        let briefs: Vec<&str> = panels["norm=1"].iter().map(|look| &*look.brief).collect();
+        assert_eq!(briefs, ["lr=0", "lr=1", "lr=2"]);
+        let paints: BTreeSet<String> = panels["norm=1"]
+            .iter()
+            .map(|look| look.paint.class())
+            .collect();
+        assert_eq!(paints.len(), 3, "the colours go to the other axis");
+        let alone = chosen_looks(&[("model.norm", 2)], chosen);
+        let panels: Vec<&str> = alone.iter().map(|look| &*look.panel).collect();
+        assert_eq!(panels, ["norm=0", "norm=1"]);
+        assert_eq!(alone[0].brief, alone[0].name);
     }
 }

@@ -1,7 +1,7 @@
 //! What branched off from the runs of a report: their replays, and forks that were named.
 
 use crate::error::ReportError;
-use crate::replay::{LossLine, Panels, figures};
+use crate::replay::{LossLine, Panels, figure};
 use crate::view;
 use logs::{EventKind, Record, RunReader};
 use std::path::{Path, PathBuf};
@@ -40,7 +40,9 @@ fn section(
         columns: Replay::HEADERS,
         rows: replay.rows().collect(),
         absent: replay.absent().collect(),
-        figures: figures(dir, replay, &format!("replay-{}", number + 1))?,
+        figures: figure(dir, replay, &format!("replay-{}", number + 1))?
+            .into_iter()
+            .collect(),
     })
 }
 
@@ -96,6 +98,7 @@ fn compared(
     let panels = Panels {
         name: &format!("forks-{}", number + 1),
         title: "Loss of the run",
+        caption: "The run and its forks. A dashed line marks the first step that a fork took.",
         x: "step",
         mark: first as f64,
     };
@@ -108,7 +111,7 @@ fn compared(
         columns: Replay::HEADERS,
         rows,
         absent: Vec::new(),
-        figures: panels.draw(&lines)?,
+        figures: panels.figure(&lines)?.into_iter().collect(),
     })
 }
 

@@ -15,7 +15,7 @@ use crate::prose::{NONE, significant};
 use crate::view::{AlongRow, ByAxis as View};
 use sweeps::by_axis::{DosesOfArms, Sensitivity};
 use sweeps::card::named;
-use sweeps::overview::Wanted;
+use sweeps::overview::Chosen;
 use sweeps::stats::Interval;
 use sweeps::{ByAxis, Card, Settings};
 use words::last_part;
@@ -31,6 +31,7 @@ pub(crate) fn view(
     by_axis: &ByAxis<'_>,
     metric: &str,
     cap: Option<f64>,
+    chosen: Chosen<'_>,
 ) -> Result<View, ReportError> {
     let along = by_axis.dose();
     let outcomes = outcomes::figure(card, by_axis)?;
@@ -41,14 +42,16 @@ pub(crate) fn view(
     if let Some(key) = &along {
         let curves = by_axis.doses(key);
         let sensitivity = by_axis.sensitivity(key, cap);
-        view.figures.extend(doses::figure(card, &curves, key)?);
         view.figures
-            .extend(metrics::figure(&sensitivity, key, metric)?);
+            .extend(doses::figure(card, &curves, key, chosen)?);
+        view.figures
+            .extend(metrics::figure(&sensitivity, key, metric, chosen)?);
         view.rows = rows(&curves, &sensitivity);
         last_part(key).clone_into(&mut view.along);
         view.note = note(card, &curves, key);
     }
-    view.figures.extend(differences::figure(by_axis, metric)?);
+    view.figures
+        .extend(differences::figure(by_axis, metric, chosen)?);
     Ok(view)
 }
 
@@ -100,13 +103,13 @@ fn panels(
     titles.iter().enumerate().map(panel).collect()
 }
 
-fn looks<'a>(settings: impl Iterator<Item = &'a Settings>) -> Vec<ArmLook> {
+fn looks<'a>(settings: impl Iterator<Item = &'a Settings>, chosen: Chosen<'_>) -> Vec<ArmLook> {
     let all: Vec<&Settings> = settings.collect();
     let named: Vec<String> = all.iter().map(|settings| name(settings)).collect();
     let pairs: Vec<(&str, &Settings)> = named.iter().map(String::as_str).zip(all).collect();
     match pairs.as_slice() {
         [(only, _)] => vec![ArmLook::alone((*only).to_owned())],
-        _ => arms::of(&pairs, Wanted::default()),
+        _ => arms::of(&pairs, chosen),
     }
 }
 

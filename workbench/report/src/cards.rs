@@ -5,7 +5,7 @@ use crate::error::ReportError;
 use crate::prose;
 use crate::render;
 use crate::sweep::claim;
-use crate::view::{CardView, CardsPage, Fact, FindingView};
+use crate::view::{Badge, CardView, CardsPage, Fact, FindingView};
 use std::path::{Path, PathBuf};
 use sweeps::card::{Kind, Role};
 use sweeps::result::ArmRecord;
@@ -48,19 +48,39 @@ pub fn write_sweeps(sweeps: &[PathBuf], page: &Path) -> Result<(), ReportError> 
 
 /// `cards` says where the card of each result lies.
 fn save(results: &[CardResult], cards: &[PathBuf], page: &Path) -> Result<(), ReportError> {
-    let views = results
-        .iter()
-        .zip(cards)
-        .map(|(result, card)| view(result, card))
-        .collect::<Result<Vec<_>, _>>()?;
+    let of_card = |(place, (result, card)): (usize, (&CardResult, &PathBuf))| {
+        let same = |other: &&CardResult| other.card == result.card;
+        let before = results[..place].iter().filter(same).count();
+        // Two sweeps may be of one card, and a link has one end.
+        let id = match before {
+            0 => result.card.clone(),
+            before => format!("{}-{}", result.card, before + 1),
+        };
+        view(result, card, id)
+    };
+    let numbered = results.iter().zip(cards).enumerate();
+    let views = numbered.map(of_card).collect::<Result<Vec<_>, _>>()?;
     let page_view = CardsPage {
         program_version: env!("CARGO_PKG_VERSION").to_owned(),
         counts: counts(results),
         cost: cost(results.iter().map(|result| result.cost.core_seconds).sum()),
+        verdicts: verdicts(results),
         cards: views,
         limits: limits(results),
     };
     crate::save(page, &render::cards_html(&page_view)?)
+}
+
+/// The verdicts that there are, each once.
+fn verdicts(results: &[CardResult]) -> Vec<Badge> {
+    use VerdictStatus::{Exploration, Inconclusive, NotReproduced, Reproduced};
+    let all = [Reproduced, NotReproduced, Inconclusive, Exploration].into_iter();
+    let found = all.filter(|status| results.iter().any(|result| result.verdict == *status));
+    let badge = |status: VerdictStatus| Badge {
+        class: prose::verdict_class(status),
+        word: status.words(),
+    };
+    found.map(badge).collect()
 }
 
 /// How many claims stand how, and how many cards claim nothing where there are such.
@@ -81,7 +101,7 @@ fn counts(results: &[CardResult]) -> Vec<Fact> {
     facts
 }
 
-fn view(result: &CardResult, card: &Path) -> Result<CardView, ReportError> {
+fn view(result: &CardResult, card: &Path, id: String) -> Result<CardView, ReportError> {
     let measured: Vec<String> = result.shown_arms().into_iter().map(measured).collect();
     let word = result.verdict.words();
     let sentence = result
@@ -112,7 +132,8 @@ fn view(result: &CardResult, card: &Path) -> Result<CardView, ReportError> {
         untested: result.untested.join(", "),
         notes: result.notes.clone(),
         warnings: warnings(result, card),
-        figure: card::figure(result)?,
+        figure: Some(card::figure(result, &id)?),
+        id,
         facts: facts(result),
         rerun: words::shell_command(&result.provenance.command),
     })

@@ -25,13 +25,24 @@ pub enum ReportError {
         /// The directory that was named.
         path: PathBuf,
     },
-    /// The axis that was to have the colours is none.
+    /// An axis that was chosen for colours, shades or panels is none.
     #[error("`{key}` is no axis in which arms of `{}` differ; expected {known}", path.display())]
     NoAxis {
         /// What was asked for.
         key: String,
         /// What there is, in words.
         known: String,
+        /// The directory.
+        path: PathBuf,
+    },
+    /// An axis was chosen twice, or with one that changes between the same arms.
+    #[error(
+        "`{key}` cannot be shown twice in `{}`; expected axes that differ, each in one of `--colour-by`, `--shade-by` and `--facet-by`",
+        path.display()
+    )]
+    SameAxis {
+        /// What was asked for.
+        key: String,
         /// The directory.
         path: PathBuf,
     },

@@ -5,7 +5,7 @@ use crate::figures::{ArmRuns, curves};
 use crate::plot::axis::Scale;
 use crate::plot::curves::{self as plot, Plot};
 use crate::plot::heat::{self, Grid};
-use crate::plot::{Figure, Panel};
+use crate::plot::{Figure, Kind, Panel};
 use crate::prose::significant;
 use logs::{Record, RunReader};
 
@@ -160,8 +160,8 @@ fn maps(
             "The first run of an arm, layer 0 at the bottom; each cell is the largest value in it.{more} Logarithmic colours."
         ),
         panels,
-        data: Some(table.address()),
-        curves: false,
+        data: table.address(),
+        kind: Kind::Map,
     }))
 }
 

@@ -8,7 +8,7 @@
 //!
 //! - `sweep` and `single` read a directory into a view; `runs`, `figures`, `provenance` are parts.
 //! - `arms` names and paints the arms, `by_axis` shows what the runs do along the axes, `layers` what layers do, `over` is
-//!   what curves have from left to right, `cost` what it took.
+//!   what curves have from left to right, `parallel` has all axes at once, `cost` what it took.
 //! - `band` joins the seeds of an arm; `plot` draws; `words` formats numbers.
 //! - `cards` is the page over the results of all cards, `card` the figure of one.
 //! - `detectors` draws what `workbench detect bench` found, again from no directory.
@@ -29,6 +29,7 @@ mod error;
 mod figures;
 mod layers;
 mod over;
+mod parallel;
 mod plot;
 mod prose;
 mod provenance;
@@ -50,6 +51,7 @@ pub use over::Over;
 pub use replay::{LossLine, losses_svg, replay_svg};
 pub use scaling::{ScalingPanel, ScalingPoint, scaling_svg};
 pub use shares::{ShareBar, SharePanel, shares_svg};
+pub use sweeps::overview::Chosen;
 
 use std::path::{Path, PathBuf};
 use view::Report;
@@ -110,8 +112,8 @@ pub fn write(dir: &Path) -> Result<Written, ReportError> {
 pub struct Options<'a> {
     /// Forks of the runs, which are shown beside them.
     pub forks: &'a [PathBuf],
-    /// The axis of a sweep that has the colours.
-    pub colours: Option<&'a str>,
+    /// The axes of a sweep that have colours, shades and panels.
+    pub chosen: Chosen<'a>,
     /// What curves over training have from left to right.
     pub over: Over,
 }
@@ -149,10 +151,10 @@ fn read(
     if dir.join(logs::output::SWEEP_FILE).exists() {
         let (report, verdict) = sweep::report(dir, options)?;
         Ok((report, Some(verdict)))
-    } else if let (true, Some(key)) = (single::is_run(dir), options.colours) {
+    } else if let (true, Some(key)) = (single::is_run(dir), options.chosen.keys().next()) {
         Err(ReportError::NoAxis {
             key: key.to_owned(),
-            known: "no `--colour-by`: a run alone has no axes".to_owned(),
+            known: "no axis: a run alone has none".to_owned(),
             path: dir.to_owned(),
         })
     } else if single::is_run(dir) {

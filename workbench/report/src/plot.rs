@@ -13,6 +13,7 @@ pub(crate) mod matrix;
 pub(crate) mod pairs;
 pub(crate) mod palette;
 pub(crate) mod panels;
+pub(crate) mod parallel;
 
 use data::Table;
 
@@ -29,10 +30,22 @@ pub(crate) struct Figure {
     pub(crate) caption: String,
     /// From left to right, as many in a row as fit.
     pub(crate) panels: Vec<Panel>,
-    /// The numbers behind it as the address of a CSV file; none where the page has them as a table.
-    pub(crate) data: Option<String>,
-    /// Whether the page's script reads values off it: the numbers are those of curves.
-    pub(crate) curves: bool,
+    /// The numbers behind it, as the address of a CSV file.
+    pub(crate) data: String,
+    /// What the page's script tells of it.
+    pub(crate) kind: Kind,
+}
+
+/// What a pointer on a figure is told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Kind {
+    /// The values of all curves at a step: the numbers are step, curve and value, or low, median, high and a mark.
+    Curves,
+    /// The value of a cell: the numbers are panel, step, layer and value.
+    Map,
+    /// The title of the layer that lies there.
+    Marks,
 }
 
 /// A part of a figure with axes of its own.
@@ -47,8 +60,14 @@ pub(crate) struct Panel {
 }
 
 impl Figure {
-    /// Of one panel and no data.
-    pub(crate) fn single(name: &str, title: &str, description: String, svg: String) -> Self {
+    /// Of one panel, whose layers have titles.
+    pub(crate) fn single(
+        (name, title): (&str, &str),
+        description: String,
+        caption: impl Into<String>,
+        svg: String,
+        data: &Table,
+    ) -> Self {
         let panel = Panel {
             name: name.to_owned(),
             title: String::new(),
@@ -58,20 +77,10 @@ impl Figure {
             name: name.to_owned(),
             title: title.to_owned(),
             description,
-            caption: String::new(),
+            caption: caption.into(),
             panels: vec![panel],
-            data: None,
-            curves: false,
+            data: data.address(),
+            kind: Kind::Marks,
         }
-    }
-
-    pub(crate) fn captioned(self, caption: impl Into<String>) -> Self {
-        let caption = caption.into();
-        Self { caption, ..self }
-    }
-
-    pub(crate) fn with_data(self, data: &Table) -> Self {
-        let data = Some(data.address());
-        Self { data, ..self }
     }
 }

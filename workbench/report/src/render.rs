@@ -25,6 +25,7 @@ pub(crate) fn cards_html(page: &CardsPage) -> Result<String, minijinja::Error> {
     let css = format!("{}{}", include_str!("../templates/report.css"), colours());
     environment()?.get_template("cards.html")?.render(context! {
         css,
+        js => include_str!("../templates/report.js"),
         ..Value::from(Serde(page))
     })
 }
@@ -90,8 +91,20 @@ fn environment() -> Result<Environment<'static>, minijinja::Error> {
     environment.add_filter("md", rich_markdown);
     environment.add_filter("code", code_span);
     environment.add_filter("fence", fence);
-    environment.add_template("report.html", include_str!("../templates/report.html"))?;
-    environment.add_template("cards.html", include_str!("../templates/cards.html"))?;
+    environment.add_template(
+        "report.html",
+        concat!(
+            include_str!("../templates/figure.html"),
+            include_str!("../templates/report.html")
+        ),
+    )?;
+    environment.add_template(
+        "cards.html",
+        concat!(
+            include_str!("../templates/figure.html"),
+            include_str!("../templates/cards.html")
+        ),
+    )?;
     environment.add_template("report.md", include_str!("../templates/report.md"))?;
     Ok(environment)
 }
@@ -176,6 +189,8 @@ fn longest_run_of_backticks(text: &str) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::plot::Figure;
+    use crate::plot::data::Table;
     use crate::view::{CardView, Claim, Fact, Verdict};
 
     fn hostile() -> Report {
@@ -201,6 +216,12 @@ mod tests {
             card_text: Some(evil.to_owned()),
             ..Report::default()
         }
+    }
+
+    fn figure(text: &str) -> Figure {
+        let svg = format!("<svg><text>{text}</text></svg>");
+        let data = Table::new([text]);
+        Figure::single(("figure", text), text.to_owned(), text, svg, &data)
     }
 
     /// A card's text or a host name must not become part of the page.
@@ -241,7 +262,7 @@ mod tests {
         let card = CardView {
             title: evil.to_owned(),
             rerun: evil.to_owned(),
-            figure: format!("<svg><text>{evil}</text></svg>"),
+            figure: Some(figure(evil)),
             ..CardView::default()
         };
         let cards = CardsPage {
@@ -252,7 +273,7 @@ mod tests {
             html(&report).unwrap(),
             markdown(&report).unwrap(),
             cards_html(&cards).unwrap(),
-            standalone_svg(&cards.cards[0].figure),
+            standalone_svg(&figure(evil).panels[0].svg),
         ] {
             assert_eq!(words::printable(&page), page);
             assert!(page.contains("u202e") || page.contains("u202E"), "{page}");

@@ -2,11 +2,11 @@
 //! change, or forks.
 
 use crate::error::ReportError;
-use crate::plot::Figure;
 use crate::plot::axis::{Axis, Scale};
-use crate::plot::canvas::{self, Chart, Drawn, Frame, Key, PX, WIDTH, stroke};
+use crate::plot::canvas::{self, Chart, Drawn, Frame, Key, Layer, PX, WIDTH, stroke};
+use crate::plot::data::{Table, number};
 use crate::plot::palette::{self, Colour, FAINT, INK};
-use crate::plot::panels;
+use crate::plot::{Figure, Kind, Panel, panels};
 use crate::prose::significant;
 use logs::{Record, RunReader};
 use plotters::element::{Circle, DashedPathElement, PathElement};
@@ -48,6 +48,8 @@ pub(crate) struct Panels<'a> {
     pub(crate) name: &'a str,
     /// What they show, before the name of the panel.
     pub(crate) title: &'a str,
+    /// What to know to read them.
+    pub(crate) caption: &'a str,
     /// What is on the axis of the steps, before the name of the panel.
     pub(crate) x: &'a str,
     /// A step that is marked.
@@ -60,22 +62,30 @@ const HEIGHT: i32 = 320;
 const LEGEND: i32 = 20;
 const DASH: (i32, i32) = (5, 4);
 
-/// The panels of the replay in `dir`, whose twins lie there; none where they are gone.
-pub(crate) fn figures(dir: &Path, replay: &Replay, name: &str) -> Result<Vec<Figure>, ReportError> {
+/// The figure of the replay in `dir`, whose twins lie there; none where they are gone.
+pub(crate) fn figure(
+    dir: &Path,
+    replay: &Replay,
+    name: &str,
+) -> Result<Option<Figure>, ReportError> {
+    let at = replay.table.at;
     let panels = Panels {
         name,
         title: "Loss of the twins",
+        caption: &format!(
+            "A panel for each kind of change, the control in all of them. A dashed line marks step {at}."
+        ),
         x: "step",
-        mark: replay.table.at as f64,
+        mark: at as f64,
     };
-    panels.draw(&lines(dir, replay))
+    panels.figure(&lines(dir, replay))
 }
 
 /// The panels of the replay in `dir`, two in a row, as an SVG document that needs nothing else.
 pub fn replay_svg(dir: &Path, replay: &Replay) -> Result<String, ReportError> {
     let title = format!("Step {} again", replay.table.at);
     let height = height(&lines(dir, replay));
-    Ok(document(&title, figures(dir, replay, "replay")?, height))
+    Ok(document(&title, figure(dir, replay, "replay")?, height))
 }
 
 /// Losses around step 0, a panel for each that a line names, as an SVG document that needs nothing else. `x` says from where steps are
@@ -84,14 +94,15 @@ pub fn losses_svg(title: &str, x: &str, lines: &[LossLine]) -> Result<String, Re
     let panels = Panels {
         name: "losses",
         title: "Loss",
+        caption: "",
         x,
         mark: 0.0,
     };
-    Ok(document(title, panels.draw(lines)?, height(lines)))
+    Ok(document(title, panels.figure(lines)?, height(lines)))
 }
 
-fn document(title: &str, figures: Vec<Figure>, height: i32) -> String {
-    let drawn = figures.into_iter().flat_map(|figure| figure.panels);
+fn document(title: &str, figure: Option<Figure>, height: i32) -> String {
+    let drawn = figure.into_iter().flat_map(|figure| figure.panels);
     let drawn: Vec<String> = drawn.map(|panel| panel.svg).collect();
     panels::document("replay", title, height, &drawn)
 }
@@ -142,8 +153,8 @@ fn height(lines: &[LossLine]) -> i32 {
 }
 
 impl Panels<'_> {
-    /// One panel for each that a line names, all of one size and with the same axes.
-    pub(crate) fn draw(&self, lines: &[LossLine]) -> Result<Vec<Figure>, ReportError> {
+    /// One panel for each that a line names, all of one size and with the same axes; none without a panel.
+    pub(crate) fn figure(&self, lines: &[LossLine]) -> Result<Option<Figure>, ReportError> {
         let all = || lines.iter().flat_map(|line| line.points.iter());
         let axes = (
             Axis::new(Scale::Linear, all().map(|point| point.0), 6),
@@ -152,28 +163,49 @@ impl Panels<'_> {
         let height = height(lines);
         let panels = names(lines).into_iter().enumerate();
         let drawn = panels.map(|panel| self.panel(panel, &of_panel(panel.1, lines), &axes, height));
-        drawn.collect()
+        let panels = drawn.collect::<Result<Vec<_>, _>>()?;
+        if panels.is_empty() {
+            return Ok(None);
+        }
+        Ok(Some(Figure {
+            name: self.name.to_owned(),
+            title: self.title.to_owned(),
+            description: peaks(&lines.iter().collect::<Vec<_>>()),
+            caption: self.caption.to_owned(),
+            panels,
+            data: self.table(lines).address(),
+            kind: Kind::Curves,
+        }))
+    }
+
+    /// A row for each point that is drawn.
+    fn table(&self, lines: &[LossLine]) -> Table {
+        let mut table = Table::new([self.x, "run", "loss"]);
+        for line in lines {
+            for (step, loss) in &line.points {
+                table.row([step.to_string(), line.name.clone(), number(*loss)]);
+            }
+        }
+        table
     }
 
     fn panel(
         &self,
-        (number, panel): (usize, &str),
+        (place, panel): (usize, &str),
         lines: &[&LossLine],
         (x, y): &(Axis, Axis),
         height: i32,
-    ) -> Result<Figure, ReportError> {
+    ) -> Result<Panel, ReportError> {
         let legend = lines.iter().enumerate().map(|(place, line)| {
             let (colour, dash) = look(place, line);
             (Key::Line(colour, dash), line.name.clone())
         });
-        let name = format!("{}-{number}", self.name);
-        let title = format!("{}: {panel}", self.title);
-        let description = peaks(lines);
+        let name = format!("{}-{place}", self.name);
         let x_label = format!("{} · {panel}", self.x);
         let frame = Frame {
             name: &name,
-            title: &title,
-            description: &description,
+            title: &format!("{}: {panel}", self.title),
+            description: &peaks(lines),
             size: (WIDTH, height),
             left: 26 + y.label_width(),
             legend: legend.collect(),
@@ -183,21 +215,30 @@ impl Panels<'_> {
             y,
             y_label: "loss, nats/token",
         };
-        let svg = canvas::draw(&frame, |chart| {
-            let area = chart.plotting_area();
-            let (low, high) = y.ends();
-            let mark = [(self.mark, low), (self.mark, high)];
-            let (dash, gap) = DASH;
-            let style = stroke(FAINT, 1);
-            area.draw(&DashedPathElement::new(mark, dash * PX, gap * PX, style))?;
-            // The line of all panels last, on top.
-            for (place, line) in lines.iter().enumerate().rev() {
-                curve(chart, line, look(place, line))?;
-            }
-            Ok(())
-        })?;
-        Ok(Figure::single(&name, &title, description, svg))
+        let mut layers = vec![Layer::fixed(|chart| mark(chart, self.mark, y))];
+        // The line of all panels last, on top.
+        for (place, line) in lines.iter().enumerate().rev() {
+            let look = look(place, line);
+            layers.push(Layer::fixed(move |chart| curve(chart, line, look)).titled(&line.name));
+        }
+        Ok(Panel {
+            svg: canvas::draw_layers(&frame, &layers)?,
+            title: panel.to_owned(),
+            name,
+        })
     }
+}
+
+/// The step that is marked, a dashed line from the bottom to the top.
+fn mark(chart: &mut Chart<'_, '_>, step: f64, y: &Axis) -> Drawn {
+    let (low, high) = y.ends();
+    let (dash, gap) = DASH;
+    chart.plotting_area().draw(&DashedPathElement::new(
+        [(step, low), (step, high)],
+        dash * PX,
+        gap * PX,
+        stroke(FAINT, 1),
+    ))
 }
 
 /// The highest loss of each line, in words.
@@ -268,11 +309,17 @@ mod tests {
         let panels = Panels {
             name: "replay",
             title: "Loss of the twins",
+            caption: "",
             x: "step",
             mark: 2.0,
         };
-        let figures = panels.draw(&lines).unwrap();
-        let svg = document("Step 2 & its <twins>", figures, height(&lines));
+        let figure = panels.figure(&lines).unwrap().unwrap();
+        assert!(
+            figure
+                .data
+                .contains("step,run,loss%0A1,same,3%0A2,same,8%0A3,same,nan")
+        );
+        let svg = document("Step 2 & its <twins>", Some(figure), height(&lines));
         assert!(svg.contains("Step 2 &amp; its &lt;twins&gt;"));
         assert!(
             svg.contains("Loss of the twins: data") && svg.contains("Loss of the twins: precision")

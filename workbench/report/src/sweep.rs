@@ -11,18 +11,18 @@ use crate::layers::{self, WithLayers};
 use crate::plot::Figure;
 use crate::plot::curves::Level;
 use crate::view::{Claim, Fact, Report, Verdict as VerdictView};
-use crate::{Options, Over, branches, by_axis, cost, prose, provenance};
+use crate::{Options, Over, branches, by_axis, cost, parallel, prose, provenance};
 use logs::{Manifest, RunReader};
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use sweeps::card::{Arm, Kind, Source};
-use sweeps::overview::Wanted;
+use sweeps::overview::{Chosen, LookAxis, Looks};
 use sweeps::{ByAxis, Card, Origin, Outcome, OutcomeRules, State, Sweep, SweepReader, Verdict};
 use words::counted;
 
 /// Reads everything a sweep directory says.
 pub(crate) fn report(dir: &Path, options: Options<'_>) -> Result<(Report, Verdict), ReportError> {
-    let colours = options.colours;
+    let chosen = options.chosen;
     let reader = SweepReader::open(dir)?;
     let verdict = reader.verdict()?;
     let sweep = reader.sweep();
@@ -36,14 +36,12 @@ pub(crate) fn report(dir: &Path, options: Options<'_>) -> Result<(Report, Verdic
     let levels = figures::levels(entropies, card.outcome.stuck_margin);
     let (facts, differing) = provenance::of(&manifests);
     let by_axis = ByAxis::new(card, reader.states());
-    check_axis(colours, &by_axis, dir)?;
-    let looked = Wanted {
-        colours,
-        shades: None,
-    };
-    let looks = arms::of_arms(&card.arms(), looked);
+    let axes = check_axes(chosen, card, &by_axis, dir)?;
+    let looks = arms::of_arms(&card.arms(), chosen);
     let metric = metric_name(&card.metric.label());
     let arms = arms(&reader, &looks);
+    let mut by_axis = by_axis::view(card, &by_axis, &metric, reader.untrained(), chosen)?;
+    by_axis.figures.extend(parallel::figure(&arms, &axes)?);
     let (spikes, spikes_note) = run::spikes(&reader);
     let mut report = Report {
         spikes,
@@ -66,9 +64,10 @@ pub(crate) fn report(dir: &Path, options: Options<'_>) -> Result<(Report, Verdic
             .map(|outcome| outcome.name().to_owned())
             .to_vec(),
         event_name: card.event_name(),
-        by_axis: by_axis::view(card, &by_axis, &metric, reader.untrained())?,
+        by_axis,
         arms: comparison::arms(&verdict, &looks),
         arms_note: comparison::arms_note(card),
+        best: run::best(&reader, &looks),
         statistics: comparison::statistics(card, &verdict),
         limits: verdict.notes.clone(),
         runs: run::all(&reader, &looks),
@@ -179,21 +178,44 @@ fn arms<'a>(reader: &'a SweepReader, looks: &[ArmLook]) -> Vec<ArmRuns<'a>> {
     card.arms().into_iter().enumerate().map(of_arm).collect()
 }
 
-/// Refuses what is no axis in which arms differ.
-fn check_axis(wanted: Option<&str>, by_axis: &ByAxis<'_>, dir: &Path) -> Result<(), ReportError> {
+/// The axes in the order in which they are shown. Refuses what is no axis in which arms differ, and what is chosen twice.
+fn check_axes(
+    chosen: Chosen<'_>,
+    card: &Card,
+    by_axis: &ByAxis<'_>,
+    dir: &Path,
+) -> Result<Vec<LookAxis>, ReportError> {
     let axes = by_axis.axes();
-    let keys: Vec<String> = axes.iter().map(|(key, _)| format!("`{key}`")).collect();
-    match wanted {
-        Some(key) if axes.iter().all(|(known, _)| known != key) => Err(ReportError::NoAxis {
+    let is_axis = |key: &str| axes.iter().any(|(known, _)| known == key);
+    if let Some(key) = chosen.keys().find(|key| !is_axis(key)) {
+        let keys: Vec<String> = axes.iter().map(|(key, _)| format!("`{key}`")).collect();
+        return Err(ReportError::NoAxis {
             key: key.to_owned(),
             known: match keys.as_slice() {
-                [] => "no `--colour-by`: all arms are alike".to_owned(),
+                [] => "no axis: all arms are alike".to_owned(),
                 keys => format!("one of {}", keys.join(", ")),
             },
             path: dir.to_owned(),
-        }),
-        _ => Ok(()),
+        });
     }
+    let arms = card.arms();
+    let named: Vec<_> = arms
+        .iter()
+        .map(|arm| (&*arm.label, &arm.settings))
+        .collect();
+    // Of axes that change between the same arms one stands for all.
+    let shown = Looks::of(&named, chosen).axes;
+    let mut before: Vec<&str> = Vec::new();
+    for key in chosen.keys() {
+        if before.contains(&key) || shown.iter().all(|axis| axis.key != key) {
+            return Err(ReportError::SameAxis {
+                key: key.to_owned(),
+                path: dir.to_owned(),
+            });
+        }
+        before.push(key);
+    }
+    Ok(shown)
 }
 
 /// Everything drawn by step and by layer.
@@ -208,7 +230,7 @@ fn figures(arms: &[ArmRuns<'_>], levels: &[Level], over: Over) -> Result<Vec<Fig
 }
 
 /// `held_out_loss` as `held-out loss`; other signals by their own name.
-fn metric_name(metric: &str) -> String {
+pub(crate) fn metric_name(metric: &str) -> String {
     match metric {
         "held_out_loss" => "held-out loss".to_owned(),
         other => other.replace('_', " "),

@@ -34,6 +34,8 @@ pub(crate) struct Report {
     pub(crate) event_name: String,
     pub(crate) arms: Vec<Arm>,
     pub(crate) arms_note: String,
+    /// The trained runs with the lowest final losses, the lowest first; empty where few runs have one.
+    pub(crate) best: Vec<BestRow>,
     pub(crate) statistics: Vec<Statistic>,
     /// What so few runs cannot show.
     pub(crate) limits: Vec<String>,
@@ -139,6 +141,23 @@ pub(crate) struct SpikeRow {
     pub(crate) end: &'static str,
 }
 
+/// One of the best runs.
+#[derive(Debug, Serialize)]
+pub(crate) struct BestRow {
+    pub(crate) run: String,
+    /// Number of the run in the list of runs, from 1.
+    pub(crate) place: usize,
+    pub(crate) arm: String,
+    /// Number of its arm, and the name of its colour.
+    pub(crate) number: usize,
+    pub(crate) colour: String,
+    pub(crate) seed: u64,
+    pub(crate) loss: String,
+    /// Nats over the best.
+    pub(crate) behind: String,
+    pub(crate) outcome: String,
+}
+
 /// One row of the table of arms.
 #[derive(Debug, Serialize)]
 pub(crate) struct Arm {
@@ -223,14 +242,26 @@ pub(crate) struct CardsPage {
     pub(crate) program_version: String,
     pub(crate) counts: Vec<Fact>,
     pub(crate) cost: String,
+    /// The verdicts of the cards, each once, for the switches.
+    pub(crate) verdicts: Vec<Badge>,
     pub(crate) cards: Vec<CardView>,
     /// What a proxy cannot show.
     pub(crate) limits: Vec<String>,
 }
 
+/// A verdict as the page shows it.
+#[derive(Debug, Serialize)]
+pub(crate) struct Badge {
+    /// CSS class.
+    pub(crate) class: &'static str,
+    pub(crate) word: &'static str,
+}
+
 /// One card on that page.
 #[derive(Debug, Default, Serialize)]
 pub(crate) struct CardView {
+    /// Its place in the page.
+    pub(crate) id: String,
     pub(crate) name: String,
     pub(crate) title: String,
     pub(crate) kind: &'static str,
@@ -251,8 +282,7 @@ pub(crate) struct CardView {
     pub(crate) untested: String,
     pub(crate) notes: Vec<String>,
     pub(crate) warnings: Vec<String>,
-    /// SVG.
-    pub(crate) figure: String,
+    pub(crate) figure: Option<Figure>,
     pub(crate) facts: Vec<Fact>,
     /// The command that makes the runs again.
     pub(crate) rerun: String,

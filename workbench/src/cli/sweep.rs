@@ -211,7 +211,7 @@ fn over() -> impl TypedValueParser<Value = Over> {
 Examples:
   workbench report sweeps-out/quickstart
   workbench report sweeps-out/quickstart --out page.html   # the directory is only read
-  workbench report sweeps-out/my-card --colour-by model.norm
+  workbench report sweeps-out/my-card --colour-by model.norm --facet-by optimizer.lr
   workbench report sweeps-out/my-card --x tokens        # curves over tokens
   workbench report --cards                              # all results, one page
   workbench report --cards sweeps-out/my-card sweeps-out/quickstart   # sweeps of one's own
@@ -229,6 +229,12 @@ pub(crate) struct Report {
     /// The axis of a sweep that has the colours, as a configuration key [default: the axis of words or of fewest values].
     #[arg(long, value_name = "KEY", conflicts_with = "cards")]
     pub(crate) colour_by: Option<String>,
+    /// The axis that has the shades and dashes [default: the next one].
+    #[arg(long, value_name = "KEY", conflicts_with = "cards")]
+    pub(crate) shade_by: Option<String>,
+    /// The axis that has panels, one for each of its values [default: where curves are too many, what is left].
+    #[arg(long, value_name = "KEY", conflicts_with = "cards")]
+    pub(crate) facet_by: Option<String>,
     /// What curves over training have from left to right.
     #[arg(long, value_name = "AXIS", default_value = "step", value_parser = over(), conflicts_with = "cards")]
     pub(crate) x: Over,

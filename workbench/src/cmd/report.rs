@@ -5,7 +5,7 @@ use crate::console;
 use crate::failure::Failure;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use workbench_report::{Options, ReportError, Target};
+use workbench_report::{Chosen, Options, ReportError, Target};
 
 pub(crate) fn run(arguments: &Report) -> Result<ExitCode, Failure> {
     let written = match arguments.dirs.as_slice() {
@@ -31,7 +31,11 @@ fn pages(dir: &Path, arguments: &Report) -> Result<Vec<PathBuf>, ReportError> {
     let target = target.map_or_else(|| Target::Folder(dir.to_owned()), Target::of);
     let options = Options {
         forks: &arguments.fork,
-        colours: arguments.colour_by.as_deref(),
+        chosen: Chosen {
+            colours: arguments.colour_by.as_deref(),
+            shades: arguments.shade_by.as_deref(),
+            facets: arguments.facet_by.as_deref(),
+        },
         over: arguments.x,
     };
     workbench_report::write_to(dir, options, &target)

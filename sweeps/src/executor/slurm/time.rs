@@ -97,7 +97,7 @@ mod tests {
             assert_eq!(limit(seconds, longest), minutes, "{seconds} {longest:?}");
         }
         // What is asked for is what `sbatch` is told, and what a job is warned of.
-        assert_eq!(super::seconds(&limit(30.0, hour).to_string()), Some(660));
+        assert_eq!(seconds(&limit(30.0, hour).to_string()), Some(660));
         assert!(limit(f64::INFINITY, None) > 1 << 40);
     }
 

@@ -18,14 +18,14 @@ fn grid() -> Vec<(String, Settings)> {
     cells.map(arm).collect()
 }
 
-fn looks(arms: &[(String, Settings)], wanted: Wanted<'_>) -> Looks {
+fn looks(arms: &[(String, Settings)], chosen: Chosen<'_>) -> Looks {
     let arms: Vec<_> = arms.iter().map(|(label, at)| (&**label, at)).collect();
-    Looks::of(&arms, wanted)
+    Looks::of(&arms, chosen)
 }
 
 #[test]
 fn twenty_arms_look_different_by_colour_and_shade_and_drop_what_all_share() {
-    let looks = looks(&grid(), Wanted::default());
+    let looks = looks(&grid(), Chosen::default());
     let keys: Vec<&str> = looks.axes.iter().map(|axis| &*axis.key).collect();
     assert_eq!(keys, ["model.heads", "optimizer.lr"]);
     assert_eq!(
@@ -46,7 +46,14 @@ fn twenty_arms_look_different_by_colour_and_shade_and_drop_what_all_share() {
 #[test]
 fn the_axes_of_colours_and_shades_can_be_chosen() {
     let chosen = |colours, shades| {
-        let looks = looks(&grid(), Wanted { colours, shades });
+        let looks = looks(
+            &grid(),
+            Chosen {
+                colours,
+                shades,
+                facets: None,
+            },
+        );
         (looks.axes[0].key.clone(), looks.axes[1].key.clone(), looks)
     };
     let rate = Some("optimizer.lr");
@@ -66,6 +73,80 @@ fn the_axes_of_colours_and_shades_can_be_chosen() {
     );
 }
 
+/// A reader's choice of shades and facets is kept, and colours and shades go to what is left.
+#[test]
+fn the_axes_of_shades_and_facets_can_be_chosen() {
+    let grid = grid();
+    let arms: Vec<_> = grid.iter().map(|(label, at)| (&**label, at)).collect();
+    let chosen = |chosen| Looks::of(&arms, chosen);
+    let keys = |looks: &Looks| {
+        let keys = looks.axes.iter().map(|axis| axis.key.clone());
+        keys.collect::<Vec<_>>()
+    };
+    let faceted = chosen(Chosen {
+        facets: Some("model.heads"),
+        ..Chosen::default()
+    });
+    assert_eq!(keys(&faceted), ["optimizer.lr", "model.heads"]);
+    assert!(!faceted.shaded);
+    let first = &faceted.arms[0];
+    assert_eq!((first.colour, first.shades, first.facet), (4, 1, 0));
+    assert_eq!(faceted.arms[19].facet, 3);
+    let shaded = chosen(Chosen {
+        shades: Some("model.heads"),
+        ..Chosen::default()
+    });
+    assert_eq!(keys(&shaded), ["optimizer.lr", "model.heads"]);
+    assert!(shaded.shaded);
+    assert_eq!((shaded.arms[19].shade, shaded.arms[19].shades), (3, 4));
+    let unknown = chosen(Chosen {
+        shades: Some("none"),
+        facets: Some("nothing"),
+        ..Chosen::default()
+    });
+    assert_eq!(unknown, Looks::of(&arms, Chosen::default()));
+}
+
+/// With three axes each has what it was chosen for.
+#[test]
+fn colours_shades_and_facets_go_where_they_were_sent() {
+    let at = |a: i64, b: i64, c: i64| {
+        let at = [("a", a), ("b", b), ("c", c)];
+        Settings::from(at.map(|(key, value)| (key.to_owned(), Value::Integer(value))))
+    };
+    let grid: Vec<Settings> = (0..24).map(|i| at(i / 12, i / 4 % 3, i % 4)).collect();
+    let arms: Vec<(&str, &Settings)> = grid.iter().map(|at| ("", at)).collect();
+    let looks = Looks::of(
+        &arms,
+        Chosen {
+            colours: Some("c"),
+            shades: Some("b"),
+            facets: Some("a"),
+        },
+    );
+    let keys: Vec<&str> = looks.axes.iter().map(|axis| &*axis.key).collect();
+    assert_eq!(keys, ["c", "b", "a"]);
+    let last = &looks.arms[23];
+    assert_eq!((last.colour, last.shade, last.facet), (3, 2, 1));
+}
+
+/// What moves together with another key can be chosen all the same.
+#[test]
+fn a_chosen_key_stands_for_those_that_move_with_it() {
+    let at = |layers: i64| {
+        let at = [("layers", layers), ("width", 64 / layers)];
+        Settings::from(at.map(|(key, value)| (key.to_owned(), Value::Integer(value))))
+    };
+    let grid = [at(4), at(8)];
+    let arms: Vec<(&str, &Settings)> = grid.iter().map(|at| ("", at)).collect();
+    let width = Chosen {
+        colours: Some("width"),
+        ..Chosen::default()
+    };
+    assert_eq!(Looks::of(&arms, width).axes[0].key, "width");
+    assert_eq!(Looks::of(&arms, Chosen::default()).axes[0].key, "layers");
+}
+
 #[test]
 fn keys_that_move_together_are_one_axis() {
     let arm = |layers: i64, width: i64| {
@@ -73,7 +154,7 @@ fn keys_that_move_together_are_one_axis() {
         let at = at.map(|(key, value)| (format!("model.{key}"), Value::Integer(value)));
         (String::new(), Settings::from(at))
     };
-    let looks = looks(&[arm(4, 64), arm(8, 32), arm(12, 16)], Wanted::default());
+    let looks = looks(&[arm(4, 64), arm(8, 32), arm(12, 16)], Chosen::default());
     assert_eq!(looks.axes.len(), 1);
     assert_eq!(looks.arms[1].name, "layers=8 width=32");
 }
@@ -83,7 +164,7 @@ fn labels_alone_lose_the_words_that_all_have() {
     let short = |labels: &[&str]| -> Vec<String> {
         let none = Settings::new();
         let arms: Vec<_> = labels.iter().map(|label| (*label, &none)).collect();
-        Looks::of(&arms, Wanted::default())
+        Looks::of(&arms, Chosen::default())
             .arms
             .into_iter()
             .map(|look| look.name)
@@ -112,8 +193,8 @@ proptest! {
     fn prop_distinct_labels_keep_distinct_names(labels in prop::collection::btree_set("[ab\\-_ 訓,/]{0,7}", 0..8)) {
         let none = Settings::new();
         let arms: Vec<_> = labels.iter().map(|label| (&**label, &none)).collect();
-        let wanted = Wanted { colours: Some("none"), shades: Some("") };
-        let looks = Looks::of(&arms, wanted);
+        let chosen = Chosen { colours: Some("none"), shades: Some(""), facets: Some("nothing") };
+        let looks = Looks::of(&arms, chosen);
         let names: BTreeSet<_> = looks.arms.iter().map(|look| &look.name).collect();
         prop_assert_eq!(names.len(), labels.len());
     }

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 
 use sweeps::Settings;
 use sweeps::card::named;
-use sweeps::overview::{Look, Looks, Wanted};
+use sweeps::overview::{Chosen, Look, Looks};
 
 use super::Shared;
 use super::filter::{field, resolve};
@@ -59,11 +59,12 @@ impl Groups {
         // Branches stand behind all other runs.
         let (arms, branches) = groups.split_at(arms);
         let arms: Vec<(&str, &Settings)> = arms.iter().map(|(label, at)| (&**label, at)).collect();
-        let wanted = Wanted {
+        let chosen = Chosen {
             colours: self.colour.as_deref(),
             shades: self.shade.as_deref(),
+            facets: None,
         };
-        let mut looks = Looks::of(&arms, wanted);
+        let mut looks = Looks::of(&arms, chosen);
         looks.arms.extend(
             branches
                 .iter()

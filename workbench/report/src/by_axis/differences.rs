@@ -9,12 +9,17 @@ use crate::prose::{NONE, significant};
 use sweeps::ByAxis;
 use sweeps::by_axis::Pairs;
 use sweeps::card::{label, named};
+use sweeps::overview::Chosen;
 
 /// More rows than these would say nothing at a glance.
 const MOST_PAIRS: usize = 40;
 
 /// Differences of the metric between values of an axis.
-pub(super) fn figure(by_axis: &ByAxis<'_>, metric: &str) -> Result<Option<Figure>, ReportError> {
+pub(super) fn figure(
+    by_axis: &ByAxis<'_>,
+    metric: &str,
+    chosen: Chosen<'_>,
+) -> Result<Option<Figure>, ReportError> {
     let Some((key, reference)) = by_axis.contrast() else {
         return Ok(None);
     };
@@ -23,7 +28,7 @@ pub(super) fn figure(by_axis: &ByAxis<'_>, metric: &str) -> Result<Option<Figure
         return Ok(None);
     }
     let mut table = Table::new(["others", "value", "reference", "seed", "difference"]);
-    let looks = looks(found.iter().map(|pairs| &pairs.at));
+    let looks = looks(found.iter().map(|pairs| &pairs.at), chosen);
     let row = |(pairs, look): (&Pairs, ArmLook)| {
         let value = label(&pairs.value);
         for (seed, difference) in &pairs.differences {
@@ -71,6 +76,12 @@ pub(super) fn figure(by_axis: &ByAxis<'_>, metric: &str) -> Result<Option<Figure
         let lost = words::counted(lost as u64, "pair");
         caption = format!("{caption} {lost} not drawn, because a value is not finite.");
     }
-    let figure = Figure::single("paired-differences", &title, description, svg).captioned(caption);
-    Ok(Some(figure.with_data(&table)))
+    let name = ("paired-differences", &*title);
+    Ok(Some(Figure::single(
+        name,
+        description,
+        caption,
+        svg,
+        &table,
+    )))
 }

@@ -3,13 +3,14 @@
 use super::{MOST_CURVES, looks, panels};
 use crate::arms::ArmLook;
 use crate::error::ReportError;
-use crate::plot::Figure;
 use crate::plot::along::{self, Along, Half, Point, Series};
 use crate::plot::axis::{Axis, Scale};
 use crate::plot::data::{Table, number};
+use crate::plot::{Figure, Kind};
 use crate::prose::{shares, significant};
 use sweeps::Card;
 use sweeps::by_axis::DosesOfArms;
+use sweeps::overview::Chosen;
 use sweeps::stats::{DoseCurve, Ld50};
 use words::last_part;
 
@@ -23,12 +24,13 @@ pub(super) fn figure(
     card: &Card,
     curves: &[DosesOfArms],
     key: &str,
+    chosen: Chosen<'_>,
 ) -> Result<Option<Figure>, ReportError> {
     if curves.is_empty() || curves.len() > MOST_CURVES {
         return Ok(None);
     }
     let mut table = Table::new(["arm", key, "events", "runs", "low", "high"]);
-    let series: Vec<Series> = looks(curves.iter().map(|curve| &curve.at))
+    let series: Vec<Series> = looks(curves.iter().map(|curve| &curve.at), chosen)
         .into_iter()
         .zip(curves)
         .map(|(look, found)| series_of(look, &found.curve, &mut table))
@@ -60,7 +62,7 @@ pub(super) fn figure(
             across: &across,
         })
     })?;
-    let figure = Figure {
+    Ok(Some(Figure {
         name: "dose".to_owned(),
         title,
         description,
@@ -69,10 +71,9 @@ pub(super) fn figure(
                   say more; the thin line through it is the bootstrap interval over seeds."
             .to_owned(),
         panels,
-        data: None,
-        curves: false,
-    };
-    Ok(Some(figure.with_data(&table)))
+        data: table.address(),
+        kind: Kind::Marks,
+    }))
 }
 
 fn series_of(look: ArmLook, curve: &DoseCurve, table: &mut Table) -> Series {

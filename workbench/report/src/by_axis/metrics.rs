@@ -3,12 +3,13 @@
 use super::{MOST_CURVES, looks, panels};
 use crate::arms::ArmLook;
 use crate::error::ReportError;
-use crate::plot::Figure;
 use crate::plot::along::{self, Along, Point, Series};
 use crate::plot::axis::{Axis, Scale};
 use crate::plot::data::{Table, number};
+use crate::plot::{Figure, Kind};
 use crate::prose::{self, significant};
 use sweeps::by_axis::Sensitivity;
+use sweeps::overview::Chosen;
 use words::last_part;
 
 /// The metric along the axis.
@@ -16,12 +17,13 @@ pub(super) fn figure(
     curves: &[Sensitivity],
     key: &str,
     metric: &str,
+    chosen: Chosen<'_>,
 ) -> Result<Option<Figure>, ReportError> {
     if curves.is_empty() || curves.len() > MOST_CURVES {
         return Ok(None);
     }
     let mut table = Table::new(["arm", key, "run_value"]);
-    let series: Vec<Series> = looks(curves.iter().map(|curve| &curve.at))
+    let series: Vec<Series> = looks(curves.iter().map(|curve| &curve.at), chosen)
         .into_iter()
         .zip(curves)
         .map(|(look, curve)| series_of(look, curve, &mut table))
@@ -61,17 +63,16 @@ pub(super) fn figure(
             across: &across,
         })
     })?;
-    let figure = Figure {
+    Ok(Some(Figure {
         name: "sensitivity".to_owned(),
         title,
         description,
         caption: "A dot for each run, a line through the medians; a cross on the upper edge is a run that was not finite."
             .to_owned(),
         panels,
-        data: None,
-        curves: false,
-    };
-    Ok(Some(figure.with_data(&table)))
+        data: table.address(),
+        kind: Kind::Marks,
+    }))
 }
 
 fn series_of(look: ArmLook, curve: &Sensitivity, table: &mut Table) -> Series {

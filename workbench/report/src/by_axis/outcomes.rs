@@ -4,7 +4,7 @@ use super::name;
 use crate::error::ReportError;
 use crate::plot::data::Table;
 use crate::plot::matrix::{self, Matrix};
-use crate::plot::{Figure, Panel};
+use crate::plot::{Figure, Kind, Panel};
 use sweeps::by_axis::Cell;
 use sweeps::card::label;
 use sweeps::stats::Proportion;
@@ -48,17 +48,16 @@ pub(super) fn figure(card: &Card, by_axis: &ByAxis<'_>) -> Result<Option<Figure>
     };
     let mut table = Table::new([rows.unwrap_or("all"), columns, "others", "events", "runs"]);
     let (panels, said) = panels(&found, &names, &title, &mut table)?;
-    let figure = Figure {
+    Ok(Some(Figure {
         name: "outcomes".to_owned(),
         title,
         description: said,
         caption: "How many runs of how many, in a colour that grows with the share; a grey cell has no run with an outcome."
             .to_owned(),
         panels,
-        data: None,
-        curves: false,
-    };
-    Ok(Some(figure.with_data(&table)))
+        data: table.address(),
+        kind: Kind::Marks,
+    }))
 }
 
 /// A panel for each choice of the other axes, and what all of them say.

@@ -104,6 +104,26 @@ impl Axis {
         }
     }
 
+    /// An axis without ticks.
+    pub(crate) fn bare(low: f64, high: f64) -> Self {
+        Self {
+            scale: Scale::Linear,
+            low,
+            high,
+            ticks: Vec::new(),
+            names: Vec::new(),
+            digits: FEWEST_DIGITS,
+        }
+    }
+
+    /// Where the ticks lie, as [`Axis::place`] has it, and their words.
+    pub(crate) fn labels(&self) -> Vec<(f64, String)> {
+        let ticks = self.ticks.iter();
+        ticks
+            .map(|tick| (self.place(*tick), self.format_ext(tick)))
+            .collect()
+    }
+
     /// The values at both ends.
     pub(crate) fn ends(&self) -> (f64, f64) {
         (self.scale.invert(self.low), self.scale.invert(self.high))
@@ -136,6 +156,11 @@ impl Axis {
         }
         self.scale
             .invert(self.scale.apply(value) - share * (self.high - self.low))
+    }
+
+    /// Names of the rows at 0, 1, 2, …; none where the axis has numbers.
+    pub(crate) fn names(&self) -> &[String] {
+        &self.names
     }
 
     /// Scale and ends after its logarithm, as the page's script reads them: `log 0.5 2`.

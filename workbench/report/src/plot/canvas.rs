@@ -401,10 +401,20 @@ fn sample(root: &Surface<'_>, key: Key, at: impl Fn(i32) -> (i32, i32)) -> Drawn
 /// Puts a title, a description and what a script needs to read the axes into the SVG, and lets it scale.
 fn describe(body: &str, frame: &Frame<'_>, (across, down): &PlotBox) -> String {
     let (name, (width, height)) = (frame.name, (frame.size.0, frame.size.1));
+    // Rows and columns with names are drawn anew by the script when it zooms.
+    let named = |key: &str, axis: &Axis| {
+        let names: Vec<String> = axis.names().iter().map(|name| escape(name)).collect();
+        if names.is_empty() {
+            String::new()
+        } else {
+            format!(" data-{key}-names=\"{}\"", names.join("&#10;"))
+        }
+    };
+    let names = named("x", frame.x) + &named("y", frame.y);
     format!(
         "<svg class=\"figure\" role=\"img\" aria-labelledby=\"{name}-title {name}-desc\" \
          width=\"{width}\" height=\"{height}\" viewBox=\"0 0 {} {}\" data-box=\"{} {} {} {}\" \
-         data-x=\"{}\" data-y=\"{}\" xmlns=\"http://www.w3.org/2000/svg\">\n\
+         data-x=\"{}\" data-y=\"{}\"{names} xmlns=\"http://www.w3.org/2000/svg\">\n\
          <title id=\"{name}-title\">{}</title>\n\
          <desc id=\"{name}-desc\">{}</desc>\n{body}</svg>\n",
         width * PX,

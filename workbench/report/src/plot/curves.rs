@@ -5,7 +5,7 @@ use super::axis::{Axis, Scale};
 use super::canvas::{self, Chart, Drawn, EndName, Frame, Key, Layer, PX, WIDTH, stroke};
 use super::data::{Table, number};
 use super::palette::{self, FAINT, Paint};
-use super::{Figure, Panel};
+use super::{Figure, Kind, Panel};
 use crate::band::{Band, Column};
 use crate::error::ReportError;
 use crate::prose::significant;
@@ -107,8 +107,8 @@ pub(crate) fn draw(plot: &Plot<'_>) -> Result<Option<Figure>, ReportError> {
         description: describe(&curves, plot),
         caption: caption(&curves, plot, &y),
         panels: panels.collect::<Result<Vec<_>, ReportError>>()?,
-        data: Some(table(&curves, plot).address()),
-        curves: true,
+        data: table(&curves, plot).address(),
+        kind: Kind::Curves,
     }))
 }
 

@@ -84,8 +84,13 @@ pub(crate) fn draw(rows: &[Row], levels: &[Level]) -> Result<Option<Figure>, Rep
     let svg = canvas::draw_layers(&frame, &layers)?;
     let caption = "The value the outcome rule looked at: the last held-out loss, or the mean of the last training \
                    losses where none was recorded.";
-    let figure = Figure::single("final-loss", title, description, svg).captioned(caption);
-    Ok(Some(figure.with_data(&table(&rows))))
+    Ok(Some(Figure::single(
+        ("final-loss", title),
+        description,
+        caption,
+        svg,
+        &table(&rows),
+    )))
 }
 
 /// Many rows stand closer, CSS pixels.

@@ -47,7 +47,17 @@ pub(crate) fn draw(
     let mut layers = vec![Layer::fixed(|chart| zero(chart, &y))];
     for (row, height) in rows.iter().rev().zip(0..) {
         let height = f64::from(height);
-        layers.push(Layer::fixed(move |chart| mean(chart, row, height)));
+        let told = row.estimate.map(|found| match found.interval {
+            Some(ends) => format!(
+                "{}: mean {:+.4} ({:+.4} to {:+.4})",
+                row.name, found.mean, ends.low, ends.high
+            ),
+            None => format!("{}: mean {:+.4}", row.name, found.mean),
+        });
+        layers.push(Layer {
+            title: told,
+            ..Layer::fixed(move |chart| mean(chart, row, height))
+        });
         let count = row.differences.len() as i32;
         for ((seed, difference), i) in row.differences.iter().zip(0..) {
             let at = (*difference, height + spread(i, count));
@@ -57,7 +67,9 @@ pub(crate) fn draw(
                     .plotting_area()
                     .draw(&Circle::new(at, 4 * PX, colour.rgb().filled()))
             };
-            layers.push(Layer::fixed(dot).titled(format!("seed {seed}: {difference:+.4}")));
+            layers.push(
+                Layer::fixed(dot).titled(format!("{}, seed {seed}: {difference:+.4}", row.name)),
+            );
         }
     }
     let frame = Frame {

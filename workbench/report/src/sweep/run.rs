@@ -3,11 +3,16 @@
 use super::comparison::role;
 use crate::arms::ArmLook;
 use crate::prose::{self, NONE};
-use crate::view::{Fact, Run, SpikeRow};
+use crate::view::{BestRow, Fact, Run, SpikeRow};
 use crate::{runs, spikes};
 use logs::RunReader;
 use std::collections::HashMap;
 use sweeps::{PlannedRun, RunState, State, SweepReader};
+
+/// Rows of the table of the best runs.
+const MOST_BEST: usize = 10;
+/// Of fewer runs the table of runs says as much.
+const FEWEST_BEST: usize = 3;
 
 /// Rows by arm, in the order of the card, and seed.
 pub(crate) fn all(reader: &SweepReader, looks: &[ArmLook]) -> Vec<Run> {
@@ -25,6 +30,39 @@ pub(crate) fn all(reader: &SweepReader, looks: &[ArmLook]) -> Vec<Run> {
         )
     };
     in_order(reader).into_iter().map(row).collect()
+}
+
+/// The trained runs with the lowest final losses, the values that the outcome rule looked at.
+pub(crate) fn best(reader: &SweepReader, looks: &[ArmLook]) -> Vec<BestRow> {
+    let failures = reader.sweep().plan().card.event();
+    let order = in_order(reader);
+    let trained = order.iter().enumerate().filter_map(|(place, at)| {
+        let state = &reader.states()[at.1];
+        let loss = state.classified.as_ref()?.value?;
+        let trained = state.shows(&failures) != Some(true) && loss.is_finite();
+        trained.then_some((loss, place, at.0, state))
+    });
+    let mut trained: Vec<(f64, usize, usize, &RunState)> = trained.collect();
+    // Equal losses stay in the order of the page.
+    trained.sort_by(|a, b| a.0.total_cmp(&b.0));
+    let (Some(best), true) = (trained.first(), trained.len() >= FEWEST_BEST) else {
+        return Vec::new();
+    };
+    let best = best.0;
+    let row = |(loss, place, arm, state): &(f64, usize, usize, &RunState)| BestRow {
+        run: state.id.clone(),
+        place: place + 1,
+        arm: looks[*arm].name.clone(),
+        number: *arm,
+        colour: looks[*arm].paint.class(),
+        seed: state.seed,
+        loss: prose::loss(*loss),
+        behind: prose::loss(loss - best),
+        outcome: state
+            .outcome()
+            .map_or_else(|| NONE.to_owned(), |outcome| outcome.to_string()),
+    };
+    trained.iter().take(MOST_BEST).map(row).collect()
 }
 
 /// Number of the arm and of the run, in the order of the page.

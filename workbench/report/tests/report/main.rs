@@ -1,26 +1,18 @@
 //! Reports of sweeps and runs in every state.
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
 
+mod branches;
+mod figures;
+mod pages;
 mod single;
 mod synthetic;
 
-use logs::Manifest;
+use pages::{HYPOTHESIS, pilot};
 use std::fs;
 use std::path::Path;
 use sweeps::VerdictStatus;
-use sweeps::replay::{Control, End, REPLAY_FILE, Replay, Row, TWINS_DIR, Table, Told};
 use synthetic::Fate;
-use workbench_report::{Options, Over, Target, write_to};
-
-const HYPOTHESIS: &str = "At 24 layers without warm-up Post-LN stays at the unigram level.";
-
-/// The pilot's result: all runs of `post` fail (one with NaN), no run of `deepnorm_glm` does.
-fn pilot(arm: &str, seed: u64) -> Fate {
-    match (arm, seed) {
-        ("post", 4) => Fate::Nan(97),
-        _ => Fate::Finish,
-    }
-}
+use workbench_report::{Chosen, Options, Over, Target, write_to};
 
 fn text(path: &Path) -> String {
     fs::read_to_string(path).unwrap()
@@ -255,6 +247,7 @@ fn twenty_arms_are_readable() {
         "dose",
         "sensitivity",
         "paired-differences",
+        "parallel",
         "layer-grad-norm-late-1",
     ] {
         let path = dir.path().join("figures").join(format!("{figure}.svg"));
@@ -269,6 +262,7 @@ fn twenty_arms_are_readable() {
         html.contains("5/5") && html.contains("0/5"),
         "the matrix counts"
     );
+    assert!(html.contains("<title>num_heads=8 lr=0.001: 0 of 5</title>"));
     assert!(md.contains("| num\\_heads=8 | half"), "{md}");
     assert!(md.contains("Separated: 1 of 4 curves"), "{md}");
     let loss = html
@@ -286,170 +280,81 @@ fn twenty_arms_are_readable() {
     );
 }
 
+/// How many panels the loss of a page has.
+fn loss_panels(page: &str) -> usize {
+    let figure = page.split("id=\"figure-loss\"").nth(1).unwrap();
+    let figure = figure.split("</figure>").next().unwrap();
+    figure.matches("<svg").count()
+}
+
 #[test]
-fn the_axis_of_the_colours_is_the_readers_choice_and_must_be_one() {
+fn what_axes_are_shown_as_is_the_readers_choice() {
     let dir = tempfile::tempdir().unwrap();
     synthetic::many(dir.path(), 2, 40);
-    let page = |key: &str| {
+    let page = |colours, shades, facets| {
         let out = dir.path().join("page.html");
-        write_to(
-            dir.path(),
-            Options {
-                colours: Some(key),
-                ..Options::default()
-            },
-            &Target::Html(out.clone()),
-        )
-        .map(|_| text(&out))
+        let chosen = Chosen {
+            colours,
+            shades,
+            facets,
+        };
+        let options = Options {
+            chosen,
+            ..Options::default()
+        };
+        write_to(dir.path(), options, &Target::Html(out.clone())).map(|_| text(&out))
     };
-    let loss = |page: &str| {
-        let figure = page.split("id=\"figure-loss\"").nth(1).unwrap();
-        figure
-            .split("</figure>")
-            .next()
-            .unwrap()
-            .matches("<svg")
-            .count()
+    let (heads, lr) = (Some("model.num_heads"), Some("optimizer.lr"));
+    let by_heads = page(heads, None, None).unwrap();
+    assert_eq!(loss_panels(&by_heads), 4);
+    let by_rate = page(lr, None, None).unwrap();
+    assert_eq!(loss_panels(&by_rate), 5, "one panel for each colour");
+    let in_heads = page(None, None, heads).unwrap();
+    assert_eq!(loss_panels(&in_heads), 4);
+    // The first panel holds four colours, that of 8 heads in shades of one.
+    let colours = |page: &str| {
+        let panel = page.split("id=\"figure-loss\"").nth(1).unwrap();
+        let panel = panel.split("</svg>").next().unwrap();
+        let strokes = panel
+            .split("stroke=\"#")
+            .skip(1)
+            .map(|rest| rest[..6].to_owned());
+        strokes.collect::<std::collections::BTreeSet<String>>()
     };
-    assert_eq!(loss(&page("model.num_heads").unwrap()), 4);
-    assert_eq!(
-        loss(&page("optimizer.lr").unwrap()),
-        5,
-        "one panel for each colour"
-    );
-    let refused = page("optimizer.rate").unwrap_err().to_string();
-    assert!(refused.contains("`optimizer.rate` is no axis"), "{refused}");
-    assert!(
-        refused.contains("`model.num_heads`, `optimizer.lr`"),
-        "{refused}"
-    );
-}
-
-/// The data of a figure are a part of the page, whole and in full precision.
-#[test]
-fn every_figure_of_curves_has_its_numbers() {
-    let dir = tempfile::tempdir().unwrap();
-    synthetic::sweep(dir.path(), HYPOTHESIS, pilot);
-    let html = text(&workbench_report::write(dir.path()).unwrap().html);
-    let link = html
-        .split("download=\"held-out-loss.csv\" href=\"")
-        .nth(1)
-        .unwrap();
-    let link = link.split('"').next().unwrap();
-    let rows: Vec<&str> = link.split_once("utf-8,").unwrap().1.split("%0A").collect();
-    assert_eq!(rows[0], "step,arm,low,median,high,not_finite");
-    // Three evaluations of three arms.
-    assert_eq!(rows.len(), 1 + 9 + 1);
-    let values: Vec<f64> = rows[1]
-        .split(',')
-        .skip(2)
-        .take(3)
-        .map(|cell| cell.parse().unwrap())
-        .collect();
-    assert!(values[0] <= values[1] && values[1] <= values[2] && values[0] != values[2]);
-}
-
-/// A replay of step 30 in the run in `dir`, with twins.
-fn replay(dir: &Path) {
-    let place = dir.join("replays/step-00000030");
-    let row = |twin: &str, end: End| Row {
-        twin: twin.to_owned(),
-        what: "<b>a|change</b>".to_owned(),
-        cause: None,
-        end,
+    assert_ne!(colours(&in_heads), colours(&by_heads));
+    assert_eq!(loss_panels(&page(None, heads, None).unwrap()), 5);
+    let refused = |found: Result<String, _>| {
+        found
+            .map(drop)
+            .map_err(|error: workbench_report::ReportError| error.to_string())
+            .unwrap_err()
     };
-    let finished = |twin: &str| {
-        let dir = place.join(TWINS_DIR).join(twin);
-        synthetic::train(&dir, "post", 1, Fate::Finish, 40);
-        let reader = logs::RunReader::open(&dir).unwrap();
-        row(twin, End::Finished(Told::of(&[], reader.records(), 30)))
-    };
-    let reason = "its softmax is FP32".to_owned();
-    let table = Table {
-        from: 22,
-        at: 30,
-        rows: vec![
-            finished("same"),
-            finished("skip"),
-            row("fp32-softmax", End::NotApplicable { reason }),
-            row("../../../outside", finished("lr-half").end),
-        ],
-    };
-    let says = table.attribution(&[], Control::Same, false);
-    let replay = Replay::new("runs/a".to_owned(), (0, 40), Control::Same, table, says);
-    logs::write_json_atomic(&place.join(REPLAY_FILE), &replay).unwrap();
-}
-
-#[test]
-fn a_replay_is_a_section_with_its_sentence_table_and_figure() {
-    let dir = tempfile::tempdir().unwrap();
+    for found in [
+        page(Some("optimizer.rate"), None, None),
+        page(None, Some("optimizer.rate"), None),
+        page(None, None, Some("optimizer.rate")),
+    ] {
+        let refused = refused(found);
+        assert!(refused.contains("`optimizer.rate` is no axis"), "{refused}");
+        assert!(
+            refused.contains("`model.num_heads`, `optimizer.lr`"),
+            "{refused}"
+        );
+    }
+    let twice = refused(page(heads, None, heads));
+    assert!(twice.contains("cannot be shown twice"), "{twice}");
     let run = dir.path().join("run");
     synthetic::train(&run, "post", 1, Fate::Finish, 40);
-    replay(&run);
-    let other = run.join("replays/step-00000035");
-    fs::create_dir_all(&other).unwrap();
-    fs::write(other.join(REPLAY_FILE), "{\"version\": 1}").unwrap();
-    let written = workbench_report::write(&run).unwrap();
-    let [html, md] = [&written.html, &written.md].map(|page| text(page));
-    for page in [&html, &md] {
-        assert!(page.contains("Step 30 of"), "{page}");
-        assert!(
-            page.contains("There is no spike of the loss around step 30"),
-            "{page}"
-        );
-        assert!(page.contains("its softmax is FP32"));
-        assert!(
-            page.contains("format version 1"),
-            "what cannot be read is told"
-        );
-        assert!(page.contains("Loss of the twins: data"));
-    }
-    assert!(html.contains("&lt;b&gt;a|change") && md.contains("a\\|change"));
-    assert!(run.join("figures/replay-1-0.svg").is_file());
-    assert!(!html.contains("outside up to"), "no twin has this name");
-}
-
-#[test]
-fn forks_that_are_named_stand_beside_their_run() {
-    let dir = tempfile::tempdir().unwrap();
-    let [run, fork, other] = ["run", "fork", "other"].map(|name| dir.path().join(name));
-    for place in [&run, &fork, &other] {
-        synthetic::train(place, "post", 1, Fate::Finish, 40);
-    }
-    let mut manifest = Manifest::load(&fork).unwrap().unwrap();
-    manifest.parent = Some("../run".to_owned());
-    manifest.forked_at = Some(20);
-    manifest.save(&fork).unwrap();
-    let out = Target::Folder(dir.path().join("out"));
-    write_to(
-        &run,
-        Options {
-            forks: std::slice::from_ref(&fork),
-            ..Options::default()
+    let options = Options {
+        chosen: Chosen {
+            facets: heads,
+            ..Chosen::default()
         },
-        &out,
-    )
-    .unwrap();
-    let page = text(&dir.path().join("out/report.md"));
-    assert!(
-        page.contains("## Forks of `run`") && page.contains("| fork @21 |"),
-        "{page}"
-    );
-    assert!(dir.path().join("out/figures/forks-1-0.svg").is_file());
-    let refused = write_to(
-        &other,
-        Options {
-            forks: &[fork],
-            ..Options::default()
-        },
-        &out,
-    )
-    .unwrap_err()
-    .to_string();
-    assert!(
-        refused.contains("is a fork of `../run`, which is not shown here"),
-        "{refused}"
-    );
+        ..Options::default()
+    };
+    let alone = write_to(&run, options, &Target::Html(run.join("page.html")));
+    let alone = alone.unwrap_err().to_string();
+    assert!(alone.contains("a run alone has none"), "{alone}");
 }
 
 /// Batches and speeds may differ between arms: then steps do not compare them.

@@ -262,7 +262,8 @@ fn record(step: u64, shape: Shape, seed: u64, fate: Fate) -> Record {
     record
 }
 
-fn manifest(seed: u64, steps: u64) -> Manifest {
+/// The manifest of a run.
+pub(crate) fn manifest(seed: u64, steps: u64) -> Manifest {
     Manifest {
         version: logs::run::FORMAT_VERSION,
         program_version: "0.1.0".to_owned(),

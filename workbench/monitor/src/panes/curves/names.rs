@@ -5,7 +5,7 @@ use ratatui::{
     layout::Rect,
     text::{Line, Span},
 };
-use sweeps::overview::{LookAxis, Looks, Wanted};
+use sweeps::overview::{Chosen, LookAxis, Looks};
 
 use super::chart::{Chart, Named};
 use crate::colour::{Depth, Ink, strong};
@@ -73,7 +73,7 @@ impl Names {
             Some((run.arm.as_str(), &*run.settings))
         };
         let described: Vec<_> = arms.iter().filter_map(of_arm).collect();
-        let looks = Looks::of(&described, Wanted::default()).arms;
+        let looks = Looks::of(&described, Chosen::default()).arms;
         for (arm, look) in arms
             .iter()
             .zip(looks)

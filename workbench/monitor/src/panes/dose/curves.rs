@@ -3,7 +3,7 @@
 use sweeps::Settings;
 use sweeps::by_axis::{DosesOfArms, Sensitivity};
 use sweeps::card::{Arm, named, number};
-use sweeps::overview::{Looks, Wanted};
+use sweeps::overview::{Chosen, Looks};
 use sweeps::stats::{DoseCurve, Ld50};
 
 use super::chart::{Chart, Curve};
@@ -124,7 +124,14 @@ impl<'a> Names<'a> {
         let named: Vec<(String, &Settings)> = arms.iter().map(|(at, _)| (name(at), at)).collect();
         let named: Vec<(&str, &Settings)> = named.iter().map(|(name, at)| (&**name, *at)).collect();
         Self {
-            looks: Looks::of(&named, Wanted { colours, shades }),
+            looks: Looks::of(
+                &named,
+                Chosen {
+                    colours,
+                    shades,
+                    facets: None,
+                },
+            ),
             arms,
             here: shared.arm_here(),
         }
