@@ -97,7 +97,7 @@ fn what_cannot_be_asked_is_refused_by_name() {
         ),
         (
             &["bad.yaml", "--data", "data"],
-            "`data/bad/a.jsonl`, line 1: is no JSON object",
+            "`data/bad/a.jsonl`, line 1: is no JSON value",
         ),
         (
             &["missing.yaml", "--data", "data"],
