@@ -157,35 +157,46 @@ impl<'a> Items<'a> {
         }
     }
 
-    /// The items of a file's rows.
-    pub(crate) fn of(&self, file: &Path, rows: Vec<Row>) -> Result<Vec<Item>, TaskError> {
-        let items = |row: Row| {
+    /// The items of a file's rows, as many as that at the most: of a large file the others are not even made.
+    pub(crate) fn of(
+        &self,
+        file: &Path,
+        rows: Vec<Row>,
+        most: usize,
+    ) -> Result<Vec<Item>, TaskError> {
+        let mut all = Vec::new();
+        for row in rows {
+            let left = most - all.len();
+            if left == 0 {
+                break;
+            }
             let line = row.line;
             let items = match &self.task.templates {
                 Some(templates) => self.parts(templates, file, row).and_then(|parts| {
-                    let filled = parts.into_iter().map(|part| self.filled(templates, part));
+                    let parts = parts.into_iter().take(left);
+                    let filled = parts.map(|part| self.filled(templates, &part));
                     filled.collect()
                 }),
                 None => self.ready(&row).map(|item| vec![item]),
             };
-            items.map_err(|problem| TaskError::Row {
+            let items: Vec<Item> = items.map_err(|problem| TaskError::Row {
                 path: file.to_owned(),
                 line,
                 problem,
-            })
-        };
-        let all: Vec<Vec<Item>> = rows.into_iter().map(items).collect::<Result<_, _>>()?;
-        Ok(all.into_iter().flatten().collect())
+            })?;
+            all.extend(items);
+        }
+        Ok(all)
     }
 
     /// What `for_each` makes of a row. All share the fields of the row, which may be a whole file.
-    fn parts(&self, templates: &Templates, file: &Path, row: Row) -> Result<Vec<Part>, String> {
+    fn parts(&self, templates: &Templates, file: &Path, row: Row) -> Result<Vec<Made>, String> {
         let stem = file.file_stem().unwrap_or_default().to_string_lossy();
         let fields = row.fields.into_iter();
         let fields = fields.map(|(name, value)| (name, Value::from(Serde(value))));
         let mut scope: Scope = fields.collect();
         scope.insert("file_stem".to_owned(), Value::from(stem.into_owned()));
-        let mut parts = vec![Part {
+        let mut parts = vec![Made {
             line: row.line,
             part: row.part,
             question: row.question,
@@ -203,7 +214,7 @@ impl<'a> Items<'a> {
                 for entry in found {
                     let mut scope = part.scope.clone();
                     scope.insert(name.clone(), entry);
-                    longer.push(Part {
+                    longer.push(Made {
                         line: part.line,
                         part: longer.len() as u64 + 1,
                         question,
@@ -249,7 +260,7 @@ impl<'a> Items<'a> {
         })
     }
 
-    fn filled(&self, templates: &Templates, part: Part) -> Result<Item, String> {
+    fn filled(&self, templates: &Templates, part: &Made) -> Result<Item, String> {
         let scope = part.scope();
         let inputs = self.text("inputs", &templates.inputs, &scope)?;
         let group = templates.group.as_deref();
@@ -352,14 +363,14 @@ impl<'a> Items<'a> {
 type Scope = BTreeMap<String, Value>;
 
 /// One of what `for_each` makes of a row.
-struct Part {
+struct Made {
     line: u64,
     part: u64,
     question: Whole,
     scope: Scope,
 }
 
-impl Part {
+impl Made {
     /// Values share what they hold.
     fn scope(&self) -> Value {
         Value::from(self.scope.clone())

@@ -81,6 +81,10 @@ pub struct Templates {
 
 /// A task.
 #[derive(Debug, Clone, PartialEq)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a key of a file, and says one thing"
+)]
 pub struct Task {
     /// As it is called in tables.
     pub name: String,
@@ -203,6 +207,11 @@ impl Task {
             Kind::Choices | Kind::Generation(_) => true,
             Kind::LanguageModel { .. } => self.templates.is_some(),
         }
+    }
+
+    /// Whether rows name their groups.
+    pub(crate) fn names_rows(&self) -> bool {
+        self.templates.as_ref().is_some_and(|t| t.group.is_some())
     }
 
     /// By what generated answers of a group are judged.

@@ -256,12 +256,10 @@ fn over_groups(text: &mut String, over: &OverGroups) {
             interval(*metric, mean)
         );
     }
-    for (names, what) in [
-        (&over.absent, "have no result and are not in the mean"),
-        (&over.unweighted, "have no weight and are not in the mean"),
-    ] {
+    for (names, what) in [(&over.absent, "result"), (&over.unweighted, "weight")] {
         if !names.is_empty() {
-            let _ = writeln!(text, "    {} {what}", words::quoted(names));
+            let names = words::quoted(names);
+            let _ = writeln!(text, "    not in it, without a {what}: {names}");
         }
     }
 }

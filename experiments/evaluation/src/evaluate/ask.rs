@@ -61,7 +61,7 @@ impl Asker<'_, '_> {
         if all.is_empty() {
             let reason = "has no token to predict: the first is given";
             let body = Body::Skipped(reason.to_owned());
-            all.push(self.plain(file, item, body));
+            all.push(Question::plain(file, item, body));
         }
         for (window, question) in (1..).zip(&mut all) {
             question.group.clone_from(&item.group);
@@ -69,21 +69,6 @@ impl Asker<'_, '_> {
             question.part = window;
         }
         Ok(all)
-    }
-
-    /// A question of which nothing else is to be said.
-    fn plain(&self, file: &TaskFile, item: &Item, body: Body) -> Question {
-        Question {
-            file: file.name.clone(),
-            line: item.line,
-            part: item.part,
-            item: item.hash(),
-            whole: item.question,
-            group: item.group.clone(),
-            seam: None,
-            cut: false,
-            body,
-        }
     }
 
     fn windows(&self, file: &TaskFile, text: &str) -> Result<Vec<Question>, EvaluateError> {
@@ -148,7 +133,14 @@ impl Asker<'_, '_> {
 
     fn question(&self, file: &TaskFile, item: &Item) -> Result<Question, EvaluateError> {
         let laid_out = match (&item.ask, &self.task.kind) {
-            (Ask::Choices { choices, .. }, _) => self.choosing(item, choices)?,
+            (
+                Ask::Choices {
+                    choices,
+                    label,
+                    worth,
+                },
+                _,
+            ) => self.choosing(&item.inputs, choices, (*label, worth))?,
             (Ask::Targets(targets), Kind::Generation(rules)) => {
                 let room = self.decoding(rules).max_tokens;
                 let prompt = self.prompt(self.open_end(&item.inputs).0, room)?;
@@ -173,18 +165,20 @@ impl Asker<'_, '_> {
         Ok(Question {
             cut: laid.cut,
             seam: laid.seam,
-            ..self.plain(file, item, laid.body)
+            ..Question::plain(file, item, laid.body)
         })
     }
 
-    fn choosing(&self, item: &Item, texts: &[String]) -> Result<Result<Laid, String>, TextError> {
-        let Ask::Choices { label, worth, .. } = &item.ask else {
-            return Ok(Err("has no choices".to_owned()));
-        };
+    fn choosing(
+        &self,
+        inputs: &str,
+        texts: &[String],
+        (label, worth): (usize, &[f64]),
+    ) -> Result<Result<Laid, String>, TextError> {
         if let Some(place) = texts.iter().position(String::is_empty) {
             return Ok(Err(format!("choice {} is empty", place + 1)));
         }
-        let (text, space) = self.open_end(&item.inputs);
+        let (text, space) = self.open_end(inputs);
         let texts: Vec<String> = texts.iter().map(|c| format!("{space}{c}")).collect();
         let tokenizer = self.asked.tokenizer;
         let tokens = texts.iter().map(|choice| tokenizer.encode(choice));
@@ -195,8 +189,8 @@ impl Asker<'_, '_> {
         Ok(prompt.map(|(prompt, cut)| Laid {
             body: Body::Choices {
                 choosing: Choosing { prompt, choices },
-                label: *label,
-                worth: worth.clone(),
+                label,
+                worth: worth.to_vec(),
             },
             cut,
             seam,

@@ -120,12 +120,16 @@ impl Reader<'_> {
     }
 
     fn items(&self, path: &Path, name: &str) -> Result<Vec<Item>, TaskError> {
-        let mut items = self.items.of(path, rows::read(path)?)?;
         let shots = self.options.shots.unwrap_or(self.task.shots);
+        let limit = self.options.limit.unwrap_or(usize::MAX);
+        // Solved items are drawn from all, and a group may begin with the last row.
+        let needs_all = shots > 0 || self.task.names_rows();
+        let most = if needs_all { usize::MAX } else { limit };
+        let mut items = self.items.of(path, rows::read(path)?, most)?;
         let solved = (shots > 0)
             .then(|| self.solved(path, name, &items))
             .transpose()?;
-        let kept = first_of_each(&items, self.options.limit.unwrap_or(usize::MAX));
+        let kept = first_of_each(&items, limit);
         // What is drawn for an item depends on its place among all.
         let places = (0..items.len()).filter(|place| kept[*place]);
         let places: Vec<usize> = places.collect();
@@ -167,7 +171,7 @@ impl Reader<'_> {
         if other == path {
             return Err(self.wrong(format!("`shots_from`: there is no `{from}` in `{name}`")));
         }
-        let items = self.items.of(&other, rows::read(&other)?)?;
+        let items = self.items.of(&other, rows::read(&other)?, usize::MAX)?;
         Ok((solve(&items), false))
     }
 }

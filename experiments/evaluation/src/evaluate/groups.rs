@@ -65,7 +65,7 @@ pub(super) fn over_groups(task: &Task, groups: &[GroupReport]) -> Option<OverGro
         };
         for file in &group.files {
             // The rows of a file have one group each; groups of files may share some.
-            apart &= files.insert(&file.file) || names_rows(task);
+            apart &= files.insert(&file.file) || task.names_rows();
         }
         let metrics = group.over_files.keys();
         // Only a normalised score means the same in every group, whatever is asked there.
@@ -98,10 +98,6 @@ pub(super) fn over_groups(task: &Task, groups: &[GroupReport]) -> Option<OverGro
         absent: absent.cloned().collect(),
         unweighted: names.filter(|name| weight(name).is_none()).collect(),
     })
-}
-
-fn names_rows(task: &Task) -> bool {
-    task.templates.as_ref().is_some_and(|t| t.group.is_some())
 }
 
 /// Files of a group with their shares of its weight.

@@ -1,6 +1,8 @@
 //! What is asked of a model, item by item, and whether a record can be what became of it.
 
+use super::files::TaskFile;
 use super::texts::Size;
+use crate::item::Item;
 use crate::prompt::Prompt;
 use crate::record::{Outcome, Record};
 use crate::rows::Whole;
@@ -46,6 +48,21 @@ pub(super) enum Body {
 }
 
 impl Question {
+    /// One of which nothing else is to be said.
+    pub(super) fn plain(file: &TaskFile, item: &Item, body: Body) -> Self {
+        Self {
+            file: file.name.clone(),
+            line: item.line,
+            part: item.part,
+            item: item.hash(),
+            whole: item.question,
+            group: item.group.clone(),
+            seam: None,
+            cut: false,
+            body,
+        }
+    }
+
     /// Rows of the model that it takes, about.
     pub(super) fn rows(&self) -> usize {
         match &self.body {

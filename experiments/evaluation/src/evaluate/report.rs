@@ -187,10 +187,8 @@ fn grouped<'a>(
 }
 
 fn seams(found: &[(&Question, &Record)]) -> Option<Seams> {
-    let mut all = found.iter();
-    let mut all = all
-        .by_ref()
-        .filter_map(|(question, _)| Some((question, question.seam?)));
+    let all = found.iter();
+    let mut all = all.filter_map(|(question, _)| Some((question, question.seam?)));
     let (first, choice) = all.next()?;
     Some(Seams {
         items: 1 + all.count(),

@@ -122,7 +122,7 @@ const BENCH_TASK: &str = "name: B\ntype: gen\npath: own\nnormalised: true\nmax_g
 #[test]
 fn scores_are_told_between_chance_and_all() {
     let scratch = Scratch::new(&[("a.json", BENCH)]);
-    for (first, second, words) in [(0, 1, true), (1, 0, false), (2, 1, false)] {
+    for (first, second, words) in [(0, 1_u8, true), (1, 0, false), (2, 1, false)] {
         let exact = u8::from(words);
         let records = format!(
             "{{\"file\":\"a.json\",\"line\":1,\"part\":1,\"kind\":\"choices\",\"log_probabilities\":[],\"chosen\":{first},\"label\":0}}\n\
@@ -131,7 +131,7 @@ fn scores_are_told_between_chance_and_all() {
         );
         fs::write(scratch.records(), records).unwrap();
         let found = report(slots(60), &scratch, BENCH_TASK, &scratch.options()).unwrap();
-        let choices = [1.0, 0.5, 0.0][first] + second as f64;
+        let choices = [1.0, 0.5, 0.0][first] + f64::from(second);
         let low = (1.5 / 4.0 + 0.5) / 3.0;
         let score = (choices + f64::from(exact)) / 3.0;
         let metrics = &found.groups[0].files[0].metrics;
@@ -200,10 +200,12 @@ fn a_row_that_does_not_tell_what_is_right_is_not_asked() {
     assert!(error.contains("has 1 solved items for 2 shots"), "{error}");
 }
 
+const MUL: &str = "name: x\ntype: mul\npath: own\n";
+const ITEM: &str = "inputs: x\nchoices: ['a', 'b']\n";
+
 #[test]
-fn groups_weights_and_worth_that_cannot_be_used_are_named() {
-    let mul = "name: x\ntype: mul\npath: own\n";
-    let item = "inputs: x\nchoices: ['a', 'b']\n";
+fn keys_of_groups_weights_and_judges_that_cannot_be_used_are_named() {
+    let (mul, item) = (MUL, ITEM);
     for (text, said) in [
         (
             format!("{mul}weights: {{all: 0}}"),
@@ -254,6 +256,11 @@ fn groups_weights_and_worth_that_cannot_be_used_are_named() {
         let error = parse(&text).unwrap_err();
         assert!(error.contains(said), "{text}: {error}");
     }
+}
+
+#[test]
+fn rows_whose_group_label_or_worth_cannot_be_used_are_named() {
+    let (mul, item) = (MUL, ITEM);
     for (keys, said) in [
         (
             "label: '0'\ngroup: g",
@@ -287,4 +294,25 @@ fn groups_weights_and_worth_that_cannot_be_used_are_named() {
         found.skipped[0].reason,
         "has no choice that is worth anything"
     );
+}
+
+/// A file may have fifty thousand examples, and a look takes a few of them; solved ones are drawn from all.
+#[test]
+fn what_stands_behind_a_limit_is_not_even_made() {
+    let rows = "[{\"q\": [1, 2, \"x\"]}, {\"q\": [\"x\"]}]";
+    let scratch = Scratch::new(&[("a.json", rows)]);
+    let task = "name: S\ntype: mul\npath: own\nfor_each: ['n in q']\ninputs: 'x '\nchoices: ['a', 'b', 'c']\nlabel: n\n";
+    let with = |limit: usize, shots: usize| {
+        let options = Options {
+            limit: Some(limit),
+            shots: Some(shots),
+            ..scratch.options()
+        };
+        report(slots(60), &scratch, task, &options).map(|found| found.overall[&Metric::Accuracy])
+    };
+    assert_eq!(with(2, 0).unwrap().items, 2);
+    for (limit, shots) in [(3, 0), (2, 1)] {
+        let error = with(limit, shots).unwrap_err();
+        assert!(error.contains("line 1: `label` is x"), "{error}");
+    }
 }

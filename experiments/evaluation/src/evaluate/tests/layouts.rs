@@ -123,34 +123,37 @@ fn questions_about_chinese_texts_are_asked() {
     }
 }
 
-/// One example a task: choices of which one is worth a part, or a target.
-#[test]
-fn tasks_of_big_bench_are_asked_together() {
+/// Tasks of BIG-bench-lite that are answered in words.
+const SPOKEN: [&str; 6] = [
+    "auto_debugging",
+    "conlang_translation",
+    "linguistics_puzzles",
+    "operators",
+    "parsinlu_reading_comprehension",
+    "repeat_copy_logic",
+];
+
+/// A file for every task of BIG-bench-lite: an example with choices of which one is worth a part, or two with targets.
+fn bench(task: &Task) -> Vec<(String, &'static str)> {
     let chosen = r#"{"name": "x", "metrics": ["multiple_choice_grade"], "task_prefix": "Begin.", "choice_prefix": " or ", "example_output_prefix": "\n=", "examples": [{"input": "q", "target": "b", "target_scores": {"b": 1, "a": 0.5}}]}"#;
     let silent = r#"{"append_choices_to_input": false, "examples": [{"input": "q", "target_scores": {"a": 0, "b": 1}}]}"#;
     let spoken = r#"{"example_input_prefix": "\n", "examples": [{"input": "q", "target": ["x", "y"]}, {"input": "r", "target": "x"}]}"#;
+    let file = |(name, patterns): &(String, Vec<String>)| {
+        let path = patterns[0].replace('*', "one");
+        let text = match name.as_str() {
+            "winowhy" => silent,
+            name if SPOKEN.contains(&name) => spoken,
+            _ => chosen,
+        };
+        (format!("bigbench/benchmark_tasks/{path}"), text)
+    };
+    task.groups.iter().map(file).collect()
+}
+
+#[test]
+fn tasks_of_big_bench_are_asked_together() {
     let task = shipped("bigbench-lite").unwrap();
-    let spoken_groups = [
-        "auto_debugging",
-        "conlang_translation",
-        "linguistics_puzzles",
-        "operators",
-        "parsinlu_reading_comprehension",
-        "repeat_copy_logic",
-    ];
-    let files: Vec<(String, &str)> = task
-        .groups
-        .iter()
-        .map(|(name, patterns)| {
-            let path = patterns[0].replace('*', "one");
-            let text = match name.as_str() {
-                "winowhy" => silent,
-                name if spoken_groups.contains(&name) => spoken,
-                _ => chosen,
-            };
-            (format!("bigbench/benchmark_tasks/{path}"), text)
-        })
-        .collect();
+    let files = bench(&task);
     assert_eq!(files.len(), 24);
     let files: Vec<(&str, &str)> = files
         .iter()
@@ -160,7 +163,7 @@ fn tasks_of_big_bench_are_asked_together() {
     let of = |group: &str| {
         let place = task.groups.iter().take_while(|(name, _)| name != group);
         let before = place.map(|(name, _)| {
-            if spoken_groups.contains(&name.as_str()) {
+            if SPOKEN.contains(&name.as_str()) {
                 2
             } else {
                 1
