@@ -75,6 +75,30 @@ fn a_task_is_asked_told_and_continued() {
     assert_eq!(quantized["weights"]["scheme"], "absmax-row-int4");
 }
 
+/// Rows that are lists and name their groups, as sets are published.
+#[test]
+fn groups_of_rows_are_weighed_and_what_is_left_out_is_told() {
+    let scratch = trained("evaluate-groups");
+    let rows =
+        r#"[["a", 1, "odd"], ["a", 2, "even"], ["b", 3, "odd"], ["d", 4, "even"], ["b", 5, null]]"#;
+    scratch.write("data/rows/a.json", rows);
+    scratch.write(
+        "rows.yaml",
+        "name: Rows\ntype: mul\npath: rows\ngroup: row[0]\nweights: {a: 3, b: 1, c: 1}\ninputs: '{{ row[1] }} is [MASK].'\nchoices: [even, odd]\nlabel: row[2]\n",
+    );
+    let output = scratch.run(&["evaluate", "run", "rows.yaml", "--data", "data"]);
+    let told = stdout(&output);
+    for said in [
+        "mean over groups: accuracy %",
+        "not in it, without a result: `c`",
+        "not in it, without a weight: `d`",
+        "1 item could not be asked",
+        "a.json, line 5: does not tell which choice is right",
+    ] {
+        assert!(told.contains(said), "{said}: {told}{}", stderr(&output));
+    }
+}
+
 #[test]
 fn what_cannot_be_asked_is_refused_by_name() {
     let scratch = trained("evaluate-refused");
@@ -97,7 +121,7 @@ fn what_cannot_be_asked_is_refused_by_name() {
         ),
         (
             &["bad.yaml", "--data", "data"],
-            "`data/bad/a.jsonl`, line 1: is no JSON object",
+            "`data/bad/a.jsonl`, line 1: is no JSON value",
         ),
         (
             &["missing.yaml", "--data", "data"],

@@ -2,21 +2,29 @@
 
 mod ask;
 mod files;
+mod groups;
+mod question;
 mod questions;
 mod report;
+mod seam;
+mod texts;
+mod values;
 
+pub use groups::OverGroups;
 pub use questions::QuestionChance;
-pub use report::{FileReport, GroupReport, Metric, Report, Skipped};
+pub use report::{FileReport, GroupReport, Report, Seams, Skipped};
+pub use values::Metric;
 
 use crate::error::NotFinite;
 use crate::item::short_hash;
 use crate::model::Model;
 use crate::prompt::Layout;
 use crate::record::{Record, Records};
-use crate::task::{Kind, Task, TaskError};
-use ask::{Asker, Question};
+use crate::task::{Task, TaskError};
+use ask::Asker;
 use experiments_text::{TextError, Tokenizer};
 use files::Files;
+use question::Question;
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -38,7 +46,7 @@ pub struct Asked<'a> {
 pub struct Options<'a> {
     /// Folder of all data.
     pub data: &'a Path,
-    /// Items of each file at the most: the first ones.
+    /// Items of each file at the most, or of each group that its rows name: the first ones.
     pub limit: Option<usize>,
     /// Solved items before each; the task says where none are given.
     pub shots: Option<usize>,
@@ -151,14 +159,6 @@ fn batch_len(questions: &[&Question]) -> usize {
         rows <= BATCH_ROWS
     });
     fitting.count().max(1)
-}
-
-/// Whether a task asks for items, and not for running text.
-fn has_items(task: &Task) -> bool {
-    match task.kind {
-        Kind::Choices | Kind::Generation(_) => true,
-        Kind::LanguageModel { .. } => false,
-    }
 }
 
 #[cfg(test)]

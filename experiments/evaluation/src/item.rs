@@ -1,9 +1,11 @@
 //! What a model is asked, made of rows.
 
-use crate::rows::{Row, Whole};
+use crate::model::largest;
+use crate::rows::{BARE, Row, Whole};
 use crate::task::{Kind, Task, TaskError, Templates};
 use minijinja::value::{Serde, Value, ValueKind};
 use minijinja::{Environment, UndefinedBehavior};
+use std::collections::BTreeMap;
 use std::path::Path;
 
 /// One question.
@@ -15,6 +17,8 @@ pub(crate) struct Item {
     pub(crate) part: u64,
     /// As in [`Row`].
     pub(crate) question: Whole,
+    /// What the task's `group` says of it.
+    pub(crate) group: Option<String>,
     pub(crate) inputs: String,
     pub(crate) ask: Ask,
 }
@@ -25,35 +29,42 @@ pub(crate) enum Ask {
     /// Which of several.
     Choices {
         choices: Vec<String>,
-        /// Place of the right one.
+        /// Place of the right one, or of the first of those that are worth most.
         label: usize,
+        /// What each is worth, 0 to 1.
+        worth: Vec<f64>,
     },
     /// Anything that one of these says.
     Targets(Vec<String>),
+    /// Its text is what is predicted.
+    Text,
+    /// Nothing, since the row does not tell what is right.
+    Nothing(String),
 }
 
 impl Item {
     /// A short name for what is asked and what is right.
     pub(crate) fn hash(&self) -> String {
-        let (texts, label) = match &self.ask {
-            Ask::Choices { choices, label } => (choices, Some(*label)),
+        let (texts, label): (&[String], _) = match &self.ask {
+            Ask::Choices { choices, label, .. } => (choices, Some(*label)),
             Ask::Targets(targets) => (targets, None),
+            Ask::Text | Ask::Nothing(_) => (&[], None),
         };
         let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
         short_hash(&[&[self.inputs.as_str(), &format!("{label:?}")], &texts[..]].concat())
     }
 
-    /// The text with its right answer: an example for others.
-    pub(crate) fn solved(&self) -> String {
+    /// The text with its right answer: an example for others. None of what has no answer.
+    pub(crate) fn solved(&self) -> Option<String> {
         let answer = match &self.ask {
-            Ask::Choices { choices, label } => choices.get(*label),
+            Ask::Choices { choices, label, .. } => choices.get(*label),
             Ask::Targets(targets) => targets.first(),
-        };
-        let answer = answer.map(String::as_str).unwrap_or_default();
-        match self.inputs.split_once("[MASK]") {
+            Ask::Text | Ask::Nothing(_) => None,
+        }?;
+        Some(match self.inputs.split_once("[MASK]") {
             Some((before, after)) => format!("{before}{answer}{after}"),
             None => format!("{}{answer}", self.inputs),
-        }
+        })
     }
 }
 
@@ -126,7 +137,9 @@ impl<'a> Items<'a> {
         let named = [
             ("choice_list", &templates.choice_list),
             ("label", &templates.label),
+            ("worth", &templates.worth),
             ("target_list", &templates.target_list),
+            ("group", &templates.group),
         ];
         let named = named
             .into_iter()
@@ -144,55 +157,74 @@ impl<'a> Items<'a> {
         }
     }
 
-    /// The items of a file's rows.
-    pub(crate) fn of(&self, file: &Path, rows: Vec<Row>) -> Result<Vec<Item>, TaskError> {
-        let items = |row: Row| {
+    /// The items of a file's rows, as many as that at the most: of a large file the others are not even made.
+    pub(crate) fn of(
+        &self,
+        file: &Path,
+        rows: Vec<Row>,
+        most: usize,
+    ) -> Result<Vec<Item>, TaskError> {
+        let mut all = Vec::new();
+        for row in rows {
+            let left = most - all.len();
+            if left == 0 {
+                break;
+            }
             let line = row.line;
             let items = match &self.task.templates {
-                Some(templates) => self.parts(templates, row).and_then(|rows| {
-                    let filled = rows
-                        .into_iter()
-                        .map(|row| self.filled(templates, file, row));
+                Some(templates) => self.parts(templates, file, row).and_then(|parts| {
+                    let parts = parts.into_iter().take(left);
+                    let filled = parts.map(|part| self.filled(templates, &part));
                     filled.collect()
                 }),
                 None => self.ready(&row).map(|item| vec![item]),
             };
-            items.map_err(|problem| TaskError::Row {
+            let items: Vec<Item> = items.map_err(|problem| TaskError::Row {
                 path: file.to_owned(),
                 line,
                 problem,
-            })
-        };
-        let all: Vec<Vec<Item>> = rows.into_iter().map(items).collect::<Result<_, _>>()?;
-        Ok(all.into_iter().flatten().collect())
+            })?;
+            all.extend(items);
+        }
+        Ok(all)
     }
 
-    /// The rows that `for_each` makes of one.
-    fn parts(&self, templates: &Templates, row: Row) -> Result<Vec<Row>, String> {
-        let mut rows = vec![row];
+    /// What `for_each` makes of a row. All share the fields of the row, which may be a whole file.
+    fn parts(&self, templates: &Templates, file: &Path, row: Row) -> Result<Vec<Made>, String> {
+        let stem = file.file_stem().unwrap_or_default().to_string_lossy();
+        let fields = row.fields.into_iter();
+        let fields = fields.map(|(name, value)| (name, Value::from(Serde(value))));
+        let mut scope: Scope = fields.collect();
+        scope.insert("file_stem".to_owned(), Value::from(stem.into_owned()));
+        let mut parts = vec![Made {
+            line: row.line,
+            part: row.part,
+            question: row.question,
+            scope,
+        }];
         for (name, list) in &templates.for_each {
             let mut longer = Vec::new();
-            for row in rows {
-                let found = self.value("for_each", list, &scope(&row.fields))?;
+            for part in parts {
+                let found = self.value("for_each", list, &part.scope())?;
                 let found: Vec<Value> = entries("for_each", &found)?.collect();
                 let question = Whole {
-                    number: row.part,
+                    number: part.part,
                     items: found.len(),
                 };
                 for entry in found {
-                    let entry = serde_json::to_value(entry);
-                    let entry =
-                        entry.map_err(|error| format!("does not fill `for_each`: {error}"))?;
-                    let mut row = row.clone();
-                    row.fields.insert(name.clone(), entry);
-                    row.part = longer.len() as u64 + 1;
-                    row.question = question;
-                    longer.push(row);
+                    let mut scope = part.scope.clone();
+                    scope.insert(name.clone(), entry);
+                    longer.push(Made {
+                        line: part.line,
+                        part: longer.len() as u64 + 1,
+                        question,
+                        scope,
+                    });
                 }
             }
-            rows = longer;
+            parts = longer;
         }
-        Ok(rows)
+        Ok(parts)
     }
 
     /// What an expression comes to.
@@ -222,70 +254,127 @@ impl<'a> Items<'a> {
             line: row.line,
             part: row.part,
             question: row.question,
+            group: None,
             inputs,
             ask,
         })
     }
 
-    fn filled(&self, templates: &Templates, file: &Path, row: Row) -> Result<Item, String> {
-        let (line, part, question) = (row.line, row.part, row.question);
-        let stem = file
-            .file_stem()
-            .unwrap_or_default()
-            .to_string_lossy()
-            .into_owned();
-        let mut fields = row.fields;
-        fields.insert("file_stem".to_owned(), stem.into());
-        let scope = scope(&fields);
-        let text = |name: &str, template: &str| {
-            let text = self.environment.render_str(template, scope.clone());
-            text.map_err(|error| format!("does not fill `{name}`: {error}"))
-        };
-        let inputs = text("inputs", &templates.inputs)?;
-        let list = |name: &str, expression: &str| -> Result<Vec<String>, String> {
-            let found = self.value(name, expression, &scope)?;
-            let texts = entries(name, &found)?;
-            Ok(texts.map(|text| text.to_string()).collect())
-        };
-        let ask = if let Some(target) = &templates.target {
-            Ask::Targets(vec![text("target", target)?])
-        } else if let Some(targets) = &templates.target_list {
-            let targets = list("target_list", targets)?;
-            if targets.is_empty() {
-                return Err("has no target: `target_list` is empty".to_owned());
-            }
-            Ask::Targets(targets)
-        } else {
-            let choices = match &templates.choice_list {
-                Some(choices) => list("choice_list", choices)?,
-                None => templates
-                    .choices
-                    .iter()
-                    .map(|choice| text("choices", choice))
-                    .collect::<Result<_, _>>()?,
-            };
-            let label = templates.label.as_deref().unwrap_or("none");
-            let label = self.value("label", label, &scope)?;
-            let label: usize = label.clone().try_into().map_err(|_| {
-                format!("`label` is {label}, expected the place of a choice, from 0")
-            })?;
-            checked(choices, label)?
+    fn filled(&self, templates: &Templates, part: &Made) -> Result<Item, String> {
+        let scope = part.scope();
+        let inputs = self.text("inputs", &templates.inputs, &scope)?;
+        let group = templates.group.as_deref();
+        let group = group.map(|group| self.group(group, &scope)).transpose()?;
+        let ask = match &self.task.kind {
+            Kind::LanguageModel { .. } => Ask::Text,
+            Kind::Choices | Kind::Generation(_) => match self.choices(templates, &scope)? {
+                Some(choices) => self.right(templates, &scope, choices)?,
+                None => Ask::Targets(self.targets(templates, &scope)?),
+            },
         };
         Ok(Item {
-            line,
-            part,
-            question,
+            line: part.line,
+            part: part.part,
+            question: part.question,
+            group,
             inputs,
             ask,
         })
+    }
+
+    fn text(&self, name: &str, template: &str, scope: &Value) -> Result<String, String> {
+        let text = self.environment.render_str(template, scope.clone());
+        text.map_err(|error| format!("does not fill `{name}`: {error}"))
+    }
+
+    fn list(&self, name: &str, expression: &str, scope: &Value) -> Result<Vec<String>, String> {
+        let found = self.value(name, expression, scope)?;
+        let texts = entries(name, &found)?;
+        Ok(texts.map(|text| text.to_string()).collect())
+    }
+
+    /// The name of the group that a row belongs to.
+    fn group(&self, expression: &str, scope: &Value) -> Result<String, String> {
+        let found = self.value("group", expression, scope)?;
+        match found.kind() {
+            ValueKind::String | ValueKind::Number => Ok(found.to_string()),
+            kind => Err(format!("`group` is {kind}, expected a name")),
+        }
+    }
+
+    /// None of a row that is answered in words.
+    fn choices(&self, templates: &Templates, scope: &Value) -> Result<Option<Vec<String>>, String> {
+        let Some(expression) = &templates.choice_list else {
+            let choices = templates.choices.iter();
+            let choices = choices.map(|choice| self.text("choices", choice, scope));
+            let choices: Vec<String> = choices.collect::<Result<_, _>>()?;
+            return Ok((!choices.is_empty()).then_some(choices));
+        };
+        let is_mixed = matches!(self.task.kind, Kind::Generation(_));
+        if is_mixed && self.value("choice_list", expression, scope)?.is_none() {
+            return Ok(None);
+        }
+        self.list("choice_list", expression, scope).map(Some)
+    }
+
+    /// Which of the choices is right, or what each is worth.
+    fn right(
+        &self,
+        templates: &Templates,
+        scope: &Value,
+        choices: Vec<String>,
+    ) -> Result<Ask, String> {
+        if let Some(worth) = &templates.worth {
+            let found = self.value("worth", worth, scope)?;
+            let worth: Vec<Value> = entries("worth", &found)?.collect();
+            return valued(choices, &worth);
+        }
+        let label = templates.label.as_deref().unwrap_or("none");
+        let label = self.value("label", label, scope)?;
+        if label.is_none() {
+            return Ok(Ask::Nothing(
+                "does not tell which choice is right: `label` is none".to_owned(),
+            ));
+        }
+        let place = match label.as_str() {
+            Some(text) => choices.iter().position(|choice| choice == text),
+            None => usize::try_from(label.clone()).ok(),
+        };
+        let place = place.ok_or_else(|| {
+            format!("`label` is {label}, expected the place of a choice, from 0, or its text")
+        })?;
+        checked(choices, place)
+    }
+
+    fn targets(&self, templates: &Templates, scope: &Value) -> Result<Vec<String>, String> {
+        if let Some(target) = &templates.target {
+            return Ok(vec![self.text("target", target, scope)?]);
+        }
+        let targets = templates.target_list.as_deref().unwrap_or("[]");
+        let targets = self.list("target_list", targets, scope)?;
+        if targets.is_empty() {
+            return Err("has no target: `target_list` is empty".to_owned());
+        }
+        Ok(targets)
     }
 }
 
-/// What templates and expressions see of a row.
-fn scope(fields: &serde_json::Map<String, serde_json::Value>) -> Value {
-    let fields = fields.iter();
-    let named = fields.map(|(name, value)| (name.clone(), Value::from(Serde(value.clone()))));
-    Value::from(named.collect::<std::collections::BTreeMap<String, Value>>())
+/// What templates and expressions see.
+type Scope = BTreeMap<String, Value>;
+
+/// One of what `for_each` makes of a row.
+struct Made {
+    line: u64,
+    part: u64,
+    question: Whole,
+    scope: Scope,
+}
+
+impl Made {
+    /// Values share what they hold.
+    fn scope(&self) -> Value {
+        Value::from(self.scope.clone())
+    }
 }
 
 /// The entries of a list; what is missing, or no list, is not one without entries.
@@ -306,15 +395,50 @@ fn checked(choices: Vec<String>, label: usize) -> Result<Ask, String> {
             choices.len()
         ));
     }
-    let mut known = choices.clone();
+    let worth = (0..choices.len()).map(|place| f64::from(u8::from(place == label)));
+    let worth = worth.collect();
+    Ok(distinct(choices, label, worth))
+}
+
+/// Choices each of which is worth something, or nothing.
+fn valued(choices: Vec<String>, worth: &[Value]) -> Result<Ask, String> {
+    let expected = "expected what each choice is worth, 0 to 1";
+    if worth.len() != choices.len() {
+        return Err(format!(
+            "`worth` has {} entries for {} choices, {expected}",
+            worth.len(),
+            choices.len()
+        ));
+    }
+    let number = |value: &Value| {
+        let number = f64::try_from(value.clone()).ok();
+        let number = number.filter(|number| (0.0..=1.0).contains(number));
+        number.ok_or_else(|| format!("`worth` has {value}, {expected}"))
+    };
+    let worth: Vec<f64> = worth.iter().map(number).collect::<Result<_, _>>()?;
+    let Some(label) = largest(worth.iter().copied()).filter(|place| worth[*place] > 0.0) else {
+        return Ok(Ask::Nothing(
+            "has no choice that is worth anything".to_owned(),
+        ));
+    };
+    Ok(distinct(choices, label, worth))
+}
+
+/// A choice that is there twice cannot be told from itself.
+fn distinct(choices: Vec<String>, label: usize, worth: Vec<f64>) -> Ask {
+    let mut known: Vec<&str> = choices.iter().map(String::as_str).collect();
     known.sort_unstable();
     if let Some([twice, ..]) = known.windows(2).find(|pair| pair[0] == pair[1]) {
-        return Err(format!(
+        return Ask::Nothing(format!(
             "has the choice `{}` twice, so that none of them can be right",
             words::cut(twice, 60)
         ));
     }
-    Ok(Ask::Choices { choices, label })
+    Ask::Choices {
+        choices,
+        label,
+        worth,
+    }
 }
 
 fn string(row: &Row, key: &str) -> Result<String, String> {
@@ -328,6 +452,10 @@ fn string(row: &Row, key: &str) -> Result<String, String> {
             let ids = key.trim_end_matches("_pretokenized");
             let problem = if row.fields.contains_key(ids) {
                 format!("; `{ids}` holds token ids of another vocabulary")
+            } else if row.fields.keys().eq([BARE]) {
+                format!(
+                    "; `inputs` in the task makes items of what is no object, which it sees as `{BARE}`"
+                )
             } else {
                 words::hint(key, row.fields.keys())
             };

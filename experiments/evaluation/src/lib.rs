@@ -38,8 +38,8 @@ mod toy;
 pub use decode::{Answer, Decoding, End, Method, decode};
 pub use error::{NotFinite, PromptError};
 pub use evaluate::{
-    Asked, EvaluateError, FileReport, GroupReport, Metric, Options, QuestionChance, Report,
-    Skipped, evaluate,
+    Asked, EvaluateError, FileReport, GroupReport, Metric, Options, OverGroups, QuestionChance,
+    Report, Seams, Skipped, evaluate,
 };
 pub use model::{Model, Row, log_sum_exp};
 pub use prompt::{Blank, Layout, Prompt};
@@ -47,4 +47,4 @@ pub use published::Published;
 pub use score::{Choosing, choice_log_probabilities};
 pub use stream::TextStream;
 pub use summary::{Estimate, OverFiles};
-pub use task::{Generation, Kind, SHIPPED, Task, TaskError, Templates, shipped};
+pub use task::{Generation, Judge, Kind, SHIPPED, Task, TaskError, Templates, shipped};

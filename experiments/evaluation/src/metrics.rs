@@ -37,6 +37,39 @@ pub(crate) fn f1(answer: &str, target: &str) -> f64 {
     2.0 * same as f64 / (found + wanted) as f64
 }
 
+/// The harmonic mean of precision and recall of words that both have in the same order (ROUGE-L, Lin 2004), each line or answer being one
+/// sentence. Words are runs of letters and digits in lower case, of any script.
+pub(crate) fn rouge_l(answer: &str, target: &str) -> f64 {
+    let words = |text: &str| -> Vec<String> {
+        let lower = text.to_lowercase();
+        let words = lower.split(|c: char| !c.is_alphanumeric());
+        words
+            .filter(|word| !word.is_empty())
+            .map(str::to_owned)
+            .collect()
+    };
+    let (answer, target) = (words(answer), words(target));
+    // Of the words so far, the longest that both have, for every end in the target.
+    let mut longest = vec![0_usize; target.len() + 1];
+    for word in &answer {
+        let mut before = 0;
+        for (place, other) in target.iter().enumerate() {
+            let here = longest[place + 1];
+            longest[place + 1] = if word == other {
+                before + 1
+            } else {
+                here.max(longest[place])
+            };
+            before = here;
+        }
+    }
+    let same = longest[target.len()];
+    if same == 0 {
+        return 0.0;
+    }
+    2.0 * same as f64 / (answer.len() + target.len()) as f64
+}
+
 /// The best over all targets.
 pub(crate) fn best(targets: &[String], score: impl Fn(&str) -> f64) -> f64 {
     targets
@@ -48,6 +81,16 @@ pub(crate) fn best(targets: &[String], score: impl Fn(&str) -> f64) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// Of four words two stand in the order of the other's three: precision 2/4, recall 2/3.
+    #[test]
+    fn words_in_the_same_order_count_once() {
+        assert!((rouge_l("the dog bites men", "Men: the dog.") - 4.0 / 7.0).abs() < 1e-12);
+        assert_eq!(rouge_l("The DOG!", "the dog"), 1.0);
+        assert_eq!(rouge_l("dog the", "the dog"), 0.5);
+        assert_eq!(rouge_l("", ""), 0.0);
+        assert_eq!(rouge_l("猫", "狗"), 0.0);
+    }
 
     #[test]
     fn answers_are_compared_by_their_words() {

@@ -23,6 +23,9 @@ pub(crate) struct Record {
     /// Whether the text lost its beginning.
     #[serde(default)]
     pub(crate) cut: bool,
+    /// Which choice, from 1, has other tokens when it is read with the text before it: the first such.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) seam: Option<usize>,
     #[serde(flatten)]
     pub(crate) outcome: Outcome,
     /// Only for who reads the file; it is not kept here.
@@ -142,6 +145,7 @@ mod tests {
             part: 0,
             item: String::new(),
             cut: false,
+            seam: None,
             outcome: Outcome::Window {
                 loss: 0.1 + line as f64,
                 tokens: 3,

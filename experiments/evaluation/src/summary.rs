@@ -91,6 +91,31 @@ fn resampled_mean(values: &[f64]) -> Option<[f64; 2]> {
     resampled(values, |drawn| drawn.sum::<f64>() / n)
 }
 
+/// The mean of independent estimates with these weights. Its interval puts together how far each reaches to either side (the method of
+/// variance estimates recovery, Zou and Donner 2008); none where one of them has none.
+pub(crate) fn linear(parts: &[(f64, Estimate)]) -> Estimate {
+    let all: f64 = parts.iter().map(|(weight, _)| weight).sum();
+    let value = parts
+        .iter()
+        .map(|(weight, e)| weight * e.value)
+        .sum::<f64>()
+        / all;
+    let reach = |end: usize| {
+        let squares = parts.iter().map(|(weight, estimate)| {
+            let ends = estimate.interval?;
+            Some((weight / all * (ends[end] - estimate.value)).powi(2))
+        });
+        squares.sum::<Option<f64>>().map(f64::sqrt)
+    };
+    Estimate {
+        value,
+        interval: reach(0)
+            .zip(reach(1))
+            .map(|(low, high)| [value - low, value + high]),
+        items: parts.iter().map(|(_, estimate)| estimate.items).sum(),
+    }
+}
+
 /// Over the files of a group, as GLM-130B's evaluation prints it.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct OverFiles {
@@ -164,6 +189,27 @@ mod tests {
         let mixed = Estimate::of_shares(&[0.0, 50.0, 100.0]).unwrap();
         assert_eq!(mixed, Estimate::of(&[0.0, 50.0, 100.0]).unwrap());
         assert_eq!(Estimate::of_shares(&[]), None);
+    }
+
+    /// Of equal weights and normal estimates the interval is the usual one: half-widths in squares.
+    #[test]
+    fn a_mean_of_means_reaches_as_far_as_its_parts() {
+        let part = |value, low, high| Estimate {
+            value,
+            interval: Some([low, high]),
+            items: 10,
+        };
+        let parts = [(3.0, part(1.0, 0.0, 3.0)), (1.0, part(5.0, 1.0, 9.0))];
+        let found = linear(&parts);
+        let [low, high] = found.interval.unwrap();
+        assert_eq!((found.value, found.items), (2.0, 20));
+        assert!((low - (2.0 - (0.75_f64.powi(2) + 1.0).sqrt())).abs() < 1e-12);
+        assert!((high - (2.0 + (1.5_f64.powi(2) + 1.0).sqrt())).abs() < 1e-12);
+        let bare = Estimate {
+            interval: None,
+            ..parts[0].1
+        };
+        assert_eq!(linear(&[parts[1], (1.0, bare)]).interval, None);
     }
 
     #[test]

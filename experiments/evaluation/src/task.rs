@@ -40,6 +40,19 @@ pub struct Generation {
     pub max_tokens: usize,
     /// LAMBADA's strategy (`tasks/lambada/task.py`): no punctuation first, the first word counts.
     pub is_lambada: bool,
+    /// Where an answer ends before the model ends it: at the first of these.
+    pub stop: Vec<String>,
+}
+
+/// What tells of a generated answer whether it is right.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Judge {
+    /// It says the same as a target.
+    Exact,
+    /// Words in common with a target.
+    F1,
+    /// Words in common with a target in the same order.
+    RougeL,
 }
 
 /// Templates (Jinja) that make an item of a row; a task without them reads rows that are items already.
@@ -49,10 +62,12 @@ pub struct Templates {
     pub inputs: String,
     /// Of `mul`: the choices, a template each.
     pub choices: Vec<String>,
-    /// In their place an expression that gives a list of them.
+    /// In their place an expression that gives a list of them; of `gen` none where a row is answered in words.
     pub choice_list: Option<String>,
-    /// Of `mul`: an expression that gives the place of the right choice.
+    /// An expression that gives the place of the right choice.
     pub label: Option<String>,
+    /// In its place an expression that gives a list of what each choice is worth, 0 to 1.
+    pub worth: Option<String>,
     /// Of `gen`: a template for the target.
     pub target: Option<String>,
     /// In its place an expression that gives a list of them.
@@ -60,10 +75,16 @@ pub struct Templates {
     /// Names, and expressions that give lists: of a row an item for every entry of the first list, of each of these one for every entry
     /// of the next, and so on.
     pub for_each: Vec<(String, String)>,
+    /// An expression that gives the name of a row's group.
+    pub group: Option<String>,
 }
 
 /// A task.
 #[derive(Debug, Clone, PartialEq)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a key of a file, and says one thing"
+)]
 pub struct Task {
     /// As it is called in tables.
     pub name: String,
@@ -75,8 +96,14 @@ pub struct Task {
     pub kind: Kind,
     /// Folder of its data, below the folder of all data.
     pub path: PathBuf,
-    /// Groups and the pattern of their files below `path`.
-    pub groups: Vec<(String, String)>,
+    /// Groups and the patterns of their files below `path`. Where [`Templates::group`] names groups there is one of these.
+    pub groups: Vec<(String, Vec<String>)>,
+    /// What groups weigh in the mean over them; all the same where it is empty.
+    pub weights: Vec<(String, f64)>,
+    /// Whether scores are also told between chance and all, and their mean over groups.
+    pub normalised: bool,
+    /// By what generated answers are judged then: of a group, or of all that are not named.
+    pub judged_by: Vec<(Option<String>, Judge)>,
     /// Whether answers go behind `[gMASK]` instead of into `[MASK]`.
     pub use_task_mask: bool,
     /// Whether the text is read from left to right.
@@ -142,13 +169,23 @@ impl Task {
         }
         let templates = keys.templates(&kind)?;
         let by_question = keys.metrics(&kind, &kind_name, templates.as_ref())?;
+        let by_row = templates.as_ref().is_some_and(|t| t.group.is_some());
+        let groups = keys.groups(&kind, by_row)?;
+        let normalised = !matches!(kind, Kind::LanguageModel { .. }) && keys.flag("normalised")?;
+        let judged_by = match kind {
+            Kind::Generation(_) => keys.judged_by()?,
+            Kind::Choices | Kind::LanguageModel { .. } => Vec::new(),
+        };
         // Of no matter here: batches are made by size, and rows hold text in any case.
         keys.count("micro_batch_size", 1)?;
         keys.flag("no_tokenized")?;
         let task = Self {
             name: keys.needed("name", "a name")?,
             path: PathBuf::from(keys.needed::<String>("path", "a folder")?),
-            groups: keys.groups(&kind)?,
+            weights: keys.weights(&groups, by_row)?,
+            groups,
+            normalised,
+            judged_by,
             max_seq_length: keys.count("max_seq_length", 2048)?,
             templates,
             by_question,
@@ -162,6 +199,29 @@ impl Task {
         };
         keys.finish(&kind_name)?;
         Ok(task)
+    }
+
+    /// Whether files hold rows, and not running text.
+    pub(crate) fn has_items(&self) -> bool {
+        match self.kind {
+            Kind::Choices | Kind::Generation(_) => true,
+            Kind::LanguageModel { .. } => self.templates.is_some(),
+        }
+    }
+
+    /// Whether rows name their groups.
+    pub(crate) fn names_rows(&self) -> bool {
+        self.templates.as_ref().is_some_and(|t| t.group.is_some())
+    }
+
+    /// By what generated answers of a group are judged.
+    pub(crate) fn judge(&self, group: &str) -> Judge {
+        let of = |name: Option<&str>| {
+            let all = self.judged_by.iter();
+            let mut all = all.filter(|(other, _)| other.as_deref() == name);
+            all.next().map(|(_, judge)| *judge)
+        };
+        of(Some(group)).or_else(|| of(None)).unwrap_or(Judge::Exact)
     }
 }
 
@@ -182,6 +242,7 @@ fn generation(keys: &mut Keys, is_lambada: bool) -> Result<Generation, TaskError
         min_tokens: keys.whole("min_gen_length", 0)?,
         max_tokens: keys.count("max_gen_length", 128)?,
         is_lambada,
+        stop: keys.stop()?,
     })
 }
 

@@ -72,7 +72,7 @@ pub(crate) struct Evaluate {
     pub(crate) data: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) weights: WhichWeights,
-    /// Only the first N items of each file.
+    /// Only the first N items of each file, or of each group that its rows name.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     pub(crate) limit: Option<u32>,
     /// Solved items before each [default: as the task says].

@@ -7,7 +7,8 @@ use crate::progress::Steps;
 use crate::signals::Stop;
 use experiments::{LanguageModel, Weighed, with_language_model};
 use experiments_evaluation::{
-    Asked, Estimate, EvaluateError, Metric, Options, OverFiles, Report, Task, evaluate, shipped,
+    Asked, Estimate, EvaluateError, Metric, Options, OverFiles, OverGroups, Published, Report,
+    Task, evaluate, shipped,
 };
 use experiments_text::Cache;
 use experiments_text::tasks::DATA_VARIABLE;
@@ -162,7 +163,10 @@ fn text(weights: &Weighed, parameters: u64, reports: &[Report]) -> String {
 fn report_text(report: &Report) -> String {
     let mut text = format!("{}, {} shots", report.task, report.shots);
     if let Some(limit) = report.limit {
-        let _ = write!(text, ", the first {limit} items of each file");
+        let _ = write!(
+            text,
+            ", the first {limit} items of each file or group of its rows"
+        );
     }
     let mut table = Table::of_numbers(
         &[
@@ -187,13 +191,16 @@ fn report_text(report: &Report) -> String {
         for (metric, all) in &report.overall {
             let _ = writeln!(
                 text,
-                "  all {} items: {} {:.2} [{}]",
+                "  all {} items: {} {} [{}]",
                 all.items,
                 metric.name(),
-                all.value,
-                interval(all)
+                figure(*metric, all.value),
+                interval(*metric, all)
             );
         }
+    }
+    if let Some(over) = &report.over_groups {
+        over_groups(&mut text, over);
     }
     if let Some(chance) = report.chance {
         let _ = writeln!(text, "  chance: {chance:.2} %");
@@ -205,6 +212,19 @@ fn report_text(report: &Report) -> String {
             "  chance of whole questions: EM {em:.2} %, F1a {f1a:.2} %"
         );
     }
+    let _ = write!(
+        text,
+        "{}{}{}",
+        notes(report),
+        skipped(report),
+        published(report)
+    );
+    text
+}
+
+/// What was asked otherwise than it stands in the data.
+fn notes(report: &Report) -> String {
+    let mut text = String::new();
     if report.cut > 0 {
         let _ = writeln!(
             text,
@@ -212,8 +232,44 @@ fn report_text(report: &Report) -> String {
             words::counted(report.cut as u64, "item")
         );
     }
-    let _ = write!(text, "{}{}", skipped(report), published(report));
+    if let Some(seams) = &report.seams {
+        let _ = writeln!(
+            text,
+            "  {} with a choice that has other tokens when it is read with the text before it, as choice {} of {}, line {}",
+            words::counted(seams.items as u64, "item"),
+            seams.choice,
+            seams.file,
+            seams.line
+        );
+    }
     text
+}
+
+/// The mean over groups with their weights, and what is not in it.
+fn over_groups(text: &mut String, over: &OverGroups) {
+    for (metric, mean) in &over.metrics {
+        let _ = writeln!(
+            text,
+            "  mean over groups: {} {} [{}]",
+            metric.name(),
+            figure(*metric, mean.value),
+            interval(*metric, mean)
+        );
+    }
+    for (names, what) in [(&over.absent, "result"), (&over.unweighted, "weight")] {
+        if !names.is_empty() {
+            let names = words::quoted(names);
+            let _ = writeln!(text, "    not in it, without a {what}: {names}");
+        }
+    }
+}
+
+/// Bits of a byte are told in thousandths, as they are published.
+fn figure(metric: Metric, value: f64) -> String {
+    match metric {
+        Metric::Bpb => format!("{value:.3}"),
+        _ => format!("{value:.2}"),
+    }
 }
 
 fn group_row(
@@ -227,7 +283,7 @@ fn group_row(
     let items: usize = own.iter().map(|estimate| estimate.items).sum();
     // Of several files every one has its own.
     let ends = match own.as_slice() {
-        [one] => interval(one),
+        [one] => interval(metric, one),
         _ => "-".to_owned(),
     };
     [
@@ -235,18 +291,18 @@ fn group_row(
         own.len().to_string(),
         items.to_string(),
         metric.name().to_owned(),
-        format!("{:.2}", over.average),
+        figure(metric, over.average),
         ends,
-        format!("{:.2}", over.max),
-        format!("{:.2}", over.median),
+        figure(metric, over.max),
+        figure(metric, over.median),
     ]
 }
 
 /// Ends of a 95 % interval.
-fn interval(estimate: &Estimate) -> String {
+fn interval(metric: Metric, estimate: &Estimate) -> String {
     estimate.interval.map_or_else(
         || "-".to_owned(),
-        |[low, high]| format!("{low:.2} to {high:.2}"),
+        |[low, high]| format!("{} to {}", figure(metric, low), figure(metric, high)),
     )
 }
 
@@ -287,11 +343,20 @@ fn published(report: &Report) -> String {
         return text;
     }
     text.push_str("  published, of models of another size with prompts of their own; nothing follows from the distance:\n");
-    for figure in &report.published {
+    // Figures of one kind stand next to one another, and on one line.
+    let is_same = |a: &Published, b: &Published| (&a.metric, &a.source) == (&b.metric, &b.source);
+    for figures in report.published.chunk_by(is_same) {
+        let Some(first) = figures.first() else {
+            continue;
+        };
+        let each = figures.iter().map(|f| format!("{} {}", f.model, f.value));
+        let each: Vec<String> = each.collect();
         let _ = writeln!(
             text,
-            "    {}: {} ({}; {})",
-            figure.model, figure.value, figure.metric, figure.source
+            "    {} ({}): {}",
+            first.metric,
+            first.source,
+            each.join(", ")
         );
     }
     text

@@ -1,6 +1,9 @@
 //! From items to rows of the model, and from what it says to records.
 
 use super::files::{Content, Files, TaskFile};
+use super::question::{Body, Found, Question};
+use super::seam::seam;
+use super::texts::Size;
 use super::{Asked, EvaluateError};
 use crate::decode::{Decoding, Method, decode};
 use crate::item::{Ask, Item, short_hash};
@@ -17,92 +20,12 @@ use experiments_config::ObjectiveMode;
 use experiments_text::{SPECIAL, TextError};
 use std::sync::Arc;
 
-/// One item, laid out.
-pub(super) struct Question {
-    pub(super) file: String,
-    pub(super) line: u64,
-    pub(super) part: u64,
-    /// Hash of what it asks.
-    pub(super) item: String,
-    /// What it is an answer to, beside others.
-    pub(super) whole: Whole,
-    /// Whether its text lost its beginning.
-    cut: bool,
+/// What an item became.
+struct Laid {
     body: Body,
+    cut: bool,
+    seam: Option<usize>,
 }
-
-enum Body {
-    Choices {
-        choosing: Choosing,
-        label: usize,
-    },
-    Generation {
-        prompt: Prompt,
-        targets: Vec<String>,
-    },
-    Window {
-        tokens: Arc<Vec<u32>>,
-        window: Window,
-    },
-    Skipped(String),
-}
-
-impl Question {
-    /// Rows of the model that it takes, about.
-    pub(super) fn rows(&self) -> usize {
-        match &self.body {
-            Body::Choices { choosing, .. } => choosing.rows(),
-            Body::Generation { prompt, .. } => prompt.len(),
-            Body::Window { window, .. } => window.predicted.end - window.given.start,
-            Body::Skipped(_) => 0,
-        }
-    }
-
-    /// Choices that it has, for the level of chance.
-    pub(super) fn choices(&self) -> Option<usize> {
-        match &self.body {
-            Body::Choices { choosing, .. } => Some(choosing.choices.len()),
-            Body::Generation { .. } | Body::Window { .. } | Body::Skipped(_) => None,
-        }
-    }
-
-    /// Whether this can be what became of it: a file may be damaged, or of an earlier version, which could not ask what is asked now.
-    pub(super) fn fits(&self, record: &Record) -> bool {
-        match (&self.body, &record.outcome) {
-            (
-                Body::Choices { choosing, label },
-                Outcome::Choices {
-                    chosen,
-                    label: told,
-                    ..
-                },
-            ) => told == label && *chosen < choosing.choices.len(),
-            (Body::Generation { .. }, Outcome::Answer { exact, f1, .. }) => {
-                [exact, f1].iter().all(|share| (0.0..=1.0).contains(*share))
-            }
-            (Body::Window { window, .. }, Outcome::Window { loss, tokens }) => {
-                loss.is_finite() && *tokens == window.predicted.len() as u64
-            }
-            (Body::Skipped(_), Outcome::Skipped { .. }) => true,
-            _ => false,
-        }
-    }
-
-    fn record(&self, (outcome, sample): Found) -> Record {
-        Record {
-            file: self.file.clone(),
-            line: self.line,
-            part: self.part,
-            item: self.item.clone(),
-            cut: self.cut,
-            outcome,
-            sample,
-        }
-    }
-}
-
-/// What became of a question, and its sample where those are logged.
-type Found = (Outcome, Option<Sample>);
 
 /// Asks a model the questions of a task.
 pub(super) struct Asker<'a, 'b> {
@@ -119,11 +42,31 @@ impl Asker<'_, '_> {
             match &file.content {
                 Content::Items(items) => {
                     for item in items {
-                        all.push(self.question(file, item)?);
+                        if item.ask == Ask::Text {
+                            all.extend(self.row_windows(file, item)?);
+                        } else {
+                            all.push(self.question(file, item)?);
+                        }
                     }
                 }
                 Content::Text(text) => all.extend(self.windows(file, text)?),
             }
+        }
+        Ok(all)
+    }
+
+    /// The windows of a row's text, whose number among them is the part; one that says so where there is nothing to predict.
+    fn row_windows(&self, file: &TaskFile, item: &Item) -> Result<Vec<Question>, EvaluateError> {
+        let mut all = self.windows(file, &item.inputs)?;
+        if all.is_empty() {
+            let reason = "has no token to predict: the first is given";
+            let body = Body::Skipped(reason.to_owned());
+            all.push(Question::plain(file, item, body));
+        }
+        for (window, question) in (1..).zip(&mut all) {
+            question.group.clone_from(&item.group);
+            question.line = item.line;
+            question.part = window;
         }
         Ok(all)
     }
@@ -135,17 +78,20 @@ impl Asker<'_, '_> {
         };
         let tokens = Arc::new(self.asked.tokenizer.encode(text)?);
         let windows = (1..).zip(windows(tokens.len(), self.slots(), step));
-        let item = short_hash(&[text]);
+        let (item, size) = (short_hash(&[text]), Size::of(text));
         let question = |(line, window)| Question {
             file: file.name.clone(),
             line,
             part: 0,
             item: item.clone(),
             whole: Whole::default(),
+            group: None,
+            seam: None,
             cut: false,
             body: Body::Window {
                 tokens: Arc::clone(&tokens),
                 window,
+                size,
             },
         };
         Ok(windows.map(question).collect())
@@ -187,48 +133,67 @@ impl Asker<'_, '_> {
 
     fn question(&self, file: &TaskFile, item: &Item) -> Result<Question, EvaluateError> {
         let laid_out = match (&item.ask, &self.task.kind) {
-            (Ask::Choices { choices, label }, _) => self.choosing(item, choices, *label)?,
+            (
+                Ask::Choices {
+                    choices,
+                    label,
+                    worth,
+                },
+                _,
+            ) => self.choosing(&item.inputs, choices, (*label, worth))?,
             (Ask::Targets(targets), Kind::Generation(rules)) => {
                 let room = self.decoding(rules).max_tokens;
                 let prompt = self.prompt(self.open_end(&item.inputs).0, room)?;
                 let targets = targets.clone();
-                prompt.map(|(prompt, cut)| (Body::Generation { prompt, targets }, cut))
+                prompt.map(|(prompt, cut)| Laid {
+                    body: Body::Generation { prompt, targets },
+                    cut,
+                    seam: None,
+                })
             }
-            (Ask::Targets(_), Kind::Choices | Kind::LanguageModel { .. }) => {
+            (Ask::Nothing(reason), _) => Err(reason.clone()),
+            (Ask::Targets(_) | Ask::Text, _) => {
                 Err("has targets, which this type of task does not ask for".to_owned())
             }
         };
-        let (body, cut) = laid_out.unwrap_or_else(|reason| (Body::Skipped(reason), false));
+        let skipped = |reason| Laid {
+            body: Body::Skipped(reason),
+            cut: false,
+            seam: None,
+        };
+        let laid = laid_out.unwrap_or_else(skipped);
         Ok(Question {
-            file: file.name.clone(),
-            line: item.line,
-            part: item.part,
-            item: item.hash(),
-            whole: item.question,
-            cut,
-            body,
+            cut: laid.cut,
+            seam: laid.seam,
+            ..Question::plain(file, item, laid.body)
         })
     }
 
     fn choosing(
         &self,
-        item: &Item,
-        choices: &[String],
-        label: usize,
-    ) -> Result<Result<(Body, bool), String>, TextError> {
-        if let Some(place) = choices.iter().position(String::is_empty) {
+        inputs: &str,
+        texts: &[String],
+        (label, worth): (usize, &[f64]),
+    ) -> Result<Result<Laid, String>, TextError> {
+        if let Some(place) = texts.iter().position(String::is_empty) {
             return Ok(Err(format!("choice {} is empty", place + 1)));
         }
-        let (text, space) = self.open_end(&item.inputs);
-        let tokens = choices
-            .iter()
-            .map(|choice| self.asked.tokenizer.encode(&format!("{space}{choice}")));
+        let (text, space) = self.open_end(inputs);
+        let texts: Vec<String> = texts.iter().map(|c| format!("{space}{c}")).collect();
+        let tokenizer = self.asked.tokenizer;
+        let tokens = texts.iter().map(|choice| tokenizer.encode(choice));
         let choices: Vec<Vec<u32>> = tokens.collect::<Result<_, _>>()?;
         let longest = choices.iter().map(Vec::len).max().unwrap_or(0);
         let prompt = self.prompt(text, longest)?;
-        Ok(prompt.map(|(prompt, cut)| {
-            let choosing = Choosing { prompt, choices };
-            (Body::Choices { choosing, label }, cut)
+        let seam = seam(tokenizer, text, &texts, &choices)?;
+        Ok(prompt.map(|(prompt, cut)| Laid {
+            body: Body::Choices {
+                choosing: Choosing { prompt, choices },
+                label,
+                worth: worth.to_vec(),
+            },
+            cut,
+            seam,
         }))
     }
 
@@ -302,11 +267,12 @@ impl Asker<'_, '_> {
                 Body::Choices {
                     choosing: item,
                     label,
+                    ..
                 } => choosing.push((place, item.clone(), *label)),
                 Body::Generation { prompt, targets } => {
                     generating.push((place, prompt.clone(), targets));
                 }
-                Body::Window { tokens, window } => {
+                Body::Window { tokens, window, .. } => {
                     let found = self.window(tokens, window)?;
                     records.push((place, question.record(found)));
                 }
@@ -389,12 +355,8 @@ impl Asker<'_, '_> {
                 let share = best(targets, is_right);
                 (word, share)
             } else {
-                let text = texts
-                    .into_iter()
-                    .next()
-                    .unwrap_or_default()
-                    .trim()
-                    .to_owned();
+                let text = texts.into_iter().next().unwrap_or_default();
+                let text = until(&text, &rules.stop).trim().to_owned();
                 let share = best(targets, |target| f64::from(u8::from(exact(&text, target))));
                 (text, share)
             };
@@ -408,4 +370,11 @@ impl Asker<'_, '_> {
         }
         Ok(all)
     }
+}
+
+/// An answer up to the first of the texts that end it. White space before an answer ends none.
+fn until<'t>(answer: &'t str, stop: &[String]) -> &'t str {
+    let begun = answer.trim_start();
+    let ends = stop.iter().filter_map(|stop| begun.find(stop.as_str()));
+    &begun[..ends.min().unwrap_or(begun.len())]
 }

@@ -1,12 +1,12 @@
 //! The files of a task, and their items with the solved ones before them.
 
-use super::{Options, has_items};
+use super::Options;
 use crate::item::{Item, Items};
 use crate::random::stream;
 use crate::rows;
 use crate::task::{Task, TaskError};
 use rand::RngExt;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 /// All of a task.
@@ -35,8 +35,14 @@ impl Files {
             folder: &folder,
         };
         let mut groups = Vec::new();
-        for (name, pattern) in &task.groups {
-            let files = reader.find(pattern)?;
+        for (name, patterns) in &task.groups {
+            let mut files = Vec::new();
+            for pattern in patterns {
+                files.extend(reader.find(pattern)?);
+            }
+            // A file is in a group once, whichever of its patterns find it.
+            let mut known = BTreeSet::new();
+            files.retain(|file| known.insert(file.clone()));
             let files = files.iter().map(|path| reader.file(path));
             groups.push((name.clone(), files.collect::<Result<_, _>>()?));
         }
@@ -105,7 +111,7 @@ impl Reader<'_> {
     fn file(&self, path: &Path) -> Result<TaskFile, TaskError> {
         let below = path.strip_prefix(self.folder).unwrap_or(path);
         let name = below.to_string_lossy().into_owned();
-        let content = if has_items(self.task) {
+        let content = if self.task.has_items() {
             Content::Items(self.items(path, &name)?)
         } else {
             Content::Text(rows::text(path)?)
@@ -114,40 +120,49 @@ impl Reader<'_> {
     }
 
     fn items(&self, path: &Path, name: &str) -> Result<Vec<Item>, TaskError> {
-        let mut items = self.items.of(path, rows::read(path)?)?;
         let shots = self.options.shots.unwrap_or(self.task.shots);
+        let limit = self.options.limit.unwrap_or(usize::MAX);
+        // Solved items are drawn from all, and a group may begin with the last row.
+        let needs_all = shots > 0 || self.task.names_rows();
+        let most = if needs_all { usize::MAX } else { limit };
+        let mut items = self.items.of(path, rows::read(path)?, most)?;
         let solved = (shots > 0)
             .then(|| self.solved(path, name, &items))
             .transpose()?;
-        items.truncate(self.options.limit.unwrap_or(usize::MAX));
+        let kept = first_of_each(&items, limit);
+        // What is drawn for an item depends on its place among all.
+        let places = (0..items.len()).filter(|place| kept[*place]);
+        let places: Vec<usize> = places.collect();
+        let mut each = kept.iter();
+        items.retain(|_| each.next().copied().unwrap_or(false));
         let Some((solved, is_own)) = solved else {
             return Ok(items);
         };
-        for (place, item) in items.iter_mut().enumerate() {
+        for (item, place) in items.iter_mut().zip(places) {
             let seed = self.options.seed;
             let mut generator = stream(seed, &format!("shots {name}"), item.line);
             // Where shots are from the same file, an item is no example of itself.
             let mut left: Vec<usize> = (0..solved.len())
-                .filter(|other| !is_own || *other != place)
+                .filter(|other| solved[*other].is_some() && (!is_own || *other != place))
                 .collect();
             if left.len() < shots {
                 let problem = format!("`{name}` has {} solved items for {shots} shots", left.len());
                 return Err(self.wrong(problem));
             }
             let drawn = (0..shots).map(|_| left.swap_remove(generator.random_range(0..left.len())));
-            let examples: Vec<&str> = drawn.map(|other| solved[other].as_str()).collect();
+            let examples: Vec<&str> = drawn.filter_map(|other| solved[other].as_deref()).collect();
             item.inputs = format!("{}\n\n{}", examples.join("\n\n"), item.inputs);
         }
         Ok(items)
     }
 
-    /// Solved items for the shots of a file, and whether they are of the file itself.
+    /// Solved items for the shots of a file, none in the place of what has no answer, and whether they are of the file itself.
     fn solved(
         &self,
         path: &Path,
         name: &str,
         own: &[Item],
-    ) -> Result<(Vec<String>, bool), TaskError> {
+    ) -> Result<(Vec<Option<String>>, bool), TaskError> {
         let solve = |items: &[Item]| items.iter().map(Item::solved).collect();
         let Some((from, to)) = &self.task.shots_from else {
             return Ok((solve(own), true));
@@ -156,7 +171,18 @@ impl Reader<'_> {
         if other == path {
             return Err(self.wrong(format!("`shots_from`: there is no `{from}` in `{name}`")));
         }
-        let items = self.items.of(&other, rows::read(&other)?)?;
+        let items = self.items.of(&other, rows::read(&other)?, usize::MAX)?;
         Ok((solve(&items), false))
     }
+}
+
+/// Which items are among the first, as many as that, of their group.
+fn first_of_each(items: &[Item], limit: usize) -> Vec<bool> {
+    let mut counts: BTreeMap<Option<&str>, usize> = BTreeMap::new();
+    let is_kept = items.iter().map(|item| {
+        let count = counts.entry(item.group.as_deref()).or_default();
+        *count += 1;
+        *count <= limit
+    });
+    is_kept.collect()
 }

@@ -1,7 +1,7 @@
 //! Choices that are answers to one question, judged together (arXiv 1905.00537 §3, of `MultiRC`): whether all are judged right, and F1 over
 //! all answers with the second choice, yes, as what is looked for.
 
-use super::ask::Question;
+use super::question::Question;
 use crate::record::{Outcome, Record};
 use crate::summary::Estimate;
 use serde::Serialize;

@@ -1,56 +1,17 @@
 //! What is told of a task.
 
 use super::Options;
-use super::ask::Question;
-use super::files::{Content, Files};
-use super::questions::{self, Answers, QuestionChance};
+use super::files::Files;
+use super::groups::{OverGroups, over_files, over_groups};
+use super::question::Question;
+use super::questions::{self, QuestionChance};
+use super::values::{Metric, Values, estimates};
 use crate::published::{Published, published};
 use crate::record::{Outcome, Record, Records};
 use crate::summary::{Estimate, OverFiles};
-use crate::task::{Kind, Task};
+use crate::task::Task;
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};
-
-/// What is measured.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Metric {
-    /// Items whose right choice is the likeliest, or whose answer is right as the task judges it; %.
-    Accuracy,
-    /// Answers that say the same as a target, or questions of which every answer is judged right; %.
-    Em,
-    /// Words in common with the nearest target, %.
-    F1,
-    /// F1 over the answers of all questions, %.
-    F1a,
-    /// Perplexity per word between spaces, `e` to at most 20.
-    Ppl,
-    /// Bits per byte of UTF-8.
-    Bpb,
-}
-
-impl Metric {
-    /// For people.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Accuracy => "accuracy %",
-            Self::Em => "EM %",
-            Self::F1 => "F1 %",
-            Self::F1a => "F1a %",
-            Self::Ppl => "perplexity",
-            Self::Bpb => "bits per byte",
-        }
-    }
-
-    /// Its mean over items, with an interval of its kind.
-    fn estimate(self, values: &[f64]) -> Option<Estimate> {
-        match self {
-            Self::Accuracy | Self::Em | Self::F1 | Self::F1a => Estimate::of_shares(values),
-            Self::Ppl | Self::Bpb => Estimate::of(values),
-        }
-    }
-}
 
 /// A task's result.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -65,15 +26,21 @@ pub struct Report {
     pub limit: Option<usize>,
     /// Group by group.
     pub groups: Vec<GroupReport>,
-    /// Over all items of all groups.
+    /// Over all items of all groups; nothing of texts, since a mean over their windows is no figure of any of them.
     pub overall: BTreeMap<Metric, Estimate>,
-    /// Accuracy of guessing, %: the mean over items of one over their choices.
+    /// Over groups, of a task that weighs them or normalises their scores.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub over_groups: Option<OverGroups>,
+    /// Accuracy of guessing, %: the mean over items of one over their choices, or of what these are worth.
     pub chance: Option<f64>,
     /// Of a task that is judged by questions too, what guessing makes of these.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub question_chance: Option<QuestionChance>,
     /// Items whose text lost its beginning, since the model has too few slots.
     pub cut: usize,
+    /// Items with a choice whose tokens would be others if it were read with the text before it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub seams: Option<Seams>,
     /// Items that could not be asked; no score has them.
     pub skipped: Vec<Skipped>,
     /// What was published of models of other sizes.
@@ -100,6 +67,20 @@ pub struct FileReport {
     pub metrics: BTreeMap<Metric, Estimate>,
 }
 
+/// Items with a choice whose tokens would be others if it were read with the text before it. They are asked, and every one is named in its
+/// record.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Seams {
+    /// How many.
+    pub items: usize,
+    /// The first: its file.
+    pub file: String,
+    /// Its line.
+    pub line: u64,
+    /// Its first such choice, from 1.
+    pub choice: usize,
+}
+
 /// An item that could not be asked.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Skipped {
@@ -111,34 +92,6 @@ pub struct Skipped {
     pub part: u64,
     /// Why.
     pub reason: String,
-}
-
-/// Of items.
-#[derive(Default)]
-struct Values {
-    /// Metric by metric.
-    of: BTreeMap<Metric, Vec<f64>>,
-    /// Of a task that is judged by questions too.
-    answers: Vec<Answers>,
-}
-
-impl Values {
-    fn push(&mut self, metric: Metric, value: f64) {
-        self.of.entry(metric).or_default().push(value);
-    }
-
-    fn extend(&mut self, other: &Self) {
-        for (metric, values) in &other.of {
-            self.of.entry(*metric).or_default().extend(values);
-        }
-        self.answers.extend(&other.answers);
-    }
-
-    fn estimates(&self) -> BTreeMap<Metric, Estimate> {
-        let of = |(metric, values): (&Metric, &Vec<f64>)| Some((*metric, metric.estimate(values)?));
-        let f1a = questions::f1(&self.answers).map(|estimate| (Metric::F1a, estimate));
-        self.of.iter().filter_map(of).chain(f1a).collect()
-    }
 }
 
 impl Report {
@@ -158,42 +111,45 @@ impl Report {
             .collect();
         let (mut all, mut told) = (Values::default(), BTreeSet::new());
         let mut groups = Vec::new();
-        for (name, files) in &files.groups {
+        for (name, row, files) in grouped(files, &found) {
             let mut reports = Vec::new();
             for file in files {
-                let records = found.iter().copied();
-                let records = records.filter(|(_, record)| record.file == file.name);
-                let (values, scale) = values(task, &file.content, records);
+                let records = found.iter().copied().filter(|(question, _)| {
+                    question.file == file && question.group.as_deref() == row
+                });
+                let values = Values::of(task, name, records.clone());
                 // A file of two groups is no second sample.
-                if told.insert(&file.name) {
+                if told.insert((file, row)) {
                     all.extend(&values);
                 }
                 reports.push(FileReport {
-                    file: file.name.clone(),
-                    metrics: estimates(&values, &scale),
+                    file: file.to_owned(),
+                    metrics: estimates(task, &values, records),
                 });
             }
             groups.push(GroupReport {
-                name: name.clone(),
+                name: name.to_owned(),
                 over_files: over_files(&reports),
                 files: reports,
             });
         }
         let chances: Vec<f64> = found
             .iter()
-            .filter_map(|(question, _)| Some(100.0 / question.choices()? as f64))
+            .filter_map(|(question, _)| Some(100.0 * question.chance()?))
             .collect();
         Self {
             task: task.name.clone(),
             shots: options.shots.unwrap_or(task.shots),
             seed: options.seed,
             limit: options.limit,
+            over_groups: over_groups(task, &groups),
             groups,
-            overall: overall(task, &all),
+            overall: all.estimates(),
             chance: (!chances.is_empty())
                 .then(|| chances.iter().sum::<f64>() / chances.len() as f64),
             question_chance: questions::chance(&all.answers),
             cut: found.iter().filter(|(_, record)| record.cut).count(),
+            seams: seams(&found),
             skipped: found
                 .iter()
                 .filter_map(|(_, record)| skipped(record))
@@ -201,6 +157,45 @@ impl Report {
             published: published(&task.name),
         }
     }
+}
+
+/// Groups with their names, what their questions name as such, and their files: those of the task, or those that rows name.
+fn grouped<'a>(
+    files: &'a Files,
+    found: &[(&'a Question, &Record)],
+) -> Vec<(&'a str, Option<&'a str>, Vec<&'a str>)> {
+    let mut named: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+    for (question, _) in found {
+        if let Some(group) = &question.group {
+            let files = named.entry(group).or_default();
+            if files.last() != Some(&question.file.as_str()) {
+                files.push(&question.file);
+            }
+        }
+    }
+    if named.is_empty() {
+        let groups = files.groups.iter();
+        let names = |files: &'a [super::files::TaskFile]| files.iter().map(|f| f.name.as_str());
+        return groups
+            .map(|(name, files)| (name.as_str(), None, names(files).collect()))
+            .collect();
+    }
+    let named = named.into_iter();
+    named
+        .map(|(name, files)| (name, Some(name), files))
+        .collect()
+}
+
+fn seams(found: &[(&Question, &Record)]) -> Option<Seams> {
+    let all = found.iter();
+    let mut all = all.filter_map(|(question, _)| Some((question, question.seam?)));
+    let (first, choice) = all.next()?;
+    Some(Seams {
+        items: 1 + all.count(),
+        file: first.file.clone(),
+        line: first.line,
+        choice,
+    })
 }
 
 fn skipped(record: &Record) -> Option<Skipped> {
@@ -213,107 +208,4 @@ fn skipped(record: &Record) -> Option<Skipped> {
         }),
         Outcome::Choices { .. } | Outcome::Answer { .. } | Outcome::Window { .. } => None,
     }
-}
-
-/// What turns a mean over items into a metric.
-type Scale = BTreeMap<Metric, fn(f64, &Text) -> f64>;
-
-/// Of a running text: windows, words between spaces, bytes.
-struct Text {
-    windows: f64,
-    words: f64,
-    bytes: f64,
-}
-
-/// Of the records of a file the values of its items, and what their means come to.
-fn values<'a>(
-    task: &Task,
-    content: &Content,
-    records: impl Iterator<Item = (&'a Question, &'a Record)> + Clone,
-) -> (Values, (Text, Scale)) {
-    let mut values = Values::default();
-    let mut windows = 0.0;
-    if task.by_question {
-        values.answers = questions::answers(records.clone());
-        for exact in questions::exact(&values.answers) {
-            values.push(Metric::Em, exact);
-        }
-    }
-    for (_, record) in records {
-        let mut push = |metric: Metric, value: f64| values.push(metric, value);
-        match &record.outcome {
-            Outcome::Choices { chosen, label, .. } => {
-                push(Metric::Accuracy, if chosen == label { 100.0 } else { 0.0 });
-            }
-            Outcome::Answer { exact, f1, .. } => match &task.kind {
-                Kind::Generation(rules) if rules.is_lambada => {
-                    push(Metric::Accuracy, 100.0 * exact);
-                }
-                Kind::Generation(_) | Kind::Choices | Kind::LanguageModel { .. } => {
-                    push(Metric::Em, 100.0 * exact);
-                    push(Metric::F1, 100.0 * f1);
-                }
-            },
-            Outcome::Window { loss, .. } => {
-                windows += 1.0;
-                push(Metric::Ppl, *loss);
-                push(Metric::Bpb, *loss);
-            }
-            Outcome::Skipped { .. } => {}
-        }
-    }
-    let (words, bytes) = match content {
-        Content::Text(text) => (text.trim().split(' ').count() as f64, text.len() as f64),
-        Content::Items(_) => (1.0, 1.0),
-    };
-    let text = Text {
-        windows,
-        words,
-        bytes,
-    };
-    let mut scale = Scale::new();
-    scale.insert(Metric::Ppl, |mean, text| {
-        (mean * text.windows / text.words).min(20.0).exp()
-    });
-    scale.insert(Metric::Bpb, |mean, text| {
-        mean * text.windows / text.bytes / std::f64::consts::LN_2
-    });
-    (values, (text, scale))
-}
-
-fn estimates(values: &Values, (text, scale): &(Text, Scale)) -> BTreeMap<Metric, Estimate> {
-    let scaled = |(metric, found): (Metric, Estimate)| {
-        let of = |value| scale.get(&metric).map_or(value, |scale| scale(value, text));
-        let scaled = Estimate {
-            value: of(found.value),
-            interval: found.interval.map(|ends| ends.map(of)),
-            items: found.items,
-        };
-        (metric, scaled)
-    };
-    values.estimates().into_iter().map(scaled).collect()
-}
-
-/// Shares of all items; texts are compared file by file only, since a mean over their windows is no figure of any of them.
-fn overall(task: &Task, all: &Values) -> BTreeMap<Metric, Estimate> {
-    match task.kind {
-        Kind::LanguageModel { .. } => BTreeMap::new(),
-        Kind::Choices | Kind::Generation(_) => all.estimates(),
-    }
-}
-
-fn over_files(files: &[FileReport]) -> BTreeMap<Metric, OverFiles> {
-    let mut by_metric: BTreeMap<Metric, Vec<(f64, usize)>> = BTreeMap::new();
-    for file in files {
-        for (metric, estimate) in &file.metrics {
-            by_metric
-                .entry(*metric)
-                .or_default()
-                .push((estimate.value, estimate.items));
-        }
-    }
-    let over = by_metric
-        .into_iter()
-        .filter_map(|(metric, files)| Some((metric, OverFiles::of(&files)?)));
-    over.collect()
 }

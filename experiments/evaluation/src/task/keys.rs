@@ -1,25 +1,33 @@
 //! The keys of a task file, taken out one by one; what is left over is unknown.
 
 use super::error::TaskError;
-use super::{Kind, Templates};
+use super::{Judge, Kind, Templates};
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 use std::path::{Path, PathBuf};
 
 /// The original's classes that are known, and whether one is LAMBADA's.
-const MODULES: [(&str, bool); 5] = [
+const MODULES: [(&str, bool); 6] = [
     ("evaluation.MultiChoiceTask", false),
     ("evaluation.GenerationTask", false),
     ("evaluation.LanguageModelTask", false),
+    ("tasks.language-modeling.pile.Pile", false),
     ("tasks.mmlu.task.MMLU", false),
     ("tasks.lambada.task.LAMBADA", true),
+];
+
+/// By what a generated answer can be judged.
+const JUDGES: [(&str, Judge); 3] = [
+    ("EM", Judge::Exact),
+    ("F1", Judge::F1),
+    ("ROUGE-L", Judge::RougeL),
 ];
 
 /// Metrics of questions that have several items.
 const OF_QUESTIONS: [&str; 2] = ["EM", "F1a"];
 
 /// Every key of any task.
-const KNOWN: [&str; 29] = [
+const KNOWN: [&str; 35] = [
     "name",
     "type",
     "path",
@@ -43,9 +51,15 @@ const KNOWN: [&str; 29] = [
     "choices",
     "choice_list",
     "label",
+    "worth",
     "target",
     "target_list",
     "for_each",
+    "group",
+    "weights",
+    "normalised",
+    "judged_by",
+    "stop",
     "shots",
     "shots_from",
     "source",
@@ -192,24 +206,104 @@ impl Keys {
         Ok(true)
     }
 
-    pub(super) fn groups(&mut self, kind: &Kind) -> Result<Vec<(String, String)>, TaskError> {
+    /// Groups of files; where rows name their groups there is one pattern, or one list.
+    pub(super) fn groups(
+        &mut self,
+        kind: &Kind,
+        by_row: bool,
+    ) -> Result<Vec<(String, Vec<String>)>, TaskError> {
         let usual = match kind {
             Kind::Choices | Kind::Generation(_) => "**/*.json*",
             // Running text has no rows.
+            Kind::LanguageModel { .. } if by_row => "**/*.json*",
             Kind::LanguageModel { .. } => "**/*",
         };
-        let expected = "a pattern such as `**/*.jsonl`, or groups with one each";
+        let expected = if by_row {
+            "a pattern such as `**/*.jsonl`, or a list of them: `group` names the groups"
+        } else {
+            "a pattern such as `**/*.jsonl`, or a list of them, or groups with one or a list each"
+        };
         let value: Value = self.or("file_pattern", expected, usual.into())?;
-        let group = |(name, pattern): (String, Value)| {
-            let pattern = pattern.as_str().map(str::to_owned);
-            pattern.map(|pattern| (name, pattern))
+        let patterns = |value: &Value| -> Option<Vec<String>> {
+            let one = value.as_str().map(|pattern| vec![pattern.to_owned()]);
+            one.or_else(|| {
+                let list = value.as_array().filter(|list| !list.is_empty())?;
+                list.iter().map(|p| p.as_str().map(str::to_owned)).collect()
+            })
         };
-        let groups = match value {
-            Value::String(pattern) => Some(vec![("all".to_owned(), pattern)]),
-            Value::Object(groups) if !groups.is_empty() => groups.into_iter().map(group).collect(),
-            _ => None,
+        let groups = match &value {
+            Value::Object(groups) if !groups.is_empty() && !by_row => {
+                let groups = groups.iter();
+                let groups = groups.map(|(name, value)| Some((name.clone(), patterns(value)?)));
+                groups.collect()
+            }
+            other => patterns(other).map(|patterns| vec![("all".to_owned(), patterns)]),
         };
-        groups.ok_or_else(|| self.wrong("file_pattern", "something else", expected))
+        groups.ok_or_else(|| self.wrong("file_pattern", &value.to_string(), expected))
+    }
+
+    /// What groups weigh. The names of groups of files are known.
+    pub(super) fn weights(
+        &mut self,
+        groups: &[(String, Vec<String>)],
+        by_row: bool,
+    ) -> Result<Vec<(String, f64)>, TaskError> {
+        let expected = "groups with a number above 0 each";
+        let weights: Map<String, Value> = self.or("weights", expected, Map::new())?;
+        let mut all = Vec::new();
+        for (name, value) in weights {
+            let weight = value
+                .as_f64()
+                .filter(|weight| *weight > 0.0 && weight.is_finite());
+            let Some(weight) = weight else {
+                return Err(self.wrong("weights", &format!("{name}: {value}"), expected));
+            };
+            let known = groups.iter().map(|(known, _)| known.as_str());
+            if !by_row && !known.clone().any(|known| known == name) {
+                let names = words::quoted(known.clone());
+                let expected = format!(
+                    "a group of `file_pattern`: {names}{}",
+                    words::hint(&name, known)
+                );
+                return Err(self.wrong("weights", &format!("`{name}`"), &expected));
+            }
+            all.push((name, weight));
+        }
+        Ok(all)
+    }
+
+    /// One for all answers, or groups with one each.
+    pub(super) fn judged_by(&mut self) -> Result<Vec<(Option<String>, Judge)>, TaskError> {
+        let names = JUDGES.map(|(name, _)| name);
+        let expected = format!("{}, or groups with one each", words::quoted(names));
+        let value: Value = self.or("judged_by", &expected, Value::Null)?;
+        let judge = |value: &Value| {
+            let name = value.as_str()?;
+            JUDGES
+                .iter()
+                .find(|(known, _)| *known == name)
+                .map(|(_, judge)| *judge)
+        };
+        let all = match &value {
+            Value::Null => Some(Vec::new()),
+            Value::Object(groups) => {
+                let groups = groups.iter();
+                let groups = groups.map(|(name, value)| Some((Some(name.clone()), judge(value)?)));
+                groups.collect()
+            }
+            other => judge(other).map(|judge| vec![(None, judge)]),
+        };
+        all.ok_or_else(|| self.wrong("judged_by", &value.to_string(), &expected))
+    }
+
+    /// Texts at which an answer ends.
+    pub(super) fn stop(&mut self) -> Result<Vec<String>, TaskError> {
+        let expected = "a list of texts, none of them empty";
+        let all: Vec<String> = self.or("stop", expected, Vec::new())?;
+        if all.iter().any(String::is_empty) {
+            return Err(self.wrong("stop", "\"\"", expected));
+        }
+        Ok(all)
     }
 
     /// `FROM=TO`
@@ -246,23 +340,34 @@ impl Keys {
             choices: self.or("choices", "a list of templates", Vec::new())?,
             choice_list: self.take("choice_list", "an expression")?,
             label: self.take("label", "an expression")?,
+            worth: self.take("worth", "an expression")?,
             target: self.take("target", "a template")?,
             target_list: self.take("target_list", "an expression")?,
             for_each: self.for_each()?,
+            group: self.take("group", "an expression")?,
         };
         let has_target = templates.target.is_some() != templates.target_list.is_some();
         let no_target = templates.target.is_none() && templates.target_list.is_none();
         let has_choices = templates.choice_list.is_some() == templates.choices.is_empty();
         let has_none = templates.choice_list.is_none() && templates.choices.is_empty();
+        // Which choice is right.
+        let has_right = templates.label.is_some() != templates.worth.is_some();
+        let no_right = templates.label.is_none() && templates.worth.is_none();
         let fits = match kind {
-            Kind::Choices => has_choices && templates.label.is_some() && no_target,
-            Kind::Generation(_) => has_target && templates.label.is_none() && has_none,
-            Kind::LanguageModel { .. } => false,
+            Kind::Choices => has_choices && has_right && no_target,
+            Kind::Generation(_) => {
+                // Of some rows, where the list is none of the others.
+                let of_some = templates.choice_list.is_some() && has_choices && has_right;
+                has_target && ((no_right && has_none) || of_some)
+            }
+            Kind::LanguageModel { .. } => {
+                no_right && no_target && has_none && templates.for_each.is_empty()
+            }
         };
         match inputs {
             None if templates == Templates::default() => Ok(None),
             Some(_) if fits => Ok(Some(templates)),
-            _ => Err(self.wrong("inputs", "incomplete", "`inputs` with `choices` or `choice_list`, and `label`, in a task of type `mul`; `inputs` with `target` or `target_list` in one of type `gen`; none of them where rows are items already")),
+            _ => Err(self.wrong("inputs", "incomplete", "`inputs` with `choices` or `choice_list`, and `label` or `worth`, in a task of type `mul`; `inputs` with `target` or `target_list` in one of type `gen`, where `choice_list` with `label` or `worth` may ask some rows with choices; `inputs` alone, and `group`, in one of type `lm`; none of them where rows are items already")),
         }
     }
 

@@ -4,7 +4,7 @@ use super::{Task, TaskError};
 use std::path::Path;
 
 /// Their names and their files.
-pub const SHIPPED: [(&str, &str); 19] = [
+pub const SHIPPED: [(&str, &str); 31] = [
     ("lambada", include_str!("../../tasks/lambada.yaml")),
     ("mmlu", include_str!("../../tasks/mmlu.yaml")),
     ("boolq", include_str!("../../tasks/boolq.yaml")),
@@ -24,6 +24,24 @@ pub const SHIPPED: [(&str, &str); 19] = [
     ("iflytek", include_str!("../../tasks/iflytek.yaml")),
     ("ocnli", include_str!("../../tasks/ocnli.yaml")),
     ("tnews", include_str!("../../tasks/tnews.yaml")),
+    ("afqmc", include_str!("../../tasks/afqmc.yaml")),
+    ("c3", include_str!("../../tasks/c3.yaml")),
+    ("cmnli", include_str!("../../tasks/cmnli.yaml")),
+    ("cmrc2018", include_str!("../../tasks/cmrc2018.yaml")),
+    ("drcd", include_str!("../../tasks/drcd.yaml")),
+    ("ocnli_50k", include_str!("../../tasks/ocnli_50k.yaml")),
+    ("wsc1.1", include_str!("../../tasks/wsc1.1.yaml")),
+    ("wikitext-2", include_str!("../../tasks/wikitext-2.yaml")),
+    (
+        "wikitext-103",
+        include_str!("../../tasks/wikitext-103.yaml"),
+    ),
+    ("ptb", include_str!("../../tasks/ptb.yaml")),
+    ("pile", include_str!("../../tasks/pile.yaml")),
+    (
+        "bigbench-lite",
+        include_str!("../../tasks/bigbench-lite.yaml"),
+    ),
 ];
 
 /// The task of that name, or that of a file.
