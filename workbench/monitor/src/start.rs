@@ -50,6 +50,38 @@ impl Start {
         }
     }
 
+    /// More training of runs that ended early, all in one process, as one of a sweep would do it. Of a sweep the runs that are
+    /// named beside it are first no longer left out.
+    pub(crate) fn resume(
+        runs: &[PathBuf],
+        name: &str,
+        sweep: Option<(&sweeps::Sweep, Vec<String>)>,
+    ) -> Self {
+        let mut line = String::new();
+        let mut train = "workbench train".to_owned();
+        if let Some((sweep, skipped)) = sweep {
+            for run in skipped {
+                let dir = path(sweep.dir());
+                line += &format!(
+                    "workbench sweep skip {} {} --undo && ",
+                    quoted(&dir),
+                    quoted(&run)
+                );
+            }
+            for language in &sweep.plan().missing_languages {
+                train += &format!(" --missing-language {}", quoted(language));
+            }
+        }
+        for run in runs {
+            train += &format!(" {}", quoted(&path(run)));
+        }
+        Self {
+            what: format!("resume {name}"),
+            line: line + &train,
+            fork: None,
+        }
+    }
+
     pub(crate) fn question(&self) -> String {
         format!("{}? {} (y/n, c copies the command)", self.what, self.line)
     }

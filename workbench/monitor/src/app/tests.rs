@@ -11,7 +11,9 @@ use crate::fixed::{Fixed, STEPS, fixed};
 use crate::keys::Row;
 use crate::panes::{PANES, Tab, tabs};
 
+mod copied;
 mod details;
+mod exports;
 mod keys_and_mouse;
 mod panels;
 mod screens;

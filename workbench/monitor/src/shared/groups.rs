@@ -7,6 +7,7 @@ use sweeps::Settings;
 use sweeps::card::named;
 use sweeps::overview::{Look, Looks};
 
+use super::configs::Configs;
 use super::filter::field;
 use crate::colour::Ink;
 use crate::view::Run;
@@ -27,23 +28,23 @@ pub(crate) struct Groups {
 
 impl Groups {
     /// Sorts runs into groups, in order of appearance. A branch is a group of its own.
-    pub(crate) fn assign(&mut self, runs: &[Run]) {
+    pub(super) fn assign(&mut self, runs: &[Run], configs: &Configs) {
         let by = self.by.take();
-        (self.arms, self.arm_of) = self.look(runs);
+        (self.arms, self.arm_of) = self.look(runs, configs);
         self.by = by;
         (self.looks, self.of_run) = match self.by {
-            Some(_) => self.look(runs),
+            Some(_) => self.look(runs, configs),
             None => (self.arms.clone(), self.arm_of.clone()),
         };
     }
 
     /// The looks of all groups, and the group of every run.
-    fn look(&self, runs: &[Run]) -> (Looks, Vec<usize>) {
+    fn look(&self, runs: &[Run], configs: &Configs) -> (Looks, Vec<usize>) {
         let mut groups: Vec<(String, Settings)> = Vec::new();
         let mut known: HashMap<(bool, String), usize> = HashMap::new();
         let mut of_run = Vec::with_capacity(runs.len());
-        for run in runs {
-            let (label, at) = self.group_of(run);
+        for (number, run) in runs.iter().enumerate() {
+            let (label, at) = self.group_of(run, configs.of(number));
             let group = *known
                 .entry((run.branch.is_some(), label.clone()))
                 .or_insert_with(|| {
@@ -72,9 +73,9 @@ impl Groups {
         (looks, of_run)
     }
 
-    fn group_of(&self, run: &Run) -> (String, Settings) {
+    fn group_of(&self, run: &Run, config: &Settings) -> (String, Settings) {
         let by = self.by.as_ref().filter(|_| run.branch.is_none());
-        match by.map(|key| (key, field(run, key))) {
+        match by.map(|key| (key, field(run, config, key))) {
             Some((key, Some(value))) => {
                 let name = named(key, &value);
                 (name, Settings::from([(key.clone(), value)]))
