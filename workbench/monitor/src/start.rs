@@ -57,27 +57,23 @@ impl Start {
         name: &str,
         sweep: Option<(&sweeps::Sweep, Vec<String>)>,
     ) -> Self {
-        let mut line = String::new();
-        let mut train = "workbench train".to_owned();
+        let mut words = Vec::new();
+        let mut train = vec!["workbench train".to_owned()];
         if let Some((sweep, skipped)) = sweep {
-            for run in skipped {
-                let dir = path(sweep.dir());
-                line += &format!(
-                    "workbench sweep skip {} {} --undo && ",
-                    quoted(&dir),
-                    quoted(&run)
-                );
-            }
-            for language in &sweep.plan().missing_languages {
-                train += &format!(" --missing-language {}", quoted(language));
-            }
+            let dir = path(sweep.dir());
+            let taken_back = |run: String| {
+                let (dir, run) = (quoted(&dir), quoted(&run));
+                format!("workbench sweep skip {dir} {run} --undo &&")
+            };
+            words.extend(skipped.into_iter().map(taken_back));
+            let missing = sweep.plan().missing_languages.iter();
+            train.extend(missing.map(|name| format!("--missing-language {}", quoted(name))));
         }
-        for run in runs {
-            train += &format!(" {}", quoted(&path(run)));
-        }
+        train.extend(runs.iter().map(|run| quoted(&path(run)).into_owned()));
+        words.append(&mut train);
         Self {
             what: format!("resume {name}"),
-            line: line + &train,
+            line: words.join(" "),
             fork: None,
         }
     }

@@ -98,26 +98,21 @@ impl Mapped {
     /// at twice a second, and all of its lines take a tenth of a second to read. Of a long run the lines that tell most are
     /// chosen anew each time it has grown by a sixteenth.
     fn read(&mut self, shared: &mut Shared, key: &HeatKey) {
-        let before = self.made_from.as_ref().filter(|before| {
+        let most = ALL.max(self.whole + self.whole / 16);
+        let grew = self.made_from.as_ref().is_some_and(|before| {
             let same = (before.run, &before.signal) == (key.run, &key.signal);
-            let grown = match (before.revision, key.revision) {
-                (Some((then, _)), Some((now, length))) => {
-                    then == now && length <= self.whole + self.whole / 16
-                        || then == now && length <= ALL
-                }
-                _ => false,
-            };
-            same && grown
+            same && matches!(
+                (before.revision, key.revision),
+                (Some((then, _)), Some((now, length))) if then == now && length <= most
+            )
         });
-        match (before, self.records.last().map(|record| record.step)) {
-            (Some(_), Some(last)) => {
-                let newer = shared.layer_records_after(&self.signal, last);
-                self.records.extend(newer);
-            }
-            _ => {
-                self.records = shared.layer_records(&self.signal);
-                self.whole = key.revision.map_or(0, |(_, length)| length);
-            }
+        let last = self.records.last().filter(|_| grew);
+        if let Some(last) = last.map(|record| record.step) {
+            let newer = shared.layer_records_after(&self.signal, last);
+            self.records.extend(newer);
+        } else {
+            self.records = shared.layer_records(&self.signal);
+            self.whole = key.revision.map_or(0, |(_, length)| length);
         }
     }
 }

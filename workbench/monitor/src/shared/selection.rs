@@ -1,5 +1,6 @@
 //! Which runs have curves.
 
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 
 use super::Shared;
@@ -35,7 +36,7 @@ impl Shared {
     pub(crate) fn select_named(&mut self, words: &str) -> Result<(), String> {
         let words = shlex::split(words).ok_or("a quote is not closed")?;
         let words: Vec<&str> = words.iter().map(String::as_str).collect();
-        if let [] | ["all"] | ["none"] = words[..] {
+        if let [] | ["all" | "none"] = words[..] {
             let all = words != ["none"];
             self.select(|_, _| all);
             return Ok(());
@@ -69,7 +70,7 @@ impl Shared {
         };
         let name = |run: &usize| {
             let name = format!("{sign}{}", self.sweep().runs[*run].id);
-            shlex::try_quote(&name).map_or_else(|_| name.clone(), |quoted| quoted.into_owned())
+            shlex::try_quote(&name).map_or_else(|_| name.clone(), Cow::into_owned)
         };
         Some(runs.iter().map(name).collect::<Vec<_>>().join(" "))
     }
