@@ -129,7 +129,10 @@ fn a_run_that_was_stopped_and_is_trained_by_hand_can_be_stopped_again() {
             assert_eq!(bench.state(0), State::Stopped);
         };
         end();
-        std::fs::remove_file(bench.path(0).join("ready")).unwrap();
+        // As an attempt of its own does, which has no summary yet.
+        for file in ["ready", logs::run::SUMMARY_FILE] {
+            std::fs::remove_file(bench.path(0).join(file)).unwrap();
+        }
         let mut child = orphan(&bench, 0);
         assert_eq!(bench.state(0), State::Running);
         end();
