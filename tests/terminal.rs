@@ -7,7 +7,7 @@
 mod support;
 
 use std::path::Path;
-use std::process::{Command, Output};
+use std::process::{Child, Command, Output, Stdio};
 use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 use support::Scratch;
@@ -57,6 +57,20 @@ impl<'a> Terminal<'a> {
 
     fn press(&self, keys: &[&str]) {
         self.tmux(&[&["send-keys"], keys].concat());
+    }
+
+    /// Every key of the monitor's tables, with what ends the line or the question that it begins.
+    fn press_every_key(&self) {
+        for key in keys() {
+            self.press(&[&key]);
+            match &*key {
+                // No escape: what comes soon behind it is taken for a key with Alt.
+                "/" | ":" => self.press(&["x", "Tab", "C-u", "BSpace"]),
+                "?" => self.press(&["Down", "?"]),
+                "S" | "R" => self.press(&["n"]),
+                _ => {}
+            }
+        }
     }
 
     fn screen(&self) -> String {
@@ -126,6 +140,191 @@ impl Drop for Terminal<'_> {
     }
 }
 
+/// The keys of the monitor's own tables, as tmux names them; without those that leave, and the digits of the tabs.
+fn keys() -> Vec<String> {
+    let tables = workbench_monitor::keys_markdown();
+    let labels = tables
+        .lines()
+        .filter_map(|line| line.strip_prefix("| `")?.split_once("` |"));
+    let names = labels.flat_map(|(label, _)| label.split(' '));
+    let keys: Vec<String> = names.filter_map(tmux_key).collect();
+    assert!(keys.len() > 60, "{keys:?}");
+    for key in ["Y", "/", "=", "J", "C-d"] {
+        assert!(keys.iter().any(|known| known == key), "`{key}` in {keys:?}");
+    }
+    keys
+}
+
+fn tmux_key(label: &str) -> Option<String> {
+    let named = [
+        ("space", "Space"),
+        ("↓", "Down"),
+        ("↑", "Up"),
+        ("→", "Right"),
+        ("←", "Left"),
+        ("pgdn", "PgDn"),
+        ("pgup", "PgUp"),
+        ("home", "Home"),
+        ("end", "End"),
+        ("tab", "Tab"),
+        ("shift-tab", "BTab"),
+        ("enter", "Enter"),
+        ("esc", "Escape"),
+        (";", "\\;"),
+    ];
+    let known = named.iter().find(|(name, _)| *name == label);
+    if let Some((_, key)) = known {
+        return Some((*key).to_owned());
+    }
+    if label == "q" || label == "ctrl-c" || label.parse::<u8>().is_ok_and(|digit| digit > 0) {
+        return None;
+    }
+    Some(match label.strip_prefix("ctrl-") {
+        Some(letter) => format!("C-{letter}"),
+        None => label.to_owned(),
+    })
+}
+
+/// A process that ends with the test, and takes the runs along that it trains.
+struct Executor(Child);
+
+impl Drop for Executor {
+    fn drop(&mut self) {
+        // It may have ended already.
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// A sweep whose four runs are all trained until they are stopped.
+fn live(scratch: &Scratch) -> Executor {
+    let card = support::studio::CARD.replace("base.toml", "long.toml");
+    let base = std::fs::read_to_string(scratch.join("base.toml")).unwrap();
+    scratch.write(
+        "long.toml",
+        &base.replace("steps = 20\n", "steps = 200000\n"),
+    );
+    scratch.write("long-card.toml", &card);
+    let arguments = [
+        "sweep",
+        "run",
+        "long-card.toml",
+        "--out",
+        "live",
+        "--workers",
+        "4",
+    ];
+    let mut command = scratch.workbench(&arguments);
+    command.stdout(Stdio::null()).stderr(Stdio::null());
+    Executor(command.spawn().unwrap())
+}
+
+/// How the runs of a sweep stand, by `sweep status --json`.
+fn states(scratch: &Scratch, sweep: &str) -> Vec<(String, String, String)> {
+    let output = scratch.run(&["sweep", "status", sweep, "--json"]);
+    let status: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    let runs = status["runs"].as_array().unwrap().iter();
+    let text = |run: &serde_json::Value, key: &str| run[key].as_str().unwrap().to_owned();
+    runs.map(|run| (text(run, "id"), text(run, "arm"), text(run, "state")))
+        .collect()
+}
+
+fn until_states(
+    scratch: &Scratch,
+    what: &str,
+    holds: impl Fn(&[(String, String, String)]) -> bool,
+) {
+    let begun = Instant::now();
+    loop {
+        let states = states(scratch, "live");
+        if holds(&states) {
+            return;
+        }
+        assert!(
+            begun.elapsed() < Duration::from_mins(2),
+            "{what}: {states:?}"
+        );
+        std::thread::sleep(Duration::from_millis(200));
+    }
+}
+
+/// Asks something of a run, or of its arm, in the open monitor, and says yes. The monitor may not have seen yet how the run
+/// stands; then there is nothing to ask, and it is tried again.
+fn ask(terminal: &Terminal, run: &str, command: &str, question: &str) {
+    let begun = Instant::now();
+    loop {
+        terminal.press(&["C-u", "BSpace"]);
+        terminal.line(&format!(":run {run}"));
+        terminal.line(&format!(":{command}"));
+        for _ in 0..20 {
+            if terminal.screen().contains(question) {
+                terminal.press(&["y"]);
+                return;
+            }
+            std::thread::sleep(Duration::from_millis(50));
+        }
+        let screen = terminal.screen();
+        assert!(
+            begun.elapsed() < Duration::from_mins(1),
+            "no `{question}` in\n{screen}"
+        );
+    }
+}
+
+/// Every key on every tab while something trains; a run is stopped from the screen and goes on from there, an arm is left out
+/// and taken back, with their executor at work; without one, a run is trained and stopped from the screen alone.
+#[test]
+fn a_sweep_that_is_trained_is_driven_through_every_key_and_its_runs_are_stopped_and_go_on() {
+    let scratch = studio("terminal-live");
+    let Some(terminal) = Terminal::open(&scratch) else {
+        return;
+    };
+    let mut executor = live(&scratch);
+    let all = |wanted: &'static str| {
+        move |states: &[(String, String, String)]| states.iter().all(|(.., own)| own == wanted)
+    };
+    until_states(&scratch, "not all are trained", all("running"));
+    terminal.monitor("live --do \"follow on\"");
+    for tab in ["1", "2", "3", "4", "5", "6", "7", "8"] {
+        terminal.press(&[tab]);
+        terminal.press_every_key();
+    }
+    until_states(&scratch, "a key ended a run unasked", all("running"));
+    terminal.line(":tab runs");
+    terminal.line(":filter");
+    let (first, arm, _) = states(&scratch, "live")[0].clone();
+    let is = |wanted: &'static str| {
+        let id = first.clone();
+        move |states: &[(String, String, String)]| {
+            let mut own = states.iter().filter(|(own, ..)| *own == id);
+            own.all(|(.., state)| state == wanted)
+        }
+    };
+    ask(&terminal, &first, "stop run", "its state is saved");
+    until_states(&scratch, "not stopped", is("stopped"));
+    terminal.until(&format!("stopped {first}"));
+    ask(&terminal, &first, "resume run", "the executor at work");
+    until_states(&scratch, "does not go on", all("running"));
+    ask(&terminal, &first, "skip arm", "left out until");
+    until_states(&scratch, "the arm is not skipped", |states| {
+        let skipped = |(_, own, state): &(String, String, String)| {
+            (*own == arm) == (state == "skipped") && (*own == arm || state == "running")
+        };
+        states.iter().all(skipped)
+    });
+    ask(&terminal, &first, "resume arm", "the executor at work");
+    until_states(&scratch, "the arm is still skipped", all("running"));
+    assert!(scratch.run(&["sweep", "stop", "live"]).status.success());
+    executor.0.wait().unwrap();
+    until_states(&scratch, "not stopped", all("stopped"));
+    ask(&terminal, &first, "resume run", "workbench train");
+    until_states(&scratch, "is not trained", is("running"));
+    ask(&terminal, &first, "stop run", "its state is saved");
+    until_states(&scratch, "not stopped", is("stopped"));
+    terminal.press(&["q"]);
+    terminal.assert_given_back("code=0");
+}
+
 #[test]
 fn a_terminal_is_given_back_however_the_monitor_ends() {
     let scratch = studio("terminal-ends");
@@ -171,17 +370,12 @@ fn the_screen_follows_the_size_and_every_key_is_taken_on_every_tab() {
             assert!(widest <= width.parse().ok(), "{screen}");
         }
     }
-    let keys = [
-        "j", "k", "Space", "o", "a", "A", "s", "r", "e", "e", "c", "!", "y", "z", "+", "-", "x",
-        "X", "g", "B", "u", "v", "V", "n", "p", "P", "]", "}", "{", "[", "0", "Right", "Left", "m",
-        "M", "w", "W", "f", "b", "t", "d", "F", "Down", "Up", "PgDn", "PgUp", "Home", "End", "Tab",
-        "BTab", "Enter", "Escape", "?", "?", "R", "n", "S", "n", "C",
-    ];
     for tab in ["1", "2", "3", "4", "5", "6", "7", "8"] {
         terminal.press(&[tab]);
-        terminal.press(&keys);
+        terminal.press_every_key();
     }
-    terminal.press(&["Escape"]);
+    terminal.until("? help");
+    terminal.press(&["C-u", "BSpace"]);
     terminal.line(":tab machine");
     terminal.until("processors ");
     terminal.line(":export view.svg");

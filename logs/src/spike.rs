@@ -27,7 +27,7 @@ mod owner;
 mod tracker;
 
 pub use level::Level;
-pub use owner::{LOOK_BACK, Owner, Role, lead, owner};
+pub use owner::{LOOK_BACK, Owner, Role, lead, owner, owner_before};
 pub use tracker::{Change, SpikeTracker};
 
 /// Calm values whose median is the level.

@@ -4,7 +4,7 @@
 //! detectors. Its alarms are then those in its events, and nobody computes them again. Of all other runs (imported
 //! ones, probes, those of earlier programs) they are computed from the records.
 
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use super::Alarm;
 use super::sighting::{News, Sighting, join};
@@ -12,6 +12,9 @@ use crate::run::{Event, EventKind};
 
 /// Where the first event of an attempt names its detectors.
 const DETECTORS: &str = "detectors";
+
+/// Where an alarm has what the rules behind the first one saw in the same step.
+const OTHERS: &str = "others";
 
 /// The first event of an attempt that is watched by the detectors of these names.
 #[must_use]
@@ -25,16 +28,19 @@ impl News {
     pub fn event(&self) -> Event {
         let alarm = &self.alarm;
         let mut event = Event::now(alarm.step, EventKind::Alarm, alarm.message.clone());
-        // Plain numbers and text always serialise.
-        if let Ok(Value::Object(numbers)) = serde_json::to_value(alarm) {
-            event.data = numbers;
-        }
-        for said_already in ["step", "message", "rule"] {
-            event.data.remove(said_already);
-        }
-        event
+        event.data = numbers(alarm);
+        event.data.remove("rule");
+        let event = event
             .with("rules", self.rules.clone())
-            .with("since", self.since)
+            .with("since", self.since);
+        if self.others.is_empty() {
+            return event;
+        }
+        let others = self
+            .others
+            .iter()
+            .map(|other| Value::Object(numbers(other)));
+        event.with(OTHERS, others.collect::<Vec<_>>())
     }
 
     /// What an event tells; none where it is no alarm, or none that this program writes.
@@ -44,18 +50,37 @@ impl News {
             return None;
         }
         let rules: Vec<String> = serde_json::from_value(event.data.get("rules")?.clone()).ok()?;
-        let mut numbers = event.data.clone();
-        numbers.insert("step".to_owned(), event.step.into());
-        numbers.insert("message".to_owned(), event.message.clone().into());
-        numbers.insert("rule".to_owned(), rules.first()?.clone().into());
-        let alarm: Alarm = serde_json::from_value(numbers.into()).ok()?;
+        let alarm = |mut numbers: Map<String, Value>| {
+            numbers.insert("step".to_owned(), event.step.into());
+            numbers.insert("message".to_owned(), event.message.clone().into());
+            serde_json::from_value::<Alarm>(numbers.into()).ok()
+        };
+        let mut first = event.data.clone();
+        first.insert("rule".to_owned(), rules.first()?.clone().into());
         let since = event.data.get("since")?.as_u64()?;
+        let others = event.data.get(OTHERS).and_then(Value::as_array);
+        let others = others.into_iter().flatten();
         Some(Self {
             since,
-            alarm,
+            alarm: alarm(first)?,
             rules,
+            others: others
+                .filter_map(|other| alarm(other.as_object()?.clone()))
+                .collect(),
         })
     }
+}
+
+/// An alarm without what its event says already.
+fn numbers(alarm: &Alarm) -> Map<String, Value> {
+    // Plain numbers and text always serialise.
+    let Ok(Value::Object(mut numbers)) = serde_json::to_value(alarm) else {
+        return Map::new();
+    };
+    for said_already in ["step", "message"] {
+        numbers.remove(said_already);
+    }
+    numbers
 }
 
 /// The rows that a run told of while it trained; none of a run that did not watch itself from its beginning.
@@ -102,6 +127,21 @@ mod tests {
             assert_eq!(News::of(&event).as_ref(), Some(&news));
             assert_eq!(event.data["rules"][0], news.alarm.rule);
         }
+        let two = [alarm(7, 9.5, "a"), alarm(7, 9.5, "b")];
+        let news = Rows::default().take(&two).remove(0);
+        let line = news.event().to_line(3, 1).unwrap();
+        let (event, _) = Event::parse_bytes(line.as_bytes()).unwrap();
+        let read = News::of(&event).unwrap();
+        assert_eq!((read.rules.len(), read.others.len()), (2, 1));
+        assert_eq!(read.others[0].rule, "b");
+        assert_eq!(read.others[0].score, news.others[0].score);
+        let mut earlier = event.clone();
+        earlier.data.remove(OTHERS);
+        assert_eq!(
+            News::of(&earlier).unwrap().others,
+            [],
+            "of a program before"
+        );
         let foreign = Event::now(7, EventKind::Alarm, "of another program").with("rules", vec![1]);
         assert_eq!(News::of(&foreign), None);
         assert_eq!(News::of(&start()), None);

@@ -14,6 +14,8 @@ pub struct Sighting {
     pub alarm: Alarm,
     /// The rules that saw it, the first one first.
     pub rules: Vec<String>,
+    /// The first alarm of each of these rules, as far as it is known: programs before told that of some alone.
+    pub seen: Vec<Alarm>,
 }
 
 /// What one step adds to the rows: a new row, or further rules that see what an open one is about.
@@ -25,6 +27,8 @@ pub struct News {
     pub alarm: Alarm,
     /// The rules that see it for the first time.
     pub rules: Vec<String>,
+    /// The alarms of these rules behind the first one.
+    pub others: Vec<Alarm>,
 }
 
 impl News {
@@ -81,13 +85,17 @@ impl Rows {
             }
             row.rules.push(alarm.rule.clone());
             match news.iter_mut().find(|(of, _)| *of == at) {
-                Some((_, same)) => same.rules.push(alarm.rule.clone()),
+                Some((_, same)) => {
+                    same.rules.push(alarm.rule.clone());
+                    same.others.push(alarm.clone());
+                }
                 None => news.push((
                     at,
                     News {
                         since: row.since,
                         alarm: alarm.clone(),
                         rules: vec![alarm.rule.clone()],
+                        others: Vec::new(),
                     },
                 )),
             }
@@ -135,9 +143,15 @@ pub(super) fn join(news: impl IntoIterator<Item = News>) -> Vec<Sighting> {
             Some(row) => {
                 let new = news.rules.iter().filter(|rule| !row.rules.contains(rule));
                 let new: Vec<String> = new.cloned().collect();
+                let alarms = std::iter::once(news.alarm).chain(news.others);
+                row.seen
+                    .extend(alarms.filter(|alarm| new.contains(&alarm.rule)));
                 row.rules.extend(new);
             }
             None => found.push(Sighting {
+                seen: std::iter::once(news.alarm.clone())
+                    .chain(news.others)
+                    .collect(),
                 alarm: news.alarm,
                 rules: news.rules,
             }),
@@ -204,6 +218,25 @@ mod tests {
             assert_eq!(straight.take(&raised(step)), resumed.take(&raised(step)));
         }
         assert_eq!(straight, resumed);
+    }
+
+    /// What each rule saw stands in the row, also of those that saw it in the same step.
+    #[test]
+    fn a_row_has_the_first_alarm_of_each_rule() {
+        let raised = [
+            alarm(10, "loss", "a"),
+            alarm(10, "loss", "b"),
+            alarm(11, "loss", "a"),
+            alarm(12, "loss", "c"),
+        ];
+        let found = sightings(&raised);
+        assert_eq!(found.len(), 1);
+        let seen: Vec<_> = found[0]
+            .seen
+            .iter()
+            .map(|alarm| (alarm.step, alarm.rule.as_str()))
+            .collect();
+        assert_eq!(seen, [(10, "a"), (10, "b"), (12, "c")]);
     }
 
     /// Rows of a run that was killed: news may be lost, never a row.

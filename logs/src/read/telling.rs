@@ -144,6 +144,7 @@ mod tests {
             since: at[2],
             rules: vec!["layer".into()],
             alarm,
+            others: Vec::new(),
         };
         writer.event(&news.event()).unwrap();
         at

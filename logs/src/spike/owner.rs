@@ -76,7 +76,13 @@ impl std::fmt::Display for Owner {
 /// or the run recorded none. Norms that are not finite are left out.
 #[must_use]
 pub fn owner(records: &[Record], spike: &Spike) -> Option<Owner> {
-    let window = Window::before(records, spike)?;
+    owner_before(records, spike.first)
+}
+
+/// The same of a step that no spike of the loss begins with, for example that of an alarm.
+#[must_use]
+pub fn owner_before(records: &[Record], step: u64) -> Option<Owner> {
+    let window = Window::before(records, step)?;
     let layers = window.layers("layer_grad_norm");
     if layers == 0 {
         return None; // or the embedding would own every spike of a run without them
@@ -105,7 +111,7 @@ pub fn owner(records: &[Record], spike: &Spike) -> Option<Owner> {
 /// it was not recorded. Of a per-layer signal by its name alone (`layer_grad_norm`) it is the layer that grew most.
 #[must_use]
 pub fn lead(records: &[Record], spike: &Spike, signal: &str) -> Option<u64> {
-    let window = Window::before(records, spike)?;
+    let window = Window::before(records, spike.first)?;
     match window.layers(signal) {
         0 => window.lead_of(spike, |record| record.value(signal)),
         layers => {
@@ -126,13 +132,13 @@ struct Window<'a> {
 }
 
 impl<'a> Window<'a> {
-    fn before(records: &'a [Record], spike: &Spike) -> Option<Self> {
+    fn before(records: &'a [Record], first: u64) -> Option<Self> {
         let place = |step: u64| records.partition_point(|record| record.step < step);
-        let from = spike.first.saturating_sub(LEAD);
+        let from = first.saturating_sub(LEAD);
         let (start, middle) = (place(from.saturating_sub(BEFORE)), place(from));
         Some(Self {
             before: records.get(start..middle)?,
-            lead: records.get(middle..place(spike.first))?,
+            lead: records.get(middle..place(first))?,
         })
     }
 

@@ -120,6 +120,8 @@ pub(super) struct Session<'a> {
     out_of_reach: Vec<usize>,
     /// Runs that failed in this session.
     failed: Vec<usize>,
+    /// Runs that somebody asked to have trained again, whatever they ended with.
+    again: Vec<usize>,
     /// Why no run can go on.
     machine_failure: Option<SweepError>,
 }
@@ -148,6 +150,7 @@ impl<'a> Session<'a> {
             asked: Asked::default(),
             out_of_reach: Vec::new(),
             failed: Vec::new(),
+            again: Vec::new(),
             machine_failure: None,
             reader,
             executor,
@@ -277,7 +280,7 @@ impl<'a> Session<'a> {
         match (self.company, run.state) {
             (Company::None, _)
             | (_, State::Pending | State::Interrupted | State::Stopped | State::Skipped) => true,
-            (_, State::Failed) if self.executor.retry_failed => true,
+            (_, State::Failed) if self.executor.retry_failed || self.again.contains(&index) => true,
             (_, State::Failed) => has_damaged_summary(self.sweep, run),
             (Company::Executors, State::Running) => {
                 self.others.push(index);

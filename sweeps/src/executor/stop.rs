@@ -7,7 +7,7 @@ use crate::{Request, Sweep, SweepError, SweepReader};
 use logs::Lease;
 use logs::run::LEASE_FILE;
 use std::thread::sleep;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// News while a sweep is being stopped.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -115,6 +115,27 @@ impl Sweep {
                 .collect());
         }
         Ok(stopping.wait(index.as_slice(), interval))
+    }
+}
+
+/// How long an executor may take to take a run up: many of its looks at the requests.
+const TAKEN_UP_WITHIN: Duration = Duration::from_secs(20);
+
+impl Sweep {
+    /// Makes the executor at work go on with the run `id` that ended early, or is no longer left out, and returns when it has
+    /// taken it up: it is trained when a worker is free. `false` where there is no executor, or none that does; then nothing
+    /// is left behind, and the next `sweep run` goes on with the run.
+    pub fn resume_run(&self, id: &str, interval: Duration) -> Result<bool, SweepError> {
+        self.request_resume(id)?;
+        let begun = Instant::now();
+        while self.is_to_resume(id) {
+            if self.executors().is_empty() || begun.elapsed() > TAKEN_UP_WITHIN {
+                self.withdraw_resume(id)?;
+                return Ok(false);
+            }
+            sleep(interval);
+        }
+        Ok(true)
     }
 }
 

@@ -342,4 +342,5 @@ mod machine;
 mod orphans;
 mod packs;
 mod planned;
+mod resuming;
 mod stopping;

@@ -73,6 +73,26 @@ impl Sweep {
         remove(&self.request_path(id, request))
     }
 
+    /// Asks the executor at work to go on with a run that was stopped, broke off or failed, or that is no longer left out.
+    pub(crate) fn request_resume(&self, id: &str) -> Result<(), SweepError> {
+        touch(&self.resume_path(id))
+    }
+
+    /// Whether an executor is to go on with a run.
+    pub(crate) fn is_to_resume(&self, id: &str) -> bool {
+        self.resume_path(id).exists()
+    }
+
+    /// The run goes on, or there is nobody who could go on with it.
+    pub(crate) fn withdraw_resume(&self, id: &str) -> Result<(), SweepError> {
+        remove(&self.resume_path(id))
+    }
+
+    /// What executors that share the sweep leave alone may be taken by each of them again.
+    pub(crate) fn take_up(&self, id: &str) -> Result<(), SweepError> {
+        remove(&self.mark_path(id))
+    }
+
     /// A request to stop a run has been honoured by one of several executors: it becomes a mark, by which the others
     /// leave the run alone.
     pub(crate) fn set_down(&self, id: &str) -> Result<(), SweepError> {
@@ -93,6 +113,7 @@ impl Sweep {
         self.withdraw_stop()?;
         for run in self.runs() {
             self.withdraw(&run.id, Request::Stop)?;
+            self.withdraw_resume(&run.id)?;
             remove(&self.mark_path(&run.id))?;
         }
         Ok(())
@@ -102,7 +123,15 @@ impl Sweep {
     pub(super) fn is_asked_anything(&self) -> bool {
         let mut runs = self.runs().iter();
         self.stop_requested()
-            || runs.any(|run| self.requested(&run.id, Request::Stop) || self.is_set_down(&run.id))
+            || runs.any(|run| {
+                self.requested(&run.id, Request::Stop)
+                    || self.is_to_resume(&run.id)
+                    || self.is_set_down(&run.id)
+            })
+    }
+
+    fn resume_path(&self, id: &str) -> PathBuf {
+        self.dir().join("control").join(format!("{id}.resume"))
     }
 
     fn mark_path(&self, id: &str) -> PathBuf {

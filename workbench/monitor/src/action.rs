@@ -23,6 +23,8 @@ pub(crate) enum What {
     Skip,
     /// Take a skip back.
     Resume,
+    /// Take a skip back, and have the executor at work go on with what ended early.
+    GoOn,
 }
 
 impl What {
@@ -30,7 +32,7 @@ impl What {
         match self {
             Self::Stop => "stop",
             Self::Skip => "skip",
-            Self::Resume => "resume",
+            Self::Resume | Self::GoOn => "resume",
         }
     }
 }
@@ -44,7 +46,8 @@ impl Action {
         let then = match self.what {
             What::Stop => "its state is saved, `sweep run` continues",
             What::Skip => "left out until it is resumed",
-            What::Resume => "no longer left out; the next free executor takes it",
+            What::Resume => "no longer left out; the next executor takes it",
+            What::GoOn => "the executor at work goes on with it when a worker is free",
         };
         format!("{} {runs}? {then}", self.what.word())
     }
@@ -53,13 +56,13 @@ impl Action {
     pub(crate) fn start(self, sweep: Sweep) -> Receiver<String> {
         let (say, heard) = channel();
         std::thread::spawn(move || {
-            if self.what != What::Resume {
+            let request = match self.what {
+                What::Stop => Some(Request::Stop),
+                What::Skip => Some(Request::Skip),
+                What::Resume | What::GoOn => None,
+            };
+            if let Some(request) = request {
                 // All at once: each takes as long as its checkpoint.
-                let request = if self.what == What::Stop {
-                    Request::Stop
-                } else {
-                    Request::Skip
-                };
                 for run in &self.runs {
                     // What is wrong is told when it is waited for.
                     let _ = sweep.request(run, request);
@@ -82,6 +85,7 @@ fn one(sweep: &Sweep, run: &str, what: What, say: &Sender<String>) -> String {
             let withdrawn = sweep.withdraw(run, Request::Skip);
             return told(withdrawn.map(|()| format!("{run} is no longer left out")));
         }
+        What::GoOn => return told(go_on(sweep, run)),
     };
     let _ = say.send(format!(
         "{} {run}: asked, waiting for its checkpoint",
@@ -92,11 +96,20 @@ fn one(sweep: &Sweep, run: &str, what: What, say: &Sender<String>) -> String {
     told(left.map(|left| match (left.first(), what) {
         (Some(still), _) => format!("{run} goes on: {}", still.process),
         (None, What::Skip) => format!("skipped {run}; `:resume run` takes it back"),
-        (None, What::Stop | What::Resume) if reached => format!("stopped {run}"),
-        (None, What::Stop | What::Resume) => {
+        (None, What::Stop | What::Resume | What::GoOn) if reached => format!("stopped {run}"),
+        (None, What::Stop | What::Resume | What::GoOn) => {
             format!("nothing to stop: {run} is not trained, and no executor is at work")
         }
     }))
+}
+
+fn go_on(sweep: &Sweep, run: &str) -> Result<String, sweeps::SweepError> {
+    sweep.withdraw(run, Request::Skip)?;
+    Ok(if sweep.resume_run(run, INTERVAL)? {
+        format!("the executor goes on with {run}")
+    } else {
+        format!("no executor took {run}; `:resume run` trains it without one")
+    })
 }
 
 fn told(result: Result<String, sweeps::SweepError>) -> String {

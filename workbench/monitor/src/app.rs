@@ -1,5 +1,7 @@
 //! The monitor without a terminal: events in, cells out. The terminal, the snapshot and the tests all drive it.
 
+use std::path::Path;
+
 use ratatui::{
     buffer::Buffer,
     crossterm::event::{Event, KeyEventKind, MouseButton, MouseEvent, MouseEventKind},
@@ -91,8 +93,10 @@ impl App {
         let mut buffer = Buffer::empty(area);
         self.settle(area);
         draw::draw(&self.screen, Depth::True, &mut buffer);
-        let focus = &self.screen.panes[self.screen.focus];
-        let table = focus.table(&mut self.screen.shared).unwrap_or_default();
+        let table = match format {
+            Format::Csv => self.table(&file)?,
+            Format::Svg | Format::Png | Format::Text => Vec::new(),
+        };
         export::write(&file, format, &buffer, &table)?;
         Ok(Some(format!("wrote {}", file.display())))
     }
@@ -103,6 +107,19 @@ impl App {
         while self.screen.wait() {
             self.screen.prepare(area);
         }
+    }
+
+    /// The values of the pane with the focus, for a file.
+    fn table(&mut self, file: &Path) -> Result<Vec<Vec<String>>, MonitorError> {
+        let focus = self.screen.focus;
+        let table = self.screen.panes[focus].table(&mut self.screen.shared);
+        table.ok_or_else(|| MonitorError::Command {
+            line: format!("export {}", file.display()),
+            problem: format!(
+                "the pane {} has nothing for a table now",
+                self.screen.title(focus)
+            ),
+        })
     }
 
     /// One screen as plain text, without spaces at the ends of lines, with all that a user would wait for.

@@ -61,6 +61,19 @@ pub(crate) fn split(line: &str) -> (&str, &str) {
     (name, argument.trim())
 }
 
+/// The place of a row, which people count from 1; none where none is given.
+pub(crate) fn row(number: &str) -> Result<Option<usize>, String> {
+    if number.is_empty() {
+        return Ok(None);
+    }
+    let place = number
+        .parse()
+        .ok()
+        .and_then(|row: usize| row.checked_sub(1));
+    let place = place.ok_or_else(|| format!("`{number}` is no row; rows count from 1 on"))?;
+    Ok(Some(place))
+}
+
 /// One of some words, or what is wrong with it.
 pub(crate) fn one_of<T>(
     word: &str,

@@ -1,6 +1,6 @@
 //! A sweep in memory, for tests.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::sync::{Arc, Mutex};
@@ -38,6 +38,19 @@ pub(crate) struct Fixed {
     pub(crate) directory: Option<PathBuf>,
     /// Records that the next look brings, and of which run.
     pub(crate) coming: Rc<RefCell<Vec<(usize, Record)>>>,
+    /// Runs whose records the next look finds gone.
+    pub(crate) emptied: Rc<RefCell<Vec<usize>>>,
+    /// How many runs at the end the next look finds gone.
+    pub(crate) vanished: Rc<Cell<usize>>,
+    /// How often the records of each run were rewritten.
+    pub(crate) rewritten: Vec<u64>,
+}
+
+/// What a test changes under the reader's eyes, from the next look on.
+pub(crate) struct Changes {
+    pub(crate) coming: Rc<RefCell<Vec<(usize, Record)>>>,
+    pub(crate) emptied: Rc<RefCell<Vec<usize>>>,
+    pub(crate) vanished: Rc<Cell<usize>>,
 }
 
 pub(crate) const STEPS: u64 = 150;
@@ -244,6 +257,14 @@ fn state(run: &Run) -> RunState {
 }
 
 impl Fixed {
+    pub(crate) fn changes(&self) -> Changes {
+        Changes {
+            coming: Rc::clone(&self.coming),
+            emptied: Rc::clone(&self.emptied),
+            vanished: Rc::clone(&self.vanished),
+        }
+    }
+
     fn push(&mut self, run: Run, kind: usize) {
         let seed = run.seed.unwrap_or(0);
         let record = |step| synthetic::record((kind, seed), step, run.steps, Signals::Shown);
@@ -265,7 +286,17 @@ impl Source for Fixed {
         for (run, record) in &coming {
             self.records[*run].push(record.clone());
         }
-        Ok(!coming.is_empty())
+        let emptied = self.emptied.take();
+        self.rewritten.resize(self.records.len(), 0);
+        for run in &emptied {
+            self.records[*run].clear();
+            self.rewritten[*run] += 1;
+        }
+        let vanished = self.vanished.take().min(self.records.len());
+        let left = self.records.len() - vanished;
+        self.records.truncate(left);
+        self.sweep.runs.truncate(left);
+        Ok(!coming.is_empty() || !emptied.is_empty() || vanished > 0)
     }
 
     fn sweep(&self) -> &Sweep {
@@ -302,7 +333,8 @@ impl Source for Fixed {
     }
 
     fn revision(&self, run: usize) -> Revision {
-        Some((0, self.records[run].len()))
+        let rewritten = self.rewritten.get(run).copied().unwrap_or(0);
+        Some((rewritten, self.records[run].len()))
     }
 
     fn details(&self, run: usize) -> Details {
@@ -322,6 +354,7 @@ impl Source for Fixed {
                 (150, "finish".into(), "all steps done".into()),
                 (0, "start".into(), "fresh start".into()),
             ],
+            earlier: 0,
             warnings: vec![
                 "`metrics-0001.jsonl` line 7: checksum does not match, line skipped".into(),
             ],
@@ -330,7 +363,7 @@ impl Source for Fixed {
 
     /// The axes, and a few keys that all runs share.
     fn configuration(&self, run: usize) -> Result<toml::Table, String> {
-        let run = &self.sweep.runs[run];
+        let run = self.sweep.runs.get(run).ok_or("there is no such run")?;
         let seed = run.seed.unwrap_or(0) as i64;
         let mut table = toml::Table::from_iter([("seed".to_owned(), Value::Integer(seed))]);
         for (key, value) in run.settings.iter() {

@@ -19,6 +19,7 @@ mod ascii;
 mod braille;
 pub mod colour;
 mod command;
+mod document;
 mod draw;
 mod error;
 mod export;
@@ -86,11 +87,9 @@ pub fn run_with(
     let mut app = open(dir, options)?;
     set(&mut app, options.settings)?;
     app.ascii = ascii::detect();
-    // A command may have put the cursor somewhere.
-    app.screen.shared.follow = !options
-        .commands
-        .iter()
-        .any(|line| command::split(line).0 == "run");
+    // A command may have put the cursor somewhere, or say it itself.
+    let places = |line: &String| matches!(command::split(line).0, "run" | "follow");
+    app.screen.shared.follow |= !options.commands.iter().any(places);
     terminal::run(&mut app, stop)
 }
 
@@ -172,6 +171,7 @@ fn open(dir: &Path, options: Options) -> Result<App, MonitorError> {
     let mut app = App::new(source::open(dir, options.forks)?, &PANES, depth);
     app.screen.open(options.tab);
     dir.clone_into(&mut app.screen.directory);
+    app.screen.settings = options.settings.map(Path::to_path_buf);
     app.screen.forks = options.forks.to_vec();
     for line in options.commands {
         let wrong = |problem| MonitorError::Command {

@@ -58,6 +58,17 @@ impl Log<'_> {
         }
     }
 
+    /// The records of some steps with their per-layer signals.
+    pub(crate) fn with_layers(self, steps: Range<u64>) -> Vec<Record> {
+        match self {
+            Self::Files(reader) => reader.with_layers(steps),
+            Self::Memory(all) => {
+                let asked = |record: &&Record| steps.contains(&record.step);
+                all.iter().filter(asked).cloned().collect()
+            }
+        }
+    }
+
     /// The names of the per-layer signals of the last record that has any.
     pub(crate) fn layer_names(self) -> Vec<String> {
         let last = match self {
@@ -100,7 +111,7 @@ impl Log<'_> {
 }
 
 /// Most records whose layers are read: they are most of the bytes.
-const MOST_WITH_LAYERS: usize = 1 << 14;
+pub(crate) const MOST_WITH_LAYERS: usize = 1 << 14;
 /// Steps before the last that are looked at for layers, which are recorded now and then only.
 const LAST: u64 = 100;
 

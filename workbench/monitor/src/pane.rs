@@ -79,7 +79,13 @@ pub(crate) trait Pane: Keyed {
         shared.scroll(by);
     }
 
-    /// What it shows as a table for `:export FILE.csv`: a heading, then rows. None where it has none.
+    /// The mouse wheel over it: by default as [`Self::scroll`], wherever the pointer is.
+    fn wheel(&mut self, _at: Position, _place: Place, by: Scroll, shared: &mut Shared) {
+        self.scroll(by, shared);
+    }
+
+    /// What it shows as a table for `:export FILE.csv`: a heading, then rows. None where there is nothing, which is said
+    /// instead of writing a file.
     fn table(&self, _shared: &mut Shared) -> Option<Vec<Vec<String>>> {
         None
     }

@@ -90,6 +90,8 @@ pub(crate) struct Screen {
     /// Forks that are shown beside what was found there.
     pub(crate) forks: Vec<PathBuf>,
     pub(crate) keymap: Keymap,
+    /// The file with keys and colours, where it was given.
+    pub(crate) settings: Option<PathBuf>,
     /// This program, which what is started from the screen runs.
     pub(crate) program: PathBuf,
     /// Answers of what was asked of runs.
@@ -117,6 +119,7 @@ impl Screen {
             directory: PathBuf::new(),
             forks: Vec::new(),
             keymap: Keymap::default(),
+            settings: None,
             program: std::env::current_exe().unwrap_or_else(|_| PathBuf::from("workbench")),
             answers: Vec::new(),
             clipboard: None,
@@ -226,7 +229,11 @@ impl Screen {
         let by = Scroll::Notches(notches);
         match self.places.pane_at(at) {
             _ if self.help.is_some() => self.scroll(by),
-            Some(pane) => self.panes[pane].scroll(by, &mut self.shared),
+            Some(pane) => {
+                if let Some(place) = self.places.place(pane, self.focus) {
+                    self.panes[pane].wheel(at, place, by, &mut self.shared);
+                }
+            }
             None => self.shared.scroll(by),
         }
     }
@@ -307,6 +314,11 @@ impl Screen {
         titles.iter().map(|title| format!(" {title} ")).collect()
     }
 
+    /// Title of a pane.
+    pub(crate) fn title(&self, pane: usize) -> &'static str {
+        self.entries[pane].title
+    }
+
     /// Number of the open tab.
     pub(crate) fn tab_number(&self) -> usize {
         self.tab.pane.map_or(0, |pane| pane + 1)
@@ -367,6 +379,7 @@ impl Screen {
     }
 }
 
+mod asked;
 mod commands;
 
 pub(crate) use commands::all as command_rows;

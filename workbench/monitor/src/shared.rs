@@ -15,14 +15,19 @@ use crate::start::Start;
 use crate::view::{Details, Revision, Run, Source, Sweep, ended};
 
 mod beside;
+mod configs;
 mod filter;
 mod groups;
+mod owners;
+mod selection;
 mod study;
 mod track;
 
+use configs::Configs;
 use filter::Filter;
-pub(crate) use filter::{field, resolve};
+pub(crate) use filter::resolve;
 use groups::Groups;
+pub(crate) use owners::Owned;
 use study::Judged;
 pub(crate) use study::{Axes, Study};
 #[cfg(test)]
@@ -37,6 +42,7 @@ pub(crate) struct Shared {
     /// The arms, or what runs are grouped by instead.
     pub(crate) groups: Groups,
     pub(crate) filter: Filter,
+    configs: Configs,
     /// Which runs the filter takes.
     shown: Vec<bool>,
     /// Whether the cursor goes to a run that is trained.
@@ -133,6 +139,7 @@ impl Shared {
             tracks: Vec::new(),
             groups: Groups::default(),
             filter: Filter::default(),
+            configs: Configs::default(),
             shown: Vec::new(),
             follow: false,
             failed_first: false,
@@ -171,8 +178,9 @@ impl Shared {
     fn refresh(&mut self) -> Vec<(usize, Vec<String>)> {
         let source = self.source.as_ref();
         let runs = &source.sweep().runs;
-        self.groups.assign(runs);
-        self.shown = shown(runs, &self.filter);
+        self.configs.follow(source);
+        self.groups.assign(runs, &self.configs);
+        self.shown = shown(runs, &self.filter, &self.configs);
         self.judged.refresh(source);
         self.tracks.resize_with(runs.len(), Track::default);
         let mut alarms = Vec::new();
@@ -294,6 +302,21 @@ impl Shared {
         log.layers(signal)
     }
 
+    /// Those of them that came after a step.
+    pub(crate) fn layer_records_after(&self, signal: &str, step: u64) -> Vec<Record> {
+        if self.cursor >= self.tracks.len() {
+            return Vec::new();
+        }
+        let newer = step.saturating_add(1)..u64::MAX;
+        let mut newer = self.source.log(self.cursor).with_layers(newer);
+        for record in &mut newer {
+            record.scalars.clear();
+            record.layers.retain(|name, _| &**name == signal);
+        }
+        newer.retain(|record| !record.layers.is_empty());
+        newer
+    }
+
     /// What happened on the way, by place on an axis: alarms about a signal of these runs, and of the run under the cursor where
     /// an attempt went on, somebody intervened, or it left another run.
     pub(crate) fn marks(&mut self, runs: &[usize], signal: &str, axis: Axis) -> Vec<Mark> {
@@ -358,19 +381,6 @@ impl Shared {
         self.shown.get(run).copied().unwrap_or(true)
     }
 
-    /// Keys that runs can be filtered and grouped by.
-    pub(crate) fn keys(&self) -> Vec<String> {
-        filter::keys(&self.sweep().runs)
-    }
-
-    /// Shows only the runs that a filter takes.
-    pub(crate) fn set_filter(&mut self, text: &str) -> Result<(), String> {
-        self.filter = Filter::parse(text, &self.keys())?;
-        self.shown = shown(&self.sweep().runs, &self.filter);
-        self.judged.recount();
-        Ok(())
-    }
-
     /// The sweep on disk, where there is one.
     pub(crate) fn on_disk(&self) -> Option<&sweeps::Sweep> {
         self.source.on_disk()
@@ -401,31 +411,6 @@ impl Shared {
         }
     }
 
-    /// Whether a run's curves are drawn.
-    pub(crate) fn is_selected(&self, run: usize) -> bool {
-        self.is_shown(run) && self.selected.get(run).copied().unwrap_or(true)
-    }
-
-    /// Chooses anew which runs have curves.
-    pub(crate) fn select(&mut self, choose: impl Fn(&Self, usize) -> bool) {
-        self.selected = self.runs().map(|run| choose(self, run)).collect();
-    }
-
-    /// Draws the runs of a kind, or drops them where all of them are drawn.
-    pub(crate) fn toggle(&mut self, kind: impl Fn(&Self, usize) -> bool) {
-        let mut of_kind = self
-            .runs()
-            .filter(|run| kind(self, *run) && self.is_shown(*run));
-        let all = of_kind.all(|run| self.is_selected(run));
-        self.select(|shared, run| {
-            if kind(shared, run) {
-                !all
-            } else {
-                shared.is_selected(run)
-            }
-        });
-    }
-
     /// Place of the cursor in the table.
     pub(crate) fn row(&self) -> usize {
         let row = self.order.iter().position(|run| *run == self.cursor);
@@ -443,14 +428,12 @@ impl Shared {
 }
 
 /// Which runs a filter takes; a branch goes with its run.
-fn shown(runs: &[Run], filter: &Filter) -> Vec<bool> {
-    let of = |run: &Run| {
-        run.branch.map_or_else(
-            || filter.takes(run),
-            |branch| filter.takes(&runs[branch.of]),
-        )
+fn shown(runs: &[Run], filter: &Filter, configs: &Configs) -> Vec<bool> {
+    let of = |(number, run): (usize, &Run)| {
+        let number = run.branch.map_or(number, |branch| branch.of);
+        filter.takes(&runs[number], configs.of(number))
     };
-    runs.iter().map(of).collect()
+    runs.iter().enumerate().map(of).collect()
 }
 
 /// The next (or previous) name of a list, around its end.

@@ -50,6 +50,34 @@ impl Start {
         }
     }
 
+    /// More training of runs that ended early, all in one process, as one of a sweep would do it. Of a sweep the runs that are
+    /// named beside it are first no longer left out.
+    pub(crate) fn resume(
+        runs: &[PathBuf],
+        name: &str,
+        sweep: Option<(&sweeps::Sweep, Vec<String>)>,
+    ) -> Self {
+        let mut words = Vec::new();
+        let mut train = vec!["workbench train".to_owned()];
+        if let Some((sweep, skipped)) = sweep {
+            let dir = path(sweep.dir());
+            let taken_back = |run: String| {
+                let (dir, run) = (quoted(&dir), quoted(&run));
+                format!("workbench sweep skip {dir} {run} --undo &&")
+            };
+            words.extend(skipped.into_iter().map(taken_back));
+            let missing = sweep.plan().missing_languages.iter();
+            train.extend(missing.map(|name| format!("--missing-language {}", quoted(name))));
+        }
+        train.extend(runs.iter().map(|run| quoted(&path(run)).into_owned()));
+        words.append(&mut train);
+        Self {
+            what: format!("resume {name}"),
+            line: words.join(" "),
+            fork: None,
+        }
+    }
+
     pub(crate) fn question(&self) -> String {
         format!("{}? {} (y/n, c copies the command)", self.what, self.line)
     }

@@ -25,6 +25,12 @@ use crate::screen::Leaving;
 const POLL_LIVE: Duration = Duration::from_millis(500);
 const POLL_ENDED: Duration = Duration::from_secs(2);
 
+/// The longest that a look at the files waits for the one before to have been cheap.
+const POLL_SLOWEST: Duration = Duration::from_secs(5);
+
+/// A look and the drawing behind it take at most a part in so many of the time between two looks.
+const SPARED: u32 = 100;
+
 /// How long the loop may sleep: the longest delay before it sees that it should stop.
 const NAP: Duration = Duration::from_millis(250);
 
@@ -36,12 +42,15 @@ pub(crate) fn run(app: &mut App, stop: &dyn Fn() -> bool) -> Result<Exit, Monito
     let mut session = Session::start()?;
     let mut dirty = true;
     let mut polled = Instant::now();
+    let mut pace = Pace::default();
     loop {
         dirty |= app.hear();
         if dirty && !session.lost.load(Ordering::Relaxed) {
+            let begun = Instant::now();
             session
                 .terminal
                 .draw(|frame| app.draw(frame.area(), frame.buffer_mut()))?;
+            pace.draw = begun.elapsed();
             dirty = false;
         }
         dirty |= session.serve(app)?;
@@ -54,11 +63,7 @@ pub(crate) fn run(app: &mut App, stop: &dyn Fn() -> bool) -> Result<Exit, Monito
         if stop() || session.lost.load(Ordering::Relaxed) {
             return Ok(Exit::Stopped);
         }
-        let interval = if app.screen.shared.ended() {
-            POLL_ENDED
-        } else {
-            POLL_LIVE
-        };
+        let interval = pace.interval(app.screen.shared.ended());
         let left = interval.saturating_sub(polled.elapsed());
         if event::poll(left.min(NAP))? {
             for _ in 0..BATCH {
@@ -69,13 +74,35 @@ pub(crate) fn run(app: &mut App, stop: &dyn Fn() -> bool) -> Result<Exit, Monito
             }
         }
         if polled.elapsed() >= interval {
+            let begun = Instant::now();
             let news = app.poll()?;
+            pace.poll = begun.elapsed();
             dirty |= news.changed;
             if news.bell {
                 execute!(stdout(), Print('\x07'))?;
             }
             polled = Instant::now();
         }
+    }
+}
+
+/// What the last look and the last drawing took.
+#[derive(Debug, Clone, Copy, Default)]
+struct Pace {
+    poll: Duration,
+    draw: Duration,
+}
+
+impl Pace {
+    /// Time from one look to the next: a monitor that is only looked at is to leave the machine to what trains.
+    fn interval(self, ended: bool) -> Duration {
+        let (least, cost) = if ended {
+            // There is seldom anything to draw.
+            (POLL_ENDED, self.poll)
+        } else {
+            (POLL_LIVE, self.poll + self.draw)
+        };
+        cost.saturating_mul(SPARED).clamp(least, POLL_SLOWEST)
     }
 }
 
@@ -195,6 +222,24 @@ pub fn restore() {
 
 #[cfg(test)]
 mod tests {
+    use super::*;
+
+    #[test]
+    fn a_look_that_takes_long_is_taken_less_often() {
+        let of = |poll, draw, ended| {
+            let pace = Pace {
+                poll: Duration::from_millis(poll),
+                draw: Duration::from_millis(draw),
+            };
+            pace.interval(ended).as_millis()
+        };
+        assert_eq!(of(1, 2, false), 500);
+        assert_eq!(of(6, 9, false), 1500);
+        assert_eq!(of(900, 900, false), 5000);
+        assert_eq!(of(6, 900, true), 2000);
+        assert_eq!(of(30, 0, true), 3000);
+    }
+
     #[test]
     fn base64_is_that_of_rfc_4648() {
         let cases = [
@@ -205,7 +250,7 @@ mod tests {
             ("foobar", "Zm9vYmFy"),
         ];
         for (plain, coded) in cases {
-            assert_eq!(super::base64(plain.as_bytes()), coded);
+            assert_eq!(base64(plain.as_bytes()), coded);
         }
     }
 }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use logs::lease::Holder;
 use logs::run::LEASE_FILE;
+use logs::spike::LossSpike;
 use logs::{Event, Lease, Manifest};
 use sweeps::{Card, Outcome, RunState, Settings, State};
 use toml::Table;
@@ -40,6 +41,11 @@ pub(crate) trait Source {
     /// Directory of a run, whether or not the run has begun.
     fn folder(&self, run: usize) -> Option<PathBuf> {
         self.directory(run).map(Path::to_path_buf)
+    }
+
+    /// The spikes of a run's loss, where they are known.
+    fn spikes(&self, _run: usize) -> &[LossSpike] {
+        &[]
     }
 
     /// The resolved configuration of a run, or why it cannot be shown.
@@ -221,6 +227,8 @@ pub(crate) struct Details {
     pub(crate) facts: Vec<(String, String)>,
     /// Last events, newest first: step, kind, message.
     pub(crate) events: Vec<(u64, String, String)>,
+    /// How many events before those are left out.
+    pub(crate) earlier: usize,
     /// Damage found while reading.
     pub(crate) warnings: Vec<String>,
 }

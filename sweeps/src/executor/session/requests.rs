@@ -40,6 +40,8 @@ impl Session<'_> {
             }
             self.processes.push(process);
         }
+        self.find_strangers();
+        self.take_up()?;
         // What other machines train, they are asked about themselves.
         let own_others = match self.company {
             Company::None => self.others.clone(),
@@ -71,6 +73,68 @@ impl Session<'_> {
             } else {
                 self.queue.push_back(index);
             }
+        }
+        Ok(())
+    }
+
+    /// Whether a run is to be trained here, or is being trained.
+    fn is_known(&self, index: usize) -> bool {
+        let mut processes = self.processes.iter();
+        self.queue.contains(&index)
+            || self.others.contains(&index)
+            || processes.any(|process| process.runs.iter().any(|run| run.index == index))
+    }
+
+    /// A run that had ended here, and that somebody trains by hand since, is another process's as soon as it is asked for:
+    /// whoever asks waits until it has ended.
+    fn find_strangers(&mut self) {
+        if self.company != Company::None {
+            return;
+        }
+        for index in 0..self.reader.states().len() {
+            let running = self.reader.states()[index].state == State::Running;
+            if running && !self.is_known(index) && self.is_asked_for(index) {
+                self.others.push(index);
+            }
+        }
+    }
+
+    /// Takes up runs that ended early and are to go on, behind those that wait.
+    fn take_up(&mut self) -> Result<(), SweepError> {
+        if self.company == Company::Scheduler {
+            return Ok(());
+        }
+        for index in 0..self.sweep.runs().len() {
+            let id = self.id(index);
+            if !self.sweep.is_to_resume(&id) {
+                continue;
+            }
+            let state = self.reader.states()[index].state;
+            let has_to_end = match state {
+                State::Running => self.is_asked_for(index),
+                State::Stopped
+                | State::Interrupted
+                | State::Failed
+                | State::Pending
+                | State::Skipped
+                | State::Finished => is_held(&self.directory(index)),
+            };
+            if has_to_end {
+                continue;
+            }
+            let can = match state {
+                State::Stopped | State::Interrupted | State::Failed | State::Pending => true,
+                // As of the last look at it.
+                State::Skipped => !self.sweep.requested(&id, Request::Skip),
+                State::Running | State::Finished => false,
+            };
+            if can && !self.is_known(index) {
+                self.sweep.take_up(&id)?;
+                self.failed.retain(|failed| *failed != index);
+                self.again.push(index);
+                self.queue.push_back(index);
+            }
+            self.sweep.withdraw_resume(&id)?;
         }
         Ok(())
     }

@@ -101,6 +101,48 @@ fn one_orphan_can_be_stopped_by_request() {
     assert!(!bench.sweep.requested(&id, Request::Stop));
 }
 
+/// An executor knows nothing of who trains a run that it has stopped; whoever asked for the end of that waited for ever.
+#[test]
+fn a_run_that_was_stopped_and_is_trained_by_hand_can_be_stopped_again() {
+    let bench = Bench::new();
+    let id = |index: usize| bench.sweep.runs()[index].id.clone();
+    let waits = "touch \"$RUN\"/ready; while [ ! -e \"$T\"/go ]; do sleep 0.01; done; finish";
+    let script = format!(
+        "case $RUN in *{}) {waits};; *{}) {PATIENT};; esac; finish",
+        id(1),
+        id(0)
+    );
+    let executor = LocalExecutor {
+        workers: 2,
+        ..bench.executor(&script)
+    };
+    std::thread::scope(|scope| {
+        let work = scope.spawn(|| bench.run(&executor).0);
+        while !ready(&bench.path(0)) || !ready(&bench.path(1)) {
+            std::thread::sleep(LOOK);
+        }
+        let end = || {
+            let left = bench
+                .sweep
+                .end_run(&id(0), Request::Stop, LOOK, &mut |_| {});
+            assert!(left.unwrap().is_empty());
+            assert_eq!(bench.state(0), State::Stopped);
+        };
+        end();
+        // As an attempt of its own does, which has no summary yet.
+        for file in ["ready", logs::run::SUMMARY_FILE] {
+            std::fs::remove_file(bench.path(0).join(file)).unwrap();
+        }
+        let mut child = orphan(&bench, 0);
+        assert_eq!(bench.state(0), State::Running);
+        end();
+        assert_eq!(child.wait().unwrap().code(), Some(3));
+        std::fs::write(bench.directory.path().join("go"), "").unwrap();
+        let tally = work.join().unwrap();
+        assert_eq!((tally.finished, tally.unfinished), (7, 1), "{tally:?}");
+    });
+}
+
 #[test]
 fn sweep_stop_ends_orphans_without_an_executor() {
     let bench = Bench::new();

@@ -11,8 +11,10 @@ use crate::fixed::{Fixed, STEPS, fixed};
 use crate::keys::Row;
 use crate::panes::{PANES, Tab, tabs};
 
+mod copied;
 mod counted;
 mod details;
+mod exports;
 mod keys_and_mouse;
 mod panels;
 mod screens;

@@ -36,7 +36,9 @@ pub(crate) struct Contents {
 
 fn blocks(contents: &Contents, depth: Depth) -> Vec<Vec<Line<'static>>> {
     let row = |label: &str, help: &'static str| {
-        let label = Span::styled(format!("  {label:<KEYS$}"), depth.accent());
+        // A long name still ends before what it does.
+        let name = format!("{label} ");
+        let label = Span::styled(format!("  {name:<KEYS$}"), depth.accent());
         Line::from(vec![label, Span::raw(help)])
     };
     let block = |title: &'static str, rows: Vec<Line<'static>>| {
@@ -134,6 +136,14 @@ mod tests {
         for line in blocks(&shipped(), Depth::Mono).concat() {
             assert!(line.width() < usize::from(COLUMN), "{line}");
         }
+    }
+
+    #[test]
+    fn a_name_ends_before_what_it_does() {
+        let lines = blocks(&shipped(), Depth::Mono).concat();
+        let text = lines.iter().map(ToString::to_string).collect::<Vec<_>>();
+        let long = ":alarm-details details of the alarm";
+        assert!(text.iter().any(|line| line.contains(long)), "{text:#?}");
     }
 
     #[test]

@@ -1,25 +1,32 @@
 //! The alarms: what the detectors found, latest step first.
 
-use experiments_config::Override;
+use std::path::PathBuf;
+
 use logs::{Alarm, AlarmKind, Sighting};
 use ratatui::{
     buffer::Buffer,
-    layout::{Position, Rect},
+    layout::{Constraint, Layout, Position, Rect},
     style::Style,
     text::{Line, Span},
     widgets::Widget,
 };
 
 use crate::colour::{Depth, strong};
-use crate::command::{PaneCommand, commands};
-use crate::keys::{Binding, bindings, letter};
+use crate::command::{self, PaneCommand, commands};
+use crate::document::{self, TextRow, Window};
+use crate::keys::{Binding, bindings, ctrl, letter};
 use crate::list::List;
-use crate::number::{compact, count};
-use crate::paint::{cut, cut_middle, highlight, hint, put, put_right};
+use crate::paint::{self, highlight, hint};
 use crate::pane::{Act, Corner, Entry, Keys, Pane, Place};
 use crate::scroll::Scroll;
-use crate::shared::{Label, LabelColumn, Shared};
-use crate::start::Start;
+use crate::shared::{Label, LabelColumn, Owned, Shared};
+use crate::view::Revision;
+use row::{AlarmRow, Columns, glyph, kind_style, name};
+
+mod commands;
+mod details;
+mod row;
+mod table;
 
 pub(super) const ENTRY: Entry = Entry {
     name: "alarms",
@@ -37,38 +44,74 @@ struct Alarms {
     /// Only of the run under the cursor.
     of_run: bool,
     cursor: usize,
+    /// The alarm that somebody chose, which has the cursor wherever it stands; none takes the latest.
+    held: Option<Held>,
     list: List,
     page: usize,
     quiet: bool,
     run: Label,
     /// All of them, whatever fits.
-    found: Vec<Found>,
+    found: Vec<Held>,
     /// Those on the screen.
     rows: Vec<AlarmRow>,
     names: LabelColumn,
+    /// What is known of the alarm under the cursor, where there is room for it.
+    details: Vec<TextRow>,
+    window: Window,
+    /// The alarm that it is about, and its owner as of the records that it was read from.
+    about: Option<(Held, Revision)>,
+    owner: Owned,
+    replays: Vec<PathBuf>,
 }
 
-/// An alarm of the list.
-struct Found {
+/// What an alarm is known by as the list changes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Held {
     run: usize,
     step: u64,
+    signal: String,
+    /// The row of values that are not finite stands beside another one of their signal.
     kind: AlarmKind,
 }
 
-/// A line of the list.
-struct AlarmRow {
-    label: Label,
-    sighting: Sighting,
+impl Held {
+    fn of(run: usize, alarm: &Alarm) -> Self {
+        Self {
+            run,
+            step: alarm.step,
+            signal: alarm.signal.clone(),
+            kind: alarm.kind,
+        }
+    }
+
+    fn is(&self, run: usize, alarm: &Alarm) -> bool {
+        (self.run, self.step, self.kind, &self.signal)
+            == (run, alarm.step, alarm.kind, &alarm.signal)
+    }
 }
 
 impl Keys for Alarms {
     const BINDINGS: &'static [Binding<Act<Self>>] = bindings![
         [letter('f')] "f" "this run/all" "alarms of the run under the cursor, or of all runs" |pane, _| pane.turn_scope();
         [letter('R')] "R" "replay" "replay the step of the alarm under the cursor (asks first)" |pane, shared| shared.to_ask = Some(pane.replay(shared, ""));
+        [letter('J')] "J" "scroll" "details of the alarm: one row down" |pane, _| pane.window.scroll(Scroll::Rows(1));
+        [letter('K')] "K" "" "details of the alarm: one row up" |pane, _| pane.window.scroll(Scroll::Rows(-1));
+        [ctrl('d')] "ctrl-d" "" "details of the alarm: one page down" |pane, _| pane.window.scroll(Scroll::Pages(1));
+        [ctrl('u')] "ctrl-u" "" "details of the alarm: one page up" |pane, _| pane.window.scroll(Scroll::Pages(-1));
         [letter('b')] "b" "bell" "bell at new alarms of runs that ask for it, on or off" |_, shared| shared.bell = !shared.bell;
     ];
 
     const COMMANDS: &'static [PaneCommand<Self>] = commands![
+        "alarms" "run|all" "alarms of the run under the cursor, or of all runs" =>
+            |pane, _, whose| { pane.scope(command::one_of(whose, SCOPES)?); Ok(()) },
+            |_, _| SCOPES.map(|(name, _)| name.to_owned()).into(),
+            |pane, _| pane.of_run.then(|| "run".to_owned());
+        "alarm" "STEP [SIGNAL [RUN [KIND]]]" "cursor on this alarm; alone on the latest" =>
+            Self::hold,
+            |_, shared| shared.signals.clone(),
+            |pane, shared| pane.held(shared);
+        "alarm-details" "ROW" "details of the alarm from this row on; alone all" =>
+            Self::read_from, |_, _| Vec::new(), |pane, _| pane.window.chosen.map(|row| (row + 1).to_string());
         "replay" "[STEP]" "replay the step of the alarm, or this step of the run" =>
             |pane, shared, step| { shared.to_ask = Some(Ok(pane.replay(shared, step)?)); Ok(()) },
             |_, _| Vec::new(), |_, _| None;
@@ -85,18 +128,20 @@ impl Pane for Alarms {
             self.found.clear();
             return;
         };
+        let (list, below) = areas(place);
         self.run = shared.label(shared.cursor);
         self.quiet = !shared.bell;
-        self.names = shared.column((List::area(place.area).width / 3).min(40));
+        self.names = shared.column((List::area(list).width / 3).min(40));
         let seen = self.listed(shared);
-        let found = |(run, sighting): &(usize, &Sighting)| Found {
-            run: *run,
-            step: sighting.alarm.step,
-            kind: sighting.alarm.kind,
-        };
+        let found = |(run, sighting): &(usize, &Sighting)| Held::of(*run, &sighting.alarm);
         self.found = seen.iter().map(found).collect();
-        self.cursor = self.cursor.min(seen.len().saturating_sub(1));
-        self.page = List::page(place.area);
+        let held = self.held.as_ref().and_then(|held| {
+            let mut seen = seen.iter();
+            seen.position(|(run, sighting)| held.is(*run, &sighting.alarm))
+        });
+        let kept = self.held.as_ref().map_or(0, |_| self.cursor);
+        self.cursor = held.unwrap_or(kept).min(seen.len().saturating_sub(1));
+        self.page = List::page(list);
         self.list.fit(self.cursor, seen.len(), self.page);
         let row = |(run, sighting): &(usize, &Sighting)| AlarmRow {
             label: shared.labelled(*run, self.names.brief),
@@ -104,14 +149,37 @@ impl Pane for Alarms {
         };
         let visible = seen.iter().skip(self.list.offset).take(self.page);
         self.rows = visible.map(row).collect();
+        let chosen = seen.get(self.cursor).copied();
+        match chosen.zip(below) {
+            Some(((run, sighting), below)) => self.tell(shared, run, sighting, below),
+            None => self.details.clear(),
+        }
+    }
+
+    /// A replay may have come to its end.
+    fn look(&mut self, shared: &mut Shared) -> bool {
+        let about = self.about.as_ref().filter(|_| !self.details.is_empty());
+        about.is_some_and(|(held, _)| details::replays(shared, held.run, held.step) != self.replays)
     }
 
     fn draw(&self, place: Place, depth: Depth, buffer: &mut Buffer) {
-        let frame = place.area;
+        let (frame, below) = areas(place);
+        let place = Place {
+            area: frame,
+            ..place
+        };
         place
             .frame(self.title(depth), self.counts(depth), depth)
             .title_bottom(self.list.shown(frame).style(depth.dim()))
             .render(frame, buffer);
+        if let Some(below) = below {
+            let block = paint::frame(depth.faint())
+                .title_top(Line::styled(" The alarm under the cursor ", depth.dim()))
+                .title_bottom(self.window.shown().style(depth.dim()));
+            let inner = block.inner(below);
+            block.render(below, buffer);
+            document::draw(&self.details, self.window, "", inner, depth, buffer);
+        }
         if self.found.is_empty() {
             hint(buffer, place.inner(), "no alarms", depth);
             return;
@@ -129,11 +197,25 @@ impl Pane for Alarms {
     }
 
     fn click(&mut self, at: Position, place: Place, _shared: &mut Shared) {
-        self.cursor = self.list.row_at(at, place.area).unwrap_or(self.cursor);
+        if let Some(row) = self.list.row_at(at, areas(place).0) {
+            self.choose(row);
+        }
     }
 
     fn scroll(&mut self, by: Scroll, _shared: &mut Shared) {
-        self.cursor = by.from(self.cursor, self.found.len(), self.page, NOTCH);
+        self.choose(by.from(self.cursor, self.found.len(), self.page, NOTCH));
+    }
+
+    fn wheel(&mut self, at: Position, place: Place, by: Scroll, shared: &mut Shared) {
+        if areas(place).1.is_some_and(|details| details.contains(at)) {
+            self.window.scroll(by);
+        } else {
+            self.scroll(by, shared);
+        }
+    }
+
+    fn table(&self, shared: &mut Shared) -> Option<Vec<Vec<String>>> {
+        Some(table::table(shared, &self.listed(shared)))
     }
 
     /// To the run of the alarm.
@@ -143,46 +225,66 @@ impl Pane for Alarms {
     }
 }
 
+/// Whose alarms are listed.
+const SCOPES: [(&str, bool); 2] = [("all", false), ("run", true)];
+
+/// The list and, where there is room, what is known of one alarm below it.
+fn areas(place: Place) -> (Rect, Option<Rect>) {
+    let area = place.area;
+    if !place.alone || area.height < 16 {
+        return (area, None);
+    }
+    let details = (area.height / 3).clamp(10, 24).min(area.height / 2);
+    let details = Constraint::Length(details);
+    let [list, details] = Layout::vertical([Constraint::Fill(1), details]).areas(area);
+    (list, Some(details))
+}
+
 impl Alarms {
     fn turn_scope(&mut self) {
-        self.of_run = !self.of_run;
-        (self.cursor, self.list) = (0, List::default());
+        self.scope(!self.of_run);
     }
 
-    /// The run and the step that are meant: of the alarm under the cursor or, with a number, of the run under the cursor.
-    fn meant(&self, shared: &Shared, step: &str) -> Result<(usize, u64), String> {
-        if step.is_empty() {
-            let found = self.found.get(self.cursor);
-            let found =
-                found.ok_or("no alarm is on the screen; a step can be given: `:replay STEP`")?;
-            return Ok((found.run, found.step));
+    fn scope(&mut self, of_run: bool) {
+        self.of_run = of_run;
+        (self.cursor, self.list, self.held) = (0, List::default(), None);
+        self.window.chosen = None;
+    }
+
+    /// Puts the cursor on a row of the list, and keeps it on its alarm.
+    fn choose(&mut self, row: usize) {
+        if let Some(found) = self.found.get(row) {
+            if row != self.cursor {
+                self.window.chosen = None;
+            }
+            self.cursor = row;
+            self.held = Some(found.clone());
         }
-        let step = step.parse().ok().filter(|step: &u64| *step > 0);
-        let step = step.ok_or("a step is a whole number from 1 on")?;
-        Ok((shared.cursor, step))
     }
 
-    fn replay(&self, shared: &Shared, step: &str) -> Result<Start, String> {
-        let (run, step) = self.meant(shared, step)?;
-        let (folder, name) = shared.trained(run)?;
-        Ok(Start::replay(folder, &name, step))
-    }
-
-    fn fork(&self, shared: &Shared, words: &str) -> Result<Start, String> {
-        let words = shlex::split(words).ok_or("a quote is not closed")?;
-        let mut words = words.iter().map(String::as_str).peekable();
-        let out = words
-            .next()
-            .ok_or("a directory for the fork, such as `:fork runs/lower optimizer.lr=1e-3`")?;
-        let step = words.next_if(|word| !word.contains('=')).unwrap_or("");
-        let keys: Vec<&str> = words.collect();
-        let wrong = keys.iter().find(|key| key.parse::<Override>().is_err());
-        if let Some(wrong) = wrong {
-            return Err(format!("`{wrong}` is no KEY=VALUE"));
+    /// Makes ready what is known of an alarm.
+    fn tell(&mut self, shared: &Shared, run: usize, sighting: &Sighting, area: Rect) {
+        let alarm = &sighting.alarm;
+        let held = Held::of(run, alarm);
+        if self.about.as_ref().is_some_and(|(about, _)| *about != held) {
+            self.window.chosen = None;
         }
-        let (run, step) = self.meant(shared, step)?;
-        let (folder, name) = shared.trained(run)?;
-        Ok(Start::fork(folder, &name, step, out, &keys))
+        let about = Some((held, shared.revision(run)));
+        if self.about != about {
+            self.owner = shared.owner(run, alarm.step);
+            self.about = about;
+        }
+        self.replays = details::replays(shared, run, alarm.step);
+        let inner = paint::frame(Style::new()).inner(area);
+        self.details = details::rows(
+            shared,
+            run,
+            sighting,
+            &self.owner,
+            &self.replays,
+            inner.width,
+        );
+        self.window.fit(self.details.len(), inner.height, false);
     }
 
     /// The latest step first, within a step in the order of the runs. Twins of a run repeat its alarms: those of a branch
@@ -244,142 +346,3 @@ const KINDS: [AlarmKind; 6] = [
     AlarmKind::LossScaleFalling,
     AlarmKind::RepeatedSkips,
 ];
-
-impl AlarmRow {
-    fn draw(&self, columns: &Columns, area: Rect, depth: Depth, buffer: &mut Buffer) {
-        let alarm = &self.sighting.alarm;
-        let style = kind_style(alarm.kind, depth);
-        put(buffer, area, area.x, glyph(alarm.kind), style);
-        let label = cut_middle(&self.label.text, columns.run_width);
-        put(buffer, area, columns.run, &label, depth.arm(self.label.ink));
-        let step = count(alarm.step);
-        put_right(buffer, area, columns.step, &step, Style::new());
-        let mut text = message(alarm);
-        if columns.rule < area.right() {
-            let rules = cut(&rules(&self.sighting), RULE);
-            put(buffer, area, columns.rule, &rules, depth.dim());
-        } else if alarm.kind == AlarmKind::Spike {
-            text = format!("{text} · {}", rules(&self.sighting));
-        }
-        let end = columns.rule.min(area.right() + 1);
-        let text = cut(&text, end.saturating_sub(columns.message + 1));
-        put(buffer, area, columns.message, &text, Style::new());
-    }
-}
-
-/// Width of the names of rules.
-const RULE: u16 = 22;
-
-/// The rule that saw it first, and how many others did.
-fn rules(sighting: &Sighting) -> String {
-    let first = &sighting.alarm.rule;
-    match sighting.rules.len().saturating_sub(1) {
-        0 => first.clone(),
-        others => format!("{first} +{others}"),
-    }
-}
-
-/// Where the columns are; the step is given by its right edge, and the rule lies outside where it has no room.
-struct Columns {
-    run: u16,
-    run_width: u16,
-    step: u16,
-    message: u16,
-    rule: u16,
-}
-
-impl Columns {
-    fn new(list: Rect, run_width: u16) -> Self {
-        let run = list.x + 2;
-        let step = run + run_width + 8;
-        let message = step + 1;
-        let room = list.right().saturating_sub(message);
-        let rule = if room > RULE + 24 {
-            list.right() - RULE
-        } else {
-            list.right() + 1
-        };
-        Self {
-            run,
-            run_width,
-            step,
-            message,
-            rule,
-        }
-    }
-
-    fn headings(&self, inner: Rect, names: &str, depth: Depth, buffer: &mut Buffer) {
-        let head = Rect { height: 1, ..inner };
-        let names = cut(names, self.run_width);
-        put(buffer, head, self.run, &names, depth.dim());
-        put_right(buffer, head, self.step, "step", depth.dim());
-        put(buffer, head, self.message, "what", depth.dim());
-        if self.rule < head.right() {
-            put(buffer, head, self.rule, "rule", depth.dim());
-        }
-    }
-}
-
-/// What was seen, in as few columns as it takes.
-fn message(alarm: &Alarm) -> String {
-    let Alarm {
-        signal,
-        value,
-        score,
-        ..
-    } = alarm;
-    match alarm.kind {
-        AlarmKind::Spike | AlarmKind::Layer => {
-            format!("{signal} {}, {score:+.1}σ", compact(*value))
-        }
-        AlarmKind::Jump => format!("{signal} {}, ×{score:.1}", compact(*value)),
-        AlarmKind::RepeatedSkips => format!("{score:.0} steps skipped"),
-        AlarmKind::NonFinite => format!("{signal} is {}", compact(*value)),
-        AlarmKind::LossScaleFalling => {
-            // The score counts halvings. Scales are powers of two, and read better as whole numbers.
-            let scale = |value: f64| {
-                if value >= 1.0 {
-                    count(value as u64)
-                } else {
-                    compact(value)
-                }
-            };
-            format!(
-                "{signal} {} → {}",
-                scale(value * score.exp2()),
-                scale(*value)
-            )
-        }
-    }
-}
-
-fn glyph(kind: AlarmKind) -> &'static str {
-    match kind {
-        AlarmKind::Spike | AlarmKind::Jump => "▲",
-        AlarmKind::Layer => "◆",
-        AlarmKind::NonFinite => "✕",
-        AlarmKind::LossScaleFalling | AlarmKind::RepeatedSkips => "▼",
-    }
-}
-
-fn name(kind: AlarmKind) -> &'static str {
-    match kind {
-        AlarmKind::Spike => "spike",
-        AlarmKind::Jump => "jump",
-        AlarmKind::Layer => "layer",
-        AlarmKind::RepeatedSkips => "skips",
-        AlarmKind::NonFinite => "non-finite",
-        AlarmKind::LossScaleFalling => "loss scale",
-    }
-}
-
-fn kind_style(kind: AlarmKind, depth: Depth) -> Style {
-    match kind {
-        AlarmKind::NonFinite => depth.bad(),
-        AlarmKind::Spike
-        | AlarmKind::Jump
-        | AlarmKind::Layer
-        | AlarmKind::LossScaleFalling
-        | AlarmKind::RepeatedSkips => depth.warn(),
-    }
-}

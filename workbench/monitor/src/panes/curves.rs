@@ -156,7 +156,7 @@ impl Keys for Curves {
         [letter('y')] "y" "log y" "logarithmic y axis of the first panel, on or off" |pane, _| pane.turn_log(0);
         [letter('Y')] "Y" "" "logarithmic y axis of the active panel (▸), on or off" |pane, _| pane.turn_log(pane.active);
         [letter('z')] "z" "smooth" "smoothing on or off (debiased moving average)" |pane, _| pane.choices.smooth = !pane.choices.smooth;
-        [letter('+'), letter('=')] "+" "" "stronger smoothing" |pane, _| pane.choices.smooth_by(1);
+        [letter('+'), letter('=')] "+ =" "" "stronger smoothing" |pane, _| pane.choices.smooth_by(1);
         [letter('-')] "-" "" "weaker smoothing" |pane, _| pane.choices.smooth_by(-1);
         [letter('x')] "x" "x axis" "x axis: step, samples, tokens, time" |pane, _| pane.next_axis();
         [letter('X')] "X" "" "logarithmic x axis, on or off" |pane, _| pane.choices.log_x = !pane.choices.log_x;

@@ -56,6 +56,8 @@ struct Mapped {
     signal: String,
     /// What it was made from, which a profile at another step reads again.
     records: Vec<Record>,
+    /// Length of the run when they were read from the first to the last.
+    whole: usize,
     heat: Heat,
     made_from: Option<HeatKey>,
     /// At this step, or at the last one.
@@ -80,7 +82,7 @@ impl Mapped {
         };
         let is_new = self.made_from.as_ref() != Some(&key);
         if is_new {
-            self.records = shared.layer_records(&self.signal);
+            self.read(shared, &key);
             self.heat = Heat::build(&self.records, &self.signal, key.columns);
             self.made_from = Some(key);
         }
@@ -90,6 +92,33 @@ impl Mapped {
         }
     }
 }
+
+impl Mapped {
+    /// Reads the records of a map, or only those that came since where it is that of the same run a moment later: a run is looked
+    /// at twice a second, and all of its lines take a tenth of a second to read. Of a long run the lines that tell most are
+    /// chosen anew each time it has grown by a sixteenth.
+    fn read(&mut self, shared: &mut Shared, key: &HeatKey) {
+        let most = ALL.max(self.whole + self.whole / 16);
+        let grew = self.made_from.as_ref().is_some_and(|before| {
+            let same = (before.run, &before.signal) == (key.run, &key.signal);
+            same && matches!(
+                (before.revision, key.revision),
+                (Some((then, _)), Some((now, length))) if then == now && length <= most
+            )
+        });
+        let last = self.records.last().filter(|_| grew);
+        if let Some(last) = last.map(|record| record.step) {
+            let newer = shared.layer_records_after(&self.signal, last);
+            self.records.extend(newer);
+        } else {
+            self.records = shared.layer_records(&self.signal);
+            self.whole = key.revision.map_or(0, |(_, length)| length);
+        }
+    }
+}
+
+/// Records of a run up to which each is read.
+const ALL: usize = crate::log::MOST_WITH_LAYERS;
 
 /// Everything a map depends on: while it stays the same, nothing is computed.
 #[derive(Debug, Clone, PartialEq)]
@@ -131,6 +160,11 @@ impl Pane for Layers {
         }
     }
 
+    fn table(&self, shared: &mut Shared) -> Option<Vec<Vec<String>>> {
+        let signals: Vec<String> = self.maps.iter().map(|map| map.signal.clone()).collect();
+        table(shared, &signals)
+    }
+
     fn draw(&self, place: Place, depth: Depth, buffer: &mut Buffer) {
         let lost: usize = self.maps.iter().map(|map| map.heat.nonfinite).sum();
         let right = match lost {
@@ -153,6 +187,27 @@ impl Pane for Layers {
             }
         }
     }
+}
+
+/// A value a row: run, signal, step, layer.
+fn table(shared: &mut Shared, signals: &[String]) -> Option<Vec<Vec<String>>> {
+    let id = shared.run(shared.cursor)?.id.clone();
+    let heading = ["run", "signal", "step", "layer", "value"];
+    let mut table = vec![heading.map(str::to_owned).into()];
+    for signal in signals {
+        for record in shared.layer_records(signal) {
+            let values = record.layers.get(signal.as_str()).into_iter().flatten();
+            table.extend(values.enumerate().map(|(layer, value)| {
+                let numbers = [
+                    record.step.to_string(),
+                    layer.to_string(),
+                    value.to_string(),
+                ];
+                [vec![id.clone(), signal.clone()], numbers.into()].concat()
+            }));
+        }
+    }
+    Some(table)
 }
 
 /// Where each map stands, and its profile beside it, which is empty where there is no room.

@@ -93,6 +93,17 @@ impl Pane for Machine {
         self.list.scrollbar(list, depth, buffer);
     }
 
+    fn table(&self, shared: &mut Shared) -> Option<Vec<Vec<String>>> {
+        let mut table = Quantities::default();
+        if let Some(reading) = &self.reading {
+            table.machine(reading);
+        }
+        for run in shared.order.iter().copied() {
+            table.run(&shared.sweep().runs[run].id, &self.row(shared, run));
+        }
+        Some(table.0)
+    }
+
     fn click(&mut self, at: Position, place: Place, shared: &mut Shared) {
         if let Some(row) = self.list.row_at(at, self.list_area(place)) {
             shared.go(shared.order[row]);
@@ -137,6 +148,57 @@ impl Machine {
             tokens: last("tokens_per_second"),
             seconds: last("step_seconds"),
         }
+    }
+}
+
+/// What is known, a value a row: shares from 0 to 1, memory in bytes.
+struct Quantities(Vec<Vec<String>>);
+
+impl Default for Quantities {
+    fn default() -> Self {
+        Self(vec![
+            ["item", "quantity", "value"].map(str::to_owned).into(),
+        ])
+    }
+}
+
+impl Quantities {
+    fn add(&mut self, item: &str, quantity: &str, value: Option<impl ToString>) {
+        if let Some(value) = value {
+            let row = [item.to_owned(), quantity.to_owned(), value.to_string()];
+            self.0.push(row.into());
+        }
+    }
+
+    fn machine(&mut self, reading: &Reading) {
+        let known = Some(reading.processors).filter(|processors| *processors > 0);
+        self.add("processors", "count", known);
+        self.add("processors", "busy", reading.busy);
+        self.add("processors", "load", reading.load);
+        self.add("memory", "used", reading.memory.map(|memory| memory.used));
+        self.add("memory", "all", reading.memory.map(|memory| memory.all));
+        let Gpus::Known(gpus) = &reading.gpus else {
+            return;
+        };
+        for gpu in gpus {
+            let item = format!("GPU {}", gpu.index);
+            self.add(&item, "name", Some(&gpu.name));
+            self.add(&item, "busy", gpu.busy);
+            self.add(&item, "memory_used", gpu.memory.map(|(used, _)| used));
+            self.add(&item, "memory_all", gpu.memory.map(|(_, all)| all));
+            self.add(&item, "celsius", gpu.temperature);
+            self.add(&item, "watts", gpu.power);
+        }
+    }
+
+    fn run(&mut self, id: &str, row: &Row) {
+        self.add(id, "state", Some(row.state.name()));
+        let place = Some(&row.place).filter(|place| !place.is_empty());
+        self.add(id, "trained_on", place);
+        self.add(id, "busy", row.process.and_then(|process| process.busy));
+        self.add(id, "memory", row.process.map(|process| process.memory));
+        self.add(id, "tokens_per_second", row.tokens);
+        self.add(id, "step_seconds", row.seconds);
     }
 }
 

@@ -14,21 +14,25 @@ use ratatui::{
 
 use crate::colour::{Depth, Ink, strong};
 use crate::command::{self, Outcome, PaneCommand, commands};
-use crate::keys::{Binding, bindings, letter};
+use crate::keys::{Binding, bindings, ctrl, letter};
 use crate::list::List;
 use crate::number::{compact, count};
 use crate::paint::{cut, cut_middle, gauge, highlight, hint, put, put_right};
 use crate::pane::{Act, Corner, Entry, Keys, Pane, Place};
+use crate::scroll::Scroll;
 use crate::shared::Shared;
 use crate::view::{Run, glyph};
 use columns::Column;
-use details::{Detailed, Said};
+use details::Said;
+use reader::Reader;
 
 mod columns;
 mod curve;
 mod details;
 mod differences;
 mod order;
+mod reader;
+mod table;
 
 pub(super) const ENTRY: Entry = Entry {
     name: "runs",
@@ -55,11 +59,9 @@ struct Runs {
     running: Option<String>,
     /// The keys that short names of arms leave out, where names are short.
     heading: Option<String>,
-    /// What the details say, and the run that others are compared with, where one was chosen.
-    said: Said,
+    details: Reader,
+    /// The run that others are compared with, where one was chosen.
     against: Option<usize>,
-    /// None while there is no room for the details.
-    details: Option<Detailed>,
 }
 
 /// A run as the table shows it.
@@ -81,7 +83,12 @@ impl Keys for Runs {
         [letter('A')] "A" "arm" "draw all runs of this arm, or drop them" |_, shared| shared.toggle(|shared, run| shared.arm(run) == shared.arm(shared.cursor));
         [letter('s')] "s" "sort" "sort by the next column (or click a heading)" |pane, _| pane.sort_by(pane.sort.next());
         [letter('r')] "r" "reverse" "turn the order around" |pane, _| pane.descending = !pane.descending;
-        [letter('e')] "e" "details" "details: events, differences of the configuration, console" |pane, _| pane.said = pane.said.next();
+        [letter('e')] "e" "details" "details: events, differences of the configuration, console" |pane, _| pane.details.say_next();
+        [letter('J')] "J" "scroll" "details: one row down" |pane, _| pane.details.scroll(Scroll::Rows(1));
+        [letter('K')] "K" "" "details: one row up" |pane, _| pane.details.scroll(Scroll::Rows(-1));
+        [ctrl('d')] "ctrl-d" "" "details: one page down" |pane, _| pane.details.scroll(Scroll::Pages(1));
+        [ctrl('u')] "ctrl-u" "" "details: one page up" |pane, _| pane.details.scroll(Scroll::Pages(-1));
+        [letter('N')] "N" "" "details: next row with the text of `:find`" |pane, _| pane.details.seek();
         [letter('c')] "c" "compare" "compare configurations with this run, or the nearest again" |pane, shared| pane.compare(shared.cursor);
         [letter('!')] "!" "failed first" "failed runs on top, whatever the order, or not" |_, shared| shared.failed_first = !shared.failed_first;
     ];
@@ -95,18 +102,22 @@ impl Keys for Runs {
             |_, shared, word| { shared.failed_first = command::one_of(word, [("on", true), ("", true), ("off", false)])?; Ok(()) },
             |_, _| ["on", "off"].map(str::to_owned).into(),
             |_, shared| shared.failed_first.then(|| "on".to_owned());
-        "details" "events|differences|console" "what the details of a run say" =>
-            |pane, _, word| { pane.said = command::one_of(word, Said::ALL)?; Ok(()) },
+        "find" "TEXT" "search the details; alone no longer" =>
+            |pane, _, text| { pane.details.search(text); Ok(()) },
+            |_, _| Vec::new(),
+            |pane, _| pane.details.searched();
+        "details" "events|differences|console [ROW]" "what the details of a run say, from a row on" =>
+            |pane, _, words| pane.details.set(words),
             |_, _| Said::ALL.map(|(name, _)| name.to_owned()).into(),
-            |pane, _| Said::ALL.iter().skip(1).find(|(_, said)| *said == pane.said).map(|(name, _)| (*name).to_owned());
+            |pane, _| pane.details.now();
         "compare" "RUN" "configurations against this run; alone, the nearest" =>
             |pane, shared, name| { pane.against = if name.is_empty() { None } else { Some(shared.find(name)?) }; Ok(()) },
             |_, shared| shared.sweep().runs.iter().map(|run| run.id.clone()).collect(),
             |pane, shared| Some(shared.run(pane.against?)?.id.clone());
-        "select" "all|none" "draw the curves of these runs" =>
-            |_, shared, word| { let all = command::one_of(word, [("all", true), ("", true), ("none", false)])?; shared.select(|_, _| all); Ok(()) },
-            |_, _| ["all", "none"].map(str::to_owned).into(),
-            |_, _| None;
+        "select" "all|none|RUN …|!RUN …" "draw the curves of these runs, or of all but these" =>
+            |_, shared, words| shared.select_named(words),
+            |_, shared| ["all", "none"].map(str::to_owned).into_iter().chain(shared.sweep().runs.iter().map(|run| run.id.clone())).collect(),
+            |_, shared| shared.selection();
     ];
 }
 
@@ -132,7 +143,7 @@ impl Pane for Runs {
         let drawn = shared.runs().filter(|run| shared.is_selected(*run));
         self.drawn = (drawn.count(), shared.order.len(), shared.runs().len());
         let against = self.against.filter(|run| *run != shared.cursor);
-        self.details = below.map(|_| Detailed::of(shared, self.said, against));
+        self.details.prepare(shared, below, against);
     }
 
     fn draw(&self, place: Place, depth: Depth, buffer: &mut Buffer) {
@@ -174,8 +185,21 @@ impl Pane for Runs {
             }
         }
         self.list.scrollbar(table, depth, buffer);
-        if let Some((details, area)) = self.details.as_ref().zip(below) {
-            details.draw(area, depth, buffer);
+        if let Some(area) = below {
+            self.details.draw(area, depth, buffer);
+        }
+    }
+
+    fn table(&self, shared: &mut Shared) -> Option<Vec<Vec<String>>> {
+        Some(table::table(shared))
+    }
+
+    /// Over the details it scrolls them.
+    fn wheel(&mut self, at: Position, place: Place, by: Scroll, shared: &mut Shared) {
+        if areas(place).1.is_some_and(|details| details.contains(at)) {
+            self.details.scroll(by);
+        } else {
+            shared.scroll(by);
         }
     }
 
@@ -223,7 +247,7 @@ impl Runs {
     /// Sets runs against this one, or against the nearest again.
     fn compare(&mut self, run: usize) {
         self.against = (self.against != Some(run)).then_some(run);
-        self.said = Said::Differences;
+        self.details.say(Said::Differences);
     }
 
     /// The order of the table. The cursor stays on its run, or goes to the first one where the filter leaves that out.

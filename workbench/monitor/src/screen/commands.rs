@@ -3,16 +3,21 @@
 use std::borrow::Cow;
 use std::path::PathBuf;
 
-use sweeps::State;
-
 use super::{Leaving, Screen};
-use crate::action::{Action, What};
+use crate::action::What;
 use crate::command::{self, Command, CommandRow, Outcome, commands};
 use crate::export;
 use crate::keys::Key;
 use crate::pane::Pane;
 use crate::panes::{Tab, tabs};
 use crate::prompt::{Kind, Prompt, Typed};
+
+/// What can be on or off.
+const SWITCH: [&str; 2] = ["on", "off"];
+
+fn switched(word: &str) -> Result<bool, String> {
+    command::one_of(word, [("on", true), ("", true), ("off", false)])
+}
 
 type ScreenCommand = Command<
     fn(&mut Screen, &str) -> Outcome,
@@ -30,11 +35,11 @@ const COMMANDS: &[ScreenCommand] = commands![
         |_| None;
     "filter" "[!]KEY=A|B KEY>=N KEY~REGEX REGEX …" "only runs for which all of it holds; alone all" =>
         |screen, text| screen.shared.set_filter(text),
-        |screen| screen.shared.keys().iter().map(|key| format!("{key}=")).collect(),
+        |screen| screen.shared.all_keys().iter().map(|key| format!("{key}=")).collect(),
         |screen| Some(&screen.shared.filter.text).filter(|text| !text.is_empty()).cloned();
     "group" "KEY|arm" "one curve and one colour for all runs with a value of a key" =>
         |screen, key| screen.shared.group_by(key),
-        |screen| screen.shared.keys(),
+        |screen| screen.shared.all_keys(),
         |screen| screen.shared.groups.by.clone();
     "colour" "KEY" "colours by an axis of the card, shades by the other" =>
         |screen, key| screen.shared.colour_by(key),
@@ -48,11 +53,23 @@ const COMMANDS: &[ScreenCommand] = commands![
         |screen, name| screen.go_to(name),
         |screen| screen.shared.sweep().runs.iter().map(|run| run.id.clone()).collect(),
         |screen| screen.shared.run(screen.shared.cursor).filter(|_| screen.shared.runs().len() > 1).map(|run| run.id.clone());
+    "follow" "on|off" "keep the cursor on a run that is trained" =>
+        |screen, word| { screen.shared.follow = switched(word)?; Ok(()) },
+        |_| SWITCH.map(str::to_owned).into(),
+        |screen| screen.shared.follow.then(|| "on".to_owned());
+    "bell" "on|off" "bell at new alarms of runs that ask for it" =>
+        |screen, word| { screen.shared.bell = switched(word)?; Ok(()) },
+        |_| SWITCH.map(str::to_owned).into(),
+        |screen| (!screen.shared.bell).then(|| "off".to_owned());
+    "focus" "PANE" "give keys to this pane of the screen" =>
+        |screen, name| screen.focus_named(name),
+        |screen| screen.entries.iter().map(|entry| entry.name.to_owned()).collect(),
+        |screen| screen.focused();
     "stop" "run|arm" "end a run, or those of its arm, after its checkpoint" =>
         |screen, whom| screen.ask_about(What::Stop, whom), |_| WHOM.map(str::to_owned).into(), |_| None;
     "skip" "run|arm" "leave a run out, or those of its arm; what trains ends" =>
         |screen, whom| screen.ask_about(What::Skip, whom), |_| WHOM.map(str::to_owned).into(), |_| None;
-    "resume" "run|arm" "no longer leave it out" =>
+    "resume" "run|arm" "go on with what ended early, or was skipped" =>
         |screen, whom| screen.ask_about(What::Resume, whom), |_| WHOM.map(str::to_owned).into(), |_| None;
     "export" "FILE.svg|FILE.png|FILE.txt|FILE.csv" "this screen as picture or text, or its pane as a table" =>
         |screen, file| screen.ask_export(file), |_| Vec::new(), |_| None;
@@ -204,6 +221,10 @@ impl Screen {
         for fork in &self.forks {
             line = format!("{line} --fork {}", quoted(&fork.display().to_string()));
         }
+        if let Some(settings) = &self.settings {
+            let file = settings.display().to_string();
+            line = format!("{line} --settings {}", quoted(&file));
+        }
         for one in own.chain(panes) {
             line = format!("{line} --do {}", quoted(&one));
         }
@@ -226,6 +247,19 @@ impl Screen {
         Ok(())
     }
 
+    fn focus_named(&mut self, name: &str) -> Outcome {
+        let panes = self.entries.iter().enumerate();
+        let panes = panes.map(|(number, entry)| (entry.name, number));
+        self.focus = command::one_of(name, panes)?;
+        Ok(())
+    }
+
+    /// The pane with the focus, where it is not the one that has it at first.
+    fn focused(&self) -> Option<String> {
+        let moved = self.tab == Tab::OVERVIEW && self.focus != 0;
+        moved.then(|| self.entries[self.focus].name.to_owned())
+    }
+
     fn go_to(&mut self, name: &str) -> Outcome {
         let run = self.shared.find(name)?;
         self.shared.go(run);
@@ -235,52 +269,6 @@ impl Screen {
     fn ask_export(&mut self, file: &str) -> Outcome {
         export::check(file)?;
         self.export = Some(PathBuf::from(file));
-        Ok(())
-    }
-
-    /// Asks whether to do something with the run under the cursor, where there is something to be done.
-    pub(super) fn ask_to(&mut self, what: What) {
-        if let Err(problem) = self.ask_about(what, "run") {
-            self.note = problem;
-        }
-    }
-
-    fn ask_about(&mut self, what: What, whom: &str) -> Outcome {
-        let arm = command::one_of(whom, [("run", false), ("arm", true), ("", false)])?;
-        let shared = &self.shared;
-        if shared.on_disk().is_none() {
-            return Err("a run without a sweep is stopped by its own command".to_owned());
-        }
-        let here = shared.cursor;
-        let wanted = |run: &usize| {
-            if arm {
-                shared.arm(*run) == shared.arm(here)
-            } else {
-                *run == here
-            }
-        };
-        let can = |run: &usize| match (what, shared.sweep().runs[*run].state) {
-            _ if shared.is_branch(*run) => false,
-            (What::Resume, state) => state == State::Skipped,
-            (What::Stop, state) => matches!(state, State::Running | State::Pending),
-            (What::Skip, state) => !matches!(state, State::Finished | State::Skipped),
-        };
-        let runs: Vec<String> = shared
-            .runs()
-            .filter(wanted)
-            .filter(can)
-            .map(|run| shared.sweep().runs[run].id.clone())
-            .collect();
-        if runs.is_empty() {
-            let state = shared.run(here).map_or("not there", |run| run.state.name());
-            return Err(format!(
-                "nothing to {}: {} is {state}",
-                what.word(),
-                shared.label(here).text
-            ));
-        }
-        self.help = None;
-        self.prompt = Some(Prompt::new(Kind::Question(Action { what, runs }), ""));
         Ok(())
     }
 

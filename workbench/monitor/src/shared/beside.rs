@@ -63,6 +63,11 @@ impl Shared {
         Ok((trained?, name))
     }
 
+    /// Directory of a run that has begun.
+    pub(crate) fn folder(&self, run: usize) -> Option<&Path> {
+        self.source.directory(run)
+    }
+
     /// Shows a fork as a branch once it is made.
     pub(crate) fn follow_fork(&mut self, fork: PathBuf) {
         self.source.follow_fork(fork);
@@ -94,12 +99,23 @@ impl Shared {
         (self.source.read_machine(&processes), of_runs)
     }
 
-    /// The first run with this in its id or its name.
+    /// The run of this id, or else the first one with this in its id or its name.
     pub(crate) fn find(&self, name: &str) -> Result<usize, String> {
-        let has = |run: &usize| {
-            self.sweep().runs[*run].id.contains(name) || self.label(*run).text.contains(name)
-        };
-        let found = self.runs().find(has);
+        let found = self.named(name)?.first().copied();
         found.ok_or_else(|| format!("no run has `{name}` in its name"))
+    }
+
+    /// The run of this id alone, or else all with this in their id or their name.
+    pub(crate) fn named(&self, name: &str) -> Result<Vec<usize>, String> {
+        let id = |run: &usize| &self.sweep().runs[*run].id;
+        if let Some(run) = self.runs().find(|run| id(run) == name) {
+            return Ok(vec![run]);
+        }
+        let has = |run: &usize| id(run).contains(name) || self.label(*run).text.contains(name);
+        let found: Vec<usize> = self.runs().filter(has).collect();
+        if found.is_empty() {
+            return Err(format!("no run has `{name}` in its name"));
+        }
+        Ok(found)
     }
 }

@@ -1,6 +1,7 @@
 //! Which runs are shown: words that all must hold, each a regular expression on the run's name or a comparison of a value.
 
 use regex::{Regex, RegexBuilder};
+use sweeps::Settings;
 use sweeps::card::{label, number};
 use toml::Value;
 
@@ -17,8 +18,8 @@ const FIELDS: [&str; 7] = [
     "held_out_loss",
 ];
 
-/// The value of an axis or of a column of the table.
-pub(crate) fn field(run: &Run, key: &str) -> Option<Value> {
+/// The value of a column of the table, of an axis or, where it is neither, of the run's configuration.
+pub(super) fn field(run: &Run, config: &Settings, key: &str) -> Option<Value> {
     let whole = |value: u64| Value::Integer(value as i64);
     let text = |text: &str| Value::String(text.to_owned());
     match key {
@@ -29,11 +30,11 @@ pub(crate) fn field(run: &Run, key: &str) -> Option<Value> {
         "step" => Some(whole(run.step)),
         "loss" => run.loss.map(Value::Float),
         "held_out_loss" => run.held_out.map(Value::Float),
-        key => run.settings.get(key).cloned(),
+        key => run.settings.get(key).or_else(|| config.get(key)).cloned(),
     }
 }
 
-/// All keys that these runs can be asked for.
+/// The columns and axes that these runs can be asked for.
 pub(crate) fn keys(runs: &[Run]) -> Vec<String> {
     let mut keys: Vec<String> = FIELDS.map(str::to_owned).into();
     for key in runs.iter().flat_map(|run| run.settings.keys()) {
@@ -59,6 +60,9 @@ pub(crate) fn resolve(name: &str, keys: &[String]) -> Result<String, String> {
         (None, _) => Err(format!("no key `{name}`{}", words::hint(name, keys.iter()))),
     }
 }
+
+/// The key that a name means, or why it means none.
+pub(crate) type Named = Result<String, String>;
 
 /// What the user typed, and what it asks for. The empty one takes all runs.
 #[derive(Debug, Default)]
@@ -107,10 +111,11 @@ const OPERATORS: [(&str, Operator); 7] = [
 
 impl Filter {
     /// Reads words such as `lr>=0.01 norm=post|pre !outcome=ok seed<3 deep`.
-    pub(crate) fn parse(text: &str, keys: &[String]) -> Result<Self, String> {
+    /// `key` finds the key that a name means.
+    pub(crate) fn parse(text: &str, mut key: impl FnMut(&str) -> Named) -> Result<Self, String> {
         let terms: Result<Vec<Term>, String> = text
             .split_whitespace()
-            .map(|word| Term::parse(word, keys))
+            .map(|word| Term::parse(word, &mut key))
             .collect();
         Ok(Self {
             terms: terms?,
@@ -118,15 +123,15 @@ impl Filter {
         })
     }
 
-    pub(crate) fn takes(&self, run: &Run) -> bool {
+    pub(crate) fn takes(&self, run: &Run, config: &Settings) -> bool {
         self.terms
             .iter()
-            .all(|term| term.test.holds(run) != term.negated)
+            .all(|term| term.test.holds(run, config) != term.negated)
     }
 }
 
 impl Term {
-    fn parse(word: &str, keys: &[String]) -> Result<Self, String> {
+    fn parse(word: &str, key: &mut dyn FnMut(&str) -> Named) -> Result<Self, String> {
         let (negated, body) = match word.strip_prefix('!') {
             Some(rest) => (true, rest),
             None => (false, word),
@@ -136,25 +141,35 @@ impl Term {
             .filter_map(|(sign, operator)| Some((body.find(sign)?, sign.len(), *operator)));
         let found = found.min_by_key(|(at, length, _)| (*at, std::cmp::Reverse(*length)));
         // What is no key in front of the sign is a regular expression that has the sign in it.
-        let key = |at: usize| {
-            at > 0
-                && body[..at]
-                    .chars()
-                    .all(|c| c.is_alphanumeric() || matches!(c, '_' | '.'))
-        };
-        let test = match found.filter(|(at, ..)| key(*at)) {
+        let found = found.filter(|(at, ..)| is_key(&body[..*at]));
+        let test = match found {
             None => Test::Name(expression(body)?),
             Some((at, length, operator)) => {
-                let key = resolve(&body[..at], keys)?;
-                Test::of(key, operator, &body[at + length..])?
+                Test::of(key(&body[..at])?, operator, &body[at + length..])?
             }
         };
-        let differs = matches!(found, Some((at, _, Operator::Differs)) if key(at));
+        let differs = matches!(found, Some((_, _, Operator::Differs)));
         Ok(Self {
             negated: negated != differs,
             test,
         })
     }
+}
+
+/// Whether a text can be a key: `optimizer.lr`, `schedule[0].to`.
+fn is_key(text: &str) -> bool {
+    let mut parts = text.split('[');
+    let plain = |part: &str| {
+        part.chars()
+            .all(|c| c.is_alphanumeric() || matches!(c, '_' | '.'))
+    };
+    let first = parts.next().unwrap_or_default();
+    let place = |part: &str| {
+        part.split_once(']').is_some_and(|(number, rest)| {
+            !number.is_empty() && number.chars().all(|c| c.is_ascii_digit()) && plain(rest)
+        })
+    };
+    !first.is_empty() && plain(first) && parts.all(place)
 }
 
 fn expression(text: &str) -> Result<Regex, String> {
@@ -187,19 +202,20 @@ impl Test {
         })
     }
 
-    fn holds(&self, run: &Run) -> bool {
+    fn holds(&self, run: &Run, config: &Settings) -> bool {
+        let field = |key: &str| field(run, config, key);
         match self {
             Self::Name(expression) => {
                 expression.is_match(&run.label()) || expression.is_match(&run.id)
             }
             Self::Found(key, expression) => {
-                field(run, key).is_some_and(|value| expression.is_match(&label(&value)))
+                field(key).is_some_and(|value| expression.is_match(&label(&value)))
             }
             Self::Equal(key, any) => {
-                field(run, key).is_some_and(|value| any.iter().any(|wanted| equals(&value, wanted)))
+                field(key).is_some_and(|value| any.iter().any(|wanted| equals(&value, wanted)))
             }
             Self::Compared(key, holds, bound) => {
-                let number = field(run, key).as_ref().and_then(number);
+                let number = field(key).as_ref().and_then(number);
                 number.is_some_and(|number| holds(&number, bound))
             }
         }
@@ -219,8 +235,11 @@ mod tests {
 
     fn taken(text: &str) -> usize {
         let runs = twenty(5).sweep.runs;
-        let filter = Filter::parse(text, &keys(&runs)).unwrap();
-        runs.iter().filter(|run| filter.takes(run)).count()
+        let filter = Filter::parse(text, |name| resolve(name, &keys(&runs))).unwrap();
+        let taken = runs
+            .iter()
+            .filter(|run| filter.takes(run, &Settings::new()));
+        taken.count()
     }
 
     #[test]
@@ -239,7 +258,7 @@ mod tests {
     #[test]
     fn what_cannot_be_read_is_named() {
         let keys = keys(&twenty(1).sweep.runs);
-        let error = |text| Filter::parse(text, &keys).unwrap_err();
+        let error = |text| Filter::parse(text, |name| resolve(name, &keys)).unwrap_err();
         assert!(
             error("optimiser.lr=1").contains("`optimizer.lr`"),
             "{}",
@@ -256,12 +275,22 @@ mod tests {
         assert!(error("(").contains("no regular expression"));
     }
 
+    #[test]
+    fn a_place_in_a_list_is_part_of_a_key_and_other_brackets_are_an_expression() {
+        for key in ["lr", "optimizer.lr", "schedule[0].to", "a[1][2]"] {
+            assert!(is_key(key), "{key}");
+        }
+        for other in ["", "[ab]", "s[ab]", "s[]", "s[1", "s1-"] {
+            assert!(!is_key(other), "{other}");
+        }
+    }
+
     proptest! {
         #[test]
         fn prop_no_text_panics(text in ".{0,40}") {
             let runs = twenty(1).sweep.runs;
-            if let Ok(filter) = Filter::parse(&text, &keys(&runs)) {
-                let _ = runs.iter().filter(|run| filter.takes(run)).count();
+            if let Ok(filter) = Filter::parse(&text, |name| resolve(name, &keys(&runs))) {
+                let _ = runs.iter().filter(|run| filter.takes(run, &Settings::new())).count();
             }
         }
     }

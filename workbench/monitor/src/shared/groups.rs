@@ -8,6 +8,7 @@ use sweeps::card::named;
 use sweeps::overview::{Chosen, Look, Looks};
 
 use super::Shared;
+use super::configs::Configs;
 use super::filter::{field, resolve};
 use crate::colour::Ink;
 use crate::view::Run;
@@ -30,23 +31,23 @@ pub(crate) struct Groups {
 
 impl Groups {
     /// Sorts runs into groups, in order of appearance. A branch is a group of its own.
-    pub(crate) fn assign(&mut self, runs: &[Run]) {
+    pub(super) fn assign(&mut self, runs: &[Run], configs: &Configs) {
         let by = self.by.take();
-        (self.arms, self.arm_of) = self.look(runs);
+        (self.arms, self.arm_of) = self.look(runs, configs);
         self.by = by;
         (self.looks, self.of_run) = match self.by {
-            Some(_) => self.look(runs),
+            Some(_) => self.look(runs, configs),
             None => (self.arms.clone(), self.arm_of.clone()),
         };
     }
 
     /// The looks of all groups, and the group of every run.
-    fn look(&self, runs: &[Run]) -> (Looks, Vec<usize>) {
+    fn look(&self, runs: &[Run], configs: &Configs) -> (Looks, Vec<usize>) {
         let mut groups: Vec<(String, Settings)> = Vec::new();
         let mut known: HashMap<(bool, String), usize> = HashMap::new();
         let mut of_run = Vec::with_capacity(runs.len());
-        for run in runs {
-            let (label, at) = self.group_of(run);
+        for (number, run) in runs.iter().enumerate() {
+            let (label, at) = self.group_of(run, configs.of(number));
             let group = *known
                 .entry((run.branch.is_some(), label.clone()))
                 .or_insert_with(|| {
@@ -80,9 +81,9 @@ impl Groups {
         (looks, of_run)
     }
 
-    fn group_of(&self, run: &Run) -> (String, Settings) {
+    fn group_of(&self, run: &Run, config: &Settings) -> (String, Settings) {
         let by = self.by.as_ref().filter(|_| run.branch.is_none());
-        match by.map(|key| (key, field(run, key))) {
+        match by.map(|key| (key, field(run, config, key))) {
             Some((key, Some(value))) => {
                 let name = named(key, &value);
                 (name, Settings::from([(key.clone(), value)]))
@@ -120,27 +121,17 @@ impl Groups {
 }
 
 impl Shared {
-    /// Groups runs by the value of a key, or by arm again.
-    pub(crate) fn group_by(&mut self, name: &str) -> Result<(), String> {
-        self.groups.by = match name {
-            "" | "arm" => None,
-            name => Some(resolve(name, &self.keys())?),
-        };
-        self.groups.assign(&self.source.sweep().runs);
-        Ok(())
-    }
-
     /// Gives the colours to the values of a key, or back to the one that is chosen by itself.
     pub(crate) fn colour_by(&mut self, name: &str) -> Result<(), String> {
         self.groups.colour = self.look_axis(name)?;
-        self.groups.assign(&self.source.sweep().runs);
+        self.groups.assign(&self.source.sweep().runs, &self.configs);
         Ok(())
     }
 
     /// The same of the shades.
     pub(crate) fn shade_by(&mut self, name: &str) -> Result<(), String> {
         self.groups.shade = self.look_axis(name)?;
-        self.groups.assign(&self.source.sweep().runs);
+        self.groups.assign(&self.source.sweep().runs, &self.configs);
         Ok(())
     }
 

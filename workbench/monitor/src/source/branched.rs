@@ -4,6 +4,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use logs::spike::LossSpike;
 use logs::{Event, Manifest, RunReader};
 use sweeps::{Card, RunState, replay};
 
@@ -95,7 +96,17 @@ impl Branched {
 
     fn all(&self) -> Sweep {
         let mut sweep = self.trunk.sweep().clone();
-        sweep.runs.extend(self.branches.iter().map(Open::row));
+        let rows = self.branches.iter().map(|open| {
+            let row = open.row();
+            // The twins of two runs have the same names.
+            let of = sweep.runs.get(open.place.of).map_or("", |run| &run.id);
+            Run {
+                id: format!("{of}/{}", row.id),
+                ..row
+            }
+        });
+        let rows: Vec<Run> = rows.collect();
+        sweep.runs.extend(rows);
         sweep
     }
 
@@ -176,6 +187,13 @@ impl Source for Branched {
         match self.branch(run) {
             Some(open) => open.reader.manifest(),
             None => self.trunk.manifest(run),
+        }
+    }
+
+    fn spikes(&self, run: usize) -> &[LossSpike] {
+        match self.branch(run) {
+            Some(_) => &[],
+            None => self.trunk.spikes(run),
         }
     }
 

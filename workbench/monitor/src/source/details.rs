@@ -7,7 +7,7 @@ use crate::number::{compact, count};
 use crate::view::Details;
 
 /// How many events are shown at most.
-const EVENTS: usize = 40;
+const EVENTS: usize = 2000;
 
 /// Name and value.
 type Fact = (&'static str, String);
@@ -28,6 +28,7 @@ pub(super) fn of(reader: &RunReader, first: Vec<(String, String)>) -> Details {
     Details {
         facts,
         events: events(reader),
+        earlier: reader.events().len().saturating_sub(EVENTS),
         warnings: reader.warnings().to_vec(),
     }
 }

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use logs::spike::LossSpike;
 use logs::{Event, Manifest};
 use sweeps::{Card, PlannedRun, RunState, SweepReader, Verdict};
 
@@ -110,6 +111,11 @@ impl Source for SweepSource {
         self.reader.reader(run)?.manifest()
     }
 
+    fn spikes(&self, run: usize) -> &[LossSpike] {
+        let state = self.reader.states().get(run);
+        state.map_or(&[], |state| &state.spikes)
+    }
+
     fn folder(&self, run: usize) -> Option<PathBuf> {
         let sweep = self.reader.sweep();
         Some(sweep.run_dir(&sweep.runs().get(run)?.id))
@@ -179,18 +185,24 @@ fn so_far(verdict: &Verdict, states: &[RunState]) -> SoFar {
 }
 
 /// `2 of the loss, the highest by 3.29 nats at step 161`.
+/// `2 of the loss, the highest by 3.29 nats at step 161, before it layer 2 feed-forward ×27.3`.
 fn spikes(state: &RunState) -> String {
     let spikes = state.spikes.iter();
     match (
         spikes.max_by(|a, b| a.height.total_cmp(&b.height)),
         state.spiked,
     ) {
-        (Some(highest), _) => format!(
-            "{} of the loss, the highest by {:.2} nats at step {}",
-            state.spikes.len(),
-            highest.height,
-            highest.spike.first
-        ),
+        (Some(highest), _) => {
+            let owner = highest.owner.as_ref();
+            let owner = owner.map(|owner| format!(", before it {owner} ×{:.1}", owner.growth));
+            format!(
+                "{} of the loss, the highest by {:.2} nats at step {}{}",
+                state.spikes.len(),
+                highest.height,
+                highest.spike.first,
+                owner.unwrap_or_default()
+            )
+        }
         (None, Some(_)) => "none of the loss".to_owned(),
         (None, None) => "not known: the losses were too few, or were lost".to_owned(),
     }

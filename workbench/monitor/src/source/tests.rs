@@ -8,6 +8,11 @@ use crate::Options;
 use crate::shared::{Axis, Curve, Shared};
 use crate::view::Branch;
 
+mod alarms;
+mod asked;
+mod keys;
+mod moved;
+
 fn record(step: u64) -> Record {
     let mut record = Record::new(step);
     record.set_named("loss", 3.0);
@@ -18,6 +23,10 @@ fn record(step: u64) -> Record {
 
 /// A sweep of two arms and four seeds, nothing begun.
 fn sweep(dir: &Path) -> Sweep {
+    sweep_of(dir, 40)
+}
+
+fn sweep_of(dir: &Path, steps: u64) -> Sweep {
     let text = r#"
 name = "small"
 title = "Post-LN fails more often"
@@ -34,8 +43,9 @@ treatment = { "model.norm" = "post" }
 control = { "model.norm" = "deepnorm_glm" }
 direction = "treatment_more"
 "#;
-    let card = Card::parse(text, "card", dir).unwrap();
-    Sweep::create_or_open(dir, &Plan::expand(&card, &[]).unwrap(), text, &[]).unwrap()
+    let text = text.replace("steps = 40", &format!("steps = {steps}"));
+    let card = Card::parse(&text, "card", dir).unwrap();
+    Sweep::create_or_open(dir, &Plan::expand(&card, &[]).unwrap(), &text, &[]).unwrap()
 }
 
 /// What the criterion finds is asked of a copy, which another thread may take its time with.

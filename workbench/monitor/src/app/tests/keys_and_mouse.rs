@@ -210,27 +210,112 @@ fn the_bell_can_be_turned_off() {
     }
 }
 
-proptest! {
-    #![proptest_config(ProptestConfig::with_cases(48))]
-    // Whatever somebody does on whatever size, no panic, and the screen is drawn inside its area.
-    #[test]
-    fn prop_any_input_on_any_size(
-        seeds in 0u64..9,
-        inputs in prop::collection::vec((0u16..150, 0u16..60, 0usize..60, 0u16..200, 0u16..60, 0usize..4), 1..25),
-    ) {
-        let mut app = app(seeds, Depth::Indexed);
-        for (width, height, key, x, y, kind) in inputs {
-            let area = Rect::new(0, 0, width, height);
-            app.draw(area, &mut Buffer::empty(area));
-            let scroll = if key % 2 == 0 { MouseEventKind::ScrollUp } else { MouseEventKind::ScrollDown };
-            match kind {
-                0 => mouse(&mut app, LEFT, x, y),
-                1 => mouse(&mut app, scroll, x, y),
-                _ => {
-                    let rows = all_rows(&app);
-                    press(&mut app, rows[key % rows.len()].keys[0].code)
-                }
+/// What somebody does, and what happens meanwhile.
+#[derive(Debug, Clone)]
+enum Done {
+    Resized(u16, u16),
+    Clicked(u16, u16),
+    Turned(u16, u16, bool),
+    /// A key of the tables.
+    Pressed(prop::sample::Index),
+    /// Letters as they come, into whatever takes them.
+    Typed(String),
+    /// Tab, Enter, Esc, Backspace.
+    Edited(u8),
+    /// A run recorded something.
+    Grew(prop::sample::Index),
+    /// What a run recorded is gone, or is there anew.
+    Emptied(prop::sample::Index),
+    /// The last run is no longer there, as where another sweep has the name.
+    Vanished,
+}
+
+fn done() -> impl Strategy<Value = Done> {
+    let text = prop_oneof![
+        "[:/][a-z=<>!|.,0-9 訓]{0,14}",
+        "[a-zA-Z0-9 :/?!]{1,4}",
+        "[:/].{0,12}"
+    ];
+    prop_oneof![
+        2 => (0u16..150, 0u16..60).prop_map(|(x, y)| Done::Resized(x, y)),
+        1 => (0u16..200, 0u16..60).prop_map(|(x, y)| Done::Clicked(x, y)),
+        1 => (0u16..200, 0u16..60, any::<bool>()).prop_map(|(x, y, up)| Done::Turned(x, y, up)),
+        6 => any::<prop::sample::Index>().prop_map(Done::Pressed),
+        3 => text.prop_map(Done::Typed),
+        2 => (0u8..4).prop_map(Done::Edited),
+        1 => any::<prop::sample::Index>().prop_map(Done::Grew),
+        1 => any::<prop::sample::Index>().prop_map(Done::Emptied),
+        1 => Just(Done::Vanished),
+    ]
+}
+
+fn happen(app: &mut App, changes: &crate::fixed::Changes, done: &Done) {
+    let runs = app.screen.shared.runs().len();
+    match done {
+        Done::Resized(..) => {}
+        Done::Clicked(x, y) => {
+            mouse(app, LEFT, *x, *y);
+        }
+        Done::Turned(x, y, up) => {
+            let kind = if *up {
+                MouseEventKind::ScrollUp
+            } else {
+                MouseEventKind::ScrollDown
             };
+            mouse(app, kind, *x, *y);
+        }
+        Done::Pressed(index) => {
+            let keys: Vec<_> = all_rows(app)
+                .iter()
+                .flat_map(|row| row.keys)
+                .copied()
+                .collect();
+            app.screen.press(keys[index.index(keys.len())]);
+        }
+        Done::Typed(text) => {
+            for letter in text.chars() {
+                press(app, KeyCode::Char(letter));
+            }
+        }
+        Done::Edited(key) => {
+            let keys = [
+                KeyCode::Tab,
+                KeyCode::Enter,
+                KeyCode::Esc,
+                KeyCode::Backspace,
+            ];
+            press(app, keys[usize::from(*key)]);
+        }
+        Done::Grew(run) if runs > 0 => {
+            let run = run.index(runs);
+            let mut record = logs::Record::new(STEPS + 1);
+            record.set_named("loss", f64::NAN);
+            record.set_layers_named("layer_grad_norm", vec![1.0; 9]);
+            changes.coming.borrow_mut().push((run, record));
+        }
+        Done::Emptied(run) if runs > 0 => changes.emptied.borrow_mut().push(run.index(runs)),
+        Done::Vanished => changes.vanished.set(changes.vanished.get() + 1),
+        Done::Grew(_) | Done::Emptied(_) => {}
+    }
+    app.screen.export = None;
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+    // Whatever somebody does or types on whatever size, and whatever comes and goes meanwhile, no panic.
+    #[test]
+    fn prop_any_input_on_any_size(seeds in 0u64..9, all in prop::collection::vec(done(), 1..40)) {
+        let source = fixed(seeds, STEPS);
+        let changes = source.changes();
+        let mut app = shown(source, Depth::Indexed);
+        let mut area = Rect::new(0, 0, 120, 40);
+        for done in all {
+            if let Done::Resized(width, height) = done {
+                area = Rect::new(0, 0, width, height);
+            }
+            happen(&mut app, &changes, &done);
+            app.poll().unwrap();
+            app.draw(area, &mut Buffer::empty(area));
             prop_assert!(app.screen.shared.cursor < app.screen.shared.runs().len().max(1));
         }
     }

@@ -104,6 +104,109 @@ fn nothing_recorded_yet() {
     insta::assert_snapshot!(empty().text(80, 24));
 }
 
+/// What the details of a run may show, at 80 × 24 and where facts stand beside them.
+#[test]
+fn details_of_a_run() {
+    let dir = tempfile::tempdir().unwrap();
+    let lines: String = (1..=40)
+        .map(|line| format!("step {line} loss 3.1\n"))
+        .collect();
+    std::fs::write(
+        dir.path().join("console.log"),
+        lines + "error: no space left\n",
+    )
+    .unwrap();
+    for what in ["differences", "console"] {
+        for (width, height) in [(80, 24), (140, 40)] {
+            let source = Fixed {
+                directory: Some(dir.path().to_path_buf()),
+                ..crate::fixed::twenty(2)
+            };
+            let mut app = shown(source, Depth::Mono);
+            app.screen.open(tab("runs"));
+            app.screen.command(&format!("details {what}")).unwrap();
+            insta::assert_snapshot!(
+                format!("details_{what}_{width}x{height}"),
+                app.text(width, height)
+            );
+        }
+    }
+}
+
+/// The lines at the bottom: what is typed, with its completion, and with what is wrong; a filter; a question.
+#[test]
+fn what_is_typed_and_asked() {
+    let dir = tempfile::tempdir().unwrap();
+    std::fs::write(dir.path().join("run.toml"), "seed = 1\n").unwrap();
+    let typed = |text: &str, then: &[KeyCode]| {
+        let source = fixed(3, STEPS);
+        let mut app = shown(source, Depth::Mono);
+        app.text(80, 24);
+        for letter in text.chars() {
+            press(&mut app, KeyCode::Char(letter));
+        }
+        for key in then {
+            press(&mut app, *key);
+        }
+        app.text(80, 24)
+    };
+    insta::assert_snapshot!("line_completed", typed(":al", &[KeyCode::Tab]));
+    insta::assert_snapshot!("line_refused", typed(":sort losss", &[KeyCode::Enter]));
+    insta::assert_snapshot!("filtered", typed("/norm=post seed<3", &[KeyCode::Enter]));
+    let mut app = shown(
+        Fixed {
+            directory: Some("runs/a run".into()),
+            ..fixed(3, STEPS)
+        },
+        Depth::Mono,
+    );
+    app.screen.prompt = Some(crate::prompt::Prompt::new(
+        crate::prompt::Kind::Start(crate::start::Start::replay(
+            Path::new("runs/a run"),
+            "post s3",
+            122,
+        )),
+        "",
+    ));
+    insta::assert_snapshot!("question", app.text(80, 24));
+}
+
+#[test]
+fn a_run_of_its_own() {
+    let mut source = fixed(1, STEPS);
+    source.sweep.runs.truncate(1);
+    source.records.truncate(1);
+    source.sweep.title.clear();
+    insta::assert_snapshot!(shown(source, Depth::Mono).text(120, 40));
+}
+
+/// The colours of a screen in a terminal of 256: per row where they change, as `column:foreground/background`.
+#[test]
+fn overview_in_256_colours() {
+    let area = Rect::new(0, 0, 140, 40);
+    let mut buffer = Buffer::empty(area);
+    app(6, Depth::Indexed).draw(area, &mut buffer);
+    let name = |colour: Color| match colour {
+        Color::Indexed(number) => number.to_string(),
+        _ => "-".to_owned(),
+    };
+    let mut text = String::new();
+    for y in 0..area.height {
+        let mut last = None;
+        let mut row = Vec::new();
+        for x in 0..area.width {
+            let cell = &buffer[(x, y)];
+            let now = (cell.fg, cell.bg);
+            if last != Some(now) {
+                row.push(format!("{x}:{}/{}", name(cell.fg), name(cell.bg)));
+                last = Some(now);
+            }
+        }
+        text += &format!("{}\n", row.join(" "));
+    }
+    insta::assert_snapshot!(text);
+}
+
 /// Colours that a screen uses.
 fn colours(depth: Depth) -> Vec<Color> {
     let mut terminal = Terminal::new(TestBackend::new(140, 40)).unwrap();

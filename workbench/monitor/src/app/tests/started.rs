@@ -3,7 +3,7 @@
 use super::*;
 
 /// A sweep whose runs are all in one directory, with the alarms in front.
-fn alarms(dir: &std::path::Path) -> App {
+fn alarms(dir: &Path) -> App {
     std::fs::write(dir.join("run.toml"), "").unwrap();
     let source = Fixed {
         directory: Some(dir.to_path_buf()),

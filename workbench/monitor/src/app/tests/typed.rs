@@ -92,35 +92,6 @@ fn tab_completes_commands_and_their_arguments() {
 }
 
 #[test]
-fn the_copied_command_leads_to_the_same_screen() {
-    let lines = [
-        "filter lr<=0.01",
-        "group num_heads",
-        "sort loss down",
-        "failed-first on",
-        "signals loss,lr",
-        "zoom 20 90",
-        "dose num_heads",
-    ];
-    let mut app = many(Depth::Mono);
-    for line in lines {
-        app.screen.command(line).unwrap();
-    }
-    app.screen.open(tab("curves"));
-    let screen = app.text(160, 45);
-    press(&mut app, KeyCode::Char('C'));
-    let copied = app.screen.clipboard.take().unwrap();
-    let words = shlex::split(&copied).unwrap();
-    let mut again = many(Depth::Mono);
-    again.screen.open(Tab::named("curves").unwrap());
-    let given = words.windows(2).filter(|pair| pair[0] == "--do");
-    for pair in given {
-        again.screen.command(&pair[1]).unwrap();
-    }
-    assert_eq!(again.text(160, 45), screen, "{copied}");
-}
-
-#[test]
 fn failed_runs_come_first_whatever_the_order() {
     let mut app = many(Depth::Mono);
     press(&mut app, KeyCode::Char('!'));

@@ -4,13 +4,17 @@ use super::choices::{BandKind, CurveChoices, SMOOTHING};
 use super::facets::Faceted;
 use super::{Curves, FIRST, MOST_PANELS, Panel};
 use crate::command::{self, Outcome, PaneCommand, commands};
-use crate::shared::{Axis, Shared, resolve};
+use crate::shared::{Axis, Shared};
 
 pub(super) const COMMANDS: &[PaneCommand<Curves>] = commands![
     "signals" "NAME,…" "a panel for each of these signals" =>
         Curves::set_signals,
         |_, shared| shared.signals.clone(),
         |pane, _| Some(pane.signals()).filter(|signals| *signals != FIRST.join(","));
+    "panel" "NUMBER" "make this panel the active one" =>
+        Curves::set_active,
+        |pane, _| (1..=pane.panels.len()).map(|number| number.to_string()).collect(),
+        |pane, _| (pane.active + 1 != pane.panels.len()).then(|| (pane.active + 1).to_string());
     "log" "NAME,…|none" "logarithmic y axis of these panels only; x is the x axis" =>
         Curves::set_log,
         |pane, _| pane.panels.iter().map(|panel| panel.signal.clone()).chain(["x".to_owned(), "none".to_owned()]).collect(),
@@ -29,7 +33,7 @@ pub(super) const COMMANDS: &[PaneCommand<Curves>] = commands![
         |pane, _| BandKind::ALL.iter().skip(1).find(|(_, kind)| *kind == pane.choices.band).map(|(name, _)| (*name).to_owned());
     "facets" "KEY|none" "a chart for every value of a key; alone of the third axis" =>
         Curves::set_facets,
-        |_, shared| shared.keys().into_iter().chain(["none".to_owned()]).collect(),
+        |_, shared| shared.all_keys().into_iter().chain(["none".to_owned()]).collect(),
         |pane, _| match &pane.faceted {
             Faceted::ByShape => None,
             Faceted::By(key) => Some(key.clone()),
@@ -82,6 +86,14 @@ impl Curves {
         Ok(())
     }
 
+    fn set_active(&mut self, _: &mut Shared, number: &str) -> Outcome {
+        let panels = self.panels.len();
+        let place = number.parse().ok();
+        let place = place.filter(|number: &usize| (1..=panels).contains(number));
+        self.active = place.ok_or_else(|| format!("`{number}` is no panel of 1 to {panels}"))? - 1;
+        Ok(())
+    }
+
     /// The panels with a logarithmic axis, where they are not those that have it at first.
     fn logs(&self) -> Option<String> {
         let turned = self
@@ -129,7 +141,7 @@ impl Curves {
         self.faceted = match name {
             "" => Faceted::ByShape,
             "none" => Faceted::None,
-            name => Faceted::By(resolve(name, &shared.keys())?),
+            name => Faceted::By(shared.key(name)?),
         };
         Ok(())
     }

@@ -2,7 +2,7 @@
 
 use sweeps::card::{named, number, same};
 
-use crate::shared::{Shared, field};
+use crate::shared::Shared;
 
 use toml::Value;
 
@@ -45,7 +45,7 @@ impl Facet {
     pub(super) fn has(&self, shared: &Shared, run: usize) -> bool {
         match self {
             Self::All => true,
-            Self::Value(key, value) => match (value_of(shared, run, key), value) {
+            Self::Value(key, value) => match (shared.field(run, key), value) {
                 (Some(own), Some(value)) => same(&own, value),
                 (own, value) => own.is_none() && value.is_none(),
             },
@@ -61,7 +61,7 @@ impl Faceted {
         };
         let mut values: Vec<Option<Value>> = Vec::new();
         for run in shared.runs().filter(|run| shared.is_selected(*run)) {
-            let own = value_of(shared, run, &key);
+            let own = shared.field(run, &key);
             let known = values.iter().any(|value| match (value, &own) {
                 (Some(value), Some(own)) => same(value, own),
                 (value, own) => value.is_none() && own.is_none(),
@@ -102,11 +102,4 @@ impl Faceted {
         axes.get(next)
             .map_or(Self::None, |axis| Self::By(axis.key.clone()))
     }
-}
-
-/// A branch has the values of its run.
-fn value_of(shared: &Shared, run: usize, key: &str) -> Option<Value> {
-    let here = shared.run(run)?;
-    let of = here.branch.and_then(|branch| shared.run(branch.of));
-    field(of.unwrap_or(here), key)
 }

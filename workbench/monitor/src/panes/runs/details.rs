@@ -1,25 +1,28 @@
-//! Details of the run under the cursor: what it is, and what happened to it last, in what its configuration differs from that of
+//! Details of the run under the cursor: what it is, and what happened to it, in what its configuration differs from that of
 //! another run, or what its process wrote.
 
 use ratatui::{
     buffer::Buffer,
     layout::{Constraint, Layout, Rect},
-    style::Style,
     text::{Line, Span},
     widgets::Widget,
 };
 
 use super::differences::Differences;
 use crate::colour::Depth;
+use crate::document::{self, TextRow, Tone, Window};
 use crate::number::count;
-use crate::paint::{cut, frame, hint, put, put_right, rows};
+use crate::paint::{frame, wrapped};
 use crate::shared::{Label, Shared};
 use crate::view::Details;
 
 /// Width of the names of facts.
 const NAMES: u16 = 12;
 
-/// What stands beside the facts, or where there is room for one of both only, instead of them.
+/// From this width on facts stand beside the rest, where both get room to read.
+const WIDE: u16 = 110;
+
+/// What stands beside the facts, or, where there is room for one column only, above or below them.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) enum Said {
     /// Damage and events.
@@ -27,7 +30,7 @@ pub(super) enum Said {
     Events,
     /// In what the configuration differs from that of another run.
     Differences,
-    /// What the process wrote last.
+    /// What the process wrote.
     Console,
 }
 
@@ -45,99 +48,140 @@ impl Said {
             Self::Console => Self::Events,
         }
     }
+
+    pub(super) fn name(self) -> &'static str {
+        let mut all = Self::ALL.iter();
+        all.find(|(_, said)| *said == self)
+            .map_or("", |(name, _)| name)
+    }
 }
 
-/// A run with its details.
+/// A run with its details, for a place of one size.
 pub(super) struct Detailed {
-    run: Label,
-    details: Details,
-    beside: Beside,
-}
-
-/// [`Said`], with what it says.
-enum Beside {
-    Events,
-    Differences(Differences),
-    Console(Result<Vec<String>, String>),
+    title: Vec<(String, Tone)>,
+    /// What stands on the left, and does not scroll; nothing where there is one column.
+    facts: Vec<TextRow>,
+    pub(super) rows: Vec<TextRow>,
+    pub(super) height: u16,
+    /// Whether the end of the rows is what matters.
+    pub(super) at_end: bool,
 }
 
 impl Detailed {
     /// `against` is the run to compare with; none takes the nearest.
-    pub(super) fn of(shared: &Shared, said: Said, against: Option<usize>) -> Self {
+    pub(super) fn of(shared: &Shared, said: Said, against: Option<usize>, area: Rect) -> Self {
         let run = shared.cursor;
+        let inner = inner(area);
+        let details = shared.details();
+        let beside = inner.width >= WIDE && details.facts.len() <= usize::from(inner.height);
+        let width = if beside { inner.width / 2 } else { inner.width };
+        let facts = facts(&details, width);
+        let Label { text, ink } = shared.label(run);
+        let mut title = vec![(text, Tone::Of(ink)), (" ".to_owned(), Tone::Plain)];
+        let rows = match said {
+            Said::Events => past(&details),
+            Said::Differences => {
+                let differences = Differences::of(shared, run, against);
+                title.extend(differences.title());
+                differences.rows(width)
+            }
+            Said::Console => {
+                title.push(("· console ".to_owned(), Tone::Dim));
+                console(shared.console(run))
+            }
+        };
+        let (facts, rows) = match (beside, said) {
+            (true, _) => (facts, rows),
+            // What is asked for comes first; of a console that is its end.
+            (false, Said::Differences) => (Vec::new(), joined(rows, facts)),
+            (false, Said::Events | Said::Console) => (Vec::new(), joined(facts, rows)),
+        };
         Self {
-            run: shared.label(run),
-            details: shared.details(),
-            beside: match said {
-                Said::Events => Beside::Events,
-                Said::Differences => Beside::Differences(Differences::of(shared, run, against)),
-                Said::Console => Beside::Console(shared.console(run)),
-            },
+            title,
+            facts,
+            rows,
+            height: inner.height,
+            at_end: said == Said::Console,
         }
     }
 
-    pub(super) fn draw(&self, area: Rect, depth: Depth, buffer: &mut Buffer) {
-        let mut title = vec![Span::raw(" "), self.run.span(depth), Span::raw(" ")];
-        match &self.beside {
-            Beside::Events => {}
-            Beside::Differences(differences) => title.extend(differences.title(depth)),
-            Beside::Console(_) => title.push(Span::styled("· console ", depth.dim())),
-        }
-        let block = frame(depth.faint()).title_top(Line::from(title));
+    /// `found` is what is searched for.
+    pub(super) fn draw(
+        &self,
+        (window, found): (Window, &str),
+        area: Rect,
+        depth: Depth,
+        buffer: &mut Buffer,
+    ) {
+        let spans = self
+            .title
+            .iter()
+            .map(|(text, tone)| Span::styled(text.clone(), tone.style(depth)));
+        let title: Line = std::iter::once(Span::raw(" ")).chain(spans).collect();
+        let block = frame(depth.faint())
+            .title_top(title)
+            .title_bottom(window.shown().style(depth.dim()));
         let inner = block.inner(area);
         block.render(area, buffer);
-        let facts = self.details.facts.len() as u16;
-        let alone = !matches!(self.beside, Beside::Events);
-        // Side by side where both get room to read.
-        let [left, right] = if inner.width >= 110 {
-            Layout::horizontal([Constraint::Length(inner.width / 2), Constraint::Fill(1)])
-                .areas(inner)
-        } else {
-            let facts = if alone { 0 } else { facts };
-            Layout::vertical([Constraint::Length(facts), Constraint::Fill(1)]).areas(inner)
-        };
-        self.facts(left, depth, buffer);
-        match &self.beside {
-            Beside::Events => self.past(right, depth, buffer),
-            Beside::Differences(differences) => differences.draw(right, depth, buffer),
-            Beside::Console(Ok(lines)) => console(lines, right, buffer),
-            Beside::Console(Err(why)) => hint(buffer, right, why, depth),
+        let mut right = inner;
+        if !self.facts.is_empty() {
+            let halves = [Constraint::Length(inner.width / 2), Constraint::Fill(1)];
+            let [left, rest] = Layout::horizontal(halves).areas(inner);
+            document::draw(&self.facts, Window::default(), "", left, depth, buffer);
+            right = rest;
         }
-    }
-
-    fn facts(&self, area: Rect, depth: Depth, buffer: &mut Buffer) {
-        for (row, (name, value)) in area.rows().zip(&self.details.facts) {
-            put(buffer, row, row.x + 1, &cut(name, NAMES), depth.dim());
-            rest(row, row.x + NAMES + 2, value, Style::new(), buffer);
-        }
-    }
-
-    /// Damage, then events.
-    fn past(&self, area: Rect, depth: Depth, buffer: &mut Buffer) {
-        let warnings = &self.details.warnings;
-        for (row, warning) in area.rows().zip(warnings) {
-            let text = format!("! {warning}");
-            rest(row, row.x + 1, &text, depth.warn(), buffer);
-        }
-        let area = rows(area, warnings.len() as u16, area.height);
-        for (row, (step, kind, message)) in area.rows().zip(&self.details.events) {
-            put_right(buffer, row, row.x + 8, &count(*step), depth.dim());
-            put(buffer, row, row.x + 9, &cut(kind, 14), depth.accent());
-            rest(row, row.x + 25, message, Style::new(), buffer);
-        }
+        document::draw(&self.rows, window, found, right, depth, buffer);
     }
 }
 
-/// The last lines that fit.
-fn console(lines: &[String], area: Rect, buffer: &mut Buffer) {
-    let last = lines.len().saturating_sub(usize::from(area.height));
-    for (row, line) in area.rows().zip(&lines[last..]) {
-        rest(row, row.x + 1, line, Style::new(), buffer);
-    }
+fn inner(area: Rect) -> Rect {
+    frame(ratatui::style::Style::new()).inner(area)
 }
 
-/// Writes into a row from `x` on, and leaves its last cell free.
-fn rest(row: Rect, x: u16, text: &str, style: Style, buffer: &mut Buffer) {
-    let room = row.right().saturating_sub(x + 1);
-    put(buffer, row, x, &cut(text, room), style);
+/// One below the other, with a free row between.
+fn joined(above: Vec<TextRow>, below: Vec<TextRow>) -> Vec<TextRow> {
+    let free = Some(TextRow::default()).filter(|_| !above.is_empty() && !below.is_empty());
+    above.into_iter().chain(free).chain(below).collect()
+}
+
+/// A name with its value, over as many rows as the value takes.
+fn facts(details: &Details, width: u16) -> Vec<TextRow> {
+    let room = width.saturating_sub(NAMES + 3);
+    let mut rows = Vec::new();
+    for (name, value) in &details.facts {
+        for (number, part) in wrapped(value, room).into_iter().enumerate() {
+            let name = if number == 0 { name.as_str() } else { "" };
+            rows.push(TextRow::of(name, Tone::Dim).and(NAMES + 2, part, Tone::Plain));
+        }
+    }
+    rows
+}
+
+/// Damage, then events.
+fn past(details: &Details) -> Vec<TextRow> {
+    let warnings = details.warnings.iter();
+    let warnings = warnings.map(|warning| TextRow::of(format!("! {warning}"), Tone::Warn));
+    let events = details.events.iter().map(|(step, kind, message)| {
+        TextRow::default()
+            .and_right(8, count(*step), Tone::Dim)
+            .and(9, kind.as_str(), Tone::Accent)
+            .and(25, message.as_str(), Tone::Plain)
+    });
+    let earlier = Some(details.earlier).filter(|earlier| *earlier > 0);
+    let earlier = earlier.map(|earlier| {
+        let events = words::counted(earlier as u64, "earlier event");
+        TextRow::of(format!("… {events}, in `events.jsonl`"), Tone::Dim)
+    });
+    warnings.chain(events).chain(earlier).collect()
+}
+
+fn console(read: Result<Vec<String>, String>) -> Vec<TextRow> {
+    match read {
+        Ok(lines) if lines.is_empty() => vec![TextRow::of("nothing was written yet", Tone::Dim)],
+        Ok(lines) => lines
+            .into_iter()
+            .map(|line| TextRow::of(line, Tone::Plain))
+            .collect(),
+        Err(why) => vec![TextRow::of(why, Tone::Dim)],
+    }
 }

@@ -1,13 +1,12 @@
 //! In what the configuration of a run differs from that of another one.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
-use ratatui::{buffer::Buffer, layout::Rect, style::Style, text::Span};
 use sweeps::card::{label, same};
 use toml::{Table, Value};
 
-use crate::colour::Depth;
-use crate::paint::{cut, hint, put, row};
+use crate::document::{TextRow, Tone};
+use crate::files::flat;
 use crate::shared::{Label, Shared};
 
 /// Two runs, and the keys in which they differ.
@@ -46,8 +45,8 @@ impl Differences {
         }
     }
 
-    /// `· against pre s1, the control `.
-    pub(super) fn title(&self, depth: Depth) -> Vec<Span<'static>> {
+    /// `· against pre s1, its control `.
+    pub(super) fn title(&self) -> Vec<(String, Tone)> {
         let Some(there) = &self.there else {
             return Vec::new();
         };
@@ -56,56 +55,41 @@ impl Differences {
         } else {
             " "
         };
-        let dim = |text: &'static str| Span::styled(text, depth.dim());
-        vec![dim("· against "), there.span(depth), dim(role)]
+        vec![
+            ("· against ".to_owned(), Tone::Dim),
+            (there.text.clone(), Tone::Of(there.ink)),
+            (role.to_owned(), Tone::Dim),
+        ]
     }
 
-    /// A key a row, with the values of both runs in their colours.
-    pub(super) fn draw(&self, area: Rect, depth: Depth, buffer: &mut Buffer) {
+    /// A key a row, with the values of both runs in their colours, in a place of this width.
+    pub(super) fn rows(&self, width: u16) -> Vec<TextRow> {
         let keys = match &self.keys {
             Ok(keys) if keys.is_empty() => {
-                return hint(buffer, area, "the configurations are the same", depth);
+                return vec![TextRow::of("the configurations are the same", Tone::Dim)];
             }
             Ok(keys) => keys,
-            Err(why) => return hint(buffer, area, why, depth),
+            Err(why) => return vec![TextRow::of(why.as_str(), Tone::Dim)],
         };
         let longest = keys.iter().map(|difference| difference.key.len()).max();
-        let name = (longest.unwrap_or(0) as u16).min(area.width / 2);
-        let value = area.width.saturating_sub(name + 5) / 2;
-        let (here, there) = (area.x + name + 3, area.x + name + value + 4);
-        let room = usize::from(area.height);
-        let shown = if keys.len() > room {
-            room.saturating_sub(1)
-        } else {
-            room
+        let name = (longest.unwrap_or(0) as u16).min(width / 2);
+        let value = width.saturating_sub(name + 5) / 2;
+        let places = [name + 3, name + value + 4];
+        let row = |difference: &Difference| {
+            let labels = [Some(&self.here), self.there.as_ref()];
+            let values = [&difference.here, &difference.there];
+            let cells = places.into_iter().zip(labels).zip(values);
+            let first = TextRow::of(difference.key.as_str(), Tone::Dim);
+            cells.fold(first, |row, ((x, label), value)| match value {
+                Some(value) => row.and(
+                    x,
+                    value.as_str(),
+                    label.map_or(Tone::Plain, |label| Tone::Of(label.ink)),
+                ),
+                None => row.and(x, "–", Tone::Faint),
+            })
         };
-        let inks = [Some(&self.here), self.there.as_ref()]
-            .map(|label| label.map_or_else(Style::new, |label| depth.arm(label.ink)));
-        for (line, difference) in area.rows().zip(keys.iter().take(shown)) {
-            put(
-                buffer,
-                line,
-                line.x + 1,
-                &cut(&difference.key, name),
-                depth.dim(),
-            );
-            let values = [
-                (here, &difference.here, inks[0]),
-                (there, &difference.there, inks[1]),
-            ];
-            for (x, text, style) in values {
-                let (text, style) = match text {
-                    Some(text) => (text.as_str(), style),
-                    None => ("–", depth.faint()),
-                };
-                put(buffer, line, x, &cut(text, value), style);
-            }
-        }
-        if shown < keys.len() {
-            let more = format!("and {} more", keys.len() - shown);
-            let last = row(area, area.bottom().saturating_sub(1));
-            put(buffer, last, area.x + 1, &more, depth.dim());
-        }
+        keys.iter().map(row).collect()
     }
 }
 
@@ -124,32 +108,6 @@ fn differing(here: &Table, there: &Table) -> Vec<Difference> {
         there: there.get(key).map(shown),
     };
     keys.into_iter().filter(differ).map(difference).collect()
-}
-
-/// Values by dotted key, `schedule[0].to` in lists of tables.
-fn flat(table: &Table) -> BTreeMap<String, Value> {
-    fn walk(key: String, value: &Value, into: &mut BTreeMap<String, Value>) {
-        match value {
-            Value::Table(table) => {
-                for (name, value) in table {
-                    walk(format!("{key}.{name}"), value, into);
-                }
-            }
-            Value::Array(items) if items.iter().any(Value::is_table) => {
-                for (place, item) in items.iter().enumerate() {
-                    walk(format!("{key}[{place}]"), item, into);
-                }
-            }
-            value => {
-                into.insert(key, value.clone());
-            }
-        }
-    }
-    let mut into = BTreeMap::new();
-    for (key, value) in table {
-        walk(key.clone(), value, &mut into);
-    }
-    into
 }
 
 #[cfg(test)]
