@@ -4,7 +4,7 @@
 use crate::card::{Settings, label, named, number, same};
 use crate::{Event, Outcome};
 use std::cmp::Ordering;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use toml::Value;
 
 /// The looks of all arms.
@@ -90,6 +90,28 @@ impl Looks {
             arms: looks.map(look).collect(),
             differing: differing(arms),
             axes,
+        }
+    }
+
+    /// The keys whose values have a panel each where one panel would hold the curves of more than `most` arms: those that neither
+    /// colour nor shade shows, and if their panels were too full still, that of the colours as well. The shades stay within a panel.
+    #[must_use]
+    pub fn apart(&self, most: usize) -> Vec<&str> {
+        let keys: Vec<&str> = self.axes.iter().map(|axis| &*axis.key).collect();
+        // Behind the arms stand looks of other things, which have no place on the axes.
+        let arms = self.axes.first().map_or(0, |axis| axis.of_arm.len());
+        let fuller = |panel: &dyn Fn(&Look) -> usize| {
+            let mut counts = BTreeMap::<usize, usize>::new();
+            for look in self.arms.iter().take(arms) {
+                *counts.entry(panel(look)).or_default() += 1;
+            }
+            counts.into_values().max().unwrap_or(0) > most
+        };
+        match keys.as_slice() {
+            [] | [_] => Vec::new(),
+            _ if !fuller(&|_| 0) => Vec::new(),
+            [_, _, further @ ..] if !fuller(&|look| look.facet) => further.to_vec(),
+            [colour, _, further @ ..] => [&[*colour], further].concat(),
         }
     }
 

@@ -1,7 +1,6 @@
 //! How the arms of a sweep are called and drawn in this page.
 
 use crate::plot::palette::Paint;
-use std::collections::BTreeMap;
 use sweeps::Settings;
 use sweeps::card::{Arm, named};
 use sweeps::overview::Looks;
@@ -47,20 +46,8 @@ pub(crate) fn of_arms(arms: &[Arm], first: Option<&str>) -> Vec<ArmLook> {
 pub(crate) fn of(all: &[(&str, &Settings)], first: Option<&str>) -> Vec<ArmLook> {
     let looks = Looks::of(all, first);
     let keys: Vec<&str> = looks.axes.iter().map(|axis| &*axis.key).collect();
-    let fuller = |of: &dyn Fn(usize) -> usize| {
-        let mut counts = BTreeMap::<usize, usize>::new();
-        (0..all.len()).for_each(|arm| *counts.entry(of(arm)).or_default() += 1);
-        counts.into_values().max().unwrap_or(0) > MOST_CURVES
-    };
-    let apart: &[&str] = match keys.as_slice() {
-        [] | [_] => &[],
-        _ if !fuller(&|_| 0) => &[],
-        [_, _, further @ ..] if !fuller(&|arm| looks.arms[arm].facet) => further,
-        _ => &keys,
-    };
-    // The shades stay within a panel.
-    let is_apart =
-        |key: &str| apart.contains(&key) && (apart.len() < keys.len() || keys.get(1) != Some(&key));
+    let apart = looks.apart(MOST_CURVES);
+    let is_apart = |key: &str| apart.contains(&key);
     let words = |settings: &Settings, wanted: &dyn Fn(&str) -> bool| {
         let parts = settings
             .iter()
@@ -87,7 +74,7 @@ pub(crate) fn of(all: &[(&str, &Settings)], first: Option<&str>) -> Vec<ArmLook>
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::collections::BTreeSet;
+    use std::collections::{BTreeMap, BTreeSet};
     use toml::Value;
 
     fn looks(keys: &[(&str, usize)]) -> Vec<ArmLook> {
