@@ -14,6 +14,7 @@ use crate::panes::{PANES, Tab, tabs};
 mod details;
 mod keys_and_mouse;
 mod panels;
+mod pointer;
 mod screens;
 mod started;
 mod typed;

@@ -216,7 +216,7 @@ proptest! {
     #[test]
     fn prop_any_input_on_any_size(
         seeds in 0u64..9,
-        inputs in prop::collection::vec((0u16..150, 0u16..60, 0usize..60, 0u16..200, 0u16..60, 0usize..4), 1..25),
+        inputs in prop::collection::vec((0u16..150, 0u16..60, 0usize..60, 0u16..200, 0u16..60, 0usize..6), 1..25),
     ) {
         let mut app = app(seeds, Depth::Indexed);
         for (width, height, key, x, y, kind) in inputs {
@@ -226,6 +226,8 @@ proptest! {
             match kind {
                 0 => mouse(&mut app, LEFT, x, y),
                 1 => mouse(&mut app, scroll, x, y),
+                2 => mouse(&mut app, MouseEventKind::Drag(MouseButton::Left), x, y),
+                3 => mouse(&mut app, MouseEventKind::Up(MouseButton::Left), x, y),
                 _ => {
                     let rows = all_rows(&app);
                     press(&mut app, rows[key % rows.len()].keys[0].code)
