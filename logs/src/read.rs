@@ -20,6 +20,7 @@ mod kept;
 mod liveness;
 mod merge;
 mod place;
+mod span;
 mod tail;
 mod telling;
 
@@ -33,7 +34,7 @@ pub use indexer::Indexer;
 use liveness::LeaseReader;
 pub use liveness::Liveness;
 use merge::Merged;
-use place::Place;
+use place::{Line, Place};
 use tail::Tail;
 
 /// Reads a run directory and keeps up with it: each [`RunReader::poll`] reads only what was added.
@@ -199,13 +200,9 @@ impl RunReader {
     /// Reads the next lines of an attempt.
     fn read_some(&mut self, at: usize, new: &mut usize) -> Result<Read, LogError> {
         let (attempt, tail) = &mut self.attempts[at];
-        let layers = match self.reading {
-            Reading::Layers => Layers::All,
-            Reading::Scalars | Reading::Lines => Layers::None,
-        };
         let mut lost = false;
         let polled = tail.poll_some(PART, |line, offset| {
-            let record = Record::parse_bytes(line, layers, &mut self.names)?;
+            let mut record = Record::parse_bytes(line, Layers::All, &mut self.names)?;
             let overtakes = self
                 .index
                 .last_step()
@@ -215,7 +212,14 @@ impl RunReader {
                     .merged
                     .unseal(&mut self.index, record.step, &self.names);
             let attempt = *attempt;
-            self.merged.insert(record, Place { attempt, offset });
+            let place = Place { attempt, offset };
+            let spans = match self.reading {
+                Reading::Layers => Box::default(),
+                Reading::Scalars | Reading::Lines => {
+                    span::take(&mut record, &mut self.merged.layered)
+                }
+            };
+            self.merged.insert(record, Line { place, spans });
             *new += 1;
             Ok(())
         });

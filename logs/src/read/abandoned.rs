@@ -4,7 +4,7 @@ use std::path::Path;
 
 use super::events::events;
 use super::merge::Merged;
-use super::place::Place;
+use super::place::{Line, Place};
 use super::tail::Tail;
 use crate::error::LogError;
 use crate::record::{Layers, Names, Record};
@@ -40,7 +40,7 @@ pub fn abandoned(dir: &Path) -> Result<Vec<Abandoned>, LogError> {
         merged.abandon(all[..place].to_vec());
         for (record, place) in &records {
             if by.abandons(place.attempt, record.step) {
-                merged.insert(record.clone(), *place);
+                merged.insert(record.clone(), Line::bare(*place));
             }
         }
         merged.settle();

@@ -13,6 +13,7 @@ use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use super::place::Place;
+use super::span::Bits;
 use crate::record::{Name, Names};
 use crate::run::INDEX_DIR;
 
@@ -169,6 +170,15 @@ impl Index {
         Ok(column)
     }
 
+    /// What a per-layer signal does in some of the records.
+    pub(super) fn spans(&self, name: &str, records: &Range<usize>) -> io::Result<Vec<Bits>> {
+        let mut spans = Vec::new();
+        for (part, own) in self.parts_of(records) {
+            spans.extend_from_slice(&part.span(name)?[own]);
+        }
+        Ok(spans)
+    }
+
     /// Steps of some of the records.
     pub(super) fn steps(&self, records: &Range<usize>) -> io::Result<Vec<u64>> {
         let mut steps = Vec::new();
@@ -251,6 +261,13 @@ impl Part {
         match self {
             Self::File(segment) => segment.scalar(name),
             Self::Memory(columns) => Ok(columns.scalar(name)),
+        }
+    }
+
+    fn span(&self, name: &str) -> io::Result<Vec<Bits>> {
+        match self {
+            Self::File(segment) => segment.span(name),
+            Self::Memory(columns) => Ok(columns.span(name)),
         }
     }
 

@@ -6,7 +6,8 @@ use std::collections::BTreeSet;
 use std::ops::Range;
 
 use super::index::{Column, Columns, FileState, Found, Index, PART, State, WORTH};
-use super::place::Place;
+use super::place::{Line, Place};
+use super::span::{self, ABSENT, Bits};
 use super::tail::{self, Tail};
 use super::{Reading, RunReader};
 use crate::error::LogError;
@@ -61,6 +62,25 @@ impl RunReader {
         column
     }
 
+    /// What a per-layer signal does in some of the records, which are counted from 0.
+    pub(super) fn spans(&self, signal: &str, records: Range<usize>) -> Vec<Bits> {
+        let Ok(mut spans) = self.index.spans(signal, &records) else {
+            return self.lines().spans(signal, records);
+        };
+        let own = self.own(&records);
+        if self.reading == Reading::Layers {
+            let own = self.merged.records[own].iter();
+            spans.extend(own.map(|record| span::of_record(record, signal)));
+        } else {
+            let mut layered = self.merged.layered.iter();
+            let at = layered.position(|name| name.as_str() == signal);
+            let bits = |line: &Line| at.and_then(|at| line.spans.get(at).copied());
+            let own = self.merged.lines[own].iter();
+            spans.extend(own.map(|line| bits(line).unwrap_or(ABSENT)));
+        }
+        spans
+    }
+
     /// Steps of some of the records, which are counted from 0.
     #[must_use]
     pub fn steps(&self, records: Range<usize>) -> Vec<u64> {
@@ -70,6 +90,27 @@ impl RunReader {
         let own = &self.merged.records[self.own(&records)];
         steps.extend(own.iter().map(|record| record.step));
         steps
+    }
+
+    /// The records of some steps, counted from 0.
+    fn records_of(&self, steps: &Range<u64>) -> Range<usize> {
+        let before = |step: u64| -> usize {
+            let chunks = (0..self.len()).step_by(PART);
+            let chunks = chunks.map(|from| self.steps(from..self.len().min(from + PART)));
+            let before = chunks.map(|steps| steps.partition_point(|own| *own < step));
+            before.sum()
+        };
+        let start = if steps.start == 0 {
+            0
+        } else {
+            before(steps.start)
+        };
+        let end = if steps.end == u64::MAX {
+            self.len()
+        } else {
+            before(steps.end)
+        };
+        start..end.max(start)
     }
 
     /// Which of the records in memory belong to some of all.
@@ -129,16 +170,24 @@ impl RunReader {
         let Ok(mut places) = self.index.places(&steps) else {
             return self.lines().with_layers(steps);
         };
-        places.extend_from_slice(&self.merged.places[own]);
+        places.extend(self.merged.lines[own].iter().map(|line| line.place));
         self.records_at(&places, Layers::All)
     }
 
     /// The records that have a per-layer signal, with that one only, from their lines. Of a run with more than `most` records about
-    /// so many are looked at: of every few the first one, those in which the loss, a norm of all gradients or updates, the largest
-    /// attention score or a count of rounded values is greatest or not finite, and all that an alarm of the run is about.
+    /// so many are looked at: of every few the first one, those in which the signal is greatest, least, roughest or smoothest over depth or not
+    /// finite in some layer, or the loss, a norm of all gradients or updates, the largest attention score or a count of rounded
+    /// values greatest or not finite, and all that an alarm of the run is about.
     #[must_use]
     pub fn layers(&self, signal: &str, most: usize) -> Vec<Record> {
-        let telling = self.telling(most);
+        self.layers_within(signal, 0..u64::MAX, most)
+    }
+
+    /// Like [`RunReader::layers`], of the records of some steps.
+    #[must_use]
+    pub fn layers_within(&self, signal: &str, steps: Range<u64>, most: usize) -> Vec<Record> {
+        let records = self.records_of(&steps);
+        let telling = self.telling(signal, records.clone(), most);
         if self.reading == Reading::Layers {
             let records = telling.iter().map(|at| &self.merged.records[*at]);
             let only = |record: &Record| {
@@ -149,13 +198,14 @@ impl RunReader {
             };
             return records.filter_map(only).collect();
         }
-        let Ok(mut places) = self.index.places(&(0..u64::MAX)) else {
-            return self.lines().layers(signal, most);
+        let Ok(mut places) = self.index.places(&steps) else {
+            return self.lines().layers_within(signal, steps, most);
         };
-        places.extend_from_slice(&self.merged.places);
+        let own = self.own(&records);
+        places.extend(self.merged.lines[own].iter().map(|line| line.place));
         let places: Vec<Place> = telling
             .iter()
-            .filter_map(|at| places.get(*at).copied())
+            .filter_map(|at| places.get(*at - records.start).copied())
             .collect();
         let mut records = self.records_at(&places, Layers::One(signal));
         records.retain(|record| record.layers.contains_key(signal));
@@ -280,9 +330,9 @@ impl RunReader {
             }
         }
         let records = std::mem::take(&mut self.merged.records);
-        let places = std::mem::take(&mut self.merged.places);
+        let lines = std::mem::take(&mut self.merged.lines);
         if !records.is_empty() {
-            let columns = Columns::of(&records, &places);
+            let columns = Columns::of(&records, &lines, &self.merged.layered);
             self.index.push(columns, self.state());
         }
     }

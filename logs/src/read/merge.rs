@@ -1,18 +1,21 @@
 //! Several attempts as one run, without what roll-backs abandoned.
 
-use super::index::Index;
-use super::place::Place;
-use crate::record::{Names, Record};
+use super::index::{Columns, Index};
+use super::place::Line;
+use super::span;
+use crate::record::{Name, Names, Record};
 use crate::run::RollBack;
 
 /// Records sorted by step, each with the attempt it came from.
 #[derive(Debug, Default)]
 pub(super) struct Merged {
     pub(super) records: Vec<Record>,
-    /// Place of each record.
-    pub(super) places: Vec<Place>,
+    /// Line of each record.
+    pub(super) lines: Vec<Line>,
+    /// The per-layer signals, in the order of [`Line::spans`].
+    pub(super) layered: Vec<Name>,
     /// Records that belong between others, in the order in which they came.
-    between: Vec<(Record, Place)>,
+    between: Vec<(Record, Line)>,
     /// Attempt and step of the record that the newest attempt wrote last.
     pub(super) newest: Option<(u32, u64)>,
     /// Rises when a record is replaced, inserted before others or taken out.
@@ -25,8 +28,8 @@ pub(super) struct Merged {
 impl Merged {
     /// Adds a record; one of the same step from the same or an earlier attempt is replaced. What does not
     /// come last has its place only after [`Merged::settle`].
-    pub(super) fn insert(&mut self, record: Record, place: Place) {
-        let attempt = place.attempt;
+    pub(super) fn insert(&mut self, record: Record, line: Line) {
+        let attempt = line.place.attempt;
         if self.is_abandoned(record.step, attempt) {
             return;
         }
@@ -40,19 +43,19 @@ impl Merged {
             .is_none_or(|last| last.step < record.step)
         {
             self.records.push(record);
-            self.places.push(place);
+            self.lines.push(line);
             return;
         }
         match self.position(record.step) {
-            Ok(at) if self.places[at].attempt > attempt => {}
+            Ok(at) if self.lines[at].place.attempt > attempt => {}
             Ok(at) => {
                 self.change(record.step);
                 self.records[at] = record;
-                self.places[at] = place;
+                self.lines[at] = line;
             }
             Err(_) => {
                 self.change(record.step);
-                self.between.push((record, place));
+                self.between.push((record, line));
             }
         }
     }
@@ -70,36 +73,53 @@ impl Merged {
             return;
         }
         let known = std::mem::take(&mut self.records).into_iter();
-        let mut all: Vec<(Record, Place)> = known.zip(std::mem::take(&mut self.places)).collect();
+        let mut all: Vec<(Record, Line)> = known.zip(std::mem::take(&mut self.lines)).collect();
         all.append(&mut self.between);
         // Stable: of one attempt's records of a step, the one that came last is the last.
-        all.sort_by_key(|(record, place)| (record.step, place.attempt));
-        for (record, place) in all {
+        all.sort_by_key(|(record, line)| (record.step, line.place.attempt));
+        for (record, line) in all {
             if self
                 .records
                 .last()
                 .is_some_and(|last| last.step == record.step)
             {
                 self.records.pop();
-                self.places.pop();
+                self.lines.pop();
             }
             self.records.push(record);
-            self.places.push(place);
+            self.lines.push(line);
         }
     }
 
     /// Takes the records from a step on, and some before it, out of the index; false where they cannot be read.
     pub(super) fn unseal(&mut self, index: &mut Index, from: u64, names: &Names) -> bool {
         while index.last_step().is_some_and(|last| last >= from) {
-            let Ok(Some(mut columns)) = index.pop(names) else {
+            let Ok(Some(columns)) = index.pop(names) else {
                 return false;
             };
             let mut records = columns.records(0..columns.steps.len(), names);
             records.append(&mut self.records);
-            columns.places.append(&mut self.places);
-            (self.records, self.places) = (records, columns.places);
+            let mut lines = self.lines_of(&columns, names);
+            lines.append(&mut self.lines);
+            (self.records, self.lines) = (records, lines);
         }
         true
+    }
+
+    fn lines_of(&mut self, columns: &Columns, names: &Names) -> Vec<Line> {
+        let mut spans = vec![Vec::new(); columns.places.len()];
+        for (name, column) in &columns.spans {
+            let name = names.known(name);
+            for (own, bits) in spans.iter_mut().zip(column) {
+                span::put(own, &mut self.layered, &name, *bits);
+            }
+        }
+        let places = columns.places.iter().zip(spans);
+        let line = |(place, spans): (&_, Vec<_>)| Line {
+            place: *place,
+            spans: spans.into(),
+        };
+        places.map(line).collect()
     }
 
     fn is_abandoned(&self, step: u64, attempt: u32) -> bool {
@@ -114,10 +134,10 @@ impl Merged {
         }
         self.roll_backs = roll_backs;
         let known = std::mem::take(&mut self.records).into_iter();
-        let all = known.zip(std::mem::take(&mut self.places));
+        let all = known.zip(std::mem::take(&mut self.lines));
         let (kept, gone): (Vec<_>, Vec<_>) =
-            all.partition(|(record, place)| !self.is_abandoned(record.step, place.attempt));
-        (self.records, self.places) = kept.into_iter().unzip();
+            all.partition(|(record, line)| !self.is_abandoned(record.step, line.place.attempt));
+        (self.records, self.lines) = kept.into_iter().unzip();
         self.change(gone.first().map_or(u64::MAX, |(record, _)| record.step));
         // Until the branch has recorded a step, the run is where it went back to.
         if let Some((attempt, step)) = self.newest
@@ -150,6 +170,7 @@ impl Merged {
 
 #[cfg(test)]
 mod tests {
+    use super::super::place::Place;
     use super::*;
 
     fn record(step: u64, loss: f64) -> Record {
@@ -158,8 +179,8 @@ mod tests {
         record
     }
 
-    fn of(attempt: u32) -> Place {
-        Place { attempt, offset: 0 }
+    fn of(attempt: u32) -> Line {
+        Line::bare(Place { attempt, offset: 0 })
     }
 
     #[test]

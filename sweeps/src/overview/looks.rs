@@ -3,7 +3,7 @@
 
 use crate::card::{Settings, label, named, number, same};
 use std::cmp::Ordering;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use toml::Value;
 
 /// The keys that a reader wants to see as something; what is left open is chosen by the arms.
@@ -118,6 +118,35 @@ impl Looks {
             differing: differing(arms),
             shaded,
             axes,
+        }
+    }
+
+    /// The keys whose values have a panel each where one panel would hold the curves of more than `most` arms, or where somebody
+    /// chose what has panels (`faceted`): those that neither colour nor shade shows, and if their panels were too full still,
+    /// that of the colours as well. The shades stay within a panel.
+    #[must_use]
+    pub fn apart(&self, most: usize, faceted: bool) -> Vec<&str> {
+        let keys: Vec<&str> = self.axes.iter().map(|axis| &*axis.key).collect();
+        // Behind the arms stand looks of other things, which have no place on the axes.
+        let arms = self.axes.first().map_or(0, |axis| axis.of_arm.len());
+        let fuller = |panel: &dyn Fn(&Look) -> usize| {
+            let mut counts = BTreeMap::<usize, usize>::new();
+            for look in self.arms.iter().take(arms) {
+                *counts.entry(panel(look)).or_default() += 1;
+            }
+            counts.into_values().max().unwrap_or(0) > most
+        };
+        let shade = keys.get(1).filter(|_| self.shaded).copied();
+        let further = &keys[keys.len().min(1 + usize::from(self.shaded))..];
+        match keys.as_slice() {
+            [only] if faceted => vec![only],
+            [] | [_] => Vec::new(),
+            _ if !faceted && !fuller(&|_| 0) => Vec::new(),
+            _ if !further.is_empty() && !fuller(&|look| look.facet) => further.to_vec(),
+            _ => {
+                let others = keys.iter().copied();
+                others.filter(|key| Some(*key) != shade).collect()
+            }
         }
     }
 

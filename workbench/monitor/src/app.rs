@@ -64,6 +64,8 @@ impl App {
         let at = Position::new(event.column, event.row);
         match event.kind {
             MouseEventKind::Down(MouseButton::Left) => self.screen.click(at),
+            MouseEventKind::Drag(MouseButton::Left) => return self.screen.drag(at, false),
+            MouseEventKind::Up(MouseButton::Left) => return self.screen.drag(at, true),
             MouseEventKind::ScrollDown => self.screen.wheel(at, 1),
             MouseEventKind::ScrollUp => self.screen.wheel(at, -1),
             _ => return false,

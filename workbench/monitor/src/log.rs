@@ -47,12 +47,14 @@ impl Log<'_> {
         }
     }
 
-    /// Records with a per-layer signal, which are read from their lines; of a long run some of every few, spikes among them.
-    pub(crate) fn layers(self, signal: &str) -> Vec<Record> {
+    /// Records of some steps with a per-layer signal, which are read from their lines; of a long run some of every few, spikes among them.
+    pub(crate) fn layers(self, signal: &str, steps: Range<u64>) -> Vec<Record> {
         match self {
-            Self::Files(reader) => reader.layers(signal, MOST_WITH_LAYERS),
+            Self::Files(reader) => reader.layers_within(signal, steps, MOST_WITH_LAYERS),
             Self::Memory(all) => {
-                let recorded = |record: &&Record| record.layers.contains_key(signal);
+                let recorded = |record: &&Record| {
+                    steps.contains(&record.step) && record.layers.contains_key(signal)
+                };
                 all.iter().filter(recorded).cloned().collect()
             }
         }

@@ -74,14 +74,17 @@ pub(crate) trait Pane: Keyed {
     /// A click inside its frame, which has given it the focus already.
     fn click(&mut self, _at: Position, _place: Place, _shared: &mut Shared) {}
 
+    /// The pointer moves inside its frame, where the button was pressed, and is held.
+    fn drag(&mut self, _drag: Drag, _place: Place, _shared: &mut Shared) {}
+
+    /// Notches of the wheel over it: by default they move its cursor.
+    fn wheel(&mut self, _at: Position, notches: isize, _place: Place, shared: &mut Shared) {
+        self.scroll(Scroll::Notches(notches), shared);
+    }
+
     /// Moves its cursor: by default the one on the runs.
     fn scroll(&mut self, by: Scroll, shared: &mut Shared) {
         shared.scroll(by);
-    }
-
-    /// The mouse wheel over it: by default as [`Self::scroll`], wherever the pointer is.
-    fn wheel(&mut self, _at: Position, _place: Place, by: Scroll, shared: &mut Shared) {
-        self.scroll(by, shared);
     }
 
     /// What it shows as a table for `:export FILE.csv`: a heading, then rows. None where there is nothing, which is said
@@ -94,6 +97,14 @@ pub(crate) trait Pane: Keyed {
     fn enter(&self, _shared: &mut Shared) -> Option<&'static str> {
         None
     }
+}
+
+/// Where the button of the mouse was pressed, where the pointer is, and whether it was let go there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Drag {
+    pub(crate) from: Position,
+    pub(crate) to: Position,
+    pub(crate) done: bool,
 }
 
 /// What a key of a pane does.

@@ -11,7 +11,7 @@ use crate::action::What;
 use crate::draw::help::Contents;
 use crate::keymap::Keymap;
 use crate::keys::{Binding, Key, Row, Section, bindings, ctrl, find, key, letter, rows};
-use crate::pane::{Entry, Pane};
+use crate::pane::{Drag, Entry, Pane};
 use crate::panes::{Tab, tabs};
 use crate::places::Places;
 use crate::prompt::{Kind, Prompt};
@@ -81,6 +81,8 @@ pub(crate) struct Screen {
     /// Lines of the help screen that do not fit.
     help_hidden: usize,
     pub(crate) leaving: Option<Leaving>,
+    /// The pane in which the button of the mouse is held, and where it was pressed.
+    held: Option<(usize, Position)>,
     /// What is typed.
     pub(crate) prompt: Option<Prompt>,
     /// What the last command said, until the next key.
@@ -114,6 +116,7 @@ impl Screen {
             help: None,
             help_hidden: 0,
             leaving: None,
+            held: None,
             prompt: None,
             note: String::new(),
             directory: PathBuf::new(),
@@ -211,6 +214,7 @@ impl Screen {
     /// A click on a tab, on a pane, or anywhere while help is open.
     pub(crate) fn click(&mut self, at: Position) {
         self.note.clear();
+        self.held = None;
         if self.help.take().is_some() || self.prompt.take().is_some() {
             return;
         }
@@ -218,22 +222,37 @@ impl Screen {
             self.open(tab);
         } else if let Some(pane) = self.places.pane_at(at) {
             self.focus = pane;
+            self.held = Some((pane, at));
             if let Some(place) = self.places.place(pane, pane) {
                 self.panes[pane].click(at, place, &mut self.shared);
             }
         }
     }
 
+    /// The pointer moves with its button held, or it is let go; `false` where no pane was pressed.
+    pub(crate) fn drag(&mut self, to: Position, done: bool) -> bool {
+        let held = if done { self.held.take() } else { self.held };
+        let Some((pane, from)) = held else {
+            return false;
+        };
+        let place = self.places.place(pane, self.focus);
+        // A tab may have been opened meanwhile.
+        let Some(place) = place.filter(|_| from != to || done) else {
+            return false;
+        };
+        let drag = Drag { from, to, done };
+        self.panes[pane].drag(drag, place, &mut self.shared);
+        true
+    }
+
     /// Notches of the wheel move in what is under the pointer.
     pub(crate) fn wheel(&mut self, at: Position, notches: isize) {
         let by = Scroll::Notches(notches);
-        match self.places.pane_at(at) {
+        let pane = self.places.pane_at(at);
+        let place = pane.and_then(|pane| self.places.place(pane, self.focus));
+        match pane.zip(place) {
             _ if self.help.is_some() => self.scroll(by),
-            Some(pane) => {
-                if let Some(place) = self.places.place(pane, self.focus) {
-                    self.panes[pane].wheel(at, place, by, &mut self.shared);
-                }
-            }
+            Some((pane, place)) => self.panes[pane].wheel(at, notches, place, &mut self.shared),
             None => self.shared.scroll(by),
         }
     }

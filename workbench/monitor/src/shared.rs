@@ -32,13 +32,14 @@ use study::Judged;
 pub(crate) use study::{Axes, Study};
 #[cfg(test)]
 pub(crate) use track::Thinned;
-use track::Track;
 pub(crate) use track::{Axis, Curve};
+use track::{Most, Recent, Track};
 
 pub(crate) struct Shared {
     source: Box<dyn Source>,
     tracks: Vec<Track>,
     judged: Judged,
+    recent: Recent,
     /// The arms, or what runs are grouped by instead.
     pub(crate) groups: Groups,
     pub(crate) filter: Filter,
@@ -137,6 +138,7 @@ impl Shared {
             judged: Judged::new(source.as_ref()),
             source,
             tracks: Vec::new(),
+            recent: Recent::default(),
             groups: Groups::default(),
             filter: Filter::default(),
             configs: Configs::default(),
@@ -183,6 +185,7 @@ impl Shared {
         self.shown = shown(runs, &self.filter, &self.configs);
         self.judged.refresh(source);
         self.tracks.resize_with(runs.len(), Track::default);
+        let most = Most::of_each(runs.len());
         let mut alarms = Vec::new();
         for (run, shown) in runs.iter().enumerate() {
             let behind = shown.branch.map_or(0.0, |branch| {
@@ -190,6 +193,7 @@ impl Shared {
             });
             let track = &mut self.tracks[run];
             track.behind = behind;
+            track.keep(most);
             let seen = track.seen();
             let log = source.log(run);
             if track.refresh(log, source.revision(run), source.events(run)) {
@@ -282,6 +286,9 @@ impl Shared {
 
     /// Signals over an axis, one curve a run.
     pub(crate) fn curves(&mut self, runs: &[usize], signal: &str, axis: Axis) -> Vec<Curve<'_>> {
+        if let Some(old) = self.recent.ask(signal) {
+            self.tracks.iter_mut().for_each(|track| track.forget(&old));
+        }
         for run in runs {
             self.tracks[*run].need(self.source.log(*run), signal, axis);
         }
@@ -292,14 +299,14 @@ impl Shared {
         runs.iter().map(curve).collect()
     }
 
-    /// The records of the run under the cursor with a per-layer signal.
-    pub(crate) fn layer_records(&mut self, signal: &str) -> Vec<Record> {
+    /// The records of the run under the cursor with a per-layer signal, of some steps.
+    pub(crate) fn layer_records(&mut self, signal: &str, steps: Range<u64>) -> Vec<Record> {
         if self.cursor >= self.tracks.len() {
             return Vec::new();
         }
         let log = self.source.log(self.cursor);
         track::add_names(&mut self.layer_signals, log.layer_names());
-        log.layers(signal)
+        log.layers(signal, steps)
     }
 
     /// Those of them that came after a step.

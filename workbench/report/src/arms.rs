@@ -1,7 +1,6 @@
 //! How the arms of a sweep are called and drawn in this page.
 
 use crate::plot::palette::Paint;
-use std::collections::BTreeMap;
 use sweeps::Settings;
 use sweeps::card::{Arm, named};
 use sweeps::overview::{Chosen, Looks};
@@ -47,26 +46,8 @@ pub(crate) fn of_arms(arms: &[Arm], chosen: Chosen<'_>) -> Vec<ArmLook> {
 pub(crate) fn of(all: &[(&str, &Settings)], chosen: Chosen<'_>) -> Vec<ArmLook> {
     let looks = Looks::of(all, chosen);
     let keys: Vec<&str> = looks.axes.iter().map(|axis| &*axis.key).collect();
-    let fuller = |of: &dyn Fn(usize) -> usize| {
-        let mut counts = BTreeMap::<usize, usize>::new();
-        (0..all.len()).for_each(|arm| *counts.entry(of(arm)).or_default() += 1);
-        counts.into_values().max().unwrap_or(0) > MOST_CURVES
-    };
-    let shade = keys.get(1).filter(|_| looks.shaded).copied();
-    let further = &keys[keys.len().min(1 + usize::from(looks.shaded))..];
     let faceted = chosen.facets.is_some_and(|key| keys.contains(&key));
-    let apart: Vec<&str> = match keys.as_slice() {
-        [only] if faceted => vec![only],
-        [] | [_] => Vec::new(),
-        _ if !faceted && !fuller(&|_| 0) => Vec::new(),
-        _ if !further.is_empty() && !fuller(&|arm| looks.arms[arm].facet) => further.to_vec(),
-        // The shades stay within a panel.
-        _ => keys
-            .iter()
-            .copied()
-            .filter(|key| Some(*key) != shade)
-            .collect(),
-    };
+    let apart = looks.apart(MOST_CURVES, faceted);
     let is_apart = |key: &str| apart.contains(&key);
     let words = |settings: &Settings, wanted: &dyn Fn(&str) -> bool| {
         let parts = settings
@@ -94,7 +75,7 @@ pub(crate) fn of(all: &[(&str, &Settings)], chosen: Chosen<'_>) -> Vec<ArmLook> 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::collections::BTreeSet;
+    use std::collections::{BTreeMap, BTreeSet};
     use toml::Value;
 
     fn looks(keys: &[(&str, usize)]) -> Vec<ArmLook> {

@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 use std::ops::Range;
 
-use crate::read::place::Place;
+use crate::read::place::{Line, Place};
+use crate::read::span::{ABSENT as NO_SPAN, Bits};
 use crate::record::{Name, Names, Record};
 
 /// The bits of a number that a record does not have. Recorded NaNs have others.
@@ -68,10 +69,13 @@ pub(crate) struct Columns {
     pub(crate) steps: Vec<u64>,
     pub(crate) places: Vec<Place>,
     pub(crate) scalars: BTreeMap<Name, Column>,
+    /// What the per-layer signals do in each record.
+    pub(crate) spans: BTreeMap<Name, Vec<Bits>>,
 }
 
 impl Columns {
-    pub(crate) fn of(records: &[Record], places: &[Place]) -> Self {
+    /// Of records and their lines, whose per-layer signals are these.
+    pub(crate) fn of(records: &[Record], lines: &[Line], layered: &[Name]) -> Self {
         let mut scalars: BTreeMap<Name, Column> = BTreeMap::new();
         for (at, record) in records.iter().enumerate() {
             for (name, value) in &record.scalars {
@@ -80,10 +84,19 @@ impl Columns {
                 column.0[at] = coded(Some(*value));
             }
         }
+        let column = |at: usize| -> Vec<Bits> {
+            let bits = |line: &Line| line.spans.get(at).copied().unwrap_or(NO_SPAN);
+            lines.iter().map(bits).collect()
+        };
+        let spans = layered.iter().enumerate();
+        let spans = spans.map(|(at, name)| (name.clone(), column(at)));
         Self {
             steps: records.iter().map(|record| record.step).collect(),
-            places: places.to_vec(),
+            places: lines.iter().map(|line| line.place).collect(),
             scalars,
+            spans: spans
+                .filter(|(_, of)| of.iter().any(|bits| *bits != NO_SPAN))
+                .collect(),
         }
     }
 
@@ -91,6 +104,12 @@ impl Columns {
     pub(crate) fn scalar(&self, name: &str) -> Column {
         let found = self.scalars.get(name).cloned();
         found.unwrap_or_else(|| Column::absent(self.steps.len()))
+    }
+
+    /// What a per-layer signal does.
+    pub(crate) fn span(&self, name: &str) -> Vec<Bits> {
+        let found = self.spans.get(name).cloned();
+        found.unwrap_or_else(|| vec![NO_SPAN; self.steps.len()])
     }
 
     /// Some of the records again, as far as these columns have their scalars.

@@ -1,7 +1,8 @@
 //! One file of the index.
 //!
-//! `WBINDEX1`, the length of the head and its CRC-32 (four bytes each), the head as JSON, then the columns: steps and places as
-//! 64-bit integers, scalars as 64-bit floats, little-endian, one after the other. The head has a CRC-32 of every column.
+//! `WBINDEX2`, the length of the head and its CRC-32 (four bytes each), the head as JSON, then the columns: steps and places as
+//! 64-bit integers, scalars as 64-bit floats, what each per-layer signal does as 64 bits, little-endian, one after the other. The
+//! head has a CRC-32 of every column.
 
 use std::collections::BTreeMap;
 use std::io::{self, Read, Seek, SeekFrom, Write};
@@ -13,9 +14,10 @@ use super::columns::{Column, Columns};
 use super::state::State;
 use crate::disk;
 use crate::read::place::Place;
+use crate::read::span::{ABSENT as NO_SPAN, Bits};
 use crate::record::{Name, Names};
 
-const MAGIC: &[u8; 8] = b"WBINDEX1";
+const MAGIC: &[u8; 8] = b"WBINDEX2";
 /// Longest head that is read, bytes: a thousand names take a tenth of it.
 const LONGEST_HEAD: u32 = 1 << 20;
 /// Bits of a place that are the offset: 256 TiB.
@@ -35,6 +37,8 @@ pub(super) struct Head {
     pub(super) last_step: u64,
     /// Names of the scalars, in the order of their columns.
     names: Vec<String>,
+    /// Those of the per-layer signals, whose columns follow.
+    layers: Vec<String>,
     /// CRC-32 of every column.
     columns: Vec<u32>,
     /// How far the records were read.
@@ -76,7 +80,7 @@ impl Segment {
         }
         let head: Head = serde_json::from_slice(&text)?;
         let start = front_length(length);
-        let columns = (head.names.len() + SCALARS) as u64;
+        let columns = (head.names.len() + head.layers.len() + SCALARS) as u64;
         let whole = start + columns * head.records as u64 * 8;
         let fits = head.columns.len() as u64 == columns && file.metadata()?.len() == whole;
         if head.before != before || !fits || head.records == 0 {
@@ -109,6 +113,7 @@ impl Segment {
             first_step: *first,
             last_step: *last,
             names: columns.scalars.keys().map(Name::to_string).collect(),
+            layers: columns.spans.keys().map(Name::to_string).collect(),
             columns: bytes.iter().map(|bytes| crc32fast::hash(bytes)).collect(),
             state,
         };
@@ -147,6 +152,15 @@ impl Segment {
         }
     }
 
+    /// What a per-layer signal does in each record.
+    pub(super) fn span(&self, name: &str) -> io::Result<Vec<Bits>> {
+        let scalars = self.head.names.len();
+        match self.head.layers.iter().position(|known| known == name) {
+            Some(at) => self.column(SCALARS + scalars + at, u64::from_le_bytes),
+            None => Ok(vec![NO_SPAN; self.head.records]),
+        }
+    }
+
     /// Where the lines of all records stand.
     pub(super) fn places(&self) -> io::Result<Vec<Place>> {
         let place = |bytes| {
@@ -164,6 +178,8 @@ impl Segment {
         let known = self.head.names.iter();
         let wanted = known.filter(|name| only.is_none_or(|only| only.contains(&name.as_str())));
         let column = |name: &String| Ok((names.known(name), self.scalar(name)?));
+        let layers = self.head.layers.iter().filter(|_| only.is_none());
+        let span = |name: &String| Ok((names.known(name), self.span(name)?));
         Ok(Columns {
             steps: self.steps()?,
             places: if only.is_none() {
@@ -172,6 +188,7 @@ impl Segment {
                 Vec::new()
             },
             scalars: wanted.map(column).collect::<io::Result<BTreeMap<_, _>>>()?,
+            spans: layers.map(span).collect::<io::Result<BTreeMap<_, _>>>()?,
         })
     }
 
@@ -205,5 +222,7 @@ fn encode(columns: &Columns) -> Vec<Vec<u8>> {
     let mut all = vec![steps.collect(), places.collect()];
     let scalars = columns.scalars.values();
     all.extend(scalars.map(|column| column.0.iter().flat_map(|x| x.to_le_bytes()).collect()));
+    let spans = columns.spans.values();
+    all.extend(spans.map(|column| column.iter().flat_map(|bits| bits.to_le_bytes()).collect()));
     all
 }

@@ -43,6 +43,34 @@ fn twenty_arms_look_different_by_colour_and_shade_and_drop_what_all_share() {
     assert_eq!(looks.heading(), "heads lr");
 }
 
+/// What more arms than fit into one panel are split by, in monitor and report alike.
+#[test]
+fn many_arms_are_split_by_what_no_look_shows_and_then_by_colour() {
+    let of = |looks: &Looks, most| {
+        let keys = looks.apart(most, false);
+        keys.into_iter().map(str::to_owned).collect::<Vec<_>>()
+    };
+    let two = looks(&grid(), Chosen::default());
+    assert_eq!(of(&two, 8), ["model.heads"]);
+    assert_eq!(of(&two, 20), [""; 0]);
+    let mut arms = Vec::new();
+    for (label, at) in grid() {
+        for depth in 1..=6 {
+            let mut at = at.clone();
+            at.insert("model.depth".to_owned(), Value::Integer(depth));
+            arms.push((format!("{label} {depth}"), at));
+        }
+    }
+    let three = looks(&arms, Chosen::default());
+    assert_eq!(of(&three, 20), ["model.depth"]);
+    assert_eq!(of(&three, 8), ["model.heads", "model.depth"]);
+    assert_eq!(
+        of(&looks(&grid()[..5], Chosen::default()), 3),
+        [""; 0],
+        "one axis"
+    );
+}
+
 #[test]
 fn the_axes_of_colours_and_shades_can_be_chosen() {
     let chosen = |colours, shades| {

@@ -17,6 +17,7 @@ mod details;
 mod exports;
 mod keys_and_mouse;
 mod panels;
+mod pointer;
 mod screens;
 mod started;
 mod typed;

@@ -206,7 +206,8 @@ impl Pane for Alarms {
         self.choose(by.from(self.cursor, self.found.len(), self.page, NOTCH));
     }
 
-    fn wheel(&mut self, at: Position, place: Place, by: Scroll, shared: &mut Shared) {
+    fn wheel(&mut self, at: Position, notches: isize, place: Place, shared: &mut Shared) {
+        let by = Scroll::Notches(notches);
         if areas(place).1.is_some_and(|details| details.contains(at)) {
             self.window.scroll(by);
         } else {

@@ -1,35 +1,35 @@
 //! The curves: charts of several signals with a common x axis.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
-use ratatui::{
-    buffer::Buffer,
-    crossterm::event::KeyCode,
-    layout::{Constraint, Direction, Layout, Rect},
-    text::{Line, Span},
-    widgets::Widget,
-};
+use ratatui::{buffer::Buffer, crossterm::event::KeyCode, layout::Position, widgets::Widget};
 
-use crate::colour::{Depth, strong};
+use crate::colour::Depth;
 use crate::command::PaneCommand;
 use crate::keys::{Binding, bindings, key, letter};
-use crate::number::compact;
-use crate::pane::{Act, Corner, Entry, Keys, Pane, Place};
+use crate::pane::{Act, Corner, Drag, Entry, Keys, Pane, Place};
+use crate::scroll::Scroll;
 use crate::shared::{Axis, Label, Mark, Shared, turn};
 use crate::view::Revision;
 use chart::Chart;
-use choices::{BandKind, CurveChoices};
-use facets::{Facet, Faceted};
+use choices::CurveChoices;
+use facets::{Faceted, Facets, MOST_ARMS};
+use mouse::Selection;
 use names::Names;
+use plan::Plan;
 use plot::Shown;
 
 mod chart;
 mod choices;
 mod commands;
 mod facets;
+mod limits;
+mod mouse;
 mod names;
+mod plan;
 mod plot;
 mod reduce;
+mod title;
 
 pub(super) const ENTRY: Entry = Entry {
     name: "curves",
@@ -39,9 +39,6 @@ pub(super) const ENTRY: Entry = Entry {
     make: || Box::new(Curves::default()),
 };
 
-/// Arms from which on only the one under the cursor has a band: dots of more would hide the lines.
-const MOST_BANDS: usize = 8;
-
 /// Most panels at once: more would have no rows to draw in.
 const MOST_PANELS: usize = 9;
 
@@ -49,15 +46,21 @@ struct Curves {
     choices: CurveChoices,
     /// The charts from the first to the last.
     panels: Vec<Panel>,
-    /// The panel whose signal keys change.
+    /// The panel whose signal keys change, where all panels are on the screen; else the one that is.
     active: usize,
-    /// The only arm with a band, where there are too many for all.
-    banded: Option<usize>,
+    page: usize,
+    /// The run under the cursor and its arm.
+    focus: (usize, usize),
     faceted: Faceted,
-    /// Values of the facets' key that are not on the screen.
-    hidden: usize,
+    /// How many facets there are, and which charts are on the screen.
+    facets: usize,
+    plan: Plan,
     /// Signals whose y axis is not the one that they have at first.
     turned: BTreeSet<String>,
+    /// What is shown of the y axis of a signal, where it is not all.
+    limits: BTreeMap<String, (f64, f64)>,
+    /// What a drag spans so far.
+    selection: Option<Selection>,
     names: Names,
     run: Label,
 }
@@ -76,11 +79,20 @@ struct Charted {
     facet: Option<String>,
     /// Those of its runs, where they are not those of all.
     names: Option<Names>,
+    /// Whether it has so many arms that only the one under the cursor has a band: dots of more would hide the lines.
+    crowded: bool,
     made_from: Option<ChartKey>,
     chart: Chart,
     /// Its own x and y axis, which it may share with the other facets.
     own: [(f64, f64); 2],
     marks: Vec<Mark>,
+}
+
+impl Charted {
+    fn is_drawn(&self) -> bool {
+        let mut lines = self.chart.lines.iter();
+        lines.any(|line| !line.points.is_empty())
+    }
 }
 
 impl Panel {
@@ -99,14 +111,8 @@ impl Panel {
 
     /// All facets have the same axes: those that hold all of them.
     fn share_axes(&mut self) {
-        let drawn = |charted: &&Charted| {
-            charted
-                .chart
-                .lines
-                .iter()
-                .any(|line| !line.points.is_empty())
-        };
-        let own = self.charts.iter().filter(drawn).map(|charted| charted.own);
+        let drawn = self.charts.iter().filter(|charted| charted.is_drawn());
+        let own = drawn.map(|charted| charted.own);
         let wider = |a: (f64, f64), b: (f64, f64)| (a.0.min(b.0), a.1.max(b.1));
         let Some([x, y]) = own.reduce(|a, b| [wider(a[0], b[0]), wider(a[1], b[1])]) else {
             return;
@@ -126,10 +132,14 @@ impl Default for Curves {
             choices: CurveChoices::default(),
             panels: FIRST.map(Panel::of).into(),
             active: 1,
-            banded: None,
+            page: 0,
+            focus: (0, 0),
             faceted: Faceted::default(),
-            hidden: 0,
+            facets: 1,
+            plan: Plan::default(),
             turned: BTreeSet::new(),
+            limits: BTreeMap::new(),
+            selection: None,
             names: Names::default(),
             run: Label::default(),
         }
@@ -147,6 +157,8 @@ struct ChartKey {
     focus: Option<usize>,
     signal: String,
     log: bool,
+    /// What is shown of the y axis, in plot coordinates.
+    limits: Option<(f64, f64)>,
     choices: CurveChoices,
     columns: usize,
 }
@@ -154,7 +166,7 @@ struct ChartKey {
 impl Keys for Curves {
     const BINDINGS: &'static [Binding<Act<Self>>] = bindings![
         [letter('y')] "y" "log y" "logarithmic y axis of the first panel, on or off" |pane, _| pane.turn_log(0);
-        [letter('Y')] "Y" "" "logarithmic y axis of the active panel (▸), on or off" |pane, _| pane.turn_log(pane.active);
+        [letter('Y')] "Y" "" "logarithmic y axis of the active panel (▸), on or off" |pane, _| pane.turn_log(pane.active());
         [letter('z')] "z" "smooth" "smoothing on or off (debiased moving average)" |pane, _| pane.choices.smooth = !pane.choices.smooth;
         [letter('+'), letter('=')] "+ =" "" "stronger smoothing" |pane, _| pane.choices.smooth_by(1);
         [letter('-')] "-" "" "weaker smoothing" |pane, _| pane.choices.smooth_by(-1);
@@ -165,14 +177,16 @@ impl Keys for Curves {
         [letter('u')] "u" "facets" "a chart for every value of an axis: next axis, or none" |pane, shared| pane.faceted = pane.faceted.next(shared);
         [letter('v')] "v" "signal" "next signal in the active panel" |pane, shared| pane.turn_signal(shared, 1);
         [letter('V')] "V" "" "previous signal in the active panel" |pane, shared| pane.turn_signal(shared, -1);
-        [letter('n')] "n" "panel" "make the next panel the active one" |pane, _| pane.active = (pane.active + 1) % pane.panels.len().max(1);
+        [letter('n')] "n" "panel" "make the next panel the active one" |pane, _| pane.activate(pane.active() + 1);
         [letter('p')] "p" "" "one panel more, with the next signal" |pane, shared| pane.add(shared);
         [letter('P')] "P" "" "drop the active panel" |pane, _| pane.drop();
         [letter(']')] "]" "zoom" "zoom in around the cursor" |pane, _| pane.choices.zoom_by(0.5, pane.whole());
         [letter('[')] "[" "" "zoom out" |pane, _| pane.choices.zoom_by(2.0, pane.whole());
         [letter('}')] "}" "" "what is shown moves right" |pane, _| pane.choices.pan(0.25, pane.whole());
         [letter('{')] "{" "" "what is shown moves left" |pane, _| pane.choices.pan(-0.25, pane.whole());
-        [letter('0')] "0" "" "the whole x axis, without a cursor" |pane, _| (pane.choices.zoom, pane.choices.cursor) = (None, None);
+        [letter(')')] ")" "" "zoom in on the y axis of the active panel" |pane, _| pane.zoom_y(pane.active(), 0.5, 0.5);
+        [letter('(')] "(" "" "zoom out on the y axis" |pane, _| pane.zoom_y(pane.active(), 2.0, 0.5);
+        [letter('0')] "0" "" "the whole axes, without a cursor" |pane, _| pane.show_all();
         [key(KeyCode::Right)] "→" "cursor" "cursor to the right: values of all runs at its place" |pane, _| pane.choices.move_cursor(0.02, pane.whole());
         [key(KeyCode::Left)] "←" "" "cursor to the left" |pane, _| pane.choices.move_cursor(-0.02, pane.whole());
     ];
@@ -185,13 +199,18 @@ impl Pane for Curves {
         let Some(place) = place else { return };
         self.names = Names::of(shared, !self.choices.grouped);
         self.run = shared.label(shared.cursor);
-        let many = shared.groups.looks.arms.len() > MOST_BANDS;
-        self.banded = many.then(|| shared.arm(shared.cursor));
-        let facets = self.faceted.facets(shared);
-        let (areas, shown) = areas(place.inner(), self.panels.len(), facets.len());
-        self.hidden = facets.len() - shown;
-        for (panel, areas) in areas.chunks(shown).enumerate() {
-            self.make(panel, &facets[..shown], areas, shared);
+        self.focus = (shared.cursor, shared.arm(shared.cursor));
+        let mut facets = self.faceted.facets(shared);
+        self.plan = self.plan(place, &facets);
+        // By themselves facets are no good where they would hide curves that fit into one chart.
+        let all = self.plan.areas.len() == facets.all.len() * self.panels.len();
+        if self.faceted == Faceted::ByShape && !place.alone && !all {
+            facets = Facets::one(shared);
+            self.plan = self.plan(place, &facets);
+        }
+        self.facets = facets.all.len();
+        for panel in self.plan.panels.clone() {
+            self.make(panel, &facets, shared);
         }
     }
 
@@ -199,22 +218,21 @@ impl Pane for Curves {
         place
             .frame(self.title(depth), self.right(), depth)
             .render(place.area, buffer);
-        let facets = self.panels.first().map_or(1, |panel| panel.charts.len());
-        let (areas, _) = areas(place.inner(), self.panels.len(), facets);
-        let charts =
-            self.panels.iter().enumerate().flat_map(|(number, panel)| {
-                panel.charts.iter().map(move |charted| (number, charted))
-            });
-        for ((number, charted), area) in charts.zip(areas) {
-            let shown = Shown {
-                chart: &charted.chart,
-                facet: charted.facet.as_deref(),
-                marks: &charted.marks,
-                names: charted.names.as_ref().unwrap_or(&self.names),
-                banded: self.banded,
-                active: number == self.active && self.panels.len() > 2,
-            };
-            plot::draw(&shown, area, depth, buffer);
+        for (panel, facet, area) in self.plan.charts() {
+            if let Some(shown) = self.shown(panel, facet) {
+                plot::draw(&shown, area, depth, buffer);
+            }
+        }
+        self.draw_selection(buffer);
+    }
+
+    fn drag(&mut self, drag: Drag, _place: Place, _shared: &mut Shared) {
+        self.drag_over(drag);
+    }
+
+    fn wheel(&mut self, at: Position, notches: isize, _place: Place, shared: &mut Shared) {
+        if !self.wheel_over(at, notches) {
+            self.scroll(Scroll::Notches(notches), shared);
         }
     }
 
@@ -260,34 +278,58 @@ impl Pane for Curves {
 }
 
 impl Curves {
+    /// Which charts are where.
+    fn plan(&self, place: Place, facets: &Facets) -> Plan {
+        let here = facets.of_run(self.focus.0).unwrap_or(0);
+        let page = self.page.min(self.panels.len().saturating_sub(1));
+        let panels = (self.panels.len(), page);
+        Plan::new(place.inner(), panels, (facets.all.len(), here))
+    }
+
+    /// A chart that is on the screen, with what it is drawn with.
+    fn shown(&self, panel: usize, facet: usize) -> Option<Shown<'_>> {
+        let charted = self.panels.get(panel)?.charts.get(facet)?;
+        Some(Shown {
+            chart: &charted.chart,
+            facet: charted.facet.as_deref(),
+            marks: &charted.marks,
+            names: charted.names.as_ref().unwrap_or(&self.names),
+            focus: self.focus,
+            crowded: charted.crowded,
+            active: panel == self.active() && self.is_marked(),
+        })
+    }
+
     /// Makes the charts of a panel, unless they are what they would be.
-    fn make(&mut self, panel: usize, facets: &[Facet], areas: &[Rect], shared: &mut Shared) {
+    fn make(&mut self, panel: usize, facets: &Facets, shared: &mut Shared) {
         let log = self.is_log(&self.panels[panel].signal);
+        let limits = self.limits_of(&self.panels[panel].signal, log);
         let view: &Shared = shared;
-        let key = |facet: &Facet, area: &Rect| {
-            let drawn = view.runs().filter(|run| view.is_selected(*run));
-            ChartKey {
-                revisions: view.revisions(),
-                chosen: drawn.filter(|run| facet.has(view, *run)).collect(),
-                arms: view.runs().map(|run| view.arm(run)).collect(),
-                focus: (!self.choices.grouped).then_some(view.cursor),
-                signal: self.panels[panel].signal.clone(),
-                log,
-                choices: self.choices,
-                columns: usize::from(area.width) * 2,
-            }
+        let key = |facet: usize, width: u16| ChartKey {
+            revisions: view.revisions(),
+            chosen: facets.runs_of(facet),
+            arms: view.runs().map(|run| view.arm(run)).collect(),
+            focus: (!self.choices.grouped).then_some(view.cursor),
+            signal: self.panels[panel].signal.clone(),
+            log,
+            limits,
+            choices: self.choices,
+            columns: usize::from(width) * 2,
         };
-        let keys = facets
-            .iter()
-            .zip(areas)
-            .map(|(facet, area)| key(facet, area));
-        let keys: Vec<ChartKey> = keys.collect();
+        let charts = self.plan.charts().filter(|(of, ..)| *of == panel);
+        let first = self.plan.facets.start;
+        let keys = charts.map(|(_, at, area)| (first + at, key(first + at, area.width)));
+        let keys: Vec<(usize, ChartKey)> = keys.collect();
         let panel = &mut self.panels[panel];
-        panel.charts.resize_with(facets.len(), Charted::default);
-        for ((charted, key), facet) in panel.charts.iter_mut().zip(keys).zip(facets) {
-            charted.facet = facet.name();
-            let key_of_facet = facet.key();
-            charted.names = key_of_facet.map(|of| self.names.within(shared, of, &key.chosen));
+        panel.charts.resize_with(keys.len(), Charted::default);
+        for (charted, (facet, key)) in panel.charts.iter_mut().zip(keys) {
+            let facet = &facets.all[facet];
+            charted.facet = facets::name(facet);
+            charted.names = (!facet.is_empty()).then(|| {
+                let keys: Vec<&str> = facet.iter().map(|(key, _)| &**key).collect();
+                self.names.within(shared, &keys, &key.chosen)
+            });
+            charted.crowded = key.is_crowded();
             charted.marks = shared.marks(&key.chosen, &key.signal, self.choices.axis);
             if charted.made_from.as_ref() != Some(&key) {
                 charted.chart = key.chart(shared);
@@ -296,6 +338,26 @@ impl Curves {
             }
         }
         panel.share_axes();
+    }
+
+    /// The panel that keys change.
+    fn active(&self) -> usize {
+        if self.plan.panels.len() < self.panels.len() && !self.plan.areas.is_empty() {
+            self.plan.panels.start
+        } else {
+            self.active
+        }
+    }
+
+    /// Whether the active panel has a mark: of two it is the second, unless somebody chose the first.
+    fn is_marked(&self) -> bool {
+        let all = self.plan.panels.len();
+        all > 2 || (all == 2 && self.active != 1)
+    }
+
+    fn activate(&mut self, panel: usize) {
+        self.active = panel % self.panels.len().max(1);
+        self.page = self.active;
     }
 
     /// Losses are linear at first, all else spans decades.
@@ -313,9 +375,15 @@ impl Curves {
     }
 
     fn turn_signal(&mut self, shared: &Shared, by: isize) {
-        if let Some(panel) = self.panels.get_mut(self.active) {
+        let active = self.active();
+        if let Some(panel) = self.panels.get_mut(active) {
             turn(&mut panel.signal, &shared.signals, by);
         }
+    }
+
+    fn show_all(&mut self) {
+        (self.choices.zoom, self.choices.cursor) = (None, None);
+        self.limits.clear();
     }
 
     fn next_axis(&mut self) {
@@ -333,16 +401,19 @@ impl Curves {
                 .last()
                 .map_or_else(|| FIRST[0].to_owned(), |panel| panel.signal.clone());
             self.panels.push(Panel::of(&signal));
-            self.active = self.panels.len() - 1;
-            self.turn_signal(shared, 1);
+            self.activate(self.panels.len() - 1);
+            if let Some(panel) = self.panels.last_mut() {
+                turn(&mut panel.signal, &shared.signals, 1);
+            }
         }
     }
 
     /// One panel always stays.
     fn drop(&mut self) {
         if self.panels.len() > 1 {
-            self.panels.remove(self.active.min(self.panels.len() - 1));
-            self.active = self.active.min(self.panels.len() - 1);
+            let dropped = self.active().min(self.panels.len() - 1);
+            self.panels.remove(dropped);
+            self.activate(dropped.min(self.panels.len() - 1));
         }
     }
 
@@ -353,60 +424,16 @@ impl Curves {
         let whole = ends.reduce(|(low, high), (from, to)| (low.min(from), high.max(to)));
         whole.unwrap_or((0.0, 1.0))
     }
-
-    fn title(&self, depth: Depth) -> Line<'static> {
-        let charts = self.panels.first().into_iter().flat_map(Panel::recorded);
-        let seeds = charts.map(|chart| chart.seeds);
-        let seeds = seeds.reduce(|(low, high), (a, b)| (low.min(a), high.max(b)));
-        let seeds = seeds.unwrap_or((0, 0));
-        let how = match (self.choices.grouped, seeds) {
-            (false, _) => "one line per run".to_owned(),
-            (true, (0 | 1, 0 | 1)) => "one run each".to_owned(),
-            (true, (least, most)) => {
-                let n = if least == most {
-                    most.to_string()
-                } else {
-                    format!("{least}–{most}")
-                };
-                let of = self.banded.filter(|_| self.choices.band != BandKind::None);
-                let of = of.map_or_else(String::new, |arm| format!(" of {}", self.names.arm(arm)));
-                format!("mean of {n} runs{}{of}", self.choices.band.words())
-            }
-        };
-        let mut title = vec![Span::styled(" Curves ", strong())];
-        if self.hidden > 0 {
-            let hidden = words::counted(self.hidden as u64, "value");
-            let note = format!("· {hidden} without a chart ");
-            title.push(Span::styled(note, depth.warn()));
-        }
-        title.push(Span::styled(format!("· {how} "), depth.dim()));
-        if self.choices.smooth {
-            let weight = format!("· smoothed {} ", self.choices.weight());
-            title.push(Span::styled(weight, depth.accent()));
-        }
-        if let Some((low, high)) = self.choices.zoom {
-            let shown = format!(
-                "· {} {}–{} ",
-                self.choices.axis.name(),
-                compact(low),
-                compact(high)
-            );
-            title.push(Span::styled(shown, depth.accent()));
-        }
-        Line::from(title)
-    }
-
-    /// The run under the cursor in the colour of its line, which is not its arm's.
-    fn right(&self) -> Line<'static> {
-        if self.choices.grouped {
-            Line::default()
-        } else {
-            Line::styled(format!(" ━ {} ", self.run.text), strong())
-        }
-    }
 }
 
 impl ChartKey {
+    fn is_crowded(&self) -> bool {
+        let mut arms: Vec<usize> = self.chosen.iter().map(|run| self.arms[*run]).collect();
+        arms.sort_unstable();
+        arms.dedup();
+        arms.len() > MOST_ARMS
+    }
+
     fn chart(&self, shared: &mut Shared) -> Chart {
         let arms = shared.groups.looks.arms.len();
         let curves = shared.curves(&self.chosen, &self.signal, self.choices.axis);
@@ -415,52 +442,10 @@ impl ChartKey {
             &curves,
             arms,
             self.choices,
-            self.log,
+            (self.log, self.limits),
             self.columns,
         )
     }
-}
-
-/// Where the charts are, those of a signal one after the other, and how many facets have one: of one signal, or of one facet, as
-/// many as [`tiles`] leave room for; else a row a signal and a column a facet, of at least 30 cells.
-fn areas(inner: Rect, signals: usize, facets: usize) -> (Vec<Rect>, usize) {
-    let signals = signals.max(1);
-    if signals == 1 || facets == 1 {
-        let most = if signals == 1 { MOST_PANELS } else { 1 };
-        let facets = facets.min(most);
-        return (tiles(inner, signals * facets), facets);
-    }
-    let facets = facets.min(usize::from(inner.width / 30).max(1));
-    let lines = split(Direction::Vertical, inner, signals);
-    let cells = lines
-        .into_iter()
-        .flat_map(|line| split(Direction::Horizontal, line, facets));
-    (cells.collect(), facets)
-}
-
-fn split(direction: Direction, area: Rect, parts: usize) -> Vec<Rect> {
-    Layout::new(direction, vec![Constraint::Fill(1); parts])
-        .split(area)
-        .to_vec()
-}
-
-/// One or two on top of each other, more of them, or where they would become too flat, in as many columns of at least 30 cells as
-/// leave each of them seven rows.
-fn tiles(inner: Rect, count: usize) -> Vec<Rect> {
-    let count = count.max(1);
-    let tall = usize::from(inner.height / 7).max(1);
-    let wide = usize::from(inner.width / 30).max(1);
-    let columns = match count {
-        1 | 2 if inner.height >= 14 => 1,
-        3.. if inner.width >= 140 => count.div_ceil(tall.min(2)).clamp(1, wide),
-        _ => count.div_ceil(tall).clamp(1, wide.min(count)),
-    };
-    let lines = count.div_ceil(columns);
-    let lines = split(Direction::Vertical, inner, lines);
-    let cells = lines
-        .into_iter()
-        .flat_map(|line| split(Direction::Horizontal, line, columns));
-    cells.take(count).collect()
 }
 
 #[cfg(test)]

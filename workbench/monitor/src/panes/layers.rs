@@ -5,7 +5,7 @@ use logs::Record;
 use ratatui::{
     buffer::Buffer,
     crossterm::event::KeyCode,
-    layout::{Constraint, Layout, Rect},
+    layout::{Constraint, Layout, Position, Rect},
     text::{Line, Span},
     widgets::Widget,
 };
@@ -15,7 +15,8 @@ use crate::command::{Outcome, PaneCommand, commands};
 use crate::keys::{Binding, bindings, key, letter};
 use crate::number::count;
 use crate::paint::hint;
-use crate::pane::{Act, Corner, Entry, Keys, Pane, Place};
+use crate::pane::{Act, Corner, Drag, Entry, Keys, Pane, Place};
+use crate::scroll::Scroll;
 use crate::shared::{Label, Shared, turn};
 use crate::view::Revision;
 use heat::Heat;
@@ -24,6 +25,7 @@ use profile::Profile;
 mod heat;
 mod map;
 mod profile;
+mod steps;
 
 /// The signal at first.
 const FIRST: &str = "layer_grad_norm";
@@ -47,6 +49,13 @@ struct Layers {
     maps: Vec<Mapped>,
     /// The step of the profiles; none is the last one.
     step: Option<u64>,
+    /// First and last step that are shown, where these are not all.
+    shown: Option<(u64, u64)>,
+    /// First and last step of the run, as far as a map of all steps said.
+    whole: Option<(u64, u64)>,
+    /// Where the maps are, and what a drag spans so far.
+    plots: Vec<Rect>,
+    selection: Option<(Position, Position)>,
     run: Label,
 }
 
@@ -73,11 +82,17 @@ impl Mapped {
         }
     }
 
-    fn prepare(&mut self, shared: &mut Shared, area: Rect, step: Option<u64>) {
+    fn prepare(
+        &mut self,
+        shared: &mut Shared,
+        area: Rect,
+        (step, shown): (Option<u64>, Option<(u64, u64)>),
+    ) {
         let key = HeatKey {
             run: shared.cursor,
             revision: shared.revision(shared.cursor),
             signal: self.signal.clone(),
+            shown,
             columns: usize::from(map::plot(area).width),
         };
         let is_new = self.made_from.as_ref() != Some(&key);
@@ -100,7 +115,9 @@ impl Mapped {
     fn read(&mut self, shared: &mut Shared, key: &HeatKey) {
         let most = ALL.max(self.whole + self.whole / 16);
         let grew = self.made_from.as_ref().is_some_and(|before| {
-            let same = (before.run, &before.signal) == (key.run, &key.signal);
+            // Of a part of the steps there may be none that are newer.
+            let same = (before.run, &before.signal) == (key.run, &key.signal)
+                && (before.shown, key.shown) == (None, None);
             same && matches!(
                 (before.revision, key.revision),
                 (Some((then, _)), Some((now, length))) if then == now && length <= most
@@ -111,7 +128,9 @@ impl Mapped {
             let newer = shared.layer_records_after(&self.signal, last);
             self.records.extend(newer);
         } else {
-            self.records = shared.layer_records(&self.signal);
+            let steps = key.shown;
+            let steps = steps.map_or(0..u64::MAX, |(first, last)| first..last.saturating_add(1));
+            self.records = shared.layer_records(&self.signal, steps);
             self.whole = key.revision.map_or(0, |(_, length)| length);
         }
     }
@@ -126,6 +145,7 @@ struct HeatKey {
     run: usize,
     revision: Revision,
     signal: String,
+    shown: Option<(u64, u64)>,
     columns: usize,
 }
 
@@ -137,7 +157,9 @@ impl Keys for Layers {
         [letter('W')] "W" "" "next per-layer signal in the second heat map" |pane, shared| pane.turn(1, shared, 1);
         [key(KeyCode::Right)] "→" "step" "profile over depth at a later step" |pane, _| pane.move_step(1);
         [key(KeyCode::Left)] "←" "" "profile over depth at an earlier step" |pane, _| pane.move_step(-1);
-        [letter('0')] "0" "" "profile over depth at the last step" |pane, _| pane.step = None;
+        [letter(']')] "]" "zoom" "zoom in around the step of the profile" |pane, _| pane.zoom(0.5, None);
+        [letter('[')] "[" "" "zoom out" |pane, _| pane.zoom(2.0, None);
+        [letter('0')] "0" "" "all steps, and the profile over depth at the last one" |pane, _| (pane.step, pane.shown) = (None, None);
     ];
 
     const COMMANDS: &'static [PaneCommand<Self>] = commands![
@@ -147,6 +169,9 @@ impl Keys for Layers {
             |pane, _| Some(pane.signals(" ")).filter(|signals| signals != FIRST);
         "depth" "STEP" "profile over depth at this step; alone the last" =>
             Self::set_step, |_, _| Vec::new(), |pane, _| pane.step.map(|step| step.to_string());
+        "steps" "FIRST LAST" "only these steps in the heat maps; alone all" =>
+            Self::set_shown, |_, _| Vec::new(),
+            |pane, _| pane.shown.map(|(first, last)| format!("{first} {last}"));
     ];
 }
 
@@ -155,8 +180,36 @@ impl Pane for Layers {
         let Some(place) = place else { return };
         self.run = shared.label(shared.cursor);
         let areas = areas(place, self.maps.len());
+        self.plots = areas.iter().map(|(area, _)| map::plot(*area)).collect();
         for (map, (area, _)) in self.maps.iter_mut().zip(areas) {
-            map.prepare(shared, area, self.step);
+            map.prepare(shared, area, (self.step, self.shown));
+        }
+        if self.shown.is_none() {
+            self.whole = self.maps.first().map(|map| map.heat.steps);
+        }
+    }
+
+    fn drag(&mut self, drag: Drag, _place: Place, _shared: &mut Shared) {
+        self.selection = (!drag.done).then_some((drag.from, drag.to));
+        if drag.done && drag.from == drag.to {
+            let pointed = self.steps_at(drag.to).map(|(step, _)| step);
+            self.step = pointed.or(self.step);
+            return;
+        }
+        let to = self.within(drag.from, drag.to);
+        let spanned = to.and_then(|to| Some((self.steps_at(drag.from)?, self.steps_at(to)?, to)));
+        if let Some((from, until, to)) = spanned
+            && drag.done
+            && to.x != drag.from.x
+        {
+            self.shown = Some((from.0.min(until.0), from.1.max(until.1)));
+        }
+    }
+
+    fn wheel(&mut self, at: Position, notches: isize, _place: Place, shared: &mut Shared) {
+        match self.steps_at(at) {
+            Some((step, _)) => self.zoom(0.8f64.powi(-(notches.clamp(-9, 9) as i32)), Some(step)),
+            None => self.scroll(Scroll::Notches(notches), shared),
         }
     }
 
@@ -179,13 +232,18 @@ impl Pane for Layers {
             .render(place.area, buffer);
         for (map, (area, beside)) in self.maps.iter().zip(areas(place, self.maps.len())) {
             if map.heat.layers == 0 {
-                let text = "no per-layer signal recorded for this run yet";
+                let text = if self.shown.is_some() {
+                    "nothing in these steps; 0 shows all"
+                } else {
+                    "no per-layer signal recorded for this run yet"
+                };
                 hint(buffer, area, text, depth);
             } else {
                 map::draw(&map.heat, self.step, area, depth, buffer);
                 profile::draw(&map.profile, &map.heat, beside, depth, buffer);
             }
         }
+        self.draw_selection(buffer);
     }
 }
 
@@ -295,6 +353,7 @@ impl Layers {
             Span::styled(" Layers ", strong()),
             Span::styled("· ", depth.dim()),
             Span::raw(format!("{} ", self.signals(" and "))),
+            self.shown_title(depth),
             Span::styled("· ", depth.dim()),
             self.run.span(depth),
             Span::raw(" "),

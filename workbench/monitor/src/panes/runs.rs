@@ -195,7 +195,8 @@ impl Pane for Runs {
     }
 
     /// Over the details it scrolls them.
-    fn wheel(&mut self, at: Position, place: Place, by: Scroll, shared: &mut Shared) {
+    fn wheel(&mut self, at: Position, notches: isize, place: Place, shared: &mut Shared) {
+        let by = Scroll::Notches(notches);
         if areas(place).1.is_some_and(|details| details.contains(at)) {
             self.details.scroll(by);
         } else {

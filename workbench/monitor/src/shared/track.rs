@@ -100,6 +100,11 @@ impl Thinned<'_> {
 
 /// Most values of an axis that are kept of a run, and a fifth of those of a signal: many times the dots of a screen.
 const MOST: usize = 1 << 14;
+/// The same of all runs together, and the least of one: with many runs each has fewer values, so that memory stays what it is.
+const MOST_OF_ALL: usize = 1 << 20;
+const LEAST: usize = 1 << 10;
+/// Signals whose values are kept: those of all panels and a few that were shown before.
+const MOST_SIGNALS: usize = 12;
 
 /// One run's x axes, the signals that are drawn, and its alarms.
 #[derive(Debug, Default)]
@@ -113,6 +118,8 @@ pub(super) struct Track {
     seconds: Places,
     /// Seconds of another run that lie behind this one's first step.
     pub(super) behind: f64,
+    /// Values of an axis that are kept, at most.
+    most: Most,
     signals: BTreeMap<String, Series>,
     /// Events of the last look.
     events: usize,
@@ -138,7 +145,68 @@ struct Series {
     seen: usize,
 }
 
+/// How many values of an axis are kept of a run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Most(usize);
+
+impl Default for Most {
+    fn default() -> Self {
+        Self(MOST)
+    }
+}
+
+impl Most {
+    /// Of each of so many runs.
+    pub(super) fn of_each(runs: usize) -> Self {
+        Self((MOST_OF_ALL / runs.max(1)).clamp(LEAST, MOST))
+    }
+
+    /// How many records there are to one that is kept.
+    fn stride(self, records: usize) -> usize {
+        records.div_ceil(self.0).next_power_of_two()
+    }
+}
+
+/// The signals that were asked for last, latest last.
+#[derive(Debug, Default)]
+pub(super) struct Recent(Vec<String>);
+
+impl Recent {
+    /// Notes that a signal is asked for; the signal whose values are to be forgotten, if there are too many.
+    pub(super) fn ask(&mut self, signal: &str) -> Option<String> {
+        self.0.retain(|known| known != signal);
+        self.0.push(signal.to_owned());
+        (self.0.len() > MOST_SIGNALS).then(|| self.0.remove(0))
+    }
+}
+
 impl Track {
+    /// Keeps as many values as this, from now on; what was kept otherwise is read again.
+    pub(super) fn keep(&mut self, most: Most) {
+        let before = self.stride();
+        self.most = most;
+        if self.stride() != before {
+            self.forget_values();
+        }
+    }
+
+    /// Forgets the values of a signal.
+    pub(super) fn forget(&mut self, signal: &str) {
+        self.signals.remove(signal);
+    }
+
+    fn forget_values(&mut self) {
+        self.signals.clear();
+        for axis in [
+            &mut self.steps,
+            &mut self.samples,
+            &mut self.tokens,
+            &mut self.seconds,
+        ] {
+            *axis = Places::default();
+        }
+    }
+
     pub(super) fn revision(&self) -> Revision {
         self.revision
     }
@@ -194,20 +262,13 @@ impl Track {
         if !grown {
             *self = Self {
                 behind: self.behind,
+                most: self.most,
                 ..Self::default()
             };
         }
         self.revision = revision;
-        if self.stride() != stride(log.len()) {
-            self.signals.clear();
-            for axis in [
-                &mut self.steps,
-                &mut self.samples,
-                &mut self.tokens,
-                &mut self.seconds,
-            ] {
-                *axis = Places::default();
-            }
+        if self.stride() != self.most.stride(log.len()) {
+            self.forget_values();
         }
         self.records = log.len();
         true
@@ -215,7 +276,7 @@ impl Track {
 
     /// Records of which one has its place on the axes kept.
     fn stride(&self) -> usize {
-        stride(self.records)
+        self.most.stride(self.records)
     }
 
     /// Seconds to the end of a step, or of the last one before it.
@@ -319,11 +380,6 @@ impl Track {
             focus,
         }
     }
-}
-
-/// How many records there are to one that is kept.
-fn stride(records: usize) -> usize {
-    records.div_ceil(MOST).next_power_of_two()
 }
 
 /// Of every `stride` records the first, least, greatest and last value, and the first that is not finite: thinning hides no spike.

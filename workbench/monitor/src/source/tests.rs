@@ -75,7 +75,13 @@ fn a_sweep_grows_under_the_reader() {
     let sweep = sweep(&dir.path().join("s"));
     let mut source = open(sweep.dir(), &[]).unwrap();
     assert_eq!(source.sweep().runs.len(), 8);
-    assert!(source.log(0).len() == 0 && source.log(0).layers("layer_grad_norm").is_empty());
+    assert!(
+        source.log(0).len() == 0
+            && source
+                .log(0)
+                .layers("layer_grad_norm", 0..u64::MAX)
+                .is_empty()
+    );
     assert!(!source.poll().unwrap(), "nothing happened");
 
     let mut writer = RunWriter::open(&sweep.run_dir(&sweep.runs()[0].id)).unwrap();
@@ -90,7 +96,7 @@ fn a_sweep_grows_under_the_reader() {
     );
     let before = source.revision(0);
     assert_eq!(
-        source.log(0).layers("layer_grad_norm")[0].layers["layer_grad_norm"],
+        source.log(0).layers("layer_grad_norm", 0..u64::MAX)[0].layers["layer_grad_norm"],
         [1.0, 2.0]
     );
 
@@ -98,12 +104,15 @@ fn a_sweep_grows_under_the_reader() {
     assert!(source.poll().unwrap());
     assert_ne!(source.revision(0), before);
     assert_eq!(
-        source.log(0).layers("layer_grad_norm").len(),
+        source.log(0).layers("layer_grad_norm", 0..u64::MAX).len(),
         2,
         "the layers follow as well"
     );
     assert!(
-        source.log(1).layers("layer_grad_norm").is_empty(),
+        source
+            .log(1)
+            .layers("layer_grad_norm", 0..u64::MAX)
+            .is_empty(),
         "a run that has not begun"
     );
     assert_eq!(source.details(0).events[0].1, "start");
@@ -237,7 +246,7 @@ fn twins_and_forks_are_branches_of_their_run_and_no_part_of_its_sums() {
     assert_eq!(runs[2].progress(), 0.5, "two of its own four steps");
     assert_eq!(source.log(2).steps(0..1)[0], 3);
     assert_eq!(
-        source.log(2).layers("layer_grad_norm")[0].layers["layer_grad_norm"],
+        source.log(2).layers("layer_grad_norm", 0..u64::MAX)[0].layers["layer_grad_norm"],
         [1.0, 2.0]
     );
     assert_eq!(source.details(2).facts[0].1, "of spiked s7, from step 3 on");

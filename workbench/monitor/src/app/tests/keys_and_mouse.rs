@@ -216,6 +216,8 @@ enum Done {
     Resized(u16, u16),
     Clicked(u16, u16),
     Turned(u16, u16, bool),
+    /// The button is held, and let go.
+    Dragged(u16, u16, bool),
     /// A key of the tables.
     Pressed(prop::sample::Index),
     /// Letters as they come, into whatever takes them.
@@ -240,6 +242,7 @@ fn done() -> impl Strategy<Value = Done> {
         2 => (0u16..150, 0u16..60).prop_map(|(x, y)| Done::Resized(x, y)),
         1 => (0u16..200, 0u16..60).prop_map(|(x, y)| Done::Clicked(x, y)),
         1 => (0u16..200, 0u16..60, any::<bool>()).prop_map(|(x, y, up)| Done::Turned(x, y, up)),
+        2 => (0u16..200, 0u16..60, any::<bool>()).prop_map(|(x, y, go)| Done::Dragged(x, y, go)),
         6 => any::<prop::sample::Index>().prop_map(Done::Pressed),
         3 => text.prop_map(Done::Typed),
         2 => (0u8..4).prop_map(Done::Edited),
@@ -263,6 +266,14 @@ fn happen(app: &mut App, changes: &crate::fixed::Changes, done: &Done) {
                 MouseEventKind::ScrollDown
             };
             mouse(app, kind, *x, *y);
+        }
+        Done::Dragged(x, y, go) => {
+            let kind = if *go {
+                MouseEventKind::Up
+            } else {
+                MouseEventKind::Drag
+            };
+            mouse(app, kind(MouseButton::Left), *x, *y);
         }
         Done::Pressed(index) => {
             let keys: Vec<_> = all_rows(app)

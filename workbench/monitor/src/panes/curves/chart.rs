@@ -60,6 +60,9 @@ pub(super) struct Chart {
     pub(super) choices: CurveChoices,
     /// The x axis from end to end in its unit, whatever is shown of it.
     pub(super) whole: (f64, f64),
+    /// All of the y axis in plot coordinates, and whether only a part of it is shown.
+    pub(super) whole_y: (f64, f64),
+    pub(super) limited: bool,
 }
 
 /// A line that is named, and its value.
@@ -71,13 +74,14 @@ pub(super) struct Named {
     pub(super) value: f64,
 }
 
-/// Builds the chart of a signal for `columns` dots of width.
+/// Builds the chart of a signal for `columns` dots of width, on a logarithmic y axis or not, and of that axis only the part between
+/// the limits, which are in plot coordinates.
 pub(super) fn build(
     signal: &str,
     curves: &[Curve],
     arms: usize,
     choices: CurveChoices,
-    log: bool,
+    (log, limits): (bool, Option<(f64, f64)>),
     columns: usize,
 ) -> Chart {
     let ends = curves.iter().flat_map(|curve| curve.x.ends());
@@ -112,6 +116,9 @@ pub(super) fn build(
         chart.push_runs(&samples, columns);
     }
     chart.set_ranges(&samples);
+    if let Some(limits) = limits {
+        (chart.y, chart.limited) = (limits, true);
+    }
     chart
 }
 
@@ -220,6 +227,7 @@ impl Chart {
             .max(low.abs().max(high.abs()) * 1e-3)
             .max(1e-9);
         self.y = (low - margin, high + margin);
+        self.whole_y = self.y;
         if let Some((low, high)) = self.choices.zoom {
             self.x = (scale_x(low, self.choices), scale_x(high, self.choices));
             return;

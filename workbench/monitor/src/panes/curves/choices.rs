@@ -102,10 +102,13 @@ impl CurveChoices {
     /// Shows `factor` times as much of the x axis around the cursor, or around the middle.
     pub(super) fn zoom_by(&mut self, factor: f64, whole: (f64, f64)) {
         let (low, high) = self.zoom.unwrap_or(whole);
-        let at = self
-            .cursor
-            .filter(|at| (low..=high).contains(at))
-            .unwrap_or(f64::midpoint(low, high));
+        let at = self.cursor.filter(|at| (low..=high).contains(at));
+        self.zoom_around(at.unwrap_or(f64::midpoint(low, high)), factor, whole);
+    }
+
+    /// Shows `factor` times as much of the x axis, with a place left where it is.
+    pub(super) fn zoom_around(&mut self, at: f64, factor: f64, whole: (f64, f64)) {
+        let (low, high) = self.zoom.unwrap_or(whole);
         // Below a thousandth of everything the ticks are no longer told apart.
         if (high - low) * factor >= (whole.1 - whole.0) * 1e-3 {
             self.show((at - (at - low) * factor, at + (high - at) * factor), whole);

@@ -31,7 +31,7 @@ pub(super) const COMMANDS: &[PaneCommand<Curves>] = commands![
         |pane, _, kind| { pane.choices.band = command::one_of(kind, BandKind::ALL)?; Ok(()) },
         |_, _| BandKind::ALL.map(|(name, _)| name.to_owned()).into(),
         |pane, _| BandKind::ALL.iter().skip(1).find(|(_, kind)| *kind == pane.choices.band).map(|(name, _)| (*name).to_owned());
-    "facets" "KEY|none" "a chart for every value of a key; alone of the third axis" =>
+    "facets" "KEY|none" "a chart for every value of a key; alone by itself" =>
         Curves::set_facets,
         |_, shared| shared.all_keys().into_iter().chain(["none".to_owned()]).collect(),
         |pane, _| match &pane.faceted {
@@ -46,13 +46,17 @@ pub(super) const COMMANDS: &[PaneCommand<Curves>] = commands![
     "zoom" "FROM TO" "only this part of the x axis; alone all of it" =>
         Curves::set_zoom, |_, _| Vec::new(),
         |pane, _| pane.choices.zoom.map(|(low, high)| format!("{low} {high}"));
+    "y" "[SIGNAL] LOW HIGH,…" "part of the active panel's y axis, or a signal's; alone all" =>
+        Curves::set_limits,
+        |pane, _| pane.panels.iter().map(|panel| panel.signal.clone()).collect(),
+        |pane, _| pane.limits_text();
     "cursor" "X" "values of all runs at this place; alone at the end" =>
         |pane, _, at| { pane.choices.cursor = if at.is_empty() { None } else { Some(number(at)?) }; Ok(()) },
         |_, _| Vec::new(),
         |pane, _| pane.choices.cursor.map(|at| at.to_string());
 ];
 
-fn number(text: &str) -> Result<f64, String> {
+pub(super) fn number(text: &str) -> Result<f64, String> {
     let number = text.parse().ok().filter(|number: &f64| number.is_finite());
     number.ok_or_else(|| format!("`{text}` is no number"))
 }
@@ -82,7 +86,8 @@ impl Curves {
             return Err(format!("1 to {MOST_PANELS} signals have a panel each"));
         }
         self.panels = names.into_iter().map(Panel::of).collect();
-        self.active = self.panels.len() - 1;
+        self.activate(self.panels.len() - 1);
+        self.page = 0;
         Ok(())
     }
 

@@ -1,8 +1,11 @@
 //! What tells lines apart: the name of each at its end or in one line above, and what colours and shades stand for.
 
+use std::ops::Range;
+
 use ratatui::{
     buffer::Buffer,
     layout::Rect,
+    style::Modifier,
     text::{Line, Span},
 };
 use sweeps::overview::{Chosen, LookAxis, Looks};
@@ -10,7 +13,7 @@ use sweeps::overview::{Chosen, LookAxis, Looks};
 use super::chart::{Chart, Named};
 use crate::colour::{Depth, Ink, strong};
 use crate::number::compact;
-use crate::paint::{cut, cut_middle, line, put, put_right, row};
+use crate::paint::{cut, cut_middle, line, put, put_right, row, rows};
 use crate::shared::Shared;
 
 /// Names and looks of all arms and, where lines are runs, names of all runs.
@@ -57,10 +60,10 @@ impl Names {
         }
     }
 
-    /// The same for a chart of some runs, all with one value of a key: what they share is not said again.
-    pub(super) fn within(&self, shared: &Shared, key: &str, runs: &[usize]) -> Self {
+    /// The same for a chart of some runs, all with one value of some keys: what they share is not said again.
+    pub(super) fn within(&self, shared: &Shared, keys: &[&str], runs: &[usize]) -> Self {
         let mut names = self.clone();
-        names.axes.retain(|(_, axis)| axis.key != key);
+        names.axes.retain(|(_, axis)| !keys.contains(&&*axis.key));
         if shared.groups.by.is_some() {
             return names;
         }
@@ -113,30 +116,46 @@ impl Names {
             .map_or("", |(name, short, _)| if brief { short } else { name })
     }
 
-    /// All names in one line with their values, without them where that is too long; none where even that is.
+    /// All names in one line with their values; unless these are asked for, without them where that is too long, and in a narrow
+    /// chart as short as they can be. None where even that is too long.
     fn in_one_line(&self, chart: &Chart, room: u16, depth: Depth) -> Option<Line<'static>> {
-        let all = |values: bool| {
+        let all = |how: Entry| {
             let entries = chart.legend.iter().enumerate();
-            let spans = entries.flat_map(|(index, named)| self.spans(named, index, values, depth));
+            let spans = entries.flat_map(|(index, named)| self.spans(named, index, how, depth));
             Line::from(spans.collect::<Vec<_>>())
         };
-        let mut lines = [true, false].into_iter().map(all);
+        let asked = chart.choices.cursor.is_some();
+        let whole = Entry {
+            values: true,
+            brief: false,
+            gap: 2,
+        };
+        let named = (!asked).then_some(Entry {
+            values: false,
+            ..whole
+        });
+        let brief = (!asked && room < NARROW).then_some(Entry {
+            values: false,
+            brief: true,
+            gap: 1,
+        });
+        let mut lines = [Some(whole), named, brief].into_iter().flatten().map(all);
         lines.find(|line| line.width() <= usize::from(room))
     }
 
-    fn spans(&self, named: &Named, index: usize, values: bool, depth: Depth) -> Vec<Span<'static>> {
-        let gap = if index == 0 { "" } else { "  " };
+    fn spans(&self, named: &Named, index: usize, how: Entry, depth: Depth) -> Vec<Span<'static>> {
+        let gap = " ".repeat(if index == 0 { 0 } else { how.gap });
         let mark = if depth.coloured() {
             '━'
         } else {
             letter(named.arm)
         };
-        let name = self.name(named, false);
+        let name = self.name(named, how.brief);
         let mut spans = vec![Span::styled(
             format!("{gap}{mark} {name}"),
             depth.arm(self.ink(named.arm)),
         )];
-        if values {
+        if how.values {
             spans.push(Span::styled(
                 format!(" {}", compact(named.value)),
                 depth.dim(),
@@ -145,19 +164,28 @@ impl Names {
         spans
     }
 
-    /// Width of the names beside a chart; 0 where one line above has room for all of them.
+    /// Width of the names beside a chart; 0 where one line above has room for all of them, and where the plot would have none.
     pub(super) fn width(&self, chart: &Chart, area: Rect, depth: Depth) -> u16 {
-        if self.in_one_line(chart, area.width, depth).is_some() || area.width < 40 {
+        if self.in_one_line(chart, area.width, depth).is_some() || area.width < 28 {
             return 0;
         }
+        let value = if area.width < NARROW {
+            value_width(chart)
+        } else {
+            MOST_VALUE
+        };
         let width = |brief: bool| {
             let names = chart
                 .legend
                 .iter()
                 .map(|named| Line::raw(self.name(named, brief)).width());
-            names.max().unwrap_or(0) as u16 + VALUE + 3
+            names.max().unwrap_or(0) as u16 + value + 3
         };
-        let most = area.width / 3;
+        let most = if area.width < NARROW {
+            area.width * 2 / 5
+        } else {
+            area.width / 3
+        };
         if width(false) <= most {
             width(false)
         } else {
@@ -202,44 +230,52 @@ impl Names {
     }
 
     /// The names beside a chart, each as near to the end of its line as the others leave room for; `ends` are the rows of these
-    /// ends. What has no room is counted in the last row.
+    /// ends. Where not all have room, those around the run under the cursor stand there, and the last row says how many there are
+    /// above and below them.
     pub(super) fn beside(
         &self,
-        chart: &Chart,
+        (chart, focus): (&Chart, (usize, usize)),
         ends: &[(usize, u16)],
         area: Rect,
         depth: Depth,
         buffer: &mut Buffer,
     ) {
+        let is_focus = |entry: usize| {
+            let named = &chart.legend[entry];
+            named.run.map_or(named.arm == focus.1, |run| run == focus.0)
+        };
         let mut entries: Vec<(usize, u16)> = ends.to_vec();
         entries.sort_by_key(|(_, row)| *row);
         let room = usize::from(area.height);
-        let hidden = entries.len().saturating_sub(room);
-        let shown = if hidden > 0 {
-            thinned(&entries, room.saturating_sub(1))
+        let names = if entries.len() > room {
+            rows(area, 0, area.height.saturating_sub(1))
         } else {
-            entries
+            area
         };
-        let rows = spread(
-            &shown.iter().map(|(_, row)| *row).collect::<Vec<_>>(),
-            area.height,
-        );
-        for ((entry, _), at) in shown.iter().zip(rows) {
-            self.entry(&chart.legend[*entry], row(area, area.y + at), depth, buffer);
+        let here = entries.iter().position(|(entry, _)| is_focus(*entry));
+        let shown = window(entries.len(), usize::from(names.height), here.unwrap_or(0));
+        let wanted: Vec<u16> = entries[shown.clone()].iter().map(|(_, row)| *row).collect();
+        let width = value_width(chart);
+        for ((entry, _), at) in entries[shown.clone()]
+            .iter()
+            .zip(spread(&wanted, names.height))
+        {
+            let place = row(names, names.y + at);
+            self.entry(&chart.legend[*entry], (place, width), depth, buffer);
+            if is_focus(*entry) && entries.len() > 1 {
+                buffer.set_style(place.intersection(buffer.area), Modifier::BOLD);
+                put(buffer, place, place.x, "▸", depth.accent());
+            }
         }
-        if hidden > 0 && room > 0 {
-            let text = format!("+{} more", hidden + 1);
-            put_right(
-                buffer,
-                row(area, area.bottom() - 1),
-                area.right(),
-                &text,
-                depth.dim(),
-            );
+        if names != area {
+            let (above, below) = (shown.start, entries.len() - shown.end);
+            let text = format!("↑{above} ↓{below} more");
+            let last = row(area, area.bottom().saturating_sub(1));
+            put_right(buffer, last, area.right(), &text, depth.dim());
         }
     }
 
-    fn entry(&self, named: &Named, area: Rect, depth: Depth, buffer: &mut Buffer) {
+    fn entry(&self, named: &Named, (area, width): (Rect, u16), depth: Depth, buffer: &mut Buffer) {
         let style = if named.run.is_some() {
             strong().patch(depth.arm(self.ink(named.arm)))
         } else {
@@ -251,7 +287,7 @@ impl Names {
             letter(named.arm)
         };
         let x = put(buffer, area, area.x + 1, &format!("{mark} "), style);
-        let room = (area.right() - VALUE).saturating_sub(x);
+        let room = (area.right().saturating_sub(width)).saturating_sub(x);
         let name = Some(self.name(named, false))
             .filter(|name| Line::raw(*name).width() <= usize::from(room));
         let name = name.map_or_else(
@@ -269,22 +305,32 @@ impl Names {
     }
 }
 
-/// Width of a value.
-const VALUE: u16 = 9;
+/// How a name stands in a line with others.
+#[derive(Debug, Clone, Copy)]
+struct Entry {
+    values: bool,
+    brief: bool,
+    /// Blanks before it.
+    gap: usize,
+}
 
-/// So many of some entries, evenly from first to last.
-fn thinned<T: Copy>(entries: &[T], count: usize) -> Vec<T> {
-    let last = entries.len().saturating_sub(1);
-    let place = |index: usize| {
-        if count < 2 {
-            0
-        } else {
-            index * last / (count - 1)
-        }
-    };
-    (0..count)
-        .filter_map(|index| entries.get(place(index)).copied())
-        .collect()
+/// Charts below this width have their names as short as they can be.
+const NARROW: u16 = 60;
+
+/// Most cells of a value and the blank before it.
+const MOST_VALUE: u16 = 9;
+
+/// Width of the values of a chart and the blank before them.
+fn value_width(chart: &Chart) -> u16 {
+    let widths = chart.legend.iter().map(|named| compact(named.value).len());
+    (widths.max().unwrap_or(0) as u16 + 1).min(MOST_VALUE)
+}
+
+/// So many of some entries, `here` among them and if it can be in their middle.
+fn window(length: usize, count: usize, here: usize) -> Range<usize> {
+    let count = count.min(length);
+    let first = here.saturating_sub(count / 2).min(length - count);
+    first..first + count
 }
 
 /// Rows as near to the wanted ones, which ascend, as distinct rows below `height` can be.
@@ -310,7 +356,11 @@ mod tests {
     fn names_stay_at_their_lines_and_move_apart() {
         assert_eq!(spread(&[3, 3, 3, 9], 10), [3, 4, 5, 9]);
         assert_eq!(spread(&[9, 9, 9], 10), [7, 8, 9]);
-        assert_eq!(thinned(&[0, 1, 2, 3, 4], 3), [0, 2, 4]);
+        assert_eq!(
+            [window(9, 4, 0), window(9, 4, 4), window(9, 4, 8)],
+            [0..4, 2..6, 5..9]
+        );
+        assert_eq!([window(2, 4, 1), window(3, 0, 2)], [0..2, 2..2]);
     }
 
     proptest! {

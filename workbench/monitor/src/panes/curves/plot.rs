@@ -12,7 +12,7 @@ use super::names::{self, Names};
 use super::reduce::Point;
 use crate::braille::{Board, Layer};
 use crate::colour::{Depth, strong};
-use crate::number::{compact, linear_ticks, log_ticks, tick};
+use crate::number::{compact, count, linear_ticks, log_ticks, tick};
 use crate::paint::{hint, put, put_right, row, rows};
 use crate::shared::{Axis, Mark, MarkKind};
 
@@ -26,8 +26,10 @@ pub(super) struct Shown<'a> {
     pub(super) facet: Option<&'a str>,
     pub(super) marks: &'a [Mark],
     pub(super) names: &'a Names,
-    /// The only arm whose band is drawn; all bands without it.
-    pub(super) banded: Option<usize>,
+    /// The run under the cursor and its arm, which is drawn on top of the others.
+    pub(super) focus: (usize, usize),
+    /// Whether only that arm has its band.
+    pub(super) crowded: bool,
     /// Whether keys change its signal, where there are several.
     pub(super) active: bool,
 }
@@ -70,17 +72,38 @@ impl Parts {
     }
 }
 
+/// Where a chart is drawn and where its y axis is labelled.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Fields {
+    pub(super) plot: Rect,
+    pub(super) margin: Rect,
+}
+
+/// The fields of a chart in an area; none where nothing is drawn.
+pub(super) fn fields(shown: &Shown, area: Rect) -> Option<Fields> {
+    if area.width < 4 || area.height < 1 || why_empty(shown.chart).is_some() {
+        return None;
+    }
+    // Colours take no room.
+    let Parts { plot, margin, .. } = Parts::of(shown, inset(area), Depth::Mono);
+    (!plot.is_empty()).then_some(Fields { plot, margin })
+}
+
+/// The left margin keeps charts apart that stand side by side.
+fn inset(area: Rect) -> Rect {
+    Rect {
+        x: area.x + 1,
+        width: area.width - 1,
+        ..area
+    }
+}
+
 /// A chart: title line, legend line, plot with labels and names, x axis.
 pub(super) fn draw(shown: &Shown, area: Rect, depth: Depth, buffer: &mut Buffer) {
     if area.width < 4 || area.height < 1 {
         return;
     }
-    // The left margin keeps charts apart that stand side by side.
-    let area = Rect {
-        x: area.x + 1,
-        width: area.width - 1,
-        ..area
-    };
+    let area = inset(area);
     let chart = shown.chart;
     heading(shown, area, depth, buffer);
     if let Some(why) = why_empty(chart) {
@@ -105,7 +128,7 @@ pub(super) fn draw(shown: &Shown, area: Rect, depth: Depth, buffer: &mut Buffer)
         let ends: Vec<(usize, u16)> = chart.legend.iter().map(at).enumerate().collect();
         shown
             .names
-            .beside(chart, &ends, parts.beside, depth, buffer);
+            .beside((chart, shown.focus), &ends, parts.beside, depth, buffer);
     }
     x_axis(chart, parts.axis, depth, buffer);
 }
@@ -148,9 +171,18 @@ fn heading(shown: &Shown, area: Rect, depth: Depth, buffer: &mut Buffer) {
     let mut notes = Vec::new();
     if let Some(at) = chart.choices.cursor {
         notes.push((
-            format!("values at {} {}", chart.choices.axis.name(), compact(at)),
+            format!(
+                "values at {} {}",
+                chart.choices.axis.name(),
+                place(at, chart)
+            ),
             depth.accent(),
         ));
+    }
+    if chart.limited {
+        let at = |y: f64| compact(if chart.log { 10f64.powf(y) } else { y });
+        let text = format!("y {}–{}", at(chart.y.0), at(chart.y.1));
+        notes.push((text, depth.accent()));
     }
     if !chart.marks.is_empty() {
         notes.push((format!("✕ {} non-finite", chart.marks.len()), depth.bad()));
@@ -166,6 +198,14 @@ fn heading(shown: &Shown, area: Rect, depth: Depth, buffer: &mut Buffer) {
             put_right(buffer, area, right, &text, style);
             right -= width + 2;
         }
+    }
+}
+
+/// A place on the x axis: a step as people count them, since nothing is recorded between two.
+fn place(at: f64, chart: &Chart) -> String {
+    match chart.choices.axis {
+        Axis::Time => words::short_duration(at),
+        Axis::Step | Axis::Samples | Axis::Tokens => count(at.max(0.0) as u64),
     }
 }
 
@@ -203,7 +243,7 @@ fn lines(shown: &Shown, plot: Rect, depth: Depth, buffer: &mut Buffer) {
     let scale = Scale::new(chart, plot);
     let mut board = Board::new(plot.width, plot.height);
     let bands = chart.bands.iter();
-    for band in bands.filter(|band| shown.banded.is_none_or(|arm| arm == band.arm)) {
+    for band in bands.filter(|band| !shown.crowded || band.arm == shown.focus.1) {
         draw_band(
             band,
             &scale,
@@ -212,7 +252,7 @@ fn lines(shown: &Shown, plot: Rect, depth: Depth, buffer: &mut Buffer) {
         );
     }
     // The arm under the cursor last, on top of the others.
-    let on_top = |line: &&chart::Line| shown.banded == Some(line.arm);
+    let on_top = |line: &&chart::Line| shown.focus.1 == line.arm && line.tone != Tone::Faint;
     let (top, below): (Vec<&chart::Line>, Vec<&chart::Line>) = chart.lines.iter().partition(on_top);
     for line in below.into_iter().chain(top) {
         let ink = shown.names.ink(line.arm);

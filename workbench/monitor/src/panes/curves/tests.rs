@@ -1,6 +1,6 @@
 //! The keys of the curves.
 
-use super::choices::SMOOTHING;
+use super::choices::{BandKind, SMOOTHING};
 use super::*;
 use crate::fixed::{STEPS, fixed};
 use crate::pane::Keyed;

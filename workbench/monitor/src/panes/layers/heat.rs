@@ -84,6 +84,16 @@ impl Heat {
         ((place * self.columns as f64) as usize).min(self.columns.saturating_sub(1))
     }
 
+    /// First and last step of a column.
+    pub(super) fn steps_of(&self, column: usize) -> (u64, u64) {
+        let (first, last) = self.steps;
+        let share = (last - first + 1) as f64 / self.columns.max(1) as f64;
+        // The least step whose place is in the column.
+        let begin = |column: usize| first + (column as f64 * share).ceil() as u64;
+        let end = begin(column + 1).saturating_sub(1).clamp(first, last);
+        (begin(column).clamp(first, last).min(end), end)
+    }
+
     fn raise(&mut self, layer: usize, column: usize, value: f64) {
         let cell = &mut self.cells[layer * self.columns + column];
         let new = if value.is_finite() {
@@ -152,6 +162,45 @@ mod tests {
         assert_eq!(heat.cell(0..1, 4), Cell::Value(0.0));
         assert_eq!(heat.scale, (0.0, 3.0));
         assert_eq!(heat.level(1.5), 0.5);
+    }
+
+    /// From the files of a run of a hundred thousand records: no scalar moves with the layer, and it stays among the others.
+    #[test]
+    fn a_layer_that_jumps_alone_in_a_long_run_is_on_the_map() {
+        let (dir, at) = (tempfile::tempdir().unwrap(), 61_803);
+        let mut writer = logs::RunWriter::open(dir.path()).unwrap();
+        for step in 1..=100_000 {
+            let jumping = if step == at { 3.5 } else { 2.0 };
+            let mut record = record(step, &[1.0, jumping, 4.0, 8.0]);
+            record.set_named("loss", 3.0);
+            writer.step(&record).unwrap();
+        }
+        drop(writer);
+        let reader = logs::RunReader::open_scalars(dir.path()).unwrap();
+        let records = crate::log::Log::Files(&reader).layers("layer_grad_norm", 0..u64::MAX);
+        assert!(records.len() < 20_000, "{}", records.len());
+        let heat = Heat::build(&records, "layer_grad_norm", 100);
+        let of = |column: usize| heat.cell(1..2, column);
+        assert_eq!(of(heat.column(at)), Cell::Value(3.5f64.log10()));
+        assert_eq!(of(heat.column(at) + 1), Cell::Value(2f64.log10()));
+    }
+
+    #[test]
+    fn columns_have_the_steps_that_fall_into_them() {
+        let records: Vec<Record> = (10..=47).map(|step| record(step, &[1.0])).collect();
+        for columns in [1, 7, 38, 100] {
+            let heat = Heat::build(&records, "layer_grad_norm", columns);
+            for column in 0..columns {
+                let (first, last) = heat.steps_of(column);
+                assert!(
+                    10 <= first && first <= last && last <= 47,
+                    "{columns} {column}"
+                );
+                if columns <= 38 {
+                    assert_eq!((heat.column(first), heat.column(last)), (column, column));
+                }
+            }
+        }
     }
 
     #[test]

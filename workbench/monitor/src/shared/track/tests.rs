@@ -137,3 +137,47 @@ fn a_long_run_is_thinned_and_keeps_its_spikes() {
     }
     assert_eq!(whole.axis(Axis::Tokens).get(60_000), None);
 }
+
+/// A thousand runs that are longer than any screen is wide: what is kept of a signal of all of them is bounded, and so are the signals.
+#[test]
+fn a_thousand_long_runs_keep_a_bounded_number_of_values() {
+    let mut records: Vec<Record> = (1..=20_000)
+        .map(|step| record(step, 3.0 + (step as f64 * 1.7).sin()))
+        .collect();
+    records[12_345].set_named("loss", 9.0);
+    let log = Log::Memory(&records);
+    let mut track = Track::default();
+    track.keep(Most::of_each(1000));
+    track.note(log, Some((0, records.len())));
+    track.need(log, "loss", Axis::Tokens);
+    assert!(track.values("loss").contains(&(12_345, 9.0)));
+    let places = track.steps.values.len() + track.tokens.values.len();
+    let bytes = size_of_val(track.values("loss")) + places * size_of::<f64>();
+    assert!(1000 * bytes <= 100 << 20, "{bytes} bytes a run");
+    assert_eq!(Most::of_each(1), Most::default());
+    let mut recent = Recent::default();
+    let forgotten = (0..40).filter(|n| recent.ask(&n.to_string()).is_some());
+    assert_eq!(forgotten.count(), 40 - MOST_SIGNALS);
+    assert_eq!(recent.ask("39"), None, "one that is kept");
+}
+
+/// A run that comes to others leaves each less room; what was thinned otherwise is read again.
+#[test]
+fn another_share_of_memory_thins_again() {
+    let records: Vec<Record> = (1..=20_000).map(|step| record(step, 3.0)).collect();
+    let log = Log::Memory(&records);
+    let build = |shares: &[usize]| {
+        let mut track = Track::default();
+        for runs in shares {
+            track.keep(Most::of_each(*runs));
+            track.note(log, Some((0, records.len())));
+            track.need(log, "loss", Axis::Tokens);
+        }
+        (
+            track.values("loss").to_vec(),
+            track.axis(Axis::Tokens).get(19_999),
+        )
+    };
+    assert_eq!(build(&[1, 500]), build(&[500]));
+    assert_eq!(build(&[500, 1]), build(&[1]));
+}

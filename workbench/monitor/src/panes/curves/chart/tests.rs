@@ -36,7 +36,7 @@ fn made(runs: &[(usize, [f64; 4])], choices: CurveChoices, log: bool) -> Chart {
             focus: false,
         })
         .collect();
-    build("loss", &curves, 2, choices, log, 100)
+    build("loss", &curves, 2, choices, (log, None), 100)
 }
 
 #[test]
@@ -188,6 +188,6 @@ fn a_log_x_axis_leaves_out_what_has_no_logarithm() {
         arm: 0,
         focus: false,
     };
-    let chart = build("loss", &[curve], 1, choices, false, 100);
+    let chart = build("loss", &[curve], 1, choices, (false, None), 100);
     assert_eq!(chart.lines[0].points, [(0.0, 3.0), (1.0, 2.0), (2.0, 1.0)]);
 }
