@@ -170,7 +170,7 @@ pub(crate) fn counted(seeds: u64, axes: &str) -> Fixed {
     for seed in 1..=seeds {
         for (number, arm) in arms.iter().enumerate() {
             let sizes = arm.settings.values().filter_map(sweeps::card::number);
-            let fails = sizes.map(|size| size.log10()).sum::<f64>() + 0.3 * seed as f64 > 0.0;
+            let fails = sizes.map(f64::log10).sum::<f64>() + 0.3 * seed as f64 > 0.0;
             let comes = seed == seeds && number + 1 == arms.len();
             let outcome = match (fails, seed % 3) {
                 (true, 0) => Outcome::Nonfinite,

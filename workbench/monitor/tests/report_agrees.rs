@@ -18,6 +18,12 @@ mod synthetic;
 use synthetic::{Fate, Shape};
 
 type Rows = Vec<Vec<String>>;
+type View = (
+    &'static str,
+    Option<&'static str>,
+    &'static str,
+    &'static [usize],
+);
 
 /// A card of these axes, and what follows.
 fn card(kind: &str, axes: &str, rest: &str) -> String {
@@ -147,53 +153,36 @@ fn compared(text: &str, fate: impl Fn(&Arm, u64) -> (Fate, Shape)) -> [usize; 4]
     synthetic::sweep_of(&dir, text, fate);
     let written = workbench_report::write(&dir).unwrap();
     let page = std::fs::read_to_string(written.html).unwrap();
-    // Tab, command, figure, and the columns of both that must agree.
-    let views: [(&str, Option<&str>, &str, &[usize], &[usize]); 4] = [
-        (
-            "outcomes",
-            None,
-            "outcomes",
-            &[0, 1, 2, 3, 4],
-            &[0, 1, 2, 3, 4],
-        ),
-        ("dose", None, "dose", &[1, 2, 3, 4, 5], &[1, 2, 3, 4, 5]),
-        (
-            "dose",
-            Some("measure metric"),
-            "sensitivity",
-            &[1, 2],
-            &[1, 2],
-        ),
+    // Tab, command, figure, and the columns that must agree.
+    let views: [View; 4] = [
+        ("outcomes", None, "outcomes", &[0, 1, 2, 3, 4]),
+        ("dose", None, "dose", &[1, 2, 3, 4, 5]),
+        ("dose", Some("measure metric"), "sensitivity", &[1, 2]),
         (
             "outcomes",
             Some("pairs on"),
             "paired-differences",
             &[0, 1, 2, 3, 4],
-            &[0, 1, 2, 3, 4],
         ),
     ];
-    views.map(|(tab, command, figure, own, its)| {
+    views.map(|(tab, command, figure, of)| {
         let monitor = of_monitor(&dir, tab, command);
-        match of_report(&page, figure) {
-            Some(report) => {
-                let (monitor, report) = (columns(&monitor, own), columns(&report, its));
-                assert_eq!(monitor, report, "{figure} of\n{text}");
-                report.len()
-            }
-            // The report leaves a single arm to its table of arms.
-            None => {
-                let counted = arms(&dir);
-                let known = monitor
-                    .iter()
-                    .any(|row| row.get(4).is_some_and(|n| n != "0"));
-                if figure == "outcomes" && known {
-                    assert_eq!(columns(&monitor, &[0, 3, 4]), columns(&counted, &[0, 1, 2]));
-                } else if figure != "outcomes" {
-                    assert_eq!(monitor, Rows::new(), "{figure} of\n{text}");
-                }
-                0
-            }
+        if let Some(report) = of_report(&page, figure) {
+            let (monitor, report) = (columns(&monitor, of), columns(&report, of));
+            assert_eq!(monitor, report, "{figure} of\n{text}");
+            return report.len();
         }
+        // The report leaves a single arm to its table of arms.
+        let counted = arms(&dir);
+        let known = monitor
+            .iter()
+            .any(|row| row.get(4).is_some_and(|n| n != "0"));
+        if figure != "outcomes" {
+            assert_eq!(monitor, Rows::new(), "{figure} of\n{text}");
+        } else if known {
+            assert_eq!(columns(&monitor, &[0, 3, 4]), columns(&counted, &[0, 1, 2]));
+        }
+        0
     })
 }
 

@@ -45,6 +45,7 @@ const FEWEST_ROWS: u16 = 4;
 struct Outcomes {
     /// The keys that the user chose, downwards and to the right; the second may be empty.
     chosen: Option<(String, String)>,
+    /// Whether one axis alone goes downwards.
     across: bool,
     /// Whether differences are shown, and what the user chose to take them from.
     compares: bool,
@@ -256,12 +257,11 @@ impl Outcomes {
             Some((down, right)) => (down, Some(right)),
             None => (None, None),
         };
-        match (self.across, down, right) {
-            (true, Some(down), Some(right)) => Asked::Grid(right, down),
-            (false, Some(down), Some(right)) => Asked::Grid(down, right),
-            (true, None, Some(only)) => Asked::Column(only),
-            (false, None, Some(only)) => Asked::Row(only),
-            (_, _, None) => Asked::Arms,
+        match (down, right) {
+            (Some(down), Some(right)) => Asked::Grid(down, right),
+            (None, Some(only)) if self.across => Asked::Column(only),
+            (None, Some(only)) => Asked::Row(only),
+            (_, None) => Asked::Arms,
         }
     }
 
@@ -287,11 +287,15 @@ impl Outcomes {
     }
 
     fn turn(&mut self, shared: &Shared) {
+        let Some(axes) = shared.axes() else { return };
         if !self.compares {
-            self.across = !self.across;
+            if let Asked::Grid(down, right) = self.asked(&axes) {
+                self.chosen = Some((right, down));
+            } else {
+                self.across = !self.across;
+            }
             return;
         }
-        let Some(axes) = shared.axes() else { return };
         let now = self.reference.as_ref().or(axes.contrast.as_ref());
         let here = now.and_then(|(now, _)| axes.all.iter().position(|(key, _)| key == now));
         let next = here.map_or(0, |here| (here + 1) % axes.all.len().max(1));

@@ -282,6 +282,6 @@ impl Screen {
         }
         let panes = self.panes.iter_mut().map(|pane| pane.hear());
         let heard = panes.fold(self.shared.hear(), |heard, pane| heard | pane);
-        heard | (self.note != before)
+        heard || self.note != before
     }
 }

@@ -260,7 +260,18 @@ fn pairs_and_measures_are_typed_and_copied() {
         "{copied}"
     );
     press(&mut app, KeyCode::Char('w'));
-    assert!(app.text(120, 40).contains("↓ model.num_heads"));
+    assert!(
+        app.text(120, 40)
+            .contains("↓ model.num_heads · → optimizer.lr")
+    );
+    press(&mut app, KeyCode::Char('t'));
+    assert!(
+        app.text(120, 40)
+            .contains("↓ optimizer.lr · → model.num_heads")
+    );
+    let copied = app.screen.as_command();
+    let turned = "--do 'outcomes optimizer.lr model.num_heads'";
+    assert!(copied.contains(turned), "{copied}");
     app.screen.command("outcomes lr").unwrap();
     assert!(app.text(120, 40).contains("Outcomes · → optimizer.lr"));
     press(&mut app, KeyCode::Char('t'));

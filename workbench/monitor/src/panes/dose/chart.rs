@@ -133,22 +133,19 @@ impl Chart {
 }
 
 fn line(curve: &Curve, scale: &Scale, depth: Depth, board: &mut Board) {
-    let dots: Vec<(f64, f64)> = match &curve.fit {
-        Some(fit) => {
-            let (low, high) = scale.doses;
-            let at = |dot: usize| {
-                let log = low + dot as f64 / scale.width * (high - low);
-                let share = fit.share(log.exp2())?;
-                Some((dot as f64, scale.y(share)))
-            };
-            (0..board.dots_x()).filter_map(at).collect()
-        }
-        None => {
-            let points = curve.points.iter();
-            points
-                .map(|(dose, value)| (scale.x(dose.log2()), scale.y(*value)))
-                .collect()
-        }
+    let dots: Vec<(f64, f64)> = if let Some(fit) = &curve.fit {
+        let (low, high) = scale.doses;
+        let at = |dot: usize| {
+            let log = low + dot as f64 / scale.width * (high - low);
+            let share = fit.share(log.exp2())?;
+            Some((dot as f64, scale.y(share)))
+        };
+        (0..board.dots_x()).filter_map(at).collect()
+    } else {
+        let points = curve.points.iter();
+        points
+            .map(|(dose, value)| (scale.x(dose.log2()), scale.y(*value)))
+            .collect()
     };
     for pair in dots.windows(2) {
         board.line(pair[0], pair[1], depth.arm(curve.ink), Layer::Normal);

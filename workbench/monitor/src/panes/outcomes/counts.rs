@@ -232,8 +232,8 @@ impl Table {
     pub(super) fn title(&self) -> String {
         let axes = [(&self.counts.down.0, "↓"), (&self.counts.right.0, "→")];
         let axes = axes.into_iter().filter(|(key, _)| !key.is_empty());
-        axes.map(|(key, arrow)| format!("· {arrow} {key} "))
-            .collect()
+        let axes = axes.map(|(key, arrow)| format!("· {arrow} {key} "));
+        axes.collect::<Vec<_>>().concat()
     }
 
     /// Which rows and columns are on the screen, where others are not.
@@ -406,20 +406,18 @@ fn draw_cell(cell: Option<&Cell>, area: Rect, depth: Depth, buffer: &mut Buffer)
     let Some(cell) = cell.filter(|_| !area.is_empty()) else {
         return;
     };
-    let style = match cell.count.n {
-        0 => depth.dim(),
-        _ => {
-            let share = cell.count.share();
-            let style = if depth.coloured() {
-                depth.on_heat(share)
-            } else if share >= 0.5 {
-                depth.cursor()
-            } else {
-                Style::new()
-            };
-            buffer.set_style(area, style);
-            style
-        }
+    let share = cell.count.share();
+    let style = if cell.count.n == 0 {
+        depth.dim()
+    } else if depth.coloured() {
+        depth.on_heat(share)
+    } else if share >= 0.5 {
+        depth.cursor()
+    } else {
+        Style::new()
     };
+    if cell.count.n > 0 {
+        buffer.set_style(area, style);
+    }
     put_right(buffer, area, area.right(), &text(cell), style);
 }
