@@ -158,6 +158,10 @@ fn what_cannot_be_answered_is_refused_by_name() {
             "no answer has at least 33 tokens and at most 32",
         ),
         (
+            &["--prompt", "[gMASK]", "--min-tokens", "30"],
+            "the prompt `[gMASK]` leaves room for 23 tokens in the 24 slots of the model, and `--min-tokens` asks for 30",
+        ),
+        (
             &["--prompt", "[gMASK]", "--top-p", "1.5"],
             "expected a share above 0",
         ),

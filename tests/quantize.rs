@@ -167,6 +167,102 @@ fn a_run_that_trains_says_what_fewer_bits_would_lose_and_trains_the_same() {
     assert!(with.scalar("weight_peak").unwrap() > 1.0);
 }
 
+/// What is said of a file of weights is what is said of the run that it is of.
+#[test]
+fn files_of_weights_are_measured_by_kind_and_by_every_scheme() {
+    let scratch = Scratch::new("quantize-files");
+    trained(&scratch);
+    let file = |step: u64| format!("run/checkpoints/step-{step:08}/weights.safetensors");
+    let (first, last) = (file(5), file(20));
+    let output = scratch.run(&["quantize", &first, &last, "--out", "measured"]);
+    let told = stdout(&output);
+    assert!(output.status.success(), "{}", stderr(&output));
+    for word in [
+        first.as_str(),
+        "ffn down",
+        "beyond 6σ",
+        "clipped-column",
+        "error with 8 bits",
+        "measured/weights.svg",
+    ] {
+        assert!(told.contains(word), "{word}: {told}");
+    }
+    let read = |name: &str| std::fs::read_to_string(scratch.join(name)).unwrap();
+    let measured: Value = serde_json::from_str(&read("measured/weights.json")).unwrap();
+    let of_run = quantized(&scratch, &["--out", "q"]);
+    let matrices = of_run["checkpoints"][0]["matrices"].as_array().unwrap();
+    for matrix in matrices {
+        let all = measured["files"][1]["matrices"].as_array().unwrap();
+        let same = all.iter().find(|found| found["name"] == matrix["name"]);
+        let same = same.unwrap();
+        assert_eq!(same["errors"]["absmax-row-int4"], matrix["relative"]);
+        assert_eq!(same["excess_kurtosis"], matrix["excess_kurtosis"]);
+        assert_ne!(same["kind"], "other", "{same}");
+    }
+    assert!(read("measured/weights.csv").starts_with("file,matrix,kind,"));
+    let figure = read("measured/weights.svg");
+    assert!(figure.contains("Weights of step-00000005, step-00000020"));
+    // One scheme, one width, for machines.
+    let output = scratch.run(&[
+        "quantize",
+        &last,
+        "--scheme",
+        "clipped-row",
+        "--bits",
+        "8",
+        "--json",
+    ]);
+    let document: Value = serde_json::from_str(&stdout(&output)).unwrap();
+    let errors = document["files"][0]["kinds"][0]["errors"]
+        .as_object()
+        .unwrap();
+    assert_eq!(errors.keys().collect::<Vec<_>>(), ["clipped-row-int8"]);
+}
+
+#[test]
+fn files_that_cannot_be_measured_are_refused_by_name() {
+    let scratch = Scratch::new("quantize-files-refused");
+    trained(&scratch);
+    let file = "run/checkpoints/step-00000020/weights.safetensors";
+    let bytes = std::fs::read(scratch.join(file)).unwrap();
+    std::fs::write(scratch.join("cut.safetensors"), &bytes[..bytes.len() - 1]).unwrap();
+    scratch.write("text.safetensors", "no tensors at all");
+    for (arguments, said) in [
+        (&["cut.safetensors"][..], "`cut.safetensors` has"),
+        (
+            &["text.safetensors"],
+            "`text.safetensors` is no safetensors file",
+        ),
+        (
+            &["missing.safetensors"],
+            "cannot read `missing.safetensors`",
+        ),
+        (
+            &[file, "run"],
+            "`run` is a folder; expected safetensors files alone",
+        ),
+        (&["run", "run"], "one run at a time is quantized"),
+        (&[file, "--step", "5"], "`--step` is for a run"),
+        (&[file, "--average", "2"], "`--average` is for a run"),
+        (&[file, "--scheme", "gptq-row"], "gptq-row has to see text"),
+        (&[file, "--bits", "3"], "weights of 3 bits are not known"),
+        (
+            &[file, "--scheme", "absmax-group-7"],
+            "do not divide by groups of 7",
+        ),
+        (
+            &[file, "--out", "cut.safetensors"],
+            "`cut.safetensors` is a file; expected a folder",
+        ),
+    ] {
+        let output = scratch.run(&[&["quantize"], arguments].concat());
+        let told = stderr(&output);
+        assert_eq!(output.status.code(), Some(2), "{arguments:?}: {told}");
+        assert!(told.contains(said), "{arguments:?}: {told}");
+        assert_eq!(stdout(&output), "", "{arguments:?}");
+    }
+}
+
 #[test]
 fn what_cannot_be_quantized_is_refused_by_name() {
     let scratch = Scratch::new("quantize-refused");
@@ -215,6 +311,7 @@ fn what_cannot_be_quantized_is_refused_by_name() {
     assert_eq!(output.status.code(), Some(2));
     scratch.write("file", "in the way");
     let output = scratch.run(&["quantize", "run", "--out", "file"]);
-    assert_eq!(output.status.code(), Some(1), "{}", stderr(&output));
-    assert!(stderr(&output).contains("`file`"), "{}", stderr(&output));
+    assert_eq!(output.status.code(), Some(2), "{}", stderr(&output));
+    let said = "`--out`: `file` is a file; expected a folder, which is made if missing";
+    assert!(stderr(&output).contains(said), "{}", stderr(&output));
 }

@@ -159,16 +159,18 @@ Examples:
   workbench inspect t-deep --set model.norm=post
   workbench inspect runs/mine --step 50   the weights of a checkpoint against their start")]
     Inspect(Inspect),
-    /// Write a run's weights in 4 or 8 bits, and say what every matrix and the model lost.
+    /// Write a run's weights in 4 or 8 bits, and say what every matrix and the model lost; or measure any file of weights.
     #[command(after_help = "\
 Examples:
   workbench quantize runs/mine                                  4 bits as GLM-130B was published in
   workbench quantize runs/mine --bits 8 --scheme zero-point-row
   workbench quantize runs/mine --scheme clipped-group-32 --all-checkpoints
   workbench quantize runs/mine --scheme gptq-row                calibrated on training text
+  workbench quantize model.safetensors --out weights            any model's matrices, by every scheme
 A scheme is RULE-SHARING: absmax, zero-point, clipped or gptq; row, column, tensor or group-N (gptq: row, group-N). The four linear maps of every layer are \
-quantized, all else becomes FP16, and the losses are of the file that was written. docs/quantization.md has the arithmetic \
-and the file format.")]
+quantized, all else becomes FP16, and the losses are of the file that was written. Of safetensors files all matrices are \
+measured, by kind as far as names tell, and `--out` has weights.json, weights.csv and weights.svg. docs/quantization.md has \
+the arithmetic and the file format.")]
     Quantize(Quantize),
     /// Ask a run's model the questions of tasks, and say how sure the figures are.
     #[command(after_help = "\

@@ -5,6 +5,7 @@ use experiments_config::ConfigError;
 use experiments_evaluation::{EvaluateError, TaskError};
 use experiments_handover::HandoverError;
 use experiments_plan::PlanError;
+use experiments_quantization::WeightsError;
 use experiments_text::TextError;
 use logs::LogError;
 use logs::import::ImportError;
@@ -219,6 +220,20 @@ impl From<EvaluateError> for Failure {
                 Self::new(error, exit::FAILED)
             }
         }
+    }
+}
+
+impl From<WeightsError> for Failure {
+    fn from(error: WeightsError) -> Self {
+        let code = match &error {
+            WeightsError::Read { source, .. } => exit::of_reading(source),
+            WeightsError::Format { .. }
+            | WeightsError::Length { .. }
+            | WeightsError::NoMatrix { .. }
+            | WeightsError::EmptyRows { .. }
+            | WeightsError::Matrix { .. } => exit::BAD_INPUT,
+        };
+        Self::new(error, code)
     }
 }
 

@@ -102,8 +102,9 @@ impl Decoding {
         }
     }
 
-    /// Tokens that an answer to a prompt may have.
-    fn room(&self, prompt: &Prompt, slots: usize) -> usize {
+    /// Tokens that an answer to a prompt may have, of a model with so many slots.
+    #[must_use]
+    pub fn room(&self, prompt: &Prompt, slots: usize) -> usize {
         // The last token of an answer is never read.
         self.max_tokens
             .min((slots + 1).saturating_sub(prompt.len()))

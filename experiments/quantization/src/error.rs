@@ -1,4 +1,6 @@
-//! Why a matrix cannot be quantized.
+//! Why a matrix cannot be quantized, or a file not be measured.
+
+use std::path::PathBuf;
 
 /// Errors of quantization; each names what is wrong and what was expected.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -47,4 +49,84 @@ pub enum QuantizeError {
         /// What is missing or wrong.
         problem: String,
     },
+}
+
+/// Why the weights of a file cannot be measured; each error names the file and, where there is one, the tensor.
+#[derive(Debug, thiserror::Error)]
+pub enum WeightsError {
+    /// The file could not be read.
+    #[error("cannot read {}`{}`", of(.tensor.as_deref()), .path.display())]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// The tensor that was being read.
+        tensor: Option<String>,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// It is something else.
+    #[error("`{}` is no safetensors file: {problem}", .path.display())]
+    Format {
+        /// The file.
+        path: PathBuf,
+        /// What does not fit.
+        problem: String,
+    },
+    /// It has not the length that its header tells of.
+    #[error("`{}` has {length} bytes, its header tells of {expected}{}", .path.display(), cut(.tensor.as_deref()))]
+    Length {
+        /// The file.
+        path: PathBuf,
+        /// Bytes there are.
+        length: u64,
+        /// Bytes there should be.
+        expected: u64,
+        /// The first tensor that is not there as a whole.
+        tensor: Option<String>,
+    },
+    /// There is nothing to measure.
+    #[error("`{}` holds no matrix: expected a tensor of two dimensions in F32, F16 or BF16; {there}", .path.display())]
+    NoMatrix {
+        /// The file.
+        path: PathBuf,
+        /// What there is.
+        there: String,
+    },
+    /// Rows that are all zero, which no trained map has.
+    #[error(
+        "`{}`, `{tensor}`: row {row} is all zero, the first of {}; expected trained weights",
+        .path.display(),
+        words::counted(*.count, "such row")
+    )]
+    EmptyRows {
+        /// The file.
+        path: PathBuf,
+        /// The matrix.
+        tensor: String,
+        /// The first such row, from 0.
+        row: usize,
+        /// How many there are.
+        count: u64,
+    },
+    /// A matrix cannot be quantized in the way that was asked for.
+    #[error("`{}`: {problem}", .path.display())]
+    Matrix {
+        /// The file.
+        path: PathBuf,
+        /// Which, and why.
+        problem: QuantizeError,
+    },
+}
+
+/// The tensor of an error, before the file.
+fn of(tensor: Option<&str>) -> String {
+    tensor.map_or_else(String::new, |tensor| format!("`{tensor}` of "))
+}
+
+/// Where a file is cut off.
+fn cut(tensor: Option<&str>) -> String {
+    tensor.map_or_else(
+        || ": expected none behind its tensors".to_owned(),
+        |tensor| format!(": it is cut off in or before `{tensor}`"),
+    )
 }

@@ -13,22 +13,30 @@
 //! | [`Source`] | a matrix, and on how many tensor-parallel ranks it lies: each has scales of its own |
 //! | [`Quantized`] | codes, scales and zero points, and the matrix that they stand for |
 //! | [`Loss`] | what a matrix lost, and what its weights look like |
+//! | [`WeightsFile`] | the matrices of a safetensors file of anybody's, each with its [`Kind`] as far as names tell |
+//! | [`survey()`] | what every [`Method`] would cost the matrices of a file |
 
 mod bits;
 mod blocks;
 mod error;
 mod gptq;
+mod kind;
 mod loss;
 mod quantized;
 mod rule;
 mod scale;
 mod scheme;
+mod survey;
+mod weights_file;
 
 pub use bits::Bits;
 pub use blocks::Sharing;
-pub use error::QuantizeError;
+pub use error::{QuantizeError, WeightsError};
 pub use gptq::Calibration;
+pub use kind::Kind;
 pub use loss::{Loss, Shape};
 pub use quantized::{Quantized, Source, quantize};
 pub use rule::Rule;
 pub use scheme::Scheme;
+pub use survey::{KindSurvey, MatrixSurvey, Method, MethodError, Survey, survey, survey_csv};
+pub use weights_file::{LeftOut, ListedMatrix, WeightsFile};

@@ -69,23 +69,29 @@ pub fn quantize(source: &Source, scheme: Scheme, bits: Bits) -> Result<Quantized
     Ok(Quantized::new(blocks, bits, codes, scales, &values))
 }
 
-/// The values in FP16, of which none may be infinite or NaN.
-fn in_fp16(source: &Source) -> Result<Vec<f32>, QuantizeError> {
-    let columns = source.shape[1];
-    assert_eq!(source.values.len(), source.shape[0] * columns);
-    let rounded = source.values.iter().enumerate().map(|(at, value)| {
-        let held = f16::from_f32(*value);
-        if held.is_finite() {
-            return Ok(held.to_f32());
-        }
-        Err(QuantizeError::Value {
-            matrix: source.name.to_owned(),
+impl Source<'_> {
+    /// The first value that FP16 cannot hold, as the error that it is.
+    pub(crate) fn value_out_of_range(&self) -> Option<QuantizeError> {
+        let columns = self.shape[1];
+        let is_held = |value: &f32| f16::from_f32(*value).is_finite();
+        let at = self.values.iter().position(|value| !is_held(value))?;
+        Some(QuantizeError::Value {
+            matrix: self.name.to_owned(),
             row: at / columns,
             column: at % columns,
-            value: value.to_string(),
+            value: self.values[at].to_string(),
         })
-    });
-    rounded.collect()
+    }
+}
+
+/// The values in FP16, of which none may be infinite or NaN.
+fn in_fp16(source: &Source) -> Result<Vec<f32>, QuantizeError> {
+    assert_eq!(source.values.len(), source.shape[0] * source.shape[1]);
+    if let Some(problem) = source.value_out_of_range() {
+        return Err(problem);
+    }
+    let halves = source.values.iter();
+    Ok(halves.map(|value| f16::from_f32(*value).to_f32()).collect())
 }
 
 impl Quantized {

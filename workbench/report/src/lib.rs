@@ -15,6 +15,7 @@
 //! - `branches` are replays and forks, which `replay` draws.
 //! - `shares` draws parts of a whole as bars, for `workbench explain`.
 //! - `scaling` draws what `workbench bench --scaling` measured; it reads no directory.
+//! - `weights` draws the matrices of files of weights, for `workbench quantize`.
 //! - `render` fills the templates and escapes.
 
 mod arms;
@@ -42,6 +43,7 @@ mod single;
 mod spikes;
 mod sweep;
 mod view;
+mod weights;
 
 pub use card::card_svg;
 pub use cards::{write_cards, write_sweeps};
@@ -52,6 +54,7 @@ pub use replay::{LossLine, losses_svg, replay_svg};
 pub use scaling::{ScalingPanel, ScalingPoint, scaling_svg};
 pub use shares::{ShareBar, SharePanel, shares_svg};
 pub use sweeps::overview::Chosen;
+pub use weights::{WeightsPanel, WeightsRow, weights_svg};
 
 use std::path::{Path, PathBuf};
 use view::Report;

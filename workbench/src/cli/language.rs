@@ -30,7 +30,7 @@ pub(crate) struct Generate {
     /// Tokens of an answer at the most; fewer where the slots of the model end.
     #[arg(long, value_name = "N", default_value_t = 32, value_parser = clap::value_parser!(u32).range(1..))]
     pub(crate) max_tokens: u32,
-    /// Tokens before an answer may end, at most --max-tokens.
+    /// Tokens before an answer may end, at most --max-tokens and what the prompt leaves of the model's slots.
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub(crate) min_tokens: u32,
     /// Draw tokens at random, with logits divided by this.

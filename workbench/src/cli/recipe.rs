@@ -36,15 +36,15 @@ pub(crate) struct Inspect {
 
 #[derive(Debug, Args)]
 pub(crate) struct Quantize {
-    /// Run directory.
-    #[arg(value_hint = ValueHint::DirPath)]
-    pub(crate) run: PathBuf,
-    /// Bits of a weight: 4 or 8.
-    #[arg(long, value_name = "N", default_value_t = 4)]
-    pub(crate) bits: u8,
-    /// How a scale is chosen, and what shares one.
-    #[arg(long, value_name = "SCHEME", default_value_t = Scheme::PUBLISHED)]
-    pub(crate) scheme: Scheme,
+    /// A run directory; or safetensors files of any model, whose matrices are measured.
+    #[arg(value_name = "RUN|FILE", required = true, value_hint = ValueHint::AnyPath)]
+    pub(crate) paths: Vec<PathBuf>,
+    /// Bits of a weight: 4 or 8 [default: 4; of files both].
+    #[arg(long, value_name = "N")]
+    pub(crate) bits: Option<u8>,
+    /// How a scale is chosen, and what shares one [default: absmax-row; of files every one that needs no text].
+    #[arg(long, value_name = "SCHEME")]
+    pub(crate) scheme: Option<Scheme>,
     /// The checkpoint of this step [default: the newest].
     #[arg(long, value_name = "K", allow_negative_numbers = true)]
     pub(crate) step: Option<u64>,
@@ -61,7 +61,7 @@ pub(crate) struct Quantize {
     /// Of gptq: slots of training text whose passes show it what every matrix reads [default: 16384].
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1 << 26))]
     pub(crate) calibration_tokens: Option<u32>,
-    /// Folder of the files, which is made [default: RUN/quantized/SCHEME-intN].
+    /// Folder of what is written, which is made [default: RUN/quantized/SCHEME-intN; of files nothing is written].
     #[arg(long, value_hint = ValueHint::DirPath)]
     pub(crate) out: Option<PathBuf>,
     /// For machines, with every matrix.

@@ -139,6 +139,7 @@ fn answer_all(arguments: &Generate, typed: &[Typed], asked: LanguageModel) -> Re
     }
     let prompts = prompts(&layout, tokenizer, typed)?;
     let decoding = decoding(arguments, tokenizer);
+    check_room(&prompts, typed, &decoding, layout.slots)?;
     let mut output = Output::new(arguments, typed);
     let mut answers = Vec::new();
     for (batch, first) in prompts.chunks(BATCH).zip((0..).step_by(BATCH)) {
@@ -163,6 +164,27 @@ fn answer_all(arguments: &Generate, typed: &[Typed], asked: LanguageModel) -> Re
             weights,
             answers: answered.collect(),
         });
+    }
+    Ok(())
+}
+
+/// Refuses an answer that has to be longer than the slots which its prompt leaves.
+fn check_room(
+    prompts: &[Prompt],
+    typed: &[Typed],
+    decoding: &Decoding,
+    slots: usize,
+) -> Result<(), Failure> {
+    let least = decoding.min_tokens;
+    for (prompt, typed) in prompts.iter().zip(typed) {
+        let room = decoding.room(prompt, slots);
+        if least > room {
+            let place = &typed.place;
+            return Err(Failure::usage(format!(
+                "{place} leaves room for {} in the {slots} slots of the model, and `--min-tokens` asks for {least}",
+                words::counted(room as u64, "token")
+            )));
+        }
     }
     Ok(())
 }

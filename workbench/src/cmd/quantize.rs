@@ -1,4 +1,6 @@
-//! `workbench quantize`.
+//! `workbench quantize`: of a run here, of files of weights in `files`.
+
+mod files;
 
 use crate::cli::Quantize;
 use crate::console;
@@ -9,8 +11,12 @@ use experiments_quantization::{Bits, Scheme};
 use experiments_text::Cache;
 use serde::Serialize;
 use std::fmt::Write as _;
+use std::path::Path;
 use std::process::ExitCode;
 use words::{Table, bytes};
+
+/// What `--bits` is by default, of a run.
+const BITS: u8 = 4;
 
 /// What `--calibration-tokens` is by default.
 const CALIBRATION_TOKENS: u32 = 16_384;
@@ -25,8 +31,16 @@ struct Document<'a> {
 }
 
 pub(crate) fn run(arguments: &Quantize, cache: &Cache) -> Result<ExitCode, Failure> {
-    let Quantize { run, scheme, .. } = arguments;
-    let bits = Bits::new(arguments.bits).map_err(Failure::usage)?;
+    if arguments.paths.iter().any(|path| files::is_file(path)) {
+        return files::run(arguments);
+    }
+    let [run] = arguments.paths.as_slice() else {
+        return Err(Failure::usage(
+            "one run at a time is quantized; expected a run directory, or safetensors files",
+        ));
+    };
+    let scheme = arguments.scheme.unwrap_or(Scheme::PUBLISHED);
+    let bits = Bits::new(arguments.bits.unwrap_or(BITS)).map_err(Failure::usage)?;
     if arguments.calibration_tokens.is_some() && !scheme.rule.is_calibrated() {
         return Err(Failure::usage(format!(
             "`--calibration-tokens` is for schemes that see text, gptq-row or gptq-group-N; {scheme} sees none"
@@ -38,6 +52,7 @@ pub(crate) fn run(arguments: &Quantize, cache: &Cache) -> Result<ExitCode, Failu
         .out
         .clone()
         .unwrap_or_else(|| run.join("quantized").join(name));
+    check_folder(&out)?;
     let which = match arguments.step {
         Some(step) => Which::Step(step),
         None if arguments.all_checkpoints => Which::All,
@@ -50,7 +65,7 @@ pub(crate) fn run(arguments: &Quantize, cache: &Cache) -> Result<ExitCode, Failu
         cache,
         which,
         average: arguments.average.into(),
-        scheme: *scheme,
+        scheme,
         bits,
         tensor_parallel: arguments.tensor_parallel.into(),
         calibration_tokens: arguments.calibration_tokens.unwrap_or(CALIBRATION_TOKENS) as usize,
@@ -72,9 +87,20 @@ pub(crate) fn run(arguments: &Quantize, cache: &Cache) -> Result<ExitCode, Failu
             checkpoints: &done,
         })?;
     } else {
-        console::print(&text(&done, *scheme, bits))?;
+        console::print(&text(&done, scheme, bits))?;
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// Refuses a folder to write into that is a file, before the work is done.
+fn check_folder(out: &Path) -> Result<(), Failure> {
+    if out.exists() && !out.is_dir() {
+        return Err(Failure::usage(format!(
+            "`--out`: `{}` is a file; expected a folder, which is made if missing",
+            out.display()
+        )));
+    }
+    Ok(())
 }
 
 fn text(done: &[QuantizedStep], scheme: Scheme, bits: Bits) -> String {

@@ -146,7 +146,7 @@ fn run(chart: &mut Chart<'_, '_>, (row, dot): (&Row, &Dot), height: f64, x: &Axi
 }
 
 /// Dots of a row lie a little apart, in order of seed, so that equal values stay visible.
-pub(super) fn spread(i: i32, count: i32) -> f64 {
+pub(crate) fn spread(i: i32, count: i32) -> f64 {
     if count < 2 {
         0.0
     } else {

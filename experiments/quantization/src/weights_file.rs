@@ -1,0 +1,265 @@
+//! The matrices of a safetensors file of anybody's, which is read one matrix at a time.
+
+use crate::error::WeightsError;
+use crate::kind::Kind;
+use half::{bf16, f16};
+use safetensors::Dtype;
+use safetensors::tensor::{Metadata, TensorInfo};
+use serde::Serialize;
+use std::fs::File;
+use std::io::{Read, Seek, SeekFrom};
+use std::path::{Path, PathBuf};
+
+/// Bytes before the header, which say how long it is.
+const LENGTH: u64 = 8;
+
+/// The longest header that the format allows, bytes.
+const LONGEST_HEADER: u64 = 100_000_000;
+
+/// An open file, of which the header was read.
+#[derive(Debug)]
+pub struct WeightsFile {
+    path: PathBuf,
+    file: File,
+    /// Where the values begin.
+    values_at: u64,
+    matrices: Vec<ListedMatrix>,
+    left_out: Vec<LeftOut>,
+}
+
+/// A matrix of the file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ListedMatrix {
+    /// Its name.
+    pub name: String,
+    /// What it does.
+    pub kind: Kind,
+    /// How the file holds a value.
+    pub dtype: Dtype,
+    /// Outputs and inputs.
+    pub shape: [usize; 2],
+    /// Whether the file has inputs before outputs, as GPT-2's layers have them.
+    pub is_transposed: bool,
+    /// First byte and end, behind the header.
+    range: (u64, u64),
+}
+
+/// A tensor that is no matrix of real numbers in full precision.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct LeftOut {
+    /// Its name.
+    pub name: String,
+    /// How the file holds a value.
+    pub dtype: String,
+    /// Its dimensions.
+    pub shape: Vec<usize>,
+}
+
+impl WeightsFile {
+    /// Reads the header of `file`, which `path` names.
+    pub fn new(path: &Path, mut file: File) -> Result<Self, WeightsError> {
+        let (header, values_at) = header(path, &mut file)?;
+        let mut matrices = Vec::new();
+        let mut left_out = Vec::new();
+        for name in header.offset_keys() {
+            let Some(info) = header.info(&name) else {
+                continue;
+            };
+            match matrix(&name, info) {
+                Some(matrix) => matrices.push(matrix),
+                None => left_out.push(LeftOut {
+                    name,
+                    dtype: info.dtype.to_string(),
+                    shape: info.shape.clone(),
+                }),
+            }
+        }
+        if matrices.is_empty() {
+            return Err(WeightsError::NoMatrix {
+                path: path.to_owned(),
+                there: there(&left_out),
+            });
+        }
+        orient(&mut matrices);
+        Ok(Self {
+            path: path.to_owned(),
+            file,
+            values_at,
+            matrices,
+            left_out,
+        })
+    }
+
+    /// Where it lies.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Its matrices, in their order in the file.
+    #[must_use]
+    pub fn matrices(&self) -> &[ListedMatrix] {
+        &self.matrices
+    }
+
+    /// What else it holds.
+    #[must_use]
+    pub fn left_out(&self) -> &[LeftOut] {
+        &self.left_out
+    }
+
+    /// The values of a matrix of this file, row by row, a row for each output.
+    pub fn values(&mut self, matrix: &ListedMatrix) -> Result<Vec<f32>, WeightsError> {
+        let (first, end) = matrix.range;
+        let mut bytes = vec![0; (end - first) as usize];
+        let read = self
+            .file
+            .seek(SeekFrom::Start(self.values_at + first))
+            .and_then(|_| self.file.read_exact(&mut bytes));
+        read.map_err(|source| WeightsError::Read {
+            path: self.path.clone(),
+            tensor: Some(matrix.name.clone()),
+            source,
+        })?;
+        let values = decoded(&bytes, matrix.dtype);
+        if !matrix.is_transposed {
+            return Ok(values);
+        }
+        let [outputs, inputs] = matrix.shape;
+        let turned = (0..outputs).flat_map(|output| {
+            let values = &values;
+            (0..inputs).map(move |input| values[input * outputs + output])
+        });
+        Ok(turned.collect())
+    }
+}
+
+/// The header of a file that is as long as it says, and where the values begin.
+fn header(path: &Path, file: &mut File) -> Result<(Metadata, u64), WeightsError> {
+    let reading = |source| WeightsError::Read {
+        path: path.to_owned(),
+        tensor: None,
+        source,
+    };
+    let format = |problem: String| WeightsError::Format {
+        path: path.to_owned(),
+        problem,
+    };
+    let length = file.metadata().map_err(reading)?.len();
+    let Some(behind) = length.checked_sub(LENGTH) else {
+        return Err(format(format!(
+            "it has {length} bytes, and the length of the header alone takes {LENGTH}"
+        )));
+    };
+    let mut size = [0; LENGTH as usize];
+    file.read_exact(&mut size).map_err(reading)?;
+    let size = u64::from_le_bytes(size);
+    if size > LONGEST_HEADER.min(behind) {
+        return Err(format(format!(
+            "its first {LENGTH} bytes tell of a header of {size} bytes, where {behind} follow"
+        )));
+    }
+    let mut text = vec![0; size as usize];
+    file.read_exact(&mut text).map_err(reading)?;
+    let metadata: Metadata = serde_json::from_slice(&text)
+        .map_err(|error| format(format!("its header cannot be read: {error}")))?;
+    let values_at = LENGTH + size;
+    check_length(path, &metadata, values_at, length)?;
+    Ok((metadata, values_at))
+}
+
+/// Refuses a file that ends before or after what its header tells of.
+fn check_length(
+    path: &Path,
+    header: &Metadata,
+    values_at: u64,
+    length: u64,
+) -> Result<(), WeightsError> {
+    // The sizes are anybody's.
+    let expected = values_at.saturating_add(header.data_len() as u64);
+    if length == expected {
+        return Ok(());
+    }
+    let cut = header.offset_keys().into_iter().find(|name| {
+        let info = header.info(name);
+        info.is_some_and(|info| info.data_offsets.1 as u64 > length - values_at)
+    });
+    Err(WeightsError::Length {
+        path: path.to_owned(),
+        length,
+        expected,
+        tensor: cut,
+    })
+}
+
+/// The tensor as a matrix, where it is one that can be measured.
+fn matrix(name: &str, info: &TensorInfo) -> Option<ListedMatrix> {
+    let &[rows, columns] = info.shape.as_slice() else {
+        return None;
+    };
+    let is_full = matches!(info.dtype, Dtype::F32 | Dtype::F16 | Dtype::BF16);
+    let (first, end) = info.data_offsets;
+    (is_full && rows > 0 && columns > 0).then(|| ListedMatrix {
+        name: name.to_owned(),
+        kind: Kind::of(name),
+        dtype: info.dtype,
+        shape: [rows, columns],
+        is_transposed: false,
+        range: (first as u64, end as u64),
+    })
+}
+
+/// Turns the maps that a file with GPT-2's names holds with inputs before outputs. nanoGPT uses the same names for maps
+/// with outputs first; the maps that are not square tell which it is.
+fn orient(matrices: &mut [ListedMatrix]) {
+    let named = |matrix: &ListedMatrix, last: &str| {
+        let name = matrix.name.strip_suffix(".weight").unwrap_or(&matrix.name);
+        name.rsplit('.').next() == Some(last)
+    };
+    let has_outputs_first = matrices.iter().any(|matrix| {
+        let [rows, columns] = matrix.shape;
+        (named(matrix, "c_attn") || named(matrix, "c_fc")) && rows > columns
+    });
+    if has_outputs_first {
+        return;
+    }
+    for matrix in matrices {
+        if ["c_attn", "c_proj", "c_fc"]
+            .iter()
+            .any(|last| named(matrix, last))
+        {
+            matrix.shape.reverse();
+            matrix.is_transposed = true;
+        }
+    }
+}
+
+/// The values that bytes of one of the three types stand for.
+fn decoded(bytes: &[u8], dtype: Dtype) -> Vec<f32> {
+    let pairs = || bytes.as_chunks::<2>().0.iter();
+    match dtype {
+        Dtype::F16 => pairs()
+            .map(|pair| f16::from_le_bytes(*pair).to_f32())
+            .collect(),
+        Dtype::BF16 => pairs()
+            .map(|pair| bf16::from_le_bytes(*pair).to_f32())
+            .collect(),
+        _ => {
+            let four = bytes.as_chunks::<4>().0.iter();
+            four.map(|four| f32::from_le_bytes(*four)).collect()
+        }
+    }
+}
+
+/// What a file without matrices holds, in words.
+fn there(left_out: &[LeftOut]) -> String {
+    let [first, rest @ ..] = left_out else {
+        return "it holds nothing".to_owned();
+    };
+    let LeftOut { name, dtype, shape } = first;
+    let more = match rest.len() {
+        0 => String::new(),
+        count => format!(" and {} more", words::counted(count as u64, "tensor")),
+    };
+    format!("it holds `{name}`, {dtype} {shape:?}{more}")
+}
