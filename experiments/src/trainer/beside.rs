@@ -77,7 +77,9 @@ fn hash_without_files(config: &Config) -> String {
         .map(|source| &mut source.blake3)
         .chain(tasks.map(|source| &mut source.blake3))
         .chain([&mut config.model.init.weights_blake3]);
-    contents.for_each(|content| *content = None);
+    for content in contents {
+        *content = None;
+    }
     config.hash()
 }
 
