@@ -213,59 +213,49 @@ fn what_ranks_summed_is_taken_again_by_ranks() {
     );
 }
 
+/// The details of the event `finish` of a run of this layout, and what `workbench plan` says of the same.
+fn trained_and_planned(scratch: &Scratch, out: &str, degrees: &[&str]) -> [serde_json::Value; 2] {
+    let train = [&["train", "tiny.toml", "--out", out], degrees].concat();
+    let done = scratch.run(&train);
+    assert!(done.status.success(), "{}", stderr(&done));
+    let mut events = logs::read::events(&scratch.join(out)).unwrap().into_iter();
+    let finished = events.rfind(|event| event.kind == logs::EventKind::Finish);
+    let cluster = [
+        "--nodes",
+        "1",
+        "--gpus-per-node",
+        "2",
+        "--recompute",
+        "none",
+    ];
+    // The proxy's vocabulary is not padded.
+    let proxy = ["--micro-batch", "2", "--vocab-multiple", "1", "--json"];
+    let plan = scratch.run(&[&["plan", "tiny.toml"], degrees, &cluster, &proxy].concat());
+    assert!(plan.status.success(), "{}", stderr(&plan));
+    let mut plan: serde_json::Value = serde_json::from_str(&stdout(&plan)).unwrap();
+    let sent = finished.unwrap().data;
+    [serde_json::to_value(sent).unwrap(), plan["plan"].take()]
+}
+
 /// What `workbench plan` says of a layout, and what a run of that layout says it did: the same bytes, and the same bubble.
 #[test]
 fn a_run_sends_what_the_command_plan_says() {
     let scratch = Scratch::new("ranks-plan");
-    let fp32 = tiny(6).replace(
-        "format = \"fp16\"\ngrad_accumulation = \"fp16\"",
-        "format = \"fp32\"",
-    );
+    let half = "format = \"fp16\"\ngrad_accumulation = \"fp16\"";
+    let fp32 = tiny(6).replace(half, "format = \"fp32\"");
     scratch.write("tiny.toml", &format!("{fp32}{}", scratch.texts()));
-    let data = [
-        "--tensor-parallel",
-        "1",
-        "--pipeline-parallel",
-        "1",
-        "--data-parallel",
-        "2",
-    ];
-    let stages = [
-        "--tensor-parallel",
-        "1",
-        "--pipeline-parallel",
-        "2",
-        "--data-parallel",
-        "1",
-    ];
-    let both = |out: &str, degrees: &[&str]| -> [serde_json::Value; 2] {
-        let train = [&["train", "tiny.toml", "--out", out], degrees].concat();
-        let done = scratch.run(&train);
-        assert!(done.status.success(), "{}", stderr(&done));
-        let finished = logs::read::events(&scratch.join(out)).unwrap();
-        let finished = finished
-            .into_iter()
-            .rfind(|event| event.kind == logs::EventKind::Finish);
-        let cluster = [
-            "--nodes",
-            "1",
-            "--gpus-per-node",
-            "2",
-            "--recompute",
-            "none",
-        ];
-        // The proxy's vocabulary is not padded.
-        let proxy = ["--micro-batch", "2", "--vocab-multiple", "1", "--json"];
-        let plan = scratch.run(&[&["plan", "tiny.toml"], degrees, &cluster, &proxy].concat());
-        assert!(plan.status.success(), "{}", stderr(&plan));
-        let plan: serde_json::Value = serde_json::from_str(&stdout(&plan)).unwrap();
+    let degrees = |stages, replicas| {
         [
-            serde_json::to_value(finished.unwrap().data).unwrap(),
-            plan["plan"].clone(),
+            "--tensor-parallel",
+            "1",
+            "--pipeline-parallel",
+            stages,
+            "--data-parallel",
+            replicas,
         ]
     };
     let (steps, micro_batches) = (6.0, 2.0);
-    let [sent, plan] = both("data", &data);
+    let [sent, plan] = trained_and_planned(&scratch, "data", &degrees("1", "2"));
     let of_step = &plan["time"]["step"];
     // Of each of two ranks.
     let planned = |bytes: &serde_json::Value| bytes.as_f64().unwrap() * 2.0 * steps;
@@ -280,7 +270,7 @@ fn a_run_sends_what_the_command_plan_says() {
     );
     assert_eq!(sent["scheduled_idle_share"], plan["bubble"]);
 
-    let [sent, plan] = both("stages", &stages);
+    let [sent, plan] = trained_and_planned(&scratch, "stages", &degrees("2", "1"));
     let tied = plan["time"]["step"]["tied_embedding"]["bytes"]
         .as_f64()
         .unwrap();

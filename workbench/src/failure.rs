@@ -425,9 +425,9 @@ impl From<ReportError> for Failure {
         match error {
             ReportError::Sweep(error) => error.into(),
             ReportError::Log(error) | ReportError::Save(error) => error.into(),
-            ReportError::NoRuns { .. } | ReportError::NoAxis { .. } => {
-                Self::new(error, exit::BAD_INPUT)
-            }
+            ReportError::NoRuns { .. }
+            | ReportError::NoAxis { .. }
+            | ReportError::SameAxis { .. } => Self::new(error, exit::BAD_INPUT),
             ReportError::NoResults { .. }
             | ReportError::Folder { .. }
             | ReportError::Draw { .. }

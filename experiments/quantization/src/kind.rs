@@ -67,8 +67,8 @@ impl fmt::Display for Kind {
     }
 }
 
-/// How names end, without `.weight`: of this program, BERT, DistilBERT, GPT-2, GPT-NeoX and Megatron, Llama, T5, Whisper
-/// (OpenAI's and Hugging Face's) and PyTorch's own layers.
+/// How names end, without `.weight`: of this program, BERT, `DistilBERT`, GPT-2, GPT-NeoX and Megatron, Llama, T5, Whisper
+/// (as `OpenAI` and Hugging Face have it) and PyTorch's own layers.
 const NAMED: &[(Kind, &[&str])] = &[
     (
         Kind::Qkv,

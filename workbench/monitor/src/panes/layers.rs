@@ -253,7 +253,7 @@ fn table(shared: &mut Shared, signals: &[String]) -> Option<Vec<Vec<String>>> {
     let heading = ["run", "signal", "step", "layer", "value"];
     let mut table = vec![heading.map(str::to_owned).into()];
     for signal in signals {
-        for record in shared.layer_records(signal) {
+        for record in shared.layer_records(signal, 0..u64::MAX) {
             let values = record.layers.get(signal.as_str()).into_iter().flatten();
             table.extend(values.enumerate().map(|(layer, value)| {
                 let numbers = [

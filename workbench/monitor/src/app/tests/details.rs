@@ -80,8 +80,8 @@ fn a_lone_run_has_nothing_to_be_compared_with() {
 
 /// A run whose process wrote 300 lines.
 fn talkative(dir: &Path) -> App {
-    let lines: String = (1..=300).map(|line| format!("line {line}\n")).collect();
-    std::fs::write(dir.join("console.log"), lines).unwrap();
+    let lines: Vec<String> = (1..=300).map(|line| format!("line {line}\n")).collect();
+    std::fs::write(dir.join("console.log"), lines.concat()).unwrap();
     let source = Fixed {
         directory: Some(dir.to_path_buf()),
         ..twenty(2)

@@ -255,7 +255,6 @@ fn done() -> impl Strategy<Value = Done> {
 fn happen(app: &mut App, changes: &crate::fixed::Changes, done: &Done) {
     let runs = app.screen.shared.runs().len();
     match done {
-        Done::Resized(..) => {}
         Done::Clicked(x, y) => {
             mouse(app, LEFT, *x, *y);
         }
@@ -306,7 +305,7 @@ fn happen(app: &mut App, changes: &crate::fixed::Changes, done: &Done) {
         }
         Done::Emptied(run) if runs > 0 => changes.emptied.borrow_mut().push(run.index(runs)),
         Done::Vanished => changes.vanished.set(changes.vanished.get() + 1),
-        Done::Grew(_) | Done::Emptied(_) => {}
+        Done::Resized(..) | Done::Grew(_) | Done::Emptied(_) => {}
     }
     app.screen.export = None;
 }

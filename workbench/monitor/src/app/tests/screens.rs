@@ -108,12 +108,12 @@ fn nothing_recorded_yet() {
 #[test]
 fn details_of_a_run() {
     let dir = tempfile::tempdir().unwrap();
-    let lines: String = (1..=40)
+    let lines: Vec<String> = (1..=40)
         .map(|line| format!("step {line} loss 3.1\n"))
         .collect();
     std::fs::write(
         dir.path().join("console.log"),
-        lines + "error: no space left\n",
+        lines.concat() + "error: no space left\n",
     )
     .unwrap();
     for what in ["differences", "console"] {
@@ -202,7 +202,8 @@ fn overview_in_256_colours() {
                 last = Some(now);
             }
         }
-        text += &format!("{}\n", row.join(" "));
+        text.push_str(&row.join(" "));
+        text.push('\n');
     }
     insta::assert_snapshot!(text);
 }
