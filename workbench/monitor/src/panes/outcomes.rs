@@ -179,11 +179,13 @@ impl Pane for Outcomes {
     }
 
     fn table(&self, _: &mut Shared) -> Option<Vec<Vec<String>>> {
-        Some(if self.compares {
+        let numbers = if self.compares {
             self.differences.numbers()
         } else {
             self.table.numbers()
-        })
+        };
+        // A heading alone tells nothing.
+        Some(numbers).filter(|rows| rows.len() > 1)
     }
 }
 

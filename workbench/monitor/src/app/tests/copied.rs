@@ -4,9 +4,6 @@ use super::*;
 use crate::fixed::twenty;
 use crate::keys::Key;
 
-/// Panes whose choices have tests of their own.
-const APART: [&str; 1] = ["Outcomes"];
-
 const AREA: Rect = Rect::new(0, 0, 200, 60);
 
 /// Every screen that there is now, with colours and marks.
@@ -14,6 +11,7 @@ fn screens(app: &mut App) -> Vec<(&'static str, Buffer)> {
     let open = app.screen.tab;
     let drawn = tabs(&PANES).map(|tab| {
         app.screen.open(tab);
+        app.settle(AREA);
         let mut buffer = Buffer::empty(AREA);
         app.screen.note.clear();
         app.draw(AREA, &mut buffer);
@@ -66,7 +64,6 @@ fn begins_another(row: &Row) -> bool {
 /// All keys that choose something, with the pane that they belong to.
 fn choices(app: &App) -> Vec<(&'static str, &'static str, Key)> {
     let sections = app.screen.sections().into_iter();
-    let sections = sections.filter(|section| !APART.contains(&section.title));
     let rows = sections.flat_map(|section| {
         let title = section.title;
         section.rows.into_iter().map(move |row| (title, row))
