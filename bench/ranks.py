@@ -108,8 +108,10 @@ def main() -> None:
     parser.add_argument("--workbench", type=Path, default=HERE.parent / "target/release/workbench")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
-        speed(Trainer(options.workbench.resolve(), Path(folder), options.steps), options.rounds)
-        bubble(Trainer(options.workbench.resolve(), Path(folder), 16))
+        trainer = Trainer(options.workbench.resolve(), Path(folder), options.steps)
+        speed(trainer, options.rounds)
+        trainer.steps = 16
+        bubble(trainer)
 
 
 if __name__ == "__main__":
