@@ -14,6 +14,8 @@ import subprocess
 import tempfile
 from pathlib import Path
 
+from gpu import own_text
+
 HERE = Path(__file__).resolve().parent
 # Both ranks of an MPI job may run on all CPUs, as the threads of a process may; the container's root is no reason to stop.
 MPI = ["mpirun", "-n", "2", "--bind-to", "none"]
@@ -25,19 +27,11 @@ WAYS = {
 }
 
 
-def text(folder: Path) -> Path:
-    """This project's own source as text, so that nothing is downloaded."""
-    sources = sorted([*HERE.parent.glob("docs/**/*.md"), *HERE.parent.glob("*/src/**/*.rs")])
-    path = folder / "text.txt"
-    path.write_text("".join(source.read_text() for source in sources))
-    return path
-
-
 class Trainer:
     """Trains presets for some steps and hands over what their records and their last event say."""
 
     def __init__(self, workbench: Path, folder: Path, steps: int):
-        self.workbench, self.folder, self.text, self.steps = workbench, folder, text(folder), steps
+        self.workbench, self.folder, self.text, self.steps = workbench, folder, own_text(folder), steps
         self.runs = 0
 
     def run(self, preset: str, launcher: list[str], flags: list[str], keys: list[str]) -> Path:

@@ -121,7 +121,8 @@ impl WeightsFile {
             tensor: Some(matrix.name.clone()),
             source,
         })?;
-        let values = decoded(&bytes, matrix.dtype);
+        // Others are not listed.
+        let values = decoder(matrix.dtype).map_or_else(Vec::new, |decoded| decoded(&bytes));
         if !matrix.is_transposed {
             return Ok(values);
         }
@@ -197,9 +198,8 @@ fn matrix(name: &str, info: &TensorInfo) -> Option<ListedMatrix> {
     let &[rows, columns] = info.shape.as_slice() else {
         return None;
     };
-    let is_full = matches!(info.dtype, Dtype::F32 | Dtype::F16 | Dtype::BF16);
     let (first, end) = info.data_offsets;
-    (is_full && rows > 0 && columns > 0).then(|| ListedMatrix {
+    (decoder(info.dtype).is_some() && rows > 0 && columns > 0).then(|| ListedMatrix {
         name: name.to_owned(),
         kind: Kind::of(name),
         dtype: info.dtype,
@@ -234,20 +234,25 @@ fn orient(matrices: &mut [ListedMatrix]) {
     }
 }
 
-/// The values that bytes of one of the three types stand for.
-fn decoded(bytes: &[u8], dtype: Dtype) -> Vec<f32> {
-    let pairs = || bytes.as_chunks::<2>().0.iter();
+/// The values that bytes of a type stand for; of the types that can be measured.
+type Decoder = fn(&[u8]) -> Vec<f32>;
+
+/// What reads this type; none of whatever else there is, since safetensors gains types.
+fn decoder(dtype: Dtype) -> Option<Decoder> {
+    fn pairs(bytes: &[u8], of: fn([u8; 2]) -> f32) -> Vec<f32> {
+        bytes.as_chunks().0.iter().map(|pair| of(*pair)).collect()
+    }
+    let half: Decoder = |bytes| pairs(bytes, |pair| f16::from_le_bytes(pair).to_f32());
+    let brain: Decoder = |bytes| pairs(bytes, |pair| bf16::from_le_bytes(pair).to_f32());
+    let full: Decoder = |bytes| {
+        let four = bytes.as_chunks().0.iter();
+        four.map(|four| f32::from_le_bytes(*four)).collect()
+    };
     match dtype {
-        Dtype::F16 => pairs()
-            .map(|pair| f16::from_le_bytes(*pair).to_f32())
-            .collect(),
-        Dtype::BF16 => pairs()
-            .map(|pair| bf16::from_le_bytes(*pair).to_f32())
-            .collect(),
-        _ => {
-            let four = bytes.as_chunks::<4>().0.iter();
-            four.map(|four| f32::from_le_bytes(*four)).collect()
-        }
+        Dtype::F16 => Some(half),
+        Dtype::BF16 => Some(brain),
+        Dtype::F32 => Some(full),
+        _ => None,
     }
 }
 

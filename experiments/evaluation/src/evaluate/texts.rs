@@ -53,15 +53,14 @@ pub(super) fn estimates<'a>(
         }
     }
     let texts: Vec<Read> = texts.into_values().collect();
+    // From nats per unit: of a word its perplexity, of a byte its bits.
+    let perplexity: fn(f64) -> f64 = |nats| nats.min(MOST).exp();
+    let bits: fn(f64) -> f64 = |nats| nats / std::f64::consts::LN_2;
     let both = [
-        (Metric::Ppl, ratio(&texts, |size| size.words)),
-        (Metric::Bpb, ratio(&texts, |size| size.bytes)),
+        (Metric::Ppl, perplexity, ratio(&texts, |size| size.words)),
+        (Metric::Bpb, bits, ratio(&texts, |size| size.bytes)),
     ];
-    let of = |(metric, found): (Metric, Option<Estimate>)| {
-        let scaled = |value: f64| match metric {
-            Metric::Ppl => value.min(MOST).exp(),
-            _ => value / std::f64::consts::LN_2,
-        };
+    let of = |(metric, scaled, found): (Metric, fn(f64) -> f64, Option<Estimate>)| {
         let found = found?;
         let estimate = Estimate {
             value: scaled(found.value),
