@@ -7,6 +7,7 @@
 mod streams;
 
 use super::alarms::Alarms;
+use super::approach::recorded;
 use super::course::{Turn, changes};
 use super::identity::check_same;
 use super::layouts::{Again, Layouts};
@@ -187,7 +188,7 @@ impl Auditor<'_, '_> {
                 let before = begins.then(|| trained.clone());
                 let (record, turn) = course.again(trained, &mut alarms);
                 (self.request.on_step)(&record);
-                let Some(known) = self.recorded(record.step) else {
+                let Some(known) = recorded(&self.reader, record.step) else {
                     continue;
                 };
                 audit.steps += 1;
@@ -208,14 +209,6 @@ impl Auditor<'_, '_> {
             audit.notices.push(notice);
         }
         Ok(!stopped)
-    }
-
-    fn recorded(&self, step: u64) -> Option<&Record> {
-        let records = self.reader.records();
-        let place = records
-            .binary_search_by_key(&step, |record| record.step)
-            .ok()?;
-        Some(&records[place])
     }
 
     /// Whether an attempt went on after `step` steps.

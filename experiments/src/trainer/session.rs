@@ -14,7 +14,7 @@ use crate::ranks::caught;
 use crate::state::{State, Trained};
 use experiments_config::{Config, ProbeKind};
 use logs::read::Indexer;
-use logs::{Event, EventKind, RunLease};
+use logs::{Event, EventKind, RunLease, signal};
 use std::sync::atomic::Ordering;
 use std::time::Instant;
 
@@ -103,6 +103,10 @@ fn run(mut attempt: Attempt, course: &Course, mut trained: Trained) -> Result<Ou
             let found = evaluate(training, &trained.parameters);
             found.record(&mut record);
             held_out_loss = found.loss;
+        }
+        // Not in the step itself: other ranks of this process, and steps that are taken again, would take the readings.
+        if let Some(watts) = logs::power::watts() {
+            record.set(signal::MACHINE_WATTS, watts);
         }
         attempt.write(&record, &events)?;
         if let Some(known) = known.take() {

@@ -34,8 +34,5 @@ pub(super) fn step(
         signal::TOKENS_PER_SECOND,
         next.config.tokens_per_step() as f64 / seconds,
     );
-    if let Some(watts) = logs::power::watts() {
-        record.set(signal::MACHINE_WATTS, watts);
-    }
     (record, events)
 }
