@@ -3,6 +3,8 @@
 
 mod support;
 
+use safetensors::SafeTensors;
+use std::collections::BTreeMap;
 use support::{Scratch, stderr, stdout, tiny};
 
 fn begin(name: &str) -> Scratch {
@@ -29,9 +31,19 @@ fn arguments(out: &str, ranks: Option<&'static str>) -> Vec<String> {
     all
 }
 
-/// The newest checkpoint of a run.
-fn state(scratch: &Scratch, run: &str) -> Vec<(String, Vec<u8>)> {
-    support::newest_checkpoint(&scratch.join(run))
+/// What the newest checkpoint of a run holds, in however many files.
+fn state(scratch: &Scratch, run: &str) -> BTreeMap<String, Vec<u8>> {
+    let mut content = BTreeMap::new();
+    for (name, bytes) in support::newest_checkpoint(&scratch.join(run)) {
+        if name.starts_with("optimizer") {
+            let tensors = SafeTensors::deserialize(&bytes).unwrap();
+            let moments = tensors.tensors().into_iter();
+            content.extend(moments.map(|(name, tensor)| (name, tensor.data().to_vec())));
+        } else if name != "B3SUMS" {
+            content.insert(name, bytes);
+        }
+    }
+    content
 }
 
 #[test]

@@ -22,9 +22,11 @@ pub(crate) use slices::Slices;
 pub(crate) use spread::Spread;
 
 use crate::error::TrainError;
+use crate::files::checkpoint::Keep;
 use experiments_collective::{CollectiveError, Engine, Group, Operation, even_parts};
 use kernels::Buffer;
 use serde::{Deserialize, Serialize};
+use std::ffi::OsString;
 use std::fmt::Debug;
 use std::ops::Range;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
@@ -43,8 +45,18 @@ pub(crate) enum Order {
     Evaluate,
     /// Hand over its own share of a moment: the first, or the second.
     Give(Moment),
+    /// Write its own share of both moments.
+    Write(Share),
     /// Nothing follows.
     End,
+}
+
+/// Where a rank writes its share of a checkpoint.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct Share {
+    /// An absolute path, whatever letters it has.
+    pub(crate) folder: OsString,
+    pub(crate) keep: Keep,
 }
 
 /// One of Adam's moments.

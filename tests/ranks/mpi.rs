@@ -129,6 +129,62 @@ fn processes_that_disagree_do_not_start() {
     }
 }
 
+/// A rank on a machine that does not see the run directory leaves its share to rank 0; one whose disk takes no more ends the run
+/// with the system's reason, and what was recorded serves.
+#[test]
+fn a_rank_that_cannot_write_its_share_does_not_cost_the_run() {
+    let scratch = begin("ranks-unseen");
+    std::fs::create_dir(scratch.join("runs")).unwrap();
+    let arguments = |out: &str| {
+        let mut all = arguments(out, Some("2"));
+        all.extend(strings(&["--set", "checkpoint.interval=4"]));
+        all
+    };
+    let one: Vec<String> = arguments("one").into_iter().take(8).collect();
+    let one: Vec<&str> = one.iter().map(String::as_str).collect();
+    let done = scratch.run(&[&one[..6], &["--set", "checkpoint.interval=4"]].concat());
+    assert!(done.status.success(), "{}", stderr(&done));
+    let job = |out: &str, wrapper: &[&str]| {
+        let mut job = mpirun(&scratch, "1", &arguments(out));
+        job.args([":", "-n", "1"]).args(wrapper);
+        job.args([PROGRAM, "--cache"]).arg(scratch.join("cache"));
+        job.args(arguments(out)).output().unwrap()
+    };
+    let files = |run: &str| {
+        let newest = support::newest_checkpoint(&scratch.join(run)).into_iter();
+        newest
+            .map(|(name, _)| name)
+            .filter(|name| name.starts_with("optimizer"))
+    };
+    let script = "mount -t tmpfs none runs && exec \"$@\"";
+    let unseen = ["unshare", "--mount", "sh", "-c", script, "sh"];
+    let mut may = Command::new("env");
+    if support::hosts::may(may.args(unseen).arg("true").current_dir(&scratch.0)) {
+        let done = job("runs/unseen", &unseen);
+        assert!(done.status.success(), "{}", stderr(&done));
+        assert!(files("runs/unseen").eq(["optimizer.safetensors"]));
+        assert!(state(&scratch, "one") == state(&scratch, "runs/unseen"));
+    }
+    // Files of four blocks; what is longer is refused and kills nobody.
+    let script = "trap '' XFSZ; ulimit -f 4; exec \"$@\"";
+    let full = job("full", &["sh", "-c", script, "sh"]);
+    let told = stderr(&full);
+    assert_eq!(full.status.code(), Some(4), "{told}");
+    assert!(
+        told.contains("optimizer-00002-of-00002.safetensors") && told.contains("File too large"),
+        "{told}"
+    );
+    assert_eq!(
+        support::records(&scratch.join("full")).len(),
+        4,
+        "the steps before it"
+    );
+    let done = scratch.run(&["train", "full", "--data-parallel", "2"]);
+    assert!(done.status.success(), "{}", stderr(&done));
+    assert_eq!(files("full").count(), 2);
+    assert!(state(&scratch, "one") == state(&scratch, "full"));
+}
+
 fn strings(words: &[&str]) -> Vec<String> {
     words.iter().map(|word| (*word).to_owned()).collect()
 }

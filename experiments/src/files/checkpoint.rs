@@ -2,9 +2,10 @@
 //!
 //! ```text
 //! checkpoints/step-00000050/weights.safetensors     FP32 master weights by name
-//!                           optimizer.safetensors   Adam moments, exp_avg.NAME and exp_avg_sq.NAME
+//!                           optimizer.safetensors   Adam moments, exp_avg.NAME and exp_avg_sq.NAME; of a run of several
+//!                                                   ranks optimizer-00001-of-00004.safetensors and so on
 //!                           state.json              counters and loss-scaler state
-//!                           B3SUMS                  BLAKE3 of the three, for `b3sum --check`
+//!                           B3SUMS                  BLAKE3 of the others, for `b3sum --check`
 //! checkpoints/branch-01-step-00000022/             of a run that went back (`[recovery]`), of its first branch
 //! checkpoints/damaged-step-00000050/                one that could not be used, set aside
 //! ```
@@ -16,20 +17,23 @@
 mod file;
 mod folder;
 mod ring;
+mod shards;
 mod state;
 mod sums;
 #[cfg(test)]
 mod tests;
 
 pub(crate) use file::{read_weights, write_weights};
+pub(crate) use folder::Keep;
 pub(crate) use ring::{Nearby, Ring};
+pub(crate) use shards::write_share;
 
 use crate::error::TrainError;
 use crate::optimizer::adamw::AdamW;
 use crate::parameters::{Parameter, Parameters};
 use crate::state::State;
 use experiments_config::Config;
-use folder::{Entry, Folder, Keep, Place, directory_name, entries, without_left};
+use folder::{Entry, Folder, Place, directory_name, entries, without_left};
 use logs::disk::{TEMPORARY, set_aside, sync_directory};
 use logs::{LogError, RunWriter};
 use std::fs;
@@ -284,7 +288,7 @@ impl Checkpoints {
         let mut parameters = Parameters::zeros(table);
         let read = weights_from(path, &self.config_hash, &mut parameters);
         // Nothing of a checkpoint is trusted of which a part is damaged.
-        match read.and_then(|(folder, _)| folder.read(MOMENTS)) {
+        match read.and_then(|(folder, _)| folder.verify_moments()) {
             Ok(_) => Ok((number.step, parameters)),
             Err(TrainError::Damaged { path, problem }) => Err(TrainError::Damaged {
                 path,
@@ -346,7 +350,7 @@ fn load_from(
     let (folder, state) = weights_from(path, config_hash, parameters)?;
     let [first, second] = EXP_AVG;
     let mut moments = [(first, &mut adam.first[..]), (second, &mut adam.second[..])];
-    folder.decode(MOMENTS, parameters.table(), &mut moments)?;
+    folder.moments(parameters.table(), &mut moments)?;
     adam.updates = state.updates;
     Ok((state, folder.has_sums()))
 }
@@ -360,6 +364,6 @@ fn weights_from(
     let state = folder.state(config_hash)?;
     let table = parameters.table().to_vec();
     let mut weights = [("", parameters.values_mut())];
-    folder.decode(WEIGHTS, &table, &mut weights)?;
+    folder.weights(&table, &mut weights)?;
     Ok((folder, state))
 }

@@ -8,6 +8,7 @@ use super::session::train_in;
 use super::text::{Text, Texts};
 use crate::backend::Device;
 use crate::error::TrainError;
+use crate::files::checkpoint::write_share;
 use crate::parameters::{Parameter, Parameters};
 use crate::ranks::{Degrees, Moment, Order, Pipeline, Ranks, Spread, caught, check_division};
 use crate::state::Trained;
@@ -232,6 +233,10 @@ pub(super) fn follow(course: &Course, ranks: &Ranks) -> Result<(), TrainError> {
                 evaluate(&course.base, &trained.parameters);
             }
             Order::Give(moment) => give(&trained, moment),
+            Order::Write(share) => {
+                let table = trained.parameters.table();
+                write_share(&trained.adam, table, ranks, &share)?;
+            }
             Order::End => return Ok(()),
         }
     }

@@ -8,6 +8,8 @@ use experiments_collective::Engine;
 use experiments_config::{Config, Override, resolve};
 use experiments_text::Cache;
 use logs::{Event, EventKind, News, Record, RunReader};
+use safetensors::SafeTensors;
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -40,6 +42,16 @@ batches = 3
 [checkpoint]
 interval = 3
 "#;
+
+/// What a checkpoint holds.
+#[derive(PartialEq)]
+pub struct Content {
+    /// The file of the weights.
+    pub weights: Vec<u8>,
+    /// Moments by name.
+    pub moments: BTreeMap<String, Vec<u8>>,
+    pub state: Vec<u8>,
+}
 
 const TEXT: &str = "the small model learns words from text. ";
 
@@ -198,12 +210,37 @@ impl Bench {
         finish.unwrap().data[key].as_u64().unwrap()
     }
 
-    /// The files of the checkpoint of a step.
-    pub fn checkpoint(&self, run: &str, step: u64) -> [Vec<u8>; 3] {
-        let name = format!("checkpoints/step-{step:08}");
-        let path = self.path(run).join(name);
-        ["weights.safetensors", "optimizer.safetensors", "state.json"]
-            .map(|file| fs::read(path.join(file)).unwrap())
+    /// What the checkpoint of a step holds, in however many files.
+    pub fn checkpoint(&self, run: &str, step: u64) -> Content {
+        let read = |path: PathBuf| fs::read(path).unwrap();
+        let folder = self.checkpoint_folder(run, step);
+        let mut content = Content {
+            weights: read(folder.join("weights.safetensors")),
+            moments: BTreeMap::new(),
+            state: read(folder.join("state.json")),
+        };
+        for file in self.moment_files(run, step) {
+            let bytes = read(folder.join(file));
+            let tensors = SafeTensors::deserialize(&bytes).unwrap();
+            for (name, tensor) in tensors.tensors() {
+                let twice = content.moments.insert(name, tensor.data().to_vec());
+                assert!(twice.is_none(), "a moment in two files");
+            }
+        }
+        content
+    }
+
+    pub fn checkpoint_folder(&self, run: &str, step: u64) -> PathBuf {
+        self.path(run).join(format!("checkpoints/step-{step:08}"))
+    }
+
+    /// Names of the files that hold the moments, in order.
+    pub fn moment_files(&self, run: &str, step: u64) -> Vec<String> {
+        let all = fs::read_dir(self.checkpoint_folder(run, step)).unwrap();
+        let names = all.map(|entry| entry.unwrap().file_name().into_string().unwrap());
+        let mut names: Vec<_> = names.filter(|name| name.starts_with("optimizer")).collect();
+        names.sort();
+        names
     }
 
     /// Step, signal and rules of every alarm that a run told.
@@ -253,18 +290,21 @@ impl Bench {
         }
     }
 
-    /// Whether two runs are one to the last bit: all signals of all steps, what happened, and the state at the end.
-    pub fn assert_same(&self, a: &str, b: &str, what: &str) {
+    /// Whether two runs took the same steps to the same state, however often they were stopped.
+    pub fn assert_same_steps(&self, a: &str, b: &str) {
         let (ours, theirs) = (self.records(a), self.records(b));
-        assert_eq!(ours.len(), theirs.len(), "{what}");
+        assert_eq!(ours.len(), theirs.len(), "{b}");
         for (ours, theirs) in ours.iter().zip(&theirs) {
-            let differing = ours.differing(theirs);
-            assert!(
-                differing.is_empty(),
-                "{what}, step {}: {differing:?}",
-                ours.step
-            );
+            assert_eq!(ours.differing(theirs), [""; 0], "{b}, step {}", ours.step);
         }
+        let last = ours.last().unwrap().step;
+        let same = self.checkpoint(a, last) == self.checkpoint(b, last);
+        assert!(same, "{b}: the last checkpoint");
+    }
+
+    /// The same, and whether the same happened in them.
+    pub fn assert_same(&self, a: &str, b: &str, what: &str) {
+        self.assert_same_steps(a, b);
         let told = |run| -> Vec<_> {
             let events = self.events(run).into_iter();
             let is_of_steps = |event: &Event| {
@@ -279,11 +319,6 @@ impl Bench {
                 .collect()
         };
         assert_eq!(told(a), told(b), "{what}");
-        let last = ours.last().unwrap().step;
-        assert!(
-            self.checkpoint(a, last) == self.checkpoint(b, last),
-            "{what}: checkpoints differ"
-        );
     }
 }
 

@@ -95,17 +95,7 @@ fn a_killed_rank_is_named_and_the_run_goes_on_from_its_checkpoint() {
         let told = error.to_string();
         assert!(told.starts_with("rank 1 has ended"), "{kill_at}: {told}");
         bench.train(&config, &run, 2);
-        let (ours, theirs) = (bench.records(&run), bench.records("whole"));
-        assert!(
-            ours.iter()
-                .zip(&theirs)
-                .all(|(a, b)| a.differing(b).is_empty()),
-            "{kill_at}"
-        );
-        assert!(
-            bench.checkpoint(&run, 6) == bench.checkpoint("whole", 6),
-            "{kill_at}"
-        );
+        bench.assert_same_steps("whole", &run);
     }
     assert!(kills > 10, "{kills}");
 }

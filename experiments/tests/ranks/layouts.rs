@@ -105,17 +105,7 @@ fn any_number_of_ranks_continues_what_another_began() {
         });
         assert_eq!(ending.unwrap(), Ending::Stopped);
         bench.train(&config, name, then);
-        let (ours, theirs) = (bench.records(name), bench.records("alone"));
-        assert!(
-            ours.iter()
-                .zip(&theirs)
-                .all(|(a, b)| a.differing(b).is_empty()),
-            "{name}"
-        );
-        assert!(
-            bench.checkpoint(name, 6) == bench.checkpoint("alone", 6),
-            "{name}"
-        );
+        bench.assert_same_steps("alone", name);
     }
 }
 
@@ -306,7 +296,7 @@ fn without_head_norms_layouts_differ_as_last_bits_of_weights_do() {
     bench.train(&set(&[]), "plain", 1);
     let norm = |run: &str| bench.records(run)[0].scalar("grad_norm").unwrap();
     let apart = |run: &str| (norm(run) / norm("plain") - 1.0).abs();
-    let [weights, ..] = bench.checkpoint("plain", 1);
+    let weights = bench.checkpoint("plain", 1).weights;
     let of_bits = (1..=6).map(|seed| {
         let (run, file) = (format!("bits-{seed}"), format!("bits-{seed}.safetensors"));
         std::fs::write(bench.path(&file), with_other_last_bits(&weights, seed)).unwrap();

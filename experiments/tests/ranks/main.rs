@@ -4,6 +4,7 @@
 #![allow(unreachable_pub, missing_docs, reason = "no library")]
 
 mod bench;
+mod checkpoints;
 mod counted;
 mod failures;
 mod layouts;

@@ -11,6 +11,9 @@ use std::path::Path;
 /// Flat buffers with the prefix of their names in a file.
 pub(super) type Buffers<'a> = [(&'a str, &'a [f32])];
 
+/// The same, to be filled.
+pub(super) type Slots<'a> = [(&'a str, &'a mut [f32])];
+
 /// Numbers are written as they lie in memory, and the file format is little-endian.
 #[cfg(target_endian = "big")]
 compile_error!("checkpoints are little-endian");
@@ -36,36 +39,64 @@ pub(super) fn encode(
     Ok(safetensors::serialize(views, None).map_err(failed)?)
 }
 
-/// Fills the buffers from the bytes of the file at `path`.
-pub(super) fn decode(
-    path: &Path,
-    bytes: &[u8],
-    table: &[Parameter],
-    buffers: &mut [(&str, &mut [f32])],
-) -> Result<(), TrainError> {
-    let file = SafeTensors::deserialize(bytes)
-        .map_err(|error| problem(path, format!("is damaged: {error}")))?;
-    for (prefix, values) in buffers {
-        for parameter in table {
-            let name = format!("{prefix}{}", parameter.name);
-            let tensor = file
-                .tensor(&name)
-                .map_err(|_| problem(path, format!("lacks `{name}`")))?;
-            if tensor.dtype() != Dtype::F32 || tensor.shape() != parameter.shape {
-                let (dtype, shape) = (tensor.dtype(), tensor.shape());
-                let expected = &parameter.shape;
-                return Err(problem(
-                    path,
-                    format!("has `{name}` as {dtype:?} {shape:?}, expected F32 {expected:?}"),
-                ));
-            }
-            let target = &mut values[parameter.range.clone()];
-            for (value, bytes) in target.iter_mut().zip(tensor.data().as_chunks::<4>().0) {
-                *value = f32::from_le_bytes(*bytes);
-            }
+/// Flat buffers that are filled from one file or several, by the names of their parameters.
+pub(super) struct Filled<'a, 'b> {
+    table: &'a [Parameter],
+    buffers: &'a mut Slots<'b>,
+    /// Of every parameter of every buffer, whether it has been read.
+    has: Vec<bool>,
+}
+
+impl<'a, 'b> Filled<'a, 'b> {
+    pub(super) fn new(table: &'a [Parameter], buffers: &'a mut Slots<'b>) -> Self {
+        let has = vec![false; buffers.len() * table.len()];
+        Self {
+            table,
+            buffers,
+            has,
         }
     }
-    Ok(())
+
+    /// Takes what the bytes of the file at `path` hold.
+    pub(super) fn take(&mut self, path: &Path, bytes: &[u8]) -> Result<(), TrainError> {
+        let file = SafeTensors::deserialize(bytes)
+            .map_err(|error| problem(path, format!("is damaged: {error}")))?;
+        let mut has = self.has.iter_mut();
+        for (prefix, values) in self.buffers.iter_mut() {
+            for (parameter, has) in self.table.iter().zip(&mut has) {
+                let name = format!("{prefix}{}", parameter.name);
+                let Ok(tensor) = file.tensor(&name) else {
+                    continue;
+                };
+                if tensor.dtype() != Dtype::F32 || tensor.shape() != parameter.shape {
+                    let (dtype, shape) = (tensor.dtype(), tensor.shape());
+                    let expected = &parameter.shape;
+                    return Err(problem(
+                        path,
+                        format!("has `{name}` as {dtype:?} {shape:?}, expected F32 {expected:?}"),
+                    ));
+                }
+                let target = &mut values[parameter.range.clone()];
+                for (value, bytes) in target.iter_mut().zip(tensor.data().as_chunks::<4>().0) {
+                    *value = f32::from_le_bytes(*bytes);
+                }
+                *has = true;
+            }
+        }
+        Ok(())
+    }
+
+    /// Names what no file had, `path` being the last of them.
+    pub(super) fn check(&self, path: &Path) -> Result<(), TrainError> {
+        let names = self.buffers.iter().flat_map(|(prefix, _)| {
+            let of = move |parameter: &Parameter| format!("{prefix}{}", parameter.name);
+            self.table.iter().map(of)
+        });
+        match names.zip(&self.has).find(|(_, has)| !**has) {
+            Some((name, _)) => Err(problem(path, format!("lacks `{name}`"))),
+            None => Ok(()),
+        }
+    }
 }
 
 /// The whole file. One that is missing or a folder is damage; what the system refuses is not.
@@ -87,7 +118,9 @@ pub(super) fn read_file(path: &Path) -> Result<Vec<u8>, TrainError> {
 pub(crate) fn read_weights(path: &Path, parameters: &mut Parameters) -> Result<(), TrainError> {
     let table = parameters.table().to_vec();
     let mut weights = [("", parameters.values_mut())];
-    decode(path, &read_file(path)?, &table, &mut weights)
+    let mut filled = Filled::new(&table, &mut weights);
+    filled.take(path, &read_file(path)?)?;
+    filled.check(path)
 }
 
 /// Master weights by name, as in a checkpoint.

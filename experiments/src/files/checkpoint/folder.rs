@@ -1,6 +1,7 @@
 //! The folder of one checkpoint, and the folder of all of them.
 
-use super::file::{decode, encode, problem, read_file};
+use super::file::{Filled, Slots, encode, problem, read_file};
+use super::shards::{self, Shards};
 use super::state;
 use super::sums::{SUMS, Sums};
 use super::{EXP_AVG, MOMENTS, STATE, WEIGHTS};
@@ -10,6 +11,7 @@ use crate::parameters::{Parameter, Parameters};
 use crate::state::State;
 use logs::LogError;
 use logs::disk::sync_directory;
+use serde::{Deserialize, Serialize};
 use std::fs::{self, File};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
@@ -92,15 +94,16 @@ pub(super) fn without_left(all: Vec<Entry>) -> Vec<Entry> {
 }
 
 /// What a checkpoint has to survive.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Keep {
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum Keep {
     /// A power failure too: all of it is synced.
     Always,
     /// The end of the process.
     WhileItRuns,
 }
 
-/// Writes a whole checkpoint to `path`, which replaces what is there.
+/// Writes a whole checkpoint to `path`, which replaces what is there. Moments that are spread over ranks each of these writes
+/// itself, while rank 0 writes the weights.
 pub(super) fn write(
     path: &Path,
     state: &State,
@@ -115,34 +118,43 @@ pub(super) fn write(
     fs::create_dir(path).map_err(io)?;
     let table = parameters.table();
     let mut sums = Sums::default();
-    let mut put = |name: &str, bytes: &[u8]| {
-        sums.add(name, bytes);
-        write_file(&path.join(name), bytes, keep)
+    let put = |sums: &mut Sums, name: &str, bytes: Vec<u8>| {
+        sums.add(name, &bytes);
+        let file = path.join(name);
+        let written = write_file(&file, &bytes, keep);
+        written.map_err(|error| TrainError::from(LogError::io("write", &file, error)))
     };
-    let weights = encode(&path.join(WEIGHTS), table, &[("", parameters.values())])?;
-    put(WEIGHTS, &weights)?;
-    drop(weights);
-    let [first, second] = EXP_AVG;
-    let moments = [(first, &adam.first[..]), (second, &adam.second[..])];
-    put(MOMENTS, &encode(&path.join(MOMENTS), table, &moments)?)?;
-    put(STATE, &state::to_bytes(state, &path.join(STATE))?)?;
-    write_file(&path.join(SUMS), sums.to_string().as_bytes(), keep)?;
+    let shards = Shards::begin(adam, path, keep);
+    let weights = encode(&path.join(WEIGHTS), table, &[("", parameters.values())])
+        .and_then(|bytes| put(&mut sums, WEIGHTS, bytes));
+    // Before anything is given up: the other ranks have been asked, and answer.
+    let by_shard = shards.map(|shards| shards.finish(table, &mut sums));
+    weights?;
+    if !by_shard.transpose()?.unwrap_or(false) {
+        let [first, second] = EXP_AVG;
+        let moments = [(first, &adam.first[..]), (second, &adam.second[..])];
+        put(
+            &mut sums,
+            MOMENTS,
+            encode(&path.join(MOMENTS), table, &moments)?,
+        )?;
+    }
+    put(&mut sums, STATE, state::to_bytes(state, &path.join(STATE))?)?;
+    write_file(&path.join(SUMS), sums.to_string().as_bytes(), keep)
+        .map_err(|error| LogError::io("write", &path.join(SUMS), error))?;
     if keep == Keep::Always {
         sync_directory(path).map_err(io)?;
     }
     Ok(())
 }
 
-fn write_file(path: &Path, bytes: &[u8], keep: Keep) -> Result<(), TrainError> {
-    let write = || {
-        let mut file = File::create_new(path)?;
-        file.write_all(bytes)?;
-        match keep {
-            Keep::Always => file.sync_all(),
-            Keep::WhileItRuns => Ok(()),
-        }
-    };
-    Ok(write().map_err(|error| LogError::io("write", path, error))?)
+pub(super) fn write_file(path: &Path, bytes: &[u8], keep: Keep) -> io::Result<()> {
+    let mut file = File::create_new(path)?;
+    file.write_all(bytes)?;
+    match keep {
+        Keep::Always => file.sync_all(),
+        Keep::WhileItRuns => Ok(()),
+    }
 }
 
 /// The folder of a checkpoint. Every file is compared with its checksum as it is read.
@@ -182,14 +194,47 @@ impl Folder {
         Ok(bytes)
     }
 
-    /// Reads tensors of a file into buffers; see [`decode`].
-    pub(super) fn decode(
+    /// Fills buffers with the weights.
+    pub(super) fn weights(
         &self,
-        name: &str,
         table: &[Parameter],
-        buffers: &mut [(&str, &mut [f32])],
+        buffers: &mut Slots<'_>,
     ) -> Result<(), TrainError> {
-        decode(&self.path.join(name), &self.read(name)?, table, buffers)
+        self.fill(&[WEIGHTS.to_owned()], table, buffers)
+    }
+
+    /// Fills buffers with the moments, whoever wrote them.
+    pub(super) fn moments(
+        &self,
+        table: &[Parameter],
+        buffers: &mut Slots<'_>,
+    ) -> Result<(), TrainError> {
+        self.fill(&self.moment_files()?, table, buffers)
+    }
+
+    /// Whether the moments are as they were written.
+    pub(super) fn verify_moments(&self) -> Result<(), TrainError> {
+        let names = self.moment_files()?;
+        names.iter().try_for_each(|name| self.read(name).map(drop))
+    }
+
+    fn moment_files(&self) -> Result<Vec<String>, TrainError> {
+        shards::files(&self.path, self.sums.as_ref())
+    }
+
+    /// Fills buffers from files of which each has some of the tensors.
+    fn fill(
+        &self,
+        names: &[String],
+        table: &[Parameter],
+        buffers: &mut Slots<'_>,
+    ) -> Result<(), TrainError> {
+        let mut filled = Filled::new(table, buffers);
+        for name in names {
+            filled.take(&self.path.join(name), &self.read(name)?)?;
+        }
+        let of = names.last().map_or(MOMENTS, |last| last);
+        filled.check(&self.path.join(of))
     }
 
     /// The counters, if they belong to this folder and to a run of this configuration.
@@ -228,7 +273,7 @@ impl Folder {
     pub(super) fn verify(&self, config_hash: &str) -> Result<State, TrainError> {
         let state = self.state(config_hash)?;
         self.read(WEIGHTS)?;
-        self.read(MOMENTS)?;
+        self.verify_moments()?;
         Ok(state)
     }
 }

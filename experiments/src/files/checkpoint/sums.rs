@@ -13,7 +13,17 @@ pub(super) struct Sums(Vec<(blake3::Hash, String)>);
 impl Sums {
     /// Adds the checksum of a file.
     pub(super) fn add(&mut self, name: &str, bytes: &[u8]) {
-        self.0.push((blake3::hash(bytes), name.to_owned()));
+        self.add_hash(name, blake3::hash(bytes));
+    }
+
+    /// Adds the checksum of a file that somebody else has written.
+    pub(super) fn add_hash(&mut self, name: &str, hash: blake3::Hash) {
+        self.0.push((hash, name.to_owned()));
+    }
+
+    /// The files that have one.
+    pub(super) fn names(&self) -> impl Iterator<Item = &str> {
+        self.0.iter().map(|(_, name)| name.as_str())
     }
 
     /// Reads such a file. The error is what is wrong with it.
