@@ -289,7 +289,7 @@ impl Checkpoints {
         let read = weights_from(path, &self.config_hash, &mut parameters);
         // Nothing of a checkpoint is trusted of which a part is damaged.
         match read.and_then(|(folder, _)| folder.verify_moments()) {
-            Ok(_) => Ok((number.step, parameters)),
+            Ok(()) => Ok((number.step, parameters)),
             Err(TrainError::Damaged { path, problem }) => Err(TrainError::Damaged {
                 path,
                 problem: format!("{problem}; checkpoints there are of the steps {steps}"),

@@ -6,7 +6,11 @@ use experiments::{Degrees, Ending, train, train_on_threads};
 use experiments_collective::Engine;
 use experiments_config::Config;
 use std::fs;
+use std::path::Path;
 use std::sync::Arc;
+
+/// What happens to a file.
+type Damage = fn(&Path);
 
 /// Trains `steps` steps and stops with a checkpoint.
 fn begin(bench: &Bench, config: &Config, run: &str, steps: u64, degrees: Degrees) {
@@ -81,7 +85,6 @@ fn a_share_that_is_damaged_or_gone_is_named_and_the_checkpoint_before_serves() {
     let bench = Bench::new();
     let config = bench.config(&["checkpoint.interval=2", "checkpoint.keep=3"]);
     bench.train(&config, "alone", 1);
-    type Damage = fn(&std::path::Path);
     let damages: [(&str, Damage, &str); 3] = [
         (
             "flipped",
@@ -99,12 +102,9 @@ fn a_share_that_is_damaged_or_gone_is_named_and_the_checkpoint_before_serves() {
                 let name = file.file_name().unwrap().to_str().unwrap();
                 let sums = file.with_file_name("B3SUMS");
                 let text = fs::read_to_string(&sums).unwrap();
-                let kept: String = text
-                    .lines()
-                    .filter(|line| !line.ends_with(name))
-                    .map(|line| format!("{line}\n"))
-                    .collect();
-                fs::write(sums, kept).unwrap();
+                let lines = text.split_inclusive('\n');
+                let kept = lines.filter(|line| !line.trim_end().ends_with(name));
+                fs::write(sums, kept.collect::<String>()).unwrap();
             },
             "it lacks `optimizer-00002-of-00002.safetensors`",
         ),
