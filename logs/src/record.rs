@@ -37,6 +37,13 @@ impl Record {
         }
     }
 
+    /// The one of a step among records in the order of their steps, as readers give them.
+    #[must_use]
+    pub fn at(records: &[Self], step: u64) -> Option<&Self> {
+        let place = records.binary_search_by_key(&step, |record| record.step);
+        records.get(place.ok()?)
+    }
+
     /// Adds or replaces a signal of this program.
     ///
     /// ```

@@ -184,15 +184,8 @@ impl<'a> Approach<'a> {
     }
 
     fn recorded(&self, step: u64) -> Option<&Record> {
-        recorded(&self.reader, step)
+        Record::at(self.reader.records(), step)
     }
-}
-
-/// What a run recorded of a step.
-pub(super) fn recorded(reader: &RunReader, step: u64) -> Option<&Record> {
-    let records = reader.records();
-    let known = records.binary_search_by_key(&step, |known| known.step);
-    Some(&records[known.ok()?])
 }
 
 pub(super) fn problem(directory: &Path, problem: impl Into<String>) -> TrainError {

@@ -191,8 +191,7 @@ impl Attempt<'_, '_> {
             return Ok(None);
         }
         let reader = RunReader::open_scalars(self.request.directory)?;
-        let mut records = reader.records().iter();
-        Ok(records.find(|record| record.step == step + 1).cloned())
+        Ok(Record::at(reader.records(), step + 1).cloned())
     }
 
     /// Says so where the first step of a continued attempt is not what was recorded before: the state was restored wrong,

@@ -7,7 +7,6 @@
 mod streams;
 
 use super::alarms::Alarms;
-use super::approach::recorded;
 use super::course::{Turn, changes};
 use super::identity::check_same;
 use super::layouts::{Again, Layouts};
@@ -188,7 +187,7 @@ impl Auditor<'_, '_> {
                 let before = begins.then(|| trained.clone());
                 let (record, turn) = course.again(trained, &mut alarms);
                 (self.request.on_step)(&record);
-                let Some(known) = recorded(&self.reader, record.step) else {
+                let Some(known) = Record::at(self.reader.records(), record.step) else {
                     continue;
                 };
                 audit.steps += 1;

@@ -135,10 +135,7 @@ impl Told {
         Self {
             near: spikes.iter().find(near).cloned(),
             later: spikes.iter().find(|spike| spike.first > at + NEAR).cloned(),
-            loss: own
-                .iter()
-                .find(|record| record.step == at)
-                .and_then(|record| record.scalar("loss")),
+            loss: Record::at(own, at).and_then(|record| record.scalar("loss")),
             last_loss: (!last.is_empty()).then(|| last.iter().sum::<f64>() / last.len() as f64),
             level,
         }
@@ -166,10 +163,8 @@ fn seen(spike: &LossSpike) -> Seen {
 #[must_use]
 pub fn control(recorded: &[Record], control: &[Record], events: &[Event]) -> Control {
     let differs = control.iter().find_map(|own| {
-        let place = recorded
-            .binary_search_by_key(&own.step, |record| record.step)
-            .ok()?;
-        (!recorded[place].differing(own).is_empty()).then_some(own.step)
+        let known = Record::at(recorded, own.step)?;
+        (!known.differing(own).is_empty()).then_some(own.step)
     });
     differs.map_or(Control::Same, |step| deviation(step, events))
 }

@@ -310,7 +310,7 @@ impl Study<'_> {
             .into_iter()
             .find(|spike| spike.first.abs_diff(self.at) <= 8);
         let owner = spike.and_then(|spike| owner(&before, &spike));
-        let record = self.records.iter().find(|record| record.step == self.from);
+        let record = Record::at(self.records, self.from);
         Place {
             config: self.config,
             from: self.from,
