@@ -196,8 +196,8 @@ impl Shared {
             track.keep(most);
             let seen = track.seen();
             let log = source.log(run);
-            if track.refresh(log, source.revision(run), source.events(run)) {
-                track::add_names(&mut self.signals, log.names());
+            if let Some(new) = track.refresh(log, source.revision(run), source.events(run)) {
+                track::add_names(&mut self.signals, log.names(new));
             }
             let rules = track.rules_of_new(&seen);
             if !rules.is_empty() {
@@ -315,13 +315,7 @@ impl Shared {
             return Vec::new();
         }
         let newer = step.saturating_add(1)..u64::MAX;
-        let mut newer = self.source.log(self.cursor).with_layers(newer);
-        for record in &mut newer {
-            record.scalars.clear();
-            record.layers.retain(|name, _| &**name == signal);
-        }
-        newer.retain(|record| !record.layers.is_empty());
-        newer
+        self.source.log(self.cursor).with_layer(signal, newer)
     }
 
     /// What happened on the way, by place on an axis: alarms about a signal of these runs, and of the run under the cursor where

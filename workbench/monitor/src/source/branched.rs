@@ -27,6 +27,7 @@ pub(super) struct Branched {
 
 struct Open {
     reader: RunReader,
+    last: run::Last,
     name: String,
     place: Branch,
 }
@@ -65,7 +66,8 @@ impl Branched {
 
     fn add(&mut self, of: usize, branch: replay::Branch) -> Result<(), logs::LogError> {
         self.branches.push(Open {
-            reader: RunReader::open_scalars(&branch.directory)?,
+            last: run::Last::of(&reader),
+            reader,
             name: branch.name,
             place: Branch {
                 of,
@@ -120,7 +122,7 @@ impl Open {
     fn row(&self) -> Run {
         Run {
             branch: Some(self.place),
-            ..run::row(&self.reader, &self.name)
+            ..run::row(&self.reader, &self.name, &self.last)
         }
     }
 }
@@ -132,6 +134,7 @@ impl Source for Branched {
             // A replay that is given up takes its twins away; what was seen of them stays.
             changed |= open.reader.poll().is_ok_and(|new| new > 0);
         }
+            open.last.follow(&open.reader);
         self.look();
         let view = self.all();
         changed |= view != self.view;

@@ -10,6 +10,7 @@ use crate::view::Branch;
 
 mod alarms;
 mod asked;
+mod grown;
 mod keys;
 mod moved;
 
