@@ -7,6 +7,7 @@ use ratatui::{
     style::Modifier,
     text::{Line, Span},
 };
+use sweeps::PlannedRun;
 
 use crate::colour::{Depth, Ink};
 use crate::error::MonitorError;
@@ -29,7 +30,7 @@ pub(crate) use filter::resolve;
 use groups::Groups;
 pub(crate) use owners::Owned;
 use study::Judged;
-pub(crate) use study::{Axes, Study};
+pub(crate) use study::{Axes, Study, UNCOUNTED};
 #[cfg(test)]
 pub(crate) use track::Thinned;
 pub(crate) use track::{Axis, Curve};
@@ -382,9 +383,9 @@ impl Shared {
         self.shown.get(run).copied().unwrap_or(true)
     }
 
-    /// The sweep on disk, where there is one.
-    pub(crate) fn on_disk(&self) -> Option<&sweeps::Sweep> {
-        self.source.on_disk()
+    /// The sweep on disk that a run belongs to, and what it has planned for it.
+    pub(crate) fn planned(&self, run: usize) -> Option<(&sweeps::Sweep, &PlannedRun)> {
+        self.source.planned(run)
     }
 
     /// Puts the cursor on a run. Who points at one wants it to stay there.

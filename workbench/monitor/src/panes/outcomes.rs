@@ -21,7 +21,7 @@ use crate::keys::{Binding, bindings, key, letter};
 use crate::paint::{cut, hint, put, rows, wrapped};
 use crate::pane::{Act, Entry, Keys, Pane, Place};
 use crate::scroll::Scroll;
-use crate::shared::{Axes, Shared, resolve};
+use crate::shared::{Axes, Shared, UNCOUNTED, resolve};
 use crate::worker::Worked;
 
 mod counts;
@@ -89,7 +89,7 @@ impl Pane for Outcomes {
     fn prepare(&mut self, shared: &mut Shared, place: Option<Place>) {
         let Some(place) = place else { return };
         let Some(axes) = shared.axes() else {
-            self.empty = "there is no card whose runs could be counted";
+            self.empty = UNCOUNTED;
             (self.table, self.differences) = (Table::default(), Differences::default());
             self.below.clear();
             return;
@@ -334,9 +334,7 @@ impl Outcomes {
             }
             ("" | "on", "") => self.reference = None,
             _ => {
-                let axes = shared
-                    .axes()
-                    .ok_or("there is no card whose runs could be compared")?;
+                let axes = shared.axes().ok_or(UNCOUNTED)?;
                 let key = resolve(name, &axes.keys())?;
                 let reference = reference(&axes, &key, value)?;
                 self.reference = Some((key, reference));
