@@ -5,6 +5,6 @@ mod looks;
 mod plan;
 mod status;
 
-pub use looks::{Chosen, Look, LookAxis, Looks};
+pub use looks::{Chosen, Look, LookAxis, Looks, without_shared};
 pub use plan::{ArmOverview, PlanOverview};
 pub use status::{OpenCriterion, Status};

@@ -393,6 +393,7 @@ impl From<MonitorError> for Failure {
             MonitorError::Sweep(error) => error.into(),
             MonitorError::Run(error) => error.into(),
             MonitorError::Neither { .. }
+            | MonitorError::Within { .. }
             | MonitorError::NoTerminal
             | MonitorError::Settings { .. }
             | MonitorError::Command { .. } => Self::new(error, exit::BAD_INPUT),

@@ -162,16 +162,27 @@ impl RunReader {
     /// The records of some steps with their per-layer signals, from their lines.
     #[must_use]
     pub fn with_layers(&self, steps: Range<u64>) -> Vec<Record> {
+        self.lines_of(steps, Layers::All)
+    }
+
+    /// The records of some steps that have a per-layer signal, with that one only, from their lines.
+    #[must_use]
+    pub fn with_layer(&self, signal: &str, steps: Range<u64>) -> Vec<Record> {
+        let records = self.lines_of(steps, Layers::One(signal)).into_iter();
+        records.filter_map(|record| only(&record, signal)).collect()
+    }
+
+    fn lines_of(&self, steps: Range<u64>, layers: Layers<'_>) -> Vec<Record> {
         let place = |step| self.merged.records.partition_point(|own| own.step < step);
         let own = place(steps.start)..place(steps.end);
         if self.reading == Reading::Layers {
             return self.merged.records[own].to_vec();
         }
         let Ok(mut places) = self.index.places(&steps) else {
-            return self.lines().with_layers(steps);
+            return self.lines().lines_of(steps, layers);
         };
         places.extend(self.merged.lines[own].iter().map(|line| line.place));
-        self.records_at(&places, Layers::All)
+        self.records_at(&places, layers)
     }
 
     /// The records that have a per-layer signal, with that one only, from their lines. Of a run with more than `most` records about
@@ -190,13 +201,7 @@ impl RunReader {
         let telling = self.telling(signal, records.clone(), most);
         if self.reading == Reading::Layers {
             let records = telling.iter().map(|at| &self.merged.records[*at]);
-            let only = |record: &Record| {
-                let (name, values) = record.layers.get_key_value(signal)?;
-                let mut only = Record::new(record.step);
-                only.layers.insert(name.clone(), values.clone());
-                Some(only)
-            };
-            return records.filter_map(only).collect();
+            return records.filter_map(|record| only(record, signal)).collect();
         }
         let Ok(mut places) = self.index.places(&steps) else {
             return self.lines().layers_within(signal, steps, most);
@@ -207,12 +212,8 @@ impl RunReader {
             .iter()
             .filter_map(|at| places.get(*at - records.start).copied())
             .collect();
-        let mut records = self.records_at(&places, Layers::One(signal));
-        records.retain(|record| record.layers.contains_key(signal));
-        for record in &mut records {
-            record.scalars.clear();
-        }
-        records
+        let records = self.records_at(&places, Layers::One(signal)).into_iter();
+        records.filter_map(|record| only(&record, signal)).collect()
     }
 
     /// The spikes of the loss with their owners.
@@ -247,14 +248,20 @@ impl RunReader {
     /// The names of all scalars that any record has.
     #[must_use]
     pub fn scalar_names(&self) -> BTreeSet<String> {
+        self.scalar_names_of(0..self.len())
+    }
+
+    /// The names of the scalars that some of the records have, which are counted from 0; of those in the index, the names of all.
+    #[must_use]
+    pub fn scalar_names_of(&self, records: Range<usize>) -> BTreeSet<String> {
+        let indexed = records.start < self.index.len();
+        let indexed = self.index.names().filter(|_| indexed);
         // Most records have the names of the one before.
-        let own = self
-            .merged
-            .records
+        let own = self.merged.records[self.own(&records)]
             .chunk_by(|a, b| a.scalars.keys().eq(b.scalars.keys()));
         let own = own.filter_map(<[Record]>::first);
         let own = own.flat_map(|record| record.scalars.keys().map(Name::as_str));
-        self.index.names().chain(own).map(str::to_owned).collect()
+        indexed.chain(own).map(str::to_owned).collect()
     }
 
     /// The records of lines. A line that is no more what it was is left out.
@@ -357,4 +364,12 @@ impl RunReader {
             self.records_at(&places, Layers::None).pop()
         });
     }
+}
+
+/// A record with one per-layer signal and nothing else; none where it has not that one.
+fn only(record: &Record, signal: &str) -> Option<Record> {
+    let (name, values) = record.layers.get_key_value(signal)?;
+    let mut only = Record::new(record.step);
+    only.layers.insert(name.clone(), values.clone());
+    Some(only)
 }

@@ -255,7 +255,8 @@ fn names(arms: &[(&str, &Settings)]) -> (Vec<String>, Vec<String>) {
         arms.iter().map(|(_, at)| name(at)).collect()
     };
     let named = Some(join(&named)).filter(|names| unique(names));
-    let named = named.unwrap_or_else(|| without_shared(arms));
+    let labels = || arms.iter().map(|(label, _)| *label).collect::<Vec<_>>();
+    let named = named.unwrap_or_else(|| without_shared(&labels(), &SEPARATORS));
     let brief = Some(join(&|_, value| label(value))).filter(|names| unique(names));
     (named.clone(), brief.unwrap_or(named))
 }
@@ -266,18 +267,26 @@ fn unique(names: &[String]) -> bool {
     distinct.len() == names.len()
 }
 
-/// Labels without the words that all have: at their places where all have as many words, else at both ends.
-fn without_shared(arms: &[(&str, &Settings)]) -> Vec<String> {
-    let words: Vec<Vec<&str>> = arms.iter().map(|(label, _)| split(label)).collect();
-    let (Some(first), true) = (words.first(), arms.len() > 1) else {
-        return arms.iter().map(|(label, _)| (*label).to_owned()).collect();
+/// Labels without the words that all have: at their places where all have as many words, else at both ends. Where what is left
+/// would not tell them apart, they stay whole.
+#[must_use]
+pub fn without_shared(labels: &[&str], separators: &[char]) -> Vec<String> {
+    let core = |word: &str| word.trim_matches(separators).to_owned();
+    let whole = || labels.iter().map(|label| (*label).to_owned()).collect();
+    // Words, each with the separator behind it.
+    let words = labels.iter().copied();
+    let words: Vec<Vec<&str>> = words
+        .map(|label| label.split_inclusive(separators).collect())
+        .collect();
+    let (Some(first), true) = (words.first(), labels.len() > 1) else {
+        return whole();
     };
     let all = |at: &dyn Fn(&[&str]) -> Option<String>| {
         let wanted = at(first);
         wanted.is_some() && words.iter().all(|words| at(words) == wanted)
     };
     let least = words.iter().map(Vec::len).min().unwrap_or(0);
-    let word = |words: &[&str], place: usize| words.get(place).map(|word| core(word).to_owned());
+    let word = |words: &[&str], place: usize| words.get(place).map(|word| core(word));
     let back = |words: &[&str], place: usize| word(words, words.len().checked_sub(place + 1)?);
     let front = (0..least)
         .take_while(|place| all(&|words| word(words, *place)))
@@ -290,26 +299,13 @@ fn without_shared(arms: &[(&str, &Settings)]) -> Vec<String> {
         let inner =
             (front..words.len() - end).filter(|place| !even || !all(&|words| word(words, *place)));
         let text: String = inner.map(|place| words[place]).collect();
-        core(&text).to_owned()
+        core(&text)
     };
     let short: Vec<String> = words.iter().map(kept).collect();
-    if unique(&short) {
-        short
-    } else {
-        arms.iter().map(|(label, _)| (*label).to_owned()).collect()
-    }
+    if unique(&short) { short } else { whole() }
 }
 
 const SEPARATORS: [char; 5] = [' ', '-', '_', '/', ','];
-
-/// Words, each with the separator behind it.
-fn split(label: &str) -> Vec<&str> {
-    label.split_inclusive(SEPARATORS).collect()
-}
-
-fn core(word: &str) -> &str {
-    word.trim_matches(SEPARATORS)
-}
 
 #[cfg(test)]
 mod tests;

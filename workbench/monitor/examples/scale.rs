@@ -4,6 +4,8 @@
 //!     scale DIR tab NAME            the same of a tab
 //!     scale DIR sweep SEEDS STEPS   first makes a sweep of 20 arms with all signals of 24 layers: `50 1000` for a thousand runs
 //!     scale DIR run STEPS           first makes a run of so many steps, without layers
+//!     scale DIR live STEPS RATE     makes a run of so many steps, then writes so many a second, until it is ended, for a monitor
+//!                                   beside it
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -23,7 +25,7 @@ mod synthetic;
 
 fn main() -> Result<()> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
-    let usage = "usage: scale DIR [tab NAME | sweep SEEDS STEPS | run STEPS]";
+    let usage = "usage: scale DIR [tab NAME | sweep SEEDS STEPS | run STEPS | live STEPS RATE]";
     let directory: PathBuf = arguments.first().ok_or(usage)?.into();
     let number = |at: usize| -> Result<u64> { Ok(arguments.get(at).ok_or(usage)?.parse()?) };
     let mut options = Options::default();
@@ -35,6 +37,7 @@ fn main() -> Result<()> {
         }
         Some("sweep") => sweep(&directory, number(2)?, number(3)?)?,
         Some("run") => run(&directory, number(2)?)?,
+        Some("live") => return live(&directory, number(2)?, number(3)?),
         Some(_) => return Err(usage.into()),
     }
     let begun = Instant::now();
@@ -82,5 +85,27 @@ fn run(directory: &Path, steps: u64) -> Result<()> {
     let summary = Summary::new(Status::Finished, steps, writer.attempt(), 42.0);
     writer.finish(&summary)?;
     index.end();
+    Ok(())
+}
+
+/// A run that goes on, with two per-layer signals of 24 layers.
+fn live(directory: &Path, steps: u64, rate: u64) -> Result<()> {
+    const PLANNED: u64 = 1_000_000;
+    let mut writer = RunWriter::open(directory)?;
+    let mut index = Indexer::new(directory);
+    let start = Event::now(0, EventKind::Start, "fresh start, 1 thread");
+    writer.event(&logs::alarm::watched_by(start, &["robust-loss"]))?;
+    let pause = Duration::from_secs(1) / u32::try_from(rate.max(1))?;
+    let mut due = Instant::now();
+    for step in 1..=PLANNED {
+        writer.step(&synthetic::record((1, 1), step, PLANNED, Signals::Shown))?;
+        index.recorded();
+        if step > steps {
+            due += pause;
+            std::thread::sleep(due.saturating_duration_since(Instant::now()));
+        } else {
+            due = Instant::now();
+        }
+    }
     Ok(())
 }

@@ -8,11 +8,15 @@ use sweeps::{Request, Sweep};
 /// Time between two looks at what is to end.
 const INTERVAL: Duration = Duration::from_millis(200);
 
-/// Something to be done with some runs, by their ids.
+/// Something to be done with some runs of a sweep, by their ids.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Action {
     pub(crate) what: What,
     pub(crate) runs: Vec<String>,
+    /// Number of one of them on the screen: which sweep is meant.
+    pub(crate) one: usize,
+    /// The name of that sweep, where others are on the screen.
+    pub(crate) of: Option<String>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -43,13 +47,15 @@ impl Action {
             [run] => run.clone(),
             runs => words::counted(runs.len() as u64, "run"),
         };
+        let of = self.of.as_ref();
+        let of = of.map_or_else(String::new, |sweep| format!(" of {sweep}"));
         let then = match self.what {
             What::Stop => "its state is saved, `sweep run` continues",
             What::Skip => "left out until it is resumed",
             What::Resume => "no longer left out; the next executor takes it",
             What::GoOn => "the executor at work goes on with it when a worker is free",
         };
-        format!("{} {runs}? {then}", self.what.word())
+        format!("{} {runs}{of}? {then}", self.what.word())
     }
 
     /// Does it beside the screen, since ending a run takes as long as its checkpoint. What is said comes through the channel.

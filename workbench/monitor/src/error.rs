@@ -1,6 +1,6 @@
 //! How the monitor ends: as the user wants it, or by what goes wrong before or beside the drawing.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// Why the monitor could not start or had to end.
 #[derive(Debug, thiserror::Error)]
@@ -14,6 +14,14 @@ pub enum MonitorError {
     Neither {
         /// The directory.
         path: PathBuf,
+    },
+    /// Of several directories two are the same, or one lies in the other.
+    #[error("`{}` {}", path.display(), within(path, other))]
+    Within {
+        /// The directory.
+        path: PathBuf,
+        /// The one that it lies in.
+        other: PathBuf,
     },
     /// The sweep cannot be read.
     #[error(transparent)]
@@ -48,6 +56,16 @@ pub enum MonitorError {
     /// The terminal refused.
     #[error("cannot draw on the terminal: {0}")]
     Terminal(#[from] std::io::Error),
+}
+
+fn within(path: &Path, other: &Path) -> String {
+    let full = |path: &Path| path.canonicalize().ok();
+    let other = match full(path) == full(other) {
+        true if path == other => return "is there twice; give it once".to_owned(),
+        true => format!("is the same directory as `{}`", other.display()),
+        false => format!("lies in `{}`", other.display()),
+    };
+    format!("{other}, which is shown as well; give one of them")
 }
 
 /// Why the monitor ended.

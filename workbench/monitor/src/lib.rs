@@ -1,4 +1,4 @@
-//! The live monitor: a sweep, or one run, in a terminal.
+//! The live monitor: sweeps and runs in a terminal.
 //!
 //! One decision shapes this crate: *the monitor reads directories*. It attaches to a sweep that is live, finished, killed or
 //! copied from elsewhere through the same files, and closing it changes nothing. What it asks of runs (`action`) it asks as any
@@ -64,6 +64,8 @@ pub struct Options<'a> {
     pub depth: Option<Depth>,
     /// The tab that is open at the start.
     pub tab: Tab,
+    /// Further sweeps and runs, which are shown in the same screens.
+    pub beside: &'a [PathBuf],
     /// Forks of its runs, which are shown with them; the twins of replays are found.
     pub forks: &'a [PathBuf],
     /// Commands that are done at the start, as they are typed behind `:`.
@@ -168,9 +170,11 @@ fn set(app: &mut App, file: Option<&Path>) -> Result<(), MonitorError> {
 
 fn open(dir: &Path, options: Options) -> Result<App, MonitorError> {
     let depth = options.depth.unwrap_or_else(Depth::detect);
-    let mut app = App::new(source::open(dir, options.forks)?, &PANES, depth);
+    let beside = options.beside.iter().map(PathBuf::as_path);
+    let paths: Vec<&Path> = std::iter::once(dir).chain(beside).collect();
+    let mut app = App::new(source::open(&paths, options.forks)?, &PANES, depth);
     app.screen.open(options.tab);
-    dir.clone_into(&mut app.screen.directory);
+    app.screen.paths = paths.into_iter().map(Path::to_path_buf).collect();
     app.screen.settings = options.settings.map(Path::to_path_buf);
     app.screen.forks = options.forks.to_vec();
     for line in options.commands {

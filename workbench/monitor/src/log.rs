@@ -71,6 +71,14 @@ impl Log<'_> {
         }
     }
 
+    /// The records of some steps that have a per-layer signal, with that one only.
+    pub(crate) fn with_layer(self, signal: &str, steps: Range<u64>) -> Vec<Record> {
+        match self {
+            Self::Files(reader) => reader.with_layer(signal, steps),
+            Self::Memory(_) => self.layers(signal, steps),
+        }
+    }
+
     /// The names of the per-layer signals of the last record that has any.
     pub(crate) fn layer_names(self) -> Vec<String> {
         let last = match self {
@@ -91,17 +99,10 @@ impl Log<'_> {
         names.map_or_else(Vec::new, Iterator::collect)
     }
 
-    /// The last value of a scalar.
-    pub(crate) fn last(self, name: &str) -> Option<f64> {
-        let chunks = chunks(0..self.len()).rev();
-        let mut last = chunks.map(|chunk| self.column(name, chunk).iter().rev().flatten().next());
-        last.find_map(|value| value)
-    }
-
-    /// The names of scalars.
-    pub(crate) fn names(self) -> Vec<String> {
+    /// The names of scalars of some of the records, at least.
+    pub(crate) fn names(self, records: Range<usize>) -> Vec<String> {
         match self {
-            Self::Files(reader) => reader.scalar_names().into_iter().collect(),
+            Self::Files(reader) => reader.scalar_names_of(records).into_iter().collect(),
             // The first and the last record name every signal.
             Self::Memory(all) => {
                 let ends = all.first().into_iter().chain(all.last());

@@ -154,6 +154,8 @@ mod tests {
         let action = Action {
             what: crate::action::What::Stop,
             runs: vec!["a".to_owned()],
+            one: 0,
+            of: None,
         };
         for (pressed, answer) in [
             (letter('y'), Typed::Done),

@@ -87,8 +87,8 @@ pub(crate) struct Screen {
     pub(crate) prompt: Option<Prompt>,
     /// What the last command said, until the next key.
     pub(crate) note: String,
-    /// The directory as it was given.
-    pub(crate) directory: PathBuf,
+    /// The directories as they were given.
+    pub(crate) paths: Vec<PathBuf>,
     /// Forks that are shown beside what was found there.
     pub(crate) forks: Vec<PathBuf>,
     pub(crate) keymap: Keymap,
@@ -119,7 +119,7 @@ impl Screen {
             held: None,
             prompt: None,
             note: String::new(),
-            directory: PathBuf::new(),
+            paths: Vec::new(),
             forks: Vec::new(),
             keymap: Keymap::default(),
             settings: None,

@@ -7,6 +7,7 @@ use ratatui::{
     style::Modifier,
     text::{Line, Span},
 };
+use sweeps::PlannedRun;
 
 use crate::colour::{Depth, Ink};
 use crate::error::MonitorError;
@@ -29,7 +30,7 @@ pub(crate) use filter::resolve;
 use groups::Groups;
 pub(crate) use owners::Owned;
 use study::Judged;
-pub(crate) use study::{Axes, Study};
+pub(crate) use study::{Axes, Study, UNCOUNTED};
 #[cfg(test)]
 pub(crate) use track::Thinned;
 pub(crate) use track::{Axis, Curve};
@@ -196,8 +197,8 @@ impl Shared {
             track.keep(most);
             let seen = track.seen();
             let log = source.log(run);
-            if track.refresh(log, source.revision(run), source.events(run)) {
-                track::add_names(&mut self.signals, log.names());
+            if let Some(new) = track.refresh(log, source.revision(run), source.events(run)) {
+                track::add_names(&mut self.signals, log.names(new));
             }
             let rules = track.rules_of_new(&seen);
             if !rules.is_empty() {
@@ -315,13 +316,7 @@ impl Shared {
             return Vec::new();
         }
         let newer = step.saturating_add(1)..u64::MAX;
-        let mut newer = self.source.log(self.cursor).with_layers(newer);
-        for record in &mut newer {
-            record.scalars.clear();
-            record.layers.retain(|name, _| &**name == signal);
-        }
-        newer.retain(|record| !record.layers.is_empty());
-        newer
+        self.source.log(self.cursor).with_layer(signal, newer)
     }
 
     /// What happened on the way, by place on an axis: alarms about a signal of these runs, and of the run under the cursor where
@@ -388,9 +383,9 @@ impl Shared {
         self.shown.get(run).copied().unwrap_or(true)
     }
 
-    /// The sweep on disk, where there is one.
-    pub(crate) fn on_disk(&self) -> Option<&sweeps::Sweep> {
-        self.source.on_disk()
+    /// The sweep on disk that a run belongs to, and what it has planned for it.
+    pub(crate) fn planned(&self, run: usize) -> Option<(&sweeps::Sweep, &PlannedRun)> {
+        self.source.planned(run)
     }
 
     /// Puts the cursor on a run. Who points at one wants it to stay there.

@@ -1,20 +1,26 @@
-//! Reading from disk: a sweep directory, or a single run directory as a sweep of one.
+//! Reading from disk: a sweep directory, a single run directory as a sweep of one, or several of them side by side.
 
 use std::path::{Path, PathBuf};
 
 use crate::error::MonitorError;
 use crate::view::Source;
 use branched::Branched;
+use joined::Joined;
 
 mod bell;
 mod branched;
 mod details;
+mod joined;
 mod run;
 mod sweep;
 
-/// Opens whatever `dir` is, with the twins of its replays and the forks that are named.
-pub(crate) fn open(dir: &Path, forks: &[PathBuf]) -> Result<Box<dyn Source>, MonitorError> {
-    Ok(Box::new(Branched::new(alone(dir)?, forks)?))
+/// Opens whatever is at these paths, with the twins of their replays and the forks that are named.
+pub(crate) fn open(paths: &[&Path], forks: &[PathBuf]) -> Result<Box<dyn Source>, MonitorError> {
+    let trunk = match paths {
+        [only] => alone(only)?,
+        several => Box::new(Joined::open(several, alone)?),
+    };
+    Ok(Box::new(Branched::new(trunk, forks)?))
 }
 
 fn alone(dir: &Path) -> Result<Box<dyn Source>, MonitorError> {

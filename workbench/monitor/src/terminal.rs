@@ -28,8 +28,9 @@ const POLL_ENDED: Duration = Duration::from_secs(2);
 /// The longest that a look at the files waits for the one before to have been cheap.
 const POLL_SLOWEST: Duration = Duration::from_secs(5);
 
-/// A look and the drawing behind it take at most a part in so many of the time between two looks.
-const SPARED: u32 = 100;
+/// A look and the drawing behind it take at most a part in so many of the time between two looks, as time of a processor: where
+/// what trains has all of them, a look waits for its turn, and that is no reason to look less often.
+const SPARED: u32 = 125;
 
 /// How long the loop may sleep: the longest delay before it sees that it should stop.
 const NAP: Duration = Duration::from_millis(250);
@@ -46,11 +47,11 @@ pub(crate) fn run(app: &mut App, stop: &dyn Fn() -> bool) -> Result<Exit, Monito
     loop {
         dirty |= app.hear();
         if dirty && !session.lost.load(Ordering::Relaxed) {
-            let begun = Instant::now();
+            let begun = spent();
             session
                 .terminal
                 .draw(|frame| app.draw(frame.area(), frame.buffer_mut()))?;
-            pace.draw = begun.elapsed();
+            pace.draw = spent().saturating_sub(begun);
             dirty = false;
         }
         dirty |= session.serve(app)?;
@@ -74,9 +75,9 @@ pub(crate) fn run(app: &mut App, stop: &dyn Fn() -> bool) -> Result<Exit, Monito
             }
         }
         if polled.elapsed() >= interval {
-            let begun = Instant::now();
+            let begun = spent();
             let news = app.poll()?;
-            pace.poll = begun.elapsed();
+            pace.poll = spent().saturating_sub(begun);
             dirty |= news.changed;
             if news.bell {
                 execute!(stdout(), Print('\x07'))?;
@@ -86,7 +87,7 @@ pub(crate) fn run(app: &mut App, stop: &dyn Fn() -> bool) -> Result<Exit, Monito
     }
 }
 
-/// What the last look and the last drawing took.
+/// What the last look and the last drawing took of a processor.
 #[derive(Debug, Clone, Copy, Default)]
 struct Pace {
     poll: Duration,
@@ -104,6 +105,12 @@ impl Pace {
         };
         cost.saturating_mul(SPARED).clamp(least, POLL_SLOWEST)
     }
+}
+
+/// Time of processors that this process has taken so far.
+fn spent() -> Duration {
+    let time = rustix::time::clock_gettime(rustix::time::ClockId::ProcessCPUTime);
+    Duration::try_from(time).unwrap_or_default()
 }
 
 type PanicHook = Arc<dyn Fn(&std::panic::PanicHookInfo<'_>) + Send + Sync + 'static>;
@@ -234,10 +241,10 @@ mod tests {
             pace.interval(ended).as_millis()
         };
         assert_eq!(of(1, 2, false), 500);
-        assert_eq!(of(6, 9, false), 1500);
+        assert_eq!(of(6, 6, false), 1500);
         assert_eq!(of(900, 900, false), 5000);
         assert_eq!(of(6, 900, true), 2000);
-        assert_eq!(of(30, 0, true), 3000);
+        assert_eq!(of(24, 0, true), 3000);
     }
 
     #[test]

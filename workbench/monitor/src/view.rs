@@ -7,7 +7,7 @@ use logs::lease::Holder;
 use logs::run::LEASE_FILE;
 use logs::spike::LossSpike;
 use logs::{Event, Lease, Manifest};
-use sweeps::{Card, Outcome, RunState, Settings, State};
+use sweeps::{Card, Outcome, PlannedRun, RunState, Settings, State};
 use toml::Table;
 
 use crate::error::MonitorError;
@@ -76,12 +76,12 @@ pub(crate) trait Source {
     /// Shows a fork of one of the runs once it is made.
     fn follow_fork(&mut self, _fork: PathBuf) {}
 
-    /// The sweep on disk, whose runs can be stopped; none of a lone run.
-    fn on_disk(&self) -> Option<&sweeps::Sweep> {
+    /// The sweep on disk that a run belongs to, and what it has planned for it; none of a lone run.
+    fn planned(&self, _run: usize) -> Option<(&sweeps::Sweep, &PlannedRun)> {
         None
     }
 
-    /// The card of the sweep, which stays what it is; none of a lone run.
+    /// The card of the sweep, which stays what it is; none of a lone run, and of several paths.
     fn card(&self) -> Option<Arc<Card>> {
         None
     }

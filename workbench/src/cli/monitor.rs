@@ -10,6 +10,9 @@ pub(crate) struct Monitor {
     /// Sweep directory or run directory.
     #[arg(value_hint = ValueHint::DirPath)]
     pub(crate) dir: PathBuf,
+    /// Further ones, which are shown in the same screens.
+    #[arg(value_hint = ValueHint::DirPath)]
+    pub(crate) more: Vec<PathBuf>,
     /// Show this fork of a run as a branch of it; again for further ones. Twins of replays are shown without being named.
     #[arg(long, value_name = "RUN", value_hint = ValueHint::DirPath)]
     pub(crate) fork: Vec<PathBuf>,

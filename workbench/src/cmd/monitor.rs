@@ -12,6 +12,7 @@ use workbench_monitor::{Exit, MonitorError};
 pub(crate) fn run(arguments: &Monitor) -> Result<ExitCode, Failure> {
     let options = workbench_monitor::Options {
         tab: arguments.tab,
+        beside: &arguments.more,
         forks: &arguments.fork,
         commands: &arguments.commands,
         settings: arguments.settings.as_deref(),

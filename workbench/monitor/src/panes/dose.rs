@@ -18,7 +18,7 @@ use crate::list::List;
 use crate::paint::{cut, hint, put, rows};
 use crate::pane::{Act, Entry, Keys, Pane, Place};
 use crate::scroll::Scroll;
-use crate::shared::{Shared, resolve};
+use crate::shared::{Shared, UNCOUNTED, resolve};
 use crate::worker::Worked;
 
 mod chart;
@@ -87,7 +87,10 @@ impl Pane for Doses {
         let axes = shared.axes();
         let chosen = self.along.clone().or_else(|| axes.as_ref()?.dose.clone());
         let (Some(axes), Some(key)) = (axes, chosen) else {
-            self.empty = "the card has no axis of three numbers above zero";
+            self.empty = match shared.axes() {
+                Some(_) => "the card has no axis of three numbers above zero",
+                None => UNCOUNTED,
+            };
             self.shown = Shown::default();
             return;
         };

@@ -13,6 +13,7 @@ use ratatui::{
 use crate::colour::{Depth, strong};
 use crate::command::{Outcome, PaneCommand, commands};
 use crate::keys::{Binding, bindings, key, letter};
+use crate::log::MOST_WITH_LAYERS;
 use crate::number::count;
 use crate::paint::hint;
 use crate::pane::{Act, Corner, Drag, Entry, Keys, Pane, Place};
@@ -110,10 +111,10 @@ impl Mapped {
 
 impl Mapped {
     /// Reads the records of a map, or only those that came since where it is that of the same run a moment later: a run is looked
-    /// at twice a second, and all of its lines take a tenth of a second to read. Of a long run the lines that tell most are
-    /// chosen anew each time it has grown by a sixteenth.
+    /// at every second, and all of its lines take a tenth of a second to read. Of a long run the lines that tell most are chosen
+    /// anew each time as many have come as were chosen, so that a new record costs the reading of two lines, however long the run.
     fn read(&mut self, shared: &mut Shared, key: &HeatKey) {
-        let most = ALL.max(self.whole + self.whole / 16);
+        let most = self.whole + MOST_WITH_LAYERS;
         let grew = self.made_from.as_ref().is_some_and(|before| {
             // Of a part of the steps there may be none that are newer.
             let same = (before.run, &before.signal) == (key.run, &key.signal)
@@ -135,9 +136,6 @@ impl Mapped {
         }
     }
 }
-
-/// Records of a run up to which each is read.
-const ALL: usize = crate::log::MOST_WITH_LAYERS;
 
 /// Everything a map depends on: while it stays the same, nothing is computed.
 #[derive(Debug, Clone, PartialEq)]

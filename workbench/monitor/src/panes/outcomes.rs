@@ -21,13 +21,13 @@ use crate::keys::{Binding, bindings, key, letter};
 use crate::paint::{cut, hint, put, rows, wrapped};
 use crate::pane::{Act, Entry, Keys, Pane, Place};
 use crate::scroll::Scroll;
-use crate::shared::{Axes, Shared, resolve};
+use crate::shared::{Axes, Shared, UNCOUNTED, resolve};
 use crate::worker::Worked;
 
 mod counts;
 mod differences;
 
-use counts::{Asked, Counts, Table};
+use counts::{Asked, Counts, DOWN, Table};
 use differences::Differences;
 
 pub(super) const ENTRY: Entry = Entry {
@@ -43,10 +43,8 @@ const FEWEST_ROWS: u16 = 4;
 
 #[derive(Default)]
 struct Outcomes {
-    /// The keys that the user chose, downwards and to the right; the second may be empty.
-    chosen: Option<(String, String)>,
-    /// Whether one axis alone goes downwards.
-    across: bool,
+    /// The axes that the user chose.
+    chosen: Option<Asked>,
     /// Whether differences are shown, and what the user chose to take them from.
     compares: bool,
     reference: Option<(String, Value)>,
@@ -69,10 +67,10 @@ impl Keys for Outcomes {
     ];
 
     const COMMANDS: &'static [PaneCommand<Self>] = commands![
-        "outcomes" "KEY [KEY]" "axes of the outcomes, downwards and to the right" =>
+        "outcomes" "KEY [KEY|down]" "axes of the outcomes, downwards and to the right" =>
             Self::choose,
             |_, shared| keys(shared),
-            |pane, _| pane.chosen.as_ref().map(|(down, right)| format!("{down} {right}").trim_end().to_owned());
+            |pane, _| pane.chosen.as_ref().and_then(Asked::words);
         "pairs" "on|off|KEY [VALUE]" "differences of the metric from a value of an axis" =>
             Self::compare,
             |_, shared| [vec!["on".to_owned(), "off".to_owned()], keys(shared)].concat(),
@@ -91,7 +89,7 @@ impl Pane for Outcomes {
     fn prepare(&mut self, shared: &mut Shared, place: Option<Place>) {
         let Some(place) = place else { return };
         let Some(axes) = shared.axes() else {
-            self.empty = "there is no card whose runs could be counted";
+            self.empty = UNCOUNTED;
             (self.table, self.differences) = (Table::default(), Differences::default());
             self.below.clear();
             return;
@@ -248,23 +246,12 @@ impl Outcomes {
 
     /// The axes of the matrix, by choice or by themselves.
     fn asked(&self, axes: &Axes) -> Asked {
-        let by_choice = self.chosen.clone().map(|(down, right)| {
-            if right.is_empty() {
-                (None, down)
-            } else {
-                (Some(down), right)
-            }
-        });
-        let (down, right) = match by_choice.or_else(|| axes.matrix.clone()) {
-            Some((down, right)) => (down, Some(right)),
-            None => (None, None),
+        let by_itself = || match axes.matrix.clone() {
+            Some((Some(down), right)) => Asked::Grid(down, right),
+            Some((None, only)) => Asked::Row(only),
+            None => Asked::Arms,
         };
-        match (down, right) {
-            (Some(down), Some(right)) => Asked::Grid(down, right),
-            (None, Some(only)) if self.across => Asked::Column(only),
-            (None, Some(only)) => Asked::Row(only),
-            (_, None) => Asked::Arms,
-        }
+        self.chosen.clone().unwrap_or_else(by_itself)
     }
 
     fn prepare_differences(&mut self, shared: &Shared, axes: &Axes, area: Rect) {
@@ -291,11 +278,12 @@ impl Outcomes {
     fn turn(&mut self, shared: &Shared) {
         let Some(axes) = shared.axes() else { return };
         if !self.compares {
-            if let Asked::Grid(down, right) = self.asked(&axes) {
-                self.chosen = Some((right, down));
-            } else {
-                self.across = !self.across;
-            }
+            self.chosen = Some(match self.asked(&axes) {
+                Asked::Grid(down, right) => Asked::Grid(right, down),
+                Asked::Row(only) => Asked::Column(only),
+                Asked::Column(only) => Asked::Row(only),
+                Asked::Arms => Asked::Arms,
+            });
             return;
         }
         let now = self.reference.as_ref().or(axes.contrast.as_ref());
@@ -321,7 +309,8 @@ impl Outcomes {
         let (down, right) = command::split(text);
         self.chosen = match (down, right) {
             ("", _) => None,
-            (down, "") => Some((resolve(down, &keys)?, String::new())),
+            (only, "") => Some(Asked::Row(resolve(only, &keys)?)),
+            (only, DOWN) => Some(Asked::Column(resolve(only, &keys)?)),
             (down, right) => {
                 let (down, right) = (resolve(down, &keys)?, resolve(right, &keys)?);
                 if down == right {
@@ -329,10 +318,10 @@ impl Outcomes {
                         "`{down}` cannot lie both downwards and to the right"
                     ));
                 }
-                Some((down, right))
+                Some(Asked::Grid(down, right))
             }
         };
-        (self.across, self.compares) = (false, false);
+        self.compares = false;
         Ok(())
     }
 
@@ -345,9 +334,7 @@ impl Outcomes {
             }
             ("" | "on", "") => self.reference = None,
             _ => {
-                let axes = shared
-                    .axes()
-                    .ok_or("there is no card whose runs could be compared")?;
+                let axes = shared.axes().ok_or(UNCOUNTED)?;
                 let key = resolve(name, &axes.keys())?;
                 let reference = reference(&axes, &key, value)?;
                 self.reference = Some((key, reference));

@@ -10,6 +10,9 @@ use crate::command::{self, Outcome};
 use crate::prompt::{Kind, Prompt};
 use crate::start::Start;
 
+/// Why a run is not stopped from here.
+pub(super) const LONE: &str = "a run without a sweep is stopped by its own command";
+
 impl Screen {
     /// Asks whether to do something with the run under the cursor, where there is something to be done.
     pub(super) fn ask_to(&mut self, what: What) {
@@ -24,35 +27,50 @@ impl Screen {
         if what == What::Resume && self.ask_to_go_on(arm)? {
             return Ok(());
         }
-        if self.shared.on_disk().is_none() {
-            return Err("a run without a sweep is stopped by its own command".to_owned());
+        if self.shared.planned(self.shared.cursor).is_none() {
+            return Err(LONE.to_owned());
         }
         let can = |state: State| match what {
             What::Resume | What::GoOn => state == State::Skipped,
             What::Stop => matches!(state, State::Running | State::Pending),
             What::Skip => !matches!(state, State::Finished | State::Skipped),
         };
-        let runs = self.ids(&self.meant(arm, can));
-        if runs.is_empty() {
+        let runs = self.meant(arm, can);
+        if !self.ask_of(what, &runs) {
             return Err(self.nothing_to(what));
         }
-        self.question(Kind::Question(Action { what, runs }));
         Ok(())
+    }
+
+    /// Asks whether to do something with runs of one sweep; `false` where there are none.
+    fn ask_of(&mut self, what: What, runs: &[usize]) -> bool {
+        let Some(one) = runs.first().copied() else {
+            return false;
+        };
+        self.question(Kind::Question(Action {
+            what,
+            runs: self.ids(runs),
+            one,
+            of: self.sweep_among_others(one),
+        }));
+        true
+    }
+
+    /// The name of the sweep of a run, where several paths are open.
+    fn sweep_among_others(&self, run: usize) -> Option<String> {
+        let (sweep, _) = self.shared.planned(run)?;
+        let several = self.paths.len() > 1;
+        several.then(|| sweep.dir().display().to_string())
     }
 
     /// Asks whether to go on with the runs that ended early; `false` where there is none. Those that were skipped are taken
     /// back with them. An executor at work takes them up; without one the question has the command that trains them.
     fn ask_to_go_on(&mut self, arm: bool) -> Result<bool, String> {
         let early = |state| matches!(state, State::Stopped | State::Interrupted | State::Failed);
-        let sweep = self.shared.on_disk();
-        if sweep.is_some_and(|sweep| !sweep.executors().is_empty()) {
+        let sweep = self.shared.planned(self.shared.cursor);
+        if sweep.is_some_and(|(sweep, _)| !sweep.executors().is_empty()) {
             let runs = self.meant(arm, |state| early(state) || state == State::Skipped);
-            let (what, runs) = (What::GoOn, self.ids(&runs));
-            let any = !runs.is_empty();
-            if any {
-                self.question(Kind::Question(Action { what, runs }));
-            }
-            return Ok(any);
+            return Ok(self.ask_of(What::GoOn, &runs));
         }
         let runs = self.meant(arm, early);
         let Some(first) = runs.first() else {
@@ -68,7 +86,7 @@ impl Screen {
             many => words::counted(many as u64, "run"),
         };
         let skipped = self.ids(&self.meant(arm, |state| state == State::Skipped));
-        let sweep = shared.on_disk().map(|sweep| (sweep, skipped));
+        let sweep = shared.planned(*first).map(|(sweep, _)| (sweep, skipped));
         let start = Start::resume(&folders, &name, sweep);
         self.question(Kind::Start(start));
         Ok(true)
@@ -95,8 +113,8 @@ impl Screen {
     }
 
     fn ids(&self, runs: &[usize]) -> Vec<String> {
-        let id = |run: &usize| self.shared.sweep().runs[*run].id.clone();
-        runs.iter().map(id).collect()
+        let planned = runs.iter().filter_map(|run| self.shared.planned(*run));
+        planned.map(|(_, run)| run.id.clone()).collect()
     }
 
     fn nothing_to(&self, what: What) -> String {

@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::path::PathBuf;
 
+use super::asked::LONE;
 use super::{Leaving, Screen};
 use crate::action::What;
 use crate::command::{self, Command, CommandRow, Outcome, commands};
@@ -133,10 +134,7 @@ impl Screen {
             Kind::Command => self.command(&prompt.text),
             Kind::Filter => self.shared.set_filter(&prompt.text),
             Kind::Question(action) => {
-                let sweep = self
-                    .shared
-                    .on_disk()
-                    .ok_or("a run without a sweep is stopped by its own command")?;
+                let (sweep, _) = self.shared.planned(action.one).ok_or(LONE)?;
                 self.answers.push(action.clone().start(sweep.clone()));
                 Ok(())
             }
@@ -211,10 +209,10 @@ impl Screen {
         let panes = self.panes.iter().flat_map(|pane| pane.lines(&self.shared));
         let quoted =
             |text: &str| shlex::try_quote(text).map_or_else(|_| "?".to_owned(), Cow::into_owned);
-        let mut line = format!(
-            "workbench monitor {}",
-            quoted(&self.directory.display().to_string())
-        );
+        let mut line = "workbench monitor".to_owned();
+        for path in &self.paths {
+            line = format!("{line} {}", quoted(&path.display().to_string()));
+        }
         if self.tab != Tab::OVERVIEW {
             line = format!("{line} --tab {}", self.tab.name_of(self.entries));
         }

@@ -55,6 +55,9 @@ impl Axes {
     }
 }
 
+/// What is said where there is no card: of a lone run, and of several paths.
+pub(crate) const UNCOUNTED: &str = "a card counts the runs of one sweep, opened by itself";
+
 /// Runs of a card, to be counted beside the screen.
 pub(crate) struct Study {
     card: Arc<Card>,

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use logs::spike::LossSpike;
 use logs::{Event, Manifest, RunReader};
-use sweeps::{Card, RunState, replay};
+use sweeps::{Card, PlannedRun, RunState, replay};
 
 use super::{details, run};
 use crate::error::MonitorError;
@@ -27,6 +27,7 @@ pub(super) struct Branched {
 
 struct Open {
     reader: RunReader,
+    last: run::Last,
     name: String,
     place: Branch,
 }
@@ -64,8 +65,10 @@ impl Branched {
     }
 
     fn add(&mut self, of: usize, branch: replay::Branch) -> Result<(), logs::LogError> {
+        let reader = RunReader::open_scalars(&branch.directory)?;
         self.branches.push(Open {
-            reader: RunReader::open_scalars(&branch.directory)?,
+            last: run::Last::of(&reader),
+            reader,
             name: branch.name,
             place: Branch {
                 of,
@@ -120,7 +123,7 @@ impl Open {
     fn row(&self) -> Run {
         Run {
             branch: Some(self.place),
-            ..run::row(&self.reader, &self.name)
+            ..run::row(&self.reader, &self.name, &self.last)
         }
     }
 }
@@ -131,6 +134,7 @@ impl Source for Branched {
         for open in &mut self.branches {
             // A replay that is given up takes its twins away; what was seen of them stays.
             changed |= open.reader.poll().is_ok_and(|new| new > 0);
+            open.last.follow(&open.reader);
         }
         self.look();
         let view = self.all();
@@ -226,8 +230,11 @@ impl Source for Branched {
         self.coming.push(fork);
     }
 
-    fn on_disk(&self) -> Option<&sweeps::Sweep> {
-        self.trunk.on_disk()
+    fn planned(&self, run: usize) -> Option<(&sweeps::Sweep, &PlannedRun)> {
+        match self.branch(run) {
+            Some(_) => None,
+            None => self.trunk.planned(run),
+        }
     }
 
     fn card(&self) -> Option<Arc<Card>> {

@@ -8,13 +8,52 @@ use sweeps::State;
 
 use super::{bell, details};
 use crate::error::MonitorError;
-use crate::log::Log;
+use crate::log::{Log, chunks};
 use crate::view::{Details, Revision, Run, Source, Sweep};
 
 pub(super) struct RunSource {
     reader: RunReader,
     name: String,
+    last: Last,
     view: Sweep,
+}
+
+/// The last values of some signals of a run. Only records that are new are looked at: of a signal that was never recorded, all
+/// would be.
+#[derive(Debug, Default)]
+pub(super) struct Last {
+    revision: u64,
+    seen: usize,
+    loss: Option<f64>,
+    held_out_loss: Option<f64>,
+    step_seconds: Option<f64>,
+}
+
+impl Last {
+    pub(super) fn of(reader: &RunReader) -> Self {
+        let mut last = Self::default();
+        last.follow(reader);
+        last
+    }
+
+    pub(super) fn follow(&mut self, reader: &RunReader) {
+        if self.revision != reader.revision() || self.seen > reader.len() {
+            *self = Self::default();
+        }
+        self.revision = reader.revision();
+        let new = self.seen..reader.len();
+        self.seen = new.end;
+        for (name, value) in [
+            ("loss", &mut self.loss),
+            ("held_out_loss", &mut self.held_out_loss),
+            ("step_seconds", &mut self.step_seconds),
+        ] {
+            let chunks = chunks(new.clone()).rev();
+            let mut last =
+                chunks.map(|chunk| reader.column(name, chunk).iter().rev().flatten().next());
+            *value = last.find_map(|value| value).or(*value);
+        }
+    }
 }
 
 impl RunSource {
@@ -26,15 +65,21 @@ impl RunSource {
             || "run".to_owned(),
             |name| name.to_string_lossy().into_owned(),
         );
-        let view = view(&reader, &name);
-        Ok(Self { reader, name, view })
+        let last = Last::of(&reader);
+        Ok(Self {
+            view: view(&reader, &name, &last),
+            reader,
+            name,
+            last,
+        })
     }
 }
 
 impl Source for RunSource {
     fn poll(&mut self) -> Result<bool, MonitorError> {
         let new = self.reader.poll()?;
-        let view = view(&self.reader, &self.name);
+        self.last.follow(&self.reader);
+        let view = view(&self.reader, &self.name, &self.last);
         let changed = new > 0 || view != self.view;
         self.view = view;
         Ok(changed)
@@ -83,27 +128,27 @@ pub(super) fn state_fact(reader: &RunReader) -> (String, String) {
     ("state".to_owned(), format!("{}{message}", state.name()))
 }
 
-fn view(reader: &RunReader, name: &str) -> Sweep {
-    let run = row(reader, name);
-    let rate = last(reader, "step_seconds").filter(|seconds| *seconds > 0.0);
-    let left = run.steps.saturating_sub(run.step) as f64;
+fn view(reader: &RunReader, name: &str, last: &Last) -> Sweep {
+    let run = row(reader, name, last);
+    let seconds = last.step_seconds.filter(|seconds| *seconds > 0.0);
+    // Of a run that does not say where it ends there is no time left to tell.
+    let left = reader
+        .manifest()
+        .map(|_| run.steps.saturating_sub(run.step));
     Sweep {
         name: name.to_owned(),
         title: String::new(),
-        eta: rate
+        eta: left
+            .zip(seconds)
             .filter(|_| run.state == State::Running)
-            .map(|seconds| seconds * left),
+            .map(|(left, seconds)| seconds * left as f64),
         runs: vec![run],
         warnings: reader.warnings().to_vec(),
     }
 }
 
-fn last(reader: &RunReader, signal: &str) -> Option<f64> {
-    Log::Files(reader).last(signal)
-}
-
 /// A run that no card judges.
-pub(super) fn row(reader: &RunReader, name: &str) -> Run {
+pub(super) fn row(reader: &RunReader, name: &str, last: &Last) -> Run {
     let step = reader.latest().map_or(0, |record| record.step);
     let manifest = reader.manifest();
     Run {
@@ -117,8 +162,8 @@ pub(super) fn row(reader: &RunReader, name: &str) -> Run {
         step,
         // Without a manifest the end is unknown; then what is done counts as all there is.
         steps: manifest.map_or(step, |manifest| manifest.steps),
-        loss: last(reader, "loss"),
-        held_out: last(reader, "held_out_loss"),
+        loss: last.loss,
+        held_out: last.held_out_loss,
         // The outcome's thresholds are a card's, and a lone run has none.
         outcome: None,
         branch: None,

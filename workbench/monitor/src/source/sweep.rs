@@ -125,8 +125,9 @@ impl Source for SweepSource {
         self.reader.sweep().plan().control_of(run)
     }
 
-    fn on_disk(&self) -> Option<&sweeps::Sweep> {
-        Some(self.reader.sweep())
+    fn planned(&self, run: usize) -> Option<(&sweeps::Sweep, &PlannedRun)> {
+        let sweep = self.reader.sweep();
+        Some((sweep, sweep.runs().get(run)?))
     }
 
     fn card(&self) -> Option<Arc<Card>> {
@@ -184,7 +185,6 @@ fn so_far(verdict: &Verdict, states: &[RunState]) -> SoFar {
     }
 }
 
-/// `2 of the loss, the highest by 3.29 nats at step 161`.
 /// `2 of the loss, the highest by 3.29 nats at step 161, before it layer 2 feed-forward ×27.3`.
 fn spikes(state: &RunState) -> String {
     let spikes = state.spikes.iter();

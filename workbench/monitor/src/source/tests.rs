@@ -10,6 +10,8 @@ use crate::view::Branch;
 
 mod alarms;
 mod asked;
+mod grown;
+mod joined;
 mod keys;
 mod moved;
 
@@ -53,7 +55,7 @@ direction = "treatment_more"
 fn the_claim_so_far_says_how_many_runs_are_missing() {
     let dir = tempfile::tempdir().unwrap();
     let sweep = sweep(&dir.path().join("s"));
-    let source = open(sweep.dir(), &[]).unwrap();
+    let source = open(&[sweep.dir()], &[]).unwrap();
     assert_eq!(source.states().len(), 8);
     let found = std::thread::spawn(source.judging().unwrap()).join();
     let found = found.unwrap().unwrap();
@@ -65,7 +67,7 @@ fn the_claim_so_far_says_how_many_runs_are_missing() {
     assert_eq!(found.lines.len(), 2, "the sentence, and the criterion");
     let alone = dir.path().join("alone");
     run_of(&alone, None, 3);
-    let alone = open(&alone, &[]).unwrap();
+    let alone = open(&[&alone], &[]).unwrap();
     assert!(alone.judging().is_none() && alone.card().is_none());
 }
 
@@ -73,7 +75,7 @@ fn the_claim_so_far_says_how_many_runs_are_missing() {
 fn a_sweep_grows_under_the_reader() {
     let dir = tempfile::tempdir().unwrap();
     let sweep = sweep(&dir.path().join("s"));
-    let mut source = open(sweep.dir(), &[]).unwrap();
+    let mut source = open(&[sweep.dir()], &[]).unwrap();
     assert_eq!(source.sweep().runs.len(), 8);
     assert!(
         source.log(0).len() == 0
@@ -127,7 +129,7 @@ fn a_single_run_is_a_sweep_of_one() {
         .event(&logs::Event::now(0, logs::EventKind::Start, "fresh"))
         .unwrap();
     writer.step(&record(1)).unwrap();
-    let mut source = open(&path, &[]).unwrap();
+    let mut source = open(&[&path], &[]).unwrap();
     assert_eq!(source.sweep().runs[0].arm, "lonely");
     assert_eq!(source.sweep().runs[0].loss, Some(3.0));
     let attempt = writer.attempt();
@@ -148,13 +150,16 @@ fn a_single_run_is_a_sweep_of_one() {
 #[test]
 fn other_directories_are_refused_with_what_would_be_right() {
     let dir = tempfile::tempdir().unwrap();
-    let error = open(dir.path(), &[]).err().unwrap().to_string();
+    let error = open(&[dir.path()], &[]).err().unwrap().to_string();
     assert!(
         error.contains("neither a sweep (`sweep.json`) nor a run"),
         "{error}"
     );
     std::fs::write(dir.path().join("sweep.json"), "{").unwrap();
-    assert!(matches!(open(dir.path(), &[]), Err(MonitorError::Sweep(_))));
+    assert!(matches!(
+        open(&[dir.path()], &[]),
+        Err(MonitorError::Sweep(_))
+    ));
 }
 
 #[test]
@@ -180,7 +185,7 @@ fn a_run_asks_for_a_bell_by_its_alarm_section() {
     let path = dir.path().join("r");
     let mut writer = RunWriter::open(&path).unwrap();
     writer.step(&record(1)).unwrap();
-    let source = open(&path, &[]).unwrap();
+    let source = open(&[&path], &[]).unwrap();
     let asked = |text: &str| {
         std::fs::write(path.join("run.toml"), text).unwrap();
         source.bells(0)
@@ -230,7 +235,7 @@ fn twins_and_forks_are_branches_of_their_run_and_no_part_of_its_sums() {
     let twins = path.join("replays/step-00000004/twins");
     run_of(&path, None, 6);
     run_of(&twins.join("fp32"), Some(2), 4);
-    let mut source = open(&path, &[]).unwrap();
+    let mut source = open(&[&path], &[]).unwrap();
     assert_eq!(source.sweep().runs.len(), 2);
     run_of(&twins.join("same"), Some(2), 4);
     assert!(source.poll().unwrap(), "twins appear while they are made");
@@ -262,7 +267,7 @@ fn twins_and_forks_are_branches_of_their_run_and_no_part_of_its_sums() {
 
     let fork = dir.path().join("mine");
     run_of(&fork, Some(3), 5);
-    let other = open(&path, std::slice::from_ref(&fork)).err().unwrap();
+    let other = open(&[&path], std::slice::from_ref(&fork)).err().unwrap();
     assert!(
         other.to_string().contains("which is not shown here"),
         "{other}"
@@ -290,7 +295,7 @@ fn a_run_is_skipped_after_a_question_and_resumed() {
     let sweep = sweep(folder.path());
     let run = sweep.runs()[0].id.clone();
     let mut app = crate::app::App::new(
-        open(folder.path(), &[]).unwrap(),
+        open(&[folder.path()], &[]).unwrap(),
         &crate::panes::PANES,
         crate::Depth::Mono,
     );
@@ -346,7 +351,7 @@ fn files_that_vanish_take_nothing_down() {
     };
     write();
     let mut app = crate::app::App::new(
-        open(folder.path(), &[]).unwrap(),
+        open(&[folder.path()], &[]).unwrap(),
         &crate::panes::PANES,
         crate::Depth::Mono,
     );
@@ -368,7 +373,7 @@ fn files_that_vanish_take_nothing_down() {
 fn a_run_is_compared_with_the_control_of_its_seed_or_with_the_run_it_left() {
     let dir = tempfile::tempdir().unwrap();
     let sweep = sweep(&dir.path().join("s"));
-    let mut shared = Shared::new(open(sweep.dir(), &[]).unwrap());
+    let mut shared = Shared::new(open(&[sweep.dir()], &[]).unwrap());
     let seed_and_norm = |run: usize| {
         let run = &sweep.runs()[run];
         (run.seed, sweeps::card::label(&run.settings["model.norm"]))

@@ -1,8 +1,8 @@
 //! From the values of many runs to a few lines and bands in plot coordinates.
 //!
 //! Order of the steps, and why: smooth each run, then average over seeds (smoothing a mean would mix runs of
-//! different length), then take logarithms, then reduce to the columns of the screen. The band comes from raw
-//! values, so that smoothing never hides a spike.
+//! different length), then reduce to the columns of the screen, then take logarithms, which keep what is least and greatest. The
+//! band comes from raw values, so that smoothing never hides a spike.
 
 use logs::smooth::Ema;
 
@@ -166,8 +166,8 @@ impl Chart {
                 arm,
                 points: reduce::band(&points, columns),
             });
-            let points: Vec<Point> = means.iter().map(|m| (m.x, self.scale(m.value))).collect();
-            self.push_line(arm, Tone::Normal, &points, columns);
+            let points = means.iter().map(|mean| (mean.x, mean.value));
+            self.push_line(arm, Tone::Normal, points, columns);
         }
     }
 
@@ -184,13 +184,12 @@ impl Chart {
     fn push_runs(&mut self, samples: &[(Curve, Vec<Sample>)], columns: usize) {
         let smooth = self.choices.smooth;
         for (curve, run) in samples.iter().filter(|_| smooth) {
-            let raw: Vec<Point> = run.iter().map(|s| (s.x, self.scale(s.raw))).collect();
-            self.push_line(curve.arm, Tone::Faint, &raw, columns);
+            let raw = run.iter().map(|s| (s.x, s.raw));
+            self.push_line(curve.arm, Tone::Faint, raw, columns);
         }
         // The run under the cursor last, on top of the others.
         for focus in [false, true] {
             for (curve, run) in samples.iter().filter(|(curve, _)| curve.focus == focus) {
-                let smooth: Vec<Point> = run.iter().map(|s| (s.x, self.scale(s.smooth))).collect();
                 let tone = if focus { Tone::Focus } else { Tone::Normal };
                 if self.choices.cursor.is_some() {
                     let read = self.read(run.iter().map(|s| (s.x, s.smooth)));
@@ -198,7 +197,8 @@ impl Chart {
                     self.legend
                         .extend(read.map(|value| Named { arm, run, value }));
                 }
-                self.push_line(curve.arm, tone, &smooth, columns);
+                let smooth = run.iter().map(|s| (s.x, s.smooth));
+                self.push_line(curve.arm, tone, smooth, columns);
             }
         }
     }
@@ -208,8 +208,20 @@ impl Chart {
         if self.log { log10(value) } else { value }
     }
 
-    fn push_line(&mut self, arm: usize, tone: Tone, points: &[Point], columns: usize) {
-        let points = reduce::line(points, columns);
+    fn push_line(
+        &mut self,
+        arm: usize,
+        tone: Tone,
+        values: impl Iterator<Item = Point>,
+        columns: usize,
+    ) {
+        // What has no logarithm breaks the line.
+        let drawn = |y: f64| if self.log && y <= 0.0 { f64::NAN } else { y };
+        let values: Vec<Point> = values.map(|(x, y)| (x, drawn(y))).collect();
+        let mut points = reduce::line(&values, columns);
+        for (_, y) in &mut points {
+            *y = self.scale(*y);
+        }
         self.lines.push(Line { arm, tone, points });
     }
 
@@ -306,6 +318,10 @@ struct Mean {
 /// Mean of the smoothed values and band of the raw ones over the runs of an arm, at every step that any of them
 /// recorded. Non-finite values are left out (they are marked); a step without a finite value is a gap.
 fn group(runs: &[&(Curve, Vec<Sample>)], band: BandKind) -> Vec<Mean> {
+    if let [(_, run)] = runs {
+        // In order already, and one at each step.
+        return run.iter().map(|sample| alone(sample, band)).collect();
+    }
     let mut all: Vec<Sample> = runs
         .iter()
         .flat_map(|(_, run)| run.iter().copied())
@@ -319,6 +335,22 @@ fn group(runs: &[&(Curve, Vec<Sample>)], band: BandKind) -> Vec<Mean> {
     // Mean times may go back a little where the set of runs changes.
     means.sort_by(|a, b| a.x.total_cmp(&b.x));
     means
+}
+
+/// What [`mean`] makes of the value of one run.
+fn alone(sample: &Sample, band: BandKind) -> Mean {
+    let is_finite = sample.raw.is_finite();
+    let (low, high) = match band {
+        BandKind::Range if is_finite => (sample.raw, sample.raw),
+        BandKind::Range | BandKind::Interval | BandKind::None => (f64::NAN, f64::NAN),
+    };
+    Mean {
+        x: sample.x,
+        value: if is_finite { sample.smooth } else { f64::NAN },
+        low,
+        high,
+        n: usize::from(is_finite),
+    }
 }
 
 fn mean(at_step: &[Sample], band: BandKind, half_widths: &[f64]) -> Mean {

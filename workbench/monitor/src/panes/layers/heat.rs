@@ -28,6 +28,35 @@ pub(super) struct Heat {
     pub(super) nonfinite: usize,
 }
 
+/// Below all sizes: of a layer without a value.
+const ABSENT: f64 = -1.0;
+
+/// Least and greatest of the values above zero.
+struct Bounds {
+    low: f64,
+    high: f64,
+}
+
+impl Default for Bounds {
+    fn default() -> Self {
+        Self {
+            low: f64::INFINITY,
+            high: 0.0,
+        }
+    }
+}
+
+impl Bounds {
+    fn take(&mut self, value: f64) {
+        if value > 0.0 && value < self.low {
+            self.low = value;
+        }
+        if value > self.high && value < f64::INFINITY {
+            self.high = value;
+        }
+    }
+}
+
 impl Heat {
     pub(super) fn build(records: &[Record], signal: &str, columns: usize) -> Self {
         let rows = || {
@@ -49,28 +78,24 @@ impl Heat {
         if columns == 0 || layers == 0 {
             return heat;
         }
-        let mut filled = 0;
-        let mut bounds = (f64::INFINITY, f64::NEG_INFINITY);
-        for (step, values) in rows() {
-            let here = heat.column(step);
+        let (mut filled, mut bounds) = (0, Bounds::default());
+        let rows: Vec<(usize, &Vec<f64>)> = rows()
+            .map(|(step, values)| (heat.column(step), values))
+            .collect();
+        for of_column in rows.chunk_by(|a, b| a.0 == b.0) {
+            let here = of_column[0].0;
             // Fewer records than columns: each record is as wide as the steps it stands for.
             for gap in filled..here {
                 heat.copy_column(gap.wrapping_sub(1), gap);
             }
-            for (layer, value) in values.iter().enumerate() {
-                heat.raise(layer, here, *value);
-                heat.nonfinite += usize::from(!value.is_finite());
-                if value.is_finite() && *value > 0.0 {
-                    bounds = (bounds.0.min(value.log10()), bounds.1.max(value.log10()));
-                }
-            }
+            heat.fill_column(here, of_column, &mut bounds);
             filled = here + 1;
         }
         for gap in filled..columns {
             heat.copy_column(gap.wrapping_sub(1), gap);
         }
-        heat.scale = if bounds.0 <= bounds.1 {
-            bounds
+        heat.scale = if bounds.low <= bounds.high {
+            (bounds.low.log10(), bounds.high.log10())
         } else {
             (0.0, 1.0)
         };
@@ -94,14 +119,31 @@ impl Heat {
         (begin(column).clamp(first, last).min(end), end)
     }
 
-    fn raise(&mut self, layer: usize, column: usize, value: f64) {
-        let cell = &mut self.cells[layer * self.columns + column];
-        let new = if value.is_finite() {
-            Cell::Value(value.abs().log10())
-        } else {
-            Cell::Nonfinite
-        };
-        *cell = larger(*cell, new);
+    /// The records of a column; logarithms are taken of cells, of which there are few, and not of values.
+    fn fill_column(&mut self, column: usize, rows: &[(usize, &Vec<f64>)], bounds: &mut Bounds) {
+        let mut greatest = vec![ABSENT; self.layers];
+        let mut lost = vec![false; self.layers];
+        for (_, values) in rows {
+            for (cell, value) in greatest.iter_mut().zip(values.iter()) {
+                if value.abs() > *cell {
+                    *cell = value.abs();
+                }
+                bounds.take(*value);
+            }
+            for (layer, _) in values.iter().enumerate().filter(|(_, v)| !v.is_finite()) {
+                self.nonfinite += 1;
+                lost[layer] = true;
+            }
+        }
+        for (layer, (size, lost)) in greatest.into_iter().zip(lost).enumerate() {
+            self.cells[layer * self.columns + column] = if lost {
+                Cell::Nonfinite
+            } else if size == ABSENT {
+                Cell::Empty
+            } else {
+                Cell::Value(size.log10())
+            };
+        }
     }
 
     fn copy_column(&mut self, from: usize, to: usize) {
@@ -146,6 +188,7 @@ fn larger(a: Cell, b: Cell) -> Cell {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
 
     fn record(step: u64, values: &[f64]) -> Record {
         let mut record = Record::new(step);
@@ -220,6 +263,33 @@ mod tests {
         assert_eq!(heat.nonfinite, 2);
         assert_eq!(heat.cell(0..1, 0), Cell::Nonfinite);
         assert_eq!(heat.cell(0..2, 0), Cell::Nonfinite, "merged layers keep it");
+    }
+
+    proptest! {
+        // Logarithms are taken of cells, and give what those of all values would.
+        #[test]
+        fn prop_a_cell_is_the_greatest_of_its_logarithms(
+            values in prop::collection::vec(prop_oneof![
+                8 => -1e9f64..1e9, 1 => Just(0.0), 1 => Just(f64::NAN), 1 => Just(f64::NEG_INFINITY),
+            ], 1..200),
+            columns in 1usize..9,
+        ) {
+            let records: Vec<Record> = (1..).zip(&values).map(|(step, value)| record(step, &[*value])).collect();
+            let heat = Heat::build(&records, "layer_grad_norm", columns);
+            let finite = values.iter().filter(|value| value.is_finite());
+            prop_assert_eq!(heat.nonfinite, values.len() - finite.count());
+            for column in 0..columns.min(values.len()) {
+                let own = (1..).zip(&values).filter(|(step, _)| heat.column(*step) == column);
+                let own = own.map(|(_, value)| if value.is_finite() {
+                    Cell::Value(value.abs().log10())
+                } else {
+                    Cell::Nonfinite
+                });
+                if let Some(greatest) = own.reduce(larger) {
+                    prop_assert_eq!(heat.cell(0..1, column), greatest);
+                }
+            }
+        }
     }
 
     #[test]

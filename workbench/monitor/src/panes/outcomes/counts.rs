@@ -34,6 +34,21 @@ pub(super) enum Asked {
     Arms,
 }
 
+/// Says of a single axis that it lies downwards.
+pub(super) const DOWN: &str = "down";
+
+impl Asked {
+    /// As it is typed behind `:outcomes`.
+    pub(super) fn words(&self) -> Option<String> {
+        match self {
+            Self::Grid(down, right) => Some(format!("{down} {right}")),
+            Self::Row(only) => Some(only.clone()),
+            Self::Column(only) => Some(format!("{only} {DOWN}")),
+            Self::Arms => None,
+        }
+    }
+}
+
 /// The counts, as the report has them.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub(super) struct Counts {

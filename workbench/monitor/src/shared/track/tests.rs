@@ -19,7 +19,8 @@ fn growing_a_track_equals_building_it_at_once() {
     records[250].set_named("loss", 30.0);
     let mut grown = Track::default();
     for length in [10, 200, 251, 300] {
-        assert!(grown.refresh(Log::Memory(&records[..length]), Some((0, length)), &[]));
+        let new = grown.refresh(Log::Memory(&records[..length]), Some((0, length)), &[]);
+        assert_eq!(new.map(|new| new.end), Some(length));
         grown.need(Log::Memory(&records[..length]), "loss", Axis::Time);
     }
     let mut whole = Track::default();
@@ -29,10 +30,8 @@ fn growing_a_track_equals_building_it_at_once() {
     assert_eq!(grown.seconds.values, whole.seconds.values);
     assert_eq!(grown.sightings, whole.sightings);
     assert!(!grown.sightings.is_empty());
-    assert!(
-        !grown.refresh(Log::Memory(&records), Some((0, 300)), &[]),
-        "nothing new, nothing done"
-    );
+    let new = grown.refresh(Log::Memory(&records), Some((0, 300)), &[]);
+    assert_eq!(new, None, "nothing new, nothing done");
 }
 
 #[test]
@@ -43,7 +42,8 @@ fn rewritten_records_replace_everything() {
     track.need(Log::Memory(&lost), "loss", Axis::Step);
     assert_eq!(track.sightings.len(), 1);
     let rewritten = [record(1, 3.0), record(2, 2.0)];
-    assert!(track.refresh(Log::Memory(&rewritten), Some((1, 2)), &[]));
+    let new = track.refresh(Log::Memory(&rewritten), Some((1, 2)), &[]);
+    assert_eq!(new, Some(0..2), "all of them");
     track.need(Log::Memory(&rewritten), "loss", Axis::Step);
     assert_eq!(track.signals["loss"].values, [(0, 3.0), (1, 2.0)]);
     assert!(track.sightings.is_empty());
@@ -73,16 +73,15 @@ fn a_run_that_watched_itself_shows_what_it_told() {
     let start = Event::now(0, logs::EventKind::Start, "training starts");
     let mut events = vec![logs::alarm::watched_by(start, &["jump-loss"])];
     let mut track = Track::default();
-    assert!(track.refresh(Log::Memory(&records), Some((0, 300)), &events));
+    let new = track.refresh(Log::Memory(&records), Some((0, 300)), &events);
+    assert_eq!(new, Some(0..300));
     assert!(track.sightings.is_empty());
     let entries = logs::alarm::DETECTORS.iter();
     let mut watch = Watch::new(entries.filter(|entry| entry.name == "jump-loss"));
     let news = records.iter().flat_map(|record| watch.news(record));
     events.extend(news.map(|news| news.event()));
-    assert!(
-        !track.refresh(Log::Memory(&records), Some((0, 300)), &events),
-        "no new records"
-    );
+    let new = track.refresh(Log::Memory(&records), Some((0, 300)), &events);
+    assert_eq!(new, None, "no new records");
     let rules: Vec<_> = track
         .sightings
         .iter()

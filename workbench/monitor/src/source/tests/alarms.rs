@@ -29,7 +29,7 @@ fn spiked(path: &Path) -> RunWriter {
 
 /// The monitor on a directory, with its alarms in front and the cursor on that of the spike.
 fn alarms(dir: &Path) -> App {
-    let mut app = App::new(open(dir, &[]).unwrap(), &PANES, crate::Depth::Mono);
+    let mut app = App::new(open(&[dir], &[]).unwrap(), &PANES, crate::Depth::Mono);
     app.screen.open(Tab::named("alarms").unwrap());
     app.text(120, 50);
     app.screen.command("alarm 160 loss").unwrap();

@@ -20,7 +20,7 @@ fn ended(sweep: &Sweep, run: usize, status: Option<Status>) {
 
 /// With commands that only tell what they were given.
 fn app(dir: &Path) -> App {
-    let mut app = App::new(open(dir, &[]).unwrap(), &PANES, crate::Depth::Mono);
+    let mut app = App::new(open(&[dir], &[]).unwrap(), &PANES, crate::Depth::Mono);
     app.screen.program = "echo".into();
     app.text(200, 40);
     app

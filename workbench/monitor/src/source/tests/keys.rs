@@ -3,7 +3,7 @@
 use super::*;
 
 fn shared(dir: &Path) -> Shared {
-    Shared::new(open(dir, &[]).unwrap())
+    Shared::new(open(&[dir], &[]).unwrap())
 }
 
 /// Only axes of the card and columns of the table were keys.

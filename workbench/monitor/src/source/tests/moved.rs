@@ -5,7 +5,7 @@ use crate::app::App;
 use crate::panes::PANES;
 
 fn app(dir: &Path) -> App {
-    let mut app = App::new(open(dir, &[]).unwrap(), &PANES, crate::Depth::Mono);
+    let mut app = App::new(open(&[dir], &[]).unwrap(), &PANES, crate::Depth::Mono);
     app.text(120, 40);
     app
 }
