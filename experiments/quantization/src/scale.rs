@@ -2,6 +2,7 @@
 
 use crate::bits::Bits;
 use half::f16;
+use half::slice::HalfFloatSliceExt;
 
 /// The line that the codes of a block lie on: a code is worth (code + zero) · step.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -48,6 +49,41 @@ impl Scale {
         let steps = i32::from(code) + self.zero.unwrap_or(0);
         f16::from_f32(steps as f32 * self.step.to_f32()).to_f32()
     }
+
+    /// What the nearest code of each value is worth: [`Self::value`] of [`Self::code`], in loops that the compiler makes vectors
+    /// of.
+    pub(crate) fn nearest(self, worth: &mut [f32], values: &[f32]) {
+        const PIECE: usize = 64;
+        if self.zero.is_some() || self.step == f16::ZERO {
+            for (worth, value) in worth.iter_mut().zip(values) {
+                *worth = self.value(self.code(*value));
+            }
+            return;
+        }
+        let (step, largest) = (self.step.to_f32(), self.largest as f32);
+        let mut halves = [f16::ZERO; PIECE];
+        let mut in_fp16 = |values: &mut [f32]| {
+            let halves = &mut halves[..values.len()];
+            halves.convert_from_f32_slice(values);
+            halves.convert_to_f32_slice(values);
+        };
+        for (worth, values) in worth.chunks_mut(PIECE).zip(values.chunks(PIECE)) {
+            for (steps, value) in worth.iter_mut().zip(values) {
+                *steps = value / step;
+            }
+            in_fp16(worth);
+            for steps in &mut *worth {
+                *steps = rounded(steps.clamp(-largest, largest)) * step;
+            }
+            in_fp16(worth);
+        }
+    }
+}
+
+/// The nearest integer, ties to even, of a number between −2²² and 2²²: beyond 2²³ FP32 has integers only.
+fn rounded(x: f32) -> f32 {
+    const INTEGERS: f32 = 12_582_912.0;
+    (x + INTEGERS) - INTEGERS
 }
 
 /// A quotient in FP32; 0 by a step that is 0.
@@ -61,4 +97,34 @@ pub(crate) fn quotient(value: f32, step: f16) -> f32 {
 /// The largest magnitude of some values.
 pub(crate) fn largest_magnitude(values: &[f32]) -> f32 {
     values.iter().fold(0.0, |most, value| most.max(value.abs()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Every value of FP16 on lines of every kind: steps that are small, large, 0, and such that quotients fall between codes.
+    #[test]
+    fn codes_of_many_values_at_once_are_worth_what_single_ones_are() {
+        let values = (0..=u16::MAX).map(|bits| f16::from_bits(bits).to_f32());
+        let values: Vec<f32> = values.filter(|value| value.is_finite()).collect();
+        let steps = [6e-8, 1e-5, 0.001, 0.0237, 0.1, 0.3333, 1.0, 77.7, 9357.0].map(f16::from_f32);
+        let mut worth = vec![f32::NAN; values.len()];
+        for bits in [Bits::Four, Bits::Eight] {
+            for step in steps.into_iter().chain([f16::ZERO]) {
+                for zero in [None, Some(3)] {
+                    let scale = Scale {
+                        step,
+                        zero,
+                        largest: bits.largest(),
+                    };
+                    scale.nearest(&mut worth, &values);
+                    for (worth, value) in worth.iter().zip(&values) {
+                        let expected = scale.value(scale.code(*value));
+                        assert_eq!(*worth, expected, "{value} on {scale:?}");
+                    }
+                }
+            }
+        }
+    }
 }

@@ -2,16 +2,20 @@
 """Writes golden.json: what NumPy makes of the matrices of golden.rs (`python3 golden.py`; needs numpy).
 
 Absmax follows GLM-130B's own layers on FP16 tensors: an FP16 matrix divided by an FP16 scale is FP16, and then rounded. The
-other rules are written once more from the formulas in their papers, GPTQ with LAPACK's Cholesky factors.
+other rules are written once more from the formulas in their papers, GPTQ with LAPACK's Cholesky factors. What tensor-parallel
+ranks do is done with the parts of a matrix, one by one.
 """
 
 import hashlib
+import itertools
 import json
 from pathlib import Path
 
 import numpy as np
 
 ROWS, COLUMNS, INPUTS = 6, 128, 200
+# Tensor-parallel, that share the columns.
+RANKS = [1, 2, 4]
 SHARINGS = ["row", "column", "tensor", "group-32", "group-64", "group-128"]
 
 
@@ -41,14 +45,14 @@ def matrices() -> dict[str, np.ndarray]:
     return {name: matrix.reshape(ROWS, COLUMNS).astype(np.float16) for name, matrix in named.items()}
 
 
-def blocks(sharing: str) -> list[tuple[slice, slice]]:
-    height, width = {"row": (1, COLUMNS), "column": (ROWS, 1), "tensor": (ROWS, COLUMNS)}.get(
+def blocks(sharing: str, columns: int) -> list[tuple[slice, slice]]:
+    height, width = {"row": (1, columns), "column": (ROWS, 1), "tensor": (ROWS, columns)}.get(
         sharing, (1, int(sharing.split("-")[-1]) if "-" in sharing else 0)
     )
     return [
         (slice(row, row + height), slice(column, column + width))
         for row in range(0, ROWS, height)
-        for column in range(0, COLUMNS, width)
+        for column in range(0, columns, width)
     ]
 
 
@@ -137,28 +141,48 @@ def entry(codes: np.ndarray, scales: list, zeros: list, values: np.ndarray) -> d
     }
 
 
-def made(weights: np.ndarray, rule: str, sharing: str, largest: int) -> dict:
-    if rule == "gptq":
-        codes, scales, values = gptq(weights, blocks(sharing)[0][1].stop, largest)
-        return entry(codes, scales, [None], values)
+def of_rule(
+    weights: np.ndarray, rule: str, sharing: str, largest: int
+) -> tuple[np.ndarray, np.ndarray, list, np.ndarray]:
+    """Codes, scales and zero points as a grid of blocks, values."""
     codes, values = np.zeros(weights.shape, dtype=np.int64), np.zeros(weights.shape, dtype=np.float16)
     scales, zeros = [], []
-    for block in blocks(sharing):
+    own = blocks(sharing, weights.shape[1])
+    for block in own:
         codes[block], scale, zero = RULES[rule](weights[block], largest)
         values[block] = worth(codes[block] + (zero or 0), scale)
         scales.append(scale)
         zeros.append(zero)
-    return entry(codes, scales, zeros, values)
+    down = len({block[0].start for block in own})
+    return codes, np.array(scales).reshape(down, -1), np.array(zeros).reshape(down, -1), values
+
+
+def made(weights: np.ndarray, rule: str, sharing: str, largest: int, ranks: int) -> dict:
+    """Each rank quantizes its columns as a matrix of its own; GPTQ sees the whole, and a rank's columns as a group."""
+    if rule == "gptq":
+        width = COLUMNS // ranks if sharing == "row" else int(sharing.split("-")[1])
+        codes, scales, values = gptq(weights, width, largest)
+        return entry(codes, scales, [None], values)
+    shards = [of_rule(shard, rule, sharing, largest) for shard in np.hsplit(weights, ranks)]
+    codes, scales, zeros, values = (np.hstack(parts) for parts in zip(*shards, strict=True))
+    return entry(codes, list(scales.flat), list(zeros.flat), values)
+
+
+def is_whole(sharing: str, ranks: int) -> bool:
+    """Whether no rank cuts a group."""
+    return "-" not in sharing or COLUMNS // ranks % int(sharing.split("-")[1]) == 0
 
 
 def main() -> None:
     golden = {}
-    for name, weights in matrices().items():
-        for bits in (4, 8):
-            for sharing in SHARINGS:
-                rules = [*RULES, *(["gptq"] if sharing not in ("column", "tensor") else [])]
-                for rule in rules:
-                    golden[f"{name}/{bits}/{rule}-{sharing}"] = made(weights, rule, sharing, 2 ** (bits - 1) - 1)
+    sizes = itertools.product(matrices().items(), (4, 8), SHARINGS, RANKS)
+    for (name, weights), bits, sharing, ranks in sizes:
+        if not is_whole(sharing, ranks):
+            continue
+        rules = [*RULES, *(["gptq"] if sharing not in ("column", "tensor") else [])]
+        for rule in rules:
+            key = f"{name}/{bits}/{rule}-{sharing}" + (f"/{ranks} ranks" if ranks > 1 else "")
+            golden[key] = made(weights, rule, sharing, 2 ** (bits - 1) - 1, ranks)
     Path(__file__).with_name("golden.json").write_text(json.dumps(golden, indent=1) + "\n")
 
 

@@ -6,21 +6,37 @@ use crate::scale::{Scale, largest_magnitude};
 /// Factors that are tried, in percent: from the whole range to half of it.
 const PERCENT: std::ops::RangeInclusive<u16> = 50..=100;
 
+/// Values whose error is known before the next ones are looked at.
+const PIECE: usize = 64;
+
 pub(super) fn fit(values: &[f32], bits: Bits) -> Scale {
     let most = largest_magnitude(values);
-    let tried = PERCENT.rev().map(|percent| {
-        let scale = Scale::of_largest(most * f32::from(percent) / 100.0, bits);
-        (scale, squared_error(values, scale))
-    });
     // The first of the best: the widest range.
-    let best = tried.reduce(|best, next| if next.1 < best.1 { next } else { best });
-    best.map_or_else(|| Scale::of_largest(most, bits), |(scale, _)| scale)
+    let mut best = (Scale::of_largest(most, bits), f64::INFINITY);
+    for percent in PERCENT.rev() {
+        let scale = Scale::of_largest(most * f32::from(percent) / 100.0, bits);
+        let error = squared_error(values, scale, best.1);
+        if error < best.1 {
+            best = (scale, error);
+        }
+    }
+    best.0
 }
 
-fn squared_error(values: &[f32], scale: Scale) -> f64 {
-    let errors = values.iter().map(|value| {
-        let error = f64::from(scale.value(scale.code(*value))) - f64::from(*value);
-        error * error
-    });
-    errors.sum()
+/// Of all values, or of so many that it has reached `most`: it only grows.
+fn squared_error(values: &[f32], scale: Scale, most: f64) -> f64 {
+    let mut worth = [0.0; PIECE];
+    let mut sum = 0.0;
+    for values in values.chunks(PIECE) {
+        let worth = &mut worth[..values.len()];
+        scale.nearest(worth, values);
+        for (worth, value) in worth.iter().zip(values) {
+            let error = f64::from(*worth) - f64::from(*value);
+            sum += error * error;
+        }
+        if sum >= most {
+            break;
+        }
+    }
+    sum
 }
