@@ -11,6 +11,7 @@ use crate::view::Branch;
 mod alarms;
 mod asked;
 mod grown;
+mod imported;
 mod joined;
 mod keys;
 mod moved;

@@ -30,6 +30,8 @@ pub(super) struct Shown<'a> {
     pub(super) focus: (usize, usize),
     /// Whether only that arm has its band.
     pub(super) crowded: bool,
+    /// Whether nothing more is recorded.
+    pub(super) ended: bool,
     /// Whether keys change its signal, where there are several.
     pub(super) active: bool,
 }
@@ -81,7 +83,7 @@ pub(super) struct Fields {
 
 /// The fields of a chart in an area; none where nothing is drawn.
 pub(super) fn fields(shown: &Shown, area: Rect) -> Option<Fields> {
-    if area.width < 4 || area.height < 1 || why_empty(shown.chart).is_some() {
+    if area.width < 4 || area.height < 1 || why_empty(shown).is_some() {
         return None;
     }
     // Colours take no room.
@@ -106,7 +108,7 @@ pub(super) fn draw(shown: &Shown, area: Rect, depth: Depth, buffer: &mut Buffer)
     let area = inset(area);
     let chart = shown.chart;
     heading(shown, area, depth, buffer);
-    if let Some(why) = why_empty(chart) {
+    if let Some(why) = why_empty(shown) {
         hint(buffer, rows(area, 1, area.height - 1), why, depth);
         return;
     }
@@ -134,7 +136,8 @@ pub(super) fn draw(shown: &Shown, area: Rect, depth: Depth, buffer: &mut Buffer)
 }
 
 /// What to say of a chart without a finite value.
-fn why_empty(chart: &Chart) -> Option<&'static str> {
+fn why_empty(shown: &Shown) -> Option<&'static str> {
+    let chart = shown.chart;
     let mut points = chart.lines.iter().flat_map(|line| &line.points);
     if points.any(|(_, y)| y.is_finite()) {
         None
@@ -143,7 +146,11 @@ fn why_empty(chart: &Chart) -> Option<&'static str> {
     } else if chart.chosen == 0 {
         Some("nothing selected")
     } else if chart.runs == 0 {
-        Some("nothing recorded yet")
+        Some(if shown.ended {
+            "not recorded"
+        } else {
+            "nothing recorded yet"
+        })
     } else if chart.choices.zoom.is_some() {
         Some("nothing in this part; 0 shows all")
     } else {
